@@ -1,0 +1,42 @@
+/* Chooses the instruction set once, from the processor and FLAMBEAU_ISA. */
+#include "core/isa.h"
+
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const char *const NAMES[ISA_COUNT] = {"generic", "avx2", "avx512"};
+
+static enum isa detect(void)
+{
+#if defined(__x86_64__)
+    __builtin_cpu_init();
+    if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
+        __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl"))
+        return ISA_AVX512;
+    if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") &&
+        __builtin_cpu_supports("bmi2"))
+        return ISA_AVX2;
+#endif
+    return ISA_GENERIC;
+}
+
+enum isa isa_level(void)
+{
+    static _Atomic int level = -1;
+    int known = atomic_load_explicit(&level, memory_order_relaxed);
+    if (known < 0) {
+        known = detect();
+        const char *wanted = getenv("FLAMBEAU_ISA");
+        for (int i = 0; wanted && i < known; i++)
+            if (strcmp(wanted, NAMES[i]) == 0)
+                known = i;
+        atomic_store_explicit(&level, known, memory_order_relaxed);
+    }
+    return known;
+}
+
+const char *isa_name(void)
+{
+    return NAMES[isa_level()];
+}

@@ -1,0 +1,163 @@
+/* Tensors and storages: what a handle holds, and the small functions everything else is made of.
+ *
+ * Invariants: a handle's address never changes while it lives. `data` is storage->data + offset * itemsize. `numel` is
+ * the product of the sizes. FL_CONTIGUOUS in `flags` is exact (dims of size 1 have any stride). Sizes and strides stand
+ * inside the handle up to TENSOR_INLINE_DIMS dims, else in one block beside it; `sizes` and `strides` point at them.
+ * The version counts writes; it belongs to the storage, so views share it.
+ */
+#ifndef FLAMBEAU_CORE_TENSOR_H
+#define FLAMBEAU_CORE_TENSOR_H
+
+#include <stdatomic.h>
+
+#include "flambeau.h"
+
+enum { TENSOR_INLINE_DIMS = 5, TENSOR_MAX_DIMS = 64 };
+
+enum tensor_flag {
+    TENSOR_CONTIGUOUS = 1,    /* rows last, no gap */
+    TENSOR_REQUIRES_GRAD = 2, /* a leaf that gathers a gradient, or the result of a recorded call */
+    TENSOR_UNTRACKED = 4,     /* made by .data: writes through it do not count as versions */
+    TENSOR_INFERENCE = 8,     /* made under inference_mode */
+    TENSOR_NO_GRAD_VIEW = 16, /* a view made while grad mode was off */
+    TENSOR_WRAPPED_NUMBER = 32 /* a 0-dim tensor made from a number: weak in type promotion */
+};
+
+struct storage {
+    _Atomic int32_t refs;
+    fl_device device;
+    void *data;       /* NULL when bytes == 0 */
+    size_t bytes;
+    uint32_t version;
+    bool resizable;
+    void (*free)(void *context); /* NULL: data came from memory_alloc */
+    void *context;
+};
+
+struct autograd; /* autograd/autograd.h */
+
+struct fl_tensor {
+    _Atomic int32_t refs;
+    int8_t dtype; /* an fl_dtype */
+    uint8_t flags;
+    int16_t ndim;
+    void *data;
+    int64_t numel;
+    int64_t *sizes;
+    int64_t *strides; /* in elements */
+    struct storage *storage; /* NULL for a handle that carries a shape alone (tensor_shape_only) */
+    int64_t offset;   /* in elements */
+    struct autograd *autograd; /* NULL until needed */
+    fl_tensor *base;  /* of a view: the tensor it is a view of, which is none itself (a reference); else NULL */
+    void *python;     /* the live Python object that wraps this handle, borrowed; NULL when there is none */
+    int64_t inline_dims[2 * TENSOR_INLINE_DIMS];
+};
+
+/* ---- dtypes ---- */
+
+extern const uint8_t dtype_sizes[FL_DTYPE_COUNT];
+static inline size_t dtype_size(int dtype)
+{
+    return dtype_sizes[dtype];
+}
+static inline bool dtype_is_floating(int dtype)
+{
+    return dtype >= FL_FLOAT16 && dtype <= FL_FLOAT64;
+}
+static inline bool dtype_is_integral(int dtype) /* bool excluded */
+{
+    return dtype >= FL_UINT8 && dtype <= FL_INT64;
+}
+static inline bool dtype_is_complex(int dtype)
+{
+    return dtype >= FL_COMPLEX64;
+}
+/* "Float", "Long": the names that PyTorch's error messages use. */
+const char *dtype_title(int dtype);
+/* The smallest dtype that holds both (torch.promote_types). */
+int dtype_promote(int a, int b);
+/* Whether a result of dtype `from` may be written to a tensor of dtype `to` (torch.can_cast). */
+bool dtype_can_cast(int from, int to);
+/* torch.get_default_dtype. */
+int dtype_default(void);
+void dtype_set_default(int dtype);
+
+/* ---- making and dropping ---- */
+
+/* A new contiguous uninitialised tensor on the CPU. NULL with the error set. */
+fl_tensor *tensor_new(int ndim, const int64_t *sizes, int dtype);
+/* The same with strides of one's choice (at least 0); the storage is as large as they reach. */
+fl_tensor *tensor_new_strided(int ndim, const int64_t *sizes, const int64_t *strides, int dtype);
+/* Uninitialised with the sizes of `like`, and its strides where these are dense without overlap, else contiguous. */
+fl_tensor *tensor_new_like(const fl_tensor *like, int dtype);
+/* Another handle on t's storage. offset in elements. No autograd state: the door sets that. */
+fl_tensor *tensor_alias(const fl_tensor *t, int ndim, const int64_t *sizes, const int64_t *strides,
+                        int64_t offset);
+/* A handle without storage that remembers sizes and dtype. */
+fl_tensor *tensor_shape_only(const fl_tensor *t);
+/* A 0-dim tensor holding a number (FL_BOOLEAN, FL_INTEGER, FL_FLOATING) as dtype. */
+fl_tensor *tensor_from_number(fl_value number, int dtype);
+
+static inline fl_tensor *tensor_retain(fl_tensor *t)
+{
+    atomic_fetch_add_explicit(&t->refs, 1, memory_order_relaxed);
+    return t;
+}
+/* Called when the last reference goes. */
+void tensor_destroy(fl_tensor *t);
+static inline void tensor_release(fl_tensor *t)
+{
+    if (t && atomic_fetch_sub_explicit(&t->refs, 1, memory_order_acq_rel) == 1)
+        tensor_destroy(t);
+}
+/* Set by autograd at start-up: drops t->autograd. Core knows no more of it. */
+extern void (*tensor_drop_autograd)(fl_tensor *t);
+
+/* A storage of that many bytes (uninitialised); drops one reference. */
+struct storage *storage_new(size_t bytes);
+struct storage *storage_from_memory(void *data, size_t bytes, void (*free)(void *), void *context);
+void storage_release(struct storage *s);
+/* Makes room for at least `bytes`, keeping the content; an error when the storage cannot grow. */
+int storage_resize(struct storage *s, size_t bytes);
+
+/* Changes what a handle is, in place (resize_, set_, t_, p.data = x). */
+int tensor_set_shape(fl_tensor *t, int ndim, const int64_t *sizes, const int64_t *strides, int64_t offset);
+void tensor_set_storage(fl_tensor *t, struct storage *s); /* takes a new reference on s */
+/* Makes t have these sizes, contiguous, growing its storage where needed: what out= and resize_ do. */
+int tensor_resize(fl_tensor *t, int ndim, const int64_t *sizes);
+
+/* ---- shapes ---- */
+
+/* The product of sizes, or -1 with an error when it overflows or a size is negative. */
+int64_t shape_numel(int ndim, const int64_t *sizes);
+void shape_contiguous_strides(int ndim, const int64_t *sizes, int64_t *strides);
+bool shape_equal(const fl_tensor *a, const fl_tensor *b);
+/* dim wrapped into 0..ndim-1 (a 0-dim tensor counts as one dim); -1 with PyTorch's "Dimension out of range" (IndexError). */
+int shape_wrap_dim(int64_t dim, int ndim);
+/* Broadcasts `sizes` (ndim of them) into out (out_ndim, up to TENSOR_MAX_DIMS), aligned at the last dim. -1 with PyTorch's
+ * "The size of tensor a (3) must match the size of tensor b (4) at non-singleton dimension 1". */
+int shape_broadcast(int *out_ndim, int64_t *out, int ndim, const int64_t *sizes);
+bool tensor_is_dense(const fl_tensor *t); /* some permutation of it is contiguous */
+/* "[2, 3]" into a buffer of the caller's; returns the buffer. */
+const char *shape_text(char *buffer, size_t size, int ndim, const int64_t *sizes);
+
+/* t itself (a new reference) when it is contiguous, else a contiguous copy: plain data, nothing recorded. */
+fl_tensor *tensor_contiguous(const fl_tensor *t);
+/* t as dtype and contiguous: t itself (a new reference) or a converted copy. */
+fl_tensor *tensor_as(const fl_tensor *t, int dtype);
+/* Copies elements with conversion from src to dst of the same sizes, any strides. Nothing recorded, no version. */
+int tensor_copy(fl_tensor *dst, const fl_tensor *src);
+/* Fills every element. */
+int tensor_fill(fl_tensor *t, fl_value number);
+/* The element as a number: FL_BOOLEAN, FL_INTEGER or FL_FLOATING. `index` counts elements from data, in elements. */
+fl_value tensor_element(const fl_tensor *t, int64_t position);
+/* Whether two tensors' memory overlaps: 0 no, 1 fully the same, 2 partly. */
+int tensor_overlap(const fl_tensor *a, const fl_tensor *b);
+
+static inline void tensor_bump_version(fl_tensor *t)
+{
+    if (!(t->flags & TENSOR_UNTRACKED) && t->storage)
+        t->storage->version++;
+}
+
+#endif
