@@ -1,0 +1,131 @@
+"""Flambeau: PyTorch's programming model as a small C library.
+
+What computes is in the extension `flambeau._C`, whose operators and types this module re-exports under PyTorch's names.
+What only composes (nn, optim, utils.data, ...) is imported when it is first touched, so that `import flambeau` costs a few
+milliseconds.
+"""
+import math as _math
+
+from flambeau import _C
+from flambeau._C import *  # noqa: F403  the operators, Tensor, Size, device, dtype, Generator and the dtypes
+from flambeau.version import __version__
+
+# Builtins that the dtype names below hide.
+_bool, _float, _int = (__builtins__[name] if isinstance(__builtins__, dict) else getattr(__builtins__, name)
+                       for name in ("bool", "float", "int"))
+
+_MODULES = frozenset((
+    "_tensor_str", "autograd", "backends", "compat", "cuda", "datasets", "functional", "nn", "optim",
+    "random", "serialization", "testing", "types", "utils", "version"))
+
+# name -> the module that has it
+_HOMES = {
+    **dict.fromkeys(("set_printoptions", "get_printoptions", "printoptions"), "_tensor_str"),
+    **dict.fromkeys(("save", "load"), "serialization"),
+    **dict.fromkeys(("manual_seed", "seed", "initial_seed", "get_rng_state", "set_rng_state", "fork_rng"),
+                    "random"),
+    **dict.fromkeys(("no_grad", "enable_grad", "set_grad_enabled", "inference_mode"), "autograd.grad_mode"),
+    **dict.fromkeys(("finfo", "iinfo"), "_typeinfo"),
+}
+
+
+def __getattr__(name):
+    home = _HOMES.get(name)
+    if home is not None:
+        value = _C.__dict__.get(name)
+        if value is None:
+            value = getattr(_module(home), name)
+        globals()[name] = value
+        return value
+    if name in _MODULES:
+        return _module(name)
+    if name.startswith("__"):
+        raise AttributeError(f"module 'flambeau' has no attribute '{name}'")
+    raise AttributeError(f"Flambeau has no torch.{name} yet")
+
+
+def _module(name):
+    """Imports flambeau.NAME and returns it."""
+    module = __import__("flambeau." + name)
+    for part in name.split("."):
+        module = getattr(module, part)
+    return module
+
+
+def __dir__():
+    return sorted({*globals(), *_MODULES, *_HOMES})
+
+
+inf, nan, pi, e = _math.inf, _math.nan, _math.pi, _math.e
+newaxis = None
+
+default_generator = _C.default_generator
+is_grad_enabled = _C._is_grad_enabled
+
+
+def is_tensor(obj):
+    """Whether obj is a Tensor (source: torch.is_tensor)."""
+    return isinstance(obj, _C.Tensor)
+
+
+def is_storage(obj):
+    """Whether obj is a storage; Flambeau hands out none (source: torch.is_storage)."""
+    return False
+
+
+def typename(obj):
+    """A name for the type of obj, as error messages use it (source: torch.typename)."""
+    if isinstance(obj, _C.Tensor):
+        return obj.type()
+    kind = obj if isinstance(obj, type) else type(obj)
+    name = kind.__qualname__
+    return name if kind.__module__ in ("builtins", "") else f"{kind.__module__}.{name}"
+
+
+def compile(model=None, **options):
+    """Returns the model or function as it is: every call already runs at full speed (source: torch.compile)."""
+    if model is None:
+        return lambda model: model
+    return model
+
+
+_deterministic = False
+_matmul_precision = "highest"
+
+
+def use_deterministic_algorithms(mode, *, warn_only=False):
+    """Accepted: every algorithm of Flambeau is deterministic (source: torch.use_deterministic_algorithms)."""
+    global _deterministic
+    _deterministic = _bool(mode)
+
+
+def are_deterministic_algorithms_enabled():
+    """What use_deterministic_algorithms was last given (source: torch.are_deterministic_algorithms_enabled)."""
+    return _deterministic
+
+
+def set_float32_matmul_precision(precision):
+    """Accepted: products of float32 are always computed in float32 (source: torch.set_float32_matmul_precision)."""
+    global _matmul_precision
+    if precision not in ("highest", "high", "medium"):
+        raise RuntimeError(f"{precision} is not one of 'highest', 'high', or 'medium'")
+    _matmul_precision = precision
+
+
+def get_float32_matmul_precision():
+    """What set_float32_matmul_precision was last given (source: torch.get_float32_matmul_precision)."""
+    return _matmul_precision
+
+
+def set_default_tensor_type(kind):
+    """Sets the default dtype from a tensor type's name (source: torch.set_default_tensor_type)."""
+    names = {"torch.FloatTensor": _C.float32, "torch.DoubleTensor": _C.float64,
+             "torch.HalfTensor": _C.float16, "torch.BFloat16Tensor": _C.bfloat16}
+    if kind not in names:
+        raise TypeError(f"only floating-point types are supported as the default type, got {kind}")
+    _C.set_default_dtype(names[kind])
+
+
+# PyTorch's other names of the dtypes; last, because they hide builtins.
+half, double, short, long = _C.float16, _C.float64, _C.int16, _C.int64
+bool, float, int = _C.bool, _C.float32, _C.int32

@@ -1,0 +1,62 @@
+"""Limits of the dtypes (source: torch.finfo, torch.iinfo)."""
+from flambeau import _C
+
+# name: bits, digits of the significand after the point, smallest exponent of a normal number, largest exponent, resolution
+_FLOATS = {
+    "float16": (16, 10, -14, 15, 1e-3),
+    "bfloat16": (16, 7, -126, 127, 1e-2),
+    "float32": (32, 23, -126, 127, 1e-6),
+    "float64": (64, 52, -1022, 1023, 1e-15),
+    "complex64": (32, 23, -126, 127, 1e-6),
+    "complex128": (64, 52, -1022, 1023, 1e-15),
+}
+_INTEGERS = {"uint8": (8, False), "int8": (8, True), "int16": (16, True), "int32": (32, True), "int64": (64, True)}
+
+
+def _name(dtype):
+    return str(dtype).rsplit(".", 1)[-1]
+
+
+class finfo:
+    """finfo(dtype=default dtype): bits, eps, max, min, tiny, smallest_normal, resolution, dtype."""
+
+    def __init__(self, dtype=None):
+        self.dtype = _name(_C.get_default_dtype() if dtype is None else dtype)
+        if self.dtype not in _FLOATS:
+            raise TypeError(f"torch.finfo() requires a floating point input type. Use torch.iinfo to handle "
+                            f"'torch.{self.dtype}'")
+        self.bits, digits, low, high, self.resolution = _FLOATS[self.dtype]
+        self.eps = 2.0 ** -digits
+        self.max = (2.0 - self.eps) * 2.0 ** high
+        self.min = -self.max
+        self.tiny = self.smallest_normal = 2.0 ** low
+
+    def __repr__(self):
+        return (f"finfo(resolution={self.resolution:g}, min={self.min:g}, max={self.max:g}, eps={self.eps:g}, "
+                f"smallest_normal={self.tiny:g}, tiny={self.tiny:g}, dtype={self.dtype})")
+
+    def __eq__(self, other):
+        return isinstance(other, finfo) and self.dtype == other.dtype
+
+    __hash__ = None
+
+
+class iinfo:
+    """iinfo(dtype): bits, max, min, dtype."""
+
+    def __init__(self, dtype):
+        self.dtype = _name(dtype)
+        if self.dtype not in _INTEGERS:
+            raise TypeError(f"torch.iinfo() requires an integer input type. Use torch.finfo to handle "
+                            f"'torch.{self.dtype}'")
+        self.bits, signed = _INTEGERS[self.dtype]
+        self.max = 2 ** (self.bits - signed) - 1
+        self.min = -2 ** (self.bits - 1) if signed else 0
+
+    def __repr__(self):
+        return f"iinfo(min={self.min:g}, max={self.max:g}, dtype={self.dtype})"
+
+    def __eq__(self, other):
+        return isinstance(other, iinfo) and self.dtype == other.dtype
+
+    __hash__ = None

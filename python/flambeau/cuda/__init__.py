@@ -1,0 +1,45 @@
+"""Asking about NVIDIA GPUs (source: torch.cuda). This build computes on the CPU alone."""
+
+
+def is_available():
+    """False: no GPU is used."""
+    return False
+
+
+def is_initialized():
+    return False
+
+
+def device_count():
+    return 0
+
+
+def _none(*args, **kwargs):
+    raise RuntimeError("Flambeau computes on the CPU here: there is no CUDA device.\n"
+                       "Hint: guard GPU code with torch.cuda.is_available(), or use device='cpu'.")
+
+
+current_device = get_device_name = get_device_properties = get_device_capability = set_device = _none
+mem_get_info = current_stream = _none
+
+
+def manual_seed(seed):
+    """Accepted without a GPU, as in PyTorch."""
+
+
+manual_seed_all = manual_seed
+
+
+def empty_cache():
+    """Nothing to free without a GPU."""
+
+
+def synchronize(device=None):
+    _none()
+
+
+def memory_allocated(device=None):
+    return 0
+
+
+max_memory_allocated = memory_reserved = max_memory_reserved = memory_allocated
