@@ -29,8 +29,10 @@ struct storage {
     void *data;       /* NULL when bytes == 0 */
     size_t bytes;
     uint32_t version;
+    uint16_t room;  /* bytes for data behind this struct, in its own block (storage.c) */
     bool resizable;
-    void (*free)(void *context); /* NULL: data came from memory_alloc */
+    bool borrowed;  /* data is someone else's: free(context), where not NULL, tells them that we are done */
+    void (*free)(void *context);
     void *context;
 };
 
@@ -107,7 +109,9 @@ static inline fl_tensor *tensor_retain(fl_tensor *t)
 void tensor_destroy(fl_tensor *t);
 static inline void tensor_release(fl_tensor *t)
 {
-    if (t && atomic_fetch_sub_explicit(&t->refs, 1, memory_order_acq_rel) == 1)
+    /* Who holds the only reference needs no locked instruction: nobody can add one. */
+    if (t && (atomic_load_explicit(&t->refs, memory_order_acquire) == 1 ||
+              atomic_fetch_sub_explicit(&t->refs, 1, memory_order_acq_rel) == 1))
         tensor_destroy(t);
 }
 /* Set by autograd at start-up: drops t->autograd. Core knows no more of it. */

@@ -1,0 +1,194 @@
+/* The error of a thread: a record of fixed size, made at the thread's first error.
+ *
+ * Reporting must work when memory is out, so the record is not from the library's memory, and when malloc has none
+ * either, one static record serves. A message is kept in two parts, body and hint, because context is added
+ * after the hint and must stand before it; they are joined when the message is read.
+ */
+#include "core/error.h"
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { BODY_BYTES = 6144, HINT_BYTES = 1536 };
+
+struct error_state {
+    fl_error_kind kind;
+    bool joined; /* whole is up to date */
+    char body[BODY_BYTES];
+    char hint[HINT_BYTES];
+    char whole[BODY_BYTES + HINT_BYTES + 16];
+};
+
+static __thread struct error_state *current;
+
+/* Serves whoever finds malloc empty; two such threads share it, and the text of one may be lost. */
+static struct error_state last_resort;
+
+static pthread_key_t key;
+static pthread_once_t key_once = PTHREAD_ONCE_INIT;
+
+static void drop(void *record)
+{
+    current = NULL;
+    if (record != &last_resort)
+        free(record);
+}
+
+static void make_key(void)
+{
+    pthread_key_create(&key, drop);
+}
+
+static struct error_state *record(void)
+{
+    if (!current) {
+        pthread_once(&key_once, make_key);
+        current = malloc(sizeof *current);
+        if (!current)
+            current = &last_resort;
+        current->kind = FL_OK;
+        current->joined = false;
+        current->body[0] = current->hint[0] = '\0';
+        pthread_setspecific(key, current);
+    }
+    return current;
+}
+
+/* Cuts a text that vsnprintf truncated back to a whole UTF-8 character. */
+static void mend_end(char *text)
+{
+    size_t length = strlen(text), start = length;
+    while (start > 0 && ((unsigned char)text[start - 1] & 0xC0) == 0x80)
+        start--;
+    if (start == 0)
+        return;
+    unsigned char lead = (unsigned char)text[start - 1];
+    size_t wants = lead >= 0xF0 ? 3 : lead >= 0xE0 ? 2 : lead >= 0xC0 ? 1 : 0;
+    if (length - start < wants)
+        text[start - 1] = '\0';
+}
+
+static void set_body(fl_error_kind kind, const char *format, va_list args)
+{
+    struct error_state *e = record();
+    /* The new text may quote the old one. */
+    int length = vsnprintf(e->whole, BODY_BYTES, format, args);
+    memcpy(e->body, e->whole, BODY_BYTES);
+    if (length < 0)
+        strcpy(e->body, "unknown error");
+    else if (length >= BODY_BYTES)
+        mend_end(e->body);
+    e->hint[0] = '\0';
+    e->kind = kind;
+    e->joined = false;
+}
+
+int error_set(enum fl_error_kind kind, const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    set_body(kind, format, args);
+    va_end(args);
+    return -1;
+}
+
+void *error_null(enum fl_error_kind kind, const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    set_body(kind, format, args);
+    va_end(args);
+    return NULL;
+}
+
+/* Whether hints are Chinese: FLAMBEAU_LANG, else the first set of LC_ALL, LC_MESSAGES, LANG. Read at every hint: an error is
+ * no hot path, and a program may set the variable late. */
+static bool speaks_chinese(void)
+{
+    static const char *const NAMES[] = {"FLAMBEAU_LANG", "LC_ALL", "LC_MESSAGES", "LANG"};
+    for (size_t i = 0; i < sizeof NAMES / sizeof *NAMES; i++) {
+        const char *value = getenv(NAMES[i]);
+        if (value && *value)
+            return strncmp(value, "zh", 2) == 0;
+    }
+    return false;
+}
+
+int error_hint(const char *english, const char *chinese)
+{
+    struct error_state *e = record();
+    int length = speaks_chinese() ? snprintf(e->hint, HINT_BYTES, "提示：%s", chinese)
+                                  : snprintf(e->hint, HINT_BYTES, "hint: %s", english);
+    if (length >= HINT_BYTES)
+        mend_end(e->hint);
+    e->joined = false;
+    return -1;
+}
+
+int error_context(const char *format, ...)
+{
+    struct error_state *e = record();
+    size_t used = strlen(e->body);
+    if (used + 2 >= BODY_BYTES)
+        return -1;
+    e->body[used] = '\n';
+    va_list args;
+    va_start(args, format);
+    int length = vsnprintf(e->body + used + 1, BODY_BYTES - used - 1, format, args);
+    va_end(args);
+    if (length < 0)
+        e->body[used] = '\0';
+    else if ((size_t)length >= BODY_BYTES - used - 1)
+        mend_end(e->body);
+    e->joined = false;
+    return -1;
+}
+
+struct error_state *error_save(void)
+{
+    struct error_state *e = current;
+    if (!e || e->kind == FL_OK || e == &last_resort)
+        return NULL;
+    pthread_setspecific(key, NULL);
+    current = NULL;
+    return e;
+}
+
+void error_restore(struct error_state *state)
+{
+    if (!state)
+        return;
+    if (current)
+        drop(current);
+    current = state;
+    pthread_setspecific(key, current);
+}
+
+fl_error_kind fl_error(void)
+{
+    return current ? current->kind : FL_OK;
+}
+
+const char *fl_error_message(void)
+{
+    struct error_state *e = current;
+    if (!e || e->kind == FL_OK)
+        return "";
+    if (!e->joined) {
+        snprintf(e->whole, sizeof e->whole, "%s%s%s", e->body, e->hint[0] ? "\n" : "", e->hint);
+        e->joined = true;
+    }
+    return e->whole;
+}
+
+void fl_error_clear(void)
+{
+    if (!current)
+        return;
+    current->kind = FL_OK;
+    current->body[0] = current->hint[0] = '\0';
+    current->joined = false;
+}

@@ -1,0 +1,115 @@
+/* Shapes: products, strides, wrapped dims, broadcasting. */
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "core/error.h"
+#include "core/tensor.h"
+
+const char *shape_text(char *buffer, size_t size, int ndim, const int64_t *sizes)
+{
+    size_t used = 0;
+    if (size)
+        buffer[0] = '\0';
+    for (int i = -1; i <= ndim && used < size; i++) {
+        int wrote = i < 0       ? snprintf(buffer + used, size - used, "[")
+                    : i == ndim ? snprintf(buffer + used, size - used, "]")
+                                : snprintf(buffer + used, size - used, i ? ", %" PRId64 : "%" PRId64,
+                                           sizes[i]);
+        used += wrote > 0 ? (size_t)wrote : 0;
+    }
+    return buffer;
+}
+
+int64_t shape_numel(int ndim, const int64_t *sizes)
+{
+    /* A size of 0 makes every product 0, whatever the others are; so overflow is looked at without it, as PyTorch does. */
+    int64_t product = 1;
+    bool overflow = false, empty = false;
+    for (int i = 0; i < ndim; i++) {
+        char text[512];
+        if (sizes[i] < 0) {
+            error_set(FL_RUNTIME_ERROR,
+                      "Trying to create tensor with negative dimension %" PRId64 ": %s", sizes[i],
+                      shape_text(text, sizeof text, ndim, sizes));
+            return -1;
+        }
+        if (sizes[i] == 0)
+            empty = true;
+        else
+            overflow |= __builtin_mul_overflow(product, sizes[i], &product);
+    }
+    if (empty)
+        return 0;
+    if (overflow) {
+        char text[512];
+        error_set(FL_RUNTIME_ERROR, "numel: integer multiplication overflow");
+        error_context("The sizes were %s.", shape_text(text, sizeof text, ndim, sizes));
+        return -1;
+    }
+    return product;
+}
+
+void shape_contiguous_strides(int ndim, const int64_t *sizes, int64_t *strides)
+{
+    int64_t stride = 1;
+    for (int i = ndim - 1; i >= 0; i--) {
+        strides[i] = stride;
+        stride *= sizes[i] > 1 ? sizes[i] : 1;
+    }
+}
+
+bool shape_equal(const fl_tensor *a, const fl_tensor *b)
+{
+    if (a->ndim != b->ndim)
+        return false;
+    for (int i = 0; i < a->ndim; i++)
+        if (a->sizes[i] != b->sizes[i])
+            return false;
+    return true;
+}
+
+int shape_wrap_dim(int64_t dim, int ndim)
+{
+    int count = ndim ? ndim : 1;
+    if (dim >= -count && dim < count)
+        return (int)(dim < 0 ? dim + count : dim);
+    error_set(FL_INDEX_ERROR,
+              "Dimension out of range (expected to be in range of [%d, %d], but got %" PRId64 ")",
+              -count, count - 1, dim);
+    return -1;
+}
+
+int shape_broadcast(int *out_ndim, int64_t *out, int ndim, const int64_t *sizes)
+{
+    int before = *out_ndim;
+    int whole = before > ndim ? before : ndim;
+    if (whole > TENSOR_MAX_DIMS)
+        return error_set(FL_RUNTIME_ERROR, "Tensors of more than %d dimensions are not supported",
+                         TENSOR_MAX_DIMS);
+    if (whole > before) {
+        memmove(out + (whole - before), out, (size_t)before * sizeof *out);
+        for (int i = 0; i < whole - before; i++)
+            out[i] = 1;
+        *out_ndim = whole;
+    }
+    for (int i = whole - 1, j = ndim - 1; j >= 0; i--, j--) {
+        if (out[i] == sizes[j] || sizes[j] == 1)
+            continue;
+        if (out[i] != 1) {
+            char text[512];
+            error_set(FL_RUNTIME_ERROR,
+                      "The size of tensor a (%" PRId64 ") must match the size of tensor b (%" PRId64
+                      ") at non-singleton dimension %d",
+                      out[i], sizes[j], i);
+            error_context("b has sizes %s; they are compared from the last dimension on.",
+                          shape_text(text, sizeof text, ndim, sizes));
+            return error_hint("sizes must be equal, or one of them 1: add a dimension with "
+                              "unsqueeze, or reshape or transpose one of the tensors.",
+                              "对应的大小必须相等，或其中之一为 1：可用 unsqueeze 增加一维，或用 reshape、"
+                              "transpose 调整其中一个张量。");
+        }
+        out[i] = sizes[j];
+    }
+    return 0;
+}

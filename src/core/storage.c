@@ -1,0 +1,92 @@
+/* Storages: counted blocks of bytes that tensors and their views share.
+ *
+ * Data of up to STORAGE_INLINE bytes stands in the storage's own block, behind the struct, so that a small tensor costs one
+ * allocation less; a larger one has a block of its own.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/error.h"
+#include "core/memory.h"
+#include "core/tensor.h"
+
+enum { STORAGE_INLINE = 1024, HEADER = (sizeof(struct storage) + 63) & ~63 };
+
+static void *own_room(const struct storage *s)
+{
+    return (char *)s + HEADER;
+}
+
+struct storage *storage_new(size_t bytes)
+{
+    size_t room = bytes <= STORAGE_INLINE ? bytes : 0;
+    void *data = NULL;
+    if (bytes > room && !(data = memory_alloc(bytes)))
+        return NULL;
+    struct storage *s = memory_alloc(HEADER + room);
+    if (!s) {
+        memory_free(data, bytes);
+        return NULL;
+    }
+    *s = (struct storage){.refs = 1,
+                          .device = {FL_CPU, 0},
+                          .data = room ? own_room(s) : data,
+                          .bytes = bytes,
+                          .room = (uint16_t)room,
+                          .resizable = true};
+    return s;
+}
+
+struct storage *storage_from_memory(void *data, size_t bytes, void (*free)(void *), void *context)
+{
+    struct storage *s = memory_alloc(HEADER);
+    if (!s)
+        return NULL;
+    *s = (struct storage){.refs = 1,
+                          .device = {FL_CPU, 0},
+                          .data = data,
+                          .bytes = bytes,
+                          .borrowed = true,
+                          .free = free,
+                          .context = context};
+    return s;
+}
+
+static void drop_data(struct storage *s)
+{
+    if (s->borrowed) {
+        if (s->free)
+            s->free(s->context);
+    } else if (s->data != own_room(s)) {
+        memory_free(s->data, s->bytes);
+    }
+}
+
+void storage_release(struct storage *s)
+{
+    if (!s || (atomic_load_explicit(&s->refs, memory_order_acquire) != 1 &&
+               atomic_fetch_sub_explicit(&s->refs, 1, memory_order_acq_rel) != 1))
+        return;
+    drop_data(s);
+    memory_free(s, HEADER + s->room);
+}
+
+int storage_resize(struct storage *s, size_t bytes)
+{
+    if (bytes <= s->bytes)
+        return 0;
+    if (!s->resizable) {
+        error_set(FL_RUNTIME_ERROR, "Trying to resize storage that is not resizable");
+        return error_hint("this memory belongs to another library (NumPy, a buffer); clone() the tensor first.",
+                          "这块内存属于其他库（NumPy 或缓冲区）；请先 clone() 该张量。");
+    }
+    void *data = memory_alloc(bytes);
+    if (!data)
+        return -1;
+    if (s->bytes)
+        memcpy(data, s->data, s->bytes);
+    drop_data(s);
+    s->data = data;
+    s->bytes = bytes;
+    return 0;
+}
