@@ -147,5 +147,7 @@ struct backward_request {
     fl_tensor **results;
 };
 int engine_backward(const struct backward_request *request);
+/* Asked by a node's backward while it runs: whether the gradient that goes along this edge of its is of use. */
+bool engine_wants(const struct edge *edge);
 
 #endif

@@ -1,0 +1,415 @@
+/* What a tensor keeps of the graph: grad_fn, gradient, view history; and the accumulate node of a leaf.
+ *
+ * Views. A view's base is never a view itself. An in-place write on a view makes the base come from a "copy slices" node
+ * (copyslices.c) and the view, on the next look, from an as_strided of the base: autograd_node compares the storage's
+ * version with the one at which the view's node was made.
+ */
+#include "autograd/autograd.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "autograd/hooks.h"
+#include "autograd/operations.h"
+#include "core/error.h"
+#include "core/memory.h"
+
+__thread struct autograd_mode autograd_mode __attribute__((tls_model("initial-exec"))) = {.grad = true};
+
+static void drop(fl_tensor *t)
+{
+    struct autograd *a = t->autograd;
+    t->autograd = NULL;
+    if (a->node) {
+        if (a->retains_grad)
+            hooks_forget(a->node->hooks, t);
+        node_release(a->node);
+    }
+    tensor_release(a->grad);
+    hooks_free(a->hooks);
+    memory_free(a, sizeof *a);
+}
+
+struct autograd *autograd_of(fl_tensor *t)
+{
+    if (!t->autograd) {
+        tensor_drop_autograd = drop;
+        t->autograd = memory_zalloc(sizeof *t->autograd);
+    }
+    return t->autograd;
+}
+
+/* ---- the accumulate node: adds what arrives into a leaf's .grad --------------------------------------------- */
+
+struct accumulate {
+    struct node node;
+    fl_tensor *leaf; /* a reference */
+};
+
+static const char *accumulate_name(const struct node *n)
+{
+    (void)n;
+    return "AccumulateGrad";
+}
+
+static int accumulate_backward(struct node *n, fl_tensor *const *g, bool create_graph, fl_tensor **out)
+{
+    (void)out;
+    fl_tensor *leaf = ((struct accumulate *)n)->leaf;
+    if (!g[0])
+        return 0;
+    struct autograd *a = autograd_of(leaf);
+    if (!a)
+        return -1;
+    fl_tensor *sum;
+    if (!a->grad && !create_graph && atomic_load(&g[0]->refs) == 1 && (g[0]->flags & TENSOR_CONTIGUOUS) &&
+        !g[0]->base && g[0]->dtype == leaf->dtype) {
+        sum = tensor_retain(g[0]); /* nobody else has it: keep it as it is */
+    } else if (!a->grad) {
+        sum = create_graph ? tensor_retain(g[0]) : operation_clone(g[0]);
+    } else if (!create_graph && !tensor_requires_grad(a->grad)) {
+        return operation_add_(a->grad, g[0]);
+    } else {
+        sum = operation_add(a->grad, g[0]);
+    }
+    if (!sum)
+        return -1;
+    tensor_release(a->grad);
+    a->grad = sum;
+    return 0;
+}
+
+static void accumulate_release_saved(struct node *n)
+{
+    (void)n;
+}
+
+static void accumulate_destroy(struct node *n)
+{
+    struct accumulate *self = (struct accumulate *)n;
+    struct autograd *a = self->leaf->autograd;
+    if (a && a->accumulate == n) {
+        a->accumulate = NULL;
+        a->hooks = n->hooks; /* they belong to the leaf */
+        n->hooks = NULL;
+    }
+    tensor_release(self->leaf);
+    memory_free(self, sizeof *self);
+}
+
+static const struct node_class ACCUMULATE = {accumulate_name, accumulate_backward, accumulate_release_saved,
+                                             accumulate_destroy};
+
+fl_tensor *node_leaf(const struct node *n)
+{
+    return n->type == &ACCUMULATE ? ((struct accumulate *)n)->leaf : NULL;
+}
+
+static struct node *accumulate_of(fl_tensor *t)
+{
+    struct autograd *a = autograd_of(t);
+    if (!a)
+        return NULL;
+    if (a->accumulate)
+        return node_retain(a->accumulate);
+    struct accumulate *self = memory_alloc(sizeof *self);
+    if (!self)
+        return NULL;
+    node_init(&self->node, &ACCUMULATE, 0, NULL, 1);
+    self->node.sequence = UINT64_MAX;
+    self->leaf = tensor_retain(t);
+    self->node.hooks = a->hooks, a->hooks = NULL;
+    a->accumulate = &self->node;
+    return &self->node;
+}
+
+/* ---- tensors ------------------------------------------------------------------------------------------------ */
+
+struct node *autograd_node(fl_tensor *t, int *result)
+{
+    struct autograd *a = t->autograd;
+    if (t->base && t->storage && tensor_requires_grad(t->base) &&
+        (!a || a->view_version != t->storage->version) && !(a && !a->node && t->flags & TENSOR_REQUIRES_GRAD)) {
+        struct node *fresh = operation_view_node(t);
+        if (fresh) {
+            autograd_set_node(t, fresh, 0);
+            node_release(fresh);
+            a = t->autograd;
+        }
+    }
+    if (!a)
+        return NULL;
+    if (result)
+        *result = a->result;
+    return a->node;
+}
+
+int autograd_edge(fl_tensor *t, struct edge *edge)
+{
+    int result = 0;
+    edge->dtype = t->dtype;
+    edge->result = 0;
+    edge->node = NULL;
+    if (!tensor_requires_grad(t) && !(t->base && tensor_requires_grad(t->base)))
+        return 0;
+    struct node *n = autograd_node(t, &result);
+    if (n) {
+        edge->node = node_retain(n), edge->result = (int16_t)result;
+        return 0;
+    }
+    if (!tensor_requires_grad(t))
+        return 0;
+    edge->node = accumulate_of(t);
+    return edge->node ? 0 : -1;
+}
+
+int autograd_set_node(fl_tensor *t, struct node *n, int result)
+{
+    struct autograd *a = autograd_of(t);
+    if (!a)
+        return -1;
+    node_retain(n);
+    if (a->node) {
+        if (a->retains_grad)
+            hooks_forget(a->node->hooks, t), a->retains_grad = false;
+        node_release(a->node);
+    }
+    a->node = n, a->result = (int16_t)result;
+    a->view_version = t->storage ? t->storage->version : 0;
+    t->flags |= TENSOR_REQUIRES_GRAD;
+    return 0;
+}
+
+int autograd_set_requires_grad(fl_tensor *t, bool requires_grad)
+{
+    if (!tensor_is_leaf(t)) {
+        if (requires_grad)
+            return 0;
+        return error_set(FL_RUNTIME_ERROR,
+                         "you can only change requires_grad flags of leaf variables. If you want to use a computed "
+                         "variable in a subgraph that doesn't require differentiation use var_no_grad = var.detach().");
+    }
+    if (requires_grad && !dtype_is_floating(t->dtype) && t->dtype < FL_COMPLEX64)
+        return error_set(FL_RUNTIME_ERROR,
+                         "only Tensors of floating point and complex dtype can require gradients");
+    t->flags = (uint8_t)(requires_grad ? t->flags | TENSOR_REQUIRES_GRAD : t->flags & ~TENSOR_REQUIRES_GRAD);
+    return 0;
+}
+
+int autograd_check_inplace(fl_tensor *t, bool recorded)
+{
+    (void)recorded;
+    if (!autograd_mode.grad)
+        return 0;
+    if (t->flags & TENSOR_INFERENCE && !autograd_mode.inference && recorded)
+        return error_set(FL_RUNTIME_ERROR, "Inplace update to inference tensor outside InferenceMode is not allowed."
+                                           "You can make a clone to get a normal tensor before doing inplace update.");
+    if (tensor_requires_grad(t) && tensor_is_leaf(t)) {
+        error_set(FL_RUNTIME_ERROR,
+                  "a leaf Variable that requires grad is being used in an in-place operation.");
+        return error_hint("wrap the update in `with torch.no_grad():`, or work on a clone",
+                          "请把这次更新放进 `with torch.no_grad():`，或先 clone() 再修改");
+    }
+    if (t->base && tensor_requires_grad(t->base) && tensor_is_leaf(t->base)) {
+        error_set(FL_RUNTIME_ERROR,
+                  "a view of a leaf Variable that requires grad is being used in an in-place operation.");
+        return error_hint("wrap the update in `with torch.no_grad():`, or work on a clone",
+                          "请把这次更新放进 `with torch.no_grad():`，或先 clone() 再修改");
+    }
+    if (recorded && t->base && t->flags & TENSOR_NO_GRAD_VIEW)
+        return error_set(FL_RUNTIME_ERROR,
+                         "A view was created in no_grad mode and is being modified inplace with grad mode enabled. "
+                         "Given that this use case is ambiguous and error-prone, it is forbidden. You can clarify your "
+                         "code by moving both the view and the inplace either both inside the no_grad block (if you "
+                         "don't want the inplace to be tracked) or both outside (if you want the inplace to be tracked).");
+    return 0;
+}
+
+int autograd_rebase(fl_tensor *t, struct node *n)
+{
+    fl_tensor *base = t->base;
+    if (!base)
+        return autograd_set_node(t, n, 0);
+    struct node *slices = copyslices_new(base, t, n);
+    if (!slices)
+        return -1;
+    int status = autograd_set_node(base, slices, 0);
+    node_release(slices);
+    if (status == 0) {
+        struct node *fresh = operation_view_node(t);
+        status = fresh ? autograd_set_node(t, fresh, 0) : -1;
+        if (fresh)
+            node_release(fresh);
+    }
+    return status;
+}
+
+fl_tensor *autograd_detach(fl_tensor *t)
+{
+    fl_tensor *y = tensor_alias(t, t->ndim, t->sizes, t->strides, t->offset);
+    if (y)
+        y->flags &= (uint8_t)~TENSOR_REQUIRES_GRAD;
+    return y;
+}
+
+static int store_grad(void *context, fl_tensor **grad)
+{
+    fl_tensor *t = context;
+    struct autograd *a = t->autograd;
+    tensor_release(a->grad);
+    a->grad = tensor_retain(*grad);
+    return 0;
+}
+
+int autograd_retain_grad(fl_tensor *t)
+{
+    if (!tensor_requires_grad(t))
+        return error_set(FL_RUNTIME_ERROR, "can't retain_grad on Tensor that has requires_grad=False");
+    int result = 0;
+    struct node *n = autograd_node(t, &result);
+    if (!n || t->autograd->retains_grad)
+        return 0;
+    if (hooks_add(&n->hooks, HOOK_RETAIN, result, (void (*)(void))store_grad, t, NULL) < 0)
+        return -1;
+    t->autograd->retains_grad = true;
+    return 0;
+}
+
+int autograd_set_grad(fl_tensor *t, fl_tensor *grad)
+{
+    if (grad == t)
+        return error_set(FL_RUNTIME_ERROR, "can't assign Variable as its own grad");
+    if (grad && grad->dtype != t->dtype)
+        return error_set(FL_RUNTIME_ERROR,
+                         "attempting to assign a gradient with dtype '%s' to a tensor with dtype '%s'. Please ensure "
+                         "that the gradient and the tensor have the same dtype",
+                         dtype_title(grad->dtype), dtype_title(t->dtype));
+    if (grad && !shape_equal(grad, t)) {
+        char want[128], got[128];
+        return error_set(FL_RUNTIME_ERROR,
+                         "attempting to assign a gradient of size '%s' to a tensor of size '%s'. Please ensure that the "
+                         "gradient and the tensor are the same size",
+                         shape_text(got, sizeof got, grad->ndim, grad->sizes),
+                         shape_text(want, sizeof want, t->ndim, t->sizes));
+    }
+    if (!grad && !t->autograd)
+        return 0;
+    struct autograd *a = autograd_of(t);
+    if (!a)
+        return -1;
+    fl_tensor *old = a->grad;
+    a->grad = grad ? tensor_retain(grad) : NULL;
+    tensor_release(old);
+    return 0;
+}
+
+/* ---- hooks -------------------------------------------------------------------------------------------------- */
+
+/* The list that a tensor's hooks go to: its node's, its accumulate node's, or its own. */
+static struct grad_hooks **hooks_of(fl_tensor *t, int *result)
+{
+    *result = 0;
+    struct autograd *a = autograd_of(t);
+    if (!a)
+        return NULL;
+    struct node *n = autograd_node(t, result);
+    return n ? &n->hooks : a->accumulate ? &a->accumulate->hooks : &a->hooks;
+}
+
+int64_t autograd_add_hook(fl_tensor *t, tensor_hook_fn run, void *context, void (*drop_context)(void *))
+{
+    if (!tensor_requires_grad(t))
+        return error_set(FL_RUNTIME_ERROR, "cannot register a hook on a tensor that doesn't require gradient");
+    int result;
+    struct grad_hooks **at = hooks_of(t, &result);
+    return at ? hooks_add(at, HOOK_TENSOR, result, (void (*)(void))run, context, drop_context) : -1;
+}
+
+int64_t autograd_add_post_accumulate_hook(fl_tensor *t, leaf_hook_fn run, void *context,
+                                          void (*drop_context)(void *))
+{
+    if (!tensor_requires_grad(t))
+        return error_set(FL_RUNTIME_ERROR, "cannot register a hook on a tensor that doesn't require gradient");
+    if (!tensor_is_leaf(t))
+        return error_set(FL_RUNTIME_ERROR,
+                         "post accumulate grad hooks cannot be registered on non-leaf tensors");
+    int result;
+    struct grad_hooks **at = hooks_of(t, &result);
+    return at ? hooks_add(at, HOOK_LEAF, 0, (void (*)(void))run, context, drop_context) : -1;
+}
+
+int64_t node_add_hook(struct node *n, bool before, node_hook_fn run, void *context, void (*drop_context)(void *))
+{
+    return hooks_add(&n->hooks, before ? HOOK_BEFORE : HOOK_AFTER, 0, (void (*)(void))run, context, drop_context);
+}
+
+void autograd_remove_hook(fl_tensor *t, int64_t id)
+{
+    struct autograd *a = t->autograd;
+    if (!a)
+        return;
+    hooks_remove(a->hooks, id);
+    if (a->node)
+        hooks_remove(a->node->hooks, id);
+    if (a->accumulate)
+        hooks_remove(a->accumulate->hooks, id);
+}
+
+void node_remove_hook(struct node *n, int64_t id)
+{
+    hooks_remove(n->hooks, id);
+}
+
+/* ---- nodes -------------------------------------------------------------------------------------------------- */
+
+const void *(*autograd_location)(int32_t *line);
+void (*autograd_location_drop)(const void *code);
+void (*autograd_location_text)(const void *code, int32_t line, char *out, size_t size);
+
+void node_init(struct node *n, const struct node_class *type, int edges, struct edge *edge, int results)
+{
+    static _Atomic uint64_t clock;
+    memset(n, 0, sizeof *n);
+    atomic_init(&n->refs, 1);
+    n->edges = (int16_t)edges, n->results = (int16_t)results;
+    n->sequence = atomic_fetch_add_explicit(&clock, 1, memory_order_relaxed);
+    n->type = type;
+    n->edge = edge;
+    if (autograd_location)
+        n->code = autograd_location(&n->line);
+}
+
+/* Nodes that wait to be freed: a node freed while another is goes here, so that a chain of any length needs no stack. */
+static __thread struct node *doomed;
+static __thread bool freeing;
+
+void node_release(struct node *n)
+{
+    if (atomic_fetch_sub_explicit(&n->refs, 1, memory_order_acq_rel) != 1)
+        return;
+    n->state = (struct node_state *)doomed; /* no run holds it: the field serves as the link */
+    doomed = n;
+    if (freeing)
+        return;
+    freeing = true;
+    while ((n = doomed)) {
+        doomed = (struct node *)n->state;
+        n->state = NULL;
+        n->type->release_saved(n);
+        for (int i = 0; i < n->edges; i++)
+            if (n->edge[i].node)
+                node_release(n->edge[i].node);
+        if (n->code && autograd_location_drop)
+            autograd_location_drop(n->code);
+        struct grad_hooks *hooks = node_leaf(n) ? NULL : n->hooks;
+        n->hooks = node_leaf(n) ? n->hooks : NULL;
+        hooks_free(hooks);
+        n->type->destroy(n);
+    }
+    freeing = false;
+}
+
+const char *node_name(const struct node *n)
+{
+    return n->type->name(n);
+}

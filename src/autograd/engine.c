@@ -1,0 +1,444 @@
+/* The engine: walks the graph back from the tensors asked for, each node once, the latest made first.
+ *
+ * 1. Discover: a breadth-first walk over edges gives every reachable node a state of this run and
+ *    counts, for each, the edges that lead to it. With `inputs`, a second look marks the nodes that lead to one.
+ * 2. Run: a heap of ready nodes ordered by sequence number. A node's gradients are summed in its state's slots as they
+ *    arrive; when the last has, it is ready.
+ * A node belongs to several runs at once when a hook or a Function calls backward in turn: states form a list, each with its run.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "autograd/hooks.h"
+#include "autograd/operations.h"
+#include "core/error.h"
+#include "core/memory.h"
+
+struct run;
+
+struct node_state {
+    const struct run *run;
+    struct node *node;
+    struct node_state *outer; /* of another run, on the same node */
+    int32_t waiting;          /* edges from which nothing has come yet */
+    bool wanted;              /* leads to an input (all do when none are named) */
+    bool explored;
+    fl_tensor **g;            /* node->results slots */
+};
+
+struct run {
+    const struct backward_request *request;
+    struct node_state **state; /* all of them; the first `heap` are not in order: see ready */
+    int64_t states, state_room;
+    struct node_state **ready; /* a binary heap */
+    int64_t heap, heap_room;
+    bool selective;
+    struct capture {
+        struct node *node;
+        int result;
+        fl_tensor *g;
+    } *capture; /* one an input */
+};
+
+static int grow(void *array, int64_t count, int64_t *room, size_t item)
+{
+    void **at = array;
+    if (count < *room)
+        return 0;
+    int64_t wanted = *room ? 2 * *room : 64;
+    void *bigger = memory_alloc((size_t)wanted * item);
+    if (!bigger)
+        return -1;
+    if (count)
+        memcpy(bigger, *at, (size_t)count * item);
+    memory_free(*at, (size_t)*room * item);
+    *at = bigger, *room = wanted;
+    return 0;
+}
+
+static struct node_state *state_of(const struct run *r, const struct node *n)
+{
+    struct node_state *s = n->state;
+    while (s && s->run != r)
+        s = s->outer;
+    return s;
+}
+
+static struct node_state *state_make(struct run *r, struct node *n)
+{
+    struct node_state *s = state_of(r, n);
+    if (s)
+        return s;
+    if (grow(&r->state, r->states, &r->state_room, sizeof *r->state))
+        return NULL;
+    size_t slots = sizeof(fl_tensor *) * (size_t)n->results;
+    s = memory_zalloc(sizeof *s + slots);
+    if (!s)
+        return NULL;
+    s->run = r, s->node = node_retain(n), s->g = (fl_tensor **)(s + 1);
+    s->wanted = !r->selective;
+    s->outer = n->state, n->state = s;
+    r->state[r->states++] = s;
+    return s;
+}
+
+static void state_free(struct node_state *s)
+{
+    struct node *n = s->node;
+    struct node_state **at = &n->state;
+    while (*at && *at != s)
+        at = &(*at)->outer;
+    if (*at)
+        *at = s->outer;
+    for (int i = 0; i < n->results; i++)
+        tensor_release(s->g[i]);
+    memory_free(s, sizeof *s + sizeof(fl_tensor *) * (size_t)n->results);
+    node_release(n);
+}
+
+/* ---- 1. discover ---- */
+
+/* Gives states to everything reachable from the states there are, in the order found, and counts the edges. */
+static int discover(struct run *r)
+{
+    for (int64_t i = 0; i < r->states; i++) { /* the list is its own queue */
+        struct node *n = r->state[i]->node;
+        if (r->state[i]->explored)
+            continue;
+        r->state[i]->explored = true;
+        for (int e = 0; e < n->edges; e++) {
+            struct node *next = n->edge[e].node;
+            if (!next)
+                continue;
+            struct node_state *s = state_make(r, next);
+            if (!s)
+                return -1;
+            s->waiting++;
+        }
+    }
+    return 0;
+}
+
+static int by_sequence(const void *a, const void *b)
+{
+    uint64_t x = (*(struct node_state *const *)a)->node->sequence, y = (*(struct node_state *const *)b)->node->sequence;
+    return x < y ? -1 : x > y;
+}
+
+/* Marks what leads to an input. An edge leads from a later node to an earlier one or to a leaf, so one pass from the earliest
+ * on, leaves first, sees each node after all that it leads to. */
+static int mark_wanted(struct run *r)
+{
+    const struct backward_request *q = r->request;
+    for (int64_t i = 0; i < q->inputs; i++) {
+        struct node_state *s = r->capture[i].node ? state_of(r, r->capture[i].node) : NULL;
+        if (s)
+            s->wanted = true;
+    }
+    size_t bytes = sizeof(struct node_state *) * (size_t)(r->states + 1);
+    struct node_state **order = memory_alloc(bytes);
+    if (!order)
+        return -1;
+    memcpy(order, r->state, sizeof *order * (size_t)r->states);
+    qsort(order, (size_t)r->states, sizeof *order, by_sequence);
+    for (int64_t i = 0; i < r->states; i++)
+        for (int e = 0; e < order[i]->node->edges && !order[i]->wanted; e++) {
+            struct node *next = order[i]->node->edge[e].node;
+            order[i]->wanted = next && state_of(r, next)->wanted;
+        }
+    memory_free(order, bytes);
+    return 0;
+}
+
+/* ---- 2. run ---- */
+
+static bool before(const struct node_state *a, const struct node_state *b)
+{
+    return a->node->sequence > b->node->sequence;
+}
+
+static int push(struct run *r, struct node_state *s)
+{
+    if (grow(&r->ready, r->heap, &r->heap_room, sizeof *r->ready))
+        return -1;
+    int64_t i = r->heap++;
+    for (; i && before(s, r->ready[(i - 1) / 2]); i = (i - 1) / 2)
+        r->ready[i] = r->ready[(i - 1) / 2];
+    r->ready[i] = s;
+    return 0;
+}
+
+static struct node_state *pop(struct run *r)
+{
+    struct node_state *first = r->ready[0], *last = r->ready[--r->heap];
+    int64_t i = 0;
+    for (int64_t child; (child = 2 * i + 1) < r->heap; i = child) {
+        if (child + 1 < r->heap && before(r->ready[child + 1], r->ready[child]))
+            child++;
+        if (!before(r->ready[child], last))
+            break;
+        r->ready[i] = r->ready[child];
+    }
+    r->ready[i] = last;
+    return first;
+}
+
+/* Adds g (a reference that is given away) into a slot. */
+static int deliver(fl_tensor **slot, fl_tensor *g, bool create_graph)
+{
+    if (!g)
+        return 0;
+    if (!*slot) {
+        *slot = g;
+        return 0;
+    }
+    fl_tensor *old = *slot;
+    int status = 0;
+    bool private = !create_graph && atomic_load(&old->refs) == 1 && old->flags & TENSOR_CONTIGUOUS && !old->base &&
+                   old->dtype == g->dtype && shape_equal(old, g) && atomic_load(&old->storage->refs) == 1;
+    if (private) {
+        status = operation_add_(old, g);
+    } else {
+        *slot = operation_add(old, g);
+        status = *slot ? 0 : -1;
+        tensor_release(old);
+    }
+    tensor_release(g);
+    return status;
+}
+
+static int set_released_error(const struct node *n)
+{
+    error_set(FL_RUNTIME_ERROR,
+              "Trying to backward through the graph a second time (or directly access saved tensors after they have "
+              "already been freed). Saved intermediate values of the graph are freed when you call .backward() or "
+              "autograd.grad(). Specify retain_graph=True if you need to backward through the graph a second time or if "
+              "you need to access saved tensors after calling backward.");
+    error_context("the node is %s", node_name(n));
+    return error_hint("build the graph again (run the forward pass) before each backward, or pass retain_graph=True",
+                      "每次 backward 之前重新做一次前向计算，或传入 retain_graph=True");
+}
+
+static void locate_error(const struct node *n)
+{
+    if (!n->code || !autograd_location_text)
+        return;
+    char text[256];
+    autograd_location_text(n->code, n->line, text, sizeof text);
+    error_context("in the backward of %s, which the forward pass called at %s", node_name(n), text);
+}
+
+/* Whether a node's own work is needed in a run with named inputs: some edge leads to one. Leaves only receive. */
+static bool leads_on(const struct run *r, const struct node *n)
+{
+    for (int e = 0; e < n->edges; e++)
+        if (n->edge[e].node && state_of(r, n->edge[e].node)->wanted)
+            return true;
+    return false;
+}
+
+/* The run whose node is at work on this thread. */
+static __thread const struct run *current;
+
+bool engine_wants(const struct edge *edge)
+{
+    if (!edge->node)
+        return false;
+    const struct node_state *s = current && current->selective ? state_of(current, edge->node) : NULL;
+    return !s || s->wanted;
+}
+
+/* Stores what arrived at a node for the inputs that are its results. */
+static void take_captures(struct run *r, struct node_state *s)
+{
+    for (int64_t i = 0; i < r->request->inputs; i++) {
+        struct capture *c = &r->capture[i];
+        if (c->node == s->node && s->g[c->result]) {
+            tensor_release(c->g);
+            c->g = tensor_retain(s->g[c->result]);
+        }
+    }
+}
+
+static int run_node(struct run *r, struct node_state *s)
+{
+    struct node *n = s->node;
+    const struct backward_request *q = r->request;
+    fl_tensor *few[8] = {NULL};
+    size_t bytes = sizeof(fl_tensor *) * (size_t)n->edges;
+    fl_tensor **out = n->edges <= 8 ? few : memory_zalloc(bytes);
+    if (!out)
+        return -1;
+    int status = 0;
+    bool leaf = n->edges == 0 && node_leaf(n);
+    if (n->hooks)
+        status = hooks_run_before(n->hooks, n->results, s->g);
+    if (status == 0 && r->selective)
+        take_captures(r, s);
+    bool skip = r->selective && !leads_on(r, n);
+    if (status == 0 && !skip) {
+        const struct run *outer = current;
+        current = r;
+        status = n->released ? set_released_error(n) : n->type->backward(n, s->g, q->create_graph, out);
+        current = outer;
+        if (status)
+            locate_error(n);
+    }
+    if (status == 0 && !skip && n->hooks)
+        status = leaf ? hooks_run_leaf(n->hooks, node_leaf(n))
+                      : hooks_run_after(n->hooks, n->edges, out, n->results, s->g);
+    for (int i = 0; i < n->results; i++) {
+        tensor_release(s->g[i]);
+        s->g[i] = NULL;
+    }
+    if (status == 0 && !skip && !q->keep_graph && !leaf) {
+        n->type->release_saved(n);
+        n->released = true;
+    }
+    for (int e = 0; e < n->edges; e++) {
+        struct node *next = n->edge[e].node;
+        if (!next || status) {
+            tensor_release(out[e]);
+            continue;
+        }
+        struct node_state *to = state_of(r, next);
+        status = deliver(&to->g[n->edge[e].result], out[e], q->create_graph);
+        if (status == 0 && --to->waiting == 0)
+            status = push(r, to);
+    }
+    if (out != few)
+        memory_free(out, bytes);
+    return status;
+}
+
+/* ---- the request ---- */
+
+static fl_tensor *initial_gradient(const struct backward_request *q, int64_t i)
+{
+    fl_tensor *t = q->tensors[i], *g = q->grads ? q->grads[i] : NULL;
+    if (!g) {
+        if (t->numel != 1) {
+            error_null(FL_RUNTIME_ERROR, "grad can be implicitly created only for scalar outputs");
+            error_hint("reduce it to one number first (loss.mean() or loss.sum()), or give backward a gradient",
+                       "先把它归约成一个数（loss.mean() 或 loss.sum()），或给 backward 传入 gradient");
+            return NULL;
+        }
+        if (!dtype_is_floating(t->dtype))
+            return error_null(FL_RUNTIME_ERROR,
+                              "grad can be implicitly created only for real scalar outputs but got %s",
+                              fl_dtype_name(t->dtype));
+        return operation_ones_like(t);
+    }
+    if (!shape_equal(g, t)) {
+        char got[128], want[128];
+        return error_null(FL_RUNTIME_ERROR,
+                          "Mismatch in shape: grad_output[%lld] has a shape of torch.Size(%s) and output[%lld] has a shape "
+                          "of torch.Size(%s).",
+                          (long long)i, shape_text(got, sizeof got, g->ndim, g->sizes), (long long)i,
+                          shape_text(want, sizeof want, t->ndim, t->sizes));
+    }
+    return tensor_retain(g);
+}
+
+static int start(struct run *r)
+{
+    const struct backward_request *q = r->request;
+    for (int64_t i = 0; i < q->count; i++) {
+        struct edge edge = {NULL, 0, 0};
+        if (autograd_edge(q->tensors[i], &edge))
+            return -1;
+        if (!edge.node) {
+            error_set(FL_RUNTIME_ERROR,
+                      "element %lld of tensors does not require grad and does not have a grad_fn", (long long)i);
+            return error_hint("no input of this tensor has requires_grad=True, or it was computed under no_grad",
+                              "它的输入都没有 requires_grad=True，或它是在 no_grad 下算出来的");
+        }
+        struct node_state *s = state_make(r, edge.node);
+        fl_tensor *g = s ? initial_gradient(q, i) : NULL;
+        node_release(edge.node);
+        if (!g)
+            return -1;
+        if (deliver(&s->g[edge.result], g, q->create_graph))
+            return -1;
+    }
+    for (int64_t i = 0; i < q->inputs; i++) {
+        struct edge edge = {NULL, 0, 0};
+        if (!tensor_requires_grad(q->input[i]))
+            return error_set(FL_RUNTIME_ERROR, "One of the differentiated Tensors does not require grad");
+        if (autograd_edge(q->input[i], &edge))
+            return -1;
+        r->capture[i].node = edge.node, r->capture[i].result = edge.result;
+    }
+    return 0;
+}
+
+static int finish(struct run *r)
+{
+    const struct backward_request *q = r->request;
+    for (int64_t i = 0; i < q->inputs; i++) {
+        fl_tensor *g = r->capture[i].g;
+        if (q->accumulate) {
+            struct autograd *a = g ? autograd_of(q->input[i]) : NULL;
+            fl_tensor *sum = !a ? NULL : a->grad ? operation_add(a->grad, g) : tensor_retain(g);
+            if (g && !sum)
+                return -1;
+            if (sum) {
+                tensor_release(a->grad);
+                a->grad = sum;
+            }
+        } else if (!g && !q->allow_unused) {
+            return error_set(FL_RUNTIME_ERROR,
+                             "One of the differentiated Tensors appears to not have been used in the graph. Set "
+                             "allow_unused=True if this is the desired behavior.");
+        } else {
+            q->results[i] = g;
+            r->capture[i].g = NULL;
+        }
+    }
+    return 0;
+}
+
+int engine_backward(const struct backward_request *q)
+{
+    struct run r = {.request = q, .selective = q->inputs > 0};
+    struct autograd_mode mode = autograd_mode;
+    size_t capture_bytes = sizeof *r.capture * (size_t)(q->inputs + 1);
+    for (int64_t i = 0; i < q->inputs && q->results; i++)
+        q->results[i] = NULL;
+    r.capture = memory_zalloc(capture_bytes);
+    if (!r.capture)
+        return -1;
+    autograd_mode.grad = q->create_graph;
+    int status = start(&r);
+    int64_t roots = r.states;
+    if (status == 0)
+        status = discover(&r);
+    if (status == 0 && r.selective)
+        status = mark_wanted(&r);
+    for (int64_t i = 0; i < roots && status == 0; i++)
+        if (r.state[i]->waiting == 0)
+            status = push(&r, r.state[i]);
+    while (status == 0 && r.heap)
+        status = run_node(&r, pop(&r));
+    if (status == 0)
+        status = finish(&r);
+    autograd_mode = mode;
+    struct error_state *error = status ? error_save() : NULL;
+    for (int64_t i = 0; i < r.states; i++)
+        state_free(r.state[i]);
+    for (int64_t i = 0; i < q->inputs; i++) {
+        tensor_release(r.capture[i].g);
+        if (r.capture[i].node)
+            node_release(r.capture[i].node);
+        if (status && q->results) {
+            tensor_release(q->results[i]);
+            q->results[i] = NULL;
+        }
+    }
+    memory_free(r.capture, capture_bytes);
+    memory_free(r.state, (size_t)r.state_room * sizeof *r.state);
+    memory_free(r.ready, (size_t)r.heap_room * sizeof *r.ready);
+    if (error)
+        error_restore(error);
+    return status;
+}

@@ -1,0 +1,25 @@
+/* The few operations on tensors that the graph itself needs. They are declared here, where they are needed, and defined by
+ * src/ops (record.c): autograd knows no operator by name. Each is an ordinary call through the door, recorded when grad mode
+ * is on. A result is a new reference, NULL with the error set.
+ */
+#ifndef FLAMBEAU_AUTOGRAD_OPERATIONS_H
+#define FLAMBEAU_AUTOGRAD_OPERATIONS_H
+
+#include "autograd/autograd.h"
+
+fl_tensor *operation_add(fl_tensor *a, fl_tensor *b);
+int operation_add_(fl_tensor *a, fl_tensor *b); /* never recorded */
+fl_tensor *operation_clone(fl_tensor *t);
+fl_tensor *operation_ones_like(fl_tensor *t);
+fl_tensor *operation_zeros_like(fl_tensor *t);
+/* t as sizes and strides over its own storage from an element offset. */
+fl_tensor *operation_as_strided(fl_tensor *t, fl_ints sizes, fl_ints strides, int64_t offset);
+/* The node of such a call with t = view's base and the view's geometry, made without running it. */
+struct node *operation_view_node(fl_tensor *view);
+int operation_copy_(fl_tensor *to, fl_tensor *from);
+int operation_zero_(fl_tensor *t);
+
+/* The node from which `base` comes after `inner` wrote its view: takes over inner's edges but the first (copyslices.c). */
+struct node *copyslices_new(fl_tensor *base, fl_tensor *view, struct node *inner);
+
+#endif
