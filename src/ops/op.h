@@ -67,8 +67,11 @@ enum op_result_dtype {
 struct op_pointwise {
     uint8_t operands, operand[6]; /* parameters that are tensors (or numbers), in the loop's order */
     uint8_t scalars, scalar[6];   /* parameters that every element shares */
-    uint16_t loop[COMPUTE_TYPES]; /* index into the table of loops; 0: none in that type */
-    bool truth;                   /* the loop's result is COMPUTE_BOOL */
+    uint8_t truths;      /* operands (bits, in the loop's order) that the loop reads as COMPUTE_BOOL and that are not promoted */
+    uint8_t promoted;    /* scalars (bits, in the loop's order) that take part in promotion as numbers do: pow's exponent */
+    uint16_t loop[COMPUTE_TYPES]; /* for ops_loop(); 0: none in that type */
+    uint16_t loop_bool;  /* replaces loop[COMPUTE_I32] where the promoted dtype is bool; 0: it does not */
+    bool truth;          /* the loop's result is COMPUTE_BOOL */
 };
 
 /* A reduction's four steps, in one compute type. acc and x are of that type. */
@@ -85,7 +88,7 @@ struct reduce_loops {
 struct op_reduce {
     int8_t self, dim, keepdim, dtype; /* parameter indices; -1: there is none. dim absent, None or empty: all dims */
     uint8_t scalars, scalar[4];
-    uint16_t loops[COMPUTE_TYPES];    /* index into the table of reduce_loops; 0: none */
+    uint16_t loops[COMPUTE_TYPES];    /* for ops_reduce_loops(); 0: none */
     bool needs_elements;              /* there is no start (amax): reducing nothing is an error */
 };
 
@@ -120,10 +123,12 @@ struct grad_context {
 /* The gradient of some parameters. */
 struct op_grad_rule {
     uint32_t params; /* bits; most rules have one */
+    uint32_t saves, saves_shape, saves_results; /* what this rule uses, as in op_grad */
     /* One fused loop where operator and formula are pointwise: its inputs and scalars, named by FROM_*; 0 loop: none. */
     uint8_t operands, operand[8];
     uint8_t scalars, scalar[8];
-    uint16_t loop[2]; /* COMPUTE_F32, COMPUTE_F64 */
+    uint16_t loop[2]; /* for ops_loop(): COMPUTE_F32, COMPUTE_F64 */
+    uint8_t truths;   /* operands that the loop reads as COMPUTE_BOOL */
     /* The same as a composition of operators (differentiable in turn): out has one value for each bit of params, lowest
      * first; FL_NONE for a gradient that is zero. Results are owned by the caller. */
     int (*compose)(const struct grad_context *c, fl_value *out);
@@ -139,6 +144,9 @@ struct op_grad {
     const struct op_grad_rule *rule;
 };
 
+/* The functions of a descriptor get arguments that the door has completed: defaults filled in, each of its parameter's
+ * tag (an int given for a float is FL_FLOATING, a number for Tensor|Scalar stays a number except where a kernel wants a
+ * tensor). An int given for int[2] may still be one FL_INTEGER. */
 struct fl_op {
     const char *name; /* "add.Tensor", "add_.Tensor", "add.out" */
     const char *base; /* "add" */
@@ -161,6 +169,7 @@ struct fl_op {
     int (*kernel)(const fl_value *args, fl_tensor *const *y);
     int (*compose)(const fl_value *args, fl_value *y);
     const struct op_grad *grad; /* NULL: not differentiable (compose: through its parts) */
+    int (*check)(const fl_value *args); /* refuses arguments that the loops cannot (zero divisors), or NULL */
     const char *gpu;  /* kernel text for a GPU, or NULL */
     const char *doc;
 };
@@ -173,13 +182,29 @@ int op_call(const fl_op *op, const fl_value *args, fl_value *results);
 /* For operators with one tensor as their result: the new reference or NULL. */
 fl_tensor *op_call1(const fl_op *op, const fl_value *args);
 
-/* What the table's compiler emits (ops_table.c, ops_loops*.simd.c). */
+/* What the table's compiler emits (ops_table.c, ops_loops_N.simd.c). ops_all is sorted by name. The loops stand in
+ * OPS_LOOP_FILES files of about the same size, so that they compile side by side; index i is loop i / OPS_LOOP_FILES of
+ * file i % OPS_LOOP_FILES. */
 extern const fl_op *const ops_all[];
 extern const int ops_count;
+enum { OPS_LOOP_FILES = 4 };
 struct ops_loops {
     const loop_fn *loop;
     const struct reduce_loops *reduce;
 };
-FL_SIMD_TABLE(struct ops_loops, ops_loops);
+FL_SIMD_TABLE(struct ops_loops, ops_loops_0);
+FL_SIMD_TABLE(struct ops_loops, ops_loops_1);
+FL_SIMD_TABLE(struct ops_loops, ops_loops_2);
+FL_SIMD_TABLE(struct ops_loops, ops_loops_3);
+extern const struct ops_loops *const ops_loops[ISA_COUNT][OPS_LOOP_FILES];
+
+static inline loop_fn ops_loop(int index)
+{
+    return ops_loops[isa_level()][index % OPS_LOOP_FILES]->loop[index / OPS_LOOP_FILES];
+}
+static inline const struct reduce_loops *ops_reduce_loops(int index)
+{
+    return &ops_loops[isa_level()][index % OPS_LOOP_FILES]->reduce[index / OPS_LOOP_FILES];
+}
 
 #endif
