@@ -1,0 +1,116 @@
+"""Trains a small convolutional network on 1,797 scans of handwritten digits, and looks at what it got wrong.
+
+    python examples/digits.py [seed]
+
+An ordinary PyTorch program but for its first import. examples/digits.c is the same program in C: the same numbers.
+"""
+import sys
+import time
+
+import flambeau as torch
+from flambeau import nn
+from flambeau.datasets import Digits
+
+EPOCHS, BATCH, FILE = 15, 64, "digits.safetensors"
+SHADES = " ░▒▓█"
+
+
+def network():
+    """Images (N, 1, 8, 8) in, a score for each of the ten digits (N, 10) out."""
+    return nn.Sequential(
+        nn.Conv2d(1, 32, 3, padding=1), nn.BatchNorm2d(32), nn.ReLU(),
+        nn.Conv2d(32, 32, 3, padding=1), nn.BatchNorm2d(32), nn.ReLU(), nn.MaxPool2d(2),    # 4 x 4
+        nn.Conv2d(32, 64, 3, padding=1), nn.BatchNorm2d(64), nn.ReLU(), nn.MaxPool2d(2),    # 2 x 2
+        nn.Flatten(), nn.Linear(256, 10))
+
+
+def train(model, images, labels):
+    """Fifteen passes over the images in random order, with a line of progress for each."""
+    optimizer = torch.optim.Adam(model.parameters(), lr=2e-3)
+    loss_of = nn.CrossEntropyLoss()
+    model.train()
+    for epoch in range(1, EPOCHS + 1):
+        start, seen, right, loss_sum = time.perf_counter(), 0, 0, 0.0
+        for batch in torch.randperm(len(images)).split(BATCH):
+            x, y = images[batch], labels[batch]
+            scores = model(x)
+            loss = loss_of(scores, y)
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+
+            seen += len(batch)
+            right += (scores.argmax(1) == y).sum().item()
+            loss_sum += loss.item() * len(batch)
+            progress(epoch, seen, len(images), loss_sum / seen, right / seen, time.perf_counter() - start)
+
+
+def progress(epoch, seen, total, loss, accuracy, seconds):
+    """One line: redrawn as it fills on a terminal, written once when it is full elsewhere."""
+    line = f"epoch {epoch:2d}/{EPOCHS}  loss {loss:.6f}  accuracy {accuracy:7.2%}  {seen / seconds:6,.0f} images/s"
+    if sys.stdout.isatty():
+        filled = 24 * seen // total
+        print(f"\r{'█' * filled}{'░' * (24 - filled)}  {line}", end="\n" if seen == total else "", flush=True)
+    elif seen == total:
+        print(line, flush=True)
+
+
+def evaluate(model, images):
+    """What the model sees in each image, and how sure it is: (N,) digits, (N,) probabilities."""
+    model.eval()
+    with torch.no_grad():
+        sure, guess = model(images).softmax(1).max(1)
+    return guess, sure
+
+
+def print_confusion(guess, labels):
+    table = [[0] * 10 for _ in range(10)]
+    for seen, true in zip(guess.tolist(), labels.tolist()):
+        table[true][seen] += 1
+    print("\ntrue \\ seen as" + "".join(f"{digit:4d}" for digit in range(10)))
+    for digit, row in enumerate(table):
+        print(f"{digit:14d}" + "".join(f"{count or '.':>4}" for count in row))
+
+
+def draw(images, titles):
+    """Draws images (N, 1, 8, 8) with values 0 to 1 side by side, each pixel two characters wide."""
+    print("\n" + "".join(f"{title:22s}" for title in titles))
+    for y in range(8):
+        rows = ["".join(2 * SHADES[round(4 * grey)] for grey in image[0][y].tolist()) for image in images]
+        print("".join(f"{row:22s}" for row in rows))
+
+
+def main(seed):
+    torch.manual_seed(seed)
+    digits = Digits()
+    images, labels = digits.data.unsqueeze(1).float() / 16, digits.targets
+    order = torch.randperm(len(images))
+    held_out, rest = order[:len(order) // 5], order[len(order) // 5:]
+    print(f"{len(images):,} handwritten digits: {len(rest):,} to learn from, {len(held_out)} held out")
+
+    model = network()
+    train(model, images[rest], labels[rest])
+
+    images, labels = images[held_out], labels[held_out]
+    guess, sure = evaluate(model, images)
+    right = guess == labels
+    accuracy = right.float().mean().item()
+    print(f"\naccuracy on the {len(labels)} digits it has not seen: {accuracy:.2%}")
+    print_confusion(guess, labels)
+
+    wrong = [i for i, good in enumerate(right.tolist()) if not good]
+    least_sure = [i for i in sure.argsort().tolist() if i not in wrong]
+    shown = (wrong + least_sure)[:3]
+    print(f"\n{len(wrong)} wrong" + ("" if len(wrong) >= 3 else "; beside them, what it was least sure of"))
+    draw(images[shown], [f"{labels[i].item()} seen as {guess[i].item()}, {sure[i].item():.0%}" for i in shown])
+
+    torch.save(model.state_dict(), FILE)
+    again = network()
+    again.load_state_dict(torch.load(FILE))
+    guess, _ = evaluate(again, images)
+    print(f"\nsaved as {FILE}; read back, its accuracy is {(guess == labels).float().mean().item():.2%}")
+
+
+if __name__ == "__main__":
+    sys.stdout.reconfigure(errors="replace")
+    main(int(sys.argv[1]) if len(sys.argv) > 1 else 0)

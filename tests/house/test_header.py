@@ -1,0 +1,42 @@
+"""The public header compiles by itself as C11 and as C++17, without a warning, and a C program needs only -lflambeau."""
+import os
+import shutil
+import subprocess
+
+import pytest
+
+CC = os.environ.get("CC") or shutil.which("cc") or shutil.which("gcc") or shutil.which("clang")
+CXX = os.environ.get("CXX") or shutil.which("c++") or shutil.which("g++") or shutil.which("clang++")
+
+
+def compile_header(compiler, standard, language, root, build, tmp_path):
+    if not compiler:
+        pytest.skip(f"no compiler for {language}")
+    source = tmp_path / f"include.{language}"
+    source.write_text('#include "flambeau.h"\n#include "flambeau.h"\nint main(void) { return 0; }\n')
+    done = subprocess.run(
+        [*compiler.split(), f"-std={standard}", "-Wall", "-Wextra", "-Wpedantic", "-Werror", "-fsyntax-only",
+         f"-I{root}/include", f"-I{build}/generated", str(source)], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+
+
+def test_compiles_as_c11(root, build, tmp_path):
+    compile_header(CC, "c11", "c", root, build, tmp_path)
+
+
+def test_compiles_as_cpp17(root, build, tmp_path):
+    compile_header(CXX, "c++17", "cpp", root, build, tmp_path)
+
+
+def test_every_declared_function_is_exported(root, build):
+    """Each FL_API function of the header is in the library, and the library exports no function that it hides."""
+    import re
+    from test_exports import Elf
+    header = (root / "include/flambeau.h").read_text()
+    header = re.sub(r"/\*.*?\*/|//[^\n]*", "", header, flags=re.DOTALL)
+    declared = set(re.findall(r"\bFL_API\b[^;{]*?\b(fl_\w+)\s*\(", header))
+    if not declared:
+        pytest.skip("the header marks no function with FL_API")
+    exported = Elf(build / "libflambeau.so").exported()
+    assert declared - exported == set(), "declared, not in the library"
+    assert exported - declared == set(), "in the library, not declared"
