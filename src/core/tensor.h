@@ -95,6 +95,9 @@ fl_tensor *tensor_new_like(const fl_tensor *like, int dtype);
 /* Another handle on t's storage. offset in elements. No autograd state: the door sets that. */
 fl_tensor *tensor_alias(const fl_tensor *t, int ndim, const int64_t *sizes, const int64_t *strides,
                         int64_t offset);
+/* A handle on a storage: takes a new reference on it. strides NULL: contiguous; offset in elements. */
+fl_tensor *tensor_on_storage(struct storage *s, int ndim, const int64_t *sizes, const int64_t *strides,
+                             int64_t offset, int dtype);
 /* A handle without storage that remembers sizes and dtype. */
 fl_tensor *tensor_shape_only(const fl_tensor *t);
 /* A 0-dim tensor holding a number (FL_BOOLEAN, FL_INTEGER, FL_FLOATING) as dtype. */

@@ -1,0 +1,183 @@
+/* The public functions on tensors: each a line or two over the functions of core. */
+#include <inttypes.h>
+#include <limits.h>
+#include <math.h>
+#include <string.h>
+
+#include "core/error.h"
+#include "core/memory.h"
+#include "core/random.h"
+#include "core/scope.h"
+#include "core/tensor.h"
+
+const char *fl_version(void)
+{
+    return FL_VERSION;
+}
+
+fl_tensor *fl_retain(fl_tensor *t)
+{
+    return t ? tensor_retain(t) : NULL;
+}
+
+void fl_release(fl_tensor *t)
+{
+    tensor_release(t);
+}
+
+/* ---- Making --------------------------------------------------------------------------------- */
+
+/* The new tensor in the scope's care, where there is a scope. */
+static fl_tensor *given_out(fl_tensor *t)
+{
+    return scope_adopt(t) == 0 ? t : NULL;
+}
+
+static int check_request(fl_ints sizes, fl_dtype dtype)
+{
+    if (dtype < 0 || dtype >= FL_DTYPE_COUNT)
+        return error_set(FL_TYPE_ERROR, "%d is not a dtype", (int)dtype);
+    if (sizes.count < 0 || sizes.count > TENSOR_MAX_DIMS)
+        return error_set(FL_RUNTIME_ERROR,
+                         "Tensors of more than %d dimensions are not supported (got %" PRId64 ")",
+                         TENSOR_MAX_DIMS, sizes.count);
+    return 0;
+}
+
+fl_tensor *fl_from_data(const void *data, fl_ints sizes, fl_dtype dtype)
+{
+    if (check_request(sizes, dtype) != 0)
+        return NULL;
+    fl_tensor *t = tensor_new((int)sizes.count, sizes.data, dtype);
+    if (!t)
+        return NULL;
+    if (t->numel)
+        memcpy(t->data, data, t->storage->bytes);
+    return given_out(t);
+}
+
+fl_tensor *fl_from_memory(void *data, fl_ints sizes, fl_dtype dtype, void (*free)(void *context),
+                          void *context)
+{
+    if (check_request(sizes, dtype) != 0)
+        return NULL;
+    int64_t bytes = shape_numel((int)sizes.count, sizes.data);
+    if (bytes < 0)
+        return NULL;
+    if (__builtin_mul_overflow(bytes, (int64_t)dtype_size(dtype), &bytes))
+        return error_null(FL_RUNTIME_ERROR, "Storage size calculation overflowed");
+    /* `free` is told only when the tensor exists: until then the memory is the caller's. */
+    struct storage *s = storage_from_memory(data, (size_t)bytes, NULL, context);
+    if (!s)
+        return NULL;
+    fl_tensor *t = tensor_on_storage(s, (int)sizes.count, sizes.data, NULL, 0, dtype);
+    storage_release(s);
+    if (!(t = t ? given_out(t) : NULL))
+        return NULL;
+    t->storage->free = free;
+    return t;
+}
+
+fl_tensor *fl_scalar(double value, fl_dtype dtype)
+{
+    if (check_request((fl_ints){NULL, 0}, dtype) != 0)
+        return NULL;
+    fl_tensor *t = tensor_from_number(fl_float(value), dtype);
+    return t ? given_out(t) : NULL;
+}
+
+/* ---- Asking --------------------------------------------------------------------------------- */
+
+int fl_ndim(const fl_tensor *t)
+{
+    return t ? t->ndim : -1;
+}
+
+int64_t fl_size(const fl_tensor *t, int dim)
+{
+    if (!t)
+        return -1;
+    if (t->ndim == 0)
+        return error_set(FL_INDEX_ERROR, "Dimension specified as %d but tensor has no dimensions", dim);
+    int wrapped = shape_wrap_dim(dim, t->ndim);
+    return wrapped < 0 ? -1 : t->sizes[wrapped];
+}
+
+fl_ints fl_sizes(const fl_tensor *t)
+{
+    return t ? (fl_ints){t->sizes, t->ndim} : (fl_ints){NULL, 0};
+}
+
+fl_ints fl_strides(const fl_tensor *t)
+{
+    return t ? (fl_ints){t->strides, t->ndim} : (fl_ints){NULL, 0};
+}
+
+int64_t fl_numel(const fl_tensor *t)
+{
+    return t ? t->numel : -1;
+}
+
+fl_dtype fl_dtype_of(const fl_tensor *t)
+{
+    return t ? (fl_dtype)t->dtype : FL_NO_DTYPE;
+}
+
+fl_device fl_device_of(const fl_tensor *t)
+{
+    return t && t->storage ? t->storage->device : (fl_device){FL_CPU, 0};
+}
+
+bool fl_is_contiguous(const fl_tensor *t)
+{
+    return t && (t->flags & TENSOR_CONTIGUOUS);
+}
+
+void *fl_data(const fl_tensor *t)
+{
+    return t ? t->data : NULL;
+}
+
+/* The single element of t, or FL_NONE with the error set. */
+static fl_value only_element(const fl_tensor *t)
+{
+    if (!t)
+        return fl_none();
+    if (t->numel != 1) {
+        error_set(FL_RUNTIME_ERROR, "a Tensor with %" PRId64 " elements cannot be converted to Scalar",
+                  t->numel);
+        error_hint("reduce it to one element first (mean, sum), or index the element you mean.",
+                   "请先归约为单个元素（mean、sum），或用下标取出所需元素。");
+        return fl_none();
+    }
+    return tensor_element(t, 0);
+}
+
+double fl_item(const fl_tensor *t)
+{
+    fl_value v = only_element(t);
+    return v.tag == FL_NONE ? NAN : v.tag == FL_FLOATING ? v.as.f : (double)v.as.i;
+}
+
+int64_t fl_item_int(const fl_tensor *t)
+{
+    fl_value v = only_element(t);
+    if (v.tag != FL_FLOATING)
+        return v.as.i;
+    if (v.as.f >= -0x1p63 && v.as.f < 0x1p63)
+        return (int64_t)v.as.f;
+    error_set(FL_OVERFLOW_ERROR, "%g does not fit into an integer of 64 bits", v.as.f);
+    return 0;
+}
+
+/* ---- Settings ------------------------------------------------------------------------------- */
+
+void fl_manual_seed(uint64_t seed)
+{
+    generator_seed(random_default(), seed);
+}
+
+void fl_empty_cache(void)
+{
+    memory_empty_cache();
+}

@@ -1,0 +1,99 @@
+/* Conversion of strided elements, in terms of the contiguous kernels. */
+#include "core/convert.h"
+
+#include <string.h>
+
+#include "core/iterate.h"
+
+enum { BLOCK = 256 }; /* elements that pass through buffers at a time */
+
+#define MOVE(type)                                                                                 \
+    for (int64_t i = 0; i < n; i++)                                                                \
+    memcpy(t + i * to_stride, f + i * from_stride, sizeof(type))
+
+void convert_move(int64_t n, size_t size, void *to, int64_t to_stride, const void *from,
+                  int64_t from_stride)
+{
+    char *t = to;
+    const char *f = from;
+    if (to_stride == (int64_t)size && from_stride == (int64_t)size) {
+        memcpy(t, f, (size_t)n * size);
+        return;
+    }
+    switch (size) {
+    case 1: MOVE(char); break;
+    case 2: MOVE(char[2]); break;
+    case 4: MOVE(char[4]); break;
+    case 8: MOVE(char[8]); break;
+    default: MOVE(char[16]); break;
+    }
+}
+
+/* Where a complex dtype takes part: real parts go to real types, imaginary parts of real types are 0. */
+static void convert_complex(int64_t n, char *to, int to_dtype, const char *from, int from_dtype)
+{
+    bool from_complex = dtype_is_complex(from_dtype), to_complex = dtype_is_complex(to_dtype);
+    int from_part = from_dtype == FL_COMPLEX64 ? FL_FLOAT32 : from_complex ? FL_FLOAT64 : from_dtype;
+    int to_part = to_dtype == FL_COMPLEX64 ? FL_FLOAT32 : to_complex ? FL_FLOAT64 : to_dtype;
+    convert_fn convert = ISA_PICK(convert_kernels)->contiguous[from_part][to_part];
+    for (int64_t i = 0; i < n; i++) {
+        char *t = to + i * (int64_t)dtype_size(to_dtype);
+        const char *f = from + i * (int64_t)dtype_size(from_dtype);
+        convert(1, t, f);
+        if (to_complex && from_complex)
+            convert(1, t + dtype_size(to_part), f + dtype_size(from_part));
+        else if (to_complex)
+            memset(t + dtype_size(to_part), 0, dtype_size(to_part));
+    }
+}
+
+static void convert_contiguous(int64_t n, void *to, int to_dtype, const void *from, int from_dtype)
+{
+    if (to_dtype == from_dtype)
+        memcpy(to, from, (size_t)n * dtype_size(to_dtype));
+    else if (dtype_is_complex(to_dtype) || dtype_is_complex(from_dtype))
+        convert_complex(n, to, to_dtype, from, from_dtype);
+    else
+        ISA_PICK(convert_kernels)->contiguous[from_dtype][to_dtype](n, to, from);
+}
+
+void convert_elements(int64_t n, void *to, int to_dtype, int64_t to_stride, const void *from,
+                      int from_dtype, int64_t from_stride)
+{
+    int64_t to_size = (int64_t)dtype_size(to_dtype), from_size = (int64_t)dtype_size(from_dtype);
+    if (n == 1 || (to_stride == to_size && from_stride == from_size)) {
+        convert_contiguous(n, to, to_dtype, from, from_dtype);
+        return;
+    }
+    if (from_stride == 0) {
+        _Alignas(16) char element[16];
+        convert_contiguous(1, element, to_dtype, from, from_dtype);
+        if (to_stride == to_size)
+            ISA_PICK(convert_kernels)->fill[__builtin_ctz((unsigned)to_size)](n, to, element);
+        else
+            convert_move(n, (size_t)to_size, to, to_stride, element, 0);
+        return;
+    }
+    if (to_dtype == from_dtype) {
+        convert_move(n, (size_t)to_size, to, to_stride, from, from_stride);
+        return;
+    }
+    _Alignas(64) char gathered[16 * BLOCK], converted[16 * BLOCK];
+    char *t = to;
+    const char *f = from;
+    for (int64_t done = 0; done < n; done += BLOCK) {
+        int64_t count = n - done < BLOCK ? n - done : BLOCK;
+        const char *source = f + done * from_stride;
+        char *result = t + done * to_stride;
+        if (from_stride != from_size) {
+            convert_move(count, (size_t)from_size, gathered, from_size, source, from_stride);
+            source = gathered;
+        }
+        if (to_stride == to_size) {
+            convert_contiguous(count, result, to_dtype, source, from_dtype);
+        } else {
+            convert_contiguous(count, converted, to_dtype, source, from_dtype);
+            convert_move(count, (size_t)to_size, result, to_stride, converted, to_size);
+        }
+    }
+}

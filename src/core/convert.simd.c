@@ -1,0 +1,210 @@
+/* Contiguous conversion between all real dtypes, filling, and transposition of tiles.
+ *
+ * A conversion goes from the stored type to the value it stands for (float16 and bfloat16 stand for a float) and on to
+ * the stored type of the result. A floating value becomes an integer as in C where it fits, through 64 bits for uint8 and int64
+ * and 32 bits otherwise, and then wraps; what does not fit there becomes the least integer, as it does on x86. Truth is
+ * being different from 0.
+ */
+#include <string.h>
+
+#include "core/convert.h"
+#include "core/half.h"
+
+static inline int32_t to_i32(double x)
+{
+    return x > -2147483649.0 && x < 2147483648.0 ? (int32_t)x : INT32_MIN;
+}
+
+static inline int32_t to_i32_from_float(float x)
+{
+    return x >= -2147483648.0f && x < 2147483648.0f ? (int32_t)x : INT32_MIN;
+}
+
+static inline int64_t to_i64(double x)
+{
+    return x >= -9223372036854775808.0 && x < 9223372036854775808.0 ? (int64_t)x : INT64_MIN;
+}
+
+/* What a stored element stands for. */
+#define VALUE_b8(x) ((x) != 0)
+#define VALUE_u8(x) (x)
+#define VALUE_i8(x) (x)
+#define VALUE_i16(x) (x)
+#define VALUE_i32(x) (x)
+#define VALUE_i64(x) (x)
+#define VALUE_f16(x) half_to_float(x)
+#define VALUE_bf16(x) bf16_to_float(x)
+#define VALUE_f32(x) (x)
+#define VALUE_f64(x) (x)
+
+#define INTEGER32(v) _Generic((v), float: to_i32_from_float, double: to_i32, default: same_i64)(v)
+#define INTEGER64(v) _Generic((v), float: to_i64, double: to_i64, default: same_i64)(v)
+
+static inline int64_t same_i64(int64_t x)
+{
+    return x;
+}
+
+/* How a value is stored. */
+#define STORE_b8(v) ((v) != 0)
+#define STORE_u8(v) (uint8_t) INTEGER64(v)
+#define STORE_i8(v) (int8_t) INTEGER32(v)
+#define STORE_i16(v) (int16_t) INTEGER32(v)
+#define STORE_i32(v) (int32_t) INTEGER32(v)
+#define STORE_i64(v) INTEGER64(v)
+#define STORE_f16(v) float_to_half((float)(v))
+#define STORE_bf16(v) float_to_bf16((float)(v))
+#define STORE_f32(v) (float)(v)
+#define STORE_f64(v) (double)(v)
+
+typedef uint8_t b8_t; /* a byte: a bool made elsewhere may hold more than 0 and 1 */
+typedef uint8_t u8_t;
+typedef int8_t i8_t;
+typedef int16_t i16_t;
+typedef int32_t i32_t;
+typedef int64_t i64_t;
+typedef uint16_t f16_t;
+typedef uint16_t bf16_t;
+typedef float f32_t;
+typedef double f64_t;
+
+#define CONVERT(from, to)                                                                          \
+    static void from##_to_##to(int64_t n, void *restrict result, const void *restrict source)      \
+    {                                                                                              \
+        to##_t *restrict r = result;                                                               \
+        const from##_t *restrict s = source;                                                       \
+        for (int64_t i = 0; i < n; i++)                                                            \
+            r[i] = STORE_##to(VALUE_##from(s[i]));                                                 \
+    }
+
+#define CONVERT_FROM(from)                                                                         \
+    CONVERT(from, b8)                                                                              \
+    CONVERT(from, u8)                                                                              \
+    CONVERT(from, i8)                                                                              \
+    CONVERT(from, i16)                                                                             \
+    CONVERT(from, i32)                                                                             \
+    CONVERT(from, i64)                                                                             \
+    CONVERT(from, f16)                                                                             \
+    CONVERT(from, bf16)                                                                            \
+    CONVERT(from, f32)                                                                             \
+    CONVERT(from, f64)
+
+CONVERT_FROM(b8)
+CONVERT_FROM(u8)
+CONVERT_FROM(i8)
+CONVERT_FROM(i16)
+CONVERT_FROM(i32)
+CONVERT_FROM(i64)
+CONVERT_FROM(f16)
+CONVERT_FROM(bf16)
+CONVERT_FROM(f32)
+CONVERT_FROM(f64)
+
+#define ROW(from)                                                                                  \
+    {                                                                                              \
+        from##_to_b8, from##_to_u8, from##_to_i8, from##_to_i16, from##_to_i32, from##_to_i64,   \
+            from##_to_f16, from##_to_bf16, from##_to_f32, from##_to_f64                            \
+    }
+
+/* ---- Filling -------------------------------------------------------------------------------- */
+
+#define FILL(name, type)                                                                           \
+    static void name(int64_t n, void *to, const void *element)                                     \
+    {                                                                                              \
+        type x;                                                                                    \
+        memcpy(&x, element, sizeof x);                                                             \
+        type *r = to;                                                                              \
+        for (int64_t i = 0; i < n; i++)                                                            \
+            r[i] = x;                                                                              \
+    }
+
+struct pair {
+    uint64_t low, high;
+};
+
+FILL(fill_1, uint8_t)
+FILL(fill_2, uint16_t)
+FILL(fill_4, uint32_t)
+FILL(fill_8, uint64_t)
+FILL(fill_16, struct pair)
+
+/* ---- Transposition -------------------------------------------------------------------------- */
+
+#define TRANSPOSE_PLAIN(name, type)                                                                \
+    static void name(int64_t rows, int64_t columns, void *to, int64_t to_stride, const void *from, \
+                     int64_t from_stride)                                                          \
+    {                                                                                              \
+        for (int64_t r = 0; r < rows; r++)                                                         \
+            for (int64_t c = 0; c < columns; c++)                                                  \
+                ((type *)((char *)to + r * to_stride))[c] =                                        \
+                    ((const type *)((const char *)from + c * from_stride))[r];                     \
+    }
+
+TRANSPOSE_PLAIN(plain_1, uint8_t)
+TRANSPOSE_PLAIN(plain_2, uint16_t)
+TRANSPOSE_PLAIN(plain_4, uint32_t)
+TRANSPOSE_PLAIN(plain_8, uint64_t)
+TRANSPOSE_PLAIN(transpose_16, struct pair)
+
+/* Blocks of SIDE x SIDE in registers: at each step rows i and i + d exchange the elements whose
+ * column has, and has not, the bit d; after all bits the block is transposed. */
+enum { SIDE = 8 };
+
+typedef uint16_t row_2 __attribute__((vector_size(2 * SIDE)));
+typedef uint32_t row_4 __attribute__((vector_size(4 * SIDE)));
+typedef uint64_t row_8 __attribute__((vector_size(8 * SIDE)));
+
+
+#define TRANSPOSE(name, plain, row, type)                                                          \
+    static inline void name##_exchange(row *v, int distance, const row *keep, const row *give)     \
+    {                                                                                              \
+        for (int i = 0; i < SIDE; i++) {                                                           \
+            if (i & distance)                                                                      \
+                continue;                                                                          \
+            row a = v[i], b = v[i + distance];                                                     \
+            v[i] = __builtin_shuffle(a, b, *keep);                                                 \
+            v[i + distance] = __builtin_shuffle(a, b, *give);                                      \
+        }                                                                                          \
+    }                                                                                              \
+    static inline void name##_block(char *to, int64_t to_stride, const char *from,                 \
+                                    int64_t from_stride)                                           \
+    {                                                                                              \
+        row v[SIDE];                                                                               \
+        for (int i = 0; i < SIDE; i++)                                                             \
+            memcpy(&v[i], from + i * from_stride, sizeof(row));                                    \
+        name##_exchange(v, 1, &(row){0, 8, 2, 10, 4, 12, 6, 14},                                   \
+                        &(row){1, 9, 3, 11, 5, 13, 7, 15});                                        \
+        name##_exchange(v, 2, &(row){0, 1, 8, 9, 4, 5, 12, 13},                                    \
+                        &(row){2, 3, 10, 11, 6, 7, 14, 15});                                       \
+        name##_exchange(v, 4, &(row){0, 1, 2, 3, 8, 9, 10, 11},                                    \
+                        &(row){4, 5, 6, 7, 12, 13, 14, 15});                                       \
+        for (int i = 0; i < SIDE; i++)                                                             \
+            memcpy(to + i * to_stride, &v[i], sizeof(row));                                        \
+    }                                                                                              \
+    static void name(int64_t rows, int64_t columns, void *to, int64_t to_stride, const void *from, \
+                     int64_t from_stride)                                                          \
+    {                                                                                              \
+        char *t = to;                                                                              \
+        const char *f = from;                                                                      \
+        int64_t r = 0, size = sizeof(type);                                                        \
+        for (; r + SIDE <= rows; r += SIDE) {                                                      \
+            int64_t c = 0;                                                                         \
+            for (; c + SIDE <= columns; c += SIDE)                                                 \
+                name##_block(t + r * to_stride + c * size, to_stride,                              \
+                             f + c * from_stride + r * size, from_stride);                         \
+            plain(SIDE, columns - c, t + r * to_stride + c * size, to_stride,                      \
+                  f + c * from_stride + r * size, from_stride);                                    \
+        }                                                                                          \
+        plain(rows - r, columns, t + r * to_stride, to_stride, f + r * size, from_stride);         \
+    }
+
+TRANSPOSE(transpose_2, plain_2, row_2, uint16_t)
+TRANSPOSE(transpose_4, plain_4, row_4, uint32_t)
+TRANSPOSE(transpose_8, plain_8, row_8, uint64_t)
+
+const struct convert_kernels FL_SIMD(convert_kernels) = {
+    .contiguous = {ROW(b8), ROW(u8), ROW(i8), ROW(i16), ROW(i32), ROW(i64), ROW(f16), ROW(bf16),
+                   ROW(f32), ROW(f64)},
+    .fill = {fill_1, fill_2, fill_4, fill_8, fill_16},
+    .transpose = {plain_1, transpose_2, transpose_4, transpose_8, transpose_16},
+};

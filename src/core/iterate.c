@@ -1,0 +1,303 @@
+/* The strided iterator: how each operand of a loop is served.
+ *
+ *   run      one run in the walk's order and of the compute type: a pointer that moves on
+ *   period   repeats every `period` elements (a number, a bias along the last dims): gathered once
+ *            a chunk, one block and one period long, so that every phase can be read from it
+ *   row      contiguous along the innermost dim only, blocks end with the row: a pointer a block
+ *   gathered everything else, and every dtype that is not its compute type: through a buffer
+ *
+ * When every operand is a run, a chunk is one call of the loop. Otherwise chunks go by blocks of BLOCK elements, whose
+ * buffers stay in the first cache. Chunks have GRAIN elements, whatever the number of threads.
+ */
+#include "core/iterate.h"
+
+#include <string.h>
+
+#include "core/threads.h"
+#include "core/walk.h"
+
+enum { GRAIN = 32768, BLOCK = 512, LONG_ROW = 128 };
+
+_Static_assert((int)ITERATE_MAX_OPERANDS <= (int)WALK_MAX_OPERANDS, "a walk holds every operand");
+
+enum service { SERVE_RUN, SERVE_PERIOD, SERVE_ROW, SERVE_GATHERED };
+
+struct served {
+    char *data;
+    enum service service;
+    int dtype, compute_dtype;
+    int64_t size;   /* of a compute element */
+    int64_t period; /* SERVE_PERIOD */
+};
+
+struct iteration {
+    struct walk w;
+    struct served operand[ITERATE_MAX_OPERANDS];
+    int operands, outputs;
+    bool by_rows; /* blocks end where a row ends */
+    loop_fn loop;
+    const union loop_scalar *scalars;
+};
+
+static const int8_t COMPUTE_OF[FL_DTYPE_COUNT] = {
+    [FL_BOOL] = COMPUTE_I32,    [FL_UINT8] = COMPUTE_I32,    [FL_INT8] = COMPUTE_I32,
+    [FL_INT16] = COMPUTE_I32,   [FL_INT32] = COMPUTE_I32,    [FL_INT64] = COMPUTE_I64,
+    [FL_FLOAT16] = COMPUTE_F32, [FL_BFLOAT16] = COMPUTE_F32, [FL_FLOAT32] = COMPUTE_F32,
+    [FL_FLOAT64] = COMPUTE_F64, [FL_COMPLEX64] = COMPUTE_F32, [FL_COMPLEX128] = COMPUTE_F64,
+};
+static const int8_t DTYPE_OF[] = {[COMPUTE_F32] = FL_FLOAT32,
+                                  [COMPUTE_F64] = FL_FLOAT64,
+                                  [COMPUTE_I32] = FL_INT32,
+                                  [COMPUTE_I64] = FL_INT64,
+                                  [COMPUTE_BOOL] = FL_BOOL};
+
+enum compute compute_of(int dtype)
+{
+    return COMPUTE_OF[dtype];
+}
+
+size_t compute_size(enum compute type)
+{
+    return dtype_size(DTYPE_OF[type]);
+}
+
+static int64_t least(int64_t a, int64_t b)
+{
+    return a < b ? a : b;
+}
+
+/* ---- Gathering and scattering --------------------------------------------------------------- */
+
+/* Walks n elements of operand k from coordinates `start` on, row by row, between its memory and a buffer of compute elements:
+ * into the buffer, or out of it where `out` is set. */
+static void pass(const struct iteration *it, int k, const int64_t *start, int64_t n, char *buffer,
+                 bool out)
+{
+    const struct walk *w = &it->w;
+    const struct served *s = &it->operand[k];
+    const int64_t *strides = w->strides[k];
+    int last = w->ndim - 1;
+    int64_t at[TENSOR_MAX_DIMS + 1];
+    memcpy(at, start, (size_t)w->ndim * sizeof *at);
+    char *memory = s->data + walk_offset(w, k, at);
+    while (n > 0) {
+        int64_t run = least(w->sizes[last] - at[last], n);
+        if (out)
+            convert_elements(run, memory, s->dtype, strides[last], buffer, s->compute_dtype, s->size);
+        else
+            convert_elements(run, buffer, s->compute_dtype, s->size, memory, s->dtype, strides[last]);
+        buffer += run * s->size;
+        n -= run;
+        memory -= at[last] * strides[last];
+        at[last] = 0;
+        for (int d = last - 1; d >= 0; d--) {
+            memory += strides[d];
+            if (++at[d] < w->sizes[d])
+                break;
+            memory -= at[d] * strides[d];
+            at[d] = 0;
+        }
+    }
+}
+
+/* Fills a buffer with one period after another, BLOCK + period elements in all. */
+static void fill_periods(const struct iteration *it, int k, char *buffer)
+{
+    const struct served *s = &it->operand[k];
+    static const int64_t ORIGIN[TENSOR_MAX_DIMS + 1];
+    int64_t have = s->period, whole = BLOCK + s->period;
+    pass(it, k, ORIGIN, have, buffer, false);
+    while (have < whole) {
+        int64_t more = least(have, whole - have);
+        memcpy(buffer + have * s->size, buffer, (size_t)(more * s->size));
+        have += more;
+    }
+}
+
+/* ---- A chunk -------------------------------------------------------------------------------- */
+
+static void run_blocks(const struct iteration *it, int64_t start, int64_t end)
+{
+    const struct walk *w = &it->w;
+    _Alignas(64) char buffers[ITERATE_MAX_OPERANDS][2 * BLOCK * sizeof(double)];
+    char *data[ITERATE_MAX_OPERANDS];
+    int64_t at[TENSOR_MAX_DIMS + 1];
+    bool buffered = false; /* some operand limits the block to its buffer */
+    for (int k = 0; k < it->operands; k++) {
+        if (it->operand[k].service == SERVE_PERIOD)
+            fill_periods(it, k, buffers[k]);
+        buffered |= it->operand[k].service == SERVE_PERIOD || it->operand[k].service == SERVE_GATHERED;
+    }
+    int64_t row = w->sizes[w->ndim - 1];
+    for (int64_t n; start < end; start += n) {
+        walk_coordinates(w, start, at);
+        n = buffered ? least(BLOCK, end - start) : end - start;
+        if (it->by_rows)
+            n = least(n, row - at[w->ndim - 1]);
+        for (int k = 0; k < it->operands; k++) {
+            const struct served *s = &it->operand[k];
+            switch (s->service) {
+            case SERVE_RUN: data[k] = s->data + start * s->size; break;
+            case SERVE_PERIOD: data[k] = buffers[k] + start % s->period * s->size; break;
+            case SERVE_ROW: data[k] = s->data + walk_offset(w, k, at); break;
+            case SERVE_GATHERED:
+                data[k] = buffers[k];
+                if (k >= it->outputs)
+                    pass(it, k, at, n, buffers[k], false);
+            }
+        }
+        it->loop(n, data, it->scalars);
+        for (int k = 0; k < it->outputs; k++)
+            if (it->operand[k].service == SERVE_GATHERED)
+                pass(it, k, at, n, buffers[k], true);
+    }
+}
+
+static void run_chunk(void *context, int64_t chunk)
+{
+    const struct iteration *it = context;
+    int64_t start = chunk * GRAIN;
+    run_blocks(it, start, least(it->w.numel, start + GRAIN));
+}
+
+/* ---- Everything one run --------------------------------------------------------------------- */
+
+struct run {
+    char *data[ITERATE_MAX_OPERANDS];
+    int64_t sizes[ITERATE_MAX_OPERANDS];
+    int operands;
+    int64_t numel;
+    loop_fn loop;
+    const union loop_scalar *scalars;
+};
+
+static void run_runs(void *context, int64_t chunk)
+{
+    const struct run *r = context;
+    int64_t start = chunk * GRAIN;
+    char *data[ITERATE_MAX_OPERANDS];
+    for (int k = 0; k < r->operands; k++)
+        data[k] = r->data[k] + start * r->sizes[k];
+    r->loop(least(GRAIN, r->numel - start), data, r->scalars);
+}
+
+/* Whether an operand has the whole's sizes, without a gap. */
+static bool is_contiguous(const struct iterate_operand *o, int ndim, const int64_t *sizes,
+                          int64_t numel)
+{
+    if (numel == 1)
+        return true;
+    if (o->ndim != ndim)
+        return false;
+    int64_t expected = 1;
+    for (int i = ndim - 1; i >= 0; i--) {
+        if (o->sizes[i] != sizes[i] || (sizes[i] != 1 && o->strides[i] != expected))
+            return false;
+        expected *= sizes[i];
+    }
+    return true;
+}
+
+static bool try_run(int ndim, const int64_t *sizes, int64_t numel, int operands,
+                    const struct iterate_operand *operand, loop_fn loop,
+                    const union loop_scalar *scalars)
+{
+    struct run r;
+    for (int k = 0; k < operands; k++) {
+        const struct iterate_operand *o = &operand[k];
+        if (o->dtype != DTYPE_OF[o->compute] || !is_contiguous(o, ndim, sizes, numel))
+            return false;
+        r.data[k] = o->data;
+        r.sizes[k] = (int64_t)dtype_size(o->dtype);
+    }
+    if (numel <= GRAIN) {
+        loop(numel, r.data, scalars);
+        return true;
+    }
+    r.operands = operands;
+    r.numel = numel;
+    r.loop = loop;
+    r.scalars = scalars;
+    threads_for((numel + GRAIN - 1) / GRAIN, run_runs, &r);
+    return true;
+}
+
+/* ---- Choice --------------------------------------------------------------------------------- */
+
+/* The period of an operand that the outer dims do not move; 0 when they do, or when it is longer than a block. */
+static int64_t period_of(const struct walk *w, int k)
+{
+    int d = 0;
+    while (d < w->ndim && w->strides[k][d] == 0)
+        d++;
+    int64_t period = 1;
+    for (; d < w->ndim; d++) {
+        period *= w->sizes[d];
+        if (period > BLOCK)
+            return 0;
+    }
+    return period;
+}
+
+static bool is_run(const struct walk *w, int k, int64_t size)
+{
+    for (int d = w->ndim - 1; d >= 0; d--) {
+        if (w->sizes[d] != 1 && w->strides[k][d] != size)
+            return false;
+        size *= w->sizes[d];
+    }
+    return true;
+}
+
+static void choose_services(struct iteration *it)
+{
+    const struct walk *w = &it->w;
+    int last = w->ndim - 1;
+    bool long_rows = w->sizes[last] >= LONG_ROW;
+    it->by_rows = false;
+    for (int k = 0; k < it->operands; k++) {
+        struct served *s = &it->operand[k];
+        bool direct = s->dtype == s->compute_dtype;
+        int64_t period;
+        if (direct && is_run(w, k, s->size)) {
+            s->service = SERVE_RUN;
+        } else if (k >= it->outputs && (period = period_of(w, k)) > 0 && period < w->numel) {
+            s->service = SERVE_PERIOD;
+            s->period = period;
+        } else if (direct && long_rows && w->strides[k][last] == s->size) {
+            s->service = SERVE_ROW;
+            it->by_rows = true;
+        } else {
+            s->service = SERVE_GATHERED;
+        }
+    }
+}
+
+int iterate_run(int ndim, const int64_t *sizes, int operands, int outputs,
+                const struct iterate_operand *operand, loop_fn loop,
+                const union loop_scalar *scalars)
+{
+    int64_t numel = 1;
+    for (int i = 0; i < ndim; i++)
+        numel *= sizes[i];
+    if (numel == 0 || try_run(ndim, sizes, numel, operands, operand, loop, scalars))
+        return 0;
+    struct iteration it;
+    it.operands = operands;
+    it.outputs = outputs;
+    it.loop = loop;
+    it.scalars = scalars;
+    walk_begin(&it.w, ndim, sizes);
+    for (int k = 0; k < operands; k++) {
+        const struct iterate_operand *o = &operand[k];
+        walk_add(&it.w, o->ndim, o->sizes, o->strides, dtype_size(o->dtype));
+        it.operand[k] = (struct served){.data = o->data,
+                                        .dtype = o->dtype,
+                                        .compute_dtype = DTYPE_OF[o->compute],
+                                        .size = (int64_t)compute_size(o->compute)};
+    }
+    walk_merge(&it.w);
+    choose_services(&it);
+    threads_for((numel + GRAIN - 1) / GRAIN, run_chunk, &it);
+    return 0;
+}

@@ -1,0 +1,377 @@
+/* Tensor handles: made, shaped, dropped; elements read and written one at a time. */
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/error.h"
+#include "core/iterate.h"
+#include "core/memory.h"
+#include "core/tensor.h"
+
+void (*tensor_drop_autograd)(fl_tensor *t);
+
+/* ---- Dims ----------------------------------------------------------------------------------- */
+
+/* Room for the sizes and strides of ndim dims: in the handle, or one block beside it. */
+static int64_t *dims_room(fl_tensor *t, int ndim)
+{
+    return ndim <= TENSOR_INLINE_DIMS ? t->inline_dims
+                                      : memory_alloc(2 * (size_t)ndim * sizeof(int64_t));
+}
+
+static void dims_drop(fl_tensor *t)
+{
+    if (t->sizes != t->inline_dims)
+        memory_free(t->sizes, 2 * (size_t)t->ndim * sizeof(int64_t));
+}
+
+static void settle_contiguous(fl_tensor *t)
+{
+    int64_t expected = 1;
+    bool contiguous = true;
+    for (int i = t->ndim - 1; i >= 0 && t->numel > 0; i--) {
+        if (t->sizes[i] == 1)
+            continue;
+        if (t->strides[i] != expected) {
+            contiguous = false;
+            break;
+        }
+        expected *= t->sizes[i];
+    }
+    t->flags = (uint8_t)(contiguous ? t->flags | TENSOR_CONTIGUOUS : t->flags & ~TENSOR_CONTIGUOUS);
+}
+
+static void settle_data(fl_tensor *t)
+{
+    t->data = t->storage && t->storage->data
+                  ? (char *)t->storage->data + t->offset * (int64_t)dtype_size(t->dtype)
+                  : NULL;
+}
+
+/* A handle with sizes, without storage; strides NULL means contiguous ones. numel is known to the caller. */
+static fl_tensor *make_handle(int ndim, const int64_t *sizes, const int64_t *strides, int64_t numel,
+                              int dtype)
+{
+    fl_tensor *t = memory_alloc(sizeof *t);
+    if (!t)
+        return NULL;
+    int64_t *dims = dims_room(t, ndim);
+    if (!dims) {
+        memory_free(t, sizeof *t);
+        return NULL;
+    }
+    atomic_init(&t->refs, 1);
+    t->dtype = (int8_t)dtype;
+    t->flags = 0;
+    t->ndim = (int16_t)ndim;
+    t->data = NULL;
+    t->numel = numel;
+    t->sizes = dims;
+    t->strides = dims + (ndim <= TENSOR_INLINE_DIMS ? TENSOR_INLINE_DIMS : ndim);
+    t->storage = NULL;
+    t->offset = 0;
+    t->autograd = NULL;
+    t->python = NULL;
+    for (int i = 0; i < ndim; i++)
+        t->sizes[i] = sizes[i];
+    if (strides) {
+        for (int i = 0; i < ndim; i++)
+            t->strides[i] = strides[i];
+        settle_contiguous(t);
+    } else {
+        shape_contiguous_strides(ndim, sizes, t->strides);
+        t->flags = TENSOR_CONTIGUOUS;
+    }
+    return t;
+}
+
+/* ---- Making --------------------------------------------------------------------------------- */
+
+static int check_ndim(int ndim)
+{
+    if (ndim >= 0 && ndim <= TENSOR_MAX_DIMS)
+        return 0;
+    return error_set(FL_RUNTIME_ERROR, "Tensors of more than %d dimensions are not supported (got %d)",
+                     TENSOR_MAX_DIMS, ndim);
+}
+
+static int too_large(int ndim, const int64_t *sizes)
+{
+    char text[512];
+    return error_set(FL_RUNTIME_ERROR, "Storage size calculation overflowed with sizes=%s",
+                     shape_text(text, sizeof text, ndim, sizes));
+}
+
+/* Elements from the first to the last that strides reach, both included; -1 with an error on overflow. */
+static int64_t extent(int ndim, const int64_t *sizes, const int64_t *strides)
+{
+    int64_t last = 0;
+    for (int i = 0; i < ndim; i++) {
+        int64_t reach;
+        if (sizes[i] == 0)
+            return 0;
+        if (strides[i] < 0)
+            return error_set(FL_RUNTIME_ERROR, "as_strided: Negative strides are not supported at the "
+                                               "moment, got strides: [%" PRId64 "]", strides[i]);
+        if (__builtin_mul_overflow(sizes[i] - 1, strides[i], &reach) ||
+            __builtin_add_overflow(last, reach, &last))
+            return too_large(ndim, sizes);
+    }
+    return last == INT64_MAX ? too_large(ndim, sizes) : last + 1;
+}
+
+static fl_tensor *make(int ndim, const int64_t *sizes, const int64_t *strides, int dtype)
+{
+    if (check_ndim(ndim) != 0)
+        return NULL;
+    int64_t numel = shape_numel(ndim, sizes);
+    if (numel < 0)
+        return NULL;
+    int64_t elements = strides ? extent(ndim, sizes, strides) : numel;
+    int64_t bytes;
+    if (elements < 0)
+        return NULL;
+    if (__builtin_mul_overflow(elements, (int64_t)dtype_size(dtype), &bytes)) {
+        too_large(ndim, sizes);
+        return NULL;
+    }
+    struct storage *s = storage_new((size_t)bytes);
+    if (!s)
+        return NULL;
+    fl_tensor *t = make_handle(ndim, sizes, strides, numel, dtype);
+    if (!t) {
+        storage_release(s);
+        return NULL;
+    }
+    t->storage = s;
+    t->data = s->data;
+    return t;
+}
+
+fl_tensor *tensor_new(int ndim, const int64_t *sizes, int dtype)
+{
+    return make(ndim, sizes, NULL, dtype);
+}
+
+fl_tensor *tensor_new_strided(int ndim, const int64_t *sizes, const int64_t *strides, int dtype)
+{
+    return make(ndim, sizes, strides, dtype);
+}
+
+fl_tensor *tensor_new_like(const fl_tensor *like, int dtype)
+{
+    bool keep = !(like->flags & TENSOR_CONTIGUOUS) && tensor_is_dense(like);
+    return make(like->ndim, like->sizes, keep ? like->strides : NULL, dtype);
+}
+
+fl_tensor *tensor_on_storage(struct storage *s, int ndim, const int64_t *sizes,
+                             const int64_t *strides, int64_t offset, int dtype)
+{
+    if (check_ndim(ndim) != 0)
+        return NULL;
+    int64_t numel = shape_numel(ndim, sizes);
+    fl_tensor *t = numel < 0 ? NULL : make_handle(ndim, sizes, strides, numel, dtype);
+    if (!t)
+        return NULL;
+    atomic_fetch_add_explicit(&s->refs, 1, memory_order_relaxed);
+    t->storage = s;
+    t->offset = offset;
+    settle_data(t);
+    return t;
+}
+
+fl_tensor *tensor_alias(const fl_tensor *t, int ndim, const int64_t *sizes, const int64_t *strides,
+                        int64_t offset)
+{
+    if (check_ndim(ndim) != 0)
+        return NULL;
+    int64_t numel = shape_numel(ndim, sizes);
+    fl_tensor *view = numel < 0 ? NULL : make_handle(ndim, sizes, strides, numel, t->dtype);
+    if (!view)
+        return NULL;
+    view->storage = t->storage;
+    if (view->storage)
+        atomic_fetch_add_explicit(&view->storage->refs, 1, memory_order_relaxed);
+    view->offset = offset;
+    view->flags |= t->flags & (TENSOR_UNTRACKED | TENSOR_INFERENCE);
+    settle_data(view);
+    return view;
+}
+
+fl_tensor *tensor_shape_only(const fl_tensor *t)
+{
+    return make_handle(t->ndim, t->sizes, t->strides, t->numel, t->dtype);
+}
+
+static void store_number(void *to, int dtype, fl_value number)
+{
+    if (number.tag == FL_FLOATING)
+        convert_elements(1, to, dtype, 0, &number.as.f, FL_FLOAT64, 0);
+    else
+        convert_elements(1, to, dtype, 0, &number.as.i, FL_INT64, 0);
+}
+
+fl_tensor *tensor_from_number(fl_value number, int dtype)
+{
+    fl_tensor *t = make(0, NULL, NULL, dtype);
+    if (t)
+        store_number(t->data, dtype, number);
+    return t;
+}
+
+void tensor_destroy(fl_tensor *t)
+{
+    if (t->autograd)
+        tensor_drop_autograd(t);
+    storage_release(t->storage);
+    dims_drop(t);
+    memory_free(t, sizeof *t);
+}
+
+/* ---- Changing a handle ---------------------------------------------------------------------- */
+
+int tensor_set_shape(fl_tensor *t, int ndim, const int64_t *sizes, const int64_t *strides,
+                     int64_t offset)
+{
+    if (check_ndim(ndim) != 0)
+        return -1;
+    int64_t numel = shape_numel(ndim, sizes);
+    if (numel < 0)
+        return -1;
+    /* sizes and strides may be t's own arrays, in another order or not. */
+    int64_t copy[2 * TENSOR_MAX_DIMS];
+    memcpy(copy, sizes, (size_t)ndim * sizeof *copy);
+    memcpy(copy + ndim, strides, (size_t)ndim * sizeof *copy);
+    if (ndim != t->ndim) {
+        int64_t *dims = dims_room(t, ndim);
+        if (!dims)
+            return -1;
+        dims_drop(t);
+        t->sizes = dims;
+        t->strides = dims + (ndim <= TENSOR_INLINE_DIMS ? TENSOR_INLINE_DIMS : ndim);
+        t->ndim = (int16_t)ndim;
+    }
+    memcpy(t->sizes, copy, (size_t)ndim * sizeof *copy);
+    memcpy(t->strides, copy + ndim, (size_t)ndim * sizeof *copy);
+    t->numel = numel;
+    t->offset = offset;
+    settle_contiguous(t);
+    settle_data(t);
+    return 0;
+}
+
+void tensor_set_storage(fl_tensor *t, struct storage *s)
+{
+    if (s)
+        atomic_fetch_add_explicit(&s->refs, 1, memory_order_relaxed);
+    storage_release(t->storage);
+    t->storage = s;
+    settle_data(t);
+}
+
+int tensor_resize(fl_tensor *t, int ndim, const int64_t *sizes)
+{
+    if (check_ndim(ndim) != 0)
+        return -1;
+    int64_t numel = shape_numel(ndim, sizes);
+    int64_t bytes;
+    if (numel < 0)
+        return -1;
+    if (__builtin_add_overflow(numel, t->offset, &bytes) ||
+        __builtin_mul_overflow(bytes, (int64_t)dtype_size(t->dtype), &bytes))
+        return too_large(ndim, sizes);
+    if (numel > 0 && (size_t)bytes > t->storage->bytes &&
+        storage_resize(t->storage, (size_t)bytes) != 0)
+        return -1;
+    int64_t strides[TENSOR_MAX_DIMS];
+    shape_contiguous_strides(ndim, sizes, strides);
+    return tensor_set_shape(t, ndim, sizes, strides, t->offset);
+}
+
+/* ---- Questions ------------------------------------------------------------------------------ */
+
+bool tensor_is_dense(const fl_tensor *t)
+{
+    if ((t->flags & TENSOR_CONTIGUOUS) || t->numel < 2)
+        return true;
+    /* In the order of their strides the dims must fit without a gap. */
+    int64_t expected = 1;
+    int dims = 0;
+    for (int i = 0; i < t->ndim; i++)
+        dims += t->sizes[i] != 1;
+    while (dims-- > 0) {
+        int i = 0;
+        while (i < t->ndim && (t->sizes[i] == 1 || t->strides[i] != expected))
+            i++;
+        if (i == t->ndim)
+            return false;
+        expected *= t->sizes[i]; /* at least twice as much: no dim is found again */
+    }
+    return true;
+}
+
+int tensor_overlap(const fl_tensor *a, const fl_tensor *b)
+{
+    if (a == b)
+        return 1;
+    if (a->numel == 0 || b->numel == 0 || a->storage != b->storage || !tensor_is_dense(a) ||
+        !tensor_is_dense(b))
+        return 0; /* like PyTorch, no search among tensors with gaps */
+    const char *a_begin = a->data, *b_begin = b->data;
+    const char *a_end = a_begin + a->numel * (int64_t)dtype_size(a->dtype);
+    const char *b_end = b_begin + b->numel * (int64_t)dtype_size(b->dtype);
+    if (a_begin == b_begin && a_end == b_end)
+        return a->ndim == b->ndim &&
+                       memcmp(a->strides, b->strides, (size_t)a->ndim * sizeof *a->strides) == 0
+                   ? 1
+                   : 2;
+    return a_begin < b_end && b_begin < a_end ? 2 : 0;
+}
+
+fl_value tensor_element(const fl_tensor *t, int64_t position)
+{
+    const char *at = (const char *)t->data + position * (int64_t)dtype_size(t->dtype);
+    fl_value v = fl_int(0);
+    if (t->dtype <= FL_INT64) {
+        convert_elements(1, &v.as.i, FL_INT64, 0, at, t->dtype, 0);
+        v.tag = t->dtype == FL_BOOL ? FL_BOOLEAN : FL_INTEGER;
+    } else {
+        v = fl_float(0);
+        convert_elements(1, &v.as.f, FL_FLOAT64, 0, at, t->dtype, 0);
+    }
+    return v;
+}
+
+/* ---- Copies --------------------------------------------------------------------------------- */
+
+fl_tensor *tensor_as(const fl_tensor *t, int dtype)
+{
+    if (t->dtype == dtype && (t->flags & TENSOR_CONTIGUOUS))
+        return tensor_retain((fl_tensor *)t);
+    fl_tensor *copy = make(t->ndim, t->sizes, NULL, dtype);
+    if (copy && tensor_copy(copy, t) != 0) {
+        tensor_release(copy);
+        return NULL;
+    }
+    return copy;
+}
+
+fl_tensor *tensor_contiguous(const fl_tensor *t)
+{
+    return tensor_as(t, t->dtype);
+}
+
+int tensor_fill(fl_tensor *t, fl_value number)
+{
+    _Alignas(16) char element[16];
+    static const int64_t ZEROS[TENSOR_MAX_DIMS];
+    store_number(element, t->dtype, number);
+    fl_tensor one = {.dtype = t->dtype,
+                     .ndim = t->ndim,
+                     .data = element,
+                     .numel = t->numel,
+                     .sizes = t->sizes,
+                     .strides = (int64_t *)ZEROS};
+    return tensor_copy(t, &one);
+}
