@@ -73,6 +73,7 @@ static fl_tensor *make_handle(int ndim, const int64_t *sizes, const int64_t *str
     t->offset = 0;
     t->autograd = NULL;
     t->python = NULL;
+    t->base = NULL;
     for (int i = 0; i < ndim; i++)
         t->sizes[i] = sizes[i];
     if (strides) {
@@ -224,6 +225,7 @@ void tensor_destroy(fl_tensor *t)
 {
     if (t->autograd)
         tensor_drop_autograd(t);
+    tensor_release(t->base);
     storage_release(t->storage);
     dims_drop(t);
     memory_free(t, sizeof *t);
