@@ -52,9 +52,8 @@ python: $(VENV)/ready tools
 	@$(call build,$(BUILD),python_extension flambeau)
 
 # Stamps: once they stand, nothing below asks the network.
-tools:
+tools: $(if $(CMAKE),,$(VENV)/cmake)
 	$(call require,compiler)
-	@test -n "$(CMAKE)" || $(MAKE) --no-print-directory $(VENV)/cmake
 $(VENV)/ready:
 	$(call require,compiler)
 	$(call require,python)
