@@ -1,0 +1,362 @@
+/* Matrix products: chooses how a problem is run and cuts it over threads.
+ *
+ * C alone is cut, into blocks whose number depends on the sizes; every block does its own packing, which is a
+ * few hundredths of its arithmetic, so blocks share nothing and wait for nobody. A small problem is one block on the caller's
+ * thread with scratch on the stack. Half precision is widened whole, multiplied in float32 and rounded once. Integers go
+ * through plain loops.
+ */
+#include "ops/matmul/gemm.h"
+
+#include <stdatomic.h>
+#include <string.h>
+
+#include "core/error.h"
+#include "core/memory.h"
+#include "core/threads.h"
+
+enum {
+    STACK_SCRATCH = 32768,    /* bytes */
+    GRAIN = 1 << 17,          /* multiply-adds that are worth waking a thread for, some 2 us */
+    CHUNK = 1 << 22,          /* multiply-adds of a chunk in a large problem */
+    MAX_COLS = 512,           /* columns of a block: its packed B fits the second cache */
+    PACK_A_COLS = 128,        /* columns from which packing A pays */
+    PACK_B_ROWS = 64          /* rows from which packing B pays */
+};
+
+static int64_t at_most(int64_t a, int64_t b)
+{
+    return a < b ? a : b;
+}
+
+static int64_t element_size(fl_dtype dtype)
+{
+    switch (dtype) {
+    case FL_UINT8:
+    case FL_INT8:
+        return 1;
+    case FL_INT16:
+    case FL_FLOAT16:
+    case FL_BFLOAT16:
+        return 2;
+    case FL_INT32:
+    case FL_FLOAT32:
+        return 4;
+    case FL_INT64:
+    case FL_FLOAT64:
+        return 8;
+    default:
+        return 0;
+    }
+}
+
+static int64_t batch_count(const struct gemm *g)
+{
+    int64_t count = 1;
+    for (int d = 0; d < g->batch_dims; d++)
+        count *= g->batch_sizes[d];
+    return count;
+}
+
+/* The problem number `index` of the batch, by itself. */
+static struct gemm batch_member(const struct gemm *g, int64_t index)
+{
+    struct gemm one = *g;
+    int64_t a = 0, b = 0, c = 0, size = element_size(g->dtype);
+    for (int d = g->batch_dims - 1; d >= 0; d--) {
+        int64_t at = index % g->batch_sizes[d];
+        index /= g->batch_sizes[d];
+        a += at * g->batch_a[d];
+        b += at * g->batch_b[d];
+        c += at * g->batch_c[d];
+    }
+    one.a = (const char *)g->a + a * size;
+    one.b = (const char *)g->b + b * size;
+    one.c = (char *)g->c + c * size;
+    one.batch_dims = 0;
+    return one;
+}
+
+/* ---- float32 and float64 ------------------------------------------------------------------------------------------ */
+
+/* How a floating problem is cut: a chunk is `group` members of the batch, or one block of `rows` x `cols` of one. */
+struct plan {
+    const struct gemm *g;
+    const struct gemm_kernels *kernels;
+    int64_t size;              /* of an element */
+    int64_t members, group;
+    int64_t row_blocks, col_blocks;
+    bool pack_a, pack_b;
+    int64_t max_depth;
+    int64_t scratch;           /* bytes for a chunk */
+    _Atomic int failed;        /* a chunk had no memory */
+};
+
+/* C transposed is B transposed times A transposed. */
+static struct gemm transposed(const struct gemm *g)
+{
+    struct gemm t = *g;
+    t.m = g->n, t.n = g->m;
+    t.a = g->b, t.a_row = g->b_col, t.a_col = g->b_row;
+    t.b = g->a, t.b_row = g->a_col, t.b_col = g->a_row;
+    t.c_row = g->c_col, t.c_col = g->c_row;
+    t.batch_a = g->batch_b, t.batch_b = g->batch_a;
+    if (g->bias_kind != GEMM_NO_BIAS)
+        t.bias_kind = g->bias_kind == GEMM_BIAS_N ? GEMM_BIAS_M : GEMM_BIAS_N;
+    return t;
+}
+
+static int64_t scratch_bytes(const struct plan *p, int64_t cols)
+{
+    int64_t panels = (cols + p->kernels->cols - 1) / p->kernels->cols;
+    int64_t depth = at_most(p->g->k, p->max_depth);
+    int64_t packed_b = p->pack_b ? panels : cols % p->kernels->cols != 0;
+    return depth * (packed_b * p->kernels->cols + (p->pack_a ? p->kernels->panel : 0)) * p->size;
+}
+
+static void run_block(const struct plan *p, const struct gemm *g, int64_t row, int64_t rows,
+                      int64_t col, int64_t cols, void *scratch)
+{
+    const char *bias = g->bias;
+    struct gemm_block block = {
+        .m = rows, .n = cols, .k = g->k, .max_depth = p->max_depth,
+        .a = (const char *)g->a + row * g->a_row * p->size, .a_row = g->a_row, .a_col = g->a_col,
+        .b = (const char *)g->b + col * g->b_col * p->size, .b_row = g->b_row, .b_col = g->b_col,
+        .c = (char *)g->c + (row * g->c_row + col * g->c_col) * p->size,
+        .c_row = g->c_row, .c_col = g->c_col,
+        .accumulate = g->accumulate, .relu = g->activation == GEMM_RELU,
+        .bias_m = g->bias_kind == GEMM_BIAS_M ? bias + row * p->size : NULL,
+        .bias_n = g->bias_kind == GEMM_BIAS_N ? bias + col * p->size : NULL,
+        .pack_a = p->pack_a, .pack_b = p->pack_b, .scratch = scratch};
+    p->kernels->block(&block);
+}
+
+static void run_chunk(void *context, int64_t chunk)
+{
+    struct plan *p = context;
+    const struct gemm *g = p->g;
+    void *scratch = memory_alloc((size_t)p->scratch);
+    if (!scratch) {
+        atomic_store(&p->failed, 1);
+        return;
+    }
+    if (p->group > 0) {
+        int64_t end = at_most((chunk + 1) * p->group, p->members);
+        for (int64_t i = chunk * p->group; i < end; i++) {
+            struct gemm one = batch_member(g, i);
+            run_block(p, &one, 0, g->m, 0, g->n, scratch);
+        }
+    } else {
+        int64_t j = chunk % p->col_blocks, i = chunk / p->col_blocks % p->row_blocks;
+        struct gemm one = batch_member(g, chunk / (p->col_blocks * p->row_blocks));
+        int64_t row = g->m * i / p->row_blocks, next_row = g->m * (i + 1) / p->row_blocks;
+        /* Blocks of columns begin at whole panels. */
+        int64_t panels = (g->n + p->kernels->cols - 1) / p->kernels->cols;
+        int64_t col = panels * j / p->col_blocks * p->kernels->cols;
+        int64_t next_col = panels * (j + 1) / p->col_blocks * p->kernels->cols;
+        run_block(p, &one, row, next_row - row, col, at_most(next_col, g->n) - col, scratch);
+    }
+    memory_free(scratch, (size_t)p->scratch);
+}
+
+/* Cuts one member into blocks: columns by MAX_COLS, then halves of the longer side until there are enough. */
+static void cut(struct plan *p, int64_t work)
+{
+    const struct gemm *g = p->g;
+    const int64_t least_rows = 4 * p->kernels->rows, least_cols = 2 * p->kernels->cols;
+    const int64_t wanted = at_most(work / GRAIN, work / CHUNK + 4);
+    p->row_blocks = 1;
+    p->col_blocks = (g->n + MAX_COLS - 1) / MAX_COLS;
+    while (p->members * p->row_blocks * p->col_blocks < wanted) {
+        int64_t rows = g->m / (2 * p->row_blocks), cols = g->n / (2 * p->col_blocks);
+        if (rows >= least_rows && (rows >= cols || cols < least_cols))
+            p->row_blocks *= 2;
+        else if (cols >= least_cols)
+            p->col_blocks *= 2;
+        else
+            break;
+    }
+}
+
+static int run_real(const struct gemm *given)
+{
+    struct gemm g = *given;
+    /* Vectors run along C's columns: they should be neighbours in memory, or at least many. */
+    if (g.c_col == 1 ? g.n <= 4 && g.m >= 16 : g.c_row == 1 || g.m > g.n)
+        g = transposed(given);
+
+    const struct gemm_table *table = ISA_PICK(gemm_table);
+    const bool single = g.dtype == FL_FLOAT32;
+    struct plan p = {.g = &g,
+                     .kernels = single ? table->f32 : table->f64,
+                     .size = single ? 4 : 8,
+                     .max_depth = single ? GEMM_DEPTH_F32 : GEMM_DEPTH_F64,
+                     .members = batch_count(&g)};
+    const int64_t work = g.m * g.n * (g.k > 0 ? g.k : 1);
+    p.pack_a = g.n >= PACK_A_COLS;
+    p.pack_b = g.b_col != 1 || g.m >= PACK_B_ROWS;
+
+    p.scratch = scratch_bytes(&p, at_most(g.n, MAX_COLS));
+    if (p.members == 1 && work < 2 * GRAIN && p.scratch <= STACK_SCRATCH) {
+        _Alignas(64) char scratch[STACK_SCRATCH];
+        run_block(&p, &g, 0, g.m, 0, g.n, scratch);
+        return 0;
+    }
+
+    int64_t chunks;
+    if (g.n <= MAX_COLS && work < 2 * GRAIN) {
+        p.group = at_most(p.members, GRAIN / work + 1);
+        chunks = (p.members + p.group - 1) / p.group;
+    } else {
+        cut(&p, work);
+        chunks = p.members * p.row_blocks * p.col_blocks;
+    }
+    threads_for(chunks, run_chunk, &p);
+    if (atomic_load(&p.failed))
+        return error_set(FL_OUT_OF_MEMORY, "matrix product: no memory for %lld bytes of scratch",
+                         (long long)p.scratch);
+    return 0;
+}
+
+/* ---- float16 and bfloat16 ------------------------------------------------------------------------------------------- */
+
+/* A rows x cols matrix of half precision, widened into a contiguous float32 one. */
+static void widen_matrix(const struct gemm_table *table, const uint16_t *src, int64_t row, int64_t col,
+                         int64_t rows, int64_t cols, bool bfloat, float *dst)
+{
+    for (int64_t i = 0; i < rows; i++, src += row, dst += cols) {
+        if (col == 1)
+            table->widen(src, dst, cols, bfloat);
+        else
+            for (int64_t j = 0; j < cols; j++)
+                table->widen(src + j * col, dst + j, 1, bfloat);
+    }
+}
+
+/* One member of the batch in float32. Its columns are made neighbours; a transposed operand stays transposed. */
+static int run_half_member(const struct gemm_table *table, const struct gemm *g, float *a, float *b, float *c,
+                           const float *bias)
+{
+    const bool bfloat = g->dtype == FL_BFLOAT16;
+    struct gemm wide = *g;
+    wide.dtype = FL_FLOAT32;
+    wide.a = a, wide.b = b, wide.c = c, wide.bias = bias;
+    wide.a_row = g->k, wide.a_col = 1, wide.c_row = g->n, wide.c_col = 1;
+    widen_matrix(table, g->a, g->a_row, g->a_col, g->m, g->k, bfloat, a);
+    if (g->b_row == 1) {
+        widen_matrix(table, g->b, g->b_col, 1, g->n, g->k, bfloat, b);
+        wide.b_row = 1, wide.b_col = g->k;
+    } else {
+        widen_matrix(table, g->b, g->b_row, g->b_col, g->k, g->n, bfloat, b);
+        wide.b_row = g->n, wide.b_col = 1;
+    }
+    if (g->accumulate)
+        widen_matrix(table, g->c, g->c_row, g->c_col, g->m, g->n, bfloat, c);
+    if (run_real(&wide) != 0)
+        return -1;
+    uint16_t *out = g->c;
+    for (int64_t i = 0; i < g->m; i++, out += g->c_row, c += g->n) {
+        if (g->c_col == 1)
+            table->narrow(c, out, g->n, bfloat);
+        else
+            for (int64_t j = 0; j < g->n; j++)
+                table->narrow(c + j, out + j * g->c_col, 1, bfloat);
+    }
+    return 0;
+}
+
+static int run_half(const struct gemm *g)
+{
+    const struct gemm_table *table = ISA_PICK(gemm_table);
+    const int64_t a_size = g->m * g->k, b_size = g->k * g->n, c_size = g->m * g->n;
+    const int64_t bias_size = g->bias_kind == GEMM_NO_BIAS ? 0 : g->bias_kind == GEMM_BIAS_N ? g->n : g->m;
+    const size_t bytes = (size_t)(a_size + b_size + c_size + bias_size) * sizeof(float);
+    float *wide = memory_alloc(bytes);
+    if (!wide)
+        return -1;
+    float *bias = wide + a_size + b_size + c_size;
+    if (bias_size)
+        table->widen(g->bias, bias, bias_size, g->dtype == FL_BFLOAT16);
+    int status = 0;
+    for (int64_t i = 0, members = batch_count(g); i < members && status == 0; i++) {
+        struct gemm one = batch_member(g, i);
+        status = run_half_member(table, &one, wide, wide + a_size, wide + a_size + b_size, bias);
+    }
+    memory_free(wide, bytes);
+    return status;
+}
+
+/* ---- Integers ------------------------------------------------------------------------------------------------------- */
+
+/* Sums wrap around, so signed types are computed as the unsigned ones of their size. A row of C stays in cache while the
+ * rows of B pass; where B's columns lie closer, a sum at a time. */
+#define INTEGER_ROWS(name, type, wide)                                                             \
+    static void name(const struct gemm *g, int64_t begin, int64_t end)                             \
+    {                                                                                              \
+        const type *a = g->a, *b = g->b;                                                           \
+        for (int64_t i = begin; i < end; i++) {                                                    \
+            type *c = (type *)g->c + i * g->c_row;                                                 \
+            for (int64_t j = 0; j < g->n && !g->accumulate; j++)                                   \
+                c[j * g->c_col] = 0;                                                               \
+            for (int64_t k = 0; k < g->k; k++) {                                                   \
+                const wide x = a[i * g->a_row + k * g->a_col];                                     \
+                const type *row = b + k * g->b_row;                                                \
+                if (g->b_col == 1 && g->c_col == 1)                                                \
+                    for (int64_t j = 0; j < g->n; j++)                                             \
+                        c[j] = (type)(c[j] + x * row[j]);                                          \
+                else                                                                               \
+                    for (int64_t j = 0; j < g->n; j++)                                             \
+                        c[j * g->c_col] = (type)(c[j * g->c_col] + x * row[j * g->b_col]);         \
+            }                                                                                      \
+        }                                                                                          \
+    }
+
+INTEGER_ROWS(rows_8, uint8_t, uint32_t)
+INTEGER_ROWS(rows_16, uint16_t, uint32_t)
+INTEGER_ROWS(rows_32, uint32_t, uint32_t)
+INTEGER_ROWS(rows_64, uint64_t, uint64_t)
+
+struct integer_plan {
+    const struct gemm *g;
+    void (*rows)(const struct gemm *, int64_t begin, int64_t end);
+    int64_t total, group; /* rows of C in the whole batch, and in a chunk */
+};
+
+static void run_integer_chunk(void *context, int64_t chunk)
+{
+    const struct integer_plan *p = context;
+    int64_t row = chunk * p->group, end = at_most(row + p->group, p->total);
+    while (row < end) {
+        int64_t begin = row % p->g->m, count = at_most(p->g->m - begin, end - row);
+        struct gemm one = batch_member(p->g, row / p->g->m);
+        p->rows(&one, begin, begin + count);
+        row += count;
+    }
+}
+
+static int run_integer(const struct gemm *g, int64_t size)
+{
+    struct integer_plan p = {.g = g,
+                             .rows = size == 1   ? rows_8
+                                     : size == 2 ? rows_16
+                                     : size == 4 ? rows_32
+                                                 : rows_64,
+                             .total = g->m * batch_count(g),
+                             .group = GRAIN / (g->n * (g->k + 1)) + 1};
+    threads_for((p.total + p.group - 1) / p.group, run_integer_chunk, &p);
+    return 0;
+}
+
+int gemm_run(const struct gemm *g)
+{
+    if (g->m <= 0 || g->n <= 0 || batch_count(g) <= 0)
+        return 0;
+    if (g->dtype == FL_FLOAT32 || g->dtype == FL_FLOAT64)
+        return run_real(g);
+    if (g->dtype == FL_FLOAT16 || g->dtype == FL_BFLOAT16)
+        return run_half(g);
+    int64_t size = element_size(g->dtype);
+    if (size)
+        return run_integer(g, size);
+    return error_set(FL_NOT_IMPLEMENTED, "matrix product is not implemented for dtype number %d",
+                     (int)g->dtype);
+}

@@ -1,0 +1,312 @@
+/* The micro-kernel and the packing around it, for one element type: a template, included by gemm.simd.c for each.
+ *
+ * A tile of C, TILE_ROWS x TILE_COLS, stays in registers while k runs: each step loads a row of B (two vectors) and
+ * multiplies it by each of TILE_ROWS elements of A, read where they lie and broadcast. The sums start at 0 for each
+ * block of k and are added to C at its end. The batch of blocks makes it a batch-reduce kernel (Georganas et al.,
+ * "Harnessing Deep Learning via a Single Building Block", 2020): a convolution is a batch over the filter's taps.
+ */
+#include "ops/matmul/gemm_vector.h"
+
+#define TILE_COLS (2 * LANES)
+/* The pitch of packed A: a column of a panel is stored in whole vectors. */
+#define PANEL     ((TILE_ROWS + LANES - 1) / LANES * LANES)
+
+/* ---- The end of a tile ------------------------------------------------------------------------------------------ */
+
+INLINE vec NAME(relu)(vec v)
+{
+    return (vec)(~(v < (vec){0}) & (__typeof__(v < v))v); /* NaN stays NaN */
+}
+
+/* A tile that lies in `sums` (row pitch TILE_COLS) and is partial in its columns goes to C, whose rows are contiguous. */
+static void NAME(finish_rows)(const struct gemm_tile *t, const real *sums)
+{
+    real *c = t->c;
+    const real *bias_m = t->bias_m, *bias_n = t->bias_n;
+    for (int i = 0; i < t->mr; i++, c += t->c_row, sums += TILE_COLS)
+        for (int j = 0; j < t->nr; j += LANES) {
+            int width = t->nr - j < LANES ? t->nr - j : LANES;
+            vec v = NAME(load)(sums + j);
+            if (t->accumulate)
+                v = NAME(load_first)(c + j, width) + v;
+            if (bias_n)
+                v += NAME(load_first)(bias_n + j, width);
+            if (bias_m)
+                v += NAME(splat)(bias_m[i]);
+            if (t->relu)
+                v = NAME(relu)(v);
+            NAME(store_first)(c + j, v, width);
+        }
+}
+
+/* The same where the columns of C are contiguous: transposed in registers, LANES x LANES at a time. */
+static void NAME(finish_columns)(const struct gemm_tile *t, const real *sums)
+{
+    const real *bias_m = t->bias_m, *bias_n = t->bias_n;
+    for (int i = 0; i < t->mr; i += LANES) {
+        int height = t->mr - i < LANES ? t->mr - i : LANES;
+        for (int j = 0; j < t->nr; j += LANES) {
+            vec v[LANES];
+#pragma GCC unroll 16
+            for (int r = 0; r < LANES; r++)
+                v[r] = NAME(load)(sums + (i + r) * TILE_COLS + j);
+            NAME(transpose)(v);
+#pragma GCC unroll 16
+            for (int r = 0; r < LANES; r++) {
+                if (j + r >= t->nr)
+                    break;
+                real *c = (real *)t->c + (j + r) * t->c_col + i;
+                vec x = v[r];
+                if (t->accumulate)
+                    x = NAME(load_first)(c, height) + x;
+                if (bias_n)
+                    x += NAME(splat)(bias_n[j + r]);
+                if (bias_m)
+                    x += NAME(load_first)(bias_m + i, height);
+                if (t->relu)
+                    x = NAME(relu)(x);
+                NAME(store_first)(c, x, height);
+            }
+        }
+    }
+}
+
+/* The same where neither is. */
+static void NAME(finish_scattered)(const struct gemm_tile *t, const real *sums)
+{
+    const real *bias_m = t->bias_m, *bias_n = t->bias_n;
+    for (int i = 0; i < t->mr; i++)
+        for (int j = 0; j < t->nr; j++) {
+            real *c = (real *)t->c + i * t->c_row + j * t->c_col;
+            real x = sums[i * TILE_COLS + j];
+            if (t->accumulate)
+                x = *c + x;
+            if (bias_n)
+                x += bias_n[j];
+            if (bias_m)
+                x += bias_m[i];
+            *c = t->relu && x < 0 ? 0 : x;
+        }
+}
+
+static __attribute__((noinline)) void NAME(finish)(const struct gemm_tile *t, const real *sums)
+{
+    if (t->c_col == 1)
+        NAME(finish_rows)(t, sums);
+    else if (t->c_row == 1)
+        NAME(finish_columns)(t, sums);
+    else
+        NAME(finish_scattered)(t, sums);
+}
+
+/* ---- The tile --------------------------------------------------------------------------------------------------- */
+
+/* mr rows, nv vectors of columns: constants in every use. near: the rows of A are neighbours (a_row = 1). */
+INLINE void NAME(tile_body)(const struct gemm_tile *t, const int mr, const int nv, const int near)
+{
+    vec sums[TILE_ROWS][2];
+#pragma GCC unroll 16
+    for (int i = 0; i < mr; i++)
+        for (int j = 0; j < nv; j++)
+            sums[i][j] = (vec){0};
+
+    const int64_t a_row = near ? 1 : t->a_row, a_step = t->a_step, b_step = t->b_step;
+    const real *b = t->b;
+    for (int64_t g = 0; g < t->batch; g++) {
+        const real *a = (const real *)t->a + (t->offsets ? t->offsets[g] : 0);
+        for (int64_t k = t->depth; k > 0; k--) {
+            vec right[2];
+#pragma GCC unroll 2
+            for (int j = 0; j < nv; j++)
+                right[j] = NAME(load)(b + j * LANES);
+#pragma GCC unroll 16
+            for (int i = 0; i < mr; i++) {
+                vec left = NAME(splat)(a[i * a_row]);
+#pragma GCC unroll 2
+                for (int j = 0; j < nv; j++)
+                    sums[i][j] = NAME(fma)(left, right[j], sums[i][j]);
+            }
+            a += a_step;
+            b += b_step;
+        }
+    }
+
+    if (t->c_col == 1 && t->nr == nv * LANES) {
+        real *c = t->c;
+        const real *bias_m = t->bias_m, *bias_n = t->bias_n;
+#pragma GCC unroll 16
+        for (int i = 0; i < mr; i++, c += t->c_row)
+#pragma GCC unroll 2
+            for (int j = 0; j < nv; j++) {
+                vec v = sums[i][j];
+                if (t->accumulate)
+                    v = NAME(load)(c + j * LANES) + v;
+                if (bias_n)
+                    v += NAME(load)(bias_n + j * LANES);
+                if (bias_m)
+                    v += NAME(splat)(bias_m[i]);
+                if (t->relu)
+                    v = NAME(relu)(v);
+                NAME(store)(c + j * LANES, v);
+            }
+        return;
+    }
+    _Alignas(VECTOR_BYTES) real spilt[PANEL * TILE_COLS];
+#pragma GCC unroll 16
+    for (int i = 0; i < mr; i++)
+#pragma GCC unroll 2
+        for (int j = 0; j < nv; j++)
+            *(vec *)(spilt + i * TILE_COLS + j * LANES) = sums[i][j];
+    NAME(finish)(t, spilt);
+}
+
+#define TILE(mr, nv, near)                                                                         \
+    static void NAME(tile_##mr##_##nv##_##near)(const struct gemm_tile *t)                         \
+    {                                                                                              \
+        NAME(tile_body)(t, mr, nv, near);                                                          \
+    }
+#define TILES(mr) TILE(mr, 1, 0) TILE(mr, 1, 1) TILE(mr, 2, 0) TILE(mr, 2, 1)
+#define TILE_ENTRY(mr)                                                                             \
+    {{NAME(tile_##mr##_1_0), NAME(tile_##mr##_1_1)}, {NAME(tile_##mr##_2_0), NAME(tile_##mr##_2_1)}}
+
+TILES(1) TILES(2) TILES(3) TILES(4)
+#if TILE_ROWS >= 6
+TILES(5) TILES(6)
+#endif
+#if TILE_ROWS >= 14
+TILES(7) TILES(8) TILES(9) TILES(10) TILES(11) TILES(12) TILES(13) TILES(14)
+#endif
+
+static void (*const NAME(tiles)[TILE_ROWS][2][2])(const struct gemm_tile *) = {
+    TILE_ENTRY(1), TILE_ENTRY(2), TILE_ENTRY(3), TILE_ENTRY(4),
+#if TILE_ROWS >= 6
+    TILE_ENTRY(5), TILE_ENTRY(6),
+#endif
+#if TILE_ROWS >= 14
+    TILE_ENTRY(7), TILE_ENTRY(8), TILE_ENTRY(9), TILE_ENTRY(10),
+    TILE_ENTRY(11), TILE_ENTRY(12), TILE_ENTRY(13), TILE_ENTRY(14),
+#endif
+};
+
+static void NAME(tile)(const struct gemm_tile *t)
+{
+    NAME(tiles)[t->mr - 1][t->nr > LANES][t->a_row == 1](t);
+}
+
+/* ---- Packing ---------------------------------------------------------------------------------------------------- */
+
+static void NAME(transpose_any)(const void *src, int64_t src_row, int64_t rows, int64_t cols,
+                                void *dst, int64_t dst_row, int exact)
+{
+    NAME(transpose_copy)(src, src_row, rows, cols, dst, dst_row, exact);
+}
+
+/* mr rows of A over `depth` steps become columns of pitch PANEL. */
+static void NAME(pack_rows)(const real *a, int64_t a_row, int64_t a_col, int mr, int64_t depth, real *dst)
+{
+    if (a_col == 1) {
+        NAME(transpose_copy)(a, a_row, mr, depth, dst, PANEL, 0);
+    } else if (a_row == 1) {
+        for (int64_t k = 0; k < depth; k++, a += a_col, dst += PANEL)
+            for (int i = 0; i < mr; i += LANES)
+                NAME(store)(dst + i, mr - i < LANES ? NAME(load_first)(a + i, mr - i) : NAME(load)(a + i));
+    } else {
+        for (int64_t k = 0; k < depth; k++, a += a_col, dst += PANEL)
+            for (int i = 0; i < mr; i++)
+                dst[i] = a[i * a_row];
+    }
+}
+
+/* nr columns of B over `depth` steps become rows of pitch TILE_COLS, filled up with zeros to whole vectors. */
+static void NAME(pack_columns)(const real *b, int64_t b_row, int64_t b_col, int nr, int64_t depth,
+                               real *dst)
+{
+    if (b_row == 1) {
+        NAME(transpose_copy)(b, b_col, nr, depth, dst, TILE_COLS, 0);
+    } else if (b_col == 1 && nr == TILE_COLS) {
+        for (int64_t k = 0; k < depth; k++, b += b_row, dst += TILE_COLS) {
+            NAME(store)(dst, NAME(load)(b));
+            NAME(store)(dst + LANES, NAME(load)(b + LANES));
+        }
+    } else if (b_col == 1) {
+        int whole = nr / LANES * LANES;
+        for (int64_t k = 0; k < depth; k++, b += b_row, dst += TILE_COLS) {
+            if (whole)
+                NAME(store)(dst, NAME(load)(b));
+            if (nr > whole)
+                NAME(store)(dst + whole, NAME(load_first)(b + whole, nr - whole));
+        }
+    } else {
+        int width = nr > LANES ? TILE_COLS : LANES;
+        for (int64_t k = 0; k < depth; k++, b += b_row, dst += TILE_COLS)
+            for (int j = 0; j < width; j++)
+                dst[j] = j < nr ? b[j * b_col] : 0;
+    }
+}
+
+/* ---- A block ------------------------------------------------------------------------------------------------------ */
+
+/* For each stretch of k: packs B where that is wanted (always a last panel that is not full), then for each group of
+ * rows packs its panel of A, which stays in the first cache, and streams the panels of B past it from the second. */
+static void NAME(block)(const struct gemm_block *g)
+{
+    const int64_t stretches = g->k > g->max_depth ? (g->k + g->max_depth - 1) / g->max_depth : 1;
+    const int64_t stretch = (g->k + stretches - 1) / stretches;
+    const int64_t panels = (g->n + TILE_COLS - 1) / TILE_COLS;
+    const int64_t groups = (g->m + TILE_ROWS - 1) / TILE_ROWS;
+    const bool pack_b = g->pack_b || g->b_col != 1;
+    const int64_t first_packed = pack_b ? 0 : g->n / TILE_COLS;
+    real *packed_a = g->scratch;
+    real *packed_b = packed_a + (g->pack_a ? stretch * PANEL : 0);
+
+    for (int64_t s = 0; s < stretches; s++) {
+        const int64_t k0 = s * stretch;
+        const bool last = s == stretches - 1;
+        struct gemm_tile t = {.batch = 1,
+                              .depth = last ? g->k - k0 : stretch,
+                              .c_row = g->c_row,
+                              .c_col = g->c_col,
+                              .accumulate = g->accumulate || s > 0,
+                              .relu = last && g->relu};
+        const real *a = (const real *)g->a + k0 * g->a_col;
+        const real *b = (const real *)g->b + k0 * g->b_row;
+        for (int64_t p = first_packed; p < panels; p++) {
+            int64_t nr = g->n - p * TILE_COLS < TILE_COLS ? g->n - p * TILE_COLS : TILE_COLS;
+            NAME(pack_columns)(b + p * TILE_COLS * g->b_col, g->b_row, g->b_col, (int)nr, t.depth,
+                               packed_b + (p - first_packed) * stretch * TILE_COLS);
+        }
+        for (int64_t i = 0; i < groups; i++) {
+            const int64_t row = g->m * i / groups;
+            t.mr = (int)(g->m * (i + 1) / groups - row);
+            t.bias_m = last && g->bias_m ? (const real *)g->bias_m + row : NULL;
+            t.a = a + row * g->a_row;
+            t.a_row = g->a_row;
+            t.a_step = g->a_col;
+            if (g->pack_a) {
+                NAME(pack_rows)(t.a, g->a_row, g->a_col, t.mr, t.depth, packed_a);
+                t.a = packed_a;
+                t.a_row = 1;
+                t.a_step = PANEL;
+            }
+            for (int64_t p = 0; p < panels; p++) {
+                const int64_t col = p * TILE_COLS;
+                t.nr = (int)(g->n - col < TILE_COLS ? g->n - col : TILE_COLS);
+                t.b = p < first_packed ? b + col : packed_b + (p - first_packed) * stretch * TILE_COLS;
+                t.b_step = p < first_packed ? g->b_row : TILE_COLS;
+                t.c = (real *)g->c + row * g->c_row + col * g->c_col;
+                t.bias_n = last && g->bias_n ? (const real *)g->bias_n + col : NULL;
+                NAME(tile)(&t);
+            }
+        }
+    }
+}
+
+static const struct gemm_kernels NAME(kernels) = {
+    .rows = TILE_ROWS,
+    .cols = TILE_COLS,
+    .lanes = LANES,
+    .panel = PANEL,
+    .tile = NAME(tile),
+    .block = NAME(block),
+    .transpose = NAME(transpose_any),
+};

@@ -1,0 +1,253 @@
+/* Vectors of one element type, as wide as the instruction set's registers: what the dense kernels are written in.
+ *
+ * A template: a *.simd.c includes it (through its own template) once with REAL_BITS 32 and once with 64; every name gets
+ * the suffix _f32 or _f64. Vector extensions do all but three things, for which each instruction set has its intrinsics:
+ * a multiply-add that is surely fused, and the load and store of the first few lanes. Where the processor has no fused
+ * multiply-add it is computed (slowly) to the same bits.
+ */
+#undef real
+#undef NAME
+#undef LANES
+#undef vec
+#undef vec_loose
+
+#ifndef VECTOR_BYTES
+#include <math.h>
+#include <stdint.h>
+#include <string.h>
+#if defined(__AVX512F__)
+#define VECTOR_BYTES 64
+#include <immintrin.h>
+#elif defined(__AVX2__) && defined(__FMA__)
+#define VECTOR_BYTES 32
+#include <immintrin.h>
+#else
+#define VECTOR_BYTES 16
+#if defined(__aarch64__)
+#include <arm_neon.h>
+#endif
+#endif
+#define INLINE static inline __attribute__((always_inline, unused))
+#endif
+
+#define LANES (VECTOR_BYTES * 8 / REAL_BITS)
+#if REAL_BITS == 32
+#define real    float
+#define NAME(x) x##_f32
+#else
+#define real    double
+#define NAME(x) x##_f64
+#endif
+#define vec       NAME(vec)
+#define vec_loose NAME(vec_loose)
+
+typedef real vec __attribute__((vector_size(VECTOR_BYTES)));
+/* The same in memory, at any element's address. */
+typedef real vec_loose __attribute__((vector_size(VECTOR_BYTES), aligned(REAL_BITS / 8), may_alias));
+
+INLINE vec NAME(load)(const real *p)
+{
+    return *(const vec_loose *)p;
+}
+
+INLINE void NAME(store)(real *p, vec v)
+{
+    *(vec_loose *)p = v;
+}
+
+INLINE vec NAME(splat)(real x)
+{
+    return x - (vec){0};
+}
+
+/* ---- What vector extensions cannot say ------------------------------------------------------------------- */
+
+#if VECTOR_BYTES == 64 && REAL_BITS == 32
+INLINE vec NAME(fma)(vec a, vec b, vec c)
+{
+    return (vec)_mm512_fmadd_ps((__m512)a, (__m512)b, (__m512)c);
+}
+INLINE vec NAME(load_first)(const real *p, int count)
+{
+    return (vec)_mm512_maskz_loadu_ps((__mmask16)((1u << count) - 1), p);
+}
+INLINE void NAME(store_first)(real *p, vec v, int count)
+{
+    _mm512_mask_storeu_ps(p, (__mmask16)((1u << count) - 1), (__m512)v);
+}
+#elif VECTOR_BYTES == 64
+INLINE vec NAME(fma)(vec a, vec b, vec c)
+{
+    return (vec)_mm512_fmadd_pd((__m512d)a, (__m512d)b, (__m512d)c);
+}
+INLINE vec NAME(load_first)(const real *p, int count)
+{
+    return (vec)_mm512_maskz_loadu_pd((__mmask8)((1u << count) - 1), p);
+}
+INLINE void NAME(store_first)(real *p, vec v, int count)
+{
+    _mm512_mask_storeu_pd(p, (__mmask8)((1u << count) - 1), (__m512d)v);
+}
+#elif VECTOR_BYTES == 32 && REAL_BITS == 32
+INLINE vec NAME(fma)(vec a, vec b, vec c)
+{
+    return (vec)_mm256_fmadd_ps((__m256)a, (__m256)b, (__m256)c);
+}
+INLINE __m256i NAME(first)(int count)
+{
+    return _mm256_cmpgt_epi32(_mm256_set1_epi32(count), _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7));
+}
+INLINE vec NAME(load_first)(const real *p, int count)
+{
+    return (vec)_mm256_maskload_ps(p, NAME(first)(count));
+}
+INLINE void NAME(store_first)(real *p, vec v, int count)
+{
+    _mm256_maskstore_ps(p, NAME(first)(count), (__m256)v);
+}
+#elif VECTOR_BYTES == 32
+INLINE vec NAME(fma)(vec a, vec b, vec c)
+{
+    return (vec)_mm256_fmadd_pd((__m256d)a, (__m256d)b, (__m256d)c);
+}
+INLINE __m256i NAME(first)(int count)
+{
+    return _mm256_cmpgt_epi64(_mm256_set1_epi64x(count), _mm256_setr_epi64x(0, 1, 2, 3));
+}
+INLINE vec NAME(load_first)(const real *p, int count)
+{
+    return (vec)_mm256_maskload_pd(p, NAME(first)(count));
+}
+INLINE void NAME(store_first)(real *p, vec v, int count)
+{
+    _mm256_maskstore_pd(p, NAME(first)(count), (__m256d)v);
+}
+#else
+#if defined(__aarch64__) && REAL_BITS == 32
+INLINE vec NAME(fma)(vec a, vec b, vec c)
+{
+    return (vec)vfmaq_f32((float32x4_t)c, (float32x4_t)a, (float32x4_t)b);
+}
+#elif defined(__aarch64__)
+INLINE vec NAME(fma)(vec a, vec b, vec c)
+{
+    return (vec)vfmaq_f64((float64x2_t)c, (float64x2_t)a, (float64x2_t)b);
+}
+#elif REAL_BITS == 32 && !defined(__FP_FAST_FMAF)
+/* The product of two floats is exact in double. The sum is rounded to odd (its last bit is set when anything was lost),
+ * after which rounding to float gives what one rounding of the exact value gives. */
+INLINE vec NAME(fma)(vec a, vec b, vec c)
+{
+    vec r;
+    for (int i = 0; i < LANES; i++) {
+        double p = (double)a[i] * b[i], q = c[i], s = p + q, t = s - p;
+        double lost = (p - (s - t)) + (q - t);
+        int64_t bits;
+        memcpy(&bits, &s, 8);
+        int64_t even = ~bits & 1, away = (lost > 0) == (s > 0);
+        bits += (lost > 0) | (lost < 0) ? (even ? (away ? 1 : -1) : 0) : 0;
+        memcpy(&s, &bits, 8);
+        r[i] = (float)s;
+    }
+    return r;
+}
+#else
+INLINE vec NAME(fma)(vec a, vec b, vec c)
+{
+    for (int i = 0; i < LANES; i++)
+        c[i] = fma(a[i], b[i], c[i]);
+    return c;
+}
+#endif
+INLINE vec NAME(load_first)(const real *p, int count)
+{
+    vec v = {0};
+    for (int i = 0; i < LANES; i++)
+        if (i < count)
+            v[i] = p[i];
+    return v;
+}
+INLINE void NAME(store_first)(real *p, vec v, int count)
+{
+    for (int i = 0; i < LANES; i++)
+        if (i < count)
+            p[i] = v[i];
+}
+#endif
+
+/* ---- Transposition ------------------------------------------------------------------------------------------ */
+
+/* a0 b0 a1 b1 ... of the lower halves, and of the upper halves. */
+#if LANES == 16
+#define INTERLEAVE_LOW(a, b)                                                                       \
+    __builtin_shufflevector(a, b, 0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23)
+#define INTERLEAVE_HIGH(a, b)                                                                      \
+    __builtin_shufflevector(a, b, 8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31)
+#elif LANES == 8
+#define INTERLEAVE_LOW(a, b)  __builtin_shufflevector(a, b, 0, 8, 1, 9, 2, 10, 3, 11)
+#define INTERLEAVE_HIGH(a, b) __builtin_shufflevector(a, b, 4, 12, 5, 13, 6, 14, 7, 15)
+#elif LANES == 4
+#define INTERLEAVE_LOW(a, b)  __builtin_shufflevector(a, b, 0, 4, 1, 5)
+#define INTERLEAVE_HIGH(a, b) __builtin_shufflevector(a, b, 2, 6, 3, 7)
+#else
+#define INTERLEAVE_LOW(a, b)  __builtin_shufflevector(a, b, 0, 2)
+#define INTERLEAVE_HIGH(a, b) __builtin_shufflevector(a, b, 1, 3)
+#endif
+
+/* Turns LANES rows into LANES columns. A round interleaves row i with row i + LANES/2, which rotates the bits of an
+ * element's index (row, lane) by one place; log2(LANES) rounds exchange row and lane. */
+INLINE void NAME(transpose)(vec v[LANES])
+{
+#pragma GCC unroll 4
+    for (int round = 1; round < LANES; round *= 2) {
+        vec t[LANES];
+#pragma GCC unroll 8
+        for (int i = 0; i < LANES / 2; i++) {
+            t[2 * i] = INTERLEAVE_LOW(v[i], v[i + LANES / 2]);
+            t[2 * i + 1] = INTERLEAVE_HIGH(v[i], v[i + LANES / 2]);
+        }
+#pragma GCC unroll 16
+        for (int i = 0; i < LANES; i++)
+            v[i] = t[i];
+    }
+}
+
+/* dst[j * dst_row + i] = src[i * src_row + j] for i < rows, j < cols: rows of src become columns. Lanes of a dst row from
+ * `rows` up to the next multiple of LANES are set to 0, so dst rows must have room for them, unless `exact`. */
+static __attribute__((unused)) void NAME(transpose_copy)(const real *src, int64_t src_row, int64_t rows,
+                                                         int64_t cols, real *dst, int64_t dst_row,
+                                                         int exact)
+{
+    for (int64_t i = 0; i < rows; i += LANES) {
+        int height = rows - i < LANES ? (int)(rows - i) : LANES;
+        for (int64_t j = 0; j < cols; j += LANES) {
+            int width = cols - j < LANES ? (int)(cols - j) : LANES;
+            const real *s = src + i * src_row + j;
+            real *d = dst + j * dst_row + i;
+            vec v[LANES];
+            if (height == LANES && width == LANES) {
+#pragma GCC unroll 16
+                for (int r = 0; r < LANES; r++)
+                    v[r] = NAME(load)(s + r * src_row);
+            } else {
+#pragma GCC unroll 16
+                for (int r = 0; r < LANES; r++)
+                    v[r] = r < height ? NAME(load_first)(s + r * src_row, width) : (vec){0};
+            }
+            NAME(transpose)(v);
+            if (width == LANES && (height == LANES || !exact)) {
+#pragma GCC unroll 16
+                for (int r = 0; r < LANES; r++)
+                    NAME(store)(d + r * dst_row, v[r]);
+            } else {
+#pragma GCC unroll 16
+                for (int r = 0; r < LANES; r++)
+                    if (r < width)
+                        NAME(store_first)(d + r * dst_row, v[r], exact ? height : LANES);
+            }
+        }
+    }
+}
+
+#undef INTERLEAVE_LOW
+#undef INTERLEAVE_HIGH

@@ -1,0 +1,16 @@
+/* The dense kernels' tests and timings: `kernels` tests, `kernels bench` times; a second word picks gemm or conv2d. */
+#include "check.h"
+#include "core/isa.h"
+
+int main(int argc, char **argv)
+{
+    bool bench = argc > 1 && strcmp(argv[1], "bench") == 0;
+    const char *what = argc > 2 ? argv[2] : "";
+    if (!*what || strcmp(what, "gemm") == 0)
+        (bench ? bench_gemm : test_gemm)();
+    if (!*what || strcmp(what, "conv2d") == 0)
+        (bench ? bench_conv2d : test_conv2d)();
+    if (!bench)
+        printf("kernels (%s): %d failures\n", isa_name(), failures);
+    return failures != 0;
+}
