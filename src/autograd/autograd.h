@@ -25,7 +25,8 @@ struct node_class {
     /* From the gradients of its results (NULL: none came) to those of its inputs, one an edge: each NULL or a new reference.
      * Runs with grad mode set to create_graph. 0, or -1 with the error set. */
     int (*backward)(struct node *n, fl_tensor *const *g, bool create_graph, fl_tensor **out);
-    /* Drops what was saved: after a backward without keep_graph, and before destroy. Twice is harmless. */
+    /* Drops what was saved, and sets n->released if backward cannot run again without it: after a backward without
+     * keep_graph, and before destroy. Twice is harmless. */
     void (*release_saved)(struct node *n);
     /* Frees the node itself (edges are already released). */
     void (*destroy)(struct node *n);

@@ -87,8 +87,8 @@ static int backward(struct node *n, fl_tensor *const *g, bool create_graph, fl_t
 static void release_saved(struct node *n)
 {
     struct node *inner = ((struct copyslices *)n)->inner;
-    inner->released = true;
     inner->type->release_saved(inner);
+    n->released = inner->released;
 }
 
 static void destroy(struct node *n)

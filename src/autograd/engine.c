@@ -291,10 +291,8 @@ static int run_node(struct run *r, struct node_state *s)
         tensor_release(s->g[i]);
         s->g[i] = NULL;
     }
-    if (status == 0 && !skip && !q->keep_graph && !leaf) {
+    if (status == 0 && !skip && !q->keep_graph)
         n->type->release_saved(n);
-        n->released = true;
-    }
     for (int e = 0; e < n->edges; e++) {
         struct node *next = n->edge[e].node;
         if (!next || status) {

@@ -157,7 +157,6 @@ struct fl_op {
     uint8_t accepts, result_dtype;
     int8_t first;     /* the parameter whose dtype is checked (the first tensor), -1: none */
     bool promotes;    /* all tensor parameters are promoted together (pointwise always) */
-    bool linear_view; /* kind view */
     bool random;      /* draws numbers: never cached or reordered */
     const struct op_param *param;
     const fl_op *function; /* the functional operator; itself for FORM_FUNCTION */
@@ -173,6 +172,12 @@ struct fl_op {
     const char *gpu;  /* kernel text for a GPU, or NULL */
     const char *doc;
 };
+
+/* In place by nature: written with "Tensor! self". */
+static inline bool op_writes(const fl_op *f)
+{
+    return f->params && f->param[0].written;
+}
 
 /* ---- the door -------------------------------------------------------------------------------------------- */
 

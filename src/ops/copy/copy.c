@@ -1,0 +1,269 @@
+/* Copies, casts, as_strided and what undoes broadcasting. */
+#include <string.h>
+
+#include "core/error.h"
+#include "core/memory.h"
+#include "ops/op.h"
+#include "ops_kernels.h"
+
+/* torch.memory_format's numbers, as parameters carry them; -1: none given. */
+enum { FORMAT_CONTIGUOUS, FORMAT_PRESERVE, FORMAT_CHANNELS_LAST, FORMAT_CHANNELS_LAST_3D };
+
+/* Strides of a memory format for these sizes; -1 with PyTorch's error where the format wants another rank. */
+static int format_strides(int format, int ndim, const int64_t *sizes, int64_t *strides)
+{
+    int rank = format == FORMAT_CHANNELS_LAST ? 4 : 5;
+    if (format <= FORMAT_PRESERVE) {
+        shape_contiguous_strides(ndim, sizes, strides);
+        return 0;
+    }
+    if (ndim != rank)
+        return error_set(FL_RUNTIME_ERROR, "required rank %d tensor to use channels_last%s format", rank,
+                         rank == 5 ? "_3d" : "");
+    int64_t step = sizes[1] > 1 ? sizes[1] : 1;
+    strides[1] = 1;
+    for (int d = ndim - 1; d >= 2; d--) {
+        strides[d] = step;
+        step *= sizes[d] > 1 ? sizes[d] : 1;
+    }
+    strides[0] = step;
+    return 0;
+}
+
+int clone_shape(fl_tensor *self, int memory_format, struct op_shape *y)
+{
+    op_shape_like(y, self);
+    bool preserve = memory_format < 0 || memory_format == FORMAT_PRESERVE;
+    if (preserve && (self->flags & TENSOR_CONTIGUOUS || !tensor_is_dense(self)))
+        return 0;
+    y->strided = true;
+    if (preserve) {
+        memcpy(y->strides, self->strides, sizeof(int64_t) * (size_t)self->ndim);
+        return 0;
+    }
+    return format_strides(memory_format, self->ndim, self->sizes, y->strides);
+}
+
+int clone_cpu(fl_tensor *self, int memory_format, fl_tensor *y)
+{
+    (void)memory_format;
+    return tensor_copy(y, self);
+}
+
+int cast_shape(fl_tensor *self, fl_dtype dtype, struct op_shape *y)
+{
+    y->dtype = dtype;
+    int status = clone_shape(self, FORMAT_PRESERVE, y);
+    return status;
+}
+
+int cast_cpu(fl_tensor *self, fl_dtype dtype, fl_tensor *y)
+{
+    (void)dtype;
+    return tensor_copy(y, self);
+}
+
+int copy__cpu(fl_tensor *self, fl_tensor *src, bool non_blocking)
+{
+    (void)non_blocking;
+    int64_t strides[TENSOR_MAX_DIMS];
+    if (shape_equal(self, src))
+        return self == src ? 0 : tensor_copy(self, src);
+    if (src->ndim > self->ndim)
+        goto mismatch;
+    for (int d = 0; d < self->ndim; d++) {
+        int s = d - (self->ndim - src->ndim);
+        int64_t size = s < 0 ? 1 : src->sizes[s];
+        if (size != self->sizes[d] && size != 1)
+            goto mismatch;
+        strides[d] = size == self->sizes[d] && s >= 0 ? src->strides[s] : 0;
+    }
+    fl_tensor *spread = tensor_alias(src, self->ndim, self->sizes, strides, src->offset);
+    int status = spread ? tensor_copy(self, spread) : -1;
+    tensor_release(spread);
+    return status;
+mismatch:;
+    char to[128], from[128];
+    return error_set(FL_RUNTIME_ERROR,
+                     "output with shape %s doesn't match the broadcast shape %s",
+                     shape_text(to, sizeof to, self->ndim, self->sizes),
+                     shape_text(from, sizeof from, src->ndim, src->sizes));
+}
+
+/* Whether t is laid out in a memory format. */
+static bool has_format(const fl_tensor *t, int format, const int64_t *strides)
+{
+    if (format <= FORMAT_PRESERVE)
+        return t->flags & TENSOR_CONTIGUOUS;
+    for (int d = 0; d < t->ndim; d++)
+        if (t->sizes[d] != 1 && t->strides[d] != strides[d])
+            return false;
+    return true;
+}
+
+int contiguous_compose(fl_tensor *self, int memory_format, fl_tensor **y)
+{
+    int64_t strides[TENSOR_MAX_DIMS];
+    int format = memory_format < 0 ? FORMAT_CONTIGUOUS : memory_format;
+    if (format == FORMAT_PRESERVE)
+        return error_set(FL_RUNTIME_ERROR, "preserve memory format is unsupported by the contiguous operator");
+    if (format_strides(format, self->ndim, self->sizes, strides))
+        return -1;
+    *y = has_format(self, format, strides) ? self : fl_clone(self, format);
+    return *y ? 0 : -1;
+}
+
+/* ---- as_strided --------------------------------------------------------------------------------------------- */
+
+int as_strided_view(fl_tensor *self, fl_ints size, fl_ints stride, const int64_t *storage_offset, struct op_view *y)
+{
+    char text[128];
+    int64_t offset = storage_offset ? *storage_offset : self->offset;
+    if (size.count != stride.count)
+        return error_set(FL_RUNTIME_ERROR, "mismatch in length of strides and shape");
+    if (size.count > TENSOR_MAX_DIMS)
+        return error_set(FL_RUNTIME_ERROR, "as_strided: more than %d dims", TENSOR_MAX_DIMS);
+    if (offset < 0)
+        return error_set(FL_RUNTIME_ERROR, "Tensor: invalid storage offset %lld", (long long)offset);
+    if (shape_numel((int)size.count, size.data) < 0)
+        return -1;
+    int64_t last = offset, room = (int64_t)(self->storage->bytes / dtype_size(self->dtype));
+    bool empty = false, overflow = false;
+    for (int64_t d = 0; d < size.count; d++) {
+        int64_t reach;
+        if (stride.data[d] < 0)
+            return error_set(FL_RUNTIME_ERROR, "as_strided: Negative strides are not supported at the moment, got strides: "
+                                               "%s", shape_text(text, sizeof text, (int)stride.count, stride.data));
+        empty |= size.data[d] == 0;
+        overflow |= __builtin_mul_overflow(size.data[d] - 1, stride.data[d], &reach) ||
+                    __builtin_add_overflow(last, reach, &last);
+        y->sizes[d] = size.data[d], y->strides[d] = stride.data[d];
+    }
+    if (!empty && (overflow || last >= room))
+        return error_set(FL_RUNTIME_ERROR,
+                         "setStorage: sizes %s, strides and storage offset %lld reach outside the storage of %lld elements",
+                         shape_text(text, sizeof text, (int)size.count, size.data), (long long)offset, (long long)room);
+    y->ndim = (int)size.count, y->offset = offset;
+    return 0;
+}
+
+/* The smallest storage that a geometry lives in: elements from the first one. */
+static int64_t span(fl_ints size, fl_ints stride)
+{
+    int64_t last = 0;
+    for (int64_t d = 0; d < size.count; d++) {
+        if (size.data[d] == 0)
+            return 0;
+        last += (size.data[d] - 1) * stride.data[d];
+    }
+    return last + 1;
+}
+
+/* Where the base and the view lie in a common storage that starts at the lower of their offsets. */
+struct common {
+    int64_t base, view, elements;
+};
+
+static struct common common_storage(fl_ints base_size, fl_ints base_stride, int64_t base_offset, fl_ints size,
+                                    fl_ints stride, const int64_t *storage_offset)
+{
+    int64_t view_offset = storage_offset ? *storage_offset : base_offset;
+    int64_t low = base_offset < view_offset ? base_offset : view_offset;
+    struct common c = {base_offset - low, view_offset - low, 0};
+    int64_t a = c.base + span(base_size, base_stride), b = c.view + span(size, stride);
+    c.elements = a > b ? a : b;
+    return c;
+}
+
+int as_strided_backward_shape(fl_tensor *g, fl_ints base_size, fl_ints base_stride, int64_t base_offset, fl_ints size,
+                              fl_ints stride, const int64_t *storage_offset, struct op_shape *y)
+{
+    (void)g, (void)base_stride, (void)base_offset, (void)size, (void)stride, (void)storage_offset;
+    op_shape_set(y, (int)base_size.count, base_size.data);
+    return 0;
+}
+
+/* storage[strides] += g, element by element in a fixed order: views may show an element many times. */
+static int add_elements(fl_tensor *storage, fl_tensor *g, fl_ints size, fl_ints stride, int64_t offset)
+{
+    fl_tensor *dense = tensor_contiguous(g);
+    if (!dense)
+        return -1;
+    int64_t index[TENSOR_MAX_DIMS] = {0}, at = offset, n = g->numel;
+    int ndim = (int)size.count;
+    for (int64_t i = 0; i < n; i++) {
+        if (storage->dtype == FL_FLOAT32)
+            ((float *)storage->data)[at] += ((const float *)dense->data)[i];
+        else
+            ((double *)storage->data)[at] += ((const double *)dense->data)[i];
+        for (int d = ndim - 1; d >= 0; d--) {
+            at += stride.data[d];
+            if (++index[d] < size.data[d])
+                break;
+            at -= index[d] * stride.data[d];
+            index[d] = 0;
+        }
+    }
+    tensor_release(dense);
+    return 0;
+}
+
+int as_strided_backward_cpu(fl_tensor *g, fl_ints base_size, fl_ints base_stride, int64_t base_offset, fl_ints size,
+                            fl_ints stride, const int64_t *storage_offset, fl_tensor *y)
+{
+    struct common c = common_storage(base_size, base_stride, base_offset, size, stride, storage_offset);
+    int work = g->dtype == FL_FLOAT32 ? FL_FLOAT32 : FL_FLOAT64, status = -1;
+    fl_tensor *incoming = tensor_as(g, work), *shown = NULL;
+    fl_tensor *storage = tensor_new(1, &c.elements, work);
+    if (storage && incoming) {
+        memset(storage->data, 0, storage->storage->bytes);
+        status = add_elements(storage, incoming, size, stride, c.view);
+    }
+    if (status == 0) {
+        shown = tensor_alias(storage, (int)base_size.count, base_size.data, base_stride.data, c.base);
+        status = shown ? tensor_copy(y, shown) : -1;
+    }
+    tensor_release(shown);
+    tensor_release(storage);
+    tensor_release(incoming);
+    return status;
+}
+
+int as_strided_like_compose(fl_tensor *self, fl_ints base_size, fl_ints base_stride, int64_t base_offset, fl_ints size,
+                            fl_ints stride, const int64_t *storage_offset, fl_tensor **y)
+{
+    struct common c = common_storage(base_size, base_stride, base_offset, size, stride, storage_offset);
+    fl_ints whole = {&c.elements, 1};
+    fl_tensor *storage = fl_zeros(whole, self->dtype, -1, (fl_device){-1, 0}, false);
+    fl_tensor *base = fl_as_strided(storage, base_size, base_stride, &c.base);
+    if (!fl_copy_(base, self, false))
+        return -1;
+    *y = fl_as_strided(storage, size, stride, &c.view);
+    return *y ? 0 : -1;
+}
+
+int sum_to_size_compose(fl_tensor *self, fl_ints size, fl_tensor **y)
+{
+    int64_t dims[TENSOR_MAX_DIMS];
+    int count = 0, extra = self->ndim - (int)size.count;
+    if (extra < 0)
+        goto mismatch;
+    for (int d = 0; d < self->ndim; d++) {
+        int64_t wanted = d < extra ? 1 : size.data[d - extra];
+        if (wanted != self->sizes[d] && wanted != 1)
+            goto mismatch;
+        if (d < extra || wanted != self->sizes[d])
+            dims[count++] = d;
+    }
+    *y = self;
+    if (count)
+        *y = fl_sum_dim_intlist(self, (fl_ints){dims, count}, true, (fl_dtype)self->dtype);
+    if (*y && extra)
+        *y = fl_view(*y, size);
+    return *y ? 0 : -1;
+mismatch:;
+    char own[128], wanted_text[128];
+    return error_set(FL_RUNTIME_ERROR, "size {%s} is not expandable to size {%s}.",
+                     shape_text(wanted_text, sizeof wanted_text, (int)size.count, size.data),
+                     shape_text(own, sizeof own, self->ndim, self->sizes));
+}

@@ -1,0 +1,388 @@
+/* The one door: every call of an operator, from C, Python, a formula or a composite, comes through op_call.
+ *
+ * By kind: pointwise and reduce have their own files. A view makes a handle on the same storage. A kernel gets results that
+ * its shape function described. A composite calls operators in a scope of its own, which releases its temporaries. The
+ * in-place and out= forms of the last three compute the result and write it to its destination.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "autograd/operations.h"
+#include "core/error.h"
+#include "core/memory.h"
+#include "core/scope.h"
+#include "ops/pointwise/pointwise.h"
+#include "ops/record.h"
+#include "ops/reduce/reduce.h"
+
+void op_shape_set(struct op_shape *y, int ndim, const int64_t *sizes)
+{
+    y->ndim = ndim;
+    memcpy(y->sizes, sizes, sizeof *sizes * (size_t)ndim);
+}
+
+void op_shape_like(struct op_shape *y, const fl_tensor *t)
+{
+    op_shape_set(y, t->ndim, t->sizes);
+}
+
+/* ---- dtypes of kernels -------------------------------------------------------------------------------------- */
+
+static bool accepted(const fl_op *f, int dtype)
+{
+    int class = dtype == FL_BOOL ? 0 : dtype_is_integral(dtype) ? 1 : 2;
+    return dtype < FL_COMPLEX64 && f->accepts >> class & 1;
+}
+
+/* The dtype that the rule gives a kernel's results; -1 with the error when the first tensor's is refused. */
+static int kernel_dtype(const fl_op *f, const fl_value *args)
+{
+    int dtype = dtype_default();
+    if (f->first >= 0 && args[f->first].tag == FL_TENSORS) {
+        dtype = pointwise_promote_list(args[f->first].as.tensors, args[f->first].count);
+    } else if (f->first >= 0 && args[f->first].tag == FL_TENSOR) {
+        dtype = args[f->first].as.tensor->dtype;
+    }
+    if (f->first >= 0 && dtype >= 0 && !accepted(f, dtype))
+        return error_set(FL_NOT_IMPLEMENTED, "\"%s\" not implemented for '%s'", f->base, dtype_title(dtype));
+    switch (f->result_dtype) {
+    case RESULT_FLOAT: return dtype_is_floating(dtype) ? dtype : dtype_default();
+    case RESULT_SUM: return dtype_is_floating(dtype) ? dtype : FL_INT64;
+    case RESULT_BOOL: return FL_BOOL;
+    case RESULT_INT64: return FL_INT64;
+    default: return dtype;
+    }
+}
+
+/* ---- each kind computes its functional form ------------------------------------------------------------------- */
+
+static int call_view(const fl_op *f, const fl_value *args, fl_value *results)
+{
+    fl_tensor *self = args[f->first].as.tensor;
+    struct op_view view;
+    if (f->view(args, &view))
+        return -1;
+    fl_tensor *y = tensor_alias(self, view.ndim, view.sizes, view.strides, view.offset);
+    if (!y)
+        return -1;
+    y->flags &= (uint8_t)~TENSOR_REQUIRES_GRAD;
+    y->flags |= self->flags & TENSOR_INFERENCE;
+    if (!autograd_mode.inference) {
+        y->base = tensor_retain(self->base ? self->base : self);
+        if (!autograd_mode.grad || self->flags & TENSOR_NO_GRAD_VIEW)
+            y->flags |= TENSOR_NO_GRAD_VIEW;
+    }
+    results[0] = fl_tensor_value(y);
+    if (record_wanted(f, args) && record_call(f, args, results)) {
+        tensor_release(y);
+        return -1;
+    }
+    return 0;
+}
+
+/* A number given for Tensor|Scalar, as the 0-dim tensor that a kernel wants: in `made`, to be released. */
+static int numbers_to_tensors(const fl_op *f, fl_value *args, fl_tensor **made)
+{
+    for (int i = 0; i < f->params; i++) {
+        made[i] = NULL;
+        if (f->param[i].type != TYPE_OPERAND || args[i].tag < FL_BOOLEAN || args[i].tag > FL_FLOATING)
+            continue;
+        int dtype = args[i].tag == FL_BOOLEAN ? FL_BOOL : args[i].tag == FL_INTEGER ? FL_INT64 : FL_FLOAT64;
+        made[i] = tensor_from_number(args[i], dtype);
+        if (!made[i])
+            return -1;
+        made[i]->flags |= TENSOR_WRAPPED_NUMBER;
+        args[i] = fl_tensor_value(made[i]);
+    }
+    return 0;
+}
+
+static int allocate_results(const fl_op *f, const fl_value *args, fl_tensor **y)
+{
+    int dtype = kernel_dtype(f, args);
+    if (dtype == -1)
+        return -1;
+    struct op_shape few[2], *shape = few;
+    if (f->results > 2 && !(shape = memory_alloc(sizeof *shape * f->results)))
+        return -1;
+    for (int k = 0; k < f->results; k++)
+        shape[k].ndim = 0, shape[k].dtype = dtype, shape[k].zero = shape[k].strided = false;
+    int status = f->shape(args, shape);
+    for (int k = 0; k < f->results && status == 0; k++) {
+        y[k] = shape[k].strided ? tensor_new_strided(shape[k].ndim, shape[k].sizes, shape[k].strides, shape[k].dtype)
+                                : tensor_new(shape[k].ndim, shape[k].sizes, shape[k].dtype);
+        status = y[k] ? 0 : -1;
+        if (y[k] && shape[k].zero && y[k]->storage->bytes)
+            memset(y[k]->storage->data, 0, y[k]->storage->bytes);
+    }
+    if (shape != few)
+        memory_free(shape, sizeof *shape * f->results);
+    return status;
+}
+
+static int call_kernel(const fl_op *f, const fl_value *given, fl_value *results)
+{
+    fl_value args[16];
+    fl_tensor *made[16], *y[4] = {NULL};
+    memcpy(args, given, sizeof *args * f->params);
+    int status = numbers_to_tensors(f, args, made);
+    if (status == 0)
+        status = allocate_results(f, args, y);
+    if (status == 0)
+        status = f->kernel(args, y);
+    for (int k = 0; k < f->results; k++)
+        results[k] = fl_tensor_value(y[k]);
+    if (status == 0 && record_wanted(f, args))
+        status = record_call(f, args, results);
+    for (int i = 0; i < f->params; i++)
+        tensor_release(made[i]);
+    for (int k = 0; status && k < f->results; k++)
+        tensor_release(y[k]);
+    return status;
+}
+
+static int call_compose(const fl_op *f, const fl_value *args, fl_value *results)
+{
+    struct scope *outer = scope_current;
+    fl_scope_begin();
+    if (scope_current == outer)
+        return -1;
+    int status = f->compose(args, results);
+    for (int k = 0; k < f->results && status == 0; k++) { /* the scope owns them: take references of our own */
+        if (results[k].tag == FL_TENSOR)
+            tensor_retain(results[k].as.tensor);
+        for (uint32_t i = 0; results[k].tag == FL_TENSORS && i < results[k].count; i++)
+            if (results[k].as.tensors[i])
+                tensor_retain(results[k].as.tensors[i]);
+    }
+    fl_scope_end();
+    return status;
+}
+
+static int call_function(const fl_op *f, const fl_value *args, fl_value *results)
+{
+    switch (f->kind) {
+    case OP_REDUCE: return reduce_call(f, args, results);
+    case OP_VIEW: return call_view(f, args, results);
+    case OP_KERNEL: return call_kernel(f, args, results);
+    default: return call_compose(f, args, results);
+    }
+}
+
+/* ---- forms that write ----------------------------------------------------------------------------------------- */
+
+/* Writes what a functional call gave into tensors of the user's. */
+static int write_back(const fl_op *f, enum op_form form, fl_value *results, fl_tensor *const *to)
+{
+    for (int k = 0; k < f->results; k++) {
+        fl_tensor *y = results[k].tag == FL_TENSOR ? results[k].as.tensor : NULL;
+        if (!y)
+            continue;
+        if (!dtype_can_cast(y->dtype, to[k]->dtype))
+            return error_set(FL_RUNTIME_ERROR, "result type %s can't be cast to the desired output type %s",
+                             dtype_title(y->dtype), dtype_title(to[k]->dtype));
+        if (form == FORM_OUT && !shape_equal(y, to[k]) && tensor_resize(to[k], y->ndim, y->sizes))
+            return -1;
+        if (operation_copy_(to[k], y))
+            return -1;
+    }
+    return 0;
+}
+
+/* In place by nature: the kernel writes its first parameter, which is also the result. */
+static int call_writer(const fl_op *f, const fl_value *given, fl_value *results)
+{
+    fl_value args[16];
+    fl_tensor *made[16], *self = given[0].as.tensor, *before = NULL;
+    bool wanted = record_wanted(f, given);
+    if (autograd_check_inplace(self, wanted))
+        return -1;
+    memcpy(args, given, sizeof *args * f->params);
+    int status = numbers_to_tensors(f, args, made);
+    if (status == 0 && kernel_dtype(f, args) == -1)
+        status = -1;
+    if (status == 0 && wanted && f->grad->saves & 1) {
+        before = operation_clone(self);
+        status = before ? 0 : -1;
+    }
+    if (status == 0)
+        status = f->kernel(args, NULL);
+    if (status == 0)
+        tensor_bump_version(self);
+    if (status == 0 && wanted) {
+        fl_value result = fl_tensor_value(self);
+        struct node *n = record_node(f, args, &result, before);
+        status = n ? autograd_rebase(self, n) : -1;
+        if (n)
+            node_release(n);
+    }
+    tensor_release(before);
+    for (int i = 0; i < f->params; i++)
+        tensor_release(made[i]);
+    if (status == 0)
+        results[0] = fl_tensor_value(tensor_retain(self));
+    return status;
+}
+
+/* t_(), squeeze_(): the handle itself becomes the view. */
+static int call_view_inplace(const fl_op *f, const fl_value *args, fl_value *results)
+{
+    fl_tensor *self = args[0].as.tensor;
+    struct op_view view;
+    if (autograd_check_inplace(self, record_wanted(f, args)) || f->view(args, &view))
+        return -1;
+    struct node *n = NULL;
+    if (record_wanted(f, args)) {
+        fl_value result = fl_tensor_value(self);
+        if (!(n = record_node(f, args, &result, NULL)))
+            return -1;
+    }
+    int status = tensor_set_shape(self, view.ndim, view.sizes, view.strides, view.offset);
+    if (status == 0 && n)
+        status = autograd_set_node(self, n, 0);
+    if (n)
+        node_release(n);
+    if (status == 0)
+        results[0] = fl_tensor_value(tensor_retain(self));
+    return status;
+}
+
+static int call_writing(const fl_op *op, const fl_value *args, fl_value *results)
+{
+    const fl_op *f = op->function;
+    fl_tensor *to[4];
+    fl_value computed[4];
+    if (f->kind == OP_VIEW && op->form == FORM_INPLACE)
+        return call_view_inplace(f, args, results);
+    for (int k = 0; k < f->results; k++)
+        to[k] = op->form == FORM_INPLACE ? args[0].as.tensor : args[f->params + k].as.tensor;
+    bool recorded = record_wanted(f, args) || tensor_requires_grad(to[0]);
+    if (op->form == FORM_OUT && autograd_mode.grad && recorded)
+        return error_set(FL_RUNTIME_ERROR, "%s(): functions with out=... arguments don't support automatic differentiation, "
+                                           "but one of the arguments requires grad.", f->base);
+    if (autograd_check_inplace(to[0], recorded) || call_function(f, args, computed))
+        return -1;
+    if (op->form == FORM_INPLACE && computed[0].tag == FL_TENSOR && !shape_equal(computed[0].as.tensor, to[0])) {
+        char own[128], wanted[128];
+        error_set(FL_RUNTIME_ERROR, "output with shape %s doesn't match the broadcast shape %s",
+                  shape_text(own, sizeof own, to[0]->ndim, to[0]->sizes),
+                  shape_text(wanted, sizeof wanted, computed[0].as.tensor->ndim, computed[0].as.tensor->sizes));
+        fl_value_release(&computed[0]);
+        return -1;
+    }
+    int status = write_back(f, op->form, computed, to);
+    for (int k = 0; k < f->results; k++) {
+        fl_value_release(&computed[k]);
+        if (status == 0)
+            results[k] = fl_tensor_value(tensor_retain(to[k]));
+    }
+    return status;
+}
+
+/* ---- the door -------------------------------------------------------------------------------------------------- */
+
+static int __attribute__((cold)) name_operator(const fl_op *op, const fl_value *args)
+{
+    char text[512];
+    int used = 0;
+    for (int i = 0; i < op->function->params && used < 400; i++) {
+        const fl_tensor *t = args[i].tag == FL_TENSOR ? args[i].as.tensor : NULL;
+        char shape[128];
+        if (t)
+            used += snprintf(text + used, sizeof text - (size_t)used, "%s%s %s%s", used ? ", " : "",
+                             op->function->param[i].name, fl_dtype_name(t->dtype),
+                             shape_text(shape, sizeof shape, t->ndim, t->sizes));
+    }
+    if (used)
+        error_context("in %s, given %s", op->base, text);
+    return -1;
+}
+
+int op_call(const fl_op *op, const fl_value *args, fl_value *results)
+{
+    const fl_op *f = op->function;
+    int status;
+    if (f->kind == OP_POINTWISE)
+        status = pointwise_call(op, args, results);
+    else if (op_writes(f))
+        status = call_writer(f, args, results);
+    else if (op->form == FORM_FUNCTION)
+        status = call_function(f, args, results);
+    else
+        status = call_writing(op, args, results);
+    if (status == 0)
+        return 0;
+    for (int k = 0; k < f->results; k++)
+        results[k] = fl_none();
+    return f->kind == OP_COMPOSE ? -1 : name_operator(op, args);
+}
+
+fl_tensor *op_call1(const fl_op *op, const fl_value *args)
+{
+    fl_value result;
+    return op_call(op, args, &result) == 0 ? result.as.tensor : NULL;
+}
+
+static int by_name(const void *name, const void *row)
+{
+    return strcmp(name, (*(const fl_op *const *)row)->name);
+}
+
+const fl_op *fl_op_find(const char *name)
+{
+    const fl_op *const *found = bsearch(name, ops_all, (size_t)ops_count, sizeof *ops_all, by_name);
+    return found ? *found : error_null(FL_RUNTIME_ERROR, "there is no operator named %s", name);
+}
+
+/* Fills in defaults and brings numbers to the tag of their parameter, as descriptors' functions expect. */
+static int complete(const fl_op *op, const fl_value *given, fl_value *args)
+{
+    const fl_op *f = op->function;
+    for (int i = 0; i < f->params; i++) {
+        const struct op_param *p = &f->param[i];
+        args[i] = given[i].tag == FL_NONE && p->has_default ? p->value : given[i];
+        uint32_t tag = args[i].tag;
+        if (tag == FL_INTEGER && (p->type == TYPE_FLOAT))
+            args[i] = fl_float((double)args[i].as.i);
+        bool tensor = p->type == TYPE_TENSOR || (p->type == TYPE_OPERAND && tag == FL_TENSOR);
+        if (tag == FL_NONE && !p->optional && p->type <= TYPE_TENSORS)
+            return error_set(FL_TYPE_ERROR, "%s(): argument '%s' (position %d) must be Tensor, not None", f->base, p->name,
+                             i + 1);
+        if (tensor && tag != FL_NONE && tag != FL_TENSOR)
+            return error_set(FL_TYPE_ERROR, "%s(): argument '%s' (position %d) must be Tensor", f->base, p->name, i + 1);
+    }
+    for (int k = 0; op->form == FORM_OUT && k < f->results; k++) {
+        args[f->params + k] = given[f->params + k];
+        if (args[f->params + k].tag != FL_TENSOR)
+            return error_set(FL_TYPE_ERROR, "%s(): argument 'out' must be Tensor", f->base);
+    }
+    return 0;
+}
+
+int fl_call(const fl_op *op, const fl_value *given, fl_value *results)
+{
+    fl_value args[24];
+    if (!op || complete(op, given, args) || op_call(op, args, results))
+        return -1;
+    int status = 0;
+    for (int k = 0; k < op->function->results; k++) {
+        if (results[k].tag == FL_TENSOR && scope_adopt(results[k].as.tensor))
+            status = -1;
+        for (uint32_t i = 0; results[k].tag == FL_TENSORS && i < results[k].count; i++)
+            if (scope_adopt(results[k].as.tensors[i]))
+                status = -1;
+    }
+    return status;
+}
+
+void fl_value_release(fl_value *value)
+{
+    if (value->tag == FL_TENSOR)
+        tensor_release(value->as.tensor);
+    for (uint32_t i = 0; value->tag == FL_TENSORS && i < value->count; i++)
+        tensor_release(value->as.tensors[i]);
+    if (value->tag == FL_TENSORS)
+        memory_free((void *)value->as.tensors, sizeof(fl_tensor *) * value->count);
+    *value = fl_none();
+}

@@ -1,0 +1,96 @@
+/* What the graph asks of operators (autograd/operations.h), as calls through the door. */
+#include "autograd/operations.h"
+
+#include "ops/op.h"
+#include "ops/record.h"
+#include "ops_table.h"
+
+fl_tensor *operation_add(fl_tensor *a, fl_tensor *b)
+{
+    return op_call1(&op_add_Tensor, (fl_value[]){fl_tensor_value(a), fl_tensor_value(b), fl_int(1)});
+}
+
+/* Calls an operator that writes its first argument, without recording it where `record` is false. */
+static int call_writing(const fl_op *op, const fl_value *args, bool record)
+{
+    bool mode = autograd_mode.grad;
+    autograd_mode.grad = mode && record;
+    fl_tensor *same = op_call1(op, args);
+    autograd_mode.grad = mode;
+    tensor_release(same);
+    return same ? 0 : -1;
+}
+
+int operation_add_(fl_tensor *a, fl_tensor *b)
+{
+    return call_writing(op_add_Tensor.inplace, (fl_value[]){fl_tensor_value(a), fl_tensor_value(b), fl_int(1)}, false);
+}
+
+int operation_copy_(fl_tensor *to, fl_tensor *from)
+{
+    return call_writing(&op_copy_, (fl_value[]){fl_tensor_value(to), fl_tensor_value(from), fl_boolean(false)}, true);
+}
+
+int operation_zero_(fl_tensor *t)
+{
+    return call_writing(&op_zero_, (fl_value[]){fl_tensor_value(t)}, true);
+}
+
+fl_tensor *operation_clone(fl_tensor *t)
+{
+    return op_call1(&op_clone, (fl_value[]){fl_tensor_value(t), fl_none()});
+}
+
+/* A tensor of t's sizes and dtype filled with a number. t may be a handle with a shape alone. */
+static fl_tensor *filled(const fl_tensor *t, int64_t number)
+{
+    fl_tensor *y = tensor_new(t->ndim, t->sizes, t->dtype);
+    if (y && tensor_fill(y, fl_int(number))) {
+        tensor_release(y);
+        y = NULL;
+    }
+    return y;
+}
+
+fl_tensor *operation_ones_like(fl_tensor *t)
+{
+    return filled(t, 1);
+}
+
+fl_tensor *operation_zeros_like(fl_tensor *t)
+{
+    return filled(t, 0);
+}
+
+static fl_value ints_value(fl_ints list)
+{
+    fl_value v = {.tag = FL_INTS, .count = (uint32_t)list.count};
+    v.as.ints = list.data;
+    return v;
+}
+
+fl_tensor *operation_as_strided(fl_tensor *t, fl_ints sizes, fl_ints strides, int64_t offset)
+{
+    return op_call1(&op_as_strided,
+                    (fl_value[]){fl_tensor_value(t), ints_value(sizes), ints_value(strides), fl_int(offset)});
+}
+
+struct node *operation_view_node(fl_tensor *view)
+{
+    fl_value args[] = {fl_tensor_value(view->base), ints_value((fl_ints){view->sizes, view->ndim}),
+                       ints_value((fl_ints){view->strides, view->ndim}), fl_int(view->offset)};
+    fl_value result = fl_tensor_value(view);
+    return record_node(&op_as_strided, args, &result, NULL);
+}
+
+fl_tensor *operation_sum_to_size(fl_tensor *t, fl_ints sizes)
+{
+    return op_call1(&op_sum_to_size, (fl_value[]){fl_tensor_value(t), ints_value(sizes)});
+}
+
+fl_tensor *operation_cast(fl_tensor *t, int dtype)
+{
+    fl_value d = {.tag = FL_DTYPE};
+    d.as.i = dtype;
+    return op_call1(&op__cast, (fl_value[]){fl_tensor_value(t), d});
+}

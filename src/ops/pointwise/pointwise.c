@@ -1,0 +1,407 @@
+/* Pointwise operators at run time.
+ *
+ * The short path serves small contiguous operands of one dtype that is its own compute type: allocate, one loop, done. All else
+ * goes the general way: promote, broadcast, lay the result out, iterate. A number among the operands is an operand without
+ * dims.
+ */
+#include "ops/pointwise/pointwise.h"
+
+#include <string.h>
+
+#include "core/error.h"
+#include "ops/record.h"
+
+enum {
+    MOST_OPERANDS = 8,
+    SHORT_ELEMENTS = 32768, /* up to here one thread does it all */
+    NUMBER_ELEMENTS = 256   /* the short path spreads a number over so many elements at most */
+};
+
+static const int8_t NATIVE[COMPUTE_TYPES] = {FL_FLOAT32, FL_FLOAT64, FL_INT32, FL_INT64};
+
+static bool is_number(const fl_value *v)
+{
+    return v->tag >= FL_BOOLEAN && v->tag <= FL_FLOATING;
+}
+
+static double number_as_double(const fl_value *v)
+{
+    return v->tag == FL_FLOATING ? v->as.f : (double)v->as.i;
+}
+
+static int64_t number_as_int(const fl_value *v)
+{
+    return v->tag == FL_FLOATING ? (int64_t)v->as.f : v->as.i;
+}
+
+/* ---- dtypes ------------------------------------------------------------------------------------------------- */
+
+static int rank(int dtype)
+{
+    return dtype == FL_BOOL ? 0 : dtype_is_integral(dtype) ? 1 : dtype_is_floating(dtype) ? 2 : 3;
+}
+
+/* The strongest dtype of each class so far: tensors with dims, 0-dim tensors, numbers. */
+struct votes {
+    int best[3];
+};
+
+static void vote(struct votes *v, int class, int dtype)
+{
+    v->best[class] = v->best[class] < 0 ? dtype : dtype_promote(v->best[class], dtype);
+}
+
+static void vote_tensor(struct votes *v, const fl_tensor *t)
+{
+    vote(v, t->flags & TENSOR_WRAPPED_NUMBER ? 2 : t->ndim == 0, t->dtype);
+}
+
+/* A weaker class counts only where its kind is higher; a number then brings the default dtype of its kind. */
+static int count_votes(const struct votes *v)
+{
+    int result = FL_NO_DTYPE;
+    for (int class = 0; class < 3; class++) {
+        int dtype = v->best[class];
+        if (dtype >= 0 && class == 2 && dtype_is_floating(dtype))
+            dtype = dtype_default();
+        if (dtype >= 0 && (result < 0 || rank(dtype) > rank(result)))
+            result = result < 0 ? dtype : dtype_promote(result, dtype);
+    }
+    return result;
+}
+
+int pointwise_promote(int count, const fl_value *values)
+{
+    struct votes v = {{FL_NO_DTYPE, FL_NO_DTYPE, FL_NO_DTYPE}};
+    for (int i = 0; i < count; i++) {
+        if (values[i].tag == FL_TENSOR)
+            vote_tensor(&v, values[i].as.tensor);
+        else if (is_number(&values[i]))
+            vote(&v, 2, values[i].tag == FL_BOOLEAN ? FL_BOOL : values[i].tag == FL_INTEGER ? FL_INT64 : FL_FLOAT64);
+    }
+    return count_votes(&v);
+}
+
+int pointwise_promote_list(fl_tensor *const *tensors, int64_t count)
+{
+    struct votes v = {{FL_NO_DTYPE, FL_NO_DTYPE, FL_NO_DTYPE}};
+    for (int64_t i = 0; i < count; i++)
+        if (tensors[i])
+            vote_tensor(&v, tensors[i]);
+    return count_votes(&v);
+}
+
+/* ---- shapes ------------------------------------------------------------------------------------------------- */
+
+int pointwise_broadcast(int count, const fl_value *values, int *ndim, int64_t *sizes)
+{
+    *ndim = 0;
+    for (int i = 0; i < count; i++)
+        if (values[i].tag == FL_TENSOR &&
+            shape_broadcast(ndim, sizes, values[i].as.tensor->ndim, values[i].as.tensor->sizes))
+            return -1;
+    return 0;
+}
+
+/* A new result laid out as the first operand of its shape that is dense, so that layouts carry through a chain. */
+static fl_tensor *new_result(int ndim, const int64_t *sizes, int count, const fl_value *values, int dtype)
+{
+    for (int i = 0; i < count; i++) {
+        const fl_tensor *t = values[i].tag == FL_TENSOR ? values[i].as.tensor : NULL;
+        if (!t || t->ndim != ndim || memcmp(t->sizes, sizes, sizeof *sizes * (size_t)ndim) != 0)
+            continue;
+        if (t->flags & TENSOR_CONTIGUOUS || !tensor_is_dense(t))
+            break;
+        return tensor_new_strided(ndim, sizes, t->strides, dtype);
+    }
+    return tensor_new(ndim, sizes, dtype);
+}
+
+/* ---- running a loop ----------------------------------------------------------------------------------------- */
+
+static void load_scalars(int count, const fl_value *values, enum compute compute, union loop_scalar *out)
+{
+    for (int i = 0; i < count; i++) {
+        if (compute <= COMPUTE_F64)
+            out[i].f = number_as_double(&values[i]);
+        else
+            out[i].i = number_as_int(&values[i]);
+    }
+}
+
+/* Spreads a number over n elements of a compute type. */
+static void spread(enum compute compute, const fl_value *number, int64_t n, void *out)
+{
+    for (int64_t i = 0; i < n; i++) {
+        switch (compute) {
+        case COMPUTE_F32: ((float *)out)[i] = (float)number_as_double(number); break;
+        case COMPUTE_F64: ((double *)out)[i] = number_as_double(number); break;
+        case COMPUTE_I32: ((int32_t *)out)[i] = (int32_t)number_as_int(number); break;
+        default: ((int64_t *)out)[i] = number_as_int(number); break;
+        }
+    }
+}
+
+/* One loop and what it runs over. */
+struct job {
+    loop_fn loop;
+    enum compute compute;
+    bool truth;      /* its result is COMPUTE_BOOL */
+    uint8_t truths;  /* operands (bits) read as COMPUTE_BOOL */
+    int operands;
+    const fl_value *operand;
+    union loop_scalar scalars[MOST_OPERANDS];
+};
+
+/* Runs the loop at once where every operand is contiguous, of y's sizes and of the compute type; says whether it could. */
+static bool run_short(const struct job *j, fl_tensor *y)
+{
+    int64_t n = y->numel;
+    int native = NATIVE[j->compute];
+    if (n > SHORT_ELEMENTS || !(y->flags & TENSOR_CONTIGUOUS) || y->dtype != (j->truth ? FL_BOOL : native))
+        return false;
+    char *data[1 + MOST_OPERANDS] = {y->data};
+    _Alignas(64) char buffer[2][NUMBER_ELEMENTS * sizeof(double)];
+    int numbers = 0;
+    for (int i = 0; i < j->operands; i++) {
+        bool as_truth = j->truths >> i & 1;
+        if (j->operand[i].tag == FL_TENSOR) {
+            const fl_tensor *t = j->operand[i].as.tensor;
+            if (t->dtype != (as_truth ? FL_BOOL : native) || !(t->flags & TENSOR_CONTIGUOUS) || t->numel != n ||
+                !shape_equal(t, y))
+                return false;
+            data[1 + i] = t->data;
+        } else {
+            if (n > NUMBER_ELEMENTS || numbers == 2 || as_truth)
+                return false;
+            data[1 + i] = buffer[numbers++];
+            spread(j->compute, &j->operand[i], n, data[1 + i]);
+        }
+    }
+    j->loop(n, data, j->scalars);
+    return true;
+}
+
+static int run(const struct job *j, fl_tensor *y)
+{
+    if (run_short(j, y))
+        return 0;
+    struct iterate_operand all[1 + MOST_OPERANDS];
+    union loop_scalar number[MOST_OPERANDS];
+    all[0] = (struct iterate_operand){y->data, y->sizes, y->strides, y->ndim, y->dtype,
+                                      j->truth ? COMPUTE_BOOL : j->compute};
+    for (int i = 0; i < j->operands; i++) {
+        const fl_value *v = &j->operand[i];
+        const fl_tensor *t = v->tag == FL_TENSOR ? v->as.tensor : NULL;
+        enum compute compute = j->truths >> i & 1 ? COMPUTE_BOOL : j->compute;
+        bool floating = v->tag == FL_FLOATING;
+        if (floating)
+            number[i].f = v->as.f;
+        else
+            number[i].i = v->as.i;
+        all[1 + i] = t ? (struct iterate_operand){t->data, t->sizes, t->strides, t->ndim, t->dtype, compute}
+                       : (struct iterate_operand){&number[i], NULL, NULL, 0, floating ? FL_FLOAT64 : FL_INT64, compute};
+    }
+    return iterate_run(y->ndim, y->sizes, 1 + j->operands, 1, all, j->loop, j->scalars);
+}
+
+fl_tensor *pointwise_new(int loop, enum compute compute, uint8_t truths, int operands, const fl_value *operand,
+                         int scalars, const fl_value *scalar, int dtype)
+{
+    int ndim;
+    int64_t sizes[TENSOR_MAX_DIMS];
+    struct job job = {.loop = ops_loop(loop), .compute = compute, .truths = truths, .operands = operands,
+                      .operand = operand};
+    if (pointwise_broadcast(operands, operand, &ndim, sizes))
+        return NULL;
+    load_scalars(scalars, scalar, compute, job.scalars);
+    fl_tensor *y = new_result(ndim, sizes, operands, operand, dtype);
+    if (y && run(&job, y)) {
+        tensor_release(y);
+        y = NULL;
+    }
+    return y;
+}
+
+/* ---- the call ----------------------------------------------------------------------------------------------- */
+
+static int result_dtype(const fl_op *f, int common)
+{
+    switch (f->result_dtype) {
+    case RESULT_BOOL: return FL_BOOL;
+    case RESULT_INT64: return FL_INT64;
+    default: return common;
+    }
+}
+
+/* Checks a tensor of the user's as the destination of a result: cast, overlap, shape. */
+static int check_destination(fl_tensor *y, int common, int ndim, const int64_t *sizes, const fl_op *op, int count,
+                             const fl_value *values)
+{
+    if (!dtype_can_cast(common, y->dtype))
+        return error_set(FL_RUNTIME_ERROR, "result type %s can't be cast to the desired output type %s",
+                         dtype_title(common), dtype_title(y->dtype));
+    bool same = y->ndim == ndim && memcmp(y->sizes, sizes, sizeof *sizes * (size_t)ndim) == 0;
+    if (!same && op->form == FORM_INPLACE) {
+        char own[128], wanted[128];
+        return error_set(FL_RUNTIME_ERROR, "output with shape %s doesn't match the broadcast shape %s",
+                         shape_text(own, sizeof own, y->ndim, y->sizes),
+                         shape_text(wanted, sizeof wanted, ndim, sizes));
+    }
+    for (int d = 0; same && d < ndim; d++)
+        if (y->strides[d] == 0 && y->sizes[d] > 1)
+            return error_set(FL_RUNTIME_ERROR,
+                             "unsupported operation: more than one element of the written-to tensor refers to a single "
+                             "memory location. Please clone() the tensor before performing the operation.");
+    for (int i = 0; i < count; i++)
+        if (values[i].tag == FL_TENSOR && values[i].as.tensor != y && tensor_overlap(y, values[i].as.tensor) == 2)
+            return error_set(FL_RUNTIME_ERROR,
+                             "unsupported operation: some elements of the input tensor and the written-to tensor refer to "
+                             "a single memory location. Please clone() the tensor before performing the operation.");
+    return same ? 0 : tensor_resize(y, ndim, sizes);
+}
+
+static int set_type_error(const fl_op *f, int dtype)
+{
+    return error_set(FL_NOT_IMPLEMENTED, "\"%s\" not implemented for '%s'", f->base, dtype_title(dtype));
+}
+
+static bool accepts(const fl_op *f, int dtype)
+{
+    return f->accepts >> rank(dtype) & 1;
+}
+
+/* The dtype in which all operands are computed; -1 with the error when it is refused. */
+static int common_dtype(const fl_op *f, const fl_value *operand, const fl_value *args)
+{
+    const struct op_pointwise *p = f->pointwise;
+    fl_value voters[2 * MOST_OPERANDS];
+    int count = 0;
+    for (int i = 0; i < p->operands; i++)
+        if (!(p->truths >> i & 1))
+            voters[count++] = operand[i];
+    for (int i = 0; i < p->scalars; i++)
+        if (p->promoted >> i & 1)
+            voters[count++] = args[p->scalar[i]];
+    int common = pointwise_promote(count, voters);
+    if (!accepts(f, common))
+        return set_type_error(f, common);
+    if (f->result_dtype == RESULT_FLOAT && rank(common) < 2)
+        common = dtype_default();
+    return common;
+}
+
+static int load_checked_scalars(const fl_op *f, const fl_value *args, int common, union loop_scalar *out)
+{
+    const struct op_pointwise *p = f->pointwise;
+    fl_value value[MOST_OPERANDS];
+    for (int i = 0; i < p->scalars; i++) {
+        value[i] = args[p->scalar[i]];
+        if (value[i].tag == FL_FLOATING && rank(common) < 2 && f->param[p->scalar[i]].type == TYPE_SCALAR &&
+            f->result_dtype == RESULT_PROMOTED && strcmp(f->param[p->scalar[i]].name, "alpha") == 0)
+            return error_set(FL_RUNTIME_ERROR, "For integral input tensors, argument alpha must not be a floating point "
+                                               "number.");
+    }
+    load_scalars(p->scalars, value, compute_of(common), out);
+    return 0;
+}
+
+static int record(const fl_op *op, const fl_value *args, fl_tensor *y, fl_tensor *before, bool wanted)
+{
+    const fl_op *f = op->function;
+    fl_value result = fl_tensor_value(y);
+    if (op->form == FORM_FUNCTION)
+        return wanted ? record_call(f, args, &result) : 0;
+    tensor_bump_version(y);
+    if (!wanted)
+        return 0;
+    struct node *n = record_node(f, args, &result, before);
+    int status = n ? autograd_rebase(y, n) : -1;
+    if (n)
+        node_release(n);
+    return status;
+}
+
+static fl_tensor *copy_of(const fl_tensor *t)
+{
+    fl_tensor *copy = tensor_new_like(t, t->dtype);
+    if (copy && tensor_copy(copy, t)) {
+        tensor_release(copy);
+        return NULL;
+    }
+    return copy;
+}
+
+static int loop_index(const struct op_pointwise *p, int dtype)
+{
+    return dtype == FL_BOOL && p->loop_bool ? p->loop_bool : p->loop[compute_of(dtype)];
+}
+
+int pointwise_call(const fl_op *op, const fl_value *args, fl_value *results)
+{
+    const fl_op *f = op->function;
+    const struct op_pointwise *p = f->pointwise;
+    fl_value operand[MOST_OPERANDS];
+    int64_t sizes[TENSOR_MAX_DIMS];
+    int ndim;
+    bool wanted = record_wanted(f, args);
+    for (int i = 0; i < p->operands; i++)
+        operand[i] = args[p->operand[i]];
+
+    /* Same dtype and the very same sizes: nothing to promote or broadcast. */
+    fl_tensor *y = NULL, *first = operand[0].tag == FL_TENSOR ? operand[0].as.tensor : NULL;
+    int common;
+    bool plain = first && op->form == FORM_FUNCTION && first->flags & TENSOR_CONTIGUOUS && !p->promoted && !p->truths;
+    for (int i = 1; plain && i < p->operands; i++)
+        plain = operand[i].tag == FL_TENSOR && operand[i].as.tensor->dtype == first->dtype &&
+                operand[i].as.tensor->flags & TENSOR_CONTIGUOUS && shape_equal(operand[i].as.tensor, first);
+    if (plain && accepts(f, first->dtype) && (f->result_dtype != RESULT_FLOAT || rank(first->dtype) >= 2)) {
+        common = first->dtype;
+        if (!f->check || f->check(args) == 0)
+            y = tensor_new(first->ndim, first->sizes, result_dtype(f, common));
+        if (!y)
+            return -1;
+    } else {
+        common = common_dtype(f, operand, args);
+        if (common < 0 || pointwise_broadcast(p->operands, operand, &ndim, sizes) || (f->check && f->check(args)))
+            return -1;
+        int dtype = result_dtype(f, common);
+        if (op->form == FORM_FUNCTION) {
+            y = new_result(ndim, sizes, p->operands, operand, dtype);
+            if (!y)
+                return -1;
+        } else {
+            y = op->form == FORM_INPLACE ? args[0].as.tensor : args[f->params].as.tensor;
+            bool recorded = wanted || tensor_requires_grad(y);
+            if (op->form == FORM_OUT && autograd_mode.grad && recorded)
+                return error_set(FL_RUNTIME_ERROR, "%s(): functions with out=... arguments don't support automatic "
+                                                   "differentiation, but one of the arguments requires grad.", f->base);
+            if (autograd_check_inplace(y, recorded) || check_destination(y, dtype, ndim, sizes, op, p->operands, operand))
+                return -1;
+            tensor_retain(y);
+        }
+    }
+    struct job job = {.compute = compute_of(common), .truth = p->truth, .truths = p->truths,
+                      .operands = p->operands, .operand = operand};
+    int status = load_checked_scalars(f, args, common, job.scalars), loop = loop_index(p, common);
+    fl_tensor *before = NULL;
+    if (status == 0 && loop == 0)
+        status = set_type_error(f, common);
+    if (status == 0 && wanted && op->form == FORM_INPLACE && f->grad->saves & 1) {
+        before = copy_of(args[0].as.tensor); /* the formulas want it as it was */
+        status = before ? 0 : -1;
+    }
+    if (status == 0) {
+        job.loop = ops_loop(loop);
+        status = run(&job, y);
+    }
+    if (status == 0)
+        status = record(op, args, y, before, wanted);
+    tensor_release(before);
+    if (status) {
+        tensor_release(y);
+        return -1;
+    }
+    results[0] = fl_tensor_value(y);
+    return 0;
+}

@@ -1,0 +1,453 @@
+/* The node of an operator's call: a copy of its arguments with the tensors its formulas need, and the walk back through them.
+ *
+ * One block of memory: the node, its edges, the arguments, their versions, lists, results. An argument whose elements no
+ * formula uses is kept as a handle with a shape and no storage, or not at all. A saved result is an alias without history, so
+ * that the node does not hold itself; it gets its history back when create_graph asks for it.
+ */
+#include "ops/record.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "autograd/operations.h"
+#include "core/error.h"
+#include "core/memory.h"
+#include "core/scope.h"
+#include "ops/pointwise/pointwise.h"
+
+struct op_node {
+    struct node node;
+    const fl_op *op;
+    size_t bytes;
+    uint32_t saves, saves_results; /* parameters and results whose elements are kept */
+    fl_value *args;          /* op->params of them */
+    uint32_t *version;       /* of each saved argument; lists one after another at list_version */
+    uint32_t *list_version;
+    fl_tensor *result[4];    /* saved results: aliases; or handles with a shape alone, of operators with several results */
+    uint32_t result_version[4];
+    fl_tensor *shape[4];     /* shapes of results that may receive no gradient */
+    uint8_t first_edge[16];  /* of each parameter */
+};
+
+static const char *op_node_name(const struct node *n)
+{
+    return ((const struct op_node *)n)->op->title;
+}
+
+static int op_node_backward(struct node *n, fl_tensor *const *incoming, bool create_graph, fl_tensor **out);
+static void op_node_release_saved(struct node *n);
+static void op_node_destroy(struct node *n);
+
+static const struct node_class OP_NODE = {op_node_name, op_node_backward, op_node_release_saved, op_node_destroy};
+
+/* ---- making ---- */
+
+static size_t round8(size_t n)
+{
+    return (n + 7) & ~(size_t)7;
+}
+
+struct plan {
+    size_t bytes, args, versions, list_versions, lists;
+    int edges, list_tensors;
+};
+
+static struct plan plan_of(const fl_op *f, const fl_value *args)
+{
+    struct plan p = {0};
+    size_t lists = 0;
+    for (int i = 0; i < f->params; i++) {
+        bool differentiable = f->grad->differentiable >> i & 1;
+        switch (args[i].tag) {
+        case FL_TENSORS:
+            p.list_tensors += (int)args[i].count;
+            p.edges += differentiable ? (int)args[i].count : 0;
+            lists += sizeof(fl_tensor *) * args[i].count;
+            break;
+        case FL_INTS:
+        case FL_FLOATS:
+            lists += sizeof(int64_t) * args[i].count;
+            break;
+        case FL_STRING:
+            lists += round8(strlen(args[i].as.string) + 1);
+            break;
+        case FL_TENSOR:
+            p.edges += differentiable;
+            break;
+        default:
+            break;
+        }
+    }
+    p.args = round8(sizeof(struct op_node) + sizeof(struct edge) * (size_t)p.edges);
+    p.versions = p.args + sizeof(fl_value) * f->params;
+    p.list_versions = p.versions + sizeof(uint32_t) * f->params;
+    p.lists = round8(p.list_versions + sizeof(uint32_t) * (size_t)p.list_tensors);
+    p.bytes = p.lists + lists;
+    return p;
+}
+
+static const void *keep_bytes(char **at, const void *from, size_t size)
+{
+    void *to = *at;
+    if (size)
+        memcpy(to, from, size);
+    *at += round8(size);
+    return to;
+}
+
+/* The tensor itself, an alias, a shape, or nothing: what the formulas need of an argument. */
+static int keep_tensor(fl_tensor *t, bool elements, bool shape, fl_tensor **kept, uint32_t *version)
+{
+    *kept = NULL;
+    if (elements) {
+        *kept = tensor_retain(t);
+        *version = t->storage ? t->storage->version : 0;
+    } else if (shape) {
+        *kept = tensor_shape_only(t);
+        return *kept ? 0 : -1;
+    }
+    return 0;
+}
+
+/* Whether a pointwise result is larger than this operand, so that the operand's shape must be known to sum its gradient. */
+static bool is_broadcast(const fl_op *f, const fl_tensor *t, const fl_value *results)
+{
+    return f->kind == OP_POINTWISE && results[0].tag == FL_TENSOR && !shape_equal(t, results[0].as.tensor);
+}
+
+/* What the formulas of the arguments that ask for a gradient use. */
+struct needs {
+    uint32_t elements, shapes, results;
+};
+
+static struct needs needs_of(const fl_op *f, const fl_value *args)
+{
+    uint32_t asking = 0;
+    for (int i = 0; i < f->params; i++) {
+        if (args[i].tag == FL_TENSOR && tensor_requires_grad(args[i].as.tensor))
+            asking |= 1u << i;
+        for (uint32_t k = 0; args[i].tag == FL_TENSORS && k < args[i].count; k++)
+            if (args[i].as.tensors[k] && tensor_requires_grad(args[i].as.tensors[k]))
+                asking |= 1u << i;
+    }
+    struct needs need = {0};
+    for (int r = 0; r < f->grad->rules; r++) {
+        const struct op_grad_rule *rule = &f->grad->rule[r];
+        if (!(rule->params & asking))
+            continue;
+        need.elements |= rule->saves, need.shapes |= rule->saves_shape, need.results |= rule->saves_results;
+    }
+    return need;
+}
+
+struct node *record_node(const fl_op *f, const fl_value *args, const fl_value *results, fl_tensor *self_before)
+{
+    struct plan p = plan_of(f, args);
+    struct op_node *self = memory_alloc(p.bytes);
+    if (!self)
+        return NULL;
+    memset(self, 0, p.lists);
+    node_init(&self->node, &OP_NODE, p.edges, (struct edge *)(self + 1), f->results ? f->results : 1);
+    self->op = f, self->bytes = p.bytes;
+    char *block = (char *)self, *lists = block + p.lists;
+    self->args = (fl_value *)(block + p.args);
+    self->version = (uint32_t *)(block + p.versions);
+    self->list_version = (uint32_t *)(block + p.list_versions);
+    uint32_t *list_version = self->list_version;
+    const struct op_grad *grad = f->grad;
+    struct needs need = needs_of(f, args);
+    self->saves = need.elements, self->saves_results = need.results;
+    int edge = 0;
+    for (int i = 0; i < f->params; i++) {
+        fl_value *to = &self->args[i], from = args[i];
+        bool elements = need.elements >> i & 1, shape = need.shapes >> i & 1;
+        bool differentiable = grad->differentiable >> i & 1;
+        self->first_edge[i] = (uint8_t)edge;
+        *to = from;
+        switch (from.tag) {
+        case FL_TENSOR: {
+            fl_tensor *kept, *t = from.as.tensor;
+            *to = fl_none();
+            if (differentiable && autograd_edge(t, &self->node.edge[edge++]))
+                goto fail;
+            shape = shape || (differentiable && is_broadcast(f, t, results));
+            if (keep_tensor(i == 0 && self_before ? self_before : t, elements, shape, &kept, &self->version[i]))
+                goto fail;
+            *to = fl_tensor_value(kept);
+            break;
+        }
+        case FL_TENSORS: {
+            fl_tensor **list = (fl_tensor **)lists;
+            memset(list, 0, sizeof *list * from.count);
+            lists += sizeof *list * from.count;
+            to->as.tensors = list;
+            for (uint32_t k = 0; k < from.count; k++) {
+                fl_tensor *t = from.as.tensors[k];
+                if (differentiable && t && autograd_edge(t, &self->node.edge[edge]))
+                    goto fail;
+                edge += differentiable;
+                if (t && keep_tensor(t, elements, shape, &list[k], list_version))
+                    goto fail;
+                list_version++;
+            }
+            break;
+        }
+        case FL_INTS:
+        case FL_FLOATS:
+            to->as.ints = keep_bytes(&lists, from.as.ints, sizeof(int64_t) * from.count);
+            break;
+        case FL_STRING:
+            to->as.string = keep_bytes(&lists, from.as.string, strlen(from.as.string) + 1);
+            break;
+        case FL_GENERATOR:
+            *to = fl_none();
+            break;
+        default:
+            break;
+        }
+    }
+    for (int k = 0; results && k < f->results && k < 4; k++) {
+        if (results[k].tag != FL_TENSOR)
+            continue;
+        fl_tensor *y = results[k].as.tensor;
+        if (need.results >> k & 1) {
+            self->result[k] = autograd_detach(y);
+            self->result_version[k] = y->storage->version;
+            if (!self->result[k])
+                goto fail;
+        }
+        if (f->results > 1 && !(self->shape[k] = tensor_shape_only(y)))
+            goto fail;
+    }
+    return &self->node;
+fail:
+    node_release(&self->node);
+    return NULL;
+}
+
+int record_call(const fl_op *f, const fl_value *args, const fl_value *results)
+{
+    struct node *n = record_node(f, args, results, NULL);
+    if (!n)
+        return -1;
+    int status = 0;
+    for (int k = 0; k < f->results && status == 0; k++)
+        if (results[k].tag == FL_TENSOR && dtype_is_floating(results[k].as.tensor->dtype))
+            status = autograd_set_node(results[k].as.tensor, n, k);
+    node_release(n);
+    return status;
+}
+
+/* ---- going backwards ---- */
+
+static int set_version_error(const fl_tensor *t, const struct node *maker, uint32_t expected)
+{
+    char shape[128];
+    error_set(FL_RUNTIME_ERROR,
+              "one of the variables needed for gradient computation has been modified by an inplace operation: "
+              "[torch.%sTensor %s]%s%s, is at version %u; expected version %u instead. Hint: enable anomaly detection to "
+              "find the operation that failed to compute its gradient, with torch.autograd.set_detect_anomaly(True).",
+              dtype_title(t->dtype), shape_text(shape, sizeof shape, t->ndim, t->sizes),
+              maker ? ", which is output 0 of " : "", maker ? node_name(maker) : "", t->storage->version, expected);
+    return error_hint("replace the in-place change (x += y, x[i] = v, x.relu_()) after its use by one that makes a new tensor",
+                      "把使用之后的就地修改（x += y、x[i] = v、x.relu_()）换成生成新张量的写法");
+}
+
+static int check_versions(struct op_node *self)
+{
+    const fl_op *f = self->op;
+    uint32_t *list_version = self->list_version;
+    for (int i = 0; i < f->params; i++) {
+        const fl_value *v = &self->args[i];
+        bool elements = self->saves >> i & 1;
+        if (v->tag == FL_TENSOR && elements && v->as.tensor->storage &&
+            v->as.tensor->storage->version != self->version[i])
+            return set_version_error(v->as.tensor, autograd_node(v->as.tensor, NULL), self->version[i]);
+        for (uint32_t k = 0; v->tag == FL_TENSORS && k < v->count; k++, list_version++)
+            if (elements && v->as.tensors[k] && v->as.tensors[k]->storage &&
+                v->as.tensors[k]->storage->version != *list_version)
+                return set_version_error(v->as.tensors[k], autograd_node(v->as.tensors[k], NULL), *list_version);
+    }
+    for (int k = 0; k < 4; k++)
+        if (self->result[k] && self->result[k]->storage->version != self->result_version[k])
+            return set_version_error(self->result[k], &self->node, self->result_version[k]);
+    return 0;
+}
+
+/* Brings a gradient to the shape and dtype of the input it belongs to. Takes g over. */
+static fl_tensor *fit(fl_tensor *g, const fl_value *input, int dtype)
+{
+    const fl_tensor *t = input->tag == FL_TENSOR ? input->as.tensor : NULL;
+    if (t && !shape_equal(g, t)) {
+        fl_tensor *summed = operation_sum_to_size(g, (fl_ints){t->sizes, t->ndim});
+        tensor_release(g);
+        g = summed;
+    }
+    if (g && g->dtype != dtype) {
+        fl_tensor *cast = operation_cast(g, dtype);
+        tensor_release(g);
+        g = cast;
+    }
+    return g;
+}
+
+/* The parameters whose gradient somebody waits for. */
+static uint32_t wanted(const struct op_node *self)
+{
+    uint32_t needs = 0;
+    for (int i = 0; i < self->op->params; i++) {
+        if (!(self->op->grad->differentiable >> i & 1))
+            continue;
+        const fl_value *v = &self->args[i];
+        int count = v->tag == FL_TENSORS ? (int)v->count : 1;
+        int end = i + 1 < self->op->params ? self->first_edge[i + 1] : self->node.edges;
+        for (int e = self->first_edge[i]; e < end && e < self->first_edge[i] + count; e++)
+            if (engine_wants(&self->node.edge[e]))
+                needs |= 1u << i;
+    }
+    return needs;
+}
+
+static fl_value from_code(const struct grad_context *c, uint8_t code)
+{
+    if (code >= FROM_GRAD)
+        return fl_tensor_value(c->g[code - FROM_GRAD]);
+    if (code >= FROM_RESULT)
+        return fl_tensor_value(c->y[code - FROM_RESULT]);
+    return c->args[code];
+}
+
+/* The rule's one fused loop. */
+static fl_tensor *run_fused(const struct op_grad_rule *rule, const struct grad_context *c, int dtype)
+{
+    fl_value operand[8], scalar[8];
+    for (int i = 0; i < rule->operands; i++)
+        operand[i] = from_code(c, rule->operand[i]);
+    for (int i = 0; i < rule->scalars; i++)
+        scalar[i] = from_code(c, rule->scalar[i]);
+    enum compute compute = compute_of(c->g[0]->dtype);
+    return pointwise_new(rule->loop[compute], compute, rule->truths, rule->operands, operand, rule->scalars, scalar, dtype);
+}
+
+/* Puts what a rule gave into the edges it belongs to. Takes the values over. */
+static int place(struct op_node *self, uint32_t params, fl_value *values, fl_tensor **out)
+{
+    int status = 0, k = 0;
+    for (int i = 0; i < self->op->params; i++) {
+        if (!(params >> i & 1))
+            continue;
+        fl_value *v = &values[k++];
+        int e = self->first_edge[i];
+        if (v->tag == FL_TENSOR && status == 0 && self->args[i].tag != FL_TENSORS && engine_wants(&self->node.edge[e])) {
+            out[e] = fit(v->as.tensor, &self->args[i], self->node.edge[e].dtype);
+            status = out[e] ? 0 : -1;
+            continue;
+        }
+        for (uint32_t j = 0; v->tag == FL_TENSORS && j < v->count; j++) {
+            fl_tensor *t = v->as.tensors[j];
+            if (!t || status || j >= self->args[i].count || !engine_wants(&self->node.edge[e + (int)j]))
+                continue;
+            out[e + (int)j] = fit(tensor_retain(t), &(fl_value){.tag = FL_NONE}, self->node.edge[e + (int)j].dtype);
+            status = out[e + (int)j] ? 0 : -1;
+        }
+        fl_value_release(v);
+    }
+    return status;
+}
+
+static int op_node_backward(struct node *n, fl_tensor *const *incoming, bool create_graph, fl_tensor **out)
+{
+    struct op_node *self = (struct op_node *)n;
+    const struct op_grad *grad = self->op->grad;
+    if (check_versions(self))
+        return -1;
+    fl_tensor *g[4] = {NULL}, *y[4] = {NULL};
+    bool any = false;
+    int status = 0;
+    for (int k = 0; k < n->results; k++)
+        any |= incoming[k] != NULL;
+    if (!any)
+        return 0;
+    for (int k = 0; k < n->results && k < 4; k++) {
+        g[k] = incoming[k] ? tensor_retain(incoming[k]) : NULL;
+        if (!g[k] && self->shape[k] && !(g[k] = operation_zeros_like(self->shape[k])))
+            status = -1;
+        y[k] = self->result[k];
+        if (y[k] && create_graph) { /* give it its history back */
+            y[k] = autograd_detach(y[k]);
+            if (!y[k] || autograd_set_node(y[k], n, k))
+                status = -1;
+        }
+    }
+    struct grad_context c = {self->args, g, y, wanted(self)};
+    for (int r = 0; r < grad->rules && status == 0; r++) {
+        const struct op_grad_rule *rule = &grad->rule[r];
+        if (!(rule->params & c.needs))
+            continue;
+        fl_value values[16];
+        memset(values, 0, sizeof values);
+        enum compute compute = compute_of(g[0]->dtype);
+        if (!create_graph && compute <= COMPUTE_F64 && rule->loop[compute]) {
+            int e = self->first_edge[__builtin_ctz(rule->params)];
+            values[0] = fl_tensor_value(run_fused(rule, &c, n->edge[e].dtype));
+            status = values[0].tag == FL_TENSOR ? 0 : -1;
+        } else {
+            status = rule->compose(&c, values);
+        }
+        if (status == 0)
+            status = place(self, rule->params, values, out);
+    }
+    for (int k = 0; k < 4; k++) {
+        tensor_release(g[k]);
+        if (create_graph && y[k] != self->result[k])
+            tensor_release(y[k]);
+    }
+    for (int e = 0; status && e < n->edges; e++) {
+        tensor_release(out[e]);
+        out[e] = NULL;
+    }
+    return status;
+}
+
+/* Drops the tensors that hold elements; with `all` the shapes too. */
+static void drop_saved(struct op_node *self, bool all)
+{
+    for (int i = 0; i < self->op->params; i++) {
+        fl_value *v = &self->args[i];
+        if (v->tag == FL_TENSOR && (all || v->as.tensor->storage)) {
+            fl_tensor *t = v->as.tensor;
+            *v = fl_none();
+            tensor_release(t);
+        }
+        for (uint32_t k = 0; v->tag == FL_TENSORS && k < v->count; k++) {
+            fl_tensor *t = v->as.tensors[k];
+            if (t && (all || t->storage)) {
+                ((fl_tensor **)v->as.tensors)[k] = NULL;
+                tensor_release(t);
+            }
+        }
+    }
+    for (int k = 0; k < 4; k++) {
+        fl_tensor *y = self->result[k], *shape = self->shape[k];
+        self->result[k] = NULL;
+        tensor_release(y);
+        if (all) {
+            self->shape[k] = NULL;
+            tensor_release(shape);
+        }
+    }
+}
+
+static void op_node_release_saved(struct node *n)
+{
+    struct op_node *self = (struct op_node *)n;
+    if (self->saves || self->saves_results)
+        n->released = true;
+    drop_saved(self, false);
+}
+
+static void op_node_destroy(struct node *n)
+{
+    drop_saved((struct op_node *)n, true);
+    memory_free(n, ((struct op_node *)n)->bytes);
+}
