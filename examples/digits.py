@@ -1,8 +1,9 @@
-"""Trains a small convolutional network on 1,797 scans of handwritten digits, and looks at what it got wrong.
+"""Trains a small convolutional network on 1,797 handwritten digits, and looks at its mistakes.
 
     python examples/digits.py [seed]
 
-An ordinary PyTorch program but for its first import. examples/digits.c is the same program in C: the same numbers.
+An ordinary PyTorch program but for its first import. examples/digits.c is the same in C, to the
+same numbers.
 """
 import sys
 import time
@@ -42,16 +43,17 @@ def train(model, images, labels):
             seen += len(batch)
             right += (scores.argmax(1) == y).sum().item()
             loss_sum += loss.item() * len(batch)
-            progress(epoch, seen, len(images), loss_sum / seen, right / seen, time.perf_counter() - start)
+            speed = seen / (time.perf_counter() - start)
+            progress(epoch, seen / len(images), loss_sum / seen, right / seen, speed)
 
 
-def progress(epoch, seen, total, loss, accuracy, seconds):
+def progress(epoch, done, loss, accuracy, speed):
     """One line: redrawn as it fills on a terminal, written once when it is full elsewhere."""
-    line = f"epoch {epoch:2d}/{EPOCHS}  loss {loss:.6f}  accuracy {accuracy:7.2%}  {seen / seconds:6,.0f} images/s"
+    line = f"epoch {epoch:2d}  loss {loss:.6f}  accuracy {accuracy:7.2%}  {speed:7,.0f} images/s"
     if sys.stdout.isatty():
-        filled = 24 * seen // total
-        print(f"\r{'█' * filled}{'░' * (24 - filled)}  {line}", end="\n" if seen == total else "", flush=True)
-    elif seen == total:
+        bar = "█" * int(24 * done)
+        print(f"\r{bar:░<24}  {line}", end="\n" if done == 1 else "", flush=True)
+    elif done == 1:
         print(line, flush=True)
 
 
@@ -76,8 +78,9 @@ def draw(images, titles):
     """Draws images (N, 1, 8, 8) with values 0 to 1 side by side, each pixel two characters wide."""
     print("\n" + "".join(f"{title:22s}" for title in titles))
     for y in range(8):
-        rows = ["".join(2 * SHADES[round(4 * grey)] for grey in image[0][y].tolist()) for image in images]
-        print("".join(f"{row:22s}" for row in rows))
+        for image in images:
+            print("".join(2 * SHADES[round(4 * grey)] for grey in image[0][y].tolist()), end=6 * " ")
+        print()
 
 
 def main(seed):
@@ -86,7 +89,7 @@ def main(seed):
     images, labels = digits.data.unsqueeze(1).float() / 16, digits.targets
     order = torch.randperm(len(images))
     held_out, rest = order[:len(order) // 5], order[len(order) // 5:]
-    print(f"{len(images):,} handwritten digits: {len(rest):,} to learn from, {len(held_out)} held out")
+    print(f"{len(images):,} digits: {len(rest):,} to learn from, {len(held_out)} held out")
 
     model = network()
     train(model, images[rest], labels[rest])
@@ -101,14 +104,16 @@ def main(seed):
     wrong = [i for i, good in enumerate(right.tolist()) if not good]
     least_sure = [i for i in sure.argsort().tolist() if i not in wrong]
     shown = (wrong + least_sure)[:3]
-    print(f"\n{len(wrong)} wrong" + ("" if len(wrong) >= 3 else "; beside them, what it was least sure of"))
-    draw(images[shown], [f"{labels[i].item()} seen as {guess[i].item()}, {sure[i].item():.0%}" for i in shown])
+    beside = "" if len(wrong) >= 3 else "; then those it was least sure of"
+    print(f"\n{len(wrong)} wrong{beside}")
+    draw(images[shown], [f"{labels[i]} seen as {guess[i]}, {sure[i]:.0%}" for i in shown])
 
     torch.save(model.state_dict(), FILE)
     again = network()
     again.load_state_dict(torch.load(FILE))
     guess, _ = evaluate(again, images)
-    print(f"\nsaved as {FILE}; read back, its accuracy is {(guess == labels).float().mean().item():.2%}")
+    accuracy = (guess == labels).float().mean().item()
+    print(f"\nsaved as {FILE}; read back, its accuracy is {accuracy:.2%}")
 
 
 if __name__ == "__main__":

@@ -54,9 +54,9 @@ END
 find_cmake() {
     for name in cmake "$PWD/$VENV/bin/cmake"; do
         path=$(command -v "$name" 2>/dev/null) || continue
-        version=$("$path" --version 2>/dev/null | sed -n '1s/[^0-9]*\([0-9]*\)\.\([0-9]*\).*/\1 \2/p')
-        [ -n "$version" ] || continue
-        if [ "${version% *}" -gt 3 ] || { [ "${version% *}" -eq 3 ] && [ "${version#* }" -ge 20 ]; }; then
+        version=$("$path" --version 2>/dev/null |
+            sed -n '1s/[^0-9]*\([0-9]*\)\.\([0-9]*\).*/\1 * 1000 + \2/p')
+        if [ $((${version:-0})) -ge 3020 ]; then
             echo "$path"
             return
         fi

@@ -1,22 +1,25 @@
-"""The public header compiles by itself as C11 and as C++17, without a warning, and a C program needs only -lflambeau."""
+"""The public header compiles by itself as C11 and as C++17, without a warning."""
 import os
+import re
 import shutil
 import subprocess
 
 import pytest
+from elf import Elf
 
-CC = os.environ.get("CC") or shutil.which("cc") or shutil.which("gcc") or shutil.which("clang")
-CXX = os.environ.get("CXX") or shutil.which("c++") or shutil.which("g++") or shutil.which("clang++")
+CC = os.environ.get("CC") or shutil.which("cc") or shutil.which("clang")
+CXX = os.environ.get("CXX") or shutil.which("c++") or shutil.which("clang++")
 
 
 def compile_header(compiler, standard, language, root, build, tmp_path):
     if not compiler:
         pytest.skip(f"no compiler for {language}")
     source = tmp_path / f"include.{language}"
-    source.write_text('#include "flambeau.h"\n#include "flambeau.h"\nint main(void) { return 0; }\n')
+    source.write_text(2 * '#include "flambeau.h"\n' + "int main(void) { return 0; }\n")
     done = subprocess.run(
-        [*compiler.split(), f"-std={standard}", "-Wall", "-Wextra", "-Wpedantic", "-Werror", "-fsyntax-only",
-         f"-I{root}/include", f"-I{build}/generated", str(source)], capture_output=True, text=True)
+        [*compiler.split(), f"-std={standard}", "-Wall", "-Wextra", "-Wpedantic", "-Werror",
+         "-fsyntax-only", f"-I{root}/include", f"-I{build}/generated", str(source)],
+        capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
 
 
@@ -29,10 +32,9 @@ def test_compiles_as_cpp17(root, build, tmp_path):
 
 
 def test_every_declared_function_is_exported(root, build):
-    """Each FL_API function of the header is in the library, and the library exports no function that it hides."""
-    import re
-    from test_exports import Elf
-    header = (root / "include/flambeau.h").read_text()
+    """What the headers mark FL_API is what the library exports, no more and no less."""
+    headers = [root / "include/flambeau.h", *(root / "include/flambeau").glob("*.h")]
+    header = "".join(file.read_text() for file in headers)
     header = re.sub(r"/\*.*?\*/|//[^\n]*", "", header, flags=re.DOTALL)
     declared = set(re.findall(r"\bFL_API\b[^;{]*?\b(fl_\w+)\s*\(", header))
     if not declared:

@@ -1,6 +1,7 @@
 """The dependency law of docs/design.md, proved by the include graph:
 
-core <- device <- autograd <- ops <- nn, io <- python: a file includes what stands in its own folder or further left.
+core <- device <- autograd <- ops <- nn, io <- python: a file includes what stands in its own folder
+or further left.
 """
 import re
 
