@@ -79,7 +79,8 @@ def draw(images, titles):
     print("\n" + "".join(f"{title:22s}" for title in titles))
     for y in range(8):
         for image in images:
-            print("".join(2 * SHADES[round(4 * grey)] for grey in image[0][y].tolist()), end=6 * " ")
+            row = image[0][y].tolist()
+            print("".join(2 * SHADES[round(4 * grey)] for grey in row), end=6 * " ")
         print()
 
 
