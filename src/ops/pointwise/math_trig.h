@@ -1,0 +1,476 @@
+/* Circular functions and their inverses: sin, cos, tan, asin, acos, atan, atan2, sinc.
+ *
+ * An angle is brought to |r| <= pi/2 by taking away a multiple of pi (tan: of pi/2, to pi/4). Up to a limit that is done
+ * with pi in three parts. Beyond it x is an integer times a power of two, and the bits of 1/(2 pi) that matter for it are
+ * multiplied as integers (Payne and Hanek's method), so that the sine of any number is right. In float this too is free
+ * of branches and of tables; m_*_near_* leave it out, for loops that know their angles to be within M_NEAR_*.
+ */
+#ifndef FLAMBEAU_POINTWISE_MATH_TRIG_H
+#define FLAMBEAU_POINTWISE_MATH_TRIG_H
+
+#include "math_bits.h"
+
+#define M_NEAR_F32 0x1p17f
+#define M_NEAR_F64 0x1p25
+
+/* a / (2 pi) modulo 1, as a 64-bit fraction, for a >= 2^17. The words are 8 zero bits and then 1/(2 pi): of these the
+ * ones of weight above that of a's last bit give whole turns and are skipped, the next 96 are used. */
+M_INLINE uint64_t m_turns_f32(float a)
+{
+    uint32_t u = m_bits_f32(a);
+    uint32_t m = (u & 0x7fffff) | 0x800000;
+    uint32_t skip = (u >> 23) - 142;
+    uint32_t far = skip & 64, mid = skip & 32, by = skip & 31;
+    uint32_t a0 = far ? 0x4a7f09d5 : 0x0028be60;
+    uint32_t a1 = far ? 0xf47d4d37 : 0xdb939105;
+    uint32_t a2 = far ? 0x7036d8a5 : 0x4a7f09d5;
+    uint32_t a3 = far ? 0x664f10e4 : 0xf47d4d37;
+    uint32_t a4 = far ? 0x107f9458 : 0x7036d8a5;
+    uint32_t b0 = mid ? a1 : a0;
+    uint32_t b1 = mid ? a2 : a1;
+    uint32_t b2 = mid ? a3 : a2;
+    uint32_t b3 = mid ? a4 : a3;
+    uint32_t w0 = (b0 << by) | ((b1 >> 1) >> (31 - by));
+    uint32_t w1 = (b1 << by) | ((b2 >> 1) >> (31 - by));
+    uint32_t w2 = (b2 << by) | ((b3 >> 1) >> (31 - by));
+    return ((uint64_t)(m * w0) << 32) + (uint64_t)m * w1 + (((uint64_t)m * w2) >> 32);
+}
+
+/* A signed 64-bit fraction as a double: h / 2^64. */
+M_INLINE double m_fraction_f64(uint64_t h)
+{
+    double hi = (double)(int32_t)(uint32_t)(h >> 32);
+    double lo = (double)(int32_t)((uint32_t)h >> 1);
+    return hi * 0x1p-32 + lo * 0x1p-63;
+}
+
+/* sin r for |r| <= pi/2. */
+M_INLINE float m_sin_kernel_f32(float r)
+{
+    float u = r * r;
+    float s = m_fma_f32(0x1.5dbc24p-19f, u, -0x1.9f7046p-13f);
+    s = m_fma_f32(s, u, 0x1.110ed8p-7f);
+    s = m_fma_f32(s, u, -0x1.55554cp-3f);
+    return m_fma_f32(r * u, s, r);
+}
+
+/* The angle in [-pi/2, pi/2] whose sine is, but for its sign, that of a + quarter pi/2; *sign gets bit 31 for a
+ * minus. quarter is 0 for the sine and 1 for the cosine; a is |x|. */
+M_INLINE float m_half_turn_near_f32(float a, uint32_t quarter, uint32_t *sign)
+{
+    float shift = quarter ? 0.5f : 0.0f;
+    float z = m_fma_f32(a, 0x1.45f306p-2f, shift) + M_MAGIC_F32;
+    float n = z - M_MAGIC_F32 - shift;
+    float r = m_fma_f32(n, -0x1.921fb6p+1f, a);
+    r = m_fma_f32(n, 0x1.777a5cp-24f, r);
+    *sign = m_bits_f32(z) << 31;
+    return m_fma_f32(n, 0x1.ee59dap-49f, r);
+}
+
+M_INLINE float m_half_turn_f32(float a, uint32_t quarter, uint32_t *sign)
+{
+    uint32_t near_sign;
+    float near = m_half_turn_near_f32(a, quarter, &near_sign);
+    uint64_t t = m_turns_f32(a) + ((uint64_t)quarter << 62);
+    uint32_t far_sign = (uint32_t)((t + ((uint64_t)1 << 62)) >> 32) & 0x80000000;
+    float far = (float)(m_fraction_f64(t << 1) * 0x1.921fb54442d18p+1) + (a - a);
+    *sign = a < M_NEAR_F32 ? near_sign : far_sign;
+    return a < M_NEAR_F32 ? near : far;
+}
+
+M_INLINE float m_flip_f32(float x, uint32_t sign)
+{
+    return m_from_bits_f32(m_bits_f32(x) ^ sign);
+}
+
+/* sin and cos: 1.6 ULP. */
+M_INLINE float m_sin_f32(float x)
+{
+    uint32_t sign;
+    float r = m_half_turn_f32(m_abs_f32(x), 0, &sign);
+    return m_flip_f32(m_sin_kernel_f32(r), sign ^ (m_bits_f32(x) & 0x80000000));
+}
+
+M_INLINE float m_cos_f32(float x)
+{
+    uint32_t sign;
+    float r = m_half_turn_f32(m_abs_f32(x), 1, &sign);
+    return m_flip_f32(m_sin_kernel_f32(r), sign);
+}
+
+/* The same for |x| < M_NEAR_F32 alone; the bits agree. */
+M_INLINE float m_sin_near_f32(float x)
+{
+    uint32_t sign;
+    float r = m_half_turn_near_f32(m_abs_f32(x), 0, &sign);
+    return m_flip_f32(m_sin_kernel_f32(r), sign ^ (m_bits_f32(x) & 0x80000000));
+}
+
+M_INLINE float m_cos_near_f32(float x)
+{
+    uint32_t sign;
+    float r = m_half_turn_near_f32(m_abs_f32(x), 1, &sign);
+    return m_flip_f32(m_sin_kernel_f32(r), sign);
+}
+
+/* tan: 1.1 ULP, computed in double; an odd number of quarter turns makes it -1 / tan r. */
+M_INLINE float m_tan_f32(float x)
+{
+    float a = m_abs_f32(x);
+    double z = m_fma_f64((double)a, 0x1.45f306dc9c883p-1, M_MAGIC_F64);
+    double n = z - M_MAGIC_F64;
+    double near = m_fma_f64(n, -0x1.1a62633145c07p-54, m_fma_f64(n, -0x1.921fb54442d18p+0, (double)a));
+    uint64_t t = m_turns_f32(a);
+    double far = m_fraction_f64(t << 2) * 0x1.921fb54442d18p+0 + (double)(a - a);
+    uint64_t odd = (a < M_NEAR_F32 ? m_bits_f64(z) : (t + ((uint64_t)1 << 61)) >> 62) & 1;
+    double r = a < M_NEAR_F32 ? near : far;
+    double u = r * r;
+    double s = m_fma_f64(0x1.0c1c0af4f0c87p-9, u, -0x1.3da5fd2b5e915p-11);
+    s = m_fma_f64(s, u, 0x1.47d09b659bd93p-8);
+    s = m_fma_f64(s, u, 0x1.10db2e90e60efp-7);
+    s = m_fma_f64(s, u, 0x1.6837568d2f6bap-6);
+    s = m_fma_f64(s, u, 0x1.b9feb752e1b72p-5);
+    s = m_fma_f64(s, u, 0x1.11117a32a9ba0p-3);
+    s = m_fma_f64(s, u, 0x1.55555451babfcp-2);
+    double p = m_fma_f64(r * u, s, r);
+    float y = (float)((odd ? -1.0 : p) / (odd ? p : 1.0));
+    return m_flip_f32(y, m_bits_f32(x) & 0x80000000);
+}
+
+/* 1/(2 pi) from its first bit; 64 zero bits stand before it. */
+static const uint64_t m_inverse_turn[] __attribute__((unused)) = {
+    0x0000000000000000, 0x28be60db9391054a, 0x7f09d5f47d4d3770, 0x36d8a5664f10e410, 0x7f9458eaf7aef158,
+    0x6dc91b8e909374b8, 0x01924bba82746487, 0x3f877ac72c4a69cf, 0xba208d7d4baed121, 0x3a671c09ad17df90,
+    0x4e64758e60d4ce7d, 0x272117e2ef7e4a0e, 0xc7fe25fff7816603, 0xfbcbc462d6829b47, 0xdb4d9fb3c9f2c26d,
+    0xd3d18fd9a797fa8b, 0x5d49eeb1faf97c5e, 0xcf41ce7de294a4ba, 0x9afed7ec47e35742, 0x1580cc11bf1edaea,
+};
+
+/* As m_half_turn_f32, with what r lost in *lo: for any a, by Payne and Hanek's method. A call, because it is rare. */
+static __attribute__((noinline, unused)) double m_far_turn_f64(double a, unsigned quarter, unsigned halves, double *lo,
+                                                               unsigned *count)
+{
+    uint64_t u = m_bits_f64(a);
+    if (u >= 0x7ff0000000000000) {
+        *lo = 0.0;
+        *count = 0;
+        return a - a;
+    }
+    uint64_t m = (u & 0xfffffffffffff) | 0x10000000000000;
+    unsigned skip = (unsigned)(u >> 52) - 1075 + 64, word = skip / 64, by = skip % 64;
+    uint64_t w[3];
+    for (unsigned i = 0; i < 3; i++)
+        w[i] = (m_inverse_turn[word + i] << by) | ((m_inverse_turn[word + i + 1] >> 1) >> (63 - by));
+    unsigned __int128 t = ((unsigned __int128)(m * w[0]) << 64) + (unsigned __int128)m * w[1] +
+                          (((unsigned __int128)m * w[2]) >> 64);
+    t += (unsigned __int128)quarter << 126;
+    /* `halves` bits of the turn are counted, the rest is a signed fraction. */
+    *count = (unsigned)((t + ((unsigned __int128)1 << (127 - halves))) >> (128 - halves));
+    __int128 h = (__int128)(t << halves);
+    double hi = (double)h;
+    double rest = (double)(h - (__int128)hi);
+    double scale = halves == 1 ? 0x1p-127 : 0x1p-128;
+    hi *= scale;
+    rest *= scale;
+    double r = hi * 0x1.921fb54442d18p+0;
+    *lo = m_fma_f64(hi, 0x1.921fb54442d18p+0, -r) + m_fma_f64(hi, 0x1.1a62633145c07p-54, rest * 0x1.921fb54442d18p+0);
+    return r;
+}
+
+/* x less n quarter turns, for |x| < M_NEAR_F64, with what it lost in *lo. */
+M_INLINE double m_less_f64(double x, double n, double *lo)
+{
+    double a = m_fma_f64(n, -0x1.921fb54442d18p+0, x);
+    double p = n * 0x1.1a62633145c07p-54;
+    double pe = m_fma_f64(n, 0x1.1a62633145c07p-54, -p);
+    double r = a - p;
+    double v = r - a;
+    double e = (a - (r - v)) - (p + v);
+    *lo = e - m_fma_f64(n, -0x1.f1976b7ed8fbcp-110, pe);
+    return r;
+}
+
+M_INLINE double m_sin_kernel_f64(double r, double lo)
+{
+    double u = r * r;
+    double s = m_fma_f64(-0x1.eaab318250d1p-60, u, 0x1.8ac13bb841a88p-49);
+    s = m_fma_f64(s, u, -0x1.ae4ec81d173c8p-41);
+    s = m_fma_f64(s, u, 0x1.6123e767a4fbap-33);
+    s = m_fma_f64(s, u, -0x1.ae64551abffafp-26);
+    s = m_fma_f64(s, u, 0x1.71de3a530a10ep-19);
+    s = m_fma_f64(s, u, -0x1.a01a01a01578dp-13);
+    s = m_fma_f64(s, u, 0x1.11111111110cep-7);
+    s = m_fma_f64(s, u, -0x1.5555555555555p-3);
+    double c = m_fma_f64(-0.5, u, 1.0) * lo;
+    return r + m_fma_f64(r * u, s, c);
+}
+
+M_INLINE double m_flip_f64(double x, uint64_t sign)
+{
+    return m_from_bits_f64(m_bits_f64(x) ^ sign);
+}
+
+/* sin and cos for |x| < M_NEAR_F64 alone: 0.9 ULP. */
+M_INLINE double m_sin_near_f64(double x)
+{
+    double a = m_abs_f64(x);
+    double z = m_fma_f64(a, 0x1.45f306dc9c883p-2, M_MAGIC_F64);
+    double lo, r = m_less_f64(a, 2.0 * (z - M_MAGIC_F64), &lo);
+    return m_flip_f64(m_sin_kernel_f64(r, lo), (m_bits_f64(z) << 63) ^ (m_bits_f64(x) & ((uint64_t)1 << 63)));
+}
+
+M_INLINE double m_cos_near_f64(double x)
+{
+    double a = m_abs_f64(x);
+    double z = m_fma_f64(a, 0x1.45f306dc9c883p-2, 0.5) + M_MAGIC_F64;
+    double lo, r = m_less_f64(a, 2.0 * (z - M_MAGIC_F64) - 1.0, &lo);
+    return m_flip_f64(m_sin_kernel_f64(r, lo), m_bits_f64(z) << 63);
+}
+
+/* sin, cos and tan: 0.9 ULP, tan 1.6. A branch for angles of 2^25 and more keeps a loop from vectorising: where it
+ * matters, look at the angles first and call m_*_near_f64. */
+static inline __attribute__((unused)) double m_sin_f64(double x)
+{
+    if (m_abs_f64(x) < M_NEAR_F64)
+        return m_sin_near_f64(x);
+    unsigned odd;
+    double lo, r = m_far_turn_f64(m_abs_f64(x), 0, 1, &lo, &odd);
+    return m_flip_f64(m_sin_kernel_f64(r, lo), ((uint64_t)odd << 63) ^ (m_bits_f64(x) & ((uint64_t)1 << 63)));
+}
+
+static inline __attribute__((unused)) double m_cos_f64(double x)
+{
+    if (m_abs_f64(x) < M_NEAR_F64)
+        return m_cos_near_f64(x);
+    unsigned odd;
+    double lo, r = m_far_turn_f64(m_abs_f64(x), 1, 1, &lo, &odd);
+    return m_flip_f64(m_sin_kernel_f64(r, lo), (uint64_t)odd << 63);
+}
+
+/* tan(r + lo), or -1 / tan(r + lo), for |r| <= pi/4. */
+M_INLINE double m_tan_kernel_f64(double r, double lo, uint64_t odd)
+{
+    double u = r * r;
+    double s = m_fma_f64(0x1.48d48c7875511p-17, u, -0x1.974beeefd312cp-16);
+    s = m_fma_f64(s, u, 0x1.98049ea4efce9p-15);
+    s = m_fma_f64(s, u, -0x1.ae17ab4f54ffdp-16);
+    s = m_fma_f64(s, u, 0x1.19f233be14d5fp-14);
+    s = m_fma_f64(s, u, 0x1.5e7a555cc8e7ep-14);
+    s = m_fma_f64(s, u, 0x1.ff2e55154d68ap-13);
+    s = m_fma_f64(s, u, 0x1.34bc1ce82479cp-11);
+    s = m_fma_f64(s, u, 0x1.7db18ee0dd624p-10);
+    s = m_fma_f64(s, u, 0x1.d6d2e7ade1edbp-9);
+    s = m_fma_f64(s, u, 0x1.226e3a817568dp-7);
+    s = m_fma_f64(s, u, 0x1.664f485d24e01p-6);
+    s = m_fma_f64(s, u, 0x1.ba1ba1babf349p-5);
+    s = m_fma_f64(s, u, 0x1.11111111105d2p-3);
+    s = m_fma_f64(s, u, 0x1.555555555555ep-2);
+    double tail = m_fma_f64(r * u, s, lo);
+    double p = r + tail;
+    tail = (r - p) + m_fma_f64(p * p, lo, tail);
+    /* -1 / (p + tail), by the quotient and its correction. */
+    double q = -1.0 / p;
+    double rest = m_fma_f64(q, p, 1.0) + q * tail;
+    return odd ? m_fma_f64(q, rest, q) : p + tail;
+}
+
+M_INLINE double m_tan_near_f64(double x)
+{
+    double a = m_abs_f64(x);
+    double z = m_fma_f64(a, 0x1.45f306dc9c883p-1, M_MAGIC_F64);
+    double lo, r = m_less_f64(a, z - M_MAGIC_F64, &lo);
+    double y = m_tan_kernel_f64(r, lo, m_bits_f64(z) & 1);
+    return m_flip_f64(y, m_bits_f64(x) & ((uint64_t)1 << 63));
+}
+
+static inline __attribute__((unused)) double m_tan_f64(double x)
+{
+    if (m_abs_f64(x) < M_NEAR_F64)
+        return m_tan_near_f64(x);
+    unsigned count;
+    double lo, r = m_far_turn_f64(m_abs_f64(x), 0, 2, &lo, &count);
+    return m_flip_f64(m_tan_kernel_f64(r, lo, count & 1), m_bits_f64(x) & ((uint64_t)1 << 63));
+}
+
+/* sinc, sin(pi x) / (pi x) with 1 at 0: sin(pi x) from x less its nearest integer, which is exact; 2 ULP. */
+M_INLINE float m_sinc_f32(float x)
+{
+    float n = m_round_f32(x);
+    float r = x - n;
+    float h = n * 0.5f;
+    double p = (double)r * 0x1.921fb54442d18p+1;
+    double s = m_sin_kernel_f64(p, 0.0) / ((double)x * 0x1.921fb54442d18p+1);
+    s = m_round_f32(h) != h ? -s : s;
+    s = m_abs_f32(x) == M_INF_F32 ? 0.0 : s;
+    return (float)(x == 0.0f ? 1.0 : s);
+}
+
+M_INLINE double m_sinc_f64(double x)
+{
+    double n = m_round_f64(x);
+    double r = x - n;
+    double h = n * 0.5;
+    double p = r * 0x1.921fb54442d18p+1;
+    double lo = m_fma_f64(r, 0x1.921fb54442d18p+1, -p) + r * 0x1.1a62633145c07p-53;
+    /* Divided by x before pi, and pi in two parts, so as not to round pi x. */
+    double d = x * 0x1.921fb54442d18p+1;
+    double d_lo = m_fma_f64(x, 0x1.921fb54442d18p+1, -d) + x * 0x1.1a62633145c07p-53;
+    double q = m_sin_kernel_f64(p, lo) / d;
+    double s = m_fma_f64(-q, d_lo / d, q);
+    s = m_round_f64(h) != h ? -s : s;
+    s = m_abs_f64(x) == M_INF_F64 ? 0.0 : s;
+    return x == 0.0 ? 1.0 : s;
+}
+
+/* asin s for 0 <= s <= 1/2, given z = s^2. */
+M_INLINE float m_asin_kernel_f32(float s, float z)
+{
+    float p = m_fma_f32(0x1.596d3p-5f, z, 0x1.8c2dacp-6f);
+    p = m_fma_f32(p, z, 0x1.747d04p-5f);
+    p = m_fma_f32(p, z, 0x1.3301fcp-4f);
+    p = m_fma_f32(p, z, 0x1.5555c8p-3f);
+    return m_fma_f32(s * z, p, s);
+}
+
+M_INLINE double m_asin_kernel_f64(double s, double z)
+{
+    double p = m_fma_f64(0x1.0bd022cd213a6p-5, z, -0x1.599f03a136e64p-6);
+    p = m_fma_f64(p, z, 0x1.64b30a3d50c7dp-6);
+    p = m_fma_f64(p, z, 0x1.e29b83c24b2fap-9);
+    p = m_fma_f64(p, z, 0x1.61712e63e1edap-7);
+    p = m_fma_f64(p, z, 0x1.757cf581c694p-7);
+    p = m_fma_f64(p, z, 0x1.ca207db3241d3p-7);
+    p = m_fma_f64(p, z, 0x1.1c49e7a9356f9p-6);
+    p = m_fma_f64(p, z, 0x1.6e8bdf46d8aap-6);
+    p = m_fma_f64(p, z, 0x1.f1c71a922ec5dp-6);
+    p = m_fma_f64(p, z, 0x1.6db6db72171b2p-5);
+    p = m_fma_f64(p, z, 0x1.333333332e10ap-4);
+    p = m_fma_f64(p, z, 0x1.5555555555577p-3);
+    return m_fma_f64(s * z, p, s);
+}
+
+/* asin: 1.6 ULP. Beyond 1/2, pi/2 - 2 asin(sqrt((1 - |x|) / 2)). */
+M_INLINE float m_asin_f32(float x)
+{
+    float a = m_abs_f32(x);
+    float z = a > 0.5f ? 0.5f * (1.0f - a) : a * a;
+    float s = a > 0.5f ? m_sqrt_f32(z) : a;
+    float p = m_asin_kernel_f32(s, z);
+    float far = 0x1.921fb6p+0f - (m_fma_f32(2.0f, p, 0x1.777a5cp-25f));
+    return m_copysign_f32(a > 0.5f ? far : p, x);
+}
+
+M_INLINE double m_asin_f64(double x)
+{
+    double a = m_abs_f64(x);
+    double z = a > 0.5 ? 0.5 * (1.0 - a) : a * a;
+    double s = a > 0.5 ? m_sqrt_f64(z) : a;
+    double p = m_asin_kernel_f64(s, z);
+    double far = 0x1.921fb54442d18p+0 - m_fma_f64(2.0, p, -0x1.1a62633145c07p-54);
+    return m_copysign_f64(a > 0.5 ? far : p, x);
+}
+
+/* acos: 1.6 ULP. pi/2 - asin x; beyond 1/2, 2 asin(sqrt((1 - |x|) / 2)) or pi less that. */
+M_INLINE float m_acos_f32(float x)
+{
+    float a = m_abs_f32(x);
+    float z = a > 0.5f ? 0.5f * (1.0f - a) : a * a;
+    float s = a > 0.5f ? m_sqrt_f32(z) : a;
+    float p = m_asin_kernel_f32(s, z);
+    float middle = 0x1.921fb6p+0f - (m_copysign_f32(p, x) + 0x1.777a5cp-25f);
+    float right = p + p;
+    float left = 0x1.921fb6p+1f - m_fma_f32(2.0f, p, 0x1.777a5cp-24f);
+    return a > 0.5f ? (x > 0.0f ? right : left) : middle;
+}
+
+M_INLINE double m_acos_f64(double x)
+{
+    double a = m_abs_f64(x);
+    double z = a > 0.5 ? 0.5 * (1.0 - a) : a * a;
+    double s = a > 0.5 ? m_sqrt_f64(z) : a;
+    double p = m_asin_kernel_f64(s, z);
+    double middle = 0x1.921fb54442d18p+0 - (m_copysign_f64(p, x) - 0x1.1a62633145c07p-54);
+    double right = p + p;
+    double left = 0x1.921fb54442d18p+1 - m_fma_f64(2.0, p, -0x1.1a62633145c07p-53);
+    return a > 0.5 ? (x > 0.0 ? right : left) : middle;
+}
+
+/* atan t for 0 <= t <= 1. */
+M_INLINE float m_atan_kernel_f32(float t)
+{
+    float u = t * t;
+    float p = m_fma_f32(-0x1.d3318cp-10f, u, 0x1.64129p-7f);
+    p = m_fma_f32(p, u, -0x1.fd70d2p-6f);
+    p = m_fma_f32(p, u, 0x1.da2518p-5f);
+    p = m_fma_f32(p, u, -0x1.580818p-4f);
+    p = m_fma_f32(p, u, 0x1.c08c16p-4f);
+    p = m_fma_f32(p, u, -0x1.242084p-3f);
+    p = m_fma_f32(p, u, 0x1.9991e4p-3f);
+    p = m_fma_f32(p, u, -0x1.55553ep-2f);
+    return m_fma_f32(t * u, p, t);
+}
+
+M_INLINE double m_atan_kernel_f64(double t)
+{
+    double u = t * t;
+    double p = m_fma_f64(-0x1.22b1152db6e9fp-17, u, 0x1.b4140cc63ee76p-14);
+    p = m_fma_f64(p, u, -0x1.3719ceac4f5d4p-11);
+    p = m_fma_f64(p, u, 0x1.1a3549af13a11p-9);
+    p = m_fma_f64(p, u, -0x1.700552cb1ebadp-8);
+    p = m_fma_f64(p, u, 0x1.7304b00873e8ap-7);
+    p = m_fma_f64(p, u, -0x1.311210ba7b563p-6);
+    p = m_fma_f64(p, u, 0x1.ac8e797e2b54ap-6);
+    p = m_fma_f64(p, u, -0x1.0c9c1c194b61p-5);
+    p = m_fma_f64(p, u, 0x1.3908ea7f53329p-5);
+    p = m_fma_f64(p, u, -0x1.5f263596df054p-5);
+    p = m_fma_f64(p, u, 0x1.84b50d6b8c0f7p-5);
+    p = m_fma_f64(p, u, -0x1.aeda87017e087p-5);
+    p = m_fma_f64(p, u, 0x1.e1d49298425b3p-5);
+    p = m_fma_f64(p, u, -0x1.1110335baee96p-4);
+    p = m_fma_f64(p, u, 0x1.3b139bec68f1ap-4);
+    p = m_fma_f64(p, u, -0x1.745d15d2cf3p-4);
+    p = m_fma_f64(p, u, 0x1.c71c71b65106bp-4);
+    p = m_fma_f64(p, u, -0x1.24924924576a6p-3);
+    p = m_fma_f64(p, u, 0x1.9999999998c65p-3);
+    p = m_fma_f64(p, u, -0x1.555555555554dp-2);
+    return m_fma_f64(t * u, p, t);
+}
+
+/* atan: 1.5 ULP. Beyond 1, pi/2 - atan(1/|x|). */
+M_INLINE float m_atan_f32(float x)
+{
+    float a = m_abs_f32(x);
+    float p = m_atan_kernel_f32(a > 1.0f ? 1.0f / a : a);
+    return m_copysign_f32(a > 1.0f ? 0x1.921fb6p+0f - (p + 0x1.777a5cp-25f) : p, x);
+}
+
+M_INLINE double m_atan_f64(double x)
+{
+    double a = m_abs_f64(x);
+    double p = m_atan_kernel_f64(a > 1.0 ? 1.0 / a : a);
+    return m_copysign_f64(a > 1.0 ? 0x1.921fb54442d18p+0 - (p - 0x1.1a62633145c07p-54) : p, x);
+}
+
+/* atan2: 2 ULP. The angle of (|x|, |y|) by the quotient that is at most 1, then mirrored into its quadrant. */
+M_INLINE float m_atan2_f32(float y, float x)
+{
+    float a = m_abs_f32(x), b = m_abs_f32(y);
+    float top = a < b ? a : b, bottom = a < b ? b : a;
+    float t = bottom == 0.0f ? 0.0f : top == M_INF_F32 ? 1.0f : top / bottom;
+    float p = m_atan_kernel_f32(t);
+    p = a < b ? 0x1.921fb6p+0f - (p + 0x1.777a5cp-25f) : p;
+    p = m_bits_f32(x) >> 31 ? 0x1.921fb6p+1f - (p + 0x1.777a5cp-24f) : p;
+    return (x == x) & (y == y) ? m_copysign_f32(p, y) : x + y;
+}
+
+M_INLINE double m_atan2_f64(double y, double x)
+{
+    double a = m_abs_f64(x), b = m_abs_f64(y);
+    double top = a < b ? a : b, bottom = a < b ? b : a;
+    double t = bottom == 0.0 ? 0.0 : top == M_INF_F64 ? 1.0 : top / bottom;
+    double p = m_atan_kernel_f64(t);
+    p = a < b ? 0x1.921fb54442d18p+0 - (p - 0x1.1a62633145c07p-54) : p;
+    p = m_bits_f64(x) >> 63 ? 0x1.921fb54442d18p+1 - (p - 0x1.1a62633145c07p-53) : p;
+    return (x == x) & (y == y) ? m_copysign_f64(p, y) : x + y;
+}
+
+#endif
