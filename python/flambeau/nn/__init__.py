@@ -1,0 +1,11 @@
+"""Networks: modules, their parameters and the functions they are made of (source: torch.nn)."""
+from flambeau.nn import functional, init  # noqa: F401
+from flambeau.nn.parameter import Buffer, Parameter  # noqa: F401
+from flambeau.nn.modules import *  # noqa: F403
+from flambeau.nn.modules import Module  # noqa: F401
+from flambeau.nn import modules, parameter, utils  # noqa: F401
+
+
+def __getattr__(name):
+    raise AttributeError(f"Flambeau has no torch.nn.{name} yet" if not name.startswith("__")
+                         else f"module 'flambeau.nn' has no attribute '{name}'")

@@ -1,0 +1,118 @@
+"""Resizing of images and signals (source: torch.nn.functional.interpolate).
+
+Every mode works dimension by dimension: a point of the output is a weighted sum of a few points of the input, whose
+positions and weights depend on that dimension alone. Positions are computed in float32, as PyTorch does.
+"""
+from __future__ import annotations
+
+import math
+import warnings
+
+import flambeau
+from flambeau.nn import functional as F
+
+_MODES = {"linear": (3, 2), "bilinear": (4, 2), "trilinear": (5, 2), "bicubic": (4, 4)}  # dimensions, taps
+
+
+def interpolate(input, size=None, scale_factor=None, mode="nearest", align_corners=None, recompute_scale_factor=None,
+                antialias=False):
+    """Resizes (N, C, *spatial) to a size or by a factor: nearest, nearest-exact, area, linear, bilinear, trilinear,
+    bicubic."""
+    if mode in ("nearest", "area", "nearest-exact"):
+        if align_corners is not None:
+            raise ValueError("align_corners option can only be set with the interpolating modes: linear | bilinear | "
+                             "bicubic | lanczos | trilinear")
+    elif mode not in _MODES or _MODES[mode][0] != input.dim():
+        raise NotImplementedError("Input Error: Only 3D, 4D and 5D input Tensors supported (got "
+                                  f"{input.dim()}D) for the modes: nearest | linear | bilinear | bicubic | trilinear | area | "
+                                  f"nearest-exact (got {mode})")
+    if antialias:
+        raise NotImplementedError("interpolate with antialias=True is not there yet")
+    spatial = input.dim() - 2
+    if size is not None and scale_factor is not None:
+        raise ValueError("only one of size or scale_factor should be defined")
+    if size is None and scale_factor is None:
+        raise ValueError("either size or scale_factor should be defined")
+    factors = [None] * spatial
+    if size is not None:
+        sizes = list(size) if isinstance(size, (tuple, list)) else [size] * spatial
+    else:
+        factors = list(scale_factor) if isinstance(scale_factor, (tuple, list)) else [scale_factor] * spatial
+        sizes = [math.floor(float(n) * f) for n, f in zip(input.shape[2:], factors)]
+        if recompute_scale_factor:
+            factors = [None] * spatial
+    if len(sizes) != spatial:
+        raise ValueError(f"Input and output must have the same number of spatial dimensions, but got input with spatial "
+                         f"dimensions of {list(input.shape[2:])} and output size of {sizes}. Please provide input tensor in "
+                         "(N, C, d1, d2, ...,dK) format and output size in (o1, o2, ...,oK) format.")
+    if mode == "area":
+        return F.adaptive_avg_pool1d(input, sizes) if spatial == 1 else F.adaptive_avg_pool2d(input, sizes)
+    for dim, (n, factor) in enumerate(zip(sizes, factors), 2):
+        if mode.startswith("nearest"):
+            input = _pick(input, dim, n, factor, mode == "nearest-exact")
+        else:
+            input = _blend(input, dim, n, factor, bool(align_corners), _MODES[mode][1])
+    return input
+
+
+def _scale(old, new, factor):
+    return 1.0 / factor if factor else old / new
+
+
+def _float32(value):
+    return flambeau.tensor(value, dtype=flambeau.float32).item()
+
+
+def _pick(input, dim, n, factor, exact):
+    old = input.size(dim)
+    scale = _float32(_scale(old, n, factor))
+    index = [min(int(_float32((i + 0.5) * scale if exact else i * scale)), old - 1) for i in range(n)]
+    return input.index_select(dim, flambeau.tensor(index))
+
+
+def _blend(input, dim, n, factor, align_corners, taps):
+    old = input.size(dim)
+    if align_corners:
+        scale = (old - 1) / (n - 1) if n > 1 else 0.0
+    else:
+        scale = _scale(old, n, factor)
+    index, weight = [[] for _ in range(taps)], [[] for _ in range(taps)]
+    for i in range(n):
+        at = i * scale if align_corners else (i + 0.5) * scale - 0.5
+        at = max(at, 0.0) if taps == 2 else at
+        first = math.floor(at)
+        t = at - first
+        weights = (1 - t, t) if taps == 2 else _cubic(t)
+        for tap, w in enumerate(weights):
+            index[tap].append(min(max(first + tap - taps // 2 + 1, 0), old - 1))
+            weight[tap].append(w)
+    shape = [n if d == dim else 1 for d in range(input.dim())]
+    parts = [input.index_select(dim, flambeau.tensor(i)) * flambeau.tensor(w, dtype=input.dtype).reshape(shape)
+             for i, w in zip(index, weight)]
+    return sum(parts[1:], parts[0])
+
+
+def _cubic(t, a=-0.75):
+    """Weights of the four neighbours of a point at t between the middle two (Keys, 1981)."""
+    def near(x):
+        return ((a + 2) * x - (a + 3)) * x * x + 1
+
+    def far(x):
+        return ((a * x - 5 * a) * x + 8 * a) * x - 4 * a
+    return far(t + 1), near(t), near(1 - t), far(2 - t)
+
+
+def upsample(input, size=None, scale_factor=None, mode="nearest", align_corners=None):
+    """The old name of interpolate."""
+    warnings.warn("`nn.functional.upsample` is deprecated. Use `nn.functional.interpolate` instead.", stacklevel=2)
+    return interpolate(input, size, scale_factor, mode, align_corners)
+
+
+def upsample_nearest(input, size=None, scale_factor=None):
+    """interpolate(mode="nearest")."""
+    return interpolate(input, size, scale_factor, mode="nearest")
+
+
+def upsample_bilinear(input, size=None, scale_factor=None):
+    """interpolate(mode="bilinear", align_corners=True)."""
+    return interpolate(input, size, scale_factor, mode="bilinear", align_corners=True)

@@ -1,0 +1,17 @@
+"""Layers (source: torch.nn.modules)."""
+from flambeau.nn.modules.activation import *  # noqa: F403
+from flambeau.nn.modules.batchnorm import *  # noqa: F403
+from flambeau.nn.modules.container import *  # noqa: F403
+from flambeau.nn.modules.conv import *  # noqa: F403
+from flambeau.nn.modules.distance import *  # noqa: F403
+from flambeau.nn.modules.dropout import *  # noqa: F403
+from flambeau.nn.modules.flatten import *  # noqa: F403
+from flambeau.nn.modules.instancenorm import *  # noqa: F403
+from flambeau.nn.modules.linear import *  # noqa: F403
+from flambeau.nn.modules.loss import *  # noqa: F403
+from flambeau.nn.modules.module import Module  # noqa: F401
+from flambeau.nn.modules.normalization import *  # noqa: F403
+from flambeau.nn.modules.padding import *  # noqa: F403
+from flambeau.nn.modules.pooling import *  # noqa: F403
+from flambeau.nn.modules.sparse import *  # noqa: F403
+from flambeau.nn.modules.upsampling import *  # noqa: F403
