@@ -1,0 +1,85 @@
+"""Stochastic gradient descent (source: torch.optim.SGD)."""
+from flambeau import _C
+from flambeau.autograd.grad_mode import enable_grad
+from flambeau.optim.optimizer import Optimizer, _to_scalar, _use_grad_for_differentiable
+
+Tensor = _C.Tensor
+_sgd_step = _C._sgd_step
+
+
+class SGD(Optimizer):
+    """p -= lr * d, with d the gradient g (+ weight_decay * p), or with momentum the running
+    b = momentum * b + (1 - dampening) * g, or with nesterov g + momentum * b.
+
+    maximize: climbs instead. differentiable: the step itself is recorded. foreach and fused are accepted: there is one
+    implementation, which updates a whole group in one call. ValueError for options out of range.
+    """
+
+    def __init__(self, params, lr=1e-3, momentum=0, dampening=0, weight_decay=0, nesterov=False, *,
+                 maximize=False, foreach=None, differentiable=False, fused=None):
+        if isinstance(lr, Tensor) and lr.numel() != 1:
+            raise ValueError("Tensor lr must be 1-element")
+        if lr < 0.0:
+            raise ValueError(f"Invalid learning rate: {lr}")
+        if momentum < 0.0:
+            raise ValueError(f"Invalid momentum value: {momentum}")
+        if weight_decay < 0.0:
+            raise ValueError(f"Invalid weight_decay value: {weight_decay}")
+        if nesterov and (momentum <= 0 or dampening != 0):
+            raise ValueError("Nesterov momentum requires a momentum and zero dampening")
+        super().__init__(params, {
+            "lr": lr, "momentum": momentum, "dampening": dampening, "weight_decay": weight_decay,
+            "nesterov": nesterov, "maximize": maximize, "foreach": foreach,
+            "differentiable": differentiable, "fused": fused})
+        if fused:
+            if differentiable:
+                raise RuntimeError("`fused` does not support `differentiable`")
+            if foreach:
+                raise RuntimeError("`fused` and `foreach` cannot be `True` together.")
+
+    def __setstate__(self, state):
+        super().__setstate__(state)
+        for group in self.param_groups:
+            for name, value in (("nesterov", False), ("maximize", False), ("foreach", None),
+                                ("differentiable", False), ("fused", False)):
+                group.setdefault(name, value)
+
+    def step(self, closure=None):
+        """Updates every parameter that has a gradient. Returns what closure() returns, None without one."""
+        loss = None
+        if closure is not None:
+            with enable_grad():
+                loss = closure()
+        state = self.state
+        for group in self.param_groups:
+            if not _sgd_step(group, state):
+                self._step_by_operators(group)
+        return loss
+
+    @_use_grad_for_differentiable
+    def _step_by_operators(self, group):
+        """The same update in terms of operators: for steps that are recorded, and for what the C loop does not take."""
+        momentum, decay, lr = group["momentum"], group["weight_decay"], _to_scalar(group["lr"])
+        for p in group["params"]:
+            g = p.grad
+            if g is None:
+                continue
+            if group["maximize"]:
+                g = -g
+            if isinstance(decay, Tensor) and decay.requires_grad:
+                g = g.addcmul(p.clone(), decay)
+            elif decay != 0:
+                g = g.add(p, alpha=decay)
+            if momentum != 0:
+                state = self.state[p]
+                b = state.get("momentum_buffer")
+                if b is None:
+                    b = g.detach().clone()
+                else:
+                    b.mul_(momentum).add_(g, alpha=1 - group["dampening"])
+                state["momentum_buffer"] = b
+                g = g.add(b, alpha=momentum) if group["nesterov"] else b
+            if isinstance(lr, Tensor) and lr.requires_grad:
+                p.addcmul_(g, lr, value=-1)
+            else:
+                p.add_(g, alpha=-float(lr))
