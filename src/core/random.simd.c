@@ -1,9 +1,8 @@
-/* Box and Muller in floats, with the functions inside evaluated in doubles.
+/* Box and Muller, and the scaling of uniforms, with PyTorch's roundings.
  *
- * The result must be PyTorch's to rounding, so every step that PyTorch rounds to float is rounded here: log(1 - u1), the
- * angle 2 pi u2, cosine and sine, the products. Between them doubles make each function right to its last bit, nearly
- * always, with short polynomials. PyTorch fuses the last multiply-add, so it is fused here; no other is, and every
- * instruction set gives the same bits.
+ * PyTorch evaluates the logarithm, sine and cosine in this transform by the single-precision polynomials of the Cephes
+ * library (Moshier), each step fused where its compiler fuses it. The same steps are taken here, with the fused
+ * operations written out, so that the numbers agree to the last bit and on every instruction set.
  */
 #include <math.h>
 #include <string.h>
@@ -12,48 +11,50 @@
 
 enum { PAIRS = 8 };
 
-/* log x for float x in [2^-24, 1]: x = m 2^e with m in [sqrt(1/2), sqrt(2)), log m = 2 atanh((m - 1) / (m + 1)). */
-static inline double log_of(float x)
+/* log x for x in [2^-24, 1]: x = m 2^e with m in [sqrt(1/2), sqrt(2)), and a polynomial in m - 1. */
+static inline float log_of(float x)
 {
     int32_t bits;
     memcpy(&bits, &x, sizeof bits);
-    int32_t e = (bits - 0x3f3504f3) >> 23; /* 0x3f3504f3 is sqrt(1/2) */
-    int32_t mantissa = bits - (int32_t)((uint32_t)e << 23);
-    float mf;
-    memcpy(&mf, &mantissa, sizeof mf);
-    double m = mf, s = (m - 1) / (m + 1), z = s * s;
-    double p = 1.0 / 13;
-    p = p * z + 1.0 / 11;
-    p = p * z + 1.0 / 9;
-    p = p * z + 1.0 / 7;
-    p = p * z + 1.0 / 5;
-    p = p * z + 1.0 / 3;
-    return (double)e * 0.6931471805599453 + 2 * s * (1 + z * p);
+    int32_t half_bits = (bits & 0x007fffff) | 0x3f000000;
+    float m, e = (float)((bits >> 23) - 126);
+    memcpy(&m, &half_bits, sizeof m); /* in [1/2, 1) */
+    int small = m < 0.707106781186547524f;
+    e -= small ? 1.0f : 0.0f;
+    m = (m - 1.0f) + (small ? m : 0.0f);
+    float z = m * m, p = 7.0376836292e-2f;
+    p = fmaf(p, m, -1.1514610310e-1f);
+    p = fmaf(p, m, 1.1676998740e-1f);
+    p = fmaf(p, m, -1.2420140846e-1f);
+    p = fmaf(p, m, 1.4249322787e-1f);
+    p = fmaf(p, m, -1.6668057665e-1f);
+    p = fmaf(p, m, 2.0000714765e-1f);
+    p = fmaf(p, m, -2.4999993993e-1f);
+    p = fmaf(p, m, 3.3333331174e-1f);
+    /* e log 2 is added in two parts, the small one first. */
+    p = fmaf(p * m, z, e * -2.12194440e-4f);
+    p = fmaf(z, -0.5f, p);
+    return fmaf(e, 0.693359375f, m + p);
 }
 
-/* Sine and cosine of x in [0, 2 pi], by quarters of the circle. */
-static inline void sine_cosine(double x, double *sine, double *cosine)
+/* Sine and cosine of x in [0, 2 pi], by eighths of the circle. */
+static inline void sine_cosine(float x, float *sine, float *cosine)
 {
-    int32_t quarter = (int32_t)(x * 0.6366197723675814 + 0.5);
-    double r = x - (double)quarter * 1.5707963267948966, z = r * r;
-    double s = 1.0 / 6227020800;
-    s = s * z - 1.0 / 39916800;
-    s = s * z + 1.0 / 362880;
-    s = s * z - 1.0 / 5040;
-    s = s * z + 1.0 / 120;
-    s = s * z - 1.0 / 6;
-    s = r + r * z * s;
-    double c = -1.0 / 87178291200;
-    c = c * z + 1.0 / 479001600;
-    c = c * z - 1.0 / 3628800;
-    c = c * z + 1.0 / 40320;
-    c = c * z - 1.0 / 720;
-    c = c * z + 1.0 / 24;
-    c = c * z - 0.5;
-    c = 1 + z * c;
-    double a = quarter & 1 ? c : s, b = quarter & 1 ? s : c;
-    *sine = quarter & 2 ? -a : a;
-    *cosine = (quarter + 1) & 2 ? -b : b;
+    int32_t octant = ((int32_t)(x * 1.27323954473516f) + 1) & ~1;
+    float y = (float)octant;
+    x = fmaf(y, -0.78515625f, x); /* pi / 4 in three parts */
+    x = fmaf(y, -2.4187564849853515625e-4f, x);
+    x = fmaf(y, -3.77489497744594108e-8f, x);
+    float z = x * x;
+    float c = fmaf(2.443315711809948e-5f, z, -1.388731625493765e-3f);
+    c = fmaf(c, z, 4.166664568298827e-2f);
+    c = fmaf(c * z, z, -(z * 0.5f)) + 1.0f;
+    float s = fmaf(-1.9515295891e-4f, z, 8.3321608736e-3f);
+    s = fmaf(s, z, -1.6666654611e-1f);
+    s = fmaf(s * z, x, x);
+    float a = octant & 2 ? c : s, b = octant & 2 ? s : c;
+    *sine = octant & 4 ? -a : a;
+    *cosine = (octant + 2) & 4 ? -b : b;
 }
 
 static void box_muller(int64_t blocks, float *data, float mean, float std)
@@ -62,11 +63,11 @@ static void box_muller(int64_t blocks, float *data, float mean, float std)
         float *x = data + 2 * PAIRS * i;
         for (int j = 0; j < PAIRS; j++) {
             float u1 = 1.0f - x[j], theta = 6.2831855f * x[j + PAIRS];
-            float radius = sqrtf(-2.0f * (float)log_of(u1));
-            double sine, cosine;
+            float radius = sqrtf(-2.0f * log_of(u1));
+            float sine, cosine;
             sine_cosine(theta, &sine, &cosine);
-            x[j] = fmaf(radius * (float)cosine, std, mean);
-            x[j + PAIRS] = fmaf(radius * (float)sine, std, mean);
+            x[j] = fmaf(radius * cosine, std, mean);
+            x[j + PAIRS] = fmaf(radius * sine, std, mean);
         }
     }
 }
