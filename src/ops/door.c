@@ -148,7 +148,12 @@ static int call_compose(const fl_op *f, const fl_value *args, fl_value *results)
     fl_scope_begin();
     if (scope_current == outer)
         return -1;
+    for (int k = 0; k < f->results; k++)
+        results[k] = fl_none();
     int status = f->compose(args, results);
+    for (int k = 0; k < f->results && status; k++)
+        if (results[k].tag == FL_TENSORS) /* a list begun: the tensors in it are the scope's */
+            memory_free((void *)results[k].as.tensors, sizeof(fl_tensor *) * results[k].count);
     for (int k = 0; k < f->results && status == 0; k++) { /* the scope owns them: take references of our own */
         if (results[k].tag == FL_TENSOR)
             tensor_retain(results[k].as.tensor);
@@ -322,6 +327,21 @@ fl_tensor *op_call1(const fl_op *op, const fl_value *args)
 {
     fl_value result;
     return op_call(op, args, &result) == 0 ? result.as.tensor : NULL;
+}
+
+fl_tensor *op_adopt(fl_tensor *t)
+{
+    return scope_adopt(t) == 0 ? t : NULL;
+}
+
+fl_tensor **op_list(fl_value *y, int64_t count)
+{
+    size_t bytes = sizeof(fl_tensor *) * (size_t)count;
+    fl_tensor **list = memory_zalloc(bytes);
+    *y = fl_none();
+    if (list)
+        y->tag = FL_TENSORS, y->count = (uint32_t)count, y->as.tensors = list;
+    return list;
 }
 
 static int by_name(const void *name, const void *row)

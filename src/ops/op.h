@@ -186,6 +186,10 @@ static inline bool op_writes(const fl_op *f)
 int op_call(const fl_op *op, const fl_value *args, fl_value *results);
 /* For operators with one tensor as their result: the new reference or NULL. */
 fl_tensor *op_call1(const fl_op *op, const fl_value *args);
+/* In a composite: hands over a tensor made by hand, to be returned like what operators return. NULL when memory is out. */
+fl_tensor *op_adopt(fl_tensor *t);
+/* In a composite: makes *y a list of `count` tensors, to be filled in; NULL when memory is out. */
+fl_tensor **op_list(fl_value *y, int64_t count);
 
 /* What the table's compiler emits (ops_table.c, ops_loops_N.simd.c). ops_all is sorted by name. The loops stand in
  * OPS_LOOP_FILES files of about the same size, so that they compile side by side; index i is loop i / OPS_LOOP_FILES of
