@@ -234,7 +234,7 @@ int as_strided_like_compose(fl_tensor *self, fl_ints base_size, fl_ints base_str
 {
     struct common c = common_storage(base_size, base_stride, base_offset, size, stride, storage_offset);
     fl_ints whole = {&c.elements, 1};
-    fl_tensor *storage = fl_zeros(whole, self->dtype, -1, (fl_device){-1, 0}, false);
+    fl_tensor *storage = fl_zeros(whole, self->dtype, (fl_device){-1, 0}, false);
     fl_tensor *base = fl_as_strided(storage, base_size, base_stride, &c.base);
     if (!fl_copy_(base, self, false))
         return -1;
