@@ -73,10 +73,10 @@ static void mend_end(char *text)
 
 static void set_body(fl_error_kind kind, const char *format, va_list args)
 {
+    char text[BODY_BYTES]; /* the new text may quote the old one */
+    int length = vsnprintf(text, sizeof text, format, args);
     struct error_state *e = record();
-    /* The new text may quote the old one. */
-    int length = vsnprintf(e->whole, BODY_BYTES, format, args);
-    memcpy(e->body, e->whole, BODY_BYTES);
+    memcpy(e->body, text, sizeof text);
     if (length < 0)
         strcpy(e->body, "unknown error");
     else if (length >= BODY_BYTES)

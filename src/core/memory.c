@@ -8,8 +8,7 @@
  * the one that has been free longest goes back. A training step asks for the same classes again, so after a few steps
  * everything comes from lists.
  *
- * Small classes are counted by difference: what was cut, less what lies in lists. Under AddressSanitizer every
- * block is malloc's, so that it sees each error.
+ * Small classes are counted by difference: what was cut, less what lies in lists.
  */
 #include "core/memory.h"
 
@@ -23,18 +22,9 @@
 #include <unistd.h>
 
 #include "core/cgroup.h"
-#include "core/error.h"
+#include "core/memory_policy.h"
 
-#if defined(__SANITIZE_ADDRESS__)
-#define PASS_THROUGH 1
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer)
-#define PASS_THROUGH 1
-#endif
-#endif
-#ifndef PASS_THROUGH
-#define PASS_THROUGH 0
-#endif
+#if !MEMORY_PASS_THROUGH
 
 enum {
     LINEAR_CLASSES = 10,                  /* 16, 32, 64, 128, ... 512 */
@@ -43,7 +33,6 @@ enum {
     CHUNK = 1 << 20,                      /* the pieces that small blocks are cut from */
     HUGE_PAGE = 2 << 20
 };
-#define LARGEST ((size_t)1 << 47)
 /* From here on a block is mapped by itself; from HUGE_FROM on it is aligned for huge pages. */
 #define MAP_FROM ((size_t)1 << 20)
 #define HUGE_FROM ((size_t)4 << 20)
@@ -90,12 +79,8 @@ static struct central {
     int64_t large_allocations;
     /* All. */
     int64_t reserved, peak, system_calls;
-    size_t limit; /* 0: none */
     size_t bound; /* free large bytes that are kept; 0 before it is known */
 } central = {.lock = PTHREAD_MUTEX_INITIALIZER};
-
-/* The test switch: -1 off, else allocations that still succeed. */
-static _Atomic int64_t fail_after = -1;
 
 static pthread_key_t key;
 static pthread_once_t once = PTHREAD_ONCE_INIT;
@@ -160,7 +145,8 @@ static void note_peak(void)
 
 static bool within_limit(size_t bytes)
 {
-    return !central.limit || (size_t)central.reserved + bytes <= central.limit;
+    size_t limit = memory_limit();
+    return !limit || (size_t)central.reserved + bytes <= limit;
 }
 
 /* The lock is held. */
@@ -402,86 +388,10 @@ static struct cache *open_cache(void)
 
 /* ---- Allocation ----------------------------------------------------------------------------- */
 
-static __attribute__((cold, noinline)) void *refuse(size_t size, int code)
-{
-    struct memory_stats held;
-    memory_stats(&held);
-    error_set(FL_OUT_OF_MEMORY,
-              "DefaultCPUAllocator: can't allocate memory: you tried to allocate %zu bytes. "
-              "Error code %d (%s)",
-              size, code, code == ENOMEM ? "Cannot allocate memory" : "Limit reached");
-    error_context("Held from the system: %lld bytes, of which %lld are in use.",
-                  (long long)held.reserved, (long long)held.allocated);
-    error_hint("make the tensors or the batch smaller, or drop results that are no longer needed "
-               "(del x, loss.item() instead of loss).",
-               "请减小张量或批大小，或释放不再需要的结果（del x；记录损失时用 loss.item() 代替 loss）。");
-    return NULL;
-}
-
-/* Whether the test switch lets this allocation fail. */
-static bool must_fail(void)
-{
-    if (atomic_load_explicit(&fail_after, memory_order_relaxed) < 0)
-        return false;
-    return atomic_fetch_sub(&fail_after, 1) == 0;
-}
-
-#if PASS_THROUGH
-
-static _Atomic int64_t live, top, calls;
-
-static void *alloc(size_t size, bool zero)
-{
-    void *block = NULL;
-    size_t limit = central.limit;
-    if (must_fail() || size > LARGEST ||
-        (limit && (size_t)atomic_load(&live) + size > limit) ||
-        posix_memalign(&block, size < 64 ? 16 : 64, size ? size : 1) != 0)
-        return refuse(size, ENOMEM);
-    int64_t now = atomic_fetch_add(&live, (int64_t)size) + (int64_t)size;
-    if (now > atomic_load(&top))
-        atomic_store(&top, now);
-    atomic_fetch_add(&calls, 1);
-    if (zero)
-        memset(block, 0, size);
-    return block;
-}
-
-void *memory_alloc(size_t size)
-{
-    return alloc(size, false);
-}
-
-void *memory_zalloc(size_t size)
-{
-    return alloc(size, true);
-}
-
-void memory_free(void *block, size_t size)
-{
-    if (!block)
-        return;
-    atomic_fetch_sub(&live, (int64_t)size);
-    free(block);
-}
-
-void memory_stats(struct memory_stats *out)
-{
-    out->allocated = out->reserved = atomic_load(&live);
-    out->peak = atomic_load(&top);
-    out->allocations = out->system_calls = atomic_load(&calls);
-}
-
-void memory_empty_cache(void)
-{
-}
-
-#else
-
 static __attribute__((noinline)) void *alloc_large(size_t size, bool *fresh)
 {
-    if (size > LARGEST)
-        return refuse(size, ENOMEM);
+    if (size > MEMORY_LARGEST)
+        return memory_refuse(size, ENOMEM);
     pthread_once(&once, start);
     pthread_mutex_lock(&central.lock);
     size_t class = class_of(size);
@@ -494,19 +404,19 @@ static __attribute__((noinline)) void *alloc_large(size_t size, bool *fresh)
             note_peak();
     }
     pthread_mutex_unlock(&central.lock);
-    return block ? block : refuse(size, limited ? 0 : ENOMEM);
+    return block ? block : memory_refuse(size, limited ? 0 : ENOMEM);
 }
 
 static __attribute__((noinline)) void *alloc_slow(size_t size, bool *fresh)
 {
-    if (must_fail())
-        return refuse(size, ENOMEM);
+    if (memory_must_fail())
+        return memory_refuse(size, ENOMEM);
     size_t class = class_of(size);
     if (class >= SMALL_CLASSES)
         return alloc_large(size, fresh);
     struct cache *c = cache ? cache : open_cache();
     if (!c)
-        return refuse(size, ENOMEM);
+        return memory_refuse(size, ENOMEM);
     struct list *list = &c->lists[class];
     if (!list->head) {
         int64_t batch = list->most / 2;
@@ -516,7 +426,7 @@ static __attribute__((noinline)) void *alloc_slow(size_t size, bool *fresh)
         fetch(list, class, batch);
         pthread_mutex_unlock(&central.lock);
         if (!list->head)
-            return refuse(size, within_limit(CHUNK) ? ENOMEM : 0);
+            return memory_refuse(size, within_limit(CHUNK) ? ENOMEM : 0);
     }
     struct block *b = list->head;
     list->head = b->next;
@@ -530,7 +440,7 @@ static inline void *alloc(size_t size, bool *fresh)
     struct cache *c = cache;
     size_t class = class_of(size);
     if (__builtin_expect(c && class < SMALL_CLASSES &&
-                             atomic_load_explicit(&fail_after, memory_order_relaxed) < 0,
+                             !memory_may_fail(),
                          1)) {
         struct list *list = &c->lists[class];
         struct block *b = list->head;
@@ -636,15 +546,3 @@ void memory_empty_cache(void)
 }
 
 #endif
-
-void memory_set_limit(size_t bytes)
-{
-    pthread_mutex_lock(&central.lock);
-    central.limit = bytes;
-    pthread_mutex_unlock(&central.lock);
-}
-
-void memory_fail_nth(int64_t n)
-{
-    atomic_store(&fail_after, n < 0 ? -1 : n);
-}

@@ -1,0 +1,132 @@
+/* The pool: every chunk once, nested calls, several callers, changing counts, fork. */
+#include "check.h"
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "core/threads.h"
+
+enum { CHUNKS = 1000 };
+static _Atomic int seen[CHUNKS];
+
+static void count(void *context, int64_t chunk)
+{
+    atomic_fetch_add((_Atomic int *)context + chunk, 1);
+}
+
+static void test_each_once(void)
+{
+    for (int chunks = 0; chunks <= CHUNKS; chunks = chunks * 3 + 1) {
+        memset((void *)seen, 0, sizeof seen);
+        threads_for(chunks, count, (void *)seen);
+        for (int i = 0; i < CHUNKS; i++)
+            CHECK(atomic_load(&seen[i]) == (i < chunks));
+    }
+}
+
+static _Atomic long sum, insides;
+
+static void add(void *context, int64_t chunk)
+{
+    (void)context;
+    atomic_fetch_add(&sum, (long)chunk);
+}
+
+static void nest(void *context, int64_t chunk)
+{
+    (void)chunk;
+    atomic_fetch_add(&insides, threads_inside());
+    threads_for(10, add, context);
+}
+
+static void test_nested(void)
+{
+    atomic_store(&sum, 0);
+    threads_for(20, nest, NULL);
+    CHECK(atomic_load(&sum) == 20 * 45);
+    CHECK(atomic_load(&insides) == 20);
+    CHECK(!threads_inside());
+}
+
+static void *call_often(void *unused)
+{
+    (void)unused;
+    for (int i = 0; i < 2000; i++)
+        threads_for(1 + i % 7, add, NULL);
+    return NULL;
+}
+
+static void test_callers(void)
+{
+    long each = 0;
+    for (int i = 0; i < 2000; i++)
+        each += (i % 7) * (i % 7 + 1) / 2;
+    atomic_store(&sum, 0);
+    pthread_t thread[4];
+    for (int i = 0; i < 4; i++)
+        pthread_create(&thread[i], NULL, call_often, NULL);
+    for (int i = 0; i < 4; i++)
+        pthread_join(thread[i], NULL);
+    CHECK(atomic_load(&sum) == 4 * each);
+}
+
+static void test_counts(void)
+{
+    static const int COUNTS[] = {1, 2, 5, 3, 16, 1, 2};
+    for (int i = 0; i < 7; i++) {
+        threads_set_count(COUNTS[i]);
+        CHECK(threads_count() == COUNTS[i]);
+        test_each_once();
+    }
+    threads_set_count(-3);
+    CHECK(threads_count() == 1);
+    threads_set_count(2);
+}
+
+#ifndef __SANITIZE_THREAD__ /* it follows no thread into a child */
+static void *stay_busy(void *stop)
+{
+    while (!atomic_load((_Atomic int *)stop))
+        threads_for(4, add, NULL);
+    return NULL;
+}
+
+/* Forks while another thread keeps the pool running; the child uses the pool and leaves. */
+static void test_fork(void)
+{
+    static _Atomic int stop;
+    pthread_t busy;
+    pthread_create(&busy, NULL, stay_busy, (void *)&stop);
+    for (int i = 0; i < 20; i++) {
+        pid_t child = fork();
+        if (child == 0) {
+            alarm(20);
+            atomic_store(&sum, 0);
+            for (int j = 0; j < 50; j++)
+                threads_for(8, add, NULL);
+            _exit(atomic_load(&sum) == 50 * 28 ? 0 : 1);
+        }
+        int status;
+        REQUIRE(waitpid(child, &status, 0) == child);
+        CHECK(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+    }
+    atomic_store(&stop, 1);
+    pthread_join(busy, NULL);
+}
+#endif
+
+int main(void)
+{
+    alarm(120);
+    threads_set_count(3);
+    test_each_once();
+    test_nested();
+    test_callers();
+    test_counts();
+#ifndef __SANITIZE_THREAD__
+    test_fork();
+#endif
+    return check_result();
+}
