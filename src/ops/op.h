@@ -132,6 +132,7 @@ struct op_grad_rule {
     /* The same as a composition of operators (differentiable in turn): out has one value for each bit of params, lowest
      * first; FL_NONE for a gradient that is zero. Results are owned by the caller. */
     int (*compose)(const struct grad_context *c, fl_value *out);
+    const char *gpu; /* the loop's kernel text for a GPU, or NULL */
 };
 enum { FROM_PARAM = 0, FROM_RESULT = 64, FROM_GRAD = 128 }; /* + index */
 

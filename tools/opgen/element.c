@@ -1,0 +1,327 @@
+/* Expressions over one element, as C: what stands inside a loop.
+ *
+ * Everything is of the loop's compute type, except truth values (comparisons, && || !), which are ints of 0 and 1. A
+ * function is a primitive of ops/pointwise/math.h (exp is m_exp_f32 in a float loop), or else a pointwise operator, whose
+ * value is put in its place: its arguments become named temporaries, so that nothing is computed twice.
+ */
+#include "opgen.h"
+
+#include <string.h>
+
+enum { MAX_NODES = 4000, MAX_DEPTH = 500, FLOATS = 1, INTS = 2, TRUTH = 4 };
+
+/* What math.h offers: m_NAME_f32 and m_NAME_f64 for FLOATS, m_NAME_i32 and m_NAME_i64 for INTS. */
+static const struct {
+    const char *name;
+    int arguments, types;
+} PRIMITIVES[] = {
+    {"abs", 1, FLOATS | INTS}, {"sqrt", 1, FLOATS},   {"exp", 1, FLOATS},     {"exp2", 1, FLOATS},
+    {"expm1", 1, FLOATS},      {"log", 1, FLOATS},    {"log2", 1, FLOATS},    {"log10", 1, FLOATS},
+    {"log1p", 1, FLOATS},      {"sin", 1, FLOATS},    {"cos", 1, FLOATS},     {"tan", 1, FLOATS},
+    {"asin", 1, FLOATS},       {"acos", 1, FLOATS},   {"atan", 1, FLOATS},    {"sinh", 1, FLOATS},
+    {"cosh", 1, FLOATS},       {"tanh", 1, FLOATS},   {"asinh", 1, FLOATS},   {"acosh", 1, FLOATS},
+    {"atanh", 1, FLOATS},      {"erf", 1, FLOATS},    {"erfc", 1, FLOATS},    {"erfinv", 1, FLOATS},
+    {"lgamma", 1, FLOATS},     {"digamma", 1, FLOATS},{"trigamma", 1, FLOATS},{"floor", 1, FLOATS},
+    {"ceil", 1, FLOATS},       {"round", 1, FLOATS},  {"trunc", 1, FLOATS},
+    {"isnan", 1, FLOATS | TRUTH}, {"isinf", 1, FLOATS | TRUTH}, {"isfinite", 1, FLOATS | TRUTH},
+    {"signbit", 1, FLOATS | TRUTH},
+    {"pow", 2, FLOATS | INTS}, {"atan2", 2, FLOATS},  {"hypot", 2, FLOATS},   {"copysign", 2, FLOATS},
+    {"nextafter", 2, FLOATS},  {"fmod", 2, FLOATS | INTS}, {"remainder", 2, FLOATS | INTS},
+    {"floor_divide", 2, FLOATS | INTS}, {"trunc_divide", 2, FLOATS | INTS},
+    {"min", 2, FLOATS | INTS}, {"max", 2, FLOATS | INTS}, {"fmin", 2, FLOATS}, {"fmax", 2, FLOATS},
+    {"gcd", 2, INTS},          {"lcm", 2, INTS},      {"shift_left", 2, INTS}, {"shift_right", 2, INTS},
+    {"fma", 3, FLOATS},
+};
+
+static const struct {
+    const char *name, *f32, *f64, *gpu;
+} CONSTANTS[] = {{"inf", "(__builtin_inff())", "(__builtin_inf())", "FL_INF"},
+                 {"nan", "(__builtin_nanf(\"\"))", "(__builtin_nan(\"\"))", "FL_NAN"},
+                 {"pi", "3.14159265358979323846f", "3.14159265358979323846", "FL_N(3.14159265358979323846)"},
+                 {"eps", "1.1920928955078125e-7f", "2.220446049250313e-16", "FL_EPS"},
+                 {"largest", "3.4028234663852886e38f", "1.7976931348623157e308", "FL_LARGEST"}};
+
+const char *compute_name(enum compute type)
+{
+    static const char *const NAMES[] = {"f32", "f64", "i32", "i64"};
+    return NAMES[type];
+}
+
+const char *compute_ctype(enum compute type)
+{
+    static const char *const NAMES[] = {"float", "double", "int32_t", "int64_t"};
+    return NAMES[type];
+}
+
+static const char *ctype(const struct element *e)
+{
+    return e->gpu ? "T" : compute_ctype(e->type);
+}
+
+static bool is_float(const struct element *e)
+{
+    return e->type == F32 || e->type == F64;
+}
+
+/* Complains unless the caller only asks; the value is NULL. */
+#define REFUSE(e, place, ...) \
+    ((e)->quiet ? (void)0 : complain(place, __VA_ARGS__), refused(e))
+
+static const char *refused(struct element *e)
+{
+    e->failed = true;
+    return NULL;
+}
+
+static const char *literal(struct element *e, const struct node *n)
+{
+    const char *text = n->text, *sign = "";
+    if (n->is_float && !is_float(e))
+        return REFUSE(e, n->place, "%s is no integer: say what integers do in value.int, or accept floating or "
+                      "tofloat alone", text);
+    if (*text == '-')
+        sign = "-", text++;
+    if (is_float(e)) {
+        const char *suffix = n->is_float ? "" : ".0";
+        text = e->gpu ? text_format("FL_N(%s%s)", text, suffix)
+                      : text_format("%s%s%s", text, suffix, e->type == F32 ? "f" : "");
+    } else {
+        while (text[0] == '0' && text[1]) /* C would read an octal number */
+            text++;
+        if (e->type == I64 && !e->gpu)
+            text = text_format("INT64_C(%s)", text);
+    }
+    return *sign ? text_format("(-%s)", text) : text;
+}
+
+static const char *name_text(struct element *e, const struct node *n, bool *truth)
+{
+    for (struct binding *b = e->bindings; b; b = b->next)
+        if (strcmp(b->name, n->text) == 0) {
+            *truth = b->truth;
+            return b->text;
+        }
+    if (strcmp(n->text, "True") == 0 || strcmp(n->text, "False") == 0) {
+        *truth = true;
+        return n->text[0] == 'T' ? "1" : "0";
+    }
+    for (size_t i = 0; i < sizeof CONSTANTS / sizeof *CONSTANTS; i++)
+        if (strcmp(CONSTANTS[i].name, n->text) == 0 && is_float(e))
+            return e->gpu ? CONSTANTS[i].gpu : e->type == F32 ? CONSTANTS[i].f32 : CONSTANTS[i].f64;
+    return REFUSE(e, n->place, "'%s' is not known here", n->text);
+}
+
+static bool is_simple(const char *c)
+{
+    for (; *c; c++)
+        if (!((*c >= 'a' && *c <= 'z') || (*c >= 'A' && *c <= 'Z') || (*c >= '0' && *c <= '9') || *c == '_' ||
+              *c == '.'))
+            return false;
+    return true;
+}
+
+static void bind(struct element *e, const char *name, const char *text, bool truth)
+{
+    if (!is_simple(text)) {
+        const char *temporary = text_format("t%d", e->temporaries++);
+        e->statements = text_format("%sconst %s %s = %s; ", e->statements ? e->statements : "",
+                                    truth ? "int" : ctype(e), temporary, text);
+        text = temporary;
+    }
+    struct binding *b = arena_alloc(sizeof *b);
+    *b = (struct binding){name, text, truth, e->bindings};
+    e->bindings = b;
+}
+
+static const char *call_primitive(struct element *e, const struct node *n, size_t k, bool *truth)
+{
+    const char *list = "";
+    int count = 0;
+    for (const struct node *a = n->child; a; a = a->next, count++) {
+        bool ignored = false;
+        const char *text = element_lower(e, a, &ignored);
+        if (!text)
+            return NULL;
+        if (a->keyword)
+            return REFUSE(e, a->place, "'%s' takes no names of arguments", n->text);
+        list = text_format("%s%s%s", list, count ? ", " : "", text);
+    }
+    if (count != PRIMITIVES[k].arguments)
+        return REFUSE(e, n->place, "%s has %d arguments, expected %d", n->text, count, PRIMITIVES[k].arguments);
+    if (!(PRIMITIVES[k].types & (is_float(e) ? FLOATS : INTS)))
+        return REFUSE(e, n->place, "%s is not there for %s: say what they do in value.%s", n->text,
+                      is_float(e) ? "floats" : "integers", is_float(e) ? "float" : "int");
+    *truth = PRIMITIVES[k].types & TRUTH;
+    return e->gpu ? text_format("m_%s(%s)", n->text, list)
+                  : text_format("m_%s_%s(%s)", n->text, compute_name(e->type), list);
+}
+
+static struct node *value_of(const struct element *e, const struct op *op)
+{
+    struct node *n = op->value[is_float(e) ? VALUE_FLOAT : VALUE_INT];
+    return n ? n : op->value[VALUE_ANY];
+}
+
+static const char *call_operator(struct element *e, const struct node *n, const struct op *op, bool *truth)
+{
+    const struct node *value = value_of(e, op), *given[MAX_PARAMS] = {0};
+    int count = 0;
+    for (const struct node *a = n->child; a; a = a->next) {
+        int p = a->keyword ? op_param(op, a->keyword) : count++;
+        if (p < 0 || p >= op->params)
+            return REFUSE(e, a->place, "%s has no such parameter", op->name);
+        given[p] = a;
+    }
+    if (e->depth > 30 || !value)
+        return REFUSE(e, n->place, "%s cannot be put in its place here", op->name);
+    for (int i = 0; i < e->depth; i++)
+        if (e->inlined[i] == op)
+            return REFUSE(e, n->place, "the value of %s needs itself, and it is no function of math.h", op->name);
+    struct binding *outer = e->bindings, *inner = NULL;
+    for (int i = 0; i < op->params; i++) {
+        const struct node *a = given[i] ? given[i] : op->param[i].value;
+        if (!a)
+            return REFUSE(e, n->place, "%s needs its parameter '%s'", op->name, op->param[i].name);
+        bool is_truth = false;
+        const char *text = element_lower(e, a, &is_truth);
+        if (!text)
+            return NULL;
+        bind(e, op->param[i].name, text, is_truth); /* seen by later arguments too: put aside */
+        struct binding *b = e->bindings;
+        e->bindings = outer;
+        b->next = inner;
+        inner = b;
+    }
+    e->bindings = inner;
+    e->inlined[e->depth++] = op;
+    const char *text = element_lower(e, value, truth);
+    e->depth--;
+    e->bindings = outer;
+    return text;
+}
+
+static const char *lower_call(struct element *e, const struct node *n, bool *truth)
+{
+    for (size_t k = 0; k < sizeof PRIMITIVES / sizeof *PRIMITIVES; k++)
+        if (strcmp(PRIMITIVES[k].name, n->text) == 0)
+            return call_primitive(e, n, k, truth);
+    for (const struct op *op = table_find(e->table, n->text); op; op = op->next_overload)
+        if (op->kind == KIND_POINTWISE)
+            return call_operator(e, n, op, truth);
+    return REFUSE(e, n->place, "'%s' is neither a function of math.h nor a pointwise operator", n->text);
+}
+
+static const char *lower_binary(struct element *e, const struct node *n, bool *truth)
+{
+    bool a_truth = false, b_truth = false;
+    const char *a = element_lower(e, n->child, &a_truth), *b = element_lower(e, n->child->next, &b_truth);
+    if (!a || !b)
+        return NULL;
+    const char *sign = n->text;
+    if (strchr("+-*", *sign)) {
+        const char *cast = a_truth && b_truth ? text_format("(%s)", ctype(e)) : "";
+        return text_format("(%s%s %s %s)", cast, a, sign, b);
+    }
+    if (*sign == '/') {
+        if (!is_float(e))
+            return REFUSE(e, n->place, "'/' has no value for integers: floor_divide or trunc_divide, or tofloat");
+        return text_format("(%s%s / %s)", a_truth ? text_format("(%s)", ctype(e)) : "", a, b);
+    }
+    if (*sign == '%' || strcmp(sign, "<<") == 0 || strcmp(sign, ">>") == 0) {
+        const char *name = *sign == '%' ? "remainder" : *sign == '<' ? "shift_left" : "shift_right";
+        if (*sign != '%' && is_float(e))
+            return REFUSE(e, n->place, "'%s' has no value for floats", sign);
+        return e->gpu ? text_format("m_%s(%s, %s)", name, a, b)
+                      : text_format("m_%s_%s(%s, %s)", name, compute_name(e->type), a, b);
+    }
+    bool bitwise = strlen(sign) == 1 && strchr("&|^", *sign);
+    if (bitwise && is_float(e) && !(a_truth && b_truth))
+        return REFUSE(e, n->place, "'%s' has no value for floats", sign);
+    *truth = bitwise ? a_truth && b_truth : true;
+    if (strcmp(sign, "&&") == 0 || strcmp(sign, "||") == 0) /* without branches */
+        return text_format("(%s %c %s)", a_truth ? a : text_format("(%s != 0)", a), *sign,
+                           b_truth ? b : text_format("(%s != 0)", b));
+    return text_format("(%s %s %s)", a, sign, b);
+}
+
+static const char *lower_unary(struct element *e, const struct node *n, bool *truth)
+{
+    bool is_truth = false;
+    const char *a = element_lower(e, n->child, &is_truth);
+    if (!a)
+        return NULL;
+    if (n->text[0] == '!') {
+        *truth = true;
+        return text_format(is_truth ? "(!%s)" : "(%s == 0)", a);
+    }
+    if (n->text[0] == '~' && is_float(e))
+        return REFUSE(e, n->place, "'~' has no value for floats");
+    return text_format("(%s%s%s)", n->text, is_truth ? text_format("(%s)", ctype(e)) : "", a);
+}
+
+static const char *lower_cond(struct element *e, const struct node *n, bool *truth)
+{
+    bool c_truth = false, a_truth = false, b_truth = false;
+    const char *c = element_lower(e, n->child, &c_truth);
+    const char *a = c ? element_lower(e, n->child->next, &a_truth) : NULL;
+    const char *b = a ? element_lower(e, n->child->next->next, &b_truth) : NULL;
+    if (!b)
+        return NULL;
+    *truth = a_truth && b_truth;
+    return text_format(c_truth ? "(%s ? %s%s : %s%s)" : "(%s != 0 ? %s%s : %s%s)", c,
+                       a_truth && !b_truth ? text_format("(%s)", ctype(e)) : "", a,
+                       b_truth && !a_truth ? text_format("(%s)", ctype(e)) : "", b);
+}
+
+static const char *lower(struct element *e, const struct node *n, bool *truth)
+{
+    switch (n->kind) {
+    case NODE_NUMBER:
+        return literal(e, n);
+    case NODE_NAME:
+        return name_text(e, n, truth);
+    case NODE_UNARY:
+        return lower_unary(e, n, truth);
+    case NODE_BINARY:
+        return lower_binary(e, n, truth);
+    case NODE_COND:
+        return lower_cond(e, n, truth);
+    case NODE_CALL:
+        return lower_call(e, n, truth);
+    case NODE_LET: {
+        bool is_truth = false;
+        const char *value = element_lower(e, n->child, &is_truth);
+        if (!value)
+            return NULL;
+        struct binding *outer = e->bindings;
+        bind(e, n->text, value, is_truth);
+        value = element_lower(e, n->child->next, truth);
+        e->bindings = outer;
+        return value;
+    }
+    case NODE_STRING:
+    case NODE_LIST:
+    case NODE_MEMBER:
+        break;
+    }
+    return REFUSE(e, n->place, "an element's value is made of numbers alone");
+}
+
+const char *element_lower(struct element *e, const struct node *n, bool *truth)
+{
+    static int depth;
+    *truth = false;
+    if (++e->nodes > MAX_NODES || depth > MAX_DEPTH) {
+        if (!e->failed)
+            REFUSE(e, n->place, "an expression that becomes too large");
+        return NULL;
+    }
+    depth++;
+    const char *text = lower(e, n, truth);
+    depth--;
+    if (text && strlen(text) > 100000) {
+        REFUSE(e, n->place, "an expression that becomes too large");
+        return NULL;
+    }
+    return text;
+}

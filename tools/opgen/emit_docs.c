@@ -1,0 +1,97 @@
+/* ops.md: the reference pages, by family; and the text of a signature. */
+#include "opgen.h"
+
+#include <string.h>
+
+static const char *literal_text(const struct node *n)
+{
+    if (n->kind == NODE_STRING)
+        return text_format("'%s'", n->text);
+    if (n->kind == NODE_UNARY)
+        return text_format("-%s", n->child->text);
+    if (n->kind != NODE_LIST)
+        return n->text;
+    const char *text = "";
+    for (const struct node *c = n->child; c; c = c->next)
+        text = text_format("%s%s%s", text, *text ? ", " : "", c->text);
+    return text_format("[%s]", text);
+}
+
+static const char *type_text(const struct param *p)
+{
+    static const char *const NAMES[] = {
+        [TYPE_TENSOR] = "Tensor",   [TYPE_OPERAND] = "Tensor|Scalar", [TYPE_TENSORS] = "Tensor[]",
+        [TYPE_INT] = "int",         [TYPE_INTS] = "int[]",            [TYPE_FLOAT] = "float",
+        [TYPE_FLOATS] = "float[]",  [TYPE_BOOL] = "bool",             [TYPE_SCALAR] = "Scalar",
+        [TYPE_DTYPE] = "dtype",     [TYPE_DEVICE] = "device",         [TYPE_LAYOUT] = "layout",
+        [TYPE_STRING] = "str",      [TYPE_MEMORY_FORMAT] = "memory_format",
+        [TYPE_GENERATOR] = "Generator", [TYPE_NONE] = "None"};
+    return text_format("%s%s", NAMES[p->type], p->optional ? "?" : "");
+}
+
+const char *results_text(const struct op *op)
+{
+    const char *text = "";
+    for (int i = 0; i < op->results; i++) {
+        struct param p = {.type = op->result[i].type};
+        text = text_format("%s%s%s%s%s", text, i ? ", " : "", type_text(&p), op->result[i].name ? " " : "",
+                           op->result[i].name ? op->result[i].name : "");
+    }
+    return op->results == 1 ? text : text_format("(%s)", text);
+}
+
+const char *signature_text(const struct op *op, bool python)
+{
+    const char *text = text_format("%s(", python ? op->base : op->name);
+    bool keywords = false;
+    for (int i = 0; i < op->params; i++) {
+        const struct param *p = &op->param[i];
+        const char *star = p->keyword_only && !keywords ? "*, " : "";
+        keywords |= p->keyword_only;
+        text = text_format("%s%s%s%s%s%s%s%s", text, i ? ", " : "", star, python ? "" : type_text(p), python ? "" : " ",
+                           p->name, p->value ? "=" : "", p->value ? literal_text(p->value) : "");
+    }
+    return text_format("%s) -> %s", text, results_text(op));
+}
+
+static void page(struct out *o, const struct op *op)
+{
+    emit(o, "### %s\n\n`%s`\n\n", op->name, signature_text(op, false));
+    if (op->doc)
+        emit(o, "%s\n\n", op->doc);
+    const char *forms = "";
+    if (op->forms & FORM_FUNCTION)
+        forms = text_format("%s `flambeau.%s`", forms, op->base);
+    if (op->forms & FORM_METHOD)
+        forms = text_format("%s `Tensor.%s`", forms, op->base);
+    if (op->forms & FORM_INPLACE)
+        forms = text_format("%s `Tensor.%s_`", forms, op->base);
+    if (op->forms & FORM_NN)
+        forms = text_format("%s `flambeau.nn.functional.%s`", forms, op->base);
+    if (op->forms & FORM_SPECIAL)
+        forms = text_format("%s `flambeau.special.%s`", forms, op->base);
+    if (op->forms & FORM_LINALG)
+        forms = text_format("%s `flambeau.linalg.%s`", forms, op->base);
+    emit(o, "Forms:%s%s\n\n", forms, op->forms & FORM_OUT ? ", with `out=`" : "");
+    for (const struct rule *r = op->rules; r; r = r->next)
+        if (r->body)
+            return;
+    if (op->has_grad)
+        emit_text(o, "Not differentiable.\n\n");
+}
+
+void emit_docs(struct out *o, const struct table *t)
+{
+    emit_text(o, "# Operators\n\nWritten from the operator table by opgen.\n\n");
+    for (const struct op *op = t->first; op; op = op->next) {
+        bool begun = false;
+        for (const struct op *other = t->first; other != op; other = other->next)
+            begun |= strcmp(other->family, op->family) == 0;
+        if (begun)
+            continue;
+        emit(o, "## %s\n\n", *op->family ? op->family : "others");
+        for (const struct op *other = op; other; other = other->next)
+            if (strcmp(other->family, op->family) == 0 && !(other->forms & FORM_INTERNAL))
+                page(o, other);
+    }
+}

@@ -1,0 +1,262 @@
+/* flambeau/ops.h: a typed inline function for each operator, over fl_call. An operator adds no symbol to the library.
+ *
+ * A program outside finds an operator by name once and keeps it; inside the library (FLAMBEAU_INTERNAL) the descriptor is
+ * named directly. Valid C11 and C++17: no compound literals, no designated initialisers.
+ */
+#include "opgen.h"
+
+#include <ctype.h>
+#include <string.h>
+
+static const char HEAD[] =
+    "/* The operators, as C functions (opgen writes this file from the operator table).\n"
+    " *\n"
+    " * Each is PyTorch's operator of that name. A tensor that is returned is a new reference, or the scope's. A\n"
+    " * function given NULL for a tensor that is not optional fails at once and leaves the error as it is. NAME_scalar\n"
+    " * takes a number (fl_int, fl_float, fl_boolean) in the place of its last tensor. Lists and optional numbers are\n"
+    " * borrowed; {NULL, 0}, NULL, -1 and FL_NO_DTYPE stand for \"none given\".\n"
+    " */\n"
+    "#ifndef FLAMBEAU_OPS_H\n"
+    "#define FLAMBEAU_OPS_H\n"
+    "\n"
+    "#include \"flambeau.h\"\n"
+    "\n"
+    "#ifdef FLAMBEAU_INTERNAL\n"
+    "#define FL_OPS_FIND(id, name)                                        \\\n"
+    "    extern const fl_op id __attribute__((visibility(\"hidden\")));     \\\n"
+    "    const fl_op *const op = &id\n"
+    "#else\n"
+    "#define FL_OPS_FIND(id, name)                                        \\\n"
+    "    static const fl_op *found;                                       \\\n"
+    "    const fl_op *const op = fl_ops_find(&found, name)\n"
+    "static inline const fl_op *fl_ops_find(const fl_op **found, const char *name)\n"
+    "{\n"
+    "    const fl_op *op = __atomic_load_n(found, __ATOMIC_RELAXED);\n"
+    "    if (!op) {\n"
+    "        op = fl_op_find(name);\n"
+    "        __atomic_store_n(found, op, __ATOMIC_RELAXED);\n"
+    "    }\n"
+    "    return op;\n"
+    "}\n"
+    "#endif\n"
+    "\n"
+    "static inline fl_value fl_ops_int(const int64_t *i) { return i ? fl_int(*i) : fl_none(); }\n"
+    "static inline fl_value fl_ops_float(const double *f) { return f ? fl_float(*f) : fl_none(); }\n"
+    "static inline fl_value fl_ops_bool(int b) { return b < 0 ? fl_none() : fl_boolean(b != 0); }\n"
+    "static inline fl_value fl_ops_enum(int i) { return i < 0 ? fl_none() : fl_int(i); }\n"
+    "static inline fl_value fl_ops_ints(fl_ints list)\n"
+    "{\n"
+    "    fl_value v = fl_none();\n"
+    "    if (list.data || list.count)\n"
+    "        v.tag = FL_INTS, v.count = (uint32_t)list.count, v.as.ints = list.data;\n"
+    "    return v;\n"
+    "}\n"
+    "static inline fl_value fl_ops_floats(fl_floats list)\n"
+    "{\n"
+    "    fl_value v = fl_none();\n"
+    "    if (list.data || list.count)\n"
+    "        v.tag = FL_FLOATS, v.count = (uint32_t)list.count, v.as.floats = list.data;\n"
+    "    return v;\n"
+    "}\n"
+    "static inline fl_value fl_ops_tensors(fl_tensors list)\n"
+    "{\n"
+    "    fl_value v = fl_none();\n"
+    "    v.tag = FL_TENSORS, v.count = (uint32_t)list.count, v.as.tensors = list.data;\n"
+    "    return v;\n"
+    "}\n"
+    "static inline fl_value fl_ops_dtype(fl_dtype dtype)\n"
+    "{\n"
+    "    fl_value v = fl_none();\n"
+    "    if (dtype != FL_NO_DTYPE)\n"
+    "        v.tag = FL_DTYPE, v.as.i = dtype;\n"
+    "    return v;\n"
+    "}\n"
+    "static inline fl_value fl_ops_device(fl_device device)\n"
+    "{\n"
+    "    fl_value v = fl_none();\n"
+    "    if (device.kind >= 0)\n"
+    "        v.tag = FL_DEVICE, v.as.device = device;\n"
+    "    return v;\n"
+    "}\n"
+    "static inline fl_value fl_ops_string(const char *string)\n"
+    "{\n"
+    "    fl_value v = fl_none();\n"
+    "    if (string)\n"
+    "        v.tag = FL_STRING, v.as.string = string;\n"
+    "    return v;\n"
+    "}\n"
+    "static inline fl_value fl_ops_generator(fl_generator *generator)\n"
+    "{\n"
+    "    fl_value v = fl_none();\n"
+    "    if (generator)\n"
+    "        v.tag = FL_GENERATOR, v.as.generator = generator;\n"
+    "    return v;\n"
+    "}\n"
+    "static inline fl_tensor *fl_ops_call(const fl_op *op, const fl_value *args)\n"
+    "{\n"
+    "    fl_value y = fl_none();\n"
+    "    return op && fl_call(op, args, &y) == 0 ? y.as.tensor : NULL;\n"
+    "}\n";
+
+/* Names that flambeau.h has for other things. */
+static const char *const TAKEN[] = {"int",    "float",  "boolean", "none",   "tensor_value", "error", "retain",
+                                    "release","keep",   "scalar",  "ndim",   "size",         "sizes", "strides",
+                                    "numel",  "data",   "item",    "call",   "grad",         "backward", "version",
+                                    "dtype_of", "device_of", "is_contiguous", "requires_grad", "item_int"};
+
+static const char *const ENDS[] = {"_scalar", "_scalar_first"};
+
+struct used {
+    const char *name;
+    struct used *next;
+};
+static struct used *names;
+
+static const char *unused_name(const char *name)
+{
+    for (size_t i = 0; i < sizeof TAKEN / sizeof *TAKEN; i++)
+        if (strcmp(TAKEN[i], name) == 0)
+            name = text_format("%s_op", name);
+    for (struct used *u = names; u; u = u->next)
+        if (strcmp(u->name, name) == 0)
+            return unused_name(text_format("%s_op", name));
+    struct used *u = arena_alloc(sizeof *u);
+    u->name = name, u->next = names;
+    names = u;
+    return name;
+}
+
+static const char *lower_case(const char *s)
+{
+    char *copy = text_copy(s, strlen(s));
+    for (char *c = copy; *c; c++)
+        *c = (char)tolower((unsigned char)*c);
+    return copy;
+}
+
+static const char *const WRAP[] = {
+    [TYPE_TENSOR] = "fl_tensor_value", [TYPE_OPERAND] = "fl_tensor_value", [TYPE_TENSORS] = "fl_ops_tensors",
+    [TYPE_INT] = "fl_int",             [TYPE_INTS] = "fl_ops_ints",        [TYPE_FLOAT] = "fl_float",
+    [TYPE_FLOATS] = "fl_ops_floats",   [TYPE_BOOL] = "fl_boolean",         [TYPE_SCALAR] = "",
+    [TYPE_DTYPE] = "fl_ops_dtype",     [TYPE_DEVICE] = "fl_ops_device",    [TYPE_LAYOUT] = "fl_ops_enum",
+    [TYPE_MEMORY_FORMAT] = "fl_ops_enum", [TYPE_STRING] = "fl_ops_string", [TYPE_GENERATOR] = "fl_ops_generator",
+};
+
+static const char *wrap(const struct param *p)
+{
+    if (p->optional && p->type == TYPE_INT)
+        return "fl_ops_int";
+    if (p->optional && p->type == TYPE_FLOAT)
+        return "fl_ops_float";
+    if (p->optional && p->type == TYPE_BOOL)
+        return "fl_ops_bool";
+    return WRAP[p->type];
+}
+
+static void function_head(struct out *o, const struct op *op, const char *name, int number)
+{
+    bool single = op->results == 1 && op->result[0].type == TYPE_TENSOR;
+    emit(o, "static inline %sfl_%s(", single ? "fl_tensor *" : "int ", name);
+    for (int i = 0; i < op->params; i++)
+        emit(o, "%s%s%s", i ? ", " : "", i == number ? "fl_value " : ctype_internal(&op->param[i], KIND_KERNEL),
+             op->param[i].cname);
+    for (int i = 0; i < op->results && !single; i++) {
+        static const char *const TYPES[] = {
+            [TYPE_TENSOR] = "fl_tensor **", [TYPE_TENSORS] = "fl_value *", [TYPE_INT] = "int64_t *",
+            [TYPE_FLOAT] = "double *",      [TYPE_BOOL] = "bool *",        [TYPE_SCALAR] = "fl_value *"};
+        emit(o, "%s%s", i || op->params ? ", " : "", TYPES[op->result[i].type]);
+        emit(o, op->results == 1 ? "y" : "y%d", i);
+    }
+    emit_text(o, op->params || !single ? ")\n{\n" : "void)\n{\n");
+}
+
+static void function_results(struct out *o, const struct op *op)
+{
+    if (op->results == 1 && op->result[0].type == TYPE_TENSOR) {
+        emit(o, "    return fl_ops_call(op, %s);\n", op->params ? "a" : "NULL");
+        return;
+    }
+    emit(o, "    if (!op || fl_call(op, %s, r) != 0)\n        return -1;\n", op->params ? "a" : "NULL");
+    for (int i = 0; i < op->results; i++) {
+        static const char *const MEMBERS[] = {[TYPE_TENSOR] = ".as.tensor", [TYPE_TENSORS] = "",  [TYPE_INT] = ".as.i",
+                                              [TYPE_FLOAT] = ".as.f",       [TYPE_SCALAR] = "",
+                                              [TYPE_BOOL] = ".as.i != 0"};
+        emit(o, op->results == 1 ? "    *y = " : "    *y%d = ", i);
+        emit(o, "r[%d]%s;\n", i, MEMBERS[op->result[i].type]);
+    }
+    emit_text(o, "    return 0;\n");
+}
+
+/* number: the parameter that this variant takes as a number, or -1. */
+static void function(struct out *o, const struct op *op, const char *name, const char *id, const char *full_name,
+                     int number)
+{
+    bool single = op->results == 1 && op->result[0].type == TYPE_TENSOR;
+    function_head(o, op, name, number);
+    emit(o, "    FL_OPS_FIND(op_%s, \"%s\");\n", id, full_name);
+    if (op->params)
+        emit(o, "    fl_value a[%d];\n", op->params);
+    if (!single && op->results)
+        emit(o, "    fl_value r[%d];\n", op->results);
+    else if (!single)
+        emit_text(o, "    fl_value *r = NULL;\n");
+    for (int i = 0; i < op->results && !single; i++)
+        if (op->result[i].type == TYPE_TENSOR)
+            emit(o, op->results == 1 ? "    *y = NULL;\n" : "    *y%d = NULL;\n", i);
+    const char *test = "";
+    for (int i = 0; i < op->params; i++)
+        if (type_is_tensor(op->param[i].type) && !op->param[i].optional && i != number)
+            test = text_format("%s%s!%s", test, *test ? " || " : "", op->param[i].cname);
+    if (*test)
+        emit(o, "    if (%s)\n        return %s;\n", test, single ? "NULL" : "-1");
+    for (int i = 0; i < op->params; i++)
+        emit(o, "    a[%d] = %s(%s);\n", i, i == number ? "" : wrap(&op->param[i]), op->param[i].cname);
+    function_results(o, op);
+    emit_text(o, "}\n");
+}
+
+static void comment(struct out *o, const struct op *op)
+{
+    const char *doc = op->doc ? op->doc : "", *at;
+    while ((at = strstr(doc, "*/")))
+        doc = text_format("%.*s* /%s", (int)(at - doc), doc, at + 2);
+    emit(o, "\n/* %s%s", signature_text(op, false), *doc ? "\n * " : "");
+    for (; *doc; doc++) {
+        emit_text(o, *doc == '\n' ? "\n * " : text_copy(doc, 1));
+    }
+    emit_text(o, " */\n");
+}
+
+static void all_variants(struct out *o, const struct op *op, const char *name, const char *id, const char *full_name)
+{
+    int numbers[2] = {-1, -1}, operands = 0;
+    for (int i = 0; i < op->params; i++)
+        if (op->param[i].type == TYPE_OPERAND)
+            numbers[operands++ ? 0 : 1] = i;
+    if (operands == 1) /* the only one is the last */
+        numbers[0] = numbers[1], numbers[1] = -1;
+    const char *own = unused_name(name);
+    function(o, op, own, id, full_name, -1);
+    for (int k = 0; k < 2; k++)
+        if (numbers[k] >= 0)
+            function(o, op, unused_name(text_format("%s%s", own, ENDS[k])), id, full_name, numbers[k]);
+}
+
+void emit_header(struct out *o, const struct table *t)
+{
+    emit_text(o, HEAD);
+    for (int internal = 0; internal < 2; internal++) {
+        emit_text(o, internal ? "\n#ifdef FLAMBEAU_INTERNAL\n" : "");
+        for (const struct op *op = t->first; op; op = op->next) {
+            if (!!(op->forms & FORM_INTERNAL) != internal)
+                continue;
+            const char *name = op->order ? text_format("%s_%s", op->base, lower_case(op->overload)) : op->base;
+            comment(o, op);
+            all_variants(o, op, name, op->id, op->name);
+            if (op->inplace_name)
+                all_variants(o, op, text_format("%s_", name), op->inplace_id, op->inplace_name);
+        }
+        emit_text(o, internal ? "#endif\n" : "");
+    }
+    emit_text(o, "\n#undef FL_OPS_FIND\n#endif\n");
+}

@@ -1,0 +1,409 @@
+/* ops_loops_N.simd.c: the loops over elements, for every compute type an operator needs.
+ *
+ * A loop's body is made as text in which the operands are x0, x1..., the scalars s0, s1...; loops that are the same text are
+ * kept once. Index i of the registry stands in file i % LOOP_FILES. In a text, the lines "#line ^" and "#line @" become
+ * directives for the place in the table and for the written file; the byte INDEX becomes the loop's number.
+ */
+#include "opgen.h"
+
+#include <string.h>
+
+#define INDEX "\x02"
+
+struct loop {
+    const char *body, *row; /* row: the reduction's entry of the table; NULL for a plain loop */
+    struct place place;
+    struct loop *next;
+};
+static struct loop *loops, *reductions;
+
+static int registry_add(struct loop **list, const char *body, const char *row, struct place place)
+{
+    int index = 1;
+    for (; *list; list = &(*list)->next, index++)
+        if (strcmp((*list)->body, body) == 0 && text_same((*list)->row, row))
+            return index;
+    *list = arena_alloc(sizeof **list);
+    **list = (struct loop){body, row, place, NULL};
+    return index;
+}
+
+int loop_add(const char *body, struct place place)
+{
+    return registry_add(&loops, body, NULL, place);
+}
+
+int reduce_loops_add(const char *body, const char *row, struct place place)
+{
+    return registry_add(&reductions, body, row, place);
+}
+
+/* ---- pointwise ---- */
+
+/* Whether an expression is made of scalars and numbers alone, so that it can be settled before the loop. */
+static bool is_uniform(const struct node *n, const struct loop_spec *spec)
+{
+    if (n->kind == NODE_NAME)
+        for (int i = 0; i < spec->operands; i++)
+            if (strcmp(spec->operand[i], n->text) == 0)
+                return false;
+    if (n->kind == NODE_LET || n->kind == NODE_CALL)
+        return false;
+    for (const struct node *c = n->child; c; c = c->next)
+        if (!is_uniform(c, spec))
+            return false;
+    return true;
+}
+
+static bool bind_names(struct element *e, const struct loop_spec *spec)
+{
+    for (int i = 0; i < spec->operands + spec->scalars; i++) {
+        struct binding *b = arena_alloc(sizeof *b);
+        bool operand = i < spec->operands;
+        int k = operand ? i : i - spec->operands;
+        *b = (struct binding){operand ? spec->operand[k] : spec->scalar[k],
+                              text_format(operand ? "x%d" : "s%d", k), operand && (spec->truths >> k & 1), e->bindings};
+        e->bindings = b;
+    }
+    return true;
+}
+
+/* The loop for one expression; conditions that do not depend on elements become ifs around loops. */
+static const char *loop_text(const struct loop_spec *spec, const struct node *n, int depth)
+{
+    struct element e = {.table = spec->table, .type = spec->type, .quiet = spec->quiet, .gpu = spec->gpu};
+    bool truth = false;
+    if (spec->op)
+        e.inlined[e.depth++] = spec->op;
+    bind_names(&e, spec);
+    if (n->kind == NODE_COND && depth < 10 && is_uniform(n->child, spec)) {
+        const char *condition = element_lower(&e, n->child, &truth);
+        const char *yes = condition ? loop_text(spec, n->child->next, depth + 1) : NULL;
+        const char *no = yes ? loop_text(spec, n->child->next->next, depth + 1) : NULL;
+        return no ? text_format("    if (%s) {\n%s    } else {\n%s    }\n", condition, yes, no) : NULL;
+    }
+    const char *value = element_lower(&e, n, &truth);
+    if (!value)
+        return NULL;
+    if (spec->truth_result && !truth)
+        value = text_format("%s != 0", value);
+    const char *loads = "";
+    const char *type = compute_ctype(spec->type);
+    if (spec->gpu) {
+        for (int i = 0; i < spec->operands; i++)
+            loads = text_format("%s        const %s x%d = FL_LOAD%s(%d, i);\n", loads,
+                                spec->truths >> i & 1 ? "int" : "T", i, spec->truths >> i & 1 ? "_BOOL" : "", i);
+        return text_format("    FL_EACH(i) {\n%s        %sFL_STORE%s(i, %s);\n    }\n", loads,
+                           e.statements ? e.statements : "", spec->truth_result ? "_BOOL" : "", value);
+    }
+    for (int i = 0; i < spec->operands; i++)
+        loads = text_format("%s        const %s x%d = d%d[i];\n", loads, spec->truths >> i & 1 ? "uint8_t" : type, i,
+                            i);
+    return text_format("#pragma GCC ivdep\n    for (int64_t i = 0; i < n; i++) {\n%s#line ^\n        %sy[i] = %s%s;\n"
+                       "#line @\n    }\n",
+                       loads, e.statements ? e.statements : "", spec->truth_result ? "(uint8_t)" : "",
+                       truth && spec->truth_result ? value : text_format("(%s)", value));
+}
+
+const char *loop_body(const struct loop_spec *spec, const struct node *n)
+{
+    const char *type = compute_ctype(spec->type);
+    const char *text = loop_text(spec, n, 0);
+    if (!text || spec->gpu)
+        return text;
+    const char *head = text_format("    %s *y = (%s *)data[0];\n", spec->truth_result ? "uint8_t" : type,
+                                   spec->truth_result ? "uint8_t" : type);
+    for (int i = 0; i < spec->operands; i++) {
+        const char *own = spec->truths >> i & 1 ? "uint8_t" : type;
+        head = text_format("%s    const %s *d%d = (const %s *)data[%d];\n", head, own, i, own, i + 1);
+    }
+    for (int i = 0; i < spec->scalars; i++)
+        head = text_format("%s    const %s s%d = (%s)scalars[%d].%s;\n", head, type, i, type, i,
+                           spec->type == F32 || spec->type == F64 ? "f" : "i");
+    return text_format("static void loop_" INDEX "(int64_t n, char *const *data, const union loop_scalar *scalars)\n"
+                       "{\n%s%s%s}\n",
+                       head, spec->scalars ? "" : "    (void)scalars;\n", text);
+}
+
+/* Whether an operator needs loops of that compute type, and which of its values they are made from. */
+static struct node *value_for(const struct op *op, enum compute type, bool *needed)
+{
+    bool is_float = type == F32 || type == F64;
+    bool integral = op->accepts & (ACCEPT_INTEGRAL | (op->value[VALUE_BOOL] ? 0 : ACCEPT_BOOL));
+    if (op->result_dtype == RESULT_FLOAT)
+        *needed = is_float;
+    else if (is_float)
+        *needed = op->accepts & ACCEPT_FLOATING;
+    else
+        *needed = type == I32 ? integral : op->accepts & ACCEPT_INTEGRAL;
+    struct node *n = op->value[is_float ? VALUE_FLOAT : VALUE_INT];
+    return n ? n : op->value[VALUE_ANY];
+}
+
+static void spec_names(struct loop_spec *spec, const struct op *op)
+{
+    spec->operands = op->operands, spec->scalars = op->scalars;
+    for (int i = 0; i < op->operands; i++) {
+        spec->operand[i] = op->param[op->operand[i]].name;
+        if (op->truths >> op->operand[i] & 1)
+            spec->truths |= 1u << i;
+    }
+    for (int i = 0; i < op->scalars; i++)
+        spec->scalar[i] = op->param[op->scalar[i]].name;
+}
+
+static void pointwise_loops(const struct table *t, struct op *op)
+{
+    struct loop_spec spec = {.table = t, .op = op, .truth_result = op->result_dtype == RESULT_BOOL};
+    spec_names(&spec, op);
+    for (int type = F32; type < COMPUTE_TYPES; type++) {
+        bool needed;
+        struct node *n = value_for(op, (enum compute)type, &needed);
+        if (!needed)
+            continue;
+        if (!n) {
+            complain(op->place, "%s has no value for %s", op->name, type < I32 ? "floats" : "integers");
+            return;
+        }
+        spec.type = (enum compute)type;
+        const char *body = loop_body(&spec, n);
+        if (!body)
+            return; /* one complaint for one expression */
+        op->loop[type] = loop_add(body, n->place);
+    }
+    struct node *n = op->value[VALUE_BOOL];
+    spec.type = I32;
+    const char *body = n ? loop_body(&spec, n) : NULL;
+    if (body)
+        op->loop_bool = loop_add(body, n->place);
+}
+
+/* ---- reductions ---- */
+
+static const char *step_text(const struct table *t, const struct op *op, const struct node *n, enum compute type,
+                             const char *const names[2])
+{
+    struct element e = {.table = t, .type = type};
+    bool truth = false;
+    for (int i = 0; i < 2 && names[i]; i++) {
+        struct binding *b = arena_alloc(sizeof *b);
+        *b = (struct binding){names[i], names[i], false, e.bindings};
+        e.bindings = b;
+    }
+    for (int i = 0; i < op->scalars; i++) {
+        struct binding *b = arena_alloc(sizeof *b);
+        *b = (struct binding){op->param[op->scalar[i]].name, text_format("s%d", i), false, e.bindings};
+        e.bindings = b;
+    }
+    const char *value = element_lower(&e, n, &truth);
+    return value ? text_format("#line ^\n    %sreturn %s;\n#line @\n", e.statements ? e.statements : "", value) : NULL;
+}
+
+/* Replaces the words of a template: T the type, PARAMS and ARGS the scalars, L the number of lanes, N the index. */
+static const char *fill(const char *text, const char *type, const char *params, const char *args, int lanes)
+{
+    const char *words[][2] = {{"$T", type}, {"$P", params}, {"$A", args}, {"$L", text_format("%d", lanes)}};
+    for (size_t k = 0; k < sizeof words / sizeof *words; k++) {
+        const char *at;
+        while ((at = strstr(text, words[k][0])))
+            text = text_format("%.*s%s%s", (int)(at - text), text, words[k][1], at + 2);
+    }
+    return text;
+}
+
+static const char *function(const char *name, const char *arguments, const char *body, const char *params)
+{
+    return text_format("static inline $T %s_" INDEX "(%s%s)\n{\n%s}\n", name, arguments, params, body);
+}
+
+/* Lanes: enough for four vectors of AVX2 registers, the same everywhere, joined in a tree; longer runs are halved, so that
+ * rounding errors grow with the logarithm of the length. */
+static const char INNER[] =
+    "static $T block_" INDEX "(int64_t n, const $T *x$P)\n"
+    "{\n"
+    "    int64_t i = 0;\n"
+    "    if (n < $L) {\n"
+    "        $T acc = $F;\n"
+    "        for (; i < n; i++)\n"
+    "            acc = step_" INDEX "(acc, x[i]$A);\n"
+    "        return acc;\n"
+    "    }\n"
+    "    $T lane[$L];\n"
+    "    for (int l = 0; l < $L; l++)\n"
+    "        lane[l] = $G;\n"
+    "$I"
+    "    for (; i + $L <= n; i += $L)\n"
+    "        for (int l = 0; l < $L; l++)\n"
+    "            lane[l] = step_" INDEX "(lane[l], x[i + l]$A);\n"
+    "    for (int l = 0; i + l < n; l++)\n"
+    "        lane[l] = step_" INDEX "(lane[l], x[i + l]$A);\n"
+    "    for (int w = $L / 2; w; w /= 2)\n"
+    "        for (int l = 0; l < w; l++)\n"
+    "            lane[l] = join_" INDEX "(lane[l], lane[l + w]$A);\n"
+    "    return lane[0];\n"
+    "}\n"
+    "static $T tree_" INDEX "(int64_t n, const $T *x$P)\n"
+    "{\n"
+    "    if (n <= 4096)\n"
+    "        return block_" INDEX "(n, x$A);\n"
+    "    int64_t half = (n / 2 + 4095) / 4096 * 4096;\n"
+    "    const $T a = tree_" INDEX "(half, x$A), b = tree_" INDEX "(n - half, x + half$A);\n"
+    "    return join_" INDEX "(a, b$A);\n"
+    "}\n"
+    "static void inner_" INDEX "(int64_t n, const void *x, void *acc, const union loop_scalar *scalars)\n"
+    "{\n"
+    "$S    *($T *)acc = tree_" INDEX "(n, x$A);\n"
+    "}\n";
+
+static const char OVER[] =
+    "static void $W_over_" INDEX "(int64_t n, void *acc, const void *x, const union loop_scalar *scalars)\n"
+    "{\n"
+    "$S    $T *a = acc;\n"
+    "    const $T *b = x;\n"
+    "    (void)b;\n"
+    "#pragma GCC ivdep\n"
+    "    for (int64_t i = 0; i < n; i++)\n"
+    "        a[i] = $E;\n"
+    "}\n";
+
+static const char FINISH[] =
+    "static void finish_over_" INDEX "(int64_t n, void *acc, int64_t count, const union loop_scalar *scalars)\n"
+    "{\n"
+    "$S    $T *a = acc;\n"
+    "    for (int64_t i = 0; i < n; i++)\n"
+    "        a[i] = finish_" INDEX "(a[i], ($T)count$A);\n"
+    "}\n";
+
+static const char *put(const char *text, const char *word, const char *with)
+{
+    const char *at;
+    while ((at = strstr(text, word)))
+        text = text_format("%.*s%s%s", (int)(at - text), text, with, at + 2);
+    return text;
+}
+
+static void reduce_type(const struct table *t, struct op *op, enum compute type)
+{
+    static const char *const ACC_X[] = {"acc", "x"}, *const A_B[] = {"a", "b"}, *const ACC_COUNT[] = {"acc", "count"},
+                             *const NOTHING[] = {NULL, NULL};
+    const char *step = step_text(t, op, op->step, type, ACC_X), *join = step_text(t, op, op->join, type, A_B);
+    const char *begin = op->start ? step_text(t, op, op->start, type, NOTHING) : NULL;
+    const char *finish = op->finish ? step_text(t, op, op->finish, type, ACC_COUNT) : NULL;
+    if (!step || !join || (op->start && !begin) || (op->finish && !finish))
+        return;
+    const char *params = "", *args = "", *scalars = "    (void)scalars;\n";
+    for (int i = 0; i < op->scalars; i++) {
+        params = text_format("%s, $T s%d", params, i);
+        args = text_format("%s, s%d", args, i);
+        scalars = text_format("%s    const $T s%d = ($T)scalars[%d].%s;\n", scalars, i, i, type < I32 ? "f" : "i");
+    }
+    const char *text = function("step", "$T acc, $T x", step, params);
+    text = text_format("%s%s", text, function("join", "$T a, $T b", join, params));
+    if (begin)
+        text = text_format("%s%s", text, function("start", *params ? params + 2 : "void", begin, ""));
+    if (finish)
+        text = text_format("%s%s%s", text, function("finish", "$T acc, $T count", finish, params), FINISH);
+    const char *start_call = text_format("start_" INDEX "(%s)", *args ? args + 2 : "");
+    const char *inner = put(INNER, "$F", begin ? start_call : "x[i++]");
+    inner = put(put(inner, "$G", begin ? start_call : "x[l]"), "$I", begin ? "" : "    i = $L;\n");
+    text = text_format("%s%s", text, inner);
+    text = text_format("%s%s", text, put(put(OVER, "$W", "step"), "$E", "step_" INDEX "(a[i], b[i]$A)"));
+    text = text_format("%s%s", text, put(put(OVER, "$W", "join"), "$E", "join_" INDEX "(a[i], b[i]$A)"));
+    if (begin)
+        text = text_format("%s%s", text, put(put(OVER, "$W", "start"), "$E", start_call));
+    text = fill(put(text, "$S", scalars), compute_ctype(type), fill(params, compute_ctype(type), "", "", 0), args,
+                type == F32 || type == I32 ? 32 : 16);
+    const char *row = text_format("{inner_" INDEX ", step_over_" INDEX ", join_over_" INDEX ", %s, %s}",
+                                  begin ? "start_over_" INDEX : "NULL", finish ? "finish_over_" INDEX : "NULL");
+    op->loop[type] = reduce_loops_add(text, row, op->step->place);
+}
+
+static void reduce_all(const struct table *t, struct op *op)
+{
+    bool integers = op->accepts & (ACCEPT_INTEGRAL | ACCEPT_BOOL), floats = op->accepts & ACCEPT_FLOATING;
+    if (op->result_dtype == RESULT_FLOAT || floats) {
+        reduce_type(t, op, F32);
+        reduce_type(t, op, F64);
+    }
+    if (integers && op->result_dtype != RESULT_FLOAT) {
+        if (op->result_dtype != RESULT_SUM)
+            reduce_type(t, op, I32);
+        reduce_type(t, op, I64);
+    }
+}
+
+void emit_pointwise_bodies(const struct table *t)
+{
+    for (struct op *op = t->first; op; op = op->next) {
+        if (op->kind == KIND_POINTWISE)
+            pointwise_loops(t, op);
+        else if (op->kind == KIND_REDUCE && op->step && op->join)
+            reduce_all(t, op);
+    }
+}
+
+/* ---- writing ---- */
+
+static void write_text(struct out *o, const struct loop *loop, int index, const char *text)
+{
+    const char *number = text_format("%d", index);
+    while (*text) {
+        size_t n = strcspn(text, "\n");
+        if (strncmp(text, "#line ^", n) == 0 && n == 7) {
+            emit(o, "#line %d \"%s\"", loop->place.line, text_quote(loop->place.file));
+        } else if (strncmp(text, "#line @", n) == 0 && n == 7) {
+            emit(o, "#line %d \"%s\"", o->line + 1, o->name);
+        } else {
+            for (size_t i = 0; i < n;) {
+                size_t k = strcspn(text + i, INDEX "\n");
+                emit_text(o, text_copy(text + i, k));
+                i += k;
+                if (i < n)
+                    emit_text(o, number), i++;
+            }
+        }
+        text += n;
+        if (*text)
+            emit_text(o, "\n"), text++;
+    }
+}
+
+static void write_rows(struct out *o, const struct loop *list, const char *type, const char *name, int file)
+{
+    emit(o, "static const %s %s[] = {\n", type, name);
+    if (file == 0)
+        emit_text(o, *type == 'l' ? "    NULL,\n" : "    {NULL, NULL, NULL, NULL, NULL},\n");
+    int index = 1;
+    for (const struct loop *l = list; l; l = l->next, index++) {
+        if (index % LOOP_FILES != file)
+            continue;
+        emit_text(o, "    ");
+        write_text(o, l, index, l->row ? l->row : "loop_" INDEX);
+        emit_text(o, ",\n");
+    }
+    if (file != 0) /* a list must not be empty */
+        emit_text(o, *type == 'l' ? "    NULL,\n" : "    {NULL, NULL, NULL, NULL, NULL},\n");
+    emit_text(o, "};\n");
+}
+
+void emit_loops(const struct table *t, struct out *files)
+{
+    (void)t;
+    for (int f = 0; f < LOOP_FILES; f++) {
+        struct out *o = &files[f];
+        emit_text(o, "/* Loops over elements, from the operator table (opgen writes this file). */\n"
+                     "#include \"ops/op.h\"\n"
+                     "#include \"ops/pointwise/math.h\"\n\n");
+        int index = 1;
+        for (const struct loop *l = loops; l; l = l->next, index++)
+            if (index % LOOP_FILES == f)
+                write_text(o, l, index, l->body), emit_text(o, "\n");
+        index = 1;
+        for (const struct loop *l = reductions; l; l = l->next, index++)
+            if (index % LOOP_FILES == f)
+                write_text(o, l, index, l->body), emit_text(o, "\n");
+        write_rows(o, loops, "loop_fn", "LOOPS", f);
+        write_rows(o, reductions, "struct reduce_loops", "REDUCTIONS", f);
+        emit(o, "const struct ops_loops FL_SIMD(ops_loops_%d) = {LOOPS, REDUCTIONS};\n", f);
+    }
+}

@@ -1,0 +1,101 @@
+/* ops_python.c: what the extension module's types and namespaces are filled with. An entry is a stub that hands its
+ * arguments, and the overloads of its name, to the argument parser. */
+#include "opgen.h"
+
+#include <string.h>
+
+/* One Python name in one place (a method of Tensor, a function of the module...). */
+struct name {
+    const char *python; /* "add_" */
+    const struct op *op[64];
+    const char *id[64];
+    int count;
+    struct name *next;
+};
+
+static void add(struct name **list, const char *python, const struct op *op, const char *id)
+{
+    while (*list && strcmp((*list)->python, python) != 0)
+        list = &(*list)->next;
+    if (!*list) {
+        *list = arena_alloc(sizeof **list);
+        (*list)->python = python;
+    }
+    struct name *n = *list;
+    if (n->count == 64) {
+        complain(op->place, "more than 64 overloads of %s", python);
+        return;
+    }
+    n->op[n->count] = op;
+    n->id[n->count++] = id;
+}
+
+static struct name *collect(const struct table *t, unsigned form)
+{
+    struct name *list = NULL;
+    for (const struct op *op = t->first; op; op = op->next) {
+        bool here = op->forms & form;
+        if (here)
+            add(&list, op->base, op, op->id);
+        bool inplace = form == FORM_METHOD || here;
+        if (op->inplace_id && inplace && !(op->forms & FORM_INTERNAL))
+            add(&list, text_format("%s_", op->base), op, op->inplace_id);
+    }
+    return list;
+}
+
+static const char *doc_text(const struct name *n)
+{
+    const char *text = "";
+    for (int i = 0; i < n->count; i++) {
+        const char *signature = signature_text(n->op[i], true);
+        bool inplace = strcmp(n->op[i]->base, n->python) != 0;
+        text = text_format("%s%s%s%s", text, i ? "\n" : "", n->python,
+                           signature + strlen(n->python) - (inplace ? 1 : 0));
+    }
+    for (int i = 0; i < n->count; i++)
+        if (n->op[i]->doc)
+            return text_format("%s\n\n%s", text, n->op[i]->doc);
+    return text;
+}
+
+static void emit_names(struct out *o, const struct table *t, unsigned form, const char *array, const char *prefix,
+                       const char *parser)
+{
+    struct name *list = collect(t, form);
+    for (const struct name *n = list; n; n = n->next) {
+        emit(o, "static const fl_op *const overloads_%s_%s[] = {", prefix, n->python);
+        for (int i = 0; i < n->count; i++)
+            emit(o, "%s&op_%s", i ? ", " : "", n->id[i]);
+        emit(o, "};\nstatic const struct python_name name_%s_%s = {\"%s\", %d, overloads_%s_%s};\n", prefix, n->python,
+             n->python, n->count, prefix, n->python);
+        emit(o, "static PyObject *%s_%s(PyObject *self, PyObject *const *args, Py_ssize_t n, PyObject *kw)\n{\n", prefix,
+             n->python);
+        if (form == FORM_METHOD)
+            emit(o, "    return %s(&name_%s_%s, self, args, n, kw);\n}\n", parser, prefix, n->python);
+        else
+            emit(o, "    (void)self;\n    return %s(&name_%s_%s, args, n, kw);\n}\n", parser, prefix, n->python);
+    }
+    emit(o, "PyMethodDef %s[] = {\n", array);
+    for (const struct name *n = list; n; n = n->next)
+        emit(o, "    {\"%s\", (PyCFunction)(void (*)(void))%s_%s, METH_FASTCALL | METH_KEYWORDS,\n     \"%s\"},\n",
+             n->python, prefix, n->python, text_quote(doc_text(n)));
+    emit_text(o, "    {NULL, NULL, 0, NULL},\n};\n\n");
+}
+
+void emit_python(struct out *o, const struct table *t)
+{
+    emit_text(o, "/* Python's names for the operators (opgen writes this file). */\n"
+                 "#include \"python/arguments.h\"\n\n#include \"ops/op.h\"\n\n");
+    for (const struct op *op = t->first; op; op = op->next) {
+        emit(o, "extern const fl_op op_%s;\n", op->id);
+        if (op->inplace_id)
+            emit(o, "extern const fl_op op_%s;\n", op->inplace_id);
+    }
+    emit_text(o, "\n");
+    emit_names(o, t, FORM_METHOD, "ops_methods", "m", "arguments_call_method");
+    emit_names(o, t, FORM_FUNCTION, "ops_functions", "f", "arguments_call_function");
+    emit_names(o, t, FORM_NN, "ops_nn_functions", "nn", "arguments_call_function");
+    emit_names(o, t, FORM_SPECIAL, "ops_special_functions", "special", "arguments_call_function");
+    emit_names(o, t, FORM_LINALG, "ops_linalg_functions", "linalg", "arguments_call_function");
+}

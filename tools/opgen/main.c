@@ -1,0 +1,96 @@
+/* opgen -o FOLDER FILE.ops...: compiles the operator table. Exit status 1 when the table has an error; then nothing is
+ * written. */
+#include "opgen.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+static bool read_file(struct table *table, const char *path)
+{
+    FILE *file = fopen(path, "rb");
+    if (!file) {
+        perror(path);
+        return false;
+    }
+    size_t size = 0, room = 1 << 16, n;
+    char *text = malloc(room);
+    while (text && (n = fread(text + size, 1, room - size, file)) > 0) {
+        size += n;
+        if (size == room) {
+            char *larger = realloc(text, room *= 2);
+            if (!larger)
+                free(text);
+            text = larger;
+        }
+    }
+    bool good = text && !ferror(file);
+    fclose(file);
+    if (good)
+        table_parse(table, path, text_copy(text, size), size);
+    else
+        fprintf(stderr, "opgen: %s cannot be read\n", path);
+    free(text);
+    return good;
+}
+
+enum { HEADER, KERNELS, TABLE, PYTHON, PYI, DOCS, GPU, LOOPS, FILES = LOOPS + LOOP_FILES };
+
+static bool compile(const struct table *t, const char *folder)
+{
+    struct out files[FILES] = {
+        {.name = "flambeau/ops.h"}, {.name = "ops_kernels.h"}, {.name = "ops_table.c"}, {.name = "ops_python.c"},
+        {.name = "_C.pyi"},         {.name = "ops.md"},        {.name = "ops_gpu.h"}};
+    for (int i = 0; i < LOOP_FILES; i++)
+        files[LOOPS + i].name = text_format("ops_loops_%d.simd.c", i);
+    for (int i = 0; i < FILES; i++)
+        files[i].line = 1;
+
+    emit_pointwise_bodies(t);
+    emit_grad_loops(t);
+    emit_loops(t, files + LOOPS);
+    emit_gpu(&files[GPU], t); /* before the table: it says which texts there are */
+    emit_header(&files[HEADER], t);
+    emit_kernels(&files[KERNELS], t);
+    emit_table(&files[TABLE], t);
+    emit_python(&files[PYTHON], t);
+    emit_pyi(&files[PYI], t);
+    emit_docs(&files[DOCS], t);
+
+    bool good = complaints() == 0;
+    if (good && ((mkdir(folder, 0777) != 0 && errno != EEXIST) ||
+                 (mkdir(text_format("%s/flambeau", folder), 0777) != 0 && errno != EEXIST))) {
+        perror(folder);
+        good = false;
+    }
+    for (int i = 0; i < FILES; i++) {
+        if (good && out_write(&files[i], folder) != 0)
+            good = false;
+        free(files[i].text);
+    }
+    return good;
+}
+
+int main(int argc, char **argv)
+{
+    const char *folder = NULL;
+    struct table table = {0};
+    bool good = true;
+    int count = 0;
+    for (int i = 1; i < argc; i++) {
+        if (strcmp(argv[i], "-o") == 0 && i + 1 < argc)
+            folder = argv[++i];
+        else
+            count++, good &= read_file(&table, argv[i]);
+    }
+    if (!folder || !count) {
+        fputs("usage: opgen -o FOLDER FILE.ops...\n", stderr);
+        return 1;
+    }
+    table_finish(&table);
+    good = good && complaints() == 0 && compile(&table, folder);
+    arena_free();
+    return good ? 0 : 1;
+}

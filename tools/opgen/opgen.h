@@ -1,0 +1,280 @@
+/* The operator table's compiler: what its parts share.
+ *
+ * main.c reads files and calls, in this order: lexer.c (characters to tokens), table.c (paragraphs to struct op),
+ * expr.c (expressions to trees), element.c (trees to the C of one element), compose.c (trees to C over operators), and
+ * the emit_*.c, one for each file that is written. Everything is allocated from one arena that lives until the end;
+ * strings are never changed once made. An error is recorded and the work goes on, so that one run tells several.
+ */
+#ifndef OPGEN_H
+#define OPGEN_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum { MAX_PARAMS = 32, MAX_RESULTS = 4, MAX_OPERANDS = 6, MAX_GRAD_OPERANDS = 8, LOOP_FILES = 4 };
+
+/* ---- text.c: memory, strings, output ---- */
+
+void *arena_alloc(size_t size); /* zeroed */
+void arena_free(void);
+char *text_copy(const char *s, size_t n);
+char *text_format(const char *format, ...) __attribute__((format(printf, 1, 2)));
+bool text_same(const char *a, const char *b); /* NULL is like nothing but NULL */
+char *text_replace(const char *s, char from, char to);
+char *text_quote(const char *s); /* as a C string literal's content */
+
+/* A file to be written: its text grows; `line` is the number of the line that the next character falls on. */
+struct out {
+    const char *name;
+    char *text;
+    size_t size, room;
+    int line;
+};
+void emit(struct out *o, const char *format, ...) __attribute__((format(printf, 2, 3)));
+void emit_text(struct out *o, const char *s);
+void text_release(struct out *o); /* drops the text */
+/* Writes folder/name unless it has that content already. 0, or -1 with a message printed. */
+int out_write(const struct out *o, const char *folder);
+
+/* ---- places and errors (text.c) ---- */
+
+struct place {
+    const char *file;
+    int line, column;
+};
+/* Prints "file:line:column: message"; counted. */
+void complain(struct place place, const char *format, ...) __attribute__((format(printf, 2, 3)));
+int complaints(void);
+
+/* ---- lexer.c ---- */
+
+enum token_kind { TOKEN_END, TOKEN_NAME, TOKEN_NUMBER, TOKEN_STRING, TOKEN_SIGN };
+struct token {
+    enum token_kind kind;
+    const char *text;
+    struct place place;
+};
+/* Walks text[at..end) of a file. `token` is the one not yet consumed. */
+struct lexer {
+    const char *file, *text;
+    size_t at, end, line_start;
+    int line;
+    int depth; /* of the expression being parsed */
+    struct token token;
+};
+void lexer_start(struct lexer *l, const char *file, const char *text, size_t at, size_t end, int line,
+                 size_t line_start);
+void lexer_next(struct lexer *l);
+bool lexer_is(const struct lexer *l, const char *sign);     /* a sign or a name */
+bool lexer_accept(struct lexer *l, const char *sign);
+bool lexer_expect(struct lexer *l, const char *sign, const char *where); /* complains */
+const char *token_text(const struct token *t);              /* for messages */
+
+/* ---- expr.c ---- */
+
+enum node_kind {
+    NODE_NUMBER, /* text; is_float */
+    NODE_STRING,
+    NODE_NAME,   /* True False None included */
+    NODE_LIST,   /* child, next... */
+    NODE_UNARY,  /* text: - ! ~ */
+    NODE_BINARY, /* text, child, child->next */
+    NODE_COND,   /* condition, then, else */
+    NODE_CALL,   /* text, arguments; an argument's `keyword` */
+    NODE_MEMBER, /* child . text */
+    NODE_LET     /* text = child; child->next */
+};
+struct node {
+    enum node_kind kind;
+    struct place place;
+    const char *text, *keyword;
+    bool is_float;
+    struct node *child, *next;
+};
+/* Parses an expression with its `name = value;` bindings; NULL after a complaint. */
+struct node *expr_parse(struct lexer *l);
+struct node *expr_parse_value(struct lexer *l); /* a default: a literal */
+bool node_is_name(const struct node *n, const char *name);
+
+/* ---- table.c ---- */
+
+enum type {
+    TYPE_TENSOR,
+    TYPE_OPERAND,
+    TYPE_TENSORS,
+    TYPE_INT,
+    TYPE_INTS,
+    TYPE_FLOAT,
+    TYPE_FLOATS,
+    TYPE_BOOL,
+    TYPE_SCALAR,
+    TYPE_DTYPE,
+    TYPE_DEVICE,
+    TYPE_LAYOUT,
+    TYPE_MEMORY_FORMAT,
+    TYPE_STRING,
+    TYPE_GENERATOR,
+    TYPE_NONE /* in expressions: None; a result list that is empty */
+};
+struct param {
+    const char *name, *cname; /* cname is no keyword of C or C++ */
+    enum type type;
+    bool optional, elements_optional, keyword_only, written;
+    int list_size;
+    struct node *value; /* the default, or NULL */
+    struct place place;
+};
+struct result {
+    enum type type;
+    const char *name; /* NULL: not named */
+};
+
+enum kind { KIND_NONE, KIND_POINTWISE, KIND_REDUCE, KIND_VIEW, KIND_KERNEL, KIND_COMPOSE };
+enum form {
+    FORM_FUNCTION = 1,
+    FORM_METHOD = 2,
+    FORM_INPLACE = 4,
+    FORM_OUT = 8,
+    FORM_NN = 16,
+    FORM_SPECIAL = 32,
+    FORM_LINALG = 64,
+    FORM_INTERNAL = 128
+};
+enum accept { ACCEPT_BOOL = 1, ACCEPT_INTEGRAL = 2, ACCEPT_FLOATING = 4, ACCEPT_ANY = 7 };
+enum rule_dtype { RESULT_PROMOTED, RESULT_FLOAT, RESULT_SUM, RESULT_BOOL, RESULT_INT64, RESULT_OWN };
+enum compute { F32, F64, I32, I64, COMPUTE_TYPES };
+enum value_class { VALUE_ANY, VALUE_INT, VALUE_BOOL, VALUE_FLOAT, VALUE_CLASSES };
+enum { FROM_PARAM = 0, FROM_RESULT = 64, FROM_GRAD = 128 };
+
+struct rule {
+    struct place place;
+    uint32_t params; /* bits, empty for "none" */
+    int order[MAX_RESULTS], count; /* the parameters as they were written */
+    struct node *body; /* NULL: none */
+    /* filled by emit_grad.c */
+    int operands, operand[MAX_GRAD_OPERANDS];
+    int scalars, scalar[MAX_GRAD_OPERANDS];
+    uint32_t truths;
+    int loop[2];
+    uint32_t saves, saves_shape, saves_results;
+    const char *function;
+    const char *gpu;
+    struct rule *next;
+};
+
+struct op {
+    struct place place;
+    const char *base, *overload, *name; /* "add", "Tensor", "add.Tensor" */
+    const char *id;                     /* "add_Tensor" */
+    const char *inplace_name, *inplace_id, *out_name, *out_id; /* NULL: no such form */
+    const char *title;                  /* "AddBackward0" */
+    int order;                          /* among the overloads of its base */
+    enum kind kind;
+    int params;
+    struct param param[MAX_PARAMS];
+    int results;
+    struct result result[MAX_RESULTS];
+    bool writes; /* the first parameter is written; the result is it */
+    unsigned accepts;
+    enum rule_dtype result_dtype;
+    bool promotes, random;
+    unsigned forms;
+    struct node *value[VALUE_CLASSES];
+    struct node *start, *step, *join, *finish;
+    const char *view, *shape, *kernel, *check, *compose_name;
+    int shape_like; /* a parameter, or -1 */
+    struct node *compose;
+    uint32_t truths, promoted; /* parameters (bits) */
+    struct rule *rules;
+    bool has_grad;
+    const char *doc;
+    /* pointwise and reduce: parameters in the loop's order; loops (emit_loops.c) */
+    int operands, operand[MAX_OPERANDS];
+    int scalars, scalar[MAX_OPERANDS];
+    int loop[COMPUTE_TYPES], loop_bool;
+    const char *gpu;
+    const char *compose_function; /* emit_grad.c: the C function of a compose expression */
+    const char *family;           /* the folder: "pointwise" */
+    struct op *next, *next_overload;
+};
+struct table {
+    struct op *first, *last;
+    int count;
+};
+void table_parse(struct table *t, const char *file, const char *text, size_t size);
+/* After all files: names of forms, order of overloads, checks across paragraphs. */
+void table_finish(struct table *t);
+/* The first paragraph of that base name, or NULL; the others follow by next_overload. */
+struct op *table_find(const struct table *t, const char *base);
+int op_param(const struct op *op, const char *name); /* its index, or -1 */
+bool type_is_number(enum type type);                 /* Scalar, int, float, bool */
+bool type_is_tensor(enum type type);                 /* Tensor, Tensor|Scalar */
+
+/* ---- element.c: expressions over one element ---- */
+
+/* A name of an element expression and the C it stands for. */
+struct binding {
+    const char *name, *text;
+    bool truth; /* an int of 0 and 1, not of the compute type */
+    struct binding *next;
+};
+struct element {
+    const struct table *table;
+    enum compute type;
+    const struct op *op;         /* whose expression it is: for recursion */
+    struct binding *bindings;
+    char *statements;            /* declarations that come before, each a line ending in \n */
+    int temporaries, nodes, depth;
+    const struct op *inlined[32];
+    bool quiet;                  /* do not complain: the caller only asks whether it can be done */
+    bool failed;
+    bool gpu;                    /* T and FL_NUMBER instead of C types */
+};
+/* The C of an expression, or NULL (complained unless quiet). */
+const char *element_lower(struct element *e, const struct node *n, bool *truth);
+const char *compute_name(enum compute type);   /* "f32" */
+const char *compute_ctype(enum compute type);  /* "float" */
+
+/* ---- compose.c: expressions over operators ---- */
+
+/* Emits a C function for a compose expression or for a gradient rule; fills what the rule saves. */
+void compose_emit_function(struct out *o, const struct table *t, struct op *op);
+void compose_emit_rule(struct out *o, const struct table *t, struct op *op, struct rule *rule, int number);
+
+/* ---- emit_loops.c: the registry of loops, each kept once ---- */
+
+/* One loop to be made: its names in the loop's order. */
+struct loop_spec {
+    const struct table *table;
+    const struct op *op; /* whose value it is, or NULL for a gradient */
+    enum compute type;
+    bool truth_result, quiet, gpu;
+    int operands, scalars;
+    const char *operand[MAX_GRAD_OPERANDS], *scalar[MAX_GRAD_OPERANDS];
+    uint32_t truths; /* operands (bits) that are bytes of 0 and 1 */
+};
+/* The C function's text for an expression (the kernel's inside for a GPU), or NULL. */
+const char *loop_body(const struct loop_spec *spec, const struct node *n);
+int loop_add(const char *body, struct place place); /* an index; 0 is none */
+int reduce_loops_add(const char *body, const char *row, struct place place);
+
+/* ---- emit_*.c ---- */
+
+const char *ctype_internal(const struct param *p, enum kind kind); /* emit_kernels.c */
+const char *signature_text(const struct op *op, bool python); /* emit_docs.c: "add(self, other) -> Tensor" */
+const char *results_text(const struct op *op);
+
+void emit_loops(const struct table *t, struct out *files); /* LOOP_FILES of them; before emit_table */
+void emit_pointwise_bodies(const struct table *t);
+void emit_grad_loops(const struct table *t);
+void emit_header(struct out *o, const struct table *t);
+void emit_kernels(struct out *o, const struct table *t);
+void emit_table(struct out *o, const struct table *t);
+const char *dtype_constant(const char *name); /* emit_table.c: "int64" to FL_INT64, or NULL */
+void emit_python(struct out *o, const struct table *t);
+void emit_pyi(struct out *o, const struct table *t);
+void emit_docs(struct out *o, const struct table *t);
+void emit_gpu(struct out *o, const struct table *t);
+
+#endif
