@@ -1,0 +1,271 @@
+/* Normalisation of rows: layer_norm, rms_norm, group_norm. */
+#include <string.h>
+
+#include "autograd/autograd.h"
+#include "core/error.h"
+#include "core/memory.h"
+#include "core/threads.h"
+#include "ops/norm/norm.h"
+#include "ops/op.h"
+#include "ops_kernels.h"
+
+enum { TASK = 32768 };
+
+static int check_shape(const char *what, fl_tensor *input, fl_ints normalized_shape, fl_tensor *weight, fl_tensor *bias)
+{
+    char wanted[128], got[128];
+    int k = (int)normalized_shape.count;
+    bool fits = k >= 1 && input->ndim >= k;
+    shape_text(wanted, sizeof wanted, k, normalized_shape.data);
+    if (k < 1)
+        return error_set(FL_RUNTIME_ERROR, "Expected normalized_shape to be at least 1-dimensional, i.e., containing at least "
+                                           "one element, but got normalized_shape = []");
+    for (int d = 0; fits && d < k; d++)
+        fits = input->sizes[input->ndim - k + d] == normalized_shape.data[d];
+    if (!fits)
+        return error_set(FL_RUNTIME_ERROR, "Given normalized_shape=%s, expected input with shape [*, %.*s, but got input of "
+                                           "size%s", wanted, (int)sizeof wanted - 1, wanted + 1,
+                         shape_text(got, sizeof got, input->ndim, input->sizes));
+    for (int i = 0; i < 2; i++) {
+        fl_tensor *p = i ? bias : weight;
+        bool same = !p || (p->ndim == k && memcmp(p->sizes, normalized_shape.data, sizeof(int64_t) * (size_t)k) == 0);
+        if (!same)
+            return error_set(FL_RUNTIME_ERROR, "Expected %s to be of same shape as normalized_shape, but got %s of shape %s "
+                                               "and normalized_shape = %s", i ? "bias" : "weight", i ? "bias" : "weight",
+                             shape_text(got, sizeof got, p->ndim, p->sizes), wanted);
+    }
+    (void)what;
+    return 0;
+}
+
+static int64_t row_length(fl_ints normalized_shape)
+{
+    int64_t n = 1;
+    for (int d = 0; d < normalized_shape.count; d++)
+        n *= normalized_shape.data[d];
+    return n;
+}
+
+/* The type of work for a dtype, and a tensor as it (NULL stays NULL). */
+static int work_of(int dtype)
+{
+    return dtype == FL_FLOAT64 ? FL_FLOAT64 : FL_FLOAT32;
+}
+
+static int as_work(fl_tensor *t, int work, fl_tensor **out)
+{
+    *out = t ? tensor_as(t, work) : NULL;
+    return t && !*out ? -1 : 0;
+}
+
+int native_layer_norm_shape(fl_tensor *input, fl_ints normalized_shape, fl_tensor *weight, fl_tensor *bias, double eps,
+                            struct op_shape *y)
+{
+    (void)eps;
+    if (check_shape("layer_norm", input, normalized_shape, weight, bias))
+        return -1;
+    op_shape_like(&y[0], input);
+    for (int k = 1; k < 3; k++) {
+        op_shape_like(&y[k], input);
+        for (int64_t d = input->ndim - normalized_shape.count; d < input->ndim; d++)
+            y[k].sizes[d] = 1;
+        y[k].dtype = work_of(input->dtype);
+    }
+    return 0;
+}
+
+struct job {
+    const struct norm_kernels *k;
+    int64_t rows, n, per_task;
+    size_t element;
+    const char *x, *g, *weight, *bias;
+    char *y, *mean, *rstd;
+    char *parts[2]; /* of each task: n of the weight's gradient, n of the bias's */
+    double eps;
+};
+
+static void forward_task(void *context, int64_t task)
+{
+    const struct job *j = context;
+    int64_t from = task * j->per_task, rows = j->rows - from < j->per_task ? j->rows - from : j->per_task;
+    size_t at = (size_t)from * j->element, wide = at * (size_t)j->n;
+    j->k->layer_norm(rows, j->n, j->x + wide, j->weight, j->bias, j->eps, j->y + wide, j->mean + at, j->rstd + at);
+}
+
+int native_layer_norm_cpu(fl_tensor *input, fl_ints normalized_shape, fl_tensor *weight, fl_tensor *bias, double eps,
+                          fl_tensor *y, fl_tensor *mean, fl_tensor *rstd)
+{
+    int work = work_of(input->dtype), status = -1;
+    int64_t n = row_length(normalized_shape);
+    fl_tensor *x, *w, *b, *out = y->dtype == work ? tensor_retain(y) : tensor_new(y->ndim, y->sizes, work);
+    if (input->numel == 0)
+        return tensor_release(out), tensor_fill(mean, fl_int(0)) || tensor_fill(rstd, fl_int(0));
+    if (!(as_work(input, work, &x) | as_work(weight, work, &w) | as_work(bias, work, &b)) && out) {
+        struct job j = {.k = &ISA_PICK(norm_table)->type[work == FL_FLOAT64], .rows = input->numel / n, .n = n,
+                        .per_task = TASK / n + 1, .element = dtype_size(work), .x = x->data,
+                        .weight = w ? w->data : NULL, .bias = b ? b->data : NULL, .y = out->data, .mean = mean->data,
+                        .rstd = rstd->data, .eps = eps};
+        threads_for((j.rows + j.per_task - 1) / j.per_task, forward_task, &j);
+        status = out == y ? 0 : tensor_copy(y, out);
+    }
+    tensor_release(x), tensor_release(w), tensor_release(b), tensor_release(out);
+    return status;
+}
+
+/* ---- backward ----------------------------------------------------------------------------------------------- */
+
+int layer_norm_backward_shape(fl_tensor *g, fl_tensor *input, fl_ints normalized_shape, fl_tensor *mean, fl_tensor *rstd,
+                              fl_tensor *weight, struct op_shape *y)
+{
+    (void)g, (void)mean, (void)rstd, (void)weight;
+    int work = work_of(input->dtype);
+    op_shape_like(&y[0], input);
+    y[0].dtype = work;
+    for (int k = 1; k < 3; k++) {
+        op_shape_set(&y[k], (int)normalized_shape.count, normalized_shape.data);
+        y[k].dtype = work, y[k].zero = true;
+    }
+    return 0;
+}
+
+static void backward_task(void *context, int64_t task)
+{
+    const struct job *j = context;
+    int64_t from = task * j->per_task, rows = j->rows - from < j->per_task ? j->rows - from : j->per_task;
+    size_t at = (size_t)from * j->element, wide = at * (size_t)j->n, part = (size_t)(task * j->n) * j->element;
+    j->k->layer_norm_backward(rows, j->n, j->g + wide, j->x + wide, j->weight, j->mean + at, j->rstd + at, j->y + wide);
+    memset(j->parts[0] + part, 0, (size_t)j->n * j->element);
+    memset(j->parts[1] + part, 0, (size_t)j->n * j->element);
+    j->k->layer_norm_affine(rows, j->n, j->g + wide, j->x + wide, j->mean + at, j->rstd + at, j->parts[0] + part,
+                            j->parts[1] + part);
+}
+
+int layer_norm_backward_cpu(fl_tensor *g, fl_tensor *input, fl_ints normalized_shape, fl_tensor *mean, fl_tensor *rstd,
+                            fl_tensor *weight, fl_tensor *y, fl_tensor *weight_grad, fl_tensor *bias_grad)
+{
+    int work = y->dtype, status = -1;
+    int64_t n = row_length(normalized_shape);
+    if (input->numel == 0)
+        return 0;
+    fl_tensor *x, *dy, *w;
+    struct job j = {.k = &ISA_PICK(norm_table)->type[work == FL_FLOAT64], .rows = input->numel / n, .n = n,
+                    .per_task = TASK / n + 1, .element = dtype_size(work), .y = y->data, .mean = mean->data,
+                    .rstd = rstd->data};
+    int64_t tasks = (j.rows + j.per_task - 1) / j.per_task;
+    size_t bytes = 2 * (size_t)(tasks * n) * j.element;
+    int failed = as_work(input, work, &x) | as_work(g, work, &dy) | as_work(weight, work, &w);
+    if (!failed && (j.parts[0] = memory_alloc(bytes))) {
+        j.parts[1] = j.parts[0] + bytes / 2;
+        j.x = x->data, j.g = dy->data, j.weight = w ? w->data : NULL;
+        threads_for(tasks, backward_task, &j);
+        for (int64_t t = 0; t < tasks; t++) {
+            j.k->add(n, weight_grad->data, j.parts[0] + (size_t)(t * n) * j.element);
+            j.k->add(n, bias_grad->data, j.parts[1] + (size_t)(t * n) * j.element);
+        }
+        status = 0;
+    }
+    memory_free(j.parts[0], bytes);
+    tensor_release(x), tensor_release(dy), tensor_release(w);
+    return status;
+}
+
+/* The same in operators, so that it can be differentiated. */
+static int backward_in_operators(fl_tensor *g, fl_tensor *input, fl_ints normalized_shape, fl_tensor *mean, fl_tensor *rstd,
+                                 fl_tensor *weight, fl_tensor **dx, fl_tensor **dw, fl_tensor **db)
+{
+    (void)mean, (void)rstd;
+    int64_t last[TENSOR_MAX_DIMS], first[TENSOR_MAX_DIMS];
+    int k = (int)normalized_shape.count, lead = input->ndim - k;
+    for (int d = 0; d < input->ndim; d++)
+        *(d < lead ? &first[d] : &last[d - lead]) = d;
+    fl_ints rows = {first, lead}, row = {last, k};
+    fl_tensor *centred = fl_sub(input, fl_mean_dim(input, row, true, FL_NO_DTYPE), fl_int(1));
+    fl_tensor *variance = fl_mean_dim(fl_mul(centred, centred), row, true, FL_NO_DTYPE);
+    /* rstd holds eps: 1 / rstd^2 - variance, a constant of the forward pass */
+    fl_tensor *constant = fl_sub(fl_reciprocal(fl_mul(rstd, rstd)), variance, fl_int(1));
+    bool mode = autograd_mode.grad;
+    autograd_mode.grad = false;
+    constant = fl_clone(constant, -1);
+    autograd_mode.grad = mode;
+    fl_tensor *scale = fl_rsqrt(fl_add(variance, constant, fl_int(1))), *z = fl_mul(centred, scale);
+    fl_tensor *h = weight ? fl_mul(g, weight) : g;
+    fl_tensor *a = fl_mean_dim(h, row, true, FL_NO_DTYPE), *b = fl_mean_dim(fl_mul(h, z), row, true, FL_NO_DTYPE);
+    *dx = fl_mul(scale, fl_sub(fl_sub(h, a, fl_int(1)), fl_mul(z, b), fl_int(1)));
+    fl_tensor *gz = fl_mul(g, z);
+    *dw = lead ? fl_sum_dim_intlist(gz, rows, false, FL_NO_DTYPE) : gz;
+    *db = lead ? fl_sum_dim_intlist(g, rows, false, FL_NO_DTYPE) : g;
+    return *dx && *dw && *db ? 0 : -1;
+}
+
+int layer_norm_backward_compose(fl_tensor *g, fl_tensor *input, fl_ints normalized_shape, fl_tensor *mean, fl_tensor *rstd,
+                                fl_tensor *weight, fl_tensor *bias, int64_t needs, fl_tensor **dx, fl_tensor **dw,
+                                fl_tensor **db)
+{
+    (void)bias, (void)needs;
+    if (autograd_mode.grad)
+        return backward_in_operators(g, input, normalized_shape, mean, rstd, weight, dx, dw, db);
+    return fl__layer_norm_backward_kernel(g, input, normalized_shape, mean, rstd, weight, dx, dw, db);
+}
+
+/* ---- what is made of it ------------------------------------------------------------------------------------- */
+
+int layer_norm_compose(fl_tensor *input, fl_ints normalized_shape, fl_tensor *weight, fl_tensor *bias, double eps,
+                       bool cudnn_enable, fl_tensor **y)
+{
+    (void)cudnn_enable;
+    fl_tensor *mean, *rstd;
+    return fl_native_layer_norm(input, normalized_shape, weight, bias, eps, y, &mean, &rstd);
+}
+
+int rms_norm_compose(fl_tensor *input, fl_ints normalized_shape, fl_tensor *weight, const double *eps, fl_tensor **y)
+{
+    int64_t dims[TENSOR_MAX_DIMS];
+    if (check_shape("rms_norm", input, normalized_shape, weight, NULL))
+        return -1;
+    for (int d = 0; d < normalized_shape.count; d++)
+        dims[d] = input->ndim - normalized_shape.count + d;
+    double small = eps ? *eps : input->dtype == FL_FLOAT64 ? 0x1p-52 : input->dtype == FL_FLOAT16 ? 0x1p-10
+                                : input->dtype == FL_BFLOAT16 ? 0x1p-7 : 0x1p-23;
+    fl_tensor *squares = fl_mean_dim(fl_mul(input, input), (fl_ints){dims, normalized_shape.count}, true, FL_NO_DTYPE);
+    *y = fl_mul(input, fl_rsqrt(fl_add_scalar(squares, fl_float(small), fl_int(1))));
+    if (*y && weight)
+        *y = fl_mul(*y, weight);
+    return *y ? 0 : -1;
+}
+
+int group_norm_compose(fl_tensor *input, int64_t num_groups, fl_tensor *weight, fl_tensor *bias, double eps,
+                       bool cudnn_enabled, fl_tensor **y)
+{
+    (void)cudnn_enabled;
+    char got[128];
+    if (input->ndim < 2)
+        return error_set(FL_RUNTIME_ERROR, "Expected at least 2 dimensions for input tensor but received %d", input->ndim);
+    int64_t N = input->sizes[0], C = input->sizes[1];
+    if (num_groups <= 0)
+        return error_set(FL_RUNTIME_ERROR, "Expected num groups to be greater than 0, got %lld", (long long)num_groups);
+    if (C % num_groups)
+        return error_set(FL_RUNTIME_ERROR, "Expected number of channels in input to be divisible by num_groups, but got input "
+                                           "of shape %s and num_groups=%lld",
+                         shape_text(got, sizeof got, input->ndim, input->sizes), (long long)num_groups);
+    for (int i = 0; i < 2; i++) {
+        fl_tensor *p = i ? bias : weight;
+        if (p && (p->ndim != 1 || p->sizes[0] != C))
+            return error_set(FL_RUNTIME_ERROR, "Expected %s to be a vector of size equal to the number of channels in input, "
+                                               "but got %s of shape %s and input of shape %lld channels",
+                             i ? "bias" : "weight", i ? "bias" : "weight", shape_text(got, sizeof got, p->ndim, p->sizes),
+                             (long long)C);
+    }
+    int64_t rows[2] = {N * num_groups, N * num_groups ? input->numel / (N * num_groups) : 0}, each[TENSOR_MAX_DIMS];
+    for (int d = 0; d < input->ndim; d++)
+        each[d] = d == 1 ? C : 1;
+    fl_ints by_channel = {each, input->ndim}, sizes = {input->sizes, input->ndim};
+    fl_tensor *flat = fl_reshape(input, (fl_ints){rows, 2}), *mean, *rstd;
+    if (fl_native_layer_norm(flat, (fl_ints){&rows[1], 1}, NULL, NULL, eps, y, &mean, &rstd))
+        return -1;
+    *y = fl_view(*y, sizes);
+    if (weight)
+        *y = fl_mul(*y, fl_view(weight, by_channel));
+    if (bias)
+        *y = fl_add(*y, fl_view(bias, by_channel), fl_int(1));
+    return *y ? 0 : -1;
+}

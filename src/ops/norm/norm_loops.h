@@ -1,0 +1,337 @@
+/* The kernels of norm.h for one type: REAL, with NAME, EXP, LOG and SQRT. Included once for each type by norm.simd.c.
+ *
+ * A sum runs over blocks of BLOCK elements in LANES lanes; the blocks' sums are added in double, which costs nothing at that
+ * rate and keeps long rows exact.
+ */
+
+/* ---- sums in lanes ---- */
+
+static inline REAL NAME(join)(REAL *lane)
+{
+    for (int width = LANES / 2; width > 0; width /= 2)
+        for (int l = 0; l < width; l++)
+            lane[l] += lane[l + width];
+    return lane[0];
+}
+
+/* Of n elements: a partial sum over every LANES-th, n at most a few thousand. */
+static inline REAL NAME(sum_block)(int64_t n, const REAL *x)
+{
+    REAL lane[LANES] = {0};
+    int64_t i = 0;
+    for (; i + LANES <= n; i += LANES)
+        for (int l = 0; l < LANES; l++)
+            lane[l] += x[i + l];
+    for (int l = 0; i + l < n; l++)
+        lane[l] += x[i + l];
+    return NAME(join)(lane);
+}
+
+static inline REAL NAME(dot_block)(int64_t n, const REAL *x, const REAL *y)
+{
+    REAL lane[LANES] = {0};
+    int64_t i = 0;
+    for (; i + LANES <= n; i += LANES)
+        for (int l = 0; l < LANES; l++)
+            lane[l] += x[i + l] * y[i + l];
+    for (int l = 0; i + l < n; l++)
+        lane[l] += x[i + l] * y[i + l];
+    return NAME(join)(lane);
+}
+
+/* Of squared differences from `mean`; of products with differences from it. */
+static inline REAL NAME(squares_block)(int64_t n, const REAL *x, REAL mean)
+{
+    REAL lane[LANES] = {0};
+    int64_t i = 0;
+    for (; i + LANES <= n; i += LANES)
+        for (int l = 0; l < LANES; l++)
+            lane[l] += (x[i + l] - mean) * (x[i + l] - mean);
+    for (int l = 0; i + l < n; l++)
+        lane[l] += (x[i + l] - mean) * (x[i + l] - mean);
+    return NAME(join)(lane);
+}
+
+static inline REAL NAME(centred_block)(int64_t n, const REAL *g, const REAL *x, REAL mean)
+{
+    REAL lane[LANES] = {0};
+    int64_t i = 0;
+    for (; i + LANES <= n; i += LANES)
+        for (int l = 0; l < LANES; l++)
+            lane[l] += g[i + l] * (x[i + l] - mean);
+    for (int l = 0; i + l < n; l++)
+        lane[l] += g[i + l] * (x[i + l] - mean);
+    return NAME(join)(lane);
+}
+
+/* The same over any n, blocks added in double. */
+static double NAME(sum)(int64_t n, const REAL *x)
+{
+    double total = 0;
+    for (int64_t i = 0; i < n; i += 2048)
+        total += (double)NAME(sum_block)(n - i < 2048 ? n - i : 2048, x + i);
+    return total;
+}
+
+static double NAME(dot)(int64_t n, const REAL *x, const REAL *y)
+{
+    double total = 0;
+    for (int64_t i = 0; i < n; i += 2048)
+        total += (double)NAME(dot_block)(n - i < 2048 ? n - i : 2048, x + i, y + i);
+    return total;
+}
+
+static double NAME(squares)(int64_t n, const REAL *x, REAL mean)
+{
+    double total = 0;
+    for (int64_t i = 0; i < n; i += 2048)
+        total += (double)NAME(squares_block)(n - i < 2048 ? n - i : 2048, x + i, mean);
+    return total;
+}
+
+static double NAME(centred)(int64_t n, const REAL *g, const REAL *x, REAL mean)
+{
+    double total = 0;
+    for (int64_t i = 0; i < n; i += 2048)
+        total += (double)NAME(centred_block)(n - i < 2048 ? n - i : 2048, g + i, x + i, mean);
+    return total;
+}
+
+/* The greatest element; NaN if there is one. */
+static REAL NAME(greatest)(int64_t n, const REAL *x)
+{
+    REAL lane[LANES];
+    int64_t i = 0;
+    for (int l = 0; l < LANES; l++)
+        lane[l] = l < n ? x[l] : -INFINITY;
+    for (; i + LANES <= n; i += LANES)
+        for (int l = 0; l < LANES; l++)
+            lane[l] = x[i + l] > lane[l] ? x[i + l] : lane[l];
+    for (int l = 0; i + l < n; l++)
+        lane[l] = x[i + l] > lane[l] ? x[i + l] : lane[l];
+    REAL best = lane[0];
+    for (int l = 1; l < LANES; l++)
+        best = lane[l] > best ? lane[l] : best;
+    return best;
+}
+
+/* ---- softmax ---- */
+
+static void NAME(softmax)(int64_t rows, int64_t n, const void *from, void *to, bool logarithm)
+{
+    for (int64_t r = 0; r < rows; r++) {
+        const REAL *x = (const REAL *)from + r * n;
+        REAL *y = (REAL *)to + r * n;
+        REAL top = NAME(greatest)(n, x);
+        for (int64_t i = 0; i < n; i++)
+            y[i] = EXP(x[i] - top);
+        REAL sum = (REAL)NAME(sum)(n, y);
+        if (logarithm) {
+            REAL log_sum = LOG(sum);
+            for (int64_t i = 0; i < n; i++)
+                y[i] = x[i] - top - log_sum;
+        } else {
+            REAL scale = 1 / sum;
+            for (int64_t i = 0; i < n; i++)
+                y[i] *= scale;
+        }
+    }
+}
+
+static void NAME(softmax_backward)(int64_t rows, int64_t n, const void *incoming, const void *result, void *to,
+                                   bool logarithm)
+{
+    for (int64_t r = 0; r < rows; r++) {
+        const REAL *g = (const REAL *)incoming + r * n, *y = (const REAL *)result + r * n;
+        REAL *out = (REAL *)to + r * n;
+        if (logarithm) {
+            REAL sum = (REAL)NAME(sum)(n, g);
+            for (int64_t i = 0; i < n; i++)
+                out[i] = g[i] - EXP(y[i]) * sum;
+        } else {
+            REAL sum = (REAL)NAME(dot)(n, g, y);
+            for (int64_t i = 0; i < n; i++)
+                out[i] = y[i] * (g[i] - sum);
+        }
+    }
+}
+
+/* Columns are done COLUMNS at a time, so that their maxima and sums stay in registers' reach. */
+enum { NAME(COLUMNS) = 64 };
+
+static void NAME(softmax_columns)(int64_t n, int64_t inner, const void *from, void *to, bool logarithm)
+{
+    const REAL *x = from;
+    REAL *y = to, top[NAME(COLUMNS)], sum[NAME(COLUMNS)];
+    for (int64_t c = 0; c < inner; c += NAME(COLUMNS)) {
+        int64_t w = inner - c < NAME(COLUMNS) ? inner - c : NAME(COLUMNS);
+        for (int64_t k = 0; k < w; k++)
+            top[k] = -INFINITY, sum[k] = 0;
+        for (int64_t i = 0; i < n; i++)
+            for (int64_t k = 0; k < w; k++)
+                top[k] = x[i * inner + c + k] > top[k] ? x[i * inner + c + k] : top[k];
+        for (int64_t i = 0; i < n; i++)
+            for (int64_t k = 0; k < w; k++) {
+                REAL e = EXP(x[i * inner + c + k] - top[k]);
+                y[i * inner + c + k] = e;
+                sum[k] += e;
+            }
+        for (int64_t k = 0; k < w; k++)
+            sum[k] = logarithm ? LOG(sum[k]) : 1 / sum[k];
+        for (int64_t i = 0; i < n; i++)
+            for (int64_t k = 0; k < w; k++) {
+                int64_t at = i * inner + c + k;
+                y[at] = logarithm ? x[at] - top[k] - sum[k] : y[at] * sum[k];
+            }
+    }
+}
+
+static void NAME(softmax_columns_backward)(int64_t n, int64_t inner, const void *incoming, const void *result, void *to,
+                                           bool logarithm)
+{
+    const REAL *g = incoming, *y = result;
+    REAL *out = to, sum[NAME(COLUMNS)];
+    for (int64_t c = 0; c < inner; c += NAME(COLUMNS)) {
+        int64_t w = inner - c < NAME(COLUMNS) ? inner - c : NAME(COLUMNS);
+        for (int64_t k = 0; k < w; k++)
+            sum[k] = 0;
+        for (int64_t i = 0; i < n; i++)
+            for (int64_t k = 0; k < w; k++)
+                sum[k] += logarithm ? g[i * inner + c + k] : g[i * inner + c + k] * y[i * inner + c + k];
+        for (int64_t i = 0; i < n; i++)
+            for (int64_t k = 0; k < w; k++) {
+                int64_t at = i * inner + c + k;
+                out[at] = logarithm ? g[at] - EXP(y[at]) * sum[k] : y[at] * (g[at] - sum[k]);
+            }
+    }
+}
+
+/* ---- rows normalised ---- */
+
+static void NAME(layer_norm)(int64_t rows, int64_t n, const void *from, const void *weights, const void *biases, double eps,
+                             void *to, void *means, void *rstds)
+{
+    const REAL *weight = weights, *bias = biases;
+    for (int64_t r = 0; r < rows; r++) {
+        const REAL *x = (const REAL *)from + r * n;
+        REAL *y = (REAL *)to + r * n;
+        REAL mean = (REAL)(NAME(sum)(n, x) / (double)n);
+        REAL rstd = (REAL)(1 / sqrt(NAME(squares)(n, x, mean) / (double)n + eps));
+        ((REAL *)means)[r] = mean, ((REAL *)rstds)[r] = rstd;
+        if (weight && bias)
+            for (int64_t i = 0; i < n; i++)
+                y[i] = (x[i] - mean) * rstd * weight[i] + bias[i];
+        else
+            for (int64_t i = 0; i < n; i++)
+                y[i] = (x[i] - mean) * rstd * (weight ? weight[i] : 1) + (bias ? bias[i] : 0);
+    }
+}
+
+/* With h = g * weight and z the normalised x: out = rstd (h - mean(h) - z mean(h z)). */
+static void NAME(layer_norm_backward)(int64_t rows, int64_t n, const void *incoming, const void *from, const void *weights,
+                                      const void *means, const void *rstds, void *to)
+{
+    const REAL *weight = weights;
+    for (int64_t r = 0; r < rows; r++) {
+        const REAL *g = (const REAL *)incoming + r * n, *x = (const REAL *)from + r * n;
+        REAL *out = (REAL *)to + r * n, mean = ((const REAL *)means)[r], rstd = ((const REAL *)rstds)[r];
+        if (weight)
+            for (int64_t i = 0; i < n; i++)
+                out[i] = g[i] * weight[i];
+        else
+            memcpy(out, g, sizeof *out * (size_t)n);
+        REAL a = (REAL)(NAME(sum)(n, out) / (double)n);
+        REAL b = (REAL)(NAME(centred)(n, out, x, mean) * (double)rstd / (double)n);
+        for (int64_t i = 0; i < n; i++)
+            out[i] = rstd * (out[i] - a - (x[i] - mean) * rstd * b);
+    }
+}
+
+static void NAME(layer_norm_affine)(int64_t rows, int64_t n, const void *incoming, const void *from, const void *means,
+                                    const void *rstds, void *weights, void *biases)
+{
+    REAL *weight = weights, *bias = biases;
+    for (int64_t r = 0; r < rows; r++) {
+        const REAL *g = (const REAL *)incoming + r * n, *x = (const REAL *)from + r * n;
+        REAL mean = ((const REAL *)means)[r], rstd = ((const REAL *)rstds)[r];
+        if (weight)
+            for (int64_t i = 0; i < n; i++)
+                weight[i] += g[i] * ((x[i] - mean) * rstd);
+        if (bias)
+            for (int64_t i = 0; i < n; i++)
+                bias[i] += g[i];
+    }
+}
+
+static void NAME(add)(int64_t n, void *to, const void *from)
+{
+    REAL *a = to;
+    const REAL *b = from;
+    for (int64_t i = 0; i < n; i++)
+        a[i] += b[i];
+}
+
+/* ---- channels of (N, C, S) ---- */
+
+static void NAME(channel_moments)(int64_t N, int64_t C, int64_t S, int64_t c, const void *from, double *mean,
+                                  double *squares)
+{
+    const REAL *x = (const REAL *)from + c * S;
+    double total = 0, square = 0;
+    if (S == 1) { /* a column: nothing to gain from lanes */
+        for (int64_t b = 0; b < N; b++)
+            total += (double)x[b * C];
+        *mean = total / (double)N;
+        for (int64_t b = 0; b < N; b++)
+            square += ((double)x[b * C] - *mean) * ((double)x[b * C] - *mean);
+        *squares = square;
+        return;
+    }
+    for (int64_t b = 0; b < N; b++)
+        total += NAME(sum)(S, x + b * C * S);
+    *mean = total / (double)(N * S);
+    for (int64_t b = 0; b < N; b++)
+        square += NAME(squares)(S, x + b * C * S, (REAL)*mean);
+    double off = *mean - (double)(REAL)*mean; /* the differences were from the rounded mean */
+    *squares = square - off * off * (double)(N * S);
+    if (*squares < 0)
+        *squares = 0;
+}
+
+static void NAME(channel_sums)(int64_t N, int64_t C, int64_t S, int64_t c, const void *incoming, const void *from,
+                               double mean, double *sum, double *dot)
+{
+    const REAL *g = (const REAL *)incoming + c * S, *x = (const REAL *)from + c * S;
+    *sum = *dot = 0;
+    for (int64_t b = 0; b < N; b++) {
+        if (S == 1) {
+            *sum += (double)g[b * C];
+            *dot += (double)g[b * C] * ((double)x[b * C] - mean);
+        } else {
+            *sum += NAME(sum)(S, g + b * C * S);
+            *dot += NAME(centred)(S, g + b * C * S, x + b * C * S, (REAL)mean);
+        }
+    }
+}
+
+static void NAME(channel_affine)(int64_t N, int64_t C, int64_t S, int64_t c, const void *from, double scale, double shift,
+                                 void *to)
+{
+    const REAL *x = (const REAL *)from + c * S;
+    REAL *y = (REAL *)to + c * S, a = (REAL)scale, d = (REAL)shift;
+    for (int64_t b = 0; b < N; b++)
+        for (int64_t i = 0; i < S; i++)
+            y[b * C * S + i] = x[b * C * S + i] * a + d;
+}
+
+static void NAME(channel_backward)(int64_t N, int64_t C, int64_t S, int64_t c, const void *incoming, const void *from,
+                                   double mean, double scale, double slope, double shift, void *to)
+{
+    const REAL *g = (const REAL *)incoming + c * S, *x = (const REAL *)from + c * S;
+    REAL *out = (REAL *)to + c * S, m = (REAL)mean, a = (REAL)scale, k = (REAL)slope, d = (REAL)shift;
+    for (int64_t b = 0; b < N; b++)
+        for (int64_t i = 0; i < S; i++) {
+            int64_t at = b * C * S + i;
+            out[at] = g[at] * a + (x[at] - m) * k + d;
+        }
+}
