@@ -15,3 +15,5 @@ from flambeau.nn.modules.padding import *  # noqa: F403
 from flambeau.nn.modules.pooling import *  # noqa: F403
 from flambeau.nn.modules.sparse import *  # noqa: F403
 from flambeau.nn.modules.upsampling import *  # noqa: F403
+
+__all__ = [name for name, value in globals().items() if isinstance(value, type)]

@@ -51,7 +51,7 @@ class _IncompatibleKeys(tuple):
     def __repr__(self):
         if not self[0] and not self[1]:
             return "<All keys matched successfully>"
-        return f"IncompatibleKeys(missing_keys={self[0]!r}, unexpected_keys={self[1]!r})"
+        return f"{type(self).__name__}(missing_keys={self[0]!r}, unexpected_keys={self[1]!r})"
 
     __str__ = __repr__
 

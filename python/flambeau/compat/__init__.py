@@ -1,0 +1,77 @@
+"""Makes `import torch` mean Flambeau, in the process that asks for it: `python -m flambeau` does.
+
+torch and torch.x.y become names of the very modules flambeau and flambeau.x.y, so a class has one identity whichever name a
+program imports it by.
+"""
+import importlib
+import sys
+from importlib.machinery import ModuleSpec
+from importlib.util import find_spec
+
+
+class _TorchFinder:
+    """Finds torch and everything below it among Flambeau's modules; and says which of torch's names Flambeau lacks."""
+
+    @staticmethod
+    def find_spec(fullname, path=None, target=None):
+        if fullname == "torch" or fullname.startswith("torch."):
+            if _exists("flambeau" + fullname[5:]):
+                return ModuleSpec(fullname, _AliasLoader(), is_package=True)
+            raise _missing(fullname[6:])
+        return None
+
+    # The standard library asks finders for this when a package is installed or removed.
+    @staticmethod
+    def invalidate_caches():
+        pass
+
+
+class _LackFinder:
+    """Stands last: a module flambeau.x that no finder knows is one that torch may have and Flambeau has not."""
+
+    @staticmethod
+    def find_spec(fullname, path=None, target=None):
+        if fullname.startswith("flambeau."):
+            raise _missing(fullname[9:])
+        return None
+
+
+class _AliasLoader:
+    """Loads torch.x.y by importing flambeau.x.y. The module keeps its own name, spec and loader."""
+
+    @staticmethod
+    def create_module(spec):
+        module = importlib.import_module("flambeau" + spec.name[5:])
+        spec.loader_state = module.__spec__
+        return module
+
+    @staticmethod
+    def exec_module(module):
+        # The import system has just put the alias's spec on the module.
+        alias, module.__spec__ = module.__spec__, module.__spec__.loader_state
+        sys.modules[alias.name] = module
+
+
+def _missing(name):
+    return ModuleNotFoundError(f"Flambeau has no torch.{name} yet", name="torch." + name)
+
+
+def _exists(fullname):
+    if fullname in sys.modules:
+        return True
+    try:
+        return find_spec(fullname) is not None
+    except ModuleNotFoundError:
+        return False
+
+
+def install():
+    """From now on `import torch` gives Flambeau, in this process. Again is harmless."""
+    if not any(finder is _TorchFinder for finder in sys.meta_path):
+        sys.meta_path.insert(0, _TorchFinder)
+        sys.meta_path.append(_LackFinder)
+
+
+def uninstall():
+    """Takes install back. Modules that were imported as torch stay as they are."""
+    sys.meta_path[:] = [finder for finder in sys.meta_path if finder not in (_TorchFinder, _LackFinder)]
