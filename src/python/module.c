@@ -545,8 +545,8 @@ static PyObject *module_delattr(PyObject *op, PyObject *name)
 
 /* ---- Attribute access ------------------------------------------------------------------------------------------ */
 
-/* Pairs of class and name that were found in a dictionary of an instance and not on the class. The pointers are
- * compared only: a stale pair costs an order of lookups, nothing else. */
+/* Pairs of class and name that were found in a dictionary of an instance and not on the class; and pairs of class and
+ * forward, for calls. The pointers are compared only, never followed. */
 static struct hint {
     const void *type, *name;
 } hints[512];
@@ -617,25 +617,44 @@ static PyObject *call_function(PyObject *function, PyObject *self, PyObject *arg
     }
 }
 
+/* Remembers that a class's forward is an ordinary method: a bound one holds self and the function. A static method
+ * shows itself on the class as the same function. */
+static void note_method(struct hint *hint, PyObject *self, PyObject *bound, PyObject *function)
+{
+    PyObject *owner = PyObject_GetAttrString(bound, "__self__");
+    PyObject *inner = owner ? PyObject_GetAttrString(bound, "__func__") : NULL;
+    if (owner == self && inner == function)
+        *hint = (struct hint){Py_TYPE(self), function};
+    PyErr_Clear();
+    Py_XDECREF(owner);
+    Py_XDECREF(inner);
+}
+
 static PyObject *call_forward(ModuleObject *self, PyObject *args, PyObject *kwargs)
 {
-    PyObject *op = (PyObject *)self, *result;
+    PyObject *op = (PyObject *)self, *function = NULL, *result = NULL;
+    struct hint *hint = NULL;
     if (PyTuple_Size(args) <= 4 && !(kwargs && PyDict_Size(kwargs)) &&
         !PyDict_GetItemWithError(self->dict, s_forward)) {
-        PyObject *function = PyObject_GetAttr((PyObject *)Py_TYPE(op), s_forward);
-        if (function && Py_TYPE(function) == function_type) {
+        function = PyObject_GetAttr((PyObject *)Py_TYPE(op), s_forward);
+        PyErr_Clear();
+    }
+    if (function && Py_TYPE(function) == function_type) {
+        hint = hint_of(Py_TYPE(op), function);
+        if (hint->type == Py_TYPE(op) && hint->name == function) {
             result = call_function(function, op, args);
             Py_DECREF(function);
             return result;
         }
-        Py_XDECREF(function);
-        PyErr_Clear();
     }
     PyObject *bound = PyObject_GetAttr(op, s_forward);
-    if (!bound)
-        return NULL;
-    result = PyObject_Call(bound, args, kwargs);
-    Py_DECREF(bound);
+    if (bound) {
+        if (hint)
+            note_method(hint, op, bound, function);
+        result = PyObject_Call(bound, args, kwargs);
+        Py_DECREF(bound);
+    }
+    Py_XDECREF(function);
     return result;
 }
 
@@ -761,14 +780,14 @@ static PyMethodDef methods[] = {
     {"__delattr__", module_delattr, METH_O, NULL},
     {"_lookup", module_lookup, METH_O, "The parameter, buffer or child of that name, or AttributeError."},
     {"register_parameter", (PyCFunction)(void (*)(void))register_parameter, METH_VARARGS | METH_KEYWORDS,
-     "register_parameter(name, param)\n\nAdds a Parameter, or None, under a name without dots."},
+     "register_parameter($self, name, param)\n--\n\nAdds a Parameter, or None, under a name without dots."},
     {"register_buffer", (PyCFunction)(void (*)(void))register_buffer, METH_VARARGS | METH_KEYWORDS,
-     "register_buffer(name, tensor, persistent=True)\n\nAdds a tensor, or None, that moves and is saved with the "
+     "register_buffer($self, name, tensor, persistent=True)\n--\n\nAdds a tensor, or None, that moves and is saved with the "
      "module but is not trained; state_dict leaves it out where persistent is False."},
     {"add_module", (PyCFunction)(void (*)(void))add_module, METH_VARARGS | METH_KEYWORDS,
-     "add_module(name, module)\n\nAdds a child module, or None, under a name without dots."},
+     "add_module($self, name, module)\n--\n\nAdds a child module, or None, under a name without dots."},
     {"register_module", (PyCFunction)(void (*)(void))add_module, METH_VARARGS | METH_KEYWORDS,
-     "register_module(name, module)\n\nAnother name of add_module."},
+     "register_module($self, name, module)\n--\n\nAnother name of add_module."},
     {0},
 };
 
@@ -784,7 +803,7 @@ static PyGetSetDef getset[] = {
 };
 
 static PyType_Slot slots[] = {
-    {Py_tp_doc, "The part of nn.Module that is written in C: registration, attributes, calls."},
+    {Py_tp_doc, "ModuleBase(*args, **kwargs)\n--\n\nThe part of nn.Module that is written in C: registration, attributes, calls."},
     {Py_tp_init, module_construct},
     {Py_tp_dealloc, module_free},
     {Py_tp_traverse, module_traverse},
