@@ -13,7 +13,7 @@
 #include "core/half.h"
 #include "flambeau.h"
 
-static int failures;
+extern int failures;
 
 static uint64_t random_state = 88172645463325252u;
 

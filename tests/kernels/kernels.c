@@ -2,6 +2,8 @@
 #include "check.h"
 #include "core/isa.h"
 
+int failures;
+
 int main(int argc, char **argv)
 {
     bool bench = argc > 1 && strcmp(argv[1], "bench") == 0;

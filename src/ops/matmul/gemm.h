@@ -46,13 +46,13 @@ int gemm_run(const struct gemm *g);
 /* ---- The building block, also of convolutions ---------------------------------------------------------------- */
 
 /* One tile: C (mr, nr) = [C +] the sum over `batch` of A_i (mr, depth) · B_i (depth, nr), mr and nr at most the kernel's
- * `rows` and `cols`. A_i begins at a + offsets[i] (offsets NULL: all at a, batch 1) and has any strides; the blocks B_i
- * lie one after the other, each row `cols` elements at least, readable whole, b_step from the next. The biases point
- * at the tile's first element or are NULL, and are added last, before the activation. */
+ * `rows` and `cols`. A_i begins at a + a_offsets[i] and has any strides; B_i begins at b + b_offsets[i] and its rows, b_step
+ * apart, are read in whole vectors. Without b_offsets the blocks B_i lie one after the other; without a_offsets A_i are
+ * all at a. The biases point at the tile's first element or are NULL, and are added last, before the activation. */
 struct gemm_tile {
     int mr, nr;
     int64_t batch;
-    const int64_t *offsets;
+    const int64_t *a_offsets, *b_offsets;
     int64_t depth;
     const void *a;
     int64_t a_row, a_step;

@@ -113,7 +113,9 @@ INLINE void NAME(tile_body)(const struct gemm_tile *t, const int mr, const int n
     const int64_t a_row = near ? 1 : t->a_row, a_step = t->a_step, b_step = t->b_step;
     const real *b = t->b;
     for (int64_t g = 0; g < t->batch; g++) {
-        const real *a = (const real *)t->a + (t->offsets ? t->offsets[g] : 0);
+        const real *a = (const real *)t->a + (t->a_offsets ? t->a_offsets[g] : 0);
+        if (t->b_offsets)
+            b = (const real *)t->b + t->b_offsets[g];
         for (int64_t k = t->depth; k > 0; k--) {
             vec right[2];
 #pragma GCC unroll 2

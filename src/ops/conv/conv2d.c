@@ -1,0 +1,379 @@
+/* Convolution's three faces: forward and input gradient as correlations, half precision by way of float32, and the bias's
+ * gradient. The weight's gradient is in conv2d_weight.c.
+ */
+#include "ops/conv/conv2d.h"
+
+#include <stdbool.h>
+#include <string.h>
+
+#include "core/isa.h"
+#include "core/memory.h"
+#include "core/threads.h"
+#include "ops/conv/conv2d_weight.h"
+#include "ops/conv/correlate.h"
+#include "ops/matmul/gemm.h"
+
+static int64_t out_size(const struct conv2d_shape *p, int axis)
+{
+    int64_t in = axis ? p->w : p->h, filter = axis ? p->s : p->r;
+    int64_t room = in + 2 * p->padding[axis] - p->dilation[axis] * (filter - 1) - 1;
+    return room < 0 ? 0 : room / p->stride[axis] + 1;
+}
+
+int64_t conv2d_rows(const struct conv2d_shape *p)
+{
+    return out_size(p, 0);
+}
+
+int64_t conv2d_cols(const struct conv2d_shape *p)
+{
+    return out_size(p, 1);
+}
+
+static bool is_half(fl_dtype dtype)
+{
+    return dtype == FL_FLOAT16 || dtype == FL_BFLOAT16;
+}
+
+/* ---- Half precision ----------------------------------------------------------------------------------------------- */
+
+/* float32 copies of half operands, in one block: widened on the way in, narrowed on the way out. */
+struct wide {
+    bool bfloat;
+    size_t bytes, used;
+    float *block;
+};
+
+static int64_t count_of(const int64_t sizes[4])
+{
+    return sizes[0] * sizes[1] * sizes[2] * sizes[3];
+}
+
+static int wide_open(struct wide *w, fl_dtype dtype, int64_t elements)
+{
+    w->bfloat = dtype == FL_BFLOAT16;
+    w->bytes = (size_t)elements * sizeof(float);
+    w->used = 0;
+    w->block = memory_alloc(w->bytes);
+    return w->block ? 0 : -1;
+}
+
+static float *wide_take(struct wide *w, int64_t elements)
+{
+    float *taken = w->block + w->used;
+    w->used += (size_t)elements;
+    return taken;
+}
+
+static void wide_close(struct wide *w)
+{
+    memory_free(w->block, w->bytes);
+}
+
+/* A contiguous float32 copy of a view of half precision. */
+static struct conv2d_view wide_view(struct wide *w, const struct conv2d_view *v, const int64_t sizes[4])
+{
+    const struct gemm_table *table = ISA_PICK(gemm_table);
+    float *dst = wide_take(w, count_of(sizes));
+    struct conv2d_view out = {dst, {sizes[1] * sizes[2] * sizes[3], sizes[2] * sizes[3], sizes[3], 1}};
+    for (int64_t n = 0; n < sizes[0]; n++)
+        for (int64_t c = 0; c < sizes[1]; c++)
+            for (int64_t h = 0; h < sizes[2]; h++, dst += sizes[3]) {
+                const uint16_t *src = (const uint16_t *)v->data + n * v->strides[0] + c * v->strides[1] +
+                                      h * v->strides[2];
+                if (v->strides[3] == 1)
+                    table->widen(src, dst, sizes[3], w->bfloat);
+                else
+                    for (int64_t i = 0; i < sizes[3]; i++)
+                        table->widen(src + i * v->strides[3], dst + i, 1, w->bfloat);
+            }
+    return out;
+}
+
+static void wide_narrow(const struct wide *w, const float *src, void *dst, int64_t count)
+{
+    ISA_PICK(gemm_table)->narrow(src, dst, count, w->bfloat);
+}
+
+/* The sizes of x, of the weight and of y. */
+struct sizes {
+    int64_t x[4], weight[4], y[4];
+};
+
+static struct sizes sizes_of(const struct conv2d_shape *p)
+{
+    return (struct sizes){{p->n, p->c, p->h, p->w},
+                          {p->k, p->c / p->groups, p->r, p->s},
+                          {p->n, p->k, conv2d_rows(p), conv2d_cols(p)}};
+}
+
+/* ---- Forward ---------------------------------------------------------------------------------------------------------- */
+
+enum { STACK_TAPS = 64 };
+
+/* Arrays of three numbers a tap: on the stack where they fit. */
+struct taps {
+    int64_t here[3 * STACK_TAPS];
+    int64_t *dy, *dx, *tap;
+    size_t bytes; /* of a block, or 0 */
+};
+
+static int taps_open(struct taps *t, int64_t count)
+{
+    t->bytes = count > STACK_TAPS ? (size_t)(3 * count) * sizeof(int64_t) : 0;
+    t->dy = t->bytes ? memory_alloc(t->bytes) : t->here;
+    if (!t->dy)
+        return -1;
+    t->dx = t->dy + count;
+    t->tap = t->dx + count;
+    return 0;
+}
+
+static void taps_close(struct taps *t)
+{
+    if (t->bytes)
+        memory_free(t->dy, t->bytes);
+}
+
+static int forward_real(const struct conv2d_shape *p, fl_dtype dtype, const struct conv2d_view *x,
+                        const struct conv2d_view *weight, const void *bias, void *y)
+{
+    struct taps taps;
+    if (taps_open(&taps, p->r * p->s) != 0)
+        return -1;
+    int64_t count = 0;
+    for (int64_t r = 0; r < p->r; r++)
+        for (int64_t s = 0; s < p->s; s++, count++) {
+            taps.dy[count] = r * p->dilation[0] - p->padding[0];
+            taps.dx[count] = s * p->dilation[1] - p->padding[1];
+            taps.tap[count] = r * weight->strides[2] + s * weight->strides[3];
+        }
+    const int64_t rows = conv2d_rows(p), cols = conv2d_cols(p);
+    struct correlation q = {
+        .dtype = dtype, .images = p->n, .groups = p->groups,
+        .filters = p->k / p->groups, .planes = p->c / p->groups,
+        .rows = rows, .cols = cols, .step = {p->stride[0], p->stride[1]},
+        .taps = count, .dy = taps.dy, .dx = taps.dx, .tap = taps.tap,
+        .in = x->data, .in_image = x->strides[0], .in_plane = x->strides[1],
+        .in_row = x->strides[2], .in_col = x->strides[3], .in_rows = p->h, .in_cols = p->w,
+        .weight = weight->data, .weight_group = p->k / p->groups * weight->strides[0],
+        .weight_filter = weight->strides[0], .weight_plane = weight->strides[1],
+        .out = y, .out_image = p->k * rows * cols, .out_filter = rows * cols,
+        .out_row = cols, .out_col = 1, .bias = bias};
+    int status = correlate(&q);
+    taps_close(&taps);
+    return status;
+}
+
+int conv2d_forward(const struct conv2d_shape *p, fl_dtype dtype, const struct conv2d_view *x,
+                   const struct conv2d_view *weight, const void *bias, void *y)
+{
+    if (!is_half(dtype))
+        return forward_real(p, dtype, x, weight, bias, y);
+    const struct sizes sizes = sizes_of(p);
+    const int64_t out = count_of(sizes.y);
+    struct wide w;
+    if (wide_open(&w, dtype, count_of(sizes.x) + count_of(sizes.weight) + p->k + out) != 0)
+        return -1;
+    struct conv2d_view wide_x = wide_view(&w, x, sizes.x);
+    struct conv2d_view wide_weight = wide_view(&w, weight, sizes.weight);
+    float *wide_bias = bias ? wide_take(&w, p->k) : NULL, *wide_y = wide_take(&w, out);
+    if (bias)
+        ISA_PICK(gemm_table)->widen(bias, wide_bias, p->k, w.bfloat);
+    int status = forward_real(p, FL_FLOAT32, &wide_x, &wide_weight, wide_bias, wide_y);
+    if (status == 0)
+        wide_narrow(&w, wide_y, y, out);
+    wide_close(&w);
+    return status;
+}
+
+/* ---- Input gradient ------------------------------------------------------------------------------------------------------ */
+
+/* The taps that reach inputs whose coordinate on an axis is `phase` modulo the stride: x[i * stride + phase] is shown tap r
+ * by g[i + (phase + padding - r * dilation) / stride] where that division leaves nothing. */
+static bool reaches(const struct conv2d_shape *p, int axis, int64_t phase, int64_t r, int64_t *delta)
+{
+    int64_t at = phase + p->padding[axis] - r * p->dilation[axis];
+    if (at % p->stride[axis] != 0)
+        return false;
+    *delta = at / p->stride[axis];
+    return true;
+}
+
+static int64_t phases(const struct conv2d_shape *p, int axis)
+{
+    int64_t size = axis ? p->w : p->h;
+    return size < p->stride[axis] ? size : p->stride[axis];
+}
+
+/* The inputs of one phase: a correlation of g with a step of 1. Returns 1 where no tap reaches them. */
+static int backward_phase(const struct conv2d_shape *p, fl_dtype dtype, const struct conv2d_view *g,
+                          const struct conv2d_view *weight, void *dx, int64_t phase_y, int64_t phase_x,
+                          struct taps *taps)
+{
+    int64_t count = 0;
+    for (int64_t r = 0; r < p->r; r++)
+        for (int64_t s = 0; s < p->s; s++)
+            if (reaches(p, 0, phase_y, r, &taps->dy[count]) && reaches(p, 1, phase_x, s, &taps->dx[count]))
+                taps->tap[count++] = r * weight->strides[2] + s * weight->strides[3];
+    if (count == 0)
+        return 1;
+    const int64_t size = dtype == FL_FLOAT32 ? 4 : 8;
+    struct correlation q = {
+        .dtype = dtype, .images = p->n, .groups = p->groups,
+        .filters = p->c / p->groups, .planes = p->k / p->groups,
+        .rows = (p->h - phase_y + p->stride[0] - 1) / p->stride[0],
+        .cols = (p->w - phase_x + p->stride[1] - 1) / p->stride[1], .step = {1, 1},
+        .taps = count, .dy = taps->dy, .dx = taps->dx, .tap = taps->tap,
+        .in = g->data, .in_image = g->strides[0], .in_plane = g->strides[1],
+        .in_row = g->strides[2], .in_col = g->strides[3],
+        .in_rows = conv2d_rows(p), .in_cols = conv2d_cols(p),
+        .weight = weight->data, .weight_group = p->k / p->groups * weight->strides[0],
+        .weight_filter = weight->strides[1], .weight_plane = weight->strides[0],
+        .out = (char *)dx + (phase_y * p->w + phase_x) * size,
+        .out_image = p->c * p->h * p->w, .out_filter = p->h * p->w,
+        .out_row = p->stride[0] * p->w, .out_col = p->stride[1]};
+    return correlate(&q);
+}
+
+static int backward_input_real(const struct conv2d_shape *p, fl_dtype dtype, const struct conv2d_view *g,
+                               const struct conv2d_view *weight, void *dx)
+{
+    const size_t bytes = (size_t)(p->n * p->c * p->h * p->w) * (dtype == FL_FLOAT32 ? 4 : 8);
+    struct taps taps;
+    if (taps_open(&taps, p->r * p->s + 1) != 0)
+        return -1;
+    /* Where the stride leaves inputs that no tap reaches, zeros are laid first. */
+    bool sparse = (p->stride[0] > 1 && (p->r < p->stride[0] || p->dilation[0] > 1)) ||
+                  (p->stride[1] > 1 && (p->s < p->stride[1] || p->dilation[1] > 1));
+    if (sparse || conv2d_rows(p) * conv2d_cols(p) == 0)
+        memset(dx, 0, bytes);
+    int status = 0;
+    for (int64_t i = 0; i < phases(p, 0) && status >= 0; i++)
+        for (int64_t j = 0; j < phases(p, 1) && status >= 0; j++)
+            status = backward_phase(p, dtype, g, weight, dx, i, j, &taps);
+    taps_close(&taps);
+    return status < 0 ? -1 : 0;
+}
+
+int conv2d_backward_input(const struct conv2d_shape *p, fl_dtype dtype, const struct conv2d_view *g,
+                          const struct conv2d_view *weight, void *dx)
+{
+    if (!is_half(dtype))
+        return backward_input_real(p, dtype, g, weight, dx);
+    const struct sizes sizes = sizes_of(p);
+    const int64_t out = count_of(sizes.x);
+    struct wide w;
+    if (wide_open(&w, dtype, count_of(sizes.y) + count_of(sizes.weight) + out) != 0)
+        return -1;
+    struct conv2d_view wide_g = wide_view(&w, g, sizes.y);
+    struct conv2d_view wide_weight = wide_view(&w, weight, sizes.weight);
+    float *wide_dx = wide_take(&w, out);
+    int status = backward_input_real(p, FL_FLOAT32, &wide_g, &wide_weight, wide_dx);
+    if (status == 0)
+        wide_narrow(&w, wide_dx, dx, out);
+    wide_close(&w);
+    return status;
+}
+
+/* ---- Weight gradient ------------------------------------------------------------------------------------------------------ */
+
+int conv2d_backward_weight(const struct conv2d_shape *p, fl_dtype dtype, const struct conv2d_view *g,
+                           const struct conv2d_view *x, void *dweight)
+{
+    if (!is_half(dtype))
+        return conv2d_weight_gradient(p, dtype, g, x, dweight);
+    const struct sizes sizes = sizes_of(p);
+    const int64_t out = count_of(sizes.weight);
+    struct wide w;
+    if (wide_open(&w, dtype, count_of(sizes.y) + count_of(sizes.x) + out) != 0)
+        return -1;
+    struct conv2d_view wide_g = wide_view(&w, g, sizes.y), wide_x = wide_view(&w, x, sizes.x);
+    float *wide_dweight = wide_take(&w, out);
+    int status = conv2d_weight_gradient(p, FL_FLOAT32, &wide_g, &wide_x, wide_dweight);
+    if (status == 0)
+        wide_narrow(&w, wide_dweight, dweight, out);
+    wide_close(&w);
+    return status;
+}
+
+/* ---- Bias gradient -------------------------------------------------------------------------------------------------------- */
+
+struct bias_plan {
+    const struct conv2d_shape *p;
+    fl_dtype dtype;
+    const struct conv2d_view *g;
+    void *dbias;
+    int64_t rows, cols, group; /* group: channels of a chunk */
+};
+
+enum { SUMS = 16 };
+
+/* A line's sum: SUMS partial sums, element i in number i % SUMS, added up in pairs. */
+#define SUM_LINE(name, type)                                                                       \
+    static double name(const type *g, int64_t stride, int64_t count)                               \
+    {                                                                                              \
+        type sums[SUMS] = {0};                                                                     \
+        int64_t i = 0;                                                                             \
+        if (stride == 1)                                                                           \
+            for (; i + SUMS <= count; i += SUMS)                                                   \
+                for (int j = 0; j < SUMS; j++)                                                     \
+                    sums[j] += g[i + j];                                                           \
+        for (; i < count; i++)                                                                     \
+            sums[i % SUMS] += g[i * stride];                                                       \
+        for (int half = SUMS / 2; half > 0; half /= 2)                                             \
+            for (int j = 0; j < half; j++)                                                         \
+                sums[j] += sums[j + half];                                                         \
+        return (double)sums[0];                                                                    \
+    }
+
+SUM_LINE(sum_line_f32, float)
+SUM_LINE(sum_line_f64, double)
+
+static double sum_line(fl_dtype dtype, const void *g, int64_t at, int64_t stride, int64_t count)
+{
+    if (dtype == FL_FLOAT32)
+        return sum_line_f32((const float *)g + at, stride, count);
+    if (dtype == FL_FLOAT64)
+        return sum_line_f64((const double *)g + at, stride, count);
+    double sum = 0;
+    for (int64_t i = 0; i < count; i++) {
+        float x;
+        ISA_PICK(gemm_table)->widen((const uint16_t *)g + at + i * stride, &x, 1, dtype == FL_BFLOAT16);
+        sum += x;
+    }
+    return sum;
+}
+
+static void bias_chunk(void *context, int64_t chunk)
+{
+    const struct bias_plan *b = context;
+    const int64_t *strides = b->g->strides;
+    /* A plane without gaps is one long line. */
+    bool whole = strides[3] == 1 && strides[2] == b->cols;
+    int64_t rows = whole ? 1 : b->rows, cols = whole ? b->rows * b->cols : b->cols;
+    for (int64_t k = chunk * b->group; k < b->p->k && k < (chunk + 1) * b->group; k++) {
+        double sum = 0;
+        for (int64_t n = 0; n < b->p->n; n++)
+            for (int64_t i = 0; i < rows; i++)
+                sum += sum_line(b->dtype, b->g->data, n * strides[0] + k * strides[1] + i * strides[2],
+                                strides[3], cols);
+        if (b->dtype == FL_FLOAT64) {
+            ((double *)b->dbias)[k] = sum;
+        } else if (b->dtype == FL_FLOAT32) {
+            ((float *)b->dbias)[k] = (float)sum;
+        } else {
+            float x = (float)sum;
+            ISA_PICK(gemm_table)->narrow(&x, (uint16_t *)b->dbias + k, 1, b->dtype == FL_BFLOAT16);
+        }
+    }
+}
+
+int conv2d_backward_bias(const struct conv2d_shape *p, fl_dtype dtype, const struct conv2d_view *g,
+                         void *dbias)
+{
+    struct bias_plan b = {p, dtype, g, dbias, conv2d_rows(p), conv2d_cols(p), 0};
+    b.group = (1 << 16) / (p->n * b.rows * b.cols + 1) + 1;
+    threads_for((p->k + b.group - 1) / b.group, bias_chunk, &b);
+    return 0;
+}
