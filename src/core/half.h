@@ -1,7 +1,8 @@
-/* float16 and bfloat16 as bits: exact to float, and back rounded to nearest, ties to even.
+/* The 16-bit floats, IEEE's binary16 and bfloat16, as float and back.
  *
- * No branch and no special instruction, so that loops over these vectorise on every instruction set and give the same
- * bits there. A NaN becomes the plain quiet NaN, as in PyTorch.
+ * To 16 bits rounds to nearest even; a NaN stays a quiet NaN with the top of its payload. No branches and no
+ * intrinsics: loops over these vectorise, and the bits are those of the F16C and AVX512-BF16 instructions, but that
+ * those of the latter flush subnormals.
  */
 #ifndef FLAMBEAU_CORE_HALF_H
 #define FLAMBEAU_CORE_HALF_H
@@ -9,51 +10,55 @@
 #include <stdint.h>
 #include <string.h>
 
-static inline uint32_t half_bits_of(float f)
+static inline float half_to_float(uint16_t h)
 {
-    uint32_t u;
-    memcpy(&u, &f, sizeof u);
-    return u;
+    /* Placed 112 too low in the exponent, which a multiplication mends for subnormals too; it is exact. */
+    uint32_t u = (uint32_t)(h & 0x7fff) << 13;
+    float f;
+    memcpy(&f, &u, sizeof f);
+    f *= 0x1p112f;
+    uint32_t finite;
+    memcpy(&finite, &f, sizeof finite);
+    uint32_t special = u | 0x7f800000 | ((h & 0x3ff) ? 0x400000 : 0);
+    uint32_t r = ((h & 0x7c00) == 0x7c00 ? special : finite) | (uint32_t)(h & 0x8000) << 16;
+    memcpy(&f, &r, sizeof f);
+    return f;
 }
 
-static inline float half_float_of(uint32_t u)
+static inline uint16_t float_to_half(float x)
 {
+    uint32_t u;
+    memcpy(&u, &x, sizeof u);
+    uint32_t a = u & 0x7fffffff;
+    /* From 2^-14 on: round at bit 13 and move the exponent; a carry into the exponent is right, up to infinity. */
+    uint32_t capped = a < 0x47800000 ? a : 0x47800000;
+    uint32_t normal = ((capped + 0xfff + ((capped >> 13) & 1)) >> 13) - (112u << 10);
+    /* Below: adding 1/2 rounds to multiples of 2^-24, of which the low bits then say how many. */
+    float f;
+    memcpy(&f, &a, sizeof f);
+    f += 0.5f;
+    uint32_t tiny;
+    memcpy(&tiny, &f, sizeof tiny);
+    tiny -= 0x3f000000;
+    uint32_t r = a < 0x38800000 ? tiny : normal;
+    r = a > 0x7f800000 ? 0x7e00 | ((a >> 13) & 0x3ff) : r;
+    return (uint16_t)(r | (u >> 16 & 0x8000));
+}
+
+static inline float bf16_to_float(uint16_t h)
+{
+    uint32_t u = (uint32_t)h << 16;
     float f;
     memcpy(&f, &u, sizeof f);
     return f;
 }
 
-static inline float half_to_float(uint16_t h)
+static inline uint16_t float_to_bf16(float x)
 {
-    /* The digits in float's place with half's bias of 15; the product sets the bias, and makes subnormals normal. */
-    uint32_t magnitude = h & 0x7fffu;
-    uint32_t bits = half_bits_of(half_float_of(magnitude << 13) * 0x1p112f);
-    bits |= magnitude >= 0x7c00u ? 0x7f800000u : 0;
-    return half_float_of(bits | (uint32_t)(h & 0x8000u) << 16);
-}
-
-static inline uint16_t float_to_half(float f)
-{
-    uint32_t u = half_bits_of(f), magnitude = u & 0x7fffffffu;
-    uint32_t normal = (magnitude - (112u << 23) + 0xfffu + ((magnitude >> 13) & 1u)) >> 13;
-    /* Below 2^-14 the addition of 1/2 puts the last digit of a subnormal half at float's, and rounds. */
-    uint32_t subnormal = half_bits_of(half_float_of(magnitude) + 0.5f) - 0x3f000000u;
-    uint32_t bits = magnitude < 0x38800000u ? subnormal : normal;
-    bits = magnitude >= 0x47800000u ? 0x7c00u : bits;
-    bits = magnitude > 0x7f800000u ? 0x7e00u : bits;
-    return (uint16_t)(bits | (u >> 16 & 0x8000u));
-}
-
-static inline float bf16_to_float(uint16_t h)
-{
-    return half_float_of((uint32_t)h << 16);
-}
-
-static inline uint16_t float_to_bf16(float f)
-{
-    uint32_t u = half_bits_of(f);
-    uint32_t rounded = (u + 0x7fffu + (u >> 16 & 1u)) >> 16;
-    return (uint16_t)((u & 0x7fffffffu) > 0x7f800000u ? 0x7fc0u : rounded);
+    uint32_t u;
+    memcpy(&u, &x, sizeof u);
+    uint32_t rounded = (u + 0x7fff + ((u >> 16) & 1)) >> 16;
+    return (uint16_t)((u & 0x7fffffff) > 0x7f800000 ? u >> 16 | 0x40 : rounded);
 }
 
 #endif

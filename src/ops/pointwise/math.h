@@ -9,9 +9,13 @@
 #ifndef FLAMBEAU_POINTWISE_MATH_H
 #define FLAMBEAU_POINTWISE_MATH_H
 
+#include "math_arith.h"
 #include "math_bits.h"
+#include "math_erf.h"
 #include "math_exp.h"
 #include "math_log.h"
+#include "math_pow.h"
+#include "math_special.h"
 #include "math_trig.h"
 
 #endif

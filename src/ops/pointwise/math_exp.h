@@ -75,19 +75,18 @@ M_INLINE double m_exp_f64(double x)
     return m_scale_f64(m_expm1_kernel_f64(r) + 1.0, k);
 }
 
-/* e^(x + lo) for x in [-150, 0] ([-1500, 0]) and a small correction lo of at most |x| 2^-24 (2^-53). */
-M_INLINE float m_exp_sum_f32(float x, float lo)
+/* e^(x + lo) / 2^k and k, for |x| <= 150 (1500) and a small correction lo of at most |x| 2^-24 (2^-53). Where more
+ * factors follow, m_scale_* comes after them, so that only one rounding meets a subnormal. */
+M_INLINE float m_exp_parts_f32(float x, float lo, uint32_t *k)
 {
-    uint32_t k;
-    float r = m_exp_reduce_f32(x, &k) + lo;
-    return m_scale_f32(m_expm1_kernel_f32(r) + 1.0f, k);
+    float r = m_exp_reduce_f32(x, k) + lo;
+    return m_expm1_kernel_f32(r) + 1.0f;
 }
 
-M_INLINE double m_exp_sum_f64(double x, double lo)
+M_INLINE double m_exp_parts_f64(double x, double lo, uint64_t *k)
 {
-    uint64_t k;
-    double r = m_exp_reduce_f64(x, &k) + lo;
-    return m_scale_f64(m_expm1_kernel_f64(r) + 1.0, k);
+    double r = m_exp_reduce_f64(x, k) + lo;
+    return m_expm1_kernel_f64(r) + 1.0;
 }
 
 /* exp2: 0.9 ULP. 2^r = 1 + r ln2 + r^2 q(r), ln2 in two parts. */
@@ -173,13 +172,32 @@ M_INLINE double m_expm1_positive_f64(double x)
     return m_fma_f64(s, m_expm1_kernel_f64(r), s - 1.0);
 }
 
-/* tanh: 1.7 ULP. With t = e^(2|x|) - 1: t / (t + 2) while small, 1 - 2 / (t + 2) beyond, by one division. */
+/* n / (one + e) for e <= one or one = 2, where the sum has been rounded: the quotient is put right for that and for its own rounding. */
+M_INLINE float m_over_sum_f32(float n, float one, float e)
+{
+    float d = one + e;
+    float lost = e - (d - one);
+    float inverse = 1.0f / d;
+    float q = n * inverse;
+    return m_fma_f32(m_fma_f32(-q, lost, m_fma_f32(-q, d, n)), inverse, q);
+}
+
+M_INLINE double m_over_sum_f64(double n, double one, double e)
+{
+    double d = one + e;
+    double lost = e - (d - one);
+    double inverse = 1.0 / d;
+    double q = n * inverse;
+    return m_fma_f64(m_fma_f64(-q, lost, m_fma_f64(-q, d, n)), inverse, q);
+}
+
+/* tanh: 1.7 ULP. With t = e^(2|x|) - 1: t / (2 + t) while small, 1 - 2 / (2 + t) beyond, by one division. */
 M_INLINE float m_tanh_f32(float x)
 {
     float a = m_abs_f32(x);
     a = 10.0f < a ? 10.0f : a;
     float t = m_expm1_positive_f32(a + a);
-    float q = (a > 0.5f ? 2.0f : t) / (t + 2.0f);
+    float q = m_over_sum_f32(a > 0.5f ? 2.0f : t, 2.0f, t);
     return m_copysign_f32(a > 0.5f ? 1.0f - q : q, x);
 }
 
@@ -188,52 +206,63 @@ M_INLINE double m_tanh_f64(double x)
     double a = m_abs_f64(x);
     a = 20.0 < a ? 20.0 : a;
     double t = m_expm1_positive_f64(a + a);
-    double q = (a > 0.5 ? 2.0 : t) / (t + 2.0);
+    double q = m_over_sum_f64(a > 0.5 ? 2.0 : t, 2.0, t);
     return m_copysign_f64(a > 0.5 ? 1.0 - q : q, x);
 }
 
-/* sinh: 2 ULP. With t = e^|x| - 1, (t + t / (t + 1)) / 2; from 20 (40) on e^|x| / 2, made of two halves of the
- * exponent because e^|x| overflows first. */
+/* e^a / 2 for a >= 0: the halving is folded into the exponent, so that it overflows when the half does. */
+M_INLINE float m_half_exp_f32(float a)
+{
+    a = 90.0f < a ? 90.0f : a;
+    uint32_t k;
+    float r = m_exp_reduce_f32(a, &k);
+    return m_scale_f32(m_expm1_kernel_f32(r) + 1.0f, k - 1);
+}
+
+M_INLINE double m_half_exp_f64(double a)
+{
+    a = 711.0 < a ? 711.0 : a;
+    uint64_t k;
+    double r = m_exp_reduce_f64(a, &k);
+    return m_scale_f64(m_expm1_kernel_f64(r) + 1.0, k - 1);
+}
+
+/* sinh: 1.9 ULP. Below 1 an odd polynomial, beyond (e^|x| - e^-|x|) / 2. */
 M_INLINE float m_sinh_f32(float x)
 {
-    float a = m_abs_f32(x);
-    float t = m_expm1_positive_f32(20.0f < a ? 20.0f : a);
-    float near = 0.5f * (t + t / (t + 1.0f));
-    float c = 90.0f < a ? 90.0f : a;
-    uint32_t k;
-    float far = m_expm1_kernel_f32(m_exp_reduce_f32(c, &k)) + 1.0f;
-    far = m_scale_f32(far, k - 1);
-    return m_copysign_f32(a > 20.0f ? far : near, x);
+    float u = x * x;
+    float s = m_fma_f32(0x1.75f048p-19f, u, 0x1.a01fc4p-13f);
+    s = m_fma_f32(s, u, 0x1.1110e4p-7f);
+    s = m_fma_f32(s, u, 0x1.555556p-3f);
+    float half = m_half_exp_f32(m_abs_f32(x));
+    float near = m_fma_f32(x * u, s, x);
+    return m_abs_f32(x) < 1.0f ? near : m_copysign_f32(half - 0.25f / half, x);
 }
 
 M_INLINE double m_sinh_f64(double x)
 {
-    double a = m_abs_f64(x);
-    double t = m_expm1_positive_f64(40.0 < a ? 40.0 : a);
-    double near = 0.5 * (t + t / (t + 1.0));
-    double c = 711.0 < a ? 711.0 : a;
-    uint64_t k;
-    double far = m_expm1_kernel_f64(m_exp_reduce_f64(c, &k)) + 1.0;
-    far = m_scale_f64(far, k - 1);
-    return m_copysign_f64(a > 40.0 ? far : near, x);
+    double u = x * x;
+    double s = m_fma_f64(0x1.b5bae7bddc60dp-41, u, 0x1.61171e54369b3p-33);
+    s = m_fma_f64(s, u, 0x1.ae646f9564671p-26);
+    s = m_fma_f64(s, u, 0x1.71de3a3b6c2fcp-19);
+    s = m_fma_f64(s, u, 0x1.a01a01a036c5ap-13);
+    s = m_fma_f64(s, u, 0x1.111111111102p-7);
+    s = m_fma_f64(s, u, 0x1.5555555555556p-3);
+    double half = m_half_exp_f64(m_abs_f64(x));
+    double near = m_fma_f64(x * u, s, x);
+    return m_abs_f64(x) < 1.0 ? near : m_copysign_f64(half - 0.25 / half, x);
 }
 
-/* cosh: 1.5 ULP. (e^|x| + e^-|x|) / 2, the halving folded into the exponent. */
+/* cosh: 1.5 ULP. (e^|x| + e^-|x|) / 2. */
 M_INLINE float m_cosh_f32(float x)
 {
-    float a = m_abs_f32(x);
-    a = 90.0f < a ? 90.0f : a;
-    uint32_t k;
-    float half = m_scale_f32(m_expm1_kernel_f32(m_exp_reduce_f32(a, &k)) + 1.0f, k - 1);
+    float half = m_half_exp_f32(m_abs_f32(x));
     return half + 0.25f / half;
 }
 
 M_INLINE double m_cosh_f64(double x)
 {
-    double a = m_abs_f64(x);
-    a = 711.0 < a ? 711.0 : a;
-    uint64_t k;
-    double half = m_scale_f64(m_expm1_kernel_f64(m_exp_reduce_f64(a, &k)) + 1.0, k - 1);
+    double half = m_half_exp_f64(m_abs_f64(x));
     return half + 0.25 / half;
 }
 
@@ -241,13 +270,13 @@ M_INLINE double m_cosh_f64(double x)
 M_INLINE float m_sigmoid_f32(float x)
 {
     float e = m_exp_f32(-m_abs_f32(x));
-    return (x < 0.0f ? e : 1.0f) / (1.0f + e);
+    return m_over_sum_f32(x < 0.0f ? e : 1.0f, 1.0f, e);
 }
 
 M_INLINE double m_sigmoid_f64(double x)
 {
     double e = m_exp_f64(-m_abs_f64(x));
-    return (x < 0.0 ? e : 1.0) / (1.0 + e);
+    return m_over_sum_f64(x < 0.0 ? e : 1.0, 1.0, e);
 }
 
 #endif

@@ -1,4 +1,5 @@
-/* Logarithms and what is made of them: log, log2, log10, log1p, softplus, log_sigmoid, logaddexp, xlogy.
+/* Logarithms and what is made of them: log, log2, log10, log1p, asinh, acosh, atanh, softplus,
+ * log_sigmoid, logaddexp, logaddexp2, xlogy.
  *
  * x = 2^k (1 + f) with 1 + f in [sqrt(1/2), sqrt 2): log x = k ln2 + log(1 + f). In float the last is a polynomial in
  * f; in double it is 2 atanh(s) with s = f / (2 + f), kept in two parts where a base other than e multiplies it.
@@ -97,7 +98,8 @@ M_INLINE float m_log1p_f32(float x)
     float v = u - 1.0f;
     float lost = (x - v) + (1.0f - (u - v));
     float k, f = m_log_reduce_f32(u, &k);
-    f += lost * m_from_bits_f32((uint32_t)((127 - (int32_t)k) << 23));
+    float capped = k < 126.0f ? k : 126.0f;
+    f += lost * m_exp2i_f32(0u - (uint32_t)(int32_t)capped);
     float y = m_log_edges_f32(u, m_log_kernel_f32(f, k));
     return m_copysign_f32(y, x);
 }
@@ -108,8 +110,8 @@ M_INLINE double m_log1p_f64(double x)
     double v = u - 1.0;
     double lost = (x - v) + (1.0 - (u - v));
     double k, f = m_log_reduce_f64(u, &k);
-    uint64_t e = m_bits_f64(M_MAGIC_F64 + 1023.0 - k) - m_bits_f64(M_MAGIC_F64);
-    f += lost * m_from_bits_f64(e << 52);
+    double capped = k < 1022.0 ? k : 1022.0;
+    f += lost * m_exp2i_f64(m_bits_f64(M_MAGIC_F64 - capped) - m_bits_f64(M_MAGIC_F64));
     double y = m_log_edges_f64(u, m_log_kernel_f64(f, k));
     return m_copysign_f64(y, x);
 }
@@ -173,6 +175,71 @@ M_INLINE double m_log10_f64(double x)
     lo = m_fma_f64(k, -0x1.9dc1da994fd21p-59, lo);
     lo = m_fma_f64(hi, 0x1.bcb7b1526e50ep-2, lo);
     return m_log_edges_f64(x, m_fma_f64(k, 0x1.34413509f79ffp-2, lo));
+}
+
+/* log1p(x + lo) for x >= 0 and a small correction lo, |lo| <= x 2^-52. */
+M_INLINE double m_log1p_sum_f64(double x, double lo)
+{
+    double u = 1.0 + x;
+    double v = u - 1.0;
+    double lost = (x - v) + (1.0 - (u - v)) + lo;
+    double k, f = m_log_reduce_f64(u, &k);
+    double capped = k < 1022.0 ? k : 1022.0;
+    f += lost * m_exp2i_f64(m_bits_f64(M_MAGIC_F64 - capped) - m_bits_f64(M_MAGIC_F64));
+    return m_log_edges_f64(u, m_log_kernel_f64(f, k));
+}
+
+/* asinh: 2 ULP. log1p(a + a^2 / (1 + sqrt(1 + a^2))) with a = |x|; from 2^60 on, log a + ln2. */
+M_INLINE double m_asinh_f64(double x)
+{
+    double a = m_abs_f64(x);
+    int far = a > 0x1p60;
+    double h = far ? 1.0 : a * a;
+    double t = h / (1.0 + m_sqrt_f64(1.0 + h));
+    double s = a + t;
+    double lost = t - (s - a);
+    double y = m_log1p_sum_f64(far ? a : s, far ? 0.0 : lost);
+    return m_copysign_f64(far ? y + 0x1.62e42fefa39efp-1 : y, x);
+}
+
+M_INLINE float m_asinh_f32(float x)
+{
+    return (float)m_asinh_f64((double)x);
+}
+
+/* acosh: 2 ULP. log1p(t + sqrt(2t + t^2)) with t = x - 1; from 2^60 on, log x + ln2. */
+M_INLINE double m_acosh_f64(double x)
+{
+    int far = x > 0x1p60;
+    double t = far ? 1.0 : x - 1.0;
+    double square = m_fma_f64(t, t, t + t);
+    double r = m_sqrt_f64(square);
+    double s = r + t;
+    double lost = t - (s - r) + (r > 0.0 ? m_fma_f64(-r, r, square) / (r + r) : 0.0);
+    double y = m_log1p_sum_f64(far ? x : s, far ? 0.0 : lost);
+    return x < 1.0 ? M_NAN_F64 : far ? y + 0x1.62e42fefa39efp-1 : y;
+}
+
+M_INLINE float m_acosh_f32(float x)
+{
+    return (float)m_acosh_f64((double)x);
+}
+
+/* atanh: 2 ULP. log1p(2a / (1 - a)) / 2 with a = |x|. */
+M_INLINE double m_atanh_f64(double x)
+{
+    double a = m_abs_f64(x);
+    double d = 1.0 - a;
+    double lost = (1.0 - d) - a;
+    double q = (a + a) / d;
+    double rest = (m_fma_f64(-q, d, a + a) - q * lost) / d;
+    double y = 0.5 * m_log1p_sum_f64(q, q < M_INF_F64 ? rest : 0.0);
+    return m_copysign_f64(a > 1.0 ? M_NAN_F64 : y, x);
+}
+
+M_INLINE float m_atanh_f32(float x)
+{
+    return (float)m_atanh_f64((double)x);
 }
 
 /* softplus with slope and threshold 1 apart, log(1 + e^x): 2 ULP. */

@@ -1,6 +1,6 @@
 /* Circular functions and their inverses: sin, cos, tan, asin, acos, atan, atan2, sinc.
  *
- * An angle is brought to |r| <= pi/2 by taking away a multiple of pi (tan: of pi/2, to pi/4). Up to a limit that is done
+ * An angle is brought to |r| <= pi/4 by taking away a multiple of pi/2. Up to a limit that is done
  * with pi in three parts. Beyond it x is an integer times a power of two, and the bits of 1/(2 pi) that matter for it are
  * multiplied as integers (Payne and Hanek's method), so that the sine of any number is right. In float this too is free
  * of branches and of tables; m_*_near_* leave it out, for loops that know their angles to be within M_NEAR_*.
@@ -44,73 +44,74 @@ M_INLINE double m_fraction_f64(uint64_t h)
     return hi * 0x1p-32 + lo * 0x1p-63;
 }
 
-/* sin r for |r| <= pi/2. */
-M_INLINE float m_sin_kernel_f32(float r)
+/* sin r, or cos r where quarter is odd, for |r| <= pi/4; minus that where bit 1 of quarter is set. */
+M_INLINE float m_sin_kernel_f32(float r, uint32_t quarter)
 {
     float u = r * r;
-    float s = m_fma_f32(0x1.5dbc24p-19f, u, -0x1.9f7046p-13f);
-    s = m_fma_f32(s, u, 0x1.110ed8p-7f);
-    s = m_fma_f32(s, u, -0x1.55554cp-3f);
-    return m_fma_f32(r * u, s, r);
+    float s = m_fma_f32(-0x1.991696p-13f, u, 0x1.1106bcp-7f);
+    s = m_fma_f32(s, u, -0x1.555544p-3f);
+    s = m_fma_f32(r * u, s, r);
+    float c = m_fma_f32(0x1.99e0ecp-16f, u, -0x1.6c0c1ap-10f);
+    c = m_fma_f32(c, u, 0x1.55554ap-5f);
+    c = m_fma_f32(u * u, c, m_fma_f32(-0.5f, u, 1.0f));
+    return m_from_bits_f32(m_bits_f32(quarter & 1 ? c : s) ^ (quarter << 30 & 0x80000000));
 }
 
-/* The angle in [-pi/2, pi/2] whose sine is, but for its sign, that of a + quarter pi/2; *sign gets bit 31 for a
- * minus. quarter is 0 for the sine and 1 for the cosine; a is |x|. */
-M_INLINE float m_half_turn_near_f32(float a, uint32_t quarter, uint32_t *sign)
+/* a less the nearest multiple of pi/2, and in *quarter its number modulo 4; a >= 0. */
+M_INLINE float m_quarters_near_f32(float a, uint32_t *quarter)
 {
-    float shift = quarter ? 0.5f : 0.0f;
-    float z = m_fma_f32(a, 0x1.45f306p-2f, shift) + M_MAGIC_F32;
-    float n = z - M_MAGIC_F32 - shift;
-    float r = m_fma_f32(n, -0x1.921fb6p+1f, a);
-    r = m_fma_f32(n, 0x1.777a5cp-24f, r);
-    *sign = m_bits_f32(z) << 31;
-    return m_fma_f32(n, 0x1.ee59dap-49f, r);
+    float z = m_fma_f32(a, 0x1.45f306p-1f, M_MAGIC_F32);
+    float n = z - M_MAGIC_F32;
+    *quarter = m_bits_f32(z);
+    float r = m_fma_f32(n, -0x1.921fb6p+0f, a);
+    r = m_fma_f32(n, 0x1.777a5cp-25f, r);
+    return m_fma_f32(n, 0x1.ee59dap-50f, r);
 }
 
-M_INLINE float m_half_turn_f32(float a, uint32_t quarter, uint32_t *sign)
+M_INLINE float m_quarters_f32(float a, uint32_t *quarter)
 {
-    uint32_t near_sign;
-    float near = m_half_turn_near_f32(a, quarter, &near_sign);
-    uint64_t t = m_turns_f32(a) + ((uint64_t)quarter << 62);
-    uint32_t far_sign = (uint32_t)((t + ((uint64_t)1 << 62)) >> 32) & 0x80000000;
-    float far = (float)(m_fraction_f64(t << 1) * 0x1.921fb54442d18p+1) + (a - a);
-    *sign = a < M_NEAR_F32 ? near_sign : far_sign;
+    uint32_t near_quarter;
+    float near = m_quarters_near_f32(a, &near_quarter);
+    uint64_t t = m_turns_f32(a);
+    uint32_t far_quarter = ((uint32_t)(t >> 32) + 0x20000000) >> 30;
+    float far = (float)(m_fraction_f64(t << 2) * 0x1.921fb54442d18p+0) + (a - a);
+    *quarter = a < M_NEAR_F32 ? near_quarter : far_quarter;
     return a < M_NEAR_F32 ? near : far;
 }
 
 M_INLINE float m_flip_f32(float x, uint32_t sign)
 {
-    return m_from_bits_f32(m_bits_f32(x) ^ sign);
+    return m_from_bits_f32(m_bits_f32(x) ^ (sign & 0x80000000));
 }
 
 /* sin and cos: 1.6 ULP. */
 M_INLINE float m_sin_f32(float x)
 {
-    uint32_t sign;
-    float r = m_half_turn_f32(m_abs_f32(x), 0, &sign);
-    return m_flip_f32(m_sin_kernel_f32(r), sign ^ (m_bits_f32(x) & 0x80000000));
+    uint32_t quarter;
+    float r = m_quarters_f32(m_abs_f32(x), &quarter);
+    return m_flip_f32(m_sin_kernel_f32(r, quarter), m_bits_f32(x));
 }
 
 M_INLINE float m_cos_f32(float x)
 {
-    uint32_t sign;
-    float r = m_half_turn_f32(m_abs_f32(x), 1, &sign);
-    return m_flip_f32(m_sin_kernel_f32(r), sign);
+    uint32_t quarter;
+    float r = m_quarters_f32(m_abs_f32(x), &quarter);
+    return m_sin_kernel_f32(r, quarter + 1);
 }
 
 /* The same for |x| < M_NEAR_F32 alone; the bits agree. */
 M_INLINE float m_sin_near_f32(float x)
 {
-    uint32_t sign;
-    float r = m_half_turn_near_f32(m_abs_f32(x), 0, &sign);
-    return m_flip_f32(m_sin_kernel_f32(r), sign ^ (m_bits_f32(x) & 0x80000000));
+    uint32_t quarter;
+    float r = m_quarters_near_f32(m_abs_f32(x), &quarter);
+    return m_flip_f32(m_sin_kernel_f32(r, quarter), m_bits_f32(x));
 }
 
 M_INLINE float m_cos_near_f32(float x)
 {
-    uint32_t sign;
-    float r = m_half_turn_near_f32(m_abs_f32(x), 1, &sign);
-    return m_flip_f32(m_sin_kernel_f32(r), sign);
+    uint32_t quarter;
+    float r = m_quarters_near_f32(m_abs_f32(x), &quarter);
+    return m_sin_kernel_f32(r, quarter + 1);
 }
 
 /* tan: 1.1 ULP, computed in double; an odd number of quarter turns makes it -1 / tan r. */
@@ -134,7 +135,7 @@ M_INLINE float m_tan_f32(float x)
     s = m_fma_f64(s, u, 0x1.55555451babfcp-2);
     double p = m_fma_f64(r * u, s, r);
     float y = (float)((odd ? -1.0 : p) / (odd ? p : 1.0));
-    return m_flip_f32(y, m_bits_f32(x) & 0x80000000);
+    return m_flip_f32(y, m_bits_f32(x));
 }
 
 /* 1/(2 pi) from its first bit; 64 zero bits stand before it. */
@@ -145,16 +146,14 @@ static const uint64_t m_inverse_turn[] __attribute__((unused)) = {
     0xd3d18fd9a797fa8b, 0x5d49eeb1faf97c5e, 0xcf41ce7de294a4ba, 0x9afed7ec47e35742, 0x1580cc11bf1edaea,
 };
 
-/* As m_half_turn_f32, with what r lost in *lo: for any a, by Payne and Hanek's method. A call, because it is rare. */
-static __attribute__((noinline, unused)) double m_far_turn_f64(double a, unsigned quarter, unsigned halves, double *lo,
-                                                               unsigned *count)
+/* As m_quarters_f32, with what the result lost in *lo, for any a. A call, because it is rare. */
+static __attribute__((noinline, unused)) double m_quarters_far_f64(double a, double *lo, uint64_t *quarter)
 {
     uint64_t u = m_bits_f64(a);
-    if (u >= 0x7ff0000000000000) {
-        *lo = 0.0;
-        *count = 0;
+    *lo = 0.0;
+    *quarter = 0;
+    if (u >= 0x7ff0000000000000)
         return a - a;
-    }
     uint64_t m = (u & 0xfffffffffffff) | 0x10000000000000;
     unsigned skip = (unsigned)(u >> 52) - 1075 + 64, word = skip / 64, by = skip % 64;
     uint64_t w[3];
@@ -162,88 +161,92 @@ static __attribute__((noinline, unused)) double m_far_turn_f64(double a, unsigne
         w[i] = (m_inverse_turn[word + i] << by) | ((m_inverse_turn[word + i + 1] >> 1) >> (63 - by));
     unsigned __int128 t = ((unsigned __int128)(m * w[0]) << 64) + (unsigned __int128)m * w[1] +
                           (((unsigned __int128)m * w[2]) >> 64);
-    t += (unsigned __int128)quarter << 126;
-    /* `halves` bits of the turn are counted, the rest is a signed fraction. */
-    *count = (unsigned)((t + ((unsigned __int128)1 << (127 - halves))) >> (128 - halves));
-    __int128 h = (__int128)(t << halves);
+    *quarter = ((uint64_t)(t >> 64) + ((uint64_t)1 << 61)) >> 62;
+    __int128 h = (__int128)(t << 2);
     double hi = (double)h;
-    double rest = (double)(h - (__int128)hi);
-    double scale = halves == 1 ? 0x1p-127 : 0x1p-128;
-    hi *= scale;
-    rest *= scale;
+    double rest = (double)(h - (__int128)hi) * 0x1p-128;
+    hi *= 0x1p-128;
     double r = hi * 0x1.921fb54442d18p+0;
-    *lo = m_fma_f64(hi, 0x1.921fb54442d18p+0, -r) + m_fma_f64(hi, 0x1.1a62633145c07p-54, rest * 0x1.921fb54442d18p+0);
+    double tail = m_fma_f64(hi, 0x1.1a62633145c07p-54, rest * 0x1.921fb54442d18p+0);
+    *lo = m_fma_f64(hi, 0x1.921fb54442d18p+0, -r) + tail;
     return r;
 }
 
-/* x less n quarter turns, for |x| < M_NEAR_F64, with what it lost in *lo. */
-M_INLINE double m_less_f64(double x, double n, double *lo)
+/* a less the nearest multiple n of pi/2, for a < M_NEAR_F64, with what it lost in *lo. */
+M_INLINE double m_quarters_near_f64(double a, double *lo, uint64_t *quarter)
 {
-    double a = m_fma_f64(n, -0x1.921fb54442d18p+0, x);
+    double z = m_fma_f64(a, 0x1.45f306dc9c883p-1, M_MAGIC_F64);
+    double n = z - M_MAGIC_F64;
+    *quarter = m_bits_f64(z);
+    double h = m_fma_f64(n, -0x1.921fb54442d18p+0, a);
     double p = n * 0x1.1a62633145c07p-54;
-    double pe = m_fma_f64(n, 0x1.1a62633145c07p-54, -p);
-    double r = a - p;
-    double v = r - a;
-    double e = (a - (r - v)) - (p + v);
-    *lo = e - m_fma_f64(n, -0x1.f1976b7ed8fbcp-110, pe);
+    double r = h - p;
+    double v = r - h;
+    double lost = (h - (r - v)) - (p + v);
+    *lo = lost - m_fma_f64(n, -0x1.f1976b7ed8fbcp-110, m_fma_f64(n, 0x1.1a62633145c07p-54, -p));
     return r;
 }
 
-M_INLINE double m_sin_kernel_f64(double r, double lo)
+/* sin(r + lo), or cos where quarter is odd, for |r| <= pi/4; minus that where bit 1 of quarter is set. */
+M_INLINE double m_sin_kernel_f64(double r, double lo, uint64_t quarter)
 {
     double u = r * r;
-    double s = m_fma_f64(-0x1.eaab318250d1p-60, u, 0x1.8ac13bb841a88p-49);
-    s = m_fma_f64(s, u, -0x1.ae4ec81d173c8p-41);
-    s = m_fma_f64(s, u, 0x1.6123e767a4fbap-33);
-    s = m_fma_f64(s, u, -0x1.ae64551abffafp-26);
-    s = m_fma_f64(s, u, 0x1.71de3a530a10ep-19);
-    s = m_fma_f64(s, u, -0x1.a01a01a01578dp-13);
-    s = m_fma_f64(s, u, 0x1.11111111110cep-7);
-    s = m_fma_f64(s, u, -0x1.5555555555555p-3);
-    double c = m_fma_f64(-0.5, u, 1.0) * lo;
-    return r + m_fma_f64(r * u, s, c);
+    double s = m_fma_f64(0x1.5d7dcda3a996ep-33, u, -0x1.ae5e1eb18aca3p-26);
+    s = m_fma_f64(s, u, 0x1.71de351ea6f64p-19);
+    s = m_fma_f64(s, u, -0x1.a01a019badedbp-13);
+    s = m_fma_f64(s, u, 0x1.111111110f579p-7);
+    s = m_fma_f64(s, u, -0x1.5555555555547p-3);
+    double h = m_fma_f64(-0.5, u, 1.0);
+    s = r + m_fma_f64(r * u, s, h * lo);
+    double c = m_fma_f64(-0x1.8f94243db384bp-37, u, 0x1.1ee9b9e890819p-29);
+    c = m_fma_f64(c, u, -0x1.27e4f7c23a5c4p-22);
+    c = m_fma_f64(c, u, 0x1.a01a019c515d1p-16);
+    c = m_fma_f64(c, u, -0x1.6c16c16c14dc4p-10);
+    c = m_fma_f64(c, u, 0x1.555555555554ap-5);
+    c = h + (m_fma_f64(-0.5, u, 1.0 - h) + m_fma_f64(u * u, c, -r * lo));
+    return m_from_bits_f64(m_bits_f64(quarter & 1 ? c : s) ^ (quarter << 62 & ((uint64_t)1 << 63)));
 }
 
 M_INLINE double m_flip_f64(double x, uint64_t sign)
 {
-    return m_from_bits_f64(m_bits_f64(x) ^ sign);
+    return m_from_bits_f64(m_bits_f64(x) ^ (sign & ((uint64_t)1 << 63)));
 }
 
-/* sin and cos for |x| < M_NEAR_F64 alone: 0.9 ULP. */
+/* sin and cos for |x| < M_NEAR_F64 alone. */
 M_INLINE double m_sin_near_f64(double x)
 {
-    double a = m_abs_f64(x);
-    double z = m_fma_f64(a, 0x1.45f306dc9c883p-2, M_MAGIC_F64);
-    double lo, r = m_less_f64(a, 2.0 * (z - M_MAGIC_F64), &lo);
-    return m_flip_f64(m_sin_kernel_f64(r, lo), (m_bits_f64(z) << 63) ^ (m_bits_f64(x) & ((uint64_t)1 << 63)));
+    uint64_t quarter;
+    double lo, r = m_quarters_near_f64(m_abs_f64(x), &lo, &quarter);
+    return m_flip_f64(m_sin_kernel_f64(r, lo, quarter), m_bits_f64(x));
 }
 
 M_INLINE double m_cos_near_f64(double x)
 {
-    double a = m_abs_f64(x);
-    double z = m_fma_f64(a, 0x1.45f306dc9c883p-2, 0.5) + M_MAGIC_F64;
-    double lo, r = m_less_f64(a, 2.0 * (z - M_MAGIC_F64) - 1.0, &lo);
-    return m_flip_f64(m_sin_kernel_f64(r, lo), m_bits_f64(z) << 63);
+    uint64_t quarter;
+    double lo, r = m_quarters_near_f64(m_abs_f64(x), &lo, &quarter);
+    return m_sin_kernel_f64(r, lo, quarter + 1);
 }
 
-/* sin, cos and tan: 0.9 ULP, tan 1.6. A branch for angles of 2^25 and more keeps a loop from vectorising: where it
- * matters, look at the angles first and call m_*_near_f64. */
+/* sin and cos: 0.9 ULP. A branch for angles of 2^25 and more keeps a loop from vectorising: where speed matters, look
+ * at the angles first and call m_*_near_f64. */
 static inline __attribute__((unused)) double m_sin_f64(double x)
 {
-    if (m_abs_f64(x) < M_NEAR_F64)
+    double a = m_abs_f64(x), lo;
+    if (a < M_NEAR_F64)
         return m_sin_near_f64(x);
-    unsigned odd;
-    double lo, r = m_far_turn_f64(m_abs_f64(x), 0, 1, &lo, &odd);
-    return m_flip_f64(m_sin_kernel_f64(r, lo), ((uint64_t)odd << 63) ^ (m_bits_f64(x) & ((uint64_t)1 << 63)));
+    uint64_t quarter;
+    double r = m_quarters_far_f64(a, &lo, &quarter);
+    return m_flip_f64(m_sin_kernel_f64(r, lo, quarter), m_bits_f64(x));
 }
 
 static inline __attribute__((unused)) double m_cos_f64(double x)
 {
-    if (m_abs_f64(x) < M_NEAR_F64)
+    double a = m_abs_f64(x), lo;
+    if (a < M_NEAR_F64)
         return m_cos_near_f64(x);
-    unsigned odd;
-    double lo, r = m_far_turn_f64(m_abs_f64(x), 1, 1, &lo, &odd);
-    return m_flip_f64(m_sin_kernel_f64(r, lo), (uint64_t)odd << 63);
+    uint64_t quarter;
+    double r = m_quarters_far_f64(a, &lo, &quarter);
+    return m_sin_kernel_f64(r, lo, quarter + 1);
 }
 
 /* tan(r + lo), or -1 / tan(r + lo), for |r| <= pi/4. */
@@ -273,65 +276,58 @@ M_INLINE double m_tan_kernel_f64(double r, double lo, uint64_t odd)
     return odd ? m_fma_f64(q, rest, q) : p + tail;
 }
 
+/* tan: 1.3 ULP; the remark at sin and cos holds. */
 M_INLINE double m_tan_near_f64(double x)
 {
-    double a = m_abs_f64(x);
-    double z = m_fma_f64(a, 0x1.45f306dc9c883p-1, M_MAGIC_F64);
-    double lo, r = m_less_f64(a, z - M_MAGIC_F64, &lo);
-    double y = m_tan_kernel_f64(r, lo, m_bits_f64(z) & 1);
-    return m_flip_f64(y, m_bits_f64(x) & ((uint64_t)1 << 63));
+    uint64_t quarter;
+    double lo, r = m_quarters_near_f64(m_abs_f64(x), &lo, &quarter);
+    return m_flip_f64(m_tan_kernel_f64(r, lo, quarter & 1), m_bits_f64(x));
 }
 
 static inline __attribute__((unused)) double m_tan_f64(double x)
 {
-    if (m_abs_f64(x) < M_NEAR_F64)
+    double a = m_abs_f64(x), lo;
+    if (a < M_NEAR_F64)
         return m_tan_near_f64(x);
-    unsigned count;
-    double lo, r = m_far_turn_f64(m_abs_f64(x), 0, 2, &lo, &count);
-    return m_flip_f64(m_tan_kernel_f64(r, lo, count & 1), m_bits_f64(x) & ((uint64_t)1 << 63));
+    uint64_t quarter;
+    double r = m_quarters_far_f64(a, &lo, &quarter);
+    return m_flip_f64(m_tan_kernel_f64(r, lo, quarter & 1), m_bits_f64(x));
 }
 
-/* sinc, sin(pi x) / (pi x) with 1 at 0: sin(pi x) from x less its nearest integer, which is exact; 2 ULP. */
-M_INLINE float m_sinc_f32(float x)
-{
-    float n = m_round_f32(x);
-    float r = x - n;
-    float h = n * 0.5f;
-    double p = (double)r * 0x1.921fb54442d18p+1;
-    double s = m_sin_kernel_f64(p, 0.0) / ((double)x * 0x1.921fb54442d18p+1);
-    s = m_round_f32(h) != h ? -s : s;
-    s = m_abs_f32(x) == M_INF_F32 ? 0.0 : s;
-    return (float)(x == 0.0f ? 1.0 : s);
-}
-
+/* sinc, sin(pi x) / (pi x), 1 at 0 and NaN at infinity: 2 ULP. x is brought to |r| <= 1/4 by taking away halves, which
+ * is exact; pi has two parts, also where it divides. */
 M_INLINE double m_sinc_f64(double x)
 {
-    double n = m_round_f64(x);
-    double r = x - n;
-    double h = n * 0.5;
+    double n = m_round_f64(x + x);
+    double r = m_fma_f64(-0.5, n, x);
     double p = r * 0x1.921fb54442d18p+1;
-    double lo = m_fma_f64(r, 0x1.921fb54442d18p+1, -p) + r * 0x1.1a62633145c07p-53;
-    /* Divided by x before pi, and pi in two parts, so as not to round pi x. */
+    double lo = m_fma_f64(r, 0x1.1a62633145c07p-53, m_fma_f64(r, 0x1.921fb54442d18p+1, -p));
+    double z = n - 4.0 * m_round_f64(0.25 * n) + M_MAGIC_F64;
+    double s = m_sin_kernel_f64(p, lo, m_bits_f64(z));
     double d = x * 0x1.921fb54442d18p+1;
-    double d_lo = m_fma_f64(x, 0x1.921fb54442d18p+1, -d) + x * 0x1.1a62633145c07p-53;
-    double q = m_sin_kernel_f64(p, lo) / d;
-    double s = m_fma_f64(-q, d_lo / d, q);
-    s = m_round_f64(h) != h ? -s : s;
-    s = m_abs_f64(x) == M_INF_F64 ? 0.0 : s;
-    return x == 0.0 ? 1.0 : s;
+    double q = s / d;
+    double d_lo = m_fma_f64(x, 0x1.1a62633145c07p-53, m_fma_f64(x, 0x1.921fb54442d18p+1, -d));
+    q = m_fma_f64(-q, d_lo / d, q);
+    q = m_abs_f64(x) >= 0x1p52 ? x - x : q;
+    return m_abs_f64(x) < 0x1p-500 ? 1.0 : q;
 }
 
-/* asin s for 0 <= s <= 1/2, given z = s^2. */
-M_INLINE float m_asin_kernel_f32(float s, float z)
+M_INLINE float m_sinc_f32(float x)
+{
+    return (float)m_sinc_f64((double)x);
+}
+
+/* asin s - s for 0 <= s <= 1/2, given z = s^2. */
+M_INLINE float m_asin_tail_f32(float s, float z)
 {
     float p = m_fma_f32(0x1.596d3p-5f, z, 0x1.8c2dacp-6f);
     p = m_fma_f32(p, z, 0x1.747d04p-5f);
     p = m_fma_f32(p, z, 0x1.3301fcp-4f);
     p = m_fma_f32(p, z, 0x1.5555c8p-3f);
-    return m_fma_f32(s * z, p, s);
+    return s * z * p;
 }
 
-M_INLINE double m_asin_kernel_f64(double s, double z)
+M_INLINE double m_asin_tail_f64(double s, double z)
 {
     double p = m_fma_f64(0x1.0bd022cd213a6p-5, z, -0x1.599f03a136e64p-6);
     p = m_fma_f64(p, z, 0x1.64b30a3d50c7dp-6);
@@ -345,18 +341,20 @@ M_INLINE double m_asin_kernel_f64(double s, double z)
     p = m_fma_f64(p, z, 0x1.6db6db72171b2p-5);
     p = m_fma_f64(p, z, 0x1.333333332e10ap-4);
     p = m_fma_f64(p, z, 0x1.5555555555577p-3);
-    return m_fma_f64(s * z, p, s);
+    return s * z * p;
 }
 
-/* asin: 1.6 ULP. Beyond 1/2, pi/2 - 2 asin(sqrt((1 - |x|) / 2)). */
+/* asin: 1.8 ULP. Beyond 1/2, pi/2 - 2 asin(sqrt((1 - |x|) / 2)), with what its first step loses. */
 M_INLINE float m_asin_f32(float x)
 {
     float a = m_abs_f32(x);
     float z = a > 0.5f ? 0.5f * (1.0f - a) : a * a;
     float s = a > 0.5f ? m_sqrt_f32(z) : a;
-    float p = m_asin_kernel_f32(s, z);
-    float far = 0x1.921fb6p+0f - (m_fma_f32(2.0f, p, 0x1.777a5cp-25f));
-    return m_copysign_f32(a > 0.5f ? far : p, x);
+    float p = m_asin_tail_f32(s, z);
+    float d = 0x1.921fb6p+0f - (s + s);
+    float lost = (0x1.921fb6p+0f - d) - (s + s);
+    float far = d - ((p + p) - (lost - 0x1.777a5cp-25f));
+    return m_copysign_f32(a > 0.5f ? far : s + p, x);
 }
 
 M_INLINE double m_asin_f64(double x)
@@ -364,9 +362,11 @@ M_INLINE double m_asin_f64(double x)
     double a = m_abs_f64(x);
     double z = a > 0.5 ? 0.5 * (1.0 - a) : a * a;
     double s = a > 0.5 ? m_sqrt_f64(z) : a;
-    double p = m_asin_kernel_f64(s, z);
-    double far = 0x1.921fb54442d18p+0 - m_fma_f64(2.0, p, -0x1.1a62633145c07p-54);
-    return m_copysign_f64(a > 0.5 ? far : p, x);
+    double p = m_asin_tail_f64(s, z);
+    double d = 0x1.921fb54442d18p+0 - (s + s);
+    double lost = (0x1.921fb54442d18p+0 - d) - (s + s);
+    double far = d - ((p + p) - (lost + 0x1.1a62633145c07p-54));
+    return m_copysign_f64(a > 0.5 ? far : s + p, x);
 }
 
 /* acos: 1.6 ULP. pi/2 - asin x; beyond 1/2, 2 asin(sqrt((1 - |x|) / 2)) or pi less that. */
@@ -375,10 +375,10 @@ M_INLINE float m_acos_f32(float x)
     float a = m_abs_f32(x);
     float z = a > 0.5f ? 0.5f * (1.0f - a) : a * a;
     float s = a > 0.5f ? m_sqrt_f32(z) : a;
-    float p = m_asin_kernel_f32(s, z);
-    float middle = 0x1.921fb6p+0f - (m_copysign_f32(p, x) + 0x1.777a5cp-25f);
-    float right = p + p;
-    float left = 0x1.921fb6p+1f - m_fma_f32(2.0f, p, 0x1.777a5cp-24f);
+    float p = m_asin_tail_f32(s, z);
+    float middle = 0x1.921fb6p+0f - (x + (m_copysign_f32(p, x) + 0x1.777a5cp-25f));
+    float right = (s + s) + (p + p);
+    float left = (0x1.921fb6p+1f - (s + s)) - (p + p + 0x1.777a5cp-24f);
     return a > 0.5f ? (x > 0.0f ? right : left) : middle;
 }
 
@@ -387,10 +387,10 @@ M_INLINE double m_acos_f64(double x)
     double a = m_abs_f64(x);
     double z = a > 0.5 ? 0.5 * (1.0 - a) : a * a;
     double s = a > 0.5 ? m_sqrt_f64(z) : a;
-    double p = m_asin_kernel_f64(s, z);
-    double middle = 0x1.921fb54442d18p+0 - (m_copysign_f64(p, x) - 0x1.1a62633145c07p-54);
-    double right = p + p;
-    double left = 0x1.921fb54442d18p+1 - m_fma_f64(2.0, p, -0x1.1a62633145c07p-53);
+    double p = m_asin_tail_f64(s, z);
+    double middle = 0x1.921fb54442d18p+0 - (x + (m_copysign_f64(p, x) - 0x1.1a62633145c07p-54));
+    double right = (s + s) + (p + p);
+    double left = (0x1.921fb54442d18p+1 - (s + s)) - (p + p - 0x1.1a62633145c07p-53);
     return a > 0.5 ? (x > 0.0 ? right : left) : middle;
 }
 
