@@ -86,16 +86,13 @@ def draw(images, titles):
 
 def main(seed):
     torch.manual_seed(seed)
-    digits = Digits()
-    images, labels = digits.data.unsqueeze(1).float() / 16, digits.targets
-    order = torch.randperm(len(images))
-    held_out, rest = order[:len(order) // 5], order[len(order) // 5:]
-    print(f"{len(images):,} digits: {len(rest):,} to learn from, {len(held_out)} held out")
+    known, held_out = Digits(train=True), Digits(train=False)
+    print(f"{len(known):,} handwritten digits to learn from, {len(held_out)} held out")
 
     model = network()
-    train(model, images[rest], labels[rest])
+    train(model, known.data, known.targets)
 
-    images, labels = images[held_out], labels[held_out]
+    images, labels = held_out.data, held_out.targets
     guess, sure = evaluate(model, images)
     right = guess == labels
     accuracy = right.float().mean().item()
