@@ -1,8 +1,8 @@
 /* The 16-bit floats, IEEE's binary16 and bfloat16, as float and back.
  *
- * To 16 bits rounds to nearest even; a NaN stays a quiet NaN with the top of its payload. No branches and no
- * intrinsics: loops over these vectorise, and the bits are those of the F16C and AVX512-BF16 instructions, but that
- * those of the latter flush subnormals.
+ * To 16 bits rounds to nearest even; a NaN stays a quiet NaN with the top of its payload. No
+ * branches and no intrinsics: loops over these vectorise, and the bits are those of the F16C and
+ * AVX512-BF16 instructions, but that those of the latter flush subnormals.
  */
 #ifndef FLAMBEAU_CORE_HALF_H
 #define FLAMBEAU_CORE_HALF_H
@@ -12,7 +12,8 @@
 
 static inline float half_to_float(uint16_t h)
 {
-    /* Placed 112 too low in the exponent, which a multiplication mends for subnormals too; it is exact. */
+    /* Placed 112 too low in the exponent, which a multiplication mends for subnormals too; it is
+     * exact. */
     uint32_t u = (uint32_t)(h & 0x7fff) << 13;
     float f;
     memcpy(&f, &u, sizeof f);
@@ -30,7 +31,8 @@ static inline uint16_t float_to_half(float x)
     uint32_t u;
     memcpy(&u, &x, sizeof u);
     uint32_t a = u & 0x7fffffff;
-    /* From 2^-14 on: round at bit 13 and move the exponent; a carry into the exponent is right, up to infinity. */
+    /* From 2^-14 on: round at bit 13 and move the exponent; a carry into the exponent is right,
+     * up to infinity. */
     uint32_t capped = a < 0x47800000 ? a : 0x47800000;
     uint32_t normal = ((capped + 0xfff + ((capped >> 13) & 1)) >> 13) - (112u << 10);
     /* Below: adding 1/2 rounds to multiples of 2^-24, of which the low bits then say how many. */

@@ -7,16 +7,22 @@
  *   gathered everything else, and every dtype that is not its compute type: through a buffer
  *
  * When every operand is a run, a chunk is one call of the loop. Otherwise chunks go by blocks of BLOCK elements, whose
- * buffers stay in the first cache. Chunks have GRAIN elements, whatever the number of threads.
+ * buffers stay in the first cache. Where an input lies transposed to the result, chunks go by tiles instead: it
+ * is turned tile by tile, so that each of its cache lines is read once. Chunks have about GRAIN elements,
+ * whatever the number of threads.
  */
 #include "core/iterate.h"
 
 #include <string.h>
 
+#include "core/convert.h"
 #include "core/threads.h"
 #include "core/walk.h"
 
-enum { GRAIN = 32768, BLOCK = 512, LONG_ROW = 128 };
+enum { GRAIN = 32768, BLOCK = 512, LONG_ROW = 128, SHORT_RUN = 32 };
+enum { TILE_ROWS = 16, TILE_COLUMNS = 64 };
+
+_Static_assert((int)TILE_ROWS * TILE_COLUMNS <= 2 * BLOCK, "a tile fits into a buffer");
 
 _Static_assert((int)ITERATE_MAX_OPERANDS <= (int)WALK_MAX_OPERANDS, "a walk holds every operand");
 
@@ -28,6 +34,7 @@ struct served {
     int dtype, compute_dtype;
     int64_t size;   /* of a compute element */
     int64_t period; /* SERVE_PERIOD */
+    bool transposed; /* SERVE_GATHERED: contiguous along the dim `across` */
 };
 
 struct iteration {
@@ -35,6 +42,8 @@ struct iteration {
     struct served operand[ITERATE_MAX_OPERANDS];
     int operands, outputs;
     bool by_rows; /* blocks end where a row ends */
+    int across;   /* the other dim of tiles; -1: no tiles */
+    int64_t row_tiles, column_tiles, tiles, tiles_a_chunk;
     loop_fn loop;
     const union loop_scalar *scalars;
 };
@@ -68,6 +77,18 @@ static int64_t least(int64_t a, int64_t b)
 
 /* ---- Gathering and scattering --------------------------------------------------------------- */
 
+/* Copies a short run of elements of 4 or 8 bytes, where a call would cost more than the run. */
+static inline void move_short(int64_t n, int64_t size, char *to, int64_t to_stride, const char *from,
+                              int64_t from_stride)
+{
+    if (size == 4)
+        for (int64_t i = 0; i < n; i++)
+            memcpy(to + i * to_stride, from + i * from_stride, 4);
+    else
+        for (int64_t i = 0; i < n; i++)
+            memcpy(to + i * to_stride, from + i * from_stride, 8);
+}
+
 /* Walks n elements of operand k from coordinates `start` on, row by row, between its memory and a buffer of compute elements:
  * into the buffer, or out of it where `out` is set. */
 static void pass(const struct iteration *it, int k, const int64_t *start, int64_t n, char *buffer,
@@ -80,9 +101,14 @@ static void pass(const struct iteration *it, int k, const int64_t *start, int64_
     int64_t at[TENSOR_MAX_DIMS + 1];
     memcpy(at, start, (size_t)w->ndim * sizeof *at);
     char *memory = s->data + walk_offset(w, k, at);
+    bool short_runs = s->dtype == s->compute_dtype && s->size >= 4 && w->sizes[last] < SHORT_RUN;
     while (n > 0) {
         int64_t run = least(w->sizes[last] - at[last], n);
-        if (out)
+        if (short_runs && out)
+            move_short(run, s->size, memory, strides[last], buffer, s->size);
+        else if (short_runs)
+            move_short(run, s->size, buffer, s->size, memory, strides[last]);
+        else if (out)
             convert_elements(run, memory, s->dtype, strides[last], buffer, s->compute_dtype, s->size);
         else
             convert_elements(run, buffer, s->compute_dtype, s->size, memory, s->dtype, strides[last]);
@@ -158,6 +184,78 @@ static void run_chunk(void *context, int64_t chunk)
     const struct iteration *it = context;
     int64_t start = chunk * GRAIN;
     run_blocks(it, start, least(it->w.numel, start + GRAIN));
+}
+
+/* ---- A chunk of tiles ----------------------------------------------------------------------- */
+
+typedef char tile_buffer[TILE_ROWS * TILE_COLUMNS * sizeof(double)];
+
+/* Turns a tile of operand k into a buffer of compute elements, rows TILE_COLUMNS apart. */
+static void turn_tile(const struct iteration *it, int k, const int64_t *at, int64_t rows,
+                      int64_t columns, char *buffer)
+{
+    const struct walk *w = &it->w;
+    const struct served *s = &it->operand[k];
+    _Alignas(64) tile_buffer scratch;
+    int64_t size = (int64_t)dtype_size(s->dtype);
+    bool direct = s->dtype == s->compute_dtype;
+    char *turned = direct ? buffer : scratch;
+    ISA_PICK(convert_kernels)->transpose[__builtin_ctz((unsigned)size)](
+        rows, columns, turned, TILE_COLUMNS * size, s->data + walk_offset(w, k, at),
+        w->strides[k][w->ndim - 1]);
+    for (int64_t r = 0; r < rows && !direct; r++)
+        convert_elements(columns, buffer + r * TILE_COLUMNS * s->size, s->compute_dtype, s->size,
+                         turned + r * TILE_COLUMNS * size, s->dtype, size);
+}
+
+static void run_tile(const struct iteration *it, int64_t *at, int64_t rows, int64_t columns)
+{
+    const struct walk *w = &it->w;
+    _Alignas(64) tile_buffer buffers[ITERATE_MAX_OPERANDS];
+    char *data[ITERATE_MAX_OPERANDS];
+    for (int k = it->outputs; k < it->operands; k++)
+        if (it->operand[k].transposed)
+            turn_tile(it, k, at, rows, columns, buffers[k]);
+    for (int64_t r = 0; r < rows; r++, at[it->across]++) {
+        for (int k = 0; k < it->operands; k++) {
+            const struct served *s = &it->operand[k];
+            data[k] = buffers[k];
+            if (s->transposed)
+                data[k] += r * TILE_COLUMNS * s->size;
+            else if (s->service == SERVE_RUN || s->service == SERVE_ROW)
+                data[k] = s->data + walk_offset(w, k, at);
+            else if (k >= it->outputs)
+                pass(it, k, at, columns, buffers[k], false);
+        }
+        it->loop(columns, data, it->scalars);
+        for (int k = 0; k < it->outputs; k++)
+            if (it->operand[k].service == SERVE_GATHERED)
+                pass(it, k, at, columns, buffers[k], true);
+    }
+}
+
+static void run_tiles(void *context, int64_t chunk)
+{
+    const struct iteration *it = context;
+    const struct walk *w = &it->w;
+    int last = w->ndim - 1;
+    int64_t end = least(it->tiles, (chunk + 1) * it->tiles_a_chunk);
+    for (int64_t tile = chunk * it->tiles_a_chunk; tile < end; tile++) {
+        int64_t at[TENSOR_MAX_DIMS + 1];
+        int64_t column = tile % it->column_tiles * TILE_COLUMNS;
+        int64_t row = tile / it->column_tiles % it->row_tiles * TILE_ROWS;
+        int64_t outer = tile / it->column_tiles / it->row_tiles;
+        for (int d = last - 1; d >= 0; d--) {
+            if (d == it->across)
+                continue;
+            at[d] = outer % w->sizes[d];
+            outer /= w->sizes[d];
+        }
+        at[it->across] = row;
+        at[last] = column;
+        run_tile(it, at, least(TILE_ROWS, w->sizes[it->across] - row),
+                 least(TILE_COLUMNS, w->sizes[last] - column));
+    }
 }
 
 /* ---- Everything one run --------------------------------------------------------------------- */
@@ -273,6 +371,32 @@ static void choose_services(struct iteration *it)
     }
 }
 
+/* Looks for inputs that are contiguous along another dim than the last, and settles on tiles if there are any. */
+static void choose_tiles(struct iteration *it)
+{
+    const struct walk *w = &it->w;
+    int last = w->ndim - 1;
+    it->across = -1;
+    if (last == 0 || w->sizes[last] < TILE_ROWS)
+        return;
+    for (int k = it->outputs; k < it->operands; k++) {
+        struct served *s = &it->operand[k];
+        int64_t size = (int64_t)dtype_size(s->dtype), along = w->strides[k][last];
+        if (s->service != SERVE_GATHERED || along == size || along == 0)
+            continue;
+        for (int d = 0; d < last && it->across < 0; d++)
+            if (w->strides[k][d] == size && w->sizes[d] >= TILE_ROWS)
+                it->across = d;
+        s->transposed = it->across >= 0 && w->strides[k][it->across] == size;
+    }
+    if (it->across < 0)
+        return;
+    it->row_tiles = (w->sizes[it->across] + TILE_ROWS - 1) / TILE_ROWS;
+    it->column_tiles = (w->sizes[last] + TILE_COLUMNS - 1) / TILE_COLUMNS;
+    it->tiles = w->numel / (w->sizes[last] * w->sizes[it->across]) * it->row_tiles * it->column_tiles;
+    it->tiles_a_chunk = GRAIN / (TILE_ROWS * TILE_COLUMNS);
+}
+
 int iterate_run(int ndim, const int64_t *sizes, int operands, int outputs,
                 const struct iterate_operand *operand, loop_fn loop,
                 const union loop_scalar *scalars)
@@ -298,6 +422,10 @@ int iterate_run(int ndim, const int64_t *sizes, int operands, int outputs,
     }
     walk_merge(&it.w);
     choose_services(&it);
-    threads_for((numel + GRAIN - 1) / GRAIN, run_chunk, &it);
+    choose_tiles(&it);
+    if (it.across < 0)
+        threads_for((numel + GRAIN - 1) / GRAIN, run_chunk, &it);
+    else
+        threads_for((it.tiles + it.tiles_a_chunk - 1) / it.tiles_a_chunk, run_tiles, &it);
     return 0;
 }

@@ -50,10 +50,13 @@ struct large {
 
 struct list {
     struct block *head;
-    _Atomic int64_t spare; /* blocks in the list; written by the owner alone */
-    _Atomic int64_t taken; /* allocations so far */
-    int64_t most;          /* more spare blocks than this are brought to the shared list */
+    /* Allocations so far << SPARE_BITS | blocks in the list; written by the owner alone. */
+    _Atomic int64_t counts;
+    int64_t most; /* more blocks than this in the list are brought to the shared one */
 };
+
+enum { SPARE_BITS = 20 };
+#define ONE_TAKEN (INT64_C(1) << SPARE_BITS)
 
 struct cache {
     struct list lists[SMALL_CLASSES];
@@ -113,11 +116,22 @@ static int64_t most_spare(size_t class)
 
 /* ---- Counts --------------------------------------------------------------------------------- */
 
-static inline void add_relaxed(_Atomic int64_t *count, int64_t n)
+/* Only the owner writes: no locked instruction is needed. */
+static inline void count(struct list *list, int64_t n)
 {
-    /* Only the owner writes: no locked instruction is needed. */
-    atomic_store_explicit(count, atomic_load_explicit(count, memory_order_relaxed) + n,
+    atomic_store_explicit(&list->counts,
+                          atomic_load_explicit(&list->counts, memory_order_relaxed) + n,
                           memory_order_relaxed);
+}
+
+static inline int64_t spare_blocks(const struct list *list)
+{
+    return atomic_load_explicit(&list->counts, memory_order_relaxed) & (ONE_TAKEN - 1);
+}
+
+static inline int64_t allocations(const struct list *list)
+{
+    return atomic_load_explicit(&list->counts, memory_order_relaxed) >> SPARE_BITS;
 }
 
 /* Bytes handed out. The lock is held. */
@@ -127,7 +141,7 @@ static int64_t live_bytes(void)
     for (size_t k = 0; k < SMALL_CLASSES; k++) {
         int64_t blocks = central.cut[k] - central.small_spare[k];
         for (struct cache *c = central.caches; c; c = c->next)
-            blocks -= atomic_load_explicit(&c->lists[k].spare, memory_order_relaxed);
+            blocks -= spare_blocks(&c->lists[k]);
         bytes += blocks * (int64_t)class_bytes(k);
     }
     return bytes;
@@ -257,8 +271,8 @@ static void *take_large(size_t class, bool *fresh)
 
 /* ---- Small blocks --------------------------------------------------------------------------- */
 
-/* Cuts `count` blocks of a class and puts them into the shared list. The lock is held. */
-static bool cut_blocks(size_t class, int64_t count)
+/* Cuts `blocks` blocks of a class and puts them into the shared list. The lock is held. */
+static bool cut_blocks(size_t class, int64_t blocks)
 {
     size_t bytes = class_bytes(class);
     if (central.chunk_left < bytes) {
@@ -287,8 +301,8 @@ static bool cut_blocks(size_t class, int64_t count)
     }
     /* Blocks of 16 and 32 bytes are cut in multiples of 64 bytes, so that the rest stays aligned. */
     if (bytes < 64)
-        count = (count + 3) & ~(int64_t)3;
-    for (int64_t i = 0; i < count && central.chunk_left >= bytes; i++) {
+        blocks = (blocks + 3) & ~(int64_t)3;
+    for (int64_t i = 0; i < blocks && central.chunk_left >= bytes; i++) {
         struct block *b = (struct block *)central.chunk;
         b->next = central.small[class];
         central.small[class] = b;
@@ -300,11 +314,11 @@ static bool cut_blocks(size_t class, int64_t count)
     return true;
 }
 
-/* Moves up to `count` blocks from the shared list to the thread's. The lock is held. */
-static void fetch(struct list *list, size_t class, int64_t count)
+/* Moves up to `blocks` blocks from the shared list to the thread's. The lock is held. */
+static void fetch(struct list *list, size_t class, int64_t blocks)
 {
     int64_t moved = 0;
-    while (moved < count && central.small[class]) {
+    while (moved < blocks && central.small[class]) {
         struct block *b = central.small[class];
         central.small[class] = b->next;
         b->next = list->head;
@@ -312,19 +326,19 @@ static void fetch(struct list *list, size_t class, int64_t count)
         moved++;
     }
     central.small_spare[class] -= moved;
-    add_relaxed(&list->spare, moved);
+    count(list, moved);
 }
 
-static void bring_back(struct list *list, size_t class, int64_t count)
+static void bring_back(struct list *list, size_t class, int64_t blocks)
 {
-    for (int64_t i = 0; i < count; i++) {
+    for (int64_t i = 0; i < blocks; i++) {
         struct block *b = list->head;
         list->head = b->next;
         b->next = central.small[class];
         central.small[class] = b;
     }
-    central.small_spare[class] += count;
-    add_relaxed(&list->spare, -count);
+    central.small_spare[class] += blocks;
+    count(list, -blocks);
 }
 
 /* A thread ends: its blocks go to the shared lists. */
@@ -334,8 +348,8 @@ static void close_cache(void *closing)
     cache = NULL;
     pthread_mutex_lock(&central.lock);
     for (size_t k = 0; k < SMALL_CLASSES; k++) {
-        bring_back(&c->lists[k], k, atomic_load_explicit(&c->lists[k].spare, memory_order_relaxed));
-        central.past_allocations += atomic_load_explicit(&c->lists[k].taken, memory_order_relaxed);
+        bring_back(&c->lists[k], k, spare_blocks(&c->lists[k]));
+        central.past_allocations += allocations(&c->lists[k]);
     }
     *(c->previous ? &c->previous->next : &central.caches) = c->next;
     if (c->next)
@@ -430,8 +444,7 @@ static __attribute__((noinline)) void *alloc_slow(size_t size, bool *fresh)
     }
     struct block *b = list->head;
     list->head = b->next;
-    add_relaxed(&list->spare, -1);
-    add_relaxed(&list->taken, 1);
+    count(list, ONE_TAKEN - 1);
     return b;
 }
 
@@ -446,8 +459,7 @@ static inline void *alloc(size_t size, bool *fresh)
         struct block *b = list->head;
         if (__builtin_expect(b != NULL, 1)) {
             list->head = b->next;
-            add_relaxed(&list->spare, -1);
-            add_relaxed(&list->taken, 1);
+            count(list, ONE_TAKEN - 1);
             return b;
         }
     }
@@ -479,8 +491,8 @@ static __attribute__((noinline)) void free_slow(void *block, size_t class)
             struct list *list = &c->lists[class];
             b->next = list->head;
             list->head = b;
-            add_relaxed(&list->spare, 1);
-            if (atomic_load_explicit(&list->spare, memory_order_relaxed) > list->most)
+            count(list, 1);
+            if (spare_blocks(list) > list->most)
                 bring_back(list, class, list->most / 2);
         } else {
             b->next = central.small[class];
@@ -511,12 +523,11 @@ void memory_free(void *block, size_t size)
     size_t class = class_of(size);
     if (__builtin_expect(c && class < SMALL_CLASSES, 1)) {
         struct list *list = &c->lists[class];
-        int64_t spare = atomic_load_explicit(&list->spare, memory_order_relaxed);
-        if (__builtin_expect(spare < list->most, 1)) {
+        if (__builtin_expect(spare_blocks(list) < list->most, 1)) {
             struct block *b = block;
             b->next = list->head;
             list->head = b;
-            atomic_store_explicit(&list->spare, spare + 1, memory_order_relaxed);
+            count(list, 1);
             return;
         }
     }
@@ -533,7 +544,7 @@ void memory_stats(struct memory_stats *out)
     out->allocations = central.past_allocations + central.large_allocations;
     for (struct cache *c = central.caches; c; c = c->next)
         for (size_t k = 0; k < SMALL_CLASSES; k++)
-            out->allocations += atomic_load_explicit(&c->lists[k].taken, memory_order_relaxed);
+            out->allocations += allocations(&c->lists[k]);
     out->system_calls = central.system_calls;
     pthread_mutex_unlock(&central.lock);
 }
