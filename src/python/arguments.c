@@ -1,0 +1,329 @@
+/* Calls from Python to operators: which argument goes to which parameter, which overload fits, and the call itself.
+ *
+ * A call by position costs a loop over the parameters and nothing else. Keywords are compared by address first: the names in
+ * a call are interned, and each parameter's name is interned once (name_of).
+ */
+#include "python/arguments.h"
+
+#include <string.h>
+
+#include "python/tensor_object.h"
+#include "python/types.h"
+
+/* ---- Names of parameters as interned Python strings, found by the address of their C text -------------------------- */
+
+enum { NAMES = 2048 };
+static struct {
+    const char *text;
+    PyObject *name;
+} names[NAMES];
+
+/* Borrowed; NULL with an exception when memory is out. */
+static PyObject *name_of(const char *text)
+{
+    uint32_t at = (uint32_t)(((uintptr_t)text * 0x9E3779B97F4A7C15u) >> 53);
+    while (names[at].text != text) {
+        if (!names[at].text) {
+            PyObject *name = PyUnicode_InternFromString(text);
+            if (!name)
+                return NULL;
+            names[at].text = text, names[at].name = name;
+            return name;
+        }
+        at = (at + 1) % NAMES;
+    }
+    return names[at].name;
+}
+
+static int param_index(const fl_op *op, const char *name)
+{
+    for (int i = 0; i < op->params; i++)
+        if (strcmp(op->param[i].name, name) == 0)
+            return i;
+    return -1;
+}
+
+/* NumPy's names, and PyTorch's `input` for what the signature calls self. */
+static int alias_index(const fl_op *op, const char *name)
+{
+    static const char *const alias[][2] = {
+        {"input", "self"}, {"axis", "dim"}, {"keepdims", "keepdim"}, {"x", "self"},
+        {"a", "self"},     {"x1", "self"},  {"x2", "other"},         {"x", "input"},
+    };
+    for (size_t i = 0; i < sizeof alias / sizeof *alias; i++) {
+        int at = strcmp(alias[i][0], name) == 0 ? param_index(op, alias[i][1]) : -1;
+        if (at >= 0)
+            return at;
+    }
+    return -1;
+}
+
+/* Which parameter a keyword names, -1: none; -2 with an exception. */
+static int keyword_index(const fl_op *op, PyObject *keyword)
+{
+    for (int i = 0; i < op->params; i++) {
+        PyObject *name = name_of(op->param[i].name);
+        if (!name)
+            return -2;
+        if (name == keyword)
+            return i;
+    }
+    const char *text = PyUnicode_AsUTF8AndSize(keyword, NULL);
+    if (!text)
+        return -2;
+    int at = param_index(op, text);
+    return at >= 0 ? at : alias_index(op, text);
+}
+
+/* ---- One overload ---------------------------------------------------------------------------------------------------- */
+
+static bool is_factory(const fl_op *op)
+{
+    for (int i = op->params - 1; i >= 0; i--)
+        if (op->param[i].type == TYPE_DEVICE)
+            return true;
+    return false;
+}
+
+int mismatch_self(const fl_op *op)
+{
+    return op->params && op->param[0].name[0] == 's' && strcmp(op->param[0].name, "self") == 0
+               ? 0
+               : param_index(op, "self");
+}
+
+static int refuse(struct mismatch *why, int kind, int param, Py_ssize_t position, PyObject *object)
+{
+    *why = (struct mismatch){kind, param, position, object};
+    return 0;
+}
+
+/* Keywords that are no parameter of the operator's: out, and what Python's factories take besides. 1, 0 unknown, -1. */
+static int extra_keyword(const fl_op *op, struct arguments *a, PyObject *keyword, PyObject *value)
+{
+    if (op->out && PyUnicode_CompareWithASCIIString(keyword, "out") == 0) {
+        a->out = value == Py_None ? NULL : value;
+        return 1;
+    }
+    if (!is_factory(op))
+        return 0;
+    if (PyUnicode_CompareWithASCIIString(keyword, "requires_grad") == 0) {
+        int truth = PyObject_IsTrue(value);
+        a->requires_grad = truth > 0;
+        return truth < 0 ? -1 : 1;
+    }
+    return PyUnicode_CompareWithASCIIString(keyword, "pin_memory") == 0 ||
+           PyUnicode_CompareWithASCIIString(keyword, "names") == 0;
+}
+
+static int take_keywords(const fl_op *op, struct arguments *a, PyObject *const *values, PyObject *kwnames,
+                         struct mismatch *why)
+{
+    Py_ssize_t count = PyTuple_Size(kwnames);
+    for (Py_ssize_t k = 0; k < count; k++) {
+        PyObject *keyword = PyTuple_GetItem(kwnames, k);
+        int at = keyword_index(op, keyword);
+        if (at == -2)
+            return -1;
+        if (at >= 0) {
+            if (a->given[at])
+                return refuse(why, MISMATCH_TWICE, at, -1, keyword);
+            a->given[at] = values[k];
+            continue;
+        }
+        int taken = extra_keyword(op, a, keyword, values[k]);
+        if (taken <= 0)
+            return taken < 0 ? -1 : refuse(why, MISMATCH_KEYWORD, 0, -1, keyword);
+    }
+    return 1;
+}
+
+/* The tensors given as out=, appended to the values. */
+static int take_out(const fl_op *op, struct arguments *a)
+{
+    fl_value *out = a->value + op->params;
+    if (op->results == 1 && pytensor_check(a->out)) {
+        out[0] = fl_tensor_value(pytensor_get(a->out));
+        return 1;
+    }
+    if (!python_is_sequence(a->out) || python_length(a->out) != op->results) {
+        PyErr_Format(PyExc_TypeError, op->results == 1 ? "%s(): argument 'out' must be Tensor, not %s"
+                                                       : "%s(): argument 'out' must be tuple of Tensors, not %s",
+                     op->base, python_type_name(a->out));
+        return -1;
+    }
+    for (int i = 0; i < op->results; i++) {
+        PyObject *o = python_item(a->out, i);
+        if (!pytensor_check(o)) {
+            PyErr_Format(PyExc_TypeError, "%s(): argument 'out' must be tuple of Tensors, but found element of type %s at "
+                                          "pos %d", op->base, python_type_name(o), i);
+            return -1;
+        }
+        out[i] = fl_tensor_value(pytensor_get(o));
+    }
+    return 1;
+}
+
+/* Whether so many ints in a row stand for the one list that the call takes by position. */
+static bool takes_varargs(const fl_op *op, int self_at, PyObject *first)
+{
+    int positional = 0, list = 0;
+    for (int i = 0; i < op->params && !op->param[i].keyword_only; i++)
+        if (i != self_at)
+            positional++, list = i;
+    return positional == 1 && op->param[list].type == TYPE_INTS && !python_is_sequence(first) &&
+           !PyBool_Check(first) && (PyIndex_Check(first) || pytensor_check(first));
+}
+
+/* Fits the arguments to one overload: 1; 0 and why not; -1 with an exception. */
+static int fit(const struct python_name *name, const fl_op *op, struct arguments *a, PyObject *self,
+               PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames, struct mismatch *why)
+{
+    int self_at = self ? mismatch_self(op) : -1;
+    Py_ssize_t next = 0;
+    Py_ssize_t position[ARGUMENTS_MAX];
+    int varargs = -1;
+
+    a->out = NULL, a->requires_grad = false, a->used = 0;
+    for (int i = 0; i < op->params; i++) {
+        if (i == self_at) {
+            a->given[i] = self;
+        } else if (next < nargs && !op->param[i].keyword_only) {
+            position[i] = next;
+            a->given[i] = args[next++];
+        } else {
+            position[i] = -1;
+            a->given[i] = NULL;
+        }
+    }
+    if (next < nargs) {
+        if (next != 1 || !takes_varargs(op, self_at, args[0]))
+            return refuse(why, MISMATCH_TOO_MANY, 0, next, NULL);
+        varargs = self_at == 0 ? 1 : 0;
+    }
+    if (kwnames) {
+        int taken = take_keywords(op, a, args + nargs, kwnames, why);
+        if (taken <= 0)
+            return taken;
+    }
+    for (int i = 0; i < op->params; i++) {
+        const struct op_param *p = &op->param[i];
+        PyObject *o = a->given[i];
+        if (!o) {
+            if (!p->has_default && !p->optional)
+                return refuse(why, MISMATCH_MISSING, i, -1, NULL);
+            a->value[i] = p->has_default ? p->value : fl_none();
+            continue;
+        }
+        if ((p->type == TYPE_TENSOR || p->type == TYPE_OPERAND) && pytensor_check(o)) {
+            a->value[i].tag = FL_TENSOR, a->value[i].as.tensor = pytensor_get(o);
+            continue;
+        }
+        int fits;
+        if (i == varargs || (i != self_at && p->type == TYPE_INTS && position[i] == 0 && nargs == 1 && !p->list_size &&
+                             takes_varargs(op, self_at, o)))
+            fits = values_from_ints(a, name->name, p, args, nargs, &a->value[i]);
+        else
+            fits = values_from(a, name->name, p, o, i == self_at ? 0 : position[i], &a->value[i]);
+        if (fits <= 0)
+            return fits < 0 ? -1 : refuse(why, MISMATCH_TYPE, i, i == self_at ? 0 : position[i], o);
+    }
+    return a->out ? take_out(op, a) : 1;
+}
+
+/* ---- The call -------------------------------------------------------------------------------------------------------- */
+
+/* Above so many elements a call is long enough to let other threads run. */
+enum { LONG_CALL = 65536 };
+
+static bool is_long(const fl_op *op, const struct arguments *a)
+{
+    int64_t total = 0;
+    for (int i = 0; i < op->params; i++) {
+        const fl_value *v = &a->value[i];
+        if (v->tag == FL_TENSOR) {
+            total += v->as.tensor->numel;
+        } else if (v->tag == FL_TENSORS) {
+            for (uint32_t k = 0; k < v->count; k++)
+                total += v->as.tensors[k] ? v->as.tensors[k]->numel : 0;
+        } else if (v->tag == FL_INTS && i == 0) {
+            double size = 1;
+            for (uint32_t k = 0; k < v->count; k++)
+                size *= (double)v->as.ints[k];
+            total += size > LONG_CALL ? LONG_CALL : 0;
+        }
+    }
+    return total >= LONG_CALL;
+}
+
+/* Elements of lists are kept alive: another thread may change the list meanwhile. */
+static void keep_lists(const fl_op *op, struct arguments *a, bool keep)
+{
+    for (int i = 0; i < op->params; i++) {
+        if (a->value[i].tag != FL_TENSORS)
+            continue;
+        for (uint32_t k = 0; k < a->value[i].count; k++) {
+            fl_tensor *t = a->value[i].as.tensors[k];
+            if (t && keep)
+                tensor_retain(t);
+            else if (t)
+                tensor_release(t);
+        }
+    }
+}
+
+int arguments_run(const fl_op *op, struct arguments *a, fl_value *results)
+{
+    if (!is_long(op, a))
+        return op_call(op, a->value, results);
+    keep_lists(op, a, true);
+    PyThreadState *state = PyEval_SaveThread();
+    int failed = op_call(op, a->value, results);
+    PyEval_RestoreThread(state);
+    keep_lists(op, a, false);
+    return failed;
+}
+
+static PyObject *run(const fl_op *op, struct arguments *a)
+{
+    fl_value results[4];
+    if (arguments_run(a->out ? op->out : op, a, results) != 0)
+        return raise_error();
+    if (a->requires_grad && results[0].tag == FL_TENSOR && autograd_set_requires_grad(results[0].as.tensor, true) < 0) {
+        tensor_release(results[0].as.tensor);
+        return raise_error();
+    }
+    if (op->results == 1 && results[0].tag == FL_TENSOR)
+        return pytensor_wrap(results[0].as.tensor);
+    return results_wrap(op, results);
+}
+
+static PyObject *call(const struct python_name *name, PyObject *self, PyObject *const *args, Py_ssize_t nargs,
+                      PyObject *kwnames)
+{
+    struct arguments a;
+    struct mismatch why[OVERLOADS_MAX];
+    a.more = NULL;
+    for (int i = 0; i < name->count; i++) {
+        const fl_op *op = name->overloads[i];
+        int fits = fit(name, op, &a, self, args, nargs, kwnames, &why[i]);
+        PyObject *result = fits > 0 ? run(op, &a) : NULL;
+        if (a.more)
+            values_release(&a);
+        if (fits)
+            return result;
+    }
+    return mismatch_raise(name, why, self != NULL, args, nargs, kwnames);
+}
+
+PyObject *arguments_call_method(const struct python_name *name, PyObject *self, PyObject *const *args,
+                                Py_ssize_t nargs, PyObject *kwnames)
+{
+    return call(name, self, args, nargs, kwnames);
+}
+
+PyObject *arguments_call_function(const struct python_name *name, PyObject *const *args, Py_ssize_t nargs,
+                                  PyObject *kwnames)
+{
+    return call(name, NULL, args, nargs, kwnames);
+}

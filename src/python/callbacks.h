@@ -1,0 +1,12 @@
+/* Python functions as hooks. Each function returns a handle with remove(), or NULL with an exception. */
+#ifndef FLAMBEAU_PYTHON_CALLBACKS_H
+#define FLAMBEAU_PYTHON_CALLBACKS_H
+
+#include "python/python.h"
+
+PyObject *callbacks_add_tensor(fl_tensor *t, PyObject *function);
+PyObject *callbacks_add_leaf(fl_tensor *t, PyObject *function);
+PyObject *callbacks_add_node(struct node *n, bool before, PyObject *function);
+int callbacks_init(void);
+
+#endif

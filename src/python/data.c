@@ -1,0 +1,531 @@
+/* Python data and tensors: numbers, nested sequences, and back to lists.
+ *
+ * A nested sequence is walked twice: once to find its sizes (down the first items) and the dtype that holds every number, once
+ * to write the numbers, as double or int64, into a row of memory that is then converted to the dtype as a whole.
+ */
+#include <math.h>
+#include <string.h>
+
+#include "core/iterate.h"
+#include "core/memory.h"
+#include "python/tensor_object.h"
+#include "python/types.h"
+
+/* ---- Numbers --------------------------------------------------------------------------------------------------------- */
+
+/* NumPy's scalars, told by their type's module without importing NumPy. */
+static bool is_numpy_scalar(PyObject *o)
+{
+    if (PyUnicode_Check(o) || python_is_sequence(o) || o == Py_None || pytensor_check(o) || PyType_Check(o))
+        return false;
+    PyObject *module = PyObject_GetAttrString((PyObject *)Py_TYPE(o), "__module__");
+    bool is_numpy = module && PyUnicode_Check(module) && PyUnicode_CompareWithASCIIString(module, "numpy") == 0;
+    Py_XDECREF(module);
+    PyErr_Clear();
+    return is_numpy && strcmp(python_type_name(o), "ndarray") != 0 && PyObject_HasAttrString(o, "item");
+}
+
+int data_number(PyObject *o, fl_value *out)
+{
+    if (PyFloat_Check(o)) {
+        *out = fl_float(PyFloat_AsDouble(o));
+        return 1;
+    }
+    if (PyBool_Check(o)) {
+        *out = fl_boolean(o == Py_True);
+        return 1;
+    }
+    if (PyLong_Check(o)) {
+        *out = fl_int(PyLong_AsLongLong(o));
+        if (out->as.i == -1 && PyErr_Occurred()) {
+            PyErr_Clear();
+            PyErr_SetString(PyExc_RuntimeError, "Overflow when unpacking long long");
+            return -1;
+        }
+        return 1;
+    }
+    if (!is_numpy_scalar(o))
+        return 0;
+    PyObject *plain = PyObject_CallMethod(o, "item", NULL);
+    int fits = !plain ? -1 : Py_TYPE(plain) == Py_TYPE(o) ? 0 : data_number(plain, out);
+    Py_XDECREF(plain);
+    return fits;
+}
+
+PyObject *data_from_number(fl_value number)
+{
+    if (number.tag == FL_FLOATING)
+        return PyFloat_FromDouble(number.as.f);
+    return number.tag == FL_BOOLEAN ? python_bool(number.as.i) : PyLong_FromLongLong(number.as.i);
+}
+
+/* ---- To Python -------------------------------------------------------------------------------------------------------- */
+
+PyObject *data_item(const fl_tensor *t, int64_t position)
+{
+    switch (t->dtype) {
+    case FL_FLOAT32: return PyFloat_FromDouble(((const float *)t->data)[position]);
+    case FL_FLOAT64: return PyFloat_FromDouble(((const double *)t->data)[position]);
+    case FL_INT64: return PyLong_FromLongLong(((const int64_t *)t->data)[position]);
+    default: return data_from_number(tensor_element(t, position));
+    }
+}
+
+static PyObject *list_of(const fl_tensor *t, int dim, int64_t *position)
+{
+    if (dim == t->ndim)
+        return data_item(t, (*position)++);
+    int64_t count = t->sizes[dim];
+    PyObject *list = PyList_New((Py_ssize_t)count);
+    for (int64_t i = 0; list && i < count; i++) {
+        PyObject *item = list_of(t, dim + 1, position);
+        if (!item || PyList_SetItem(list, (Py_ssize_t)i, item) < 0)
+            Py_CLEAR(list);
+    }
+    return list;
+}
+
+PyObject *data_to_list(const fl_tensor *t)
+{
+    fl_tensor *whole = tensor_contiguous(t);
+    if (!whole)
+        return raise_error();
+    int64_t position = 0;
+    PyObject *list = list_of(whole, 0, &position);
+    tensor_release(whole);
+    return list;
+}
+
+/* ---- From Python: sizes and dtype -------------------------------------------------------------------------------------- */
+
+struct shape {
+    int ndim;
+    int64_t sizes[TENSOR_MAX_DIMS];
+};
+
+/* Items of this object are data: not text, not a number, not a tensor. */
+static bool is_data_sequence(PyObject *o)
+{
+    if (python_is_sequence(o))
+        return true;
+    return !PyUnicode_Check(o) && !PyBytes_Check(o) && !PyDict_Check(o) && !pytensor_check(o) && PySequence_Check(o) &&
+           !PyLong_Check(o) && !PyFloat_Check(o);
+}
+
+/* The object as a list or tuple, a new reference. */
+static PyObject *as_list(PyObject *o)
+{
+    return python_is_sequence(o) ? Py_NewRef(o) : PySequence_List(o);
+}
+
+static bool find_sizes(PyObject *o, struct shape *s)
+{
+    PyObject *at = Py_NewRef(o);
+    s->ndim = 0;
+    while (is_data_sequence(at)) {
+        PyObject *list = as_list(at);
+        Py_DECREF(at);
+        if (!list)
+            return false;
+        if (s->ndim == TENSOR_MAX_DIMS) {
+            PyErr_Format(PyExc_ValueError, "too many dimensions '%s'", python_type_name(list));
+            Py_DECREF(list);
+            return false;
+        }
+        Py_ssize_t count = python_length(list);
+        s->sizes[s->ndim++] = count;
+        at = count ? Py_NewRef(python_item(list, 0)) : Py_NewRef(Py_None);
+        Py_DECREF(list);
+        if (!count)
+            break;
+    }
+    Py_DECREF(at);
+    return true;
+}
+
+/* The dtype of one number or tensor, -1 with an exception. */
+static int dtype_of_one(PyObject *o)
+{
+    if (PyFloat_CheckExact(o))
+        return dtype_default();
+    if (PyBool_Check(o))
+        return FL_BOOL;
+    if (PyLong_Check(o))
+        return FL_INT64;
+    if (pytensor_check(o))
+        return pytensor_get(o)->dtype;
+    if (PyUnicode_Check(o) || PyBytes_Check(o)) {
+        PyErr_Format(PyExc_TypeError, "new(): invalid data type '%s'", python_type_name(o));
+        return -1;
+    }
+    fl_tensor *t;
+    int is_array = exchange_import(o, &t, NULL);
+    if (is_array > 0) {
+        int dtype = t->dtype;
+        tensor_release(t);
+        return dtype;
+    }
+    if (is_array == 0 && PyFloat_Check(o))
+        return dtype_default();
+    if (is_array == 0)
+        PyErr_Format(PyExc_RuntimeError, "Could not infer dtype of %s", python_type_name(o));
+    return -1;
+}
+
+/* Joins the dtypes of all numbers in o into *dtype (FL_NO_DTYPE: none seen yet). */
+static bool find_dtype(PyObject *o, int *dtype)
+{
+    if (!is_data_sequence(o)) {
+        int one = dtype_of_one(o);
+        *dtype = *dtype < 0 || one < 0 ? one : one == *dtype ? one : dtype_promote(*dtype, one);
+        return one >= 0;
+    }
+    PyObject *list = as_list(o);
+    bool ok = list != NULL;
+    for (Py_ssize_t i = 0; ok && i < python_length(list); i++)
+        ok = find_dtype(python_item(list, i), dtype);
+    Py_XDECREF(list);
+    return ok;
+}
+
+/* ---- From Python: the numbers ------------------------------------------------------------------------------------------ */
+
+/* Where numbers are written: as doubles when the dtype is floating, else as int64. */
+struct sink {
+    int dtype;
+    bool floating;
+    double *f;
+    int64_t *i;
+    int64_t count;
+};
+
+static bool put_overflow(struct sink *s)
+{
+    PyErr_Format(PyExc_RuntimeError, "value cannot be converted to type %s without overflow", fl_dtype_name(s->dtype));
+    return false;
+}
+
+static bool put_float(struct sink *s, double value)
+{
+    if (s->floating) {
+        s->f[s->count++] = value;
+    } else if (s->dtype == FL_BOOL) {
+        s->i[s->count++] = value != 0;
+    } else if (isnan(value) || isinf(value)) {
+        return put_overflow(s);
+    } else {
+        s->i[s->count++] = (int64_t)value;
+    }
+    return true;
+}
+
+static bool put_int(struct sink *s, int64_t value)
+{
+    static const int64_t low[] = {0, -255, -128, -32768, INT32_MIN, INT64_MIN};
+    static const int64_t high[] = {1, 255, 127, 32767, INT32_MAX, INT64_MAX};
+    if (s->floating) {
+        s->f[s->count++] = (double)value;
+    } else if (s->dtype == FL_BOOL) {
+        s->i[s->count++] = value != 0;
+    } else if (value < low[s->dtype] || value > high[s->dtype]) {
+        return put_overflow(s);
+    } else {
+        s->i[s->count++] = value;
+    }
+    return true;
+}
+
+static bool put_one(struct sink *s, PyObject *o)
+{
+    fl_value v;
+    if (PyFloat_CheckExact(o))
+        return put_float(s, PyFloat_AsDouble(o));
+    if (pytensor_check(o)) {
+        if (pytensor_get(o)->numel != 1) {
+            PyErr_SetString(PyExc_ValueError, "only one element tensors can be converted to Python scalars");
+            return false;
+        }
+        v = tensor_element(pytensor_get(o), 0);
+        return v.tag == FL_FLOATING ? put_float(s, v.as.f) : put_int(s, v.as.i);
+    }
+    if (PyLong_CheckExact(o) && s->floating) {
+        double value = PyLong_AsDouble(o);
+        return (value != -1 || !PyErr_Occurred()) && put_float(s, value);
+    }
+    int fits = data_number(o, &v);
+    if (fits > 0)
+        return v.tag == FL_FLOATING ? put_float(s, v.as.f) : put_int(s, v.as.i);
+    if (fits == 0) {
+        PyErr_Format(PyExc_TypeError, s->floating ? "must be real number, not %s"
+                                                  : "'%s' object cannot be interpreted as an integer",
+                     python_type_name(o));
+    } else if (PyErr_ExceptionMatches(PyExc_RuntimeError)) {
+        PyErr_Clear();
+        PyErr_SetString(PyExc_ValueError, "Overflow when unpacking long long");
+    }
+    return false;
+}
+
+static bool put_all(struct sink *s, PyObject *o, const struct shape *shape, int dim)
+{
+    if (dim == shape->ndim)
+        return put_one(s, o);
+    if (!is_data_sequence(o)) {
+        PyErr_SetString(PyExc_TypeError, "not a sequence");
+        return false;
+    }
+    PyObject *list = as_list(o);
+    Py_ssize_t count = list ? python_length(list) : 0;
+    bool ok = list != NULL;
+    if (ok && count != shape->sizes[dim]) {
+        PyErr_Format(PyExc_ValueError, "expected sequence of length %lld at dim %d (got %zd)",
+                     (long long)shape->sizes[dim], dim, count);
+        ok = false;
+    }
+    for (Py_ssize_t i = 0; ok && i < count; i++) {
+        PyObject *item = python_item(list, i); /* NULL when another thread made the list shorter */
+        ok = item && put_all(s, item, shape, dim + 1);
+    }
+    Py_XDECREF(list);
+    return ok;
+}
+
+static fl_tensor *from_sequence(PyObject *data, int dtype)
+{
+    struct shape shape;
+    if (!find_sizes(data, &shape))
+        return NULL;
+    if (dtype < 0 && !find_dtype(data, &dtype))
+        return NULL;
+    if (dtype < 0)
+        dtype = dtype_default();
+    fl_tensor *t = tensor_new(shape.ndim, shape.sizes, dtype);
+    if (!t)
+        return NULL;
+    struct sink sink = {.dtype = dtype, .floating = dtype_is_floating(dtype)};
+    bool direct = dtype == FL_FLOAT64 || dtype == FL_INT64;
+    size_t bytes = (size_t)t->numel * sizeof(double);
+    void *row = direct ? t->data : memory_alloc(bytes);
+    sink.f = row, sink.i = row;
+    bool ok = (direct || row) && put_all(&sink, data, &shape, 0);
+    if (ok && !direct)
+        convert_elements(t->numel, t->data, dtype, (int64_t)dtype_size(dtype), row,
+                         sink.floating ? FL_FLOAT64 : FL_INT64, sizeof(double));
+    if (!direct)
+        memory_free(row, bytes);
+    if (!ok) {
+        tensor_release(t);
+        t = NULL;
+    }
+    return t;
+}
+
+fl_tensor *data_tensor(PyObject *data, int dtype)
+{
+    fl_tensor *shared = NULL;
+    if (PyFloat_CheckExact(data))
+        return tensor_from_number(fl_float(PyFloat_AsDouble(data)), dtype < 0 ? dtype_default() : dtype);
+    if (pytensor_check(data))
+        shared = tensor_retain(pytensor_get(data));
+    else if (!python_is_sequence(data) && exchange_import(data, &shared, NULL) < 0)
+        return NULL;
+    if (!shared)
+        return dtype >= FL_COMPLEX64
+                   ? error_null(FL_NOT_IMPLEMENTED, "complex dtypes are not implemented yet")
+                   : from_sequence(data, dtype);
+    fl_tensor *copy = tensor_new_like(shared, dtype < 0 ? shared->dtype : dtype);
+    if (copy && tensor_copy(copy, shared) < 0) {
+        tensor_release(copy);
+        copy = NULL;
+    }
+    tensor_release(shared);
+    return copy;
+}
+
+/* ---- Functions of the module ------------------------------------------------------------------------------------------- */
+
+/* What tensor, as_tensor, asarray and new_tensor are given. */
+struct request {
+    PyObject *data;
+    int dtype;
+    bool requires_grad;
+    int copy; /* -1: only where needed */
+};
+
+static bool read_device(const char *name, PyObject *o)
+{
+    fl_device device;
+    int fits = o == Py_None ? 1 : types_as_device(o, &device);
+    if (fits == 0)
+        PyErr_Format(PyExc_TypeError, "%s(): argument 'device' must be torch.device, not %s", name, python_type_name(o));
+    if (fits > 0 && o != Py_None && device.kind != FL_CPU) {
+        PyErr_SetString(PyExc_RuntimeError, device.kind == FL_CUDA ? "Torch not compiled with CUDA enabled"
+                                                                   : "this device is not available");
+        return false;
+    }
+    return fits > 0;
+}
+
+/* One argument into the request: 1, 0 when no parameter is called so, -1. */
+static int read_keyword(const char *name, struct request *r, PyObject *keyword, PyObject *o)
+{
+    if (PyUnicode_CompareWithASCIIString(keyword, "requires_grad") == 0)
+        return r->requires_grad = PyObject_IsTrue(o) == 1, 1;
+    if (PyUnicode_CompareWithASCIIString(keyword, "dtype") == 0) {
+        if (o == Py_None || types_as_dtype(o, &r->dtype))
+            return 1;
+        PyErr_Format(PyExc_TypeError, "%s(): argument 'dtype' must be torch.dtype, not %s", name, python_type_name(o));
+        return -1;
+    }
+    if (PyUnicode_CompareWithASCIIString(keyword, "device") == 0)
+        return read_device(name, o) ? 1 : -1;
+    if (PyUnicode_CompareWithASCIIString(keyword, "copy") == 0)
+        return r->copy = o == Py_None ? -1 : PyObject_IsTrue(o), 1;
+    if (PyUnicode_CompareWithASCIIString(keyword, "data") == 0 || PyUnicode_CompareWithASCIIString(keyword, "obj") == 0)
+        return r->data = o, 1;
+    return PyUnicode_CompareWithASCIIString(keyword, "pin_memory") == 0;
+}
+
+/* positional: how many may come by position: data, dtype, device. */
+static bool read_request(const char *name, struct request *r, int positional, PyObject *const *args, Py_ssize_t nargs,
+                         PyObject *kwnames)
+{
+    if (nargs > positional) {
+        PyErr_Format(PyExc_TypeError, "%s() takes %d positional argument%s but %zd were given", name, positional,
+                     positional == 1 ? "" : "s", nargs);
+        return false;
+    }
+    if (nargs > 0)
+        r->data = args[0];
+    if (nargs > 1 && args[1] != Py_None && !types_as_dtype(args[1], &r->dtype)) {
+        PyErr_Format(PyExc_TypeError, "%s(): argument 'dtype' (position 2) must be torch.dtype, not %s", name,
+                     python_type_name(args[1]));
+        return false;
+    }
+    if (nargs > 2 && !read_device(name, args[2]))
+        return false;
+    for (Py_ssize_t k = 0; kwnames && k < PyTuple_Size(kwnames); k++) {
+        PyObject *keyword = PyTuple_GetItem(kwnames, k);
+        int known = read_keyword(name, r, keyword, args[nargs + k]);
+        if (known == 0)
+            PyErr_Format(PyExc_TypeError, "%s() got an unexpected keyword argument '%U'", name, keyword);
+        if (known <= 0)
+            return false;
+    }
+    if (!r->data)
+        PyErr_Format(PyExc_TypeError, "%s() missing 1 required positional arguments: \"data\"", name);
+    return r->data != NULL;
+}
+
+/* The result of the functions below: t (taken over), a leaf. */
+static PyObject *finish(fl_tensor *t, bool requires_grad)
+{
+    if (t && requires_grad && autograd_set_requires_grad(t, true) < 0) {
+        tensor_release(t);
+        t = NULL;
+        if (fl_error() == FL_RUNTIME_ERROR) {
+            fl_error_clear();
+            PyErr_SetString(PyExc_RuntimeError, "Only Tensors of floating point and complex dtype can require gradients");
+        }
+    }
+    return t ? pytensor_wrap(t) : raise_error();
+}
+
+static PyObject *data_function_tensor(PyObject *module, PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames)
+{
+    (void)module;
+    struct request r = {.dtype = FL_NO_DTYPE};
+    if (!read_request("tensor", &r, 1, args, nargs, kwnames))
+        return NULL;
+    return finish(data_tensor(r.data, r.dtype), r.requires_grad);
+}
+
+static PyObject *method_new_tensor(PyObject *self, PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames)
+{
+    struct request r = {.dtype = pytensor_get(self)->dtype};
+    if (!read_request("new_tensor", &r, 1, args, nargs, kwnames))
+        return NULL;
+    return finish(data_tensor(r.data, r.dtype), r.requires_grad);
+}
+
+/* The data itself where it is a tensor of that dtype, shared memory where it is NumPy's, else a copy. */
+static PyObject *share_or_copy(struct request *r)
+{
+    fl_tensor *shared = NULL;
+    if (pytensor_check(r->data) && r->copy <= 0) {
+        if (r->dtype < 0 || r->dtype == pytensor_get(r->data)->dtype)
+            return Py_NewRef(r->data);
+        return PyObject_CallMethod(r->data, "to", "N", types_dtype(r->dtype));
+    }
+    if (r->copy <= 0 && !pytensor_check(r->data) && exchange_import(r->data, &shared, NULL) < 0)
+        return NULL;
+    if (shared && (r->dtype < 0 || shared->dtype == r->dtype))
+        return finish(shared, r->requires_grad);
+    tensor_release(shared);
+    if (r->copy == 0)
+        return PyErr_Format(PyExc_ValueError, "can't alias arbitrary sequence into a tensor.");
+    return finish(data_tensor(r->data, r->dtype), r->requires_grad);
+}
+
+static PyObject *data_function_as_tensor(PyObject *module, PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames)
+{
+    (void)module;
+    struct request r = {.dtype = FL_NO_DTYPE, .copy = -1};
+    return read_request("as_tensor", &r, 3, args, nargs, kwnames) ? share_or_copy(&r) : NULL;
+}
+
+static PyObject *data_function_asarray(PyObject *module, PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames)
+{
+    (void)module;
+    struct request r = {.dtype = FL_NO_DTYPE, .copy = -1};
+    return read_request("asarray", &r, 1, args, nargs, kwnames) ? share_or_copy(&r) : NULL;
+}
+
+/* _rebuild_tensor(class, bytes, sizes, dtype, requires_grad): what a pickle calls. */
+static PyObject *data_function_rebuild(PyObject *module, PyObject *args)
+{
+    (void)module;
+    PyObject *type, *bytes, *sizes, *kind;
+    int requires_grad, dtype;
+    int64_t dims[TENSOR_MAX_DIMS];
+    if (!PyArg_ParseTuple(args, "OSO!Op", &type, &bytes, &PyTuple_Type, &sizes, &kind, &requires_grad))
+        return NULL;
+    Py_ssize_t ndim = PyTuple_Size(sizes);
+    for (Py_ssize_t i = 0; i < ndim && i < TENSOR_MAX_DIMS; i++)
+        dims[i] = PyLong_AsLongLong(PyTuple_GetItem(sizes, i));
+    if (PyErr_Occurred())
+        return NULL;
+    if (ndim > TENSOR_MAX_DIMS || !types_as_dtype(kind, &dtype) || !PyType_Check(type) ||
+        !PyType_IsSubtype((PyTypeObject *)type, pytensor_type))
+        return PyErr_Format(PyExc_ValueError, "not the parts of a tensor");
+    fl_tensor *t = tensor_new((int)ndim, dims, dtype);
+    if (!t)
+        return raise_error();
+    if (PyBytes_Size(bytes) != (Py_ssize_t)(t->numel * (int64_t)dtype_size(dtype))) {
+        tensor_release(t);
+        return PyErr_Format(PyExc_ValueError, "%zd bytes are not what a tensor of these sizes holds", PyBytes_Size(bytes));
+    }
+    if (t->numel)
+        memcpy(t->data, PyBytes_AsString(bytes), (size_t)PyBytes_Size(bytes));
+    if (requires_grad && autograd_set_requires_grad(t, true) < 0) {
+        tensor_release(t);
+        return raise_error();
+    }
+    return pytensor_make((PyTypeObject *)type, t);
+}
+
+PyMethodDef data_functions[] = {
+    FAST("tensor", data_function_tensor,
+         "tensor(data, *, dtype=None, device=None, requires_grad=False): a tensor with a copy of data."),
+    FAST("as_tensor", data_function_as_tensor,
+         "as_tensor(data, dtype=None, device=None): data as a tensor, without a copy where that can be."),
+    FAST("asarray", data_function_asarray,
+         "asarray(obj, *, dtype=None, device=None, copy=None, requires_grad=False): obj as a tensor."),
+    {"_rebuild_tensor", data_function_rebuild, METH_VARARGS, NULL},
+    {0},
+};
+
+PyMethodDef pytensor_data_methods[] = {
+    FAST("new_tensor", method_new_tensor, "new_tensor(data, *, dtype=None, device=None, requires_grad=False)"),
+    {0},
+};

@@ -1,0 +1,538 @@
+/* Memory shared with other libraries: Python's buffer protocol, NumPy's arrays, DLPack. Nothing here imports NumPy but numpy().
+ *
+ * A tensor over foreign memory holds a reference to the object that owns it; the other way round, the object that is given out
+ * holds the Python tensor, or a reference to the handle.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "python/dlpack.h"
+#include "python/tensor_object.h"
+#include "python/types.h"
+
+/* ---- Foreign memory as a tensor ---------------------------------------------------------------------------------------- */
+
+/* Drops the Python object that owns a storage's memory; any thread may be the one. */
+static void drop_owner(void *owner)
+{
+    PyGILState_STATE state = PyGILState_Ensure();
+    Py_DECREF((PyObject *)owner);
+    PyGILState_Release(state);
+}
+
+/* A handle over `data`, strides in elements, at least 0. Keeps `owner`. NULL with the library's error. */
+static fl_tensor *over_memory(PyObject *owner, void *data, int dtype, int ndim, const int64_t *sizes,
+                              const int64_t *strides)
+{
+    int64_t last = 0, one = 1;
+    bool empty = false;
+    for (int i = 0; i < ndim; i++) {
+        empty |= sizes[i] == 0;
+        last += (sizes[i] - 1) * strides[i];
+    }
+    size_t bytes = empty ? 0 : (size_t)(last + 1) * dtype_size(dtype);
+    struct storage *storage = storage_from_memory(data, bytes, drop_owner, owner);
+    if (!storage)
+        return NULL;
+    Py_INCREF(owner);
+    fl_tensor *t = tensor_new(1, (int64_t[]){0}, dtype);
+    if (t) {
+        tensor_set_storage(t, storage);
+        if (tensor_set_shape(t, ndim, ndim ? sizes : &one, ndim ? strides : &one, 0) < 0) {
+            tensor_release(t);
+            t = NULL;
+        }
+    }
+    storage_release(storage);
+    return t;
+}
+
+/* The dtype of a typestr of NumPy's ("<f4"): -1 when there is none. */
+static int dtype_of_typestr(const char *s)
+{
+    static const struct {
+        const char *name;
+        int dtype;
+    } known[] = {
+        {"b1", FL_BOOL},    {"u1", FL_UINT8},   {"i1", FL_INT8},    {"i2", FL_INT16},     {"i4", FL_INT32},
+        {"i8", FL_INT64},   {"f2", FL_FLOAT16}, {"f4", FL_FLOAT32}, {"f8", FL_FLOAT64},
+    };
+    if (*s != '<' && *s != '|' && *s != '=')
+        return -1;
+    for (size_t i = 0; i < sizeof known / sizeof *known; i++)
+        if (strcmp(s + 1, known[i].name) == 0)
+            return known[i].dtype;
+    return -1;
+}
+
+/* Reads a tuple of ints. */
+static bool read_dims(PyObject *tuple, int64_t *out, Py_ssize_t ndim)
+{
+    for (Py_ssize_t i = 0; i < ndim; i++) {
+        PyObject *item = PyTuple_GetItem(tuple, i);
+        out[i] = item ? PyLong_AsLongLong(item) : -1;
+    }
+    return !PyErr_Occurred();
+}
+
+/* The address in an entry "data" of __array_interface__: (address, readonly). */
+static void *read_address(PyObject *pair, bool *readonly)
+{
+    PyObject *address = pair && PyTuple_Check(pair) ? PyTuple_GetItem(pair, 0) : NULL;
+    PyObject *flag = address ? PyTuple_GetItem(pair, 1) : NULL;
+    if (readonly)
+        *readonly = flag && PyObject_IsTrue(flag) == 1;
+    return address ? PyLong_AsVoidPtr(address) : NULL;
+}
+
+/* Byte strides as element strides; refuses what a tensor cannot have. */
+static bool to_elements(int64_t *strides, const int64_t *sizes, Py_ssize_t ndim, int64_t size)
+{
+    for (Py_ssize_t i = 0; i < ndim; i++) {
+        if (strides[i] < 0 && sizes[i] > 1) {
+            PyErr_SetString(PyExc_ValueError,
+                            "At least one stride in the given numpy array is negative, and tensors with negative strides are "
+                            "not currently supported. (You can probably work around this by making a copy of your array  with "
+                            "array.copy().) ");
+            return false;
+        }
+        if (sizes[i] > 1 && strides[i] % size) {
+            PyErr_SetString(PyExc_ValueError, "given numpy array strides not a multiple of the element byte size. Copy the "
+                                              "numpy array to reallocate the memory.");
+            return false;
+        }
+        strides[i] = strides[i] < 0 ? 0 : strides[i] / size;
+    }
+    return true;
+}
+
+static int import_interface(PyObject *o, PyObject *interface, fl_tensor **out, bool *readonly)
+{
+    int64_t sizes[TENSOR_MAX_DIMS], strides[TENSOR_MAX_DIMS];
+    PyObject *type = PyDict_GetItemString(interface, "typestr"), *shape = PyDict_GetItemString(interface, "shape");
+    PyObject *steps = PyDict_GetItemString(interface, "strides");
+    const char *text = type && PyUnicode_Check(type) ? PyUnicode_AsUTF8AndSize(type, NULL) : NULL;
+    if (!text || !shape || !PyTuple_Check(shape) || PyTuple_Size(shape) > TENSOR_MAX_DIMS)
+        return PyErr_Clear(), 0;
+    int dtype = dtype_of_typestr(text);
+    if (dtype < 0) {
+        PyErr_Format(PyExc_TypeError, "can't convert np.ndarray of type %s. The only supported types are: float64, float32, "
+                                      "float16, int64, int32, int16, int8, uint8, and bool.", text);
+        return -1;
+    }
+    Py_ssize_t ndim = PyTuple_Size(shape);
+    int64_t size = (int64_t)dtype_size(dtype);
+    if (!read_dims(shape, sizes, ndim))
+        return -1;
+    if (steps && PyTuple_Check(steps) && PyTuple_Size(steps) == ndim) {
+        if (!read_dims(steps, strides, ndim) || !to_elements(strides, sizes, ndim, size))
+            return -1;
+    } else {
+        shape_contiguous_strides((int)ndim, sizes, strides);
+    }
+    void *data = read_address(PyDict_GetItemString(interface, "data"), readonly);
+    if (!data && PyErr_Occurred())
+        return -1;
+    *out = over_memory(o, data, dtype, (int)ndim, sizes, strides);
+    if (!*out)
+        return raise_error(), -1;
+    return 1;
+}
+
+int exchange_import(PyObject *o, fl_tensor **out, bool *readonly)
+{
+    *out = NULL;
+    if (PyUnicode_Check(o) || PyLong_Check(o) || python_is_sequence(o) || o == Py_None || PyFloat_CheckExact(o))
+        return 0;
+    PyObject *interface = PyObject_GetAttrString(o, "__array_interface__");
+    if (!interface) {
+        PyErr_Clear();
+        return 0;
+    }
+    /* The dictionary may own the memory (of a scalar), so it is what the tensor keeps, with o in it. */
+    int fits = PyDict_Check(interface) && PyDict_SetItemString(interface, "__owner__", o) == 0
+                   ? import_interface(interface, interface, out, readonly)
+                   : 0;
+    Py_DECREF(interface);
+    return fits;
+}
+
+static PyObject *function_from_numpy(PyObject *module, PyObject *array)
+{
+    (void)module;
+    fl_tensor *t;
+    bool readonly = false;
+    int fits = strcmp(python_type_name(array), "ndarray") == 0 ? exchange_import(array, &t, &readonly) : 0;
+    if (fits == 0)
+        PyErr_Format(PyExc_TypeError, "expected np.ndarray (got %s)", python_type_name(array));
+    if (fits <= 0)
+        return NULL;
+    if (readonly && PyErr_WarnEx(PyExc_UserWarning,
+                                 "The given NumPy array is not writable, and PyTorch does not support non-writable tensors. "
+                                 "This means writing to this tensor will result in undefined behavior.", 1) < 0) {
+        tensor_release(t);
+        return NULL;
+    }
+    return pytensor_wrap(t);
+}
+
+static void drop_buffer(void *context)
+{
+    PyGILState_STATE state = PyGILState_Ensure();
+    PyBuffer_Release(context);
+    free(context);
+    PyGILState_Release(state);
+}
+
+/* Where a buffer is cut: counts in elements, offset in bytes. */
+static bool check_cut(const Py_buffer *view, int64_t size, int64_t *count, int64_t offset)
+{
+    if (view->len == 0 || *count == 0)
+        PyErr_Format(PyExc_ValueError, "both buffer length (%zd) and count (%lld) must not be 0", view->len,
+                     (long long)*count);
+    else if (offset < 0 || offset >= view->len)
+        PyErr_Format(PyExc_ValueError, "offset (%lld bytes) must be non-negative and no greater than buffer length (%zd "
+                                       "bytes) minus 1", (long long)offset, view->len);
+    else if (*count < 0 && (view->len - offset) % size)
+        PyErr_Format(PyExc_ValueError, "buffer length (%lld bytes) after offset (%lld bytes) must be a multiple of element "
+                                       "size (%lld)", (long long)(view->len - offset), (long long)offset, (long long)size);
+    else if (*count > (view->len - offset) / size)
+        PyErr_Format(PyExc_ValueError, "requested buffer length (%lld * %lld bytes) after offset (%lld bytes) must not be "
+                                       "greater than actual buffer length (%zd bytes)", (long long)*count,
+                     (long long)size, (long long)offset, view->len);
+    else
+        return *count = *count < 0 ? (view->len - offset) / size : *count, true;
+    return false;
+}
+
+static PyObject *function_frombuffer(PyObject *module, PyObject *args, PyObject *kwargs)
+{
+    static char *names[] = {"buffer", "dtype", "count", "offset", "requires_grad", NULL};
+    PyObject *object, *kind;
+    long long count = -1, offset = 0;
+    int requires_grad = 0, dtype;
+    (void)module;
+    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "O$OLLp:frombuffer", names, &object, &kind, &count, &offset,
+                                     &requires_grad))
+        return NULL;
+    if (!types_as_dtype(kind, &dtype))
+        return PyErr_Format(PyExc_TypeError, "frombuffer(): argument 'dtype' must be torch.dtype, not %s",
+                            python_type_name(kind));
+    Py_buffer *view = malloc(sizeof *view);
+    if (!view)
+        return PyErr_NoMemory();
+    if (PyObject_GetBuffer(object, view, PyBUF_SIMPLE | PyBUF_WRITABLE) < 0) {
+        PyErr_Clear();
+        if (PyObject_GetBuffer(object, view, PyBUF_SIMPLE) < 0) {
+            free(view);
+            PyErr_Clear();
+            return PyErr_Format(PyExc_ValueError, "could not retrieve buffer from object");
+        }
+        if (PyErr_WarnEx(PyExc_UserWarning, "The given buffer is not writable, and PyTorch does not support non-writable "
+                                            "tensors.", 1) < 0) {
+            drop_buffer(view);
+            return NULL;
+        }
+    }
+    int64_t size = (int64_t)dtype_size(dtype), length = count, one = 1;
+    fl_tensor *t = NULL;
+    struct storage *storage = NULL;
+    if (check_cut(view, size, &length, offset))
+        storage = storage_from_memory((char *)view->buf + offset, (size_t)(length * size), drop_buffer, view);
+    if (!storage) {
+        drop_buffer(view);
+        return PyErr_Occurred() ? NULL : raise_error();
+    }
+    t = tensor_new(1, (int64_t[]){0}, dtype);
+    if (t) {
+        tensor_set_storage(t, storage);
+        if (tensor_set_shape(t, 1, &length, &one, 0) < 0 ||
+            (requires_grad && autograd_set_requires_grad(t, true) < 0)) {
+            tensor_release(t);
+            t = NULL;
+        }
+    }
+    storage_release(storage);
+    return pytensor_wrap(t);
+}
+
+/* ---- A tensor's memory for others --------------------------------------------------------------------------------------- */
+
+static const char *const formats[FL_DTYPE_COUNT] = {"?", "B", "b", "h", "i", "q", "e", NULL, "f", "d", "Zf", "Zd"};
+
+static int get_buffer(PyObject *self, Py_buffer *view, int flags)
+{
+    const fl_tensor *t = pytensor_get(self);
+    bool contiguous = t->flags & TENSOR_CONTIGUOUS;
+    view->obj = NULL;
+    if (!formats[t->dtype] || tensor_requires_grad(t)) {
+        PyErr_SetString(PyExc_BufferError, formats[t->dtype] ? "the tensor requires grad: use its detach()"
+                                                             : "Python's buffers have no format for bfloat16");
+        return -1;
+    }
+    if (!contiguous && (flags & PyBUF_STRIDES) != PyBUF_STRIDES) {
+        PyErr_SetString(PyExc_BufferError, "the tensor is not contiguous");
+        return -1;
+    }
+    Py_ssize_t size = (Py_ssize_t)dtype_size(t->dtype);
+    Py_ssize_t *dims = malloc(sizeof *dims * (size_t)(2 * t->ndim + 1));
+    if (!dims)
+        return PyErr_NoMemory(), -1;
+    for (int i = 0; i < t->ndim; i++) {
+        dims[i] = (Py_ssize_t)t->sizes[i];
+        dims[t->ndim + i] = (Py_ssize_t)t->strides[i] * size;
+    }
+    static char nothing[8];
+    *view = (Py_buffer){
+        .buf = t->data ? t->data : nothing,
+        .obj = Py_NewRef(self),
+        .len = (Py_ssize_t)t->numel * size,
+        .itemsize = size,
+        .ndim = t->ndim,
+        .format = (flags & PyBUF_FORMAT) ? (char *)formats[t->dtype] : NULL,
+        .shape = (flags & PyBUF_ND) ? dims : NULL,
+        .strides = (flags & PyBUF_STRIDES) == PyBUF_STRIDES ? dims + t->ndim : NULL,
+        .internal = dims,
+    };
+    return 0;
+}
+
+static void release_buffer(PyObject *self, Py_buffer *view)
+{
+    (void)self;
+    free(view->internal);
+}
+
+static bool numpy_can_show(const fl_tensor *t, const char *what)
+{
+    if (tensor_requires_grad(t)) {
+        PyErr_Format(PyExc_RuntimeError, "Can't call %s on Tensor that requires grad. Use tensor.detach().%s instead.", what,
+                     what);
+        return false;
+    }
+    if (!formats[t->dtype])
+        PyErr_SetString(PyExc_TypeError, "Got unsupported ScalarType BFloat16");
+    return formats[t->dtype] != NULL;
+}
+
+/* NumPy's array over self's memory. */
+static PyObject *to_numpy(PyObject *self)
+{
+    PyObject *numpy = PyImport_ImportModule("numpy");
+    if (!numpy) {
+        PyErr_Clear();
+        return PyErr_Format(PyExc_RuntimeError, "Numpy is not available");
+    }
+    PyObject *view = PyMemoryView_FromObject(self);
+    PyObject *array = view ? PyObject_CallMethod(numpy, "asarray", "O", view) : NULL;
+    Py_DECREF(numpy);
+    Py_XDECREF(view);
+    return array;
+}
+
+static PyObject *method_numpy(PyObject *self, PyObject *args, PyObject *kwargs)
+{
+    static char *names[] = {"force", NULL};
+    int force = 0;
+    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "|$p:numpy", names, &force))
+        return NULL;
+    if (!force)
+        return numpy_can_show(pytensor_get(self), "numpy()") ? to_numpy(self) : NULL;
+    PyObject *plain = pytensor_wrap(autograd_detach(pytensor_get(self)));
+    PyObject *array = plain && numpy_can_show(pytensor_get(plain), "numpy()") ? to_numpy(plain) : NULL;
+    Py_XDECREF(plain);
+    return array;
+}
+
+static PyObject *method_array(PyObject *self, PyObject *args, PyObject *kwargs)
+{
+    static char *names[] = {"dtype", "copy", NULL};
+    PyObject *dtype = Py_None, *copy = Py_None;
+    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "|OO:__array__", names, &dtype, &copy) ||
+        !numpy_can_show(pytensor_get(self), "numpy()"))
+        return NULL;
+    PyObject *array = to_numpy(self);
+    if (array && dtype != Py_None) {
+        PyObject *converted = PyObject_CallMethod(array, "astype", "O", dtype);
+        Py_DECREF(array);
+        array = converted;
+    } else if (array && copy == Py_True) {
+        PyObject *own = PyObject_CallMethod(array, "copy", NULL);
+        Py_DECREF(array);
+        array = own;
+    }
+    return array;
+}
+
+/* ---- DLPack ------------------------------------------------------------------------------------------------------------- */
+
+static const struct dlpack_type dlpack_types[FL_DTYPE_COUNT] = {
+    {DLPACK_BOOL, 8, 1},   {DLPACK_UINT, 8, 1},    {DLPACK_INT, 8, 1},    {DLPACK_INT, 16, 1},
+    {DLPACK_INT, 32, 1},   {DLPACK_INT, 64, 1},    {DLPACK_FLOAT, 16, 1}, {DLPACK_BFLOAT, 16, 1},
+    {DLPACK_FLOAT, 32, 1}, {DLPACK_FLOAT, 64, 1},  {DLPACK_COMPLEX, 64, 1}, {DLPACK_COMPLEX, 128, 1},
+};
+
+/* What is given out: the structure, the reference to the handle, and its sizes and strides behind. */
+struct given {
+    struct dlpack_managed managed;
+    fl_tensor *tensor;
+    int64_t dims[];
+};
+
+static void given_drop(struct dlpack_managed *managed)
+{
+    struct given *g = managed->context;
+    tensor_release(g->tensor);
+    free(g);
+}
+
+/* A capsule that nobody took. */
+static void capsule_drop(PyObject *capsule)
+{
+    if (!PyCapsule_IsValid(capsule, "dltensor"))
+        return;
+    struct dlpack_managed *managed = PyCapsule_GetPointer(capsule, "dltensor");
+    managed->deleter(managed);
+}
+
+static PyObject *method_dlpack(PyObject *self, PyObject *args, PyObject *kwargs)
+{
+    (void)args, (void)kwargs; /* stream, max_version, dl_device, copy: a CPU has no streams, and version 0 may always be given */
+    fl_tensor *t = pytensor_get(self);
+    if (tensor_requires_grad(t))
+        return PyErr_Format(PyExc_BufferError, "Can't export tensors that require gradient, use tensor.detach()");
+    struct given *g = malloc(sizeof *g + sizeof(int64_t) * (size_t)(2 * t->ndim));
+    if (!g)
+        return PyErr_NoMemory();
+    g->tensor = tensor_retain(t);
+    if (t->ndim) {
+        memcpy(g->dims, t->sizes, sizeof(int64_t) * (size_t)t->ndim);
+        memcpy(g->dims + t->ndim, t->strides, sizeof(int64_t) * (size_t)t->ndim);
+    }
+    g->managed = (struct dlpack_managed){
+        .tensor = {.data = t->data, .device = {DLPACK_CPU, 0}, .ndim = t->ndim, .dtype = dlpack_types[t->dtype],
+                   .shape = g->dims, .strides = g->dims + t->ndim},
+        .context = g,
+        .deleter = given_drop,
+    };
+    PyObject *capsule = PyCapsule_New(&g->managed, "dltensor", capsule_drop);
+    if (!capsule)
+        given_drop(&g->managed);
+    return capsule;
+}
+
+static PyObject *method_dlpack_device(PyObject *self, PyObject *unused)
+{
+    (void)self, (void)unused;
+    return Py_BuildValue("(ii)", DLPACK_CPU, 0);
+}
+
+static int dlpack_dtype(struct dlpack_type type)
+{
+    for (int i = 0; i < FL_DTYPE_COUNT; i++)
+        if (memcmp(&type, &dlpack_types[i], sizeof type) == 0)
+            return i;
+    return -1;
+}
+
+static void taken_drop(void *context)
+{
+    struct dlpack_managed *managed = context;
+    if (managed->deleter)
+        managed->deleter(managed);
+}
+
+static void taken_versioned_drop(void *context)
+{
+    struct dlpack_versioned *managed = context;
+    if (managed->deleter)
+        managed->deleter(managed);
+}
+
+static fl_tensor *over_dlpack(const struct dlpack_tensor *d, void (*drop)(void *), void *context)
+{
+    int64_t strides[TENSOR_MAX_DIMS], last = 0, one = 1;
+    int dtype = dlpack_dtype(d->dtype);
+    bool empty = false;
+    if (dtype < 0 || d->device.type != DLPACK_CPU || d->ndim > TENSOR_MAX_DIMS || d->ndim < 0)
+        return error_null(FL_RUNTIME_ERROR, "from_dlpack: a dtype, device or rank that Flambeau has not");
+    if (d->strides)
+        memcpy(strides, d->strides, sizeof(int64_t) * (size_t)d->ndim);
+    else
+        shape_contiguous_strides(d->ndim, d->shape, strides);
+    for (int i = 0; i < d->ndim; i++) {
+        empty |= d->shape[i] == 0;
+        if (strides[i] < 0 && d->shape[i] > 1)
+            return error_null(FL_RUNTIME_ERROR, "from_dlpack: negative strides are not supported");
+        strides[i] = strides[i] < 0 ? 0 : strides[i];
+        last += (d->shape[i] - 1) * strides[i];
+    }
+    struct storage *storage = storage_from_memory((char *)d->data + d->byte_offset,
+                                                  empty ? 0 : (size_t)(last + 1) * dtype_size(dtype), drop, context);
+    fl_tensor *t = storage ? tensor_new(1, (int64_t[]){0}, dtype) : NULL;
+    if (t) {
+        tensor_set_storage(t, storage);
+        if (tensor_set_shape(t, d->ndim, d->ndim ? d->shape : &one, strides, 0) < 0) {
+            storage->free = NULL;
+            tensor_release(t);
+            t = NULL;
+        }
+    } else if (storage) {
+        storage->free = NULL; /* the capsule still owns the memory */
+    }
+    storage_release(storage);
+    return t;
+}
+
+/* A tensor over what a capsule holds; the capsule is marked as taken. */
+static PyObject *take_capsule(PyObject *capsule)
+{
+    if (PyCapsule_IsValid(capsule, "dltensor_versioned")) {
+        struct dlpack_versioned *m = PyCapsule_GetPointer(capsule, "dltensor_versioned");
+        fl_tensor *t = over_dlpack(&m->tensor, taken_versioned_drop, m);
+        if (t)
+            PyCapsule_SetName(capsule, "used_dltensor_versioned");
+        return pytensor_wrap(t);
+    }
+    struct dlpack_managed *m = PyCapsule_GetPointer(capsule, "dltensor");
+    if (!m)
+        return NULL;
+    fl_tensor *t = over_dlpack(&m->tensor, taken_drop, m);
+    if (t)
+        PyCapsule_SetName(capsule, "used_dltensor");
+    return pytensor_wrap(t);
+}
+
+static PyObject *function_from_dlpack(PyObject *module, PyObject *object)
+{
+    (void)module;
+    if (PyCapsule_CheckExact(object))
+        return take_capsule(object);
+    PyObject *capsule = PyObject_CallMethod(object, "__dlpack__", NULL);
+    PyObject *result = capsule ? take_capsule(capsule) : NULL;
+    Py_XDECREF(capsule);
+    return result;
+}
+
+PyType_Slot exchange_slots[] = {
+    SLOT(Py_bf_getbuffer, get_buffer),
+    SLOT(Py_bf_releasebuffer, release_buffer),
+    {0},
+};
+
+PyMethodDef pytensor_exchange_methods[] = {
+    {"numpy", (PyCFunction)(void (*)(void))method_numpy, METH_VARARGS | METH_KEYWORDS,
+     "numpy(*, force=False): a NumPy array over the same memory."},
+    {"__array__", (PyCFunction)(void (*)(void))method_array, METH_VARARGS | METH_KEYWORDS, NULL},
+    {"__dlpack__", (PyCFunction)(void (*)(void))method_dlpack, METH_VARARGS | METH_KEYWORDS, NULL},
+    {"__dlpack_device__", method_dlpack_device, METH_NOARGS, NULL},
+    {0},
+};
+
+PyMethodDef exchange_functions[] = {
+    {"from_numpy", function_from_numpy, METH_O, "A tensor over the memory of a NumPy array."},
+    {"frombuffer", (PyCFunction)(void (*)(void))function_frombuffer, METH_VARARGS | METH_KEYWORDS,
+     "frombuffer(buffer, *, dtype, count=-1, offset=0, requires_grad=False): a 1-D tensor over a buffer's memory."},
+    {"from_dlpack", function_from_dlpack, METH_O, "A tensor over the memory of an object that speaks DLPack."},
+    {0},
+};

@@ -1,0 +1,231 @@
+/* flambeau._C: the module itself, and its functions that are no operators. */
+#include "core/memory.h"
+#include "core/threads.h"
+#include "ops/pointwise/pointwise.h"
+#include "python/arguments.h"
+#include "python/callbacks.h"
+#include "python/location.h"
+#include "python/module.h"
+#include "python/optim.h"
+#include "python/tensor_object.h"
+#include "python/types.h"
+
+/* ---- Threads, memory, the default dtype -------------------------------------------------------------------------------- */
+
+static PyObject *function_set_threads(PyObject *module, PyObject *o)
+{
+    (void)module;
+    if (!PyLong_Check(o))
+        return PyErr_Format(PyExc_RuntimeError, "set_num_threads expects an int, but got %s", python_type_name(o));
+    long count = PyLong_AsLong(o);
+    if (count == -1 && PyErr_Occurred())
+        return NULL;
+    if (count < 1 || count > 65536)
+        return PyErr_Format(PyExc_RuntimeError, "set_num_threads expects a positive integer");
+    threads_set_count((int)count);
+    Py_RETURN_NONE;
+}
+
+static PyObject *function_get_threads(PyObject *module, PyObject *unused)
+{
+    (void)module, (void)unused;
+    return PyLong_FromLong(threads_count());
+}
+
+static PyObject *function_memory_stats(PyObject *module, PyObject *unused)
+{
+    struct memory_stats s;
+    (void)module, (void)unused;
+    memory_stats(&s);
+    return Py_BuildValue("{sLsLsLsLsL}", "allocated", (long long)s.allocated, "peak", (long long)s.peak, "reserved",
+                         (long long)s.reserved, "allocations", (long long)s.allocations, "system_calls",
+                         (long long)s.system_calls);
+}
+
+static PyObject *function_empty_cache(PyObject *module, PyObject *unused)
+{
+    (void)module, (void)unused;
+    memory_empty_cache();
+    Py_RETURN_NONE;
+}
+
+static PyObject *function_set_limit(PyObject *module, PyObject *o)
+{
+    (void)module;
+    size_t bytes = PyLong_AsSize_t(o);
+    if (bytes == (size_t)-1 && PyErr_Occurred())
+        return NULL;
+    memory_set_limit(bytes);
+    Py_RETURN_NONE;
+}
+
+static PyObject *function_fail_nth(PyObject *module, PyObject *o)
+{
+    (void)module;
+    long long n = PyLong_AsLongLong(o);
+    if (n == -1 && PyErr_Occurred())
+        return NULL;
+    memory_fail_nth(n);
+    Py_RETURN_NONE;
+}
+
+static PyObject *function_get_default(PyObject *module, PyObject *unused)
+{
+    (void)module, (void)unused;
+    return types_dtype(dtype_default());
+}
+
+static PyObject *function_set_default(PyObject *module, PyObject *o)
+{
+    int dtype;
+    (void)module;
+    if (!types_as_dtype(o, &dtype))
+        return PyErr_Format(PyExc_TypeError, "invalid dtype object: only floating-point types are supported as the default "
+                                             "type");
+    if (!dtype_is_floating(dtype))
+        return PyErr_Format(PyExc_TypeError, "only floating-point types are supported as the default type");
+    dtype_set_default(dtype);
+    Py_RETURN_NONE;
+}
+
+/* ---- Questions about dtypes ---------------------------------------------------------------------------------------------- */
+
+/* Two dtypes from a call of two arguments. */
+static bool two_dtypes(const char *name, PyObject *args, int *a, int *b)
+{
+    PyObject *x, *y;
+    if (!PyArg_UnpackTuple(args, name, 2, 2, &x, &y))
+        return false;
+    if (types_as_dtype(x, a) && types_as_dtype(y, b))
+        return true;
+    bool first = !types_as_dtype(x, a);
+    PyErr_Format(PyExc_TypeError, "%s(): argument '%s' (position %d) must be torch.dtype, not %s", name,
+                 first ? "type1" : "type2", first ? 1 : 2, python_type_name(first ? x : y));
+    return false;
+}
+
+static PyObject *function_promote_types(PyObject *module, PyObject *args)
+{
+    int a, b;
+    (void)module;
+    return two_dtypes("promote_types", args, &a, &b) ? types_dtype(dtype_promote(a, b)) : NULL;
+}
+
+static PyObject *function_can_cast(PyObject *module, PyObject *args)
+{
+    int a, b;
+    (void)module;
+    return two_dtypes("can_cast", args, &a, &b) ? python_bool(dtype_can_cast(a, b)) : NULL;
+}
+
+/* A tensor, or a number as a tensor that is weak in promotion. */
+static fl_tensor *operand(PyObject *o, int position)
+{
+    fl_value number;
+    if (pytensor_check(o))
+        return tensor_retain(pytensor_get(o));
+    int fits = data_number(o, &number);
+    if (fits == 0)
+        PyErr_Format(PyExc_TypeError, "result_type(): argument '%s' (position %d) must be Tensor, not %s",
+                     position == 1 ? "tensor1" : "tensor2", position, python_type_name(o));
+    if (fits <= 0)
+        return NULL;
+    int dtype = number.tag == FL_BOOLEAN ? FL_BOOL : number.tag == FL_INTEGER ? FL_INT64 : dtype_default();
+    fl_tensor *t = tensor_from_number(number, dtype);
+    if (t)
+        t->flags |= TENSOR_WRAPPED_NUMBER;
+    return t;
+}
+
+static PyObject *function_result_type(PyObject *module, PyObject *args)
+{
+    PyObject *x, *y, *result = NULL;
+    (void)module;
+    if (!PyArg_UnpackTuple(args, "result_type", 2, 2, &x, &y))
+        return NULL;
+    fl_tensor *both[2] = {operand(x, 1), NULL};
+    if (both[0] && (both[1] = operand(y, 2)))
+        result = types_dtype(pointwise_promote_list(both, 2));
+    tensor_release(both[0]);
+    tensor_release(both[1]);
+    return result || PyErr_Occurred() ? result : raise_error();
+}
+
+static PyMethodDef own_functions[] = {
+    {"set_num_threads", function_set_threads, METH_O, "Sets how many threads a call may use."},
+    {"get_num_threads", function_get_threads, METH_NOARGS, "How many threads a call may use."},
+    {"set_num_interop_threads", function_set_threads, METH_O, NULL},
+    {"get_num_interop_threads", function_get_threads, METH_NOARGS, NULL},
+    {"memory_stats", function_memory_stats, METH_NOARGS, "What the allocator holds and has done, in bytes and calls."},
+    {"empty_cache", function_empty_cache, METH_NOARGS, "Gives free memory back to the system."},
+    {"_set_memory_limit", function_set_limit, METH_O, NULL},
+    {"_memory_fail_nth", function_fail_nth, METH_O, NULL},
+    {"get_default_dtype", function_get_default, METH_NOARGS, "The dtype of new floating-point tensors."},
+    {"set_default_dtype", function_set_default, METH_O, "Sets the dtype of new floating-point tensors."},
+    {"promote_types", function_promote_types, METH_VARARGS, "The smallest dtype that holds both."},
+    {"can_cast", function_can_cast, METH_VARARGS, "Whether a result of the first dtype may be written as the second."},
+    {"result_type", function_result_type, METH_VARARGS, "The dtype of arithmetic on two operands."},
+    {0},
+};
+
+/* ---- The module ------------------------------------------------------------------------------------------------------------ */
+
+extern PyMethodDef ops_functions[], ops_nn_functions[], ops_special_functions[], ops_linalg_functions[];
+
+/* Methods of Tensor that are functions of the module too. */
+static const char *const method_functions[] = {
+    "numel",        "is_floating_point", "is_complex",  "is_conj",     "is_neg",
+    "resolve_conj", "resolve_neg",       "detach",      "detach_",     "is_inference",
+    "is_same_size", "is_signed",
+};
+
+static int add_method_functions(PyObject *module)
+{
+    for (size_t i = 0; i < sizeof method_functions / sizeof *method_functions; i++) {
+        PyObject *method = PyObject_GetAttrString((PyObject *)pytensor_type, method_functions[i]);
+        int failed = method ? PyModule_AddObjectRef(module, method_functions[i], method) : -1;
+        Py_XDECREF(method);
+        if (failed)
+            return -1;
+    }
+    return 0;
+}
+
+/* A namespace for operators: _C._nn. */
+static int add_namespace(PyObject *module, const char *name, const char *full, PyMethodDef *functions)
+{
+    PyObject *space = PyModule_New(full);
+    int failed = space && PyModule_AddFunctions(space, functions) == 0 ? PyModule_AddObjectRef(module, name, space) : -1;
+    Py_XDECREF(space);
+    return failed;
+}
+
+static int add_functions(PyObject *module)
+{
+    PyMethodDef *tables[] = {ops_functions,      own_functions,   data_functions,      exchange_functions,
+                             graph_functions,    optim_functions, safetensors_functions, location_functions};
+    for (size_t i = 0; i < sizeof tables / sizeof *tables; i++)
+        if (PyModule_AddFunctions(module, tables[i]) < 0)
+            return -1;
+    return 0;
+}
+
+static struct PyModuleDef definition = {
+    PyModuleDef_HEAD_INIT, "flambeau._C", "Flambeau's operators and types.", -1, NULL, NULL, NULL, NULL, NULL,
+};
+
+PyMODINIT_FUNC PyInit__C(void)
+{
+    PyObject *module = PyModule_Create(&definition);
+    if (!module)
+        return NULL;
+    location_init();
+    if (raise_init(module) < 0 || types_init(module) < 0 || pytensor_init(module) < 0 || generator_init(module) < 0 ||
+        callbacks_init() < 0 || nodes_init(module) < 0 || function_init(module) < 0 || optim_init() < 0 ||
+        add_functions(module) < 0 || add_method_functions(module) < 0 ||
+        add_namespace(module, "_nn", "flambeau._C._nn", ops_nn_functions) < 0 ||
+        add_namespace(module, "_special", "flambeau._C._special", ops_special_functions) < 0 ||
+        add_namespace(module, "_linalg", "flambeau._C._linalg", ops_linalg_functions) < 0 || module_init(module) < 0)
+        Py_CLEAR(module);
+    return module;
+}

@@ -1,0 +1,594 @@
+/* autograd.Function: nodes whose derivative is written in Python.
+ *
+ * _FunctionNode is what flambeau.autograd.Function derives from; its instance is the `ctx` of one call, made by apply. The node
+ * in the graph owns the ctx; the ctx points back without owning, so there is no cycle. What save_for_backward was given is kept
+ * as handles with their versions once forward has returned; a saved result is kept as an alias without history, because the
+ * result holds the node.
+ */
+#include <stddef.h>
+#include <string.h>
+
+#include "core/memory.h"
+#include "python/callbacks.h"
+#include "python/tensor_object.h"
+
+struct context_object;
+
+/* A tensor that was saved. */
+struct saved {
+    fl_tensor *tensor; /* NULL: None was saved */
+    uint32_t version;
+    int result;        /* it is a result of the node's (an alias of it); -1: it is not */
+};
+
+/* One block of memory: the node, its edges, its saved tensors, the shapes of its results. */
+struct function_node {
+    struct node node;
+    size_t bytes;
+    struct context_object *context; /* owned */
+    int arguments;     /* of forward */
+    int *edge_of;      /* for each argument: its edge, -1 where it is no tensor */
+    fl_tensor **shape; /* for each result: sizes and dtype alone, NULL where it is no tensor */
+    char name[96];
+};
+
+struct context_object {
+    PyObject_HEAD
+    struct function_node *node; /* borrowed, NULL before the call is recorded and after the node is gone */
+    PyObject *dict, *weakrefs;
+    PyObject *to_save, *dirty, *non_differentiable, *needs_input_grad;
+    char materialize;
+    struct saved *saved;
+    int saved_count;
+    bool released;
+};
+
+static PyTypeObject *context_type;
+
+static struct context_object *context_of(PyObject *o)
+{
+    return (struct context_object *)o;
+}
+
+/* ---- Saved tensors ----------------------------------------------------------------------------------------------------------- */
+
+static void drop_saved(struct context_object *c)
+{
+    struct saved *saved = c->saved;
+    int count = c->saved_count;
+    c->saved = NULL, c->saved_count = 0;
+    for (int i = 0; i < count; i++)
+        tensor_release(saved[i].tensor);
+    PyMem_Free(saved);
+}
+
+/* Keeps what save_for_backward was given. `results` are those of the recorded node. */
+static bool keep_saved(struct context_object *c, fl_tensor *const *results, int count)
+{
+    PyObject *tuple = c->to_save;
+    if (!tuple || !PyTuple_Check(tuple))
+        return true;
+    Py_ssize_t n = PyTuple_Size(tuple);
+    c->saved = PyMem_Calloc((size_t)n + 1, sizeof *c->saved);
+    if (!c->saved)
+        return PyErr_NoMemory(), false;
+    for (Py_ssize_t i = 0; i < n; i++) {
+        PyObject *o = PyTuple_GetItem(tuple, i);
+        struct saved *s = &c->saved[c->saved_count++];
+        s->result = -1;
+        if (o == Py_None)
+            continue;
+        if (!pytensor_check(o)) {
+            PyErr_Format(PyExc_TypeError, "save_for_backward can only save variables, but argument %zd is of type %s", i,
+                         python_type_name(o));
+            return false;
+        }
+        fl_tensor *t = pytensor_get(o);
+        for (int k = 0; k < count; k++)
+            if (results[k] == t)
+                s->result = k;
+        s->tensor = s->result < 0 ? tensor_retain(t) : autograd_detach(t);
+        if (!s->tensor)
+            return raise_error(), false;
+        s->version = t->storage ? t->storage->version : 0;
+    }
+    Py_CLEAR(c->to_save);
+    return true;
+}
+
+static PyObject *saved_show(struct context_object *c, const struct saved *s)
+{
+    char sizes[256];
+    fl_tensor *t = s->tensor;
+    if (!t)
+        Py_RETURN_NONE;
+    if (t->storage && t->storage->version != s->version)
+        return PyErr_Format(PyExc_RuntimeError,
+                            "one of the variables needed for gradient computation has been modified by an inplace operation: "
+                            "[torch.%sTensor %s] is at version %u; expected version %u instead. Hint: enable anomaly detection "
+                            "to find the operation that failed to compute its gradient, with "
+                            "torch.autograd.set_detect_anomaly(True).", dtype_title(t->dtype),
+                            shape_text(sizes, sizeof sizes, t->ndim, t->sizes), t->storage->version, s->version);
+    if (s->result < 0 || !c->node)
+        return pytensor_show(t);
+    fl_tensor *alias = autograd_detach(t);
+    if (alias && autograd_set_node(alias, &c->node->node, s->result) < 0) {
+        tensor_release(alias);
+        alias = NULL;
+    }
+    return pytensor_wrap(alias);
+}
+
+static PyObject *context_get_saved(PyObject *self, void *unused)
+{
+    (void)unused;
+    struct context_object *c = context_of(self);
+    if (c->released)
+        return PyErr_Format(PyExc_RuntimeError,
+                            "Trying to backward through the graph a second time (or directly access saved tensors after they "
+                            "have already been freed). Saved intermediate values of the graph are freed when you call "
+                            ".backward() or autograd.grad(). Specify retain_graph=True if you need to backward through the "
+                            "graph a second time or if you need to access saved tensors after calling backward.");
+    if (c->to_save)
+        return Py_NewRef(c->to_save);
+    PyObject *tuple = PyTuple_New(c->saved_count);
+    for (int i = 0; tuple && i < c->saved_count; i++) {
+        PyObject *o = saved_show(c, &c->saved[i]);
+        if (!o || PyTuple_SetItem(tuple, i, o) < 0)
+            Py_CLEAR(tuple);
+    }
+    return tuple;
+}
+
+/* ---- The context object --------------------------------------------------------------------------------------------------------- */
+
+static int context_traverse(PyObject *o, visitproc visit, void *arg)
+{
+    struct context_object *c = context_of(o);
+    Py_VISIT(Py_TYPE(o));
+    Py_VISIT(c->dict);
+    Py_VISIT(c->to_save);
+    Py_VISIT(c->dirty);
+    Py_VISIT(c->non_differentiable);
+    Py_VISIT(c->needs_input_grad);
+    return 0;
+}
+
+static int context_clear(PyObject *o)
+{
+    struct context_object *c = context_of(o);
+    Py_CLEAR(c->dict);
+    Py_CLEAR(c->to_save);
+    Py_CLEAR(c->dirty);
+    Py_CLEAR(c->non_differentiable);
+    Py_CLEAR(c->needs_input_grad);
+    return 0;
+}
+
+static void context_dealloc(PyObject *o)
+{
+    PyTypeObject *type = Py_TYPE(o);
+    PyObject_GC_UnTrack(o);
+    if (context_of(o)->weakrefs)
+        PyObject_ClearWeakRefs(o);
+    context_clear(o);
+    drop_saved(context_of(o));
+    PyObject_GC_Del(o);
+    Py_DECREF(type);
+}
+
+static PyObject *context_save(PyObject *self, PyObject *tensors)
+{
+    PyObject *old = context_of(self)->to_save;
+    context_of(self)->to_save = Py_NewRef(tensors);
+    Py_XDECREF(old);
+    Py_RETURN_NONE;
+}
+
+static PyObject *context_mark_dirty(PyObject *self, PyObject *tensors)
+{
+    PyObject *old = context_of(self)->dirty;
+    context_of(self)->dirty = Py_NewRef(tensors);
+    Py_XDECREF(old);
+    Py_RETURN_NONE;
+}
+
+static PyObject *context_mark_non_differentiable(PyObject *self, PyObject *tensors)
+{
+    PyObject *old = context_of(self)->non_differentiable;
+    context_of(self)->non_differentiable = Py_NewRef(tensors);
+    Py_XDECREF(old);
+    Py_RETURN_NONE;
+}
+
+static PyObject *context_set_materialize(PyObject *self, PyObject *value)
+{
+    int truth = PyObject_IsTrue(value);
+    if (truth < 0)
+        return NULL;
+    context_of(self)->materialize = (char)truth;
+    Py_RETURN_NONE;
+}
+
+static PyObject *context_name(PyObject *self, PyObject *unused)
+{
+    (void)unused;
+    return PyUnicode_FromFormat("%sBackward", python_type_name(self));
+}
+
+static PyObject *context_next(PyObject *self, void *unused)
+{
+    (void)unused;
+    struct function_node *n = context_of(self)->node;
+    return n ? nodes_next(&n->node) : PyTuple_New(0);
+}
+
+static PyObject *context_metadata(PyObject *self, void *unused)
+{
+    (void)unused;
+    PyObject *dict = PyObject_GenericGetDict(self, NULL);
+    PyObject *metadata = dict ? PyDict_GetItemString(dict, "_metadata") : NULL;
+    PyObject *made = dict && !metadata ? PyDict_New() : NULL;
+    if (made && PyDict_SetItemString(dict, "_metadata", made) == 0)
+        metadata = made;
+    Py_XINCREF(metadata);
+    Py_XDECREF(made);
+    Py_XDECREF(dict);
+    return metadata;
+}
+
+static PyObject *context_hook(PyObject *self, PyObject *function)
+{
+    struct function_node *n = context_of(self)->node;
+    return n ? callbacks_add_node(&n->node, false, function)
+             : PyErr_Format(PyExc_RuntimeError, "the call was not recorded");
+}
+
+static PyObject *context_prehook(PyObject *self, PyObject *function)
+{
+    struct function_node *n = context_of(self)->node;
+    return n ? callbacks_add_node(&n->node, true, function)
+             : PyErr_Format(PyExc_RuntimeError, "the call was not recorded");
+}
+
+/* ---- Backward --------------------------------------------------------------------------------------------------------------------- */
+
+static const char *function_name(const struct node *n)
+{
+    return ((const struct function_node *)n)->name;
+}
+
+/* The incoming gradients as arguments for backward: ctx, then one a result. */
+static PyObject *backward_arguments(struct function_node *f, fl_tensor *const *g)
+{
+    PyObject *args = PyTuple_New(f->node.results + 1);
+    if (!args)
+        return NULL;
+    PyTuple_SetItem(args, 0, Py_NewRef((PyObject *)f->context));
+    for (int i = 0; i < f->node.results; i++) {
+        PyObject *o;
+        const fl_tensor *shape = f->shape[i];
+        if (!g[i] && shape && f->context->materialize) {
+            fl_tensor *made = tensor_new(shape->ndim, shape->sizes, shape->dtype);
+            if (made && tensor_fill(made, fl_int(0)) < 0) {
+                tensor_release(made);
+                made = NULL;
+            }
+            o = pytensor_wrap(made);
+        } else {
+            o = pytensor_show(g[i]);
+        }
+        if (!o || PyTuple_SetItem(args, i + 1, o) < 0) {
+            Py_DECREF(args);
+            return NULL;
+        }
+    }
+    return args;
+}
+
+/* What backward returned, dealt out to the edges. */
+static bool take_gradients(struct function_node *f, PyObject *result, fl_tensor **out)
+{
+    bool single = !PyTuple_Check(result);
+    Py_ssize_t count = single ? 1 : PyTuple_Size(result);
+    Py_ssize_t extra = f->arguments;
+    while (extra < count && PyTuple_GetItem(result, extra) == Py_None)
+        extra++; /* more than there are arguments, but None */
+    if (count < f->arguments || extra < count) {
+        PyErr_Format(PyExc_RuntimeError, "function %s returned an incorrect number of gradients (expected %d, got %zd)",
+                     f->name, f->arguments, count);
+        return false;
+    }
+    for (int i = 0; i < f->arguments; i++) {
+        PyObject *o = single ? result : PyTuple_GetItem(result, i);
+        int edge = f->edge_of[i];
+        if (edge < 0 && o != Py_None) {
+            PyErr_Format(PyExc_RuntimeError, "function %s returned a gradient different from None at position %d, but the "
+                                             "corresponding forward input was not a Variable", f->name, i + 1);
+            return false;
+        }
+        if (o == Py_None)
+            continue;
+        if (!pytensor_check(o)) {
+            PyErr_Format(PyExc_TypeError, "expected Variable or None (got %s)", python_type_name(o));
+            return false;
+        }
+        if (f->node.edge[edge].node)
+            out[edge] = tensor_retain(pytensor_get(o));
+    }
+    return true;
+}
+
+static int function_backward(struct node *n, fl_tensor *const *g, bool create_graph, fl_tensor **out)
+{
+    (void)create_graph;
+    struct function_node *f = (struct function_node *)n;
+    PyGILState_STATE state = PyGILState_Ensure();
+    PyObject *backward = PyObject_GetAttrString((PyObject *)Py_TYPE((PyObject *)f->context), "backward");
+    PyObject *args = backward ? backward_arguments(f, g) : NULL;
+    PyObject *result = args ? PyObject_CallObject(backward, args) : NULL;
+    bool ok = result && take_gradients(f, result, out);
+    Py_XDECREF(backward);
+    Py_XDECREF(args);
+    Py_XDECREF(result);
+    if (!ok) {
+        for (int i = 0; i < n->edges; i++) {
+            tensor_release(out[i]);
+            out[i] = NULL;
+        }
+        raise_stash();
+    }
+    PyGILState_Release(state);
+    return ok ? 0 : -1;
+}
+
+static void function_release_saved(struct node *n)
+{
+    struct function_node *f = (struct function_node *)n;
+    PyGILState_STATE state = PyGILState_Ensure();
+    if (f->context) {
+        drop_saved(f->context);
+        f->context->released = true;
+    }
+    PyGILState_Release(state);
+}
+
+static void function_destroy(struct node *n)
+{
+    struct function_node *f = (struct function_node *)n;
+    PyGILState_STATE state = PyGILState_Ensure();
+    for (int i = 0; i < n->results; i++)
+        tensor_release(f->shape[i]);
+    if (f->context) {
+        f->context->node = NULL;
+        Py_DECREF((PyObject *)f->context);
+    }
+    memory_free(f, f->bytes);
+    PyGILState_Release(state);
+}
+
+static const struct node_class FUNCTION_NODE = {
+    function_name, function_backward, function_release_saved, function_destroy,
+};
+
+/* ---- apply ------------------------------------------------------------------------------------------------------------------------ */
+
+/* A node for a call with these arguments and so many results. NULL with an exception. */
+static struct function_node *node_new(PyObject *context, PyObject *args, int results)
+{
+    int arguments = (int)PyTuple_Size(args), edges = 0;
+    for (int i = 0; i < arguments; i++)
+        edges += pytensor_check(PyTuple_GetItem(args, i));
+    size_t bytes = sizeof(struct function_node) + sizeof(struct edge) * (size_t)edges +
+                   sizeof(fl_tensor *) * (size_t)results + sizeof(int) * (size_t)arguments;
+    struct function_node *f = memory_zalloc(bytes);
+    if (!f)
+        return (struct function_node *)(void *)raise_error();
+    struct edge *edge = (struct edge *)(f + 1);
+    f->shape = (fl_tensor **)(edge + edges);
+    f->edge_of = (int *)(f->shape + results);
+    f->bytes = bytes;
+    f->arguments = arguments;
+    node_init(&f->node, &FUNCTION_NODE, edges, edge, results);
+    PyOS_snprintf(f->name, sizeof f->name, "%sBackward", python_type_name(context));
+    for (int i = 0, next = 0; i < arguments; i++) {
+        PyObject *o = PyTuple_GetItem(args, i);
+        f->edge_of[i] = pytensor_check(o) ? next++ : -1;
+        if (f->edge_of[i] >= 0 && autograd_edge(pytensor_get(o), &edge[f->edge_of[i]]) < 0) {
+            node_release(&f->node);
+            return (struct function_node *)(void *)raise_error();
+        }
+    }
+    f->context = context_of(Py_NewRef(context));
+    f->context->node = f;
+    f->node.python = context;
+    return f;
+}
+
+static bool contains(PyObject *tuple, PyObject *o)
+{
+    for (Py_ssize_t i = 0; tuple && PyTuple_Check(tuple) && i < PyTuple_Size(tuple); i++)
+        if (PyTuple_GetItem(tuple, i) == o)
+            return true;
+    return false;
+}
+
+/* Hangs one result on the node: the object to return in its place, a new reference. */
+static PyObject *record_result(struct function_node *f, PyObject *args, PyObject *o, int i)
+{
+    fl_tensor *t = pytensor_get(o);
+    struct context_object *c = f->context;
+    bool is_input = contains(args, o), is_dirty = contains(c->dirty, o);
+    bool floating = dtype_is_floating(t->dtype) || dtype_is_complex(t->dtype);
+    if (contains(c->non_differentiable, o) || !floating) {
+        if (is_input && !is_dirty)
+            return pytensor_wrap(autograd_detach(t));
+        t->flags &= (uint8_t)~TENSOR_REQUIRES_GRAD;
+        return Py_NewRef(o);
+    }
+    if (!(f->shape[i] = tensor_shape_only(t)))
+        return raise_error();
+    if (is_dirty) {
+        bool view_of_input = is_input && t->base;
+        int failed = autograd_check_inplace(t, true);
+        if (!failed)
+            failed = view_of_input ? autograd_rebase(t, &f->node) : autograd_set_node(t, &f->node, i);
+        return failed ? raise_error() : Py_NewRef(o);
+    }
+    if (!is_input)
+        return autograd_set_node(t, &f->node, i) < 0 ? raise_error() : Py_NewRef(o);
+    fl_tensor *alias = autograd_detach(t);
+    if (alias && autograd_set_node(alias, &f->node, i) < 0) {
+        tensor_release(alias);
+        alias = NULL;
+    }
+    return pytensor_wrap(alias);
+}
+
+/* Records the call: the results to return. */
+static PyObject *record(PyObject *context, PyObject *args, PyObject *outputs)
+{
+    int count = (int)PyTuple_Size(outputs);
+    struct function_node *f = node_new(context, args, count);
+    PyObject *wrapped = f ? PyTuple_New(count) : NULL;
+    fl_tensor **results = wrapped ? PyMem_Calloc((size_t)count + 1, sizeof *results) : NULL;
+    for (int i = 0; results && wrapped && i < count; i++) {
+        PyObject *o = PyTuple_GetItem(outputs, i);
+        PyObject *shown = pytensor_check(o) ? record_result(f, args, o, i) : Py_NewRef(o);
+        if (!shown || PyTuple_SetItem(wrapped, i, shown) < 0)
+            Py_CLEAR(wrapped);
+        else
+            results[i] = pytensor_check(o) ? pytensor_get(o) : NULL;
+    }
+    if (wrapped && (!results || !keep_saved(context_of(context), results, count)))
+        Py_CLEAR(wrapped);
+    PyMem_Free(results);
+    if (f)
+        node_release(&f->node);
+    return wrapped;
+}
+
+/* Without recording: tensors that came in go out as they are. */
+static PyObject *forward_call(PyObject *class, PyObject *context, PyObject *args)
+{
+    PyObject *forward = PyObject_GetAttrString(class, "forward");
+    PyObject *setup = forward ? PyObject_GetAttrString(class, "setup_context") : NULL;
+    PyObject *none = setup ? PyObject_GetAttrString((PyObject *)context_type, "setup_context") : NULL;
+    PyObject *output = NULL;
+    if (none && setup != none) {
+        output = PyObject_CallObject(forward, args);
+        PyObject *done = output ? PyObject_CallFunctionObjArgs(setup, context, args, output, NULL) : NULL;
+        if (output && !done)
+            Py_CLEAR(output);
+        Py_XDECREF(done);
+    } else if (none) {
+        PyObject *first = PyTuple_Pack(1, context), *all = first ? PySequence_Concat(first, args) : NULL;
+        output = all ? PyObject_CallObject(forward, all) : NULL;
+        Py_XDECREF(first);
+        Py_XDECREF(all);
+    }
+    Py_XDECREF(forward);
+    Py_XDECREF(setup);
+    Py_XDECREF(none);
+    return output;
+}
+
+static PyObject *needs_of(PyObject *args)
+{
+    PyObject *needs = PyTuple_New(PyTuple_Size(args));
+    for (Py_ssize_t i = 0; needs && i < PyTuple_Size(args); i++) {
+        PyObject *o = PyTuple_GetItem(args, i);
+        PyTuple_SetItem(needs, i, python_bool(pytensor_check(o) && tensor_requires_grad(pytensor_get(o))));
+    }
+    return needs;
+}
+
+static PyObject *context_apply(PyObject *class, PyObject *args)
+{
+    PyObject *context = PyType_GenericAlloc((PyTypeObject *)class, 0);
+    if (!context)
+        return NULL;
+    context_of(context)->materialize = 1;
+    context_of(context)->needs_input_grad = needs_of(args);
+    bool recorded = false, enabled = autograd_mode.grad;
+    for (Py_ssize_t i = 0; i < PyTuple_Size(args); i++) {
+        PyObject *o = PyTuple_GetItem(args, i);
+        recorded |= enabled && pytensor_check(o) && tensor_requires_grad(pytensor_get(o));
+    }
+    autograd_mode.grad = false;
+    PyObject *output = context_of(context)->needs_input_grad ? forward_call(class, context, args) : NULL;
+    autograd_mode.grad = enabled;
+    if (output && recorded) {
+        PyObject *outputs = PyTuple_Check(output) ? Py_NewRef(output) : PyTuple_Pack(1, output);
+        PyObject *wrapped = outputs ? record(context, args, outputs) : NULL;
+        bool single = !PyTuple_Check(output);
+        Py_DECREF(output);
+        output = wrapped && single ? Py_NewRef(PyTuple_GetItem(wrapped, 0)) : Py_XNewRef(wrapped);
+        Py_XDECREF(outputs);
+        Py_XDECREF(wrapped);
+    }
+    Py_DECREF(context);
+    return output;
+}
+
+static PyObject *context_setup_nothing(PyObject *unused, PyObject *args)
+{
+    (void)unused, (void)args;
+    return PyErr_Format(PyExc_NotImplementedError, "setup_context is not implemented.");
+}
+
+static PyMethodDef context_methods[] = {
+    {"apply", context_apply, METH_VARARGS | METH_CLASS, "Calls forward, and records the call."},
+    {"setup_context", context_setup_nothing, METH_VARARGS | METH_STATIC,
+     "setup_context(ctx, inputs, output): fills ctx after a forward that takes no ctx."},
+    {"save_for_backward", context_save, METH_VARARGS, "Keeps tensors for backward, which finds them in saved_tensors."},
+    {"mark_dirty", context_mark_dirty, METH_VARARGS, "Says which arguments forward has changed in place."},
+    {"mark_non_differentiable", context_mark_non_differentiable, METH_VARARGS, "Says which results have no gradient."},
+    {"set_materialize_grads", context_set_materialize, METH_O, "Whether a gradient that did not come is given as zeros."},
+    {"name", context_name, METH_NOARGS, "The name of the node."},
+    {"register_hook", context_hook, METH_O, "Calls hook(grad_inputs, grad_outputs) after the node has run."},
+    {"register_prehook", context_prehook, METH_O, "Calls hook(grad_outputs) before the node runs."},
+    {0},
+};
+
+static PyGetSetDef context_properties[] = {
+    {"saved_tensors", context_get_saved, NULL, "What save_for_backward was given.", NULL},
+    {"saved_variables", context_get_saved, NULL, NULL, NULL},
+    {"next_functions", context_next, NULL, "A pair (node, which of its results) for each tensor given.", NULL},
+    {"metadata", context_metadata, NULL, "A dictionary for the program's use.", NULL},
+    {"__dict__", PyObject_GenericGetDict, PyObject_GenericSetDict, NULL, NULL},
+    {0},
+};
+
+static PyMemberDef context_members[] = {
+    {"__dictoffset__", T_PYSSIZET, offsetof(struct context_object, dict), READONLY, NULL},
+    {"__weaklistoffset__", T_PYSSIZET, offsetof(struct context_object, weakrefs), READONLY, NULL},
+    {"to_save", T_OBJECT, offsetof(struct context_object, to_save), 0, NULL},
+    {"dirty_tensors", T_OBJECT, offsetof(struct context_object, dirty), 0, NULL},
+    {"non_differentiable", T_OBJECT, offsetof(struct context_object, non_differentiable), 0, NULL},
+    {"needs_input_grad", T_OBJECT, offsetof(struct context_object, needs_input_grad), 0,
+     "For each argument whether its gradient is wanted."},
+    {"materialize_grads", T_BOOL, offsetof(struct context_object, materialize), 0, NULL},
+    {0},
+};
+
+static PyType_Spec context_spec = {
+    .name = "flambeau._C._FunctionNode",
+    .basicsize = sizeof(struct context_object),
+    .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_BASETYPE | Py_TPFLAGS_HAVE_GC,
+    .slots = (PyType_Slot[]){
+        SLOT(Py_tp_dealloc, context_dealloc),
+        SLOT(Py_tp_traverse, context_traverse),
+        SLOT(Py_tp_clear, context_clear),
+        SLOT(Py_tp_methods, context_methods),
+        SLOT(Py_tp_getset, context_properties),
+        SLOT(Py_tp_members, context_members),
+        {0},
+    },
+};
+
+int function_init(PyObject *module)
+{
+    context_type = (PyTypeObject *)PyType_FromSpec(&context_spec);
+    return context_type ? PyModule_AddObjectRef(module, "_FunctionNode", (PyObject *)context_type) : -1;
+}

@@ -1,0 +1,692 @@
+/* Tensor's methods that are no operators: questions about shape and memory, conversions of dtype and device, Python's own
+ * protocols (length, iteration, copying, pickling, text). */
+#include <string.h>
+
+#include "core/memory.h"
+#include "python/arguments.h"
+#include "python/tensor_object.h"
+#include "python/types.h"
+
+#define METHOD(name) static PyObject *name(PyObject *self, PyObject *unused __attribute__((unused)))
+#define FAST_METHOD(name)                                                                          \
+    static PyObject *name(PyObject *self, PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames)
+
+/* The value of an argument that may come at `position` or by `keyword`; NULL when it is absent. Borrowed. */
+static PyObject *find_argument(PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames, Py_ssize_t position,
+                               const char *keyword)
+{
+    if (position >= 0 && position < nargs)
+        return args[position];
+    for (Py_ssize_t k = 0; kwnames && k < PyTuple_Size(kwnames); k++)
+        if (PyUnicode_CompareWithASCIIString(PyTuple_GetItem(kwnames, k), keyword) == 0)
+            return args[nargs + k];
+    return NULL;
+}
+
+static bool takes_at_most(const char *name, Py_ssize_t most, Py_ssize_t nargs)
+{
+    if (nargs <= most)
+        return true;
+    PyErr_Format(PyExc_TypeError, "%s() takes from 0 to %zd positional arguments but %zd were given", name, most, nargs);
+    return false;
+}
+
+/* ---- Shape and memory -------------------------------------------------------------------------------------------------- */
+
+/* The entry of `list` for the dim in o; NULL with an exception. */
+static PyObject *entry_of(const fl_tensor *t, const int64_t *list, const char *name, PyObject *o)
+{
+    if (!PyIndex_Check(o) || PyBool_Check(o))
+        return PyErr_Format(PyExc_TypeError, "%s(): argument 'dim' (position 1) must be int, not %s", name,
+                            python_type_name(o));
+    Py_ssize_t dim = PyNumber_AsSsize_t(o, PyExc_IndexError);
+    if (dim == -1 && PyErr_Occurred())
+        return NULL;
+    if (t->ndim == 0)
+        return PyErr_Format(PyExc_IndexError, "Dimension specified as %zd but tensor has no dimensions", dim);
+    int at = shape_wrap_dim(dim, t->ndim);
+    return at < 0 ? raise_error() : PyLong_FromLongLong(list[at]);
+}
+
+FAST_METHOD(method_size)
+{
+    const fl_tensor *t = pytensor_get(self);
+    if (!takes_at_most("size", 1, nargs))
+        return NULL;
+    PyObject *dim = find_argument(args, nargs, kwnames, 0, "dim");
+    return dim && dim != Py_None ? entry_of(t, t->sizes, "size", dim) : types_size(t->ndim, t->sizes);
+}
+
+FAST_METHOD(method_stride)
+{
+    const fl_tensor *t = pytensor_get(self);
+    if (!takes_at_most("stride", 1, nargs))
+        return NULL;
+    PyObject *dim = find_argument(args, nargs, kwnames, 0, "dim");
+    if (dim && dim != Py_None)
+        return entry_of(t, t->strides, "stride", dim);
+    PyObject *tuple = PyTuple_New(t->ndim);
+    for (int i = 0; tuple && i < t->ndim; i++)
+        PyTuple_SetItem(tuple, i, PyLong_FromLongLong(t->strides[i]));
+    return tuple;
+}
+
+METHOD(method_dim)
+{
+    return PyLong_FromLong(pytensor_get(self)->ndim);
+}
+
+METHOD(method_numel)
+{
+    return PyLong_FromLongLong(pytensor_get(self)->numel);
+}
+
+METHOD(method_element_size)
+{
+    return PyLong_FromSize_t(dtype_size(pytensor_get(self)->dtype));
+}
+
+METHOD(method_data_ptr)
+{
+    const fl_tensor *t = pytensor_get(self);
+    return PyLong_FromVoidPtr(t->numel ? t->data : NULL);
+}
+
+METHOD(method_storage_offset)
+{
+    return PyLong_FromLongLong(pytensor_get(self)->offset);
+}
+
+/* The storage as a tensor of bytes: its data_ptr, nbytes and size are what programs ask for. */
+METHOD(method_untyped_storage)
+{
+    const fl_tensor *t = pytensor_get(self);
+    int64_t size = t->storage ? (int64_t)t->storage->bytes : 0, stride = 1;
+    fl_tensor *alias = tensor_alias(t, 1, (int64_t[]){0}, &stride, 0);
+    if (alias) {
+        alias->dtype = FL_UINT8;
+        if (tensor_set_shape(alias, 1, &size, &stride, 0) < 0) {
+            tensor_release(alias);
+            alias = NULL;
+        }
+    }
+    return pytensor_wrap(alias);
+}
+
+METHOD(method_get_device)
+{
+    return PyLong_FromLong(fl_device_of(pytensor_get(self)).kind == FL_CPU ? -1 : fl_device_of(pytensor_get(self)).index);
+}
+
+METHOD(method_no)
+{
+    (void)self;
+    Py_RETURN_FALSE;
+}
+
+METHOD(method_self)
+{
+    return Py_NewRef(self);
+}
+
+METHOD(method_is_floating_point)
+{
+    return python_bool(dtype_is_floating(pytensor_get(self)->dtype));
+}
+
+METHOD(method_is_complex)
+{
+    return python_bool(dtype_is_complex(pytensor_get(self)->dtype));
+}
+
+METHOD(method_is_signed)
+{
+    int dtype = pytensor_get(self)->dtype;
+    return python_bool(dtype != FL_BOOL && dtype != FL_UINT8);
+}
+
+METHOD(method_is_inference)
+{
+    return python_bool(pytensor_get(self)->flags & TENSOR_INFERENCE);
+}
+
+METHOD(method_is_view)
+{
+    return python_bool(pytensor_get(self)->base != NULL);
+}
+
+METHOD(method_is_same_size)
+{
+    if (!pytensor_check(unused))
+        return PyErr_Format(PyExc_TypeError, "is_same_size(): argument 'other' (position 1) must be Tensor, not %s",
+                            python_type_name(unused));
+    return python_bool(shape_equal(pytensor_get(self), pytensor_get(unused)));
+}
+
+METHOD(method_is_set_to)
+{
+    if (!pytensor_check(unused))
+        return PyErr_Format(PyExc_TypeError, "is_set_to(): argument 'tensor' (position 1) must be Tensor, not %s",
+                            python_type_name(unused));
+    const fl_tensor *a = pytensor_get(self), *b = pytensor_get(unused);
+    return python_bool(a->storage == b->storage && a->offset == b->offset && shape_equal(a, b) &&
+                       memcmp(a->strides, b->strides, (size_t)a->ndim * sizeof *a->strides) == 0);
+}
+
+/* Whether a tensor of 4 (or 5) dims stands with its channels last. */
+static bool is_channels_last(const fl_tensor *t, int ndim)
+{
+    if (t->ndim != ndim)
+        return false;
+    int64_t expected = 1;
+    for (int k = 0; k < ndim; k++) {
+        int d = k == 0 ? 1 : k == ndim - 1 ? 0 : ndim - k; /* C, then the spatial dims from the last, then N */
+        if (t->sizes[d] != 1 && t->strides[d] != expected)
+            return false;
+        expected *= t->sizes[d];
+    }
+    return true;
+}
+
+static bool has_format(const fl_tensor *t, int format)
+{
+    return format == FORMAT_CHANNELS_LAST      ? is_channels_last(t, 4)
+           : format == FORMAT_CHANNELS_LAST_3D ? is_channels_last(t, 5)
+                                               : t->flags & TENSOR_CONTIGUOUS;
+}
+
+/* Reads memory_format from the arguments into *format (left alone when it is absent). */
+static bool read_format(PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames, Py_ssize_t position, const char *name,
+                        int *format)
+{
+    PyObject *o = find_argument(args, nargs, kwnames, position, "memory_format");
+    if (!o || o == Py_None || types_as_memory_format(o, format))
+        return true;
+    PyErr_Format(PyExc_TypeError, "%s(): argument 'memory_format' must be torch.memory_format, not %s", name,
+                 python_type_name(o));
+    return false;
+}
+
+FAST_METHOD(method_is_contiguous)
+{
+    int format = FORMAT_CONTIGUOUS;
+    if (!read_format(args, nargs, kwnames, 0, "is_contiguous", &format))
+        return NULL;
+    return python_bool(has_format(pytensor_get(self), format));
+}
+
+FAST_METHOD(method_contiguous)
+{
+    int format = FORMAT_CONTIGUOUS;
+    if (!read_format(args, nargs, kwnames, 0, "contiguous", &format))
+        return NULL;
+    if (has_format(pytensor_get(self), format))
+        return Py_NewRef(self);
+    OPERATOR(clone, "clone");
+    return pytensor_wrap(
+        pytensor_call(clone, pytensor_get(self), (struct named_value[]){{"memory_format", fl_int(format)}, {0}}));
+}
+
+/* ---- dtype and device -------------------------------------------------------------------------------------------------- */
+
+/* t as dtype, recorded: t itself when it is so already and no copy is asked for. */
+static PyObject *cast(PyObject *self, int dtype, bool copy, int format)
+{
+    fl_tensor *t = pytensor_get(self);
+    fl_value memory = format < 0 ? fl_none() : fl_int(format);
+    if (t->dtype == dtype && (format < 0 || format == FORMAT_PRESERVE || has_format(t, format))) {
+        if (!copy)
+            return Py_NewRef(self);
+    }
+    if (t->dtype == dtype) {
+        OPERATOR(clone, "clone");
+        return pytensor_wrap(pytensor_call(clone, t, (struct named_value[]){{"memory_format", memory}, {0}}));
+    }
+    OPERATOR(to_dtype, "_cast");
+    fl_value type = {.tag = FL_DTYPE, .as.i = dtype};
+    return pytensor_wrap(pytensor_call(to_dtype, t, (struct named_value[]){{"dtype", type}, {0}}));
+}
+
+/* A device that this build cannot compute on raises, as PyTorch without that device does. */
+static bool device_is_here(fl_device device)
+{
+    if (device.kind == FL_CPU || device.kind == FL_META)
+        return true;
+    if (device.kind == FL_CUDA)
+        PyErr_SetString(PyExc_RuntimeError, "Torch not compiled with CUDA enabled");
+    else
+        PyErr_SetString(PyExc_RuntimeError, "this device is not available");
+    return false;
+}
+
+struct to_request {
+    int dtype; /* -1: as it is */
+    bool copy;
+    int format;
+};
+
+/* One positional argument of to(): a dtype, a device, a tensor to be like, or, after these, non_blocking and copy. */
+static bool read_to(struct to_request *r, PyObject *o, Py_ssize_t position)
+{
+    fl_device device;
+    if (o == Py_None || (PyBool_Check(o) && position == 1))
+        return true;
+    if (PyBool_Check(o))
+        return r->copy = position >= 2 && o == Py_True, true;
+    if (types_as_dtype(o, &r->dtype))
+        return true;
+    if (pytensor_check(o))
+        return r->dtype = pytensor_get(o)->dtype, true;
+    if (PyLong_Check(o)) {
+        PyErr_SetString(PyExc_RuntimeError, "Cannot access accelerator device when none is available.");
+        return false;
+    }
+    int fits = types_as_device(o, &device);
+    if (fits > 0)
+        return device_is_here(device);
+    if (fits == 0)
+        PyErr_Format(PyExc_TypeError, "to() received an invalid combination of arguments - got (%s), but expected one of:\n"
+                     " * (torch.device device = None, torch.dtype dtype = None, bool non_blocking = False, bool copy = False, "
+                     "*, torch.memory_format memory_format = None)\n"
+                     " * (torch.dtype dtype, bool non_blocking = False, bool copy = False, *, torch.memory_format "
+                     "memory_format = None)\n"
+                     " * (Tensor tensor, bool non_blocking = False, bool copy = False, *, torch.memory_format "
+                     "memory_format = None)\n", python_type_name(o));
+    return false;
+}
+
+FAST_METHOD(method_to)
+{
+    static const char *const keywords[] = {"device", "dtype", "other", "tensor"};
+    struct to_request r = {-1, false, -1};
+    if (!takes_at_most("to", 4, nargs))
+        return NULL;
+    for (Py_ssize_t i = 0; i < nargs; i++)
+        if (!read_to(&r, args[i], i))
+            return NULL;
+    for (int i = 0; kwnames && i < 4; i++) {
+        PyObject *o = find_argument(args, nargs, kwnames, -1, keywords[i]);
+        if (o && !read_to(&r, o, 0))
+            return NULL;
+    }
+    PyObject *copy = kwnames ? find_argument(args, nargs, kwnames, -1, "copy") : NULL;
+    if (copy)
+        r.copy = PyObject_IsTrue(copy) == 1;
+    if (!read_format(args, nargs, kwnames, -1, "to", &r.format))
+        return NULL;
+    return cast(self, r.dtype < 0 ? pytensor_get(self)->dtype : r.dtype, r.copy, r.format);
+}
+
+/* x.float() and its like. */
+#define CAST_METHOD(name, dtype)                                                                   \
+    FAST_METHOD(name)                                                                              \
+    {                                                                                              \
+        int format = -1;                                                                           \
+        return read_format(args, nargs, kwnames, 0, #name, &format) ? cast(self, dtype, false, format) : NULL; \
+    }
+CAST_METHOD(method_float, FL_FLOAT32)
+CAST_METHOD(method_double, FL_FLOAT64)
+CAST_METHOD(method_half, FL_FLOAT16)
+CAST_METHOD(method_bfloat16, FL_BFLOAT16)
+CAST_METHOD(method_int, FL_INT32)
+CAST_METHOD(method_long, FL_INT64)
+CAST_METHOD(method_short, FL_INT16)
+CAST_METHOD(method_char, FL_INT8)
+CAST_METHOD(method_byte, FL_UINT8)
+CAST_METHOD(method_bool, FL_BOOL)
+
+FAST_METHOD(method_cpu)
+{
+    (void)args, (void)nargs, (void)kwnames;
+    return Py_NewRef(self);
+}
+
+FAST_METHOD(method_cuda)
+{
+    (void)self, (void)args, (void)nargs, (void)kwnames;
+    PyErr_SetString(PyExc_AssertionError, "Torch not compiled with CUDA enabled");
+    return NULL;
+}
+
+FAST_METHOD(method_type)
+{
+    PyObject *o = find_argument(args, nargs, kwnames, 0, "dtype");
+    int dtype;
+    if (!o || o == Py_None)
+        return PyUnicode_FromFormat("torch.%sTensor", dtype_title(pytensor_get(self)->dtype));
+    if (types_as_dtype(o, &dtype))
+        return cast(self, dtype, false, -1);
+    const char *text = PyUnicode_Check(o) ? PyUnicode_AsUTF8AndSize(o, NULL) : NULL;
+    for (dtype = 0; text && dtype < FL_DTYPE_COUNT; dtype++) {
+        char name[48];
+        PyOS_snprintf(name, sizeof name, "torch.%sTensor", dtype_title(dtype));
+        if (strcmp(text, name) == 0)
+            return cast(self, dtype, false, -1);
+    }
+    if (!PyErr_Occurred())
+        PyErr_Format(PyExc_ValueError, "invalid type: %R", o);
+    return NULL;
+}
+
+METHOD(method_type_as)
+{
+    if (!pytensor_check(unused))
+        return PyErr_Format(PyExc_TypeError, "type_as(): argument 'other' (position 1) must be Tensor, not %s",
+                            python_type_name(unused));
+    return cast(self, pytensor_get(unused)->dtype, false, -1);
+}
+
+/* ---- Elements one by one ----------------------------------------------------------------------------------------------- */
+
+METHOD(method_item)
+{
+    const fl_tensor *t = pytensor_get(self);
+    if (t->numel != 1)
+        return PyErr_Format(PyExc_RuntimeError, "a Tensor with %lld elements cannot be converted to Scalar",
+                            (long long)t->numel);
+    return data_item(t, 0);
+}
+
+METHOD(method_tolist)
+{
+    return data_to_list(pytensor_get(self));
+}
+
+/* Writes function(elements...) over self, for apply_ and map_. `other` NULL: one argument. */
+static PyObject *apply_elements(PyObject *self, PyObject *function, fl_tensor *other)
+{
+    fl_tensor *t = pytensor_get(self), *a = tensor_contiguous(t), *b = other ? tensor_contiguous(other) : NULL;
+    fl_tensor *out = tensor_new(t->ndim, t->sizes, t->dtype);
+    bool failed = !a || !out || (other && !b);
+    for (int64_t i = 0; !failed && i < t->numel; i++) {
+        PyObject *x = data_item(a, i), *y = b ? data_item(b, i) : NULL;
+        PyObject *z = x ? PyObject_CallFunctionObjArgs(function, x, y, NULL) : NULL;
+        fl_value v;
+        Py_XDECREF(x);
+        Py_XDECREF(y);
+        failed = !z || data_number(z, &v) <= 0;
+        if (!failed) {
+            fl_tensor *one = tensor_from_number(v, t->dtype);
+            size_t size = dtype_size(t->dtype);
+            failed = !one;
+            if (one)
+                memcpy((char *)out->data + (size_t)i * size, one->data, size);
+            tensor_release(one);
+        } else if (z && !PyErr_Occurred()) {
+            PyErr_Format(PyExc_TypeError, "the function must return a number, not %s", python_type_name(z));
+        }
+        Py_XDECREF(z);
+    }
+    failed = failed || tensor_copy(t, out) < 0;
+    tensor_bump_version(t);
+    tensor_release(a);
+    tensor_release(b);
+    tensor_release(out);
+    return failed ? raise_error() : Py_NewRef(self);
+}
+
+METHOD(method_apply_)
+{
+    if (tensor_requires_grad(pytensor_get(self)))
+        return PyErr_Format(PyExc_RuntimeError, "Can't call apply_() on Variable that requires grad. Use var.detach()."
+                                                "apply_() instead.");
+    return apply_elements(self, unused, NULL);
+}
+
+static PyObject *method_map_(PyObject *self, PyObject *args)
+{
+    PyObject *other, *function;
+    if (!PyArg_ParseTuple(args, "OO:map_", &other, &function))
+        return NULL;
+    if (!pytensor_check(other) || !shape_equal(pytensor_get(self), pytensor_get(other)))
+        return PyErr_Format(PyExc_TypeError, "map_(): argument 'tensor' (position 1) must be a Tensor of the same shape");
+    return apply_elements(self, function, pytensor_get(other));
+}
+
+/* ---- Python's protocols ------------------------------------------------------------------------------------------------ */
+
+static Py_ssize_t tensor_length(PyObject *self)
+{
+    const fl_tensor *t = pytensor_get(self);
+    if (t->ndim)
+        return (Py_ssize_t)t->sizes[0];
+    PyErr_SetString(PyExc_TypeError, "len() of a 0-d tensor");
+    return -1;
+}
+
+/* self[i] for each i, as a tuple. */
+static PyObject *rows(PyObject *self)
+{
+    int64_t count = pytensor_get(self)->sizes[0];
+    PyObject *tuple = PyTuple_New((Py_ssize_t)count);
+    for (int64_t i = 0; tuple && i < count; i++) {
+        PyObject *at = PyLong_FromLongLong(i), *row = at ? subscript_get(self, at) : NULL;
+        Py_XDECREF(at);
+        if (!row || PyTuple_SetItem(tuple, (Py_ssize_t)i, row) < 0)
+            Py_CLEAR(tuple);
+    }
+    return tuple;
+}
+
+static PyObject *tensor_iter(PyObject *self)
+{
+    if (pytensor_get(self)->ndim == 0)
+        return PyErr_Format(PyExc_TypeError, "iteration over a 0-d tensor");
+    PyObject *tuple = rows(self), *iterator = tuple ? PyObject_GetIter(tuple) : NULL;
+    Py_XDECREF(tuple);
+    return iterator;
+}
+
+METHOD(method_reversed)
+{
+    fl_tensor *t = pytensor_get(self);
+    int64_t dims[1] = {0};
+    if (t->ndim == 0)
+        return Py_NewRef(self);
+    OPERATOR(flip, "flip");
+    fl_value list = {.tag = FL_INTS, .count = 1, .as.ints = dims};
+    return pytensor_wrap(pytensor_call(flip, t, (struct named_value[]){{"dims", list}, {0}}));
+}
+
+static int tensor_contains(PyObject *self, PyObject *value)
+{
+    fl_value number;
+    int fits = pytensor_check(value) ? 1 : data_number(value, &number);
+    if (fits <= 0) {
+        if (fits == 0)
+            PyErr_Format(PyExc_RuntimeError, "Tensor.__contains__ only supports Tensor or scalar, but you passed in a %R.",
+                         (PyObject *)Py_TYPE(value));
+        return -1;
+    }
+    PyObject *equal = PyObject_RichCompare(self, value, Py_EQ);
+    PyObject *any = equal ? PyObject_CallMethod(equal, "any", NULL) : NULL;
+    int truth = any ? PyObject_IsTrue(any) : -1;
+    Py_XDECREF(equal);
+    Py_XDECREF(any);
+    return truth;
+}
+
+/* A function of flambeau._tensor_str, imported when a tensor is first shown. */
+static PyObject *text_of(const char *function, PyObject *self, PyObject *spec)
+{
+    PyObject *module = PyImport_ImportModule("flambeau._tensor_str");
+    PyObject *f = module ? PyObject_GetAttrString(module, function) : NULL;
+    PyObject *text = f ? PyObject_CallFunctionObjArgs(f, self, spec, NULL) : NULL;
+    Py_XDECREF(module);
+    Py_XDECREF(f);
+    return text;
+}
+
+static PyObject *tensor_repr(PyObject *self)
+{
+    return text_of("_str", self, NULL);
+}
+
+METHOD(method_format)
+{
+    return text_of("_format", self, unused);
+}
+
+METHOD(method_dir)
+{
+    PyObject *names = PyObject_Dir((PyObject *)Py_TYPE(self));
+    PyObject *dict = ((struct tensor_object *)self)->dict;
+    PyObject *keys = names && dict ? PyDict_Keys(dict) : NULL;
+    if (keys) {
+        PyObject *all = PySequence_InPlaceConcat(names, keys);
+        Py_DECREF(names);
+        Py_DECREF(keys);
+        names = all;
+    }
+    if (names && PyList_Sort(names) < 0)
+        Py_CLEAR(names);
+    return names;
+}
+
+/* ---- Copies ------------------------------------------------------------------------------------------------------------ */
+
+/* A fresh leaf with self's elements and strides, of self's class. */
+static PyObject *copy_leaf(PyObject *self)
+{
+    fl_tensor *t = pytensor_get(self);
+    fl_tensor *copy = tensor_new_like(t, t->dtype);
+    if (!copy || tensor_copy(copy, t) < 0 ||
+        (tensor_requires_grad(t) && autograd_set_requires_grad(copy, true) < 0)) {
+        tensor_release(copy);
+        return raise_error();
+    }
+    return pytensor_make(Py_TYPE(self), copy);
+}
+
+/* Copies what hangs on a tensor: its gradient and its __dict__, through copy.deepcopy. */
+static bool copy_extras(PyObject *from, PyObject *to, PyObject *memo)
+{
+    PyObject *module = PyImport_ImportModule("copy");
+    PyObject *deepcopy = module ? PyObject_GetAttrString(module, "deepcopy") : NULL;
+    const struct autograd *state = pytensor_get(from)->autograd;
+    PyObject *dict = ((struct tensor_object *)from)->dict;
+    bool ok = deepcopy != NULL;
+    if (ok && state && state->grad) {
+        PyObject *grad = pytensor_show(state->grad);
+        PyObject *copied = grad ? PyObject_CallFunctionObjArgs(deepcopy, grad, memo, NULL) : NULL;
+        ok = copied && PyObject_SetAttrString(to, "grad", copied) == 0;
+        Py_XDECREF(grad);
+        Py_XDECREF(copied);
+    }
+    if (ok && dict && PyDict_Size(dict)) {
+        PyObject *copied = PyObject_CallFunctionObjArgs(deepcopy, dict, memo, NULL);
+        ok = copied && PyObject_SetAttrString(to, "__dict__", copied) == 0;
+        Py_XDECREF(copied);
+    }
+    Py_XDECREF(module);
+    Py_XDECREF(deepcopy);
+    return ok;
+}
+
+static PyObject *method_deepcopy(PyObject *self, PyObject *memo)
+{
+    if (!tensor_is_leaf(pytensor_get(self)))
+        return PyErr_Format(PyExc_RuntimeError,
+                            "Only Tensors created explicitly by the user (graph leaves) support the deepcopy protocol at the "
+                            "moment.  If you were attempting to deepcopy a module, this may be because of a "
+                            "torch.nn.utils.weight_norm usage, see https://github.com/pytorch/pytorch/pull/103001");
+    PyObject *key = PyLong_FromVoidPtr(self);
+    PyObject *known = key && PyDict_Check(memo) ? PyDict_GetItemWithError(memo, key) : NULL;
+    PyObject *copy = known ? Py_NewRef(known) : key ? copy_leaf(self) : NULL;
+    if (copy && !known && (PyObject_SetItem(memo, key, copy) < 0 || !copy_extras(self, copy, memo)))
+        Py_CLEAR(copy);
+    Py_XDECREF(key);
+    return copy;
+}
+
+/* Pickled as its bytes: (_rebuild_tensor, (class, bytes, sizes, dtype, requires_grad), __dict__). */
+METHOD(method_reduce)
+{
+    const fl_tensor *t = pytensor_get(self);
+    if (!tensor_is_leaf(t) && tensor_requires_grad(t))
+        return PyErr_Format(PyExc_RuntimeError,
+                            "Cannot serialize a non-leaf Tensor that requires grad: pickle its detach() instead");
+    PyObject *module = PyImport_ImportModule("flambeau._C");
+    PyObject *rebuild = module ? PyObject_GetAttrString(module, "_rebuild_tensor") : NULL;
+    fl_tensor *whole = tensor_contiguous(t);
+    PyObject *bytes = !whole ? raise_error()
+                             : PyBytes_FromStringAndSize(whole->numel ? whole->data : "",
+                                                         (Py_ssize_t)(whole->numel * (int64_t)dtype_size(whole->dtype)));
+    PyObject *dict = ((struct tensor_object *)self)->dict;
+    PyObject *result = NULL;
+    if (rebuild && bytes)
+        result = Py_BuildValue("(O(OONNO)O)", rebuild, (PyObject *)Py_TYPE(self), bytes, types_size(t->ndim, t->sizes),
+                               types_dtype(t->dtype), tensor_requires_grad(t) ? Py_True : Py_False,
+                               dict ? dict : Py_None);
+    Py_XDECREF(module);
+    Py_XDECREF(rebuild);
+    Py_XDECREF(bytes);
+    tensor_release(whole);
+    return result;
+}
+
+PyType_Slot pytensor_protocol_slots[] = {
+    SLOT(Py_mp_length, tensor_length),
+    SLOT(Py_sq_length, tensor_length),
+    SLOT(Py_sq_contains, tensor_contains),
+    SLOT(Py_tp_iter, tensor_iter),
+    SLOT(Py_tp_repr, tensor_repr),
+    {0},
+};
+
+PyMethodDef pytensor_methods[] = {
+    FAST("size", method_size, "size(dim=None): the sizes, or that of one dimension."),
+    FAST("stride", method_stride, "stride(dim=None): the strides in elements, or that of one dimension."),
+    {"dim", method_dim, METH_NOARGS, "The number of dimensions."},
+    {"ndimension", method_dim, METH_NOARGS, "The number of dimensions."},
+    {"numel", method_numel, METH_NOARGS, "The number of elements."},
+    {"nelement", method_numel, METH_NOARGS, "The number of elements."},
+    {"element_size", method_element_size, METH_NOARGS, "Bytes of an element."},
+    {"data_ptr", method_data_ptr, METH_NOARGS, "The address of the first element."},
+    {"storage_offset", method_storage_offset, METH_NOARGS, "The first element's place in the storage, in elements."},
+    {"untyped_storage", method_untyped_storage, METH_NOARGS, "The storage, as a tensor of bytes."},
+    {"get_device", method_get_device, METH_NOARGS, "The index of the device; -1 on a CPU."},
+    {"is_floating_point", method_is_floating_point, METH_NOARGS, "Whether the dtype is floating point."},
+    {"is_complex", method_is_complex, METH_NOARGS, "Whether the dtype is complex."},
+    {"is_signed", method_is_signed, METH_NOARGS, "Whether the dtype holds negative numbers."},
+    {"is_inference", method_is_inference, METH_NOARGS, "Whether it was made under inference_mode."},
+    {"_is_view", method_is_view, METH_NOARGS, "Whether it is a view of another tensor."},
+    {"is_same_size", method_is_same_size, METH_O, "Whether both have the same sizes."},
+    {"is_set_to", method_is_set_to, METH_O, "Whether both are the same memory in the same shape."},
+    {"is_conj", method_no, METH_NOARGS, NULL},
+    {"is_neg", method_no, METH_NOARGS, NULL},
+    {"is_shared", method_no, METH_NOARGS, NULL},
+    {"is_pinned", method_no, METH_NOARGS, NULL},
+    {"is_coalesced", method_no, METH_NOARGS, NULL},
+    {"share_memory_", method_self, METH_NOARGS, NULL},
+    {"pin_memory", method_self, METH_NOARGS, NULL},
+    {"resolve_conj", method_self, METH_NOARGS, NULL},
+    {"resolve_neg", method_self, METH_NOARGS, NULL},
+    FAST("is_contiguous", method_is_contiguous, "is_contiguous(memory_format=contiguous_format)"),
+    FAST("contiguous", method_contiguous, "contiguous(memory_format=contiguous_format): itself, or a copy that is."),
+    FAST("to", method_to, "to(dtype or device or tensor, ...): itself, or a copy converted so."),
+    FAST("float", method_float, "As float32."),
+    FAST("double", method_double, "As float64."),
+    FAST("half", method_half, "As float16."),
+    FAST("bfloat16", method_bfloat16, "As bfloat16."),
+    FAST("int", method_int, "As int32."),
+    FAST("long", method_long, "As int64."),
+    FAST("short", method_short, "As int16."),
+    FAST("char", method_char, "As int8."),
+    FAST("byte", method_byte, "As uint8."),
+    FAST("bool", method_bool, "As bool."),
+    FAST("cpu", method_cpu, "On the CPU."),
+    FAST("cuda", method_cuda, "On a CUDA device."),
+    FAST("type", method_type, "type(dtype=None): PyTorch's name of the type, or a copy converted to a type."),
+    {"type_as", method_type_as, METH_O, "With the dtype of another tensor."},
+    {"item", method_item, METH_NOARGS, "The single element as a Python number."},
+    {"tolist", method_tolist, METH_NOARGS, "Nested lists of the elements."},
+    {"apply_", method_apply_, METH_O, "Replaces each element by function(element). Slow."},
+    {"map_", method_map_, METH_VARARGS, "map_(tensor, function): replaces each element by function(element, other). Slow."},
+    {"__reversed__", method_reversed, METH_NOARGS, NULL},
+    {"__format__", method_format, METH_O, NULL},
+    {"__dir__", method_dir, METH_NOARGS, NULL},
+    {"__deepcopy__", method_deepcopy, METH_O, NULL},
+    {"__reduce_ex__", method_reduce, METH_O, NULL},
+    {0},
+};

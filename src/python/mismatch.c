@@ -1,0 +1,210 @@
+/* The TypeError for a call whose arguments fit no overload, in PyTorch's words.
+ *
+ * Where one overload alone takes so many arguments, what is wrong with it is said ("argument 'other' (position 1) must be
+ * Tensor, not str"); otherwise all overloads are listed.
+ */
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "python/arguments.h"
+
+/* A text that grows up to a bound and then is cut. */
+struct text {
+    size_t length;
+    char data[4096];
+};
+
+static void append(struct text *t, const char *format, ...) __attribute__((format(printf, 2, 3)));
+static void append(struct text *t, const char *format, ...)
+{
+    va_list args;
+    size_t room = sizeof t->data - t->length;
+    va_start(args, format);
+    int n = vsnprintf(t->data + t->length, room, format, args);
+    va_end(args);
+    if (n > 0)
+        t->length += (size_t)n < room ? (size_t)n : room - 1;
+}
+
+static const char *type_text(const struct op_param *p)
+{
+    switch (p->type) {
+    case TYPE_TENSOR:
+    case TYPE_OPERAND: return "Tensor";
+    case TYPE_TENSORS: return "tuple of Tensors";
+    case TYPE_INT: return "int";
+    case TYPE_INTS: return "tuple of ints";
+    case TYPE_FLOAT: return "float";
+    case TYPE_FLOATS: return "tuple of floats";
+    case TYPE_BOOL: return "bool";
+    case TYPE_SCALAR: return "Number";
+    case TYPE_DTYPE: return "torch.dtype";
+    case TYPE_DEVICE: return "torch.device";
+    case TYPE_LAYOUT: return "torch.layout";
+    case TYPE_MEMORY_FORMAT: return "torch.memory_format";
+    case TYPE_STRING: return "str";
+    case TYPE_GENERATOR: return "torch.Generator";
+    default: return "object";
+    }
+}
+
+static const char *param_name(const struct op_param *p)
+{
+    return strcmp(p->name, "self") == 0 ? "input" : p->name;
+}
+
+static bool is_required(const struct op_param *p)
+{
+    return !p->has_default && !p->optional;
+}
+
+static void append_default(struct text *t, const struct op_param *p)
+{
+    const fl_value *v = &p->value;
+    if (!p->has_default || v->tag == FL_NONE)
+        append(t, " = None");
+    else if (v->tag == FL_BOOLEAN)
+        append(t, " = %s", v->as.i ? "True" : "False");
+    else if (v->tag == FL_INTEGER)
+        append(t, " = %lld", (long long)v->as.i);
+    else if (v->tag == FL_FLOATING)
+        append(t, " = %g", v->as.f);
+    else if (v->tag == FL_STRING)
+        append(t, " = \"%s\"", v->as.string);
+    else if (v->tag == FL_INTS)
+        append(t, v->count ? " = %lld" : " = []", v->count ? (long long)v->as.ints[0] : 0);
+    else
+        append(t, " = None");
+}
+
+/* "(Tensor input, Tensor other, *, Number alpha = 1)" */
+static void append_signature(struct text *t, const fl_op *op, bool method)
+{
+    int self_at = method ? mismatch_self(op) : -1;
+    const char *comma = "";
+    bool star = false;
+    append(t, "(");
+    for (int i = 0; i < op->params; i++) {
+        const struct op_param *p = &op->param[i];
+        if (i == self_at)
+            continue;
+        if (p->keyword_only && !star) {
+            append(t, "%s*", comma);
+            comma = ", ", star = true;
+        }
+        append(t, "%s%s %s", comma, type_text(p), param_name(p));
+        if (!is_required(p))
+            append_default(t, p);
+        comma = ", ";
+    }
+    if (op->out && !method)
+        append(t, "%s%s%s out = None", comma, star ? "" : "*, ", op->results == 1 ? "Tensor" : "tuple of Tensors");
+    append(t, ")");
+}
+
+static void append_given(struct text *t, PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames)
+{
+    Py_ssize_t keywords = kwnames ? PyTuple_Size(kwnames) : 0;
+    append(t, "(");
+    for (Py_ssize_t i = 0; i < nargs; i++)
+        append(t, "%s%s", i ? ", " : "", python_type_name(args[i]));
+    for (Py_ssize_t k = 0; k < keywords; k++) {
+        const char *name = PyUnicode_AsUTF8AndSize(PyTuple_GetItem(kwnames, k), NULL);
+        append(t, "%s%s=%s", nargs || k ? ", " : "", name ? name : "?", python_type_name(args[nargs + k]));
+    }
+    append(t, ")");
+}
+
+static PyObject *raise_all(const struct python_name *name, bool method, PyObject *const *args, Py_ssize_t nargs,
+                           PyObject *kwnames)
+{
+    struct text t = {0};
+    append(&t, "%s() received an invalid combination of arguments - got ", name->name);
+    append_given(&t, args, nargs, kwnames);
+    append(&t, name->count == 1 ? ", but expected " : ", but expected one of:\n");
+    for (int i = 0; i < name->count; i++) {
+        append(&t, name->count == 1 ? "" : " * ");
+        append_signature(&t, name->overloads[i], method);
+        append(&t, name->count == 1 ? "" : "\n");
+    }
+    PyErr_Clear();
+    PyErr_SetString(PyExc_TypeError, t.data);
+    return NULL;
+}
+
+/* How many arguments an overload takes, self of a method not counted. */
+struct counts {
+    int least, positional, most;
+};
+
+static struct counts counts_of(const fl_op *op, bool method)
+{
+    struct counts c = {0, 0, op->out && !method ? 1 : 0};
+    int self_at = method ? mismatch_self(op) : -1;
+    for (int i = 0; i < op->params; i++) {
+        if (i == self_at)
+            continue;
+        c.least += is_required(&op->param[i]);
+        c.positional += !op->param[i].keyword_only;
+        c.most++;
+    }
+    return c;
+}
+
+static PyObject *raise_missing(const char *name, const fl_op *op, int from)
+{
+    struct text t = {0};
+    int missing = 0;
+    for (int i = from; i < op->params; i++)
+        if (is_required(&op->param[i]))
+            append(&t, "%s\"%s\"", missing++ ? ", " : "", param_name(&op->param[i]));
+    /* the plural is PyTorch's own */
+    return PyErr_Format(PyExc_TypeError, "%s() missing %d required positional argument%s: %s", name, missing,
+                        missing == 1 ? "s" : "", t.data);
+}
+
+static PyObject *raise_count(const char *name, struct counts c, Py_ssize_t nargs)
+{
+    if (c.positional == 0)
+        return PyErr_Format(PyExc_TypeError, "%s() takes no arguments (%zd given)", name, nargs);
+    if (c.least != c.positional)
+        return PyErr_Format(PyExc_TypeError, "%s() takes from %d to %d positional arguments but %zd were given", name,
+                            c.least, c.positional, nargs);
+    return PyErr_Format(PyExc_TypeError, "%s() takes %d positional argument%s but %zd %s given", name, c.positional,
+                        c.positional == 1 ? "" : "s", nargs, nargs == 1 ? "was" : "were");
+}
+
+static PyObject *raise_one(const char *name, const fl_op *op, const struct mismatch *why, bool method, Py_ssize_t nargs)
+{
+    const struct op_param *p = &op->param[why->param];
+    switch (why->kind) {
+    case MISMATCH_TOO_MANY: return raise_count(name, counts_of(op, method), nargs);
+    case MISMATCH_MISSING: return raise_missing(name, op, why->param);
+    case MISMATCH_KEYWORD:
+        return PyErr_Format(PyExc_TypeError, "%s() got an unexpected keyword argument '%U'", name, why->object);
+    case MISMATCH_TWICE:
+        return PyErr_Format(PyExc_TypeError, "%s() got multiple values for argument '%U'", name, why->object);
+    default:
+        if (why->position < 0)
+            return PyErr_Format(PyExc_TypeError, "%s(): argument '%s' must be %s, not %s", name, param_name(p),
+                                type_text(p), python_type_name(why->object));
+        return PyErr_Format(PyExc_TypeError, "%s(): argument '%s' (position %zd) must be %s, not %s", name,
+                            param_name(p), why->position + 1, type_text(p), python_type_name(why->object));
+    }
+}
+
+PyObject *mismatch_raise(const struct python_name *name, const struct mismatch *why, bool method,
+                         PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames)
+{
+    Py_ssize_t given = nargs + (kwnames ? PyTuple_Size(kwnames) : 0);
+    int plausible = 0, which = 0;
+    for (int i = 0; i < name->count; i++) {
+        struct counts c = counts_of(name->overloads[i], method);
+        if (given >= c.least && given <= c.most)
+            plausible++, which = i;
+    }
+    if (name->count == 1 || plausible == 1)
+        return raise_one(name->name, name->overloads[which], &why[which], method, nargs);
+    return raise_all(name, method, args, nargs, kwnames);
+}

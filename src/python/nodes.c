@@ -1,0 +1,379 @@
+/* The graph as Python sees it: grad_fn objects, backward, gradients, hooks, the modes of recording.
+ *
+ * A node has at most one live object, which holds a reference to it. The nodes of autograd.Function show their context object
+ * instead (function.c).
+ */
+#include <stddef.h>
+
+#include "python/callbacks.h"
+
+#include "python/tensor_object.h"
+
+struct node_object {
+    PyObject_HEAD
+    struct node *node;
+    PyObject *metadata;
+};
+
+static PyTypeObject *node_type;
+
+PyObject *nodes_show(struct node *n)
+{
+    if (!n)
+        Py_RETURN_NONE;
+    if (n->python)
+        return Py_NewRef((PyObject *)n->python);
+    struct node_object *self = PyObject_New(struct node_object, node_type);
+    if (!self)
+        return NULL;
+    self->node = node_retain(n);
+    self->metadata = NULL;
+    n->python = self;
+    return (PyObject *)self;
+}
+
+static struct node *node_of(PyObject *self)
+{
+    return ((struct node_object *)self)->node;
+}
+
+static void node_dealloc(PyObject *o)
+{
+    struct node_object *self = (struct node_object *)o;
+    PyTypeObject *type = Py_TYPE(o);
+    self->node->python = NULL;
+    node_release(self->node);
+    Py_XDECREF(self->metadata);
+    PyObject_Free(o);
+    Py_DECREF(type);
+}
+
+PyObject *nodes_next(const struct node *n)
+{
+    PyObject *tuple = PyTuple_New(n->edges);
+    for (int i = 0; tuple && i < n->edges; i++) {
+        PyObject *next = nodes_show(n->edge[i].node);
+        PyObject *pair = next ? Py_BuildValue("(Ni)", next, (int)n->edge[i].result) : NULL;
+        if (!pair || PyTuple_SetItem(tuple, i, pair) < 0)
+            Py_CLEAR(tuple);
+    }
+    return tuple;
+}
+
+static PyObject *node_get_next(PyObject *self, void *unused)
+{
+    (void)unused;
+    return nodes_next(node_of(self));
+}
+
+static PyObject *node_get_metadata(PyObject *o, void *unused)
+{
+    (void)unused;
+    struct node_object *self = (struct node_object *)o;
+    if (!self->metadata && !(self->metadata = PyDict_New()))
+        return NULL;
+    return Py_NewRef(self->metadata);
+}
+
+static PyObject *node_get_variable(PyObject *self, void *unused)
+{
+    (void)unused;
+    fl_tensor *leaf = node_leaf(node_of(self));
+    if (!leaf)
+        return PyErr_Format(PyExc_AttributeError, "'%s' object has no attribute 'variable'", node_name(node_of(self)));
+    return pytensor_show(leaf);
+}
+
+static PyObject *node_name_method(PyObject *self, PyObject *unused)
+{
+    (void)unused;
+    return PyUnicode_FromString(node_name(node_of(self)));
+}
+
+static PyObject *node_sequence(PyObject *self, PyObject *unused)
+{
+    (void)unused;
+    return PyLong_FromUnsignedLongLong(node_of(self)->sequence);
+}
+
+static PyObject *node_register_hook(PyObject *self, PyObject *function)
+{
+    return callbacks_add_node(node_of(self), false, function);
+}
+
+static PyObject *node_register_prehook(PyObject *self, PyObject *function)
+{
+    return callbacks_add_node(node_of(self), true, function);
+}
+
+static PyObject *node_repr(PyObject *self)
+{
+    return PyUnicode_FromFormat("<%s object at %p>", node_name(node_of(self)), self);
+}
+
+static PyMethodDef node_methods[] = {
+    {"name", node_name_method, METH_NOARGS, "The name of the call's derivative: \"AddBackward0\"."},
+    {"_sequence_nr", node_sequence, METH_NOARGS, "The number of the call; later calls have larger ones."},
+    {"register_hook", node_register_hook, METH_O, "Calls hook(grad_inputs, grad_outputs) after the node has run."},
+    {"register_prehook", node_register_prehook, METH_O, "Calls hook(grad_outputs) before the node runs."},
+    {0},
+};
+
+static PyGetSetDef node_properties[] = {
+    {"next_functions", node_get_next, NULL, "A pair (node, which of its results) for each input.", NULL},
+    {"metadata", node_get_metadata, NULL, "A dictionary for the program's use.", NULL},
+    {"variable", node_get_variable, NULL, "The leaf that a node of accumulation adds to.", NULL},
+    {0},
+};
+
+static PyType_Spec node_spec = {
+    .name = "flambeau.autograd.graph.Node",
+    .basicsize = sizeof(struct node_object),
+    .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_DISALLOW_INSTANTIATION,
+    .slots = (PyType_Slot[]){
+        SLOT(Py_tp_dealloc, node_dealloc),
+        SLOT(Py_tp_repr, node_repr),
+        SLOT(Py_tp_methods, node_methods),
+        SLOT(Py_tp_getset, node_properties),
+        {0},
+    },
+};
+
+/* ---- backward ------------------------------------------------------------------------------------------------------------------ */
+
+/* Runs the engine without the GIL: hooks take it again. */
+static int run_backward(const struct backward_request *request)
+{
+    raise_forget();
+    PyThreadState *state = PyEval_SaveThread();
+    int status = engine_backward(request);
+    PyEval_RestoreThread(state);
+    return status;
+}
+
+/* The general case checks and fills in gradients in Python. */
+static PyObject *backward_in_python(PyObject *self, PyObject *args, PyObject *kwargs)
+{
+    static const char *const names[] = {"grad_tensors", "retain_graph", "create_graph"};
+    PyObject *module = PyImport_ImportModule("flambeau.autograd");
+    PyObject *function = module ? PyObject_GetAttrString(module, "backward") : NULL;
+    PyObject *tensors = PyTuple_Pack(1, self), *keywords = PyDict_New(), *result = NULL;
+    bool ok = function && tensors && keywords;
+    for (Py_ssize_t i = 0; ok && i < PyTuple_Size(args); i++) {
+        if (i == 3)
+            ok = PyDict_SetItemString(keywords, "inputs", PyTuple_GetItem(args, i)) == 0;
+        else
+            ok = PyDict_SetItemString(keywords, names[i], PyTuple_GetItem(args, i)) == 0;
+    }
+    PyObject *key, *value;
+    Py_ssize_t at = 0;
+    while (ok && kwargs && PyDict_Next(kwargs, &at, &key, &value)) {
+        bool gradient = PyUnicode_CompareWithASCIIString(key, "gradient") == 0;
+        ok = gradient ? PyDict_SetItemString(keywords, "grad_tensors", value) == 0
+                      : PyDict_SetItem(keywords, key, value) == 0;
+    }
+    if (ok)
+        result = PyObject_Call(function, tensors, keywords);
+    Py_XDECREF(module);
+    Py_XDECREF(function);
+    Py_XDECREF(tensors);
+    Py_XDECREF(keywords);
+    return result;
+}
+
+static PyObject *method_backward(PyObject *self, PyObject *args, PyObject *kwargs)
+{
+    if (PyTuple_Size(args) > 4)
+        return PyErr_Format(PyExc_TypeError, "backward() takes from 1 to 5 positional arguments but %zd were given",
+                            PyTuple_Size(args) + 1);
+    if (PyTuple_Size(args) || (kwargs && PyDict_Size(kwargs)))
+        return backward_in_python(self, args, kwargs);
+    fl_tensor *t = pytensor_get(self);
+    struct backward_request request = {.count = 1, .tensors = &t};
+    return run_backward(&request) == 0 ? Py_NewRef(Py_None) : raise_error();
+}
+
+/* The handles of a tuple of tensors and Nones, in memory of PyMem. NULL with an exception. */
+static fl_tensor **handles_of(PyObject *tuple, const char *what, bool optional)
+{
+    Py_ssize_t count = PyTuple_Size(tuple);
+    fl_tensor **handles = count < 0 ? NULL : PyMem_Malloc(sizeof *handles * (size_t)(count + 1));
+    if (!handles)
+        return (fl_tensor **)(PyErr_Occurred() ? NULL : PyErr_NoMemory());
+    for (Py_ssize_t i = 0; i < count; i++) {
+        PyObject *o = PyTuple_GetItem(tuple, i);
+        handles[i] = pytensor_check(o) ? pytensor_get(o) : NULL;
+        if (!handles[i] && (o != Py_None || !optional)) {
+            PyErr_Format(PyExc_TypeError, "%s must be Tensors, but element %zd is %s", what, i, python_type_name(o));
+            PyMem_Free(handles);
+            return NULL;
+        }
+    }
+    return handles;
+}
+
+/* _backward(tensors, grads, keep_graph, create_graph, inputs or None, accumulate, allow_unused): the gradients of `inputs`, or
+ * None where they are accumulated. */
+static PyObject *function_backward(PyObject *module, PyObject *args)
+{
+    PyObject *tensors, *grads, *inputs, *result = NULL;
+    int keep, create, accumulate, unused;
+    (void)module;
+    if (!PyArg_ParseTuple(args, "O!O!ppOpp:_backward", &PyTuple_Type, &tensors, &PyTuple_Type, &grads, &keep, &create,
+                          &inputs, &accumulate, &unused))
+        return NULL;
+    if (PyTuple_Size(grads) != PyTuple_Size(tensors))
+        return PyErr_Format(PyExc_RuntimeError, "got %zd tensors and %zd gradients", PyTuple_Size(tensors),
+                            PyTuple_Size(grads));
+    bool wanted = inputs != Py_None;
+    Py_ssize_t count = wanted ? PyTuple_Size(inputs) : 0;
+    fl_tensor **outputs = handles_of(tensors, "tensors", false), **starts = NULL, **targets = NULL, **found = NULL;
+    bool ok = outputs && (starts = handles_of(grads, "gradients", true)) && count >= 0;
+    if (ok && wanted)
+        ok = (targets = handles_of(inputs, "inputs", false)) &&
+             (found = PyMem_Calloc((size_t)count + 1, sizeof *found));
+    if (ok) {
+        struct backward_request request = {
+            .count = PyTuple_Size(tensors), .tensors = outputs, .grads = starts, .keep_graph = keep, .create_graph = create,
+            .allow_unused = unused, .accumulate = accumulate, .inputs = count, .input = targets,
+            .results = wanted && !accumulate ? found : NULL,
+        };
+        ok = run_backward(&request) == 0;
+        if (!ok)
+            raise_error();
+    }
+    if (ok && wanted && !accumulate) {
+        result = PyTuple_New(count);
+        for (Py_ssize_t i = 0; i < count; i++) {
+            PyObject *o = found[i] ? pytensor_wrap(found[i]) : Py_NewRef(Py_None);
+            if (result && (!o || PyTuple_SetItem(result, i, o) < 0))
+                Py_CLEAR(result);
+        }
+    } else if (ok) {
+        result = Py_NewRef(Py_None);
+    }
+    PyMem_Free(outputs);
+    PyMem_Free(starts);
+    PyMem_Free(targets);
+    PyMem_Free(found);
+    return result;
+}
+
+/* ---- Tensor's methods ------------------------------------------------------------------------------------------------------------ */
+
+static PyObject *method_detach(PyObject *self, PyObject *unused)
+{
+    (void)unused;
+    return pytensor_wrap(autograd_detach(pytensor_get(self)));
+}
+
+static PyObject *method_detach_(PyObject *self, PyObject *unused)
+{
+    (void)unused;
+    fl_tensor *t = pytensor_get(self);
+    if (t->base)
+        return PyErr_Format(PyExc_RuntimeError, "Can't detach views in-place. Use detach() instead. If you are using "
+                                                "DistributedDataParallel (DDP) for training, and gradient_as_bucket_view is "
+                                                "set as True, gradients are views of DDP buckets, and hence detach_() cannot "
+                                                "be called on these gradients. To fix this error, please refer to the "
+                                                "Optimizer.zero_grad() function in torch/optim/optimizer.py as a solution.");
+    if (t->autograd && t->autograd->node) {
+        node_release(t->autograd->node);
+        t->autograd->node = NULL;
+        t->autograd->result = 0;
+    }
+    t->flags &= (uint8_t)~TENSOR_REQUIRES_GRAD;
+    return Py_NewRef(self);
+}
+
+static PyObject *method_requires_grad_(PyObject *self, PyObject *args, PyObject *kwargs)
+{
+    static char *names[] = {"requires_grad", NULL};
+    int wanted = 1;
+    fl_tensor *t = pytensor_get(self);
+    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "|p:requires_grad_", names, &wanted))
+        return NULL;
+    return autograd_set_requires_grad(t, wanted) == 0 ? Py_NewRef(self) : raise_error();
+}
+
+static PyObject *method_retain_grad(PyObject *self, PyObject *unused)
+{
+    (void)unused;
+    if (!tensor_requires_grad(pytensor_get(self)))
+        return PyErr_Format(PyExc_RuntimeError, "can't retain_grad on Tensor that has requires_grad=False");
+    return autograd_retain_grad(pytensor_get(self)) == 0 ? Py_NewRef(Py_None) : raise_error();
+}
+
+static PyObject *method_register_hook(PyObject *self, PyObject *function)
+{
+    return callbacks_add_tensor(pytensor_get(self), function);
+}
+
+static PyObject *method_register_post(PyObject *self, PyObject *function)
+{
+    return callbacks_add_leaf(pytensor_get(self), function);
+}
+
+PyMethodDef pytensor_graph_methods[] = {
+    {"backward", (PyCFunction)(void (*)(void))method_backward, METH_VARARGS | METH_KEYWORDS,
+     "backward(gradient=None, retain_graph=None, create_graph=False, inputs=None): adds gradients into leaves."},
+    {"detach", method_detach, METH_NOARGS, "The same memory without history."},
+    {"detach_", method_detach_, METH_NOARGS, "Forgets the history."},
+    {"requires_grad_", (PyCFunction)(void (*)(void))method_requires_grad_, METH_VARARGS | METH_KEYWORDS,
+     "requires_grad_(requires_grad=True): sets whether calls with it are recorded."},
+    {"retain_grad", method_retain_grad, METH_NOARGS, "Keeps the gradient of a tensor that is no leaf."},
+    {"register_hook", method_register_hook, METH_O, "Calls hook(grad) when the gradient is known."},
+    {"register_post_accumulate_grad_hook", method_register_post, METH_O, "Calls hook(self) when .grad has changed."},
+    {0},
+};
+
+/* ---- Modes -------------------------------------------------------------------------------------------------------------------------- */
+
+static PyObject *function_is_grad_enabled(PyObject *module, PyObject *unused)
+{
+    (void)module, (void)unused;
+    return python_bool(autograd_mode.grad);
+}
+
+static PyObject *function_set_grad_enabled(PyObject *module, PyObject *mode)
+{
+    (void)module;
+    if (!PyBool_Check(mode))
+        return PyErr_Format(PyExc_TypeError, "set_grad_enabled(): argument 'enabled' (position 1) must be bool, not %s",
+                            python_type_name(mode));
+    autograd_mode.grad = mode == Py_True;
+    Py_RETURN_NONE;
+}
+
+static PyObject *function_is_inference(PyObject *module, PyObject *unused)
+{
+    (void)module, (void)unused;
+    return python_bool(autograd_mode.inference);
+}
+
+/* Sets it and returns how it was. */
+static PyObject *function_set_inference(PyObject *module, PyObject *mode)
+{
+    (void)module;
+    bool before = autograd_mode.inference;
+    int wanted = PyObject_IsTrue(mode);
+    if (wanted < 0)
+        return NULL;
+    autograd_mode.inference = wanted;
+    return python_bool(before);
+}
+
+PyMethodDef graph_functions[] = {
+    {"_backward", function_backward, METH_VARARGS, NULL},
+    {"_is_grad_enabled", function_is_grad_enabled, METH_NOARGS, NULL},
+    {"_set_grad_enabled", function_set_grad_enabled, METH_O, NULL},
+    {"is_inference_mode_enabled", function_is_inference, METH_NOARGS, "Whether inference_mode is in force."},
+    {"_set_inference_mode", function_set_inference, METH_O, NULL},
+    {0},
+};
+
+int nodes_init(PyObject *module)
+{
+    node_type = (PyTypeObject *)PyType_FromSpec(&node_spec);
+    return node_type ? PyModule_AddObjectRef(module, "_Node", (PyObject *)node_type) : -1;
+}

@@ -1,0 +1,308 @@
+/* Tensor's operators: arithmetic and comparison with tensors and numbers on either side, in place, and as a Python number.
+ *
+ * An operator's overloads are looked up once by the operator's name. Both operands become values on the stack, the first
+ * overload that takes values of these kinds is called; a number where only a tensor is taken becomes a tensor of no dimension
+ * that is weak in type promotion.
+ */
+#include <string.h>
+
+#include "python/arguments.h"
+#include "python/tensor_object.h"
+
+enum { OVERLOADS = 6 };
+
+struct operator_row {
+    const char *base;
+    int count; /* -1: not looked up yet */
+    const fl_op *overload[OVERLOADS];
+};
+
+static void look_up(struct operator_row *row)
+{
+    row->count = 0;
+    for (int i = 0; i < ops_count && row->count < OVERLOADS; i++) {
+        const fl_op *op = ops_all[i];
+        if (op->form == FORM_FUNCTION && strcmp(op->base, row->base) == 0)
+            row->overload[row->count++] = op;
+    }
+}
+
+/* How well a value suits a parameter: 2 as it is, 1 as a tensor made of it, 0 not at all. */
+static int suits(const struct op_param *p, const fl_value *v)
+{
+    bool is_tensor = v->tag == FL_TENSOR;
+    switch (p->type) {
+    case TYPE_OPERAND: return 2;
+    case TYPE_TENSOR: return is_tensor ? 2 : 1;
+    case TYPE_SCALAR: return is_tensor ? 0 : 2;
+    default: return 0;
+    }
+}
+
+/* The overload that takes the values most directly. */
+static const fl_op *choose(struct operator_row *row, const fl_value *values, int count)
+{
+    if (row->count < 0)
+        look_up(row);
+    const fl_op *best = NULL;
+    int best_fit = 0;
+    for (int i = 0; i < row->count; i++) {
+        const fl_op *op = row->overload[i];
+        int fit = op->params >= count ? 1 << count : 0;
+        for (int k = 0; k < count && fit; k++) {
+            int one = suits(&op->param[k], &values[k]);
+            fit = one == 0 ? 0 : fit - (one == 1);
+        }
+        if (fit > best_fit)
+            best = op, best_fit = fit;
+        if (fit == 1 << count)
+            break;
+    }
+    return best;
+}
+
+/* A tensor or a number as a value: 1, 0, -1. */
+static inline int operand(PyObject *o, fl_value *v)
+{
+    if (pytensor_check(o)) {
+        v->tag = FL_TENSOR, v->as.tensor = pytensor_get(o);
+        return 1;
+    }
+    return data_number(o, v);
+}
+
+/* Numbers where the operator takes tensors alone become tensors, kept in made[] for release. */
+static int make_tensors(const fl_op *op, fl_value *values, int count, fl_tensor **made)
+{
+    int failed = 0;
+    for (int k = 0; k < count; k++) {
+        made[k] = NULL;
+        if (op->param[k].type != TYPE_TENSOR || values[k].tag == FL_TENSOR)
+            continue;
+        int dtype = values[k].tag == FL_BOOLEAN ? FL_BOOL : values[k].tag == FL_INTEGER ? FL_INT64 : dtype_default();
+        made[k] = tensor_from_number(values[k], dtype);
+        failed |= !made[k];
+        if (made[k])
+            made[k]->flags |= TENSOR_WRAPPED_NUMBER;
+        values[k] = fl_tensor_value(made[k]);
+    }
+    return failed;
+}
+
+static PyObject *run(const fl_op *op, struct arguments *a, int count)
+{
+    fl_tensor *made[2];
+    fl_value result;
+    for (int i = count; i < op->params; i++)
+        a->value[i] = op->param[i].has_default ? op->param[i].value : fl_none();
+    int failed = make_tensors(op, a->value, count, made) || arguments_run(op, a, &result) != 0;
+    for (int k = 0; k < count; k++)
+        if (made[k])
+            tensor_release(made[k]);
+    return failed ? raise_error() : result.tag == FL_TENSOR ? pytensor_wrap(result.as.tensor) : results_wrap(op, &result);
+}
+
+static PyObject *binary(struct operator_row *row, PyObject *x, PyObject *y)
+{
+    struct arguments a;
+    int left = operand(x, &a.value[0]), right = left > 0 ? operand(y, &a.value[1]) : left;
+    if (right <= 0) {
+        if (right < 0)
+            return NULL;
+        Py_RETURN_NOTIMPLEMENTED;
+    }
+    const fl_op *op = choose(row, a.value, 2);
+    if (!op)
+        Py_RETURN_NOTIMPLEMENTED;
+    return run(op, &a, 2);
+}
+
+static PyObject *binary_inplace(struct operator_row *row, PyObject *x, PyObject *y)
+{
+    struct arguments a;
+    int left = operand(x, &a.value[0]), right = left > 0 ? operand(y, &a.value[1]) : left;
+    if (right < 0)
+        return NULL;
+    const fl_op *op = right ? choose(row, a.value, 2) : NULL;
+    if (!op || !op->inplace)
+        Py_RETURN_NOTIMPLEMENTED;
+    return run(op->inplace, &a, 2);
+}
+
+static PyObject *unary(struct operator_row *row, PyObject *x)
+{
+    struct arguments a;
+    operand(x, &a.value[0]);
+    const fl_op *op = choose(row, a.value, 1);
+    return op ? run(op, &a, 1) : PyErr_Format(PyExc_NotImplementedError, "operator %s", row->base);
+}
+
+/* One row and its functions for each operator; `x` and `y` in either order, as Python calls reflected operators. */
+#define BINARY(name, base)                                                                         \
+    static struct operator_row row_##name = {base, -1, {0}};                                       \
+    static PyObject *number_##name(PyObject *x, PyObject *y)                                       \
+    {                                                                                              \
+        return binary(&row_##name, x, y);                                                          \
+    }
+#define BINARY_INPLACE(name, base)                                                                 \
+    BINARY(name, base)                                                                             \
+    static PyObject *number_##name##_inplace(PyObject *x, PyObject *y)                             \
+    {                                                                                              \
+        return binary_inplace(&row_##name, x, y);                                                  \
+    }
+#define UNARY(name, base)                                                                          \
+    static struct operator_row row_##name = {base, -1, {0}};                                       \
+    static PyObject *number_##name(PyObject *x)                                                    \
+    {                                                                                              \
+        return unary(&row_##name, x);                                                              \
+    }
+
+BINARY_INPLACE(add, "add")
+BINARY_INPLACE(sub, "sub")
+BINARY_INPLACE(mul, "mul")
+BINARY_INPLACE(div, "div")
+BINARY_INPLACE(floor_divide, "floor_divide")
+BINARY_INPLACE(remainder, "remainder")
+BINARY_INPLACE(power, "pow")
+BINARY_INPLACE(and, "bitwise_and")
+BINARY_INPLACE(or, "bitwise_or")
+BINARY_INPLACE(xor, "bitwise_xor")
+BINARY_INPLACE(left_shift, "bitwise_left_shift")
+BINARY_INPLACE(right_shift, "bitwise_right_shift")
+BINARY(lt, "lt")
+BINARY(le, "le")
+BINARY(eq, "eq")
+BINARY(ne, "ne")
+BINARY(gt, "gt")
+BINARY(ge, "ge")
+UNARY(neg, "neg")
+UNARY(abs, "abs")
+UNARY(invert, "bitwise_not")
+
+static struct operator_row row_matmul = {"matmul", -1, {0}};
+
+static PyObject *number_matmul(PyObject *x, PyObject *y)
+{
+    if (!pytensor_check(x) || !pytensor_check(y))
+        Py_RETURN_NOTIMPLEMENTED;
+    return binary(&row_matmul, x, y);
+}
+
+static PyObject *number_pow(PyObject *x, PyObject *y, PyObject *modulus)
+{
+    if (modulus != Py_None)
+        Py_RETURN_NOTIMPLEMENTED;
+    return number_power(x, y);
+}
+
+static PyObject *number_pow_inplace(PyObject *x, PyObject *y, PyObject *modulus)
+{
+    if (modulus != Py_None)
+        Py_RETURN_NOTIMPLEMENTED;
+    return number_power_inplace(x, y);
+}
+
+static PyObject *number_positive(PyObject *x)
+{
+    return Py_NewRef(x);
+}
+
+static PyObject *number_compare(PyObject *x, PyObject *y, int operation)
+{
+    switch (operation) {
+    case Py_LT: return number_lt(x, y);
+    case Py_LE: return number_le(x, y);
+    case Py_EQ: return number_eq(x, y);
+    case Py_NE: return number_ne(x, y);
+    case Py_GT: return number_gt(x, y);
+    default: return number_ge(x, y);
+    }
+}
+
+/* ---- As a Python number ------------------------------------------------------------------------------------------------ */
+
+static int number_truth(PyObject *self)
+{
+    const fl_tensor *t = pytensor_get(self);
+    if (t->numel != 1) {
+        PyErr_SetString(PyExc_RuntimeError, t->numel ? "Boolean value of Tensor with more than one value is ambiguous"
+                                                     : "Boolean value of Tensor with no values is ambiguous");
+        return -1;
+    }
+    fl_value v = tensor_element(t, 0);
+    return v.tag == FL_FLOATING ? v.as.f != 0 : v.as.i != 0;
+}
+
+static bool is_single(const fl_tensor *t)
+{
+    if (t->numel == 1)
+        return true;
+    PyErr_SetString(PyExc_ValueError, "only one element tensors can be converted to Python scalars");
+    return false;
+}
+
+static PyObject *number_int(PyObject *self)
+{
+    const fl_tensor *t = pytensor_get(self);
+    if (!is_single(t))
+        return NULL;
+    fl_value v = tensor_element(t, 0);
+    return v.tag == FL_FLOATING ? PyLong_FromDouble(v.as.f) : PyLong_FromLongLong(v.as.i);
+}
+
+static PyObject *number_float(PyObject *self)
+{
+    const fl_tensor *t = pytensor_get(self);
+    if (!is_single(t))
+        return NULL;
+    fl_value v = tensor_element(t, 0);
+    return PyFloat_FromDouble(v.tag == FL_FLOATING ? v.as.f : (double)v.as.i);
+}
+
+static PyObject *number_index(PyObject *self)
+{
+    const fl_tensor *t = pytensor_get(self);
+    if (t->numel != 1 || t->dtype > FL_INT64) {
+        PyErr_SetString(PyExc_TypeError, "only integer tensors of a single element can be converted to an index");
+        return NULL;
+    }
+    return PyLong_FromLongLong(tensor_element(t, 0).as.i);
+}
+
+PyType_Slot pytensor_number_slots[] = {
+    SLOT(Py_nb_add, number_add),
+    SLOT(Py_nb_subtract, number_sub),
+    SLOT(Py_nb_multiply, number_mul),
+    SLOT(Py_nb_true_divide, number_div),
+    SLOT(Py_nb_floor_divide, number_floor_divide),
+    SLOT(Py_nb_remainder, number_remainder),
+    SLOT(Py_nb_power, number_pow),
+    SLOT(Py_nb_and, number_and),
+    SLOT(Py_nb_or, number_or),
+    SLOT(Py_nb_xor, number_xor),
+    SLOT(Py_nb_lshift, number_left_shift),
+    SLOT(Py_nb_rshift, number_right_shift),
+    SLOT(Py_nb_matrix_multiply, number_matmul),
+    SLOT(Py_nb_negative, number_neg),
+    SLOT(Py_nb_positive, number_positive),
+    SLOT(Py_nb_absolute, number_abs),
+    SLOT(Py_nb_invert, number_invert),
+    SLOT(Py_nb_inplace_add, number_add_inplace),
+    SLOT(Py_nb_inplace_subtract, number_sub_inplace),
+    SLOT(Py_nb_inplace_multiply, number_mul_inplace),
+    SLOT(Py_nb_inplace_true_divide, number_div_inplace),
+    SLOT(Py_nb_inplace_floor_divide, number_floor_divide_inplace),
+    SLOT(Py_nb_inplace_remainder, number_remainder_inplace),
+    SLOT(Py_nb_inplace_power, number_pow_inplace),
+    SLOT(Py_nb_inplace_and, number_and_inplace),
+    SLOT(Py_nb_inplace_or, number_or_inplace),
+    SLOT(Py_nb_inplace_xor, number_xor_inplace),
+    SLOT(Py_nb_inplace_lshift, number_left_shift_inplace),
+    SLOT(Py_nb_inplace_rshift, number_right_shift_inplace),
+    SLOT(Py_nb_bool, number_truth),
+    SLOT(Py_nb_int, number_int),
+    SLOT(Py_nb_float, number_float),
+    SLOT(Py_nb_index, number_index),
+    SLOT(Py_tp_richcompare, number_compare),
+    {0},
+};

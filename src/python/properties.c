@@ -1,0 +1,296 @@
+/* Tensor's properties: shape and dtype, gradient and graph, the many questions with a fixed answer. */
+#include "python/tensor_object.h"
+#include "python/types.h"
+
+#define GETTER(name) static PyObject *get_##name(PyObject *self, void *context __attribute__((unused)))
+
+GETTER(shape)
+{
+    const fl_tensor *t = pytensor_get(self);
+    return types_size(t->ndim, t->sizes);
+}
+
+GETTER(ndim)
+{
+    return PyLong_FromLong(pytensor_get(self)->ndim);
+}
+
+GETTER(dtype)
+{
+    return types_dtype(pytensor_get(self)->dtype);
+}
+
+GETTER(device)
+{
+    return types_device(fl_device_of(pytensor_get(self)));
+}
+
+GETTER(layout)
+{
+    (void)self;
+    return types_layout();
+}
+
+GETTER(itemsize)
+{
+    return PyLong_FromSize_t(dtype_size(pytensor_get(self)->dtype));
+}
+
+GETTER(nbytes)
+{
+    const fl_tensor *t = pytensor_get(self);
+    return PyLong_FromLongLong(t->numel * (int64_t)dtype_size(t->dtype));
+}
+
+GETTER(names)
+{
+    int ndim = pytensor_get(self)->ndim;
+    PyObject *names = PyTuple_New(ndim);
+    for (int i = 0; names && i < ndim; i++)
+        PyTuple_SetItem(names, i, Py_NewRef(Py_None));
+    return names;
+}
+
+GETTER(is_cpu)
+{
+    return python_bool(fl_device_of(pytensor_get(self)).kind == FL_CPU);
+}
+
+GETTER(base)
+{
+    return pytensor_show(pytensor_get(self)->base);
+}
+
+GETTER(no)
+{
+    (void)self;
+    Py_RETURN_FALSE;
+}
+
+GETTER(none)
+{
+    (void)self;
+    Py_RETURN_NONE;
+}
+
+/* ---- The gradient and the graph ---------------------------------------------------------------------------------------- */
+
+GETTER(requires_grad)
+{
+    return python_bool(tensor_requires_grad(pytensor_get(self)));
+}
+
+static int set_requires_grad(PyObject *self, PyObject *value, void *context)
+{
+    (void)context;
+    if (!value || !PyBool_Check(value)) {
+        PyErr_SetString(PyExc_RuntimeError, "requires_grad must be a bool");
+        return -1;
+    }
+    if (autograd_set_requires_grad(pytensor_get(self), value == Py_True) == 0)
+        return 0;
+    raise_error();
+    return -1;
+}
+
+GETTER(is_leaf)
+{
+    return python_bool(tensor_is_leaf(pytensor_get(self)));
+}
+
+GETTER(grad)
+{
+    fl_tensor *t = pytensor_get(self);
+    const struct autograd *state = t->autograd;
+    if (state && state->grad)
+        return pytensor_show(state->grad);
+    if (state && state->node && !state->retains_grad &&
+        PyErr_WarnEx(PyExc_UserWarning,
+                     "The .grad attribute of a Tensor that is not a leaf Tensor is being accessed. Its .grad attribute won't "
+                     "be populated during autograd.backward(). If you indeed want the .grad field to be populated for a "
+                     "non-leaf Tensor, use .retain_grad() on the non-leaf Tensor.", 1) < 0)
+        return NULL;
+    Py_RETURN_NONE;
+}
+
+static int set_grad(PyObject *self, PyObject *value, void *context)
+{
+    (void)context;
+    fl_tensor *grad = NULL;
+    if (value && value != Py_None) {
+        if (!pytensor_check(value)) {
+            PyErr_Format(PyExc_TypeError, "assigned grad expected to be a Tensor or None but got grad of type %s",
+                         python_type_name(value));
+            return -1;
+        }
+        if (value == self) {
+            PyErr_SetString(PyExc_RuntimeError, "can't assign Variable as its own grad");
+            return -1;
+        }
+        grad = pytensor_get(value);
+    }
+    if (autograd_set_grad(pytensor_get(self), grad) == 0)
+        return 0;
+    raise_error();
+    return -1;
+}
+
+GETTER(grad_fn)
+{
+    int result;
+    fl_tensor *t = pytensor_get(self);
+    if (tensor_is_leaf(t))
+        Py_RETURN_NONE;
+    struct node *n = autograd_node(t, &result);
+    return n ? nodes_show(n) : fl_error() != FL_OK ? raise_error() : Py_NewRef(Py_None);
+}
+
+GETTER(retains_grad)
+{
+    const struct autograd *state = pytensor_get(self)->autograd;
+    return python_bool(state && state->retains_grad);
+}
+
+GETTER(output_nr)
+{
+    const struct autograd *state = pytensor_get(self)->autograd;
+    return PyLong_FromLong(state ? state->result : 0);
+}
+
+GETTER(version)
+{
+    const fl_tensor *t = pytensor_get(self);
+    return PyLong_FromLong(t->storage ? (long)t->storage->version : 0);
+}
+
+/* ---- The content without history --------------------------------------------------------------------------------------- */
+
+GETTER(data)
+{
+    fl_tensor *alias = autograd_detach(pytensor_get(self));
+    if (alias)
+        alias->flags |= TENSOR_UNTRACKED;
+    return pytensor_wrap(alias);
+}
+
+int pytensor_set_data(fl_tensor *t, const fl_tensor *from)
+{
+    if (t == from)
+        return 0;
+    if (tensor_requires_grad(t) && !dtype_is_floating(from->dtype) && !dtype_is_complex(from->dtype))
+        return error_set(FL_RUNTIME_ERROR, "data set to a tensor that requires gradients must be floating point or complex "
+                                           "dtype");
+    int dtype = t->dtype;
+    tensor_set_storage(t, from->storage);
+    t->dtype = from->dtype;
+    if (tensor_set_shape(t, from->ndim, from->sizes, from->strides, from->offset) == 0)
+        return 0;
+    t->dtype = (int8_t)dtype;
+    return -1;
+}
+
+static int set_data(PyObject *self, PyObject *value, void *context)
+{
+    (void)context;
+    if (!value || !pytensor_check(value)) {
+        PyErr_Format(PyExc_TypeError, "Variable data has to be a tensor, but got %s",
+                     value ? python_type_name(value) : "nothing");
+        return -1;
+    }
+    if (pytensor_set_data(pytensor_get(self), pytensor_get(value)) == 0)
+        return 0;
+    raise_error();
+    return -1;
+}
+
+/* ---- Transposed ---------------------------------------------------------------------------------------------------------- */
+
+static PyObject *transposed(PyObject *self, int dims)
+{
+    OPERATOR(permute, "permute");
+    fl_tensor *t = pytensor_get(self);
+    int64_t order[TENSOR_MAX_DIMS];
+    for (int i = 0; i < t->ndim; i++)
+        order[i] = i < t->ndim - dims ? i : t->ndim - 1 - (i - (t->ndim - dims));
+    fl_value list = {.tag = FL_INTS, .count = (uint32_t)t->ndim, .as.ints = order};
+    return pytensor_wrap(pytensor_call(permute, t, (struct named_value[]){{"dims", list}, {0}}));
+}
+
+GETTER(T)
+{
+    return transposed(self, pytensor_get(self)->ndim);
+}
+
+GETTER(mT)
+{
+    int ndim = pytensor_get(self)->ndim;
+    if (ndim < 2)
+        return PyErr_Format(PyExc_RuntimeError,
+                            "tensor.mT is only supported on matrices or batches of matrices. Got %d-D tensor.", ndim);
+    return transposed(self, 2);
+}
+
+GETTER(H)
+{
+    int ndim = pytensor_get(self)->ndim;
+    if (ndim != 2 && ndim != 0)
+        return PyErr_Format(PyExc_RuntimeError,
+                            "tensor.H is only supported on matrices (2-D tensors). Got %d-D tensor.", ndim);
+    return transposed(self, ndim);
+}
+
+GETTER(real)
+{
+    return Py_NewRef(self);
+}
+
+GETTER(imag)
+{
+    (void)self;
+    PyErr_SetString(PyExc_RuntimeError, "imag is not implemented for tensors with non-complex dtypes.");
+    return NULL;
+}
+
+#define SAYS_NO(name) {name, get_no, NULL, NULL, NULL}
+
+PyGetSetDef pytensor_properties[] = {
+    {"shape", get_shape, NULL, "The size of each dimension.", NULL},
+    {"ndim", get_ndim, NULL, "The number of dimensions.", NULL},
+    {"dtype", get_dtype, NULL, "The dtype of the elements.", NULL},
+    {"device", get_device, NULL, "Where the elements are.", NULL},
+    {"layout", get_layout, NULL, NULL, NULL},
+    {"itemsize", get_itemsize, NULL, "Bytes of an element.", NULL},
+    {"nbytes", get_nbytes, NULL, "Bytes of all elements.", NULL},
+    {"names", get_names, NULL, NULL, NULL},
+    {"requires_grad", get_requires_grad, set_requires_grad, "Whether calls with it are recorded.", NULL},
+    {"is_leaf", get_is_leaf, NULL, "Whether no recorded call made it.", NULL},
+    {"grad", get_grad, set_grad, "The gradient gathered by backward, or None.", NULL},
+    {"_grad", get_grad, set_grad, NULL, NULL},
+    {"grad_fn", get_grad_fn, NULL, "The node of the call that made it, or None.", NULL},
+    {"retains_grad", get_retains_grad, NULL, NULL, NULL},
+    {"output_nr", get_output_nr, NULL, NULL, NULL},
+    {"_version", get_version, NULL, "How often its memory has been written.", NULL},
+    {"data", get_data, set_data, "The same memory without history; assigning replaces it.", NULL},
+    {"T", get_T, NULL, "With all dimensions reversed.", NULL},
+    {"mT", get_mT, NULL, "With the last two dimensions swapped.", NULL},
+    {"H", get_H, NULL, NULL, NULL},
+    {"mH", get_mT, NULL, NULL, NULL},
+    {"real", get_real, NULL, NULL, NULL},
+    {"imag", get_imag, NULL, NULL, NULL},
+    {"_base", get_base, NULL, "The tensor it is a view of, or None.", NULL},
+    {"name", get_none, NULL, NULL, NULL},
+    {"_backward_hooks", get_none, NULL, NULL, NULL},
+    {"_has_symbolic_sizes_strides", get_no, NULL, NULL, NULL},
+    {"is_cpu", get_is_cpu, NULL, NULL, NULL},
+    SAYS_NO("is_cuda"),
+    SAYS_NO("is_sparse"),
+    SAYS_NO("is_sparse_csr"),
+    SAYS_NO("is_quantized"),
+    SAYS_NO("is_meta"),
+    SAYS_NO("is_mps"),
+    SAYS_NO("is_mkldnn"),
+    SAYS_NO("is_xpu"),
+    SAYS_NO("is_nested"),
+    SAYS_NO("is_vulkan"),
+    {0},
+};

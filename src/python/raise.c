@@ -1,0 +1,73 @@
+/* Errors of the library become Python exceptions here, and exceptions of callbacks travel through C here. */
+#include "python/python.h"
+
+#include <stdio.h>
+
+static PyObject *out_of_memory;
+
+/* An exception that a callback raised while the library ran, until the call that started it returns. */
+static __thread PyObject *stashed_type, *stashed_value, *stashed_traceback;
+
+void raise_forget(void)
+{
+    Py_CLEAR(stashed_type);
+    Py_CLEAR(stashed_value);
+    Py_CLEAR(stashed_traceback);
+}
+
+int raise_stash(void)
+{
+    raise_forget();
+    PyErr_Fetch(&stashed_type, &stashed_value, &stashed_traceback);
+    return error_set(FL_RUNTIME_ERROR, "a Python function failed during the call");
+}
+
+static PyObject *exception_of(fl_error_kind kind)
+{
+    switch (kind) {
+    case FL_VALUE_ERROR: return PyExc_ValueError;
+    case FL_TYPE_ERROR: return PyExc_TypeError;
+    case FL_INDEX_ERROR: return PyExc_IndexError;
+    case FL_NOT_IMPLEMENTED: return PyExc_NotImplementedError;
+    case FL_OUT_OF_MEMORY: return out_of_memory;
+    case FL_FILE_NOT_FOUND: return PyExc_FileNotFoundError;
+    case FL_IO_ERROR: return PyExc_OSError;
+    case FL_OVERFLOW_ERROR: return PyExc_OverflowError;
+    default: return PyExc_RuntimeError;
+    }
+}
+
+PyObject *raise_error(void)
+{
+    if (stashed_type) {
+        PyErr_Restore(stashed_type, stashed_value, stashed_traceback);
+        stashed_type = stashed_value = stashed_traceback = NULL;
+        fl_error_clear();
+        return NULL;
+    }
+    if (PyErr_Occurred())
+        return NULL;
+    const char *text = fl_error_message();
+    PyErr_SetString(exception_of(fl_error()), text && *text ? text : "unknown error");
+    fl_error_clear();
+    return NULL;
+}
+
+const char *python_type_name(PyObject *o)
+{
+    static char names[4][128]; /* the GIL is held */
+    static int next;
+    char *out = names[next++ % 4];
+    PyObject *name = PyType_GetName(Py_TYPE(o));
+    const char *text = name ? PyUnicode_AsUTF8AndSize(name, NULL) : NULL;
+    snprintf(out, sizeof names[0], "%s", text ? text : "object");
+    Py_XDECREF(name);
+    return out;
+}
+
+int raise_init(PyObject *module)
+{
+    out_of_memory = PyErr_NewExceptionWithDoc(
+        "flambeau.OutOfMemoryError", "An allocation failed; the program can go on.", PyExc_RuntimeError, NULL);
+    return out_of_memory ? PyModule_AddObjectRef(module, "OutOfMemoryError", out_of_memory) : -1;
+}

@@ -1,0 +1,440 @@
+/* x[...] and x[...] = v.
+ *
+ * A key is read from left to right. Integers, slices, None and Ellipsis only change sizes, strides and the offset: together they
+ * make one view. Where the view must be recorded, each of them is a call of select, slice or unsqueeze instead. Index tensors,
+ * masks and lists are gathered on the way, each at the dim of the view that it stands for, and given to index or index_put_.
+ */
+#include <string.h>
+
+#include "python/arguments.h"
+#include "python/tensor_object.h"
+
+/* The view so far. */
+struct subscript {
+    fl_tensor *self;   /* borrowed */
+    fl_tensor *view;   /* recorded: what the calls so far gave (owned), NULL before the first */
+    bool recorded;
+    int ndim, dim;     /* dims of the view; the one that the next item speaks of */
+    int real_dim;      /* the dim of self that it is, for messages */
+    int64_t offset;
+    int64_t sizes[TENSOR_MAX_DIMS], strides[TENSOR_MAX_DIMS];
+    int behind;        /* dims that masks took beyond the one entry that each has in index */
+    int indices;       /* entries of index in use, NULL where a dim is taken whole */
+    fl_tensor *index[TENSOR_MAX_DIMS]; /* owned */
+};
+
+static void subscript_begin(struct subscript *s, fl_tensor *self, bool recorded)
+{
+    s->self = self;
+    s->view = NULL;
+    s->recorded = recorded;
+    s->ndim = self->ndim;
+    s->dim = s->real_dim = s->indices = s->behind = 0;
+    s->offset = self->offset;
+    for (int i = 0; i < self->ndim; i++)
+        s->sizes[i] = self->sizes[i], s->strides[i] = self->strides[i];
+}
+
+static void subscript_end(struct subscript *s)
+{
+    if (s->view)
+        tensor_release(s->view);
+    for (int i = 0; i < s->indices; i++)
+        tensor_release(s->index[i]);
+}
+
+/* A view as the door makes it when nothing is recorded. */
+static fl_tensor *plain_view(fl_tensor *self, int ndim, const int64_t *sizes, const int64_t *strides, int64_t offset)
+{
+    fl_tensor *y = tensor_alias(self, ndim, sizes, strides, offset);
+    if (y && !autograd_mode.inference) {
+        y->base = tensor_retain(self->base ? self->base : self);
+        if (!autograd_mode.grad || self->flags & TENSOR_NO_GRAD_VIEW)
+            y->flags |= TENSOR_NO_GRAD_VIEW;
+    }
+    return y;
+}
+
+/* One recorded step: the view becomes what the operator gives for it. */
+static bool step(struct subscript *s, const fl_op *op, const struct named_value *named)
+{
+    fl_tensor *y = pytensor_call(op, s->view ? s->view : s->self, named);
+    if (!y)
+        return raise_error(), false;
+    tensor_release(s->view);
+    s->view = y;
+    return true;
+}
+
+#define STEP(s, name, ...)                                                                         \
+    static const fl_op *op;                                                                        \
+    if ((s)->recorded && ((!op && !(op = pytensor_operator(name))) ||                              \
+                          !step(s, op, (struct named_value[]){__VA_ARGS__, {0}})))                 \
+    return false
+
+/* ---- One item of the key ------------------------------------------------------------------------------------------------ */
+
+static bool take_int(struct subscript *s, int64_t i)
+{
+    if (s->dim >= s->ndim) {
+        PyErr_SetString(PyExc_IndexError, s->self->ndim ? "too many indices for tensor"
+                                                        : "invalid index of a 0-dim tensor. Use `tensor.item()` in Python or "
+                                                          "`tensor.item<T>()` in C++ to convert a 0-dim tensor to a number");
+        return false;
+    }
+    int64_t size = s->sizes[s->dim];
+    if (i < -size || i >= size) {
+        PyErr_Format(PyExc_IndexError, "index %lld is out of bounds for dimension %d with size %lld", (long long)i,
+                     s->real_dim, (long long)size);
+        return false;
+    }
+    i += i < 0 ? size : 0;
+    STEP(s, "select", {"dim", fl_int(s->dim)}, {"index", fl_int(i)});
+    s->offset += i * s->strides[s->dim];
+    s->ndim--;
+    for (int d = s->dim; d < s->ndim; d++)
+        s->sizes[d] = s->sizes[d + 1], s->strides[d] = s->strides[d + 1];
+    s->real_dim++;
+    return true;
+}
+
+static bool take_slice(struct subscript *s, PyObject *slice)
+{
+    Py_ssize_t start, stop, by;
+    if (PySlice_Unpack(slice, &start, &stop, &by) < 0)
+        return false;
+    if (by <= 0) {
+        PyErr_SetString(PyExc_ValueError, "step must be greater than zero");
+        return false;
+    }
+    int64_t size = s->sizes[s->dim];
+    Py_ssize_t count = PySlice_AdjustIndices((Py_ssize_t)size, &start, &stop, by);
+    if (start != 0 || count != size || by != 1) {
+        STEP(s, "slice", {"dim", fl_int(s->dim)}, {"start", fl_int(start)}, {"end", fl_int(stop)}, {"step", fl_int(by)});
+        s->offset += count ? start * s->strides[s->dim] : 0;
+        s->sizes[s->dim] = count;
+        s->strides[s->dim] *= by;
+    }
+    s->dim++, s->real_dim++;
+    return true;
+}
+
+static bool take_none(struct subscript *s)
+{
+    if (s->ndim == TENSOR_MAX_DIMS) {
+        PyErr_Format(PyExc_IndexError, "a tensor has at most %d dims", TENSOR_MAX_DIMS);
+        return false;
+    }
+    STEP(s, "unsqueeze", {"dim", fl_int(s->dim)});
+    for (int d = s->ndim; d > s->dim; d--)
+        s->sizes[d] = s->sizes[d - 1], s->strides[d] = s->strides[d - 1];
+    s->strides[s->dim] = s->dim < s->ndim ? s->sizes[s->dim + 1] * s->strides[s->dim + 1] : 1;
+    s->sizes[s->dim] = 1;
+    s->ndim++, s->dim++;
+    return true;
+}
+
+/* Notes an index tensor (taken over) for the dim at hand. */
+static bool take_index(struct subscript *s, fl_tensor *index)
+{
+    if (!index)
+        return raise_error(), false;
+    if (s->dim >= TENSOR_MAX_DIMS) {
+        tensor_release(index);
+        PyErr_SetString(PyExc_IndexError, "too many indices for tensor");
+        return false;
+    }
+    while (s->indices < s->dim - s->behind)
+        s->index[s->indices++] = NULL;
+    s->index[s->indices++] = index;
+    int dims = index->dtype == FL_BOOL ? index->ndim : 1;
+    s->behind += dims - 1;
+    s->dim += dims, s->real_dim += dims;
+    return true;
+}
+
+/* True and False as an index: a new dim, taken whole or not at all. */
+static bool take_truth(struct subscript *s, bool truth)
+{
+    int64_t size = truth;
+    if (!take_none(s))
+        return false;
+    s->dim--, s->real_dim--;
+    fl_tensor *index = tensor_new(1, &size, FL_INT64);
+    if (index && truth)
+        *(int64_t *)index->data = 0;
+    return take_index(s, index);
+}
+
+static bool take_tensor(struct subscript *s, fl_tensor *t)
+{
+    if (t->dtype > FL_INT64 || t->dtype == FL_INT8 || t->dtype == FL_INT16) {
+        PyErr_SetString(PyExc_IndexError, "tensors used as indices must be long, int, byte or bool tensors");
+        return false;
+    }
+    bool is_mask = t->dtype == FL_BOOL || t->dtype == FL_UINT8;
+    if (t->ndim == 0 && is_mask)
+        return take_truth(s, tensor_element(t, 0).as.i != 0);
+    if (t->ndim == 0)
+        return take_int(s, tensor_element(t, 0).as.i);
+    return take_index(s, t->dtype == FL_UINT8   ? tensor_as(t, FL_BOOL)
+                         : t->dtype == FL_INT32 ? tensor_as(t, FL_INT64)
+                                                : tensor_retain(t));
+}
+
+static bool take_data(struct subscript *s, PyObject *item)
+{
+    bool empty = python_is_sequence(item) && python_length(item) == 0;
+    fl_tensor *t = data_tensor(item, empty ? FL_INT64 : FL_NO_DTYPE);
+    if (!t)
+        return raise_error(), false;
+    bool ok = take_tensor(s, t);
+    tensor_release(t);
+    return ok;
+}
+
+static bool refuse_item(PyObject *item)
+{
+    PyErr_Format(PyExc_IndexError, "only integers, slices (`:`), ellipsis (`...`), None and long or byte Variables are valid "
+                                   "indices (got %s)", python_type_name(item));
+    return false;
+}
+
+/* `whole`: how many dims an Ellipsis stands for. */
+static bool take_item(struct subscript *s, PyObject *item, int whole)
+{
+    if (item == Py_None)
+        return take_none(s);
+    if (item == Py_Ellipsis)
+        return s->dim += whole, s->real_dim += whole, true;
+    if (PyBool_Check(item))
+        return take_truth(s, item == Py_True);
+    if (PySlice_Check(item))
+        return take_slice(s, item);
+    if (pytensor_check(item))
+        return take_tensor(s, pytensor_get(item));
+    if (!PyLong_Check(item) && PySequence_Check(item) && !PyUnicode_Check(item) && !PyBytes_Check(item))
+        return take_data(s, item);
+    if (PyIndex_Check(item)) {
+        Py_ssize_t i = PyNumber_AsSsize_t(item, PyExc_IndexError);
+        return (i != -1 || !PyErr_Occurred()) && take_int(s, i);
+    }
+    return refuse_item(item);
+}
+
+/* How many dims of self an item speaks of. */
+static int dims_of(PyObject *item)
+{
+    if (item == Py_None || item == Py_Ellipsis || PyBool_Check(item))
+        return 0;
+    if (!pytensor_check(item))
+        return 1;
+    const fl_tensor *t = pytensor_get(item);
+    return t->dtype == FL_BOOL || t->dtype == FL_UINT8 ? t->ndim : 1;
+}
+
+/* PyTorch's rule for lists of less than 32 items: one that holds a slice, a sequence, a tensor, None or Ellipsis is read as a
+ * tuple. */
+static bool is_like_tuple(PyObject *key)
+{
+    bool like = false;
+    Py_ssize_t count = PyList_Check(key) ? PyList_Size(key) : 0;
+    for (Py_ssize_t i = 0; i < count && count < 32; i++) {
+        PyObject *item = PyList_GetItem(key, i);
+        like |= item == Py_None || item == Py_Ellipsis || PySlice_Check(item) || pytensor_check(item) ||
+                PySequence_Check(item);
+    }
+    return like;
+}
+
+static bool take_key(struct subscript *s, PyObject *key)
+{
+    if (is_like_tuple(key)) {
+        PyObject *tuple = PyList_AsTuple(key);
+        bool ok = tuple && take_key(s, tuple);
+        Py_XDECREF(tuple);
+        return ok;
+    }
+    bool is_tuple = PyTuple_Check(key);
+    Py_ssize_t count = is_tuple ? PyTuple_Size(key) : 1;
+    int dims = 0;
+    for (Py_ssize_t i = 0; i < count; i++)
+        dims += dims_of(is_tuple ? PyTuple_GetItem(key, i) : key);
+    if (dims > s->self->ndim) {
+        if (s->self->ndim == 0 && dims == 1 && count == 1 && PyIndex_Check(is_tuple ? PyTuple_GetItem(key, 0) : key))
+            return take_int(s, 0);
+        PyErr_Format(PyExc_IndexError, "too many indices for tensor of dimension %d", s->self->ndim);
+        return false;
+    }
+    int whole = s->self->ndim - dims;
+    for (Py_ssize_t i = 0; i < count; i++)
+        if (!take_item(s, is_tuple ? PyTuple_GetItem(key, i) : key, whole))
+            return false;
+    return true;
+}
+
+/* The view that the basic items make: a new reference, NULL with an exception. */
+static fl_tensor *take_view(struct subscript *s)
+{
+    if (s->recorded && !s->view) {
+        STEP(s, "as_strided", {"size", {.tag = FL_INTS, .count = (uint32_t)s->ndim, .as.ints = s->sizes}},
+             {"stride", {.tag = FL_INTS, .count = (uint32_t)s->ndim, .as.ints = s->strides}},
+             {"storage_offset", fl_int(s->offset)});
+    }
+    if (s->recorded)
+        return tensor_retain(s->view);
+    fl_tensor *y = plain_view(s->self, s->ndim, s->sizes, s->strides, s->offset);
+    if (!y)
+        raise_error();
+    return y;
+}
+
+/* ---- Reading ------------------------------------------------------------------------------------------------------------ */
+
+static PyObject *gather(struct subscript *s, fl_tensor *from)
+{
+    OPERATOR(op, "index");
+    struct arguments a;
+    fl_value result;
+    a.value[0] = fl_tensor_value(from);
+    a.value[1] = (fl_value){.tag = FL_TENSORS, .count = (uint32_t)s->indices, .as.tensors = s->index};
+    return arguments_run(op, &a, &result) == 0 ? pytensor_wrap(result.as.tensor) : raise_error();
+}
+
+/* x[i], the commonest: one view without any table. */
+static PyObject *row(fl_tensor *t, int64_t i)
+{
+    if (i < -t->sizes[0] || i >= t->sizes[0])
+        return PyErr_Format(PyExc_IndexError, "index %lld is out of bounds for dimension 0 with size %lld", (long long)i,
+                            (long long)t->sizes[0]);
+    i += i < 0 ? t->sizes[0] : 0;
+    return pytensor_wrap(plain_view(t, t->ndim - 1, t->sizes + 1, t->strides + 1, t->offset + i * t->strides[0]));
+}
+
+PyObject *subscript_get(PyObject *self, PyObject *key)
+{
+    fl_tensor *t = pytensor_get(self);
+    bool recorded = autograd_mode.grad && tensor_requires_grad(t);
+    if (PyLong_CheckExact(key) && t->ndim && !recorded) {
+        int64_t i = PyLong_AsLongLong(key);
+        if (i != -1 || !PyErr_Occurred())
+            return row(t, i);
+        PyErr_Clear();
+        PyErr_SetString(PyExc_IndexError, "cannot fit 'int' into an index-sized integer");
+        return NULL;
+    }
+    struct subscript s;
+    PyObject *result = NULL;
+    subscript_begin(&s, t, recorded);
+    if (take_key(&s, key)) {
+        bool whole = s.indices && !s.view && s.ndim == t->ndim && s.offset == t->offset &&
+                     memcmp(s.sizes, t->sizes, (size_t)t->ndim * sizeof *s.sizes) == 0 &&
+                     memcmp(s.strides, t->strides, (size_t)t->ndim * sizeof *s.strides) == 0;
+        fl_tensor *view = whole ? tensor_retain(t) : take_view(&s);
+        if (view && s.indices) {
+            result = gather(&s, view);
+            tensor_release(view);
+        } else if (view) {
+            result = pytensor_wrap(view);
+        }
+    }
+    subscript_end(&s);
+    return result;
+}
+
+/* ---- Writing ------------------------------------------------------------------------------------------------------------ */
+
+/* What is assigned as a tensor: a new reference. */
+static fl_tensor *value_tensor(const fl_tensor *self, PyObject *value)
+{
+    fl_value number;
+    if (pytensor_check(value))
+        return tensor_retain(pytensor_get(value));
+    int fits = data_number(value, &number);
+    if (fits == 0)
+        PyErr_Format(PyExc_TypeError, "can't assign a %s to a torch.%sTensor", python_type_name(value),
+                     dtype_title(self->dtype));
+    if (fits <= 0)
+        return NULL;
+    fl_tensor *t = tensor_from_number(number, self->dtype);
+    if (!t)
+        raise_error();
+    return t;
+}
+
+/* Without the leading dims of size 1 that are more than ndim. Takes over t. */
+static fl_tensor *trim(fl_tensor *t, int ndim)
+{
+    int extra = 0;
+    while (t->ndim - extra > ndim && t->sizes[extra] == 1)
+        extra++;
+    if (!extra)
+        return t;
+    static const fl_op *view;
+    fl_value sizes = {.tag = FL_INTS, .count = (uint32_t)(t->ndim - extra), .as.ints = t->sizes + extra};
+    fl_tensor *y = NULL;
+    if (view || (view = pytensor_operator("reshape")))
+        y = pytensor_call(view, t, (struct named_value[]){{"shape", sizes}, {0}});
+    tensor_release(t);
+    if (!y)
+        raise_error();
+    return y;
+}
+
+static int run_writer(const char *name, const fl_op **op, struct arguments *a, int given)
+{
+    fl_value result;
+    if (!*op && !(*op = pytensor_operator(name)))
+        return -1;
+    for (int i = given; i < (*op)->params; i++)
+        a->value[i] = (*op)->param[i].has_default ? (*op)->param[i].value : fl_none();
+    if (arguments_run(*op, a, &result) != 0)
+        return raise_error(), -1;
+    fl_value_release(&result);
+    return 0;
+}
+
+/* Writes value (taken over) where the subscript says. */
+static int store(struct subscript *s, fl_tensor *to, fl_tensor *value)
+{
+    static const fl_op *copy, *put;
+    struct arguments a;
+    int status = -1;
+    a.value[0] = fl_tensor_value(to);
+    if (s->indices) {
+        a.value[1] = (fl_value){.tag = FL_TENSORS, .count = (uint32_t)s->indices, .as.tensors = s->index};
+        a.value[2] = fl_tensor_value(value);
+        status = run_writer("index_put_", &put, &a, 3);
+    } else if ((value = trim(value, to->ndim))) {
+        a.value[1] = fl_tensor_value(value);
+        status = run_writer("copy_", &copy, &a, 2);
+    }
+    if (value)
+        tensor_release(value);
+    return status;
+}
+
+int subscript_set(PyObject *self, PyObject *key, PyObject *value)
+{
+    fl_tensor *t = pytensor_get(self);
+    if (!value) {
+        PyErr_SetString(PyExc_TypeError, "Tensor does not support deleting items");
+        return -1;
+    }
+    struct subscript s;
+    int status = -1;
+    subscript_begin(&s, t, autograd_mode.grad && tensor_requires_grad(t));
+    fl_tensor *from = value_tensor(t, value);
+    if (from && take_key(&s, key)) {
+        fl_tensor *to = take_view(&s);
+        if (to) {
+            status = store(&s, to, from);
+            from = NULL;
+            tensor_release(to);
+        }
+    }
+    if (from)
+        tensor_release(from);
+    subscript_end(&s);
+    return status;
+}

@@ -1,0 +1,341 @@
+/* The type flambeau.Tensor: making, dropping, attributes.
+ *
+ * An object owns a reference to its handle, and the handle's `python` points back, so a handle that is shown again while its
+ * object lives gives the same object. Plain objects come from a free list. The collector knows of an object only once it has
+ * a __dict__ (or is of a subclass): a plain tensor cannot be part of a cycle of Python objects that it could see.
+ */
+#include "python/tensor_object.h"
+
+#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "python/types.h"
+
+PyTypeObject *pytensor_type;
+
+enum { FREE_MAX = 512 };
+static struct tensor_object *free_objects[FREE_MAX];
+static int free_count;
+
+/* ---- Life ------------------------------------------------------------------------------------------------------------ */
+
+PyObject *pytensor_make(PyTypeObject *type, fl_tensor *t)
+{
+    struct tensor_object *self;
+    if (type != pytensor_type) {
+        self = (struct tensor_object *)PyType_GenericAlloc(type, 0);
+    } else if (free_count) {
+        self = free_objects[--free_count];
+        PyObject_Init((PyObject *)self, type);
+    } else {
+        self = PyObject_GC_New(struct tensor_object, type);
+        if (self)
+            self->dict = self->weakrefs = NULL;
+    }
+    if (!self) {
+        tensor_release(t);
+        return NULL;
+    }
+    self->tensor = t;
+    t->python = self;
+    return (PyObject *)self;
+}
+
+PyObject *pytensor_wrap(fl_tensor *t)
+{
+    if (!t)
+        return raise_error();
+    if (!t->python)
+        return pytensor_make(pytensor_type, t);
+    PyObject *self = Py_NewRef((PyObject *)t->python);
+    tensor_release(t);
+    return self;
+}
+
+PyObject *pytensor_show(fl_tensor *t)
+{
+    return t ? pytensor_wrap(tensor_retain(t)) : Py_NewRef(Py_None);
+}
+
+static void tensor_dealloc(PyObject *o)
+{
+    struct tensor_object *self = (struct tensor_object *)o;
+    PyTypeObject *type = Py_TYPE(o);
+    PyObject_GC_UnTrack(o);
+    if (self->tensor)
+        self->tensor->python = NULL;
+    if (self->weakrefs)
+        PyObject_ClearWeakRefs(o);
+    Py_CLEAR(self->dict);
+    if (self->tensor)
+        tensor_release(self->tensor);
+    self->tensor = NULL;
+    if (type == pytensor_type && free_count < FREE_MAX)
+        free_objects[free_count++] = self;
+    else
+        PyObject_GC_Del(o);
+    Py_DECREF(type);
+}
+
+static int tensor_traverse(PyObject *o, visitproc visit, void *arg)
+{
+    Py_VISIT(Py_TYPE(o));
+    Py_VISIT(((struct tensor_object *)o)->dict);
+    return 0;
+}
+
+static int tensor_clear(PyObject *o)
+{
+    Py_CLEAR(((struct tensor_object *)o)->dict);
+    return 0;
+}
+
+/* Once there is a __dict__ the collector must see the object. */
+static void track_dict(PyObject *o)
+{
+    if (((struct tensor_object *)o)->dict && !PyObject_GC_IsTracked(o))
+        PyObject_GC_Track(o);
+}
+
+static int tensor_setattr(PyObject *o, PyObject *name, PyObject *value)
+{
+    int failed = PyObject_GenericSetAttr(o, name, value);
+    track_dict(o);
+    return failed;
+}
+
+static PyObject *dict_get(PyObject *o, void *context)
+{
+    PyObject *dict = PyObject_GenericGetDict(o, context);
+    track_dict(o);
+    return dict;
+}
+
+static int dict_set(PyObject *o, PyObject *value, void *context)
+{
+    int failed = PyObject_GenericSetDict(o, value, context);
+    track_dict(o);
+    return failed;
+}
+
+/* ---- Making from Python ---------------------------------------------------------------------------------------------- */
+
+/* Whether every argument is an int: Tensor(2, 3). */
+static bool are_ints(PyObject *args)
+{
+    for (Py_ssize_t i = 0; i < PyTuple_Size(args); i++)
+        if (!PyLong_Check(PyTuple_GetItem(args, i)) || PyBool_Check(PyTuple_GetItem(args, i)))
+            return false;
+    return true;
+}
+
+static fl_tensor *uninitialised(PyObject *sizes)
+{
+    int64_t dims[TENSOR_MAX_DIMS];
+    Py_ssize_t count = PyTuple_Size(sizes);
+    if (count > TENSOR_MAX_DIMS)
+        return error_null(FL_VALUE_ERROR, "a tensor has at most %d dims, got %zd", TENSOR_MAX_DIMS, count);
+    for (Py_ssize_t i = 0; i < count; i++)
+        dims[i] = PyLong_AsLongLong(PyTuple_GetItem(sizes, i));
+    return PyErr_Occurred() ? NULL : tensor_new((int)count, dims, dtype_default());
+}
+
+/* torch.Tensor's own constructor: sizes, or data, which become the default dtype; an alias of a tensor. */
+static PyObject *tensor_construct(PyTypeObject *type, PyObject *args, PyObject *kwargs)
+{
+    (void)kwargs;
+    fl_tensor *t;
+    PyObject *first = PyTuple_Size(args) ? PyTuple_GetItem(args, 0) : NULL;
+    static const int64_t nothing[1] = {0};
+    if (!first)
+        t = tensor_new(1, nothing, dtype_default());
+    else if (are_ints(args))
+        t = uninitialised(args);
+    else if (pytensor_check(first))
+        t = autograd_detach(pytensor_get(first));
+    else if (Py_IS_TYPE(first, types_size_type))
+        t = uninitialised(first);
+    else if (PyFloat_Check(first) || PyBool_Check(first))
+        return PyErr_Format(PyExc_TypeError, "new(): data must be a sequence (got %s)", python_type_name(first));
+    else if (PyUnicode_Check(first))
+        return PyErr_Format(PyExc_TypeError, "new(): invalid data type 'str'");
+    else
+        t = data_tensor(first, dtype_default());
+    return t ? pytensor_make(type, t) : raise_error();
+}
+
+static PyObject *make_subclass(PyObject *args, PyObject *kwargs)
+{
+    static char *names[] = {"cls", "data", "require_grad", NULL};
+    PyObject *type, *data;
+    int requires_grad = 0;
+    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "OO|p:_make_subclass", names, &type, &data, &requires_grad))
+        return NULL;
+    if (!PyType_Check(type) || !PyType_IsSubtype((PyTypeObject *)type, pytensor_type))
+        return PyErr_Format(PyExc_TypeError, "cls must be a type that derives from Tensor");
+    if (!pytensor_check(data))
+        return PyErr_Format(PyExc_TypeError, "_make_subclass(): argument 'data' (position 2) must be Tensor, not %s",
+                            python_type_name(data));
+    fl_tensor *t = autograd_detach(pytensor_get(data));
+    if (t && requires_grad && autograd_set_requires_grad(t, true) < 0) {
+        tensor_release(t);
+        t = NULL;
+    }
+    return t ? pytensor_make((PyTypeObject *)type, t) : raise_error();
+}
+
+static PyObject *method_make_subclass(PyObject *unused, PyObject *args, PyObject *kwargs)
+{
+    (void)unused;
+    return make_subclass(args, kwargs);
+}
+
+static PyObject *as_subclass(PyObject *self, PyObject *type)
+{
+    if (!PyType_Check(type) || !PyType_IsSubtype((PyTypeObject *)type, pytensor_type))
+        return PyErr_Format(PyExc_TypeError, "as_subclass(): argument 'cls' must be a type that derives from Tensor");
+    fl_tensor *t = pytensor_get(self);
+    int result;
+    fl_tensor *alias = tensor_alias(t, t->ndim, t->sizes, t->strides, t->offset);
+    if (alias)
+        alias->base = tensor_retain(t->base ? t->base : t);
+    struct node *n = alias ? autograd_node(t, &result) : NULL;
+    if (n && autograd_set_node(alias, n, result) < 0) {
+        tensor_release(alias);
+        alias = NULL;
+    }
+    return alias ? pytensor_make((PyTypeObject *)type, alias) : raise_error();
+}
+
+/* ---- Operators by name ----------------------------------------------------------------------------------------------- */
+
+const fl_op *pytensor_operator(const char *name)
+{
+    const fl_op *first = NULL;
+    for (int i = 0; i < ops_count; i++) {
+        const fl_op *op = ops_all[i];
+        if (strcmp(op->name, name) == 0)
+            return op;
+        if (!first && op->form == FORM_FUNCTION && strcmp(op->base, name) == 0)
+            first = op;
+    }
+    if (!first)
+        PyErr_Format(PyExc_NotImplementedError, "there is no operator %s", name);
+    return first;
+}
+
+fl_tensor *pytensor_call(const fl_op *op, fl_tensor *self, const struct named_value *named)
+{
+    fl_value args[64], result;
+    for (int i = 0; i < op->params; i++) {
+        const struct op_param *p = &op->param[i];
+        args[i] = i == 0 ? fl_tensor_value(self) : p->has_default ? p->value : fl_none();
+        for (const struct named_value *n = named; n && n->name; n++)
+            if (n->value.tag != FL_NONE && strcmp(p->name, n->name) == 0)
+                args[i] = n->value;
+    }
+    if (op_call(op, args, &result) != 0)
+        return NULL;
+    return result.as.tensor;
+}
+
+/* ---- The type -------------------------------------------------------------------------------------------------------- */
+
+static PyMethodDef own_methods[] = {
+    {"_make_subclass", (PyCFunction)(void (*)(void))method_make_subclass, METH_VARARGS | METH_KEYWORDS | METH_STATIC,
+     "_make_subclass(cls, data, require_grad=False): data's memory as a new tensor of type cls, without history."},
+    {"as_subclass", as_subclass, METH_O, "The same tensor as an object of a subclass, with its history."},
+    {0},
+};
+
+static PyMemberDef offsets[] = {
+    {"__dictoffset__", T_PYSSIZET, offsetof(struct tensor_object, dict), READONLY, NULL},
+    {"__weaklistoffset__", T_PYSSIZET, offsetof(struct tensor_object, weakrefs), READONLY, NULL},
+    {0},
+};
+
+static PyGetSetDef dict_property = {"__dict__", dict_get, dict_set, NULL, NULL};
+
+extern PyMethodDef ops_methods[];
+
+static int count_methods(const PyMethodDef *m)
+{
+    int n = 0;
+    while (m[n].ml_name)
+        n++;
+    return n;
+}
+
+/* All methods in one table: of two with a name the first counts, so what is written by hand comes before what is generated. */
+static PyMethodDef *all_methods(void)
+{
+    PyMethodDef *tables[] = {own_methods, pytensor_methods, pytensor_data_methods, pytensor_exchange_methods,
+                             pytensor_graph_methods, ops_methods};
+    int total = 0, n = 0;
+    for (size_t i = 0; i < sizeof tables / sizeof *tables; i++)
+        total += count_methods(tables[i]);
+    PyMethodDef *all = calloc((size_t)total + 1, sizeof *all); /* lives as long as the type */
+    for (size_t i = 0; all && i < sizeof tables / sizeof *tables; i++)
+        for (PyMethodDef *m = tables[i]; m->ml_name; m++)
+            all[n++] = *m;
+    return all;
+}
+
+static PyGetSetDef *all_properties(void)
+{
+    int n = 0;
+    while (pytensor_properties[n].name)
+        n++;
+    PyGetSetDef *all = calloc((size_t)n + 2, sizeof *all);
+    if (all) {
+        memcpy(all, pytensor_properties, (size_t)n * sizeof *all);
+        all[n] = dict_property;
+    }
+    return all;
+}
+
+static Py_hash_t tensor_hash(PyObject *self)
+{
+    return (Py_hash_t)(intptr_t)self;
+}
+
+int pytensor_init(PyObject *module)
+{
+    PyType_Slot slots[96];
+    int n = 0;
+    PyMethodDef *methods = all_methods();
+    PyGetSetDef *properties = all_properties();
+    if (!methods || !properties)
+        return PyErr_NoMemory(), -1;
+    const PyType_Slot own[] = {
+        SLOT(Py_tp_new, tensor_construct),
+        SLOT(Py_tp_dealloc, tensor_dealloc),
+        SLOT(Py_tp_traverse, tensor_traverse),
+        SLOT(Py_tp_clear, tensor_clear),
+        SLOT(Py_tp_setattro, tensor_setattr),
+        SLOT(Py_tp_hash, tensor_hash),
+        SLOT(Py_mp_subscript, subscript_get),
+        SLOT(Py_mp_ass_subscript, subscript_set),
+        SLOT(Py_tp_methods, methods),
+        SLOT(Py_tp_getset, properties),
+        SLOT(Py_tp_members, offsets),
+        {Py_tp_doc, "A multi-dimensional array of one dtype, with its gradient."},
+        {0},
+    };
+    const PyType_Slot *tables[] = {own, pytensor_number_slots, pytensor_protocol_slots, exchange_slots};
+    for (int k = 0; k < 4; k++)
+        for (const PyType_Slot *s = tables[k]; s->slot; s++)
+            slots[n++] = *s;
+    slots[n] = (PyType_Slot){0};
+    PyType_Spec spec = {
+        .name = "flambeau.Tensor",
+        .basicsize = sizeof(struct tensor_object),
+        .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_BASETYPE | Py_TPFLAGS_HAVE_GC,
+        .slots = slots,
+    };
+    pytensor_type = (PyTypeObject *)PyType_FromSpec(&spec);
+    if (!pytensor_type || PyModule_AddObjectRef(module, "Tensor", (PyObject *)pytensor_type) < 0)
+        return -1;
+    return 0;
+}

@@ -1,0 +1,275 @@
+/* One Python value as one parameter's type: what fits, and what it becomes. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "python/arguments.h"
+#include "python/tensor_object.h"
+#include "python/types.h"
+
+/* ---- Memory for lists: the call's own words, then blocks ------------------------------------------------------------- */
+
+struct arguments_block {
+    struct arguments_block *next;
+    int64_t words[];
+};
+
+static void *take_words(struct arguments *a, Py_ssize_t count)
+{
+    if (count <= ARGUMENTS_INLINE - a->used) {
+        a->used += (int)count;
+        return a->words + a->used - count;
+    }
+    struct arguments_block *block = malloc(sizeof *block + (size_t)count * sizeof(int64_t));
+    if (!block)
+        return PyErr_NoMemory();
+    block->next = a->more, a->more = block;
+    return block->words;
+}
+
+void values_release(struct arguments *a)
+{
+    while (a->more) {
+        struct arguments_block *block = a->more;
+        a->more = block->next;
+        free(block);
+    }
+}
+
+/* ---- Numbers --------------------------------------------------------------------------------------------------------- */
+
+/* A tensor of one element without dims that may stand for a number. */
+static bool is_number_tensor(PyObject *o)
+{
+    return pytensor_check(o) && pytensor_get(o)->ndim == 0 && !tensor_requires_grad(pytensor_get(o));
+}
+
+static int number_from(PyObject *o, fl_value *out)
+{
+    int fits = data_number(o, out);
+    if (fits == 0 && is_number_tensor(o))
+        return *out = tensor_element(pytensor_get(o), 0), 1;
+    return fits;
+}
+
+/* An int that is no bool: 1 and the value, 0, -1. */
+static int int_from(PyObject *o, int64_t *out)
+{
+    if (PyLong_CheckExact(o)) {
+        *out = PyLong_AsLongLong(o);
+    } else if (PyBool_Check(o) || PyFloat_Check(o)) {
+        return 0;
+    } else if (pytensor_check(o)) {
+        const fl_tensor *t = pytensor_get(o);
+        if (t->ndim || !dtype_is_integral(t->dtype) || tensor_requires_grad(t))
+            return 0;
+        *out = tensor_element(t, 0).as.i;
+        return 1;
+    } else if (PyIndex_Check(o)) {
+        PyObject *number = PyNumber_Index(o);
+        if (!number) {
+            PyErr_Clear(); /* an array of several elements has __index__ too */
+            return 0;
+        }
+        *out = PyLong_AsLongLong(number);
+        Py_DECREF(number);
+    } else {
+        return 0;
+    }
+    if (*out == -1 && PyErr_Occurred()) {
+        PyErr_Clear();
+        PyErr_SetString(PyExc_RuntimeError, "Overflow when unpacking long long");
+        return -1;
+    }
+    return 1;
+}
+
+/* ---- Lists ----------------------------------------------------------------------------------------------------------- */
+
+static int refuse_element(const char *name, const struct op_param *p, Py_ssize_t at, const char *wanted, PyObject *o)
+{
+    PyErr_Format(PyExc_TypeError, "%s(): argument '%s' failed to unpack the object at pos %zd with error \"type must be "
+                                  "tuple of %s,but got %s\"", name, p->name, at + 1, wanted, python_type_name(o));
+    return -1;
+}
+
+static int ints_from(struct arguments *a, const char *name, const struct op_param *p, PyObject *o, fl_value *out)
+{
+    int64_t one;
+    if (!python_is_sequence(o)) {
+        int fits = p->list_size ? int_from(o, &one) : 0;
+        if (fits <= 0)
+            return fits;
+        int64_t *ints = take_words(a, p->list_size);
+        for (int i = 0; i < p->list_size; i++)
+            ints[i] = one;
+        *out = (fl_value){.tag = FL_INTS, .count = p->list_size, .as.ints = ints};
+        return 1;
+    }
+    Py_ssize_t count = python_length(o);
+    int64_t *ints = take_words(a, count);
+    if (!ints)
+        return -1;
+    for (Py_ssize_t i = 0; i < count; i++) {
+        PyObject *item = python_item(o, i);
+        int fits = item ? int_from(item, &ints[i]) : -1;
+        if (fits < 0 || (fits == 0 && i == 0))
+            return fits;
+        if (fits == 0)
+            return refuse_element(name, p, i, "ints", item);
+    }
+    *out = (fl_value){.tag = FL_INTS, .count = (uint32_t)count, .as.ints = ints};
+    return 1;
+}
+
+int values_from_ints(struct arguments *a, const char *name, const struct op_param *p, PyObject *const *args,
+                     Py_ssize_t count, fl_value *out)
+{
+    int64_t *ints = take_words(a, count);
+    if (!ints)
+        return -1;
+    for (Py_ssize_t i = 0; i < count; i++) {
+        int fits = int_from(args[i], &ints[i]);
+        if (fits <= 0)
+            return fits < 0 || i == 0 ? fits : refuse_element(name, p, i, "ints", args[i]);
+    }
+    *out = (fl_value){.tag = FL_INTS, .count = (uint32_t)count, .as.ints = ints};
+    return 1;
+}
+
+static int floats_from(struct arguments *a, const char *name, const struct op_param *p, PyObject *o, fl_value *out)
+{
+    bool single = !python_is_sequence(o);
+    if (single && !p->list_size)
+        return 0;
+    Py_ssize_t count = single ? p->list_size : python_length(o);
+    double *floats = take_words(a, count);
+    if (!floats)
+        return -1;
+    for (Py_ssize_t i = 0; i < count; i++) {
+        fl_value number;
+        PyObject *item = single ? o : python_item(o, i);
+        int fits = item ? number_from(item, &number) : -1;
+        if (fits < 0 || (fits == 0 && i == 0))
+            return fits;
+        if (fits == 0)
+            return refuse_element(name, p, i, "floats", item);
+        floats[i] = number.tag == FL_FLOATING ? number.as.f : (double)number.as.i;
+    }
+    *out = (fl_value){.tag = FL_FLOATS, .count = (uint32_t)count, .as.floats = floats};
+    return 1;
+}
+
+static int tensors_from(struct arguments *a, const struct op_param *p, PyObject *o, Py_ssize_t position, fl_value *out)
+{
+    if (!python_is_sequence(o))
+        return 0;
+    Py_ssize_t count = python_length(o);
+    fl_tensor **tensors = take_words(a, count);
+    if (!tensors)
+        return -1;
+    for (Py_ssize_t i = 0; i < count; i++) {
+        PyObject *item = python_item(o, i);
+        if (!item)
+            return -1;
+        if (pytensor_check(item)) {
+            tensors[i] = pytensor_get(item);
+        } else if (item == Py_None && p->elements_optional) {
+            tensors[i] = NULL;
+        } else {
+            PyErr_Format(PyExc_TypeError, "expected Tensor as element %zd in argument %zd, but got %s", i,
+                         position < 0 ? 0 : position, python_type_name(item));
+            return -1;
+        }
+    }
+    *out = (fl_value){.tag = FL_TENSORS, .count = (uint32_t)count, .as.tensors = tensors};
+    return 1;
+}
+
+/* ---- The rest -------------------------------------------------------------------------------------------------------- */
+
+static int bool_from(PyObject *o, fl_value *out)
+{
+    if (PyBool_Check(o))
+        return *out = fl_boolean(o == Py_True), 1;
+    if (is_number_tensor(o) && pytensor_get(o)->dtype == FL_BOOL)
+        return *out = fl_boolean(tensor_element(pytensor_get(o), 0).as.i), 1;
+    if (PyLong_Check(o) || PyFloat_Check(o))
+        return 0;
+    int fits = data_number(o, out); /* NumPy's bool */
+    return fits == 1 && out->tag == FL_BOOLEAN ? 1 : fits < 0 ? -1 : 0;
+}
+
+static int float_from(PyObject *o, fl_value *out)
+{
+    if (PyFloat_CheckExact(o))
+        return *out = fl_float(PyFloat_AsDouble(o)), 1;
+    if (PyLong_CheckExact(o)) {
+        double f = PyLong_AsDouble(o);
+        if (f == -1 && PyErr_Occurred())
+            return -1;
+        return *out = fl_float(f), 1;
+    }
+    fl_value number;
+    int fits = number_from(o, &number);
+    if (fits == 1)
+        *out = number.tag == FL_FLOATING ? number : fl_float((double)number.as.i);
+    return fits;
+}
+
+static int device_from(PyObject *o, fl_value *out)
+{
+    *out = (fl_value){.tag = FL_DEVICE};
+    if (PyLong_Check(o) && !PyBool_Check(o)) {
+        out->as.device = (fl_device){FL_CUDA, (int16_t)PyLong_AsLong(o)};
+        return 1;
+    }
+    return types_as_device(o, &out->as.device);
+}
+
+static int string_from(PyObject *o, fl_value *out)
+{
+    if (!PyUnicode_Check(o))
+        return 0;
+    *out = (fl_value){.tag = FL_STRING, .as.string = PyUnicode_AsUTF8AndSize(o, NULL)};
+    return out->as.string ? 1 : -1;
+}
+
+int values_from(struct arguments *a, const char *name, const struct op_param *p, PyObject *o, Py_ssize_t position,
+                fl_value *out)
+{
+    int fits, number;
+    if (o == Py_None) {
+        *out = fl_none();
+        return p->optional;
+    }
+    switch (p->type) {
+    case TYPE_TENSOR: return 0;
+    case TYPE_OPERAND:
+    case TYPE_SCALAR: return number_from(o, out);
+    case TYPE_TENSORS: return tensors_from(a, p, o, position, out);
+    case TYPE_INT:
+        *out = fl_int(0);
+        return int_from(o, &out->as.i);
+    case TYPE_INTS: return ints_from(a, name, p, o, out);
+    case TYPE_FLOAT: return float_from(o, out);
+    case TYPE_FLOATS: return floats_from(a, name, p, o, out);
+    case TYPE_BOOL: return bool_from(o, out);
+    case TYPE_DTYPE:
+        fits = types_as_dtype(o, &number);
+        *out = (fl_value){.tag = FL_DTYPE, .as.i = fits ? number : 0};
+        return fits;
+    case TYPE_DEVICE: return device_from(o, out);
+    case TYPE_LAYOUT:
+        *out = fl_int(LAYOUT_STRIDED);
+        return types_as_layout(o);
+    case TYPE_MEMORY_FORMAT:
+        fits = types_as_memory_format(o, &number);
+        *out = fl_int(fits ? number : 0);
+        return fits;
+    case TYPE_STRING: return string_from(o, out);
+    case TYPE_GENERATOR:
+        *out = (fl_value){.tag = FL_GENERATOR};
+        return generator_from(o, &out->as.generator);
+    default: return 0;
+    }
+}
