@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 import flambeau
+from flambeau._C import layer_forward
 from flambeau.nn import functional as F
 from flambeau.nn import init as _init
 from flambeau.nn.modules.module import Module
@@ -34,29 +35,25 @@ def _and_inplace(module):
 class ReLU(_Inplace):
     """max(x, 0)."""
 
-    def forward(self, input):
-        return F.relu(input, self.inplace)
+    forward = layer_forward("relu", "inplace")
 
 
 class SiLU(_Inplace):
     """x sigmoid(x)."""
 
-    def forward(self, input):
-        return F.silu(input, self.inplace)
+    forward = layer_forward("silu", "inplace")
 
 
 class Mish(_Inplace):
     """x tanh(softplus(x))."""
 
-    def forward(self, input):
-        return F.mish(input, self.inplace)
+    forward = layer_forward("mish", "inplace")
 
 
 class SELU(_Inplace):
     """ELU with the scale and alpha that keep mean 0 and variance 1."""
 
-    def forward(self, input):
-        return F.selu(input, self.inplace)
+    forward = layer_forward("selu", "inplace")
 
 
 class Hardsigmoid(_Inplace):
@@ -64,8 +61,7 @@ class Hardsigmoid(_Inplace):
 
     extra_repr = Module.extra_repr
 
-    def forward(self, input):
-        return F.hardsigmoid(input, self.inplace)
+    forward = layer_forward("hardsigmoid", "inplace")
 
 
 class Hardswish(_Inplace):
@@ -73,8 +69,7 @@ class Hardswish(_Inplace):
 
     extra_repr = Module.extra_repr
 
-    def forward(self, input):
-        return F.hardswish(input, self.inplace)
+    forward = layer_forward("hardswish", "inplace")
 
 
 class Threshold(Module):
@@ -86,8 +81,7 @@ class Threshold(Module):
         super().__init__()
         self.threshold, self.value, self.inplace = threshold, value, inplace
 
-    def forward(self, input):
-        return F.threshold(input, self.threshold, self.value, self.inplace)
+    forward = layer_forward("threshold", "threshold", "value", "inplace")
 
     def extra_repr(self):
         return f"threshold={self.threshold}, value={self.value}{_and_inplace(self)}"
@@ -127,8 +121,7 @@ class Hardtanh(Module):
         if self.max_val <= self.min_val:
             raise AssertionError(f"max_val ({self.max_val}) must be greater than min_val ({self.min_val})")
 
-    def forward(self, input):
-        return F.hardtanh(input, self.min_val, self.max_val, self.inplace)
+    forward = layer_forward("hardtanh", "min_val", "max_val", "inplace")
 
     def extra_repr(self):
         return f"min_val={self.min_val}, max_val={self.max_val}{_and_inplace(self)}"
@@ -158,15 +151,13 @@ class _Alpha(Module):
 class ELU(_Alpha):
     """x where positive, else alpha (exp(x) - 1)."""
 
-    def forward(self, input):
-        return F.elu(input, self.alpha, self.inplace)
+    forward = layer_forward("elu", "alpha", "inplace")
 
 
 class CELU(_Alpha):
     """x where positive, else alpha (exp(x / alpha) - 1)."""
 
-    def forward(self, input):
-        return F.celu(input, self.alpha, self.inplace)
+    forward = layer_forward("celu", "alpha", "inplace")
 
 
 class LeakyReLU(Module):
@@ -178,8 +169,7 @@ class LeakyReLU(Module):
         super().__init__()
         self.negative_slope, self.inplace = negative_slope, inplace
 
-    def forward(self, input):
-        return F.leaky_relu(input, self.negative_slope, self.inplace)
+    forward = layer_forward("leaky_relu", "negative_slope", "inplace")
 
     def extra_repr(self):
         return f"negative_slope={self.negative_slope}{_and_inplace(self)}"
@@ -200,8 +190,7 @@ class PReLU(Module):
         """Fills with init."""
         _init.constant_(self.weight, self.init)
 
-    def forward(self, input):
-        return F.prelu(input, self.weight)
+    forward = layer_forward("prelu", "weight")
 
     def extra_repr(self):
         return f"num_parameters={self.num_parameters}"
@@ -210,36 +199,31 @@ class PReLU(Module):
 class Sigmoid(Module):
     """1 / (1 + exp(-x))."""
 
-    def forward(self, input):
-        return F.sigmoid(input)
+    forward = layer_forward("sigmoid")
 
 
 class Tanh(Module):
     """tanh(x)."""
 
-    def forward(self, input):
-        return F.tanh(input)
+    forward = layer_forward("tanh")
 
 
 class LogSigmoid(Module):
     """log(sigmoid(x))."""
 
-    def forward(self, input):
-        return F.logsigmoid(input)
+    forward = layer_forward("logsigmoid")
 
 
 class Softsign(Module):
     """x / (1 + |x|)."""
 
-    def forward(self, input):
-        return F.softsign(input)
+    forward = layer_forward("softsign")
 
 
 class Tanhshrink(Module):
     """x - tanh(x)."""
 
-    def forward(self, input):
-        return F.tanhshrink(input)
+    forward = layer_forward("tanhshrink")
 
 
 class GELU(Module):
@@ -267,8 +251,7 @@ class Softplus(Module):
         super().__init__()
         self.beta, self.threshold = beta, threshold
 
-    def forward(self, input):
-        return F.softplus(input, self.beta, self.threshold)
+    forward = layer_forward("softplus", "beta", "threshold")
 
     def extra_repr(self):
         return f"beta={self.beta}, threshold={self.threshold}"
@@ -288,15 +271,13 @@ class _Shrink(Module):
 class Hardshrink(_Shrink):
     """x where it is outside [-lambd, lambd], else 0."""
 
-    def forward(self, input):
-        return F.hardshrink(input, self.lambd)
+    forward = layer_forward("hardshrink", "lambd")
 
 
 class Softshrink(_Shrink):
     """x moved towards 0 by lambd."""
 
-    def forward(self, input):
-        return F.softshrink(input, self.lambd)
+    forward = layer_forward("softshrink", "lambd")
 
 
 class GLU(Module):
@@ -308,8 +289,7 @@ class GLU(Module):
         super().__init__()
         self.dim = dim
 
-    def forward(self, input):
-        return F.glu(input, self.dim)
+    forward = layer_forward("glu", "dim")
 
     def extra_repr(self):
         return f"dim={self.dim}"

@@ -1,6 +1,7 @@
 """Layers that drop values at random while training (source: torch.nn.modules.dropout)."""
 from __future__ import annotations
 
+from flambeau._C import layer_forward
 from flambeau.nn import functional as F
 from flambeau.nn.modules.module import Module
 
@@ -23,8 +24,7 @@ class _DropoutNd(Module):
 class Dropout(_DropoutNd):
     """Zeroes elements with probability p and scales the others by 1 / (1 - p)."""
 
-    def forward(self, input):
-        return F.dropout(input, self.p, self.training, self.inplace)
+    forward = layer_forward("dropout", "p", "training", "inplace")
 
 
 class Dropout1d(_DropoutNd):

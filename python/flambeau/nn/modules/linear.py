@@ -4,6 +4,7 @@ from __future__ import annotations
 import math
 
 import flambeau
+from flambeau._C import layer_forward
 from flambeau.nn import functional as F
 from flambeau.nn import init
 from flambeau.nn.modules.module import Module
@@ -45,8 +46,7 @@ class Linear(Module):
             bound = 1 / math.sqrt(fan_in) if fan_in > 0 else 0
             init.uniform_(self.bias, -bound, bound)
 
-    def forward(self, input):
-        return F.linear(input, self.weight, self.bias)
+    forward = layer_forward("linear", "weight", "bias")
 
     def extra_repr(self):
         return f"in_features={self.in_features}, out_features={self.out_features}, bias={self.bias is not None}"

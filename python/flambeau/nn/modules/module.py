@@ -168,7 +168,7 @@ class _SuperGetattr:
     __slots__ = ()
 
     def __getattr__(self, name):
-        return self._lookup(name)
+        return ModuleBase._lookup(self, name)
 
 
 class Module(ModuleBase):
