@@ -1,7 +1,9 @@
-/* Calls from Python to operators: which argument goes to which parameter, which overload fits, and the call itself.
+/* Calls from Python to operators: which argument goes to which parameter, which overload fits, and
+ * the call itself.
  *
- * A call by position costs a loop over the parameters and nothing else. Keywords are compared by address first: the names in
- * a call are interned, and each parameter's name is interned once (name_of).
+ * A call by position costs a loop over the parameters and nothing else. Keywords are compared by
+ * address first: the names in a call are interned, and each parameter's name is interned once
+ * (name_of).
  */
 #include "python/arguments.h"
 
@@ -10,7 +12,7 @@
 #include "python/tensor_object.h"
 #include "python/types.h"
 
-/* ---- Names of parameters as interned Python strings, found by the address of their C text -------------------------- */
+/* ---- Names of parameters as interned Python strings, found by the address of their C text ---- */
 
 enum { NAMES = 2048 };
 static struct {
@@ -75,7 +77,7 @@ static int keyword_index(const fl_op *op, PyObject *keyword)
     return at >= 0 ? at : alias_index(op, text);
 }
 
-/* ---- One overload ---------------------------------------------------------------------------------------------------- */
+/* ---- One overload ---------------------------------------------------------------------------- */
 
 static bool is_factory(const fl_op *op)
 {
@@ -98,7 +100,8 @@ static int refuse(struct mismatch *why, int kind, int param, Py_ssize_t position
     return 0;
 }
 
-/* Keywords that are no parameter of the operator's: out, and what Python's factories take besides. 1, 0 unknown, -1. */
+/* Keywords that are no parameter of the operator's: out, and what Python's factories take besides.
+ * 1, 0 unknown, -1. */
 static int extra_keyword(const fl_op *op, struct arguments *a, PyObject *keyword, PyObject *value)
 {
     if (op->out && PyUnicode_CompareWithASCIIString(keyword, "out") == 0) {
@@ -116,8 +119,8 @@ static int extra_keyword(const fl_op *op, struct arguments *a, PyObject *keyword
            PyUnicode_CompareWithASCIIString(keyword, "names") == 0;
 }
 
-static int take_keywords(const fl_op *op, struct arguments *a, PyObject *const *values, PyObject *kwnames,
-                         struct mismatch *why)
+static int take_keywords(const fl_op *op, struct arguments *a, PyObject *const *values,
+                         PyObject *kwnames, struct mismatch *why)
 {
     Py_ssize_t count = PyTuple_Size(kwnames);
     for (Py_ssize_t k = 0; k < count; k++) {
@@ -147,16 +150,20 @@ static int take_out(const fl_op *op, struct arguments *a)
         return 1;
     }
     if (!python_is_sequence(a->out) || python_length(a->out) != op->results) {
-        PyErr_Format(PyExc_TypeError, op->results == 1 ? "%s(): argument 'out' must be Tensor, not %s"
-                                                       : "%s(): argument 'out' must be tuple of Tensors, not %s",
+        PyErr_Format(PyExc_TypeError,
+                     op->results == 1 ? "%s(): argument 'out' must be Tensor, not %s"
+                                      : "%s(): argument 'out' must be tuple of Tensors, not %s",
                      op->base, python_type_name(a->out));
         return -1;
     }
     for (int i = 0; i < op->results; i++) {
         PyObject *o = python_item(a->out, i);
         if (!pytensor_check(o)) {
-            PyErr_Format(PyExc_TypeError, "%s(): argument 'out' must be tuple of Tensors, but found element of type %s at "
-                                          "pos %d", op->base, python_type_name(o), i);
+            PyErr_Format(
+                PyExc_TypeError,
+                "%s(): argument 'out' must be tuple of Tensors, but found element of type %s at "
+                "pos %d",
+                op->base, python_type_name(o), i);
             return -1;
         }
         out[i] = fl_tensor_value(pytensor_get(o));
@@ -220,8 +227,8 @@ static int fit(const struct python_name *name, const fl_op *op, struct arguments
             continue;
         }
         int fits;
-        if (i == varargs || (i != self_at && p->type == TYPE_INTS && position[i] == 0 && nargs == 1 && !p->list_size &&
-                             takes_varargs(op, self_at, o)))
+        if (i == varargs || (i != self_at && p->type == TYPE_INTS && position[i] == 0 &&
+                             nargs == 1 && !p->list_size && takes_varargs(op, self_at, o)))
             fits = values_from_ints(a, name->name, p, args, nargs, &a->value[i]);
         else
             fits = values_from(a, name->name, p, o, i == self_at ? 0 : position[i], &a->value[i]);
@@ -231,7 +238,7 @@ static int fit(const struct python_name *name, const fl_op *op, struct arguments
     return a->out ? take_out(op, a) : 1;
 }
 
-/* ---- The call -------------------------------------------------------------------------------------------------------- */
+/* ---- The call -------------------------------------------------------------------------------- */
 
 /* Above so many elements a call is long enough to let other threads run. */
 enum { LONG_CALL = 65536 };
@@ -289,7 +296,8 @@ static PyObject *run(const fl_op *op, struct arguments *a)
     fl_value results[4];
     if (arguments_run(a->out ? op->out : op, a, results) != 0)
         return raise_error();
-    if (a->requires_grad && results[0].tag == FL_TENSOR && autograd_set_requires_grad(results[0].as.tensor, true) < 0) {
+    if (a->requires_grad && results[0].tag == FL_TENSOR &&
+        autograd_set_requires_grad(results[0].as.tensor, true) < 0) {
         tensor_release(results[0].as.tensor);
         return raise_error();
     }
@@ -298,8 +306,8 @@ static PyObject *run(const fl_op *op, struct arguments *a)
     return results_wrap(op, results);
 }
 
-static PyObject *call(const struct python_name *name, PyObject *self, PyObject *const *args, Py_ssize_t nargs,
-                      PyObject *kwnames)
+static PyObject *call(const struct python_name *name, PyObject *self, PyObject *const *args,
+                      Py_ssize_t nargs, PyObject *kwnames)
 {
     struct arguments a;
     struct mismatch why[OVERLOADS_MAX];
@@ -316,14 +324,14 @@ static PyObject *call(const struct python_name *name, PyObject *self, PyObject *
     return mismatch_raise(name, why, self != NULL, args, nargs, kwnames);
 }
 
-PyObject *arguments_call_method(const struct python_name *name, PyObject *self, PyObject *const *args,
-                                Py_ssize_t nargs, PyObject *kwnames)
+PyObject *arguments_call_method(const struct python_name *name, PyObject *self,
+                                PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames)
 {
     return call(name, self, args, nargs, kwnames);
 }
 
-PyObject *arguments_call_function(const struct python_name *name, PyObject *const *args, Py_ssize_t nargs,
-                                  PyObject *kwnames)
+PyObject *arguments_call_function(const struct python_name *name, PyObject *const *args,
+                                  Py_ssize_t nargs, PyObject *kwnames)
 {
     return call(name, NULL, args, nargs, kwnames);
 }

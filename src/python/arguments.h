@@ -1,8 +1,10 @@
-/* Calls from Python to operators: one parser, driven by the operators' parameters, for every function and method.
+/* Calls from Python to operators: one parser, driven by the operators' parameters, for every
+ * function and method.
  *
- * The generated stubs hand over the tuple of overloads that share a name; the first whose parameters fit is called. PyTorch's
- * leniences: ints where floats are wanted, sizes as varargs, one int for int[N], tensors of no dimension as numbers, NumPy's
- * numbers, `input` for self, NumPy's keywords (axis, keepdims).
+ * The generated stubs hand over the tuple of overloads that share a name; the first whose
+ * parameters fit is called. PyTorch's leniences: ints where floats are wanted, sizes as varargs,
+ * one int for int[N], tensors of no dimension as numbers, NumPy's numbers, `input` for self,
+ * NumPy's keywords (axis, keepdims).
  */
 #ifndef FLAMBEAU_PYTHON_ARGUMENTS_H
 #define FLAMBEAU_PYTHON_ARGUMENTS_H
@@ -15,14 +17,15 @@ struct python_name {
     const fl_op *const *overloads;
 };
 
-PyObject *arguments_call_method(const struct python_name *name, PyObject *self, PyObject *const *args,
-                                Py_ssize_t nargs, PyObject *kwnames);
-PyObject *arguments_call_function(const struct python_name *name, PyObject *const *args, Py_ssize_t nargs,
-                                  PyObject *kwnames);
+PyObject *arguments_call_method(const struct python_name *name, PyObject *self,
+                                PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames);
+PyObject *arguments_call_function(const struct python_name *name, PyObject *const *args,
+                                  Py_ssize_t nargs, PyObject *kwnames);
 
 enum { ARGUMENTS_MAX = 32, ARGUMENTS_INLINE = 64 };
 
-/* What one call's arguments become. Lists stand in `words`, or in blocks of `more` when they are long. */
+/* What one call's arguments become. Lists stand in `words`, or in blocks of `more` when they are
+ * long. */
 struct arguments {
     fl_value value[ARGUMENTS_MAX + 4];
     PyObject *given[ARGUMENTS_MAX]; /* borrowed; NULL where the default holds */
@@ -35,11 +38,11 @@ struct arguments {
 
 /* Why an overload did not fit. */
 enum mismatch_kind {
-    MISMATCH_TOO_MANY,  /* positional arguments */
-    MISMATCH_MISSING,   /* parameter `param` has no value */
-    MISMATCH_TYPE,      /* parameter `param` was given `object` */
-    MISMATCH_KEYWORD,   /* `object` names no parameter */
-    MISMATCH_TWICE      /* `object` names a parameter that has a value */
+    MISMATCH_TOO_MANY, /* positional arguments */
+    MISMATCH_MISSING,  /* parameter `param` has no value */
+    MISMATCH_TYPE,     /* parameter `param` was given `object` */
+    MISMATCH_KEYWORD,  /* `object` names no parameter */
+    MISMATCH_TWICE     /* `object` names a parameter that has a value */
 };
 struct mismatch {
     int kind, param;
@@ -47,15 +50,17 @@ struct mismatch {
     PyObject *object;
 };
 
-/* values.c: one Python value as a parameter's type. 1; 0: it does not fit; -1 with an exception. `position` is for messages. */
-int values_from(struct arguments *a, const char *name, const struct op_param *param, PyObject *o, Py_ssize_t position,
-                fl_value *out);
+/* values.c: one Python value as a parameter's type. 1; 0: it does not fit; -1 with an exception.
+ * `position` is for messages. */
+int values_from(struct arguments *a, const char *name, const struct op_param *param, PyObject *o,
+                Py_ssize_t position, fl_value *out);
 /* count ints in a row that are not in a sequence (x.view(2, 8)). */
-int values_from_ints(struct arguments *a, const char *name, const struct op_param *param, PyObject *const *args,
-                     Py_ssize_t count, fl_value *out);
+int values_from_ints(struct arguments *a, const char *name, const struct op_param *param,
+                     PyObject *const *args, Py_ssize_t count, fl_value *out);
 void values_release(struct arguments *a);
 
-/* mismatch.c: the TypeError for a call that fits no overload; always NULL. `why` has one entry an overload. */
+/* mismatch.c: the TypeError for a call that fits no overload; always NULL. `why` has one entry an
+ * overload. */
 enum { OVERLOADS_MAX = 16 };
 PyObject *mismatch_raise(const struct python_name *name, const struct mismatch *why, bool method,
                          PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames);

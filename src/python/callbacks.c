@@ -1,7 +1,8 @@
 /* Python functions as hooks of tensors and of nodes.
  *
- * A hook's function stands in a small counted block that the library and the handle given to the program share. Removing a hook
- * empties the block; the library then finds nothing to call. So a handle keeps no tensor alive.
+ * A hook's function stands in a small counted block that the library and the handle given to the
+ * program share. Removing a hook empties the block; the library then finds nothing to call. So a
+ * handle keeps no tensor alive.
  */
 #include <stdlib.h>
 
@@ -29,11 +30,10 @@ static void callback_drop(void *context)
     callback_release(c);
 }
 
-/* ---- The handle that the program gets -------------------------------------------------------------------------------------- */
+/* ---- The handle that the program gets -------------------------------------------------------- */
 
 struct handle_object {
-    PyObject_HEAD
-    struct callback *callback;
+    PyObject_HEAD struct callback *callback;
 };
 
 static PyTypeObject *handle_type;
@@ -76,18 +76,20 @@ static PyType_Spec handle_spec = {
     .name = "flambeau._C.HookHandle",
     .basicsize = sizeof(struct handle_object),
     .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_DISALLOW_INSTANTIATION,
-    .slots = (PyType_Slot[]){
-        SLOT(Py_tp_dealloc, handle_dealloc),
-        SLOT(Py_tp_methods, handle_methods),
-        {0},
-    },
+    .slots =
+        (PyType_Slot[]){
+            SLOT(Py_tp_dealloc, handle_dealloc),
+            SLOT(Py_tp_methods, handle_methods),
+            {0},
+        },
 };
 
 /* A callback with two owners: the library and the handle in *handle. NULL with an exception. */
 static struct callback *callback_new(PyObject *function, PyObject **handle)
 {
     if (!PyCallable_Check(function)) {
-        PyErr_Format(PyExc_TypeError, "a hook must be callable, not %s", python_type_name(function));
+        PyErr_Format(PyExc_TypeError, "a hook must be callable, not %s",
+                     python_type_name(function));
         return NULL;
     }
     struct callback *c = malloc(sizeof *c);
@@ -113,9 +115,10 @@ static PyObject *callback_given(struct callback *c, PyObject *handle, int64_t id
     return raise_error();
 }
 
-/* ---- Calls ------------------------------------------------------------------------------------------------------------------- */
+/* ---- Calls ----------------------------------------------------------------------------------- */
 
-/* Calls with the arguments (stolen, may be NULL on error): the result, or NULL with an exception. */
+/* Calls with the arguments (stolen, may be NULL on error): the result, or NULL with an exception.
+ */
 static PyObject *call_with(PyObject *function, PyObject *args)
 {
     Py_INCREF(function); /* the hook may remove itself */
@@ -137,8 +140,10 @@ static int run_tensor_hook(void *context, fl_tensor **grad)
             tensor_release(*grad);
             *grad = tensor_retain(pytensor_get(result));
         } else if (result && result != Py_None) {
-            PyErr_Format(PyExc_TypeError, "hook for tensor returned an invalid type: expected Tensor or None, got %s",
-                         python_type_name(result));
+            PyErr_Format(
+                PyExc_TypeError,
+                "hook for tensor returned an invalid type: expected Tensor or None, got %s",
+                python_type_name(result));
         }
         Py_XDECREF(result);
         status = PyErr_Occurred() ? raise_stash() : 0;
@@ -180,14 +185,16 @@ static bool replace_all(PyObject *result, int count, fl_tensor **tensors)
         return true;
     bool single = !PyTuple_Check(result);
     if ((single ? 1 : PyTuple_Size(result)) != count) {
-        PyErr_Format(PyExc_RuntimeError, "hook has returned an incorrect number of values (got %zd, but expected %d)",
+        PyErr_Format(PyExc_RuntimeError,
+                     "hook has returned an incorrect number of values (got %zd, but expected %d)",
                      single ? 1 : PyTuple_Size(result), count);
         return false;
     }
     for (int i = 0; i < count; i++) {
         PyObject *o = single ? result : PyTuple_GetItem(result, i);
         if (o != Py_None && !pytensor_check(o)) {
-            PyErr_Format(PyExc_TypeError, "expected Tensor, but hook returned '%s'", python_type_name(o));
+            PyErr_Format(PyExc_TypeError, "expected Tensor, but hook returned '%s'",
+                         python_type_name(o));
             return false;
         }
         fl_tensor *new = o == Py_None ? NULL : tensor_retain(pytensor_get(o));
@@ -205,7 +212,8 @@ static int run_node_hook(struct callback *c, PyObject *args, int count, fl_tenso
     return ok ? 0 : raise_stash();
 }
 
-static int run_after_hook(void *context, int inputs, fl_tensor **grad_inputs, int results, fl_tensor **grad_results)
+static int run_after_hook(void *context, int inputs, fl_tensor **grad_inputs, int results,
+                          fl_tensor **grad_results)
 {
     struct callback *c = context;
     PyGILState_STATE state = PyGILState_Ensure();
@@ -220,7 +228,8 @@ static int run_after_hook(void *context, int inputs, fl_tensor **grad_inputs, in
     return status;
 }
 
-static int run_before_hook(void *context, int inputs, fl_tensor **grad_inputs, int results, fl_tensor **grad_results)
+static int run_before_hook(void *context, int inputs, fl_tensor **grad_inputs, int results,
+                           fl_tensor **grad_results)
 {
     (void)inputs, (void)grad_inputs;
     struct callback *c = context;
@@ -234,26 +243,32 @@ static int run_before_hook(void *context, int inputs, fl_tensor **grad_inputs, i
     return status;
 }
 
-/* ---- What tensors and nodes offer -------------------------------------------------------------------------------------------- */
+/* ---- What tensors and nodes offer ------------------------------------------------------------ */
 
 PyObject *callbacks_add_tensor(fl_tensor *t, PyObject *function)
 {
     PyObject *handle;
     if (!tensor_requires_grad(t))
-        return PyErr_Format(PyExc_RuntimeError, "cannot register a hook on a tensor that doesn't require gradient");
+        return PyErr_Format(PyExc_RuntimeError,
+                            "cannot register a hook on a tensor that doesn't require gradient");
     struct callback *c = callback_new(function, &handle);
-    return c ? callback_given(c, handle, autograd_add_hook(t, run_tensor_hook, c, callback_drop)) : NULL;
+    return c ? callback_given(c, handle, autograd_add_hook(t, run_tensor_hook, c, callback_drop))
+             : NULL;
 }
 
 PyObject *callbacks_add_leaf(fl_tensor *t, PyObject *function)
 {
     PyObject *handle;
     if (!tensor_requires_grad(t))
-        return PyErr_Format(PyExc_RuntimeError, "cannot register a hook on a tensor that doesn't require gradient");
+        return PyErr_Format(PyExc_RuntimeError,
+                            "cannot register a hook on a tensor that doesn't require gradient");
     if (!tensor_is_leaf(t))
-        return PyErr_Format(PyExc_RuntimeError, "post accumulate grad hooks cannot be registered on non-leaf tensors");
+        return PyErr_Format(PyExc_RuntimeError,
+                            "post accumulate grad hooks cannot be registered on non-leaf tensors");
     struct callback *c = callback_new(function, &handle);
-    return c ? callback_given(c, handle, autograd_add_post_accumulate_hook(t, run_leaf_hook, c, callback_drop)) : NULL;
+    return c ? callback_given(c, handle,
+                              autograd_add_post_accumulate_hook(t, run_leaf_hook, c, callback_drop))
+             : NULL;
 }
 
 PyObject *callbacks_add_node(struct node *n, bool before, PyObject *function)
@@ -262,7 +277,9 @@ PyObject *callbacks_add_node(struct node *n, bool before, PyObject *function)
     struct callback *c = callback_new(function, &handle);
     if (!c)
         return NULL;
-    return callback_given(c, handle, node_add_hook(n, before, before ? run_before_hook : run_after_hook, c, callback_drop));
+    return callback_given(
+        c, handle,
+        node_add_hook(n, before, before ? run_before_hook : run_after_hook, c, callback_drop));
 }
 
 int callbacks_init(void)

@@ -1,4 +1,5 @@
-/* Python functions as hooks. Each function returns a handle with remove(), or NULL with an exception. */
+/* Python functions as hooks. Each function returns a handle with remove(), or NULL with an
+ * exception. */
 #ifndef FLAMBEAU_PYTHON_CALLBACKS_H
 #define FLAMBEAU_PYTHON_CALLBACKS_H
 

@@ -1,7 +1,8 @@
 /* Python data and tensors: numbers, nested sequences, and back to lists.
  *
- * A nested sequence is walked twice: once to find its sizes (down the first items) and the dtype that holds every number, once
- * to write the numbers, as double or int64, into a row of memory that is then converted to the dtype as a whole.
+ * A nested sequence is walked twice: once to find its sizes (down the first items) and the dtype
+ * that holds every number, once to write the numbers, as double or int64, into a row of memory that
+ * is then converted to the dtype as a whole.
  */
 #include <math.h>
 #include <string.h>
@@ -11,18 +12,21 @@
 #include "python/tensor_object.h"
 #include "python/types.h"
 
-/* ---- Numbers --------------------------------------------------------------------------------------------------------- */
+/* ---- Numbers --------------------------------------------------------------------------------- */
 
 /* NumPy's scalars, told by their type's module without importing NumPy. */
 static bool is_numpy_scalar(PyObject *o)
 {
-    if (PyUnicode_Check(o) || python_is_sequence(o) || o == Py_None || pytensor_check(o) || PyType_Check(o))
+    if (PyUnicode_Check(o) || python_is_sequence(o) || o == Py_None || pytensor_check(o) ||
+        PyType_Check(o))
         return false;
     PyObject *module = PyObject_GetAttrString((PyObject *)Py_TYPE(o), "__module__");
-    bool is_numpy = module && PyUnicode_Check(module) && PyUnicode_CompareWithASCIIString(module, "numpy") == 0;
+    bool is_numpy =
+        module && PyUnicode_Check(module) && PyUnicode_CompareWithASCIIString(module, "numpy") == 0;
     Py_XDECREF(module);
     PyErr_Clear();
-    return is_numpy && strcmp(python_type_name(o), "ndarray") != 0 && PyObject_HasAttrString(o, "item");
+    return is_numpy && strcmp(python_type_name(o), "ndarray") != 0 &&
+           PyObject_HasAttrString(o, "item");
 }
 
 int data_number(PyObject *o, fl_value *out)
@@ -59,15 +63,19 @@ PyObject *data_from_number(fl_value number)
     return number.tag == FL_BOOLEAN ? python_bool(number.as.i) : PyLong_FromLongLong(number.as.i);
 }
 
-/* ---- To Python -------------------------------------------------------------------------------------------------------- */
+/* ---- To Python ------------------------------------------------------------------------------- */
 
 PyObject *data_item(const fl_tensor *t, int64_t position)
 {
     switch (t->dtype) {
-    case FL_FLOAT32: return PyFloat_FromDouble(((const float *)t->data)[position]);
-    case FL_FLOAT64: return PyFloat_FromDouble(((const double *)t->data)[position]);
-    case FL_INT64: return PyLong_FromLongLong(((const int64_t *)t->data)[position]);
-    default: return data_from_number(tensor_element(t, position));
+    case FL_FLOAT32:
+        return PyFloat_FromDouble(((const float *)t->data)[position]);
+    case FL_FLOAT64:
+        return PyFloat_FromDouble(((const double *)t->data)[position]);
+    case FL_INT64:
+        return PyLong_FromLongLong(((const int64_t *)t->data)[position]);
+    default:
+        return data_from_number(tensor_element(t, position));
     }
 }
 
@@ -96,7 +104,7 @@ PyObject *data_to_list(const fl_tensor *t)
     return list;
 }
 
-/* ---- From Python: sizes and dtype -------------------------------------------------------------------------------------- */
+/* ---- From Python: sizes and dtype ------------------------------------------------------------ */
 
 struct shape {
     int ndim;
@@ -108,8 +116,8 @@ static bool is_data_sequence(PyObject *o)
 {
     if (python_is_sequence(o))
         return true;
-    return !PyUnicode_Check(o) && !PyBytes_Check(o) && !PyDict_Check(o) && !pytensor_check(o) && PySequence_Check(o) &&
-           !PyLong_Check(o) && !PyFloat_Check(o);
+    return !PyUnicode_Check(o) && !PyBytes_Check(o) && !PyDict_Check(o) && !pytensor_check(o) &&
+           PySequence_Check(o) && !PyLong_Check(o) && !PyFloat_Check(o);
 }
 
 /* The object as a list or tuple, a new reference. */
@@ -188,7 +196,7 @@ static bool find_dtype(PyObject *o, int *dtype)
     return ok;
 }
 
-/* ---- From Python: the numbers ------------------------------------------------------------------------------------------ */
+/* ---- From Python: the numbers ---------------------------------------------------------------- */
 
 /* Where numbers are written: as doubles when the dtype is floating, else as int64. */
 struct sink {
@@ -201,7 +209,8 @@ struct sink {
 
 static bool put_overflow(struct sink *s)
 {
-    PyErr_Format(PyExc_RuntimeError, "value cannot be converted to type %s without overflow", fl_dtype_name(s->dtype));
+    PyErr_Format(PyExc_RuntimeError, "value cannot be converted to type %s without overflow",
+                 fl_dtype_name(s->dtype));
     return false;
 }
 
@@ -242,7 +251,8 @@ static bool put_one(struct sink *s, PyObject *o)
         return put_float(s, PyFloat_AsDouble(o));
     if (pytensor_check(o)) {
         if (pytensor_get(o)->numel != 1) {
-            PyErr_SetString(PyExc_ValueError, "only one element tensors can be converted to Python scalars");
+            PyErr_SetString(PyExc_ValueError,
+                            "only one element tensors can be converted to Python scalars");
             return false;
         }
         v = tensor_element(pytensor_get(o), 0);
@@ -256,8 +266,9 @@ static bool put_one(struct sink *s, PyObject *o)
     if (fits > 0)
         return v.tag == FL_FLOATING ? put_float(s, v.as.f) : put_int(s, v.as.i);
     if (fits == 0) {
-        PyErr_Format(PyExc_TypeError, s->floating ? "must be real number, not %s"
-                                                  : "'%s' object cannot be interpreted as an integer",
+        PyErr_Format(PyExc_TypeError,
+                     s->floating ? "must be real number, not %s"
+                                 : "'%s' object cannot be interpreted as an integer",
                      python_type_name(o));
     } else if (PyErr_ExceptionMatches(PyExc_RuntimeError)) {
         PyErr_Clear();
@@ -324,7 +335,8 @@ fl_tensor *data_tensor(PyObject *data, int dtype)
 {
     fl_tensor *shared = NULL;
     if (PyFloat_CheckExact(data))
-        return tensor_from_number(fl_float(PyFloat_AsDouble(data)), dtype < 0 ? dtype_default() : dtype);
+        return tensor_from_number(fl_float(PyFloat_AsDouble(data)),
+                                  dtype < 0 ? dtype_default() : dtype);
     if (pytensor_check(data))
         shared = tensor_retain(pytensor_get(data));
     else if (!python_is_sequence(data) && exchange_import(data, &shared, NULL) < 0)
@@ -342,7 +354,7 @@ fl_tensor *data_tensor(PyObject *data, int dtype)
     return copy;
 }
 
-/* ---- Functions of the module ------------------------------------------------------------------------------------------- */
+/* ---- Functions of the module ----------------------------------------------------------------- */
 
 /* What tensor, as_tensor, asarray and new_tensor are given. */
 struct request {
@@ -357,10 +369,12 @@ static bool read_device(const char *name, PyObject *o)
     fl_device device;
     int fits = o == Py_None ? 1 : types_as_device(o, &device);
     if (fits == 0)
-        PyErr_Format(PyExc_TypeError, "%s(): argument 'device' must be torch.device, not %s", name, python_type_name(o));
+        PyErr_Format(PyExc_TypeError, "%s(): argument 'device' must be torch.device, not %s", name,
+                     python_type_name(o));
     if (fits > 0 && o != Py_None && device.kind != FL_CPU) {
-        PyErr_SetString(PyExc_RuntimeError, device.kind == FL_CUDA ? "Torch not compiled with CUDA enabled"
-                                                                   : "this device is not available");
+        PyErr_SetString(PyExc_RuntimeError, device.kind == FL_CUDA
+                                                ? "Torch not compiled with CUDA enabled"
+                                                : "this device is not available");
         return false;
     }
     return fits > 0;
@@ -374,31 +388,34 @@ static int read_keyword(const char *name, struct request *r, PyObject *keyword, 
     if (PyUnicode_CompareWithASCIIString(keyword, "dtype") == 0) {
         if (o == Py_None || types_as_dtype(o, &r->dtype))
             return 1;
-        PyErr_Format(PyExc_TypeError, "%s(): argument 'dtype' must be torch.dtype, not %s", name, python_type_name(o));
+        PyErr_Format(PyExc_TypeError, "%s(): argument 'dtype' must be torch.dtype, not %s", name,
+                     python_type_name(o));
         return -1;
     }
     if (PyUnicode_CompareWithASCIIString(keyword, "device") == 0)
         return read_device(name, o) ? 1 : -1;
     if (PyUnicode_CompareWithASCIIString(keyword, "copy") == 0)
         return r->copy = o == Py_None ? -1 : PyObject_IsTrue(o), 1;
-    if (PyUnicode_CompareWithASCIIString(keyword, "data") == 0 || PyUnicode_CompareWithASCIIString(keyword, "obj") == 0)
+    if (PyUnicode_CompareWithASCIIString(keyword, "data") == 0 ||
+        PyUnicode_CompareWithASCIIString(keyword, "obj") == 0)
         return r->data = o, 1;
     return PyUnicode_CompareWithASCIIString(keyword, "pin_memory") == 0;
 }
 
 /* positional: how many may come by position: data, dtype, device. */
-static bool read_request(const char *name, struct request *r, int positional, PyObject *const *args, Py_ssize_t nargs,
-                         PyObject *kwnames)
+static bool read_request(const char *name, struct request *r, int positional, PyObject *const *args,
+                         Py_ssize_t nargs, PyObject *kwnames)
 {
     if (nargs > positional) {
-        PyErr_Format(PyExc_TypeError, "%s() takes %d positional argument%s but %zd were given", name, positional,
-                     positional == 1 ? "" : "s", nargs);
+        PyErr_Format(PyExc_TypeError, "%s() takes %d positional argument%s but %zd were given",
+                     name, positional, positional == 1 ? "" : "s", nargs);
         return false;
     }
     if (nargs > 0)
         r->data = args[0];
     if (nargs > 1 && args[1] != Py_None && !types_as_dtype(args[1], &r->dtype)) {
-        PyErr_Format(PyExc_TypeError, "%s(): argument 'dtype' (position 2) must be torch.dtype, not %s", name,
+        PyErr_Format(PyExc_TypeError,
+                     "%s(): argument 'dtype' (position 2) must be torch.dtype, not %s", name,
                      python_type_name(args[1]));
         return false;
     }
@@ -408,12 +425,14 @@ static bool read_request(const char *name, struct request *r, int positional, Py
         PyObject *keyword = PyTuple_GetItem(kwnames, k);
         int known = read_keyword(name, r, keyword, args[nargs + k]);
         if (known == 0)
-            PyErr_Format(PyExc_TypeError, "%s() got an unexpected keyword argument '%U'", name, keyword);
+            PyErr_Format(PyExc_TypeError, "%s() got an unexpected keyword argument '%U'", name,
+                         keyword);
         if (known <= 0)
             return false;
     }
     if (!r->data)
-        PyErr_Format(PyExc_TypeError, "%s() missing 1 required positional arguments: \"data\"", name);
+        PyErr_Format(PyExc_TypeError, "%s() missing 1 required positional arguments: \"data\"",
+                     name);
     return r->data != NULL;
 }
 
@@ -425,13 +444,16 @@ static PyObject *finish(fl_tensor *t, bool requires_grad)
         t = NULL;
         if (fl_error() == FL_RUNTIME_ERROR) {
             fl_error_clear();
-            PyErr_SetString(PyExc_RuntimeError, "Only Tensors of floating point and complex dtype can require gradients");
+            PyErr_SetString(
+                PyExc_RuntimeError,
+                "Only Tensors of floating point and complex dtype can require gradients");
         }
     }
     return t ? pytensor_wrap(t) : raise_error();
 }
 
-static PyObject *data_function_tensor(PyObject *module, PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames)
+static PyObject *data_function_tensor(PyObject *module, PyObject *const *args, Py_ssize_t nargs,
+                                      PyObject *kwnames)
 {
     (void)module;
     struct request r = {.dtype = FL_NO_DTYPE};
@@ -440,7 +462,8 @@ static PyObject *data_function_tensor(PyObject *module, PyObject *const *args, P
     return finish(data_tensor(r.data, r.dtype), r.requires_grad);
 }
 
-static PyObject *method_new_tensor(PyObject *self, PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames)
+static PyObject *method_new_tensor(PyObject *self, PyObject *const *args, Py_ssize_t nargs,
+                                   PyObject *kwnames)
 {
     struct request r = {.dtype = pytensor_get(self)->dtype};
     if (!read_request("new_tensor", &r, 1, args, nargs, kwnames))
@@ -448,7 +471,8 @@ static PyObject *method_new_tensor(PyObject *self, PyObject *const *args, Py_ssi
     return finish(data_tensor(r.data, r.dtype), r.requires_grad);
 }
 
-/* The data itself where it is a tensor of that dtype, shared memory where it is NumPy's, else a copy. */
+/* The data itself where it is a tensor of that dtype, shared memory where it is NumPy's, else a
+ * copy. */
 static PyObject *share_or_copy(struct request *r)
 {
     fl_tensor *shared = NULL;
@@ -467,14 +491,16 @@ static PyObject *share_or_copy(struct request *r)
     return finish(data_tensor(r->data, r->dtype), r->requires_grad);
 }
 
-static PyObject *data_function_as_tensor(PyObject *module, PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames)
+static PyObject *data_function_as_tensor(PyObject *module, PyObject *const *args, Py_ssize_t nargs,
+                                         PyObject *kwnames)
 {
     (void)module;
     struct request r = {.dtype = FL_NO_DTYPE, .copy = -1};
     return read_request("as_tensor", &r, 3, args, nargs, kwnames) ? share_or_copy(&r) : NULL;
 }
 
-static PyObject *data_function_asarray(PyObject *module, PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames)
+static PyObject *data_function_asarray(PyObject *module, PyObject *const *args, Py_ssize_t nargs,
+                                       PyObject *kwnames)
 {
     (void)module;
     struct request r = {.dtype = FL_NO_DTYPE, .copy = -1};
@@ -488,7 +514,8 @@ static PyObject *data_function_rebuild(PyObject *module, PyObject *args)
     PyObject *type, *bytes, *sizes, *kind;
     int requires_grad, dtype;
     int64_t dims[TENSOR_MAX_DIMS];
-    if (!PyArg_ParseTuple(args, "OSO!Op", &type, &bytes, &PyTuple_Type, &sizes, &kind, &requires_grad))
+    if (!PyArg_ParseTuple(args, "OSO!Op", &type, &bytes, &PyTuple_Type, &sizes, &kind,
+                          &requires_grad))
         return NULL;
     Py_ssize_t ndim = PyTuple_Size(sizes);
     for (Py_ssize_t i = 0; i < ndim && i < TENSOR_MAX_DIMS; i++)
@@ -503,7 +530,9 @@ static PyObject *data_function_rebuild(PyObject *module, PyObject *args)
         return raise_error();
     if (PyBytes_Size(bytes) != (Py_ssize_t)(t->numel * (int64_t)dtype_size(dtype))) {
         tensor_release(t);
-        return PyErr_Format(PyExc_ValueError, "%zd bytes are not what a tensor of these sizes holds", PyBytes_Size(bytes));
+        return PyErr_Format(PyExc_ValueError,
+                            "%zd bytes are not what a tensor of these sizes holds",
+                            PyBytes_Size(bytes));
     }
     if (t->numel)
         memcpy(t->data, PyBytes_AsString(bytes), (size_t)PyBytes_Size(bytes));
@@ -516,16 +545,20 @@ static PyObject *data_function_rebuild(PyObject *module, PyObject *args)
 
 PyMethodDef data_functions[] = {
     FAST("tensor", data_function_tensor,
-         "tensor(data, *, dtype=None, device=None, requires_grad=False): a tensor with a copy of data."),
+         "tensor(data, *, dtype=None, device=None, requires_grad=False): a tensor with a copy of "
+         "data."),
     FAST("as_tensor", data_function_as_tensor,
-         "as_tensor(data, dtype=None, device=None): data as a tensor, without a copy where that can be."),
+         "as_tensor(data, dtype=None, device=None): data as a tensor, without a copy where that "
+         "can be."),
     FAST("asarray", data_function_asarray,
-         "asarray(obj, *, dtype=None, device=None, copy=None, requires_grad=False): obj as a tensor."),
+         "asarray(obj, *, dtype=None, device=None, copy=None, requires_grad=False): obj as a "
+         "tensor."),
     {"_rebuild_tensor", data_function_rebuild, METH_VARARGS, NULL},
     {0},
 };
 
 PyMethodDef pytensor_data_methods[] = {
-    FAST("new_tensor", method_new_tensor, "new_tensor(data, *, dtype=None, device=None, requires_grad=False)"),
+    FAST("new_tensor", method_new_tensor,
+         "new_tensor(data, *, dtype=None, device=None, requires_grad=False)"),
     {0},
 };

@@ -1,7 +1,8 @@
-/* Memory shared with other libraries: Python's buffer protocol, NumPy's arrays, DLPack. Nothing here imports NumPy but numpy().
+/* Memory shared with other libraries: Python's buffer protocol, NumPy's arrays, DLPack. Nothing
+ * here imports NumPy but numpy().
  *
- * A tensor over foreign memory holds a reference to the object that owns it; the other way round, the object that is given out
- * holds the Python tensor, or a reference to the handle.
+ * A tensor over foreign memory holds a reference to the object that owns it; the other way round,
+ * the object that is given out holds the Python tensor, or a reference to the handle.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -10,7 +11,7 @@
 #include "python/tensor_object.h"
 #include "python/types.h"
 
-/* ---- Foreign memory as a tensor ---------------------------------------------------------------------------------------- */
+/* ---- Foreign memory as a tensor -------------------------------------------------------------- */
 
 /* Drops the Python object that owns a storage's memory; any thread may be the one. */
 static void drop_owner(void *owner)
@@ -20,9 +21,10 @@ static void drop_owner(void *owner)
     PyGILState_Release(state);
 }
 
-/* A handle over `data`, strides in elements, at least 0. Keeps `owner`. NULL with the library's error. */
-static fl_tensor *over_memory(PyObject *owner, void *data, int dtype, int ndim, const int64_t *sizes,
-                              const int64_t *strides)
+/* A handle over `data`, strides in elements, at least 0. Keeps `owner`. NULL with the library's
+ * error. */
+static fl_tensor *over_memory(PyObject *owner, void *data, int dtype, int ndim,
+                              const int64_t *sizes, const int64_t *strides)
 {
     int64_t last = 0, one = 1;
     bool empty = false;
@@ -54,8 +56,9 @@ static int dtype_of_typestr(const char *s)
         const char *name;
         int dtype;
     } known[] = {
-        {"b1", FL_BOOL},    {"u1", FL_UINT8},   {"i1", FL_INT8},    {"i2", FL_INT16},     {"i4", FL_INT32},
-        {"i8", FL_INT64},   {"f2", FL_FLOAT16}, {"f4", FL_FLOAT32}, {"f8", FL_FLOAT64},
+        {"b1", FL_BOOL},    {"u1", FL_UINT8},   {"i1", FL_INT8},
+        {"i2", FL_INT16},   {"i4", FL_INT32},   {"i8", FL_INT64},
+        {"f2", FL_FLOAT16}, {"f4", FL_FLOAT32}, {"f8", FL_FLOAT64},
     };
     if (*s != '<' && *s != '|' && *s != '=')
         return -1;
@@ -90,15 +93,18 @@ static bool to_elements(int64_t *strides, const int64_t *sizes, Py_ssize_t ndim,
 {
     for (Py_ssize_t i = 0; i < ndim; i++) {
         if (strides[i] < 0 && sizes[i] > 1) {
-            PyErr_SetString(PyExc_ValueError,
-                            "At least one stride in the given numpy array is negative, and tensors with negative strides are "
-                            "not currently supported. (You can probably work around this by making a copy of your array  with "
-                            "array.copy().) ");
+            PyErr_SetString(PyExc_ValueError, "At least one stride in the given numpy array is "
+                                              "negative, and tensors with negative strides are "
+                                              "not currently supported. (You can probably work "
+                                              "around this by making a copy of your array  with "
+                                              "array.copy().) ");
             return false;
         }
         if (sizes[i] > 1 && strides[i] % size) {
-            PyErr_SetString(PyExc_ValueError, "given numpy array strides not a multiple of the element byte size. Copy the "
-                                              "numpy array to reallocate the memory.");
+            PyErr_SetString(
+                PyExc_ValueError,
+                "given numpy array strides not a multiple of the element byte size. Copy the "
+                "numpy array to reallocate the memory.");
             return false;
         }
         strides[i] = strides[i] < 0 ? 0 : strides[i] / size;
@@ -109,15 +115,19 @@ static bool to_elements(int64_t *strides, const int64_t *sizes, Py_ssize_t ndim,
 static int import_interface(PyObject *o, PyObject *interface, fl_tensor **out, bool *readonly)
 {
     int64_t sizes[TENSOR_MAX_DIMS], strides[TENSOR_MAX_DIMS];
-    PyObject *type = PyDict_GetItemString(interface, "typestr"), *shape = PyDict_GetItemString(interface, "shape");
+    PyObject *type = PyDict_GetItemString(interface, "typestr"),
+             *shape = PyDict_GetItemString(interface, "shape");
     PyObject *steps = PyDict_GetItemString(interface, "strides");
     const char *text = type && PyUnicode_Check(type) ? PyUnicode_AsUTF8AndSize(type, NULL) : NULL;
     if (!text || !shape || !PyTuple_Check(shape) || PyTuple_Size(shape) > TENSOR_MAX_DIMS)
         return PyErr_Clear(), 0;
     int dtype = dtype_of_typestr(text);
     if (dtype < 0) {
-        PyErr_Format(PyExc_TypeError, "can't convert np.ndarray of type %s. The only supported types are: float64, float32, "
-                                      "float16, int64, int32, int16, int8, uint8, and bool.", text);
+        PyErr_Format(
+            PyExc_TypeError,
+            "can't convert np.ndarray of type %s. The only supported types are: float64, float32, "
+            "float16, int64, int32, int16, int8, uint8, and bool.",
+            text);
         return -1;
     }
     Py_ssize_t ndim = PyTuple_Size(shape);
@@ -142,14 +152,16 @@ static int import_interface(PyObject *o, PyObject *interface, fl_tensor **out, b
 int exchange_import(PyObject *o, fl_tensor **out, bool *readonly)
 {
     *out = NULL;
-    if (PyUnicode_Check(o) || PyLong_Check(o) || python_is_sequence(o) || o == Py_None || PyFloat_CheckExact(o))
+    if (PyUnicode_Check(o) || PyLong_Check(o) || python_is_sequence(o) || o == Py_None ||
+        PyFloat_CheckExact(o))
         return 0;
     PyObject *interface = PyObject_GetAttrString(o, "__array_interface__");
     if (!interface) {
         PyErr_Clear();
         return 0;
     }
-    /* The dictionary may own the memory (of a scalar), so it is what the tensor keeps, with o in it. */
+    /* The dictionary may own the memory (of a scalar), so it is what the tensor keeps, with o in
+     * it. */
     int fits = PyDict_Check(interface) && PyDict_SetItemString(interface, "__owner__", o) == 0
                    ? import_interface(interface, interface, out, readonly)
                    : 0;
@@ -162,14 +174,18 @@ static PyObject *function_from_numpy(PyObject *module, PyObject *array)
     (void)module;
     fl_tensor *t;
     bool readonly = false;
-    int fits = strcmp(python_type_name(array), "ndarray") == 0 ? exchange_import(array, &t, &readonly) : 0;
+    int fits =
+        strcmp(python_type_name(array), "ndarray") == 0 ? exchange_import(array, &t, &readonly) : 0;
     if (fits == 0)
         PyErr_Format(PyExc_TypeError, "expected np.ndarray (got %s)", python_type_name(array));
     if (fits <= 0)
         return NULL;
-    if (readonly && PyErr_WarnEx(PyExc_UserWarning,
-                                 "The given NumPy array is not writable, and PyTorch does not support non-writable tensors. "
-                                 "This means writing to this tensor will result in undefined behavior.", 1) < 0) {
+    if (readonly &&
+        PyErr_WarnEx(PyExc_UserWarning,
+                     "The given NumPy array is not writable, and PyTorch does not support "
+                     "non-writable tensors. "
+                     "This means writing to this tensor will result in undefined behavior.",
+                     1) < 0) {
         tensor_release(t);
         return NULL;
     }
@@ -188,18 +204,26 @@ static void drop_buffer(void *context)
 static bool check_cut(const Py_buffer *view, int64_t size, int64_t *count, int64_t offset)
 {
     if (view->len == 0 || *count == 0)
-        PyErr_Format(PyExc_ValueError, "both buffer length (%zd) and count (%lld) must not be 0", view->len,
-                     (long long)*count);
+        PyErr_Format(PyExc_ValueError, "both buffer length (%zd) and count (%lld) must not be 0",
+                     view->len, (long long)*count);
     else if (offset < 0 || offset >= view->len)
-        PyErr_Format(PyExc_ValueError, "offset (%lld bytes) must be non-negative and no greater than buffer length (%zd "
-                                       "bytes) minus 1", (long long)offset, view->len);
+        PyErr_Format(
+            PyExc_ValueError,
+            "offset (%lld bytes) must be non-negative and no greater than buffer length (%zd "
+            "bytes) minus 1",
+            (long long)offset, view->len);
     else if (*count < 0 && (view->len - offset) % size)
-        PyErr_Format(PyExc_ValueError, "buffer length (%lld bytes) after offset (%lld bytes) must be a multiple of element "
-                                       "size (%lld)", (long long)(view->len - offset), (long long)offset, (long long)size);
+        PyErr_Format(
+            PyExc_ValueError,
+            "buffer length (%lld bytes) after offset (%lld bytes) must be a multiple of element "
+            "size (%lld)",
+            (long long)(view->len - offset), (long long)offset, (long long)size);
     else if (*count > (view->len - offset) / size)
-        PyErr_Format(PyExc_ValueError, "requested buffer length (%lld * %lld bytes) after offset (%lld bytes) must not be "
-                                       "greater than actual buffer length (%zd bytes)", (long long)*count,
-                     (long long)size, (long long)offset, view->len);
+        PyErr_Format(
+            PyExc_ValueError,
+            "requested buffer length (%lld * %lld bytes) after offset (%lld bytes) must not be "
+            "greater than actual buffer length (%zd bytes)",
+            (long long)*count, (long long)size, (long long)offset, view->len);
     else
         return *count = *count < 0 ? (view->len - offset) / size : *count, true;
     return false;
@@ -212,11 +236,12 @@ static PyObject *function_frombuffer(PyObject *module, PyObject *args, PyObject 
     long long count = -1, offset = 0;
     int requires_grad = 0, dtype;
     (void)module;
-    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "O$OLLp:frombuffer", names, &object, &kind, &count, &offset,
-                                     &requires_grad))
+    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "O$OLLp:frombuffer", names, &object, &kind,
+                                     &count, &offset, &requires_grad))
         return NULL;
     if (!types_as_dtype(kind, &dtype))
-        return PyErr_Format(PyExc_TypeError, "frombuffer(): argument 'dtype' must be torch.dtype, not %s",
+        return PyErr_Format(PyExc_TypeError,
+                            "frombuffer(): argument 'dtype' must be torch.dtype, not %s",
                             python_type_name(kind));
     Py_buffer *view = malloc(sizeof *view);
     if (!view)
@@ -228,8 +253,11 @@ static PyObject *function_frombuffer(PyObject *module, PyObject *args, PyObject 
             PyErr_Clear();
             return PyErr_Format(PyExc_ValueError, "could not retrieve buffer from object");
         }
-        if (PyErr_WarnEx(PyExc_UserWarning, "The given buffer is not writable, and PyTorch does not support non-writable "
-                                            "tensors.", 1) < 0) {
+        if (PyErr_WarnEx(
+                PyExc_UserWarning,
+                "The given buffer is not writable, and PyTorch does not support non-writable "
+                "tensors.",
+                1) < 0) {
             drop_buffer(view);
             return NULL;
         }
@@ -238,7 +266,8 @@ static PyObject *function_frombuffer(PyObject *module, PyObject *args, PyObject 
     fl_tensor *t = NULL;
     struct storage *storage = NULL;
     if (check_cut(view, size, &length, offset))
-        storage = storage_from_memory((char *)view->buf + offset, (size_t)(length * size), drop_buffer, view);
+        storage = storage_from_memory((char *)view->buf + offset, (size_t)(length * size),
+                                      drop_buffer, view);
     if (!storage) {
         drop_buffer(view);
         return PyErr_Occurred() ? NULL : raise_error();
@@ -256,9 +285,10 @@ static PyObject *function_frombuffer(PyObject *module, PyObject *args, PyObject 
     return pytensor_wrap(t);
 }
 
-/* ---- A tensor's memory for others --------------------------------------------------------------------------------------- */
+/* ---- A tensor's memory for others ------------------------------------------------------------ */
 
-static const char *const formats[FL_DTYPE_COUNT] = {"?", "B", "b", "h", "i", "q", "e", NULL, "f", "d", "Zf", "Zd"};
+static const char *const formats[FL_DTYPE_COUNT] = {"?", "B",  "b", "h", "i",  "q",
+                                                    "e", NULL, "f", "d", "Zf", "Zd"};
 
 static int get_buffer(PyObject *self, Py_buffer *view, int flags)
 {
@@ -266,8 +296,9 @@ static int get_buffer(PyObject *self, Py_buffer *view, int flags)
     bool contiguous = t->flags & TENSOR_CONTIGUOUS;
     view->obj = NULL;
     if (!formats[t->dtype] || tensor_requires_grad(t)) {
-        PyErr_SetString(PyExc_BufferError, formats[t->dtype] ? "the tensor requires grad: use its detach()"
-                                                             : "Python's buffers have no format for bfloat16");
+        PyErr_SetString(PyExc_BufferError, formats[t->dtype]
+                                               ? "the tensor requires grad: use its detach()"
+                                               : "Python's buffers have no format for bfloat16");
         return -1;
     }
     if (!contiguous && (flags & PyBUF_STRIDES) != PyBUF_STRIDES) {
@@ -306,8 +337,9 @@ static void release_buffer(PyObject *self, Py_buffer *view)
 static bool numpy_can_show(const fl_tensor *t, const char *what)
 {
     if (tensor_requires_grad(t)) {
-        PyErr_Format(PyExc_RuntimeError, "Can't call %s on Tensor that requires grad. Use tensor.detach().%s instead.", what,
-                     what);
+        PyErr_Format(PyExc_RuntimeError,
+                     "Can't call %s on Tensor that requires grad. Use tensor.detach().%s instead.",
+                     what, what);
         return false;
     }
     if (!formats[t->dtype])
@@ -339,7 +371,8 @@ static PyObject *method_numpy(PyObject *self, PyObject *args, PyObject *kwargs)
     if (!force)
         return numpy_can_show(pytensor_get(self), "numpy()") ? to_numpy(self) : NULL;
     PyObject *plain = pytensor_wrap(autograd_detach(pytensor_get(self)));
-    PyObject *array = plain && numpy_can_show(pytensor_get(plain), "numpy()") ? to_numpy(plain) : NULL;
+    PyObject *array =
+        plain && numpy_can_show(pytensor_get(plain), "numpy()") ? to_numpy(plain) : NULL;
     Py_XDECREF(plain);
     return array;
 }
@@ -364,15 +397,16 @@ static PyObject *method_array(PyObject *self, PyObject *args, PyObject *kwargs)
     return array;
 }
 
-/* ---- DLPack ------------------------------------------------------------------------------------------------------------- */
+/* ---- DLPack ---------------------------------------------------------------------------------- */
 
 static const struct dlpack_type dlpack_types[FL_DTYPE_COUNT] = {
-    {DLPACK_BOOL, 8, 1},   {DLPACK_UINT, 8, 1},    {DLPACK_INT, 8, 1},    {DLPACK_INT, 16, 1},
-    {DLPACK_INT, 32, 1},   {DLPACK_INT, 64, 1},    {DLPACK_FLOAT, 16, 1}, {DLPACK_BFLOAT, 16, 1},
-    {DLPACK_FLOAT, 32, 1}, {DLPACK_FLOAT, 64, 1},  {DLPACK_COMPLEX, 64, 1}, {DLPACK_COMPLEX, 128, 1},
+    {DLPACK_BOOL, 8, 1},   {DLPACK_UINT, 8, 1},   {DLPACK_INT, 8, 1},      {DLPACK_INT, 16, 1},
+    {DLPACK_INT, 32, 1},   {DLPACK_INT, 64, 1},   {DLPACK_FLOAT, 16, 1},   {DLPACK_BFLOAT, 16, 1},
+    {DLPACK_FLOAT, 32, 1}, {DLPACK_FLOAT, 64, 1}, {DLPACK_COMPLEX, 64, 1}, {DLPACK_COMPLEX, 128, 1},
 };
 
-/* What is given out: the structure, the reference to the handle, and its sizes and strides behind. */
+/* What is given out: the structure, the reference to the handle, and its sizes and strides behind.
+ */
 struct given {
     struct dlpack_managed managed;
     fl_tensor *tensor;
@@ -397,10 +431,12 @@ static void capsule_drop(PyObject *capsule)
 
 static PyObject *method_dlpack(PyObject *self, PyObject *args, PyObject *kwargs)
 {
-    (void)args, (void)kwargs; /* stream, max_version, dl_device, copy: a CPU has no streams, and version 0 may always be given */
+    (void)args, (void)kwargs; /* stream, max_version, dl_device, copy: a CPU has no streams, and
+                                 version 0 may always be given */
     fl_tensor *t = pytensor_get(self);
     if (tensor_requires_grad(t))
-        return PyErr_Format(PyExc_BufferError, "Can't export tensors that require gradient, use tensor.detach()");
+        return PyErr_Format(PyExc_BufferError,
+                            "Can't export tensors that require gradient, use tensor.detach()");
     struct given *g = malloc(sizeof *g + sizeof(int64_t) * (size_t)(2 * t->ndim));
     if (!g)
         return PyErr_NoMemory();
@@ -410,8 +446,12 @@ static PyObject *method_dlpack(PyObject *self, PyObject *args, PyObject *kwargs)
         memcpy(g->dims + t->ndim, t->strides, sizeof(int64_t) * (size_t)t->ndim);
     }
     g->managed = (struct dlpack_managed){
-        .tensor = {.data = t->data, .device = {DLPACK_CPU, 0}, .ndim = t->ndim, .dtype = dlpack_types[t->dtype],
-                   .shape = g->dims, .strides = g->dims + t->ndim},
+        .tensor = {.data = t->data,
+                   .device = {DLPACK_CPU, 0},
+                   .ndim = t->ndim,
+                   .dtype = dlpack_types[t->dtype],
+                   .shape = g->dims,
+                   .strides = g->dims + t->ndim},
         .context = g,
         .deleter = given_drop,
     };
@@ -455,7 +495,8 @@ static fl_tensor *over_dlpack(const struct dlpack_tensor *d, void (*drop)(void *
     int dtype = dlpack_dtype(d->dtype);
     bool empty = false;
     if (dtype < 0 || d->device.type != DLPACK_CPU || d->ndim > TENSOR_MAX_DIMS || d->ndim < 0)
-        return error_null(FL_RUNTIME_ERROR, "from_dlpack: a dtype, device or rank that Flambeau has not");
+        return error_null(FL_RUNTIME_ERROR,
+                          "from_dlpack: a dtype, device or rank that Flambeau has not");
     if (d->strides)
         memcpy(strides, d->strides, sizeof(int64_t) * (size_t)d->ndim);
     else
@@ -467,8 +508,9 @@ static fl_tensor *over_dlpack(const struct dlpack_tensor *d, void (*drop)(void *
         strides[i] = strides[i] < 0 ? 0 : strides[i];
         last += (d->shape[i] - 1) * strides[i];
     }
-    struct storage *storage = storage_from_memory((char *)d->data + d->byte_offset,
-                                                  empty ? 0 : (size_t)(last + 1) * dtype_size(dtype), drop, context);
+    struct storage *storage =
+        storage_from_memory((char *)d->data + d->byte_offset,
+                            empty ? 0 : (size_t)(last + 1) * dtype_size(dtype), drop, context);
     fl_tensor *t = storage ? tensor_new(1, (int64_t[]){0}, dtype) : NULL;
     if (t) {
         tensor_set_storage(t, storage);
@@ -532,7 +574,9 @@ PyMethodDef pytensor_exchange_methods[] = {
 PyMethodDef exchange_functions[] = {
     {"from_numpy", function_from_numpy, METH_O, "A tensor over the memory of a NumPy array."},
     {"frombuffer", (PyCFunction)(void (*)(void))function_frombuffer, METH_VARARGS | METH_KEYWORDS,
-     "frombuffer(buffer, *, dtype, count=-1, offset=0, requires_grad=False): a 1-D tensor over a buffer's memory."},
-    {"from_dlpack", function_from_dlpack, METH_O, "A tensor over the memory of an object that speaks DLPack."},
+     "frombuffer(buffer, *, dtype, count=-1, offset=0, requires_grad=False): a 1-D tensor over a "
+     "buffer's memory."},
+    {"from_dlpack", function_from_dlpack, METH_O,
+     "A tensor over the memory of an object that speaks DLPack."},
     {0},
 };

@@ -10,13 +10,14 @@
 #include "python/tensor_object.h"
 #include "python/types.h"
 
-/* ---- Threads, memory, the default dtype -------------------------------------------------------------------------------- */
+/* ---- Threads, memory, the default dtype ------------------------------------------------------ */
 
 static PyObject *function_set_threads(PyObject *module, PyObject *o)
 {
     (void)module;
     if (!PyLong_Check(o))
-        return PyErr_Format(PyExc_RuntimeError, "set_num_threads expects an int, but got %s", python_type_name(o));
+        return PyErr_Format(PyExc_RuntimeError, "set_num_threads expects an int, but got %s",
+                            python_type_name(o));
     long count = PyLong_AsLong(o);
     if (count == -1 && PyErr_Occurred())
         return NULL;
@@ -37,9 +38,9 @@ static PyObject *function_memory_stats(PyObject *module, PyObject *unused)
     struct memory_stats s;
     (void)module, (void)unused;
     memory_stats(&s);
-    return Py_BuildValue("{sLsLsLsLsL}", "allocated", (long long)s.allocated, "peak", (long long)s.peak, "reserved",
-                         (long long)s.reserved, "allocations", (long long)s.allocations, "system_calls",
-                         (long long)s.system_calls);
+    return Py_BuildValue("{sLsLsLsLsL}", "allocated", (long long)s.allocated, "peak",
+                         (long long)s.peak, "reserved", (long long)s.reserved, "allocations",
+                         (long long)s.allocations, "system_calls", (long long)s.system_calls);
 }
 
 static PyObject *function_empty_cache(PyObject *module, PyObject *unused)
@@ -80,15 +81,18 @@ static PyObject *function_set_default(PyObject *module, PyObject *o)
     int dtype;
     (void)module;
     if (!types_as_dtype(o, &dtype))
-        return PyErr_Format(PyExc_TypeError, "invalid dtype object: only floating-point types are supported as the default "
-                                             "type");
+        return PyErr_Format(
+            PyExc_TypeError,
+            "invalid dtype object: only floating-point types are supported as the default "
+            "type");
     if (!dtype_is_floating(dtype))
-        return PyErr_Format(PyExc_TypeError, "only floating-point types are supported as the default type");
+        return PyErr_Format(PyExc_TypeError,
+                            "only floating-point types are supported as the default type");
     dtype_set_default(dtype);
     Py_RETURN_NONE;
 }
 
-/* ---- Questions about dtypes ---------------------------------------------------------------------------------------------- */
+/* ---- Questions about dtypes ------------------------------------------------------------------ */
 
 /* Two dtypes from a call of two arguments. */
 static bool two_dtypes(const char *name, PyObject *args, int *a, int *b)
@@ -99,8 +103,8 @@ static bool two_dtypes(const char *name, PyObject *args, int *a, int *b)
     if (types_as_dtype(x, a) && types_as_dtype(y, b))
         return true;
     bool first = !types_as_dtype(x, a);
-    PyErr_Format(PyExc_TypeError, "%s(): argument '%s' (position %d) must be torch.dtype, not %s", name,
-                 first ? "type1" : "type2", first ? 1 : 2, python_type_name(first ? x : y));
+    PyErr_Format(PyExc_TypeError, "%s(): argument '%s' (position %d) must be torch.dtype, not %s",
+                 name, first ? "type1" : "type2", first ? 1 : 2, python_type_name(first ? x : y));
     return false;
 }
 
@@ -126,11 +130,14 @@ static fl_tensor *operand(PyObject *o, int position)
         return tensor_retain(pytensor_get(o));
     int fits = data_number(o, &number);
     if (fits == 0)
-        PyErr_Format(PyExc_TypeError, "result_type(): argument '%s' (position %d) must be Tensor, not %s",
+        PyErr_Format(PyExc_TypeError,
+                     "result_type(): argument '%s' (position %d) must be Tensor, not %s",
                      position == 1 ? "tensor1" : "tensor2", position, python_type_name(o));
     if (fits <= 0)
         return NULL;
-    int dtype = number.tag == FL_BOOLEAN ? FL_BOOL : number.tag == FL_INTEGER ? FL_INT64 : dtype_default();
+    int dtype = number.tag == FL_BOOLEAN   ? FL_BOOL
+                : number.tag == FL_INTEGER ? FL_INT64
+                                           : dtype_default();
     fl_tensor *t = tensor_from_number(number, dtype);
     if (t)
         t->flags |= TENSOR_WRAPPED_NUMBER;
@@ -156,27 +163,32 @@ static PyMethodDef own_functions[] = {
     {"get_num_threads", function_get_threads, METH_NOARGS, "How many threads a call may use."},
     {"set_num_interop_threads", function_set_threads, METH_O, NULL},
     {"get_num_interop_threads", function_get_threads, METH_NOARGS, NULL},
-    {"memory_stats", function_memory_stats, METH_NOARGS, "What the allocator holds and has done, in bytes and calls."},
+    {"memory_stats", function_memory_stats, METH_NOARGS,
+     "What the allocator holds and has done, in bytes and calls."},
     {"empty_cache", function_empty_cache, METH_NOARGS, "Gives free memory back to the system."},
     {"_set_memory_limit", function_set_limit, METH_O, NULL},
     {"_memory_fail_nth", function_fail_nth, METH_O, NULL},
-    {"get_default_dtype", function_get_default, METH_NOARGS, "The dtype of new floating-point tensors."},
-    {"set_default_dtype", function_set_default, METH_O, "Sets the dtype of new floating-point tensors."},
+    {"get_default_dtype", function_get_default, METH_NOARGS,
+     "The dtype of new floating-point tensors."},
+    {"set_default_dtype", function_set_default, METH_O,
+     "Sets the dtype of new floating-point tensors."},
     {"promote_types", function_promote_types, METH_VARARGS, "The smallest dtype that holds both."},
-    {"can_cast", function_can_cast, METH_VARARGS, "Whether a result of the first dtype may be written as the second."},
+    {"can_cast", function_can_cast, METH_VARARGS,
+     "Whether a result of the first dtype may be written as the second."},
     {"result_type", function_result_type, METH_VARARGS, "The dtype of arithmetic on two operands."},
     {0},
 };
 
-/* ---- The module ------------------------------------------------------------------------------------------------------------ */
+/* ---- The module ------------------------------------------------------------------------------ */
 
-extern PyMethodDef ops_functions[], ops_nn_functions[], ops_special_functions[], ops_linalg_functions[];
+extern PyMethodDef ops_functions[], ops_nn_functions[], ops_special_functions[],
+    ops_linalg_functions[];
 
 /* Methods of Tensor that are functions of the module too. */
 static const char *const method_functions[] = {
-    "numel",        "is_floating_point", "is_complex",  "is_conj",     "is_neg",
-    "resolve_conj", "resolve_neg",       "detach",      "detach_",     "is_inference",
-    "is_same_size", "is_signed",
+    "numel",   "is_floating_point", "is_complex",   "is_conj",
+    "is_neg",  "resolve_conj",      "resolve_neg",  "detach",
+    "detach_", "is_inference",      "is_same_size", "is_signed",
 };
 
 static int add_method_functions(PyObject *module)
@@ -192,18 +204,22 @@ static int add_method_functions(PyObject *module)
 }
 
 /* A namespace for operators: _C._nn. */
-static int add_namespace(PyObject *module, const char *name, const char *full, PyMethodDef *functions)
+static int add_namespace(PyObject *module, const char *name, const char *full,
+                         PyMethodDef *functions)
 {
     PyObject *space = PyModule_New(full);
-    int failed = space && PyModule_AddFunctions(space, functions) == 0 ? PyModule_AddObjectRef(module, name, space) : -1;
+    int failed = space && PyModule_AddFunctions(space, functions) == 0
+                     ? PyModule_AddObjectRef(module, name, space)
+                     : -1;
     Py_XDECREF(space);
     return failed;
 }
 
 static int add_functions(PyObject *module)
 {
-    PyMethodDef *tables[] = {ops_functions,      own_functions,   data_functions,      exchange_functions,
-                             graph_functions,    optim_functions, safetensors_functions, location_functions};
+    PyMethodDef *tables[] = {ops_functions,         own_functions,     data_functions,
+                             exchange_functions,    graph_functions,   optim_functions,
+                             safetensors_functions, location_functions};
     for (size_t i = 0; i < sizeof tables / sizeof *tables; i++)
         if (PyModule_AddFunctions(module, tables[i]) < 0)
             return -1;
@@ -211,7 +227,15 @@ static int add_functions(PyObject *module)
 }
 
 static struct PyModuleDef definition = {
-    PyModuleDef_HEAD_INIT, "flambeau._C", "Flambeau's operators and types.", -1, NULL, NULL, NULL, NULL, NULL,
+    PyModuleDef_HEAD_INIT,
+    "flambeau._C",
+    "Flambeau's operators and types.",
+    -1,
+    NULL,
+    NULL,
+    NULL,
+    NULL,
+    NULL,
 };
 
 PyMODINIT_FUNC PyInit__C(void)
@@ -220,12 +244,14 @@ PyMODINIT_FUNC PyInit__C(void)
     if (!module)
         return NULL;
     location_init();
-    if (raise_init(module) < 0 || types_init(module) < 0 || pytensor_init(module) < 0 || generator_init(module) < 0 ||
-        callbacks_init() < 0 || nodes_init(module) < 0 || function_init(module) < 0 || optim_init() < 0 ||
-        add_functions(module) < 0 || add_method_functions(module) < 0 ||
+    if (raise_init(module) < 0 || types_init(module) < 0 || pytensor_init(module) < 0 ||
+        generator_init(module) < 0 || callbacks_init() < 0 || nodes_init(module) < 0 ||
+        function_init(module) < 0 || optim_init() < 0 || add_functions(module) < 0 ||
+        add_method_functions(module) < 0 ||
         add_namespace(module, "_nn", "flambeau._C._nn", ops_nn_functions) < 0 ||
         add_namespace(module, "_special", "flambeau._C._special", ops_special_functions) < 0 ||
-        add_namespace(module, "_linalg", "flambeau._C._linalg", ops_linalg_functions) < 0 || module_init(module) < 0)
+        add_namespace(module, "_linalg", "flambeau._C._linalg", ops_linalg_functions) < 0 ||
+        module_init(module) < 0)
         Py_CLEAR(module);
     return module;
 }

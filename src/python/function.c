@@ -1,9 +1,10 @@
 /* autograd.Function: nodes whose derivative is written in Python.
  *
- * _FunctionNode is what flambeau.autograd.Function derives from; its instance is the `ctx` of one call, made by apply. The node
- * in the graph owns the ctx; the ctx points back without owning, so there is no cycle. What save_for_backward was given is kept
- * as handles with their versions once forward has returned; a saved result is kept as an alias without history, because the
- * result holds the node.
+ * _FunctionNode is what flambeau.autograd.Function derives from; its instance is the `ctx` of one
+ * call, made by apply. The node in the graph owns the ctx; the ctx points back without owning, so
+ * there is no cycle. What save_for_backward was given is kept as handles with their versions once
+ * forward has returned; a saved result is kept as an alias without history, because the result
+ * holds the node.
  */
 #include <stddef.h>
 #include <string.h>
@@ -18,7 +19,7 @@ struct context_object;
 struct saved {
     fl_tensor *tensor; /* NULL: None was saved */
     uint32_t version;
-    int result;        /* it is a result of the node's (an alias of it); -1: it is not */
+    int result; /* it is a result of the node's (an alias of it); -1: it is not */
 };
 
 /* One block of memory: the node, its edges, its saved tensors, the shapes of its results. */
@@ -26,15 +27,15 @@ struct function_node {
     struct node node;
     size_t bytes;
     struct context_object *context; /* owned */
-    int arguments;     /* of forward */
-    int *edge_of;      /* for each argument: its edge, -1 where it is no tensor */
+    int arguments;                  /* of forward */
+    int *edge_of;                   /* for each argument: its edge, -1 where it is no tensor */
     fl_tensor **shape; /* for each result: sizes and dtype alone, NULL where it is no tensor */
     char name[96];
 };
 
 struct context_object {
-    PyObject_HEAD
-    struct function_node *node; /* borrowed, NULL before the call is recorded and after the node is gone */
+    PyObject_HEAD struct function_node
+        *node; /* borrowed, NULL before the call is recorded and after the node is gone */
     PyObject *dict, *weakrefs;
     PyObject *to_save, *dirty, *non_differentiable, *needs_input_grad;
     char materialize;
@@ -50,7 +51,7 @@ static struct context_object *context_of(PyObject *o)
     return (struct context_object *)o;
 }
 
-/* ---- Saved tensors ----------------------------------------------------------------------------------------------------------- */
+/* ---- Saved tensors --------------------------------------------------------------------------- */
 
 static void drop_saved(struct context_object *c)
 {
@@ -79,8 +80,10 @@ static bool keep_saved(struct context_object *c, fl_tensor *const *results, int 
         if (o == Py_None)
             continue;
         if (!pytensor_check(o)) {
-            PyErr_Format(PyExc_TypeError, "save_for_backward can only save variables, but argument %zd is of type %s", i,
-                         python_type_name(o));
+            PyErr_Format(
+                PyExc_TypeError,
+                "save_for_backward can only save variables, but argument %zd is of type %s", i,
+                python_type_name(o));
             return false;
         }
         fl_tensor *t = pytensor_get(o);
@@ -104,11 +107,15 @@ static PyObject *saved_show(struct context_object *c, const struct saved *s)
         Py_RETURN_NONE;
     if (t->storage && t->storage->version != s->version)
         return PyErr_Format(PyExc_RuntimeError,
-                            "one of the variables needed for gradient computation has been modified by an inplace operation: "
-                            "[torch.%sTensor %s] is at version %u; expected version %u instead. Hint: enable anomaly detection "
+                            "one of the variables needed for gradient computation has been "
+                            "modified by an inplace operation: "
+                            "[torch.%sTensor %s] is at version %u; expected version %u instead. "
+                            "Hint: enable anomaly detection "
                             "to find the operation that failed to compute its gradient, with "
-                            "torch.autograd.set_detect_anomaly(True).", dtype_title(t->dtype),
-                            shape_text(sizes, sizeof sizes, t->ndim, t->sizes), t->storage->version, s->version);
+                            "torch.autograd.set_detect_anomaly(True).",
+                            dtype_title(t->dtype),
+                            shape_text(sizes, sizeof sizes, t->ndim, t->sizes), t->storage->version,
+                            s->version);
     if (s->result < 0 || !c->node)
         return pytensor_show(t);
     fl_tensor *alias = autograd_detach(t);
@@ -124,11 +131,15 @@ static PyObject *context_get_saved(PyObject *self, void *unused)
     (void)unused;
     struct context_object *c = context_of(self);
     if (c->released)
-        return PyErr_Format(PyExc_RuntimeError,
-                            "Trying to backward through the graph a second time (or directly access saved tensors after they "
-                            "have already been freed). Saved intermediate values of the graph are freed when you call "
-                            ".backward() or autograd.grad(). Specify retain_graph=True if you need to backward through the "
-                            "graph a second time or if you need to access saved tensors after calling backward.");
+        return PyErr_Format(
+            PyExc_RuntimeError,
+            "Trying to backward through the graph a second time (or directly access saved tensors "
+            "after they "
+            "have already been freed). Saved intermediate values of the graph are freed when you "
+            "call "
+            ".backward() or autograd.grad(). Specify retain_graph=True if you need to backward "
+            "through the "
+            "graph a second time or if you need to access saved tensors after calling backward.");
     if (c->to_save)
         return Py_NewRef(c->to_save);
     PyObject *tuple = PyTuple_New(c->saved_count);
@@ -140,7 +151,7 @@ static PyObject *context_get_saved(PyObject *self, void *unused)
     return tuple;
 }
 
-/* ---- The context object --------------------------------------------------------------------------------------------------------- */
+/* ---- The context object ---------------------------------------------------------------------- */
 
 static int context_traverse(PyObject *o, visitproc visit, void *arg)
 {
@@ -251,7 +262,7 @@ static PyObject *context_prehook(PyObject *self, PyObject *function)
              : PyErr_Format(PyExc_RuntimeError, "the call was not recorded");
 }
 
-/* ---- Backward --------------------------------------------------------------------------------------------------------------------- */
+/* ---- Backward -------------------------------------------------------------------------------- */
 
 static const char *function_name(const struct node *n)
 {
@@ -295,7 +306,8 @@ static bool take_gradients(struct function_node *f, PyObject *result, fl_tensor 
     while (extra < count && PyTuple_GetItem(result, extra) == Py_None)
         extra++; /* more than there are arguments, but None */
     if (count < f->arguments || extra < count) {
-        PyErr_Format(PyExc_RuntimeError, "function %s returned an incorrect number of gradients (expected %d, got %zd)",
+        PyErr_Format(PyExc_RuntimeError,
+                     "function %s returned an incorrect number of gradients (expected %d, got %zd)",
                      f->name, f->arguments, count);
         return false;
     }
@@ -303,14 +315,18 @@ static bool take_gradients(struct function_node *f, PyObject *result, fl_tensor 
         PyObject *o = single ? result : PyTuple_GetItem(result, i);
         int edge = f->edge_of[i];
         if (edge < 0 && o != Py_None) {
-            PyErr_Format(PyExc_RuntimeError, "function %s returned a gradient different from None at position %d, but the "
-                                             "corresponding forward input was not a Variable", f->name, i + 1);
+            PyErr_Format(
+                PyExc_RuntimeError,
+                "function %s returned a gradient different from None at position %d, but the "
+                "corresponding forward input was not a Variable",
+                f->name, i + 1);
             return false;
         }
         if (o == Py_None)
             continue;
         if (!pytensor_check(o)) {
-            PyErr_Format(PyExc_TypeError, "expected Variable or None (got %s)", python_type_name(o));
+            PyErr_Format(PyExc_TypeError, "expected Variable or None (got %s)",
+                         python_type_name(o));
             return false;
         }
         if (f->node.edge[edge].node)
@@ -319,12 +335,14 @@ static bool take_gradients(struct function_node *f, PyObject *result, fl_tensor 
     return true;
 }
 
-static int function_backward(struct node *n, fl_tensor *const *g, bool create_graph, fl_tensor **out)
+static int function_backward(struct node *n, fl_tensor *const *g, bool create_graph,
+                             fl_tensor **out)
 {
     (void)create_graph;
     struct function_node *f = (struct function_node *)n;
     PyGILState_STATE state = PyGILState_Ensure();
-    PyObject *backward = PyObject_GetAttrString((PyObject *)Py_TYPE((PyObject *)f->context), "backward");
+    PyObject *backward =
+        PyObject_GetAttrString((PyObject *)Py_TYPE((PyObject *)f->context), "backward");
     PyObject *args = backward ? backward_arguments(f, g) : NULL;
     PyObject *result = args ? PyObject_CallObject(backward, args) : NULL;
     bool ok = result && take_gradients(f, result, out);
@@ -368,10 +386,13 @@ static void function_destroy(struct node *n)
 }
 
 static const struct node_class FUNCTION_NODE = {
-    function_name, function_backward, function_release_saved, function_destroy,
+    function_name,
+    function_backward,
+    function_release_saved,
+    function_destroy,
 };
 
-/* ---- apply ------------------------------------------------------------------------------------------------------------------------ */
+/* ---- apply ----------------------------------------------------------------------------------- */
 
 /* A node for a call with these arguments and so many results. NULL with an exception. */
 static struct function_node *node_new(PyObject *context, PyObject *args, int results)
@@ -432,7 +453,8 @@ static PyObject *record_result(struct function_node *f, PyObject *args, PyObject
         bool view_of_input = is_input && t->base;
         int failed = autograd_check_inplace(t, true);
         if (!failed)
-            failed = view_of_input ? autograd_rebase(t, &f->node) : autograd_set_node(t, &f->node, i);
+            failed =
+                view_of_input ? autograd_rebase(t, &f->node) : autograd_set_node(t, &f->node, i);
         return failed ? raise_error() : Py_NewRef(o);
     }
     if (!is_input)
@@ -473,16 +495,19 @@ static PyObject *forward_call(PyObject *class, PyObject *context, PyObject *args
 {
     PyObject *forward = PyObject_GetAttrString(class, "forward");
     PyObject *setup = forward ? PyObject_GetAttrString(class, "setup_context") : NULL;
-    PyObject *none = setup ? PyObject_GetAttrString((PyObject *)context_type, "setup_context") : NULL;
+    PyObject *none =
+        setup ? PyObject_GetAttrString((PyObject *)context_type, "setup_context") : NULL;
     PyObject *output = NULL;
     if (none && setup != none) {
         output = PyObject_CallObject(forward, args);
-        PyObject *done = output ? PyObject_CallFunctionObjArgs(setup, context, args, output, NULL) : NULL;
+        PyObject *done =
+            output ? PyObject_CallFunctionObjArgs(setup, context, args, output, NULL) : NULL;
         if (output && !done)
             Py_CLEAR(output);
         Py_XDECREF(done);
     } else if (none) {
-        PyObject *first = PyTuple_Pack(1, context), *all = first ? PySequence_Concat(first, args) : NULL;
+        PyObject *first = PyTuple_Pack(1, context),
+                 *all = first ? PySequence_Concat(first, args) : NULL;
         output = all ? PyObject_CallObject(forward, all) : NULL;
         Py_XDECREF(first);
         Py_XDECREF(all);
@@ -498,7 +523,8 @@ static PyObject *needs_of(PyObject *args)
     PyObject *needs = PyTuple_New(PyTuple_Size(args));
     for (Py_ssize_t i = 0; needs && i < PyTuple_Size(args); i++) {
         PyObject *o = PyTuple_GetItem(args, i);
-        PyTuple_SetItem(needs, i, python_bool(pytensor_check(o) && tensor_requires_grad(pytensor_get(o))));
+        PyTuple_SetItem(needs, i,
+                        python_bool(pytensor_check(o) && tensor_requires_grad(pytensor_get(o))));
     }
     return needs;
 }
@@ -516,7 +542,8 @@ static PyObject *context_apply(PyObject *class, PyObject *args)
         recorded |= enabled && pytensor_check(o) && tensor_requires_grad(pytensor_get(o));
     }
     autograd_mode.grad = false;
-    PyObject *output = context_of(context)->needs_input_grad ? forward_call(class, context, args) : NULL;
+    PyObject *output =
+        context_of(context)->needs_input_grad ? forward_call(class, context, args) : NULL;
     autograd_mode.grad = enabled;
     if (output && recorded) {
         PyObject *outputs = PyTuple_Check(output) ? Py_NewRef(output) : PyTuple_Pack(1, output);
@@ -541,12 +568,17 @@ static PyMethodDef context_methods[] = {
     {"apply", context_apply, METH_VARARGS | METH_CLASS, "Calls forward, and records the call."},
     {"setup_context", context_setup_nothing, METH_VARARGS | METH_STATIC,
      "setup_context(ctx, inputs, output): fills ctx after a forward that takes no ctx."},
-    {"save_for_backward", context_save, METH_VARARGS, "Keeps tensors for backward, which finds them in saved_tensors."},
-    {"mark_dirty", context_mark_dirty, METH_VARARGS, "Says which arguments forward has changed in place."},
-    {"mark_non_differentiable", context_mark_non_differentiable, METH_VARARGS, "Says which results have no gradient."},
-    {"set_materialize_grads", context_set_materialize, METH_O, "Whether a gradient that did not come is given as zeros."},
+    {"save_for_backward", context_save, METH_VARARGS,
+     "Keeps tensors for backward, which finds them in saved_tensors."},
+    {"mark_dirty", context_mark_dirty, METH_VARARGS,
+     "Says which arguments forward has changed in place."},
+    {"mark_non_differentiable", context_mark_non_differentiable, METH_VARARGS,
+     "Says which results have no gradient."},
+    {"set_materialize_grads", context_set_materialize, METH_O,
+     "Whether a gradient that did not come is given as zeros."},
     {"name", context_name, METH_NOARGS, "The name of the node."},
-    {"register_hook", context_hook, METH_O, "Calls hook(grad_inputs, grad_outputs) after the node has run."},
+    {"register_hook", context_hook, METH_O,
+     "Calls hook(grad_inputs, grad_outputs) after the node has run."},
     {"register_prehook", context_prehook, METH_O, "Calls hook(grad_outputs) before the node runs."},
     {0},
 };
@@ -554,7 +586,8 @@ static PyMethodDef context_methods[] = {
 static PyGetSetDef context_properties[] = {
     {"saved_tensors", context_get_saved, NULL, "What save_for_backward was given.", NULL},
     {"saved_variables", context_get_saved, NULL, NULL, NULL},
-    {"next_functions", context_next, NULL, "A pair (node, which of its results) for each tensor given.", NULL},
+    {"next_functions", context_next, NULL,
+     "A pair (node, which of its results) for each tensor given.", NULL},
     {"metadata", context_metadata, NULL, "A dictionary for the program's use.", NULL},
     {"__dict__", PyObject_GenericGetDict, PyObject_GenericSetDict, NULL, NULL},
     {0},
@@ -576,19 +609,21 @@ static PyType_Spec context_spec = {
     .name = "flambeau._C._FunctionNode",
     .basicsize = sizeof(struct context_object),
     .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_BASETYPE | Py_TPFLAGS_HAVE_GC,
-    .slots = (PyType_Slot[]){
-        SLOT(Py_tp_dealloc, context_dealloc),
-        SLOT(Py_tp_traverse, context_traverse),
-        SLOT(Py_tp_clear, context_clear),
-        SLOT(Py_tp_methods, context_methods),
-        SLOT(Py_tp_getset, context_properties),
-        SLOT(Py_tp_members, context_members),
-        {0},
-    },
+    .slots =
+        (PyType_Slot[]){
+            SLOT(Py_tp_dealloc, context_dealloc),
+            SLOT(Py_tp_traverse, context_traverse),
+            SLOT(Py_tp_clear, context_clear),
+            SLOT(Py_tp_methods, context_methods),
+            SLOT(Py_tp_getset, context_properties),
+            SLOT(Py_tp_members, context_members),
+            {0},
+        },
 };
 
 int function_init(PyObject *module)
 {
     context_type = (PyTypeObject *)PyType_FromSpec(&context_spec);
-    return context_type ? PyModule_AddObjectRef(module, "_FunctionNode", (PyObject *)context_type) : -1;
+    return context_type ? PyModule_AddObjectRef(module, "_FunctionNode", (PyObject *)context_type)
+                        : -1;
 }

@@ -1,4 +1,5 @@
-/* flambeau.Generator: a stream of random numbers as a Python object; at most one live object a generator. */
+/* flambeau.Generator: a stream of random numbers as a Python object; at most one live object a
+ * generator. */
 #include <unistd.h>
 
 #include "core/random.h"
@@ -6,8 +7,7 @@
 #include "python/types.h"
 
 struct generator_object {
-    PyObject_HEAD
-    fl_generator *generator; /* owned */
+    PyObject_HEAD fl_generator *generator; /* owned */
 };
 
 static PyTypeObject *generator_type;
@@ -64,17 +64,20 @@ static PyObject *generator_construct(PyTypeObject *type, PyObject *args, PyObjec
         return NULL;
     int fits = device && device != Py_None ? types_as_device(device, &where) : 1;
     if (fits == 0)
-        PyErr_Format(PyExc_TypeError, "Generator(): argument 'device' (position 1) must be torch.device, not %s",
+        PyErr_Format(PyExc_TypeError,
+                     "Generator(): argument 'device' (position 1) must be torch.device, not %s",
                      python_type_name(device));
     if (fits > 0 && where.kind != FL_CPU)
-        return PyErr_Format(PyExc_RuntimeError, "Cannot get CUDA generator: Flambeau was not built for that device");
+        return PyErr_Format(PyExc_RuntimeError,
+                            "Cannot get CUDA generator: Flambeau was not built for that device");
     return fits > 0 ? generator_wrap(generator_new()) : NULL;
 }
 
 static PyObject *generator_manual_seed(PyObject *self, PyObject *o)
 {
     if (!PyLong_Check(o))
-        return PyErr_Format(PyExc_RuntimeError, "manual_seed expected a long, but got %s", python_type_name(o));
+        return PyErr_Format(PyExc_RuntimeError, "manual_seed expected a long, but got %s",
+                            python_type_name(o));
     uint64_t seed = PyLong_AsUnsignedLongLong(o);
     if (seed == UINT64_MAX && PyErr_Occurred()) { /* negative: counted from 2^64 */
         PyErr_Clear();
@@ -119,9 +122,11 @@ static PyObject *generator_set_state_method(PyObject *self, PyObject *o)
 {
     if (!pytensor_check(o) || pytensor_get(o)->dtype != FL_UINT8)
         return PyErr_Format(PyExc_TypeError, "expected a torch.ByteTensor, but got %s",
-                            pytensor_check(o) ? fl_dtype_name(pytensor_get(o)->dtype) : python_type_name(o));
+                            pytensor_check(o) ? fl_dtype_name(pytensor_get(o)->dtype)
+                                              : python_type_name(o));
     fl_tensor *whole = tensor_contiguous(pytensor_get(o));
-    int failed = !whole || generator_set_state(generator_of(self), whole->data, (size_t)whole->numel) != 0;
+    int failed =
+        !whole || generator_set_state(generator_of(self), whole->data, (size_t)whole->numel) != 0;
     tensor_release(whole);
     return failed ? raise_error() : Py_NewRef(self);
 }
@@ -148,8 +153,10 @@ static PyObject *generator_device(PyObject *self, void *unused)
 }
 
 static PyMethodDef generator_methods[] = {
-    {"manual_seed", generator_manual_seed, METH_O, "Starts the stream of that seed, which is PyTorch's; returns itself."},
-    {"seed", generator_seed_method, METH_NOARGS, "Seeds from the system's randomness; returns the seed."},
+    {"manual_seed", generator_manual_seed, METH_O,
+     "Starts the stream of that seed, which is PyTorch's; returns itself."},
+    {"seed", generator_seed_method, METH_NOARGS,
+     "Seeds from the system's randomness; returns the seed."},
     {"initial_seed", generator_initial_seed, METH_NOARGS, "The seed last given."},
     {"get_state", generator_get_state_method, METH_NOARGS, "The state as a tensor of bytes."},
     {"set_state", generator_set_state_method, METH_O, "Puts a state back."},
@@ -166,19 +173,21 @@ static PyType_Spec generator_spec = {
     .name = "flambeau.Generator",
     .basicsize = sizeof(struct generator_object),
     .flags = Py_TPFLAGS_DEFAULT,
-    .slots = (PyType_Slot[]){
-        SLOT(Py_tp_new, generator_construct),
-        SLOT(Py_tp_dealloc, generator_dealloc),
-        SLOT(Py_tp_methods, generator_methods),
-        SLOT(Py_tp_getset, generator_properties),
-        {0},
-    },
+    .slots =
+        (PyType_Slot[]){
+            SLOT(Py_tp_new, generator_construct),
+            SLOT(Py_tp_dealloc, generator_dealloc),
+            SLOT(Py_tp_methods, generator_methods),
+            SLOT(Py_tp_getset, generator_properties),
+            {0},
+        },
 };
 
 int generator_init(PyObject *module)
 {
     generator_type = (PyTypeObject *)PyType_FromSpec(&generator_spec);
-    if (!generator_type || PyModule_AddObjectRef(module, "Generator", (PyObject *)generator_type) < 0)
+    if (!generator_type ||
+        PyModule_AddObjectRef(module, "Generator", (PyObject *)generator_type) < 0)
         return -1;
     PyObject *standard = generator_wrap(generator_retain(random_default()));
     int failed = standard ? PyModule_AddObjectRef(module, "default_generator", standard) : -1;

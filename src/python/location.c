@@ -1,4 +1,5 @@
-/* Which line of Python made a node, for the messages of a backward that fails; and the switch of anomaly detection. */
+/* Which line of Python made a node, for the messages of a backward that fails; and the switch of
+ * anomaly detection. */
 #include <stdio.h>
 
 #include "python/location.h"

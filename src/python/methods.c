@@ -1,5 +1,5 @@
-/* Tensor's methods that are no operators: questions about shape and memory, conversions of dtype and device, Python's own
- * protocols (length, iteration, copying, pickling, text). */
+/* Tensor's methods that are no operators: questions about shape and memory, conversions of dtype
+ * and device, Python's own protocols (length, iteration, copying, pickling, text). */
 #include <string.h>
 
 #include "core/memory.h"
@@ -9,11 +9,13 @@
 
 #define METHOD(name) static PyObject *name(PyObject *self, PyObject *unused __attribute__((unused)))
 #define FAST_METHOD(name)                                                                          \
-    static PyObject *name(PyObject *self, PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames)
+    static PyObject *name(PyObject *self, PyObject *const *args, Py_ssize_t nargs,                 \
+                          PyObject *kwnames)
 
-/* The value of an argument that may come at `position` or by `keyword`; NULL when it is absent. Borrowed. */
-static PyObject *find_argument(PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames, Py_ssize_t position,
-                               const char *keyword)
+/* The value of an argument that may come at `position` or by `keyword`; NULL when it is absent.
+ * Borrowed. */
+static PyObject *find_argument(PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames,
+                               Py_ssize_t position, const char *keyword)
 {
     if (position >= 0 && position < nargs)
         return args[position];
@@ -27,23 +29,27 @@ static bool takes_at_most(const char *name, Py_ssize_t most, Py_ssize_t nargs)
 {
     if (nargs <= most)
         return true;
-    PyErr_Format(PyExc_TypeError, "%s() takes from 0 to %zd positional arguments but %zd were given", name, most, nargs);
+    PyErr_Format(PyExc_TypeError,
+                 "%s() takes from 0 to %zd positional arguments but %zd were given", name, most,
+                 nargs);
     return false;
 }
 
-/* ---- Shape and memory -------------------------------------------------------------------------------------------------- */
+/* ---- Shape and memory ------------------------------------------------------------------------ */
 
 /* The entry of `list` for the dim in o; NULL with an exception. */
 static PyObject *entry_of(const fl_tensor *t, const int64_t *list, const char *name, PyObject *o)
 {
     if (!PyIndex_Check(o) || PyBool_Check(o))
-        return PyErr_Format(PyExc_TypeError, "%s(): argument 'dim' (position 1) must be int, not %s", name,
+        return PyErr_Format(PyExc_TypeError,
+                            "%s(): argument 'dim' (position 1) must be int, not %s", name,
                             python_type_name(o));
     Py_ssize_t dim = PyNumber_AsSsize_t(o, PyExc_IndexError);
     if (dim == -1 && PyErr_Occurred())
         return NULL;
     if (t->ndim == 0)
-        return PyErr_Format(PyExc_IndexError, "Dimension specified as %zd but tensor has no dimensions", dim);
+        return PyErr_Format(PyExc_IndexError,
+                            "Dimension specified as %zd but tensor has no dimensions", dim);
     int at = shape_wrap_dim(dim, t->ndim);
     return at < 0 ? raise_error() : PyLong_FromLongLong(list[at]);
 }
@@ -54,7 +60,8 @@ FAST_METHOD(method_size)
     if (!takes_at_most("size", 1, nargs))
         return NULL;
     PyObject *dim = find_argument(args, nargs, kwnames, 0, "dim");
-    return dim && dim != Py_None ? entry_of(t, t->sizes, "size", dim) : types_size(t->ndim, t->sizes);
+    return dim && dim != Py_None ? entry_of(t, t->sizes, "size", dim)
+                                 : types_size(t->ndim, t->sizes);
 }
 
 FAST_METHOD(method_stride)
@@ -115,7 +122,9 @@ METHOD(method_untyped_storage)
 
 METHOD(method_get_device)
 {
-    return PyLong_FromLong(fl_device_of(pytensor_get(self)).kind == FL_CPU ? -1 : fl_device_of(pytensor_get(self)).index);
+    return PyLong_FromLong(fl_device_of(pytensor_get(self)).kind == FL_CPU
+                               ? -1
+                               : fl_device_of(pytensor_get(self)).index);
 }
 
 METHOD(method_no)
@@ -158,7 +167,8 @@ METHOD(method_is_view)
 METHOD(method_is_same_size)
 {
     if (!pytensor_check(unused))
-        return PyErr_Format(PyExc_TypeError, "is_same_size(): argument 'other' (position 1) must be Tensor, not %s",
+        return PyErr_Format(PyExc_TypeError,
+                            "is_same_size(): argument 'other' (position 1) must be Tensor, not %s",
                             python_type_name(unused));
     return python_bool(shape_equal(pytensor_get(self), pytensor_get(unused)));
 }
@@ -166,7 +176,8 @@ METHOD(method_is_same_size)
 METHOD(method_is_set_to)
 {
     if (!pytensor_check(unused))
-        return PyErr_Format(PyExc_TypeError, "is_set_to(): argument 'tensor' (position 1) must be Tensor, not %s",
+        return PyErr_Format(PyExc_TypeError,
+                            "is_set_to(): argument 'tensor' (position 1) must be Tensor, not %s",
                             python_type_name(unused));
     const fl_tensor *a = pytensor_get(self), *b = pytensor_get(unused);
     return python_bool(a->storage == b->storage && a->offset == b->offset && shape_equal(a, b) &&
@@ -180,7 +191,9 @@ static bool is_channels_last(const fl_tensor *t, int ndim)
         return false;
     int64_t expected = 1;
     for (int k = 0; k < ndim; k++) {
-        int d = k == 0 ? 1 : k == ndim - 1 ? 0 : ndim - k; /* C, then the spatial dims from the last, then N */
+        int d = k == 0          ? 1
+                : k == ndim - 1 ? 0
+                                : ndim - k; /* C, then the spatial dims from the last, then N */
         if (t->sizes[d] != 1 && t->strides[d] != expected)
             return false;
         expected *= t->sizes[d];
@@ -196,13 +209,14 @@ static bool has_format(const fl_tensor *t, int format)
 }
 
 /* Reads memory_format from the arguments into *format (left alone when it is absent). */
-static bool read_format(PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames, Py_ssize_t position, const char *name,
-                        int *format)
+static bool read_format(PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames,
+                        Py_ssize_t position, const char *name, int *format)
 {
     PyObject *o = find_argument(args, nargs, kwnames, position, "memory_format");
     if (!o || o == Py_None || types_as_memory_format(o, format))
         return true;
-    PyErr_Format(PyExc_TypeError, "%s(): argument 'memory_format' must be torch.memory_format, not %s", name,
+    PyErr_Format(PyExc_TypeError,
+                 "%s(): argument 'memory_format' must be torch.memory_format, not %s", name,
                  python_type_name(o));
     return false;
 }
@@ -223,11 +237,11 @@ FAST_METHOD(method_contiguous)
     if (has_format(pytensor_get(self), format))
         return Py_NewRef(self);
     OPERATOR(clone, "clone");
-    return pytensor_wrap(
-        pytensor_call(clone, pytensor_get(self), (struct named_value[]){{"memory_format", fl_int(format)}, {0}}));
+    return pytensor_wrap(pytensor_call(
+        clone, pytensor_get(self), (struct named_value[]){{"memory_format", fl_int(format)}, {0}}));
 }
 
-/* ---- dtype and device -------------------------------------------------------------------------------------------------- */
+/* ---- dtype and device ------------------------------------------------------------------------ */
 
 /* t as dtype, recorded: t itself when it is so already and no copy is asked for. */
 static PyObject *cast(PyObject *self, int dtype, bool copy, int format)
@@ -240,7 +254,8 @@ static PyObject *cast(PyObject *self, int dtype, bool copy, int format)
     }
     if (t->dtype == dtype) {
         OPERATOR(clone, "clone");
-        return pytensor_wrap(pytensor_call(clone, t, (struct named_value[]){{"memory_format", memory}, {0}}));
+        return pytensor_wrap(
+            pytensor_call(clone, t, (struct named_value[]){{"memory_format", memory}, {0}}));
     }
     OPERATOR(to_dtype, "_cast");
     fl_value type = {.tag = FL_DTYPE, .as.i = dtype};
@@ -265,7 +280,8 @@ struct to_request {
     int format;
 };
 
-/* One positional argument of to(): a dtype, a device, a tensor to be like, or, after these, non_blocking and copy. */
+/* One positional argument of to(): a dtype, a device, a tensor to be like, or, after these,
+ * non_blocking and copy. */
 static bool read_to(struct to_request *r, PyObject *o, Py_ssize_t position)
 {
     fl_device device;
@@ -278,20 +294,27 @@ static bool read_to(struct to_request *r, PyObject *o, Py_ssize_t position)
     if (pytensor_check(o))
         return r->dtype = pytensor_get(o)->dtype, true;
     if (PyLong_Check(o)) {
-        PyErr_SetString(PyExc_RuntimeError, "Cannot access accelerator device when none is available.");
+        PyErr_SetString(PyExc_RuntimeError,
+                        "Cannot access accelerator device when none is available.");
         return false;
     }
     int fits = types_as_device(o, &device);
     if (fits > 0)
         return device_is_here(device);
     if (fits == 0)
-        PyErr_Format(PyExc_TypeError, "to() received an invalid combination of arguments - got (%s), but expected one of:\n"
-                     " * (torch.device device = None, torch.dtype dtype = None, bool non_blocking = False, bool copy = False, "
-                     "*, torch.memory_format memory_format = None)\n"
-                     " * (torch.dtype dtype, bool non_blocking = False, bool copy = False, *, torch.memory_format "
-                     "memory_format = None)\n"
-                     " * (Tensor tensor, bool non_blocking = False, bool copy = False, *, torch.memory_format "
-                     "memory_format = None)\n", python_type_name(o));
+        PyErr_Format(
+            PyExc_TypeError,
+            "to() received an invalid combination of arguments - got (%s), but expected one of:\n"
+            " * (torch.device device = None, torch.dtype dtype = None, bool non_blocking = False, "
+            "bool copy = False, "
+            "*, torch.memory_format memory_format = None)\n"
+            " * (torch.dtype dtype, bool non_blocking = False, bool copy = False, *, "
+            "torch.memory_format "
+            "memory_format = None)\n"
+            " * (Tensor tensor, bool non_blocking = False, bool copy = False, *, "
+            "torch.memory_format "
+            "memory_format = None)\n",
+            python_type_name(o));
     return false;
 }
 
@@ -322,7 +345,9 @@ FAST_METHOD(method_to)
     FAST_METHOD(name)                                                                              \
     {                                                                                              \
         int format = -1;                                                                           \
-        return read_format(args, nargs, kwnames, 0, #name, &format) ? cast(self, dtype, false, format) : NULL; \
+        return read_format(args, nargs, kwnames, 0, #name, &format)                                \
+                   ? cast(self, dtype, false, format)                                              \
+                   : NULL;                                                                         \
     }
 CAST_METHOD(method_float, FL_FLOAT32)
 CAST_METHOD(method_double, FL_FLOAT64)
@@ -371,18 +396,20 @@ FAST_METHOD(method_type)
 METHOD(method_type_as)
 {
     if (!pytensor_check(unused))
-        return PyErr_Format(PyExc_TypeError, "type_as(): argument 'other' (position 1) must be Tensor, not %s",
+        return PyErr_Format(PyExc_TypeError,
+                            "type_as(): argument 'other' (position 1) must be Tensor, not %s",
                             python_type_name(unused));
     return cast(self, pytensor_get(unused)->dtype, false, -1);
 }
 
-/* ---- Elements one by one ----------------------------------------------------------------------------------------------- */
+/* ---- Elements one by one --------------------------------------------------------------------- */
 
 METHOD(method_item)
 {
     const fl_tensor *t = pytensor_get(self);
     if (t->numel != 1)
-        return PyErr_Format(PyExc_RuntimeError, "a Tensor with %lld elements cannot be converted to Scalar",
+        return PyErr_Format(PyExc_RuntimeError,
+                            "a Tensor with %lld elements cannot be converted to Scalar",
                             (long long)t->numel);
     return data_item(t, 0);
 }
@@ -395,7 +422,8 @@ METHOD(method_tolist)
 /* Writes function(elements...) over self, for apply_ and map_. `other` NULL: one argument. */
 static PyObject *apply_elements(PyObject *self, PyObject *function, fl_tensor *other)
 {
-    fl_tensor *t = pytensor_get(self), *a = tensor_contiguous(t), *b = other ? tensor_contiguous(other) : NULL;
+    fl_tensor *t = pytensor_get(self), *a = tensor_contiguous(t),
+              *b = other ? tensor_contiguous(other) : NULL;
     fl_tensor *out = tensor_new(t->ndim, t->sizes, t->dtype);
     bool failed = !a || !out || (other && !b);
     for (int64_t i = 0; !failed && i < t->numel; i++) {
@@ -413,7 +441,8 @@ static PyObject *apply_elements(PyObject *self, PyObject *function, fl_tensor *o
                 memcpy((char *)out->data + (size_t)i * size, one->data, size);
             tensor_release(one);
         } else if (z && !PyErr_Occurred()) {
-            PyErr_Format(PyExc_TypeError, "the function must return a number, not %s", python_type_name(z));
+            PyErr_Format(PyExc_TypeError, "the function must return a number, not %s",
+                         python_type_name(z));
         }
         Py_XDECREF(z);
     }
@@ -428,8 +457,9 @@ static PyObject *apply_elements(PyObject *self, PyObject *function, fl_tensor *o
 METHOD(method_apply_)
 {
     if (tensor_requires_grad(pytensor_get(self)))
-        return PyErr_Format(PyExc_RuntimeError, "Can't call apply_() on Variable that requires grad. Use var.detach()."
-                                                "apply_() instead.");
+        return PyErr_Format(PyExc_RuntimeError,
+                            "Can't call apply_() on Variable that requires grad. Use var.detach()."
+                            "apply_() instead.");
     return apply_elements(self, unused, NULL);
 }
 
@@ -439,11 +469,13 @@ static PyObject *method_map_(PyObject *self, PyObject *args)
     if (!PyArg_ParseTuple(args, "OO:map_", &other, &function))
         return NULL;
     if (!pytensor_check(other) || !shape_equal(pytensor_get(self), pytensor_get(other)))
-        return PyErr_Format(PyExc_TypeError, "map_(): argument 'tensor' (position 1) must be a Tensor of the same shape");
+        return PyErr_Format(
+            PyExc_TypeError,
+            "map_(): argument 'tensor' (position 1) must be a Tensor of the same shape");
     return apply_elements(self, function, pytensor_get(other));
 }
 
-/* ---- Python's protocols ------------------------------------------------------------------------------------------------ */
+/* ---- Python's protocols ---------------------------------------------------------------------- */
 
 static Py_ssize_t tensor_length(PyObject *self)
 {
@@ -494,8 +526,10 @@ static int tensor_contains(PyObject *self, PyObject *value)
     int fits = pytensor_check(value) ? 1 : data_number(value, &number);
     if (fits <= 0) {
         if (fits == 0)
-            PyErr_Format(PyExc_RuntimeError, "Tensor.__contains__ only supports Tensor or scalar, but you passed in a %R.",
-                         (PyObject *)Py_TYPE(value));
+            PyErr_Format(
+                PyExc_RuntimeError,
+                "Tensor.__contains__ only supports Tensor or scalar, but you passed in a %R.",
+                (PyObject *)Py_TYPE(value));
         return -1;
     }
     PyObject *equal = PyObject_RichCompare(self, value, Py_EQ);
@@ -543,7 +577,7 @@ METHOD(method_dir)
     return names;
 }
 
-/* ---- Copies ------------------------------------------------------------------------------------------------------------ */
+/* ---- Copies ---------------------------------------------------------------------------------- */
 
 /* A fresh leaf with self's elements and strides, of self's class. */
 static PyObject *copy_leaf(PyObject *self)
@@ -586,10 +620,12 @@ static bool copy_extras(PyObject *from, PyObject *to, PyObject *memo)
 static PyObject *method_deepcopy(PyObject *self, PyObject *memo)
 {
     if (!tensor_is_leaf(pytensor_get(self)))
-        return PyErr_Format(PyExc_RuntimeError,
-                            "Only Tensors created explicitly by the user (graph leaves) support the deepcopy protocol at the "
-                            "moment.  If you were attempting to deepcopy a module, this may be because of a "
-                            "torch.nn.utils.weight_norm usage, see https://github.com/pytorch/pytorch/pull/103001");
+        return PyErr_Format(
+            PyExc_RuntimeError,
+            "Only Tensors created explicitly by the user (graph leaves) support the deepcopy "
+            "protocol at the "
+            "moment.  If you were attempting to deepcopy a module, this may be because of a "
+            "torch.nn.utils.weight_norm usage, see https://github.com/pytorch/pytorch/pull/103001");
     PyObject *key = PyLong_FromVoidPtr(self);
     PyObject *known = key && PyDict_Check(memo) ? PyDict_GetItemWithError(memo, key) : NULL;
     PyObject *copy = known ? Py_NewRef(known) : key ? copy_leaf(self) : NULL;
@@ -599,25 +635,28 @@ static PyObject *method_deepcopy(PyObject *self, PyObject *memo)
     return copy;
 }
 
-/* Pickled as its bytes: (_rebuild_tensor, (class, bytes, sizes, dtype, requires_grad), __dict__). */
+/* Pickled as its bytes: (_rebuild_tensor, (class, bytes, sizes, dtype, requires_grad), __dict__).
+ */
 METHOD(method_reduce)
 {
     const fl_tensor *t = pytensor_get(self);
     if (!tensor_is_leaf(t) && tensor_requires_grad(t))
-        return PyErr_Format(PyExc_RuntimeError,
-                            "Cannot serialize a non-leaf Tensor that requires grad: pickle its detach() instead");
+        return PyErr_Format(
+            PyExc_RuntimeError,
+            "Cannot serialize a non-leaf Tensor that requires grad: pickle its detach() instead");
     PyObject *module = PyImport_ImportModule("flambeau._C");
     PyObject *rebuild = module ? PyObject_GetAttrString(module, "_rebuild_tensor") : NULL;
     fl_tensor *whole = tensor_contiguous(t);
     PyObject *bytes = !whole ? raise_error()
-                             : PyBytes_FromStringAndSize(whole->numel ? whole->data : "",
-                                                         (Py_ssize_t)(whole->numel * (int64_t)dtype_size(whole->dtype)));
+                             : PyBytes_FromStringAndSize(
+                                   whole->numel ? whole->data : "",
+                                   (Py_ssize_t)(whole->numel * (int64_t)dtype_size(whole->dtype)));
     PyObject *dict = ((struct tensor_object *)self)->dict;
     PyObject *result = NULL;
     if (rebuild && bytes)
-        result = Py_BuildValue("(O(OONNO)O)", rebuild, (PyObject *)Py_TYPE(self), bytes, types_size(t->ndim, t->sizes),
-                               types_dtype(t->dtype), tensor_requires_grad(t) ? Py_True : Py_False,
-                               dict ? dict : Py_None);
+        result = Py_BuildValue("(O(OONNO)O)", rebuild, (PyObject *)Py_TYPE(self), bytes,
+                               types_size(t->ndim, t->sizes), types_dtype(t->dtype),
+                               tensor_requires_grad(t) ? Py_True : Py_False, dict ? dict : Py_None);
     Py_XDECREF(module);
     Py_XDECREF(rebuild);
     Py_XDECREF(bytes);
@@ -626,27 +665,27 @@ METHOD(method_reduce)
 }
 
 PyType_Slot pytensor_protocol_slots[] = {
-    SLOT(Py_mp_length, tensor_length),
-    SLOT(Py_sq_length, tensor_length),
-    SLOT(Py_sq_contains, tensor_contains),
-    SLOT(Py_tp_iter, tensor_iter),
-    SLOT(Py_tp_repr, tensor_repr),
-    {0},
+    SLOT(Py_mp_length, tensor_length),     SLOT(Py_sq_length, tensor_length),
+    SLOT(Py_sq_contains, tensor_contains), SLOT(Py_tp_iter, tensor_iter),
+    SLOT(Py_tp_repr, tensor_repr),         {0},
 };
 
 PyMethodDef pytensor_methods[] = {
     FAST("size", method_size, "size(dim=None): the sizes, or that of one dimension."),
-    FAST("stride", method_stride, "stride(dim=None): the strides in elements, or that of one dimension."),
+    FAST("stride", method_stride,
+         "stride(dim=None): the strides in elements, or that of one dimension."),
     {"dim", method_dim, METH_NOARGS, "The number of dimensions."},
     {"ndimension", method_dim, METH_NOARGS, "The number of dimensions."},
     {"numel", method_numel, METH_NOARGS, "The number of elements."},
     {"nelement", method_numel, METH_NOARGS, "The number of elements."},
     {"element_size", method_element_size, METH_NOARGS, "Bytes of an element."},
     {"data_ptr", method_data_ptr, METH_NOARGS, "The address of the first element."},
-    {"storage_offset", method_storage_offset, METH_NOARGS, "The first element's place in the storage, in elements."},
+    {"storage_offset", method_storage_offset, METH_NOARGS,
+     "The first element's place in the storage, in elements."},
     {"untyped_storage", method_untyped_storage, METH_NOARGS, "The storage, as a tensor of bytes."},
     {"get_device", method_get_device, METH_NOARGS, "The index of the device; -1 on a CPU."},
-    {"is_floating_point", method_is_floating_point, METH_NOARGS, "Whether the dtype is floating point."},
+    {"is_floating_point", method_is_floating_point, METH_NOARGS,
+     "Whether the dtype is floating point."},
     {"is_complex", method_is_complex, METH_NOARGS, "Whether the dtype is complex."},
     {"is_signed", method_is_signed, METH_NOARGS, "Whether the dtype holds negative numbers."},
     {"is_inference", method_is_inference, METH_NOARGS, "Whether it was made under inference_mode."},
@@ -663,7 +702,8 @@ PyMethodDef pytensor_methods[] = {
     {"resolve_conj", method_self, METH_NOARGS, NULL},
     {"resolve_neg", method_self, METH_NOARGS, NULL},
     FAST("is_contiguous", method_is_contiguous, "is_contiguous(memory_format=contiguous_format)"),
-    FAST("contiguous", method_contiguous, "contiguous(memory_format=contiguous_format): itself, or a copy that is."),
+    FAST("contiguous", method_contiguous,
+         "contiguous(memory_format=contiguous_format): itself, or a copy that is."),
     FAST("to", method_to, "to(dtype or device or tensor, ...): itself, or a copy converted so."),
     FAST("float", method_float, "As float32."),
     FAST("double", method_double, "As float64."),
@@ -677,12 +717,14 @@ PyMethodDef pytensor_methods[] = {
     FAST("bool", method_bool, "As bool."),
     FAST("cpu", method_cpu, "On the CPU."),
     FAST("cuda", method_cuda, "On a CUDA device."),
-    FAST("type", method_type, "type(dtype=None): PyTorch's name of the type, or a copy converted to a type."),
+    FAST("type", method_type,
+         "type(dtype=None): PyTorch's name of the type, or a copy converted to a type."),
     {"type_as", method_type_as, METH_O, "With the dtype of another tensor."},
     {"item", method_item, METH_NOARGS, "The single element as a Python number."},
     {"tolist", method_tolist, METH_NOARGS, "Nested lists of the elements."},
     {"apply_", method_apply_, METH_O, "Replaces each element by function(element). Slow."},
-    {"map_", method_map_, METH_VARARGS, "map_(tensor, function): replaces each element by function(element, other). Slow."},
+    {"map_", method_map_, METH_VARARGS,
+     "map_(tensor, function): replaces each element by function(element, other). Slow."},
     {"__reversed__", method_reversed, METH_NOARGS, NULL},
     {"__format__", method_format, METH_O, NULL},
     {"__dir__", method_dir, METH_NOARGS, NULL},

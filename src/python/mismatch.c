@@ -1,7 +1,7 @@
 /* The TypeError for a call whose arguments fit no overload, in PyTorch's words.
  *
- * Where one overload alone takes so many arguments, what is wrong with it is said ("argument 'other' (position 1) must be
- * Tensor, not str"); otherwise all overloads are listed.
+ * Where one overload alone takes so many arguments, what is wrong with it is said ("argument
+ * 'other' (position 1) must be Tensor, not str"); otherwise all overloads are listed.
  */
 #include <stdarg.h>
 #include <stdio.h>
@@ -31,21 +31,36 @@ static const char *type_text(const struct op_param *p)
 {
     switch (p->type) {
     case TYPE_TENSOR:
-    case TYPE_OPERAND: return "Tensor";
-    case TYPE_TENSORS: return "tuple of Tensors";
-    case TYPE_INT: return "int";
-    case TYPE_INTS: return "tuple of ints";
-    case TYPE_FLOAT: return "float";
-    case TYPE_FLOATS: return "tuple of floats";
-    case TYPE_BOOL: return "bool";
-    case TYPE_SCALAR: return "Number";
-    case TYPE_DTYPE: return "torch.dtype";
-    case TYPE_DEVICE: return "torch.device";
-    case TYPE_LAYOUT: return "torch.layout";
-    case TYPE_MEMORY_FORMAT: return "torch.memory_format";
-    case TYPE_STRING: return "str";
-    case TYPE_GENERATOR: return "torch.Generator";
-    default: return "object";
+    case TYPE_OPERAND:
+        return "Tensor";
+    case TYPE_TENSORS:
+        return "tuple of Tensors";
+    case TYPE_INT:
+        return "int";
+    case TYPE_INTS:
+        return "tuple of ints";
+    case TYPE_FLOAT:
+        return "float";
+    case TYPE_FLOATS:
+        return "tuple of floats";
+    case TYPE_BOOL:
+        return "bool";
+    case TYPE_SCALAR:
+        return "Number";
+    case TYPE_DTYPE:
+        return "torch.dtype";
+    case TYPE_DEVICE:
+        return "torch.device";
+    case TYPE_LAYOUT:
+        return "torch.layout";
+    case TYPE_MEMORY_FORMAT:
+        return "torch.memory_format";
+    case TYPE_STRING:
+        return "str";
+    case TYPE_GENERATOR:
+        return "torch.Generator";
+    default:
+        return "object";
     }
 }
 
@@ -99,7 +114,8 @@ static void append_signature(struct text *t, const fl_op *op, bool method)
         comma = ", ";
     }
     if (op->out && !method)
-        append(t, "%s%s%s out = None", comma, star ? "" : "*, ", op->results == 1 ? "Tensor" : "tuple of Tensors");
+        append(t, "%s%s%s out = None", comma, star ? "" : "*, ",
+               op->results == 1 ? "Tensor" : "tuple of Tensors");
     append(t, ")");
 }
 
@@ -111,13 +127,14 @@ static void append_given(struct text *t, PyObject *const *args, Py_ssize_t nargs
         append(t, "%s%s", i ? ", " : "", python_type_name(args[i]));
     for (Py_ssize_t k = 0; k < keywords; k++) {
         const char *name = PyUnicode_AsUTF8AndSize(PyTuple_GetItem(kwnames, k), NULL);
-        append(t, "%s%s=%s", nargs || k ? ", " : "", name ? name : "?", python_type_name(args[nargs + k]));
+        append(t, "%s%s=%s", nargs || k ? ", " : "", name ? name : "?",
+               python_type_name(args[nargs + k]));
     }
     append(t, ")");
 }
 
-static PyObject *raise_all(const struct python_name *name, bool method, PyObject *const *args, Py_ssize_t nargs,
-                           PyObject *kwnames)
+static PyObject *raise_all(const struct python_name *name, bool method, PyObject *const *args,
+                           Py_ssize_t nargs, PyObject *kwnames)
 {
     struct text t = {0};
     append(&t, "%s() received an invalid combination of arguments - got ", name->name);
@@ -160,8 +177,8 @@ static PyObject *raise_missing(const char *name, const fl_op *op, int from)
         if (is_required(&op->param[i]))
             append(&t, "%s\"%s\"", missing++ ? ", " : "", param_name(&op->param[i]));
     /* the plural is PyTorch's own */
-    return PyErr_Format(PyExc_TypeError, "%s() missing %d required positional argument%s: %s", name, missing,
-                        missing == 1 ? "s" : "", t.data);
+    return PyErr_Format(PyExc_TypeError, "%s() missing %d required positional argument%s: %s", name,
+                        missing, missing == 1 ? "s" : "", t.data);
 }
 
 static PyObject *raise_count(const char *name, struct counts c, Py_ssize_t nargs)
@@ -169,28 +186,36 @@ static PyObject *raise_count(const char *name, struct counts c, Py_ssize_t nargs
     if (c.positional == 0)
         return PyErr_Format(PyExc_TypeError, "%s() takes no arguments (%zd given)", name, nargs);
     if (c.least != c.positional)
-        return PyErr_Format(PyExc_TypeError, "%s() takes from %d to %d positional arguments but %zd were given", name,
-                            c.least, c.positional, nargs);
-    return PyErr_Format(PyExc_TypeError, "%s() takes %d positional argument%s but %zd %s given", name, c.positional,
-                        c.positional == 1 ? "" : "s", nargs, nargs == 1 ? "was" : "were");
+        return PyErr_Format(PyExc_TypeError,
+                            "%s() takes from %d to %d positional arguments but %zd were given",
+                            name, c.least, c.positional, nargs);
+    return PyErr_Format(PyExc_TypeError, "%s() takes %d positional argument%s but %zd %s given",
+                        name, c.positional, c.positional == 1 ? "" : "s", nargs,
+                        nargs == 1 ? "was" : "were");
 }
 
-static PyObject *raise_one(const char *name, const fl_op *op, const struct mismatch *why, bool method, Py_ssize_t nargs)
+static PyObject *raise_one(const char *name, const fl_op *op, const struct mismatch *why,
+                           bool method, Py_ssize_t nargs)
 {
     const struct op_param *p = &op->param[why->param];
     switch (why->kind) {
-    case MISMATCH_TOO_MANY: return raise_count(name, counts_of(op, method), nargs);
-    case MISMATCH_MISSING: return raise_missing(name, op, why->param);
+    case MISMATCH_TOO_MANY:
+        return raise_count(name, counts_of(op, method), nargs);
+    case MISMATCH_MISSING:
+        return raise_missing(name, op, why->param);
     case MISMATCH_KEYWORD:
-        return PyErr_Format(PyExc_TypeError, "%s() got an unexpected keyword argument '%U'", name, why->object);
+        return PyErr_Format(PyExc_TypeError, "%s() got an unexpected keyword argument '%U'", name,
+                            why->object);
     case MISMATCH_TWICE:
-        return PyErr_Format(PyExc_TypeError, "%s() got multiple values for argument '%U'", name, why->object);
+        return PyErr_Format(PyExc_TypeError, "%s() got multiple values for argument '%U'", name,
+                            why->object);
     default:
         if (why->position < 0)
-            return PyErr_Format(PyExc_TypeError, "%s(): argument '%s' must be %s, not %s", name, param_name(p),
-                                type_text(p), python_type_name(why->object));
-        return PyErr_Format(PyExc_TypeError, "%s(): argument '%s' (position %zd) must be %s, not %s", name,
-                            param_name(p), why->position + 1, type_text(p), python_type_name(why->object));
+            return PyErr_Format(PyExc_TypeError, "%s(): argument '%s' must be %s, not %s", name,
+                                param_name(p), type_text(p), python_type_name(why->object));
+        return PyErr_Format(
+            PyExc_TypeError, "%s(): argument '%s' (position %zd) must be %s, not %s", name,
+            param_name(p), why->position + 1, type_text(p), python_type_name(why->object));
     }
 }
 

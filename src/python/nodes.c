@@ -1,7 +1,7 @@
 /* The graph as Python sees it: grad_fn objects, backward, gradients, hooks, the modes of recording.
  *
- * A node has at most one live object, which holds a reference to it. The nodes of autograd.Function show their context object
- * instead (function.c).
+ * A node has at most one live object, which holds a reference to it. The nodes of autograd.Function
+ * show their context object instead (function.c).
  */
 #include <stddef.h>
 
@@ -10,8 +10,7 @@
 #include "python/tensor_object.h"
 
 struct node_object {
-    PyObject_HEAD
-    struct node *node;
+    PyObject_HEAD struct node *node;
     PyObject *metadata;
 };
 
@@ -80,7 +79,8 @@ static PyObject *node_get_variable(PyObject *self, void *unused)
     (void)unused;
     fl_tensor *leaf = node_leaf(node_of(self));
     if (!leaf)
-        return PyErr_Format(PyExc_AttributeError, "'%s' object has no attribute 'variable'", node_name(node_of(self)));
+        return PyErr_Format(PyExc_AttributeError, "'%s' object has no attribute 'variable'",
+                            node_name(node_of(self)));
     return pytensor_show(leaf);
 }
 
@@ -113,14 +113,18 @@ static PyObject *node_repr(PyObject *self)
 
 static PyMethodDef node_methods[] = {
     {"name", node_name_method, METH_NOARGS, "The name of the call's derivative: \"AddBackward0\"."},
-    {"_sequence_nr", node_sequence, METH_NOARGS, "The number of the call; later calls have larger ones."},
-    {"register_hook", node_register_hook, METH_O, "Calls hook(grad_inputs, grad_outputs) after the node has run."},
-    {"register_prehook", node_register_prehook, METH_O, "Calls hook(grad_outputs) before the node runs."},
+    {"_sequence_nr", node_sequence, METH_NOARGS,
+     "The number of the call; later calls have larger ones."},
+    {"register_hook", node_register_hook, METH_O,
+     "Calls hook(grad_inputs, grad_outputs) after the node has run."},
+    {"register_prehook", node_register_prehook, METH_O,
+     "Calls hook(grad_outputs) before the node runs."},
     {0},
 };
 
 static PyGetSetDef node_properties[] = {
-    {"next_functions", node_get_next, NULL, "A pair (node, which of its results) for each input.", NULL},
+    {"next_functions", node_get_next, NULL, "A pair (node, which of its results) for each input.",
+     NULL},
     {"metadata", node_get_metadata, NULL, "A dictionary for the program's use.", NULL},
     {"variable", node_get_variable, NULL, "The leaf that a node of accumulation adds to.", NULL},
     {0},
@@ -130,16 +134,17 @@ static PyType_Spec node_spec = {
     .name = "flambeau.autograd.graph.Node",
     .basicsize = sizeof(struct node_object),
     .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_DISALLOW_INSTANTIATION,
-    .slots = (PyType_Slot[]){
-        SLOT(Py_tp_dealloc, node_dealloc),
-        SLOT(Py_tp_repr, node_repr),
-        SLOT(Py_tp_methods, node_methods),
-        SLOT(Py_tp_getset, node_properties),
-        {0},
-    },
+    .slots =
+        (PyType_Slot[]){
+            SLOT(Py_tp_dealloc, node_dealloc),
+            SLOT(Py_tp_repr, node_repr),
+            SLOT(Py_tp_methods, node_methods),
+            SLOT(Py_tp_getset, node_properties),
+            {0},
+        },
 };
 
-/* ---- backward ------------------------------------------------------------------------------------------------------------------ */
+/* ---- backward -------------------------------------------------------------------------------- */
 
 /* Runs the engine without the GIL: hooks take it again. */
 static int run_backward(const struct backward_request *request)
@@ -184,7 +189,8 @@ static PyObject *backward_in_python(PyObject *self, PyObject *args, PyObject *kw
 static PyObject *method_backward(PyObject *self, PyObject *args, PyObject *kwargs)
 {
     if (PyTuple_Size(args) > 4)
-        return PyErr_Format(PyExc_TypeError, "backward() takes from 1 to 5 positional arguments but %zd were given",
+        return PyErr_Format(PyExc_TypeError,
+                            "backward() takes from 1 to 5 positional arguments but %zd were given",
                             PyTuple_Size(args) + 1);
     if (PyTuple_Size(args) || (kwargs && PyDict_Size(kwargs)))
         return backward_in_python(self, args, kwargs);
@@ -204,7 +210,8 @@ static fl_tensor **handles_of(PyObject *tuple, const char *what, bool optional)
         PyObject *o = PyTuple_GetItem(tuple, i);
         handles[i] = pytensor_check(o) ? pytensor_get(o) : NULL;
         if (!handles[i] && (o != Py_None || !optional)) {
-            PyErr_Format(PyExc_TypeError, "%s must be Tensors, but element %zd is %s", what, i, python_type_name(o));
+            PyErr_Format(PyExc_TypeError, "%s must be Tensors, but element %zd is %s", what, i,
+                         python_type_name(o));
             PyMem_Free(handles);
             return NULL;
         }
@@ -212,30 +219,38 @@ static fl_tensor **handles_of(PyObject *tuple, const char *what, bool optional)
     return handles;
 }
 
-/* _backward(tensors, grads, keep_graph, create_graph, inputs or None, accumulate, allow_unused): the gradients of `inputs`, or
- * None where they are accumulated. */
+/* _backward(tensors, grads, keep_graph, create_graph, inputs or None, accumulate, allow_unused):
+ * the gradients of `inputs`, or None where they are accumulated. */
 static PyObject *function_backward(PyObject *module, PyObject *args)
 {
     PyObject *tensors, *grads, *inputs, *result = NULL;
     int keep, create, accumulate, unused;
     (void)module;
-    if (!PyArg_ParseTuple(args, "O!O!ppOpp:_backward", &PyTuple_Type, &tensors, &PyTuple_Type, &grads, &keep, &create,
-                          &inputs, &accumulate, &unused))
+    if (!PyArg_ParseTuple(args, "O!O!ppOpp:_backward", &PyTuple_Type, &tensors, &PyTuple_Type,
+                          &grads, &keep, &create, &inputs, &accumulate, &unused))
         return NULL;
     if (PyTuple_Size(grads) != PyTuple_Size(tensors))
-        return PyErr_Format(PyExc_RuntimeError, "got %zd tensors and %zd gradients", PyTuple_Size(tensors),
-                            PyTuple_Size(grads));
+        return PyErr_Format(PyExc_RuntimeError, "got %zd tensors and %zd gradients",
+                            PyTuple_Size(tensors), PyTuple_Size(grads));
     bool wanted = inputs != Py_None;
     Py_ssize_t count = wanted ? PyTuple_Size(inputs) : 0;
-    fl_tensor **outputs = handles_of(tensors, "tensors", false), **starts = NULL, **targets = NULL, **found = NULL;
+    fl_tensor **outputs = handles_of(tensors, "tensors", false), **starts = NULL, **targets = NULL,
+              **found = NULL;
     bool ok = outputs && (starts = handles_of(grads, "gradients", true)) && count >= 0;
     if (ok && wanted)
         ok = (targets = handles_of(inputs, "inputs", false)) &&
              (found = PyMem_Calloc((size_t)count + 1, sizeof *found));
     if (ok) {
         struct backward_request request = {
-            .count = PyTuple_Size(tensors), .tensors = outputs, .grads = starts, .keep_graph = keep, .create_graph = create,
-            .allow_unused = unused, .accumulate = accumulate, .inputs = count, .input = targets,
+            .count = PyTuple_Size(tensors),
+            .tensors = outputs,
+            .grads = starts,
+            .keep_graph = keep,
+            .create_graph = create,
+            .allow_unused = unused,
+            .accumulate = accumulate,
+            .inputs = count,
+            .input = targets,
             .results = wanted && !accumulate ? found : NULL,
         };
         ok = run_backward(&request) == 0;
@@ -259,7 +274,7 @@ static PyObject *function_backward(PyObject *module, PyObject *args)
     return result;
 }
 
-/* ---- Tensor's methods ------------------------------------------------------------------------------------------------------------ */
+/* ---- Tensor's methods ------------------------------------------------------------------------ */
 
 static PyObject *method_detach(PyObject *self, PyObject *unused)
 {
@@ -272,11 +287,13 @@ static PyObject *method_detach_(PyObject *self, PyObject *unused)
     (void)unused;
     fl_tensor *t = pytensor_get(self);
     if (t->base)
-        return PyErr_Format(PyExc_RuntimeError, "Can't detach views in-place. Use detach() instead. If you are using "
-                                                "DistributedDataParallel (DDP) for training, and gradient_as_bucket_view is "
-                                                "set as True, gradients are views of DDP buckets, and hence detach_() cannot "
-                                                "be called on these gradients. To fix this error, please refer to the "
-                                                "Optimizer.zero_grad() function in torch/optim/optimizer.py as a solution.");
+        return PyErr_Format(
+            PyExc_RuntimeError,
+            "Can't detach views in-place. Use detach() instead. If you are using "
+            "DistributedDataParallel (DDP) for training, and gradient_as_bucket_view is "
+            "set as True, gradients are views of DDP buckets, and hence detach_() cannot "
+            "be called on these gradients. To fix this error, please refer to the "
+            "Optimizer.zero_grad() function in torch/optim/optimizer.py as a solution.");
     if (t->autograd && t->autograd->node) {
         node_release(t->autograd->node);
         t->autograd->node = NULL;
@@ -300,7 +317,8 @@ static PyObject *method_retain_grad(PyObject *self, PyObject *unused)
 {
     (void)unused;
     if (!tensor_requires_grad(pytensor_get(self)))
-        return PyErr_Format(PyExc_RuntimeError, "can't retain_grad on Tensor that has requires_grad=False");
+        return PyErr_Format(PyExc_RuntimeError,
+                            "can't retain_grad on Tensor that has requires_grad=False");
     return autograd_retain_grad(pytensor_get(self)) == 0 ? Py_NewRef(Py_None) : raise_error();
 }
 
@@ -316,18 +334,22 @@ static PyObject *method_register_post(PyObject *self, PyObject *function)
 
 PyMethodDef pytensor_graph_methods[] = {
     {"backward", (PyCFunction)(void (*)(void))method_backward, METH_VARARGS | METH_KEYWORDS,
-     "backward(gradient=None, retain_graph=None, create_graph=False, inputs=None): adds gradients into leaves."},
+     "backward(gradient=None, retain_graph=None, create_graph=False, inputs=None): adds gradients "
+     "into leaves."},
     {"detach", method_detach, METH_NOARGS, "The same memory without history."},
     {"detach_", method_detach_, METH_NOARGS, "Forgets the history."},
-    {"requires_grad_", (PyCFunction)(void (*)(void))method_requires_grad_, METH_VARARGS | METH_KEYWORDS,
+    {"requires_grad_", (PyCFunction)(void (*)(void))method_requires_grad_,
+     METH_VARARGS | METH_KEYWORDS,
      "requires_grad_(requires_grad=True): sets whether calls with it are recorded."},
-    {"retain_grad", method_retain_grad, METH_NOARGS, "Keeps the gradient of a tensor that is no leaf."},
+    {"retain_grad", method_retain_grad, METH_NOARGS,
+     "Keeps the gradient of a tensor that is no leaf."},
     {"register_hook", method_register_hook, METH_O, "Calls hook(grad) when the gradient is known."},
-    {"register_post_accumulate_grad_hook", method_register_post, METH_O, "Calls hook(self) when .grad has changed."},
+    {"register_post_accumulate_grad_hook", method_register_post, METH_O,
+     "Calls hook(self) when .grad has changed."},
     {0},
 };
 
-/* ---- Modes -------------------------------------------------------------------------------------------------------------------------- */
+/* ---- Modes ----------------------------------------------------------------------------------- */
 
 static PyObject *function_is_grad_enabled(PyObject *module, PyObject *unused)
 {
@@ -339,8 +361,10 @@ static PyObject *function_set_grad_enabled(PyObject *module, PyObject *mode)
 {
     (void)module;
     if (!PyBool_Check(mode))
-        return PyErr_Format(PyExc_TypeError, "set_grad_enabled(): argument 'enabled' (position 1) must be bool, not %s",
-                            python_type_name(mode));
+        return PyErr_Format(
+            PyExc_TypeError,
+            "set_grad_enabled(): argument 'enabled' (position 1) must be bool, not %s",
+            python_type_name(mode));
     autograd_mode.grad = mode == Py_True;
     Py_RETURN_NONE;
 }
@@ -367,7 +391,8 @@ PyMethodDef graph_functions[] = {
     {"_backward", function_backward, METH_VARARGS, NULL},
     {"_is_grad_enabled", function_is_grad_enabled, METH_NOARGS, NULL},
     {"_set_grad_enabled", function_set_grad_enabled, METH_O, NULL},
-    {"is_inference_mode_enabled", function_is_inference, METH_NOARGS, "Whether inference_mode is in force."},
+    {"is_inference_mode_enabled", function_is_inference, METH_NOARGS,
+     "Whether inference_mode is in force."},
     {"_set_inference_mode", function_set_inference, METH_O, NULL},
     {0},
 };

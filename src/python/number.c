@@ -1,8 +1,9 @@
-/* Tensor's operators: arithmetic and comparison with tensors and numbers on either side, in place, and as a Python number.
+/* Tensor's operators: arithmetic and comparison with tensors and numbers on either side, in place,
+ * and as a Python number.
  *
- * An operator's overloads are looked up once by the operator's name. Both operands become values on the stack, the first
- * overload that takes values of these kinds is called; a number where only a tensor is taken becomes a tensor of no dimension
- * that is weak in type promotion.
+ * An operator's overloads are looked up once by the operator's name. Both operands become values on
+ * the stack, the first overload that takes values of these kinds is called; a number where only a
+ * tensor is taken becomes a tensor of no dimension that is weak in type promotion.
  */
 #include <string.h>
 
@@ -32,10 +33,14 @@ static int suits(const struct op_param *p, const fl_value *v)
 {
     bool is_tensor = v->tag == FL_TENSOR;
     switch (p->type) {
-    case TYPE_OPERAND: return 2;
-    case TYPE_TENSOR: return is_tensor ? 2 : 1;
-    case TYPE_SCALAR: return is_tensor ? 0 : 2;
-    default: return 0;
+    case TYPE_OPERAND:
+        return 2;
+    case TYPE_TENSOR:
+        return is_tensor ? 2 : 1;
+    case TYPE_SCALAR:
+        return is_tensor ? 0 : 2;
+    default:
+        return 0;
     }
 }
 
@@ -79,7 +84,9 @@ static int make_tensors(const fl_op *op, fl_value *values, int count, fl_tensor 
         made[k] = NULL;
         if (op->param[k].type != TYPE_TENSOR || values[k].tag == FL_TENSOR)
             continue;
-        int dtype = values[k].tag == FL_BOOLEAN ? FL_BOOL : values[k].tag == FL_INTEGER ? FL_INT64 : dtype_default();
+        int dtype = values[k].tag == FL_BOOLEAN   ? FL_BOOL
+                    : values[k].tag == FL_INTEGER ? FL_INT64
+                                                  : dtype_default();
         made[k] = tensor_from_number(values[k], dtype);
         failed |= !made[k];
         if (made[k])
@@ -99,7 +106,9 @@ static PyObject *run(const fl_op *op, struct arguments *a, int count)
     for (int k = 0; k < count; k++)
         if (made[k])
             tensor_release(made[k]);
-    return failed ? raise_error() : result.tag == FL_TENSOR ? pytensor_wrap(result.as.tensor) : results_wrap(op, &result);
+    return failed                    ? raise_error()
+           : result.tag == FL_TENSOR ? pytensor_wrap(result.as.tensor)
+                                     : results_wrap(op, &result);
 }
 
 static PyObject *binary(struct operator_row *row, PyObject *x, PyObject *y)
@@ -137,7 +146,8 @@ static PyObject *unary(struct operator_row *row, PyObject *x)
     return op ? run(op, &a, 1) : PyErr_Format(PyExc_NotImplementedError, "operator %s", row->base);
 }
 
-/* One row and its functions for each operator; `x` and `y` in either order, as Python calls reflected operators. */
+/* One row and its functions for each operator; `x` and `y` in either order, as Python calls
+ * reflected operators. */
 #define BINARY(name, base)                                                                         \
     static struct operator_row row_##name = {base, -1, {0}};                                       \
     static PyObject *number_##name(PyObject *x, PyObject *y)                                       \
@@ -210,23 +220,30 @@ static PyObject *number_positive(PyObject *x)
 static PyObject *number_compare(PyObject *x, PyObject *y, int operation)
 {
     switch (operation) {
-    case Py_LT: return number_lt(x, y);
-    case Py_LE: return number_le(x, y);
-    case Py_EQ: return number_eq(x, y);
-    case Py_NE: return number_ne(x, y);
-    case Py_GT: return number_gt(x, y);
-    default: return number_ge(x, y);
+    case Py_LT:
+        return number_lt(x, y);
+    case Py_LE:
+        return number_le(x, y);
+    case Py_EQ:
+        return number_eq(x, y);
+    case Py_NE:
+        return number_ne(x, y);
+    case Py_GT:
+        return number_gt(x, y);
+    default:
+        return number_ge(x, y);
     }
 }
 
-/* ---- As a Python number ------------------------------------------------------------------------------------------------ */
+/* ---- As a Python number ---------------------------------------------------------------------- */
 
 static int number_truth(PyObject *self)
 {
     const fl_tensor *t = pytensor_get(self);
     if (t->numel != 1) {
-        PyErr_SetString(PyExc_RuntimeError, t->numel ? "Boolean value of Tensor with more than one value is ambiguous"
-                                                     : "Boolean value of Tensor with no values is ambiguous");
+        PyErr_SetString(PyExc_RuntimeError,
+                        t->numel ? "Boolean value of Tensor with more than one value is ambiguous"
+                                 : "Boolean value of Tensor with no values is ambiguous");
         return -1;
     }
     fl_value v = tensor_element(t, 0);
@@ -237,7 +254,8 @@ static bool is_single(const fl_tensor *t)
 {
     if (t->numel == 1)
         return true;
-    PyErr_SetString(PyExc_ValueError, "only one element tensors can be converted to Python scalars");
+    PyErr_SetString(PyExc_ValueError,
+                    "only one element tensors can be converted to Python scalars");
     return false;
 }
 
@@ -263,7 +281,8 @@ static PyObject *number_index(PyObject *self)
 {
     const fl_tensor *t = pytensor_get(self);
     if (t->numel != 1 || t->dtype > FL_INT64) {
-        PyErr_SetString(PyExc_TypeError, "only integer tensors of a single element can be converted to an index");
+        PyErr_SetString(PyExc_TypeError,
+                        "only integer tensors of a single element can be converted to an index");
         return NULL;
     }
     return PyLong_FromLongLong(tensor_element(t, 0).as.i);

@@ -1,8 +1,10 @@
-/* Tensor's properties: shape and dtype, gradient and graph, the many questions with a fixed answer. */
+/* Tensor's properties: shape and dtype, gradient and graph, the many questions with a fixed answer.
+ */
 #include "python/tensor_object.h"
 #include "python/types.h"
 
-#define GETTER(name) static PyObject *get_##name(PyObject *self, void *context __attribute__((unused)))
+#define GETTER(name)                                                                               \
+    static PyObject *get_##name(PyObject *self, void *context __attribute__((unused)))
 
 GETTER(shape)
 {
@@ -73,7 +75,7 @@ GETTER(none)
     Py_RETURN_NONE;
 }
 
-/* ---- The gradient and the graph ---------------------------------------------------------------------------------------- */
+/* ---- The gradient and the graph -------------------------------------------------------------- */
 
 GETTER(requires_grad)
 {
@@ -106,9 +108,12 @@ GETTER(grad)
         return pytensor_show(state->grad);
     if (state && state->node && !state->retains_grad &&
         PyErr_WarnEx(PyExc_UserWarning,
-                     "The .grad attribute of a Tensor that is not a leaf Tensor is being accessed. Its .grad attribute won't "
-                     "be populated during autograd.backward(). If you indeed want the .grad field to be populated for a "
-                     "non-leaf Tensor, use .retain_grad() on the non-leaf Tensor.", 1) < 0)
+                     "The .grad attribute of a Tensor that is not a leaf Tensor is being accessed. "
+                     "Its .grad attribute won't "
+                     "be populated during autograd.backward(). If you indeed want the .grad field "
+                     "to be populated for a "
+                     "non-leaf Tensor, use .retain_grad() on the non-leaf Tensor.",
+                     1) < 0)
         return NULL;
     Py_RETURN_NONE;
 }
@@ -119,7 +124,8 @@ static int set_grad(PyObject *self, PyObject *value, void *context)
     fl_tensor *grad = NULL;
     if (value && value != Py_None) {
         if (!pytensor_check(value)) {
-            PyErr_Format(PyExc_TypeError, "assigned grad expected to be a Tensor or None but got grad of type %s",
+            PyErr_Format(PyExc_TypeError,
+                         "assigned grad expected to be a Tensor or None but got grad of type %s",
                          python_type_name(value));
             return -1;
         }
@@ -163,7 +169,7 @@ GETTER(version)
     return PyLong_FromLong(t->storage ? (long)t->storage->version : 0);
 }
 
-/* ---- The content without history --------------------------------------------------------------------------------------- */
+/* ---- The content without history ------------------------------------------------------------- */
 
 GETTER(data)
 {
@@ -177,9 +183,12 @@ int pytensor_set_data(fl_tensor *t, const fl_tensor *from)
 {
     if (t == from)
         return 0;
-    if (tensor_requires_grad(t) && !dtype_is_floating(from->dtype) && !dtype_is_complex(from->dtype))
-        return error_set(FL_RUNTIME_ERROR, "data set to a tensor that requires gradients must be floating point or complex "
-                                           "dtype");
+    if (tensor_requires_grad(t) && !dtype_is_floating(from->dtype) &&
+        !dtype_is_complex(from->dtype))
+        return error_set(
+            FL_RUNTIME_ERROR,
+            "data set to a tensor that requires gradients must be floating point or complex "
+            "dtype");
     int dtype = t->dtype;
     tensor_set_storage(t, from->storage);
     t->dtype = from->dtype;
@@ -203,7 +212,7 @@ static int set_data(PyObject *self, PyObject *value, void *context)
     return -1;
 }
 
-/* ---- Transposed ---------------------------------------------------------------------------------------------------------- */
+/* ---- Transposed ------------------------------------------------------------------------------ */
 
 static PyObject *transposed(PyObject *self, int dims)
 {
@@ -225,8 +234,10 @@ GETTER(mT)
 {
     int ndim = pytensor_get(self)->ndim;
     if (ndim < 2)
-        return PyErr_Format(PyExc_RuntimeError,
-                            "tensor.mT is only supported on matrices or batches of matrices. Got %d-D tensor.", ndim);
+        return PyErr_Format(
+            PyExc_RuntimeError,
+            "tensor.mT is only supported on matrices or batches of matrices. Got %d-D tensor.",
+            ndim);
     return transposed(self, 2);
 }
 
@@ -234,8 +245,9 @@ GETTER(H)
 {
     int ndim = pytensor_get(self)->ndim;
     if (ndim != 2 && ndim != 0)
-        return PyErr_Format(PyExc_RuntimeError,
-                            "tensor.H is only supported on matrices (2-D tensors). Got %d-D tensor.", ndim);
+        return PyErr_Format(
+            PyExc_RuntimeError,
+            "tensor.H is only supported on matrices (2-D tensors). Got %d-D tensor.", ndim);
     return transposed(self, ndim);
 }
 
@@ -247,11 +259,15 @@ GETTER(real)
 GETTER(imag)
 {
     (void)self;
-    PyErr_SetString(PyExc_RuntimeError, "imag is not implemented for tensors with non-complex dtypes.");
+    PyErr_SetString(PyExc_RuntimeError,
+                    "imag is not implemented for tensors with non-complex dtypes.");
     return NULL;
 }
 
-#define SAYS_NO(name) {name, get_no, NULL, NULL, NULL}
+#define SAYS_NO(name)                                                                              \
+    {                                                                                              \
+        name, get_no, NULL, NULL, NULL                                                             \
+    }
 
 PyGetSetDef pytensor_properties[] = {
     {"shape", get_shape, NULL, "The size of each dimension.", NULL},
@@ -262,7 +278,8 @@ PyGetSetDef pytensor_properties[] = {
     {"itemsize", get_itemsize, NULL, "Bytes of an element.", NULL},
     {"nbytes", get_nbytes, NULL, "Bytes of all elements.", NULL},
     {"names", get_names, NULL, NULL, NULL},
-    {"requires_grad", get_requires_grad, set_requires_grad, "Whether calls with it are recorded.", NULL},
+    {"requires_grad", get_requires_grad, set_requires_grad, "Whether calls with it are recorded.",
+     NULL},
     {"is_leaf", get_is_leaf, NULL, "Whether no recorded call made it.", NULL},
     {"grad", get_grad, set_grad, "The gradient gathered by backward, or None.", NULL},
     {"_grad", get_grad, set_grad, NULL, NULL},

@@ -1,8 +1,10 @@
-/* What every file of the extension starts from: Python's limited API, the library's headers, and errors.
+/* What every file of the extension starts from: Python's limited API, the library's headers, and
+ * errors.
  *
- * A function that calls into the library and sees it fail returns raise_error(), which turns the library's error into the
- * exception that PyTorch raises. A Python exception that a callback left behind while C ran (a hook that raises) is kept by
- * raise_stash and takes the place of the library's error.
+ * A function that calls into the library and sees it fail returns raise_error(), which turns the
+ * library's error into the exception that PyTorch raises. A Python exception that a callback left
+ * behind while C ran (a hook that raises) is kept by raise_stash and takes the place of the
+ * library's error.
  */
 #ifndef FLAMBEAU_PYTHON_PYTHON_H
 #define FLAMBEAU_PYTHON_PYTHON_H
@@ -17,7 +19,8 @@
 
 /* Raises the library's error of this thread as a Python exception; always NULL. */
 PyObject *raise_error(void);
-/* Sets the pending Python exception aside and leaves a library error in its place; always -1. For callbacks. */
+/* Sets the pending Python exception aside and leaves a library error in its place; always -1. For
+ * callbacks. */
 int raise_stash(void);
 /* Adds OutOfMemoryError to the module. */
 int raise_init(PyObject *module);
@@ -29,9 +32,14 @@ void raise_forget(void);
 const char *python_type_name(PyObject *o);
 
 /* Casts for tables of slots and methods, whose functions have many types. */
-#define SLOT(id, function) {id, (void *)(function)}
+#define SLOT(id, function)                                                                         \
+    {                                                                                              \
+        id, (void *)(function)                                                                     \
+    }
 #define FAST(name, function, doc)                                                                  \
-    {name, (PyCFunction)(void (*)(void))(function), METH_FASTCALL | METH_KEYWORDS, doc}
+    {                                                                                              \
+        name, (PyCFunction)(void (*)(void))(function), METH_FASTCALL | METH_KEYWORDS, doc          \
+    }
 
 static inline PyObject *python_bool(bool truth)
 {

@@ -1,11 +1,13 @@
-/* Errors of the library become Python exceptions here, and exceptions of callbacks travel through C here. */
+/* Errors of the library become Python exceptions here, and exceptions of callbacks travel through C
+ * here. */
 #include "python/python.h"
 
 #include <stdio.h>
 
 static PyObject *out_of_memory;
 
-/* An exception that a callback raised while the library ran, until the call that started it returns. */
+/* An exception that a callback raised while the library ran, until the call that started it
+ * returns. */
 static __thread PyObject *stashed_type, *stashed_value, *stashed_traceback;
 
 void raise_forget(void)
@@ -25,15 +27,24 @@ int raise_stash(void)
 static PyObject *exception_of(fl_error_kind kind)
 {
     switch (kind) {
-    case FL_VALUE_ERROR: return PyExc_ValueError;
-    case FL_TYPE_ERROR: return PyExc_TypeError;
-    case FL_INDEX_ERROR: return PyExc_IndexError;
-    case FL_NOT_IMPLEMENTED: return PyExc_NotImplementedError;
-    case FL_OUT_OF_MEMORY: return out_of_memory;
-    case FL_FILE_NOT_FOUND: return PyExc_FileNotFoundError;
-    case FL_IO_ERROR: return PyExc_OSError;
-    case FL_OVERFLOW_ERROR: return PyExc_OverflowError;
-    default: return PyExc_RuntimeError;
+    case FL_VALUE_ERROR:
+        return PyExc_ValueError;
+    case FL_TYPE_ERROR:
+        return PyExc_TypeError;
+    case FL_INDEX_ERROR:
+        return PyExc_IndexError;
+    case FL_NOT_IMPLEMENTED:
+        return PyExc_NotImplementedError;
+    case FL_OUT_OF_MEMORY:
+        return out_of_memory;
+    case FL_FILE_NOT_FOUND:
+        return PyExc_FileNotFoundError;
+    case FL_IO_ERROR:
+        return PyExc_OSError;
+    case FL_OVERFLOW_ERROR:
+        return PyExc_OverflowError;
+    default:
+        return PyExc_RuntimeError;
     }
 }
 
@@ -67,7 +78,8 @@ const char *python_type_name(PyObject *o)
 
 int raise_init(PyObject *module)
 {
-    out_of_memory = PyErr_NewExceptionWithDoc(
-        "flambeau.OutOfMemoryError", "An allocation failed; the program can go on.", PyExc_RuntimeError, NULL);
+    out_of_memory = PyErr_NewExceptionWithDoc("flambeau.OutOfMemoryError",
+                                              "An allocation failed; the program can go on.",
+                                              PyExc_RuntimeError, NULL);
     return out_of_memory ? PyModule_AddObjectRef(module, "OutOfMemoryError", out_of_memory) : -1;
 }

@@ -1,6 +1,8 @@
-/* What an operator's call gives back to Python: a tensor, a number, a list, or a tuple whose items have names.
+/* What an operator's call gives back to Python: a tensor, a number, a list, or a tuple whose items
+ * have names.
  *
- * torch.return_types.NAME is a tuple with a property an item; the type is made when an operator first returns it.
+ * torch.return_types.NAME is a tuple with a property an item; the type is made when an operator
+ * first returns it.
  */
 #include <string.h>
 
@@ -60,8 +62,9 @@ static PyObject *named_repr(PyObject *self)
     PyObject *name = type_field(self, "__name__"), *fields = type_field(self, "_fields");
     PyObject *text = name && fields ? PyUnicode_FromFormat("torch.return_types.%U(", name) : NULL;
     for (Py_ssize_t i = 0; text && i < PyTuple_Size(self); i++) {
-        PyObject *more = PyUnicode_FromFormat("%U\n%U=%R%s", text, PyTuple_GetItem(fields, i), PyTuple_GetItem(self, i),
-                                              i + 1 < PyTuple_Size(self) ? "," : ")");
+        PyObject *more =
+            PyUnicode_FromFormat("%U\n%U=%R%s", text, PyTuple_GetItem(fields, i),
+                                 PyTuple_GetItem(self, i), i + 1 < PyTuple_Size(self) ? "," : ")");
         Py_DECREF(text);
         text = more;
     }
@@ -95,7 +98,8 @@ static PyObject *type_of(int which)
     PyObject *fields = PyTuple_New(0);
     int count = 0;
     while (count < 4 && named[which].names[count]) {
-        properties[which][count] = (PyGetSetDef){named[which].names[count], item_get, NULL, NULL, (void *)(intptr_t)count};
+        properties[which][count] =
+            (PyGetSetDef){named[which].names[count], item_get, NULL, NULL, (void *)(intptr_t)count};
         PyObject *one = Py_BuildValue("(s)", named[which].names[count]);
         PyObject *more = fields && one ? PySequence_Concat(fields, one) : NULL;
         Py_XDECREF(one);
@@ -103,17 +107,19 @@ static PyObject *type_of(int which)
         fields = more;
         count++;
     }
-    PyOS_snprintf(titles[which], sizeof titles[which], "flambeau.return_types.%s", named[which].base);
+    PyOS_snprintf(titles[which], sizeof titles[which], "flambeau.return_types.%s",
+                  named[which].base);
     PyType_Spec spec = {
         .name = titles[which],
         .flags = Py_TPFLAGS_DEFAULT,
-        .slots = (PyType_Slot[]){
-            SLOT(Py_tp_new, named_new),
-            SLOT(Py_tp_repr, named_repr),
-            SLOT(Py_tp_getset, properties[which]),
-            SLOT(Py_tp_methods, named_methods),
-            {0},
-        },
+        .slots =
+            (PyType_Slot[]){
+                SLOT(Py_tp_new, named_new),
+                SLOT(Py_tp_repr, named_repr),
+                SLOT(Py_tp_getset, properties[which]),
+                SLOT(Py_tp_methods, named_methods),
+                {0},
+            },
     };
     if (!tuple_new)
         tuple_new = (newfunc)PyType_GetSlot(&PyTuple_Type, Py_tp_new);
@@ -141,10 +147,12 @@ static PyObject *tuple_for(const fl_op *op)
 static PyObject *result_wrap(fl_value *v)
 {
     switch (v->tag) {
-    case FL_TENSOR: return pytensor_wrap(v->as.tensor);
+    case FL_TENSOR:
+        return pytensor_wrap(v->as.tensor);
     case FL_BOOLEAN:
     case FL_INTEGER:
-    case FL_FLOATING: return data_from_number(*v);
+    case FL_FLOATING:
+        return data_from_number(*v);
     case FL_TENSORS: {
         PyObject *list = PyTuple_New(v->count);
         for (uint32_t i = 0; i < v->count; i++) {
@@ -162,7 +170,8 @@ static PyObject *result_wrap(fl_value *v)
         fl_value_release(v);
         return list;
     }
-    default: return Py_NewRef(Py_None);
+    default:
+        return Py_NewRef(Py_None);
     }
 }
 
@@ -182,4 +191,3 @@ PyObject *results_wrap(const fl_op *op, fl_value *results)
     }
     return tuple;
 }
-

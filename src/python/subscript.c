@@ -1,8 +1,9 @@
 /* x[...] and x[...] = v.
  *
- * A key is read from left to right. Integers, slices, None and Ellipsis only change sizes, strides and the offset: together they
- * make one view. Where the view must be recorded, each of them is a call of select, slice or unsqueeze instead. Index tensors,
- * masks and lists are gathered on the way, each at the dim of the view that it stands for, and given to index or index_put_.
+ * A key is read from left to right. Integers, slices, None and Ellipsis only change sizes, strides
+ * and the offset: together they make one view. Where the view must be recorded, each of them is a
+ * call of select, slice or unsqueeze instead. Index tensors, masks and lists are gathered on the
+ * way, each at the dim of the view that it stands for, and given to index or index_put_.
  */
 #include <string.h>
 
@@ -11,15 +12,15 @@
 
 /* The view so far. */
 struct subscript {
-    fl_tensor *self;   /* borrowed */
-    fl_tensor *view;   /* recorded: what the calls so far gave (owned), NULL before the first */
+    fl_tensor *self; /* borrowed */
+    fl_tensor *view; /* recorded: what the calls so far gave (owned), NULL before the first */
     bool recorded;
-    int ndim, dim;     /* dims of the view; the one that the next item speaks of */
-    int real_dim;      /* the dim of self that it is, for messages */
+    int ndim, dim; /* dims of the view; the one that the next item speaks of */
+    int real_dim;  /* the dim of self that it is, for messages */
     int64_t offset;
     int64_t sizes[TENSOR_MAX_DIMS], strides[TENSOR_MAX_DIMS];
-    int behind;        /* dims that masks took beyond the one entry that each has in index */
-    int indices;       /* entries of index in use, NULL where a dim is taken whole */
+    int behind;  /* dims that masks took beyond the one entry that each has in index */
+    int indices; /* entries of index in use, NULL where a dim is taken whole */
     fl_tensor *index[TENSOR_MAX_DIMS]; /* owned */
 };
 
@@ -44,7 +45,8 @@ static void subscript_end(struct subscript *s)
 }
 
 /* A view as the door makes it when nothing is recorded. */
-static fl_tensor *plain_view(fl_tensor *self, int ndim, const int64_t *sizes, const int64_t *strides, int64_t offset)
+static fl_tensor *plain_view(fl_tensor *self, int ndim, const int64_t *sizes,
+                             const int64_t *strides, int64_t offset)
 {
     fl_tensor *y = tensor_alias(self, ndim, sizes, strides, offset);
     if (y && !autograd_mode.inference) {
@@ -72,19 +74,22 @@ static bool step(struct subscript *s, const fl_op *op, const struct named_value 
                           !step(s, op, (struct named_value[]){__VA_ARGS__, {0}})))                 \
     return false
 
-/* ---- One item of the key ------------------------------------------------------------------------------------------------ */
+/* ---- One item of the key --------------------------------------------------------------------- */
 
 static bool take_int(struct subscript *s, int64_t i)
 {
     if (s->dim >= s->ndim) {
-        PyErr_SetString(PyExc_IndexError, s->self->ndim ? "too many indices for tensor"
-                                                        : "invalid index of a 0-dim tensor. Use `tensor.item()` in Python or "
-                                                          "`tensor.item<T>()` in C++ to convert a 0-dim tensor to a number");
+        PyErr_SetString(PyExc_IndexError,
+                        s->self->ndim
+                            ? "too many indices for tensor"
+                            : "invalid index of a 0-dim tensor. Use `tensor.item()` in Python or "
+                              "`tensor.item<T>()` in C++ to convert a 0-dim tensor to a number");
         return false;
     }
     int64_t size = s->sizes[s->dim];
     if (i < -size || i >= size) {
-        PyErr_Format(PyExc_IndexError, "index %lld is out of bounds for dimension %d with size %lld", (long long)i,
+        PyErr_Format(PyExc_IndexError,
+                     "index %lld is out of bounds for dimension %d with size %lld", (long long)i,
                      s->real_dim, (long long)size);
         return false;
     }
@@ -110,7 +115,8 @@ static bool take_slice(struct subscript *s, PyObject *slice)
     int64_t size = s->sizes[s->dim];
     Py_ssize_t count = PySlice_AdjustIndices((Py_ssize_t)size, &start, &stop, by);
     if (start != 0 || count != size || by != 1) {
-        STEP(s, "slice", {"dim", fl_int(s->dim)}, {"start", fl_int(start)}, {"end", fl_int(stop)}, {"step", fl_int(by)});
+        STEP(s, "slice", {"dim", fl_int(s->dim)}, {"start", fl_int(start)}, {"end", fl_int(stop)},
+             {"step", fl_int(by)});
         s->offset += count ? start * s->strides[s->dim] : 0;
         s->sizes[s->dim] = count;
         s->strides[s->dim] *= by;
@@ -169,7 +175,8 @@ static bool take_truth(struct subscript *s, bool truth)
 static bool take_tensor(struct subscript *s, fl_tensor *t)
 {
     if (t->dtype > FL_INT64 || t->dtype == FL_INT8 || t->dtype == FL_INT16) {
-        PyErr_SetString(PyExc_IndexError, "tensors used as indices must be long, int, byte or bool tensors");
+        PyErr_SetString(PyExc_IndexError,
+                        "tensors used as indices must be long, int, byte or bool tensors");
         return false;
     }
     bool is_mask = t->dtype == FL_BOOL || t->dtype == FL_UINT8;
@@ -195,8 +202,11 @@ static bool take_data(struct subscript *s, PyObject *item)
 
 static bool refuse_item(PyObject *item)
 {
-    PyErr_Format(PyExc_IndexError, "only integers, slices (`:`), ellipsis (`...`), None and long or byte Variables are valid "
-                                   "indices (got %s)", python_type_name(item));
+    PyErr_Format(
+        PyExc_IndexError,
+        "only integers, slices (`:`), ellipsis (`...`), None and long or byte Variables are valid "
+        "indices (got %s)",
+        python_type_name(item));
     return false;
 }
 
@@ -213,7 +223,8 @@ static bool take_item(struct subscript *s, PyObject *item, int whole)
         return take_slice(s, item);
     if (pytensor_check(item))
         return take_tensor(s, pytensor_get(item));
-    if (!PyLong_Check(item) && PySequence_Check(item) && !PyUnicode_Check(item) && !PyBytes_Check(item))
+    if (!PyLong_Check(item) && PySequence_Check(item) && !PyUnicode_Check(item) &&
+        !PyBytes_Check(item))
         return take_data(s, item);
     if (PyIndex_Check(item)) {
         Py_ssize_t i = PyNumber_AsSsize_t(item, PyExc_IndexError);
@@ -233,16 +244,16 @@ static int dims_of(PyObject *item)
     return t->dtype == FL_BOOL || t->dtype == FL_UINT8 ? t->ndim : 1;
 }
 
-/* PyTorch's rule for lists of less than 32 items: one that holds a slice, a sequence, a tensor, None or Ellipsis is read as a
- * tuple. */
+/* PyTorch's rule for lists of less than 32 items: one that holds a slice, a sequence, a tensor,
+ * None or Ellipsis is read as a tuple. */
 static bool is_like_tuple(PyObject *key)
 {
     bool like = false;
     Py_ssize_t count = PyList_Check(key) ? PyList_Size(key) : 0;
     for (Py_ssize_t i = 0; i < count && count < 32; i++) {
         PyObject *item = PyList_GetItem(key, i);
-        like |= item == Py_None || item == Py_Ellipsis || PySlice_Check(item) || pytensor_check(item) ||
-                PySequence_Check(item);
+        like |= item == Py_None || item == Py_Ellipsis || PySlice_Check(item) ||
+                pytensor_check(item) || PySequence_Check(item);
     }
     return like;
 }
@@ -261,9 +272,11 @@ static bool take_key(struct subscript *s, PyObject *key)
     for (Py_ssize_t i = 0; i < count; i++)
         dims += dims_of(is_tuple ? PyTuple_GetItem(key, i) : key);
     if (dims > s->self->ndim) {
-        if (s->self->ndim == 0 && dims == 1 && count == 1 && PyIndex_Check(is_tuple ? PyTuple_GetItem(key, 0) : key))
+        if (s->self->ndim == 0 && dims == 1 && count == 1 &&
+            PyIndex_Check(is_tuple ? PyTuple_GetItem(key, 0) : key))
             return take_int(s, 0);
-        PyErr_Format(PyExc_IndexError, "too many indices for tensor of dimension %d", s->self->ndim);
+        PyErr_Format(PyExc_IndexError, "too many indices for tensor of dimension %d",
+                     s->self->ndim);
         return false;
     }
     int whole = s->self->ndim - dims;
@@ -277,7 +290,8 @@ static bool take_key(struct subscript *s, PyObject *key)
 static fl_tensor *take_view(struct subscript *s)
 {
     if (s->recorded && !s->view) {
-        STEP(s, "as_strided", {"size", {.tag = FL_INTS, .count = (uint32_t)s->ndim, .as.ints = s->sizes}},
+        STEP(s, "as_strided",
+             {"size", {.tag = FL_INTS, .count = (uint32_t)s->ndim, .as.ints = s->sizes}},
              {"stride", {.tag = FL_INTS, .count = (uint32_t)s->ndim, .as.ints = s->strides}},
              {"storage_offset", fl_int(s->offset)});
     }
@@ -289,7 +303,7 @@ static fl_tensor *take_view(struct subscript *s)
     return y;
 }
 
-/* ---- Reading ------------------------------------------------------------------------------------------------------------ */
+/* ---- Reading --------------------------------------------------------------------------------- */
 
 static PyObject *gather(struct subscript *s, fl_tensor *from)
 {
@@ -297,7 +311,8 @@ static PyObject *gather(struct subscript *s, fl_tensor *from)
     struct arguments a;
     fl_value result;
     a.value[0] = fl_tensor_value(from);
-    a.value[1] = (fl_value){.tag = FL_TENSORS, .count = (uint32_t)s->indices, .as.tensors = s->index};
+    a.value[1] =
+        (fl_value){.tag = FL_TENSORS, .count = (uint32_t)s->indices, .as.tensors = s->index};
     return arguments_run(op, &a, &result) == 0 ? pytensor_wrap(result.as.tensor) : raise_error();
 }
 
@@ -305,10 +320,12 @@ static PyObject *gather(struct subscript *s, fl_tensor *from)
 static PyObject *row(fl_tensor *t, int64_t i)
 {
     if (i < -t->sizes[0] || i >= t->sizes[0])
-        return PyErr_Format(PyExc_IndexError, "index %lld is out of bounds for dimension 0 with size %lld", (long long)i,
-                            (long long)t->sizes[0]);
+        return PyErr_Format(PyExc_IndexError,
+                            "index %lld is out of bounds for dimension 0 with size %lld",
+                            (long long)i, (long long)t->sizes[0]);
     i += i < 0 ? t->sizes[0] : 0;
-    return pytensor_wrap(plain_view(t, t->ndim - 1, t->sizes + 1, t->strides + 1, t->offset + i * t->strides[0]));
+    return pytensor_wrap(
+        plain_view(t, t->ndim - 1, t->sizes + 1, t->strides + 1, t->offset + i * t->strides[0]));
 }
 
 PyObject *subscript_get(PyObject *self, PyObject *key)
@@ -342,7 +359,7 @@ PyObject *subscript_get(PyObject *self, PyObject *key)
     return result;
 }
 
-/* ---- Writing ------------------------------------------------------------------------------------------------------------ */
+/* ---- Writing --------------------------------------------------------------------------------- */
 
 /* What is assigned as a tensor: a new reference. */
 static fl_tensor *value_tensor(const fl_tensor *self, PyObject *value)
@@ -352,8 +369,8 @@ static fl_tensor *value_tensor(const fl_tensor *self, PyObject *value)
         return tensor_retain(pytensor_get(value));
     int fits = data_number(value, &number);
     if (fits == 0)
-        PyErr_Format(PyExc_TypeError, "can't assign a %s to a torch.%sTensor", python_type_name(value),
-                     dtype_title(self->dtype));
+        PyErr_Format(PyExc_TypeError, "can't assign a %s to a torch.%sTensor",
+                     python_type_name(value), dtype_title(self->dtype));
     if (fits <= 0)
         return NULL;
     fl_tensor *t = tensor_from_number(number, self->dtype);
@@ -371,7 +388,8 @@ static fl_tensor *trim(fl_tensor *t, int ndim)
     if (!extra)
         return t;
     static const fl_op *view;
-    fl_value sizes = {.tag = FL_INTS, .count = (uint32_t)(t->ndim - extra), .as.ints = t->sizes + extra};
+    fl_value sizes = {
+        .tag = FL_INTS, .count = (uint32_t)(t->ndim - extra), .as.ints = t->sizes + extra};
     fl_tensor *y = NULL;
     if (view || (view = pytensor_operator("reshape")))
         y = pytensor_call(view, t, (struct named_value[]){{"shape", sizes}, {0}});
@@ -402,7 +420,8 @@ static int store(struct subscript *s, fl_tensor *to, fl_tensor *value)
     int status = -1;
     a.value[0] = fl_tensor_value(to);
     if (s->indices) {
-        a.value[1] = (fl_value){.tag = FL_TENSORS, .count = (uint32_t)s->indices, .as.tensors = s->index};
+        a.value[1] =
+            (fl_value){.tag = FL_TENSORS, .count = (uint32_t)s->indices, .as.tensors = s->index};
         a.value[2] = fl_tensor_value(value);
         status = run_writer("index_put_", &put, &a, 3);
     } else if ((value = trim(value, to->ndim))) {

@@ -1,8 +1,9 @@
 /* The type flambeau.Tensor: making, dropping, attributes.
  *
- * An object owns a reference to its handle, and the handle's `python` points back, so a handle that is shown again while its
- * object lives gives the same object. Plain objects come from a free list. The collector knows of an object only once it has
- * a __dict__ (or is of a subclass): a plain tensor cannot be part of a cycle of Python objects that it could see.
+ * An object owns a reference to its handle, and the handle's `python` points back, so a handle that
+ * is shown again while its object lives gives the same object. Plain objects come from a free list.
+ * The collector knows of an object only once it has a __dict__ (or is of a subclass): a plain
+ * tensor cannot be part of a cycle of Python objects that it could see.
  */
 #include "python/tensor_object.h"
 
@@ -18,7 +19,7 @@ enum { FREE_MAX = 512 };
 static struct tensor_object *free_objects[FREE_MAX];
 static int free_count;
 
-/* ---- Life ------------------------------------------------------------------------------------------------------------ */
+/* ---- Life ------------------------------------------------------------------------------------ */
 
 PyObject *pytensor_make(PyTypeObject *type, fl_tensor *t)
 {
@@ -119,7 +120,7 @@ static int dict_set(PyObject *o, PyObject *value, void *context)
     return failed;
 }
 
-/* ---- Making from Python ---------------------------------------------------------------------------------------------- */
+/* ---- Making from Python ---------------------------------------------------------------------- */
 
 /* Whether every argument is an int: Tensor(2, 3). */
 static bool are_ints(PyObject *args)
@@ -135,13 +136,15 @@ static fl_tensor *uninitialised(PyObject *sizes)
     int64_t dims[TENSOR_MAX_DIMS];
     Py_ssize_t count = PyTuple_Size(sizes);
     if (count > TENSOR_MAX_DIMS)
-        return error_null(FL_VALUE_ERROR, "a tensor has at most %d dims, got %zd", TENSOR_MAX_DIMS, count);
+        return error_null(FL_VALUE_ERROR, "a tensor has at most %d dims, got %zd", TENSOR_MAX_DIMS,
+                          count);
     for (Py_ssize_t i = 0; i < count; i++)
         dims[i] = PyLong_AsLongLong(PyTuple_GetItem(sizes, i));
     return PyErr_Occurred() ? NULL : tensor_new((int)count, dims, dtype_default());
 }
 
-/* torch.Tensor's own constructor: sizes, or data, which become the default dtype; an alias of a tensor. */
+/* torch.Tensor's own constructor: sizes, or data, which become the default dtype; an alias of a
+ * tensor. */
 static PyObject *tensor_construct(PyTypeObject *type, PyObject *args, PyObject *kwargs)
 {
     (void)kwargs;
@@ -157,7 +160,8 @@ static PyObject *tensor_construct(PyTypeObject *type, PyObject *args, PyObject *
     else if (Py_IS_TYPE(first, types_size_type))
         t = uninitialised(first);
     else if (PyFloat_Check(first) || PyBool_Check(first))
-        return PyErr_Format(PyExc_TypeError, "new(): data must be a sequence (got %s)", python_type_name(first));
+        return PyErr_Format(PyExc_TypeError, "new(): data must be a sequence (got %s)",
+                            python_type_name(first));
     else if (PyUnicode_Check(first))
         return PyErr_Format(PyExc_TypeError, "new(): invalid data type 'str'");
     else
@@ -170,12 +174,14 @@ static PyObject *make_subclass(PyObject *args, PyObject *kwargs)
     static char *names[] = {"cls", "data", "require_grad", NULL};
     PyObject *type, *data;
     int requires_grad = 0;
-    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "OO|p:_make_subclass", names, &type, &data, &requires_grad))
+    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "OO|p:_make_subclass", names, &type, &data,
+                                     &requires_grad))
         return NULL;
     if (!PyType_Check(type) || !PyType_IsSubtype((PyTypeObject *)type, pytensor_type))
         return PyErr_Format(PyExc_TypeError, "cls must be a type that derives from Tensor");
     if (!pytensor_check(data))
-        return PyErr_Format(PyExc_TypeError, "_make_subclass(): argument 'data' (position 2) must be Tensor, not %s",
+        return PyErr_Format(PyExc_TypeError,
+                            "_make_subclass(): argument 'data' (position 2) must be Tensor, not %s",
                             python_type_name(data));
     fl_tensor *t = autograd_detach(pytensor_get(data));
     if (t && requires_grad && autograd_set_requires_grad(t, true) < 0) {
@@ -194,7 +200,9 @@ static PyObject *method_make_subclass(PyObject *unused, PyObject *args, PyObject
 static PyObject *as_subclass(PyObject *self, PyObject *type)
 {
     if (!PyType_Check(type) || !PyType_IsSubtype((PyTypeObject *)type, pytensor_type))
-        return PyErr_Format(PyExc_TypeError, "as_subclass(): argument 'cls' must be a type that derives from Tensor");
+        return PyErr_Format(
+            PyExc_TypeError,
+            "as_subclass(): argument 'cls' must be a type that derives from Tensor");
     fl_tensor *t = pytensor_get(self);
     int result;
     fl_tensor *alias = tensor_alias(t, t->ndim, t->sizes, t->strides, t->offset);
@@ -208,7 +216,7 @@ static PyObject *as_subclass(PyObject *self, PyObject *type)
     return alias ? pytensor_make((PyTypeObject *)type, alias) : raise_error();
 }
 
-/* ---- Operators by name ----------------------------------------------------------------------------------------------- */
+/* ---- Operators by name ----------------------------------------------------------------------- */
 
 const fl_op *pytensor_operator(const char *name)
 {
@@ -240,12 +248,15 @@ fl_tensor *pytensor_call(const fl_op *op, fl_tensor *self, const struct named_va
     return result.as.tensor;
 }
 
-/* ---- The type -------------------------------------------------------------------------------------------------------- */
+/* ---- The type -------------------------------------------------------------------------------- */
 
 static PyMethodDef own_methods[] = {
-    {"_make_subclass", (PyCFunction)(void (*)(void))method_make_subclass, METH_VARARGS | METH_KEYWORDS | METH_STATIC,
-     "_make_subclass(cls, data, require_grad=False): data's memory as a new tensor of type cls, without history."},
-    {"as_subclass", as_subclass, METH_O, "The same tensor as an object of a subclass, with its history."},
+    {"_make_subclass", (PyCFunction)(void (*)(void))method_make_subclass,
+     METH_VARARGS | METH_KEYWORDS | METH_STATIC,
+     "_make_subclass(cls, data, require_grad=False): data's memory as a new tensor of type cls, "
+     "without history."},
+    {"as_subclass", as_subclass, METH_O,
+     "The same tensor as an object of a subclass, with its history."},
     {0},
 };
 
@@ -267,11 +278,16 @@ static int count_methods(const PyMethodDef *m)
     return n;
 }
 
-/* All methods in one table: of two with a name the first counts, so what is written by hand comes before what is generated. */
+/* All methods in one table: of two with a name the first counts, so what is written by hand comes
+ * before what is generated. */
 static PyMethodDef *all_methods(void)
 {
-    PyMethodDef *tables[] = {own_methods, pytensor_methods, pytensor_data_methods, pytensor_exchange_methods,
-                             pytensor_graph_methods, ops_methods};
+    PyMethodDef *tables[] = {own_methods,
+                             pytensor_methods,
+                             pytensor_data_methods,
+                             pytensor_exchange_methods,
+                             pytensor_graph_methods,
+                             ops_methods};
     int total = 0, n = 0;
     for (size_t i = 0; i < sizeof tables / sizeof *tables; i++)
         total += count_methods(tables[i]);
@@ -323,7 +339,8 @@ int pytensor_init(PyObject *module)
         {Py_tp_doc, "A multi-dimensional array of one dtype, with its gradient."},
         {0},
     };
-    const PyType_Slot *tables[] = {own, pytensor_number_slots, pytensor_protocol_slots, exchange_slots};
+    const PyType_Slot *tables[] = {own, pytensor_number_slots, pytensor_protocol_slots,
+                                   exchange_slots};
     for (int k = 0; k < 4; k++)
         for (const PyType_Slot *s = tables[k]; s->slot; s++)
             slots[n++] = *s;

@@ -1,13 +1,13 @@
-/* flambeau.Tensor: the Python object around a handle. At most one live object a handle, so that identity holds. */
+/* flambeau.Tensor: the Python object around a handle. At most one live object a handle, so that
+ * identity holds. */
 #ifndef FLAMBEAU_PYTHON_TENSOR_OBJECT_H
 #define FLAMBEAU_PYTHON_TENSOR_OBJECT_H
 
 #include "python/python.h"
 
 struct tensor_object {
-    PyObject_HEAD
-    fl_tensor *tensor; /* owned; its `python` points back here */
-    PyObject *dict;    /* __dict__, NULL until something is put there */
+    PyObject_HEAD fl_tensor *tensor; /* owned; its `python` points back here */
+    PyObject *dict;                  /* __dict__, NULL until something is put there */
     PyObject *weakrefs;
 };
 
@@ -21,25 +21,26 @@ static inline fl_tensor *pytensor_get(PyObject *o)
 {
     return ((struct tensor_object *)o)->tensor;
 }
-/* The object that shows t, a new reference; takes over the caller's reference to t, also when it fails. NULL gives
- * raise_error(). */
+/* The object that shows t, a new reference; takes over the caller's reference to t, also when it
+ * fails. NULL gives raise_error(). */
 PyObject *pytensor_wrap(fl_tensor *t);
 /* The same without taking over; NULL gives None. */
 PyObject *pytensor_show(fl_tensor *t);
 /* A new object of a subclass around t (taken over), which must have no live object. */
 PyObject *pytensor_make(PyTypeObject *type, fl_tensor *t);
 
-/* An operator by its base name ("permute"; the overload `name` itself when there is one so called); NULL with an exception. Slow:
- * for a static that is filled once (OPERATOR). */
+/* An operator by its base name ("permute"; the overload `name` itself when there is one so called);
+ * NULL with an exception. Slow: for a static that is filled once (OPERATOR). */
 const fl_op *pytensor_operator(const char *name);
-/* Declares `op`, the operator of that name, looked up once; returns NULL from the function when there is none. */
+/* Declares `op`, the operator of that name, looked up once; returns NULL from the function when
+ * there is none. */
 #define OPERATOR(op, name)                                                                         \
     static const fl_op *op;                                                                        \
     if (!op && !(op = pytensor_operator(name)))                                                    \
     return NULL
 
-/* Calls an operator with self and parameters by their names, ended by NULL; the others take their defaults. New handle, or NULL
- * with the library's error. */
+/* Calls an operator with self and parameters by their names, ended by NULL; the others take their
+ * defaults. New handle, or NULL with the library's error. */
 struct named_value {
     const char *name;
     fl_value value;
@@ -50,42 +51,42 @@ fl_tensor *pytensor_call(const fl_op *op, fl_tensor *self, const struct named_va
 int pytensor_set_data(fl_tensor *t, const fl_tensor *from);
 
 /* The tables of the type, each in its own file. Ended by an empty row. */
-extern PyMethodDef pytensor_methods[];       /* methods.c */
-extern PyMethodDef pytensor_data_methods[]; /* data.c */
+extern PyMethodDef pytensor_methods[];          /* methods.c */
+extern PyMethodDef pytensor_data_methods[];     /* data.c */
 extern PyMethodDef pytensor_exchange_methods[]; /* exchange.c */
-extern PyMethodDef pytensor_graph_methods[]; /* nodes.c */
-extern PyGetSetDef pytensor_properties[];    /* properties.c */
-extern PyType_Slot pytensor_number_slots[];  /* number.c */
-extern PyType_Slot pytensor_protocol_slots[]; /* methods.c */
-
-
+extern PyMethodDef pytensor_graph_methods[];    /* nodes.c */
+extern PyGetSetDef pytensor_properties[];       /* properties.c */
+extern PyType_Slot pytensor_number_slots[];     /* number.c */
+extern PyType_Slot pytensor_protocol_slots[];   /* methods.c */
 
 /* subscript.c */
 PyObject *subscript_get(PyObject *self, PyObject *key);
 int subscript_set(PyObject *self, PyObject *key, PyObject *value);
 
-/* data.c: a tensor from Python data, as torch.tensor makes it, always a copy; dtype FL_NO_DTYPE infers. New handle, or NULL with an
- * exception or the library's error. */
+/* data.c: a tensor from Python data, as torch.tensor makes it, always a copy; dtype FL_NO_DTYPE
+ * infers. New handle, or NULL with an exception or the library's error. */
 fl_tensor *data_tensor(PyObject *data, int dtype);
 /* Nested lists of the elements; a number for a tensor of no dimension. */
 PyObject *data_to_list(const fl_tensor *t);
 /* One element (counted from the first, as if contiguous in memory) as a Python number. */
 PyObject *data_item(const fl_tensor *t, int64_t position);
-/* A Python or NumPy number as a value: 1, 0 when it is none, -1 with an exception (it does not fit). Tensors are not numbers here. */
+/* A Python or NumPy number as a value: 1, 0 when it is none, -1 with an exception (it does not
+ * fit). Tensors are not numbers here. */
 int data_number(PyObject *o, fl_value *out);
 PyObject *data_from_number(fl_value number);
 extern PyMethodDef data_functions[];
 
-/* exchange.c: tensors over the memory of others (buffer protocol, NumPy, DLPack) and the other way round. */
-/* A tensor over the memory of an object that has __array_interface__ (NumPy's arrays and scalars): 1 and a new handle, 0 when it
- * has none, -1 with an exception. *readonly may be NULL. */
+/* exchange.c: tensors over the memory of others (buffer protocol, NumPy, DLPack) and the other way
+ * round. */
+/* A tensor over the memory of an object that has __array_interface__ (NumPy's arrays and scalars):
+ * 1 and a new handle, 0 when it has none, -1 with an exception. *readonly may be NULL. */
 int exchange_import(PyObject *o, fl_tensor **out, bool *readonly);
 extern PyMethodDef exchange_functions[];
 extern PyType_Slot exchange_slots[];
 
 /* nodes.c, callbacks.c, function.c: the graph as Python sees it. */
 struct node;
-PyObject *nodes_show(struct node *n); /* new reference; NULL node gives None */
+PyObject *nodes_show(struct node *n);       /* new reference; NULL node gives None */
 PyObject *nodes_next(const struct node *n); /* its next_functions */
 int nodes_init(PyObject *module);
 int function_init(PyObject *module);

@@ -1,4 +1,5 @@
-/* dtype, device, Size, layout and memory_format: what they print, how they compare, what they convert to.
+/* dtype, device, Size, layout and memory_format: what they print, how they compare, what they
+ * convert to.
  *
  * The names they print are PyTorch's ("torch.float32"), because programs print and compare them.
  */
@@ -10,11 +11,10 @@
 PyTypeObject *types_size_type, *types_dtype_type, *types_device_type;
 static PyTypeObject *layout_type, *format_type;
 
-/* ---- dtype ------------------------------------------------------------------------------------------------------- */
+/* ---- dtype ----------------------------------------------------------------------------------- */
 
 struct dtype_object {
-    PyObject_HEAD
-    int dtype;
+    PyObject_HEAD int dtype;
 };
 
 static PyObject *dtype_objects[FL_DTYPE_COUNT];
@@ -83,14 +83,17 @@ static PyObject *dtype_to_real(PyObject *self, PyObject *unused)
 {
     (void)unused;
     int dtype = dtype_of(self);
-    return types_dtype(dtype == FL_COMPLEX64 ? FL_FLOAT32 : dtype == FL_COMPLEX128 ? FL_FLOAT64 : dtype);
+    return types_dtype(dtype == FL_COMPLEX64    ? FL_FLOAT32
+                       : dtype == FL_COMPLEX128 ? FL_FLOAT64
+                                                : dtype);
 }
 
 static PyObject *dtype_to_complex(PyObject *self, PyObject *unused)
 {
     (void)unused;
     int dtype = dtype_of(self);
-    return types_dtype(dtype == FL_FLOAT64 || dtype == FL_COMPLEX128 ? FL_COMPLEX128 : FL_COMPLEX64);
+    return types_dtype(dtype == FL_FLOAT64 || dtype == FL_COMPLEX128 ? FL_COMPLEX128
+                                                                     : FL_COMPLEX64);
 }
 
 static PyMethodDef dtype_methods[] = {
@@ -112,18 +115,20 @@ static PyType_Spec dtype_spec = {
     .name = "flambeau.dtype",
     .basicsize = sizeof(struct dtype_object),
     .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_DISALLOW_INSTANTIATION | Py_TPFLAGS_IMMUTABLETYPE,
-    .slots = (PyType_Slot[]){
-        SLOT(Py_tp_repr, dtype_repr),
-        SLOT(Py_tp_methods, dtype_methods),
-        SLOT(Py_tp_getset, dtype_properties),
-        {0},
-    },
+    .slots =
+        (PyType_Slot[]){
+            SLOT(Py_tp_repr, dtype_repr),
+            SLOT(Py_tp_methods, dtype_methods),
+            SLOT(Py_tp_getset, dtype_properties),
+            {0},
+        },
 };
 
 static int dtype_init(PyObject *module)
 {
     types_dtype_type = (PyTypeObject *)PyType_FromSpec(&dtype_spec);
-    if (!types_dtype_type || PyModule_AddObjectRef(module, "dtype", (PyObject *)types_dtype_type) < 0)
+    if (!types_dtype_type ||
+        PyModule_AddObjectRef(module, "dtype", (PyObject *)types_dtype_type) < 0)
         return -1;
     for (int i = 0; i < FL_DTYPE_COUNT; i++) {
         struct dtype_object *o = PyObject_New(struct dtype_object, types_dtype_type);
@@ -137,16 +142,18 @@ static int dtype_init(PyObject *module)
     return 0;
 }
 
-/* ---- layout, memory_format ----------------------------------------------------------------------------------------- */
+/* ---- layout, memory_format ------------------------------------------------------------------- */
 
 struct named_object {
-    PyObject_HEAD
-    const char *name;
+    PyObject_HEAD const char *name;
     int number;
 };
 
 static const char *const format_names[FORMAT_COUNT] = {
-    "contiguous_format", "preserve_format", "channels_last", "channels_last_3d",
+    "contiguous_format",
+    "preserve_format",
+    "channels_last",
+    "channels_last_3d",
 };
 
 static PyObject *strided;
@@ -197,7 +204,8 @@ static int named_init(PyObject *module)
 {
     layout_type = named_type("flambeau.layout");
     format_type = named_type("flambeau.memory_format");
-    if (!layout_type || !format_type || PyModule_AddObjectRef(module, "layout", (PyObject *)layout_type) < 0 ||
+    if (!layout_type || !format_type ||
+        PyModule_AddObjectRef(module, "layout", (PyObject *)layout_type) < 0 ||
         PyModule_AddObjectRef(module, "memory_format", (PyObject *)format_type) < 0)
         return -1;
     strided = named_add(module, layout_type, "strided", LAYOUT_STRIDED);
@@ -225,11 +233,10 @@ int types_as_memory_format(PyObject *o, int *format)
     return 1;
 }
 
-/* ---- device -------------------------------------------------------------------------------------------------------- */
+/* ---- device ---------------------------------------------------------------------------------- */
 
 struct device_object {
-    PyObject_HEAD
-    int kind, index; /* index -1: none given */
+    PyObject_HEAD int kind, index; /* index -1: none given */
 };
 
 static const char *const device_names[FL_DEVICE_KINDS] = {"cpu", "cuda", "opencl", "meta"};
@@ -248,7 +255,8 @@ static PyObject *device_make(int kind, int index)
 
 PyObject *types_device(fl_device device)
 {
-    return device_make(device.kind, device.kind == FL_CPU || device.kind == FL_META ? -1 : device.index);
+    return device_make(device.kind,
+                       device.kind == FL_CPU || device.kind == FL_META ? -1 : device.index);
 }
 
 /* Reads "cuda:1". -1 with an exception. */
@@ -264,15 +272,18 @@ static int device_parse(const char *text, int *kind, int *index)
             return 0;
         char *end;
         long number = strtol(colon + 1, &end, 10);
-        if (end == colon + 1 || *end || number < 0 || number > 127 || colon[1] == '+' || colon[1] == ' ') {
+        if (end == colon + 1 || *end || number < 0 || number > 127 || colon[1] == '+' ||
+            colon[1] == ' ') {
             PyErr_Format(PyExc_RuntimeError, "Invalid device string: '%s'", text);
             return -1;
         }
         *index = (int)number;
         return 0;
     }
-    PyErr_Format(PyExc_RuntimeError,
-                 "Expected one of cpu, cuda, opencl, meta device type at start of device string: %.*s", (int)length, text);
+    PyErr_Format(
+        PyExc_RuntimeError,
+        "Expected one of cpu, cuda, opencl, meta device type at start of device string: %.*s",
+        (int)length, text);
     return -1;
 }
 
@@ -309,13 +320,16 @@ static PyObject *device_new(PyTypeObject *type, PyObject *args, PyObject *kwargs
         if (!text || device_parse(text, &kind, &index) < 0)
             return NULL;
     } else {
-        return PyErr_Format(PyExc_TypeError, "device(): argument 'type' (position 1) must be str, not %s",
+        return PyErr_Format(PyExc_TypeError,
+                            "device(): argument 'type' (position 1) must be str, not %s",
                             python_type_name(what));
     }
     if (number && number != Py_None) {
         if (index >= 0)
-            return PyErr_Format(PyExc_RuntimeError, "type (string) must not include an index because index was "
-                                                    "passed explicitly: %S", what);
+            return PyErr_Format(PyExc_RuntimeError,
+                                "type (string) must not include an index because index was "
+                                "passed explicitly: %S",
+                                what);
         long given = PyLong_AsLong(number);
         if (given == -1 && PyErr_Occurred())
             return NULL;
@@ -410,16 +424,17 @@ static PyType_Spec device_spec = {
     .name = "flambeau.device",
     .basicsize = sizeof(struct device_object),
     .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_IMMUTABLETYPE,
-    .slots = (PyType_Slot[]){
-        SLOT(Py_tp_new, device_new),
-        SLOT(Py_tp_repr, device_repr),
-        SLOT(Py_tp_str, device_str),
-        SLOT(Py_tp_richcompare, device_compare),
-        SLOT(Py_tp_hash, device_hash),
-        SLOT(Py_tp_methods, device_methods),
-        SLOT(Py_tp_getset, device_properties),
-        {0},
-    },
+    .slots =
+        (PyType_Slot[]){
+            SLOT(Py_tp_new, device_new),
+            SLOT(Py_tp_repr, device_repr),
+            SLOT(Py_tp_str, device_str),
+            SLOT(Py_tp_richcompare, device_compare),
+            SLOT(Py_tp_hash, device_hash),
+            SLOT(Py_tp_methods, device_methods),
+            SLOT(Py_tp_getset, device_properties),
+            {0},
+        },
 };
 
 static int device_init(PyObject *module)
@@ -433,7 +448,7 @@ static int device_init(PyObject *module)
     return PyModule_AddObjectRef(module, "device", (PyObject *)types_device_type);
 }
 
-/* ---- Size ---------------------------------------------------------------------------------------------------------- */
+/* ---- Size ------------------------------------------------------------------------------------ */
 
 static newfunc tuple_new;
 static ssizeargfunc tuple_repeat;
@@ -474,7 +489,8 @@ static PyObject *size_new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
         PyObject *number = PyIndex_Check(item) ? PyNumber_Index(item) : NULL;
         if (!number) {
             if (!PyErr_Occurred())
-                PyErr_Format(PyExc_TypeError, "torch.Size() takes an iterable of 'int' (item %zd is '%s')", i,
+                PyErr_Format(PyExc_TypeError,
+                             "torch.Size() takes an iterable of 'int' (item %zd is '%s')", i,
                              python_type_name(item));
             Py_DECREF(self);
             return NULL;
@@ -495,7 +511,8 @@ static PyObject *size_repr(PyObject *self)
 static PyObject *size_concat(PyObject *a, PyObject *b)
 {
     if (!PyTuple_Check(a) || !PyTuple_Check(b))
-        return PyErr_Format(PyExc_TypeError, "can only concatenate tuple (not \"%s\") to torch.Size",
+        return PyErr_Format(PyExc_TypeError,
+                            "can only concatenate tuple (not \"%s\") to torch.Size",
                             python_type_name(PyTuple_Check(a) ? b : a));
     return size_of_tuple(tuple_concat(a, b));
 }
@@ -551,28 +568,31 @@ static int size_init(PyObject *module)
     PyType_Spec spec = {
         .name = "flambeau.Size",
         .flags = Py_TPFLAGS_DEFAULT,
-        .slots = (PyType_Slot[]){
-            SLOT(Py_tp_new, size_new),
-            SLOT(Py_tp_repr, size_repr),
-            SLOT(Py_sq_concat, size_concat),
-            SLOT(Py_sq_repeat, size_repeat),
-            SLOT(Py_mp_subscript, size_subscript),
-            SLOT(Py_nb_add, size_add),
-            SLOT(Py_tp_methods, size_methods),
-            {0},
-        },
+        .slots =
+            (PyType_Slot[]){
+                SLOT(Py_tp_new, size_new),
+                SLOT(Py_tp_repr, size_repr),
+                SLOT(Py_sq_concat, size_concat),
+                SLOT(Py_sq_repeat, size_repeat),
+                SLOT(Py_mp_subscript, size_subscript),
+                SLOT(Py_nb_add, size_add),
+                SLOT(Py_tp_methods, size_methods),
+                {0},
+            },
     };
     tuple_new = (newfunc)PyType_GetSlot(&PyTuple_Type, Py_tp_new);
     tuple_concat = (binaryfunc)PyType_GetSlot(&PyTuple_Type, Py_sq_concat);
     tuple_repeat = (ssizeargfunc)PyType_GetSlot(&PyTuple_Type, Py_sq_repeat);
     tuple_subscript = (binaryfunc)PyType_GetSlot(&PyTuple_Type, Py_mp_subscript);
     types_size_type = (PyTypeObject *)PyType_FromSpecWithBases(&spec, (PyObject *)&PyTuple_Type);
-    return types_size_type ? PyModule_AddObjectRef(module, "Size", (PyObject *)types_size_type) : -1;
+    return types_size_type ? PyModule_AddObjectRef(module, "Size", (PyObject *)types_size_type)
+                           : -1;
 }
 
 int types_init(PyObject *module)
 {
-    return dtype_init(module) < 0 || named_init(module) < 0 || device_init(module) < 0 || size_init(module) < 0
+    return dtype_init(module) < 0 || named_init(module) < 0 || device_init(module) < 0 ||
+                   size_init(module) < 0
                ? -1
                : 0;
 }

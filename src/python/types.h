@@ -1,5 +1,5 @@
-/* The small types that programs name: dtype, device, Size, layout, memory_format. One object a dtype, layout and format, so
- * that `is` compares them. */
+/* The small types that programs name: dtype, device, Size, layout, memory_format. One object a
+ * dtype, layout and format, so that `is` compares them. */
 #ifndef FLAMBEAU_PYTHON_TYPES_H
 #define FLAMBEAU_PYTHON_TYPES_H
 
@@ -7,7 +7,13 @@
 
 /* The numbers that operators see for a layout and for memory formats (PyTorch's). */
 enum { LAYOUT_STRIDED };
-enum { FORMAT_CONTIGUOUS, FORMAT_PRESERVE, FORMAT_CHANNELS_LAST, FORMAT_CHANNELS_LAST_3D, FORMAT_COUNT };
+enum {
+    FORMAT_CONTIGUOUS,
+    FORMAT_PRESERVE,
+    FORMAT_CHANNELS_LAST,
+    FORMAT_CHANNELS_LAST_3D,
+    FORMAT_COUNT
+};
 
 extern PyTypeObject *types_size_type, *types_dtype_type, *types_device_type;
 
@@ -17,11 +23,11 @@ PyObject *types_device(fl_device device); /* a CPU has no index */
 PyObject *types_size(Py_ssize_t count, const int64_t *sizes);
 PyObject *types_layout(void);
 
-/* What an object says: 1 and the value; 0 when it is something else; -1 with an exception. A dtype may be written as one of the
- * types float, int, bool; a device as text. */
+/* What an object says: 1 and the value; 0 when it is something else; -1 with an exception. A dtype
+ * may be written as one of the types float, int, bool; a device as text. */
 int types_as_dtype(PyObject *o, int *dtype);
 int types_as_device(PyObject *o, fl_device *device);
-int types_as_layout(PyObject *o);               /* 1 or 0 */
+int types_as_layout(PyObject *o);                     /* 1 or 0 */
 int types_as_memory_format(PyObject *o, int *format); /* 1 or 0 */
 
 int types_init(PyObject *module);

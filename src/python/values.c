@@ -6,7 +6,7 @@
 #include "python/tensor_object.h"
 #include "python/types.h"
 
-/* ---- Memory for lists: the call's own words, then blocks ------------------------------------------------------------- */
+/* ---- Memory for lists: the call's own words, then blocks ------------------------------------- */
 
 struct arguments_block {
     struct arguments_block *next;
@@ -35,12 +35,13 @@ void values_release(struct arguments *a)
     }
 }
 
-/* ---- Numbers --------------------------------------------------------------------------------------------------------- */
+/* ---- Numbers --------------------------------------------------------------------------------- */
 
 /* A tensor of one element without dims that may stand for a number. */
 static bool is_number_tensor(PyObject *o)
 {
-    return pytensor_check(o) && pytensor_get(o)->ndim == 0 && !tensor_requires_grad(pytensor_get(o));
+    return pytensor_check(o) && pytensor_get(o)->ndim == 0 &&
+           !tensor_requires_grad(pytensor_get(o));
 }
 
 static int number_from(PyObject *o, fl_value *out)
@@ -83,16 +84,21 @@ static int int_from(PyObject *o, int64_t *out)
     return 1;
 }
 
-/* ---- Lists ----------------------------------------------------------------------------------------------------------- */
+/* ---- Lists ----------------------------------------------------------------------------------- */
 
-static int refuse_element(const char *name, const struct op_param *p, Py_ssize_t at, const char *wanted, PyObject *o)
+static int refuse_element(const char *name, const struct op_param *p, Py_ssize_t at,
+                          const char *wanted, PyObject *o)
 {
-    PyErr_Format(PyExc_TypeError, "%s(): argument '%s' failed to unpack the object at pos %zd with error \"type must be "
-                                  "tuple of %s,but got %s\"", name, p->name, at + 1, wanted, python_type_name(o));
+    PyErr_Format(
+        PyExc_TypeError,
+        "%s(): argument '%s' failed to unpack the object at pos %zd with error \"type must be "
+        "tuple of %s,but got %s\"",
+        name, p->name, at + 1, wanted, python_type_name(o));
     return -1;
 }
 
-static int ints_from(struct arguments *a, const char *name, const struct op_param *p, PyObject *o, fl_value *out)
+static int ints_from(struct arguments *a, const char *name, const struct op_param *p, PyObject *o,
+                     fl_value *out)
 {
     int64_t one;
     if (!python_is_sequence(o)) {
@@ -121,8 +127,8 @@ static int ints_from(struct arguments *a, const char *name, const struct op_para
     return 1;
 }
 
-int values_from_ints(struct arguments *a, const char *name, const struct op_param *p, PyObject *const *args,
-                     Py_ssize_t count, fl_value *out)
+int values_from_ints(struct arguments *a, const char *name, const struct op_param *p,
+                     PyObject *const *args, Py_ssize_t count, fl_value *out)
 {
     int64_t *ints = take_words(a, count);
     if (!ints)
@@ -136,7 +142,8 @@ int values_from_ints(struct arguments *a, const char *name, const struct op_para
     return 1;
 }
 
-static int floats_from(struct arguments *a, const char *name, const struct op_param *p, PyObject *o, fl_value *out)
+static int floats_from(struct arguments *a, const char *name, const struct op_param *p, PyObject *o,
+                       fl_value *out)
 {
     bool single = !python_is_sequence(o);
     if (single && !p->list_size)
@@ -159,7 +166,8 @@ static int floats_from(struct arguments *a, const char *name, const struct op_pa
     return 1;
 }
 
-static int tensors_from(struct arguments *a, const struct op_param *p, PyObject *o, Py_ssize_t position, fl_value *out)
+static int tensors_from(struct arguments *a, const struct op_param *p, PyObject *o,
+                        Py_ssize_t position, fl_value *out)
 {
     if (!python_is_sequence(o))
         return 0;
@@ -176,7 +184,8 @@ static int tensors_from(struct arguments *a, const struct op_param *p, PyObject 
         } else if (item == Py_None && p->elements_optional) {
             tensors[i] = NULL;
         } else {
-            PyErr_Format(PyExc_TypeError, "expected Tensor as element %zd in argument %zd, but got %s", i,
+            PyErr_Format(PyExc_TypeError,
+                         "expected Tensor as element %zd in argument %zd, but got %s", i,
                          position < 0 ? 0 : position, python_type_name(item));
             return -1;
         }
@@ -185,7 +194,7 @@ static int tensors_from(struct arguments *a, const struct op_param *p, PyObject 
     return 1;
 }
 
-/* ---- The rest -------------------------------------------------------------------------------------------------------- */
+/* ---- The rest -------------------------------------------------------------------------------- */
 
 static int bool_from(PyObject *o, fl_value *out)
 {
@@ -234,8 +243,8 @@ static int string_from(PyObject *o, fl_value *out)
     return out->as.string ? 1 : -1;
 }
 
-int values_from(struct arguments *a, const char *name, const struct op_param *p, PyObject *o, Py_ssize_t position,
-                fl_value *out)
+int values_from(struct arguments *a, const char *name, const struct op_param *p, PyObject *o,
+                Py_ssize_t position, fl_value *out)
 {
     int fits, number;
     if (o == Py_None) {
@@ -243,22 +252,30 @@ int values_from(struct arguments *a, const char *name, const struct op_param *p,
         return p->optional;
     }
     switch (p->type) {
-    case TYPE_TENSOR: return 0;
+    case TYPE_TENSOR:
+        return 0;
     case TYPE_OPERAND:
-    case TYPE_SCALAR: return number_from(o, out);
-    case TYPE_TENSORS: return tensors_from(a, p, o, position, out);
+    case TYPE_SCALAR:
+        return number_from(o, out);
+    case TYPE_TENSORS:
+        return tensors_from(a, p, o, position, out);
     case TYPE_INT:
         *out = fl_int(0);
         return int_from(o, &out->as.i);
-    case TYPE_INTS: return ints_from(a, name, p, o, out);
-    case TYPE_FLOAT: return float_from(o, out);
-    case TYPE_FLOATS: return floats_from(a, name, p, o, out);
-    case TYPE_BOOL: return bool_from(o, out);
+    case TYPE_INTS:
+        return ints_from(a, name, p, o, out);
+    case TYPE_FLOAT:
+        return float_from(o, out);
+    case TYPE_FLOATS:
+        return floats_from(a, name, p, o, out);
+    case TYPE_BOOL:
+        return bool_from(o, out);
     case TYPE_DTYPE:
         fits = types_as_dtype(o, &number);
         *out = (fl_value){.tag = FL_DTYPE, .as.i = fits ? number : 0};
         return fits;
-    case TYPE_DEVICE: return device_from(o, out);
+    case TYPE_DEVICE:
+        return device_from(o, out);
     case TYPE_LAYOUT:
         *out = fl_int(LAYOUT_STRIDED);
         return types_as_layout(o);
@@ -266,10 +283,12 @@ int values_from(struct arguments *a, const char *name, const struct op_param *p,
         fits = types_as_memory_format(o, &number);
         *out = fl_int(fits ? number : 0);
         return fits;
-    case TYPE_STRING: return string_from(o, out);
+    case TYPE_STRING:
+        return string_from(o, out);
     case TYPE_GENERATOR:
         *out = (fl_value){.tag = FL_GENERATOR};
         return generator_from(o, &out->as.generator);
-    default: return 0;
+    default:
+        return 0;
     }
 }
