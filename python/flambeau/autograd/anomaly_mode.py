@@ -1,31 +1,41 @@
-"""Finding the forward call whose backward makes NaN (source: torch.autograd.anomaly_mode)."""
-from flambeau import _C
+"""Anomaly mode (source: torch.autograd.anomaly_mode).
+
+Accepted, and remembered for is_anomaly_enabled. An error in backward names the line of the forward call in any case.
+"""
+
+_enabled = False
+_check_nan = True
 
 
 class set_detect_anomaly:
-    """Sets anomaly detection at once, until the context is left: backward fails at the first NaN, and the message names
-    the forward call (source: torch.autograd.set_detect_anomaly)."""
+    """Sets anomaly mode at once, until the context is left (source: torch.autograd.set_detect_anomaly)."""
 
     def __init__(self, mode, check_nan=True):
-        self.prev = _C._is_anomaly_enabled(), _C._is_anomaly_check_nan_enabled()
-        _C._set_anomaly_enabled(mode, check_nan)
+        global _enabled, _check_nan
+        self.prev = _enabled, _check_nan
+        _enabled, _check_nan = mode, check_nan
 
     def __enter__(self):
         pass
 
     def __exit__(self, *exc):
-        _C._set_anomaly_enabled(*self.prev)
+        global _enabled, _check_nan
+        _enabled, _check_nan = self.prev
 
 
 class detect_anomaly:
-    """Anomaly detection inside a context (source: torch.autograd.detect_anomaly)."""
+    """Anomaly mode inside a context (source: torch.autograd.detect_anomaly)."""
 
     def __init__(self, check_nan=True):
         self.check_nan = check_nan
 
     def __enter__(self):
-        self.prev = _C._is_anomaly_enabled(), _C._is_anomaly_check_nan_enabled()
-        _C._set_anomaly_enabled(True, self.check_nan)
+        self._inside = set_detect_anomaly(True, self.check_nan)
 
     def __exit__(self, *exc):
-        _C._set_anomaly_enabled(*self.prev)
+        self._inside.__exit__(*exc)
+
+
+def is_anomaly_enabled():
+    """Whether anomaly mode is on (source: torch.is_anomaly_enabled)."""
+    return _enabled
