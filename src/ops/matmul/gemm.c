@@ -17,9 +17,10 @@
 enum {
     STACK_SCRATCH = 32768,    /* bytes */
     GRAIN = 1 << 17,          /* multiply-adds that are worth waking a thread for, some 2 us */
-    CHUNK = 1 << 22,          /* multiply-adds of a chunk in a large problem */
+    CHUNKS = 16,              /* of a large problem */
     MAX_COLS = 512,           /* columns of a block: its packed B fits the second cache */
-    PACK_A_COLS = 128,        /* columns from which packing A pays */
+    PACK_A_COLS = 64,         /* columns from which packing A pays, where */
+    PACK_A_STRIDE = 4096,     /* its rows (or columns) lie a page apart or more, bytes */
     PACK_B_ROWS = 64          /* rows from which packing B pays */
 };
 
@@ -163,7 +164,7 @@ static void cut(struct plan *p, int64_t work)
 {
     const struct gemm *g = p->g;
     const int64_t least_rows = 4 * p->kernels->rows, least_cols = 2 * p->kernels->cols;
-    const int64_t wanted = at_most(work / GRAIN, work / CHUNK + 4);
+    const int64_t wanted = at_most(work / GRAIN, CHUNKS);
     p->row_blocks = 1;
     p->col_blocks = (g->n + MAX_COLS - 1) / MAX_COLS;
     while (p->members * p->row_blocks * p->col_blocks < wanted) {
@@ -192,7 +193,7 @@ static int run_real(const struct gemm *given)
                      .max_depth = single ? GEMM_DEPTH_F32 : GEMM_DEPTH_F64,
                      .members = batch_count(&g)};
     const int64_t work = g.m * g.n * (g.k > 0 ? g.k : 1);
-    p.pack_a = g.n >= PACK_A_COLS;
+    p.pack_a = g.n >= PACK_A_COLS && (g.a_row == 1 ? g.a_col : g.a_row) * p.size >= PACK_A_STRIDE;
     p.pack_b = g.b_col != 1 || g.m >= PACK_B_ROWS;
 
     p.scratch = scratch_bytes(&p, at_most(g.n, MAX_COLS));

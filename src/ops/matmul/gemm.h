@@ -87,8 +87,8 @@ struct gemm_kernels {
     int panel;                                   /* the length of a column of packed A: `rows`, rounded up to lanes */
     void (*tile)(const struct gemm_tile *);
     void (*block)(const struct gemm_block *);
-    /* dst[j * dst_row + i] = src[i * src_row + j] for i < rows, j < cols. With exact = 0 dst rows are filled up with
-     * zeros to a multiple of `lanes`. */
+    /* dst[j * dst_row + i] = src[i * src_row + j] for i < rows, j < cols. With exact = 0 dst rows are filled up to a
+     * multiple of `lanes` with something. */
     void (*transpose)(const void *src, int64_t src_row, int64_t rows, int64_t cols, void *dst,
                       int64_t dst_row, int exact);
 };

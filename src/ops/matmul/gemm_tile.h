@@ -101,6 +101,50 @@ static __attribute__((noinline)) void NAME(finish)(const struct gemm_tile *t, co
 
 /* ---- The tile --------------------------------------------------------------------------------------------------- */
 
+/* Rows that are contiguous go to C straight from the registers; the last vector may be a part of one. */
+INLINE void NAME(finish_in_registers)(const struct gemm_tile *t, const int mr, const int nv,
+                                      vec sums[TILE_ROWS][2])
+{
+    const int last = nv - 1, width = CHEAP_PARTS ? t->nr - last * LANES : LANES;
+    real *c = t->c;
+    if (t->accumulate) {
+#pragma GCC unroll 16
+        for (int i = 0; i < mr; i++) {
+            if (nv == 2)
+                sums[i][0] = NAME(load)(c + i * t->c_row) + sums[i][0];
+            sums[i][last] = NAME(load_part)(c + i * t->c_row + last * LANES, width) + sums[i][last];
+        }
+    }
+    if (t->bias_n) {
+        const vec first = NAME(load_part)(t->bias_n, nv == 2 ? LANES : width);
+        const vec second = NAME(load_part)((const real *)t->bias_n + last * LANES, width);
+#pragma GCC unroll 16
+        for (int i = 0; i < mr; i++) {
+            sums[i][0] += first;
+            if (nv == 2)
+                sums[i][1] += second;
+        }
+    }
+    if (t->bias_m) {
+#pragma GCC unroll 16
+        for (int i = 0; i < mr; i++)
+            for (int j = 0; j < nv; j++)
+                sums[i][j] += NAME(splat)(((const real *)t->bias_m)[i]);
+    }
+    if (t->relu) {
+#pragma GCC unroll 16
+        for (int i = 0; i < mr; i++)
+            for (int j = 0; j < nv; j++)
+                sums[i][j] = NAME(relu)(sums[i][j]);
+    }
+#pragma GCC unroll 16
+    for (int i = 0; i < mr; i++, c += t->c_row) {
+        if (nv == 2)
+            NAME(store)(c, sums[i][0]);
+        NAME(store_part)(c + last * LANES, sums[i][last], width);
+    }
+}
+
 /* mr rows, nv vectors of columns: constants in every use. near: the rows of A are neighbours (a_row = 1). */
 INLINE void NAME(tile_body)(const struct gemm_tile *t, const int mr, const int nv, const int near)
 {
@@ -133,24 +177,8 @@ INLINE void NAME(tile_body)(const struct gemm_tile *t, const int mr, const int n
         }
     }
 
-    if (t->c_col == 1 && t->nr == nv * LANES) {
-        real *c = t->c;
-        const real *bias_m = t->bias_m, *bias_n = t->bias_n;
-#pragma GCC unroll 16
-        for (int i = 0; i < mr; i++, c += t->c_row)
-#pragma GCC unroll 2
-            for (int j = 0; j < nv; j++) {
-                vec v = sums[i][j];
-                if (t->accumulate)
-                    v = NAME(load)(c + j * LANES) + v;
-                if (bias_n)
-                    v += NAME(load)(bias_n + j * LANES);
-                if (bias_m)
-                    v += NAME(splat)(bias_m[i]);
-                if (t->relu)
-                    v = NAME(relu)(v);
-                NAME(store)(c + j * LANES, v);
-            }
+    if (t->c_col == 1 && (CHEAP_PARTS || t->nr == nv * LANES)) {
+        NAME(finish_in_registers)(t, mr, nv, sums);
         return;
     }
     _Alignas(VECTOR_BYTES) real spilt[PANEL * TILE_COLS];

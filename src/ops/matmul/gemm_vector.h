@@ -175,6 +175,23 @@ INLINE void NAME(store_first)(real *p, vec v, int count)
 }
 #endif
 
+/* Where parts of vectors cost no more than whole ones, these are the same as load_first and store_first; elsewhere count
+ * is LANES. */
+#define CHEAP_PARTS (VECTOR_BYTES == 64)
+
+INLINE vec NAME(load_part)(const real *p, int count)
+{
+    return CHEAP_PARTS ? NAME(load_first)(p, count) : NAME(load)(p);
+}
+
+INLINE void NAME(store_part)(real *p, vec v, int count)
+{
+    if (CHEAP_PARTS)
+        NAME(store_first)(p, v, count);
+    else
+        NAME(store)(p, v);
+}
+
 /* ---- Transposition ------------------------------------------------------------------------------------------ */
 
 /* a0 b0 a1 b1 ... of the lower halves, and of the upper halves. */
@@ -212,38 +229,44 @@ INLINE void NAME(transpose)(vec v[LANES])
     }
 }
 
-/* dst[j * dst_row + i] = src[i * src_row + j] for i < rows, j < cols: rows of src become columns. Lanes of a dst row from
- * `rows` up to the next multiple of LANES are set to 0, so dst rows must have room for them, unless `exact`. */
+/* dst[j * dst_row + i] = src[i * src_row + j] for i < rows, j < cols: rows of src become columns. Unless `exact`, dst rows
+ * are written in whole vectors; what stands in them past `rows` is some element of src. */
 static __attribute__((unused)) void NAME(transpose_copy)(const real *src, int64_t src_row, int64_t rows,
                                                          int64_t cols, real *dst, int64_t dst_row,
                                                          int exact)
 {
     for (int64_t i = 0; i < rows; i += LANES) {
-        int height = rows - i < LANES ? (int)(rows - i) : LANES;
+        const int height = rows - i < LANES ? (int)(rows - i) : LANES;
+        const int partial = exact && height < LANES;
         for (int64_t j = 0; j < cols; j += LANES) {
-            int width = cols - j < LANES ? (int)(cols - j) : LANES;
+            const int width = cols - j < LANES ? (int)(cols - j) : LANES;
             const real *s = src + i * src_row + j;
             real *d = dst + j * dst_row + i;
             vec v[LANES];
-            if (height == LANES && width == LANES) {
+            if (width == LANES) {
 #pragma GCC unroll 16
                 for (int r = 0; r < LANES; r++)
-                    v[r] = NAME(load)(s + r * src_row);
+                    v[r] = NAME(load)(s + (r < height ? r : 0) * src_row);
             } else {
 #pragma GCC unroll 16
                 for (int r = 0; r < LANES; r++)
-                    v[r] = r < height ? NAME(load_first)(s + r * src_row, width) : (vec){0};
+                    v[r] = NAME(load_first)(s + (r < height ? r : 0) * src_row, width);
             }
             NAME(transpose)(v);
-            if (width == LANES && (height == LANES || !exact)) {
+            if (width == LANES && !partial) {
 #pragma GCC unroll 16
                 for (int r = 0; r < LANES; r++)
                     NAME(store)(d + r * dst_row, v[r]);
             } else {
 #pragma GCC unroll 16
-                for (int r = 0; r < LANES; r++)
-                    if (r < width)
-                        NAME(store_first)(d + r * dst_row, v[r], exact ? height : LANES);
+                for (int r = 0; r < LANES; r++) {
+                    if (r >= width)
+                        break;
+                    if (partial)
+                        NAME(store_first)(d + r * dst_row, v[r], height);
+                    else
+                        NAME(store)(d + r * dst_row, v[r]);
+                }
             }
         }
     }
