@@ -1,6 +1,7 @@
 """nn.Module: registration, attributes, calls and hooks, state dicts, trees, pickling.
 
-Every expectation here is PyTorch's behaviour: the file passes as it is with `flambeau` replaced by `torch`.
+Every expectation here is PyTorch's behaviour: the file passes as it is with `flambeau` replaced by
+`torch`.
 """
 import copy
 import gc
@@ -38,7 +39,7 @@ class Scaled(nn.Module):
         return self.w * x
 
 
-# ---- registration and attributes ------------------------------------------------------------------------------------
+# ---- registration and attributes -----------------------------------------------------------------
 
 def test_assignment_registers():
     net = Net()
@@ -54,10 +55,24 @@ def test_assignment_registers():
 
 def test_the_names_of_the_dictionary():
     assert list(nn.Module().__dict__) == [
-        "training", "_parameters", "_buffers", "_non_persistent_buffers_set", "_backward_pre_hooks", "_backward_hooks",
-        "_is_full_backward_hook", "_forward_hooks", "_forward_hooks_with_kwargs", "_forward_hooks_always_called",
-        "_forward_pre_hooks", "_forward_pre_hooks_with_kwargs", "_state_dict_hooks", "_state_dict_pre_hooks",
-        "_load_state_dict_pre_hooks", "_load_state_dict_post_hooks", "_modules"]
+        "training",
+        "_parameters",
+        "_buffers",
+        "_non_persistent_buffers_set",
+        "_backward_pre_hooks",
+        "_backward_hooks",
+        "_is_full_backward_hook",
+        "_forward_hooks",
+        "_forward_hooks_with_kwargs",
+        "_forward_hooks_always_called",
+        "_forward_pre_hooks",
+        "_forward_pre_hooks_with_kwargs",
+        "_state_dict_hooks",
+        "_state_dict_pre_hooks",
+        "_load_state_dict_pre_hooks",
+        "_load_state_dict_post_hooks",
+        "_modules",
+    ]
 
 
 def test_a_name_moves_between_kinds():
@@ -88,7 +103,10 @@ def test_refused_assignments():
     with pytest.raises(TypeError, match=r"cannot assign 'torch.FloatTensor' as parameter 'scale' "
                                         r"\(torch.nn.Parameter or None expected\)"):
         net.scale = torch.ones(3)
-    with pytest.raises(TypeError, match=r"cannot assign 'int' as child module 'a' \(torch.nn.Module or None expected\)"):
+    with pytest.raises(
+        TypeError,
+        match=r"cannot assign 'int' as child module 'a' \(torch.nn.Module or None expected\)",
+    ):
         net.a = 3
     with pytest.raises(TypeError, match=r"cannot assign 'str' as buffer 'count' "
                                         r"\(torch.nn.Buffer, torch.Tensor or None expected\)"):
@@ -96,7 +114,10 @@ def test_refused_assignments():
     with pytest.raises(TypeError, match=r"cannot assign 'float' object to parameter 'p' "
                                         r"\(torch.nn.Parameter or None required\)"):
         net.register_parameter("p", 3.0)
-    with pytest.raises(TypeError, match=r"cannot assign 'int' object to buffer 'q' \(torch Tensor or None required\)"):
+    with pytest.raises(
+        TypeError,
+        match=r"cannot assign 'int' object to buffer 'q' \(torch Tensor or None required\)",
+    ):
         net.register_buffer("q", 3)
     with pytest.raises(TypeError, match="int is not a Module subclass"):
         net.add_module("m", 3)
@@ -123,13 +144,19 @@ def test_before_the_constructor():
         def __init__(self, what):
             setattr(self, "x", what)
             super().__init__()
-    with pytest.raises(AttributeError, match=r"cannot assign module before Module.__init__\(\) call"):
+    with pytest.raises(
+        AttributeError, match=r"cannot assign module before Module.__init__\(\) call"
+    ):
         Early(nn.ReLU())
-    with pytest.raises(AttributeError, match=r"cannot assign parameters before Module.__init__\(\) call"):
+    with pytest.raises(
+        AttributeError, match=r"cannot assign parameters before Module.__init__\(\) call"
+    ):
         Early(nn.Parameter(torch.ones(1)))
     assert Early(3).x == 3
     bare = Early.__new__(Early, 0)
-    with pytest.raises(AttributeError, match=r"cannot assign buffer before Module.__init__\(\) call"):
+    with pytest.raises(
+        AttributeError, match=r"cannot assign buffer before Module.__init__\(\) call"
+    ):
         bare.register_buffer("b", torch.ones(1))
     with pytest.raises(AttributeError, match="'Early' object has no attribute"):
         bare(1)
@@ -147,9 +174,13 @@ def test_missing_attribute():
 
 
 def test_constructor_arguments():
-    with pytest.raises(TypeError, match=r"Module.__init__\(\) takes 1 positional argument but 2 were given"):
+    with pytest.raises(
+        TypeError, match=r"Module.__init__\(\) takes 1 positional argument but 2 were given"
+    ):
         nn.Module(1)
-    with pytest.raises(TypeError, match=r"Module.__init__\(\) got an unexpected keyword argument 'x'"):
+    with pytest.raises(
+        TypeError, match=r"Module.__init__\(\) got an unexpected keyword argument 'x'"
+    ):
         nn.Module(x=1)
 
     class Mixin:
@@ -240,7 +271,11 @@ def test_own_getattr_and_setattr():
     assert wrapper.assigned == ["p"] and "p" in wrapper._parameters
     with pytest.raises(AttributeError):
         wrapper.nothing
-    assert wrapper(torch.ones(2)).tolist() == [1, 1] if callable(getattr(Wrapper, "call", None)) else True
+    assert (
+        wrapper(torch.ones(2)).tolist() == [1, 1]
+        if callable(getattr(Wrapper, "call", None))
+        else True
+    )
 
     class Strict(nn.Module):
         def __getattr__(self, name):
@@ -288,7 +323,10 @@ def test_registration_hooks_of_all_modules():
     handles = [
         register.register_module_parameter_registration_hook(lambda m, n, p: seen.append(("p", n))),
         register.register_module_buffer_registration_hook(lambda m, n, b: seen.append(("b", n))),
-        register.register_module_module_registration_hook(lambda m, n, c: nn.Tanh() if n == "act" else None)]
+        register.register_module_module_registration_hook(
+            lambda m, n, c: nn.Tanh() if n == "act" else None
+        ),
+    ]
     try:
         m = Net()
         m.act = nn.ReLU()
@@ -300,7 +338,7 @@ def test_registration_hooks_of_all_modules():
     assert isinstance(m.act, nn.ReLU)
 
 
-# ---- calls and hooks ------------------------------------------------------------------------------------------------
+# ---- calls and hooks -----------------------------------------------------------------------------
 
 def test_call_forms():
     class Sum(nn.Module):
@@ -318,7 +356,9 @@ def test_call_forms():
         def forward(x):
             return x + 1
     assert Static()(1) == 2
-    with pytest.raises(NotImplementedError, match=r'Module \[Module\] is missing the required "forward" function'):
+    with pytest.raises(
+        NotImplementedError, match=r'Module \[Module\] is missing the required "forward" function'
+    ):
         nn.Module()(1)
     with pytest.raises(TypeError):
         nn.Identity()(1, 2)
@@ -336,7 +376,9 @@ def test_own_call():
 def test_forward_hooks():
     m, calls = Scaled(), []
     x = torch.ones(2)
-    first = m.register_forward_hook(lambda mod, args, out: calls.append(("f", mod is m, args[0] is x)))
+    first = m.register_forward_hook(
+        lambda mod, args, out: calls.append(("f", mod is m, args[0] is x))
+    )
     second = m.register_forward_pre_hook(lambda mod, args: calls.append(("p", len(args))))
     m(x)
     assert calls == [("p", 1), ("f", True, True)]
@@ -391,14 +433,25 @@ def test_always_called():
 
 def test_hooks_of_all_modules():
     register, seen = nn.modules.module, []
-    handles = [register.register_module_forward_pre_hook(lambda m, args: seen.append(("pre", type(m).__name__))),
-               register.register_module_forward_hook(lambda m, args, out: seen.append(("post", type(m).__name__)))]
+    handles = [
+        register.register_module_forward_pre_hook(
+            lambda m, args: seen.append(("pre", type(m).__name__))
+        ),
+        register.register_module_forward_hook(
+            lambda m, args, out: seen.append(("post", type(m).__name__))
+        ),
+    ]
     try:
         nn.Sequential(nn.ReLU())(torch.ones(1))
     finally:
         for handle in handles:
             handle.remove()
-    assert seen == [("pre", "Sequential"), ("pre", "ReLU"), ("post", "ReLU"), ("post", "Sequential")]
+    assert seen == [
+        ("pre", "Sequential"),
+        ("pre", "ReLU"),
+        ("post", "ReLU"),
+        ("post", "Sequential"),
+    ]
     nn.ReLU()(torch.ones(1))
     assert len(seen) == 4
 
@@ -416,7 +469,9 @@ def test_full_backward_hooks():
     m(x).sum().backward()
     assert x.grad.tolist() == [0, 0]
     handle.remove()
-    with pytest.raises(RuntimeError, match="Cannot use both regular backward hooks and full backward hooks"):
+    with pytest.raises(
+        RuntimeError, match="Cannot use both regular backward hooks and full backward hooks"
+    ):
         m.register_backward_hook(lambda mod, gi, go: None)
 
 
@@ -441,7 +496,7 @@ def test_hooks_survive_their_handles():
     handle.remove()
 
 
-# ---- the tree -------------------------------------------------------------------------------------------------------
+# ---- the tree ------------------------------------------------------------------------------------
 
 def test_names():
     net = Net()
@@ -518,7 +573,11 @@ def test_conversion():
     assert net.double() is net and net.scale is scale
     assert scale.dtype == torch.float64 and scale.grad.dtype == torch.float64
     assert net.count.dtype == torch.float64 and net.index.dtype == torch.int64
-    for convert, dtype in ((net.half, torch.float16), (net.bfloat16, torch.bfloat16), (net.float, torch.float32)):
+    for convert, dtype in (
+        (net.half, torch.float16),
+        (net.bfloat16, torch.bfloat16),
+        (net.float, torch.float32),
+    ):
         convert()
         assert all(p.dtype == dtype for p in net.parameters())
     assert net.to(torch.float64).scale.dtype == torch.float64
@@ -526,8 +585,13 @@ def test_conversion():
     assert net.to(torch.ones(1, dtype=torch.float64)).scale.dtype == torch.float64
     assert net.to(dtype=torch.float32, device=torch.device("cpu")).scale.dtype == torch.float32
     assert net.cpu() is net and isinstance(net.scale, nn.Parameter) and net.scale.requires_grad
-    with pytest.raises(TypeError, match="nn.Module.to only accepts floating point or complex dtypes, but got desired "
-                                        "dtype=torch.int64"):
+    with pytest.raises(
+        TypeError,
+        match=(
+            "nn.Module.to only accepts floating point or complex dtypes, but got desired "
+            "dtype=torch.int64"
+        ),
+    ):
         net.to(torch.int64)
 
 
@@ -541,8 +605,11 @@ def test_repr():
 )"""
     assert repr(nn.Module()) == "Module()"
     many = nn.ModuleList([nn.Linear(2, 2), nn.Linear(2, 2), nn.ReLU(inplace=True)])
-    assert repr(many) == ("ModuleList(\n  (0-1): 2 x Linear(in_features=2, out_features=2, bias=True)\n"
-                          "  (2): ReLU(inplace=True)\n)")
+    assert (
+        repr(many)
+        == "ModuleList(\n  (0-1): 2 x Linear(in_features=2, out_features=2, bias=True)\n"
+        "  (2): ReLU(inplace=True)\n)"
+    )
 
     class Lines(nn.Module):
         def extra_repr(self):
@@ -556,7 +623,7 @@ def test_dir():
     assert "0" not in dir(nn.Sequential(nn.ReLU()))
 
 
-# ---- state dicts ----------------------------------------------------------------------------------------------------
+# ---- state dicts ---------------------------------------------------------------------------------
 
 def test_state_dict():
     net = Net()
@@ -573,7 +640,9 @@ def test_state_dict():
 def test_load_state_dict():
     one, two = Net(), Net()
     result = two.load_state_dict(one.state_dict())
-    assert str(result) == "<All keys matched successfully>" and result.missing_keys == [] == result[1]
+    assert (
+        str(result) == "<All keys matched successfully>" and result.missing_keys == [] == result[1]
+    )
     assert all(torch.equal(a, b) for a, b in zip(one.parameters(), two.parameters()))
     assert two.scale is not one.scale
 
@@ -587,20 +656,28 @@ def test_load_state_dict_errors():
     state["surplus"] = torch.zeros(1)
     with pytest.raises(RuntimeError) as error:
         net.load_state_dict(state)
-    assert str(error.value) == (
-        'Error(s) in loading state_dict for Net:\n\tMissing key(s) in state_dict: "scale". \n\tUnexpected key(s) in '
-        'state_dict: "surplus", "inner.0.other". \n\tsize mismatch for a.weight: copying a param with shape '
-        "torch.Size([4, 4]) from checkpoint, the shape in current model is torch.Size([3, 2]).")
+    assert (
+        str(error.value)
+        == 'Error(s) in loading state_dict for Net:\n\tMissing key(s) in state_dict: "scale".'
+        ' \n\tUnexpected key(s) in state_dict: "surplus", "inner.0.other". \n\tsize mismatch for'
+        " a.weight: copying a param with shape torch.Size([4, 4]) from checkpoint, the shape in"
+        " current model is torch.Size([3, 2])."
+    )
     del state["a.weight"]
     result = net.load_state_dict(state, strict=False)
-    assert result.missing_keys == ["scale", "a.weight"] and result.unexpected_keys == ["surplus", "inner.0.other"]
+    assert result.missing_keys == ["scale", "a.weight"] and result.unexpected_keys == [
+        "surplus",
+        "inner.0.other",
+    ]
     assert repr(result) == ("_IncompatibleKeys(missing_keys=['scale', 'a.weight'], "
                             "unexpected_keys=['surplus', 'inner.0.other'])")
     with pytest.raises(TypeError, match="Expected state_dict to be dict-like"):
         net.load_state_dict([1])
     state = net.state_dict()
     state["scale"] = 3
-    with pytest.raises(RuntimeError, match='While copying the parameter named "scale", expected torch.Tensor'):
+    with pytest.raises(
+        RuntimeError, match='While copying the parameter named "scale", expected torch.Tensor'
+    ):
         net.load_state_dict(state)
 
 
@@ -608,7 +685,11 @@ def test_load_state_dict_assign():
     net = Net()
     state = {k: torch.full_like(v, 2, dtype=torch.float64) for k, v in net.state_dict().items()}
     net.load_state_dict(state, assign=True)
-    assert net.scale.dtype == torch.float64 and isinstance(net.scale, nn.Parameter) and net.scale.requires_grad
+    assert (
+        net.scale.dtype == torch.float64
+        and isinstance(net.scale, nn.Parameter)
+        and net.scale.requires_grad
+    )
     assert net.count.data_ptr() == state["count"].data_ptr()
     net.load_state_dict({k: v.float() for k, v in state.items()})
     assert net.scale.dtype == torch.float64
@@ -631,7 +712,8 @@ def test_state_dict_hooks():
     net.register_state_dict_post_hook(lambda m, state, prefix, meta: seen.append("post"))
     assert list(net.state_dict()) == ["w", "extra"] and seen == ["pre", "post"]
     net.register_load_state_dict_pre_hook(
-        lambda m, state, prefix, meta, strict, missing, unexpected, errors: state.pop("extra", None))
+        lambda m, state, prefix, meta, strict, missing, unexpected, errors: state.pop("extra", None)
+    )
     net.register_load_state_dict_post_hook(lambda m, keys: seen.append(keys.missing_keys.copy()))
     net.load_state_dict(net.state_dict())
     assert seen[-1] == []
@@ -662,13 +744,17 @@ def test_extra_state():
         nn.Sequential(nn.ReLU()).load_state_dict(one.state_dict())
 
 
-# ---- copies, memory -------------------------------------------------------------------------------------------------
+# ---- copies, memory ------------------------------------------------------------------------------
 
 def test_deepcopy_and_copy():
     net = Net()
     net.register_forward_hook(_keep_output)
     twin = copy.deepcopy(net)
-    assert twin.scale is not net.scale and torch.equal(twin.scale, net.scale) and isinstance(twin.scale, nn.Parameter)
+    assert (
+        twin.scale is not net.scale
+        and torch.equal(twin.scale, net.scale)
+        and isinstance(twin.scale, nn.Parameter)
+    )
     assert twin.a.weight.data_ptr() != net.a.weight.data_ptr()
     x = torch.ones(1, 2)
     assert torch.equal(twin(x), net(x)) and len(twin._forward_hooks) == 1
@@ -695,8 +781,18 @@ def test_pickle():
 
 def test_old_states_are_completed():
     m = Scaled()
-    state = {k: v for k, v in m.__dict__.items() if k in ("training", "_parameters", "_buffers", "_modules",
-                                                          "_forward_hooks", "_backward_hooks")}
+    state = {
+        k: v
+        for k, v in m.__dict__.items()
+        if k in (
+            "training",
+            "_parameters",
+            "_buffers",
+            "_modules",
+            "_forward_hooks",
+            "_backward_hooks",
+        )
+    }
     old = Scaled.__new__(Scaled)
     old.__setstate__(state)
     assert old(torch.ones(2)).tolist() == [1, 1] and old._non_persistent_buffers_set == set()
@@ -721,11 +817,16 @@ def test_deep_nesting():
     del m
 
 
-# ---- containers -----------------------------------------------------------------------------------------------------
+# ---- containers ----------------------------------------------------------------------------------
 
 def test_sequential():
     s = nn.Sequential(nn.Linear(2, 3), nn.ReLU(), nn.Linear(3, 1))
-    assert len(s) == 3 and isinstance(s[-1], nn.Linear) and isinstance(s[:2], nn.Sequential) and len(s[1:]) == 2
+    assert (
+        len(s) == 3
+        and isinstance(s[-1], nn.Linear)
+        and isinstance(s[:2], nn.Sequential)
+        and len(s[1:]) == 2
+    )
     with pytest.raises(IndexError, match="index 5 is out of range"):
         s[5]
     s[1] = nn.Tanh()
@@ -794,10 +895,22 @@ def test_parameter_containers():
 def test_parameter():
     data = torch.ones(2)
     p = nn.Parameter(data)
-    assert p.requires_grad and p.is_leaf and p.data_ptr() == data.data_ptr() and isinstance(p, torch.Tensor)
+    assert (
+        p.requires_grad
+        and p.is_leaf
+        and p.data_ptr() == data.data_ptr()
+        and isinstance(p, torch.Tensor)
+    )
     assert not nn.Parameter(data, requires_grad=False).requires_grad
-    assert repr(nn.Parameter(torch.tensor([1.0]))) == "Parameter containing:\ntensor([1.], requires_grad=True)"
-    assert type(p + 1) is torch.Tensor and type(p.data) is torch.Tensor and type(p.detach()) is torch.Tensor
+    assert (
+        repr(nn.Parameter(torch.tensor([1.0])))
+        == "Parameter containing:\ntensor([1.], requires_grad=True)"
+    )
+    assert (
+        type(p + 1) is torch.Tensor
+        and type(p.data) is torch.Tensor
+        and type(p.detach()) is torch.Tensor
+    )
     twin = copy.deepcopy(p)
     assert type(twin) is nn.Parameter and twin.data_ptr() != p.data_ptr()
     assert type(pickle.loads(pickle.dumps(p))) is nn.Parameter
@@ -806,7 +919,7 @@ def test_parameter():
         assert nn.Parameter(data).requires_grad
 
 
-# ---- utilities ------------------------------------------------------------------------------------------------------
+# ---- utilities -----------------------------------------------------------------------------------
 
 def test_clipping_and_vectors():
     net = Net()

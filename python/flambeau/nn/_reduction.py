@@ -8,6 +8,10 @@ def legacy_get_string(size_average, reduce, emit_warning=True):
     name = "none" if not reduce else "mean" if size_average else "sum"
     if emit_warning:
         import warnings
-        warnings.warn("size_average and reduce args will be deprecated, please use reduction='" + name + "' instead.",
-                      stacklevel=2)
+        warnings.warn(
+            "size_average and reduce args will be deprecated, please use reduction='"
+            + name
+            + "' instead.",
+            stacklevel=2,
+        )
     return name

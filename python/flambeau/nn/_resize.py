@@ -1,7 +1,8 @@
 """Resizing of images and signals (source: torch.nn.functional.interpolate).
 
-Every mode works dimension by dimension: a point of the output is a weighted sum of a few points of the input, whose
-positions and weights depend on that dimension alone. Positions are computed in float32, as PyTorch does.
+Every mode works dimension by dimension: a point of the output is a weighted sum of a few points of
+the input, whose positions and weights depend on that dimension alone. Positions are computed in
+float32, as PyTorch does.
 """
 from __future__ import annotations
 
@@ -11,21 +12,37 @@ import warnings
 import flambeau
 from flambeau.nn import functional as F
 
-_MODES = {"linear": (3, 2), "bilinear": (4, 2), "trilinear": (5, 2), "bicubic": (4, 4)}  # dimensions, taps
+_MODES = {
+    "linear": (3, 2),
+    "bilinear": (4, 2),
+    "trilinear": (5, 2),
+    "bicubic": (4, 4),
+}  # dimensions, taps
 
 
-def interpolate(input, size=None, scale_factor=None, mode="nearest", align_corners=None, recompute_scale_factor=None,
-                antialias=False):
-    """Resizes (N, C, *spatial) to a size or by a factor: nearest, nearest-exact, area, linear, bilinear, trilinear,
-    bicubic."""
+def interpolate(
+    input,
+    size=None,
+    scale_factor=None,
+    mode="nearest",
+    align_corners=None,
+    recompute_scale_factor=None,
+    antialias=False,
+):
+    """Resizes (N, C, *spatial) to a size or by a factor: nearest, nearest-exact, area, linear,
+    bilinear, trilinear, bicubic."""
     if mode in ("nearest", "area", "nearest-exact"):
         if align_corners is not None:
-            raise ValueError("align_corners option can only be set with the interpolating modes: linear | bilinear | "
-                             "bicubic | lanczos | trilinear")
+            raise ValueError(
+                "align_corners option can only be set with the interpolating modes: linear |"
+                " bilinear | bicubic | lanczos | trilinear"
+            )
     elif mode not in _MODES or _MODES[mode][0] != input.dim():
-        raise NotImplementedError("Input Error: Only 3D, 4D and 5D input Tensors supported (got "
-                                  f"{input.dim()}D) for the modes: nearest | linear | bilinear | bicubic | trilinear | area | "
-                                  f"nearest-exact (got {mode})")
+        raise NotImplementedError(
+            f"Input Error: Only 3D, 4D and 5D input Tensors supported (got {input.dim()}D) for the"
+            " modes: nearest | linear | bilinear | bicubic | trilinear | area | nearest-exact (got"
+            f" {mode})"
+        )
     if antialias:
         raise NotImplementedError("interpolate with antialias=True is not there yet")
     spatial = input.dim() - 2
@@ -37,16 +54,27 @@ def interpolate(input, size=None, scale_factor=None, mode="nearest", align_corne
     if size is not None:
         sizes = list(size) if isinstance(size, (tuple, list)) else [size] * spatial
     else:
-        factors = list(scale_factor) if isinstance(scale_factor, (tuple, list)) else [scale_factor] * spatial
+        factors = (
+            list(scale_factor)
+            if isinstance(scale_factor, (tuple, list))
+            else [scale_factor] * spatial
+        )
         sizes = [math.floor(float(n) * f) for n, f in zip(input.shape[2:], factors)]
         if recompute_scale_factor:
             factors = [None] * spatial
     if len(sizes) != spatial:
-        raise ValueError(f"Input and output must have the same number of spatial dimensions, but got input with spatial "
-                         f"dimensions of {list(input.shape[2:])} and output size of {sizes}. Please provide input tensor in "
-                         "(N, C, d1, d2, ...,dK) format and output size in (o1, o2, ...,oK) format.")
+        raise ValueError(
+            "Input and output must have the same number of spatial dimensions, but got input with"
+            f" spatial dimensions of {list(input.shape[2:])} and output size of {sizes}. Please"
+            " provide input tensor in (N, C, d1, d2, ...,dK) format and output size in (o1, o2,"
+            " ...,oK) format."
+        )
     if mode == "area":
-        return F.adaptive_avg_pool1d(input, sizes) if spatial == 1 else F.adaptive_avg_pool2d(input, sizes)
+        return (
+            F.adaptive_avg_pool1d(input, sizes)
+            if spatial == 1
+            else F.adaptive_avg_pool2d(input, sizes)
+        )
     for dim, (n, factor) in enumerate(zip(sizes, factors), 2):
         if mode.startswith("nearest"):
             input = _pick(input, dim, n, factor, mode == "nearest-exact")
@@ -66,7 +94,9 @@ def _float32(value):
 def _pick(input, dim, n, factor, exact):
     old = input.size(dim)
     scale = _float32(_scale(old, n, factor))
-    index = [min(int(_float32((i + 0.5) * scale if exact else i * scale)), old - 1) for i in range(n)]
+    index = [
+        min(int(_float32((i + 0.5) * scale if exact else i * scale)), old - 1) for i in range(n)
+    ]
     return input.index_select(dim, flambeau.tensor(index))
 
 
@@ -87,8 +117,11 @@ def _blend(input, dim, n, factor, align_corners, taps):
             index[tap].append(min(max(first + tap - taps // 2 + 1, 0), old - 1))
             weight[tap].append(w)
     shape = [n if d == dim else 1 for d in range(input.dim())]
-    parts = [input.index_select(dim, flambeau.tensor(i)) * flambeau.tensor(w, dtype=input.dtype).reshape(shape)
-             for i, w in zip(index, weight)]
+    parts = [
+        input.index_select(dim, flambeau.tensor(i))
+        * flambeau.tensor(w, dtype=input.dtype).reshape(shape)
+        for i, w in zip(index, weight)
+    ]
     return sum(parts[1:], parts[0])
 
 
@@ -104,7 +137,10 @@ def _cubic(t, a=-0.75):
 
 def upsample(input, size=None, scale_factor=None, mode="nearest", align_corners=None):
     """The old name of interpolate."""
-    warnings.warn("`nn.functional.upsample` is deprecated. Use `nn.functional.interpolate` instead.", stacklevel=2)
+    warnings.warn(
+        "`nn.functional.upsample` is deprecated. Use `nn.functional.interpolate` instead.",
+        stacklevel=2,
+    )
     return interpolate(input, size, scale_factor, mode, align_corners)
 
 

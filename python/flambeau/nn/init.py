@@ -9,10 +9,32 @@ import math
 import flambeau
 
 __all__ = [
-    "calculate_gain", "constant_", "dirac_", "eye_", "kaiming_normal_", "kaiming_uniform_", "normal_", "ones_",
-    "orthogonal_", "sparse_", "trunc_normal_", "uniform_", "xavier_normal_", "xavier_uniform_", "zeros_"]
+    "calculate_gain",
+    "constant_",
+    "dirac_",
+    "eye_",
+    "kaiming_normal_",
+    "kaiming_uniform_",
+    "normal_",
+    "ones_",
+    "orthogonal_",
+    "sparse_",
+    "trunc_normal_",
+    "uniform_",
+    "xavier_normal_",
+    "xavier_uniform_",
+    "zeros_",
+]
 
-_LINEAR = ("linear", "conv1d", "conv2d", "conv3d", "conv_transpose1d", "conv_transpose2d", "conv_transpose3d")
+_LINEAR = (
+    "linear",
+    "conv1d",
+    "conv2d",
+    "conv3d",
+    "conv_transpose1d",
+    "conv_transpose2d",
+    "conv_transpose3d",
+)
 
 
 def _warn(message, kind=UserWarning):
@@ -21,7 +43,8 @@ def _warn(message, kind=UserWarning):
 
 
 def calculate_gain(nonlinearity, param=None):
-    """The factor by which an activation shrinks a standard deviation; param is leaky_relu's slope (0.01)."""
+    """The factor by which an activation shrinks a standard deviation; param is leaky_relu's slope
+    (0.01)."""
     if nonlinearity in _LINEAR or nonlinearity == "sigmoid":
         return 1
     if nonlinearity == "tanh":
@@ -41,7 +64,9 @@ def calculate_gain(nonlinearity, param=None):
 def _calculate_fan_in_and_fan_out(tensor):
     """(inputs of one output, outputs of one input) of a weight (out, in, *kernel)."""
     if tensor.dim() < 2:
-        raise ValueError("Fan in and fan out can not be computed for tensor with fewer than 2 dimensions")
+        raise ValueError(
+            "Fan in and fan out can not be computed for tensor with fewer than 2 dimensions"
+        )
     kernel = math.prod(tensor.shape[2:])
     return tensor.size(1) * kernel, tensor.size(0) * kernel
 
@@ -85,7 +110,10 @@ def zeros_(tensor):
 def trunc_normal_(tensor, mean=0.0, std=1.0, a=-2.0, b=2.0, generator=None):
     """Normal with that mean and standard deviation, values outside [a, b] drawn again."""
     if mean < a - 2 * std or mean > b + 2 * std:
-        _warn("mean is more than 2 std from [a, b] in nn.init.trunc_normal_. The distribution of values may be incorrect.")
+        _warn(
+            "mean is more than 2 std from [a, b] in nn.init.trunc_normal_. The distribution of"
+            " values may be incorrect."
+        )
 
     def below(x):
         return (1.0 + math.erf((x - mean) / std / math.sqrt(2.0))) / 2.0
@@ -99,7 +127,9 @@ def trunc_normal_(tensor, mean=0.0, std=1.0, a=-2.0, b=2.0, generator=None):
 
 def _redraw_normal(tensor, mean, std, a, b, generator):
     """Most draws fall into [a, b]: normal draws, and new ones for those that do not."""
-    low, high = (tensor.new_tensor(bound).item() for bound in (a, b))  # as the tensor's dtype rounds them
+    low, high = (
+        tensor.new_tensor(bound).item() for bound in (a, b)
+    )  # as the tensor's dtype rounds them
     result = tensor.normal_(mean, std, generator=generator)
     while True:
         outside = (result < low) | (result > high)
@@ -112,7 +142,8 @@ def _redraw_normal(tensor, mean, std, a, b, generator):
 
 
 def _reject_uniform(tensor, mean, std, a, b, generator):
-    """Few would: uniform draws over [a, b], each kept with the probability that the density has there."""
+    """Few would: uniform draws over [a, b], each kept with the probability that the density has
+    there."""
     mode = max(a, min(mean, b))
     log_peak = -0.5 * ((mode - mean) / std) ** 2
 
@@ -142,7 +173,8 @@ def eye_(tensor):
 
 
 def dirac_(tensor, groups=1):
-    """A convolution's weight (out, in, *kernel) that hands as many channels through as there are."""
+    """A convolution's weight (out, in, *kernel) that hands as many channels through as there are.
+    """
     if tensor.dim() not in (3, 4, 5):
         raise ValueError("Only tensors with 3, 4, or 5 dimensions are supported")
     if tensor.size(0) % groups != 0:
@@ -171,7 +203,8 @@ def xavier_normal_(tensor, gain=1.0, generator=None):
 
 
 def _kaiming_std(tensor, a, mode, nonlinearity):
-    """The standard deviation gain / sqrt(fan); None, with a warning, for a tensor without elements."""
+    """The standard deviation gain / sqrt(fan); None, with a warning, for a tensor without elements.
+    """
     if 0 in tensor.shape:
         _warn("Initializing zero-element tensors is a no-op")
         return None
@@ -194,7 +227,8 @@ def kaiming_normal_(tensor, a=0, mode="fan_in", nonlinearity="leaky_relu", gener
 
 
 def orthogonal_(tensor, gain=1, generator=None):
-    """A (semi-)orthogonal matrix times gain; dimensions after the first are flattened (Saxe et al., 2013)."""
+    """A (semi-)orthogonal matrix times gain; dimensions after the first are flattened (Saxe et al.,
+    2013)."""
     if tensor.dim() < 2:
         raise ValueError("Only tensors with 2 or more dimensions are supported")
     if tensor.numel() == 0:
@@ -233,6 +267,31 @@ def _deprecated(function):
     return renamed
 
 
-uniform, normal, constant, eye, dirac, xavier_uniform, xavier_normal, kaiming_uniform, kaiming_normal, orthogonal, \
-    sparse = map(_deprecated, (uniform_, normal_, constant_, eye_, dirac_, xavier_uniform_, xavier_normal_,
-                               kaiming_uniform_, kaiming_normal_, orthogonal_, sparse_))
+(
+    uniform,
+    normal,
+    constant,
+    eye,
+    dirac,
+    xavier_uniform,
+    xavier_normal,
+    kaiming_uniform,
+    kaiming_normal,
+    orthogonal,
+    sparse,
+) = map(
+    _deprecated,
+    (
+        uniform_,
+        normal_,
+        constant_,
+        eye_,
+        dirac_,
+        xavier_uniform_,
+        xavier_normal_,
+        kaiming_uniform_,
+        kaiming_normal_,
+        orthogonal_,
+        sparse_,
+    ),
+)

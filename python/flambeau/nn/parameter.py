@@ -8,7 +8,8 @@ __all__ = ["Buffer", "Parameter", "is_lazy"]
 
 
 class Parameter(Tensor):
-    """A tensor that a module trains: Parameter(data=None, requires_grad=True) shares the memory of data.
+    """A tensor that a module trains: Parameter(data=None, requires_grad=True) shares the memory of
+    data.
 
     Source: torch.nn.Parameter.
     """
@@ -41,7 +42,8 @@ class _BufferMeta(type(Tensor)):
 
 
 class Buffer(Tensor, metaclass=_BufferMeta):
-    """Marks a tensor, so that a module it is assigned to registers it as a buffer: Buffer(data=None, *, persistent=True).
+    """Marks a tensor, so that a module it is assigned to registers it as a buffer:
+    Buffer(data=None, *, persistent=True).
 
     What comes back is a plain tensor with the mark. Source: torch.nn.Buffer.
     """

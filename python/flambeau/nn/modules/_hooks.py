@@ -1,8 +1,9 @@
-"""A module's call with hooks, and how full backward hooks get at the gradients (source: torch.nn.Module._call_impl).
+"""A module's call with hooks, and how full backward hooks get at the gradients (source:
+torch.nn.Module._call_impl).
 
-A full backward hook wants the gradients of a module's inputs and outputs together. Both are passed through an identity
-function of autograd's: the hook of the output's node keeps its gradients, the hook of the input's node, which runs last,
-calls the user's hooks with both.
+A full backward hook wants the gradients of a module's inputs and outputs together. Both are passed
+through an identity function of autograd's: the hook of the output's node keeps its gradients, the
+hook of the input's node, which runs last, calls the user's hooks with both.
 """
 from __future__ import annotations
 
@@ -12,7 +13,8 @@ from flambeau.nn.modules import module as _module
 
 
 def call(module, args, kwargs):
-    """module(*args, **kwargs) with its hooks and those of all modules; a hook marked always_call runs after errors too."""
+    """module(*args, **kwargs) with its hooks and those of all modules; a hook marked always_call
+    runs after errors too."""
     state = _Call(module, args, kwargs)
     try:
         return state.run()
@@ -44,8 +46,10 @@ class _Call:
             self.run_forward_hook(key, hook)
         if backward:
             if not isinstance(self.result, (flambeau.Tensor, tuple)):
-                _module._warn("For backward hooks to be called, module output should be a Tensor or a tuple of Tensors "
-                              f"but received {type(self.result)}")
+                _module._warn(
+                    "For backward hooks to be called, module output should be a Tensor or a tuple"
+                    f" of Tensors but received {type(self.result)}"
+                )
             self.result = backward.setup_output_hook(self.result)
         if other:
             grad_fn = _first_tensor(self.result).grad_fn
@@ -56,14 +60,19 @@ class _Call:
 
     def run_pre_hooks(self):
         module = self.module
-        for key, hook in (*_module._global_forward_pre_hooks.items(), *module._forward_pre_hooks.items()):
+        for key, hook in (
+            *_module._global_forward_pre_hooks.items(),
+            *module._forward_pre_hooks.items(),
+        ):
             if key in module._forward_pre_hooks_with_kwargs:
                 changed = hook(module, self.args, self.kwargs)
                 if changed is None:
                     continue
                 if not (isinstance(changed, tuple) and len(changed) == 2):
-                    raise RuntimeError("forward pre-hook must return None or a tuple of (new_args, new_kwargs), but got "
-                                       f"{changed}.")
+                    raise RuntimeError(
+                        "forward pre-hook must return None or a tuple of (new_args, new_kwargs),"
+                        f" but got {changed}."
+                    )
                 self.args, self.kwargs = changed
             else:
                 changed = hook(module, self.args)
@@ -71,11 +80,17 @@ class _Call:
                     self.args = changed if isinstance(changed, tuple) else (changed,)
 
     def is_always_called(self, key):
-        return key in self.module._forward_hooks_always_called or key in _module._global_forward_hooks_always_called
+        return (
+            key in self.module._forward_hooks_always_called
+            or key in _module._global_forward_hooks_always_called
+        )
 
     def run_forward_hook(self, key, hook):
         module = self.module
-        if key in module._forward_hooks_with_kwargs or key in _module._global_forward_hooks_with_kwargs:
+        if (
+            key in module._forward_hooks_with_kwargs
+            or key in _module._global_forward_hooks_with_kwargs
+        ):
             changed = hook(module, self.args, self.kwargs, self.result)
         else:
             changed = hook(module, self.args, self.result)
@@ -83,16 +98,22 @@ class _Call:
             self.result = changed
 
     def run_always_called(self):
-        """After an error: the always_call hooks that have not run yet. What they raise becomes a warning."""
-        for hooks, whose in ((_module._global_forward_hooks, "global module"), (self.module._forward_hooks, "module")):
+        """After an error: the always_call hooks that have not run yet. What they raise becomes a
+        warning."""
+        for hooks, whose in (
+            (_module._global_forward_hooks, "global module"),
+            (self.module._forward_hooks, "module"),
+        ):
             for key, hook in list(hooks.items()):
                 if not self.is_always_called(key) or key in self.done:
                     continue
                 try:
                     self.run_forward_hook(key, hook)
                 except Exception as error:
-                    _module._warn(f"{whose} forward hook with ``always_call=True`` raised an exception that was silenced "
-                                  f"as another error was raised in forward: {error}")
+                    _module._warn(
+                        f"{whose} forward hook with ``always_call=True`` raised an exception that"
+                        f" was silenced as another error was raised in forward: {error}"
+                    )
 
 
 def _first_tensor(value):
@@ -123,7 +144,9 @@ class BackwardHook:
     def __init__(self, module, user_hooks, user_pre_hooks):
         self.module, self.user_hooks, self.user_pre_hooks = module, user_hooks, user_pre_hooks
         self.grad_outputs = None
-        self.inputs = self.outputs = None  # positions of the tensors; None where nothing wants a gradient
+        self.inputs = self.outputs = (
+            None  # positions of the tensors; None where nothing wants a gradient
+        )
         self.input_count = self.output_count = 0
 
     def setup_input_hook(self, args):
@@ -136,7 +159,9 @@ class BackwardHook:
 
     def setup_output_hook(self, result):
         """result with its tensors passed through the node that knows the outputs' gradients."""
-        outputs, node, self.outputs = _through_identity(result if isinstance(result, tuple) else (result,))
+        outputs, node, self.outputs = _through_identity(
+            result if isinstance(result, tuple) else (result,)
+        )
         self.output_count = len(outputs)
         if node is not None:
             node.register_hook(self._at_outputs)
@@ -159,18 +184,27 @@ class BackwardHook:
 
     def _without_input_gradients(self):
         """No input wants a gradient, so no node of theirs will run: the hooks are called here."""
-        _module._warn("Full backward hook is firing when gradients are computed with respect to module outputs since no "
-                      "inputs require gradients. See https://docs.pytorch.org/docs/main/generated/torch.nn.Module.html"
-                      "#torch.nn.Module.register_full_backward_hook for more details.")
+        _module._warn(
+            "Full backward hook is firing when gradients are computed with respect to module"
+            " outputs since no inputs require gradients. See"
+            " https://docs.pytorch.org/docs/main/generated/torch.nn.Module.html#torch.nn.Module.register_full_backward_hook"
+            " for more details."
+        )
         for hook in self.user_hooks:
             result = hook(self.module, (None,) * self.input_count, self.grad_outputs)
-            if result is not None and not (isinstance(result, tuple) and all(g is None for g in result)):
-                raise RuntimeError("Backward hook for Modules where no input requires gradient should always return "
-                                   "None or None for all gradients.")
+            if result is not None and not (
+                isinstance(result, tuple) and all(g is None for g in result)
+            ):
+                raise RuntimeError(
+                    "Backward hook for Modules where no input requires gradient should always"
+                    " return None or None for all gradients."
+                )
         self.grad_outputs = None
 
     def _at_inputs(self, grads, _):
-        if self.grad_outputs is None:  # A gradient that came round the module's output, as in a second derivative.
+        if (
+            self.grad_outputs is None
+        ):  # A gradient that came round the module's output, as in a second derivative.
             return None
         result = _spread(self.inputs, grads, self.input_count)
         for hook in self.user_hooks:
@@ -194,7 +228,8 @@ def _spread(positions, values, count):
 
 
 def _through_identity(values):
-    """(values with its tensors passed through a node, the node, the tensors' positions); no node without gradients."""
+    """(values with its tensors passed through a node, the node, the tensors' positions); no node
+    without gradients."""
     positions = [i for i, value in enumerate(values) if isinstance(value, flambeau.Tensor)]
     if not flambeau.is_grad_enabled() or not any(values[i].requires_grad for i in positions):
         return values, None, None

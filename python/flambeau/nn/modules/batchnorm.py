@@ -11,23 +11,46 @@ __all__ = ["BatchNorm1d", "BatchNorm2d", "BatchNorm3d"]
 
 
 class _NormBase(Module):
-    """weight, bias (C) where affine; running_mean, running_var (C) and the count of batches where they are tracked."""
+    """weight, bias (C) where affine; running_mean, running_var (C) and the count of batches where
+    they are tracked."""
 
     _version = 2  # 2 added num_batches_tracked
     __constants__ = ["track_running_stats", "momentum", "eps", "num_features", "affine"]
 
-    def __init__(self, num_features, eps=1e-5, momentum=0.1, affine=True, track_running_stats=True, device=None,
-                 dtype=None, *, bias=True):
+    def __init__(
+        self,
+        num_features,
+        eps=1e-5,
+        momentum=0.1,
+        affine=True,
+        track_running_stats=True,
+        device=None,
+        dtype=None,
+        *,
+        bias=True,
+    ):
         super().__init__()
         self.num_features, self.eps, self.momentum = num_features, eps, momentum
         self.affine, self.track_running_stats = affine, track_running_stats
         for name, wanted in (("weight", affine), ("bias", affine and bias)):
             self.register_parameter(
-                name, Parameter(flambeau.empty(num_features, device=device, dtype=dtype)) if wanted else None)
+                name,
+                (
+                    Parameter(flambeau.empty(num_features, device=device, dtype=dtype))
+                    if wanted
+                    else None
+                ),
+            )
         if track_running_stats:
-            self.register_buffer("running_mean", flambeau.zeros(num_features, device=device, dtype=dtype))
-            self.register_buffer("running_var", flambeau.ones(num_features, device=device, dtype=dtype))
-            self.register_buffer("num_batches_tracked", flambeau.tensor(0, dtype=flambeau.int64, device=device))
+            self.register_buffer(
+                "running_mean", flambeau.zeros(num_features, device=device, dtype=dtype)
+            )
+            self.register_buffer(
+                "running_var", flambeau.ones(num_features, device=device, dtype=dtype)
+            )
+            self.register_buffer(
+                "num_batches_tracked", flambeau.tensor(0, dtype=flambeau.int64, device=device)
+            )
         else:
             for name in ("running_mean", "running_var", "num_batches_tracked"):
                 self.register_buffer(name, None)
@@ -52,18 +75,22 @@ class _NormBase(Module):
         raise NotImplementedError
 
     def extra_repr(self):
-        return (f"{self.num_features}, eps={self.eps}, momentum={self.momentum}, affine={self.affine}, "
-                f"bias={self.bias is not None}, track_running_stats={self.track_running_stats}")
+        return (
+            f"{self.num_features}, eps={self.eps}, momentum={self.momentum}, affine={self.affine}, "
+            f"bias={self.bias is not None}, track_running_stats={self.track_running_stats}"
+        )
 
-    def _load_from_state_dict(self, state_dict, prefix, local_metadata, strict, missing_keys, unexpected_keys,
-                              error_msgs):
+    def _load_from_state_dict(
+        self, state_dict, prefix, local_metadata, strict, missing_keys, unexpected_keys, error_msgs
+    ):
         version = local_metadata.get("version", None)
         key = prefix + "num_batches_tracked"
         if (version is None or version < 2) and self.track_running_stats and key not in state_dict:
             count = self.num_batches_tracked
             state_dict[key] = flambeau.tensor(0, dtype=flambeau.int64) if count is None else count
-        super()._load_from_state_dict(state_dict, prefix, local_metadata, strict, missing_keys, unexpected_keys,
-                                      error_msgs)
+        super()._load_from_state_dict(
+            state_dict, prefix, local_metadata, strict, missing_keys, unexpected_keys, error_msgs
+        )
 
 
 class _BatchNorm(_NormBase):
@@ -79,8 +106,16 @@ class _BatchNorm(_NormBase):
         momentum = 0.0 if self.momentum is None else self.momentum
         mean, var = self.running_mean, self.running_var
         if not self.training:
-            return F.batch_norm(input, mean, var, self.weight, self.bias, mean is None and var is None, momentum,
-                                self.eps)
+            return F.batch_norm(
+                input,
+                mean,
+                var,
+                self.weight,
+                self.bias,
+                mean is None and var is None,
+                momentum,
+                self.eps,
+            )
         if not self.track_running_stats:
             mean = var = None
         elif self.num_batches_tracked is not None:

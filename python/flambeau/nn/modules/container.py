@@ -20,7 +20,8 @@ def _position(index, size):
 
 
 class _Numbered(Module):
-    """What Sequential and ModuleList share: children in order, named by their numbers unless named otherwise."""
+    """What Sequential and ModuleList share: children in order, named by their numbers unless named
+    otherwise."""
 
     def __len__(self):
         return len(self._modules)
@@ -119,7 +120,9 @@ class Sequential(_Numbered):
 
 def _check_sequential(other):
     if not isinstance(other, Sequential):
-        raise ValueError(f"add operator supports only objects of Sequential class, but {type(other)} is given.")
+        raise ValueError(
+            f"add operator supports only objects of Sequential class, but {type(other)} is given."
+        )
 
 
 def _check_times(self, times):
@@ -158,7 +161,10 @@ class ModuleList(_Numbered):
     def extend(self, modules):
         """Adds modules at the end. Returns self."""
         if not hasattr(modules, "__iter__"):
-            raise TypeError(f"ModuleList.extend should be called with an iterable, but got {type(modules).__name__}")
+            raise TypeError(
+                "ModuleList.extend should be called with an iterable, but got"
+                f" {type(modules).__name__}"
+            )
         offset = len(self)
         for number, module in enumerate(modules, offset):
             self.add_module(str(number), module)
@@ -174,26 +180,44 @@ class ModuleList(_Numbered):
                 runs.append([number, number, text])
         if not runs:
             return self._get_name() + "()"
-        lines = [f"({first}): {text}" if first == last else f"({first}-{last}): {last - first + 1} x {text}"
-                 for first, last, text in runs]
-        return self._get_name() + "(\n  " + "\n  ".join(_addindent(line, 2) for line in lines) + "\n)"
+        lines = [
+            (
+                f"({first}): {text}"
+                if first == last
+                else f"({first}-{last}): {last - first + 1} x {text}"
+            )
+            for first, last, text in runs
+        ]
+        return (
+            self._get_name() + "(\n  " + "\n  ".join(_addindent(line, 2) for line in lines) + "\n)"
+        )
 
 
 def _pairs(what, given, sort=False):
     """The (key, value) pairs of a mapping or of an iterable of pairs."""
     if not hasattr(given, "__iter__"):
-        raise TypeError(f"{what}s.update should be called with an iterable of key/value pairs, but got "
-                        f"{type(given).__name__}" if what == "Parameter" else
-                        f"{what}.update should be called with an iterable of key/value pairs, but got "
-                        f"{type(given).__name__}")
+        raise TypeError(
+            f"{what}s.update should be called with an iterable of key/value pairs, but got "
+            f"{type(given).__name__}"
+            if what == "Parameter"
+            else (
+                f"{what}.update should be called with an iterable of key/value pairs, but got "
+                f"{type(given).__name__}"
+            )
+        )
     if hasattr(given, "items"):
         return sorted(given.items()) if sort else given.items()
     pairs = list(given)
     for number, pair in enumerate(pairs):
         if not hasattr(pair, "__iter__"):
-            raise TypeError(f"{what} update sequence element #{number} should be Iterable; is{type(pair).__name__}")
+            raise TypeError(
+                f"{what} update sequence element #{number} should be Iterable;"
+                f" is{type(pair).__name__}"
+            )
         if len(pair) != 2:
-            raise ValueError(f"{what} update sequence element #{number} has length {len(pair)}; 2 is required")
+            raise ValueError(
+                f"{what} update sequence element #{number} has length {len(pair)}; 2 is required"
+            )
     return pairs
 
 
@@ -251,7 +275,11 @@ class ModuleDict(Module):
 
 def _as_parameter(value):
     """Tensors become parameters; anything else is kept as it is."""
-    return Parameter(value) if isinstance(value, Tensor) and not isinstance(value, Parameter) else value
+    return (
+        Parameter(value)
+        if isinstance(value, Tensor) and not isinstance(value, Parameter)
+        else value
+    )
 
 
 def _describe(value, kind):
@@ -260,7 +288,10 @@ def _describe(value, kind):
         return f"Object of type: {type(value).__name__}"
     size = "x".join(map(str, value.size()))
     device = f" ({value.device})" if value.device.type == "cuda" else ""
-    return f"{'Parameter' if isinstance(value, Parameter) else 'Tensor'} containing: [{kind(value)} of size {size}{device}]"
+    return (
+        f"{'Parameter' if isinstance(value, Parameter) else 'Tensor'} containing: [{kind(value)} of"
+        f" size {size}{device}]"
+    )
 
 
 class ParameterList(Module):
@@ -298,13 +329,18 @@ class ParameterList(Module):
     def extend(self, values):
         """Adds values at the end. Returns self."""
         if not hasattr(values, "__iter__") or isinstance(values, Tensor):
-            raise TypeError(f"ParameterList.extend should be called with an iterable, but got {type(values).__name__}")
+            raise TypeError(
+                "ParameterList.extend should be called with an iterable, but got"
+                f" {type(values).__name__}"
+            )
         for value in values:
             self.append(value)
         return self
 
     def extra_repr(self):
-        return "\n".join(f"  ({i}): {_describe(value, lambda t: t.dtype)}" for i, value in enumerate(self))
+        return "\n".join(
+            f"  ({i}): {_describe(value, lambda t: t.dtype)}" for i, value in enumerate(self)
+        )
 
     def __dir__(self):
         return [name for name in super().__dir__() if not name.isdigit()]
@@ -314,7 +350,8 @@ class ParameterList(Module):
 
 
 class ParameterDict(Module):
-    """A dictionary of parameters, in the order in which they were added; other values may be among them."""
+    """A dictionary of parameters, in the order in which they were added; other values may be among
+    them."""
 
     def __init__(self, parameters=None):
         super().__init__()
@@ -398,7 +435,9 @@ class ParameterDict(Module):
             self[key] = value
 
     def extra_repr(self):
-        return "\n".join(f"  ({key}): {_describe(value, lambda t: t.type())}" for key, value in self.items())
+        return "\n".join(
+            f"  ({key}): {_describe(value, lambda t: t.type())}" for key, value in self.items()
+        )
 
     def __call__(self, input):
         raise RuntimeError("ParameterDict should not be called.")
@@ -420,6 +459,8 @@ class ParameterDict(Module):
 
 def _string_key(key):
     if not isinstance(key, str):
-        raise TypeError("Index given to ParameterDict cannot be used as a key as it is not a string (type is "
-                        f"'{type(key).__name__}'). Open an issue on github if you need non-string keys.")
+        raise TypeError(
+            "Index given to ParameterDict cannot be used as a key as it is not a string (type is "
+            f"'{type(key).__name__}'). Open an issue on github if you need non-string keys."
+        )
     return key

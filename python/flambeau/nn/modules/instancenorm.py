@@ -12,16 +12,30 @@ class _InstanceNorm(_NormBase):
 
     _rank = 0
 
-    def __init__(self, num_features, eps=1e-5, momentum=0.1, affine=False, track_running_stats=False, device=None,
-                 dtype=None, *, bias=True):
-        super().__init__(num_features, eps, momentum, affine, track_running_stats, device, dtype, bias=bias)
+    def __init__(
+        self,
+        num_features,
+        eps=1e-5,
+        momentum=0.1,
+        affine=False,
+        track_running_stats=False,
+        device=None,
+        dtype=None,
+        *,
+        bias=True,
+    ):
+        super().__init__(
+            num_features, eps, momentum, affine, track_running_stats, device, dtype, bias=bias
+        )
 
     def _get_no_batch_dim(self):
         return self._rank
 
     def _check_input_dim(self, input):
         if input.dim() not in (self._rank, self._rank + 1):
-            raise ValueError(f"expected {self._rank}D or {self._rank + 1}D input (got {input.dim()}D input)")
+            raise ValueError(
+                f"expected {self._rank}D or {self._rank + 1}D input (got {input.dim()}D input)"
+            )
 
     def _apply_instance_norm(self, input):
         return F.instance_norm(input, self.running_mean, self.running_var, self.weight, self.bias,
@@ -33,29 +47,41 @@ class _InstanceNorm(_NormBase):
         dim = input.dim() - self._rank
         if input.size(dim) != self.num_features:
             if self.affine:
-                raise ValueError(f"expected input's size at dim={dim} to match num_features ({self.num_features}), but "
-                                 f"got: {input.size(dim)}.")
+                raise ValueError(
+                    f"expected input's size at dim={dim} to match num_features"
+                    f" ({self.num_features}), but got: {input.size(dim)}."
+                )
             import warnings
-            warnings.warn(f"input's size at dim={dim} does not match num_features. You can silence this warning by not "
-                          "passing in num_features, which is not used because affine=False", stacklevel=2)
+            warnings.warn(
+                f"input's size at dim={dim} does not match num_features. You can silence this"
+                " warning by not passing in num_features, which is not used because affine=False",
+                stacklevel=2,
+            )
         if dim == 0:
             return self._apply_instance_norm(input.unsqueeze(0)).squeeze(0)
         return self._apply_instance_norm(input)
 
-    def _load_from_state_dict(self, state_dict, prefix, local_metadata, strict, missing_keys, unexpected_keys,
-                              error_msgs):
-        stale = [prefix + name for name in ("running_mean", "running_var") if prefix + name in state_dict]
+    def _load_from_state_dict(
+        self, state_dict, prefix, local_metadata, strict, missing_keys, unexpected_keys, error_msgs
+    ):
+        stale = [
+            prefix + name for name in ("running_mean", "running_var") if prefix + name in state_dict
+        ]
         if local_metadata.get("version", None) is None and not self.track_running_stats and stale:
             names, kind = " and ".join(f'"{key}"' for key in stale), type(self).__name__
             error_msgs.append(
-                f"Unexpected running stats buffer(s) {names} for {kind} with track_running_stats=False. If state_dict is a "
-                f"checkpoint saved before 0.4.0, this may be expected because {kind} does not track running stats by default "
-                "since 0.4.0. Please remove these keys from state_dict. If the running stats are actually needed, instead set "
-                f"track_running_stats=True in {kind} to enable them. See the documentation of {kind} for details.")
+                f"Unexpected running stats buffer(s) {names} for {kind} with"
+                " track_running_stats=False. If state_dict is a checkpoint saved before 0.4.0,"
+                f" this may be expected because {kind} does not track running stats by default"
+                " since 0.4.0. Please remove these keys from state_dict. If the running stats are"
+                f" actually needed, instead set track_running_stats=True in {kind} to enable them."
+                f" See the documentation of {kind} for details."
+            )
             for key in stale:
                 state_dict.pop(key)
-        super()._load_from_state_dict(state_dict, prefix, local_metadata, strict, missing_keys, unexpected_keys,
-                                      error_msgs)
+        super()._load_from_state_dict(
+            state_dict, prefix, local_metadata, strict, missing_keys, unexpected_keys, error_msgs
+        )
 
 
 class InstanceNorm1d(_InstanceNorm):

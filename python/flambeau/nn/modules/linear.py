@@ -31,7 +31,9 @@ class Linear(Module):
     def __init__(self, in_features, out_features, bias=True, device=None, dtype=None):
         super().__init__()
         self.in_features, self.out_features = in_features, out_features
-        self.weight = Parameter(flambeau.empty((out_features, in_features), device=device, dtype=dtype))
+        self.weight = Parameter(
+            flambeau.empty((out_features, in_features), device=device, dtype=dtype)
+        )
         if bias:
             self.bias = Parameter(flambeau.empty(out_features, device=device, dtype=dtype))
         else:
@@ -49,18 +51,30 @@ class Linear(Module):
     forward = layer_forward("linear", "weight", "bias")
 
     def extra_repr(self):
-        return f"in_features={self.in_features}, out_features={self.out_features}, bias={self.bias is not None}"
+        return (
+            f"in_features={self.in_features}, out_features={self.out_features},"
+            f" bias={self.bias is not None}"
+        )
 
 
 class Bilinear(Module):
-    """input1 (*, in1) and input2 (*, in2) through weight (out, in1, in2), plus bias (out): (*, out)."""
+    """input1 (*, in1) and input2 (*, in2) through weight (out, in1, in2), plus bias (out): (*,
+    out)."""
 
     __constants__ = ["in1_features", "in2_features", "out_features"]
 
-    def __init__(self, in1_features, in2_features, out_features, bias=True, device=None, dtype=None):
+    def __init__(
+        self, in1_features, in2_features, out_features, bias=True, device=None, dtype=None
+    ):
         super().__init__()
-        self.in1_features, self.in2_features, self.out_features = in1_features, in2_features, out_features
-        self.weight = Parameter(flambeau.empty((out_features, in1_features, in2_features), device=device, dtype=dtype))
+        self.in1_features, self.in2_features, self.out_features = (
+            in1_features,
+            in2_features,
+            out_features,
+        )
+        self.weight = Parameter(
+            flambeau.empty((out_features, in1_features, in2_features), device=device, dtype=dtype)
+        )
         if bias:
             self.bias = Parameter(flambeau.empty(out_features, device=device, dtype=dtype))
         else:
@@ -70,7 +84,9 @@ class Bilinear(Module):
     def reset_parameters(self):
         """Uniform over ±1 / sqrt(in1)."""
         if self.in1_features <= 0:
-            raise ValueError(f"in1_features must be > 0, but got (in1_features={self.in1_features})")
+            raise ValueError(
+                f"in1_features must be > 0, but got (in1_features={self.in1_features})"
+            )
         bound = 1 / math.sqrt(self.in1_features)
         init.uniform_(self.weight, -bound, bound)
         if self.bias is not None:

@@ -1,8 +1,8 @@
 """nn.Module: the base of all layers and models (source: torch.nn.Module).
 
-Registration, attribute access and calls are in C (`_C.ModuleBase`, src/python/module.c); here is what is not hot: hooks,
-state dicts, walks over the tree, conversion, repr. Attribute names, the layout of state dicts and the words of errors are
-PyTorch's.
+Registration, attribute access and calls are in C (`_C.ModuleBase`, src/python/module.c); here is
+what is not hot: hooks, state dicts, walks over the tree, conversion, repr. Attribute names, the
+layout of state dicts and the words of errors are PyTorch's.
 """
 from __future__ import annotations
 
@@ -11,17 +11,29 @@ from weakref import ref
 
 import flambeau
 from flambeau._C import (
-    ModuleBase, _global_backward_hooks, _global_backward_pre_hooks, _global_buffer_registration_hooks,
-    _global_forward_hooks, _global_forward_pre_hooks, _global_module_registration_hooks,
-    _global_parameter_registration_hooks)
+    ModuleBase,
+    _global_backward_hooks,
+    _global_backward_pre_hooks,
+    _global_buffer_registration_hooks,
+    _global_forward_hooks,
+    _global_forward_pre_hooks,
+    _global_module_registration_hooks,
+    _global_parameter_registration_hooks,
+)
 from flambeau.nn.parameter import Parameter
 from flambeau.utils.hooks import RemovableHandle
 
 __all__ = [
-    "Module", "register_module_backward_hook", "register_module_buffer_registration_hook",
-    "register_module_forward_hook", "register_module_forward_pre_hook", "register_module_full_backward_hook",
-    "register_module_full_backward_pre_hook", "register_module_module_registration_hook",
-    "register_module_parameter_registration_hook"]
+    "Module",
+    "register_module_backward_hook",
+    "register_module_buffer_registration_hook",
+    "register_module_forward_hook",
+    "register_module_forward_pre_hook",
+    "register_module_full_backward_hook",
+    "register_module_full_backward_pre_hook",
+    "register_module_module_registration_hook",
+    "register_module_parameter_registration_hook",
+]
 
 _EXTRA_STATE = "_extra_state"
 _MIXED_HOOKS = ("Cannot use both regular backward hooks and full backward hooks {}. "
@@ -87,7 +99,7 @@ class _WrappedHook:
             self.module = ref(state["module"])
 
 
-# ---- Hooks that all modules share -----------------------------------------------------------------------------------
+# ---- Hooks that all modules share ----------------------------------------------------------------
 
 _global_forward_hooks_with_kwargs = OrderedDict()
 _global_forward_hooks_always_called = OrderedDict()
@@ -95,7 +107,8 @@ _global_is_full_backward_hook = None
 
 
 def _hang(hooks, hook, prepend=False, marks=()):
-    """Adds a hook; marks are (dictionary, whether the hook's id goes into it). Returns its handle."""
+    """Adds a hook; marks are (dictionary, whether the hook's id goes into it). Returns its handle.
+    """
     handle = RemovableHandle(hooks, extra_dict=[mark for mark, _ in marks] or None)
     hooks[handle.id] = hook
     for mark, wanted in marks:
@@ -127,9 +140,16 @@ def register_module_forward_pre_hook(hook):
 
 
 def register_module_forward_hook(hook, *, with_kwargs=False, always_call=False):
-    """hook(module, args, output) runs after every module's forward and may return another output."""
-    return _hang(_global_forward_hooks, hook, marks=[(_global_forward_hooks_with_kwargs, with_kwargs),
-                                                     (_global_forward_hooks_always_called, always_call)])
+    """hook(module, args, output) runs after every module's forward and may return another output.
+    """
+    return _hang(
+        _global_forward_hooks,
+        hook,
+        marks=[
+            (_global_forward_hooks_with_kwargs, with_kwargs),
+            (_global_forward_hooks_always_called, always_call),
+        ],
+    )
 
 
 def _register_global_backward(hook, full):
@@ -155,15 +175,18 @@ def register_module_full_backward_pre_hook(hook):
     return _hang(_global_backward_pre_hooks, hook)
 
 
-# ---- The class ------------------------------------------------------------------------------------------------------
+# ---- The class -----------------------------------------------------------------------------------
 
 def _forward_unimplemented(self, *input):
     """What a module computes from its arguments; every subclass defines it."""
-    raise NotImplementedError(f'Module [{type(self).__name__}] is missing the required "forward" function')
+    raise NotImplementedError(
+        f'Module [{type(self).__name__}] is missing the required "forward" function'
+    )
 
 
 class _SuperGetattr:
-    """Stands behind a subclass that has a __getattr__, so that super().__getattr__(name) finds one."""
+    """Stands behind a subclass that has a __getattr__, so that super().__getattr__(name) finds one.
+    """
 
     __slots__ = ()
 
@@ -172,10 +195,11 @@ class _SuperGetattr:
 
 
 class Module(ModuleBase):
-    """Base class of all layers and models: a tree of children, parameters and buffers with a forward method.
+    """Base class of all layers and models: a tree of children, parameters and buffers with a
+    forward method.
 
-    Parameters, buffers and modules that are assigned as attributes are registered; calling the module runs its hooks and
-    forward. Source: torch.nn.Module.
+    Parameters, buffers and modules that are assigned as attributes are registered; calling the
+    module runs its hooks and forward. Source: torch.nn.Module.
     """
 
     dump_patches = False
@@ -193,28 +217,40 @@ class Module(ModuleBase):
     # ---- hooks
 
     def register_forward_pre_hook(self, hook, *, prepend=False, with_kwargs=False):
-        """hook(module, args) (or args, kwargs) runs before forward and may return other arguments."""
+        """hook(module, args) (or args, kwargs) runs before forward and may return other arguments.
+        """
         return _hang(self._forward_pre_hooks, hook, prepend,
                      [(self._forward_pre_hooks_with_kwargs, with_kwargs)])
 
     def register_forward_hook(self, hook, *, prepend=False, with_kwargs=False, always_call=False):
-        """hook(module, args, output) (or args, kwargs, output) runs after forward and may return another output."""
-        return _hang(self._forward_hooks, hook, prepend, [(self._forward_hooks_with_kwargs, with_kwargs),
-                                                          (self._forward_hooks_always_called, always_call)])
+        """hook(module, args, output) (or args, kwargs, output) runs after forward and may return
+        another output."""
+        return _hang(
+            self._forward_hooks,
+            hook,
+            prepend,
+            [
+                (self._forward_hooks_with_kwargs, with_kwargs),
+                (self._forward_hooks_always_called, always_call),
+            ],
+        )
 
     def register_full_backward_pre_hook(self, hook, prepend=False):
-        """hook(module, grad_output) runs when the output's gradients are known and may return others."""
+        """hook(module, grad_output) runs when the output's gradients are known and may return
+        others."""
         return _hang(self._backward_pre_hooks, hook, prepend)
 
     def register_full_backward_hook(self, hook, prepend=False):
-        """hook(module, grad_input, grad_output) runs when the inputs' gradients are known and may return others."""
+        """hook(module, grad_input, grad_output) runs when the inputs' gradients are known and may
+        return others."""
         if self._is_full_backward_hook is False:
             raise RuntimeError(_MIXED_HOOKS.format("on a single Module"))
         self._is_full_backward_hook = True
         return _hang(self._backward_hooks, hook, prepend)
 
     def register_backward_hook(self, hook):
-        """The older kind of register_full_backward_hook: sees the gradients of the last operator only."""
+        """The older kind of register_full_backward_hook: sees the gradients of the last operator
+        only."""
         if self._is_full_backward_hook is True:
             raise RuntimeError(_MIXED_HOOKS.format("on a single Module"))
         self._is_full_backward_hook = False
@@ -291,7 +327,9 @@ class Module(ModuleBase):
 
     def named_parameters(self, prefix="", recurse=True, remove_duplicate=True):
         """(path, parameter) of what parameters() yields."""
-        return self._named_members(lambda module: module._parameters.items(), prefix, recurse, remove_duplicate)
+        return self._named_members(
+            lambda module: module._parameters.items(), prefix, recurse, remove_duplicate
+        )
 
     def buffers(self, recurse=True):
         """The buffers of this module and, where recurse, of all below it; each once."""
@@ -300,7 +338,9 @@ class Module(ModuleBase):
 
     def named_buffers(self, prefix="", recurse=True, remove_duplicate=True):
         """(path, buffer) of what buffers() yields."""
-        return self._named_members(lambda module: module._buffers.items(), prefix, recurse, remove_duplicate)
+        return self._named_members(
+            lambda module: module._buffers.items(), prefix, recurse, remove_duplicate
+        )
 
     def get_submodule(self, target):
         """The module at a dotted path; "" is this one. AttributeError where there is none."""
@@ -393,7 +433,8 @@ class Module(ModuleBase):
     # ---- conversion
 
     def _apply(self, fn, recurse=True):
-        """Replaces every parameter's data, its gradient's, and every buffer by fn of it. Returns self."""
+        """Replaces every parameter's data, its gradient's, and every buffer by fn of it. Returns
+        self."""
         if recurse:
             for module in self.children():
                 module._apply(fn)
@@ -416,16 +457,24 @@ class Module(ModuleBase):
         return self
 
     def to(self, *args, **kwargs):
-        """to(device=None, dtype=None, non_blocking=False), to(dtype), to(tensor): moves and converts in place.
+        """to(device=None, dtype=None, non_blocking=False), to(dtype), to(tensor): moves and
+        converts in place.
 
-        Only floating-point tensors change their dtype. Returns self."""
+        Only floating-point tensors change their dtype. Returns self.
+        """
         device, dtype, non_blocking, memory_format = _parse_to(*args, **kwargs)
         if dtype is not None and not (dtype.is_floating_point or dtype.is_complex):
-            raise TypeError("nn.Module.to only accepts floating point or complex dtypes, but got desired "
-                            f"dtype={dtype}")
+            raise TypeError(
+                "nn.Module.to only accepts floating point or complex dtypes, but got desired "
+                f"dtype={dtype}"
+            )
 
         def convert(t):
-            wanted = dtype if dtype is not None and (t.is_floating_point() or t.is_complex()) else t.dtype
+            wanted = (
+                dtype
+                if dtype is not None and (t.is_floating_point() or t.is_complex())
+                else t.dtype
+            )
             options = {} if device is None else {"device": device}
             if memory_format is not None and t.dim() in (4, 5):
                 options["memory_format"] = memory_format
@@ -475,20 +524,27 @@ class Module(ModuleBase):
 
     def get_extra_state(self):
         """What a subclass wants in its state dict beside tensors; used where it is overridden."""
-        raise RuntimeError("Reached a code path in Module.get_extra_state() that should never be called.")
+        raise RuntimeError(
+            "Reached a code path in Module.get_extra_state() that should never be called."
+        )
 
     def set_extra_state(self, state):
         """Takes what get_extra_state gave; used where it is overridden."""
-        raise RuntimeError("Reached a code path in Module.set_extra_state() that should never be called.")
+        raise RuntimeError(
+            "Reached a code path in Module.set_extra_state() that should never be called."
+        )
 
     def _register_state_dict_hook(self, hook):
         if getattr(hook, "_from_public_api", False):
-            raise RuntimeError("Cannot register the same function as the state dict post hook that was previously "
-                               "registered via register_state_dict_post_hook")
+            raise RuntimeError(
+                "Cannot register the same function as the state dict post hook that was previously "
+                "registered via register_state_dict_post_hook"
+            )
         return _hang(self._state_dict_hooks, hook)
 
     def register_state_dict_post_hook(self, hook):
-        """hook(module, state_dict, prefix, local_metadata) runs after state_dict() and changes it in place."""
+        """hook(module, state_dict, prefix, local_metadata) runs after state_dict() and changes it
+        in place."""
         hook._from_public_api = True
         return _hang(self._state_dict_hooks, hook)
 
@@ -497,14 +553,18 @@ class Module(ModuleBase):
         return _hang(self._state_dict_pre_hooks, hook)
 
     def _register_load_state_dict_pre_hook(self, hook, with_module=False):
-        return _hang(self._load_state_dict_pre_hooks, _WrappedHook(hook, self if with_module else None))
+        return _hang(
+            self._load_state_dict_pre_hooks, _WrappedHook(hook, self if with_module else None)
+        )
 
     def register_load_state_dict_pre_hook(self, hook):
-        """hook(module, state_dict, prefix, local_metadata, strict, missing, unexpected, errors) runs before loading."""
+        """hook(module, state_dict, prefix, local_metadata, strict, missing, unexpected, errors)
+        runs before loading."""
         return self._register_load_state_dict_pre_hook(hook, with_module=True)
 
     def register_load_state_dict_post_hook(self, hook):
-        """hook(module, incompatible_keys) runs after loading and may change the lists of keys in place."""
+        """hook(module, incompatible_keys) runs after loading and may change the lists of keys in
+        place."""
         return _hang(self._load_state_dict_post_hooks, hook)
 
     def _save_to_state_dict(self, destination, prefix, keep_vars):
@@ -518,10 +578,15 @@ class Module(ModuleBase):
             destination[prefix + _EXTRA_STATE] = self.get_extra_state()
 
     def state_dict(self, *args, destination=None, prefix="", keep_vars=False):
-        """An ordered dictionary of all parameters and persistent buffers by path, detached unless keep_vars."""
+        """An ordered dictionary of all parameters and persistent buffers by path, detached unless
+        keep_vars."""
         if args:
-            _warn("Positional args are being deprecated, use kwargs instead. Refer to https://pytorch.org/docs/main/"
-                  "generated/torch.nn.Module.html#torch.nn.Module.state_dict for details.", FutureWarning)
+            _warn(
+                "Positional args are being deprecated, use kwargs instead. Refer to"
+                " https://pytorch.org/docs/main/generated/torch.nn.Module.html#torch.nn.Module.state_dict"
+                " for details.",
+                FutureWarning,
+            )
             destination = args[0] if destination is None else destination
             prefix = args[1] if len(args) > 1 and prefix == "" else prefix
             keep_vars = args[2] if len(args) > 2 and keep_vars is False else keep_vars
@@ -536,7 +601,9 @@ class Module(ModuleBase):
         self._save_to_state_dict(destination, prefix, keep_vars)
         for name, module in self._modules.items():
             if module is not None:
-                module.state_dict(destination=destination, prefix=prefix + name + ".", keep_vars=keep_vars)
+                module.state_dict(
+                    destination=destination, prefix=prefix + name + ".", keep_vars=keep_vars
+                )
         for hook in self._state_dict_hooks.values():
             result = hook(self, destination, prefix, local_metadata)
             if result is not None:
@@ -545,18 +612,30 @@ class Module(ModuleBase):
                 destination = result
         return destination
 
-    def _load_from_state_dict(self, state_dict, prefix, local_metadata, strict, missing_keys, unexpected_keys,
-                              error_msgs):
-        """Takes this module's own entries out of state_dict; problems are appended to the three lists."""
+    def _load_from_state_dict(
+        self, state_dict, prefix, local_metadata, strict, missing_keys, unexpected_keys, error_msgs
+    ):
+        """Takes this module's own entries out of state_dict; problems are appended to the three
+        lists."""
         for hook in self._load_state_dict_pre_hooks.values():
-            hook(state_dict, prefix, local_metadata, strict, missing_keys, unexpected_keys, error_msgs)
+            hook(
+                state_dict,
+                prefix,
+                local_metadata,
+                strict,
+                missing_keys,
+                unexpected_keys,
+                error_msgs,
+            )
         own = {name: value for name, value in self._parameters.items() if value is not None}
         own.update((name, value) for name, value in self._buffers.items()
                    if value is not None and name not in self._non_persistent_buffers_set)
         assign = local_metadata.get("assign_to_params_buffers", False)
         for name, value in own.items():
             if prefix + name in state_dict:
-                self._load_one(name, value, prefix + name, state_dict[prefix + name], assign, error_msgs)
+                self._load_one(
+                    name, value, prefix + name, state_dict[prefix + name], assign, error_msgs
+                )
             elif strict:
                 missing_keys.append(prefix + name)
 
@@ -579,14 +658,18 @@ class Module(ModuleBase):
     def _load_one(self, name, value, key, given, assign, error_msgs):
         """Copies, or assigns, one entry of a state dict."""
         if not isinstance(given, flambeau.Tensor):
-            error_msgs.append(f'While copying the parameter named "{key}", expected torch.Tensor or Tensor-like object '
-                              f"from checkpoint but received {type(given)}")
+            error_msgs.append(
+                f'While copying the parameter named "{key}", expected torch.Tensor or Tensor-like'
+                f" object from checkpoint but received {type(given)}"
+            )
             return
         if value.dim() == 0 and given.dim() == 1 and given.shape[0] == 1:
             given = given[0]  # Very old checkpoints have scalars in one dimension.
         if given.shape != value.shape:
-            error_msgs.append(f"size mismatch for {key}: copying a param with shape {given.shape} from checkpoint, the "
-                              f"shape in current model is {value.shape}.")
+            error_msgs.append(
+                f"size mismatch for {key}: copying a param with shape {given.shape} from"
+                f" checkpoint, the shape in current model is {value.shape}."
+            )
             return
         try:
             with flambeau.no_grad():
@@ -600,15 +683,19 @@ class Module(ModuleBase):
                         given = Parameter(given, requires_grad=value.requires_grad)
                 setattr(self, name, given)
         except Exception as error:
-            error_msgs.append(f'While copying the parameter named "{key}", whose dimensions in the model are '
-                              f"{value.size()} and whose dimensions in the checkpoint are {given.size()}, an exception "
-                              f"occurred : {error.args}.")
+            error_msgs.append(
+                f'While copying the parameter named "{key}", whose dimensions in the model are'
+                f" {value.size()} and whose dimensions in the checkpoint are {given.size()}, an"
+                f" exception occurred : {error.args}."
+            )
 
     def load_state_dict(self, state_dict, strict=True, assign=False):
-        """Copies the entries of a state dict into the parameters and buffers, or with assign takes them as they are.
+        """Copies the entries of a state dict into the parameters and buffers, or with assign takes
+        them as they are.
 
-        RuntimeError lists every entry that does not fit and, where strict, all that is missing or not expected. Returns
-        (missing_keys, unexpected_keys)."""
+        RuntimeError lists every entry that does not fit and, where strict, all that is missing or
+        not expected. Returns (missing_keys, unexpected_keys).
+        """
         from _collections_abc import Mapping
         if not isinstance(state_dict, Mapping):
             raise TypeError(f"Expected state_dict to be dict-like, got {type(state_dict)}.")
@@ -632,7 +719,9 @@ class Module(ModuleBase):
         local_metadata = {} if metadata is None else metadata.get(prefix[:-1], {})
         if assign:
             local_metadata["assign_to_params_buffers"] = assign
-        self._load_from_state_dict(state_dict, prefix, local_metadata, True, missing, unexpected, errors)
+        self._load_from_state_dict(
+            state_dict, prefix, local_metadata, True, missing, unexpected, errors
+        )
         for name, child in self._modules.items():
             if child is not None:
                 path = prefix + name + "."
@@ -641,9 +730,11 @@ class Module(ModuleBase):
         keys = _IncompatibleKeys(missing, unexpected)
         for hook in self._load_state_dict_post_hooks.values():
             if hook(self, keys) is not None:
-                raise AssertionError("Hooks registered with ``register_load_state_dict_post_hook`` are not expected to "
-                                     "return new values, if incompatible_keys need to be modified, it should be done "
-                                     "inplace.")
+                raise AssertionError(
+                    "Hooks registered with ``register_load_state_dict_post_hook`` are not expected"
+                    " to return new values, if incompatible_keys need to be modified, it should be"
+                    " done inplace."
+                )
 
     # ---- pickling, names
 
@@ -654,9 +745,17 @@ class Module(ModuleBase):
 
     def __setstate__(self, state):
         self.__dict__.update(state)
-        for name in ("_forward_pre_hooks", "_forward_pre_hooks_with_kwargs", "_forward_hooks_with_kwargs",
-                     "_forward_hooks_always_called", "_state_dict_hooks", "_state_dict_pre_hooks",
-                     "_load_state_dict_pre_hooks", "_load_state_dict_post_hooks", "_backward_pre_hooks"):
+        for name in (
+            "_forward_pre_hooks",
+            "_forward_pre_hooks_with_kwargs",
+            "_forward_hooks_with_kwargs",
+            "_forward_hooks_always_called",
+            "_state_dict_hooks",
+            "_state_dict_pre_hooks",
+            "_load_state_dict_pre_hooks",
+            "_load_state_dict_post_hooks",
+            "_backward_pre_hooks",
+        ):
             if name not in self.__dict__:
                 setattr(self, name, OrderedDict())
         self.__dict__.setdefault("_non_persistent_buffers_set", set())
@@ -681,14 +780,22 @@ class Module(ModuleBase):
     def __repr__(self):
         own = self.extra_repr()
         own = own.split("\n") if own else []
-        children = [f"({name}): {_addindent(repr(module), 2)}" for name, module in self._modules.items()]
+        children = [
+            f"({name}): {_addindent(repr(module), 2)}" for name, module in self._modules.items()
+        ]
         if len(own) == 1 and not children:
             return f"{self._get_name()}({own[0]})"
         lines = "".join(f"\n  {line}" for line in own + children)
         return f"{self._get_name()}({lines}\n)" if lines else f"{self._get_name()}()"
 
     def __dir__(self):
-        names = [*dir(type(self)), *self.__dict__, *self._parameters, *self._modules, *self._buffers]
+        names = [
+            *dir(type(self)),
+            *self.__dict__,
+            *self._parameters,
+            *self._modules,
+            *self._buffers,
+        ]
         return sorted(name for name in names if not name[0].isdigit())
 
 
@@ -698,9 +805,18 @@ def _addindent(text, count):
     return "\n".join([first, *(" " * count + line if line.strip() else "" for line in rest)])
 
 
-def _parse_to(*args, device=None, dtype=None, non_blocking=False, copy=False, memory_format=None, tensor=None,
-              other=None):
-    """The arguments of to(...) in any of its forms, as (device, dtype, non_blocking, memory_format)."""
+def _parse_to(
+    *args,
+    device=None,
+    dtype=None,
+    non_blocking=False,
+    copy=False,
+    memory_format=None,
+    tensor=None,
+    other=None,
+):
+    """The arguments of to(...) in any of its forms, as (device, dtype, non_blocking,
+    memory_format)."""
     args = list(args)
     tensor = other if tensor is None else tensor
     if args and isinstance(args[0], flambeau.Tensor):

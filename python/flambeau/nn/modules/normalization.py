@@ -33,7 +33,9 @@ class _Affine(Module):
     def _make(self, shape, weight, bias, device, dtype):
         for name, wanted in (("weight", weight), ("bias", bias)):
             self.register_parameter(
-                name, Parameter(flambeau.empty(shape, device=device, dtype=dtype)) if wanted else None)
+                name,
+                Parameter(flambeau.empty(shape, device=device, dtype=dtype)) if wanted else None,
+            )
         self.reset_parameters()
 
     def reset_parameters(self):
@@ -45,21 +47,34 @@ class _Affine(Module):
 
 
 class LayerNorm(_Affine):
-    """Normalises over the last dimensions, which have normalized_shape; weight and bias have it too."""
+    """Normalises over the last dimensions, which have normalized_shape; weight and bias have it
+    too."""
 
     __constants__ = ["normalized_shape", "eps", "elementwise_affine"]
 
-    def __init__(self, normalized_shape, eps=1e-5, elementwise_affine=True, bias=True, device=None, dtype=None):
+    def __init__(
+        self,
+        normalized_shape,
+        eps=1e-5,
+        elementwise_affine=True,
+        bias=True,
+        device=None,
+        dtype=None,
+    ):
         super().__init__()
         self.normalized_shape = _shape(normalized_shape)
         self.eps, self.elementwise_affine = eps, elementwise_affine
-        self._make(self.normalized_shape, elementwise_affine, elementwise_affine and bias, device, dtype)
+        self._make(
+            self.normalized_shape, elementwise_affine, elementwise_affine and bias, device, dtype
+        )
 
     forward = layer_forward("layer_norm", "normalized_shape", "weight", "bias", "eps")
 
     def extra_repr(self):
-        return (f"{self.normalized_shape}, eps={self.eps}, elementwise_affine={self.elementwise_affine}, "
-                f"bias={self.bias is not None}")
+        return (
+            f"{self.normalized_shape}, eps={self.eps},"
+            f" elementwise_affine={self.elementwise_affine}, bias={self.bias is not None}"
+        )
 
 
 class GroupNorm(_Affine):
@@ -67,11 +82,20 @@ class GroupNorm(_Affine):
 
     __constants__ = ["num_groups", "num_channels", "eps", "affine"]
 
-    def __init__(self, num_groups, num_channels, eps=1e-5, affine=True, device=None, dtype=None, *, bias=True):
+    def __init__(
+        self, num_groups, num_channels, eps=1e-5, affine=True, device=None, dtype=None, *, bias=True
+    ):
         super().__init__()
         if num_channels % num_groups != 0:
-            raise ValueError(f"num_channels ({num_channels}) must be divisible by num_groups ({num_groups})")
-        self.num_groups, self.num_channels, self.eps, self.affine = num_groups, num_channels, eps, affine
+            raise ValueError(
+                f"num_channels ({num_channels}) must be divisible by num_groups ({num_groups})"
+            )
+        self.num_groups, self.num_channels, self.eps, self.affine = (
+            num_groups,
+            num_channels,
+            eps,
+            affine,
+        )
         self._make(num_channels, affine, affine and bias, device, dtype)
 
     forward = layer_forward("group_norm", "num_groups", "weight", "bias", "eps")
@@ -86,13 +110,21 @@ class RMSNorm(Module):
 
     __constants__ = ["normalized_shape", "eps", "elementwise_affine"]
 
-    def __init__(self, normalized_shape, eps=None, elementwise_affine=True, device=None, dtype=None):
+    def __init__(
+        self, normalized_shape, eps=None, elementwise_affine=True, device=None, dtype=None
+    ):
         super().__init__()
         self.normalized_shape = _shape(normalized_shape)
         self.eps, self.elementwise_affine = eps, elementwise_affine
         shape = self.normalized_shape
         self.register_parameter(
-            "weight", Parameter(flambeau.empty(shape, device=device, dtype=dtype)) if elementwise_affine else None)
+            "weight",
+            (
+                Parameter(flambeau.empty(shape, device=device, dtype=dtype))
+                if elementwise_affine
+                else None
+            ),
+        )
         self.reset_parameters()
 
     def reset_parameters(self):
@@ -104,7 +136,9 @@ class RMSNorm(Module):
         return F.rms_norm(x, self.normalized_shape, self.weight, self.eps)
 
     def extra_repr(self):
-        return f"{self.normalized_shape}, eps={self.eps}, elementwise_affine={self.elementwise_affine}"
+        return (
+            f"{self.normalized_shape}, eps={self.eps}, elementwise_affine={self.elementwise_affine}"
+        )
 
 
 def _shape(shape):

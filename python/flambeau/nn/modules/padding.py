@@ -5,7 +5,11 @@ from flambeau.nn import functional as F
 from flambeau.nn.modules.module import Module
 from flambeau.nn.modules.utils import _ntuple
 
-__all__ = [kind + f"Pad{n}d" for kind in ("Circular", "Constant", "Reflection", "Replication", "Zero") for n in (1, 2, 3)]
+__all__ = [
+    kind + f"Pad{n}d"
+    for kind in ("Circular", "Constant", "Reflection", "Replication", "Zero")
+    for n in (1, 2, 3)
+]
 
 
 class _Pad(Module):
@@ -52,7 +56,9 @@ class _CircularPadNd(_Pad):
 
     def forward(self, input):
         if input.dim() not in (self._dims + 1, self._dims + 2):
-            raise ValueError(f"expected {self._dims + 1}D or {self._dims + 2}D input (got {input.dim()}D input)")
+            raise ValueError(
+                f"expected {self._dims + 1}D or {self._dims + 2}D input (got {input.dim()}D input)"
+            )
         return F.pad(input, self.padding, self._mode)
 
 

@@ -1,4 +1,5 @@
-"""Arguments given once for all dimensions, and prefixes of state dicts (source: torch.nn.modules.utils)."""
+"""Arguments given once for all dimensions, and prefixes of state dicts (source:
+torch.nn.modules.utils)."""
 from __future__ import annotations
 
 

@@ -3,8 +3,15 @@ from __future__ import annotations
 
 import flambeau
 
-__all__ = ["clip_grad_norm", "clip_grad_norm_", "clip_grad_value_", "clip_grads_with_norm_", "get_total_norm",
-           "parameters_to_vector", "vector_to_parameters"]
+__all__ = [
+    "clip_grad_norm",
+    "clip_grad_norm_",
+    "clip_grad_value_",
+    "clip_grads_with_norm_",
+    "get_total_norm",
+    "parameters_to_vector",
+    "vector_to_parameters",
+]
 
 
 def _as_list(parameters):
@@ -21,8 +28,10 @@ def get_total_norm(tensors, norm_type=2.0, error_if_nonfinite=False, foreach=Non
         total = flambeau.stack([norm.to(norms[0].device) for norm in norms]).norm(norm_type)
         if error_if_nonfinite and not bool(total.isfinite()):
             raise RuntimeError(
-                f"The total norm of order {norm_type} for gradients from `parameters` is non-finite, so it cannot be clipped. "
-                "To disable this error and scale the gradients by the non-finite norm anyway, set `error_if_nonfinite=False`")
+                f"The total norm of order {norm_type} for gradients from `parameters` is"
+                " non-finite, so it cannot be clipped. To disable this error and scale the"
+                " gradients by the non-finite norm anyway, set `error_if_nonfinite=False`"
+            )
         return total
 
 
@@ -36,7 +45,8 @@ def clip_grads_with_norm_(parameters, max_norm, total_norm, foreach=None):
 
 
 def clip_grad_norm_(parameters, max_norm, norm_type=2.0, error_if_nonfinite=False, foreach=None):
-    """Scales the gradients of all parameters so that their norm together is at most max_norm; returns what it was."""
+    """Scales the gradients of all parameters so that their norm together is at most max_norm;
+    returns what it was."""
     parameters = _as_list(parameters)
     grads = [parameter.grad for parameter in parameters if parameter.grad is not None]
     total = get_total_norm(grads, norm_type, error_if_nonfinite)
