@@ -1,0 +1,29 @@
+/* Small pieces that the index kernels share. */
+#ifndef FLAMBEAU_OPS_INDEX_INDEX_H
+#define FLAMBEAU_OPS_INDEX_INDEX_H
+
+#include <string.h>
+
+#include "core/tensor.h"
+
+/* Copies a run of bytes; the sizes of single elements without a call. */
+static inline void index_move(void *to, const void *from, size_t bytes)
+{
+    if (bytes == 4)
+        memcpy(to, from, 4);
+    else if (bytes == 8)
+        memcpy(to, from, 8);
+    else
+        memcpy(to, from, bytes);
+}
+
+/* to[i] += from[i] for n contiguous elements, as the dtype adds (bool: or). */
+void index_add_run(int dtype, int64_t n, void *to, const void *from);
+/* to[i] *= from[i]. */
+void index_multiply_run(int dtype, int64_t n, void *to, const void *from);
+
+/* The positions of the elements of t that are not zero: a new (n, ndim) int64 tensor, in order. */
+fl_tensor *mask_positions(const fl_tensor *t);
+int64_t mask_count(const fl_tensor *t);
+
+#endif

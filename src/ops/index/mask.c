@@ -1,0 +1,269 @@
+/* Masks: their positions, and reading and writing by them. */
+#include "core/error.h"
+#include "core/memory.h"
+#include "ops/index/index.h"
+#include "ops/op.h"
+#include "ops_kernels.h"
+
+/* ---- runs of elements --------------------------------------------------------------------------------------- */
+
+/* to = to (op) from through a type that holds the dtype's values. */
+static void combine_run(int dtype, int64_t n, void *to, const void *from, bool multiply)
+{
+    enum { CHUNK = 256 };
+    bool real = dtype_is_floating(dtype);
+    int work = real ? dtype == FL_FLOAT64 ? FL_FLOAT64 : FL_FLOAT32 : FL_INT64;
+    int64_t size = (int64_t)dtype_size(dtype), wide = (int64_t)dtype_size(work);
+    union {
+        float f[CHUNK];
+        double d[CHUNK];
+        int64_t i[CHUNK];
+    } a, b;
+    for (int64_t at = 0; at < n; at += CHUNK) {
+        int64_t m = n - at < CHUNK ? n - at : CHUNK;
+        convert_elements(m, &a, work, wide, (char *)to + at * size, dtype, size);
+        convert_elements(m, &b, work, wide, (const char *)from + at * size, dtype, size);
+        for (int64_t k = 0; k < m; k++) {
+            if (work == FL_FLOAT32)
+                a.f[k] = multiply ? a.f[k] * b.f[k] : a.f[k] + b.f[k];
+            else if (work == FL_FLOAT64)
+                a.d[k] = multiply ? a.d[k] * b.d[k] : a.d[k] + b.d[k];
+            else
+                a.i[k] = multiply ? a.i[k] * b.i[k] : a.i[k] + b.i[k];
+        }
+        convert_elements(m, (char *)to + at * size, dtype, size, &a, work, wide);
+    }
+}
+
+void index_add_run(int dtype, int64_t n, void *to, const void *from)
+{
+    if (dtype == FL_FLOAT32) {
+        float *a = to;
+        const float *b = from;
+        for (int64_t i = 0; i < n; i++)
+            a[i] += b[i];
+    } else if (dtype == FL_FLOAT64) {
+        double *a = to;
+        const double *b = from;
+        for (int64_t i = 0; i < n; i++)
+            a[i] += b[i];
+    } else {
+        combine_run(dtype, n, to, from, false);
+    }
+}
+
+void index_multiply_run(int dtype, int64_t n, void *to, const void *from)
+{
+    combine_run(dtype, n, to, from, true);
+}
+
+/* ---- positions ---------------------------------------------------------------------------------------------- */
+
+/* t as bytes of 0 and 1, contiguous. */
+static fl_tensor *as_truth(const fl_tensor *t)
+{
+    return tensor_as(t, FL_BOOL);
+}
+
+static int64_t count_truth(const fl_tensor *truth)
+{
+    int64_t count = 0;
+    for (int64_t i = 0; i < truth->numel; i++)
+        count += ((const uint8_t *)truth->data)[i];
+    return count;
+}
+
+int64_t mask_count(const fl_tensor *t)
+{
+    fl_tensor *truth = as_truth(t);
+    int64_t count = truth ? count_truth(truth) : -1;
+    tensor_release(truth);
+    return count;
+}
+
+static void write_positions(const fl_tensor *truth, int64_t *out)
+{
+    int64_t at[TENSOR_MAX_DIMS] = {0};
+    int ndim = truth->ndim;
+    for (int64_t i = 0; i < truth->numel; i++) {
+        if (((const uint8_t *)truth->data)[i])
+            for (int d = 0; d < ndim; d++)
+                *out++ = at[d];
+        for (int d = ndim - 1; d >= 0 && ++at[d] == truth->sizes[d]; d--)
+            at[d] = 0;
+    }
+}
+
+fl_tensor *mask_positions(const fl_tensor *t)
+{
+    fl_tensor *truth = as_truth(t);
+    if (!truth)
+        return NULL;
+    fl_tensor *y = tensor_new(2, (int64_t[]){count_truth(truth), t->ndim}, FL_INT64);
+    if (y)
+        write_positions(truth, y->data);
+    tensor_release(truth);
+    return y;
+}
+
+int nonzero_shape(fl_tensor *self, struct op_shape *y)
+{
+    int64_t count = mask_count(self);
+    op_shape_set(y, 2, (int64_t[]){count, self->ndim});
+    return count < 0 ? -1 : 0;
+}
+
+int nonzero_cpu(fl_tensor *self, fl_tensor *y)
+{
+    fl_tensor *truth = as_truth(self);
+    if (truth)
+        write_positions(truth, y->data);
+    tensor_release(truth);
+    return truth ? 0 : -1;
+}
+
+int nonzero_columns_compose(fl_tensor *condition, fl_value *y)
+{
+    fl_tensor *from = condition->ndim ? condition : fl_reshape(condition, (fl_ints){(int64_t[]){1}, 1});
+    fl_tensor *where = from ? fl_nonzero(from) : NULL;
+    return where ? unbind_compose(where, 1, y) : -1;
+}
+
+/* ---- reading and writing ------------------------------------------------------------------------------------ */
+
+static int check_mask(const fl_tensor *mask, const char *what)
+{
+    if (mask->dtype == FL_BOOL)
+        return 0;
+    error_set(FL_RUNTIME_ERROR, "%s only supports boolean masks, but got mask with dtype %s", what, fl_dtype_name(mask->dtype));
+    return error_hint("compare first, for example mask = x > 0, or mask.bool()", "请先做比较，例如 mask = x > 0，或用 mask.bool()");
+}
+
+/* t seen with the sizes of `like`, with strides of 0 where it is broadcast; NULL with the error. */
+static fl_tensor *expand_to(const fl_tensor *t, const fl_tensor *like)
+{
+    int extra = like->ndim - t->ndim;
+    int64_t strides[TENSOR_MAX_DIMS];
+    for (int d = 0; d < like->ndim && extra >= 0; d++) {
+        int s = d - extra;
+        if (s >= 0 && t->sizes[s] != like->sizes[d] && t->sizes[s] != 1)
+            extra = -1;
+        strides[d] = s < 0 || (s >= 0 && extra >= 0 && t->sizes[s] == 1) ? 0 : t->strides[s < 0 ? 0 : s];
+    }
+    char a[128], b[128];
+    if (extra < 0)
+        return error_null(FL_RUNTIME_ERROR, "The expanded size of the tensor must match the existing size.  Target sizes: %s.  "
+                                            "Tensor sizes: %s", shape_text(b, sizeof b, like->ndim, like->sizes),
+                          shape_text(a, sizeof a, t->ndim, t->sizes));
+    return tensor_alias(t, like->ndim, like->sizes, strides, t->offset);
+}
+
+/* The mask as bytes, broadcast to self and contiguous. */
+static fl_tensor *mask_for(const fl_tensor *mask, const fl_tensor *self)
+{
+    fl_tensor *spread = expand_to(mask, self), *dense = spread ? tensor_contiguous(spread) : NULL;
+    tensor_release(spread);
+    return dense;
+}
+
+int masked_fill__cpu(fl_tensor *self, fl_tensor *mask, fl_tensor *value)
+{
+    if (check_mask(mask, "masked_fill_"))
+        return -1;
+    if (value->ndim != 0)
+        return error_set(FL_RUNTIME_ERROR, "masked_fill_ only supports a 0-dimensional value tensor, but got tensor with %d "
+                                           "dimension(s).", value->ndim);
+    fl_value number = tensor_element(value, 0);
+    if (number.tag == FL_FLOATING && !dtype_is_floating(self->dtype))
+        return error_set(FL_RUNTIME_ERROR, "value cannot be converted to type %s without overflow", fl_dtype_name(self->dtype));
+    fl_tensor *where = mask_for(mask, self), *one = tensor_from_number(number, self->dtype);
+    fl_tensor *into = where && one ? tensor_contiguous(self) : NULL;
+    int status = into ? 0 : -1;
+    size_t bytes = dtype_size(self->dtype);
+    for (int64_t i = 0; status == 0 && i < into->numel; i++)
+        if (((const uint8_t *)where->data)[i])
+            index_move((char *)into->data + (size_t)i * bytes, one->data, bytes);
+    if (status == 0 && into->data != self->data)
+        status = tensor_copy(self, into);
+    tensor_release(where), tensor_release(one), tensor_release(into);
+    return status;
+}
+
+int masked_fill_compose(fl_tensor *self, fl_tensor *mask, fl_value value, fl_tensor **y)
+{
+    int ndim = self->ndim;
+    int64_t sizes[TENSOR_MAX_DIMS];
+    for (int d = 0; d < ndim; d++)
+        sizes[d] = self->sizes[d];
+    if (shape_broadcast(&ndim, sizes, mask->ndim, mask->sizes))
+        return -1;
+    fl_tensor *copy = fl_clone(fl_expand(self, (fl_ints){sizes, ndim}, false), 0);
+    *y = value.tag == FL_TENSOR ? fl_masked_fill_(copy, mask, value.as.tensor) : fl_masked_fill__scalar(copy, mask, value);
+    return *y ? 0 : -1;
+}
+
+int masked_select_compose(fl_tensor *self, fl_tensor *mask, fl_tensor **y)
+{
+    if (check_mask(mask, "masked_select"))
+        return -1;
+    int ndim = self->ndim;
+    int64_t sizes[TENSOR_MAX_DIMS];
+    for (int d = 0; d < ndim; d++)
+        sizes[d] = self->sizes[d];
+    if (shape_broadcast(&ndim, sizes, mask->ndim, mask->sizes))
+        return -1;
+    if (ndim == 0)
+        sizes[ndim++] = 1;
+    fl_tensor *from = fl_expand(self, (fl_ints){sizes, ndim}, false), *where = fl_expand(mask, (fl_ints){sizes, ndim}, false);
+    *y = from && where ? fl_index(from, (fl_tensors){&where, 1}) : NULL;
+    return *y ? 0 : -1;
+}
+
+int masked_scatter__cpu(fl_tensor *self, fl_tensor *mask, fl_tensor *source)
+{
+    if (mask->dtype != FL_BOOL)
+        return error_set(FL_RUNTIME_ERROR, "masked_scatter_ only supports boolean masks, but got mask with dtype %s",
+                         fl_dtype_name(mask->dtype));
+    if (source->dtype != self->dtype)
+        return error_set(FL_RUNTIME_ERROR, "masked_scatter: expected self and source to have same dtypes but got %s and %s",
+                         dtype_title(self->dtype), dtype_title(source->dtype));
+    fl_tensor *where = mask_for(mask, self), *from = where ? tensor_contiguous(source) : NULL;
+    fl_tensor *into = from ? tensor_contiguous(self) : NULL;
+    int status = into ? 0 : -1;
+    size_t bytes = dtype_size(self->dtype);
+    if (status == 0 && count_truth(where) > source->numel)
+        status = error_set(FL_RUNTIME_ERROR, "masked_scatter: expected self and source to have enough elements: the mask is true "
+                                             "more often than source has elements");
+    int64_t next = 0;
+    for (int64_t i = 0; status == 0 && i < into->numel; i++)
+        if (((const uint8_t *)where->data)[i])
+            index_move((char *)into->data + (size_t)i * bytes, (const char *)from->data + (size_t)next++ * bytes, bytes);
+    if (status == 0 && into->data != self->data)
+        status = tensor_copy(self, into);
+    tensor_release(where), tensor_release(from), tensor_release(into);
+    return status;
+}
+
+int masked_scatter_compose(fl_tensor *self, fl_tensor *mask, fl_tensor *source, fl_tensor **y)
+{
+    int ndim = self->ndim;
+    int64_t sizes[TENSOR_MAX_DIMS];
+    for (int d = 0; d < ndim; d++)
+        sizes[d] = self->sizes[d];
+    if (shape_broadcast(&ndim, sizes, mask->ndim, mask->sizes))
+        return -1;
+    *y = fl_masked_scatter_(fl_clone(fl_expand(self, (fl_ints){sizes, ndim}, false), 0), mask, source);
+    return *y ? 0 : -1;
+}
+
+int masked_scatter_backward_compose(fl_tensor *g, fl_tensor *mask, fl_ints size, fl_tensor **y)
+{
+    fl_tensor *picked = fl_masked_select(g, mask);
+    int64_t numel = shape_numel((int)size.count, size.data);
+    if (!picked)
+        return -1;
+    int64_t missing = numel - picked->numel;
+    fl_tensor *rest = fl_zeros((fl_ints){&missing, 1}, (fl_dtype)g->dtype, (fl_device){-1, 0}, false);
+    *y = rest ? fl_reshape(fl_cat((fl_tensors){(fl_tensor *[]){picked, rest}, 2}, 0), size) : NULL;
+    return *y ? 0 : -1;
+}
