@@ -223,6 +223,8 @@ static struct value emit_call(struct composer *c, struct place place, const char
     for (int i = 0; i < call->count; i++) {
         const struct value *v = &call->value[i];
         const struct param *p = &op->param[to[i]];
+        if (v->type == TYPE_NONE)
+            continue;
         args[to[i]] = p->type == TYPE_FLOAT ? as_float_value(v) : as_value(v);
         if (p->type == TYPE_TENSOR && v->type != TYPE_TENSOR && v->type != TYPE_NONE) {
             struct value t = new_slot(c, place, 1, TYPE_TENSOR);
@@ -234,7 +236,10 @@ static struct value emit_call(struct composer *c, struct place place, const char
         }
     }
     for (int p = 0; p < op->params; p++)
-        list = text_format("%s%s%s", list, p ? ", " : "", args[p] ? args[p] : "none()");
+        list = text_format("%s%s%s", list, p ? ", " : "",
+                           args[p]               ? args[p]
+                           : op->param[p].value ? text_format("op_%s.param[%d].value", op->id, p)
+                                                 : "none()");
     struct value y = new_slot(c, place, op->results ? op->results : 1, op->results ? op->result[0].type : TYPE_NONE);
     if (!y.known)
         return FAILED;
@@ -325,6 +330,16 @@ static struct value lower_member(struct composer *c, const struct node *n)
 
 /* ---- calls and lists ---- */
 
+/* Functions of numbers alone are C's. */
+static bool is_number_function(const struct node *n, const struct call *call)
+{
+    static const char *const NAMES[] = {"log", "exp", "sqrt", "log2", "log10"};
+    for (size_t i = 0; i < sizeof NAMES / sizeof *NAMES; i++)
+        if (strcmp(NAMES[i], n->text) == 0)
+            return call->count == 1 && call->value[0].known && type_is_number(call->value[0].type);
+    return false;
+}
+
 static struct value lower_call(struct composer *c, const struct node *n)
 {
     struct call call = {0};
@@ -344,6 +359,10 @@ static struct value lower_call(struct composer *c, const struct node *n)
         }
         call.keyword[call.count] = a->keyword;
         call.value[call.count++] = lower(c, a);
+    }
+    if (is_number_function(n, &call)) {
+        const struct value *v = &call.value[0];
+        return make(TYPE_FLOAT, text_format(v->as_value ? "%s(float_of(%s))" : "%s((double)%s)", n->text, v->text));
     }
     return emit_call(c, n->place, n->text, &call);
 }
@@ -693,10 +712,19 @@ void compose_emit_function(struct out *o, const struct table *t, struct op *op)
             c.slots = 1;
     } else if (v.known && y.type == TYPE_FLOAT) {
         line(&c, text_format("y[0] = %s;", as_float_value(&v)));
+    } else if (v.known && v.slot < 0 && strncmp(v.text, "t[", 2) == 0) { /* a name's: the function still holds it */
+        line(&c, text_format("y[0] = hold(%s);", v.text));
     } else if (v.known) {
-        assign(&c, &y, &v);
+        line(&c, text_format("y[0] = %s;", as_value(&v)));
     }
-    emit_function(o, &c, text_format("static int compose_%s(const fl_value *args, fl_value *y)", op->id),
+    if (v.known && (strncmp(v.text, "t[", 2) == 0 || (y.type == TYPE_TENSOR && v.type == TYPE_OPERAND))) {
+        /* the scope takes it over */
+        if (v.slot >= 0)
+            line(&c, text_format("%s = none();", v.text));
+        line(&c, "if (adopt(&y[0]) != 0)");
+        line(&c, "    goto done;");
+    }
+    emit_function(o, &c, text_format("static int call_compose_%s(const fl_value *args, fl_value *y)", op->id),
                   op->params ? "" : "    (void)args;\n", op->compose->place);
 }
 

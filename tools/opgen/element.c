@@ -10,27 +10,34 @@
 
 enum { MAX_NODES = 4000, MAX_DEPTH = 500, FLOATS = 1, INTS = 2, TRUTH = 4 };
 
-/* What math.h offers: m_NAME_f32 and m_NAME_f64 for FLOATS, m_NAME_i32 and m_NAME_i64 for INTS. */
+/* What math.h offers: m_NAME_f32 and m_NAME_f64 for FLOATS; for INTS m_NAME_i32 and m_NAME_i64, under another name
+ * where `integer` has one. */
 static const struct {
     const char *name;
     int arguments, types;
+    const char *integer;
 } PRIMITIVES[] = {
-    {"abs", 1, FLOATS | INTS}, {"sqrt", 1, FLOATS},   {"exp", 1, FLOATS},     {"exp2", 1, FLOATS},
-    {"expm1", 1, FLOATS},      {"log", 1, FLOATS},    {"log2", 1, FLOATS},    {"log10", 1, FLOATS},
-    {"log1p", 1, FLOATS},      {"sin", 1, FLOATS},    {"cos", 1, FLOATS},     {"tan", 1, FLOATS},
-    {"asin", 1, FLOATS},       {"acos", 1, FLOATS},   {"atan", 1, FLOATS},    {"sinh", 1, FLOATS},
-    {"cosh", 1, FLOATS},       {"tanh", 1, FLOATS},   {"asinh", 1, FLOATS},   {"acosh", 1, FLOATS},
-    {"atanh", 1, FLOATS},      {"erf", 1, FLOATS},    {"erfc", 1, FLOATS},    {"erfinv", 1, FLOATS},
-    {"lgamma", 1, FLOATS},     {"digamma", 1, FLOATS},{"trigamma", 1, FLOATS},{"floor", 1, FLOATS},
-    {"ceil", 1, FLOATS},       {"round", 1, FLOATS},  {"trunc", 1, FLOATS},
-    {"isnan", 1, FLOATS | TRUTH}, {"isinf", 1, FLOATS | TRUTH}, {"isfinite", 1, FLOATS | TRUTH},
-    {"signbit", 1, FLOATS | TRUTH},
-    {"pow", 2, FLOATS | INTS}, {"atan2", 2, FLOATS},  {"hypot", 2, FLOATS},   {"copysign", 2, FLOATS},
-    {"nextafter", 2, FLOATS},  {"fmod", 2, FLOATS | INTS}, {"remainder", 2, FLOATS | INTS},
-    {"floor_divide", 2, FLOATS | INTS}, {"trunc_divide", 2, FLOATS | INTS},
-    {"min", 2, FLOATS | INTS}, {"max", 2, FLOATS | INTS}, {"fmin", 2, FLOATS}, {"fmax", 2, FLOATS},
-    {"gcd", 2, INTS},          {"lcm", 2, INTS},      {"shift_left", 2, INTS}, {"shift_right", 2, INTS},
-    {"fma", 3, FLOATS},
+    {"abs", 1, FLOATS, 0},        {"sqrt", 1, FLOATS, 0},      {"rsqrt", 1, FLOATS, 0},
+    {"exp", 1, FLOATS, 0},        {"exp2", 1, FLOATS, 0},      {"expm1", 1, FLOATS, 0},
+    {"log", 1, FLOATS, 0},        {"log2", 1, FLOATS, 0},      {"log10", 1, FLOATS, 0},
+    {"log1p", 1, FLOATS, 0},      {"sin", 1, FLOATS, 0},       {"cos", 1, FLOATS, 0},
+    {"tan", 1, FLOATS, 0},        {"asin", 1, FLOATS, 0},      {"acos", 1, FLOATS, 0},
+    {"atan", 1, FLOATS, 0},       {"sinh", 1, FLOATS, 0},      {"cosh", 1, FLOATS, 0},
+    {"tanh", 1, FLOATS, 0},       {"asinh", 1, FLOATS, 0},     {"acosh", 1, FLOATS, 0},
+    {"atanh", 1, FLOATS, 0},      {"erf", 1, FLOATS, 0},       {"erfc", 1, FLOATS, 0},
+    {"erfinv", 1, FLOATS, 0},     {"lgamma", 1, FLOATS, 0},    {"digamma", 1, FLOATS, 0},
+    {"i0", 1, FLOATS, 0},         {"sinc", 1, FLOATS, 0},      {"floor", 1, FLOATS, 0},
+    {"ceil", 1, FLOATS, 0},       {"round", 1, FLOATS, 0},     {"trunc", 1, FLOATS, 0},
+    {"frac", 1, FLOATS, 0},       {"sign", 1, FLOATS, 0},      {"sigmoid", 1, FLOATS, 0},
+    {"log_sigmoid", 1, FLOATS, 0},{"gelu", 1, FLOATS, 0},      {"gelu_tanh", 1, FLOATS, 0},
+    {"isnan", 1, FLOATS | TRUTH, 0}, {"isinf", 1, FLOATS | TRUTH, 0}, {"isfinite", 1, FLOATS | TRUTH, 0},
+    {"pow", 2, FLOATS | INTS, 0}, {"atan2", 2, FLOATS, 0},     {"hypot", 2, FLOATS, 0},
+    {"copysign", 2, FLOATS, 0},   {"nextafter", 2, FLOATS, 0}, {"fmod", 2, FLOATS, 0},
+    {"remainder", 2, FLOATS | INTS, "mod"}, {"floor_divide", 2, FLOATS | INTS, "floordiv"},
+    {"minimum", 2, FLOATS, 0},    {"maximum", 2, FLOATS, 0},   {"fmin", 2, FLOATS, 0},
+    {"fmax", 2, FLOATS, 0},       {"logaddexp", 2, FLOATS, 0}, {"logaddexp2", 2, FLOATS, 0},
+    {"xlogy", 2, FLOATS, 0},      {"heaviside", 2, FLOATS, 0}, {"ldexp", 2, FLOATS, 0},
+    {"gcd", 2, INTS, 0},          {"fma", 3, FLOATS, 0},
 };
 
 static const struct {
@@ -108,6 +115,8 @@ static const char *name_text(struct element *e, const struct node *n, bool *trut
     for (size_t i = 0; i < sizeof CONSTANTS / sizeof *CONSTANTS; i++)
         if (strcmp(CONSTANTS[i].name, n->text) == 0 && is_float(e))
             return e->gpu ? CONSTANTS[i].gpu : e->type == F32 ? CONSTANTS[i].f32 : CONSTANTS[i].f64;
+    if (strcmp(n->text, "bits") == 0 && !is_float(e)) /* of the type computed in */
+        return e->gpu ? "FL_BITS" : e->type == I32 ? "32" : "64";
     return REFUSE(e, n->place, "'%s' is not known here", n->text);
 }
 
@@ -148,12 +157,11 @@ static const char *call_primitive(struct element *e, const struct node *n, size_
     }
     if (count != PRIMITIVES[k].arguments)
         return REFUSE(e, n->place, "%s has %d arguments, expected %d", n->text, count, PRIMITIVES[k].arguments);
-    if (!(PRIMITIVES[k].types & (is_float(e) ? FLOATS : INTS)))
-        return REFUSE(e, n->place, "%s is not there for %s: say what they do in value.%s", n->text,
-                      is_float(e) ? "floats" : "integers", is_float(e) ? "float" : "int");
     *truth = PRIMITIVES[k].types & TRUTH;
     return e->gpu ? text_format("m_%s(%s)", n->text, list)
-                  : text_format("m_%s_%s(%s)", n->text, compute_name(e->type), list);
+                  : text_format("m_%s_%s(%s)",
+                                !is_float(e) && PRIMITIVES[k].integer ? PRIMITIVES[k].integer : n->text,
+                                compute_name(e->type), list);
 }
 
 static struct node *value_of(const struct element *e, const struct op *op)
@@ -202,13 +210,24 @@ static const char *call_operator(struct element *e, const struct node *n, const 
 
 static const char *lower_call(struct element *e, const struct node *n, bool *truth)
 {
-    for (size_t k = 0; k < sizeof PRIMITIVES / sizeof *PRIMITIVES; k++)
-        if (strcmp(PRIMITIVES[k].name, n->text) == 0)
+    const char *also = "";
+    if (strcmp(n->text, "zeros_like") == 0) /* in a formula over tensors: a gradient that is 0 */
+        return is_float(e) ? (e->gpu ? "FL_N(0.0)" : e->type == F32 ? "0.0f" : "0.0") : "0";
+    for (size_t k = 0; k < sizeof PRIMITIVES / sizeof *PRIMITIVES; k++) {
+        if (strcmp(PRIMITIVES[k].name, n->text) != 0)
+            continue;
+        if (PRIMITIVES[k].types & (is_float(e) ? FLOATS : INTS))
             return call_primitive(e, n, k, truth);
+        also = is_float(e) ? " for floats" : " for integers";
+        if (!is_float(e) && (PRIMITIVES[k].types & TRUTH)) { /* isnan of an integer */
+            *truth = true;
+            return strcmp(n->text, "isfinite") == 0 ? "1" : "0";
+        }
+    }
     for (const struct op *op = table_find(e->table, n->text); op; op = op->next_overload)
-        if (op->kind == KIND_POINTWISE)
+        if (op->kind == KIND_POINTWISE && !(*also && op == e->op))
             return call_operator(e, n, op, truth);
-    return REFUSE(e, n->place, "'%s' is neither a function of math.h nor a pointwise operator", n->text);
+    return REFUSE(e, n->place, "'%s' is neither a function of math.h nor a pointwise operator%s", n->text, also);
 }
 
 static const char *lower_binary(struct element *e, const struct node *n, bool *truth)
@@ -227,12 +246,13 @@ static const char *lower_binary(struct element *e, const struct node *n, bool *t
             return REFUSE(e, n->place, "'/' has no value for integers: floor_divide or trunc_divide, or tofloat");
         return text_format("(%s%s / %s)", a_truth ? text_format("(%s)", ctype(e)) : "", a, b);
     }
-    if (*sign == '%' || strcmp(sign, "<<") == 0 || strcmp(sign, ">>") == 0) {
-        const char *name = *sign == '%' ? "remainder" : *sign == '<' ? "shift_left" : "shift_right";
-        if (*sign != '%' && is_float(e))
+    if (*sign == '%')
+        return e->gpu ? text_format("m_remainder(%s, %s)", a, b)
+                      : text_format("m_%s_%s(%s, %s)", is_float(e) ? "remainder" : "mod", compute_name(e->type), a, b);
+    if (strcmp(sign, "<<") == 0 || strcmp(sign, ">>") == 0) {
+        if (is_float(e))
             return REFUSE(e, n->place, "'%s' has no value for floats", sign);
-        return e->gpu ? text_format("m_%s(%s, %s)", name, a, b)
-                      : text_format("m_%s_%s(%s, %s)", name, compute_name(e->type), a, b);
+        return text_format("(%s %s (%s & %s))", a, sign, b, e->gpu ? "(FL_BITS - 1)" : e->type == I32 ? "31" : "63");
     }
     bool bitwise = strlen(sign) == 1 && strchr("&|^", *sign);
     if (bitwise && is_float(e) && !(a_truth && b_truth))

@@ -8,7 +8,7 @@ static const char HEAD[] =
     "/* Kernel texts for GPUs (opgen writes this file from the operator table).\n"
     " *\n"
     " * A driver compiles PRELUDE + text for one set of dtypes. The prelude defines:\n"
-    " *   T                      the type that is computed in; FL_INTEGRAL is defined where it is an integer\n"
+    " *   T                      the type that is computed in; FL_INTEGRAL is defined where it is an integer, FL_BITS its width\n"
     " *   FL_N(x)                the floating literal x as a T; FL_INF FL_NAN FL_EPS FL_LARGEST\n"
     " *   m_NAME(...)            the functions of math.h on T; m_isnan, m_isinf... give int\n"
     " *   FL_KERNEL(name, p)     the head of a kernel; p is made of FL_OUT, FL_IN(k), FL_IN_BOOL(k), FL_SCALAR(k), each of\n"

@@ -242,6 +242,18 @@ static void all_variants(struct out *o, const struct op *op, const char *name, c
             function(o, op, unused_name(text_format("%s%s", own, ENDS[k])), id, full_name, numbers[k]);
 }
 
+/* The first paragraph of a base name has its name; the others add their overload. */
+static const char *function_name(const struct table *t, const struct op *op)
+{
+    const char *name = op->order ? text_format("%s_%s", op->base, lower_case(op->overload)) : op->base;
+    if (op->cname)
+        return op->cname;
+    for (const struct op *other = table_find(t, op->base); other; other = other->next_overload)
+        if (text_same(other->cname, name))
+            return op->params ? text_format("%s_%s", name, op->param[0].name) : text_format("%s_op", name);
+    return name;
+}
+
 void emit_header(struct out *o, const struct table *t)
 {
     emit_text(o, HEAD);
@@ -250,7 +262,7 @@ void emit_header(struct out *o, const struct table *t)
         for (const struct op *op = t->first; op; op = op->next) {
             if (!!(op->forms & FORM_INTERNAL) != internal)
                 continue;
-            const char *name = op->order ? text_format("%s_%s", op->base, lower_case(op->overload)) : op->base;
+            const char *name = function_name(t, op);
             comment(o, op);
             all_variants(o, op, name, op->id, op->name);
             if (op->inplace_name)

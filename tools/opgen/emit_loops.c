@@ -68,6 +68,22 @@ static bool bind_names(struct element *e, const struct loop_spec *spec)
     return true;
 }
 
+static bool is_word(char c)
+{
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_';
+}
+
+/* Whether a text has the name x0, or s1... */
+static bool mentions(const char *text, char letter, int k)
+{
+    const char *name = text_format("%c%d", letter, k);
+    size_t n = strlen(name);
+    for (const char *at = text; (at = strstr(at, name)); at += n)
+        if ((at == text || !is_word(at[-1])) && !is_word(at[n]))
+            return true;
+    return false;
+}
+
 /* The loop for one expression; conditions that do not depend on elements become ifs around loops. */
 static const char *loop_text(const struct loop_spec *spec, const struct node *n, int depth)
 {
@@ -87,17 +103,19 @@ static const char *loop_text(const struct loop_spec *spec, const struct node *n,
         return NULL;
     if (spec->truth_result && !truth)
         value = text_format("%s != 0", value);
-    const char *loads = "";
-    const char *type = compute_ctype(spec->type);
+    const char *loads = "", *type = compute_ctype(spec->type);
+    const char *both = text_format("%s%s", e.statements ? e.statements : "", value);
     if (spec->gpu) {
         for (int i = 0; i < spec->operands; i++)
-            loads = text_format("%s        const %s x%d = FL_LOAD%s(%d, i);\n", loads,
+            if (mentions(both, 'x', i))
+                loads = text_format("%s        const %s x%d = FL_LOAD%s(%d, i);\n", loads,
                                 spec->truths >> i & 1 ? "int" : "T", i, spec->truths >> i & 1 ? "_BOOL" : "", i);
         return text_format("    FL_EACH(i) {\n%s        %sFL_STORE%s(i, %s);\n    }\n", loads,
                            e.statements ? e.statements : "", spec->truth_result ? "_BOOL" : "", value);
     }
     for (int i = 0; i < spec->operands; i++)
-        loads = text_format("%s        const %s x%d = d%d[i];\n", loads, spec->truths >> i & 1 ? "uint8_t" : type, i,
+        if (mentions(both, 'x', i))
+            loads = text_format("%s        const %s x%d = d%d[i];\n", loads, spec->truths >> i & 1 ? "uint8_t" : type, i,
                             i);
     return text_format("#pragma GCC ivdep\n    for (int64_t i = 0; i < n; i++) {\n%s#line ^\n        %sy[i] = %s%s;\n"
                        "#line @\n    }\n",
@@ -115,14 +133,20 @@ const char *loop_body(const struct loop_spec *spec, const struct node *n)
                                    spec->truth_result ? "uint8_t" : type);
     for (int i = 0; i < spec->operands; i++) {
         const char *own = spec->truths >> i & 1 ? "uint8_t" : type;
-        head = text_format("%s    const %s *d%d = (const %s *)data[%d];\n", head, own, i, own, i + 1);
+        if (mentions(text, 'x', i))
+            head = text_format("%s    const %s *d%d = (const %s *)data[%d];\n", head, own, i, own, i + 1);
     }
-    for (int i = 0; i < spec->scalars; i++)
+    bool scalars = false;
+    for (int i = 0; i < spec->scalars; i++) {
+        if (!mentions(text, 's', i))
+            continue;
+        scalars = true;
         head = text_format("%s    const %s s%d = (%s)scalars[%d].%s;\n", head, type, i, type, i,
                            spec->type == F32 || spec->type == F64 ? "f" : "i");
+    }
     return text_format("static void loop_" INDEX "(int64_t n, char *const *data, const union loop_scalar *scalars)\n"
                        "{\n%s%s%s}\n",
-                       head, spec->scalars ? "" : "    (void)scalars;\n", text);
+                       head, scalars ? "" : "    (void)scalars;\n", text);
 }
 
 /* Whether an operator needs loops of that compute type, and which of its values they are made from. */
@@ -393,7 +417,9 @@ void emit_loops(const struct table *t, struct out *files)
         struct out *o = &files[f];
         emit_text(o, "/* Loops over elements, from the operator table (opgen writes this file). */\n"
                      "#include \"ops/op.h\"\n"
-                     "#include \"ops/pointwise/math.h\"\n\n");
+                     "#include \"ops/pointwise/math.h\"\n\n"
+                     "/* A step need not look at every scalar of its operator. */\n"
+                     "#pragma GCC diagnostic ignored \"-Wunused-parameter\"\n\n");
         int index = 1;
         for (const struct loop *l = loops; l; l = l->next, index++)
             if (index % LOOP_FILES == f)

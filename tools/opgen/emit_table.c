@@ -14,6 +14,7 @@ static const char HEAD[] =
     "#include \"ops/op.h\"\n"
     "#include \"ops_gpu.h\"\n"
     "#include \"ops_kernels.h\"\n"
+    "#include \"ops_table.h\"\n"
     "\n"
     "/* ---- arguments to C ---- */\n"
     "\n"
@@ -73,6 +74,16 @@ static const char HEAD[] =
     "static inline fl_value tensors_value(fl_tensor *const *data, int64_t count)\n"
     "{\n"
     "    return (fl_value){.tag = FL_TENSORS, .count = (uint32_t)count, .as.tensors = data};\n"
+    "}\n"
+    "/* What a composite returns belongs to its scope. */\n"
+    "static inline int adopt(fl_value *v)\n"
+    "{\n"
+    "    if (v->tag == FL_TENSOR)\n"
+    "        return op_adopt(v->as.tensor) ? 0 : -1;\n"
+    "    for (uint32_t i = 0; v->tag == FL_TENSORS && i < v->count; i++)\n"
+    "        if (v->as.tensors[i] && !op_adopt(v->as.tensors[i]))\n"
+    "            return -1;\n"
+    "    return 0;\n"
     "}\n"
     "static inline fl_value hold(fl_value v)\n"
     "{\n"
@@ -313,7 +324,7 @@ static const char *with(const char *list, const char *last)
 
 static void shim(struct out *o, const struct op *op, const char *what, const char *function, const char *result)
 {
-    emit(o, "static int %s_%s(const fl_value *args%s%s)\n{\n", what, op->id, *result ? ", " : "", result);
+    emit(o, "static int call_%s_%s(const fl_value *args%s%s)\n{\n", what, op->id, *result ? ", " : "", result);
     if (!op->params)
         emit_text(o, "    (void)args;\n");
     bool check = strcmp(what, "check") == 0;
@@ -331,7 +342,7 @@ static void shim(struct out *o, const struct op *op, const char *what, const cha
 
 static void compose_shim(struct out *o, const struct op *op)
 {
-    emit(o, "static int compose_%s(const fl_value *args, fl_value *y)\n{\n", op->id);
+    emit(o, "static int call_compose_%s(const fl_value *args, fl_value *y)\n{\n", op->id);
     if (!op->params)
         emit_text(o, "    (void)args;\n");
     const char *list = arguments(o, op, KIND_COMPOSE), *outs = "";
@@ -347,7 +358,7 @@ static void compose_shim(struct out *o, const struct op *op)
     emit(o, "    if (%s_compose(%s) != 0)\n        return -1;\n", op->compose_name, with(list, outs));
     for (int i = 0; i < op->results; i++) {
         static const char *const WRAP[] = {
-            [TYPE_TENSOR] = "hold(tensor_value", [TYPE_TENSORS] = "(", [TYPE_INT] = "(int_value",
+            [TYPE_TENSOR] = "(tensor_value", [TYPE_TENSORS] = "(", [TYPE_INT] = "(int_value",
             [TYPE_FLOAT] = "(float_value",       [TYPE_SCALAR] = "(",  [TYPE_BOOL] = "(bool_value"};
         emit(o, "    y[%d] = %s(y%d));\n", i, WRAP[op->result[i].type], i);
     }
@@ -363,7 +374,7 @@ static void shims(struct out *o, const struct op *op)
     if (op->shape)
         shim(o, op, "shape", text_format("%s_shape", op->shape), "struct op_shape *y");
     else if (op->shape_like >= 0)
-        emit(o, "static int shape_%s(const fl_value *args, struct op_shape *y)\n{\n"
+        emit(o, "static int call_shape_%s(const fl_value *args, struct op_shape *y)\n{\n"
              "    op_shape_like(y, args[%d].as.tensor);\n    return 0;\n}\n", op->id, op->shape_like);
     if (op->kernel)
         shim(o, op, "kernel", text_format("%s_cpu", op->kernel), "fl_tensor *const *y");
@@ -436,7 +447,7 @@ static void descriptor(struct out *o, const struct op *op, const char *name, con
                                           "RESULT_BOOL",     "RESULT_INT64", "RESULT_OWN"};
     int first = -1;
     for (int i = 0; i < op->params && first < 0; i++)
-        if (op->param[i].type == TYPE_TENSOR)
+        if (op->param[i].type == TYPE_TENSOR || op->param[i].type == TYPE_TENSORS)
             first = i;
     for (int i = 0; i < op->params && first < 0; i++)
         if (op->param[i].type == TYPE_OPERAND)
@@ -453,8 +464,6 @@ static void descriptor(struct out *o, const struct op *op, const char *name, con
          RESULTS[op->result_dtype], first);
     if (op->kind == KIND_POINTWISE || op->promotes)
         emit_text(o, "    .promotes = true,\n");
-    if (op->kind == KIND_VIEW)
-        emit_text(o, "    .linear_view = true,\n");
     if (op->random)
         emit_text(o, "    .random = true,\n");
     if (op->params)
@@ -469,12 +478,12 @@ static void descriptor(struct out *o, const struct op *op, const char *name, con
         bool there;
     } LINKS[] = {{"pointwise", "&pointwise", op->kind == KIND_POINTWISE},
                  {"reduce", "&reduce", op->kind == KIND_REDUCE},
-                 {"view", "view", op->view != NULL},
-                 {"shape", "shape", op->shape || op->shape_like >= 0},
-                 {"kernel", "kernel", op->kernel != NULL},
-                 {"compose", "compose", op->kind == KIND_COMPOSE},
+                 {"view", "call_view", op->view != NULL},
+                 {"shape", "call_shape", op->shape || op->shape_like >= 0},
+                 {"kernel", "call_kernel", op->kernel != NULL},
+                 {"compose", "call_compose", op->kind == KIND_COMPOSE},
                  {"grad", "&grad", op->has_grad},
-                 {"check", "check", op->check != NULL},
+                 {"check", "call_check", op->check != NULL},
                  {"gpu", "gpu", op->gpu != NULL}};
     for (size_t i = 0; i < sizeof LINKS / sizeof *LINKS; i++)
         if (LINKS[i].there)
@@ -493,15 +502,17 @@ static int by_name(const void *a, const void *b)
 
 static void declare_all(struct out *o, const struct entry *entries, int count)
 {
+    emit_text(o, "/* The descriptors by name (opgen writes this file from the operator table). */\n"
+                 "#ifndef OPS_TABLE_H\n#define OPS_TABLE_H\n\n#include \"ops/op.h\"\n\n");
     for (int i = 0; i < count; i++) {
         if (i && strcmp(entries[i].name, entries[i - 1].name) == 0)
             complain((struct place){"the table", 1, 1}, "two forms have the name %s", entries[i].name);
         emit(o, "extern const fl_op op_%s;\n", entries[i].id);
     }
-    emit_text(o, "\n");
+    emit_text(o, "\n#endif\n");
 }
 
-void emit_table(struct out *o, const struct table *t)
+void emit_table(struct out *o, struct out *header, const struct table *t)
 {
     struct entry *entries = arena_alloc((size_t)t->count * 3 * sizeof *entries + 1);
     int count = 0;
@@ -514,7 +525,7 @@ void emit_table(struct out *o, const struct table *t)
     }
     qsort(entries, (size_t)count, sizeof *entries, by_name);
     emit_text(o, HEAD);
-    declare_all(o, entries, count);
+    declare_all(header, entries, count);
     for (struct op *op = t->first; op; op = op->next) {
         emit(o, "/* ---- %s ---- */\n\n", op->name);
         params(o, op);

@@ -36,13 +36,13 @@ static bool read_file(struct table *table, const char *path)
     return good;
 }
 
-enum { HEADER, KERNELS, TABLE, PYTHON, PYI, DOCS, GPU, LOOPS, FILES = LOOPS + LOOP_FILES };
+enum { HEADER, KERNELS, TABLE, TABLE_HEADER, PYTHON, PYI, DOCS, GPU, LOOPS, FILES = LOOPS + LOOP_FILES };
 
 static bool compile(const struct table *t, const char *folder)
 {
     struct out files[FILES] = {
-        {.name = "flambeau/ops.h"}, {.name = "ops_kernels.h"}, {.name = "ops_table.c"}, {.name = "ops_python.c"},
-        {.name = "_C.pyi"},         {.name = "ops.md"},        {.name = "ops_gpu.h"}};
+        {.name = "flambeau/ops.h"}, {.name = "ops_kernels.h"}, {.name = "ops_table.c"}, {.name = "ops_table.h"},
+        {.name = "ops_python.c"},   {.name = "_C.pyi"},         {.name = "ops.md"},        {.name = "ops_gpu.h"}};
     for (int i = 0; i < LOOP_FILES; i++)
         files[LOOPS + i].name = text_format("ops_loops_%d.simd.c", i);
     for (int i = 0; i < FILES; i++)
@@ -54,7 +54,7 @@ static bool compile(const struct table *t, const char *folder)
     emit_gpu(&files[GPU], t); /* before the table: it says which texts there are */
     emit_header(&files[HEADER], t);
     emit_kernels(&files[KERNELS], t);
-    emit_table(&files[TABLE], t);
+    emit_table(&files[TABLE], &files[TABLE_HEADER], t);
     emit_python(&files[PYTHON], t);
     emit_pyi(&files[PYI], t);
     emit_docs(&files[DOCS], t);

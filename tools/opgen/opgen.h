@@ -12,7 +12,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum { MAX_PARAMS = 32, MAX_RESULTS = 4, MAX_OPERANDS = 6, MAX_GRAD_OPERANDS = 8, LOOP_FILES = 4 };
+enum { MAX_PARAMS = 16, MAX_RESULTS = 4, MAX_OPERANDS = 6, MAX_GRAD_OPERANDS = 8, LOOP_FILES = 4 };
 
 /* ---- text.c: memory, strings, output ---- */
 
@@ -168,6 +168,7 @@ struct op {
     const char *base, *overload, *name; /* "add", "Tensor", "add.Tensor" */
     const char *id;                     /* "add_Tensor" */
     const char *inplace_name, *inplace_id, *out_name, *out_id; /* NULL: no such form */
+    const char *cname;                  /* what follows fl_ in C, or NULL for the usual */
     const char *title;                  /* "AddBackward0" */
     int order;                          /* among the overloads of its base */
     enum kind kind;
@@ -270,7 +271,7 @@ void emit_pointwise_bodies(const struct table *t);
 void emit_grad_loops(const struct table *t);
 void emit_header(struct out *o, const struct table *t);
 void emit_kernels(struct out *o, const struct table *t);
-void emit_table(struct out *o, const struct table *t);
+void emit_table(struct out *o, struct out *header, const struct table *t); /* ops_table.c, ops_table.h */
 const char *dtype_constant(const char *name); /* emit_table.c: "int64" to FL_INT64, or NULL */
 void emit_python(struct out *o, const struct table *t);
 void emit_pyi(struct out *o, const struct table *t);

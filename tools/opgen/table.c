@@ -413,6 +413,10 @@ static void key_shape(struct op *op, const struct stretch *s, int unused)
         op->shape = one_name(s, "a shape function");
         return;
     }
+    if (l.token.kind == TOKEN_END) { /* a function of that name */
+        op->shape = "like";
+        return;
+    }
     op->shape_like = l.token.kind == TOKEN_NAME ? op_param(op, l.token.text) : -1;
     if (op->shape_like < 0 || op->param[op->shape_like].type != TYPE_TENSOR) {
         complain(l.token.place, "found %s, expected a Tensor parameter after 'like'", token_text(&l.token));
@@ -516,6 +520,12 @@ static void key_title(struct op *op, const struct stretch *s, int unused)
     op->title = one_name(s, "the node in the graph");
 }
 
+static void key_cname(struct op *op, const struct stretch *s, int unused)
+{
+    (void)unused;
+    op->cname = one_name(s, "the C function, without fl_");
+}
+
 /* Lines trimmed by the indentation of the second one. */
 static void key_doc(struct op *op, const struct stretch *s, int unused)
 {
@@ -575,6 +585,7 @@ static const struct key {
     {"truths", key_bits, 0, false},
     {"promotes", key_bits, 1, false},
     {"title", key_title, 0, false},
+    {"cname", key_cname, 0, false},
     {"doc", key_doc, 0, false},
 };
 
@@ -596,7 +607,7 @@ static void parse_key(struct op *op, const struct stretch *line)
         return;
     }
     complain(place, "found the key '%s', expected dtypes forms value start step join finish view shape kernel "
-             "check compose grad random truths promotes title or doc", name);
+             "check compose grad random truths promotes title cname or doc", name);
 }
 
 /* ---- checks of one paragraph ---- */

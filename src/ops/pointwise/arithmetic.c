@@ -1,0 +1,179 @@
+/* Arithmetic that takes more than an expression: what is refused, and what is chosen by an argument. */
+#include <string.h>
+
+#include "core/error.h"
+#include "ops_kernels.h"
+#include "ops_table.h"
+
+static int dtype_of(fl_value v)
+{
+    switch (v.tag) {
+    case FL_TENSOR: return v.as.tensor->dtype;
+    case FL_BOOLEAN: return FL_BOOL;
+    case FL_INTEGER: return FL_INT64;
+    default: return FL_FLOAT64;
+    }
+}
+
+static double number_of(fl_value v)
+{
+    return v.tag == FL_FLOATING ? v.as.f : (double)v.as.i;
+}
+
+/* Calls an operator of a few parameters; the result is the scope's. */
+static int call(const fl_op *op, fl_value a, fl_value b, fl_value c, fl_tensor **y)
+{
+    const fl_value args[] = {a, b, c};
+    fl_value result;
+    if (fl_call(op, args, &result))
+        return -1;
+    *y = result.as.tensor;
+    return 0;
+}
+
+/* ---- refusals ---- */
+
+int sub_check(fl_tensor *self, fl_value other, fl_value alpha)
+{
+    (void)alpha;
+    bool first = self->dtype == FL_BOOL, second = dtype_of(other) == FL_BOOL;
+    if (first && second)
+        return error_set(FL_RUNTIME_ERROR,
+                         "Subtraction, the `-` operator, with two bool tensors is not supported. Use the `^` or "
+                         "`logical_xor()` operator instead.");
+    if (first || second)
+        return error_set(FL_RUNTIME_ERROR,
+                         "Subtraction, the `-` operator, with a bool tensor is not supported. If you are trying to invert "
+                         "a mask, use the `~` or `logical_not()` operator instead.");
+    return 0;
+}
+
+/* Whether an integral tensor has a zero. */
+static bool has_zero(const fl_tensor *t)
+{
+    fl_tensor *plain = tensor_as(t, FL_INT64);
+    bool found = false;
+    for (int64_t i = 0; plain && i < plain->numel; i++)
+        found |= ((const int64_t *)plain->data)[i] == 0;
+    tensor_release(plain);
+    return found;
+}
+
+static int refuse_zero(int dtype, fl_value divisor)
+{
+    if (dtype_is_floating(dtype) || dtype_is_floating(dtype_of(divisor)))
+        return 0;
+    if (divisor.tag == FL_TENSOR ? !has_zero(divisor.as.tensor) : divisor.as.i != 0)
+        return 0;
+    return error_set(FL_RUNTIME_ERROR, "ZeroDivisionError");
+}
+
+int divisor_check(fl_tensor *self, fl_value other)
+{
+    return refuse_zero(self->dtype, other);
+}
+
+int remainder_scalar_check(fl_value self, fl_tensor *other)
+{
+    return refuse_zero(dtype_of(self), fl_tensor_value(other));
+}
+
+int pow_check(fl_tensor *self, fl_value exponent)
+{
+    if (exponent.tag == FL_INTEGER && exponent.as.i < 0 && !dtype_is_floating(self->dtype))
+        return error_set(FL_RUNTIME_ERROR, "Integers to negative integer powers are not allowed.");
+    return 0;
+}
+
+static int refuse_other_dtype(const fl_tensor *self, const fl_tensor *t, const char *name)
+{
+    if (self->dtype == t->dtype)
+        return 0;
+    return error_set(FL_RUNTIME_ERROR, "expected dtype %s for `%s` but got dtype %s", fl_dtype_name(self->dtype), name,
+                     fl_dtype_name(t->dtype));
+}
+
+int lerp_check(fl_tensor *self, fl_tensor *end, fl_value weight)
+{
+    (void)weight;
+    return refuse_other_dtype(self, end, "end");
+}
+
+int lerp_tensor_check(fl_tensor *self, fl_tensor *end, fl_tensor *weight)
+{
+    return refuse_other_dtype(self, end, "end") || refuse_other_dtype(self, weight, "weight") ? -1 : 0;
+}
+
+int nextafter_check(fl_tensor *self, fl_tensor *other)
+{
+    return refuse_other_dtype(self, other, "other");
+}
+
+int where_check(fl_tensor *condition, fl_value self, fl_value other)
+{
+    (void)self, (void)other;
+    if (condition->dtype == FL_BOOL || condition->dtype == FL_UINT8)
+        return 0;
+    return error_set(FL_RUNTIME_ERROR, "where expected condition to be a boolean tensor, but got a tensor with dtype %s",
+                     dtype_title(condition->dtype));
+}
+
+/* ---- choices ---- */
+
+int div_mode_compose(fl_tensor *self, fl_value other, const char *rounding_mode, fl_tensor **y)
+{
+    const fl_op *op = !rounding_mode                       ? &op_div_Tensor
+                      : strcmp(rounding_mode, "floor") == 0 ? &op__div_floor
+                      : strcmp(rounding_mode, "trunc") == 0 ? &op__div_trunc
+                                                            : NULL;
+    if (!op)
+        return error_set(FL_RUNTIME_ERROR, "div expected rounding_mode to be one of None, 'trunc', or 'floor' but found "
+                                           "'%s'", rounding_mode);
+    return call(op, fl_tensor_value(self), other, fl_none(), y);
+}
+
+static int clamp_by(fl_tensor *self, fl_value min, fl_value max, fl_tensor **y)
+{
+    fl_value t = fl_tensor_value(self);
+    if (min.tag == FL_NONE && max.tag == FL_NONE)
+        return error_set(FL_RUNTIME_ERROR, "torch.clamp: At least one of 'min' or 'max' must not be None");
+    if (min.tag == FL_NONE)
+        return call(&op_clamp_max, t, max, fl_none(), y);
+    if (max.tag == FL_NONE)
+        return call(&op_clamp_min, t, min, fl_none(), y);
+    return call(&op__clamp, t, min, max, y);
+}
+
+int clamp_compose(fl_tensor *self, fl_value min, fl_value max, fl_tensor **y)
+{
+    return clamp_by(self, min, max, y);
+}
+
+int clamp_tensor_compose(fl_tensor *self, fl_tensor *min, fl_tensor *max, fl_tensor **y)
+{
+    return clamp_by(self, fl_tensor_value(min), fl_tensor_value(max), y);
+}
+
+int positive_compose(fl_tensor *self, fl_tensor **y)
+{
+    if (self->dtype == FL_BOOL)
+        return error_set(FL_RUNTIME_ERROR, "The `+` operator, on a bool tensor is not supported.");
+    *y = self;
+    return 0;
+}
+
+int float_power_compose(fl_tensor *self, fl_value exponent, fl_tensor **y)
+{
+    fl_tensor *base = fl__cast(self, FL_FLOAT64);
+    if (exponent.tag == FL_TENSOR)
+        *y = fl_pow_tensor_tensor(base, fl__cast(exponent.as.tensor, FL_FLOAT64));
+    else
+        *y = fl_pow(base, fl_float(number_of(exponent)));
+    return *y ? 0 : -1;
+}
+
+int float_power_scalar_compose(fl_value self, fl_tensor *exponent, fl_tensor **y)
+{
+    *y = fl_pow_scalar(fl_float(number_of(self)), fl__cast(exponent, FL_FLOAT64));
+    return *y ? 0 : -1;
+}

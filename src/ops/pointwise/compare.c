@@ -1,0 +1,45 @@
+/* Comparisons of whole tensors. */
+#include "core/error.h"
+#include "ops_kernels.h"
+
+static int refuse_tolerances(const fl_tensor *self, const fl_tensor *other, double rtol, double atol)
+{
+    if (self->dtype != other->dtype)
+        return error_set(FL_RUNTIME_ERROR, "%s did not match %s", dtype_title(self->dtype), dtype_title(other->dtype));
+    if (!(rtol >= 0))
+        return error_set(FL_RUNTIME_ERROR, "rtol must be greater than or equal to zero, but got %g", rtol);
+    if (!(atol >= 0))
+        return error_set(FL_RUNTIME_ERROR, "atol must be greater than or equal to zero, but got %g", atol);
+    return 0;
+}
+
+int isclose_compose(fl_tensor *self, fl_tensor *other, double rtol, double atol, bool equal_nan, fl_tensor **y)
+{
+    if (refuse_tolerances(self, other, rtol, atol))
+        return -1;
+    if (!dtype_is_floating(self->dtype))
+        self = fl__cast(self, FL_FLOAT64), other = fl__cast(other, FL_FLOAT64);
+    *y = fl__isclose(self, other, rtol, atol, equal_nan);
+    return *y ? 0 : -1;
+}
+
+/* Whether a tensor of truth values has no false one. */
+static int read_all(fl_tensor *t, bool *y)
+{
+    fl_tensor *all = fl_all(t);
+    if (!all)
+        return -1;
+    *y = *(const uint8_t *)all->data != 0;
+    return 0;
+}
+
+int allclose_compose(fl_tensor *self, fl_tensor *other, double rtol, double atol, bool equal_nan, bool *y)
+{
+    return read_all(fl_isclose(self, other, rtol, atol, equal_nan), y);
+}
+
+int equal_compose(fl_tensor *self, fl_tensor *other, bool *y)
+{
+    *y = false;
+    return shape_equal(self, other) ? read_all(fl_eq(self, other), y) : 0;
+}

@@ -1,0 +1,311 @@
+/* What reductions are made into: norms, variances, logsumexp; and what their gradients need. */
+#include <math.h>
+#include <string.h>
+
+#include "core/error.h"
+#include "core/memory.h"
+#include "ops/reduce/reduce.h"
+#include "ops_kernels.h"
+
+static int given(fl_tensor **y, fl_tensor *t)
+{
+    *y = t;
+    return t ? 0 : -1;
+}
+
+static double number_of(fl_value v)
+{
+    return v.tag == FL_FLOATING ? v.as.f : (double)v.as.i;
+}
+
+static fl_value dims_value(fl_ints dim)
+{
+    fl_value v = fl_none();
+    if (dim.data)
+        v.tag = FL_INTS, v.count = (uint32_t)dim.count, v.as.ints = dim.data;
+    return v;
+}
+
+/* ---- gradients ---- */
+
+int expand_reduced_view(fl_tensor *self, fl_ints sizes, fl_ints dim, bool keepdim, struct op_view *y)
+{
+    fl_value dims = dims_value(dim);
+    uint64_t mask;
+    if (reduce_dims(&dims, (int)sizes.count, &mask))
+        return -1;
+    y->ndim = (int)sizes.count;
+    y->offset = self->offset;
+    for (int d = 0, k = 0; d < y->ndim; d++) {
+        bool reduced = mask >> d & 1, there = k < self->ndim && (!reduced || keepdim);
+        y->sizes[d] = sizes.data[d];
+        y->strides[d] = there && !reduced ? self->strides[k] : 0;
+        k += !reduced || keepdim;
+    }
+    return 0;
+}
+
+int prod_backward_compose(fl_tensor *g, fl_tensor *self, fl_tensor *result, const int64_t *dim, bool keepdim,
+                          fl_tensor **y)
+{
+    fl_ints sizes = {self->sizes, self->ndim}, dims = {dim, dim != NULL};
+    fl_tensor *zero = fl_any(fl_eq_scalar(self, fl_int(0)));
+    if (!zero)
+        return -1;
+    if (!*(const uint8_t *)zero->data)
+        return given(y, fl_div(fl__expand_reduced(fl_mul(g, result), sizes, dims, keepdim), self));
+    return given(y, fl_mul(fl__expand_reduced(g, sizes, dims, keepdim), fl__product_of_others(self, dim)));
+}
+
+/* A tensor's elements as doubles in lines: before * n * after, where n is the reduced extent. */
+struct lines {
+    fl_tensor *x;
+    double *out; /* of x's size */
+    int64_t before, n, after;
+};
+
+static int lines_begin(struct lines *l, const fl_tensor *self, const int64_t *dim)
+{
+    l->before = l->after = 1, l->n = self->numel;
+    if (dim && self->ndim) {
+        int d = shape_wrap_dim(*dim, self->ndim);
+        if (d < 0)
+            return -1;
+        l->n = self->sizes[d];
+        for (int i = 0; i < self->ndim; i++)
+            *(i < d ? &l->before : &l->after) *= i == d ? 1 : self->sizes[i];
+    }
+    l->x = tensor_as(self, FL_FLOAT64);
+    l->out = l->x ? memory_alloc(sizeof(double) * (size_t)self->numel) : NULL;
+    if (l->out)
+        return 0;
+    tensor_release(l->x);
+    return -1;
+}
+
+static int lines_end(struct lines *l, fl_tensor *y)
+{
+    convert_elements(y->numel, y->data, y->dtype, (int64_t)dtype_size(y->dtype), l->out, FL_FLOAT64, sizeof(double));
+    memory_free(l->out, sizeof(double) * (size_t)l->x->numel);
+    tensor_release(l->x);
+    return 0;
+}
+
+/* Products before an element times products after it. */
+int product_of_others_cpu(fl_tensor *self, const int64_t *dim, fl_tensor *y)
+{
+    struct lines l;
+    if (lines_begin(&l, self, dim))
+        return -1;
+    const double *x = l.x->data;
+    for (int64_t b = 0; b < l.before; b++)
+        for (int64_t a = 0; a < l.after; a++) {
+            int64_t at = b * l.n * l.after + a;
+            double p = 1;
+            for (int64_t i = 0; i < l.n; i++)
+                l.out[at + i * l.after] = p, p *= x[at + i * l.after];
+            p = 1;
+            for (int64_t i = l.n - 1; i >= 0; i--)
+                l.out[at + i * l.after] *= p, p *= x[at + i * l.after];
+        }
+    return lines_end(&l, y);
+}
+
+/* For element k the sum over i of g[i] times the product of all x but i and k: p runs over products, s over sums. */
+int product_of_others_backward_cpu(fl_tensor *g, fl_tensor *self, const int64_t *dim, fl_tensor *y)
+{
+    struct lines l;
+    fl_tensor *gradient = tensor_as(g, FL_FLOAT64);
+    if (!gradient || lines_begin(&l, self, dim)) {
+        tensor_release(gradient);
+        return -1;
+    }
+    const double *x = l.x->data, *h = gradient->data;
+    for (int64_t b = 0; b < l.before; b++)
+        for (int64_t a = 0; a < l.after; a++)
+            for (int64_t k = 0; k < l.n; k++) {
+                int64_t at = b * l.n * l.after + a;
+                double p = 1, s = 0;
+                for (int64_t i = 0; i < l.n; i++) {
+                    if (i == k)
+                        continue;
+                    s = s * x[at + i * l.after] + p * h[at + i * l.after];
+                    p *= x[at + i * l.after];
+                }
+                l.out[at + k * l.after] = s;
+            }
+    tensor_release(gradient);
+    return lines_end(&l, y);
+}
+
+/* ---- small ones ---- */
+
+int aminmax_compose(fl_tensor *self, const int64_t *dim, bool keepdim, fl_tensor **y0, fl_tensor **y1)
+{
+    if (!dim && !self->numel)
+        return error_set(FL_RUNTIME_ERROR, "aminmax(): cannot compute aminmax over an empty dimension as the operation has "
+                                           "no identity.");
+    fl_ints dims = {dim, dim != NULL};
+    return given(y0, fl_amin(self, dims, keepdim)) || given(y1, fl_amax(self, dims, keepdim)) ? -1 : 0;
+}
+
+int count_nonzero_compose(fl_tensor *self, const int64_t *dim, fl_tensor **y)
+{
+    return given(y, fl_sum_dim_intlist(fl_ne_scalar(self, fl_int(0)), (fl_ints){dim, dim != NULL}, false, FL_NO_DTYPE));
+}
+
+int logsumexp_compose(fl_tensor *self, fl_ints dim, bool keepdim, fl_tensor **y)
+{
+    if (!dtype_is_floating(self->dtype))
+        self = fl__cast(self, (fl_dtype)dtype_default());
+    if (!self)
+        return -1;
+    if (!self->numel)
+        return given(y, fl_log(fl_sum_dim_intlist(fl_exp(self), dim, keepdim, FL_NO_DTYPE)));
+    fl_tensor *m = fl__amax_constant(self, dim, true);
+    m = fl_where_scalar(fl_isfinite(m), m, fl_float(0));
+    fl_tensor *s = fl_log(fl_sum_dim_intlist(fl_exp(fl_sub(self, m, fl_int(1))), dim, keepdim, FL_NO_DTYPE));
+    if (!s)
+        return -1;
+    return given(y, fl_add(s, fl_reshape(m, (fl_ints){s->sizes, s->ndim}), fl_int(1)));
+}
+
+/* ---- norms ---- */
+
+static fl_tensor *norm_of(fl_tensor *self, fl_value order, fl_ints dim, bool keepdim, fl_dtype dtype)
+{
+    double p = number_of(order);
+    if (!dtype_is_floating(dtype == FL_NO_DTYPE ? self->dtype : (int)dtype))
+        return error_null(FL_RUNTIME_ERROR, "linalg.vector_norm: Expected a floating point or complex tensor as input. Got "
+                                            "%s", dtype_title(self->dtype));
+    if (p == 2)
+        return fl__norm_2(self, dim, keepdim, dtype);
+    if (p == 1)
+        return fl__norm_1(self, dim, keepdim, dtype);
+    if (p == 0)
+        return fl__norm_0(self, dim, keepdim, dtype);
+    if (p == INFINITY)
+        return fl__norm_inf(self, dim, keepdim, dtype);
+    if (p == -INFINITY)
+        return fl__norm_minus_inf(self, dim, keepdim, dtype);
+    return fl__norm_p(self, p, dim, keepdim, dtype);
+}
+
+int norm_all_compose(fl_tensor *self, fl_value p, fl_tensor **y)
+{
+    return given(y, norm_of(self, p, (fl_ints){NULL, 0}, false, FL_NO_DTYPE));
+}
+
+int norm_dim_compose(fl_tensor *self, fl_value p, fl_ints dim, bool keepdim, fl_tensor **y)
+{
+    return given(y, norm_of(self, p.tag == FL_NONE ? fl_int(2) : p, dim, keepdim, FL_NO_DTYPE));
+}
+
+int vector_norm_compose(fl_tensor *self, fl_value ord, fl_ints dim, bool keepdim, fl_dtype dtype, fl_tensor **y)
+{
+    return given(y, norm_of(self, ord, dim, keepdim, dtype));
+}
+
+/* ---- variance ---- */
+
+/* The variance and the mean: two passes, the second over squared distances. Halves are computed as floats. */
+static int variance(fl_tensor *self, fl_ints dim, double correction, bool keepdim, fl_tensor **var, fl_tensor **mean)
+{
+    int dtype = self->dtype;
+    if (!dtype_is_floating(dtype))
+        return error_set(FL_RUNTIME_ERROR, "std and var only support floating point and complex dtypes");
+    bool half = dtype == FL_FLOAT16 || dtype == FL_BFLOAT16;
+    fl_tensor *x = half ? fl__cast(self, FL_FLOAT32) : self;
+    fl_tensor *m = fl_mean_dim(x, dim, true, FL_NO_DTYPE);
+    fl_tensor *s = fl_sum_dim_intlist(fl_square(fl_sub(x, m, fl_int(1))), dim, keepdim, FL_NO_DTYPE);
+    if (!s)
+        return -1;
+    double n = (double)self->numel / (double)(m->numel ? m->numel : 1) - correction;
+    *var = fl_div_scalar(s, fl_float(n > 0 ? n : 0));
+    *mean = keepdim ? m : fl_reshape(m, (fl_ints){s->sizes, s->ndim});
+    if (half)
+        *var = fl__cast(*var, (fl_dtype)dtype), *mean = fl__cast(*mean, (fl_dtype)dtype);
+    return *var && *mean ? 0 : -1;
+}
+
+static int deviation(fl_tensor *self, fl_ints dim, double correction, bool keepdim, fl_tensor **std, fl_tensor **mean)
+{
+    if (variance(self, dim, correction, keepdim, std, mean))
+        return -1;
+    return given(std, fl__sqrt_safe(*std));
+}
+
+static double correction_of(fl_value correction)
+{
+    return correction.tag == FL_NONE ? 1 : number_of(correction);
+}
+
+static const fl_ints ALL = {NULL, 0};
+
+int var_all_compose(fl_tensor *self, bool unbiased, fl_tensor **y)
+{
+    fl_tensor *mean;
+    return variance(self, ALL, unbiased, false, y, &mean);
+}
+
+int var_unbiased_compose(fl_tensor *self, fl_ints dim, bool unbiased, bool keepdim, fl_tensor **y)
+{
+    fl_tensor *mean;
+    return variance(self, dim, unbiased, keepdim, y, &mean);
+}
+
+int var_correction_compose(fl_tensor *self, fl_ints dim, fl_value correction, bool keepdim, fl_tensor **y)
+{
+    fl_tensor *mean;
+    return variance(self, dim, correction_of(correction), keepdim, y, &mean);
+}
+
+int std_all_compose(fl_tensor *self, bool unbiased, fl_tensor **y)
+{
+    fl_tensor *mean;
+    return deviation(self, ALL, unbiased, false, y, &mean);
+}
+
+int std_unbiased_compose(fl_tensor *self, fl_ints dim, bool unbiased, bool keepdim, fl_tensor **y)
+{
+    fl_tensor *mean;
+    return deviation(self, dim, unbiased, keepdim, y, &mean);
+}
+
+int std_correction_compose(fl_tensor *self, fl_ints dim, fl_value correction, bool keepdim, fl_tensor **y)
+{
+    fl_tensor *mean;
+    return deviation(self, dim, correction_of(correction), keepdim, y, &mean);
+}
+
+int var_mean_all_compose(fl_tensor *self, bool unbiased, fl_tensor **y0, fl_tensor **y1)
+{
+    return variance(self, ALL, unbiased, false, y0, y1);
+}
+
+int var_mean_unbiased_compose(fl_tensor *self, fl_ints dim, bool unbiased, bool keepdim, fl_tensor **y0, fl_tensor **y1)
+{
+    return variance(self, dim, unbiased, keepdim, y0, y1);
+}
+
+int var_mean_correction_compose(fl_tensor *self, fl_ints dim, fl_value correction, bool keepdim, fl_tensor **y0,
+                                fl_tensor **y1)
+{
+    return variance(self, dim, correction_of(correction), keepdim, y0, y1);
+}
+
+int std_mean_all_compose(fl_tensor *self, bool unbiased, fl_tensor **y0, fl_tensor **y1)
+{
+    return deviation(self, ALL, unbiased, false, y0, y1);
+}
+
+int std_mean_unbiased_compose(fl_tensor *self, fl_ints dim, bool unbiased, bool keepdim, fl_tensor **y0, fl_tensor **y1)
+{
+    return deviation(self, dim, unbiased, keepdim, y0, y1);
+}
+
+int std_mean_correction_compose(fl_tensor *self, fl_ints dim, fl_value correction, bool keepdim, fl_tensor **y0,
+                                fl_tensor **y1)
+{
+    return deviation(self, dim, correction_of(correction), keepdim, y0, y1);
+}
