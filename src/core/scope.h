@@ -1,14 +1,30 @@
-/* Scopes of C programs: who owns what calls return between fl_scope_begin and fl_scope_end. */
+/* Scopes: who owns what calls return between fl_scope_begin and fl_scope_end. */
 #ifndef FLAMBEAU_CORE_SCOPE_H
 #define FLAMBEAU_CORE_SCOPE_H
 
 #include "core/tensor.h"
 
-struct scope;
+enum { SCOPE_INLINE = 28 };
+
+struct scope {
+    struct scope *parent;
+    fl_tensor **tensors; /* inline_tensors until there are more */
+    int64_t count, room;
+    int64_t shared; /* scopes begun inside this one for which memory was out: they share it */
+    bool allocated; /* by fl_scope_begin */
+    fl_tensor *inline_tensors[SCOPE_INLINE];
+};
+
 extern __thread struct scope *scope_current; /* NULL: results belong to the caller */
 
-/* Hands the reference that the caller holds on a result to the current scope, which outlives the result's use; nothing
- * without a scope. -1 with the error set, the reference dropped, when memory is out. */
+/* Opens a scope in memory of the caller's, and closes it, releasing what it owns: for C code inside the library. */
+void scope_open(struct scope *s);
+void scope_close(struct scope *s);
+/* Takes one reference on t out of s: then it is the caller's. False when s does not own t. */
+bool scope_take(struct scope *s, fl_tensor *t);
+
+/* Hands the reference that the caller holds on a result to the current scope; nothing without a scope. -1 with the error set,
+ * the reference dropped, when memory is out. */
 int scope_adopt_in(struct scope *s, fl_tensor *t);
 static inline int scope_adopt(fl_tensor *t)
 {
