@@ -1,5 +1,110 @@
-/* Modules, layers and optimizers for C programs; included by flambeau.h. */
+/* Modules, layers and optimizers; included by flambeau.h.
+ *
+ * A module is a handle that counts its references: a tree of named children, parameters and buffers with a forward function.
+ * A layer's constructor draws its initial values from the default generator exactly as PyTorch does, so the same
+ * seed gives the same network. Names are PyTorch's ("0.weight"), and so are the files: what fl_module_save writes,
+ * PyTorch's safetensors package reads, and Flambeau's Python too.
+ *
+ *     fl_module *net = fl_sequential_new(3, fl_linear_new(64, 32, true), fl_relu_new(),
+ *                                        fl_linear_new(32, 10, true));
+ *     fl_optimizer *sgd = fl_sgd_new(fl_module_parameters(net), 0.1, 0.9, 0, 0, false);
+ *     for (...) {
+ *         fl_scope_begin();
+ *         fl_optimizer_zero_grad(sgd);
+ *         fl_backward(fl_cross_entropy(fl_module_forward(net, x), labels, ...));
+ *         fl_optimizer_step(sgd);
+ *         fl_scope_end();
+ *     }
+ */
 #ifndef FLAMBEAU_NN_H
 #define FLAMBEAU_NN_H
+
+#include "flambeau.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* ---- Modules ------------------------------------------------------------------------------------------------ */
+
+/* Adds a reference and returns the module; drops one. NULL is allowed. */
+FL_API fl_module *fl_module_retain(fl_module *m);
+FL_API void fl_module_release(fl_module *m);
+
+/* What m makes of x: a new reference, or the scope's. NULL when m or x is NULL, or with the error set. */
+FL_API fl_tensor *fl_module_forward(fl_module *m, fl_tensor *x);
+/* Training (how a module starts) or evaluation, for m and everything inside it: Dropout and BatchNorm differ. */
+FL_API void fl_module_train(fl_module *m, bool training);
+FL_API bool fl_module_is_training(const fl_module *m);
+
+/* All parameters, in PyTorch's order. The list is m's and stands until something is added to m or dropped. Count 0 with the
+ * error set when memory is out. */
+FL_API fl_tensors fl_module_parameters(fl_module *m);
+/* The parameter or buffer of that name ("0.weight", "1.running_mean"): borrowed; NULL with the error set. */
+FL_API fl_tensor *fl_module_get(const fl_module *m, const char *name);
+
+/* Writes all parameters and buffers to a safetensors file; reads them back. Loading is strict: names and shapes must be the
+ * module's, or nothing is changed. 0, or -1 with the error set. */
+FL_API int fl_module_save(const fl_module *m, const char *path);
+FL_API int fl_module_load(fl_module *m, const char *path);
+
+/* A module of one's own: forward(m, x, context) returns a new reference or the scope's, and calls its children. */
+FL_API fl_module *fl_module_new(const char *class_name,
+                                fl_tensor *(*forward)(fl_module *m, fl_tensor *x, void *context), void *context);
+/* Adds a child, a parameter (which then requires grad), or a buffer. The caller's reference goes to m, also when the call
+ * fails. A NULL child or tensor fails and leaves the error as it is. 0, or -1 with the error set. */
+FL_API int fl_module_add(fl_module *m, const char *name, fl_module *child);
+FL_API int fl_module_add_parameter(fl_module *m, const char *name, fl_tensor *parameter);
+FL_API int fl_module_add_buffer(fl_module *m, const char *name, fl_tensor *buffer);
+/* The child of that name, borrowed; NULL with the error set. */
+FL_API fl_module *fl_module_child(const fl_module *m, const char *name);
+
+/* ---- Layers: NULL with the error set when they cannot be made ------------------------------------------------- */
+
+/* count modules, one after the other, named "0", "1", ...; takes their references. NULL when one is NULL. */
+FL_API fl_module *fl_sequential_new(int count, ...);
+/* y = x W' + b: (..., in_features) to (..., out_features). */
+FL_API fl_module *fl_linear_new(int64_t in_features, int64_t out_features, bool bias);
+/* (N, in_channels, H, W) to (N, out_channels, H', W'), square kernel. */
+FL_API fl_module *fl_conv2d_new(int64_t in_channels, int64_t out_channels, int64_t kernel_size, int64_t stride,
+                                int64_t padding, int64_t dilation, int64_t groups, bool bias);
+/* Over N, H, W of (N, num_features, H, W); PyTorch's defaults are eps 1e-5, momentum 0.1. */
+FL_API fl_module *fl_batch_norm2d_new(int64_t num_features, double eps, double momentum);
+/* Over the last dims, which have these sizes; PyTorch's eps is 1e-5. */
+FL_API fl_module *fl_layer_norm_new(fl_ints normalized_shape, double eps);
+/* Integers (...) to rows (..., embedding_dim). */
+FL_API fl_module *fl_embedding_new(int64_t num_embeddings, int64_t embedding_dim);
+FL_API fl_module *fl_dropout_new(double p);
+FL_API fl_module *fl_max_pool2d_new(int64_t kernel_size, int64_t stride, int64_t padding);
+FL_API fl_module *fl_avg_pool2d_new(int64_t kernel_size, int64_t stride, int64_t padding);
+/* Dims 1 and after become one. */
+FL_API fl_module *fl_flatten_new(void);
+FL_API fl_module *fl_relu_new(void);
+FL_API fl_module *fl_gelu_new(void);
+FL_API fl_module *fl_tanh_new(void);
+FL_API fl_module *fl_sigmoid_new(void);
+FL_API fl_module *fl_softmax_new(int64_t dim);
+
+/* ---- Optimizers --------------------------------------------------------------------------------------------- */
+
+/* Over these parameters, which the optimizer retains. The arguments are those of torch.optim.SGD, Adam and AdamW, in their
+ * order; their defaults are 0, 0, 0, false and 0.9, 0.999, 1e-8, 0 (AdamW: 0.01), false. */
+FL_API fl_optimizer *fl_sgd_new(fl_tensors params, double lr, double momentum, double dampening, double weight_decay,
+                                bool nesterov);
+FL_API fl_optimizer *fl_adam_new(fl_tensors params, double lr, double beta1, double beta2, double eps,
+                                 double weight_decay, bool amsgrad);
+FL_API fl_optimizer *fl_adamw_new(fl_tensors params, double lr, double beta1, double beta2, double eps,
+                                  double weight_decay, bool amsgrad);
+FL_API void fl_optimizer_release(fl_optimizer *o);
+/* Changes every parameter that has a gradient. 0, or -1 with the error set. */
+FL_API int fl_optimizer_step(fl_optimizer *o);
+/* Drops all gradients. */
+FL_API void fl_optimizer_zero_grad(fl_optimizer *o);
+FL_API double fl_optimizer_lr(const fl_optimizer *o);
+FL_API void fl_optimizer_set_lr(fl_optimizer *o, double lr);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

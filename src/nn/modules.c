@@ -1,0 +1,337 @@
+/* The tree of modules: entries under names, forward, training, the list of parameters. */
+#include "nn/modules.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "core/error.h"
+#include "core/memory.h"
+#include "core/scope.h"
+
+/* ---- Life ----------------------------------------------------------------------------------- */
+
+fl_module *module_new(const struct module_class *type)
+{
+    fl_module *m = memory_zalloc(sizeof *m);
+    if (!m)
+        return NULL;
+    atomic_init(&m->refs, 1);
+    m->training = true;
+    m->type = type;
+    return m;
+}
+
+fl_module *fl_module_retain(fl_module *m)
+{
+    if (m)
+        atomic_fetch_add_explicit(&m->refs, 1, memory_order_relaxed);
+    return m;
+}
+
+static size_t entries_bytes(int room)
+{
+    return (size_t)room * sizeof(struct module_entry);
+}
+
+static void drop_list(fl_module *m)
+{
+    memory_free(m->parameters, (size_t)m->parameters_room * sizeof(fl_tensor *));
+    m->parameters = NULL;
+    m->parameters_room = 0;
+}
+
+void fl_module_release(fl_module *m)
+{
+    if (!m || atomic_fetch_sub_explicit(&m->refs, 1, memory_order_acq_rel) != 1)
+        return;
+    for (int i = 0; i < m->count; i++) {
+        memory_free(m->entries[i].name, strlen(m->entries[i].name) + 1);
+        tensor_release(m->entries[i].tensor);
+        fl_module_release(m->entries[i].child);
+    }
+    memory_free(m->entries, entries_bytes(m->room));
+    drop_list(m);
+    memory_free(m, sizeof *m);
+}
+
+static fl_tensor *forward_own(fl_module *m, fl_tensor *x)
+{
+    return m->own_forward(m, x, m->context);
+}
+
+fl_module *fl_module_new(const char *class_name,
+                         fl_tensor *(*forward)(fl_module *m, fl_tensor *x, void *context),
+                         void *context)
+{
+    fl_module *m = module_new(NULL);
+    if (!m)
+        return NULL;
+    m->own_type = (struct module_class){class_name, forward_own};
+    m->type = &m->own_type;
+    m->own_forward = forward;
+    m->context = context;
+    return m;
+}
+
+/* ---- Entries -------------------------------------------------------------------------------- */
+
+static struct module_entry *find(const fl_module *m, const char *name, size_t length)
+{
+    for (int i = 0; i < m->count; i++)
+        if (strncmp(m->entries[i].name, name, length) == 0 && m->entries[i].name[length] == '\0')
+            return &m->entries[i];
+    return NULL;
+}
+
+static bool contains(const fl_module *m, const fl_module *wanted)
+{
+    if (m == wanted)
+        return true;
+    for (int i = 0; i < m->count; i++)
+        if (m->entries[i].child && contains(m->entries[i].child, wanted))
+            return true;
+    return false;
+}
+
+/* Adds an entry, whose references then are m's. */
+static int add_entry(fl_module *m, const char *kind, const char *name, struct module_entry e)
+{
+    if (strchr(name, '.') || !*name)
+        return error_set(FL_VALUE_ERROR, *name ? "%s name can't contain \".\", got: %s"
+                                               : "%s name can't be empty string \"\"%s",
+                         kind, name);
+    if (find(m, name, strlen(name)))
+        return error_set(FL_VALUE_ERROR, "attribute '%s' already exists", name);
+    if (m->count == m->room) {
+        int room = m->room ? 2 * m->room : 8;
+        struct module_entry *grown = memory_alloc(entries_bytes(room));
+        if (!grown)
+            return -1;
+        if (m->count)
+            memcpy(grown, m->entries, entries_bytes(m->count));
+        memory_free(m->entries, entries_bytes(m->room));
+        m->entries = grown;
+        m->room = room;
+    }
+    size_t bytes = strlen(name) + 1;
+    e.name = memory_alloc(bytes);
+    if (!e.name)
+        return -1;
+    memcpy(e.name, name, bytes);
+    m->entries[m->count++] = e;
+    drop_list(m);
+    return 0;
+}
+
+int fl_module_add(fl_module *m, const char *name, fl_module *child)
+{
+    if (!m || !child) {
+        fl_module_release(child);
+        return -1;
+    }
+    int status = contains(child, m)
+                     ? error_set(FL_VALUE_ERROR, "a module cannot be inside itself (%s)", name)
+                     : add_entry(m, "module", name, (struct module_entry){.child = child});
+    if (status != 0)
+        fl_module_release(child);
+    return status;
+}
+
+static int add_tensor(fl_module *m, const char *name, fl_tensor *t, bool buffer)
+{
+    if (!m || !t) {
+        tensor_release(t);
+        return -1;
+    }
+    int status = buffer ? 0 : fl_set_requires_grad(t, true);
+    if (status == 0)
+        status = add_entry(m, buffer ? "buffer" : "parameter", name,
+                           (struct module_entry){.tensor = t, .buffer = buffer});
+    if (status != 0)
+        tensor_release(t);
+    return status;
+}
+
+int fl_module_add_parameter(fl_module *m, const char *name, fl_tensor *parameter)
+{
+    return add_tensor(m, name, parameter, false);
+}
+
+int fl_module_add_buffer(fl_module *m, const char *name, fl_tensor *buffer)
+{
+    return add_tensor(m, name, buffer, true);
+}
+
+fl_tensor *module_tensor(const fl_module *m, const char *name)
+{
+    struct module_entry *e = find(m, name, strlen(name));
+    return e ? e->tensor : NULL;
+}
+
+/* The entry at the end of a dotted name. */
+static struct module_entry *follow(const fl_module *m, const char *name)
+{
+    for (;;) {
+        size_t length = strcspn(name, ".");
+        struct module_entry *e = find(m, name, length);
+        if (!e || name[length] == '\0')
+            return e;
+        if (!(m = e->child))
+            return NULL;
+        name += length + 1;
+    }
+}
+
+fl_tensor *fl_module_get(const fl_module *m, const char *name)
+{
+    struct module_entry *e = m ? follow(m, name) : NULL;
+    if (e && e->tensor)
+        return e->tensor;
+    return m ? error_null(FL_VALUE_ERROR, "%s has no parameter or buffer '%s'", m->type->name, name) : NULL;
+}
+
+fl_module *fl_module_child(const fl_module *m, const char *name)
+{
+    struct module_entry *e = m ? follow(m, name) : NULL;
+    if (e && e->child)
+        return e->child;
+    return m ? error_null(FL_VALUE_ERROR, "%s has no submodule '%s'", m->type->name, name) : NULL;
+}
+
+/* ---- Walking the tree ----------------------------------------------------------------------- */
+
+struct visit {
+    int (*visit)(void *context, const char *name, struct module_entry *e);
+    void *context;
+    char name[MODULE_NAME_BYTES];
+};
+
+static int visit_below(const fl_module *m, struct visit *v, size_t prefix)
+{
+    enum { PARAMETERS, BUFFERS, CHILDREN, PASSES };
+    for (int pass = 0; pass < PASSES; pass++) {
+        for (int i = 0; i < m->count; i++) {
+            struct module_entry *e = &m->entries[i];
+            if (pass != (e->child ? CHILDREN : e->buffer ? BUFFERS : PARAMETERS))
+                continue;
+            size_t room = sizeof v->name - prefix;
+            int length = snprintf(v->name + prefix, room, e->child ? "%s." : "%s", e->name);
+            if (length < 0 || (size_t)length >= room)
+                return error_set(FL_VALUE_ERROR, "the name %s... is too long", v->name);
+            int status = e->child ? visit_below(e->child, v, prefix + (size_t)length)
+                                  : v->visit(v->context, v->name, e);
+            if (status != 0)
+                return status;
+        }
+    }
+    return 0;
+}
+
+int module_visit(const fl_module *m, int (*visit)(void *context, const char *name, struct module_entry *e),
+                 void *context)
+{
+    struct visit v = {visit, context, ""};
+    return visit_below(m, &v, 0);
+}
+
+static int64_t count_entries(const fl_module *m)
+{
+    int64_t count = 0;
+    for (int i = 0; i < m->count; i++)
+        count += m->entries[i].child ? count_entries(m->entries[i].child) : 1;
+    return count;
+}
+
+/* Appends a parameter to the list that `context` fills, unless it is in it (one that two modules share). */
+static int list_parameter(void *context, const char *name, struct module_entry *e)
+{
+    fl_tensors *list = context;
+    (void)name;
+    if (e->buffer)
+        return 0;
+    for (int64_t i = 0; i < list->count; i++)
+        if (list->data[i] == e->tensor)
+            return 0;
+    ((fl_tensor **)list->data)[list->count++] = e->tensor;
+    return 0;
+}
+
+fl_tensors fl_module_parameters(fl_module *m)
+{
+    fl_tensors list = {NULL, 0};
+    if (!m)
+        return list;
+    drop_list(m);
+    int64_t room = count_entries(m);
+    if (!(m->parameters = memory_alloc((size_t)room * sizeof(fl_tensor *))))
+        return list;
+    m->parameters_room = room;
+    list.data = m->parameters;
+    module_visit(m, list_parameter, &list);
+    return list;
+}
+
+void fl_module_train(fl_module *m, bool training)
+{
+    if (!m)
+        return;
+    m->training = training;
+    for (int i = 0; i < m->count; i++)
+        fl_module_train(m->entries[i].child, training);
+}
+
+bool fl_module_is_training(const fl_module *m)
+{
+    return m && m->training;
+}
+
+/* ---- Forward -------------------------------------------------------------------------------- */
+
+/* Runs in a scope of its own, so that what a module makes on the way is dropped. A module may also return what it does not
+ * own: its input, or a parameter. */
+fl_tensor *fl_module_forward(fl_module *m, fl_tensor *x)
+{
+    if (!m || !x)
+        return NULL;
+    struct scope here;
+    scope_open(&here);
+    fl_tensor *y = m->type->forward(m, x);
+    if (y && !scope_take(&here, y))
+        tensor_retain(y);
+    scope_close(&here);
+    return scope_adopt(y) == 0 ? y : NULL;
+}
+
+static fl_tensor *forward_sequential(fl_module *m, fl_tensor *x)
+{
+    struct scope *here = scope_current;
+    for (int i = 0; i < m->count && x; i++) {
+        fl_tensor *y = fl_module_forward(m->entries[i].child, x);
+        if (i > 0 && y != x && scope_take(here, x))
+            tensor_release(x); /* nobody waits for it: it need not stay until the last module is done */
+        x = y;
+    }
+    return x;
+}
+
+static const struct module_class SEQUENTIAL = {"Sequential", forward_sequential};
+
+fl_module *fl_sequential_new(int count, ...)
+{
+    fl_module *m = module_new(&SEQUENTIAL);
+    bool whole = m != NULL;
+    va_list modules;
+    va_start(modules, count);
+    for (int i = 0; i < count; i++) {
+        char name[16];
+        snprintf(name, sizeof name, "%d", i);
+        if (fl_module_add(m, name, va_arg(modules, fl_module *)) != 0)
+            whole = false;
+    }
+    va_end(modules);
+    if (whole)
+        return m;
+    fl_module_release(m);
+    return NULL;
+}
