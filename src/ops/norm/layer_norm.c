@@ -255,7 +255,7 @@ int group_norm_compose(fl_tensor *input, int64_t num_groups, fl_tensor *weight, 
                              i ? "bias" : "weight", i ? "bias" : "weight", shape_text(got, sizeof got, p->ndim, p->sizes),
                              (long long)C);
     }
-    int64_t rows[2] = {N * num_groups, N * num_groups ? input->numel / (N * num_groups) : 0}, each[TENSOR_MAX_DIMS];
+    int64_t groups = N * num_groups, rows[2] = {groups, groups > 0 ? input->numel / groups : 0}, each[TENSOR_MAX_DIMS];
     for (int d = 0; d < input->ndim; d++)
         each[d] = d == 1 ? C : 1;
     fl_ints by_channel = {each, input->ndim}, sizes = {input->sizes, input->ndim};

@@ -1,0 +1,441 @@
+/* Indexing along one dim: slices named by an index vector, and elements named by an index of the whole shape. */
+#include "core/error.h"
+#include "core/memory.h"
+#include "ops/index/index.h"
+#include "ops/op.h"
+#include "ops_kernels.h"
+
+/* A contiguous tensor around a dim: (outer, n, inner). 0-dim tensors count as one element in one dim. */
+struct around {
+    int64_t outer, n, inner;
+};
+
+static struct around around_of(const fl_tensor *t, int dim)
+{
+    struct around a = {1, t->ndim ? t->sizes[dim] : 1, 1};
+    for (int d = 0; d < t->ndim; d++)
+        *(d < dim ? &a.outer : d > dim ? &a.inner : &(int64_t){1}) *= t->sizes[d];
+    return a;
+}
+
+static int check_vector(const fl_tensor *index, const char *what)
+{
+    if (index->ndim > 1)
+        return error_set(FL_INDEX_ERROR, "%s(): Index is supposed to be a vector", what);
+    if (index->dtype != FL_INT64 && index->dtype != FL_INT32)
+        return error_set(FL_RUNTIME_ERROR, "%s(): Expected dtype int32 or int64 for index", what);
+    return 0;
+}
+
+/* The index vector as int64, all of it within 0..n-1; NULL with the error. */
+static fl_tensor *checked_vector(const fl_tensor *index, int64_t n, const char *what)
+{
+    fl_tensor *which = check_vector(index, what) ? NULL : tensor_as(index, FL_INT64);
+    for (int64_t i = 0; which && i < which->numel; i++) {
+        int64_t k = ((const int64_t *)which->data)[i];
+        if (k >= 0 && k < n)
+            continue;
+        tensor_release(which);
+        return error_null(FL_INDEX_ERROR, "index out of range in self: %s() got the index %lld, of a dim of size %lld", what,
+                          (long long)k, (long long)n);
+    }
+    return which;
+}
+
+/* ---- slices ------------------------------------------------------------------------------------------------- */
+
+int index_select_shape(fl_tensor *self, int64_t dim, fl_tensor *index, struct op_shape *y)
+{
+    int d = shape_wrap_dim(dim, self->ndim);
+    if (d < 0 || check_vector(index, "index_select"))
+        return -1;
+    op_shape_like(y, self);
+    if (self->ndim)
+        y->sizes[d] = index->numel;
+    else if (index->numel != 1)
+        return error_set(FL_RUNTIME_ERROR, "index_select(): Index to scalar can have only 1 value, got %lld value(s)",
+                         (long long)index->numel);
+    return 0;
+}
+
+int index_select_cpu(fl_tensor *self, int64_t dim, fl_tensor *index, fl_tensor *y)
+{
+    int d = shape_wrap_dim(dim, self->ndim);
+    struct around a = around_of(self, d);
+    fl_tensor *which = checked_vector(index, a.n, "index_select"), *from = which ? tensor_contiguous(self) : NULL;
+    size_t run = (size_t)a.inner * dtype_size(self->dtype);
+    char *to = y->data;
+    for (int64_t o = 0; from && run && o < a.outer; o++)
+        for (int64_t i = 0; i < which->numel; i++, to += run)
+            index_move(to, (const char *)from->data + (size_t)(o * a.n + ((const int64_t *)which->data)[i]) * run, run);
+    int status = from ? 0 : -1;
+    tensor_release(which), tensor_release(from);
+    return status;
+}
+
+int zeros_of_shape(fl_tensor *like, fl_ints size, struct op_shape *y)
+{
+    (void)like;
+    op_shape_set(y, (int)size.count, size.data);
+    y->zero = true;
+    return 0;
+}
+
+int zeros_of_cpu(fl_tensor *like, fl_ints size, fl_tensor *y)
+{
+    (void)like, (void)size, (void)y;
+    return 0;
+}
+
+enum how { COPY, ADD, MULTIPLY };
+
+static void combine(enum how how, int dtype, int64_t n, void *to, const void *from)
+{
+    if (how == ADD)
+        index_add_run(dtype, n, to, from);
+    else if (how == MULTIPLY)
+        index_multiply_run(dtype, n, to, from);
+    else
+        index_move(to, from, (size_t)n * dtype_size(dtype));
+}
+
+static int check_source(const fl_tensor *self, int d, const fl_tensor *index, const fl_tensor *source, const char *what)
+{
+    if (source->dtype != self->dtype)
+        return error_set(FL_RUNTIME_ERROR, "%s(): self (%s) and source (%s) must have the same scalar type", what,
+                         dtype_title(self->dtype), dtype_title(source->dtype));
+    int64_t along = source->ndim ? source->sizes[d < source->ndim ? d : 0] : 1;
+    bool fits = (source->ndim == self->ndim || self->ndim == 0 || source->ndim == 0) && along == index->numel;
+    for (int k = 0; fits && k < source->ndim && source->ndim == self->ndim; k++)
+        fits = k == d || source->sizes[k] == self->sizes[k];
+    if (!fits || source->numel != (self->ndim && self->sizes[d] ? self->numel / self->sizes[d] : 1) * index->numel) {
+        char a[128], b[128];
+        return error_set(FL_INDEX_ERROR, "%s(): Number of indices (%lld) should be equal to source.size(dim), and source's other "
+                                         "dims to self's: source %s, self %s", what, (long long)index->numel,
+                         shape_text(a, sizeof a, source->ndim, source->sizes),
+                         shape_text(b, sizeof b, self->ndim, self->sizes));
+    }
+    return 0;
+}
+
+/* Combines source's slices into those of self that index names. */
+static int put_slices(enum how how, fl_tensor *self, int64_t dim, fl_tensor *index, fl_tensor *source, fl_value alpha,
+                      const char *what)
+{
+    int d = shape_wrap_dim(dim, self->ndim);
+    if (d < 0 || check_vector(index, what) || check_source(self, d, index, source, what))
+        return -1;
+    struct around a = around_of(self, d);
+    fl_tensor *which = checked_vector(index, a.n, what), *from = NULL, *into = which ? tensor_contiguous(self) : NULL;
+    fl_tensor *scale = NULL;
+    if (into)
+        from = tensor_contiguous(source);
+    bool one = alpha.tag == FL_FLOATING ? alpha.as.f == 1 : alpha.as.i == 1;
+    if (from && !one) { /* a copy of the source, scaled */
+        fl_tensor *copy = tensor_new(from->ndim, from->sizes, from->dtype);
+        scale = copy ? tensor_new(from->ndim, from->sizes, from->dtype) : NULL;
+        bool failed = !scale || tensor_copy(copy, from) || tensor_fill(scale, alpha);
+        if (!failed)
+            index_multiply_run(copy->dtype, copy->numel, copy->data, scale->data);
+        tensor_release(from);
+        from = failed ? (tensor_release(copy), NULL) : copy;
+    }
+    int64_t count = which ? which->numel : 0;
+    size_t run = (size_t)a.inner * dtype_size(self->dtype);
+    for (int64_t o = 0; from && o < a.outer; o++)
+        for (int64_t i = 0; i < count; i++)
+            combine(how, self->dtype, a.inner,
+                    (char *)into->data + (size_t)(o * a.n + ((const int64_t *)which->data)[i]) * run,
+                    (const char *)from->data + (size_t)(o * count + i) * run);
+    int status = !from ? -1 : into->data == self->data ? 0 : tensor_copy(self, into);
+    tensor_release(which), tensor_release(from), tensor_release(into), tensor_release(scale);
+    return status;
+}
+
+int index_add__cpu(fl_tensor *self, int64_t dim, fl_tensor *index, fl_tensor *source, fl_value alpha)
+{
+    return put_slices(ADD, self, dim, index, source, alpha, "index_add");
+}
+
+int index_copy__cpu(fl_tensor *self, int64_t dim, fl_tensor *index, fl_tensor *source)
+{
+    return put_slices(COPY, self, dim, index, source, fl_int(1), "index_copy");
+}
+
+int index_fill__cpu(fl_tensor *self, int64_t dim, fl_tensor *index, fl_tensor *value)
+{
+    int d = shape_wrap_dim(dim, self->ndim);
+    if (d < 0)
+        return -1;
+    if (value->ndim)
+        return error_set(FL_RUNTIME_ERROR, "index_fill_ only supports a 0-dimensional value tensor, but got tensor with %d "
+                                           "dimension(s).", value->ndim);
+    struct around a = around_of(self, d);
+    if (check_vector(index, "index_fill_"))
+        return -1;
+    fl_tensor *which = tensor_as(index, FL_INT64);
+    int status = which ? 0 : -1;
+    fl_value number = tensor_element(value, 0);
+    for (int64_t i = 0; status == 0 && i < which->numel; i++) {
+        int64_t k = ((const int64_t *)which->data)[i], sizes[TENSOR_MAX_DIMS], strides[TENSOR_MAX_DIMS];
+        if (k < -a.n || k >= a.n) {
+            status = error_set(FL_INDEX_ERROR, "index %lld is out of bounds for dimension %d with size %lld", (long long)k, d,
+                               (long long)a.n);
+            break;
+        }
+        int ndim = 0;
+        for (int e = 0; e < self->ndim; e++)
+            if (e != d)
+                sizes[ndim] = self->sizes[e], strides[ndim++] = self->strides[e];
+        int64_t offset = self->offset + (k < 0 ? k + a.n : k) * (self->ndim ? self->strides[d] : 0);
+        fl_tensor *slice = tensor_alias(self, ndim, sizes, strides, offset);
+        status = slice ? tensor_fill(slice, number) : -1;
+        tensor_release(slice);
+    }
+    tensor_release(which);
+    return status;
+}
+
+int index_add_compose(fl_tensor *self, int64_t dim, fl_tensor *index, fl_tensor *source, fl_value alpha, fl_tensor **y)
+{
+    *y = fl_index_add_(fl_clone(self, -1), dim, index, source, alpha);
+    return *y ? 0 : -1;
+}
+
+int index_copy_compose(fl_tensor *self, int64_t dim, fl_tensor *index, fl_tensor *source, fl_tensor **y)
+{
+    *y = fl_index_copy_(fl_clone(self, -1), dim, index, source);
+    return *y ? 0 : -1;
+}
+
+int index_fill_compose(fl_tensor *self, int64_t dim, fl_tensor *index, fl_value value, fl_tensor **y)
+{
+    fl_tensor *copy = fl_clone(self, -1);
+    *y = value.tag == FL_TENSOR ? fl_index_fill_(copy, dim, index, value.as.tensor)
+                                : fl_index_fill__scalar(copy, dim, index, value);
+    return *y ? 0 : -1;
+}
+
+int index_select_scaled_compose(fl_tensor *self, int64_t dim, fl_tensor *index, fl_value alpha, fl_ints size, fl_tensor **y)
+{
+    *y = fl_reshape(fl_mul_scalar(fl_index_select(self, dim, index), alpha), size);
+    return *y ? 0 : -1;
+}
+
+/* ---- gather and scatter ------------------------------------------------------------------------------------- */
+
+/* index must fit in `t` but along d; with `source`, in source too. */
+static int check_index(const fl_tensor *t, const fl_tensor *index, int d, const fl_tensor *source, const char *what)
+{
+    char a[128], b[128];
+    if (index->dtype != FL_INT64 && index->dtype != FL_INT32)
+        return error_set(FL_RUNTIME_ERROR, "%s(): Expected dtype int32/int64 for index", what);
+    int ndim = t->ndim ? t->ndim : 1, own = index->ndim ? index->ndim : 1;
+    if (ndim != own && index->numel)
+        return error_set(FL_RUNTIME_ERROR, "Index tensor must have the same number of dimensions as %s tensor",
+                         source ? "self" : "input");
+    for (int k = 0; k < index->ndim && t->ndim && index->numel; k++)
+        if (k != d && index->sizes[k] > t->sizes[k])
+            return error_set(FL_RUNTIME_ERROR, "Size does not match at dimension %d expected index %s to be no larger than self "
+                                               "%s apart from dimension %d", k,
+                             shape_text(a, sizeof a, index->ndim, index->sizes),
+                             shape_text(b, sizeof b, t->ndim, t->sizes), d);
+    if (!source || index->numel == 0)
+        return 0;
+    if ((source->ndim ? source->ndim : 1) != own)
+        return error_set(FL_RUNTIME_ERROR, "Index tensor must have the same number of dimensions as src tensor");
+    for (int k = 0; k < index->ndim && source->ndim; k++)
+        if (index->sizes[k] > source->sizes[k])
+            return error_set(FL_RUNTIME_ERROR, "Expected index %s to be no larger than self %s apart from dimension %d and to be "
+                                               "no larger size than src %s", shape_text(a, sizeof a, index->ndim, index->sizes),
+                             "", d, shape_text(b, sizeof b, source->ndim, source->sizes));
+    if (source->dtype != t->dtype)
+        return error_set(FL_RUNTIME_ERROR, "%s(): Expected self.dtype to be equal to src.dtype", what);
+    return 0;
+}
+
+/* Walks every element of index (contiguous int64) with the byte address in `t` that it names along d, and the one at its own
+ * position in `other`. */
+struct walk {
+    const fl_tensor *t, *index, *other;
+    int d;
+    int64_t at[TENSOR_MAX_DIMS], i;
+    char *named, *own;
+};
+
+static int64_t stride_of(const fl_tensor *t, int d)
+{
+    return t && t->ndim ? t->strides[d] * (int64_t)dtype_size(t->dtype) : 0;
+}
+
+/* The next element; 0 at the end, -1 with IndexError. */
+static int walk_next(struct walk *w)
+{
+    if (w->i == w->index->numel)
+        return 0;
+    int64_t size = w->t->ndim ? w->t->sizes[w->d] : 1, k = ((const int64_t *)w->index->data)[w->i];
+    if (k < 0 || k >= size)
+        return error_set(FL_INDEX_ERROR, "index %lld is out of bounds for dimension %d with size %lld", (long long)k, w->d,
+                         (long long)size);
+    w->named = (char *)w->t->data + k * stride_of(w->t, w->d);
+    w->own = w->other ? (char *)w->other->data : NULL;
+    for (int e = 0; e < w->index->ndim; e++) {
+        if (e != w->d)
+            w->named += w->at[e] * stride_of(w->t, e);
+        if (w->other)
+            w->own += w->at[e] * stride_of(w->other, e);
+    }
+    w->i++;
+    for (int e = w->index->ndim - 1; e >= 0 && ++w->at[e] == w->index->sizes[e]; e--)
+        w->at[e] = 0;
+    return 1;
+}
+
+int gather_shape(fl_tensor *self, int64_t dim, fl_tensor *index, bool sparse_grad, struct op_shape *y)
+{
+    (void)sparse_grad;
+    int d = shape_wrap_dim(dim, self->ndim);
+    if (d < 0 || check_index(self, index, d, NULL, "gather"))
+        return -1;
+    op_shape_like(y, index);
+    return 0;
+}
+
+int gather_cpu(fl_tensor *self, int64_t dim, fl_tensor *index, bool sparse_grad, fl_tensor *y)
+{
+    (void)sparse_grad;
+    fl_tensor *which = tensor_as(index, FL_INT64);
+    if (!which)
+        return -1;
+    struct walk w = {.t = self, .index = which, .other = y, .d = shape_wrap_dim(dim, self->ndim)};
+    size_t bytes = dtype_size(self->dtype);
+    int more;
+    while ((more = walk_next(&w)) > 0)
+        index_move(w.own, w.named, bytes);
+    tensor_release(which);
+    return more;
+}
+
+/* source NULL: every element named receives `number` (one element of self's dtype). */
+static int scatter_into(enum how how, fl_tensor *self, int64_t dim, fl_tensor *index, const fl_tensor *source,
+                        const void *number, const char *what)
+{
+    int d = shape_wrap_dim(dim, self->ndim);
+    if (d < 0 || check_index(self, index, d, source, what))
+        return -1;
+    fl_tensor *which = tensor_as(index, FL_INT64);
+    if (!which)
+        return -1;
+    struct walk check = {.t = self, .index = which, .d = d}, w = {.t = self, .index = which, .other = source, .d = d};
+    int more;
+    while ((more = walk_next(&check)) > 0) /* all or nothing: refuse before the first write */
+        ;
+    while (more == 0 && walk_next(&w) > 0)
+        combine(how, self->dtype, 1, w.named, source ? w.own : number);
+    tensor_release(which);
+    return more;
+}
+
+int scatter__cpu(fl_tensor *self, int64_t dim, fl_tensor *index, fl_tensor *src)
+{
+    return scatter_into(COPY, self, dim, index, src, NULL, "scatter");
+}
+
+int scatter_add__cpu(fl_tensor *self, int64_t dim, fl_tensor *index, fl_tensor *src)
+{
+    return scatter_into(ADD, self, dim, index, src, NULL, "scatter_add");
+}
+
+int scatter_value__cpu(fl_tensor *self, int64_t dim, fl_tensor *index, fl_value value)
+{
+    fl_tensor *one = tensor_from_number(value, self->dtype);
+    int status = one ? scatter_into(COPY, self, dim, index, NULL, one->data, "scatter") : -1;
+    tensor_release(one);
+    return status;
+}
+
+int scatter_reduce_named__cpu(fl_tensor *self, int64_t dim, fl_tensor *index, fl_tensor *src, const char *reduce)
+{
+    bool add = strcmp(reduce, "add") == 0;
+    if (!add && strcmp(reduce, "multiply") != 0)
+        return error_set(FL_RUNTIME_ERROR, "reduce argument must be either add or multiply.");
+    return scatter_into(add ? ADD : MULTIPLY, self, dim, index, src, NULL, "scatter");
+}
+
+int scatter_compose(fl_tensor *self, int64_t dim, fl_tensor *index, fl_tensor *src, fl_tensor **y)
+{
+    *y = fl_scatter_(fl_clone(self, -1), dim, index, src);
+    return *y ? 0 : -1;
+}
+
+int scatter_value_compose(fl_tensor *self, int64_t dim, fl_tensor *index, fl_value value, fl_tensor **y)
+{
+    *y = fl_scatter__value(fl_clone(self, -1), dim, index, value);
+    return *y ? 0 : -1;
+}
+
+int scatter_reduce_named_compose(fl_tensor *self, int64_t dim, fl_tensor *index, fl_tensor *src, const char *reduce,
+                                 fl_tensor **y)
+{
+    *y = fl_scatter__reduce(fl_clone(self, -1), dim, index, src, reduce);
+    return *y ? 0 : -1;
+}
+
+int scatter_add_compose(fl_tensor *self, int64_t dim, fl_tensor *index, fl_tensor *src, fl_tensor **y)
+{
+    *y = fl_scatter_add_(fl_clone(self, -1), dim, index, src);
+    return *y ? 0 : -1;
+}
+
+int gather_into_compose(fl_tensor *self, int64_t dim, fl_tensor *index, fl_ints size, fl_tensor **y)
+{
+    fl_tensor *picked = fl_gather(self, dim, index, false);
+    fl_ints sizes = {index->sizes, index->ndim};
+    bool same = size.count == index->ndim && memcmp(size.data, index->sizes, sizeof(int64_t) * (size_t)size.count) == 0;
+    if (same || !picked) {
+        *y = picked;
+        return *y ? 0 : -1;
+    }
+    int64_t strides[TENSOR_MAX_DIMS], zero = 0;
+    shape_contiguous_strides((int)size.count, size.data, strides);
+    *y = fl__as_strided_backward(picked, size, (fl_ints){strides, size.count}, 0, sizes,
+                                 (fl_ints){strides, size.count}, &zero);
+    return *y ? 0 : -1;
+}
+
+int take_compose(fl_tensor *self, fl_tensor *index, fl_tensor **y)
+{
+    if (index->dtype != FL_INT64)
+        return error_set(FL_INDEX_ERROR, "take(): Expected a long tensor for index, but got %s", dtype_title(index->dtype));
+    if (self->numel == 0 && index->numel)
+        return error_set(FL_INDEX_ERROR, "take(): tried to take from an empty tensor");
+    fl_tensor *row = fl_reshape(self, (fl_ints){(int64_t[]){-1}, 1});
+    *y = row ? fl_index(row, (fl_tensors){&index, 1}) : NULL;
+    return *y ? 0 : -1;
+}
+
+int take_along_dim_compose(fl_tensor *self, fl_tensor *indices, const int64_t *dim, fl_tensor **y)
+{
+    if (indices->dtype != FL_INT64)
+        return error_set(FL_RUNTIME_ERROR, "torch.take_along_dim(): dtype of indices should be Long but got %s",
+                         dtype_title(indices->dtype));
+    if (!dim) {
+        *y = fl_gather(fl_flatten(self, 0, -1), 0, fl_flatten(indices, 0, -1), false);
+        return *y ? 0 : -1;
+    }
+    if (self->ndim != indices->ndim)
+        return error_set(FL_RUNTIME_ERROR, "torch.take_along_dim(): input and indices should have the same number of dimensions, "
+                                           "but got %d dimensions for input, and %d dimensions for indices", self->ndim,
+                         indices->ndim);
+    int d = shape_wrap_dim(*dim, self->ndim);
+    if (d < 0)
+        return -1;
+    int64_t from[TENSOR_MAX_DIMS], which[TENSOR_MAX_DIMS];
+    for (int k = 0; k < self->ndim; k++) {
+        int64_t a = self->sizes[k], b = indices->sizes[k], both = a == 1 ? b : a;
+        from[k] = k == d ? a : both, which[k] = k == d ? b : both;
+    }
+    *y = fl_gather(fl_expand(self, (fl_ints){from, self->ndim}, false), d,
+                   fl_expand(indices, (fl_ints){which, self->ndim}, false), false);
+    return *y ? 0 : -1;
+}
