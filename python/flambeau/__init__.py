@@ -1,30 +1,33 @@
 """Flambeau: PyTorch's programming model as a small C library.
 
-What computes is in the extension `flambeau._C`, whose operators and types this module re-exports under PyTorch's names.
-What only composes (nn, optim, utils.data, ...) is imported when it is first touched, so that `import flambeau` costs a few
-milliseconds.
+What computes is in the extension `flambeau._C`, whose operators and types this module re-exports
+under PyTorch's names. What only composes (nn, optim, utils.data, ...) is imported when it is first
+touched, so that `import flambeau` costs a few milliseconds.
 """
+
+import builtins as _builtins
 import math as _math
 
 from flambeau import _C
-from flambeau._C import *  # noqa: F403  the operators, Tensor, Size, device, dtype, Generator and the dtypes
+from flambeau._C import *  # noqa: F403  operators, Tensor, Size, device, Generator, the dtypes
 from flambeau.version import __version__
 
-# Builtins that the dtype names below hide.
-_bool, _float, _int = (__builtins__[name] if isinstance(__builtins__, dict) else getattr(__builtins__, name)
-                       for name in ("bool", "float", "int"))
-
-_MODULES = frozenset((
-    "_tensor_str", "autograd", "backends", "compat", "cuda", "datasets", "functional", "nn", "optim",
-    "random", "serialization", "testing", "types", "utils", "version"))
+_MODULES = frozenset(
+    "_tensor_str autograd backends compat cuda datasets linalg nn optim random serialization "
+    "special testing types utils version".split()
+)
 
 # name -> the module that has it
 _HOMES = {
     **dict.fromkeys(("set_printoptions", "get_printoptions", "printoptions"), "_tensor_str"),
     **dict.fromkeys(("save", "load"), "serialization"),
-    **dict.fromkeys(("manual_seed", "seed", "initial_seed", "get_rng_state", "set_rng_state", "fork_rng"),
-                    "random"),
-    **dict.fromkeys(("no_grad", "enable_grad", "set_grad_enabled", "inference_mode"), "autograd.grad_mode"),
+    **dict.fromkeys(
+        ("manual_seed", "seed", "initial_seed", "get_rng_state", "set_rng_state", "fork_rng"),
+        "random",
+    ),
+    **dict.fromkeys(
+        ("no_grad", "enable_grad", "set_grad_enabled", "inference_mode"), "autograd.grad_mode"
+    ),
     **dict.fromkeys(("finfo", "iinfo"), "_typeinfo"),
 }
 
@@ -83,7 +86,8 @@ def typename(obj):
 
 
 def compile(model=None, **options):
-    """Returns the model or function as it is: every call already runs at full speed (source: torch.compile)."""
+    """Returns the model or function as it is: every call already runs at full speed (source:
+    torch.compile)."""
     if model is None:
         return lambda model: model
     return model
@@ -94,18 +98,21 @@ _matmul_precision = "highest"
 
 
 def use_deterministic_algorithms(mode, *, warn_only=False):
-    """Accepted: every algorithm of Flambeau is deterministic (source: torch.use_deterministic_algorithms)."""
+    """Accepted: every algorithm of Flambeau is deterministic (source:
+    torch.use_deterministic_algorithms)."""
     global _deterministic
-    _deterministic = _bool(mode)
+    _deterministic = _builtins.bool(mode)
 
 
 def are_deterministic_algorithms_enabled():
-    """What use_deterministic_algorithms was last given (source: torch.are_deterministic_algorithms_enabled)."""
+    """What use_deterministic_algorithms was last given (source:
+    torch.are_deterministic_algorithms_enabled)."""
     return _deterministic
 
 
 def set_float32_matmul_precision(precision):
-    """Accepted: products of float32 are always computed in float32 (source: torch.set_float32_matmul_precision)."""
+    """Accepted: products of float32 are always computed in float32 (source:
+    torch.set_float32_matmul_precision)."""
     global _matmul_precision
     if precision not in ("highest", "high", "medium"):
         raise RuntimeError(f"{precision} is not one of 'highest', 'high', or 'medium'")
@@ -113,14 +120,19 @@ def set_float32_matmul_precision(precision):
 
 
 def get_float32_matmul_precision():
-    """What set_float32_matmul_precision was last given (source: torch.get_float32_matmul_precision)."""
+    """What set_float32_matmul_precision was last given (source:
+    torch.get_float32_matmul_precision)."""
     return _matmul_precision
 
 
 def set_default_tensor_type(kind):
     """Sets the default dtype from a tensor type's name (source: torch.set_default_tensor_type)."""
-    names = {"torch.FloatTensor": _C.float32, "torch.DoubleTensor": _C.float64,
-             "torch.HalfTensor": _C.float16, "torch.BFloat16Tensor": _C.bfloat16}
+    names = {
+        "torch.FloatTensor": _C.float32,
+        "torch.DoubleTensor": _C.float64,
+        "torch.HalfTensor": _C.float16,
+        "torch.BFloat16Tensor": _C.bfloat16,
+    }
     if kind not in names:
         raise TypeError(f"only floating-point types are supported as the default type, got {kind}")
     _C.set_default_dtype(names[kind])

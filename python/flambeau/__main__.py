@@ -1,4 +1,5 @@
 """`python -m flambeau FILE`: runs a PyTorch program on Flambeau."""
+
 import sys
 
 from flambeau.compat.run import main

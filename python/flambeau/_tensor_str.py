@@ -1,17 +1,16 @@
-"""Text of tensors, in PyTorch's exact formatting (source: torch._tensor_str, torch.set_printoptions).
+"""Text of tensors, in PyTorch's exact formatting (source: torch._tensor_str,
+torch.set_printoptions).
 
-A tensor is turned into nested lists of Python numbers first, shortened to its edges where it is summarised; everything
-after that works on lists, so that a repr costs a handful of tensor operations whatever the shape. The numbers decide one
-format for all of them: integers with a point, fixed or scientific, and a common width.
+A tensor is turned into nested lists of Python numbers first, shortened to its edges where it is
+summarised; everything after that works on lists, so that a repr costs a handful of tensor
+operations whatever the shape. The numbers decide one format for all of them: integers with a point,
+fixed or scientific, and a common width.
 """
+
 from flambeau import _C
 
 _INF = float("inf")
-_PROFILES = {
-    "default": (4, 1000, 3, 80),
-    "short": (2, 1000, 2, 80),
-    "full": (4, _INF, 3, 80),
-}
+_PROFILES = {"default": (4, 1000, 3, 80), "short": (2, 1000, 2, 80), "full": (4, _INF, 3, 80)}
 
 
 class _Options:
@@ -27,14 +26,15 @@ class _Options:
 PRINT_OPTS = _Options()
 
 
-def set_printoptions(precision=None, threshold=None, edgeitems=None, linewidth=None, profile=None,
-                     sci_mode=None):
+def set_printoptions(
+    precision=None, threshold=None, edgeitems=None, linewidth=None, profile=None, sci_mode=None
+):
     """Sets how tensors are printed (source: torch.set_printoptions).
 
-    precision: digits after the point (4); threshold: number of elements from which a tensor is summarised (1000);
-    edgeitems: items shown at each end of a summarised dimension (3); linewidth: characters a line (80);
-    profile: "default", "short" or "full", overridden by the others; sci_mode: True or False forces or forbids scientific
-    notation, None lets the values decide.
+    precision: digits after the point (4); threshold: number of elements from which a tensor is
+    summarised (1000); edgeitems: items shown at each end of a summarised dimension (3); linewidth:
+    characters a line (80); profile: "default", "short" or "full", overridden by the others;
+    sci_mode: True or False forces or forbids scientific notation, None lets the values decide.
     """
     opts = PRINT_OPTS
     if profile in _PROFILES:
@@ -51,12 +51,14 @@ def set_printoptions(precision=None, threshold=None, edgeitems=None, linewidth=N
 
 
 def get_printoptions():
-    """The options in force, as a dictionary that set_printoptions takes (source: torch.get_printoptions)."""
+    """The options in force, as a dictionary that set_printoptions takes (source:
+    torch.get_printoptions)."""
     return {name: getattr(PRINT_OPTS, name) for name in _Options.__slots__}
 
 
 class printoptions:
-    """A context that sets print options and restores them on leaving (source: torch.printoptions)."""
+    """A context that sets print options and restores them on leaving (source:
+    torch.printoptions)."""
 
     def __init__(self, **options):
         self._options = options
@@ -77,14 +79,15 @@ _DOTS = _Ellipsis()
 
 
 def _edges(t):
-    """The nested list of a summarised tensor: each dimension longer than both edges keeps its edges and _DOTS."""
+    """The nested list of a summarised tensor: each dimension longer than both edges keeps its edges
+    and _DOTS."""
     edge = PRINT_OPTS.edgeitems
     size = t.shape[0]
     cut = size > 2 * edge
     if t.dim() == 1:
         if not cut:
             return t.tolist()
-        return t[:edge].tolist() + [_DOTS] + t[size - edge:].tolist()
+        return t[:edge].tolist() + [_DOTS] + t[size - edge :].tolist()
     if not cut:
         return [_edges(t[i]) for i in range(size)]
     head = [_edges(t[i]) for i in range(edge)]
@@ -100,7 +103,8 @@ def _flatten(data, depth):
 
 
 def _choose(values, floating):
-    """The function that turns one of these numbers into text of the common width, and that width."""
+    """The function that turns one of these numbers into text of the common width, and that
+    width."""
     width = 1
     if not floating:
         for value in values:
@@ -127,9 +131,10 @@ def _choose(values, floating):
 
         def whole(value):
             text = f"{value:.0f}"
-            if value - value == 0:      # neither infinite nor NaN
+            if value - value == 0:  # neither infinite nor NaN
                 text += "."
             return text.rjust(width)
+
         return whole, width
     for value in finite:
         width = max(width, len(f"{value:.{precision}f}"))
@@ -143,10 +148,12 @@ def _join(data, depth, indent, form, per_line_width):
             return "..."
         texts = [" ..." if item is _DOTS else form(item) for item in data]
         per_line = max(1, (PRINT_OPTS.linewidth - indent) // per_line_width)
-        lines = [", ".join(texts[i:i + per_line]) for i in range(0, len(texts), per_line)]
+        lines = [", ".join(texts[i : i + per_line]) for i in range(0, len(texts), per_line)]
         return "[" + (",\n" + " " * (indent + 1)).join(lines) + "]"
-    parts = ["..." if part is _DOTS else _join(part, depth - 1, indent + 1, form, per_line_width)
-             for part in data]
+    parts = [
+        "..." if part is _DOTS else _join(part, depth - 1, indent + 1, form, per_line_width)
+        for part in data
+    ]
     return "[" + ("," + "\n" * (depth - 1) + " " * (indent + 1)).join(parts) + "]"
 
 

@@ -1,7 +1,9 @@
 """Limits of the dtypes (source: torch.finfo, torch.iinfo)."""
+
 from flambeau import _C
 
-# name: bits, digits of the significand after the point, smallest exponent of a normal number, largest exponent, resolution
+# name: bits, digits of the significand after the point, smallest exponent of a normal number,
+# largest exponent, resolution
 _FLOATS = {
     "float16": (16, 10, -14, 15, 1e-3),
     "bfloat16": (16, 7, -126, 127, 1e-2),
@@ -10,7 +12,13 @@ _FLOATS = {
     "complex64": (32, 23, -126, 127, 1e-6),
     "complex128": (64, 52, -1022, 1023, 1e-15),
 }
-_INTEGERS = {"uint8": (8, False), "int8": (8, True), "int16": (16, True), "int32": (32, True), "int64": (64, True)}
+_INTEGERS = {
+    "uint8": (8, False),
+    "int8": (8, True),
+    "int16": (16, True),
+    "int32": (32, True),
+    "int64": (64, True),
+}
 
 
 def _name(dtype):
@@ -23,17 +31,22 @@ class finfo:
     def __init__(self, dtype=None):
         self.dtype = _name(_C.get_default_dtype() if dtype is None else dtype)
         if self.dtype not in _FLOATS:
-            raise TypeError(f"torch.finfo() requires a floating point input type. Use torch.iinfo to handle "
-                            f"'torch.{self.dtype}'")
+            raise TypeError(
+                "torch.finfo() requires a floating point input type. Use torch.iinfo "
+                f"to handle 'torch.{self.dtype}'"
+            )
         self.bits, digits, low, high, self.resolution = _FLOATS[self.dtype]
-        self.eps = 2.0 ** -digits
-        self.max = (2.0 - self.eps) * 2.0 ** high
+        self.eps = 2.0**-digits
+        self.max = (2.0 - self.eps) * 2.0**high
         self.min = -self.max
-        self.tiny = self.smallest_normal = 2.0 ** low
+        self.tiny = self.smallest_normal = 2.0**low
 
     def __repr__(self):
-        return (f"finfo(resolution={self.resolution:g}, min={self.min:g}, max={self.max:g}, eps={self.eps:g}, "
-                f"smallest_normal={self.tiny:g}, tiny={self.tiny:g}, dtype={self.dtype})")
+        return (
+            f"finfo(resolution={self.resolution:g}, min={self.min:g}, max={self.max:g}, "
+            f"eps={self.eps:g}, smallest_normal={self.tiny:g}, tiny={self.tiny:g}, "
+            f"dtype={self.dtype})"
+        )
 
     def __eq__(self, other):
         return isinstance(other, finfo) and self.dtype == other.dtype
@@ -47,11 +60,13 @@ class iinfo:
     def __init__(self, dtype):
         self.dtype = _name(dtype)
         if self.dtype not in _INTEGERS:
-            raise TypeError(f"torch.iinfo() requires an integer input type. Use torch.finfo to handle "
-                            f"'torch.{self.dtype}'")
+            raise TypeError(
+                "torch.iinfo() requires an integer input type. Use torch.finfo to "
+                f"handle 'torch.{self.dtype}'"
+            )
         self.bits, signed = _INTEGERS[self.dtype]
         self.max = 2 ** (self.bits - signed) - 1
-        self.min = -2 ** (self.bits - 1) if signed else 0
+        self.min = -(2 ** (self.bits - 1)) if signed else 0
 
     def __repr__(self):
         return f"iinfo(min={self.min:g}, max={self.max:g}, dtype={self.dtype})"

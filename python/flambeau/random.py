@@ -1,16 +1,19 @@
 """The generator that operators use when none is given (source: torch.random)."""
+
 from flambeau import _C
 
 default_generator = _C.default_generator
 
 
 def manual_seed(seed):
-    """Seeds the default generator and returns it (source: torch.manual_seed). Negative seeds wrap at 2^64."""
+    """Seeds the default generator and returns it (source: torch.manual_seed). Negative seeds wrap
+    at 2^64."""
     return default_generator.manual_seed(int(seed))
 
 
 def seed():
-    """Seeds the default generator from the system's randomness and returns the seed (source: torch.seed)."""
+    """Seeds the default generator from the system's randomness and returns the seed (source:
+    torch.seed)."""
     return default_generator.seed()
 
 
@@ -30,7 +33,8 @@ def set_rng_state(new_state):
 
 
 class fork_rng:
-    """A context that leaves the default generator as it found it (source: torch.random.fork_rng)."""
+    """A context that leaves the default generator as it found it (source:
+    torch.random.fork_rng)."""
 
     def __init__(self, devices=None, enabled=True, device_type=None):
         self._enabled = enabled

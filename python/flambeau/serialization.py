@@ -1,34 +1,44 @@
 """Saving and loading (source: torch.save, torch.load), as safetensors files.
 
-A file holds tensors by name. A flat dict of tensors with str keys, what state_dict() gives, is just that, and any program
-that reads safetensors can read it. Anything else (a checkpoint with numbers, nested dicts and lists, an optimizer's state,
-a single tensor) also carries its structure, as JSON in the file's metadata under "flambeau": a tensor stands there as
-{"tensor": its name}, and dict, list, tuple and so on as {"dict": [[key, value], ...]}, {"list": [...]}, ...
+A file holds tensors by name. A flat dict of tensors with str keys, what state_dict() gives, is just
+that, and any program that reads safetensors can read it. Anything else (a checkpoint with numbers,
+nested dicts and lists, an optimizer's state, a single tensor) also carries its structure, as JSON
+in the file's metadata under "flambeau": a tensor stands there as {"tensor": its name}, and dict,
+list, tuple and so on as {"dict": [[key, value], ...]}, {"list": [...]}, ...
 """
+
 import os
 
 from flambeau import _C
 
 _STRUCTURE = "flambeau"
-_CONVERT = ("Hint: convert the file once where PyTorch is installed: python -c \"import torch, safetensors.torch as s; "
-            "s.save_file({k: v.contiguous().clone() for k, v in torch.load('model.pt', map_location='cpu').items()}, "
-            "'model.safetensors')\" and load model.safetensors.")
+_CONVERT = (
+    "Hint: convert the file once, where PyTorch and safetensors are installed: "
+    "safetensors.torch.save_file(torch.load('model.pt', map_location='cpu'), 'model.safetensors') "
+    "for a state dict; then load model.safetensors."
+)
 
 
 def save(obj, f, pickle_module=None, pickle_protocol=None, _use_new_zipfile_serialization=True):
-    """Writes tensors, and dicts, lists, tuples, numbers, texts and None around them, to f: a path, or a file opened for
-    writing bytes (source: torch.save).
+    """Writes tensors, and dicts, lists, tuples, numbers, texts and None around them, to f: a path,
+    or a file opened for writing bytes (source: torch.save).
 
-    A path's file is replaced only when all is written. One tensor in two places is written once and is one tensor again when
-    loaded. TypeError for objects of other kinds: save a module's state_dict().
+    A path's file is replaced only when all is written. One tensor in two places is written once and
+    is one tensor again when loaded. TypeError for objects of other kinds: save a module's
+    state_dict().
     """
     writer = _Writer()
     if _is_flat(obj):
         names, tensors, metadata = list(obj), list(obj.values()), {"format": "pt"}
     else:
         import json
+
         structure = json.dumps(writer.describe(obj, ""), separators=(",", ":"))
-        names, tensors, metadata = writer.names, writer.tensors, {"format": "pt", _STRUCTURE: structure}
+        names, tensors, metadata = (
+            writer.names,
+            writer.tensors,
+            {"format": "pt", _STRUCTURE: structure},
+        )
     tensors = [t.detach() for t in tensors]
     if hasattr(f, "write"):
         f.write(_C._safetensors_dumps(names, tensors, metadata))
@@ -36,12 +46,15 @@ def save(obj, f, pickle_module=None, pickle_protocol=None, _use_new_zipfile_seri
         _C._safetensors_save(f, names, tensors, metadata)
 
 
-def load(f, map_location=None, pickle_module=None, *, weights_only=None, mmap=None, **pickle_load_args):
-    """Reads what save wrote, or any safetensors file, from a path or a file opened for reading bytes (source: torch.load).
+def load(
+    f, map_location=None, pickle_module=None, *, weights_only=None, mmap=None, **pickle_load_args
+):
+    """Reads what save wrote, or any safetensors file, from a path or a file opened for reading
+    bytes (source: torch.load).
 
-    map_location: a device, a dict or a function of devices, as in PyTorch. Nothing in a file is ever executed, so
-    weights_only changes nothing. FileNotFoundError when there is no such file; RuntimeError, which says what is wrong, for
-    a damaged file and for PyTorch's own .pt format.
+    map_location: a device, a dict or a function of devices, as in PyTorch. Nothing in a file is
+    ever executed, so weights_only changes nothing. FileNotFoundError when there is no such file;
+    RuntimeError, which says what is wrong, for a damaged file and for PyTorch's own .pt format.
     """
     if hasattr(f, "read"):
         content = f.read()
@@ -58,24 +71,32 @@ def load(f, map_location=None, pickle_module=None, *, weights_only=None, mmap=No
     if structure is None:
         return found
     import json
+
     try:
         return _rebuild(json.loads(structure), found)
     except (KeyError, TypeError, ValueError, RecursionError) as error:
-        raise RuntimeError(f"safetensors: the structure in the file's metadata is damaged: {error}") from None
+        raise RuntimeError(
+            f"safetensors: the structure in the file's metadata is damaged: {error}"
+        ) from None
 
 
 def _refuse_pickle(start, what):
     """RuntimeError for the two formats of PyTorch's own files."""
     if start == b"PK\x03\x04" or start[:1] == b"\x80":
         kind = "zip archive" if start[:1] == b"P" else "pickle"
-        raise RuntimeError(f"{what} is a PyTorch file (a {kind}); Flambeau reads safetensors files.\n{_CONVERT}")
+        raise RuntimeError(
+            f"{what} is a PyTorch file (a {kind}); Flambeau reads safetensors "
+            f"files.\n{_CONVERT}"
+        )
 
 
 def _is_flat(obj):
     """Whether obj is a dict of tensors with str keys, without a tensor in two places."""
-    return (isinstance(obj, dict) and all(isinstance(key, str) and isinstance(value, _C.Tensor)
-                                          for key, value in obj.items())
-            and len({id(value) for value in obj.values()}) == len(obj))
+    return (
+        isinstance(obj, dict)
+        and all(isinstance(key, str) and isinstance(value, _C.Tensor) for key, value in obj.items())
+        and len({id(value) for value in obj.values()}) == len(obj)
+    )
 
 
 class _Writer:
@@ -95,11 +116,20 @@ class _Writer:
         if isinstance(obj, _C.Size):
             return {"size": list(obj)}
         if isinstance(obj, dict):
-            return {"dict": [[self._key(key), self.describe(value, f"{path}.{key}" if path else str(key))]
-                             for key, value in obj.items()]}
+            return {
+                "dict": [
+                    [self._key(key), self.describe(value, f"{path}.{key}" if path else str(key))]
+                    for key, value in obj.items()
+                ]
+            }
         if isinstance(obj, (list, tuple, set)):
             kind = "list" if isinstance(obj, list) else "tuple" if isinstance(obj, tuple) else "set"
-            return {kind: [self.describe(item, f"{path}.{i}" if path else str(i)) for i, item in enumerate(obj)]}
+            return {
+                kind: [
+                    self.describe(item, f"{path}.{i}" if path else str(i))
+                    for i, item in enumerate(obj)
+                ]
+            }
         if isinstance(obj, bytes):
             return {"bytes": obj.hex()}
         if isinstance(obj, _C.dtype):
@@ -108,15 +138,19 @@ class _Writer:
             return obj.item()
         where = f" (at '{path}')" if path else ""
         hint = "save its state_dict()" if hasattr(obj, "state_dict") else "save what it holds"
-        raise TypeError(f"save() takes tensors, numbers, texts, and dicts, lists and tuples of them, but got "
-                        f"{type(obj).__name__}{where}.\nHint: {hint}.")
+        raise TypeError(
+            "save() takes tensors, numbers, texts, and dicts, lists and tuples of "
+            f"them, but got {type(obj).__name__}{where}.\nHint: {hint}."
+        )
 
     def _key(self, key):
         if isinstance(key, (str, bool, int, float)) or key is None:
             return key
         if isinstance(key, tuple):
             return {"tuple": [self._key(item) for item in key]}
-        raise TypeError(f"save() takes dict keys that are texts or numbers, but got {type(key).__name__}")
+        raise TypeError(
+            f"save() takes dict keys that are texts or numbers, but got {type(key).__name__}"
+        )
 
     def _name(self, tensor, path):
         name = self._known.get(id(tensor))
@@ -135,7 +169,7 @@ def _rebuild(part, tensors):
     """The object that a description stands for."""
     if not isinstance(part, dict):
         return part
-    (kind, content), = part.items()
+    ((kind, content),) = part.items()
     if kind == "tensor":
         return tensors[content]
     if kind == "dict":
@@ -149,7 +183,9 @@ def _rebuild(part, tensors):
         if not isinstance(dtype, _C.dtype):
             raise ValueError(f"no dtype {content}")
         return dtype
-    return {"list": list, "tuple": tuple, "set": set}[kind](_rebuild(item, tensors) for item in content)
+    return {"list": list, "tuple": tuple, "set": set}[kind](
+        _rebuild(item, tensors) for item in content
+    )
 
 
 def _mapped(tensor, where):

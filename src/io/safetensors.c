@@ -1,9 +1,10 @@
 /* Reading safetensors: a strict parser of the header, and files.
  *
- * The header's grammar is fixed (an object of objects whose fields are known), so the parser is straight code without
- * recursion. It first parses everything, then checks the whole: names by sorting them, the data section by walking the
- * tensors in the order of their offsets. All texts go decoded into one buffer as long as the header, which is enough: a
- * decoded text is no longer than its source, whose two quotes make room for the NUL.
+ * The header's grammar is fixed (an object of objects whose fields are known), so the parser is
+ * straight code without recursion. It first parses everything, then checks the whole: names by
+ * sorting them, the data section by walking the tensors in the order of their offsets. All texts go
+ * decoded into one buffer as long as the header, which is enough: a decoded text is no longer than
+ * its source, whose two quotes make room for the NUL.
  */
 #include "io/safetensors.h"
 
@@ -109,7 +110,9 @@ static int hex4(struct parser *p, unsigned *code)
         return bad(p, "a \\u escape is cut short");
     for (int i = 0; i < 4; i++) {
         unsigned c = *p->at++, lower = c | 0x20;
-        unsigned digit = c >= '0' && c <= '9' ? c - '0' : lower >= 'a' && lower <= 'f' ? lower - 'a' + 10 : 16;
+        unsigned digit = c >= '0' && c <= '9'           ? c - '0'
+                         : lower >= 'a' && lower <= 'f' ? lower - 'a' + 10
+                                                        : 16;
         if (digit == 16)
             return bad(p, "a \\u escape is not hexadecimal");
         *code = *code << 4 | digit;
@@ -200,7 +203,8 @@ static int take_number(struct parser *p, int64_t *number)
     const unsigned char *first = p->at;
     *number = 0;
     while (p->at < p->end && *p->at >= '0' && *p->at <= '9') {
-        if (__builtin_mul_overflow(*number, 10, number) || __builtin_add_overflow(*number, *p->at - '0', number))
+        if (__builtin_mul_overflow(*number, 10, number) ||
+            __builtin_add_overflow(*number, *p->at - '0', number))
             return bad(p, "a number too large");
         p->at++;
     }
@@ -255,7 +259,8 @@ static int take_field(struct parser *p, struct safetensors_entry *entry, unsigne
             return -1;
         entry->dtype = safetensors_dtype_of(name);
         if (entry->dtype < 0)
-            return error_set(FL_RUNTIME_ERROR, "safetensors: dtype '%.40s' of '%.200s' is not supported", name,
+            return error_set(FL_RUNTIME_ERROR,
+                             "safetensors: dtype '%.40s' of '%.200s' is not supported", name,
                              entry->name);
         return 0;
     }
@@ -294,7 +299,9 @@ static int take_tensor(struct parser *p, const char *name)
         return -1;
     if (seen != 7)
         return error_set(FL_RUNTIME_ERROR, "safetensors: tensor '%.200s' lacks its %s", name,
-                         !(seen & 1) ? "dtype" : !(seen & 2) ? "shape" : "data_offsets");
+                         !(seen & 1)   ? "dtype"
+                         : !(seen & 2) ? "shape"
+                                       : "data_offsets");
     struct safetensors_entry *place = list_add(&p->memory->entries);
     if (!place)
         return -1;
@@ -348,20 +355,25 @@ static int take_header(struct parser *p)
 
 static int by_name(const void *a, const void *b)
 {
-    return strcmp((*(struct safetensors_entry *const *)a)->name, (*(struct safetensors_entry *const *)b)->name);
+    return strcmp((*(struct safetensors_entry *const *)a)->name,
+                  (*(struct safetensors_entry *const *)b)->name);
 }
 
 static int by_place(const void *a, const void *b)
 {
-    const struct safetensors_entry *x = *(struct safetensors_entry *const *)a, *y = *(struct safetensors_entry *const *)b;
+    const struct safetensors_entry *x = *(struct safetensors_entry *const *)a,
+                                   *y = *(struct safetensors_entry *const *)b;
     if (x->begin != y->begin)
         return x->begin < y->begin ? -1 : 1;
-    return x->end < y->end ? -1 : x->end > y->end; /* an empty tensor before the one that begins where it stands */
+    return x->end < y->end
+               ? -1
+               : x->end > y->end; /* an empty tensor before the one that begins where it stands */
 }
 
 static int by_key(const void *a, const void *b)
 {
-    return strcmp(((const struct safetensors_pair *)a)->key, ((const struct safetensors_pair *)b)->key);
+    return strcmp(((const struct safetensors_pair *)a)->key,
+                  ((const struct safetensors_pair *)b)->key);
 }
 
 /* The sizes and offsets of one tensor agree. */
@@ -374,12 +386,14 @@ static int check_entry(const struct safetensors_entry *entry)
         overflow |= __builtin_mul_overflow(bytes, (uint64_t)entry->sizes[d], &bytes);
     }
     if (overflow && !empty)
-        return error_set(FL_RUNTIME_ERROR, "safetensors: the shape of '%.200s' is too large", entry->name);
+        return error_set(FL_RUNTIME_ERROR, "safetensors: the shape of '%.200s' is too large",
+                         entry->name);
     if (empty)
         bytes = 0;
     if (entry->end < entry->begin || entry->end - entry->begin != bytes)
         return error_set(FL_RUNTIME_ERROR,
-                         "safetensors: the shape of '%.200s' needs %llu bytes, but its data_offsets are [%llu, %llu]",
+                         "safetensors: the shape of '%.200s' needs %llu bytes, but its "
+                         "data_offsets are [%llu, %llu]",
                          entry->name, (unsigned long long)bytes, (unsigned long long)entry->begin,
                          (unsigned long long)entry->end);
     return 0;
@@ -402,28 +416,33 @@ static int check_whole(const struct safetensors_index *index)
         qsort(sorted, (size_t)index->count, sizeof *sorted, by_name);
     for (int64_t i = 1; i < index->count && status == 0; i++)
         if (strcmp(sorted[i - 1]->name, sorted[i]->name) == 0)
-            status = error_set(FL_RUNTIME_ERROR, "safetensors: the name '%.200s' is given twice", sorted[i]->name);
+            status = error_set(FL_RUNTIME_ERROR, "safetensors: the name '%.200s' is given twice",
+                               sorted[i]->name);
     if (status == 0)
         qsort(sorted, (size_t)index->count, sizeof *sorted, by_place);
     for (int64_t i = 0; i < index->count && status == 0; i++) {
         if (sorted[i]->begin != at)
-            status = error_set(FL_RUNTIME_ERROR, "safetensors: the data of '%.200s' begin at %llu, but %llu was expected (%s)",
-                               sorted[i]->name, (unsigned long long)sorted[i]->begin, (unsigned long long)at,
-                               sorted[i]->begin < at ? "tensors overlap" : "a gap");
+            status = error_set(
+                FL_RUNTIME_ERROR,
+                "safetensors: the data of '%.200s' begin at %llu, but %llu was expected (%s)",
+                sorted[i]->name, (unsigned long long)sorted[i]->begin, (unsigned long long)at,
+                sorted[i]->begin < at ? "tensors overlap" : "a gap");
         at = sorted[i]->end;
     }
     if (status == 0 && at != index->data_bytes)
-        status = error_set(FL_RUNTIME_ERROR,
-                           "safetensors: the tensors take %llu bytes, but %llu follow the header: the file is %s",
-                           (unsigned long long)at, (unsigned long long)index->data_bytes,
-                           at > index->data_bytes ? "cut short" : "too long");
+        status = error_set(
+            FL_RUNTIME_ERROR,
+            "safetensors: the tensors take %llu bytes, but %llu follow the header: the file is %s",
+            (unsigned long long)at, (unsigned long long)index->data_bytes,
+            at > index->data_bytes ? "cut short" : "too long");
     memory_free(sorted, room);
     if (status != 0 || index->pairs < 2)
         return status;
     qsort(index->metadata, (size_t)index->pairs, sizeof *index->metadata, by_key);
     for (int64_t i = 1; i < index->pairs; i++)
         if (strcmp(index->metadata[i - 1].key, index->metadata[i].key) == 0)
-            return error_set(FL_RUNTIME_ERROR, "safetensors: the metadata key '%.200s' is given twice",
+            return error_set(FL_RUNTIME_ERROR,
+                             "safetensors: the metadata key '%.200s' is given twice",
                              index->metadata[i].key);
     return 0;
 }
@@ -435,11 +454,19 @@ int safetensors_check_utf8(const char *text, size_t bytes)
         unsigned c = *at++;
         if (c < 0x80)
             continue;
-        int follow = c >= 0xc2 && c < 0xe0 ? 1 : c >= 0xe0 && c < 0xf0 ? 2 : c >= 0xf0 && c < 0xf5 ? 3 : 0;
+        int follow = c >= 0xc2 && c < 0xe0   ? 1
+                     : c >= 0xe0 && c < 0xf0 ? 2
+                     : c >= 0xf0 && c < 0xf5 ? 3
+                                             : 0;
         if (!follow || end - at < follow)
             return 0;
         /* No overlong form, no surrogate, nothing above U+10FFFF. */
-        unsigned low = c == 0xe0 ? 0xa0 : c == 0xf0 ? 0x90 : 0x80, high = c == 0xed ? 0x9f : c == 0xf4 ? 0x8f : 0xbf;
+        unsigned low = c == 0xe0   ? 0xa0
+                       : c == 0xf0 ? 0x90
+                                   : 0x80,
+                 high = c == 0xed   ? 0x9f
+                        : c == 0xf4 ? 0x8f
+                                    : 0xbf;
         if (at[0] < low || at[0] > high)
             return 0;
         for (int i = 1; i < follow; i++)
@@ -451,7 +478,8 @@ int safetensors_check_utf8(const char *text, size_t bytes)
 }
 
 /* Parses a header of `bytes` bytes, in front of data_bytes bytes of data. */
-static int parse_header(const char *header, size_t bytes, uint64_t data_bytes, struct safetensors_index *index)
+static int parse_header(const char *header, size_t bytes, uint64_t data_bytes,
+                        struct safetensors_index *index)
 {
     if (!safetensors_check_utf8(header, bytes))
         return error_set(FL_RUNTIME_ERROR, "safetensors: the header is not valid UTF-8");
@@ -466,7 +494,8 @@ static int parse_header(const char *header, size_t bytes, uint64_t data_bytes, s
     memory->text_bytes = bytes;
     memory->texts = memory_alloc(bytes);
     const unsigned char *start = (const unsigned char *)header;
-    struct parser p = {.start = start, .at = start, .end = start + bytes, .text = memory->texts, .memory = memory};
+    struct parser p = {
+        .start = start, .at = start, .end = start + bytes, .text = memory->texts, .memory = memory};
     if (!memory->texts || take_header(&p) != 0)
         goto fail;
     index->count = (int64_t)memory->entries.used;
@@ -477,7 +506,8 @@ static int parse_header(const char *header, size_t bytes, uint64_t data_bytes, s
     index->data_bytes = data_bytes;
     for (int64_t i = 0; i < index->count; i++) {
         size_t place = (size_t)(uintptr_t)index->entries[i].sizes;
-        index->entries[i].sizes = memory->sizes.data ? (const int64_t *)memory->sizes.data + place : NULL;
+        index->entries[i].sizes =
+            memory->sizes.data ? (const int64_t *)memory->sizes.data + place : NULL;
     }
     if (check_whole(index) == 0)
         return 0;
@@ -504,16 +534,22 @@ static int64_t header_length(const unsigned char *first, uint64_t file_bytes)
 {
     uint64_t length = 0;
     if (file_bytes < 8)
-        return error_set(FL_RUNTIME_ERROR, "safetensors: the file has %llu bytes; a header needs at least 8",
+        return error_set(FL_RUNTIME_ERROR,
+                         "safetensors: the file has %llu bytes; a header needs at least 8",
                          (unsigned long long)file_bytes);
     for (int i = 7; i >= 0; i--)
         length = length << 8 | first[i];
     if (length > MAX_HEADER)
-        return error_set(FL_RUNTIME_ERROR, "safetensors: a header of %llu bytes is beyond the limit of %d: this is not a "
-                         "safetensors file, or it is damaged", (unsigned long long)length, MAX_HEADER);
+        return error_set(
+            FL_RUNTIME_ERROR,
+            "safetensors: a header of %llu bytes is beyond the limit of %d: this is not a "
+            "safetensors file, or it is damaged",
+            (unsigned long long)length, MAX_HEADER);
     if (length > file_bytes - 8)
-        return error_set(FL_RUNTIME_ERROR, "safetensors: the header should have %llu bytes, but the file ends after %llu",
-                         (unsigned long long)length, (unsigned long long)(file_bytes - 8));
+        return error_set(
+            FL_RUNTIME_ERROR,
+            "safetensors: the header should have %llu bytes, but the file ends after %llu",
+            (unsigned long long)length, (unsigned long long)(file_bytes - 8));
     return (int64_t)length;
 }
 
@@ -523,7 +559,8 @@ int safetensors_parse(const void *file, uint64_t bytes, struct safetensors_index
     int64_t length = header_length(file, bytes);
     if (length < 0)
         return -1;
-    return parse_header((const char *)file + 8, (size_t)length, bytes - 8 - (uint64_t)length, index);
+    return parse_header((const char *)file + 8, (size_t)length, bytes - 8 - (uint64_t)length,
+                        index);
 }
 
 /* ---- files ---- */
@@ -539,7 +576,8 @@ static int read_all(int file, void *to, uint64_t bytes, uint64_t offset)
         if (got < 0)
             return error_set(FL_IO_ERROR, "safetensors: reading failed: %s", strerror(errno));
         if (got == 0)
-            return error_set(FL_RUNTIME_ERROR, "safetensors: the file ends early: it was cut while being read");
+            return error_set(FL_RUNTIME_ERROR,
+                             "safetensors: the file ends early: it was cut while being read");
         at += got;
         bytes -= (uint64_t)got;
         offset += (uint64_t)got;
@@ -552,7 +590,8 @@ int safetensors_open(const char *path, struct safetensors_index *index)
     memset(index, 0, sizeof *index);
     int file = open(path, O_RDONLY | O_CLOEXEC);
     if (file < 0)
-        return error_set(errno == ENOENT ? FL_FILE_NOT_FOUND : FL_IO_ERROR, "%s: '%s'", strerror(errno), path);
+        return error_set(errno == ENOENT ? FL_FILE_NOT_FOUND : FL_IO_ERROR, "%s: '%s'",
+                         strerror(errno), path);
     struct stat about;
     unsigned char first[8];
     char *header = NULL;
@@ -579,7 +618,8 @@ fail:
     return -1;
 }
 
-int safetensors_read(int file, const struct safetensors_index *index, const struct safetensors_entry *entry, void *to)
+int safetensors_read(int file, const struct safetensors_index *index,
+                     const struct safetensors_entry *entry, void *to)
 {
     return read_all(file, to, entry->end - entry->begin, index->data_start + entry->begin);
 }

@@ -16,9 +16,9 @@
 enum { ALIGNMENT = 64 }; /* of the data section in the file */
 
 static const char *const NAMES[FL_DTYPE_COUNT] = {
-    [FL_BOOL] = "BOOL",   [FL_UINT8] = "U8",     [FL_INT8] = "I8",       [FL_INT16] = "I16",
-    [FL_INT32] = "I32",   [FL_INT64] = "I64",    [FL_FLOAT16] = "F16",   [FL_BFLOAT16] = "BF16",
-    [FL_FLOAT32] = "F32", [FL_FLOAT64] = "F64",  [FL_COMPLEX64] = "C64", [FL_COMPLEX128] = "C128",
+    [FL_BOOL] = "BOOL",   [FL_UINT8] = "U8",    [FL_INT8] = "I8",       [FL_INT16] = "I16",
+    [FL_INT32] = "I32",   [FL_INT64] = "I64",   [FL_FLOAT16] = "F16",   [FL_BFLOAT16] = "BF16",
+    [FL_FLOAT32] = "F32", [FL_FLOAT64] = "F64", [FL_COMPLEX64] = "C64", [FL_COMPLEX128] = "C128",
 };
 
 int safetensors_dtype_of(const char *name)
@@ -78,8 +78,9 @@ static uint64_t item_bytes(const struct safetensors_item *item)
 }
 
 /* The header's JSON. begin[i] is where item i's data stand. */
-static void put_header(struct out *out, int64_t count, const struct safetensors_item *items, const uint64_t *begin,
-                       int64_t pairs, const struct safetensors_pair *metadata)
+static void put_header(struct out *out, int64_t count, const struct safetensors_item *items,
+                       const uint64_t *begin, int64_t pairs,
+                       const struct safetensors_pair *metadata)
 {
     put(out, "{");
     if (pairs > 0) {
@@ -125,7 +126,8 @@ static int check_texts(int64_t count, const char **texts, const char *what)
     qsort(texts, (size_t)count, sizeof *texts, compare_texts);
     for (int64_t i = 1; i < count; i++)
         if (strcmp(texts[i - 1], texts[i]) == 0)
-            return error_set(FL_VALUE_ERROR, "safetensors: the %s '%.200s' is given twice", what, texts[i]);
+            return error_set(FL_VALUE_ERROR, "safetensors: the %s '%.200s' is given twice", what,
+                             texts[i]);
     return 0;
 }
 
@@ -140,7 +142,8 @@ static int check_names(int64_t count, const struct safetensors_item *items, int6
     for (int64_t i = 0; i < count; i++) {
         texts[i] = items[i].name;
         if (strcmp(items[i].name, "__metadata__") == 0)
-            status = error_set(FL_VALUE_ERROR, "safetensors: a tensor cannot be named '__metadata__'");
+            status =
+                error_set(FL_VALUE_ERROR, "safetensors: a tensor cannot be named '__metadata__'");
     }
     if (status == 0)
         status = check_texts(count, texts, "name");
@@ -156,7 +159,8 @@ static int check_names(int64_t count, const struct safetensors_item *items, int6
 }
 
 /* Fills the order (larger elements first, else as given) and where each item's data begin. */
-static void lay_out(int64_t count, const struct safetensors_item *items, int64_t *order, uint64_t *begin)
+static void lay_out(int64_t count, const struct safetensors_item *items, int64_t *order,
+                    uint64_t *begin)
 {
     int64_t placed = 0;
     uint64_t at = 0;
@@ -209,7 +213,8 @@ static int write_all(int file, const void *from, uint64_t bytes)
     return 0;
 }
 
-/* Whether `path` may be replaced by renaming: it is missing, or a regular file that nothing else names. */
+/* Whether `path` may be replaced by renaming: it is missing, or a regular file that nothing else
+ * names. */
 static int replaceable(const char *path)
 {
     struct stat about;
@@ -218,19 +223,22 @@ static int replaceable(const char *path)
     return S_ISREG(about.st_mode) && about.st_nlink == 1;
 }
 
-int safetensors_write(const char *path, int64_t count, const struct safetensors_item *items, int64_t pairs,
-                      const struct safetensors_pair *metadata)
+int safetensors_write(const char *path, int64_t count, const struct safetensors_item *items,
+                      int64_t pairs, const struct safetensors_pair *metadata)
 {
-    size_t order_room = (size_t)count * sizeof(int64_t), header_bytes = 0, name_room = strlen(path) + 32;
+    size_t order_room = (size_t)count * sizeof(int64_t), header_bytes = 0,
+           name_room = strlen(path) + 32;
     int64_t *order = memory_alloc(order_room);
     char *name = memory_alloc(name_room), *header = NULL;
     int status = -1, file = -1, rename_it = replaceable(path);
-    if (!order || !name || !(header = safetensors_header(count, items, pairs, metadata, &header_bytes, order)))
+    if (!order || !name ||
+        !(header = safetensors_header(count, items, pairs, metadata, &header_bytes, order)))
         goto done;
     snprintf(name, name_room, rename_it ? "%s.%ld.tmp" : "%s", path, (long)getpid());
     file = open(name, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
     if (file < 0) {
-        error_set(errno == ENOENT ? FL_FILE_NOT_FOUND : FL_IO_ERROR, "%s: '%s'", strerror(errno), path);
+        error_set(errno == ENOENT ? FL_FILE_NOT_FOUND : FL_IO_ERROR, "%s: '%s'", strerror(errno),
+                  path);
         goto done;
     }
     status = write_all(file, header, header_bytes);

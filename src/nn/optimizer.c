@@ -34,22 +34,25 @@ static void run_chunk(void *context, int64_t chunk)
     for (int i = 0; i < 3; i++)
         state[i] = w->state[i] ? w->state[i] + skip : NULL;
     if (w->sgd)
-        kernels->sgd[kind_of(w->dtype)](w->sgd, n, w->param + skip, w->grad + skip, state[0], w->first);
+        kernels->sgd[kind_of(w->dtype)](w->sgd, n, w->param + skip, w->grad + skip, state[0],
+                                        w->first);
     else
-        kernels->adam[kind_of(w->dtype)](w->adam, n, w->param + skip, w->grad + skip, state[0], state[1],
-                                         state[2]);
+        kernels->adam[kind_of(w->dtype)](w->adam, n, w->param + skip, w->grad + skip, state[0],
+                                         state[1], state[2]);
 }
 
-void optimizer_sgd(const struct optimizer_sgd *rule, int dtype, int64_t n, void *param, const void *grad, void *buffer,
-                   bool first)
+void optimizer_sgd(const struct optimizer_sgd *rule, int dtype, int64_t n, void *param,
+                   const void *grad, void *buffer, bool first)
 {
-    struct work w = {.sgd = rule, .dtype = dtype, .first = first, .n = n, .param = param, .grad = grad};
+    struct work w = {
+        .sgd = rule, .dtype = dtype, .first = first, .n = n, .param = param, .grad = grad};
     w.state[0] = buffer;
     threads_for((n + CHUNK - 1) / CHUNK, run_chunk, &w);
 }
 
-void optimizer_adam(const struct optimizer_adam *rule, int dtype, int64_t n, double step, void *param, const void *grad,
-                    void *exp_avg, void *exp_avg_sq, void *max_exp_avg_sq)
+void optimizer_adam(const struct optimizer_adam *rule, int dtype, int64_t n, double step,
+                    void *param, const void *grad, void *exp_avg, void *exp_avg_sq,
+                    void *max_exp_avg_sq)
 {
     struct optimizer_adam_step now = {
         .rule = *rule,

@@ -1,9 +1,10 @@
 /* The steps of optimizers: one call updates a whole group of parameters.
  *
- * A step reads the group's dict and the optimizer's state dict as they are now, so both may be changed from Python between
- * steps. It first gathers all tensors and checks them; only when every parameter of the group can be updated here does
- * it write anything. Otherwise it returns False, and Python goes on in terms of operators: options that are recorded
- * tensors, parameters that are not contiguous, states of another dtype.
+ * A step reads the group's dict and the optimizer's state dict as they are now, so both may be
+ * changed from Python between steps. It first gathers all tensors and checks them; only when every
+ * parameter of the group can be updated here does it write anything. Otherwise it returns False,
+ * and Python goes on in terms of operators: options that are recorded tensors, parameters that are
+ * not contiguous, states of another dtype.
  */
 #include "python/optim.h"
 
@@ -12,18 +13,23 @@
 #include "nn/optimizer.h"
 #include "python/tensor_object.h"
 
-enum { STATES = 3, INLINE_SLOTS = 32, LONG_STEP = 1 << 17 }; /* elements from which the GIL is given up */
+enum {
+    STATES = 3,
+    INLINE_SLOTS = 32,
+    LONG_STEP = 1 << 17
+}; /* elements from which the GIL is given up */
 
 /* One parameter of the step. */
 struct slot {
-    /* Owned, because user code may run while a step is gathered (a state's __missing__), or beside a long one. */
+    /* Owned, because user code may run while a step is gathered (a state's __missing__), or beside
+     * a long one. */
     fl_tensor *param;
     fl_tensor *grad; /* perhaps a contiguous copy */
     fl_tensor *state[STATES];
-    PyObject *dict;  /* the parameter's state */
+    PyObject *dict;     /* the parameter's state */
     fl_tensor *counter; /* Adam: the state's "step" */
     double step;        /* and its value in this step, from 1 */
-    bool first;      /* SGD: state[0] is new, and not in the dict yet */
+    bool first;         /* SGD: state[0] is new, and not in the dict yet */
 };
 
 struct step {
@@ -33,9 +39,10 @@ struct step {
 };
 
 /* Keys of groups and states, interned once. */
-static PyObject *key_params, *key_lr, *key_momentum, *key_dampening, *key_weight_decay, *key_nesterov, *key_maximize,
-    *key_differentiable, *key_capturable, *key_betas, *key_eps, *key_amsgrad, *key_decoupled, *key_momentum_buffer, *key_step,
-    *key_exp_avg, *key_exp_avg_sq, *key_max_exp_avg_sq;
+static PyObject *key_params, *key_lr, *key_momentum, *key_dampening, *key_weight_decay,
+    *key_nesterov, *key_maximize, *key_differentiable, *key_capturable, *key_betas, *key_eps,
+    *key_amsgrad, *key_decoupled, *key_momentum_buffer, *key_step, *key_exp_avg, *key_exp_avg_sq,
+    *key_max_exp_avg_sq;
 
 int optim_init(void)
 {
@@ -79,7 +86,8 @@ static PyObject *option(PyObject *group, PyObject *key)
     return value;
 }
 
-/* What reading an option says: go on, or leave the step to Python's operators, or an exception is set. */
+/* What reading an option says: go on, or leave the step to Python's operators, or an exception is
+ * set. */
 enum outcome { GO_ON, LEAVE, FAILED };
 
 static enum outcome number_of(PyObject *value, double *out)
@@ -127,8 +135,10 @@ static bool fits(const fl_tensor *state, const fl_tensor *param)
            (state->storage != param->storage || !param->numel);
 }
 
-/* A tensor of a state dict, a new reference; NULL when there is none. LEAVE when it is something else or does not fit. */
-static enum outcome state_tensor(PyObject *dict, PyObject *key, const fl_tensor *param, fl_tensor **out)
+/* A tensor of a state dict, a new reference; NULL when there is none. LEAVE when it is something
+ * else or does not fit. */
+static enum outcome state_tensor(PyObject *dict, PyObject *key, const fl_tensor *param,
+                                 fl_tensor **out)
 {
     PyObject *value = PyDict_GetItemWithError(dict, key);
     *out = NULL;
@@ -154,7 +164,8 @@ static enum outcome gather(struct step *step, PyObject *group)
     step->count = 0;
     step->elements = 0;
     step->slots = step->inline_slots;
-    if (count > INLINE_SLOTS && !(step->slots = PyMem_Malloc((size_t)count * sizeof *step->slots))) {
+    if (count > INLINE_SLOTS &&
+        !(step->slots = PyMem_Malloc((size_t)count * sizeof *step->slots))) {
         PyErr_NoMemory();
         return FAILED;
     }
@@ -166,8 +177,8 @@ static enum outcome gather(struct step *step, PyObject *group)
         fl_tensor *g = p->autograd ? p->autograd->grad : NULL;
         if (!g)
             continue;
-        if (!is_plain(p) || !dtype_is_floating(p->dtype) || g->dtype != p->dtype || g->numel != p->numel ||
-            (g->storage == p->storage && p->numel) || !shape_equal(p, g))
+        if (!is_plain(p) || !dtype_is_floating(p->dtype) || g->dtype != p->dtype ||
+            g->numel != p->numel || (g->storage == p->storage && p->numel) || !shape_equal(p, g))
             return LEAVE;
         g = is_plain(g) ? tensor_retain(g) : tensor_contiguous(g);
         if (!g) {
@@ -180,7 +191,8 @@ static enum outcome gather(struct step *step, PyObject *group)
     return GO_ON;
 }
 
-/* The state dict of a slot's parameter, as a new reference: made by the state (a defaultdict) when it is missing. */
+/* The state dict of a slot's parameter, as a new reference: made by the state (a defaultdict) when
+ * it is missing. */
 static enum outcome find_state(struct slot *slot, PyObject *state)
 {
     PyObject *param = slot->param->python;
@@ -266,7 +278,8 @@ static void sgd_update(const struct step *step, const struct optimizer_sgd *rule
     for (Py_ssize_t i = 0; i < step->count; i++) {
         const struct slot *slot = &step->slots[i];
         fl_tensor *p = slot->param, *buffer = slot->state[0];
-        optimizer_sgd(rule, p->dtype, p->numel, p->data, slot->grad->data, buffer ? buffer->data : NULL, slot->first);
+        optimizer_sgd(rule, p->dtype, p->numel, p->data, slot->grad->data,
+                      buffer ? buffer->data : NULL, slot->first);
         tensor_bump_version(p);
         if (buffer)
             tensor_bump_version(buffer);
@@ -351,7 +364,8 @@ static bool put_zeros(PyObject *dict, PyObject *key, int ndim, const int64_t *si
 static bool adam_start(PyObject *dict, const fl_tensor *p, bool amsgrad)
 {
     int step_dtype = dtype_default() == FL_FLOAT64 ? FL_FLOAT64 : FL_FLOAT32;
-    if (put_zeros(dict, key_step, 0, NULL, step_dtype) && put_zeros(dict, key_exp_avg, p->ndim, p->sizes, p->dtype) &&
+    if (put_zeros(dict, key_step, 0, NULL, step_dtype) &&
+        put_zeros(dict, key_exp_avg, p->ndim, p->sizes, p->dtype) &&
         put_zeros(dict, key_exp_avg_sq, p->ndim, p->sizes, p->dtype) &&
         (!amsgrad || put_zeros(dict, key_max_exp_avg_sq, p->ndim, p->sizes, p->dtype)))
         return true;
@@ -416,8 +430,9 @@ static void adam_update(const struct step *step, const struct optimizer_adam *ru
     for (Py_ssize_t i = 0; i < step->count; i++) {
         const struct slot *slot = &step->slots[i];
         fl_tensor *p = slot->param;
-        optimizer_adam(rule, p->dtype, p->numel, slot->step, p->data, slot->grad->data, slot->state[0]->data,
-                       slot->state[1]->data, rule->amsgrad ? slot->state[2]->data : NULL);
+        optimizer_adam(rule, p->dtype, p->numel, slot->step, p->data, slot->grad->data,
+                       slot->state[0]->data, slot->state[1]->data,
+                       rule->amsgrad ? slot->state[2]->data : NULL);
         tensor_bump_version(p);
         for (int k = 0; k < STATES - !rule->amsgrad; k++)
             tensor_bump_version(slot->state[k]);
@@ -460,12 +475,15 @@ static PyObject *zero_grad(PyObject *module, PyObject *groups)
         PyObject *group = PyList_GetItem(groups, i);
         PyObject *params = PyDict_Check(group) ? option(group, key_params) : NULL;
         if (!params || !PyList_Check(params))
-            return PyErr_Occurred() ? NULL : PyErr_Format(PyExc_TypeError, "a group's params must be a list");
+            return PyErr_Occurred()
+                       ? NULL
+                       : PyErr_Format(PyExc_TypeError, "a group's params must be a list");
         /* The size is asked each time: dropping a gradient may run code. */
         for (Py_ssize_t k = 0; k < PyList_Size(params); k++) {
             PyObject *p = PyList_GetItem(params, k);
             if (!pytensor_check(p))
-                return PyErr_Format(PyExc_TypeError, "a parameter must be a Tensor, not %s", python_type_name(p));
+                return PyErr_Format(PyExc_TypeError, "a parameter must be a Tensor, not %s",
+                                    python_type_name(p));
             fl_tensor *t = pytensor_get(p);
             if (t->autograd && t->autograd->grad && autograd_set_grad(t, NULL) != 0)
                 return raise_error();
@@ -479,6 +497,7 @@ PyMethodDef optim_functions[] = {
      "_sgd_step(group, state): SGD's step for a group; False when it must be done by operators."},
     {"_adam_step", (PyCFunction)(void (*)(void))adam_step, METH_FASTCALL,
      "_adam_step(group, state): Adam's step for a group; False when it must be done by operators."},
-    {"_zero_grad", zero_grad, METH_O, "_zero_grad(groups): drops the gradients of the groups' parameters."},
+    {"_zero_grad", zero_grad, METH_O,
+     "_zero_grad(groups): drops the gradients of the groups' parameters."},
     {0},
 };

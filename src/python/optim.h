@@ -8,7 +8,7 @@
 extern PyMethodDef optim_functions[];
 extern PyMethodDef safetensors_functions[]; /* safetensors.c */
 
-/* Makes the strings that steps look up: once, when the module is made. 0, or -1 with an exception. */
+/* Makes the strings that steps look up, when the module is made. 0, or -1 with an exception. */
 int optim_init(void);
 
 #endif

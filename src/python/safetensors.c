@@ -10,7 +10,8 @@
 
 /* ---- Writing ---- */
 
-/* What a call writes. Names and metadata texts belong to Python's objects; tensors are contiguous and owned. */
+/* What a call writes. Names and metadata texts belong to Python's objects; tensors are contiguous
+ * and owned. */
 struct writing {
     Py_ssize_t count, pairs;
     fl_tensor **tensors;
@@ -50,7 +51,8 @@ static bool writing_tensors(struct writing *w, PyObject *names, PyObject *tensor
         if (!name)
             return false;
         if (!pytensor_check(object)) {
-            PyErr_Format(PyExc_TypeError, "'%s' must be a Tensor, not %s", name, python_type_name(object));
+            PyErr_Format(PyExc_TypeError, "'%s' must be a Tensor, not %s", name,
+                         python_type_name(object));
             return false;
         }
         fl_tensor *t = w->tensors[i] = tensor_contiguous(pytensor_get(object));
@@ -67,9 +69,11 @@ static bool writing_tensors(struct writing *w, PyObject *names, PyObject *tensor
 /* Reads the arguments names, tensors (lists of one length) and metadata (a dict of str to str). */
 static bool writing_from(struct writing *w, PyObject *names, PyObject *tensors, PyObject *metadata)
 {
-    if (!PyList_Check(names) || !PyList_Check(tensors) || PyList_Size(names) != PyList_Size(tensors) ||
-        !PyDict_Check(metadata)) {
-        PyErr_SetString(PyExc_TypeError, "expected a list of names, a list of as many tensors and a dict of metadata");
+    if (!PyList_Check(names) || !PyList_Check(tensors) ||
+        PyList_Size(names) != PyList_Size(tensors) || !PyDict_Check(metadata)) {
+        PyErr_SetString(
+            PyExc_TypeError,
+            "expected a list of names, a list of as many tensors and a dict of metadata");
         return false;
     }
     w->count = PyList_Size(names);
@@ -82,9 +86,11 @@ static bool writing_from(struct writing *w, PyObject *names, PyObject *tensors, 
         return false;
     }
     PyObject *key, *value;
-    for (Py_ssize_t at = 0; w->pairs < pairs && PyDict_Next(metadata, &at, &key, &value); w->pairs++) {
+    for (Py_ssize_t at = 0; w->pairs < pairs && PyDict_Next(metadata, &at, &key, &value);
+         w->pairs++) {
         struct safetensors_pair *pair = &w->metadata[w->pairs];
-        if (!(pair->key = text_of(key, "a metadata key")) || !(pair->value = text_of(value, "a metadata value")))
+        if (!(pair->key = text_of(key, "a metadata key")) ||
+            !(pair->value = text_of(value, "a metadata value")))
             return false;
     }
     return writing_tensors(w, names, tensors);
@@ -94,7 +100,8 @@ static PyObject *save(PyObject *module, PyObject *args)
 {
     (void)module;
     PyObject *path = NULL, *names, *tensors, *metadata;
-    if (!PyArg_ParseTuple(args, "O&OOO:_safetensors_save", PyUnicode_FSConverter, &path, &names, &tensors, &metadata))
+    if (!PyArg_ParseTuple(args, "O&OOO:_safetensors_save", PyUnicode_FSConverter, &path, &names,
+                          &tensors, &metadata))
         return NULL;
     struct writing w = {0};
     bool done = writing_from(&w, names, tensors, metadata);
@@ -117,7 +124,9 @@ static PyObject *compose(const struct writing *w)
 {
     size_t header_bytes, order_room = (size_t)(w->count + 1) * sizeof(int64_t), bytes;
     int64_t *order = memory_alloc(order_room);
-    char *header = order ? safetensors_header(w->count, w->items, w->pairs, w->metadata, &header_bytes, order) : NULL;
+    char *header =
+        order ? safetensors_header(w->count, w->items, w->pairs, w->metadata, &header_bytes, order)
+              : NULL;
     PyObject *file = NULL;
     if (!header) {
         raise_error();
@@ -173,7 +182,8 @@ static fl_tensor *read_tensor(const struct source *source, const struct safetens
     if (!t || t->numel == 0)
         return t;
     if (source->bytes) {
-        memcpy(t->data, source->bytes + index->data_start + entry->begin, (size_t)(entry->end - entry->begin));
+        memcpy(t->data, source->bytes + index->data_start + entry->begin,
+               (size_t)(entry->end - entry->begin));
     } else if (safetensors_read(source->file, index, entry, t->data) != 0) {
         tensor_release(t);
         return NULL;
@@ -187,14 +197,16 @@ static fl_tensor *read_tensor(const struct source *source, const struct safetens
 /* ([name, ...], [tensor, ...], {key: value, ...}). Drops the index. */
 static PyObject *read_all(const struct source *source, struct safetensors_index *index)
 {
-    PyObject *names = PyList_New(0), *tensors = PyList_New(0), *metadata = PyDict_New(), *result = NULL;
+    PyObject *names = PyList_New(0), *tensors = PyList_New(0), *metadata = PyDict_New(),
+             *result = NULL;
     bool done = names && tensors && metadata;
     for (int64_t i = 0; done && i < index->count; i++) {
         PyThreadState *thread = PyEval_SaveThread();
         fl_tensor *t = read_tensor(source, index, &index->entries[i]);
         PyEval_RestoreThread(thread);
         PyObject *tensor = pytensor_wrap(t), *name = PyUnicode_FromString(index->entries[i].name);
-        done = tensor && name && PyList_Append(names, name) == 0 && PyList_Append(tensors, tensor) == 0;
+        done = tensor && name && PyList_Append(names, name) == 0 &&
+               PyList_Append(tensors, tensor) == 0;
         Py_XDECREF(tensor);
         Py_XDECREF(name);
     }
@@ -237,16 +249,20 @@ static PyObject *loads(PyObject *module, PyObject *bytes)
         return NULL;
     struct safetensors_index index;
     struct source source = {.file = -1, .bytes = view.buf};
-    PyObject *result = safetensors_parse(view.buf, (uint64_t)view.len, &index) == 0 ? read_all(&source, &index)
-                                                                                    : raise_error();
+    PyObject *result = safetensors_parse(view.buf, (uint64_t)view.len, &index) == 0
+                           ? read_all(&source, &index)
+                           : raise_error();
     PyBuffer_Release(&view);
     return result;
 }
 
 PyMethodDef safetensors_functions[] = {
-    {"_safetensors_save", save, METH_VARARGS, "_safetensors_save(path, names, tensors, metadata): writes a file."},
-    {"_safetensors_dumps", dumps, METH_VARARGS, "_safetensors_dumps(names, tensors, metadata): a file's bytes."},
-    {"_safetensors_load", load, METH_O, "_safetensors_load(path): (names, tensors, metadata) of a file."},
+    {"_safetensors_save", save, METH_VARARGS,
+     "_safetensors_save(path, names, tensors, metadata): writes a file."},
+    {"_safetensors_dumps", dumps, METH_VARARGS,
+     "_safetensors_dumps(names, tensors, metadata): a file's bytes."},
+    {"_safetensors_load", load, METH_O,
+     "_safetensors_load(path): (names, tensors, metadata) of a file."},
     {"_safetensors_loads", loads, METH_O, "_safetensors_loads(bytes): the same of a file's bytes."},
     {0},
 };

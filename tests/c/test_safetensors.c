@@ -1,6 +1,6 @@
-/* Tests of the safetensors reader and writer: what was written is read back; lying headers are refused; and a mutation fuzzer
- * (argument: number of files, default 20000), meant to run under AddressSanitizer. Prints one line; exits with 1 at the
- * first failure. */
+/* Tests of the safetensors reader and writer: what was written is read back; lying headers are
+ * refused; and a mutation fuzzer (argument: number of files, default 20000), meant to run under
+ * AddressSanitizer. Prints one line; exits with 1 at the first failure. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,7 +13,8 @@
 #define CHECK(condition)                                                                           \
     do {                                                                                           \
         if (!(condition)) {                                                                        \
-            fprintf(stderr, "%s:%d: %s failed: %s\n", __FILE__, __LINE__, #condition, fl_error_message()); \
+            fprintf(stderr, "%s:%d: %s failed: %s\n", __FILE__, __LINE__, #condition,              \
+                    fl_error_message());                                                           \
             exit(1);                                                                               \
         }                                                                                          \
     } while (0)
@@ -64,7 +65,9 @@ static void test_headers(void)
     CHECK(accepts("{\"e\":{\"dtype\":\"F32\",\"shape\":[0,3],\"data_offsets\":[0,0]}," A "}", 8));
     CHECK(accepts("{\"__metadata__\":{\"k\":\"\\u00e9\\ud83d\\ude00\\n\"}," A "}", 8));
     CHECK(accepts("{\"__metadata__\":{}}", 0));
-    CHECK(accepts("{\"\xc3\xa9\xf0\x9f\x98\x80\":{\"dtype\":\"U8\",\"shape\":[1],\"data_offsets\":[0,1]}}", 1));
+    CHECK(accepts(
+        "{\"\xc3\xa9\xf0\x9f\x98\x80\":{\"dtype\":\"U8\",\"shape\":[1],\"data_offsets\":[0,1]}}",
+        1));
 
     static const struct {
         const char *header;
@@ -77,8 +80,8 @@ static void test_headers(void)
         {"{}x", 0},
         {"{" A "", 8},
         {"{" A ",}", 8},
-        {"{" A "}", 7},  /* cut short */
-        {"{" A "}", 9},  /* too long */
+        {"{" A "}", 7}, /* cut short */
+        {"{" A "}", 9}, /* too long */
         {"{" A "," A "}", 8},
         {"{" A ",\"b\":{\"dtype\":\"F32\",\"shape\":[2],\"data_offsets\":[0,8]}}", 8},
         {"{" A ",\"b\":{\"dtype\":\"F32\",\"shape\":[2],\"data_offsets\":[4,12]}}", 12},
@@ -161,15 +164,35 @@ static void test_round_trip(const char *path)
     CHECK(safetensors_write("/nonexistent/file", 0, NULL, 0, NULL) < 0);
 }
 
-/* Changes a good file in a few places, or cuts it; the reader must either refuse it or give an index whose tensors lie in it. */
+/* Changes a good file in a few places, or cuts it; the reader must either refuse it or give an
+ * index whose tensors lie in it. */
 static void fuzz(long files)
 {
-    static const char GOOD[] = "{\"__metadata__\":{\"format\":\"pt\",\"\\u00e9\":\"x\\n\"},"
-                               "\"b\":{\"dtype\":\"BF16\",\"shape\":[0],\"data_offsets\":[8,8]}," A ","
-                               "\"c.weight\":{\"dtype\":\"I64\",\"shape\":[1,2],\"data_offsets\":[8,24]}}  ";
-    static const char PIECES[][24] = {"\"a\"",  "[0,8]", "{",  "}",    "[",         "]",      ",",        ":",
-                                      "\"",     "\\u",   "0",  "-1",   "99999999999999999999", "\"F64\"", "\"shape\"",
-                                      "\\ud83d", "1e3",  "\xc3", "\xff", "__metadata__", "\\"};
+    static const char GOOD[] =
+        "{\"__metadata__\":{\"format\":\"pt\",\"\\u00e9\":\"x\\n\"},"
+        "\"b\":{\"dtype\":\"BF16\",\"shape\":[0],\"data_offsets\":[8,8]}," A ","
+        "\"c.weight\":{\"dtype\":\"I64\",\"shape\":[1,2],\"data_offsets\":[8,24]}}  ";
+    static const char PIECES[][24] = {"\"a\"",
+                                      "[0,8]",
+                                      "{",
+                                      "}",
+                                      "[",
+                                      "]",
+                                      ",",
+                                      ":",
+                                      "\"",
+                                      "\\u",
+                                      "0",
+                                      "-1",
+                                      "99999999999999999999",
+                                      "\"F64\"",
+                                      "\"shape\"",
+                                      "\\ud83d",
+                                      "1e3",
+                                      "\xc3",
+                                      "\xff",
+                                      "__metadata__",
+                                      "\\"};
     unsigned char good[1024], file[2048];
     size_t good_bytes = make_file(good, GOOD, 24);
     long accepted = 0;
@@ -181,9 +204,15 @@ static void fuzz(long files)
             const char *piece = PIECES[random_next() % (sizeof PIECES / sizeof *PIECES)];
             size_t length = strlen(piece), gone = random_next() % 8;
             switch (random_next() % 5) {
-            case 0: file[at] ^= (unsigned char)(1u << random_next() % 8); break;
-            case 1: file[at] = (unsigned char)random_next(); break;
-            case 2: bytes = at + 1; break;
+            case 0:
+                file[at] ^= (unsigned char)(1u << random_next() % 8);
+                break;
+            case 1:
+                file[at] = (unsigned char)random_next();
+                break;
+            case 2:
+                bytes = at + 1;
+                break;
             case 3: /* a piece more, the header's length with it */
                 if (bytes + length < sizeof file && at >= 8) {
                     memmove(file + at + length, file + at, bytes - at);
@@ -218,7 +247,8 @@ static void fuzz(long files)
         free(exact);
     }
     CHECK(files < 1000 || (accepted > 0 && accepted < files));
-    printf("safetensors: headers, round trip and %ld mutated files (%ld still valid) passed\n", files, accepted);
+    printf("safetensors: headers, round trip and %ld mutated files (%ld still valid) passed\n",
+           files, accepted);
 }
 
 /* Every allocation of a read and of a write fails once. */

@@ -1,4 +1,6 @@
-"""Datasets, samplers, collation and the loader: PyTorch's orders for the same seeds, results and messages."""
+"""Datasets, samplers, collation and the loader: PyTorch's orders for the same seeds, results and
+messages."""
+
 import collections
 import random
 
@@ -26,7 +28,8 @@ def numbers(loader):
     return [batch.tolist() for batch in loader]
 
 
-# ---- orders for a seed, as PyTorch 2.13 draws them ---------------------------------------------------------------------
+# ---- orders for a seed, as PyTorch 2.13 draws them -----------------------------------------------
+
 
 def test_random_sampler():
     torch.manual_seed(0)
@@ -55,9 +58,16 @@ def test_loader_order_with_a_generator(wrap):
 
 def test_random_split():
     torch.manual_seed(1)
-    assert [s.indices for s in data.random_split(range(10), [0.5, 0.3, 0.2])] == [[5, 6, 1, 2, 0], [8, 9, 3], [7, 4]]
+    assert [s.indices for s in data.random_split(range(10), [0.5, 0.3, 0.2])] == [
+        [5, 6, 1, 2, 0],
+        [8, 9, 3],
+        [7, 4],
+    ]
     seeded = torch.Generator().manual_seed(42)
-    assert [s.indices for s in data.random_split(range(7), [4, 3], generator=seeded)] == [[1, 6, 3, 5], [4, 0, 2]]
+    assert [s.indices for s in data.random_split(range(7), [4, 3], generator=seeded)] == [
+        [1, 6, 3, 5],
+        [4, 0, 2],
+    ]
     with pytest.raises(ValueError, match="Sum of input lengths does not equal"):
         data.random_split(range(7), [4, 4])
 
@@ -67,10 +77,13 @@ def test_subset_random_sampler():
     assert list(data.SubsetRandomSampler([10, 20, 30, 40])) == [40, 20, 10, 30]
 
 
-# ---- batches -------------------------------------------------------------------------------------------------------------
+# ---- batches -------------------------------------------------------------------------------------
+
 
 @pytest.mark.parametrize("shuffle", [False, True])
-@pytest.mark.parametrize("size, drop_last", [(1, False), (3, False), (3, True), (7, True), (20, False), (20, True)])
+@pytest.mark.parametrize(
+    "size, drop_last", [(1, False), (3, False), (3, True), (7, True), (20, False), (20, True)]
+)
 @pytest.mark.parametrize("subset", [False, True])
 def test_gathered_batches_are_those_of_the_slow_way(shuffle, size, drop_last, subset):
     dataset = data.TensorDataset(torch.randn(14, 2, 3), torch.arange(14), torch.rand(14) > 0.5)
@@ -79,7 +92,9 @@ def test_gathered_batches_are_those_of_the_slow_way(shuffle, size, drop_last, su
     runs = []
     for collate in (None, lambda batch: data.default_collate(batch)):
         torch.manual_seed(11)
-        loader = data.DataLoader(dataset, size, shuffle=shuffle, drop_last=drop_last, collate_fn=collate)
+        loader = data.DataLoader(
+            dataset, size, shuffle=shuffle, drop_last=drop_last, collate_fn=collate
+        )
         runs.append([batch for _ in range(2) for batch in loader])
         assert len(runs[-1]) == 2 * len(loader)
     assert len(runs[0]) == len(runs[1])
@@ -91,7 +106,7 @@ def test_gathered_batches_are_those_of_the_slow_way(shuffle, size, drop_last, su
 
 def test_batches_do_not_share_memory_with_the_dataset():
     x = torch.zeros(4)
-    for batch, in data.DataLoader(data.TensorDataset(x), batch_size=2):
+    for (batch,) in data.DataLoader(data.TensorDataset(x), batch_size=2):
         batch += 1
     assert x.tolist() == [0, 0, 0, 0]
 
@@ -135,12 +150,27 @@ def test_iterable_dataset():
 
     loader = data.DataLoader(Stream(), batch_size=3)
     assert numbers(loader) == [[0, 1, 2], [3, 4, 5], [6]]
-    assert numbers(data.DataLoader(Stream(), batch_size=3, drop_last=True)) == [[0, 1, 2], [3, 4, 5]]
+    assert numbers(data.DataLoader(Stream(), batch_size=3, drop_last=True)) == [
+        [0, 1, 2],
+        [3, 4, 5],
+    ]
     assert list(data.DataLoader(Stream(), batch_size=None)) == list(range(7))
-    assert numbers(data.DataLoader(Stream() + Stream(), batch_size=10))[0][:9] == [0, 1, 2, 3, 4, 5, 6, 0, 1]
+    assert numbers(data.DataLoader(Stream() + Stream(), batch_size=10))[0][:9] == [
+        0,
+        1,
+        2,
+        3,
+        4,
+        5,
+        6,
+        0,
+        1,
+    ]
     with pytest.raises(TypeError):
         len(loader)
-    with pytest.raises(ValueError, match="expected unspecified shuffle option, but got shuffle=True"):
+    with pytest.raises(
+        ValueError, match="expected unspecified shuffle option, but got shuffle=True"
+    ):
         data.DataLoader(Stream(), shuffle=True)
 
 
@@ -155,13 +185,21 @@ def test_concat_stack_and_index():
 
 def test_workers_are_accepted():
     torch.manual_seed(3)
-    loader = data.DataLoader(list(range(10)), batch_size=4, shuffle=True, num_workers=2, persistent_workers=True,
-                             prefetch_factor=3, worker_init_fn=lambda i: None)
+    loader = data.DataLoader(
+        list(range(10)),
+        batch_size=4,
+        shuffle=True,
+        num_workers=2,
+        persistent_workers=True,
+        prefetch_factor=3,
+        worker_init_fn=lambda i: None,
+    )
     assert numbers(loader) == [[6, 2, 0, 1], [8, 3, 5, 4], [7, 9]]
     assert data.get_worker_info() is None
 
 
-# ---- collation -------------------------------------------------------------------------------------------------------------
+# ---- collation -----------------------------------------------------------------------------------
+
 
 def test_collate():
     Point = collections.namedtuple("Point", "x y")
@@ -186,28 +224,91 @@ def test_collate_numpy():
     assert data.default_convert({"a": np.array([1, 2])})["a"].tolist() == [1, 2]
 
 
-# ---- what is refused ---------------------------------------------------------------------------------------------------------
+# ---- what is refused -----------------------------------------------------------------------------
 
 X = [1, 2, 3]
 
 
-@pytest.mark.parametrize("make, kind, text", [
-    (lambda: data.DataLoader(X, num_workers=-1), ValueError, "num_workers option should be non-negative"),
-    (lambda: data.DataLoader(X, timeout=-1), ValueError, "timeout option should be non-negative"),
-    (lambda: data.DataLoader(X, prefetch_factor=2), ValueError, "prefetch_factor option could only be specified"),
-    (lambda: data.DataLoader(X, persistent_workers=True), ValueError, "persistent_workers option needs num_workers > 0"),
-    (lambda: data.DataLoader(X, shuffle=True, sampler=[0]), ValueError, "sampler option is mutually exclusive with shuffle"),
-    (lambda: data.DataLoader(X, 2, batch_sampler=[[0]]), ValueError, "batch_sampler option is mutually exclusive"),
-    (lambda: data.DataLoader(X, None, drop_last=True), ValueError, "batch_size=None option disables auto-batching"),
-    (lambda: data.DataLoader(X, batch_size=0), ValueError, "batch_size should be a positive integer value, but got batch_size=0"),
-    (lambda: data.DataLoader([], shuffle=True), ValueError, "num_samples should be a positive integer value"),
-    (lambda: setattr(data.DataLoader(X), "batch_size", 2), ValueError, "batch_size attribute should not be set after"),
-    (lambda: data.TensorDataset(torch.zeros(2), torch.zeros(3)), AssertionError, "Size mismatch between tensors"),
-    (lambda: data.RandomSampler(X, replacement=1), TypeError, "replacement should be a boolean value"),
-    (lambda: data.WeightedRandomSampler([[1.0]], 2), ValueError, "weights should be a 1d sequence"),
-    (lambda: data.ConcatDataset([]), AssertionError, "datasets should not be an empty iterable"),
-    (lambda: data.Dataset()[0], NotImplementedError, "Subclasses of Dataset should implement __getitem__"),
-])
+@pytest.mark.parametrize(
+    "make, kind, text",
+    [
+        (
+            lambda: data.DataLoader(X, num_workers=-1),
+            ValueError,
+            "num_workers option should be non-negative",
+        ),
+        (
+            lambda: data.DataLoader(X, timeout=-1),
+            ValueError,
+            "timeout option should be non-negative",
+        ),
+        (
+            lambda: data.DataLoader(X, prefetch_factor=2),
+            ValueError,
+            "prefetch_factor option could only be specified",
+        ),
+        (
+            lambda: data.DataLoader(X, persistent_workers=True),
+            ValueError,
+            "persistent_workers option needs num_workers > 0",
+        ),
+        (
+            lambda: data.DataLoader(X, shuffle=True, sampler=[0]),
+            ValueError,
+            "sampler option is mutually exclusive with shuffle",
+        ),
+        (
+            lambda: data.DataLoader(X, 2, batch_sampler=[[0]]),
+            ValueError,
+            "batch_sampler option is mutually exclusive",
+        ),
+        (
+            lambda: data.DataLoader(X, None, drop_last=True),
+            ValueError,
+            "batch_size=None option disables auto-batching",
+        ),
+        (
+            lambda: data.DataLoader(X, batch_size=0),
+            ValueError,
+            "batch_size should be a positive integer value, but got batch_size=0",
+        ),
+        (
+            lambda: data.DataLoader([], shuffle=True),
+            ValueError,
+            "num_samples should be a positive integer value",
+        ),
+        (
+            lambda: setattr(data.DataLoader(X), "batch_size", 2),
+            ValueError,
+            "batch_size attribute should not be set after",
+        ),
+        (
+            lambda: data.TensorDataset(torch.zeros(2), torch.zeros(3)),
+            AssertionError,
+            "Size mismatch between tensors",
+        ),
+        (
+            lambda: data.RandomSampler(X, replacement=1),
+            TypeError,
+            "replacement should be a boolean value",
+        ),
+        (
+            lambda: data.WeightedRandomSampler([[1.0]], 2),
+            ValueError,
+            "weights should be a 1d sequence",
+        ),
+        (
+            lambda: data.ConcatDataset([]),
+            AssertionError,
+            "datasets should not be an empty iterable",
+        ),
+        (
+            lambda: data.Dataset()[0],
+            NotImplementedError,
+            "Subclasses of Dataset should implement __getitem__",
+        ),
+    ],
+)
 def test_errors(make, kind, text):
     with pytest.raises(kind) as caught:
         make()
@@ -221,7 +322,8 @@ def test_an_index_out_of_range_is_the_dataset_s_error():
         list(data.DataLoader(data.Subset(data.TensorDataset(torch.zeros(3)), [0, 7]), batch_size=2))
 
 
-# ---- digits --------------------------------------------------------------------------------------------------------------------
+# ---- digits --------------------------------------------------------------------------------------
+
 
 def test_digits():
     train, test = torch.datasets.Digits(), torch.datasets.Digits(train=False)
@@ -244,14 +346,17 @@ def test_digits_missing_or_damaged(tmp_path):
         torch.datasets.Digits(root=tmp_path)
 
 
-# ---- beside PyTorch --------------------------------------------------------------------------------------------------------------
+# ---- beside PyTorch ------------------------------------------------------------------------------
+
 
 @pytest.mark.skipif(peer is None, reason="PyTorch is not installed")
 def test_orders_beside_pytorch():
     random.seed(0)
     for seed in range(60):
         n, size = random.randint(1, 60), random.randint(1, 20)
-        options = dict(batch_size=size, shuffle=random.random() < 0.7, drop_last=random.random() < 0.3)
+        options = dict(
+            batch_size=size, shuffle=random.random() < 0.7, drop_last=random.random() < 0.3
+        )
         runs = []
         for module, package in ((peer, peer_data), (torch, data)):
             module.manual_seed(seed)

@@ -1,7 +1,9 @@
 """Optimizers and schedules: PyTorch's numbers, layout of state, checks and messages.
 
-The literal numbers are PyTorch 2.13's; where it is importable, whole runs are compared with it as well.
+The literal numbers are PyTorch 2.13's; where it is importable, whole runs are compared with it as
+well.
 """
+
 import copy
 import pickle
 import random
@@ -28,7 +30,7 @@ def train(make, steps=4, dtype=torch.float32, scattered=False):
     optimizer = make([p])
     for i in range(steps):
         optimizer.zero_grad()
-        ((p ** 2).sum() * (i + 1) + p.sum()).backward()
+        ((p**2).sum() * (i + 1) + p.sum()).backward()
         optimizer.step()
     return p, optimizer
 
@@ -36,8 +38,16 @@ def train(make, steps=4, dtype=torch.float32, scattered=False):
 RUNS = [
     ("SGD", dict(lr=0.1), [-0.0944, -0.2096, -0.1136]),
     ("SGD", dict(lr=0.05, momentum=0.9), [-0.53, 0.28, -0.395]),
-    ("SGD", dict(lr=0.05, momentum=0.9, dampening=0.5, weight_decay=0.1), [-0.1311882, -0.4229002, -0.1798069]),
-    ("SGD", dict(lr=0.05, momentum=0.9, nesterov=True, maximize=True), [7.2367697, -10.4242086, 4.2932734]),
+    (
+        "SGD",
+        dict(lr=0.05, momentum=0.9, dampening=0.5, weight_decay=0.1),
+        [-0.1311882, -0.4229002, -0.1798069],
+    ),
+    (
+        "SGD",
+        dict(lr=0.05, momentum=0.9, nesterov=True, maximize=True),
+        [7.2367697, -10.4242086, 4.2932734],
+    ),
     ("Adam", dict(lr=0.1), [0.6026222, -1.6133696, 0.0997195]),
     ("Adam", dict(lr=0.1, weight_decay=0.5, amsgrad=True), [0.6013612, -1.6089063, 0.099548]),
     ("AdamW", dict(lr=0.1, weight_decay=0.5), [0.44467, -1.2678668, 0.0363514]),
@@ -46,21 +56,29 @@ RUNS = [
 
 
 @pytest.mark.parametrize("name, options, values", RUNS)
-@pytest.mark.parametrize("dtype, scattered", [("float32", False), ("float64", False), ("float32", True)])
+@pytest.mark.parametrize(
+    "dtype, scattered", [("float32", False), ("float64", False), ("float32", True)]
+)
 def test_values(name, options, values, dtype, scattered):
-    p, _ = train(lambda ps: getattr(torch.optim, name)(ps, **options), dtype=getattr(torch, dtype), scattered=scattered)
+    p, _ = train(
+        lambda ps: getattr(torch.optim, name)(ps, **options),
+        dtype=getattr(torch, dtype),
+        scattered=scattered,
+    )
     assert p.tolist() == pytest.approx(values, rel=2e-6, abs=1e-6)
 
 
 @pytest.mark.parametrize("name, options, values", RUNS)
 def test_by_operators(name, options, values):
     """The way of recorded steps gives the same numbers, and is differentiable."""
-    p, _ = train(lambda ps: getattr(torch.optim, name)(ps, **options, differentiable=False), steps=4)
+    p, _ = train(
+        lambda ps: getattr(torch.optim, name)(ps, **options, differentiable=False), steps=4
+    )
     q = torch.tensor([1.0, -2.0, 0.5], requires_grad=True)
     optimizer = getattr(torch.optim, name)([q], **options)
     for i in range(4):
         optimizer.zero_grad()
-        ((q ** 2).sum() * (i + 1) + q.sum()).backward()
+        ((q**2).sum() * (i + 1) + q.sum()).backward()
         optimizer._step_by_operators(optimizer.param_groups[0])
     assert q.tolist() == pytest.approx(p.tolist(), rel=2e-6, abs=1e-6)
 
@@ -210,30 +228,60 @@ def test_own_optimizer():
 def test_repr():
     optimizer = torch.optim.SGD([torch.ones(1, requires_grad=True)], lr=0.1)
     assert repr(optimizer) == (
-        "SGD (\nParameter Group 0\n    dampening: 0\n    differentiable: False\n    foreach: None\n    fused: None\n"
-        "    lr: 0.1\n    maximize: False\n    momentum: 0\n    nesterov: False\n    weight_decay: 0\n)")
+        "SGD (\nParameter Group 0\n    dampening: 0\n    differentiable: False\n    foreach: "
+        "None\n    fused: None\n"
+        "    lr: 0.1\n    maximize: False\n    momentum: 0\n    nesterov: False\n    "
+        "weight_decay: 0\n)"
+    )
 
 
 P = torch.ones(1, requires_grad=True)
 
 
-@pytest.mark.parametrize("make, kind, text", [
-    (lambda: torch.optim.SGD([], lr=1), ValueError, "optimizer got an empty parameter list"),
-    (lambda: torch.optim.SGD(P, lr=1), TypeError, "params argument given to the optimizer should be an iterable"),
-    (lambda: torch.optim.SGD([1], lr=1), TypeError, "optimizer can only optimize Tensors, but one of the params is int"),
-    (lambda: torch.optim.SGD([P * 2], lr=1), ValueError, "can't optimize a non-leaf Tensor"),
-    (lambda: torch.optim.SGD([P], lr=-1), ValueError, "Invalid learning rate: -1"),
-    (lambda: torch.optim.SGD([P], lr=1, momentum=-1), ValueError, "Invalid momentum value: -1"),
-    (lambda: torch.optim.SGD([P], lr=1, nesterov=True), ValueError, "Nesterov momentum requires"),
-    (lambda: torch.optim.SGD([P], fused=True, foreach=True), RuntimeError, "cannot be `True` together"),
-    (lambda: torch.optim.SGD([{"params": [P]}, {"params": [P]}], lr=1), ValueError, "more than one parameter group"),
-    (lambda: torch.optim.SGD([{"params": {P}}], lr=1), TypeError, "ordered collections"),
-    (lambda: torch.optim.Adam([P], betas=(1.0, 0.9)), ValueError, "Invalid beta parameter at index 0: 1.0"),
-    (lambda: torch.optim.Adam([P], eps=-1), ValueError, "Invalid epsilon value: -1"),
-    (lambda: torch.optim.Adam([P], betas=(0, 0.9)), ValueError, "both floats or both Tensors"),
-    (lambda: L.StepLR(3, 1), TypeError, "int is not an Optimizer"),
-    (lambda: torch.optim.Zork, AttributeError, "Flambeau has no torch.optim.Zork yet"),
-])
+@pytest.mark.parametrize(
+    "make, kind, text",
+    [
+        (lambda: torch.optim.SGD([], lr=1), ValueError, "optimizer got an empty parameter list"),
+        (
+            lambda: torch.optim.SGD(P, lr=1),
+            TypeError,
+            "params argument given to the optimizer should be an iterable",
+        ),
+        (
+            lambda: torch.optim.SGD([1], lr=1),
+            TypeError,
+            "optimizer can only optimize Tensors, but one of the params is int",
+        ),
+        (lambda: torch.optim.SGD([P * 2], lr=1), ValueError, "can't optimize a non-leaf Tensor"),
+        (lambda: torch.optim.SGD([P], lr=-1), ValueError, "Invalid learning rate: -1"),
+        (lambda: torch.optim.SGD([P], lr=1, momentum=-1), ValueError, "Invalid momentum value: -1"),
+        (
+            lambda: torch.optim.SGD([P], lr=1, nesterov=True),
+            ValueError,
+            "Nesterov momentum requires",
+        ),
+        (
+            lambda: torch.optim.SGD([P], fused=True, foreach=True),
+            RuntimeError,
+            "cannot be `True` together",
+        ),
+        (
+            lambda: torch.optim.SGD([{"params": [P]}, {"params": [P]}], lr=1),
+            ValueError,
+            "more than one parameter group",
+        ),
+        (lambda: torch.optim.SGD([{"params": {P}}], lr=1), TypeError, "ordered collections"),
+        (
+            lambda: torch.optim.Adam([P], betas=(1.0, 0.9)),
+            ValueError,
+            "Invalid beta parameter at index 0: 1.0",
+        ),
+        (lambda: torch.optim.Adam([P], eps=-1), ValueError, "Invalid epsilon value: -1"),
+        (lambda: torch.optim.Adam([P], betas=(0, 0.9)), ValueError, "both floats or both Tensors"),
+        (lambda: L.StepLR(3, 1), TypeError, "int is not an Optimizer"),
+        (lambda: torch.optim.Zork, AttributeError, "Flambeau has no torch.optim.Zork yet"),
+    ],
+)
 def test_errors(make, kind, text):
     with pytest.raises(kind) as caught:
         make()
@@ -249,15 +297,28 @@ SCHEDULES = [
     ("PolynomialLR(o, 5, 2.0)", [1.0, 0.64, 0.36, 0.16, 0.04, 0.0, 0.0, 0.0]),
     ("CosineAnnealingLR(o, 4)", [1.0, 0.853553, 0.5, 0.146447, 0.0, 0.146447, 0.5, 0.853553]),
     ("CosineAnnealingWarmRestarts(o, 3)", [1.0, 0.75, 0.25, 1.0, 0.75, 0.25, 1.0, 0.75]),
-    ("LambdaLR(o, lambda e: 1 / (e + 1))", [1.0, 0.5, 0.333333, 0.25, 0.2, 0.166667, 0.142857, 0.125]),
-    ("MultiplicativeLR(o, lambda e: 0.5)", [1.0, 0.5, 0.25, 0.125, 0.0625, 0.03125, 0.015625, 0.0078125]),
-    ("OneCycleLR(o, 1.0, total_steps=9)", [0.04, 0.651358, 0.994415, 0.898567, 0.705645, 0.462637, 0.22873, 0.060893]),
+    (
+        "LambdaLR(o, lambda e: 1 / (e + 1))",
+        [1.0, 0.5, 0.333333, 0.25, 0.2, 0.166667, 0.142857, 0.125],
+    ),
+    (
+        "MultiplicativeLR(o, lambda e: 0.5)",
+        [1.0, 0.5, 0.25, 0.125, 0.0625, 0.03125, 0.015625, 0.0078125],
+    ),
+    (
+        "OneCycleLR(o, 1.0, total_steps=9)",
+        [0.04, 0.651358, 0.994415, 0.898567, 0.705645, 0.462637, 0.22873, 0.060893],
+    ),
     ("CyclicLR(o, 0.1, 1.0, 3)", [0.1, 0.4, 0.7, 1.0, 0.7, 0.4, 0.1, 0.4]),
     ("ReduceLROnPlateau(o, patience=1)", [1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 0.1, 0.1]),
-    ("SequentialLR(o, [L.ConstantLR(o, 0.1, 9), L.ExponentialLR(o, 0.5)], [3])",
-     [0.1, 0.1, 0.1, 1.0, 0.5, 0.25, 0.125, 0.0625]),
-    ("ChainedScheduler([L.ConstantLR(o, 0.1, 3), L.ExponentialLR(o, 0.5)])",
-     [0.1, 0.05, 0.025, 0.125, 0.0625, 0.03125, 0.015625, 0.0078125]),
+    (
+        "SequentialLR(o, [L.ConstantLR(o, 0.1, 9), L.ExponentialLR(o, 0.5)], [3])",
+        [0.1, 0.1, 0.1, 1.0, 0.5, 0.25, 0.125, 0.0625],
+    ),
+    (
+        "ChainedScheduler([L.ConstantLR(o, 0.1, 3), L.ExponentialLR(o, 0.5)])",
+        [0.1, 0.05, 0.025, 0.125, 0.0625, 0.03125, 0.015625, 0.0078125],
+    ),
 ]
 
 
@@ -276,7 +337,7 @@ def test_schedule(code, rates):
             scheduler.step(1 - 0.1 * min(i, 3))
         else:
             scheduler.step()
-        if i == 3:      # saved and taken up again by others
+        if i == 3:  # saved and taken up again by others
             states = optimizer.state_dict(), scheduler.state_dict()
             optimizer, scheduler = make()
             scheduler.load_state_dict(states[1])
@@ -300,13 +361,18 @@ def test_runs_beside_pytorch():
         warnings.simplefilter("ignore")
         for _ in range(40):
             name = random.choice(["SGD", "Adam", "AdamW"])
-            options = dict(lr=random.choice([0.1, 0.01]), weight_decay=random.choice([0, 0.1]),
-                           maximize=random.random() < 0.3)
+            options = dict(
+                lr=random.choice([0.1, 0.01]),
+                weight_decay=random.choice([0, 0.1]),
+                maximize=random.random() < 0.3,
+            )
             if name == "SGD":
                 options.update(momentum=random.choice([0, 0.9]), dampening=random.choice([0, 0.3]))
                 options["nesterov"] = options["momentum"] > 0 and options["dampening"] == 0
             else:
-                options.update(amsgrad=random.random() < 0.5, betas=random.choice([(0.9, 0.999), (0.3, 0.9)]))
+                options.update(
+                    amsgrad=random.random() < 0.5, betas=random.choice([(0.9, 0.999), (0.3, 0.9)])
+                )
             starts = [peer.randn(n) for n in (1, 7, 300)]
             theirs = [x.clone().requires_grad_() for x in starts]
             ours = [torch.tensor(x.tolist(), requires_grad=True) for x in starts]

@@ -1,7 +1,9 @@
 """repr, str and format of tensors: PyTorch's text to the letter.
 
-Literal expectations are PyTorch 2.13's own output; where PyTorch is importable, random tensors are compared too.
+Literal expectations are PyTorch 2.13's own output; where PyTorch is importable, random tensors are
+compared too.
 """
+
 import random
 
 import pytest
@@ -28,7 +30,10 @@ CASES = [
     ("torch.tensor([1., 2., -3.])", "tensor([ 1.,  2., -3.])"),
     ("torch.tensor([1e-5, 1.])", "tensor([1.0000e-05, 1.0000e+00])"),
     ("torch.tensor([1e9])", "tensor([1.0000e+09])"),
-    ("torch.tensor([1., float('nan'), float('inf'), -float('inf')])", "tensor([1., nan, inf, -inf])"),
+    (
+        "torch.tensor([1., float('nan'), float('inf'), -float('inf')])",
+        "tensor([1., nan, inf, -inf])",
+    ),
     ("torch.tensor([0.5, float('nan')])", "tensor([0.5000,    nan])"),
     ("torch.tensor([True, False])", "tensor([ True, False])"),
     ("torch.tensor([1, -20])", "tensor([  1, -20])"),
@@ -44,9 +49,16 @@ CASES = [
     ("torch.ones(2, requires_grad=True)", "tensor([1., 1.], requires_grad=True)"),
     ("torch.ones(2, requires_grad=True) + 1", "tensor([2., 2.], grad_fn=<AddBackward0>)"),
     ("torch.arange(1001)", "tensor([   0,    1,    2,  ...,  998,  999, 1000])"),
-    ("torch.arange(26.)", "tensor([ 0.,  1.,  2.,  3.,  4.,  5.,  6.,  7.,  8.,  9., 10., 11., 12., 13.,\n"
-                          "        14., 15., 16., 17., 18., 19., 20., 21., 22., 23., 24., 25.])"),
-    ("torch.nn.Parameter(torch.ones(1))", "Parameter containing:\ntensor([1.], requires_grad=True)"),
+    (
+        "torch.arange(26.)",
+        "tensor([ 0.,  1.,  2.,  3.,  4.,  5.,  6.,  7.,  8.,  9., 10., 11., "
+        "12., 13.,\n"
+        "        14., 15., 16., 17., 18., 19., 20., 21., 22., 23., 24., 25.])",
+    ),
+    (
+        "torch.nn.Parameter(torch.ones(1))",
+        "Parameter containing:\ntensor([1.], requires_grad=True)",
+    ),
 ]
 
 
@@ -65,12 +77,17 @@ def test_summary_of_a_matrix():
 
 def test_options():
     torch.set_printoptions(precision=2, sci_mode=False)
-    assert repr(torch.tensor([1e-5, 1.])) == "tensor([0.00, 1.00])"
+    assert repr(torch.tensor([1e-5, 1.0])) == "tensor([0.00, 1.00])"
     torch.set_printoptions(threshold=5, edgeitems=1)
     assert repr(torch.arange(10)) == "tensor([0,  ..., 9])"
     torch.set_printoptions(profile="default")
-    assert torch.get_printoptions() == {"precision": 4, "threshold": 1000, "edgeitems": 3, "linewidth": 80,
-                                        "sci_mode": None}
+    assert torch.get_printoptions() == {
+        "precision": 4,
+        "threshold": 1000,
+        "edgeitems": 3,
+        "linewidth": 80,
+        "sci_mode": None,
+    }
     with torch.printoptions(precision=1):
         assert repr(torch.tensor([0.25])) == "tensor([0.2])"
     assert repr(torch.tensor([0.25])) == "tensor([0.2500])"
@@ -96,13 +113,21 @@ def test_random_tensors_beside_pytorch():
         if random.random() < 0.2:
             x = peer.where(peer.rand(shape) < 0.3, float(random.choice(["nan", "inf", "-inf"])), x)
         name = random.choice(["float32", "float64", "bfloat16", "int64", "int32", "bool"])
-        x = x.clamp(-1e9, 1e9).nan_to_num().to(getattr(peer, name)) if "int" in name else x.to(getattr(peer, name))
+        x = (
+            x.clamp(-1e9, 1e9).nan_to_num().to(getattr(peer, name))
+            if "int" in name
+            else x.to(getattr(peer, name))
+        )
         if x.numel() > 5000:
             continue
         ours = torch.tensor(x.tolist(), dtype=getattr(torch, name)).reshape(shape)
-        options = {"precision": random.choice([None, 2]), "threshold": random.choice([10, 1000]),
-                   "edgeitems": random.choice([1, 3]), "linewidth": random.choice([40, 80]),
-                   "sci_mode": random.choice([None, None, True, False])}
+        options = {
+            "precision": random.choice([None, 2]),
+            "threshold": random.choice([10, 1000]),
+            "edgeitems": random.choice([1, 3]),
+            "linewidth": random.choice([40, 80]),
+            "sci_mode": random.choice([None, None, True, False]),
+        }
         peer.set_printoptions(**options)
         torch.set_printoptions(**options)
         try:

@@ -1,4 +1,5 @@
 """save and load: what comes back, what is refused, and files that others wrote."""
+
 import io
 import json
 import os
@@ -12,7 +13,12 @@ import flambeau as torch
 
 def same(a, b):
     if isinstance(a, torch.Tensor):
-        return isinstance(b, torch.Tensor) and a.dtype == b.dtype and a.shape == b.shape and torch.equal(a, b)
+        return (
+            isinstance(b, torch.Tensor)
+            and a.dtype == b.dtype
+            and a.shape == b.shape
+            and torch.equal(a, b)
+        )
     if isinstance(a, dict):
         return type(b) is dict and list(a) == list(b) and all(same(a[key], b[key]) for key in a)
     if isinstance(a, (list, tuple)):
@@ -22,8 +28,8 @@ def same(a, b):
 
 def header_of(path):
     content = pathlib.Path(path).read_bytes()
-    length, = struct.unpack("<Q", content[:8])
-    return json.loads(content[8:8 + length]), content[8 + length:]
+    (length,) = struct.unpack("<Q", content[:8])
+    return json.loads(content[8 : 8 + length]), content[8 + length :]
 
 
 def test_state_dict(tmp_path):
@@ -31,7 +37,11 @@ def test_state_dict(tmp_path):
     model = torch.nn.Sequential(torch.nn.Linear(3, 4), torch.nn.BatchNorm1d(4))
     torch.save(model.state_dict(), path)
     header, _ = header_of(path)
-    assert header["0.weight"] == {"dtype": "F32", "shape": [4, 3], "data_offsets": header["0.weight"]["data_offsets"]}
+    assert header["0.weight"] == {
+        "dtype": "F32",
+        "shape": [4, 3],
+        "data_offsets": header["0.weight"]["data_offsets"],
+    }
     assert "flambeau" not in header["__metadata__"]
     found = torch.load(path)
     assert same(dict(model.state_dict()), found)
@@ -41,8 +51,21 @@ def test_state_dict(tmp_path):
     assert torch.equal(other[0].weight, model[0].weight)
 
 
-@pytest.mark.parametrize("dtype", ["float32", "float64", "float16", "bfloat16", "int8", "uint8", "int16", "int32",
-                                   "int64", "bool"])
+@pytest.mark.parametrize(
+    "dtype",
+    [
+        "float32",
+        "float64",
+        "float16",
+        "bfloat16",
+        "int8",
+        "uint8",
+        "int16",
+        "int32",
+        "int64",
+        "bool",
+    ],
+)
 @pytest.mark.parametrize("shape", [(), (0,), (3,), (2, 0, 4), (2, 3)])
 def test_dtypes_and_shapes(tmp_path, dtype, shape):
     x = (torch.rand(shape) * 3).to(getattr(torch, dtype))
@@ -62,13 +85,25 @@ def test_checkpoint(tmp_path):
     optimizer = torch.optim.Adam([p], lr=0.1)
     p.grad = torch.ones(2)
     optimizer.step()
-    checkpoint = {"epoch": 3, "loss": 0.25, "best": None, "done": False, "name": "ünï", "model": {"a.b": p.detach()},
-                  "optimizer": optimizer.state_dict(), "list": [1, (2, "x")], 5: {"x": torch.zeros(1)}, "inf": float("inf")}
+    checkpoint = {
+        "epoch": 3,
+        "loss": 0.25,
+        "best": None,
+        "done": False,
+        "name": "ünï",
+        "model": {"a.b": p.detach()},
+        "optimizer": optimizer.state_dict(),
+        "list": [1, (2, "x")],
+        5: {"x": torch.zeros(1)},
+        "inf": float("inf"),
+    }
     torch.save(checkpoint, tmp_path / "c")
     found = torch.load(tmp_path / "c")
     assert same(found["optimizer"]["state"], optimizer.state_dict()["state"])
-    assert same({k: v for k, v in checkpoint.items() if k != "optimizer"},
-                {k: v for k, v in found.items() if k != "optimizer"})
+    assert same(
+        {k: v for k, v in checkpoint.items() if k != "optimizer"},
+        {k: v for k, v in found.items() if k != "optimizer"},
+    )
     again = torch.optim.Adam([p], lr=9)
     again.load_state_dict(found["optimizer"])
     assert again.param_groups[0]["lr"] == 0.1 and again.param_groups[0]["betas"] == (0.9, 0.999)
@@ -94,8 +129,14 @@ def test_file_objects():
 
 
 def test_data_are_aligned(tmp_path):
-    torch.save({"flag": torch.tensor([True]), "x": torch.ones(3, dtype=torch.float64), "h": torch.ones(1).half()},
-               tmp_path / "x")
+    torch.save(
+        {
+            "flag": torch.tensor([True]),
+            "x": torch.ones(3, dtype=torch.float64),
+            "h": torch.ones(1).half(),
+        },
+        tmp_path / "x",
+    )
     header, data = header_of(tmp_path / "x")
     assert (os.path.getsize(tmp_path / "x") - len(data)) % 64 == 0
     assert header["x"]["data_offsets"][0] % 8 == 0 and header["h"]["data_offsets"][0] % 2 == 0
@@ -135,25 +176,37 @@ def file_with(header, data=b"", length=None):
 TWO = {"dtype": "F32", "shape": [2], "data_offsets": [0, 8]}
 
 
-@pytest.mark.parametrize("content, text", [
-    (b"", "needs at least 8"),
-    (b"\x00\x01", "needs at least 8"),
-    (file_with({}, length=1 << 60), "beyond the limit"),
-    (file_with({}, length=500), "the file ends after"),
-    (file_with({"a": TWO}, bytes(7)), "cut short"),
-    (file_with({"a": TWO}, bytes(9)), "too long"),
-    (file_with({"a": TWO, "b": TWO}, bytes(8)), "overlap"),
-    (file_with({"a": TWO, "b": {**TWO, "data_offsets": [12, 20]}}, bytes(20)), "a gap"),
-    (file_with({"a": {**TWO, "shape": [3]}}, bytes(8)), "needs 12 bytes"),
-    (file_with({"a": {**TWO, "shape": [-1]}}, bytes(8)), "expected a whole number"),
-    (file_with({"a": {**TWO, "shape": [1 << 62, 1 << 62]}}, bytes(8)), "too large"),
-    (file_with({"a": {**TWO, "dtype": "F99"}}, bytes(8)), "dtype 'F99' of 'a' is not supported"),
-    (file_with({"a": {"dtype": "F32"}}), "lacks its shape"),
-    (file_with(b'{"a":{"dtype":"U8","shape":[],"data_offsets":[0,1]},"a":{"dtype":"U8","shape":[],"data_offsets":[1,2]}}',
-               b"xy"), "given twice"),
-    (file_with(b"{"), "of the header"),
-    (file_with(b"\xff"), "not valid UTF-8"),
-])
+@pytest.mark.parametrize(
+    "content, text",
+    [
+        (b"", "needs at least 8"),
+        (b"\x00\x01", "needs at least 8"),
+        (file_with({}, length=1 << 60), "beyond the limit"),
+        (file_with({}, length=500), "the file ends after"),
+        (file_with({"a": TWO}, bytes(7)), "cut short"),
+        (file_with({"a": TWO}, bytes(9)), "too long"),
+        (file_with({"a": TWO, "b": TWO}, bytes(8)), "overlap"),
+        (file_with({"a": TWO, "b": {**TWO, "data_offsets": [12, 20]}}, bytes(20)), "a gap"),
+        (file_with({"a": {**TWO, "shape": [3]}}, bytes(8)), "needs 12 bytes"),
+        (file_with({"a": {**TWO, "shape": [-1]}}, bytes(8)), "expected a whole number"),
+        (file_with({"a": {**TWO, "shape": [1 << 62, 1 << 62]}}, bytes(8)), "too large"),
+        (
+            file_with({"a": {**TWO, "dtype": "F99"}}, bytes(8)),
+            "dtype 'F99' of 'a' is not supported",
+        ),
+        (file_with({"a": {"dtype": "F32"}}), "lacks its shape"),
+        (
+            file_with(
+                b'{"a":{"dtype":"U8","shape":[],"data_offsets":[0,1]},'
+                b'"a":{"dtype":"U8","shape":[],"data_offsets":[1,2]}}',
+                b"xy",
+            ),
+            "given twice",
+        ),
+        (file_with(b"{"), "of the header"),
+        (file_with(b"\xff"), "not valid UTF-8"),
+    ],
+)
 def test_damaged_files(tmp_path, content, text):
     (tmp_path / "x").write_bytes(content)
     for source in (tmp_path / "x", io.BytesIO(content)):
@@ -170,8 +223,13 @@ def test_damaged_structure(tmp_path):
 
 
 def test_files_of_others():
-    content = file_with({"__metadata__": {"made": "elsewhere"}, "b": {"dtype": "BOOL", "shape": [2], "data_offsets": [0, 2]}},
-                        b"\x00\x07")
+    content = file_with(
+        {
+            "__metadata__": {"made": "elsewhere"},
+            "b": {"dtype": "BOOL", "shape": [2], "data_offsets": [0, 2]},
+        },
+        b"\x00\x07",
+    )
     found = torch.load(io.BytesIO(content))
     assert found["b"].tolist() == [False, True]
     assert found["b"].to(torch.int64).sum().item() == 1

@@ -1,12 +1,21 @@
-"""Differentiation (source: torch.autograd). The engine is in C; this module checks arguments and fills in gradients."""
+"""Differentiation (source: torch.autograd). The engine is in C; this module checks arguments and
+fills in gradients."""
+
 from flambeau import _C
 from flambeau.autograd.grad_mode import (  # noqa: F401
-    enable_grad, inference_mode, no_grad, set_grad_enabled, set_multithreading_enabled)
+    enable_grad,
+    inference_mode,
+    no_grad,
+    set_grad_enabled,
+    set_multithreading_enabled,
+)
 
 Tensor = _C.Tensor
 
 _HOMES = {
-    **dict.fromkeys(("Function", "FunctionCtx", "once_differentiable", "InplaceFunction"), "function"),
+    **dict.fromkeys(
+        ("Function", "FunctionCtx", "once_differentiable", "InplaceFunction"), "function"
+    ),
     **dict.fromkeys(("gradcheck", "gradgradcheck"), "gradcheck"),
     **dict.fromkeys(("detect_anomaly", "set_detect_anomaly"), "anomaly_mode"),
 }
@@ -24,8 +33,11 @@ def __getattr__(name):
         return __import__("flambeau.autograd." + name, fromlist=[name])
     if name == "Variable":
         return Tensor
-    raise AttributeError(f"Flambeau has no torch.autograd.{name} yet" if not name.startswith("__")
-                         else f"module 'flambeau.autograd' has no attribute '{name}'")
+    raise AttributeError(
+        f"Flambeau has no torch.autograd.{name} yet"
+        if not name.startswith("__")
+        else f"module 'flambeau.autograd' has no attribute '{name}'"
+    )
 
 
 def _tuple_of(tensors):
@@ -33,10 +45,11 @@ def _tuple_of(tensors):
 
 
 def _start_gradients(outputs, grads):
-    """The gradient each output starts with: the one given, or ones where the output has a single element.
+    """The gradient each output starts with: the one given, or ones where the output has a single
+    element.
 
-    RuntimeError for a shape that differs from its output's, and for an output of several elements without a gradient;
-    TypeError for what is neither a tensor nor None.
+    RuntimeError for a shape that differs from its output's, and for an output of several elements
+    without a gradient; TypeError for what is neither a tensor nor None.
     """
     if grads is None:
         grads = (None,) * len(outputs)
@@ -49,28 +62,40 @@ def _start_gradients(outputs, grads):
         if isinstance(grad, Tensor):
             if grad.shape != out.shape:
                 raise RuntimeError(
-                    f"Mismatch in shape: grad_output[{i}] has a shape of {grad.shape} and output[{i}] has a shape of "
-                    f"{out.shape}.")
+                    f"Mismatch in shape: grad_output[{i}] has a shape of {grad.shape} and "
+                    f"output[{i}] has a shape of {out.shape}."
+                )
         elif grad is None:
             if out.requires_grad:
                 if out.numel() != 1:
                     raise RuntimeError("grad can be implicitly created only for scalar outputs")
                 if not out.dtype.is_floating_point:
-                    raise RuntimeError("grad can be implicitly created only for real scalar outputs but got "
-                                       f"{out.dtype}")
+                    raise RuntimeError(
+                        "grad can be implicitly created only for real scalar "
+                        f"outputs but got {out.dtype}"
+                    )
                 grad = _C.ones_like(out)
         else:
-            raise TypeError("gradients can be either Tensors or None, but got " + type(grad).__name__)
+            raise TypeError(
+                "gradients can be either Tensors or None, but got " + type(grad).__name__
+            )
         made.append(grad)
     return tuple(made)
 
 
-def backward(tensors, grad_tensors=None, retain_graph=None, create_graph=False, grad_variables=None,
-             inputs=None):
-    """Adds the gradients of `tensors` into the .grad of the leaves they depend on, or of `inputs` alone
-    (source: torch.autograd.backward).
+def backward(
+    tensors,
+    grad_tensors=None,
+    retain_graph=None,
+    create_graph=False,
+    grad_variables=None,
+    inputs=None,
+):
+    """Adds the gradients of `tensors` into the .grad of the leaves they depend on, or of `inputs`
+    alone (source: torch.autograd.backward).
 
-    grad_tensors: for each tensor, the gradient it starts with, of its shape; may be left out for single elements.
+    grad_tensors: for each tensor, the gradient it starts with, of its shape; may be left out for
+    single elements.
     """
     if grad_tensors is None:
         grad_tensors = grad_variables
@@ -85,17 +110,29 @@ def backward(tensors, grad_tensors=None, retain_graph=None, create_graph=False, 
     _C._backward(tensors, starts, retain_graph, create_graph, inputs, True, True)
 
 
-def grad(outputs, inputs, grad_outputs=None, retain_graph=None, create_graph=False, only_inputs=True,
-         allow_unused=None, is_grads_batched=False, materialize_grads=False):
-    """The gradients of the sum of `outputs` with respect to `inputs`: a tuple, or a dict when inputs is one
-    (source: torch.autograd.grad). No .grad changes.
+def grad(
+    outputs,
+    inputs,
+    grad_outputs=None,
+    retain_graph=None,
+    create_graph=False,
+    only_inputs=True,
+    allow_unused=None,
+    is_grads_batched=False,
+    materialize_grads=False,
+):
+    """The gradients of the sum of `outputs` with respect to `inputs`: a tuple, or a dict when
+    inputs is one (source: torch.autograd.grad). No .grad changes.
 
-    allow_unused: an input the outputs do not depend on gives None instead of an error; materialize_grads: zeros instead
-    of None. is_grads_batched: grad_outputs have one more first dimension, over which the gradients are taken.
+    allow_unused: an input the outputs do not depend on gives None instead of an error;
+    materialize_grads: zeros instead of None. is_grads_batched: grad_outputs have one more first
+    dimension, over which the gradients are taken.
     """
     if materialize_grads and allow_unused is False:
-        raise ValueError("Expected allow_unused to be True or not passed when materialize_grads=True, "
-                         "but got: allow_unused=False.")
+        raise ValueError(
+            "Expected allow_unused to be True or not passed when "
+            "materialize_grads=True, but got: allow_unused=False."
+        )
     if allow_unused is None:
         allow_unused = materialize_grads
     keys = inputs.keys() if isinstance(inputs, dict) else None
@@ -106,13 +143,19 @@ def grad(outputs, inputs, grad_outputs=None, retain_graph=None, create_graph=Fal
     if retain_graph is None:
         retain_graph = create_graph
     if is_grads_batched:
-        result = _grad_of_batch(outputs, inputs, grad_outputs, retain_graph, create_graph, allow_unused)
+        result = _grad_of_batch(
+            outputs, inputs, grad_outputs, retain_graph, create_graph, allow_unused
+        )
     else:
         starts = _start_gradients(outputs, grad_outputs)
-        result = _C._backward(outputs, starts, retain_graph, create_graph, inputs, False, allow_unused)
+        result = _C._backward(
+            outputs, starts, retain_graph, create_graph, inputs, False, allow_unused
+        )
     if materialize_grads:
-        result = tuple(_C.zeros_like(x, requires_grad=create_graph) if g is None else g
-                       for g, x in zip(result, inputs))
+        result = tuple(
+            _C.zeros_like(x, requires_grad=create_graph) if g is None else g
+            for g, x in zip(result, inputs)
+        )
     return dict(zip(keys, result)) if keys is not None else tuple(result)
 
 

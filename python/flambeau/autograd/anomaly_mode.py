@@ -1,6 +1,7 @@
 """Anomaly mode (source: torch.autograd.anomaly_mode).
 
-Accepted, and remembered for is_anomaly_enabled. An error in backward names the line of the forward call in any case.
+Accepted, and remembered for is_anomaly_enabled. An error in backward names the line of the forward
+call in any case.
 """
 
 _enabled = False
@@ -8,7 +9,8 @@ _check_nan = True
 
 
 class set_detect_anomaly:
-    """Sets anomaly mode at once, until the context is left (source: torch.autograd.set_detect_anomaly)."""
+    """Sets anomaly mode at once, until the context is left (source:
+    torch.autograd.set_detect_anomaly)."""
 
     def __init__(self, mode, check_nan=True):
         global _enabled, _check_nan

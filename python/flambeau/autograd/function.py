@@ -1,8 +1,9 @@
 """Operators with a derivative of one's own (source: torch.autograd.Function).
 
-The object that forward and backward get as `ctx` is the node of the call; its type, with apply, save_for_backward and the
-like, is in C.
+The object that forward and backward get as `ctx` is the node of the call; its type, with apply,
+save_for_backward and the like, is in C.
 """
+
 from functools import wraps
 
 from flambeau import _C
@@ -11,20 +12,24 @@ FunctionCtx = _C._FunctionNode
 
 
 class Function(FunctionCtx):
-    """Subclasses define the static methods forward(ctx, *args) and backward(ctx, *grads), or forward(*args) with
-    setup_context(ctx, inputs, output); `apply` calls them.
+    """Subclasses define the static methods forward(ctx, *args) and backward(ctx, *grads), or
+    forward(*args) with setup_context(ctx, inputs, output); `apply` calls them.
 
     backward gets a gradient for each result and returns one (or None) for each argument of forward.
     """
 
     @staticmethod
     def forward(*args, **kwargs):
-        raise NotImplementedError("You must implement the forward function for custom autograd.Function.")
+        raise NotImplementedError(
+            "You must implement the forward function for custom autograd.Function."
+        )
 
     @staticmethod
     def vjp(ctx, *grad_outputs):
-        raise NotImplementedError("You must implement either the backward or vjp method for your custom "
-                                  "autograd.Function to use it with backward mode AD.")
+        raise NotImplementedError(
+            "You must implement either the backward or vjp method for your "
+            "custom autograd.Function to use it with backward mode AD."
+        )
 
     @staticmethod
     def backward(ctx, *grad_outputs):
@@ -32,12 +37,17 @@ class Function(FunctionCtx):
 
     @staticmethod
     def jvp(ctx, *grad_inputs):
-        raise NotImplementedError("You must implement the jvp function for custom autograd.Function to use it with "
-                                  "forward mode AD.")
+        raise NotImplementedError(
+            "You must implement the jvp function for custom "
+            "autograd.Function to use it with forward mode AD."
+        )
 
     def __call__(self, *args, **kwargs):
-        raise RuntimeError("Legacy autograd function with non-static forward method is deprecated. Please use new-style "
-                           "autograd function with static forward method.")
+        raise RuntimeError(
+            "Legacy autograd function with non-static forward method is "
+            "deprecated. Please use new-style autograd function with static "
+            "forward method."
+        )
 
 
 class InplaceFunction(Function):
@@ -56,12 +66,15 @@ class _Refuse(Function):
 
     @staticmethod
     def backward(ctx, *grads):
-        raise RuntimeError("trying to differentiate twice a function that was marked with @once_differentiable")
+        raise RuntimeError(
+            "trying to differentiate twice a function that was marked with @once_differentiable"
+        )
 
 
 def once_differentiable(backward):
-    """A decorator for backward functions that cannot be differentiated themselves: doing so is an error then, instead of a
-    wrong gradient (source: torch.autograd.function.once_differentiable)."""
+    """A decorator for backward functions that cannot be differentiated themselves: doing so is an
+    error then, instead of a wrong gradient (source:
+    torch.autograd.function.once_differentiable)."""
 
     @wraps(backward)
     def wrapper(ctx, *grads):
@@ -81,4 +94,5 @@ def once_differentiable(backward):
         for i, r in zip(places, refusing):
             results[i] = r
         return tuple(results) if many else results[0]
+
     return wrapper

@@ -1,8 +1,10 @@
 """Derivatives of functions as a whole (source: torch.autograd.functional).
 
-Functions take and give a tensor or a tuple of tensors; results have the same form. With create_graph the results can be
-differentiated again. strict: an output that does not depend on an input is an error instead of zeros.
+Functions take and give a tensor or a tuple of tensors; results have the same form. With
+create_graph the results can be differentiated again. strict: an output that does not depend on an
+input is an error instead of zeros.
 """
+
 from flambeau import _C
 from flambeau.autograd import grad
 from flambeau.autograd.grad_mode import enable_grad
@@ -17,7 +19,10 @@ def _tuple_of(x, name, caller):
     for i, t in enumerate(tensors):
         if not isinstance(t, Tensor):
             where = f"Value at index {i} is of type {type(t)}" if many else f"Got {type(t)}"
-            raise TypeError(f"The {name} given to {caller} must be either a Tensor or a tuple of Tensors. {where}.")
+            raise TypeError(
+                f"The {name} given to {caller} must be either a Tensor or a tuple of "
+                f"Tensors. {where}."
+            )
     return tensors, many
 
 
@@ -26,9 +31,12 @@ def _same_form(tensors, many):
 
 
 def _fresh(inputs, create_graph):
-    """The inputs as the starting points of a graph: views of those with a history where it must go on, else copies of the
-    handles."""
-    return tuple(x.view_as(x) if create_graph and x.requires_grad else x.detach().requires_grad_(True) for x in inputs)
+    """The inputs as the starting points of a graph: views of those with a history where it must go
+    on, else copies of the handles."""
+    return tuple(
+        x.view_as(x) if create_graph and x.requires_grad else x.detach().requires_grad_(True)
+        for x in inputs
+    )
 
 
 def _run(func, inputs, caller, strict):
@@ -37,8 +45,11 @@ def _run(func, inputs, caller, strict):
     if strict:
         for i, y in enumerate(outputs):
             if not y.requires_grad:
-                raise RuntimeError(f"Output {i} of the user-provided function does not require gradients. The outputs must be "
-                                   "computed in a differentiable manner from the input when running in strict mode.")
+                raise RuntimeError(
+                    f"Output {i} of the user-provided function does not require "
+                    "gradients. The outputs must be computed in a differentiable "
+                    "manner from the input when running in strict mode."
+                )
     return outputs, many
 
 
@@ -47,12 +58,20 @@ def _grad(outputs, inputs, starts, create_graph, strict=False, keep=None):
     pairs = [(y, v) for y, v in zip(outputs, starts) if y.requires_grad]
     if not pairs:
         return tuple(_C.zeros_like(x) for x in inputs)
-    found = grad([y for y, _ in pairs], inputs, [v for _, v in pairs], create_graph=create_graph, retain_graph=keep,
-                 allow_unused=True)
+    found = grad(
+        [y for y, _ in pairs],
+        inputs,
+        [v for _, v in pairs],
+        create_graph=create_graph,
+        retain_graph=keep,
+        allow_unused=True,
+    )
     if strict and any(g is None for g in found):
         i = next(i for i, g in enumerate(found) if g is None)
-        raise RuntimeError(f"The output of the user-provided function is independent of input {i}. This is not allowed in "
-                           "strict mode.")
+        raise RuntimeError(
+            "The output of the user-provided function is independent of input "
+            f"{i}. This is not allowed in strict mode."
+        )
     return tuple(_C.zeros_like(x) if g is None else g for g, x in zip(found, inputs))
 
 
@@ -68,24 +87,37 @@ def _vectors(v, like, caller, what):
         return (_C.ones_like(like[0]),)
     v, _ = _tuple_of(v, "v", caller)
     if len(v) != len(like):
-        raise RuntimeError(f"v is a tuple of invalid length: should be {len(like)} but got {len(v)}.")
+        raise RuntimeError(
+            f"v is a tuple of invalid length: should be {len(like)} but got {len(v)}."
+        )
     for i, (a, b) in enumerate(zip(v, like)):
         if a.shape != b.shape:
-            raise RuntimeError(f"v has invalid size: should be {b.shape} but got {a.shape}." if len(like) == 1 else
-                               f"Entry {i} in v has invalid size: should be {b.shape} but got {a.shape}.")
+            raise RuntimeError(
+                f"v has invalid size: should be {b.shape} but got {a.shape}."
+                if len(like) == 1
+                else f"Entry {i} in v has invalid size: should be {b.shape} but got {a.shape}."
+            )
     return v
 
 
 def vjp(func, inputs, v=None, create_graph=False, strict=False):
-    """(outputs, the gradients of sum(outputs * v) with respect to inputs) (source: torch.autograd.functional.vjp)."""
+    """(outputs, the gradients of sum(outputs * v) with respect to inputs) (source:
+    torch.autograd.functional.vjp)."""
     with enable_grad():
         inputs, many_in = _tuple_of(inputs, "inputs", "vjp")
         inputs = _fresh(inputs, create_graph)
         outputs, many_out = _run(func, inputs, "vjp", strict)
-        v = _vectors(v, outputs, "vjp", "the user-provided function returns a single Tensor with a single element.")
+        v = _vectors(
+            v,
+            outputs,
+            "vjp",
+            "the user-provided function returns a single Tensor with a single element.",
+        )
     found = _grad(outputs, inputs, v, create_graph, strict)
-    return (_same_form(_detached(outputs, create_graph), many_out),
-            _same_form(_detached(found, create_graph), many_in))
+    return (
+        _same_form(_detached(outputs, create_graph), many_out),
+        _same_form(_detached(found, create_graph), many_in),
+    )
 
 
 def jvp(func, inputs, v=None, create_graph=False, strict=False):
@@ -93,19 +125,29 @@ def jvp(func, inputs, v=None, create_graph=False, strict=False):
     torch.autograd.functional.jvp)."""
     with enable_grad():
         inputs, _ = _tuple_of(inputs, "inputs", "jvp")
-        v = _vectors(v, inputs, "jvp", "the input to the user-provided function is a single Tensor with a single element.")
+        v = _vectors(
+            v,
+            inputs,
+            "jvp",
+            "the input to the user-provided function is a single Tensor with a single element.",
+        )
         inputs = _fresh(inputs, create_graph)
         outputs, many_out = _run(func, inputs, "jvp", strict)
-        # The gradient is linear in its start u; the derivative of <gradient(u), v> by u is the change along v.
+        # The gradient is linear in its start u; the derivative of <gradient(u), v> by u is the
+        # change along v.
         u = tuple(_C.zeros_like(y).requires_grad_(True) for y in outputs)
         found = _grad(outputs, inputs, u, True, strict)
         moved = _grad(found, u, v, create_graph)
-    return _same_form(_detached(outputs, create_graph), many_out), _same_form(_detached(moved, create_graph), many_out)
+    return _same_form(_detached(outputs, create_graph), many_out), _same_form(
+        _detached(moved, create_graph), many_out
+    )
 
 
-def jacobian(func, inputs, create_graph=False, strict=False, vectorize=False, strategy="reverse-mode"):
-    """The derivative of each output by each input: shape (*output.shape, *input.shape); a tuple of tuples when both are
-    tuples, outputs first (source: torch.autograd.functional.jacobian)."""
+def jacobian(
+    func, inputs, create_graph=False, strict=False, vectorize=False, strategy="reverse-mode"
+):
+    """The derivative of each output by each input: shape (*output.shape, *input.shape); a tuple of
+    tuples when both are tuples, outputs first (source: torch.autograd.functional.jacobian)."""
     with enable_grad():
         inputs, many_in = _tuple_of(inputs, "inputs", "jacobian")
         inputs = _fresh(inputs, create_graph)
@@ -116,48 +158,81 @@ def jacobian(func, inputs, create_graph=False, strict=False, vectorize=False, st
             for k in range(y.numel()):
                 start = _C.zeros(y.numel(), dtype=y.dtype)
                 start[k] = 1
-                found = _grad((y,), inputs, (start.reshape(y.shape),), create_graph, strict, keep=True)
+                found = _grad(
+                    (y,), inputs, (start.reshape(y.shape),), create_graph, strict, keep=True
+                )
                 for column, g in zip(columns, found):
                     column.append(g)
-            rows.append(_same_form(_detached(
-                [(_C.stack(column) if column else _C.zeros(0, dtype=x.dtype)).reshape((*y.shape, *x.shape))
-                 for column, x in zip(columns, inputs)], create_graph), many_in))
+            rows.append(
+                _same_form(
+                    _detached(
+                        [
+                            (_C.stack(column) if column else _C.zeros(0, dtype=x.dtype)).reshape(
+                                (*y.shape, *x.shape)
+                            )
+                            for column, x in zip(columns, inputs)
+                        ],
+                        create_graph,
+                    ),
+                    many_in,
+                )
+            )
     return _same_form(rows, many_out)
 
 
 def _check_scalar(outputs, many, caller):
     if many or outputs[0].numel() != 1:
-        raise RuntimeError(f"The function given to {caller} should return a single Tensor with a single element")
+        raise RuntimeError(
+            f"The function given to {caller} should return a single Tensor with a single element"
+        )
 
 
-def hessian(func, inputs, create_graph=False, strict=False, vectorize=False, outer_jacobian_strategy="reverse-mode"):
-    """The second derivatives of a function with one value: a tensor of (*input.shape, *input.shape), or a tuple of tuples
-    (source: torch.autograd.functional.hessian)."""
+def hessian(
+    func,
+    inputs,
+    create_graph=False,
+    strict=False,
+    vectorize=False,
+    outer_jacobian_strategy="reverse-mode",
+):
+    """The second derivatives of a function with one value: a tensor of (*input.shape,
+    *input.shape), or a tuple of tuples (source: torch.autograd.functional.hessian)."""
     many_in = isinstance(inputs, tuple)
 
     def gradient(*args):
         outputs, many = _tuple_of(func(*args), "outputs", "hessian")
         _check_scalar(outputs, many, "hessian")
-        found = _grad((outputs[0].reshape(()),), args, (_C.ones((), dtype=outputs[0].dtype),), True, strict)
+        found = _grad(
+            (outputs[0].reshape(()),), args, (_C.ones((), dtype=outputs[0].dtype),), True, strict
+        )
         return found if many_in else found[0]
 
     return jacobian(gradient, inputs, create_graph=create_graph, strict=strict)
 
 
 def vhp(func, inputs, v=None, create_graph=False, strict=False):
-    """(output, v times the Hessian) of a function with one value (source: torch.autograd.functional.vhp)."""
+    """(output, v times the Hessian) of a function with one value (source:
+    torch.autograd.functional.vhp)."""
     with enable_grad():
         inputs, many_in = _tuple_of(inputs, "inputs", "vhp")
-        v = _vectors(v, inputs, "vhp", "the input to the user-provided function is a single Tensor with a single element.")
+        v = _vectors(
+            v,
+            inputs,
+            "vhp",
+            "the input to the user-provided function is a single Tensor with a single element.",
+        )
         inputs = _fresh(inputs, create_graph)
         outputs, many = _run(func, inputs, "vhp", strict)
         _check_scalar(outputs, many, "vhp")
         first = _grad(outputs, inputs, (_C.ones_like(outputs[0]),), True, strict)
         found = _grad(first, inputs, v, create_graph, strict)
-    return (_detached(outputs, create_graph)[0], _same_form(_detached(found, create_graph), many_in))
+    return (
+        _detached(outputs, create_graph)[0],
+        _same_form(_detached(found, create_graph), many_in),
+    )
 
 
 def hvp(func, inputs, v=None, create_graph=False, strict=False):
-    """(output, the Hessian times v) of a function with one value; the Hessian is symmetric, so this is vhp (source:
-    torch.autograd.functional.hvp)."""
+    """(output, the Hessian times v) of a function with one value; the Hessian is symmetric, so this
+    is vhp (source: torch.autograd.functional.hvp)."""
     return vhp(func, inputs, v, create_graph, strict)

@@ -1,15 +1,18 @@
-"""Contexts that switch recording on and off, also usable as decorators (source: torch.autograd.grad_mode)."""
+"""Contexts that switch recording on and off, also usable as decorators (source:
+torch.autograd.grad_mode)."""
+
 from functools import wraps
 
 from flambeau import _C
 
 _is_grad_enabled = _C._is_grad_enabled
 _set_grad_enabled = _C._set_grad_enabled
-_GENERATOR = 0x20       # the flag of a generator function's code
+_GENERATOR = 0x20  # the flag of a generator function's code
 
 
 class _Context:
-    """A context whose instances decorate functions: each call, and each step of a generator, runs in a fresh context."""
+    """A context whose instances decorate functions: each call, and each step of a generator, runs
+    in a fresh context."""
 
     def clone(self):
         return type(self)()
@@ -27,6 +30,7 @@ class _Context:
         def decorated(*args, **kwargs):
             with clone():
                 return func(*args, **kwargs)
+
         return decorated
 
 
@@ -39,7 +43,8 @@ class _PlainContext(_Context):
 
 
 def _wrap_generator(clone, func):
-    """A generator that enters the context while `func` runs and leaves it while its consumer does."""
+    """A generator that enters the context while `func` runs and leaves it while its consumer
+    does."""
 
     @wraps(func)
     def steps(*args, **kwargs):
@@ -60,11 +65,13 @@ def _wrap_generator(clone, func):
                 raise
             except BaseException as error:
                 advance, value = gen.throw, error
+
     return steps
 
 
 class no_grad(_PlainContext):
-    """Calls inside are not recorded: their results do not require a gradient (source: torch.no_grad)."""
+    """Calls inside are not recorded: their results do not require a gradient (source:
+    torch.no_grad)."""
 
     def __enter__(self):
         self.prev = _is_grad_enabled()
@@ -86,7 +93,8 @@ class enable_grad(_PlainContext):
 
 
 class set_grad_enabled(_Context):
-    """Sets recording at once, until changed or until the context is left (source: torch.set_grad_enabled)."""
+    """Sets recording at once, until changed or until the context is left (source:
+    torch.set_grad_enabled)."""
 
     def __init__(self, mode):
         self.prev = _is_grad_enabled()
@@ -111,7 +119,8 @@ class set_grad_enabled(_Context):
 
 
 class inference_mode(_Context):
-    """As no_grad, and the tensors made inside can never be part of a graph (source: torch.inference_mode)."""
+    """As no_grad, and the tensors made inside can never be part of a graph (source:
+    torch.inference_mode)."""
 
     def __new__(cls, mode=True):
         if isinstance(mode, bool):

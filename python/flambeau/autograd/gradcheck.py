@@ -1,4 +1,5 @@
 """Comparing gradients with finite differences (source: torch.autograd.gradcheck, gradgradcheck)."""
+
 import warnings
 from itertools import product
 
@@ -21,23 +22,33 @@ def _is_differentiable(x):
 
 
 def _check_inputs(inputs):
-    """ValueError when no input requires a gradient; a warning for inputs of too little precision."""
+    """ValueError when no input requires a gradient; a warning for inputs of too little
+    precision."""
     found = False
     for i, x in enumerate(inputs):
         if not _is_differentiable(x):
             continue
         found = True
         if x.dtype not in (_C.float64, getattr(_C, "complex128", None)):
-            warnings.warn(f"Input #{i} requires gradient and is not a double precision floating point or complex. This "
-                          "check will likely fail if all the inputs are not of double precision floating point or "
-                          "complex. ", stacklevel=3)
+            warnings.warn(
+                f"Input #{i} requires gradient and is not a double precision floating point or "
+                "complex. This check will likely fail if all the inputs are not of double "
+                "precision floating point or "
+                "complex. ",
+                stacklevel=3,
+            )
         if any(size > 1 and stride == 0 for size, stride in zip(x.shape, x.stride())):
-            raise RuntimeError(f"The {i}th input has a dimension with stride 0. gradcheck only supports inputs that are "
-                               "non-overlapping to be able to compute the numerical gradients correctly. You should call "
-                               ".contiguous on the input before passing it to gradcheck.")
+            raise RuntimeError(
+                f"The {i}th input has a dimension with stride 0. gradcheck only "
+                "supports inputs that are non-overlapping to be able to compute "
+                "the numerical gradients correctly. You should call .contiguous on "
+                "the input before passing it to gradcheck."
+            )
     if not found:
-        raise ValueError("gradcheck expects at least one input tensor to require gradient, but none of the them "
-                         "have requires_grad=True.")
+        raise ValueError(
+            "gradcheck expects at least one input tensor to require gradient, but "
+            "none of the them have requires_grad=True."
+        )
 
 
 def _outputs(func, inputs):
@@ -72,31 +83,53 @@ def _matrix(rows, count):
 
 
 def _analytical(output, inputs):
-    """For each input the Jacobian of one output by backward, a row an element of the input; None where the output does not
-    depend on it."""
+    """For each input the Jacobian of one output by backward, a row an element of the input; None
+    where the output does not depend on it."""
     columns = [[] for _ in inputs]
     for k in range(output.numel()):
         start = _C.zeros(output.numel(), dtype=output.dtype)
         start[k] = 1
-        found = grad(output, inputs, start.reshape(output.shape), retain_graph=True, allow_unused=True)
+        found = grad(
+            output, inputs, start.reshape(output.shape), retain_graph=True, allow_unused=True
+        )
         for column, g, x in zip(columns, found, inputs):
             if g is not None and g.shape != x.shape:
-                raise GradcheckError(f"Gradient has shape {g.shape}, but its input has shape {x.shape}")
+                raise GradcheckError(
+                    f"Gradient has shape {g.shape}, but its input has shape {x.shape}"
+                )
             g = _C.zeros_like(x) if g is None else g
             column.append(g.detach().to(_C.float64).reshape(-1))
-    return [_C.stack(column, 1) if column else _C.zeros((x.numel(), 0), dtype=_C.float64)
-            for column, x in zip(columns, inputs)]
+    return [
+        _C.stack(column, 1) if column else _C.zeros((x.numel(), 0), dtype=_C.float64)
+        for column, x in zip(columns, inputs)
+    ]
 
 
-def gradcheck(func, inputs, *, eps=1e-6, atol=1e-5, rtol=1e-3, raise_exception=True, nondet_tol=0.0,
-              check_undefined_grad=True, check_grad_dtypes=False, check_batched_grad=False,
-              check_batched_forward_grad=False, check_forward_ad=False, check_backward_ad=True, fast_mode=False,
-              masked=None):
-    """Compares the gradients of func's outputs with respect to `inputs` that require one with central differences of step eps;
-    inputs should be float64. True, or GradcheckError (False with raise_exception=False) where they differ by more than
-    atol + rtol * the difference quotient, or where backward gives another result the second time (beyond nondet_tol).
+def gradcheck(
+    func,
+    inputs,
+    *,
+    eps=1e-6,
+    atol=1e-5,
+    rtol=1e-3,
+    raise_exception=True,
+    nondet_tol=0.0,
+    check_undefined_grad=True,
+    check_grad_dtypes=False,
+    check_batched_grad=False,
+    check_batched_forward_grad=False,
+    check_forward_ad=False,
+    check_backward_ad=True,
+    fast_mode=False,
+    masked=None,
+):
+    """Compares the gradients of func's outputs with respect to `inputs` that require one with
+    central differences of step eps; inputs should be float64. True, or GradcheckError (False with
+    raise_exception=False) where they differ by more than atol + rtol * the difference quotient, or
+    where backward gives another result the second time (beyond nondet_tol).
 
-    The full Jacobians are always compared, so fast_mode changes nothing; forward mode and batches are not checked.
+    The full Jacobians are always compared, so fast_mode changes nothing; forward mode and batches
+    are not checked.
     """
     inputs = _tensors(inputs)
     try:
@@ -114,72 +147,119 @@ def gradcheck(func, inputs, *, eps=1e-6, atol=1e-5, rtol=1e-3, raise_exception=T
 def _check_gradients(func, inputs, eps, atol, rtol, nondet_tol, check_grad_dtypes):
     outputs = _tensors(func(*inputs))
     if not all(isinstance(y, Tensor) for y in outputs):
-        raise ValueError("Expected at least one of the outputs to be a Tensor" if not outputs else
-                         "gradcheck expects every output to be a Tensor")
+        raise ValueError(
+            "Expected at least one of the outputs to be a Tensor"
+            if not outputs
+            else "gradcheck expects every output to be a Tensor"
+        )
     wanted = [i for i, y in enumerate(outputs) if _is_differentiable(y)]
     places = [j for j, x in enumerate(inputs) if _is_differentiable(x)]
     sources = [inputs[j] for j in places]
     numerical = [_numerical(func, inputs, x, range(len(outputs)), eps) for x in sources]
-    outputs = _tensors(func(*inputs))       # anew: the inputs have been written to since
+    outputs = _tensors(func(*inputs))  # anew: the inputs have been written to since
     for i, output in enumerate(outputs):
         if i not in wanted:
-            if output.dtype.is_floating_point and any(bool((rows[i] != 0).any()) for rows in numerical):
+            if output.dtype.is_floating_point and any(
+                bool((rows[i] != 0).any()) for rows in numerical
+            ):
                 raise GradcheckError("Numerical gradient for function expected to be zero")
             continue
         first = _analytical(output, sources)
         again = _analytical(output, sources)
         if check_grad_dtypes:
-            found = grad(output, sources, _C.ones_like(output), retain_graph=True, allow_unused=True)
+            found = grad(
+                output, sources, _C.ones_like(output), retain_graph=True, allow_unused=True
+            )
             if any(g is not None and g.dtype != x.dtype for g, x in zip(found, sources)):
                 raise GradcheckError("Gradient has dtype mismatch")
         for n, (j, analytical, repeated) in enumerate(zip(places, first, again)):
             expected = numerical[n][i].reshape(analytical.shape)
             if not _C.allclose(analytical, expected, rtol, atol):
-                raise GradcheckError(f"Jacobian mismatch for output {i} with respect to input {j},\n"
-                                     f"numerical:{expected}\nanalytical:{analytical}\n")
+                raise GradcheckError(
+                    f"Jacobian mismatch for output {i} with respect to input "
+                    f"{j},\n"
+                    f"numerical:{expected}\nanalytical:{analytical}\n"
+                )
             if not _C.allclose(analytical, repeated, 0.0, nondet_tol):
-                raise GradcheckError("Backward is not reentrant, i.e., running backward with same input and grad_output "
-                                     "multiple times gives different values, although analytical gradient matches "
-                                     f"numerical gradient.The tolerance for nondeterminism was {nondet_tol}.")
+                raise GradcheckError(
+                    "Backward is not reentrant, i.e., running backward with same "
+                    "input and grad_output multiple times gives different "
+                    "values, although analytical gradient matches numerical "
+                    "gradient.The tolerance for nondeterminism was "
+                    f"{nondet_tol}."
+                )
 
 
 def _check_undefined(func, inputs):
-    """An output whose gradient is not asked for counts as zero: with one output left out at a time, backward still works."""
+    """An output whose gradient is not asked for counts as zero: with one output left out at a time,
+    backward still works."""
     sources = [x for x in inputs if _is_differentiable(x)]
     for i in range(len(_outputs(func, inputs))):
         outputs = _outputs(func, inputs)
-        kept = outputs[:i] + outputs[i + 1:]
+        kept = outputs[:i] + outputs[i + 1 :]
         if not kept:
             return
         try:
             grad(kept, sources, [_C.zeros_like(y) for y in kept], allow_unused=True)
         except RuntimeError as error:
-            raise GradcheckError(f"Expected backward function to handle undefined output grads: {error}") from error
+            raise GradcheckError(
+                f"Expected backward function to handle undefined output grads: {error}"
+            ) from error
 
 
-def gradgradcheck(func, inputs, grad_outputs=None, *, eps=1e-6, atol=1e-5, rtol=1e-3,
-                  gen_non_contig_grad_outputs=False, raise_exception=True, nondet_tol=0.0,
-                  check_undefined_grad=True, check_grad_dtypes=False, check_batched_grad=False,
-                  check_fwd_over_rev=False, check_rev_over_rev=True, fast_mode=False, masked=False):
-    """gradcheck of the gradients themselves, with respect to `inputs` and to the gradients of the outputs (grad_outputs,
-    random where None)."""
+def gradgradcheck(
+    func,
+    inputs,
+    grad_outputs=None,
+    *,
+    eps=1e-6,
+    atol=1e-5,
+    rtol=1e-3,
+    gen_non_contig_grad_outputs=False,
+    raise_exception=True,
+    nondet_tol=0.0,
+    check_undefined_grad=True,
+    check_grad_dtypes=False,
+    check_batched_grad=False,
+    check_fwd_over_rev=False,
+    check_rev_over_rev=True,
+    fast_mode=False,
+    masked=False,
+):
+    """gradcheck of the gradients themselves, with respect to `inputs` and to the gradients of the
+    outputs (grad_outputs, random where None)."""
     inputs = _tensors(inputs)
     places = [j for j, x in enumerate(inputs) if _is_differentiable(x)]
     if grad_outputs is None:
-        grad_outputs = tuple(_random_like(y, gen_non_contig_grad_outputs) for y in _outputs(func, inputs))
+        grad_outputs = tuple(
+            _random_like(y, gen_non_contig_grad_outputs) for y in _outputs(func, inputs)
+        )
     else:
         grad_outputs = _tensors(grad_outputs)
     count = len(grad_outputs)
 
     def gradients(*args):
         sources, starts = args[:-count], args[-count:]
-        found = grad(_outputs(func, sources), [sources[j] for j in places], starts, create_graph=True,
-                     allow_unused=True)
+        found = grad(
+            _outputs(func, sources),
+            [sources[j] for j in places],
+            starts,
+            create_graph=True,
+            allow_unused=True,
+        )
         return tuple(g for g in found if g is not None)
 
-    return gradcheck(gradients, inputs + grad_outputs, eps=eps, atol=atol, rtol=rtol, raise_exception=raise_exception,
-                     nondet_tol=nondet_tol, check_undefined_grad=check_undefined_grad,
-                     check_grad_dtypes=check_grad_dtypes)
+    return gradcheck(
+        gradients,
+        inputs + grad_outputs,
+        eps=eps,
+        atol=atol,
+        rtol=rtol,
+        raise_exception=raise_exception,
+        nondet_tol=nondet_tol,
+        check_undefined_grad=check_undefined_grad,
+        check_grad_dtypes=check_grad_dtypes,
+    )
 
 
 def _random_like(y, scattered):

@@ -1,8 +1,9 @@
 """Makes `import torch` mean Flambeau, in the process that asks for it: `python -m flambeau` does.
 
-torch and torch.x.y become names of the very modules flambeau and flambeau.x.y, so a class has one identity whichever name a
-program imports it by.
+torch and torch.x.y become names of the very modules flambeau and flambeau.x.y, so a class has one
+identity whichever name a program imports it by.
 """
+
 import importlib
 import sys
 from importlib.machinery import ModuleSpec
@@ -10,7 +11,8 @@ from importlib.util import find_spec
 
 
 class _TorchFinder:
-    """Finds torch and everything below it among Flambeau's modules; and says which of torch's names Flambeau lacks."""
+    """Finds torch and everything below it among Flambeau's modules; and says which of torch's names
+    Flambeau lacks."""
 
     @staticmethod
     def find_spec(fullname, path=None, target=None):
@@ -27,7 +29,8 @@ class _TorchFinder:
 
 
 class _LackFinder:
-    """Stands last: a module flambeau.x that no finder knows is one that torch may have and Flambeau has not."""
+    """Stands last: a module flambeau.x that no finder knows is one that torch may have and Flambeau
+    has not."""
 
     @staticmethod
     def find_spec(fullname, path=None, target=None):
@@ -74,4 +77,6 @@ def install():
 
 def uninstall():
     """Takes install back. Modules that were imported as torch stay as they are."""
-    sys.meta_path[:] = [finder for finder in sys.meta_path if finder not in (_TorchFinder, _LackFinder)]
+    sys.meta_path[:] = [
+        finder for finder in sys.meta_path if finder not in (_TorchFinder, _LackFinder)
+    ]

@@ -1,8 +1,10 @@
 """Runs a program as `python` does, with `import torch` meaning Flambeau.
 
-The program gets a fresh __main__ module, its sys.argv and sys.path[0]; an exception that it does not catch is shown without the
-frames of what runs it; exit codes, signals and sys.excepthook work as under python.
+The program gets a fresh __main__ module, its sys.argv and sys.path[0]; an exception that it does
+not catch is shown without the frames of what runs it; exit codes, signals and sys.excepthook work
+as under python.
 """
+
 import builtins
 import os
 import sys
@@ -29,6 +31,7 @@ def main(argv):
         print(USAGE, end="")
     elif first in ("-V", "--version"):
         from flambeau.version import __version__
+
         print(f"Flambeau {__version__} (Python {sys.version.split()[0]})")
     elif first in ("-m", "-c") and len(argv) < 2:
         _complain(f"argument expected for the {first} option\n{USAGE}")
@@ -57,7 +60,8 @@ def _interactive():
 
 
 def run_file(path, argv):
-    """Runs a source file, or a folder or archive with a __main__.py. argv[0] is the path as it was given."""
+    """Runs a source file, or a folder or archive with a __main__.py. argv[0] is the path as it was
+    given."""
     if os.path.isdir(path) or path.endswith((".zip", ".pyz")):
         _prepare(argv, os.path.abspath(path))
         _guard(lambda: _run_as_main("__main__", alter_argv=False))
@@ -66,12 +70,15 @@ def run_file(path, argv):
         with open(path, "rb") as file:
             source = file.read()
     except OSError as error:
-        _complain(f"can't open file '{os.path.abspath(path)}': [Errno {error.errno}] {error.strerror}")
+        _complain(
+            f"can't open file '{os.path.abspath(path)}': [Errno {error.errno}] {error.strerror}"
+        )
     full = os.path.abspath(path)
     main_module = _prepare(argv, os.path.dirname(os.path.realpath(path)))
     main_module.__file__ = full
     main_module.__cached__ = None
     from importlib.machinery import SourceFileLoader
+
     main_module.__loader__ = SourceFileLoader("__main__", full)
     _guard(lambda: exec(compile(source, full, "exec", dont_inherit=True), main_module.__dict__))
 
@@ -91,24 +98,28 @@ def run_module(name, arguments):
 def interact():
     """An interactive session."""
     import code
+
     main_module = _prepare([""], "")
     try:
         import readline  # noqa: F401  line editing, where there is one
     except ImportError:
         pass
-    code.interact(f"Flambeau on Python {sys.version.split()[0]}; `import torch` means Flambeau.",
-                  local=main_module.__dict__, exitmsg="")
+    code.interact(
+        f"Flambeau on Python {sys.version.split()[0]}; `import torch` means Flambeau.",
+        local=main_module.__dict__,
+        exitmsg="",
+    )
 
 
 def _prepare(argv, folder):
-    """Sets sys.argv, sys.path[0] and a fresh __main__, which it returns. folder None leaves sys.path, which python -m
-    has set already."""
+    """Sets sys.argv, sys.path[0] and a fresh __main__, which it returns. folder None leaves
+    sys.path, which python -m has set already."""
     compat.install()
     sys.argv[:] = argv
     if folder is not None and not sys.flags.safe_path:
         sys.path[0] = folder
     global _launcher
-    _launcher = sys.modules["__main__"]     # its globals must live on
+    _launcher = sys.modules["__main__"]  # its globals must live on
     main_module = sys.modules["__main__"] = ModuleType("__main__")
     main_module.__builtins__ = builtins
     main_module.__annotations__ = {}
@@ -118,11 +129,13 @@ def _prepare(argv, folder):
 def _run_as_main(name, alter_argv):
     """The module `name` as __main__, by the function that python -m itself uses."""
     import runpy
+
     runpy._run_module_as_main(name, alter_argv)
 
 
 def _guard(run):
-    """Runs the program; shows an exception that it does not catch as python would, and ends the process as python would."""
+    """Runs the program; shows an exception that it does not catch as python would, and ends the
+    process as python would."""
     try:
         run()
     except SystemExit:
@@ -154,6 +167,7 @@ def _show(error):
 def _die_by_interrupt():
     """Ends as python ends on Ctrl-C: by the signal, so that a calling shell knows."""
     import signal
+
     sys.stdout.flush()
     sys.stderr.flush()
     signal.signal(signal.SIGINT, signal.SIG_DFL)

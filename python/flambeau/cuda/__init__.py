@@ -15,11 +15,15 @@ def device_count():
 
 
 def _none(*args, **kwargs):
-    raise RuntimeError("Flambeau computes on the CPU here: there is no CUDA device.\n"
-                       "Hint: guard GPU code with torch.cuda.is_available(), or use device='cpu'.")
+    raise RuntimeError(
+        "Flambeau computes on the CPU here: there is no CUDA device.\n"
+        "Hint: guard GPU code with torch.cuda.is_available(), or use device='cpu'."
+    )
 
 
-current_device = get_device_name = get_device_properties = get_device_capability = set_device = _none
+current_device = get_device_name = get_device_properties = get_device_capability = set_device = (
+    _none
+)
 mem_get_info = current_stream = _none
 
 

@@ -1,4 +1,5 @@
 """Data to train on that comes with the package."""
+
 from flambeau.datasets.digits import Digits
 
 __all__ = ["Digits"]

@@ -1,9 +1,10 @@
-"""Handwritten digits: the 1,797 scans of the UCI "Optical Recognition of Handwritten Digits" test set, 8 x 8 pixels of 17
-grey levels. Their source and licence stand beside the data file.
+"""Handwritten digits: the 1,797 scans of the UCI "Optical Recognition of Handwritten Digits" test
+set, 8 x 8 pixels of 17 grey levels. Their source and licence stand beside the data file.
 
-The file digits.bin: 8 bytes "DIGITS1\\n"; three numbers of 4 bytes, little-endian: count, rows, columns; count * rows * columns
-bytes of images, 0 to 16; count bytes of labels, 0 to 9.
+The file digits.bin: 8 bytes "DIGITS1\\n"; three numbers of 4 bytes, little-endian: count, rows,
+columns; count * rows * columns bytes of images, 0 to 16; count bytes of labels, 0 to 9.
 """
+
 import os
 
 from flambeau import _C
@@ -15,16 +16,19 @@ _MAGIC = b"DIGITS1\n"
 class Digits(Dataset):
     """Pairs (image, label): a float32 tensor of 1 x 8 x 8 between 0 and 1, and an int from 0 to 9.
 
-    train: every fifth sample (the first, the sixth, ...) is held out for testing, 360 of them; the other 1,437 are for
-    training. transform, target_transform: applied to each image and label. root: another folder with a digits.bin.
-    data: all images, float32 of N x 1 x 8 x 8; targets: all labels, int64 of N. FileNotFoundError when the data file is
-    missing, ValueError when it is damaged.
+    train: every fifth sample (the first, the sixth, ...) is held out for testing, 360 of them; the
+    other 1,437 are for training. transform, target_transform: applied to each image and label.
+    root: another folder with a digits.bin. data: all images, float32 of N x 1 x 8 x 8; targets: all
+    labels, int64 of N. FileNotFoundError when the data file is missing, ValueError when it is
+    damaged.
     """
 
     classes = [str(digit) for digit in range(10)]
 
     def __init__(self, train=True, transform=None, target_transform=None, root=None):
-        images, labels, rows, columns = _read(os.path.join(root or os.path.dirname(__file__), "digits.bin"))
+        images, labels, rows, columns = _read(
+            os.path.join(root or os.path.dirname(__file__), "digits.bin")
+        )
         held_out = range(0, len(labels), 5)
         wanted = [i for i in range(len(labels)) if i % 5] if train else list(held_out)
         index = _C.tensor(wanted)
@@ -47,12 +51,17 @@ class Digits(Dataset):
         return image, label
 
     def __gather__(self, index):
-        if self.transform or self.target_transform or type(self).__getitem__ is not Digits.__getitem__:
+        if (
+            self.transform
+            or self.target_transform
+            or type(self).__getitem__ is not Digits.__getitem__
+        ):
             return None
         return [self.data.index_select(0, index), self.targets.index_select(0, index)]
 
     def __repr__(self):
-        return f"Dataset Digits\n    Number of datapoints: {len(self)}\n    Split: {'Train' if self.train else 'Test'}"
+        split = "Train" if self.train else "Test"
+        return f"Dataset Digits\n    Number of datapoints: {len(self)}\n    Split: {split}"
 
 
 def _read(path):
@@ -63,13 +72,21 @@ def _read(path):
     except FileNotFoundError:
         raise FileNotFoundError(
             f"There is no data file {path}: it comes with the package.\n"
-            "Hint: install Flambeau again (pip install --force-reinstall flambeau), or in a checkout run make.") from None
-    sizes = [int.from_bytes(content[at:at + 4], "little") for at in (8, 12, 16)]
+            "Hint: install Flambeau again (pip install --force-reinstall flambeau), or in a "
+            "checkout run make."
+        ) from None
+    sizes = [int.from_bytes(content[at : at + 4], "little") for at in (8, 12, 16)]
     count, rows, columns = sizes
     pixels = count * rows * columns
     if content[:8] != _MAGIC or len(content) != 20 + pixels + count:
-        raise ValueError(f"{path} is damaged: it is no digits file, or its size is wrong.\nHint: install Flambeau again.")
-    labels = bytearray(content[20 + pixels:])
-    if not count or max(labels) > 9 or max(content[20:20 + pixels]) > 16:
-        raise ValueError(f"{path} is damaged: a label is above 9 or a pixel above 16.\nHint: install Flambeau again.")
-    return bytearray(content[20:20 + pixels]), labels, rows, columns
+        raise ValueError(
+            f"{path} is damaged: it is no digits file, or its size is wrong.\nHint: "
+            "install Flambeau again."
+        )
+    labels = bytearray(content[20 + pixels :])
+    if not count or max(labels) > 9 or max(content[20 : 20 + pixels]) > 16:
+        raise ValueError(
+            f"{path} is damaged: a label is above 9 or a pixel above 16.\nHint: "
+            "install Flambeau again."
+        )
+    return bytearray(content[20 : 20 + pixels]), labels, rows, columns

@@ -1,4 +1,5 @@
 """Optimizers and learning-rate schedules (source: torch.optim)."""
+
 from flambeau.optim.adam import Adam
 from flambeau.optim.adamw import AdamW
 from flambeau.optim.optimizer import Optimizer
@@ -11,5 +12,8 @@ def __getattr__(name):
     if name == "lr_scheduler":
         module = __import__("flambeau.optim.lr_scheduler")
         return module.optim.lr_scheduler
-    raise AttributeError(f"Flambeau has no torch.optim.{name} yet" if not name.startswith("__")
-                         else f"module 'flambeau.optim' has no attribute '{name}'")
+    raise AttributeError(
+        f"Flambeau has no torch.optim.{name} yet"
+        if not name.startswith("__")
+        else f"module 'flambeau.optim' has no attribute '{name}'"
+    )

@@ -1,4 +1,5 @@
 """Adam (source: torch.optim.Adam)."""
+
 from flambeau import _C
 from flambeau.autograd.grad_mode import enable_grad
 from flambeau.optim.optimizer import Optimizer, _to_scalar, _use_grad_for_differentiable
@@ -8,21 +9,37 @@ _adam_step = _C._adam_step
 
 
 class Adam(Optimizer):
-    """p -= lr * m / (sqrt(v) + eps), with m and v the running means of the gradient and of its square, corrected for their
-    start at zero.
+    """p -= lr * m / (sqrt(v) + eps), with m and v the running means of the gradient and of its
+    square, corrected for their start at zero.
 
-    betas: how much of m and v is kept a step; weight_decay: added to the gradient, or, with decoupled_weight_decay, taken
-    from p (AdamW); amsgrad: uses the largest v so far; maximize: climbs instead. differentiable: the step itself is
-    recorded. foreach, fused and capturable are accepted: there is one implementation, which updates a whole group in one
-    call. ValueError for options out of range.
+    betas: how much of m and v is kept a step; weight_decay: added to the gradient, or, with
+    decoupled_weight_decay, taken from p (AdamW); amsgrad: uses the largest v so far; maximize:
+    climbs instead. differentiable: the step itself is recorded. foreach, fused and capturable are
+    accepted: there is one implementation, which updates a whole group in one call. ValueError for
+    options out of range.
     """
 
-    def __init__(self, params, lr=1e-3, betas=(0.9, 0.999), eps=1e-8, weight_decay=0, amsgrad=False, *,
-                 foreach=None, maximize=False, capturable=False, differentiable=False, fused=None,
-                 decoupled_weight_decay=False):
+    def __init__(
+        self,
+        params,
+        lr=1e-3,
+        betas=(0.9, 0.999),
+        eps=1e-8,
+        weight_decay=0,
+        amsgrad=False,
+        *,
+        foreach=None,
+        maximize=False,
+        capturable=False,
+        differentiable=False,
+        fused=None,
+        decoupled_weight_decay=False,
+    ):
         if isinstance(lr, Tensor):
             if foreach and not capturable:
-                raise ValueError("lr as a Tensor is not supported for capturable=False and foreach=True")
+                raise ValueError(
+                    "lr as a Tensor is not supported for capturable=False and foreach=True"
+                )
             if lr.numel() != 1:
                 raise ValueError("Tensor lr must be 1-element")
         if not 0.0 <= lr:
@@ -34,19 +51,36 @@ class Adam(Optimizer):
                 raise ValueError(f"Invalid beta parameter at index {i}: {betas[i]}")
         if not 0.0 <= weight_decay:
             raise ValueError(f"Invalid weight_decay value: {weight_decay}")
-        if not (all(isinstance(b, float) for b in betas[:2]) or all(isinstance(b, Tensor) for b in betas[:2])):
+        if not (
+            all(isinstance(b, float) for b in betas[:2])
+            or all(isinstance(b, Tensor) for b in betas[:2])
+        ):
             raise ValueError("betas must be either both floats or both Tensors")
         for i, beta in enumerate(betas[:2]):
             if isinstance(beta, Tensor):
                 if not capturable and foreach:
-                    raise ValueError(f"betas[{i}] as a Tensor is not supported for capturable=False and foreach=True")
+                    raise ValueError(
+                        f"betas[{i}] as a Tensor is not supported for "
+                        "capturable=False and foreach=True"
+                    )
                 if beta.numel() != 1:
                     raise ValueError(f"Tensor betas[{i}] must be 1-element")
-        super().__init__(params, {
-            "lr": lr, "betas": tuple(map(_to_scalar, betas)), "eps": eps, "weight_decay": weight_decay,
-            "amsgrad": amsgrad, "maximize": maximize, "foreach": foreach, "capturable": capturable,
-            "differentiable": differentiable, "fused": fused,
-            "decoupled_weight_decay": decoupled_weight_decay})
+        super().__init__(
+            params,
+            {
+                "lr": lr,
+                "betas": tuple(map(_to_scalar, betas)),
+                "eps": eps,
+                "weight_decay": weight_decay,
+                "amsgrad": amsgrad,
+                "maximize": maximize,
+                "foreach": foreach,
+                "capturable": capturable,
+                "differentiable": differentiable,
+                "fused": fused,
+                "decoupled_weight_decay": decoupled_weight_decay,
+            },
+        )
         if fused:
             if differentiable:
                 raise RuntimeError("`fused` does not support `differentiable`")
@@ -56,9 +90,15 @@ class Adam(Optimizer):
     def __setstate__(self, state):
         super().__setstate__(state)
         for group in self.param_groups:
-            for name, value in (("amsgrad", False), ("maximize", False), ("foreach", None),
-                                ("capturable", False), ("differentiable", False),
-                                ("decoupled_weight_decay", False), ("fused", None)):
+            for name, value in (
+                ("amsgrad", False),
+                ("maximize", False),
+                ("foreach", None),
+                ("capturable", False),
+                ("differentiable", False),
+                ("decoupled_weight_decay", False),
+                ("fused", None),
+            ):
                 group.setdefault(name, value)
             for p in group["params"]:
                 known = self.state.get(p)
@@ -66,7 +106,8 @@ class Adam(Optimizer):
                     known["step"] = _C.tensor(float(known["step"]), dtype=_step_dtype())
 
     def step(self, closure=None):
-        """Updates every parameter that has a gradient. Returns what closure() returns, None without one."""
+        """Updates every parameter that has a gradient. Returns what closure() returns, None without
+        one."""
         loss = None
         if closure is not None:
             with enable_grad():
@@ -79,7 +120,8 @@ class Adam(Optimizer):
 
     @_use_grad_for_differentiable
     def _step_by_operators(self, group):
-        """The same update in terms of operators: for steps that are recorded, and for what the C loop does not take."""
+        """The same update in terms of operators: for steps that are recorded, and for what the C
+        loop does not take."""
         lr, (beta1, beta2) = _to_scalar(group["lr"]), group["betas"]
         recorded = group["differentiable"]
         for p in group["params"]:
@@ -94,8 +136,10 @@ class Adam(Optimizer):
                 if group["amsgrad"]:
                     state["max_exp_avg_sq"] = _C.zeros_like(p)
             if group["capturable"] and p.device.type == "cpu":
-                raise AssertionError("If capturable=True, params and state_steps must be on supported devices: "
-                                     "['cuda'].")
+                raise AssertionError(
+                    "If capturable=True, params and state_steps must be on "
+                    "supported devices: ['cuda']."
+                )
             if group["maximize"]:
                 g = -g
             m, v, step = state["exp_avg"], state["exp_avg_sq"], state["step"]
@@ -108,7 +152,7 @@ class Adam(Optimizer):
             m.lerp_(g, 1 - beta1)
             v.mul_(beta2).addcmul_(g, g, value=1 - beta2)
             t = step if recorded else step.item()
-            size, correction = lr / (1 - beta1 ** t), (1 - beta2 ** t) ** 0.5
+            size, correction = lr / (1 - beta1**t), (1 - beta2**t) ** 0.5
             if group["amsgrad"]:
                 top = state["max_exp_avg_sq"]
                 top.copy_(_C.maximum(top.clone() if recorded else top, v))

@@ -1,9 +1,11 @@
 """Learning-rate schedules (source: torch.optim.lr_scheduler).
 
-A scheduler writes the "lr" of its optimizer's groups each time step() is called. Most are chainable: they compute the next
-rate from the present one, so that several may act on one optimizer; `_get_closed_form_lr`, where there is one, computes the
-rate of any epoch directly. Attribute names are PyTorch's, because state_dict saves them.
+A scheduler writes the "lr" of its optimizer's groups each time step() is called. Most are
+chainable: they compute the next rate from the present one, so that several may act on one
+optimizer; `_get_closed_form_lr`, where there is one, computes the rate of any epoch directly.
+Attribute names are PyTorch's, because state_dict saves them.
 """
+
 import math
 import warnings
 import weakref
@@ -17,13 +19,31 @@ from flambeau.optim.optimizer import Optimizer, _to_scalar
 
 Tensor = _C.Tensor
 
-__all__ = ["ChainedScheduler", "ConstantLR", "CosineAnnealingLR", "CosineAnnealingWarmRestarts", "CyclicLR",
-           "ExponentialLR", "LRScheduler", "LambdaLR", "LinearLR", "MultiStepLR", "MultiplicativeLR", "OneCycleLR",
-           "PolynomialLR", "ReduceLROnPlateau", "SequentialLR", "StepLR"]
+__all__ = [
+    "ChainedScheduler",
+    "ConstantLR",
+    "CosineAnnealingLR",
+    "CosineAnnealingWarmRestarts",
+    "CyclicLR",
+    "ExponentialLR",
+    "LRScheduler",
+    "LambdaLR",
+    "LinearLR",
+    "MultiStepLR",
+    "MultiplicativeLR",
+    "OneCycleLR",
+    "PolynomialLR",
+    "ReduceLROnPlateau",
+    "SequentialLR",
+    "StepLR",
+]
 
-_EPOCH_WARNING = ("The epoch parameter in `scheduler.step()` was not necessary and is being deprecated where possible. "
-                  "Please use `scheduler.step()` to step the scheduler. During the deprecation, if epoch is different "
-                  "from None, the closed form is used instead of the new chainable form, where available.")
+_EPOCH_WARNING = (
+    "The epoch parameter in `scheduler.step()` was not necessary and is being "
+    "deprecated where possible. Please use `scheduler.step()` to step the "
+    "scheduler. During the deprecation, if epoch is different from None, the closed "
+    "form is used instead of the new chainable form, where available."
+)
 
 
 def _check_optimizer(optimizer):
@@ -33,8 +53,10 @@ def _check_optimizer(optimizer):
 
 def _read(optimizer, key):
     """group[key] of each group; tensors are copied."""
-    return [group[key].clone() if isinstance(group[key], Tensor) else group[key]
-            for group in optimizer.param_groups]
+    return [
+        group[key].clone() if isinstance(group[key], Tensor) else group[key]
+        for group in optimizer.param_groups
+    ]
 
 
 def _write(group, key, value):
@@ -50,17 +72,21 @@ def _one_per_group(name, optimizer, value):
     count = len(optimizer.param_groups)
     if isinstance(value, (list, tuple)):
         if len(value) != count:
-            raise ValueError(f"{name} must have the same length as optimizer.param_groups. "
-                             f"{name} has {len(value)} values, param_groups has {count}.")
+            raise ValueError(
+                f"{name} must have the same length as optimizer.param_groups. "
+                f"{name} has {len(value)} values, param_groups has {count}."
+            )
     else:
         value = [value] * count
     return [item.clone() if isinstance(item, Tensor) else item for item in value]
 
 
 class LRScheduler:
-    """Base of schedulers: subclasses define get_lr, the next rate of each group, from last_epoch and the groups.
+    """Base of schedulers: subclasses define get_lr, the next rate of each group, from last_epoch
+    and the groups.
 
-    last_epoch: -1 to start; otherwise the number of the epoch to go on from, with "initial_lr" in each group.
+    last_epoch: -1 to start; otherwise the number of the epoch to go on from, with "initial_lr" in
+    each group.
     """
 
     _get_lr_called_within_step = False
@@ -74,11 +100,15 @@ class LRScheduler:
                 lr = group["lr"]
                 group.setdefault("initial_lr", lr.clone() if isinstance(lr, Tensor) else lr)
             elif "initial_lr" not in group:
-                raise KeyError(f"param 'initial_lr' is not specified in param_groups[{i}] when resuming scheduler with "
-                               "last_epoch >= 0.\nThis typically happens when:\n"
-                               "1. You're trying to resume training from a checkpoint but haven't properly loaded the "
-                               "optimizer state\n"
-                               "2. You're using last_epoch >= 0 for a fresh training run (not recommended)")
+                raise KeyError(
+                    f"param 'initial_lr' is not specified in param_groups[{i}] when "
+                    "resuming scheduler with last_epoch >= 0.\nThis typically happens "
+                    "when:\n"
+                    "1. You're trying to resume training from a checkpoint but haven't "
+                    "properly loaded the optimizer state\n"
+                    "2. You're using last_epoch >= 0 for a fresh training run (not "
+                    "recommended)"
+                )
         self.base_lrs = _read(optimizer, "initial_lr")
         self.last_epoch = last_epoch
         _note_steps(optimizer)
@@ -109,17 +139,28 @@ class LRScheduler:
         raise NotImplementedError
 
     def step(self, epoch=None):
-        """Goes on by one epoch; call it after optimizer.step(). epoch: deprecated, jumps to that epoch."""
+        """Goes on by one epoch; call it after optimizer.step(). epoch: deprecated, jumps to that
+        epoch."""
         if self._step_count == 1:
             if not hasattr(self.optimizer.step, "_wrapped_by_lr_sched"):
-                warnings.warn("Seems like `optimizer.step()` has been overridden after learning rate scheduler "
-                              "initialization. Please, make sure to call `optimizer.step()` before "
-                              "`lr_scheduler.step()`.", UserWarning, stacklevel=2)
+                warnings.warn(
+                    "Seems like `optimizer.step()` has been overridden after learning "
+                    "rate scheduler initialization. Please, make sure to call "
+                    "`optimizer.step()` before "
+                    "`lr_scheduler.step()`.",
+                    UserWarning,
+                    stacklevel=2,
+                )
             elif not getattr(self.optimizer, "_opt_called", False):
-                warnings.warn("Detected call of `lr_scheduler.step()` before `optimizer.step()`. In PyTorch 1.1.0 and "
-                              "later, you should call them in the opposite order: `optimizer.step()` before "
-                              "`lr_scheduler.step()`.  Failure to do this will result in PyTorch skipping the first "
-                              "value of the learning rate schedule.", UserWarning, stacklevel=2)
+                warnings.warn(
+                    "Detected call of `lr_scheduler.step()` before `optimizer.step()`. "
+                    "In PyTorch 1.1.0 and later, you should call them in the opposite "
+                    "order: `optimizer.step()` before `lr_scheduler.step()`.  Failure "
+                    "to do this will result in PyTorch skipping the first value of the "
+                    "learning rate schedule.",
+                    UserWarning,
+                    stacklevel=2,
+                )
         self._step_count += 1
         if epoch is not None:
             warnings.warn(_EPOCH_WARNING, UserWarning, stacklevel=2)
@@ -148,8 +189,12 @@ class LRScheduler:
 
     def _warn_outside_step(self):
         if not self._get_lr_called_within_step:
-            warnings.warn("To get the last learning rate computed by the scheduler, please use `get_last_lr()`.",
-                          UserWarning, stacklevel=3)
+            warnings.warn(
+                "To get the last learning rate computed by the scheduler, please use "
+                "`get_last_lr()`.",
+                UserWarning,
+                stacklevel=3,
+            )
 
     def _keep(self):
         return _read(self.optimizer, "lr")
@@ -166,23 +211,26 @@ class _LRScheduler(LRScheduler):
 
 
 def _note_steps(optimizer):
-    """Makes optimizer.step leave a mark, so that a scheduler can tell whether it was called first."""
+    """Makes optimizer.step leave a mark, so that a scheduler can tell whether it was called
+    first."""
     if hasattr(optimizer.step, "_wrapped_by_lr_sched"):
         return
     step = optimizer.step.__func__
-    owner = weakref.ref(optimizer)      # no cycle: the wrapper hangs on the optimizer
+    owner = weakref.ref(optimizer)  # no cycle: the wrapper hangs on the optimizer
 
     @wraps(step)
     def marked(*args, **kwargs):
         self = owner()
         self._opt_called = True
         return step(self, *args, **kwargs)
+
     marked._wrapped_by_lr_sched = True
     optimizer.step = marked
 
 
 class _WithLambdas(LRScheduler):
-    """What schedules by the caller's functions share. Functions are not saved, callable objects are (their __dict__)."""
+    """What schedules by the caller's functions share. Functions are not saved, callable objects are
+    (their __dict__)."""
 
     def __init__(self, optimizer, lr_lambda, last_epoch=-1):
         self.optimizer = optimizer
@@ -197,11 +245,15 @@ class _WithLambdas(LRScheduler):
 
     def state_dict(self):
         state = super().state_dict()
-        state["lr_lambdas"] = [None if isinstance(f, FunctionType) else f.__dict__.copy() for f in self.lr_lambdas]
+        state["lr_lambdas"] = [
+            None if isinstance(f, FunctionType) else f.__dict__.copy() for f in self.lr_lambdas
+        ]
         return state
 
     def load_state_dict(self, state_dict):
-        self.__dict__.update({key: value for key, value in state_dict.items() if key != "lr_lambdas"})
+        self.__dict__.update(
+            {key: value for key, value in state_dict.items() if key != "lr_lambdas"}
+        )
         for f, saved in zip(self.lr_lambdas, state_dict["lr_lambdas"]):
             if saved is not None:
                 f.__dict__.update(saved)
@@ -212,7 +264,9 @@ class LambdaLR(_WithLambdas):
 
     def get_lr(self):
         self._warn_outside_step()
-        return [lr * f(self.last_epoch) for f, lr in zip(self.lr_lambdas, self.base_lrs, strict=True)]
+        return [
+            lr * f(self.last_epoch) for f, lr in zip(self.lr_lambdas, self.base_lrs, strict=True)
+        ]
 
 
 class MultiplicativeLR(_WithLambdas):
@@ -228,8 +282,10 @@ class MultiplicativeLR(_WithLambdas):
         self._warn_outside_step()
         if self._is_initial:
             return self._keep()
-        return [group["lr"] * f(self.last_epoch)
-                for f, group in zip(self.lr_lambdas, self.optimizer.param_groups, strict=True)]
+        return [
+            group["lr"] * f(self.last_epoch)
+            for f, group in zip(self.lr_lambdas, self.optimizer.param_groups, strict=True)
+        ]
 
 
 class StepLR(LRScheduler):
@@ -266,7 +322,7 @@ class MultiStepLR(LRScheduler):
 
     def _get_closed_form_lr(self):
         passed = bisect_right(sorted(self.milestones.elements()), self.last_epoch)
-        return self._base_times(self.gamma ** passed)
+        return self._base_times(self.gamma**passed)
 
 
 class ConstantLR(LRScheduler):
@@ -288,15 +344,22 @@ class ConstantLR(LRScheduler):
         return self._times(1.0 / self.factor)
 
     def _get_closed_form_lr(self):
-        return self._base_times(self.factor + (self.last_epoch >= self.total_iters) * (1 - self.factor))
+        return self._base_times(
+            self.factor + (self.last_epoch >= self.total_iters) * (1 - self.factor)
+        )
 
 
 class LinearLR(LRScheduler):
     """Times a factor that goes evenly from start_factor to end_factor in total_iters epochs."""
 
-    def __init__(self, optimizer, start_factor=1.0 / 3, end_factor=1.0, total_iters=5, last_epoch=-1):
+    def __init__(
+        self, optimizer, start_factor=1.0 / 3, end_factor=1.0, total_iters=5, last_epoch=-1
+    ):
         if start_factor > 1.0 or start_factor <= 0:
-            raise ValueError("Starting multiplicative factor expected to be greater than 0 and less or equal to 1.")
+            raise ValueError(
+                "Starting multiplicative factor expected to be greater than 0 and "
+                "less or equal to 1."
+            )
         if end_factor > 1.0 or end_factor < 0:
             raise ValueError("Ending multiplicative factor expected to be between 0 and 1.")
         self.start_factor = start_factor
@@ -332,7 +395,7 @@ class ExponentialLR(LRScheduler):
         return self._keep() if self._is_initial else self._times(self.gamma)
 
     def _get_closed_form_lr(self):
-        return self._base_times(self.gamma ** self.last_epoch)
+        return self._base_times(self.gamma**self.last_epoch)
 
 
 class PolynomialLR(LRScheduler):
@@ -353,11 +416,12 @@ class PolynomialLR(LRScheduler):
 
     def _get_closed_form_lr(self):
         left = 1.0 - min(self.total_iters, self.last_epoch) / self.total_iters
-        return self._base_times(left ** self.power)
+        return self._base_times(left**self.power)
 
 
 class CosineAnnealingLR(LRScheduler):
-    """Falls from the initial rate to eta_min along half a cosine in T_max epochs, and rises again."""
+    """Falls from the initial rate to eta_min along half a cosine in T_max epochs, and rises
+    again."""
 
     def __init__(self, optimizer, T_max, eta_min=0.0, last_epoch=-1):
         self.T_max = T_max
@@ -370,22 +434,33 @@ class CosineAnnealingLR(LRScheduler):
             return self._keep()
         epoch, low, period = self.last_epoch, self.eta_min, self.T_max
         if self._step_count == 1 and epoch > 0:
-            return [low + (lr - low) * (1 + math.cos(epoch * math.pi / period)) / 2 for lr in self.base_lrs]
+            return [
+                low + (lr - low) * (1 + math.cos(epoch * math.pi / period)) / 2
+                for lr in self.base_lrs
+            ]
         groups = self.optimizer.param_groups
         if (epoch - 1 - period) % (2 * period) == 0:
             rise = 1 - math.cos(math.pi / period)
-            return [group["lr"] + (lr - low) * rise / 2 for lr, group in zip(self.base_lrs, groups, strict=True)]
-        now, before = 1 + math.cos(math.pi * epoch / period), 1 + math.cos(math.pi * (epoch - 1) / period)
+            return [
+                group["lr"] + (lr - low) * rise / 2
+                for lr, group in zip(self.base_lrs, groups, strict=True)
+            ]
+        now, before = 1 + math.cos(math.pi * epoch / period), 1 + math.cos(
+            math.pi * (epoch - 1) / period
+        )
         return [now / before * (group["lr"] - low) + low for group in groups]
 
     def _get_closed_form_lr(self):
         low = self.eta_min
-        return [low + (lr - low) * (1 + math.cos(math.pi * self.last_epoch / self.T_max)) / 2
-                for lr in self.base_lrs]
+        return [
+            low + (lr - low) * (1 + math.cos(math.pi * self.last_epoch / self.T_max)) / 2
+            for lr in self.base_lrs
+        ]
 
 
 class CosineAnnealingWarmRestarts(LRScheduler):
-    """Falls to eta_min along half a cosine in T_0 epochs, starts again, and takes T_mult times as long each time."""
+    """Falls to eta_min along half a cosine in T_0 epochs, starts again, and takes T_mult times as
+    long each time."""
 
     def __init__(self, optimizer, T_0, T_mult=1, eta_min=0.0, last_epoch=-1):
         if T_0 <= 0 or not isinstance(T_0, int):
@@ -393,7 +468,9 @@ class CosineAnnealingWarmRestarts(LRScheduler):
         if T_mult < 1 or not isinstance(T_mult, int):
             raise ValueError(f"Expected integer T_mult >= 1, but got {T_mult}")
         if not isinstance(eta_min, (float, int)):
-            raise ValueError(f"Expected float or int eta_min, but got {eta_min} of type {type(eta_min)}")
+            raise ValueError(
+                f"Expected float or int eta_min, but got {eta_min} of type {type(eta_min)}"
+            )
         self.T_0 = T_0
         self.T_i = T_0
         self.T_mult = T_mult
@@ -424,8 +501,8 @@ class CosineAnnealingWarmRestarts(LRScheduler):
             self.T_cur = epoch % self.T_0
         else:
             n = int(math.log(epoch / self.T_0 * (self.T_mult - 1) + 1, self.T_mult))
-            self.T_cur = epoch - self.T_0 * (self.T_mult ** n - 1) / (self.T_mult - 1)
-            self.T_i = self.T_0 * self.T_mult ** n
+            self.T_cur = epoch - self.T_0 * (self.T_mult**n - 1) / (self.T_mult - 1)
+            self.T_i = self.T_0 * self.T_mult**n
         self.last_epoch = math.floor(epoch)
         self._set_lrs(self.get_lr)
 
@@ -436,13 +513,18 @@ def _check_members(name, schedulers, optimizer):
         if not hasattr(scheduler, "optimizer"):
             raise TypeError(f"{name} at index {i} should have `optimizer` as its attribute.")
         if isinstance(scheduler, ReduceLROnPlateau):
-            raise ValueError(f"{name} does not support `ReduceLROnPlateau` scheduler as it requires additional kwargs to "
-                             f"be specified when calling `step`, but got one at index {i} in the given schedulers "
-                             "sequence.")
+            raise ValueError(
+                f"{name} does not support `ReduceLROnPlateau` scheduler as it "
+                "requires additional kwargs to be specified when calling `step`, but "
+                f"got one at index {i} in the given schedulers sequence."
+            )
         if optimizer is not scheduler.optimizer:
-            raise ValueError(f"{name} expects all schedulers to belong to the same optimizer, but got scheduler "
-                             f"{type(scheduler).__name__} at index {i} has {scheduler.optimizer}, which is different "
-                             f"from {type(optimizer).__name__}.")
+            raise ValueError(
+                f"{name} expects all schedulers to belong to the same optimizer, but "
+                f"got scheduler {type(scheduler).__name__} at index {i} has "
+                f"{scheduler.optimizer}, which is different from "
+                f"{type(optimizer).__name__}."
+            )
 
 
 class _Compound(LRScheduler):
@@ -454,13 +536,16 @@ class _Compound(LRScheduler):
         return state
 
     def load_state_dict(self, state_dict):
-        self.__dict__.update({key: value for key, value in state_dict.items() if key != "_schedulers"})
+        self.__dict__.update(
+            {key: value for key, value in state_dict.items() if key != "_schedulers"}
+        )
         for scheduler, saved in zip(self._schedulers, state_dict["_schedulers"]):
             scheduler.load_state_dict(saved)
 
 
 class SequentialLR(_Compound):
-    """One scheduler after another, changing at the milestones (epochs), of which there is one fewer."""
+    """One scheduler after another, changing at the milestones (epochs), of which there is one
+    fewer."""
 
     def __init__(self, optimizer, schedulers, milestones, last_epoch=-1):
         name = type(self).__name__
@@ -468,14 +553,18 @@ class SequentialLR(_Compound):
             raise ValueError(f"{name} expects at least one scheduler, but got no scheduler.")
         _check_members(name, schedulers, optimizer)
         if len(milestones) != len(schedulers) - 1:
-            raise ValueError("Sequential Schedulers expects number of schedulers provided to be one more than the number "
-                             f"of milestone points, but got number of schedulers {len(schedulers)} and the number of "
-                             f"milestones to be equal to {len(milestones)}")
+            raise ValueError(
+                "Sequential Schedulers expects number of schedulers provided to be "
+                "one more than the number of milestone points, but got number of "
+                f"schedulers {len(schedulers)} and the number of milestones to be "
+                f"equal to {len(milestones)}"
+            )
         self._schedulers = schedulers
         self._milestones = milestones
         self.last_epoch = last_epoch + 1
         self.optimizer = optimizer
-        # Each scheduler took its first step when it was made: all are taken back, then the first one's is done.
+        # Each scheduler took its first step when it was made: all are taken back, then the first
+        # one's is done.
         for group in optimizer.param_groups:
             _write(group, "lr", group["initial_lr"])
         self.recursive_undo()
@@ -510,7 +599,9 @@ class ChainedScheduler(_Compound):
     def __init__(self, schedulers, optimizer=None):
         name = type(self).__name__
         if len(schedulers) < 1:
-            raise ValueError(f"{name} expects at least one scheduler to be chained, but got no scheduler.")
+            raise ValueError(
+                f"{name} expects at least one scheduler to be chained, but got no scheduler."
+            )
         optimizer = optimizer or schedulers[0].optimizer
         _check_members(name, schedulers, optimizer)
         self._schedulers = schedulers
@@ -527,13 +618,23 @@ class ChainedScheduler(_Compound):
 class ReduceLROnPlateau(LRScheduler):
     """Times `factor` when a measure has not improved for more than `patience` epochs.
 
-    mode: "min" where less is better, or "max"; threshold, threshold_mode: what counts as better, relative ("rel") or
-    absolute ("abs"); cooldown: epochs to wait after a reduction; min_lr: a floor, one or one a group; eps: the least
-    change worth making.
+    mode: "min" where less is better, or "max"; threshold, threshold_mode: what counts as better,
+    relative ("rel") or absolute ("abs"); cooldown: epochs to wait after a reduction; min_lr: a
+    floor, one or one a group; eps: the least change worth making.
     """
 
-    def __init__(self, optimizer, mode="min", factor=0.1, patience=10, threshold=1e-4, threshold_mode="rel",
-                 cooldown=0, min_lr=0, eps=1e-8):
+    def __init__(
+        self,
+        optimizer,
+        mode="min",
+        factor=0.1,
+        patience=10,
+        threshold=1e-4,
+        threshold_mode="rel",
+        cooldown=0,
+        min_lr=0,
+        eps=1e-8,
+    ):
         if factor >= 1.0:
             raise ValueError("Factor should be < 1.0.")
         _check_optimizer(optimizer)
@@ -577,8 +678,14 @@ class ReduceLROnPlateau(LRScheduler):
 
     def _is_better(self, a, best):
         if self.mode == "min":
-            return a < (best * (1.0 - self.threshold) if self.threshold_mode == "rel" else best - self.threshold)
-        return a > (best * (self.threshold + 1.0) if self.threshold_mode == "rel" else best + self.threshold)
+            return a < (
+                best * (1.0 - self.threshold)
+                if self.threshold_mode == "rel"
+                else best - self.threshold
+            )
+        return a > (
+            best * (self.threshold + 1.0) if self.threshold_mode == "rel" else best + self.threshold
+        )
 
     def step(self, metrics, epoch=None):
         """Tells this epoch's measure, a number or a tensor of one element."""
@@ -606,10 +713,14 @@ class ReduceLROnPlateau(LRScheduler):
         groups = self.optimizer.param_groups
         if len(groups) != len(self.min_lrs):
             if self.default_min_lr is None:
-                raise RuntimeError(f"The number of param groups in the `optimizer` ({len(groups)}) differs from when "
-                                   f"`ReduceLROnPlateau` was initialized ({len(self.min_lrs)}), usually due to a new "
-                                   "param group being added to the optimizer. Please modify the `min_lrs` field to match "
-                                   "the length of the `optimizer` param groups.")
+                raise RuntimeError(
+                    "The number of param groups in the `optimizer` "
+                    f"({len(groups)}) differs from when `ReduceLROnPlateau` was "
+                    f"initialized ({len(self.min_lrs)}), usually due to a new "
+                    "param group being added to the optimizer. Please modify the "
+                    "`min_lrs` field to match the length of the `optimizer` param "
+                    "groups."
+                )
             self.min_lrs = [self.default_min_lr] * len(groups)
         for group, floor in zip(groups, self.min_lrs):
             old = float(group["lr"])
@@ -636,16 +747,31 @@ class _WithMomentum(LRScheduler):
 
 
 class CyclicLR(_WithMomentum):
-    """Between base_lr and max_lr: up in step_size_up steps, down in step_size_down, again and again.
+    """Between base_lr and max_lr: up in step_size_up steps, down in step_size_down, again and
+    again.
 
-    mode: "triangular", "triangular2" (half as high each time) or "exp_range" (times gamma^iterations); scale_fn, scale_mode:
-    a function of one's own of the cycle ("cycle") or of the step ("iterations"); cycle_momentum: the momentum goes the
-    other way, between base_momentum and max_momentum.
+    mode: "triangular", "triangular2" (half as high each time) or "exp_range" (times
+    gamma^iterations); scale_fn, scale_mode: a function of one's own of the cycle ("cycle") or of
+    the step ("iterations"); cycle_momentum: the momentum goes the other way, between base_momentum
+    and max_momentum.
     """
 
-    def __init__(self, optimizer, base_lr, max_lr, step_size_up=2000, step_size_down=None, mode="triangular",
-                 gamma=1.0, scale_fn=None, scale_mode="cycle", cycle_momentum=True, base_momentum=0.8,
-                 max_momentum=0.9, last_epoch=-1):
+    def __init__(
+        self,
+        optimizer,
+        base_lr,
+        max_lr,
+        step_size_up=2000,
+        step_size_down=None,
+        mode="triangular",
+        gamma=1.0,
+        scale_fn=None,
+        scale_mode="cycle",
+        cycle_momentum=True,
+        base_momentum=0.8,
+        max_momentum=0.9,
+        last_epoch=-1,
+    ):
         _check_optimizer(optimizer)
         self.optimizer = optimizer
         base_lrs = _one_per_group("base_lr", optimizer, base_lr)
@@ -666,12 +792,17 @@ class CyclicLR(_WithMomentum):
         self.cycle_momentum = cycle_momentum
         if cycle_momentum:
             if "momentum" not in optimizer.defaults and "betas" not in optimizer.defaults:
-                raise ValueError("optimizer must support momentum or beta1 with `cycle_momentum` option enabled")
+                raise ValueError(
+                    "optimizer must support momentum or beta1 with `cycle_momentum` "
+                    "option enabled"
+                )
             self._find_momentum(optimizer)
             self.base_momentums = _one_per_group("base_momentum", optimizer, base_momentum)
             self.max_momentums = _one_per_group("max_momentum", optimizer, max_momentum)
             if last_epoch == -1:
-                for high, low, group in zip(self.max_momentums, self.base_momentums, optimizer.param_groups):
+                for high, low, group in zip(
+                    self.max_momentums, self.base_momentums, optimizer.param_groups
+                ):
                     self._write_momentum(group, high)
                     group["max_momentum"] = high
                     group["base_momentum"] = low
@@ -699,21 +830,29 @@ class CyclicLR(_WithMomentum):
         height = x / self.step_ratio if x <= self.step_ratio else (x - 1) / (self.step_ratio - 1)
         scale = self.scale_fn(cycle if self.scale_mode == "cycle" else self.last_epoch)
         if self.cycle_momentum:
-            for group, low, high in zip(self.optimizer.param_groups, self.base_momentums, self.max_momentums):
+            for group, low, high in zip(
+                self.optimizer.param_groups, self.base_momentums, self.max_momentums
+            ):
                 self._write_momentum(group, high - (high - low) * height * scale)
-        return [low + (high - low) * height * scale for low, high in zip(self.base_lrs, self.max_lrs, strict=True)]
+        return [
+            low + (high - low) * height * scale
+            for low, high in zip(self.base_lrs, self.max_lrs, strict=True)
+        ]
 
     def state_dict(self):
         state = super().state_dict()
         state.pop("_scale_fn_ref", None)
         custom = state["_scale_fn_custom"]
-        state["_scale_fn_custom"] = (None if custom is None or isinstance(custom, FunctionType)
-                                     else custom.__dict__.copy())
+        state["_scale_fn_custom"] = (
+            None if custom is None or isinstance(custom, FunctionType) else custom.__dict__.copy()
+        )
         return state
 
     def load_state_dict(self, state_dict):
         saved = state_dict["_scale_fn_custom"]
-        super().load_state_dict({key: value for key, value in state_dict.items() if key != "_scale_fn_custom"})
+        super().load_state_dict(
+            {key: value for key, value in state_dict.items() if key != "_scale_fn_custom"}
+        )
         if saved is not None:
             self._scale_fn_custom.__dict__.update(saved)
         self._init_scale_fn()
@@ -728,7 +867,7 @@ def _scale_halving(x):
 
 
 def _scale_exponential(gamma, x):
-    return gamma ** x
+    return gamma**x
 
 
 def _anneal_cos(start, end, share):
@@ -740,30 +879,63 @@ def _anneal_linear(start, end, share):
 
 
 class OneCycleLR(_WithMomentum):
-    """One cycle over total_steps (or epochs * steps_per_epoch): from max_lr / div_factor up to max_lr in the first pct_start
-    of the steps, then down to that start over final_div_factor; call step() after each batch.
+    """One cycle over total_steps (or epochs * steps_per_epoch): from max_lr / div_factor up to
+    max_lr in the first pct_start of the steps, then down to that start over final_div_factor; call
+    step() after each batch.
 
-    anneal_strategy: "cos" or "linear"; cycle_momentum: the momentum goes the other way, between max_momentum and
-    base_momentum; three_phase: down to the start first, then to the end.
+    anneal_strategy: "cos" or "linear"; cycle_momentum: the momentum goes the other way, between
+    max_momentum and base_momentum; three_phase: down to the start first, then to the end.
     """
 
-    def __init__(self, optimizer, max_lr, total_steps=None, epochs=None, steps_per_epoch=None, pct_start=0.3,
-                 anneal_strategy="cos", cycle_momentum=True, base_momentum=0.85, max_momentum=0.95,
-                 div_factor=25.0, final_div_factor=1e4, three_phase=False, last_epoch=-1):
+    def __init__(
+        self,
+        optimizer,
+        max_lr,
+        total_steps=None,
+        epochs=None,
+        steps_per_epoch=None,
+        pct_start=0.3,
+        anneal_strategy="cos",
+        cycle_momentum=True,
+        base_momentum=0.85,
+        max_momentum=0.95,
+        div_factor=25.0,
+        final_div_factor=1e4,
+        three_phase=False,
+        last_epoch=-1,
+    ):
         _check_optimizer(optimizer)
         self.optimizer = optimizer
         self.total_steps = _count_steps(total_steps, epochs, steps_per_epoch)
         if pct_start < 0 or pct_start > 1 or not isinstance(pct_start, float):
             raise ValueError(f"Expected float between 0 and 1 pct_start, but got {pct_start}")
         if anneal_strategy not in ("cos", "linear"):
-            raise ValueError(f"anneal_strategy must be one of 'cos' or 'linear', instead got {anneal_strategy}")
+            raise ValueError(
+                "anneal_strategy must be one of 'cos' or 'linear', instead got "
+                f"{anneal_strategy}"
+            )
         self._anneal_func_type = anneal_strategy
         last = self.total_steps - 1
-        phases = [(float(pct_start * self.total_steps) - 1, "initial_lr", "max_lr", "max_momentum", "base_momentum")]
+        phases = [
+            (
+                float(pct_start * self.total_steps) - 1,
+                "initial_lr",
+                "max_lr",
+                "max_momentum",
+                "base_momentum",
+            )
+        ]
         if three_phase:
-            phases += [(float(2 * pct_start * self.total_steps) - 2, "max_lr", "initial_lr", "base_momentum",
-                        "max_momentum"),
-                       (last, "initial_lr", "min_lr", "max_momentum", "max_momentum")]
+            phases += [
+                (
+                    float(2 * pct_start * self.total_steps) - 2,
+                    "max_lr",
+                    "initial_lr",
+                    "base_momentum",
+                    "max_momentum",
+                ),
+                (last, "initial_lr", "min_lr", "max_momentum", "max_momentum"),
+            ]
         else:
             phases += [(last, "max_lr", "min_lr", "base_momentum", "max_momentum")]
         keys = ("end_step", "start_lr", "end_lr", "start_momentum", "end_momentum")
@@ -778,7 +950,10 @@ class OneCycleLR(_WithMomentum):
         self.cycle_momentum = cycle_momentum
         if cycle_momentum:
             if "momentum" not in optimizer.defaults and "betas" not in optimizer.defaults:
-                raise ValueError("optimizer must support momentum or beta1 with `cycle_momentum` option enabled")
+                raise ValueError(
+                    "optimizer must support momentum or beta1 with `cycle_momentum` "
+                    "option enabled"
+                )
             self._find_momentum(optimizer)
             highs = _one_per_group("max_momentum", optimizer, max_momentum)
             lows = _one_per_group("base_momentum", optimizer, base_momentum)
@@ -793,7 +968,10 @@ class OneCycleLR(_WithMomentum):
         self._warn_outside_step()
         step, phases = self.last_epoch, self._schedule_phases
         if step > self.total_steps:
-            raise ValueError(f"Tried to step {step} times. The specified number of total steps is {self.total_steps}")
+            raise ValueError(
+                f"Tried to step {step} times. The specified number of total steps is "
+                f"{self.total_steps}"
+            )
         i, start = 0, 0.0
         while step > phases[i]["end_step"] and i < len(phases) - 1:
             start = phases[i]["end_step"]
@@ -805,7 +983,10 @@ class OneCycleLR(_WithMomentum):
         for group in self.optimizer.param_groups:
             lrs.append(anneal(group[phase["start_lr"]], group[phase["end_lr"]], share))
             if self.cycle_momentum:
-                self._write_momentum(group, anneal(group[phase["start_momentum"]], group[phase["end_momentum"]], share))
+                self._write_momentum(
+                    group,
+                    anneal(group[phase["start_momentum"]], group[phase["end_momentum"]], share),
+                )
         return lrs
 
 

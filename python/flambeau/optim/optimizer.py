@@ -1,9 +1,11 @@
 """The base of all optimizers: groups of parameters, their state, hooks, saving and loading (source:
 torch.optim.Optimizer).
 
-A group is a dict of options with its "params"; `state` maps a parameter to the dict of what the optimizer remembers of it.
-Both have PyTorch's layout and may be read and changed between steps: step() reads them anew each time.
+A group is a dict of options with its "params"; `state` maps a parameter to the dict of what the
+optimizer remembers of it. Both have PyTorch's layout and may be read and changed between steps:
+step() reads them anew each time.
 """
+
 import warnings
 from collections import OrderedDict, defaultdict
 from copy import deepcopy
@@ -24,7 +26,7 @@ class _Required:
         return "<required parameter>"
 
 
-required = _Required()      # the default of an option that every group must give
+required = _Required()  # the default of an option that every group must give
 
 
 def register_optimizer_step_pre_hook(hook):
@@ -54,6 +56,7 @@ def _use_grad_for_differentiable(step):
             return step(self, *args, **kwargs)
         finally:
             _C._set_grad_enabled(before)
+
     return wrapper
 
 
@@ -67,37 +70,51 @@ def _hooked(step):
 
     @wraps(step)
     def wrapper(self, *args, **kwargs):
-        if not (self._optimizer_step_pre_hooks or self._optimizer_step_post_hooks
-                or _global_optimizer_pre_hooks or _global_optimizer_post_hooks):
+        if not (
+            self._optimizer_step_pre_hooks
+            or self._optimizer_step_post_hooks
+            or _global_optimizer_pre_hooks
+            or _global_optimizer_post_hooks
+        ):
             return step(self, *args, **kwargs)
         args = (self, *args)
-        for hook in chain(list(_global_optimizer_pre_hooks.values()),
-                          list(self._optimizer_step_pre_hooks.values())):
+        for hook in chain(
+            list(_global_optimizer_pre_hooks.values()),
+            list(self._optimizer_step_pre_hooks.values()),
+        ):
             changed = hook(self, args, kwargs)
             if changed is not None:
                 if not (isinstance(changed, tuple) and len(changed) == 2):
-                    raise RuntimeError(f"{step} must return None or a tuple of (new_args, new_kwargs), "
-                                       f"but got {changed}.")
+                    raise RuntimeError(
+                        f"{step} must return None or a tuple of (new_args, "
+                        f"new_kwargs), but got {changed}."
+                    )
                 args, kwargs = changed
         result = step(*args, **kwargs)
-        for hook in chain(list(self._optimizer_step_post_hooks.values()),
-                          list(_global_optimizer_post_hooks.values())):
+        for hook in chain(
+            list(self._optimizer_step_post_hooks.values()),
+            list(_global_optimizer_post_hooks.values()),
+        ):
             hook(self, args, kwargs)
         return result
+
     wrapper.hooked = True
     return wrapper
 
 
-_HOOK_TABLES = tuple(f"_optimizer_{event}_{side}_hooks"
-                     for event in ("step", "state_dict", "load_state_dict") for side in ("pre", "post"))
+_HOOK_TABLES = tuple(
+    f"_optimizer_{event}_{side}_hooks"
+    for event in ("step", "state_dict", "load_state_dict")
+    for side in ("pre", "post")
+)
 
 
 class Optimizer:
     """Base of optimizers: subclasses define step(closure=None).
 
-    params: tensors, (name, tensor) pairs, or dicts with "params" and options of their own; defaults: the options of groups
-    that do not give them. TypeError for what is not a tensor, ValueError for an empty list, a tensor that is not a leaf, or
-    a parameter in two groups.
+    params: tensors, (name, tensor) pairs, or dicts with "params" and options of their own;
+    defaults: the options of groups that do not give them. TypeError for what is not a tensor,
+    ValueError for an empty list, a tensor that is not a leaf, or a parameter in two groups.
     """
 
     def __init__(self, params, defaults):
@@ -106,8 +123,10 @@ class Optimizer:
             setattr(self, table, OrderedDict())
         self._patch_step_function()
         if isinstance(params, Tensor):
-            raise TypeError("params argument given to the optimizer should be an iterable of Tensors or dicts, "
-                            f"but got {params.type()}")
+            raise TypeError(
+                "params argument given to the optimizer should be an iterable of "
+                f"Tensors or dicts, but got {params.type()}"
+            )
         self.state = defaultdict(dict)
         self.param_groups = []
         groups = list(params)
@@ -179,8 +198,9 @@ class Optimizer:
     # ---- saving and loading ----
 
     def state_dict(self):
-        """{"state": {number of the parameter: its state}, "param_groups": groups with numbers for parameters}; the tensors
-        are the optimizer's own (source: torch.optim.Optimizer.state_dict)."""
+        """{"state": {number of the parameter: its state}, "param_groups": groups with numbers for
+        parameters}; the tensors are the optimizer's own (source:
+        torch.optim.Optimizer.state_dict)."""
         for hook in self._optimizer_state_dict_pre_hooks.values():
             hook(self)
         numbers = {}
@@ -191,7 +211,10 @@ class Optimizer:
             packed = {key: value for key, value in group.items() if key != "params"}
             packed["params"] = [numbers[id(p)] for p in group["params"]]
             groups.append(packed)
-        state = {numbers[id(key)] if isinstance(key, Tensor) else key: value for key, value in self.state.items()}
+        state = {
+            numbers[id(key)] if isinstance(key, Tensor) else key: value
+            for key, value in self.state.items()
+        }
         result = {"state": state, "param_groups": groups}
         for hook in self._optimizer_state_dict_post_hooks.values():
             changed = hook(self, result)
@@ -200,8 +223,9 @@ class Optimizer:
         return result
 
     def load_state_dict(self, state_dict):
-        """Takes over what state_dict gave: tensors in the dtype of their parameters, options from the dict (source:
-        torch.optim.Optimizer.load_state_dict). ValueError when the groups do not fit."""
+        """Takes over what state_dict gave: tensors in the dtype of their parameters, options from
+        the dict (source: torch.optim.Optimizer.load_state_dict). ValueError when the groups do not
+        fit."""
         state_dict = state_dict.copy()
         for hook in self._optimizer_load_state_dict_pre_hooks.values():
             changed = hook(self, state_dict)
@@ -210,9 +234,14 @@ class Optimizer:
         saved = deepcopy(state_dict["param_groups"])
         if len(self.param_groups) != len(saved):
             raise ValueError("loaded state dict has a different number of parameter groups")
-        if any(len(group["params"]) != len(new["params"]) for group, new in zip(self.param_groups, saved)):
-            raise ValueError("loaded state dict contains a parameter group "
-                             "that doesn't match the size of optimizer's group")
+        if any(
+            len(group["params"]) != len(new["params"])
+            for group, new in zip(self.param_groups, saved)
+        ):
+            raise ValueError(
+                "loaded state dict contains a parameter group "
+                "that doesn't match the size of optimizer's group"
+            )
         params, fused = {}, {}
         for group, new in zip(self.param_groups, saved):
             for number, p in zip(new["params"], group["params"]):
@@ -235,7 +264,8 @@ class Optimizer:
     # ---- training ----
 
     def zero_grad(self, set_to_none=True):
-        """Drops the gradients of all parameters, or fills them with zeros (source: torch.optim.Optimizer.zero_grad)."""
+        """Drops the gradients of all parameters, or fills them with zeros (source:
+        torch.optim.Optimizer.zero_grad)."""
         if set_to_none:
             _C._zero_grad(self.param_groups)
             return
@@ -249,7 +279,8 @@ class Optimizer:
                     p.grad.zero_()
 
     def step(self, closure=None):
-        """Updates the parameters from their gradients. closure: computes the loss anew and returns it."""
+        """Updates the parameters from their gradients. closure: computes the loss anew and returns
+        it."""
         raise NotImplementedError
 
     def add_param_group(self, param_group):
@@ -261,32 +292,47 @@ class Optimizer:
         if isinstance(given, Tensor):
             given = [given]
         elif isinstance(given, set):
-            raise TypeError("optimizer parameters need to be organized in ordered collections, but "
-                            "the ordering of tensors in sets will change between runs. Please use a list instead.")
+            raise TypeError(
+                "optimizer parameters need to be organized in ordered collections, "
+                "but the ordering of tensors in sets will change between runs. Please "
+                "use a list instead."
+            )
         given = list(given)
         names = [item[0] for item in given if isinstance(item, tuple)]
-        params = param_group["params"] = [item[1] if isinstance(item, tuple) else item for item in given]
+        params = param_group["params"] = [
+            item[1] if isinstance(item, tuple) else item for item in given
+        ]
         if names:
             if len(names) != len(params):
-                raise ValueError("all optimizer params should be with/without names. Some param names are missing")
+                raise ValueError(
+                    "all optimizer params should be with/without names. Some param "
+                    "names are missing"
+                )
             param_group["param_names"] = names
         for p in params:
             self._check_param(p)
         for name, default in self.defaults.items():
             if default is required and name not in param_group:
-                raise ValueError("parameter group didn't specify a value of required optimization parameter "
-                                 f"{name}")
+                raise ValueError(
+                    "parameter group didn't specify a value of required optimization "
+                    f"parameter {name}"
+                )
             param_group.setdefault(name, default)
         ids = {id(p) for p in params}
         if len(ids) != len(params):
-            warnings.warn("optimizer contains a parameter group with duplicate parameters; in future, this will "
-                          "cause an error; see github.com/pytorch/pytorch/issues/40967 for more information",
-                          stacklevel=3)
+            warnings.warn(
+                "optimizer contains a parameter group with duplicate parameters; in "
+                "future, this will cause an error; see "
+                "github.com/pytorch/pytorch/issues/40967 for more information",
+                stacklevel=3,
+            )
         for group in self.param_groups:
             if ("param_names" in param_group) != ("param_names" in group):
                 which = "with names" if "param_names" in param_group else "without names"
-                raise ValueError("all optimizer param groups should be with/without names. "
-                                 f"cannot add param group {which} to the optimizer")
+                raise ValueError(
+                    "all optimizer param groups should be with/without names. "
+                    f"cannot add param group {which} to the optimizer"
+                )
             if not ids.isdisjoint(id(p) for p in group["params"]):
                 raise ValueError("some parameters appear in more than one parameter group")
         self.param_groups.append(param_group)
@@ -294,14 +340,19 @@ class Optimizer:
     def _check_param(self, p):
         if not isinstance(p, Tensor):
             kind = type(p)
-            name = kind.__qualname__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__qualname__}"
+            name = (
+                kind.__qualname__
+                if kind.__module__ == "builtins"
+                else f"{kind.__module__}.{kind.__qualname__}"
+            )
             raise TypeError(f"optimizer can only optimize Tensors, but one of the params is {name}")
         if not (self.defaults.get("differentiable") or p.is_leaf or p.retains_grad):
             raise ValueError("can't optimize a non-leaf Tensor")
 
 
 def _adapted(value, p, fused, key=None):
-    """A loaded state for parameter p: its tensors as p's dtype and device, except "step", which stays as it is."""
+    """A loaded state for parameter p: its tensors as p's dtype and device, except "step", which
+    stays as it is."""
     if isinstance(value, Tensor):
         if key == "step":
             return value.to(dtype=_C.float32, device=p.device) if fused else value

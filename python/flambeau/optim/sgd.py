@@ -1,4 +1,5 @@
 """Stochastic gradient descent (source: torch.optim.SGD)."""
+
 from flambeau import _C
 from flambeau.autograd.grad_mode import enable_grad
 from flambeau.optim.optimizer import Optimizer, _to_scalar, _use_grad_for_differentiable
@@ -11,12 +12,25 @@ class SGD(Optimizer):
     """p -= lr * d, with d the gradient g (+ weight_decay * p), or with momentum the running
     b = momentum * b + (1 - dampening) * g, or with nesterov g + momentum * b.
 
-    maximize: climbs instead. differentiable: the step itself is recorded. foreach and fused are accepted: there is one
-    implementation, which updates a whole group in one call. ValueError for options out of range.
+    maximize: climbs instead. differentiable: the step itself is recorded. foreach and fused are
+    accepted: there is one implementation, which updates a whole group in one call. ValueError for
+    options out of range.
     """
 
-    def __init__(self, params, lr=1e-3, momentum=0, dampening=0, weight_decay=0, nesterov=False, *,
-                 maximize=False, foreach=None, differentiable=False, fused=None):
+    def __init__(
+        self,
+        params,
+        lr=1e-3,
+        momentum=0,
+        dampening=0,
+        weight_decay=0,
+        nesterov=False,
+        *,
+        maximize=False,
+        foreach=None,
+        differentiable=False,
+        fused=None,
+    ):
         if isinstance(lr, Tensor) and lr.numel() != 1:
             raise ValueError("Tensor lr must be 1-element")
         if lr < 0.0:
@@ -27,10 +41,20 @@ class SGD(Optimizer):
             raise ValueError(f"Invalid weight_decay value: {weight_decay}")
         if nesterov and (momentum <= 0 or dampening != 0):
             raise ValueError("Nesterov momentum requires a momentum and zero dampening")
-        super().__init__(params, {
-            "lr": lr, "momentum": momentum, "dampening": dampening, "weight_decay": weight_decay,
-            "nesterov": nesterov, "maximize": maximize, "foreach": foreach,
-            "differentiable": differentiable, "fused": fused})
+        super().__init__(
+            params,
+            {
+                "lr": lr,
+                "momentum": momentum,
+                "dampening": dampening,
+                "weight_decay": weight_decay,
+                "nesterov": nesterov,
+                "maximize": maximize,
+                "foreach": foreach,
+                "differentiable": differentiable,
+                "fused": fused,
+            },
+        )
         if fused:
             if differentiable:
                 raise RuntimeError("`fused` does not support `differentiable`")
@@ -40,12 +64,18 @@ class SGD(Optimizer):
     def __setstate__(self, state):
         super().__setstate__(state)
         for group in self.param_groups:
-            for name, value in (("nesterov", False), ("maximize", False), ("foreach", None),
-                                ("differentiable", False), ("fused", False)):
+            for name, value in (
+                ("nesterov", False),
+                ("maximize", False),
+                ("foreach", None),
+                ("differentiable", False),
+                ("fused", False),
+            ):
                 group.setdefault(name, value)
 
     def step(self, closure=None):
-        """Updates every parameter that has a gradient. Returns what closure() returns, None without one."""
+        """Updates every parameter that has a gradient. Returns what closure() returns, None without
+        one."""
         loss = None
         if closure is not None:
             with enable_grad():
@@ -58,7 +88,8 @@ class SGD(Optimizer):
 
     @_use_grad_for_differentiable
     def _step_by_operators(self, group):
-        """The same update in terms of operators: for steps that are recorded, and for what the C loop does not take."""
+        """The same update in terms of operators: for steps that are recorded, and for what the C
+        loop does not take."""
         momentum, decay, lr = group["momentum"], group["weight_decay"], _to_scalar(group["lr"])
         for p in group["params"]:
             g = p.grad

@@ -1,4 +1,5 @@
 """Comparing and making tensors in tests (source: torch.testing)."""
+
 from collections.abc import Mapping, Sequence
 
 from flambeau import _C
@@ -8,8 +9,14 @@ Tensor = _C.Tensor
 __all__ = ["assert_close", "make_tensor"]
 
 # rtol, atol
-_TOLERANCES = {"float16": (1e-3, 1e-5), "bfloat16": (1.6e-2, 1e-5), "float32": (1.3e-6, 1e-5),
-               "float64": (1e-7, 1e-7), "complex64": (1.3e-6, 1e-5), "complex128": (1e-7, 1e-7)}
+_TOLERANCES = {
+    "float16": (1e-3, 1e-5),
+    "bfloat16": (1.6e-2, 1e-5),
+    "float32": (1.3e-6, 1e-5),
+    "float64": (1e-7, 1e-7),
+    "complex64": (1.3e-6, 1e-5),
+    "complex128": (1e-7, 1e-7),
+}
 
 
 def _dtype_name(dtype):
@@ -36,33 +43,62 @@ class _Rules:
         raise AssertionError(text)
 
 
-def assert_close(actual, expected, *, allow_subclasses=True, rtol=None, atol=None, equal_nan=False, check_device=True,
-                 check_dtype=True, check_layout=True, check_stride=False, msg=None):
-    """AssertionError unless |actual - expected| <= atol + rtol * |expected| everywhere and shapes, dtypes and devices are
-    the same (source: torch.testing.assert_close).
+def assert_close(
+    actual,
+    expected,
+    *,
+    allow_subclasses=True,
+    rtol=None,
+    atol=None,
+    equal_nan=False,
+    check_device=True,
+    check_dtype=True,
+    check_layout=True,
+    check_stride=False,
+    msg=None,
+):
+    """AssertionError unless |actual - expected| <= atol + rtol * |expected| everywhere and shapes,
+    dtypes and devices are the same (source: torch.testing.assert_close).
 
-    Takes tensors, numbers, NumPy arrays, and sequences and mappings of them. Tolerances default to the dtype's; both or none
-    must be given.
+    Takes tensors, numbers, NumPy arrays, and sequences and mappings of them. Tolerances default to
+    the dtype's; both or none must be given.
     """
     if (rtol is None) != (atol is None):
         which = "rtol" if rtol is None else "atol"
-        raise ValueError(f"Both 'rtol' and 'atol' must be either specified or omitted, but got no {which}.")
-    rules = _Rules(allow_subclasses=allow_subclasses, rtol=rtol, atol=atol, equal_nan=equal_nan,
-                   check_device=check_device, check_dtype=check_dtype, check_stride=check_stride, msg=msg)
+        raise ValueError(
+            f"Both 'rtol' and 'atol' must be either specified or omitted, but got no {which}."
+        )
+    rules = _Rules(
+        allow_subclasses=allow_subclasses,
+        rtol=rtol,
+        atol=atol,
+        equal_nan=equal_nan,
+        check_device=check_device,
+        check_dtype=check_dtype,
+        check_stride=check_stride,
+        msg=msg,
+    )
     _compare(actual, expected, rules, ())
 
 
 def _compare(actual, expected, rules, where):
     if isinstance(actual, Mapping) and isinstance(expected, Mapping):
         if set(actual) != set(expected):
-            rules.fail("The keys of the mappings do not match:\n"
-                       f"Missing keys in the actual mapping: {sorted(set(expected) - set(actual), key=str)}\n"
-                       f"Additional keys in the actual mapping: {sorted(set(actual) - set(expected), key=str)}", where)
+            rules.fail(
+                "The keys of the mappings do not match:\n"
+                "Missing keys in the actual mapping: "
+                f"{sorted(set(expected) - set(actual), key=str)}\n"
+                "Additional keys in the actual mapping: "
+                f"{sorted(set(actual) - set(expected), key=str)}",
+                where,
+            )
         for key in expected:
             _compare(actual[key], expected[key], rules, (*where, key))
     elif _is_sequence(actual) and _is_sequence(expected):
         if len(actual) != len(expected):
-            rules.fail(f"The length of the sequences mismatch: {len(actual)} != {len(expected)}", where)
+            rules.fail(
+                f"The length of the sequences mismatch: {len(actual)} != {len(expected)}", where
+            )
         for i, (a, b) in enumerate(zip(actual, expected)):
             _compare(a, b, rules, (*where, i))
     elif actual is None and expected is None:
@@ -71,7 +107,10 @@ def _compare(actual, expected, rules, where):
         _compare_numbers(actual, expected, rules, where)
     else:
         if not rules.allow_subclasses and type(actual) is not type(expected):
-            raise TypeError(f"No comparison pair was able to handle inputs of type {type(actual)} and {type(expected)}.")
+            raise TypeError(
+                f"No comparison pair was able to handle inputs of type {type(actual)} "
+                f"and {type(expected)}."
+            )
         _compare_tensors(_as_tensor(actual, expected), _as_tensor(expected, actual), rules, where)
 
 
@@ -89,7 +128,9 @@ def _as_tensor(x, other):
         return x
     if hasattr(x, "__array__") or hasattr(x, "__array_interface__"):
         return _C.as_tensor(x)
-    raise TypeError(f"No comparison pair was able to handle inputs of type {type(x)} and {type(other)}.")
+    raise TypeError(
+        f"No comparison pair was able to handle inputs of type {type(x)} and {type(other)}."
+    )
 
 
 def _compare_numbers(actual, expected, rules, where):
@@ -102,28 +143,63 @@ def _compare_numbers(actual, expected, rules, where):
     apart = abs(actual - expected)
     if not apart <= atol + rtol * abs(expected) or apart == float("inf"):
         ratio = apart / abs(expected) if expected else float("inf")
-        rules.fail(_text("Scalars", f"Expected {expected} but got {actual}.", apart, None, ratio, None, rtol, atol), where)
+        rules.fail(
+            _text(
+                "Scalars",
+                f"Expected {expected} but got {actual}.",
+                apart,
+                None,
+                ratio,
+                None,
+                rtol,
+                atol,
+            ),
+            where,
+        )
 
 
 def _text(kind, first, apart, apart_at, ratio, ratio_at, rtol, atol):
     """The message of a mismatch, in PyTorch's words."""
     equal = rtol == 0 and atol == 0
     lines = [f"{kind} are not {'equal' if equal else 'close'}!", "", first]
-    for name, value, at, bound in (("absolute", apart, apart_at, atol), ("relative", ratio, ratio_at, rtol)):
-        line = f"{name.title()} difference: {value}" if at is None else f"Greatest {name} difference: {value} at index {at}"
+    for name, value, at, bound in (
+        ("absolute", apart, apart_at, atol),
+        ("relative", ratio, ratio_at, rtol),
+    ):
+        line = (
+            f"{name.title()} difference: {value}"
+            if at is None
+            else f"Greatest {name} difference: {value} at index {at}"
+        )
         lines.append(line if equal else f"{line} (up to {bound} allowed)")
     return "\n".join(lines)
 
 
 def _compare_tensors(actual, expected, rules, where):
     if actual.shape != expected.shape:
-        rules.fail(f"The values for attribute 'shape' do not match: {actual.shape} != {expected.shape}.", where)
+        rules.fail(
+            f"The values for attribute 'shape' do not match: {actual.shape} != "
+            f"{expected.shape}.",
+            where,
+        )
     if rules.check_device and actual.device != expected.device:
-        rules.fail(f"The values for attribute 'device' do not match: {actual.device} != {expected.device}.", where)
+        rules.fail(
+            f"The values for attribute 'device' do not match: {actual.device} != "
+            f"{expected.device}.",
+            where,
+        )
     if rules.check_dtype and actual.dtype != expected.dtype:
-        rules.fail(f"The values for attribute 'dtype' do not match: {actual.dtype} != {expected.dtype}.", where)
+        rules.fail(
+            f"The values for attribute 'dtype' do not match: {actual.dtype} != "
+            f"{expected.dtype}.",
+            where,
+        )
     if rules.check_stride and actual.stride() != expected.stride():
-        rules.fail(f"The values for attribute 'stride()' do not match: {actual.stride()} != {expected.stride()}.", where)
+        rules.fail(
+            f"The values for attribute 'stride()' do not match: {actual.stride()} != "
+            f"{expected.stride()}.",
+            where,
+        )
     rtol, atol = rules.tolerances(actual.dtype, expected.dtype)
     actual, expected = actual.detach(), expected.detach()
     if actual.dtype != expected.dtype:
@@ -140,10 +216,19 @@ def _compare_tensors(actual, expected, rules, where):
     ratio = apart / b.abs()
     ratio = _C.where(close.reshape(-1), _C.zeros_like(ratio), ratio)
     places = [int(x.argmax()) for x in (apart, ratio)]
-    rules.fail(_text("Tensor-likes" if close.dim() else "Scalars", first if close.dim() else
-                     f"Expected {expected.item()} but got {actual.item()}.",
-                     apart[places[0]].item(), _unravel(places[0], close.shape) if close.dim() else None,
-                     ratio[places[1]].item(), _unravel(places[1], close.shape) if close.dim() else None, rtol, atol), where)
+    rules.fail(
+        _text(
+            "Tensor-likes" if close.dim() else "Scalars",
+            first if close.dim() else f"Expected {expected.item()} but got {actual.item()}.",
+            apart[places[0]].item(),
+            _unravel(places[0], close.shape) if close.dim() else None,
+            ratio[places[1]].item(),
+            _unravel(places[1], close.shape) if close.dim() else None,
+            rtol,
+            atol,
+        ),
+        where,
+    )
 
 
 def _unravel(place, shape):
@@ -155,10 +240,19 @@ def _unravel(place, shape):
     return tuple(reversed(index))
 
 
-def make_tensor(*shape, dtype, device="cpu", low=None, high=None, requires_grad=False, noncontiguous=False,
-                exclude_zero=False, memory_format=None):
-    """A tensor of random numbers from [low, high): by default from -9 to 9, from 0 to 9 for uint8, and both truth values
-    (source: torch.testing.make_tensor)."""
+def make_tensor(
+    *shape,
+    dtype,
+    device="cpu",
+    low=None,
+    high=None,
+    requires_grad=False,
+    noncontiguous=False,
+    exclude_zero=False,
+    memory_format=None,
+):
+    """A tensor of random numbers from [low, high): by default from -9 to 9, from 0 to 9 for uint8,
+    and both truth values (source: torch.testing.make_tensor)."""
     if len(shape) == 1 and isinstance(shape[0], Sequence):
         shape = tuple(shape[0])
     floating = dtype.is_floating_point

@@ -5,5 +5,8 @@ def __getattr__(name):
     if name in ("data", "hooks"):
         module = __import__("flambeau.utils." + name)
         return getattr(module.utils, name)
-    raise AttributeError(f"Flambeau has no torch.utils.{name} yet" if not name.startswith("__")
-                         else f"module 'flambeau.utils' has no attribute '{name}'")
+    raise AttributeError(
+        f"Flambeau has no torch.utils.{name} yet"
+        if not name.startswith("__")
+        else f"module 'flambeau.utils' has no attribute '{name}'"
+    )

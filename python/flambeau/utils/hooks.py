@@ -1,9 +1,11 @@
 """Handles that take a hook away again (source: torch.utils.hooks)."""
+
 import weakref
 
 
 class RemovableHandle:
-    """Returned by every register_..._hook; remove() takes the hook out, and so does leaving it as a context."""
+    """Returned by every register_..._hook; remove() takes the hook out, and so does leaving it as a
+    context."""
 
     next_id = 0
 

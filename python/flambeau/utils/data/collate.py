@@ -1,5 +1,6 @@
-"""Making a batch of samples (source: torch.utils.data.default_collate, default_convert). NumPy is never imported here: its
-arrays are known by their type's module."""
+"""Making a batch of samples (source: torch.utils.data.default_collate, default_convert). NumPy is
+never imported here: its arrays are known by their type's module."""
+
 from collections.abc import Mapping, MutableMapping, MutableSequence, Sequence
 from copy import copy
 
@@ -11,8 +12,10 @@ def _is_numpy(kind):
 
 
 def _unsupported(found):
-    return TypeError("default_collate: batch must contain tensors, numpy arrays, numbers, dicts or lists; "
-                     f"found {found}")
+    return TypeError(
+        "default_collate: batch must contain tensors, numpy arrays, numbers, dicts "
+        f"or lists; found {found}"
+    )
 
 
 def _holds_text(array):
@@ -21,7 +24,8 @@ def _holds_text(array):
 
 
 def _rebuild_mapping(like, made):
-    """A mapping of the type of `like` with the values of the dict `made`; a dict where that type cannot be made so."""
+    """A mapping of the type of `like` with the values of the dict `made`; a dict where that type
+    cannot be made so."""
     try:
         if isinstance(like, MutableMapping):
             clone = copy(like)
@@ -33,7 +37,8 @@ def _rebuild_mapping(like, made):
 
 
 def _rebuild_sequence(like, made):
-    """A sequence of the type of `like` with these items; a list where that type cannot be made so."""
+    """A sequence of the type of `like` with these items; a list where that type cannot be made
+    so."""
     try:
         if isinstance(like, MutableSequence):
             clone = copy(like)
@@ -46,8 +51,8 @@ def _rebuild_sequence(like, made):
 
 
 def default_convert(data):
-    """Turns the NumPy arrays and numbers of one sample into tensors, inside mappings and sequences too; what else there
-    is stays as it is (source: torch.utils.data.default_convert)."""
+    """Turns the NumPy arrays and numbers of one sample into tensors, inside mappings and sequences
+    too; what else there is stays as it is (source: torch.utils.data.default_convert)."""
     kind = type(data)
     if isinstance(data, _C.Tensor):
         return data
@@ -66,11 +71,13 @@ def default_convert(data):
 
 
 def default_collate(batch):
-    """Stacks a list of samples into a batch with a new first dimension (source: torch.utils.data.default_collate).
+    """Stacks a list of samples into a batch with a new first dimension (source:
+    torch.utils.data.default_collate).
 
-    Tensors and NumPy arrays are stacked; floats become a float64 tensor, ints and bools an int64 or bool one; text stays a
-    list; mappings, named tuples and sequences are collated item by item (a tuple gives a list). RuntimeError when
-    sequences differ in length, TypeError for what cannot be collated.
+    Tensors and NumPy arrays are stacked; floats become a float64 tensor, ints and bools an int64 or
+    bool one; text stays a list; mappings, named tuples and sequences are collated item by item (a
+    tuple gives a list). RuntimeError when sequences differ in length, TypeError for what cannot be
+    collated.
     """
     first = batch[0]
     kind = type(first)
@@ -93,7 +100,9 @@ def default_collate(batch):
     if isinstance(first, int):
         return _C.tensor(batch)
     if isinstance(first, Mapping):
-        return _rebuild_mapping(first, {key: default_collate([item[key] for item in batch]) for key in first})
+        return _rebuild_mapping(
+            first, {key: default_collate([item[key] for item in batch]) for key in first}
+        )
     if isinstance(first, tuple) and hasattr(first, "_fields"):
         return kind(*(default_collate(column) for column in zip(*batch)))
     if isinstance(first, Sequence):

@@ -1,22 +1,31 @@
 """The loader: a dataset in batches (source: torch.utils.data.DataLoader).
 
-Random draws come in PyTorch's order: one seed when an iteration starts (which workers would use), then the sampler's, when
-the first batch is asked for. The fast way: where the samplers and the collation are the default ones and the dataset can
-gather (see dataset.py), the order stays a tensor and each batch is one index_select a tensor.
+Random draws come in PyTorch's order: one seed when an iteration starts (which workers would use),
+then the sampler's, when the first batch is asked for. The fast way: where the samplers and the
+collation are the default ones and the dataset can gather (see dataset.py), the order stays a tensor
+and each batch is one index_select a tensor.
 
 Samples are loaded in this process whatever num_workers says; worker_init_fn is not called.
 """
+
 import warnings
 from math import ceil
 
 from flambeau import _C
 from flambeau.utils.data.collate import default_collate, default_convert
 from flambeau.utils.data.dataset import Dataset, IterableDataset, TensorDataset  # noqa: F401
-from flambeau.utils.data.sampler import BatchSampler, RandomSampler, Sampler, SequentialSampler, _draw_seed
+from flambeau.utils.data.sampler import (
+    BatchSampler,
+    RandomSampler,
+    Sampler,
+    SequentialSampler,
+    _draw_seed,
+)
 
 
 def get_worker_info():
-    """What a worker process is; None in the main process (source: torch.utils.data.get_worker_info)."""
+    """What a worker process is; None in the main process (source:
+    torch.utils.data.get_worker_info)."""
     return None
 
 
@@ -29,33 +38,58 @@ class _InfiniteConstantSampler(Sampler):
 
 
 # Attributes that must not change once a loader is made.
-_FIXED = frozenset(("batch_size", "batch_sampler", "sampler", "drop_last", "dataset", "persistent_workers"))
+_FIXED = frozenset(
+    ("batch_size", "batch_sampler", "sampler", "drop_last", "dataset", "persistent_workers")
+)
 
 
 class DataLoader:
     """Iterates over a dataset in batches (source: torch.utils.data.DataLoader).
 
-    batch_size: samples a batch, None to give samples as they are; shuffle: a new random order each time; sampler,
-    batch_sampler: the order, or the lists of indices, instead of shuffle and batch_size; collate_fn: makes a batch of a
-    list of samples; drop_last: leaves out a last batch that is not full; generator: what draws the order.
-    num_workers, prefetch_factor, persistent_workers, timeout, worker_init_fn, multiprocessing_context, in_order and
-    pin_memory are checked as in PyTorch; loading happens in this process.
+    batch_size: samples a batch, None to give samples as they are; shuffle: a new random order each
+    time; sampler, batch_sampler: the order, or the lists of indices, instead of shuffle and
+    batch_size; collate_fn: makes a batch of a list of samples; drop_last: leaves out a last batch
+    that is not full; generator: what draws the order. num_workers, prefetch_factor,
+    persistent_workers, timeout, worker_init_fn, multiprocessing_context, in_order and pin_memory
+    are checked as in PyTorch; loading happens in this process.
     """
 
     __initialized = False
 
-    def __init__(self, dataset, batch_size=1, shuffle=None, sampler=None, batch_sampler=None, num_workers=0,
-                 collate_fn=None, pin_memory=False, drop_last=False, timeout=0, worker_init_fn=None,
-                 multiprocessing_context=None, generator=None, *, prefetch_factor=None,
-                 persistent_workers=False, pin_memory_device="", in_order=True):
+    def __init__(
+        self,
+        dataset,
+        batch_size=1,
+        shuffle=None,
+        sampler=None,
+        batch_sampler=None,
+        num_workers=0,
+        collate_fn=None,
+        pin_memory=False,
+        drop_last=False,
+        timeout=0,
+        worker_init_fn=None,
+        multiprocessing_context=None,
+        generator=None,
+        *,
+        prefetch_factor=None,
+        persistent_workers=False,
+        pin_memory_device="",
+        in_order=True,
+    ):
         if num_workers < 0:
-            raise ValueError("num_workers option should be non-negative; "
-                             "use num_workers=0 to disable multiprocessing.")
+            raise ValueError(
+                "num_workers option should be non-negative; "
+                "use num_workers=0 to disable multiprocessing."
+            )
         if timeout < 0:
             raise ValueError("timeout option should be non-negative")
         if num_workers == 0 and prefetch_factor is not None:
-            raise ValueError("prefetch_factor option could only be specified in multiprocessing."
-                             "let num_workers > 0 to enable multiprocessing, otherwise set prefetch_factor to None.")
+            raise ValueError(
+                "prefetch_factor option could only be specified in multiprocessing."
+                "let num_workers > 0 to enable multiprocessing, otherwise set "
+                "prefetch_factor to None."
+            )
         if num_workers > 0 and prefetch_factor is None:
             prefetch_factor = 2
         elif prefetch_factor is not None and prefetch_factor < 0:
@@ -78,23 +112,31 @@ class DataLoader:
         self._IterableDataset_len_called = None
 
         if self._iterable:
-            for name, value, unset in (("shuffle", shuffle, shuffle in (False, None)),
-                                       ("sampler", sampler, sampler is None),
-                                       ("batch_sampler", batch_sampler, batch_sampler is None)):
+            for name, value, unset in (
+                ("shuffle", shuffle, shuffle in (False, None)),
+                ("sampler", sampler, sampler is None),
+                ("batch_sampler", batch_sampler, batch_sampler is None),
+            ):
                 if not unset:
-                    raise ValueError(f"DataLoader with IterableDataset: expected unspecified {name} option, "
-                                     f"but got {name}={value}")
+                    raise ValueError(
+                        "DataLoader with IterableDataset: expected unspecified "
+                        f"{name} option, but got {name}={value}"
+                    )
         if sampler is not None and shuffle:
             raise ValueError("sampler option is mutually exclusive with shuffle")
         if batch_sampler is not None:
             if batch_size != 1 or shuffle or sampler is not None or drop_last:
-                raise ValueError("batch_sampler option is mutually exclusive with batch_size, shuffle, sampler, "
-                                 "and drop_last")
+                raise ValueError(
+                    "batch_sampler option is mutually exclusive with batch_size, "
+                    "shuffle, sampler, and drop_last"
+                )
             batch_size = None
             drop_last = False
         elif batch_size is None and drop_last:
-            raise ValueError("batch_size=None option disables auto-batching and is mutually exclusive "
-                             "with drop_last")
+            raise ValueError(
+                "batch_size=None option disables auto-batching and is mutually "
+                "exclusive with drop_last"
+            )
 
         if sampler is None:
             if self._iterable:
@@ -116,7 +158,9 @@ class DataLoader:
 
     def __setattr__(self, name, value):
         if self.__initialized and name in _FIXED:
-            raise ValueError(f"{name} attribute should not be set after {type(self).__name__} is initialized")
+            raise ValueError(
+                f"{name} attribute should not be set after {type(self).__name__} is initialized"
+            )
         object.__setattr__(self, name, value)
 
     @property
@@ -127,18 +171,28 @@ class DataLoader:
     def multiprocessing_context(self, context):
         if context is not None:
             if self.num_workers == 0:
-                raise ValueError("multiprocessing_context can only be used with multi-process loading "
-                                 f"(num_workers > 0), but got num_workers={self.num_workers}")
+                raise ValueError(
+                    "multiprocessing_context can only be used with multi-process "
+                    "loading (num_workers > 0), but got "
+                    f"num_workers={self.num_workers}"
+                )
             import multiprocessing
+
             if isinstance(context, str):
                 methods = multiprocessing.get_all_start_methods()
                 if context not in methods:
-                    raise ValueError("multiprocessing_context option should specify a valid start method in "
-                                     f"{methods!r}, but got multiprocessing_context={context!r}")
+                    raise ValueError(
+                        "multiprocessing_context option should specify a valid start "
+                        f"method in {methods!r}, but got "
+                        f"multiprocessing_context={context!r}"
+                    )
                 context = multiprocessing.get_context(context)
             if not isinstance(context, multiprocessing.context.BaseContext):
-                raise TypeError("multiprocessing_context option should be a valid context object or a string "
-                                f"specifying the start method, but got multiprocessing_context={context}")
+                raise TypeError(
+                    "multiprocessing_context option should be a valid context object "
+                    "or a string specifying the start method, but got "
+                    f"multiprocessing_context={context}"
+                )
         self.__context = context
 
     @property
@@ -151,8 +205,11 @@ class DataLoader:
 
     def __iter__(self):
         if self.pin_memory:
-            warnings.warn("'pin_memory' argument is set as true but no accelerator is found, then device pinned memory "
-                          "won't be used.", stacklevel=2)
+            warnings.warn(
+                "'pin_memory' argument is set as true but no accelerator is found, then "
+                "device pinned memory won't be used.",
+                stacklevel=2,
+            )
         order = iter(self._index_sampler)
         _draw_seed(self.generator)
         if self.timeout != 0 and self.num_workers == 0:
@@ -167,9 +224,13 @@ class DataLoader:
     def _gatherer(self):
         """The dataset's __gather__ where the fast way gives what the slow one would, else None."""
         batches, order = self.batch_sampler, self.sampler
-        if (self.collate_fn is not default_collate or type(batches) is not BatchSampler
-                or batches.sampler is not order or type(order) not in (RandomSampler, SequentialSampler)
-                or order.data_source is not self.dataset):
+        if (
+            self.collate_fn is not default_collate
+            or type(batches) is not BatchSampler
+            or batches.sampler is not order
+            or type(order) not in (RandomSampler, SequentialSampler)
+            or order.data_source is not self.dataset
+        ):
             return None
         return getattr(self.dataset, "__gather__", None)
 
@@ -207,9 +268,12 @@ class _LoaderIterator:
     def _check_length(self):
         told = self._loader._IterableDataset_len_called
         if told is not None and self._num_yielded > told:
-            warnings.warn(f"Length of IterableDataset {self._loader.dataset} was reported to be {told}"
-                          f"(when accessing len(dataloader)), but {self._num_yielded} samples have been fetched. ",
-                          stacklevel=3)
+            warnings.warn(
+                f"Length of IterableDataset {self._loader.dataset} was reported to be "
+                f"{told}(when accessing len(dataloader)), but {self._num_yielded} "
+                "samples have been fetched. ",
+                stacklevel=3,
+            )
 
     def __getstate__(self):
         raise NotImplementedError("{} cannot be pickled", type(self).__name__)
@@ -270,7 +334,7 @@ def _index_batches(sampler, size):
         n = block.size(0)
         whole = n - n % size
         for start in range(0, whole, size):
-            yield block[start:start + size]
+            yield block[start : start + size]
         rest = block[whole:] if whole < n else None
     if rest is not None:
         yield rest

@@ -1,9 +1,11 @@
-"""Datasets: what gives the sample of an index, or samples one after another (source: torch.utils.data.dataset).
+"""Datasets: what gives the sample of an index, or samples one after another (source:
+torch.utils.data.dataset).
 
-A dataset whose samples lie in tensors may define `__gather__(index)`: given a 1-d int64 tensor of valid indices, the batch
-that default_collate would make of these samples, or None when it cannot. The loader then fetches a batch with one call a
-tensor instead of one a sample.
+A dataset whose samples lie in tensors may define `__gather__(index)`: given a 1-d int64 tensor of
+valid indices, the batch that default_collate would make of these samples, or None when it cannot.
+The loader then fetches a batch with one call a tensor instead of one a sample.
 """
+
 import warnings
 from bisect import bisect_right
 from itertools import accumulate
@@ -27,7 +29,8 @@ class Dataset:
 
 
 class IterableDataset(Dataset):
-    """Gives samples one after another: subclasses define __iter__ (source: torch.utils.data.IterableDataset)."""
+    """Gives samples one after another: subclasses define __iter__ (source:
+    torch.utils.data.IterableDataset)."""
 
     def __iter__(self):
         raise NotImplementedError("Subclasses of IterableDataset should implement __iter__.")
@@ -58,13 +61,15 @@ class TensorDataset(Dataset):
 
 
 class StackDataset(Dataset):
-    """Several datasets of one length side by side: a sample is the tuple, or the dict, of theirs (source:
-    torch.utils.data.StackDataset)."""
+    """Several datasets of one length side by side: a sample is the tuple, or the dict, of theirs
+    (source: torch.utils.data.StackDataset)."""
 
     def __init__(self, *args, **kwargs):
         if args and kwargs:
-            raise ValueError("Supported either ``tuple``- (via ``args``) or``dict``- (via ``kwargs``) like "
-                             "input/output, but both types are given.")
+            raise ValueError(
+                "Supported either ``tuple``- (via ``args``) or``dict``- (via "
+                "``kwargs``) like input/output, but both types are given."
+            )
         if not args and not kwargs:
             raise ValueError("At least one dataset should be passed")
         datasets = list(args or kwargs.values())
@@ -84,8 +89,10 @@ class StackDataset(Dataset):
         for dataset in self.datasets.values() if named else self.datasets:
             column = _samples(dataset, indices)
             if len(column) != len(indices):
-                raise ValueError("Nested dataset's output size mismatch. "
-                                 f"Expected {len(indices)}, got {len(column)}")
+                raise ValueError(
+                    "Nested dataset's output size mismatch. "
+                    f"Expected {len(indices)}, got {len(column)}"
+                )
             columns.append(column)
         if named:
             return [dict(zip(self.datasets, row)) for row in zip(*columns)]
@@ -163,9 +170,12 @@ class Subset(Dataset):
         kind = type(self)
         if kind.__getitem__ is not Subset.__getitem__ and kind.__getitems__ is Subset.__getitems__:
             raise NotImplementedError(
-                f"{kind.__name__} overrides __getitem__ but not __getitems__: a loader fetches whole batches through "
-                "__getitems__. Define it beside __getitem__, for example:\n\n"
-                "def __getitems__(self, indices):\n    return [self.__getitem__(idx) for idx in indices]")
+                f"{kind.__name__} overrides __getitem__ but not __getitems__: a loader fetches "
+                "whole batches through __getitems__. Define it beside __getitem__, for "
+                "example:\n\n"
+                "def __getitems__(self, indices):\n    return [self.__getitem__(idx) for idx in "
+                "indices]"
+            )
 
     def __getitem__(self, idx):
         if isinstance(idx, list):
@@ -190,10 +200,11 @@ class Subset(Dataset):
 
 
 def random_split(dataset, lengths, generator=None):
-    """Cuts a dataset into Subsets of these lengths at random, without overlap (source: torch.utils.data.random_split).
+    """Cuts a dataset into Subsets of these lengths at random, without overlap (source:
+    torch.utils.data.random_split).
 
-    lengths: whole numbers that add up to len(dataset), or fractions that add up to 1; what rounding leaves over goes to the
-    first splits, one each. generator: default the global one.
+    lengths: whole numbers that add up to len(dataset), or fractions that add up to 1; what rounding
+    leaves over goes to the first splits, one each. generator: default the global one.
     """
     if isclose(sum(lengths), 1) and sum(lengths) <= 1:
         whole = []
@@ -206,9 +217,14 @@ def random_split(dataset, lengths, generator=None):
         lengths = whole
         for i, length in enumerate(lengths):
             if length == 0:
-                warnings.warn(f"Length of split at index {i} is 0. This might result in an empty dataset.",
-                              stacklevel=2)
+                warnings.warn(
+                    f"Length of split at index {i} is 0. This might result in an empty dataset.",
+                    stacklevel=2,
+                )
     if sum(lengths) != len(dataset):
         raise ValueError("Sum of input lengths does not equal the length of the input dataset!")
     order = _C.randperm(sum(lengths), generator=generator).tolist()
-    return [Subset(dataset, order[end - length:end]) for end, length in zip(accumulate(lengths), lengths)]
+    return [
+        Subset(dataset, order[end - length : end])
+        for end, length in zip(accumulate(lengths), lengths)
+    ]

@@ -1,5 +1,6 @@
-"""Samplers: in which order a loader visits a dataset (source: torch.utils.data.sampler). The draws are PyTorch's, so the same
-seed gives the same order."""
+"""Samplers: in which order a loader visits a dataset (source: torch.utils.data.sampler). The draws
+are PyTorch's, so the same seed gives the same order."""
+
 from itertools import islice
 from types import GenericAlias
 
@@ -7,7 +8,8 @@ from flambeau import _C
 
 
 def _draw_seed(generator=None):
-    """One 63-bit number from a generator (default: the global one): the seed of something that draws on its own."""
+    """One 63-bit number from a generator (default: the global one): the seed of something that
+    draws on its own."""
     return _C.empty((), dtype=_C.int64).random_(generator=generator).item()
 
 
@@ -36,7 +38,8 @@ class SequentialSampler(Sampler):
 
 class RandomSampler(Sampler):
     """Each index once in random order, or, with replacement, num_samples independent draws (source:
-    torch.utils.data.RandomSampler). Without a generator, one is seeded from the global one at each iteration."""
+    torch.utils.data.RandomSampler). Without a generator, one is seeded from the global one at each
+    iteration."""
 
     def __init__(self, data_source, replacement=False, num_samples=None, generator=None):
         self.data_source = data_source
@@ -44,10 +47,14 @@ class RandomSampler(Sampler):
         self._num_samples = num_samples
         self.generator = generator
         if not isinstance(replacement, bool):
-            raise TypeError(f"replacement should be a boolean value, but got replacement={replacement}")
+            raise TypeError(
+                f"replacement should be a boolean value, but got replacement={replacement}"
+            )
         if not isinstance(self.num_samples, int) or self.num_samples <= 0:
-            raise ValueError("num_samples should be a positive integer value, but got "
-                             f"num_samples={self.num_samples}")
+            raise ValueError(
+                "num_samples should be a positive integer value, but got "
+                f"num_samples={self.num_samples}"
+            )
 
     @property
     def num_samples(self):
@@ -68,7 +75,7 @@ class RandomSampler(Sampler):
             for _ in range(count // n):
                 yield _C.randperm(n, generator=generator)
             # Drawn also when nothing is left over: the generator may be the caller's.
-            yield _C.randperm(n, generator=generator)[:count % n]
+            yield _C.randperm(n, generator=generator)[: count % n]
 
     def __iter__(self):
         for block in self._blocks():
@@ -79,7 +86,8 @@ class RandomSampler(Sampler):
 
 
 class SubsetRandomSampler(Sampler):
-    """The given indices, each once in random order (source: torch.utils.data.SubsetRandomSampler)."""
+    """The given indices, each once in random order (source:
+    torch.utils.data.SubsetRandomSampler)."""
 
     def __init__(self, indices, generator=None):
         self.indices = indices
@@ -99,19 +107,28 @@ class WeightedRandomSampler(Sampler):
 
     def __init__(self, weights, num_samples, replacement=True, generator=None):
         if not isinstance(num_samples, int) or isinstance(num_samples, bool) or num_samples <= 0:
-            raise ValueError(f"num_samples should be a positive integer value, but got num_samples={num_samples}")
+            raise ValueError(
+                "num_samples should be a positive integer value, but got "
+                f"num_samples={num_samples}"
+            )
         if not isinstance(replacement, bool):
-            raise ValueError(f"replacement should be a boolean value, but got replacement={replacement}")
+            raise ValueError(
+                f"replacement should be a boolean value, but got replacement={replacement}"
+            )
         self.weights = _C.as_tensor(weights, dtype=_C.float64)
         if self.weights.dim() != 1:
-            raise ValueError("weights should be a 1d sequence but given weights have shape "
-                             f"{tuple(self.weights.shape)}")
+            raise ValueError(
+                "weights should be a 1d sequence but given weights have shape "
+                f"{tuple(self.weights.shape)}"
+            )
         self.num_samples = num_samples
         self.replacement = replacement
         self.generator = generator
 
     def __iter__(self):
-        drawn = _C.multinomial(self.weights, self.num_samples, self.replacement, generator=self.generator)
+        drawn = _C.multinomial(
+            self.weights, self.num_samples, self.replacement, generator=self.generator
+        )
         yield from drawn.tolist()
 
     def __len__(self):
@@ -119,12 +136,14 @@ class WeightedRandomSampler(Sampler):
 
 
 class BatchSampler(Sampler):
-    """Lists of batch_size indices of another sampler; the last may be shorter, or is left out (source:
-    torch.utils.data.BatchSampler)."""
+    """Lists of batch_size indices of another sampler; the last may be shorter, or is left out
+    (source: torch.utils.data.BatchSampler)."""
 
     def __init__(self, sampler, batch_size, drop_last):
         if not isinstance(batch_size, int) or isinstance(batch_size, bool) or batch_size <= 0:
-            raise ValueError(f"batch_size should be a positive integer value, but got batch_size={batch_size}")
+            raise ValueError(
+                f"batch_size should be a positive integer value, but got batch_size={batch_size}"
+            )
         if not isinstance(drop_last, bool):
             raise ValueError(f"drop_last should be a boolean value, but got drop_last={drop_last}")
         self.sampler = sampler
