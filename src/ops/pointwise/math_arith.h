@@ -1,13 +1,15 @@
-/* Arithmetic that is more than an operator of C: signs, parts of numbers, comparisons, remainders, steps.
+/* Arithmetic that is more than an operator of C: signs, parts of numbers, comparisons, remainders,
+ * steps.
  *
- * All of it is exact or correctly rounded. Where C and IEEE leave a choice, it is the one that PyTorch made.
+ * All of it is exact or correctly rounded. Where C and IEEE leave a choice, it is the one that
+ * PyTorch made.
  */
 #ifndef FLAMBEAU_POINTWISE_MATH_ARITH_H
 #define FLAMBEAU_POINTWISE_MATH_ARITH_H
 
 #include "math_bits.h"
 
-/* 1 / sqrt x: 1.0 ULP. */
+/* 1 / sqrt x: 1.5 ULP. */
 M_INLINE float m_rsqrt_f32(float x)
 {
     return 1.0f / m_sqrt_f32(x);
@@ -70,45 +72,46 @@ M_INLINE int m_isfinite_f64(double x)
     return m_abs_f64(x) < M_INF_F64;
 }
 
-/* The smaller, the larger: fmin and fmax prefer a number to a NaN, minimum and maximum a NaN; of two equals the first. */
+/* The smaller, the larger: fmin and fmax prefer a number to a NaN, minimum and maximum a NaN; of
+ * two equals the first. */
 M_INLINE float m_fmin_f32(float a, float b)
 {
-    return (a > b) | (a != a) ? b : a;
+    return ((a > b) | (a != a)) ? b : a;
 }
 
 M_INLINE double m_fmin_f64(double a, double b)
 {
-    return (a > b) | (a != a) ? b : a;
+    return ((a > b) | (a != a)) ? b : a;
 }
 
 M_INLINE float m_fmax_f32(float a, float b)
 {
-    return (a < b) | (a != a) ? b : a;
+    return ((a < b) | (a != a)) ? b : a;
 }
 
 M_INLINE double m_fmax_f64(double a, double b)
 {
-    return (a < b) | (a != a) ? b : a;
+    return ((a < b) | (a != a)) ? b : a;
 }
 
 M_INLINE float m_minimum_f32(float a, float b)
 {
-    return (a > b) | (b != b) ? b : a;
+    return ((a > b) | (b != b)) ? b : a;
 }
 
 M_INLINE double m_minimum_f64(double a, double b)
 {
-    return (a > b) | (b != b) ? b : a;
+    return ((a > b) | (b != b)) ? b : a;
 }
 
 M_INLINE float m_maximum_f32(float a, float b)
 {
-    return (a < b) | (b != b) ? b : a;
+    return ((a < b) | (b != b)) ? b : a;
 }
 
 M_INLINE double m_maximum_f64(double a, double b)
 {
-    return (a < b) | (b != b) ? b : a;
+    return ((a < b) | (b != b)) ? b : a;
 }
 
 /* 0 below 0, `at_zero` at it, 1 above it; 0 for NaN. */
@@ -122,11 +125,16 @@ M_INLINE double m_heaviside_f64(double x, double at_zero)
     return x == 0.0 ? at_zero : x > 0.0 ? 1.0 : 0.0;
 }
 
-/* The remainder of a / b truncated, with the sign of a: exact. It is libm's, which does not vectorise: the quotient may
- * have any number of digits. */
+/* The remainder of a / b truncated, with the sign of a: exact. The quotient may have any number
+ * of digits, hence libm's function, which does not vectorise; but a float quotient below 2^28 is
+ * settled in double, where it and its product with b are exact. */
 M_INLINE float m_fmod_f32(float a, float b)
 {
-    return __builtin_fmodf(a, b);
+    double q = (double)a / (double)b;
+    if (!(m_abs_f64(q) < 0x1p28))
+        return __builtin_fmodf(a, b);
+    q = m_trunc_f64(q);
+    return q == 0.0 ? a : m_copysign_f32((float)((double)a - q * (double)b), a);
 }
 
 M_INLINE double m_fmod_f64(double a, double b)
@@ -138,13 +146,13 @@ M_INLINE double m_fmod_f64(double a, double b)
 M_INLINE float m_remainder_f32(float a, float b)
 {
     float r = m_fmod_f32(a, b);
-    return (r != 0.0f) & ((r < 0.0f) != (b < 0.0f)) ? r + b : r;
+    return ((r != 0.0f) & ((r < 0.0f) != (b < 0.0f))) ? r + b : r;
 }
 
 M_INLINE double m_remainder_f64(double a, double b)
 {
     double r = m_fmod_f64(a, b);
-    return (r != 0.0) & ((r < 0.0) != (b < 0.0)) ? r + b : r;
+    return ((r != 0.0) & ((r < 0.0) != (b < 0.0))) ? r + b : r;
 }
 
 /* floor(a / b) such that b times it and the remainder make a, as Python's //. */
@@ -152,7 +160,7 @@ M_INLINE float m_floor_divide_f32(float a, float b)
 {
     float r = m_fmod_f32(a, b);
     float q = (a - r) / b;
-    q = (r != 0.0f) & ((r < 0.0f) != (b < 0.0f)) ? q - 1.0f : q;
+    q = ((r != 0.0f) & ((r < 0.0f) != (b < 0.0f))) ? q - 1.0f : q;
     float n = m_floor_f32(q);
     n = q - n > 0.5f ? n + 1.0f : n;
     n = q == 0.0f ? m_copysign_f32(0.0f, a / b) : n;
@@ -163,7 +171,7 @@ M_INLINE double m_floor_divide_f64(double a, double b)
 {
     double r = m_fmod_f64(a, b);
     double q = (a - r) / b;
-    q = (r != 0.0) & ((r < 0.0) != (b < 0.0)) ? q - 1.0 : q;
+    q = ((r != 0.0) & ((r < 0.0) != (b < 0.0))) ? q - 1.0 : q;
     double n = m_floor_f64(q);
     n = q - n > 0.5 ? n + 1.0 : n;
     n = q == 0.0 ? m_copysign_f64(0.0, a / b) : n;
@@ -178,7 +186,7 @@ M_INLINE float m_nextafter_f32(float x, float y)
     uint32_t first = (m_bits_f32(y) & ((uint32_t)1 << 31)) | 1;
     float z = m_from_bits_f32(x == 0.0f ? first : next);
     z = x == y ? y : z;
-    return (x != x) | (y != y) ? x + y : z;
+    return ((x != x) | (y != y)) ? x + y : z;
 }
 
 M_INLINE double m_nextafter_f64(double x, double y)
@@ -188,16 +196,16 @@ M_INLINE double m_nextafter_f64(double x, double y)
     uint64_t first = (m_bits_f64(y) & ((uint64_t)1 << 63)) | 1;
     double z = m_from_bits_f64(x == 0.0 ? first : next);
     z = x == y ? y : z;
-    return (x != x) | (y != y) ? x + y : z;
+    return ((x != x) | (y != y)) ? x + y : z;
 }
 
-/* x * 2^n, one rounding, for an integer n. In double the power is applied in up to three factors, of which only the
- * last can round. */
+/* x * 2^n, one rounding, for an integer n. In double the power is applied in up to three
+ * factors, of which only the last can round. */
 M_INLINE float m_ldexp_f32(float x, float n)
 {
     n = 300.0f < n ? 300.0f : n;
     n = -300.0f > n ? -300.0f : n;
-    return (float)((double)x * m_exp2i_f64(m_bits_f64((double)n + M_MAGIC_F64) - m_bits_f64(M_MAGIC_F64)));
+    return (float)((double)x * m_exp2i_f64(m_low_bits_f64((double)n)));
 }
 
 M_INLINE double m_ldexp_f64(double x, double n)
@@ -206,16 +214,16 @@ M_INLINE double m_ldexp_f64(double x, double n)
     n = -3000.0 > n ? -3000.0 : n;
     for (int i = 0; i < 2; i++) {
         double step = n > 1023.0 ? 1023.0 : n < -1022.0 ? -969.0 : 0.0;
-        x *= m_exp2i_f64(m_bits_f64(step + M_MAGIC_F64) - m_bits_f64(M_MAGIC_F64));
+        x *= m_exp2i_f64(m_low_bits_f64(step));
         n -= step;
     }
     n = 1023.0 < n ? 1023.0 : n;
     n = -1022.0 > n ? -1022.0 : n;
-    return x * m_exp2i_f64(m_bits_f64(n + M_MAGIC_F64) - m_bits_f64(M_MAGIC_F64));
+    return x * m_exp2i_f64(m_low_bits_f64(n));
 }
 
-/* Integers. Quotients floor, remainders have the divisor's sign; the caller has made sure that b is not 0. Dividing the
- * least number by -1 wraps. */
+/* Integers. Quotients floor, remainders have the divisor's sign; the caller has made sure that b
+ * is not 0. Dividing the least number by -1 wraps. */
 M_INLINE int32_t m_floordiv_i32(int32_t a, int32_t b)
 {
     int32_t d = b == -1 ? 1 : b;
@@ -236,14 +244,14 @@ M_INLINE int32_t m_mod_i32(int32_t a, int32_t b)
 {
     int32_t d = b == -1 ? 1 : b;
     int32_t r = a % d;
-    return (r != 0) & ((r < 0) != (d < 0)) ? r + d : r;
+    return ((r != 0) & ((r < 0) != (d < 0))) ? r + d : r;
 }
 
 M_INLINE int64_t m_mod_i64(int64_t a, int64_t b)
 {
     int64_t d = b == -1 ? 1 : b;
     int64_t r = a % d;
-    return (r != 0) & ((r < 0) != (d < 0)) ? r + d : r;
+    return ((r != 0) & ((r < 0) != (d < 0))) ? r + d : r;
 }
 
 /* a^n, wrapping; for negative n what integer division of 1 by a^-n gives, and 0 where a is 0. */

@@ -1,8 +1,9 @@
 /* What the mathematical functions are built of: bit casts, fused multiply-add, rounding, selects.
  *
- * Everything here is exact or correctly rounded, so that a function made of it, of + - * / and of sqrt has the same
- * bits on every instruction set. Nothing branches: a loop around any of it vectorises. Values that a lane does not need
- * are computed and dropped, which is why no expression may depend on traps or on errno.
+ * Everything here is exact or correctly rounded, so that a function made of it, of + - * / and of
+ * sqrt has the same bits on every instruction set. Nothing branches: a loop around any of it
+ * vectorises. Values that a lane does not need are computed and dropped, which is why no expression
+ * may depend on traps or on errno.
  */
 #ifndef FLAMBEAU_POINTWISE_MATH_BITS_H
 #define FLAMBEAU_POINTWISE_MATH_BITS_H
@@ -17,7 +18,8 @@
 #define M_NAN_F32 __builtin_nanf("")
 #define M_NAN_F64 __builtin_nan("")
 
-/* Adding one of these to a small number rounds it to an integer (half to even), which then lies in the low bits. */
+/* Adding one of these to a small number rounds it to an integer (half to even), which then lies
+ * in the low bits. */
 #define M_MAGIC_F32 0x1.8p23f
 #define M_MAGIC_F64 0x1.8p52
 
@@ -49,8 +51,9 @@ M_INLINE double m_from_bits_f64(uint64_t u)
     return x;
 }
 
-/* a*b + c with one rounding. Where there is no such instruction the float version goes through double: the product is
- * exact there, and the sum is rounded to odd, so that rounding it again to float gives what one rounding gives. */
+/* a*b + c with one rounding. Where there is no such instruction the float version goes through
+ * double: the product is exact there, and the sum is rounded to odd, so that rounding it again
+ * to float gives what one rounding gives. */
 M_INLINE float m_fma_f32(float a, float b, float c)
 {
 #if defined(__FMA__) || defined(__aarch64__)
@@ -113,8 +116,9 @@ M_INLINE double m_exp2i_f64(uint64_t k)
     return m_from_bits_f64((k + 1023) << 52);
 }
 
-/* x * 2^k, one rounding, for k in [-252, 254] and [-2044, 2046], |x| in [0.5, 2): the power is applied in two halves,
- * of which the first is exact. k is the two's complement of a signed number. */
+/* x * 2^k, one rounding, for k in [-252, 254] and [-2044, 2046], |x| in [0.5, 2): the power is
+ * applied in two halves, of which the first is exact. k is the two's complement of a signed
+ * number. */
 M_INLINE float m_scale_f32(float x, uint32_t k)
 {
     uint32_t half = ((k + 256) >> 1) - 128;
@@ -138,8 +142,15 @@ M_INLINE double m_from_int_f64(uint64_t k)
     return m_from_bits_f64(k + m_bits_f64(M_MAGIC_F64)) - M_MAGIC_F64;
 }
 
-/* Rounding to integers. SSE2 has no instruction for it and libm calls do not vectorise, hence the second form: adding
- * and taking away 2^23 (2^52) rounds half to even, and larger numbers are integers already. */
+/* And back: a number that is an integer of small magnitude, or is rounded to one. */
+M_INLINE uint64_t m_low_bits_f64(double x)
+{
+    return m_bits_f64(x + M_MAGIC_F64) - m_bits_f64(M_MAGIC_F64);
+}
+
+/* Rounding to integers. SSE2 has no instruction for it and libm calls do not vectorise, hence
+ * the second form: adding and taking away 2^23 (2^52) rounds half to even, and larger numbers
+ * are integers already. */
 #if defined(__SSE4_1__) || defined(__aarch64__)
 M_INLINE float m_round_f32(float x) { return __builtin_rintf(x); }
 M_INLINE float m_floor_f32(float x) { return __builtin_floorf(x); }

@@ -1,9 +1,10 @@
 /* Logarithms and what is made of them: log, log2, log10, log1p, asinh, acosh, atanh, softplus,
  * log_sigmoid, logaddexp, logaddexp2, xlogy.
  *
- * x = 2^k (1 + f) with 1 + f in [sqrt(1/2), sqrt 2): log x = k ln2 + log(1 + f). In float the last is a polynomial in
- * f; in double it is 2 atanh(s) with s = f / (2 + f), kept in two parts where a base other than e multiplies it.
- * Zero, infinity, negative numbers and NaN are put right at the end by selects.
+ * x = 2^k (1 + f) with 1 + f in [sqrt(1/2), sqrt 2): log x = k ln2 + log(1 + f). In float the last
+ * is a polynomial in f; in double it is 2 atanh(s) with s = f / (2 + f), kept in two parts where a
+ * base other than e multiplies it. Zero, infinity, negative numbers and NaN are put right at the
+ * end by selects.
  */
 #ifndef FLAMBEAU_POINTWISE_MATH_LOG_H
 #define FLAMBEAU_POINTWISE_MATH_LOG_H
@@ -22,7 +23,8 @@ M_INLINE float m_log_reduce_f32(float x, float *k)
 M_INLINE double m_log_reduce_f64(double x, double *k)
 {
     uint64_t tiny = x < 0x1p-1022 ? 52u : 0u;
-    uint64_t u = m_bits_f64(x < 0x1p-1022 ? x * 0x1p52 : x) + (0x3ff0000000000000 - 0x3fe6a09e667f3bcd);
+    uint64_t u = m_bits_f64(x < 0x1p-1022 ? x * 0x1p52 : x);
+    u += 0x3ff0000000000000 - 0x3fe6a09e667f3bcd;
     *k = m_from_int_f64((u >> 52) - 1023 - tiny);
     return m_from_bits_f64((u & 0xfffffffffffff) + 0x3fe6a09e667f3bcd) - 1.0;
 }
@@ -78,7 +80,7 @@ M_INLINE double m_log_kernel_f64(double f, double k)
     return m_fma_f64(k, 0x1.62e42fefa39efp-1, f - m_fma_f64(0.5 * f, f, -t));
 }
 
-/* log: 1.0 ULP. */
+/* log: 0.9 ULP. */
 M_INLINE float m_log_f32(float x)
 {
     float k, f = m_log_reduce_f32(x, &k);
@@ -91,7 +93,7 @@ M_INLINE double m_log_f64(double x)
     return m_log_edges_f64(x, m_log_kernel_f64(f, k));
 }
 
-/* log1p: 1.2 ULP. log of u = 1 + x rounded; what the rounding lost, exactly, joins f. */
+/* log1p: 1.6 ULP. log of u = 1 + x rounded; what the rounding lost, exactly, joins f. */
 M_INLINE float m_log1p_f32(float x)
 {
     float u = 1.0f + x;
@@ -111,12 +113,12 @@ M_INLINE double m_log1p_f64(double x)
     double lost = (x - v) + (1.0 - (u - v));
     double k, f = m_log_reduce_f64(u, &k);
     double capped = k < 1022.0 ? k : 1022.0;
-    f += lost * m_exp2i_f64(m_bits_f64(M_MAGIC_F64 - capped) - m_bits_f64(M_MAGIC_F64));
+    f += lost * m_exp2i_f64(m_low_bits_f64(-capped));
     double y = m_log_edges_f64(u, m_log_kernel_f64(f, k));
     return m_copysign_f64(y, x);
 }
 
-/* log2: 1.2 ULP. k + f c + f^2 q(f), c = 1/ln2 in two parts. */
+/* log2: 1.0 ULP. k + f c + f^2 q(f), c = 1/ln2 in two parts. */
 M_INLINE float m_log2_f32(float x)
 {
     float k, f = m_log_reduce_f32(x, &k);
@@ -132,7 +134,7 @@ M_INLINE float m_log2_f32(float x)
     return m_log_edges_f32(x, k + m_fma_f32(f, 0x1.715476p+0f, f * q));
 }
 
-/* log10: 1.5 ULP. k log10(2) + f c + f^2 q(f), c = 1/ln10 in two parts. */
+/* log10: 1.0 ULP. k log10(2) + f c + f^2 q(f), c = 1/ln10 in two parts. */
 M_INLINE float m_log10_f32(float x)
 {
     float k, f = m_log_reduce_f32(x, &k);
@@ -150,7 +152,8 @@ M_INLINE float m_log10_f32(float x)
     return m_log_edges_f32(x, m_fma_f32(k, 0x1.344136p-2f, q));
 }
 
-/* log(1 + f) as a sum of two doubles: the first, f - f^2/2 rounded, has what it lost in the second. */
+/* log(1 + f) as a sum of two doubles: the first, f - f^2/2 rounded, has what it lost in the
+ * second. */
 M_INLINE double m_log_pair_f64(double f, double *lo)
 {
     double h = 0.5 * f;
@@ -185,11 +188,12 @@ M_INLINE double m_log1p_sum_f64(double x, double lo)
     double lost = (x - v) + (1.0 - (u - v)) + lo;
     double k, f = m_log_reduce_f64(u, &k);
     double capped = k < 1022.0 ? k : 1022.0;
-    f += lost * m_exp2i_f64(m_bits_f64(M_MAGIC_F64 - capped) - m_bits_f64(M_MAGIC_F64));
+    f += lost * m_exp2i_f64(m_low_bits_f64(-capped));
     return m_log_edges_f64(u, m_log_kernel_f64(f, k));
 }
 
-/* asinh: 2 ULP. log1p(a + a^2 / (1 + sqrt(1 + a^2))) with a = |x|; from 2^60 on, log a + ln2. */
+/* asinh: 0.6 ULP in float, 1.7 in double. log1p(a + a^2 / (1 + sqrt(1 + a^2))) with a = |x|;
+ * from 2^60 on, log a + ln2. */
 M_INLINE double m_asinh_f64(double x)
 {
     double a = m_abs_f64(x);
@@ -207,7 +211,8 @@ M_INLINE float m_asinh_f32(float x)
     return (float)m_asinh_f64((double)x);
 }
 
-/* acosh: 2 ULP. log1p(t + sqrt(2t + t^2)) with t = x - 1; from 2^60 on, log x + ln2. */
+/* acosh: 0.6 ULP in float, 1.8 in double. log1p(t + sqrt(2t + t^2)) with t = x - 1; from 2^60
+ * on, log x + ln2. */
 M_INLINE double m_acosh_f64(double x)
 {
     int far = x > 0x1p60;
@@ -225,7 +230,7 @@ M_INLINE float m_acosh_f32(float x)
     return (float)m_acosh_f64((double)x);
 }
 
-/* atanh: 2 ULP. log1p(2a / (1 - a)) / 2 with a = |x|. */
+/* atanh: 0.6 ULP in float, 1.6 in double. log1p(2a / (1 - a)) / 2 with a = |x|. */
 M_INLINE double m_atanh_f64(double x)
 {
     double a = m_abs_f64(x);
@@ -242,7 +247,7 @@ M_INLINE float m_atanh_f32(float x)
     return (float)m_atanh_f64((double)x);
 }
 
-/* softplus with slope and threshold 1 apart, log(1 + e^x): 2 ULP. */
+/* softplus with slope and threshold 1 apart, log(1 + e^x): 1.9 ULP. */
 M_INLINE float m_softplus_f32(float x)
 {
     float tail = m_log1p_f32(m_exp_f32(-m_abs_f32(x)));
@@ -255,7 +260,7 @@ M_INLINE double m_softplus_f64(double x)
     return (x < 0.0 ? 0.0 : x) + tail;
 }
 
-/* log(sigmoid(x)) = -softplus(-x): 2 ULP. */
+/* log(sigmoid(x)) = -softplus(-x): 1.9 ULP. */
 M_INLINE float m_log_sigmoid_f32(float x)
 {
     return -m_softplus_f32(-x);
@@ -266,8 +271,9 @@ M_INLINE double m_log_sigmoid_f64(double x)
     return -m_softplus_f64(-x);
 }
 
-/* log(e^a + e^b): the larger plus log1p(e^-difference), each within 2 ULP of itself; where the two cancel, the result
- * is exact to 2 ULP of the larger. Equal infinities have no difference. */
+/* log(e^a + e^b): the larger plus log1p(e^-difference). 1.7 ULP of the largest of a, b and the
+ * result: where the terms cancel, nothing better is to be had. Equal infinities have no
+ * difference. */
 M_INLINE float m_logaddexp_f32(float a, float b)
 {
     float d = a == b ? 0.0f : m_abs_f32(a - b);
@@ -296,12 +302,12 @@ M_INLINE double m_logaddexp2_f64(double a, double b)
 /* x log(y), where 0 times anything but NaN is 0: 1.5 ULP. */
 M_INLINE float m_xlogy_f32(float x, float y)
 {
-    return (x == 0.0f) & (y == y) ? 0.0f : x * m_log_f32(y);
+    return ((x == 0.0f) & (y == y)) ? 0.0f : x * m_log_f32(y);
 }
 
 M_INLINE double m_xlogy_f64(double x, double y)
 {
-    return (x == 0.0) & (y == y) ? 0.0 : x * m_log_f64(y);
+    return ((x == 0.0) & (y == y)) ? 0.0 : x * m_log_f64(y);
 }
 
 #endif

@@ -1,14 +1,17 @@
 /* Powers: pow, with the special cases of C's Annex F, and hypot.
  *
- * x^y = e^(y log x) needs a logarithm with as many bits more than the result as the result has bits of exponent. In float
- * it is computed in double throughout. In double the logarithm is a sum of two doubles.
+ * x^y = e^(y log x) needs a logarithm with as many bits more than the result as the result has bits
+ * of exponent. In float it is computed in double throughout. In double the logarithm is a sum of
+ * two doubles.
  */
 #ifndef FLAMBEAU_POINTWISE_MATH_POW_H
 #define FLAMBEAU_POINTWISE_MATH_POW_H
 
+#include "math_arith.h"
 #include "math_log.h"
 
-/* log2 x for a finite float x > 0 given as a double, so that no subnormal is left: relative error 2^-37. */
+/* log2 x for a finite float x > 0 given as a double, so that no subnormal is left: relative
+ * error 2^-37. */
 M_INLINE double m_log2_rough_f64(double x)
 {
     uint64_t u = m_bits_f64(x) + (0x3ff0000000000000 - 0x3fe6a09e667f3bcd);
@@ -38,17 +41,17 @@ M_INLINE double m_exp2_rough_f64(double t)
     return q * m_exp2i_f64(m_bits_f64(z) - m_bits_f64(M_MAGIC_F64));
 }
 
-/* What pow makes of a magnitude p of |x|^y: its sign for odd y, NaN for a negative x to a fraction, and 1 where one of
- * the arguments asks for it whatever the other is. */
+/* What pow makes of a magnitude p of |x|^y: its sign for odd y, NaN for a negative x to a
+ * fraction, and 1 where one of the arguments asks for it whatever the other is. */
 M_INLINE float m_pow_edges_f32(float x, float y, float p)
 {
     float half = y * 0.5f;
     int whole = m_round_f32(y) == y;
     int odd = whole & (m_round_f32(half) != half);
     p = odd ? m_copysign_f32(p, x) : p;
-    p = (x < 0.0f) & (x > -M_INF_F32) & !whole & (y == y) ? M_NAN_F32 : p;
-    p = (x == -1.0f) & (m_abs_f32(y) == M_INF_F32) ? 1.0f : p;
-    return (x == 1.0f) | (y == 0.0f) ? 1.0f : p;
+    p = ((x < 0.0f) & (x > -M_INF_F32) & !whole & (y == y)) ? M_NAN_F32 : p;
+    p = ((x == -1.0f) & (m_abs_f32(y) == M_INF_F32)) ? 1.0f : p;
+    return ((x == 1.0f) | (y == 0.0f)) ? 1.0f : p;
 }
 
 M_INLINE double m_pow_edges_f64(double x, double y, double p)
@@ -57,9 +60,9 @@ M_INLINE double m_pow_edges_f64(double x, double y, double p)
     int whole = m_round_f64(y) == y;
     int odd = whole & (m_round_f64(half) != half);
     p = odd ? m_copysign_f64(p, x) : p;
-    p = (x < 0.0) & (x > -M_INF_F64) & !whole & (y == y) ? M_NAN_F64 : p;
-    p = (x == -1.0) & (m_abs_f64(y) == M_INF_F64) ? 1.0 : p;
-    return (x == 1.0) | (y == 0.0) ? 1.0 : p;
+    p = ((x < 0.0) & (x > -M_INF_F64) & !whole & (y == y)) ? M_NAN_F64 : p;
+    p = ((x == -1.0) & (m_abs_f64(y) == M_INF_F64)) ? 1.0 : p;
+    return ((x == 1.0) | (y == 0.0)) ? 1.0 : p;
 }
 
 /* pow: 0.6 ULP in float, 1 in double. */
@@ -75,8 +78,8 @@ M_INLINE float m_pow_f32(float x, float y)
     return m_pow_edges_f32(x, y, (float)m_exp2_rough_f64(t));
 }
 
-/* log x for finite x > 0 as a sum of two doubles: relative error 2^-63. log(1 + f) = 2s + 2/3 s^3 + s^5 r(s^2), the
- * first two terms in twice the precision. */
+/* log x for finite x > 0 as a sum of two doubles: relative error 2^-63. log(1 + f) = 2s + 2/3
+ * s^3 + s^5 r(s^2), the first two terms in twice the precision. */
 M_INLINE double m_log_long_f64(double x, double *lo)
 {
     double k, f = m_log_reduce_f64(x, &k);
@@ -128,13 +131,13 @@ M_INLINE double m_pow_f64(double x, double y)
     return m_pow_edges_f64(x, y, m_scale_f64(e, k));
 }
 
-/* hypot: 0.6 ULP in float, by double; 1 in double, by a scale that keeps the squares in range. An infinity wins over
- * a NaN. */
+/* hypot: 0.6 ULP in float, by double; 1 in double, by a scale that keeps the squares in range.
+ * An infinity wins over a NaN. */
 M_INLINE float m_hypot_f32(float x, float y)
 {
     double a = (double)x, b = (double)y;
     float h = (float)m_sqrt_f64(a * a + b * b);
-    return (m_abs_f32(x) == M_INF_F32) | (m_abs_f32(y) == M_INF_F32) ? M_INF_F32 : h;
+    return (m_isinf_f32(x) | m_isinf_f32(y)) ? M_INF_F32 : h;
 }
 
 M_INLINE double m_hypot_f64(double x, double y)
@@ -147,7 +150,7 @@ M_INLINE double m_hypot_f64(double x, double y)
     b *= down;
     double big = a > b ? a : b, small = a > b ? b : a;
     double h = m_sqrt_f64(m_fma_f64(big, big, small * small)) * up;
-    return (m_abs_f64(x) == M_INF_F64) | (m_abs_f64(y) == M_INF_F64) ? M_INF_F64 : h;
+    return (m_isinf_f64(x) | m_isinf_f64(y)) ? M_INF_F64 : h;
 }
 
 #endif
