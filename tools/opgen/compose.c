@@ -183,7 +183,7 @@ static const struct op *choose(const struct composer *c, const char *base, const
     const struct op *best = NULL;
     int least = IMPOSSIBLE;
     for (const struct op *op = table_find(c->table, base); op; op = op->next_overload) {
-        int place[MAX_PARAMS], cost = call_cost(op, call, place);
+        int place[MAX_PARAMS] = {0}, cost = call_cost(op, call, place);
         if (cost < least) {
             least = cost, best = op;
             memcpy(to, place, sizeof place);

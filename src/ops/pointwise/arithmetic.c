@@ -166,14 +166,14 @@ int float_power_compose(fl_tensor *self, fl_value exponent, fl_tensor **y)
 {
     fl_tensor *base = fl__cast(self, FL_FLOAT64);
     if (exponent.tag == FL_TENSOR)
-        *y = fl_pow_tensor_tensor(base, fl__cast(exponent.as.tensor, FL_FLOAT64));
+        *y = fl_pow(base, fl__cast(exponent.as.tensor, FL_FLOAT64));
     else
-        *y = fl_pow(base, fl_float(number_of(exponent)));
+        *y = fl_pow_scalar(base, fl_float(number_of(exponent)));
     return *y ? 0 : -1;
 }
 
 int float_power_scalar_compose(fl_value self, fl_tensor *exponent, fl_tensor **y)
 {
-    *y = fl_pow_scalar(fl_float(number_of(self)), fl__cast(exponent, FL_FLOAT64));
+    *y = fl_pow_scalar_first(fl_float(number_of(self)), fl__cast(exponent, FL_FLOAT64));
     return *y ? 0 : -1;
 }
