@@ -438,6 +438,6 @@ int vander_compose(fl_tensor *x, const int64_t *N, bool increasing, fl_tensor **
     fl_tensor *powers = fl_arange(fl_int(n), FL_INT64, (fl_device){-1, 0}, false);
     if (!increasing && powers)
         powers = fl_rsub_scalar(powers, fl_int(n - 1), fl_int(1));
-    *y = fl_pow_tensor_tensor(fl_unsqueeze(x, -1), powers);
+    *y = fl_pow(fl_unsqueeze(x, -1), powers);
     return *y ? 0 : -1;
 }
