@@ -1,0 +1,168 @@
+/* Random tensors made of others, and dropout. */
+#include <math.h>
+
+#include "core/error.h"
+#include "ops/op.h"
+#include "ops_kernels.h"
+
+static const fl_device ANYWHERE = {-1, 0};
+
+/* Uninitialised, to be filled; marked only afterwards, since what requires grad is not written. */
+static fl_tensor *room_like(fl_tensor *self, fl_dtype dtype, int memory_format)
+{
+    return fl_empty_like(self, dtype, ANYWHERE, false, memory_format);
+}
+
+static int finish(fl_tensor *filled, bool requires_grad, fl_tensor **y)
+{
+    *y = filled;
+    return !filled || (requires_grad && fl_set_requires_grad(filled, true)) ? -1 : 0;
+}
+
+int rand_like_compose(fl_tensor *self, fl_dtype dtype, fl_device device, bool requires_grad, int memory_format, fl_tensor **y)
+{
+    (void)device;
+    return finish(fl_uniform_(room_like(self, dtype, memory_format), 0, 1, NULL), requires_grad, y);
+}
+
+int randn_like_compose(fl_tensor *self, fl_dtype dtype, fl_device device, bool requires_grad, int memory_format, fl_tensor **y)
+{
+    (void)device;
+    return finish(fl_normal_(room_like(self, dtype, memory_format), 0, 1, NULL), requires_grad, y);
+}
+
+int randint_like_low_compose(fl_tensor *self, int64_t low, int64_t high, fl_dtype dtype, fl_device device,
+                             bool requires_grad, int memory_format, fl_tensor **y)
+{
+    (void)device;
+    return finish(fl_random__from(room_like(self, dtype, memory_format), low, &high, NULL), requires_grad, y);
+}
+
+int randint_like_compose(fl_tensor *self, int64_t high, fl_dtype dtype, fl_device device, bool requires_grad,
+                         int memory_format, fl_tensor **y)
+{
+    return randint_like_low_compose(self, 0, high, dtype, device, requires_grad, memory_format, y);
+}
+
+/* ---- normal by tensors -------------------------------------------------------------------------------------- */
+
+static int scale_and_shift(fl_tensor *standard, fl_tensor *mean, fl_tensor *std, fl_tensor **y)
+{
+    if (std && std->numel && !(fl_item(fl_amin(std, (fl_ints){NULL, 0}, false)) >= 0))
+        return error_set(FL_RUNTIME_ERROR, "normal expects all elements of std >= 0.0");
+    *y = std ? fl_mul(standard, std) : standard;
+    *y = mean ? fl_add(*y, mean, fl_int(1)) : *y;
+    return *y ? 0 : -1;
+}
+
+static fl_tensor *standard_normal(fl_ints size, fl_dtype dtype, fl_generator *generator)
+{
+    return fl_normal_(fl_empty(size, dtype, ANYWHERE, false, -1), 0, 1, generator);
+}
+
+int normal_tensors_compose(fl_tensor *mean, fl_tensor *std, fl_generator *generator, fl_tensor **y)
+{
+    int ndim = 0;
+    int64_t sizes[TENSOR_MAX_DIMS];
+    if (shape_broadcast(&ndim, sizes, mean->ndim, mean->sizes) || shape_broadcast(&ndim, sizes, std->ndim, std->sizes))
+        return -1;
+    fl_tensor *z = standard_normal((fl_ints){sizes, ndim}, (fl_dtype)mean->dtype, generator);
+    return z ? scale_and_shift(z, mean, std, y) : -1;
+}
+
+int normal_tensor_float_compose(fl_tensor *mean, double std, fl_generator *generator, fl_tensor **y)
+{
+    if (std < 0)
+        return error_set(FL_RUNTIME_ERROR, "normal expects std >= 0.0, but found std %g", std);
+    fl_tensor *z = standard_normal((fl_ints){mean->sizes, mean->ndim}, (fl_dtype)mean->dtype, generator);
+    *y = fl_add(fl_mul_scalar(z, fl_float(std)), mean, fl_int(1));
+    return *y ? 0 : -1;
+}
+
+int normal_float_tensor_compose(double mean, fl_tensor *std, fl_generator *generator, fl_tensor **y)
+{
+    fl_tensor *z = standard_normal((fl_ints){std->sizes, std->ndim}, (fl_dtype)std->dtype, generator);
+    if (!z || scale_and_shift(z, NULL, std, y))
+        return -1;
+    *y = fl_add_scalar(*y, fl_float(mean), fl_int(1));
+    return *y ? 0 : -1;
+}
+
+int normal_size_compose(double mean, double std, fl_ints size, fl_generator *generator, fl_dtype dtype, fl_device device,
+                        bool requires_grad, fl_tensor **y)
+{
+    return finish(fl_normal_(fl_empty(size, dtype, device, false, -1), mean, std, generator), requires_grad, y);
+}
+
+/* ---- dropout ------------------------------------------------------------------------------------------------ */
+
+static int check_probability(double p)
+{
+    if (p >= 0 && p <= 1)
+        return 0;
+    return error_set(FL_VALUE_ERROR, "dropout probability has to be between 0 and 1, but got %g", p);
+}
+
+/* 0 with probability p, else 1 / (1 - p); of the given size. */
+static fl_tensor *noise_of(fl_tensor *like, fl_ints size, double p)
+{
+    fl_tensor *noise = fl_bernoulli__float(fl_empty(size, (fl_dtype)like->dtype, ANYWHERE, false, -1), 1 - p, NULL);
+    return p == 1 ? noise : fl_div_scalar(noise, fl_float(1 - p));
+}
+
+int dropout_compose(fl_tensor *input, double p, bool train, fl_tensor **y)
+{
+    if (check_probability(p))
+        return -1;
+    *y = input;
+    if (train && p > 0 && input->numel)
+        *y = fl_mul(input, noise_of(input, (fl_ints){input->sizes, input->ndim}, p));
+    return *y ? 0 : -1;
+}
+
+int dropout_in_place_compose(fl_tensor *input, double p, bool train, fl_tensor **y)
+{
+    if (check_probability(p))
+        return -1;
+    *y = input;
+    if (train && p > 0 && input->numel)
+        *y = fl_mul_(input, noise_of(input, (fl_ints){input->sizes, input->ndim}, p));
+    return *y ? 0 : -1;
+}
+
+int feature_dropout_compose(fl_tensor *input, double p, bool train, fl_tensor **y)
+{
+    int64_t sizes[TENSOR_MAX_DIMS];
+    if (check_probability(p))
+        return -1;
+    if (input->ndim < 2)
+        return error_set(FL_RUNTIME_ERROR, "Feature dropout requires at least 2 dimensions in the input");
+    for (int d = 0; d < input->ndim; d++)
+        sizes[d] = d < 2 ? input->sizes[d] : 1;
+    *y = input;
+    if (train && p > 0 && input->numel)
+        *y = fl_mul(input, noise_of(input, (fl_ints){sizes, input->ndim}, p));
+    return *y ? 0 : -1;
+}
+
+/* Dropped elements become alpha' = -1.7580993408473766, and the whole is scaled and shifted back to mean 0 and variance 1
+ * (Klambauer et al., "Self-Normalizing Neural Networks", 2017). */
+int alpha_dropout_compose(fl_tensor *input, double p, bool train, fl_tensor **y)
+{
+    const double alpha = 1.7580993408473766;
+    if (check_probability(p))
+        return -1;
+    *y = input;
+    if (!train || p == 0 || input->numel == 0)
+        return 0;
+    if (p == 1) {
+        *y = fl_mul_scalar(input, fl_int(0));
+        return *y ? 0 : -1;
+    }
+    double a = 1 / sqrt((alpha * alpha * p + 1) * (1 - p));
+    fl_tensor *noise = fl_bernoulli__float(room_like(input, FL_NO_DTYPE, -1), 1 - p, NULL);
+    fl_tensor *shift = fl_add_scalar(fl_mul_scalar(fl_sub_scalar(noise, fl_int(1), fl_int(1)), fl_float(alpha * a)),
+                                     fl_float(alpha * a * p), fl_int(1));
+    *y = fl_add(fl_mul(input, fl_mul_scalar(noise, fl_float(a))), shift, fl_int(1));
+    return *y ? 0 : -1;
+}

@@ -1,0 +1,412 @@
+/* Random tensors: contiguous runs are filled in PyTorch's order of draws; other layouts by way of a contiguous copy. */
+#include <math.h>
+
+#include "autograd/autograd.h"
+#include "core/error.h"
+#include "core/random.h"
+#include "ops/op.h"
+#include "ops_kernels.h"
+
+static fl_generator *or_default(fl_generator *g)
+{
+    return g ? g : random_default();
+}
+
+/* What a distribution draws for one element, as a double; p are its parameters. */
+typedef double (*draw_fn)(fl_generator *g, const double *p);
+
+/* Fills self, element after element. */
+static int fill_drawn(fl_tensor *self, fl_generator *generator, draw_fn draw, const double *p)
+{
+    enum { CHUNK = 256 };
+    double stage[CHUNK];
+    fl_generator *g = or_default(generator);
+    fl_tensor *into = self->flags & TENSOR_CONTIGUOUS ? tensor_retain(self) : tensor_new(self->ndim, self->sizes, self->dtype);
+    if (!into || !g) {
+        tensor_release(into);
+        return -1;
+    }
+    int64_t size = (int64_t)dtype_size(into->dtype);
+    for (int64_t at = 0; at < into->numel; at += CHUNK) {
+        int64_t n = into->numel - at < CHUNK ? into->numel - at : CHUNK;
+        for (int64_t i = 0; i < n; i++)
+            stage[i] = draw(g, p);
+        convert_elements(n, (char *)into->data + at * size, into->dtype, size, stage, FL_FLOAT64, 8);
+    }
+    int status = into == self ? 0 : tensor_copy(self, into);
+    tensor_release(into);
+    return status;
+}
+
+/* Calls one of core's fillers on self, which may have any layout. */
+enum filler { UNIFORM, NORMAL, INTEGERS, FULL };
+static int fill_run(fl_tensor *self, fl_generator *generator, enum filler how, double a, double b, int64_t from,
+                    uint64_t range)
+{
+    fl_generator *g = or_default(generator);
+    fl_tensor *into = self->flags & TENSOR_CONTIGUOUS ? tensor_retain(self) : tensor_new(self->ndim, self->sizes, self->dtype);
+    int status = into && g ? 0 : -1;
+    if (status == 0 && how == UNIFORM)
+        random_uniform(g, into->data, into->numel, into->dtype, a, b);
+    if (status == 0 && how == NORMAL)
+        random_normal(g, into->data, into->numel, into->dtype, a, b);
+    if (status == 0 && how == INTEGERS)
+        random_integers(g, into->data, into->numel, into->dtype, from, range);
+    if (status == 0 && how == FULL)
+        random_full(g, into->data, into->numel, into->dtype);
+    if (status == 0 && into != self)
+        status = tensor_copy(self, into);
+    tensor_release(into);
+    return status;
+}
+
+static int mark(fl_tensor *y, bool requires_grad)
+{
+    return requires_grad ? autograd_set_requires_grad(y, true) : 0;
+}
+
+/* ---- new tensors -------------------------------------------------------------------------------------------- */
+
+int random_shape(fl_ints size, fl_generator *generator, fl_dtype dtype, fl_device device, bool requires_grad,
+                 struct op_shape *y)
+{
+    (void)generator;
+    if (empty_shape(size, dtype, device, requires_grad, -1, y))
+        return -1;
+    if (!dtype_is_floating(y->dtype))
+        return error_set(FL_NOT_IMPLEMENTED, "\"check_uniform_bounds\" not implemented for '%s'", dtype_title(y->dtype));
+    return 0;
+}
+
+int rand_cpu(fl_ints size, fl_generator *generator, fl_dtype dtype, fl_device device, bool requires_grad, fl_tensor *y)
+{
+    (void)size, (void)dtype, (void)device;
+    return fill_run(y, generator, UNIFORM, 0, 1, 0, 0) ? -1 : mark(y, requires_grad);
+}
+
+int randn_cpu(fl_ints size, fl_generator *generator, fl_dtype dtype, fl_device device, bool requires_grad, fl_tensor *y)
+{
+    (void)size, (void)dtype, (void)device;
+    return fill_run(y, generator, NORMAL, 0, 1, 0, 0) ? -1 : mark(y, requires_grad);
+}
+
+int randint_shape(int64_t low, int64_t high, fl_ints size, fl_generator *generator, fl_dtype dtype, fl_device device,
+                  bool requires_grad, struct op_shape *y)
+{
+    (void)generator;
+    if (low >= high)
+        return error_set(FL_RUNTIME_ERROR, "random_ expects 'from' to be less than 'to', but got from=%lld >= to=%lld",
+                         (long long)low, (long long)high);
+    return empty_shape(size, dtype == FL_NO_DTYPE ? FL_INT64 : dtype, device, requires_grad, -1, y);
+}
+
+/* Whether a dtype holds both bounds of integers in [from, to). */
+static int check_bounds(int dtype, int64_t from, int64_t to)
+{
+    static const int bits[] = {[FL_BOOL] = 1, [FL_UINT8] = 8, [FL_INT8] = 7, [FL_INT16] = 15, [FL_INT32] = 31};
+    if (dtype > FL_INT32)
+        return 0;
+    int64_t most = (INT64_C(1) << bits[dtype]) - 1;
+    int64_t least = dtype == FL_BOOL || dtype == FL_UINT8 ? 0 : -most - 1;
+    if (from < least || from > most)
+        return error_set(FL_RUNTIME_ERROR, "from is out of bounds for %s", fl_dtype_name(dtype));
+    if (to - 1 < least || to - 1 > most)
+        return error_set(FL_RUNTIME_ERROR, "to - 1 is out of bounds for %s", fl_dtype_name(dtype));
+    return 0;
+}
+
+static int fill_integers(fl_tensor *self, fl_generator *generator, int64_t from, int64_t to)
+{
+    if (from >= to)
+        return error_set(FL_RUNTIME_ERROR, "random_ expects 'from' to be less than 'to', but got from=%lld >= to=%lld",
+                         (long long)from, (long long)to);
+    if (check_bounds(self->dtype, from, to))
+        return -1;
+    return fill_run(self, generator, INTEGERS, 0, 0, from, (uint64_t)to - (uint64_t)from);
+}
+
+int randint_cpu(int64_t low, int64_t high, fl_ints size, fl_generator *generator, fl_dtype dtype, fl_device device,
+                bool requires_grad, fl_tensor *y)
+{
+    (void)size, (void)dtype, (void)device;
+    return fill_integers(y, generator, low, high) ? -1 : mark(y, requires_grad);
+}
+
+int randint_high_shape(int64_t high, fl_ints size, fl_generator *generator, fl_dtype dtype, fl_device device,
+                       bool requires_grad, struct op_shape *y)
+{
+    return randint_shape(0, high, size, generator, dtype, device, requires_grad, y);
+}
+
+int randint_high_cpu(int64_t high, fl_ints size, fl_generator *generator, fl_dtype dtype, fl_device device,
+                     bool requires_grad, fl_tensor *y)
+{
+    return randint_cpu(0, high, size, generator, dtype, device, requires_grad, y);
+}
+
+int randperm_shape(int64_t n, fl_generator *generator, fl_dtype dtype, fl_device device, bool requires_grad,
+                   struct op_shape *y)
+{
+    (void)generator;
+    if (n < 0)
+        return error_set(FL_RUNTIME_ERROR, "n must be non-negative, got%lld", (long long)n);
+    return empty_shape((fl_ints){&n, 1}, dtype == FL_NO_DTYPE ? FL_INT64 : dtype, device, requires_grad, -1, y);
+}
+
+int randperm_cpu(int64_t n, fl_generator *generator, fl_dtype dtype, fl_device device, bool requires_grad, fl_tensor *y)
+{
+    (void)dtype, (void)device;
+    fl_generator *g = or_default(generator);
+    fl_tensor *order = y->dtype == FL_INT64 ? tensor_retain(y) : tensor_new(1, &n, FL_INT64);
+    int status = order && g ? 0 : -1;
+    if (status == 0) {
+        random_permutation(g, order->data, n);
+        status = order == y ? 0 : tensor_copy(y, order);
+    }
+    tensor_release(order);
+    return status ? -1 : mark(y, requires_grad);
+}
+
+/* ---- in place ----------------------------------------------------------------------------------------------- */
+
+int uniform__cpu(fl_tensor *self, double from, double to, fl_generator *generator)
+{
+    if (from > to)
+        return error_set(FL_RUNTIME_ERROR, "uniform_ expects to return a [from, to) range, but found from=%g > to=%g", from, to);
+    return fill_run(self, generator, UNIFORM, from, to, 0, 0);
+}
+
+int normal__cpu(fl_tensor *self, double mean, double std, fl_generator *generator)
+{
+    if (std < 0)
+        return error_set(FL_RUNTIME_ERROR, "normal expects std >= 0.0, but found std %g", std);
+    return fill_run(self, generator, NORMAL, mean, std, 0, 0);
+}
+
+int random__cpu(fl_tensor *self, fl_generator *generator)
+{
+    return fill_run(self, generator, FULL, 0, 0, 0, 0);
+}
+
+int random_to__cpu(fl_tensor *self, int64_t to, fl_generator *generator)
+{
+    return fill_integers(self, generator, 0, to);
+}
+
+int random_from__cpu(fl_tensor *self, int64_t from, const int64_t *to, fl_generator *generator)
+{
+    if (to)
+        return fill_integers(self, generator, from, *to);
+    static const int digits[] = {[FL_BOOL] = 1, [FL_UINT8] = 8, [FL_INT8] = 7, [FL_INT16] = 15, [FL_INT32] = 31,
+                                 [FL_INT64] = 63, [FL_FLOAT16] = 11, [FL_BFLOAT16] = 8, [FL_FLOAT32] = 24,
+                                 [FL_FLOAT64] = 53};
+    uint64_t most = (UINT64_C(1) << digits[self->dtype]) - !dtype_is_floating(self->dtype);
+    return fill_run(self, generator, INTEGERS, 0, 0, from, most - (uint64_t)from + 1);
+}
+
+static double draw_exponential(fl_generator *g, const double *p)
+{
+    return -1 / p[0] * log1p(-generator_uniform_double(g));
+}
+
+int exponential__cpu(fl_tensor *self, double lambd, fl_generator *generator)
+{
+    if (!(lambd > 0))
+        return error_set(FL_RUNTIME_ERROR, "exponential_ expects lambda > 0.0, but found lambda=%g", lambd);
+    return fill_drawn(self, generator, draw_exponential, &lambd);
+}
+
+static double draw_geometric(fl_generator *g, const double *p)
+{
+    return ceil(log(generator_uniform_double(g)) / log1p(-p[0]));
+}
+
+int geometric__cpu(fl_tensor *self, double p, fl_generator *generator)
+{
+    if (!(p > 0 && p < 1))
+        return error_set(FL_RUNTIME_ERROR, "geometric_ expects p to be in (0, 1), but got p=%g", p);
+    return fill_drawn(self, generator, draw_geometric, &p);
+}
+
+static double draw_cauchy(fl_generator *g, const double *p)
+{
+    return p[0] + p[1] * tan(3.14159265358979323846 * (generator_uniform_double(g) - 0.5));
+}
+
+int cauchy__cpu(fl_tensor *self, double median, double sigma, fl_generator *generator)
+{
+    if (!(sigma > 0))
+        return error_set(FL_RUNTIME_ERROR, "cauchy_ expects sigma > 0.0, but found sigma=%g", sigma);
+    return fill_drawn(self, generator, draw_cauchy, (double[]){median, sigma});
+}
+
+static double draw_log_normal(fl_generator *g, const double *p)
+{
+    double x;
+    random_normal(g, &x, 1, FL_FLOAT64, p[0], p[1]);
+    return exp(x);
+}
+
+int log_normal__cpu(fl_tensor *self, double mean, double std, fl_generator *generator)
+{
+    if (!(std > 0))
+        return error_set(FL_RUNTIME_ERROR, "log_normal_ expects std > 0.0, but found std=%g", std);
+    return fill_drawn(self, generator, draw_log_normal, (double[]){mean, std});
+}
+
+static double draw_bernoulli(fl_generator *g, const double *p)
+{
+    return generator_uniform_double(g) < p[0];
+}
+
+static int check_probability(double p)
+{
+    if (p >= 0 && p <= 1)
+        return 0;
+    return error_set(FL_RUNTIME_ERROR, "bernoulli_ expects p to be in [0, 1], but got p=%g", p);
+}
+
+int bernoulli__cpu(fl_tensor *self, double p, fl_generator *generator)
+{
+    return check_probability(p) ? -1 : fill_drawn(self, generator, draw_bernoulli, &p);
+}
+
+int bernoulli_p_cpu(fl_tensor *self, double p, fl_generator *generator, fl_tensor *y)
+{
+    (void)self;
+    return bernoulli__cpu(y, p, generator);
+}
+
+/* PyTorch draws a float for probabilities in float, a double for those in double. */
+static int draw_by_probabilities(fl_tensor *y, const fl_tensor *p, fl_generator *generator)
+{
+    fl_generator *g = or_default(generator);
+    int work = p->dtype == FL_FLOAT64 ? FL_FLOAT64 : FL_FLOAT32, status = 0;
+    fl_tensor *dense = tensor_as(p, work), *drawn = tensor_new(p->ndim, p->sizes, FL_BOOL);
+    if (!dense || !drawn || !g)
+        status = -1;
+    for (int64_t i = 0; status == 0 && i < p->numel; i++) {
+        double chance = work == FL_FLOAT32 ? (double)((const float *)dense->data)[i] : ((const double *)dense->data)[i];
+        if (!(chance >= 0 && chance <= 1))
+            status = error_set(FL_RUNTIME_ERROR, "Expected p_in >= 0 && p_in <= 1 to be true, but got false.");
+        else
+            ((uint8_t *)drawn->data)[i] = work == FL_FLOAT32 ? generator_uniform_float(g) < (float)chance
+                                                             : generator_uniform_double(g) < chance;
+    }
+    if (status == 0)
+        status = tensor_copy(y, drawn);
+    tensor_release(dense), tensor_release(drawn);
+    return status;
+}
+
+int bernoulli_cpu(fl_tensor *self, fl_generator *generator, fl_tensor *y)
+{
+    return draw_by_probabilities(y, self, generator);
+}
+
+int bernoulli_tensor__cpu(fl_tensor *self, fl_tensor *p, fl_generator *generator)
+{
+    int extra = self->ndim - p->ndim;
+    int64_t strides[TENSOR_MAX_DIMS];
+    if (!dtype_is_floating(p->dtype))
+        return error_set(FL_RUNTIME_ERROR, "bernoulli_: p must be floating, got %s", dtype_title(p->dtype));
+    for (int d = 0; d < self->ndim && extra >= 0; d++) {
+        int s = d - extra;
+        bool fits = s < 0 || p->sizes[s] == self->sizes[d] || p->sizes[s] == 1;
+        strides[d] = s < 0 || p->sizes[s] == 1 ? 0 : p->strides[s];
+        extra = fits ? extra : -1;
+    }
+    if (extra < 0)
+        return error_set(FL_RUNTIME_ERROR, "bernoulli_: p cannot be broadcast to self");
+    fl_tensor *spread = tensor_alias(p, self->ndim, self->sizes, strides, p->offset);
+    int status = spread ? draw_by_probabilities(self, spread, generator) : -1;
+    tensor_release(spread);
+    return status;
+}
+
+/* ---- multinomial -------------------------------------------------------------------------------------------- */
+
+int multinomial_shape(fl_tensor *self, int64_t num_samples, bool replacement, fl_generator *generator, struct op_shape *y)
+{
+    (void)generator;
+    if (self->ndim < 1 || self->ndim > 2)
+        return error_set(FL_RUNTIME_ERROR, "prob_dist must be 1 or 2 dim");
+    int64_t n = self->sizes[self->ndim - 1];
+    if (num_samples <= 0)
+        return error_set(FL_RUNTIME_ERROR, "cannot sample n_sample <= 0 samples");
+    if (!replacement && num_samples > n)
+        return error_set(FL_RUNTIME_ERROR, "cannot sample n_sample > prob_dist.size(-1) samples without replacement");
+    op_shape_like(y, self);
+    y->sizes[self->ndim - 1] = num_samples;
+    return 0;
+}
+
+static int check_weights(const double *w, int64_t n)
+{
+    double sum = 0;
+    for (int64_t i = 0; i < n; i++) {
+        if (!(w[i] >= 0) || isinf(w[i]))
+            return error_set(FL_RUNTIME_ERROR, "probability tensor contains either `inf`, `nan` or element < 0");
+        sum += w[i];
+    }
+    return sum > 0 ? 0 : error_set(FL_RUNTIME_ERROR, "invalid multinomial distribution (sum of probabilities <= 0)");
+}
+
+/* Draws by the running sum of the weights. */
+static void draw_with_replacement(fl_generator *g, double *w, int64_t n, int64_t samples, int64_t *out)
+{
+    double sum = 0;
+    for (int64_t i = 0; i < n; i++)
+        w[i] = sum += w[i];
+    for (int64_t k = 0; k < samples; k++) {
+        double u = generator_uniform_double(g);
+        int64_t low = 0, high = n - 1;
+        while (low < high) {
+            int64_t middle = (low + high) / 2;
+            if (w[middle] / sum < u)
+                low = middle + 1;
+            else
+                high = middle;
+        }
+        out[k] = low;
+    }
+}
+
+/* The largest of weight / exponential draw: Efraimidis and Spirakis, "Weighted random sampling with a reservoir", 2006. */
+static void take_largest(double *w, int64_t n, int64_t samples, int64_t *out)
+{
+    for (int64_t k = 0; k < samples; k++) {
+        int64_t best = -1;
+        for (int64_t i = 0; i < n; i++)
+            if (w[i] >= 0 && (best < 0 || w[i] > w[best]))
+                best = i;
+        out[k] = best;
+        w[best] = -1;
+    }
+}
+
+int multinomial_cpu(fl_tensor *self, int64_t num_samples, bool replacement, fl_generator *generator, fl_tensor *y)
+{
+    fl_generator *g = or_default(generator);
+    int64_t n = self->sizes[self->ndim - 1];
+    fl_tensor *weights = tensor_new(self->ndim, self->sizes, FL_FLOAT64);
+    int status = weights && g ? tensor_copy(weights, self) : -1;
+    double *w = weights ? weights->data : NULL;
+    for (int64_t r = 0; status == 0 && n && r < self->numel / n; r++)
+        status = check_weights(w + r * n, n);
+    if (status == 0 && (!replacement || num_samples == 1)) {
+        for (int64_t i = 0; i < self->numel; i++) {
+            double q = draw_exponential(g, (double[]){1});
+            w[i] /= self->dtype == FL_FLOAT64 ? q : (double)(float)q;
+        }
+    }
+    for (int64_t r = 0; status == 0 && n && r < self->numel / n; r++) {
+        int64_t *out = (int64_t *)y->data + r * num_samples;
+        if (replacement && num_samples > 1)
+            draw_with_replacement(g, w + r * n, n, num_samples, out);
+        else
+            take_largest(w + r * n, n, num_samples, out);
+    }
+    tensor_release(weights);
+    return status;
+}
