@@ -10,7 +10,7 @@ import pytest
 
 import flambeau
 
-PACKAGES = str(pathlib.Path(flambeau.__file__).resolve().parent.parent)
+PACKAGES = str(pathlib.Path(flambeau.__file__).absolute().parent.parent)
 
 
 def run(*arguments, cwd=None, stdin="", through=True):
