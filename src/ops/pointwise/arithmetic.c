@@ -129,6 +129,12 @@ int div_mode_compose(fl_tensor *self, fl_value other, const char *rounding_mode,
     if (!op)
         return error_set(FL_RUNTIME_ERROR, "div expected rounding_mode to be one of None, 'trunc', or 'floor' but found "
                                            "'%s'", rounding_mode);
+    if (op == &op__div_trunc && self->dtype >= FL_FLOAT16 && self->dtype <= FL_BFLOAT16) { /* the quotient is rounded to its dtype first */
+        if (call(&op_div_Tensor, fl_tensor_value(self), other, fl_none(), y))
+            return -1;
+        *y = fl_trunc(*y);
+        return *y ? 0 : -1;
+    }
     return call(op, fl_tensor_value(self), other, fl_none(), y);
 }
 
