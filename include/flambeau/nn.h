@@ -5,8 +5,10 @@
  * seed gives the same network. Names are PyTorch's ("0.weight"), and so are the files: what fl_module_save writes,
  * PyTorch's safetensors package reads, and Flambeau's Python too.
  *
- *     fl_module *net = fl_sequential_new(3, fl_linear_new(64, 32, true), fl_relu_new(),
- *                                        fl_linear_new(32, 10, true));
+ *     fl_module *net = fl_sequential_new();
+ *     fl_module_append(net, fl_linear_new(64, 32, true));
+ *     fl_module_append(net, fl_relu_new());
+ *     fl_module_append(net, fl_linear_new(32, 10, true));
  *     fl_optimizer *sgd = fl_sgd_new(fl_module_parameters(net), 0.1, 0.9, 0, 0, false);
  *     for (...) {
  *         fl_scope_begin();
@@ -52,8 +54,11 @@ FL_API int fl_module_load(fl_module *m, const char *path);
 FL_API fl_module *fl_module_new(const char *class_name,
                                 fl_tensor *(*forward)(fl_module *m, fl_tensor *x, void *context), void *context);
 /* Adds a child, a parameter (which then requires grad), or a buffer. The caller's reference goes to m, also when the call
- * fails. A NULL child or tensor fails and leaves the error as it is. 0, or -1 with the error set. */
+ * fails. A NULL child or tensor fails and leaves the error as it is. 0, or -1 with the error set: then m is not whole, its
+ * forward fails and it has no parameters, so that a network can be written down and checked once. */
 FL_API int fl_module_add(fl_module *m, const char *name, fl_module *child);
+/* Adds a child named by its number: "0", "1", ... */
+FL_API int fl_module_append(fl_module *m, fl_module *child);
 FL_API int fl_module_add_parameter(fl_module *m, const char *name, fl_tensor *parameter);
 FL_API int fl_module_add_buffer(fl_module *m, const char *name, fl_tensor *buffer);
 /* The child of that name, borrowed; NULL with the error set. */
@@ -61,8 +66,9 @@ FL_API fl_module *fl_module_child(const fl_module *m, const char *name);
 
 /* ---- Layers: NULL with the error set when they cannot be made ------------------------------------------------- */
 
-/* count modules, one after the other, named "0", "1", ...; takes their references. NULL when one is NULL. */
-FL_API fl_module *fl_sequential_new(int count, ...);
+/* The modules that are appended to it, one after the other. (It does not take them as arguments: C evaluates those in
+ * any order, and so would draw their first values in any order.) */
+FL_API fl_module *fl_sequential_new(void);
 /* y = x W' + b: (..., in_features) to (..., out_features). */
 FL_API fl_module *fl_linear_new(int64_t in_features, int64_t out_features, bool bias);
 /* (N, in_channels, H, W) to (N, out_channels, H', W'), square kernel. */

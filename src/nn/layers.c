@@ -146,6 +146,81 @@ fl_module *fl_layer_norm_new(fl_ints normalized_shape, double eps)
                                                    initialise_constant(normalized_shape, 0, FL_NO_DTYPE)));
 }
 
+/* ---- Embedding and dropout ------------------------------------------------------------------ */
+
+static fl_tensor *forward_embedding(fl_module *m, fl_tensor *x)
+{
+    return fl_embedding(module_tensor(m, "weight"), x, -1, false, false);
+}
+
+static const struct module_class EMBEDDING = {"Embedding", forward_embedding};
+
+fl_module *fl_embedding_new(int64_t num_embeddings, int64_t embedding_dim)
+{
+    fl_ints sizes = FL_INTS_OF(num_embeddings, embedding_dim);
+    fl_module *m = module_new(&EMBEDDING);
+    return finished(m, fl_module_add_parameter(m, "weight", initialise_normal(sizes)));
+}
+
+static fl_tensor *forward_dropout(fl_module *m, fl_tensor *x)
+{
+    return fl_dropout(x, m->reals[0], m->training);
+}
+
+static const struct module_class DROPOUT = {"Dropout", forward_dropout};
+
+fl_module *fl_dropout_new(double p)
+{
+    if (!(p >= 0 && p <= 1))
+        return error_null(FL_VALUE_ERROR, "dropout probability has to be between 0 and 1, but got %g", p);
+    fl_module *m = module_new(&DROPOUT);
+    if (m)
+        m->reals[0] = p;
+    return m;
+}
+
+/* ---- Pooling -------------------------------------------------------------------------------- */
+
+enum { POOL_KERNEL, POOL_STRIDE, POOL_PADDING };
+
+static fl_tensor *forward_max_pool2d(fl_module *m, fl_tensor *x)
+{
+    int64_t kernel[2], stride[2], padding[2], dilation[2];
+    return fl_max_pool2d(x, square(kernel, m->numbers[POOL_KERNEL]), square(stride, m->numbers[POOL_STRIDE]),
+                         square(padding, m->numbers[POOL_PADDING]), square(dilation, 1), false);
+}
+
+static fl_tensor *forward_avg_pool2d(fl_module *m, fl_tensor *x)
+{
+    int64_t kernel[2], stride[2], padding[2];
+    return fl_avg_pool2d(x, square(kernel, m->numbers[POOL_KERNEL]), square(stride, m->numbers[POOL_STRIDE]),
+                         square(padding, m->numbers[POOL_PADDING]), false, true, NULL);
+}
+
+static const struct module_class MAX_POOL2D = {"MaxPool2d", forward_max_pool2d};
+static const struct module_class AVG_POOL2D = {"AvgPool2d", forward_avg_pool2d};
+
+static fl_module *pool(const struct module_class *type, int64_t kernel_size, int64_t stride, int64_t padding)
+{
+    fl_module *m = module_new(type);
+    if (!m)
+        return NULL;
+    m->numbers[POOL_KERNEL] = kernel_size;
+    m->numbers[POOL_STRIDE] = stride;
+    m->numbers[POOL_PADDING] = padding;
+    return m;
+}
+
+fl_module *fl_max_pool2d_new(int64_t kernel_size, int64_t stride, int64_t padding)
+{
+    return pool(&MAX_POOL2D, kernel_size, stride, padding);
+}
+
+fl_module *fl_avg_pool2d_new(int64_t kernel_size, int64_t stride, int64_t padding)
+{
+    return pool(&AVG_POOL2D, kernel_size, stride, padding);
+}
+
 /* ---- Layers without numbers ----------------------------------------------------------------- */
 
 static fl_tensor *forward_flatten(fl_module *m, fl_tensor *x)

@@ -1,7 +1,6 @@
 /* The tree of modules: entries under names, forward, training, the list of parameters. */
 #include "nn/modules.h"
 
-#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -124,33 +123,67 @@ static int add_entry(fl_module *m, const char *kind, const char *name, struct mo
     return 0;
 }
 
+/* Notes that m lacks something; -1. */
+static int broken(fl_module *m)
+{
+    if (m)
+        m->broken = true;
+    return -1;
+}
+
+/* Whether m and all that is inside it are whole; else the error is set, unless it still tells why. */
+static bool is_whole(const fl_module *m)
+{
+    if (m->broken) {
+        if (fl_error() == FL_OK)
+            error_set(FL_RUNTIME_ERROR, "this %s is not whole: something could not be added to it", m->type->name);
+        return false;
+    }
+    for (int i = 0; i < m->count; i++)
+        if (m->entries[i].child && !is_whole(m->entries[i].child))
+            return false;
+    return true;
+}
+
 int fl_module_add(fl_module *m, const char *name, fl_module *child)
 {
     if (!m || !child) {
         fl_module_release(child);
-        return -1;
+        return broken(m);
     }
     int status = contains(child, m)
                      ? error_set(FL_VALUE_ERROR, "a module cannot be inside itself (%s)", name)
                      : add_entry(m, "module", name, (struct module_entry){.child = child});
-    if (status != 0)
-        fl_module_release(child);
-    return status;
+    if (status == 0)
+        return 0;
+    fl_module_release(child);
+    return broken(m);
+}
+
+int fl_module_append(fl_module *m, fl_module *child)
+{
+    char name[16];
+    int children = 0;
+    for (int i = 0; m && i < m->count; i++)
+        children += m->entries[i].child != NULL;
+    snprintf(name, sizeof name, "%d", children);
+    return fl_module_add(m, name, child);
 }
 
 static int add_tensor(fl_module *m, const char *name, fl_tensor *t, bool buffer)
 {
     if (!m || !t) {
         tensor_release(t);
-        return -1;
+        return broken(m);
     }
     int status = buffer ? 0 : fl_set_requires_grad(t, true);
     if (status == 0)
         status = add_entry(m, buffer ? "buffer" : "parameter", name,
                            (struct module_entry){.tensor = t, .buffer = buffer});
-    if (status != 0)
-        tensor_release(t);
-    return status;
+    if (status == 0)
+        return 0;
+    tensor_release(t);
+    return broken(m);
 }
 
 int fl_module_add_parameter(fl_module *m, const char *name, fl_tensor *parameter)
@@ -260,7 +293,7 @@ static int list_parameter(void *context, const char *name, struct module_entry *
 fl_tensors fl_module_parameters(fl_module *m)
 {
     fl_tensors list = {NULL, 0};
-    if (!m)
+    if (!m || !is_whole(m))
         return list;
     drop_list(m);
     int64_t room = count_entries(m);
@@ -292,7 +325,7 @@ bool fl_module_is_training(const fl_module *m)
  * own: its input, or a parameter. */
 fl_tensor *fl_module_forward(fl_module *m, fl_tensor *x)
 {
-    if (!m || !x)
+    if (!m || !x || (m->broken && !is_whole(m)))
         return NULL;
     struct scope here;
     scope_open(&here);
@@ -317,21 +350,7 @@ static fl_tensor *forward_sequential(fl_module *m, fl_tensor *x)
 
 static const struct module_class SEQUENTIAL = {"Sequential", forward_sequential};
 
-fl_module *fl_sequential_new(int count, ...)
+fl_module *fl_sequential_new(void)
 {
-    fl_module *m = module_new(&SEQUENTIAL);
-    bool whole = m != NULL;
-    va_list modules;
-    va_start(modules, count);
-    for (int i = 0; i < count; i++) {
-        char name[16];
-        snprintf(name, sizeof name, "%d", i);
-        if (fl_module_add(m, name, va_arg(modules, fl_module *)) != 0)
-            whole = false;
-    }
-    va_end(modules);
-    if (whole)
-        return m;
-    fl_module_release(m);
-    return NULL;
+    return module_new(&SEQUENTIAL);
 }

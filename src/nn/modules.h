@@ -24,6 +24,7 @@ struct module_entry {
 struct fl_module {
     _Atomic int32_t refs;
     bool training;
+    bool broken; /* something could not be added */
     const struct module_class *type;
     struct module_class own_type; /* of fl_module_new */
     fl_tensor *(*own_forward)(fl_module *m, fl_tensor *x, void *context);
