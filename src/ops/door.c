@@ -152,8 +152,7 @@ static int call_compose(const fl_op *f, const fl_value *args, fl_value *results)
         results[k] = fl_none();
     int status = f->compose(args, results);
     for (int k = 0; k < f->results && status; k++)
-        if (results[k].tag == FL_TENSORS) /* a list begun: the tensors in it are the scope's */
-            memory_free((void *)results[k].as.tensors, sizeof(fl_tensor *) * results[k].count);
+        op_list_drop(&results[k]);
     for (int k = 0; k < f->results && status == 0; k++) { /* the scope owns them: take references of our own */
         if (results[k].tag == FL_TENSOR)
             tensor_retain(results[k].as.tensor);
@@ -342,6 +341,13 @@ fl_tensor **op_list(fl_value *y, int64_t count)
     if (list)
         y->tag = FL_TENSORS, y->count = (uint32_t)count, y->as.tensors = list;
     return list;
+}
+
+void op_list_drop(fl_value *y)
+{
+    if (y->tag == FL_TENSORS)
+        memory_free((void *)y->as.tensors, sizeof(fl_tensor *) * y->count);
+    *y = fl_none();
 }
 
 static int by_name(const void *name, const void *row)

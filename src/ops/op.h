@@ -191,6 +191,8 @@ fl_tensor *op_call1(const fl_op *op, const fl_value *args);
 fl_tensor *op_adopt(fl_tensor *t);
 /* In a composite: makes *y a list of `count` tensors, to be filled in; NULL when memory is out. */
 fl_tensor **op_list(fl_value *y, int64_t count);
+/* Drops a list that was only a help, not its tensors, which are the scope's. */
+void op_list_drop(fl_value *y);
 
 /* What the table's compiler emits (ops_table.c, ops_loops_N.simd.c). ops_all is sorted by name. The loops stand in
  * OPS_LOOP_FILES files of about the same size, so that they compile side by side; index i is loop i / OPS_LOOP_FILES of

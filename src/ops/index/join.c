@@ -99,7 +99,7 @@ static int cat_changed(fl_tensors tensors, fl_tensor *(*change)(fl_tensor *t, in
     for (int64_t i = 0; status == 0 && i < tensors.count; i++)
         status = (changed[i] = change(tensors.data[i], dim)) ? 0 : -1;
     *y = status == 0 ? fl_cat((fl_tensors){changed, tensors.count}, along) : NULL;
-    memory_free(changed, sizeof(fl_tensor *) * (size_t)tensors.count); /* the tensors in it are the scope's */
+    op_list_drop(&list);
     return *y ? 0 : -1;
 }
 

@@ -1,0 +1,353 @@
+/* Sorting along a dim, and what a sorted line gives.
+ *
+ * A line is read as keys of 64 bits whose unsigned order is the order of the elements (NaN last), each with its position; one
+ * stable merge sort of (key, position) pairs serves every dtype. Lines are shared out over the pool.
+ */
+#include <math.h>
+#include <string.h>
+
+#include "core/error.h"
+#include "core/memory.h"
+#include "core/threads.h"
+#include "ops/op.h"
+#include "ops/sort/lines.h"
+#include "ops_kernels.h"
+
+struct pair {
+    uint64_t key;
+    int64_t position;
+};
+
+/* ---- keys ----------------------------------------------------------------------------------------------------- */
+
+/* Flips a double's bits so that unsigned order is numeric order, -0 equal to 0 and every NaN above all. */
+static uint64_t key_of_double(double x)
+{
+    uint64_t bits;
+    if (x != x)
+        return UINT64_MAX;
+    x = x == 0 ? 0 : x;
+    memcpy(&bits, &x, 8);
+    return bits >> 63 ? ~bits : bits | UINT64_C(1) << 63;
+}
+
+static uint64_t key_of_int(int64_t x)
+{
+    return (uint64_t)x ^ UINT64_C(1) << 63;
+}
+
+/* Reads a line of n elements as pairs. Descending order inverts keys, so that it is stable too. */
+static void read_pairs(const struct line *l, bool descending, struct pair *out)
+{
+    enum { CHUNK = 256 };
+    bool real = dtype_is_floating(l->dtype);
+    union {
+        double d[CHUNK];
+        int64_t i[CHUNK];
+    } stage;
+    for (int64_t at = 0; at < l->n; at += CHUNK) {
+        int64_t m = l->n - at < CHUNK ? l->n - at : CHUNK;
+        convert_elements(m, &stage, real ? FL_FLOAT64 : FL_INT64, 8, l->data + at * l->stride, l->dtype, l->stride);
+        for (int64_t k = 0; k < m; k++) {
+            uint64_t key = real ? key_of_double(stage.d[k]) : key_of_int(stage.i[k]);
+            out[at + k] = (struct pair){descending ? ~key : key, at + k};
+        }
+    }
+}
+
+/* ---- merge sort ----------------------------------------------------------------------------------------------- */
+
+static void insertion_sort(struct pair *a, int64_t n)
+{
+    for (int64_t i = 1; i < n; i++) {
+        struct pair x = a[i];
+        int64_t k = i;
+        for (; k > 0 && a[k - 1].key > x.key; k--)
+            a[k] = a[k - 1];
+        a[k] = x;
+    }
+}
+
+/* Runs of 16, then merges that double them, back and forth between a and b; the sorted one is returned. */
+static struct pair *merge_sort(struct pair *a, struct pair *b, int64_t n)
+{
+    enum { RUN = 16 };
+    for (int64_t i = 0; i < n; i += RUN)
+        insertion_sort(a + i, n - i < RUN ? n - i : RUN);
+    for (int64_t width = RUN; width < n; width *= 2) {
+        for (int64_t from = 0; from < n; from += 2 * width) {
+            int64_t i = from, middle = from + width < n ? from + width : n, end = from + 2 * width < n ? from + 2 * width : n;
+            int64_t k = middle;
+            for (int64_t out = from; out < end; out++)
+                b[out] = i < middle && (k >= end || a[i].key <= a[k].key) ? a[i++] : a[k++];
+        }
+        struct pair *t = a;
+        a = b, b = t;
+    }
+    return a;
+}
+
+/* ---- lines in parallel ------------------------------------------------------------------------------------------ */
+
+/* What to do with a sorted line: element `position` of the source goes to `to` places. */
+struct job {
+    struct lines in, values, indices;
+    int64_t per_task, take; /* how many of the sorted line are written, from `skip` on */
+    int64_t skip;
+    bool descending;
+    enum { TAKE, MEDIAN, MODE } what;
+    _Atomic int failed;
+};
+
+static void write_one(const struct line *from, int64_t position, const struct line *value, const struct line *index,
+                      int64_t at)
+{
+    memcpy(value->data + at * value->stride, from->data + position * from->stride, dtype_size(from->dtype));
+    *(int64_t *)(void *)(index->data + at * index->stride) = position;
+}
+
+/* The longest run of equal keys; the smallest element of the longest, and its last position. */
+static int64_t find_mode(const struct pair *sorted, int64_t n)
+{
+    int64_t best = 0, most = 0;
+    for (int64_t i = 0; i < n;) {
+        int64_t end = i;
+        while (end < n && sorted[end].key == sorted[i].key)
+            end++;
+        if (end - i > most)
+            most = end - i, best = sorted[end - 1].position;
+        i = end;
+    }
+    return best;
+}
+
+static void do_line(struct job *j, int64_t number, struct pair *a, struct pair *b)
+{
+    struct line from = line_at(&j->in, number), value = line_at(&j->values, number), index = line_at(&j->indices, number);
+    read_pairs(&from, j->descending, a);
+    struct pair *sorted = merge_sort(a, b, from.n);
+    if (j->what == MODE) {
+        write_one(&from, find_mode(sorted, from.n), &value, &index, 0);
+        return;
+    }
+    int64_t skip = j->skip;
+    bool nan = dtype_is_floating(from.dtype) && sorted[from.n - 1].key == UINT64_MAX;
+    if (j->what == MEDIAN)
+        skip = (from.n - 1) / 2;
+    if (j->what == MEDIAN && nan) /* the first NaN */
+        for (skip = 0; sorted[skip].key != UINT64_MAX; skip++)
+            ;
+    for (int64_t i = 0; i < j->take; i++)
+        write_one(&from, sorted[skip + i].position, &value, &index, i);
+}
+
+static void run_task(void *context, int64_t task)
+{
+    struct job *j = context;
+    size_t bytes = 2 * sizeof(struct pair) * (size_t)(j->in.n + 1);
+    struct pair *a = memory_alloc(bytes);
+    if (!a) {
+        j->failed = 1;
+        return;
+    }
+    for (int64_t i = task * j->per_task; i < (task + 1) * j->per_task && i < j->in.count; i++)
+        do_line(j, i, a, a + j->in.n);
+    memory_free(a, bytes);
+}
+
+static int run(struct job *j, fl_tensor *self, int dim, fl_tensor *values, fl_tensor *indices, bool keeps)
+{
+    if (values->numel == 0)
+        return 0;
+    j->in = lines_of(self, dim);
+    j->values = lines_of(values, keeps ? dim : -1);
+    j->indices = lines_of(indices, keeps ? dim : -1);
+    j->per_task = 4096 / (j->in.n + 1) + 1;
+    threads_for((j->in.count + j->per_task - 1) / j->per_task, run_task, j);
+    return j->failed ? error_set(FL_OUT_OF_MEMORY, "sort: no memory for a line of %lld elements", (long long)j->in.n) : 0;
+}
+
+/* ---- operators -------------------------------------------------------------------------------------------------- */
+
+/* One value and one index a line. */
+static int extreme_like(fl_tensor *self, int64_t dim, bool keepdim, struct op_shape *y, const char *what)
+{
+    int d = shape_wrap_dim(dim, self->ndim);
+    if (d < 0)
+        return -1;
+    if (self->ndim && self->sizes[d] == 0)
+        return error_set(FL_INDEX_ERROR, "%s(): Expected reduction dim %d to have non-zero size.", what, d);
+    op_shape_like(&y[0], self);
+    if (self->ndim && keepdim)
+        y[0].sizes[d] = 1;
+    else if (self->ndim) {
+        y[0].ndim--;
+        memmove(y[0].sizes + d, y[0].sizes + d + 1, sizeof(int64_t) * (size_t)(self->ndim - d - 1));
+    }
+    op_shape_set(&y[1], y[0].ndim, y[0].sizes);
+    y[1].dtype = FL_INT64;
+    return 0;
+}
+
+int extreme_shape(fl_tensor *self, int64_t dim, bool keepdim, struct op_shape *y)
+{
+    return extreme_like(self, dim, keepdim, y, "max");
+}
+
+int sort_shape(fl_tensor *self, int64_t dim, bool descending, struct op_shape *y)
+{
+    (void)descending;
+    op_shape_like(&y[0], self);
+    op_shape_like(&y[1], self);
+    y[1].dtype = FL_INT64;
+    return shape_wrap_dim(dim, self->ndim) < 0 ? -1 : 0;
+}
+
+int sort_cpu(fl_tensor *self, int64_t dim, bool descending, fl_tensor *values, fl_tensor *indices)
+{
+    int d = shape_wrap_dim(dim, self->ndim);
+    struct job j = {.descending = descending, .take = self->ndim ? self->sizes[d] : 1};
+    return run(&j, self, d, values, indices, true);
+}
+
+int topk_shape(fl_tensor *self, int64_t k, int64_t dim, bool largest, bool sorted, struct op_shape *y)
+{
+    (void)largest, (void)sorted;
+    int d = shape_wrap_dim(dim, self->ndim);
+    if (d < 0)
+        return -1;
+    if (k < 0 || k > (self->ndim ? self->sizes[d] : 1))
+        return error_set(FL_RUNTIME_ERROR, "selected index k out of range");
+    op_shape_like(&y[0], self);
+    if (self->ndim)
+        y[0].sizes[d] = k;
+    op_shape_set(&y[1], y[0].ndim, y[0].sizes);
+    y[1].dtype = FL_INT64;
+    return 0;
+}
+
+int topk_cpu(fl_tensor *self, int64_t k, int64_t dim, bool largest, bool sorted, fl_tensor *values, fl_tensor *indices)
+{
+    (void)sorted;
+    struct job j = {.descending = largest, .take = k};
+    return run(&j, self, shape_wrap_dim(dim, self->ndim), values, indices, true);
+}
+
+int kthvalue_shape(fl_tensor *self, int64_t k, int64_t dim, bool keepdim, struct op_shape *y)
+{
+    int d = shape_wrap_dim(dim, self->ndim);
+    if (d < 0)
+        return -1;
+    if (extreme_like(self, dim, keepdim, y, "kthvalue"))
+        return -1;
+    if (k < 1 || k > (self->ndim ? self->sizes[d] : 1))
+        return error_set(FL_RUNTIME_ERROR, "kthvalue(): selected number k out of range for dimension %d", d);
+    return 0;
+}
+
+int kthvalue_cpu(fl_tensor *self, int64_t k, int64_t dim, bool keepdim, fl_tensor *values, fl_tensor *indices)
+{
+    struct job j = {.take = 1, .skip = k - 1};
+    return run(&j, self, shape_wrap_dim(dim, self->ndim), values, indices, keepdim);
+}
+
+int median_dim_cpu(fl_tensor *self, int64_t dim, bool keepdim, fl_tensor *values, fl_tensor *indices)
+{
+    struct job j = {.take = 1, .what = MEDIAN};
+    return run(&j, self, shape_wrap_dim(dim, self->ndim), values, indices, keepdim);
+}
+
+int mode_cpu(fl_tensor *self, int64_t dim, bool keepdim, fl_tensor *values, fl_tensor *indices)
+{
+    struct job j = {.take = 1, .what = MODE};
+    return run(&j, self, shape_wrap_dim(dim, self->ndim), values, indices, keepdim);
+}
+
+int median_compose(fl_tensor *self, fl_tensor **y)
+{
+    fl_tensor *index;
+    if (self->numel == 0) {
+        *y = fl_full((fl_ints){NULL, 0}, fl_float(NAN), (fl_dtype)self->dtype, (fl_device){-1, 0}, false);
+        return *y ? 0 : -1;
+    }
+    fl_tensor *row = fl_flatten(self, 0, -1);
+    return row ? fl_median_dim(row, 0, false, y, &index) : -1;
+}
+
+int sort_stable_compose(fl_tensor *self, int stable, int64_t dim, bool descending, fl_tensor **values, fl_tensor **indices)
+{
+    (void)stable;
+    return fl_sort(self, dim, descending, values, indices);
+}
+
+int argsort_compose(fl_tensor *self, int64_t dim, bool descending, fl_tensor **y)
+{
+    fl_tensor *values;
+    return fl_sort(self, dim, descending, &values, y);
+}
+
+int argsort_stable_compose(fl_tensor *self, bool stable, int64_t dim, bool descending, fl_tensor **y)
+{
+    (void)stable;
+    return argsort_compose(self, dim, descending, y);
+}
+
+int msort_compose(fl_tensor *self, fl_tensor **y)
+{
+    fl_tensor *indices;
+    return fl_sort(self, 0, false, y, &indices);
+}
+
+/* ---- gradients -------------------------------------------------------------------------------------------------- */
+
+int values_backward_compose(fl_tensor *g, int64_t dim, fl_tensor *indices, fl_ints size, bool keepdim, fl_tensor **y)
+{
+    if (size.count && !keepdim) {
+        int64_t d = dim < 0 ? dim + size.count : dim;
+        g = fl_unsqueeze(g, d), indices = fl_unsqueeze(indices, d);
+    }
+    fl_tensor *zeros = g ? fl_zeros(size, (fl_dtype)g->dtype, (fl_device){-1, 0}, false) : NULL;
+    *y = fl_scatter_add(zeros, dim, indices, g);
+    return *y ? 0 : -1;
+}
+
+int running_backward_compose(fl_tensor *g, int64_t dim, fl_tensor *indices, fl_ints size, fl_tensor **y)
+{
+    fl_tensor *zeros = fl_zeros(size, (fl_dtype)g->dtype, (fl_device){-1, 0}, false);
+    *y = fl_scatter_add(zeros, dim, indices, g);
+    return *y ? 0 : -1;
+}
+
+/* ---- distinct elements ------------------------------------------------------------------------------------------ */
+
+int unique_all_compose(fl_tensor *self, bool sorted, bool return_inverse, bool return_counts, fl_tensor **values,
+                       fl_tensor **inverse, fl_tensor **counts)
+{
+    (void)sorted, (void)return_inverse, (void)return_counts;
+    fl_tensor *order, *row = fl_flatten(self, 0, -1), *all;
+    if (!row || fl_sort(row, 0, false, &all, &order))
+        return -1;
+    int64_t n = self->numel, distinct = 0;
+    size_t bytes = dtype_size(self->dtype);
+    *inverse = op_adopt(tensor_new(self->ndim, self->sizes, FL_INT64));
+    fl_tensor *first = *inverse ? op_adopt(tensor_new(1, &n, FL_INT64)) : NULL;
+    if (!first)
+        return -1;
+    for (int64_t i = 0; i < n; i++) {
+        const char *at = (const char *)all->data + (size_t)i * bytes;
+        fl_value a = tensor_element(all, i), b = i ? tensor_element(all, i - 1) : a;
+        bool same = i && (a.tag == FL_FLOATING ? a.as.f == b.as.f : memcmp(at, at - bytes, bytes) == 0);
+        if (!same)
+            ((int64_t *)first->data)[distinct++] = i;
+        ((int64_t *)(*inverse)->data)[((const int64_t *)order->data)[i]] = distinct - 1;
+    }
+    int64_t zero = 0;
+    fl_tensor *starts = fl_slice(first, 0, &zero, &distinct, 1);
+    *values = starts ? fl_index_select(all, 0, starts) : NULL;
+    *counts = op_adopt(tensor_new(1, &distinct, FL_INT64));
+    for (int64_t i = 0; *counts && i < distinct; i++) {
+        int64_t end = i + 1 < distinct ? ((const int64_t *)first->data)[i + 1] : n;
+        ((int64_t *)(*counts)->data)[i] = end - ((const int64_t *)first->data)[i];
+    }
+    return *values && *counts ? 0 : -1;
+}
