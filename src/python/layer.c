@@ -15,6 +15,7 @@ struct layer_object {
     PyObject *function; /* its name until the first call */
     PyObject *names[MOST_NAMES]; /* interned */
     int count;
+    bool ends_inplace; /* the last name is "inplace" */
 };
 
 PyTypeObject *layer_type;
@@ -54,7 +55,12 @@ PyObject *layer_call(PyObject *forward, PyObject *module, PyObject *input)
     module_refresh((struct module_object *)module);
     while (given < layer->count && (a[given] = setting(module, layer->names[given])))
         given++;
-    if (given == layer->count) /* the list of arguments ends at NULL */
+    bool whole = given == layer->count;
+    if (whole && given && layer->ends_inplace && a[given - 1] == Py_False) {
+        Py_DECREF(a[--given]); /* relu(x) rather than relu(x, False): the straight way */
+        a[given] = NULL;
+    }
+    if (whole) /* the list of arguments ends at NULL */
         result = PyObject_CallFunctionObjArgs(layer->function, input, a[0], a[1], a[2], a[3], NULL);
     for (int i = 0; i < given; i++)
         Py_DECREF(a[i]);
@@ -132,6 +138,7 @@ static PyObject *construct(PyTypeObject *type, PyObject *args, PyObject *kwargs)
         }
         layer->names[layer->count] = Py_NewRef(name);
         PyUnicode_InternInPlace(&layer->names[layer->count]);
+        layer->ends_inplace = PyUnicode_CompareWithASCIIString(name, "inplace") == 0;
     }
     return op;
 }

@@ -448,7 +448,8 @@ static int make_names(void)
 
 int module_init(PyObject *c_module)
 {
-    if (make_names() || registration_init(c_module) || layer_init(c_module))
+    if (make_names() || registration_init(c_module) || layer_init(c_module) ||
+        shortcut_init(c_module))
         return -1;
     PyObject *collections = PyImport_ImportModule("_collections");
     ordered_dict = collections ? PyObject_GetAttrString(collections, "OrderedDict") : NULL;

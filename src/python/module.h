@@ -1,7 +1,8 @@
 /* nn.Module's C base, flambeau._C.ModuleBase: what its files share.
  *
  * module.c holds the type, attribute access and calls; registration.c what assignment and the
- * register_ methods do; layer.c the forward of layers that are one function. */
+ * register_ methods do; layer.c the forward of layers that are one function; shortcut.c the
+ * functions of flambeau.nn.functional that are mostly one operator. */
 #ifndef FLAMBEAU_PYTHON_MODULE_H
 #define FLAMBEAU_PYTHON_MODULE_H
 
@@ -85,5 +86,8 @@ extern PyTypeObject *layer_type;
 int layer_init(PyObject *c_module);
 /* What a layer_forward gives for a module and one input. A new reference. */
 PyObject *layer_call(PyObject *forward, PyObject *module, PyObject *input);
+
+/* shortcut.c */
+int shortcut_init(PyObject *c_module);
 
 #endif

@@ -1,7 +1,8 @@
 """The operators of networks as functions (source: torch.nn.functional).
 
-What the operator table marks `nn` is taken over from the extension as it is. What is written here
-composes such operators; a function of the table replaces one of the same name here.
+What the operator table marks `nn` is here as it is, in C. The Python functions below give such an
+operator PyTorch's functional form (inplace, old arguments), or compose operators. One that is
+marked _quick is entered only by calls that need it: all others go straight to its operator.
 """
 from __future__ import annotations
 
@@ -10,102 +11,143 @@ import math
 import flambeau
 from flambeau import _C
 from flambeau.nn import _reduction  # noqa: F401  programs look for it here
+from flambeau.nn._binding import _nn, _op, _quick
+from flambeau.nn._losses import *  # noqa: F403
+from flambeau.nn._losses import pairwise_distance
+from flambeau.nn._shapes import *  # noqa: F403
+from flambeau.nn._shapes import _pair, pad
+
+# ---- Activations -----------------------------------------------------------------------------------
+
+tanh, sigmoid, relu_ = (getattr(_C, name, None) for name in ("tanh", "sigmoid", "relu_"))
 
 
-def _alias(name):
-    """flambeau.NAME under this module's name; found at the call, so that a table without it costs
-    only that function."""
-    def call(*args, **kwargs):
-        return getattr(_C, name)(*args, **kwargs)
-    call.__name__ = call.__qualname__ = name
-    return call
+@_quick(1, "inplace")
+def relu(input, inplace=False):
+    """max(input, 0), elementwise."""
+    return _op("relu_" if inplace else "relu")(input)
 
 
-# ---- Activations ---------------------------------------------------------------------------------
+@_quick(1, "inplace")
+def relu6(input, inplace=False):
+    """input held between 0 and 6."""
+    return _op("relu6_" if inplace else "relu6")(input)
 
-relu_ = getattr(_C, "relu_", None) or _alias("relu_")
-tanh = getattr(_C, "tanh", None) or _alias("tanh")
-sigmoid = getattr(_C, "sigmoid", None) or _alias("sigmoid")
+
+@_quick(1, "inplace")
+def silu(input, inplace=False):
+    """input * sigmoid(input)."""
+    return _op("silu_" if inplace else "silu")(input)
 
 
-def _into(input, output, inplace):
-    """output, or input after it has taken output's values."""
-    return input.copy_(output) if inplace else output
+@_quick(1, "inplace")
+def mish(input, inplace=False):
+    """input * tanh(softplus(input))."""
+    return _op("mish_" if inplace else "mish")(input)
+
+
+@_quick(1, "inplace")
+def selu(input, inplace=False):
+    """elu with the scale and alpha that keep mean 0 and variance 1."""
+    return _op("selu_" if inplace else "selu")(input)
+
+
+@_quick(1, "inplace")
+def hardsigmoid(input, inplace=False):
+    """input / 6 + 1/2, held between 0 and 1."""
+    return _op("hardsigmoid_" if inplace else "hardsigmoid")(input)
+
+
+@_quick(1, "inplace")
+def hardswish(input, inplace=False):
+    """input * hardsigmoid(input)."""
+    return _op("hardswish_" if inplace else "hardswish")(input)
+
+
+@_quick(2, "inplace")
+def elu(input, alpha=1.0, inplace=False):
+    """input where positive, else alpha (exp(input) - 1)."""
+    return _op("elu_" if inplace else "elu")(input, alpha)
+
+
+@_quick(2, "inplace")
+def celu(input, alpha=1.0, inplace=False):
+    """input where positive, else alpha (exp(input / alpha) - 1)."""
+    return _op("celu_" if inplace else "celu")(input, alpha)
+
+
+@_quick(2, "inplace")
+def leaky_relu(input, negative_slope=0.01, inplace=False):
+    """input where positive, else negative_slope * input."""
+    return _op("leaky_relu_" if inplace else "leaky_relu")(input, negative_slope)
+
+
+@_quick(3, "inplace")
+def hardtanh(input, min_val=-1.0, max_val=1.0, inplace=False):
+    """input held between min_val and max_val."""
+    if min_val > max_val:
+        raise ValueError("min_val cannot be greater than max_val")
+    return _op("hardtanh_" if inplace else "hardtanh")(input, min_val, max_val)
+
+
+@_quick(3, "inplace")
+def threshold(input, threshold, value, inplace=False):
+    """input where it is above threshold, else value."""
+    return _op("threshold_" if inplace else "threshold")(input, threshold, value)
 
 
 def logsigmoid(input):
     """log(sigmoid(input)), elementwise."""
-    return _TABLE["log_sigmoid"](input)
+    return _op("log_sigmoid")(input)
 
 
-def softsign(input):
-    """input / (1 + |input|), elementwise."""
-    return input / (input.abs() + 1)
-
-
-def tanhshrink(input):
-    """input - tanh(input), elementwise."""
-    return input - input.tanh()
-
-
-def threshold(input, threshold, value, inplace=False):
-    """input where it is above threshold, else value."""
-    return _into(input, flambeau.where(input <= threshold, value, input), inplace)
-
-
-def threshold_(input, threshold, value):
-    """threshold(), in place."""
-    return _PYTHON["threshold"](input, threshold, value, True)
-
-
-def hardshrink(input, lambd=0.5):
-    """input where it is outside [-lambd, lambd], else 0."""
-    return flambeau.where((input >= -lambd) & (input <= lambd), 0.0, input)
-
-
-def softshrink(input, lambd=0.5):
-    """input moved towards 0 by lambd."""
-    if lambd < 0:
-        raise RuntimeError(f"lambda must be greater or equal to 0, but found to be {lambd}.")
-    return flambeau.where(
-        input > lambd, input - lambd, flambeau.where(input < -lambd, input + lambd, input * 0)
-    )
-
-
-def prelu(input, weight):
-    """input where positive, else weight * input; weight has one element, or one for each channel
-    (dim 1)."""
-    if weight.numel() != 1:
-        channels = input.size(1) if input.dim() > 1 else input.numel() if input.dim() else 1
-        if channels != weight.numel():
-            raise RuntimeError(
-                "Mismatch of parameter numbers and input channel size. Found parameter numbers = "
-                f"{weight.numel()} and channel size = {channels}."
-            )
-    if weight.dim() > 1:
-        raise RuntimeError(
-            f"prelu: Expected `weight` to be a scalar or 1D tensor, but got: ndim = {weight.dim()}"
-        )
-    if input.dim() != 1 and weight.dim():
-        weight = (
-            weight.reshape(*(1,) * min(1, input.dim() - 1), -1, *(1,) * max(0, input.dim() - 2))
-            if input.dim()
-            else weight.reshape(())
-        )
-    return flambeau.where(input > 0, input, weight * input)
+def glu(input, dim=-1):
+    """a * sigmoid(b) for the halves a and b of input along dim."""
+    if input.dim() == 0:
+        raise RuntimeError("glu does not support scalars because halving size must be even")
+    return _nn.glu(input, dim)
 
 
 def rrelu(input, lower=1.0 / 8, upper=1.0 / 3, training=False, inplace=False):
     """leaky_relu with slopes drawn from [lower, upper) while training, and their mean otherwise."""
     if not training:
-        return leaky_relu(input, (lower + upper) / 2, inplace)  # noqa: F821
+        return leaky_relu(input, (lower + upper) / 2, inplace)
     slope = flambeau.empty_like(input).uniform_(lower, upper)
     return _into(input, flambeau.where(input <= 0, input * slope, input), inplace)
 
 
+def _implicit_dim(name, ndim, stacklevel):
+    """The dim of a softmax called without one, with PyTorch's warning."""
+    import warnings
+    warnings.warn(
+        f"Implicit dimension choice for {name} has been deprecated. Change the call to include "
+        "dim=X as an argument.",
+        stacklevel=stacklevel,
+    )
+    return 0 if ndim in (0, 1, 3) else 1
+
+
+@_quick(2, "_stacklevel", "dtype")
+def softmax(input, dim=None, _stacklevel=3, dtype=None):
+    """exp(input) divided by its sum over dim."""
+    if dim is None:
+        dim = _implicit_dim("softmax", input.dim(), _stacklevel)
+    return input.softmax(dim, dtype=dtype)
+
+
+@_quick(2, "_stacklevel", "dtype")
+def log_softmax(input, dim=None, _stacklevel=3, dtype=None):
+    """The logarithm of softmax."""
+    if dim is None:
+        dim = _implicit_dim("log_softmax", input.dim(), _stacklevel)
+    return input.log_softmax(dim, dtype=dtype)
+
+
 def softmin(input, dim=None, _stacklevel=3, dtype=None):
     """softmax(-input)."""
-    return softmax(-input, dim, dtype=dtype)  # noqa: F821
+    if dim is None:
+        dim = _implicit_dim("softmin", input.dim(), _stacklevel)
+    return softmax(-input, dim, dtype=dtype)
 
 
 def gumbel_softmax(logits, tau=1, hard=False, eps=1e-10, dim=-1):
@@ -118,20 +160,6 @@ def gumbel_softmax(logits, tau=1, hard=False, eps=1e-10, dim=-1):
     return flambeau.zeros_like(logits).scatter_(dim, index, 1.0) - soft.detach() + soft
 
 
-def rms_norm(input, normalized_shape, weight=None, eps=None):
-    """input divided by the root of the mean of squares over its last dimensions, times weight."""
-    shape = tuple(normalized_shape)
-    if not shape or tuple(input.shape[-len(shape):]) != shape:
-        raise RuntimeError(
-            f"Given normalized_shape={list(shape)}, expected input with shape [*, "
-            f"{', '.join(map(str, shape))}], but got input of size{list(input.shape)}"
-        )
-    eps = flambeau.finfo(input.dtype).eps if eps is None else eps
-    mean = (input * input).mean(tuple(range(-len(shape), 0)), keepdim=True)
-    result = input * (mean + eps).rsqrt()
-    return result if weight is None else result * weight
-
-
 # ---- Normalisation, dropout ----------------------------------------------------------------------
 
 def _check_spatial(size):
@@ -139,6 +167,41 @@ def _check_spatial(size):
         raise ValueError(
             f"Expected more than 1 spatial element when training, got input size {size}"
         )
+
+
+def _check_batch(size):
+    """Refuses a batch whose channels have one value each: size is (N, C, *)."""
+    if size[0] * math.prod(size[2:]) == 1:
+        raise ValueError(
+            f"Expected more than 1 value per channel when training, got input size {size}"
+        )
+
+
+def batch_norm(input, running_mean, running_var, weight=None, bias=None, training=False,
+               momentum=0.1, eps=1e-5):
+    """Every channel (dim 1) of input brought to mean 0 and variance 1, times weight, plus bias.
+
+    By the batch where training, which also moves the running statistics; else by these.
+    """
+    if training:
+        _check_batch(input.size())
+    if eps < 0.0 or (training and eps == 0.0):
+        how = "positive during training" if training else "non-negative"
+        raise ValueError(f"batch_norm eps must be {how}, but got {eps}")
+    return _C.batch_norm(
+        input, weight, bias, running_mean, running_var, training, momentum, eps, True
+    )
+
+
+def group_norm(input, num_groups, weight=None, bias=None, eps=1e-5):
+    """Groups of channels of every sample of (N, C, *) brought to mean 0 and variance 1."""
+    if input.dim() < 2:
+        raise RuntimeError(
+            f"Expected at least 2 dimensions for input tensor but received {input.dim()}"
+        )
+    shape = input.shape
+    _check_batch([shape[0] * shape[1] // num_groups, num_groups, *shape[2:]])
+    return _C.group_norm(input, num_groups, weight, bias, eps)
 
 
 def instance_norm(
@@ -167,7 +230,7 @@ def instance_norm(
     flat = input.reshape(1, batch * channels, *input.shape[2:])
     result = batch_norm(
         flat, mean, var, repeated(weight), repeated(bias), use_input_stats, momentum, eps
-    )  # noqa: F821
+    )
     if use_input_stats and running_mean is not None:
         with flambeau.no_grad():
             running_mean.copy_(mean.view(batch, channels).mean(0))
@@ -186,8 +249,8 @@ def local_response_norm(input, size, alpha=1e-4, beta=0.75, k=1.0):
     if input.numel() == 0:
         return input
     squares = (input * input).reshape(input.size(0), 1, input.size(1), -1)
-    squares = pad(squares, (0, 0, size // 2, (size - 1) // 2))  # noqa: F821
-    means = avg_pool2d(squares, (size, 1), stride=1).reshape(input.shape)  # noqa: F821
+    squares = pad(squares, (0, 0, size // 2, (size - 1) // 2))
+    means = avg_pool2d(squares, (size, 1), stride=1).reshape(input.shape)
     return input / (means * alpha + k).pow(beta)
 
 
@@ -243,6 +306,11 @@ def _drop_channels(name, input, p, training, inplace, dims):
             stacklevel=3,
         )
     return _drop(input, input.shape[:2] + (1,) * (input.dim() - 2), p, training, inplace)
+
+
+def dropout(input, p=0.5, training=True, inplace=False):
+    """Zeroes elements with probability p while training and scales the others by 1 / (1 - p)."""
+    return _drop(input, input.shape, p, training, inplace)
 
 
 def dropout1d(input, p=0.5, training=True, inplace=False):
@@ -302,6 +370,60 @@ def feature_alpha_dropout(input, p=0.5, training=False, inplace=False):
     return _drop_alpha(input, input.shape[:2] + (1,) * (input.dim() - 2), p, training, inplace)
 
 
+# ---- Tables ----------------------------------------------------------------------------------------
+
+
+def embedding(input, weight, padding_idx=None, max_norm=None, norm_type=2.0,
+              scale_grad_by_freq=False, sparse=False):
+    """The rows of weight (rows, features) that the integers in input name: (*, features).
+
+    Rows that are used and whose norm is above max_norm are scaled down to it first, in place. The
+    row of padding_idx gets no gradient.
+    """
+    rows = weight.size(0)
+    if padding_idx is not None:
+        if not -rows <= padding_idx < max(rows, 1):
+            raise AssertionError("Padding_idx must be within num_embeddings")
+        padding_idx += rows if padding_idx < 0 else 0
+    if max_norm is not None:
+        _limit_norms(weight.detach(), input, max_norm, norm_type)
+    return _C.embedding(
+        weight, input, -1 if padding_idx is None else padding_idx, scale_grad_by_freq, sparse
+    )
+
+
+def _limit_norms(weight, input, max_norm, norm_type):
+    with flambeau.no_grad():
+        used = sorted(set(input.reshape(-1).tolist()))
+        for row in used:
+            norm = weight[row].norm(norm_type).item()
+            if norm > max_norm:
+                weight[row].mul_(max_norm / (norm + 1e-7))
+
+
+def one_hot(tensor, num_classes=-1):
+    """Integers (*) as rows of zeros with a one at their place: (*, num_classes), int64."""
+    if tensor.dtype is not flambeau.int64:
+        raise RuntimeError(
+            "one_hot is only applicable to index tensor of type LongTensor."
+        )
+    if tensor.numel() == 0:
+        if num_classes <= 0:
+            raise RuntimeError("Can not infer total number of classes from empty tensor.")
+        return flambeau.zeros(*tensor.shape, num_classes, dtype=flambeau.int64)
+    if tensor.min().item() < 0:
+        raise RuntimeError("Class values must be non-negative.")
+    largest = tensor.max().item()
+    if num_classes == -1:
+        num_classes = largest + 1
+    elif num_classes < 1:
+        raise RuntimeError("num_classes should be positive")
+    elif largest >= num_classes:
+        raise RuntimeError("Class values must be smaller than num_classes.")
+    rows = flambeau.zeros(*tensor.shape, num_classes, dtype=flambeau.int64)
+    return rows.scatter_(-1, tensor.unsqueeze(-1), 1)
+
+
 # ---- Pooling, shapes -----------------------------------------------------------------------------
 
 def _one(value, name="kernel_size"):
@@ -322,6 +444,32 @@ def _as_image(input, what):
     return input.unsqueeze(-2)
 
 
+@_quick(6, "return_indices")
+def max_pool2d(input, kernel_size, stride=None, padding=0, dilation=1, ceil_mode=False,
+               return_indices=False):
+    """The greatest of every window of (N, C, H, W) or (C, H, W), and where it was if asked."""
+    name = "max_pool2d_with_indices" if return_indices else "max_pool2d"
+    stride = kernel_size if stride is None else stride
+    return _op(name)(input, kernel_size, stride, padding, dilation, ceil_mode)
+
+
+@_quick(7)
+def avg_pool2d(input, kernel_size, stride=None, padding=0, ceil_mode=False,
+               count_include_pad=True, divisor_override=None):
+    """The mean of every window of (N, C, H, W) or (C, H, W)."""
+    stride = kernel_size if stride is None else stride
+    return _op("avg_pool2d")(
+        input, kernel_size, stride, padding, ceil_mode, count_include_pad, divisor_override
+    )
+
+
+def adaptive_avg_pool2d(input, output_size):
+    """The means of output_size windows of (N, C, H, W) or (C, H, W); None keeps a size."""
+    height, width = _pair(output_size)
+    size = (input.size(-2) if height is None else height, input.size(-1) if width is None else width)
+    return _op("adaptive_avg_pool2d")(input, size)
+
+
 def max_pool1d(
     input, kernel_size, stride=None, padding=0, dilation=1, ceil_mode=False, return_indices=False
 ):
@@ -331,7 +479,7 @@ def max_pool1d(
         _as_image(input, "max_pool1d"),
         (1, _one(kernel_size)),
         stride,
-        (0, _one(padding)),  # noqa: F821
+        (0, _one(padding)),
         (1, _one(dilation)),
         ceil_mode=ceil_mode,
         return_indices=return_indices,
@@ -352,7 +500,7 @@ def max_pool2d_with_indices(
     """max_pool2d and the positions of what it found."""
     return max_pool2d(
         input, kernel_size, stride, padding, dilation, ceil_mode=ceil_mode, return_indices=True
-    )  # noqa: F821
+    )
 
 
 def avg_pool1d(input, kernel_size, stride=None, padding=0, ceil_mode=False, count_include_pad=True):
@@ -362,7 +510,7 @@ def avg_pool1d(input, kernel_size, stride=None, padding=0, ceil_mode=False, coun
         _as_image(input, "avg_pool1d"),
         (1, _one(kernel_size)),
         stride,
-        (0, _one(padding)),  # noqa: F821
+        (0, _one(padding)),
         ceil_mode,
         count_include_pad,
     ).squeeze(-2)
@@ -374,7 +522,7 @@ def adaptive_avg_pool1d(input, output_size):
         _as_image(input, "adaptive_avg_pool1d"), (1, _one(output_size))
     ).squeeze(
         -2
-    )  # noqa: F821
+    )
 
 
 def lp_pool1d(input, norm_type, kernel_size, stride=None, ceil_mode=False):
@@ -382,120 +530,14 @@ def lp_pool1d(input, norm_type, kernel_size, stride=None, ceil_mode=False):
     sums = avg_pool1d(input.pow(norm_type), kernel_size, stride, 0, ceil_mode)
     return (
         (flambeau.sign(sums) * relu(sums.abs())).mul(_one(kernel_size)).pow(1.0 / norm_type)
-    )  # noqa: F821
+    )
 
 
 def lp_pool2d(input, norm_type, kernel_size, stride=None, ceil_mode=False):
     """The p-norm of every window of (N, C, H, W) or (C, H, W)."""
-    sums = avg_pool2d(input.pow(norm_type), kernel_size, stride, 0, ceil_mode)  # noqa: F821
+    sums = avg_pool2d(input.pow(norm_type), kernel_size, stride, 0, ceil_mode)
     count = math.prod(_pair(kernel_size))
-    return (flambeau.sign(sums) * relu(sums.abs())).mul(count).pow(1.0 / norm_type)  # noqa: F821
-
-
-def _pair(value):
-    return tuple(value) if isinstance(value, (tuple, list)) else (value, value)
-
-
-def _windows(size, kernel, dilation, padding, stride):
-    """How many windows fit into a padded length."""
-    return (size + 2 * padding - dilation * (kernel - 1) - 1) // stride + 1
-
-
-def unfold(input, kernel_size, dilation=1, padding=0, stride=1):
-    """Every window of (N, C, H, W) or (C, H, W) as a column: (N, C * kH * kW, windows)."""
-    (kh, kw), (dh, dw), (ph, pw), (sh, sw) = map(_pair, (kernel_size, dilation, padding, stride))
-    if input.dim() == 3:
-        return unfold(input.unsqueeze(0), kernel_size, dilation, padding, stride).squeeze(0)
-    if input.dim() != 4:
-        raise RuntimeError(
-            "Expected 3D or 4D (batch mode) tensor with possibly 0 batch size and other non-zero"
-            f" dimensions for input, but got: {list(input.shape)}"
-        )
-    rows, cols = _windows(input.size(2), kh, dh, ph, sh), _windows(input.size(3), kw, dw, pw, sw)
-    if rows < 1 or cols < 1:
-        raise RuntimeError(
-            f"Given input with spatial size ({input.size(2)}, {input.size(3)}), kernel_size=({kh},"
-            f" {kw}), dilation=({dh}, {dw}), padding=({ph}, {pw}), calculated shape of the array of"
-            f" sliding blocks as ({rows}, {cols}), but its components must be at least one."
-        )
-    padded = pad(input, (pw, pw, ph, ph))  # noqa: F821
-    parts = [
-        padded[
-            :,
-            :,
-            i * dh : i * dh + sh * (rows - 1) + 1 : sh,
-            j * dw : j * dw + sw * (cols - 1) + 1 : sw,
-        ]
-        for i in range(kh)
-        for j in range(kw)
-    ]
-    return flambeau.stack(parts, 2).reshape(input.size(0), input.size(1) * kh * kw, rows * cols)
-
-
-def fold(input, output_size, kernel_size, dilation=1, padding=0, stride=1):
-    """The sum of columns (N, C * kH * kW, windows) put back at their places: (N, C, *output_size).
-    """
-    (height, width), (kh, kw), (dh, dw), (ph, pw), (sh, sw) = map(
-        _pair, (output_size, kernel_size, dilation, padding, stride))
-    if input.dim() == 2:
-        return fold(
-            input.unsqueeze(0), output_size, kernel_size, dilation, padding, stride
-        ).squeeze(0)
-    rows, cols = _windows(height, kh, dh, ph, sh), _windows(width, kw, dw, pw, sw)
-    if input.dim() != 3 or input.size(1) % (kh * kw) or input.size(2) != rows * cols:
-        raise RuntimeError(
-            f"Given output_size=({height}, {width}), kernel_size=({kh}, {kw}), expected input of"
-            f" shape (N, C * {kh * kw}, {rows * cols}), but got {list(input.shape)}"
-        )
-    parts = input.reshape(input.size(0), -1, kh, kw, rows, cols)
-    result = input.new_zeros((input.size(0), parts.size(1), height + 2 * ph, width + 2 * pw))
-    for i in range(kh):
-        for j in range(kw):
-            result[
-                :,
-                :,
-                i * dh : i * dh + sh * (rows - 1) + 1 : sh,
-                j * dw : j * dw + sw * (cols - 1) + 1 : sw,
-            ] += parts[:, :, i, j]
-    return result[:, :, ph:ph + height, pw:pw + width]
-
-
-def pixel_shuffle(input, upscale_factor):
-    """(*, C r², H, W) to (*, C, H r, W r)."""
-    r, (height, width) = upscale_factor, input.shape[-2:]
-    if input.dim() < 3 or input.size(-3) % (r * r):
-        raise RuntimeError(
-            "pixel_shuffle expects its input's 'channel' dimension to be divisible by the square"
-            f" of upscale_factor, but got input of shape {list(input.shape)} and upscale_factor={r}"
-        )
-    lead, channels = input.shape[:-3], input.size(-3) // (r * r)
-    parts = input.reshape(-1, channels, r, r, height, width).permute(0, 1, 4, 2, 5, 3)
-    return parts.reshape(*lead, channels, height * r, width * r)
-
-
-def pixel_unshuffle(input, downscale_factor):
-    """(*, C, H r, W r) to (*, C r², H, W)."""
-    r = downscale_factor
-    lead, (channels, height, width) = input.shape[:-3], input.shape[-3:]
-    if height % r or width % r:
-        raise RuntimeError(
-            "pixel_unshuffle expects height and width to be divisible by downscale_factor, but got"
-            f" input of shape {list(input.shape)} and downscale_factor={r}"
-        )
-    parts = input.reshape(-1, channels, height // r, r, width // r, r).permute(0, 1, 3, 5, 2, 4)
-    return parts.reshape(*lead, channels * r * r, height // r, width // r)
-
-
-def channel_shuffle(input, groups):
-    """(N, C, *) with the channels of the groups dealt in turn."""
-    if input.size(1) % groups:
-        raise RuntimeError("Number of channels must be divisible by groups. Got "
-                           f"{input.size(1)} channels and {groups} groups.")
-    return (
-        input.reshape(input.size(0), groups, -1, *input.shape[2:])
-        .transpose(1, 2)
-        .reshape(input.shape)
-    )
+    return (flambeau.sign(sums) * relu(sums.abs())).mul(count).pow(1.0 / norm_type)
 
 
 # ---- Attention, distances ------------------------------------------------------------------------
@@ -537,7 +579,7 @@ def scaled_dot_product_attention(
             ~attn_mask.any(-1, keepdim=True), 0.0
         )  # a row that may look nowhere
     if dropout_p > 0.0:
-        weights = dropout(weights, dropout_p)  # noqa: F821
+        weights = dropout(weights, dropout_p)
     return weights @ value
 
 
@@ -548,202 +590,9 @@ def cosine_similarity(x1, x2, dim=1, eps=1e-8):
     return ((x1 / n1) * (x2 / n2)).sum(dim)
 
 
-def pairwise_distance(x1, x2, p=2.0, eps=1e-6, keepdim=False):
-    """The p-norm of x1 - x2 + eps over the last dimension."""
-    return (x1 - x2 + eps).norm(p, -1, keepdim)
-
-
-# ---- Losses that compose -------------------------------------------------------------------------
-
-def _reduce(loss, reduction, size_average=None, reduce=None):
-    """The mean or sum of a loss, or the loss."""
-    if size_average is not None or reduce is not None:
-        reduction = _reduction.legacy_get_string(size_average, reduce)
-    if reduction == "mean":
-        return loss.mean()
-    if reduction == "sum":
-        return loss.sum()
-    if reduction != "none":
-        raise ValueError(f"{reduction} is not a valid value for reduction")
-    return loss
-
-
-def margin_ranking_loss(
-    input1, input2, target, margin=0, size_average=None, reduce=None, reduction="mean"
-):
-    """max(0, -target * (input1 - input2) + margin)."""
-    if input1.dim() != input2.dim() or input1.dim() != target.dim():
-        raise RuntimeError(
-            "margin_ranking_loss : All input tensors should have same dimension but got sizes:"
-            f" input1: {input1.size()}, input2: {input2.size()}, target: {target.size()} "
-        )
-    return _reduce(
-        (-target * (input1 - input2) + margin).clamp_min(0), reduction, size_average, reduce
-    )
-
-
-def hinge_embedding_loss(
-    input, target, margin=1.0, size_average=None, reduce=None, reduction="mean"
-):
-    """input where target is 1, max(0, margin - input) where it is -1."""
-    near = flambeau.where(target != -1, input, 0.0)
-    far = flambeau.where(target != 1, (margin - input).clamp_min(0), 0.0)
-    return _reduce(near + far, reduction, size_average, reduce)
-
-
-def cosine_embedding_loss(
-    input1, input2, target, margin=0, size_average=None, reduce=None, reduction="mean"
-):
-    """1 - cosine where target is 1, max(0, cosine - margin) where it is -1; inputs (N, D) or (D).
-    """
-    if target.dim() not in (0, 1):
-        raise RuntimeError("0D or 1D target tensor expected, multi-target not supported")
-    if input1.dim() != target.dim() + 1 or input2.dim() != target.dim() + 1:
-        raise RuntimeError(
-            f"{target.dim()}D target tensor expects {target.dim() + 1}D input tensors, but found"
-            f" inputs with sizes {list(input1.shape)} and {list(input2.shape)}."
-        )
-    dim, eps = target.dim(), 1e-12
-    squares = ((input1 * input1).sum(dim) + eps) * ((input2 * input2).sum(dim) + eps)
-    cosine = (input1 * input2).sum(dim) / squares.sqrt()
-    near = flambeau.where(target == 1, 1 - cosine, 0.0)
-    far = flambeau.where(target == -1, (cosine - margin).clamp_min(0), 0.0)
-    return _reduce(near + far, reduction, size_average, reduce)
-
-
-def triplet_margin_loss(
-    anchor,
-    positive,
-    negative,
-    margin=1.0,
-    p=2,
-    eps=1e-6,
-    swap=False,
-    size_average=None,
-    reduce=None,
-    reduction="mean",
-):
-    """max(0, margin + distance(anchor, positive) - distance(anchor, negative))."""
-    if margin <= 0:
-        raise ValueError(f"margin must be greater than 0, got {margin}")
-    return _triplet(
-        anchor,
-        positive,
-        negative,
-        lambda a, b: pairwise_distance(a, b, p, eps),
-        margin,
-        swap,
-        (
-            reduction
-            if size_average is None and reduce is None
-            else _reduction.legacy_get_string(size_average, reduce)
-        ),
-    )
-
-
-def triplet_margin_with_distance_loss(
-    anchor, positive, negative, *, distance_function=None, margin=1.0, swap=False, reduction="mean"
-):
-    """triplet_margin_loss with a distance of the caller's."""
-    if reduction not in ("mean", "sum", "none"):
-        raise ValueError(f"{reduction} is not a valid value for reduction")
-    if margin <= 0:
-        raise ValueError(f"margin must be greater than 0, got {margin}")
-    if not anchor.dim() == positive.dim() == negative.dim():
-        raise RuntimeError(
-            "The anchor, positive, and negative tensors are expected to have the same number of"
-            f" dimensions, but got: anchor {anchor.dim()}D, positive {positive.dim()}D, and"
-            f" negative {negative.dim()}D inputs"
-        )
-    return _triplet(
-        anchor, positive, negative, distance_function or pairwise_distance, margin, swap, reduction
-    )
-
-
-def _triplet(anchor, positive, negative, distance, margin, swap, reduction):
-    near, far = distance(anchor, positive), distance(anchor, negative)
-    if swap:
-        far = flambeau.minimum(far, distance(positive, negative))
-    return _reduce((margin + near - far).clamp_min(0), reduction)
-
-
-def soft_margin_loss(input, target, size_average=None, reduce=None, reduction="mean"):
-    """log(1 + exp(-target * input))."""
-    return _reduce((-target * input).exp().log1p(), reduction, size_average, reduce)
-
-
-def multilabel_soft_margin_loss(
-    input, target, weight=None, size_average=None, reduce=None, reduction="mean"
-):
-    """The mean over classes (the last dimension) of binary cross entropy with logits."""
-    loss = -(target * logsigmoid(input) + (1 - target) * logsigmoid(-input))
-    if weight is not None:
-        loss = loss * weight
-    return _reduce(loss.sum(-1) / input.size(-1), reduction, size_average, reduce)
-
-
-def multi_margin_loss(
-    input, target, p=1, margin=1.0, weight=None, size_average=None, reduce=None, reduction="mean"
-):
-    """The mean over classes of max(0, margin - input[target] + input[class])^p; input (N, C) or
-    (C)."""
-    if p != 1 and p != 2:
-        raise ValueError("only p == 1 and p == 2 supported")
-    if weight is not None and weight.dim() != 1:
-        raise ValueError("weight must be one-dimensional")
-    index = target.unsqueeze(-1)
-    loss = (margin - input.gather(-1, index) + input).clamp_min(0).pow(p)
-    if weight is not None:
-        loss = loss * weight[target].unsqueeze(-1)
-    own = one_hot(target, input.size(-1)).to(flambeau.bool)  # noqa: F821
-    return _reduce(
-        loss.masked_fill(own, 0.0).sum(-1) / input.size(-1), reduction, size_average, reduce
-    )
-
-
-def poisson_nll_loss(
-    input,
-    target,
-    log_input=True,
-    full=False,
-    size_average=None,
-    eps=1e-8,
-    reduce=None,
-    reduction="mean",
-):
-    """The negative log likelihood of counts under Poisson rates (their logarithms where log_input).
-    """
-    loss = input.exp() - target * input if log_input else input - target * (input + eps).log()
-    if full:
-        stirling = target * target.log() - target + 0.5 * (2 * math.pi * target).log()
-        loss = loss + stirling.masked_fill(target <= 1, 0)
-    return _reduce(loss, reduction, size_average, reduce)
-
-
-def gaussian_nll_loss(input, target, var, full=False, eps=1e-6, reduction="mean"):
-    """The negative log likelihood of target under a normal distribution of mean input and variance
-    var."""
-    if isinstance(var, float):
-        if var < 0:
-            raise ValueError("var has negative entry/entries")
-        var = var * flambeau.ones_like(input)
-    elif (var < 0).any():
-        raise ValueError("var has negative entry/entries")
-    if var.size() != input.size():
-        if input.size()[:-1] == var.size():
-            var = var.unsqueeze(-1)
-        elif input.size()[:-1] != var.size()[:-1] or var.size(-1) != 1:
-            if not any(1 in (a, b) for a, b in zip(input.shape, var.shape) if a != b):
-                raise ValueError("var is of incorrect size")
-    if reduction not in ("none", "mean", "sum"):
-        raise ValueError(reduction + " is not valid")
-    with flambeau.no_grad():
-        low = (eps - var).clamp_min(0)
-    var = var + low  # at least eps, with the gradient of var
-    loss = 0.5 * (var.log() + (input - target) ** 2 / var)
-    if full:
-        loss = loss + 0.5 * math.log(2 * math.pi)
-    return _reduce(loss, reduction)
+_NAMES = frozenset(globals())
+globals().update((name, value) for name, value in vars(_nn).items()
+                 if name not in _NAMES and not name.startswith("_"))
 
 
 def __getattr__(name):
@@ -758,8 +607,3 @@ def __getattr__(name):
         if not name.startswith("__")
         else f"module 'flambeau.nn.functional' has no attribute '{name}'"
     )
-
-
-_PYTHON = {name: value for name, value in globals().items() if not name.startswith("__")}
-_TABLE = {name: value for name, value in vars(_C._nn).items() if not name.startswith("_")}
-globals().update(_TABLE)
