@@ -1,9 +1,10 @@
 /* Expressions over operators, as C: composed operators and the differentiable form of gradients.
  *
- * A call becomes op_call on a descriptor; its result stands in a slot of the array t until the function ends, where all
- * slots are released, whichever way it ends. The overload is chosen by the arguments' types: the candidate whose
- * conversions cost least, the first of equals. Numbers stay C numbers, or fl_values where their type is Scalar; only what
- * an operator needs as a tensor is made one.
+ * A call becomes op_call on a descriptor; its result stands in a slot of the array t until the
+ * function ends, where all slots are released, whichever way it ends. The overload is chosen by the
+ * arguments' types: the candidate whose conversions cost least, the first of equals. Numbers stay C
+ * numbers, or fl_values where their type is Scalar; only what an operator needs as a tensor is made
+ * one.
  */
 #include "opgen.h"
 
@@ -12,12 +13,12 @@
 enum { MAX_SLOTS = 200, MAX_DEPTH = 500, IMPOSSIBLE = 10000 };
 
 struct value {
-    enum type type;      /* TYPE_NONE: None */
-    bool optional;       /* may be None when it runs */
-    const char *text;    /* C: an int64_t, double, bool, int (dtype), const char *; else an fl_value */
-    bool as_value;       /* text is an fl_value */
-    int slot;            /* of t, when nobody else holds it: it may be moved out; else -1 */
-    bool known;          /* not a failure */
+    enum type type;   /* TYPE_NONE: None */
+    bool optional;    /* may be None when it runs */
+    const char *text; /* C: an int64_t, double, bool, int (dtype), const char *; else an fl_value */
+    bool as_value;    /* text is an fl_value */
+    int slot;         /* of t, when nobody else holds it: it may be moved out; else -1 */
+    bool known;       /* not a failure */
 };
 
 struct local {
@@ -44,9 +45,11 @@ static const struct value FAILED = {.slot = -1};
 
 static struct value make(enum type type, const char *text)
 {
-    bool as_value = type <= TYPE_TENSORS || type == TYPE_INTS || type == TYPE_FLOATS || type == TYPE_SCALAR ||
-                    type == TYPE_GENERATOR || type == TYPE_DEVICE || type == TYPE_NONE;
-    return (struct value){.type = type, .text = text, .as_value = as_value, .slot = -1, .known = true};
+    bool as_value = type <= TYPE_TENSORS || type == TYPE_INTS || type == TYPE_FLOATS ||
+                    type == TYPE_SCALAR || type == TYPE_GENERATOR || type == TYPE_DEVICE ||
+                    type == TYPE_NONE;
+    return (struct value){
+        .type = type, .text = text, .as_value = as_value, .slot = -1, .known = true};
 }
 
 static void line(struct composer *c, const char *text)
@@ -56,9 +59,10 @@ static void line(struct composer *c, const char *text)
 
 static const char *type_word(const struct value *v)
 {
-    static const char *const WORDS[] = {"Tensor", "Tensor|Scalar", "Tensor[]", "int", "int[]", "float", "float[]",
-                                        "bool", "Scalar", "dtype", "device", "layout", "memory_format", "str",
-                                        "Generator", "None"};
+    static const char *const WORDS[] = {"Tensor",        "Tensor|Scalar", "Tensor[]",  "int",
+                                        "int[]",         "float",         "float[]",   "bool",
+                                        "Scalar",        "dtype",         "device",    "layout",
+                                        "memory_format", "str",           "Generator", "None"};
     return WORDS[v->type];
 }
 
@@ -90,10 +94,10 @@ static const char *as_c(const struct value *v)
 {
     if (!v->as_value)
         return v->text;
-    const char *function = v->type == TYPE_INT      ? "int_of"
-                           : v->type == TYPE_BOOL   ? "bool_of"
-                           : v->type == TYPE_DTYPE  ? "dtype_of"
-                           : v->type == TYPE_STRING ? "string_of"
+    const char *function = v->type == TYPE_INT                                       ? "int_of"
+                           : v->type == TYPE_BOOL                                    ? "bool_of"
+                           : v->type == TYPE_DTYPE                                   ? "dtype_of"
+                           : v->type == TYPE_STRING                                  ? "string_of"
                            : v->type == TYPE_LAYOUT || v->type == TYPE_MEMORY_FORMAT ? "enum_of"
                                                                                      : "float_of";
     return text_format("%s(%s)", function, v->text);
@@ -118,7 +122,8 @@ static struct value new_slot(struct composer *c, struct place place, int count, 
 
 static const char *as_float_value(const struct value *v)
 {
-    return v->type == TYPE_FLOAT || v->type == TYPE_NONE ? as_value(v) : text_format("float_value(%s)", as_c(v));
+    return v->type == TYPE_FLOAT || v->type == TYPE_NONE ? as_value(v)
+                                                         : text_format("float_value(%s)", as_c(v));
 }
 
 /* ---- overloads ---- */
@@ -166,7 +171,8 @@ static int call_cost(const struct op *op, const struct call *call, int *to)
     int cost = 0, position = 0;
     for (int i = 0; i < call->count; i++) {
         int p = call->keyword[i] ? op_param(op, call->keyword[i]) : position++;
-        if (p < 0 || p >= op->params || (given >> p & 1) || (!call->keyword[i] && op->param[p].keyword_only))
+        if (p < 0 || p >= op->params || (given >> p & 1) ||
+            (!call->keyword[i] && op->param[p].keyword_only))
             return IMPOSSIBLE;
         given |= 1u << p;
         to[i] = p;
@@ -178,7 +184,8 @@ static int call_cost(const struct op *op, const struct call *call, int *to)
     return cost;
 }
 
-static const struct op *choose(const struct composer *c, const char *base, const struct call *call, int *to)
+static const struct op *choose(const struct composer *c, const char *base, const struct call *call,
+                               int *to)
 {
     const struct op *best = NULL;
     int least = IMPOSSIBLE;
@@ -196,13 +203,15 @@ static const char *types_text(const struct call *call)
 {
     const char *text = "";
     for (int i = 0; i < call->count; i++)
-        text = text_format("%s%s%s%s%s", text, i ? ", " : "", call->keyword[i] ? call->keyword[i] : "",
-                           call->keyword[i] ? "=" : "", type_word(&call->value[i]));
+        text =
+            text_format("%s%s%s%s%s", text, i ? ", " : "", call->keyword[i] ? call->keyword[i] : "",
+                        call->keyword[i] ? "=" : "", type_word(&call->value[i]));
     return text;
 }
 
 /* Emits the call; the value is the first of `results` slots. */
-static struct value emit_call(struct composer *c, struct place place, const char *base, const struct call *call)
+static struct value emit_call(struct composer *c, struct place place, const char *base,
+                              const struct call *call)
 {
     int to[MAX_PARAMS];
     for (int i = 0; i < call->count; i++)
@@ -237,10 +246,11 @@ static struct value emit_call(struct composer *c, struct place place, const char
     }
     for (int p = 0; p < op->params; p++)
         list = text_format("%s%s%s", list, p ? ", " : "",
-                           args[p]               ? args[p]
+                           args[p]              ? args[p]
                            : op->param[p].value ? text_format("op_%s.param[%d].value", op->id, p)
-                                                 : "none()");
-    struct value y = new_slot(c, place, op->results ? op->results : 1, op->results ? op->result[0].type : TYPE_NONE);
+                                                : "none()");
+    struct value y = new_slot(c, place, op->results ? op->results : 1,
+                              op->results ? op->result[0].type : TYPE_NONE);
     if (!y.known)
         return FAILED;
     const char *pointer = "NULL";
@@ -249,7 +259,8 @@ static struct value emit_call(struct composer *c, struct place place, const char
         line(c, text_format("    const fl_value a[] = {%s};", list));
         pointer = "a";
     }
-    line(c, text_format("%sif (op_call(&op_%s, %s, &%s) != 0)", op->params ? "    " : "", op->id, pointer, y.text));
+    line(c, text_format("%sif (op_call(&op_%s, %s, &%s) != 0)", op->params ? "    " : "", op->id,
+                        pointer, y.text));
     line(c, op->params ? "        goto done;" : "    goto done;");
     if (op->params)
         line(c, "}");
@@ -321,10 +332,14 @@ static struct value lower_member(struct composer *c, const struct node *n)
                 break;
             return make(MEMBERS[i].type, text_format("%s(%s)", MEMBERS[i].function, v.text));
         }
-    if (strcmp(n->text, "count") == 0 && (v.type == TYPE_INTS || v.type == TYPE_TENSORS || v.type == TYPE_FLOATS))
+    if (strcmp(n->text, "count") == 0 &&
+        (v.type == TYPE_INTS || v.type == TYPE_TENSORS || v.type == TYPE_FLOATS))
         return make(TYPE_INT, text_format("(int64_t)%s.count", v.text));
-    complain(n->place, "found '.%s' on a %s, expected sizes strides ndim numel offset dtype of a tensor, or count "
-             "of a list", n->text, type_word(&v));
+    complain(
+        n->place,
+        "found '.%s' on a %s, expected sizes strides ndim numel offset dtype of a tensor, or count "
+        "of a list",
+        n->text, type_word(&v));
     return FAILED;
 }
 
@@ -349,7 +364,8 @@ static struct value lower_call(struct composer *c, const struct node *n)
             return FAILED;
         if (type_is_tensor(t.type) && dim.type == TYPE_INT)
             return make(TYPE_INT, text_format("size_in(%s, %s)", t.text, as_c(&dim)));
-        complain(n->place, "found size(%s, %s), expected size(Tensor, int)", type_word(&t), type_word(&dim));
+        complain(n->place, "found size(%s, %s), expected size(Tensor, int)", type_word(&t),
+                 type_word(&dim));
         return FAILED;
     }
     for (const struct node *a = n->child; a; a = a->next) {
@@ -362,7 +378,8 @@ static struct value lower_call(struct composer *c, const struct node *n)
     }
     if (is_number_function(n, &call)) {
         const struct value *v = &call.value[0];
-        return make(TYPE_FLOAT, text_format(v->as_value ? "%s(float_of(%s))" : "%s((double)%s)", n->text, v->text));
+        return make(TYPE_FLOAT, text_format(v->as_value ? "%s(float_of(%s))" : "%s((double)%s)",
+                                            n->text, v->text));
     }
     return emit_call(c, n->place, n->text, &call);
 }
@@ -376,7 +393,9 @@ static struct value lower_list(struct composer *c, const struct node *n)
         struct value v = lower(c, a);
         if (!v.known)
             return FAILED;
-        enum type own = type_is_tensor(v.type) ? TYPE_TENSORS : v.type == TYPE_INT ? TYPE_INTS : TYPE_FLOATS;
+        enum type own = type_is_tensor(v.type) ? TYPE_TENSORS
+                        : v.type == TYPE_INT   ? TYPE_INTS
+                                               : TYPE_FLOATS;
         if (count == 64 || (own == TYPE_FLOATS && v.type != TYPE_FLOAT) ||
             (count && (own == TYPE_TENSORS) != (type == TYPE_TENSORS))) {
             complain(a->place, "a list has up to 64 ints, floats or Tensors");
@@ -388,19 +407,25 @@ static struct value lower_list(struct composer *c, const struct node *n)
     }
     c->lists++;
     emit(&c->tops, "    %s %s[%d];\n",
-         type == TYPE_INTS ? "int64_t" : type == TYPE_FLOATS ? "double" : "fl_tensor *", name, count ? count : 1);
+         type == TYPE_INTS     ? "int64_t"
+         : type == TYPE_FLOATS ? "double"
+                               : "fl_tensor *",
+         name, count ? count : 1);
     if (!count)
         line(c, text_format("%s[0] = 0;", name));
     for (int i = 0; i < count; i++)
         line(c, text_format("%s[%d] = %s;", name, i, texts[i]));
     return make(type, text_format("%s_value(%s, %d)",
-                                  type == TYPE_INTS ? "ints" : type == TYPE_FLOATS ? "floats" : "tensors", name,
-                                  count));
+                                  type == TYPE_INTS     ? "ints"
+                                  : type == TYPE_FLOATS ? "floats"
+                                                        : "tensors",
+                                  name, count));
 }
 
 /* ---- arithmetic ---- */
 
-static struct value call2(struct composer *c, struct place place, const char *name, struct value a, struct value b)
+static struct value call2(struct composer *c, struct place place, const char *name, struct value a,
+                          struct value b)
 {
     struct call call = {.count = 2, .value = {a, b}};
     return emit_call(c, place, name, &call);
@@ -412,20 +437,31 @@ static struct value call1(struct composer *c, struct place place, const char *na
     return emit_call(c, place, name, &call);
 }
 
-/* Arithmetic with a tensor in it. A number on the left changes sides where the operator allows it. */
-static struct value tensor_binary(struct composer *c, const struct node *n, struct value a, struct value b)
+/* Arithmetic with a tensor in it. A number on the left changes sides where the operator allows it.
+ */
+static struct value tensor_binary(struct composer *c, const struct node *n, struct value a,
+                                  struct value b)
 {
     static const struct {
         const char *sign, *name, *swapped;
-    } OPERATORS[] = {{"+", "add", "add"},          {"-", "sub", "rsub"},
-                     {"*", "mul", "mul"},          {"/", "div", NULL},
-                     {"%", "remainder", NULL},     {"==", "eq", "eq"},
-                     {"!=", "ne", "ne"},           {"<", "lt", "gt"},
-                     {"<=", "le", "ge"},           {">", "gt", "lt"},
-                     {">=", "ge", "le"},           {"&&", "logical_and", "logical_and"},
-                     {"||", "logical_or", "logical_or"}, {"&", "bitwise_and", "bitwise_and"},
-                     {"|", "bitwise_or", "bitwise_or"},  {"^", "bitwise_xor", "bitwise_xor"},
-                     {"<<", "bitwise_left_shift", NULL}, {">>", "bitwise_right_shift", NULL}};
+    } OPERATORS[] = {{"+", "add", "add"},
+                     {"-", "sub", "rsub"},
+                     {"*", "mul", "mul"},
+                     {"/", "div", NULL},
+                     {"%", "remainder", NULL},
+                     {"==", "eq", "eq"},
+                     {"!=", "ne", "ne"},
+                     {"<", "lt", "gt"},
+                     {"<=", "le", "ge"},
+                     {">", "gt", "lt"},
+                     {">=", "ge", "le"},
+                     {"&&", "logical_and", "logical_and"},
+                     {"||", "logical_or", "logical_or"},
+                     {"&", "bitwise_and", "bitwise_and"},
+                     {"|", "bitwise_or", "bitwise_or"},
+                     {"^", "bitwise_xor", "bitwise_xor"},
+                     {"<<", "bitwise_left_shift", NULL},
+                     {">>", "bitwise_right_shift", NULL}};
     size_t k = 0;
     while (strcmp(OPERATORS[k].sign, n->text) != 0)
         k++;
@@ -442,7 +478,8 @@ static struct value tensor_binary(struct composer *c, const struct node *n, stru
     return call2(c, n->place, OPERATORS[k].name, a, b);
 }
 
-static struct value compare_none(struct composer *c, const struct node *n, const struct node *tested)
+static struct value compare_none(struct composer *c, const struct node *n,
+                                 const struct node *tested)
 {
     struct value v = lower_shape_of(c, tested);
     if (!v.known)
@@ -469,7 +506,8 @@ static struct value lower_binary(struct composer *c, const struct node *n)
         return FAILED;
     const char *sign = n->text;
     if (equality && a.type == TYPE_STRING && b.type == TYPE_STRING)
-        return make(TYPE_BOOL, text_format("%ssame_string(%s, %s)", *sign == '!' ? "!" : "", as_c(&a), as_c(&b)));
+        return make(TYPE_BOOL, text_format("%ssame_string(%s, %s)", *sign == '!' ? "!" : "",
+                                           as_c(&a), as_c(&b)));
     if (equality && a.type == TYPE_DTYPE && b.type == TYPE_DTYPE)
         return make(TYPE_BOOL, text_format("((int)%s %s (int)%s)", as_c(&a), sign, as_c(&b)));
     if (type_is_tensor(a.type) || type_is_tensor(b.type))
@@ -486,15 +524,18 @@ static struct value lower_binary(struct composer *c, const struct node *n)
     }
     if (a.type == TYPE_SCALAR || b.type == TYPE_SCALAR) {
         if (strchr("+-*/", *sign))
-            return make(TYPE_SCALAR,
-                        text_format("number_arithmetic('%c', %s, %s)", *sign, as_value(&a), as_value(&b)));
+            return make(TYPE_SCALAR, text_format("number_arithmetic('%c', %s, %s)", *sign,
+                                                 as_value(&a), as_value(&b)));
     } else if (a.type == TYPE_FLOAT || b.type == TYPE_FLOAT) {
         if (strchr("+-*/", *sign))
-            return make(TYPE_FLOAT, text_format("((double)%s %s (double)%s)", as_c(&a), sign, as_c(&b)));
+            return make(TYPE_FLOAT,
+                        text_format("((double)%s %s (double)%s)", as_c(&a), sign, as_c(&b)));
     } else if (*sign == '/' || *sign == '%') {
-        return make(TYPE_INT, text_format("%s(%s, %s)", *sign == '/' ? "divide" : "modulo", as_c(&a), as_c(&b)));
+        return make(TYPE_INT, text_format("%s(%s, %s)", *sign == '/' ? "divide" : "modulo",
+                                          as_c(&a), as_c(&b)));
     } else {
-        return make(TYPE_INT, text_format("((int64_t)%s %s (int64_t)%s)", as_c(&a), sign, as_c(&b)));
+        return make(TYPE_INT,
+                    text_format("((int64_t)%s %s (int64_t)%s)", as_c(&a), sign, as_c(&b)));
     }
     complain(n->place, "'%s' has no meaning for %s and %s", sign, type_word(&a), type_word(&b));
     return FAILED;
@@ -506,7 +547,11 @@ static struct value lower_unary(struct composer *c, const struct node *n)
     if (!v.known)
         return FAILED;
     if (type_is_tensor(v.type))
-        return call1(c, n->place, *n->text == '-' ? "neg" : *n->text == '!' ? "logical_not" : "bitwise_not", v);
+        return call1(c, n->place,
+                     *n->text == '-'   ? "neg"
+                     : *n->text == '!' ? "logical_not"
+                                       : "bitwise_not",
+                     v);
     if (*n->text == '!' && (type_is_number(v.type)))
         return make(TYPE_BOOL, text_format("(!%s)", as_c(&v)));
     if (*n->text == '-' && v.type == TYPE_SCALAR)
@@ -535,12 +580,16 @@ static struct value lower_cond(struct composer *c, const struct node *n)
     if (!condition.known)
         return FAILED;
     if (!is_c_number(&condition) && condition.type != TYPE_SCALAR) {
-        complain(n->child->place, "found a condition that is a %s, expected a bool or a number: where() chooses between "
-                 "elements", type_word(&condition));
+        complain(
+            n->child->place,
+            "found a condition that is a %s, expected a bool or a number: where() chooses between "
+            "elements",
+            type_word(&condition));
         return FAILED;
     }
-    const char *test = condition.type == TYPE_SCALAR ? text_format("float_of(%s) != 0", condition.text)
-                                                     : as_c(&condition);
+    const char *test = condition.type == TYPE_SCALAR
+                           ? text_format("float_of(%s) != 0", condition.text)
+                           : as_c(&condition);
     /* Both branches are emitted apart first: what they do decides how they are put together. */
     struct out whole = c->body;
     struct value v[2];
@@ -565,18 +614,21 @@ static struct value lower_cond(struct composer *c, const struct node *n)
     } else if (v[0].known && v[1].known) {
         bool none = v[0].type == TYPE_NONE || v[1].type == TYPE_NONE;
         bool tensors = type_is_tensor(v[0].type) || type_is_tensor(v[1].type);
-        enum type type = v[0].type == v[1].type        ? v[0].type
-                         : v[0].type == TYPE_NONE      ? v[1].type
-                         : v[1].type == TYPE_NONE      ? v[0].type
-                         : tensors                     ? TYPE_OPERAND
-                                                       : TYPE_SCALAR;
+        enum type type = v[0].type == v[1].type   ? v[0].type
+                         : v[0].type == TYPE_NONE ? v[1].type
+                         : v[1].type == TYPE_NONE ? v[0].type
+                         : tensors                ? TYPE_OPERAND
+                                                  : TYPE_SCALAR;
         bool lists = type == TYPE_TENSORS || type == TYPE_INTS || type == TYPE_FLOATS;
         if (lists && !plain) {
             complain(n->place, "a condition cannot choose between lists that are computed");
-        } else if (type == TYPE_SCALAR && !(type_is_number(v[0].type) && type_is_number(v[1].type)) && !none) {
-            complain(n->place, "a condition chooses between %s and %s", type_word(&v[0]), type_word(&v[1]));
+        } else if (type == TYPE_SCALAR &&
+                   !(type_is_number(v[0].type) && type_is_number(v[1].type)) && !none) {
+            complain(n->place, "a condition chooses between %s and %s", type_word(&v[0]),
+                     type_word(&v[1]));
         } else if (lists) {
-            result = make(type, text_format("(%s ? %s : %s)", test, as_value(&v[0]), as_value(&v[1])));
+            result =
+                make(type, text_format("(%s ? %s : %s)", test, as_value(&v[0]), as_value(&v[1])));
             result.optional = none;
         } else {
             result = new_slot(c, n->place, 1, type);
@@ -659,7 +711,8 @@ static struct value lower(struct composer *c, const struct node *n)
 
 /* ---- whole functions ---- */
 
-static void add_local(struct composer *c, const char *name, struct value v, uint32_t param, int result)
+static void add_local(struct composer *c, const char *name, struct value v, uint32_t param,
+                      int result)
 {
     struct local *l = arena_alloc(sizeof *l);
     *l = (struct local){name, v, param, result, c->locals};
@@ -677,7 +730,8 @@ static void add_params(struct composer *c, const char *args)
     }
 }
 
-static void emit_function(struct out *o, struct composer *c, const char *head, const char *early, struct place place)
+static void emit_function(struct out *o, struct composer *c, const char *head, const char *early,
+                          struct place place)
 {
     emit(o, "#line %d \"%s\"\n%s\n{\n", place.line, text_quote(place.file), head);
     emit_text(o, c->tops.text ? c->tops.text : "");
@@ -688,7 +742,8 @@ static void emit_function(struct out *o, struct composer *c, const char *head, c
         emit_text(o, "    int status = -1;\n");
     emit_text(o, c->body.text ? c->body.text : "");
     if (c->slots)
-        emit(o, "    status = 0;\ndone:\n    release_all(%d, t);\n    return status;\n}\n", c->slots);
+        emit(o, "    status = 0;\ndone:\n    release_all(%d, t);\n    return status;\n}\n",
+             c->slots);
     else
         emit_text(o, "    return 0;\n}\n");
     emit(o, "#line %d \"%s\"\n", o->line + 1, o->name);
@@ -696,36 +751,61 @@ static void emit_function(struct out *o, struct composer *c, const char *head, c
     text_release(&c->tops);
 }
 
+/* Hands y[0] over to the scope. */
+static void line_adopt(struct composer *c, const char *result)
+{
+    line(c, text_format("if (adopt(&%s) != 0)", result));
+    line(c, "    goto done;");
+}
+
+/* An expression for several results is a call that gives them. */
+static void return_several(struct composer *c, const struct node *body, const struct value *v)
+{
+    const struct op *op = c->op;
+    if (body->kind != NODE_CALL || v->slot < 0 || v->slot + op->results != c->slots)
+        complain(body->place, "an expression for %d results calls one operator with as many",
+                 op->results);
+    for (int i = 0; i < op->results; i++) {
+        line(c, text_format("y[%d] = t[%d], t[%d] = none();", i, v->slot + i, v->slot + i));
+        line_adopt(c, text_format("y[%d]", i));
+    }
+}
+
+static void return_one(struct composer *c, const struct node *body, const struct value *v)
+{
+    struct value y = make(c->op->result[0].type, "y[0]");
+    bool operand = y.type == TYPE_TENSOR && v->type == TYPE_OPERAND;
+    bool held = strncmp(v->text, "t[", 2) == 0; /* by this function */
+    if (v->type != y.type && !operand && !(type_is_number(y.type) && type_is_number(v->type)))
+        complain(body->place, "found a %s, but the result of %s is a %s", type_word(v), c->op->name,
+                 type_word(&y));
+    if (operand) {
+        line(c, text_format("if (as_tensor(%s, &y[0]) != 0)", v->text));
+        line(c, "    goto done;");
+        c->slots += c->slots == 0;
+    } else if (y.type == TYPE_FLOAT) {
+        line(c, text_format("y[0] = %s;", as_float_value(v)));
+    } else if (v->slot >= 0) {
+        line(c, text_format("y[0] = %s, %s = none();", v->text, v->text));
+    } else {
+        line(c, text_format(held ? "y[0] = hold(%s);" : "y[0] = %s;", as_value(v)));
+    }
+    if (held || operand)
+        line_adopt(c, "y[0]");
+}
+
 void compose_emit_function(struct out *o, const struct table *t, struct op *op)
 {
     struct composer c = {.table = t, .op = op, .indent = 1};
     add_params(&c, "args");
-    struct value v = lower(&c, op->compose), y = make(op->result[0].type, "y[0]");
-    if (v.known && v.type != y.type && !(y.type == TYPE_TENSOR && v.type == TYPE_OPERAND) &&
-        !(type_is_number(y.type) && type_is_number(v.type)))
-        complain(op->compose->place, "found a %s, but the result of %s is a %s", type_word(&v), op->name,
-                 type_word(&y));
-    if (y.type == TYPE_TENSOR && v.known && v.type == TYPE_OPERAND) {
-        line(&c, text_format("if (as_tensor(%s, &y[0]) != 0)", v.text));
-        line(&c, "    goto done;");
-        if (!c.slots)
-            c.slots = 1;
-    } else if (v.known && y.type == TYPE_FLOAT) {
-        line(&c, text_format("y[0] = %s;", as_float_value(&v)));
-    } else if (v.known && v.slot < 0 && strncmp(v.text, "t[", 2) == 0) { /* a name's: the function still holds it */
-        line(&c, text_format("y[0] = hold(%s);", v.text));
-    } else if (v.known) {
-        line(&c, text_format("y[0] = %s;", as_value(&v)));
-    }
-    if (v.known && (strncmp(v.text, "t[", 2) == 0 || (y.type == TYPE_TENSOR && v.type == TYPE_OPERAND))) {
-        /* the scope takes it over */
-        if (v.slot >= 0)
-            line(&c, text_format("%s = none();", v.text));
-        line(&c, "if (adopt(&y[0]) != 0)");
-        line(&c, "    goto done;");
-    }
-    emit_function(o, &c, text_format("static int call_compose_%s(const fl_value *args, fl_value *y)", op->id),
-                  op->params ? "" : "    (void)args;\n", op->compose->place);
+    struct value v = lower(&c, op->compose);
+    if (v.known && op->results > 1)
+        return_several(&c, op->compose, &v);
+    else if (v.known)
+        return_one(&c, op->compose, &v);
+    const char *head =
+        text_format("static int call_compose_%s(const fl_value *args, fl_value *y)", op->id);
+    emit_function(o, &c, head, op->params ? "" : "    (void)args;\n", op->compose->place);
 }
 
 /* Where the gradient of each parameter of a rule goes: its rank among the rule's bits. */
@@ -734,7 +814,8 @@ static int rank(uint32_t params, int p)
     return __builtin_popcount(params & ((1u << p) - 1));
 }
 
-void compose_emit_rule(struct out *o, const struct table *t, struct op *op, struct rule *rule, int number)
+void compose_emit_rule(struct out *o, const struct table *t, struct op *op, struct rule *rule,
+                       int number)
 {
     struct composer c = {.table = t, .op = op, .rule = rule, .indent = 1};
     add_params(&c, "c->args");
@@ -757,9 +838,12 @@ void compose_emit_rule(struct out *o, const struct table *t, struct op *op, stru
     if (v.known && rule->count > 1) {
         bool slots = v.slot >= 0 && rule->body->kind == NODE_CALL;
         if (!slots || v.slot + rule->count != c.slots)
-            complain(rule->place, "a rule for %d parameters calls one operator with as many results", rule->count);
+            complain(rule->place,
+                     "a rule for %d parameters calls one operator with as many results",
+                     rule->count);
         for (int i = 0; i < rule->count; i++) {
-            struct value out = make(TYPE_TENSOR, text_format("out[%d]", rank(rule->params, rule->order[i])));
+            struct value out =
+                make(TYPE_TENSOR, text_format("out[%d]", rank(rule->params, rule->order[i])));
             struct value one = make(TYPE_TENSOR, text_format("t[%d]", v.slot + i));
             one.slot = v.slot + i;
             assign(&c, &out, &one);
@@ -786,6 +870,8 @@ void compose_emit_rule(struct out *o, const struct table *t, struct op *op, stru
     else
         early = text_format("%s    (void)c;\n", early);
     rule->function = text_format("grad_%s_%d", op->id, number);
-    emit_function(o, &c, text_format("static int %s(const struct grad_context *c, fl_value *out)", rule->function), early,
-                  rule->place);
+    emit_function(
+        o, &c,
+        text_format("static int %s(const struct grad_context *c, fl_value *out)", rule->function),
+        early, rule->place);
 }

@@ -1,8 +1,9 @@
 /* Expressions over one element, as C: what stands inside a loop.
  *
- * Everything is of the loop's compute type, except truth values (comparisons, && || !), which are ints of 0 and 1. A
- * function is a primitive of ops/pointwise/math.h (exp is m_exp_f32 in a float loop), or else a pointwise operator, whose
- * value is put in its place: its arguments become named temporaries, so that nothing is computed twice.
+ * Everything is of the loop's compute type, except truth values (comparisons, && || !), which are
+ * ints of 0 and 1. A function is a primitive of ops/pointwise/math.h (exp is m_exp_f32 in a float
+ * loop), or else a pointwise operator, whose value is put in its place: its arguments become named
+ * temporaries, so that nothing is computed twice.
  */
 #include "opgen.h"
 
@@ -10,43 +11,84 @@
 
 enum { MAX_NODES = 4000, MAX_DEPTH = 500, FLOATS = 1, INTS = 2, TRUTH = 4 };
 
-/* What math.h offers: m_NAME_f32 and m_NAME_f64 for FLOATS; for INTS m_NAME_i32 and m_NAME_i64, under another name
- * where `integer` has one. */
+/* What math.h offers: m_NAME_f32 and m_NAME_f64 for FLOATS; for INTS m_NAME_i32 and m_NAME_i64,
+ * under another name where `integer` has one. */
 static const struct {
     const char *name;
     int arguments, types;
     const char *integer;
 } PRIMITIVES[] = {
-    {"abs", 1, FLOATS, 0},        {"sqrt", 1, FLOATS, 0},      {"rsqrt", 1, FLOATS, 0},
-    {"exp", 1, FLOATS, 0},        {"exp2", 1, FLOATS, 0},      {"expm1", 1, FLOATS, 0},
-    {"log", 1, FLOATS, 0},        {"log2", 1, FLOATS, 0},      {"log10", 1, FLOATS, 0},
-    {"log1p", 1, FLOATS, 0},      {"sin", 1, FLOATS, 0},       {"cos", 1, FLOATS, 0},
-    {"tan", 1, FLOATS, 0},        {"asin", 1, FLOATS, 0},      {"acos", 1, FLOATS, 0},
-    {"atan", 1, FLOATS, 0},       {"sinh", 1, FLOATS, 0},      {"cosh", 1, FLOATS, 0},
-    {"tanh", 1, FLOATS, 0},       {"asinh", 1, FLOATS, 0},     {"acosh", 1, FLOATS, 0},
-    {"atanh", 1, FLOATS, 0},      {"erf", 1, FLOATS, 0},       {"erfc", 1, FLOATS, 0},
-    {"erfinv", 1, FLOATS, 0},     {"lgamma", 1, FLOATS, 0},    {"digamma", 1, FLOATS, 0},
-    {"i0", 1, FLOATS, 0},         {"sinc", 1, FLOATS, 0},      {"floor", 1, FLOATS, 0},
-    {"ceil", 1, FLOATS, 0},       {"round", 1, FLOATS, 0},     {"trunc", 1, FLOATS, 0},
-    {"frac", 1, FLOATS, 0},       {"sign", 1, FLOATS, 0},      {"sigmoid", 1, FLOATS, 0},
-    {"log_sigmoid", 1, FLOATS, 0},{"gelu", 1, FLOATS, 0},      {"gelu_tanh", 1, FLOATS, 0},
-    {"isnan", 1, FLOATS | TRUTH, 0}, {"isinf", 1, FLOATS | TRUTH, 0}, {"isfinite", 1, FLOATS | TRUTH, 0},
-    {"pow", 2, FLOATS | INTS, 0}, {"atan2", 2, FLOATS, 0},     {"hypot", 2, FLOATS, 0},
-    {"copysign", 2, FLOATS, 0},   {"nextafter", 2, FLOATS, 0}, {"fmod", 2, FLOATS, 0},
-    {"remainder", 2, FLOATS | INTS, "mod"}, {"floor_divide", 2, FLOATS | INTS, "floordiv"},
-    {"minimum", 2, FLOATS, 0},    {"maximum", 2, FLOATS, 0},   {"fmin", 2, FLOATS, 0},
-    {"fmax", 2, FLOATS, 0},       {"logaddexp", 2, FLOATS, 0}, {"logaddexp2", 2, FLOATS, 0},
-    {"xlogy", 2, FLOATS, 0},      {"heaviside", 2, FLOATS, 0}, {"ldexp", 2, FLOATS, 0},
-    {"gcd", 2, INTS, 0},          {"fma", 3, FLOATS, 0},
+    {"abs", 1, FLOATS, 0},
+    {"sqrt", 1, FLOATS, 0},
+    {"rsqrt", 1, FLOATS, 0},
+    {"exp", 1, FLOATS, 0},
+    {"exp2", 1, FLOATS, 0},
+    {"expm1", 1, FLOATS, 0},
+    {"log", 1, FLOATS, 0},
+    {"log2", 1, FLOATS, 0},
+    {"log10", 1, FLOATS, 0},
+    {"log1p", 1, FLOATS, 0},
+    {"sin", 1, FLOATS, 0},
+    {"cos", 1, FLOATS, 0},
+    {"tan", 1, FLOATS, 0},
+    {"asin", 1, FLOATS, 0},
+    {"acos", 1, FLOATS, 0},
+    {"atan", 1, FLOATS, 0},
+    {"sinh", 1, FLOATS, 0},
+    {"cosh", 1, FLOATS, 0},
+    {"tanh", 1, FLOATS, 0},
+    {"asinh", 1, FLOATS, 0},
+    {"acosh", 1, FLOATS, 0},
+    {"atanh", 1, FLOATS, 0},
+    {"erf", 1, FLOATS, 0},
+    {"erfc", 1, FLOATS, 0},
+    {"erfinv", 1, FLOATS, 0},
+    {"lgamma", 1, FLOATS, 0},
+    {"digamma", 1, FLOATS, 0},
+    {"i0", 1, FLOATS, 0},
+    {"sinc", 1, FLOATS, 0},
+    {"floor", 1, FLOATS, 0},
+    {"ceil", 1, FLOATS, 0},
+    {"round", 1, FLOATS, 0},
+    {"trunc", 1, FLOATS, 0},
+    {"frac", 1, FLOATS, 0},
+    {"sign", 1, FLOATS, 0},
+    {"sigmoid", 1, FLOATS, 0},
+    {"log_sigmoid", 1, FLOATS, 0},
+    {"gelu", 1, FLOATS, 0},
+    {"gelu_tanh", 1, FLOATS, 0},
+    {"isnan", 1, FLOATS | TRUTH, 0},
+    {"isinf", 1, FLOATS | TRUTH, 0},
+    {"isfinite", 1, FLOATS | TRUTH, 0},
+    {"pow", 2, FLOATS | INTS, 0},
+    {"atan2", 2, FLOATS, 0},
+    {"hypot", 2, FLOATS, 0},
+    {"copysign", 2, FLOATS, 0},
+    {"nextafter", 2, FLOATS, 0},
+    {"fmod", 2, FLOATS, 0},
+    {"remainder", 2, FLOATS | INTS, "mod"},
+    {"floor_divide", 2, FLOATS | INTS, "floordiv"},
+    {"minimum", 2, FLOATS, 0},
+    {"maximum", 2, FLOATS, 0},
+    {"fmin", 2, FLOATS, 0},
+    {"fmax", 2, FLOATS, 0},
+    {"logaddexp", 2, FLOATS, 0},
+    {"logaddexp2", 2, FLOATS, 0},
+    {"xlogy", 2, FLOATS, 0},
+    {"heaviside", 2, FLOATS, 0},
+    {"ldexp", 2, FLOATS, 0},
+    {"gcd", 2, INTS, 0},
+    {"fma", 3, FLOATS, 0},
 };
 
 static const struct {
     const char *name, *f32, *f64, *gpu;
-} CONSTANTS[] = {{"inf", "(__builtin_inff())", "(__builtin_inf())", "FL_INF"},
-                 {"nan", "(__builtin_nanf(\"\"))", "(__builtin_nan(\"\"))", "FL_NAN"},
-                 {"pi", "3.14159265358979323846f", "3.14159265358979323846", "FL_N(3.14159265358979323846)"},
-                 {"eps", "1.1920928955078125e-7f", "2.220446049250313e-16", "FL_EPS"},
-                 {"largest", "3.4028234663852886e38f", "1.7976931348623157e308", "FL_LARGEST"}};
+} CONSTANTS[] = {
+    {"inf", "(__builtin_inff())", "(__builtin_inf())", "FL_INF"},
+    {"nan", "(__builtin_nanf(\"\"))", "(__builtin_nan(\"\"))", "FL_NAN"},
+    {"pi", "3.14159265358979323846f", "3.14159265358979323846", "FL_N(3.14159265358979323846)"},
+    {"eps", "1.1920928955078125e-7f", "2.220446049250313e-16", "FL_EPS"},
+    {"largest", "3.4028234663852886e38f", "1.7976931348623157e308", "FL_LARGEST"}};
 
 const char *compute_name(enum compute type)
 {
@@ -71,8 +113,7 @@ static bool is_float(const struct element *e)
 }
 
 /* Complains unless the caller only asks; the value is NULL. */
-#define REFUSE(e, place, ...) \
-    ((e)->quiet ? (void)0 : complain(place, __VA_ARGS__), refused(e))
+#define REFUSE(e, place, ...) ((e)->quiet ? (void)0 : complain(place, __VA_ARGS__), refused(e))
 
 static const char *refused(struct element *e)
 {
@@ -84,8 +125,10 @@ static const char *literal(struct element *e, const struct node *n)
 {
     const char *text = n->text, *sign = "";
     if (n->is_float && !is_float(e))
-        return REFUSE(e, n->place, "%s is no integer: say what integers do in value.int, or accept floating or "
-                      "tofloat alone", text);
+        return REFUSE(e, n->place,
+                      "%s is no integer: say what integers do in value.int, or accept floating or "
+                      "tofloat alone",
+                      text);
     if (*text == '-')
         sign = "-", text++;
     if (is_float(e)) {
@@ -123,8 +166,8 @@ static const char *name_text(struct element *e, const struct node *n, bool *trut
 static bool is_simple(const char *c)
 {
     for (; *c; c++)
-        if (!((*c >= 'a' && *c <= 'z') || (*c >= 'A' && *c <= 'Z') || (*c >= '0' && *c <= '9') || *c == '_' ||
-              *c == '.'))
+        if (!((*c >= 'a' && *c <= 'z') || (*c >= 'A' && *c <= 'Z') || (*c >= '0' && *c <= '9') ||
+              *c == '_' || *c == '.'))
             return false;
     return true;
 }
@@ -156,11 +199,13 @@ static const char *call_primitive(struct element *e, const struct node *n, size_
         list = text_format("%s%s%s", list, count ? ", " : "", text);
     }
     if (count != PRIMITIVES[k].arguments)
-        return REFUSE(e, n->place, "%s has %d arguments, expected %d", n->text, count, PRIMITIVES[k].arguments);
+        return REFUSE(e, n->place, "%s has %d arguments, expected %d", n->text, count,
+                      PRIMITIVES[k].arguments);
     *truth = PRIMITIVES[k].types & TRUTH;
     return e->gpu ? text_format("m_%s(%s)", n->text, list)
                   : text_format("m_%s_%s(%s)",
-                                !is_float(e) && PRIMITIVES[k].integer ? PRIMITIVES[k].integer : n->text,
+                                !is_float(e) && PRIMITIVES[k].integer ? PRIMITIVES[k].integer
+                                                                      : n->text,
                                 compute_name(e->type), list);
 }
 
@@ -170,7 +215,8 @@ static struct node *value_of(const struct element *e, const struct op *op)
     return n ? n : op->value[VALUE_ANY];
 }
 
-static const char *call_operator(struct element *e, const struct node *n, const struct op *op, bool *truth)
+static const char *call_operator(struct element *e, const struct node *n, const struct op *op,
+                                 bool *truth)
 {
     const struct node *value = value_of(e, op), *given[MAX_PARAMS] = {0};
     int count = 0;
@@ -184,7 +230,9 @@ static const char *call_operator(struct element *e, const struct node *n, const 
         return REFUSE(e, n->place, "%s cannot be put in its place here", op->name);
     for (int i = 0; i < e->depth; i++)
         if (e->inlined[i] == op)
-            return REFUSE(e, n->place, "the value of %s needs itself, and it is no function of math.h", op->name);
+            return REFUSE(e, n->place,
+                          "the value of %s needs itself, and it is no function of math.h",
+                          op->name);
     struct binding *outer = e->bindings, *inner = NULL;
     for (int i = 0; i < op->params; i++) {
         const struct node *a = given[i] ? given[i] : op->param[i].value;
@@ -227,13 +275,15 @@ static const char *lower_call(struct element *e, const struct node *n, bool *tru
     for (const struct op *op = table_find(e->table, n->text); op; op = op->next_overload)
         if (op->kind == KIND_POINTWISE && !(*also && op == e->op))
             return call_operator(e, n, op, truth);
-    return REFUSE(e, n->place, "'%s' is neither a function of math.h nor a pointwise operator%s", n->text, also);
+    return REFUSE(e, n->place, "'%s' is neither a function of math.h nor a pointwise operator%s",
+                  n->text, also);
 }
 
 static const char *lower_binary(struct element *e, const struct node *n, bool *truth)
 {
     bool a_truth = false, b_truth = false;
-    const char *a = element_lower(e, n->child, &a_truth), *b = element_lower(e, n->child->next, &b_truth);
+    const char *a = element_lower(e, n->child, &a_truth),
+               *b = element_lower(e, n->child->next, &b_truth);
     if (!a || !b)
         return NULL;
     const char *sign = n->text;
@@ -243,16 +293,22 @@ static const char *lower_binary(struct element *e, const struct node *n, bool *t
     }
     if (*sign == '/') {
         if (!is_float(e))
-            return REFUSE(e, n->place, "'/' has no value for integers: floor_divide or trunc_divide, or tofloat");
+            return REFUSE(
+                e, n->place,
+                "'/' has no value for integers: floor_divide or trunc_divide, or tofloat");
         return text_format("(%s%s / %s)", a_truth ? text_format("(%s)", ctype(e)) : "", a, b);
     }
     if (*sign == '%')
         return e->gpu ? text_format("m_remainder(%s, %s)", a, b)
-                      : text_format("m_%s_%s(%s, %s)", is_float(e) ? "remainder" : "mod", compute_name(e->type), a, b);
+                      : text_format("m_%s_%s(%s, %s)", is_float(e) ? "remainder" : "mod",
+                                    compute_name(e->type), a, b);
     if (strcmp(sign, "<<") == 0 || strcmp(sign, ">>") == 0) {
         if (is_float(e))
             return REFUSE(e, n->place, "'%s' has no value for floats", sign);
-        return text_format("(%s %s (%s & %s))", a, sign, b, e->gpu ? "(FL_BITS - 1)" : e->type == I32 ? "31" : "63");
+        return text_format("(%s %s (%s & %s))", a, sign, b,
+                           e->gpu           ? "(FL_BITS - 1)"
+                           : e->type == I32 ? "31"
+                                            : "63");
     }
     bool bitwise = strlen(sign) == 1 && strchr("&|^", *sign);
     if (bitwise && is_float(e) && !(a_truth && b_truth))

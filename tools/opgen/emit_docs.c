@@ -20,11 +20,13 @@ static const char *literal_text(const struct node *n)
 static const char *type_text(const struct param *p)
 {
     static const char *const NAMES[] = {
-        [TYPE_TENSOR] = "Tensor",   [TYPE_OPERAND] = "Tensor|Scalar", [TYPE_TENSORS] = "Tensor[]",
-        [TYPE_INT] = "int",         [TYPE_INTS] = "int[]",            [TYPE_FLOAT] = "float",
-        [TYPE_FLOATS] = "float[]",  [TYPE_BOOL] = "bool",             [TYPE_SCALAR] = "Scalar",
-        [TYPE_DTYPE] = "dtype",     [TYPE_DEVICE] = "device",         [TYPE_LAYOUT] = "layout",
-        [TYPE_STRING] = "str",      [TYPE_MEMORY_FORMAT] = "memory_format",
+        [TYPE_TENSOR] = "Tensor",       [TYPE_OPERAND] = "Tensor|Scalar",
+        [TYPE_TENSORS] = "Tensor[]",    [TYPE_INT] = "int",
+        [TYPE_INTS] = "int[]",          [TYPE_FLOAT] = "float",
+        [TYPE_FLOATS] = "float[]",      [TYPE_BOOL] = "bool",
+        [TYPE_SCALAR] = "Scalar",       [TYPE_DTYPE] = "dtype",
+        [TYPE_DEVICE] = "device",       [TYPE_LAYOUT] = "layout",
+        [TYPE_STRING] = "str",          [TYPE_MEMORY_FORMAT] = "memory_format",
         [TYPE_GENERATOR] = "Generator", [TYPE_NONE] = "None"};
     return text_format("%s%s", NAMES[p->type], p->optional ? "?" : "");
 }
@@ -34,7 +36,8 @@ const char *results_text(const struct op *op)
     const char *text = "";
     for (int i = 0; i < op->results; i++) {
         struct param p = {.type = op->result[i].type};
-        text = text_format("%s%s%s%s%s", text, i ? ", " : "", type_text(&p), op->result[i].name ? " " : "",
+        text = text_format("%s%s%s%s%s", text, i ? ", " : "", type_text(&p),
+                           op->result[i].name ? " " : "",
                            op->result[i].name ? op->result[i].name : "");
     }
     return op->results == 1 ? text : text_format("(%s)", text);
@@ -48,8 +51,9 @@ const char *signature_text(const struct op *op, bool python)
         const struct param *p = &op->param[i];
         const char *star = p->keyword_only && !keywords ? "*, " : "";
         keywords |= p->keyword_only;
-        text = text_format("%s%s%s%s%s%s%s%s", text, i ? ", " : "", star, python ? "" : type_text(p), python ? "" : " ",
-                           p->name, p->value ? "=" : "", p->value ? literal_text(p->value) : "");
+        text = text_format("%s%s%s%s%s%s%s%s", text, i ? ", " : "", star,
+                           python ? "" : type_text(p), python ? "" : " ", p->name,
+                           p->value ? "=" : "", p->value ? literal_text(p->value) : "");
     }
     return text_format("%s) -> %s", text, results_text(op));
 }

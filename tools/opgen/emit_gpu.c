@@ -1,5 +1,5 @@
-/* ops_gpu.h: the kernel text of each pointwise operator and fused gradient, in a C dialect that a prelude makes OpenCL C
- * or CUDA C. */
+/* ops_gpu.h: the kernel text of each pointwise operator and fused gradient, in a C dialect that a
+ * prelude makes OpenCL C or CUDA C. */
 #include "opgen.h"
 
 #include <string.h>
@@ -8,13 +8,17 @@ static const char HEAD[] =
     "/* Kernel texts for GPUs (opgen writes this file from the operator table).\n"
     " *\n"
     " * A driver compiles PRELUDE + text for one set of dtypes. The prelude defines:\n"
-    " *   T                      the type that is computed in; FL_INTEGRAL is defined where it is an integer, FL_BITS its width\n"
+    " *   T                      the type that is computed in; FL_INTEGRAL is defined where it is "
+    "an integer, FL_BITS its width\n"
     " *   FL_N(x)                the floating literal x as a T; FL_INF FL_NAN FL_EPS FL_LARGEST\n"
     " *   m_NAME(...)            the functions of math.h on T; m_isnan, m_isinf... give int\n"
-    " *   FL_KERNEL(name, p)     the head of a kernel; p is made of FL_OUT, FL_IN(k), FL_IN_BOOL(k), FL_SCALAR(k), each of\n"
-    " *                          which declares what the driver needs (pointers, strides), and the scalars as T s0, s1...\n"
+    " *   FL_KERNEL(name, p)     the head of a kernel; p is made of FL_OUT, FL_IN(k), "
+    "FL_IN_BOOL(k), FL_SCALAR(k), each of\n"
+    " *                          which declares what the driver needs (pointers, strides), and the "
+    "scalars as T s0, s1...\n"
     " *   FL_EACH(i)             a loop head over the elements of this work item\n"
-    " *   FL_LOAD(k, i)          element i of input k as a T; FL_LOAD_BOOL(k, i) as an int of 0 and 1\n"
+    " *   FL_LOAD(k, i)          element i of input k as a T; FL_LOAD_BOOL(k, i) as an int of 0 "
+    "and 1\n"
     " *   FL_STORE(i, v)         writes result i from a T; FL_STORE_BOOL(i, v) from an int\n"
     " */\n"
     "#ifndef OPS_GPU_H\n#define OPS_GPU_H\n\n";
@@ -34,14 +38,18 @@ static void emit_string(struct out *o, const char *name, const char *text)
     emit(o, "static const char %s[] =\n", name);
     while (*text) {
         size_t n = strcspn(text, "\n");
-        emit(o, "    \"%s\\n\"%s\n", text_quote(text_copy(text, n)), text[n] && text[n + 1] ? "" : ";");
+        emit(o, "    \"%s\\n\"%s\n", text_quote(text_copy(text, n)),
+             text[n] && text[n + 1] ? "" : ";");
         text += n + (text[n] != 0);
     }
 }
 
 static void operator_text(struct out *o, const struct table *t, struct op *op)
 {
-    struct loop_spec spec = {.table = t, .op = op, .gpu = true, .quiet = true,
+    struct loop_spec spec = {.table = t,
+                             .op = op,
+                             .gpu = true,
+                             .quiet = true,
                              .truth_result = op->result_dtype == RESULT_BOOL};
     spec.operands = op->operands, spec.scalars = op->scalars;
     for (int i = 0; i < op->operands; i++) {

@@ -1,7 +1,8 @@
 /* Gradients of pointwise operators as one loop each.
  *
- * A formula is lowered this way when it uses nothing but elements: operands, incoming gradient, result, numbers and other
- * pointwise operators. What is the incoming gradient itself is left to the composition, which passes it on.
+ * A formula is lowered this way when it uses nothing but elements: operands, incoming gradient,
+ * result, numbers and other pointwise operators. What is the incoming gradient itself is left to
+ * the composition, which passes it on.
  */
 #include "opgen.h"
 
@@ -55,7 +56,8 @@ static void find_uses(struct uses *u, const struct node *n)
         else if (strcmp(n->text, "y") == 0)
             use_operand(u, n->text, FROM_RESULT, false);
     }
-    if (n->kind == NODE_MEMBER || n->kind == NODE_STRING || n->kind == NODE_LIST || node_is_name(n, "needs"))
+    if (n->kind == NODE_MEMBER || n->kind == NODE_STRING || n->kind == NODE_LIST ||
+        node_is_name(n, "needs"))
         u->fits = false;
     for (const struct node *c = n->child; c; c = c->next)
         find_uses(u, c);

@@ -1,7 +1,9 @@
-/* flambeau/ops.h: a typed inline function for each operator, over fl_call. An operator adds no symbol to the library.
+/* flambeau/ops.h: a typed inline function for each operator, over fl_call. An operator adds no
+ * symbol to the library.
  *
- * A program outside finds an operator by name once and keeps it; inside the library (FLAMBEAU_INTERNAL) the descriptor is
- * named directly. Valid C11 and C++17: no compound literals, no designated initialisers.
+ * A program outside finds an operator by name once and keeps it; inside the library
+ * (FLAMBEAU_INTERNAL) the descriptor is named directly. Valid C11 and C++17: no compound literals,
+ * no designated initialisers.
  */
 #include "opgen.h"
 
@@ -11,9 +13,12 @@
 static const char HEAD[] =
     "/* The operators, as C functions (opgen writes this file from the operator table).\n"
     " *\n"
-    " * Each is PyTorch's operator of that name. A tensor that is returned is a new reference, or the scope's. A\n"
-    " * function given NULL for a tensor that is not optional fails at once and leaves the error as it is. NAME_scalar\n"
-    " * takes a number (fl_int, fl_float, fl_boolean) in the place of its last tensor. Lists and optional numbers are\n"
+    " * Each is PyTorch's operator of that name. A tensor that is returned is a new reference, or "
+    "the scope's. A\n"
+    " * function given NULL for a tensor that is not optional fails at once and leaves the error "
+    "as it is. NAME_scalar\n"
+    " * takes a number (fl_int, fl_float, fl_boolean) in the place of its last tensor. Lists and "
+    "optional numbers are\n"
     " * borrowed; {NULL, 0}, NULL, -1 and FL_NO_DTYPE stand for \"none given\".\n"
     " */\n"
     "#ifndef FLAMBEAU_OPS_H\n"
@@ -41,7 +46,8 @@ static const char HEAD[] =
     "#endif\n"
     "\n"
     "static inline fl_value fl_ops_int(const int64_t *i) { return i ? fl_int(*i) : fl_none(); }\n"
-    "static inline fl_value fl_ops_float(const double *f) { return f ? fl_float(*f) : fl_none(); }\n"
+    "static inline fl_value fl_ops_float(const double *f) { return f ? fl_float(*f) : fl_none(); "
+    "}\n"
     "static inline fl_value fl_ops_bool(int b) { return b < 0 ? fl_none() : fl_boolean(b != 0); }\n"
     "static inline fl_value fl_ops_enum(int i) { return i < 0 ? fl_none() : fl_int(i); }\n"
     "static inline fl_value fl_ops_ints(fl_ints list)\n"
@@ -99,10 +105,12 @@ static const char HEAD[] =
     "}\n";
 
 /* Names that flambeau.h has for other things. */
-static const char *const TAKEN[] = {"int",    "float",  "boolean", "none",   "tensor_value", "error", "retain",
-                                    "release","keep",   "scalar",  "ndim",   "size",         "sizes", "strides",
-                                    "numel",  "data",   "item",    "call",   "grad",         "backward", "version",
-                                    "dtype_of", "device_of", "is_contiguous", "requires_grad", "item_int"};
+static const char *const TAKEN[] = {
+    "int",           "float",    "boolean", "none",     "tensor_value", "error",
+    "retain",        "release",  "keep",    "scalar",   "ndim",         "size",
+    "sizes",         "strides",  "numel",   "data",     "item",         "call",
+    "grad",          "backward", "version", "dtype_of", "device_of",    "is_contiguous",
+    "requires_grad", "item_int"};
 
 static const char *const ENDS[] = {"_scalar", "_scalar_first"};
 
@@ -135,11 +143,21 @@ static const char *lower_case(const char *s)
 }
 
 static const char *const WRAP[] = {
-    [TYPE_TENSOR] = "fl_tensor_value", [TYPE_OPERAND] = "fl_tensor_value", [TYPE_TENSORS] = "fl_ops_tensors",
-    [TYPE_INT] = "fl_int",             [TYPE_INTS] = "fl_ops_ints",        [TYPE_FLOAT] = "fl_float",
-    [TYPE_FLOATS] = "fl_ops_floats",   [TYPE_BOOL] = "fl_boolean",         [TYPE_SCALAR] = "",
-    [TYPE_DTYPE] = "fl_ops_dtype",     [TYPE_DEVICE] = "fl_ops_device",    [TYPE_LAYOUT] = "fl_ops_enum",
-    [TYPE_MEMORY_FORMAT] = "fl_ops_enum", [TYPE_STRING] = "fl_ops_string", [TYPE_GENERATOR] = "fl_ops_generator",
+    [TYPE_TENSOR] = "fl_tensor_value",
+    [TYPE_OPERAND] = "fl_tensor_value",
+    [TYPE_TENSORS] = "fl_ops_tensors",
+    [TYPE_INT] = "fl_int",
+    [TYPE_INTS] = "fl_ops_ints",
+    [TYPE_FLOAT] = "fl_float",
+    [TYPE_FLOATS] = "fl_ops_floats",
+    [TYPE_BOOL] = "fl_boolean",
+    [TYPE_SCALAR] = "",
+    [TYPE_DTYPE] = "fl_ops_dtype",
+    [TYPE_DEVICE] = "fl_ops_device",
+    [TYPE_LAYOUT] = "fl_ops_enum",
+    [TYPE_MEMORY_FORMAT] = "fl_ops_enum",
+    [TYPE_STRING] = "fl_ops_string",
+    [TYPE_GENERATOR] = "fl_ops_generator",
 };
 
 static const char *wrap(const struct param *p)
@@ -158,12 +176,14 @@ static void function_head(struct out *o, const struct op *op, const char *name, 
     bool single = op->results == 1 && op->result[0].type == TYPE_TENSOR;
     emit(o, "static inline %sfl_%s(", single ? "fl_tensor *" : "int ", name);
     for (int i = 0; i < op->params; i++)
-        emit(o, "%s%s%s", i ? ", " : "", i == number ? "fl_value " : ctype_internal(&op->param[i], KIND_KERNEL),
+        emit(o, "%s%s%s", i ? ", " : "",
+             i == number ? "fl_value " : ctype_internal(&op->param[i], KIND_KERNEL),
              op->param[i].cname);
     for (int i = 0; i < op->results && !single; i++) {
         static const char *const TYPES[] = {
-            [TYPE_TENSOR] = "fl_tensor **", [TYPE_TENSORS] = "fl_value *", [TYPE_INT] = "int64_t *",
-            [TYPE_FLOAT] = "double *",      [TYPE_BOOL] = "bool *",        [TYPE_SCALAR] = "fl_value *"};
+            [TYPE_TENSOR] = "fl_tensor **", [TYPE_TENSORS] = "fl_value *",
+            [TYPE_INT] = "int64_t *",       [TYPE_FLOAT] = "double *",
+            [TYPE_BOOL] = "bool *",         [TYPE_SCALAR] = "fl_value *"};
         emit(o, "%s%s", i || op->params ? ", " : "", TYPES[op->result[i].type]);
         emit(o, op->results == 1 ? "y" : "y%d", i);
     }
@@ -176,11 +196,12 @@ static void function_results(struct out *o, const struct op *op)
         emit(o, "    return fl_ops_call(op, %s);\n", op->params ? "a" : "NULL");
         return;
     }
-    emit(o, "    if (!op || fl_call(op, %s, r) != 0)\n        return -1;\n", op->params ? "a" : "NULL");
+    emit(o, "    if (!op || fl_call(op, %s, r) != 0)\n        return -1;\n",
+         op->params ? "a" : "NULL");
     for (int i = 0; i < op->results; i++) {
-        static const char *const MEMBERS[] = {[TYPE_TENSOR] = ".as.tensor", [TYPE_TENSORS] = "",  [TYPE_INT] = ".as.i",
-                                              [TYPE_FLOAT] = ".as.f",       [TYPE_SCALAR] = "",
-                                              [TYPE_BOOL] = ".as.i != 0"};
+        static const char *const MEMBERS[] = {
+            [TYPE_TENSOR] = ".as.tensor", [TYPE_TENSORS] = "", [TYPE_INT] = ".as.i",
+            [TYPE_FLOAT] = ".as.f",       [TYPE_SCALAR] = "",  [TYPE_BOOL] = ".as.i != 0"};
         emit(o, op->results == 1 ? "    *y = " : "    *y%d = ", i);
         emit(o, "r[%d]%s;\n", i, MEMBERS[op->result[i].type]);
     }
@@ -188,8 +209,8 @@ static void function_results(struct out *o, const struct op *op)
 }
 
 /* number: the parameter that this variant takes as a number, or -1. */
-static void function(struct out *o, const struct op *op, const char *name, const char *id, const char *full_name,
-                     int number)
+static void function(struct out *o, const struct op *op, const char *name, const char *id,
+                     const char *full_name, int number)
 {
     bool single = op->results == 1 && op->result[0].type == TYPE_TENSOR;
     function_head(o, op, name, number);
@@ -210,7 +231,8 @@ static void function(struct out *o, const struct op *op, const char *name, const
     if (*test)
         emit(o, "    if (%s)\n        return %s;\n", test, single ? "NULL" : "-1");
     for (int i = 0; i < op->params; i++)
-        emit(o, "    a[%d] = %s(%s);\n", i, i == number ? "" : wrap(&op->param[i]), op->param[i].cname);
+        emit(o, "    a[%d] = %s(%s);\n", i, i == number ? "" : wrap(&op->param[i]),
+             op->param[i].cname);
     function_results(o, op);
     emit_text(o, "}\n");
 }
@@ -227,7 +249,8 @@ static void comment(struct out *o, const struct op *op)
     emit_text(o, " */\n");
 }
 
-static void all_variants(struct out *o, const struct op *op, const char *name, const char *id, const char *full_name)
+static void all_variants(struct out *o, const struct op *op, const char *name, const char *id,
+                         const char *full_name)
 {
     int numbers[2] = {-1, -1}, operands = 0;
     for (int i = 0; i < op->params; i++)
@@ -239,18 +262,21 @@ static void all_variants(struct out *o, const struct op *op, const char *name, c
     function(o, op, own, id, full_name, -1);
     for (int k = 0; k < 2; k++)
         if (numbers[k] >= 0)
-            function(o, op, unused_name(text_format("%s%s", own, ENDS[k])), id, full_name, numbers[k]);
+            function(o, op, unused_name(text_format("%s%s", own, ENDS[k])), id, full_name,
+                     numbers[k]);
 }
 
 /* The first paragraph of a base name has its name; the others add their overload. */
 static const char *function_name(const struct table *t, const struct op *op)
 {
-    const char *name = op->order ? text_format("%s_%s", op->base, lower_case(op->overload)) : op->base;
+    const char *name =
+        op->order ? text_format("%s_%s", op->base, lower_case(op->overload)) : op->base;
     if (op->cname)
         return op->cname;
     for (const struct op *other = table_find(t, op->base); other; other = other->next_overload)
         if (text_same(other->cname, name))
-            return op->params ? text_format("%s_%s", name, op->param[0].name) : text_format("%s_op", name);
+            return op->params ? text_format("%s_%s", name, op->param[0].name)
+                              : text_format("%s_op", name);
     return name;
 }
 

@@ -1,5 +1,6 @@
-/* ops_kernels.h: the C functions that the table names, with the types of their paragraphs. A function named by several
- * paragraphs is declared once; if their types differ, that is an error. */
+/* ops_kernels.h: the C functions that the table names, with the types of their paragraphs. A
+ * function named by several paragraphs is declared once; if their types differ, that is an error.
+ */
 #include "opgen.h"
 
 #include <string.h>
@@ -55,8 +56,9 @@ static const char *result_pointers(const struct op *op, bool named)
     const char *text = "";
     for (int i = 0; i < op->results; i++) {
         static const char *const TYPES[] = {
-            [TYPE_TENSOR] = "fl_tensor **", [TYPE_TENSORS] = "fl_value *", [TYPE_INT] = "int64_t *",
-            [TYPE_FLOAT] = "double *",      [TYPE_BOOL] = "bool *",        [TYPE_SCALAR] = "fl_value *"};
+            [TYPE_TENSOR] = "fl_tensor **", [TYPE_TENSORS] = "fl_value *",
+            [TYPE_INT] = "int64_t *",       [TYPE_FLOAT] = "double *",
+            [TYPE_BOOL] = "bool *",         [TYPE_SCALAR] = "fl_value *"};
         text = text_format("%s%s%s%s", text, i ? ", " : "", TYPES[op->result[i].type],
                            named ? text_format(op->results == 1 ? "y" : "y%d", i) : "");
     }
@@ -69,15 +71,15 @@ struct declared {
     struct declared *next;
 };
 
-static void declare(struct out *o, struct declared **list, const struct op *op, const char *name, const char *types,
-                    const char *named)
+static void declare(struct out *o, struct declared **list, const struct op *op, const char *name,
+                    const char *types, const char *named)
 {
     for (struct declared *d = *list; d; d = d->next) {
         if (strcmp(d->name, name) != 0)
             continue;
         if (strcmp(d->types, types) != 0)
-            complain(op->place, "%s is int %s(%s) here, but int %s(%s) at %s:%d", name, name, types, name, d->types,
-                     d->op->place.file, d->op->place.line);
+            complain(op->place, "%s is int %s(%s) here, but int %s(%s) at %s:%d", name, name, types,
+                     name, d->types, d->op->place.file, d->op->place.line);
         return;
     }
     struct declared *d = arena_alloc(sizeof *d);
@@ -94,31 +96,37 @@ static const char *joined(const char *a, const char *b)
 void emit_kernels(struct out *o, const struct table *t)
 {
     struct declared *list = NULL;
-    emit_text(o, "/* The functions that the operator table names (opgen writes this file). They return 0, or -1 with the\n"
+    emit_text(o, "/* The functions that the operator table names (opgen writes this file). They "
+                 "return 0, or -1 with the\n"
                  " * error set. */\n"
                  "#ifndef OPS_KERNELS_H\n#define OPS_KERNELS_H\n\n#include \"ops/op.h\"\n\n");
     for (const struct op *op = t->first; op; op = op->next) {
-        const char *types = params_text(op, op->kind, false), *named = params_text(op, op->kind, true);
+        const char *types = params_text(op, op->kind, false),
+                   *named = params_text(op, op->kind, true);
         if (op->view)
-            declare(o, &list, op, text_format("%s_view", op->view), joined(types, "struct op_view *"),
-                    joined(named, "struct op_view *y"));
+            declare(o, &list, op, text_format("%s_view", op->view),
+                    joined(types, "struct op_view *"), joined(named, "struct op_view *y"));
         if (op->shape)
-            declare(o, &list, op, text_format("%s_shape", op->shape), joined(types, "struct op_shape *"),
-                    joined(named, "struct op_shape *y"));
+            declare(o, &list, op, text_format("%s_shape", op->shape),
+                    joined(types, "struct op_shape *"), joined(named, "struct op_shape *y"));
         if (op->kernel) {
             const char *outs = "", *outs_named = "";
             for (int i = 0; i < op->results && !op->writes; i++) {
                 outs = joined(outs, "fl_tensor *");
-                outs_named = joined(outs_named, text_format(op->results == 1 ? "fl_tensor *y" : "fl_tensor *y%d", i));
+                outs_named =
+                    joined(outs_named,
+                           text_format(op->results == 1 ? "fl_tensor *y" : "fl_tensor *y%d", i));
             }
-            declare(o, &list, op, text_format("%s_cpu", op->kernel), joined(types, outs), joined(named, outs_named));
+            declare(o, &list, op, text_format("%s_cpu", op->kernel), joined(types, outs),
+                    joined(named, outs_named));
         }
         if (op->compose_name)
             declare(o, &list, op, text_format("%s_compose", op->compose_name),
-                    joined(types, result_pointers(op, false)), joined(named, result_pointers(op, true)));
+                    joined(types, result_pointers(op, false)),
+                    joined(named, result_pointers(op, true)));
         if (op->check)
-            declare(o, &list, op, text_format("%s_check", op->check), params_text(op, KIND_COMPOSE, false),
-                    params_text(op, KIND_COMPOSE, true));
+            declare(o, &list, op, text_format("%s_check", op->check),
+                    params_text(op, KIND_COMPOSE, false), params_text(op, KIND_COMPOSE, true));
     }
     emit_text(o, "\n#endif\n");
 }

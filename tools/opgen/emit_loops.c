@@ -1,8 +1,9 @@
 /* ops_loops_N.simd.c: the loops over elements, for every compute type an operator needs.
  *
- * A loop's body is made as text in which the operands are x0, x1..., the scalars s0, s1...; loops that are the same text are
- * kept once. Index i of the registry stands in file i % LOOP_FILES. In a text, the lines "#line ^" and "#line @" become
- * directives for the place in the table and for the written file; the byte INDEX becomes the loop's number.
+ * A loop's body is made as text in which the operands are x0, x1..., the scalars s0, s1...; loops
+ * that are the same text are kept once. Index i of the registry stands in file i % LOOP_FILES. In a
+ * text, the lines "#line ^" and "#line @" become directives for the place in the table and for the
+ * written file; the byte INDEX becomes the loop's number.
  */
 #include "opgen.h"
 
@@ -40,7 +41,8 @@ int reduce_loops_add(const char *body, const char *row, struct place place)
 
 /* ---- pointwise ---- */
 
-/* Whether an expression is made of scalars and numbers alone, so that it can be settled before the loop. */
+/* Whether an expression is made of scalars and numbers alone, so that it can be settled before the
+ * loop. */
 static bool is_uniform(const struct node *n, const struct loop_spec *spec)
 {
     if (n->kind == NODE_NAME)
@@ -62,7 +64,8 @@ static bool bind_names(struct element *e, const struct loop_spec *spec)
         bool operand = i < spec->operands;
         int k = operand ? i : i - spec->operands;
         *b = (struct binding){operand ? spec->operand[k] : spec->scalar[k],
-                              text_format(operand ? "x%d" : "s%d", k), operand && (spec->truths >> k & 1), e->bindings};
+                              text_format(operand ? "x%d" : "s%d", k),
+                              operand && (spec->truths >> k & 1), e->bindings};
         e->bindings = b;
     }
     return true;
@@ -84,10 +87,12 @@ static bool mentions(const char *text, char letter, int k)
     return false;
 }
 
-/* The loop for one expression; conditions that do not depend on elements become ifs around loops. */
+/* The loop for one expression; conditions that do not depend on elements become ifs around loops.
+ */
 static const char *loop_text(const struct loop_spec *spec, const struct node *n, int depth)
 {
-    struct element e = {.table = spec->table, .type = spec->type, .quiet = spec->quiet, .gpu = spec->gpu};
+    struct element e = {
+        .table = spec->table, .type = spec->type, .quiet = spec->quiet, .gpu = spec->gpu};
     bool truth = false;
     if (spec->op)
         e.inlined[e.depth++] = spec->op;
@@ -96,7 +101,8 @@ static const char *loop_text(const struct loop_spec *spec, const struct node *n,
         const char *condition = element_lower(&e, n->child, &truth);
         const char *yes = condition ? loop_text(spec, n->child->next, depth + 1) : NULL;
         const char *no = yes ? loop_text(spec, n->child->next->next, depth + 1) : NULL;
-        return no ? text_format("    if (%s) {\n%s    } else {\n%s    }\n", condition, yes, no) : NULL;
+        return no ? text_format("    if (%s) {\n%s    } else {\n%s    }\n", condition, yes, no)
+                  : NULL;
     }
     const char *value = element_lower(&e, n, &truth);
     if (!value)
@@ -109,17 +115,21 @@ static const char *loop_text(const struct loop_spec *spec, const struct node *n,
         for (int i = 0; i < spec->operands; i++)
             if (mentions(both, 'x', i))
                 loads = text_format("%s        const %s x%d = FL_LOAD%s(%d, i);\n", loads,
-                                spec->truths >> i & 1 ? "int" : "T", i, spec->truths >> i & 1 ? "_BOOL" : "", i);
+                                    spec->truths >> i & 1 ? "int" : "T", i,
+                                    spec->truths >> i & 1 ? "_BOOL" : "", i);
         return text_format("    FL_EACH(i) {\n%s        %sFL_STORE%s(i, %s);\n    }\n", loads,
-                           e.statements ? e.statements : "", spec->truth_result ? "_BOOL" : "", value);
+                           e.statements ? e.statements : "", spec->truth_result ? "_BOOL" : "",
+                           value);
     }
     for (int i = 0; i < spec->operands; i++)
         if (mentions(both, 'x', i))
-            loads = text_format("%s        const %s x%d = d%d[i];\n", loads, spec->truths >> i & 1 ? "uint8_t" : type, i,
-                            i);
-    return text_format("#pragma GCC ivdep\n    for (int64_t i = 0; i < n; i++) {\n%s#line ^\n        %sy[i] = %s%s;\n"
+            loads = text_format("%s        const %s x%d = d%d[i];\n", loads,
+                                spec->truths >> i & 1 ? "uint8_t" : type, i, i);
+    return text_format("#pragma GCC ivdep\n    for (int64_t i = 0; i < n; i++) {\n%s#line ^\n      "
+                       "  %sy[i] = %s%s;\n"
                        "#line @\n    }\n",
-                       loads, e.statements ? e.statements : "", spec->truth_result ? "(uint8_t)" : "",
+                       loads, e.statements ? e.statements : "",
+                       spec->truth_result ? "(uint8_t)" : "",
                        truth && spec->truth_result ? value : text_format("(%s)", value));
 }
 
@@ -129,12 +139,14 @@ const char *loop_body(const struct loop_spec *spec, const struct node *n)
     const char *text = loop_text(spec, n, 0);
     if (!text || spec->gpu)
         return text;
-    const char *head = text_format("    %s *y = (%s *)data[0];\n", spec->truth_result ? "uint8_t" : type,
-                                   spec->truth_result ? "uint8_t" : type);
+    const char *head =
+        text_format("    %s *y = (%s *)data[0];\n", spec->truth_result ? "uint8_t" : type,
+                    spec->truth_result ? "uint8_t" : type);
     for (int i = 0; i < spec->operands; i++) {
         const char *own = spec->truths >> i & 1 ? "uint8_t" : type;
         if (mentions(text, 'x', i))
-            head = text_format("%s    const %s *d%d = (const %s *)data[%d];\n", head, own, i, own, i + 1);
+            head = text_format("%s    const %s *d%d = (const %s *)data[%d];\n", head, own, i, own,
+                               i + 1);
     }
     bool scalars = false;
     for (int i = 0; i < spec->scalars; i++) {
@@ -144,12 +156,14 @@ const char *loop_body(const struct loop_spec *spec, const struct node *n)
         head = text_format("%s    const %s s%d = (%s)scalars[%d].%s;\n", head, type, i, type, i,
                            spec->type == F32 || spec->type == F64 ? "f" : "i");
     }
-    return text_format("static void loop_" INDEX "(int64_t n, char *const *data, const union loop_scalar *scalars)\n"
+    return text_format("static void loop_" INDEX
+                       "(int64_t n, char *const *data, const union loop_scalar *scalars)\n"
                        "{\n%s%s%s}\n",
                        head, scalars ? "" : "    (void)scalars;\n", text);
 }
 
-/* Whether an operator needs loops of that compute type, and which of its values they are made from. */
+/* Whether an operator needs loops of that compute type, and which of its values they are made from.
+ */
 static struct node *value_for(const struct op *op, enum compute type, bool *needed)
 {
     bool is_float = type == F32 || type == F64;
@@ -186,7 +200,8 @@ static void pointwise_loops(const struct table *t, struct op *op)
         if (!needed)
             continue;
         if (!n) {
-            complain(op->place, "%s has no value for %s", op->name, type < I32 ? "floats" : "integers");
+            complain(op->place, "%s has no value for %s", op->name,
+                     type < I32 ? "floats" : "integers");
             return;
         }
         spec.type = (enum compute)type;
@@ -204,8 +219,8 @@ static void pointwise_loops(const struct table *t, struct op *op)
 
 /* ---- reductions ---- */
 
-static const char *step_text(const struct table *t, const struct op *op, const struct node *n, enum compute type,
-                             const char *const names[2])
+static const char *step_text(const struct table *t, const struct op *op, const struct node *n,
+                             enum compute type, const char *const names[2])
 {
     struct element e = {.table = t, .type = type};
     bool truth = false;
@@ -216,17 +231,23 @@ static const char *step_text(const struct table *t, const struct op *op, const s
     }
     for (int i = 0; i < op->scalars; i++) {
         struct binding *b = arena_alloc(sizeof *b);
-        *b = (struct binding){op->param[op->scalar[i]].name, text_format("s%d", i), false, e.bindings};
+        *b = (struct binding){op->param[op->scalar[i]].name, text_format("s%d", i), false,
+                              e.bindings};
         e.bindings = b;
     }
     const char *value = element_lower(&e, n, &truth);
-    return value ? text_format("#line ^\n    %sreturn %s;\n#line @\n", e.statements ? e.statements : "", value) : NULL;
+    return value ? text_format("#line ^\n    %sreturn %s;\n#line @\n",
+                               e.statements ? e.statements : "", value)
+                 : NULL;
 }
 
-/* Replaces the words of a template: T the type, PARAMS and ARGS the scalars, L the number of lanes, N the index. */
-static const char *fill(const char *text, const char *type, const char *params, const char *args, int lanes)
+/* Replaces the words of a template: T the type, PARAMS and ARGS the scalars, L the number of lanes,
+ * N the index. */
+static const char *fill(const char *text, const char *type, const char *params, const char *args,
+                        int lanes)
 {
-    const char *words[][2] = {{"$T", type}, {"$P", params}, {"$A", args}, {"$L", text_format("%d", lanes)}};
+    const char *words[][2] = {
+        {"$T", type}, {"$P", params}, {"$A", args}, {"$L", text_format("%d", lanes)}};
     for (size_t k = 0; k < sizeof words / sizeof *words; k++) {
         const char *at;
         while ((at = strstr(text, words[k][0])))
@@ -235,13 +256,15 @@ static const char *fill(const char *text, const char *type, const char *params, 
     return text;
 }
 
-static const char *function(const char *name, const char *arguments, const char *body, const char *params)
+static const char *function(const char *name, const char *arguments, const char *body,
+                            const char *params)
 {
-    return text_format("static inline $T %s_" INDEX "(%s%s)\n{\n%s}\n", name, arguments, params, body);
+    return text_format("static inline $T %s_" INDEX "(%s%s)\n{\n%s}\n", name, arguments, params,
+                       body);
 }
 
-/* Lanes: enough for four vectors of AVX2 registers, the same everywhere, joined in a tree; longer runs are halved, so that
- * rounding errors grow with the logarithm of the length. */
+/* Lanes: enough for four vectors of AVX2 registers, the same everywhere, joined in a tree; longer
+ * runs are halved, so that rounding errors grow with the logarithm of the length. */
 static const char INNER[] =
     "static $T block_" INDEX "(int64_t n, const $T *x$P)\n"
     "{\n"
@@ -274,13 +297,15 @@ static const char INNER[] =
     "    const $T a = tree_" INDEX "(half, x$A), b = tree_" INDEX "(n - half, x + half$A);\n"
     "    return join_" INDEX "(a, b$A);\n"
     "}\n"
-    "static void inner_" INDEX "(int64_t n, const void *x, void *acc, const union loop_scalar *scalars)\n"
+    "static void inner_" INDEX
+    "(int64_t n, const void *x, void *acc, const union loop_scalar *scalars)\n"
     "{\n"
     "$S    *($T *)acc = tree_" INDEX "(n, x$A);\n"
     "}\n";
 
 static const char OVER[] =
-    "static void $W_over_" INDEX "(int64_t n, void *acc, const void *x, const union loop_scalar *scalars)\n"
+    "static void $W_over_" INDEX
+    "(int64_t n, void *acc, const void *x, const union loop_scalar *scalars)\n"
     "{\n"
     "$S    $T *a = acc;\n"
     "    const $T *b = x;\n"
@@ -291,7 +316,8 @@ static const char OVER[] =
     "}\n";
 
 static const char FINISH[] =
-    "static void finish_over_" INDEX "(int64_t n, void *acc, int64_t count, const union loop_scalar *scalars)\n"
+    "static void finish_over_" INDEX
+    "(int64_t n, void *acc, int64_t count, const union loop_scalar *scalars)\n"
     "{\n"
     "$S    $T *a = acc;\n"
     "    for (int64_t i = 0; i < n; i++)\n"
@@ -308,9 +334,10 @@ static const char *put(const char *text, const char *word, const char *with)
 
 static void reduce_type(const struct table *t, struct op *op, enum compute type)
 {
-    static const char *const ACC_X[] = {"acc", "x"}, *const A_B[] = {"a", "b"}, *const ACC_COUNT[] = {"acc", "count"},
-                             *const NOTHING[] = {NULL, NULL};
-    const char *step = step_text(t, op, op->step, type, ACC_X), *join = step_text(t, op, op->join, type, A_B);
+    static const char *const ACC_X[] = {"acc", "x"}, *const A_B[] = {"a", "b"},
+                             *const ACC_COUNT[] = {"acc", "count"}, *const NOTHING[] = {NULL, NULL};
+    const char *step = step_text(t, op, op->step, type, ACC_X),
+               *join = step_text(t, op, op->join, type, A_B);
     const char *begin = op->start ? step_text(t, op, op->start, type, NOTHING) : NULL;
     const char *finish = op->finish ? step_text(t, op, op->finish, type, ACC_COUNT) : NULL;
     if (!step || !join || (op->start && !begin) || (op->finish && !finish))
@@ -319,32 +346,40 @@ static void reduce_type(const struct table *t, struct op *op, enum compute type)
     for (int i = 0; i < op->scalars; i++) {
         params = text_format("%s, $T s%d", params, i);
         args = text_format("%s, s%d", args, i);
-        scalars = text_format("%s    const $T s%d = ($T)scalars[%d].%s;\n", scalars, i, i, type < I32 ? "f" : "i");
+        scalars = text_format("%s    const $T s%d = ($T)scalars[%d].%s;\n", scalars, i, i,
+                              type < I32 ? "f" : "i");
     }
     const char *text = function("step", "$T acc, $T x", step, params);
     text = text_format("%s%s", text, function("join", "$T a, $T b", join, params));
     if (begin)
-        text = text_format("%s%s", text, function("start", *params ? params + 2 : "void", begin, ""));
+        text =
+            text_format("%s%s", text, function("start", *params ? params + 2 : "void", begin, ""));
     if (finish)
-        text = text_format("%s%s%s", text, function("finish", "$T acc, $T count", finish, params), FINISH);
+        text = text_format("%s%s%s", text, function("finish", "$T acc, $T count", finish, params),
+                           FINISH);
     const char *start_call = text_format("start_" INDEX "(%s)", *args ? args + 2 : "");
     const char *inner = put(INNER, "$F", begin ? start_call : "x[i++]");
     inner = put(put(inner, "$G", begin ? start_call : "x[l]"), "$I", begin ? "" : "    i = $L;\n");
     text = text_format("%s%s", text, inner);
-    text = text_format("%s%s", text, put(put(OVER, "$W", "step"), "$E", "step_" INDEX "(a[i], b[i]$A)"));
-    text = text_format("%s%s", text, put(put(OVER, "$W", "join"), "$E", "join_" INDEX "(a[i], b[i]$A)"));
+    text = text_format("%s%s", text,
+                       put(put(OVER, "$W", "step"), "$E", "step_" INDEX "(a[i], b[i]$A)"));
+    text = text_format("%s%s", text,
+                       put(put(OVER, "$W", "join"), "$E", "join_" INDEX "(a[i], b[i]$A)"));
     if (begin)
         text = text_format("%s%s", text, put(put(OVER, "$W", "start"), "$E", start_call));
-    text = fill(put(text, "$S", scalars), compute_ctype(type), fill(params, compute_ctype(type), "", "", 0), args,
+    text = fill(put(text, "$S", scalars), compute_ctype(type),
+                fill(params, compute_ctype(type), "", "", 0), args,
                 type == F32 || type == I32 ? 32 : 16);
-    const char *row = text_format("{inner_" INDEX ", step_over_" INDEX ", join_over_" INDEX ", %s, %s}",
-                                  begin ? "start_over_" INDEX : "NULL", finish ? "finish_over_" INDEX : "NULL");
+    const char *row =
+        text_format("{inner_" INDEX ", step_over_" INDEX ", join_over_" INDEX ", %s, %s}",
+                    begin ? "start_over_" INDEX : "NULL", finish ? "finish_over_" INDEX : "NULL");
     op->loop[type] = reduce_loops_add(text, row, op->step->place);
 }
 
 static void reduce_all(const struct table *t, struct op *op)
 {
-    bool integers = op->accepts & (ACCEPT_INTEGRAL | ACCEPT_BOOL), floats = op->accepts & ACCEPT_FLOATING;
+    bool integers = op->accepts & (ACCEPT_INTEGRAL | ACCEPT_BOOL),
+         floats = op->accepts & ACCEPT_FLOATING;
     if (op->result_dtype == RESULT_FLOAT || floats) {
         reduce_type(t, op, F32);
         reduce_type(t, op, F64);
@@ -392,7 +427,8 @@ static void write_text(struct out *o, const struct loop *loop, int index, const 
     }
 }
 
-static void write_rows(struct out *o, const struct loop *list, const char *type, const char *name, int file)
+static void write_rows(struct out *o, const struct loop *list, const char *type, const char *name,
+                       int file)
 {
     emit(o, "static const %s %s[] = {\n", type, name);
     if (file == 0)
@@ -415,11 +451,12 @@ void emit_loops(const struct table *t, struct out *files)
     (void)t;
     for (int f = 0; f < LOOP_FILES; f++) {
         struct out *o = &files[f];
-        emit_text(o, "/* Loops over elements, from the operator table (opgen writes this file). */\n"
-                     "#include \"ops/op.h\"\n"
-                     "#include \"ops/pointwise/math.h\"\n\n"
-                     "/* A step need not look at every scalar of its operator. */\n"
-                     "#pragma GCC diagnostic ignored \"-Wunused-parameter\"\n\n");
+        emit_text(o,
+                  "/* Loops over elements, from the operator table (opgen writes this file). */\n"
+                  "#include \"ops/op.h\"\n"
+                  "#include \"ops/pointwise/math.h\"\n\n"
+                  "/* A step need not look at every scalar of its operator. */\n"
+                  "#pragma GCC diagnostic ignored \"-Wunused-parameter\"\n\n");
         int index = 1;
         for (const struct loop *l = loops; l; l = l->next, index++)
             if (index % LOOP_FILES == f)

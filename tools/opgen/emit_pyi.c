@@ -13,8 +13,9 @@ static const char HEAD[] =
     "Generator = Any\n"
     "\n";
 
-static const char *const PYTHON_KEYWORDS[] = {"from", "in", "is", "lambda", "def", "class", "None", "not", "and", "or",
-                                              "with", "as", "pass", "import", "global", "del", "yield", "async"};
+static const char *const PYTHON_KEYWORDS[] = {
+    "from", "in",   "is", "lambda", "def",    "class",  "None", "not",   "and",
+    "or",   "with", "as", "pass",   "import", "global", "del",  "yield", "async"};
 
 static bool is_keyword(const char *name)
 {
@@ -26,13 +27,22 @@ static bool is_keyword(const char *name)
 
 static const char *type_text(const struct param *p)
 {
-    static const char *const NAMES[] = {
-        [TYPE_TENSOR] = "Tensor",    [TYPE_OPERAND] = "Union[Tensor, Number]", [TYPE_TENSORS] = "Sequence[Tensor]",
-        [TYPE_INT] = "int",          [TYPE_INTS] = "Sequence[int]",            [TYPE_FLOAT] = "float",
-        [TYPE_FLOATS] = "Sequence[float]", [TYPE_BOOL] = "bool",               [TYPE_SCALAR] = "Number",
-        [TYPE_DTYPE] = "dtype",      [TYPE_DEVICE] = "Union[device, str]",     [TYPE_LAYOUT] = "Any",
-        [TYPE_STRING] = "str",       [TYPE_MEMORY_FORMAT] = "Any",             [TYPE_GENERATOR] = "Generator",
-        [TYPE_NONE] = "None"};
+    static const char *const NAMES[] = {[TYPE_TENSOR] = "Tensor",
+                                        [TYPE_OPERAND] = "Union[Tensor, Number]",
+                                        [TYPE_TENSORS] = "Sequence[Tensor]",
+                                        [TYPE_INT] = "int",
+                                        [TYPE_INTS] = "Sequence[int]",
+                                        [TYPE_FLOAT] = "float",
+                                        [TYPE_FLOATS] = "Sequence[float]",
+                                        [TYPE_BOOL] = "bool",
+                                        [TYPE_SCALAR] = "Number",
+                                        [TYPE_DTYPE] = "dtype",
+                                        [TYPE_DEVICE] = "Union[device, str]",
+                                        [TYPE_LAYOUT] = "Any",
+                                        [TYPE_STRING] = "str",
+                                        [TYPE_MEMORY_FORMAT] = "Any",
+                                        [TYPE_GENERATOR] = "Generator",
+                                        [TYPE_NONE] = "None"};
     const char *text = NAMES[p->type];
     if (p->type == TYPE_TENSORS && p->elements_optional)
         text = "Sequence[Optional[Tensor]]";
@@ -52,7 +62,8 @@ static const char *result_text(const struct op *op)
     return op->results == 1 ? text : op->results ? text_format("tuple[%s]", text) : "None";
 }
 
-static void definition(struct out *o, const struct op *op, const char *name, bool method, bool overloaded)
+static void definition(struct out *o, const struct op *op, const char *name, bool method,
+                       bool overloaded)
 {
     const char *indent = method ? "    " : "";
     emit(o, "%s%sdef %s(", overloaded ? text_format("%s@overload\n", indent) : "", indent, name);
@@ -68,12 +79,14 @@ static void definition(struct out *o, const struct op *op, const char *name, boo
         if (p->keyword_only && !keywords)
             emit(o, "%s*", first ? "" : ", "), first = false;
         keywords |= p->keyword_only;
-        emit(o, "%s%s%s: %s%s", first ? "" : ", ", !method && strcmp(p->name, "self") == 0 ? "input" : p->name,
+        emit(o, "%s%s%s: %s%s", first ? "" : ", ",
+             !method && strcmp(p->name, "self") == 0 ? "input" : p->name,
              is_keyword(p->name) ? "_" : "", type_text(p), p->value || p->optional ? " = ..." : "");
         first = false;
     }
     if (!method && (op->forms & FORM_OUT) && strcmp(name, op->base) == 0)
-        emit(o, "%s%sout: Optional[%s] = None", first ? "" : ", ", keywords ? "" : "*, ", result_text(op));
+        emit(o, "%s%sout: Optional[%s] = None", first ? "" : ", ", keywords ? "" : "*, ",
+             result_text(op));
     emit(o, ") -> %s: ...\n", result_text(op));
 }
 
@@ -88,12 +101,14 @@ static void names(struct out *o, const struct table *t, unsigned form, bool meth
             for (int pass = 0; pass < 2; pass++) {
                 int total = count;
                 for (const struct op *op = first; op; op = op->next_overload) {
-                    bool here = inplace ? op->inplace_id && (method || (op->forms & form)) : op->forms & form;
+                    bool here = inplace ? op->inplace_id && (method || (op->forms & form))
+                                        : op->forms & form;
                     if (!here || is_keyword(op->base))
                         continue;
                     count++;
                     if (pass)
-                        definition(o, op, inplace ? text_format("%s_", op->base) : op->base, method, total > 1);
+                        definition(o, op, inplace ? text_format("%s_", op->base) : op->base, method,
+                                   total > 1);
                     any = true;
                 }
             }

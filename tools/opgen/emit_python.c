@@ -1,5 +1,5 @@
-/* ops_python.c: what the extension module's types and namespaces are filled with. An entry is a stub that hands its
- * arguments, and the overloads of its name, to the argument parser. */
+/* ops_python.c: what the extension module's types and namespaces are filled with. An entry is a
+ * stub that hands its arguments, and the overloads of its name, to the argument parser. */
 #include "opgen.h"
 
 #include <string.h>
@@ -59,26 +59,32 @@ static const char *doc_text(const struct name *n)
     return text;
 }
 
-static void emit_names(struct out *o, const struct table *t, unsigned form, const char *array, const char *prefix,
-                       const char *parser)
+static void emit_names(struct out *o, const struct table *t, unsigned form, const char *array,
+                       const char *prefix, const char *parser)
 {
     struct name *list = collect(t, form);
     for (const struct name *n = list; n; n = n->next) {
         emit(o, "static const fl_op *const overloads_%s_%s[] = {", prefix, n->python);
         for (int i = 0; i < n->count; i++)
             emit(o, "%s&op_%s", i ? ", " : "", n->id[i]);
-        emit(o, "};\nstatic const struct python_name name_%s_%s = {\"%s\", %d, overloads_%s_%s};\n", prefix, n->python,
-             n->python, n->count, prefix, n->python);
-        emit(o, "static PyObject *%s_%s(PyObject *self, PyObject *const *args, Py_ssize_t n, PyObject *kw)\n{\n", prefix,
-             n->python);
+        emit(o, "};\nstatic const struct python_name name_%s_%s = {\"%s\", %d, overloads_%s_%s};\n",
+             prefix, n->python, n->python, n->count, prefix, n->python);
+        emit(o,
+             "static PyObject *%s_%s(PyObject *self, PyObject *const *args, Py_ssize_t n, PyObject "
+             "*kw)\n{\n",
+             prefix, n->python);
         if (form == FORM_METHOD)
-            emit(o, "    return %s(&name_%s_%s, self, args, n, kw);\n}\n", parser, prefix, n->python);
+            emit(o, "    return %s(&name_%s_%s, self, args, n, kw);\n}\n", parser, prefix,
+                 n->python);
         else
-            emit(o, "    (void)self;\n    return %s(&name_%s_%s, args, n, kw);\n}\n", parser, prefix, n->python);
+            emit(o, "    (void)self;\n    return %s(&name_%s_%s, args, n, kw);\n}\n", parser,
+                 prefix, n->python);
     }
     emit(o, "PyMethodDef %s[] = {\n", array);
     for (const struct name *n = list; n; n = n->next)
-        emit(o, "    {\"%s\", (PyCFunction)(void (*)(void))%s_%s, METH_FASTCALL | METH_KEYWORDS,\n     \"%s\"},\n",
+        emit(o,
+             "    {\"%s\", (PyCFunction)(void (*)(void))%s_%s, METH_FASTCALL | METH_KEYWORDS,\n    "
+             " \"%s\"},\n",
              n->python, prefix, n->python, text_quote(doc_text(n)));
     emit_text(o, "    {NULL, NULL, 0, NULL},\n};\n\n");
 }

@@ -1,5 +1,5 @@
-/* ops_table.c: a descriptor for each operator and form, with its parameters, shims that unpack arguments for typed C
- * functions, gradient rules, and the list of them all sorted by name. */
+/* ops_table.c: a descriptor for each operator and form, with its parameters, shims that unpack
+ * arguments for typed C functions, gradient rules, and the list of them all sorted by name. */
 #include "opgen.h"
 
 #include <stdio.h>
@@ -18,28 +18,37 @@ static const char HEAD[] =
     "\n"
     "/* ---- arguments to C ---- */\n"
     "\n"
-    "static inline fl_tensor *tensor_of(fl_value v) { return v.tag == FL_TENSOR ? v.as.tensor : NULL; }\n"
-    "static inline int64_t int_of(fl_value v) { return v.tag == FL_FLOATING ? (int64_t)v.as.f : v.as.i; }\n"
-    "static inline double float_of(fl_value v) { return v.tag == FL_FLOATING ? v.as.f : (double)v.as.i; }\n"
-    "static inline bool bool_of(fl_value v) { return v.tag == FL_FLOATING ? v.as.f != 0 : v.as.i != 0; }\n"
+    "static inline fl_tensor *tensor_of(fl_value v) { return v.tag == FL_TENSOR ? v.as.tensor : "
+    "NULL; }\n"
+    "static inline int64_t int_of(fl_value v) { return v.tag == FL_FLOATING ? (int64_t)v.as.f : "
+    "v.as.i; }\n"
+    "static inline double float_of(fl_value v) { return v.tag == FL_FLOATING ? v.as.f : "
+    "(double)v.as.i; }\n"
+    "static inline bool bool_of(fl_value v) { return v.tag == FL_FLOATING ? v.as.f != 0 : v.as.i "
+    "!= 0; }\n"
     "static inline int bool_or_none(fl_value v) { return v.tag == FL_NONE ? -1 : bool_of(v); }\n"
     "static inline int enum_of(fl_value v) { return v.tag == FL_NONE ? -1 : (int)v.as.i; }\n"
-    "static inline fl_dtype dtype_of(fl_value v) { return v.tag == FL_DTYPE ? (fl_dtype)v.as.i : FL_NO_DTYPE; }\n"
-    "static inline const char *string_of(fl_value v) { return v.tag == FL_STRING ? v.as.string : NULL; }\n"
-    "static inline fl_generator *generator_of(fl_value v) { return v.tag == FL_GENERATOR ? v.as.generator : NULL; }\n"
+    "static inline fl_dtype dtype_of(fl_value v) { return v.tag == FL_DTYPE ? (fl_dtype)v.as.i : "
+    "FL_NO_DTYPE; }\n"
+    "static inline const char *string_of(fl_value v) { return v.tag == FL_STRING ? v.as.string : "
+    "NULL; }\n"
+    "static inline fl_generator *generator_of(fl_value v) { return v.tag == FL_GENERATOR ? "
+    "v.as.generator : NULL; }\n"
     "static inline fl_device device_of(fl_value v)\n"
     "{\n"
     "    return v.tag == FL_DEVICE ? v.as.device : (fl_device){-1, 0};\n"
     "}\n"
     "static inline fl_tensors tensors_of(fl_value v)\n"
     "{\n"
-    "    return v.tag == FL_TENSORS ? (fl_tensors){v.as.tensors, v.count} : (fl_tensors){NULL, 0};\n"
+    "    return v.tag == FL_TENSORS ? (fl_tensors){v.as.tensors, v.count} : (fl_tensors){NULL, "
+    "0};\n"
     "}\n"
     "static inline fl_floats floats_of(fl_value v)\n"
     "{\n"
     "    return v.tag == FL_FLOATS ? (fl_floats){v.as.floats, v.count} : (fl_floats){NULL, 0};\n"
     "}\n"
-    "/* One int stands for `size` of them; `room` holds those. An empty list has data that is not NULL. */\n"
+    "/* One int stands for `size` of them; `room` holds those. An empty list has data that is not "
+    "NULL. */\n"
     "static inline fl_ints ints_of(fl_value v, int size, int64_t *room)\n"
     "{\n"
     "    if (v.tag == FL_INTS)\n"
@@ -55,10 +64,14 @@ static const char HEAD[] =
     "{\n"
     "    return t ? (fl_value){.tag = FL_TENSOR, .as.tensor = t} : none();\n"
     "}\n"
-    "static inline fl_value int_value(int64_t i) { return (fl_value){.tag = FL_INTEGER, .as.i = i}; }\n"
-    "static inline fl_value float_value(double f) { return (fl_value){.tag = FL_FLOATING, .as.f = f}; }\n"
-    "static inline fl_value bool_value(bool b) { return (fl_value){.tag = FL_BOOLEAN, .as.i = b}; }\n"
-    "static inline fl_value dtype_value(int d) { return (fl_value){.tag = d < 0 ? FL_NONE : FL_DTYPE, .as.i = d}; }\n"
+    "static inline fl_value int_value(int64_t i) { return (fl_value){.tag = FL_INTEGER, .as.i = "
+    "i}; }\n"
+    "static inline fl_value float_value(double f) { return (fl_value){.tag = FL_FLOATING, .as.f = "
+    "f}; }\n"
+    "static inline fl_value bool_value(bool b) { return (fl_value){.tag = FL_BOOLEAN, .as.i = b}; "
+    "}\n"
+    "static inline fl_value dtype_value(int d) { return (fl_value){.tag = d < 0 ? FL_NONE : "
+    "FL_DTYPE, .as.i = d}; }\n"
     "static inline fl_value string_value(const char *s)\n"
     "{\n"
     "    return (fl_value){.tag = FL_STRING, .count = (uint32_t)strlen(s), .as.string = s};\n"
@@ -96,30 +109,40 @@ static const char HEAD[] =
     "\n"
     "static inline fl_value sizes_of(fl_value v)\n"
     "{\n"
-    "    return v.tag == FL_TENSOR ? ints_value(v.as.tensor->sizes, v.as.tensor->ndim) : ints_value(NULL, 0);\n"
+    "    return v.tag == FL_TENSOR ? ints_value(v.as.tensor->sizes, v.as.tensor->ndim) : "
+    "ints_value(NULL, 0);\n"
     "}\n"
     "static inline fl_value strides_of(fl_value v)\n"
     "{\n"
-    "    return v.tag == FL_TENSOR ? ints_value(v.as.tensor->strides, v.as.tensor->ndim) : ints_value(NULL, 0);\n"
+    "    return v.tag == FL_TENSOR ? ints_value(v.as.tensor->strides, v.as.tensor->ndim) : "
+    "ints_value(NULL, 0);\n"
     "}\n"
-    "static inline int64_t ndim_of(fl_value v) { return v.tag == FL_TENSOR ? v.as.tensor->ndim : 0; }\n"
-    "static inline int64_t numel_of(fl_value v) { return v.tag == FL_TENSOR ? v.as.tensor->numel : 1; }\n"
-    "static inline int64_t offset_of(fl_value v) { return v.tag == FL_TENSOR ? v.as.tensor->offset : 0; }\n"
-    "static inline int dtype_in(fl_value v) { return v.tag == FL_TENSOR ? v.as.tensor->dtype : FL_NO_DTYPE; }\n"
+    "static inline int64_t ndim_of(fl_value v) { return v.tag == FL_TENSOR ? v.as.tensor->ndim : "
+    "0; }\n"
+    "static inline int64_t numel_of(fl_value v) { return v.tag == FL_TENSOR ? v.as.tensor->numel : "
+    "1; }\n"
+    "static inline int64_t offset_of(fl_value v) { return v.tag == FL_TENSOR ? v.as.tensor->offset "
+    ": 0; }\n"
+    "static inline int dtype_in(fl_value v) { return v.tag == FL_TENSOR ? v.as.tensor->dtype : "
+    "FL_NO_DTYPE; }\n"
     "static inline int64_t size_in(fl_value v, int64_t dim)\n"
     "{\n"
     "    int64_t n = ndim_of(v), k = dim < 0 ? dim + n : dim;\n"
     "    return n && k >= 0 && k < n ? v.as.tensor->sizes[k] : 1;\n"
     "}\n"
-    "static inline bool same_string(const char *a, const char *b) { return a && b && strcmp(a, b) == 0; }\n"
-    "static inline int64_t divide(int64_t a, int64_t b) { return b == 0 ? 0 : b == -1 ? -a : a / b; }\n"
+    "static inline bool same_string(const char *a, const char *b) { return a && b && strcmp(a, b) "
+    "== 0; }\n"
+    "static inline int64_t divide(int64_t a, int64_t b) { return b == 0 ? 0 : b == -1 ? -a : a / "
+    "b; }\n"
     "static inline int64_t modulo(int64_t a, int64_t b) { return b == 0 || b == -1 ? 0 : a % b; }\n"
     "static inline fl_value number_arithmetic(char sign, fl_value a, fl_value b)\n"
     "{\n"
     "    if (a.tag != FL_FLOATING && b.tag != FL_FLOATING && sign != '/')\n"
-    "        return int_value(sign == '+' ? a.as.i + b.as.i : sign == '-' ? a.as.i - b.as.i : a.as.i * b.as.i);\n"
+    "        return int_value(sign == '+' ? a.as.i + b.as.i : sign == '-' ? a.as.i - b.as.i : "
+    "a.as.i * b.as.i);\n"
     "    double x = float_of(a), y = float_of(b);\n"
-    "    return float_value(sign == '+' ? x + y : sign == '-' ? x - y : sign == '*' ? x * y : x / y);\n"
+    "    return float_value(sign == '+' ? x + y : sign == '-' ? x - y : sign == '*' ? x * y : x / "
+    "y);\n"
     "}\n"
     "/* Number as 0-dim tensor, weak in promotion; a tensor as it is, with a reference. */\n"
     "static inline int as_tensor(fl_value v, fl_value *t)\n"
@@ -128,7 +151,8 @@ static const char HEAD[] =
     "        *t = hold(v);\n"
     "        return 0;\n"
     "    }\n"
-    "    int dtype = v.tag == FL_FLOATING ? dtype_default() : v.tag == FL_INTEGER ? FL_INT64 : FL_BOOL;\n"
+    "    int dtype = v.tag == FL_FLOATING ? dtype_default() : v.tag == FL_INTEGER ? FL_INT64 : "
+    "FL_BOOL;\n"
     "    *t = tensor_value(tensor_from_number(v, dtype));\n"
     "    if (t->tag == FL_NONE)\n"
     "        return -1;\n"
@@ -148,18 +172,21 @@ static const char HEAD[] =
 /* ---- parameters ---- */
 
 static const char *const TYPE_NAMES[] = {
-    [TYPE_TENSOR] = "TENSOR",   [TYPE_OPERAND] = "OPERAND", [TYPE_TENSORS] = "TENSORS",
-    [TYPE_INT] = "INT",         [TYPE_INTS] = "INTS",       [TYPE_FLOAT] = "FLOAT",
-    [TYPE_FLOATS] = "FLOATS",   [TYPE_BOOL] = "BOOL",       [TYPE_SCALAR] = "SCALAR",
-    [TYPE_DTYPE] = "DTYPE",     [TYPE_DEVICE] = "DEVICE",   [TYPE_LAYOUT] = "LAYOUT",
-    [TYPE_STRING] = "STRING",   [TYPE_MEMORY_FORMAT] = "MEMORY_FORMAT",
+    [TYPE_TENSOR] = "TENSOR",       [TYPE_OPERAND] = "OPERAND",
+    [TYPE_TENSORS] = "TENSORS",     [TYPE_INT] = "INT",
+    [TYPE_INTS] = "INTS",           [TYPE_FLOAT] = "FLOAT",
+    [TYPE_FLOATS] = "FLOATS",       [TYPE_BOOL] = "BOOL",
+    [TYPE_SCALAR] = "SCALAR",       [TYPE_DTYPE] = "DTYPE",
+    [TYPE_DEVICE] = "DEVICE",       [TYPE_LAYOUT] = "LAYOUT",
+    [TYPE_STRING] = "STRING",       [TYPE_MEMORY_FORMAT] = "MEMORY_FORMAT",
     [TYPE_GENERATOR] = "GENERATOR", [TYPE_NONE] = "INT"};
 
 static const struct {
     const char *name, *text;
-} NAMED[] = {{"bool", "FL_BOOL"},       {"uint8", "FL_UINT8"},     {"int8", "FL_INT8"},       {"int16", "FL_INT16"},
-             {"int32", "FL_INT32"},     {"int64", "FL_INT64"},     {"long", "FL_INT64"},      {"float16", "FL_FLOAT16"},
-             {"bfloat16", "FL_BFLOAT16"}, {"float32", "FL_FLOAT32"}, {"float", "FL_FLOAT32"}, {"float64", "FL_FLOAT64"}};
+} NAMED[] = {{"bool", "FL_BOOL"},       {"uint8", "FL_UINT8"},     {"int8", "FL_INT8"},
+             {"int16", "FL_INT16"},     {"int32", "FL_INT32"},     {"int64", "FL_INT64"},
+             {"long", "FL_INT64"},      {"float16", "FL_FLOAT16"}, {"bfloat16", "FL_BFLOAT16"},
+             {"float32", "FL_FLOAT32"}, {"float", "FL_FLOAT32"},   {"float64", "FL_FLOAT64"}};
 
 const char *dtype_constant(const char *name)
 {
@@ -172,7 +199,9 @@ const char *dtype_constant(const char *name)
 static const char *float_text(const struct node *n)
 {
     if (n->kind == NODE_NAME)
-        return strcmp(n->text, "inf") == 0 ? "INFINITY" : strcmp(n->text, "nan") == 0 ? "NAN" : NULL;
+        return strcmp(n->text, "inf") == 0   ? "INFINITY"
+               : strcmp(n->text, "nan") == 0 ? "NAN"
+                                             : NULL;
     if (n->kind == NODE_UNARY && node_is_name(n->child, "inf"))
         return "-INFINITY";
     return n->kind == NODE_NUMBER ? n->text : NULL;
@@ -190,7 +219,8 @@ static const char *int_text(const struct node *n)
     return node_is_name(n, "strided") ? "0" : NULL;
 }
 
-static const char *list_default(struct out *o, const struct op *op, const struct param *p, const struct node *n)
+static const char *list_default(struct out *o, const struct op *op, const struct param *p,
+                                const struct node *n)
 {
     bool floats = p->type == TYPE_FLOATS;
     const char *text = "";
@@ -206,13 +236,15 @@ static const char *list_default(struct out *o, const struct op *op, const struct
         return NULL;
     }
     const char *name = text_format("default_%s_%s", op->id, p->name);
-    emit(o, "static const %s %s[] = {%s};\n", floats ? "double" : "int64_t", name, count ? text : "0");
-    return text_format("{%s, %d, {.%s = %s}}", floats ? "FL_FLOATS" : "FL_INTS", count, floats ? "floats" : "ints",
-                       name);
+    emit(o, "static const %s %s[] = {%s};\n", floats ? "double" : "int64_t", name,
+         count ? text : "0");
+    return text_format("{%s, %d, {.%s = %s}}", floats ? "FL_FLOATS" : "FL_INTS", count,
+                       floats ? "floats" : "ints", name);
 }
 
 /* The initialiser of a default, or NULL when it does not fit the type. */
-static const char *default_text(struct out *o, const struct op *op, const struct param *p, const struct node *n)
+static const char *default_text(struct out *o, const struct op *op, const struct param *p,
+                                const struct node *n)
 {
     const char *text;
     if (node_is_name(n, "None"))
@@ -237,15 +269,17 @@ static const char *default_text(struct out *o, const struct op *op, const struct
         text = float_text(n);
         if (!text)
             return NULL;
-        return n->kind == NODE_NUMBER && !n->is_float ? text_format("{FL_INTEGER, 0, {.i = %s}}", text)
-                                                      : text_format("{FL_FLOATING, 0, {.f = %s}}", text);
+        return n->kind == NODE_NUMBER && !n->is_float
+                   ? text_format("{FL_INTEGER, 0, {.i = %s}}", text)
+                   : text_format("{FL_FLOATING, 0, {.f = %s}}", text);
     case TYPE_DTYPE:
         text = n->kind == NODE_NAME ? dtype_constant(n->text) : NULL;
         return text ? text_format("{FL_DTYPE, 0, {.i = %s}}", text) : NULL;
     case TYPE_STRING:
         if (n->kind != NODE_STRING)
             return NULL;
-        return text_format("{FL_STRING, %zu, {.string = \"%s\"}}", strlen(n->text), text_quote(n->text));
+        return text_format("{FL_STRING, %zu, {.string = \"%s\"}}", strlen(n->text),
+                           text_quote(n->text));
     case TYPE_INTS:
     case TYPE_FLOATS:
         return list_default(o, op, p, n);
@@ -270,8 +304,9 @@ static void params(struct out *o, const struct op *op)
     emit(o, "static const struct op_param params_%s[] = {\n", op->id);
     for (int i = 0; i < op->params; i++) {
         const struct param *p = &op->param[i];
-        emit(o, "    {\"%s\", TYPE_%s, %d, %d, %d, %d, %d, %d, %s},\n", p->name, TYPE_NAMES[p->type], p->optional,
-             p->elements_optional, p->keyword_only, p->value != NULL, p->written, p->list_size,
+        emit(o, "    {\"%s\", TYPE_%s, %d, %d, %d, %d, %d, %d, %s},\n", p->name,
+             TYPE_NAMES[p->type], p->optional, p->elements_optional, p->keyword_only,
+             p->value != NULL, p->written, p->list_size,
              defaults[i] ? defaults[i] : "{FL_NONE, 0, {0}}");
     }
     emit_text(o, "};\n");
@@ -322,9 +357,11 @@ static const char *with(const char *list, const char *last)
     return text_format("%s%s%s", list, *list && *last ? ", " : "", last);
 }
 
-static void shim(struct out *o, const struct op *op, const char *what, const char *function, const char *result)
+static void shim(struct out *o, const struct op *op, const char *what, const char *function,
+                 const char *result)
 {
-    emit(o, "static int call_%s_%s(const fl_value *args%s%s)\n{\n", what, op->id, *result ? ", " : "", result);
+    emit(o, "static int call_%s_%s(const fl_value *args%s%s)\n{\n", what, op->id,
+         *result ? ", " : "", result);
     if (!op->params)
         emit_text(o, "    (void)args;\n");
     bool check = strcmp(what, "check") == 0;
@@ -355,11 +392,12 @@ static void compose_shim(struct out *o, const struct op *op)
         emit(o, "    %.*s%d%s;\n", (int)(at - local), local, i, at + 2);
         outs = with(outs, text_format("&y%d", i));
     }
-    emit(o, "    if (%s_compose(%s) != 0)\n        return -1;\n", op->compose_name, with(list, outs));
+    emit(o, "    if (%s_compose(%s) != 0)\n        return -1;\n", op->compose_name,
+         with(list, outs));
     for (int i = 0; i < op->results; i++) {
         static const char *const WRAP[] = {
             [TYPE_TENSOR] = "(tensor_value", [TYPE_TENSORS] = "(", [TYPE_INT] = "(int_value",
-            [TYPE_FLOAT] = "(float_value",       [TYPE_SCALAR] = "(",  [TYPE_BOOL] = "(bool_value"};
+            [TYPE_FLOAT] = "(float_value",   [TYPE_SCALAR] = "(",  [TYPE_BOOL] = "(bool_value"};
         emit(o, "    y[%d] = %s(y%d));\n", i, WRAP[op->result[i].type], i);
     }
     if (!op->results)
@@ -374,8 +412,10 @@ static void shims(struct out *o, const struct op *op)
     if (op->shape)
         shim(o, op, "shape", text_format("%s_shape", op->shape), "struct op_shape *y");
     else if (op->shape_like >= 0)
-        emit(o, "static int call_shape_%s(const fl_value *args, struct op_shape *y)\n{\n"
-             "    op_shape_like(y, args[%d].as.tensor);\n    return 0;\n}\n", op->id, op->shape_like);
+        emit(o,
+             "static int call_shape_%s(const fl_value *args, struct op_shape *y)\n{\n"
+             "    op_shape_like(y, args[%d].as.tensor);\n    return 0;\n}\n",
+             op->id, op->shape_like);
     if (op->kernel)
         shim(o, op, "kernel", text_format("%s_cpu", op->kernel), "fl_tensor *const *y");
     if (op->check)
@@ -405,15 +445,18 @@ static uint32_t in_loop_order(uint32_t params, int count, const int *list)
 static void parts(struct out *o, const struct op *op)
 {
     if (op->kind == KIND_POINTWISE)
-        emit(o, "static const struct op_pointwise pointwise_%s = {%d, {%s}, %d, {%s}, %u, %u, {%s}, %d, %d};\n",
-             op->id, op->operands, numbers(op->operands, op->operand), op->scalars, numbers(op->scalars, op->scalar),
-             in_loop_order(op->truths, op->operands, op->operand),
-             in_loop_order(op->promoted, op->scalars, op->scalar), numbers(COMPUTE_TYPES, op->loop), op->loop_bool,
-             op->result_dtype == RESULT_BOOL);
+        emit(o,
+             "static const struct op_pointwise pointwise_%s = {%d, {%s}, %d, {%s}, %u, %u, {%s}, "
+             "%d, %d};\n",
+             op->id, op->operands, numbers(op->operands, op->operand), op->scalars,
+             numbers(op->scalars, op->scalar), in_loop_order(op->truths, op->operands, op->operand),
+             in_loop_order(op->promoted, op->scalars, op->scalar), numbers(COMPUTE_TYPES, op->loop),
+             op->loop_bool, op->result_dtype == RESULT_BOOL);
     if (op->kind == KIND_REDUCE)
-        emit(o, "static const struct op_reduce reduce_%s = {0, %d, %d, %d, %d, {%s}, {%s}, %d};\n", op->id,
-             op_param(op, "dim"), op_param(op, "keepdim"), op_param(op, "dtype"), op->scalars,
-             numbers(op->scalars, op->scalar), numbers(COMPUTE_TYPES, op->loop), op->start == NULL);
+        emit(o, "static const struct op_reduce reduce_%s = {0, %d, %d, %d, %d, {%s}, {%s}, %d};\n",
+             op->id, op_param(op, "dim"), op_param(op, "keepdim"), op_param(op, "dtype"),
+             op->scalars, numbers(op->scalars, op->scalar), numbers(COMPUTE_TYPES, op->loop),
+             op->start == NULL);
 }
 
 static void grad(struct out *o, const struct op *op)
@@ -425,24 +468,29 @@ static void grad(struct out *o, const struct op *op)
             continue;
         if (!count++)
             emit(o, "static const struct op_grad_rule rules_%s[] = {\n", op->id);
-        emit(o, "    {%#x, %#x, %#x, %#x, %d, {%s}, %d, {%s}, {%d, %d}, %u, %s, %s},\n", r->params, r->saves,
-             r->saves_shape, r->saves_results, r->operands, numbers(r->operands, r->operand), r->scalars,
-             numbers(r->scalars, r->scalar), r->loop[0], r->loop[1], r->truths, r->function ? r->function : "NULL",
+        emit(o, "    {%#x, %#x, %#x, %#x, %d, {%s}, %d, {%s}, {%d, %d}, %u, %s, %s},\n", r->params,
+             r->saves, r->saves_shape, r->saves_results, r->operands,
+             numbers(r->operands, r->operand), r->scalars, numbers(r->scalars, r->scalar),
+             r->loop[0], r->loop[1], r->truths, r->function ? r->function : "NULL",
              r->gpu ? r->gpu : "NULL");
-        saves |= r->saves, shapes |= r->saves_shape, results |= r->saves_results, differentiable |= r->params;
+        saves |= r->saves, shapes |= r->saves_shape, results |= r->saves_results,
+            differentiable |= r->params;
     }
     if (count)
         emit_text(o, "};\n");
     if (op->has_grad)
-        emit(o, "static const struct op_grad grad_%s = {%#x, %#x, %#x, %#x, %d, %s%s};\n", op->id, differentiable, saves,
-             shapes & ~saves, results, count, count ? "rules_" : "NULL", count ? op->id : "");
+        emit(o, "static const struct op_grad grad_%s = {%#x, %#x, %#x, %#x, %d, %s%s};\n", op->id,
+             differentiable, saves, shapes & ~saves, results, count, count ? "rules_" : "NULL",
+             count ? op->id : "");
 }
 
 /* ---- descriptors ---- */
 
-static void descriptor(struct out *o, const struct op *op, const char *name, const char *id, const char *form)
+static void descriptor(struct out *o, const struct op *op, const char *name, const char *id,
+                       const char *form)
 {
-    static const char *const KINDS[] = {"", "OP_POINTWISE", "OP_REDUCE", "OP_VIEW", "OP_KERNEL", "OP_COMPOSE"};
+    static const char *const KINDS[] = {"",        "OP_POINTWISE", "OP_REDUCE",
+                                        "OP_VIEW", "OP_KERNEL",    "OP_COMPOSE"};
     static const char *const RESULTS[] = {"RESULT_PROMOTED", "RESULT_FLOAT", "RESULT_SUM",
                                           "RESULT_BOOL",     "RESULT_INT64", "RESULT_OWN"};
     int first = -1;
@@ -453,15 +501,16 @@ static void descriptor(struct out *o, const struct op *op, const char *name, con
         if (op->param[i].type == TYPE_OPERAND)
             first = i;
     const char *base = strcmp(form, "FORM_INPLACE") == 0 ? text_format("%s_", op->base) : op->base;
-    emit(o, "const fl_op op_%s = {\n    .name = \"%s\",\n    .base = \"%s\",\n    .title = \"%s\",\n", id, name, base,
-         op->title);
-    emit(o, "    .kind = %s,\n    .form = %s,\n    .params = %d,\n    .results = %d,\n", KINDS[op->kind], form,
-         op->params, op->results);
+    emit(o,
+         "const fl_op op_%s = {\n    .name = \"%s\",\n    .base = \"%s\",\n    .title = \"%s\",\n",
+         id, name, base, op->title);
+    emit(o, "    .kind = %s,\n    .form = %s,\n    .params = %d,\n    .results = %d,\n",
+         KINDS[op->kind], form, op->params, op->results);
     emit_text(o, "    .result_type = {");
     for (int i = 0; i < op->results; i++)
         emit(o, "%sTYPE_%s", i ? ", " : "", TYPE_NAMES[op->result[i].type]);
-    emit(o, "%s},\n    .accepts = %u,\n    .result_dtype = %s,\n    .first = %d,\n", op->results ? "" : "0", op->accepts,
-         RESULTS[op->result_dtype], first);
+    emit(o, "%s},\n    .accepts = %u,\n    .result_dtype = %s,\n    .first = %d,\n",
+         op->results ? "" : "0", op->accepts, RESULTS[op->result_dtype], first);
     if (op->kind == KIND_POINTWISE || op->promotes)
         emit_text(o, "    .promotes = true,\n");
     if (op->random)
@@ -506,7 +555,8 @@ static void declare_all(struct out *o, const struct entry *entries, int count)
                  "#ifndef OPS_TABLE_H\n#define OPS_TABLE_H\n\n#include \"ops/op.h\"\n\n");
     for (int i = 0; i < count; i++) {
         if (i && strcmp(entries[i].name, entries[i - 1].name) == 0)
-            complain((struct place){"the table", 1, 1}, "two forms have the name %s", entries[i].name);
+            complain((struct place){"the table", 1, 1}, "two forms have the name %s",
+                     entries[i].name);
         emit(o, "extern const fl_op op_%s;\n", entries[i].id);
     }
     emit_text(o, "\n#endif\n");
@@ -549,7 +599,8 @@ void emit_table(struct out *o, struct out *header, const struct table *t)
     for (int i = 0; i < count; i++)
         emit(o, "    &op_%s,\n", entries[i].id);
     emit(o, "    NULL,\n};\nconst int ops_count = %d;\n\n", count);
-    emit_text(o, "#define ROW(isa) {&ops_loops_0_##isa, &ops_loops_1_##isa, &ops_loops_2_##isa, &ops_loops_3_##isa}\n"
+    emit_text(o, "#define ROW(isa) {&ops_loops_0_##isa, &ops_loops_1_##isa, &ops_loops_2_##isa, "
+                 "&ops_loops_3_##isa}\n"
                  "const struct ops_loops *const ops_loops[ISA_COUNT][OPS_LOOP_FILES] = {\n"
                  "    [ISA_GENERIC] = ROW(generic),\n"
                  "#if defined(__x86_64__)\n"

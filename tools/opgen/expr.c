@@ -1,4 +1,5 @@
-/* Expressions to trees, by precedence climbing. The depth is bounded, so that no input can exhaust the stack. */
+/* Expressions to trees, by precedence climbing. The depth is bounded, so that no input can exhaust
+ * the stack. */
 #include "opgen.h"
 
 #include <string.h>
@@ -24,8 +25,9 @@ static int precedence(const struct token *t)
     static const struct {
         const char *sign;
         int level;
-    } LEVELS[] = {{"||", 1}, {"&&", 2}, {"|", 3},  {"^", 4},  {"&", 5},  {"==", 6}, {"!=", 6}, {"<", 7}, {"<=", 7},
-                  {">", 7},  {">=", 7}, {"<<", 8}, {">>", 8}, {"+", 9}, {"-", 9},  {"*", 10}, {"/", 10}, {"%", 10}};
+    } LEVELS[] = {{"||", 1}, {"&&", 2}, {"|", 3},  {"^", 4},  {"&", 5},  {"==", 6},
+                  {"!=", 6}, {"<", 7},  {"<=", 7}, {">", 7},  {">=", 7}, {"<<", 8},
+                  {">>", 8}, {"+", 9},  {"-", 9},  {"*", 10}, {"/", 10}, {"%", 10}};
     if (t->kind == TOKEN_SIGN)
         for (size_t i = 0; i < sizeof LEVELS / sizeof *LEVELS; i++)
             if (strcmp(LEVELS[i].sign, t->text) == 0)
@@ -220,7 +222,8 @@ struct node *expr_parse_value(struct lexer *l)
     struct place place = l->token.place;
     struct node *n = parse(l);
     if (n && !is_literal(n)) {
-        complain(place, "a default must be a number, a string, True, False, None or a list of numbers");
+        complain(place,
+                 "a default must be a number, a string, True, False, None or a list of numbers");
         return NULL;
     }
     return n;

@@ -1,5 +1,5 @@
-/* Characters to tokens: names, numbers, strings, signs. A "#" runs to the end of the line; newlines are blanks here, since
- * table.c has already cut a file into the texts of its keys. */
+/* Characters to tokens: names, numbers, strings, signs. A "#" runs to the end of the line; newlines
+ * are blanks here, since table.c has already cut a file into the texts of its keys. */
 #include "opgen.h"
 
 #include <ctype.h>
@@ -8,11 +8,11 @@
 static const char *const LONG_SIGNS[] = {"->", "==", "!=", "<=", ">=", "&&", "||", "<<", ">>"};
 static const char SIGNS[] = "()[]{}+-*/%!~<>=&|^?:,.;";
 
-void lexer_start(struct lexer *l, const char *file, const char *text, size_t at, size_t end, int line,
-                 size_t line_start)
+void lexer_start(struct lexer *l, const char *file, const char *text, size_t at, size_t end,
+                 int line, size_t line_start)
 {
-    *l = (struct lexer){.file = file, .text = text, .at = at, .end = end, .line = line,
-                        .line_start = line_start};
+    *l = (struct lexer){
+        .file = file, .text = text, .at = at, .end = end, .line = line, .line_start = line_start};
     lexer_next(l);
 }
 
@@ -98,7 +98,10 @@ void lexer_next(struct lexer *l)
         t->kind = TOKEN_SIGN;
         used = sign_length(s, n);
         if (!used) {
-            complain(t->place, isprint(c) ? "'%c' has no meaning here" : "a byte (%d) that has no meaning here", c);
+            complain(t->place,
+                     isprint(c) ? "'%c' has no meaning here"
+                                : "a byte (%d) that has no meaning here",
+                     c);
             l->at = l->end; /* the rest of this text would only repeat it */
             t->kind = TOKEN_END;
             return;
@@ -110,7 +113,8 @@ void lexer_next(struct lexer *l)
 
 bool lexer_is(const struct lexer *l, const char *sign)
 {
-    return (l->token.kind == TOKEN_SIGN || l->token.kind == TOKEN_NAME) && strcmp(l->token.text, sign) == 0;
+    return (l->token.kind == TOKEN_SIGN || l->token.kind == TOKEN_NAME) &&
+           strcmp(l->token.text, sign) == 0;
 }
 
 bool lexer_accept(struct lexer *l, const char *sign)

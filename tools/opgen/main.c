@@ -1,5 +1,5 @@
-/* opgen -o FOLDER FILE.ops...: compiles the operator table. Exit status 1 when the table has an error; then nothing is
- * written. */
+/* opgen -o FOLDER FILE.ops...: compiles the operator table. Exit status 1 when the table has an
+ * error; then nothing is written. */
 #include "opgen.h"
 
 #include <errno.h>
@@ -36,13 +36,25 @@ static bool read_file(struct table *table, const char *path)
     return good;
 }
 
-enum { HEADER, KERNELS, TABLE, TABLE_HEADER, PYTHON, PYI, DOCS, GPU, LOOPS, FILES = LOOPS + LOOP_FILES };
+enum {
+    HEADER,
+    KERNELS,
+    TABLE,
+    TABLE_HEADER,
+    PYTHON,
+    PYI,
+    DOCS,
+    GPU,
+    LOOPS,
+    FILES = LOOPS + LOOP_FILES
+};
 
 static bool compile(const struct table *t, const char *folder)
 {
-    struct out files[FILES] = {
-        {.name = "flambeau/ops.h"}, {.name = "ops_kernels.h"}, {.name = "ops_table.c"}, {.name = "ops_table.h"},
-        {.name = "ops_python.c"},   {.name = "_C.pyi"},         {.name = "ops.md"},        {.name = "ops_gpu.h"}};
+    struct out files[FILES] = {{.name = "flambeau/ops.h"}, {.name = "ops_kernels.h"},
+                               {.name = "ops_table.c"},    {.name = "ops_table.h"},
+                               {.name = "ops_python.c"},   {.name = "_C.pyi"},
+                               {.name = "ops.md"},         {.name = "ops_gpu.h"}};
     for (int i = 0; i < LOOP_FILES; i++)
         files[LOOPS + i].name = text_format("ops_loops_%d.simd.c", i);
     for (int i = 0; i < FILES; i++)

@@ -1,9 +1,10 @@
 /* The operator table's compiler: what its parts share.
  *
- * main.c reads files and calls, in this order: lexer.c (characters to tokens), table.c (paragraphs to struct op),
- * expr.c (expressions to trees), element.c (trees to the C of one element), compose.c (trees to C over operators), and
- * the emit_*.c, one for each file that is written. Everything is allocated from one arena that lives until the end;
- * strings are never changed once made. An error is recorded and the work goes on, so that one run tells several.
+ * main.c reads files and calls, in this order: lexer.c (characters to tokens), table.c (paragraphs
+ * to struct op), expr.c (expressions to trees), element.c (trees to the C of one element),
+ * compose.c (trees to C over operators), and the emit_*.c, one for each file that is written.
+ * Everything is allocated from one arena that lives until the end; strings are never changed once
+ * made. An error is recorded and the work goes on, so that one run tells several.
  */
 #ifndef OPGEN_H
 #define OPGEN_H
@@ -24,7 +25,8 @@ bool text_same(const char *a, const char *b); /* NULL is like nothing but NULL *
 char *text_replace(const char *s, char from, char to);
 char *text_quote(const char *s); /* as a C string literal's content */
 
-/* A file to be written: its text grows; `line` is the number of the line that the next character falls on. */
+/* A file to be written: its text grows; `line` is the number of the line that the next character
+ * falls on. */
 struct out {
     const char *name;
     char *text;
@@ -63,13 +65,13 @@ struct lexer {
     int depth; /* of the expression being parsed */
     struct token token;
 };
-void lexer_start(struct lexer *l, const char *file, const char *text, size_t at, size_t end, int line,
-                 size_t line_start);
+void lexer_start(struct lexer *l, const char *file, const char *text, size_t at, size_t end,
+                 int line, size_t line_start);
 void lexer_next(struct lexer *l);
-bool lexer_is(const struct lexer *l, const char *sign);     /* a sign or a name */
+bool lexer_is(const struct lexer *l, const char *sign); /* a sign or a name */
 bool lexer_accept(struct lexer *l, const char *sign);
 bool lexer_expect(struct lexer *l, const char *sign, const char *where); /* complains */
-const char *token_text(const struct token *t);              /* for messages */
+const char *token_text(const struct token *t);                           /* for messages */
 
 /* ---- expr.c ---- */
 
@@ -142,16 +144,23 @@ enum form {
     FORM_INTERNAL = 128
 };
 enum accept { ACCEPT_BOOL = 1, ACCEPT_INTEGRAL = 2, ACCEPT_FLOATING = 4, ACCEPT_ANY = 7 };
-enum rule_dtype { RESULT_PROMOTED, RESULT_FLOAT, RESULT_SUM, RESULT_BOOL, RESULT_INT64, RESULT_OWN };
+enum rule_dtype {
+    RESULT_PROMOTED,
+    RESULT_FLOAT,
+    RESULT_SUM,
+    RESULT_BOOL,
+    RESULT_INT64,
+    RESULT_OWN
+};
 enum compute { F32, F64, I32, I64, COMPUTE_TYPES };
 enum value_class { VALUE_ANY, VALUE_INT, VALUE_BOOL, VALUE_FLOAT, VALUE_CLASSES };
 enum { FROM_PARAM = 0, FROM_RESULT = 64, FROM_GRAD = 128 };
 
 struct rule {
     struct place place;
-    uint32_t params; /* bits, empty for "none" */
+    uint32_t params;               /* bits, empty for "none" */
     int order[MAX_RESULTS], count; /* the parameters as they were written */
-    struct node *body; /* NULL: none */
+    struct node *body;             /* NULL: none */
     /* filled by emit_grad.c */
     int operands, operand[MAX_GRAD_OPERANDS];
     int scalars, scalar[MAX_GRAD_OPERANDS];
@@ -165,12 +174,12 @@ struct rule {
 
 struct op {
     struct place place;
-    const char *base, *overload, *name; /* "add", "Tensor", "add.Tensor" */
-    const char *id;                     /* "add_Tensor" */
+    const char *base, *overload, *name;                        /* "add", "Tensor", "add.Tensor" */
+    const char *id;                                            /* "add_Tensor" */
     const char *inplace_name, *inplace_id, *out_name, *out_id; /* NULL: no such form */
-    const char *cname;                  /* what follows fl_ in C, or NULL for the usual */
-    const char *title;                  /* "AddBackward0" */
-    int order;                          /* among the overloads of its base */
+    const char *cname; /* what follows fl_ in C, or NULL for the usual */
+    const char *title; /* "AddBackward0" */
+    int order;         /* among the overloads of its base */
     enum kind kind;
     int params;
     struct param param[MAX_PARAMS];
@@ -223,25 +232,26 @@ struct binding {
 struct element {
     const struct table *table;
     enum compute type;
-    const struct op *op;         /* whose expression it is: for recursion */
+    const struct op *op; /* whose expression it is: for recursion */
     struct binding *bindings;
-    char *statements;            /* declarations that come before, each a line ending in \n */
+    char *statements; /* declarations that come before, each a line ending in \n */
     int temporaries, nodes, depth;
     const struct op *inlined[32];
-    bool quiet;                  /* do not complain: the caller only asks whether it can be done */
+    bool quiet; /* do not complain: the caller only asks whether it can be done */
     bool failed;
-    bool gpu;                    /* T and FL_NUMBER instead of C types */
+    bool gpu; /* T and FL_NUMBER instead of C types */
 };
 /* The C of an expression, or NULL (complained unless quiet). */
 const char *element_lower(struct element *e, const struct node *n, bool *truth);
-const char *compute_name(enum compute type);   /* "f32" */
-const char *compute_ctype(enum compute type);  /* "float" */
+const char *compute_name(enum compute type);  /* "f32" */
+const char *compute_ctype(enum compute type); /* "float" */
 
 /* ---- compose.c: expressions over operators ---- */
 
 /* Emits a C function for a compose expression or for a gradient rule; fills what the rule saves. */
 void compose_emit_function(struct out *o, const struct table *t, struct op *op);
-void compose_emit_rule(struct out *o, const struct table *t, struct op *op, struct rule *rule, int number);
+void compose_emit_rule(struct out *o, const struct table *t, struct op *op, struct rule *rule,
+                       int number);
 
 /* ---- emit_loops.c: the registry of loops, each kept once ---- */
 
@@ -263,15 +273,18 @@ int reduce_loops_add(const char *body, const char *row, struct place place);
 /* ---- emit_*.c ---- */
 
 const char *ctype_internal(const struct param *p, enum kind kind); /* emit_kernels.c */
-const char *signature_text(const struct op *op, bool python); /* emit_docs.c: "add(self, other) -> Tensor" */
+const char *signature_text(const struct op *op,
+                           bool python); /* emit_docs.c: "add(self, other) -> Tensor" */
 const char *results_text(const struct op *op);
 
-void emit_loops(const struct table *t, struct out *files); /* LOOP_FILES of them; before emit_table */
+void emit_loops(const struct table *t,
+                struct out *files); /* LOOP_FILES of them; before emit_table */
 void emit_pointwise_bodies(const struct table *t);
 void emit_grad_loops(const struct table *t);
 void emit_header(struct out *o, const struct table *t);
 void emit_kernels(struct out *o, const struct table *t);
-void emit_table(struct out *o, struct out *header, const struct table *t); /* ops_table.c, ops_table.h */
+void emit_table(struct out *o, struct out *header,
+                const struct table *t);       /* ops_table.c, ops_table.h */
 const char *dtype_constant(const char *name); /* emit_table.c: "int64" to FL_INT64, or NULL */
 void emit_python(struct out *o, const struct table *t);
 void emit_pyi(struct out *o, const struct table *t);

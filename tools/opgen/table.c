@@ -1,8 +1,9 @@
 /* Paragraphs to struct op.
  *
- * A file is cut into lines, lines into paragraphs (a line at the left margin begins one) and keys (the first indented line
- * settles how far keys are indented; what is indented deeper continues the key above). A key's text goes to the function
- * of its name in KEYS. A signature goes on over lines while a parenthesis is open.
+ * A file is cut into lines, lines into paragraphs (a line at the left margin begins one) and keys
+ * (the first indented line settles how far keys are indented; what is indented deeper continues the
+ * key above). A key's text goes to the function of its name in KEYS. A signature goes on over lines
+ * while a parenthesis is open.
  */
 #include "opgen.h"
 
@@ -59,23 +60,24 @@ static const struct {
     const char *name;
     enum type type, list; /* list TYPE_NONE: there are no lists of it */
 } TYPES[] = {
-    {"Tensor", TYPE_TENSOR, TYPE_TENSORS}, {"int", TYPE_INT, TYPE_INTS},
-    {"float", TYPE_FLOAT, TYPE_FLOATS},    {"bool", TYPE_BOOL, TYPE_NONE},
-    {"Scalar", TYPE_SCALAR, TYPE_NONE},    {"dtype", TYPE_DTYPE, TYPE_NONE},
-    {"device", TYPE_DEVICE, TYPE_NONE},    {"layout", TYPE_LAYOUT, TYPE_NONE},
-    {"str", TYPE_STRING, TYPE_NONE},       {"memory_format", TYPE_MEMORY_FORMAT, TYPE_NONE},
+    {"Tensor", TYPE_TENSOR, TYPE_TENSORS},    {"int", TYPE_INT, TYPE_INTS},
+    {"float", TYPE_FLOAT, TYPE_FLOATS},       {"bool", TYPE_BOOL, TYPE_NONE},
+    {"Scalar", TYPE_SCALAR, TYPE_NONE},       {"dtype", TYPE_DTYPE, TYPE_NONE},
+    {"device", TYPE_DEVICE, TYPE_NONE},       {"layout", TYPE_LAYOUT, TYPE_NONE},
+    {"str", TYPE_STRING, TYPE_NONE},          {"memory_format", TYPE_MEMORY_FORMAT, TYPE_NONE},
     {"Generator", TYPE_GENERATOR, TYPE_NONE},
 };
 
 static const char *const KEYWORDS[] = {
-    "and",      "auto",     "bool",     "break",     "case",     "catch",   "char",    "class",   "const",
-    "continue", "default",  "delete",   "do",        "double",   "else",    "enum",    "explicit","export",
-    "extern",   "false",    "float",    "for",       "friend",   "goto",    "if",      "inline",  "int",
-    "long",     "mutable",  "namespace","new",       "not",      "operator","or",      "private", "protected",
-    "public",   "register", "restrict", "return",    "short",    "signed",  "sizeof",  "static",  "struct",
-    "switch",   "template", "this",     "throw",     "true",     "try",     "typedef", "typename","union",
-    "unsigned", "using",    "virtual",  "void",      "volatile", "while",   "xor",     "y",       "args",
-    "results",  "op",
+    "and",      "auto",     "bool",     "break",     "case",     "catch",     "char",     "class",
+    "const",    "continue", "default",  "delete",    "do",       "double",    "else",     "enum",
+    "explicit", "export",   "extern",   "false",     "float",    "for",       "friend",   "goto",
+    "if",       "inline",   "int",      "long",      "mutable",  "namespace", "new",      "not",
+    "operator", "or",       "private",  "protected", "public",   "register",  "restrict", "return",
+    "short",    "signed",   "sizeof",   "static",    "struct",   "switch",    "template", "this",
+    "throw",    "true",     "try",      "typedef",   "typename", "union",     "unsigned", "using",
+    "virtual",  "void",     "volatile", "while",     "xor",      "y",         "args",     "results",
+    "op",
 };
 
 static const char *c_name(const char *name)
@@ -93,7 +95,8 @@ static bool parse_type(struct lexer *l, struct param *p)
     while (k < count && !lexer_is(l, TYPES[k].name))
         k++;
     if (k == count) {
-        complain(l->token.place, "found %s, expected a type (Tensor, int, float, bool, Scalar, dtype, str, ...)",
+        complain(l->token.place,
+                 "found %s, expected a type (Tensor, int, float, bool, Scalar, dtype, str, ...)",
                  token_text(&l->token));
         return false;
     }
@@ -119,7 +122,8 @@ static bool parse_type(struct lexer *l, struct param *p)
     p->elements_optional = p->optional;
     p->optional = false;
     if (l->token.kind == TOKEN_NUMBER) {
-        if (sscanf(l->token.text, "%d", &p->list_size) != 1 || p->list_size < 1 || p->list_size > 64) {
+        if (sscanf(l->token.text, "%d", &p->list_size) != 1 || p->list_size < 1 ||
+            p->list_size > 64) {
             complain(l->token.place, "a list of %s, expected a length from 1 to 64", l->token.text);
             p->list_size = 0;
         }
@@ -192,8 +196,8 @@ static bool parse_result(struct lexer *l, struct op *op)
     }
     if (op->params && lexer_accept(l, op->param[0].name)) {
         if (!op->writes)
-            complain(place, "the result can be '%s' only when it is written (Tensor! %s)", op->param[0].name,
-                     op->param[0].name);
+            complain(place, "the result can be '%s' only when it is written (Tensor! %s)",
+                     op->param[0].name, op->param[0].name);
         r->type = TYPE_TENSOR;
         op->results++;
         return true;
@@ -249,7 +253,8 @@ static bool parse_signature(struct op *op, const struct stretch *s)
     }
     op->name = *op->overload ? text_format("%s.%s", op->base, op->overload) : op->base;
     op->id = text_replace(op->name, '.', '_');
-    if (!lexer_expect(&l, "(", "after the operator's name") || !parse_params(&l, op) || !parse_results(&l, op))
+    if (!lexer_expect(&l, "(", "after the operator's name") || !parse_params(&l, op) ||
+        !parse_results(&l, op))
         return false;
     expect_end(&l, "the signature");
     if (op->writes && (op->results != 1 || op->result[0].type != TYPE_TENSOR))
@@ -287,7 +292,8 @@ static void key_dtypes(struct op *op, const struct stretch *s, int unused)
             else if (lexer_is(&l, "int64"))
                 op->result_dtype = RESULT_INT64;
             else
-                complain(l.token.place, "found %s, expected bool or int64 after '->'", token_text(&l.token));
+                complain(l.token.place, "found %s, expected bool or int64 after '->'",
+                         token_text(&l.token));
             lexer_next(&l);
             continue;
         }
@@ -295,8 +301,10 @@ static void key_dtypes(struct op *op, const struct stretch *s, int unused)
         while (k < count && !lexer_is(&l, WORDS[k].name))
             k++;
         if (k == count) {
-            complain(l.token.place, "found %s, expected bool int float any numeric floating integral intbool, "
-                     "or promoted tofloat tosum '-> bool' '-> int64' own", token_text(&l.token));
+            complain(l.token.place,
+                     "found %s, expected bool int float any numeric floating integral intbool, "
+                     "or promoted tofloat tosum '-> bool' '-> int64' own",
+                     token_text(&l.token));
             return;
         }
         accepts |= (unsigned)WORDS[k].accepts;
@@ -314,9 +322,14 @@ static void key_forms(struct op *op, const struct stretch *s, int unused)
     static const struct {
         const char *name;
         enum form form;
-    } FORMS[] = {{"function", FORM_FUNCTION}, {"method", FORM_METHOD}, {"inplace", FORM_INPLACE},
-                 {"out", FORM_OUT},           {"nn", FORM_NN},         {"special", FORM_SPECIAL},
-                 {"linalg", FORM_LINALG},     {"internal", FORM_INTERNAL}};
+    } FORMS[] = {{"function", FORM_FUNCTION},
+                 {"method", FORM_METHOD},
+                 {"inplace", FORM_INPLACE},
+                 {"out", FORM_OUT},
+                 {"nn", FORM_NN},
+                 {"special", FORM_SPECIAL},
+                 {"linalg", FORM_LINALG},
+                 {"internal", FORM_INTERNAL}};
     (void)unused;
     struct lexer l;
     start(&l, s);
@@ -336,14 +349,23 @@ static void key_forms(struct op *op, const struct stretch *s, int unused)
     }
 }
 
-enum slot { SLOT_VALUE, SLOT_INT, SLOT_BOOL, SLOT_FLOAT, SLOT_START, SLOT_STEP, SLOT_JOIN, SLOT_FINISH };
+enum slot {
+    SLOT_VALUE,
+    SLOT_INT,
+    SLOT_BOOL,
+    SLOT_FLOAT,
+    SLOT_START,
+    SLOT_STEP,
+    SLOT_JOIN,
+    SLOT_FINISH
+};
 
 static void set_kind(struct op *op, enum kind kind, struct place place)
 {
     static const char *const NAMES[] = {"", "pointwise", "reduce", "view", "kernel", "compose"};
     if (op->kind != KIND_NONE && op->kind != kind)
-        complain(place, "this key makes %s a %s operator, but one above made it a %s one", op->name, NAMES[kind],
-                 NAMES[op->kind]);
+        complain(place, "this key makes %s a %s operator, but one above made it a %s one", op->name,
+                 NAMES[kind], NAMES[op->kind]);
     op->kind = kind;
 }
 
@@ -419,7 +441,8 @@ static void key_shape(struct op *op, const struct stretch *s, int unused)
     }
     op->shape_like = l.token.kind == TOKEN_NAME ? op_param(op, l.token.text) : -1;
     if (op->shape_like < 0 || op->param[op->shape_like].type != TYPE_TENSOR) {
-        complain(l.token.place, "found %s, expected a Tensor parameter after 'like'", token_text(&l.token));
+        complain(l.token.place, "found %s, expected a Tensor parameter after 'like'",
+                 token_text(&l.token));
         op->shape_like = -1;
         return;
     }
@@ -442,12 +465,14 @@ static bool grad_param(struct lexer *l, struct op *op, struct rule *rule)
 {
     int p = l->token.kind == TOKEN_NAME ? op_param(op, l->token.text) : -1;
     if (p < 0) {
-        complain(l->token.place, "found %s, expected a parameter of %s", token_text(&l->token), op->name);
+        complain(l->token.place, "found %s, expected a parameter of %s", token_text(&l->token),
+                 op->name);
         return false;
     }
     enum type type = op->param[p].type;
     if (!type_is_tensor(type) && type != TYPE_TENSORS) {
-        complain(l->token.place, "the parameter '%s' is not a tensor: it has no gradient", l->token.text);
+        complain(l->token.place, "the parameter '%s' is not a tensor: it has no gradient",
+                 l->token.text);
         return false;
     }
     for (struct rule *r = op->rules; r; r = r->next)
@@ -606,8 +631,11 @@ static void parse_key(struct op *op, const struct stretch *line)
         KEYS[k].parse(op, &rest, KEYS[k].argument);
         return;
     }
-    complain(place, "found the key '%s', expected dtypes forms value start step join finish view shape kernel "
-             "check compose grad random truths promotes title cname or doc", name);
+    complain(
+        place,
+        "found the key '%s', expected dtypes forms value start step join finish view shape kernel "
+        "check compose grad random truths promotes title cname or doc",
+        name);
 }
 
 /* ---- checks of one paragraph ---- */
@@ -635,8 +663,9 @@ static void find_operands(struct op *op)
             else
                 op->scalar[op->scalars++] = i;
         } else if (op->kind == KIND_POINTWISE) {
-            complain(p->place, "a pointwise operator's parameters are Tensor, Tensor|Scalar, Scalar, float, int or "
-                     "bool: compose it");
+            complain(p->place, "a pointwise operator's parameters are Tensor, Tensor|Scalar, "
+                               "Scalar, float, int or "
+                               "bool: compose it");
         }
     }
     if (op->kind == KIND_POINTWISE && !op->operands)
@@ -654,8 +683,8 @@ static void check_results(struct op *op)
     bool single = op->kind == KIND_POINTWISE || op->kind == KIND_REDUCE || op->kind == KIND_VIEW;
     if (single && op->results != 1)
         complain(op->place, "a pointwise, reduce or view operator has one result");
-    if (op->kind == KIND_COMPOSE && op->compose && op->results != 1)
-        complain(op->place, "an expression has one result: name a function");
+    if (op->kind == KIND_COMPOSE && op->compose && op->results == 0)
+        complain(op->place, "an expression has a result: name a function");
 }
 
 static void check_paragraph(struct op *op)
@@ -665,7 +694,8 @@ static void check_paragraph(struct op *op)
         return;
     }
     check_results(op);
-    bool valued = op->value[VALUE_ANY] || op->value[VALUE_INT] || op->value[VALUE_BOOL] || op->value[VALUE_FLOAT];
+    bool valued = op->value[VALUE_ANY] || op->value[VALUE_INT] || op->value[VALUE_BOOL] ||
+                  op->value[VALUE_FLOAT];
     if (op->kind == KIND_POINTWISE && valued)
         find_operands(op);
     if (op->kind == KIND_REDUCE) {
@@ -679,8 +709,8 @@ static void check_paragraph(struct op *op)
         complain(op->place, "a kernel needs a shape");
     if (op->writes && (op->forms & (FORM_INPLACE | FORM_OUT)))
         complain(op->place, "%s is in place by nature: it has no inplace or out form", op->name);
-    if ((op->forms & FORM_INPLACE) && (!op->params || op->param[0].type != TYPE_TENSOR || op->results != 1 ||
-                                       op->result[0].type != TYPE_TENSOR))
+    if ((op->forms & FORM_INPLACE) && (!op->params || op->param[0].type != TYPE_TENSOR ||
+                                       op->results != 1 || op->result[0].type != TYPE_TENSOR))
         complain(op->place, "an inplace form needs a Tensor as first parameter and as result");
     bool tensors = true;
     for (int i = 0; i < op->results; i++)
@@ -797,7 +827,8 @@ void table_parse(struct table *t, const char *file, const char *text, size_t siz
             first++;
         struct stretch line = {file, text, first, end, at, number};
         if (first < end && text[first] == '\t') {
-            complain((struct place){file, number, (int)(first - at) + 1}, "found a tab, expected spaces");
+            complain((struct place){file, number, (int)(first - at) + 1},
+                     "found a tab, expected spaces");
         } else if (first < end && text[first] != '#') {
             if (first == at) {
                 int lines;
@@ -838,7 +869,8 @@ static void name_forms(struct op *op)
     }
     if (op->forms & FORM_OUT) {
         bool plain = !*op->overload || (strcmp(op->overload, "Tensor") == 0 && op->order == 0);
-        op->out_name = plain ? text_format("%s.out", op->base) : text_format("%s.%s_out", op->base, op->overload);
+        op->out_name = plain ? text_format("%s.out", op->base)
+                             : text_format("%s.%s_out", op->base, op->overload);
         op->out_id = text_replace(op->out_name, '.', '_');
     }
 }
@@ -850,7 +882,8 @@ void table_finish(struct table *t)
         struct op *first = table_find(t, op->base), *last = first;
         for (struct op *other = first; other != op && other; other = other->next)
             if (strcmp(other->name, op->name) == 0) {
-                complain(op->place, "%s is there already, at %s:%d", op->name, other->place.file, other->place.line);
+                complain(op->place, "%s is there already, at %s:%d", op->name, other->place.file,
+                         other->place.line);
                 break;
             }
         graded = op->has_grad;
@@ -865,7 +898,8 @@ void table_finish(struct table *t)
         } else {
             graded = 0;
         }
-        op->title = text_format("%sBackward%d", op->title ? op->title : camel_case(op->base), graded);
+        op->title =
+            text_format("%sBackward%d", op->title ? op->title : camel_case(op->base), graded);
     }
     for (struct op *op = t->first; op; op = op->next)
         name_forms(op);

@@ -1,6 +1,7 @@
 /* Memory, strings, output files and complaints.
  *
- * The arena is a chain of blocks freed together at the end: a compiler of tables needs nothing finer.
+ * The arena is a chain of blocks freed together at the end: a compiler of tables needs nothing
+ * finer.
  */
 #include "opgen.h"
 
@@ -178,7 +179,8 @@ void complain(struct place place, const char *format, ...)
         return;
     va_list list;
     va_start(list, format);
-    fprintf(stderr, "%s:%d:%d: %s\n", place.file, place.line, place.column, format_list(format, list));
+    fprintf(stderr, "%s:%d:%d: %s\n", place.file, place.line, place.column,
+            format_list(format, list));
     va_end(list);
 }
 

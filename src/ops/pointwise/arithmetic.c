@@ -1,4 +1,5 @@
-/* Arithmetic that takes more than an expression: what is refused, and what is chosen by an argument. */
+/* Arithmetic that takes more than an expression: what is refused, and what is chosen by an
+ * argument. */
 #include <string.h>
 
 #include "core/error.h"
@@ -8,10 +9,14 @@
 static int dtype_of(fl_value v)
 {
     switch (v.tag) {
-    case FL_TENSOR: return v.as.tensor->dtype;
-    case FL_BOOLEAN: return FL_BOOL;
-    case FL_INTEGER: return FL_INT64;
-    default: return FL_FLOAT64;
+    case FL_TENSOR:
+        return v.as.tensor->dtype;
+    case FL_BOOLEAN:
+        return FL_BOOL;
+    case FL_INTEGER:
+        return FL_INT64;
+    default:
+        return FL_FLOAT64;
     }
 }
 
@@ -38,12 +43,14 @@ int sub_check(fl_tensor *self, fl_value other, fl_value alpha)
     (void)alpha;
     bool first = self->dtype == FL_BOOL, second = dtype_of(other) == FL_BOOL;
     if (first && second)
-        return error_set(FL_RUNTIME_ERROR,
-                         "Subtraction, the `-` operator, with two bool tensors is not supported. Use the `^` or "
-                         "`logical_xor()` operator instead.");
+        return error_set(
+            FL_RUNTIME_ERROR,
+            "Subtraction, the `-` operator, with two bool tensors is not supported. Use the `^` or "
+            "`logical_xor()` operator instead.");
     if (first || second)
         return error_set(FL_RUNTIME_ERROR,
-                         "Subtraction, the `-` operator, with a bool tensor is not supported. If you are trying to invert "
+                         "Subtraction, the `-` operator, with a bool tensor is not supported. If "
+                         "you are trying to invert "
                          "a mask, use the `~` or `logical_not()` operator instead.");
     return 0;
 }
@@ -89,8 +96,8 @@ static int refuse_other_dtype(const fl_tensor *self, const fl_tensor *t, const c
 {
     if (self->dtype == t->dtype)
         return 0;
-    return error_set(FL_RUNTIME_ERROR, "expected dtype %s for `%s` but got dtype %s", fl_dtype_name(self->dtype), name,
-                     fl_dtype_name(t->dtype));
+    return error_set(FL_RUNTIME_ERROR, "expected dtype %s for `%s` but got dtype %s",
+                     fl_dtype_name(self->dtype), name, fl_dtype_name(t->dtype));
 }
 
 int lerp_check(fl_tensor *self, fl_tensor *end, fl_value weight)
@@ -101,7 +108,8 @@ int lerp_check(fl_tensor *self, fl_tensor *end, fl_value weight)
 
 int lerp_tensor_check(fl_tensor *self, fl_tensor *end, fl_tensor *weight)
 {
-    return refuse_other_dtype(self, end, "end") || refuse_other_dtype(self, weight, "weight") ? -1 : 0;
+    return refuse_other_dtype(self, end, "end") || refuse_other_dtype(self, weight, "weight") ? -1
+                                                                                              : 0;
 }
 
 int nextafter_check(fl_tensor *self, fl_tensor *other)
@@ -114,22 +122,28 @@ int where_check(fl_tensor *condition, fl_value self, fl_value other)
     (void)self, (void)other;
     if (condition->dtype == FL_BOOL || condition->dtype == FL_UINT8)
         return 0;
-    return error_set(FL_RUNTIME_ERROR, "where expected condition to be a boolean tensor, but got a tensor with dtype %s",
-                     dtype_title(condition->dtype));
+    return error_set(
+        FL_RUNTIME_ERROR,
+        "where expected condition to be a boolean tensor, but got a tensor with dtype %s",
+        dtype_title(condition->dtype));
 }
 
 /* ---- choices ---- */
 
 int div_mode_compose(fl_tensor *self, fl_value other, const char *rounding_mode, fl_tensor **y)
 {
-    const fl_op *op = !rounding_mode                       ? &op_div_Tensor
+    const fl_op *op = !rounding_mode                        ? &op_div_Tensor
                       : strcmp(rounding_mode, "floor") == 0 ? &op__div_floor
                       : strcmp(rounding_mode, "trunc") == 0 ? &op__div_trunc
                                                             : NULL;
     if (!op)
-        return error_set(FL_RUNTIME_ERROR, "div expected rounding_mode to be one of None, 'trunc', or 'floor' but found "
-                                           "'%s'", rounding_mode);
-    if (op == &op__div_trunc && self->dtype >= FL_FLOAT16 && self->dtype <= FL_BFLOAT16) { /* the quotient is rounded to its dtype first */
+        return error_set(
+            FL_RUNTIME_ERROR,
+            "div expected rounding_mode to be one of None, 'trunc', or 'floor' but found "
+            "'%s'",
+            rounding_mode);
+    if (op == &op__div_trunc && self->dtype >= FL_FLOAT16 &&
+        self->dtype <= FL_BFLOAT16) { /* the quotient is rounded to its dtype first */
         if (call(&op_div_Tensor, fl_tensor_value(self), other, fl_none(), y))
             return -1;
         *y = fl_trunc(*y);
@@ -142,7 +156,8 @@ static int clamp_by(fl_tensor *self, fl_value min, fl_value max, fl_tensor **y)
 {
     fl_value t = fl_tensor_value(self);
     if (min.tag == FL_NONE && max.tag == FL_NONE)
-        return error_set(FL_RUNTIME_ERROR, "torch.clamp: At least one of 'min' or 'max' must not be None");
+        return error_set(FL_RUNTIME_ERROR,
+                         "torch.clamp: At least one of 'min' or 'max' must not be None");
     if (min.tag == FL_NONE)
         return call(&op_clamp_max, t, max, fl_none(), y);
     if (max.tag == FL_NONE)

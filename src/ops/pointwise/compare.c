@@ -2,18 +2,23 @@
 #include "core/error.h"
 #include "ops_kernels.h"
 
-static int refuse_tolerances(const fl_tensor *self, const fl_tensor *other, double rtol, double atol)
+static int refuse_tolerances(const fl_tensor *self, const fl_tensor *other, double rtol,
+                             double atol)
 {
     if (self->dtype != other->dtype)
-        return error_set(FL_RUNTIME_ERROR, "%s did not match %s", dtype_title(self->dtype), dtype_title(other->dtype));
+        return error_set(FL_RUNTIME_ERROR, "%s did not match %s", dtype_title(self->dtype),
+                         dtype_title(other->dtype));
     if (!(rtol >= 0))
-        return error_set(FL_RUNTIME_ERROR, "rtol must be greater than or equal to zero, but got %g", rtol);
+        return error_set(FL_RUNTIME_ERROR, "rtol must be greater than or equal to zero, but got %g",
+                         rtol);
     if (!(atol >= 0))
-        return error_set(FL_RUNTIME_ERROR, "atol must be greater than or equal to zero, but got %g", atol);
+        return error_set(FL_RUNTIME_ERROR, "atol must be greater than or equal to zero, but got %g",
+                         atol);
     return 0;
 }
 
-int isclose_compose(fl_tensor *self, fl_tensor *other, double rtol, double atol, bool equal_nan, fl_tensor **y)
+int isclose_compose(fl_tensor *self, fl_tensor *other, double rtol, double atol, bool equal_nan,
+                    fl_tensor **y)
 {
     if (refuse_tolerances(self, other, rtol, atol))
         return -1;
@@ -33,7 +38,8 @@ static int read_all(fl_tensor *t, bool *y)
     return 0;
 }
 
-int allclose_compose(fl_tensor *self, fl_tensor *other, double rtol, double atol, bool equal_nan, bool *y)
+int allclose_compose(fl_tensor *self, fl_tensor *other, double rtol, double atol, bool equal_nan,
+                     bool *y)
 {
     return read_all(fl_isclose(self, other, rtol, atol, equal_nan), y);
 }

@@ -1,4 +1,5 @@
-/* Functions that take more than an expression: what is refused, and what is chosen by an argument. */
+/* Functions that take more than an expression: what is refused, and what is chosen by an argument.
+ */
 #include <math.h>
 #include <string.h>
 
@@ -9,7 +10,8 @@ int heaviside_check(fl_tensor *self, fl_tensor *values)
 {
     if (self->dtype == values->dtype)
         return 0;
-    return error_set(FL_RUNTIME_ERROR, "heaviside is not yet implemented for tensors with different dtypes.");
+    return error_set(FL_RUNTIME_ERROR,
+                     "heaviside is not yet implemented for tensors with different dtypes.");
 }
 
 int softshrink_check(fl_tensor *self, fl_value lambd)
@@ -18,7 +20,8 @@ int softshrink_check(fl_tensor *self, fl_value lambd)
     (void)self;
     if (l >= 0)
         return 0;
-    return error_set(FL_RUNTIME_ERROR, "lambda must be greater or equal to 0, but found to be %g.", l);
+    return error_set(FL_RUNTIME_ERROR, "lambda must be greater or equal to 0, but found to be %g.",
+                     l);
 }
 
 int polygamma_compose(int64_t n, fl_tensor *self, fl_tensor **y)
@@ -35,14 +38,19 @@ int polygamma_compose(int64_t n, fl_tensor *self, fl_tensor **y)
 static double largest(int dtype)
 {
     switch (dtype) {
-    case FL_FLOAT16: return 65504;
-    case FL_BFLOAT16: return 0x1.FEp127;
-    case FL_FLOAT64: return 0x1.fffffffffffffp1023;
-    default: return 0x1.fffffep127;
+    case FL_FLOAT16:
+        return 65504;
+    case FL_BFLOAT16:
+        return 0x1.FEp127;
+    case FL_FLOAT64:
+        return 0x1.fffffffffffffp1023;
+    default:
+        return 0x1.fffffep127;
     }
 }
 
-int nan_to_num_compose(fl_tensor *self, const double *nan, const double *posinf, const double *neginf, fl_tensor **y)
+int nan_to_num_compose(fl_tensor *self, const double *nan, const double *posinf,
+                       const double *neginf, fl_tensor **y)
 {
     double most = largest(self->dtype);
     *y = fl__nan_to_num(self, nan ? *nan : 0, posinf ? *posinf : most, neginf ? *neginf : -most);
@@ -76,7 +84,8 @@ int glu_compose(fl_tensor *self, int64_t dim, fl_tensor **y)
         return -1;
     int64_t half = self->sizes[d] / 2;
     if (2 * half != self->sizes[d])
-        return error_set(FL_RUNTIME_ERROR, "Halving dimension must be even, but dimension %d is size %lld", d,
+        return error_set(FL_RUNTIME_ERROR,
+                         "Halving dimension must be even, but dimension %d is size %lld", d,
                          (long long)self->sizes[d]);
     *y = fl_mul(fl_narrow(self, d, 0, half), fl_sigmoid(fl_narrow(self, d, half, half)));
     return *y ? 0 : -1;
@@ -86,18 +95,21 @@ int prelu_compose(fl_tensor *self, fl_tensor *weight, fl_tensor **y)
 {
     int64_t sizes[TENSOR_MAX_DIMS], channels = self->ndim > 1 ? self->sizes[1] : 1;
     if (self->dtype != weight->dtype)
-        return error_set(FL_RUNTIME_ERROR, "prelu: Type promoting not supported. Got %s and %s", dtype_title(self->dtype),
-                         dtype_title(weight->dtype));
+        return error_set(FL_RUNTIME_ERROR, "prelu: Type promoting not supported. Got %s and %s",
+                         dtype_title(self->dtype), dtype_title(weight->dtype));
     if (weight->ndim > 1)
-        return error_set(FL_RUNTIME_ERROR, "prelu: Expected `weight` to be a scalar or 1D tensor, but got: ndim = %d",
+        return error_set(FL_RUNTIME_ERROR,
+                         "prelu: Expected `weight` to be a scalar or 1D tensor, but got: ndim = %d",
                          weight->ndim);
     if (weight->numel != 1) {
         if (self->ndim == 0)
             return error_set(FL_RUNTIME_ERROR, "Not allow zero-dim input tensor.");
         if (weight->numel != channels)
-            return error_set(FL_RUNTIME_ERROR, "Mismatch of parameter numbers and input channel size. Found parameter "
-                                               "numbers = %lld and channel size = %lld.",
-                             (long long)weight->numel, (long long)channels);
+            return error_set(
+                FL_RUNTIME_ERROR,
+                "Mismatch of parameter numbers and input channel size. Found parameter "
+                "numbers = %lld and channel size = %lld.",
+                (long long)weight->numel, (long long)channels);
     }
     int ndim = self->ndim > 1 ? self->ndim : 1;
     for (int d = 0; d < ndim; d++)

@@ -28,7 +28,8 @@ static fl_value dims_value(fl_ints dim)
 
 /* ---- gradients ---- */
 
-int expand_reduced_view(fl_tensor *self, fl_ints sizes, fl_ints dim, bool keepdim, struct op_view *y)
+int expand_reduced_view(fl_tensor *self, fl_ints sizes, fl_ints dim, bool keepdim,
+                        struct op_view *y)
 {
     fl_value dims = dims_value(dim);
     uint64_t mask;
@@ -45,8 +46,8 @@ int expand_reduced_view(fl_tensor *self, fl_ints sizes, fl_ints dim, bool keepdi
     return 0;
 }
 
-int prod_backward_compose(fl_tensor *g, fl_tensor *self, fl_tensor *result, const int64_t *dim, bool keepdim,
-                          fl_tensor **y)
+int prod_backward_compose(fl_tensor *g, fl_tensor *self, fl_tensor *result, const int64_t *dim,
+                          bool keepdim, fl_tensor **y)
 {
     fl_ints sizes = {self->sizes, self->ndim}, dims = {dim, dim != NULL};
     fl_tensor *zero = fl_any(fl_eq_scalar(self, fl_int(0)));
@@ -54,7 +55,8 @@ int prod_backward_compose(fl_tensor *g, fl_tensor *self, fl_tensor *result, cons
         return -1;
     if (!*(const uint8_t *)zero->data)
         return given(y, fl_div(fl__expand_reduced(fl_mul(g, result), sizes, dims, keepdim), self));
-    return given(y, fl_mul(fl__expand_reduced(g, sizes, dims, keepdim), fl__product_of_others(self, dim)));
+    return given(
+        y, fl_mul(fl__expand_reduced(g, sizes, dims, keepdim), fl__product_of_others(self, dim)));
 }
 
 /* A tensor's elements as doubles in lines: before * n * after, where n is the reduced extent. */
@@ -85,7 +87,8 @@ static int lines_begin(struct lines *l, const fl_tensor *self, const int64_t *di
 
 static int lines_end(struct lines *l, fl_tensor *y)
 {
-    convert_elements(y->numel, y->data, y->dtype, (int64_t)dtype_size(y->dtype), l->out, FL_FLOAT64, sizeof(double));
+    convert_elements(y->numel, y->data, y->dtype, (int64_t)dtype_size(y->dtype), l->out, FL_FLOAT64,
+                     sizeof(double));
     memory_free(l->out, sizeof(double) * (size_t)l->x->numel);
     tensor_release(l->x);
     return 0;
@@ -111,7 +114,8 @@ int product_of_others_cpu(fl_tensor *self, const int64_t *dim, fl_tensor *y)
     return lines_end(&l, y);
 }
 
-/* For element k the sum over i of g[i] times the product of all x but i and k: p runs over products, s over sums. */
+/* For element k the sum over i of g[i] times the product of all x but i and k: p runs over
+ * products, s over sums. */
 int product_of_others_backward_cpu(fl_tensor *g, fl_tensor *self, const int64_t *dim, fl_tensor *y)
 {
     struct lines l;
@@ -140,18 +144,23 @@ int product_of_others_backward_cpu(fl_tensor *g, fl_tensor *self, const int64_t 
 
 /* ---- small ones ---- */
 
-int aminmax_compose(fl_tensor *self, const int64_t *dim, bool keepdim, fl_tensor **y0, fl_tensor **y1)
+int aminmax_compose(fl_tensor *self, const int64_t *dim, bool keepdim, fl_tensor **y0,
+                    fl_tensor **y1)
 {
     if (!dim && !self->numel)
-        return error_set(FL_RUNTIME_ERROR, "aminmax(): cannot compute aminmax over an empty dimension as the operation has "
-                                           "no identity.");
+        return error_set(
+            FL_RUNTIME_ERROR,
+            "aminmax(): cannot compute aminmax over an empty dimension as the operation has "
+            "no identity.");
     fl_ints dims = {dim, dim != NULL};
-    return given(y0, fl_amin(self, dims, keepdim)) || given(y1, fl_amax(self, dims, keepdim)) ? -1 : 0;
+    return given(y0, fl_amin(self, dims, keepdim)) || given(y1, fl_amax(self, dims, keepdim)) ? -1
+                                                                                              : 0;
 }
 
 int count_nonzero_compose(fl_tensor *self, const int64_t *dim, fl_tensor **y)
 {
-    return given(y, fl_sum_dim_intlist(fl_ne_scalar(self, fl_int(0)), (fl_ints){dim, dim != NULL}, false, FL_NO_DTYPE));
+    return given(y, fl_sum_dim_intlist(fl_ne_scalar(self, fl_int(0)), (fl_ints){dim, dim != NULL},
+                                       false, FL_NO_DTYPE));
 }
 
 int logsumexp_compose(fl_tensor *self, fl_ints dim, bool keepdim, fl_tensor **y)
@@ -164,7 +173,8 @@ int logsumexp_compose(fl_tensor *self, fl_ints dim, bool keepdim, fl_tensor **y)
         return given(y, fl_log(fl_sum_dim_intlist(fl_exp(self), dim, keepdim, FL_NO_DTYPE)));
     fl_tensor *m = fl__amax_constant(self, dim, true);
     m = fl_where_scalar(fl_isfinite(m), m, fl_float(0));
-    fl_tensor *s = fl_log(fl_sum_dim_intlist(fl_exp(fl_sub(self, m, fl_int(1))), dim, keepdim, FL_NO_DTYPE));
+    fl_tensor *s =
+        fl_log(fl_sum_dim_intlist(fl_exp(fl_sub(self, m, fl_int(1))), dim, keepdim, FL_NO_DTYPE));
     if (!s)
         return -1;
     return given(y, fl_add(s, fl_reshape(m, (fl_ints){s->sizes, s->ndim}), fl_int(1)));
@@ -172,12 +182,16 @@ int logsumexp_compose(fl_tensor *self, fl_ints dim, bool keepdim, fl_tensor **y)
 
 /* ---- norms ---- */
 
-static fl_tensor *norm_of(fl_tensor *self, fl_value order, fl_ints dim, bool keepdim, fl_dtype dtype)
+static fl_tensor *norm_of(fl_tensor *self, fl_value order, fl_ints dim, bool keepdim,
+                          fl_dtype dtype)
 {
     double p = number_of(order);
     if (!dtype_is_floating(dtype == FL_NO_DTYPE ? self->dtype : (int)dtype))
-        return error_null(FL_RUNTIME_ERROR, "linalg.vector_norm: Expected a floating point or complex tensor as input. Got "
-                                            "%s", dtype_title(self->dtype));
+        return error_null(
+            FL_RUNTIME_ERROR,
+            "linalg.vector_norm: Expected a floating point or complex tensor as input. Got "
+            "%s",
+            dtype_title(self->dtype));
     if (p == 2)
         return fl__norm_2(self, dim, keepdim, dtype);
     if (p == 1)
@@ -201,23 +215,28 @@ int norm_dim_compose(fl_tensor *self, fl_value p, fl_ints dim, bool keepdim, fl_
     return given(y, norm_of(self, p.tag == FL_NONE ? fl_int(2) : p, dim, keepdim, FL_NO_DTYPE));
 }
 
-int vector_norm_compose(fl_tensor *self, fl_value ord, fl_ints dim, bool keepdim, fl_dtype dtype, fl_tensor **y)
+int vector_norm_compose(fl_tensor *self, fl_value ord, fl_ints dim, bool keepdim, fl_dtype dtype,
+                        fl_tensor **y)
 {
     return given(y, norm_of(self, ord, dim, keepdim, dtype));
 }
 
 /* ---- variance ---- */
 
-/* The variance and the mean: two passes, the second over squared distances. Halves are computed as floats. */
-static int variance(fl_tensor *self, fl_ints dim, double correction, bool keepdim, fl_tensor **var, fl_tensor **mean)
+/* The variance and the mean: two passes, the second over squared distances. Halves are computed as
+ * floats. */
+static int variance(fl_tensor *self, fl_ints dim, double correction, bool keepdim, fl_tensor **var,
+                    fl_tensor **mean)
 {
     int dtype = self->dtype;
     if (!dtype_is_floating(dtype))
-        return error_set(FL_RUNTIME_ERROR, "std and var only support floating point and complex dtypes");
+        return error_set(FL_RUNTIME_ERROR,
+                         "std and var only support floating point and complex dtypes");
     bool half = dtype == FL_FLOAT16 || dtype == FL_BFLOAT16;
     fl_tensor *x = half ? fl__cast(self, FL_FLOAT32) : self;
     fl_tensor *m = fl_mean_dim(x, dim, true, FL_NO_DTYPE);
-    fl_tensor *s = fl_sum_dim_intlist(fl_square(fl_sub(x, m, fl_int(1))), dim, keepdim, FL_NO_DTYPE);
+    fl_tensor *s =
+        fl_sum_dim_intlist(fl_square(fl_sub(x, m, fl_int(1))), dim, keepdim, FL_NO_DTYPE);
     if (!s)
         return -1;
     double n = (double)self->numel / (double)(m->numel ? m->numel : 1) - correction;
@@ -228,7 +247,8 @@ static int variance(fl_tensor *self, fl_ints dim, double correction, bool keepdi
     return *var && *mean ? 0 : -1;
 }
 
-static int deviation(fl_tensor *self, fl_ints dim, double correction, bool keepdim, fl_tensor **std, fl_tensor **mean)
+static int deviation(fl_tensor *self, fl_ints dim, double correction, bool keepdim, fl_tensor **std,
+                     fl_tensor **mean)
 {
     if (variance(self, dim, correction, keepdim, std, mean))
         return -1;
@@ -254,7 +274,8 @@ int var_unbiased_compose(fl_tensor *self, fl_ints dim, bool unbiased, bool keepd
     return variance(self, dim, unbiased, keepdim, y, &mean);
 }
 
-int var_correction_compose(fl_tensor *self, fl_ints dim, fl_value correction, bool keepdim, fl_tensor **y)
+int var_correction_compose(fl_tensor *self, fl_ints dim, fl_value correction, bool keepdim,
+                           fl_tensor **y)
 {
     fl_tensor *mean;
     return variance(self, dim, correction_of(correction), keepdim, y, &mean);
@@ -272,7 +293,8 @@ int std_unbiased_compose(fl_tensor *self, fl_ints dim, bool unbiased, bool keepd
     return deviation(self, dim, unbiased, keepdim, y, &mean);
 }
 
-int std_correction_compose(fl_tensor *self, fl_ints dim, fl_value correction, bool keepdim, fl_tensor **y)
+int std_correction_compose(fl_tensor *self, fl_ints dim, fl_value correction, bool keepdim,
+                           fl_tensor **y)
 {
     fl_tensor *mean;
     return deviation(self, dim, correction_of(correction), keepdim, y, &mean);
@@ -283,13 +305,14 @@ int var_mean_all_compose(fl_tensor *self, bool unbiased, fl_tensor **y0, fl_tens
     return variance(self, ALL, unbiased, false, y0, y1);
 }
 
-int var_mean_unbiased_compose(fl_tensor *self, fl_ints dim, bool unbiased, bool keepdim, fl_tensor **y0, fl_tensor **y1)
+int var_mean_unbiased_compose(fl_tensor *self, fl_ints dim, bool unbiased, bool keepdim,
+                              fl_tensor **y0, fl_tensor **y1)
 {
     return variance(self, dim, unbiased, keepdim, y0, y1);
 }
 
-int var_mean_correction_compose(fl_tensor *self, fl_ints dim, fl_value correction, bool keepdim, fl_tensor **y0,
-                                fl_tensor **y1)
+int var_mean_correction_compose(fl_tensor *self, fl_ints dim, fl_value correction, bool keepdim,
+                                fl_tensor **y0, fl_tensor **y1)
 {
     return variance(self, dim, correction_of(correction), keepdim, y0, y1);
 }
@@ -299,13 +322,14 @@ int std_mean_all_compose(fl_tensor *self, bool unbiased, fl_tensor **y0, fl_tens
     return deviation(self, ALL, unbiased, false, y0, y1);
 }
 
-int std_mean_unbiased_compose(fl_tensor *self, fl_ints dim, bool unbiased, bool keepdim, fl_tensor **y0, fl_tensor **y1)
+int std_mean_unbiased_compose(fl_tensor *self, fl_ints dim, bool unbiased, bool keepdim,
+                              fl_tensor **y0, fl_tensor **y1)
 {
     return deviation(self, dim, unbiased, keepdim, y0, y1);
 }
 
-int std_mean_correction_compose(fl_tensor *self, fl_ints dim, fl_value correction, bool keepdim, fl_tensor **y0,
-                                fl_tensor **y1)
+int std_mean_correction_compose(fl_tensor *self, fl_ints dim, fl_value correction, bool keepdim,
+                                fl_tensor **y0, fl_tensor **y1)
 {
     return deviation(self, dim, correction_of(correction), keepdim, y0, y1);
 }
