@@ -232,11 +232,11 @@ static bool check_cut(const Py_buffer *view, int64_t size, int64_t *count, int64
 static PyObject *function_frombuffer(PyObject *module, PyObject *args, PyObject *kwargs)
 {
     static char *names[] = {"buffer", "dtype", "count", "offset", "requires_grad", NULL};
-    PyObject *object, *kind;
+    PyObject *object, *kind = Py_None;
     long long count = -1, offset = 0;
     int requires_grad = 0, dtype;
     (void)module;
-    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "O$OLLp:frombuffer", names, &object, &kind,
+    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "O|$OLLp:frombuffer", names, &object, &kind,
                                      &count, &offset, &requires_grad))
         return NULL;
     if (!types_as_dtype(kind, &dtype))

@@ -379,21 +379,30 @@ static fl_tensor *value_tensor(const fl_tensor *self, PyObject *value)
     return t;
 }
 
-/* Without the leading dims of size 1 that are more than ndim. Takes over t. */
-static fl_tensor *trim(fl_tensor *t, int ndim)
+/* `value` as what is copied into a view of these sizes: without leading dims of size 1 that are too
+ * many, and expanded, which says what does not fit. Takes over value. */
+static fl_tensor *fit_value(fl_tensor *value, const fl_tensor *to)
 {
     int extra = 0;
-    while (t->ndim - extra > ndim && t->sizes[extra] == 1)
+    static const fl_op *reshape, *expand;
+    while (value->ndim - extra > to->ndim && value->sizes[extra] == 1)
         extra++;
-    if (!extra)
-        return t;
-    static const fl_op *view;
-    fl_value sizes = {
-        .tag = FL_INTS, .count = (uint32_t)(t->ndim - extra), .as.ints = t->sizes + extra};
-    fl_tensor *y = NULL;
-    if (view || (view = pytensor_operator("reshape")))
-        y = pytensor_call(view, t, (struct named_value[]){{"shape", sizes}, {0}});
-    tensor_release(t);
+    if (!extra && (value->ndim == 0 || shape_equal(value, to)))
+        return value;
+    if (!expand &&
+        !((reshape = pytensor_operator("reshape")) && (expand = pytensor_operator("expand")))) {
+        tensor_release(value);
+        return NULL;
+    }
+    fl_value sizes = {.tag = FL_INTS, .count = (uint32_t)to->ndim, .as.ints = to->sizes};
+    fl_value own = {
+        .tag = FL_INTS, .count = (uint32_t)(value->ndim - extra), .as.ints = value->sizes + extra};
+    fl_tensor *trimmed = pytensor_call(reshape, value, (struct named_value[]){{"shape", own}, {0}}),
+              *y = NULL;
+    if (trimmed)
+        y = pytensor_call(expand, trimmed, (struct named_value[]){{"size", sizes}, {0}});
+    tensor_release(trimmed);
+    tensor_release(value);
     if (!y)
         raise_error();
     return y;
@@ -424,7 +433,7 @@ static int store(struct subscript *s, fl_tensor *to, fl_tensor *value)
             (fl_value){.tag = FL_TENSORS, .count = (uint32_t)s->indices, .as.tensors = s->index};
         a.value[2] = fl_tensor_value(value);
         status = run_writer("index_put_", &put, &a, 3);
-    } else if ((value = trim(value, to->ndim))) {
+    } else if ((value = fit_value(value, to))) {
         a.value[1] = fl_tensor_value(value);
         status = run_writer("copy_", &copy, &a, 2);
     }

@@ -352,7 +352,9 @@ int pytensor_init(PyObject *module)
         .slots = slots,
     };
     pytensor_type = (PyTypeObject *)PyType_FromSpec(&spec);
-    if (!pytensor_type || PyModule_AddObjectRef(module, "Tensor", (PyObject *)pytensor_type) < 0)
-        return -1;
-    return 0;
+    PyObject *name = pytensor_type ? PyUnicode_FromString("Tensor") : NULL;
+    /* Python's own messages show __name__ as it is set here, without the module. */
+    int failed = name ? PyObject_SetAttrString((PyObject *)pytensor_type, "__name__", name) : -1;
+    Py_XDECREF(name);
+    return failed ? -1 : PyModule_AddObjectRef(module, "Tensor", (PyObject *)pytensor_type);
 }

@@ -280,10 +280,12 @@ static int device_parse(const char *text, int *kind, int *index)
         *index = (int)number;
         return 0;
     }
+    char kind_text[32];
+    PyOS_snprintf(kind_text, sizeof kind_text, "%.*s", (int)length, text);
     PyErr_Format(
         PyExc_RuntimeError,
-        "Expected one of cpu, cuda, opencl, meta device type at start of device string: %.*s",
-        (int)length, text);
+        "Expected one of cpu, cuda, opencl, meta device type at start of device string: %s",
+        kind_text);
     return -1;
 }
 
