@@ -32,9 +32,9 @@ class Digits(Dataset):
         held_out = range(0, len(labels), 5)
         wanted = [i for i in range(len(labels)) if i % 5] if train else list(held_out)
         index = _C.tensor(wanted)
-        pixels = _C.frombuffer(images, dtype=_C.uint8).reshape(len(labels), 1, rows, columns)
+        pixels = _bytes_tensor(images).reshape(len(labels), 1, rows, columns)
         self.data = pixels.index_select(0, index).to(_C.float32) / 16
-        self.targets = _C.frombuffer(labels, dtype=_C.uint8).index_select(0, index).to(_C.int64)
+        self.targets = _bytes_tensor(labels).index_select(0, index).to(_C.int64)
         self.train = train
         self.transform = transform
         self.target_transform = target_transform
@@ -62,6 +62,11 @@ class Digits(Dataset):
     def __repr__(self):
         split = "Train" if self.train else "Test"
         return f"Dataset Digits\n    Number of datapoints: {len(self)}\n    Split: {split}"
+
+
+def _bytes_tensor(content):
+    """A 1-d tensor of uint8 over the memory of a bytearray."""
+    return _C.frombuffer(content, dtype=_C.uint8, count=-1, offset=0, requires_grad=False)
 
 
 def _read(path):
