@@ -86,10 +86,15 @@ static PyObject *bind(PyObject *op, PyObject *module, PyObject *type)
     (void)type;
     if (!module || module == Py_None)
         return Py_NewRef(op);
-    PyObject *types = PyImport_ImportModule("types");
-    PyObject *bound = types ? PyObject_CallMethod(types, "MethodType", "OO", op, module) : NULL;
-    Py_XDECREF(types);
-    return bound;
+    static PyObject *method_type;
+    if (!method_type) {
+        PyObject *types = PyImport_ImportModule("types");
+        method_type = types ? PyObject_GetAttrString(types, "MethodType") : NULL;
+        Py_XDECREF(types);
+        if (!method_type)
+            return NULL;
+    }
+    return PyObject_CallFunctionObjArgs(method_type, op, module, NULL);
 }
 
 static int traverse(PyObject *op, visitproc visit, void *arg)

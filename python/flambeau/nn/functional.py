@@ -280,37 +280,16 @@ def _check_probability(p):
         raise ValueError(f"dropout probability has to be between 0 and 1, but got {p}")
 
 
-def _drop(input, noise_shape, p, training, inplace):
-    """Zeroes elements, or what shares one of noise, with probability p and scales the rest by 1 /
-    (1 - p)."""
-    _check_probability(p)
-    if not training or p == 0.0 or input.numel() == 0:
-        return input
-    if p == 1.0:
-        return input.mul_(0) if inplace else input * 0
-    noise = (
-        flambeau.empty(noise_shape, dtype=input.dtype, device=input.device)
-        .bernoulli_(1 - p)
-        .div_(1 - p)
-    )
-    return input.mul_(noise) if inplace else input * noise
+def _drop_channels(input, p, training, inplace):
+    """Drops whole channels of input (N, C, *)."""
+    return _op("feature_dropout_" if inplace else "feature_dropout")(input, p, training)
 
 
-def _drop_channels(name, input, p, training, inplace, dims):
-    """Drops whole channels of input (N, C, *dims), or of (C, *dims) where `dims` allows it."""
-    if input.dim() not in dims:
-        import warnings
-        warnings.warn(
-            f"{name}: Received a {input.dim()}-D input to {name}, which is deprecated and will"
-            " result in an error in a future release.",
-            stacklevel=3,
-        )
-    return _drop(input, input.shape[:2] + (1,) * (input.dim() - 2), p, training, inplace)
-
-
+@_quick(3, "training", "inplace")
 def dropout(input, p=0.5, training=True, inplace=False):
     """Zeroes elements with probability p while training and scales the others by 1 / (1 - p)."""
-    return _drop(input, input.shape, p, training, inplace)
+    _check_probability(p)
+    return _op("dropout_" if inplace else "dropout")(input, p, training)
 
 
 def dropout1d(input, p=0.5, training=True, inplace=False):
@@ -323,51 +302,44 @@ def dropout1d(input, p=0.5, training=True, inplace=False):
             " a channel dimension, and an optional batch dimension (i.e. 2D or 3D inputs)."
         )
     if input.dim() == 2:
-        return _drop_channels(
-            "dropout1d",
-            input.unsqueeze_(0) if inplace else input.unsqueeze(0),
-            p,
-            training,
-            inplace,
-            (3,),
-        ).squeeze(0)
-    return _drop_channels("dropout1d", input, p, training, inplace, (3,))
+        batch = input.unsqueeze_(0) if inplace else input.unsqueeze(0)
+        result = _drop_channels(batch, p, training, inplace)
+        return result.squeeze_(0) if inplace else result.squeeze(0)
+    return _drop_channels(input, p, training, inplace)
+
+
+def _warn_of_rank(name, input, dims):
+    if input.dim() not in dims:
+        import warnings
+        warnings.warn(f"{name}: Received a {input.dim()}-D input to {name}, which is deprecated and "
+                      "will result in an error in a future release.", stacklevel=3)
 
 
 def dropout2d(input, p=0.5, training=True, inplace=False):
     """Drops whole channels of (N, C, H, W)."""
-    return _drop_channels("dropout2d", input, p, training, inplace, (3, 4))
+    _check_probability(p)
+    _warn_of_rank("dropout2d", input, (3, 4))
+    return _drop_channels(input, p, training, inplace)
 
 
 def dropout3d(input, p=0.5, training=True, inplace=False):
     """Drops whole channels of (N, C, D, H, W)."""
-    return _drop_channels("dropout3d", input, p, training, inplace, (4, 5))
-
-
-def _drop_alpha(input, noise_shape, p, training, inplace):
-    """Drops to SELU's negative limit and rescales, so that mean and variance stay (Klambauer et
-    al., 2017)."""
     _check_probability(p)
-    if not training or p == 0.0 or input.numel() == 0:
-        return input
-    if p == 1.0:
-        return input.mul_(0) if inplace else input * 0
-    alpha = 1.7580993408473766
-    a = 1.0 / math.sqrt((alpha * alpha * p + 1) * (1 - p))
-    noise = flambeau.empty(noise_shape, dtype=input.dtype, device=input.device).bernoulli_(1 - p)
-    shift = (noise - 1).mul_(alpha * a).add_(alpha * a * p)
-    noise.mul_(a)
-    return input.mul_(noise).add_(shift) if inplace else input * noise + shift
+    _warn_of_rank("dropout3d", input, (4, 5))
+    return _drop_channels(input, p, training, inplace)
 
 
 def alpha_dropout(input, p=0.5, training=False, inplace=False):
     """dropout that keeps mean and variance of what SELU gives."""
-    return _drop_alpha(input, input.shape, p, training, inplace)
+    _check_probability(p)
+    return _op("alpha_dropout_" if inplace else "alpha_dropout")(input, p, training)
 
 
 def feature_alpha_dropout(input, p=0.5, training=False, inplace=False):
     """alpha_dropout of whole channels of (N, C, *)."""
-    return _drop_alpha(input, input.shape[:2] + (1,) * (input.dim() - 2), p, training, inplace)
+    _check_probability(p)
+    name = "feature_alpha_dropout_" if inplace else "feature_alpha_dropout"
+    return _op(name)(input, p, training)
 
 
 # ---- Tables ----------------------------------------------------------------------------------------
@@ -437,13 +409,6 @@ def _one(value, name="kernel_size"):
     return value
 
 
-def _as_image(input, what):
-    """(N, C, L) or (C, L) with a height of one."""
-    if input.dim() not in (2, 3):
-        raise RuntimeError(f"{what}: Expected 2D or 3D input tensor, but got {list(input.shape)}")
-    return input.unsqueeze(-2)
-
-
 @_quick(6, "return_indices")
 def max_pool2d(input, kernel_size, stride=None, padding=0, dilation=1, ceil_mode=False,
                return_indices=False):
@@ -465,64 +430,60 @@ def avg_pool2d(input, kernel_size, stride=None, padding=0, ceil_mode=False,
 
 def adaptive_avg_pool2d(input, output_size):
     """The means of output_size windows of (N, C, H, W) or (C, H, W); None keeps a size."""
+    return _op("adaptive_avg_pool2d")(input, _sizes(output_size, input))
+
+
+def _sizes(output_size, input):
+    """Both sizes of an adaptive pool's output, with those of input for None."""
     height, width = _pair(output_size)
-    size = (input.size(-2) if height is None else height, input.size(-1) if width is None else width)
-    return _op("adaptive_avg_pool2d")(input, size)
+    return (input.size(-2) if height is None else height, input.size(-1) if width is None else width)
 
 
-def max_pool1d(
-    input, kernel_size, stride=None, padding=0, dilation=1, ceil_mode=False, return_indices=False
-):
-    """The greatest of every window of (N, C, L) or (C, L)."""
-    stride = None if stride is None or stride == [] else (1, _one(stride))
-    result = max_pool2d(
-        _as_image(input, "max_pool1d"),
-        (1, _one(kernel_size)),
-        stride,
-        (0, _one(padding)),
-        (1, _one(dilation)),
-        ceil_mode=ceil_mode,
-        return_indices=return_indices,
-    )
-    return tuple(t.squeeze(-2) for t in result) if return_indices else result.squeeze(-2)
+@_quick(6, "return_indices")
+def max_pool1d(input, kernel_size, stride=None, padding=0, dilation=1, ceil_mode=False,
+               return_indices=False):
+    """The greatest of every window of (N, C, L) or (C, L), and where it was if asked."""
+    name = "max_pool1d_with_indices" if return_indices else "max_pool1d"
+    stride = kernel_size if stride is None else stride
+    return _op(name)(input, kernel_size, stride, padding, dilation, ceil_mode)
 
 
-def max_pool1d_with_indices(
-    input, kernel_size, stride=None, padding=0, dilation=1, ceil_mode=False, return_indices=False
-):
+def max_pool1d_with_indices(input, kernel_size, stride=None, padding=0, dilation=1,
+                            ceil_mode=False, return_indices=False):
     """max_pool1d and the positions of what it found."""
     return max_pool1d(input, kernel_size, stride, padding, dilation, ceil_mode, True)
 
 
-def max_pool2d_with_indices(
-    input, kernel_size, stride=None, padding=0, dilation=1, ceil_mode=False, return_indices=False
-):
+def max_pool2d_with_indices(input, kernel_size, stride=None, padding=0, dilation=1,
+                            ceil_mode=False, return_indices=False):
     """max_pool2d and the positions of what it found."""
-    return max_pool2d(
-        input, kernel_size, stride, padding, dilation, ceil_mode=ceil_mode, return_indices=True
-    )
+    return max_pool2d(input, kernel_size, stride, padding, dilation, ceil_mode, True)
 
 
+def adaptive_max_pool1d(input, output_size, return_indices=False):
+    """The greatest of output_size windows of (N, C, L) or (C, L), and where it was if asked."""
+    result = _op("adaptive_max_pool1d")(input, output_size)
+    return result if return_indices else result[0]
+
+
+def adaptive_max_pool2d(input, output_size, return_indices=False):
+    """The greatest of output_size windows of (N, C, H, W) or (C, H, W), and where it was if
+    asked; None keeps a size."""
+    result = _op("adaptive_max_pool2d")(input, _sizes(output_size, input))
+    return result if return_indices else result[0]
+
+
+@_quick(6)
 def avg_pool1d(input, kernel_size, stride=None, padding=0, ceil_mode=False, count_include_pad=True):
     """The mean of every window of (N, C, L) or (C, L)."""
-    stride = None if stride is None or stride == () or stride == [] else (1, _one(stride))
-    return avg_pool2d(
-        _as_image(input, "avg_pool1d"),
-        (1, _one(kernel_size)),
-        stride,
-        (0, _one(padding)),
-        ceil_mode,
-        count_include_pad,
-    ).squeeze(-2)
+    stride = kernel_size if stride is None else stride
+    return _op("avg_pool1d")(input, kernel_size, stride, padding, ceil_mode, count_include_pad)
 
 
+@_quick(2)
 def adaptive_avg_pool1d(input, output_size):
     """The means of output_size windows of (N, C, L) or (C, L)."""
-    return adaptive_avg_pool2d(
-        _as_image(input, "adaptive_avg_pool1d"), (1, _one(output_size))
-    ).squeeze(
-        -2
-    )
+    return _op("adaptive_avg_pool1d")(input, output_size)
 
 
 def lp_pool1d(input, norm_type, kernel_size, stride=None, ceil_mode=False):

@@ -10,7 +10,7 @@ from flambeau.nn.modules.module import Module
 from flambeau.nn.modules.utils import _pair, _reverse_repeat_tuple, _single
 from flambeau.nn.parameter import Parameter
 
-__all__ = ["Conv1d", "Conv2d"]
+__all__ = ["Conv1d", "Conv2d", "ConvTranspose1d", "ConvTranspose2d"]
 
 _PADDING_MODES = {"zeros", "reflect", "replicate", "circular"}
 
@@ -216,3 +216,73 @@ class Conv2d(_ConvNd):
                 input, self._reversed_padding_repeated_twice, mode=self.padding_mode
             ), (0, 0)
         return F.conv2d(input, weight, bias, self.stride, padding, self.dilation, self.groups)
+
+
+class _ConvTransposeNd(_ConvNd):
+    """The gradient of a convolution by its input, as a layer: weight (in, out / groups, *kernel).
+
+    Several sizes of input give the same output of a convolution: output_padding, or output_size at
+    the call, says which is meant.
+    """
+
+    def __init__(self, ntuple, in_channels, out_channels, kernel_size, stride, padding,
+                 output_padding, groups, bias, dilation, padding_mode, device, dtype):
+        if padding_mode != "zeros":
+            raise ValueError(
+                f'Only "zeros" padding mode is supported for {type(self).__name__}'
+            )
+        sizes = map(ntuple, (kernel_size, stride, padding, dilation))
+        super().__init__(in_channels, out_channels, *sizes, True, ntuple(output_padding), groups,
+                         bias, padding_mode, device, dtype)
+
+    def _output_padding(self, input, output_size):
+        if output_size is None:
+            return self.output_padding
+        spatial = len(self.kernel_size)
+        lead = 2 if input.dim() == spatial + 2 else 1
+        if len(output_size) == lead + spatial:
+            output_size = output_size[lead:]
+        if len(output_size) != spatial:
+            raise ValueError(
+                f"ConvTranspose{spatial}D: for {input.dim()}D input, output_size must have "
+                f"{spatial} or {lead + spatial} elements (got {len(output_size)})"
+            )
+        least = [(n - 1) * s - 2 * p + d * (k - 1) + 1 for n, s, p, d, k in zip(
+            input.shape[lead:], self.stride, self.padding, self.dilation, self.kernel_size)]
+        most = [low + s - 1 for low, s in zip(least, self.stride)]
+        if not all(low <= size <= high for low, size, high in zip(least, output_size, most)):
+            raise ValueError(
+                f"requested an output size of {output_size}, but valid sizes range from {least} to "
+                f"{most} (for an input of {input.size()[2:]})"
+            )
+        return [size - low for size, low in zip(output_size, least)]
+
+
+class ConvTranspose1d(_ConvTransposeNd):
+    """A transposed convolution of (N, C, L) or (C, L)."""
+
+    def __init__(self, in_channels, out_channels, kernel_size, stride=1, padding=0,
+                 output_padding=0, groups=1, bias=True, dilation=1, padding_mode="zeros",
+                 device=None, dtype=None):
+        super().__init__(_single, in_channels, out_channels, kernel_size, stride, padding,
+                         output_padding, groups, bias, dilation, padding_mode, device, dtype)
+
+    def forward(self, input, output_size=None):
+        return F.conv_transpose1d(input, self.weight, self.bias, self.stride, self.padding,
+                                  self._output_padding(input, output_size), self.groups,
+                                  self.dilation)
+
+
+class ConvTranspose2d(_ConvTransposeNd):
+    """A transposed convolution of (N, C, H, W) or (C, H, W)."""
+
+    def __init__(self, in_channels, out_channels, kernel_size, stride=1, padding=0,
+                 output_padding=0, groups=1, bias=True, dilation=1, padding_mode="zeros",
+                 device=None, dtype=None):
+        super().__init__(_pair, in_channels, out_channels, kernel_size, stride, padding,
+                         output_padding, groups, bias, dilation, padding_mode, device, dtype)
+
+    def forward(self, input, output_size=None):
+        return F.conv_transpose2d(input, self.weight, self.bias, self.stride, self.padding,
+                                  self._output_padding(input, output_size), self.groups,
+                                  self.dilation)

@@ -1,11 +1,14 @@
 """Pooling (source: torch.nn.modules.pooling)."""
 from __future__ import annotations
 
+from flambeau._C import layer_forward
 from flambeau.nn import functional as F
 from flambeau.nn.modules.module import Module
 from flambeau.nn.modules.utils import _single
 
 __all__ = [
+    "AdaptiveMaxPool1d",
+    "AdaptiveMaxPool2d",
     "AdaptiveAvgPool1d",
     "AdaptiveAvgPool2d",
     "AvgPool1d",
@@ -169,3 +172,26 @@ class AdaptiveAvgPool2d(_AdaptiveAvgPoolNd):
 
     def forward(self, input):
         return F.adaptive_avg_pool2d(input, self.output_size)
+
+
+class _AdaptiveMaxPoolNd(Module):
+    __constants__ = ["output_size", "return_indices"]
+
+    def __init__(self, output_size, return_indices=False):
+        super().__init__()
+        self.output_size, self.return_indices = output_size, return_indices
+
+    def extra_repr(self):
+        return f"output_size={self.output_size}"
+
+
+class AdaptiveMaxPool1d(_AdaptiveMaxPoolNd):
+    """The greatest of output_size windows of (N, C, L) or (C, L)."""
+
+    forward = layer_forward("adaptive_max_pool1d", "output_size", "return_indices")
+
+
+class AdaptiveMaxPool2d(_AdaptiveMaxPoolNd):
+    """The greatest of output_size windows of (N, C, H, W) or (C, H, W)."""
+
+    forward = layer_forward("adaptive_max_pool2d", "output_size", "return_indices")
