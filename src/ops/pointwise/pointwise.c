@@ -345,7 +345,8 @@ int pointwise_call(const fl_op *op, const fl_value *args, fl_value *results)
     int64_t sizes[TENSOR_MAX_DIMS];
     int ndim;
     bool wanted = record_wanted(f, args);
-    for (int i = 0; i < p->operands; i++)
+    operand[0] = args[p->operand[0]]; /* there is one at least */
+    for (int i = 1; i < p->operands; i++)
         operand[i] = args[p->operand[i]];
 
     /* Same dtype and the very same sizes: nothing to promote or broadcast. */
