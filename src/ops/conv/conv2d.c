@@ -149,16 +149,17 @@ static int forward_real(const struct conv2d_shape *p, fl_dtype dtype, const stru
             taps.tap[count] = r * weight->strides[2] + s * weight->strides[3];
         }
     const int64_t rows = conv2d_rows(p), cols = conv2d_cols(p);
+    struct correlation_phase phase = {rows, cols, count, taps.dy, taps.dx, taps.tap, y};
     struct correlation q = {
         .dtype = dtype, .images = p->n, .groups = p->groups,
         .filters = p->k / p->groups, .planes = p->c / p->groups,
         .rows = rows, .cols = cols, .step = {p->stride[0], p->stride[1]},
-        .taps = count, .dy = taps.dy, .dx = taps.dx, .tap = taps.tap,
+        .phase_count = 1, .phases = &phase,
         .in = x->data, .in_image = x->strides[0], .in_plane = x->strides[1],
         .in_row = x->strides[2], .in_col = x->strides[3], .in_rows = p->h, .in_cols = p->w,
         .weight = weight->data, .weight_group = p->k / p->groups * weight->strides[0],
         .weight_filter = weight->strides[0], .weight_plane = weight->strides[1],
-        .out = y, .out_image = p->k * rows * cols, .out_filter = rows * cols,
+        .out_image = p->k * rows * cols, .out_filter = rows * cols,
         .out_row = cols, .out_col = 1, .bias = bias};
     int status = correlate(&q);
     taps_close(&taps);
@@ -200,37 +201,55 @@ static bool reaches(const struct conv2d_shape *p, int axis, int64_t phase, int64
     return true;
 }
 
-static int64_t phases(const struct conv2d_shape *p, int axis)
+static int64_t phases_of(const struct conv2d_shape *p, int axis)
 {
     int64_t size = axis ? p->w : p->h;
     return size < p->stride[axis] ? size : p->stride[axis];
 }
 
-/* The inputs of one phase: a correlation of g with a step of 1. Returns 1 where no tap reaches them. */
-static int backward_phase(const struct conv2d_shape *p, fl_dtype dtype, const struct conv2d_view *g,
-                          const struct conv2d_view *weight, void *dx, int64_t phase_y, int64_t phase_x,
-                          struct taps *taps)
+/* Lists the phases that taps reach, each a correlation of g with a step of 1. A tap is in one phase at most. */
+static int64_t list_phases(const struct conv2d_shape *p, const struct conv2d_view *weight, int64_t size,
+                           void *dx, struct taps *taps, struct correlation_phase *phases)
 {
-    int64_t count = 0;
-    for (int64_t r = 0; r < p->r; r++)
-        for (int64_t s = 0; s < p->s; s++)
-            if (reaches(p, 0, phase_y, r, &taps->dy[count]) && reaches(p, 1, phase_x, s, &taps->dx[count]))
-                taps->tap[count++] = r * weight->strides[2] + s * weight->strides[3];
-    if (count == 0)
-        return 1;
-    const int64_t size = dtype == FL_FLOAT32 ? 4 : 8;
+    int64_t listed = 0, used = 0;
+    for (int64_t y = 0; y < phases_of(p, 0); y++)
+        for (int64_t x = 0; x < phases_of(p, 1); x++) {
+            int64_t count = 0, dy, ex;
+            for (int64_t r = 0; r < p->r; r++)
+                for (int64_t s = 0; s < p->s; s++)
+                    if (reaches(p, 0, y, r, &dy) && reaches(p, 1, x, s, &ex)) {
+                        taps->dy[used + count] = dy;
+                        taps->dx[used + count] = ex;
+                        taps->tap[used + count++] = r * weight->strides[2] + s * weight->strides[3];
+                    }
+            if (count)
+                phases[listed++] = (struct correlation_phase){
+                    (p->h - y + p->stride[0] - 1) / p->stride[0], (p->w - x + p->stride[1] - 1) / p->stride[1],
+                    count, taps->dy + used, taps->dx + used, taps->tap + used,
+                    (char *)dx + (y * p->w + x) * size};
+            used += count;
+        }
+    return listed;
+}
+
+static int correlate_phases(const struct conv2d_shape *p, fl_dtype dtype, const struct conv2d_view *g,
+                            const struct conv2d_view *weight, void *dx, struct taps *taps,
+                            struct correlation_phase *phases)
+{
+    const int64_t size = dtype == FL_FLOAT32 ? 4 : 8, all = phases_of(p, 0) * phases_of(p, 1);
+    const int64_t count = list_phases(p, weight, size, dx, taps, phases);
+    if (count < all) /* inputs that no tap reaches */
+        memset(dx, 0, (size_t)(p->n * p->c * p->h * p->w * size));
     struct correlation q = {
         .dtype = dtype, .images = p->n, .groups = p->groups,
         .filters = p->c / p->groups, .planes = p->k / p->groups,
-        .rows = (p->h - phase_y + p->stride[0] - 1) / p->stride[0],
-        .cols = (p->w - phase_x + p->stride[1] - 1) / p->stride[1], .step = {1, 1},
-        .taps = count, .dy = taps->dy, .dx = taps->dx, .tap = taps->tap,
+        .rows = (p->h + p->stride[0] - 1) / p->stride[0], .cols = (p->w + p->stride[1] - 1) / p->stride[1],
+        .step = {1, 1}, .phase_count = count, .phases = phases,
         .in = g->data, .in_image = g->strides[0], .in_plane = g->strides[1],
         .in_row = g->strides[2], .in_col = g->strides[3],
         .in_rows = conv2d_rows(p), .in_cols = conv2d_cols(p),
         .weight = weight->data, .weight_group = p->k / p->groups * weight->strides[0],
         .weight_filter = weight->strides[1], .weight_plane = weight->strides[0],
-        .out = (char *)dx + (phase_y * p->w + phase_x) * size,
         .out_image = p->c * p->h * p->w, .out_filter = p->h * p->w,
         .out_row = p->stride[0] * p->w, .out_col = p->stride[1]};
     return correlate(&q);
@@ -239,21 +258,20 @@ static int backward_phase(const struct conv2d_shape *p, fl_dtype dtype, const st
 static int backward_input_real(const struct conv2d_shape *p, fl_dtype dtype, const struct conv2d_view *g,
                                const struct conv2d_view *weight, void *dx)
 {
-    const size_t bytes = (size_t)(p->n * p->c * p->h * p->w) * (dtype == FL_FLOAT32 ? 4 : 8);
-    struct taps taps;
-    if (taps_open(&taps, p->r * p->s + 1) != 0)
+    if (p->n * p->c * p->h * p->w == 0)
+        return 0;
+    const size_t bytes = (size_t)(phases_of(p, 0) * phases_of(p, 1)) * sizeof(struct correlation_phase);
+    struct correlation_phase *phases = memory_alloc(bytes);
+    if (!phases)
         return -1;
-    /* Where the stride leaves inputs that no tap reaches, zeros are laid first. */
-    bool sparse = (p->stride[0] > 1 && (p->r < p->stride[0] || p->dilation[0] > 1)) ||
-                  (p->stride[1] > 1 && (p->s < p->stride[1] || p->dilation[1] > 1));
-    if (sparse || conv2d_rows(p) * conv2d_cols(p) == 0)
-        memset(dx, 0, bytes);
-    int status = 0;
-    for (int64_t i = 0; i < phases(p, 0) && status >= 0; i++)
-        for (int64_t j = 0; j < phases(p, 1) && status >= 0; j++)
-            status = backward_phase(p, dtype, g, weight, dx, i, j, &taps);
-    taps_close(&taps);
-    return status < 0 ? -1 : 0;
+    struct taps taps;
+    int status = taps_open(&taps, p->r * p->s);
+    if (status == 0) {
+        status = correlate_phases(p, dtype, g, weight, dx, &taps, phases);
+        taps_close(&taps);
+    }
+    memory_free(phases, bytes);
+    return status;
 }
 
 int conv2d_backward_input(const struct conv2d_shape *p, fl_dtype dtype, const struct conv2d_view *g,

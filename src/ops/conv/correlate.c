@@ -18,10 +18,25 @@
 #include "ops/matmul/gemm.h"
 
 enum {
-    CHUNK = 1 << 24,         /* multiply-adds of a chunk where there are many */
-    LEAST_CHUNK = 1 << 17,   /* of a chunk at least */
-    COPY_BYTES = 256 << 10,  /* copied input of a chunk: it stays in the second cache */
-    LINE = 64                /* bytes of a cache line */
+    CHUNKS = 16,                 /* wanted, where there is work for so many */
+    MOST_CHUNK = 1 << 24,        /* multiply-adds of a chunk */
+    LEAST_CHUNK = 1 << 17,
+    LEAST_PACKING = 1 << 16,     /* weights that are worth waking a thread for */
+    SCRATCH_BYTES = 256 << 10,   /* copied input and staged output of a chunk: they stay in the second cache */
+    LEAST_DEPTH = 8,
+    MOST_DEPTH = 16,
+    LINE = 64                    /* bytes of a cache line */
+};
+
+/* What is prepared of a phase. */
+struct phase {
+    const struct correlation_phase *p;
+    bool taps_in_turn;         /* taps are neighbours in weight */
+    int64_t blocks;            /* (planes / depth, taps) */
+    int64_t *offsets;          /* (blocks): from an output's place in the copy to what the block's tap shows it */
+    int64_t *weight_offsets;   /* (blocks): to the block in a panel */
+    int64_t panel_size;        /* elements */
+    char *panels;              /* (groups, panels, planes / depth, taps, depth, kernels->cols) of weights */
 };
 
 struct plan {
@@ -32,13 +47,18 @@ struct plan {
     int64_t first_dy, last_dy, first_dx, last_dx;
     bool direct;               /* in is read where it lies */
     bool pixels_in_vectors;
-    bool taps_in_turn;         /* taps are neighbours in weight */
-    /* The copy: (planes, input lines, step[1] residues, phase). */
-    int64_t plane_pitch, row_pitch, phase_pitch;
-    size_t scratch;            /* bytes */
-    int64_t *offsets;          /* (taps): from an output's place in the copy to its tap */
-    char *panels;              /* (groups, panels, taps, planes, kernels->cols): weights, filters in vectors */
-    int64_t panel_count, panel_size; /* of a group; elements of one */
+    /* Planes are taken `depth` at a time, each time through all taps: what neighbouring taps show stays in the first
+     * cache. */
+    int64_t depth;
+    /* The copy: (planes, input lines, step[1] residues, pitch of a residue). */
+    int64_t plane_pitch, row_pitch, residue_pitch;
+    /* Where neighbouring outputs of a phase are not neighbours in memory, a chunk's results are staged (filters, lines,
+     * phases, cols) and spread from there; else staged_line, (phases, cols), is 0. */
+    int64_t staged_line, staged_filter;
+    size_t copy_bytes, scratch; /* of the copy, and of all */
+    int64_t panel_count;       /* of a group */
+    struct phase *phases;
+    const struct phase *packing; /* the phase whose weights are being packed */
     _Atomic int failed;
 };
 
@@ -62,54 +82,57 @@ static void copy_element(void *dst, int64_t to, const void *src, int64_t from, i
         ((uint64_t *)dst)[to] = ((const uint64_t *)src)[from];
 }
 
-/* A panel (taps, planes, cols) of filters first .. first + count. */
+/* One panel of the phase `packing`: filters first .. first + count, in vectors. */
 static void pack_panel(void *context, int64_t index)
 {
     const struct plan *plan = context;
     const struct correlation *p = plan->p;
+    const struct phase *phase = plan->packing;
     const struct gemm_kernels *kernels = plan->kernels;
     const int64_t group = index / plan->panel_count, first = index % plan->panel_count * kernels->cols;
-    const int64_t count = at_most(p->filters - first, kernels->cols);
+    const int64_t count = at_most(p->filters - first, kernels->cols), taps = phase->p->taps;
     const int64_t width = round_up(count, kernels->lanes), size = plan->size;
     const char *weight = (const char *)p->weight +
                          (group * p->weight_group + first * p->weight_filter) * size;
-    char *panel = plan->panels + index * plan->panel_size * size;
-    const int64_t tap_rows = p->planes * kernels->cols; /* from a tap's rows to the next tap's */
-    for (int64_t plane = 0; plane < p->planes; plane++, panel += kernels->cols * size) {
+    const int64_t tap_rows = plan->depth * kernels->cols; /* from a tap's rows to the next tap's */
+    for (int64_t plane = 0; plane < p->planes; plane++) {
         const char *src = weight + plane * p->weight_plane * size;
-        if (plan->taps_in_turn) {
-            kernels->transpose(src + p->tap[0] * size, p->weight_filter, count, p->taps, panel, tap_rows, 0);
+        char *panel = phase->panels + (index * phase->panel_size + plane / plan->depth * taps * tap_rows +
+                                       plane % plan->depth * kernels->cols) * size;
+        if (phase->taps_in_turn) {
+            kernels->transpose(src + phase->p->tap[0] * size, p->weight_filter, count, taps, panel, tap_rows, 0);
             continue;
         }
-        for (int64_t t = 0; t < p->taps; t++) {
+        for (int64_t t = 0; t < taps; t++) {
             char *row = panel + t * tap_rows * size;
             memset(row, 0, (size_t)(width * size));
             for (int64_t i = 0; i < count; i++)
-                copy_element(row, i, src, i * p->weight_filter + p->tap[t], size);
+                copy_element(row, i, src, i * p->weight_filter + phase->p->tap[t], size);
         }
     }
 }
 
 /* ---- The copy of the input --------------------------------------------------------------------------------------------- */
 
-static void copy_strided(void *dst, const void *src, int64_t stride, int64_t count, int64_t size)
+static void copy_strided(void *dst, int64_t dst_step, const void *src, int64_t src_step, int64_t count,
+                         int64_t size)
 {
-    if (stride == 1) {
+    if (dst_step == 1 && src_step == 1) {
         memcpy(dst, src, (size_t)(count * size));
     } else if (size == 4) {
         uint32_t *d = dst;
         const uint32_t *s = src;
-        if (stride == 2)
+        if (dst_step == 1 && src_step == 2)
             for (int64_t i = 0; i < count; i++)
                 d[i] = s[2 * i];
         else
             for (int64_t i = 0; i < count; i++)
-                d[i] = s[i * stride];
+                d[i * dst_step] = s[i * src_step];
     } else {
         uint64_t *d = dst;
         const uint64_t *s = src;
         for (int64_t i = 0; i < count; i++)
-            d[i] = s[i * stride];
+            d[i * dst_step] = s[i * src_step];
     }
 }
 
@@ -119,7 +142,7 @@ static void copy_line(const struct plan *plan, const char *src, char *dst)
     const struct correlation *p = plan->p;
     const int64_t size = plan->size, step = p->step[1];
     const int64_t residues = at_most(step, plan->last_dx - plan->first_dx + 1);
-    for (int64_t f = 0; f < residues; f++, dst += plan->phase_pitch * size) {
+    for (int64_t f = 0; f < residues; f++, dst += plan->residue_pitch * size) {
         int64_t length = p->cols + (plan->last_dx - plan->first_dx - f) / step;
         int64_t first = plan->first_dx + f;              /* the column of element 0 */
         int64_t begin = first < 0 ? (-first + step - 1) / step : 0;
@@ -128,7 +151,7 @@ static void copy_line(const struct plan *plan, const char *src, char *dst)
         end = !src ? begin : end < begin ? begin : at_most(end, length);
         memset(dst, 0, (size_t)(begin * size));
         if (end > begin)
-            copy_strided(dst + begin * size, src + (first + begin * step) * p->in_col * size,
+            copy_strided(dst + begin * size, 1, src + (first + begin * step) * p->in_col * size,
                          step * p->in_col, end - begin, size);
         memset(dst + end * size, 0, (size_t)((length - end) * size));
     }
@@ -154,68 +177,116 @@ static void copy_input(const struct plan *plan, const char *in, int64_t i0, int6
 
 /* ---- Tiles ---------------------------------------------------------------------------------------------------------------- */
 
-/* Lines i0 .. i1 of an image's group: `shown` is where tap offsets of output (i0, 0) count from, out its first output. */
-static void pixels_by_filters(const struct plan *plan, const char *shown, const char *panels,
-                              const char *bias, int64_t lines, char *out)
+/* Where results go: the first, and strides. */
+struct target {
+    char *out;
+    int64_t filter, row, col;
+};
+
+/* Some lines of an image's group: `shown` is where offsets of their first output count from. */
+static void pixels_by_filters(const struct plan *plan, const struct phase *phase, int64_t group,
+                              const char *shown, int64_t lines, struct target to)
 {
     const struct correlation *p = plan->p;
     const struct gemm_kernels *kernels = plan->kernels;
-    const int64_t size = plan->size, groups = (p->cols + kernels->rows - 1) / kernels->rows;
-    struct gemm_tile t = {.batch = p->taps, .a_offsets = plan->offsets, .depth = p->planes,
+    const int64_t size = plan->size, cols = phase->p->cols;
+    const int64_t parts = (cols + kernels->rows - 1) / kernels->rows;
+    struct gemm_tile t = {.batch = phase->blocks, .a_offsets = phase->offsets, .depth = plan->depth,
                           .a_row = 1, .a_step = plan->plane_pitch, .b_step = kernels->cols,
-                          .c_row = p->out_col, .c_col = p->out_filter};
+                          .c_row = to.col, .c_col = to.filter};
     for (int64_t panel = 0; panel < plan->panel_count; panel++) {
         const int64_t first = panel * kernels->cols;
         t.nr = (int)at_most(p->filters - first, kernels->cols);
-        t.b = panels + panel * plan->panel_size * size;
-        t.bias_n = bias ? bias + first * size : NULL;
+        t.b = phase->panels + (group * plan->panel_count + panel) * phase->panel_size * size;
+        t.bias_n = p->bias ? (const char *)p->bias + (group * p->filters + first) * size : NULL;
         for (int64_t i = 0; i < lines; i++)
-            for (int64_t q = 0; q < groups; q++) {
-                const int64_t j = p->cols * q / groups;
-                t.mr = (int)(p->cols * (q + 1) / groups - j);
+            for (int64_t q = 0; q < parts; q++) {
+                const int64_t j = cols * q / parts;
+                t.mr = (int)(cols * (q + 1) / parts - j);
                 t.a = shown + (i * p->step[0] * plan->row_pitch + j) * size;
-                t.c = out + (first * p->out_filter + i * p->out_row + j * p->out_col) * size;
+                t.c = to.out + (first * to.filter + i * to.row + j * to.col) * size;
                 kernels->tile(&t);
             }
     }
 }
 
-static void filters_by_pixels(const struct plan *plan, const char *shown, const char *panels,
-                              const char *bias, int64_t lines, char *out)
+static void filters_by_pixels(const struct plan *plan, const struct phase *phase, int64_t group,
+                              const char *shown, int64_t lines, struct target to)
 {
     const struct correlation *p = plan->p;
     const struct gemm_kernels *kernels = plan->kernels;
-    const int64_t size = plan->size;
-    struct gemm_tile t = {.batch = p->taps, .a_offsets = plan->offsets + p->taps,
-                          .b_offsets = plan->offsets, .depth = p->planes, .a_row = 1,
+    const int64_t size = plan->size, cols = phase->p->cols;
+    struct gemm_tile t = {.batch = phase->blocks, .a_offsets = phase->weight_offsets,
+                          .b_offsets = phase->offsets, .depth = plan->depth, .a_row = 1,
                           .a_step = kernels->cols, .b_step = plan->plane_pitch,
-                          .c_row = p->out_filter, .c_col = p->out_col};
+                          .c_row = to.filter, .c_col = to.col};
     for (int64_t panel = 0; panel < plan->panel_count; panel++) {
         const int64_t count = at_most(p->filters - panel * kernels->cols, kernels->cols);
-        const int64_t groups = (count + kernels->rows - 1) / kernels->rows;
-        for (int64_t q = 0; q < groups; q++) {
-            const int64_t within = count * q / groups, first = panel * kernels->cols + within;
-            t.mr = (int)(count * (q + 1) / groups - within);
-            t.a = panels + (panel * plan->panel_size + within) * size;
-            t.bias_m = bias ? bias + first * size : NULL;
+        const int64_t parts = (count + kernels->rows - 1) / kernels->rows;
+        for (int64_t q = 0; q < parts; q++) {
+            const int64_t within = count * q / parts, first = panel * kernels->cols + within;
+            t.mr = (int)(count * (q + 1) / parts - within);
+            t.a = phase->panels +
+                  ((group * plan->panel_count + panel) * phase->panel_size + within) * size;
+            t.bias_m = p->bias ? (const char *)p->bias + (group * p->filters + first) * size : NULL;
             for (int64_t i = 0; i < lines; i++)
-                for (int64_t j = 0; j < p->cols; j += kernels->cols) {
-                    t.nr = (int)at_most(p->cols - j, kernels->cols);
+                for (int64_t j = 0; j < cols; j += kernels->cols) {
+                    t.nr = (int)at_most(cols - j, kernels->cols);
                     t.b = shown + (i * p->step[0] * plan->row_pitch + j) * size;
-                    t.c = out + (first * p->out_filter + i * p->out_row + j * p->out_col) * size;
+                    t.c = to.out + (first * to.filter + i * to.row + j * to.col) * size;
                     kernels->tile(&t);
                 }
         }
     }
 }
 
+/* Staged lines i0 .. i1 go where they belong, `out` elements beyond each phase's first output. */
+static void spread(const struct plan *plan, const char *staged, int64_t out, int64_t i0, int64_t i1)
+{
+    const struct correlation *p = plan->p;
+    const int64_t size = plan->size;
+    for (int64_t m = 0; m < p->filters; m++)
+        for (int64_t i = 0; i < i1 - i0; i++) {
+            const char *line = staged + (m * plan->staged_filter + i * plan->staged_line) * size;
+            for (int64_t k = 0; k < p->phase_count; k++) {
+                const struct correlation_phase *f = plan->phases[k].p;
+                char *dst = (char *)f->out + (out + m * p->out_filter + i * p->out_row) * size;
+                if (i0 + i < f->rows)
+                    copy_strided(dst, p->out_col, line + k * p->cols * size, 1, f->cols, size);
+            }
+        }
+}
+
+/* Lines i0 .. i1 of an image, in all phases. */
+static void run_lines(const struct plan *plan, int64_t group, int64_t image, int64_t i0, int64_t i1, char *copy)
+{
+    const struct correlation *p = plan->p;
+    const int64_t size = plan->size;
+    const char *in = (const char *)p->in + (image * p->in_image + group * p->planes * p->in_plane) * size;
+    const int64_t out = image * p->out_image + group * p->filters * p->out_filter + i0 * p->out_row;
+    const char *shown = copy;
+    if (plan->direct)
+        shown = in + ((i0 * p->step[0] + plan->first_dy) * p->in_row + plan->first_dx) * size;
+    else
+        copy_input(plan, in, i0, i1, copy);
+    char *staged = copy + plan->copy_bytes;
+    for (int64_t i = 0; i < p->phase_count; i++) {
+        const struct phase *f = &plan->phases[i];
+        struct target to = {(char *)f->p->out + out * size, p->out_filter, p->out_row, p->out_col};
+        if (plan->staged_line)
+            to = (struct target){staged + i * p->cols * size, plan->staged_filter, plan->staged_line, 1};
+        (plan->pixels_in_vectors ? filters_by_pixels : pixels_by_filters)(
+            plan, f, group, shown, at_most(i1, f->p->rows) - i0, to);
+    }
+    if (plan->staged_line)
+        spread(plan, staged, out, i0, i1);
+}
+
 static void run_chunk(void *context, int64_t chunk)
 {
     struct plan *plan = context;
     const struct correlation *p = plan->p;
-    const int64_t size = plan->size, group = chunk / plan->chunks_of_group;
-    const char *panels = plan->panels + group * plan->panel_count * plan->panel_size * size;
-    const char *bias = p->bias ? (const char *)p->bias + group * p->filters * size : NULL;
+    const int64_t group = chunk / plan->chunks_of_group;
     int64_t line = chunk % plan->chunks_of_group * plan->chunk_lines;
     const int64_t end = at_most(line + plan->chunk_lines, p->images * p->rows);
     char *copy = memory_alloc(plan->scratch);
@@ -224,18 +295,8 @@ static void run_chunk(void *context, int64_t chunk)
         return;
     }
     while (line < end) {
-        const int64_t image = line / p->rows, i0 = line % p->rows;
-        const int64_t i1 = at_most(p->rows, i0 + end - line);
-        const char *in = (const char *)p->in + (image * p->in_image + group * p->planes * p->in_plane) * size;
-        char *out = (char *)p->out + (image * p->out_image + group * p->filters * p->out_filter +
-                                      i0 * p->out_row) * size;
-        const char *shown = copy;
-        if (plan->direct)
-            shown = in + ((i0 * p->step[0] + plan->first_dy) * p->in_row + plan->first_dx) * size;
-        else
-            copy_input(plan, in, i0, i1, copy);
-        (plan->pixels_in_vectors ? filters_by_pixels : pixels_by_filters)(plan, shown, panels, bias,
-                                                                          i1 - i0, out);
+        const int64_t i0 = line % p->rows, i1 = at_most(p->rows, i0 + end - line);
+        run_lines(plan, group, line / p->rows, i0, i1, copy);
         line += i1 - i0;
     }
     memory_free(copy, plan->scratch);
@@ -243,44 +304,36 @@ static void run_chunk(void *context, int64_t chunk)
 
 /* ---- The plan ------------------------------------------------------------------------------------------------------------- */
 
+/* The rectangle of input that the taps of all phases reach from one output. */
 static void find_reach(struct plan *plan)
 {
-    const struct correlation *p = plan->p;
-    plan->first_dy = plan->last_dy = p->dy[0];
-    plan->first_dx = plan->last_dx = p->dx[0];
-    for (int64_t t = 1; t < p->taps; t++) {
-        plan->first_dy = at_most(plan->first_dy, p->dy[t]);
-        plan->last_dy = -at_most(-plan->last_dy, -p->dy[t]);
-        plan->first_dx = at_most(plan->first_dx, p->dx[t]);
-        plan->last_dx = -at_most(-plan->last_dx, -p->dx[t]);
-    }
+    const struct correlation_phase *phases = plan->p->phases;
+    plan->first_dy = plan->last_dy = phases->dy[0];
+    plan->first_dx = plan->last_dx = phases->dx[0];
+    for (const struct correlation_phase *f = phases; f < phases + plan->p->phase_count; f++)
+        for (int64_t t = 0; t < f->taps; t++) {
+            plan->first_dy = at_most(plan->first_dy, f->dy[t]);
+            plan->last_dy = -at_most(-plan->last_dy, -f->dy[t]);
+            plan->first_dx = at_most(plan->first_dx, f->dx[t]);
+            plan->last_dx = -at_most(-plan->last_dx, -f->dx[t]);
+        }
 }
 
-/* How much a chunk holds, and how its copy of the input lies. */
-static void lay_out(struct plan *plan)
+/* How many lines a chunk has. */
+static void cut(struct plan *plan)
 {
     const struct correlation *p = plan->p;
-    const int64_t lanes = plan->kernels->lanes, size = plan->size;
-    const int64_t span = plan->last_dy - plan->first_dy, reach = plan->last_dx - plan->first_dx;
-    plan->pixels_in_vectors = p->out_col == 1 && p->filters * round_up(p->cols, lanes) * 10 <
-                                                     p->cols * round_up(p->filters, lanes) * 9;
-    plan->direct = !plan->pixels_in_vectors && p->step[1] == 1 && p->in_col == 1 &&
-                   plan->first_dx >= 0 && plan->last_dx + p->cols <= p->in_cols &&
-                   plan->first_dy >= 0 &&
-                   plan->last_dy + (p->rows - 1) * p->step[0] < p->in_rows;
-
-    plan->phase_pitch = p->cols + reach / p->step[1];
-    plan->row_pitch = at_most(p->step[1], reach + 1) * plan->phase_pitch;
-    const int64_t line_work = p->cols * p->filters * p->planes * p->taps + 1;
-    const int64_t lines = p->images * p->rows;
-    int64_t wanted = at_most(CHUNK, lines * line_work / 16);
+    int64_t taps = 0;
+    for (int64_t f = 0; f < p->phase_count; f++)
+        taps += p->phases[f].taps;
+    const int64_t line_work = p->cols * p->filters * p->planes * taps + 1, lines = p->images * p->rows;
+    int64_t wanted = at_most(MOST_CHUNK, lines * line_work / CHUNKS);
     wanted = (wanted < LEAST_CHUNK ? LEAST_CHUNK : wanted) / line_work + 1;
-    if (!plan->direct) {
-        int64_t fitting = COPY_BYTES / ((p->planes + 1) * plan->row_pitch * p->step[0] * size);
-        wanted = at_most(wanted, fitting > 0 ? fitting : 1);
-    }
-    /* Chunks of an image are of like size. */
-    if (wanted < p->rows) {
+    const int64_t copied = plan->direct ? 0 : p->planes * plan->row_pitch * p->step[0];
+    const int64_t staged = p->out_col == 1 ? 0 : p->filters * p->phase_count * p->cols;
+    const int64_t fitting = SCRATCH_BYTES / ((copied + staged + 1) * plan->size);
+    wanted = at_most(wanted, fitting > 0 ? fitting : 1);
+    if (wanted < p->rows) { /* parts of an image, of like size */
         int64_t parts = (p->rows + wanted - 1) / wanted;
         wanted = (p->rows + parts - 1) / parts;
     } else {
@@ -288,55 +341,121 @@ static void lay_out(struct plan *plan)
     }
     plan->chunk_lines = at_most(wanted, lines);
     plan->chunks_of_group = (lines + plan->chunk_lines - 1) / plan->chunk_lines;
+}
 
+/* Elements rounded up to an odd number of cache lines. */
+static int64_t odd_lines(int64_t elements, int64_t size)
+{
+    return (((elements * size + LINE - 1) / LINE) | 1) * LINE / size;
+}
+
+/* Which way the tiles lie, and how the copy of the input does. */
+static void lay_out(struct plan *plan)
+{
+    const struct correlation *p = plan->p;
+    const int64_t lanes = plan->kernels->lanes, size = plan->size;
+    const int64_t span = plan->last_dy - plan->first_dy, reach = plan->last_dx - plan->first_dx;
+    plan->pixels_in_vectors = p->filters * round_up(p->cols, lanes) * 10 <
+                              p->cols * round_up(p->filters, lanes) * 9;
+    plan->direct = !plan->pixels_in_vectors && p->step[1] == 1 && p->in_col == 1 &&
+                   plan->first_dx >= 0 && plan->last_dx + p->cols <= p->in_cols &&
+                   plan->first_dy >= 0 &&
+                   plan->last_dy + (p->rows - 1) * p->step[0] < p->in_rows;
+    plan->residue_pitch = p->cols + reach / p->step[1];
+    plan->row_pitch = at_most(p->step[1], reach + 1) * plan->residue_pitch;
+    cut(plan);
+    const int64_t most = at_most(plan->chunk_lines, p->rows); /* lines of an image at a time */
     if (plan->direct) {
         plan->row_pitch = p->in_row;
         plan->plane_pitch = p->in_plane;
-        plan->scratch = LINE;
+        plan->copy_bytes = LINE;
     } else {
         /* Planes begin an odd number of cache lines apart, so that they spread over the cache's sets. */
-        int64_t most = at_most(plan->chunk_lines, p->rows);
-        plan->plane_pitch = round_up(((most - 1) * p->step[0] + span + 1) * plan->row_pitch, LINE / size);
-        if (plan->plane_pitch * size / LINE % 2 == 0)
-            plan->plane_pitch += LINE / size;
-        plan->scratch = (size_t)((p->planes * plan->plane_pitch + plan->kernels->cols) * size);
+        const int64_t lines = (most - 1) * p->step[0] + span + 1;
+        plan->plane_pitch = odd_lines(lines * plan->row_pitch, size);
+        plan->copy_bytes = (size_t)round_up((p->planes * plan->plane_pitch + plan->kernels->cols) * size, LINE);
     }
+    if (p->out_col != 1) {
+        plan->staged_line = p->phase_count * p->cols;
+        plan->staged_filter = odd_lines(most * plan->staged_line, size);
+    }
+    plan->scratch = plan->copy_bytes + (size_t)(p->filters * plan->staged_filter * size);
+}
+
+/* The largest divisor of planes between LEAST_DEPTH and MOST_DEPTH, or planes. */
+static int64_t choose_depth(int64_t planes)
+{
+    for (int64_t depth = MOST_DEPTH; depth >= LEAST_DEPTH; depth--)
+        if (planes % depth == 0)
+            return depth;
+    return planes;
+}
+
+static void find_offsets(const struct plan *plan, struct phase *phase)
+{
+    const struct correlation *p = plan->p;
+    const struct correlation_phase *f = phase->p;
+    for (int64_t i = 0; i < phase->blocks; i++) {
+        const int64_t t = i % f->taps, across = f->dx[t] - plan->first_dx;
+        phase->offsets[i] = i / f->taps * plan->depth * plan->plane_pitch +
+                            (f->dy[t] - plan->first_dy) * plan->row_pitch + across / p->step[1] +
+                            (plan->direct ? 0 : across % p->step[1] * plan->residue_pitch);
+        phase->weight_offsets[i] = i * plan->depth * plan->kernels->cols;
+    }
+    phase->taps_in_turn = true;
+    for (int64_t t = 1; t < f->taps; t++)
+        phase->taps_in_turn &= f->tap[t] == f->tap[0] + t;
+}
+
+/* Places the phases' arrays in `block` (which may be NULL: then only counts) and returns its size in bytes. */
+static size_t place_phases(struct plan *plan, char *block)
+{
+    const struct correlation *p = plan->p;
+    size_t at = (size_t)round_up(p->phase_count * (int64_t)sizeof(struct phase), LINE);
+    for (int64_t i = 0; i < p->phase_count; i++) {
+        const struct correlation_phase *f = &p->phases[i];
+        const int64_t blocks = p->planes / plan->depth * f->taps;
+        const int64_t panel_size = f->taps * p->planes * plan->kernels->cols;
+        const size_t offset_bytes = (size_t)round_up(2 * blocks * (int64_t)sizeof(int64_t), LINE);
+        if (block) {
+            plan->phases = (struct phase *)block;
+            plan->phases[i] = (struct phase){.p = f, .blocks = blocks, .panel_size = panel_size,
+                                             .offsets = (int64_t *)(block + at),
+                                             .weight_offsets = (int64_t *)(block + at) + blocks,
+                                             .panels = block + at + offset_bytes};
+        }
+        at += offset_bytes + (size_t)round_up(p->groups * plan->panel_count * panel_size * plan->size, LINE);
+    }
+    return at;
 }
 
 int correlate(const struct correlation *p)
 {
-    if (p->images * p->groups * p->filters * p->rows * p->cols == 0)
+    if (p->images * p->groups * p->filters * p->rows * p->cols * p->phase_count == 0)
         return 0;
     const struct gemm_table *table = ISA_PICK(gemm_table);
     const bool single = p->dtype == FL_FLOAT32;
-    struct plan plan = {.p = p, .kernels = single ? table->f32 : table->f64, .size = single ? 4 : 8};
+    struct plan plan = {.p = p, .kernels = single ? table->f32 : table->f64, .size = single ? 4 : 8,
+                        .depth = choose_depth(p->planes)};
+    plan.panel_count = (p->filters + plan.kernels->cols - 1) / plan.kernels->cols;
     find_reach(&plan);
     lay_out(&plan);
-    plan.panel_count = (p->filters + plan.kernels->cols - 1) / plan.kernels->cols;
-    plan.panel_size = p->taps * p->planes * plan.kernels->cols;
 
-    const size_t offset_bytes = (size_t)round_up(2 * p->taps * (int64_t)sizeof(int64_t), LINE);
-    const size_t bytes = offset_bytes + (size_t)(p->groups * plan.panel_count * plan.panel_size * plan.size);
+    const size_t bytes = place_phases(&plan, NULL);
     char *block = memory_alloc(bytes);
     if (!block)
         return -1;
-    plan.offsets = (int64_t *)block;
-    plan.taps_in_turn = true;
-    plan.panels = block + offset_bytes;
-    for (int64_t t = 0; t < p->taps; t++) {
-        plan.taps_in_turn &= p->tap[t] == p->tap[0] + t;
-        int64_t across = p->dx[t] - plan.first_dx;
-        plan.offsets[t] = (p->dy[t] - plan.first_dy) * plan.row_pitch + across / p->step[1];
-        if (!plan.direct)
-            plan.offsets[t] += across % p->step[1] * plan.phase_pitch;
-        plan.offsets[p->taps + t] = t * p->planes * plan.kernels->cols;
+    place_phases(&plan, block);
+    const int64_t panels = p->groups * plan.panel_count;
+    for (struct phase *f = plan.phases; f < plan.phases + p->phase_count; f++) {
+        find_offsets(&plan, f);
+        plan.packing = f;
+        if (panels * f->panel_size < LEAST_PACKING)
+            for (int64_t i = 0; i < panels; i++)
+                pack_panel(&plan, i);
+        else
+            threads_for(panels, pack_panel, &plan);
     }
-    int64_t panels = p->groups * plan.panel_count;
-    if (panels * plan.panel_size < 1 << 16)
-        for (int64_t i = 0; i < panels; i++)
-            pack_panel(&plan, i);
-    else
-        threads_for(panels, pack_panel, &plan);
     threads_for(p->groups * plan.chunks_of_group, run_chunk, &plan);
     memory_free(block, bytes);
     if (atomic_load(&plan.failed))

@@ -71,12 +71,15 @@ static void NAME(finish_columns)(const struct gemm_tile *t, const real *sums)
     }
 }
 
-/* The same where neither is. */
+/* The same where neither is: along the shorter stride. */
 static void NAME(finish_scattered)(const struct gemm_tile *t, const real *sums)
 {
     const real *bias_m = t->bias_m, *bias_n = t->bias_n;
-    for (int i = 0; i < t->mr; i++)
-        for (int j = 0; j < t->nr; j++) {
+    const int down = (t->c_row < 0 ? -t->c_row : t->c_row) < (t->c_col < 0 ? -t->c_col : t->c_col);
+    const int outer = down ? t->nr : t->mr, inner = down ? t->mr : t->nr;
+    for (int p = 0; p < outer; p++)
+        for (int q = 0; q < inner; q++) {
+            const int i = down ? q : p, j = down ? p : q;
             real *c = (real *)t->c + i * t->c_row + j * t->c_col;
             real x = sums[i * TILE_COLS + j];
             if (t->accumulate)
