@@ -30,7 +30,7 @@ static const char *kernel(const char *name, const struct loop_spec *spec, const 
         params = text_format("%s FL_IN%s(%d)", params, spec->truths >> i & 1 ? "_BOOL" : "", i);
     for (int i = 0; i < spec->scalars; i++)
         params = text_format("%s FL_SCALAR(%d)", params, i);
-    return text_format("FL_KERNEL(%s, %s)\n{\n%s}\n", name, params, inside);
+    return text_format("FL_KERNEL(k_%s, %s)\n{\n%s}\n", name, params, inside);
 }
 
 static void emit_string(struct out *o, const char *name, const char *text)
@@ -66,10 +66,14 @@ static void operator_text(struct out *o, const struct table *t, struct op *op)
         if (n && op->loop[spec.type])
             texts[integral] = loop_body(&spec, n);
     }
-    const char *inside = texts[0] ? texts[0] : texts[1];
-    if (!inside)
+    const char *inside = texts[0];
+    if (!texts[0] && !texts[1])
         return;
-    if (texts[0] && texts[1] && strcmp(texts[0], texts[1]) != 0)
+    if (!texts[0])
+        inside = text_format("#ifdef FL_INTEGRAL\n%s#endif\n", texts[1]);
+    else if (!texts[1])
+        inside = text_format("#ifndef FL_INTEGRAL\n%s#endif\n", texts[0]);
+    else if (strcmp(texts[0], texts[1]) != 0)
         inside = text_format("#ifdef FL_INTEGRAL\n%s#else\n%s#endif\n", texts[1], texts[0]);
     op->gpu = kernel(op->id, &spec, inside);
     emit_string(o, text_format("gpu_%s", op->id), op->gpu);
@@ -79,7 +83,8 @@ static void rule_text(struct out *o, struct op *op, struct rule *r, int number)
 {
     struct loop_spec spec = {.operands = r->operands, .scalars = r->scalars, .truths = r->truths};
     const char *name = text_format("grad_%s_%d", op->id, number);
-    emit_string(o, text_format("gpu_%s", name), kernel(name, &spec, r->gpu));
+    emit_string(o, text_format("gpu_%s", name),
+                kernel(name, &spec, text_format("#ifndef FL_INTEGRAL\n%s#endif\n", r->gpu)));
     r->gpu = text_format("gpu_%s", name);
 }
 

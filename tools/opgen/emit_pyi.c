@@ -81,7 +81,7 @@ static void definition(struct out *o, const struct op *op, const char *name, boo
         keywords |= p->keyword_only;
         emit(o, "%s%s%s: %s%s", first ? "" : ", ",
              !method && strcmp(p->name, "self") == 0 ? "input" : p->name,
-             is_keyword(p->name) ? "_" : "", type_text(p), p->value || p->optional ? " = ..." : "");
+             is_keyword(p->name) ? "_" : "", type_text(p), p->value ? " = ..." : "");
         first = false;
     }
     if (!method && (op->forms & FORM_OUT) && strcmp(name, op->base) == 0)

@@ -1,0 +1,95 @@
+"""A mistake in a table is told with its place, what was found and what was expected."""
+import pytest
+
+GOOD = "sigmoid(Tensor self) -> Tensor\n    dtypes  any tofloat\n    value   1 / (1 + exp(-self))\n"
+
+MISTAKES = [
+    ("f(Tenso self) -> Tensor\n    value self\n", "1.ops:1:3: found 'Tenso', expected a type"),
+    ("f(Tensor self -> Tensor\n    value self\n", "1.ops:1:15: found '->', expected ')'"),
+    ("f(Tensor self)\n    value self\n", "1.ops:1:15: found the end, expected '->'"),
+    ("f(Tensor self, Tensor self) -> Tensor\n    value self\n",
+     "1.ops:1:23: the parameter 'self' is there twice"),
+    ("f(bool[] self) -> Tensor\n    value self\n", "1.ops:1:7: there are no lists of bool"),
+    ("f(Tensor self, Tensor! other) -> Tensor\n    value self\n",
+     "1.ops:1:24: '!' belongs to a first parameter of type Tensor"),
+    ("    value 1\n", "1.ops:1:5: an indented line before any operator"),
+    ("f(Tensor self) -> Tensor\n\tvalue self\n", "1.ops:2:1: found a tab, expected spaces"),
+    ("f(Tensor self) -> Tensor\n    valeu self\n", "1.ops:2:5: found the key 'valeu', expected"),
+    ("f(Tensor self) -> Tensor\n    dtypes  any\n",
+     "1.ops:1:1: f has no value, step, view, kernel or compose"),
+    ("f(Tensor self) -> Tensor\n    dtypes  some\n    value   self\n",
+     "1.ops:2:13: found 'some', expected bool int float any"),
+    ("f(Tensor self) -> Tensor\n    forms   methods\n    value   self\n",
+     "1.ops:2:13: found 'methods', expected function method inplace"),
+    ("f(Tensor self) -> Tensor\n    value   self +\n", "1.ops:2:19: found the end, expected an exp"),
+    ("f(Tensor self) -> Tensor\n    value   self other\n",
+     "1.ops:2:18: found 'other' after the expression"),
+    ("f(Tensor self) -> Tensor\n    value   other\n", "1.ops:2:13: 'other' is not known here"),
+    ("f(Tensor self) -> Tensor\n    value   0.5 * self\n",
+     "1.ops:2:13: 0.5 is no integer: say what integers do in value.int"),
+    ("f(Tensor self) -> Tensor\n    value   self / 2\n", "1.ops:2:18: '/' has no value for integers"),
+    ("f(Tensor self) -> Tensor\n    dtypes  floating\n    value   self & 1\n",
+     "1.ops:3:18: '&' has no value for floats"),
+    ("f(Tensor self) -> Tensor\n    dtypes  floating\n    value   exp(self, self)\n",
+     "1.ops:3:13: exp has 2 arguments, expected 1"),
+    ("f(Tensor self) -> Tensor\n    dtypes  floating\n    value   frob(self)\n",
+     "1.ops:3:13: 'frob' is neither a function of math.h nor a pointwise operator"),
+    ("f(Tensor self) -> Tensor\n    value   g(self)\ng(Tensor self) -> Tensor\n    value   f(self)\n",
+     "needs itself, and it is no function of math.h"),
+    ("f(Tensor self) -> Tensor\n    value   self\n    view    f\n", "makes f a view operator, but"),
+    ("f(Tensor self) -> Tensor\n    step    acc + x\n", "1.ops:1:1: a reduction needs step and join"),
+    ("f(Tensor self) -> Tensor\n    kernel  f\n", "1.ops:1:1: a kernel needs a shape"),
+    ("f(Tensor self) -> Tensor\n    kernel  f\n    shape   like other\n",
+     "1.ops:3:18: found 'other', expected a Tensor parameter after 'like'"),
+    ("f(Tensor self, int n=0.5) -> Tensor\n    compose f\n", "the default of 'n' does not fit its type"),
+    ("f(Tensor self, int n=1+1) -> Tensor\n    compose f\n", "1.ops:1:22: a default must be a number"),
+    ("f(Tensor self) -> Tensor\n    value self\nf(Tensor self) -> Tensor\n    value self\n",
+     "1.ops:3:1: f is there already, at 1.ops:1"),
+    ("f(Tensor self, int n) -> Tensor\n    value   self\n    grad    n: g\n",
+     "1.ops:3:13: the parameter 'n' is not a tensor: it has no gradient"),
+    ("f(Tensor self) -> Tensor\n    value   self\n    grad    self: frob(g)\n",
+     "1.ops:3:19: there is no operator 'frob' in the table"),
+    ("f(Tensor self) -> Tensor\n    value   self\n    grad    self: f(g, 1)\n",
+     "1.ops:3:19: no overload of f takes (Tensor, int)"),
+    ("f(Tensor self) -> Tensor\n    value   self\n    grad    self: self ? g : g\n",
+     "1.ops:3:19: found a condition that is a Tensor, expected a bool or a number"),
+    ("f(Tensor self) -> Tensor\n    value   self\n    grad    self: self.shape\n",
+     "found '.shape' on a Tensor, expected sizes strides ndim numel offset dtype"),
+    ("f(Tensor self) -> Tensor\n    compose self.ndim\n",
+     "1.ops:2:18: found a int, but the result of f is a Tensor"),
+    ("f(Tensor self) -> int\n    value   self\n",
+     "1.ops:1:1: only a compose operator has a result that is not a Tensor"),
+    ("f(Tensor self) -> Tensor\n    doc     $\n    value   $\n", "1.ops:3:13: '$' has no meaning here"),
+    ("f(Tensor self) -> Tensor\n    compose g('a)\n", "1.ops:2:15: a string without its closing quote"),
+    ("f(Tensor self) -> Tensor\n    value   " + "(" * 5000 + "self\n", "nested more than 200 deep"),
+    ("f(Tensor self) -> Tensor\n    kernel  f\n    shape   f\n"
+     "g(Tensor self, int n) -> Tensor\n    kernel  f\n    shape   g\n",
+     "f_cpu is int f_cpu(fl_tensor *, int64_t , fl_tensor *) here, but"),
+]
+
+
+@pytest.mark.parametrize("table, message", MISTAKES, ids=[m[:40] for _, m in MISTAKES])
+def test_mistake_is_told(opgen, table, message):
+    done, out = opgen.run(table)
+    assert done.returncode == 1
+    assert message in done.stderr
+    assert not (out / "ops_table.c").exists()
+
+
+def test_several_mistakes_in_one_run(opgen):
+    done, _ = opgen.run(GOOD + "f(Tensor self) -> Tensor\n    value other\n",
+                        "g(Tensor self) -> Tensor\n    value 1 +\n")
+    assert done.returncode == 1
+    assert "2.ops:3:1" in done.stderr or "2.ops:2" in done.stderr
+    more, _ = opgen.run("f(Tensor self) -> Tensor\n    value one\n"
+                        "g(Tensor self) -> Tensor\n    value two\n")
+    assert "'one' is not known" in more.stderr and "'two' is not known" in more.stderr
+
+
+def test_missing_file_and_usage(opgen, program, tmp_path):
+    import subprocess
+    done = subprocess.run([program, "-o", tmp_path / "o", tmp_path / "no.ops"], capture_output=True,
+                          text=True)
+    assert done.returncode == 1 and "no.ops: No such file" in done.stderr
+    done = subprocess.run([program], capture_output=True, text=True)
+    assert done.returncode == 1 and "usage: opgen -o FOLDER FILE.ops..." in done.stderr

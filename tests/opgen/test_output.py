@@ -1,0 +1,172 @@
+"""What the table's compiler writes: it compiles, it says what the table says, and it is written only when it changes."""
+import os
+import re
+import subprocess
+
+import pytest
+
+from conftest import CC, ROOT
+
+CXX = os.environ.get("CXX", "c++")
+INCLUDE = [f"-I{ROOT}/include", f"-I{ROOT}/src"]
+LOOPS = [f"ops_loops_{i}.simd.c" for i in range(4)]
+
+SMALL = """\
+mul.Tensor(Tensor self, Tensor|Scalar other) -> Tensor
+    dtypes  any
+    forms   function method inplace out
+    value   self * other
+    grad    self: g * other
+            other: g * self
+    doc     self * other.
+
+scaled(Tensor self, Scalar factor=2, *, str how='plain') -> Tensor
+    compose how == 'plain' ? mul(self, factor) : self
+
+total(Tensor self, int[1]? dim=None, bool keepdim=False) -> Tensor
+    dtypes  any tosum
+    start   0
+    step    acc + x
+    join    a + b
+
+pick(Tensor self, int[2] where=[0, 1], float f=1, dtype? dtype=None) -> (Tensor a, Tensor b)
+    shape   pick
+    kernel  pick
+"""
+
+
+@pytest.fixture
+def small(opgen):
+    done, out = opgen.run(SMALL)
+    assert done.returncode == 0, done.stderr
+    return out
+
+
+def compiles(command, cwd=None):
+    done = subprocess.run([str(c) for c in command], capture_output=True, text=True, cwd=cwd)
+    assert done.returncode == 0 and not done.stderr, done.stderr[:3000]
+
+
+def test_header_is_c11_and_cxx17(generated, tmp_path):
+    source = tmp_path / "t.c"
+    source.write_text('#include "flambeau.h"\n')
+    flags = ["-Wall", "-Wextra", *INCLUDE, f"-I{generated}", "-c", source, "-o", tmp_path / "t.o"]
+    compiles([CC, "-std=c11", *flags])
+    compiles([CXX, "-x", "c++", "-std=c++17", *flags])
+    compiles([CC, "-std=c17", "-DFLAMBEAU_INTERNAL", *flags])
+
+
+def test_table_compiles_without_warnings(generated, tmp_path):
+    compiles([CC, "-std=c17", "-O1", "-Wall", "-Wextra", "-D_GNU_SOURCE", "-DFLAMBEAU_INTERNAL", *INCLUDE,
+              f"-I{generated}", "-c", generated / "ops_table.c", "-o", tmp_path / "t.o"])
+
+
+def test_names_are_sorted(generated):
+    table = (generated / "ops_table.c").read_text()
+    names = dict(re.findall(r'const fl_op op_(\w+) = \{\n    \.name = "([^"]+)"', table))
+    order = [names[i] for i in re.findall(r"^    &op_(\w+),$", table.split("ops_all[]")[1], re.MULTILINE)]
+    assert order == sorted(order) and len(order) == len(names) > 300
+
+
+def test_descriptors(small):
+    table = (small / "ops_table.c").read_text()
+    assert '.name = "mul_.Tensor"' in table and '.name = "mul.out"' in table
+    assert ".title = \"MulBackward0\"" in table
+    assert 'const int ops_count = 6;' in table
+    assert 'static const int64_t default_pick_where[] = {0, 1};' in table
+    assert '{"f", TYPE_FLOAT, 0, 0, 0, 1, 0, 0, {FL_FLOATING, 0, {.f = 1}}}' in table
+    # one loop a class of dtypes and one fused gradient each, which are the same text: kept once
+    assert re.search(r"pointwise_mul_Tensor = \{2, \{0, 1\}, 0, \{0\}, 0, 0, \{1, 2, 3, 4\}, 0, 0\}", table)
+    assert re.search(r"\{0x1, 0x2, 0, 0, 2, \{128, 1\}, 0, \{0\}, \{1, 2\}, 0, grad_mul_Tensor_0,", table)
+    assert "grad_mul_Tensor = {0x3, 0x3, 0, 0, 2, rules_mul_Tensor}" in table
+
+
+def test_kernels_are_declared(small):
+    header = (small / "ops_kernels.h").read_text()
+    assert ("int pick_cpu(fl_tensor *self, fl_ints where, double f, fl_dtype dtype, fl_tensor *y0, "
+            "fl_tensor *y1);") in header
+    assert "int pick_shape(fl_tensor *self, fl_ints where, double f, fl_dtype dtype, struct op_shape *y);" in header
+
+
+def test_typed_functions(small):
+    header = (small / "flambeau/ops.h").read_text()
+    for line in ["static inline fl_tensor *fl_mul(fl_tensor *self, fl_tensor *other)",
+                 "static inline fl_tensor *fl_mul_scalar(fl_tensor *self, fl_value other)",
+                 "static inline fl_tensor *fl_mul_(fl_tensor *self, fl_tensor *other)",
+                 "static inline fl_tensor *fl_scaled(fl_tensor *self, fl_value factor, const char *how)",
+                 "static inline int fl_pick(fl_tensor *self, fl_ints where, double f, fl_dtype dtype, "
+                 "fl_tensor **y0, fl_tensor **y1)"]:
+        assert line in header, line
+
+
+def test_python_names(small):
+    text = (small / "ops_python.c").read_text()
+    assert '{"mul", (PyCFunction)(void (*)(void))m_mul, METH_FASTCALL | METH_KEYWORDS,\n' \
+           '     "mul(self, other) -> Tensor\\n\\nself * other."}' in text
+    assert "m_mul_(PyObject *self" in text and "overloads_f_scaled[] = {&op_scaled}" in text
+    stub = (small / "_C.pyi").read_text()
+    assert "def mul(self, other: Union[Tensor, Number]) -> Tensor: ..." in stub
+    assert "def mul(input: Tensor, other: Union[Tensor, Number], *, out: Optional[Tensor] = None) -> Tensor: ..." in stub
+    compile(stub, "_C.pyi", "exec")
+
+
+def test_stub_file_is_python(generated):
+    compile((generated / "_C.pyi").read_text(), "_C.pyi", "exec")
+
+
+def test_complaints_point_into_the_table(small):
+    loops = "".join((small / name).read_text() for name in LOOPS)
+    assert '#line 4 "1.ops"\n        y[i] = ((x0 * x1));' in loops
+    assert '#line 15 "1.ops"' in loops
+
+
+def test_unchanged_files_are_not_written(program, tmp_path):
+    (tmp_path / "a.ops").write_text(SMALL)
+    command = [program, "-o", "out", "a.ops"]
+    subprocess.run(command, cwd=tmp_path, check=True)
+    before = {p: p.stat().st_mtime_ns for p in (tmp_path / "out").rglob("*") if p.is_file()}
+    for p in before:
+        os.utime(p, ns=(10**18, 10**18))
+    (tmp_path / "a.ops").write_text(SMALL.replace("doc     self * other.", "doc     The product."))
+    subprocess.run(command, cwd=tmp_path, check=True)
+    written = {p.name for p in before if p.stat().st_mtime_ns != 10**18}
+    assert "ops.h" in written and not written & {"ops_kernels.h", "ops_table.h", *LOOPS}
+
+
+PRELUDE = """
+#include <math.h>
+#include <stdint.h>
+#include "ops/pointwise/math.h"
+#define FL_N(x) ((T)(x))
+#define FL_INF ((T)INFINITY)
+#define FL_NAN ((T)NAN)
+#define FL_EPS ((T)1e-7)
+#define FL_LARGEST ((T)3e38)
+#define FL_OUT char *out
+#define FL_IN(k) , const T *in##k
+#define FL_IN_BOOL(k) , const uint8_t *in##k
+#define FL_SCALAR(k) , T s##k
+#define FL_KERNEL(name, p) void name(long n, p); void name(long n, p)
+#define FL_EACH(i) for (long i = 0; i < n; i++)
+#define FL_LOAD(k, i) in##k[i]
+#define FL_LOAD_BOOL(k, i) (in##k[i] != 0)
+#define FL_STORE(i, v) (((T *)out)[i] = (v))
+#define FL_STORE_BOOL(i, v) (((uint8_t *)out)[i] = (v))
+"""
+
+
+@pytest.mark.parametrize("type, suffix, integral", [("float", "f32", ""), ("double", "f64", ""),
+                                                    ("int64_t", "i64", "#define FL_INTEGRAL\n#define FL_BITS 64\n")])
+def test_gpu_texts_are_c_under_a_prelude(generated, tmp_path, type, suffix, integral):
+    text = (generated / "ops_gpu.h").read_text()
+    kernels = re.findall(r"static const char (\w+)\[\] =\n((?:    \".*\"\n?;?\n?)+)", text)
+    assert len(kernels) > 150
+    source = "".join("\n".join(re.findall(r'"(.*)\\n"', body)) + "\n" for _, body in kernels)
+    source = source.replace("\\?", "?").replace('\\"', '"')
+    names = set(re.findall(r"\bm_(\w+)\(", source))
+    integer = {"remainder": "mod", "floor_divide": "floordiv"} if integral else {}
+    macros = "".join(f"#define m_{n}(...) m_{integer.get(n, n)}_{suffix}(__VA_ARGS__)\n" for n in sorted(names))
+    file = tmp_path / "gpu.c"
+    file.write_text(f"#define T {type}\n{integral}{PRELUDE}{macros}{source}")
+    compiles([CC, "-std=gnu17", "-O0", "-fmax-errors=5", *INCLUDE, f"-I{generated}", "-D_GNU_SOURCE",
+              "-DFLAMBEAU_INTERNAL", "-fsyntax-only", file])
