@@ -10,13 +10,9 @@ list, tuple and so on as {"dict": [[key, value], ...]}, {"list": [...]}, ...
 import os
 
 from flambeau import _C
+from flambeau._hint import hint
 
 _STRUCTURE = "flambeau"
-_CONVERT = (
-    "Hint: convert the file once, where PyTorch and safetensors are installed: "
-    "safetensors.torch.save_file(torch.load('model.pt', map_location='cpu'), 'model.safetensors') "
-    "for a state dict; then load model.safetensors."
-)
 
 
 def save(obj, f, pickle_module=None, pickle_protocol=None, _use_new_zipfile_serialization=True):
@@ -85,8 +81,15 @@ def _refuse_pickle(start, what):
     if start == b"PK\x03\x04" or start[:1] == b"\x80":
         kind = "zip archive" if start[:1] == b"P" else "pickle"
         raise RuntimeError(
-            f"{what} is a PyTorch file (a {kind}); Flambeau reads safetensors "
-            f"files.\n{_CONVERT}"
+            f"{what} is a PyTorch file (a {kind}); Flambeau reads safetensors files."
+            + hint(
+                "convert it once, where PyTorch and safetensors are installed, with "
+                "safetensors.torch.save_file(torch.load('model.pt', map_location='cpu'), "
+                "'model.safetensors'), and load model.safetensors.",
+                "请在装有 PyTorch 和 safetensors 的环境中转换一次："
+                "safetensors.torch.save_file(torch.load('model.pt', map_location='cpu'), "
+                "'model.safetensors')，然后加载 model.safetensors。",
+            )
         )
 
 
@@ -137,10 +140,13 @@ class _Writer:
         if hasattr(obj, "item") and type(obj).__module__ == "numpy":
             return obj.item()
         where = f" (at '{path}')" if path else ""
-        hint = "save its state_dict()" if hasattr(obj, "state_dict") else "save what it holds"
+        if hasattr(obj, "state_dict"):
+            advice = hint("save its state_dict().", "请保存它的 state_dict()。")
+        else:
+            advice = hint("save the tensors and numbers it holds.", "请保存其中的张量和数值。")
         raise TypeError(
             "save() takes tensors, numbers, texts, and dicts, lists and tuples of "
-            f"them, but got {type(obj).__name__}{where}.\nHint: {hint}."
+            f"them, but got {type(obj).__name__}{where}.{advice}"
         )
 
     def _key(self, key):

@@ -553,14 +553,24 @@ static int64_t header_length(const unsigned char *first, uint64_t file_bytes)
     return (int64_t)length;
 }
 
+/* Adds what to do to an error about a file's content. */
+static void advise(void)
+{
+    if (fl_error() == FL_RUNTIME_ERROR)
+        error_hint("the file is damaged or is no safetensors file: save or download it again",
+                   "文件已损坏或不是 safetensors 文件：请重新保存或下载");
+}
+
 int safetensors_parse(const void *file, uint64_t bytes, struct safetensors_index *index)
 {
     memset(index, 0, sizeof *index);
     int64_t length = header_length(file, bytes);
-    if (length < 0)
-        return -1;
-    return parse_header((const char *)file + 8, (size_t)length, bytes - 8 - (uint64_t)length,
-                        index);
+    const char *header = (const char *)file + 8;
+    if (length >= 0 &&
+        parse_header(header, (size_t)length, bytes - 8 - (uint64_t)length, index) == 0)
+        return 0;
+    advise();
+    return -1;
 }
 
 /* ---- files ---- */
@@ -614,6 +624,7 @@ int safetensors_open(const char *path, struct safetensors_index *index)
 fail:
     memory_free(header, header ? (size_t)length : 0);
     error_context("In '%s'", path);
+    advise();
     close(file);
     return -1;
 }

@@ -339,7 +339,7 @@ def test_digits():
 
 
 def test_digits_missing_or_damaged(tmp_path):
-    with pytest.raises(FileNotFoundError, match="install Flambeau again"):
+    with pytest.raises(FileNotFoundError, match="comes with the package"):
         torch.datasets.Digits(root=tmp_path)
     (tmp_path / "digits.bin").write_bytes(b"DIGITS1\n" + bytes(12))
     with pytest.raises(ValueError, match="damaged"):

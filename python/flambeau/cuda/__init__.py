@@ -1,5 +1,7 @@
 """Asking about NVIDIA GPUs (source: torch.cuda). This build computes on the CPU alone."""
 
+from flambeau._hint import hint
+
 
 def is_available():
     """False: no GPU is used."""
@@ -15,9 +17,14 @@ def device_count():
 
 
 def _none(*args, **kwargs):
-    raise RuntimeError(
-        "Flambeau computes on the CPU here: there is no CUDA device.\n"
-        "Hint: guard GPU code with torch.cuda.is_available(), or use device='cpu'."
+    raise AssertionError(
+        "Torch not compiled with CUDA enabled"
+        + hint(
+            "Flambeau computes on the CPU here: guard GPU code with torch.cuda.is_available(), or "
+            "use device='cpu'.",
+            "此处 Flambeau 在 CPU 上计算：请用 torch.cuda.is_available() 判断后再使用 GPU，"
+            "或改用 device='cpu'。",
+        )
     )
 
 

@@ -8,6 +8,7 @@ columns; count * rows * columns bytes of images, 0 to 16; count bytes of labels,
 import os
 
 from flambeau import _C
+from flambeau._hint import hint
 from flambeau.utils.data.dataset import Dataset
 
 _MAGIC = b"DIGITS1\n"
@@ -76,22 +77,24 @@ def _read(path):
             content = file.read()
     except FileNotFoundError:
         raise FileNotFoundError(
-            f"There is no data file {path}: it comes with the package.\n"
-            "Hint: install Flambeau again (pip install --force-reinstall flambeau), or in a "
-            "checkout run make."
+            f"There is no data file {path}: it comes with the package."
+            + hint(
+                "install Flambeau again (pip install --force-reinstall flambeau).",
+                "请重新安装 Flambeau（pip install --force-reinstall flambeau）。",
+            )
         ) from None
     sizes = [int.from_bytes(content[at : at + 4], "little") for at in (8, 12, 16)]
     count, rows, columns = sizes
     pixels = count * rows * columns
-    if content[:8] != _MAGIC or len(content) != 20 + pixels + count:
-        raise ValueError(
-            f"{path} is damaged: it is no digits file, or its size is wrong.\nHint: "
-            "install Flambeau again."
-        )
     labels = bytearray(content[20 + pixels :])
-    if not count or max(labels) > 9 or max(content[20 : 20 + pixels]) > 16:
-        raise ValueError(
-            f"{path} is damaged: a label is above 9 or a pixel above 16.\nHint: "
-            "install Flambeau again."
-        )
+    if content[:8] != _MAGIC or not count or len(labels) != count:
+        raise _damaged(path, "it is no digits file, or its size is wrong")
+    if max(labels) > 9 or max(content[20 : 20 + pixels]) > 16:
+        raise _damaged(path, "a label is above 9 or a pixel above 16")
     return bytearray(content[20 : 20 + pixels]), labels, rows, columns
+
+
+def _damaged(path, why):
+    return ValueError(
+        f"{path} is damaged: {why}." + hint("install Flambeau again.", "请重新安装 Flambeau。")
+    )
