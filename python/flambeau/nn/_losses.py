@@ -11,7 +11,7 @@ from flambeau.nn._binding import _nn, _op, _quick
 __all__ = [
     "binary_cross_entropy", "binary_cross_entropy_with_logits", "cosine_embedding_loss", "cross_entropy",
     "gaussian_nll_loss", "hinge_embedding_loss", "huber_loss", "kl_div", "l1_loss",
-    "margin_ranking_loss", "mse_loss", "multi_margin_loss", "multilabel_soft_margin_loss", "nll_loss",
+    "margin_ranking_loss", "mse_loss", "multi_margin_loss", "multilabel_margin_loss", "multilabel_soft_margin_loss", "nll_loss",
     "poisson_nll_loss", "smooth_l1_loss", "soft_margin_loss", "triplet_margin_loss",
     "triplet_margin_with_distance_loss"]
 
@@ -261,14 +261,30 @@ def multi_margin_loss(
         raise ValueError("only p == 1 and p == 2 supported")
     if weight is not None and weight.dim() != 1:
         raise ValueError("weight must be one-dimensional")
-    index = target.unsqueeze(-1)
+    if input.dim() == 0:
+        input = input.reshape(1)
+    index = target.reshape(*input.shape[:-1], 1)
     loss = (margin - input.gather(-1, index) + input).clamp_min(0).pow(p)
     if weight is not None:
-        loss = loss * weight[target].unsqueeze(-1)
+        loss = loss * weight[index]
     own = index == flambeau.arange(input.size(-1))
     return _reduce(
         loss.masked_fill(own, 0.0).sum(-1) / input.size(-1), reduction, size_average, reduce
     )
+
+
+def multilabel_margin_loss(input, target, size_average=None, reduce=None, reduction="mean"):
+    """The mean over classes of max(0, 1 - input[t] + input[class]) for every t of the classes that
+    target (N, C) or (C) names before its first -1, over all other classes."""
+    if input.dim() == 0:
+        return _reduce(input * 0, _how(reduction, size_average, reduce))
+    named = (target < 0).cumsum(-1) == 0
+    index = target.reshape(input.shape).masked_fill(~named, 0)
+    chosen = flambeau.zeros_like(input).scatter_add(-1, index, named.to(input.dtype)) > 0
+    loss = (1 - input.gather(-1, index).unsqueeze(-1) + input.unsqueeze(-2)).clamp_min(0)
+    counted = named.unsqueeze(-1) & ~chosen.unsqueeze(-2)
+    loss = loss.masked_fill(~counted, 0.0).sum((-1, -2)) / input.size(-1)
+    return _reduce(loss, _how(reduction, size_average, reduce))
 
 
 def poisson_nll_loss(

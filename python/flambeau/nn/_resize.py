@@ -70,17 +70,17 @@ def interpolate(
             " ...,oK) format."
         )
     if mode == "area":
-        return (
-            F.adaptive_avg_pool1d(input, sizes)
-            if spatial == 1
-            else F.adaptive_avg_pool2d(input, sizes)
-        )
+        pools = F.adaptive_avg_pool1d, F.adaptive_avg_pool2d, F.adaptive_avg_pool3d
+        return pools[spatial - 1](input, sizes)
+    dtype = input.dtype
+    if mode in _MODES and dtype in F._HALVES:  # one rounding at the end
+        input = input.float()
     for dim, (n, factor) in enumerate(zip(sizes, factors), 2):
         if mode.startswith("nearest"):
             input = _pick(input, dim, n, factor, mode == "nearest-exact")
         else:
             input = _blend(input, dim, n, factor, bool(align_corners), _MODES[mode][1])
-    return input
+    return input.to(dtype)
 
 
 def _scale(old, new, factor):
@@ -117,12 +117,11 @@ def _blend(input, dim, n, factor, align_corners, taps):
             index[tap].append(min(max(first + tap - taps // 2 + 1, 0), old - 1))
             weight[tap].append(w)
     shape = [n if d == dim else 1 for d in range(input.dim())]
-    parts = [
-        input.index_select(dim, flambeau.tensor(i))
-        * flambeau.tensor(w, dtype=input.dtype).reshape(shape)
-        for i, w in zip(index, weight)
-    ]
-    return sum(parts[1:], parts[0])
+    result = 0
+    for i, w in zip(index, weight):
+        w = flambeau.tensor(w, dtype=input.dtype).reshape(shape)
+        result = input.index_select(dim, flambeau.tensor(i)) * w + result
+    return result
 
 
 def _cubic(t, a=-0.75):

@@ -1,6 +1,8 @@
 """Padding, windows and shuffles of images (source: torch.nn.functional)."""
 from __future__ import annotations
 
+import math
+
 import flambeau
 
 __all__ = ["channel_shuffle", "fold", "pad", "pixel_shuffle", "pixel_unshuffle", "unfold"]
@@ -59,6 +61,9 @@ def _pad_constant(input, dim, before, after, value):
 
 
 def _pad_from_inside(input, dim, before, after, mode):
+    if mode == "circular":
+        input = _crop(input, dim, before, after)
+        before, after = max(before, 0), max(after, 0)
     n = input.size(dim)
     if mode == "reflect" and max(before, after) >= n:
         raise RuntimeError("Argument #4: Padding size should be less than the corresponding input "
@@ -155,7 +160,7 @@ def pixel_shuffle(input, upscale_factor):
             f" of upscale_factor, but got input of shape {list(input.shape)} and upscale_factor={r}"
         )
     lead, channels = input.shape[:-3], input.size(-3) // (r * r)
-    parts = input.reshape(-1, channels, r, r, height, width).permute(0, 1, 4, 2, 5, 3)
+    parts = input.reshape(math.prod(lead), channels, r, r, height, width).permute(0, 1, 4, 2, 5, 3)
     return parts.reshape(*lead, channels, height * r, width * r)
 
 
@@ -168,7 +173,7 @@ def pixel_unshuffle(input, downscale_factor):
             "pixel_unshuffle expects height and width to be divisible by downscale_factor, but got"
             f" input of shape {list(input.shape)} and downscale_factor={r}"
         )
-    parts = input.reshape(-1, channels, height // r, r, width // r, r).permute(0, 1, 3, 5, 2, 4)
+    parts = input.reshape(math.prod(lead), channels, height // r, r, width // r, r).permute(0, 1, 3, 5, 2, 4)
     return parts.reshape(*lead, channels * r * r, height // r, width // r)
 
 

@@ -17,6 +17,8 @@ from flambeau.nn._losses import pairwise_distance
 from flambeau.nn._shapes import *  # noqa: F403
 from flambeau.nn._shapes import _pair, pad
 
+_HALVES = (_C.float16, _C.bfloat16)
+
 # ---- Activations -----------------------------------------------------------------------------------
 
 tanh, sigmoid, relu_ = (getattr(_C, name, None) for name in ("tanh", "sigmoid", "relu_"))
@@ -113,7 +115,8 @@ def rrelu(input, lower=1.0 / 8, upper=1.0 / 3, training=False, inplace=False):
     if not training:
         return leaky_relu(input, (lower + upper) / 2, inplace)
     slope = flambeau.empty_like(input).uniform_(lower, upper)
-    return _into(input, flambeau.where(input <= 0, input * slope, input), inplace)
+    result = flambeau.where(input <= 0, input * slope, input)
+    return input.copy_(result) if inplace else result
 
 
 def _implicit_dim(name, ndim, stacklevel):
@@ -263,10 +266,15 @@ def bilinear(input1, input2, weight, bias=None):
             f"bilinear(): input1 {list(input1.shape)} and input2 {list(input2.shape)} do not fit a"
             f" weight of shape {list(weight.shape)}"
         )
-    half = input1.reshape(-1, in1) @ weight.permute(1, 0, 2).reshape(in1, out * in2)
-    result = (half.reshape(-1, out, in2) * input2.reshape(-1, 1, in2)).sum(-1)
+    dtype = input1.dtype
+    if dtype in _HALVES:  # one rounding at the end
+        input1, input2, weight = input1.float(), input2.float(), weight.float()
+        bias = bias if bias is None else bias.float()
+    rows = math.prod(input1.shape[:-1])
+    half = input1.reshape(rows, in1) @ weight.permute(1, 0, 2).reshape(in1, out * in2)
+    result = (half.reshape(rows, out, in2) * input2.reshape(rows, 1, in2)).sum(-1)
     result = result.reshape(*input1.shape[:-1], out)
-    return result if bias is None else result + bias
+    return (result if bias is None else result + bias).to(dtype)
 
 
 def normalize(input, p=2.0, dim=1, eps=1e-12, out=None):
@@ -338,8 +346,17 @@ def alpha_dropout(input, p=0.5, training=False, inplace=False):
 def feature_alpha_dropout(input, p=0.5, training=False, inplace=False):
     """alpha_dropout of whole channels of (N, C, *)."""
     _check_probability(p)
-    name = "feature_alpha_dropout_" if inplace else "feature_alpha_dropout"
-    return _op(name)(input, p, training)
+    if not training or p == 0.0 or input.numel() == 0:
+        return input
+    if p == 1.0:
+        return input.mul_(0) if inplace else input * 0
+    alpha = 1.7580993408473766
+    a = 1.0 / math.sqrt((alpha * alpha * p + 1) * (1 - p))
+    shape = input.shape[:2] + (1,) * (input.dim() - 2)
+    noise = flambeau.empty(shape, dtype=input.dtype, device=input.device).bernoulli_(1 - p)
+    shift = (noise - 1).mul_(alpha * a).add_(alpha * a * p)
+    noise.mul_(a)
+    return input.mul_(noise).add_(shift) if inplace else input * noise + shift
 
 
 # ---- Tables ----------------------------------------------------------------------------------------
@@ -431,6 +448,20 @@ def avg_pool2d(input, kernel_size, stride=None, padding=0, ceil_mode=False,
 def adaptive_avg_pool2d(input, output_size):
     """The means of output_size windows of (N, C, H, W) or (C, H, W); None keeps a size."""
     return _op("adaptive_avg_pool2d")(input, _sizes(output_size, input))
+
+
+def adaptive_avg_pool3d(input, output_size):
+    """The means of output_size windows of (N, C, D, H, W) or (C, D, H, W); None keeps a size."""
+    size = output_size if isinstance(output_size, (tuple, list)) else (output_size,) * 3
+    if input.dim() not in (4, 5):
+        raise RuntimeError("adaptive_avg_pool3d(): Expected 4D or 5D tensor, but got "
+                           f"{list(input.shape)}")
+    depth, height, width = (n if m is None else m for n, m in zip(input.shape[-3:], size))
+    lead = input.shape[:-3]
+    planes = adaptive_avg_pool2d(input.flatten(0, -3).unsqueeze(0), (height, width))
+    columns = planes.reshape(1, math.prod(lead), input.size(-3), height * width)
+    result = adaptive_avg_pool2d(columns, (depth, height * width))
+    return result.reshape(*lead, depth, height, width)
 
 
 def _sizes(output_size, input):
@@ -529,6 +560,9 @@ def scaled_dot_product_attention(
         ).tril()
     if enable_gqa:
         key, value = (t.repeat_interleave(query.size(-3) // t.size(-3), -3) for t in (key, value))
+    dtype = query.dtype
+    if dtype in _HALVES:  # one rounding at the end
+        query, key, value = query.float(), key.float(), value.float()
     weights = query @ key.transpose(-2, -1) * scale
     if attn_mask is not None and attn_mask.dtype == flambeau.bool:
         weights = weights.masked_fill(~attn_mask, -math.inf)
@@ -541,14 +575,25 @@ def scaled_dot_product_attention(
         )  # a row that may look nowhere
     if dropout_p > 0.0:
         weights = dropout(weights, dropout_p)
-    return weights @ value
+    return (weights @ value).to(dtype)
 
 
 def cosine_similarity(x1, x2, dim=1, eps=1e-8):
     """The cosine of the angle between x1 and x2 over dim; norms count as at least eps."""
-    x1, x2 = flambeau.broadcast_tensors(x1, x2)
+    x1, x2 = _C.broadcast_tensors([x1, x2])
     n1, n2 = (t.norm(2, dim, keepdim=True).clamp_min(eps) for t in (x1, x2))
     return ((x1 / n1) * (x2 / n2)).sum(dim)
+
+
+def pdist(input, p=2.0):
+    """The p-norms of the differences of every pair of rows of (N, M): (N (N - 1) / 2)."""
+    if input.dim() != 2:
+        raise RuntimeError(f"pdist only supports 2D tensors, got: {input.dim()}D")
+    n = input.size(0)
+    pairs = [(i, j) for i in range(n) for j in range(i + 1, n)]
+    first, second = (flambeau.tensor([pair[k] for pair in pairs], dtype=flambeau.int64)
+                     for k in (0, 1))
+    return (input.index_select(0, first) - input.index_select(0, second)).norm(p, -1)
 
 
 _NAMES = frozenset(globals())

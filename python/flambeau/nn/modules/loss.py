@@ -18,7 +18,7 @@ __all__ = [
     "L1Loss",
     "MSELoss",
     "MarginRankingLoss",
-    "MultiLabelSoftMarginLoss",
+    "MultiLabelMarginLoss", "MultiLabelSoftMarginLoss",
     "MultiMarginLoss",
     "NLLLoss",
     "PoissonNLLLoss",
@@ -271,6 +271,15 @@ class MultiLabelSoftMarginLoss(_WeightedLoss):
         return F.multilabel_soft_margin_loss(
             input, target, weight=self.weight, reduction=self.reduction
         )
+
+
+class MultiLabelMarginLoss(_Loss):
+    """The mean over classes of max(0, 1 - input[t] + input[class]) for every class t of target."""
+
+    __constants__ = ["reduction"]
+
+    def forward(self, input, target):
+        return F.multilabel_margin_loss(input, target, reduction=self.reduction)
 
 
 class MultiMarginLoss(_WeightedLoss):

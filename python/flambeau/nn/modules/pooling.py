@@ -11,6 +11,7 @@ __all__ = [
     "AdaptiveMaxPool2d",
     "AdaptiveAvgPool1d",
     "AdaptiveAvgPool2d",
+    "AdaptiveAvgPool3d",
     "AvgPool1d",
     "AvgPool2d",
     "LPPool1d",
@@ -172,6 +173,12 @@ class AdaptiveAvgPool2d(_AdaptiveAvgPoolNd):
 
     def forward(self, input):
         return F.adaptive_avg_pool2d(input, self.output_size)
+
+
+class AdaptiveAvgPool3d(_AdaptiveAvgPoolNd):
+    """The means of output_size windows of (N, C, D, H, W) or (C, D, H, W)."""
+
+    forward = layer_forward("adaptive_avg_pool3d", "output_size")
 
 
 class _AdaptiveMaxPoolNd(Module):
