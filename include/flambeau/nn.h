@@ -1,9 +1,10 @@
 /* Modules, layers and optimizers; included by flambeau.h.
  *
- * A module is a handle that counts its references: a tree of named children, parameters and buffers with a forward function.
- * A layer's constructor draws its initial values from the default generator exactly as PyTorch does, so the same
- * seed gives the same network. Names are PyTorch's ("0.weight"), and so are the files: what fl_module_save writes,
- * PyTorch's safetensors package reads, and Flambeau's Python too.
+ * A module is a handle that counts its references: a tree of named children, parameters and buffers
+ * with a forward function. A layer's constructor draws its initial values from the default
+ * generator exactly as PyTorch does, so the same seed gives the same network. Names are PyTorch's
+ * ("0.weight"), and so are the files: what fl_module_save writes, PyTorch's safetensors package
+ * reads, and Flambeau's Python too.
  *
  *     fl_module *net = fl_sequential_new();
  *     fl_module_append(net, fl_linear_new(64, 32, true));
@@ -27,35 +28,43 @@
 extern "C" {
 #endif
 
-/* ---- Modules ------------------------------------------------------------------------------------------------ */
+/* ---- Modules
+ * ------------------------------------------------------------------------------------------------
+ */
 
 /* Adds a reference and returns the module; drops one. NULL is allowed. */
 FL_API fl_module *fl_module_retain(fl_module *m);
 FL_API void fl_module_release(fl_module *m);
 
-/* What m makes of x: a new reference, or the scope's. NULL when m or x is NULL, or with the error set. */
+/* What m makes of x: a new reference, or the scope's. NULL when m or x is NULL, or with the error
+ * set. */
 FL_API fl_tensor *fl_module_forward(fl_module *m, fl_tensor *x);
-/* Training (how a module starts) or evaluation, for m and everything inside it: Dropout and BatchNorm differ. */
+/* Training (how a module starts) or evaluation, for m and everything inside it: Dropout and
+ * BatchNorm differ. */
 FL_API void fl_module_train(fl_module *m, bool training);
 FL_API bool fl_module_is_training(const fl_module *m);
 
-/* All parameters, in PyTorch's order. The list is m's and stands until something is added to m or dropped. Count 0 with the
- * error set when memory is out. */
+/* All parameters, in PyTorch's order. The list is m's and stands until something is added to m or
+ * dropped. Count 0 with the error set when memory is out. */
 FL_API fl_tensors fl_module_parameters(fl_module *m);
-/* The parameter or buffer of that name ("0.weight", "1.running_mean"): borrowed; NULL with the error set. */
+/* The parameter or buffer of that name ("0.weight", "1.running_mean"): borrowed; NULL with the
+ * error set. */
 FL_API fl_tensor *fl_module_get(const fl_module *m, const char *name);
 
-/* Writes all parameters and buffers to a safetensors file; reads them back. Loading is strict: names and shapes must be the
- * module's, or nothing is changed. 0, or -1 with the error set. */
+/* Writes all parameters and buffers to a safetensors file; reads them back. Loading is strict:
+ * names and shapes must be the module's, or nothing is changed. 0, or -1 with the error set. */
 FL_API int fl_module_save(const fl_module *m, const char *path);
 FL_API int fl_module_load(fl_module *m, const char *path);
 
-/* A module of one's own: forward(m, x, context) returns a new reference or the scope's, and calls its children. */
+/* A module of one's own: forward(m, x, context) returns a new reference or the scope's, and calls
+ * its children. */
 FL_API fl_module *fl_module_new(const char *class_name,
-                                fl_tensor *(*forward)(fl_module *m, fl_tensor *x, void *context), void *context);
-/* Adds a child, a parameter (which then requires grad), or a buffer. The caller's reference goes to m, also when the call
- * fails. A NULL child or tensor fails and leaves the error as it is. 0, or -1 with the error set: then m is not whole, its
- * forward fails and it has no parameters, so that a network can be written down and checked once. */
+                                fl_tensor *(*forward)(fl_module *m, fl_tensor *x, void *context),
+                                void *context);
+/* Adds a child, a parameter (which then requires grad), or a buffer. The caller's reference goes to
+ * m, also when the call fails. A NULL child or tensor fails and leaves the error as it is. 0, or -1
+ * with the error set: then m is not whole, its forward fails and it has no parameters, so that a
+ * network can be written down and checked once. */
 FL_API int fl_module_add(fl_module *m, const char *name, fl_module *child);
 /* Adds a child named by its number: "0", "1", ... */
 FL_API int fl_module_append(fl_module *m, fl_module *child);
@@ -64,16 +73,18 @@ FL_API int fl_module_add_buffer(fl_module *m, const char *name, fl_tensor *buffe
 /* The child of that name, borrowed; NULL with the error set. */
 FL_API fl_module *fl_module_child(const fl_module *m, const char *name);
 
-/* ---- Layers: NULL with the error set when they cannot be made ------------------------------------------------- */
+/* ---- Layers: NULL with the error set when they cannot be made
+ * ------------------------------------------------- */
 
-/* The modules that are appended to it, one after the other. (It does not take them as arguments: C evaluates those in
- * any order, and so would draw their first values in any order.) */
+/* The modules that are appended to it, one after the other. (It does not take them as arguments: C
+ * evaluates those in any order, and so would draw their first values in any order.) */
 FL_API fl_module *fl_sequential_new(void);
 /* y = x W' + b: (..., in_features) to (..., out_features). */
 FL_API fl_module *fl_linear_new(int64_t in_features, int64_t out_features, bool bias);
 /* (N, in_channels, H, W) to (N, out_channels, H', W'), square kernel. */
-FL_API fl_module *fl_conv2d_new(int64_t in_channels, int64_t out_channels, int64_t kernel_size, int64_t stride,
-                                int64_t padding, int64_t dilation, int64_t groups, bool bias);
+FL_API fl_module *fl_conv2d_new(int64_t in_channels, int64_t out_channels, int64_t kernel_size,
+                                int64_t stride, int64_t padding, int64_t dilation, int64_t groups,
+                                bool bias);
 /* Over N, H, W of (N, num_features, H, W); PyTorch's defaults are eps 1e-5, momentum 0.1. */
 FL_API fl_module *fl_batch_norm2d_new(int64_t num_features, double eps, double momentum);
 /* Over the last dims, which have these sizes; PyTorch's eps is 1e-5. */
@@ -91,16 +102,18 @@ FL_API fl_module *fl_tanh_new(void);
 FL_API fl_module *fl_sigmoid_new(void);
 FL_API fl_module *fl_softmax_new(int64_t dim);
 
-/* ---- Optimizers --------------------------------------------------------------------------------------------- */
+/* ---- Optimizers
+ * --------------------------------------------------------------------------------------------- */
 
-/* Over these parameters, which the optimizer retains. The arguments are those of torch.optim.SGD, Adam and AdamW, in their
- * order; their defaults are 0, 0, 0, false and 0.9, 0.999, 1e-8, 0 (AdamW: 0.01), false. */
-FL_API fl_optimizer *fl_sgd_new(fl_tensors params, double lr, double momentum, double dampening, double weight_decay,
-                                bool nesterov);
-FL_API fl_optimizer *fl_adam_new(fl_tensors params, double lr, double beta1, double beta2, double eps,
-                                 double weight_decay, bool amsgrad);
-FL_API fl_optimizer *fl_adamw_new(fl_tensors params, double lr, double beta1, double beta2, double eps,
-                                  double weight_decay, bool amsgrad);
+/* Over these parameters, which the optimizer retains. The arguments are those of torch.optim.SGD,
+ * Adam and AdamW, in their order; their defaults are 0, 0, 0, false and 0.9, 0.999, 1e-8, 0 (AdamW:
+ * 0.01), false. */
+FL_API fl_optimizer *fl_sgd_new(fl_tensors params, double lr, double momentum, double dampening,
+                                double weight_decay, bool nesterov);
+FL_API fl_optimizer *fl_adam_new(fl_tensors params, double lr, double beta1, double beta2,
+                                 double eps, double weight_decay, bool amsgrad);
+FL_API fl_optimizer *fl_adamw_new(fl_tensors params, double lr, double beta1, double beta2,
+                                  double eps, double weight_decay, bool amsgrad);
 FL_API void fl_optimizer_release(fl_optimizer *o);
 /* Changes every parameter that has a gradient. 0, or -1 with the error set. */
 FL_API int fl_optimizer_step(fl_optimizer *o);

@@ -98,7 +98,8 @@ int64_t fl_size(const fl_tensor *t, int dim)
     if (!t)
         return -1;
     if (t->ndim == 0)
-        return error_set(FL_INDEX_ERROR, "Dimension specified as %d but tensor has no dimensions", dim);
+        return error_set(FL_INDEX_ERROR, "Dimension specified as %d but tensor has no dimensions",
+                         dim);
     int wrapped = shape_wrap_dim(dim, t->ndim);
     return wrapped < 0 ? -1 : t->sizes[wrapped];
 }
@@ -144,8 +145,8 @@ static fl_value only_element(const fl_tensor *t)
     if (!t)
         return fl_none();
     if (t->numel != 1) {
-        error_set(FL_RUNTIME_ERROR, "a Tensor with %" PRId64 " elements cannot be converted to Scalar",
-                  t->numel);
+        error_set(FL_RUNTIME_ERROR,
+                  "a Tensor with %" PRId64 " elements cannot be converted to Scalar", t->numel);
         error_hint("reduce it to one element first (mean, sum), or index the element you mean.",
                    "请先归约为单个元素（mean、sum），或用下标取出所需元素。");
         return fl_none();

@@ -1,9 +1,9 @@
 /* Reads the limits of the control groups this process is in.
  *
- * /proc/self/cgroup has a line for each hierarchy, "number:controllers:path"; version 2 is the line "0::path". A limit
- * may stand at the process's own group or at any group above it, so each is asked on the way up and the smallest counts.
- * Inside a container the path often does not exist below /sys/fs/cgroup; then the walk ends at its root, which is the
- * container's own group.
+ * /proc/self/cgroup has a line for each hierarchy, "number:controllers:path"; version 2 is the line
+ * "0::path". A limit may stand at the process's own group or at any group above it, so each is
+ * asked on the way up and the smallest counts. Inside a container the path often does not exist
+ * below /sys/fs/cgroup; then the walk ends at its root, which is the container's own group.
  */
 #include "core/cgroup.h"
 

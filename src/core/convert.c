@@ -21,19 +21,32 @@ void convert_move(int64_t n, size_t size, void *to, int64_t to_stride, const voi
         return;
     }
     switch (size) {
-    case 1: MOVE(char); break;
-    case 2: MOVE(char[2]); break;
-    case 4: MOVE(char[4]); break;
-    case 8: MOVE(char[8]); break;
-    default: MOVE(char[16]); break;
+    case 1:
+        MOVE(char);
+        break;
+    case 2:
+        MOVE(char[2]);
+        break;
+    case 4:
+        MOVE(char[4]);
+        break;
+    case 8:
+        MOVE(char[8]);
+        break;
+    default:
+        MOVE(char[16]);
+        break;
     }
 }
 
-/* Where a complex dtype takes part: real parts go to real types, imaginary parts of real types are 0. */
+/* Where a complex dtype takes part: real parts go to real types, imaginary parts of real types are
+ * 0. */
 static void convert_complex(int64_t n, char *to, int to_dtype, const char *from, int from_dtype)
 {
     bool from_complex = dtype_is_complex(from_dtype), to_complex = dtype_is_complex(to_dtype);
-    int from_part = from_dtype == FL_COMPLEX64 ? FL_FLOAT32 : from_complex ? FL_FLOAT64 : from_dtype;
+    int from_part = from_dtype == FL_COMPLEX64 ? FL_FLOAT32
+                    : from_complex             ? FL_FLOAT64
+                                               : from_dtype;
     int to_part = to_dtype == FL_COMPLEX64 ? FL_FLOAT32 : to_complex ? FL_FLOAT64 : to_dtype;
     convert_fn convert = ISA_PICK(convert_kernels)->contiguous[from_part][to_part];
     for (int64_t i = 0; i < n; i++) {

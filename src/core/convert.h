@@ -12,9 +12,10 @@ struct convert_kernels {
     convert_fn contiguous[FL_COMPLEX64][FL_COMPLEX64];
     /* Writes n elements of 1 << log2 bytes that are all the same. */
     void (*fill[5])(int64_t n, void *to, const void *element);
-    /* to[r][c] = from[c][r] for r < rows, c < columns, elements of 1 << log2 bytes, rows `stride` bytes apart. */
-    void (*transpose[5])(int64_t rows, int64_t columns, void *to, int64_t to_stride, const void *from,
-                         int64_t from_stride);
+    /* to[r][c] = from[c][r] for r < rows, c < columns, elements of 1 << log2 bytes, rows `stride`
+     * bytes apart. */
+    void (*transpose[5])(int64_t rows, int64_t columns, void *to, int64_t to_stride,
+                         const void *from, int64_t from_stride);
 };
 FL_SIMD_TABLE(struct convert_kernels, convert_kernels);
 

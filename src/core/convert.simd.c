@@ -1,9 +1,9 @@
 /* Contiguous conversion between all real dtypes, filling, and transposition of tiles.
  *
- * A conversion goes from the stored type to the value it stands for (float16 and bfloat16 stand for a float) and on to
- * the stored type of the result. A floating value becomes an integer as in C where it fits, through 64 bits for uint8 and int64
- * and 32 bits otherwise, and then wraps; what does not fit there becomes the least integer, as it does on x86. Truth is
- * being different from 0.
+ * A conversion goes from the stored type to the value it stands for (float16 and bfloat16 stand for
+ * a float) and on to the stored type of the result. A floating value becomes an integer as in C
+ * where it fits, through 64 bits for uint8 and int64 and 32 bits otherwise, and then wraps; what
+ * does not fit there becomes the least integer, as it does on x86. Truth is being different from 0.
  */
 #include <string.h>
 
@@ -26,16 +26,16 @@ static inline int64_t to_i64(double x)
 }
 
 /* What a stored element stands for. */
-#define VALUE_b8(x) ((x) != 0)
-#define VALUE_u8(x) (x)
-#define VALUE_i8(x) (x)
-#define VALUE_i16(x) (x)
-#define VALUE_i32(x) (x)
-#define VALUE_i64(x) (x)
-#define VALUE_f16(x) half_to_float(x)
+#define VALUE_b8(x)   ((x) != 0)
+#define VALUE_u8(x)   (x)
+#define VALUE_i8(x)   (x)
+#define VALUE_i16(x)  (x)
+#define VALUE_i32(x)  (x)
+#define VALUE_i64(x)  (x)
+#define VALUE_f16(x)  half_to_float(x)
 #define VALUE_bf16(x) bf16_to_float(x)
-#define VALUE_f32(x) (x)
-#define VALUE_f64(x) (x)
+#define VALUE_f32(x)  (x)
+#define VALUE_f64(x)  (x)
 
 #define INTEGER32(v) _Generic((v), float: to_i32_from_float, double: to_i32, default: same_i64)(v)
 #define INTEGER64(v) _Generic((v), float: to_i64, double: to_i64, default: same_i64)(v)
@@ -46,16 +46,16 @@ static inline int64_t same_i64(int64_t x)
 }
 
 /* How a value is stored. */
-#define STORE_b8(v) ((v) != 0)
-#define STORE_u8(v) (uint8_t) INTEGER64(v)
-#define STORE_i8(v) (int8_t) INTEGER32(v)
-#define STORE_i16(v) (int16_t) INTEGER32(v)
-#define STORE_i32(v) (int32_t) INTEGER32(v)
-#define STORE_i64(v) INTEGER64(v)
-#define STORE_f16(v) float_to_half((float)(v))
+#define STORE_b8(v)   ((v) != 0)
+#define STORE_u8(v)   (uint8_t)INTEGER64(v)
+#define STORE_i8(v)   (int8_t)INTEGER32(v)
+#define STORE_i16(v)  (int16_t)INTEGER32(v)
+#define STORE_i32(v)  (int32_t)INTEGER32(v)
+#define STORE_i64(v)  INTEGER64(v)
+#define STORE_f16(v)  float_to_half((float)(v))
 #define STORE_bf16(v) float_to_bf16((float)(v))
-#define STORE_f32(v) (float)(v)
-#define STORE_f64(v) (double)(v)
+#define STORE_f32(v)  (float)(v)
+#define STORE_f64(v)  (double)(v)
 
 typedef uint8_t b8_t; /* a byte: a bool made elsewhere may hold more than 0 and 1 */
 typedef uint8_t u8_t;
@@ -101,10 +101,8 @@ CONVERT_FROM(f32)
 CONVERT_FROM(f64)
 
 #define ROW(from)                                                                                  \
-    {                                                                                              \
-        from##_to_b8, from##_to_u8, from##_to_i8, from##_to_i16, from##_to_i32, from##_to_i64,   \
-            from##_to_f16, from##_to_bf16, from##_to_f32, from##_to_f64                            \
-    }
+    {from##_to_b8,  from##_to_u8,  from##_to_i8,   from##_to_i16, from##_to_i32,                   \
+     from##_to_i64, from##_to_f16, from##_to_bf16, from##_to_f32, from##_to_f64}
 
 /* ---- Filling -------------------------------------------------------------------------------- */
 
@@ -153,7 +151,6 @@ enum { SIDE = 8 };
 typedef uint16_t row_2 __attribute__((vector_size(2 * SIDE)));
 typedef uint32_t row_4 __attribute__((vector_size(4 * SIDE)));
 typedef uint64_t row_8 __attribute__((vector_size(8 * SIDE)));
-
 
 #define TRANSPOSE(name, plain, row, type)                                                          \
     static inline void name##_exchange(row *v, int distance, const row *keep, const row *give)     \

@@ -1,29 +1,38 @@
 /* Dtypes: sizes, names, promotion, and which results may be written where.
  *
- * PyTorch's order of kinds is bool, integer, floating, complex; the higher kind wins. Within a kind the larger wins, but
- * uint8 with a signed type needs one that holds both, and float16 with bfloat16 needs float32.
+ * PyTorch's order of kinds is bool, integer, floating, complex; the higher kind wins. Within a kind
+ * the larger wins, but uint8 with a signed type needs one that holds both, and float16 with
+ * bfloat16 needs float32.
  */
 #include <stdatomic.h>
 
 #include "core/tensor.h"
 
 const uint8_t dtype_sizes[FL_DTYPE_COUNT] = {
-    [FL_BOOL] = 1,    [FL_UINT8] = 1,    [FL_INT8] = 1,      [FL_INT16] = 2,
-    [FL_INT32] = 4,   [FL_INT64] = 8,    [FL_FLOAT16] = 2,   [FL_BFLOAT16] = 2,
-    [FL_FLOAT32] = 4, [FL_FLOAT64] = 8,  [FL_COMPLEX64] = 8, [FL_COMPLEX128] = 16,
+    [FL_BOOL] = 1,    [FL_UINT8] = 1,   [FL_INT8] = 1,      [FL_INT16] = 2,
+    [FL_INT32] = 4,   [FL_INT64] = 8,   [FL_FLOAT16] = 2,   [FL_BFLOAT16] = 2,
+    [FL_FLOAT32] = 4, [FL_FLOAT64] = 8, [FL_COMPLEX64] = 8, [FL_COMPLEX128] = 16,
 };
 
 static const char *const TITLES[FL_DTYPE_COUNT] = {
-    [FL_BOOL] = "Bool",     [FL_UINT8] = "Byte",    [FL_INT8] = "Char",
-    [FL_INT16] = "Short",   [FL_INT32] = "Int",     [FL_INT64] = "Long",
-    [FL_FLOAT16] = "Half",  [FL_BFLOAT16] = "BFloat16", [FL_FLOAT32] = "Float",
-    [FL_FLOAT64] = "Double", [FL_COMPLEX64] = "ComplexFloat", [FL_COMPLEX128] = "ComplexDouble",
+    [FL_BOOL] = "Bool",
+    [FL_UINT8] = "Byte",
+    [FL_INT8] = "Char",
+    [FL_INT16] = "Short",
+    [FL_INT32] = "Int",
+    [FL_INT64] = "Long",
+    [FL_FLOAT16] = "Half",
+    [FL_BFLOAT16] = "BFloat16",
+    [FL_FLOAT32] = "Float",
+    [FL_FLOAT64] = "Double",
+    [FL_COMPLEX64] = "ComplexFloat",
+    [FL_COMPLEX128] = "ComplexDouble",
 };
 
 static const char *const NAMES[FL_DTYPE_COUNT] = {
-    [FL_BOOL] = "bool",       [FL_UINT8] = "uint8",       [FL_INT8] = "int8",
-    [FL_INT16] = "int16",     [FL_INT32] = "int32",       [FL_INT64] = "int64",
-    [FL_FLOAT16] = "float16", [FL_BFLOAT16] = "bfloat16", [FL_FLOAT32] = "float32",
+    [FL_BOOL] = "bool",       [FL_UINT8] = "uint8",         [FL_INT8] = "int8",
+    [FL_INT16] = "int16",     [FL_INT32] = "int32",         [FL_INT64] = "int64",
+    [FL_FLOAT16] = "float16", [FL_BFLOAT16] = "bfloat16",   [FL_FLOAT32] = "float32",
     [FL_FLOAT64] = "float64", [FL_COMPLEX64] = "complex64", [FL_COMPLEX128] = "complex128",
 };
 

@@ -1,8 +1,9 @@
 /* The error of a thread: a record of fixed size, made at the thread's first error.
  *
- * Reporting must work when memory is out, so the record is not from the library's memory, and when malloc has none
- * either, one static record serves. A message is kept in two parts, body and hint, because context is added
- * after the hint and must stand before it; they are joined when the message is read.
+ * Reporting must work when memory is out, so the record is not from the library's memory, and when
+ * malloc has none either, one static record serves. A message is kept in two parts, body and hint,
+ * because context is added after the hint and must stand before it; they are joined when the
+ * message is read.
  */
 #include "core/error.h"
 
@@ -104,8 +105,8 @@ void *error_null(enum fl_error_kind kind, const char *format, ...)
     return NULL;
 }
 
-/* Whether hints are Chinese: FLAMBEAU_LANG, else the first set of LC_ALL, LC_MESSAGES, LANG. Read at every hint: an error is
- * no hot path, and a program may set the variable late. */
+/* Whether hints are Chinese: FLAMBEAU_LANG, else the first set of LC_ALL, LC_MESSAGES, LANG. Read
+ * at every hint: an error is no hot path, and a program may set the variable late. */
 static bool speaks_chinese(void)
 {
     static const char *const NAMES[] = {"FLAMBEAU_LANG", "LC_ALL", "LC_MESSAGES", "LANG"};

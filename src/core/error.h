@@ -1,8 +1,8 @@
 /* Errors: a kind and a text, kept by the thread that made them. Nothing here aborts or prints.
  *
- * A function that fails sets the error once, where it knows most, and returns NULL or -1; callers pass that on. The
- * first line is PyTorch's own where PyTorch has one; further lines say what was given; the hint names the fix and exists in
- * English and Chinese.
+ * A function that fails sets the error once, where it knows most, and returns NULL or -1; callers
+ * pass that on. The first line is PyTorch's own where PyTorch has one; further lines say what was
+ * given; the hint names the fix and exists in English and Chinese.
  */
 #ifndef FLAMBEAU_CORE_ERROR_H
 #define FLAMBEAU_CORE_ERROR_H
@@ -11,14 +11,15 @@
 
 #include "flambeau.h"
 
-/* Sets this thread's error and returns -1. `format` is printf's; the message may have several lines. The name of the
- * operator that runs is added by the door. */
+/* Sets this thread's error and returns -1. `format` is printf's; the message may have several
+ * lines. The name of the operator that runs is added by the door. */
 int error_set(enum fl_error_kind kind, const char *format, ...)
     __attribute__((format(printf, 2, 3), cold));
 /* The same with NULL as its value: `return error_null(...)`. */
 void *error_null(enum fl_error_kind kind, const char *format, ...)
     __attribute__((format(printf, 2, 3), cold));
-/* Adds a hint to the error just set: English and Chinese, chosen by FLAMBEAU_LANG or the locale. Returns -1. */
+/* Adds a hint to the error just set: English and Chinese, chosen by FLAMBEAU_LANG or the locale.
+ * Returns -1. */
 int error_hint(const char *english, const char *chinese) __attribute__((cold));
 /* Adds a line of context ("In operator add.Tensor: ..."). */
 int error_context(const char *format, ...) __attribute__((format(printf, 1, 2), cold));

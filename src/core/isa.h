@@ -1,9 +1,10 @@
 /* Instruction sets: which variants of a *.simd.c file exist, and which one this machine runs.
  *
- * A file named *.simd.c is compiled once for each instruction set with FL_ISA set to its name. It exports one
- * constant table of function pointers, declared by FL_SIMD_TABLE and named inside the file by FL_SIMD. Callers take
- * the table of the best set with ISA_PICK. FLAMBEAU_ISA=generic|avx2|avx512 lowers the choice. The results do not
- * depend on it: lanes, trees and fused operations are the same in every variant.
+ * A file named *.simd.c is compiled once for each instruction set with FL_ISA set to its name. It
+ * exports one constant table of function pointers, declared by FL_SIMD_TABLE and named inside the
+ * file by FL_SIMD. Callers take the table of the best set with ISA_PICK.
+ * FLAMBEAU_ISA=generic|avx2|avx512 lowers the choice. The results do not depend on it: lanes, trees
+ * and fused operations are the same in every variant.
  */
 #ifndef FLAMBEAU_CORE_ISA_H
 #define FLAMBEAU_CORE_ISA_H
@@ -16,17 +17,19 @@ const char *isa_name(void);
 
 #define FL_SIMD_JOIN(name, isa) name##_##isa
 #define FL_SIMD_NAME(name, isa) FL_SIMD_JOIN(name, isa)
-/* The name of this variant's table: FL_SIMD(gemm_kernels) is gemm_kernels_avx2 in the AVX2 object. */
-#define FL_SIMD(name) FL_SIMD_NAME(name, FL_ISA)
+/* The name of this variant's table: FL_SIMD(gemm_kernels) is gemm_kernels_avx2 in the AVX2 object.
+ */
+#define FL_SIMD(name)           FL_SIMD_NAME(name, FL_ISA)
 
 #if defined(__x86_64__)
 #define FL_SIMD_TABLE(type, name) extern const type name##_generic, name##_avx2, name##_avx512
 #define ISA_PICK(name)                                                                             \
     (isa_level() == ISA_AVX512 ? &name##_avx512                                                    \
-                               : isa_level() == ISA_AVX2 ? &name##_avx2 : &name##_generic)
+     : isa_level() == ISA_AVX2 ? &name##_avx2                                                      \
+                               : &name##_generic)
 #else
 #define FL_SIMD_TABLE(type, name) extern const type name##_generic
-#define ISA_PICK(name) (&name##_generic)
+#define ISA_PICK(name)            (&name##_generic)
 #endif
 
 #endif

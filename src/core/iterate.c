@@ -6,10 +6,10 @@
  *   row      contiguous along the innermost dim only, blocks end with the row: a pointer a block
  *   gathered everything else, and every dtype that is not its compute type: through a buffer
  *
- * When every operand is a run, a chunk is one call of the loop. Otherwise chunks go by blocks of BLOCK elements, whose
- * buffers stay in the first cache. Where an input lies transposed to the result, chunks go by tiles instead: it
- * is turned tile by tile, so that each of its cache lines is read once. Chunks have about GRAIN elements,
- * whatever the number of threads.
+ * When every operand is a run, a chunk is one call of the loop. Otherwise chunks go by blocks of
+ * BLOCK elements, whose buffers stay in the first cache. Where an input lies transposed to the
+ * result, chunks go by tiles instead: it is turned tile by tile, so that each of its cache lines is
+ * read once. Chunks have about GRAIN elements, whatever the number of threads.
  */
 #include "core/iterate.h"
 
@@ -22,7 +22,7 @@
 enum { GRAIN = 32768, BLOCK = 512, LONG_ROW = 128, SHORT_RUN = 32 };
 enum { TILE_ROWS = 16, TILE_COLUMNS = 64 };
 
-_Static_assert((int)TILE_ROWS * TILE_COLUMNS <= 2 * BLOCK, "a tile fits into a buffer");
+_Static_assert((int)TILE_ROWS *TILE_COLUMNS <= 2 * BLOCK, "a tile fits into a buffer");
 
 _Static_assert((int)ITERATE_MAX_OPERANDS <= (int)WALK_MAX_OPERANDS, "a walk holds every operand");
 
@@ -32,8 +32,8 @@ struct served {
     char *data;
     enum service service;
     int dtype, compute_dtype;
-    int64_t size;   /* of a compute element */
-    int64_t period; /* SERVE_PERIOD */
+    int64_t size;    /* of a compute element */
+    int64_t period;  /* SERVE_PERIOD */
     bool transposed; /* SERVE_GATHERED: contiguous along the dim `across` */
 };
 
@@ -49,9 +49,9 @@ struct iteration {
 };
 
 static const int8_t COMPUTE_OF[FL_DTYPE_COUNT] = {
-    [FL_BOOL] = COMPUTE_I32,    [FL_UINT8] = COMPUTE_I32,    [FL_INT8] = COMPUTE_I32,
-    [FL_INT16] = COMPUTE_I32,   [FL_INT32] = COMPUTE_I32,    [FL_INT64] = COMPUTE_I64,
-    [FL_FLOAT16] = COMPUTE_F32, [FL_BFLOAT16] = COMPUTE_F32, [FL_FLOAT32] = COMPUTE_F32,
+    [FL_BOOL] = COMPUTE_I32,    [FL_UINT8] = COMPUTE_I32,     [FL_INT8] = COMPUTE_I32,
+    [FL_INT16] = COMPUTE_I32,   [FL_INT32] = COMPUTE_I32,     [FL_INT64] = COMPUTE_I64,
+    [FL_FLOAT16] = COMPUTE_F32, [FL_BFLOAT16] = COMPUTE_F32,  [FL_FLOAT32] = COMPUTE_F32,
     [FL_FLOAT64] = COMPUTE_F64, [FL_COMPLEX64] = COMPUTE_F32, [FL_COMPLEX128] = COMPUTE_F64,
 };
 static const int8_t DTYPE_OF[] = {[COMPUTE_F32] = FL_FLOAT32,
@@ -78,8 +78,8 @@ static int64_t least(int64_t a, int64_t b)
 /* ---- Gathering and scattering --------------------------------------------------------------- */
 
 /* Copies a short run of elements of 4 or 8 bytes, where a call would cost more than the run. */
-static inline void move_short(int64_t n, int64_t size, char *to, int64_t to_stride, const char *from,
-                              int64_t from_stride)
+static inline void move_short(int64_t n, int64_t size, char *to, int64_t to_stride,
+                              const char *from, int64_t from_stride)
 {
     if (size == 4)
         for (int64_t i = 0; i < n; i++)
@@ -89,8 +89,8 @@ static inline void move_short(int64_t n, int64_t size, char *to, int64_t to_stri
             memcpy(to + i * to_stride, from + i * from_stride, 8);
 }
 
-/* Walks n elements of operand k from coordinates `start` on, row by row, between its memory and a buffer of compute elements:
- * into the buffer, or out of it where `out` is set. */
+/* Walks n elements of operand k from coordinates `start` on, row by row, between its memory and a
+ * buffer of compute elements: into the buffer, or out of it where `out` is set. */
 static void pass(const struct iteration *it, int k, const int64_t *start, int64_t n, char *buffer,
                  bool out)
 {
@@ -109,9 +109,11 @@ static void pass(const struct iteration *it, int k, const int64_t *start, int64_
         else if (short_runs)
             move_short(run, s->size, buffer, s->size, memory, strides[last]);
         else if (out)
-            convert_elements(run, memory, s->dtype, strides[last], buffer, s->compute_dtype, s->size);
+            convert_elements(run, memory, s->dtype, strides[last], buffer, s->compute_dtype,
+                             s->size);
         else
-            convert_elements(run, buffer, s->compute_dtype, s->size, memory, s->dtype, strides[last]);
+            convert_elements(run, buffer, s->compute_dtype, s->size, memory, s->dtype,
+                             strides[last]);
         buffer += run * s->size;
         n -= run;
         memory -= at[last] * strides[last];
@@ -152,7 +154,8 @@ static void run_blocks(const struct iteration *it, int64_t start, int64_t end)
     for (int k = 0; k < it->operands; k++) {
         if (it->operand[k].service == SERVE_PERIOD)
             fill_periods(it, k, buffers[k]);
-        buffered |= it->operand[k].service == SERVE_PERIOD || it->operand[k].service == SERVE_GATHERED;
+        buffered |=
+            it->operand[k].service == SERVE_PERIOD || it->operand[k].service == SERVE_GATHERED;
     }
     int64_t row = w->sizes[w->ndim - 1];
     for (int64_t n; start < end; start += n) {
@@ -163,9 +166,15 @@ static void run_blocks(const struct iteration *it, int64_t start, int64_t end)
         for (int k = 0; k < it->operands; k++) {
             const struct served *s = &it->operand[k];
             switch (s->service) {
-            case SERVE_RUN: data[k] = s->data + start * s->size; break;
-            case SERVE_PERIOD: data[k] = buffers[k] + start % s->period * s->size; break;
-            case SERVE_ROW: data[k] = s->data + walk_offset(w, k, at); break;
+            case SERVE_RUN:
+                data[k] = s->data + start * s->size;
+                break;
+            case SERVE_PERIOD:
+                data[k] = buffers[k] + start % s->period * s->size;
+                break;
+            case SERVE_ROW:
+                data[k] = s->data + walk_offset(w, k, at);
+                break;
             case SERVE_GATHERED:
                 data[k] = buffers[k];
                 if (k >= it->outputs)
@@ -200,9 +209,10 @@ static void turn_tile(const struct iteration *it, int k, const int64_t *at, int6
     int64_t size = (int64_t)dtype_size(s->dtype);
     bool direct = s->dtype == s->compute_dtype;
     char *turned = direct ? buffer : scratch;
-    ISA_PICK(convert_kernels)->transpose[__builtin_ctz((unsigned)size)](
-        rows, columns, turned, TILE_COLUMNS * size, s->data + walk_offset(w, k, at),
-        w->strides[k][w->ndim - 1]);
+    ISA_PICK(convert_kernels)
+        ->transpose[__builtin_ctz((unsigned)size)](rows, columns, turned, TILE_COLUMNS * size,
+                                                   s->data + walk_offset(w, k, at),
+                                                   w->strides[k][w->ndim - 1]);
     for (int64_t r = 0; r < rows && !direct; r++)
         convert_elements(columns, buffer + r * TILE_COLUMNS * s->size, s->compute_dtype, s->size,
                          turned + r * TILE_COLUMNS * size, s->dtype, size);
@@ -322,7 +332,8 @@ static bool try_run(int ndim, const int64_t *sizes, int64_t numel, int operands,
 
 /* ---- Choice --------------------------------------------------------------------------------- */
 
-/* The period of an operand that the outer dims do not move; 0 when they do, or when it is longer than a block. */
+/* The period of an operand that the outer dims do not move; 0 when they do, or when it is longer
+ * than a block. */
 static int64_t period_of(const struct walk *w, int k)
 {
     int d = 0;
@@ -371,7 +382,8 @@ static void choose_services(struct iteration *it)
     }
 }
 
-/* Looks for inputs that are contiguous along another dim than the last, and settles on tiles if there are any. */
+/* Looks for inputs that are contiguous along another dim than the last, and settles on tiles if
+ * there are any. */
 static void choose_tiles(struct iteration *it)
 {
     const struct walk *w = &it->w;
@@ -393,7 +405,8 @@ static void choose_tiles(struct iteration *it)
         return;
     it->row_tiles = (w->sizes[it->across] + TILE_ROWS - 1) / TILE_ROWS;
     it->column_tiles = (w->sizes[last] + TILE_COLUMNS - 1) / TILE_COLUMNS;
-    it->tiles = w->numel / (w->sizes[last] * w->sizes[it->across]) * it->row_tiles * it->column_tiles;
+    it->tiles =
+        w->numel / (w->sizes[last] * w->sizes[it->across]) * it->row_tiles * it->column_tiles;
     it->tiles_a_chunk = GRAIN / (TILE_ROWS * TILE_COLUMNS);
 }
 

@@ -1,9 +1,11 @@
-/* Strided iteration: many operands walked together, in chunks that are contiguous and of the type a loop computes in.
+/* Strided iteration: many operands walked together, in chunks that are contiguous and of the type a
+ * loop computes in.
  *
- * A loop (emitted from the operator table, or hand-written) sees n elements of each operand, contiguous, in its compute
- * type. The iterator collapses dims once, then for each chunk gives an operand's own memory where that is contiguous
- * and of the compute type, and otherwise gathers (with conversion: strides, 0-strides, bfloat16 -> float32, ...) into a
- * buffer of the chunk's size that stays in cache, and scatters results the same way. So broadcasting, mixed dtypes and any
+ * A loop (emitted from the operator table, or hand-written) sees n elements of each operand,
+ * contiguous, in its compute type. The iterator collapses dims once, then for each chunk gives an
+ * operand's own memory where that is contiguous and of the compute type, and otherwise gathers
+ * (with conversion: strides, 0-strides, bfloat16 -> float32, ...) into a buffer of the chunk's size
+ * that stays in cache, and scatters results the same way. So broadcasting, mixed dtypes and any
  * strides cost one pass and no temporary tensor. Chunks are cut by the problem alone.
  */
 #ifndef FLAMBEAU_CORE_ITERATE_H
@@ -11,9 +13,16 @@
 
 #include "core/tensor.h"
 
-/* The types in which loops compute. Every dtype has one: float16 and bfloat16 compute in F32; bool, uint8, int8 and int16
- * in I32. BOOL is a loop's truth-valued result: bytes of 0 and 1. */
-enum compute { COMPUTE_F32, COMPUTE_F64, COMPUTE_I32, COMPUTE_I64, COMPUTE_TYPES, COMPUTE_BOOL = COMPUTE_TYPES };
+/* The types in which loops compute. Every dtype has one: float16 and bfloat16 compute in F32; bool,
+ * uint8, int8 and int16 in I32. BOOL is a loop's truth-valued result: bytes of 0 and 1. */
+enum compute {
+    COMPUTE_F32,
+    COMPUTE_F64,
+    COMPUTE_I32,
+    COMPUTE_I64,
+    COMPUTE_TYPES,
+    COMPUTE_BOOL = COMPUTE_TYPES
+};
 
 enum compute compute_of(int dtype);
 size_t compute_size(enum compute type);
@@ -24,7 +33,8 @@ union loop_scalar {
     int64_t i;
 };
 
-/* n elements; data[0..outputs-1] are results, the rest inputs; all contiguous in their compute types. */
+/* n elements; data[0..outputs-1] are results, the rest inputs; all contiguous in their compute
+ * types. */
 typedef void (*loop_fn)(int64_t n, char *const *data, const union loop_scalar *scalars);
 
 enum { ITERATE_MAX_OPERANDS = 12 };
@@ -35,16 +45,18 @@ struct iterate_operand {
     const int64_t *strides; /* in elements */
     int ndim;
     int dtype;
-    enum compute compute;   /* what the loop sees */
+    enum compute compute; /* what the loop sees */
 };
 
-/* Runs `loop` over a whole of `ndim` dims `sizes`, on the pool where it is large. Outputs come first among operands and must
- * have exactly the whole's sizes. Fails only when memory is out. */
-int iterate_run(int ndim, const int64_t *sizes, int operands, int outputs, const struct iterate_operand *operand,
-                loop_fn loop, const union loop_scalar *scalars);
+/* Runs `loop` over a whole of `ndim` dims `sizes`, on the pool where it is large. Outputs come
+ * first among operands and must have exactly the whole's sizes. Fails only when memory is out. */
+int iterate_run(int ndim, const int64_t *sizes, int operands, int outputs,
+                const struct iterate_operand *operand, loop_fn loop,
+                const union loop_scalar *scalars);
 
-/* Converts n elements between any two dtypes, strides in bytes (0 allowed for the source). The building block of copies. */
-void convert_elements(int64_t n, void *to, int to_dtype, int64_t to_stride, const void *from, int from_dtype,
-                      int64_t from_stride);
+/* Converts n elements between any two dtypes, strides in bytes (0 allowed for the source). The
+ * building block of copies. */
+void convert_elements(int64_t n, void *to, int to_dtype, int64_t to_stride, const void *from,
+                      int from_dtype, int64_t from_stride);
 
 #endif

@@ -1,12 +1,14 @@
-/* Blocks by size class: small ones from lists of the calling thread, large ones from lists that all threads share.
+/* Blocks by size class: small ones from lists of the calling thread, large ones from lists that all
+ * threads share.
  *
- * A block has no header: whoever frees it says its size, and the size tells the class. Classes are 16 and 32, the
- * multiples of 64 up to 512, and then eight steps to each doubling, so a block is at most an eighth larger
- * than what was asked. The first SMALL_CLASSES (up to 32 KiB) are served from the thread's own lists, which take
- * and give batches at the shared lists; these are cut from chunks of the system's memory that are never given back.
- * Larger blocks come from the system one by one and go to a shared list when freed, as many as `bound` allows; beyond it
- * the one that has been free longest goes back. A training step asks for the same classes again, so after a few steps
- * everything comes from lists.
+ * A block has no header: whoever frees it says its size, and the size tells the class. Classes are
+ * 16 and 32, the multiples of 64 up to 512, and then eight steps to each doubling, so a block is at
+ * most an eighth larger than what was asked. The first SMALL_CLASSES (up to 32 KiB) are served from
+ * the thread's own lists, which take and give batches at the shared lists; these are cut from
+ * chunks of the system's memory that are never given back. Larger blocks come from the system one
+ * by one and go to a shared list when freed, as many as `bound` allows; beyond it the one that has
+ * been free longest goes back. A training step asks for the same classes again, so after a few
+ * steps everything comes from lists.
  *
  * Small classes are counted by difference: what was cut, less what lies in lists.
  */
@@ -27,14 +29,14 @@
 #if !MEMORY_PASS_THROUGH
 
 enum {
-    LINEAR_CLASSES = 10,                  /* 16, 32, 64, 128, ... 512 */
+    LINEAR_CLASSES = 10,                    /* 16, 32, 64, 128, ... 512 */
     SMALL_CLASSES = LINEAR_CLASSES + 6 * 8, /* up to 32 KiB */
-    CLASSES = LINEAR_CLASSES + 38 * 8,    /* up to 2^47 */
-    CHUNK = 1 << 20,                      /* the pieces that small blocks are cut from */
+    CLASSES = LINEAR_CLASSES + 38 * 8,      /* up to 2^47 */
+    CHUNK = 1 << 20,                        /* the pieces that small blocks are cut from */
     HUGE_PAGE = 2 << 20
 };
 /* From here on a block is mapped by itself; from HUGE_FROM on it is aligned for huge pages. */
-#define MAP_FROM ((size_t)1 << 20)
+#define MAP_FROM  ((size_t)1 << 20)
 #define HUGE_FROM ((size_t)4 << 20)
 
 struct block {
@@ -147,7 +149,8 @@ static int64_t live_bytes(void)
     return bytes;
 }
 
-/* The peak is looked at whenever memory grows: in between, lists only run empty towards the next time. */
+/* The peak is looked at whenever memory grows: in between, lists only run empty towards the next
+ * time. */
 static void note_peak(void)
 {
     int64_t live = live_bytes();
@@ -175,7 +178,8 @@ static void *from_system(size_t bytes)
             return NULL;
     } else {
         size_t extra = bytes >= HUGE_FROM ? HUGE_PAGE : 0;
-        char *map = mmap(NULL, bytes + extra, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+        char *map =
+            mmap(NULL, bytes + extra, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
         if (map == MAP_FAILED)
             return NULL;
         if (extra) {
@@ -299,7 +303,8 @@ static bool cut_blocks(size_t class, int64_t blocks)
         central.chunk = chunk;
         central.chunk_left = CHUNK;
     }
-    /* Blocks of 16 and 32 bytes are cut in multiples of 64 bytes, so that the rest stays aligned. */
+    /* Blocks of 16 and 32 bytes are cut in multiples of 64 bytes, so that the rest stays aligned.
+     */
     if (bytes < 64)
         blocks = (blocks + 3) & ~(int64_t)3;
     for (int64_t i = 0; i < blocks && central.chunk_left >= bytes; i++) {
@@ -358,8 +363,8 @@ static void close_cache(void *closing)
     free(c);
 }
 
-/* The lock is taken around a fork, so that the child finds the shared lists whole. Caches of threads that the child has not
- * are lost to it. */
+/* The lock is taken around a fork, so that the child finds the shared lists whole. Caches of
+ * threads that the child has not are lost to it. */
 static void before_fork(void)
 {
     pthread_mutex_lock(&central.lock);
@@ -452,9 +457,7 @@ static inline void *alloc(size_t size, bool *fresh)
 {
     struct cache *c = cache;
     size_t class = class_of(size);
-    if (__builtin_expect(c && class < SMALL_CLASSES &&
-                             !memory_may_fail(),
-                         1)) {
+    if (__builtin_expect(c && class < SMALL_CLASSES && !memory_may_fail(), 1)) {
         struct list *list = &c->lists[class];
         struct block *b = list->head;
         if (__builtin_expect(b != NULL, 1)) {

@@ -1,4 +1,5 @@
-/* The allocator under AddressSanitizer: every block is malloc's, so that each error of its use is seen. */
+/* The allocator under AddressSanitizer: every block is malloc's, so that each error of its use is
+ * seen. */
 #include "core/memory.h"
 #include "core/memory_policy.h"
 

@@ -1,4 +1,5 @@
-/* What both allocators share (memory.c, and memory_checked.c under AddressSanitizer): when to refuse, and how. */
+/* What both allocators share (memory.c, and memory_checked.c under AddressSanitizer): when to
+ * refuse, and how. */
 #ifndef FLAMBEAU_CORE_MEMORY_POLICY_H
 #define FLAMBEAU_CORE_MEMORY_POLICY_H
 
@@ -21,7 +22,8 @@
 /* No block is larger. */
 #define MEMORY_LARGEST ((size_t)1 << 47)
 
-/* Sets the error of an allocation that failed and returns NULL; code is ENOMEM, or 0 for the limit. */
+/* Sets the error of an allocation that failed and returns NULL; code is ENOMEM, or 0 for the limit.
+ */
 void *memory_refuse(size_t size, int code) __attribute__((cold, noinline));
 /* The limit on what is held; 0 for none. */
 size_t memory_limit(void);

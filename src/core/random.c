@@ -2,11 +2,11 @@
  *
  * Which draws an element takes, in which order, is what makes the numbers PyTorch's:
  *   uniform   float64 two draws (53 bits), the others one (24 bits, then rounded to the dtype)
- *   normal    16 elements and more: uniforms for all, then Box and Muller inside each block of 16, element j with element
- *             j + 8; what is left over at the end: the last 16 elements are drawn again, whole. Fewer: Box and Muller
- *             over doubles, the second value kept for the next call
- *   integers  one draw, or two where the range is 2^28 or more, modulo the range
- * Draws are made in turn; the transforms of large normals run on the pool.
+ *   normal    16 elements and more: uniforms for all, then Box and Muller inside each block of 16,
+ * element j with element j + 8; what is left over at the end: the last 16 elements are drawn again,
+ * whole. Fewer: Box and Muller over doubles, the second value kept for the next call integers  one
+ * draw, or two where the range is 2^28 or more, modulo the range Draws are made in turn; the
+ * transforms of large normals run on the pool.
  */
 #include "core/random.h"
 
@@ -194,10 +194,11 @@ void generator_get_state(fl_generator *g, void *bytes)
 int generator_set_state(fl_generator *g, const void *bytes, size_t size)
 {
     if (size != GENERATOR_STATE_BYTES)
-        return error_set(FL_RUNTIME_ERROR,
-                         "Expected a CPUGeneratorImplState of size %d but found the input RNG state "
-                         "size to be %zu",
-                         GENERATOR_STATE_BYTES, size);
+        return error_set(
+            FL_RUNTIME_ERROR,
+            "Expected a CPUGeneratorImplState of size %d but found the input RNG state "
+            "size to be %zu",
+            GENERATOR_STATE_BYTES, size);
     struct saved_state s;
     memcpy(&s, bytes, sizeof s);
     if (s.left < 1 || s.left > N || s.next > N || (uint64_t)s.left + s.next > N + 1)
@@ -235,7 +236,8 @@ static void uniform_float(fl_generator *g, float *data, int64_t n)
     }
 }
 
-/* A result that rounding in a small dtype has carried to the upper bound, which is excluded, becomes the lower one. */
+/* A result that rounding in a small dtype has carried to the upper bound, which is excluded,
+ * becomes the lower one. */
 static void exclude_bound(int64_t n, uint16_t *data, int dtype, float low, float high)
 {
     uint16_t bounds[2];
@@ -307,8 +309,9 @@ static void transform_chunk(void *context, int64_t chunk)
 {
     const struct normals *r = context;
     int64_t start = chunk * NORMAL_CHUNK;
-    ISA_PICK(random_kernels)->box_muller(least(r->n - start, NORMAL_CHUNK) / NORMAL_BLOCK,
-                                         r->data + start, r->mean, r->std);
+    ISA_PICK(random_kernels)
+        ->box_muller(least(r->n - start, NORMAL_CHUNK) / NORMAL_BLOCK, r->data + start, r->mean,
+                     r->std);
 }
 
 static void normal_float(fl_generator *g, float *data, int64_t n, double mean, double std)
@@ -349,7 +352,8 @@ static void normal_small(fl_generator *g, char *data, int64_t n, int dtype, doub
         int64_t start = least(i, n - NORMAL_BLOCK);
         uniform_float(g, block, NORMAL_BLOCK);
         ISA_PICK(random_kernels)->box_muller(1, block, (float)mean, (float)std);
-        convert_elements(NORMAL_BLOCK, data + 2 * start, dtype, 2, block, FL_FLOAT32, sizeof(float));
+        convert_elements(NORMAL_BLOCK, data + 2 * start, dtype, 2, block, FL_FLOAT32,
+                         sizeof(float));
     }
 }
 
@@ -369,8 +373,8 @@ void random_normal(fl_generator *g, void *data, int64_t n, int dtype, double mea
 
 /* ---- Integers ------------------------------------------------------------------------------- */
 
-static void integers(fl_generator *g, void *data, int64_t n, int dtype, int64_t from, uint64_t range,
-                     bool wide)
+static void integers(fl_generator *g, void *data, int64_t n, int dtype, int64_t from,
+                     uint64_t range, bool wide)
 {
     int64_t block[BLOCK], size = (int64_t)dtype_size(dtype);
     uint32_t draws[BLOCK];
@@ -392,7 +396,8 @@ static void integers(fl_generator *g, void *data, int64_t n, int dtype, int64_t 
     pthread_mutex_unlock(&g->lock);
 }
 
-void random_integers(fl_generator *g, void *data, int64_t n, int dtype, int64_t from, uint64_t range)
+void random_integers(fl_generator *g, void *data, int64_t n, int dtype, int64_t from,
+                     uint64_t range)
 {
     integers(g, data, n, dtype, from, range, range == 0 || range >= UINT64_C(1) << 28);
 }
@@ -400,8 +405,8 @@ void random_integers(fl_generator *g, void *data, int64_t n, int dtype, int64_t 
 void random_full(fl_generator *g, void *data, int64_t n, int dtype)
 {
     static const int8_t BITS[FL_DTYPE_COUNT] = {
-        [FL_BOOL] = 1,     [FL_UINT8] = 8,     [FL_INT8] = 7,      [FL_INT16] = 15,   [FL_INT32] = 31,
-        [FL_INT64] = 63,   [FL_FLOAT16] = 11,  [FL_BFLOAT16] = 8, [FL_FLOAT32] = 24, [FL_FLOAT64] = 53,
+        [FL_BOOL] = 1,   [FL_UINT8] = 8,    [FL_INT8] = 7,     [FL_INT16] = 15,   [FL_INT32] = 31,
+        [FL_INT64] = 63, [FL_FLOAT16] = 11, [FL_BFLOAT16] = 8, [FL_FLOAT32] = 24, [FL_FLOAT64] = 53,
     };
     uint64_t range = (UINT64_C(1) << BITS[dtype]) + dtype_is_floating(dtype);
     integers(g, data, n, dtype, 0, range, dtype == FL_INT64 || dtype == FL_FLOAT64);

@@ -1,4 +1,5 @@
-/* Random numbers: PyTorch's CPU generator (mt19937) and PyTorch's way from its draws to each distribution. */
+/* Random numbers: PyTorch's CPU generator (mt19937) and PyTorch's way from its draws to each
+ * distribution. */
 #ifndef FLAMBEAU_CORE_RANDOM_H
 #define FLAMBEAU_CORE_RANDOM_H
 
@@ -14,9 +15,9 @@ struct fl_generator {
     pthread_mutex_t lock; /* held through a whole fill, so that threads do not tear the state */
     uint64_t seed;
     uint32_t state[GENERATOR_WORDS];
-    int left;              /* draws left in the block, plus one */
-    uint32_t next;         /* index of the next draw */
-    bool has_normal;       /* a cached second value of Box and Muller, double path */
+    int left;        /* draws left in the block, plus one */
+    uint32_t next;   /* index of the next draw */
+    bool has_normal; /* a cached second value of Box and Muller, double path */
     double normal;
     void *python;
 };
@@ -32,17 +33,22 @@ void generator_seed(fl_generator *g, uint64_t seed);
 void generator_get_state(fl_generator *g, void *bytes);
 int generator_set_state(fl_generator *g, const void *bytes, size_t size);
 uint32_t generator_u32(fl_generator *g);
-uint64_t generator_u64(fl_generator *g); /* PyTorch's random64: two draws, the first is the high half */
+uint64_t
+generator_u64(fl_generator *g); /* PyTorch's random64: two draws, the first is the high half */
 /* float32 uniform in [0, 1): the low 24 bits of a draw times 2^-24; double: 53 bits of random64. */
 float generator_uniform_float(fl_generator *g);
 double generator_uniform_double(fl_generator *g);
 
-/* Fill n contiguous elements of dtype (floating where it says so), as PyTorch 2.13 does on a CPU. */
+/* Fill n contiguous elements of dtype (floating where it says so), as PyTorch 2.13 does on a CPU.
+ */
 void random_uniform(fl_generator *g, void *data, int64_t n, int dtype, double from, double to);
 void random_normal(fl_generator *g, void *data, int64_t n, int dtype, double mean, double std);
-/* Integers in [from, from + range): draws of 32 bits when range < 2^28, else 64, modulo the range. range 0: all 2^64. */
-void random_integers(fl_generator *g, void *data, int64_t n, int dtype, int64_t from, uint64_t range);
-/* What random_() without bounds does: up to the largest integer, or 2^digits of a floating dtype. */
+/* Integers in [from, from + range): draws of 32 bits when range < 2^28, else 64, modulo the range.
+ * range 0: all 2^64. */
+void random_integers(fl_generator *g, void *data, int64_t n, int dtype, int64_t from,
+                     uint64_t range);
+/* What random_() without bounds does: up to the largest integer, or 2^digits of a floating dtype.
+ */
 void random_full(fl_generator *g, void *data, int64_t n, int dtype);
 /* Fisher-Yates with a draw modulo the rest, as torch.randperm. */
 void random_permutation(fl_generator *g, int64_t *data, int64_t n);

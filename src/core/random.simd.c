@@ -1,8 +1,9 @@
 /* Box and Muller, and the scaling of uniforms, with PyTorch's roundings.
  *
- * PyTorch evaluates the logarithm, sine and cosine in this transform by the single-precision polynomials of the Cephes
- * library (Moshier), each step fused where its compiler fuses it. The same steps are taken here, with the fused
- * operations written out, so that the numbers agree to the last bit and on every instruction set.
+ * PyTorch evaluates the logarithm, sine and cosine in this transform by the single-precision
+ * polynomials of the Cephes library (Moshier), each step fused where its compiler fuses it. The
+ * same steps are taken here, with the fused operations written out, so that the numbers agree to
+ * the last bit and on every instruction set.
  */
 #include <math.h>
 #include <string.h>
@@ -11,7 +12,8 @@
 
 enum { PAIRS = 8 };
 
-/* log x for x in [2^-24, 1]: x = m 2^e with m in [sqrt(1/2), sqrt(2)), and a polynomial in m - 1. */
+/* log x for x in [2^-24, 1]: x = m 2^e with m in [sqrt(1/2), sqrt(2)), and a polynomial in m - 1.
+ */
 static inline float log_of(float x)
 {
     int32_t bits;

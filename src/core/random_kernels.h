@@ -7,7 +7,8 @@
 #include "core/isa.h"
 
 struct random_kernels {
-    /* Turns uniforms in [0, 1) into normals, in place: in each block of 16 element j is paired with j + 8. */
+    /* Turns uniforms in [0, 1) into normals, in place: in each block of 16 element j is paired with
+     * j + 8. */
     void (*box_muller)(int64_t blocks, float *data, float mean, float std);
     /* data * span + low, fused. */
     void (*scale_float)(int64_t n, float *data, float span, float low);

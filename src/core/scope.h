@@ -17,21 +17,23 @@ struct scope {
 
 extern __thread struct scope *scope_current; /* NULL: results belong to the caller */
 
-/* Opens a scope in memory of the caller's, and closes it, releasing what it owns: for C code inside the library. */
+/* Opens a scope in memory of the caller's, and closes it, releasing what it owns: for C code inside
+ * the library. */
 void scope_open(struct scope *s);
 void scope_close(struct scope *s);
 /* Takes one reference on t out of s: then it is the caller's. False when s does not own t. */
 bool scope_take(struct scope *s, fl_tensor *t);
 
-/* Hands the reference that the caller holds on a result to the current scope; nothing without a scope. -1 with the error set,
- * the reference dropped, when memory is out. */
+/* Hands the reference that the caller holds on a result to the current scope; nothing without a
+ * scope. -1 with the error set, the reference dropped, when memory is out. */
 int scope_adopt_in(struct scope *s, fl_tensor *t);
 static inline int scope_adopt(fl_tensor *t)
 {
     return scope_current && t ? scope_adopt_in(scope_current, t) : 0;
 }
 
-/* Until scope_resume, results belong to the caller again: around calls back into Python and inside operators. */
+/* Until scope_resume, results belong to the caller again: around calls back into Python and inside
+ * operators. */
 static inline struct scope *scope_suspend(void)
 {
     struct scope *s = scope_current;

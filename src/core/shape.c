@@ -14,8 +14,8 @@ const char *shape_text(char *buffer, size_t size, int ndim, const int64_t *sizes
     for (int i = -1; i <= ndim && used < size; i++) {
         int wrote = i < 0       ? snprintf(buffer + used, size - used, "[")
                     : i == ndim ? snprintf(buffer + used, size - used, "]")
-                                : snprintf(buffer + used, size - used, i ? ", %" PRId64 : "%" PRId64,
-                                           sizes[i]);
+                                : snprintf(buffer + used, size - used,
+                                           i ? ", %" PRId64 : "%" PRId64, sizes[i]);
         used += wrote > 0 ? (size_t)wrote : 0;
     }
     return buffer;
@@ -23,7 +23,8 @@ const char *shape_text(char *buffer, size_t size, int ndim, const int64_t *sizes
 
 int64_t shape_numel(int ndim, const int64_t *sizes)
 {
-    /* A size of 0 makes every product 0, whatever the others are; so overflow is looked at without it, as PyTorch does. */
+    /* A size of 0 makes every product 0, whatever the others are; so overflow is looked at without
+     * it, as PyTorch does. */
     int64_t product = 1;
     bool overflow = false, empty = false;
     for (int i = 0; i < ndim; i++) {
@@ -104,10 +105,11 @@ int shape_broadcast(int *out_ndim, int64_t *out, int ndim, const int64_t *sizes)
                       out[i], sizes[j], i);
             error_context("b has sizes %s; they are compared from the last dimension on.",
                           shape_text(text, sizeof text, ndim, sizes));
-            return error_hint("sizes must be equal, or one of them 1: add a dimension with "
-                              "unsqueeze, or reshape or transpose one of the tensors.",
-                              "对应的大小必须相等，或其中之一为 1：可用 unsqueeze 增加一维，或用 reshape、"
-                              "transpose 调整其中一个张量。");
+            return error_hint(
+                "sizes must be equal, or one of them 1: add a dimension with "
+                "unsqueeze, or reshape or transpose one of the tensors.",
+                "对应的大小必须相等，或其中之一为 1：可用 unsqueeze 增加一维，或用 reshape、"
+                "transpose 调整其中一个张量。");
         }
         out[i] = sizes[j];
     }

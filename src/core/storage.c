@@ -1,7 +1,7 @@
 /* Storages: counted blocks of bytes that tensors and their views share.
  *
- * Data of up to STORAGE_INLINE bytes stands in the storage's own block, behind the struct, so that a small tensor costs one
- * allocation less; a larger one has a block of its own.
+ * Data of up to STORAGE_INLINE bytes stands in the storage's own block, behind the struct, so that
+ * a small tensor costs one allocation less; a larger one has a block of its own.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -77,8 +77,9 @@ int storage_resize(struct storage *s, size_t bytes)
         return 0;
     if (!s->resizable) {
         error_set(FL_RUNTIME_ERROR, "Trying to resize storage that is not resizable");
-        return error_hint("this memory belongs to another library (NumPy, a buffer); clone() the tensor first.",
-                          "这块内存属于其他库（NumPy 或缓冲区）；请先 clone() 该张量。");
+        return error_hint(
+            "this memory belongs to another library (NumPy, a buffer); clone() the tensor first.",
+            "这块内存属于其他库（NumPy 或缓冲区）；请先 clone() 该张量。");
     }
     void *data = memory_alloc(bytes);
     if (!data)

@@ -49,7 +49,8 @@ static void settle_data(fl_tensor *t)
                   : NULL;
 }
 
-/* A handle with sizes, without storage; strides NULL means contiguous ones. numel is known to the caller. */
+/* A handle with sizes, without storage; strides NULL means contiguous ones. numel is known to the
+ * caller. */
 static fl_tensor *make_handle(int ndim, const int64_t *sizes, const int64_t *strides, int64_t numel,
                               int dtype)
 {
@@ -93,7 +94,8 @@ static int check_ndim(int ndim)
 {
     if (ndim >= 0 && ndim <= TENSOR_MAX_DIMS)
         return 0;
-    return error_set(FL_RUNTIME_ERROR, "Tensors of more than %d dimensions are not supported (got %d)",
+    return error_set(FL_RUNTIME_ERROR,
+                     "Tensors of more than %d dimensions are not supported (got %d)",
                      TENSOR_MAX_DIMS, ndim);
 }
 
@@ -104,7 +106,8 @@ static int too_large(int ndim, const int64_t *sizes)
                      shape_text(text, sizeof text, ndim, sizes));
 }
 
-/* Elements from the first to the last that strides reach, both included; -1 with an error on overflow. */
+/* Elements from the first to the last that strides reach, both included; -1 with an error on
+ * overflow. */
 static int64_t extent(int ndim, const int64_t *sizes, const int64_t *strides)
 {
     int64_t last = 0;
@@ -113,8 +116,10 @@ static int64_t extent(int ndim, const int64_t *sizes, const int64_t *strides)
         if (sizes[i] == 0)
             return 0;
         if (strides[i] < 0)
-            return error_set(FL_RUNTIME_ERROR, "as_strided: Negative strides are not supported at the "
-                                               "moment, got strides: [%" PRId64 "]", strides[i]);
+            return error_set(FL_RUNTIME_ERROR,
+                             "as_strided: Negative strides are not supported at the "
+                             "moment, got strides: [%" PRId64 "]",
+                             strides[i]);
         if (__builtin_mul_overflow(sizes[i] - 1, strides[i], &reach) ||
             __builtin_add_overflow(last, reach, &last))
             return too_large(ndim, sizes);

@@ -1,9 +1,10 @@
 /* Tensors and storages: what a handle holds, and the small functions everything else is made of.
  *
- * Invariants: a handle's address never changes while it lives. `data` is storage->data + offset * itemsize. `numel` is
- * the product of the sizes. FL_CONTIGUOUS in `flags` is exact (dims of size 1 have any stride). Sizes and strides stand
- * inside the handle up to TENSOR_INLINE_DIMS dims, else in one block beside it; `sizes` and `strides` point at them.
- * The version counts writes; it belongs to the storage, so views share it.
+ * Invariants: a handle's address never changes while it lives. `data` is storage->data + offset *
+ * itemsize. `numel` is the product of the sizes. FL_CONTIGUOUS in `flags` is exact (dims of size 1
+ * have any stride). Sizes and strides stand inside the handle up to TENSOR_INLINE_DIMS dims, else
+ * in one block beside it; `sizes` and `strides` point at them. The version counts writes; it
+ * belongs to the storage, so views share it.
  */
 #ifndef FLAMBEAU_CORE_TENSOR_H
 #define FLAMBEAU_CORE_TENSOR_H
@@ -26,12 +27,13 @@ enum tensor_flag {
 struct storage {
     _Atomic int32_t refs;
     fl_device device;
-    void *data;       /* NULL when bytes == 0 */
+    void *data; /* NULL when bytes == 0 */
     size_t bytes;
     uint32_t version;
-    uint16_t room;  /* bytes for data behind this struct, in its own block (storage.c) */
+    uint16_t room; /* bytes for data behind this struct, in its own block (storage.c) */
     bool resizable;
-    bool borrowed;  /* data is someone else's: free(context), where not NULL, tells them that we are done */
+    bool borrowed; /* data is someone else's: free(context), where not NULL, tells them that we are
+                      done */
     void (*free)(void *context);
     void *context;
 };
@@ -46,12 +48,14 @@ struct fl_tensor {
     void *data;
     int64_t numel;
     int64_t *sizes;
-    int64_t *strides; /* in elements */
+    int64_t *strides;        /* in elements */
     struct storage *storage; /* NULL for a handle that carries a shape alone (tensor_shape_only) */
-    int64_t offset;   /* in elements */
+    int64_t offset;          /* in elements */
     struct autograd *autograd; /* NULL until needed */
-    fl_tensor *base;  /* of a view: the tensor it is a view of, which is none itself (a reference); else NULL */
-    void *python;     /* the live Python object that wraps this handle, borrowed; NULL when there is none */
+    fl_tensor *base; /* of a view: the tensor it is a view of, which is none itself (a reference);
+                        else NULL */
+    void *python;    /* the live Python object that wraps this handle, borrowed; NULL when there is
+                        none */
     int64_t inline_dims[2 * TENSOR_INLINE_DIMS];
 };
 
@@ -90,14 +94,16 @@ void dtype_set_default(int dtype);
 fl_tensor *tensor_new(int ndim, const int64_t *sizes, int dtype);
 /* The same with strides of one's choice (at least 0); the storage is as large as they reach. */
 fl_tensor *tensor_new_strided(int ndim, const int64_t *sizes, const int64_t *strides, int dtype);
-/* Uninitialised with the sizes of `like`, and its strides where these are dense without overlap, else contiguous. */
+/* Uninitialised with the sizes of `like`, and its strides where these are dense without overlap,
+ * else contiguous. */
 fl_tensor *tensor_new_like(const fl_tensor *like, int dtype);
 /* Another handle on t's storage. offset in elements. No autograd state: the door sets that. */
 fl_tensor *tensor_alias(const fl_tensor *t, int ndim, const int64_t *sizes, const int64_t *strides,
                         int64_t offset);
-/* A handle on a storage: takes a new reference on it. strides NULL: contiguous; offset in elements. */
-fl_tensor *tensor_on_storage(struct storage *s, int ndim, const int64_t *sizes, const int64_t *strides,
-                             int64_t offset, int dtype);
+/* A handle on a storage: takes a new reference on it. strides NULL: contiguous; offset in elements.
+ */
+fl_tensor *tensor_on_storage(struct storage *s, int ndim, const int64_t *sizes,
+                             const int64_t *strides, int64_t offset, int dtype);
 /* A handle without storage that remembers sizes and dtype. */
 fl_tensor *tensor_shape_only(const fl_tensor *t);
 /* A 0-dim tensor holding a number (FL_BOOLEAN, FL_INTEGER, FL_FLOATING) as dtype. */
@@ -128,9 +134,11 @@ void storage_release(struct storage *s);
 int storage_resize(struct storage *s, size_t bytes);
 
 /* Changes what a handle is, in place (resize_, set_, t_, p.data = x). */
-int tensor_set_shape(fl_tensor *t, int ndim, const int64_t *sizes, const int64_t *strides, int64_t offset);
+int tensor_set_shape(fl_tensor *t, int ndim, const int64_t *sizes, const int64_t *strides,
+                     int64_t offset);
 void tensor_set_storage(fl_tensor *t, struct storage *s); /* takes a new reference on s */
-/* Makes t have these sizes, contiguous, growing its storage where needed: what out= and resize_ do. */
+/* Makes t have these sizes, contiguous, growing its storage where needed: what out= and resize_ do.
+ */
 int tensor_resize(fl_tensor *t, int ndim, const int64_t *sizes);
 
 /* ---- shapes ---- */
@@ -139,24 +147,29 @@ int tensor_resize(fl_tensor *t, int ndim, const int64_t *sizes);
 int64_t shape_numel(int ndim, const int64_t *sizes);
 void shape_contiguous_strides(int ndim, const int64_t *sizes, int64_t *strides);
 bool shape_equal(const fl_tensor *a, const fl_tensor *b);
-/* dim wrapped into 0..ndim-1 (a 0-dim tensor counts as one dim); -1 with PyTorch's "Dimension out of range" (IndexError). */
+/* dim wrapped into 0..ndim-1 (a 0-dim tensor counts as one dim); -1 with PyTorch's "Dimension out
+ * of range" (IndexError). */
 int shape_wrap_dim(int64_t dim, int ndim);
-/* Broadcasts `sizes` (ndim of them) into out (out_ndim, up to TENSOR_MAX_DIMS), aligned at the last dim. -1 with PyTorch's
- * "The size of tensor a (3) must match the size of tensor b (4) at non-singleton dimension 1". */
+/* Broadcasts `sizes` (ndim of them) into out (out_ndim, up to TENSOR_MAX_DIMS), aligned at the last
+ * dim. -1 with PyTorch's "The size of tensor a (3) must match the size of tensor b (4) at
+ * non-singleton dimension 1". */
 int shape_broadcast(int *out_ndim, int64_t *out, int ndim, const int64_t *sizes);
 bool tensor_is_dense(const fl_tensor *t); /* some permutation of it is contiguous */
 /* "[2, 3]" into a buffer of the caller's; returns the buffer. */
 const char *shape_text(char *buffer, size_t size, int ndim, const int64_t *sizes);
 
-/* t itself (a new reference) when it is contiguous, else a contiguous copy: plain data, nothing recorded. */
+/* t itself (a new reference) when it is contiguous, else a contiguous copy: plain data, nothing
+ * recorded. */
 fl_tensor *tensor_contiguous(const fl_tensor *t);
 /* t as dtype and contiguous: t itself (a new reference) or a converted copy. */
 fl_tensor *tensor_as(const fl_tensor *t, int dtype);
-/* Copies elements with conversion from src to dst of the same sizes, any strides. Nothing recorded, no version. */
+/* Copies elements with conversion from src to dst of the same sizes, any strides. Nothing recorded,
+ * no version. */
 int tensor_copy(fl_tensor *dst, const fl_tensor *src);
 /* Fills every element. */
 int tensor_fill(fl_tensor *t, fl_value number);
-/* The element as a number: FL_BOOLEAN, FL_INTEGER or FL_FLOATING. `index` counts elements from data, in elements. */
+/* The element as a number: FL_BOOLEAN, FL_INTEGER or FL_FLOATING. `index` counts elements from
+ * data, in elements. */
 fl_value tensor_element(const fl_tensor *t, int64_t position);
 /* Whether two tensors' memory overlaps: 0 no, 1 fully the same, 2 partly. */
 int tensor_overlap(const fl_tensor *a, const fl_tensor *b);

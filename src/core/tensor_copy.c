@@ -1,9 +1,9 @@
 /* Copies between tensors of the same sizes, any strides, any dtypes.
  *
- * The dims are put into the order of the result's memory and merged; what is left is a run (one dim), rows, or a
- * transposition: the source walks contiguously along another dim than the result. A transposition goes by tiles of
- * TILE x TILE elements, which a cache holds whichever way they are walked; whole cache lines of both sides are
- * used while they are there.
+ * The dims are put into the order of the result's memory and merged; what is left is a run (one
+ * dim), rows, or a transposition: the source walks contiguously along another dim than the result.
+ * A transposition goes by tiles of TILE x TILE elements, which a cache holds whichever way they are
+ * walked; whole cache lines of both sides are used while they are there.
  */
 #include <string.h>
 
@@ -20,7 +20,8 @@ struct copy {
     const char *from;
     int to_dtype, from_dtype;
     int64_t rows_a_chunk;
-    /* Transposition: the dim along which the source is contiguous, and tiles along it and along the last. */
+    /* Transposition: the dim along which the source is contiguous, and tiles along it and along the
+     * last. */
     int across;
     int64_t across_tiles, last_tiles, tiles_a_chunk, tiles;
 };
@@ -70,7 +71,8 @@ static void copy_rows(void *context, int64_t chunk)
 
 /* ---- Transposition -------------------------------------------------------------------------- */
 
-/* The dim, other than the last, along which the source is contiguous while along the last it is not; -1 for none. */
+/* The dim, other than the last, along which the source is contiguous while along the last it is
+ * not; -1 for none. */
 static int transposed_dim(const struct walk *w, int64_t to_size, int64_t from_size)
 {
     int last = w->ndim - 1;
@@ -83,7 +85,8 @@ static int transposed_dim(const struct walk *w, int64_t to_size, int64_t from_si
     return -1;
 }
 
-static void copy_tile(const struct copy *c, char *to, const char *from, int64_t rows, int64_t columns)
+static void copy_tile(const struct copy *c, char *to, const char *from, int64_t rows,
+                      int64_t columns)
 {
     const struct walk *w = &c->w;
     int64_t to_stride = w->strides[0][c->across], from_stride = w->strides[1][w->ndim - 1];
@@ -135,7 +138,8 @@ static void copy_walk(struct copy *c)
         threads_for((w->sizes[0] + GRAIN - 1) / GRAIN, copy_run, c);
         return;
     }
-    c->across = transposed_dim(w, (int64_t)dtype_size(c->to_dtype), (int64_t)dtype_size(c->from_dtype));
+    c->across =
+        transposed_dim(w, (int64_t)dtype_size(c->to_dtype), (int64_t)dtype_size(c->from_dtype));
     if (c->across >= 0) {
         c->last_tiles = (w->sizes[last] + TILE - 1) / TILE;
         c->across_tiles = (w->sizes[c->across] + TILE - 1) / TILE;
@@ -156,10 +160,8 @@ int tensor_copy(fl_tensor *dst, const fl_tensor *src)
     if (dst->numel == 0 || (dst->data == src->data && dst->dtype == src->dtype &&
                             memcmp(dst->strides, src->strides, (size_t)dst->ndim * 8) == 0))
         return 0;
-    struct copy c = {.to = dst->data,
-                     .from = src->data,
-                     .to_dtype = dst->dtype,
-                     .from_dtype = src->dtype};
+    struct copy c = {
+        .to = dst->data, .from = src->data, .to_dtype = dst->dtype, .from_dtype = src->dtype};
     if (dst->flags & src->flags & TENSOR_CONTIGUOUS) {
         c.w.ndim = 1;
         c.w.numel = c.w.sizes[0] = dst->numel;

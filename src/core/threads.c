@@ -1,14 +1,16 @@
 /* The pool: workers that enrol for a job while it is open.
  *
- * A job is published by one 64-bit word, the ticket: its generation, how many workers may take part, how many have
- * enrolled, and whether it is closed. Workers spin on it for a while, then sleep on `bell`. A worker enrols by adding one to
- * the ticket with compare-and-swap, so it can only join the job it saw; it takes chunks from a common counter and then
- * counts itself done. The caller takes chunks too; when none is left it closes the ticket and waits for those who
- * enrolled, never for a worker that is still waking up. So a region costs no more than its own work,
- * and the job's fields, which live in the pool, are never read after the caller has returned.
+ * A job is published by one 64-bit word, the ticket: its generation, how many workers may take
+ * part, how many have enrolled, and whether it is closed. Workers spin on it for a while, then
+ * sleep on `bell`. A worker enrols by adding one to the ticket with compare-and-swap, so it can
+ * only join the job it saw; it takes chunks from a common counter and then counts itself done. The
+ * caller takes chunks too; when none is left it closes the ticket and waits for those who enrolled,
+ * never for a worker that is still waking up. So a region costs no more than its own work, and the
+ * job's fields, which live in the pool, are never read after the caller has returned.
  *
- * One job runs at a time: a second caller, and a call from inside a body, run their chunks in turn on their own thread.
- * Fork: the pool's lock is taken around it, so no job is under way, and the child starts workers of its own.
+ * One job runs at a time: a second caller, and a call from inside a body, run their chunks in turn
+ * on their own thread. Fork: the pool's lock is taken around it, so no job is under way, and the
+ * child starts workers of its own.
  */
 #include "core/threads.h"
 
@@ -28,8 +30,8 @@
 
 enum { MAX_WORKERS = 255, WORKER_STACK = 1 << 21 };
 
-/* Turns of the spinning loops, a pause each (some 20 ns): how long a worker waits for the next job before it
- * sleeps, and a caller for its workers. */
+/* Turns of the spinning loops, a pause each (some 20 ns): how long a worker waits for the next job
+ * before it sleeps, and a caller for its workers. */
 enum { SPIN_WORKER = 10000, SPIN_JOIN = 4000 };
 
 /* The ticket: generation << 32 | closed << 31 | limit << 16 | enrolled. */
@@ -95,7 +97,8 @@ static uint64_t await_job(uint32_t seen, bool spin)
                 return ticket;
             pause_briefly();
         }
-        /* The bell is rung after the ticket is written: whoever wrote it since we read the bell wakes us. */
+        /* The bell is rung after the ticket is written: whoever wrote it since we read the bell
+         * wakes us. */
         atomic_fetch_add(&pool.sleepers, 1);
         futex_wait(&pool.bell, bell);
         atomic_fetch_sub(&pool.sleepers, 1);
@@ -144,7 +147,8 @@ static void join(uint32_t count)
     atomic_store(&pool.joiner_sleeps, 0);
 }
 
-/* Starts workers up to `count`; fewer when the system gives no more. Signals are the other threads' business. */
+/* Starts workers up to `count`; fewer when the system gives no more. Signals are the other threads'
+ * business. */
 static void start_workers(int count)
 {
     sigset_t all, before;
@@ -272,8 +276,10 @@ static __attribute__((noinline)) void run_on_pool(int64_t chunks, void (*body)(v
     pool.chunks = chunks;
     atomic_store_explicit(&pool.next, 0, memory_order_relaxed);
     atomic_store_explicit(&pool.done, 0, memory_order_relaxed);
-    uint32_t generation = (uint32_t)(atomic_load_explicit(&pool.ticket, memory_order_relaxed) >> 32) + 1;
-    atomic_store_explicit(&pool.ticket, (uint64_t)generation << 32 | (uint64_t)helpers << LIMIT_SHIFT,
+    uint32_t generation =
+        (uint32_t)(atomic_load_explicit(&pool.ticket, memory_order_relaxed) >> 32) + 1;
+    atomic_store_explicit(&pool.ticket,
+                          (uint64_t)generation << 32 | (uint64_t)helpers << LIMIT_SHIFT,
                           memory_order_release);
     atomic_fetch_add(&pool.bell, 1);
     uint32_t sleepers = atomic_load(&pool.sleepers);

@@ -12,7 +12,8 @@ void walk_begin(struct walk *w, int ndim, const int64_t *sizes)
     }
 }
 
-void walk_add(struct walk *w, int ndim, const int64_t *sizes, const int64_t *strides, size_t element)
+void walk_add(struct walk *w, int ndim, const int64_t *sizes, const int64_t *strides,
+              size_t element)
 {
     int64_t *own = w->strides[w->operands++];
     int missing = w->ndim - ndim;

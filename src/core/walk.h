@@ -1,4 +1,5 @@
-/* A walk over several operands at once: dims put into memory order and merged where that is possible. */
+/* A walk over several operands at once: dims put into memory order and merged where that is
+ * possible. */
 #ifndef FLAMBEAU_CORE_WALK_H
 #define FLAMBEAU_CORE_WALK_H
 
@@ -11,15 +12,17 @@ struct walk {
     int operands;
     int64_t numel;
     int64_t sizes[TENSOR_MAX_DIMS + 1];
-    int64_t strides[WALK_MAX_OPERANDS][TENSOR_MAX_DIMS + 1]; /* in bytes; 0 where an operand is broadcast */
+    int64_t strides[WALK_MAX_OPERANDS]
+                   [TENSOR_MAX_DIMS + 1]; /* in bytes; 0 where an operand is broadcast */
 };
 
 /* Starts a walk over a whole of these sizes. */
 void walk_begin(struct walk *w, int ndim, const int64_t *sizes);
 /* Adds an operand, broadcast to the whole; strides in elements. */
-void walk_add(struct walk *w, int ndim, const int64_t *sizes, const int64_t *strides, size_t element);
-/* Orders the dims by the strides of the operands, the first operand's before the others', drops dims of one element, and merges
- * neighbours that are one run for every operand. */
+void walk_add(struct walk *w, int ndim, const int64_t *sizes, const int64_t *strides,
+              size_t element);
+/* Orders the dims by the strides of the operands, the first operand's before the others', drops
+ * dims of one element, and merges neighbours that are one run for every operand. */
 void walk_merge(struct walk *w);
 /* The coordinates of an element, by its number in the walk's order. */
 void walk_coordinates(const struct walk *w, int64_t element, int64_t *coordinates);

@@ -12,7 +12,8 @@ static fl_tensor *blank(fl_ints sizes)
 
 fl_tensor *initialise_constant(fl_ints sizes, double value, int dtype)
 {
-    fl_tensor *t = tensor_new((int)sizes.count, sizes.data, dtype == FL_NO_DTYPE ? dtype_default() : dtype);
+    fl_tensor *t =
+        tensor_new((int)sizes.count, sizes.data, dtype == FL_NO_DTYPE ? dtype_default() : dtype);
     if (t)
         tensor_fill(t, fl_float(value));
     return t;

@@ -1,4 +1,5 @@
-/* First values of parameters, drawn as PyTorch's constructors draw them. New tensors that belong to the caller. */
+/* First values of parameters, drawn as PyTorch's constructors draw them. New tensors that belong to
+ * the caller. */
 #ifndef FLAMBEAU_NN_INITIALISE_H
 #define FLAMBEAU_NN_INITIALISE_H
 

@@ -1,7 +1,8 @@
-/* The layers: for each its forward function, its class, and its constructor with PyTorch's first values.
+/* The layers: for each its forward function, its class, and its constructor with PyTorch's first
+ * values.
  *
- * A constructor adds what it makes to the module and looks once, at the end, whether all went well: adding a tensor that
- * could not be made fails too.
+ * A constructor adds what it makes to the module and looks once, at the end, whether all went well:
+ * adding a tensor that could not be made fails too.
  */
 #include "core/error.h"
 #include "nn/initialise.h"
@@ -21,8 +22,9 @@ static int check_sizes(const char *layer, int64_t least, fl_ints numbers)
 {
     for (int64_t i = 0; i < numbers.count; i++)
         if (numbers.data[i] < least)
-            return error_set(FL_VALUE_ERROR, "%s: a size of %lld is too small, at least %lld is needed",
-                             layer, (long long)numbers.data[i], (long long)least);
+            return error_set(FL_VALUE_ERROR,
+                             "%s: a size of %lld is too small, at least %lld is needed", layer,
+                             (long long)numbers.data[i], (long long)least);
     return 0;
 }
 
@@ -62,16 +64,20 @@ static fl_tensor *forward_conv2d(fl_module *m, fl_tensor *x)
 {
     int64_t stride[2], padding[2], dilation[2];
     return fl_conv2d(x, module_tensor(m, "weight"), module_tensor(m, "bias"),
-                     square(stride, m->numbers[CONV_STRIDE]), square(padding, m->numbers[CONV_PADDING]),
+                     square(stride, m->numbers[CONV_STRIDE]),
+                     square(padding, m->numbers[CONV_PADDING]),
                      square(dilation, m->numbers[CONV_DILATION]), m->numbers[CONV_GROUPS]);
 }
 
 static const struct module_class CONV2D = {"Conv2d", forward_conv2d};
 
-fl_module *fl_conv2d_new(int64_t in_channels, int64_t out_channels, int64_t kernel_size, int64_t stride,
-                         int64_t padding, int64_t dilation, int64_t groups, bool bias)
+fl_module *fl_conv2d_new(int64_t in_channels, int64_t out_channels, int64_t kernel_size,
+                         int64_t stride, int64_t padding, int64_t dilation, int64_t groups,
+                         bool bias)
 {
-    if (check_sizes("Conv2d", 1, FL_INTS_OF(in_channels, out_channels, kernel_size, stride, dilation, groups)) != 0 ||
+    if (check_sizes("Conv2d", 1,
+                    FL_INTS_OF(in_channels, out_channels, kernel_size, stride, dilation, groups)) !=
+            0 ||
         check_sizes("Conv2d", 0, FL_INTS_OF(padding)) != 0)
         return NULL;
     if (in_channels % groups || out_channels % groups)
@@ -103,8 +109,8 @@ static fl_tensor *forward_batch_norm2d(fl_module *m, fl_tensor *x)
     if (m->training)
         ++*(int64_t *)module_tensor(m, "num_batches_tracked")->data;
     return fl_batch_norm(x, module_tensor(m, "weight"), module_tensor(m, "bias"),
-                         module_tensor(m, "running_mean"), module_tensor(m, "running_var"), m->training,
-                         m->reals[NORM_MOMENTUM], m->reals[NORM_EPS], true);
+                         module_tensor(m, "running_mean"), module_tensor(m, "running_var"),
+                         m->training, m->reals[NORM_MOMENTUM], m->reals[NORM_EPS], true);
 }
 
 static const struct module_class BATCH_NORM2D = {"BatchNorm2d", forward_batch_norm2d};
@@ -129,7 +135,8 @@ fl_module *fl_batch_norm2d_new(int64_t num_features, double eps, double momentum
 static fl_tensor *forward_layer_norm(fl_module *m, fl_tensor *x)
 {
     fl_tensor *weight = module_tensor(m, "weight");
-    return fl_layer_norm(x, fl_sizes(weight), weight, module_tensor(m, "bias"), m->reals[NORM_EPS], true);
+    return fl_layer_norm(x, fl_sizes(weight), weight, module_tensor(m, "bias"), m->reals[NORM_EPS],
+                         true);
 }
 
 static const struct module_class LAYER_NORM = {"LayerNorm", forward_layer_norm};
@@ -140,10 +147,10 @@ fl_module *fl_layer_norm_new(fl_ints normalized_shape, double eps)
     if (!m)
         return NULL;
     m->reals[NORM_EPS] = eps;
-    return finished(m, fl_module_add_parameter(m, "weight",
-                                               initialise_constant(normalized_shape, 1, FL_NO_DTYPE)) |
-                           fl_module_add_parameter(m, "bias",
-                                                   initialise_constant(normalized_shape, 0, FL_NO_DTYPE)));
+    return finished(m, fl_module_add_parameter(
+                           m, "weight", initialise_constant(normalized_shape, 1, FL_NO_DTYPE)) |
+                           fl_module_add_parameter(
+                               m, "bias", initialise_constant(normalized_shape, 0, FL_NO_DTYPE)));
 }
 
 /* ---- Embedding and dropout ------------------------------------------------------------------ */
@@ -172,7 +179,8 @@ static const struct module_class DROPOUT = {"Dropout", forward_dropout};
 fl_module *fl_dropout_new(double p)
 {
     if (!(p >= 0 && p <= 1))
-        return error_null(FL_VALUE_ERROR, "dropout probability has to be between 0 and 1, but got %g", p);
+        return error_null(FL_VALUE_ERROR,
+                          "dropout probability has to be between 0 and 1, but got %g", p);
     fl_module *m = module_new(&DROPOUT);
     if (m)
         m->reals[0] = p;
@@ -186,21 +194,24 @@ enum { POOL_KERNEL, POOL_STRIDE, POOL_PADDING };
 static fl_tensor *forward_max_pool2d(fl_module *m, fl_tensor *x)
 {
     int64_t kernel[2], stride[2], padding[2], dilation[2];
-    return fl_max_pool2d(x, square(kernel, m->numbers[POOL_KERNEL]), square(stride, m->numbers[POOL_STRIDE]),
+    return fl_max_pool2d(x, square(kernel, m->numbers[POOL_KERNEL]),
+                         square(stride, m->numbers[POOL_STRIDE]),
                          square(padding, m->numbers[POOL_PADDING]), square(dilation, 1), false);
 }
 
 static fl_tensor *forward_avg_pool2d(fl_module *m, fl_tensor *x)
 {
     int64_t kernel[2], stride[2], padding[2];
-    return fl_avg_pool2d(x, square(kernel, m->numbers[POOL_KERNEL]), square(stride, m->numbers[POOL_STRIDE]),
+    return fl_avg_pool2d(x, square(kernel, m->numbers[POOL_KERNEL]),
+                         square(stride, m->numbers[POOL_STRIDE]),
                          square(padding, m->numbers[POOL_PADDING]), false, true, NULL);
 }
 
 static const struct module_class MAX_POOL2D = {"MaxPool2d", forward_max_pool2d};
 static const struct module_class AVG_POOL2D = {"AvgPool2d", forward_avg_pool2d};
 
-static fl_module *pool(const struct module_class *type, int64_t kernel_size, int64_t stride, int64_t padding)
+static fl_module *pool(const struct module_class *type, int64_t kernel_size, int64_t stride,
+                       int64_t padding)
 {
     fl_module *m = module_new(type);
     if (!m)

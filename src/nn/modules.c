@@ -97,8 +97,9 @@ static bool contains(const fl_module *m, const fl_module *wanted)
 static int add_entry(fl_module *m, const char *kind, const char *name, struct module_entry e)
 {
     if (strchr(name, '.') || !*name)
-        return error_set(FL_VALUE_ERROR, *name ? "%s name can't contain \".\", got: %s"
-                                               : "%s name can't be empty string \"\"%s",
+        return error_set(FL_VALUE_ERROR,
+                         *name ? "%s name can't contain \".\", got: %s"
+                               : "%s name can't be empty string \"\"%s",
                          kind, name);
     if (find(m, name, strlen(name)))
         return error_set(FL_VALUE_ERROR, "attribute '%s' already exists", name);
@@ -131,12 +132,14 @@ static int broken(fl_module *m)
     return -1;
 }
 
-/* Whether m and all that is inside it are whole; else the error is set, unless it still tells why. */
+/* Whether m and all that is inside it are whole; else the error is set, unless it still tells why.
+ */
 static bool is_whole(const fl_module *m)
 {
     if (m->broken) {
         if (fl_error() == FL_OK)
-            error_set(FL_RUNTIME_ERROR, "this %s is not whole: something could not be added to it", m->type->name);
+            error_set(FL_RUNTIME_ERROR, "this %s is not whole: something could not be added to it",
+                      m->type->name);
         return false;
     }
     for (int i = 0; i < m->count; i++)
@@ -221,7 +224,8 @@ fl_tensor *fl_module_get(const fl_module *m, const char *name)
     struct module_entry *e = m ? follow(m, name) : NULL;
     if (e && e->tensor)
         return e->tensor;
-    return m ? error_null(FL_VALUE_ERROR, "%s has no parameter or buffer '%s'", m->type->name, name) : NULL;
+    return m ? error_null(FL_VALUE_ERROR, "%s has no parameter or buffer '%s'", m->type->name, name)
+             : NULL;
 }
 
 fl_module *fl_module_child(const fl_module *m, const char *name)
@@ -261,7 +265,8 @@ static int visit_below(const fl_module *m, struct visit *v, size_t prefix)
     return 0;
 }
 
-int module_visit(const fl_module *m, int (*visit)(void *context, const char *name, struct module_entry *e),
+int module_visit(const fl_module *m,
+                 int (*visit)(void *context, const char *name, struct module_entry *e),
                  void *context)
 {
     struct visit v = {visit, context, ""};
@@ -276,7 +281,8 @@ static int64_t count_entries(const fl_module *m)
     return count;
 }
 
-/* Appends a parameter to the list that `context` fills, unless it is in it (one that two modules share). */
+/* Appends a parameter to the list that `context` fills, unless it is in it (one that two modules
+ * share). */
 static int list_parameter(void *context, const char *name, struct module_entry *e)
 {
     fl_tensors *list = context;
@@ -321,8 +327,8 @@ bool fl_module_is_training(const fl_module *m)
 
 /* ---- Forward -------------------------------------------------------------------------------- */
 
-/* Runs in a scope of its own, so that what a module makes on the way is dropped. A module may also return what it does not
- * own: its input, or a parameter. */
+/* Runs in a scope of its own, so that what a module makes on the way is dropped. A module may also
+ * return what it does not own: its input, or a parameter. */
 fl_tensor *fl_module_forward(fl_module *m, fl_tensor *x)
 {
     if (!m || !x || (m->broken && !is_whole(m)))
@@ -342,7 +348,8 @@ static fl_tensor *forward_sequential(fl_module *m, fl_tensor *x)
     for (int i = 0; i < m->count && x; i++) {
         fl_tensor *y = fl_module_forward(m->entries[i].child, x);
         if (i > 0 && y != x && scope_take(here, x))
-            tensor_release(x); /* nobody waits for it: it need not stay until the last module is done */
+            tensor_release(
+                x); /* nobody waits for it: it need not stay until the last module is done */
         x = y;
     }
     return x;

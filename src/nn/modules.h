@@ -30,7 +30,7 @@ struct fl_module {
     fl_tensor *(*own_forward)(fl_module *m, fl_tensor *x, void *context);
     void *context;
     int count, room;
-    struct module_entry *entries; /* in the order in which they were added */
+    struct module_entry *entries;    /* in the order in which they were added */
     int64_t numbers[MODULE_NUMBERS]; /* a layer's options */
     double reals[2];
     fl_tensor **parameters; /* the list last given out */
@@ -42,9 +42,11 @@ fl_module *module_new(const struct module_class *type);
 /* The tensor of one of m's own entries; NULL when there is none. */
 fl_tensor *module_tensor(const fl_module *m, const char *name);
 
-/* Calls visit for every parameter and buffer below m in the order of PyTorch's state_dict (of each module first parameters,
- * then buffers, then children), with its full name. Stops at the first that does not return 0, and returns what it did. */
-int module_visit(const fl_module *m, int (*visit)(void *context, const char *name, struct module_entry *e),
+/* Calls visit for every parameter and buffer below m in the order of PyTorch's state_dict (of each
+ * module first parameters, then buffers, then children), with its full name. Stops at the first
+ * that does not return 0, and returns what it did. */
+int module_visit(const fl_module *m,
+                 int (*visit)(void *context, const char *name, struct module_entry *e),
                  void *context);
 
 #endif

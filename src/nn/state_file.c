@@ -1,7 +1,7 @@
 /* A module's parameters and buffers in a safetensors file, under PyTorch's names.
  *
- * Loading first compares names and shapes of file and module and lists every difference, as load_state_dict does; only when
- * there is none is anything read into the module.
+ * Loading first compares names and shapes of file and module and lists every difference, as
+ * load_state_dict does; only when there is none is anything read into the module.
  */
 #include <stdio.h>
 #include <string.h>
@@ -52,10 +52,12 @@ int fl_module_save(const fl_module *m, const char *path)
     struct saving s = {0};
     if (module_visit(m, count_one, &s.room) != 0)
         return -1;
-    size_t items_bytes = (size_t)s.room * sizeof *s.items, held_bytes = (size_t)s.room * sizeof *s.held;
+    size_t items_bytes = (size_t)s.room * sizeof *s.items,
+           held_bytes = (size_t)s.room * sizeof *s.held;
     s.items = memory_alloc(items_bytes);
     s.held = memory_alloc(held_bytes);
-    static const struct safetensors_pair FORMAT = {"format", "pt"}; /* PyTorch's reader asks for it */
+    static const struct safetensors_pair FORMAT = {"format",
+                                                   "pt"}; /* PyTorch's reader asks for it */
     int status = s.items && s.held ? module_visit(m, add_item, &s) : -1;
     if (status == 0)
         status = safetensors_write(path, s.count, s.items, 1, &FORMAT);
@@ -73,13 +75,14 @@ int fl_module_save(const fl_module *m, const char *path)
 struct loading {
     const struct safetensors_index *index;
     int file;
-    bool *used;          /* which entries of the file the module has */
-    char missing[1024];  /* names, quoted */
-    char unequal[2048];  /* lines */
+    bool *used;         /* which entries of the file the module has */
+    char missing[1024]; /* names, quoted */
+    char unequal[2048]; /* lines */
 };
 
 /* Appends to a text of fixed size; what does not fit is left out. */
-static void append(char *text, size_t size, const char *format, const char *a, const char *b, const char *c)
+static void append(char *text, size_t size, const char *format, const char *a, const char *b,
+                   const char *c)
 {
     size_t used = strlen(text);
     snprintf(text + used, size - used, format, a, b, c);
@@ -138,11 +141,13 @@ static int refuse(const fl_module *m, const struct loading *l)
                    l->index->entries[i].name, "");
     if (!l->missing[0] && !unexpected[0] && !l->unequal[0])
         return 0;
-    error_set(FL_RUNTIME_ERROR, "Error(s) in loading state_dict for %s:%s%s%s%s%s%s%s", m->type->name,
-              l->missing[0] ? "\n\tMissing key(s) in state_dict: " : "", l->missing,
-              l->missing[0] ? ". " : "", unexpected[0] ? "\n\tUnexpected key(s) in state_dict: " : "",
-              unexpected, unexpected[0] ? ". " : "", l->unequal);
-    return error_hint("the file was saved from a network of another structure; build the same one before loading.",
+    error_set(FL_RUNTIME_ERROR, "Error(s) in loading state_dict for %s:%s%s%s%s%s%s%s",
+              m->type->name, l->missing[0] ? "\n\tMissing key(s) in state_dict: " : "", l->missing,
+              l->missing[0] ? ". " : "",
+              unexpected[0] ? "\n\tUnexpected key(s) in state_dict: " : "", unexpected,
+              unexpected[0] ? ". " : "", l->unequal);
+    return error_hint("the file was saved from a network of another structure; build the same one "
+                      "before loading.",
                       "该文件由结构不同的网络保存；请先构建相同的网络再加载。");
 }
 

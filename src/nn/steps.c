@@ -1,7 +1,7 @@
 /* Optimizers of C programs: the parameters, what is kept for each, and a step over all of them.
  *
- * The arithmetic is in optimizer.simd.c, on contiguous elements. A parameter that is not contiguous is worked on in a
- * copy and written back; state is always contiguous.
+ * The arithmetic is in optimizer.simd.c, on contiguous elements. A parameter that is not contiguous
+ * is worked on in a copy and written back; state is always contiguous.
  */
 #include <string.h>
 
@@ -59,14 +59,15 @@ static int check(const char *what, double value)
     return value >= 0 ? 0 : error_set(FL_VALUE_ERROR, "Invalid %s: %g", what, value);
 }
 
-fl_optimizer *fl_sgd_new(fl_tensors params, double lr, double momentum, double dampening, double weight_decay,
-                         bool nesterov)
+fl_optimizer *fl_sgd_new(fl_tensors params, double lr, double momentum, double dampening,
+                         double weight_decay, bool nesterov)
 {
     if (check("learning rate", lr) || check("momentum value", momentum) ||
         check("weight_decay value", weight_decay))
         return NULL;
     if (nesterov && (momentum <= 0 || dampening != 0))
-        return error_null(FL_VALUE_ERROR, "Nesterov momentum requires a momentum and zero dampening");
+        return error_null(FL_VALUE_ERROR,
+                          "Nesterov momentum requires a momentum and zero dampening");
     fl_optimizer *o = make(params, RULE_SGD);
     if (o)
         o->sgd = (struct optimizer_sgd){.lr = lr,

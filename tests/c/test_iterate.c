@@ -1,4 +1,5 @@
-/* The strided iterator and copies, against element by element, over random shapes, strides, dtypes and sizes. */
+/* The strided iterator and copies, against element by element, over random shapes, strides, dtypes
+ * and sizes. */
 #include "check.h"
 
 #include "core/iterate.h"
@@ -39,8 +40,8 @@ static void less_f64(int64_t n, char *const *data, const union loop_scalar *scal
 
 /* ---- Tensors of every kind ------------------------------------------------------------------ */
 
-static const int DTYPES[] = {FL_BOOL,    FL_UINT8,    FL_INT8,    FL_INT16,  FL_INT32,
-                             FL_INT64,   FL_FLOAT16,  FL_BFLOAT16, FL_FLOAT32, FL_FLOAT64};
+static const int DTYPES[] = {FL_BOOL,  FL_UINT8,   FL_INT8,     FL_INT16,   FL_INT32,
+                             FL_INT64, FL_FLOAT16, FL_BFLOAT16, FL_FLOAT32, FL_FLOAT64};
 enum { DTYPES_COUNT = 10, MAX_DIMS = 5 };
 
 /* A tensor of these sizes whose dims lie in memory in a random order, with gaps now and then. */
@@ -66,7 +67,8 @@ static fl_tensor *make(int ndim, const int64_t *sizes, int dtype)
     REQUIRE(t != NULL);
     for (size_t i = 0; i < t->storage->bytes / dtype_size(dtype); i++) {
         double x = dtype == FL_BOOL ? pick(2) : dtype == FL_UINT8 ? pick(100) : pick(100) - 50;
-        convert_elements(1, (char *)t->storage->data + i * dtype_size(dtype), dtype, 0, &x, FL_FLOAT64, 0);
+        convert_elements(1, (char *)t->storage->data + i * dtype_size(dtype), dtype, 0, &x,
+                         FL_FLOAT64, 0);
     }
     return t;
 }
@@ -133,7 +135,8 @@ static void test_add(void)
     fl_tensor *r = make(ndim, sizes, result_dtype);
     fl_tensor *a = make_broadcast(ndim, sizes, pick(2) ? r->dtype : DTYPES[pick(DTYPES_COUNT)]);
     fl_tensor *b = make_broadcast(ndim, sizes, pick(2) ? r->dtype : DTYPES[pick(DTYPES_COUNT)]);
-    struct iterate_operand operands[3] = {operand(r, compute), operand(a, compute), operand(b, compute)};
+    struct iterate_operand operands[3] = {operand(r, compute), operand(a, compute),
+                                          operand(b, compute)};
     union loop_scalar scalar = {.i = 2};
     CHECK(iterate_run(ndim, sizes, 3, 1, operands, ADDS[compute], &scalar) == 0);
     int wrong = 0;
@@ -183,7 +186,8 @@ static void test_transposed(void)
     for (int i = 0; i < 7; i++) {
         for (int j = 0; j < 7; j++) {
             for (int size = 0; size < 5; size++) {
-                static const int OF_SIZE[] = {FL_INT8, FL_INT16, FL_FLOAT32, FL_INT64, FL_COMPLEX128};
+                static const int OF_SIZE[] = {FL_INT8, FL_INT16, FL_FLOAT32, FL_INT64,
+                                              FL_COMPLEX128};
                 fl_tensor *a = tensor_new(2, (int64_t[]){SIDES[i], SIDES[j]}, OF_SIZE[size]);
                 unsigned char *bytes = a->data;
                 for (size_t k = 0; k < a->storage->bytes; k++)

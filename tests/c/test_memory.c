@@ -146,8 +146,9 @@ static void test_refusals(void)
     CHECK(memory_alloc(SIZE_MAX) == NULL);
     CHECK(memory_zalloc(SIZE_MAX - 63) == NULL);
     CHECK(memory_alloc((size_t)1 << 60) == NULL);
-    CHECK(strstr(fl_error_message(), "DefaultCPUAllocator: can't allocate memory: you tried to allocate "
-                                     "1152921504606846976 bytes.") == fl_error_message());
+    CHECK(strstr(fl_error_message(),
+                 "DefaultCPUAllocator: can't allocate memory: you tried to allocate "
+                 "1152921504606846976 bytes.") == fl_error_message());
     CHECK(strstr(fl_error_message(), "\nhint: ") != NULL);
 
     struct memory_stats held;

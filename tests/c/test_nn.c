@@ -1,5 +1,5 @@
-/* Modules and optimizers of C programs: first values as PyTorch's, names, files, steps, clean failure. The figures are
- * PyTorch 2.13's for torch.manual_seed(0). */
+/* Modules and optimizers of C programs: first values as PyTorch's, names, files, steps, clean
+ * failure. The figures are PyTorch 2.13's for torch.manual_seed(0). */
 #include "check.h"
 
 #include <unistd.h>
@@ -38,9 +38,11 @@ static void test_values(void)
     fl_manual_seed(0);
     fl_module *m = network();
     REQUIRE(m != NULL);
-    CHECK(first(m, "0.weight", 0) == -0.0017646604683250189f && first(m, "0.weight", 71) == -0.08637774735689163f);
+    CHECK(first(m, "0.weight", 0) == -0.0017646604683250189f &&
+          first(m, "0.weight", 71) == -0.08637774735689163f);
     CHECK(first(m, "0.bias", 3) == 0.20797348022460938f);
-    CHECK(first(m, "4.weight", 319) == 0.08391629159450531f && first(m, "4.bias", 4) == 0.07993611693382263f);
+    CHECK(first(m, "4.weight", 319) == 0.08391629159450531f &&
+          first(m, "4.bias", 4) == 0.07993611693382263f);
     CHECK(first(m, "1.running_var", 3) == 1 && first(m, "5.0.weight", 4) == 1);
     CHECK(*(int64_t *)fl_data(fl_module_get(m, "1.num_batches_tracked")) == 0);
     fl_tensors parameters = fl_module_parameters(m);
@@ -114,14 +116,17 @@ static void test_own_module(void)
 static void test_refusals(void)
 {
     fl_module *bad = fl_sequential_new();
-    CHECK(fl_module_add(bad, "inner", fl_relu_new()) == 0 && fl_module_add(bad, "inner", fl_relu_new()) == -1);
-    CHECK(fl_module_add(bad, "a.b", fl_relu_new()) == -1 && fl_module_add(bad, "", fl_relu_new()) == -1);
+    CHECK(fl_module_add(bad, "inner", fl_relu_new()) == 0 &&
+          fl_module_add(bad, "inner", fl_relu_new()) == -1);
+    CHECK(fl_module_add(bad, "a.b", fl_relu_new()) == -1 &&
+          fl_module_add(bad, "", fl_relu_new()) == -1);
     CHECK(fl_module_add(bad, "self", fl_module_retain(bad)) == -1);
     CHECK(fl_module_add(bad, "none", NULL) == -1);
     CHECK(fl_module_add_parameter(bad, "count", fl_scalar(2, FL_INT64)) == -1);
     fl_module_release(bad);
     fl_module *m = fl_sequential_new();
-    CHECK(fl_module_append(m, fl_relu_new()) == 0 && fl_module_append(m, fl_linear_new(-1, 2, true)) == -1);
+    CHECK(fl_module_append(m, fl_relu_new()) == 0 &&
+          fl_module_append(m, fl_linear_new(-1, 2, true)) == -1);
     CHECK(fl_error() == FL_VALUE_ERROR);
     fl_tensor *x = fl_scalar(1, FL_FLOAT32);
     CHECK(fl_module_forward(m, x) == NULL && fl_module_parameters(m).count == 0);
@@ -145,18 +150,23 @@ static void test_files(void)
     fl_module *a = network(), *b = network();
     CHECK(first(a, "4.weight", 7) != first(b, "4.weight", 7));
     CHECK(fl_module_save(a, path) == 0 && fl_module_load(b, path) == 0);
-    CHECK(first(a, "4.weight", 7) == first(b, "4.weight", 7) && first(a, "0.bias", 0) == first(b, "0.bias", 0));
+    CHECK(first(a, "4.weight", 7) == first(b, "4.weight", 7) &&
+          first(a, "0.bias", 0) == first(b, "0.bias", 0));
 
     fl_module *other = fl_sequential_new();
     fl_module_append(other, fl_conv2d_new(2, 3, 3, 1, 1, 1, 1, true));
     fl_module_append(other, fl_linear_new(2, 2, true));
     float before = first(other, "0.weight", 0);
     CHECK(fl_module_load(other, path) == -1);
-    CHECK(strstr(fl_error_message(), "Error(s) in loading state_dict for Sequential:") == fl_error_message());
-    CHECK(strstr(fl_error_message(), "Missing key(s) in state_dict: \"1.weight\", \"1.bias\"") == NULL);
+    CHECK(strstr(fl_error_message(), "Error(s) in loading state_dict for Sequential:") ==
+          fl_error_message());
+    CHECK(strstr(fl_error_message(), "Missing key(s) in state_dict: \"1.weight\", \"1.bias\"") ==
+          NULL);
     CHECK(strstr(fl_error_message(), "Unexpected key(s) in state_dict: \"") != NULL);
-    CHECK(strstr(fl_error_message(), "size mismatch for 0.weight: copying a param with shape torch.Size([4, 2, 3, 3]) "
-                                     "from checkpoint, the shape in current model is torch.Size([3, 2, 3, 3]).") != NULL);
+    CHECK(strstr(fl_error_message(),
+                 "size mismatch for 0.weight: copying a param with shape torch.Size([4, 2, 3, 3]) "
+                 "from checkpoint, the shape in current model is torch.Size([3, 2, 3, 3]).") !=
+          NULL);
     CHECK(first(other, "0.weight", 0) == before);
     CHECK(fl_module_load(a, "/tmp/there is no such file") == -1 && fl_error() == FL_FILE_NOT_FOUND);
     fl_module_release(a);
@@ -236,9 +246,12 @@ int main(void)
     test_own_module();
     test_refusals();
     test_files();
-    test_steps(sgd, (const float[]){0.4038047790527344f, -9.287477493286133f, -0.5670179724693298f});
-    test_steps(adam, (const float[]){0.7041212320327759f, -2.3004939556121826f, 2.700866937637329f});
-    test_steps(adamw, (const float[]){0.701519787311554f, -2.2941980361938477f, 2.6922104358673096f});
+    test_steps(sgd,
+               (const float[]){0.4038047790527344f, -9.287477493286133f, -0.5670179724693298f});
+    test_steps(adam,
+               (const float[]){0.7041212320327759f, -2.3004939556121826f, 2.700866937637329f});
+    test_steps(adamw,
+               (const float[]){0.701519787311554f, -2.2941980361938477f, 2.6922104358673096f});
     test_failing();
     return check_result();
 }
