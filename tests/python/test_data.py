@@ -72,9 +72,11 @@ def test_random_split():
         data.random_split(range(7), [4, 4])
 
 
-def test_subset_random_sampler():
+def test_subset_and_weighted_random_sampler():
     torch.manual_seed(5)
     assert list(data.SubsetRandomSampler([10, 20, 30, 40])) == [40, 20, 10, 30]
+    weighted = data.WeightedRandomSampler([0.1, 0.9, 0.4, 0.7, 3.0, 0.6], 5)
+    assert list(weighted) == [4, 5, 5, 5, 4]
 
 
 # ---- batches -------------------------------------------------------------------------------------
