@@ -30,13 +30,21 @@ static void add(struct name **list, const char *python, const struct op *op, con
     n->id[n->count++] = id;
 }
 
+/* linalg_norm is linalg.norm, special_ndtr is special.ndtr. */
+static const char *python_name(const struct op *op, unsigned form)
+{
+    const char *prefix = form == FORM_LINALG ? "linalg_" : form == FORM_SPECIAL ? "special_" : "";
+    size_t n = strlen(prefix);
+    return strncmp(op->base, prefix, n) == 0 ? op->base + n : op->base;
+}
+
 static struct name *collect(const struct table *t, unsigned form)
 {
     struct name *list = NULL;
     for (const struct op *op = t->first; op; op = op->next) {
         bool here = op->forms & form;
         if (here)
-            add(&list, op->base, op, op->id);
+            add(&list, python_name(op, form), op, op->id);
         bool inplace = form == FORM_METHOD || here;
         if (op->inplace_id && inplace && !(op->forms & FORM_INTERNAL))
             add(&list, text_format("%s_", op->base), op, op->inplace_id);

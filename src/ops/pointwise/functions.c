@@ -24,6 +24,28 @@ int softshrink_check(fl_tensor *self, fl_value lambd)
                      l);
 }
 
+int hardtanh_check(fl_tensor *self, fl_value min_val, fl_value max_val)
+{
+    double min = min_val.tag == FL_FLOATING ? min_val.as.f : (double)min_val.as.i;
+    double max = max_val.tag == FL_FLOATING ? max_val.as.f : (double)max_val.as.i;
+    (void)self;
+    return min > max ? error_set(FL_VALUE_ERROR, "min_val cannot be greater than max_val") : 0;
+}
+
+/* log(pi) p (p - 1) / 4 + the sum over k < p of lgamma(self - k / 2). */
+int mvlgamma_compose(fl_tensor *self, int64_t p, fl_tensor **y)
+{
+    if (p < 1)
+        return error_set(FL_RUNTIME_ERROR, "p has to be greater than or equal to 1");
+    *y = fl_lgamma(self);
+    for (int64_t k = 1; k < p && *y; k++)
+        *y = fl_add(*y, fl_lgamma(fl_sub_scalar(self, fl_float(0.5 * (double)k), fl_int(1))),
+                    fl_int(1));
+    double constant = 0.28618247146235004 * (double)p * (double)(p - 1);
+    *y = fl_add_scalar(*y, fl_float(constant), fl_int(1));
+    return *y ? 0 : -1;
+}
+
 int polygamma_compose(int64_t n, fl_tensor *self, fl_tensor **y)
 {
     if (n < 0)

@@ -205,20 +205,116 @@ static fl_tensor *norm_of(fl_tensor *self, fl_value order, fl_ints dim, bool kee
     return fl__norm_p(self, p, dim, keepdim, dtype);
 }
 
-int norm_all_compose(fl_tensor *self, fl_value p, fl_tensor **y)
+static const fl_ints ALL = {NULL, 0};
+
+static fl_value order_or_2(fl_value p)
 {
-    return given(y, norm_of(self, p, (fl_ints){NULL, 0}, false, FL_NO_DTYPE));
+    return p.tag == FL_NONE ? fl_int(2) : p;
 }
 
-int norm_dim_compose(fl_tensor *self, fl_value p, fl_ints dim, bool keepdim, fl_tensor **y)
+int norm_all_compose(fl_tensor *self, fl_value p, fl_tensor **y)
 {
-    return given(y, norm_of(self, p.tag == FL_NONE ? fl_int(2) : p, dim, keepdim, FL_NO_DTYPE));
+    return given(y, norm_of(self, order_or_2(p), ALL, false, FL_NO_DTYPE));
 }
 
 int vector_norm_compose(fl_tensor *self, fl_value ord, fl_ints dim, bool keepdim, fl_dtype dtype,
                         fl_tensor **y)
 {
-    return given(y, norm_of(self, ord, dim, keepdim, dtype));
+    return given(y, norm_of(self, order_or_2(ord), dim, keepdim, dtype));
+}
+
+static int refuse_name(const char *name)
+{
+    if (strcmp(name, "fro") == 0)
+        return 0;
+    if (strcmp(name, "nuc") == 0)
+        return error_set(FL_NOT_IMPLEMENTED,
+                         "the nuclear norm needs a singular value decomposition, "
+                         "which is not there yet");
+    return error_set(FL_RUNTIME_ERROR, "linalg.matrix_norm: Order %s not supported.", name);
+}
+
+int norm_named_compose(fl_tensor *self, const char *p, fl_ints dim, bool keepdim, fl_dtype dtype,
+                       fl_tensor **y)
+{
+    return refuse_name(p) ? -1 : given(y, norm_of(self, fl_int(2), dim, keepdim, dtype));
+}
+
+/* The dims of the matrices, wrapped, as far as they are two different ones. */
+static int matrix_dims(const fl_tensor *self, fl_ints dim, int64_t *dims)
+{
+    if (self->ndim < 2 || dim.count != 2)
+        return error_set(FL_RUNTIME_ERROR,
+                         "linalg.matrix_norm: The input tensor A must have at least "
+                         "2 dimensions, and dim must be a 2-tuple.");
+    for (int i = 0; i < 2; i++)
+        if ((dims[i] = shape_wrap_dim(dim.data[i], self->ndim)) < 0)
+            return -1;
+    if (dims[0] == dims[1])
+        return error_set(FL_RUNTIME_ERROR,
+                         "linalg.matrix_norm: dims must be different. Got (%d, %d)", (int)dims[0],
+                         (int)dims[1]);
+    return 0;
+}
+
+/* The largest or smallest sum of magnitudes of a column (1) or of a row (inf). */
+int matrix_norm_compose(fl_tensor *self, fl_value ord, fl_ints dim, bool keepdim, fl_dtype dtype,
+                        fl_tensor **y)
+{
+    double p = number_of(ord), size = fabs(p);
+    int64_t dims[2];
+    if (matrix_dims(self, dim, dims))
+        return -1;
+    if (size == 2)
+        return error_set(FL_NOT_IMPLEMENTED,
+                         "this norm needs a singular value decomposition, which "
+                         "is not there yet");
+    if (size != 1 && size != INFINITY)
+        return error_set(FL_RUNTIME_ERROR, "linalg.matrix_norm: Order %g not supported.", p);
+    int64_t along = dims[size != 1], over = dims[size == 1];
+    if (!keepdim && over > along)
+        over--;
+    fl_tensor *sums = norm_of(self, fl_int(1), (fl_ints){&along, 1}, keepdim, dtype);
+    fl_ints last = {&over, 1};
+    return given(y, p > 0 ? fl_amax(sums, last, keepdim) : fl_amin(sums, last, keepdim));
+}
+
+int matrix_norm_named_compose(fl_tensor *self, const char *ord, fl_ints dim, bool keepdim,
+                              fl_dtype dtype, fl_tensor **y)
+{
+    int64_t dims[2];
+    if (matrix_dims(self, dim, dims))
+        return -1;
+    return norm_named_compose(self, ord, dim, keepdim, dtype, y);
+}
+
+int linalg_norm_compose(fl_tensor *self, fl_value ord, fl_ints dim, bool keepdim, fl_dtype dtype,
+                        fl_tensor **y)
+{
+    static const int64_t LAST[] = {-2, -1};
+    bool matrix = ord.tag != FL_NONE && (dim.data ? dim.count == 2 : self->ndim == 2);
+    if (ord.tag != FL_NONE && !dim.data && self->ndim != 1 && self->ndim != 2)
+        return error_set(FL_RUNTIME_ERROR,
+                         "linalg.norm: If dim is not specified but ord is, the input "
+                         "must be 1D or 2D. Got %dD.",
+                         self->ndim);
+    if (matrix)
+        return matrix_norm_compose(self, ord, dim.data ? dim : (fl_ints){LAST, 2}, keepdim, dtype,
+                                   y);
+    return vector_norm_compose(self, ord, dim, keepdim, dtype, y);
+}
+
+int linalg_norm_named_compose(fl_tensor *self, const char *ord, fl_ints dim, bool keepdim,
+                              fl_dtype dtype, fl_tensor **y)
+{
+    static const int64_t LAST[] = {-2, -1};
+    if (!dim.data && self->ndim != 2)
+        return error_set(FL_RUNTIME_ERROR,
+                         "linalg.norm: If dim is not specified but ord is, the input "
+                         "must be 1D or 2D. Got %dD.",
+                         self->ndim);
+    return matrix_norm_named_compose(self, ord, dim.data ? dim : (fl_ints){LAST, 2}, keepdim, dtype,
+                                     y);
 }
 
 /* ---- variance ---- */
@@ -259,8 +355,6 @@ static double correction_of(fl_value correction)
 {
     return correction.tag == FL_NONE ? 1 : number_of(correction);
 }
-
-static const fl_ints ALL = {NULL, 0};
 
 int var_all_compose(fl_tensor *self, bool unbiased, fl_tensor **y)
 {
