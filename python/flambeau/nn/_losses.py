@@ -6,14 +6,30 @@ import math
 
 import flambeau
 from flambeau.nn import _reduction
-from flambeau.nn._binding import _nn, _op, _quick
+from flambeau.nn._binding import _nn, _quick
 
 __all__ = [
-    "binary_cross_entropy", "binary_cross_entropy_with_logits", "cosine_embedding_loss", "cross_entropy",
-    "gaussian_nll_loss", "hinge_embedding_loss", "huber_loss", "kl_div", "l1_loss",
-    "margin_ranking_loss", "mse_loss", "multi_margin_loss", "multilabel_margin_loss", "multilabel_soft_margin_loss", "nll_loss",
-    "poisson_nll_loss", "smooth_l1_loss", "soft_margin_loss", "triplet_margin_loss",
-    "triplet_margin_with_distance_loss"]
+    "binary_cross_entropy",
+    "binary_cross_entropy_with_logits",
+    "cosine_embedding_loss",
+    "cross_entropy",
+    "gaussian_nll_loss",
+    "hinge_embedding_loss",
+    "huber_loss",
+    "kl_div",
+    "l1_loss",
+    "margin_ranking_loss",
+    "mse_loss",
+    "multi_margin_loss",
+    "multilabel_margin_loss",
+    "multilabel_soft_margin_loss",
+    "nll_loss",
+    "poisson_nll_loss",
+    "smooth_l1_loss",
+    "soft_margin_loss",
+    "triplet_margin_loss",
+    "triplet_margin_with_distance_loss",
+]
 
 
 def _warn(message):
@@ -30,8 +46,11 @@ def _how(reduction, size_average, reduce):
 
 def _check_sizes(input, target):
     if target.shape != input.shape:
-        _warn(f"Using a target size ({target.shape}) that is different to the input size ({input.shape}). This will "
-              "likely lead to incorrect results due to broadcasting. Please ensure they have the same size.")
+        _warn(
+            f"Using a target size ({target.shape}) that is different to the input size"
+            f" ({input.shape}). This will likely lead to incorrect results due to broadcasting."
+            " Please ensure they have the same size."
+        )
 
 
 @_quick(3, "size_average", "reduce")
@@ -98,8 +117,10 @@ def binary_cross_entropy(input, target, weight=None, size_average=None, reduce=N
                          reduction="mean"):
     """Binary cross entropy of probabilities."""
     if target.shape != input.shape:
-        raise ValueError(f"Using a target size ({target.shape}) that is different to the input size ({input.shape}) is "
-                         "deprecated. Please ensure they have the same size.")
+        raise ValueError(
+            f"Using a target size ({target.shape}) that is different to the input size"
+            f" ({input.shape}) is deprecated. Please ensure they have the same size."
+        )
     if weight is not None:
         weight = weight.expand(input.shape)
     return _nn.binary_cross_entropy(input, target, weight, _how(reduction, size_average, reduce))
@@ -109,7 +130,9 @@ def binary_cross_entropy_with_logits(input, target, weight=None, size_average=No
                                      reduction="mean", pos_weight=None):
     """Binary cross entropy of logits."""
     if target.shape != input.shape:
-        raise ValueError(f"Target size ({target.shape}) must be the same as input size ({input.shape})")
+        raise ValueError(
+            f"Target size ({target.shape}) must be the same as input size ({input.shape})"
+        )
     return _nn.binary_cross_entropy_with_logits(input, target, weight, pos_weight,
                                                 _how(reduction, size_average, reduce))
 
@@ -121,9 +144,12 @@ def kl_div(input, target, size_average=None, reduce=None, reduction="mean", log_
         total = _nn.kl_div(input, target, "sum", log_target=log_target)
         return total / input.size(0) if input.dim() else total
     if reduction == "mean":
-        _warn("reduction: 'mean' divides the total loss by both the batch size and the support size.'batchmean' divides "
-              "only by the batch size, and aligns with the KL div math definition.'mean' will be changed to behave the same "
-              "as 'batchmean' in the next major release.")
+        _warn(
+            "reduction: 'mean' divides the total loss by both the batch size and the support"
+            " size.'batchmean' divides only by the batch size, and aligns with the KL div math"
+            " definition.'mean' will be changed to behave the same as 'batchmean' in the next major"
+            " release."
+        )
     return _nn.kl_div(input, target, reduction, log_target=log_target)
 
 
@@ -131,8 +157,10 @@ def margin_ranking_loss(input1, input2, target, margin=0, size_average=None, red
                         reduction="mean"):
     """max(0, -target (input1 - input2) + margin)."""
     if not input1.dim() == input2.dim() == target.dim():
-        raise RuntimeError("margin_ranking_loss : All input tensors should have same dimension but got sizes: "
-                           f"input1: {input1.size()}, input2: {input2.size()}, target: {target.size()} ")
+        raise RuntimeError(
+            "margin_ranking_loss : All input tensors should have same dimension but got sizes: "
+            f"input1: {input1.size()}, input2: {input2.size()}, target: {target.size()} "
+        )
     return _nn.margin_ranking_loss(input1, input2, target, margin,
                                    _how(reduction, size_average, reduce))
 

@@ -173,7 +173,9 @@ def pixel_unshuffle(input, downscale_factor):
             "pixel_unshuffle expects height and width to be divisible by downscale_factor, but got"
             f" input of shape {list(input.shape)} and downscale_factor={r}"
         )
-    parts = input.reshape(math.prod(lead), channels, height // r, r, width // r, r).permute(0, 1, 3, 5, 2, 4)
+    parts = input.reshape(math.prod(lead), channels, height // r, r, width // r, r).permute(
+        0, 1, 3, 5, 2, 4
+    )
     return parts.reshape(*lead, channels * r * r, height // r, width // r)
 
 

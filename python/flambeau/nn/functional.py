@@ -19,7 +19,8 @@ from flambeau.nn._shapes import _pair, pad
 
 _HALVES = (_C.float16, _C.bfloat16)
 
-# ---- Activations -----------------------------------------------------------------------------------
+# ---- Activations
+# -----------------------------------------------------------------------------------
 
 tanh, sigmoid, relu_ = (getattr(_C, name, None) for name in ("tanh", "sigmoid", "relu_"))
 
@@ -319,8 +320,11 @@ def dropout1d(input, p=0.5, training=True, inplace=False):
 def _warn_of_rank(name, input, dims):
     if input.dim() not in dims:
         import warnings
-        warnings.warn(f"{name}: Received a {input.dim()}-D input to {name}, which is deprecated and "
-                      "will result in an error in a future release.", stacklevel=3)
+        warnings.warn(
+            f"{name}: Received a {input.dim()}-D input to {name}, which is deprecated and "
+            "will result in an error in a future release.",
+            stacklevel=3,
+        )
 
 
 def dropout2d(input, p=0.5, training=True, inplace=False):
@@ -359,7 +363,8 @@ def feature_alpha_dropout(input, p=0.5, training=False, inplace=False):
     return input.mul_(noise).add_(shift) if inplace else input * noise + shift
 
 
-# ---- Tables ----------------------------------------------------------------------------------------
+# ---- Tables
+# ----------------------------------------------------------------------------------------
 
 
 def embedding(input, weight, padding_idx=None, max_norm=None, norm_type=2.0,
@@ -458,8 +463,8 @@ def adaptive_avg_pool3d(input, output_size):
                            f"{list(input.shape)}")
     depth, height, width = (n if m is None else m for n, m in zip(input.shape[-3:], size))
     lead = input.shape[:-3]
-    planes = adaptive_avg_pool2d(input.flatten(0, -3).unsqueeze(0), (height, width))
-    columns = planes.reshape(1, math.prod(lead), input.size(-3), height * width)
+    planes = adaptive_avg_pool2d(input.flatten(0, -3).unsqueeze(1), (height, width))
+    columns = planes.reshape(math.prod(lead), 1, input.size(-3), height * width)
     result = adaptive_avg_pool2d(columns, (depth, height * width))
     return result.reshape(*lead, depth, height, width)
 
@@ -467,7 +472,10 @@ def adaptive_avg_pool3d(input, output_size):
 def _sizes(output_size, input):
     """Both sizes of an adaptive pool's output, with those of input for None."""
     height, width = _pair(output_size)
-    return (input.size(-2) if height is None else height, input.size(-1) if width is None else width)
+    return (
+        input.size(-2) if height is None else height,
+        input.size(-1) if width is None else width,
+    )
 
 
 @_quick(6, "return_indices")

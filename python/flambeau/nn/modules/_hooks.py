@@ -187,8 +187,8 @@ class BackwardHook:
         _module._warn(
             "Full backward hook is firing when gradients are computed with respect to module"
             " outputs since no inputs require gradients. See"
-            " https://docs.pytorch.org/docs/main/generated/torch.nn.Module.html#torch.nn.Module.register_full_backward_hook"
-            " for more details."
+            " https://docs.pytorch.org/docs/main/generated/torch.nn.Module.html"
+            "#torch.nn.Module.register_full_backward_hook for more details."
         )
         for hook in self.user_hooks:
             result = hook(self.module, (None,) * self.input_count, self.grad_outputs)

@@ -583,8 +583,8 @@ class Module(ModuleBase):
         if args:
             _warn(
                 "Positional args are being deprecated, use kwargs instead. Refer to"
-                " https://pytorch.org/docs/main/generated/torch.nn.Module.html#torch.nn.Module.state_dict"
-                " for details.",
+                " https://pytorch.org/docs/main/generated/torch.nn.Module.html"
+                "#torch.nn.Module.state_dict for details.",
                 FutureWarning,
             )
             destination = args[0] if destination is None else destination
