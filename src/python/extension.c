@@ -4,6 +4,7 @@
 #include "ops/pointwise/pointwise.h"
 #include "python/arguments.h"
 #include "python/callbacks.h"
+#include "python/functions.h"
 #include "python/location.h"
 #include "python/module.h"
 #include "python/optim.h"
@@ -186,8 +187,8 @@ extern PyMethodDef ops_functions[], ops_nn_functions[], ops_special_functions[],
 
 /* Methods of Tensor that are functions of the module too. */
 static const char *const method_functions[] = {
-    "numel",   "is_floating_point", "is_complex",   "is_conj",
-    "is_neg",  "resolve_conj",      "resolve_neg",  "detach",
+    "numel",   "is_floating_point", "is_complex",   "is_conj",     "is_neg",
+    "conj",    "conj_physical",     "resolve_conj", "resolve_neg", "detach",
     "detach_", "is_inference",      "is_same_size", "is_signed",
 };
 
@@ -217,9 +218,9 @@ static int add_namespace(PyObject *module, const char *name, const char *full,
 
 static int add_functions(PyObject *module)
 {
-    PyMethodDef *tables[] = {ops_functions,         own_functions,     data_functions,
-                             exchange_functions,    graph_functions,   optim_functions,
-                             safetensors_functions, location_functions};
+    PyMethodDef *tables[] = {ops_functions,   functions_functions,   own_functions,
+                             data_functions,  exchange_functions,    graph_functions,
+                             optim_functions, safetensors_functions, location_functions};
     for (size_t i = 0; i < sizeof tables / sizeof *tables; i++)
         if (PyModule_AddFunctions(module, tables[i]) < 0)
             return -1;

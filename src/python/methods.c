@@ -699,6 +699,8 @@ PyMethodDef pytensor_methods[] = {
     {"is_coalesced", method_no, METH_NOARGS, NULL},
     {"share_memory_", method_self, METH_NOARGS, NULL},
     {"pin_memory", method_self, METH_NOARGS, NULL},
+    {"conj", method_self, METH_NOARGS, NULL},
+    {"conj_physical", method_self, METH_NOARGS, NULL},
     {"resolve_conj", method_self, METH_NOARGS, NULL},
     {"resolve_neg", method_self, METH_NOARGS, NULL},
     FAST("is_contiguous", method_is_contiguous, "is_contiguous(memory_format=contiguous_format)"),

@@ -288,6 +288,16 @@ static PyObject *number_index(PyObject *self)
     return PyLong_FromLongLong(tensor_element(t, 0).as.i);
 }
 
+static PyObject *method_rdiv(PyObject *self, PyObject *other)
+{
+    return number_div(other, self);
+}
+
+PyMethodDef pytensor_number_methods[] = {
+    {"__rdiv__", method_rdiv, METH_O, NULL},
+    {0},
+};
+
 PyType_Slot pytensor_number_slots[] = {
     SLOT(Py_nb_add, number_add),
     SLOT(Py_nb_subtract, number_sub),

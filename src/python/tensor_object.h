@@ -56,6 +56,7 @@ extern PyMethodDef pytensor_data_methods[];     /* data.c */
 extern PyMethodDef pytensor_exchange_methods[]; /* exchange.c */
 extern PyMethodDef pytensor_graph_methods[];    /* nodes.c */
 extern PyGetSetDef pytensor_properties[];       /* properties.c */
+extern PyMethodDef pytensor_number_methods[];   /* number.c */
 extern PyType_Slot pytensor_number_slots[];     /* number.c */
 extern PyType_Slot pytensor_protocol_slots[];   /* methods.c */
 

@@ -1,0 +1,227 @@
+/* Functions that are operators but for how Python calls them: tensors one by one instead of in a
+ * list, results that depend on a flag. */
+#include "python/functions.h"
+
+#include "python/arguments.h"
+#include "python/tensor_object.h"
+#include "python/types.h"
+
+/* ---- Tensors one by one, or in one list ------------------------------------------------------ */
+
+/* The arguments as one tuple or list of tensors; a new reference. */
+static PyObject *as_list(PyObject *const *args, Py_ssize_t nargs)
+{
+    if (nargs == 1 && python_is_sequence(args[0]))
+        return Py_NewRef(args[0]);
+    PyObject *tuple = PyTuple_New(nargs);
+    for (Py_ssize_t i = 0; tuple && i < nargs; i++)
+        PyTuple_SetItem(tuple, i, Py_NewRef(args[i]));
+    return tuple;
+}
+
+/* Calls an operator of one list, with the keywords as they came. */
+static PyObject *call_with_list(const char *name, const fl_op **op, PyObject *const *args,
+                                Py_ssize_t nargs, PyObject *kwnames)
+{
+    PyObject *passed[4];
+    Py_ssize_t keywords = kwnames ? PyTuple_Size(kwnames) : 0;
+    if (!*op && !(*op = pytensor_operator(name)))
+        return NULL;
+    if (keywords > 3)
+        return PyErr_Format(PyExc_TypeError, "%s() got too many keyword arguments", name);
+    PyObject *list = passed[0] = as_list(args, nargs), *result = NULL;
+    for (Py_ssize_t k = 0; k < keywords; k++)
+        passed[k + 1] = args[nargs + k];
+    struct python_name one = {name, 1, op};
+    if (list)
+        result = arguments_call_function(&one, passed, nargs ? 1 : 0, kwnames);
+    Py_XDECREF(list);
+    return result;
+}
+
+static PyObject *function_meshgrid(PyObject *module, PyObject *const *args, Py_ssize_t nargs,
+                                   PyObject *kwnames)
+{
+    static const fl_op *op;
+    (void)module;
+    return call_with_list("meshgrid", &op, args, nargs, kwnames);
+}
+
+static PyObject *function_broadcast_tensors(PyObject *module, PyObject *const *args,
+                                            Py_ssize_t nargs, PyObject *kwnames)
+{
+    static const fl_op *op;
+    (void)module;
+    return call_with_list("broadcast_tensors", &op, args, nargs, kwnames);
+}
+
+/* One tensor gives a tensor, several or a list of them a tuple. */
+static PyObject *at_least(const char *name, const fl_op **op, PyObject *const *args,
+                          Py_ssize_t nargs, PyObject *kwnames)
+{
+    if (!*op && !(*op = pytensor_operator(name)))
+        return NULL;
+    struct python_name one = {name, 1, op};
+    if (nargs < 1 || kwnames || (nargs == 1 && !python_is_sequence(args[0])))
+        return arguments_call_function(&one, args, nargs, kwnames);
+    PyObject *list = as_list(args, nargs);
+    PyObject *tuple = list ? PyTuple_New(python_length(list)) : NULL;
+    for (Py_ssize_t i = 0; tuple && i < PyTuple_Size(tuple); i++) {
+        PyObject *item = python_item(list, i);
+        PyObject *result = item ? arguments_call_function(&one, &item, 1, NULL) : NULL;
+        if (!result || PyTuple_SetItem(tuple, i, result) < 0)
+            Py_CLEAR(tuple);
+    }
+    Py_XDECREF(list);
+    return tuple;
+}
+
+static PyObject *function_atleast_1d(PyObject *module, PyObject *const *args, Py_ssize_t nargs,
+                                     PyObject *kwnames)
+{
+    static const fl_op *op;
+    (void)module;
+    return at_least("atleast_1d", &op, args, nargs, kwnames);
+}
+
+static PyObject *function_atleast_2d(PyObject *module, PyObject *const *args, Py_ssize_t nargs,
+                                     PyObject *kwnames)
+{
+    static const fl_op *op;
+    (void)module;
+    return at_least("atleast_2d", &op, args, nargs, kwnames);
+}
+
+static PyObject *function_atleast_3d(PyObject *module, PyObject *const *args, Py_ssize_t nargs,
+                                     PyObject *kwnames)
+{
+    static const fl_op *op;
+    (void)module;
+    return at_least("atleast_3d", &op, args, nargs, kwnames);
+}
+
+static PyObject *function_broadcast_shapes(PyObject *module, PyObject *args)
+{
+    int64_t out[TENSOR_MAX_DIMS], sizes[TENSOR_MAX_DIMS];
+    int ndim = 0;
+    (void)module;
+    for (Py_ssize_t i = 0; i < PyTuple_Size(args); i++) {
+        PyObject *shape = PyTuple_GetItem(args, i);
+        bool is_list = python_is_sequence(shape);
+        Py_ssize_t count = is_list ? python_length(shape) : 1;
+        if (count > TENSOR_MAX_DIMS)
+            return PyErr_Format(PyExc_RuntimeError, "a shape has at most %d dims", TENSOR_MAX_DIMS);
+        for (Py_ssize_t k = 0; k < count; k++) {
+            PyObject *item = is_list ? python_item(shape, k) : shape;
+            sizes[k] = item ? PyNumber_AsSsize_t(item, PyExc_OverflowError) : -1;
+            if (PyErr_Occurred())
+                return NULL;
+            if (sizes[k] < 0)
+                return PyErr_Format(PyExc_RuntimeError,
+                                    "Trying to create tensor with negative dimension (%lld)",
+                                    (long long)sizes[k]);
+        }
+        if (shape_broadcast(&ndim, out, (int)count, sizes) < 0) {
+            fl_error_clear();
+            return PyErr_Format(PyExc_RuntimeError,
+                                "Shape mismatch: objects cannot be broadcast to a single shape");
+        }
+    }
+    return types_size(ndim, out);
+}
+
+/* ---- nonzero --------------------------------------------------------------------------------- */
+
+/* nonzero(self, as_tuple): the indices as the rows of a matrix, or as one vector a dim. */
+static PyObject *nonzero(PyObject *self, bool as_tuple)
+{
+    OPERATOR(op, "nonzero");
+    fl_tensor *t = pytensor_get(self);
+    fl_tensor *rows = pytensor_call(op, t, NULL);
+    if (!rows || !as_tuple)
+        return pytensor_wrap(rows);
+    OPERATOR(select, "select");
+    int64_t dims = t->ndim ? rows->sizes[1] : 1;
+    PyObject *tuple = PyTuple_New((Py_ssize_t)dims);
+    for (int64_t d = 0; tuple && d < dims; d++) {
+        PyObject *column;
+        if (t->ndim) {
+            column = pytensor_wrap(pytensor_call(
+                select, rows,
+                (struct named_value[]){{"dim", fl_int(1)}, {"index", fl_int(d)}, {0}}));
+        } else { /* a number counts as a vector of one element */
+            int64_t count = rows->sizes[0];
+            fl_tensor *zeros = tensor_new(1, &count, FL_INT64);
+            if (zeros && tensor_fill(zeros, fl_int(0)) < 0) {
+                tensor_release(zeros);
+                zeros = NULL;
+            }
+            column = pytensor_wrap(zeros);
+        }
+        if (!column || PyTuple_SetItem(tuple, (Py_ssize_t)d, column) < 0)
+            Py_CLEAR(tuple);
+    }
+    tensor_release(rows);
+    return tuple;
+}
+
+static PyObject *function_nonzero(PyObject *module, PyObject *args, PyObject *kwargs)
+{
+    static char *names[] = {"input", "as_tuple", "out", NULL};
+    PyObject *input, *out = Py_None;
+    int as_tuple = 0;
+    (void)module;
+    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "O|$pO:nonzero", names, &input, &as_tuple, &out))
+        return NULL;
+    if (!pytensor_check(input))
+        return PyErr_Format(PyExc_TypeError,
+                            "nonzero(): argument 'input' (position 1) must be Tensor, not %s",
+                            python_type_name(input));
+    return nonzero(input, as_tuple);
+}
+
+static PyObject *method_nonzero(PyObject *self, PyObject *args, PyObject *kwargs)
+{
+    static char *names[] = {"as_tuple", NULL};
+    int as_tuple = 0;
+    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "|$p:nonzero", names, &as_tuple))
+        return NULL;
+    return nonzero(self, as_tuple);
+}
+
+/* ---- Real numbers as complex ones ------------------------------------------------------------ */
+
+static PyObject *function_real(PyObject *module, PyObject *input)
+{
+    (void)module;
+    return PyObject_GetAttrString(input, "real");
+}
+
+static PyObject *function_imag(PyObject *module, PyObject *input)
+{
+    (void)module;
+    return PyObject_GetAttrString(input, "imag");
+}
+
+PyMethodDef functions_methods[] = {
+    {"nonzero", (PyCFunction)(void (*)(void))method_nonzero, METH_VARARGS | METH_KEYWORDS,
+     "nonzero(*, as_tuple=False): the indices of the elements that are not zero."},
+    {0},
+};
+
+PyMethodDef functions_functions[] = {
+    FAST("meshgrid", function_meshgrid,
+         "meshgrid(*tensors, indexing='ij'): the coordinates of a grid made by vectors."),
+    FAST("broadcast_tensors", function_broadcast_tensors,
+         "broadcast_tensors(*tensors): the tensors expanded to their common shape."),
+    FAST("atleast_1d", function_atleast_1d, "atleast_1d(*tensors): with one dim at least."),
+    FAST("atleast_2d", function_atleast_2d, "atleast_2d(*tensors): with two dims at least."),
+    FAST("atleast_3d", function_atleast_3d, "atleast_3d(*tensors): with three dims at least."),
+    {"broadcast_shapes", function_broadcast_shapes, METH_VARARGS,
+     "broadcast_shapes(*shapes): the common shape."},
+    {"nonzero", (PyCFunction)(void (*)(void))function_nonzero, METH_VARARGS | METH_KEYWORDS,
+     "nonzero(input, *, as_tuple=False): the indices of the elements that are not zero."},
+    {"real", function_real, METH_O, "The real part: the tensor itself."},
+    {"imag", function_imag, METH_O, "The imaginary part, which real tensors have not."},
+    {0},
+};
