@@ -461,7 +461,7 @@ static void parts(struct out *o, const struct op *op)
 
 static void grad(struct out *o, const struct op *op)
 {
-    uint32_t saves = 0, shapes = 0, results = 0, differentiable = 0;
+    uint32_t saves = 0, shapes = 0, results = 0, differentiable = 0, grads = 0;
     int count = 0;
     for (const struct rule *r = op->rules; r; r = r->next) {
         if (!r->body)
@@ -474,13 +474,13 @@ static void grad(struct out *o, const struct op *op)
              r->loop[0], r->loop[1], r->truths, r->function ? r->function : "NULL",
              r->gpu ? r->gpu : "NULL");
         saves |= r->saves, shapes |= r->saves_shape, results |= r->saves_results,
-            differentiable |= r->params;
+            differentiable |= r->params, grads |= r->grads;
     }
     if (count)
         emit_text(o, "};\n");
     if (op->has_grad)
-        emit(o, "static const struct op_grad grad_%s = {%#x, %#x, %#x, %#x, %d, %s%s};\n", op->id,
-             differentiable, saves, shapes & ~saves, results, count, count ? "rules_" : "NULL",
+        emit(o, "static const struct op_grad grad_%s = {%#x, %#x, %#x, %#x, %#x, %d, %s%s};\n", op->id,
+             differentiable, saves, shapes & ~saves, results, grads, count, count ? "rules_" : "NULL",
              count ? op->id : "");
 }
 

@@ -8,12 +8,21 @@
 static const char *const LONG_SIGNS[] = {"->", "==", "!=", "<=", ">=", "&&", "||", "<<", ">>"};
 static const char SIGNS[] = "()[]{}+-*/%!~<>=&|^?:,.;";
 
-void lexer_start(struct lexer *l, const char *file, const char *text, size_t at, size_t end,
-                 int line, size_t line_start)
+void lexer_open(struct lexer *l, const struct stretch *s)
 {
-    *l = (struct lexer){
-        .file = file, .text = text, .at = at, .end = end, .line = line, .line_start = line_start};
+    *l = (struct lexer){.file = s->file,
+                        .text = s->text,
+                        .at = s->at,
+                        .end = s->end,
+                        .line = s->line,
+                        .line_start = s->line_start};
     lexer_next(l);
+}
+
+void lexer_expect_end(struct lexer *l, const char *what)
+{
+    if (l->token.kind != TOKEN_END)
+        complain(l->token.place, "found %s after %s", token_text(&l->token), what);
 }
 
 static void skip_blanks(struct lexer *l)

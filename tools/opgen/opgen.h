@@ -65,10 +65,16 @@ struct lexer {
     int depth; /* of the expression being parsed */
     struct token token;
 };
-void lexer_start(struct lexer *l, const char *file, const char *text, size_t at, size_t end,
-                 int line, size_t line_start);
+/* A stretch of a file: one key's text, or a signature. */
+struct stretch {
+    const char *file, *text;
+    size_t at, end, line_start;
+    int line;
+};
+void lexer_open(struct lexer *l, const struct stretch *s);
 void lexer_next(struct lexer *l);
-bool lexer_is(const struct lexer *l, const char *sign); /* a sign or a name */
+void lexer_expect_end(struct lexer *l, const char *what); /* complains */
+bool lexer_is(const struct lexer *l, const char *sign);   /* a sign or a name */
 bool lexer_accept(struct lexer *l, const char *sign);
 bool lexer_expect(struct lexer *l, const char *sign, const char *where); /* complains */
 const char *token_text(const struct token *t);                           /* for messages */
@@ -167,6 +173,7 @@ struct rule {
     uint32_t truths;
     int loop[2];
     uint32_t saves, saves_shape, saves_results;
+    uint32_t grads; /* the results (bits) whose gradients it uses */
     const char *function;
     const char *gpu;
     struct rule *next;
@@ -190,6 +197,7 @@ struct op {
     enum rule_dtype result_dtype;
     bool promotes, random;
     unsigned forms;
+    uint32_t keys; /* those that were given (keys.c) */
     struct node *value[VALUE_CLASSES];
     struct node *start, *step, *join, *finish;
     const char *view, *shape, *kernel, *check, *compose_name;
@@ -212,6 +220,9 @@ struct table {
     struct op *first, *last;
     int count;
 };
+bool signature_parse(struct op *op,
+                     const struct stretch *s); /* signature.c; false after a complaint */
+void key_parse(struct op *op, const struct stretch *line); /* keys.c */
 void table_parse(struct table *t, const char *file, const char *text, size_t size);
 /* After all files: names of forms, order of overloads, checks across paragraphs. */
 void table_finish(struct table *t);

@@ -1,0 +1,380 @@
+/* Keys: what the indented lines of a paragraph say. Each has a row in KEYS and a function that
+ * reads its text. */
+#include "opgen.h"
+
+#include <string.h>
+
+static void key_dtypes(struct op *op, const struct stretch *s, int unused)
+{
+    static const struct {
+        const char *name;
+        int accepts, rule; /* rule -1: none */
+    } WORDS[] = {{"bool", ACCEPT_BOOL, -1},
+                 {"int", ACCEPT_INTEGRAL, -1},
+                 {"float", ACCEPT_FLOATING, -1},
+                 {"any", ACCEPT_ANY, -1},
+                 {"numeric", ACCEPT_INTEGRAL | ACCEPT_FLOATING, -1},
+                 {"floating", ACCEPT_FLOATING, -1},
+                 {"integral", ACCEPT_INTEGRAL, -1},
+                 {"intbool", ACCEPT_INTEGRAL | ACCEPT_BOOL, -1},
+                 {"promoted", 0, RESULT_PROMOTED},
+                 {"tofloat", 0, RESULT_FLOAT},
+                 {"tosum", 0, RESULT_SUM},
+                 {"own", 0, RESULT_OWN}};
+    (void)unused;
+    struct lexer l;
+    lexer_open(&l, s);
+    unsigned accepts = 0;
+    while (l.token.kind != TOKEN_END) {
+        if (lexer_accept(&l, "->")) {
+            if (lexer_is(&l, "bool"))
+                op->result_dtype = RESULT_BOOL;
+            else if (lexer_is(&l, "int64"))
+                op->result_dtype = RESULT_INT64;
+            else
+                complain(l.token.place, "found %s, expected bool or int64 after '->'",
+                         token_text(&l.token));
+            lexer_next(&l);
+            continue;
+        }
+        size_t k = 0, count = sizeof WORDS / sizeof *WORDS;
+        while (k < count && !lexer_is(&l, WORDS[k].name))
+            k++;
+        if (k == count) {
+            complain(l.token.place,
+                     "found %s, expected bool int float any numeric floating integral intbool, "
+                     "or promoted tofloat tosum '-> bool' '-> int64' own",
+                     token_text(&l.token));
+            return;
+        }
+        accepts |= (unsigned)WORDS[k].accepts;
+        if (WORDS[k].rule >= 0) {
+            op->result_dtype = (enum rule_dtype)WORDS[k].rule;
+            op->promotes |= WORDS[k].rule == RESULT_PROMOTED;
+        }
+        lexer_next(&l);
+    }
+    op->accepts = accepts ? accepts : ACCEPT_ANY;
+}
+
+static void key_forms(struct op *op, const struct stretch *s, int unused)
+{
+    static const struct {
+        const char *name;
+        enum form form;
+    } FORMS[] = {{"function", FORM_FUNCTION},
+                 {"method", FORM_METHOD},
+                 {"inplace", FORM_INPLACE},
+                 {"out", FORM_OUT},
+                 {"nn", FORM_NN},
+                 {"special", FORM_SPECIAL},
+                 {"linalg", FORM_LINALG},
+                 {"internal", FORM_INTERNAL}};
+    (void)unused;
+    struct lexer l;
+    lexer_open(&l, s);
+    op->forms = 0;
+    while (l.token.kind != TOKEN_END) {
+        size_t k = 0, count = sizeof FORMS / sizeof *FORMS;
+        while (k < count && !lexer_is(&l, FORMS[k].name))
+            k++;
+        if (k == count) {
+            complain(l.token.place,
+                     "found %s, expected function method inplace out nn special linalg internal",
+                     token_text(&l.token));
+            return;
+        }
+        op->forms |= FORMS[k].form;
+        lexer_next(&l);
+    }
+}
+
+enum slot {
+    SLOT_VALUE,
+    SLOT_INT,
+    SLOT_BOOL,
+    SLOT_FLOAT,
+    SLOT_START,
+    SLOT_STEP,
+    SLOT_JOIN,
+    SLOT_FINISH
+};
+
+static void set_kind(struct op *op, enum kind kind, struct place place)
+{
+    static const char *const NAMES[] = {"", "pointwise", "reduce", "view", "kernel", "compose"};
+    if (op->kind != KIND_NONE && op->kind != kind)
+        complain(place, "this key makes %s a %s operator, but one above made it a %s one", op->name,
+                 NAMES[kind], NAMES[op->kind]);
+    op->kind = kind;
+}
+
+static struct node *whole_expression(const struct stretch *s)
+{
+    struct lexer l;
+    lexer_open(&l, s);
+    struct node *n = expr_parse(&l);
+    if (n)
+        lexer_expect_end(&l, "the expression");
+    return n;
+}
+
+static void key_expression(struct op *op, const struct stretch *s, int slot)
+{
+    struct node **slots[] = {&op->value[0], &op->value[1], &op->value[2], &op->value[3],
+                             &op->start,    &op->step,     &op->join,     &op->finish};
+    struct lexer l;
+    lexer_open(&l, s);
+    set_kind(op, slot <= SLOT_FLOAT ? KIND_POINTWISE : KIND_REDUCE, l.token.place);
+    *slots[slot] = whole_expression(s);
+}
+
+/* "key NAME": the stem of C functions. */
+static const char *one_name(const struct stretch *s, const char *what)
+{
+    struct lexer l;
+    lexer_open(&l, s);
+    const char *name = l.token.text;
+    if (l.token.kind != TOKEN_NAME) {
+        complain(l.token.place, "found %s, expected the name of %s", token_text(&l.token), what);
+        return NULL;
+    }
+    lexer_next(&l);
+    lexer_expect_end(&l, "the name");
+    return name;
+}
+
+static void key_view(struct op *op, const struct stretch *s, int unused)
+{
+    (void)unused;
+    op->view = one_name(s, "a view function");
+    set_kind(op, KIND_VIEW, op->place);
+}
+
+static void key_kernel(struct op *op, const struct stretch *s, int unused)
+{
+    (void)unused;
+    op->kernel = one_name(s, "a kernel");
+    set_kind(op, KIND_KERNEL, op->place);
+}
+
+static void key_check(struct op *op, const struct stretch *s, int unused)
+{
+    (void)unused;
+    op->check = one_name(s, "a check function");
+}
+
+static void key_shape(struct op *op, const struct stretch *s, int unused)
+{
+    (void)unused;
+    struct lexer l;
+    lexer_open(&l, s);
+    if (!lexer_accept(&l, "like")) {
+        op->shape = one_name(s, "a shape function");
+        return;
+    }
+    if (l.token.kind == TOKEN_END) { /* a function of that name */
+        op->shape = "like";
+        return;
+    }
+    op->shape_like = l.token.kind == TOKEN_NAME ? op_param(op, l.token.text) : -1;
+    if (op->shape_like < 0 || op->param[op->shape_like].type != TYPE_TENSOR) {
+        complain(l.token.place, "found %s, expected a Tensor parameter after 'like'",
+                 token_text(&l.token));
+        op->shape_like = -1;
+        return;
+    }
+    lexer_next(&l);
+    lexer_expect_end(&l, "the parameter");
+}
+
+static void key_compose(struct op *op, const struct stretch *s, int unused)
+{
+    (void)unused;
+    set_kind(op, KIND_COMPOSE, op->place);
+    struct node *n = whole_expression(s);
+    if (n && n->kind == NODE_NAME && op_param(op, n->text) < 0)
+        op->compose_name = n->text;
+    else
+        op->compose = n;
+}
+
+static bool grad_param(struct lexer *l, struct op *op, struct rule *rule)
+{
+    int p = l->token.kind == TOKEN_NAME ? op_param(op, l->token.text) : -1;
+    if (p < 0) {
+        complain(l->token.place, "found %s, expected a parameter of %s", token_text(&l->token),
+                 op->name);
+        return false;
+    }
+    enum type type = op->param[p].type;
+    if (!type_is_tensor(type) && type != TYPE_TENSORS) {
+        complain(l->token.place, "the parameter '%s' is not a tensor: it has no gradient",
+                 l->token.text);
+        return false;
+    }
+    for (struct rule *r = op->rules; r; r = r->next)
+        for (int i = 0; i < r->count; i++)
+            if (r->order[i] == p)
+                complain(l->token.place, "'%s' has a rule already", l->token.text);
+    if (rule->count == MAX_RESULTS) {
+        complain(l->token.place, "more than %d parameters in one rule", MAX_RESULTS);
+        return false;
+    }
+    rule->order[rule->count++] = p;
+    rule->params |= 1u << p;
+    lexer_next(l);
+    return true;
+}
+
+static void key_grad(struct op *op, const struct stretch *s, int unused)
+{
+    (void)unused;
+    struct lexer l;
+    lexer_open(&l, s);
+    op->has_grad = true;
+    while (l.token.kind != TOKEN_END) {
+        struct rule *rule = arena_alloc(sizeof *rule);
+        rule->place = l.token.place;
+        do {
+            if (!grad_param(&l, op, rule))
+                return;
+        } while (lexer_accept(&l, ","));
+        if (!lexer_expect(&l, ":", "between the parameter and its gradient"))
+            return;
+        rule->place = l.token.place;
+        if (!lexer_accept(&l, "none")) {
+            rule->body = expr_parse(&l);
+            if (!rule->body)
+                return;
+        }
+        struct rule **last = &op->rules;
+        while (*last)
+            last = &(*last)->next;
+        *last = rule;
+    }
+}
+
+static void key_random(struct op *op, const struct stretch *s, int unused)
+{
+    (void)unused, (void)s;
+    op->random = true;
+}
+
+/* Parameters' names, as bits. */
+static void key_bits(struct op *op, const struct stretch *s, int promoted)
+{
+    struct lexer l;
+    lexer_open(&l, s);
+    for (; l.token.kind != TOKEN_END; lexer_next(&l)) {
+        int p = l.token.kind == TOKEN_NAME ? op_param(op, l.token.text) : -1;
+        bool fits = p >= 0 && op->param[p].type == (promoted ? TYPE_SCALAR : TYPE_TENSOR);
+        if (!fits)
+            complain(l.token.place, "found %s, expected a %s parameter of %s", token_text(&l.token),
+                     promoted ? "Scalar" : "Tensor", op->name);
+        else
+            *(promoted ? &op->promoted : &op->truths) |= 1u << p;
+    }
+}
+
+static void key_title(struct op *op, const struct stretch *s, int unused)
+{
+    (void)unused;
+    op->title = one_name(s, "the node in the graph");
+}
+
+static void key_cname(struct op *op, const struct stretch *s, int unused)
+{
+    (void)unused;
+    op->cname = one_name(s, "the C function, without fl_");
+}
+
+/* Lines trimmed by the indentation of the second one. */
+static void key_doc(struct op *op, const struct stretch *s, int unused)
+{
+    (void)unused;
+    char *doc = arena_alloc(s->end - s->at + 1), *to = doc;
+    int indent = -1;
+    for (size_t at = s->at; at < s->end;) {
+        size_t end = at, skip = at;
+        while (end < s->end && s->text[end] != '\n')
+            end++;
+        while (skip < end && (s->text[skip] == ' ' || s->text[skip] == '\r'))
+            skip++;
+        if (at > s->at) {
+            *to++ = '\n';
+            if (skip < end && indent < 0)
+                indent = (int)(skip - at);
+            if (skip < end && (int)(skip - at) > indent)
+                skip = at + (size_t)indent;
+        }
+        size_t last = end;
+        while (last > skip && (s->text[last - 1] == ' ' || s->text[last - 1] == '\r'))
+            last--;
+        for (; skip < last; skip++)
+            if (s->text[skip])
+                *to++ = s->text[skip];
+        at = end + 1;
+    }
+    while (to > doc && to[-1] == '\n')
+        to--;
+    *to = 0;
+    op->doc = doc;
+}
+
+static const struct key {
+    const char *name;
+    void (*parse)(struct op *op, const struct stretch *s, int argument);
+    int argument;
+    bool repeats;
+} KEYS[] = {
+    {"dtypes", key_dtypes, 0, false},
+    {"forms", key_forms, 0, false},
+    {"value", key_expression, SLOT_VALUE, false},
+    {"value.int", key_expression, SLOT_INT, false},
+    {"value.bool", key_expression, SLOT_BOOL, false},
+    {"value.float", key_expression, SLOT_FLOAT, false},
+    {"start", key_expression, SLOT_START, false},
+    {"step", key_expression, SLOT_STEP, false},
+    {"join", key_expression, SLOT_JOIN, false},
+    {"finish", key_expression, SLOT_FINISH, false},
+    {"view", key_view, 0, false},
+    {"shape", key_shape, 0, false},
+    {"kernel", key_kernel, 0, false},
+    {"check", key_check, 0, false},
+    {"compose", key_compose, 0, false},
+    {"grad", key_grad, 0, true},
+    {"random", key_random, 0, false},
+    {"truths", key_bits, 0, false},
+    {"promotes", key_bits, 1, false},
+    {"title", key_title, 0, false},
+    {"cname", key_cname, 0, false},
+    {"doc", key_doc, 0, false},
+};
+
+void key_parse(struct op *op, const struct stretch *line)
+{
+    size_t end = line->at;
+    while (end < line->end && line->text[end] > ' ')
+        end++;
+    const char *name = text_copy(line->text + line->at, end - line->at);
+    struct place place = {line->file, line->line, (int)(line->at - line->line_start) + 1};
+    for (size_t k = 0; k < sizeof KEYS / sizeof *KEYS; k++) {
+        if (strcmp(KEYS[k].name, name) != 0)
+            continue;
+        while (end < line->end && (line->text[end] == ' ' || line->text[end] == '\t'))
+            end++;
+        struct stretch rest = *line;
+        rest.at = end;
+        if ((op->keys >> k & 1) && !KEYS[k].repeats)
+            complain(place, "the key '%s' is there twice", name);
+        op->keys |= UINT32_C(1) << k;
+        KEYS[k].parse(op, &rest, KEYS[k].argument);
+        return;
+    }
+    complain(
+        place,
+        "found the key '%s', expected dtypes forms value start step join finish view shape kernel "
+        "check compose grad random truths promotes title cname or doc",
+        name);
+}
