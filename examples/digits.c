@@ -40,6 +40,8 @@ int main(int argc, char **argv)
     }
     fclose(f);
 
+    const fl_device cpu = {FL_CPU, 0};
+    const int64_t dim = 1;
     int64_t label[COUNT], known[COUNT], held_out[COUNT], n = 0, m = 0;
     for (int64_t i = 0; i < COUNT; i++) {
         label[i] = file[HEADER + COUNT * PIXELS + i];
@@ -58,7 +60,7 @@ int main(int argc, char **argv)
     for (int epoch = 1; epoch <= EPOCHS && fl_error() == FL_OK; epoch++) {
         double loss_sum = 0;
         fl_scope_begin();
-        fl_tensor *order = fl_index_select(rows, 0, fl_randperm(n));
+        fl_tensor *order = fl_index_select(rows, 0, fl_randperm(n, NULL, FL_INT64, cpu, false));
         for (int64_t start = 0; start < n; start += BATCH) {
             int64_t size = n - start < BATCH ? n - start : BATCH;
             fl_scope_begin();
@@ -77,8 +79,8 @@ int main(int argc, char **argv)
 
     fl_module_train(net, false);
     fl_tensor *scores = fl_module_forward(net, fl_index_select(images, 0, test));
-    fl_tensor *right = fl_eq(fl_argmax(scores, 1, false), fl_index_select(labels, 0, test));
-    double accuracy = 100 * fl_item(fl_sum(right)) / (double)m;
+    fl_tensor *right = fl_eq(fl_argmax(scores, &dim, false), fl_index_select(labels, 0, test));
+    double accuracy = 100 * fl_item(fl_sum(right, FL_NO_DTYPE)) / (double)m;
     printf("\naccuracy on the %d digits it has not seen: %.2f%%\n", (int)m, accuracy);
     fl_module_save(net, "digits.safetensors");
 
