@@ -158,14 +158,37 @@ M_INLINE double m_erfc_f64(double x)
     return m_abs_f64(x) < 0.65 ? 1.0 - m_erf_f64(x) : e;
 }
 
-/* gelu, x times the normal distribution function: 0.6 ULP in float, 3 in double, in the left
- * tail too, where x (1 + erf(x / sqrt 2)) / 2 keeps nothing. In double, near 0, x (1/2 + x
- * p(x^2)). The tail's factor is held within the range where the tail is not 0. */
+/* gelu, x times the normal distribution function: in float 1.5 ULP for x > 0, 3.2 below; 3 in
+ * double. It holds in the left tail too, where x (1 + erf(x / sqrt 2)) / 2 keeps nothing; 2 ULP
+ * would halve the speed. Near 0 it is x (1/2 + x p(x^2)). In float, a times the tail is
+ * e^(-a^2/2) times a polynomial in t = (a - 4) / (a + 4). The tail's factor is held within the
+ * range where the tail is not 0. */
 M_INLINE float m_gelu_f32(float x)
 {
-    double a = (double)m_abs_f32(x);
-    double tail = (14.5 < a ? 14.5 : a) * m_normal_tail_rough_f64(a);
-    return (float)(x < 0.0f ? -tail : (double)x - tail);
+    float u = x * x;
+    float p = m_fma_f32(-0x1.7c47ap-16f, u, 0x1.2eff12p-13f);
+    p = m_fma_f32(p, u, -0x1.3cdefep-10f);
+    p = m_fma_f32(p, u, 0x1.470612p-7f);
+    p = m_fma_f32(p, u, -0x1.1058ecp-4f);
+    p = m_fma_f32(p, u, 0x1.988454p-2f);
+    float a = m_abs_f32(x);
+    a = 14.5f < a ? 14.5f : a;
+    float t = (a - 4.0f) / (a + 4.0f);
+    float q = m_fma_f32(0x1.9e9df4p-11f, t, -0x1.f49ed6p-11f);
+    q = m_fma_f32(q, t, -0x1.67645p-8f);
+    q = m_fma_f32(q, t, 0x1.b11d42p-6f);
+    q = m_fma_f32(q, t, -0x1.025114p-4f);
+    q = m_fma_f32(q, t, 0x1.9adbaep-4f);
+    q = m_fma_f32(q, t, -0x1.c41d5p-4f);
+    q = m_fma_f32(q, t, 0x1.2dda08p-4f);
+    q = 0x1.82b4bcp-2f + m_fma_f32(q, t, -0x1.cdac8cp-28f);
+    float h = a * a;
+    float lost = m_fma_f32(a, a, -h);
+    uint32_t k;
+    float e = m_exp_parts_f32(-0.5f * h, -0.5f * lost, &k);
+    float tail = m_scale_f32(e * q, k);
+    float far = x < 0.0f ? -tail : x - tail;
+    return a < 0.875f ? x * m_fma_f32(x, p, 0.5f) : far;
 }
 
 M_INLINE double m_gelu_f64(double x)
@@ -188,7 +211,7 @@ M_INLINE double m_gelu_f64(double x)
 }
 
 /* gelu's approximation by a hyperbolic tangent, x (1 + tanh u) / 2 = x / (1 + e^-2u) with
- * 2u = 2 sqrt(2/pi) (x + 0.044715 x^3), which is made in twice the precision: 2 ULP. */
+ * 2u = 2 sqrt(2/pi) (x + 0.044715 x^3), which is made in twice the precision: 2.2 ULP. */
 M_INLINE float m_gelu_tanh_f32(float x)
 {
     float a = m_abs_f32(x);

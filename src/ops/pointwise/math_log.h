@@ -299,7 +299,7 @@ M_INLINE double m_logaddexp2_f64(double a, double b)
     return m_fma_f64(m_log1p_f64(m_exp2_f64(-d)), 0x1.71547652b82fep+0, a > b ? a : b);
 }
 
-/* x log(y), where 0 times anything but NaN is 0: 1.5 ULP. */
+/* x log(y), where 0 times anything but NaN is 0: 1.6 ULP. */
 M_INLINE float m_xlogy_f32(float x, float y)
 {
     return ((x == 0.0f) & (y == y)) ? 0.0f : x * m_log_f32(y);

@@ -14,15 +14,20 @@
 #define M_NEAR_F32 0x1p17f
 #define M_NEAR_F64 0x1p25
 
-/* a / (2 pi) modulo 1, as a 64-bit fraction, for a >= 2^17. The words are 8 zero bits and then
- * 1/(2 pi): of these the ones of weight above that of a's last bit give whole turns and are
- * skipped, the next 96 are used. */
-M_INLINE uint64_t m_turns_f32(float a)
+M_INLINE uint32_t m_high_product(uint32_t a, uint32_t b)
+{
+    return (uint32_t)((uint64_t)a * b >> 32);
+}
+
+/* a / (2 pi) modulo 1, for a >= 2^17, as a fraction of 64 bits, of which *lo gets the lower
+ * half. The words are 8 zero bits and then 1/(2 pi): of these the ones of weight above that of
+ * a's last bit give whole turns and are skipped, the next 96 are used. */
+M_INLINE uint32_t m_turns_f32(float a, uint32_t *lo)
 {
     uint32_t u = m_bits_f32(a);
     uint32_t m = (u & 0x7fffff) | 0x800000;
     uint32_t skip = (u >> 23) - 142;
-    uint32_t far = skip & 64, mid = skip & 32, by = skip & 31;
+    uint32_t far = skip & 64, mid = skip & 32, by = skip & 31, back = 31 - by;
     uint32_t a0 = far ? 0x4a7f09d5 : 0x0028be60;
     uint32_t a1 = far ? 0xf47d4d37 : 0xdb939105;
     uint32_t a2 = far ? 0x7036d8a5 : 0x4a7f09d5;
@@ -32,18 +37,12 @@ M_INLINE uint64_t m_turns_f32(float a)
     uint32_t b1 = mid ? a2 : a1;
     uint32_t b2 = mid ? a3 : a2;
     uint32_t b3 = mid ? a4 : a3;
-    uint32_t w0 = (b0 << by) | ((b1 >> 1) >> (31 - by));
-    uint32_t w1 = (b1 << by) | ((b2 >> 1) >> (31 - by));
-    uint32_t w2 = (b2 << by) | ((b3 >> 1) >> (31 - by));
-    return ((uint64_t)(m * w0) << 32) + (uint64_t)m * w1 + (((uint64_t)m * w2) >> 32);
-}
-
-/* A signed 64-bit fraction as a double: h / 2^64. */
-M_INLINE double m_fraction_f64(uint64_t h)
-{
-    double hi = (double)(int32_t)(uint32_t)(h >> 32);
-    double lo = (double)(int32_t)((uint32_t)h >> 1);
-    return hi * 0x1p-32 + lo * 0x1p-63;
+    uint32_t w0 = (b0 << by) | ((b1 >> 1) >> back);
+    uint32_t w1 = (b1 << by) | ((b2 >> 1) >> back);
+    uint32_t w2 = (b2 << by) | ((b3 >> 1) >> back);
+    uint32_t p = m * w1;
+    *lo = p + m_high_product(m, w2);
+    return m * w0 + m_high_product(m, w1) + (*lo < p);
 }
 
 /* sin r, or cos r where quarter is odd, for |r| <= pi/4; minus that where bit 1 of quarter is
@@ -75,9 +74,19 @@ M_INLINE float m_quarters_f32(float a, uint32_t *quarter)
 {
     uint32_t near_quarter;
     float near = m_quarters_near_f32(a, &near_quarter);
-    uint64_t t = m_turns_f32(a);
-    uint32_t far_quarter = ((uint32_t)(t >> 32) + 0x20000000) >> 30;
-    float far = (float)(m_fraction_f64(t << 2) * 0x1.921fb54442d18p+0) + (a - a);
+    uint32_t lo, hi = m_turns_f32(a, &lo);
+    uint32_t far_quarter = (hi + 0x20000000) >> 30;
+    /* The rest is a signed fraction of a quarter turn. Its magnitude is taken as 24 bits and 31
+     * more, both exact. */
+    hi = hi << 2 | lo >> 30;
+    uint32_t minus = 0 - (hi >> 31);
+    hi ^= minus;
+    lo = (lo << 2) ^ minus;
+    float top = (float)(int32_t)(hi & 0xffffff80) * 0x1p-32f;
+    float rest = (float)(int32_t)((hi & 0x7f) << 24 | lo >> 8) * 0x1p-56f;
+    float far = m_fma_f32(rest, 0x1.921fb6p+0f, top * -0x1.777a5cp-25f);
+    far = m_fma_f32(top, 0x1.921fb6p+0f, far);
+    far = m_from_bits_f32(m_bits_f32(far) ^ (minus & 0x80000000)) + (a - a);
     *quarter = a < M_NEAR_F32 ? near_quarter : far_quarter;
     return a < M_NEAR_F32 ? near : far;
 }
@@ -125,9 +134,11 @@ M_INLINE float m_tan_f32(float x)
     double n = z - M_MAGIC_F64;
     double near = m_fma_f64(n, -0x1.921fb54442d18p+0, (double)a);
     near = m_fma_f64(n, -0x1.1a62633145c07p-54, near);
-    uint64_t t = m_turns_f32(a);
-    double far = m_fraction_f64(t << 2) * 0x1.921fb54442d18p+0 + (double)(a - a);
-    uint64_t odd = (a < M_NEAR_F32 ? m_bits_f64(z) : (t + ((uint64_t)1 << 61)) >> 62) & 1;
+    uint32_t lo, hi = m_turns_f32(a, &lo);
+    uint32_t odd = (a < M_NEAR_F32 ? (uint32_t)m_bits_f64(z) : (hi + 0x20000000) >> 30) & 1;
+    hi = hi << 2 | lo >> 30;
+    double far = (double)(int32_t)hi * 0x1p-32 + (double)(int32_t)(lo << 2 >> 1) * 0x1p-63;
+    far = far * 0x1.921fb54442d18p+0 + (double)(a - a);
     double r = a < M_NEAR_F32 ? near : far;
     double u = r * r;
     double s = m_fma_f64(0x1.0c1c0af4f0c87p-9, u, -0x1.3da5fd2b5e915p-11);
