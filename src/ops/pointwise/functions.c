@@ -50,9 +50,9 @@ int polygamma_compose(int64_t n, fl_tensor *self, fl_tensor **y)
 {
     if (n < 0)
         return error_set(FL_RUNTIME_ERROR, "polygamma(n, x) does not support negative n.");
-    if (n > 1)
-        return error_set(FL_NOT_IMPLEMENTED, "polygamma(n, x) is there for n = 0 and 1");
-    *y = n ? fl__trigamma(self) : fl_digamma(self);
+    if (n > 2)
+        return error_set(FL_NOT_IMPLEMENTED, "polygamma(n, x) is there for n = 0, 1 and 2");
+    *y = n == 2 ? fl__tetragamma(self) : n ? fl__trigamma(self) : fl_digamma(self);
     return *y ? 0 : -1;
 }
 
