@@ -9,6 +9,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* AddressSanitizer ends the program when it is asked for more than a terabyte. */
+#define CHECKED_LARGEST ((size_t)1 << 39)
+
 static _Atomic int64_t live, peak, calls;
 
 void *memory_alloc(size_t size)
@@ -16,7 +19,7 @@ void *memory_alloc(size_t size)
     void *block = NULL;
     size_t limit = memory_limit();
     bool over = limit && (size_t)atomic_load(&live) + size > limit;
-    if (memory_must_fail() || size > MEMORY_LARGEST || over ||
+    if (memory_must_fail() || size > CHECKED_LARGEST || over ||
         posix_memalign(&block, size < 64 ? 16 : 64, size ? size : 1) != 0)
         return memory_refuse(size, over ? 0 : ENOMEM);
     int64_t now = atomic_fetch_add(&live, (int64_t)size) + (int64_t)size;
