@@ -22,7 +22,7 @@ import subprocess
 import pytest
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
-SAMPLES = int(os.environ.get("SAMPLES", 150))
+SAMPLES = int(os.environ.get("SAMPLES", 80))
 CC = os.environ.get("CC") or shutil.which("cc") or shutil.which("gcc") or "cc"
 FLAGS = ("-std=c17 -O3 -fno-math-errno -fno-trapping-math -fwrapv -ffp-contract=off -D_GNU_SOURCE "
          "-Wall -Wextra -Werror -shared -fPIC").split()
