@@ -5,9 +5,8 @@ or further left.
 """
 import re
 
-LAYERS = ["core", "device", "autograd", "ops", ("nn", "io"), "python"]
-RANK = {name: rank for rank, names in enumerate(LAYERS)
-        for name in ((names,) if isinstance(names, str) else names)}
+LAYERS = ["core", "device", "autograd", "ops", "io", "nn", "python"]   # modules save themselves
+RANK = {name: rank for rank, name in enumerate(LAYERS)}
 INCLUDE = re.compile(r'^\s*#\s*include\s*([<"])([^>"]+)[>"]', re.MULTILINE)
 
 
