@@ -1,0 +1,238 @@
+"""Pointwise operators and reductions: derivatives, forms, edges, and the same bits everywhere."""
+
+import math
+import os
+import subprocess
+import sys
+
+import pytest
+
+import flambeau as torch
+from flambeau.autograd import gradcheck, gradgradcheck
+
+INF, NAN = float("inf"), float("nan")
+F = torch.nn.functional
+
+
+def inputs(count, low, high, seed=0):
+    """float64 tensors of a few shapes that broadcast together, with elements from low to high."""
+    torch.manual_seed(seed)
+    shapes = [(2, 3), (3,), (2, 1)]
+    return [(torch.rand(shapes[i], dtype=torch.float64) * (high - low) + low).requires_grad_()
+            for i in range(count)]
+
+
+# ---- Derivatives: name, how many tensors, their range ------------------------------------------------
+
+SMOOTH = [(n, 1, -0.9, 0.9) for n in
+          """exp exp2 expm1 sin cos tan asin acos atan sinh cosh tanh asinh atanh erf erfc erfinv sigmoid
+          square neg deg2rad rad2deg sinc abs frac""".split()]
+SMOOTH += [(n, 1, 0.3, 2.5) for n in
+           "log log2 log10 log1p sqrt rsqrt reciprocal lgamma digamma".split()]
+SMOOTH += [("acosh", 1, 1.2, 3), ("logit", 1, 0.2, 0.8)]
+SMOOTH += [(n, 2, 0.3, 2) for n in
+           """add sub mul div rsub pow atan2 hypot logaddexp logaddexp2 xlogy maximum minimum fmax fmin
+           copysign float_power""".split()]
+SMOOTH += [("addcmul", 3, 0.3, 2), ("addcdiv", 3, 0.3, 2), ("lerp", 3, 0.6, 2)]
+CALLS = {
+    "pow 2": lambda x: x ** 2, "pow 3": lambda x: x ** 3, "pow -1.5": lambda x: x ** -1.5,
+    "2 pow": lambda x: 2 ** x, "1 /": lambda x: 1 / x, "1 -": lambda x: 1 - x,
+    "add alpha": lambda x: torch.add(x, x * 2, alpha=3), "clamp": lambda x: x.clamp(0.5, 1.5),
+    "where": lambda x: torch.where(x > 1, x * x, -x), "remainder": lambda x: x % 0.7,
+    "relu": F.relu, "gelu": F.gelu, "gelu tanh": lambda x: F.gelu(x - 1, approximate="tanh"),
+    "silu": F.silu, "mish": F.mish, "softplus": F.softplus, "logsigmoid": F.logsigmoid,
+    "elu": lambda x: F.elu(x - 1), "selu": lambda x: F.selu(x - 1),
+    "leaky": lambda x: F.leaky_relu(x - 1), "hardswish": lambda x: F.hardswish(x - 1),
+    "softsign": F.softsign, "glu": lambda x: F.glu(x[:, :2]),
+    "sum": lambda x: x.sum(), "sum dim": lambda x: x.sum(1), "mean": lambda x: x.mean(0, keepdim=True),
+    "prod": lambda x: x.prod(), "prod dim": lambda x: x.prod(1), "amax": lambda x: x.amax(1),
+    "max": lambda x: x.max(), "logsumexp": lambda x: x.logsumexp(1), "var": lambda x: x.var(1),
+    "std": lambda x: x.std(0), "norm": lambda x: x.norm(), "norm 3": lambda x: x.norm(3, dim=1),
+    "norm 1": lambda x: x.norm(1, dim=1), "nan_to_num": lambda x: x.nan_to_num(),
+}
+
+
+@pytest.mark.parametrize("name, count, low, high", SMOOTH, ids=[s[0] for s in SMOOTH])
+def test_derivatives(name, count, low, high):
+    f, x = getattr(torch, name), inputs(count, low, high)
+    assert gradcheck(f, x)
+    assert gradgradcheck(f, x)
+
+
+@pytest.mark.parametrize("name", CALLS)
+def test_derivatives_of_calls(name):
+    x = inputs(1, 0.3, 2.2)
+    assert gradcheck(CALLS[name], x)
+    assert gradgradcheck(CALLS[name], x)
+
+
+@pytest.mark.parametrize("f", [torch.prod, lambda x: x.prod(1)])
+def test_product_of_zeros(f):
+    for zeros in ([], [1], [1, 2], [0, 1, 2]):
+        x = inputs(1, 0.5, 2)[0].detach()
+        for z in zeros:
+            x[0, z] = 0
+        assert gradcheck(f, [x.requires_grad_()])
+        assert gradgradcheck(f, [x])
+
+
+def slope(f, *at):
+    x = [torch.tensor(float(a), requires_grad=True) for a in at]
+    f(*x).backward()
+    return [t.grad.item() for t in x]
+
+
+def test_slopes_at_kinks():
+    assert slope(F.relu, 0) == [0]
+    assert slope(torch.abs, 0) == [0]
+    assert slope(lambda x: x.clamp(0, 1), 0) == [1] and slope(lambda x: x.clamp(0, 1), 1) == [1]
+    assert slope(lambda x: x.clamp(0, 1), 2) == [0]
+    assert slope(torch.maximum, 1, 1) == [0.5, 0.5]
+    assert slope(lambda x: x ** 0, 0) == [0] and slope(lambda x: x ** 2, 0) == [0]
+    assert slope(torch.pow, 0, 2) == [0, 0]
+    assert slope(lambda x: x.norm(), 0) == [0]
+    assert slope(F.hardtanh, 1) == [0] and slope(F.leaky_relu, 0) == [pytest.approx(0.01)]
+    x = torch.tensor([2.0, 1, 2, 2], requires_grad=True)
+    x.max().backward()
+    assert x.grad.tolist() == pytest.approx([1 / 3, 0, 1 / 3, 1 / 3])
+
+
+# ---- Forms -------------------------------------------------------------------------------------------
+
+UNARY = """abs neg exp exp2 expm1 log log2 log10 log1p sqrt rsqrt sin cos tan asin acos atan sinh cosh
+tanh asinh atanh erf erfc erfinv lgamma digamma sigmoid floor ceil trunc round frac sign sgn square
+reciprocal deg2rad rad2deg""".split()
+
+
+@pytest.mark.parametrize("name", UNARY)
+def test_every_form_gives_the_same(name):
+    x = torch.linspace(0.1, 0.9, 7)
+    y = getattr(torch, name)(x)
+    out = torch.empty(0)
+    assert torch.equal(y, getattr(x, name)())
+    assert getattr(torch, name)(x, out=out) is out and torch.equal(y, out)
+    z = x.clone()
+    assert getattr(z, name + "_")() is z and torch.equal(y, z)
+    assert torch.equal(getattr(torch, name)(x.expand(3, 7).t()), y.expand(3, 7).t())
+    assert getattr(torch, name)(torch.empty(0)).shape == (0,)
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float64])
+def test_other_floats(dtype):
+    x = torch.linspace(0.1, 2, 40).to(dtype)
+    for name in UNARY[:10]:
+        y = getattr(torch, name)(x)
+        want = getattr(torch, name)(x.to(torch.float32)).to(dtype)
+        assert y.dtype == dtype
+        assert (y - want).abs().max().item() <= 2 * abs(want).max().item() * 2 ** -7
+
+
+def test_integers():
+    a, b = torch.tensor([7, -7, 7, -7]), torch.tensor([2, 2, -2, -2])
+    assert (a // b).tolist() == [3, -4, -4, 3] and (a % b).tolist() == [1, 1, -1, -1]
+    assert torch.div(a, b, rounding_mode="trunc").tolist() == [3, -3, -3, 3]
+    assert torch.fmod(a, b).tolist() == [1, -1, 1, -1]
+    assert (a / b).dtype == torch.float32
+    assert (a ** 2).tolist() == [49] * 4 and (torch.tensor(3) ** 39).item() == 3 ** 39
+    small = torch.tensor([200, 100], dtype=torch.uint8)
+    assert (small + small).tolist() == [144, 200] and (small + 0.5).dtype == torch.float32
+    least = torch.tensor([-2 ** 63])
+    assert (least // -1).tolist() == [-2 ** 63] and (least % -1).tolist() == [0]
+    assert (torch.tensor([1, -8]) << 3).tolist() == [8, -64]
+    assert (torch.tensor([-8, 5]) >> 70).tolist() == [-1, 0]
+    assert torch.sum(torch.tensor([True, True, False])).item() == 2
+    assert torch.prod(torch.tensor([2, 3], dtype=torch.int8)).dtype == torch.int64
+
+
+BY_ZERO = [lambda a: a // 0, lambda a: a % 0, lambda a: a % torch.zeros_like(a),
+           lambda a: torch.fmod(a, 0), lambda a: 3 % (a * 0),
+           lambda a: torch.div(a, 0, rounding_mode="floor")]
+
+
+@pytest.mark.parametrize("f", BY_ZERO)
+def test_integers_by_zero(f):
+    with pytest.raises(RuntimeError, match="ZeroDivisionError"):
+        f(torch.tensor([1, 2, 3]))
+
+
+def test_refusals():
+    i, f = torch.tensor([1, 2]), torch.tensor([1.0, 2])
+    b = torch.tensor([True, False])
+    for call, message in [
+            (lambda: i ** -1, "Integers to negative integer powers are not allowed"),
+            (lambda: b - b, "two bool tensors is not supported"),
+            (lambda: torch.add(i, i, alpha=0.5), "alpha must not be a floating point number"),
+            (lambda: f.clamp(), "At least one of 'min' or 'max' must not be None"),
+            (lambda: torch.div(f, f, rounding_mode="up"), "rounding_mode to be one of None"),
+            (lambda: torch.where(f, f, f), "expected condition to be a boolean tensor"),
+            (lambda: i.add_(0.5), "can't be cast to the desired output type Long"),
+            (lambda: f + torch.ones(3), "must match the size of tensor b"),
+            (lambda: torch.zeros(0).max(), "Expected reduction dim"),
+            (lambda: f.sum(2), "Dimension out of range"),
+            (lambda: f.sum((0, 0)), "appears multiple times"),
+            (lambda: i.mean(), "could not infer output dtype")]:
+        with pytest.raises((RuntimeError, IndexError), match=message):
+            call()
+
+
+def test_special_values():
+    x = torch.tensor([NAN, INF, -INF, -0.0])
+    assert x.isnan().tolist() == [True, False, False, False]
+    assert x.isinf().tolist() == [False, True, True, False]
+    assert x.signbit().tolist()[1:] == [False, True, True]
+    assert x.nan_to_num(0, 1, -1).tolist() == [0, 1, -1, 0]
+    assert math.isnan(x.max()) and math.isnan(x.clamp(0, 1)[0]) and math.isnan(F.relu(x)[0])
+    assert torch.fmax(x, torch.zeros(4)).tolist() == [0, INF, 0, 0]
+    assert torch.logsumexp(torch.tensor([-INF, -INF]), 0).item() == -INF
+    large = torch.logsumexp(torch.tensor([1000.0, 1000.0]), 0).item()
+    assert large == pytest.approx(1000 + math.log(2))
+    assert torch.tensor([]).sum().item() == 0 and torch.tensor([]).prod().item() == 1
+    assert math.isnan(torch.tensor([]).mean()) and torch.zeros(0, 3).amax(1).shape == (0,)
+
+
+def test_sums_are_accurate():
+    x = torch.full((1 << 22,), 0.1)
+    assert x.sum().item() == pytest.approx(0.1 * (1 << 22), rel=1e-6)
+    assert x.view(2, -1).t().contiguous().sum(0)[0].item() == pytest.approx(0.1 * (1 << 21), rel=2e-5)
+
+
+# ---- The same bits everywhere --------------------------------------------------------------------------
+
+PROGRAM = """
+import hashlib, sys
+import flambeau as torch
+torch.set_num_threads(int(sys.argv[1]))
+torch.manual_seed(0)
+x = torch.rand(300, 401) * 4 - 1
+y = torch.rand(300, 401) + 0.1
+h = hashlib.sha256()
+def add(t):
+    h.update(repr(t.tolist()).encode())
+for name in "exp log sin cos tanh erf sigmoid lgamma sqrt rsqrt tan asinh".split():
+    add(getattr(torch, name)(y).sum(1)), add(getattr(torch, name)(y)[7])
+for t in (x, y.t(), x.double()):
+    for f in (torch.sum, torch.mean, torch.amax, torch.logsumexp, torch.var, torch.nansum):
+        for d in (0, 1):
+            add(f(t, d))
+    add(t.sum()), add(t.norm()), add(t.std()), add(t.prod())
+big = torch.rand(1 << 20)
+add(big.sum()), add(torch.pow(big, 1.7).mean()), add((big * 3 + 1).log().sum())
+a = (x * 1).requires_grad_()
+torch.nn.functional.gelu(a * y).sum().backward()
+add(a.grad[3])
+print(h.hexdigest())
+"""
+
+
+def run(threads, isa):
+    environment = {**os.environ, "FLAMBEAU_ISA": isa}
+    done = subprocess.run([sys.executable, "-c", PROGRAM, str(threads)], capture_output=True,
+                          text=True, env=environment)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_same_bits_for_threads_and_instruction_sets():
+    want = run(1, "")
+    for threads, isa in [(2, ""), (5, ""), (2, "avx2"), (3, "generic"), (1, "avx512")]:
+        assert run(threads, isa) == want, (threads, isa)
