@@ -1,6 +1,7 @@
 """A mistake in a table is told with its place, what was found and what was expected."""
 import pytest
 
+F = "f(Tensor self) -> Tensor\n"
 GOOD = "sigmoid(Tensor self) -> Tensor\n    dtypes  any tofloat\n    value   1 / (1 + exp(-self))\n"
 
 MISTAKES = [
@@ -14,55 +15,58 @@ MISTAKES = [
      "1.ops:1:24: '!' belongs to a first parameter of type Tensor"),
     ("    value 1\n", "1.ops:1:5: an indented line before any operator"),
     ("f(Tensor self) -> Tensor\n\tvalue self\n", "1.ops:2:1: found a tab, expected spaces"),
-    ("f(Tensor self) -> Tensor\n    valeu self\n", "1.ops:2:5: found the key 'valeu', expected"),
-    ("f(Tensor self) -> Tensor\n    dtypes  any\n",
+    (F + "    valeu self\n", "1.ops:2:5: found the key 'valeu', expected"),
+    (F + "    dtypes  any\n",
      "1.ops:1:1: f has no value, step, view, kernel or compose"),
-    ("f(Tensor self) -> Tensor\n    dtypes  some\n    value   self\n",
+    (F + "    dtypes  some\n    value   self\n",
      "1.ops:2:13: found 'some', expected bool int float any"),
-    ("f(Tensor self) -> Tensor\n    forms   methods\n    value   self\n",
+    (F + "    forms   methods\n    value   self\n",
      "1.ops:2:13: found 'methods', expected function method inplace"),
-    ("f(Tensor self) -> Tensor\n    value   self +\n", "1.ops:2:19: found the end, expected an exp"),
-    ("f(Tensor self) -> Tensor\n    value   self other\n",
+    (F + "    value   self +\n", "1.ops:2:19: found the end, expected an exp"),
+    (F + "    value   self other\n",
      "1.ops:2:18: found 'other' after the expression"),
-    ("f(Tensor self) -> Tensor\n    value   other\n", "1.ops:2:13: 'other' is not known here"),
-    ("f(Tensor self) -> Tensor\n    value   0.5 * self\n",
+    (F + "    value   other\n", "1.ops:2:13: 'other' is not known here"),
+    (F + "    value   0.5 * self\n",
      "1.ops:2:13: 0.5 is no integer: say what integers do in value.int"),
-    ("f(Tensor self) -> Tensor\n    value   self / 2\n", "1.ops:2:18: '/' has no value for integers"),
-    ("f(Tensor self) -> Tensor\n    dtypes  floating\n    value   self & 1\n",
+    (F + "    value   self / 2\n", "1.ops:2:18: '/' has no value for integers"),
+    (F + "    dtypes  floating\n    value   self & 1\n",
      "1.ops:3:18: '&' has no value for floats"),
-    ("f(Tensor self) -> Tensor\n    dtypes  floating\n    value   exp(self, self)\n",
+    (F + "    dtypes  floating\n    value   exp(self, self)\n",
      "1.ops:3:13: exp has 2 arguments, expected 1"),
-    ("f(Tensor self) -> Tensor\n    dtypes  floating\n    value   frob(self)\n",
+    (F + "    dtypes  floating\n    value   frob(self)\n",
      "1.ops:3:13: 'frob' is neither a function of math.h nor a pointwise operator"),
-    ("f(Tensor self) -> Tensor\n    value   g(self)\ng(Tensor self) -> Tensor\n    value   f(self)\n",
+    (F + "    value   g(self)\n"
+     "g(Tensor self) -> Tensor\n    value   f(self)\n",
      "needs itself, and it is no function of math.h"),
-    ("f(Tensor self) -> Tensor\n    value   self\n    view    f\n", "makes f a view operator, but"),
-    ("f(Tensor self) -> Tensor\n    step    acc + x\n", "1.ops:1:1: a reduction needs step and join"),
-    ("f(Tensor self) -> Tensor\n    kernel  f\n", "1.ops:1:1: a kernel needs a shape"),
-    ("f(Tensor self) -> Tensor\n    kernel  f\n    shape   like other\n",
+    (F + "    value   self\n    view    f\n", "makes f a view operator, but"),
+    (F + "    step    acc + x\n", "1.ops:1:1: a reduction needs step and join"),
+    (F + "    kernel  f\n", "1.ops:1:1: a kernel needs a shape"),
+    (F + "    kernel  f\n    shape   like other\n",
      "1.ops:3:18: found 'other', expected a Tensor parameter after 'like'"),
-    ("f(Tensor self, int n=0.5) -> Tensor\n    compose f\n", "the default of 'n' does not fit its type"),
-    ("f(Tensor self, int n=1+1) -> Tensor\n    compose f\n", "1.ops:1:22: a default must be a number"),
-    ("f(Tensor self) -> Tensor\n    value self\nf(Tensor self) -> Tensor\n    value self\n",
+    ("f(Tensor self, int n=0.5) -> Tensor\n    compose f\n",
+     "the default of 'n' does not fit its type"),
+    ("f(Tensor self, int n=1+1) -> Tensor\n    compose f\n",
+     "1.ops:1:22: a default must be a number"),
+    (F + "    value self\nf(Tensor self) -> Tensor\n    value self\n",
      "1.ops:3:1: f is there already, at 1.ops:1"),
     ("f(Tensor self, int n) -> Tensor\n    value   self\n    grad    n: g\n",
      "1.ops:3:13: the parameter 'n' is not a tensor: it has no gradient"),
-    ("f(Tensor self) -> Tensor\n    value   self\n    grad    self: frob(g)\n",
+    (F + "    value   self\n    grad    self: frob(g)\n",
      "1.ops:3:19: there is no operator 'frob' in the table"),
-    ("f(Tensor self) -> Tensor\n    value   self\n    grad    self: f(g, 1)\n",
+    (F + "    value   self\n    grad    self: f(g, 1)\n",
      "1.ops:3:19: no overload of f takes (Tensor, int)"),
-    ("f(Tensor self) -> Tensor\n    value   self\n    grad    self: self ? g : g\n",
+    (F + "    value   self\n    grad    self: self ? g : g\n",
      "1.ops:3:19: found a condition that is a Tensor, expected a bool or a number"),
-    ("f(Tensor self) -> Tensor\n    value   self\n    grad    self: self.shape\n",
+    (F + "    value   self\n    grad    self: self.shape\n",
      "found '.shape' on a Tensor, expected sizes strides ndim numel offset dtype"),
-    ("f(Tensor self) -> Tensor\n    compose self.ndim\n",
+    (F + "    compose self.ndim\n",
      "1.ops:2:18: found a int, but the result of f is a Tensor"),
     ("f(Tensor self) -> int\n    value   self\n",
      "1.ops:1:1: only a compose operator has a result that is not a Tensor"),
-    ("f(Tensor self) -> Tensor\n    doc     $\n    value   $\n", "1.ops:3:13: '$' has no meaning here"),
-    ("f(Tensor self) -> Tensor\n    compose g('a)\n", "1.ops:2:15: a string without its closing quote"),
-    ("f(Tensor self) -> Tensor\n    value   " + "(" * 5000 + "self\n", "nested more than 200 deep"),
-    ("f(Tensor self) -> Tensor\n    kernel  f\n    shape   f\n"
+    (F + "    doc     $\n    value   $\n", "1.ops:3:13: '$' has no meaning here"),
+    (F + "    compose g('a)\n", "1.ops:2:15: a string without its closing quote"),
+    (F + "    value   " + "(" * 5000 + "self\n", "nested more than 200 deep"),
+    (F + "    kernel  f\n    shape   f\n"
      "g(Tensor self, int n) -> Tensor\n    kernel  f\n    shape   g\n",
      "f_cpu is int f_cpu(fl_tensor *, int64_t , fl_tensor *) here, but"),
 ]
@@ -81,7 +85,7 @@ def test_several_mistakes_in_one_run(opgen):
                         "g(Tensor self) -> Tensor\n    value 1 +\n")
     assert done.returncode == 1
     assert "2.ops:3:1" in done.stderr or "2.ops:2" in done.stderr
-    more, _ = opgen.run("f(Tensor self) -> Tensor\n    value one\n"
+    more, _ = opgen.run(F + "    value one\n"
                         "g(Tensor self) -> Tensor\n    value two\n")
     assert "'one' is not known" in more.stderr and "'two' is not known" in more.stderr
 
