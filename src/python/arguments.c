@@ -1,9 +1,8 @@
 /* Calls from Python to operators: which argument goes to which parameter, which overload fits, and
  * the call itself.
  *
- * A call by position costs a loop over the parameters and nothing else. Keywords are compared by
- * address first: the names in a call are interned, and each parameter's name is interned once
- * (name_of).
+ * A call by position costs a loop over the parameters and nothing else. What a keyword names is
+ * remembered by its address, because the names in a call are interned.
  */
 #include "python/arguments.h"
 
@@ -12,30 +11,7 @@
 #include "python/tensor_object.h"
 #include "python/types.h"
 
-/* ---- Names of parameters as interned Python strings, found by the address of their C text ---- */
-
-enum { NAMES = 2048 };
-static struct {
-    const char *text;
-    PyObject *name;
-} names[NAMES];
-
-/* Borrowed; NULL with an exception when memory is out. */
-static PyObject *name_of(const char *text)
-{
-    uint32_t at = (uint32_t)(((uintptr_t)text * 0x9E3779B97F4A7C15u) >> 53);
-    while (names[at].text != text) {
-        if (!names[at].text) {
-            PyObject *name = PyUnicode_InternFromString(text);
-            if (!name)
-                return NULL;
-            names[at].text = text, names[at].name = name;
-            return name;
-        }
-        at = (at + 1) % NAMES;
-    }
-    return names[at].name;
-}
+/* ---- Keywords -------------------------------------------------------------------------------- */
 
 static int param_index(const fl_op *op, const char *name)
 {
@@ -60,21 +36,32 @@ static int alias_index(const fl_op *op, const char *name)
     return -1;
 }
 
+/* What keywords were found to name, by the addresses of operator and keyword. Keywords are interned
+ * by the compiler, so a call finds its own again. An entry owns its keyword: the address stays its.
+ */
+enum { REMEMBERED = 1024 };
+static struct remembered {
+    const fl_op *op;
+    PyObject *keyword;
+    int at;
+} remembered[REMEMBERED];
+
 /* Which parameter a keyword names, -1: none; -2 with an exception. */
 static int keyword_index(const fl_op *op, PyObject *keyword)
 {
-    for (int i = 0; i < op->params; i++) {
-        PyObject *name = name_of(op->param[i].name);
-        if (!name)
-            return -2;
-        if (name == keyword)
-            return i;
-    }
+    uint64_t key = ((uint64_t)(uintptr_t)op >> 4) ^ ((uint64_t)(uintptr_t)keyword << 7);
+    struct remembered *r = &remembered[(key * 0x9E3779B97F4A7C15u) >> 54];
+    if (r->op == op && r->keyword == keyword)
+        return r->at;
     const char *text = PyUnicode_AsUTF8AndSize(keyword, NULL);
     if (!text)
         return -2;
+    PyObject *old = r->keyword;
     int at = param_index(op, text);
-    return at >= 0 ? at : alias_index(op, text);
+    *r = (struct remembered){op, Py_NewRef(keyword), at >= 0 ? at : alias_index(op, text)};
+    at = r->at;
+    Py_XDECREF(old);
+    return at;
 }
 
 /* ---- One overload ---------------------------------------------------------------------------- */
@@ -89,9 +76,10 @@ static bool is_factory(const fl_op *op)
 
 int mismatch_self(const fl_op *op)
 {
-    return op->params && op->param[0].name[0] == 's' && strcmp(op->param[0].name, "self") == 0
-               ? 0
-               : param_index(op, "self");
+    const char *first = op->params ? op->param[0].name : "";
+    bool is_self =
+        first[0] == 's' && first[1] == 'e' && first[2] == 'l' && first[3] == 'f' && !first[4];
+    return is_self ? 0 : param_index(op, "self");
 }
 
 static int refuse(struct mismatch *why, int kind, int param, Py_ssize_t position, PyObject *object)

@@ -16,6 +16,7 @@ struct operator_row {
     const char *base;
     int count; /* -1: not looked up yet */
     const fl_op *overload[OVERLOADS];
+    struct operator_row *reflected; /* for a number on the left: called with the tensor first */
 };
 
 static void look_up(struct operator_row *row)
@@ -120,6 +121,11 @@ static PyObject *binary(struct operator_row *row, PyObject *x, PyObject *y)
             return NULL;
         Py_RETURN_NOTIMPLEMENTED;
     }
+    if (row->reflected && a.value[0].tag != FL_TENSOR) {
+        fl_value number = a.value[0];
+        a.value[0] = a.value[1], a.value[1] = number;
+        row = row->reflected;
+    }
     const fl_op *op = choose(row, a.value, 2);
     if (!op)
         Py_RETURN_NOTIMPLEMENTED;
@@ -148,48 +154,49 @@ static PyObject *unary(struct operator_row *row, PyObject *x)
 
 /* One row and its functions for each operator; `x` and `y` in either order, as Python calls
  * reflected operators. */
-#define BINARY(name, base)                                                                         \
-    static struct operator_row row_##name = {base, -1, {0}};                                       \
+#define BINARY(name, base, reflected)                                                              \
+    static struct operator_row row_##name = {base, -1, {0}, reflected};                            \
     static PyObject *number_##name(PyObject *x, PyObject *y)                                       \
     {                                                                                              \
         return binary(&row_##name, x, y);                                                          \
     }
-#define BINARY_INPLACE(name, base)                                                                 \
-    BINARY(name, base)                                                                             \
+#define BINARY_INPLACE(name, base, reflected)                                                      \
+    BINARY(name, base, reflected)                                                                  \
     static PyObject *number_##name##_inplace(PyObject *x, PyObject *y)                             \
     {                                                                                              \
         return binary_inplace(&row_##name, x, y);                                                  \
     }
 #define UNARY(name, base)                                                                          \
-    static struct operator_row row_##name = {base, -1, {0}};                                       \
+    static struct operator_row row_##name = {base, -1, {0}, NULL};                                 \
     static PyObject *number_##name(PyObject *x)                                                    \
     {                                                                                              \
         return unary(&row_##name, x);                                                              \
     }
 
-BINARY_INPLACE(add, "add")
-BINARY_INPLACE(sub, "sub")
-BINARY_INPLACE(mul, "mul")
-BINARY_INPLACE(div, "div")
-BINARY_INPLACE(floor_divide, "floor_divide")
-BINARY_INPLACE(remainder, "remainder")
-BINARY_INPLACE(power, "pow")
-BINARY_INPLACE(and, "bitwise_and")
-BINARY_INPLACE(or, "bitwise_or")
-BINARY_INPLACE(xor, "bitwise_xor")
-BINARY_INPLACE(left_shift, "bitwise_left_shift")
-BINARY_INPLACE(right_shift, "bitwise_right_shift")
-BINARY(lt, "lt")
-BINARY(le, "le")
-BINARY(eq, "eq")
-BINARY(ne, "ne")
-BINARY(gt, "gt")
-BINARY(ge, "ge")
+BINARY_INPLACE(add, "add", &row_add)
+static struct operator_row row_rsub = {"rsub", -1, {0}, NULL};
+BINARY_INPLACE(sub, "sub", &row_rsub)
+BINARY_INPLACE(mul, "mul", &row_mul)
+BINARY_INPLACE(div, "div", NULL)
+BINARY_INPLACE(floor_divide, "floor_divide", NULL)
+BINARY_INPLACE(remainder, "remainder", NULL)
+BINARY_INPLACE(power, "pow", NULL)
+BINARY_INPLACE(and, "bitwise_and", &row_and)
+BINARY_INPLACE(or, "bitwise_or", &row_or)
+BINARY_INPLACE(xor, "bitwise_xor", &row_xor)
+BINARY_INPLACE(left_shift, "bitwise_left_shift", NULL)
+BINARY_INPLACE(right_shift, "bitwise_right_shift", NULL)
+BINARY(lt, "lt", NULL)
+BINARY(le, "le", NULL)
+BINARY(eq, "eq", NULL)
+BINARY(ne, "ne", NULL)
+BINARY(gt, "gt", NULL)
+BINARY(ge, "ge", NULL)
 UNARY(neg, "neg")
 UNARY(abs, "abs")
 UNARY(invert, "bitwise_not")
 
-static struct operator_row row_matmul = {"matmul", -1, {0}};
+static struct operator_row row_matmul = {"matmul", -1, {0}, NULL};
 
 static PyObject *number_matmul(PyObject *x, PyObject *y)
 {
