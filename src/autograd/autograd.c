@@ -371,7 +371,7 @@ void node_init(struct node *n, const struct node_class *type, int edges, struct 
     static _Atomic uint64_t clock;
     memset(n, 0, sizeof *n);
     atomic_init(&n->refs, 1);
-    n->edges = (int16_t)edges, n->results = (int16_t)results;
+    n->edges = edges, n->results = results;
     n->sequence = atomic_fetch_add_explicit(&clock, 1, memory_order_relaxed);
     n->type = type;
     n->edge = edge;

@@ -34,7 +34,7 @@ struct node_class {
 
 struct node {
     _Atomic int32_t refs;
-    int16_t edges, results;
+    int32_t edges, results;
     uint64_t sequence;            /* of making: later nodes run first; accumulate nodes have UINT64_MAX */
     const struct node_class *type;
     struct edge *edge;            /* edges of them, in memory of the node's own */

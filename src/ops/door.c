@@ -315,10 +315,16 @@ int op_call(const fl_op *op, const fl_value *args, fl_value *results)
         status = call_function(f, args, results);
     else
         status = call_writing(op, args, results);
+    if (status == 0 && !autograd_mode.inference)
+        return 0;
+    for (int k = 0; k < f->results; k++) {
+        if (status == 0 && results[k].tag == FL_TENSOR && op->form == FORM_FUNCTION && !op_writes(f))
+            results[k].as.tensor->flags |= TENSOR_INFERENCE;
+        else if (status)
+            results[k] = fl_none();
+    }
     if (status == 0)
         return 0;
-    for (int k = 0; k < f->results; k++)
-        results[k] = fl_none();
     return f->kind == OP_COMPOSE ? -1 : name_operator(op, args);
 }
 

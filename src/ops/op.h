@@ -141,6 +141,7 @@ struct op_grad {
     uint32_t saves;           /* parameters whose elements the formulas use */
     uint32_t saves_shape;     /* parameters of which they use sizes or dtype alone */
     uint32_t saves_results;   /* results whose elements they use */
+    uint32_t grads;           /* results whose incoming gradients they use: the differentiable ones */
     uint8_t rules;
     const struct op_grad_rule *rule;
 };

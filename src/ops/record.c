@@ -26,7 +26,7 @@ struct op_node {
     fl_tensor *result[4];    /* saved results: aliases; or handles with a shape alone, of operators with several results */
     uint32_t result_version[4];
     fl_tensor *shape[4];     /* shapes of results that may receive no gradient */
-    uint8_t first_edge[16];  /* of each parameter */
+    int32_t first_edge[16];  /* of each parameter */
 };
 
 static const char *op_node_name(const struct node *n)
@@ -162,7 +162,7 @@ struct node *record_node(const fl_op *f, const fl_value *args, const fl_value *r
         fl_value *to = &self->args[i], from = args[i];
         bool elements = need.elements >> i & 1, shape = need.shapes >> i & 1;
         bool differentiable = grad->differentiable >> i & 1;
-        self->first_edge[i] = (uint8_t)edge;
+        self->first_edge[i] = edge;
         *to = from;
         switch (from.tag) {
         case FL_TENSOR: {
@@ -231,9 +231,11 @@ int record_call(const fl_op *f, const fl_value *args, const fl_value *results)
     if (!n)
         return -1;
     int status = 0;
-    for (int k = 0; k < f->results && status == 0; k++)
-        if (results[k].tag == FL_TENSOR && dtype_is_floating(results[k].as.tensor->dtype))
+    for (int k = 0; k < f->results && status == 0; k++) {
+        bool differentiable = f->results == 1 || f->grad->grads >> k & 1;
+        if (differentiable && results[k].tag == FL_TENSOR && dtype_is_floating(results[k].as.tensor->dtype))
             status = autograd_set_node(results[k].as.tensor, n, k);
+    }
     node_release(n);
     return status;
 }
@@ -291,6 +293,13 @@ static fl_tensor *fit(fl_tensor *g, const fl_value *input, int dtype)
     return g;
 }
 
+/* How many edges a parameter has: 0 where it was not given. */
+static int edges_of(const struct op_node *self, int param)
+{
+    int end = param + 1 < self->op->params ? self->first_edge[param + 1] : self->node.edges;
+    return end - self->first_edge[param];
+}
+
 /* The parameters whose gradient somebody waits for. */
 static uint32_t wanted(const struct op_node *self)
 {
@@ -298,11 +307,8 @@ static uint32_t wanted(const struct op_node *self)
     for (int i = 0; i < self->op->params; i++) {
         if (!(self->op->grad->differentiable >> i & 1))
             continue;
-        const fl_value *v = &self->args[i];
-        int count = v->tag == FL_TENSORS ? (int)v->count : 1;
-        int end = i + 1 < self->op->params ? self->first_edge[i + 1] : self->node.edges;
-        for (int e = self->first_edge[i]; e < end && e < self->first_edge[i] + count; e++)
-            if (engine_wants(&self->node.edge[e]))
+        for (int k = 0; k < edges_of(self, i); k++)
+            if (engine_wants(&self->node.edge[self->first_edge[i] + k]))
                 needs |= 1u << i;
     }
     return needs;
@@ -338,14 +344,16 @@ static int place(struct op_node *self, uint32_t params, fl_value *values, fl_ten
             continue;
         fl_value *v = &values[k++];
         int e = self->first_edge[i];
-        if (v->tag == FL_TENSOR && status == 0 && self->args[i].tag != FL_TENSORS && engine_wants(&self->node.edge[e])) {
+        int count = edges_of(self, i);
+        if (v->tag == FL_TENSOR && status == 0 && count == 1 && self->args[i].tag != FL_TENSORS &&
+            engine_wants(&self->node.edge[e])) {
             out[e] = fit(v->as.tensor, &self->args[i], self->node.edge[e].dtype);
             status = out[e] ? 0 : -1;
             continue;
         }
         for (uint32_t j = 0; v->tag == FL_TENSORS && j < v->count; j++) {
             fl_tensor *t = v->as.tensors[j];
-            if (!t || status || j >= self->args[i].count || !engine_wants(&self->node.edge[e + (int)j]))
+            if (!t || status || (int)j >= count || !engine_wants(&self->node.edge[e + (int)j]))
                 continue;
             out[e + (int)j] = fit(tensor_retain(t), &(fl_value){.tag = FL_NONE}, self->node.edge[e + (int)j].dtype);
             status = out[e + (int)j] ? 0 : -1;

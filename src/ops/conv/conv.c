@@ -97,6 +97,52 @@ static struct conv2d_view view_of(const fl_tensor *t)
     return v;
 }
 
+/* Integers, which no fast kernel serves: plain sums in 64 bits, which wrap around. With `transposed` x receives from y. */
+static int convolve_integers(const struct conv2d_shape *p, fl_tensor *x, fl_tensor *w, fl_tensor *y, bool transposed)
+{
+    int64_t rows = y->sizes[2], cols = y->sizes[3], filters = p->k / p->groups, depth = p->c / p->groups;
+    int64_t *in = x->data, *out = y->data;
+    const int64_t *weight = w->data;
+    for (int64_t i = 0; i < y->numel; i++) {
+        int64_t col = i % cols, row = i / cols % rows, k = i / cols / rows % p->k, n = i / cols / rows / p->k;
+        for (int64_t c = 0; c < depth; c++)
+            for (int64_t r = 0; r < p->r; r++)
+                for (int64_t s = 0; s < p->s; s++) {
+                    int64_t h = row * p->stride[0] - p->padding[0] + r * p->dilation[0];
+                    int64_t v = col * p->stride[1] - p->padding[1] + s * p->dilation[1];
+                    if (h < 0 || h >= p->h || v < 0 || v >= p->w)
+                        continue;
+                    int64_t at = ((n * p->c + k / filters * depth + c) * p->h + h) * p->w + v;
+                    int64_t factor = weight[((k * depth + c) * p->r + r) * p->s + s];
+                    if (transposed)
+                        in[at] += out[i] * factor;
+                    else
+                        out[i] += in[at] * factor;
+                }
+    }
+    return 0;
+}
+
+/* The convolution or its transpose on copies of 64-bit integers. `result` is whichever of x and y it is. */
+static int run_integers(const struct conv2d_shape *p, fl_tensor *x, fl_tensor *w, fl_tensor *bias, fl_tensor *y,
+                        fl_tensor *result)
+{
+    fl_tensor *from = tensor_as(result == y ? x : y, FL_INT64), *filter = tensor_as(w, FL_INT64);
+    fl_tensor *to = tensor_new(4, result->sizes, FL_INT64);
+    int status = from && filter && to ? tensor_fill(to, fl_int(0)) : -1;
+    if (status == 0 && bias) {
+        fl_tensor *spread = tensor_alias(bias, 4, to->sizes, (int64_t[]){0, bias->strides[0], 0, 0}, bias->offset);
+        status = spread ? tensor_copy(to, spread) : -1;
+        tensor_release(spread);
+    }
+    if (status == 0)
+        status = convolve_integers(p, result == y ? from : to, filter, result == y ? to : from, result == x);
+    if (status == 0)
+        status = tensor_copy(result, to);
+    tensor_release(from), tensor_release(filter), tensor_release(to);
+    return status;
+}
+
 /* ---- the three operators ------------------------------------------------------------------------------------ */
 
 int conv2d_shape(fl_tensor *input, fl_tensor *weight, fl_tensor *bias, fl_ints stride, fl_ints padding, fl_ints dilation,
@@ -126,6 +172,8 @@ int conv2d_cpu(fl_tensor *input, fl_tensor *weight, fl_tensor *bias, fl_ints str
         status = 0;
     else if (p.c == 0 || p.r == 0 || p.s == 0)
         status = error_set(FL_RUNTIME_ERROR, "conv2d: weight and input must have elements");
+    else if (dtype_is_integral(input->dtype))
+        status = run_integers(&p, input, weight, bias, y, y);
     else if (b || !bias)
         status = conv2d_forward(&p, (fl_dtype)input->dtype, &x, &w, b ? b->data : NULL, y->data);
     tensor_release(b);
@@ -147,6 +195,8 @@ int conv2d_backward_input_cpu(fl_tensor *g, fl_ints input_size, fl_tensor *weigh
     struct conv2d_view dy = view_of(g), w = view_of(weight);
     if (y->numel == 0 || g->numel == 0)
         return tensor_fill(y, fl_int(0));
+    if (dtype_is_integral(g->dtype))
+        return run_integers(&p, y, weight, NULL, g, y);
     return conv2d_backward_input(&p, (fl_dtype)g->dtype, &dy, &w, y->data);
 }
 
@@ -226,7 +276,7 @@ int conv1d_compose(fl_tensor *input, fl_tensor *weight, fl_tensor *bias, fl_ints
 static int convolve_padded(fl_tensor *input, fl_tensor *weight, fl_tensor *bias, fl_ints stride, const char *padding,
                            fl_ints dilation, int64_t groups, int spatial, fl_tensor **y)
 {
-    int64_t pad[2] = {0, 0}, step[2], spacing[2];
+    int64_t pad[2] = {0, 0}, step[2] = {1, 1}, spacing[2] = {1, 1};
     if (strcmp(padding, "valid") == 0)
         return convolve(input, weight, bias, stride, (fl_ints){pad, 1}, dilation, groups, spatial, y);
     if (strcmp(padding, "same") != 0)
@@ -265,6 +315,25 @@ int conv1d_padding_compose(fl_tensor *input, fl_tensor *weight, fl_tensor *bias,
     return convolve_padded(input, weight, bias, stride, padding, dilation, groups, 1, y);
 }
 
+/* An output padding of a stride or more makes room for further windows: g with zeros for them. */
+static fl_tensor *fill_up(fl_tensor *g, const int64_t *size, const fl_tensor *filter, const struct window *w)
+{
+    struct conv2d_shape p = {.h = size[2], .w = size[3], .r = filter->sizes[2], .s = filter->sizes[3]};
+    memcpy(p.stride, w->stride, sizeof p.stride);
+    memcpy(p.padding, w->padding, sizeof p.padding);
+    memcpy(p.dilation, w->dilation, sizeof p.dilation);
+    int64_t wanted[2] = {conv2d_rows(&p), conv2d_cols(&p)};
+    for (int d = 0; d < 2 && g; d++) {
+        int64_t sizes[4] = {g->sizes[0], g->sizes[1], g->sizes[2], g->sizes[3]};
+        sizes[2 + d] = wanted[d] - g->sizes[2 + d];
+        if (sizes[2 + d] <= 0)
+            continue;
+        fl_tensor *zeros = fl_zeros((fl_ints){sizes, 4}, (fl_dtype)g->dtype, (fl_device){-1, 0}, false);
+        g = zeros ? fl_cat((fl_tensors){(fl_tensor *[]){g, zeros}, 2}, 2 + d) : NULL;
+    }
+    return g;
+}
+
 static int convolve_transposed(fl_tensor *input, fl_tensor *weight, fl_tensor *bias, fl_ints stride, fl_ints padding,
                                fl_ints output_padding, int64_t groups, fl_ints dilation, int spatial, fl_tensor **y)
 {
@@ -292,6 +361,7 @@ static int convolve_transposed(fl_tensor *input, fl_tensor *weight, fl_tensor *b
                                                "channel: (%lld). Output size is too small",
                              (long long)g->sizes[2], (long long)g->sizes[3], (long long)size[2 + d]);
     }
+    g = fill_up(g, size, filter, &w);
     fl_tensor *result = fl__conv2d_backward_input(g, (fl_ints){size, 4}, filter, (fl_ints){w.stride, 2},
                                                   (fl_ints){w.padding, 2}, (fl_ints){w.dilation, 2}, groups);
     if (result && bias)

@@ -230,6 +230,15 @@ static bool is_number(fl_value v, int64_t wanted)
     return v.tag == FL_FLOATING ? v.as.f == (double)wanted : v.as.i == wanted;
 }
 
+/* The factor as an element of that dtype: truncated for integers, as PyTorch converts it. */
+static fl_value as_element(fl_value v, int dtype)
+{
+    if (dtype_is_floating(dtype))
+        return v;
+    int64_t whole = v.tag == FL_FLOATING ? (int64_t)v.as.f : v.as.i;
+    return dtype == FL_BOOL ? fl_boolean(v.tag == FL_FLOATING ? v.as.f != 0 : whole != 0) : fl_int(whole);
+}
+
 /* beta * self + alpha * product; self counts for nothing, NaN included, where beta is 0. */
 static int add_product(fl_tensor *self, fl_tensor *product, fl_value beta, fl_value alpha, fl_tensor **y)
 {
@@ -249,9 +258,7 @@ static int add_product(fl_tensor *self, fl_tensor *product, fl_value beta, fl_va
                                            "Tensor sizes: %s", shape_text(wanted, sizeof wanted, product->ndim, product->sizes),
                          shape_text(own, sizeof own, self->ndim, self->sizes));
     }
-    if (dtype_is_integral(product->dtype) && (beta.tag == FL_FLOATING || alpha.tag == FL_FLOATING))
-        return error_set(FL_RUNTIME_ERROR, "For integral input tensors, argument %s must not be a floating point number.",
-                         beta.tag == FL_FLOATING ? "beta" : "alpha");
+    alpha = as_element(alpha, product->dtype), beta = as_element(beta, product->dtype);
     fl_tensor *scaled = is_number(alpha, 1) ? product : fl_mul_scalar(product, alpha);
     if (is_number(beta, 0))
         *y = scaled;

@@ -82,6 +82,17 @@ static int check(const fl_tensor *input, const fl_tensor *p, const char *name)
     return 0;
 }
 
+/* A result itself where it is of the type of work, else room of that type; and back. */
+static fl_tensor *room_for(fl_tensor *y, int work)
+{
+    return y->dtype == work ? tensor_retain(y) : tensor_new(y->ndim, y->sizes, work);
+}
+
+static int put_back(fl_tensor *y, const fl_tensor *room)
+{
+    return room == y ? 0 : tensor_copy(y, room);
+}
+
 int native_batch_norm_shape(fl_tensor *input, fl_tensor *weight, fl_tensor *bias, fl_tensor *running_mean,
                             fl_tensor *running_var, bool training, double momentum, double eps, struct op_shape *y)
 {
@@ -96,7 +107,7 @@ int native_batch_norm_shape(fl_tensor *input, fl_tensor *weight, fl_tensor *bias
     op_shape_like(&y[0], input);
     for (int k = 1; k < 3; k++) {
         op_shape_set(&y[k], 1, (int64_t[]){training ? input->sizes[1] : 0});
-        y[k].dtype = work_of(input->dtype);
+        y[k].dtype = weight && weight->dtype != input->dtype ? weight->dtype : input->dtype;
     }
     return 0;
 }
@@ -122,19 +133,20 @@ int native_batch_norm_cpu(fl_tensor *input, fl_tensor *weight, fl_tensor *bias, 
 {
     int work = work_of(input->dtype), status = -1;
     fl_tensor *x, *w, *b, *rm = NULL, *rv = NULL;
-    fl_tensor *out = y->dtype == work ? tensor_retain(y) : tensor_new(y->ndim, y->sizes, work);
+    fl_tensor *out = room_for(y, work), *m = room_for(mean, work), *r = room_for(rstd, work);
     int failed = as_work(input, work, &x) | as_work(weight, work, &w) | as_work(bias, work, &b);
     if (!training)
         failed |= as_work(running_mean, work, &rm) | as_work(running_var, work, &rv);
-    if (!failed && out) {
+    if (!failed && out && m && r) {
         struct job j = job_of(input, work);
-        j.x = x->data, j.y = out->data, j.weight = w, j.bias = b, j.mean = mean, j.rstd = rstd;
+        j.x = x->data, j.y = out->data, j.weight = w, j.bias = b, j.mean = m, j.rstd = r;
         j.running_mean = training ? running_mean : rm, j.running_var = training ? running_var : rv;
         j.training = training, j.momentum = momentum, j.eps = eps;
         if (input->numel)
             threads_for((j.C + j.per_task - 1) / j.per_task, forward_task, &j);
-        status = out == y ? 0 : tensor_copy(y, out);
+        status = put_back(y, out) || put_back(mean, m) || put_back(rstd, r) ? -1 : 0;
     }
+    tensor_release(m), tensor_release(r);
     if (training && running_mean)
         tensor_bump_version(running_mean);
     if (training && running_var)

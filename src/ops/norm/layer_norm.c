@@ -58,6 +58,17 @@ static int as_work(fl_tensor *t, int work, fl_tensor **out)
     return t && !*out ? -1 : 0;
 }
 
+/* A result itself where it is of the type of work, else room of that type; and back. */
+static fl_tensor *room_for(fl_tensor *y, int work)
+{
+    return y->dtype == work ? tensor_retain(y) : tensor_new(y->ndim, y->sizes, work);
+}
+
+static int put_back(fl_tensor *y, const fl_tensor *room)
+{
+    return room == y ? 0 : tensor_copy(y, room);
+}
+
 int native_layer_norm_shape(fl_tensor *input, fl_ints normalized_shape, fl_tensor *weight, fl_tensor *bias, double eps,
                             struct op_shape *y)
 {
@@ -69,7 +80,7 @@ int native_layer_norm_shape(fl_tensor *input, fl_ints normalized_shape, fl_tenso
         op_shape_like(&y[k], input);
         for (int64_t d = input->ndim - normalized_shape.count; d < input->ndim; d++)
             y[k].sizes[d] = 1;
-        y[k].dtype = work_of(input->dtype);
+        y[k].dtype = weight && weight->dtype != input->dtype ? weight->dtype : input->dtype;
     }
     return 0;
 }
@@ -97,18 +108,20 @@ int native_layer_norm_cpu(fl_tensor *input, fl_ints normalized_shape, fl_tensor 
 {
     int work = work_of(input->dtype), status = -1;
     int64_t n = row_length(normalized_shape);
-    fl_tensor *x, *w, *b, *out = y->dtype == work ? tensor_retain(y) : tensor_new(y->ndim, y->sizes, work);
+    fl_tensor *x, *w, *b;
     if (input->numel == 0)
-        return tensor_release(out), tensor_fill(mean, fl_int(0)) || tensor_fill(rstd, fl_int(0));
-    if (!(as_work(input, work, &x) | as_work(weight, work, &w) | as_work(bias, work, &b)) && out) {
+        return tensor_fill(mean, fl_int(0)) || tensor_fill(rstd, fl_int(0)) ? -1 : 0;
+    fl_tensor *out = room_for(y, work), *m = room_for(mean, work), *r = room_for(rstd, work);
+    int failed = as_work(input, work, &x) | as_work(weight, work, &w) | as_work(bias, work, &b);
+    if (!failed && out && m && r) {
         struct job j = {.k = &ISA_PICK(norm_table)->type[work == FL_FLOAT64], .rows = input->numel / n, .n = n,
                         .per_task = TASK / n + 1, .element = dtype_size(work), .x = x->data,
-                        .weight = w ? w->data : NULL, .bias = b ? b->data : NULL, .y = out->data, .mean = mean->data,
-                        .rstd = rstd->data, .eps = eps};
+                        .weight = w ? w->data : NULL, .bias = b ? b->data : NULL, .y = out->data, .mean = m->data,
+                        .rstd = r->data, .eps = eps};
         threads_for((j.rows + j.per_task - 1) / j.per_task, forward_task, &j);
-        status = out == y ? 0 : tensor_copy(y, out);
+        status = put_back(y, out) || put_back(mean, m) || put_back(rstd, r) ? -1 : 0;
     }
-    tensor_release(x), tensor_release(w), tensor_release(b), tensor_release(out);
+    tensor_release(x), tensor_release(w), tensor_release(b), tensor_release(out), tensor_release(m), tensor_release(r);
     return status;
 }
 
@@ -147,16 +160,16 @@ int layer_norm_backward_cpu(fl_tensor *g, fl_tensor *input, fl_ints normalized_s
     int64_t n = row_length(normalized_shape);
     if (input->numel == 0)
         return 0;
-    fl_tensor *x, *dy, *w;
+    fl_tensor *x, *dy, *w, *m, *r;
     struct job j = {.k = &ISA_PICK(norm_table)->type[work == FL_FLOAT64], .rows = input->numel / n, .n = n,
-                    .per_task = TASK / n + 1, .element = dtype_size(work), .y = y->data, .mean = mean->data,
-                    .rstd = rstd->data};
+                    .per_task = TASK / n + 1, .element = dtype_size(work), .y = y->data};
     int64_t tasks = (j.rows + j.per_task - 1) / j.per_task;
     size_t bytes = 2 * (size_t)(tasks * n) * j.element;
-    int failed = as_work(input, work, &x) | as_work(g, work, &dy) | as_work(weight, work, &w);
+    int failed = as_work(input, work, &x) | as_work(g, work, &dy) | as_work(weight, work, &w) | as_work(mean, work, &m) |
+                 as_work(rstd, work, &r);
     if (!failed && (j.parts[0] = memory_alloc(bytes))) {
         j.parts[1] = j.parts[0] + bytes / 2;
-        j.x = x->data, j.g = dy->data, j.weight = w ? w->data : NULL;
+        j.x = x->data, j.g = dy->data, j.weight = w ? w->data : NULL, j.mean = m->data, j.rstd = r->data;
         threads_for(tasks, backward_task, &j);
         for (int64_t t = 0; t < tasks; t++) {
             j.k->add(n, weight_grad->data, j.parts[0] + (size_t)(t * n) * j.element);
@@ -165,7 +178,7 @@ int layer_norm_backward_cpu(fl_tensor *g, fl_tensor *input, fl_ints normalized_s
         status = 0;
     }
     memory_free(j.parts[0], bytes);
-    tensor_release(x), tensor_release(dy), tensor_release(w);
+    tensor_release(x), tensor_release(dy), tensor_release(w), tensor_release(m), tensor_release(r);
     return status;
 }
 
