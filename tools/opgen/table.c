@@ -271,32 +271,60 @@ static void name_forms(struct op *op)
     }
 }
 
+/* Puts op behind the overloads of its base that came before. */
+static void link_overload(struct op *first, struct op *op)
+{
+    struct op *last = first;
+    for (struct op *other = first; other; other = other->next_overload) {
+        if (strcmp(other->name, op->name) == 0)
+            complain(op->place, "%s is there already, at %s:%d", op->name, other->place.file,
+                     other->place.line);
+        last = other;
+    }
+    last->next_overload = op;
+    op->order = last->order + 1;
+}
+
+/* The number that ends a title, or -1. */
+static int title_number(const char *title)
+{
+    size_t n = title ? strlen(title) : 0;
+    return n && title[n - 1] >= '0' && title[n - 1] <= '9' ? title[n - 1] - '0' : -1;
+}
+
+/* Titles count the overloads that are recorded; "title Max1" takes a number out of turn. */
+static void title_overloads(struct op *first)
+{
+    unsigned taken = 0;
+    int next = 0;
+    for (struct op *op = first; op; op = op->next_overload)
+        if (title_number(op->title) >= 0)
+            taken |= 1u << title_number(op->title);
+    for (struct op *op = first; op; op = op->next_overload) {
+        int number = title_number(op->title);
+        const char *name = op->title ? op->title : camel_case(op->base);
+        if (number >= 0) {
+            name = text_copy(name, strlen(name) - 1);
+        } else {
+            while (next < 32 && (taken >> next & 1))
+                next++;
+            number = next;
+            next += op->has_grad || op->kind == KIND_POINTWISE;
+        }
+        op->title = text_format("%sBackward%d", name, number);
+    }
+}
+
 void table_finish(struct table *t)
 {
-    int graded = 0;
     for (struct op *op = t->first; op; op = op->next) {
-        struct op *first = table_find(t, op->base), *last = first;
-        for (struct op *other = first; other != op && other; other = other->next)
-            if (strcmp(other->name, op->name) == 0) {
-                complain(op->place, "%s is there already, at %s:%d", op->name, other->place.file,
-                         other->place.line);
-                break;
-            }
-        graded = op->has_grad;
-        if (op != first) {
-            while (last->next_overload)
-                last = last->next_overload;
-            last->next_overload = op;
-            op->order = last->order + 1;
-            graded = 0;
-            for (struct op *o = first; o != op; o = o->next_overload)
-                graded += o->has_grad || o->kind == KIND_POINTWISE;
-        } else {
-            graded = 0;
-        }
-        op->title =
-            text_format("%sBackward%d", op->title ? op->title : camel_case(op->base), graded);
+        struct op *first = table_find(t, op->base);
+        if (op != first)
+            link_overload(first, op);
     }
-    for (struct op *op = t->first; op; op = op->next)
+    for (struct op *op = t->first; op; op = op->next) {
+        if (op->order == 0)
+            title_overloads(op);
         name_forms(op);
+    }
 }
