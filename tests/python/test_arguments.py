@@ -9,7 +9,11 @@ X = torch.arange(6.0).reshape(2, 3)
 
 def test_sizes_as_varargs():
     assert X.view(3, 2).shape == X.view((3, 2)).shape == X.view([3, 2]).shape == (3, 2)
-    assert X.view(torch.Size([6])).shape == (6,) and X.view(6).shape == (6,) and X.view(-1).shape == (6,)
+    assert (
+        X.view(torch.Size([6])).shape == (6,)
+        and X.view(6).shape == (6,)
+        and X.view(-1).shape == (6,)
+    )
     assert X.permute(1, 0).shape == (3, 2) and X.reshape(1, 6).shape == (1, 6)
     assert torch.zeros(2, 3).shape == torch.zeros((2, 3)).shape == (2, 3)
     assert torch.zeros(4).shape == (4,) and torch.zeros(()).shape == ()
@@ -54,7 +58,9 @@ def test_out():
     assert torch.add(X, X, out=y) is y and y.tolist() == (X * 2).tolist()
     values, indices = torch.empty(0), torch.empty(0, dtype=torch.int64)
     result = torch.max(X, 0, out=(values, indices))
-    assert result.values is values and values.tolist() == [3, 4, 5] and indices.tolist() == [1, 1, 1]
+    assert (
+        result.values is values and values.tolist() == [3, 4, 5] and indices.tolist() == [1, 1, 1]
+    )
     with pytest.raises(TypeError, match="argument 'out' must be Tensor, not int"):
         torch.add(X, X, out=1)
 
@@ -69,30 +75,51 @@ def test_named_results():
     assert isinstance(X.split(1), tuple) and len(X.split(1)) == 2
 
 
-@pytest.mark.parametrize("text, message", [
-    ("torch.add(X, 'x')", "add(): argument 'other' (position 2) must be Tensor, not str"),
-    ("X.add('x')", "add(): argument 'other' (position 1) must be Tensor, not str"),
-    ("torch.relu()", 'relu() missing 1 required positional arguments: "input"'),
-    ("torch.relu(3)", "relu(): argument 'input' (position 1) must be Tensor, not int"),
-    ("torch.relu(X, foo=1)", "relu() got an unexpected keyword argument 'foo'"),
-    ("torch.relu(X, input=X)", "relu() got multiple values for argument 'input'"),
-    ("torch.zeros('x')", "zeros(): argument 'size' (position 1) must be tuple of ints, not str"),
-    ("torch.zeros(2, dtype='f')", "zeros(): argument 'dtype' must be torch.dtype, not str"),
-    ("torch.cat(X)", "cat(): argument 'tensors' (position 1) must be tuple of Tensors, not Tensor"),
-    ("torch.cat([X, 1])", "expected Tensor as element 1 in argument 0, but got int"),
-    ("torch.softmax(X, 'x')", "softmax(): argument 'dim' (position 2) must be int, not str"),
-    ("torch.matmul(X, 1)", "matmul(): argument 'other' (position 2) must be Tensor, not int"),
-    ("X.view(2, 'x')", "view(): argument 'size' failed to unpack the object at pos 2 with error "
-                       '"type must be tuple of ints,but got str"'),
-    ("X.sum('x')", "sum() received an invalid combination of arguments - got (str), but expected "
-                   "one of:\n"),
-    ("X.sum(True)", "sum() received an invalid combination of arguments - got (bool), but expected "
-                    "one of:\n"),
-    ("X.sum(0, 1)", "sum(): argument 'keepdim' (position 2) must be bool, not int"),
-    ("X.relu(1)", "relu() takes no arguments (1 given)"),
-    ("torch.zeros((2, 2.0))", "zeros(): argument 'size' failed to unpack the object at pos 2 with "
-                              'error "type must be tuple of ints,but got float"'),
-])
+@pytest.mark.parametrize(
+    "text, message",
+    [
+        ("torch.add(X, 'x')", "add(): argument 'other' (position 2) must be Tensor, not str"),
+        ("X.add('x')", "add(): argument 'other' (position 1) must be Tensor, not str"),
+        ("torch.relu()", 'relu() missing 1 required positional arguments: "input"'),
+        ("torch.relu(3)", "relu(): argument 'input' (position 1) must be Tensor, not int"),
+        ("torch.relu(X, foo=1)", "relu() got an unexpected keyword argument 'foo'"),
+        ("torch.relu(X, input=X)", "relu() got multiple values for argument 'input'"),
+        (
+            "torch.zeros('x')",
+            "zeros(): argument 'size' (position 1) must be tuple of ints, not str",
+        ),
+        ("torch.zeros(2, dtype='f')", "zeros(): argument 'dtype' must be torch.dtype, not str"),
+        (
+            "torch.cat(X)",
+            "cat(): argument 'tensors' (position 1) must be tuple of Tensors, not Tensor",
+        ),
+        ("torch.cat([X, 1])", "expected Tensor as element 1 in argument 0, but got int"),
+        ("torch.softmax(X, 'x')", "softmax(): argument 'dim' (position 2) must be int, not str"),
+        ("torch.matmul(X, 1)", "matmul(): argument 'other' (position 2) must be Tensor, not int"),
+        (
+            "X.view(2, 'x')",
+            "view(): argument 'size' failed to unpack the object at pos 2 with error "
+            '"type must be tuple of ints,but got str"',
+        ),
+        (
+            "X.sum('x')",
+            "sum() received an invalid combination of arguments - got (str), but expected "
+            "one of:\n",
+        ),
+        (
+            "X.sum(True)",
+            "sum() received an invalid combination of arguments - got (bool), but expected "
+            "one of:\n",
+        ),
+        ("X.sum(0, 1)", "sum(): argument 'keepdim' (position 2) must be bool, not int"),
+        ("X.relu(1)", "relu() takes no arguments (1 given)"),
+        (
+            "torch.zeros((2, 2.0))",
+            "zeros(): argument 'size' failed to unpack the object at pos 2 with "
+            'error "type must be tuple of ints,but got float"',
+        ),
+    ],
+)
 def test_messages(text, message):
     with pytest.raises(TypeError) as info:
         eval(text)
@@ -121,7 +148,9 @@ def test_large_calls_release_the_lock():
     import threading
 
     done = []
-    thread = threading.Thread(target=lambda: done.append((torch.ones(300, 300) @ torch.ones(300, 300))[0, 0].item()))
+    thread = threading.Thread(
+        target=lambda: done.append((torch.ones(300, 300) @ torch.ones(300, 300))[0, 0].item())
+    )
     thread.start()
     total = (torch.ones(300_000) + 1).sum().item()
     thread.join()

@@ -25,23 +25,53 @@ def test_backward_and_grad():
     assert x.grad.tolist() == [2, 2]
 
 
-@pytest.mark.parametrize("code, message", [
-    ("torch.ones(2, requires_grad=True).backward()", "grad can be implicitly created only for scalar outputs"),
-    ("torch.ones(2).sum().backward()", "element 0 of tensors does not require grad and does not have a grad_fn"),
-    ("x = torch.ones(2, requires_grad=True); y = (x * x).sum(); y.backward(); y.backward()",
-     "Trying to backward through the graph a second time"),
-    ("x = torch.ones(2, requires_grad=True); (x * 2).backward(torch.ones(3))", "Mismatch in shape"),
-    ("x = torch.ones(2, requires_grad=True); x.add_(1)", "a leaf Variable that requires grad"),
-    ("x = torch.ones(2, requires_grad=True); y = x.exp(); y.add_(1); y.sum().backward()",
-     "has been modified by an inplace operation"),
-    ("x = torch.ones(2, requires_grad=True); (x * 1).requires_grad_(False)", "you can only change requires_grad flags"),
-    ("torch.ones(2, dtype=torch.int64).requires_grad_()", "only Tensors of floating point dtype can require gradients"),
-    ("torch.ones(2).retain_grad()", "can't retain_grad on Tensor that has requires_grad=False"),
-    ("torch.ones(2).register_hook(print)", "cannot register a hook on a tensor that doesn't require gradient"),
-    ("torch.autograd.grad(torch.ones(1, requires_grad=True).sum(), torch.ones(1, requires_grad=True))",
-     "appears to not have been used in the graph"),
-    ("x = torch.ones(2); x.grad = torch.ones(3)", "attempting to assign a gradient of size '[3]' to a tensor of size"),
-])
+@pytest.mark.parametrize(
+    "code, message",
+    [
+        (
+            "torch.ones(2, requires_grad=True).backward()",
+            "grad can be implicitly created only for scalar outputs",
+        ),
+        (
+            "torch.ones(2).sum().backward()",
+            "element 0 of tensors does not require grad and does not have a grad_fn",
+        ),
+        (
+            "x = torch.ones(2, requires_grad=True); y = (x * x).sum(); y.backward(); y.backward()",
+            "Trying to backward through the graph a second time",
+        ),
+        (
+            "x = torch.ones(2, requires_grad=True); (x * 2).backward(torch.ones(3))",
+            "Mismatch in shape",
+        ),
+        ("x = torch.ones(2, requires_grad=True); x.add_(1)", "a leaf Variable that requires grad"),
+        (
+            "x = torch.ones(2, requires_grad=True); y = x.exp(); y.add_(1); y.sum().backward()",
+            "has been modified by an inplace operation",
+        ),
+        (
+            "x = torch.ones(2, requires_grad=True); (x * 1).requires_grad_(False)",
+            "you can only change requires_grad flags",
+        ),
+        (
+            "torch.ones(2, dtype=torch.int64).requires_grad_()",
+            "only Tensors of floating point dtype can require gradients",
+        ),
+        ("torch.ones(2).retain_grad()", "can't retain_grad on Tensor that has requires_grad=False"),
+        (
+            "torch.ones(2).register_hook(print)",
+            "cannot register a hook on a tensor that doesn't require gradient",
+        ),
+        (
+            "torch.autograd.grad(torch.ones(1, requires_grad=True).sum(), torch.ones(1, requires_grad=True))",
+            "appears to not have been used in the graph",
+        ),
+        (
+            "x = torch.ones(2); x.grad = torch.ones(3)",
+            "attempting to assign a gradient of size '[3]' to a tensor of size",
+        ),
+    ],
+)
 def test_errors(code, message):
     with pytest.raises(RuntimeError) as info:
         exec(code)
@@ -310,7 +340,9 @@ def test_function_errors():
     def run(answer):
         Bad.apply(x, answer).sum().backward()
 
-    with pytest.raises(RuntimeError, match="returned an incorrect number of gradients .expected 2, got 1"):
+    with pytest.raises(
+        RuntimeError, match="returned an incorrect number of gradients .expected 2, got 1"
+    ):
         run(lambda ctx, g: g)
     with pytest.raises(RuntimeError, match="returned a gradient different from None at position 2"):
         run(lambda ctx, g: (g, g))

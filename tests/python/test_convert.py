@@ -15,12 +15,23 @@ except ImportError:
 needs_numpy = pytest.mark.skipif(numpy is None, reason="NumPy is what is tested")
 
 
-@pytest.mark.parametrize("data, dtype", [
-    (1, torch.int64), (1.0, torch.float32), (True, torch.bool), ([1, 2.5], torch.float32),
-    ([True, 2], torch.int64), ([], torch.float32), ([[], []], torch.float32), (range(3), torch.int64),
-    (((1, 2), (3, 4)), torch.int64), ([torch.tensor(1), 2.0], torch.float32),
-    ([torch.tensor(1.0, dtype=torch.float64), 2], torch.float64), (bytearray(b"ab"), torch.int64),
-])
+@pytest.mark.parametrize(
+    "data, dtype",
+    [
+        (1, torch.int64),
+        (1.0, torch.float32),
+        (True, torch.bool),
+        ([1, 2.5], torch.float32),
+        ([True, 2], torch.int64),
+        ([], torch.float32),
+        ([[], []], torch.float32),
+        (range(3), torch.int64),
+        (((1, 2), (3, 4)), torch.int64),
+        ([torch.tensor(1), 2.0], torch.float32),
+        ([torch.tensor(1.0, dtype=torch.float64), 2], torch.float64),
+        (bytearray(b"ab"), torch.int64),
+    ],
+)
 def test_inferred_dtype(data, dtype):
     assert torch.tensor(data).dtype is dtype
 
@@ -40,23 +51,46 @@ def test_values_and_shapes():
     assert torch.tensor(x) is not x and torch.tensor(x).tolist() == [1, 1]
 
 
-@pytest.mark.parametrize("data, options, error, message", [
-    ([[1, 2], [3]], {}, ValueError, "expected sequence of length 2 at dim 1 (got 1)"),
-    ([1, "a"], {}, TypeError, "new(): invalid data type 'str'"),
-    ("a", {}, TypeError, "new(): invalid data type 'str'"),
-    (b"a", {}, TypeError, "new(): invalid data type 'bytes'"),
-    (None, {}, RuntimeError, "Could not infer dtype of NoneType"),
-    ({1: 2}, {}, RuntimeError, "Could not infer dtype of dict"),
-    ([2**70], {}, ValueError, "Overflow when unpacking long long"),
-    (2**63, {}, ValueError, "Overflow when unpacking long long"),
-    ([[1, 2], 3], {}, TypeError, "not a sequence"),
-    ([300], {"dtype": torch.uint8}, RuntimeError, "value cannot be converted to type uint8 without overflow"),
-    ([float("nan")], {"dtype": torch.int32}, RuntimeError, "value cannot be converted to type int32"),
-    ([torch.ones(2)], {}, ValueError, "only one element tensors can be converted to Python scalars"),
-    ([1], {"requires_grad": True}, RuntimeError, "Only Tensors of floating point and complex dtype"),
-    ([1], {"dtype": "f"}, TypeError, "tensor(): argument 'dtype' must be torch.dtype, not str"),
-    ([1], {"foo": 1}, TypeError, "tensor() got an unexpected keyword argument 'foo'"),
-])
+@pytest.mark.parametrize(
+    "data, options, error, message",
+    [
+        ([[1, 2], [3]], {}, ValueError, "expected sequence of length 2 at dim 1 (got 1)"),
+        ([1, "a"], {}, TypeError, "new(): invalid data type 'str'"),
+        ("a", {}, TypeError, "new(): invalid data type 'str'"),
+        (b"a", {}, TypeError, "new(): invalid data type 'bytes'"),
+        (None, {}, RuntimeError, "Could not infer dtype of NoneType"),
+        ({1: 2}, {}, RuntimeError, "Could not infer dtype of dict"),
+        ([2**70], {}, ValueError, "Overflow when unpacking long long"),
+        (2**63, {}, ValueError, "Overflow when unpacking long long"),
+        ([[1, 2], 3], {}, TypeError, "not a sequence"),
+        (
+            [300],
+            {"dtype": torch.uint8},
+            RuntimeError,
+            "value cannot be converted to type uint8 without overflow",
+        ),
+        (
+            [float("nan")],
+            {"dtype": torch.int32},
+            RuntimeError,
+            "value cannot be converted to type int32",
+        ),
+        (
+            [torch.ones(2)],
+            {},
+            ValueError,
+            "only one element tensors can be converted to Python scalars",
+        ),
+        (
+            [1],
+            {"requires_grad": True},
+            RuntimeError,
+            "Only Tensors of floating point and complex dtype",
+        ),
+        ([1], {"dtype": "f"}, TypeError, "tensor(): argument 'dtype' must be torch.dtype, not str"),
+        ([1], {"foo": 1}, TypeError, "tensor() got an unexpected keyword argument 'foo'"),
+    ],
+)
 def test_refused(data, options, error, message):
     with pytest.raises(error) as info:
         torch.tensor(data, **options)
@@ -80,7 +114,9 @@ def test_default_dtype():
 
 def test_as_tensor_and_asarray():
     x = torch.ones(2)
-    assert torch.as_tensor(x) is x and torch.as_tensor(x, dtype=torch.float64).dtype is torch.float64
+    assert (
+        torch.as_tensor(x) is x and torch.as_tensor(x, dtype=torch.float64).dtype is torch.float64
+    )
     assert torch.as_tensor([1, 2]).tolist() == [1, 2] and torch.asarray([1.0]).tolist() == [1]
     assert torch.asarray(x, copy=True) is not x
     with pytest.raises(ValueError):
@@ -133,14 +169,17 @@ def test_frombuffer():
     assert x.tolist() == [9, 2]
 
 
-@pytest.mark.parametrize("data, options, message", [
-    (b"", {}, "both buffer length (0) and count (-1) must not be 0"),
-    (b"abc", {}, "must be a multiple of element size"),
-    (b"abcd", {"offset": 4}, "must be non-negative and no greater than buffer length"),
-    (b"abcd", {"count": 2}, "must not be greater than actual buffer length"),
-    (b"abcd", {"count": 2**62}, "must not be greater than actual buffer length"),
-    (3, {}, "could not retrieve buffer from object"),
-])
+@pytest.mark.parametrize(
+    "data, options, message",
+    [
+        (b"", {}, "both buffer length (0) and count (-1) must not be 0"),
+        (b"abc", {}, "must be a multiple of element size"),
+        (b"abcd", {"offset": 4}, "must be non-negative and no greater than buffer length"),
+        (b"abcd", {"count": 2}, "must not be greater than actual buffer length"),
+        (b"abcd", {"count": 2**62}, "must not be greater than actual buffer length"),
+        (3, {}, "could not retrieve buffer from object"),
+    ],
+)
 def test_frombuffer_refused(data, options, message):
     with pytest.raises(ValueError) as info:
         torch.frombuffer(data, dtype=torch.int32, **options)
@@ -173,7 +212,9 @@ def test_dlpack_with_itself():
 
 
 @needs_numpy
-@pytest.mark.parametrize("name", "bool uint8 int8 int16 int32 int64 float16 float32 float64".split())
+@pytest.mark.parametrize(
+    "name", "bool uint8 int8 int16 int32 int64 float16 float32 float64".split()
+)
 def test_numpy_there_and_back(name):
     a = numpy.arange(6).reshape(2, 3).astype(name)
     x = torch.from_numpy(a)
@@ -196,7 +237,10 @@ def test_numpy_shares_and_keeps_memory():
     y = torch.ones(3).numpy()
     gc.collect()
     assert y.tolist() == [1, 1, 1]
-    assert torch.as_tensor(y).data_ptr() == y.ctypes.data and torch.tensor(y).data_ptr() != y.ctypes.data
+    assert (
+        torch.as_tensor(y).data_ptr() == y.ctypes.data
+        and torch.tensor(y).data_ptr() != y.ctypes.data
+    )
 
 
 @needs_numpy
@@ -205,7 +249,10 @@ def test_numpy_numbers():
     assert torch.tensor([numpy.float32(3)]).dtype is torch.float32
     assert torch.tensor(numpy.int32(3)).dtype is torch.int32
     assert (torch.ones(2) * numpy.float32(2)).tolist() == [2, 2]
-    assert torch.zeros(numpy.int64(2), 3).shape == (2, 3) and torch.ones(3).sum(numpy.int64(0)).item() == 3
+    assert (
+        torch.zeros(numpy.int64(2), 3).shape == (2, 3)
+        and torch.ones(3).sum(numpy.int64(0)).item() == 3
+    )
     assert torch.tensor([numpy.ones(2), numpy.zeros(2)]).tolist() == [[1, 1], [0, 0]]
 
 

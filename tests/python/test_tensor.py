@@ -105,8 +105,10 @@ def test_properties():
 
 def test_property_errors():
     x = torch.zeros(2, 3)
-    with pytest.raises(IndexError, match=r"Dimension out of range \(expected to be in range of "
-                                         r"\[-2, 1\], but got 5\)"):
+    with pytest.raises(
+        IndexError,
+        match=r"Dimension out of range \(expected to be in range of " r"\[-2, 1\], but got 5\)",
+    ):
         x.size(5)
     with pytest.raises(TypeError, match=r"size\(\): argument 'dim' \(position 1\) must be int"):
         x.size("x")
@@ -169,7 +171,9 @@ def test_operators_in_place():
 
 def test_operators_refuse_other_types():
     x = torch.ones(2)
-    with pytest.raises(TypeError, match=r"unsupported operand type\(s\) for \+: 'Tensor' and 'str'"):
+    with pytest.raises(
+        TypeError, match=r"unsupported operand type\(s\) for \+: 'Tensor' and 'str'"
+    ):
         x + "a"
     with pytest.raises(TypeError):
         x @ 1
@@ -186,7 +190,9 @@ def test_as_python_numbers():
     assert torch.tensor([[5]]).item() == 5 and isinstance(torch.tensor(True).item(), bool)
     with pytest.raises(RuntimeError, match="Boolean value of Tensor with more than one value"):
         bool(torch.ones(2))
-    with pytest.raises(RuntimeError, match="a Tensor with 2 elements cannot be converted to Scalar"):
+    with pytest.raises(
+        RuntimeError, match="a Tensor with 2 elements cannot be converted to Scalar"
+    ):
         torch.ones(2).item()
     with pytest.raises(ValueError, match="only one element tensors can be converted"):
         float(torch.ones(2))

@@ -10,7 +10,9 @@ import flambeau as torch
 
 def test_dtypes():
     assert repr(torch.float32) == "torch.float32" and str(torch.int64) == "torch.int64"
-    assert torch.float is torch.float32 and torch.half is torch.float16 and torch.long is torch.int64
+    assert (
+        torch.float is torch.float32 and torch.half is torch.float16 and torch.long is torch.int64
+    )
     assert torch.float32.is_floating_point and not torch.int8.is_floating_point
     assert torch.int8.is_signed and not torch.uint8.is_signed and torch.bfloat16.itemsize == 2
     assert isinstance(torch.float32, torch.dtype) and torch.complex64.is_complex
@@ -18,13 +20,17 @@ def test_dtypes():
     assert copy.deepcopy(torch.int32) is torch.int32
     assert torch.promote_types(torch.int8, torch.float16) is torch.float16
     assert torch.result_type(torch.ones(2, dtype=torch.int32), 1.0) is torch.float32
-    assert torch.can_cast(torch.int32, torch.float32) and not torch.can_cast(torch.float32, torch.int32)
+    assert torch.can_cast(torch.int32, torch.float32) and not torch.can_cast(
+        torch.float32, torch.int32
+    )
     with pytest.raises(TypeError):
         torch.dtype()
 
 
 def test_default_dtype():
-    with pytest.raises(TypeError, match="only floating-point types are supported as the default type"):
+    with pytest.raises(
+        TypeError, match="only floating-point types are supported as the default type"
+    ):
         torch.set_default_dtype(torch.int32)
     with pytest.raises(TypeError, match="invalid dtype object"):
         torch.set_default_dtype("x")
@@ -59,14 +65,19 @@ def test_sizes():
     assert pickle.loads(pickle.dumps(size)) == size and type(copy.deepcopy(size)) is torch.Size
     a, b = size
     assert (a, b) == (2, 3)
-    with pytest.raises(TypeError, match="torch.Size.. takes an iterable of 'int' .item 0 is 'float'"):
+    with pytest.raises(
+        TypeError, match="torch.Size.. takes an iterable of 'int' .item 0 is 'float'"
+    ):
         torch.Size((1.0,))
     with pytest.raises(TypeError):
         size + [1]
 
 
 def test_formats():
-    assert repr(torch.channels_last) == "torch.channels_last" and repr(torch.strided) == "torch.strided"
+    assert (
+        repr(torch.channels_last) == "torch.channels_last"
+        and repr(torch.strided) == "torch.strided"
+    )
     assert isinstance(torch.contiguous_format, torch.memory_format)
     assert pickle.loads(pickle.dumps(torch.preserve_format)) is torch.preserve_format
 
