@@ -1,7 +1,8 @@
-/* Convolution and its gradients against plain loops, over strides, paddings, dilations, groups and memory orders. */
+/* Convolution and its gradients against plain loops, over strides, paddings, dilations, groups and
+ * memory orders. */
+#include "ops/conv/conv2d.h"
 #include "check.h"
 #include "core/threads.h"
-#include "ops/conv/conv2d.h"
 
 enum { CONTIGUOUS, CHANNELS_LAST, EXPANDED, GAPPED, ORDERS };
 
@@ -17,17 +18,20 @@ static struct conv2d_view make_view(fl_dtype dtype, const int64_t s[4], int orde
         count = 1;
     } else if (order == GAPPED) {
         int64_t pitch = 2 * s[3] + 1;
-        v.strides[3] = 2, v.strides[2] = pitch, v.strides[1] = s[2] * pitch, v.strides[0] = s[1] * s[2] * pitch;
+        v.strides[3] = 2, v.strides[2] = pitch, v.strides[1] = s[2] * pitch,
+        v.strides[0] = s[1] * s[2] * pitch;
         count = s[0] * s[1] * s[2] * pitch;
     }
     v.data = random_array(dtype, count);
     return v;
 }
 
-static double view_get(const struct conv2d_view *v, fl_dtype dtype, int64_t n, int64_t c, int64_t h, int64_t w)
+static double view_get(const struct conv2d_view *v, fl_dtype dtype, int64_t n, int64_t c, int64_t h,
+                       int64_t w)
 {
     return element_get(v->data, dtype,
-                       n * v->strides[0] + c * v->strides[1] + h * v->strides[2] + w * v->strides[3]);
+                       n * v->strides[0] + c * v->strides[1] + h * v->strides[2] +
+                           w * v->strides[3]);
 }
 
 struct wanted {
@@ -35,9 +39,11 @@ struct wanted {
 };
 
 static void reference(const struct conv2d_shape *p, fl_dtype dtype, const struct conv2d_view *x,
-                      const struct conv2d_view *w, const struct conv2d_view *g, const void *bias, struct wanted *o)
+                      const struct conv2d_view *w, const struct conv2d_view *g, const void *bias,
+                      struct wanted *o)
 {
-    int64_t rows = conv2d_rows(p), cols = conv2d_cols(p), cg = p->c / p->groups, kg = p->k / p->groups;
+    int64_t rows = conv2d_rows(p), cols = conv2d_cols(p), cg = p->c / p->groups,
+            kg = p->k / p->groups;
     for (int64_t n = 0; n < p->n; n++)
         for (int64_t k = 0; k < p->k; k++)
             for (int64_t i = 0; i < rows; i++)
@@ -70,22 +76,22 @@ static void reference(const struct conv2d_shape *p, fl_dtype dtype, const struct
                 }
 }
 
-/* In units of what rounding may do to a sum of such terms: equal terms round the same way each time, save in half
- * precision, which rounds once. */
-static double worst_error(fl_dtype dtype, const void *got, const double *want, const double *size, int64_t count)
+/* In units of what rounding may do to a sum of such terms: equal terms round the same way each
+ * time, save in half precision, which rounds once. */
+static double worst_error(fl_dtype dtype, const void *got, const double *want, const double *size,
+                          int64_t count)
 {
     double worst = 0, unit = dtype_epsilon(dtype) * (dtype_size(dtype) == 2 ? 2 : 256);
     for (int64_t i = 0; i < count; i++) {
-        double error = fabs(element_get(got, dtype, i) - want[i]) /
-                       ((size[i] + 1) * unit);
+        double error = fabs(element_get(got, dtype, i) - want[i]) / ((size[i] + 1) * unit);
         if (!(error <= worst))
             worst = error;
     }
     return worst;
 }
 
-static void check_shape(const struct conv2d_shape *p, fl_dtype dtype, int x_order, int w_order, int g_order,
-                        bool with_bias)
+static void check_shape(const struct conv2d_shape *p, fl_dtype dtype, int x_order, int w_order,
+                        int g_order, bool with_bias)
 {
     int64_t rows = conv2d_rows(p), cols = conv2d_cols(p);
     int64_t xs[4] = {p->n, p->c, p->h, p->w}, ws[4] = {p->k, p->c / p->groups, p->r, p->s};
@@ -94,31 +100,37 @@ static void check_shape(const struct conv2d_shape *p, fl_dtype dtype, int x_orde
     int64_t yn = ys[0] * ys[1] * ys[2] * ys[3];
     struct conv2d_view x = make_view(dtype, xs, x_order), w = make_view(dtype, ws, w_order);
     struct conv2d_view g = make_view(dtype, ys, g_order);
-    void *bias = random_array(dtype, p->k), *y = random_array(dtype, yn), *dx = random_array(dtype, xn);
+    void *bias = random_array(dtype, p->k), *y = random_array(dtype, yn),
+         *dx = random_array(dtype, xn);
     void *dw = random_array(dtype, wn), *db = random_array(dtype, p->k);
-    struct wanted o = {calloc((size_t)yn + 1, 8), calloc((size_t)xn + 1, 8), calloc((size_t)wn + 1, 8),
-                       calloc((size_t)p->k, 8), calloc((size_t)yn + 1, 8), calloc((size_t)xn + 1, 8),
+    struct wanted o = {calloc((size_t)yn + 1, 8), calloc((size_t)xn + 1, 8),
+                       calloc((size_t)wn + 1, 8), calloc((size_t)p->k, 8),
+                       calloc((size_t)yn + 1, 8), calloc((size_t)xn + 1, 8),
                        calloc((size_t)wn + 1, 8), calloc((size_t)p->k, 8)};
     reference(p, dtype, &x, &w, &g, with_bias ? bias : NULL, &o);
     int status = conv2d_forward(p, dtype, &x, &w, with_bias ? bias : NULL, y);
     status |= conv2d_backward_input(p, dtype, &g, &w, dx);
     status |= conv2d_backward_weight(p, dtype, &g, &x, dw);
     status |= conv2d_backward_bias(p, dtype, &g, db);
-    double errors[4] = {worst_error(dtype, y, o.y, o.size_y, yn), worst_error(dtype, dx, o.dx, o.size_dx, xn),
-                        worst_error(dtype, dw, o.dw, o.size_dw, wn), worst_error(dtype, db, o.db, o.size_db, p->k)};
+    double errors[4] = {
+        worst_error(dtype, y, o.y, o.size_y, yn), worst_error(dtype, dx, o.dx, o.size_dx, xn),
+        worst_error(dtype, dw, o.dw, o.size_dw, wn), worst_error(dtype, db, o.db, o.size_db, p->k)};
     for (int i = 0; i < 4; i++)
         if (status != 0 || !(errors[i] <= 1)) {
             failures++;
-            printf("conv2d %s dtype %d n %d c %d h %d w %d k %d r %d s %d groups %d stride %d %d padding %d %d "
+            printf("conv2d %s dtype %d n %d c %d h %d w %d k %d r %d s %d groups %d stride %d %d "
+                   "padding %d %d "
                    "dilation %d %d orders %d %d %d: status %d error %g\n",
-                   (const char *[]){"forward", "input", "weight", "bias"}[i], (int)dtype, (int)p->n, (int)p->c,
-                   (int)p->h, (int)p->w, (int)p->k, (int)p->r, (int)p->s, (int)p->groups, (int)p->stride[0],
-                   (int)p->stride[1], (int)p->padding[0], (int)p->padding[1], (int)p->dilation[0],
-                   (int)p->dilation[1], x_order, w_order, g_order, status, errors[i]);
+                   (const char *[]){"forward", "input", "weight", "bias"}[i], (int)dtype, (int)p->n,
+                   (int)p->c, (int)p->h, (int)p->w, (int)p->k, (int)p->r, (int)p->s, (int)p->groups,
+                   (int)p->stride[0], (int)p->stride[1], (int)p->padding[0], (int)p->padding[1],
+                   (int)p->dilation[0], (int)p->dilation[1], x_order, w_order, g_order, status,
+                   errors[i]);
         }
     free((void *)x.data), free((void *)w.data), free((void *)g.data);
     free(bias), free(y), free(dx), free(dw), free(db);
-    free(o.y), free(o.dx), free(o.dw), free(o.db), free(o.size_y), free(o.size_dx), free(o.size_dw), free(o.size_db);
+    free(o.y), free(o.dx), free(o.dw), free(o.db), free(o.size_y), free(o.size_dx), free(o.size_dw),
+        free(o.size_db);
 }
 
 static int64_t one_of(const int64_t *list, int64_t count)
@@ -131,8 +143,11 @@ void test_conv2d(void)
     static const int64_t channels[] = {1, 2, 3, 4, 6, 8, 16, 17, 33};
     static const fl_dtype dtypes[] = {FL_FLOAT32, FL_FLOAT32, FL_FLOAT64, FL_BFLOAT16, FL_FLOAT16};
     for (int round = 0; round < 600; round++) {
-        struct conv2d_shape p = {.n = 1 + random_below(4), .h = 1 + random_below(20), .w = 1 + random_below(40),
-                                 .r = 1 + random_below(5), .s = 1 + random_below(5),
+        struct conv2d_shape p = {.n = 1 + random_below(4),
+                                 .h = 1 + random_below(20),
+                                 .w = 1 + random_below(40),
+                                 .r = 1 + random_below(5),
+                                 .s = 1 + random_below(5),
                                  .groups = random_below(3) ? 1 : 1 + random_below(4)};
         p.c = p.groups * one_of(channels, 9);
         p.k = p.groups * one_of(channels, 9);
@@ -145,8 +160,8 @@ void test_conv2d(void)
             p.r = p.s, p.stride[0] = p.stride[1], p.padding[0] = p.padding[1] = p.s / 2;
             p.dilation[0] = p.dilation[1] = 1;
         }
-        check_shape(&p, dtypes[random_below(5)], (int)random_below(ORDERS), (int)random_below(ORDERS),
-                    (int)random_below(ORDERS), random_below(2));
+        check_shape(&p, dtypes[random_below(5)], (int)random_below(ORDERS),
+                    (int)random_below(ORDERS), (int)random_below(ORDERS), random_below(2));
     }
     /* Large enough for several units, splits and blocks of filters and channels. */
     struct conv2d_shape large = {3, 70, 40, 41, 66, 3, 3, 1, {1, 1}, {1, 1}, {1, 1}};
@@ -155,7 +170,7 @@ void test_conv2d(void)
     check_shape(&large, FL_FLOAT64, CHANNELS_LAST, CONTIGUOUS, CHANNELS_LAST, true);
 }
 
-/* ---- Time ----------------------------------------------------------------------------------------------------------- */
+/* ---- Time ------------------------------------------------------------------------------------ */
 
 struct run {
     struct conv2d_shape p;
@@ -222,11 +237,13 @@ void bench_conv2d(void)
             double work = 2e-9 * (double)(p->n * p->k * rows * cols * ws[1] * p->r * p->s);
             double t[4] = {best_time(run_forward, &r, 0.2), best_time(run_input, &r, 0.2),
                            best_time(run_weight, &r, 0.2), best_time(run_bias, &r, 0.1)};
-            printf("conv2d %d thread(s) %dx%dx%dx%d to %d, %dx%d stride %d groups %d: forward %.3f ms %.1f GFLOP/s, "
+            printf("conv2d %d thread(s) %dx%dx%dx%d to %d, %dx%d stride %d groups %d: forward %.3f "
+                   "ms %.1f GFLOP/s, "
                    "input %.3f ms %.1f, weight %.3f ms %.1f, bias %.3f ms; all %.3f ms\n",
-                   threads, (int)p->n, (int)p->c, (int)p->h, (int)p->w, (int)p->k, (int)p->r, (int)p->s,
-                   (int)p->stride[0], (int)p->groups, t[0] * 1e3, work / t[0], t[1] * 1e3, work / t[1], t[2] * 1e3,
-                   work / t[2], t[3] * 1e3, (t[0] + t[1] + t[2] + t[3]) * 1e3);
+                   threads, (int)p->n, (int)p->c, (int)p->h, (int)p->w, (int)p->k, (int)p->r,
+                   (int)p->s, (int)p->stride[0], (int)p->groups, t[0] * 1e3, work / t[0],
+                   t[1] * 1e3, work / t[1], t[2] * 1e3, work / t[2], t[3] * 1e3,
+                   (t[0] + t[1] + t[2] + t[3]) * 1e3);
             free((void *)r.x.data), free((void *)r.w.data), free((void *)r.g.data);
             free(r.bias), free(r.y), free(r.dx), free(r.dw), free(r.db);
         }

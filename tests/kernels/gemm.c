@@ -1,15 +1,15 @@
 /* Matrix products against three plain loops, over sizes, strides, batches, biases and dtypes. */
+#include "ops/matmul/gemm.h"
 #include "check.h"
 #include "core/threads.h"
-#include "ops/matmul/gemm.h"
 
 struct operand {
     char *base, *data;
     int64_t row, col, batch, count;
 };
 
-/* A rows x cols operand whose storage has row pitch `pad` beyond need; transposed when asked; `batch` copies, or one that is
- * repeated. */
+/* A rows x cols operand whose storage has row pitch `pad` beyond need; transposed when asked;
+ * `batch` copies, or one that is repeated. */
 static struct operand make_operand(fl_dtype dtype, int64_t rows, int64_t cols, bool transposed,
                                    int64_t gap, int64_t batch, bool repeated)
 {
@@ -25,8 +25,8 @@ static struct operand make_operand(fl_dtype dtype, int64_t rows, int64_t cols, b
     return o;
 }
 
-static double reference(const struct gemm *g, const struct operand *a, const struct operand *b, int64_t batch,
-                        int64_t i, int64_t j, double *size)
+static double reference(const struct gemm *g, const struct operand *a, const struct operand *b,
+                        int64_t batch, int64_t i, int64_t j, double *size)
 {
     double sum = 0;
     *size = 1;
@@ -39,10 +39,13 @@ static double reference(const struct gemm *g, const struct operand *a, const str
     return sum;
 }
 
-static void check_case(struct gemm g, int a_kind, int b_kind, int c_kind, int64_t batch, int repeated)
+static void check_case(struct gemm g, int a_kind, int b_kind, int c_kind, int64_t batch,
+                       int repeated)
 {
-    struct operand a = make_operand(g.dtype, g.m, g.k, a_kind & 1, a_kind >> 1, batch, repeated & 1);
-    struct operand b = make_operand(g.dtype, g.k, g.n, b_kind & 1, b_kind >> 1, batch, repeated & 2);
+    struct operand a =
+        make_operand(g.dtype, g.m, g.k, a_kind & 1, a_kind >> 1, batch, repeated & 1);
+    struct operand b =
+        make_operand(g.dtype, g.k, g.n, b_kind & 1, b_kind >> 1, batch, repeated & 2);
     struct operand c = make_operand(g.dtype, g.m, g.n, c_kind & 1, c_kind >> 1, batch, false);
     void *before = malloc((size_t)(c.count * dtype_size(g.dtype)) + 1);
     memcpy(before, c.data, (size_t)(c.count * dtype_size(g.dtype)));
@@ -82,17 +85,19 @@ static void check_case(struct gemm g, int a_kind, int b_kind, int c_kind, int64_
             }
     if (status != 0 || !(worst <= 1)) {
         failures++;
-        printf("gemm dtype %d m %d n %d k %d a %d b %d c %d batch %d/%d accumulate %d bias %d relu %d: "
+        printf("gemm dtype %d m %d n %d k %d a %d b %d c %d batch %d/%d accumulate %d bias %d relu "
+               "%d: "
                "status %d error %g\n",
-               (int)g.dtype, (int)g.m, (int)g.n, (int)g.k, a_kind, b_kind, c_kind, (int)batch, repeated,
-               g.accumulate, (int)g.bias_kind, (int)g.activation, status, worst);
+               (int)g.dtype, (int)g.m, (int)g.n, (int)g.k, a_kind, b_kind, c_kind, (int)batch,
+               repeated, g.accumulate, (int)g.bias_kind, (int)g.activation, status, worst);
     }
     free(a.base), free(b.base), free(c.base), free(before), free(bias);
 }
 
 static int64_t some_size(void)
 {
-    static const int64_t sizes[] = {1, 2, 3, 4, 5, 7, 8, 10, 13, 14, 15, 16, 17, 28, 31, 32, 33, 48, 63, 64, 65, 100};
+    static const int64_t sizes[] = {1,  2,  3,  4,  5,  7,  8,  10, 13, 14, 15,
+                                    16, 17, 28, 31, 32, 33, 48, 63, 64, 65, 100};
     return sizes[random_below((int64_t)(sizeof sizes / sizeof *sizes))];
 }
 
@@ -104,7 +109,9 @@ void test_gemm(void)
         struct gemm g = {.dtype = round % 2 ? dtypes[random_below(9)] : dtypes[random_below(2)],
                          .m = some_size(),
                          .n = some_size(),
-                         .k = random_below(8) ? some_size() : random_below(2) ? 0 : 500 + random_below(300)};
+                         .k = random_below(8)   ? some_size()
+                              : random_below(2) ? 0
+                                                : 500 + random_below(300)};
         g.accumulate = random_below(3) == 0;
         if (!dtype_is_integer(g.dtype)) {
             g.bias_kind = (enum gemm_bias)random_below(3);
@@ -130,10 +137,12 @@ static void run_gemm(void *context)
     gemm_run(context);
 }
 
-static void bench_one(const char *what, int64_t m, int64_t n, int64_t k, bool a_t, bool b_t, bool bias)
+static void bench_one(const char *what, int64_t m, int64_t n, int64_t k, bool a_t, bool b_t,
+                      bool bias)
 {
     struct gemm g = {.dtype = FL_FLOAT32, .m = m, .n = n, .k = k};
-    void *a = random_array(g.dtype, m * k), *b = random_array(g.dtype, k * n), *c = random_array(g.dtype, m * n);
+    void *a = random_array(g.dtype, m * k), *b = random_array(g.dtype, k * n),
+         *c = random_array(g.dtype, m * n);
     g.a = a, g.a_row = a_t ? 1 : k, g.a_col = a_t ? m : 1;
     g.b = b, g.b_row = b_t ? 1 : n, g.b_col = b_t ? k : 1;
     g.c = c, g.c_row = n, g.c_col = 1;
@@ -141,8 +150,8 @@ static void bench_one(const char *what, int64_t m, int64_t n, int64_t k, bool a_
     if (bias)
         g.bias = bias_data, g.bias_kind = GEMM_BIAS_N;
     double t = best_time(run_gemm, &g, 0.3);
-    printf("gemm %d thread(s) %s %dx%dx%d: %.3f us, %.1f GFLOP/s\n", threads_count(), what, (int)m, (int)n, (int)k,
-           t * 1e6, 2e-9 * (double)m * (double)n * (double)k / t);
+    printf("gemm %d thread(s) %s %dx%dx%d: %.3f us, %.1f GFLOP/s\n", threads_count(), what, (int)m,
+           (int)n, (int)k, t * 1e6, 2e-9 * (double)m * (double)n * (double)k / t);
     free(a), free(b), free(c), free(bias_data);
 }
 
@@ -152,8 +161,9 @@ void bench_gemm(void)
         threads_set_count(threads);
         for (int n = 32; n <= 2048; n *= 2)
             bench_one("mm", n, n, n, false, false, false);
-        static const int mlp[][3] = {{4, 8, 8},     {32, 32, 8},   {32, 32, 32}, {32, 2, 32},  {128, 256, 64},
-                                     {128, 128, 256}, {128, 10, 128}, {64, 120, 400}, {64, 84, 120}, {64, 10, 84}};
+        static const int mlp[][3] = {
+            {4, 8, 8},       {32, 32, 8},    {32, 32, 32},   {32, 2, 32},   {128, 256, 64},
+            {128, 128, 256}, {128, 10, 128}, {64, 120, 400}, {64, 84, 120}, {64, 10, 84}};
         for (size_t i = 0; i < sizeof mlp / sizeof *mlp; i++) {
             int m = mlp[i][0], n = mlp[i][1], k = mlp[i][2];
             bench_one("linear", m, n, k, false, true, true);

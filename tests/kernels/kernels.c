@@ -1,5 +1,5 @@
-/* The dense kernels' tests and timings: `kernels` tests, `kernels bench` times; a second word picks gemm or conv2d, and a
- * third, cpu, takes the processor's time instead of the clock's. */
+/* The dense kernels' tests and timings: `kernels` tests, `kernels bench` times; a second word picks
+ * gemm or conv2d, and a third, cpu, takes the processor's time instead of the clock's. */
 #include "check.h"
 #include "core/isa.h"
 

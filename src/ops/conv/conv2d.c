@@ -1,5 +1,5 @@
-/* Convolution's three faces: forward and input gradient as correlations, half precision by way of float32, and the bias's
- * gradient. The weight's gradient is in conv2d_weight.c.
+/* Convolution's three faces: forward and input gradient as correlations, half precision by way of
+ * float32, and the bias's gradient. The weight's gradient is in conv2d_weight.c.
  */
 #include "ops/conv/conv2d.h"
 
@@ -35,7 +35,7 @@ static bool is_half(fl_dtype dtype)
     return dtype == FL_FLOAT16 || dtype == FL_BFLOAT16;
 }
 
-/* ---- Half precision ----------------------------------------------------------------------------------------------- */
+/* ---- Half precision -------------------------------------------------------------------------- */
 
 /* float32 copies of half operands, in one block: widened on the way in, narrowed on the way out. */
 struct wide {
@@ -71,16 +71,18 @@ static void wide_close(struct wide *w)
 }
 
 /* A contiguous float32 copy of a view of half precision. */
-static struct conv2d_view wide_view(struct wide *w, const struct conv2d_view *v, const int64_t sizes[4])
+static struct conv2d_view wide_view(struct wide *w, const struct conv2d_view *v,
+                                    const int64_t sizes[4])
 {
     const struct gemm_table *table = ISA_PICK(gemm_table);
     float *dst = wide_take(w, count_of(sizes));
-    struct conv2d_view out = {dst, {sizes[1] * sizes[2] * sizes[3], sizes[2] * sizes[3], sizes[3], 1}};
+    struct conv2d_view out = {dst,
+                              {sizes[1] * sizes[2] * sizes[3], sizes[2] * sizes[3], sizes[3], 1}};
     for (int64_t n = 0; n < sizes[0]; n++)
         for (int64_t c = 0; c < sizes[1]; c++)
             for (int64_t h = 0; h < sizes[2]; h++, dst += sizes[3]) {
-                const uint16_t *src = (const uint16_t *)v->data + n * v->strides[0] + c * v->strides[1] +
-                                      h * v->strides[2];
+                const uint16_t *src = (const uint16_t *)v->data + n * v->strides[0] +
+                                      c * v->strides[1] + h * v->strides[2];
                 if (v->strides[3] == 1)
                     table->widen(src, dst, sizes[3], w->bfloat);
                 else
@@ -107,7 +109,7 @@ static struct sizes sizes_of(const struct conv2d_shape *p)
                           {p->n, p->k, conv2d_rows(p), conv2d_cols(p)}};
 }
 
-/* ---- Forward ---------------------------------------------------------------------------------------------------------- */
+/* ---- Forward --------------------------------------------------------------------------------- */
 
 enum { STACK_TAPS = 64 };
 
@@ -150,17 +152,32 @@ static int forward_real(const struct conv2d_shape *p, fl_dtype dtype, const stru
         }
     const int64_t rows = conv2d_rows(p), cols = conv2d_cols(p);
     struct correlation_phase phase = {rows, cols, count, taps.dy, taps.dx, taps.tap, y};
-    struct correlation q = {
-        .dtype = dtype, .images = p->n, .groups = p->groups,
-        .filters = p->k / p->groups, .planes = p->c / p->groups,
-        .rows = rows, .cols = cols, .step = {p->stride[0], p->stride[1]},
-        .phase_count = 1, .phases = &phase,
-        .in = x->data, .in_image = x->strides[0], .in_plane = x->strides[1],
-        .in_row = x->strides[2], .in_col = x->strides[3], .in_rows = p->h, .in_cols = p->w,
-        .weight = weight->data, .weight_group = p->k / p->groups * weight->strides[0],
-        .weight_filter = weight->strides[0], .weight_plane = weight->strides[1],
-        .out_image = p->k * rows * cols, .out_filter = rows * cols,
-        .out_row = cols, .out_col = 1, .bias = bias};
+    struct correlation q = {.dtype = dtype,
+                            .images = p->n,
+                            .groups = p->groups,
+                            .filters = p->k / p->groups,
+                            .planes = p->c / p->groups,
+                            .rows = rows,
+                            .cols = cols,
+                            .step = {p->stride[0], p->stride[1]},
+                            .phase_count = 1,
+                            .phases = &phase,
+                            .in = x->data,
+                            .in_image = x->strides[0],
+                            .in_plane = x->strides[1],
+                            .in_row = x->strides[2],
+                            .in_col = x->strides[3],
+                            .in_rows = p->h,
+                            .in_cols = p->w,
+                            .weight = weight->data,
+                            .weight_group = p->k / p->groups * weight->strides[0],
+                            .weight_filter = weight->strides[0],
+                            .weight_plane = weight->strides[1],
+                            .out_image = p->k * rows * cols,
+                            .out_filter = rows * cols,
+                            .out_row = cols,
+                            .out_col = 1,
+                            .bias = bias};
     int status = correlate(&q);
     taps_close(&taps);
     return status;
@@ -188,11 +205,13 @@ int conv2d_forward(const struct conv2d_shape *p, fl_dtype dtype, const struct co
     return status;
 }
 
-/* ---- Input gradient ------------------------------------------------------------------------------------------------------ */
+/* ---- Input gradient -------------------------------------------------------------------------- */
 
-/* The taps that reach inputs whose coordinate on an axis is `phase` modulo the stride: x[i * stride + phase] is shown tap r
- * by g[i + (phase + padding - r * dilation) / stride] where that division leaves nothing. */
-static bool reaches(const struct conv2d_shape *p, int axis, int64_t phase, int64_t r, int64_t *delta)
+/* The taps that reach inputs whose coordinate on an axis is `phase` modulo the stride: x[i * stride
+ * + phase] is shown tap r by g[i + (phase + padding - r * dilation) / stride] where that division
+ * leaves nothing. */
+static bool reaches(const struct conv2d_shape *p, int axis, int64_t phase, int64_t r,
+                    int64_t *delta)
 {
     int64_t at = phase + p->padding[axis] - r * p->dilation[axis];
     if (at % p->stride[axis] != 0)
@@ -207,9 +226,11 @@ static int64_t phases_of(const struct conv2d_shape *p, int axis)
     return size < p->stride[axis] ? size : p->stride[axis];
 }
 
-/* Lists the phases that taps reach, each a correlation of g with a step of 1. A tap is in one phase at most. */
-static int64_t list_phases(const struct conv2d_shape *p, const struct conv2d_view *weight, int64_t size,
-                           void *dx, struct taps *taps, struct correlation_phase *phases)
+/* Lists the phases that taps reach, each a correlation of g with a step of 1. A tap is in one phase
+ * at most. */
+static int64_t list_phases(const struct conv2d_shape *p, const struct conv2d_view *weight,
+                           int64_t size, void *dx, struct taps *taps,
+                           struct correlation_phase *phases)
 {
     int64_t listed = 0, used = 0;
     for (int64_t y = 0; y < phases_of(p, 0); y++)
@@ -223,44 +244,63 @@ static int64_t list_phases(const struct conv2d_shape *p, const struct conv2d_vie
                         taps->tap[used + count++] = r * weight->strides[2] + s * weight->strides[3];
                     }
             if (count)
-                phases[listed++] = (struct correlation_phase){
-                    (p->h - y + p->stride[0] - 1) / p->stride[0], (p->w - x + p->stride[1] - 1) / p->stride[1],
-                    count, taps->dy + used, taps->dx + used, taps->tap + used,
-                    (char *)dx + (y * p->w + x) * size};
+                phases[listed++] =
+                    (struct correlation_phase){(p->h - y + p->stride[0] - 1) / p->stride[0],
+                                               (p->w - x + p->stride[1] - 1) / p->stride[1],
+                                               count,
+                                               taps->dy + used,
+                                               taps->dx + used,
+                                               taps->tap + used,
+                                               (char *)dx + (y * p->w + x) * size};
             used += count;
         }
     return listed;
 }
 
-static int correlate_phases(const struct conv2d_shape *p, fl_dtype dtype, const struct conv2d_view *g,
-                            const struct conv2d_view *weight, void *dx, struct taps *taps,
-                            struct correlation_phase *phases)
+static int correlate_phases(const struct conv2d_shape *p, fl_dtype dtype,
+                            const struct conv2d_view *g, const struct conv2d_view *weight, void *dx,
+                            struct taps *taps, struct correlation_phase *phases)
 {
     const int64_t size = dtype == FL_FLOAT32 ? 4 : 8, all = phases_of(p, 0) * phases_of(p, 1);
     const int64_t count = list_phases(p, weight, size, dx, taps, phases);
     if (count < all) /* inputs that no tap reaches */
         memset(dx, 0, (size_t)(p->n * p->c * p->h * p->w * size));
-    struct correlation q = {
-        .dtype = dtype, .images = p->n, .groups = p->groups,
-        .filters = p->c / p->groups, .planes = p->k / p->groups,
-        .rows = (p->h + p->stride[0] - 1) / p->stride[0], .cols = (p->w + p->stride[1] - 1) / p->stride[1],
-        .step = {1, 1}, .phase_count = count, .phases = phases,
-        .in = g->data, .in_image = g->strides[0], .in_plane = g->strides[1],
-        .in_row = g->strides[2], .in_col = g->strides[3],
-        .in_rows = conv2d_rows(p), .in_cols = conv2d_cols(p),
-        .weight = weight->data, .weight_group = p->k / p->groups * weight->strides[0],
-        .weight_filter = weight->strides[1], .weight_plane = weight->strides[0],
-        .out_image = p->c * p->h * p->w, .out_filter = p->h * p->w,
-        .out_row = p->stride[0] * p->w, .out_col = p->stride[1]};
+    struct correlation q = {.dtype = dtype,
+                            .images = p->n,
+                            .groups = p->groups,
+                            .filters = p->c / p->groups,
+                            .planes = p->k / p->groups,
+                            .rows = (p->h + p->stride[0] - 1) / p->stride[0],
+                            .cols = (p->w + p->stride[1] - 1) / p->stride[1],
+                            .step = {1, 1},
+                            .phase_count = count,
+                            .phases = phases,
+                            .in = g->data,
+                            .in_image = g->strides[0],
+                            .in_plane = g->strides[1],
+                            .in_row = g->strides[2],
+                            .in_col = g->strides[3],
+                            .in_rows = conv2d_rows(p),
+                            .in_cols = conv2d_cols(p),
+                            .weight = weight->data,
+                            .weight_group = p->k / p->groups * weight->strides[0],
+                            .weight_filter = weight->strides[1],
+                            .weight_plane = weight->strides[0],
+                            .out_image = p->c * p->h * p->w,
+                            .out_filter = p->h * p->w,
+                            .out_row = p->stride[0] * p->w,
+                            .out_col = p->stride[1]};
     return correlate(&q);
 }
 
-static int backward_input_real(const struct conv2d_shape *p, fl_dtype dtype, const struct conv2d_view *g,
-                               const struct conv2d_view *weight, void *dx)
+static int backward_input_real(const struct conv2d_shape *p, fl_dtype dtype,
+                               const struct conv2d_view *g, const struct conv2d_view *weight,
+                               void *dx)
 {
     if (p->n * p->c * p->h * p->w == 0)
         return 0;
-    const size_t bytes = (size_t)(phases_of(p, 0) * phases_of(p, 1)) * sizeof(struct correlation_phase);
+    const size_t bytes =
+        (size_t)(phases_of(p, 0) * phases_of(p, 1)) * sizeof(struct correlation_phase);
     struct correlation_phase *phases = memory_alloc(bytes);
     if (!phases)
         return -1;
@@ -294,10 +334,10 @@ int conv2d_backward_input(const struct conv2d_shape *p, fl_dtype dtype, const st
     return status;
 }
 
-/* ---- Weight gradient ------------------------------------------------------------------------------------------------------ */
+/* ---- Weight gradient ------------------------------------------------------------------------- */
 
-int conv2d_backward_weight(const struct conv2d_shape *p, fl_dtype dtype, const struct conv2d_view *g,
-                           const struct conv2d_view *x, void *dweight)
+int conv2d_backward_weight(const struct conv2d_shape *p, fl_dtype dtype,
+                           const struct conv2d_view *g, const struct conv2d_view *x, void *dweight)
 {
     if (!is_half(dtype))
         return conv2d_weight_gradient(p, dtype, g, x, dweight);
@@ -315,7 +355,7 @@ int conv2d_backward_weight(const struct conv2d_shape *p, fl_dtype dtype, const s
     return status;
 }
 
-/* ---- Bias gradient -------------------------------------------------------------------------------------------------------- */
+/* ---- Bias gradient --------------------------------------------------------------------------- */
 
 struct bias_plan {
     const struct conv2d_shape *p;
@@ -357,7 +397,8 @@ static double sum_line(fl_dtype dtype, const void *g, int64_t at, int64_t stride
     double sum = 0;
     for (int64_t i = 0; i < count; i++) {
         float x;
-        ISA_PICK(gemm_table)->widen((const uint16_t *)g + at + i * stride, &x, 1, dtype == FL_BFLOAT16);
+        ISA_PICK(gemm_table)
+            ->widen((const uint16_t *)g + at + i * stride, &x, 1, dtype == FL_BFLOAT16);
         sum += x;
     }
     return sum;
@@ -374,8 +415,8 @@ static void bias_chunk(void *context, int64_t chunk)
         double sum = 0;
         for (int64_t n = 0; n < b->p->n; n++)
             for (int64_t i = 0; i < rows; i++)
-                sum += sum_line(b->dtype, b->g->data, n * strides[0] + k * strides[1] + i * strides[2],
-                                strides[3], cols);
+                sum += sum_line(b->dtype, b->g->data,
+                                n * strides[0] + k * strides[1] + i * strides[2], strides[3], cols);
         if (b->dtype == FL_FLOAT64) {
             ((double *)b->dbias)[k] = sum;
         } else if (b->dtype == FL_FLOAT32) {

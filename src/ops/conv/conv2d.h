@@ -1,4 +1,5 @@
-/* Two-dimensional convolution (cross-correlation, as in PyTorch) and its gradients, over pointers, sizes and strides.
+/* Two-dimensional convolution (cross-correlation, as in PyTorch) and its gradients, over pointers,
+ * sizes and strides.
  *
  * Results are the same for any number of threads and on every instruction set.
  */
@@ -9,9 +10,9 @@
 
 #include "flambeau.h"
 
-/* x (n, c, h, w), weight (k, c / groups, r, s), y (n, k, conv2d_rows, conv2d_cols); pairs are (vertical, horizontal). The
- * caller has checked that groups divides c and k, strides and dilations are positive, paddings not negative, and that
- * the output is not of negative size. */
+/* x (n, c, h, w), weight (k, c / groups, r, s), y (n, k, conv2d_rows, conv2d_cols); pairs are
+ * (vertical, horizontal). The caller has checked that groups divides c and k, strides and dilations
+ * are positive, paddings not negative, and that the output is not of negative size. */
 struct conv2d_shape {
     int64_t n, c, h, w;
     int64_t k, r, s;
@@ -28,15 +29,16 @@ struct conv2d_view {
 int64_t conv2d_rows(const struct conv2d_shape *p);
 int64_t conv2d_cols(const struct conv2d_shape *p);
 
-/* dtype is that of all operands: float32, float64, or float16 and bfloat16 (computed in float32, rounded once). Results are
- * contiguous. bias (k), contiguous, may be NULL. All return 0, or -1 with the error set. */
+/* dtype is that of all operands: float32, float64, or float16 and bfloat16 (computed in float32,
+ * rounded once). Results are contiguous. bias (k), contiguous, may be NULL. All return 0, or -1
+ * with the error set. */
 int conv2d_forward(const struct conv2d_shape *p, fl_dtype dtype, const struct conv2d_view *x,
                    const struct conv2d_view *weight, const void *bias, void *y);
 /* The gradients of x, weight and bias, from the gradient g of y. */
 int conv2d_backward_input(const struct conv2d_shape *p, fl_dtype dtype, const struct conv2d_view *g,
                           const struct conv2d_view *weight, void *dx);
-int conv2d_backward_weight(const struct conv2d_shape *p, fl_dtype dtype, const struct conv2d_view *g,
-                           const struct conv2d_view *x, void *dweight);
+int conv2d_backward_weight(const struct conv2d_shape *p, fl_dtype dtype,
+                           const struct conv2d_view *g, const struct conv2d_view *x, void *dweight);
 int conv2d_backward_bias(const struct conv2d_shape *p, fl_dtype dtype, const struct conv2d_view *g,
                          void *dbias);
 

@@ -5,7 +5,7 @@
 #include "ops/conv/conv2d.h"
 
 /* As conv2d_backward_weight. */
-int conv2d_weight_gradient(const struct conv2d_shape *p, fl_dtype dtype, const struct conv2d_view *g,
-                           const struct conv2d_view *x, void *dweight);
+int conv2d_weight_gradient(const struct conv2d_shape *p, fl_dtype dtype,
+                           const struct conv2d_view *g, const struct conv2d_view *x, void *dweight);
 
 #endif

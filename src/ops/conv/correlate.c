@@ -1,10 +1,11 @@
 /* The correlation of correlate.h as loops around the micro-kernel.
  *
- * The lines of the output (image, i) are cut into chunks. A chunk copies the lines of input that it needs, with zeros
- * around them and, where the step is not 1, its columns sorted by their residue: then the pixels that one tap shows to
- * neighbouring outputs are neighbours too, and a tap is an offset. No column buffer exists. A tile of the result is then
- * either (pixels x filters), pixels broadcast and filters in vectors, transposed as it is stored; or (filters x pixels),
- * where filters are too few to fill a vector. Both add up the products of an output in the same order.
+ * The lines of the output (image, i) are cut into chunks. A chunk copies the lines of input that it
+ * needs, with zeros around them and, where the step is not 1, its columns sorted by their residue:
+ * then the pixels that one tap shows to neighbouring outputs are neighbours too, and a tap is an
+ * offset. No column buffer exists. A tile of the result is then either (pixels x filters), pixels
+ * broadcast and filters in vectors, transposed as it is stored; or (filters x pixels), where
+ * filters are too few to fill a vector. Both add up the products of an output in the same order.
  */
 #include "ops/conv/correlate.h"
 
@@ -18,45 +19,48 @@
 #include "ops/matmul/gemm.h"
 
 enum {
-    CHUNKS = 16,                 /* wanted, where there is work for so many */
-    MOST_CHUNK = 1 << 24,        /* multiply-adds of a chunk */
+    CHUNKS = 16,          /* wanted, where there is work for so many */
+    MOST_CHUNK = 1 << 24, /* multiply-adds of a chunk */
     LEAST_CHUNK = 1 << 17,
-    LEAST_PACKING = 1 << 16,     /* weights that are worth waking a thread for */
-    SCRATCH_BYTES = 256 << 10,   /* copied input and staged output of a chunk: they stay in the second cache */
+    LEAST_PACKING = 1 << 16, /* weights that are worth waking a thread for */
+    SCRATCH_BYTES =
+        256 << 10, /* copied input and staged output of a chunk: they stay in the second cache */
     LEAST_DEPTH = 8,
     MOST_DEPTH = 16,
-    LINE = 64                    /* bytes of a cache line */
+    LINE = 64 /* bytes of a cache line */
 };
 
 /* What is prepared of a phase. */
 struct phase {
     const struct correlation_phase *p;
-    bool taps_in_turn;         /* taps are neighbours in weight */
-    int64_t blocks;            /* (planes / depth, taps) */
-    int64_t *offsets;          /* (blocks): from an output's place in the copy to what the block's tap shows it */
-    int64_t *weight_offsets;   /* (blocks): to the block in a panel */
-    int64_t panel_size;        /* elements */
-    char *panels;              /* (groups, panels, planes / depth, taps, depth, kernels->cols) of weights */
+    bool taps_in_turn; /* taps are neighbours in weight */
+    int64_t blocks;    /* (planes / depth, taps) */
+    int64_t *
+        offsets; /* (blocks): from an output's place in the copy to what the block's tap shows it */
+    int64_t *weight_offsets; /* (blocks): to the block in a panel */
+    int64_t panel_size;      /* elements */
+    char *panels; /* (groups, panels, planes / depth, taps, depth, kernels->cols) of weights */
 };
 
 struct plan {
     const struct correlation *p;
     const struct gemm_kernels *kernels;
-    int64_t size;              /* of an element */
+    int64_t size; /* of an element */
     int64_t chunk_lines, chunks_of_group;
     int64_t first_dy, last_dy, first_dx, last_dx;
-    bool direct;               /* in is read where it lies */
+    bool direct; /* in is read where it lies */
     bool pixels_in_vectors;
-    /* Planes are taken `depth` at a time, each time through all taps: what neighbouring taps show stays in the first
-     * cache. */
+    /* Planes are taken `depth` at a time, each time through all taps: what neighbouring taps show
+     * stays in the first cache. */
     int64_t depth;
     /* The copy: (planes, input lines, step[1] residues, pitch of a residue). */
     int64_t plane_pitch, row_pitch, residue_pitch;
-    /* Where neighbouring outputs of a phase are not neighbours in memory, a chunk's results are staged (filters, lines,
-     * phases, cols) and spread from there; else staged_line, (phases, cols), is 0. */
+    /* Where neighbouring outputs of a phase are not neighbours in memory, a chunk's results are
+     * staged (filters, lines, phases, cols) and spread from there; else staged_line, (phases,
+     * cols), is 0. */
     int64_t staged_line, staged_filter;
     size_t copy_bytes, scratch; /* of the copy, and of all */
-    int64_t panel_count;       /* of a group */
+    int64_t panel_count;        /* of a group */
     struct phase *phases;
     const struct phase *packing; /* the phase whose weights are being packed */
     _Atomic int failed;
@@ -72,7 +76,7 @@ static int64_t round_up(int64_t a, int64_t to)
     return (a + to - 1) / to * to;
 }
 
-/* ---- Weights --------------------------------------------------------------------------------------------------------- */
+/* ---- Weights --------------------------------------------------------------------------------- */
 
 static void copy_element(void *dst, int64_t to, const void *src, int64_t from, int64_t size)
 {
@@ -89,18 +93,22 @@ static void pack_panel(void *context, int64_t index)
     const struct correlation *p = plan->p;
     const struct phase *phase = plan->packing;
     const struct gemm_kernels *kernels = plan->kernels;
-    const int64_t group = index / plan->panel_count, first = index % plan->panel_count * kernels->cols;
+    const int64_t group = index / plan->panel_count,
+                  first = index % plan->panel_count * kernels->cols;
     const int64_t count = at_most(p->filters - first, kernels->cols), taps = phase->p->taps;
     const int64_t width = round_up(count, kernels->lanes), size = plan->size;
-    const char *weight = (const char *)p->weight +
-                         (group * p->weight_group + first * p->weight_filter) * size;
+    const char *weight =
+        (const char *)p->weight + (group * p->weight_group + first * p->weight_filter) * size;
     const int64_t tap_rows = plan->depth * kernels->cols; /* from a tap's rows to the next tap's */
     for (int64_t plane = 0; plane < p->planes; plane++) {
         const char *src = weight + plane * p->weight_plane * size;
-        char *panel = phase->panels + (index * phase->panel_size + plane / plan->depth * taps * tap_rows +
-                                       plane % plan->depth * kernels->cols) * size;
+        char *panel =
+            phase->panels + (index * phase->panel_size + plane / plan->depth * taps * tap_rows +
+                             plane % plan->depth * kernels->cols) *
+                                size;
         if (phase->taps_in_turn) {
-            kernels->transpose(src + phase->p->tap[0] * size, p->weight_filter, count, taps, panel, tap_rows, 0);
+            kernels->transpose(src + phase->p->tap[0] * size, p->weight_filter, count, taps, panel,
+                               tap_rows, 0);
             continue;
         }
         for (int64_t t = 0; t < taps; t++) {
@@ -112,10 +120,10 @@ static void pack_panel(void *context, int64_t index)
     }
 }
 
-/* ---- The copy of the input --------------------------------------------------------------------------------------------- */
+/* ---- The copy of the input ------------------------------------------------------------------- */
 
-static void copy_strided(void *dst, int64_t dst_step, const void *src, int64_t src_step, int64_t count,
-                         int64_t size)
+static void copy_strided(void *dst, int64_t dst_step, const void *src, int64_t src_step,
+                         int64_t count, int64_t size)
 {
     if (dst_step == 1 && src_step == 1) {
         memcpy(dst, src, (size_t)(count * size));
@@ -136,7 +144,8 @@ static void copy_strided(void *dst, int64_t dst_step, const void *src, int64_t s
     }
 }
 
-/* One line of one plane: each residue of the columns by itself, zeros outside 0 .. in_cols. src is NULL above and below. */
+/* One line of one plane: each residue of the columns by itself, zeros outside 0 .. in_cols. src is
+ * NULL above and below. */
 static void copy_line(const struct plan *plan, const char *src, char *dst)
 {
     const struct correlation *p = plan->p;
@@ -144,7 +153,7 @@ static void copy_line(const struct plan *plan, const char *src, char *dst)
     const int64_t residues = at_most(step, plan->last_dx - plan->first_dx + 1);
     for (int64_t f = 0; f < residues; f++, dst += plan->residue_pitch * size) {
         int64_t length = p->cols + (plan->last_dx - plan->first_dx - f) / step;
-        int64_t first = plan->first_dx + f;              /* the column of element 0 */
+        int64_t first = plan->first_dx + f; /* the column of element 0 */
         int64_t begin = first < 0 ? (-first + step - 1) / step : 0;
         int64_t end = first < p->in_cols ? (p->in_cols - first + step - 1) / step : 0;
         begin = at_most(begin, length);
@@ -175,7 +184,7 @@ static void copy_input(const struct plan *plan, const char *in, int64_t i0, int6
         }
 }
 
-/* ---- Tiles ---------------------------------------------------------------------------------------------------------------- */
+/* ---- Tiles ----------------------------------------------------------------------------------- */
 
 /* Where results go: the first, and strides. */
 struct target {
@@ -191,9 +200,14 @@ static void pixels_by_filters(const struct plan *plan, const struct phase *phase
     const struct gemm_kernels *kernels = plan->kernels;
     const int64_t size = plan->size, cols = phase->p->cols;
     const int64_t parts = (cols + kernels->rows - 1) / kernels->rows;
-    struct gemm_tile t = {.batch = phase->blocks, .a_offsets = phase->offsets, .depth = plan->depth,
-                          .a_row = 1, .a_step = plan->plane_pitch, .b_step = kernels->cols,
-                          .c_row = to.col, .c_col = to.filter};
+    struct gemm_tile t = {.batch = phase->blocks,
+                          .a_offsets = phase->offsets,
+                          .depth = plan->depth,
+                          .a_row = 1,
+                          .a_step = plan->plane_pitch,
+                          .b_step = kernels->cols,
+                          .c_row = to.col,
+                          .c_col = to.filter};
     for (int64_t panel = 0; panel < plan->panel_count; panel++) {
         const int64_t first = panel * kernels->cols;
         t.nr = (int)at_most(p->filters - first, kernels->cols);
@@ -216,10 +230,15 @@ static void filters_by_pixels(const struct plan *plan, const struct phase *phase
     const struct correlation *p = plan->p;
     const struct gemm_kernels *kernels = plan->kernels;
     const int64_t size = plan->size, cols = phase->p->cols;
-    struct gemm_tile t = {.batch = phase->blocks, .a_offsets = phase->weight_offsets,
-                          .b_offsets = phase->offsets, .depth = plan->depth, .a_row = 1,
-                          .a_step = kernels->cols, .b_step = plan->plane_pitch,
-                          .c_row = to.filter, .c_col = to.col};
+    struct gemm_tile t = {.batch = phase->blocks,
+                          .a_offsets = phase->weight_offsets,
+                          .b_offsets = phase->offsets,
+                          .depth = plan->depth,
+                          .a_row = 1,
+                          .a_step = kernels->cols,
+                          .b_step = plan->plane_pitch,
+                          .c_row = to.filter,
+                          .c_col = to.col};
     for (int64_t panel = 0; panel < plan->panel_count; panel++) {
         const int64_t count = at_most(p->filters - panel * kernels->cols, kernels->cols);
         const int64_t parts = (count + kernels->rows - 1) / kernels->rows;
@@ -258,11 +277,13 @@ static void spread(const struct plan *plan, const char *staged, int64_t out, int
 }
 
 /* Lines i0 .. i1 of an image, in all phases. */
-static void run_lines(const struct plan *plan, int64_t group, int64_t image, int64_t i0, int64_t i1, char *copy)
+static void run_lines(const struct plan *plan, int64_t group, int64_t image, int64_t i0, int64_t i1,
+                      char *copy)
 {
     const struct correlation *p = plan->p;
     const int64_t size = plan->size;
-    const char *in = (const char *)p->in + (image * p->in_image + group * p->planes * p->in_plane) * size;
+    const char *in =
+        (const char *)p->in + (image * p->in_image + group * p->planes * p->in_plane) * size;
     const int64_t out = image * p->out_image + group * p->filters * p->out_filter + i0 * p->out_row;
     const char *shown = copy;
     if (plan->direct)
@@ -274,7 +295,8 @@ static void run_lines(const struct plan *plan, int64_t group, int64_t image, int
         const struct phase *f = &plan->phases[i];
         struct target to = {(char *)f->p->out + out * size, p->out_filter, p->out_row, p->out_col};
         if (plan->staged_line)
-            to = (struct target){staged + i * p->cols * size, plan->staged_filter, plan->staged_line, 1};
+            to = (struct target){staged + i * p->cols * size, plan->staged_filter,
+                                 plan->staged_line, 1};
         (plan->pixels_in_vectors ? filters_by_pixels : pixels_by_filters)(
             plan, f, group, shown, at_most(i1, f->p->rows) - i0, to);
     }
@@ -302,7 +324,7 @@ static void run_chunk(void *context, int64_t chunk)
     memory_free(copy, plan->scratch);
 }
 
-/* ---- The plan ------------------------------------------------------------------------------------------------------------- */
+/* ---- The plan -------------------------------------------------------------------------------- */
 
 /* The rectangle of input that the taps of all phases reach from one output. */
 static void find_reach(struct plan *plan)
@@ -326,7 +348,8 @@ static void cut(struct plan *plan)
     int64_t taps = 0;
     for (int64_t f = 0; f < p->phase_count; f++)
         taps += p->phases[f].taps;
-    const int64_t line_work = p->cols * p->filters * p->planes * taps + 1, lines = p->images * p->rows;
+    const int64_t line_work = p->cols * p->filters * p->planes * taps + 1,
+                  lines = p->images * p->rows;
     int64_t wanted = at_most(MOST_CHUNK, lines * line_work / CHUNKS);
     wanted = (wanted < LEAST_CHUNK ? LEAST_CHUNK : wanted) / line_work + 1;
     const int64_t copied = plan->direct ? 0 : p->planes * plan->row_pitch * p->step[0];
@@ -355,12 +378,11 @@ static void lay_out(struct plan *plan)
     const struct correlation *p = plan->p;
     const int64_t lanes = plan->kernels->lanes, size = plan->size;
     const int64_t span = plan->last_dy - plan->first_dy, reach = plan->last_dx - plan->first_dx;
-    plan->pixels_in_vectors = p->filters * round_up(p->cols, lanes) * 10 <
-                              p->cols * round_up(p->filters, lanes) * 9;
+    plan->pixels_in_vectors =
+        p->filters * round_up(p->cols, lanes) * 10 < p->cols * round_up(p->filters, lanes) * 9;
     plan->direct = !plan->pixels_in_vectors && p->step[1] == 1 && p->in_col == 1 &&
                    plan->first_dx >= 0 && plan->last_dx + p->cols <= p->in_cols &&
-                   plan->first_dy >= 0 &&
-                   plan->last_dy + (p->rows - 1) * p->step[0] < p->in_rows;
+                   plan->first_dy >= 0 && plan->last_dy + (p->rows - 1) * p->step[0] < p->in_rows;
     plan->residue_pitch = p->cols + reach / p->step[1];
     plan->row_pitch = at_most(p->step[1], reach + 1) * plan->residue_pitch;
     cut(plan);
@@ -370,10 +392,12 @@ static void lay_out(struct plan *plan)
         plan->plane_pitch = p->in_plane;
         plan->copy_bytes = LINE;
     } else {
-        /* Planes begin an odd number of cache lines apart, so that they spread over the cache's sets. */
+        /* Planes begin an odd number of cache lines apart, so that they spread over the cache's
+         * sets. */
         const int64_t lines = (most - 1) * p->step[0] + span + 1;
         plan->plane_pitch = odd_lines(lines * plan->row_pitch, size);
-        plan->copy_bytes = (size_t)round_up((p->planes * plan->plane_pitch + plan->kernels->cols) * size, LINE);
+        plan->copy_bytes =
+            (size_t)round_up((p->planes * plan->plane_pitch + plan->kernels->cols) * size, LINE);
     }
     if (p->out_col != 1) {
         plan->staged_line = p->phase_count * p->cols;
@@ -407,7 +431,8 @@ static void find_offsets(const struct plan *plan, struct phase *phase)
         phase->taps_in_turn &= f->tap[t] == f->tap[0] + t;
 }
 
-/* Places the phases' arrays in `block` (which may be NULL: then only counts) and returns its size in bytes. */
+/* Places the phases' arrays in `block` (which may be NULL: then only counts) and returns its size
+ * in bytes. */
 static size_t place_phases(struct plan *plan, char *block)
 {
     const struct correlation *p = plan->p;
@@ -419,12 +444,15 @@ static size_t place_phases(struct plan *plan, char *block)
         const size_t offset_bytes = (size_t)round_up(2 * blocks * (int64_t)sizeof(int64_t), LINE);
         if (block) {
             plan->phases = (struct phase *)block;
-            plan->phases[i] = (struct phase){.p = f, .blocks = blocks, .panel_size = panel_size,
+            plan->phases[i] = (struct phase){.p = f,
+                                             .blocks = blocks,
+                                             .panel_size = panel_size,
                                              .offsets = (int64_t *)(block + at),
                                              .weight_offsets = (int64_t *)(block + at) + blocks,
                                              .panels = block + at + offset_bytes};
         }
-        at += offset_bytes + (size_t)round_up(p->groups * plan->panel_count * panel_size * plan->size, LINE);
+        at += offset_bytes +
+              (size_t)round_up(p->groups * plan->panel_count * panel_size * plan->size, LINE);
     }
     return at;
 }
@@ -435,7 +463,9 @@ int correlate(const struct correlation *p)
         return 0;
     const struct gemm_table *table = ISA_PICK(gemm_table);
     const bool single = p->dtype == FL_FLOAT32;
-    struct plan plan = {.p = p, .kernels = single ? table->f32 : table->f64, .size = single ? 4 : 8,
+    struct plan plan = {.p = p,
+                        .kernels = single ? table->f32 : table->f64,
+                        .size = single ? 4 : 8,
                         .depth = choose_depth(p->planes)};
     plan.panel_count = (p->filters + plan.kernels->cols - 1) / plan.kernels->cols;
     find_reach(&plan);
@@ -459,6 +489,7 @@ int correlate(const struct correlation *p)
     threads_for(p->groups * plan.chunks_of_group, run_chunk, &plan);
     memory_free(block, bytes);
     if (atomic_load(&plan.failed))
-        return error_set(FL_OUT_OF_MEMORY, "convolution: no memory for %zu bytes of scratch", plan.scratch);
+        return error_set(FL_OUT_OF_MEMORY, "convolution: no memory for %zu bytes of scratch",
+                         plan.scratch);
     return 0;
 }

@@ -1,9 +1,9 @@
 /* Matrix products: chooses how a problem is run and cuts it over threads.
  *
- * C alone is cut, into blocks whose number depends on the sizes; every block does its own packing, which is a
- * few hundredths of its arithmetic, so blocks share nothing and wait for nobody. A small problem is one block on the caller's
- * thread with scratch on the stack. Half precision is widened whole, multiplied in float32 and rounded once. Integers go
- * through plain loops.
+ * C alone is cut, into blocks whose number depends on the sizes; every block does its own packing,
+ * which is a few hundredths of its arithmetic, so blocks share nothing and wait for nobody. A small
+ * problem is one block on the caller's thread with scratch on the stack. Half precision is widened
+ * whole, multiplied in float32 and rounded once. Integers go through plain loops.
  */
 #include "ops/matmul/gemm.h"
 
@@ -15,13 +15,13 @@
 #include "core/threads.h"
 
 enum {
-    STACK_SCRATCH = 32768,    /* bytes */
-    GRAIN = 1 << 17,          /* multiply-adds that are worth waking a thread for, some 2 us */
-    CHUNKS = 16,              /* of a large problem */
-    MAX_COLS = 512,           /* columns of a block: its packed B fits the second cache */
-    PACK_A_COLS = 64,         /* columns from which packing A pays, where */
-    PACK_A_STRIDE = 4096,     /* its rows (or columns) lie a page apart or more, bytes */
-    PACK_B_ROWS = 64          /* rows from which packing B pays */
+    STACK_SCRATCH = 32768, /* bytes */
+    GRAIN = 1 << 17,       /* multiply-adds that are worth waking a thread for, some 2 us */
+    CHUNKS = 16,           /* of a large problem */
+    MAX_COLS = 512,        /* columns of a block: its packed B fits the second cache */
+    PACK_A_COLS = 64,      /* columns from which packing A pays, where */
+    PACK_A_STRIDE = 4096,  /* its rows (or columns) lie a page apart or more, bytes */
+    PACK_B_ROWS = 64       /* rows from which packing B pays */
 };
 
 static int64_t at_most(int64_t a, int64_t b)
@@ -77,19 +77,20 @@ static struct gemm batch_member(const struct gemm *g, int64_t index)
     return one;
 }
 
-/* ---- float32 and float64 ------------------------------------------------------------------------------------------ */
+/* ---- float32 and float64 --------------------------------------------------------------------- */
 
-/* How a floating problem is cut: a chunk is `group` members of the batch, or one block of `rows` x `cols` of one. */
+/* How a floating problem is cut: a chunk is `group` members of the batch, or one block of `rows` x
+ * `cols` of one. */
 struct plan {
     const struct gemm *g;
     const struct gemm_kernels *kernels;
-    int64_t size;              /* of an element */
+    int64_t size; /* of an element */
     int64_t members, group;
     int64_t row_blocks, col_blocks;
     bool pack_a, pack_b;
     int64_t max_depth;
-    int64_t scratch;           /* bytes for a chunk */
-    _Atomic int failed;        /* a chunk had no memory */
+    int64_t scratch;    /* bytes for a chunk */
+    _Atomic int failed; /* a chunk had no memory */
 };
 
 /* C transposed is B transposed times A transposed. */
@@ -118,16 +119,26 @@ static void run_block(const struct plan *p, const struct gemm *g, int64_t row, i
                       int64_t col, int64_t cols, void *scratch)
 {
     const char *bias = g->bias;
-    struct gemm_block block = {
-        .m = rows, .n = cols, .k = g->k, .max_depth = p->max_depth,
-        .a = (const char *)g->a + row * g->a_row * p->size, .a_row = g->a_row, .a_col = g->a_col,
-        .b = (const char *)g->b + col * g->b_col * p->size, .b_row = g->b_row, .b_col = g->b_col,
-        .c = (char *)g->c + (row * g->c_row + col * g->c_col) * p->size,
-        .c_row = g->c_row, .c_col = g->c_col,
-        .accumulate = g->accumulate, .relu = g->activation == GEMM_RELU,
-        .bias_m = g->bias_kind == GEMM_BIAS_M ? bias + row * p->size : NULL,
-        .bias_n = g->bias_kind == GEMM_BIAS_N ? bias + col * p->size : NULL,
-        .pack_a = p->pack_a, .pack_b = p->pack_b, .scratch = scratch};
+    struct gemm_block block = {.m = rows,
+                               .n = cols,
+                               .k = g->k,
+                               .max_depth = p->max_depth,
+                               .a = (const char *)g->a + row * g->a_row * p->size,
+                               .a_row = g->a_row,
+                               .a_col = g->a_col,
+                               .b = (const char *)g->b + col * g->b_col * p->size,
+                               .b_row = g->b_row,
+                               .b_col = g->b_col,
+                               .c = (char *)g->c + (row * g->c_row + col * g->c_col) * p->size,
+                               .c_row = g->c_row,
+                               .c_col = g->c_col,
+                               .accumulate = g->accumulate,
+                               .relu = g->activation == GEMM_RELU,
+                               .bias_m = g->bias_kind == GEMM_BIAS_M ? bias + row * p->size : NULL,
+                               .bias_n = g->bias_kind == GEMM_BIAS_N ? bias + col * p->size : NULL,
+                               .pack_a = p->pack_a,
+                               .pack_b = p->pack_b,
+                               .scratch = scratch};
     p->kernels->block(&block);
 }
 
@@ -159,7 +170,8 @@ static void run_chunk(void *context, int64_t chunk)
     memory_free(scratch, (size_t)p->scratch);
 }
 
-/* Cuts one member into blocks: columns by MAX_COLS, then halves of the longer side until there are enough. */
+/* Cuts one member into blocks: columns by MAX_COLS, then halves of the longer side until there are
+ * enough. */
 static void cut(struct plan *p, int64_t work)
 {
     const struct gemm *g = p->g;
@@ -218,11 +230,11 @@ static int run_real(const struct gemm *given)
     return 0;
 }
 
-/* ---- float16 and bfloat16 ------------------------------------------------------------------------------------------- */
+/* ---- float16 and bfloat16 -------------------------------------------------------------------- */
 
 /* A rows x cols matrix of half precision, widened into a contiguous float32 one. */
-static void widen_matrix(const struct gemm_table *table, const uint16_t *src, int64_t row, int64_t col,
-                         int64_t rows, int64_t cols, bool bfloat, float *dst)
+static void widen_matrix(const struct gemm_table *table, const uint16_t *src, int64_t row,
+                         int64_t col, int64_t rows, int64_t cols, bool bfloat, float *dst)
 {
     for (int64_t i = 0; i < rows; i++, src += row, dst += cols) {
         if (col == 1)
@@ -233,9 +245,10 @@ static void widen_matrix(const struct gemm_table *table, const uint16_t *src, in
     }
 }
 
-/* One member of the batch in float32. Its columns are made neighbours; a transposed operand stays transposed. */
-static int run_half_member(const struct gemm_table *table, const struct gemm *g, float *a, float *b, float *c,
-                           const float *bias)
+/* One member of the batch in float32. Its columns are made neighbours; a transposed operand stays
+ * transposed. */
+static int run_half_member(const struct gemm_table *table, const struct gemm *g, float *a, float *b,
+                           float *c, const float *bias)
 {
     const bool bfloat = g->dtype == FL_BFLOAT16;
     struct gemm wide = *g;
@@ -269,7 +282,9 @@ static int run_half(const struct gemm *g)
 {
     const struct gemm_table *table = ISA_PICK(gemm_table);
     const int64_t a_size = g->m * g->k, b_size = g->k * g->n, c_size = g->m * g->n;
-    const int64_t bias_size = g->bias_kind == GEMM_NO_BIAS ? 0 : g->bias_kind == GEMM_BIAS_N ? g->n : g->m;
+    const int64_t bias_size = g->bias_kind == GEMM_NO_BIAS  ? 0
+                              : g->bias_kind == GEMM_BIAS_N ? g->n
+                                                            : g->m;
     const size_t bytes = (size_t)(a_size + b_size + c_size + bias_size) * sizeof(float);
     float *wide = memory_alloc(bytes);
     if (!wide)
@@ -286,10 +301,10 @@ static int run_half(const struct gemm *g)
     return status;
 }
 
-/* ---- Integers ------------------------------------------------------------------------------------------------------- */
+/* ---- Integers -------------------------------------------------------------------------------- */
 
-/* Sums wrap around, so signed types are computed as the unsigned ones of their size. A row of C stays in cache while the
- * rows of B pass; where B's columns lie closer, a sum at a time. */
+/* Sums wrap around, so signed types are computed as the unsigned ones of their size. A row of C
+ * stays in cache while the rows of B pass; where B's columns lie closer, a sum at a time. */
 #define INTEGER_ROWS(name, type, wide)                                                             \
     static void name(const struct gemm *g, int64_t begin, int64_t end)                             \
     {                                                                                              \

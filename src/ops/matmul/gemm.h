@@ -1,8 +1,8 @@
 /* Dense matrix products over pointers, sizes and strides: C = [C +] A·B, with bias and activation.
  *
- * Each element of C is a chain of fused multiply-adds over blocks of at most GEMM_DEPTH_F32 (F64) steps of k, in order, and
- * the blocks' sums are added in order: the same on every instruction set and for any number of threads. What is cut over
- * threads is C alone.
+ * Each element of C is a chain of fused multiply-adds over blocks of at most GEMM_DEPTH_F32 (F64)
+ * steps of k, in order, and the blocks' sums are added in order: the same on every instruction set
+ * and for any number of threads. What is cut over threads is C alone.
  */
 #ifndef FLAMBEAU_OPS_MATMUL_GEMM_H
 #define FLAMBEAU_OPS_MATMUL_GEMM_H
@@ -18,9 +18,10 @@ enum { GEMM_DEPTH_F32 = 256, GEMM_DEPTH_F64 = 192 };
 enum gemm_bias { GEMM_NO_BIAS, GEMM_BIAS_N, GEMM_BIAS_M }; /* one value a column of C; one a row */
 enum gemm_activation { GEMM_LINEAR, GEMM_RELU };
 
-/* A (m, k) times B (k, n) into C (m, n). Strides are in elements and may be any (0 and negative too, for A and B); C does
- * not overlap itself, A or B. dtype is that of all operands: float32, float64, float16 and bfloat16 (summed in
- * float32, rounded once), or an integer type (which wraps around). */
+/* A (m, k) times B (k, n) into C (m, n). Strides are in elements and may be any (0 and negative
+ * too, for A and B); C does not overlap itself, A or B. dtype is that of all operands: float32,
+ * float64, float16 and bfloat16 (summed in float32, rounded once), or an integer type (which wraps
+ * around). */
 struct gemm {
     fl_dtype dtype;
     int64_t m, n, k;
@@ -34,8 +35,8 @@ struct gemm {
     enum gemm_bias bias_kind;
     const void *bias; /* contiguous; floating dtypes alone */
     enum gemm_activation activation;
-    /* The problem is repeated over batch_dims dimensions; strides in elements, 0 repeats an operand. 0 dimensions: once.
-     * The bias is the same for all. */
+    /* The problem is repeated over batch_dims dimensions; strides in elements, 0 repeats an
+     * operand. 0 dimensions: once. The bias is the same for all. */
     int batch_dims;
     const int64_t *batch_sizes, *batch_a, *batch_b, *batch_c;
 };
@@ -43,12 +44,13 @@ struct gemm {
 /* Returns 0, or -1 with the error set (out of memory, or a dtype it does not know). */
 int gemm_run(const struct gemm *g);
 
-/* ---- The building block, also of convolutions ---------------------------------------------------------------- */
+/* ---- The building block, also of convolutions ------------------------------------------------ */
 
-/* One tile: C (mr, nr) = [C +] the sum over `batch` of A_i (mr, depth) · B_i (depth, nr), mr and nr at most the kernel's
- * `rows` and `cols`. A_i begins at a + a_offsets[i] and has any strides; B_i begins at b + b_offsets[i] and its rows, b_step
- * apart, are read in whole vectors. Without b_offsets the blocks B_i lie one after the other; without a_offsets A_i are
- * all at a. The biases point at the tile's first element or are NULL, and are added last, before the activation. */
+/* One tile: C (mr, nr) = [C +] the sum over `batch` of A_i (mr, depth) · B_i (depth, nr), mr and nr
+ * at most the kernel's `rows` and `cols`. A_i begins at a + a_offsets[i] and has any strides; B_i
+ * begins at b + b_offsets[i] and its rows, b_step apart, are read in whole vectors. Without
+ * b_offsets the blocks B_i lie one after the other; without a_offsets A_i are all at a. The biases
+ * point at the tile's first element or are NULL, and are added last, before the activation. */
 struct gemm_tile {
     int mr, nr;
     int64_t batch;
@@ -64,8 +66,8 @@ struct gemm_tile {
     const void *bias_m, *bias_n;
 };
 
-/* A block of C of any size, on one thread: packs, and loops over tiles. `scratch` holds gemm_scratch elements, aligned
- * to 64 bytes. */
+/* A block of C of any size, on one thread: packs, and loops over tiles. `scratch` holds
+ * gemm_scratch elements, aligned to 64 bytes. */
 struct gemm_block {
     int64_t m, n, k;
     int64_t max_depth;
@@ -82,13 +84,13 @@ struct gemm_block {
 };
 
 struct gemm_kernels {
-    int rows, cols;                              /* of the largest tile */
-    int lanes;                                   /* of a vector */
-    int panel;                                   /* the length of a column of packed A: `rows`, rounded up to lanes */
+    int rows, cols; /* of the largest tile */
+    int lanes;      /* of a vector */
+    int panel;      /* the length of a column of packed A: `rows`, rounded up to lanes */
     void (*tile)(const struct gemm_tile *);
     void (*block)(const struct gemm_block *);
-    /* dst[j * dst_row + i] = src[i * src_row + j] for i < rows, j < cols. With exact = 0 dst rows are filled up to a
-     * multiple of `lanes` with something. */
+    /* dst[j * dst_row + i] = src[i * src_row + j] for i < rows, j < cols. With exact = 0 dst rows
+     * are filled up to a multiple of `lanes` with something. */
     void (*transpose)(const void *src, int64_t src_row, int64_t rows, int64_t cols, void *dst,
                       int64_t dst_row, int exact);
 };

@@ -1,5 +1,5 @@
-/* The dense building block for each instruction set: gemm_tile.h in float32 and float64, and half precision's way in and
- * out. */
+/* The dense building block for each instruction set: gemm_tile.h in float32 and float64, and half
+ * precision's way in and out. */
 #include "ops/matmul/gemm.h"
 
 #include "core/half.h"

@@ -1,9 +1,11 @@
-/* The micro-kernel and the packing around it, for one element type: a template, included by gemm.simd.c for each.
+/* The micro-kernel and the packing around it, for one element type: a template, included by
+ * gemm.simd.c for each.
  *
- * A tile of C, TILE_ROWS x TILE_COLS, stays in registers while k runs: each step loads a row of B (two vectors) and
- * multiplies it by each of TILE_ROWS elements of A, read where they lie and broadcast. The sums start at 0 for each
- * block of k and are added to C at its end. The batch of blocks makes it a batch-reduce kernel (Georganas et al.,
- * "Harnessing Deep Learning via a Single Building Block", 2020): a convolution is a batch over the filter's taps.
+ * A tile of C, TILE_ROWS x TILE_COLS, stays in registers while k runs: each step loads a row of B
+ * (two vectors) and multiplies it by each of TILE_ROWS elements of A, read where they lie and
+ * broadcast. The sums start at 0 for each block of k and are added to C at its end. The batch of
+ * blocks makes it a batch-reduce kernel (Georganas et al., "Harnessing Deep Learning via a Single
+ * Building Block", 2020): a convolution is a batch over the filter's taps.
  */
 #include "ops/matmul/gemm_vector.h"
 
@@ -11,14 +13,15 @@
 /* The pitch of packed A: a column of a panel is stored in whole vectors. */
 #define PANEL     ((TILE_ROWS + LANES - 1) / LANES * LANES)
 
-/* ---- The end of a tile ------------------------------------------------------------------------------------------ */
+/* ---- The end of a tile ----------------------------------------------------------------------- */
 
 INLINE vec NAME(relu)(vec v)
 {
     return (vec)(~(v < (vec){0}) & (__typeof__(v < v))v); /* NaN stays NaN */
 }
 
-/* A tile that lies in `sums` (row pitch TILE_COLS) and is partial in its columns goes to C, whose rows are contiguous. */
+/* A tile that lies in `sums` (row pitch TILE_COLS) and is partial in its columns goes to C, whose
+ * rows are contiguous. */
 static void NAME(finish_rows)(const struct gemm_tile *t, const real *sums)
 {
     real *c = t->c;
@@ -39,7 +42,8 @@ static void NAME(finish_rows)(const struct gemm_tile *t, const real *sums)
         }
 }
 
-/* The same where the columns of C are contiguous: transposed in registers, LANES x LANES at a time. */
+/* The same where the columns of C are contiguous: transposed in registers, LANES x LANES at a time.
+ */
 static void NAME(finish_columns)(const struct gemm_tile *t, const real *sums)
 {
     const real *bias_m = t->bias_m, *bias_n = t->bias_n;
@@ -102,9 +106,10 @@ static __attribute__((noinline)) void NAME(finish)(const struct gemm_tile *t, co
         NAME(finish_scattered)(t, sums);
 }
 
-/* ---- The tile --------------------------------------------------------------------------------------------------- */
+/* ---- The tile -------------------------------------------------------------------------------- */
 
-/* Rows that are contiguous go to C straight from the registers; the last vector may be a part of one. */
+/* Rows that are contiguous go to C straight from the registers; the last vector may be a part of
+ * one. */
 INLINE void NAME(finish_in_registers)(const struct gemm_tile *t, const int mr, const int nv,
                                       vec sums[TILE_ROWS][2])
 {
@@ -148,7 +153,8 @@ INLINE void NAME(finish_in_registers)(const struct gemm_tile *t, const int mr, c
     }
 }
 
-/* mr rows, nv vectors of columns: constants in every use. near: the rows of A are neighbours (a_row = 1). */
+/* mr rows, nv vectors of columns: constants in every use. near: the rows of A are neighbours (a_row
+ * = 1). */
 INLINE void NAME(tile_body)(const struct gemm_tile *t, const int mr, const int nv, const int near)
 {
     vec sums[TILE_ROWS][2];
@@ -193,6 +199,7 @@ INLINE void NAME(tile_body)(const struct gemm_tile *t, const int mr, const int n
     NAME(finish)(t, spilt);
 }
 
+/* clang-format off */
 #define TILE(mr, nv, near)                                                                         \
     static void NAME(tile_##mr##_##nv##_##near)(const struct gemm_tile *t)                         \
     {                                                                                              \
@@ -220,13 +227,14 @@ static void (*const NAME(tiles)[TILE_ROWS][2][2])(const struct gemm_tile *) = {
     TILE_ENTRY(11), TILE_ENTRY(12), TILE_ENTRY(13), TILE_ENTRY(14),
 #endif
 };
+/* clang-format on */
 
 static void NAME(tile)(const struct gemm_tile *t)
 {
     NAME(tiles)[t->mr - 1][t->nr > LANES][t->a_row == 1](t);
 }
 
-/* ---- Packing ---------------------------------------------------------------------------------------------------- */
+/* ---- Packing --------------------------------------------------------------------------------- */
 
 static void NAME(transpose_any)(const void *src, int64_t src_row, int64_t rows, int64_t cols,
                                 void *dst, int64_t dst_row, int exact)
@@ -235,14 +243,17 @@ static void NAME(transpose_any)(const void *src, int64_t src_row, int64_t rows, 
 }
 
 /* mr rows of A over `depth` steps become columns of pitch PANEL. */
-static void NAME(pack_rows)(const real *a, int64_t a_row, int64_t a_col, int mr, int64_t depth, real *dst)
+static void NAME(pack_rows)(const real *a, int64_t a_row, int64_t a_col, int mr, int64_t depth,
+                            real *dst)
 {
     if (a_col == 1) {
         NAME(transpose_copy)(a, a_row, mr, depth, dst, PANEL, 0);
     } else if (a_row == 1) {
         for (int64_t k = 0; k < depth; k++, a += a_col, dst += PANEL)
-            for (int i = 0; i < mr; i += LANES)
-                NAME(store)(dst + i, mr - i < LANES ? NAME(load_first)(a + i, mr - i) : NAME(load)(a + i));
+            for (int i = 0; i < mr; i += LANES) {
+                vec v = mr - i < LANES ? NAME(load_first)(a + i, mr - i) : NAME(load)(a + i);
+                NAME(store)(dst + i, v);
+            }
     } else {
         for (int64_t k = 0; k < depth; k++, a += a_col, dst += PANEL)
             for (int i = 0; i < mr; i++)
@@ -250,7 +261,8 @@ static void NAME(pack_rows)(const real *a, int64_t a_row, int64_t a_col, int mr,
     }
 }
 
-/* nr columns of B over `depth` steps become rows of pitch TILE_COLS, filled up with zeros to whole vectors. */
+/* nr columns of B over `depth` steps become rows of pitch TILE_COLS, filled up with zeros to whole
+ * vectors. */
 static void NAME(pack_columns)(const real *b, int64_t b_row, int64_t b_col, int nr, int64_t depth,
                                real *dst)
 {
@@ -277,10 +289,11 @@ static void NAME(pack_columns)(const real *b, int64_t b_row, int64_t b_col, int 
     }
 }
 
-/* ---- A block ------------------------------------------------------------------------------------------------------ */
+/* ---- A block --------------------------------------------------------------------------------- */
 
-/* For each stretch of k: packs B where that is wanted (always a last panel that is not full), then for each group of
- * rows packs its panel of A, which stays in the first cache, and streams the panels of B past it from the second. */
+/* For each stretch of k: packs B where that is wanted (always a last panel that is not full), then
+ * for each group of rows packs its panel of A, which stays in the first cache, and streams the
+ * panels of B past it from the second. */
 static void NAME(block)(const struct gemm_block *g)
 {
     const int64_t stretches = g->k > g->max_depth ? (g->k + g->max_depth - 1) / g->max_depth : 1;
@@ -305,8 +318,9 @@ static void NAME(block)(const struct gemm_block *g)
         const real *b = (const real *)g->b + k0 * g->b_row;
         for (int64_t p = first_packed; p < panels; p++) {
             int64_t nr = g->n - p * TILE_COLS < TILE_COLS ? g->n - p * TILE_COLS : TILE_COLS;
-            NAME(pack_columns)(b + p * TILE_COLS * g->b_col, g->b_row, g->b_col, (int)nr, t.depth,
-                               packed_b + (p - first_packed) * stretch * TILE_COLS);
+            NAME(pack_columns)
+            (b + p * TILE_COLS * g->b_col, g->b_row, g->b_col, (int)nr, t.depth,
+             packed_b + (p - first_packed) * stretch * TILE_COLS);
         }
         for (int64_t i = 0; i < groups; i++) {
             const int64_t row = g->m * i / groups;
@@ -324,7 +338,8 @@ static void NAME(block)(const struct gemm_block *g)
             for (int64_t p = 0; p < panels; p++) {
                 const int64_t col = p * TILE_COLS;
                 t.nr = (int)(g->n - col < TILE_COLS ? g->n - col : TILE_COLS);
-                t.b = p < first_packed ? b + col : packed_b + (p - first_packed) * stretch * TILE_COLS;
+                t.b = p < first_packed ? b + col
+                                       : packed_b + (p - first_packed) * stretch * TILE_COLS;
                 t.b_step = p < first_packed ? g->b_row : TILE_COLS;
                 t.c = (real *)g->c + row * g->c_row + col * g->c_col;
                 t.bias_n = last && g->bias_n ? (const real *)g->bias_n + col : NULL;

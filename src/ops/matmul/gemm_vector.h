@@ -1,9 +1,11 @@
-/* Vectors of one element type, as wide as the instruction set's registers: what the dense kernels are written in.
+/* Vectors of one element type, as wide as the instruction set's registers: what the dense kernels
+ * are written in.
  *
- * A template: a *.simd.c includes it (through its own template) once with REAL_BITS 32 and once with 64; every name gets
- * the suffix _f32 or _f64. Vector extensions do all but three things, for which each instruction set has its intrinsics:
- * a multiply-add that is surely fused, and the load and store of the first few lanes. Where the processor has no fused
- * multiply-add it is computed (slowly) to the same bits.
+ * A template: a *.simd.c includes it (through its own template) once with REAL_BITS 32 and once
+ * with 64; every name gets the suffix _f32 or _f64. Vector extensions do all but three things, for
+ * which each instruction set has its intrinsics: a multiply-add that is surely fused, and the load
+ * and store of the first few lanes. Where the processor has no fused multiply-add it is computed
+ * (slowly) to the same bits.
  */
 #undef real
 #undef NAME
@@ -43,7 +45,8 @@
 
 typedef real vec __attribute__((vector_size(VECTOR_BYTES)));
 /* The same in memory, at any element's address. */
-typedef real vec_loose __attribute__((vector_size(VECTOR_BYTES), aligned(REAL_BITS / 8), may_alias));
+typedef real vec_loose
+    __attribute__((vector_size(VECTOR_BYTES), aligned(REAL_BITS / 8), may_alias));
 
 INLINE vec NAME(load)(const real *p)
 {
@@ -60,7 +63,7 @@ INLINE vec NAME(splat)(real x)
     return x - (vec){0};
 }
 
-/* ---- What vector extensions cannot say ------------------------------------------------------------------- */
+/* ---- What vector extensions cannot say ------------------------------------------------------- */
 
 #if VECTOR_BYTES == 64 && REAL_BITS == 32
 INLINE vec NAME(fma)(vec a, vec b, vec c)
@@ -134,8 +137,9 @@ INLINE vec NAME(fma)(vec a, vec b, vec c)
     return (vec)vfmaq_f64((float64x2_t)c, (float64x2_t)a, (float64x2_t)b);
 }
 #elif REAL_BITS == 32 && !defined(__FP_FAST_FMAF)
-/* The product of two floats is exact in double. The sum is rounded to odd (its last bit is set when anything was lost),
- * after which rounding to float gives what one rounding of the exact value gives. */
+/* The product of two floats is exact in double. The sum is rounded to odd (its last bit is set when
+ * anything was lost), after which rounding to float gives what one rounding of the exact value
+ * gives. */
 INLINE vec NAME(fma)(vec a, vec b, vec c)
 {
     vec r;
@@ -175,8 +179,8 @@ INLINE void NAME(store_first)(real *p, vec v, int count)
 }
 #endif
 
-/* Where parts of vectors cost no more than whole ones, these are the same as load_first and store_first; elsewhere count
- * is LANES. */
+/* Where parts of vectors cost no more than whole ones, these are the same as load_first and
+ * store_first; elsewhere count is LANES. */
 #define CHEAP_PARTS (VECTOR_BYTES == 64)
 
 INLINE vec NAME(load_part)(const real *p, int count)
@@ -192,7 +196,7 @@ INLINE void NAME(store_part)(real *p, vec v, int count)
         NAME(store)(p, v);
 }
 
-/* ---- Transposition ------------------------------------------------------------------------------------------ */
+/* ---- Transposition --------------------------------------------------------------------------- */
 
 /* a0 b0 a1 b1 ... of the lower halves, and of the upper halves. */
 #if LANES == 16
@@ -211,8 +215,9 @@ INLINE void NAME(store_part)(real *p, vec v, int count)
 #define INTERLEAVE_HIGH(a, b) __builtin_shufflevector(a, b, 1, 3)
 #endif
 
-/* Turns LANES rows into LANES columns. A round interleaves row i with row i + LANES/2, which rotates the bits of an
- * element's index (row, lane) by one place; log2(LANES) rounds exchange row and lane. */
+/* Turns LANES rows into LANES columns. A round interleaves row i with row i + LANES/2, which
+ * rotates the bits of an element's index (row, lane) by one place; log2(LANES) rounds exchange row
+ * and lane. */
 INLINE void NAME(transpose)(vec v[LANES])
 {
 #pragma GCC unroll 4
@@ -229,11 +234,12 @@ INLINE void NAME(transpose)(vec v[LANES])
     }
 }
 
-/* dst[j * dst_row + i] = src[i * src_row + j] for i < rows, j < cols: rows of src become columns. Unless `exact`, dst rows
- * are written in whole vectors; what stands in them past `rows` is some element of src. */
-static __attribute__((unused)) void NAME(transpose_copy)(const real *src, int64_t src_row, int64_t rows,
-                                                         int64_t cols, real *dst, int64_t dst_row,
-                                                         int exact)
+/* dst[j * dst_row + i] = src[i * src_row + j] for i < rows, j < cols: rows of src become columns.
+ * Unless `exact`, dst rows are written in whole vectors; what stands in them past `rows` is some
+ * element of src. */
+static __attribute__((unused)) void NAME(transpose_copy)(const real *src, int64_t src_row,
+                                                         int64_t rows, int64_t cols, real *dst,
+                                                         int64_t dst_row, int exact)
 {
     for (int64_t i = 0; i < rows; i += LANES) {
         const int height = rows - i < LANES ? (int)(rows - i) : LANES;
