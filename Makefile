@@ -24,7 +24,7 @@ configure = $(CMAKE) -S . -B $(1) $(if $(wildcard $(1)/CMakeCache.txt),,$(if \
 build     = $(CMAKE) --build $(1) --parallel $(JOBS) --target $(2)
 
 .DEFAULT_GOAL := library
-.PHONY: library python run test test-c test-python sanitize wheel install bench clean help tools
+.PHONY: library python run test test-c test-python sanitize wheel install bench bench-door clean help tools
 
 help:
 	@echo "make            build the C library alone, in $(BUILD)/"
@@ -34,6 +34,7 @@ help:
 	@echo "make wheel      build the wheel into dist/"
 	@echo "make sanitize   all tests under AddressSanitizer and UBSan"
 	@echo "make bench      time the workloads of bench/ (AGAINST=torch: beside PyTorch)"
+	@echo "make bench-door what a call costs, part by part, from C and from Python"
 	@echo "make clean      remove all that was built ($(VENV) stays)"
 
 # ---- Building -----------------------------------------------------------------------------------
@@ -96,6 +97,11 @@ comma := ,
 
 bench: python
 	@$(if $(AGAINST),$(PYTHON) bench/pair.py $(AGAINST) flambeau,$(PYTHON) bench/workloads.py flambeau)
+
+bench-door: python
+	@$(call build,$(BUILD),bench_door)
+	@$(BUILD)/bench_door
+	@$(PYTHON) bench/door.py
 
 # ---- Delivering ---------------------------------------------------------------------------------
 
