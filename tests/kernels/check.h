@@ -166,6 +166,7 @@ static inline double best_time(void (*body)(void *), void *context, double secon
 void test_gemm(void);
 void bench_gemm(void);
 void test_conv2d(void);
+void test_conv2d_bits(void);
 void bench_conv2d(void);
 
 #endif

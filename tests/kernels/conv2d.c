@@ -170,6 +170,47 @@ void test_conv2d(void)
     check_shape(&large, FL_FLOAT64, CHANNELS_LAST, CONTIGUOUS, CHANNELS_LAST, true);
 }
 
+/* ---- The same bits ------------------------------------------------------------------------------
+ */
+
+/* A number that any changed bit of the array changes. */
+static uint64_t digest(const void *data, int64_t bytes)
+{
+    uint64_t sum = 14695981039346656037u;
+    for (int64_t i = 0; i < bytes; i++)
+        sum = (sum ^ ((const uint8_t *)data)[i]) * 1099511628211u;
+    return sum;
+}
+
+/* Forward and gradients of a layer with 1, 2 and 5 threads; prints a digest, to be compared between
+ * instruction sets. */
+void test_conv2d_bits(void)
+{
+    struct conv2d_shape p = {6, 48, 30, 31, 40, 3, 3, 1, {1, 1}, {1, 1}, {1, 1}};
+    int64_t xs[4] = {p.n, p.c, p.h, p.w}, ws[4] = {p.k, p.c, p.r, p.s}, ys[4] = {p.n, p.k, 30, 31};
+    int64_t xn = p.n * p.c * 930, wn = p.k * p.c * 9, yn = p.n * p.k * 930, first = 0;
+    struct conv2d_view x = make_view(FL_FLOAT32, xs, CONTIGUOUS);
+    struct conv2d_view w = make_view(FL_FLOAT32, ws, CONTIGUOUS);
+    struct conv2d_view g = make_view(FL_FLOAT32, ys, CONTIGUOUS);
+    float *out = malloc((size_t)(xn + wn + yn + p.k) * sizeof(float));
+    static const int counts[] = {1, 2, 5};
+    for (int i = 0; i < 3; i++) {
+        threads_set_count(counts[i]);
+        conv2d_forward(&p, FL_FLOAT32, &x, &w, NULL, out);
+        conv2d_backward_input(&p, FL_FLOAT32, &g, &w, out + yn);
+        conv2d_backward_weight(&p, FL_FLOAT32, &g, &x, out + yn + xn);
+        conv2d_backward_bias(&p, FL_FLOAT32, &g, out + yn + xn + wn);
+        int64_t sum = (int64_t)digest(out, (xn + wn + yn + p.k) * 4);
+        if (i > 0 && sum != first) {
+            failures++;
+            printf("conv2d: other bits with %d threads\n", counts[i]);
+        }
+        first = sum;
+    }
+    printf("conv2d bits: %016llx\n", (unsigned long long)first);
+    free((void *)x.data), free((void *)w.data), free((void *)g.data), free(out);
+}
+
 /* ---- Time ------------------------------------------------------------------------------------ */
 
 struct run {

@@ -16,7 +16,9 @@ int main(int argc, char **argv)
         (bench ? bench_gemm : test_gemm)();
     if (!*what || strcmp(what, "conv2d") == 0)
         (bench ? bench_conv2d : test_conv2d)();
-    if (!bench)
+    if (!bench) {
+        test_conv2d_bits();
         printf("kernels (%s): %d failures\n", isa_name(), failures);
+    }
     return failures != 0;
 }
