@@ -24,7 +24,7 @@ configure = $(CMAKE) -S . -B $(1) $(if $(wildcard $(1)/CMakeCache.txt),,$(if \
 build     = $(CMAKE) --build $(1) --parallel $(JOBS) --target $(2)
 
 .DEFAULT_GOAL := library
-.PHONY: library python run test test-c test-python sanitize wheel install bench bench-door clean help tools
+.PHONY: library python run test test-c test-python built-tests sanitize wheel install bench bench-door clean help tools
 
 help:
 	@echo "make            build the C library alone, in $(BUILD)/"
@@ -73,11 +73,13 @@ run: python
 
 test: test-c test-python
 
-test-c: python
-	@$(call build,$(BUILD),c_tests)
+built-tests: python
+	@$(call build,$(BUILD),c_tests flambeau_static)
+
+test-c: built-tests
 	@$(dir $(CMAKE))ctest --test-dir $(BUILD) --output-on-failure --no-tests=ignore
 
-test-python: python $(VENV)/pytest
+test-python: built-tests $(VENV)/pytest
 	@$(call build,$(BUILD),flambeau_static)
 	@FLAMBEAU_BUILD=$(abspath $(BUILD)) $(PYTHON) -m pytest $(TESTS)
 
