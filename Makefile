@@ -80,7 +80,6 @@ test-c: built-tests
 	@$(dir $(CMAKE))ctest --test-dir $(BUILD) --output-on-failure --no-tests=ignore
 
 test-python: built-tests $(VENV)/pytest
-	@$(call build,$(BUILD),flambeau_static)
 	@FLAMBEAU_BUILD=$(abspath $(BUILD)) $(PYTHON) -m pytest $(TESTS)
 
 # The package goes to a folder of its own, so that the tree's own build is left as it is.
