@@ -1,7 +1,8 @@
-/* What a call costs from C, part by part: nanoseconds, the fastest of many rounds. `make bench-door` builds and runs it.
+/* What a call costs from C, part by part: nanoseconds, the fastest of many rounds. `make
+ * bench-door` builds and runs it.
  *
- * The parts build on one another: a block of memory, a tensor, the operator through the door, the same through the typed
- * function with a scope, the same recorded for backward.
+ * The parts build on one another: a block of memory, a tensor, the operator through the door, the
+ * same through the typed function with a scope, the same recorded for backward.
  */
 #include <stdio.h>
 #include <time.h>

@@ -1,10 +1,11 @@
 /* Flambeau: tensors, automatic differentiation and training, in C.
  *
- * A tensor is a handle that counts its references. A function that makes a tensor returns a new reference, which
- * fl_release drops; between fl_scope_begin and fl_scope_end the results of calls belong to the scope, which releases
- * them together, and fl_keep takes one out. A function that fails returns NULL (or -1) and leaves the error of this
- * thread, which fl_error_message tells. An operator given a NULL tensor returns NULL and leaves the error as it is,
- * so that a whole expression can be written and checked once:
+ * A tensor is a handle that counts its references. A function that makes a tensor returns a new
+ * reference, which fl_release drops; between fl_scope_begin and fl_scope_end the results of calls
+ * belong to the scope, which releases them together, and fl_keep takes one out. A function that
+ * fails returns NULL (or -1) and leaves the error of this thread, which fl_error_message tells. An
+ * operator given a NULL tensor returns NULL and leaves the error as it is, so that a whole
+ * expression can be written and checked once:
  *
  *     fl_scope_begin();
  *     fl_tensor *loss = fl_mse_loss(fl_linear(x, w, b), target, "mean");
@@ -12,8 +13,8 @@
  *         fprintf(stderr, "%s\n", fl_error_message());
  *     fl_scope_end();
  *
- * Operators are typed inline functions in flambeau/ops.h, which this header includes at its end; each is PyTorch's
- * operator of that name, with its argument order and defaults.
+ * Operators are typed inline functions in flambeau/ops.h, which this header includes at its end;
+ * each is PyTorch's operator of that name, with its argument order and defaults.
  */
 #ifndef FLAMBEAU_H
 #define FLAMBEAU_H
@@ -30,7 +31,8 @@ extern "C" {
 
 #define FL_API __attribute__((visibility("default")))
 
-/* ---- What things are -------------------------------------------------------------------------------------- */
+/* ---- What things are
+ * -------------------------------------------------------------------------------------- */
 
 typedef struct fl_tensor fl_tensor;
 typedef struct fl_op fl_op;
@@ -71,17 +73,18 @@ typedef enum fl_tag {
     FL_INTEGER,
     FL_FLOATING,
     FL_TENSOR,
-    FL_INTS,     /* count integers */
-    FL_FLOATS,   /* count doubles */
-    FL_TENSORS,  /* count tensors, each may be NULL */
+    FL_INTS,    /* count integers */
+    FL_FLOATS,  /* count doubles */
+    FL_TENSORS, /* count tensors, each may be NULL */
     FL_DTYPE,
     FL_DEVICE,
     FL_STRING,
     FL_GENERATOR
 } fl_tag;
 
-/* An argument or a result: 16 bytes. Lists are borrowed from the caller for the time of the call; a list that is a
- * result is owned by its receiver (fl_value_release). A Scalar is a value tagged FL_BOOLEAN, FL_INTEGER or FL_FLOATING. */
+/* An argument or a result: 16 bytes. Lists are borrowed from the caller for the time of the call; a
+ * list that is a result is owned by its receiver (fl_value_release). A Scalar is a value tagged
+ * FL_BOOLEAN, FL_INTEGER or FL_FLOATING. */
 typedef struct fl_value {
     uint32_t tag;
     uint32_t count;
@@ -98,7 +101,8 @@ typedef struct fl_value {
     } as;
 } fl_value;
 
-/* A list of integers (sizes, strides, dims). {NULL, 0} stands for "none given" where a list is optional. */
+/* A list of integers (sizes, strides, dims). {NULL, 0} stands for "none given" where a list is
+ * optional. */
 typedef struct fl_ints {
     const int64_t *data;
     int64_t count;
@@ -151,7 +155,9 @@ static inline fl_value fl_tensor_value(fl_tensor *t)
     return v;
 }
 
-/* ---- Errors ----------------------------------------------------------------------------------------------- */
+/* ---- Errors
+ * -----------------------------------------------------------------------------------------------
+ */
 
 typedef enum fl_error_kind {
     FL_OK,
@@ -166,12 +172,14 @@ typedef enum fl_error_kind {
     FL_OVERFLOW_ERROR
 } fl_error_kind;
 
-/* This thread's last error: its kind (FL_OK when there is none), and its whole text, valid until the next error. */
+/* This thread's last error: its kind (FL_OK when there is none), and its whole text, valid until
+ * the next error. */
 FL_API fl_error_kind fl_error(void);
 FL_API const char *fl_error_message(void);
 FL_API void fl_error_clear(void);
 
-/* ---- Tensors ---------------------------------------------------------------------------------------------- */
+/* ---- Tensors
+ * ---------------------------------------------------------------------------------------------- */
 
 FL_API const char *fl_version(void);
 
@@ -179,48 +187,57 @@ FL_API const char *fl_version(void);
 FL_API fl_tensor *fl_retain(fl_tensor *t);
 FL_API void fl_release(fl_tensor *t);
 
-/* Opens a scope on this thread: from here on, tensors that calls return belong to it. Scopes nest. */
+/* Opens a scope on this thread: from here on, tensors that calls return belong to it. Scopes nest.
+ */
 FL_API void fl_scope_begin(void);
 /* Releases what the innermost scope owns. */
 FL_API void fl_scope_end(void);
-/* Takes t out of the innermost scope into its parent's care, or the caller's: afterwards the caller owns a reference. */
+/* Takes t out of the innermost scope into its parent's care, or the caller's: afterwards the caller
+ * owns a reference. */
 FL_API fl_tensor *fl_keep(fl_tensor *t);
 
 /* A contiguous tensor with a copy of `data`, which holds the product of sizes elements of dtype. */
 FL_API fl_tensor *fl_from_data(const void *data, fl_ints sizes, fl_dtype dtype);
-/* A tensor over the caller's memory, without a copy; `free` (may be NULL) is called with `context` when it is dropped. */
-FL_API fl_tensor *fl_from_memory(void *data, fl_ints sizes, fl_dtype dtype, void (*free)(void *context),
-                                 void *context);
+/* A tensor over the caller's memory, without a copy; `free` (may be NULL) is called with `context`
+ * when it is dropped. */
+FL_API fl_tensor *fl_from_memory(void *data, fl_ints sizes, fl_dtype dtype,
+                                 void (*free)(void *context), void *context);
 /* A tensor of no dimension. */
 FL_API fl_tensor *fl_scalar(double value, fl_dtype dtype);
 
 FL_API int fl_ndim(const fl_tensor *t);
-FL_API int64_t fl_size(const fl_tensor *t, int dim); /* dim may be negative; -1 with an error when out of range */
+FL_API int64_t fl_size(const fl_tensor *t,
+                       int dim); /* dim may be negative; -1 with an error when out of range */
 FL_API fl_ints fl_sizes(const fl_tensor *t);
 FL_API fl_ints fl_strides(const fl_tensor *t);
 FL_API int64_t fl_numel(const fl_tensor *t);
 FL_API fl_dtype fl_dtype_of(const fl_tensor *t);
 FL_API fl_device fl_device_of(const fl_tensor *t);
 FL_API bool fl_is_contiguous(const fl_tensor *t);
-/* The address of the first element (strides apply). Writing through it is not seen by version checks. */
+/* The address of the first element (strides apply). Writing through it is not seen by version
+ * checks. */
 FL_API void *fl_data(const fl_tensor *t);
 FL_API size_t fl_dtype_size(fl_dtype dtype);
 FL_API const char *fl_dtype_name(fl_dtype dtype); /* "float32" */
-/* The single element of t as a double; NaN with an error set when t has another number of elements. */
+/* The single element of t as a double; NaN with an error set when t has another number of elements.
+ */
 FL_API double fl_item(const fl_tensor *t);
 FL_API int64_t fl_item_int(const fl_tensor *t);
 
-/* ---- Calling operators by name: the one door ---------------------------------------------------------------- */
+/* ---- Calling operators by name: the one door
+ * ---------------------------------------------------------------- */
 
-/* The operator of that name ("add.Tensor", "relu", "add_.Tensor", "add.out"), or NULL with an error. */
+/* The operator of that name ("add.Tensor", "relu", "add_.Tensor", "add.out"), or NULL with an
+ * error. */
 FL_API const fl_op *fl_op_find(const char *name);
-/* Calls it: one value a parameter in `args` (FL_NONE takes the default), one a result in `results`, each a new
- * reference (or the scope's). 0, or -1 with the error set and no result. */
+/* Calls it: one value a parameter in `args` (FL_NONE takes the default), one a result in `results`,
+ * each a new reference (or the scope's). 0, or -1 with the error set and no result. */
 FL_API int fl_call(const fl_op *op, const fl_value *args, fl_value *results);
 /* Releases what a result holds. */
 FL_API void fl_value_release(fl_value *value);
 
-/* ---- Automatic differentiation ------------------------------------------------------------------------------ */
+/* ---- Automatic differentiation
+ * ------------------------------------------------------------------------------ */
 
 FL_API bool fl_requires_grad(const fl_tensor *t);
 FL_API int fl_set_requires_grad(fl_tensor *t, bool requires_grad);
@@ -232,7 +249,8 @@ FL_API int fl_backward(fl_tensor *loss);
 /* Sets whether calls of this thread are recorded; returns how it was. */
 FL_API bool fl_grad_enabled(bool enabled);
 
-/* ---- Random numbers, threads, memory -------------------------------------------------------------------------- */
+/* ---- Random numbers, threads, memory
+ * -------------------------------------------------------------------------- */
 
 FL_API void fl_manual_seed(uint64_t seed); /* PyTorch's numbers for that seed */
 FL_API void fl_set_num_threads(int count);

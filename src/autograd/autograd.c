@@ -1,8 +1,10 @@
-/* What a tensor keeps of the graph: grad_fn, gradient, view history; and the accumulate node of a leaf.
+/* What a tensor keeps of the graph: grad_fn, gradient, view history; and the accumulate node of a
+ * leaf.
  *
- * Views. A view's base is never a view itself. An in-place write on a view makes the base come from a "copy slices" node
- * (copyslices.c) and the view, on the next look, from an as_strided of the base: autograd_node compares the storage's
- * version with the one at which the view's node was made.
+ * Views. A view's base is never a view itself. An in-place write on a view makes the base come from
+ * a "copy slices" node (copyslices.c) and the view, on the next look, from an as_strided of the
+ * base: autograd_node compares the storage's version with the one at which the view's node was
+ * made.
  */
 #include "autograd/autograd.h"
 
@@ -14,7 +16,8 @@
 #include "core/error.h"
 #include "core/memory.h"
 
-__thread struct autograd_mode autograd_mode __attribute__((tls_model("initial-exec"))) = {.grad = true};
+__thread struct autograd_mode autograd_mode
+    __attribute__((tls_model("initial-exec"))) = {.grad = true};
 
 static void drop(fl_tensor *t)
 {
@@ -39,7 +42,8 @@ struct autograd *autograd_of(fl_tensor *t)
     return t->autograd;
 }
 
-/* ---- the accumulate node: adds what arrives into a leaf's .grad --------------------------------------------- */
+/* ---- the accumulate node: adds what arrives into a leaf's .grad
+ * --------------------------------------------- */
 
 struct accumulate {
     struct node node;
@@ -52,7 +56,8 @@ static const char *accumulate_name(const struct node *n)
     return "AccumulateGrad";
 }
 
-static int accumulate_backward(struct node *n, fl_tensor *const *g, bool create_graph, fl_tensor **out)
+static int accumulate_backward(struct node *n, fl_tensor *const *g, bool create_graph,
+                               fl_tensor **out)
 {
     (void)out;
     fl_tensor *leaf = ((struct accumulate *)n)->leaf;
@@ -62,8 +67,8 @@ static int accumulate_backward(struct node *n, fl_tensor *const *g, bool create_
     if (!a)
         return -1;
     fl_tensor *sum;
-    if (!a->grad && !create_graph && atomic_load(&g[0]->refs) == 1 && (g[0]->flags & TENSOR_CONTIGUOUS) &&
-        !g[0]->base && g[0]->dtype == leaf->dtype) {
+    if (!a->grad && !create_graph && atomic_load(&g[0]->refs) == 1 &&
+        (g[0]->flags & TENSOR_CONTIGUOUS) && !g[0]->base && g[0]->dtype == leaf->dtype) {
         sum = tensor_retain(g[0]); /* nobody else has it: keep it as it is */
     } else if (!a->grad) {
         sum = create_graph ? tensor_retain(g[0]) : operation_clone(g[0]);
@@ -97,8 +102,8 @@ static void accumulate_destroy(struct node *n)
     memory_free(self, sizeof *self);
 }
 
-static const struct node_class ACCUMULATE = {accumulate_name, accumulate_backward, accumulate_release_saved,
-                                             accumulate_destroy};
+static const struct node_class ACCUMULATE = {accumulate_name, accumulate_backward,
+                                             accumulate_release_saved, accumulate_destroy};
 
 fl_tensor *node_leaf(const struct node *n)
 {
@@ -123,13 +128,16 @@ static struct node *accumulate_of(fl_tensor *t)
     return &self->node;
 }
 
-/* ---- tensors ------------------------------------------------------------------------------------------------ */
+/* ---- tensors
+ * ------------------------------------------------------------------------------------------------
+ */
 
 struct node *autograd_node(fl_tensor *t, int *result)
 {
     struct autograd *a = t->autograd;
     if (t->base && t->storage && tensor_requires_grad(t->base) &&
-        (!a || a->view_version != t->storage->version) && !(a && !a->node && t->flags & TENSOR_REQUIRES_GRAD)) {
+        (!a || a->view_version != t->storage->version) &&
+        !(a && !a->node && t->flags & TENSOR_REQUIRES_GRAD)) {
         struct node *fresh = operation_view_node(t);
         if (fresh) {
             autograd_set_node(t, fresh, 0);
@@ -185,14 +193,16 @@ int autograd_set_requires_grad(fl_tensor *t, bool requires_grad)
     if (!tensor_is_leaf(t)) {
         if (requires_grad)
             return 0;
-        return error_set(FL_RUNTIME_ERROR,
-                         "you can only change requires_grad flags of leaf variables. If you want to use a computed "
-                         "variable in a subgraph that doesn't require differentiation use var_no_grad = var.detach().");
+        return error_set(FL_RUNTIME_ERROR, "you can only change requires_grad flags of leaf "
+                                           "variables. If you want to use a computed "
+                                           "variable in a subgraph that doesn't require "
+                                           "differentiation use var_no_grad = var.detach().");
     }
     if (requires_grad && !dtype_is_floating(t->dtype) && t->dtype < FL_COMPLEX64)
         return error_set(FL_RUNTIME_ERROR,
                          "only Tensors of floating point and complex dtype can require gradients");
-    t->flags = (uint8_t)(requires_grad ? t->flags | TENSOR_REQUIRES_GRAD : t->flags & ~TENSOR_REQUIRES_GRAD);
+    t->flags = (uint8_t)(requires_grad ? t->flags | TENSOR_REQUIRES_GRAD
+                                       : t->flags & ~TENSOR_REQUIRES_GRAD);
     return 0;
 }
 
@@ -202,8 +212,10 @@ int autograd_check_inplace(fl_tensor *t, bool recorded)
     if (!autograd_mode.grad)
         return 0;
     if (t->flags & TENSOR_INFERENCE && !autograd_mode.inference && recorded)
-        return error_set(FL_RUNTIME_ERROR, "Inplace update to inference tensor outside InferenceMode is not allowed."
-                                           "You can make a clone to get a normal tensor before doing inplace update.");
+        return error_set(
+            FL_RUNTIME_ERROR,
+            "Inplace update to inference tensor outside InferenceMode is not allowed."
+            "You can make a clone to get a normal tensor before doing inplace update.");
     if (tensor_requires_grad(t) && tensor_is_leaf(t)) {
         error_set(FL_RUNTIME_ERROR,
                   "a leaf Variable that requires grad is being used in an in-place operation.");
@@ -211,17 +223,21 @@ int autograd_check_inplace(fl_tensor *t, bool recorded)
                           "请把这次更新放进 `with torch.no_grad():`，或先 clone() 再修改");
     }
     if (t->base && tensor_requires_grad(t->base) && tensor_is_leaf(t->base)) {
-        error_set(FL_RUNTIME_ERROR,
-                  "a view of a leaf Variable that requires grad is being used in an in-place operation.");
+        error_set(
+            FL_RUNTIME_ERROR,
+            "a view of a leaf Variable that requires grad is being used in an in-place operation.");
         return error_hint("wrap the update in `with torch.no_grad():`, or work on a clone",
                           "请把这次更新放进 `with torch.no_grad():`，或先 clone() 再修改");
     }
     if (recorded && t->base && t->flags & TENSOR_NO_GRAD_VIEW)
-        return error_set(FL_RUNTIME_ERROR,
-                         "A view was created in no_grad mode and is being modified inplace with grad mode enabled. "
-                         "Given that this use case is ambiguous and error-prone, it is forbidden. You can clarify your "
-                         "code by moving both the view and the inplace either both inside the no_grad block (if you "
-                         "don't want the inplace to be tracked) or both outside (if you want the inplace to be tracked).");
+        return error_set(FL_RUNTIME_ERROR, "A view was created in no_grad mode and is being "
+                                           "modified inplace with grad mode enabled. "
+                                           "Given that this use case is ambiguous and error-prone, "
+                                           "it is forbidden. You can clarify your "
+                                           "code by moving both the view and the inplace either "
+                                           "both inside the no_grad block (if you "
+                                           "don't want the inplace to be tracked) or both outside "
+                                           "(if you want the inplace to be tracked).");
     return 0;
 }
 
@@ -264,7 +280,8 @@ static int store_grad(void *context, fl_tensor **grad)
 int autograd_retain_grad(fl_tensor *t)
 {
     if (!tensor_requires_grad(t))
-        return error_set(FL_RUNTIME_ERROR, "can't retain_grad on Tensor that has requires_grad=False");
+        return error_set(FL_RUNTIME_ERROR,
+                         "can't retain_grad on Tensor that has requires_grad=False");
     int result = 0;
     struct node *n = autograd_node(t, &result);
     if (!n || t->autograd->retains_grad)
@@ -281,13 +298,15 @@ int autograd_set_grad(fl_tensor *t, fl_tensor *grad)
         return error_set(FL_RUNTIME_ERROR, "can't assign Variable as its own grad");
     if (grad && grad->dtype != t->dtype)
         return error_set(FL_RUNTIME_ERROR,
-                         "attempting to assign a gradient with dtype '%s' to a tensor with dtype '%s'. Please ensure "
+                         "attempting to assign a gradient with dtype '%s' to a tensor with dtype "
+                         "'%s'. Please ensure "
                          "that the gradient and the tensor have the same dtype",
                          dtype_title(grad->dtype), dtype_title(t->dtype));
     if (grad && !shape_equal(grad, t)) {
         char want[128], got[128];
         return error_set(FL_RUNTIME_ERROR,
-                         "attempting to assign a gradient of size '%s' to a tensor of size '%s'. Please ensure that the "
+                         "attempting to assign a gradient of size '%s' to a tensor of size '%s'. "
+                         "Please ensure that the "
                          "gradient and the tensor are the same size",
                          shape_text(got, sizeof got, grad->ndim, grad->sizes),
                          shape_text(want, sizeof want, t->ndim, t->sizes));
@@ -303,7 +322,9 @@ int autograd_set_grad(fl_tensor *t, fl_tensor *grad)
     return 0;
 }
 
-/* ---- hooks -------------------------------------------------------------------------------------------------- */
+/* ---- hooks
+ * --------------------------------------------------------------------------------------------------
+ */
 
 /* The list that a tensor's hooks go to: its node's, its accumulate node's, or its own. */
 static struct grad_hooks **hooks_of(fl_tensor *t, int *result)
@@ -316,10 +337,12 @@ static struct grad_hooks **hooks_of(fl_tensor *t, int *result)
     return n ? &n->hooks : a->accumulate ? &a->accumulate->hooks : &a->hooks;
 }
 
-int64_t autograd_add_hook(fl_tensor *t, tensor_hook_fn run, void *context, void (*drop_context)(void *))
+int64_t autograd_add_hook(fl_tensor *t, tensor_hook_fn run, void *context,
+                          void (*drop_context)(void *))
 {
     if (!tensor_requires_grad(t))
-        return error_set(FL_RUNTIME_ERROR, "cannot register a hook on a tensor that doesn't require gradient");
+        return error_set(FL_RUNTIME_ERROR,
+                         "cannot register a hook on a tensor that doesn't require gradient");
     int result;
     struct grad_hooks **at = hooks_of(t, &result);
     return at ? hooks_add(at, HOOK_TENSOR, result, (void (*)(void))run, context, drop_context) : -1;
@@ -329,7 +352,8 @@ int64_t autograd_add_post_accumulate_hook(fl_tensor *t, leaf_hook_fn run, void *
                                           void (*drop_context)(void *))
 {
     if (!tensor_requires_grad(t))
-        return error_set(FL_RUNTIME_ERROR, "cannot register a hook on a tensor that doesn't require gradient");
+        return error_set(FL_RUNTIME_ERROR,
+                         "cannot register a hook on a tensor that doesn't require gradient");
     if (!tensor_is_leaf(t))
         return error_set(FL_RUNTIME_ERROR,
                          "post accumulate grad hooks cannot be registered on non-leaf tensors");
@@ -338,9 +362,11 @@ int64_t autograd_add_post_accumulate_hook(fl_tensor *t, leaf_hook_fn run, void *
     return at ? hooks_add(at, HOOK_LEAF, 0, (void (*)(void))run, context, drop_context) : -1;
 }
 
-int64_t node_add_hook(struct node *n, bool before, node_hook_fn run, void *context, void (*drop_context)(void *))
+int64_t node_add_hook(struct node *n, bool before, node_hook_fn run, void *context,
+                      void (*drop_context)(void *))
 {
-    return hooks_add(&n->hooks, before ? HOOK_BEFORE : HOOK_AFTER, 0, (void (*)(void))run, context, drop_context);
+    return hooks_add(&n->hooks, before ? HOOK_BEFORE : HOOK_AFTER, 0, (void (*)(void))run, context,
+                     drop_context);
 }
 
 void autograd_remove_hook(fl_tensor *t, int64_t id)
@@ -360,13 +386,16 @@ void node_remove_hook(struct node *n, int64_t id)
     hooks_remove(n->hooks, id);
 }
 
-/* ---- nodes -------------------------------------------------------------------------------------------------- */
+/* ---- nodes
+ * --------------------------------------------------------------------------------------------------
+ */
 
 const void *(*autograd_location)(int32_t *line);
 void (*autograd_location_drop)(const void *code);
 void (*autograd_location_text)(const void *code, int32_t line, char *out, size_t size);
 
-void node_init(struct node *n, const struct node_class *type, int edges, struct edge *edge, int results)
+void node_init(struct node *n, const struct node_class *type, int edges, struct edge *edge,
+               int results)
 {
     static _Atomic uint64_t clock;
     memset(n, 0, sizeof *n);
@@ -379,7 +408,8 @@ void node_init(struct node *n, const struct node_class *type, int edges, struct 
         n->code = autograd_location(&n->line);
 }
 
-/* Nodes that wait to be freed: a node freed while another is goes here, so that a chain of any length needs no stack. */
+/* Nodes that wait to be freed: a node freed while another is goes here, so that a chain of any
+ * length needs no stack. */
 static __thread struct node *doomed;
 static __thread bool freeing;
 

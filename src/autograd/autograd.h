@@ -1,9 +1,10 @@
 /* The graph: nodes, the state a tensor keeps of it, and the engine that walks it backwards.
  *
- * A node stands for one recorded call; its edges lead to the nodes that made its inputs. A tensor that a recorded call made
- * points at the node (grad_fn); a leaf that gathers a gradient has an accumulate node, which points at the leaf. Nodes know
- * no operator by name: a node_class says how to go backwards. Tensors hold nodes, nodes hold saved tensors, and never the
- * tensors that they made, so that there is no cycle.
+ * A node stands for one recorded call; its edges lead to the nodes that made its inputs. A tensor
+ * that a recorded call made points at the node (grad_fn); a leaf that gathers a gradient has an
+ * accumulate node, which points at the leaf. Nodes know no operator by name: a node_class says how
+ * to go backwards. Tensors hold nodes, nodes hold saved tensors, and never the tensors that they
+ * made, so that there is no cycle.
  */
 #ifndef FLAMBEAU_AUTOGRAD_AUTOGRAD_H
 #define FLAMBEAU_AUTOGRAD_AUTOGRAD_H
@@ -13,7 +14,8 @@
 struct node;
 struct grad_hooks;
 
-/* "The gradient of result `result` of `node`"; node NULL: nobody asks for it. dtype and shape tell what the input was. */
+/* "The gradient of result `result` of `node`"; node NULL: nobody asks for it. dtype and shape tell
+ * what the input was. */
 struct edge {
     struct node *node;
     int16_t result;
@@ -22,11 +24,12 @@ struct edge {
 
 struct node_class {
     const char *(*name)(const struct node *n); /* "AddBackward0" */
-    /* From the gradients of its results (NULL: none came) to those of its inputs, one an edge: each NULL or a new reference.
-     * Runs with grad mode set to create_graph. 0, or -1 with the error set. */
+    /* From the gradients of its results (NULL: none came) to those of its inputs, one an edge: each
+     * NULL or a new reference. Runs with grad mode set to create_graph. 0, or -1 with the error
+     * set. */
     int (*backward)(struct node *n, fl_tensor *const *g, bool create_graph, fl_tensor **out);
-    /* Drops what was saved, and sets n->released if backward cannot run again without it: after a backward without
-     * keep_graph, and before destroy. Twice is harmless. */
+    /* Drops what was saved, and sets n->released if backward cannot run again without it: after a
+     * backward without keep_graph, and before destroy. Twice is harmless. */
     void (*release_saved)(struct node *n);
     /* Frees the node itself (edges are already released). */
     void (*destroy)(struct node *n);
@@ -35,26 +38,28 @@ struct node_class {
 struct node {
     _Atomic int32_t refs;
     int32_t edges, results;
-    uint64_t sequence;            /* of making: later nodes run first; accumulate nodes have UINT64_MAX */
+    uint64_t sequence; /* of making: later nodes run first; accumulate nodes have UINT64_MAX */
     const struct node_class *type;
-    struct edge *edge;            /* edges of them, in memory of the node's own */
-    struct node_state *state;     /* the engine's, while it runs */
-    struct grad_hooks *hooks;     /* NULL: none */
-    bool released;                /* saved tensors are gone: a second backward is an error */
-    void *python;                 /* the live Python object that shows this node, borrowed */
-    const void *code;             /* who made it: a Python code object (retained through autograd_location), and its line */
+    struct edge *edge;        /* edges of them, in memory of the node's own */
+    struct node_state *state; /* the engine's, while it runs */
+    struct grad_hooks *hooks; /* NULL: none */
+    bool released;            /* saved tensors are gone: a second backward is an error */
+    void *python;             /* the live Python object that shows this node, borrowed */
+    const void *code; /* who made it: a Python code object (retained through autograd_location), and
+                         its line */
     int32_t line;
 };
 
 /* What a tensor keeps. */
 struct autograd {
-    struct node *node;        /* grad_fn; NULL for a leaf */
-    int16_t result;           /* which of its results */
+    struct node *node; /* grad_fn; NULL for a leaf */
+    int16_t result;    /* which of its results */
     bool retains_grad;
-    uint32_t view_version;    /* of views: the storage's version when `node` was made */
-    struct node *accumulate;  /* of leaves: borrowed, NULL when no graph uses it */
+    uint32_t view_version;   /* of views: the storage's version when `node` was made */
+    struct node *accumulate; /* of leaves: borrowed, NULL when no graph uses it */
     fl_tensor *grad;
-    struct grad_hooks *hooks; /* of leaves: those of register_hook, moved to the accumulate node when it is made */
+    struct grad_hooks *
+        hooks; /* of leaves: those of register_hook, moved to the accumulate node when it is made */
 };
 
 /* ---- modes of the thread ---- */
@@ -77,44 +82,55 @@ static inline bool tensor_is_leaf(const fl_tensor *t)
 }
 /* The state of t, made when there is none; NULL with an error when memory is out. */
 struct autograd *autograd_of(fl_tensor *t);
-/* t's grad_fn, borrowed, NULL for a leaf; a view whose base has changed gets its new one here. Sets *result. */
+/* t's grad_fn, borrowed, NULL for a leaf; a view whose base has changed gets its new one here. Sets
+ * *result. */
 struct node *autograd_node(fl_tensor *t, int *result);
-/* Where t's gradient goes: its grad_fn, or its accumulate node (made when needed); a new reference in edge->node, which is NULL
- * when t does not require grad. -1 when memory is out. */
+/* Where t's gradient goes: its grad_fn, or its accumulate node (made when needed); a new reference
+ * in edge->node, which is NULL when t does not require grad. -1 when memory is out. */
 int autograd_edge(fl_tensor *t, struct edge *edge);
 /* Makes t the result `result` of a node (a new reference is taken). */
 int autograd_set_node(fl_tensor *t, struct node *n, int result);
 /* Sets requires_grad of a leaf, with PyTorch's errors for non-leaves and non-floating dtypes. */
 int autograd_set_requires_grad(fl_tensor *t, bool requires_grad);
-/* Prepares an in-place write on t by a call that may be recorded: -1 with PyTorch's error when t is a leaf that requires grad (or a
- * view of one) and grad mode is on. */
+/* Prepares an in-place write on t by a call that may be recorded: -1 with PyTorch's error when t is
+ * a leaf that requires grad (or a view of one) and grad mode is on. */
 int autograd_check_inplace(fl_tensor *t, bool recorded);
-/* After an in-place call recorded as `n` (whose first edge is t's old one): t, and its base when it is a view, now come from it. */
+/* After an in-place call recorded as `n` (whose first edge is t's old one): t, and its base when it
+ * is a view, now come from it. */
 int autograd_rebase(fl_tensor *t, struct node *n);
 fl_tensor *autograd_detach(fl_tensor *t); /* an alias without history, no base */
 int autograd_retain_grad(fl_tensor *t);
-int autograd_set_grad(fl_tensor *t, fl_tensor *grad); /* NULL drops it; checks shape, dtype, device as PyTorch */
+int autograd_set_grad(fl_tensor *t,
+                      fl_tensor *grad); /* NULL drops it; checks shape, dtype, device as PyTorch */
 
 /* ---- hooks ---- */
 
 /* May replace *grad (releasing the old, giving a new reference). 0 or -1. */
 typedef int (*tensor_hook_fn)(void *context, fl_tensor **grad);
-/* Runs when t's gradient is known, before it goes on. `drop` frees the context. Returns an id for removal, or -1. */
-int64_t autograd_add_hook(fl_tensor *t, tensor_hook_fn run, void *context, void (*drop)(void *context));
+/* Runs when t's gradient is known, before it goes on. `drop` frees the context. Returns an id for
+ * removal, or -1. */
+int64_t autograd_add_hook(fl_tensor *t, tensor_hook_fn run, void *context,
+                          void (*drop)(void *context));
 /* Runs after the leaf's .grad has been updated. */
 typedef int (*leaf_hook_fn)(void *context, fl_tensor *leaf);
-int64_t autograd_add_post_accumulate_hook(fl_tensor *t, leaf_hook_fn run, void *context, void (*drop)(void *context));
-/* Runs around a node's backward: before (grad of results; may replace) and after (grads of inputs and results). */
-typedef int (*node_hook_fn)(void *context, int inputs, fl_tensor **grad_inputs, int results, fl_tensor **grad_results);
-int64_t node_add_hook(struct node *n, bool before, node_hook_fn run, void *context, void (*drop)(void *context));
+int64_t autograd_add_post_accumulate_hook(fl_tensor *t, leaf_hook_fn run, void *context,
+                                          void (*drop)(void *context));
+/* Runs around a node's backward: before (grad of results; may replace) and after (grads of inputs
+ * and results). */
+typedef int (*node_hook_fn)(void *context, int inputs, fl_tensor **grad_inputs, int results,
+                            fl_tensor **grad_results);
+int64_t node_add_hook(struct node *n, bool before, node_hook_fn run, void *context,
+                      void (*drop)(void *context));
 /* Removes a hook by its id, wherever it is; harmless when it is gone. t or n as it was added. */
 void autograd_remove_hook(fl_tensor *t, int64_t id);
 void node_remove_hook(struct node *n, int64_t id);
 
 /* ---- nodes ---- */
 
-/* Initialises a node in memory of the caller's; edge points at `edges` zeroed edges there. refs 1. */
-void node_init(struct node *n, const struct node_class *type, int edges, struct edge *edge, int results);
+/* Initialises a node in memory of the caller's; edge points at `edges` zeroed edges there. refs 1.
+ */
+void node_init(struct node *n, const struct node_class *type, int edges, struct edge *edge,
+               int results);
 static inline struct node *node_retain(struct node *n)
 {
     atomic_fetch_add_explicit(&n->refs, 1, memory_order_relaxed);
@@ -126,17 +142,18 @@ const char *node_name(const struct node *n);
 /* The leaf of an accumulate node, borrowed; NULL for other nodes. */
 fl_tensor *node_leaf(const struct node *n);
 
-/* Set by the Python side: tells the code object and line that run now (called when a node is made; NULL: nobody asks),
- * and drops a code object; describes it for messages. */
+/* Set by the Python side: tells the code object and line that run now (called when a node is made;
+ * NULL: nobody asks), and drops a code object; describes it for messages. */
 extern const void *(*autograd_location)(int32_t *line);
 extern void (*autograd_location_drop)(const void *code);
 extern void (*autograd_location_text)(const void *code, int32_t line, char *out, size_t size);
 
 /* ---- the engine ---- */
 
-/* Walks back from `count` tensors. grads[i] may be NULL for a tensor of one element (PyTorch's "grad can be implicitly created only
- * for scalar outputs"). inputs NULL: gradients are added into the leaves' .grad. Else results[i] receives that of inputs[i] (a new
- * reference, or NULL where none came and allow_unused; an error otherwise), and leaves stay as they are, unless
+/* Walks back from `count` tensors. grads[i] may be NULL for a tensor of one element (PyTorch's
+ * "grad can be implicitly created only for scalar outputs"). inputs NULL: gradients are added into
+ * the leaves' .grad. Else results[i] receives that of inputs[i] (a new reference, or NULL where
+ * none came and allow_unused; an error otherwise), and leaves stay as they are, unless
  * `accumulate`: then inputs' .grad receive them (backward(inputs=...)) and results may be NULL. */
 struct backward_request {
     int64_t count;
@@ -148,7 +165,8 @@ struct backward_request {
     fl_tensor **results;
 };
 int engine_backward(const struct backward_request *request);
-/* Asked by a node's backward while it runs: whether the gradient that goes along this edge of its is of use. */
+/* Asked by a node's backward while it runs: whether the gradient that goes along this edge of its
+ * is of use. */
 bool engine_wants(const struct edge *edge);
 
 #endif

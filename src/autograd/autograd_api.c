@@ -4,7 +4,9 @@
 
 static int check_given(const void *t)
 {
-    return t ? 0 : fl_error() != FL_OK ? -1 : error_set(FL_TYPE_ERROR, "expected a tensor, got NULL");
+    return t                     ? 0
+           : fl_error() != FL_OK ? -1
+                                 : error_set(FL_TYPE_ERROR, "expected a tensor, got NULL");
 }
 
 bool fl_requires_grad(const fl_tensor *t)

@@ -1,7 +1,9 @@
-/* An in-place write on a view, seen from its base: y = base with one strided slice replaced by inner(slice, others...).
+/* An in-place write on a view, seen from its base: y = base with one strided slice replaced by
+ * inner(slice, others...).
  *
- * Backward: the gradient of the base is g with the slice replaced by inner's gradient of it; what inner gives for its other
- * inputs goes on to them. The inner node keeps the saved tensors; its edges beyond the first move here.
+ * Backward: the gradient of the base is g with the slice replaced by inner's gradient of it; what
+ * inner gives for its other inputs goes on to them. The inner node keeps the saved tensors; its
+ * edges beyond the first move here.
  */
 #include <string.h>
 
@@ -46,13 +48,15 @@ static void drop_geometry(struct geometry *x)
 
 static fl_tensor *take_slice(fl_tensor *whole, const struct geometry *s)
 {
-    return operation_as_strided(whole, (fl_ints){s->sizes, s->ndim}, (fl_ints){s->strides, s->ndim}, s->offset);
+    return operation_as_strided(whole, (fl_ints){s->sizes, s->ndim}, (fl_ints){s->strides, s->ndim},
+                                s->offset);
 }
 
 /* The base's gradient before inner's part is written: a copy of g laid out as the base. */
 static fl_tensor *lay_out(const struct copyslices *self, fl_tensor *g)
 {
-    fl_tensor *whole = tensor_new_strided(self->base.ndim, self->base.sizes, self->base.strides, g->dtype);
+    fl_tensor *whole =
+        tensor_new_strided(self->base.ndim, self->base.sizes, self->base.strides, g->dtype);
     if (whole && operation_copy_(whole, g) == 0)
         return whole;
     tensor_release(whole);
@@ -65,13 +69,15 @@ static int backward(struct node *n, fl_tensor *const *g, bool create_graph, fl_t
     if (!g[0])
         return 0;
     int status = -1;
-    fl_tensor *part = NULL, *incoming = NULL, **inner_out = out; /* inner has as many edges as this node */
+    fl_tensor *part = NULL, *incoming = NULL,
+              **inner_out = out; /* inner has as many edges as this node */
     fl_tensor *whole = lay_out(self, g[0]);
     if (whole)
         part = take_slice(whole, &self->slice);
     if (part)
         incoming = operation_clone(part);
-    if (incoming && self->inner->type->backward(self->inner, &incoming, create_graph, inner_out) == 0) {
+    if (incoming &&
+        self->inner->type->backward(self->inner, &incoming, create_graph, inner_out) == 0) {
         status = out[0] ? operation_copy_(part, out[0]) : operation_zero_(part);
         tensor_release(out[0]);
         out[0] = NULL;
@@ -112,12 +118,14 @@ struct node *copyslices_new(fl_tensor *base, fl_tensor *view, struct node *inner
     node_init(&self->node, &COPYSLICES, inner->edges, edge, 1);
     self->inner = node_retain(inner);
     self->bytes = bytes;
-    if (keep_geometry(&self->base, base, 0) || keep_geometry(&self->slice, view, view->offset - base->offset) ||
+    if (keep_geometry(&self->base, base, 0) ||
+        keep_geometry(&self->slice, view, view->offset - base->offset) ||
         autograd_edge(base, &edge[0])) {
         node_release(&self->node);
         return NULL;
     }
-    /* The inner node computes its self-gradient whether or not the base wants one: what it overwrote is cut out by it. */
+    /* The inner node computes its self-gradient whether or not the base wants one: what it
+     * overwrote is cut out by it. */
     for (int i = 1; i < inner->edges; i++) {
         edge[i] = inner->edge[i];
         if (edge[i].node)

@@ -1,10 +1,12 @@
-/* The engine: walks the graph back from the tensors asked for, each node once, the latest made first.
+/* The engine: walks the graph back from the tensors asked for, each node once, the latest made
+ * first.
  *
  * 1. Discover: a breadth-first walk over edges gives every reachable node a state of this run and
- *    counts, for each, the edges that lead to it. With `inputs`, a second look marks the nodes that lead to one.
- * 2. Run: a heap of ready nodes ordered by sequence number. A node's gradients are summed in its state's slots as they
- *    arrive; when the last has, it is ready.
- * A node belongs to several runs at once when a hook or a Function calls backward in turn: states form a list, each with its run.
+ *    counts, for each, the edges that lead to it. With `inputs`, a second look marks the nodes that
+ * lead to one.
+ * 2. Run: a heap of ready nodes ordered by sequence number. A node's gradients are summed in its
+ * state's slots as they arrive; when the last has, it is ready. A node belongs to several runs at
+ * once when a hook or a Function calls backward in turn: states form a list, each with its run.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -23,7 +25,7 @@ struct node_state {
     int32_t waiting;          /* edges from which nothing has come yet */
     bool wanted;              /* leads to an input (all do when none are named) */
     bool explored;
-    fl_tensor **g;            /* node->results slots */
+    fl_tensor **g; /* node->results slots */
 };
 
 struct run {
@@ -98,7 +100,8 @@ static void state_free(struct node_state *s)
 
 /* ---- 1. discover ---- */
 
-/* Gives states to everything reachable from the states there are, in the order found, and counts the edges. */
+/* Gives states to everything reachable from the states there are, in the order found, and counts
+ * the edges. */
 static int discover(struct run *r)
 {
     for (int64_t i = 0; i < r->states; i++) { /* the list is its own queue */
@@ -121,12 +124,13 @@ static int discover(struct run *r)
 
 static int by_sequence(const void *a, const void *b)
 {
-    uint64_t x = (*(struct node_state *const *)a)->node->sequence, y = (*(struct node_state *const *)b)->node->sequence;
+    uint64_t x = (*(struct node_state *const *)a)->node->sequence,
+             y = (*(struct node_state *const *)b)->node->sequence;
     return x < y ? -1 : x > y;
 }
 
-/* Marks what leads to an input. An edge leads from a later node to an earlier one or to a leaf, so one pass from the earliest
- * on, leaves first, sees each node after all that it leads to. */
+/* Marks what leads to an input. An edge leads from a later node to an earlier one or to a leaf, so
+ * one pass from the earliest on, leaves first, sees each node after all that it leads to. */
 static int mark_wanted(struct run *r)
 {
     const struct backward_request *q = r->request;
@@ -194,8 +198,9 @@ static int deliver(fl_tensor **slot, fl_tensor *g, bool create_graph)
     }
     fl_tensor *old = *slot;
     int status = 0;
-    bool private = !create_graph && atomic_load(&old->refs) == 1 && old->flags & TENSOR_CONTIGUOUS && !old->base &&
-                   old->dtype == g->dtype && shape_equal(old, g) && atomic_load(&old->storage->refs) == 1;
+    bool private = !create_graph && atomic_load(&old->refs) == 1 &&
+                   old->flags & TENSOR_CONTIGUOUS && !old->base && old->dtype == g->dtype &&
+                   shape_equal(old, g) && atomic_load(&old->storage->refs) == 1;
     if (private) {
         status = operation_add_(old, g);
     } else {
@@ -209,13 +214,16 @@ static int deliver(fl_tensor **slot, fl_tensor *g, bool create_graph)
 
 static int set_released_error(const struct node *n)
 {
-    error_set(FL_RUNTIME_ERROR,
-              "Trying to backward through the graph a second time (or directly access saved tensors after they have "
-              "already been freed). Saved intermediate values of the graph are freed when you call .backward() or "
-              "autograd.grad(). Specify retain_graph=True if you need to backward through the graph a second time or if "
-              "you need to access saved tensors after calling backward.");
+    error_set(FL_RUNTIME_ERROR, "Trying to backward through the graph a second time (or directly "
+                                "access saved tensors after they have "
+                                "already been freed). Saved intermediate values of the graph are "
+                                "freed when you call .backward() or "
+                                "autograd.grad(). Specify retain_graph=True if you need to "
+                                "backward through the graph a second time or if "
+                                "you need to access saved tensors after calling backward.");
     error_context("the node is %s", node_name(n));
-    return error_hint("build the graph again (run the forward pass) before each backward, or pass retain_graph=True",
+    return error_hint("build the graph again (run the forward pass) before each backward, or pass "
+                      "retain_graph=True",
                       "每次 backward 之前重新做一次前向计算，或传入 retain_graph=True");
 }
 
@@ -228,7 +236,8 @@ static void locate_error(const struct node *n)
     error_context("in the backward of %s, which the forward pass called at %s", node_name(n), text);
 }
 
-/* Whether a node's own work is needed in a run with named inputs: some edge leads to one. Leaves only receive. */
+/* Whether a node's own work is needed in a run with named inputs: some edge leads to one. Leaves
+ * only receive. */
 static bool leads_on(const struct run *r, const struct node *n)
 {
     for (int e = 0; e < n->edges; e++)
@@ -244,7 +253,8 @@ bool engine_wants(const struct edge *edge)
 {
     if (!edge->node)
         return false;
-    const struct node_state *s = current && current->selective ? state_of(current, edge->node) : NULL;
+    const struct node_state *s =
+        current && current->selective ? state_of(current, edge->node) : NULL;
     return !s || s->wanted;
 }
 
@@ -279,7 +289,8 @@ static int run_node(struct run *r, struct node_state *s)
     if (status == 0 && !skip) {
         const struct run *outer = current;
         current = r;
-        status = n->released ? set_released_error(n) : n->type->backward(n, s->g, q->create_graph, out);
+        status =
+            n->released ? set_released_error(n) : n->type->backward(n, s->g, q->create_graph, out);
         current = outer;
         if (status)
             locate_error(n);
@@ -317,23 +328,27 @@ static fl_tensor *initial_gradient(const struct backward_request *q, int64_t i)
     if (!g) {
         if (t->numel != 1) {
             error_null(FL_RUNTIME_ERROR, "grad can be implicitly created only for scalar outputs");
-            error_hint("reduce it to one number first (loss.mean() or loss.sum()), or give backward a gradient",
-                       "先把它归约成一个数（loss.mean() 或 loss.sum()），或给 backward 传入 gradient");
+            error_hint(
+                "reduce it to one number first (loss.mean() or loss.sum()), or give backward a "
+                "gradient",
+                "先把它归约成一个数（loss.mean() 或 loss.sum()），或给 backward 传入 gradient");
             return NULL;
         }
         if (!dtype_is_floating(t->dtype))
-            return error_null(FL_RUNTIME_ERROR,
-                              "grad can be implicitly created only for real scalar outputs but got %s",
-                              fl_dtype_name(t->dtype));
+            return error_null(
+                FL_RUNTIME_ERROR,
+                "grad can be implicitly created only for real scalar outputs but got %s",
+                fl_dtype_name(t->dtype));
         return operation_ones_like(t);
     }
     if (!shape_equal(g, t)) {
         char got[128], want[128];
         return error_null(FL_RUNTIME_ERROR,
-                          "Mismatch in shape: grad_output[%lld] has a shape of torch.Size(%s) and output[%lld] has a shape "
+                          "Mismatch in shape: grad_output[%lld] has a shape of torch.Size(%s) and "
+                          "output[%lld] has a shape "
                           "of torch.Size(%s).",
-                          (long long)i, shape_text(got, sizeof got, g->ndim, g->sizes), (long long)i,
-                          shape_text(want, sizeof want, t->ndim, t->sizes));
+                          (long long)i, shape_text(got, sizeof got, g->ndim, g->sizes),
+                          (long long)i, shape_text(want, sizeof want, t->ndim, t->sizes));
     }
     return tensor_retain(g);
 }
@@ -347,9 +362,11 @@ static int start(struct run *r)
             return -1;
         if (!edge.node) {
             error_set(FL_RUNTIME_ERROR,
-                      "element %lld of tensors does not require grad and does not have a grad_fn", (long long)i);
-            return error_hint("no input of this tensor has requires_grad=True, or it was computed under no_grad",
-                              "它的输入都没有 requires_grad=True，或它是在 no_grad 下算出来的");
+                      "element %lld of tensors does not require grad and does not have a grad_fn",
+                      (long long)i);
+            return error_hint(
+                "no input of this tensor has requires_grad=True, or it was computed under no_grad",
+                "它的输入都没有 requires_grad=True，或它是在 no_grad 下算出来的");
         }
         struct node_state *s = state_make(r, edge.node);
         fl_tensor *g = s ? initial_gradient(q, i) : NULL;
@@ -362,7 +379,8 @@ static int start(struct run *r)
     for (int64_t i = 0; i < q->inputs; i++) {
         struct edge edge = {NULL, 0, 0};
         if (!tensor_requires_grad(q->input[i]))
-            return error_set(FL_RUNTIME_ERROR, "One of the differentiated Tensors does not require grad");
+            return error_set(FL_RUNTIME_ERROR,
+                             "One of the differentiated Tensors does not require grad");
         if (autograd_edge(q->input[i], &edge))
             return -1;
         r->capture[i].node = edge.node, r->capture[i].result = edge.result;
@@ -385,9 +403,10 @@ static int finish(struct run *r)
                 a->grad = sum;
             }
         } else if (!g && !q->allow_unused) {
-            return error_set(FL_RUNTIME_ERROR,
-                             "One of the differentiated Tensors appears to not have been used in the graph. Set "
-                             "allow_unused=True if this is the desired behavior.");
+            return error_set(
+                FL_RUNTIME_ERROR,
+                "One of the differentiated Tensors appears to not have been used in the graph. Set "
+                "allow_unused=True if this is the desired behavior.");
         } else {
             q->results[i] = g;
             r->capture[i].g = NULL;

@@ -1,4 +1,5 @@
-/* Hooks: a small growing array; a hook that is removed while hooks run is only marked, and swept afterwards. */
+/* Hooks: a small growing array; a hook that is removed while hooks run is only marked, and swept
+ * afterwards. */
 #include "autograd/hooks.h"
 
 #include <string.h>
@@ -37,8 +38,8 @@ static void sweep(struct grad_hooks *hooks)
     hooks->count = kept;
 }
 
-int64_t hooks_add(struct grad_hooks **at, enum hook_kind kind, int result, void (*run)(void), void *context,
-                  void (*drop_context)(void *))
+int64_t hooks_add(struct grad_hooks **at, enum hook_kind kind, int result, void (*run)(void),
+                  void *context, void (*drop_context)(void *))
 {
     static _Atomic int64_t next_id = 1;
     if (!*at && !(*at = memory_zalloc(sizeof **at)))
@@ -108,8 +109,8 @@ int hooks_move(struct grad_hooks **to, struct grad_hooks *from)
     return 0;
 }
 
-static int run_kind(struct grad_hooks *hooks, enum hook_kind kind, int inputs, fl_tensor **in, int results,
-                    fl_tensor **g)
+static int run_kind(struct grad_hooks *hooks, enum hook_kind kind, int inputs, fl_tensor **in,
+                    int results, fl_tensor **g)
 {
     int status = 0;
     hooks->running++;
@@ -133,12 +134,14 @@ static int run_kind(struct grad_hooks *hooks, enum hook_kind kind, int inputs, f
 
 int hooks_run_before(struct grad_hooks *hooks, int results, fl_tensor **g)
 {
-    if (run_kind(hooks, HOOK_TENSOR, 0, NULL, results, g) || run_kind(hooks, HOOK_RETAIN, 0, NULL, results, g))
+    if (run_kind(hooks, HOOK_TENSOR, 0, NULL, results, g) ||
+        run_kind(hooks, HOOK_RETAIN, 0, NULL, results, g))
         return -1;
     return run_kind(hooks, HOOK_BEFORE, 0, NULL, results, g);
 }
 
-int hooks_run_after(struct grad_hooks *hooks, int inputs, fl_tensor **out, int results, fl_tensor **g)
+int hooks_run_after(struct grad_hooks *hooks, int inputs, fl_tensor **out, int results,
+                    fl_tensor **g)
 {
     return run_kind(hooks, HOOK_AFTER, inputs, out, results, g);
 }

@@ -1,6 +1,7 @@
-/* The few operations on tensors that the graph itself needs. They are declared here, where they are needed, and defined by
- * src/ops (operations.c): autograd knows no operator by name. Each is an ordinary call through the door, recorded when grad mode
- * is on. A result is a new reference, NULL with the error set.
+/* The few operations on tensors that the graph itself needs. They are declared here, where they are
+ * needed, and defined by src/ops (operations.c): autograd knows no operator by name. Each is an
+ * ordinary call through the door, recorded when grad mode is on. A result is a new reference, NULL
+ * with the error set.
  */
 #ifndef FLAMBEAU_AUTOGRAD_OPERATIONS_H
 #define FLAMBEAU_AUTOGRAD_OPERATIONS_H
@@ -21,7 +22,8 @@ int operation_zero_(fl_tensor *t);
 fl_tensor *operation_sum_to_size(fl_tensor *t, fl_ints sizes);
 fl_tensor *operation_cast(fl_tensor *t, int dtype);
 
-/* The node from which `base` comes after `inner` wrote its view: takes over inner's edges but the first (copyslices.c). */
+/* The node from which `base` comes after `inner` wrote its view: takes over inner's edges but the
+ * first (copyslices.c). */
 struct node *copyslices_new(fl_tensor *base, fl_tensor *view, struct node *inner);
 
 #endif

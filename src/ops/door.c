@@ -1,8 +1,10 @@
-/* The one door: every call of an operator, from C, Python, a formula or a composite, comes through op_call.
+/* The one door: every call of an operator, from C, Python, a formula or a composite, comes through
+ * op_call.
  *
- * By kind: pointwise and reduce have their own files. A view makes a handle on the same storage. A kernel gets results that
- * its shape function described. A composite calls operators in a scope of its own, which releases its temporaries. The
- * in-place and out= forms of the last three compute the result and write it to its destination.
+ * By kind: pointwise and reduce have their own files. A view makes a handle on the same storage. A
+ * kernel gets results that its shape function described. A composite calls operators in a scope of
+ * its own, which releases its temporaries. The in-place and out= forms of the last three compute
+ * the result and write it to its destination.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -27,7 +29,8 @@ void op_shape_like(struct op_shape *y, const fl_tensor *t)
     op_shape_set(y, t->ndim, t->sizes);
 }
 
-/* ---- dtypes of kernels -------------------------------------------------------------------------------------- */
+/* ---- dtypes of kernels
+ * -------------------------------------------------------------------------------------- */
 
 static bool accepted(const fl_op *f, int dtype)
 {
@@ -35,7 +38,8 @@ static bool accepted(const fl_op *f, int dtype)
     return dtype < FL_COMPLEX64 && f->accepts >> class & 1;
 }
 
-/* The dtype that the rule gives a kernel's results; -1 with the error when the first tensor's is refused. */
+/* The dtype that the rule gives a kernel's results; -1 with the error when the first tensor's is
+ * refused. */
 static int kernel_dtype(const fl_op *f, const fl_value *args)
 {
     int dtype = dtype_default();
@@ -45,17 +49,24 @@ static int kernel_dtype(const fl_op *f, const fl_value *args)
         dtype = args[f->first].as.tensor->dtype;
     }
     if (f->first >= 0 && dtype >= 0 && !accepted(f, dtype))
-        return error_set(FL_NOT_IMPLEMENTED, "\"%s\" not implemented for '%s'", f->base, dtype_title(dtype));
+        return error_set(FL_NOT_IMPLEMENTED, "\"%s\" not implemented for '%s'", f->base,
+                         dtype_title(dtype));
     switch (f->result_dtype) {
-    case RESULT_FLOAT: return dtype_is_floating(dtype) ? dtype : dtype_default();
-    case RESULT_SUM: return dtype_is_floating(dtype) ? dtype : FL_INT64;
-    case RESULT_BOOL: return FL_BOOL;
-    case RESULT_INT64: return FL_INT64;
-    default: return dtype;
+    case RESULT_FLOAT:
+        return dtype_is_floating(dtype) ? dtype : dtype_default();
+    case RESULT_SUM:
+        return dtype_is_floating(dtype) ? dtype : FL_INT64;
+    case RESULT_BOOL:
+        return FL_BOOL;
+    case RESULT_INT64:
+        return FL_INT64;
+    default:
+        return dtype;
     }
 }
 
-/* ---- each kind computes its functional form ------------------------------------------------------------------- */
+/* ---- each kind computes its functional form
+ * ------------------------------------------------------------------- */
 
 static int call_view(const fl_op *f, const fl_value *args, fl_value *results)
 {
@@ -81,14 +92,18 @@ static int call_view(const fl_op *f, const fl_value *args, fl_value *results)
     return 0;
 }
 
-/* A number given for Tensor|Scalar, as the 0-dim tensor that a kernel wants: in `made`, to be released. */
+/* A number given for Tensor|Scalar, as the 0-dim tensor that a kernel wants: in `made`, to be
+ * released. */
 static int numbers_to_tensors(const fl_op *f, fl_value *args, fl_tensor **made)
 {
     for (int i = 0; i < f->params; i++) {
         made[i] = NULL;
-        if (f->param[i].type != TYPE_OPERAND || args[i].tag < FL_BOOLEAN || args[i].tag > FL_FLOATING)
+        if (f->param[i].type != TYPE_OPERAND || args[i].tag < FL_BOOLEAN ||
+            args[i].tag > FL_FLOATING)
             continue;
-        int dtype = args[i].tag == FL_BOOLEAN ? FL_BOOL : args[i].tag == FL_INTEGER ? FL_INT64 : FL_FLOAT64;
+        int dtype = args[i].tag == FL_BOOLEAN   ? FL_BOOL
+                    : args[i].tag == FL_INTEGER ? FL_INT64
+                                                : FL_FLOAT64;
         made[i] = tensor_from_number(args[i], dtype);
         if (!made[i])
             return -1;
@@ -110,7 +125,8 @@ static int allocate_results(const fl_op *f, const fl_value *args, fl_tensor **y)
         shape[k].ndim = 0, shape[k].dtype = dtype, shape[k].zero = shape[k].strided = false;
     int status = f->shape(args, shape);
     for (int k = 0; k < f->results && status == 0; k++) {
-        y[k] = shape[k].strided ? tensor_new_strided(shape[k].ndim, shape[k].sizes, shape[k].strides, shape[k].dtype)
+        y[k] = shape[k].strided ? tensor_new_strided(shape[k].ndim, shape[k].sizes,
+                                                     shape[k].strides, shape[k].dtype)
                                 : tensor_new(shape[k].ndim, shape[k].sizes, shape[k].dtype);
         status = y[k] ? 0 : -1;
         if (y[k] && shape[k].zero && y[k]->storage->bytes)
@@ -153,7 +169,8 @@ static int call_compose(const fl_op *f, const fl_value *args, fl_value *results)
     int status = f->compose(args, results);
     for (int k = 0; k < f->results && status; k++)
         op_list_drop(&results[k]);
-    for (int k = 0; k < f->results && status == 0; k++) { /* the scope owns them: take references of our own */
+    for (int k = 0; k < f->results && status == 0;
+         k++) { /* the scope owns them: take references of our own */
         if (results[k].tag == FL_TENSOR)
             tensor_retain(results[k].as.tensor);
         for (uint32_t i = 0; results[k].tag == FL_TENSORS && i < results[k].count; i++)
@@ -167,14 +184,19 @@ static int call_compose(const fl_op *f, const fl_value *args, fl_value *results)
 static int call_function(const fl_op *f, const fl_value *args, fl_value *results)
 {
     switch (f->kind) {
-    case OP_REDUCE: return reduce_call(f, args, results);
-    case OP_VIEW: return call_view(f, args, results);
-    case OP_KERNEL: return call_kernel(f, args, results);
-    default: return call_compose(f, args, results);
+    case OP_REDUCE:
+        return reduce_call(f, args, results);
+    case OP_VIEW:
+        return call_view(f, args, results);
+    case OP_KERNEL:
+        return call_kernel(f, args, results);
+    default:
+        return call_compose(f, args, results);
     }
 }
 
-/* ---- forms that write ----------------------------------------------------------------------------------------- */
+/* ---- forms that write
+ * ----------------------------------------------------------------------------------------- */
 
 /* Writes what a functional call gave into tensors of the user's. */
 static int write_back(const fl_op *f, enum op_form form, fl_value *results, fl_tensor *const *to)
@@ -184,7 +206,8 @@ static int write_back(const fl_op *f, enum op_form form, fl_value *results, fl_t
         if (!y)
             continue;
         if (!dtype_can_cast(y->dtype, to[k]->dtype))
-            return error_set(FL_RUNTIME_ERROR, "result type %s can't be cast to the desired output type %s",
+            return error_set(FL_RUNTIME_ERROR,
+                             "result type %s can't be cast to the desired output type %s",
                              dtype_title(y->dtype), dtype_title(to[k]->dtype));
         if (form == FORM_OUT && !shape_equal(y, to[k]) && tensor_resize(to[k], y->ndim, y->sizes))
             return -1;
@@ -263,15 +286,20 @@ static int call_writing(const fl_op *op, const fl_value *args, fl_value *results
         to[k] = op->form == FORM_INPLACE ? args[0].as.tensor : args[f->params + k].as.tensor;
     bool recorded = record_wanted(f, args) || tensor_requires_grad(to[0]);
     if (op->form == FORM_OUT && autograd_mode.grad && recorded)
-        return error_set(FL_RUNTIME_ERROR, "%s(): functions with out=... arguments don't support automatic differentiation, "
-                                           "but one of the arguments requires grad.", f->base);
+        return error_set(
+            FL_RUNTIME_ERROR,
+            "%s(): functions with out=... arguments don't support automatic differentiation, "
+            "but one of the arguments requires grad.",
+            f->base);
     if (autograd_check_inplace(to[0], recorded) || call_function(f, args, computed))
         return -1;
-    if (op->form == FORM_INPLACE && computed[0].tag == FL_TENSOR && !shape_equal(computed[0].as.tensor, to[0])) {
+    if (op->form == FORM_INPLACE && computed[0].tag == FL_TENSOR &&
+        !shape_equal(computed[0].as.tensor, to[0])) {
         char own[128], wanted[128];
         error_set(FL_RUNTIME_ERROR, "output with shape %s doesn't match the broadcast shape %s",
                   shape_text(own, sizeof own, to[0]->ndim, to[0]->sizes),
-                  shape_text(wanted, sizeof wanted, computed[0].as.tensor->ndim, computed[0].as.tensor->sizes));
+                  shape_text(wanted, sizeof wanted, computed[0].as.tensor->ndim,
+                             computed[0].as.tensor->sizes));
         fl_value_release(&computed[0]);
         return -1;
     }
@@ -284,7 +312,9 @@ static int call_writing(const fl_op *op, const fl_value *args, fl_value *results
     return status;
 }
 
-/* ---- the door -------------------------------------------------------------------------------------------------- */
+/* ---- the door
+ * --------------------------------------------------------------------------------------------------
+ */
 
 static int __attribute__((cold)) name_operator(const fl_op *op, const fl_value *args)
 {
@@ -318,7 +348,8 @@ int op_call(const fl_op *op, const fl_value *args, fl_value *results)
     if (status == 0 && !autograd_mode.inference)
         return 0;
     for (int k = 0; k < f->results; k++) {
-        if (status == 0 && results[k].tag == FL_TENSOR && op->form == FORM_FUNCTION && !op_writes(f))
+        if (status == 0 && results[k].tag == FL_TENSOR && op->form == FORM_FUNCTION &&
+            !op_writes(f))
             results[k].as.tensor->flags |= TENSOR_INFERENCE;
         else if (status)
             results[k] = fl_none();
@@ -367,7 +398,8 @@ const fl_op *fl_op_find(const char *name)
     return found ? *found : error_null(FL_RUNTIME_ERROR, "there is no operator named %s", name);
 }
 
-/* Fills in defaults and brings numbers to the tag of their parameter, as descriptors' functions expect. */
+/* Fills in defaults and brings numbers to the tag of their parameter, as descriptors' functions
+ * expect. */
 static int complete(const fl_op *op, const fl_value *given, fl_value *args)
 {
     const fl_op *f = op->function;
@@ -379,10 +411,12 @@ static int complete(const fl_op *op, const fl_value *given, fl_value *args)
             args[i] = fl_float((double)args[i].as.i);
         bool tensor = p->type == TYPE_TENSOR || (p->type == TYPE_OPERAND && tag == FL_TENSOR);
         if (tag == FL_NONE && !p->optional && p->type <= TYPE_TENSORS)
-            return error_set(FL_TYPE_ERROR, "%s(): argument '%s' (position %d) must be Tensor, not None", f->base, p->name,
-                             i + 1);
+            return error_set(FL_TYPE_ERROR,
+                             "%s(): argument '%s' (position %d) must be Tensor, not None", f->base,
+                             p->name, i + 1);
         if (tensor && tag != FL_NONE && tag != FL_TENSOR)
-            return error_set(FL_TYPE_ERROR, "%s(): argument '%s' (position %d) must be Tensor", f->base, p->name, i + 1);
+            return error_set(FL_TYPE_ERROR, "%s(): argument '%s' (position %d) must be Tensor",
+                             f->base, p->name, i + 1);
     }
     for (int k = 0; op->form == FORM_OUT && k < f->results; k++) {
         args[f->params + k] = given[f->params + k];

@@ -1,13 +1,15 @@
-/* What an operator is at run time: the descriptor that the table's compiler emits for each paragraph, and the door.
+/* What an operator is at run time: the descriptor that the table's compiler emits for each
+ * paragraph, and the door.
  *
- * Everything that is said of an operator stands in its descriptor; nothing switches on which operator it is. The in-place
- * and out= forms have descriptors of their own that point at the functional one (`function`).
+ * Everything that is said of an operator stands in its descriptor; nothing switches on which
+ * operator it is. The in-place and out= forms have descriptors of their own that point at the
+ * functional one (`function`).
  */
 #ifndef FLAMBEAU_OPS_OP_H
 #define FLAMBEAU_OPS_OP_H
 
-#include "core/iterate.h"
 #include "core/isa.h"
+#include "core/iterate.h"
 #include "core/tensor.h"
 
 enum op_kind { OP_POINTWISE, OP_REDUCE, OP_VIEW, OP_KERNEL, OP_COMPOSE };
@@ -40,64 +42,69 @@ struct op_param {
     bool elements_optional; /* Tensor?[] */
     bool keyword_only;
     bool has_default;
-    bool written;           /* "Tensor! self": the operator changes it in place by nature */
-    uint8_t list_size;      /* int[2]: one int stands for so many; 0: any number */
-    fl_value value;         /* the default */
+    bool written;      /* "Tensor! self": the operator changes it in place by nature */
+    uint8_t list_size; /* int[2]: one int stands for so many; 0: any number */
+    fl_value value;    /* the default */
 };
 
 /* Which dtypes are accepted; a set. */
-enum op_accept {
-    ACCEPT_BOOL = 1,
-    ACCEPT_INTEGRAL = 2,
-    ACCEPT_FLOATING = 4,
-    ACCEPT_ANY = 7
-};
+enum op_accept { ACCEPT_BOOL = 1, ACCEPT_INTEGRAL = 2, ACCEPT_FLOATING = 4, ACCEPT_ANY = 7 };
 
 /* What the result's dtype is, given the promoted dtype of the operands. */
 enum op_result_dtype {
     RESULT_PROMOTED, /* that dtype */
-    RESULT_FLOAT,    /* integral and bool become the default dtype ("tofloat"); also what is computed in */
-    RESULT_SUM,      /* integral and bool become int64 ("tosum") */
+    RESULT_FLOAT, /* integral and bool become the default dtype ("tofloat"); also what is computed
+                     in */
+    RESULT_SUM,   /* integral and bool become int64 ("tosum") */
     RESULT_BOOL,
     RESULT_INT64,
-    RESULT_OWN       /* the shape function says it */
+    RESULT_OWN /* the shape function says it */
 };
 
 /* A pointwise operator: which parameters its loops read, and the loops. */
 struct op_pointwise {
-    uint8_t operands, operand[6]; /* parameters that are tensors (or numbers), in the loop's order */
-    uint8_t scalars, scalar[6];   /* parameters that every element shares */
-    uint8_t truths;      /* operands (bits, in the loop's order) that the loop reads as COMPUTE_BOOL and that are not promoted */
-    uint8_t promoted;    /* scalars (bits, in the loop's order) that take part in promotion as numbers do: pow's exponent */
+    uint8_t operands,
+        operand[6];             /* parameters that are tensors (or numbers), in the loop's order */
+    uint8_t scalars, scalar[6]; /* parameters that every element shares */
+    uint8_t truths; /* operands (bits, in the loop's order) that the loop reads as COMPUTE_BOOL and
+                       that are not promoted */
+    uint8_t promoted; /* scalars (bits, in the loop's order) that take part in promotion as numbers
+                         do: pow's exponent */
     uint16_t loop[COMPUTE_TYPES]; /* for ops_loop(); 0: none in that type */
-    uint16_t loop_bool;  /* replaces loop[COMPUTE_I32] where the promoted dtype is bool; 0: it does not */
-    bool truth;          /* the loop's result is COMPUTE_BOOL */
+    uint16_t
+        loop_bool; /* replaces loop[COMPUTE_I32] where the promoted dtype is bool; 0: it does not */
+    bool truth;    /* the loop's result is COMPUTE_BOOL */
 };
 
 /* A reduction's four steps, in one compute type. acc and x are of that type. */
-typedef void (*reduce_inner_fn)(int64_t n, const void *x, void *acc, const union loop_scalar *scalars);
-typedef void (*reduce_outer_fn)(int64_t n, void *acc, const void *x, const union loop_scalar *scalars);
-typedef void (*reduce_finish_fn)(int64_t n, void *acc, int64_t count, const union loop_scalar *scalars);
+typedef void (*reduce_inner_fn)(int64_t n, const void *x, void *acc,
+                                const union loop_scalar *scalars);
+typedef void (*reduce_outer_fn)(int64_t n, void *acc, const void *x,
+                                const union loop_scalar *scalars);
+typedef void (*reduce_finish_fn)(int64_t n, void *acc, int64_t count,
+                                 const union loop_scalar *scalars);
 struct reduce_loops {
-    reduce_inner_fn inner;   /* *acc = the n contiguous elements of x reduced, in fixed lanes and a fixed tree */
+    reduce_inner_fn
+        inner; /* *acc = the n contiguous elements of x reduced, in fixed lanes and a fixed tree */
     reduce_outer_fn outer;   /* acc[i] = step(acc[i], x[i]) */
     reduce_outer_fn join;    /* acc[i] = join(acc[i], x[i]) */
     reduce_outer_fn start;   /* acc[i] = start; x is NULL */
     reduce_finish_fn finish; /* acc[i] = finish(acc[i], count); NULL: nothing to do */
 };
 struct op_reduce {
-    int8_t self, dim, keepdim, dtype; /* parameter indices; -1: there is none. dim absent, None or empty: all dims */
+    int8_t self, dim, keepdim,
+        dtype; /* parameter indices; -1: there is none. dim absent, None or empty: all dims */
     uint8_t scalars, scalar[4];
-    uint16_t loops[COMPUTE_TYPES];    /* for ops_reduce_loops(); 0: none */
-    bool needs_elements;              /* there is no start (amax): reducing nothing is an error */
+    uint16_t loops[COMPUTE_TYPES]; /* for ops_reduce_loops(); 0: none */
+    bool needs_elements;           /* there is no start (amax): reducing nothing is an error */
 };
 
 /* What a shape function fills for each result. sizes is preset to nothing, dtype by the rule. */
 struct op_shape {
     int ndim;
     int dtype;
-    bool zero;            /* ask for zeroed memory */
-    bool strided;         /* strides is filled; else contiguous */
+    bool zero;    /* ask for zeroed memory */
+    bool strided; /* strides is filled; else contiguous */
     int64_t sizes[TENSOR_MAX_DIMS];
     int64_t strides[TENSOR_MAX_DIMS];
 };
@@ -114,54 +121,58 @@ struct op_view {
 
 /* What a derivative formula sees. */
 struct grad_context {
-    const fl_value *args;     /* of the forward call: saved tensors where the formulas use them, else shape-only handles */
-    fl_tensor *const *g;      /* incoming gradients, one a result; NULL where none came */
-    fl_tensor *const *y;      /* saved results */
-    uint32_t needs;           /* parameters (bits) whose gradient is wanted */
+    const fl_value *args; /* of the forward call: saved tensors where the formulas use them, else
+                             shape-only handles */
+    fl_tensor *const *g;  /* incoming gradients, one a result; NULL where none came */
+    fl_tensor *const *y;  /* saved results */
+    uint32_t needs;       /* parameters (bits) whose gradient is wanted */
 };
 
 /* The gradient of some parameters. */
 struct op_grad_rule {
-    uint32_t params; /* bits; most rules have one */
+    uint32_t params;                            /* bits; most rules have one */
     uint32_t saves, saves_shape, saves_results; /* what this rule uses, as in op_grad */
-    /* One fused loop where operator and formula are pointwise: its inputs and scalars, named by FROM_*; 0 loop: none. */
+    /* One fused loop where operator and formula are pointwise: its inputs and scalars, named by
+     * FROM_*; 0 loop: none. */
     uint8_t operands, operand[8];
     uint8_t scalars, scalar[8];
     uint16_t loop[2]; /* for ops_loop(): COMPUTE_F32, COMPUTE_F64 */
     uint8_t truths;   /* operands that the loop reads as COMPUTE_BOOL */
-    /* The same as a composition of operators (differentiable in turn): out has one value for each bit of params, lowest
-     * first; FL_NONE for a gradient that is zero. Results are owned by the caller. */
+    /* The same as a composition of operators (differentiable in turn): out has one value for each
+     * bit of params, lowest first; FL_NONE for a gradient that is zero. Results are owned by the
+     * caller. */
     int (*compose)(const struct grad_context *c, fl_value *out);
     const char *gpu; /* the loop's kernel text for a GPU, or NULL */
 };
 enum { FROM_PARAM = 0, FROM_RESULT = 64, FROM_GRAD = 128 }; /* + index */
 
 struct op_grad {
-    uint32_t differentiable;  /* parameters with a rule */
-    uint32_t saves;           /* parameters whose elements the formulas use */
-    uint32_t saves_shape;     /* parameters of which they use sizes or dtype alone */
-    uint32_t saves_results;   /* results whose elements they use */
-    uint32_t grads;           /* results whose incoming gradients they use: the differentiable ones */
+    uint32_t differentiable; /* parameters with a rule */
+    uint32_t saves;          /* parameters whose elements the formulas use */
+    uint32_t saves_shape;    /* parameters of which they use sizes or dtype alone */
+    uint32_t saves_results;  /* results whose elements they use */
+    uint32_t grads; /* results whose incoming gradients they use: the differentiable ones */
     uint8_t rules;
     const struct op_grad_rule *rule;
 };
 
-/* The functions of a descriptor get arguments that the door has completed: defaults filled in, each of its parameter's
- * tag (an int given for a float is FL_FLOATING, a number for Tensor|Scalar stays a number except where a kernel wants a
- * tensor). An int given for int[2] may still be one FL_INTEGER. */
+/* The functions of a descriptor get arguments that the door has completed: defaults filled in, each
+ * of its parameter's tag (an int given for a float is FL_FLOATING, a number for Tensor|Scalar stays
+ * a number except where a kernel wants a tensor). An int given for int[2] may still be one
+ * FL_INTEGER. */
 struct fl_op {
-    const char *name; /* "add.Tensor", "add_.Tensor", "add.out" */
-    const char *base; /* "add" */
+    const char *name;  /* "add.Tensor", "add_.Tensor", "add.out" */
+    const char *base;  /* "add" */
     const char *title; /* "AddBackward0": what repr shows as grad_fn */
     uint8_t kind, form;
     uint8_t params, results;
     uint8_t result_type[4]; /* an op_type each */
     uint8_t accepts, result_dtype;
-    int8_t first;     /* the parameter whose dtype is checked (the first tensor), -1: none */
-    bool promotes;    /* all tensor parameters are promoted together (pointwise always) */
-    bool random;      /* draws numbers: never cached or reordered */
+    int8_t first;  /* the parameter whose dtype is checked (the first tensor), -1: none */
+    bool promotes; /* all tensor parameters are promoted together (pointwise always) */
+    bool random;   /* draws numbers: never cached or reordered */
     const struct op_param *param;
-    const fl_op *function; /* the functional operator; itself for FORM_FUNCTION */
+    const fl_op *function;      /* the functional operator; itself for FORM_FUNCTION */
     const fl_op *inplace, *out; /* derived forms, or NULL */
     const struct op_pointwise *pointwise;
     const struct op_reduce *reduce;
@@ -170,8 +181,9 @@ struct fl_op {
     int (*kernel)(const fl_value *args, fl_tensor *const *y);
     int (*compose)(const fl_value *args, fl_value *y);
     const struct op_grad *grad; /* NULL: not differentiable (compose: through its parts) */
-    int (*check)(const fl_value *args); /* refuses arguments that the loops cannot (zero divisors), or NULL */
-    const char *gpu;  /* kernel text for a GPU, or NULL */
+    int (*check)(const fl_value
+                     *args); /* refuses arguments that the loops cannot (zero divisors), or NULL */
+    const char *gpu;         /* kernel text for a GPU, or NULL */
     const char *doc;
 };
 
@@ -181,23 +193,26 @@ static inline bool op_writes(const fl_op *f)
     return f->params && f->param[0].written;
 }
 
-/* ---- the door -------------------------------------------------------------------------------------------- */
+/* ---- the door
+ * -------------------------------------------------------------------------------------------- */
 
-/* Runs an operator: check, promote, broadcast, allocate, run, record. args: one value a parameter (FL_NONE: the default),
- * then the outs in FORM_OUT. results: one value a result, each a reference of the caller's. fl_call is this plus the scope. */
+/* Runs an operator: check, promote, broadcast, allocate, run, record. args: one value a parameter
+ * (FL_NONE: the default), then the outs in FORM_OUT. results: one value a result, each a reference
+ * of the caller's. fl_call is this plus the scope. */
 int op_call(const fl_op *op, const fl_value *args, fl_value *results);
 /* For operators with one tensor as their result: the new reference or NULL. */
 fl_tensor *op_call1(const fl_op *op, const fl_value *args);
-/* In a composite: hands over a tensor made by hand, to be returned like what operators return. NULL when memory is out. */
+/* In a composite: hands over a tensor made by hand, to be returned like what operators return. NULL
+ * when memory is out. */
 fl_tensor *op_adopt(fl_tensor *t);
 /* In a composite: makes *y a list of `count` tensors, to be filled in; NULL when memory is out. */
 fl_tensor **op_list(fl_value *y, int64_t count);
 /* Drops a list that was only a help, not its tensors, which are the scope's. */
 void op_list_drop(fl_value *y);
 
-/* What the table's compiler emits (ops_table.c, ops_loops_N.simd.c). ops_all is sorted by name. The loops stand in
- * OPS_LOOP_FILES files of about the same size, so that they compile side by side; index i is loop i / OPS_LOOP_FILES of
- * file i % OPS_LOOP_FILES. */
+/* What the table's compiler emits (ops_table.c, ops_loops_N.simd.c). ops_all is sorted by name. The
+ * loops stand in OPS_LOOP_FILES files of about the same size, so that they compile side by side;
+ * index i is loop i / OPS_LOOP_FILES of file i % OPS_LOOP_FILES. */
 extern const fl_op *const ops_all[];
 extern const int ops_count;
 enum { OPS_LOOP_FILES = 4 };

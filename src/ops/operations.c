@@ -7,10 +7,12 @@
 
 fl_tensor *operation_add(fl_tensor *a, fl_tensor *b)
 {
-    return op_call1(&op_add_Tensor, (fl_value[]){fl_tensor_value(a), fl_tensor_value(b), fl_int(1)});
+    return op_call1(&op_add_Tensor,
+                    (fl_value[]){fl_tensor_value(a), fl_tensor_value(b), fl_int(1)});
 }
 
-/* Calls an operator that writes its first argument, without recording it where `record` is false. */
+/* Calls an operator that writes its first argument, without recording it where `record` is false.
+ */
 static int call_writing(const fl_op *op, const fl_value *args, bool record)
 {
     bool mode = autograd_mode.grad;
@@ -23,12 +25,15 @@ static int call_writing(const fl_op *op, const fl_value *args, bool record)
 
 int operation_add_(fl_tensor *a, fl_tensor *b)
 {
-    return call_writing(op_add_Tensor.inplace, (fl_value[]){fl_tensor_value(a), fl_tensor_value(b), fl_int(1)}, false);
+    return call_writing(op_add_Tensor.inplace,
+                        (fl_value[]){fl_tensor_value(a), fl_tensor_value(b), fl_int(1)}, false);
 }
 
 int operation_copy_(fl_tensor *to, fl_tensor *from)
 {
-    return call_writing(&op_copy_, (fl_value[]){fl_tensor_value(to), fl_tensor_value(from), fl_boolean(false)}, true);
+    return call_writing(&op_copy_,
+                        (fl_value[]){fl_tensor_value(to), fl_tensor_value(from), fl_boolean(false)},
+                        true);
 }
 
 int operation_zero_(fl_tensor *t)
@@ -71,8 +76,8 @@ static fl_value ints_value(fl_ints list)
 
 fl_tensor *operation_as_strided(fl_tensor *t, fl_ints sizes, fl_ints strides, int64_t offset)
 {
-    return op_call1(&op_as_strided,
-                    (fl_value[]){fl_tensor_value(t), ints_value(sizes), ints_value(strides), fl_int(offset)});
+    return op_call1(&op_as_strided, (fl_value[]){fl_tensor_value(t), ints_value(sizes),
+                                                 ints_value(strides), fl_int(offset)});
 }
 
 struct node *operation_view_node(fl_tensor *view)

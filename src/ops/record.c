@@ -1,8 +1,10 @@
-/* The node of an operator's call: a copy of its arguments with the tensors its formulas need, and the walk back through them.
+/* The node of an operator's call: a copy of its arguments with the tensors its formulas need, and
+ * the walk back through them.
  *
- * One block of memory: the node, its edges, the arguments, their versions, lists, results. An argument whose elements no
- * formula uses is kept as a handle with a shape and no storage, or not at all. A saved result is an alias without history, so
- * that the node does not hold itself; it gets its history back when create_graph asks for it.
+ * One block of memory: the node, its edges, the arguments, their versions, lists, results. An
+ * argument whose elements no formula uses is kept as a handle with a shape and no storage, or not
+ * at all. A saved result is an alias without history, so that the node does not hold itself; it
+ * gets its history back when create_graph asks for it.
  */
 #include "ops/record.h"
 
@@ -20,13 +22,14 @@ struct op_node {
     const fl_op *op;
     size_t bytes;
     uint32_t saves, saves_results; /* parameters and results whose elements are kept */
-    fl_value *args;          /* op->params of them */
-    uint32_t *version;       /* of each saved argument; lists one after another at list_version */
+    fl_value *args;                /* op->params of them */
+    uint32_t *version; /* of each saved argument; lists one after another at list_version */
     uint32_t *list_version;
-    fl_tensor *result[4];    /* saved results: aliases; or handles with a shape alone, of operators with several results */
+    fl_tensor *result[4]; /* saved results: aliases; or handles with a shape alone, of operators
+                             with several results */
     uint32_t result_version[4];
-    fl_tensor *shape[4];     /* shapes of results that may receive no gradient */
-    int32_t first_edge[16];  /* of each parameter */
+    fl_tensor *shape[4];    /* shapes of results that may receive no gradient */
+    int32_t first_edge[16]; /* of each parameter */
 };
 
 static const char *op_node_name(const struct node *n)
@@ -34,11 +37,13 @@ static const char *op_node_name(const struct node *n)
     return ((const struct op_node *)n)->op->title;
 }
 
-static int op_node_backward(struct node *n, fl_tensor *const *incoming, bool create_graph, fl_tensor **out);
+static int op_node_backward(struct node *n, fl_tensor *const *incoming, bool create_graph,
+                            fl_tensor **out);
 static void op_node_release_saved(struct node *n);
 static void op_node_destroy(struct node *n);
 
-static const struct node_class OP_NODE = {op_node_name, op_node_backward, op_node_release_saved, op_node_destroy};
+static const struct node_class OP_NODE = {op_node_name, op_node_backward, op_node_release_saved,
+                                          op_node_destroy};
 
 /* ---- making ---- */
 
@@ -109,10 +114,12 @@ static int keep_tensor(fl_tensor *t, bool elements, bool shape, fl_tensor **kept
     return 0;
 }
 
-/* Whether a pointwise result is larger than this operand, so that the operand's shape must be known to sum its gradient. */
+/* Whether a pointwise result is larger than this operand, so that the operand's shape must be known
+ * to sum its gradient. */
 static bool is_broadcast(const fl_op *f, const fl_tensor *t, const fl_value *results)
 {
-    return f->kind == OP_POINTWISE && results[0].tag == FL_TENSOR && !shape_equal(t, results[0].as.tensor);
+    return f->kind == OP_POINTWISE && results[0].tag == FL_TENSOR &&
+           !shape_equal(t, results[0].as.tensor);
 }
 
 /* What the formulas of the arguments that ask for a gradient use. */
@@ -135,19 +142,22 @@ static struct needs needs_of(const fl_op *f, const fl_value *args)
         const struct op_grad_rule *rule = &f->grad->rule[r];
         if (!(rule->params & asking))
             continue;
-        need.elements |= rule->saves, need.shapes |= rule->saves_shape, need.results |= rule->saves_results;
+        need.elements |= rule->saves, need.shapes |= rule->saves_shape,
+            need.results |= rule->saves_results;
     }
     return need;
 }
 
-struct node *record_node(const fl_op *f, const fl_value *args, const fl_value *results, fl_tensor *self_before)
+struct node *record_node(const fl_op *f, const fl_value *args, const fl_value *results,
+                         fl_tensor *self_before)
 {
     struct plan p = plan_of(f, args);
     struct op_node *self = memory_alloc(p.bytes);
     if (!self)
         return NULL;
     memset(self, 0, p.lists);
-    node_init(&self->node, &OP_NODE, p.edges, (struct edge *)(self + 1), f->results ? f->results : 1);
+    node_init(&self->node, &OP_NODE, p.edges, (struct edge *)(self + 1),
+              f->results ? f->results : 1);
     self->op = f, self->bytes = p.bytes;
     char *block = (char *)self, *lists = block + p.lists;
     self->args = (fl_value *)(block + p.args);
@@ -171,7 +181,8 @@ struct node *record_node(const fl_op *f, const fl_value *args, const fl_value *r
             if (differentiable && autograd_edge(t, &self->node.edge[edge++]))
                 goto fail;
             shape = shape || (differentiable && is_broadcast(f, t, results));
-            if (keep_tensor(i == 0 && self_before ? self_before : t, elements, shape, &kept, &self->version[i]))
+            if (keep_tensor(i == 0 && self_before ? self_before : t, elements, shape, &kept,
+                            &self->version[i]))
                 goto fail;
             *to = fl_tensor_value(kept);
             break;
@@ -233,7 +244,8 @@ int record_call(const fl_op *f, const fl_value *args, const fl_value *results)
     int status = 0;
     for (int k = 0; k < f->results && status == 0; k++) {
         bool differentiable = f->results == 1 || f->grad->grads >> k & 1;
-        if (differentiable && results[k].tag == FL_TENSOR && dtype_is_floating(results[k].as.tensor->dtype))
+        if (differentiable && results[k].tag == FL_TENSOR &&
+            dtype_is_floating(results[k].as.tensor->dtype))
             status = autograd_set_node(results[k].as.tensor, n, k);
     }
     node_release(n);
@@ -246,12 +258,17 @@ static int set_version_error(const fl_tensor *t, const struct node *maker, uint3
 {
     char shape[128];
     error_set(FL_RUNTIME_ERROR,
-              "one of the variables needed for gradient computation has been modified by an inplace operation: "
-              "[torch.%sTensor %s]%s%s, is at version %u; expected version %u instead. Hint: enable anomaly detection to "
-              "find the operation that failed to compute its gradient, with torch.autograd.set_detect_anomaly(True).",
+              "one of the variables needed for gradient computation has been modified by an "
+              "inplace operation: "
+              "[torch.%sTensor %s]%s%s, is at version %u; expected version %u instead. Hint: "
+              "enable anomaly detection to "
+              "find the operation that failed to compute its gradient, with "
+              "torch.autograd.set_detect_anomaly(True).",
               dtype_title(t->dtype), shape_text(shape, sizeof shape, t->ndim, t->sizes),
-              maker ? ", which is output 0 of " : "", maker ? node_name(maker) : "", t->storage->version, expected);
-    return error_hint("replace the in-place change (x += y, x[i] = v, x.relu_()) after its use by one that makes a new tensor",
+              maker ? ", which is output 0 of " : "", maker ? node_name(maker) : "",
+              t->storage->version, expected);
+    return error_hint("replace the in-place change (x += y, x[i] = v, x.relu_()) after its use by "
+                      "one that makes a new tensor",
                       "把使用之后的就地修改（x += y、x[i] = v、x.relu_()）换成生成新张量的写法");
 }
 
@@ -264,11 +281,13 @@ static int check_versions(struct op_node *self)
         bool elements = self->saves >> i & 1;
         if (v->tag == FL_TENSOR && elements && v->as.tensor->storage &&
             v->as.tensor->storage->version != self->version[i])
-            return set_version_error(v->as.tensor, autograd_node(v->as.tensor, NULL), self->version[i]);
+            return set_version_error(v->as.tensor, autograd_node(v->as.tensor, NULL),
+                                     self->version[i]);
         for (uint32_t k = 0; v->tag == FL_TENSORS && k < v->count; k++, list_version++)
             if (elements && v->as.tensors[k] && v->as.tensors[k]->storage &&
                 v->as.tensors[k]->storage->version != *list_version)
-                return set_version_error(v->as.tensors[k], autograd_node(v->as.tensors[k], NULL), *list_version);
+                return set_version_error(v->as.tensors[k], autograd_node(v->as.tensors[k], NULL),
+                                         *list_version);
     }
     for (int k = 0; k < 4; k++)
         if (self->result[k] && self->result[k]->storage->version != self->result_version[k])
@@ -324,7 +343,8 @@ static fl_value from_code(const struct grad_context *c, uint8_t code)
 }
 
 /* The rule's one fused loop. */
-static fl_tensor *run_fused(const struct op_grad_rule *rule, const struct grad_context *c, int dtype)
+static fl_tensor *run_fused(const struct op_grad_rule *rule, const struct grad_context *c,
+                            int dtype)
 {
     fl_value operand[8], scalar[8];
     for (int i = 0; i < rule->operands; i++)
@@ -332,7 +352,8 @@ static fl_tensor *run_fused(const struct op_grad_rule *rule, const struct grad_c
     for (int i = 0; i < rule->scalars; i++)
         scalar[i] = from_code(c, rule->scalar[i]);
     enum compute compute = compute_of(c->g[0]->dtype);
-    return pointwise_new(rule->loop[compute], compute, rule->truths, rule->operands, operand, rule->scalars, scalar, dtype);
+    return pointwise_new(rule->loop[compute], compute, rule->truths, rule->operands, operand,
+                         rule->scalars, scalar, dtype);
 }
 
 /* Puts what a rule gave into the edges it belongs to. Takes the values over. */
@@ -355,7 +376,8 @@ static int place(struct op_node *self, uint32_t params, fl_value *values, fl_ten
             fl_tensor *t = v->as.tensors[j];
             if (!t || status || (int)j >= count || !engine_wants(&self->node.edge[e + (int)j]))
                 continue;
-            out[e + (int)j] = fit(tensor_retain(t), &(fl_value){.tag = FL_NONE}, self->node.edge[e + (int)j].dtype);
+            out[e + (int)j] = fit(tensor_retain(t), &(fl_value){.tag = FL_NONE},
+                                  self->node.edge[e + (int)j].dtype);
             status = out[e + (int)j] ? 0 : -1;
         }
         fl_value_release(v);
@@ -363,7 +385,8 @@ static int place(struct op_node *self, uint32_t params, fl_value *values, fl_ten
     return status;
 }
 
-static int op_node_backward(struct node *n, fl_tensor *const *incoming, bool create_graph, fl_tensor **out)
+static int op_node_backward(struct node *n, fl_tensor *const *incoming, bool create_graph,
+                            fl_tensor **out)
 {
     struct op_node *self = (struct op_node *)n;
     const struct op_grad *grad = self->op->grad;

@@ -1,11 +1,13 @@
-/* Recording: turns a call through the door into a node, and runs its derivative formulas backwards. */
+/* Recording: turns a call through the door into a node, and runs its derivative formulas backwards.
+ */
 #ifndef FLAMBEAU_OPS_RECORD_H
 #define FLAMBEAU_OPS_RECORD_H
 
 #include "autograd/autograd.h"
 #include "ops/op.h"
 
-/* Whether this call must be recorded: grad mode is on, the operator has formulas, and an argument asks for it. */
+/* Whether this call must be recorded: grad mode is on, the operator has formulas, and an argument
+ * asks for it. */
 static inline bool record_wanted(const fl_op *f, const fl_value *args)
 {
     if (!autograd_mode.grad || !f->grad)
@@ -22,9 +24,11 @@ static inline bool record_wanted(const fl_op *f, const fl_value *args)
     return false;
 }
 
-/* Makes the node of a call. `results` are what the operator gave (in-place: the tensor written). `self_before` stands in for
- * the first argument where an in-place call has overwritten what a formula needs; NULL otherwise. */
-struct node *record_node(const fl_op *f, const fl_value *args, const fl_value *results, fl_tensor *self_before);
+/* Makes the node of a call. `results` are what the operator gave (in-place: the tensor written).
+ * `self_before` stands in for the first argument where an in-place call has overwritten what a
+ * formula needs; NULL otherwise. */
+struct node *record_node(const fl_op *f, const fl_value *args, const fl_value *results,
+                         fl_tensor *self_before);
 /* Makes the node and hangs each floating result on it. */
 int record_call(const fl_op *f, const fl_value *args, const fl_value *results);
 

@@ -11,9 +11,8 @@
 enum { MOST_NAMES = 4 };
 
 struct layer_object {
-    PyObject_HEAD
-    PyObject *function; /* its name until the first call */
-    PyObject *names[MOST_NAMES]; /* interned */
+    PyObject_HEAD PyObject *function; /* its name until the first call */
+    PyObject *names[MOST_NAMES];      /* interned */
     int count;
     bool ends_inplace; /* the last name is "inplace" */
 };

@@ -46,8 +46,7 @@ enum module_hooks {
 };
 
 struct module_object {
-    PyObject_HEAD
-    PyObject *dict; /* __dict__ */
+    PyObject_HEAD PyObject *dict; /* __dict__ */
     PyObject *weakrefs;
     /* Copies of entries of dict; NULL until module_refresh(). */
     PyObject *parameters, *buffers, *modules;

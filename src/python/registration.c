@@ -58,8 +58,10 @@ static int check_name(PyObject *self, const char *what, PyObject *name, PyObject
     if (dot == -2)
         return -1;
     if (dot >= 0)
-        PyErr_Format(PyExc_KeyError, *what == 'm' ? "%s name can't contain \".\", got: %U"
-                                                  : "%s name can't contain \".\"", what, name);
+        PyErr_Format(PyExc_KeyError,
+                     *what == 'm' ? "%s name can't contain \".\", got: %U"
+                                  : "%s name can't contain \".\"",
+                     what, name);
     else if (length == 0)
         PyErr_Format(PyExc_KeyError, "%s name can't be empty string \"\"", what);
     else if (!module_item(taken, name) && PyObject_HasAttr(self, name))

@@ -479,9 +479,9 @@ static void grad(struct out *o, const struct op *op)
     if (count)
         emit_text(o, "};\n");
     if (op->has_grad)
-        emit(o, "static const struct op_grad grad_%s = {%#x, %#x, %#x, %#x, %#x, %d, %s%s};\n", op->id,
-             differentiable, saves, shapes & ~saves, results, grads, count, count ? "rules_" : "NULL",
-             count ? op->id : "");
+        emit(o, "static const struct op_grad grad_%s = {%#x, %#x, %#x, %#x, %#x, %d, %s%s};\n",
+             op->id, differentiable, saves, shapes & ~saves, results, grads, count,
+             count ? "rules_" : "NULL", count ? op->id : "");
 }
 
 /* ---- descriptors ---- */

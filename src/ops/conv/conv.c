@@ -1,7 +1,8 @@
 /* Convolutions as operators: arguments checked and completed, then conv2d.h's kernels.
  *
- * conv1d is conv2d of one row. A transposed convolution is the input gradient of conv2d, which is an operator of its own; the
- * three of _conv2d, _conv2d_backward_input and _conv2d_backward_weight are each other's derivatives.
+ * conv1d is conv2d of one row. A transposed convolution is the input gradient of conv2d, which is
+ * an operator of its own; the three of _conv2d, _conv2d_backward_input and _conv2d_backward_weight
+ * are each other's derivatives.
  */
 #include <string.h>
 
@@ -18,9 +19,11 @@ struct window {
 static int spread(const char *name, fl_ints given, int spatial, int64_t *out)
 {
     if (given.count != 1 && given.count != spatial)
-        return error_set(FL_RUNTIME_ERROR, "expected %s to be a single integer value or a list of %d values to match the "
-                                           "convolution dimensions, but got %lld values", name, spatial,
-                         (long long)given.count);
+        return error_set(
+            FL_RUNTIME_ERROR,
+            "expected %s to be a single integer value or a list of %d values to match the "
+            "convolution dimensions, but got %lld values",
+            name, spatial, (long long)given.count);
     for (int d = 0; d < spatial; d++)
         out[d] = given.data[given.count == 1 ? 0 : d];
     return 0;
@@ -43,50 +46,74 @@ static int check_window(const struct window *w, int spatial, int64_t groups)
     return 0;
 }
 
-static int check_tensors(const fl_tensor *input, const fl_tensor *weight, const fl_tensor *bias, int spatial,
-                         int64_t groups, bool transposed)
+static int check_tensors(const fl_tensor *input, const fl_tensor *weight, const fl_tensor *bias,
+                         int spatial, int64_t groups, bool transposed)
 {
     char got[128], filter[128];
     if (weight->ndim != spatial + 2)
-        return error_set(FL_RUNTIME_ERROR, "weight should have at least three dimensions (here %d for conv%dd), but got %d",
-                         spatial + 2, spatial, weight->ndim);
+        return error_set(
+            FL_RUNTIME_ERROR,
+            "weight should have at least three dimensions (here %d for conv%dd), but got %d",
+            spatial + 2, spatial, weight->ndim);
     if (input->ndim != spatial + 2 && input->ndim != spatial + 1)
-        return error_set(FL_RUNTIME_ERROR, "Expected %dD (unbatched) or %dD (batched) input to conv%s%dd, but got input of "
-                                           "size: %s", spatial + 1, spatial + 2, transposed ? "_transpose" : "", spatial,
-                         shape_text(got, sizeof got, input->ndim, input->sizes));
+        return error_set(
+            FL_RUNTIME_ERROR,
+            "Expected %dD (unbatched) or %dD (batched) input to conv%s%dd, but got input of "
+            "size: %s",
+            spatial + 1, spatial + 2, transposed ? "_transpose" : "", spatial,
+            shape_text(got, sizeof got, input->ndim, input->sizes));
     if (input->dtype != weight->dtype || (bias && bias->dtype != input->dtype))
-        return error_set(FL_RUNTIME_ERROR, "Input type (%s) and %s type (%s) should be the same", dtype_title(input->dtype),
+        return error_set(FL_RUNTIME_ERROR, "Input type (%s) and %s type (%s) should be the same",
+                         dtype_title(input->dtype),
                          input->dtype != weight->dtype ? "weight" : "bias",
                          dtype_title(input->dtype != weight->dtype ? weight->dtype : bias->dtype));
     int64_t C = input->sizes[input->ndim - spatial - 1];
     int64_t wanted = transposed ? weight->sizes[0] : weight->sizes[1] * groups;
     if (C != wanted) {
-        error_set(FL_RUNTIME_ERROR, "Given groups=%lld, weight of size %s, expected input%s to have %lld channels, but got "
-                                    "%lld channels instead",
-                  (long long)groups, shape_text(filter, sizeof filter, weight->ndim, weight->sizes),
-                  shape_text(got, sizeof got, input->ndim, input->sizes), (long long)wanted, (long long)C);
-        return error_hint("the input's channel dim (dim 1 of N, C, H, W) must equal the layer's in_channels",
-                          "输入的通道维（N, C, H, W 的第 1 维）必须等于该层的 in_channels");
+        error_set(
+            FL_RUNTIME_ERROR,
+            "Given groups=%lld, weight of size %s, expected input%s to have %lld channels, but got "
+            "%lld channels instead",
+            (long long)groups, shape_text(filter, sizeof filter, weight->ndim, weight->sizes),
+            shape_text(got, sizeof got, input->ndim, input->sizes), (long long)wanted,
+            (long long)C);
+        return error_hint(
+            "the input's channel dim (dim 1 of N, C, H, W) must equal the layer's in_channels",
+            "输入的通道维（N, C, H, W 的第 1 维）必须等于该层的 in_channels");
     }
     int64_t K = transposed ? weight->sizes[1] * groups : weight->sizes[0];
     if ((transposed ? C : K) % groups)
-        return error_set(FL_RUNTIME_ERROR, "Given groups=%lld, expected weight to be divisible by %lld at dimension 0, but got "
-                                           "weight of size %s instead", (long long)groups, (long long)groups,
-                         shape_text(filter, sizeof filter, weight->ndim, weight->sizes));
+        return error_set(
+            FL_RUNTIME_ERROR,
+            "Given groups=%lld, expected weight to be divisible by %lld at dimension 0, but got "
+            "weight of size %s instead",
+            (long long)groups, (long long)groups,
+            shape_text(filter, sizeof filter, weight->ndim, weight->sizes));
     if (bias && (bias->ndim != 1 || bias->sizes[0] != K))
-        return error_set(FL_RUNTIME_ERROR, "Given %sweight of size %s, expected bias to be 1-dimensional with %lld elements, "
-                                           "but got bias of size %s instead", transposed ? "transposed=1, " : "",
-                         shape_text(filter, sizeof filter, weight->ndim, weight->sizes), (long long)K,
-                         shape_text(got, sizeof got, bias->ndim, bias->sizes));
+        return error_set(
+            FL_RUNTIME_ERROR,
+            "Given %sweight of size %s, expected bias to be 1-dimensional with %lld elements, "
+            "but got bias of size %s instead",
+            transposed ? "transposed=1, " : "",
+            shape_text(filter, sizeof filter, weight->ndim, weight->sizes), (long long)K,
+            shape_text(got, sizeof got, bias->ndim, bias->sizes));
     return 0;
 }
 
-static struct conv2d_shape shape_of(const int64_t *x, const int64_t *w, fl_ints stride, fl_ints padding,
-                                    fl_ints dilation, int64_t groups)
+static struct conv2d_shape shape_of(const int64_t *x, const int64_t *w, fl_ints stride,
+                                    fl_ints padding, fl_ints dilation, int64_t groups)
 {
-    struct conv2d_shape p = {.n = x[0], .c = x[1], .h = x[2], .w = x[3], .k = w[0], .r = w[2], .s = w[3], .groups = groups};
+    struct conv2d_shape p = {.n = x[0],
+                             .c = x[1],
+                             .h = x[2],
+                             .w = x[3],
+                             .k = w[0],
+                             .r = w[2],
+                             .s = w[3],
+                             .groups = groups};
     for (int d = 0; d < 2; d++)
-        p.stride[d] = stride.data[d], p.padding[d] = padding.data[d], p.dilation[d] = dilation.data[d];
+        p.stride[d] = stride.data[d], p.padding[d] = padding.data[d],
+        p.dilation[d] = dilation.data[d];
     return p;
 }
 
@@ -97,14 +124,18 @@ static struct conv2d_view view_of(const fl_tensor *t)
     return v;
 }
 
-/* Integers, which no fast kernel serves: plain sums in 64 bits, which wrap around. With `transposed` x receives from y. */
-static int convolve_integers(const struct conv2d_shape *p, fl_tensor *x, fl_tensor *w, fl_tensor *y, bool transposed)
+/* Integers, which no fast kernel serves: plain sums in 64 bits, which wrap around. With
+ * `transposed` x receives from y. */
+static int convolve_integers(const struct conv2d_shape *p, fl_tensor *x, fl_tensor *w, fl_tensor *y,
+                             bool transposed)
 {
-    int64_t rows = y->sizes[2], cols = y->sizes[3], filters = p->k / p->groups, depth = p->c / p->groups;
+    int64_t rows = y->sizes[2], cols = y->sizes[3], filters = p->k / p->groups,
+            depth = p->c / p->groups;
     int64_t *in = x->data, *out = y->data;
     const int64_t *weight = w->data;
     for (int64_t i = 0; i < y->numel; i++) {
-        int64_t col = i % cols, row = i / cols % rows, k = i / cols / rows % p->k, n = i / cols / rows / p->k;
+        int64_t col = i % cols, row = i / cols % rows, k = i / cols / rows % p->k,
+                n = i / cols / rows / p->k;
         for (int64_t c = 0; c < depth; c++)
             for (int64_t r = 0; r < p->r; r++)
                 for (int64_t s = 0; s < p->s; s++) {
@@ -123,48 +154,56 @@ static int convolve_integers(const struct conv2d_shape *p, fl_tensor *x, fl_tens
     return 0;
 }
 
-/* The convolution or its transpose on copies of 64-bit integers. `result` is whichever of x and y it is. */
-static int run_integers(const struct conv2d_shape *p, fl_tensor *x, fl_tensor *w, fl_tensor *bias, fl_tensor *y,
-                        fl_tensor *result)
+/* The convolution or its transpose on copies of 64-bit integers. `result` is whichever of x and y
+ * it is. */
+static int run_integers(const struct conv2d_shape *p, fl_tensor *x, fl_tensor *w, fl_tensor *bias,
+                        fl_tensor *y, fl_tensor *result)
 {
     fl_tensor *from = tensor_as(result == y ? x : y, FL_INT64), *filter = tensor_as(w, FL_INT64);
     fl_tensor *to = tensor_new(4, result->sizes, FL_INT64);
     int status = from && filter && to ? tensor_fill(to, fl_int(0)) : -1;
     if (status == 0 && bias) {
-        fl_tensor *spread = tensor_alias(bias, 4, to->sizes, (int64_t[]){0, bias->strides[0], 0, 0}, bias->offset);
+        fl_tensor *spread =
+            tensor_alias(bias, 4, to->sizes, (int64_t[]){0, bias->strides[0], 0, 0}, bias->offset);
         status = spread ? tensor_copy(to, spread) : -1;
         tensor_release(spread);
     }
     if (status == 0)
-        status = convolve_integers(p, result == y ? from : to, filter, result == y ? to : from, result == x);
+        status = convolve_integers(p, result == y ? from : to, filter, result == y ? to : from,
+                                   result == x);
     if (status == 0)
         status = tensor_copy(result, to);
     tensor_release(from), tensor_release(filter), tensor_release(to);
     return status;
 }
 
-/* ---- the three operators ------------------------------------------------------------------------------------ */
+/* ---- the three operators
+ * ------------------------------------------------------------------------------------ */
 
-int conv2d_shape(fl_tensor *input, fl_tensor *weight, fl_tensor *bias, fl_ints stride, fl_ints padding, fl_ints dilation,
-                 int64_t groups, struct op_shape *y)
+int conv2d_shape(fl_tensor *input, fl_tensor *weight, fl_tensor *bias, fl_ints stride,
+                 fl_ints padding, fl_ints dilation, int64_t groups, struct op_shape *y)
 {
     (void)bias;
-    struct conv2d_shape p = shape_of(input->sizes, weight->sizes, stride, padding, dilation, groups);
+    struct conv2d_shape p =
+        shape_of(input->sizes, weight->sizes, stride, padding, dilation, groups);
     int64_t reach[2] = {dilation.data[0] * (p.r - 1) + 1, dilation.data[1] * (p.s - 1) + 1};
     int64_t padded[2] = {p.h + 2 * padding.data[0], p.w + 2 * padding.data[1]};
     if (padded[0] < reach[0] || padded[1] < reach[1])
         return error_set(FL_RUNTIME_ERROR,
-                         "Calculated padded input size per channel: (%lld x %lld). Kernel size: (%lld x %lld). Kernel size "
+                         "Calculated padded input size per channel: (%lld x %lld). Kernel size: "
+                         "(%lld x %lld). Kernel size "
                          "can't be greater than actual input size",
-                         (long long)padded[0], (long long)padded[1], (long long)reach[0], (long long)reach[1]);
+                         (long long)padded[0], (long long)padded[1], (long long)reach[0],
+                         (long long)reach[1]);
     op_shape_set(y, 4, (int64_t[]){p.n, p.k, conv2d_rows(&p), conv2d_cols(&p)});
     return 0;
 }
 
-int conv2d_cpu(fl_tensor *input, fl_tensor *weight, fl_tensor *bias, fl_ints stride, fl_ints padding, fl_ints dilation,
-               int64_t groups, fl_tensor *y)
+int conv2d_cpu(fl_tensor *input, fl_tensor *weight, fl_tensor *bias, fl_ints stride,
+               fl_ints padding, fl_ints dilation, int64_t groups, fl_tensor *y)
 {
-    struct conv2d_shape p = shape_of(input->sizes, weight->sizes, stride, padding, dilation, groups);
+    struct conv2d_shape p =
+        shape_of(input->sizes, weight->sizes, stride, padding, dilation, groups);
     struct conv2d_view x = view_of(input), w = view_of(weight);
     fl_tensor *b = bias ? tensor_contiguous(bias) : NULL;
     int status = -1;
@@ -180,18 +219,20 @@ int conv2d_cpu(fl_tensor *input, fl_tensor *weight, fl_tensor *bias, fl_ints str
     return status;
 }
 
-int conv2d_backward_input_shape(fl_tensor *g, fl_ints input_size, fl_tensor *weight, fl_ints stride, fl_ints padding,
-                                fl_ints dilation, int64_t groups, struct op_shape *y)
+int conv2d_backward_input_shape(fl_tensor *g, fl_ints input_size, fl_tensor *weight, fl_ints stride,
+                                fl_ints padding, fl_ints dilation, int64_t groups,
+                                struct op_shape *y)
 {
     (void)g, (void)weight, (void)stride, (void)padding, (void)dilation, (void)groups;
     op_shape_set(y, 4, input_size.data);
     return 0;
 }
 
-int conv2d_backward_input_cpu(fl_tensor *g, fl_ints input_size, fl_tensor *weight, fl_ints stride, fl_ints padding,
-                              fl_ints dilation, int64_t groups, fl_tensor *y)
+int conv2d_backward_input_cpu(fl_tensor *g, fl_ints input_size, fl_tensor *weight, fl_ints stride,
+                              fl_ints padding, fl_ints dilation, int64_t groups, fl_tensor *y)
 {
-    struct conv2d_shape p = shape_of(input_size.data, weight->sizes, stride, padding, dilation, groups);
+    struct conv2d_shape p =
+        shape_of(input_size.data, weight->sizes, stride, padding, dilation, groups);
     struct conv2d_view dy = view_of(g), w = view_of(weight);
     if (y->numel == 0 || g->numel == 0)
         return tensor_fill(y, fl_int(0));
@@ -200,27 +241,31 @@ int conv2d_backward_input_cpu(fl_tensor *g, fl_ints input_size, fl_tensor *weigh
     return conv2d_backward_input(&p, (fl_dtype)g->dtype, &dy, &w, y->data);
 }
 
-int conv2d_backward_weight_shape(fl_tensor *g, fl_tensor *input, fl_ints weight_size, fl_ints stride, fl_ints padding,
-                                 fl_ints dilation, int64_t groups, struct op_shape *y)
+int conv2d_backward_weight_shape(fl_tensor *g, fl_tensor *input, fl_ints weight_size,
+                                 fl_ints stride, fl_ints padding, fl_ints dilation, int64_t groups,
+                                 struct op_shape *y)
 {
     (void)g, (void)input, (void)stride, (void)padding, (void)dilation, (void)groups;
     op_shape_set(y, 4, weight_size.data);
     return 0;
 }
 
-int conv2d_backward_weight_cpu(fl_tensor *g, fl_tensor *input, fl_ints weight_size, fl_ints stride, fl_ints padding,
-                               fl_ints dilation, int64_t groups, fl_tensor *y)
+int conv2d_backward_weight_cpu(fl_tensor *g, fl_tensor *input, fl_ints weight_size, fl_ints stride,
+                               fl_ints padding, fl_ints dilation, int64_t groups, fl_tensor *y)
 {
-    struct conv2d_shape p = shape_of(input->sizes, weight_size.data, stride, padding, dilation, groups);
+    struct conv2d_shape p =
+        shape_of(input->sizes, weight_size.data, stride, padding, dilation, groups);
     struct conv2d_view dy = view_of(g), x = view_of(input);
     if (y->numel == 0 || g->numel == 0 || input->numel == 0)
         return tensor_fill(y, fl_int(0));
     return conv2d_backward_weight(&p, (fl_dtype)g->dtype, &dy, &x, y->data);
 }
 
-/* ---- the composites ----------------------------------------------------------------------------------------- */
+/* ---- the composites
+ * ----------------------------------------------------------------------------------------- */
 
-/* Makes a tensor of `spatial` dims one of four: a batch of one, and a row of height one, where they are missing. */
+/* Makes a tensor of `spatial` dims one of four: a batch of one, and a row of height one, where they
+ * are missing. */
 static fl_tensor *four_dims(fl_tensor *t, int spatial, bool batched)
 {
     fl_tensor *y = batched ? t : fl_unsqueeze(t, 0);
@@ -244,41 +289,46 @@ static void widen_window(struct window *w, int spatial)
     w->stride[0] = w->dilation[0] = 1, w->padding[0] = w->output_padding[0] = 0;
 }
 
-static int convolve(fl_tensor *input, fl_tensor *weight, fl_tensor *bias, fl_ints stride, fl_ints padding,
-                    fl_ints dilation, int64_t groups, int spatial, fl_tensor **y)
+static int convolve(fl_tensor *input, fl_tensor *weight, fl_tensor *bias, fl_ints stride,
+                    fl_ints padding, fl_ints dilation, int64_t groups, int spatial, fl_tensor **y)
 {
     struct window w = {0};
-    if (spread("stride", stride, spatial, w.stride) || spread("padding", padding, spatial, w.padding) ||
+    if (spread("stride", stride, spatial, w.stride) ||
+        spread("padding", padding, spatial, w.padding) ||
         spread("dilation", dilation, spatial, w.dilation) || check_window(&w, spatial, groups) ||
         check_tensors(input, weight, bias, spatial, groups, false))
         return -1;
     widen_window(&w, spatial);
     bool batched = input->ndim == spatial + 2;
-    fl_tensor *result = fl__conv2d(four_dims(input, spatial, batched), four_dims(weight, spatial, true), bias,
-                                   (fl_ints){w.stride, 2}, (fl_ints){w.padding, 2}, (fl_ints){w.dilation, 2}, groups);
+    fl_tensor *result = fl__conv2d(four_dims(input, spatial, batched),
+                                   four_dims(weight, spatial, true), bias, (fl_ints){w.stride, 2},
+                                   (fl_ints){w.padding, 2}, (fl_ints){w.dilation, 2}, groups);
     *y = own_dims(result, spatial, batched);
     return *y ? 0 : -1;
 }
 
-int conv2d_compose(fl_tensor *input, fl_tensor *weight, fl_tensor *bias, fl_ints stride, fl_ints padding, fl_ints dilation,
-                   int64_t groups, fl_tensor **y)
+int conv2d_compose(fl_tensor *input, fl_tensor *weight, fl_tensor *bias, fl_ints stride,
+                   fl_ints padding, fl_ints dilation, int64_t groups, fl_tensor **y)
 {
     return convolve(input, weight, bias, stride, padding, dilation, groups, 2, y);
 }
 
-int conv1d_compose(fl_tensor *input, fl_tensor *weight, fl_tensor *bias, fl_ints stride, fl_ints padding, fl_ints dilation,
-                   int64_t groups, fl_tensor **y)
+int conv1d_compose(fl_tensor *input, fl_tensor *weight, fl_tensor *bias, fl_ints stride,
+                   fl_ints padding, fl_ints dilation, int64_t groups, fl_tensor **y)
 {
     return convolve(input, weight, bias, stride, padding, dilation, groups, 1, y);
 }
 
-/* padding='same' with a total that is odd pads one more at the end, as PyTorch does: by zeros joined on first. */
-static int convolve_padded(fl_tensor *input, fl_tensor *weight, fl_tensor *bias, fl_ints stride, const char *padding,
-                           fl_ints dilation, int64_t groups, int spatial, fl_tensor **y)
+/* padding='same' with a total that is odd pads one more at the end, as PyTorch does: by zeros
+ * joined on first. */
+static int convolve_padded(fl_tensor *input, fl_tensor *weight, fl_tensor *bias, fl_ints stride,
+                           const char *padding, fl_ints dilation, int64_t groups, int spatial,
+                           fl_tensor **y)
 {
     int64_t pad[2] = {0, 0}, step[2] = {1, 1}, spacing[2] = {1, 1};
     if (strcmp(padding, "valid") == 0)
-        return convolve(input, weight, bias, stride, (fl_ints){pad, 1}, dilation, groups, spatial, y);
+        return convolve(input, weight, bias, stride, (fl_ints){pad, 1}, dilation, groups, spatial,
+                        y);
     if (strcmp(padding, "same") != 0)
         return error_set(FL_RUNTIME_ERROR, "Invalid padding string: '%s'", padding);
     if (spread("stride", stride, spatial, step) || spread("dilation", dilation, spatial, spacing) ||
@@ -286,7 +336,8 @@ static int convolve_padded(fl_tensor *input, fl_tensor *weight, fl_tensor *bias,
         return -1;
     for (int d = 0; d < spatial; d++) {
         if (step[d] != 1)
-            return error_set(FL_RUNTIME_ERROR, "padding='same' is not supported for strided convolutions");
+            return error_set(FL_RUNTIME_ERROR,
+                             "padding='same' is not supported for strided convolutions");
         int64_t total = spacing[d] * (weight->sizes[2 + d] - 1);
         pad[d] = total / 2;
         if (total % 2) {
@@ -294,31 +345,35 @@ static int convolve_padded(fl_tensor *input, fl_tensor *weight, fl_tensor *bias,
             int64_t sizes[4];
             memcpy(sizes, input->sizes, sizeof(int64_t) * (size_t)input->ndim);
             sizes[dim] = 1;
-            fl_tensor *zeros = fl_zeros((fl_ints){sizes, input->ndim}, (fl_dtype)input->dtype, (fl_device){-1, 0}, false);
+            fl_tensor *zeros = fl_zeros((fl_ints){sizes, input->ndim}, (fl_dtype)input->dtype,
+                                        (fl_device){-1, 0}, false);
             input = fl_cat((fl_tensors){(fl_tensor *[]){input, zeros}, zeros ? 2 : 0}, dim);
             if (!input)
                 return -1;
         }
     }
-    return convolve(input, weight, bias, stride, (fl_ints){pad, spatial}, dilation, groups, spatial, y);
+    return convolve(input, weight, bias, stride, (fl_ints){pad, spatial}, dilation, groups, spatial,
+                    y);
 }
 
-int conv2d_padding_compose(fl_tensor *input, fl_tensor *weight, fl_tensor *bias, fl_ints stride, const char *padding,
-                           fl_ints dilation, int64_t groups, fl_tensor **y)
+int conv2d_padding_compose(fl_tensor *input, fl_tensor *weight, fl_tensor *bias, fl_ints stride,
+                           const char *padding, fl_ints dilation, int64_t groups, fl_tensor **y)
 {
     return convolve_padded(input, weight, bias, stride, padding, dilation, groups, 2, y);
 }
 
-int conv1d_padding_compose(fl_tensor *input, fl_tensor *weight, fl_tensor *bias, fl_ints stride, const char *padding,
-                           fl_ints dilation, int64_t groups, fl_tensor **y)
+int conv1d_padding_compose(fl_tensor *input, fl_tensor *weight, fl_tensor *bias, fl_ints stride,
+                           const char *padding, fl_ints dilation, int64_t groups, fl_tensor **y)
 {
     return convolve_padded(input, weight, bias, stride, padding, dilation, groups, 1, y);
 }
 
 /* An output padding of a stride or more makes room for further windows: g with zeros for them. */
-static fl_tensor *fill_up(fl_tensor *g, const int64_t *size, const fl_tensor *filter, const struct window *w)
+static fl_tensor *fill_up(fl_tensor *g, const int64_t *size, const fl_tensor *filter,
+                          const struct window *w)
 {
-    struct conv2d_shape p = {.h = size[2], .w = size[3], .r = filter->sizes[2], .s = filter->sizes[3]};
+    struct conv2d_shape p = {
+        .h = size[2], .w = size[3], .r = filter->sizes[2], .s = filter->sizes[3]};
     memcpy(p.stride, w->stride, sizeof p.stride);
     memcpy(p.padding, w->padding, sizeof p.padding);
     memcpy(p.dilation, w->dilation, sizeof p.dilation);
@@ -328,19 +383,23 @@ static fl_tensor *fill_up(fl_tensor *g, const int64_t *size, const fl_tensor *fi
         sizes[2 + d] = wanted[d] - g->sizes[2 + d];
         if (sizes[2 + d] <= 0)
             continue;
-        fl_tensor *zeros = fl_zeros((fl_ints){sizes, 4}, (fl_dtype)g->dtype, (fl_device){-1, 0}, false);
+        fl_tensor *zeros =
+            fl_zeros((fl_ints){sizes, 4}, (fl_dtype)g->dtype, (fl_device){-1, 0}, false);
         g = zeros ? fl_cat((fl_tensors){(fl_tensor *[]){g, zeros}, 2}, 2 + d) : NULL;
     }
     return g;
 }
 
-static int convolve_transposed(fl_tensor *input, fl_tensor *weight, fl_tensor *bias, fl_ints stride, fl_ints padding,
-                               fl_ints output_padding, int64_t groups, fl_ints dilation, int spatial, fl_tensor **y)
+static int convolve_transposed(fl_tensor *input, fl_tensor *weight, fl_tensor *bias, fl_ints stride,
+                               fl_ints padding, fl_ints output_padding, int64_t groups,
+                               fl_ints dilation, int spatial, fl_tensor **y)
 {
     struct window w = {0};
-    if (spread("stride", stride, spatial, w.stride) || spread("padding", padding, spatial, w.padding) ||
+    if (spread("stride", stride, spatial, w.stride) ||
+        spread("padding", padding, spatial, w.padding) ||
         spread("dilation", dilation, spatial, w.dilation) ||
-        spread("output_padding", output_padding, spatial, w.output_padding) || check_window(&w, spatial, groups) ||
+        spread("output_padding", output_padding, spatial, w.output_padding) ||
+        check_window(&w, spatial, groups) ||
         check_tensors(input, weight, bias, spatial, groups, true))
         return -1;
     widen_window(&w, spatial);
@@ -353,31 +412,40 @@ static int convolve_transposed(fl_tensor *input, fl_tensor *weight, fl_tensor *b
         size[2 + d] = (g->sizes[2 + d] - 1) * w.stride[d] - 2 * w.padding[d] +
                       w.dilation[d] * (filter->sizes[2 + d] - 1) + w.output_padding[d] + 1;
         if (w.output_padding[d] >= w.stride[d] && w.output_padding[d] >= w.dilation[d])
-            return error_set(FL_RUNTIME_ERROR, "output padding must be smaller than either stride or dilation, but got "
-                                               "output_padding: %lld, stride: %lld, dilation: %lld",
-                             (long long)w.output_padding[d], (long long)w.stride[d], (long long)w.dilation[d]);
+            return error_set(
+                FL_RUNTIME_ERROR,
+                "output padding must be smaller than either stride or dilation, but got "
+                "output_padding: %lld, stride: %lld, dilation: %lld",
+                (long long)w.output_padding[d], (long long)w.stride[d], (long long)w.dilation[d]);
         if (size[2 + d] < 1)
-            return error_set(FL_RUNTIME_ERROR, "Given input size per channel: (%lld x %lld). Calculated output size per "
-                                               "channel: (%lld). Output size is too small",
-                             (long long)g->sizes[2], (long long)g->sizes[3], (long long)size[2 + d]);
+            return error_set(
+                FL_RUNTIME_ERROR,
+                "Given input size per channel: (%lld x %lld). Calculated output size per "
+                "channel: (%lld). Output size is too small",
+                (long long)g->sizes[2], (long long)g->sizes[3], (long long)size[2 + d]);
     }
     g = fill_up(g, size, filter, &w);
-    fl_tensor *result = fl__conv2d_backward_input(g, (fl_ints){size, 4}, filter, (fl_ints){w.stride, 2},
-                                                  (fl_ints){w.padding, 2}, (fl_ints){w.dilation, 2}, groups);
+    fl_tensor *result =
+        fl__conv2d_backward_input(g, (fl_ints){size, 4}, filter, (fl_ints){w.stride, 2},
+                                  (fl_ints){w.padding, 2}, (fl_ints){w.dilation, 2}, groups);
     if (result && bias)
         result = fl_add(result, fl_view(bias, (fl_ints){(int64_t[]){-1, 1, 1}, 3}), fl_int(1));
     *y = own_dims(result, spatial, batched);
     return *y ? 0 : -1;
 }
 
-int conv_transpose2d_compose(fl_tensor *input, fl_tensor *weight, fl_tensor *bias, fl_ints stride, fl_ints padding,
-                             fl_ints output_padding, int64_t groups, fl_ints dilation, fl_tensor **y)
+int conv_transpose2d_compose(fl_tensor *input, fl_tensor *weight, fl_tensor *bias, fl_ints stride,
+                             fl_ints padding, fl_ints output_padding, int64_t groups,
+                             fl_ints dilation, fl_tensor **y)
 {
-    return convolve_transposed(input, weight, bias, stride, padding, output_padding, groups, dilation, 2, y);
+    return convolve_transposed(input, weight, bias, stride, padding, output_padding, groups,
+                               dilation, 2, y);
 }
 
-int conv_transpose1d_compose(fl_tensor *input, fl_tensor *weight, fl_tensor *bias, fl_ints stride, fl_ints padding,
-                             fl_ints output_padding, int64_t groups, fl_ints dilation, fl_tensor **y)
+int conv_transpose1d_compose(fl_tensor *input, fl_tensor *weight, fl_tensor *bias, fl_ints stride,
+                             fl_ints padding, fl_ints output_padding, int64_t groups,
+                             fl_ints dilation, fl_tensor **y)
 {
-    return convolve_transposed(input, weight, bias, stride, padding, output_padding, groups, dilation, 1, y);
+    return convolve_transposed(input, weight, bias, stride, padding, output_padding, groups,
+                               dilation, 1, y);
 }

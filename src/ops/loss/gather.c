@@ -6,7 +6,8 @@
 #include "ops/op.h"
 #include "ops_kernels.h"
 
-/* ---- nll_loss: input (N, C, S), target (N, S) ---------------------------------------------------------------- */
+/* ---- nll_loss: input (N, C, S), target (N, S)
+ * ---------------------------------------------------------------- */
 
 struct classes {
     int64_t N, C, S;
@@ -20,37 +21,46 @@ static struct classes classes_of(int ndim, const int64_t *sizes)
     return k;
 }
 
-int nll_loss_shape(fl_tensor *input, fl_tensor *target, fl_tensor *weight, int64_t reduction, int64_t ignore_index,
-                   struct op_shape *y)
+int nll_loss_shape(fl_tensor *input, fl_tensor *target, fl_tensor *weight, int64_t reduction,
+                   int64_t ignore_index, struct op_shape *y)
 {
     (void)ignore_index;
     char in[128], to[128];
-    shape_text(in, sizeof in, input->ndim, input->sizes), shape_text(to, sizeof to, target->ndim, target->sizes);
+    shape_text(in, sizeof in, input->ndim, input->sizes),
+        shape_text(to, sizeof to, target->ndim, target->sizes);
     if (input->ndim == 0)
         return error_set(FL_RUNTIME_ERROR, "input tensor should be 1D or 2D");
     if (target->dtype != FL_INT64 && target->dtype != FL_UINT8) {
-        error_set(FL_RUNTIME_ERROR, "expected scalar type Long but found %s", dtype_title(target->dtype));
-        return error_hint("class numbers are integers: target.long()", "类别编号应为整数：target.long()");
+        error_set(FL_RUNTIME_ERROR, "expected scalar type Long but found %s",
+                  dtype_title(target->dtype));
+        return error_hint("class numbers are integers: target.long()",
+                          "类别编号应为整数：target.long()");
     }
-    if (input->ndim > 1 && (target->ndim != input->ndim - 1 || target->sizes[0] != input->sizes[0])) {
+    if (input->ndim > 1 &&
+        (target->ndim != input->ndim - 1 || target->sizes[0] != input->sizes[0])) {
         if (target->ndim == input->ndim - 1 || input->ndim == 2)
-            return error_set(FL_VALUE_ERROR, "Expected input batch_size (%lld) to match target batch_size (%lld).",
-                             (long long)input->sizes[0], (long long)(target->ndim ? target->sizes[0] : 0));
+            return error_set(FL_VALUE_ERROR,
+                             "Expected input batch_size (%lld) to match target batch_size (%lld).",
+                             (long long)input->sizes[0],
+                             (long long)(target->ndim ? target->sizes[0] : 0));
         return error_set(FL_RUNTIME_ERROR, "size mismatch (got input: %s, target: %s)", in, to);
     }
     for (int d = 2; d < input->ndim; d++)
         if (target->sizes[d - 1] != input->sizes[d])
             return error_set(FL_RUNTIME_ERROR, "size mismatch (got input: %s, target: %s)", in, to);
     if (input->ndim == 1 && target->numel != 1)
-        return error_set(FL_RUNTIME_ERROR, "multi-target not supported: input %s, target %s", in, to);
+        return error_set(FL_RUNTIME_ERROR, "multi-target not supported: input %s, target %s", in,
+                         to);
     struct classes k = classes_of(input->ndim, input->sizes);
     if (weight && (weight->ndim != 1 || weight->numel != k.C))
-        return error_set(FL_RUNTIME_ERROR, "weight tensor should be defined either for all %lld classes or no classes but got "
-                                           "weight tensor of shape: %s", (long long)k.C,
-                         shape_text(in, sizeof in, weight->ndim, weight->sizes));
+        return error_set(
+            FL_RUNTIME_ERROR,
+            "weight tensor should be defined either for all %lld classes or no classes but got "
+            "weight tensor of shape: %s",
+            (long long)k.C, shape_text(in, sizeof in, weight->ndim, weight->sizes));
     if (weight && weight->dtype != input->dtype)
-        return error_set(FL_RUNTIME_ERROR, "expected scalar type %s but found %s", dtype_title(input->dtype),
-                         dtype_title(weight->dtype));
+        return error_set(FL_RUNTIME_ERROR, "expected scalar type %s but found %s",
+                         dtype_title(input->dtype), dtype_title(weight->dtype));
     y[0].ndim = y[1].ndim = 0;
     if (reduction == 0)
         op_shape_like(&y[0], target);
@@ -60,7 +70,9 @@ int nll_loss_shape(fl_tensor *input, fl_tensor *target, fl_tensor *weight, int64
 /* The number at position i of a contiguous tensor of float32 or float64; 1 without a tensor. */
 static double number_at(const fl_tensor *t, int64_t i)
 {
-    return !t ? 1 : t->dtype == FL_FLOAT32 ? (double)((const float *)t->data)[i] : ((const double *)t->data)[i];
+    return !t                       ? 1
+           : t->dtype == FL_FLOAT32 ? (double)((const float *)t->data)[i]
+                                    : ((const double *)t->data)[i];
 }
 
 static void put_number(fl_tensor *t, int64_t i, double value)
@@ -89,12 +101,13 @@ static int64_t class_at(const fl_tensor *labels, int64_t i, int64_t C, int64_t i
     return -2;
 }
 
-int nll_loss_cpu(fl_tensor *input, fl_tensor *target, fl_tensor *weight, int64_t reduction, int64_t ignore_index,
-                 fl_tensor *y, fl_tensor *total_weight)
+int nll_loss_cpu(fl_tensor *input, fl_tensor *target, fl_tensor *weight, int64_t reduction,
+                 int64_t ignore_index, fl_tensor *y, fl_tensor *total_weight)
 {
     struct classes k = classes_of(input->ndim, input->sizes);
     int work = work_of(input->dtype), status = -1;
-    fl_tensor *x = tensor_as(input, work), *w = weight ? tensor_as(weight, work) : NULL, *labels = tensor_as(target, FL_INT64);
+    fl_tensor *x = tensor_as(input, work), *w = weight ? tensor_as(weight, work) : NULL,
+              *labels = tensor_as(target, FL_INT64);
     fl_tensor *each = reduction == 0 ? tensor_new(y->ndim, y->sizes, work) : NULL;
     if (x && labels && (w || !weight) && (each || reduction)) {
         double sum = 0, total = 0;
@@ -119,8 +132,9 @@ int nll_loss_cpu(fl_tensor *input, fl_tensor *target, fl_tensor *weight, int64_t
     return status;
 }
 
-int nll_loss_backward_shape(fl_tensor *g, fl_ints size, fl_tensor *target, fl_tensor *weight, fl_tensor *total_weight,
-                            int64_t reduction, int64_t ignore_index, struct op_shape *y)
+int nll_loss_backward_shape(fl_tensor *g, fl_ints size, fl_tensor *target, fl_tensor *weight,
+                            fl_tensor *total_weight, int64_t reduction, int64_t ignore_index,
+                            struct op_shape *y)
 {
     (void)g, (void)target, (void)weight, (void)total_weight, (void)reduction, (void)ignore_index;
     op_shape_set(y, (int)size.count, size.data);
@@ -128,12 +142,14 @@ int nll_loss_backward_shape(fl_tensor *g, fl_ints size, fl_tensor *target, fl_te
     return 0;
 }
 
-int nll_loss_backward_cpu(fl_tensor *g, fl_ints size, fl_tensor *target, fl_tensor *weight, fl_tensor *total_weight,
-                          int64_t reduction, int64_t ignore_index, fl_tensor *y)
+int nll_loss_backward_cpu(fl_tensor *g, fl_ints size, fl_tensor *target, fl_tensor *weight,
+                          fl_tensor *total_weight, int64_t reduction, int64_t ignore_index,
+                          fl_tensor *y)
 {
     struct classes k = classes_of((int)size.count, size.data);
     int work = work_of(g->dtype), status = -1;
-    fl_tensor *dy = tensor_as(g, work), *w = weight ? tensor_as(weight, work) : NULL, *labels = tensor_as(target, FL_INT64);
+    fl_tensor *dy = tensor_as(g, work), *w = weight ? tensor_as(weight, work) : NULL,
+              *labels = tensor_as(target, FL_INT64);
     fl_tensor *total = tensor_as(total_weight, work);
     fl_tensor *out = y->dtype == work ? tensor_retain(y) : tensor_new(y->ndim, y->sizes, work);
     if (dy && labels && total && out && (w || !weight)) {
@@ -145,28 +161,34 @@ int nll_loss_backward_cpu(fl_tensor *g, fl_ints size, fl_tensor *target, fl_tens
             int64_t c = class_at(labels, i, k.C, ignore_index);
             status = c == -2 ? -1 : 0;
             if (c >= 0)
-                put_number(out, (i / k.S * k.C + c) * k.S + i % k.S, -number_at(w, c) * (reduction ? whole : number_at(dy, i)));
+                put_number(out, (i / k.S * k.C + c) * k.S + i % k.S,
+                           -number_at(w, c) * (reduction ? whole : number_at(dy, i)));
         }
         if (status == 0 && out != y)
             status = tensor_copy(y, out);
     }
-    tensor_release(dy), tensor_release(w), tensor_release(labels), tensor_release(total), tensor_release(out);
+    tensor_release(dy), tensor_release(w), tensor_release(labels), tensor_release(total),
+        tensor_release(out);
     return status;
 }
 
-/* ---- embedding ----------------------------------------------------------------------------------------------- */
+/* ---- embedding
+ * -----------------------------------------------------------------------------------------------
+ */
 
 static int check_indices(const fl_tensor *indices)
 {
     if (indices->dtype == FL_INT64 || indices->dtype == FL_INT32)
         return 0;
-    return error_set(FL_RUNTIME_ERROR, "Expected tensor for argument #1 'indices' to have one of the following scalar types: "
-                                       "Long, Int; but got torch.%sTensor instead (while checking arguments for embedding)",
-                     dtype_title(indices->dtype));
+    return error_set(
+        FL_RUNTIME_ERROR,
+        "Expected tensor for argument #1 'indices' to have one of the following scalar types: "
+        "Long, Int; but got torch.%sTensor instead (while checking arguments for embedding)",
+        dtype_title(indices->dtype));
 }
 
-int embedding_shape(fl_tensor *weight, fl_tensor *indices, int64_t padding_idx, bool scale_grad_by_freq, bool sparse,
-                    struct op_shape *y)
+int embedding_shape(fl_tensor *weight, fl_tensor *indices, int64_t padding_idx,
+                    bool scale_grad_by_freq, bool sparse, struct op_shape *y)
 {
     (void)padding_idx, (void)scale_grad_by_freq, (void)sparse;
     if (weight->ndim != 2)
@@ -184,15 +206,17 @@ static int set_range_error(int64_t index, int64_t rows)
 {
     error_set(FL_INDEX_ERROR, "index out of range in self");
     error_context("the index %lld, of a table of %lld rows", (long long)index, (long long)rows);
-    return error_hint("make num_embeddings larger than the largest index", "num_embeddings 必须大于最大的下标");
+    return error_hint("make num_embeddings larger than the largest index",
+                      "num_embeddings 必须大于最大的下标");
 }
 
-int embedding_cpu(fl_tensor *weight, fl_tensor *indices, int64_t padding_idx, bool scale_grad_by_freq, bool sparse,
-                  fl_tensor *y)
+int embedding_cpu(fl_tensor *weight, fl_tensor *indices, int64_t padding_idx,
+                  bool scale_grad_by_freq, bool sparse, fl_tensor *y)
 {
     (void)padding_idx, (void)scale_grad_by_freq;
     if (sparse)
-        return error_set(FL_NOT_IMPLEMENTED, "embedding: sparse gradients are not available; use sparse=False");
+        return error_set(FL_NOT_IMPLEMENTED,
+                         "embedding: sparse gradients are not available; use sparse=False");
     fl_tensor *table = tensor_contiguous(weight), *which = tensor_as(indices, FL_INT64);
     int status = table && which ? 0 : -1;
     size_t row = status ? 0 : (size_t)weight->sizes[1] * dtype_size(weight->dtype);
@@ -201,14 +225,15 @@ int embedding_cpu(fl_tensor *weight, fl_tensor *indices, int64_t padding_idx, bo
         if (k < 0 || k >= weight->sizes[0])
             status = set_range_error(k, weight->sizes[0]);
         else if (row)
-            memcpy((char *)y->data + (size_t)i * row, (const char *)table->data + (size_t)k * row, row);
+            memcpy((char *)y->data + (size_t)i * row, (const char *)table->data + (size_t)k * row,
+                   row);
     }
     tensor_release(table), tensor_release(which);
     return status;
 }
 
-int embedding_backward_shape(fl_tensor *g, fl_tensor *indices, fl_ints size, int64_t padding_idx, bool scale_grad_by_freq,
-                             struct op_shape *y)
+int embedding_backward_shape(fl_tensor *g, fl_tensor *indices, fl_ints size, int64_t padding_idx,
+                             bool scale_grad_by_freq, struct op_shape *y)
 {
     (void)g, (void)indices, (void)padding_idx, (void)scale_grad_by_freq;
     op_shape_set(y, 2, size.data);
@@ -216,7 +241,8 @@ int embedding_backward_shape(fl_tensor *g, fl_tensor *indices, fl_ints size, int
     return 0;
 }
 
-static void add_row(const fl_tensor *from, int64_t i, fl_tensor *to, int64_t k, int64_t n, double scale)
+static void add_row(const fl_tensor *from, int64_t i, fl_tensor *to, int64_t k, int64_t n,
+                    double scale)
 {
     if (to->dtype == FL_FLOAT32) {
         const float *a = (const float *)from->data + i * n;
@@ -231,8 +257,8 @@ static void add_row(const fl_tensor *from, int64_t i, fl_tensor *to, int64_t k, 
         b[j] += a[j] * scale;
 }
 
-int embedding_backward_cpu(fl_tensor *g, fl_tensor *indices, fl_ints size, int64_t padding_idx, bool scale_grad_by_freq,
-                           fl_tensor *y)
+int embedding_backward_cpu(fl_tensor *g, fl_tensor *indices, fl_ints size, int64_t padding_idx,
+                           bool scale_grad_by_freq, fl_tensor *y)
 {
     int work = work_of(g->dtype), status = -1;
     int64_t rows = size.data[0], n = size.data[1];

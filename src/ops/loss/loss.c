@@ -24,8 +24,9 @@ static int reduce(fl_tensor *errors, const char *reduction, fl_tensor **y)
     int how = reduction_of(reduction);
     if (how < 0)
         return -1;
-    *y = how == REDUCE_NONE ? errors
-         : how == REDUCE_MEAN ? fl_mean(errors, FL_NO_DTYPE) : fl_sum(errors, FL_NO_DTYPE);
+    *y = how == REDUCE_NONE   ? errors
+         : how == REDUCE_MEAN ? fl_mean(errors, FL_NO_DTYPE)
+                              : fl_sum(errors, FL_NO_DTYPE);
     return *y ? 0 : -1;
 }
 
@@ -39,31 +40,40 @@ int l1_loss_compose(fl_tensor *self, fl_tensor *target, const char *reduction, f
     return reduce(fl__absolute_error(self, target), reduction, y);
 }
 
-int smooth_l1_loss_compose(fl_tensor *self, fl_tensor *target, const char *reduction, double beta, fl_tensor **y)
+int smooth_l1_loss_compose(fl_tensor *self, fl_tensor *target, const char *reduction, double beta,
+                           fl_tensor **y)
 {
     if (beta < 0)
-        return error_set(FL_RUNTIME_ERROR, "smooth_l1_loss does not support negative values for beta.");
-    return reduce(beta > 0 ? fl__smooth_error(self, target, beta) : fl__absolute_error(self, target), reduction, y);
+        return error_set(FL_RUNTIME_ERROR,
+                         "smooth_l1_loss does not support negative values for beta.");
+    return reduce(beta > 0 ? fl__smooth_error(self, target, beta)
+                           : fl__absolute_error(self, target),
+                  reduction, y);
 }
 
-int huber_loss_compose(fl_tensor *self, fl_tensor *target, const char *reduction, double delta, fl_tensor **y)
+int huber_loss_compose(fl_tensor *self, fl_tensor *target, const char *reduction, double delta,
+                       fl_tensor **y)
 {
     if (!(delta > 0))
-        return error_set(FL_RUNTIME_ERROR, "huber_loss does not support non-positive values for delta.");
+        return error_set(FL_RUNTIME_ERROR,
+                         "huber_loss does not support non-positive values for delta.");
     return reduce(fl__huber_error(self, target, delta), reduction, y);
 }
 
-int binary_cross_entropy_compose(fl_tensor *self, fl_tensor *target, fl_tensor *weight, const char *reduction,
-                                 fl_tensor **y)
+int binary_cross_entropy_compose(fl_tensor *self, fl_tensor *target, fl_tensor *weight,
+                                 const char *reduction, fl_tensor **y)
 {
     char a[128], b[128];
     if (!shape_equal(self, target))
-        return error_set(FL_VALUE_ERROR, "Using a target size (torch.Size(%s)) that is different to the input size "
-                                         "(torch.Size(%s)) is deprecated. Please ensure they have the same size.",
+        return error_set(FL_VALUE_ERROR,
+                         "Using a target size (torch.Size(%s)) that is different to the input size "
+                         "(torch.Size(%s)) is deprecated. Please ensure they have the same size.",
                          shape_text(b, sizeof b, target->ndim, target->sizes),
                          shape_text(a, sizeof a, self->ndim, self->sizes));
-    fl_tensor *bounds[2] = {fl_amin(self, (fl_ints){NULL, 0}, false), fl_amax(self, (fl_ints){NULL, 0}, false)};
-    if (self->numel && bounds[0] && bounds[1] && !(fl_item(bounds[0]) >= 0 && fl_item(bounds[1]) <= 1))
+    fl_tensor *bounds[2] = {fl_amin(self, (fl_ints){NULL, 0}, false),
+                            fl_amax(self, (fl_ints){NULL, 0}, false)};
+    if (self->numel && bounds[0] && bounds[1] &&
+        !(fl_item(bounds[0]) >= 0 && fl_item(bounds[1]) <= 1))
         return error_set(FL_RUNTIME_ERROR, "all elements of input should be between 0 and 1");
     if (self->numel == 0)
         fl_error_clear();
@@ -71,26 +81,31 @@ int binary_cross_entropy_compose(fl_tensor *self, fl_tensor *target, fl_tensor *
     return reduce(weight ? fl_mul(errors, weight) : errors, reduction, y);
 }
 
-int bce_with_logits_compose(fl_tensor *self, fl_tensor *target, fl_tensor *weight, fl_tensor *pos_weight,
-                            const char *reduction, fl_tensor **y)
+int bce_with_logits_compose(fl_tensor *self, fl_tensor *target, fl_tensor *weight,
+                            fl_tensor *pos_weight, const char *reduction, fl_tensor **y)
 {
     char a[128], b[128];
     if (!shape_equal(self, target))
-        return error_set(FL_VALUE_ERROR, "Target size (torch.Size(%s)) must be the same as input size (torch.Size(%s))",
-                         shape_text(b, sizeof b, target->ndim, target->sizes),
-                         shape_text(a, sizeof a, self->ndim, self->sizes));
+        return error_set(
+            FL_VALUE_ERROR,
+            "Target size (torch.Size(%s)) must be the same as input size (torch.Size(%s))",
+            shape_text(b, sizeof b, target->ndim, target->sizes),
+            shape_text(a, sizeof a, self->ndim, self->sizes));
     fl_tensor *errors;
     if (pos_weight) { /* (1 - t) x + (1 + (p - 1) t) softplus(-x) */
-        fl_tensor *factor = fl_add_scalar(fl_mul(fl_sub_scalar(pos_weight, fl_int(1), fl_int(1)), target), fl_int(1), fl_int(1));
+        fl_tensor *factor = fl_add_scalar(
+            fl_mul(fl_sub_scalar(pos_weight, fl_int(1), fl_int(1)), target), fl_int(1), fl_int(1));
         fl_tensor *soft = fl_neg(fl_log_sigmoid(self));
-        errors = fl_add(fl_mul(fl_rsub_scalar(target, fl_int(1), fl_int(1)), self), fl_mul(factor, soft), fl_int(1));
+        errors = fl_add(fl_mul(fl_rsub_scalar(target, fl_int(1), fl_int(1)), self),
+                        fl_mul(factor, soft), fl_int(1));
     } else {
         errors = fl__bce_logits_error(self, target);
     }
     return reduce(weight ? fl_mul(errors, weight) : errors, reduction, y);
 }
 
-int kl_div_compose(fl_tensor *self, fl_tensor *target, const char *reduction, bool log_target, fl_tensor **y)
+int kl_div_compose(fl_tensor *self, fl_tensor *target, const char *reduction, bool log_target,
+                   fl_tensor **y)
 {
     fl_tensor *errors = log_target ? fl__kl_log_error(self, target) : fl__kl_error(self, target);
     if (strcmp(reduction, "batchmean") == 0) {
@@ -103,22 +118,27 @@ int kl_div_compose(fl_tensor *self, fl_tensor *target, const char *reduction, bo
     return reduce(errors, reduction, y);
 }
 
-int soft_margin_loss_compose(fl_tensor *self, fl_tensor *target, const char *reduction, fl_tensor **y)
+int soft_margin_loss_compose(fl_tensor *self, fl_tensor *target, const char *reduction,
+                             fl_tensor **y)
 {
     return reduce(fl_neg(fl_log_sigmoid(fl_mul(self, target))), reduction, y);
 }
 
-int margin_ranking_loss_compose(fl_tensor *input1, fl_tensor *input2, fl_tensor *target, double margin,
-                                const char *reduction, fl_tensor **y)
+int margin_ranking_loss_compose(fl_tensor *input1, fl_tensor *input2, fl_tensor *target,
+                                double margin, const char *reduction, fl_tensor **y)
 {
     if (input1->ndim != input2->ndim || input1->ndim != target->ndim)
-        return error_set(FL_RUNTIME_ERROR, "margin_ranking_loss : All input tensors should have same dimension but got sizes: "
-                                           "input1: %dD, input2: %dD, target: %dD", input1->ndim, input2->ndim, target->ndim);
+        return error_set(
+            FL_RUNTIME_ERROR,
+            "margin_ranking_loss : All input tensors should have same dimension but got sizes: "
+            "input1: %dD, input2: %dD, target: %dD",
+            input1->ndim, input2->ndim, target->ndim);
     fl_tensor *distance = fl_mul(fl_neg(target), fl_sub(input1, input2, fl_int(1)));
     return reduce(fl_relu(fl_add_scalar(distance, fl_float(margin), fl_int(1))), reduction, y);
 }
 
-int hinge_embedding_loss_compose(fl_tensor *self, fl_tensor *target, double margin, const char *reduction, fl_tensor **y)
+int hinge_embedding_loss_compose(fl_tensor *self, fl_tensor *target, double margin,
+                                 const char *reduction, fl_tensor **y)
 {
     fl_tensor *zero = fl_zeros_like(self, FL_NO_DTYPE, (fl_device){-1, 0}, false, -1);
     fl_tensor *away = fl_relu(fl_rsub_scalar(self, fl_float(margin), fl_int(1)));
@@ -127,20 +147,24 @@ int hinge_embedding_loss_compose(fl_tensor *self, fl_tensor *target, double marg
     return reduce(fl_add(far, near, fl_int(1)), reduction, y);
 }
 
-/* ---- cross entropy ------------------------------------------------------------------------------------------ */
+/* ---- cross entropy
+ * ------------------------------------------------------------------------------------------ */
 
-/* target holds class probabilities: -sum over classes of w target log_p, smoothed towards the uniform distribution. */
-static int entropy_of_probabilities(fl_tensor *log_p, int dim, fl_tensor *target, fl_tensor *weight, const char *reduction,
-                                    double smoothing, fl_tensor **y)
+/* target holds class probabilities: -sum over classes of w target log_p, smoothed towards the
+ * uniform distribution. */
+static int entropy_of_probabilities(fl_tensor *log_p, int dim, fl_tensor *target, fl_tensor *weight,
+                                    const char *reduction, double smoothing, fl_tensor **y)
 {
     int64_t C = log_p->ndim ? log_p->sizes[dim] : 1, shape[TENSOR_MAX_DIMS];
     for (int d = 0; d < log_p->ndim; d++)
         shape[d] = d == dim ? C : 1;
     if (smoothing > 0)
-        target = fl_add_scalar(fl_mul_scalar(target, fl_float(1 - smoothing)), fl_float(smoothing / (double)C), fl_int(1));
+        target = fl_add_scalar(fl_mul_scalar(target, fl_float(1 - smoothing)),
+                               fl_float(smoothing / (double)C), fl_int(1));
     if (weight)
         log_p = fl_mul(log_p, fl_view(weight, (fl_ints){shape, log_p->ndim}));
-    fl_tensor *loss = fl_neg(fl_sum_dim_intlist(fl_mul(log_p, target), (fl_ints){(int64_t[]){dim}, 1}, false, FL_NO_DTYPE));
+    fl_tensor *loss = fl_neg(fl_sum_dim_intlist(
+        fl_mul(log_p, target), (fl_ints){(int64_t[]){dim}, 1}, false, FL_NO_DTYPE));
     if (!loss)
         return -1;
     if (strcmp(reduction, "mean") == 0) { /* the mean over samples */
@@ -152,16 +176,18 @@ static int entropy_of_probabilities(fl_tensor *log_p, int dim, fl_tensor *target
 }
 
 /* (1 - s) nll + s / C * (-sum over classes of w log_p), means weighted as nll_loss weighs them. */
-static int smoothed(fl_tensor *log_p, int dim, fl_tensor *target, fl_tensor *weight, int64_t ignore_index,
-                    const char *reduction, double smoothing, fl_tensor **y)
+static int smoothed(fl_tensor *log_p, int dim, fl_tensor *target, fl_tensor *weight,
+                    int64_t ignore_index, const char *reduction, double smoothing, fl_tensor **y)
 {
     int64_t C = log_p->sizes[dim], shape[TENSOR_MAX_DIMS];
     int how = reduction_of(reduction);
     fl_tensor *nll = fl_nll_loss(log_p, target, weight, ignore_index, reduction);
     for (int d = 0; d < log_p->ndim; d++)
         shape[d] = d == dim ? C : 1;
-    fl_tensor *weighed = weight ? fl_mul(log_p, fl_view(weight, (fl_ints){shape, log_p->ndim})) : log_p;
-    fl_tensor *uniform = fl_neg(fl_sum_dim_intlist(weighed, (fl_ints){(int64_t[]){dim}, 1}, false, FL_NO_DTYPE));
+    fl_tensor *weighed =
+        weight ? fl_mul(log_p, fl_view(weight, (fl_ints){shape, log_p->ndim})) : log_p;
+    fl_tensor *uniform =
+        fl_neg(fl_sum_dim_intlist(weighed, (fl_ints){(int64_t[]){dim}, 1}, false, FL_NO_DTYPE));
     fl_tensor *ignored = fl_eq_scalar(target, fl_int(ignore_index));
     uniform = fl_masked_fill_scalar(uniform, ignored, fl_int(0));
     if (how < 0 || !nll || !uniform)
@@ -177,28 +203,37 @@ static int smoothed(fl_tensor *log_p, int dim, fl_tensor *target, fl_tensor *wei
         }
         uniform = fl_div(fl_sum(uniform, FL_NO_DTYPE), fl_sum(kept, FL_NO_DTYPE));
     }
-    *y = fl_add(fl_mul_scalar(nll, fl_float(1 - smoothing)), fl_mul_scalar(uniform, fl_float(smoothing / (double)C)), fl_int(1));
+    *y = fl_add(fl_mul_scalar(nll, fl_float(1 - smoothing)),
+                fl_mul_scalar(uniform, fl_float(smoothing / (double)C)), fl_int(1));
     return *y ? 0 : -1;
 }
 
-int cross_entropy_compose(fl_tensor *input, fl_tensor *target, fl_tensor *weight, int64_t ignore_index,
-                          const char *reduction, double label_smoothing, fl_tensor **y)
+int cross_entropy_compose(fl_tensor *input, fl_tensor *target, fl_tensor *weight,
+                          int64_t ignore_index, const char *reduction, double label_smoothing,
+                          fl_tensor **y)
 {
     if (!(label_smoothing >= 0 && label_smoothing <= 1))
-        return error_set(FL_RUNTIME_ERROR, "label_smoothing must be between 0.0 and 1.0. Got: %g", label_smoothing);
+        return error_set(FL_RUNTIME_ERROR, "label_smoothing must be between 0.0 and 1.0. Got: %g",
+                         label_smoothing);
     if (reduction_of(reduction) < 0)
         return -1;
     int dim = input->ndim <= 1 ? 0 : 1;
-    bool probabilities = shape_equal(input, target) && (dtype_is_floating(target->dtype) || input->ndim == 0);
+    bool probabilities =
+        shape_equal(input, target) && (dtype_is_floating(target->dtype) || input->ndim == 0);
     if (shape_equal(input, target) && input->ndim > 0 && !probabilities)
-        return error_set(FL_RUNTIME_ERROR, "Expected floating point type for target with class probabilities, got %s",
+        return error_set(FL_RUNTIME_ERROR,
+                         "Expected floating point type for target with class probabilities, got %s",
                          dtype_title(target->dtype));
     if (probabilities && ignore_index >= 0)
-        return error_set(FL_RUNTIME_ERROR, "ignore_index is not supported for floating point target");
+        return error_set(FL_RUNTIME_ERROR,
+                         "ignore_index is not supported for floating point target");
     int64_t C = input->ndim ? input->sizes[dim] : 0;
     if (weight && (weight->ndim != 1 || weight->numel != C))
-        return error_set(FL_RUNTIME_ERROR, "weight tensor should be defined either for all %lld classes or no classes but got "
-                                           "weight tensor of %lld elements", (long long)C, (long long)weight->numel);
+        return error_set(
+            FL_RUNTIME_ERROR,
+            "weight tensor should be defined either for all %lld classes or no classes but got "
+            "weight tensor of %lld elements",
+            (long long)C, (long long)weight->numel);
     fl_tensor *log_p = fl_log_softmax(input, dim, FL_NO_DTYPE);
     if (!log_p)
         return -1;
@@ -210,18 +245,19 @@ int cross_entropy_compose(fl_tensor *input, fl_tensor *target, fl_tensor *weight
     return *y ? 0 : -1;
 }
 
-/* ---- nll_loss as called -------------------------------------------------------------------------------------- */
+/* ---- nll_loss as called
+ * -------------------------------------------------------------------------------------- */
 
-int nll_loss_compose(fl_tensor *input, fl_tensor *target, fl_tensor *weight, int64_t ignore_index, const char *reduction,
-                     fl_tensor **y)
+int nll_loss_compose(fl_tensor *input, fl_tensor *target, fl_tensor *weight, int64_t ignore_index,
+                     const char *reduction, fl_tensor **y)
 {
     fl_tensor *total;
     int how = reduction_of(reduction);
     return how < 0 ? -1 : fl__nll_loss(input, target, weight, how, ignore_index, y, &total);
 }
 
-int nll_loss_only_compose(fl_tensor *input, fl_tensor *target, fl_tensor *weight, int64_t reduction, int64_t ignore_index,
-                          fl_tensor **y)
+int nll_loss_only_compose(fl_tensor *input, fl_tensor *target, fl_tensor *weight, int64_t reduction,
+                          int64_t ignore_index, fl_tensor **y)
 {
     fl_tensor *total;
     return fl__nll_loss(input, target, weight, reduction, ignore_index, y, &total);

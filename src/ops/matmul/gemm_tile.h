@@ -318,9 +318,8 @@ static void NAME(block)(const struct gemm_block *g)
         const real *b = (const real *)g->b + k0 * g->b_row;
         for (int64_t p = first_packed; p < panels; p++) {
             int64_t nr = g->n - p * TILE_COLS < TILE_COLS ? g->n - p * TILE_COLS : TILE_COLS;
-            NAME(pack_columns)
-            (b + p * TILE_COLS * g->b_col, g->b_row, g->b_col, (int)nr, t.depth,
-             packed_b + (p - first_packed) * stretch * TILE_COLS);
+            NAME(pack_columns)(b + p * TILE_COLS * g->b_col, g->b_row, g->b_col, (int)nr, t.depth,
+                               packed_b + (p - first_packed) * stretch * TILE_COLS);
         }
         for (int64_t i = 0; i < groups; i++) {
             const int64_t row = g->m * i / groups;

@@ -1,7 +1,8 @@
 /* matmul in all its shapes, and linear, as problems for gemm.
  *
- * A product is m, n, k and strides, repeated over batch dims that broadcast by strides of 0. Where the second factor is one
- * matrix for all, the first one's batch dims are rows too, and the whole is one product.
+ * A product is m, n, k and strides, repeated over batch dims that broadcast by strides of 0. Where
+ * the second factor is one matrix for all, the first one's batch dims are rows too, and the whole
+ * is one product.
  */
 #include <string.h>
 
@@ -10,14 +11,17 @@
 #include "ops/op.h"
 #include "ops_kernels.h"
 
-/* ---- shapes ------------------------------------------------------------------------------------------------- */
+/* ---- shapes
+ * -------------------------------------------------------------------------------------------------
+ */
 
 static int check_dtypes(const fl_tensor *a, const fl_tensor *b)
 {
     if (a->dtype != b->dtype) {
         error_set(FL_RUNTIME_ERROR, "expected m1 and m2 to have the same dtype, but got: %s != %s",
                   fl_dtype_name(a->dtype), fl_dtype_name(b->dtype));
-        return error_hint("convert one of them, for example x.to(y.dtype)", "请转换其中一个，例如 x.to(y.dtype)");
+        return error_hint("convert one of them, for example x.to(y.dtype)",
+                          "请转换其中一个，例如 x.to(y.dtype)");
     }
     return 0;
 }
@@ -26,26 +30,35 @@ static int set_inner_error(const fl_tensor *a, const fl_tensor *b)
 {
     int64_t rows = a->ndim > 1 ? a->numel / (a->sizes[a->ndim - 1] ? a->sizes[a->ndim - 1] : 1) : 1;
     int64_t k = a->sizes[a->ndim - 1];
-    int64_t bk = b->ndim > 1 ? b->sizes[b->ndim - 2] : b->sizes[0], n = b->ndim > 1 ? b->sizes[b->ndim - 1] : 1;
-    error_set(FL_RUNTIME_ERROR, "mat1 and mat2 shapes cannot be multiplied (%lldx%lld and %lldx%lld)", (long long)rows,
-              (long long)k, (long long)bk, (long long)n);
-    return error_hint("the last dim of the first factor must equal the second-to-last dim of the second; transpose one of them, "
+    int64_t bk = b->ndim > 1 ? b->sizes[b->ndim - 2] : b->sizes[0],
+            n = b->ndim > 1 ? b->sizes[b->ndim - 1] : 1;
+    error_set(FL_RUNTIME_ERROR,
+              "mat1 and mat2 shapes cannot be multiplied (%lldx%lld and %lldx%lld)",
+              (long long)rows, (long long)k, (long long)bk, (long long)n);
+    return error_hint("the last dim of the first factor must equal the second-to-last dim of the "
+                      "second; transpose one of them, "
                       "or check the layer's in_features",
-                      "第一个因子的最后一维必须等于第二个因子的倒数第二维；请转置其中一个，或检查该层的 in_features");
+                      "第一个因子的最后一维必须等于第二个因子的倒数第二维；请转置其中一个，或检查该"
+                      "层的 in_features");
 }
 
 int matmul_shape(fl_tensor *self, fl_tensor *other, struct op_shape *y)
 {
     if (self->ndim == 0 || other->ndim == 0)
-        return error_set(FL_RUNTIME_ERROR, "both arguments to matmul need to be at least 1D, but they are %dD and %dD",
-                         self->ndim, other->ndim);
+        return error_set(
+            FL_RUNTIME_ERROR,
+            "both arguments to matmul need to be at least 1D, but they are %dD and %dD", self->ndim,
+            other->ndim);
     if (check_dtypes(self, other))
         return -1;
-    int64_t k = self->sizes[self->ndim - 1], bk = other->sizes[other->ndim > 1 ? other->ndim - 2 : 0];
+    int64_t k = self->sizes[self->ndim - 1],
+            bk = other->sizes[other->ndim > 1 ? other->ndim - 2 : 0];
     if (self->ndim == 1 && other->ndim == 1 && k != bk)
-        return error_set(FL_RUNTIME_ERROR, "inconsistent tensor size, expected tensor [%lld] and src [%lld] to have the same "
-                                           "number of elements, but got %lld and %lld elements respectively",
-                         (long long)k, (long long)bk, (long long)k, (long long)bk);
+        return error_set(
+            FL_RUNTIME_ERROR,
+            "inconsistent tensor size, expected tensor [%lld] and src [%lld] to have the same "
+            "number of elements, but got %lld and %lld elements respectively",
+            (long long)k, (long long)bk, (long long)k, (long long)bk);
     if (k != bk)
         return set_inner_error(self, other);
     int ndim = 0;
@@ -76,36 +89,43 @@ int bmm_shape(fl_tensor *self, fl_tensor *mat2, struct op_shape *y)
         return error_set(FL_RUNTIME_ERROR, "batch%d must be a 3D tensor", self->ndim != 3 ? 1 : 2);
     if (self->sizes[0] != mat2->sizes[0] || self->sizes[2] != mat2->sizes[1])
         return error_set(FL_RUNTIME_ERROR,
-                         "Expected size for first two dimensions of batch2 tensor to be: [%lld, %lld] but got: [%lld, %lld].",
-                         (long long)self->sizes[0], (long long)self->sizes[2], (long long)mat2->sizes[0],
-                         (long long)mat2->sizes[1]);
+                         "Expected size for first two dimensions of batch2 tensor to be: [%lld, "
+                         "%lld] but got: [%lld, %lld].",
+                         (long long)self->sizes[0], (long long)self->sizes[2],
+                         (long long)mat2->sizes[0], (long long)mat2->sizes[1]);
     return matmul_shape(self, mat2, y);
 }
 
 int mv_shape(fl_tensor *self, fl_tensor *vec, struct op_shape *y)
 {
     if (self->ndim != 2 || vec->ndim != 1)
-        return error_set(FL_RUNTIME_ERROR, "vector + matrix @ vector expected, got %d, %d, %d", 1, self->ndim, vec->ndim);
+        return error_set(FL_RUNTIME_ERROR, "vector + matrix @ vector expected, got %d, %d, %d", 1,
+                         self->ndim, vec->ndim);
     if (self->sizes[1] != vec->sizes[0])
-        return error_set(FL_RUNTIME_ERROR, "size mismatch, got input (%lld), mat (%lldx%lld), vec (%lld)",
-                         (long long)self->sizes[0], (long long)self->sizes[0], (long long)self->sizes[1],
-                         (long long)vec->sizes[0]);
+        return error_set(FL_RUNTIME_ERROR,
+                         "size mismatch, got input (%lld), mat (%lldx%lld), vec (%lld)",
+                         (long long)self->sizes[0], (long long)self->sizes[0],
+                         (long long)self->sizes[1], (long long)vec->sizes[0]);
     return matmul_shape(self, vec, y);
 }
 
 int dot_shape(fl_tensor *self, fl_tensor *tensor, struct op_shape *y)
 {
     if (self->ndim != 1 || tensor->ndim != 1)
-        return error_set(FL_RUNTIME_ERROR, "1D tensors expected, but got %dD and %dD tensors", self->ndim, tensor->ndim);
+        return error_set(FL_RUNTIME_ERROR, "1D tensors expected, but got %dD and %dD tensors",
+                         self->ndim, tensor->ndim);
     if (self->dtype != tensor->dtype)
-        return error_set(FL_RUNTIME_ERROR, "dot : expected both vectors to have same dtype, but found %s and %s",
+        return error_set(FL_RUNTIME_ERROR,
+                         "dot : expected both vectors to have same dtype, but found %s and %s",
                          dtype_title(self->dtype), dtype_title(tensor->dtype));
     return matmul_shape(self, tensor, y);
 }
 
-/* ---- the product -------------------------------------------------------------------------------------------- */
+/* ---- the product
+ * -------------------------------------------------------------------------------------------- */
 
-/* Merges dims 0..count-1 of t into one where they are one run of memory; the stride of the run, or -1. */
+/* Merges dims 0..count-1 of t into one where they are one run of memory; the stride of the run, or
+ * -1. */
 static int64_t run_stride(const fl_tensor *t, int count)
 {
     int64_t stride = count ? t->strides[count - 1] : 0;
@@ -131,11 +151,14 @@ int matmul_cpu(fl_tensor *self, fl_tensor *other, fl_tensor *y)
     bool vector_a = an == 1, vector_b = bn == 1;
     int batch = y->ndim - !vector_a - !vector_b;
     int64_t a[TENSOR_MAX_DIMS], b[TENSOR_MAX_DIMS], c[TENSOR_MAX_DIMS];
-    struct gemm g = {.dtype = (fl_dtype)self->dtype, .a = self->data, .b = other->data, .c = y->data};
-    g.k = self->sizes[an - 1], g.a_col = self->strides[an - 1], g.b_row = other->strides[vector_b ? 0 : bn - 2];
+    struct gemm g = {
+        .dtype = (fl_dtype)self->dtype, .a = self->data, .b = other->data, .c = y->data};
+    g.k = self->sizes[an - 1], g.a_col = self->strides[an - 1],
+    g.b_row = other->strides[vector_b ? 0 : bn - 2];
     g.m = vector_a ? 1 : self->sizes[an - 2], g.a_row = vector_a ? 0 : self->strides[an - 2];
     g.n = vector_b ? 1 : other->sizes[bn - 1], g.b_col = vector_b ? 0 : other->strides[bn - 1];
-    g.c_row = vector_a ? 0 : y->strides[y->ndim - 1 - !vector_b], g.c_col = vector_b ? 0 : y->strides[y->ndim - 1];
+    g.c_row = vector_a ? 0 : y->strides[y->ndim - 1 - !vector_b],
+    g.c_col = vector_b ? 0 : y->strides[y->ndim - 1];
     if (y->numel == 0)
         return 0;
     if (bn <= 2 && an > 2 && run_stride(self, an - 1) >= 0) { /* one matrix for all rows */
@@ -152,7 +175,8 @@ int matmul_cpu(fl_tensor *self, fl_tensor *other, fl_tensor *y)
     return gemm_run(&g);
 }
 
-/* ---- gradients ---------------------------------------------------------------------------------------------- */
+/* ---- gradients
+ * ---------------------------------------------------------------------------------------------- */
 
 int matmul_backward_self_compose(fl_tensor *g, fl_ints self_sizes, fl_tensor *other, fl_tensor **y)
 {
@@ -171,7 +195,8 @@ int matmul_backward_self_compose(fl_tensor *g, fl_ints self_sizes, fl_tensor *ot
 
 int matmul_backward_other_compose(fl_tensor *g, fl_tensor *self, fl_ints other_sizes, fl_tensor **y)
 {
-    int64_t rows[2] = {-1, self->sizes[self->ndim - 1]}, g_rows[2] = {-1, g->ndim ? g->sizes[g->ndim - 1] : 1};
+    int64_t rows[2] = {-1, self->sizes[self->ndim - 1]},
+            g_rows[2] = {-1, g->ndim ? g->sizes[g->ndim - 1] : 1};
     fl_tensor *grad;
     if (other_sizes.count == 1 && self->ndim == 1)
         grad = fl_mul(g, self);
@@ -181,20 +206,24 @@ int matmul_backward_other_compose(fl_tensor *g, fl_tensor *self, fl_ints other_s
         grad = fl_mul(fl_unsqueeze(g, -1), self);
     else if (self->ndim == 1)
         grad = fl_mul(fl_unsqueeze(self, -1), fl_unsqueeze(g, -2));
-    else if (other_sizes.count == 2 && self->ndim > 2 && self->numel && g->numel) /* one product over all rows */
-        grad = fl_mm(fl_t(fl_reshape(self, (fl_ints){rows, 2})), fl_reshape(g, (fl_ints){g_rows, 2}));
+    else if (other_sizes.count == 2 && self->ndim > 2 && self->numel &&
+             g->numel) /* one product over all rows */
+        grad =
+            fl_mm(fl_t(fl_reshape(self, (fl_ints){rows, 2})), fl_reshape(g, (fl_ints){g_rows, 2}));
     else
         grad = fl_matmul(fl_transpose(self, -2, -1), g);
     *y = fl_sum_to_size(grad, other_sizes);
     return *y ? 0 : -1;
 }
 
-/* ---- composites --------------------------------------------------------------------------------------------- */
+/* ---- composites
+ * --------------------------------------------------------------------------------------------- */
 
 int outer_compose(fl_tensor *self, fl_tensor *vec2, fl_tensor **y)
 {
     if (self->ndim != 1 || vec2->ndim != 1)
-        return error_set(FL_RUNTIME_ERROR, "outer: Expected 1-D argument %s, but got %d-D", self->ndim != 1 ? "self" : "vec2",
+        return error_set(FL_RUNTIME_ERROR, "outer: Expected 1-D argument %s, but got %d-D",
+                         self->ndim != 1 ? "self" : "vec2",
                          self->ndim != 1 ? self->ndim : vec2->ndim);
     *y = fl_mul(fl_unsqueeze(self, 1), vec2);
     return *y ? 0 : -1;
@@ -209,9 +238,12 @@ int inner_compose(fl_tensor *self, fl_tensor *other, fl_tensor **y)
     int64_t k = self->sizes[self->ndim - 1], sizes[TENSOR_MAX_DIMS];
     char a[128], b[128];
     if (k != other->sizes[other->ndim - 1])
-        return error_set(FL_RUNTIME_ERROR, "inner() the last dimension must match on both input tensors but got shapes %s "
-                                           "and %s", shape_text(a, sizeof a, self->ndim, self->sizes),
-                         shape_text(b, sizeof b, other->ndim, other->sizes));
+        return error_set(
+            FL_RUNTIME_ERROR,
+            "inner() the last dimension must match on both input tensors but got shapes %s "
+            "and %s",
+            shape_text(a, sizeof a, self->ndim, self->sizes),
+            shape_text(b, sizeof b, other->ndim, other->sizes));
     int ndim = 0;
     if (self->ndim + other->ndim - 2 > TENSOR_MAX_DIMS)
         return error_set(FL_RUNTIME_ERROR, "a tensor has at most %d dims", TENSOR_MAX_DIMS);
@@ -220,7 +252,8 @@ int inner_compose(fl_tensor *self, fl_tensor *other, fl_tensor **y)
     for (int d = 0; d < other->ndim - 1; d++)
         sizes[ndim++] = other->sizes[d];
     int64_t a_rows[2] = {k ? self->numel / k : 0, k}, b_rows[2] = {k ? other->numel / k : 0, k};
-    fl_tensor *product = fl_mm(fl_reshape(self, (fl_ints){a_rows, 2}), fl_t(fl_reshape(other, (fl_ints){b_rows, 2})));
+    fl_tensor *product = fl_mm(fl_reshape(self, (fl_ints){a_rows, 2}),
+                               fl_t(fl_reshape(other, (fl_ints){b_rows, 2})));
     *y = fl_reshape(product, (fl_ints){sizes, ndim});
     return *y ? 0 : -1;
 }
@@ -236,16 +269,19 @@ static fl_value as_element(fl_value v, int dtype)
     if (dtype_is_floating(dtype))
         return v;
     int64_t whole = v.tag == FL_FLOATING ? (int64_t)v.as.f : v.as.i;
-    return dtype == FL_BOOL ? fl_boolean(v.tag == FL_FLOATING ? v.as.f != 0 : whole != 0) : fl_int(whole);
+    return dtype == FL_BOOL ? fl_boolean(v.tag == FL_FLOATING ? v.as.f != 0 : whole != 0)
+                            : fl_int(whole);
 }
 
 /* beta * self + alpha * product; self counts for nothing, NaN included, where beta is 0. */
-static int add_product(fl_tensor *self, fl_tensor *product, fl_value beta, fl_value alpha, fl_tensor **y)
+static int add_product(fl_tensor *self, fl_tensor *product, fl_value beta, fl_value alpha,
+                       fl_tensor **y)
 {
     if (!product)
         return -1;
     if (self->dtype != product->dtype)
-        return error_set(FL_RUNTIME_ERROR, "self and mat2 must have the same dtype, but got %s and %s",
+        return error_set(FL_RUNTIME_ERROR,
+                         "self and mat2 must have the same dtype, but got %s and %s",
                          dtype_title(self->dtype), dtype_title(product->dtype));
     int ndim = product->ndim;
     int64_t sizes[TENSOR_MAX_DIMS];
@@ -254,9 +290,12 @@ static int add_product(fl_tensor *self, fl_tensor *product, fl_value beta, fl_va
         return -1;
     if (ndim != product->ndim || memcmp(sizes, product->sizes, sizeof *sizes * (size_t)ndim)) {
         char own[128], wanted[128];
-        return error_set(FL_RUNTIME_ERROR, "The expanded size of the tensor must match the existing size.  Target sizes: %s.  "
-                                           "Tensor sizes: %s", shape_text(wanted, sizeof wanted, product->ndim, product->sizes),
-                         shape_text(own, sizeof own, self->ndim, self->sizes));
+        return error_set(
+            FL_RUNTIME_ERROR,
+            "The expanded size of the tensor must match the existing size.  Target sizes: %s.  "
+            "Tensor sizes: %s",
+            shape_text(wanted, sizeof wanted, product->ndim, product->sizes),
+            shape_text(own, sizeof own, self->ndim, self->sizes));
     }
     alpha = as_element(alpha, product->dtype), beta = as_element(beta, product->dtype);
     fl_tensor *scaled = is_number(alpha, 1) ? product : fl_mul_scalar(product, alpha);
@@ -267,23 +306,28 @@ static int add_product(fl_tensor *self, fl_tensor *product, fl_value beta, fl_va
     return *y ? 0 : -1;
 }
 
-int addmm_compose(fl_tensor *self, fl_tensor *mat1, fl_tensor *mat2, fl_value beta, fl_value alpha, fl_tensor **y)
+int addmm_compose(fl_tensor *self, fl_tensor *mat1, fl_tensor *mat2, fl_value beta, fl_value alpha,
+                  fl_tensor **y)
 {
     if (mat1->ndim != 2 || mat2->ndim != 2)
-        return error_set(FL_RUNTIME_ERROR, "%s must be a matrix, got %d-D tensor", mat1->ndim != 2 ? "mat1" : "mat2",
+        return error_set(FL_RUNTIME_ERROR, "%s must be a matrix, got %d-D tensor",
+                         mat1->ndim != 2 ? "mat1" : "mat2",
                          mat1->ndim != 2 ? mat1->ndim : mat2->ndim);
     return add_product(self, fl_mm(mat1, mat2), beta, alpha, y);
 }
 
-int addmv_compose(fl_tensor *self, fl_tensor *mat, fl_tensor *vec, fl_value beta, fl_value alpha, fl_tensor **y)
+int addmv_compose(fl_tensor *self, fl_tensor *mat, fl_tensor *vec, fl_value beta, fl_value alpha,
+                  fl_tensor **y)
 {
     return add_product(self, fl_mv(mat, vec), beta, alpha, y);
 }
 
-int addr_compose(fl_tensor *self, fl_tensor *vec1, fl_tensor *vec2, fl_value beta, fl_value alpha, fl_tensor **y)
+int addr_compose(fl_tensor *self, fl_tensor *vec1, fl_tensor *vec2, fl_value beta, fl_value alpha,
+                 fl_tensor **y)
 {
     if (vec1->ndim != 1 || vec2->ndim != 1)
-        return error_set(FL_RUNTIME_ERROR, "addr: Expected 1-D argument %s, but got %d-D", vec1->ndim != 1 ? "vec1" : "vec2",
+        return error_set(FL_RUNTIME_ERROR, "addr: Expected 1-D argument %s, but got %d-D",
+                         vec1->ndim != 1 ? "vec1" : "vec2",
                          vec1->ndim != 1 ? vec1->ndim : vec2->ndim);
     fl_tensor *product = fl_outer(vec1, vec2);
     if (product && product->dtype != self->dtype)
@@ -293,20 +337,25 @@ int addr_compose(fl_tensor *self, fl_tensor *vec1, fl_tensor *vec2, fl_value bet
     return self ? add_product(self, product, beta, alpha, y) : -1;
 }
 
-int baddbmm_compose(fl_tensor *self, fl_tensor *batch1, fl_tensor *batch2, fl_value beta, fl_value alpha, fl_tensor **y)
+int baddbmm_compose(fl_tensor *self, fl_tensor *batch1, fl_tensor *batch2, fl_value beta,
+                    fl_value alpha, fl_tensor **y)
 {
     return add_product(self, fl_bmm(batch1, batch2), beta, alpha, y);
 }
 
-int addbmm_compose(fl_tensor *self, fl_tensor *batch1, fl_tensor *batch2, fl_value beta, fl_value alpha, fl_tensor **y)
+int addbmm_compose(fl_tensor *self, fl_tensor *batch1, fl_tensor *batch2, fl_value beta,
+                   fl_value alpha, fl_tensor **y)
 {
     fl_tensor *product = fl_bmm(batch1, batch2);
     if (product)
-        product = fl_sum_dim_intlist(product, (fl_ints){(int64_t[]){0}, 1}, false, (fl_dtype)product->dtype);
+        product = fl_sum_dim_intlist(product, (fl_ints){(int64_t[]){0}, 1}, false,
+                                     (fl_dtype)product->dtype);
     return add_product(self, product, beta, alpha, y);
 }
 
-/* ---- linear ------------------------------------------------------------------------------------------------- */
+/* ---- linear
+ * -------------------------------------------------------------------------------------------------
+ */
 
 static void replace_last(struct op_shape *y, const fl_tensor *t, int64_t size)
 {
@@ -317,23 +366,30 @@ static void replace_last(struct op_shape *y, const fl_tensor *t, int64_t size)
 int linear_shape(fl_tensor *input, fl_tensor *weight, fl_tensor *bias, struct op_shape *y)
 {
     if (input->ndim == 0)
-        return error_set(FL_RUNTIME_ERROR, "both arguments to linear need to be at least 1D, but they are 0D and %dD",
+        return error_set(FL_RUNTIME_ERROR,
+                         "both arguments to linear need to be at least 1D, but they are 0D and %dD",
                          weight->ndim);
     if (weight->ndim != 2 && weight->ndim != 1)
-        return error_set(FL_RUNTIME_ERROR, "linear: weight must be a matrix (out, in) or a vector (in), got %d-D",
+        return error_set(FL_RUNTIME_ERROR,
+                         "linear: weight must be a matrix (out, in) or a vector (in), got %d-D",
                          weight->ndim);
     if (check_dtypes(input, weight) || (bias && check_dtypes(input, bias)))
         return -1;
     int64_t k = weight->sizes[weight->ndim - 1], n = weight->ndim == 2 ? weight->sizes[0] : 1;
     if (input->sizes[input->ndim - 1] != k) {
         int64_t last = input->sizes[input->ndim - 1];
-        error_set(FL_RUNTIME_ERROR, "mat1 and mat2 shapes cannot be multiplied (%lldx%lld and %lldx%lld)",
-                  (long long)(last ? input->numel / last : 0), (long long)last, (long long)k, (long long)n);
-        return error_hint("the input's last dim must equal the layer's in_features (weight is out_features x in_features)",
-                          "输入的最后一维必须等于该层的 in_features（weight 的形状是 out_features x in_features）");
+        error_set(FL_RUNTIME_ERROR,
+                  "mat1 and mat2 shapes cannot be multiplied (%lldx%lld and %lldx%lld)",
+                  (long long)(last ? input->numel / last : 0), (long long)last, (long long)k,
+                  (long long)n);
+        return error_hint("the input's last dim must equal the layer's in_features (weight is "
+                          "out_features x in_features)",
+                          "输入的最后一维必须等于该层的 in_features（weight 的形状是 out_features "
+                          "x in_features）");
     }
     if (bias && (bias->ndim > 1 || (bias->numel != n && bias->numel != 1)))
-        return error_set(FL_RUNTIME_ERROR, "linear: bias must be a vector of %lld elements, got %lld", (long long)n,
+        return error_set(FL_RUNTIME_ERROR,
+                         "linear: bias must be a vector of %lld elements, got %lld", (long long)n,
                          (long long)bias->numel);
     replace_last(y, input, n);
     y->ndim -= weight->ndim == 1;
@@ -360,17 +416,28 @@ int linear_cpu(fl_tensor *input, fl_tensor *weight, fl_tensor *bias, fl_tensor *
         return 0;
     fl_tensor *x = as_rows(input, &row), *b = NULL;
     if (bias) { /* one value a column, side by side */
-        fl_tensor *spread = tensor_alias(bias, 1, &n, (int64_t[]){bias->numel == n && bias->ndim ? bias->strides[0] : 0},
-                                         bias->offset);
+        fl_tensor *spread = tensor_alias(
+            bias, 1, &n, (int64_t[]){bias->numel == n && bias->ndim ? bias->strides[0] : 0},
+            bias->offset);
         b = spread ? tensor_contiguous(spread) : NULL;
         tensor_release(spread);
     }
     int status = -1;
     if (x && (b || !bias)) {
         int last = x->ndim - 1;
-        struct gemm g = {.dtype = (fl_dtype)input->dtype, .m = y->numel / n, .n = n, .k = k, .a = x->data, .a_row = row,
-                         .a_col = x->strides[last], .b = weight->data, .b_row = weight->strides[weight->ndim - 1],
-                         .b_col = weight->ndim == 2 ? weight->strides[0] : 0, .c = y->data, .c_row = n, .c_col = 1};
+        struct gemm g = {.dtype = (fl_dtype)input->dtype,
+                         .m = y->numel / n,
+                         .n = n,
+                         .k = k,
+                         .a = x->data,
+                         .a_row = row,
+                         .a_col = x->strides[last],
+                         .b = weight->data,
+                         .b_row = weight->strides[weight->ndim - 1],
+                         .b_col = weight->ndim == 2 ? weight->strides[0] : 0,
+                         .c = y->data,
+                         .c_row = n,
+                         .c_col = 1};
         bool floating = dtype_is_floating(input->dtype);
         if (b && floating)
             g.bias_kind = GEMM_BIAS_N, g.bias = b->data;
@@ -408,10 +475,19 @@ int linear_backward_input_cpu(fl_tensor *g, fl_tensor *weight, fl_tensor *y)
     fl_tensor *rows = weight->ndim == 2 ? as_rows(g, &row) : tensor_contiguous(g);
     if (!rows)
         return -1;
-    struct gemm p = {.dtype = (fl_dtype)g->dtype, .m = y->numel / n, .n = n, .k = k, .a = rows->data,
-                     .a_row = weight->ndim == 2 ? row : 1, .a_col = weight->ndim == 2 ? rows->strides[rows->ndim - 1] : 0,
-                     .b = weight->data, .b_row = weight->ndim == 2 ? weight->strides[0] : 0,
-                     .b_col = weight->strides[weight->ndim - 1], .c = y->data, .c_row = n, .c_col = 1};
+    struct gemm p = {.dtype = (fl_dtype)g->dtype,
+                     .m = y->numel / n,
+                     .n = n,
+                     .k = k,
+                     .a = rows->data,
+                     .a_row = weight->ndim == 2 ? row : 1,
+                     .a_col = weight->ndim == 2 ? rows->strides[rows->ndim - 1] : 0,
+                     .b = weight->data,
+                     .b_row = weight->ndim == 2 ? weight->strides[0] : 0,
+                     .b_col = weight->strides[weight->ndim - 1],
+                     .c = y->data,
+                     .c_row = n,
+                     .c_col = 1};
     int status = gemm_run(&p);
     tensor_release(rows);
     return status;
@@ -438,9 +514,19 @@ int linear_backward_weight_cpu(fl_tensor *g, fl_tensor *input, fl_tensor *y)
     fl_tensor *gr = vector ? tensor_contiguous(g) : as_rows(g, &g_row), *x = as_rows(input, &x_row);
     int status = -1;
     if (gr && x) {
-        struct gemm p = {.dtype = (fl_dtype)g->dtype, .m = m, .n = k, .k = input->numel / k, .a = gr->data,
-                         .a_row = vector ? 0 : gr->strides[gr->ndim - 1], .a_col = vector ? 1 : g_row, .b = x->data,
-                         .b_row = x_row, .b_col = x->strides[x->ndim - 1], .c = y->data, .c_row = k, .c_col = 1};
+        struct gemm p = {.dtype = (fl_dtype)g->dtype,
+                         .m = m,
+                         .n = k,
+                         .k = input->numel / k,
+                         .a = gr->data,
+                         .a_row = vector ? 0 : gr->strides[gr->ndim - 1],
+                         .a_col = vector ? 1 : g_row,
+                         .b = x->data,
+                         .b_row = x_row,
+                         .b_col = x->strides[x->ndim - 1],
+                         .c = y->data,
+                         .c_row = k,
+                         .c_col = 1};
         status = gemm_run(&p);
     }
     tensor_release(gr);

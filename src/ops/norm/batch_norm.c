@@ -1,4 +1,5 @@
-/* batch_norm: each channel of (N, C, S...) normalised by the batch's statistics or the running ones. */
+/* batch_norm: each channel of (N, C, S...) normalised by the batch's statistics or the running
+ * ones. */
 #include <math.h>
 
 #include "autograd/autograd.h"
@@ -23,7 +24,8 @@ enum { TASK = 32768 };
 
 static double at(const fl_tensor *t, int64_t i)
 {
-    return t->dtype == FL_FLOAT32 ? (double)((const float *)t->data)[i] : ((const double *)t->data)[i];
+    return t->dtype == FL_FLOAT32 ? (double)((const float *)t->data)[i]
+                                  : ((const double *)t->data)[i];
 }
 
 static void set(const fl_tensor *t, int64_t i, double value)
@@ -34,7 +36,8 @@ static void set(const fl_tensor *t, int64_t i, double value)
         ((double *)t->data)[i] = value;
 }
 
-/* running = (1 - momentum) running + momentum value, whatever dtype and stride the statistic has. */
+/* running = (1 - momentum) running + momentum value, whatever dtype and stride the statistic has.
+ */
 static void follow(fl_tensor *running, int64_t c, double momentum, double value)
 {
     if (!running)
@@ -65,7 +68,8 @@ static void forward_task(void *context, int64_t task)
             rstd = 1 / sqrt(at(j->running_var, c) + j->eps);
         }
         double scale = rstd * (j->weight ? at(j->weight, c) : 1);
-        j->k->channel_affine(j->N, j->C, j->S, c, j->x, scale, (j->bias ? at(j->bias, c) : 0) - mean * scale, j->y);
+        j->k->channel_affine(j->N, j->C, j->S, c, j->x, scale,
+                             (j->bias ? at(j->bias, c) : 0) - mean * scale, j->y);
     }
 }
 
@@ -77,8 +81,8 @@ static int work_of(int dtype)
 static int check(const fl_tensor *input, const fl_tensor *p, const char *name)
 {
     if (p && p->numel != input->sizes[1])
-        return error_set(FL_RUNTIME_ERROR, "%s should contain %lld elements not %lld", name, (long long)input->sizes[1],
-                         (long long)p->numel);
+        return error_set(FL_RUNTIME_ERROR, "%s should contain %lld elements not %lld", name,
+                         (long long)input->sizes[1], (long long)p->numel);
     return 0;
 }
 
@@ -93,17 +97,21 @@ static int put_back(fl_tensor *y, const fl_tensor *room)
     return room == y ? 0 : tensor_copy(y, room);
 }
 
-int native_batch_norm_shape(fl_tensor *input, fl_tensor *weight, fl_tensor *bias, fl_tensor *running_mean,
-                            fl_tensor *running_var, bool training, double momentum, double eps, struct op_shape *y)
+int native_batch_norm_shape(fl_tensor *input, fl_tensor *weight, fl_tensor *bias,
+                            fl_tensor *running_mean, fl_tensor *running_var, bool training,
+                            double momentum, double eps, struct op_shape *y)
 {
     (void)momentum, (void)eps;
     if (input->ndim < 2)
-        return error_set(FL_RUNTIME_ERROR, "batch_norm: expected input with at least 2 dims (N, C, ...), got %d", input->ndim);
-    if (check(input, weight, "weight") || check(input, bias, "bias") || check(input, running_mean, "running_mean") ||
-        check(input, running_var, "running_var"))
+        return error_set(FL_RUNTIME_ERROR,
+                         "batch_norm: expected input with at least 2 dims (N, C, ...), got %d",
+                         input->ndim);
+    if (check(input, weight, "weight") || check(input, bias, "bias") ||
+        check(input, running_mean, "running_mean") || check(input, running_var, "running_var"))
         return -1;
     if (!training && (!running_mean || !running_var))
-        return error_set(FL_RUNTIME_ERROR, "running_mean and running_var must be defined in evaluation mode");
+        return error_set(FL_RUNTIME_ERROR,
+                         "running_mean and running_var must be defined in evaluation mode");
     op_shape_like(&y[0], input);
     for (int k = 1; k < 3; k++) {
         op_shape_set(&y[k], 1, (int64_t[]){training ? input->sizes[1] : 0});
@@ -114,7 +122,10 @@ int native_batch_norm_shape(fl_tensor *input, fl_tensor *weight, fl_tensor *bias
 
 static struct job job_of(const fl_tensor *input, int work)
 {
-    struct job j = {.k = &ISA_PICK(norm_table)->type[work == FL_FLOAT64], .N = input->sizes[0], .C = input->sizes[1], .S = 1};
+    struct job j = {.k = &ISA_PICK(norm_table)->type[work == FL_FLOAT64],
+                    .N = input->sizes[0],
+                    .C = input->sizes[1],
+                    .S = 1};
     for (int d = 2; d < input->ndim; d++)
         j.S *= input->sizes[d];
     j.per_task = TASK / (j.N * j.S + 1) + 1;
@@ -127,9 +138,10 @@ static int as_work(fl_tensor *t, int work, fl_tensor **out)
     return t && !*out ? -1 : 0;
 }
 
-int native_batch_norm_cpu(fl_tensor *input, fl_tensor *weight, fl_tensor *bias, fl_tensor *running_mean,
-                          fl_tensor *running_var, bool training, double momentum, double eps, fl_tensor *y,
-                          fl_tensor *mean, fl_tensor *rstd)
+int native_batch_norm_cpu(fl_tensor *input, fl_tensor *weight, fl_tensor *bias,
+                          fl_tensor *running_mean, fl_tensor *running_var, bool training,
+                          double momentum, double eps, fl_tensor *y, fl_tensor *mean,
+                          fl_tensor *rstd)
 {
     int work = work_of(input->dtype), status = -1;
     fl_tensor *x, *w, *b, *rm = NULL, *rv = NULL;
@@ -151,14 +163,17 @@ int native_batch_norm_cpu(fl_tensor *input, fl_tensor *weight, fl_tensor *bias, 
         tensor_bump_version(running_mean);
     if (training && running_var)
         tensor_bump_version(running_var);
-    tensor_release(x), tensor_release(w), tensor_release(b), tensor_release(rm), tensor_release(rv), tensor_release(out);
+    tensor_release(x), tensor_release(w), tensor_release(b), tensor_release(rm), tensor_release(rv),
+        tensor_release(out);
     return status;
 }
 
-/* ---- backward ----------------------------------------------------------------------------------------------- */
+/* ---- backward
+ * -----------------------------------------------------------------------------------------------
+ */
 
-int batch_norm_backward_shape(fl_tensor *g, fl_tensor *input, fl_tensor *weight, fl_tensor *mean, fl_tensor *rstd,
-                              bool training, struct op_shape *y)
+int batch_norm_backward_shape(fl_tensor *g, fl_tensor *input, fl_tensor *weight, fl_tensor *mean,
+                              fl_tensor *rstd, bool training, struct op_shape *y)
 {
     (void)g, (void)weight, (void)mean, (void)rstd, (void)training;
     op_shape_like(&y[0], input);
@@ -169,29 +184,33 @@ int batch_norm_backward_shape(fl_tensor *g, fl_tensor *input, fl_tensor *weight,
     return 0;
 }
 
-/* With z = (x - mean) rstd: weight's gradient is sum(g z), bias's sum(g); x's is weight rstd (g - mean(g) - z mean(g z)) where the
- * statistics are the batch's, weight rstd g where they are given. */
+/* With z = (x - mean) rstd: weight's gradient is sum(g z), bias's sum(g); x's is weight rstd (g -
+ * mean(g) - z mean(g z)) where the statistics are the batch's, weight rstd g where they are given.
+ */
 static void backward_task(void *context, int64_t task)
 {
     const struct job *j = context;
     double count = (double)(j->N * j->S);
     for (int64_t c = task * j->per_task; c < (task + 1) * j->per_task && c < j->C; c++) {
-        double sum, dot, mean = at(j->mean, c), rstd = at(j->rstd, c), weight = j->weight ? at(j->weight, c) : 1;
+        double sum, dot, mean = at(j->mean, c), rstd = at(j->rstd, c),
+                         weight = j->weight ? at(j->weight, c) : 1;
         j->k->channel_sums(j->N, j->C, j->S, c, j->g, j->x, mean, &sum, &dot);
         set(j->weight_grad, c, dot * rstd);
         set(j->bias_grad, c, sum);
         double a = weight * rstd, slope = j->training ? -a * rstd * rstd * dot / count : 0;
-        j->k->channel_backward(j->N, j->C, j->S, c, j->g, j->x, mean, a, slope, j->training ? -a * sum / count : 0, j->y);
+        j->k->channel_backward(j->N, j->C, j->S, c, j->g, j->x, mean, a, slope,
+                               j->training ? -a * sum / count : 0, j->y);
     }
 }
 
-int batch_norm_backward_cpu(fl_tensor *g, fl_tensor *input, fl_tensor *weight, fl_tensor *mean, fl_tensor *rstd,
-                            bool training, fl_tensor *y, fl_tensor *weight_grad, fl_tensor *bias_grad)
+int batch_norm_backward_cpu(fl_tensor *g, fl_tensor *input, fl_tensor *weight, fl_tensor *mean,
+                            fl_tensor *rstd, bool training, fl_tensor *y, fl_tensor *weight_grad,
+                            fl_tensor *bias_grad)
 {
     int work = y->dtype, status = -1;
     fl_tensor *x, *dy, *w, *m, *r;
-    int failed = as_work(input, work, &x) | as_work(g, work, &dy) | as_work(weight, work, &w) | as_work(mean, work, &m) |
-                 as_work(rstd, work, &r);
+    int failed = as_work(input, work, &x) | as_work(g, work, &dy) | as_work(weight, work, &w) |
+                 as_work(mean, work, &m) | as_work(rstd, work, &r);
     if (!failed) {
         struct job j = job_of(input, work);
         j.x = x->data, j.g = dy->data, j.y = y->data, j.weight = w, j.mean = m, j.rstd = r;
@@ -205,8 +224,9 @@ int batch_norm_backward_cpu(fl_tensor *g, fl_tensor *input, fl_tensor *weight, f
 }
 
 /* The same in operators, so that it can be differentiated. */
-static int backward_in_operators(fl_tensor *g, fl_tensor *input, fl_tensor *weight, fl_tensor *mean, fl_tensor *rstd,
-                                 bool training, double eps, fl_tensor **dx, fl_tensor **dw, fl_tensor **db)
+static int backward_in_operators(fl_tensor *g, fl_tensor *input, fl_tensor *weight, fl_tensor *mean,
+                                 fl_tensor *rstd, bool training, double eps, fl_tensor **dx,
+                                 fl_tensor **dw, fl_tensor **db)
 {
     int64_t dims[TENSOR_MAX_DIMS], shape[TENSOR_MAX_DIMS];
     int n = 0;
@@ -216,11 +236,14 @@ static int backward_in_operators(fl_tensor *g, fl_tensor *input, fl_tensor *weig
         shape[d] = d == 1 ? input->sizes[1] : 1;
     }
     fl_ints over = {dims, n}, by_channel = {shape, input->ndim};
-    fl_tensor *centre = training ? fl_mean_dim(input, over, true, FL_NO_DTYPE) : fl_view(mean, by_channel);
+    fl_tensor *centre =
+        training ? fl_mean_dim(input, over, true, FL_NO_DTYPE) : fl_view(mean, by_channel);
     fl_tensor *centred = fl_sub(input, centre, fl_int(1));
-    fl_tensor *scale = training ? fl_rsqrt(fl_add_scalar(fl_mean_dim(fl_mul(centred, centred), over, true, FL_NO_DTYPE),
-                                                         fl_float(eps), fl_int(1)))
-                                : fl_view(rstd, by_channel);
+    fl_tensor *scale =
+        training
+            ? fl_rsqrt(fl_add_scalar(fl_mean_dim(fl_mul(centred, centred), over, true, FL_NO_DTYPE),
+                                     fl_float(eps), fl_int(1)))
+            : fl_view(rstd, by_channel);
     fl_tensor *z = fl_mul(centred, scale), *gz = fl_mul(g, z);
     fl_tensor *a = weight ? fl_mul(scale, fl_view(weight, by_channel)) : scale, *h = g;
     if (training)
@@ -232,25 +255,29 @@ static int backward_in_operators(fl_tensor *g, fl_tensor *input, fl_tensor *weig
     return *dx && *dw && *db ? 0 : -1;
 }
 
-int batch_norm_backward_compose(fl_tensor *g, fl_tensor *input, fl_tensor *weight, fl_tensor *running_mean,
-                                fl_tensor *running_var, fl_tensor *mean, fl_tensor *rstd, bool training, double eps,
-                                int64_t needs, fl_tensor **dx, fl_tensor **dw, fl_tensor **db)
+int batch_norm_backward_compose(fl_tensor *g, fl_tensor *input, fl_tensor *weight,
+                                fl_tensor *running_mean, fl_tensor *running_var, fl_tensor *mean,
+                                fl_tensor *rstd, bool training, double eps, int64_t needs,
+                                fl_tensor **dx, fl_tensor **dw, fl_tensor **db)
 {
     (void)needs;
     fl_tensor *centre = mean, *scale = rstd;
     if (!training) {
         centre = fl__cast(running_mean, (fl_dtype)work_of(input->dtype));
-        scale = fl_rsqrt(fl_add_scalar(fl__cast(running_var, (fl_dtype)work_of(input->dtype)), fl_float(eps), fl_int(1)));
+        scale = fl_rsqrt(fl_add_scalar(fl__cast(running_var, (fl_dtype)work_of(input->dtype)),
+                                       fl_float(eps), fl_int(1)));
     }
     if (autograd_mode.grad)
         return backward_in_operators(g, input, weight, centre, scale, training, eps, dx, dw, db);
     return fl__batch_norm_backward_kernel(g, input, weight, centre, scale, training, dx, dw, db);
 }
 
-int batch_norm_compose(fl_tensor *input, fl_tensor *weight, fl_tensor *bias, fl_tensor *running_mean,
-                       fl_tensor *running_var, bool training, double momentum, double eps, bool cudnn_enabled, fl_tensor **y)
+int batch_norm_compose(fl_tensor *input, fl_tensor *weight, fl_tensor *bias,
+                       fl_tensor *running_mean, fl_tensor *running_var, bool training,
+                       double momentum, double eps, bool cudnn_enabled, fl_tensor **y)
 {
     (void)cudnn_enabled;
     fl_tensor *mean, *rstd;
-    return fl_native_batch_norm(input, weight, bias, running_mean, running_var, training, momentum, eps, y, &mean, &rstd);
+    return fl_native_batch_norm(input, weight, bias, running_mean, running_var, training, momentum,
+                                eps, y, &mean, &rstd);
 }

@@ -11,28 +11,38 @@
 
 enum { TASK = 32768 };
 
-static int check_shape(const char *what, fl_tensor *input, fl_ints normalized_shape, fl_tensor *weight, fl_tensor *bias)
+static int check_shape(const char *what, fl_tensor *input, fl_ints normalized_shape,
+                       fl_tensor *weight, fl_tensor *bias)
 {
     char wanted[128], got[128];
     int k = (int)normalized_shape.count;
     bool fits = k >= 1 && input->ndim >= k;
     shape_text(wanted, sizeof wanted, k, normalized_shape.data);
     if (k < 1)
-        return error_set(FL_RUNTIME_ERROR, "Expected normalized_shape to be at least 1-dimensional, i.e., containing at least "
-                                           "one element, but got normalized_shape = []");
+        return error_set(
+            FL_RUNTIME_ERROR,
+            "Expected normalized_shape to be at least 1-dimensional, i.e., containing at least "
+            "one element, but got normalized_shape = []");
     for (int d = 0; fits && d < k; d++)
         fits = input->sizes[input->ndim - k + d] == normalized_shape.data[d];
     if (!fits)
-        return error_set(FL_RUNTIME_ERROR, "Given normalized_shape=%s, expected input with shape [*, %.*s, but got input of "
-                                           "size%s", wanted, (int)sizeof wanted - 1, wanted + 1,
-                         shape_text(got, sizeof got, input->ndim, input->sizes));
+        return error_set(
+            FL_RUNTIME_ERROR,
+            "Given normalized_shape=%s, expected input with shape [*, %.*s, but got input of "
+            "size%s",
+            wanted, (int)sizeof wanted - 1, wanted + 1,
+            shape_text(got, sizeof got, input->ndim, input->sizes));
     for (int i = 0; i < 2; i++) {
         fl_tensor *p = i ? bias : weight;
-        bool same = !p || (p->ndim == k && memcmp(p->sizes, normalized_shape.data, sizeof(int64_t) * (size_t)k) == 0);
+        bool same = !p || (p->ndim == k && memcmp(p->sizes, normalized_shape.data,
+                                                  sizeof(int64_t) * (size_t)k) == 0);
         if (!same)
-            return error_set(FL_RUNTIME_ERROR, "Expected %s to be of same shape as normalized_shape, but got %s of shape %s "
-                                               "and normalized_shape = %s", i ? "bias" : "weight", i ? "bias" : "weight",
-                             shape_text(got, sizeof got, p->ndim, p->sizes), wanted);
+            return error_set(
+                FL_RUNTIME_ERROR,
+                "Expected %s to be of same shape as normalized_shape, but got %s of shape %s "
+                "and normalized_shape = %s",
+                i ? "bias" : "weight", i ? "bias" : "weight",
+                shape_text(got, sizeof got, p->ndim, p->sizes), wanted);
     }
     (void)what;
     return 0;
@@ -69,8 +79,8 @@ static int put_back(fl_tensor *y, const fl_tensor *room)
     return room == y ? 0 : tensor_copy(y, room);
 }
 
-int native_layer_norm_shape(fl_tensor *input, fl_ints normalized_shape, fl_tensor *weight, fl_tensor *bias, double eps,
-                            struct op_shape *y)
+int native_layer_norm_shape(fl_tensor *input, fl_ints normalized_shape, fl_tensor *weight,
+                            fl_tensor *bias, double eps, struct op_shape *y)
 {
     (void)eps;
     if (check_shape("layer_norm", input, normalized_shape, weight, bias))
@@ -98,13 +108,16 @@ struct job {
 static void forward_task(void *context, int64_t task)
 {
     const struct job *j = context;
-    int64_t from = task * j->per_task, rows = j->rows - from < j->per_task ? j->rows - from : j->per_task;
+    int64_t from = task * j->per_task,
+            rows = j->rows - from < j->per_task ? j->rows - from : j->per_task;
     size_t at = (size_t)from * j->element, wide = at * (size_t)j->n;
-    j->k->layer_norm(rows, j->n, j->x + wide, j->weight, j->bias, j->eps, j->y + wide, j->mean + at, j->rstd + at);
+    j->k->layer_norm(rows, j->n, j->x + wide, j->weight, j->bias, j->eps, j->y + wide, j->mean + at,
+                     j->rstd + at);
 }
 
-int native_layer_norm_cpu(fl_tensor *input, fl_ints normalized_shape, fl_tensor *weight, fl_tensor *bias, double eps,
-                          fl_tensor *y, fl_tensor *mean, fl_tensor *rstd)
+int native_layer_norm_cpu(fl_tensor *input, fl_ints normalized_shape, fl_tensor *weight,
+                          fl_tensor *bias, double eps, fl_tensor *y, fl_tensor *mean,
+                          fl_tensor *rstd)
 {
     int work = work_of(input->dtype), status = -1;
     int64_t n = row_length(normalized_shape);
@@ -114,21 +127,33 @@ int native_layer_norm_cpu(fl_tensor *input, fl_ints normalized_shape, fl_tensor 
     fl_tensor *out = room_for(y, work), *m = room_for(mean, work), *r = room_for(rstd, work);
     int failed = as_work(input, work, &x) | as_work(weight, work, &w) | as_work(bias, work, &b);
     if (!failed && out && m && r) {
-        struct job j = {.k = &ISA_PICK(norm_table)->type[work == FL_FLOAT64], .rows = input->numel / n, .n = n,
-                        .per_task = TASK / n + 1, .element = dtype_size(work), .x = x->data,
-                        .weight = w ? w->data : NULL, .bias = b ? b->data : NULL, .y = out->data, .mean = m->data,
-                        .rstd = r->data, .eps = eps};
+        struct job j = {.k = &ISA_PICK(norm_table)->type[work == FL_FLOAT64],
+                        .rows = input->numel / n,
+                        .n = n,
+                        .per_task = TASK / n + 1,
+                        .element = dtype_size(work),
+                        .x = x->data,
+                        .weight = w ? w->data : NULL,
+                        .bias = b ? b->data : NULL,
+                        .y = out->data,
+                        .mean = m->data,
+                        .rstd = r->data,
+                        .eps = eps};
         threads_for((j.rows + j.per_task - 1) / j.per_task, forward_task, &j);
         status = put_back(y, out) || put_back(mean, m) || put_back(rstd, r) ? -1 : 0;
     }
-    tensor_release(x), tensor_release(w), tensor_release(b), tensor_release(out), tensor_release(m), tensor_release(r);
+    tensor_release(x), tensor_release(w), tensor_release(b), tensor_release(out), tensor_release(m),
+        tensor_release(r);
     return status;
 }
 
-/* ---- backward ----------------------------------------------------------------------------------------------- */
+/* ---- backward
+ * -----------------------------------------------------------------------------------------------
+ */
 
-int layer_norm_backward_shape(fl_tensor *g, fl_tensor *input, fl_ints normalized_shape, fl_tensor *mean, fl_tensor *rstd,
-                              fl_tensor *weight, struct op_shape *y)
+int layer_norm_backward_shape(fl_tensor *g, fl_tensor *input, fl_ints normalized_shape,
+                              fl_tensor *mean, fl_tensor *rstd, fl_tensor *weight,
+                              struct op_shape *y)
 {
     (void)g, (void)mean, (void)rstd, (void)weight;
     int work = work_of(input->dtype);
@@ -144,32 +169,41 @@ int layer_norm_backward_shape(fl_tensor *g, fl_tensor *input, fl_ints normalized
 static void backward_task(void *context, int64_t task)
 {
     const struct job *j = context;
-    int64_t from = task * j->per_task, rows = j->rows - from < j->per_task ? j->rows - from : j->per_task;
-    size_t at = (size_t)from * j->element, wide = at * (size_t)j->n, part = (size_t)(task * j->n) * j->element;
-    j->k->layer_norm_backward(rows, j->n, j->g + wide, j->x + wide, j->weight, j->mean + at, j->rstd + at, j->y + wide);
+    int64_t from = task * j->per_task,
+            rows = j->rows - from < j->per_task ? j->rows - from : j->per_task;
+    size_t at = (size_t)from * j->element, wide = at * (size_t)j->n,
+           part = (size_t)(task * j->n) * j->element;
+    j->k->layer_norm_backward(rows, j->n, j->g + wide, j->x + wide, j->weight, j->mean + at,
+                              j->rstd + at, j->y + wide);
     memset(j->parts[0] + part, 0, (size_t)j->n * j->element);
     memset(j->parts[1] + part, 0, (size_t)j->n * j->element);
-    j->k->layer_norm_affine(rows, j->n, j->g + wide, j->x + wide, j->mean + at, j->rstd + at, j->parts[0] + part,
-                            j->parts[1] + part);
+    j->k->layer_norm_affine(rows, j->n, j->g + wide, j->x + wide, j->mean + at, j->rstd + at,
+                            j->parts[0] + part, j->parts[1] + part);
 }
 
-int layer_norm_backward_cpu(fl_tensor *g, fl_tensor *input, fl_ints normalized_shape, fl_tensor *mean, fl_tensor *rstd,
-                            fl_tensor *weight, fl_tensor *y, fl_tensor *weight_grad, fl_tensor *bias_grad)
+int layer_norm_backward_cpu(fl_tensor *g, fl_tensor *input, fl_ints normalized_shape,
+                            fl_tensor *mean, fl_tensor *rstd, fl_tensor *weight, fl_tensor *y,
+                            fl_tensor *weight_grad, fl_tensor *bias_grad)
 {
     int work = y->dtype, status = -1;
     int64_t n = row_length(normalized_shape);
     if (input->numel == 0)
         return 0;
     fl_tensor *x, *dy, *w, *m, *r;
-    struct job j = {.k = &ISA_PICK(norm_table)->type[work == FL_FLOAT64], .rows = input->numel / n, .n = n,
-                    .per_task = TASK / n + 1, .element = dtype_size(work), .y = y->data};
+    struct job j = {.k = &ISA_PICK(norm_table)->type[work == FL_FLOAT64],
+                    .rows = input->numel / n,
+                    .n = n,
+                    .per_task = TASK / n + 1,
+                    .element = dtype_size(work),
+                    .y = y->data};
     int64_t tasks = (j.rows + j.per_task - 1) / j.per_task;
     size_t bytes = 2 * (size_t)(tasks * n) * j.element;
-    int failed = as_work(input, work, &x) | as_work(g, work, &dy) | as_work(weight, work, &w) | as_work(mean, work, &m) |
-                 as_work(rstd, work, &r);
+    int failed = as_work(input, work, &x) | as_work(g, work, &dy) | as_work(weight, work, &w) |
+                 as_work(mean, work, &m) | as_work(rstd, work, &r);
     if (!failed && (j.parts[0] = memory_alloc(bytes))) {
         j.parts[1] = j.parts[0] + bytes / 2;
-        j.x = x->data, j.g = dy->data, j.weight = w ? w->data : NULL, j.mean = m->data, j.rstd = r->data;
+        j.x = x->data, j.g = dy->data, j.weight = w ? w->data : NULL, j.mean = m->data,
+        j.rstd = r->data;
         threads_for(tasks, backward_task, &j);
         for (int64_t t = 0; t < tasks; t++) {
             j.k->add(n, weight_grad->data, j.parts[0] + (size_t)(t * n) * j.element);
@@ -183,8 +217,9 @@ int layer_norm_backward_cpu(fl_tensor *g, fl_tensor *input, fl_ints normalized_s
 }
 
 /* The same in operators, so that it can be differentiated. */
-static int backward_in_operators(fl_tensor *g, fl_tensor *input, fl_ints normalized_shape, fl_tensor *mean, fl_tensor *rstd,
-                                 fl_tensor *weight, fl_tensor **dx, fl_tensor **dw, fl_tensor **db)
+static int backward_in_operators(fl_tensor *g, fl_tensor *input, fl_ints normalized_shape,
+                                 fl_tensor *mean, fl_tensor *rstd, fl_tensor *weight,
+                                 fl_tensor **dx, fl_tensor **dw, fl_tensor **db)
 {
     (void)mean, (void)rstd;
     int64_t last[TENSOR_MAX_DIMS], first[TENSOR_MAX_DIMS];
@@ -202,7 +237,8 @@ static int backward_in_operators(fl_tensor *g, fl_tensor *input, fl_ints normali
     autograd_mode.grad = mode;
     fl_tensor *scale = fl_rsqrt(fl_add(variance, constant, fl_int(1))), *z = fl_mul(centred, scale);
     fl_tensor *h = weight ? fl_mul(g, weight) : g;
-    fl_tensor *a = fl_mean_dim(h, row, true, FL_NO_DTYPE), *b = fl_mean_dim(fl_mul(h, z), row, true, FL_NO_DTYPE);
+    fl_tensor *a = fl_mean_dim(h, row, true, FL_NO_DTYPE),
+              *b = fl_mean_dim(fl_mul(h, z), row, true, FL_NO_DTYPE);
     *dx = fl_mul(scale, fl_sub(fl_sub(h, a, fl_int(1)), fl_mul(z, b), fl_int(1)));
     fl_tensor *gz = fl_mul(g, z);
     *dw = lead ? fl_sum_dim_intlist(gz, rows, false, FL_NO_DTYPE) : gz;
@@ -210,65 +246,81 @@ static int backward_in_operators(fl_tensor *g, fl_tensor *input, fl_ints normali
     return *dx && *dw && *db ? 0 : -1;
 }
 
-int layer_norm_backward_compose(fl_tensor *g, fl_tensor *input, fl_ints normalized_shape, fl_tensor *mean, fl_tensor *rstd,
-                                fl_tensor *weight, fl_tensor *bias, int64_t needs, fl_tensor **dx, fl_tensor **dw,
+int layer_norm_backward_compose(fl_tensor *g, fl_tensor *input, fl_ints normalized_shape,
+                                fl_tensor *mean, fl_tensor *rstd, fl_tensor *weight,
+                                fl_tensor *bias, int64_t needs, fl_tensor **dx, fl_tensor **dw,
                                 fl_tensor **db)
 {
     (void)bias, (void)needs;
     if (autograd_mode.grad)
         return backward_in_operators(g, input, normalized_shape, mean, rstd, weight, dx, dw, db);
-    return fl__layer_norm_backward_kernel(g, input, normalized_shape, mean, rstd, weight, dx, dw, db);
+    return fl__layer_norm_backward_kernel(g, input, normalized_shape, mean, rstd, weight, dx, dw,
+                                          db);
 }
 
-/* ---- what is made of it ------------------------------------------------------------------------------------- */
+/* ---- what is made of it
+ * ------------------------------------------------------------------------------------- */
 
-int layer_norm_compose(fl_tensor *input, fl_ints normalized_shape, fl_tensor *weight, fl_tensor *bias, double eps,
-                       bool cudnn_enable, fl_tensor **y)
+int layer_norm_compose(fl_tensor *input, fl_ints normalized_shape, fl_tensor *weight,
+                       fl_tensor *bias, double eps, bool cudnn_enable, fl_tensor **y)
 {
     (void)cudnn_enable;
     fl_tensor *mean, *rstd;
     return fl_native_layer_norm(input, normalized_shape, weight, bias, eps, y, &mean, &rstd);
 }
 
-int rms_norm_compose(fl_tensor *input, fl_ints normalized_shape, fl_tensor *weight, const double *eps, fl_tensor **y)
+int rms_norm_compose(fl_tensor *input, fl_ints normalized_shape, fl_tensor *weight,
+                     const double *eps, fl_tensor **y)
 {
     int64_t dims[TENSOR_MAX_DIMS];
     if (check_shape("rms_norm", input, normalized_shape, weight, NULL))
         return -1;
     for (int d = 0; d < normalized_shape.count; d++)
         dims[d] = input->ndim - normalized_shape.count + d;
-    double small = eps ? *eps : input->dtype == FL_FLOAT64 ? 0x1p-52 : input->dtype == FL_FLOAT16 ? 0x1p-10
-                                : input->dtype == FL_BFLOAT16 ? 0x1p-7 : 0x1p-23;
-    fl_tensor *squares = fl_mean_dim(fl_mul(input, input), (fl_ints){dims, normalized_shape.count}, true, FL_NO_DTYPE);
+    double small = eps                           ? *eps
+                   : input->dtype == FL_FLOAT64  ? 0x1p-52
+                   : input->dtype == FL_FLOAT16  ? 0x1p-10
+                   : input->dtype == FL_BFLOAT16 ? 0x1p-7
+                                                 : 0x1p-23;
+    fl_tensor *squares = fl_mean_dim(fl_mul(input, input), (fl_ints){dims, normalized_shape.count},
+                                     true, FL_NO_DTYPE);
     *y = fl_mul(input, fl_rsqrt(fl_add_scalar(squares, fl_float(small), fl_int(1))));
     if (*y && weight)
         *y = fl_mul(*y, weight);
     return *y ? 0 : -1;
 }
 
-int group_norm_compose(fl_tensor *input, int64_t num_groups, fl_tensor *weight, fl_tensor *bias, double eps,
-                       bool cudnn_enabled, fl_tensor **y)
+int group_norm_compose(fl_tensor *input, int64_t num_groups, fl_tensor *weight, fl_tensor *bias,
+                       double eps, bool cudnn_enabled, fl_tensor **y)
 {
     (void)cudnn_enabled;
     char got[128];
     if (input->ndim < 2)
-        return error_set(FL_RUNTIME_ERROR, "Expected at least 2 dimensions for input tensor but received %d", input->ndim);
+        return error_set(FL_RUNTIME_ERROR,
+                         "Expected at least 2 dimensions for input tensor but received %d",
+                         input->ndim);
     int64_t N = input->sizes[0], C = input->sizes[1];
     if (num_groups <= 0)
-        return error_set(FL_RUNTIME_ERROR, "Expected num groups to be greater than 0, got %lld", (long long)num_groups);
+        return error_set(FL_RUNTIME_ERROR, "Expected num groups to be greater than 0, got %lld",
+                         (long long)num_groups);
     if (C % num_groups)
-        return error_set(FL_RUNTIME_ERROR, "Expected number of channels in input to be divisible by num_groups, but got input "
-                                           "of shape %s and num_groups=%lld",
-                         shape_text(got, sizeof got, input->ndim, input->sizes), (long long)num_groups);
+        return error_set(
+            FL_RUNTIME_ERROR,
+            "Expected number of channels in input to be divisible by num_groups, but got input "
+            "of shape %s and num_groups=%lld",
+            shape_text(got, sizeof got, input->ndim, input->sizes), (long long)num_groups);
     for (int i = 0; i < 2; i++) {
         fl_tensor *p = i ? bias : weight;
         if (p && (p->ndim != 1 || p->sizes[0] != C))
-            return error_set(FL_RUNTIME_ERROR, "Expected %s to be a vector of size equal to the number of channels in input, "
-                                               "but got %s of shape %s and input of shape %lld channels",
-                             i ? "bias" : "weight", i ? "bias" : "weight", shape_text(got, sizeof got, p->ndim, p->sizes),
-                             (long long)C);
+            return error_set(
+                FL_RUNTIME_ERROR,
+                "Expected %s to be a vector of size equal to the number of channels in input, "
+                "but got %s of shape %s and input of shape %lld channels",
+                i ? "bias" : "weight", i ? "bias" : "weight",
+                shape_text(got, sizeof got, p->ndim, p->sizes), (long long)C);
     }
-    int64_t groups = N * num_groups, rows[2] = {groups, groups > 0 ? input->numel / groups : 0}, each[TENSOR_MAX_DIMS];
+    int64_t groups = N * num_groups, rows[2] = {groups, groups > 0 ? input->numel / groups : 0},
+            each[TENSOR_MAX_DIMS];
     for (int d = 0; d < input->ndim; d++)
         each[d] = d == 1 ? C : 1;
     fl_ints by_channel = {each, input->ndim}, sizes = {input->sizes, input->ndim};

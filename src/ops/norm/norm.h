@@ -7,36 +7,44 @@
 
 #include "core/isa.h"
 
-/* x, y, g, out are (rows, n), contiguous, of the kernel's type; per-row and per-column vectors likewise. Sums run in a fixed
- * number of lanes joined by a fixed tree, the same on every instruction set. */
+/* x, y, g, out are (rows, n), contiguous, of the kernel's type; per-row and per-column vectors
+ * likewise. Sums run in a fixed number of lanes joined by a fixed tree, the same on every
+ * instruction set. */
 struct norm_kernels {
     /* y = exp(x - max) / sum, or x - max - log(sum) with `logarithm`, along each row. */
     void (*softmax)(int64_t rows, int64_t n, const void *x, void *y, bool logarithm);
     /* out = y (g - sum(g y)); logarithm: g - exp(y) sum(g). */
-    void (*softmax_backward)(int64_t rows, int64_t n, const void *g, const void *y, void *out, bool logarithm);
+    void (*softmax_backward)(int64_t rows, int64_t n, const void *g, const void *y, void *out,
+                             bool logarithm);
     /* The same down the columns of one (n, inner) matrix. */
     void (*softmax_columns)(int64_t n, int64_t inner, const void *x, void *y, bool logarithm);
-    void (*softmax_columns_backward)(int64_t n, int64_t inner, const void *g, const void *y, void *out, bool logarithm);
-    /* y = (x - mean) rstd [* weight + bias] along each row; mean and rstd are written, one a row. */
-    void (*layer_norm)(int64_t rows, int64_t n, const void *x, const void *weight, const void *bias, double eps, void *y,
-                       void *mean, void *rstd);
-    void (*layer_norm_backward)(int64_t rows, int64_t n, const void *g, const void *x, const void *weight,
-                                const void *mean, const void *rstd, void *out);
-    /* Adds the rows' parts to the gradients of weight and bias (either may be NULL), in the order of rows. */
-    void (*layer_norm_affine)(int64_t rows, int64_t n, const void *g, const void *x, const void *mean, const void *rstd,
-                              void *weight, void *bias);
+    void (*softmax_columns_backward)(int64_t n, int64_t inner, const void *g, const void *y,
+                                     void *out, bool logarithm);
+    /* y = (x - mean) rstd [* weight + bias] along each row; mean and rstd are written, one a row.
+     */
+    void (*layer_norm)(int64_t rows, int64_t n, const void *x, const void *weight, const void *bias,
+                       double eps, void *y, void *mean, void *rstd);
+    void (*layer_norm_backward)(int64_t rows, int64_t n, const void *g, const void *x,
+                                const void *weight, const void *mean, const void *rstd, void *out);
+    /* Adds the rows' parts to the gradients of weight and bias (either may be NULL), in the order
+     * of rows. */
+    void (*layer_norm_affine)(int64_t rows, int64_t n, const void *g, const void *x,
+                              const void *mean, const void *rstd, void *weight, void *bias);
     /* a[i] += b[i]. */
     void (*add)(int64_t n, void *a, const void *b);
     /* Channel c of x (N, C, S): the mean and the sum of squared differences from it. */
-    void (*channel_moments)(int64_t N, int64_t C, int64_t S, int64_t c, const void *x, double *mean, double *squares);
+    void (*channel_moments)(int64_t N, int64_t C, int64_t S, int64_t c, const void *x, double *mean,
+                            double *squares);
     /* Of g, x: sum(g) and sum(g (x - mean)). */
-    void (*channel_sums)(int64_t N, int64_t C, int64_t S, int64_t c, const void *g, const void *x, double mean,
-                         double *sum, double *dot);
+    void (*channel_sums)(int64_t N, int64_t C, int64_t S, int64_t c, const void *g, const void *x,
+                         double mean, double *sum, double *dot);
     /* y = x * scale + shift over one channel. */
-    void (*channel_affine)(int64_t N, int64_t C, int64_t S, int64_t c, const void *x, double scale, double shift, void *y);
+    void (*channel_affine)(int64_t N, int64_t C, int64_t S, int64_t c, const void *x, double scale,
+                           double shift, void *y);
     /* out = g * a + (x - mean) * b + shift over one channel. */
-    void (*channel_backward)(int64_t N, int64_t C, int64_t S, int64_t c, const void *g, const void *x, double mean, double a,
-                             double b, double shift, void *out);
+    void (*channel_backward)(int64_t N, int64_t C, int64_t S, int64_t c, const void *g,
+                             const void *x, double mean, double a, double b, double shift,
+                             void *out);
 };
 
 struct norm_table {

@@ -1,7 +1,8 @@
-/* The kernels of norm.h for one type: REAL, with NAME, EXP, LOG and SQRT. Included once for each type by norm.simd.c.
+/* The kernels of norm.h for one type: REAL, with NAME, EXP, LOG and SQRT. Included once for each
+ * type by norm.simd.c.
  *
- * A sum runs over blocks of BLOCK elements in LANES lanes; the blocks' sums are added in double, which costs nothing at that
- * rate and keeps long rows exact.
+ * A sum runs over blocks of BLOCK elements in LANES lanes; the blocks' sums are added in double,
+ * which costs nothing at that rate and keeps long rows exact.
  */
 
 /* ---- sums in lanes ---- */
@@ -138,8 +139,8 @@ static void NAME(softmax)(int64_t rows, int64_t n, const void *from, void *to, b
     }
 }
 
-static void NAME(softmax_backward)(int64_t rows, int64_t n, const void *incoming, const void *result, void *to,
-                                   bool logarithm)
+static void NAME(softmax_backward)(int64_t rows, int64_t n, const void *incoming,
+                                   const void *result, void *to, bool logarithm)
 {
     for (int64_t r = 0; r < rows; r++) {
         const REAL *g = (const REAL *)incoming + r * n, *y = (const REAL *)result + r * n;
@@ -159,7 +160,8 @@ static void NAME(softmax_backward)(int64_t rows, int64_t n, const void *incoming
 /* Columns are done COLUMNS at a time, so that their maxima and sums stay in registers' reach. */
 enum { NAME(COLUMNS) = 64 };
 
-static void NAME(softmax_columns)(int64_t n, int64_t inner, const void *from, void *to, bool logarithm)
+static void NAME(softmax_columns)(int64_t n, int64_t inner, const void *from, void *to,
+                                  bool logarithm)
 {
     const REAL *x = from;
     REAL *y = to, top[NAME(COLUMNS)], sum[NAME(COLUMNS)];
@@ -186,8 +188,8 @@ static void NAME(softmax_columns)(int64_t n, int64_t inner, const void *from, vo
     }
 }
 
-static void NAME(softmax_columns_backward)(int64_t n, int64_t inner, const void *incoming, const void *result, void *to,
-                                           bool logarithm)
+static void NAME(softmax_columns_backward)(int64_t n, int64_t inner, const void *incoming,
+                                           const void *result, void *to, bool logarithm)
 {
     const REAL *g = incoming, *y = result;
     REAL *out = to, sum[NAME(COLUMNS)];
@@ -197,7 +199,8 @@ static void NAME(softmax_columns_backward)(int64_t n, int64_t inner, const void 
             sum[k] = 0;
         for (int64_t i = 0; i < n; i++)
             for (int64_t k = 0; k < w; k++)
-                sum[k] += logarithm ? g[i * inner + c + k] : g[i * inner + c + k] * y[i * inner + c + k];
+                sum[k] +=
+                    logarithm ? g[i * inner + c + k] : g[i * inner + c + k] * y[i * inner + c + k];
         for (int64_t i = 0; i < n; i++)
             for (int64_t k = 0; k < w; k++) {
                 int64_t at = i * inner + c + k;
@@ -208,8 +211,8 @@ static void NAME(softmax_columns_backward)(int64_t n, int64_t inner, const void 
 
 /* ---- rows normalised ---- */
 
-static void NAME(layer_norm)(int64_t rows, int64_t n, const void *from, const void *weights, const void *biases, double eps,
-                             void *to, void *means, void *rstds)
+static void NAME(layer_norm)(int64_t rows, int64_t n, const void *from, const void *weights,
+                             const void *biases, double eps, void *to, void *means, void *rstds)
 {
     const REAL *weight = weights, *bias = biases;
     for (int64_t r = 0; r < rows; r++) {
@@ -228,13 +231,15 @@ static void NAME(layer_norm)(int64_t rows, int64_t n, const void *from, const vo
 }
 
 /* With h = g * weight and z the normalised x: out = rstd (h - mean(h) - z mean(h z)). */
-static void NAME(layer_norm_backward)(int64_t rows, int64_t n, const void *incoming, const void *from, const void *weights,
-                                      const void *means, const void *rstds, void *to)
+static void NAME(layer_norm_backward)(int64_t rows, int64_t n, const void *incoming,
+                                      const void *from, const void *weights, const void *means,
+                                      const void *rstds, void *to)
 {
     const REAL *weight = weights;
     for (int64_t r = 0; r < rows; r++) {
         const REAL *g = (const REAL *)incoming + r * n, *x = (const REAL *)from + r * n;
-        REAL *out = (REAL *)to + r * n, mean = ((const REAL *)means)[r], rstd = ((const REAL *)rstds)[r];
+        REAL *out = (REAL *)to + r * n, mean = ((const REAL *)means)[r],
+             rstd = ((const REAL *)rstds)[r];
         if (weight)
             for (int64_t i = 0; i < n; i++)
                 out[i] = g[i] * weight[i];
@@ -247,8 +252,9 @@ static void NAME(layer_norm_backward)(int64_t rows, int64_t n, const void *incom
     }
 }
 
-static void NAME(layer_norm_affine)(int64_t rows, int64_t n, const void *incoming, const void *from, const void *means,
-                                    const void *rstds, void *weights, void *biases)
+static void NAME(layer_norm_affine)(int64_t rows, int64_t n, const void *incoming, const void *from,
+                                    const void *means, const void *rstds, void *weights,
+                                    void *biases)
 {
     REAL *weight = weights, *bias = biases;
     for (int64_t r = 0; r < rows; r++) {
@@ -273,8 +279,8 @@ static void NAME(add)(int64_t n, void *to, const void *from)
 
 /* ---- channels of (N, C, S) ---- */
 
-static void NAME(channel_moments)(int64_t N, int64_t C, int64_t S, int64_t c, const void *from, double *mean,
-                                  double *squares)
+static void NAME(channel_moments)(int64_t N, int64_t C, int64_t S, int64_t c, const void *from,
+                                  double *mean, double *squares)
 {
     const REAL *x = (const REAL *)from + c * S;
     double total = 0, square = 0;
@@ -298,8 +304,8 @@ static void NAME(channel_moments)(int64_t N, int64_t C, int64_t S, int64_t c, co
         *squares = 0;
 }
 
-static void NAME(channel_sums)(int64_t N, int64_t C, int64_t S, int64_t c, const void *incoming, const void *from,
-                               double mean, double *sum, double *dot)
+static void NAME(channel_sums)(int64_t N, int64_t C, int64_t S, int64_t c, const void *incoming,
+                               const void *from, double mean, double *sum, double *dot)
 {
     const REAL *g = (const REAL *)incoming + c * S, *x = (const REAL *)from + c * S;
     *sum = *dot = 0;
@@ -314,8 +320,8 @@ static void NAME(channel_sums)(int64_t N, int64_t C, int64_t S, int64_t c, const
     }
 }
 
-static void NAME(channel_affine)(int64_t N, int64_t C, int64_t S, int64_t c, const void *from, double scale, double shift,
-                                 void *to)
+static void NAME(channel_affine)(int64_t N, int64_t C, int64_t S, int64_t c, const void *from,
+                                 double scale, double shift, void *to)
 {
     const REAL *x = (const REAL *)from + c * S;
     REAL *y = (REAL *)to + c * S, a = (REAL)scale, d = (REAL)shift;
@@ -324,11 +330,13 @@ static void NAME(channel_affine)(int64_t N, int64_t C, int64_t S, int64_t c, con
             y[b * C * S + i] = x[b * C * S + i] * a + d;
 }
 
-static void NAME(channel_backward)(int64_t N, int64_t C, int64_t S, int64_t c, const void *incoming, const void *from,
-                                   double mean, double scale, double slope, double shift, void *to)
+static void NAME(channel_backward)(int64_t N, int64_t C, int64_t S, int64_t c, const void *incoming,
+                                   const void *from, double mean, double scale, double slope,
+                                   double shift, void *to)
 {
     const REAL *g = (const REAL *)incoming + c * S, *x = (const REAL *)from + c * S;
-    REAL *out = (REAL *)to + c * S, m = (REAL)mean, a = (REAL)scale, k = (REAL)slope, d = (REAL)shift;
+    REAL *out = (REAL *)to + c * S, m = (REAL)mean, a = (REAL)scale, k = (REAL)slope,
+         d = (REAL)shift;
     for (int64_t b = 0; b < N; b++)
         for (int64_t i = 0; i < S; i++) {
             int64_t at = b * C * S + i;

@@ -20,12 +20,14 @@ struct job {
 static void run_task(void *context, int64_t task)
 {
     const struct job *j = context;
-    int64_t from = task * j->per_task, end = from + j->per_task < j->outer ? from + j->per_task : j->outer;
+    int64_t from = task * j->per_task,
+            end = from + j->per_task < j->outer ? from + j->per_task : j->outer;
     size_t slab = (size_t)(j->n * j->inner) * j->element;
     if (j->inner == 1) {
         size_t at = (size_t)from * slab;
         if (j->b)
-            j->k->softmax_backward(end - from, j->n, j->a + at, j->b + at, j->out + at, j->logarithm);
+            j->k->softmax_backward(end - from, j->n, j->a + at, j->b + at, j->out + at,
+                                   j->logarithm);
         else
             j->k->softmax(end - from, j->n, j->a + at, j->out + at, j->logarithm);
         return;
@@ -33,7 +35,8 @@ static void run_task(void *context, int64_t task)
     for (int64_t o = from; o < end; o++) {
         size_t at = (size_t)o * slab;
         if (j->b)
-            j->k->softmax_columns_backward(j->n, j->inner, j->a + at, j->b + at, j->out + at, j->logarithm);
+            j->k->softmax_columns_backward(j->n, j->inner, j->a + at, j->b + at, j->out + at,
+                                           j->logarithm);
         else
             j->k->softmax_columns(j->n, j->inner, j->a + at, j->out + at, j->logarithm);
     }
@@ -48,11 +51,21 @@ static int run(fl_tensor *a, fl_tensor *b, int64_t dim, bool logarithm, fl_tenso
     if (y->numel == 0)
         return 0;
     fl_tensor *first = tensor_as(a, work), *second = b ? tensor_as(b, work) : NULL;
-    fl_tensor *out = y->dtype == work && y->flags & TENSOR_CONTIGUOUS ? tensor_retain(y) : tensor_new(y->ndim, y->sizes, work);
+    fl_tensor *out = y->dtype == work && y->flags & TENSOR_CONTIGUOUS
+                         ? tensor_retain(y)
+                         : tensor_new(y->ndim, y->sizes, work);
     int status = -1;
     if (first && out && (second || !b)) {
-        struct job j = {&ISA_PICK(norm_table)->type[work == FL_FLOAT64], first->data, second ? second->data : NULL,
-                        out->data, 1, 1, 1, 1, dtype_size(work), logarithm};
+        struct job j = {&ISA_PICK(norm_table)->type[work == FL_FLOAT64],
+                        first->data,
+                        second ? second->data : NULL,
+                        out->data,
+                        1,
+                        1,
+                        1,
+                        1,
+                        dtype_size(work),
+                        logarithm};
         for (int k = 0; k < y->ndim; k++)
             *(k < d ? &j.outer : k == d ? &j.n : &j.inner) *= y->sizes[k];
         j.per_task = TASK / (j.n * j.inner) + 1;
@@ -72,7 +85,8 @@ int softmax_shape(fl_tensor *self, int64_t dim, fl_dtype dtype, struct op_shape 
     op_shape_like(y, self);
     y->dtype = dtype == FL_NO_DTYPE ? self->dtype : (int)dtype;
     if (!dtype_is_floating(y->dtype))
-        return error_set(FL_NOT_IMPLEMENTED, "\"softmax_lastdim_kernel_impl\" not implemented for '%s'",
+        return error_set(FL_NOT_IMPLEMENTED,
+                         "\"softmax_lastdim_kernel_impl\" not implemented for '%s'",
                          dtype_title(y->dtype));
     return 0;
 }

@@ -152,14 +152,38 @@ M_INLINE uint64_t m_low_bits_f64(double x)
  * the second form: adding and taking away 2^23 (2^52) rounds half to even, and larger numbers
  * are integers already. */
 #if defined(__SSE4_1__) || defined(__aarch64__)
-M_INLINE float m_round_f32(float x) { return __builtin_rintf(x); }
-M_INLINE float m_floor_f32(float x) { return __builtin_floorf(x); }
-M_INLINE float m_ceil_f32(float x) { return __builtin_ceilf(x); }
-M_INLINE float m_trunc_f32(float x) { return __builtin_truncf(x); }
-M_INLINE double m_round_f64(double x) { return __builtin_rint(x); }
-M_INLINE double m_floor_f64(double x) { return __builtin_floor(x); }
-M_INLINE double m_ceil_f64(double x) { return __builtin_ceil(x); }
-M_INLINE double m_trunc_f64(double x) { return __builtin_trunc(x); }
+M_INLINE float m_round_f32(float x)
+{
+    return __builtin_rintf(x);
+}
+M_INLINE float m_floor_f32(float x)
+{
+    return __builtin_floorf(x);
+}
+M_INLINE float m_ceil_f32(float x)
+{
+    return __builtin_ceilf(x);
+}
+M_INLINE float m_trunc_f32(float x)
+{
+    return __builtin_truncf(x);
+}
+M_INLINE double m_round_f64(double x)
+{
+    return __builtin_rint(x);
+}
+M_INLINE double m_floor_f64(double x)
+{
+    return __builtin_floor(x);
+}
+M_INLINE double m_ceil_f64(double x)
+{
+    return __builtin_ceil(x);
+}
+M_INLINE double m_trunc_f64(double x)
+{
+    return __builtin_trunc(x);
+}
 #else
 M_INLINE float m_round_f32(float x)
 {

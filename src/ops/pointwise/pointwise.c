@@ -1,8 +1,8 @@
 /* Pointwise operators at run time.
  *
- * The short path serves small contiguous operands of one dtype that is its own compute type: allocate, one loop, done. All else
- * goes the general way: promote, broadcast, lay the result out, iterate. A number among the operands is an operand without
- * dims.
+ * The short path serves small contiguous operands of one dtype that is its own compute type:
+ * allocate, one loop, done. All else goes the general way: promote, broadcast, lay the result out,
+ * iterate. A number among the operands is an operand without dims.
  */
 #include "ops/pointwise/pointwise.h"
 
@@ -34,7 +34,9 @@ static int64_t number_as_int(const fl_value *v)
     return v->tag == FL_FLOATING ? (int64_t)v->as.f : v->as.i;
 }
 
-/* ---- dtypes ------------------------------------------------------------------------------------------------- */
+/* ---- dtypes
+ * -------------------------------------------------------------------------------------------------
+ */
 
 static int rank(int dtype)
 {
@@ -56,7 +58,8 @@ static void vote_tensor(struct votes *v, const fl_tensor *t)
     vote(v, t->flags & TENSOR_WRAPPED_NUMBER ? 2 : t->ndim == 0, t->dtype);
 }
 
-/* A weaker class counts only where its kind is higher; a number then brings the default dtype of its kind. */
+/* A weaker class counts only where its kind is higher; a number then brings the default dtype of
+ * its kind. */
 static int count_votes(const struct votes *v)
 {
     int result = FL_NO_DTYPE;
@@ -77,7 +80,10 @@ int pointwise_promote(int count, const fl_value *values)
         if (values[i].tag == FL_TENSOR)
             vote_tensor(&v, values[i].as.tensor);
         else if (is_number(&values[i]))
-            vote(&v, 2, values[i].tag == FL_BOOLEAN ? FL_BOOL : values[i].tag == FL_INTEGER ? FL_INT64 : FL_FLOAT64);
+            vote(&v, 2,
+                 values[i].tag == FL_BOOLEAN   ? FL_BOOL
+                 : values[i].tag == FL_INTEGER ? FL_INT64
+                                               : FL_FLOAT64);
     }
     return count_votes(&v);
 }
@@ -91,7 +97,9 @@ int pointwise_promote_list(fl_tensor *const *tensors, int64_t count)
     return count_votes(&v);
 }
 
-/* ---- shapes ------------------------------------------------------------------------------------------------- */
+/* ---- shapes
+ * -------------------------------------------------------------------------------------------------
+ */
 
 int pointwise_broadcast(int count, const fl_value *values, int *ndim, int64_t *sizes)
 {
@@ -103,8 +111,10 @@ int pointwise_broadcast(int count, const fl_value *values, int *ndim, int64_t *s
     return 0;
 }
 
-/* A new result laid out as the first operand of its shape that is dense, so that layouts carry through a chain. */
-static fl_tensor *new_result(int ndim, const int64_t *sizes, int count, const fl_value *values, int dtype)
+/* A new result laid out as the first operand of its shape that is dense, so that layouts carry
+ * through a chain. */
+static fl_tensor *new_result(int ndim, const int64_t *sizes, int count, const fl_value *values,
+                             int dtype)
 {
     for (int i = 0; i < count; i++) {
         const fl_tensor *t = values[i].tag == FL_TENSOR ? values[i].as.tensor : NULL;
@@ -117,9 +127,11 @@ static fl_tensor *new_result(int ndim, const int64_t *sizes, int count, const fl
     return tensor_new(ndim, sizes, dtype);
 }
 
-/* ---- running a loop ----------------------------------------------------------------------------------------- */
+/* ---- running a loop
+ * ----------------------------------------------------------------------------------------- */
 
-static void load_scalars(int count, const fl_value *values, enum compute compute, union loop_scalar *out)
+static void load_scalars(int count, const fl_value *values, enum compute compute,
+                         union loop_scalar *out)
 {
     for (int i = 0; i < count; i++) {
         if (compute <= COMPUTE_F64)
@@ -134,10 +146,18 @@ static void spread(enum compute compute, const fl_value *number, int64_t n, void
 {
     for (int64_t i = 0; i < n; i++) {
         switch (compute) {
-        case COMPUTE_F32: ((float *)out)[i] = (float)number_as_double(number); break;
-        case COMPUTE_F64: ((double *)out)[i] = number_as_double(number); break;
-        case COMPUTE_I32: ((int32_t *)out)[i] = (int32_t)number_as_int(number); break;
-        default: ((int64_t *)out)[i] = number_as_int(number); break;
+        case COMPUTE_F32:
+            ((float *)out)[i] = (float)number_as_double(number);
+            break;
+        case COMPUTE_F64:
+            ((double *)out)[i] = number_as_double(number);
+            break;
+        case COMPUTE_I32:
+            ((int32_t *)out)[i] = (int32_t)number_as_int(number);
+            break;
+        default:
+            ((int64_t *)out)[i] = number_as_int(number);
+            break;
         }
     }
 }
@@ -146,19 +166,21 @@ static void spread(enum compute compute, const fl_value *number, int64_t n, void
 struct job {
     loop_fn loop;
     enum compute compute;
-    bool truth;      /* its result is COMPUTE_BOOL */
-    uint8_t truths;  /* operands (bits) read as COMPUTE_BOOL */
+    bool truth;     /* its result is COMPUTE_BOOL */
+    uint8_t truths; /* operands (bits) read as COMPUTE_BOOL */
     int operands;
     const fl_value *operand;
     union loop_scalar scalars[MOST_OPERANDS];
 };
 
-/* Runs the loop at once where every operand is contiguous, of y's sizes and of the compute type; says whether it could. */
+/* Runs the loop at once where every operand is contiguous, of y's sizes and of the compute type;
+ * says whether it could. */
 static bool run_short(const struct job *j, fl_tensor *y)
 {
     int64_t n = y->numel;
     int native = NATIVE[j->compute];
-    if (n > SHORT_ELEMENTS || !(y->flags & TENSOR_CONTIGUOUS) || y->dtype != (j->truth ? FL_BOOL : native))
+    if (n > SHORT_ELEMENTS || !(y->flags & TENSOR_CONTIGUOUS) ||
+        y->dtype != (j->truth ? FL_BOOL : native))
         return false;
     char *data[1 + MOST_OPERANDS] = {y->data};
     _Alignas(64) char buffer[2][NUMBER_ELEMENTS * sizeof(double)];
@@ -167,8 +189,8 @@ static bool run_short(const struct job *j, fl_tensor *y)
         bool as_truth = j->truths >> i & 1;
         if (j->operand[i].tag == FL_TENSOR) {
             const fl_tensor *t = j->operand[i].as.tensor;
-            if (t->dtype != (as_truth ? FL_BOOL : native) || !(t->flags & TENSOR_CONTIGUOUS) || t->numel != n ||
-                !shape_equal(t, y))
+            if (t->dtype != (as_truth ? FL_BOOL : native) || !(t->flags & TENSOR_CONTIGUOUS) ||
+                t->numel != n || !shape_equal(t, y))
                 return false;
             data[1 + i] = t->data;
         } else {
@@ -188,8 +210,8 @@ static int run(const struct job *j, fl_tensor *y)
         return 0;
     struct iterate_operand all[1 + MOST_OPERANDS];
     union loop_scalar number[MOST_OPERANDS];
-    all[0] = (struct iterate_operand){y->data, y->sizes, y->strides, y->ndim, y->dtype,
-                                      j->truth ? COMPUTE_BOOL : j->compute};
+    all[0] = (struct iterate_operand){y->data, y->sizes, y->strides,
+                                      y->ndim, y->dtype, j->truth ? COMPUTE_BOOL : j->compute};
     for (int i = 0; i < j->operands; i++) {
         const fl_value *v = &j->operand[i];
         const fl_tensor *t = v->tag == FL_TENSOR ? v->as.tensor : NULL;
@@ -199,18 +221,23 @@ static int run(const struct job *j, fl_tensor *y)
             number[i].f = v->as.f;
         else
             number[i].i = v->as.i;
-        all[1 + i] = t ? (struct iterate_operand){t->data, t->sizes, t->strides, t->ndim, t->dtype, compute}
-                       : (struct iterate_operand){&number[i], NULL, NULL, 0, floating ? FL_FLOAT64 : FL_INT64, compute};
+        all[1 + i] =
+            t ? (struct iterate_operand){t->data, t->sizes, t->strides, t->ndim, t->dtype, compute}
+              : (struct iterate_operand){
+                    &number[i], NULL, NULL, 0, floating ? FL_FLOAT64 : FL_INT64, compute};
     }
     return iterate_run(y->ndim, y->sizes, 1 + j->operands, 1, all, j->loop, j->scalars);
 }
 
-fl_tensor *pointwise_new(int loop, enum compute compute, uint8_t truths, int operands, const fl_value *operand,
-                         int scalars, const fl_value *scalar, int dtype)
+fl_tensor *pointwise_new(int loop, enum compute compute, uint8_t truths, int operands,
+                         const fl_value *operand, int scalars, const fl_value *scalar, int dtype)
 {
     int ndim;
     int64_t sizes[TENSOR_MAX_DIMS];
-    struct job job = {.loop = ops_loop(loop), .compute = compute, .truths = truths, .operands = operands,
+    struct job job = {.loop = ops_loop(loop),
+                      .compute = compute,
+                      .truths = truths,
+                      .operands = operands,
                       .operand = operand};
     if (pointwise_broadcast(operands, operand, &ndim, sizes))
         return NULL;
@@ -223,47 +250,59 @@ fl_tensor *pointwise_new(int loop, enum compute compute, uint8_t truths, int ope
     return y;
 }
 
-/* ---- the call ----------------------------------------------------------------------------------------------- */
+/* ---- the call
+ * -----------------------------------------------------------------------------------------------
+ */
 
 static int result_dtype(const fl_op *f, int common)
 {
     switch (f->result_dtype) {
-    case RESULT_BOOL: return FL_BOOL;
-    case RESULT_INT64: return FL_INT64;
-    default: return common;
+    case RESULT_BOOL:
+        return FL_BOOL;
+    case RESULT_INT64:
+        return FL_INT64;
+    default:
+        return common;
     }
 }
 
 /* Checks a tensor of the user's as the destination of a result: cast, overlap, shape. */
-static int check_destination(fl_tensor *y, int common, int ndim, const int64_t *sizes, const fl_op *op, int count,
-                             const fl_value *values)
+static int check_destination(fl_tensor *y, int common, int ndim, const int64_t *sizes,
+                             const fl_op *op, int count, const fl_value *values)
 {
     if (!dtype_can_cast(common, y->dtype))
-        return error_set(FL_RUNTIME_ERROR, "result type %s can't be cast to the desired output type %s",
+        return error_set(FL_RUNTIME_ERROR,
+                         "result type %s can't be cast to the desired output type %s",
                          dtype_title(common), dtype_title(y->dtype));
     bool same = y->ndim == ndim && memcmp(y->sizes, sizes, sizeof *sizes * (size_t)ndim) == 0;
     if (!same && op->form == FORM_INPLACE) {
         char own[128], wanted[128];
-        return error_set(FL_RUNTIME_ERROR, "output with shape %s doesn't match the broadcast shape %s",
+        return error_set(FL_RUNTIME_ERROR,
+                         "output with shape %s doesn't match the broadcast shape %s",
                          shape_text(own, sizeof own, y->ndim, y->sizes),
                          shape_text(wanted, sizeof wanted, ndim, sizes));
     }
     for (int d = 0; same && d < ndim; d++)
         if (y->strides[d] == 0 && y->sizes[d] > 1)
-            return error_set(FL_RUNTIME_ERROR,
-                             "unsupported operation: more than one element of the written-to tensor refers to a single "
-                             "memory location. Please clone() the tensor before performing the operation.");
+            return error_set(
+                FL_RUNTIME_ERROR,
+                "unsupported operation: more than one element of the written-to tensor refers to a "
+                "single "
+                "memory location. Please clone() the tensor before performing the operation.");
     for (int i = 0; i < count; i++)
-        if (values[i].tag == FL_TENSOR && values[i].as.tensor != y && tensor_overlap(y, values[i].as.tensor) == 2)
-            return error_set(FL_RUNTIME_ERROR,
-                             "unsupported operation: some elements of the input tensor and the written-to tensor refer to "
-                             "a single memory location. Please clone() the tensor before performing the operation.");
+        if (values[i].tag == FL_TENSOR && values[i].as.tensor != y &&
+            tensor_overlap(y, values[i].as.tensor) == 2)
+            return error_set(FL_RUNTIME_ERROR, "unsupported operation: some elements of the input "
+                                               "tensor and the written-to tensor refer to "
+                                               "a single memory location. Please clone() the "
+                                               "tensor before performing the operation.");
     return same ? 0 : tensor_resize(y, ndim, sizes);
 }
 
 static int set_type_error(const fl_op *f, int dtype)
 {
-    return error_set(FL_NOT_IMPLEMENTED, "\"%s\" not implemented for '%s'", f->base, dtype_title(dtype));
+    return error_set(FL_NOT_IMPLEMENTED, "\"%s\" not implemented for '%s'", f->base,
+                     dtype_title(dtype));
 }
 
 static bool accepts(const fl_op *f, int dtype)
@@ -291,22 +330,27 @@ static int common_dtype(const fl_op *f, const fl_value *operand, const fl_value 
     return common;
 }
 
-static int load_checked_scalars(const fl_op *f, const fl_value *args, int common, union loop_scalar *out)
+static int load_checked_scalars(const fl_op *f, const fl_value *args, int common,
+                                union loop_scalar *out)
 {
     const struct op_pointwise *p = f->pointwise;
     fl_value value[MOST_OPERANDS];
     for (int i = 0; i < p->scalars; i++) {
         value[i] = args[p->scalar[i]];
-        if (value[i].tag == FL_FLOATING && rank(common) < 2 && f->param[p->scalar[i]].type == TYPE_SCALAR &&
-            f->result_dtype == RESULT_PROMOTED && strcmp(f->param[p->scalar[i]].name, "alpha") == 0)
-            return error_set(FL_RUNTIME_ERROR, "For integral input tensors, argument alpha must not be a floating point "
-                                               "number.");
+        if (value[i].tag == FL_FLOATING && rank(common) < 2 &&
+            f->param[p->scalar[i]].type == TYPE_SCALAR && f->result_dtype == RESULT_PROMOTED &&
+            strcmp(f->param[p->scalar[i]].name, "alpha") == 0)
+            return error_set(
+                FL_RUNTIME_ERROR,
+                "For integral input tensors, argument alpha must not be a floating point "
+                "number.");
     }
     load_scalars(p->scalars, value, compute_of(common), out);
     return 0;
 }
 
-static int record(const fl_op *op, const fl_value *args, fl_tensor *y, fl_tensor *before, bool wanted)
+static int record(const fl_op *op, const fl_value *args, fl_tensor *y, fl_tensor *before,
+                  bool wanted)
 {
     const fl_op *f = op->function;
     fl_value result = fl_tensor_value(y);
@@ -352,11 +396,14 @@ int pointwise_call(const fl_op *op, const fl_value *args, fl_value *results)
     /* Same dtype and the very same sizes: nothing to promote or broadcast. */
     fl_tensor *y = NULL, *first = operand[0].tag == FL_TENSOR ? operand[0].as.tensor : NULL;
     int common;
-    bool plain = first && op->form == FORM_FUNCTION && first->flags & TENSOR_CONTIGUOUS && !p->promoted && !p->truths;
+    bool plain = first && op->form == FORM_FUNCTION && first->flags & TENSOR_CONTIGUOUS &&
+                 !p->promoted && !p->truths;
     for (int i = 1; plain && i < p->operands; i++)
         plain = operand[i].tag == FL_TENSOR && operand[i].as.tensor->dtype == first->dtype &&
-                operand[i].as.tensor->flags & TENSOR_CONTIGUOUS && shape_equal(operand[i].as.tensor, first);
-    if (plain && accepts(f, first->dtype) && (f->result_dtype != RESULT_FLOAT || rank(first->dtype) >= 2)) {
+                operand[i].as.tensor->flags & TENSOR_CONTIGUOUS &&
+                shape_equal(operand[i].as.tensor, first);
+    if (plain && accepts(f, first->dtype) &&
+        (f->result_dtype != RESULT_FLOAT || rank(first->dtype) >= 2)) {
         common = first->dtype;
         if (!f->check || f->check(args) == 0)
             y = tensor_new(first->ndim, first->sizes, result_dtype(f, common));
@@ -364,7 +411,8 @@ int pointwise_call(const fl_op *op, const fl_value *args, fl_value *results)
             return -1;
     } else {
         common = common_dtype(f, operand, args);
-        if (common < 0 || pointwise_broadcast(p->operands, operand, &ndim, sizes) || (f->check && f->check(args)))
+        if (common < 0 || pointwise_broadcast(p->operands, operand, &ndim, sizes) ||
+            (f->check && f->check(args)))
             return -1;
         int dtype = result_dtype(f, common);
         if (op->form == FORM_FUNCTION) {
@@ -375,15 +423,21 @@ int pointwise_call(const fl_op *op, const fl_value *args, fl_value *results)
             y = op->form == FORM_INPLACE ? args[0].as.tensor : args[f->params].as.tensor;
             bool recorded = wanted || tensor_requires_grad(y);
             if (op->form == FORM_OUT && autograd_mode.grad && recorded)
-                return error_set(FL_RUNTIME_ERROR, "%s(): functions with out=... arguments don't support automatic "
-                                                   "differentiation, but one of the arguments requires grad.", f->base);
-            if (autograd_check_inplace(y, recorded) || check_destination(y, dtype, ndim, sizes, op, p->operands, operand))
+                return error_set(FL_RUNTIME_ERROR,
+                                 "%s(): functions with out=... arguments don't support automatic "
+                                 "differentiation, but one of the arguments requires grad.",
+                                 f->base);
+            if (autograd_check_inplace(y, recorded) ||
+                check_destination(y, dtype, ndim, sizes, op, p->operands, operand))
                 return -1;
             tensor_retain(y);
         }
     }
-    struct job job = {.compute = compute_of(common), .truth = p->truth, .truths = p->truths,
-                      .operands = p->operands, .operand = operand};
+    struct job job = {.compute = compute_of(common),
+                      .truth = p->truth,
+                      .truths = p->truths,
+                      .operands = p->operands,
+                      .operand = operand};
     int status = load_checked_scalars(f, args, common, job.scalars), loop = loop_index(p, common);
     fl_tensor *before = NULL;
     if (status == 0 && loop == 0)

@@ -9,11 +9,14 @@
 
 enum { TASK = 16384 }; /* elements of a task */
 
-/* ---- windows ------------------------------------------------------------------------------------------------- */
+/* ---- windows
+ * -------------------------------------------------------------------------------------------------
+ */
 
-/* The number of windows along a dim, PyTorch's rule: with ceil_mode the last one must begin inside the input or the padding
- * before it. */
-static int64_t windows(int64_t in, int64_t kernel, int64_t stride, int64_t padding, int64_t dilation, bool ceil_mode)
+/* The number of windows along a dim, PyTorch's rule: with ceil_mode the last one must begin inside
+ * the input or the padding before it. */
+static int64_t windows(int64_t in, int64_t kernel, int64_t stride, int64_t padding,
+                       int64_t dilation, bool ceil_mode)
 {
     int64_t room = in + 2 * padding - dilation * (kernel - 1) - 1 + (ceil_mode ? stride - 1 : 0);
     int64_t count = (room < 0 ? -((-room + stride - 1) / stride) : room / stride) + 1;
@@ -22,28 +25,34 @@ static int64_t windows(int64_t in, int64_t kernel, int64_t stride, int64_t paddi
     return count;
 }
 
-static int window_of(struct pool_window *w, const fl_tensor *t, fl_ints kernel, fl_ints stride, fl_ints padding,
-                     fl_ints dilation, bool ceil_mode)
+static int window_of(struct pool_window *w, const fl_tensor *t, fl_ints kernel, fl_ints stride,
+                     fl_ints padding, fl_ints dilation, bool ceil_mode)
 {
     memset(w, 0, sizeof *w);
     for (int d = 0; d < 2; d++) {
         w->in[d] = t->sizes[2 + d], w->kernel[d] = kernel.data[d], w->stride[d] = stride.data[d];
         w->padding[d] = padding.data[d], w->dilation[d] = dilation.data ? dilation.data[d] : 1;
-        w->out[d] = windows(w->in[d], w->kernel[d], w->stride[d], w->padding[d], w->dilation[d], ceil_mode);
+        w->out[d] =
+            windows(w->in[d], w->kernel[d], w->stride[d], w->padding[d], w->dilation[d], ceil_mode);
     }
     if (w->out[0] >= 1 && w->out[1] >= 1)
         return 0;
-    return error_set(FL_RUNTIME_ERROR, "Given input size: (%lldx%lldx%lld). Calculated output size: (%lldx%lldx%lld). Output size "
-                                       "is too small", (long long)t->sizes[1], (long long)w->in[0], (long long)w->in[1],
-                     (long long)t->sizes[1], (long long)w->out[0], (long long)w->out[1]);
+    return error_set(
+        FL_RUNTIME_ERROR,
+        "Given input size: (%lldx%lldx%lld). Calculated output size: (%lldx%lldx%lld). Output size "
+        "is too small",
+        (long long)t->sizes[1], (long long)w->in[0], (long long)w->in[1], (long long)t->sizes[1],
+        (long long)w->out[0], (long long)w->out[1]);
 }
 
 static struct pool_window adaptive_window(const int64_t *in, const int64_t *out)
 {
-    return (struct pool_window){.in = {in[0], in[1]}, .out = {out[0], out[1]}, .dilation = {1, 1}, .adaptive = true};
+    return (struct pool_window){
+        .in = {in[0], in[1]}, .out = {out[0], out[1]}, .dilation = {1, 1}, .adaptive = true};
 }
 
-/* ---- running over planes -------------------------------------------------------------------------------------- */
+/* ---- running over planes
+ * -------------------------------------------------------------------------------------- */
 
 struct job {
     const struct pool_kernels *k;
@@ -73,13 +82,16 @@ static void run_task(void *context, int64_t task)
     }
 }
 
-/* Runs a job from x to y, both of four dims, by way of the type of work; y is zeroed first for the backward ones. */
+/* Runs a job from x to y, both of four dims, by way of the type of work; y is zeroed first for the
+ * backward ones. */
 static int run(struct job *j, const fl_tensor *x, fl_tensor *y)
 {
-    int work = y->dtype == FL_FLOAT32 ? FL_FLOAT32 : y->dtype == FL_FLOAT16 || y->dtype == FL_BFLOAT16 ? FL_FLOAT32
-                                                                                                       : FL_FLOAT64;
+    int work = y->dtype == FL_FLOAT32                              ? FL_FLOAT32
+               : y->dtype == FL_FLOAT16 || y->dtype == FL_BFLOAT16 ? FL_FLOAT32
+                                                                   : FL_FLOAT64;
     int status = -1;
-    fl_tensor *from = tensor_as(x, work), *to = y->dtype == work ? tensor_retain(y) : tensor_new(4, y->sizes, work);
+    fl_tensor *from = tensor_as(x, work),
+              *to = y->dtype == work ? tensor_retain(y) : tensor_new(4, y->sizes, work);
     if (from && to) {
         if (j->what >= MAX_BACKWARD)
             memset(to->data, 0, (size_t)to->numel * dtype_size(work));
@@ -101,10 +113,12 @@ static void plane_shape(struct op_shape *y, const fl_tensor *x, const int64_t *o
     op_shape_set(y, 4, (int64_t[]){x->sizes[0], x->sizes[1], out[0], out[1]});
 }
 
-/* ---- max ------------------------------------------------------------------------------------------------------ */
+/* ---- max
+ * ------------------------------------------------------------------------------------------------------
+ */
 
-int max_pool2d_shape(fl_tensor *self, fl_ints kernel_size, fl_ints stride, fl_ints padding, fl_ints dilation,
-                     bool ceil_mode, struct op_shape *y)
+int max_pool2d_shape(fl_tensor *self, fl_ints kernel_size, fl_ints stride, fl_ints padding,
+                     fl_ints dilation, bool ceil_mode, struct op_shape *y)
 {
     struct pool_window w;
     if (window_of(&w, self, kernel_size, stride, padding, dilation, ceil_mode))
@@ -115,11 +129,13 @@ int max_pool2d_shape(fl_tensor *self, fl_ints kernel_size, fl_ints stride, fl_in
     return 0;
 }
 
-int max_pool2d_cpu(fl_tensor *self, fl_ints kernel_size, fl_ints stride, fl_ints padding, fl_ints dilation, bool ceil_mode,
-                   fl_tensor *y, fl_tensor *indices)
+int max_pool2d_cpu(fl_tensor *self, fl_ints kernel_size, fl_ints stride, fl_ints padding,
+                   fl_ints dilation, bool ceil_mode, fl_tensor *y, fl_tensor *indices)
 {
     struct job j = {.what = MAX, .index = indices->data};
-    return window_of(&j.w, self, kernel_size, stride, padding, dilation, ceil_mode) ? -1 : run(&j, self, y);
+    return window_of(&j.w, self, kernel_size, stride, padding, dilation, ceil_mode)
+               ? -1
+               : run(&j, self, y);
 }
 
 int adaptive_max_pool2d_shape(fl_tensor *self, fl_ints output_size, struct op_shape *y)
@@ -132,7 +148,9 @@ int adaptive_max_pool2d_shape(fl_tensor *self, fl_ints output_size, struct op_sh
 
 int adaptive_max_pool2d_cpu(fl_tensor *self, fl_ints output_size, fl_tensor *y, fl_tensor *indices)
 {
-    struct job j = {.what = MAX, .index = indices->data, .w = adaptive_window(self->sizes + 2, output_size.data)};
+    struct job j = {.what = MAX,
+                    .index = indices->data,
+                    .w = adaptive_window(self->sizes + 2, output_size.data)};
     return run(&j, self, y);
 }
 
@@ -160,10 +178,12 @@ int pick_in_plane_compose(fl_tensor *self, fl_tensor *indices, fl_tensor **y)
     return *y ? 0 : -1;
 }
 
-/* ---- average -------------------------------------------------------------------------------------------------- */
+/* ---- average
+ * --------------------------------------------------------------------------------------------------
+ */
 
-int avg_pool2d_shape(fl_tensor *self, fl_ints kernel_size, fl_ints stride, fl_ints padding, bool ceil_mode,
-                     bool count_include_pad, int64_t divisor, struct op_shape *y)
+int avg_pool2d_shape(fl_tensor *self, fl_ints kernel_size, fl_ints stride, fl_ints padding,
+                     bool ceil_mode, bool count_include_pad, int64_t divisor, struct op_shape *y)
 {
     (void)count_include_pad, (void)divisor;
     struct pool_window w;
@@ -173,8 +193,8 @@ int avg_pool2d_shape(fl_tensor *self, fl_ints kernel_size, fl_ints stride, fl_in
     return 0;
 }
 
-int avg_pool2d_cpu(fl_tensor *self, fl_ints kernel_size, fl_ints stride, fl_ints padding, bool ceil_mode,
-                   bool count_include_pad, int64_t divisor, fl_tensor *y)
+int avg_pool2d_cpu(fl_tensor *self, fl_ints kernel_size, fl_ints stride, fl_ints padding,
+                   bool ceil_mode, bool count_include_pad, int64_t divisor, fl_tensor *y)
 {
     struct job j = {.what = AVERAGE};
     if (window_of(&j.w, self, kernel_size, stride, padding, (fl_ints){NULL, 0}, ceil_mode))
@@ -183,16 +203,19 @@ int avg_pool2d_cpu(fl_tensor *self, fl_ints kernel_size, fl_ints stride, fl_ints
     return run(&j, self, y);
 }
 
-int avg_pool2d_backward_shape(fl_tensor *g, fl_ints size, fl_ints kernel_size, fl_ints stride, fl_ints padding,
-                              bool ceil_mode, bool count_include_pad, int64_t divisor, struct op_shape *y)
+int avg_pool2d_backward_shape(fl_tensor *g, fl_ints size, fl_ints kernel_size, fl_ints stride,
+                              fl_ints padding, bool ceil_mode, bool count_include_pad,
+                              int64_t divisor, struct op_shape *y)
 {
-    (void)g, (void)kernel_size, (void)stride, (void)padding, (void)ceil_mode, (void)count_include_pad, (void)divisor;
+    (void)g, (void)kernel_size, (void)stride, (void)padding, (void)ceil_mode,
+        (void)count_include_pad, (void)divisor;
     op_shape_set(y, 4, size.data);
     return 0;
 }
 
-int avg_pool2d_backward_cpu(fl_tensor *g, fl_ints size, fl_ints kernel_size, fl_ints stride, fl_ints padding,
-                            bool ceil_mode, bool count_include_pad, int64_t divisor, fl_tensor *y)
+int avg_pool2d_backward_cpu(fl_tensor *g, fl_ints size, fl_ints kernel_size, fl_ints stride,
+                            fl_ints padding, bool ceil_mode, bool count_include_pad,
+                            int64_t divisor, fl_tensor *y)
 {
     struct job j = {.what = AVERAGE_BACKWARD};
     (void)size;

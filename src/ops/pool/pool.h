@@ -11,8 +11,9 @@
 struct pool_window {
     int64_t in[2], out[2], kernel[2], stride[2], padding[2], dilation[2];
     bool count_padding;
-    int64_t divisor;  /* 0: the window's size */
-    bool adaptive;    /* windows cut the plane into out parts; kernel, stride and padding do not count */
+    int64_t divisor; /* 0: the window's size */
+    bool adaptive; /* windows cut the plane into out parts; kernel, stride and padding do not count
+                    */
 };
 
 struct pool_kernels {

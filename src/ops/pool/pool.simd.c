@@ -8,7 +8,8 @@ static int64_t least(int64_t a, int64_t b)
     return a < b ? a : b;
 }
 
-/* The part of the input that output i covers along dim d: [from, to), the first element it really reads at `first`. */
+/* The part of the input that output i covers along dim d: [from, to), the first element it really
+ * reads at `first`. */
 struct range {
     int64_t from, to, padded; /* padded: the window's length with padding that counts */
 };
@@ -16,10 +17,12 @@ struct range {
 static struct range range_of(const struct pool_window *p, int d, int64_t i)
 {
     if (p->adaptive) {
-        int64_t from = i * p->in[d] / p->out[d], to = ((i + 1) * p->in[d] + p->out[d] - 1) / p->out[d];
+        int64_t from = i * p->in[d] / p->out[d],
+                to = ((i + 1) * p->in[d] + p->out[d] - 1) / p->out[d];
         return (struct range){from, to, to - from};
     }
-    int64_t from = i * p->stride[d] - p->padding[d], to = least(from + p->kernel[d], p->in[d] + p->padding[d]);
+    int64_t from = i * p->stride[d] - p->padding[d],
+            to = least(from + p->kernel[d], p->in[d] + p->padding[d]);
     struct range r = {from, to, to - from};
     r.from = from < 0 ? 0 : from;
     r.to = least(to, p->in[d]);
@@ -28,16 +31,18 @@ static struct range range_of(const struct pool_window *p, int d, int64_t i)
 
 static int64_t window_divisor(const struct pool_window *p, struct range v, struct range h)
 {
-    return p->divisor ? p->divisor : p->count_padding ? v.padded * h.padded : (v.to - v.from) * (h.to - h.from);
+    return p->divisor         ? p->divisor
+           : p->count_padding ? v.padded * h.padded
+                              : (v.to - v.from) * (h.to - h.from);
 }
 
-#define REAL float
+#define REAL    float
 #define NAME(x) x##_f32
 #include "ops/pool/pool_loops.h"
 #undef REAL
 #undef NAME
 
-#define REAL double
+#define REAL    double
 #define NAME(x) x##_f64
 #include "ops/pool/pool_loops.h"
 

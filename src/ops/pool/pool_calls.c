@@ -1,4 +1,5 @@
-/* Pooling as called: of one or two spatial dims, with or without a batch, completed to four dims and pairs. */
+/* Pooling as called: of one or two spatial dims, with or without a batch, completed to four dims
+ * and pairs. */
 #include "core/error.h"
 #include "ops/op.h"
 #include "ops_kernels.h"
@@ -8,18 +9,21 @@ struct pairs {
     int64_t kernel[2], stride[2], padding[2], dilation[2];
 };
 
-static int pair_of(const char *what, const char *name, fl_ints given, int spatial, int64_t otherwise, int64_t *out)
+static int pair_of(const char *what, const char *name, fl_ints given, int spatial,
+                   int64_t otherwise, int64_t *out)
 {
     if (given.count != 1 && given.count != spatial)
-        return error_set(FL_RUNTIME_ERROR, "%s: %s must either be a single int, or a tuple of %d ints", what, name, spatial);
+        return error_set(FL_RUNTIME_ERROR,
+                         "%s: %s must either be a single int, or a tuple of %d ints", what, name,
+                         spatial);
     out[0] = otherwise;
     for (int d = 0; d < spatial; d++)
         out[2 - spatial + d] = given.data[given.count == 1 ? 0 : d];
     return 0;
 }
 
-static int pairs_of(const char *what, fl_ints kernel, fl_ints stride, fl_ints padding, fl_ints dilation, int spatial,
-                    struct pairs *p)
+static int pairs_of(const char *what, fl_ints kernel, fl_ints stride, fl_ints padding,
+                    fl_ints dilation, int spatial, struct pairs *p)
 {
     static const int64_t one = 1;
     if (dilation.count == 0)
@@ -31,19 +35,25 @@ static int pairs_of(const char *what, fl_ints kernel, fl_ints stride, fl_ints pa
         return -1;
     for (int d = 0; d < 2; d++) {
         if (p->kernel[d] <= 0)
-            return error_set(FL_RUNTIME_ERROR, "kernel size should be greater than zero, but got kH: %lld kW: %lld",
+            return error_set(FL_RUNTIME_ERROR,
+                             "kernel size should be greater than zero, but got kH: %lld kW: %lld",
                              (long long)p->kernel[0], (long long)p->kernel[1]);
         if (p->stride[d] <= 0)
             return error_set(FL_RUNTIME_ERROR, "stride should not be zero");
         if (p->dilation[d] <= 0)
-            return error_set(FL_RUNTIME_ERROR, "dilation should be greater than zero, but got dilationH: %lld dilationW: %lld",
-                             (long long)p->dilation[0], (long long)p->dilation[1]);
+            return error_set(
+                FL_RUNTIME_ERROR,
+                "dilation should be greater than zero, but got dilationH: %lld dilationW: %lld",
+                (long long)p->dilation[0], (long long)p->dilation[1]);
         if (p->padding[d] < 0)
-            return error_set(FL_RUNTIME_ERROR, "pad must be non-negative, but got pad: %lld", (long long)p->padding[d]);
+            return error_set(FL_RUNTIME_ERROR, "pad must be non-negative, but got pad: %lld",
+                             (long long)p->padding[d]);
         if (p->padding[d] > ((p->kernel[d] - 1) * p->dilation[d] + 1) / 2)
-            return error_set(FL_RUNTIME_ERROR, "pad should be at most half of effective kernel size, but got pad=%lld, "
-                                               "kernel_size=%lld and dilation=%lld", (long long)p->padding[d],
-                             (long long)p->kernel[d], (long long)p->dilation[d]);
+            return error_set(
+                FL_RUNTIME_ERROR,
+                "pad should be at most half of effective kernel size, but got pad=%lld, "
+                "kernel_size=%lld and dilation=%lld",
+                (long long)p->padding[d], (long long)p->kernel[d], (long long)p->dilation[d]);
     }
     return 0;
 }
@@ -55,9 +65,11 @@ static fl_tensor *four_dims(const char *what, fl_tensor *t, int spatial)
     for (int d = t->ndim - spatial - 1; fits && d < t->ndim; d++)
         fits = d < 0 || t->sizes[d] > 0;
     if (!fits)
-        return error_null(FL_RUNTIME_ERROR, "%s: Expected %dD or %dD (batch mode) tensor with optional 0 dim batch size for input, "
-                                            "but got: %s", what, spatial + 1, spatial + 2,
-                          shape_text(got, sizeof got, t->ndim, t->sizes));
+        return error_null(
+            FL_RUNTIME_ERROR,
+            "%s: Expected %dD or %dD (batch mode) tensor with optional 0 dim batch size for input, "
+            "but got: %s",
+            what, spatial + 1, spatial + 2, shape_text(got, sizeof got, t->ndim, t->sizes));
     fl_tensor *y = t->ndim == spatial + 2 ? t : fl_unsqueeze(t, 0);
     return spatial == 1 ? fl_unsqueeze(y, 2) : y;
 }
@@ -74,13 +86,15 @@ static fl_ints two(const int64_t *pair)
     return (fl_ints){pair, 2};
 }
 
-static int max_pool(const char *what, fl_tensor *self, fl_ints kernel_size, fl_ints stride, fl_ints padding,
-                    fl_ints dilation, bool ceil_mode, int spatial, fl_tensor **y, fl_tensor **indices)
+static int max_pool(const char *what, fl_tensor *self, fl_ints kernel_size, fl_ints stride,
+                    fl_ints padding, fl_ints dilation, bool ceil_mode, int spatial, fl_tensor **y,
+                    fl_tensor **indices)
 {
     struct pairs p;
     fl_tensor *x = four_dims(what, self, spatial), *maxima, *where;
     if (!x || pairs_of(what, kernel_size, stride, padding, dilation, spatial, &p) ||
-        fl__max_pool2d(x, two(p.kernel), two(p.stride), two(p.padding), two(p.dilation), ceil_mode, &maxima, &where))
+        fl__max_pool2d(x, two(p.kernel), two(p.stride), two(p.padding), two(p.dilation), ceil_mode,
+                       &maxima, &where))
         return -1;
     *y = own_dims(maxima, self, spatial);
     if (indices)
@@ -88,32 +102,39 @@ static int max_pool(const char *what, fl_tensor *self, fl_ints kernel_size, fl_i
     return *y && (!indices || *indices) ? 0 : -1;
 }
 
-int max_pool2d_compose(fl_tensor *self, fl_ints kernel_size, fl_ints stride, fl_ints padding, fl_ints dilation,
-                       bool ceil_mode, fl_tensor **y)
+int max_pool2d_compose(fl_tensor *self, fl_ints kernel_size, fl_ints stride, fl_ints padding,
+                       fl_ints dilation, bool ceil_mode, fl_tensor **y)
 {
-    return max_pool("max_pool2d", self, kernel_size, stride, padding, dilation, ceil_mode, 2, y, NULL);
+    return max_pool("max_pool2d", self, kernel_size, stride, padding, dilation, ceil_mode, 2, y,
+                    NULL);
 }
 
-int max_pool1d_compose(fl_tensor *self, fl_ints kernel_size, fl_ints stride, fl_ints padding, fl_ints dilation,
-                       bool ceil_mode, fl_tensor **y)
+int max_pool1d_compose(fl_tensor *self, fl_ints kernel_size, fl_ints stride, fl_ints padding,
+                       fl_ints dilation, bool ceil_mode, fl_tensor **y)
 {
-    return max_pool("max_pool1d", self, kernel_size, stride, padding, dilation, ceil_mode, 1, y, NULL);
+    return max_pool("max_pool1d", self, kernel_size, stride, padding, dilation, ceil_mode, 1, y,
+                    NULL);
 }
 
-int max_pool2d_with_indices_compose(fl_tensor *self, fl_ints kernel_size, fl_ints stride, fl_ints padding,
-                                    fl_ints dilation, bool ceil_mode, fl_tensor **y, fl_tensor **indices)
+int max_pool2d_with_indices_compose(fl_tensor *self, fl_ints kernel_size, fl_ints stride,
+                                    fl_ints padding, fl_ints dilation, bool ceil_mode,
+                                    fl_tensor **y, fl_tensor **indices)
 {
-    return max_pool("max_pool2d", self, kernel_size, stride, padding, dilation, ceil_mode, 2, y, indices);
+    return max_pool("max_pool2d", self, kernel_size, stride, padding, dilation, ceil_mode, 2, y,
+                    indices);
 }
 
-int max_pool1d_with_indices_compose(fl_tensor *self, fl_ints kernel_size, fl_ints stride, fl_ints padding,
-                                    fl_ints dilation, bool ceil_mode, fl_tensor **y, fl_tensor **indices)
+int max_pool1d_with_indices_compose(fl_tensor *self, fl_ints kernel_size, fl_ints stride,
+                                    fl_ints padding, fl_ints dilation, bool ceil_mode,
+                                    fl_tensor **y, fl_tensor **indices)
 {
-    return max_pool("max_pool1d", self, kernel_size, stride, padding, dilation, ceil_mode, 1, y, indices);
+    return max_pool("max_pool1d", self, kernel_size, stride, padding, dilation, ceil_mode, 1, y,
+                    indices);
 }
 
-static int avg_pool(const char *what, fl_tensor *self, fl_ints kernel_size, fl_ints stride, fl_ints padding, bool ceil_mode,
-                    bool count_include_pad, const int64_t *divisor_override, int spatial, fl_tensor **y)
+static int avg_pool(const char *what, fl_tensor *self, fl_ints kernel_size, fl_ints stride,
+                    fl_ints padding, bool ceil_mode, bool count_include_pad,
+                    const int64_t *divisor_override, int spatial, fl_tensor **y)
 {
     struct pairs p;
     if (divisor_override && *divisor_override == 0)
@@ -121,22 +142,25 @@ static int avg_pool(const char *what, fl_tensor *self, fl_ints kernel_size, fl_i
     fl_tensor *x = four_dims(what, self, spatial);
     if (!x || pairs_of(what, kernel_size, stride, padding, (fl_ints){NULL, 0}, spatial, &p))
         return -1;
-    fl_tensor *means = fl__avg_pool2d(x, two(p.kernel), two(p.stride), two(p.padding), ceil_mode, count_include_pad,
-                                      divisor_override ? *divisor_override : 0);
+    fl_tensor *means = fl__avg_pool2d(x, two(p.kernel), two(p.stride), two(p.padding), ceil_mode,
+                                      count_include_pad, divisor_override ? *divisor_override : 0);
     *y = own_dims(means, self, spatial);
     return *y ? 0 : -1;
 }
 
-int avg_pool2d_compose(fl_tensor *self, fl_ints kernel_size, fl_ints stride, fl_ints padding, bool ceil_mode,
-                       bool count_include_pad, const int64_t *divisor_override, fl_tensor **y)
+int avg_pool2d_compose(fl_tensor *self, fl_ints kernel_size, fl_ints stride, fl_ints padding,
+                       bool ceil_mode, bool count_include_pad, const int64_t *divisor_override,
+                       fl_tensor **y)
 {
-    return avg_pool("avg_pool2d", self, kernel_size, stride, padding, ceil_mode, count_include_pad, divisor_override, 2, y);
+    return avg_pool("avg_pool2d", self, kernel_size, stride, padding, ceil_mode, count_include_pad,
+                    divisor_override, 2, y);
 }
 
-int avg_pool1d_compose(fl_tensor *self, fl_ints kernel_size, fl_ints stride, fl_ints padding, bool ceil_mode,
-                       bool count_include_pad, fl_tensor **y)
+int avg_pool1d_compose(fl_tensor *self, fl_ints kernel_size, fl_ints stride, fl_ints padding,
+                       bool ceil_mode, bool count_include_pad, fl_tensor **y)
 {
-    return avg_pool("avg_pool1d", self, kernel_size, stride, padding, ceil_mode, count_include_pad, NULL, 1, y);
+    return avg_pool("avg_pool1d", self, kernel_size, stride, padding, ceil_mode, count_include_pad,
+                    NULL, 1, y);
 }
 
 static int output_pair(const char *what, fl_ints output_size, int spatial, int64_t *out)
@@ -145,12 +169,15 @@ static int output_pair(const char *what, fl_ints output_size, int spatial, int64
         return -1;
     for (int d = 0; d < 2; d++)
         if (out[d] < 0)
-            return error_set(FL_RUNTIME_ERROR, "%s: elements of output_size must be greater than or equal to 0 but received %lld",
-                             what, (long long)out[d]);
+            return error_set(
+                FL_RUNTIME_ERROR,
+                "%s: elements of output_size must be greater than or equal to 0 but received %lld",
+                what, (long long)out[d]);
     return 0;
 }
 
-static int adaptive_avg_pool(const char *what, fl_tensor *self, fl_ints output_size, int spatial, fl_tensor **y)
+static int adaptive_avg_pool(const char *what, fl_tensor *self, fl_ints output_size, int spatial,
+                             fl_tensor **y)
 {
     int64_t out[2];
     fl_tensor *x = four_dims(what, self, spatial);
@@ -170,24 +197,27 @@ int adaptive_avg_pool1d_compose(fl_tensor *self, fl_ints output_size, fl_tensor 
     return adaptive_avg_pool("adaptive_avg_pool1d", self, output_size, 1, y);
 }
 
-static int adaptive_max_pool(const char *what, fl_tensor *self, fl_ints output_size, int spatial, fl_tensor **y,
-                             fl_tensor **indices)
+static int adaptive_max_pool(const char *what, fl_tensor *self, fl_ints output_size, int spatial,
+                             fl_tensor **y, fl_tensor **indices)
 {
     int64_t out[2];
     fl_tensor *x = four_dims(what, self, spatial), *maxima, *where;
-    if (!x || output_pair(what, output_size, spatial, out) || fl__adaptive_max_pool2d(x, two(out), &maxima, &where))
+    if (!x || output_pair(what, output_size, spatial, out) ||
+        fl__adaptive_max_pool2d(x, two(out), &maxima, &where))
         return -1;
     *y = own_dims(maxima, self, spatial);
     *indices = own_dims(where, self, spatial);
     return *y && *indices ? 0 : -1;
 }
 
-int adaptive_max_pool2d_compose(fl_tensor *self, fl_ints output_size, fl_tensor **y, fl_tensor **indices)
+int adaptive_max_pool2d_compose(fl_tensor *self, fl_ints output_size, fl_tensor **y,
+                                fl_tensor **indices)
 {
     return adaptive_max_pool("adaptive_max_pool2d", self, output_size, 2, y, indices);
 }
 
-int adaptive_max_pool1d_compose(fl_tensor *self, fl_ints output_size, fl_tensor **y, fl_tensor **indices)
+int adaptive_max_pool1d_compose(fl_tensor *self, fl_ints output_size, fl_tensor **y,
+                                fl_tensor **indices)
 {
     return adaptive_max_pool("adaptive_max_pool1d", self, output_size, 1, y, indices);
 }

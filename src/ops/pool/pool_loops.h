@@ -1,8 +1,8 @@
 /* The kernels of pool.h for one type: REAL and NAME. Included once for each by pool.simd.c. */
 
 /* The maximum of one window; the first of equals, but a NaN wins. */
-static inline void NAME(max_window)(const struct pool_window *p, const REAL *x, int64_t oy, int64_t ox, REAL *y,
-                                    int64_t *index)
+static inline void NAME(max_window)(const struct pool_window *p, const REAL *x, int64_t oy,
+                                    int64_t ox, REAL *y, int64_t *index)
 {
     REAL best = -INFINITY;
     int64_t at = -1;
@@ -49,9 +49,10 @@ static void NAME(max)(const struct pool_window *p, const void *from, void *to, i
 {
     const REAL *x = from;
     REAL *y = to;
-    bool plain = !p->adaptive && p->kernel[0] == 2 && p->kernel[1] == 2 && p->stride[0] == 2 && p->stride[1] == 2 &&
-                 p->padding[0] == 0 && p->padding[1] == 0 && p->dilation[0] == 1 && p->dilation[1] == 1 &&
-                 2 * p->out[0] <= p->in[0] && 2 * p->out[1] <= p->in[1];
+    bool plain = !p->adaptive && p->kernel[0] == 2 && p->kernel[1] == 2 && p->stride[0] == 2 &&
+                 p->stride[1] == 2 && p->padding[0] == 0 && p->padding[1] == 0 &&
+                 p->dilation[0] == 1 && p->dilation[1] == 1 && 2 * p->out[0] <= p->in[0] &&
+                 2 * p->out[1] <= p->in[1];
     if (plain) {
         NAME(max_2x2)(p, x, y, index);
         return;
@@ -73,7 +74,8 @@ static void NAME(average)(const struct pool_window *p, const void *from, void *t
             for (int64_t i = v.from; i < v.to; i++)
                 for (int64_t j = h.from; j < h.to; j++)
                     sum += x[i * p->in[1] + j];
-            y[oy * p->out[1] + ox] = v.from < v.to && h.from < h.to ? sum / (REAL)window_divisor(p, v, h) : 0;
+            y[oy * p->out[1] + ox] =
+                v.from < v.to && h.from < h.to ? sum / (REAL)window_divisor(p, v, h) : 0;
         }
     }
 }

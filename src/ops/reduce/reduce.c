@@ -1,13 +1,13 @@
 /* Reductions at run time: any dims, any strides, any dtype, one order of operations.
  *
- * The kept dims span the results; the reduced dims span, for each result, a "line" of elements. After collapsing, one of two
- * shapes of loop does the work, by which dim has the smallest stride:
- *   across  a reduced dim: each line is read in runs of its innermost dim, each run reduced by the inner loop, whose lanes
- *           and tree are fixed, and the runs joined in order;
- *   down    a kept dim: rows of results side by side are stepped through the line, ROWS at a time into a fresh row of partial
- *           results, which is then joined: errors of float sums grow with ROWS, not with the line.
- * Long lines are cut into segments of SEGMENT elements; their partial results are joined pairwise. All cuts depend on
- * sizes alone, so results do not depend on the number of threads.
+ * The kept dims span the results; the reduced dims span, for each result, a "line" of elements.
+ * After collapsing, one of two shapes of loop does the work, by which dim has the smallest stride:
+ *   across  a reduced dim: each line is read in runs of its innermost dim, each run reduced by the
+ * inner loop, whose lanes and tree are fixed, and the runs joined in order; down    a kept dim:
+ * rows of results side by side are stepped through the line, ROWS at a time into a fresh row of
+ * partial results, which is then joined: errors of float sums grow with ROWS, not with the line.
+ * Long lines are cut into segments of SEGMENT elements; their partial results are joined pairwise.
+ * All cuts depend on sizes alone, so results do not depend on the number of threads.
  */
 #include "ops/reduce/reduce.h"
 
@@ -37,21 +37,23 @@ struct job {
     const struct reduce_loops *loops;
     const union loop_scalar *scalars;
     const char *data;
-    int dtype;               /* of the input */
+    int dtype; /* of the input */
     enum compute compute;
-    size_t in, acc;          /* bytes of an element and of an accumulator */
-    bool native;             /* elements are of the compute type */
+    size_t in, acc; /* bytes of an element and of an accumulator */
+    bool native;    /* elements are of the compute type */
     int kept, reduced;
     struct dim keep[TENSOR_MAX_DIMS], drop[TENSOR_MAX_DIMS]; /* outermost first */
     int64_t results, line;
-    int64_t runs, run;       /* line = runs * run: run is the innermost dropped dim */
-    int64_t segments, segment_runs, segment_run; /* how a line is cut: whole runs, or parts of the one run */
-    char *out;               /* results accumulators of segment s at out + s * results * acc */
-    int64_t per_task;        /* results a task does */
-    int64_t columns;         /* down: results side by side: the innermost kept dim, or 1 */
+    int64_t runs, run; /* line = runs * run: run is the innermost dropped dim */
+    int64_t segments, segment_runs,
+        segment_run;  /* how a line is cut: whole runs, or parts of the one run */
+    char *out;        /* results accumulators of segment s at out + s * results * acc */
+    int64_t per_task; /* results a task does */
+    int64_t columns;  /* down: results side by side: the innermost kept dim, or 1 */
 };
 
-/* ---- collapsing --------------------------------------------------------------------------------------------- */
+/* ---- collapsing
+ * --------------------------------------------------------------------------------------------- */
 
 static int collapse(int count, struct dim *dims)
 {
@@ -67,7 +69,8 @@ static int collapse(int count, struct dim *dims)
     return kept;
 }
 
-/* Dims that are dropped may be walked in any order: largest stride first. Insertion keeps equal ones in place. */
+/* Dims that are dropped may be walked in any order: largest stride first. Insertion keeps equal
+ * ones in place. */
 static void sort_by_stride(int count, struct dim *dims)
 {
     for (int i = 1; i < count; i++)
@@ -87,7 +90,8 @@ static int64_t offset_of(int count, const struct dim *dims, int64_t index)
     return offset;
 }
 
-/* ---- across: lines along memory ------------------------------------------------------------------------------- */
+/* ---- across: lines along memory
+ * ------------------------------------------------------------------------------- */
 
 /* n elements, `stride` elements apart, as the compute type. */
 static void load(const struct job *j, int64_t n, void *to, const char *from, int64_t stride)
@@ -143,10 +147,13 @@ static void across_task(void *context, int64_t task)
         across_one(j, r, segment, j->out + (size_t)(segment * j->results + r) * j->acc);
 }
 
-/* ---- down: results side by side ------------------------------------------------------------------------------- */
+/* ---- down: results side by side
+ * ------------------------------------------------------------------------------- */
 
-/* acc[i] = step(acc[i], element i of a row at `at`), or acc[i] = element i where there is no start and this is the first. */
-static void step_row(const struct job *j, int64_t n, const char *at, int64_t stride, char *acc, bool first)
+/* acc[i] = step(acc[i], element i of a row at `at`), or acc[i] = element i where there is no start
+ * and this is the first. */
+static void step_row(const struct job *j, int64_t n, const char *at, int64_t stride, char *acc,
+                     bool first)
 {
     _Alignas(64) char stage[COLUMNS * sizeof(double)];
     const void *row = at;
@@ -174,7 +181,8 @@ static void down_block(const struct job *j, int64_t result, int64_t n, int64_t s
         if (j->loops->start)
             j->loops->start(n, into, NULL, j->scalars);
         for (int64_t k = r; k < r + ROWS && k < end; k++)
-            step_row(j, n, base + (size_t)offset_of(j->reduced, j->drop, k) * j->in, stride, into, k == r);
+            step_row(j, n, base + (size_t)offset_of(j->reduced, j->drop, k) * j->in, stride, into,
+                     k == r);
         if (into == part)
             j->loops->join(n, acc, part, j->scalars);
     }
@@ -185,13 +193,16 @@ static void down_task(void *context, int64_t task)
     const struct job *j = context;
     int64_t blocks = (j->columns + j->per_task - 1) / j->per_task; /* in one row of results */
     int64_t groups = blocks * (j->results / j->columns);
-    int64_t segment = task / groups, row = task % groups / blocks, from = task % blocks * j->per_task;
+    int64_t segment = task / groups, row = task % groups / blocks,
+            from = task % blocks * j->per_task;
     int64_t n = j->columns - from < j->per_task ? j->columns - from : j->per_task;
     int64_t result = row * j->columns + from;
     down_block(j, result, n, segment, j->out + (size_t)(segment * j->results + result) * j->acc);
 }
 
-/* ---- planning ------------------------------------------------------------------------------------------------- */
+/* ---- planning
+ * -------------------------------------------------------------------------------------------------
+ */
 
 static int64_t least(int64_t a, int64_t b)
 {
@@ -223,7 +234,8 @@ static void join_segments(const struct job *j)
     size_t row = (size_t)j->results * j->acc;
     for (int64_t step = 1; step < j->segments; step *= 2)
         for (int64_t s = 0; s + step < j->segments; s += 2 * step)
-            j->loops->join(j->results, j->out + (size_t)s * row, j->out + (size_t)(s + step) * row, j->scalars);
+            j->loops->join(j->results, j->out + (size_t)s * row, j->out + (size_t)(s + step) * row,
+                           j->scalars);
 }
 
 static void plan_segments(struct job *j, bool down)
@@ -232,7 +244,8 @@ static void plan_segments(struct job *j, bool down)
     j->runs = j->line / (j->run ? j->run : 1);
     j->segments = 1, j->segment_runs = down ? j->line : j->runs, j->segment_run = j->run;
     int64_t tasks = down ? j->results / j->columns * ceil_div(j->columns, COLUMNS) : j->results;
-    bool cut = tasks < FEW_TASKS && j->line * j->results >= 2 * SEGMENT; /* the results alone would not fill the pool */
+    bool cut = tasks < FEW_TASKS &&
+               j->line * j->results >= 2 * SEGMENT; /* the results alone would not fill the pool */
     if (down && cut) {
         j->segment_runs = ceil_div(SEGMENT, least(j->columns, COLUMNS));
         j->segments = ceil_div(j->line, j->segment_runs);
@@ -248,12 +261,13 @@ static void plan_segments(struct job *j, bool down)
 /* Reduces into `y` (contiguous, of dtype `y->dtype`). */
 static int reduce_into(struct job *j, fl_tensor *y)
 {
-    bool down = j->kept && j->reduced && j->keep[j->kept - 1].stride < j->drop[j->reduced - 1].stride;
+    bool down =
+        j->kept && j->reduced && j->keep[j->kept - 1].stride < j->drop[j->reduced - 1].stride;
     bool direct;
     j->columns = down ? j->keep[j->kept - 1].size : 1;
     plan_segments(j, down);
-    direct = j->segments == 1 && compute_of(y->dtype) == j->compute && dtype_size(y->dtype) == j->acc &&
-             y->dtype != FL_BOOL;
+    direct = j->segments == 1 && compute_of(y->dtype) == j->compute &&
+             dtype_size(y->dtype) == j->acc && y->dtype != FL_BOOL;
     size_t bytes = (size_t)(j->segments * j->results) * j->acc;
     j->out = direct ? y->data : memory_alloc(bytes);
     if (!j->out)
@@ -266,14 +280,16 @@ static int reduce_into(struct job *j, fl_tensor *y)
     if (j->loops->finish)
         j->loops->finish(j->results, j->out, j->line, j->scalars);
     if (!direct) {
-        convert_elements(j->results, y->data, y->dtype, (int64_t)dtype_size(y->dtype), j->out, NATIVE[j->compute],
-                         (int64_t)j->acc);
+        convert_elements(j->results, y->data, y->dtype, (int64_t)dtype_size(y->dtype), j->out,
+                         NATIVE[j->compute], (int64_t)j->acc);
         memory_free(j->out, bytes);
     }
     return 0;
 }
 
-/* ---- the call ------------------------------------------------------------------------------------------------- */
+/* ---- the call
+ * -------------------------------------------------------------------------------------------------
+ */
 
 int reduce_dims(const fl_value *dims, int ndim, uint64_t *mask)
 {
@@ -292,7 +308,8 @@ int reduce_dims(const fl_value *dims, int ndim, uint64_t *mask)
         if (dim < 0)
             return -1;
         if (*mask >> dim & 1)
-            return error_set(FL_RUNTIME_ERROR, "dim %d appears multiple times in the list of dims", dim);
+            return error_set(FL_RUNTIME_ERROR, "dim %d appears multiple times in the list of dims",
+                             dim);
         *mask |= UINT64_C(1) << dim;
     }
     return 0;
@@ -321,16 +338,25 @@ static int result_dtype(const fl_op *f, const fl_value *args, int dtype)
     int from = asked ? (int)args[given].as.i : dtype;
     if (from >= FL_COMPLEX64 || !(f->accepts >> class_of(from) & 1)) {
         if (strncmp(f->base, "mean", 4) == 0)
-            return error_set(FL_RUNTIME_ERROR, "mean(): could not infer output dtype. Input dtype must be either a floating "
-                                               "point or complex dtype. Got: %s", dtype_title(dtype));
-        return error_set(FL_NOT_IMPLEMENTED, "\"%s\" not implemented for '%s'", f->base, dtype_title(from));
+            return error_set(
+                FL_RUNTIME_ERROR,
+                "mean(): could not infer output dtype. Input dtype must be either a floating "
+                "point or complex dtype. Got: %s",
+                dtype_title(dtype));
+        return error_set(FL_NOT_IMPLEMENTED, "\"%s\" not implemented for '%s'", f->base,
+                         dtype_title(from));
     }
     switch (f->result_dtype) {
-    case RESULT_FLOAT: return dtype_is_floating(from) ? from : dtype_default();
-    case RESULT_SUM: return asked || dtype_is_floating(from) ? from : FL_INT64;
-    case RESULT_BOOL: return f->base[0] == 'a' && dtype == FL_UINT8 ? FL_UINT8 : FL_BOOL;
-    case RESULT_INT64: return FL_INT64;
-    default: return from;
+    case RESULT_FLOAT:
+        return dtype_is_floating(from) ? from : dtype_default();
+    case RESULT_SUM:
+        return asked || dtype_is_floating(from) ? from : FL_INT64;
+    case RESULT_BOOL:
+        return f->base[0] == 'a' && dtype == FL_UINT8 ? FL_UINT8 : FL_BOOL;
+    case RESULT_INT64:
+        return FL_INT64;
+    default:
+        return from;
     }
 }
 
@@ -339,17 +365,22 @@ static int check_elements(const fl_op *f, const fl_tensor *t, uint64_t mask, con
     if (t->numel || !f->reduce->needs_elements)
         return 0;
     if (!dims || dims->tag != FL_INTS || dims->count == 0)
-        return error_set(FL_INDEX_ERROR, "%s(): Expected reduction dim to be specified for input.numel() == 0. Specify the "
-                                         "reduction dim with the 'dim' argument.", f->base);
+        return error_set(
+            FL_INDEX_ERROR,
+            "%s(): Expected reduction dim to be specified for input.numel() == 0. Specify the "
+            "reduction dim with the 'dim' argument.",
+            f->base);
     for (int d = 0; d < t->ndim; d++)
         if ((mask >> d & 1) && t->sizes[d] == 0)
-            return error_set(FL_INDEX_ERROR, "%s(): Expected reduction dim %d to have non-zero size.", f->base, d);
+            return error_set(FL_INDEX_ERROR,
+                             "%s(): Expected reduction dim %d to have non-zero size.", f->base, d);
     return 0;
 }
 
 static void set_up(struct job *j, const fl_tensor *t, uint64_t mask)
 {
-    j->data = t->data, j->dtype = t->dtype, j->in = dtype_size(t->dtype), j->acc = compute_size(j->compute);
+    j->data = t->data, j->dtype = t->dtype, j->in = dtype_size(t->dtype),
+    j->acc = compute_size(j->compute);
     j->native = t->dtype == NATIVE[j->compute];
     j->results = j->line = 1;
     for (int d = 0; d < t->ndim; d++) {
@@ -380,9 +411,11 @@ int reduce_call(const fl_op *f, const fl_value *args, fl_value *results)
         return -1;
     reduce_shape(t, mask, keepdim, &ndim, sizes);
     union loop_scalar scalars[4];
-    struct job job = {.compute = compute_of(f->result_dtype == RESULT_BOOL ? t->dtype : dtype), .scalars = scalars};
+    struct job job = {.compute = compute_of(f->result_dtype == RESULT_BOOL ? t->dtype : dtype),
+                      .scalars = scalars};
     if (!r->loops[job.compute])
-        return error_set(FL_NOT_IMPLEMENTED, "\"%s\" not implemented for '%s'", f->base, dtype_title(t->dtype));
+        return error_set(FL_NOT_IMPLEMENTED, "\"%s\" not implemented for '%s'", f->base,
+                         dtype_title(t->dtype));
     for (int i = 0; i < r->scalars; i++) {
         const fl_value *v = &args[r->scalar[i]];
         if (job.compute <= COMPUTE_F64)
