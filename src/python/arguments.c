@@ -103,6 +103,8 @@ static int extra_keyword(const fl_op *op, struct arguments *a, PyObject *keyword
         a->requires_grad = truth > 0;
         return truth < 0 ? -1 : 1;
     }
+    if (PyUnicode_CompareWithASCIIString(keyword, "layout") == 0)
+        return value == Py_None || types_as_layout(value);
     return PyUnicode_CompareWithASCIIString(keyword, "pin_memory") == 0 ||
            PyUnicode_CompareWithASCIIString(keyword, "names") == 0;
 }

@@ -4,9 +4,9 @@
 #include "ops/pointwise/pointwise.h"
 #include "python/arguments.h"
 #include "python/callbacks.h"
-#include "python/functions.h"
 #include "python/location.h"
 #include "python/module.h"
+#include "python/module_functions.h"
 #include "python/optim.h"
 #include "python/tensor_object.h"
 #include "python/types.h"
@@ -218,7 +218,7 @@ static int add_namespace(PyObject *module, const char *name, const char *full,
 
 static int add_functions(PyObject *module)
 {
-    PyMethodDef *tables[] = {ops_functions,   functions_functions,   own_functions,
+    PyMethodDef *tables[] = {ops_functions,   module_functions,      own_functions,
                              data_functions,  exchange_functions,    graph_functions,
                              optim_functions, safetensors_functions, location_functions};
     for (size_t i = 0; i < sizeof tables / sizeof *tables; i++)

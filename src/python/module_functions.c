@@ -1,6 +1,6 @@
 /* Functions that are operators but for how Python calls them: tensors one by one instead of in a
  * list, results that depend on a flag. */
-#include "python/functions.h"
+#include "python/module_functions.h"
 
 #include "python/arguments.h"
 #include "python/tensor_object.h"
@@ -203,13 +203,13 @@ static PyObject *function_imag(PyObject *module, PyObject *input)
     return PyObject_GetAttrString(input, "imag");
 }
 
-PyMethodDef functions_methods[] = {
+PyMethodDef module_methods[] = {
     {"nonzero", (PyCFunction)(void (*)(void))method_nonzero, METH_VARARGS | METH_KEYWORDS,
      "nonzero(*, as_tuple=False): the indices of the elements that are not zero."},
     {0},
 };
 
-PyMethodDef functions_functions[] = {
+PyMethodDef module_functions[] = {
     FAST("meshgrid", function_meshgrid,
          "meshgrid(*tensors, indexing='ij'): the coordinates of a grid made by vectors."),
     FAST("broadcast_tensors", function_broadcast_tensors,

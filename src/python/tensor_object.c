@@ -11,7 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "python/functions.h"
+#include "python/module_functions.h"
 #include "python/types.h"
 
 PyTypeObject *pytensor_type;
@@ -283,9 +283,14 @@ static int count_methods(const PyMethodDef *m)
  * before what is generated. */
 static PyMethodDef *all_methods(void)
 {
-    PyMethodDef *tables[] = {
-        own_methods,           functions_methods,         pytensor_number_methods, pytensor_methods,
-        pytensor_data_methods, pytensor_exchange_methods, pytensor_graph_methods,  ops_methods};
+    PyMethodDef *tables[] = {own_methods,
+                             module_methods,
+                             pytensor_number_methods,
+                             pytensor_methods,
+                             pytensor_data_methods,
+                             pytensor_exchange_methods,
+                             pytensor_graph_methods,
+                             ops_methods};
     int total = 0, n = 0;
     for (size_t i = 0; i < sizeof tables / sizeof *tables; i++)
         total += count_methods(tables[i]);

@@ -1,0 +1,10 @@
+/* Functions and methods that differ from their operators in how Python calls them. */
+#ifndef FLAMBEAU_PYTHON_MODULE_FUNCTIONS_H
+#define FLAMBEAU_PYTHON_MODULE_FUNCTIONS_H
+
+#include "python/python.h"
+
+extern PyMethodDef module_functions[]; /* after ops_functions: these count */
+extern PyMethodDef module_methods[];
+
+#endif
