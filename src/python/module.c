@@ -19,6 +19,7 @@
 
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 #include <structmember.h>
 
 static const char *const entry_texts[MODULE_ENTRIES] = {
@@ -124,24 +125,41 @@ void module_no_attribute(PyObject *self, PyObject *name)
 /* ---- Attribute access ------------------------------------------------------------------------ */
 
 /* Pairs of class and name that were found in a dictionary of an instance and not on the class; and
- * pairs of class and forward, for calls. The pointers are compared only, never followed. */
+ * pairs of class and forward, for calls. The pointers are compared only, never followed. A set of
+ * four places, the last found first, keeps two pairs in use from driving each other out. */
+enum { HINT_SETS = 256, HINT_PLACES = 4 };
 static struct hint {
     const void *type, *name;
-} hints[512];
+} hints[HINT_SETS][HINT_PLACES];
 
-static struct hint *hint_of(const void *type, const void *name)
+static struct hint *hint_set(const void *type, const void *name)
 {
     uintptr_t mixed = ((uintptr_t)type >> 4) * 31 + ((uintptr_t)name >> 4);
-    return &hints[(mixed ^ mixed >> 9) % (sizeof hints / sizeof *hints)];
+    return hints[(mixed ^ mixed >> 8) % HINT_SETS];
+}
+
+static bool hint_has(const void *type, const void *name)
+{
+    const struct hint *set = hint_set(type, name);
+    for (int i = 0; i < HINT_PLACES; i++)
+        if (set[i].name == name && set[i].type == type)
+            return true;
+    return false;
+}
+
+static void hint_add(const void *type, const void *name)
+{
+    struct hint *set = hint_set(type, name);
+    memmove(set + 1, set, (HINT_PLACES - 1) * sizeof *set);
+    set[0] = (struct hint){type, name};
 }
 
 static PyObject *module_getattro(PyObject *op, PyObject *name)
 {
     struct module_object *self = (struct module_object *)op;
     const void *type = Py_TYPE(op);
-    struct hint *hint = hint_of(type, name);
-    if (hint->name == name && hint->type == type && self->dict &&
-        !PyDict_GetItemWithError(self->dict, name)) {
+    bool known = hint_has(type, name);
+    if (known && self->dict && !PyDict_GetItemWithError(self->dict, name)) {
         PyObject *value = module_member(self, name);
         if (value)
             return Py_NewRef(value);
@@ -154,7 +172,8 @@ static PyObject *module_getattro(PyObject *op, PyObject *name)
     PyErr_Clear();
     value = module_member(self, name);
     if (value) {
-        *hint = (struct hint){type, name};
+        if (!known)
+            hint_add(type, name);
         return Py_NewRef(value);
     }
     if (!PyErr_Occurred())
@@ -195,12 +214,12 @@ static PyObject *call_function(PyObject *function, PyObject *self, PyObject *arg
 
 /* Remembers that a class's forward is an ordinary method: a bound one holds self and the function.
  * A static method shows itself on the class as the same function. */
-static void note_method(struct hint *hint, PyObject *self, PyObject *bound, PyObject *function)
+static void note_method(PyObject *self, PyObject *bound, PyObject *function)
 {
     PyObject *owner = PyObject_GetAttrString(bound, "__self__");
     PyObject *inner = owner ? PyObject_GetAttrString(bound, "__func__") : NULL;
     if (owner == self && inner == function)
-        *hint = (struct hint){Py_TYPE(self), function};
+        hint_add(Py_TYPE(self), function);
     PyErr_Clear();
     Py_XDECREF(owner);
     Py_XDECREF(inner);
@@ -210,7 +229,7 @@ static PyObject *call_forward(struct module_object *self, PyObject *args, PyObje
 {
     PyObject *op = (PyObject *)self, *function = NULL, *result = NULL;
     Py_ssize_t count = PyTuple_Size(args);
-    struct hint *hint = NULL;
+    bool note = false;
     if (count <= 4 && !(kwargs && PyDict_Size(kwargs)) &&
         !PyDict_GetItemWithError(self->dict, s_forward)) {
         function = PyObject_GetAttr((PyObject *)Py_TYPE(op), s_forward);
@@ -222,8 +241,8 @@ static PyObject *call_forward(struct module_object *self, PyObject *args, PyObje
         return result;
     }
     if (function && Py_TYPE(function) == function_type) {
-        hint = hint_of(Py_TYPE(op), function);
-        if (hint->type == Py_TYPE(op) && hint->name == function) {
+        note = !hint_has(Py_TYPE(op), function);
+        if (!note) {
             result = call_function(function, op, args);
             Py_DECREF(function);
             return result;
@@ -231,8 +250,8 @@ static PyObject *call_forward(struct module_object *self, PyObject *args, PyObje
     }
     PyObject *bound = PyObject_GetAttr(op, s_forward);
     if (bound) {
-        if (hint)
-            note_method(hint, op, bound, function);
+        if (note)
+            note_method(op, bound, function);
         result = PyObject_Call(bound, args, kwargs);
         Py_DECREF(bound);
     }

@@ -32,9 +32,9 @@ __all__ = [
 ]
 
 
-def _warn(message):
+def _warn(message, up=3):
     import warnings
-    warnings.warn(message, stacklevel=3)
+    warnings.warn(message, stacklevel=up)
 
 
 def _how(reduction, size_average, reduce):
@@ -44,13 +44,13 @@ def _how(reduction, size_average, reduce):
     return reduction
 
 
-def _check_sizes(input, target):
-    if target.shape != input.shape:
-        _warn(
-            f"Using a target size ({target.shape}) that is different to the input size"
-            f" ({input.shape}). This will likely lead to incorrect results due to broadcasting."
-            " Please ensure they have the same size."
-        )
+def _warn_of_sizes(input, target):
+    _warn(
+        f"Using a target size ({target.shape}) that is different to the input size"
+        f" ({input.shape}). This will likely lead to incorrect results due to broadcasting."
+        " Please ensure they have the same size.",
+        up=4,
+    )
 
 
 @_quick(3, "size_average", "reduce")
@@ -71,16 +71,20 @@ def cross_entropy(input, target, weight=None, size_average=None, ignore_index=-1
 
 def mse_loss(input, target, size_average=None, reduce=None, reduction="mean", weight=None):
     """(input - target)²."""
-    _check_sizes(input, target)
-    reduction = _how(reduction, size_average, reduce)
-    return _weighted("mse_loss", input, target, reduction, weight)
+    if target.shape != input.shape:
+        _warn_of_sizes(input, target)
+    if size_average is None and reduce is None and weight is None:
+        return _nn.mse_loss(input, target, reduction)
+    return _weighted("mse_loss", input, target, _how(reduction, size_average, reduce), weight)
 
 
 def l1_loss(input, target, size_average=None, reduce=None, reduction="mean", weight=None):
     """|input - target|."""
-    _check_sizes(input, target)
-    reduction = _how(reduction, size_average, reduce)
-    return _weighted("l1_loss", input, target, reduction, weight)
+    if target.shape != input.shape:
+        _warn_of_sizes(input, target)
+    if size_average is None and reduce is None and weight is None:
+        return _nn.l1_loss(input, target, reduction)
+    return _weighted("l1_loss", input, target, _how(reduction, size_average, reduce), weight)
 
 
 def _weighted(name, input, target, reduction, weight, *setting):
@@ -99,7 +103,8 @@ def _weighted(name, input, target, reduction, weight, *setting):
 def smooth_l1_loss(input, target, size_average=None, reduce=None, reduction="mean", beta=1.0):
     """Half the square over beta where |input - target| is below beta, else the difference less
     beta / 2."""
-    _check_sizes(input, target)
+    if target.shape != input.shape:
+        _warn_of_sizes(input, target)
     reduction = _how(reduction, size_average, reduce)
     if beta == 0.0:
         return _nn.l1_loss(input, target, reduction)
@@ -109,7 +114,8 @@ def smooth_l1_loss(input, target, size_average=None, reduce=None, reduction="mea
 def huber_loss(input, target, reduction="mean", delta=1.0, weight=None):
     """Half the square where |input - target| is below delta, else delta times the difference less
     delta / 2."""
-    _check_sizes(input, target)
+    if target.shape != input.shape:
+        _warn_of_sizes(input, target)
     return _weighted("huber_loss", input, target, reduction, weight, delta)
 
 

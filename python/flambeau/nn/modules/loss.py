@@ -3,6 +3,7 @@ from __future__ import annotations
 
 from flambeau.nn import _reduction
 from flambeau.nn import functional as F
+from flambeau.nn._binding import _nn
 from flambeau.nn.modules.distance import PairwiseDistance
 from flambeau.nn.modules.module import Module
 
@@ -49,7 +50,7 @@ class L1Loss(_Loss):
     __constants__ = ["reduction"]
 
     def forward(self, input, target):
-        return F.l1_loss(input, target, reduction=self.reduction)
+        return F.l1_loss(input, target, None, None, self.reduction)
 
 
 class MSELoss(_Loss):
@@ -58,7 +59,7 @@ class MSELoss(_Loss):
     __constants__ = ["reduction"]
 
     def forward(self, input, target):
-        return F.mse_loss(input, target, reduction=self.reduction)
+        return F.mse_loss(input, target, None, None, self.reduction)
 
 
 class SmoothL1Loss(_Loss):
@@ -103,13 +104,7 @@ class NLLLoss(_WeightedLoss):
         self.ignore_index = ignore_index
 
     def forward(self, input, target):
-        return F.nll_loss(
-            input,
-            target,
-            weight=self.weight,
-            ignore_index=self.ignore_index,
-            reduction=self.reduction,
-        )
+        return _nn.nll_loss(input, target, self.weight, self.ignore_index, self.reduction)
 
 
 class CrossEntropyLoss(_WeightedLoss):
@@ -131,8 +126,9 @@ class CrossEntropyLoss(_WeightedLoss):
         self.ignore_index, self.label_smoothing = ignore_index, label_smoothing
 
     def forward(self, input, target):
-        return F.cross_entropy(input, target, weight=self.weight, ignore_index=self.ignore_index,
-                               reduction=self.reduction, label_smoothing=self.label_smoothing)
+        return _nn.cross_entropy(
+            input, target, self.weight, self.ignore_index, self.reduction, self.label_smoothing
+        )
 
 
 class PoissonNLLLoss(_Loss):
