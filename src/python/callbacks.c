@@ -1,8 +1,8 @@
 /* Python functions as hooks of tensors and of nodes.
  *
  * A hook's function stands in a small counted block that the library and the handle given to the
- * program share. Removing a hook empties the block; the library then finds nothing to call. So a
- * handle keeps no tensor alive.
+ * program share. The block knows where the library keeps it without owning that, and forgets it
+ * when the library drops it: a handle keeps no tensor alive.
  */
 #include <stdlib.h>
 
@@ -11,7 +11,10 @@
 
 struct callback {
     _Atomic int refs;
-    PyObject *function; /* NULL once removed; changed with the GIL held */
+    PyObject *function; /* NULL once removed; changed with the GIL held, as the rest */
+    fl_tensor *leaf;    /* where the library keeps it, alive as long as it does: a leaf... */
+    struct node *node;  /* ...or a node; NULL once the library has dropped it */
+    int64_t id;
 };
 
 static void callback_release(struct callback *c)
@@ -26,6 +29,7 @@ static void callback_drop(void *context)
     struct callback *c = context;
     PyGILState_STATE state = PyGILState_Ensure();
     Py_CLEAR(c->function);
+    c->leaf = NULL, c->node = NULL;
     PyGILState_Release(state);
     callback_release(c);
 }
@@ -41,7 +45,12 @@ static PyTypeObject *handle_type;
 static PyObject *handle_remove(PyObject *self, PyObject *unused)
 {
     (void)unused;
-    Py_CLEAR(((struct handle_object *)self)->callback->function);
+    struct callback *c = ((struct handle_object *)self)->callback;
+    Py_CLEAR(c->function);
+    if (c->leaf)
+        autograd_remove_hook(c->leaf, c->id);
+    else if (c->node)
+        node_remove_hook(c->node, c->id);
     Py_RETURN_NONE;
 }
 
@@ -99,17 +108,23 @@ static struct callback *callback_new(PyObject *function, PyObject **handle)
         PyErr_NoMemory();
         return NULL;
     }
-    *c = (struct callback){2, Py_NewRef(function)};
+    *c = (struct callback){.refs = 2, .function = Py_NewRef(function)};
     h->callback = c;
     *handle = (PyObject *)h;
     return c;
 }
 
 /* The handle after the library was given the callback; on failure (id < 0) both shares go. */
-static PyObject *callback_given(struct callback *c, PyObject *handle, int64_t id)
+static PyObject *callback_given(struct callback *c, PyObject *handle, fl_tensor *t, struct node *n,
+                                int64_t id)
 {
-    if (id >= 0)
+    int result;
+    if (id >= 0) {
+        c->id = id;
+        c->node = t && !tensor_is_leaf(t) ? autograd_node(t, &result) : n;
+        c->leaf = t && tensor_is_leaf(t) ? t : NULL;
         return handle;
+    }
     callback_drop(c);
     Py_DECREF(handle);
     return raise_error();
@@ -252,7 +267,8 @@ PyObject *callbacks_add_tensor(fl_tensor *t, PyObject *function)
         return PyErr_Format(PyExc_RuntimeError,
                             "cannot register a hook on a tensor that doesn't require gradient");
     struct callback *c = callback_new(function, &handle);
-    return c ? callback_given(c, handle, autograd_add_hook(t, run_tensor_hook, c, callback_drop))
+    return c ? callback_given(c, handle, t, NULL,
+                              autograd_add_hook(t, run_tensor_hook, c, callback_drop))
              : NULL;
 }
 
@@ -266,7 +282,7 @@ PyObject *callbacks_add_leaf(fl_tensor *t, PyObject *function)
         return PyErr_Format(PyExc_RuntimeError,
                             "post accumulate grad hooks cannot be registered on non-leaf tensors");
     struct callback *c = callback_new(function, &handle);
-    return c ? callback_given(c, handle,
+    return c ? callback_given(c, handle, t, NULL,
                               autograd_add_post_accumulate_hook(t, run_leaf_hook, c, callback_drop))
              : NULL;
 }
@@ -278,7 +294,7 @@ PyObject *callbacks_add_node(struct node *n, bool before, PyObject *function)
     if (!c)
         return NULL;
     return callback_given(
-        c, handle,
+        c, handle, NULL, n,
         node_add_hook(n, before, before ? run_before_hook : run_after_hook, c, callback_drop));
 }
 
