@@ -273,16 +273,25 @@ static fl_value as_element(fl_value v, int dtype)
                             : fl_int(whole);
 }
 
-/* beta * self + alpha * product; self counts for nothing, NaN included, where beta is 0. */
-static int add_product(fl_tensor *self, fl_tensor *product, fl_value beta, fl_value alpha,
-                       fl_tensor **y)
+/* The factors of half precision as float32, so that a sum of products is rounded once. */
+static fl_tensor *widen(fl_tensor *t)
+{
+    return t && (t->dtype == FL_FLOAT16 || t->dtype == FL_BFLOAT16) ? fl__cast(t, FL_FLOAT32) : t;
+}
+
+/* beta * self + alpha * product, as `dtype`, the factors'; self counts for nothing, NaN included,
+ * where beta is 0. */
+static int add_product(fl_tensor *self, fl_tensor *product, int dtype, fl_value beta,
+                       fl_value alpha, fl_tensor **y)
 {
     if (!product)
         return -1;
-    if (self->dtype != product->dtype)
+    if (self->dtype != dtype)
         return error_set(FL_RUNTIME_ERROR,
                          "self and mat2 must have the same dtype, but got %s and %s",
-                         dtype_title(self->dtype), dtype_title(product->dtype));
+                         dtype_title(self->dtype), dtype_title(dtype));
+    if (!(self = widen(self)))
+        return -1;
     int ndim = product->ndim;
     int64_t sizes[TENSOR_MAX_DIMS];
     memcpy(sizes, product->sizes, sizeof *sizes * (size_t)ndim);
@@ -303,6 +312,8 @@ static int add_product(fl_tensor *self, fl_tensor *product, fl_value beta, fl_va
         *y = scaled;
     else
         *y = fl_add(is_number(beta, 1) ? self : fl_mul_scalar(self, beta), scaled, fl_int(1));
+    if (*y && (*y)->dtype != dtype)
+        *y = fl__cast(*y, (fl_dtype)dtype);
     return *y ? 0 : -1;
 }
 
@@ -313,13 +324,13 @@ int addmm_compose(fl_tensor *self, fl_tensor *mat1, fl_tensor *mat2, fl_value be
         return error_set(FL_RUNTIME_ERROR, "%s must be a matrix, got %d-D tensor",
                          mat1->ndim != 2 ? "mat1" : "mat2",
                          mat1->ndim != 2 ? mat1->ndim : mat2->ndim);
-    return add_product(self, fl_mm(mat1, mat2), beta, alpha, y);
+    return add_product(self, fl_mm(widen(mat1), widen(mat2)), mat1->dtype, beta, alpha, y);
 }
 
 int addmv_compose(fl_tensor *self, fl_tensor *mat, fl_tensor *vec, fl_value beta, fl_value alpha,
                   fl_tensor **y)
 {
-    return add_product(self, fl_mv(mat, vec), beta, alpha, y);
+    return add_product(self, fl_mv(widen(mat), widen(vec)), mat->dtype, beta, alpha, y);
 }
 
 int addr_compose(fl_tensor *self, fl_tensor *vec1, fl_tensor *vec2, fl_value beta, fl_value alpha,
@@ -329,28 +340,27 @@ int addr_compose(fl_tensor *self, fl_tensor *vec1, fl_tensor *vec2, fl_value bet
         return error_set(FL_RUNTIME_ERROR, "addr: Expected 1-D argument %s, but got %d-D",
                          vec1->ndim != 1 ? "vec1" : "vec2",
                          vec1->ndim != 1 ? vec1->ndim : vec2->ndim);
-    fl_tensor *product = fl_outer(vec1, vec2);
-    if (product && product->dtype != self->dtype)
-        product = fl__cast(product, (fl_dtype)dtype_promote(product->dtype, self->dtype));
-    if (product && product->dtype != self->dtype)
-        self = fl__cast(self, (fl_dtype)product->dtype);
-    return self ? add_product(self, product, beta, alpha, y) : -1;
+    int dtype = dtype_promote(dtype_promote(vec1->dtype, vec2->dtype), self->dtype);
+    fl_tensor *product =
+        fl_outer(widen(fl__cast(vec1, (fl_dtype)dtype)), widen(fl__cast(vec2, (fl_dtype)dtype)));
+    self = self->dtype == dtype ? self : fl__cast(self, (fl_dtype)dtype);
+    return self ? add_product(self, product, dtype, beta, alpha, y) : -1;
 }
 
 int baddbmm_compose(fl_tensor *self, fl_tensor *batch1, fl_tensor *batch2, fl_value beta,
                     fl_value alpha, fl_tensor **y)
 {
-    return add_product(self, fl_bmm(batch1, batch2), beta, alpha, y);
+    return add_product(self, fl_bmm(widen(batch1), widen(batch2)), batch1->dtype, beta, alpha, y);
 }
 
 int addbmm_compose(fl_tensor *self, fl_tensor *batch1, fl_tensor *batch2, fl_value beta,
                    fl_value alpha, fl_tensor **y)
 {
-    fl_tensor *product = fl_bmm(batch1, batch2);
+    fl_tensor *product = fl_bmm(widen(batch1), widen(batch2));
     if (product)
         product = fl_sum_dim_intlist(product, (fl_ints){(int64_t[]){0}, 1}, false,
                                      (fl_dtype)product->dtype);
-    return add_product(self, product, beta, alpha, y);
+    return add_product(self, product, batch1->dtype, beta, alpha, y);
 }
 
 /* ---- linear
