@@ -37,6 +37,8 @@ int mvlgamma_compose(fl_tensor *self, int64_t p, fl_tensor **y)
 {
     if (p < 1)
         return error_set(FL_RUNTIME_ERROR, "p has to be greater than or equal to 1");
+    if (p > 1 << 16) /* each step is a pass: beyond, it is a slip that would run for hours */
+        return error_set(FL_VALUE_ERROR, "p has to be at most 65536, got %lld", (long long)p);
     *y = fl_lgamma(self);
     for (int64_t k = 1; k < p && *y; k++)
         *y = fl_add(*y, fl_lgamma(fl_sub_scalar(self, fl_float(0.5 * (double)k), fl_int(1))),
