@@ -21,7 +21,8 @@
 void op_shape_set(struct op_shape *y, int ndim, const int64_t *sizes)
 {
     y->ndim = ndim;
-    memcpy(y->sizes, sizes, sizeof *sizes * (size_t)ndim);
+    if (ndim) /* a list without elements may be a null pointer */
+        memcpy(y->sizes, sizes, sizeof *sizes * (size_t)ndim);
 }
 
 void op_shape_like(struct op_shape *y, const fl_tensor *t)

@@ -216,7 +216,8 @@ int as_strided_backward_cpu(fl_tensor *g, fl_ints base_size, fl_ints base_stride
     fl_tensor *incoming = tensor_as(g, work), *shown = NULL;
     fl_tensor *storage = tensor_new(1, &c.elements, work);
     if (storage && incoming) {
-        memset(storage->data, 0, storage->storage->bytes);
+        if (c.elements)
+            memset(storage->data, 0, storage->storage->bytes);
         status = add_elements(storage, incoming, size, stride, c.view);
     }
     if (status == 0) {
@@ -256,8 +257,10 @@ int sum_to_size_compose(fl_tensor *self, fl_ints size, fl_tensor **y)
             dims[count++] = d;
     }
     *y = self;
-    if (count)
-        *y = fl_sum_dim_intlist(self, (fl_ints){dims, count}, true, (fl_dtype)self->dtype);
+    bool sums = count || (size.count == 0 && self->dtype == FL_BOOL);
+    if (sums) /* truth values are counted */
+        *y = fl_sum_dim_intlist(self, (fl_ints){dims, count}, true,
+                                self->dtype == FL_BOOL ? FL_INT64 : (fl_dtype)self->dtype);
     if (*y && extra)
         *y = fl_view(*y, size);
     return *y ? 0 : -1;

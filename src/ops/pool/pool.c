@@ -93,7 +93,7 @@ static int run(struct job *j, const fl_tensor *x, fl_tensor *y)
     fl_tensor *from = tensor_as(x, work),
               *to = y->dtype == work ? tensor_retain(y) : tensor_new(4, y->sizes, work);
     if (from && to) {
-        if (j->what >= MAX_BACKWARD)
+        if (j->what >= MAX_BACKWARD && to->numel)
             memset(to->data, 0, (size_t)to->numel * dtype_size(work));
         j->k = &ISA_PICK(pool_table)->type[work == FL_FLOAT64];
         j->x = from->data, j->y = to->data, j->element = dtype_size(work);
