@@ -79,14 +79,32 @@ static int64_t row_part(int64_t row, int64_t columns, int64_t offset, bool lower
     return lower ? edge : columns - edge;
 }
 
+/* The number of places in a triangle, without a walk through its rows: a lower triangle begins
+ * at the row where its edge enters the matrix and grows by one a row until rows are full; what
+ * it leaves is the upper triangle of the next diagonal. */
+static int triangle_count(int64_t row, int64_t col, int64_t offset, bool lower, int64_t *count)
+{
+    __int128 edge = (__int128)offset + lower, all = (__int128)row * col;
+    __int128 start = edge < 0 ? -edge : 0, full = col - edge;
+    start = start > row ? row : start;
+    full = full < start ? start : full > row ? row : full;
+    __int128 grown = full - start;
+    __int128 below = grown ? grown * (start + edge) + grown * (grown - 1) / 2 : 0;
+    below += (row - full) * (__int128)col;
+    all = lower ? below : all - below;
+    *count = (int64_t)all;
+    return all > INT64_MAX / 16 ? -1 : 0;
+}
+
 static int indices_shape(int64_t row, int64_t col, int64_t offset, fl_dtype dtype, bool lower, struct op_shape *y)
 {
-    int64_t sizes[2] = {2, 0}, first;
+    int64_t sizes[2] = {2, 0};
     if (row < 0 || col < 0)
         return error_set(FL_RUNTIME_ERROR, "%s must be non-negative, got %lld", row < 0 ? "row" : "col",
                          (long long)(row < 0 ? row : col));
-    for (int64_t r = 0; r < row; r++)
-        sizes[1] += row_part(r, col, clamp(offset, -row - 1, col + 1), lower, &first);
+    if (triangle_count(row, col, offset, lower, &sizes[1]))
+        return error_set(FL_RUNTIME_ERROR, "a triangle of %lld rows and %lld columns is too large",
+                         (long long)row, (long long)col);
     op_shape_set(y, 2, sizes);
     y->dtype = dtype == FL_NO_DTYPE ? FL_INT64 : (int)dtype;
     if (y->dtype != FL_INT64 && y->dtype != FL_INT32)
@@ -99,7 +117,8 @@ static int write_indices(int64_t row, int64_t col, int64_t offset, bool lower, f
 {
     int64_t n = y->sizes[1], at = 0, first, size = (int64_t)dtype_size(y->dtype);
     char *data = y->data;
-    for (int64_t r = 0; r < row; r++) {
+    int64_t start = lower && offset < 0 ? clamp(-(offset + 1), 0, row) : 0;
+    for (int64_t r = start; r < row && at < n; r++) {
         int64_t count = row_part(r, col, clamp(offset, -row - 1, col + 1), lower, &first);
         for (int64_t c = first; c < first + count; c++, at++) {
             convert_elements(1, data + at * size, y->dtype, size, &r, FL_INT64, 8);
