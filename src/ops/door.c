@@ -22,6 +22,7 @@ void op_shape_set(struct op_shape *y, int ndim, const int64_t *sizes)
 {
     y->ndim = ndim;
     if (ndim) /* a list without elements may be a null pointer */
+        if (ndim) /* a list without elements may have no address */
         memcpy(y->sizes, sizes, sizeof *sizes * (size_t)ndim);
 }
 
@@ -161,10 +162,8 @@ static int call_kernel(const fl_op *f, const fl_value *given, fl_value *results)
 
 static int call_compose(const fl_op *f, const fl_value *args, fl_value *results)
 {
-    struct scope *outer = scope_current;
-    fl_scope_begin();
-    if (scope_current == outer)
-        return -1;
+    struct scope own;
+    scope_open(&own);
     for (int k = 0; k < f->results; k++)
         results[k] = fl_none();
     int status = f->compose(args, results);
@@ -178,7 +177,7 @@ static int call_compose(const fl_op *f, const fl_value *args, fl_value *results)
             if (results[k].as.tensors[i])
                 tensor_retain(results[k].as.tensors[i]);
     }
-    fl_scope_end();
+    scope_close(&own);
     return status;
 }
 
