@@ -216,7 +216,7 @@ int autograd_check_inplace(fl_tensor *t, bool recorded)
             FL_RUNTIME_ERROR,
             "Inplace update to inference tensor outside InferenceMode is not allowed."
             "You can make a clone to get a normal tensor before doing inplace update.");
-    if (tensor_requires_grad(t) && tensor_is_leaf(t)) {
+    if (t->flags & TENSOR_REQUIRES_GRAD && tensor_is_leaf(t)) {
         error_set(FL_RUNTIME_ERROR,
                   "a leaf Variable that requires grad is being used in an in-place operation.");
         return error_hint("wrap the update in `with torch.no_grad():`, or work on a clone",
@@ -229,7 +229,7 @@ int autograd_check_inplace(fl_tensor *t, bool recorded)
         return error_hint("wrap the update in `with torch.no_grad():`, or work on a clone",
                           "请把这次更新放进 `with torch.no_grad():`，或先 clone() 再修改");
     }
-    if (recorded && t->base && t->flags & TENSOR_NO_GRAD_VIEW)
+    if (t->base && t->flags & TENSOR_NO_GRAD_VIEW && (recorded || tensor_requires_grad(t->base)))
         return error_set(FL_RUNTIME_ERROR, "A view was created in no_grad mode and is being "
                                            "modified inplace with grad mode enabled. "
                                            "Given that this use case is ambiguous and error-prone, "

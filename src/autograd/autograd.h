@@ -72,13 +72,16 @@ extern __thread struct autograd_mode autograd_mode __attribute__((tls_model("ini
 
 /* ---- tensors ---- */
 
-static inline bool tensor_requires_grad(const fl_tensor *t)
-{
-    return t->flags & TENSOR_REQUIRES_GRAD; /* leaf or not */
-}
 static inline bool tensor_is_leaf(const fl_tensor *t)
 {
     return !t->autograd || !t->autograd->node;
+}
+/* Leaf or not; a view made before its base came to require grad by a write follows the base. */
+static inline bool tensor_requires_grad(const fl_tensor *t)
+{
+    return t->flags & TENSOR_REQUIRES_GRAD ||
+           (t->base && t->base->flags & TENSOR_REQUIRES_GRAD && !tensor_is_leaf(t->base) &&
+            !(t->flags & TENSOR_NO_GRAD_VIEW));
 }
 /* The state of t, made when there is none; NULL with an error when memory is out. */
 struct autograd *autograd_of(fl_tensor *t);

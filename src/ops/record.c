@@ -256,16 +256,23 @@ int record_call(const fl_op *f, const fl_value *args, const fl_value *results)
 
 static int set_version_error(const fl_tensor *t, const struct node *maker, uint32_t expected)
 {
-    char shape[128];
+    char shape[128], operator[96] = "";
+    if (maker) { /* PyTorch names the operator here: Exp for ExpBackward0 */
+        const char *name = node_name(maker), *end = strstr(name, "Backward");
+        bool is_operator = end && end > name;
+        snprintf(operator, sizeof operator, ", which is output 0 of %s%.*s",
+                 is_operator ? "" : "torch::autograd::",
+                 is_operator ? (int)(end - name) : (int)strlen(name), name);
+    }
     error_set(FL_RUNTIME_ERROR,
               "one of the variables needed for gradient computation has been modified by an "
               "inplace operation: "
-              "[torch.%sTensor %s]%s%s, is at version %u; expected version %u instead. Hint: "
+              "[torch.%sTensor %s]%s, is at version %u; expected version %u instead. Hint: "
               "enable anomaly detection to "
               "find the operation that failed to compute its gradient, with "
               "torch.autograd.set_detect_anomaly(True).",
               dtype_title(t->dtype), shape_text(shape, sizeof shape, t->ndim, t->sizes),
-              maker ? ", which is output 0 of " : "", maker ? node_name(maker) : "",
+              operator,
               t->storage->version, expected);
     return error_hint("replace the in-place change (x += y, x[i] = v, x.relu_()) after its use by "
                       "one that makes a new tensor",

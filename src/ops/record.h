@@ -15,10 +15,10 @@ static inline bool record_wanted(const fl_op *f, const fl_value *args)
     for (int i = 0; i < f->params; i++) {
         if (!(f->grad->differentiable >> i & 1))
             continue;
-        if (args[i].tag == FL_TENSOR && (args[i].as.tensor->flags & TENSOR_REQUIRES_GRAD))
+        if (args[i].tag == FL_TENSOR && tensor_requires_grad(args[i].as.tensor))
             return true;
         for (uint32_t k = 0; args[i].tag == FL_TENSORS && k < args[i].count; k++)
-            if (args[i].as.tensors[k] && (args[i].as.tensors[k]->flags & TENSOR_REQUIRES_GRAD))
+            if (args[i].as.tensors[k] && tensor_requires_grad(args[i].as.tensors[k]))
                 return true;
     }
     return false;

@@ -8,6 +8,7 @@
 
 #include <string.h>
 
+#include "autograd/operations.h"
 #include "core/error.h"
 #include "ops/record.h"
 
@@ -366,16 +367,6 @@ static int record(const fl_op *op, const fl_value *args, fl_tensor *y, fl_tensor
     return status;
 }
 
-static fl_tensor *copy_of(const fl_tensor *t)
-{
-    fl_tensor *copy = tensor_new_like(t, t->dtype);
-    if (copy && tensor_copy(copy, t)) {
-        tensor_release(copy);
-        return NULL;
-    }
-    return copy;
-}
-
 static int loop_index(const struct op_pointwise *p, int dtype)
 {
     return dtype == FL_BOOL && p->loop_bool ? p->loop_bool : p->loop[compute_of(dtype)];
@@ -443,7 +434,8 @@ int pointwise_call(const fl_op *op, const fl_value *args, fl_value *results)
     if (status == 0 && loop == 0)
         status = set_type_error(f, common);
     if (status == 0 && wanted && op->form == FORM_INPLACE && f->grad->saves & 1) {
-        before = copy_of(args[0].as.tensor); /* the formulas want it as it was */
+        /* the formulas want it as it was, with its history */
+        before = operation_clone(args[0].as.tensor);
         status = before ? 0 : -1;
     }
     if (status == 0) {
