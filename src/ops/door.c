@@ -22,7 +22,6 @@ void op_shape_set(struct op_shape *y, int ndim, const int64_t *sizes)
 {
     y->ndim = ndim;
     if (ndim) /* a list without elements may be a null pointer */
-        if (ndim) /* a list without elements may have no address */
         memcpy(y->sizes, sizes, sizeof *sizes * (size_t)ndim);
 }
 
