@@ -93,7 +93,7 @@ sanitize: $(VENV)/pytest tools
 	@ASAN_OPTIONS=detect_leaks=0:allocator_may_return_null=1 UBSAN_OPTIONS=print_stacktrace=1 \
 	    LD_PRELOAD="$$($(TOOLS) preload)" PYTHONMALLOC=malloc PYTHONPATH=$(BUILD)/sanitize/package \
 	    FLAMBEAU_SANITIZED=1 FLAMBEAU_BUILD=$(abspath $(BUILD)/sanitize) \
-	    $(PYTHON) -m pytest -p no:cacheprovider $(TESTS)
+	    $(PYTHON) -m pytest -p no:cacheprovider --capture=sys $(TESTS)
 comma := ,
 
 bench: python
