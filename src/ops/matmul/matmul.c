@@ -32,11 +32,11 @@ static const char *type_name(int dtype)
     case FL_INT8:
         return "signed char";
     case FL_INT16:
-        return "short";
+        return "short int";
     case FL_INT32:
         return "int";
     case FL_INT64:
-        return "long";
+        return "long int";
     default:
         return fl_dtype_name(dtype);
     }
