@@ -13,8 +13,8 @@ from flambeau._C import *  # noqa: F403  operators, Tensor, Size, device, Genera
 from flambeau.version import __version__
 
 _MODULES = frozenset(
-    "_tensor_str autograd backends compat cuda datasets linalg nn optim random serialization "
-    "special testing types utils version".split()
+    "_tensor_str autograd backends compat cuda datasets functional linalg nn optim random "
+    "serialization special testing types utils version".split()
 )
 
 # name -> the module that has it
@@ -27,6 +27,19 @@ _HOMES = {
     ),
     **dict.fromkeys(
         ("no_grad", "enable_grad", "set_grad_enabled", "inference_mode"), "autograd.grad_mode"
+    ),
+    **dict.fromkeys(
+        (
+            "alias_copy as_strided_copy as_strided_scatter block_diag cartesian_prod cdist "
+            "combinations corrcoef cov cross cumulative_trapezoid diagonal_copy diagonal_scatter "
+            "diff dist dsplit einsum expand_copy histc hsplit index_reduce isin kron nanmedian "
+            "nanquantile narrow_copy nonzero_static pdist permute_copy put quantile renorm "
+            "scatter_reduce select_copy select_scatter slice_scatter split_copy "
+            "split_with_sizes_copy squeeze_copy t_copy tensordot trace transpose_copy trapezoid "
+            "trapz unbind_copy unfold_copy unique unique_consecutive unravel_index unsafe_chunk "
+            "unsafe_split unsqueeze_copy view_copy vsplit"
+        ).split(),
+        "functional",
     ),
     **dict.fromkeys(("finfo", "iinfo"), "_typeinfo"),
 }
@@ -58,6 +71,33 @@ def _module(name):
 def __dir__():
     return sorted({*globals(), *_MODULES, *_HOMES})
 
+
+def _defer(name, owner=None):
+    """A function that becomes functional.NAME when it is first called."""
+
+    def call(*args, **kwargs):
+        function = getattr(_module("functional"), name)
+        if owner is None:
+            globals()[name] = function
+        else:
+            setattr(owner, name, function)
+        return function(*args, **kwargs)
+
+    call.__name__ = call.__qualname__ = name
+    return call
+
+
+# Names whose arguments the operators do not take in all of PyTorch's forms.
+for _name in "atleast_1d atleast_2d atleast_3d broadcast_tensors meshgrid nonzero".split():
+    globals()[_name] = _defer(_name)
+for _name in (
+    "as_strided_scatter corrcoef cov cross diagonal_scatter diff dist dsplit histc hsplit "
+    "index_reduce index_reduce_ isin kron nanmedian nanquantile narrow_copy nonzero "
+    "nonzero_static put put_ quantile renorm scatter_reduce scatter_reduce_ select_scatter "
+    "slice_scatter trace unique unique_consecutive unravel_index unsafe_chunk unsafe_split vsplit"
+).split():
+    setattr(_C.Tensor, _name, _defer(_name, _C.Tensor))
+del _name
 
 inf, nan, pi, e = _math.inf, _math.nan, _math.pi, _math.e
 newaxis = None

@@ -228,7 +228,7 @@ int index_select_scaled_compose(fl_tensor *self, int64_t dim, fl_tensor *index, 
 static int check_index(const fl_tensor *t, const fl_tensor *index, int d, const fl_tensor *source, const char *what)
 {
     char a[128], b[128];
-    if (index->dtype != FL_INT64 && index->dtype != FL_INT32)
+    if (index->numel && index->dtype != FL_INT64 && index->dtype != FL_INT32)
         return error_set(FL_RUNTIME_ERROR, "%s(): Expected dtype int32/int64 for index", what);
     int ndim = t->ndim ? t->ndim : 1, own = index->ndim ? index->ndim : 1;
     if (ndim != own && index->numel)
@@ -362,6 +362,17 @@ int scatter_reduce_named__cpu(fl_tensor *self, int64_t dim, fl_tensor *index, fl
     return scatter_into(add ? ADD : MULTIPLY, self, dim, index, src, NULL, "scatter");
 }
 
+int scatter_value_reduce__cpu(fl_tensor *self, int64_t dim, fl_tensor *index, fl_value value, const char *reduce)
+{
+    bool add = strcmp(reduce, "add") == 0;
+    if (!add && strcmp(reduce, "multiply") != 0)
+        return error_set(FL_RUNTIME_ERROR, "reduce argument must be either add or multiply.");
+    fl_tensor *one = tensor_from_number(value, self->dtype);
+    int status = one ? scatter_into(add ? ADD : MULTIPLY, self, dim, index, NULL, one->data, "scatter") : -1;
+    tensor_release(one);
+    return status;
+}
+
 int scatter_compose(fl_tensor *self, int64_t dim, fl_tensor *index, fl_tensor *src, fl_tensor **y)
 {
     *y = fl_scatter_(fl_clone(self, -1), dim, index, src);
@@ -381,6 +392,13 @@ int scatter_reduce_named_compose(fl_tensor *self, int64_t dim, fl_tensor *index,
     return *y ? 0 : -1;
 }
 
+int scatter_value_reduce_compose(fl_tensor *self, int64_t dim, fl_tensor *index, fl_value value, const char *reduce,
+                                 fl_tensor **y)
+{
+    *y = fl_scatter__value_reduce(fl_clone(self, -1), dim, index, value, reduce);
+    return *y ? 0 : -1;
+}
+
 int scatter_add_compose(fl_tensor *self, int64_t dim, fl_tensor *index, fl_tensor *src, fl_tensor **y)
 {
     *y = fl_scatter_add_(fl_clone(self, -1), dim, index, src);
@@ -391,7 +409,7 @@ int gather_into_compose(fl_tensor *self, int64_t dim, fl_tensor *index, fl_ints 
 {
     fl_tensor *picked = fl_gather(self, dim, index, false);
     fl_ints sizes = {index->sizes, index->ndim};
-    bool same = size.count == index->ndim && memcmp(size.data, index->sizes, sizeof(int64_t) * (size_t)size.count) == 0;
+    bool same = size.count == index->ndim && (size.count == 0 || memcmp(size.data, index->sizes, sizeof(int64_t) * (size_t)size.count) == 0);
     if (same || !picked) {
         *y = picked;
         return *y ? 0 : -1;
@@ -414,13 +432,25 @@ int take_compose(fl_tensor *self, fl_tensor *index, fl_tensor **y)
     return *y ? 0 : -1;
 }
 
+/* A copy of indices in which those below 0 count from the end of a dim of n. */
+static fl_tensor *from_the_front(const fl_tensor *indices, int64_t n)
+{
+    fl_tensor *copy = op_adopt(tensor_new(indices->ndim, indices->sizes, FL_INT64));
+    if (!copy || tensor_copy(copy, indices))
+        return NULL;
+    for (int64_t i = 0; i < copy->numel; i++)
+        ((int64_t *)copy->data)[i] += ((int64_t *)copy->data)[i] < 0 ? n : 0;
+    return copy;
+}
+
 int take_along_dim_compose(fl_tensor *self, fl_tensor *indices, const int64_t *dim, fl_tensor **y)
 {
     if (indices->dtype != FL_INT64)
         return error_set(FL_RUNTIME_ERROR, "torch.take_along_dim(): dtype of indices should be Long but got %s",
                          dtype_title(indices->dtype));
     if (!dim) {
-        *y = fl_gather(fl_flatten(self, 0, -1), 0, fl_flatten(indices, 0, -1), false);
+        fl_tensor *flat = from_the_front(indices, self->numel);
+        *y = flat ? fl_gather(fl_flatten(self, 0, -1), 0, fl_flatten(flat, 0, -1), false) : NULL;
         return *y ? 0 : -1;
     }
     if (self->ndim != indices->ndim)
@@ -435,7 +465,8 @@ int take_along_dim_compose(fl_tensor *self, fl_tensor *indices, const int64_t *d
         int64_t a = self->sizes[k], b = indices->sizes[k], both = a == 1 ? b : a;
         from[k] = k == d ? a : both, which[k] = k == d ? b : both;
     }
-    *y = fl_gather(fl_expand(self, (fl_ints){from, self->ndim}, false), d,
-                   fl_expand(indices, (fl_ints){which, self->ndim}, false), false);
+    fl_tensor *front = from_the_front(indices, self->ndim ? self->sizes[d] : 1);
+    *y = !front ? NULL : fl_gather(fl_expand(self, (fl_ints){from, self->ndim}, false), d,
+                                   fl_expand(front, (fl_ints){which, self->ndim}, false), false);
     return *y ? 0 : -1;
 }

@@ -203,8 +203,10 @@ int tile_compose(fl_tensor *self, fl_ints dims, fl_tensor **y)
     return repeat_compose(self, (fl_ints){repeats, n}, y);
 }
 
-int repeat_interleave_int_compose(fl_tensor *self, int64_t repeats, const int64_t *dim, fl_tensor **y)
+int repeat_interleave_int_compose(fl_tensor *self, int64_t repeats, const int64_t *dim,
+                                  const int64_t *output_size, fl_tensor **y)
 {
+    (void)output_size; /* what repeats makes of it anyway */
     fl_tensor *from = dim ? self : fl_flatten(self, 0, -1);
     int d = from ? shape_wrap_dim(dim ? *dim : 0, from->ndim) : -1;
     if (d < 0)
@@ -226,7 +228,8 @@ int repeat_interleave_int_compose(fl_tensor *self, int64_t repeats, const int64_
     return *y ? 0 : -1;
 }
 
-int repeat_interleave_compose(fl_tensor *self, fl_tensor *repeats, const int64_t *dim, fl_tensor **y)
+int repeat_interleave_compose(fl_tensor *self, fl_tensor *repeats, const int64_t *dim,
+                              const int64_t *output_size, fl_tensor **y)
 {
     fl_tensor *from = dim ? self : fl_flatten(self, 0, -1);
     int d = from ? shape_wrap_dim(dim ? *dim : 0, from->ndim) : -1;
@@ -251,6 +254,9 @@ int repeat_interleave_compose(fl_tensor *self, fl_tensor *repeats, const int64_t
     tensor_release(counts);
     if (total < 0)
         return error_set(FL_RUNTIME_ERROR, "repeats can not be negative");
+    if (output_size && *output_size != total)
+        return error_set(FL_RUNTIME_ERROR, "allocated size does not match required size: output_size is %lld, "
+                                           "the repeats add up to %lld", (long long)*output_size, (long long)total);
     *y = which ? fl_index_select(from, d, which) : NULL;
     return *y ? 0 : -1;
 }

@@ -391,7 +391,7 @@ int bincount_cpu(fl_tensor *self, fl_tensor *weights, int64_t minlength, fl_tens
     return status;
 }
 
-int searchsorted_shape(fl_tensor *sorted, fl_tensor *self, bool out_int32, bool right, struct op_shape *y)
+int searchsorted_sorted_shape(fl_tensor *sorted, fl_tensor *self, bool out_int32, bool right, struct op_shape *y)
 {
     (void)right;
     if (sorted->ndim != 1) {
@@ -407,7 +407,7 @@ int searchsorted_shape(fl_tensor *sorted, fl_tensor *self, bool out_int32, bool 
     return 0;
 }
 
-int searchsorted_cpu(fl_tensor *sorted, fl_tensor *self, bool out_int32, bool right, fl_tensor *y)
+int searchsorted_sorted_cpu(fl_tensor *sorted, fl_tensor *self, bool out_int32, bool right, fl_tensor *y)
 {
     (void)out_int32;
     int work = dtype_is_floating(dtype_promote(sorted->dtype, self->dtype)) ? FL_FLOAT64 : FL_INT64;
@@ -434,4 +434,35 @@ int searchsorted_cpu(fl_tensor *sorted, fl_tensor *self, bool out_int32, bool ri
         status = tensor_copy(y, at);
     tensor_release(edges), tensor_release(x), tensor_release(at);
     return status;
+}
+
+int searchsorted_compose(fl_tensor *sorted, fl_value self, bool out_int32, bool right, const char *side,
+                         fl_tensor *sorter, fl_tensor **y)
+{
+    bool left = side && strcmp(side, "left") == 0;
+    if (side && !left && strcmp(side, "right") != 0)
+        return error_set(FL_RUNTIME_ERROR, "torch.searchsorted(): side can only be 'left' or 'right' but got %s", side);
+    if (left && right)
+        return error_set(FL_RUNTIME_ERROR, "torch.searchsorted(): side and right can't be set to opposites, got side of left "
+                                           "while right was True");
+    fl_tensor *x = self.tag == FL_TENSOR ? self.as.tensor
+                                         : op_adopt(tensor_from_number(self, self.tag == FL_FLOATING ? FL_FLOAT64 : FL_INT64));
+    if (!x)
+        return -1;
+    if (self.tag != FL_TENSOR && sorted->ndim != 1)
+        return error_set(FL_RUNTIME_ERROR, "torch.searchsorted(): input value can be a scalar only when boundaries tensor "
+                                           "dimension is 1, but we got boundaries tensor dim(%d)", sorted->ndim);
+    if (sorter && (sorter->dtype != FL_INT64 || sorter->ndim != sorted->ndim ||
+                   memcmp(sorter->sizes, sorted->sizes, sizeof(int64_t) * (size_t)sorted->ndim) != 0))
+        return error_set(FL_RUNTIME_ERROR, "torch.searchsorted(): sorter must be an int64 tensor of the size of boundaries");
+    fl_tensor *edges = sorter ? fl_gather(sorted, -1, sorter, false) : sorted;
+    *y = edges ? fl__searchsorted(edges, x, out_int32, right || (side && !left)) : NULL;
+    return *y ? 0 : -1;
+}
+
+int bucketize_compose(fl_value self, fl_tensor *boundaries, bool out_int32, bool right, fl_tensor **y)
+{
+    if (boundaries->ndim != 1)
+        return error_set(FL_RUNTIME_ERROR, "boundaries tensor must be 1 dimension, but got dim(%d)", boundaries->ndim);
+    return searchsorted_compose(boundaries, self, out_int32, right, NULL, NULL, y);
 }

@@ -404,6 +404,18 @@ int tensor_split_indices_compose(fl_tensor *self, fl_ints indices, int64_t dim, 
     return d < 0 ? -1 : cut(self, d, indices.count, indices.data, y);
 }
 
+int tensor_split_tensor_compose(fl_tensor *self, fl_tensor *by, int64_t dim, fl_value *y)
+{
+    if (by->dtype != FL_INT64 || by->ndim > 1)
+        return error_set(FL_RUNTIME_ERROR, "tensor_split expected tensor_indices_or_sections to be a zero-dimensional or "
+                                           "one-dimensional int64 tensor, but got %s with %d dims",
+                         dtype_title(by->dtype), by->ndim);
+    if (by->ndim == 0)
+        return tensor_split_compose(self, tensor_element(by, 0).as.i, dim, y);
+    fl_tensor *row = op_adopt(tensor_contiguous(by));
+    return row ? tensor_split_indices_compose(self, (fl_ints){row->data, row->numel}, dim, y) : -1;
+}
+
 int unbind_compose(fl_tensor *self, int64_t dim, fl_value *y)
 {
     if (self->ndim == 0)
