@@ -116,9 +116,7 @@ def combinations(input, r=2, with_replacement=False):
     if r == 0:
         return input.new_empty((0,))
     rows = list(choose(range(input.shape[0]), r))
-    if not rows:
-        return input.new_empty((0, r))
-    return input[fl.tensor(rows, dtype=fl.int64)]
+    return input[fl.tensor(rows, dtype=fl.int64).reshape(len(rows), r)]
 
 
 def unravel_index(indices, shape):
@@ -256,15 +254,23 @@ def unique_consecutive(input, return_inverse=False, return_counts=False, dim=Non
     return _runs(values, first, order, shape, at, return_inverse, return_counts)
 
 
+def _rows(t, dim):
+    """The slices of t along dim, a row each."""
+    width = math.prod(n for d, n in enumerate(t.shape) if d != dim)
+    if t.shape[dim] == 0 and width == 0:
+        raise RuntimeError("unique: the tensor has no elements along several dims")
+    return t.movedim(dim, 0).reshape(t.shape[dim], width)
+
+
 def _slices_in_order(input, dim):
     """The positions of input's slices along dim in the order of their elements."""
-    rows = input.movedim(dim, 0).reshape(input.shape[dim], -1).tolist()
+    rows = _rows(input, dim).tolist()
     return fl.tensor(sorted(range(len(rows)), key=rows.__getitem__), dtype=fl.int64)
 
 
 def _slice_changes(values, dim):
     """Whether each slice along dim differs from the one before it."""
-    rows = values.movedim(dim, 0).reshape(values.shape[dim], -1)
+    rows = _rows(values, dim)
     changes = (rows[1:] != rows[:-1]).any(1)
     return _C.cat([fl.ones(min(1, rows.shape[0]), dtype=fl.bool), changes])
 
@@ -759,7 +765,7 @@ def nanmedian(input, dim=None, keepdim=False):
         return _C.median(kept) if kept.numel() else _C.median(flat)
     if not input.is_floating_point() or input.dim() == 0:
         return _C.median(input, dim, keepdim)
-    values, order = _C.sort(input, dim, stable=True)
+    values, order = _C.sort(input, dim=dim, stable=True)
     count = (~values.isnan()).sum(dim, keepdim=True)
     middle = _C.floor_divide((count - 1).clamp(min=0), 2)
     at = order.gather(dim, middle)
@@ -818,7 +824,7 @@ def cov(input, *, correction=1, fweights=None, aweights=None):
     centered = rows - mean.unsqueeze(1)
     norm = norm.clamp(min=0) if isinstance(norm, _Tensor) else max(norm, 0)
     result = centered @ (centered * w if w is not None else centered).t() / norm
-    return result.squeeze() if input.dim() < 2 else result
+    return result.squeeze()
 
 
 def corrcoef(input):
@@ -837,7 +843,7 @@ def _p_norm(t, p, dim):
     """The p-norm along dim, with a gradient of 0 where it is 0."""
     size = t.abs()
     if p == 0:
-        return (t != 0).to(t.dtype).sum(dim)
+        return (t != 0).to(t.dtype).sum(dim) + (t * 0).sum(dim)
     if p == 1:
         return size.sum(dim)
     if p == math.inf:

@@ -254,41 +254,59 @@ static int check_index(const fl_tensor *t, const fl_tensor *index, int d, const 
     return 0;
 }
 
-/* Walks every element of index (contiguous int64) with the byte address in `t` that it names along d, and the one at its own
- * position in `other`. */
-struct walk {
-    const fl_tensor *t, *index, *other;
-    int d;
-    int64_t at[TENSOR_MAX_DIMS], i;
-    char *named, *own;
-};
+/* Refuses an index below 0 or not below size: all or nothing, before the first write. */
+static int check_bounds(const fl_tensor *which, int d, int64_t size)
+{
+    const int64_t *k = which->data;
+    uint64_t greatest = 0; /* a negative one is greater than any size */
+    for (int64_t i = 0; i < which->numel; i++)
+        greatest = (uint64_t)k[i] > greatest ? (uint64_t)k[i] : greatest;
+    if (which->numel == 0 || greatest < (uint64_t)size)
+        return 0;
+    int64_t i = 0;
+    while (k[i] >= 0 && k[i] < size)
+        i++;
+    return error_set(FL_INDEX_ERROR, "index %lld is out of bounds for dimension %d with size %lld", (long long)k[i], d,
+                     (long long)size);
+}
 
 static int64_t stride_of(const fl_tensor *t, int d)
 {
     return t && t->ndim ? t->strides[d] * (int64_t)dtype_size(t->dtype) : 0;
 }
 
-/* The next element; 0 at the end, -1 with IndexError. */
-static int walk_next(struct walk *w)
+/* Walks index (contiguous int64, within bounds) row by row along its last dim. Element i of a row names the address
+ * `named + i * step + k[i] * along` in t; its own position in other is `own + i * own_step`. Strides are in bytes. */
+struct walk {
+    const fl_tensor *t, *index, *other;
+    int d;
+    int64_t at[TENSOR_MAX_DIMS], done, n, along, step, own_step;
+    const int64_t *k;
+    char *named, *own;
+};
+
+/* The next row, or false. */
+static bool walk_row(struct walk *w)
 {
-    if (w->i == w->index->numel)
-        return 0;
-    int64_t size = w->t->ndim ? w->t->sizes[w->d] : 1, k = ((const int64_t *)w->index->data)[w->i];
-    if (k < 0 || k >= size)
-        return error_set(FL_INDEX_ERROR, "index %lld is out of bounds for dimension %d with size %lld", (long long)k, w->d,
-                         (long long)size);
-    w->named = (char *)w->t->data + k * stride_of(w->t, w->d);
-    w->own = w->other ? (char *)w->other->data : NULL;
-    for (int e = 0; e < w->index->ndim; e++) {
+    if (w->done == w->index->numel)
+        return false;
+    int last = w->index->ndim - 1;
+    w->n = last < 0 ? 1 : w->index->sizes[last];
+    w->k = (const int64_t *)w->index->data + w->done;
+    w->along = stride_of(w->t, w->d);
+    w->step = last < 0 || w->d == last ? 0 : stride_of(w->t, last);
+    w->own_step = last < 0 ? 0 : stride_of(w->other, last);
+    w->named = w->t->data, w->own = w->other ? w->other->data : NULL;
+    for (int e = 0; e < last; e++) {
         if (e != w->d)
             w->named += w->at[e] * stride_of(w->t, e);
         if (w->other)
             w->own += w->at[e] * stride_of(w->other, e);
     }
-    w->i++;
-    for (int e = w->index->ndim - 1; e >= 0 && ++w->at[e] == w->index->sizes[e]; e--)
+    w->done += w->n;
+    for (int e = last - 1; e >= 0 && ++w->at[e] == w->index->sizes[e]; e--)
         w->at[e] = 0;
-    return 1;
+    return true;
 }
 
 int gather_shape(fl_tensor *self, int64_t dim, fl_tensor *index, bool sparse_grad, struct op_shape *y)
@@ -308,12 +326,13 @@ int gather_cpu(fl_tensor *self, int64_t dim, fl_tensor *index, bool sparse_grad,
     if (!which)
         return -1;
     struct walk w = {.t = self, .index = which, .other = y, .d = shape_wrap_dim(dim, self->ndim)};
+    int status = check_bounds(which, w.d, self->ndim ? self->sizes[w.d] : 1);
     size_t bytes = dtype_size(self->dtype);
-    int more;
-    while ((more = walk_next(&w)) > 0)
-        index_move(w.own, w.named, bytes);
+    while (status == 0 && walk_row(&w))
+        for (int64_t i = 0; i < w.n; i++)
+            index_move(w.own + i * w.own_step, w.named + i * w.step + w.k[i] * w.along, bytes);
     tensor_release(which);
-    return more;
+    return status;
 }
 
 /* source NULL: every element named receives `number` (one element of self's dtype). */
@@ -326,14 +345,22 @@ static int scatter_into(enum how how, fl_tensor *self, int64_t dim, fl_tensor *i
     fl_tensor *which = tensor_as(index, FL_INT64);
     if (!which)
         return -1;
-    struct walk check = {.t = self, .index = which, .d = d}, w = {.t = self, .index = which, .other = source, .d = d};
-    int more;
-    while ((more = walk_next(&check)) > 0) /* all or nothing: refuse before the first write */
-        ;
-    while (more == 0 && walk_next(&w) > 0)
-        combine(how, self->dtype, 1, w.named, source ? w.own : number);
+    struct walk w = {.t = self, .index = which, .other = source, .d = d};
+    int status = check_bounds(which, d, self->ndim ? self->sizes[d] : 1);
+    size_t bytes = dtype_size(self->dtype);
+    while (status == 0 && walk_row(&w))
+        for (int64_t i = 0; i < w.n; i++) {
+            char *to = w.named + i * w.step + w.k[i] * w.along;
+            const void *from = source ? w.own + i * w.own_step : number;
+            if (how == COPY)
+                index_move(to, from, bytes);
+            else if (how == ADD && self->dtype == FL_FLOAT32)
+                *(float *)to += *(const float *)from;
+            else
+                combine(how, self->dtype, 1, to, from);
+        }
     tensor_release(which);
-    return more;
+    return status;
 }
 
 int scatter__cpu(fl_tensor *self, int64_t dim, fl_tensor *index, fl_tensor *src)

@@ -1,0 +1,163 @@
+"""gather, scatter and their kin, sets, sums of products: literal facts, and gradients."""
+
+import pytest
+
+import flambeau as torch
+
+
+def grad(result, *inputs):
+    return [g.tolist() for g in torch.autograd.grad(result, inputs)]
+
+
+def test_gather_picks_for_each_position():
+    x = torch.tensor([[1.0, 2.0], [3.0, 4.0]], requires_grad=True)
+    i = torch.tensor([[0, 0], [1, 0]])
+    y = x.gather(1, i)
+    assert y.tolist() == [[1.0, 1.0], [4.0, 3.0]]
+    assert grad(y.sum(), x) == [[[2.0, 0.0], [1.0, 1.0]]]
+    assert x.gather(0, i).tolist() == [[1.0, 2.0], [3.0, 2.0]]
+    assert x.detach().t().gather(0, i).tolist() == [[1.0, 3.0], [2.0, 3.0]]
+
+
+def test_gather_takes_an_empty_index_of_any_dtype():
+    empty = torch.empty(0, dtype=torch.uint8)
+    assert torch.ones(5).gather(0, empty).shape == (0,)
+
+
+@pytest.mark.parametrize("wrong", [-1, 2, 1 << 40])
+def test_an_index_out_of_bounds_writes_nothing(wrong):
+    x = torch.zeros(2)
+    with pytest.raises((IndexError, RuntimeError), match="out of bounds"):
+        x.scatter_(0, torch.tensor([0, wrong]), 1.0)
+    assert x.tolist() == [0.0, 0.0]
+    with pytest.raises((IndexError, RuntimeError), match="out of bounds"):
+        x.gather(0, torch.tensor([wrong]))
+
+
+def test_scatter_with_a_number_and_a_reduction():
+    x = torch.tensor([1.0, 2.0, 3.0])
+    i = torch.tensor([0, 0, 2])
+    assert x.scatter(0, i, 2.0, reduce="add").tolist() == [5.0, 2.0, 5.0]
+    assert x.scatter(0, i, 2.0, reduce="multiply").tolist() == [4.0, 2.0, 6.0]
+    with pytest.raises(RuntimeError):
+        x.scatter(0, i, 2.0, reduce="divide")
+
+
+def test_scatter_add_along_both_dims():
+    i = torch.tensor([[0, 1, 0], [1, 1, 0]])
+    s = torch.tensor([[1, 2, 3], [4, 5, 6]])
+    assert torch.zeros(2, 3, dtype=torch.int64).scatter_add(0, i, s).tolist() == [
+        [1, 0, 9],
+        [4, 7, 0],
+    ]
+    assert torch.zeros(2, 2, dtype=torch.int64).scatter_add(1, i, s).tolist() == [[4, 2], [6, 9]]
+
+
+@pytest.mark.parametrize(
+    "reduce, include, expected",
+    [
+        ("sum", True, [6.0, 2.0, 7.0]),
+        ("sum", False, [5.0, 2.0, 4.0]),
+        ("prod", True, [6.0, 2.0, 12.0]),
+        ("prod", False, [6.0, 2.0, 4.0]),
+        ("mean", True, [2.0, 2.0, 3.5]),
+        ("amax", True, [3.0, 2.0, 4.0]),
+        ("amin", True, [1.0, 2.0, 3.0]),
+        ("amin", False, [2.0, 2.0, 4.0]),
+    ],
+)
+def test_scatter_reduce(reduce, include, expected):
+    x, i = torch.tensor([1.0, 2.0, 3.0]), torch.tensor([0, 0, 2])
+    y = x.scatter_reduce(0, i, torch.tensor([2.0, 3.0, 4.0]), reduce, include_self=include)
+    assert y.tolist() == expected
+
+
+def test_index_fill_counts_a_place_once():
+    x = torch.arange(4.0)
+    v = torch.tensor(9.0, requires_grad=True)
+    y = x.index_fill(0, torch.tensor([1, 1, 3]), v)
+    assert y.tolist() == [0.0, 9.0, 2.0, 9.0]
+    assert grad(y.sum(), v) == [2.0]
+
+
+def test_take_along_dim_counts_from_the_end():
+    x = torch.tensor([[1, 2, 3]])
+    assert torch.take_along_dim(x, torch.tensor([[-1, 0]]), 1).tolist() == [[3, 1]]
+
+
+def test_searchsorted_by_side_and_sorter():
+    edges = torch.tensor([1, 3, 3, 5])
+    assert torch.searchsorted(edges, torch.tensor([3, 6])).tolist() == [1, 4]
+    assert torch.searchsorted(edges, torch.tensor([3, 6]), side="right").tolist() == [3, 4]
+    assert torch.searchsorted(edges, 4).item() == 3
+    shuffled, order = torch.tensor([5, 1, 3]), torch.tensor([1, 2, 0])
+    assert torch.searchsorted(shuffled, torch.tensor([4]), sorter=order).tolist() == [2]
+    with pytest.raises(RuntimeError):
+        torch.searchsorted(edges, 4, right=True, side="left")
+
+
+def test_repeat_interleave_holds_to_its_output_size():
+    x, r = torch.tensor([1, 2]), torch.tensor([1, 2])
+    assert x.repeat_interleave(r, output_size=3).tolist() == [1, 2, 2]
+    with pytest.raises(RuntimeError):
+        x.repeat_interleave(r, output_size=4)
+
+
+def test_unique_and_its_companions():
+    x = torch.tensor([[3, 1], [3, 2]])
+    values, inverse, counts = torch.unique(x, return_inverse=True, return_counts=True)
+    assert values.tolist() == [1, 2, 3]
+    assert inverse.tolist() == [[2, 0], [2, 1]]
+    assert counts.tolist() == [1, 1, 2]
+    assert torch.unique(torch.tensor([[2, 0], [1, 1], [2, 0]]), dim=0).tolist() == [[1, 1], [2, 0]]
+    assert torch.tensor([1, 1, 2, 1]).unique_consecutive().tolist() == [1, 2, 1]
+
+
+def test_nonzero_in_both_forms():
+    x = torch.tensor([[0, 1], [1, 0]])
+    assert x.nonzero().tolist() == [[0, 1], [1, 0]]
+    assert [t.tolist() for t in x.nonzero(as_tuple=True)] == [[0, 1], [1, 0]]
+
+
+def test_isin():
+    x = torch.tensor([1, 2, 3])
+    assert torch.isin(x, torch.tensor([3, 1])).tolist() == [True, False, True]
+    assert torch.isin(x, 2, invert=True).tolist() == [True, False, True]
+
+
+def test_einsum():
+    a = torch.tensor([[1.0, 2.0], [3.0, 4.0]], requires_grad=True)
+    b = torch.tensor([[5.0, 6.0], [7.0, 8.0]])
+    assert torch.einsum("ij,jk->ik", a, b).tolist() == [[19.0, 22.0], [43.0, 50.0]]
+    assert torch.einsum("ii", a).item() == 5.0
+    assert torch.einsum("ij->ji", a).tolist() == [[1.0, 3.0], [2.0, 4.0]]
+    assert torch.einsum("...ij,...jk", a, b).tolist() == [[19.0, 22.0], [43.0, 50.0]]
+    assert grad(torch.einsum("ij,ij->", a, b), a) == [b.tolist()]
+    with pytest.raises(RuntimeError):
+        torch.einsum("ij,jk->il", a, b)
+
+
+def test_sums_of_products():
+    a, b = torch.tensor([[1, 2]]), torch.tensor([[1], [3]])
+    assert torch.kron(a, b).tolist() == [[1, 2], [3, 6]]
+    assert torch.tensordot(a, b, 1).tolist() == [[7]]
+    assert torch.trace(torch.tensor([[1, 2], [3, 4]])).item() == 5
+    x, y = torch.tensor([1.0, 0.0, 0.0]), torch.tensor([0.0, 1.0, 0.0])
+    assert torch.cross(x, y, dim=0).tolist() == [0.0, 0.0, 1.0]
+
+
+def test_quantiles_and_counts():
+    x = torch.tensor([4.0, 1.0, 3.0, 2.0])
+    assert torch.quantile(x, 0.5).item() == 2.5
+    assert torch.quantile(x, torch.tensor([0.0, 1.0])).tolist() == [1.0, 4.0]
+    assert torch.histc(x, bins=2, min=1, max=5).tolist() == [2.0, 2.0]
+    assert torch.diff(x).tolist() == [-3.0, 2.0, -1.0]
+
+
+def test_distances():
+    a, b = torch.tensor([[0.0, 0.0]], requires_grad=True), torch.tensor([[3.0, 4.0], [0.0, 0.0]])
+    d = torch.cdist(a, b)
+    assert d.tolist() == [[5.0, 0.0]]
+    assert torch.allclose(
+        torch.autograd.grad(d.sum(), a)[0], torch.tensor([[-0.6, -0.8]])
+    )
