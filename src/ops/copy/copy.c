@@ -9,7 +9,8 @@
 /* torch.memory_format's numbers, as parameters carry them; -1: none given. */
 enum { FORMAT_CONTIGUOUS, FORMAT_PRESERVE, FORMAT_CHANNELS_LAST, FORMAT_CHANNELS_LAST_3D };
 
-/* Strides of a memory format for these sizes; -1 with PyTorch's error where the format wants another rank. */
+/* Strides of a memory format for these sizes; -1 with PyTorch's error where the format wants
+ * another rank. */
 static int format_strides(int format, int ndim, const int64_t *sizes, int64_t *strides)
 {
     int rank = format == FORMAT_CHANNELS_LAST ? 4 : 5;
@@ -18,8 +19,8 @@ static int format_strides(int format, int ndim, const int64_t *sizes, int64_t *s
         return 0;
     }
     if (ndim != rank)
-        return error_set(FL_RUNTIME_ERROR, "required rank %d tensor to use channels_last%s format", rank,
-                         rank == 5 ? "_3d" : "");
+        return error_set(FL_RUNTIME_ERROR, "required rank %d tensor to use channels_last%s format",
+                         rank, rank == 5 ? "_3d" : "");
     int64_t step = sizes[1] > 1 ? sizes[1] : 1;
     strides[1] = 1;
     for (int d = ndim - 1; d >= 2; d--) {
@@ -84,8 +85,7 @@ int copy__cpu(fl_tensor *self, fl_tensor *src, bool non_blocking)
     return status;
 mismatch:;
     char to[128], from[128];
-    return error_set(FL_RUNTIME_ERROR,
-                     "output with shape %s doesn't match the broadcast shape %s",
+    return error_set(FL_RUNTIME_ERROR, "output with shape %s doesn't match the broadcast shape %s",
                      shape_text(to, sizeof to, self->ndim, self->sizes),
                      shape_text(from, sizeof from, src->ndim, src->sizes));
 }
@@ -106,16 +106,18 @@ int contiguous_compose(fl_tensor *self, int memory_format, fl_tensor **y)
     int64_t strides[TENSOR_MAX_DIMS];
     int format = memory_format < 0 ? FORMAT_CONTIGUOUS : memory_format;
     if (format == FORMAT_PRESERVE)
-        return error_set(FL_RUNTIME_ERROR, "preserve memory format is unsupported by the contiguous operator");
+        return error_set(FL_RUNTIME_ERROR,
+                         "preserve memory format is unsupported by the contiguous operator");
     if (format_strides(format, self->ndim, self->sizes, strides))
         return -1;
     *y = has_format(self, format, strides) ? self : fl_clone(self, format);
     return *y ? 0 : -1;
 }
 
-/* ---- as_strided --------------------------------------------------------------------------------------------- */
+/* ---- as_strided ---- */
 
-int as_strided_view(fl_tensor *self, fl_ints size, fl_ints stride, const int64_t *storage_offset, struct op_view *y)
+int as_strided_view(fl_tensor *self, fl_ints size, fl_ints stride, const int64_t *storage_offset,
+                    struct op_view *y)
 {
     char text[128];
     int64_t offset = storage_offset ? *storage_offset : self->offset;
@@ -124,7 +126,8 @@ int as_strided_view(fl_tensor *self, fl_ints size, fl_ints stride, const int64_t
     if (size.count > TENSOR_MAX_DIMS)
         return error_set(FL_RUNTIME_ERROR, "as_strided: more than %d dims", TENSOR_MAX_DIMS);
     if (offset < 0)
-        return error_set(FL_RUNTIME_ERROR, "Tensor: invalid storage offset %lld", (long long)offset);
+        return error_set(FL_RUNTIME_ERROR, "Tensor: invalid storage offset %lld",
+                         (long long)offset);
     if (shape_numel((int)size.count, size.data) < 0)
         return -1;
     int64_t last = offset, room = (int64_t)(self->storage->bytes / dtype_size(self->dtype));
@@ -132,8 +135,11 @@ int as_strided_view(fl_tensor *self, fl_ints size, fl_ints stride, const int64_t
     for (int64_t d = 0; d < size.count; d++) {
         int64_t reach;
         if (stride.data[d] < 0)
-            return error_set(FL_RUNTIME_ERROR, "as_strided: Negative strides are not supported at the moment, got strides: "
-                                               "%s", shape_text(text, sizeof text, (int)stride.count, stride.data));
+            return error_set(
+                FL_RUNTIME_ERROR,
+                "as_strided: Negative strides are not supported at the moment, got strides: "
+                "%s",
+                shape_text(text, sizeof text, (int)stride.count, stride.data));
         empty |= size.data[d] == 0;
         overflow |= __builtin_mul_overflow(size.data[d] - 1, stride.data[d], &reach) ||
                     __builtin_add_overflow(last, reach, &last);
@@ -141,8 +147,10 @@ int as_strided_view(fl_tensor *self, fl_ints size, fl_ints stride, const int64_t
     }
     if (!empty && (overflow || last >= room))
         return error_set(FL_RUNTIME_ERROR,
-                         "setStorage: sizes %s, strides and storage offset %lld reach outside the storage of %lld elements",
-                         shape_text(text, sizeof text, (int)size.count, size.data), (long long)offset, (long long)room);
+                         "setStorage: sizes %s, strides and storage offset %lld reach outside the "
+                         "storage of %lld elements",
+                         shape_text(text, sizeof text, (int)size.count, size.data),
+                         (long long)offset, (long long)room);
     y->ndim = (int)size.count, y->offset = offset;
     return 0;
 }
@@ -164,8 +172,8 @@ struct common {
     int64_t base, view, elements;
 };
 
-static struct common common_storage(fl_ints base_size, fl_ints base_stride, int64_t base_offset, fl_ints size,
-                                    fl_ints stride, const int64_t *storage_offset)
+static struct common common_storage(fl_ints base_size, fl_ints base_stride, int64_t base_offset,
+                                    fl_ints size, fl_ints stride, const int64_t *storage_offset)
 {
     int64_t view_offset = storage_offset ? *storage_offset : base_offset;
     int64_t low = base_offset < view_offset ? base_offset : view_offset;
@@ -175,16 +183,19 @@ static struct common common_storage(fl_ints base_size, fl_ints base_stride, int6
     return c;
 }
 
-int as_strided_backward_shape(fl_tensor *g, fl_ints base_size, fl_ints base_stride, int64_t base_offset, fl_ints size,
-                              fl_ints stride, const int64_t *storage_offset, struct op_shape *y)
+int as_strided_backward_shape(fl_tensor *g, fl_ints base_size, fl_ints base_stride,
+                              int64_t base_offset, fl_ints size, fl_ints stride,
+                              const int64_t *storage_offset, struct op_shape *y)
 {
     (void)g, (void)base_stride, (void)base_offset, (void)size, (void)stride, (void)storage_offset;
     op_shape_set(y, (int)base_size.count, base_size.data);
     return 0;
 }
 
-/* storage[strides] += g, element by element in a fixed order: views may show an element many times. */
-static int add_elements(fl_tensor *storage, fl_tensor *g, fl_ints size, fl_ints stride, int64_t offset)
+/* storage[strides] += g, element by element in a fixed order: views may show an element many times.
+ */
+static int add_elements(fl_tensor *storage, fl_tensor *g, fl_ints size, fl_ints stride,
+                        int64_t offset)
 {
     fl_tensor *dense = tensor_contiguous(g);
     if (!dense)
@@ -208,10 +219,12 @@ static int add_elements(fl_tensor *storage, fl_tensor *g, fl_ints size, fl_ints 
     return 0;
 }
 
-int as_strided_backward_cpu(fl_tensor *g, fl_ints base_size, fl_ints base_stride, int64_t base_offset, fl_ints size,
-                            fl_ints stride, const int64_t *storage_offset, fl_tensor *y)
+int as_strided_backward_cpu(fl_tensor *g, fl_ints base_size, fl_ints base_stride,
+                            int64_t base_offset, fl_ints size, fl_ints stride,
+                            const int64_t *storage_offset, fl_tensor *y)
 {
-    struct common c = common_storage(base_size, base_stride, base_offset, size, stride, storage_offset);
+    struct common c =
+        common_storage(base_size, base_stride, base_offset, size, stride, storage_offset);
     int work = g->dtype == FL_FLOAT32 ? FL_FLOAT32 : FL_FLOAT64, status = -1;
     fl_tensor *incoming = tensor_as(g, work), *shown = NULL;
     fl_tensor *storage = tensor_new(1, &c.elements, work);
@@ -221,7 +234,8 @@ int as_strided_backward_cpu(fl_tensor *g, fl_ints base_size, fl_ints base_stride
         status = add_elements(storage, incoming, size, stride, c.view);
     }
     if (status == 0) {
-        shown = tensor_alias(storage, (int)base_size.count, base_size.data, base_stride.data, c.base);
+        shown =
+            tensor_alias(storage, (int)base_size.count, base_size.data, base_stride.data, c.base);
         status = shown ? tensor_copy(y, shown) : -1;
     }
     tensor_release(shown);
@@ -230,10 +244,12 @@ int as_strided_backward_cpu(fl_tensor *g, fl_ints base_size, fl_ints base_stride
     return status;
 }
 
-int as_strided_like_compose(fl_tensor *self, fl_ints base_size, fl_ints base_stride, int64_t base_offset, fl_ints size,
-                            fl_ints stride, const int64_t *storage_offset, fl_tensor **y)
+int as_strided_like_compose(fl_tensor *self, fl_ints base_size, fl_ints base_stride,
+                            int64_t base_offset, fl_ints size, fl_ints stride,
+                            const int64_t *storage_offset, fl_tensor **y)
 {
-    struct common c = common_storage(base_size, base_stride, base_offset, size, stride, storage_offset);
+    struct common c =
+        common_storage(base_size, base_stride, base_offset, size, stride, storage_offset);
     fl_ints whole = {&c.elements, 1};
     fl_tensor *storage = fl_zeros(whole, self->dtype, (fl_device){-1, 0}, false);
     fl_tensor *base = fl_as_strided(storage, base_size, base_stride, &c.base);

@@ -12,23 +12,28 @@ static int settle(struct op_shape *y, fl_dtype given, int otherwise, fl_device d
 {
     y->dtype = given == FL_NO_DTYPE ? otherwise : (int)given;
     if (y->dtype >= FL_COMPLEX64)
-        return error_set(FL_NOT_IMPLEMENTED, "tensors of dtype %s cannot be made yet", fl_dtype_name(y->dtype));
+        return error_set(FL_NOT_IMPLEMENTED, "tensors of dtype %s cannot be made yet",
+                         fl_dtype_name(y->dtype));
     if (device.kind > FL_CPU)
-        return error_set(FL_RUNTIME_ERROR, "Flambeau has no %s device in this build; use device='cpu'",
-                         device.kind == FL_CUDA ? "cuda" : device.kind == FL_OPENCL ? "opencl" : "meta");
+        return error_set(FL_RUNTIME_ERROR,
+                         "Flambeau has no %s device in this build; use device='cpu'",
+                         device.kind == FL_CUDA     ? "cuda"
+                         : device.kind == FL_OPENCL ? "opencl"
+                                                    : "meta");
     return 0;
 }
 
 static int settle_sizes(struct op_shape *y, fl_ints size)
 {
     if (size.count > TENSOR_MAX_DIMS)
-        return error_set(FL_RUNTIME_ERROR, "a tensor has at most %d dims, got %lld sizes", TENSOR_MAX_DIMS,
-                         (long long)size.count);
+        return error_set(FL_RUNTIME_ERROR, "a tensor has at most %d dims, got %lld sizes",
+                         TENSOR_MAX_DIMS, (long long)size.count);
     for (int d = 0; d < size.count; d++)
         if (size.data[d] < 0) {
             char text[128];
-            return error_set(FL_RUNTIME_ERROR, "Trying to create tensor with negative dimension %lld: %s",
-                             (long long)size.data[d], shape_text(text, sizeof text, (int)size.count, size.data));
+            return error_set(
+                FL_RUNTIME_ERROR, "Trying to create tensor with negative dimension %lld: %s",
+                (long long)size.data[d], shape_text(text, sizeof text, (int)size.count, size.data));
         }
     op_shape_set(y, (int)size.count, size.data);
     return 0;
@@ -55,16 +60,19 @@ static double as_double(fl_value v)
     return v.tag == FL_FLOATING ? v.as.f : (double)v.as.i;
 }
 
-/* ---- filled ------------------------------------------------------------------------------------------------- */
+/* ---- filled ---- */
 
-int empty_shape(fl_ints size, fl_dtype dtype, fl_device device, bool requires_grad, int memory_format, struct op_shape *y)
+int empty_shape(fl_ints size, fl_dtype dtype, fl_device device, bool requires_grad,
+                int memory_format, struct op_shape *y)
 {
     (void)requires_grad;
     if (settle(y, dtype, dtype_default(), device) || settle_sizes(y, size))
         return -1;
     if (memory_format > 1) { /* laid out as a contiguous tensor of these sizes would be cloned */
         int64_t strides[TENSOR_MAX_DIMS];
-        fl_tensor shape = {.ndim = (int16_t)size.count, .sizes = (int64_t *)size.data, .strides = strides,
+        fl_tensor shape = {.ndim = (int16_t)size.count,
+                           .sizes = (int64_t *)size.data,
+                           .strides = strides,
                            .flags = TENSOR_CONTIGUOUS};
         shape_contiguous_strides((int)size.count, size.data, strides);
         return clone_shape(&shape, memory_format, y);
@@ -72,13 +80,15 @@ int empty_shape(fl_ints size, fl_dtype dtype, fl_device device, bool requires_gr
     return 0;
 }
 
-int empty_cpu(fl_ints size, fl_dtype dtype, fl_device device, bool requires_grad, int memory_format, fl_tensor *y)
+int empty_cpu(fl_ints size, fl_dtype dtype, fl_device device, bool requires_grad, int memory_format,
+              fl_tensor *y)
 {
     (void)size, (void)dtype, (void)device, (void)memory_format;
     return mark(y, requires_grad);
 }
 
-int zeros_shape(fl_ints size, fl_dtype dtype, fl_device device, bool requires_grad, struct op_shape *y)
+int zeros_shape(fl_ints size, fl_dtype dtype, fl_device device, bool requires_grad,
+                struct op_shape *y)
 {
     y->zero = true;
     return empty_shape(size, dtype, device, requires_grad, -1, y);
@@ -90,7 +100,8 @@ int zeros_cpu(fl_ints size, fl_dtype dtype, fl_device device, bool requires_grad
     return mark(y, requires_grad);
 }
 
-int ones_shape(fl_ints size, fl_dtype dtype, fl_device device, bool requires_grad, struct op_shape *y)
+int ones_shape(fl_ints size, fl_dtype dtype, fl_device device, bool requires_grad,
+               struct op_shape *y)
 {
     return empty_shape(size, dtype, device, requires_grad, -1, y);
 }
@@ -101,115 +112,129 @@ int ones_cpu(fl_ints size, fl_dtype dtype, fl_device device, bool requires_grad,
     return fill_and_mark(y, fl_int(1), requires_grad);
 }
 
-int full_shape(fl_ints size, fl_value fill_value, fl_dtype dtype, fl_device device, bool requires_grad, struct op_shape *y)
+int full_shape(fl_ints size, fl_value fill_value, fl_dtype dtype, fl_device device,
+               bool requires_grad, struct op_shape *y)
 {
     (void)requires_grad;
     return settle(y, dtype, dtype_of_number(fill_value), device) || settle_sizes(y, size) ? -1 : 0;
 }
 
-int full_cpu(fl_ints size, fl_value fill_value, fl_dtype dtype, fl_device device, bool requires_grad, fl_tensor *y)
+int full_cpu(fl_ints size, fl_value fill_value, fl_dtype dtype, fl_device device,
+             bool requires_grad, fl_tensor *y)
 {
     (void)size, (void)dtype, (void)device;
     return fill_and_mark(y, fill_value, requires_grad);
 }
 
-int scalar_tensor_shape(fl_value s, fl_dtype dtype, fl_device device, bool requires_grad, struct op_shape *y)
+int scalar_tensor_shape(fl_value s, fl_dtype dtype, fl_device device, bool requires_grad,
+                        struct op_shape *y)
 {
     (void)s, (void)requires_grad;
     return settle(y, dtype, dtype_default(), device);
 }
 
-int scalar_tensor_cpu(fl_value s, fl_dtype dtype, fl_device device, bool requires_grad, fl_tensor *y)
+int scalar_tensor_cpu(fl_value s, fl_dtype dtype, fl_device device, bool requires_grad,
+                      fl_tensor *y)
 {
     (void)dtype, (void)device;
     return fill_and_mark(y, s, requires_grad);
 }
 
-/* ---- like others -------------------------------------------------------------------------------------------- */
+/* ---- like others ---- */
 
-int like_shape(fl_tensor *self, fl_dtype dtype, fl_device device, bool requires_grad, int memory_format, struct op_shape *y)
+int like_shape(fl_tensor *self, fl_dtype dtype, fl_device device, bool requires_grad,
+               int memory_format, struct op_shape *y)
 {
     (void)requires_grad;
     return settle(y, dtype, self->dtype, device) ? -1 : clone_shape(self, memory_format, y);
 }
 
-int empty_like_cpu(fl_tensor *self, fl_dtype dtype, fl_device device, bool requires_grad, int memory_format, fl_tensor *y)
+int empty_like_cpu(fl_tensor *self, fl_dtype dtype, fl_device device, bool requires_grad,
+                   int memory_format, fl_tensor *y)
 {
     (void)self, (void)dtype, (void)device, (void)memory_format;
     return mark(y, requires_grad);
 }
 
-int zeros_like_cpu(fl_tensor *self, fl_dtype dtype, fl_device device, bool requires_grad, int memory_format, fl_tensor *y)
+int zeros_like_cpu(fl_tensor *self, fl_dtype dtype, fl_device device, bool requires_grad,
+                   int memory_format, fl_tensor *y)
 {
     (void)self, (void)dtype, (void)device, (void)memory_format;
     return fill_and_mark(y, fl_int(0), requires_grad);
 }
 
-int ones_like_cpu(fl_tensor *self, fl_dtype dtype, fl_device device, bool requires_grad, int memory_format, fl_tensor *y)
+int ones_like_cpu(fl_tensor *self, fl_dtype dtype, fl_device device, bool requires_grad,
+                  int memory_format, fl_tensor *y)
 {
     (void)self, (void)dtype, (void)device, (void)memory_format;
     return fill_and_mark(y, fl_int(1), requires_grad);
 }
 
-int full_like_shape(fl_tensor *self, fl_value fill_value, fl_dtype dtype, fl_device device, bool requires_grad,
-                    int memory_format, struct op_shape *y)
+int full_like_shape(fl_tensor *self, fl_value fill_value, fl_dtype dtype, fl_device device,
+                    bool requires_grad, int memory_format, struct op_shape *y)
 {
     (void)fill_value;
     return like_shape(self, dtype, device, requires_grad, memory_format, y);
 }
 
-int full_like_cpu(fl_tensor *self, fl_value fill_value, fl_dtype dtype, fl_device device, bool requires_grad,
-                  int memory_format, fl_tensor *y)
+int full_like_cpu(fl_tensor *self, fl_value fill_value, fl_dtype dtype, fl_device device,
+                  bool requires_grad, int memory_format, fl_tensor *y)
 {
     (void)self, (void)dtype, (void)device, (void)memory_format;
     return fill_and_mark(y, fill_value, requires_grad);
 }
 
-int new_shape(fl_tensor *self, fl_ints size, fl_dtype dtype, fl_device device, bool requires_grad, struct op_shape *y)
+int new_shape(fl_tensor *self, fl_ints size, fl_dtype dtype, fl_device device, bool requires_grad,
+              struct op_shape *y)
 {
     (void)requires_grad;
     return settle(y, dtype, self->dtype, device) || settle_sizes(y, size) ? -1 : 0;
 }
 
-int new_empty_cpu(fl_tensor *self, fl_ints size, fl_dtype dtype, fl_device device, bool requires_grad, fl_tensor *y)
+int new_empty_cpu(fl_tensor *self, fl_ints size, fl_dtype dtype, fl_device device,
+                  bool requires_grad, fl_tensor *y)
 {
     (void)self, (void)size, (void)dtype, (void)device;
     return mark(y, requires_grad);
 }
 
-int new_zeros_cpu(fl_tensor *self, fl_ints size, fl_dtype dtype, fl_device device, bool requires_grad, fl_tensor *y)
+int new_zeros_cpu(fl_tensor *self, fl_ints size, fl_dtype dtype, fl_device device,
+                  bool requires_grad, fl_tensor *y)
 {
     (void)self, (void)size, (void)dtype, (void)device;
     return fill_and_mark(y, fl_int(0), requires_grad);
 }
 
-int new_ones_cpu(fl_tensor *self, fl_ints size, fl_dtype dtype, fl_device device, bool requires_grad, fl_tensor *y)
+int new_ones_cpu(fl_tensor *self, fl_ints size, fl_dtype dtype, fl_device device,
+                 bool requires_grad, fl_tensor *y)
 {
     (void)self, (void)size, (void)dtype, (void)device;
     return fill_and_mark(y, fl_int(1), requires_grad);
 }
 
-int new_full_shape(fl_tensor *self, fl_ints size, fl_value fill_value, fl_dtype dtype, fl_device device,
-                   bool requires_grad, struct op_shape *y)
+int new_full_shape(fl_tensor *self, fl_ints size, fl_value fill_value, fl_dtype dtype,
+                   fl_device device, bool requires_grad, struct op_shape *y)
 {
     (void)fill_value;
     return new_shape(self, size, dtype, device, requires_grad, y);
 }
 
-int new_full_cpu(fl_tensor *self, fl_ints size, fl_value fill_value, fl_dtype dtype, fl_device device,
-                 bool requires_grad, fl_tensor *y)
+int new_full_cpu(fl_tensor *self, fl_ints size, fl_value fill_value, fl_dtype dtype,
+                 fl_device device, bool requires_grad, fl_tensor *y)
 {
     (void)self, (void)size, (void)dtype, (void)device;
     return fill_and_mark(y, fill_value, requires_grad);
 }
 
-int empty_strided_shape(fl_ints size, fl_ints stride, fl_dtype dtype, fl_device device, bool requires_grad,
-                        struct op_shape *y)
+int empty_strided_shape(fl_ints size, fl_ints stride, fl_dtype dtype, fl_device device,
+                        bool requires_grad, struct op_shape *y)
 {
     (void)requires_grad;
     if (size.count != stride.count)
-        return error_set(FL_RUNTIME_ERROR, "dimensionality of sizes (%lld) must match dimensionality of strides (%lld)",
-                         (long long)size.count, (long long)stride.count);
+        return error_set(
+            FL_RUNTIME_ERROR,
+            "dimensionality of sizes (%lld) must match dimensionality of strides (%lld)",
+            (long long)size.count, (long long)stride.count);
     if (settle(y, dtype, dtype_default(), device) || settle_sizes(y, size))
         return -1;
     y->strided = true;
@@ -218,26 +243,28 @@ int empty_strided_shape(fl_ints size, fl_ints stride, fl_dtype dtype, fl_device 
     return 0;
 }
 
-int empty_strided_cpu(fl_ints size, fl_ints stride, fl_dtype dtype, fl_device device, bool requires_grad, fl_tensor *y)
+int empty_strided_cpu(fl_ints size, fl_ints stride, fl_dtype dtype, fl_device device,
+                      bool requires_grad, fl_tensor *y)
 {
     (void)size, (void)stride, (void)dtype, (void)device;
     return mark(y, requires_grad);
 }
 
-int new_empty_strided_shape(fl_tensor *self, fl_ints size, fl_ints stride, fl_dtype dtype, fl_device device,
-                            bool requires_grad, struct op_shape *y)
+int new_empty_strided_shape(fl_tensor *self, fl_ints size, fl_ints stride, fl_dtype dtype,
+                            fl_device device, bool requires_grad, struct op_shape *y)
 {
-    return empty_strided_shape(size, stride, dtype == FL_NO_DTYPE ? (fl_dtype)self->dtype : dtype, device, requires_grad, y);
+    return empty_strided_shape(size, stride, dtype == FL_NO_DTYPE ? (fl_dtype)self->dtype : dtype,
+                               device, requires_grad, y);
 }
 
-int new_empty_strided_cpu(fl_tensor *self, fl_ints size, fl_ints stride, fl_dtype dtype, fl_device device,
-                          bool requires_grad, fl_tensor *y)
+int new_empty_strided_cpu(fl_tensor *self, fl_ints size, fl_ints stride, fl_dtype dtype,
+                          fl_device device, bool requires_grad, fl_tensor *y)
 {
     (void)self;
     return empty_strided_cpu(size, stride, dtype, device, requires_grad, y);
 }
 
-/* ---- filled in place ---------------------------------------------------------------------------------------- */
+/* ---- filled in place ---- */
 
 int zero__cpu(fl_tensor *self)
 {
@@ -252,8 +279,10 @@ int fill__cpu(fl_tensor *self, fl_value value)
 int fill_tensor__cpu(fl_tensor *self, fl_tensor *value)
 {
     if (value->ndim != 0)
-        return error_set(FL_RUNTIME_ERROR, "fill_ only supports 0-dimension value tensor but got tensor with %d dimensions.",
-                         value->ndim);
+        return error_set(
+            FL_RUNTIME_ERROR,
+            "fill_ only supports 0-dimension value tensor but got tensor with %d dimensions.",
+            value->ndim);
     return tensor_fill(self, tensor_element(value, 0));
 }
 
@@ -264,11 +293,11 @@ int fill_compose(fl_tensor *self, fl_value value, fl_tensor **y)
     return *y ? 0 : -1;
 }
 
-/* ---- counted and spaced ------------------------------------------------------------------------------------- */
+/* ---- counted and spaced ---- */
 
 /* Writes y from a function of the index, as doubles or 64-bit integers by its dtype. */
-static void write_counted(fl_tensor *y, double (*real)(const double *p, int64_t i), const double *p, int64_t first,
-                          int64_t step)
+static void write_counted(fl_tensor *y, double (*real)(const double *p, int64_t i), const double *p,
+                          int64_t first, int64_t step)
 {
     enum { CHUNK = 512 };
     union {
@@ -284,11 +313,13 @@ static void write_counted(fl_tensor *y, double (*real)(const double *p, int64_t 
             else
                 stage.i[k] = first + (at + k) * step;
         }
-        convert_elements(n, (char *)y->data + at * size, y->dtype, size, &stage, real ? FL_FLOAT64 : FL_INT64, 8);
+        convert_elements(n, (char *)y->data + at * size, y->dtype, size, &stage,
+                         real ? FL_FLOAT64 : FL_INT64, 8);
     }
 }
 
-static int count_steps(fl_value start, fl_value end, fl_value step, bool integral, bool inclusive, int64_t *count)
+static int count_steps(fl_value start, fl_value end, fl_value step, bool integral, bool inclusive,
+                       int64_t *count)
 {
     double from = as_double(start), to = as_double(end), by = as_double(step);
     if (by == 0)
@@ -296,7 +327,8 @@ static int count_steps(fl_value start, fl_value end, fl_value step, bool integra
     if (!isfinite(from) || !isfinite(to))
         return error_set(FL_RUNTIME_ERROR, "unsupported range: %g -> %g", from, to);
     if ((by > 0) != (to >= from) && to != from)
-        return error_set(FL_RUNTIME_ERROR, "upper bound and lower bound inconsistent with step sign");
+        return error_set(FL_RUNTIME_ERROR,
+                         "upper bound and lower bound inconsistent with step sign");
     double exact = inclusive ? floor((to - from) / by) + 1 : ceil((to - from) / by);
     if (integral && !inclusive) {
         __int128 span = (__int128)end.as.i - start.as.i, each = step.as.i;
@@ -313,8 +345,8 @@ static bool all_integers(fl_value a, fl_value b, fl_value c)
     return a.tag != FL_FLOATING && b.tag != FL_FLOATING && c.tag != FL_FLOATING;
 }
 
-static int arange_like_shape(fl_value start, fl_value end, fl_value step, fl_dtype dtype, fl_device device, bool inclusive,
-                             struct op_shape *y)
+static int arange_like_shape(fl_value start, fl_value end, fl_value step, fl_dtype dtype,
+                             fl_device device, bool inclusive, struct op_shape *y)
 {
     bool integral = all_integers(start, end, step);
     int64_t count;
@@ -327,15 +359,15 @@ static int arange_like_shape(fl_value start, fl_value end, fl_value step, fl_dty
     return 0;
 }
 
-int arange_shape(fl_value start, fl_value end, fl_value step, fl_dtype dtype, fl_device device, bool requires_grad,
-                 struct op_shape *y)
+int arange_shape(fl_value start, fl_value end, fl_value step, fl_dtype dtype, fl_device device,
+                 bool requires_grad, struct op_shape *y)
 {
     (void)requires_grad;
     return arange_like_shape(start, end, step, dtype, device, false, y);
 }
 
-int range_shape(fl_value start, fl_value end, fl_value step, fl_dtype dtype, fl_device device, bool requires_grad,
-                struct op_shape *y)
+int range_shape(fl_value start, fl_value end, fl_value step, fl_dtype dtype, fl_device device,
+                bool requires_grad, struct op_shape *y)
 {
     (void)requires_grad;
     return arange_like_shape(start, end, step, dtype, device, true, y);
@@ -346,8 +378,8 @@ static double arange_value(const double *p, int64_t i)
     return p[0] + (double)i * p[1];
 }
 
-int arange_cpu(fl_value start, fl_value end, fl_value step, fl_dtype dtype, fl_device device, bool requires_grad,
-               fl_tensor *y)
+int arange_cpu(fl_value start, fl_value end, fl_value step, fl_dtype dtype, fl_device device,
+               bool requires_grad, fl_tensor *y)
 {
     (void)dtype, (void)device;
     double p[2] = {as_double(start), as_double(step)};
@@ -358,7 +390,8 @@ int arange_cpu(fl_value start, fl_value end, fl_value step, fl_dtype dtype, fl_d
     return mark(y, requires_grad);
 }
 
-int arange_end_shape(fl_value end, fl_dtype dtype, fl_device device, bool requires_grad, struct op_shape *y)
+int arange_end_shape(fl_value end, fl_dtype dtype, fl_device device, bool requires_grad,
+                     struct op_shape *y)
 {
     return arange_shape(fl_int(0), end, fl_int(1), dtype, device, requires_grad, y);
 }
@@ -368,8 +401,8 @@ int arange_end_cpu(fl_value end, fl_dtype dtype, fl_device device, bool requires
     return arange_cpu(fl_int(0), end, fl_int(1), dtype, device, requires_grad, y);
 }
 
-int linspace_shape(fl_value start, fl_value end, int64_t steps, fl_dtype dtype, fl_device device, bool requires_grad,
-                   struct op_shape *y)
+int linspace_shape(fl_value start, fl_value end, int64_t steps, fl_dtype dtype, fl_device device,
+                   bool requires_grad, struct op_shape *y)
 {
     (void)start, (void)end, (void)requires_grad;
     if (steps < 0)
@@ -380,7 +413,8 @@ int linspace_shape(fl_value start, fl_value end, int64_t steps, fl_dtype dtype, 
     return 0;
 }
 
-/* From both ends towards the middle, so that the last value is `end` itself. p: start, end, step, steps. */
+/* From both ends towards the middle, so that the last value is `end` itself. p: start, end, step,
+ * steps. */
 static double linspace_value(const double *p, int64_t i)
 {
     int64_t steps = (int64_t)p[3];
@@ -395,8 +429,8 @@ static void linspace_parameters(fl_value start, fl_value end, int64_t steps, dou
         p[1] = p[0];
 }
 
-int linspace_cpu(fl_value start, fl_value end, int64_t steps, fl_dtype dtype, fl_device device, bool requires_grad,
-                 fl_tensor *y)
+int linspace_cpu(fl_value start, fl_value end, int64_t steps, fl_dtype dtype, fl_device device,
+                 bool requires_grad, fl_tensor *y)
 {
     (void)dtype, (void)device;
     double p[5];
@@ -405,8 +439,8 @@ int linspace_cpu(fl_value start, fl_value end, int64_t steps, fl_dtype dtype, fl
     return mark(y, requires_grad);
 }
 
-int logspace_shape(fl_value start, fl_value end, int64_t steps, double base, fl_dtype dtype, fl_device device,
-                   bool requires_grad, struct op_shape *y)
+int logspace_shape(fl_value start, fl_value end, int64_t steps, double base, fl_dtype dtype,
+                   fl_device device, bool requires_grad, struct op_shape *y)
 {
     (void)base;
     return linspace_shape(start, end, steps, dtype, device, requires_grad, y);
@@ -417,8 +451,8 @@ static double logspace_value(const double *p, int64_t i)
     return pow(p[4], linspace_value(p, i));
 }
 
-int logspace_cpu(fl_value start, fl_value end, int64_t steps, double base, fl_dtype dtype, fl_device device,
-                 bool requires_grad, fl_tensor *y)
+int logspace_cpu(fl_value start, fl_value end, int64_t steps, double base, fl_dtype dtype,
+                 fl_device device, bool requires_grad, fl_tensor *y)
 {
     (void)dtype, (void)device;
     double p[5];

@@ -6,20 +6,25 @@
 #include "ops/op.h"
 #include "ops_kernels.h"
 
-int eye_shape(int64_t n, const int64_t *m, fl_dtype dtype, fl_device device, bool requires_grad, struct op_shape *y)
+int eye_shape(int64_t n, const int64_t *m, fl_dtype dtype, fl_device device, bool requires_grad,
+              struct op_shape *y)
 {
     int64_t sizes[2] = {n, m ? *m : n};
     if (n < 0)
-        return error_set(FL_RUNTIME_ERROR, "n must be greater or equal to 0, got %lld", (long long)n);
+        return error_set(FL_RUNTIME_ERROR, "n must be greater or equal to 0, got %lld",
+                         (long long)n);
     if (sizes[1] < 0)
-        return error_set(FL_RUNTIME_ERROR, "m must be greater or equal to 0, got %lld", (long long)sizes[1]);
+        return error_set(FL_RUNTIME_ERROR, "m must be greater or equal to 0, got %lld",
+                         (long long)sizes[1]);
     return zeros_shape((fl_ints){sizes, 2}, dtype, device, requires_grad, y);
 }
 
-int eye_cpu(int64_t n, const int64_t *m, fl_dtype dtype, fl_device device, bool requires_grad, fl_tensor *y)
+int eye_cpu(int64_t n, const int64_t *m, fl_dtype dtype, fl_device device, bool requires_grad,
+            fl_tensor *y)
 {
     (void)n, (void)m, (void)dtype, (void)device;
-    int64_t rows = y->sizes[0], columns = y->sizes[1], length = rows < columns ? rows : columns, step = columns + 1;
+    int64_t rows = y->sizes[0], columns = y->sizes[1], length = rows < columns ? rows : columns,
+            step = columns + 1;
     fl_tensor *diagonal = tensor_alias(y, 1, &length, &step, y->offset);
     int status = diagonal ? tensor_fill(diagonal, fl_int(1)) : -1;
     tensor_release(diagonal);
@@ -42,7 +47,8 @@ static int64_t clamp(int64_t x, int64_t low, int64_t high)
     return x < low ? low : x > high ? high : x;
 }
 
-/* Copies self and zeroes, in each row, the columns from the diagonal's right on (lower) or up to it (upper). */
+/* Copies self and zeroes, in each row, the columns from the diagonal's right on (lower) or up to it
+ * (upper). */
 static int keep_triangle(fl_tensor *self, int64_t diagonal, bool lower, fl_tensor *y)
 {
     if (tensor_copy(y, self))
@@ -96,20 +102,21 @@ static int triangle_count(int64_t row, int64_t col, int64_t offset, bool lower, 
     return all > INT64_MAX / 16 ? -1 : 0;
 }
 
-static int indices_shape(int64_t row, int64_t col, int64_t offset, fl_dtype dtype, bool lower, struct op_shape *y)
+static int indices_shape(int64_t row, int64_t col, int64_t offset, fl_dtype dtype, bool lower,
+                         struct op_shape *y)
 {
     int64_t sizes[2] = {2, 0};
     if (row < 0 || col < 0)
-        return error_set(FL_RUNTIME_ERROR, "%s must be non-negative, got %lld", row < 0 ? "row" : "col",
-                         (long long)(row < 0 ? row : col));
+        return error_set(FL_RUNTIME_ERROR, "%s must be non-negative, got %lld",
+                         row < 0 ? "row" : "col", (long long)(row < 0 ? row : col));
     if (triangle_count(row, col, offset, lower, &sizes[1]))
         return error_set(FL_RUNTIME_ERROR, "a triangle of %lld rows and %lld columns is too large",
                          (long long)row, (long long)col);
     op_shape_set(y, 2, sizes);
     y->dtype = dtype == FL_NO_DTYPE ? FL_INT64 : (int)dtype;
     if (y->dtype != FL_INT64 && y->dtype != FL_INT32)
-        return error_set(FL_RUNTIME_ERROR, "\"tri%c_indices\" not implemented for '%s'", lower ? 'l' : 'u',
-                         dtype_title(y->dtype));
+        return error_set(FL_RUNTIME_ERROR, "\"tri%c_indices\" not implemented for '%s'",
+                         lower ? 'l' : 'u', dtype_title(y->dtype));
     return 0;
 }
 
@@ -128,25 +135,29 @@ static int write_indices(int64_t row, int64_t col, int64_t offset, bool lower, f
     return 0;
 }
 
-int tril_indices_shape(int64_t row, int64_t col, int64_t offset, fl_dtype dtype, fl_device device, struct op_shape *y)
+int tril_indices_shape(int64_t row, int64_t col, int64_t offset, fl_dtype dtype, fl_device device,
+                       struct op_shape *y)
 {
     (void)device;
     return indices_shape(row, col, offset, dtype, true, y);
 }
 
-int tril_indices_cpu(int64_t row, int64_t col, int64_t offset, fl_dtype dtype, fl_device device, fl_tensor *y)
+int tril_indices_cpu(int64_t row, int64_t col, int64_t offset, fl_dtype dtype, fl_device device,
+                     fl_tensor *y)
 {
     (void)dtype, (void)device;
     return write_indices(row, col, offset, true, y);
 }
 
-int triu_indices_shape(int64_t row, int64_t col, int64_t offset, fl_dtype dtype, fl_device device, struct op_shape *y)
+int triu_indices_shape(int64_t row, int64_t col, int64_t offset, fl_dtype dtype, fl_device device,
+                       struct op_shape *y)
 {
     (void)device;
     return indices_shape(row, col, offset, dtype, false, y);
 }
 
-int triu_indices_cpu(int64_t row, int64_t col, int64_t offset, fl_dtype dtype, fl_device device, fl_tensor *y)
+int triu_indices_cpu(int64_t row, int64_t col, int64_t offset, fl_dtype dtype, fl_device device,
+                     fl_tensor *y)
 {
     (void)dtype, (void)device;
     return write_indices(row, col, offset, false, y);

@@ -1,9 +1,11 @@
 /* Indexing by tensors: self[i, :, mask], read and written.
  *
- * A mask of k dims becomes k index vectors (the positions that are true). Index tensors broadcast together to B positions;
- * for each, the offset that the indexed dims contribute is worked out once. If the indexed dims stand together the result is
- * (before..., B..., after...), else the indexed dims are moved to the front, and it is (B..., rest...), as in NumPy.
- * self is then contiguous, so that each position is one run of `after` elements; writers work on a copy where it is not.
+ * A mask of k dims becomes k index vectors (the positions that are true). Index tensors broadcast
+ * together to B positions; for each, the offset that the indexed dims contribute is worked out
+ * once. If the indexed dims stand together the result is (before..., B..., after...), else the
+ * indexed dims are moved to the front, and it is (B..., rest...), as in NumPy. self is then
+ * contiguous, so that each position is one run of `after` elements; writers work on a copy where it
+ * is not.
  */
 #include <string.h>
 
@@ -16,13 +18,14 @@
 enum { MOST = TENSOR_MAX_DIMS };
 
 struct plan {
-    int first, count;             /* where the indexed dims start, how many dims have an index */
+    int first, count; /* where the indexed dims start, how many dims have an index */
     bool together;
-    fl_tensor *index[MOST];       /* of dim d: int64, any strides; NULL: the whole dim. References. */
-    int ndim;                     /* of the broadcast indices */
+    fl_tensor *index[MOST]; /* of dim d: int64, any strides; NULL: the whole dim. References. */
+    int ndim;               /* of the broadcast indices */
     int64_t sizes[MOST], positions;
-    int64_t before, after;        /* elements of the dims around the indexed ones, once these stand together */
-    int order[MOST];              /* the dims, indexed ones together */
+    int64_t before,
+        after;       /* elements of the dims around the indexed ones, once these stand together */
+    int order[MOST]; /* the dims, indexed ones together */
 };
 
 static void plan_drop(struct plan *p)
@@ -44,8 +47,10 @@ static int check_mask(const fl_tensor *self, const fl_tensor *mask, int dim)
     for (int k = 0; k < mask->ndim; k++)
         if (mask->sizes[k] != self->sizes[dim + k])
             return error_set(FL_INDEX_ERROR,
-                             "The shape of the mask %s at index %d does not match the shape of the indexed tensor %s at "
-                             "index %d", shape_text(a, sizeof a, mask->ndim, mask->sizes), k,
+                             "The shape of the mask %s at index %d does not match the shape of the "
+                             "indexed tensor %s at "
+                             "index %d",
+                             shape_text(a, sizeof a, mask->ndim, mask->sizes), k,
                              shape_text(b, sizeof b, self->ndim, self->sizes), dim + k);
     return 0;
 }
@@ -60,7 +65,8 @@ static int take_index(struct plan *p, const fl_tensor *self, fl_tensor *index, i
         if (!where)
             return -1;
         for (int k = 0; k < index->ndim; k++) {
-            p->index[dim + k] = tensor_alias(where, 1, where->sizes, (int64_t[]){where->strides[0]}, k);
+            p->index[dim + k] =
+                tensor_alias(where, 1, where->sizes, (int64_t[]){where->strides[0]}, k);
             if (!p->index[dim + k])
                 break;
         }
@@ -70,7 +76,8 @@ static int take_index(struct plan *p, const fl_tensor *self, fl_tensor *index, i
     if (dim >= self->ndim)
         return error_set(FL_INDEX_ERROR, "too many indices for tensor of dimension %d", self->ndim);
     if (!dtype_is_integral(index->dtype))
-        return error_set(FL_INDEX_ERROR, "tensors used as indices must be long, int, byte or bool tensors");
+        return error_set(FL_INDEX_ERROR,
+                         "tensors used as indices must be long, int, byte or bool tensors");
     p->index[dim] = index->dtype == FL_INT64 ? tensor_retain(index) : tensor_as(index, FL_INT64);
     return p->index[dim] ? 1 : -1;
 }
@@ -83,9 +90,12 @@ static int broadcast_indices(struct plan *p)
         if (shape_broadcast(&p->ndim, p->sizes, p->index[d]->ndim, p->index[d]->sizes)) {
             char a[128], b[128];
             fl_tensor *t = p->index[d];
-            return error_set(FL_INDEX_ERROR, "shape mismatch: indexing tensors could not be broadcast together with shapes "
-                                             "%s, %s", shape_text(a, sizeof a, p->ndim, p->sizes),
-                             shape_text(b, sizeof b, t->ndim, t->sizes));
+            return error_set(
+                FL_INDEX_ERROR,
+                "shape mismatch: indexing tensors could not be broadcast together with shapes "
+                "%s, %s",
+                shape_text(a, sizeof a, p->ndim, p->sizes),
+                shape_text(b, sizeof b, t->ndim, t->sizes));
         }
     }
     p->positions = shape_numel(p->ndim, p->sizes);
@@ -99,7 +109,8 @@ static int plan_make(struct plan *p, const fl_tensor *self, fl_tensors indices)
     for (int64_t i = 0; i < indices.count; i++) {
         int took = indices.data[i] ? take_index(p, self, indices.data[i], dim) : 1;
         if (took >= 0 && dim + took > self->ndim)
-            took = error_set(FL_INDEX_ERROR, "too many indices for tensor of dimension %d", self->ndim);
+            took = error_set(FL_INDEX_ERROR, "too many indices for tensor of dimension %d",
+                             self->ndim);
         if (took < 0)
             goto fail;
         dim += took;
@@ -152,7 +163,8 @@ static fl_tensor *ordered(const struct plan *p, const fl_tensor *self)
     return tensor_alias(self, self->ndim, sizes, strides, self->offset);
 }
 
-/* For each position, the number of the run of `after` elements it names within one `before`; NULL with IndexError. */
+/* For each position, the number of the run of `after` elements it names within one `before`; NULL
+ * with IndexError. */
 static int64_t *run_numbers(const struct plan *p, const fl_tensor *self)
 {
     int64_t *run = memory_zalloc(sizeof *run * (size_t)(p->positions + 1)), scale = 1;
@@ -169,8 +181,9 @@ static int64_t *run_numbers(const struct plan *p, const fl_tensor *self)
             int64_t index = *data;
             if (index < -size || index >= size) {
                 memory_free(run, sizeof *run * (size_t)(p->positions + 1));
-                error_set(FL_INDEX_ERROR, "index %lld is out of bounds for dimension %d with size %lld", (long long)index,
-                          dim, (long long)size);
+                error_set(FL_INDEX_ERROR,
+                          "index %lld is out of bounds for dimension %d with size %lld",
+                          (long long)index, dim, (long long)size);
                 return NULL;
             }
             run[i] += (index < 0 ? index + size : index) * scale;
@@ -194,7 +207,7 @@ static int64_t runs_before(const struct plan *p, const fl_tensor *self)
     return runs;
 }
 
-/* ---- reading ------------------------------------------------------------------------------------------------ */
+/* ---- reading ---- */
 
 int index_shape(fl_tensor *self, fl_tensors indices, struct op_shape *y)
 {
@@ -220,7 +233,8 @@ int index_cpu(fl_tensor *self, fl_tensors indices, fl_tensor *y)
         char *to = y->data;
         for (int64_t b = 0; b < p.before && bytes; b++)
             for (int64_t i = 0; i < p.positions; i++, to += bytes)
-                index_move(to, (const char *)from->data + (size_t)(b * runs + run[i]) * bytes, bytes);
+                index_move(to, (const char *)from->data + (size_t)(b * runs + run[i]) * bytes,
+                           bytes);
         status = 0;
         memory_free(run, sizeof *run * (size_t)(p.positions + 1));
     }
@@ -229,9 +243,10 @@ int index_cpu(fl_tensor *self, fl_tensors indices, fl_tensor *y)
     return status;
 }
 
-/* ---- writing ------------------------------------------------------------------------------------------------ */
+/* ---- writing ---- */
 
-/* Writes or adds `values`, contiguous and of self's dtype and result_sizes, at the indices of self. */
+/* Writes or adds `values`, contiguous and of self's dtype and result_sizes, at the indices of self.
+ */
 static int put(struct plan *p, fl_tensor *self, const fl_tensor *values, bool accumulate)
 {
     int status = -1;
@@ -257,7 +272,8 @@ static int put(struct plan *p, fl_tensor *self, const fl_tensor *values, bool ac
 }
 
 /* `values` spread over the plan's result, contiguous, as self's dtype. */
-static fl_tensor *spread_values(const struct plan *p, const fl_tensor *self, const fl_tensor *values)
+static fl_tensor *spread_values(const struct plan *p, const fl_tensor *self,
+                                const fl_tensor *values)
 {
     int ndim, extra;
     int64_t sizes[MOST], strides[MOST];
@@ -274,9 +290,12 @@ static fl_tensor *spread_values(const struct plan *p, const fl_tensor *self, con
     }
     if (!fits) {
         char a[128], b[128];
-        return error_null(FL_RUNTIME_ERROR, "shape mismatch: value tensor of shape %s cannot be broadcast to indexing result of "
-                                            "shape %s", shape_text(a, sizeof a, values->ndim, values->sizes),
-                          shape_text(b, sizeof b, ndim, sizes));
+        return error_null(
+            FL_RUNTIME_ERROR,
+            "shape mismatch: value tensor of shape %s cannot be broadcast to indexing result of "
+            "shape %s",
+            shape_text(a, sizeof a, values->ndim, values->sizes),
+            shape_text(b, sizeof b, ndim, sizes));
     }
     fl_tensor *alias = tensor_alias(values, ndim, sizes, strides, values->offset);
     fl_tensor *dense = alias ? tensor_as(alias, self->dtype) : NULL;
@@ -288,9 +307,11 @@ int index_put__cpu(fl_tensor *self, fl_tensors indices, fl_tensor *values, bool 
 {
     struct plan p;
     if (values->dtype != self->dtype && !(values->flags & TENSOR_WRAPPED_NUMBER))
-        return error_set(FL_RUNTIME_ERROR, "Index put requires the source and destination dtypes match, got %s for the "
-                                           "destination and %s for the source.", dtype_title(self->dtype),
-                         dtype_title(values->dtype));
+        return error_set(
+            FL_RUNTIME_ERROR,
+            "Index put requires the source and destination dtypes match, got %s for the "
+            "destination and %s for the source.",
+            dtype_title(self->dtype), dtype_title(values->dtype));
     if (plan_make(&p, self, indices))
         return -1;
     fl_tensor *dense = spread_values(&p, self, values);
@@ -321,7 +342,8 @@ int index_backward_cpu(fl_tensor *g, fl_ints size, fl_tensors indices, fl_tensor
     return status;
 }
 
-int index_put_compose(fl_tensor *self, fl_tensors indices, fl_tensor *values, bool accumulate, fl_tensor **y)
+int index_put_compose(fl_tensor *self, fl_tensors indices, fl_tensor *values, bool accumulate,
+                      fl_tensor **y)
 {
     *y = fl_index_put_(fl_clone(self, -1), indices, values, accumulate);
     return *y ? 0 : -1;
@@ -329,7 +351,8 @@ int index_put_compose(fl_tensor *self, fl_tensors indices, fl_tensor *values, bo
 
 int index_zero_compose(fl_tensor *self, fl_tensors indices, fl_tensor **y)
 {
-    fl_tensor *zero = fl_zeros((fl_ints){NULL, 0}, (fl_dtype)self->dtype, (fl_device){-1, 0}, false);
+    fl_tensor *zero =
+        fl_zeros((fl_ints){NULL, 0}, (fl_dtype)self->dtype, (fl_device){-1, 0}, false);
     *y = fl_index_put(self, indices, zero, false);
     return *y ? 0 : -1;
 }

@@ -1,11 +1,13 @@
-/* Indexing along one dim: slices named by an index vector, and elements named by an index of the whole shape. */
+/* Indexing along one dim: slices named by an index vector, and elements named by an index of the
+ * whole shape. */
 #include "core/error.h"
 #include "core/memory.h"
 #include "ops/index/index.h"
 #include "ops/op.h"
 #include "ops_kernels.h"
 
-/* A contiguous tensor around a dim: (outer, n, inner). 0-dim tensors count as one element in one dim. */
+/* A contiguous tensor around a dim: (outer, n, inner). 0-dim tensors count as one element in one
+ * dim. */
 struct around {
     int64_t outer, n, inner;
 };
@@ -36,13 +38,15 @@ static fl_tensor *checked_vector(const fl_tensor *index, int64_t n, const char *
         if (k >= 0 && k < n)
             continue;
         tensor_release(which);
-        return error_null(FL_INDEX_ERROR, "index out of range in self: %s() got the index %lld, of a dim of size %lld", what,
-                          (long long)k, (long long)n);
+        return error_null(
+            FL_INDEX_ERROR,
+            "index out of range in self: %s() got the index %lld, of a dim of size %lld", what,
+            (long long)k, (long long)n);
     }
     return which;
 }
 
-/* ---- slices ------------------------------------------------------------------------------------------------- */
+/* ---- slices ---- */
 
 int index_select_shape(fl_tensor *self, int64_t dim, fl_tensor *index, struct op_shape *y)
 {
@@ -53,7 +57,8 @@ int index_select_shape(fl_tensor *self, int64_t dim, fl_tensor *index, struct op
     if (self->ndim)
         y->sizes[d] = index->numel;
     else if (index->numel != 1)
-        return error_set(FL_RUNTIME_ERROR, "index_select(): Index to scalar can have only 1 value, got %lld value(s)",
+        return error_set(FL_RUNTIME_ERROR,
+                         "index_select(): Index to scalar can have only 1 value, got %lld value(s)",
                          (long long)index->numel);
     return 0;
 }
@@ -62,12 +67,16 @@ int index_select_cpu(fl_tensor *self, int64_t dim, fl_tensor *index, fl_tensor *
 {
     int d = shape_wrap_dim(dim, self->ndim);
     struct around a = around_of(self, d);
-    fl_tensor *which = checked_vector(index, a.n, "index_select"), *from = which ? tensor_contiguous(self) : NULL;
+    fl_tensor *which = checked_vector(index, a.n, "index_select"),
+              *from = which ? tensor_contiguous(self) : NULL;
     size_t run = (size_t)a.inner * dtype_size(self->dtype);
     char *to = y->data;
     for (int64_t o = 0; from && run && o < a.outer; o++)
         for (int64_t i = 0; i < which->numel; i++, to += run)
-            index_move(to, (const char *)from->data + (size_t)(o * a.n + ((const int64_t *)which->data)[i]) * run, run);
+            index_move(to,
+                       (const char *)from->data +
+                           (size_t)(o * a.n + ((const int64_t *)which->data)[i]) * run,
+                       run);
     int status = from ? 0 : -1;
     tensor_release(which), tensor_release(from);
     return status;
@@ -99,19 +108,27 @@ static void combine(enum how how, int dtype, int64_t n, void *to, const void *fr
         index_move(to, from, (size_t)n * dtype_size(dtype));
 }
 
-static int check_source(const fl_tensor *self, int d, const fl_tensor *index, const fl_tensor *source, const char *what)
+static int check_source(const fl_tensor *self, int d, const fl_tensor *index,
+                        const fl_tensor *source, const char *what)
 {
     if (source->dtype != self->dtype)
-        return error_set(FL_RUNTIME_ERROR, "%s(): self (%s) and source (%s) must have the same scalar type", what,
+        return error_set(FL_RUNTIME_ERROR,
+                         "%s(): self (%s) and source (%s) must have the same scalar type", what,
                          dtype_title(self->dtype), dtype_title(source->dtype));
     int64_t along = source->ndim ? source->sizes[d < source->ndim ? d : 0] : 1;
-    bool fits = (source->ndim == self->ndim || self->ndim == 0 || source->ndim == 0) && along == index->numel;
+    bool fits = (source->ndim == self->ndim || self->ndim == 0 || source->ndim == 0) &&
+                along == index->numel;
     for (int k = 0; fits && k < source->ndim && source->ndim == self->ndim; k++)
         fits = k == d || source->sizes[k] == self->sizes[k];
-    if (!fits || source->numel != (self->ndim && self->sizes[d] ? self->numel / self->sizes[d] : 1) * index->numel) {
+    if (!fits ||
+        source->numel !=
+            (self->ndim && self->sizes[d] ? self->numel / self->sizes[d] : 1) * index->numel) {
         char a[128], b[128];
-        return error_set(FL_INDEX_ERROR, "%s(): Number of indices (%lld) should be equal to source.size(dim), and source's other "
-                                         "dims to self's: source %s, self %s", what, (long long)index->numel,
+        return error_set(FL_INDEX_ERROR,
+                         "%s(): Number of indices (%lld) should be equal to source.size(dim), and "
+                         "source's other "
+                         "dims to self's: source %s, self %s",
+                         what, (long long)index->numel,
                          shape_text(a, sizeof a, source->ndim, source->sizes),
                          shape_text(b, sizeof b, self->ndim, self->sizes));
     }
@@ -119,14 +136,15 @@ static int check_source(const fl_tensor *self, int d, const fl_tensor *index, co
 }
 
 /* Combines source's slices into those of self that index names. */
-static int put_slices(enum how how, fl_tensor *self, int64_t dim, fl_tensor *index, fl_tensor *source, fl_value alpha,
-                      const char *what)
+static int put_slices(enum how how, fl_tensor *self, int64_t dim, fl_tensor *index,
+                      fl_tensor *source, fl_value alpha, const char *what)
 {
     int d = shape_wrap_dim(dim, self->ndim);
     if (d < 0 || check_vector(index, what) || check_source(self, d, index, source, what))
         return -1;
     struct around a = around_of(self, d);
-    fl_tensor *which = checked_vector(index, a.n, what), *from = NULL, *into = which ? tensor_contiguous(self) : NULL;
+    fl_tensor *which = checked_vector(index, a.n, what), *from = NULL,
+              *into = which ? tensor_contiguous(self) : NULL;
     fl_tensor *scale = NULL;
     if (into)
         from = tensor_contiguous(source);
@@ -145,14 +163,16 @@ static int put_slices(enum how how, fl_tensor *self, int64_t dim, fl_tensor *ind
     for (int64_t o = 0; from && o < a.outer; o++)
         for (int64_t i = 0; i < count; i++)
             combine(how, self->dtype, a.inner,
-                    (char *)into->data + (size_t)(o * a.n + ((const int64_t *)which->data)[i]) * run,
+                    (char *)into->data +
+                        (size_t)(o * a.n + ((const int64_t *)which->data)[i]) * run,
                     (const char *)from->data + (size_t)(o * count + i) * run);
     int status = !from ? -1 : into->data == self->data ? 0 : tensor_copy(self, into);
     tensor_release(which), tensor_release(from), tensor_release(into), tensor_release(scale);
     return status;
 }
 
-int index_add__cpu(fl_tensor *self, int64_t dim, fl_tensor *index, fl_tensor *source, fl_value alpha)
+int index_add__cpu(fl_tensor *self, int64_t dim, fl_tensor *index, fl_tensor *source,
+                   fl_value alpha)
 {
     return put_slices(ADD, self, dim, index, source, alpha, "index_add");
 }
@@ -168,8 +188,11 @@ int index_fill__cpu(fl_tensor *self, int64_t dim, fl_tensor *index, fl_tensor *v
     if (d < 0)
         return -1;
     if (value->ndim)
-        return error_set(FL_RUNTIME_ERROR, "index_fill_ only supports a 0-dimensional value tensor, but got tensor with %d "
-                                           "dimension(s).", value->ndim);
+        return error_set(
+            FL_RUNTIME_ERROR,
+            "index_fill_ only supports a 0-dimensional value tensor, but got tensor with %d "
+            "dimension(s).",
+            value->ndim);
     struct around a = around_of(self, d);
     if (check_vector(index, "index_fill_"))
         return -1;
@@ -177,10 +200,12 @@ int index_fill__cpu(fl_tensor *self, int64_t dim, fl_tensor *index, fl_tensor *v
     int status = which ? 0 : -1;
     fl_value number = tensor_element(value, 0);
     for (int64_t i = 0; status == 0 && i < which->numel; i++) {
-        int64_t k = ((const int64_t *)which->data)[i], sizes[TENSOR_MAX_DIMS], strides[TENSOR_MAX_DIMS];
+        int64_t k = ((const int64_t *)which->data)[i], sizes[TENSOR_MAX_DIMS],
+                strides[TENSOR_MAX_DIMS];
         if (k < -a.n || k >= a.n) {
-            status = error_set(FL_INDEX_ERROR, "index %lld is out of bounds for dimension %d with size %lld", (long long)k, d,
-                               (long long)a.n);
+            status = error_set(FL_INDEX_ERROR,
+                               "index %lld is out of bounds for dimension %d with size %lld",
+                               (long long)k, d, (long long)a.n);
             break;
         }
         int ndim = 0;
@@ -196,19 +221,22 @@ int index_fill__cpu(fl_tensor *self, int64_t dim, fl_tensor *index, fl_tensor *v
     return status;
 }
 
-int index_add_compose(fl_tensor *self, int64_t dim, fl_tensor *index, fl_tensor *source, fl_value alpha, fl_tensor **y)
+int index_add_compose(fl_tensor *self, int64_t dim, fl_tensor *index, fl_tensor *source,
+                      fl_value alpha, fl_tensor **y)
 {
     *y = fl_index_add_(fl_clone(self, -1), dim, index, source, alpha);
     return *y ? 0 : -1;
 }
 
-int index_copy_compose(fl_tensor *self, int64_t dim, fl_tensor *index, fl_tensor *source, fl_tensor **y)
+int index_copy_compose(fl_tensor *self, int64_t dim, fl_tensor *index, fl_tensor *source,
+                       fl_tensor **y)
 {
     *y = fl_index_copy_(fl_clone(self, -1), dim, index, source);
     return *y ? 0 : -1;
 }
 
-int index_fill_compose(fl_tensor *self, int64_t dim, fl_tensor *index, fl_value value, fl_tensor **y)
+int index_fill_compose(fl_tensor *self, int64_t dim, fl_tensor *index, fl_value value,
+                       fl_tensor **y)
 {
     fl_tensor *copy = fl_clone(self, -1);
     *y = value.tag == FL_TENSOR ? fl_index_fill_(copy, dim, index, value.as.tensor)
@@ -216,41 +244,51 @@ int index_fill_compose(fl_tensor *self, int64_t dim, fl_tensor *index, fl_value 
     return *y ? 0 : -1;
 }
 
-int index_select_scaled_compose(fl_tensor *self, int64_t dim, fl_tensor *index, fl_value alpha, fl_ints size, fl_tensor **y)
+int index_select_scaled_compose(fl_tensor *self, int64_t dim, fl_tensor *index, fl_value alpha,
+                                fl_ints size, fl_tensor **y)
 {
     *y = fl_reshape(fl_mul_scalar(fl_index_select(self, dim, index), alpha), size);
     return *y ? 0 : -1;
 }
 
-/* ---- gather and scatter ------------------------------------------------------------------------------------- */
+/* ---- gather and scatter ---- */
 
 /* index must fit in `t` but along d; with `source`, in source too. */
-static int check_index(const fl_tensor *t, const fl_tensor *index, int d, const fl_tensor *source, const char *what)
+static int check_index(const fl_tensor *t, const fl_tensor *index, int d, const fl_tensor *source,
+                       const char *what)
 {
     char a[128], b[128];
     if (index->numel && index->dtype != FL_INT64 && index->dtype != FL_INT32)
         return error_set(FL_RUNTIME_ERROR, "%s(): Expected dtype int32/int64 for index", what);
     int ndim = t->ndim ? t->ndim : 1, own = index->ndim ? index->ndim : 1;
     if (ndim != own && index->numel)
-        return error_set(FL_RUNTIME_ERROR, "Index tensor must have the same number of dimensions as %s tensor",
+        return error_set(FL_RUNTIME_ERROR,
+                         "Index tensor must have the same number of dimensions as %s tensor",
                          source ? "self" : "input");
     for (int k = 0; k < index->ndim && t->ndim && index->numel; k++)
         if (k != d && index->sizes[k] > t->sizes[k])
-            return error_set(FL_RUNTIME_ERROR, "Size does not match at dimension %d expected index %s to be no larger than self "
-                                               "%s apart from dimension %d", k,
-                             shape_text(a, sizeof a, index->ndim, index->sizes),
-                             shape_text(b, sizeof b, t->ndim, t->sizes), d);
+            return error_set(
+                FL_RUNTIME_ERROR,
+                "Size does not match at dimension %d expected index %s to be no larger than self "
+                "%s apart from dimension %d",
+                k, shape_text(a, sizeof a, index->ndim, index->sizes),
+                shape_text(b, sizeof b, t->ndim, t->sizes), d);
     if (!source || index->numel == 0)
         return 0;
     if ((source->ndim ? source->ndim : 1) != own)
-        return error_set(FL_RUNTIME_ERROR, "Index tensor must have the same number of dimensions as src tensor");
+        return error_set(FL_RUNTIME_ERROR,
+                         "Index tensor must have the same number of dimensions as src tensor");
     for (int k = 0; k < index->ndim && source->ndim; k++)
         if (index->sizes[k] > source->sizes[k])
-            return error_set(FL_RUNTIME_ERROR, "Expected index %s to be no larger than self %s apart from dimension %d and to be "
-                                               "no larger size than src %s", shape_text(a, sizeof a, index->ndim, index->sizes),
-                             "", d, shape_text(b, sizeof b, source->ndim, source->sizes));
+            return error_set(
+                FL_RUNTIME_ERROR,
+                "Expected index %s to be no larger than self %s apart from dimension %d and to be "
+                "no larger size than src %s",
+                shape_text(a, sizeof a, index->ndim, index->sizes), "", d,
+                shape_text(b, sizeof b, source->ndim, source->sizes));
     if (source->dtype != t->dtype)
-        return error_set(FL_RUNTIME_ERROR, "%s(): Expected self.dtype to be equal to src.dtype", what);
+        return error_set(FL_RUNTIME_ERROR, "%s(): Expected self.dtype to be equal to src.dtype",
+                         what);
     return 0;
 }
 
@@ -266,8 +304,8 @@ static int check_bounds(const fl_tensor *which, int d, int64_t size)
     int64_t i = 0;
     while (k[i] >= 0 && k[i] < size)
         i++;
-    return error_set(FL_INDEX_ERROR, "index %lld is out of bounds for dimension %d with size %lld", (long long)k[i], d,
-                     (long long)size);
+    return error_set(FL_INDEX_ERROR, "index %lld is out of bounds for dimension %d with size %lld",
+                     (long long)k[i], d, (long long)size);
 }
 
 static int64_t stride_of(const fl_tensor *t, int d)
@@ -275,8 +313,9 @@ static int64_t stride_of(const fl_tensor *t, int d)
     return t && t->ndim ? t->strides[d] * (int64_t)dtype_size(t->dtype) : 0;
 }
 
-/* Walks index (contiguous int64, within bounds) row by row along its last dim. Element i of a row names the address
- * `named + i * step + k[i] * along` in t; its own position in other is `own + i * own_step`. Strides are in bytes. */
+/* Walks index (contiguous int64, within bounds) row by row along its last dim. Element i of a row
+ * names the address `named + i * step + k[i] * along` in t; its own position in other is `own + i *
+ * own_step`. Strides are in bytes. */
 struct walk {
     const fl_tensor *t, *index, *other;
     int d;
@@ -309,7 +348,8 @@ static bool walk_row(struct walk *w)
     return true;
 }
 
-int gather_shape(fl_tensor *self, int64_t dim, fl_tensor *index, bool sparse_grad, struct op_shape *y)
+int gather_shape(fl_tensor *self, int64_t dim, fl_tensor *index, bool sparse_grad,
+                 struct op_shape *y)
 {
     (void)sparse_grad;
     int d = shape_wrap_dim(dim, self->ndim);
@@ -336,8 +376,8 @@ int gather_cpu(fl_tensor *self, int64_t dim, fl_tensor *index, bool sparse_grad,
 }
 
 /* source NULL: every element named receives `number` (one element of self's dtype). */
-static int scatter_into(enum how how, fl_tensor *self, int64_t dim, fl_tensor *index, const fl_tensor *source,
-                        const void *number, const char *what)
+static int scatter_into(enum how how, fl_tensor *self, int64_t dim, fl_tensor *index,
+                        const fl_tensor *source, const void *number, const char *what)
 {
     int d = shape_wrap_dim(dim, self->ndim);
     if (d < 0 || check_index(self, index, d, source, what))
@@ -381,7 +421,8 @@ int scatter_value__cpu(fl_tensor *self, int64_t dim, fl_tensor *index, fl_value 
     return status;
 }
 
-int scatter_reduce_named__cpu(fl_tensor *self, int64_t dim, fl_tensor *index, fl_tensor *src, const char *reduce)
+int scatter_reduce_named__cpu(fl_tensor *self, int64_t dim, fl_tensor *index, fl_tensor *src,
+                              const char *reduce)
 {
     bool add = strcmp(reduce, "add") == 0;
     if (!add && strcmp(reduce, "multiply") != 0)
@@ -389,13 +430,15 @@ int scatter_reduce_named__cpu(fl_tensor *self, int64_t dim, fl_tensor *index, fl
     return scatter_into(add ? ADD : MULTIPLY, self, dim, index, src, NULL, "scatter");
 }
 
-int scatter_value_reduce__cpu(fl_tensor *self, int64_t dim, fl_tensor *index, fl_value value, const char *reduce)
+int scatter_value_reduce__cpu(fl_tensor *self, int64_t dim, fl_tensor *index, fl_value value,
+                              const char *reduce)
 {
     bool add = strcmp(reduce, "add") == 0;
     if (!add && strcmp(reduce, "multiply") != 0)
         return error_set(FL_RUNTIME_ERROR, "reduce argument must be either add or multiply.");
     fl_tensor *one = tensor_from_number(value, self->dtype);
-    int status = one ? scatter_into(add ? ADD : MULTIPLY, self, dim, index, NULL, one->data, "scatter") : -1;
+    int status =
+        one ? scatter_into(add ? ADD : MULTIPLY, self, dim, index, NULL, one->data, "scatter") : -1;
     tensor_release(one);
     return status;
 }
@@ -406,27 +449,29 @@ int scatter_compose(fl_tensor *self, int64_t dim, fl_tensor *index, fl_tensor *s
     return *y ? 0 : -1;
 }
 
-int scatter_value_compose(fl_tensor *self, int64_t dim, fl_tensor *index, fl_value value, fl_tensor **y)
+int scatter_value_compose(fl_tensor *self, int64_t dim, fl_tensor *index, fl_value value,
+                          fl_tensor **y)
 {
     *y = fl_scatter__value(fl_clone(self, -1), dim, index, value);
     return *y ? 0 : -1;
 }
 
-int scatter_reduce_named_compose(fl_tensor *self, int64_t dim, fl_tensor *index, fl_tensor *src, const char *reduce,
-                                 fl_tensor **y)
+int scatter_reduce_named_compose(fl_tensor *self, int64_t dim, fl_tensor *index, fl_tensor *src,
+                                 const char *reduce, fl_tensor **y)
 {
     *y = fl_scatter__reduce(fl_clone(self, -1), dim, index, src, reduce);
     return *y ? 0 : -1;
 }
 
-int scatter_value_reduce_compose(fl_tensor *self, int64_t dim, fl_tensor *index, fl_value value, const char *reduce,
-                                 fl_tensor **y)
+int scatter_value_reduce_compose(fl_tensor *self, int64_t dim, fl_tensor *index, fl_value value,
+                                 const char *reduce, fl_tensor **y)
 {
     *y = fl_scatter__value_reduce(fl_clone(self, -1), dim, index, value, reduce);
     return *y ? 0 : -1;
 }
 
-int scatter_add_compose(fl_tensor *self, int64_t dim, fl_tensor *index, fl_tensor *src, fl_tensor **y)
+int scatter_add_compose(fl_tensor *self, int64_t dim, fl_tensor *index, fl_tensor *src,
+                        fl_tensor **y)
 {
     *y = fl_scatter_add_(fl_clone(self, -1), dim, index, src);
     return *y ? 0 : -1;
@@ -436,7 +481,9 @@ int gather_into_compose(fl_tensor *self, int64_t dim, fl_tensor *index, fl_ints 
 {
     fl_tensor *picked = fl_gather(self, dim, index, false);
     fl_ints sizes = {index->sizes, index->ndim};
-    bool same = size.count == index->ndim && (size.count == 0 || memcmp(size.data, index->sizes, sizeof(int64_t) * (size_t)size.count) == 0);
+    bool same = size.count == index->ndim &&
+                (size.count == 0 ||
+                 memcmp(size.data, index->sizes, sizeof(int64_t) * (size_t)size.count) == 0);
     if (same || !picked) {
         *y = picked;
         return *y ? 0 : -1;
@@ -451,7 +498,8 @@ int gather_into_compose(fl_tensor *self, int64_t dim, fl_tensor *index, fl_ints 
 int take_compose(fl_tensor *self, fl_tensor *index, fl_tensor **y)
 {
     if (index->dtype != FL_INT64)
-        return error_set(FL_INDEX_ERROR, "take(): Expected a long tensor for index, but got %s", dtype_title(index->dtype));
+        return error_set(FL_INDEX_ERROR, "take(): Expected a long tensor for index, but got %s",
+                         dtype_title(index->dtype));
     if (self->numel == 0 && index->numel)
         return error_set(FL_INDEX_ERROR, "take(): tried to take from an empty tensor");
     fl_tensor *row = fl_reshape(self, (fl_ints){(int64_t[]){-1}, 1});
@@ -473,7 +521,8 @@ static fl_tensor *from_the_front(const fl_tensor *indices, int64_t n)
 int take_along_dim_compose(fl_tensor *self, fl_tensor *indices, const int64_t *dim, fl_tensor **y)
 {
     if (indices->dtype != FL_INT64)
-        return error_set(FL_RUNTIME_ERROR, "torch.take_along_dim(): dtype of indices should be Long but got %s",
+        return error_set(FL_RUNTIME_ERROR,
+                         "torch.take_along_dim(): dtype of indices should be Long but got %s",
                          dtype_title(indices->dtype));
     if (!dim) {
         fl_tensor *flat = from_the_front(indices, self->numel);
@@ -481,9 +530,11 @@ int take_along_dim_compose(fl_tensor *self, fl_tensor *indices, const int64_t *d
         return *y ? 0 : -1;
     }
     if (self->ndim != indices->ndim)
-        return error_set(FL_RUNTIME_ERROR, "torch.take_along_dim(): input and indices should have the same number of dimensions, "
-                                           "but got %d dimensions for input, and %d dimensions for indices", self->ndim,
-                         indices->ndim);
+        return error_set(
+            FL_RUNTIME_ERROR,
+            "torch.take_along_dim(): input and indices should have the same number of dimensions, "
+            "but got %d dimensions for input, and %d dimensions for indices",
+            self->ndim, indices->ndim);
     int d = shape_wrap_dim(*dim, self->ndim);
     if (d < 0)
         return -1;
@@ -493,7 +544,8 @@ int take_along_dim_compose(fl_tensor *self, fl_tensor *indices, const int64_t *d
         from[k] = k == d ? a : both, which[k] = k == d ? b : both;
     }
     fl_tensor *front = from_the_front(indices, self->ndim ? self->sizes[d] : 1);
-    *y = !front ? NULL : fl_gather(fl_expand(self, (fl_ints){from, self->ndim}, false), d,
-                                   fl_expand(front, (fl_ints){which, self->ndim}, false), false);
+    *y = !front ? NULL
+                : fl_gather(fl_expand(self, (fl_ints){from, self->ndim}, false), d,
+                            fl_expand(front, (fl_ints){which, self->ndim}, false), false);
     return *y ? 0 : -1;
 }

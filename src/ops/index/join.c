@@ -7,7 +7,7 @@
 #include "ops/pointwise/pointwise.h"
 #include "ops_kernels.h"
 
-/* ---- cat ---------------------------------------------------------------------------------------------------- */
+/* ---- cat ---- */
 
 /* PyTorch lets an empty vector stand among tensors of any rank. */
 static bool is_skipped(const fl_tensor *t)
@@ -22,7 +22,9 @@ int cat_shape(fl_tensors tensors, int64_t dim, struct op_shape *y)
         return error_set(FL_RUNTIME_ERROR, "torch.cat(): expected a non-empty list of Tensors");
     for (int64_t i = 0; i < tensors.count; i++) {
         if (tensors.data[i]->ndim == 0)
-            return error_set(FL_RUNTIME_ERROR, "zero-dimensional tensor (at position %lld) cannot be concatenated", (long long)i);
+            return error_set(FL_RUNTIME_ERROR,
+                             "zero-dimensional tensor (at position %lld) cannot be concatenated",
+                             (long long)i);
         if (!first && !is_skipped(tensors.data[i]))
             first = tensors.data[i];
     }
@@ -39,13 +41,16 @@ int cat_shape(fl_tensors tensors, int64_t dim, struct op_shape *y)
         if (is_skipped(t))
             continue;
         if (t->ndim != first->ndim)
-            return error_set(FL_RUNTIME_ERROR, "Tensors must have same number of dimensions: got %d and %d", first->ndim,
-                             t->ndim);
+            return error_set(FL_RUNTIME_ERROR,
+                             "Tensors must have same number of dimensions: got %d and %d",
+                             first->ndim, t->ndim);
         for (int k = 0; k < t->ndim; k++)
             if (k != d && t->sizes[k] != first->sizes[k])
-                return error_set(FL_RUNTIME_ERROR, "Sizes of tensors must match except in dimension %d. Expected size %lld but "
-                                                   "got size %lld for tensor number %lld in the list.", d,
-                                 (long long)first->sizes[k], (long long)t->sizes[k], (long long)i);
+                return error_set(
+                    FL_RUNTIME_ERROR,
+                    "Sizes of tensors must match except in dimension %d. Expected size %lld but "
+                    "got size %lld for tensor number %lld in the list.",
+                    d, (long long)first->sizes[k], (long long)t->sizes[k], (long long)i);
         y->sizes[d] += t->sizes[d];
     }
     return 0;
@@ -78,7 +83,8 @@ int cat_backward_compose(fl_tensor *g, fl_tensors shapes, int64_t dim, fl_value 
     for (int64_t i = 0; list && i < shapes.count; i++) {
         const fl_tensor *t = shapes.data[i];
         int64_t to = from + (is_skipped(t) ? 0 : t->sizes[d]);
-        list[i] = is_skipped(t) ? fl_zeros((fl_ints){t->sizes, 1}, (fl_dtype)g->dtype, (fl_device){-1, 0}, false)
+        list[i] = is_skipped(t) ? fl_zeros((fl_ints){t->sizes, 1}, (fl_dtype)g->dtype,
+                                           (fl_device){-1, 0}, false)
                                 : fl_slice(g, d, &from, &to, 1);
         if (!list[i])
             return -1;
@@ -88,8 +94,8 @@ int cat_backward_compose(fl_tensor *g, fl_tensors shapes, int64_t dim, fl_value 
 }
 
 /* The tensors each passed through `change`, then cat. */
-static int cat_changed(fl_tensors tensors, fl_tensor *(*change)(fl_tensor *t, int dim), int dim, int64_t along,
-                       const char *what, fl_tensor **y)
+static int cat_changed(fl_tensors tensors, fl_tensor *(*change)(fl_tensor *t, int dim), int dim,
+                       int64_t along, const char *what, fl_tensor **y)
 {
     fl_value list;
     if (tensors.count == 0)
@@ -116,9 +122,13 @@ int stack_compose(fl_tensors tensors, int64_t dim, fl_tensor **y)
     char a[128], b[128];
     for (int64_t i = 1; i < tensors.count && d >= 0; i++)
         if (!shape_equal(tensors.data[0], tensors.data[i]))
-            return error_set(FL_RUNTIME_ERROR, "stack expects each tensor to be equal size, but got %s at entry 0 and %s at entry "
-                                               "%lld", shape_text(a, sizeof a, tensors.data[0]->ndim, tensors.data[0]->sizes),
-                             shape_text(b, sizeof b, tensors.data[i]->ndim, tensors.data[i]->sizes), (long long)i);
+            return error_set(
+                FL_RUNTIME_ERROR,
+                "stack expects each tensor to be equal size, but got %s at entry 0 and %s at entry "
+                "%lld",
+                shape_text(a, sizeof a, tensors.data[0]->ndim, tensors.data[0]->sizes),
+                shape_text(b, sizeof b, tensors.data[i]->ndim, tensors.data[i]->sizes),
+                (long long)i);
     return d < 0 ? -1 : cat_changed(tensors, insert_dim, d, d, "stack", y);
 }
 
@@ -167,7 +177,7 @@ int dstack_compose(fl_tensors tensors, fl_tensor **y)
     return cat_changed(tensors, three_dims, 0, 2, "dstack", y);
 }
 
-/* ---- repeat ------------------------------------------------------------------------------------------------- */
+/* ---- repeat ---- */
 
 /* self as (1, s0, 1, s1, ...) expanded to (r0, s0, r1, s1, ...), then joined pairwise. */
 int repeat_compose(fl_tensor *self, fl_ints repeats, fl_tensor **y)
@@ -175,13 +185,16 @@ int repeat_compose(fl_tensor *self, fl_ints repeats, fl_tensor **y)
     int extra = (int)repeats.count - self->ndim;
     int64_t apart[TENSOR_MAX_DIMS], wide[TENSOR_MAX_DIMS], sizes[TENSOR_MAX_DIMS];
     if (extra < 0)
-        return error_set(FL_RUNTIME_ERROR, "Number of dimensions of repeat dims can not be smaller than number of dimensions of "
-                                           "tensor");
+        return error_set(
+            FL_RUNTIME_ERROR,
+            "Number of dimensions of repeat dims can not be smaller than number of dimensions of "
+            "tensor");
     if (2 * repeats.count > TENSOR_MAX_DIMS)
         return error_set(FL_RUNTIME_ERROR, "repeat: more than %d dims", TENSOR_MAX_DIMS / 2);
     for (int d = 0; d < repeats.count; d++) {
         if (repeats.data[d] < 0)
-            return error_set(FL_RUNTIME_ERROR, "Trying to create tensor with negative dimension %lld",
+            return error_set(FL_RUNTIME_ERROR,
+                             "Trying to create tensor with negative dimension %lld",
                              (long long)repeats.data[d]);
         int64_t size = d < extra ? 1 : self->sizes[d - extra];
         apart[2 * d] = 1, wide[2 * d] = repeats.data[d], apart[2 * d + 1] = wide[2 * d + 1] = size;
@@ -189,7 +202,8 @@ int repeat_compose(fl_tensor *self, fl_ints repeats, fl_tensor **y)
             return error_set(FL_RUNTIME_ERROR, "repeat: the result is too large");
     }
     int n = (int)repeats.count;
-    fl_tensor *spread = fl_expand(fl_reshape(self, (fl_ints){apart, 2 * n}), (fl_ints){wide, 2 * n}, false);
+    fl_tensor *spread =
+        fl_expand(fl_reshape(self, (fl_ints){apart, 2 * n}), (fl_ints){wide, 2 * n}, false);
     *y = fl_reshape(fl_clone(spread, 0), (fl_ints){sizes, n});
     return *y ? 0 : -1;
 }
@@ -223,7 +237,8 @@ int repeat_interleave_int_compose(fl_tensor *self, int64_t repeats, const int64_
         sizes[k] = from->sizes[k] * (k == d ? repeats : 1);
     }
     wide[d + 1] = repeats;
-    fl_tensor *spread = fl_expand(fl_unsqueeze(from, d + 1), (fl_ints){wide, from->ndim + 1}, false);
+    fl_tensor *spread =
+        fl_expand(fl_unsqueeze(from, d + 1), (fl_ints){wide, from->ndim + 1}, false);
     *y = fl_reshape(fl_clone(spread, 0), (fl_ints){sizes, from->ndim});
     return *y ? 0 : -1;
 }
@@ -237,11 +252,15 @@ int repeat_interleave_compose(fl_tensor *self, fl_tensor *repeats, const int64_t
         return -1;
     int64_t n = from->ndim ? from->sizes[d] : 1, total = 0;
     if (repeats->ndim > 1 || (repeats->dtype != FL_INT64 && repeats->dtype != FL_INT32))
-        return error_set(FL_RUNTIME_ERROR, repeats->ndim > 1 ? "repeats must be 0-dim or 1-dim tensor"
-                                                             : "repeats has to be Long or Int tensor");
+        return error_set(FL_RUNTIME_ERROR, repeats->ndim > 1
+                                               ? "repeats must be 0-dim or 1-dim tensor"
+                                               : "repeats has to be Long or Int tensor");
     if (repeats->numel != n && repeats->numel != 1)
-        return error_set(FL_RUNTIME_ERROR, "repeats must have the same size as input along dim, but got repeats.size(0) = %lld and "
-                                           "input.size(%d) = %lld", (long long)repeats->numel, d, (long long)n);
+        return error_set(FL_RUNTIME_ERROR,
+                         "repeats must have the same size as input along dim, but got "
+                         "repeats.size(0) = %lld and "
+                         "input.size(%d) = %lld",
+                         (long long)repeats->numel, d, (long long)n);
     fl_tensor *counts = tensor_as(repeats, FL_INT64);
     for (int64_t i = 0; counts && i < n; i++) {
         int64_t r = ((const int64_t *)counts->data)[repeats->numel == 1 ? 0 : i];
@@ -255,13 +274,15 @@ int repeat_interleave_compose(fl_tensor *self, fl_tensor *repeats, const int64_t
     if (total < 0)
         return error_set(FL_RUNTIME_ERROR, "repeats can not be negative");
     if (output_size && *output_size != total)
-        return error_set(FL_RUNTIME_ERROR, "allocated size does not match required size: output_size is %lld, "
-                                           "the repeats add up to %lld", (long long)*output_size, (long long)total);
+        return error_set(FL_RUNTIME_ERROR,
+                         "allocated size does not match required size: output_size is %lld, "
+                         "the repeats add up to %lld",
+                         (long long)*output_size, (long long)total);
     *y = which ? fl_index_select(from, d, which) : NULL;
     return *y ? 0 : -1;
 }
 
-/* ---- in another order --------------------------------------------------------------------------------------- */
+/* ---- in another order ---- */
 
 static int flip_mask(const fl_tensor *self, fl_ints dims, uint64_t *mask)
 {
@@ -271,7 +292,8 @@ static int flip_mask(const fl_tensor *self, fl_ints dims, uint64_t *mask)
         if (d < 0)
             return -1;
         if (*mask >> d & 1)
-            return error_set(FL_RUNTIME_ERROR, "dim %d appears multiple times in the list of dims", d);
+            return error_set(FL_RUNTIME_ERROR, "dim %d appears multiple times in the list of dims",
+                             d);
         *mask |= UINT64_C(1) << d;
     }
     return 0;
@@ -340,14 +362,16 @@ int roll_compose(fl_tensor *self, fl_ints shifts, fl_ints dims, fl_tensor **y)
 {
     if (dims.count == 0 && shifts.count == 1) {
         fl_tensor *row = fl_flatten(self, 0, -1);
-        *y = row ? fl_reshape(roll_dim(row, 0, shifts.data[0]), (fl_ints){self->sizes, self->ndim}) : NULL;
+        *y = row ? fl_reshape(roll_dim(row, 0, shifts.data[0]), (fl_ints){self->sizes, self->ndim})
+                 : NULL;
         return *y ? 0 : -1;
     }
     if (shifts.count == 0)
         return error_set(FL_RUNTIME_ERROR, "`shifts` required");
     if (shifts.count != dims.count)
-        return error_set(FL_RUNTIME_ERROR, "shifts and dimensions must align. shifts: %lld, dims:%lld", (long long)shifts.count,
-                         (long long)dims.count);
+        return error_set(FL_RUNTIME_ERROR,
+                         "shifts and dimensions must align. shifts: %lld, dims:%lld",
+                         (long long)shifts.count, (long long)dims.count);
     *y = self;
     for (int64_t i = 0; i < shifts.count && *y; i++) {
         int d = shape_wrap_dim(dims.data[i], self->ndim);
@@ -361,25 +385,37 @@ int roll_compose(fl_tensor *self, fl_ints shifts, fl_ints dims, fl_tensor **y)
 int rot90_compose(fl_tensor *self, int64_t k, fl_ints dims, fl_tensor **y)
 {
     if (dims.count != 2)
-        return error_set(FL_RUNTIME_ERROR, "expected total rotation dims == 2, but got dims = %lld", (long long)dims.count);
+        return error_set(FL_RUNTIME_ERROR, "expected total rotation dims == 2, but got dims = %lld",
+                         (long long)dims.count);
     if (self->ndim < 2)
-        return error_set(FL_RUNTIME_ERROR, "expected total dims >= 2, but got total dims = %d", self->ndim);
+        return error_set(FL_RUNTIME_ERROR, "expected total dims >= 2, but got total dims = %d",
+                         self->ndim);
     int a = shape_wrap_dim(dims.data[0], self->ndim), b = shape_wrap_dim(dims.data[1], self->ndim);
     if (a < 0 || b < 0)
         return -1;
     if (a == b)
-        return error_set(FL_RUNTIME_ERROR, "expected rotation dims to be different, but got dim0 = %lld and dim1 = %lld",
-                         (long long)dims.data[0], (long long)dims.data[1]);
+        return error_set(
+            FL_RUNTIME_ERROR,
+            "expected rotation dims to be different, but got dim0 = %lld and dim1 = %lld",
+            (long long)dims.data[0], (long long)dims.data[1]);
     switch (((k % 4) + 4) % 4) {
-    case 1: *y = fl_transpose(fl_flip(self, (fl_ints){(int64_t[]){b}, 1}), a, b); break;
-    case 2: *y = fl_flip(self, (fl_ints){(int64_t[]){a, b}, 2}); break;
-    case 3: *y = fl_transpose(fl_flip(self, (fl_ints){(int64_t[]){a}, 1}), a, b); break;
-    default: *y = fl_clone(self, 0); break;
+    case 1:
+        *y = fl_transpose(fl_flip(self, (fl_ints){(int64_t[]){b}, 1}), a, b);
+        break;
+    case 2:
+        *y = fl_flip(self, (fl_ints){(int64_t[]){a, b}, 2});
+        break;
+    case 3:
+        *y = fl_transpose(fl_flip(self, (fl_ints){(int64_t[]){a}, 1}), a, b);
+        break;
+    default:
+        *y = fl_clone(self, 0);
+        break;
     }
     return *y ? 0 : -1;
 }
 
-/* ---- diagonals ---------------------------------------------------------------------------------------------- */
+/* ---- diagonals ---- */
 
 int diag_embed_compose(fl_tensor *self, int64_t offset, int64_t dim1, int64_t dim2, fl_tensor **y)
 {
@@ -389,12 +425,14 @@ int diag_embed_compose(fl_tensor *self, int64_t offset, int64_t dim1, int64_t di
     if (self->ndim == 0)
         return error_set(FL_RUNTIME_ERROR, "diag_embed: input must have at least one dim");
     if (a == b)
-        return error_set(FL_RUNTIME_ERROR, "diagonal dimensions cannot be identical %lld, %lld", (long long)dim1,
-                         (long long)dim2);
-    int64_t n = self->sizes[self->ndim - 1] + (offset < 0 ? -offset : offset), sizes[TENSOR_MAX_DIMS + 1];
+        return error_set(FL_RUNTIME_ERROR, "diagonal dimensions cannot be identical %lld, %lld",
+                         (long long)dim1, (long long)dim2);
+    int64_t n = self->sizes[self->ndim - 1] + (offset < 0 ? -offset : offset),
+            sizes[TENSOR_MAX_DIMS + 1];
     for (int d = 0, from = 0; d < self->ndim + 1; d++)
         sizes[d] = d == a || d == b ? n : self->sizes[from++];
-    fl_tensor *zeros = fl_zeros((fl_ints){sizes, self->ndim + 1}, (fl_dtype)self->dtype, (fl_device){-1, 0}, false);
+    fl_tensor *zeros = fl_zeros((fl_ints){sizes, self->ndim + 1}, (fl_dtype)self->dtype,
+                                (fl_device){-1, 0}, false);
     if (!fl_copy_(fl_diagonal(zeros, offset, a, b), self, false))
         return -1;
     *y = zeros;
@@ -406,7 +444,8 @@ int diag_compose(fl_tensor *self, int64_t diagonal, fl_tensor **y)
     if (self->ndim == 1)
         return diag_embed_compose(self, diagonal, 0, 1, y);
     if (self->ndim != 2)
-        return error_set(FL_RUNTIME_ERROR, "diag(): Supports 1D or 2D tensors. Got %dD", self->ndim);
+        return error_set(FL_RUNTIME_ERROR, "diag(): Supports 1D or 2D tensors. Got %dD",
+                         self->ndim);
     *y = fl_clone(fl_diagonal(self, diagonal, 0, 1), 0);
     return *y ? 0 : -1;
 }
@@ -423,15 +462,20 @@ int meshgrid_compose(fl_tensors tensors, const char *indexing, fl_value *y)
     int64_t sizes[TENSOR_MAX_DIMS];
     bool swap = strcmp(indexing, "xy") == 0 && n >= 2;
     if (!swap && strcmp(indexing, "ij") != 0 && strcmp(indexing, "xy") != 0)
-        return error_set(FL_RUNTIME_ERROR, "torch.meshgrid: indexing must be one of \"xy\" or \"ij\", but received: %s", indexing);
+        return error_set(
+            FL_RUNTIME_ERROR,
+            "torch.meshgrid: indexing must be one of \"xy\" or \"ij\", but received: %s", indexing);
     if (n == 0 || n > TENSOR_MAX_DIMS)
         return error_set(FL_RUNTIME_ERROR, "meshgrid expects a non-empty TensorList");
     for (int i = 0; i < n; i++) {
         if (tensors.data[i]->ndim > 1)
-            return error_set(FL_RUNTIME_ERROR, "torch.meshgrid: Expected 0D or 1D tensor in the tensor list but got a %d-D one",
-                             tensors.data[i]->ndim);
+            return error_set(
+                FL_RUNTIME_ERROR,
+                "torch.meshgrid: Expected 0D or 1D tensor in the tensor list but got a %d-D one",
+                tensors.data[i]->ndim);
         if (tensors.data[i]->dtype != tensors.data[0]->dtype)
-            return error_set(FL_RUNTIME_ERROR, "torch.meshgrid expects all tensors to have the same dtype");
+            return error_set(FL_RUNTIME_ERROR,
+                             "torch.meshgrid expects all tensors to have the same dtype");
         sizes[swap && i < 2 ? 1 - i : i] = tensors.data[i]->numel;
     }
     fl_tensor **list = op_list(y, n);
@@ -440,7 +484,8 @@ int meshgrid_compose(fl_tensors tensors, const char *indexing, fl_value *y)
         int at = swap && i < 2 ? 1 - i : i;
         for (int d = 0; d < n; d++)
             own[d] = d == at ? tensors.data[i]->numel : 1;
-        list[i] = fl_expand(fl_reshape(tensors.data[i], (fl_ints){own, n}), (fl_ints){sizes, n}, false);
+        list[i] =
+            fl_expand(fl_reshape(tensors.data[i], (fl_ints){own, n}), (fl_ints){sizes, n}, false);
         if (!list[i])
             return -1;
     }

@@ -5,7 +5,7 @@
 #include "ops/op.h"
 #include "ops_kernels.h"
 
-/* ---- runs of elements --------------------------------------------------------------------------------------- */
+/* ---- runs of elements ---- */
 
 /* to = to (op) from through a type that holds the dtype's values. */
 static void combine_run(int dtype, int64_t n, void *to, const void *from, bool multiply)
@@ -57,7 +57,7 @@ void index_multiply_run(int dtype, int64_t n, void *to, const void *from)
     combine_run(dtype, n, to, from, true);
 }
 
-/* ---- positions ---------------------------------------------------------------------------------------------- */
+/* ---- positions ---- */
 
 /* t as bytes of 0 and 1, contiguous. */
 static fl_tensor *as_truth(const fl_tensor *t)
@@ -124,19 +124,22 @@ int nonzero_cpu(fl_tensor *self, fl_tensor *y)
 
 int nonzero_columns_compose(fl_tensor *condition, fl_value *y)
 {
-    fl_tensor *from = condition->ndim ? condition : fl_reshape(condition, (fl_ints){(int64_t[]){1}, 1});
+    fl_tensor *from =
+        condition->ndim ? condition : fl_reshape(condition, (fl_ints){(int64_t[]){1}, 1});
     fl_tensor *where = from ? fl_nonzero(from) : NULL;
     return where ? unbind_compose(where, 1, y) : -1;
 }
 
-/* ---- reading and writing ------------------------------------------------------------------------------------ */
+/* ---- reading and writing ---- */
 
 static int check_mask(const fl_tensor *mask, const char *what)
 {
     if (mask->dtype == FL_BOOL)
         return 0;
-    error_set(FL_RUNTIME_ERROR, "%s only supports boolean masks, but got mask with dtype %s", what, fl_dtype_name(mask->dtype));
-    return error_hint("compare first, for example mask = x > 0, or mask.bool()", "请先做比较，例如 mask = x > 0，或用 mask.bool()");
+    error_set(FL_RUNTIME_ERROR, "%s only supports boolean masks, but got mask with dtype %s", what,
+              fl_dtype_name(mask->dtype));
+    return error_hint("compare first, for example mask = x > 0, or mask.bool()",
+                      "请先做比较，例如 mask = x > 0，或用 mask.bool()");
 }
 
 /* t seen with the sizes of `like`, with strides of 0 where it is broadcast; NULL with the error. */
@@ -148,13 +151,17 @@ static fl_tensor *expand_to(const fl_tensor *t, const fl_tensor *like)
         int s = d - extra;
         if (s >= 0 && t->sizes[s] != like->sizes[d] && t->sizes[s] != 1)
             extra = -1;
-        strides[d] = s < 0 || (s >= 0 && extra >= 0 && t->sizes[s] == 1) ? 0 : t->strides[s < 0 ? 0 : s];
+        strides[d] =
+            s < 0 || (s >= 0 && extra >= 0 && t->sizes[s] == 1) ? 0 : t->strides[s < 0 ? 0 : s];
     }
     char a[128], b[128];
     if (extra < 0)
-        return error_null(FL_RUNTIME_ERROR, "The expanded size of the tensor must match the existing size.  Target sizes: %s.  "
-                                            "Tensor sizes: %s", shape_text(b, sizeof b, like->ndim, like->sizes),
-                          shape_text(a, sizeof a, t->ndim, t->sizes));
+        return error_null(
+            FL_RUNTIME_ERROR,
+            "The expanded size of the tensor must match the existing size.  Target sizes: %s.  "
+            "Tensor sizes: %s",
+            shape_text(b, sizeof b, like->ndim, like->sizes),
+            shape_text(a, sizeof a, t->ndim, t->sizes));
     return tensor_alias(t, like->ndim, like->sizes, strides, t->offset);
 }
 
@@ -171,11 +178,15 @@ int masked_fill__cpu(fl_tensor *self, fl_tensor *mask, fl_tensor *value)
     if (check_mask(mask, "masked_fill_"))
         return -1;
     if (value->ndim != 0)
-        return error_set(FL_RUNTIME_ERROR, "masked_fill_ only supports a 0-dimensional value tensor, but got tensor with %d "
-                                           "dimension(s).", value->ndim);
+        return error_set(
+            FL_RUNTIME_ERROR,
+            "masked_fill_ only supports a 0-dimensional value tensor, but got tensor with %d "
+            "dimension(s).",
+            value->ndim);
     fl_value number = tensor_element(value, 0);
     if (number.tag == FL_FLOATING && !dtype_is_floating(self->dtype))
-        return error_set(FL_RUNTIME_ERROR, "value cannot be converted to type %s without overflow", fl_dtype_name(self->dtype));
+        return error_set(FL_RUNTIME_ERROR, "value cannot be converted to type %s without overflow",
+                         fl_dtype_name(self->dtype));
     fl_tensor *where = mask_for(mask, self), *one = tensor_from_number(number, self->dtype);
     fl_tensor *into = where && one ? tensor_contiguous(self) : NULL;
     int status = into ? 0 : -1;
@@ -198,7 +209,8 @@ int masked_fill_compose(fl_tensor *self, fl_tensor *mask, fl_value value, fl_ten
     if (shape_broadcast(&ndim, sizes, mask->ndim, mask->sizes))
         return -1;
     fl_tensor *copy = fl_clone(fl_expand(self, (fl_ints){sizes, ndim}, false), 0);
-    *y = value.tag == FL_TENSOR ? fl_masked_fill_(copy, mask, value.as.tensor) : fl_masked_fill__scalar(copy, mask, value);
+    *y = value.tag == FL_TENSOR ? fl_masked_fill_(copy, mask, value.as.tensor)
+                                : fl_masked_fill__scalar(copy, mask, value);
     return *y ? 0 : -1;
 }
 
@@ -214,7 +226,8 @@ int masked_select_compose(fl_tensor *self, fl_tensor *mask, fl_tensor **y)
         return -1;
     if (ndim == 0)
         sizes[ndim++] = 1;
-    fl_tensor *from = fl_expand(self, (fl_ints){sizes, ndim}, false), *where = fl_expand(mask, (fl_ints){sizes, ndim}, false);
+    fl_tensor *from = fl_expand(self, (fl_ints){sizes, ndim}, false),
+              *where = fl_expand(mask, (fl_ints){sizes, ndim}, false);
     *y = from && where ? fl_index(from, (fl_tensors){&where, 1}) : NULL;
     return *y ? 0 : -1;
 }
@@ -222,22 +235,28 @@ int masked_select_compose(fl_tensor *self, fl_tensor *mask, fl_tensor **y)
 int masked_scatter__cpu(fl_tensor *self, fl_tensor *mask, fl_tensor *source)
 {
     if (mask->dtype != FL_BOOL)
-        return error_set(FL_RUNTIME_ERROR, "masked_scatter_ only supports boolean masks, but got mask with dtype %s",
+        return error_set(FL_RUNTIME_ERROR,
+                         "masked_scatter_ only supports boolean masks, but got mask with dtype %s",
                          fl_dtype_name(mask->dtype));
     if (source->dtype != self->dtype)
-        return error_set(FL_RUNTIME_ERROR, "masked_scatter: expected self and source to have same dtypes but got %s and %s",
-                         dtype_title(self->dtype), dtype_title(source->dtype));
+        return error_set(
+            FL_RUNTIME_ERROR,
+            "masked_scatter: expected self and source to have same dtypes but got %s and %s",
+            dtype_title(self->dtype), dtype_title(source->dtype));
     fl_tensor *where = mask_for(mask, self), *from = where ? tensor_contiguous(source) : NULL;
     fl_tensor *into = from ? tensor_contiguous(self) : NULL;
     int status = into ? 0 : -1;
     size_t bytes = dtype_size(self->dtype);
     if (status == 0 && count_truth(where) > source->numel)
-        status = error_set(FL_RUNTIME_ERROR, "masked_scatter: expected self and source to have enough elements: the mask is true "
-                                             "more often than source has elements");
+        status = error_set(
+            FL_RUNTIME_ERROR,
+            "masked_scatter: expected self and source to have enough elements: the mask is true "
+            "more often than source has elements");
     int64_t next = 0;
     for (int64_t i = 0; status == 0 && i < into->numel; i++)
         if (((const uint8_t *)where->data)[i])
-            index_move((char *)into->data + (size_t)i * bytes, (const char *)from->data + (size_t)next++ * bytes, bytes);
+            index_move((char *)into->data + (size_t)i * bytes,
+                       (const char *)from->data + (size_t)next++ * bytes, bytes);
     if (status == 0 && into->data != self->data)
         status = tensor_copy(self, into);
     tensor_release(where), tensor_release(from), tensor_release(into);
@@ -252,7 +271,8 @@ int masked_scatter_compose(fl_tensor *self, fl_tensor *mask, fl_tensor *source, 
         sizes[d] = self->sizes[d];
     if (shape_broadcast(&ndim, sizes, mask->ndim, mask->sizes))
         return -1;
-    *y = fl_masked_scatter_(fl_clone(fl_expand(self, (fl_ints){sizes, ndim}, false), 0), mask, source);
+    *y = fl_masked_scatter_(fl_clone(fl_expand(self, (fl_ints){sizes, ndim}, false), 0), mask,
+                            source);
     return *y ? 0 : -1;
 }
 
@@ -263,7 +283,8 @@ int masked_scatter_backward_compose(fl_tensor *g, fl_tensor *mask, fl_ints size,
     if (!picked)
         return -1;
     int64_t missing = numel - picked->numel;
-    fl_tensor *rest = fl_zeros((fl_ints){&missing, 1}, (fl_dtype)g->dtype, (fl_device){-1, 0}, false);
+    fl_tensor *rest =
+        fl_zeros((fl_ints){&missing, 1}, (fl_dtype)g->dtype, (fl_device){-1, 0}, false);
     *y = rest ? fl_reshape(fl_cat((fl_tensors){(fl_tensor *[]){picked, rest}, 2}, 0), size) : NULL;
     return *y ? 0 : -1;
 }

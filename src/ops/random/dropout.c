@@ -19,32 +19,35 @@ static int finish(fl_tensor *filled, bool requires_grad, fl_tensor **y)
     return !filled || (requires_grad && fl_set_requires_grad(filled, true)) ? -1 : 0;
 }
 
-int rand_like_compose(fl_tensor *self, fl_dtype dtype, fl_device device, bool requires_grad, int memory_format, fl_tensor **y)
+int rand_like_compose(fl_tensor *self, fl_dtype dtype, fl_device device, bool requires_grad,
+                      int memory_format, fl_tensor **y)
 {
     (void)device;
     return finish(fl_uniform_(room_like(self, dtype, memory_format), 0, 1, NULL), requires_grad, y);
 }
 
-int randn_like_compose(fl_tensor *self, fl_dtype dtype, fl_device device, bool requires_grad, int memory_format, fl_tensor **y)
+int randn_like_compose(fl_tensor *self, fl_dtype dtype, fl_device device, bool requires_grad,
+                       int memory_format, fl_tensor **y)
 {
     (void)device;
     return finish(fl_normal_(room_like(self, dtype, memory_format), 0, 1, NULL), requires_grad, y);
 }
 
-int randint_like_low_compose(fl_tensor *self, int64_t low, int64_t high, fl_dtype dtype, fl_device device,
-                             bool requires_grad, int memory_format, fl_tensor **y)
+int randint_like_low_compose(fl_tensor *self, int64_t low, int64_t high, fl_dtype dtype,
+                             fl_device device, bool requires_grad, int memory_format, fl_tensor **y)
 {
     (void)device;
-    return finish(fl_random__from(room_like(self, dtype, memory_format), low, &high, NULL), requires_grad, y);
+    return finish(fl_random__from(room_like(self, dtype, memory_format), low, &high, NULL),
+                  requires_grad, y);
 }
 
-int randint_like_compose(fl_tensor *self, int64_t high, fl_dtype dtype, fl_device device, bool requires_grad,
-                         int memory_format, fl_tensor **y)
+int randint_like_compose(fl_tensor *self, int64_t high, fl_dtype dtype, fl_device device,
+                         bool requires_grad, int memory_format, fl_tensor **y)
 {
     return randint_like_low_compose(self, 0, high, dtype, device, requires_grad, memory_format, y);
 }
 
-/* ---- normal by tensors -------------------------------------------------------------------------------------- */
+/* ---- normal by tensors ---- */
 
 static int scale_and_shift(fl_tensor *standard, fl_tensor *mean, fl_tensor *std, fl_tensor **y)
 {
@@ -64,7 +67,8 @@ int normal_tensors_compose(fl_tensor *mean, fl_tensor *std, fl_generator *genera
 {
     int ndim = 0;
     int64_t sizes[TENSOR_MAX_DIMS];
-    if (shape_broadcast(&ndim, sizes, mean->ndim, mean->sizes) || shape_broadcast(&ndim, sizes, std->ndim, std->sizes))
+    if (shape_broadcast(&ndim, sizes, mean->ndim, mean->sizes) ||
+        shape_broadcast(&ndim, sizes, std->ndim, std->sizes))
         return -1;
     fl_tensor *z = standard_normal((fl_ints){sizes, ndim}, (fl_dtype)mean->dtype, generator);
     return z ? scale_and_shift(z, mean, std, y) : -1;
@@ -74,39 +78,44 @@ int normal_tensor_float_compose(fl_tensor *mean, double std, fl_generator *gener
 {
     if (std < 0)
         return error_set(FL_RUNTIME_ERROR, "normal expects std >= 0.0, but found std %g", std);
-    fl_tensor *z = standard_normal((fl_ints){mean->sizes, mean->ndim}, (fl_dtype)mean->dtype, generator);
+    fl_tensor *z =
+        standard_normal((fl_ints){mean->sizes, mean->ndim}, (fl_dtype)mean->dtype, generator);
     *y = fl_add(fl_mul_scalar(z, fl_float(std)), mean, fl_int(1));
     return *y ? 0 : -1;
 }
 
 int normal_float_tensor_compose(double mean, fl_tensor *std, fl_generator *generator, fl_tensor **y)
 {
-    fl_tensor *z = standard_normal((fl_ints){std->sizes, std->ndim}, (fl_dtype)std->dtype, generator);
+    fl_tensor *z =
+        standard_normal((fl_ints){std->sizes, std->ndim}, (fl_dtype)std->dtype, generator);
     if (!z || scale_and_shift(z, NULL, std, y))
         return -1;
     *y = fl_add_scalar(*y, fl_float(mean), fl_int(1));
     return *y ? 0 : -1;
 }
 
-int normal_size_compose(double mean, double std, fl_ints size, fl_generator *generator, fl_dtype dtype, fl_device device,
-                        bool requires_grad, fl_tensor **y)
+int normal_size_compose(double mean, double std, fl_ints size, fl_generator *generator,
+                        fl_dtype dtype, fl_device device, bool requires_grad, fl_tensor **y)
 {
-    return finish(fl_normal_(fl_empty(size, dtype, device, false, -1), mean, std, generator), requires_grad, y);
+    return finish(fl_normal_(fl_empty(size, dtype, device, false, -1), mean, std, generator),
+                  requires_grad, y);
 }
 
-/* ---- dropout ------------------------------------------------------------------------------------------------ */
+/* ---- dropout ---- */
 
 static int check_probability(double p)
 {
     if (p >= 0 && p <= 1)
         return 0;
-    return error_set(FL_VALUE_ERROR, "dropout probability has to be between 0 and 1, but got %g", p);
+    return error_set(FL_VALUE_ERROR, "dropout probability has to be between 0 and 1, but got %g",
+                     p);
 }
 
 /* 0 with probability p, else 1 / (1 - p); of the given size. */
 static fl_tensor *noise_of(fl_tensor *like, fl_ints size, double p)
 {
-    fl_tensor *noise = fl_bernoulli__float(fl_empty(size, (fl_dtype)like->dtype, ANYWHERE, false, -1), 1 - p, NULL);
+    fl_tensor *noise = fl_bernoulli__float(
+        fl_empty(size, (fl_dtype)like->dtype, ANYWHERE, false, -1), 1 - p, NULL);
     return p == 1 ? noise : fl_div_scalar(noise, fl_float(1 - p));
 }
 
@@ -136,7 +145,8 @@ int feature_dropout_compose(fl_tensor *input, double p, bool train, fl_tensor **
     if (check_probability(p))
         return -1;
     if (input->ndim < 2)
-        return error_set(FL_RUNTIME_ERROR, "Feature dropout requires at least 2 dimensions in the input");
+        return error_set(FL_RUNTIME_ERROR,
+                         "Feature dropout requires at least 2 dimensions in the input");
     for (int d = 0; d < input->ndim; d++)
         sizes[d] = d < 2 ? input->sizes[d] : 1;
     *y = input;
@@ -145,8 +155,8 @@ int feature_dropout_compose(fl_tensor *input, double p, bool train, fl_tensor **
     return *y ? 0 : -1;
 }
 
-/* Dropped elements become alpha' = -1.7580993408473766, and the whole is scaled and shifted back to mean 0 and variance 1
- * (Klambauer et al., "Self-Normalizing Neural Networks", 2017). */
+/* Dropped elements become alpha' = -1.7580993408473766, and the whole is scaled and shifted back to
+ * mean 0 and variance 1 (Klambauer et al., "Self-Normalizing Neural Networks", 2017). */
 int alpha_dropout_compose(fl_tensor *input, double p, bool train, fl_tensor **y)
 {
     const double alpha = 1.7580993408473766;
@@ -161,8 +171,9 @@ int alpha_dropout_compose(fl_tensor *input, double p, bool train, fl_tensor **y)
     }
     double a = 1 / sqrt((alpha * alpha * p + 1) * (1 - p));
     fl_tensor *noise = fl_bernoulli__float(room_like(input, FL_NO_DTYPE, -1), 1 - p, NULL);
-    fl_tensor *shift = fl_add_scalar(fl_mul_scalar(fl_sub_scalar(noise, fl_int(1), fl_int(1)), fl_float(alpha * a)),
-                                     fl_float(alpha * a * p), fl_int(1));
+    fl_tensor *shift = fl_add_scalar(
+        fl_mul_scalar(fl_sub_scalar(noise, fl_int(1), fl_int(1)), fl_float(alpha * a)),
+        fl_float(alpha * a * p), fl_int(1));
     *y = fl_add(fl_mul(input, fl_mul_scalar(noise, fl_float(a))), shift, fl_int(1));
     return *y ? 0 : -1;
 }

@@ -1,4 +1,5 @@
-/* Random tensors: contiguous runs are filled in PyTorch's order of draws; other layouts by way of a contiguous copy. */
+/* Random tensors: contiguous runs are filled in PyTorch's order of draws; other layouts by way of a
+ * contiguous copy. */
 #include <math.h>
 
 #include "autograd/autograd.h"
@@ -21,7 +22,9 @@ static int fill_drawn(fl_tensor *self, fl_generator *generator, draw_fn draw, co
     enum { CHUNK = 256 };
     double stage[CHUNK];
     fl_generator *g = or_default(generator);
-    fl_tensor *into = self->flags & TENSOR_CONTIGUOUS ? tensor_retain(self) : tensor_new(self->ndim, self->sizes, self->dtype);
+    fl_tensor *into = self->flags & TENSOR_CONTIGUOUS
+                          ? tensor_retain(self)
+                          : tensor_new(self->ndim, self->sizes, self->dtype);
     if (!into || !g) {
         tensor_release(into);
         return -1;
@@ -31,7 +34,8 @@ static int fill_drawn(fl_tensor *self, fl_generator *generator, draw_fn draw, co
         int64_t n = into->numel - at < CHUNK ? into->numel - at : CHUNK;
         for (int64_t i = 0; i < n; i++)
             stage[i] = draw(g, p);
-        convert_elements(n, (char *)into->data + at * size, into->dtype, size, stage, FL_FLOAT64, 8);
+        convert_elements(n, (char *)into->data + at * size, into->dtype, size, stage, FL_FLOAT64,
+                         8);
     }
     int status = into == self ? 0 : tensor_copy(self, into);
     tensor_release(into);
@@ -40,11 +44,13 @@ static int fill_drawn(fl_tensor *self, fl_generator *generator, draw_fn draw, co
 
 /* Calls one of core's fillers on self, which may have any layout. */
 enum filler { UNIFORM, NORMAL, INTEGERS, FULL };
-static int fill_run(fl_tensor *self, fl_generator *generator, enum filler how, double a, double b, int64_t from,
-                    uint64_t range)
+static int fill_run(fl_tensor *self, fl_generator *generator, enum filler how, double a, double b,
+                    int64_t from, uint64_t range)
 {
     fl_generator *g = or_default(generator);
-    fl_tensor *into = self->flags & TENSOR_CONTIGUOUS ? tensor_retain(self) : tensor_new(self->ndim, self->sizes, self->dtype);
+    fl_tensor *into = self->flags & TENSOR_CONTIGUOUS
+                          ? tensor_retain(self)
+                          : tensor_new(self->ndim, self->sizes, self->dtype);
     int status = into && g ? 0 : -1;
     if (status == 0 && how == UNIFORM)
         random_uniform(g, into->data, into->numel, into->dtype, a, b);
@@ -65,45 +71,51 @@ static int mark(fl_tensor *y, bool requires_grad)
     return requires_grad ? autograd_set_requires_grad(y, true) : 0;
 }
 
-/* ---- new tensors -------------------------------------------------------------------------------------------- */
+/* ---- new tensors ---- */
 
-int random_shape(fl_ints size, fl_generator *generator, fl_dtype dtype, fl_device device, bool requires_grad,
-                 struct op_shape *y)
+int random_shape(fl_ints size, fl_generator *generator, fl_dtype dtype, fl_device device,
+                 bool requires_grad, struct op_shape *y)
 {
     (void)generator;
     if (empty_shape(size, dtype, device, requires_grad, -1, y))
         return -1;
     if (!dtype_is_floating(y->dtype))
-        return error_set(FL_NOT_IMPLEMENTED, "\"check_uniform_bounds\" not implemented for '%s'", dtype_title(y->dtype));
+        return error_set(FL_NOT_IMPLEMENTED, "\"check_uniform_bounds\" not implemented for '%s'",
+                         dtype_title(y->dtype));
     return 0;
 }
 
-int rand_cpu(fl_ints size, fl_generator *generator, fl_dtype dtype, fl_device device, bool requires_grad, fl_tensor *y)
+int rand_cpu(fl_ints size, fl_generator *generator, fl_dtype dtype, fl_device device,
+             bool requires_grad, fl_tensor *y)
 {
     (void)size, (void)dtype, (void)device;
     return fill_run(y, generator, UNIFORM, 0, 1, 0, 0) ? -1 : mark(y, requires_grad);
 }
 
-int randn_cpu(fl_ints size, fl_generator *generator, fl_dtype dtype, fl_device device, bool requires_grad, fl_tensor *y)
+int randn_cpu(fl_ints size, fl_generator *generator, fl_dtype dtype, fl_device device,
+              bool requires_grad, fl_tensor *y)
 {
     (void)size, (void)dtype, (void)device;
     return fill_run(y, generator, NORMAL, 0, 1, 0, 0) ? -1 : mark(y, requires_grad);
 }
 
-int randint_shape(int64_t low, int64_t high, fl_ints size, fl_generator *generator, fl_dtype dtype, fl_device device,
-                  bool requires_grad, struct op_shape *y)
+int randint_shape(int64_t low, int64_t high, fl_ints size, fl_generator *generator, fl_dtype dtype,
+                  fl_device device, bool requires_grad, struct op_shape *y)
 {
     (void)generator;
     if (low >= high)
-        return error_set(FL_RUNTIME_ERROR, "random_ expects 'from' to be less than 'to', but got from=%lld >= to=%lld",
-                         (long long)low, (long long)high);
+        return error_set(
+            FL_RUNTIME_ERROR,
+            "random_ expects 'from' to be less than 'to', but got from=%lld >= to=%lld",
+            (long long)low, (long long)high);
     return empty_shape(size, dtype == FL_NO_DTYPE ? FL_INT64 : dtype, device, requires_grad, -1, y);
 }
 
 /* Whether a dtype holds both bounds of integers in [from, to). */
 static int check_bounds(int dtype, int64_t from, int64_t to)
 {
-    static const int bits[] = {[FL_BOOL] = 1, [FL_UINT8] = 8, [FL_INT8] = 7, [FL_INT16] = 15, [FL_INT32] = 31};
+    static const int bits[] = {
+        [FL_BOOL] = 1, [FL_UINT8] = 8, [FL_INT8] = 7, [FL_INT16] = 15, [FL_INT32] = 31};
     if (dtype > FL_INT32)
         return 0;
     int64_t most = (INT64_C(1) << bits[dtype]) - 1;
@@ -118,42 +130,46 @@ static int check_bounds(int dtype, int64_t from, int64_t to)
 static int fill_integers(fl_tensor *self, fl_generator *generator, int64_t from, int64_t to)
 {
     if (from >= to)
-        return error_set(FL_RUNTIME_ERROR, "random_ expects 'from' to be less than 'to', but got from=%lld >= to=%lld",
-                         (long long)from, (long long)to);
+        return error_set(
+            FL_RUNTIME_ERROR,
+            "random_ expects 'from' to be less than 'to', but got from=%lld >= to=%lld",
+            (long long)from, (long long)to);
     if (check_bounds(self->dtype, from, to))
         return -1;
     return fill_run(self, generator, INTEGERS, 0, 0, from, (uint64_t)to - (uint64_t)from);
 }
 
-int randint_cpu(int64_t low, int64_t high, fl_ints size, fl_generator *generator, fl_dtype dtype, fl_device device,
-                bool requires_grad, fl_tensor *y)
+int randint_cpu(int64_t low, int64_t high, fl_ints size, fl_generator *generator, fl_dtype dtype,
+                fl_device device, bool requires_grad, fl_tensor *y)
 {
     (void)size, (void)dtype, (void)device;
     return fill_integers(y, generator, low, high) ? -1 : mark(y, requires_grad);
 }
 
-int randint_high_shape(int64_t high, fl_ints size, fl_generator *generator, fl_dtype dtype, fl_device device,
-                       bool requires_grad, struct op_shape *y)
+int randint_high_shape(int64_t high, fl_ints size, fl_generator *generator, fl_dtype dtype,
+                       fl_device device, bool requires_grad, struct op_shape *y)
 {
     return randint_shape(0, high, size, generator, dtype, device, requires_grad, y);
 }
 
-int randint_high_cpu(int64_t high, fl_ints size, fl_generator *generator, fl_dtype dtype, fl_device device,
-                     bool requires_grad, fl_tensor *y)
+int randint_high_cpu(int64_t high, fl_ints size, fl_generator *generator, fl_dtype dtype,
+                     fl_device device, bool requires_grad, fl_tensor *y)
 {
     return randint_cpu(0, high, size, generator, dtype, device, requires_grad, y);
 }
 
-int randperm_shape(int64_t n, fl_generator *generator, fl_dtype dtype, fl_device device, bool requires_grad,
-                   struct op_shape *y)
+int randperm_shape(int64_t n, fl_generator *generator, fl_dtype dtype, fl_device device,
+                   bool requires_grad, struct op_shape *y)
 {
     (void)generator;
     if (n < 0)
         return error_set(FL_RUNTIME_ERROR, "n must be non-negative, got%lld", (long long)n);
-    return empty_shape((fl_ints){&n, 1}, dtype == FL_NO_DTYPE ? FL_INT64 : dtype, device, requires_grad, -1, y);
+    return empty_shape((fl_ints){&n, 1}, dtype == FL_NO_DTYPE ? FL_INT64 : dtype, device,
+                       requires_grad, -1, y);
 }
 
-int randperm_cpu(int64_t n, fl_generator *generator, fl_dtype dtype, fl_device device, bool requires_grad, fl_tensor *y)
+int randperm_cpu(int64_t n, fl_generator *generator, fl_dtype dtype, fl_device device,
+                 bool requires_grad, fl_tensor *y)
 {
     (void)dtype, (void)device;
     fl_generator *g = or_default(generator);
@@ -167,12 +183,14 @@ int randperm_cpu(int64_t n, fl_generator *generator, fl_dtype dtype, fl_device d
     return status ? -1 : mark(y, requires_grad);
 }
 
-/* ---- in place ----------------------------------------------------------------------------------------------- */
+/* ---- in place ---- */
 
 int uniform__cpu(fl_tensor *self, double from, double to, fl_generator *generator)
 {
     if (from > to)
-        return error_set(FL_RUNTIME_ERROR, "uniform_ expects to return a [from, to) range, but found from=%g > to=%g", from, to);
+        return error_set(FL_RUNTIME_ERROR,
+                         "uniform_ expects to return a [from, to) range, but found from=%g > to=%g",
+                         from, to);
     return fill_run(self, generator, UNIFORM, from, to, 0, 0);
 }
 
@@ -197,9 +215,10 @@ int random_from__cpu(fl_tensor *self, int64_t from, const int64_t *to, fl_genera
 {
     if (to)
         return fill_integers(self, generator, from, *to);
-    static const int digits[] = {[FL_BOOL] = 1, [FL_UINT8] = 8, [FL_INT8] = 7, [FL_INT16] = 15, [FL_INT32] = 31,
-                                 [FL_INT64] = 63, [FL_FLOAT16] = 11, [FL_BFLOAT16] = 8, [FL_FLOAT32] = 24,
-                                 [FL_FLOAT64] = 53};
+    static const int digits[] = {
+        [FL_BOOL] = 1,     [FL_UINT8] = 8,   [FL_INT8] = 7,     [FL_INT16] = 15,
+        [FL_INT32] = 31,   [FL_INT64] = 63,  [FL_FLOAT16] = 11, [FL_BFLOAT16] = 8,
+        [FL_FLOAT32] = 24, [FL_FLOAT64] = 53};
     uint64_t most = (UINT64_C(1) << digits[self->dtype]) - !dtype_is_floating(self->dtype);
     return fill_run(self, generator, INTEGERS, 0, 0, from, most - (uint64_t)from + 1);
 }
@@ -212,7 +231,8 @@ static double draw_exponential(fl_generator *g, const double *p)
 int exponential__cpu(fl_tensor *self, double lambd, fl_generator *generator)
 {
     if (!(lambd > 0))
-        return error_set(FL_RUNTIME_ERROR, "exponential_ expects lambda > 0.0, but found lambda=%g", lambd);
+        return error_set(FL_RUNTIME_ERROR, "exponential_ expects lambda > 0.0, but found lambda=%g",
+                         lambd);
     return fill_drawn(self, generator, draw_exponential, &lambd);
 }
 
@@ -236,7 +256,8 @@ static double draw_cauchy(fl_generator *g, const double *p)
 int cauchy__cpu(fl_tensor *self, double median, double sigma, fl_generator *generator)
 {
     if (!(sigma > 0))
-        return error_set(FL_RUNTIME_ERROR, "cauchy_ expects sigma > 0.0, but found sigma=%g", sigma);
+        return error_set(FL_RUNTIME_ERROR, "cauchy_ expects sigma > 0.0, but found sigma=%g",
+                         sigma);
     return fill_drawn(self, generator, draw_cauchy, (double[]){median, sigma});
 }
 
@@ -286,12 +307,15 @@ static int draw_by_probabilities(fl_tensor *y, const fl_tensor *p, fl_generator 
     if (!dense || !drawn || !g)
         status = -1;
     for (int64_t i = 0; status == 0 && i < p->numel; i++) {
-        double chance = work == FL_FLOAT32 ? (double)((const float *)dense->data)[i] : ((const double *)dense->data)[i];
+        double chance = work == FL_FLOAT32 ? (double)((const float *)dense->data)[i]
+                                           : ((const double *)dense->data)[i];
         if (!(chance >= 0 && chance <= 1))
-            status = error_set(FL_RUNTIME_ERROR, "Expected p_in >= 0 && p_in <= 1 to be true, but got false.");
+            status = error_set(FL_RUNTIME_ERROR,
+                               "Expected p_in >= 0 && p_in <= 1 to be true, but got false.");
         else
-            ((uint8_t *)drawn->data)[i] = work == FL_FLOAT32 ? generator_uniform_float(g) < (float)chance
-                                                             : generator_uniform_double(g) < chance;
+            ((uint8_t *)drawn->data)[i] = work == FL_FLOAT32
+                                              ? generator_uniform_float(g) < (float)chance
+                                              : generator_uniform_double(g) < chance;
     }
     if (status == 0)
         status = tensor_copy(y, drawn);
@@ -309,7 +333,8 @@ int bernoulli_tensor__cpu(fl_tensor *self, fl_tensor *p, fl_generator *generator
     int extra = self->ndim - p->ndim;
     int64_t strides[TENSOR_MAX_DIMS];
     if (!dtype_is_floating(p->dtype))
-        return error_set(FL_RUNTIME_ERROR, "bernoulli_: p must be floating, got %s", dtype_title(p->dtype));
+        return error_set(FL_RUNTIME_ERROR, "bernoulli_: p must be floating, got %s",
+                         dtype_title(p->dtype));
     for (int d = 0; d < self->ndim && extra >= 0; d++) {
         int s = d - extra;
         bool fits = s < 0 || p->sizes[s] == self->sizes[d] || p->sizes[s] == 1;
@@ -324,9 +349,10 @@ int bernoulli_tensor__cpu(fl_tensor *self, fl_tensor *p, fl_generator *generator
     return status;
 }
 
-/* ---- multinomial -------------------------------------------------------------------------------------------- */
+/* ---- multinomial ---- */
 
-int multinomial_shape(fl_tensor *self, int64_t num_samples, bool replacement, fl_generator *generator, struct op_shape *y)
+int multinomial_shape(fl_tensor *self, int64_t num_samples, bool replacement,
+                      fl_generator *generator, struct op_shape *y)
 {
     (void)generator;
     if (self->ndim < 1 || self->ndim > 2)
@@ -335,7 +361,8 @@ int multinomial_shape(fl_tensor *self, int64_t num_samples, bool replacement, fl
     if (num_samples <= 0)
         return error_set(FL_RUNTIME_ERROR, "cannot sample n_sample <= 0 samples");
     if (!replacement && num_samples > n)
-        return error_set(FL_RUNTIME_ERROR, "cannot sample n_sample > prob_dist.size(-1) samples without replacement");
+        return error_set(FL_RUNTIME_ERROR,
+                         "cannot sample n_sample > prob_dist.size(-1) samples without replacement");
     op_shape_like(y, self);
     y->sizes[self->ndim - 1] = num_samples;
     return 0;
@@ -346,14 +373,18 @@ static int check_weights(const double *w, int64_t n)
     double sum = 0;
     for (int64_t i = 0; i < n; i++) {
         if (!(w[i] >= 0) || isinf(w[i]))
-            return error_set(FL_RUNTIME_ERROR, "probability tensor contains either `inf`, `nan` or element < 0");
+            return error_set(FL_RUNTIME_ERROR,
+                             "probability tensor contains either `inf`, `nan` or element < 0");
         sum += w[i];
     }
-    return sum > 0 ? 0 : error_set(FL_RUNTIME_ERROR, "invalid multinomial distribution (sum of probabilities <= 0)");
+    return sum > 0 ? 0
+                   : error_set(FL_RUNTIME_ERROR,
+                               "invalid multinomial distribution (sum of probabilities <= 0)");
 }
 
 /* Draws by the running sum of the weights. */
-static void draw_with_replacement(fl_generator *g, double *w, int64_t n, int64_t samples, int64_t *out)
+static void draw_with_replacement(fl_generator *g, double *w, int64_t n, int64_t samples,
+                                  int64_t *out)
 {
     double sum = 0;
     for (int64_t i = 0; i < n; i++)
@@ -372,7 +403,8 @@ static void draw_with_replacement(fl_generator *g, double *w, int64_t n, int64_t
     }
 }
 
-/* The largest of weight / exponential draw: Efraimidis and Spirakis, "Weighted random sampling with a reservoir", 2006. */
+/* The largest of weight / exponential draw: Efraimidis and Spirakis, "Weighted random sampling with
+ * a reservoir", 2006. */
 static void take_largest(double *w, int64_t n, int64_t samples, int64_t *out)
 {
     for (int64_t k = 0; k < samples; k++) {
@@ -385,7 +417,8 @@ static void take_largest(double *w, int64_t n, int64_t samples, int64_t *out)
     }
 }
 
-int multinomial_cpu(fl_tensor *self, int64_t num_samples, bool replacement, fl_generator *generator, fl_tensor *y)
+int multinomial_cpu(fl_tensor *self, int64_t num_samples, bool replacement, fl_generator *generator,
+                    fl_tensor *y)
 {
     fl_generator *g = or_default(generator);
     int64_t n = self->sizes[self->ndim - 1];

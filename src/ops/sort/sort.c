@@ -1,7 +1,8 @@
 /* Sorting along a dim, and what a sorted line gives.
  *
- * A line is read as keys of 64 bits whose unsigned order is the order of the elements (NaN last), each with its position; one
- * stable merge sort of (key, position) pairs serves every dtype. Lines are shared out over the pool.
+ * A line is read as keys of 64 bits whose unsigned order is the order of the elements (NaN last),
+ * each with its position; one stable merge sort of (key, position) pairs serves every dtype. Lines
+ * are shared out over the pool.
  */
 #include <math.h>
 #include <string.h>
@@ -18,9 +19,10 @@ struct pair {
     int64_t position;
 };
 
-/* ---- keys ----------------------------------------------------------------------------------------------------- */
+/* ---- keys ---- */
 
-/* Flips a double's bits so that unsigned order is numeric order, -0 equal to 0 and every NaN above all. */
+/* Flips a double's bits so that unsigned order is numeric order, -0 equal to 0 and every NaN above
+ * all. */
 static uint64_t key_of_double(double x)
 {
     uint64_t bits;
@@ -47,7 +49,8 @@ static void read_pairs(const struct line *l, bool descending, struct pair *out)
     } stage;
     for (int64_t at = 0; at < l->n; at += CHUNK) {
         int64_t m = l->n - at < CHUNK ? l->n - at : CHUNK;
-        convert_elements(m, &stage, real ? FL_FLOAT64 : FL_INT64, 8, l->data + at * l->stride, l->dtype, l->stride);
+        convert_elements(m, &stage, real ? FL_FLOAT64 : FL_INT64, 8, l->data + at * l->stride,
+                         l->dtype, l->stride);
         for (int64_t k = 0; k < m; k++) {
             uint64_t key = real ? key_of_double(stage.d[k]) : key_of_int(stage.i[k]);
             out[at + k] = (struct pair){descending ? ~key : key, at + k};
@@ -55,7 +58,7 @@ static void read_pairs(const struct line *l, bool descending, struct pair *out)
     }
 }
 
-/* ---- merge sort ----------------------------------------------------------------------------------------------- */
+/* ---- merge sort ---- */
 
 static void insertion_sort(struct pair *a, int64_t n)
 {
@@ -68,7 +71,8 @@ static void insertion_sort(struct pair *a, int64_t n)
     }
 }
 
-/* Runs of 16, then merges that double them, back and forth between a and b; the sorted one is returned. */
+/* Runs of 16, then merges that double them, back and forth between a and b; the sorted one is
+ * returned. */
 static struct pair *merge_sort(struct pair *a, struct pair *b, int64_t n)
 {
     enum { RUN = 16 };
@@ -76,7 +80,8 @@ static struct pair *merge_sort(struct pair *a, struct pair *b, int64_t n)
         insertion_sort(a + i, n - i < RUN ? n - i : RUN);
     for (int64_t width = RUN; width < n; width *= 2) {
         for (int64_t from = 0; from < n; from += 2 * width) {
-            int64_t i = from, middle = from + width < n ? from + width : n, end = from + 2 * width < n ? from + 2 * width : n;
+            int64_t i = from, middle = from + width < n ? from + width : n,
+                    end = from + 2 * width < n ? from + 2 * width : n;
             int64_t k = middle;
             for (int64_t out = from; out < end; out++)
                 b[out] = i < middle && (k >= end || a[i].key <= a[k].key) ? a[i++] : a[k++];
@@ -87,7 +92,7 @@ static struct pair *merge_sort(struct pair *a, struct pair *b, int64_t n)
     return a;
 }
 
-/* ---- lines in parallel ------------------------------------------------------------------------------------------ */
+/* ---- lines in parallel ---- */
 
 /* What to do with a sorted line: element `position` of the source goes to `to` places. */
 struct job {
@@ -99,10 +104,11 @@ struct job {
     _Atomic int failed;
 };
 
-static void write_one(const struct line *from, int64_t position, const struct line *value, const struct line *index,
-                      int64_t at)
+static void write_one(const struct line *from, int64_t position, const struct line *value,
+                      const struct line *index, int64_t at)
 {
-    memcpy(value->data + at * value->stride, from->data + position * from->stride, dtype_size(from->dtype));
+    memcpy(value->data + at * value->stride, from->data + position * from->stride,
+           dtype_size(from->dtype));
     *(int64_t *)(void *)(index->data + at * index->stride) = position;
 }
 
@@ -123,7 +129,8 @@ static int64_t find_mode(const struct pair *sorted, int64_t n)
 
 static void do_line(struct job *j, int64_t number, struct pair *a, struct pair *b)
 {
-    struct line from = line_at(&j->in, number), value = line_at(&j->values, number), index = line_at(&j->indices, number);
+    struct line from = line_at(&j->in, number), value = line_at(&j->values, number),
+                index = line_at(&j->indices, number);
     read_pairs(&from, j->descending, a);
     struct pair *sorted = merge_sort(a, b, from.n);
     if (j->what == MODE) {
@@ -155,7 +162,8 @@ static void run_task(void *context, int64_t task)
     memory_free(a, bytes);
 }
 
-static int run(struct job *j, fl_tensor *self, int dim, fl_tensor *values, fl_tensor *indices, bool keeps)
+static int run(struct job *j, fl_tensor *self, int dim, fl_tensor *values, fl_tensor *indices,
+               bool keeps)
 {
     if (values->numel == 0)
         return 0;
@@ -164,19 +172,23 @@ static int run(struct job *j, fl_tensor *self, int dim, fl_tensor *values, fl_te
     j->indices = lines_of(indices, keeps ? dim : -1);
     j->per_task = 4096 / (j->in.n + 1) + 1;
     threads_for((j->in.count + j->per_task - 1) / j->per_task, run_task, j);
-    return j->failed ? error_set(FL_OUT_OF_MEMORY, "sort: no memory for a line of %lld elements", (long long)j->in.n) : 0;
+    return j->failed ? error_set(FL_OUT_OF_MEMORY, "sort: no memory for a line of %lld elements",
+                                 (long long)j->in.n)
+                     : 0;
 }
 
-/* ---- operators -------------------------------------------------------------------------------------------------- */
+/* ---- operators ---- */
 
 /* One value and one index a line. */
-static int extreme_like(fl_tensor *self, int64_t dim, bool keepdim, struct op_shape *y, const char *what)
+static int extreme_like(fl_tensor *self, int64_t dim, bool keepdim, struct op_shape *y,
+                        const char *what)
 {
     int d = shape_wrap_dim(dim, self->ndim);
     if (d < 0)
         return -1;
     if (self->ndim && self->sizes[d] == 0)
-        return error_set(FL_INDEX_ERROR, "%s(): Expected reduction dim %d to have non-zero size.", what, d);
+        return error_set(FL_INDEX_ERROR, "%s(): Expected reduction dim %d to have non-zero size.",
+                         what, d);
     op_shape_like(&y[0], self);
     if (self->ndim && keepdim)
         y[0].sizes[d] = 1;
@@ -210,7 +222,8 @@ int sort_cpu(fl_tensor *self, int64_t dim, bool descending, fl_tensor *values, f
     return run(&j, self, d, values, indices, true);
 }
 
-int topk_shape(fl_tensor *self, int64_t k, int64_t dim, bool largest, bool sorted, struct op_shape *y)
+int topk_shape(fl_tensor *self, int64_t k, int64_t dim, bool largest, bool sorted,
+               struct op_shape *y)
 {
     (void)largest, (void)sorted;
     int d = shape_wrap_dim(dim, self->ndim);
@@ -226,7 +239,8 @@ int topk_shape(fl_tensor *self, int64_t k, int64_t dim, bool largest, bool sorte
     return 0;
 }
 
-int topk_cpu(fl_tensor *self, int64_t k, int64_t dim, bool largest, bool sorted, fl_tensor *values, fl_tensor *indices)
+int topk_cpu(fl_tensor *self, int64_t k, int64_t dim, bool largest, bool sorted, fl_tensor *values,
+             fl_tensor *indices)
 {
     (void)sorted;
     struct job j = {.descending = largest, .take = k};
@@ -241,17 +255,20 @@ int kthvalue_shape(fl_tensor *self, int64_t k, int64_t dim, bool keepdim, struct
     if (extreme_like(self, dim, keepdim, y, "kthvalue"))
         return -1;
     if (k < 1 || k > (self->ndim ? self->sizes[d] : 1))
-        return error_set(FL_RUNTIME_ERROR, "kthvalue(): selected number k out of range for dimension %d", d);
+        return error_set(FL_RUNTIME_ERROR,
+                         "kthvalue(): selected number k out of range for dimension %d", d);
     return 0;
 }
 
-int kthvalue_cpu(fl_tensor *self, int64_t k, int64_t dim, bool keepdim, fl_tensor *values, fl_tensor *indices)
+int kthvalue_cpu(fl_tensor *self, int64_t k, int64_t dim, bool keepdim, fl_tensor *values,
+                 fl_tensor *indices)
 {
     struct job j = {.take = 1, .skip = k - 1};
     return run(&j, self, shape_wrap_dim(dim, self->ndim), values, indices, keepdim);
 }
 
-int median_dim_cpu(fl_tensor *self, int64_t dim, bool keepdim, fl_tensor *values, fl_tensor *indices)
+int median_dim_cpu(fl_tensor *self, int64_t dim, bool keepdim, fl_tensor *values,
+                   fl_tensor *indices)
 {
     struct job j = {.take = 1, .what = MEDIAN};
     return run(&j, self, shape_wrap_dim(dim, self->ndim), values, indices, keepdim);
@@ -267,14 +284,16 @@ int median_compose(fl_tensor *self, fl_tensor **y)
 {
     fl_tensor *index;
     if (self->numel == 0) {
-        *y = fl_full((fl_ints){NULL, 0}, fl_float(NAN), (fl_dtype)self->dtype, (fl_device){-1, 0}, false);
+        *y = fl_full((fl_ints){NULL, 0}, fl_float(NAN), (fl_dtype)self->dtype, (fl_device){-1, 0},
+                     false);
         return *y ? 0 : -1;
     }
     fl_tensor *row = fl_flatten(self, 0, -1);
     return row ? fl_median_dim(row, 0, false, y, &index) : -1;
 }
 
-int sort_stable_compose(fl_tensor *self, int stable, int64_t dim, bool descending, fl_tensor **values, fl_tensor **indices)
+int sort_stable_compose(fl_tensor *self, int stable, int64_t dim, bool descending,
+                        fl_tensor **values, fl_tensor **indices)
 {
     (void)stable;
     return fl_sort(self, dim, descending, values, indices);
@@ -286,7 +305,8 @@ int argsort_compose(fl_tensor *self, int64_t dim, bool descending, fl_tensor **y
     return fl_sort(self, dim, descending, &values, y);
 }
 
-int argsort_stable_compose(fl_tensor *self, bool stable, int64_t dim, bool descending, fl_tensor **y)
+int argsort_stable_compose(fl_tensor *self, bool stable, int64_t dim, bool descending,
+                           fl_tensor **y)
 {
     (void)stable;
     return argsort_compose(self, dim, descending, y);
@@ -298,9 +318,10 @@ int msort_compose(fl_tensor *self, fl_tensor **y)
     return fl_sort(self, 0, false, y, &indices);
 }
 
-/* ---- gradients -------------------------------------------------------------------------------------------------- */
+/* ---- gradients ---- */
 
-int values_backward_compose(fl_tensor *g, int64_t dim, fl_tensor *indices, fl_ints size, bool keepdim, fl_tensor **y)
+int values_backward_compose(fl_tensor *g, int64_t dim, fl_tensor *indices, fl_ints size,
+                            bool keepdim, fl_tensor **y)
 {
     if (size.count && !keepdim) {
         int64_t d = dim < 0 ? dim + size.count : dim;
@@ -311,17 +332,18 @@ int values_backward_compose(fl_tensor *g, int64_t dim, fl_tensor *indices, fl_in
     return *y ? 0 : -1;
 }
 
-int running_backward_compose(fl_tensor *g, int64_t dim, fl_tensor *indices, fl_ints size, fl_tensor **y)
+int running_backward_compose(fl_tensor *g, int64_t dim, fl_tensor *indices, fl_ints size,
+                             fl_tensor **y)
 {
     fl_tensor *zeros = fl_zeros(size, (fl_dtype)g->dtype, (fl_device){-1, 0}, false);
     *y = fl_scatter_add(zeros, dim, indices, g);
     return *y ? 0 : -1;
 }
 
-/* ---- distinct elements ------------------------------------------------------------------------------------------ */
+/* ---- distinct elements ---- */
 
-int unique_all_compose(fl_tensor *self, bool sorted, bool return_inverse, bool return_counts, fl_tensor **values,
-                       fl_tensor **inverse, fl_tensor **counts)
+int unique_all_compose(fl_tensor *self, bool sorted, bool return_inverse, bool return_counts,
+                       fl_tensor **values, fl_tensor **inverse, fl_tensor **counts)
 {
     (void)sorted, (void)return_inverse, (void)return_counts;
     fl_tensor *order, *row = fl_flatten(self, 0, -1), *all;
@@ -336,7 +358,8 @@ int unique_all_compose(fl_tensor *self, bool sorted, bool return_inverse, bool r
     for (int64_t i = 0; i < n; i++) {
         const char *at = (const char *)all->data + (size_t)i * bytes;
         fl_value a = tensor_element(all, i), b = i ? tensor_element(all, i - 1) : a;
-        bool same = i && (a.tag == FL_FLOATING ? a.as.f == b.as.f : memcmp(at, at - bytes, bytes) == 0);
+        bool same =
+            i && (a.tag == FL_FLOATING ? a.as.f == b.as.f : memcmp(at, at - bytes, bytes) == 0);
         if (!same)
             ((int64_t *)first->data)[distinct++] = i;
         ((int64_t *)(*inverse)->data)[((const int64_t *)order->data)[i]] = distinct - 1;

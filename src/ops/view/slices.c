@@ -1,11 +1,13 @@
-/* Views that pick: one index of a dim, a slice, windows, a diagonal; the pieces of a tensor; and the gradients of picking. */
+/* Views that pick: one index of a dim, a slice, windows, a diagonal; the pieces of a tensor; and
+ * the gradients of picking. */
 #include <string.h>
 
 #include "core/error.h"
 #include "ops/op.h"
 #include "ops_kernels.h"
 
-static void view_of(struct op_view *y, int ndim, const int64_t *sizes, const int64_t *strides, int64_t offset)
+static void view_of(struct op_view *y, int ndim, const int64_t *sizes, const int64_t *strides,
+                    int64_t offset)
 {
     y->ndim = ndim, y->offset = offset;
     memcpy(y->sizes, sizes, sizeof(int64_t) * (size_t)ndim);
@@ -22,7 +24,10 @@ static void remove_dim(struct op_view *y, int dim)
 /* A geometry to apply a view to: that of a contiguous tensor of these sizes. */
 static fl_tensor contiguous_of(fl_ints size, int64_t *strides)
 {
-    fl_tensor t = {.ndim = (int16_t)size.count, .sizes = (int64_t *)size.data, .strides = strides, .dtype = FL_FLOAT32};
+    fl_tensor t = {.ndim = (int16_t)size.count,
+                   .sizes = (int64_t *)size.data,
+                   .strides = strides,
+                   .dtype = FL_FLOAT32};
     shape_contiguous_strides((int)size.count, size.data, strides);
     return t;
 }
@@ -43,7 +48,7 @@ static int zeros_of(fl_ints size, struct op_shape *y)
     return 0;
 }
 
-/* ---- select ------------------------------------------------------------------------------------------------- */
+/* ---- select ---- */
 
 int select_view(fl_tensor *self, int64_t dim, int64_t index, struct op_view *y)
 {
@@ -54,15 +59,18 @@ int select_view(fl_tensor *self, int64_t dim, int64_t index, struct op_view *y)
         return -1;
     int64_t size = self->sizes[d];
     if (index < -size || index >= size)
-        return error_set(FL_INDEX_ERROR, "select(): index %lld out of range for tensor of size [%lld] at dimension %d",
-                         (long long)index, (long long)size, d);
+        return error_set(
+            FL_INDEX_ERROR,
+            "select(): index %lld out of range for tensor of size [%lld] at dimension %d",
+            (long long)index, (long long)size, d);
     view_of(y, self->ndim, self->sizes, self->strides, self->offset);
     y->offset += (index < 0 ? index + size : index) * self->strides[d];
     remove_dim(y, d);
     return 0;
 }
 
-int select_backward_shape(fl_tensor *g, fl_ints size, int64_t dim, int64_t index, struct op_shape *y)
+int select_backward_shape(fl_tensor *g, fl_ints size, int64_t dim, int64_t index,
+                          struct op_shape *y)
 {
     (void)g, (void)dim, (void)index;
     return zeros_of(size, y);
@@ -75,7 +83,7 @@ int select_backward_cpu(fl_tensor *g, fl_ints size, int64_t dim, int64_t index, 
     return select_view(y, dim, index, &view) ? -1 : write_through(g, y, &view);
 }
 
-/* ---- slice -------------------------------------------------------------------------------------------------- */
+/* ---- slice ---- */
 
 static int64_t clamp_index(int64_t i, int64_t size)
 {
@@ -83,7 +91,8 @@ static int64_t clamp_index(int64_t i, int64_t size)
     return i < 0 ? 0 : i > size ? size : i;
 }
 
-int slice_view(fl_tensor *self, int64_t dim, const int64_t *start, const int64_t *end, int64_t step, struct op_view *y)
+int slice_view(fl_tensor *self, int64_t dim, const int64_t *start, const int64_t *end, int64_t step,
+               struct op_view *y)
 {
     if (self->ndim == 0)
         return error_set(FL_RUNTIME_ERROR, "slice() cannot be applied to a 0-dim tensor.");
@@ -93,7 +102,8 @@ int slice_view(fl_tensor *self, int64_t dim, const int64_t *start, const int64_t
     if (step <= 0)
         return error_set(FL_RUNTIME_ERROR, "slice step must be positive");
     int64_t size = self->sizes[d];
-    int64_t from = clamp_index(start ? *start : 0, size), to = clamp_index(end ? *end : INT64_MAX, size);
+    int64_t from = clamp_index(start ? *start : 0, size),
+            to = clamp_index(end ? *end : INT64_MAX, size);
     int64_t length = to > from ? to - from : 0;
     view_of(y, self->ndim, self->sizes, self->strides, self->offset);
     y->offset += from * self->strides[d];
@@ -105,15 +115,15 @@ int slice_view(fl_tensor *self, int64_t dim, const int64_t *start, const int64_t
     return 0;
 }
 
-int slice_backward_shape(fl_tensor *g, fl_ints size, int64_t dim, const int64_t *start, const int64_t *end, int64_t step,
-                         struct op_shape *y)
+int slice_backward_shape(fl_tensor *g, fl_ints size, int64_t dim, const int64_t *start,
+                         const int64_t *end, int64_t step, struct op_shape *y)
 {
     (void)g, (void)dim, (void)start, (void)end, (void)step;
     return zeros_of(size, y);
 }
 
-int slice_backward_cpu(fl_tensor *g, fl_ints size, int64_t dim, const int64_t *start, const int64_t *end, int64_t step,
-                       fl_tensor *y)
+int slice_backward_cpu(fl_tensor *g, fl_ints size, int64_t dim, const int64_t *start,
+                       const int64_t *end, int64_t step, fl_tensor *y)
 {
     struct op_view view;
     (void)size;
@@ -131,18 +141,21 @@ int narrow_compose(fl_tensor *self, int64_t dim, int64_t start, int64_t length, 
     if (length < 0)
         return error_set(FL_RUNTIME_ERROR, "narrow(): length must be non-negative.");
     if (start < -size || start > size)
-        return error_set(FL_INDEX_ERROR, "start out of range (expected to be in range of [%lld, %lld], but got %lld)",
-                         (long long)-size, (long long)size, (long long)start);
+        return error_set(
+            FL_INDEX_ERROR,
+            "start out of range (expected to be in range of [%lld, %lld], but got %lld)",
+            (long long)-size, (long long)size, (long long)start);
     start = start < 0 ? start + size : start;
     if (start > size - length)
-        return error_set(FL_RUNTIME_ERROR, "start (%lld) + length (%lld) exceeds dimension size (%lld).", (long long)start,
-                         (long long)length, (long long)size);
+        return error_set(FL_RUNTIME_ERROR,
+                         "start (%lld) + length (%lld) exceeds dimension size (%lld).",
+                         (long long)start, (long long)length, (long long)size);
     int64_t end = start + length;
     *y = fl_slice(self, d, &start, &end, 1);
     return *y ? 0 : -1;
 }
 
-/* ---- windows and diagonals ---------------------------------------------------------------------------------- */
+/* ---- windows and diagonals ---- */
 
 int unfold_view(fl_tensor *self, int64_t dimension, int64_t size, int64_t step, struct op_view *y)
 {
@@ -153,7 +166,8 @@ int unfold_view(fl_tensor *self, int64_t dimension, int64_t size, int64_t step, 
     if (size < 0)
         return error_set(FL_RUNTIME_ERROR, "size is %lld but must be >= 0", (long long)size);
     if (size > have)
-        return error_set(FL_RUNTIME_ERROR, "maximum size for tensor at dimension %d is %lld but size is %lld", d,
+        return error_set(FL_RUNTIME_ERROR,
+                         "maximum size for tensor at dimension %d is %lld but size is %lld", d,
                          (long long)have, (long long)size);
     if (step <= 0)
         return error_set(FL_RUNTIME_ERROR, "step is %lld but must be > 0", (long long)step);
@@ -166,7 +180,8 @@ int unfold_view(fl_tensor *self, int64_t dimension, int64_t size, int64_t step, 
     return 0;
 }
 
-int unfold_backward_compose(fl_tensor *g, fl_ints input_sizes, int64_t dim, int64_t size, int64_t step, fl_tensor **y)
+int unfold_backward_compose(fl_tensor *g, fl_ints input_sizes, int64_t dim, int64_t size,
+                            int64_t step, fl_tensor **y)
 {
     int64_t strides[TENSOR_MAX_DIMS], zero = 0;
     fl_tensor input = contiguous_of(input_sizes, strides);
@@ -174,7 +189,8 @@ int unfold_backward_compose(fl_tensor *g, fl_ints input_sizes, int64_t dim, int6
     if (unfold_view(&input, dim, size, step, &view))
         return -1;
     *y = fl__as_strided_backward(g, input_sizes, (fl_ints){strides, input_sizes.count}, 0,
-                                 (fl_ints){view.sizes, view.ndim}, (fl_ints){view.strides, view.ndim}, &zero);
+                                 (fl_ints){view.sizes, view.ndim},
+                                 (fl_ints){view.strides, view.ndim}, &zero);
     return *y ? 0 : -1;
 }
 
@@ -184,8 +200,8 @@ int diagonal_view(fl_tensor *self, int64_t offset, int64_t dim1, int64_t dim2, s
     if (a < 0 || b < 0)
         return -1;
     if (a == b)
-        return error_set(FL_RUNTIME_ERROR, "diagonal dimensions cannot be identical %lld, %lld", (long long)dim1,
-                         (long long)dim2);
+        return error_set(FL_RUNTIME_ERROR, "diagonal dimensions cannot be identical %lld, %lld",
+                         (long long)dim1, (long long)dim2);
     int64_t rows = self->sizes[a], columns = self->sizes[b];
     int64_t room = offset >= 0 ? columns - (offset > columns ? columns : offset)
                                : rows + (offset < -rows ? -rows : offset);
@@ -199,29 +215,33 @@ int diagonal_view(fl_tensor *self, int64_t offset, int64_t dim1, int64_t dim2, s
     return 0;
 }
 
-int diagonal_backward_shape(fl_tensor *g, fl_ints size, int64_t offset, int64_t dim1, int64_t dim2, struct op_shape *y)
+int diagonal_backward_shape(fl_tensor *g, fl_ints size, int64_t offset, int64_t dim1, int64_t dim2,
+                            struct op_shape *y)
 {
     (void)g, (void)offset, (void)dim1, (void)dim2;
     return zeros_of(size, y);
 }
 
-int diagonal_backward_cpu(fl_tensor *g, fl_ints size, int64_t offset, int64_t dim1, int64_t dim2, fl_tensor *y)
+int diagonal_backward_cpu(fl_tensor *g, fl_ints size, int64_t offset, int64_t dim1, int64_t dim2,
+                          fl_tensor *y)
 {
     struct op_view view;
     (void)size;
     return diagonal_view(y, offset, dim1, dim2, &view) ? -1 : write_through(g, y, &view);
 }
 
-/* ---- dims joined and parted --------------------------------------------------------------------------------- */
+/* ---- dims joined and parted ---- */
 
 int flatten_compose(fl_tensor *self, int64_t start_dim, int64_t end_dim, fl_tensor **y)
 {
     int64_t sizes[TENSOR_MAX_DIMS], product = 1;
-    int from = shape_wrap_dim(start_dim, self->ndim), to = shape_wrap_dim(end_dim, self->ndim), ndim = 0;
+    int from = shape_wrap_dim(start_dim, self->ndim), to = shape_wrap_dim(end_dim, self->ndim),
+        ndim = 0;
     if (from < 0 || to < 0)
         return -1;
     if (from > to)
-        return error_set(FL_RUNTIME_ERROR, "flatten() has invalid args: start_dim cannot come after end_dim");
+        return error_set(FL_RUNTIME_ERROR,
+                         "flatten() has invalid args: start_dim cannot come after end_dim");
     if (from == to && self->ndim) {
         *y = self;
         return 0;
@@ -266,19 +286,23 @@ int unflatten_compose(fl_tensor *self, int64_t dim, fl_ints sizes, fl_tensor **y
     char text[128];
     bool fits = open < 0 ? known == self->sizes[d] : known > 0 && self->sizes[d] % known == 0;
     if (!fits)
-        return error_set(FL_RUNTIME_ERROR, "unflatten: Provided sizes %s don't multiply up to the size of dim %d (%lld) in "
-                                           "the input tensor",
-                         shape_text(text, sizeof text, (int)sizes.count, sizes.data), d, (long long)self->sizes[d]);
+        return error_set(
+            FL_RUNTIME_ERROR,
+            "unflatten: Provided sizes %s don't multiply up to the size of dim %d (%lld) in "
+            "the input tensor",
+            shape_text(text, sizeof text, (int)sizes.count, sizes.data), d,
+            (long long)self->sizes[d]);
     if (open >= 0)
         all[open] = self->sizes[d] / known;
     *y = fl_view(self, (fl_ints){all, ndim});
     return *y ? 0 : -1;
 }
 
-/* ---- pieces ------------------------------------------------------------------------------------------------- */
+/* ---- pieces ---- */
 
 /* Views of self along d from starts[i] to starts[i + 1]. */
-static int pieces(fl_tensor *self, int d, int64_t count, const int64_t *starts, int64_t each, fl_value *y)
+static int pieces(fl_tensor *self, int d, int64_t count, const int64_t *starts, int64_t each,
+                  fl_value *y)
 {
     fl_tensor **list = op_list(y, count);
     if (!list)
@@ -297,15 +321,18 @@ int split_compose(fl_tensor *self, int64_t split_size, int64_t dim, fl_value *y)
     if (self->ndim == 0)
         return error_set(FL_RUNTIME_ERROR, "split expects at least a 1-dimensional tensor");
     if (split_size < 0)
-        return error_set(FL_RUNTIME_ERROR, "split expects split_size be non-negative, but got split_size=%lld",
+        return error_set(FL_RUNTIME_ERROR,
+                         "split expects split_size be non-negative, but got split_size=%lld",
                          (long long)split_size);
     int d = shape_wrap_dim(dim, self->ndim);
     if (d < 0)
         return -1;
     int64_t size = self->sizes[d];
     if (split_size == 0 && size != 0)
-        return error_set(FL_RUNTIME_ERROR, "split_size can only be 0 if dimension size is 0, but got dimension size of %lld",
-                         (long long)size);
+        return error_set(
+            FL_RUNTIME_ERROR,
+            "split_size can only be 0 if dimension size is 0, but got dimension size of %lld",
+            (long long)size);
     int64_t count = split_size ? (size + split_size - 1) / split_size : 1;
     return pieces(self, d, count ? count : 1, NULL, split_size, y);
 }
@@ -336,16 +363,20 @@ int split_with_sizes_compose(fl_tensor *self, fl_ints split_sizes, int64_t dim, 
     char text[128];
     for (int i = 0; i < split_sizes.count; i++) {
         if (split_sizes.data[i] < 0)
-            return error_set(FL_RUNTIME_ERROR, "split_with_sizes expects split_sizes have only non-negative entries, but got "
-                                               "split_sizes=%s",
-                             shape_text(text, sizeof text, (int)split_sizes.count, split_sizes.data));
+            return error_set(
+                FL_RUNTIME_ERROR,
+                "split_with_sizes expects split_sizes have only non-negative entries, but got "
+                "split_sizes=%s",
+                shape_text(text, sizeof text, (int)split_sizes.count, split_sizes.data));
         sum += split_sizes.data[i];
     }
     if (sum != self->sizes[d])
-        return error_set(FL_RUNTIME_ERROR, "split_with_sizes expects split_sizes to sum exactly to %lld (input tensor's size "
-                                           "at dimension %d), but got split_sizes=%s",
-                         (long long)self->sizes[d], d,
-                         shape_text(text, sizeof text, (int)split_sizes.count, split_sizes.data));
+        return error_set(
+            FL_RUNTIME_ERROR,
+            "split_with_sizes expects split_sizes to sum exactly to %lld (input tensor's size "
+            "at dimension %d), but got split_sizes=%s",
+            (long long)self->sizes[d], d,
+            shape_text(text, sizeof text, (int)split_sizes.count, split_sizes.data));
     fl_tensor **list = op_list(y, split_sizes.count);
     int64_t from = 0;
     for (int i = 0; list && i < split_sizes.count; i++) {
@@ -363,7 +394,8 @@ int chunk_compose(fl_tensor *self, int64_t chunks, int64_t dim, fl_value *y)
     if (self->ndim == 0)
         return error_set(FL_RUNTIME_ERROR, "chunk expects at least a 1-dimensional tensor");
     if (chunks <= 0)
-        return error_set(FL_RUNTIME_ERROR, "chunk expects `chunks` to be greater than 0, got: %lld", (long long)chunks);
+        return error_set(FL_RUNTIME_ERROR, "chunk expects `chunks` to be greater than 0, got: %lld",
+                         (long long)chunks);
     int d = shape_wrap_dim(dim, self->ndim);
     if (d < 0)
         return -1;
@@ -376,13 +408,16 @@ int chunk_compose(fl_tensor *self, int64_t chunks, int64_t dim, fl_value *y)
 int tensor_split_compose(fl_tensor *self, int64_t sections, int64_t dim, fl_value *y)
 {
     if (self->ndim == 0)
-        return error_set(FL_RUNTIME_ERROR, "tensor_split expected at least a 1-dimensional tensor, but got a tensor with 0 "
-                                           "dims");
+        return error_set(
+            FL_RUNTIME_ERROR,
+            "tensor_split expected at least a 1-dimensional tensor, but got a tensor with 0 "
+            "dims");
     int d = shape_wrap_dim(dim, self->ndim);
     if (d < 0)
         return -1;
     if (sections <= 0)
-        return error_set(FL_RUNTIME_ERROR, "number of sections must be larger than 0, got %lld", (long long)sections);
+        return error_set(FL_RUNTIME_ERROR, "number of sections must be larger than 0, got %lld",
+                         (long long)sections);
     int64_t size = self->sizes[d], from = 0;
     fl_tensor **list = op_list(y, sections);
     for (int64_t i = 0; list && i < sections; i++) {
@@ -398,8 +433,10 @@ int tensor_split_compose(fl_tensor *self, int64_t sections, int64_t dim, fl_valu
 int tensor_split_indices_compose(fl_tensor *self, fl_ints indices, int64_t dim, fl_value *y)
 {
     if (self->ndim == 0)
-        return error_set(FL_RUNTIME_ERROR, "tensor_split expected at least a 1-dimensional tensor, but got a tensor with 0 "
-                                           "dims");
+        return error_set(
+            FL_RUNTIME_ERROR,
+            "tensor_split expected at least a 1-dimensional tensor, but got a tensor with 0 "
+            "dims");
     int d = shape_wrap_dim(dim, self->ndim);
     return d < 0 ? -1 : cut(self, d, indices.count, indices.data, y);
 }
@@ -407,9 +444,11 @@ int tensor_split_indices_compose(fl_tensor *self, fl_ints indices, int64_t dim, 
 int tensor_split_tensor_compose(fl_tensor *self, fl_tensor *by, int64_t dim, fl_value *y)
 {
     if (by->dtype != FL_INT64 || by->ndim > 1)
-        return error_set(FL_RUNTIME_ERROR, "tensor_split expected tensor_indices_or_sections to be a zero-dimensional or "
-                                           "one-dimensional int64 tensor, but got %s with %d dims",
-                         dtype_title(by->dtype), by->ndim);
+        return error_set(
+            FL_RUNTIME_ERROR,
+            "tensor_split expected tensor_indices_or_sections to be a zero-dimensional or "
+            "one-dimensional int64 tensor, but got %s with %d dims",
+            dtype_title(by->dtype), by->ndim);
     if (by->ndim == 0)
         return tensor_split_compose(self, tensor_element(by, 0).as.i, dim, y);
     fl_tensor *row = op_adopt(tensor_contiguous(by));
@@ -419,7 +458,8 @@ int tensor_split_tensor_compose(fl_tensor *self, fl_tensor *by, int64_t dim, fl_
 int unbind_compose(fl_tensor *self, int64_t dim, fl_value *y)
 {
     if (self->ndim == 0)
-        return error_set(FL_INDEX_ERROR, "Dimension specified as %lld but tensor has no dimensions", (long long)dim);
+        return error_set(FL_INDEX_ERROR, "Dimension specified as %lld but tensor has no dimensions",
+                         (long long)dim);
     int d = shape_wrap_dim(dim, self->ndim);
     if (d < 0)
         return -1;
@@ -430,7 +470,7 @@ int unbind_compose(fl_tensor *self, int64_t dim, fl_value *y)
     return list ? 0 : -1;
 }
 
-/* ---- shapes made alike -------------------------------------------------------------------------------------- */
+/* ---- shapes made alike ---- */
 
 int atleast_1d_compose(fl_tensor *self, fl_tensor **y)
 {
@@ -440,7 +480,9 @@ int atleast_1d_compose(fl_tensor *self, fl_tensor **y)
 
 int atleast_2d_compose(fl_tensor *self, fl_tensor **y)
 {
-    *y = self->ndim >= 2 ? self : self->ndim == 1 ? fl_unsqueeze(self, 0) : fl_reshape(self, (fl_ints){(int64_t[]){1, 1}, 2});
+    *y = self->ndim >= 2   ? self
+         : self->ndim == 1 ? fl_unsqueeze(self, 0)
+                           : fl_reshape(self, (fl_ints){(int64_t[]){1, 1}, 2});
     return *y ? 0 : -1;
 }
 
@@ -449,8 +491,9 @@ int atleast_3d_compose(fl_tensor *self, fl_tensor **y)
     if (self->ndim == 0)
         *y = fl_reshape(self, (fl_ints){(int64_t[]){1, 1, 1}, 3});
     else
-        *y = self->ndim >= 3 ? self
-             : self->ndim == 2 ? fl_unsqueeze(self, -1) : fl_unsqueeze(fl_unsqueeze(self, 0), -1);
+        *y = self->ndim >= 3   ? self
+             : self->ndim == 2 ? fl_unsqueeze(self, -1)
+                               : fl_unsqueeze(fl_unsqueeze(self, 0), -1);
     return *y ? 0 : -1;
 }
 

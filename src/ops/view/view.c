@@ -1,4 +1,5 @@
-/* Views that rearrange, resize or pick dims. Each function maps sizes and strides to sizes and strides. */
+/* Views that rearrange, resize or pick dims. Each function maps sizes and strides to sizes and
+ * strides. */
 #include <string.h>
 
 #include "core/error.h"
@@ -19,7 +20,7 @@ static void swap(struct op_view *y, int a, int b)
     y->sizes[b] = size, y->strides[b] = stride;
 }
 
-/* ---- other sizes -------------------------------------------------------------------------------------------- */
+/* ---- other sizes ---- */
 
 /* Writes `wanted` with its -1 settled so that it holds numel elements; -1 with PyTorch's error. */
 static int settle_sizes(fl_ints wanted, int64_t numel, int64_t *sizes)
@@ -28,8 +29,8 @@ static int settle_sizes(fl_ints wanted, int64_t numel, int64_t *sizes)
     int64_t known = 1;
     int open = -1;
     if (wanted.count > TENSOR_MAX_DIMS)
-        return error_set(FL_RUNTIME_ERROR, "a tensor has at most %d dims, got %lld sizes", TENSOR_MAX_DIMS,
-                         (long long)wanted.count);
+        return error_set(FL_RUNTIME_ERROR, "a tensor has at most %d dims, got %lld sizes",
+                         TENSOR_MAX_DIMS, (long long)wanted.count);
     for (int d = 0; d < wanted.count; d++) {
         sizes[d] = wanted.data[d];
         if (sizes[d] == -1 && open >= 0)
@@ -43,14 +44,17 @@ static int settle_sizes(fl_ints wanted, int64_t numel, int64_t *sizes)
     }
     if (open >= 0 && known == 0)
         return error_set(FL_RUNTIME_ERROR,
-                         "cannot reshape tensor of %lld elements into shape %s because the unspecified dimension size -1 "
+                         "cannot reshape tensor of %lld elements into shape %s because the "
+                         "unspecified dimension size -1 "
                          "can be any value and is ambiguous",
-                         (long long)numel, shape_text(text, sizeof text, (int)wanted.count, wanted.data));
+                         (long long)numel,
+                         shape_text(text, sizeof text, (int)wanted.count, wanted.data));
     bool fits = known >= 0 && (open < 0 ? known == numel : numel % known == 0);
     if (!fits) {
         error_set(FL_RUNTIME_ERROR, "shape '%s' is invalid for input of size %lld",
                   shape_text(text, sizeof text, (int)wanted.count, wanted.data), (long long)numel);
-        return error_hint("the product of the new sizes must be the number of elements; -1 lets one of them be worked out",
+        return error_hint("the product of the new sizes must be the number of elements; -1 lets "
+                          "one of them be worked out",
                           "新形状各维之积必须等于元素个数；可以用 -1 让其中一维自动推算");
     }
     if (open >= 0)
@@ -58,8 +62,8 @@ static int settle_sizes(fl_ints wanted, int64_t numel, int64_t *sizes)
     return 0;
 }
 
-/* Strides with which t's storage shows `sizes`, if there are any. Runs of t's dims that are one piece of memory are matched
- * with runs of the new dims that hold as many elements. */
+/* Strides with which t's storage shows `sizes`, if there are any. Runs of t's dims that are one
+ * piece of memory are matched with runs of the new dims that hold as many elements. */
 static bool view_strides(const fl_tensor *t, int ndim, const int64_t *sizes, int64_t *strides)
 {
     if (t->numel == 0 || t->flags & TENSOR_CONTIGUOUS) {
@@ -92,9 +96,12 @@ int view_view(fl_tensor *self, fl_ints size, struct op_view *y)
         return -1;
     if (view_strides(self, y->ndim, y->sizes, y->strides))
         return 0;
-    error_set(FL_RUNTIME_ERROR, "view size is not compatible with input tensor's size and stride (at least one dimension "
-                                "spans across two contiguous subspaces). Use .reshape(...) instead.");
-    return error_hint("use reshape, or contiguous() before view", "请改用 reshape，或先 contiguous() 再 view");
+    error_set(
+        FL_RUNTIME_ERROR,
+        "view size is not compatible with input tensor's size and stride (at least one dimension "
+        "spans across two contiguous subspaces). Use .reshape(...) instead.");
+    return error_hint("use reshape, or contiguous() before view",
+                      "请改用 reshape，或先 contiguous() 再 view");
 }
 
 int reshape_compose(fl_tensor *self, fl_ints shape, fl_tensor **y)
@@ -116,22 +123,28 @@ int view_dtype_compose(fl_tensor *self, fl_dtype dtype, fl_tensor **y)
     int64_t sizes[TENSOR_MAX_DIMS], strides[TENSOR_MAX_DIMS];
     int last = self->ndim - 1;
     if (from != to && (self->ndim == 0 || self->strides[last] != 1))
-        return error_set(FL_RUNTIME_ERROR, "self.stride(-1) must be 1 to view %s as %s (different element sizes)",
+        return error_set(FL_RUNTIME_ERROR,
+                         "self.stride(-1) must be 1 to view %s as %s (different element sizes)",
                          dtype_title(self->dtype), dtype_title(dtype));
     for (int d = 0; d <= last; d++) {
         int64_t bytes = self->strides[d] * (int64_t)from;
         if (d != last && bytes % (int64_t)to)
-            return error_set(FL_RUNTIME_ERROR, "self.stride(%d) must be divisible by %zu to view %s as %s", d, to / from,
-                             dtype_title(self->dtype), dtype_title(dtype));
+            return error_set(FL_RUNTIME_ERROR,
+                             "self.stride(%d) must be divisible by %zu to view %s as %s", d,
+                             to / from, dtype_title(self->dtype), dtype_title(dtype));
         sizes[d] = self->sizes[d], strides[d] = d == last && from != to ? 1 : bytes / (int64_t)to;
     }
-    if (from != to && (sizes[last] * (int64_t)from % (int64_t)to || self->offset * (int64_t)from % (int64_t)to))
-        return error_set(FL_RUNTIME_ERROR, "self.size(-1) must be divisible by %zu to view %s as %s (different element "
-                                           "sizes), but got %lld", to / from, dtype_title(self->dtype), dtype_title(dtype),
-                         (long long)sizes[last]);
+    if (from != to &&
+        (sizes[last] * (int64_t)from % (int64_t)to || self->offset * (int64_t)from % (int64_t)to))
+        return error_set(
+            FL_RUNTIME_ERROR,
+            "self.size(-1) must be divisible by %zu to view %s as %s (different element "
+            "sizes), but got %lld",
+            to / from, dtype_title(self->dtype), dtype_title(dtype), (long long)sizes[last]);
     if (from != to)
         sizes[last] = sizes[last] * (int64_t)from / (int64_t)to;
-    fl_tensor *alias = tensor_alias(self, self->ndim, sizes, strides, self->offset * (int64_t)from / (int64_t)to);
+    fl_tensor *alias =
+        tensor_alias(self, self->ndim, sizes, strides, self->offset * (int64_t)from / (int64_t)to);
     if (!alias)
         return -1;
     alias->dtype = (int8_t)dtype;
@@ -140,17 +153,19 @@ int view_dtype_compose(fl_tensor *self, fl_dtype dtype, fl_tensor **y)
     return *y ? 0 : -1;
 }
 
-/* ---- dims in another order ---------------------------------------------------------------------------------- */
+/* ---- dims in another order ---- */
 
 /* Which dim of the input stands at each place of the result. */
 static int permutation(fl_tensor *self, fl_ints dims, int *order)
 {
     uint64_t seen = 0;
     if (dims.count != self->ndim)
-        return error_set(FL_RUNTIME_ERROR,
-                         "permute(sparse_coo): number of dimensions in the tensor input does not match the length of the "
-                         "desired ordering of dimensions i.e. input.dim() = %d is not equal to len(dims) = %lld",
-                         self->ndim, (long long)dims.count);
+        return error_set(
+            FL_RUNTIME_ERROR,
+            "permute(sparse_coo): number of dimensions in the tensor input does not match the "
+            "length of the "
+            "desired ordering of dimensions i.e. input.dim() = %d is not equal to len(dims) = %lld",
+            self->ndim, (long long)dims.count);
     for (int d = 0; d < self->ndim; d++) {
         order[d] = shape_wrap_dim(dims.data[d], self->ndim);
         if (order[d] < 0)
@@ -198,7 +213,8 @@ int transpose_view(fl_tensor *self, int64_t dim0, int64_t dim1, struct op_view *
 int t_view(fl_tensor *self, struct op_view *y)
 {
     if (self->ndim > 2)
-        return error_set(FL_RUNTIME_ERROR, "t() expects a tensor with <= 2 dimensions, but self is %dD", self->ndim);
+        return error_set(FL_RUNTIME_ERROR,
+                         "t() expects a tensor with <= 2 dimensions, but self is %dD", self->ndim);
     view_of(y, self);
     if (self->ndim == 2)
         swap(y, 0, 1);
@@ -217,8 +233,10 @@ int numpy_T_compose(fl_tensor *self, fl_tensor **y)
 int matrix_T_compose(fl_tensor *self, fl_tensor **y)
 {
     if (self->ndim == 1)
-        return error_set(FL_RUNTIME_ERROR, "tensor.mT is only supported on matrices or batches of matrices. Got %d-D tensor.",
-                         self->ndim);
+        return error_set(
+            FL_RUNTIME_ERROR,
+            "tensor.mT is only supported on matrices or batches of matrices. Got %d-D tensor.",
+            self->ndim);
     *y = self->ndim ? fl_transpose(self, -2, -1) : self;
     return *y ? 0 : -1;
 }
@@ -228,17 +246,21 @@ int movedim_compose(fl_tensor *self, fl_ints source, fl_ints destination, fl_ten
     int64_t order[TENSOR_MAX_DIMS];
     uint64_t from = 0, to = 0;
     if (source.count != destination.count)
-        return error_set(FL_RUNTIME_ERROR, "movedim: Invalid source or destination dims: source (%lld dims) should contain "
-                                           "the same number of dims as destination (%lld dims)",
-                         (long long)source.count, (long long)destination.count);
+        return error_set(
+            FL_RUNTIME_ERROR,
+            "movedim: Invalid source or destination dims: source (%lld dims) should contain "
+            "the same number of dims as destination (%lld dims)",
+            (long long)source.count, (long long)destination.count);
     for (int d = 0; d < self->ndim; d++)
         order[d] = -1;
     for (int i = 0; i < source.count; i++) {
-        int s = shape_wrap_dim(source.data[i], self->ndim), t = shape_wrap_dim(destination.data[i], self->ndim);
+        int s = shape_wrap_dim(source.data[i], self->ndim),
+            t = shape_wrap_dim(destination.data[i], self->ndim);
         if (s < 0 || t < 0)
             return -1;
         if (from >> s & 1 || to >> t & 1)
-            return error_set(FL_RUNTIME_ERROR, "movedim: repeated dim in `%s`", from >> s & 1 ? "source" : "destination");
+            return error_set(FL_RUNTIME_ERROR, "movedim: repeated dim in `%s`",
+                             from >> s & 1 ? "source" : "destination");
         from |= UINT64_C(1) << s, to |= UINT64_C(1) << t;
         order[t] = s;
     }
@@ -254,17 +276,19 @@ int movedim_compose(fl_tensor *self, fl_ints source, fl_ints destination, fl_ten
     return *y ? 0 : -1;
 }
 
-/* ---- broadcasting and dims of size 1 ------------------------------------------------------------------------ */
+/* ---- broadcasting and dims of size 1 ---- */
 
 int expand_view(fl_tensor *self, fl_ints size, bool implicit, struct op_view *y)
 {
     (void)implicit;
     char wanted[128], own[128];
-    shape_text(wanted, sizeof wanted, (int)(size.count < TENSOR_MAX_DIMS ? size.count : TENSOR_MAX_DIMS), size.data);
+    shape_text(wanted, sizeof wanted,
+               (int)(size.count < TENSOR_MAX_DIMS ? size.count : TENSOR_MAX_DIMS), size.data);
     shape_text(own, sizeof own, self->ndim, self->sizes);
     if (size.count < self->ndim || size.count > TENSOR_MAX_DIMS)
         return error_set(FL_RUNTIME_ERROR,
-                         "expand(torch.%sTensor{%s}, size=%s): the number of sizes provided (%lld) must be greater or equal "
+                         "expand(torch.%sTensor{%s}, size=%s): the number of sizes provided (%lld) "
+                         "must be greater or equal "
                          "to the number of dimensions in the tensor (%d)",
                          dtype_title(self->dtype), own, wanted, (long long)size.count, self->ndim);
     y->ndim = (int)size.count, y->offset = self->offset;
@@ -272,14 +296,17 @@ int expand_view(fl_tensor *self, fl_ints size, bool implicit, struct op_view *y)
     for (int d = 0; d < y->ndim; d++) {
         int64_t want = size.data[d], have = d < extra ? 1 : self->sizes[d - extra];
         if (want == -1 && d < extra)
-            return error_set(FL_RUNTIME_ERROR, "expand(torch.%sTensor{%s}, size=%s): The expanded size of the tensor (-1) "
-                                               "isn't allowed in a leading, non-existing dimension %d",
-                             dtype_title(self->dtype), own, wanted, d);
+            return error_set(
+                FL_RUNTIME_ERROR,
+                "expand(torch.%sTensor{%s}, size=%s): The expanded size of the tensor (-1) "
+                "isn't allowed in a leading, non-existing dimension %d",
+                dtype_title(self->dtype), own, wanted, d);
         if (want == -1)
             want = have;
         if (want < 0 || (have != 1 && have != want))
             return error_set(FL_RUNTIME_ERROR,
-                             "The expanded size of the tensor (%lld) must match the existing size (%lld) at non-singleton "
+                             "The expanded size of the tensor (%lld) must match the existing size "
+                             "(%lld) at non-singleton "
                              "dimension %d.  Target sizes: %s.  Tensor sizes: %s",
                              (long long)want, (long long)have, d, wanted, own);
         y->sizes[d] = want;
@@ -322,7 +349,8 @@ int squeeze_dims_view(fl_tensor *self, fl_ints dim, struct op_view *y)
         if (d < 0)
             return -1;
         if (mask >> d & 1)
-            return error_set(FL_RUNTIME_ERROR, "dim %d appears multiple times in the list of dims", d);
+            return error_set(FL_RUNTIME_ERROR, "dim %d appears multiple times in the list of dims",
+                             d);
         mask |= UINT64_C(1) << d;
     }
     drop_dims(self, mask, y);
