@@ -65,6 +65,11 @@ enum compute compute_of(int dtype)
     return COMPUTE_OF[dtype];
 }
 
+int compute_dtype(enum compute type)
+{
+    return DTYPE_OF[type];
+}
+
 size_t compute_size(enum compute type)
 {
     return dtype_size(DTYPE_OF[type]);

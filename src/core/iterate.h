@@ -25,6 +25,7 @@ enum compute {
 };
 
 enum compute compute_of(int dtype);
+int compute_dtype(enum compute type); /* the dtype whose elements a loop of this type sees */
 size_t compute_size(enum compute type);
 
 /* A number for a loop, in the member that its compute type asks for (f for F32 and F64). */

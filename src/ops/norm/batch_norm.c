@@ -6,6 +6,7 @@
 #include "core/error.h"
 #include "core/threads.h"
 #include "ops/norm/norm.h"
+#include "ops/norm/norm_work.h"
 #include "ops/op.h"
 #include "ops_kernels.h"
 
@@ -73,28 +74,12 @@ static void forward_task(void *context, int64_t task)
     }
 }
 
-static int work_of(int dtype)
-{
-    return dtype == FL_FLOAT64 ? FL_FLOAT64 : FL_FLOAT32;
-}
-
 static int check(const fl_tensor *input, const fl_tensor *p, const char *name)
 {
     if (p && p->numel != input->sizes[1])
         return error_set(FL_RUNTIME_ERROR, "%s should contain %lld elements not %lld", name,
                          (long long)input->sizes[1], (long long)p->numel);
     return 0;
-}
-
-/* A result itself where it is of the type of work, else room of that type; and back. */
-static fl_tensor *room_for(fl_tensor *y, int work)
-{
-    return y->dtype == work ? tensor_retain(y) : tensor_new(y->ndim, y->sizes, work);
-}
-
-static int put_back(fl_tensor *y, const fl_tensor *room)
-{
-    return room == y ? 0 : tensor_copy(y, room);
 }
 
 int native_batch_norm_shape(fl_tensor *input, fl_tensor *weight, fl_tensor *bias,
@@ -132,23 +117,19 @@ static struct job job_of(const fl_tensor *input, int work)
     return j;
 }
 
-static int as_work(fl_tensor *t, int work, fl_tensor **out)
-{
-    *out = t ? tensor_as(t, work) : NULL;
-    return t && !*out ? -1 : 0;
-}
-
 int native_batch_norm_cpu(fl_tensor *input, fl_tensor *weight, fl_tensor *bias,
                           fl_tensor *running_mean, fl_tensor *running_var, bool training,
                           double momentum, double eps, fl_tensor *y, fl_tensor *mean,
                           fl_tensor *rstd)
 {
-    int work = work_of(input->dtype), status = -1;
+    int work = norm_work_of(input->dtype), status = -1;
     fl_tensor *x, *w, *b, *rm = NULL, *rv = NULL;
-    fl_tensor *out = room_for(y, work), *m = room_for(mean, work), *r = room_for(rstd, work);
-    int failed = as_work(input, work, &x) | as_work(weight, work, &w) | as_work(bias, work, &b);
+    fl_tensor *out = norm_work_room(y, work), *m = norm_work_room(mean, work),
+              *r = norm_work_room(rstd, work);
+    int failed = norm_work_as(input, work, &x) | norm_work_as(weight, work, &w) |
+                 norm_work_as(bias, work, &b);
     if (!training)
-        failed |= as_work(running_mean, work, &rm) | as_work(running_var, work, &rv);
+        failed |= norm_work_as(running_mean, work, &rm) | norm_work_as(running_var, work, &rv);
     if (!failed && out && m && r) {
         struct job j = job_of(input, work);
         j.x = x->data, j.y = out->data, j.weight = w, j.bias = b, j.mean = m, j.rstd = r;
@@ -156,7 +137,7 @@ int native_batch_norm_cpu(fl_tensor *input, fl_tensor *weight, fl_tensor *bias,
         j.training = training, j.momentum = momentum, j.eps = eps;
         if (input->numel)
             threads_for((j.C + j.per_task - 1) / j.per_task, forward_task, &j);
-        status = put_back(y, out) || put_back(mean, m) || put_back(rstd, r) ? -1 : 0;
+        status = norm_work_put(y, out) || norm_work_put(mean, m) || norm_work_put(rstd, r) ? -1 : 0;
     }
     tensor_release(m), tensor_release(r);
     if (training && running_mean)
@@ -168,8 +149,7 @@ int native_batch_norm_cpu(fl_tensor *input, fl_tensor *weight, fl_tensor *bias,
     return status;
 }
 
-/* ---- backward
- * -----------------------------------------------------------------------------------------------
+/* ---- Backward ---------------------------------------------------------------------------------
  */
 
 int batch_norm_backward_shape(fl_tensor *g, fl_tensor *input, fl_tensor *weight, fl_tensor *mean,
@@ -179,7 +159,7 @@ int batch_norm_backward_shape(fl_tensor *g, fl_tensor *input, fl_tensor *weight,
     op_shape_like(&y[0], input);
     op_shape_set(&y[1], 1, &input->sizes[1]);
     op_shape_set(&y[2], 1, &input->sizes[1]);
-    y[0].dtype = y[1].dtype = y[2].dtype = work_of(input->dtype);
+    y[0].dtype = y[1].dtype = y[2].dtype = norm_work_of(input->dtype);
     y[1].zero = y[2].zero = true;
     return 0;
 }
@@ -209,8 +189,9 @@ int batch_norm_backward_cpu(fl_tensor *g, fl_tensor *input, fl_tensor *weight, f
 {
     int work = y->dtype, status = -1;
     fl_tensor *x, *dy, *w, *m, *r;
-    int failed = as_work(input, work, &x) | as_work(g, work, &dy) | as_work(weight, work, &w) |
-                 as_work(mean, work, &m) | as_work(rstd, work, &r);
+    int failed = norm_work_as(input, work, &x) | norm_work_as(g, work, &dy) |
+                 norm_work_as(weight, work, &w) | norm_work_as(mean, work, &m) |
+                 norm_work_as(rstd, work, &r);
     if (!failed) {
         struct job j = job_of(input, work);
         j.x = x->data, j.g = dy->data, j.y = y->data, j.weight = w, j.mean = m, j.rstd = r;
@@ -263,8 +244,8 @@ int batch_norm_backward_compose(fl_tensor *g, fl_tensor *input, fl_tensor *weigh
     (void)needs;
     fl_tensor *centre = mean, *scale = rstd;
     if (!training) {
-        centre = fl__cast(running_mean, (fl_dtype)work_of(input->dtype));
-        scale = fl_rsqrt(fl_add_scalar(fl__cast(running_var, (fl_dtype)work_of(input->dtype)),
+        centre = fl__cast(running_mean, (fl_dtype)norm_work_of(input->dtype));
+        scale = fl_rsqrt(fl_add_scalar(fl__cast(running_var, (fl_dtype)norm_work_of(input->dtype)),
                                        fl_float(eps), fl_int(1)));
     }
     if (autograd_mode.grad)

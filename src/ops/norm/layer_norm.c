@@ -6,13 +6,14 @@
 #include "core/memory.h"
 #include "core/threads.h"
 #include "ops/norm/norm.h"
+#include "ops/norm/norm_work.h"
 #include "ops/op.h"
 #include "ops_kernels.h"
 
 enum { TASK = 32768 };
 
-static int check_shape(const char *what, fl_tensor *input, fl_ints normalized_shape,
-                       fl_tensor *weight, fl_tensor *bias)
+static int check_shape(fl_tensor *input, fl_ints normalized_shape, fl_tensor *weight,
+                       fl_tensor *bias)
 {
     char wanted[128], got[128];
     int k = (int)normalized_shape.count;
@@ -44,7 +45,6 @@ static int check_shape(const char *what, fl_tensor *input, fl_ints normalized_sh
                 i ? "bias" : "weight", i ? "bias" : "weight",
                 shape_text(got, sizeof got, p->ndim, p->sizes), wanted);
     }
-    (void)what;
     return 0;
 }
 
@@ -56,34 +56,11 @@ static int64_t row_length(fl_ints normalized_shape)
     return n;
 }
 
-/* The type of work for a dtype, and a tensor as it (NULL stays NULL). */
-static int work_of(int dtype)
-{
-    return dtype == FL_FLOAT64 ? FL_FLOAT64 : FL_FLOAT32;
-}
-
-static int as_work(fl_tensor *t, int work, fl_tensor **out)
-{
-    *out = t ? tensor_as(t, work) : NULL;
-    return t && !*out ? -1 : 0;
-}
-
-/* A result itself where it is of the type of work, else room of that type; and back. */
-static fl_tensor *room_for(fl_tensor *y, int work)
-{
-    return y->dtype == work ? tensor_retain(y) : tensor_new(y->ndim, y->sizes, work);
-}
-
-static int put_back(fl_tensor *y, const fl_tensor *room)
-{
-    return room == y ? 0 : tensor_copy(y, room);
-}
-
 int native_layer_norm_shape(fl_tensor *input, fl_ints normalized_shape, fl_tensor *weight,
                             fl_tensor *bias, double eps, struct op_shape *y)
 {
     (void)eps;
-    if (check_shape("layer_norm", input, normalized_shape, weight, bias))
+    if (check_shape(input, normalized_shape, weight, bias))
         return -1;
     op_shape_like(&y[0], input);
     for (int k = 1; k < 3; k++) {
@@ -119,13 +96,15 @@ int native_layer_norm_cpu(fl_tensor *input, fl_ints normalized_shape, fl_tensor 
                           fl_tensor *bias, double eps, fl_tensor *y, fl_tensor *mean,
                           fl_tensor *rstd)
 {
-    int work = work_of(input->dtype), status = -1;
+    int work = norm_work_of(input->dtype), status = -1;
     int64_t n = row_length(normalized_shape);
     fl_tensor *x, *w, *b;
     if (input->numel == 0)
         return tensor_fill(mean, fl_int(0)) || tensor_fill(rstd, fl_int(0)) ? -1 : 0;
-    fl_tensor *out = room_for(y, work), *m = room_for(mean, work), *r = room_for(rstd, work);
-    int failed = as_work(input, work, &x) | as_work(weight, work, &w) | as_work(bias, work, &b);
+    fl_tensor *out = norm_work_room(y, work), *m = norm_work_room(mean, work),
+              *r = norm_work_room(rstd, work);
+    int failed = norm_work_as(input, work, &x) | norm_work_as(weight, work, &w) |
+                 norm_work_as(bias, work, &b);
     if (!failed && out && m && r) {
         struct job j = {.k = &ISA_PICK(norm_table)->type[work == FL_FLOAT64],
                         .rows = input->numel / n,
@@ -140,15 +119,14 @@ int native_layer_norm_cpu(fl_tensor *input, fl_ints normalized_shape, fl_tensor 
                         .rstd = r->data,
                         .eps = eps};
         threads_for((j.rows + j.per_task - 1) / j.per_task, forward_task, &j);
-        status = put_back(y, out) || put_back(mean, m) || put_back(rstd, r) ? -1 : 0;
+        status = norm_work_put(y, out) || norm_work_put(mean, m) || norm_work_put(rstd, r) ? -1 : 0;
     }
     tensor_release(x), tensor_release(w), tensor_release(b), tensor_release(out), tensor_release(m),
         tensor_release(r);
     return status;
 }
 
-/* ---- backward
- * -----------------------------------------------------------------------------------------------
+/* ---- Backward ---------------------------------------------------------------------------------
  */
 
 int layer_norm_backward_shape(fl_tensor *g, fl_tensor *input, fl_ints normalized_shape,
@@ -156,7 +134,7 @@ int layer_norm_backward_shape(fl_tensor *g, fl_tensor *input, fl_ints normalized
                               struct op_shape *y)
 {
     (void)g, (void)mean, (void)rstd, (void)weight;
-    int work = work_of(input->dtype);
+    int work = norm_work_of(input->dtype);
     op_shape_like(&y[0], input);
     y[0].dtype = work;
     for (int k = 1; k < 3; k++) {
@@ -198,8 +176,9 @@ int layer_norm_backward_cpu(fl_tensor *g, fl_tensor *input, fl_ints normalized_s
                     .y = y->data};
     int64_t tasks = (j.rows + j.per_task - 1) / j.per_task;
     size_t bytes = 2 * (size_t)(tasks * n) * j.element;
-    int failed = as_work(input, work, &x) | as_work(g, work, &dy) | as_work(weight, work, &w) |
-                 as_work(mean, work, &m) | as_work(rstd, work, &r);
+    int failed = norm_work_as(input, work, &x) | norm_work_as(g, work, &dy) |
+                 norm_work_as(weight, work, &w) | norm_work_as(mean, work, &m) |
+                 norm_work_as(rstd, work, &r);
     if (!failed && (j.parts[0] = memory_alloc(bytes))) {
         j.parts[1] = j.parts[0] + bytes / 2;
         j.x = x->data, j.g = dy->data, j.weight = w ? w->data : NULL, j.mean = m->data,
@@ -273,7 +252,7 @@ int rms_norm_compose(fl_tensor *input, fl_ints normalized_shape, fl_tensor *weig
                      const double *eps, fl_tensor **y)
 {
     int64_t dims[TENSOR_MAX_DIMS];
-    if (check_shape("rms_norm", input, normalized_shape, weight, NULL))
+    if (check_shape(input, normalized_shape, weight, NULL))
         return -1;
     for (int d = 0; d < normalized_shape.count; d++)
         dims[d] = input->ndim - normalized_shape.count + d;

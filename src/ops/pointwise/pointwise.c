@@ -18,8 +18,6 @@ enum {
     NUMBER_ELEMENTS = 256   /* the short path spreads a number over so many elements at most */
 };
 
-static const int8_t NATIVE[COMPUTE_TYPES] = {FL_FLOAT32, FL_FLOAT64, FL_INT32, FL_INT64};
-
 static bool is_number(const fl_value *v)
 {
     return v->tag >= FL_BOOLEAN && v->tag <= FL_FLOATING;
@@ -179,7 +177,7 @@ struct job {
 static bool run_short(const struct job *j, fl_tensor *y)
 {
     int64_t n = y->numel;
-    int native = NATIVE[j->compute];
+    int native = compute_dtype(j->compute);
     if (n > SHORT_ELEMENTS || !(y->flags & TENSOR_CONTIGUOUS) ||
         y->dtype != (j->truth ? FL_BOOL : native))
         return false;

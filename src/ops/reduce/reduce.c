@@ -27,8 +27,6 @@ enum {
     FEW_TASKS = 8
 };
 
-static const int8_t NATIVE[COMPUTE_TYPES] = {FL_FLOAT32, FL_FLOAT64, FL_INT32, FL_INT64};
-
 struct dim {
     int64_t size, stride; /* in elements */
 };
@@ -96,8 +94,8 @@ static int64_t offset_of(int count, const struct dim *dims, int64_t index)
 /* n elements, `stride` elements apart, as the compute type. */
 static void load(const struct job *j, int64_t n, void *to, const char *from, int64_t stride)
 {
-    convert_elements(n, to, NATIVE[j->compute], (int64_t)compute_size(j->compute), from, j->dtype,
-                     stride * (int64_t)j->in);
+    convert_elements(n, to, compute_dtype(j->compute), (int64_t)compute_size(j->compute), from,
+                     j->dtype, stride * (int64_t)j->in);
 }
 
 /* Reduces n elements from `at` into *acc. */
@@ -281,7 +279,7 @@ static int reduce_into(struct job *j, fl_tensor *y)
         j->loops->finish(j->results, j->out, j->line, j->scalars);
     if (!direct) {
         convert_elements(j->results, y->data, y->dtype, (int64_t)dtype_size(y->dtype), j->out,
-                         NATIVE[j->compute], (int64_t)j->acc);
+                         compute_dtype(j->compute), (int64_t)j->acc);
         memory_free(j->out, bytes);
     }
     return 0;
@@ -381,7 +379,7 @@ static void set_up(struct job *j, const fl_tensor *t, uint64_t mask)
 {
     j->data = t->data, j->dtype = t->dtype, j->in = dtype_size(t->dtype),
     j->acc = compute_size(j->compute);
-    j->native = t->dtype == NATIVE[j->compute];
+    j->native = t->dtype == compute_dtype(j->compute);
     j->results = j->line = 1;
     for (int d = 0; d < t->ndim; d++) {
         struct dim dim = {t->sizes[d], t->strides[d]};

@@ -1,0 +1,35 @@
+/* The type that a normalisation works in: its kernels exist for float32 and float64 alone.
+ *
+ * Operands of other dtypes are converted before a kernel, results after it.
+ */
+#ifndef FLAMBEAU_OPS_NORM_NORM_WORK_H
+#define FLAMBEAU_OPS_NORM_NORM_WORK_H
+
+#include "core/tensor.h"
+
+static inline int norm_work_of(int dtype)
+{
+    return dtype == FL_FLOAT64 ? FL_FLOAT64 : FL_FLOAT32;
+}
+
+/* *out: t, contiguous and of the type of work, for the caller to release; NULL where t is. Fails
+ * only when memory is out. */
+static inline int norm_work_as(fl_tensor *t, int work, fl_tensor **out)
+{
+    *out = t ? tensor_as(t, work) : NULL;
+    return t && !*out ? -1 : 0;
+}
+
+/* A result itself where it is of the type of work, else room of that type, for the caller to
+ * release; and back. */
+static inline fl_tensor *norm_work_room(fl_tensor *y, int work)
+{
+    return y->dtype == work ? tensor_retain(y) : tensor_new(y->ndim, y->sizes, work);
+}
+
+static inline int norm_work_put(fl_tensor *y, const fl_tensor *room)
+{
+    return room == y ? 0 : tensor_copy(y, room);
+}
+
+#endif
