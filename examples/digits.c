@@ -1,4 +1,5 @@
-/* Trains the network of digits.py in C: the same data, the same seed, the same losses, the same file.
+/* Trains the network of digits.py in C: the same data, the same seed, the same losses, the same
+ * file.
  *
  *     cc digits.c $(pkg-config --cflags --libs flambeau) && ./a.out .../datasets/digits.bin [seed]
  */
@@ -8,7 +9,8 @@
 
 enum { EPOCHS = 15, BATCH = 64, COUNT = 1797, PIXELS = 64, HEADER = 20 };
 
-static unsigned char file[HEADER + COUNT * (PIXELS + 1)]; /* the pixels of all images, then their labels */
+/* The pixels of all images, then their labels. */
+static unsigned char file[HEADER + COUNT * (PIXELS + 1)];
 
 /* Layer by layer, so that they draw their initial values in this order. */
 static fl_module *network(void)
@@ -66,7 +68,8 @@ int main(int argc, char **argv)
             fl_scope_begin();
             fl_tensor *batch = fl_narrow(order, 0, start, size);
             fl_tensor *scores = fl_module_forward(net, fl_index_select(images, 0, batch));
-            fl_tensor *loss = fl_cross_entropy(scores, fl_index_select(labels, 0, batch), NULL, -100, "mean", 0);
+            fl_tensor *loss =
+                fl_cross_entropy(scores, fl_index_select(labels, 0, batch), NULL, -100, "mean", 0);
             fl_optimizer_zero_grad(adam);
             fl_backward(loss);
             fl_optimizer_step(adam);

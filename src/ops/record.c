@@ -271,8 +271,7 @@ static int set_version_error(const fl_tensor *t, const struct node *maker, uint3
               "enable anomaly detection to "
               "find the operation that failed to compute its gradient, with "
               "torch.autograd.set_detect_anomaly(True).",
-              dtype_title(t->dtype), shape_text(shape, sizeof shape, t->ndim, t->sizes),
-              operator,
+              dtype_title(t->dtype), shape_text(shape, sizeof shape, t->ndim, t->sizes), operator,
               t->storage->version, expected);
     return error_hint("replace the in-place change (x += y, x[i] = v, x.relu_()) after its use by "
                       "one that makes a new tensor",

@@ -264,10 +264,7 @@ GETTER(imag)
     return NULL;
 }
 
-#define SAYS_NO(name)                                                                              \
-    {                                                                                              \
-        name, get_no, NULL, NULL, NULL                                                             \
-    }
+#define SAYS_NO(name) {name, get_no, NULL, NULL, NULL}
 
 PyGetSetDef pytensor_properties[] = {
     {"shape", get_shape, NULL, "The size of each dimension.", NULL},

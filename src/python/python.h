@@ -32,14 +32,9 @@ void raise_forget(void);
 const char *python_type_name(PyObject *o);
 
 /* Casts for tables of slots and methods, whose functions have many types. */
-#define SLOT(id, function)                                                                         \
-    {                                                                                              \
-        id, (void *)(function)                                                                     \
-    }
+#define SLOT(id, function) {id, (void *)(function)}
 #define FAST(name, function, doc)                                                                  \
-    {                                                                                              \
-        name, (PyCFunction)(void (*)(void))(function), METH_FASTCALL | METH_KEYWORDS, doc          \
-    }
+    {name, (PyCFunction)(void (*)(void))(function), METH_FASTCALL | METH_KEYWORDS, doc}
 
 static inline PyObject *python_bool(bool truth)
 {

@@ -215,10 +215,10 @@ int random_from__cpu(fl_tensor *self, int64_t from, const int64_t *to, fl_genera
 {
     if (to)
         return fill_integers(self, generator, from, *to);
-    static const int digits[] = {
-        [FL_BOOL] = 1,     [FL_UINT8] = 8,   [FL_INT8] = 7,     [FL_INT16] = 15,
-        [FL_INT32] = 31,   [FL_INT64] = 63,  [FL_FLOAT16] = 11, [FL_BFLOAT16] = 8,
-        [FL_FLOAT32] = 24, [FL_FLOAT64] = 53};
+    static const int digits[] = {[FL_BOOL] = 1,     [FL_UINT8] = 8,    [FL_INT8] = 7,
+                                 [FL_INT16] = 15,   [FL_INT32] = 31,   [FL_INT64] = 63,
+                                 [FL_FLOAT16] = 11, [FL_BFLOAT16] = 8, [FL_FLOAT32] = 24,
+                                 [FL_FLOAT64] = 53};
     uint64_t most = (UINT64_C(1) << digits[self->dtype]) - !dtype_is_floating(self->dtype);
     return fill_run(self, generator, INTEGERS, 0, 0, from, most - (uint64_t)from + 1);
 }
