@@ -198,22 +198,33 @@ INLINE void NAME(store_part)(real *p, vec v, int count)
 
 /* ---- Transposition --------------------------------------------------------------------------- */
 
-/* a0 b0 a1 b1 ... of the lower halves, and of the upper halves. */
+/* a0 b0 a1 b1 ... of the lower halves, and of the upper halves; the elements at even places. */
 #if LANES == 16
 #define INTERLEAVE_LOW(a, b)                                                                       \
     __builtin_shufflevector(a, b, 0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23)
 #define INTERLEAVE_HIGH(a, b)                                                                      \
     __builtin_shufflevector(a, b, 8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31)
+#define EVEN(a, b)                                                                                 \
+    __builtin_shufflevector(a, b, 0, 2, 4, 6, 8, 10, 12, 14, 16, 18, 20, 22, 24, 26, 28, 30)
 #elif LANES == 8
 #define INTERLEAVE_LOW(a, b)  __builtin_shufflevector(a, b, 0, 8, 1, 9, 2, 10, 3, 11)
 #define INTERLEAVE_HIGH(a, b) __builtin_shufflevector(a, b, 4, 12, 5, 13, 6, 14, 7, 15)
+#define EVEN(a, b)            __builtin_shufflevector(a, b, 0, 2, 4, 6, 8, 10, 12, 14)
 #elif LANES == 4
 #define INTERLEAVE_LOW(a, b)  __builtin_shufflevector(a, b, 0, 4, 1, 5)
 #define INTERLEAVE_HIGH(a, b) __builtin_shufflevector(a, b, 2, 6, 3, 7)
+#define EVEN(a, b)            __builtin_shufflevector(a, b, 0, 2, 4, 6)
 #else
 #define INTERLEAVE_LOW(a, b)  __builtin_shufflevector(a, b, 0, 2)
 #define INTERLEAVE_HIGH(a, b) __builtin_shufflevector(a, b, 1, 3)
+#define EVEN(a, b)            __builtin_shufflevector(a, b, 0, 2)
 #endif
+
+/* The elements at even places of a and then b. */
+INLINE vec NAME(even)(vec a, vec b)
+{
+    return EVEN(a, b);
+}
 
 /* Turns LANES rows into LANES columns. A round interleaves row i with row i + LANES/2, which
  * rotates the bits of an element's index (row, lane) by one place; log2(LANES) rounds exchange row
@@ -280,3 +291,4 @@ static __attribute__((unused)) void NAME(transpose_copy)(const real *src, int64_
 
 #undef INTERLEAVE_LOW
 #undef INTERLEAVE_HIGH
+#undef EVEN

@@ -76,7 +76,7 @@ static void run_task(void *context, int64_t task)
         else if (j->what == AVERAGE)
             j->k->average(&j->w, x, y);
         else if (j->what == MAX_BACKWARD)
-            j->k->max_backward(j->in, x, j->index + p * j->in, y);
+            j->k->max_backward(j->in, x, j->index + p * j->in, j->out, y);
         else
             j->k->average_backward(&j->w, x, y);
     }

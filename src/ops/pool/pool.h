@@ -17,11 +17,11 @@ struct pool_window {
 };
 
 struct pool_kernels {
-    /* index: the position of the maximum in its plane. */
+    /* index: the position of the maximum in its plane; outside it where a window has no element. */
     void (*max)(const struct pool_window *p, const void *x, void *y, int64_t *index);
     void (*average)(const struct pool_window *p, const void *x, void *y);
-    /* Adds to out, which begins as zeros. */
-    void (*max_backward)(int64_t n, const void *g, const int64_t *index, void *out);
+    /* Adds to out, which begins as zeros; max_backward's has `plane` elements. */
+    void (*max_backward)(int64_t n, const void *g, const int64_t *index, int64_t plane, void *out);
     void (*average_backward)(const struct pool_window *p, const void *g, void *out);
 };
 

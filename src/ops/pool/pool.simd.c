@@ -1,7 +1,7 @@
 /* The kernels of pool.h, written once in pool_loops.h and compiled for float and double. */
 #include "ops/pool/pool.h"
 
-#include <math.h>
+#include <limits.h>
 
 static int64_t least(int64_t a, int64_t b)
 {
@@ -36,14 +36,28 @@ static int64_t window_divisor(const struct pool_window *p, struct range v, struc
                               : (v.to - v.from) * (h.to - h.from);
 }
 
-#define REAL    float
-#define NAME(x) x##_f32
-#include "ops/pool/pool_loops.h"
-#undef REAL
-#undef NAME
+/* The outputs of a row whose windows lie between the left and the right edge; none where offsets in
+ * the plane are too large for a lane. */
+static struct range inside_of(const struct pool_window *p)
+{
+    struct range r = {0, 0, 0};
+    if (p->adaptive || p->in[0] * p->in[1] > INT_MAX)
+        return r;
+    const int64_t last = p->in[1] - 1 - (p->kernel[1] - 1) * p->dilation[1] + p->padding[1];
+    r.from = least((p->padding[1] + p->stride[1] - 1) / p->stride[1], p->out[1]);
+    r.to = last < 0 ? 0 : least(last / p->stride[1] + 1, p->out[1]);
+    r.to = r.to < r.from ? r.from : r.to;
+    return r;
+}
 
-#define REAL    double
-#define NAME(x) x##_f64
+#define REAL_BITS 32
+#define INDEX     int32_t
+#include "ops/pool/pool_loops.h"
+#undef REAL_BITS
+#undef INDEX
+
+#define REAL_BITS 64
+#define INDEX     int64_t
 #include "ops/pool/pool_loops.h"
 
 const struct pool_table FL_SIMD(pool_table) = {{

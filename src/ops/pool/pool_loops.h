@@ -1,10 +1,14 @@
-/* The kernels of pool.h for one type: REAL and NAME. Included once for each by pool.simd.c. */
+/* The kernels of pool.h for one type: REAL_BITS, and INDEX, the integer as wide. Included once for
+ * each by pool.simd.c. */
+#include "ops/matmul/gemm_vector.h"
+
+typedef INDEX NAME(lane) __attribute__((vector_size(VECTOR_BYTES)));
 
 /* The maximum of one window; the first of equals, but a NaN wins. */
-static inline void NAME(max_window)(const struct pool_window *p, const REAL *x, int64_t oy,
-                                    int64_t ox, REAL *y, int64_t *index)
+static inline void NAME(max_window)(const struct pool_window *p, const real *x, int64_t oy,
+                                    int64_t ox, real *y, int64_t *index)
 {
-    REAL best = -INFINITY;
+    real best = -INFINITY;
     int64_t at = -1;
     struct range v, h;
     int64_t step[2] = {p->adaptive ? 1 : p->dilation[0], p->adaptive ? 1 : p->dilation[1]};
@@ -21,84 +25,136 @@ static inline void NAME(max_window)(const struct pool_window *p, const REAL *x, 
     }
     for (int64_t i = v.from; i < v.to; i += step[0])
         for (int64_t j = h.from; j < h.to; j += step[1]) {
-            REAL value = x[i * p->in[1] + j];
+            real value = x[i * p->in[1] + j];
             if (at < 0 || value > best || value != value)
                 best = value, at = i * p->in[1] + j;
         }
     *y = best, *index = at;
 }
 
-/* Windows of 2 x 2 side by side, the commonest: no bounds to look at. */
-static void NAME(max_2x2)(const struct pool_window *p, const REAL *x, REAL *y, int64_t *index)
+/* ---- Runs: LANES neighbouring outputs of a row at a time ------------------------------------- */
+
+/* Elements src[0], src[step], ... src[(count - 1) * step] in the first `count` lanes. */
+INLINE vec NAME(every)(const real *src, const int64_t step, int count)
 {
-    for (int64_t oy = 0; oy < p->out[0]; oy++) {
-        const REAL *top = x + 2 * oy * p->in[1], *low = top + p->in[1];
-        int64_t row = 2 * oy * p->in[1];
-        for (int64_t ox = 0; ox < p->out[1]; ox++) {
-            REAL a = top[2 * ox], b = top[2 * ox + 1], c = low[2 * ox], d = low[2 * ox + 1];
-            bool right = b > a || b != b, low_right = d > c || d != d;
-            REAL upper = right ? b : a, lower = low_right ? d : c;
-            bool down = !(upper != upper && !(lower != lower)) && (lower > upper || lower != lower);
-            y[oy * p->out[1] + ox] = down ? lower : upper;
-            index[oy * p->out[1] + ox] = row + 2 * ox + (down ? p->in[1] + low_right : right);
+    if (step == 1)
+        return count == LANES ? NAME(load)(src) : NAME(load_first)(src, count);
+    vec v = {0};
+    if (step == 2) {
+        const int more = 2 * count - 1 - LANES;
+        const vec low = more >= 0 ? NAME(load)(src) : NAME(load_first)(src, 2 * count - 1);
+        const vec high = more > 0 ? NAME(load_first)(src + LANES, more) : v;
+        return NAME(even)(low, high);
+    }
+    for (int i = 0; i < count; i++)
+        v[i] = src[i * step];
+    return v;
+}
+
+/* The maxima of `count` windows in a row: window i has its first tap at x[origin + i * step]. Taps
+ * are `rows` x p->kernel[1], all inside the plane. What is the maximum so far, and how far from its
+ * window's first tap it lies, stays in registers while the taps pass. */
+INLINE void NAME(max_run)(const struct pool_window *p, const real *x, int64_t origin, int64_t rows,
+                          const int64_t step, int count, real *y, int64_t *index)
+{
+    vec best = NAME(splat)(-INFINITY);
+    NAME(lane) at = {0};
+    for (int64_t r = 0; r < rows; r++)
+        for (int64_t s = 0; s < p->kernel[1]; s++) {
+            const int64_t offset = r * p->dilation[0] * p->in[1] + s * p->dilation[1];
+            const vec v = NAME(every)(x + origin + offset, step, count);
+            const NAME(lane) wins = (NAME(lane))(v > best) | (NAME(lane))(v != v);
+            best = (vec)((wins & (NAME(lane))v) | (~wins & (NAME(lane))best));
+            at = (wins & ((NAME(lane)){0} + (INDEX)offset)) | (~wins & at);
         }
+    int64_t place[LANES];
+    for (int i = 0; i < LANES; i++)
+        place[i] = origin + i * step + at[i];
+    if (count == LANES) {
+        NAME(store)(y, best);
+        memcpy(index, place, sizeof place);
+    } else {
+        NAME(store_first)(y, best, count);
+        memcpy(index, place, sizeof *place * (size_t)count);
     }
 }
 
+/* Outputs first .. last of the row whose taps begin at x[origin] for output 0. */
+static void NAME(max_row)(const struct pool_window *p, const real *x, int64_t origin, int64_t rows,
+                          int64_t first, int64_t last, real *y, int64_t *index)
+{
+    const int64_t step = p->stride[1];
+    for (int64_t i = first; i < last; i += LANES) {
+        const int count = (int)least(last - i, LANES);
+        const int64_t from = origin + i * step;
+        if (step == 1)
+            NAME(max_run)(p, x, from, rows, 1, count, y + i, index + i);
+        else if (step == 2)
+            NAME(max_run)(p, x, from, rows, 2, count, y + i, index + i);
+        else
+            NAME(max_run)(p, x, from, rows, step, count, y + i, index + i);
+    }
+}
+
+/* Windows that reach over the left or right edge go one by one, the others in runs. */
 static void NAME(max)(const struct pool_window *p, const void *from, void *to, int64_t *index)
 {
-    const REAL *x = from;
-    REAL *y = to;
-    bool plain = !p->adaptive && p->kernel[0] == 2 && p->kernel[1] == 2 && p->stride[0] == 2 &&
-                 p->stride[1] == 2 && p->padding[0] == 0 && p->padding[1] == 0 &&
-                 p->dilation[0] == 1 && p->dilation[1] == 1 && 2 * p->out[0] <= p->in[0] &&
-                 2 * p->out[1] <= p->in[1];
-    if (plain) {
-        NAME(max_2x2)(p, x, y, index);
-        return;
+    const real *x = from;
+    real *y = to;
+    const struct range inside = inside_of(p);
+    for (int64_t oy = 0; oy < p->out[0]; oy++, y += p->out[1], index += p->out[1]) {
+        const int64_t top = oy * p->stride[0] - p->padding[0], step = p->dilation[0];
+        const int64_t skipped = top < 0 ? (-top + step - 1) / step : 0;
+        const int64_t rows =
+            least(p->kernel[0], (p->in[0] - 1 - top) / step + 1) - skipped;
+        for (int64_t ox = 0; ox < inside.from; ox++)
+            NAME(max_window)(p, x, oy, ox, &y[ox], &index[ox]);
+        NAME(max_row)(p, x, (top + skipped * step) * p->in[1] - p->padding[1], rows, inside.from,
+                      inside.to, y, index);
+        for (int64_t ox = inside.to; ox < p->out[1]; ox++)
+            NAME(max_window)(p, x, oy, ox, &y[ox], &index[ox]);
     }
-    for (int64_t oy = 0; oy < p->out[0]; oy++)
-        for (int64_t ox = 0; ox < p->out[1]; ox++)
-            NAME(max_window)(p, x, oy, ox, &y[oy * p->out[1] + ox], &index[oy * p->out[1] + ox]);
 }
 
 static void NAME(average)(const struct pool_window *p, const void *from, void *to)
 {
-    const REAL *x = from;
-    REAL *y = to;
+    const real *x = from;
+    real *y = to;
     for (int64_t oy = 0; oy < p->out[0]; oy++) {
         struct range v = range_of(p, 0, oy);
         for (int64_t ox = 0; ox < p->out[1]; ox++) {
             struct range h = range_of(p, 1, ox);
-            REAL sum = 0;
+            real sum = 0;
             for (int64_t i = v.from; i < v.to; i++)
                 for (int64_t j = h.from; j < h.to; j++)
                     sum += x[i * p->in[1] + j];
             y[oy * p->out[1] + ox] =
-                v.from < v.to && h.from < h.to ? sum / (REAL)window_divisor(p, v, h) : 0;
+                v.from < v.to && h.from < h.to ? sum / (real)window_divisor(p, v, h) : 0;
         }
     }
 }
 
-static void NAME(max_backward)(int64_t n, const void *incoming, const int64_t *index, void *to)
+static void NAME(max_backward)(int64_t n, const void *incoming, const int64_t *index, int64_t plane,
+                               void *to)
 {
-    const REAL *g = incoming;
-    REAL *out = to;
+    const real *g = incoming;
+    real *out = to;
     for (int64_t i = 0; i < n; i++)
-        out[index[i]] += g[i];
+        if ((uint64_t)index[i] < (uint64_t)plane) /* not of a window that lies in the padding */
+            out[index[i]] += g[i];
 }
 
 static void NAME(average_backward)(const struct pool_window *p, const void *incoming, void *to)
 {
-    const REAL *g = incoming;
-    REAL *out = to;
+    const real *g = incoming;
+    real *out = to;
     for (int64_t oy = 0; oy < p->out[0]; oy++) {
         struct range v = range_of(p, 0, oy);
         for (int64_t ox = 0; ox < p->out[1]; ox++) {
             struct range h = range_of(p, 1, ox);
             if (v.from >= v.to || h.from >= h.to)
                 continue;
-            REAL part = g[oy * p->out[1] + ox] / (REAL)window_divisor(p, v, h);
+            real part = g[oy * p->out[1] + ox] / (real)window_divisor(p, v, h);
             for (int64_t i = v.from; i < v.to; i++)
                 for (int64_t j = h.from; j < h.to; j++)
                     out[i * p->in[1] + j] += part;
