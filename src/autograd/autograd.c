@@ -19,6 +19,12 @@
 __thread struct autograd_mode autograd_mode
     __attribute__((tls_model("initial-exec"))) = {.grad = true};
 
+/* A leaf's node. */
+struct accumulate {
+    struct node node;
+    fl_tensor *leaf; /* a reference */
+};
+
 static void drop(fl_tensor *t)
 {
     struct autograd *a = t->autograd;
@@ -30,6 +36,7 @@ static void drop(fl_tensor *t)
     }
     tensor_release(a->grad);
     hooks_free(a->hooks);
+    memory_free(a->spare, sizeof(struct accumulate));
     memory_free(a, sizeof *a);
 }
 
@@ -44,11 +51,6 @@ struct autograd *autograd_of(fl_tensor *t)
 
 /* ---- the accumulate node: adds what arrives into a leaf's .grad
  * --------------------------------------------- */
-
-struct accumulate {
-    struct node node;
-    fl_tensor *leaf; /* a reference */
-};
 
 static const char *accumulate_name(const struct node *n)
 {
@@ -93,13 +95,16 @@ static void accumulate_destroy(struct node *n)
 {
     struct accumulate *self = (struct accumulate *)n;
     struct autograd *a = self->leaf->autograd;
+    fl_tensor *leaf = self->leaf;
     if (a && a->accumulate == n) {
         a->accumulate = NULL;
         a->hooks = n->hooks; /* they belong to the leaf */
         n->hooks = NULL;
+        a->spare = self; /* the next call that uses the leaf wants one again */
+    } else {
+        memory_free(self, sizeof *self);
     }
-    tensor_release(self->leaf);
-    memory_free(self, sizeof *self);
+    tensor_release(leaf);
 }
 
 static const struct node_class ACCUMULATE = {accumulate_name, accumulate_backward,
@@ -110,6 +115,15 @@ fl_tensor *node_leaf(const struct node *n)
     return n->type == &ACCUMULATE ? ((struct accumulate *)n)->leaf : NULL;
 }
 
+/* All but the sequence number. */
+static void node_set(struct node *n, const struct node_class *type, int edges, struct edge *edge,
+                     int results)
+{
+    *n = (struct node){.refs = 1, .edges = edges, .results = results, .type = type, .edge = edge};
+    if (autograd_location)
+        n->code = autograd_location(&n->line);
+}
+
 static struct node *accumulate_of(fl_tensor *t)
 {
     struct autograd *a = autograd_of(t);
@@ -117,10 +131,11 @@ static struct node *accumulate_of(fl_tensor *t)
         return NULL;
     if (a->accumulate)
         return node_retain(a->accumulate);
-    struct accumulate *self = memory_alloc(sizeof *self);
+    struct accumulate *self = a->spare ? a->spare : memory_alloc(sizeof *self);
     if (!self)
         return NULL;
-    node_init(&self->node, &ACCUMULATE, 0, NULL, 1);
+    a->spare = NULL;
+    node_set(&self->node, &ACCUMULATE, 0, NULL, 1);
     self->node.sequence = UINT64_MAX;
     self->leaf = tensor_retain(t);
     self->node.hooks = a->hooks, a->hooks = NULL;
@@ -171,12 +186,13 @@ int autograd_edge(fl_tensor *t, struct edge *edge)
     return edge->node ? 0 : -1;
 }
 
-int autograd_set_node(fl_tensor *t, struct node *n, int result)
+int autograd_adopt_node(fl_tensor *t, struct node *n, int result)
 {
     struct autograd *a = autograd_of(t);
-    if (!a)
+    if (!a) {
+        node_release(n);
         return -1;
-    node_retain(n);
+    }
     if (a->node) {
         if (a->retains_grad)
             hooks_forget(a->node->hooks, t), a->retains_grad = false;
@@ -186,6 +202,11 @@ int autograd_set_node(fl_tensor *t, struct node *n, int result)
     a->view_version = t->storage ? t->storage->version : 0;
     t->flags |= TENSOR_REQUIRES_GRAD;
     return 0;
+}
+
+int autograd_set_node(fl_tensor *t, struct node *n, int result)
+{
+    return autograd_adopt_node(t, node_retain(n), result);
 }
 
 int autograd_set_requires_grad(fl_tensor *t, bool requires_grad)
@@ -398,14 +419,8 @@ void node_init(struct node *n, const struct node_class *type, int edges, struct 
                int results)
 {
     static _Atomic uint64_t clock;
-    memset(n, 0, sizeof *n);
-    atomic_init(&n->refs, 1);
-    n->edges = edges, n->results = results;
+    node_set(n, type, edges, edge, results);
     n->sequence = atomic_fetch_add_explicit(&clock, 1, memory_order_relaxed);
-    n->type = type;
-    n->edge = edge;
-    if (autograd_location)
-        n->code = autograd_location(&n->line);
 }
 
 /* Nodes that wait to be freed: a node freed while another is goes here, so that a chain of any
@@ -415,7 +430,9 @@ static __thread bool freeing;
 
 void node_release(struct node *n)
 {
-    if (atomic_fetch_sub_explicit(&n->refs, 1, memory_order_acq_rel) != 1)
+    /* Who holds the only reference needs no locked instruction: nobody can add one. */
+    if (atomic_load_explicit(&n->refs, memory_order_acquire) != 1 &&
+        atomic_fetch_sub_explicit(&n->refs, 1, memory_order_acq_rel) != 1)
         return;
     n->state = (struct node_state *)doomed; /* no run holds it: the field serves as the link */
     doomed = n;

@@ -57,6 +57,7 @@ struct autograd {
     bool retains_grad;
     uint32_t view_version;   /* of views: the storage's version when `node` was made */
     struct node *accumulate; /* of leaves: borrowed, NULL when no graph uses it */
+    void *spare;             /* of leaves: memory for the next accumulate node, or NULL */
     fl_tensor *grad;
     struct grad_hooks *
         hooks; /* of leaves: those of register_hook, moved to the accumulate node when it is made */
@@ -91,8 +92,10 @@ struct node *autograd_node(fl_tensor *t, int *result);
 /* Where t's gradient goes: its grad_fn, or its accumulate node (made when needed); a new reference
  * in edge->node, which is NULL when t does not require grad. -1 when memory is out. */
 int autograd_edge(fl_tensor *t, struct edge *edge);
-/* Makes t the result `result` of a node (a new reference is taken). */
+/* Makes t the result `result` of a node: set_node takes a new reference, adopt_node the caller's,
+ * also where it fails. */
 int autograd_set_node(fl_tensor *t, struct node *n, int result);
+int autograd_adopt_node(fl_tensor *t, struct node *n, int result);
 /* Sets requires_grad of a leaf, with PyTorch's errors for non-leaves and non-floating dtypes. */
 int autograd_set_requires_grad(fl_tensor *t, bool requires_grad);
 /* Prepares an in-place write on t by a call that may be recorded: -1 with PyTorch's error when t is

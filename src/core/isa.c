@@ -1,7 +1,6 @@
 /* Chooses the instruction set once, from the processor and FLAMBEAU_ISA. */
 #include "core/isa.h"
 
-#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -21,18 +20,16 @@ static enum isa detect(void)
     return ISA_GENERIC;
 }
 
-enum isa isa_level(void)
+_Atomic int isa_settled = -1;
+
+enum isa isa_settle(void)
 {
-    static _Atomic int level = -1;
-    int known = atomic_load_explicit(&level, memory_order_relaxed);
-    if (known < 0) {
-        known = detect();
-        const char *wanted = getenv("FLAMBEAU_ISA");
-        for (int i = 0; wanted && i < known; i++)
-            if (strcmp(wanted, NAMES[i]) == 0)
-                known = i;
-        atomic_store_explicit(&level, known, memory_order_relaxed);
-    }
+    enum isa known = detect();
+    const char *wanted = getenv("FLAMBEAU_ISA");
+    for (enum isa i = ISA_GENERIC; wanted && i < known; i++)
+        if (strcmp(wanted, NAMES[i]) == 0)
+            known = i;
+    atomic_store_explicit(&isa_settled, (int)known, memory_order_relaxed);
     return known;
 }
 

@@ -9,10 +9,18 @@
 #ifndef FLAMBEAU_CORE_ISA_H
 #define FLAMBEAU_CORE_ISA_H
 
+#include <stdatomic.h>
+
 enum isa { ISA_GENERIC, ISA_AVX2, ISA_AVX512, ISA_COUNT };
 
 /* The instruction set in use, settled at the first call. */
-enum isa isa_level(void);
+extern _Atomic int isa_settled; /* -1 before */
+enum isa isa_settle(void);
+static inline enum isa isa_level(void)
+{
+    int known = atomic_load_explicit(&isa_settled, memory_order_relaxed);
+    return known < 0 ? isa_settle() : (enum isa)known;
+}
 const char *isa_name(void);
 
 #define FL_SIMD_JOIN(name, isa) name##_##isa

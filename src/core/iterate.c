@@ -48,31 +48,21 @@ struct iteration {
     const union loop_scalar *scalars;
 };
 
-static const int8_t COMPUTE_OF[FL_DTYPE_COUNT] = {
+const int8_t compute_types[FL_DTYPE_COUNT] = {
     [FL_BOOL] = COMPUTE_I32,    [FL_UINT8] = COMPUTE_I32,     [FL_INT8] = COMPUTE_I32,
     [FL_INT16] = COMPUTE_I32,   [FL_INT32] = COMPUTE_I32,     [FL_INT64] = COMPUTE_I64,
     [FL_FLOAT16] = COMPUTE_F32, [FL_BFLOAT16] = COMPUTE_F32,  [FL_FLOAT32] = COMPUTE_F32,
     [FL_FLOAT64] = COMPUTE_F64, [FL_COMPLEX64] = COMPUTE_F32, [FL_COMPLEX128] = COMPUTE_F64,
 };
-static const int8_t DTYPE_OF[] = {[COMPUTE_F32] = FL_FLOAT32,
-                                  [COMPUTE_F64] = FL_FLOAT64,
-                                  [COMPUTE_I32] = FL_INT32,
-                                  [COMPUTE_I64] = FL_INT64,
-                                  [COMPUTE_BOOL] = FL_BOOL};
-
-enum compute compute_of(int dtype)
-{
-    return COMPUTE_OF[dtype];
-}
-
-int compute_dtype(enum compute type)
-{
-    return DTYPE_OF[type];
-}
+const int8_t compute_dtypes[] = {[COMPUTE_F32] = FL_FLOAT32,
+                                 [COMPUTE_F64] = FL_FLOAT64,
+                                 [COMPUTE_I32] = FL_INT32,
+                                 [COMPUTE_I64] = FL_INT64,
+                                 [COMPUTE_BOOL] = FL_BOOL};
 
 size_t compute_size(enum compute type)
 {
-    return dtype_size(DTYPE_OF[type]);
+    return dtype_size(compute_dtypes[type]);
 }
 
 static int64_t least(int64_t a, int64_t b)
@@ -318,7 +308,7 @@ static bool try_run(int ndim, const int64_t *sizes, int64_t numel, int operands,
     struct run r;
     for (int k = 0; k < operands; k++) {
         const struct iterate_operand *o = &operand[k];
-        if (o->dtype != DTYPE_OF[o->compute] || !is_contiguous(o, ndim, sizes, numel))
+        if (o->dtype != compute_dtypes[o->compute] || !is_contiguous(o, ndim, sizes, numel))
             return false;
         r.data[k] = o->data;
         r.sizes[k] = (int64_t)dtype_size(o->dtype);
@@ -435,7 +425,7 @@ int iterate_run(int ndim, const int64_t *sizes, int operands, int outputs,
         walk_add(&it.w, o->ndim, o->sizes, o->strides, dtype_size(o->dtype));
         it.operand[k] = (struct served){.data = o->data,
                                         .dtype = o->dtype,
-                                        .compute_dtype = DTYPE_OF[o->compute],
+                                        .compute_dtype = compute_dtypes[o->compute],
                                         .size = (int64_t)compute_size(o->compute)};
     }
     walk_merge(&it.w);

@@ -24,8 +24,15 @@ enum compute {
     COMPUTE_BOOL = COMPUTE_TYPES
 };
 
-enum compute compute_of(int dtype);
-int compute_dtype(enum compute type); /* the dtype whose elements a loop of this type sees */
+extern const int8_t compute_types[FL_DTYPE_COUNT], compute_dtypes[];
+static inline enum compute compute_of(int dtype)
+{
+    return (enum compute)compute_types[dtype];
+}
+static inline int compute_dtype(enum compute type) /* the dtype whose elements a loop sees */
+{
+    return compute_dtypes[type];
+}
 size_t compute_size(enum compute type);
 
 /* A number for a loop, in the member that its compute type asks for (f for F32 and F64). */

@@ -60,16 +60,6 @@ void shape_contiguous_strides(int ndim, const int64_t *sizes, int64_t *strides)
     }
 }
 
-bool shape_equal(const fl_tensor *a, const fl_tensor *b)
-{
-    if (a->ndim != b->ndim)
-        return false;
-    for (int i = 0; i < a->ndim; i++)
-        if (a->sizes[i] != b->sizes[i])
-            return false;
-    return true;
-}
-
 int shape_wrap_dim(int64_t dim, int ndim)
 {
     int count = ndim ? ndim : 1;

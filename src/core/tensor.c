@@ -155,9 +155,41 @@ static fl_tensor *make(int ndim, const int64_t *sizes, const int64_t *strides, i
     return t;
 }
 
+/* What every operator asks for is made in one pass; sizes that want a closer look go to make. */
 fl_tensor *tensor_new(int ndim, const int64_t *sizes, int dtype)
 {
-    return make(ndim, sizes, NULL, dtype);
+    int64_t numel = 1, strides[TENSOR_INLINE_DIMS], bytes;
+    if (ndim < 0 || ndim > TENSOR_INLINE_DIMS)
+        return make(ndim, sizes, NULL, dtype);
+    for (int i = ndim - 1; i >= 0; i--) {
+        strides[i] = numel;
+        if (sizes[i] <= 0 || __builtin_mul_overflow(numel, sizes[i], &numel))
+            return make(ndim, sizes, NULL, dtype);
+    }
+    if (__builtin_mul_overflow(numel, (int64_t)dtype_size(dtype), &bytes))
+        return make(ndim, sizes, NULL, dtype);
+    struct storage *s = storage_new((size_t)bytes);
+    fl_tensor *t = s ? memory_alloc(sizeof *t) : NULL;
+    if (!t) {
+        storage_release(s);
+        return NULL;
+    }
+    atomic_init(&t->refs, 1);
+    t->dtype = (int8_t)dtype;
+    t->flags = TENSOR_CONTIGUOUS;
+    t->ndim = (int16_t)ndim;
+    t->data = s->data;
+    t->numel = numel;
+    t->sizes = t->inline_dims;
+    t->strides = t->inline_dims + TENSOR_INLINE_DIMS;
+    t->storage = s;
+    t->offset = 0;
+    t->autograd = NULL;
+    t->base = NULL;
+    t->python = NULL;
+    for (int i = 0; i < ndim; i++)
+        t->sizes[i] = sizes[i], t->strides[i] = strides[i];
+    return t;
 }
 
 fl_tensor *tensor_new_strided(int ndim, const int64_t *sizes, const int64_t *strides, int dtype)

@@ -146,7 +146,15 @@ int tensor_resize(fl_tensor *t, int ndim, const int64_t *sizes);
 /* The product of sizes, or -1 with an error when it overflows or a size is negative. */
 int64_t shape_numel(int ndim, const int64_t *sizes);
 void shape_contiguous_strides(int ndim, const int64_t *sizes, int64_t *strides);
-bool shape_equal(const fl_tensor *a, const fl_tensor *b);
+static inline bool shape_equal(const fl_tensor *a, const fl_tensor *b)
+{
+    if (a->ndim != b->ndim)
+        return false;
+    for (int i = 0; i < a->ndim; i++)
+        if (a->sizes[i] != b->sizes[i])
+            return false;
+    return true;
+}
 /* dim wrapped into 0..ndim-1 (a 0-dim tensor counts as one dim); -1 with PyTorch's "Dimension out
  * of range" (IndexError). */
 int shape_wrap_dim(int64_t dim, int ndim);

@@ -22,6 +22,7 @@ struct op_node {
     const fl_op *op;
     size_t bytes;
     uint32_t saves, saves_results; /* parameters and results whose elements are kept */
+    bool shapes;                   /* some handles with a shape alone are kept too */
     fl_value *args;                /* op->params of them */
     uint32_t *version; /* of each saved argument; lists one after another at list_version */
     uint32_t *list_version;
@@ -55,6 +56,7 @@ static size_t round8(size_t n)
 struct plan {
     size_t bytes, args, versions, list_versions, lists;
     int edges, list_tensors;
+    uint32_t asking; /* parameters that ask for a gradient */
 };
 
 static struct plan plan_of(const fl_op *f, const fl_value *args)
@@ -63,24 +65,20 @@ static struct plan plan_of(const fl_op *f, const fl_value *args)
     size_t lists = 0;
     for (int i = 0; i < f->params; i++) {
         bool differentiable = f->grad->differentiable >> i & 1;
-        switch (args[i].tag) {
-        case FL_TENSORS:
+        if (args[i].tag == FL_TENSOR) {
+            p.edges += differentiable;
+            p.asking |= (uint32_t)tensor_requires_grad(args[i].as.tensor) << i;
+        } else if (args[i].tag == FL_TENSORS) {
             p.list_tensors += (int)args[i].count;
             p.edges += differentiable ? (int)args[i].count : 0;
             lists += sizeof(fl_tensor *) * args[i].count;
-            break;
-        case FL_INTS:
-        case FL_FLOATS:
+            for (uint32_t k = 0; k < args[i].count; k++)
+                if (args[i].as.tensors[k] && tensor_requires_grad(args[i].as.tensors[k]))
+                    p.asking |= 1u << i;
+        } else if (args[i].tag == FL_INTS || args[i].tag == FL_FLOATS) {
             lists += sizeof(int64_t) * args[i].count;
-            break;
-        case FL_STRING:
+        } else if (args[i].tag == FL_STRING) {
             lists += round8(strlen(args[i].as.string) + 1);
-            break;
-        case FL_TENSOR:
-            p.edges += differentiable;
-            break;
-        default:
-            break;
         }
     }
     p.args = round8(sizeof(struct op_node) + sizeof(struct edge) * (size_t)p.edges);
@@ -127,16 +125,8 @@ struct needs {
     uint32_t elements, shapes, results;
 };
 
-static struct needs needs_of(const fl_op *f, const fl_value *args)
+static struct needs needs_of(const fl_op *f, uint32_t asking)
 {
-    uint32_t asking = 0;
-    for (int i = 0; i < f->params; i++) {
-        if (args[i].tag == FL_TENSOR && tensor_requires_grad(args[i].as.tensor))
-            asking |= 1u << i;
-        for (uint32_t k = 0; args[i].tag == FL_TENSORS && k < args[i].count; k++)
-            if (args[i].as.tensors[k] && tensor_requires_grad(args[i].as.tensors[k]))
-                asking |= 1u << i;
-    }
     struct needs need = {0};
     for (int r = 0; r < f->grad->rules; r++) {
         const struct op_grad_rule *rule = &f->grad->rule[r];
@@ -165,7 +155,7 @@ struct node *record_node(const fl_op *f, const fl_value *args, const fl_value *r
     self->list_version = (uint32_t *)(block + p.list_versions);
     uint32_t *list_version = self->list_version;
     const struct op_grad *grad = f->grad;
-    struct needs need = needs_of(f, args);
+    struct needs need = needs_of(f, p.asking);
     self->saves = need.elements, self->saves_results = need.results;
     int edge = 0;
     for (int i = 0; i < f->params; i++) {
@@ -181,6 +171,7 @@ struct node *record_node(const fl_op *f, const fl_value *args, const fl_value *r
             if (differentiable && autograd_edge(t, &self->node.edge[edge++]))
                 goto fail;
             shape = shape || (differentiable && is_broadcast(f, t, results));
+            self->shapes |= shape && !elements;
             if (keep_tensor(i == 0 && self_before ? self_before : t, elements, shape, &kept,
                             &self->version[i]))
                 goto fail;
@@ -197,6 +188,7 @@ struct node *record_node(const fl_op *f, const fl_value *args, const fl_value *r
                 if (differentiable && t && autograd_edge(t, &self->node.edge[edge]))
                     goto fail;
                 edge += differentiable;
+                self->shapes |= t && shape && !elements;
                 if (t && keep_tensor(t, elements, shape, &list[k], list_version))
                     goto fail;
                 list_version++;
@@ -227,8 +219,11 @@ struct node *record_node(const fl_op *f, const fl_value *args, const fl_value *r
             if (!self->result[k])
                 goto fail;
         }
-        if (f->results > 1 && !(self->shape[k] = tensor_shape_only(y)))
-            goto fail;
+        if (f->results > 1) {
+            self->shapes = true;
+            if (!(self->shape[k] = tensor_shape_only(y)))
+                goto fail;
+        }
     }
     return &self->node;
 fail:
@@ -244,9 +239,12 @@ int record_call(const fl_op *f, const fl_value *args, const fl_value *results)
     int status = 0;
     for (int k = 0; k < f->results && status == 0; k++) {
         bool differentiable = f->results == 1 || f->grad->grads >> k & 1;
-        if (differentiable && results[k].tag == FL_TENSOR &&
-            dtype_is_floating(results[k].as.tensor->dtype))
-            status = autograd_set_node(results[k].as.tensor, n, k);
+        if (!differentiable || results[k].tag != FL_TENSOR ||
+            !dtype_is_floating(results[k].as.tensor->dtype))
+            continue;
+        if (f->results == 1)
+            return autograd_adopt_node(results[0].as.tensor, n, 0);
+        status = autograd_set_node(results[k].as.tensor, n, k);
     }
     node_release(n);
     return status;
@@ -295,7 +293,7 @@ static int check_versions(struct op_node *self)
                 return set_version_error(v->as.tensors[k], autograd_node(v->as.tensors[k], NULL),
                                          *list_version);
     }
-    for (int k = 0; k < 4; k++)
+    for (int k = 0; k < f->results; k++)
         if (self->result[k] && self->result[k]->storage->version != self->result_version[k])
             return set_version_error(self->result[k], &self->node, self->result_version[k]);
     return 0;
@@ -464,7 +462,7 @@ static void drop_saved(struct op_node *self, bool all)
             }
         }
     }
-    for (int k = 0; k < 4; k++) {
+    for (int k = 0; k < self->op->results; k++) {
         fl_tensor *y = self->result[k], *shape = self->shape[k];
         self->result[k] = NULL;
         tensor_release(y);
@@ -485,6 +483,8 @@ static void op_node_release_saved(struct node *n)
 
 static void op_node_destroy(struct node *n)
 {
-    drop_saved((struct op_node *)n, true);
-    memory_free(n, ((struct op_node *)n)->bytes);
+    struct op_node *self = (struct op_node *)n;
+    if (self->shapes) /* all else has been dropped */
+        drop_saved(self, true);
+    memory_free(n, self->bytes);
 }

@@ -1,8 +1,9 @@
 /* Pointwise operators at run time.
  *
- * The short path serves small contiguous operands of one dtype that is its own compute type:
- * allocate, one loop, done. All else goes the general way: promote, broadcast, lay the result out,
- * iterate. A number among the operands is an operand without dims.
+ * The short path (call_short) serves small contiguous operands of one shape and one dtype that is
+ * its own compute type, and numbers beside them: allocate, one loop, done. All else goes the
+ * general way: promote, broadcast, lay the result out, iterate. A number among the operands is an
+ * operand without dims.
  */
 #include "ops/pointwise/pointwise.h"
 
@@ -143,21 +144,25 @@ static void load_scalars(int count, const fl_value *values, enum compute compute
 /* Spreads a number over n elements of a compute type. */
 static void spread(enum compute compute, const fl_value *number, int64_t n, void *out)
 {
-    for (int64_t i = 0; i < n; i++) {
-        switch (compute) {
-        case COMPUTE_F32:
-            ((float *)out)[i] = (float)number_as_double(number);
-            break;
-        case COMPUTE_F64:
-            ((double *)out)[i] = number_as_double(number);
-            break;
-        case COMPUTE_I32:
-            ((int32_t *)out)[i] = (int32_t)number_as_int(number);
-            break;
-        default:
-            ((int64_t *)out)[i] = number_as_int(number);
-            break;
-        }
+    const double x = number_as_double(number);
+    const int64_t k = compute > COMPUTE_F64 ? number_as_int(number) : 0;
+    switch (compute) {
+    case COMPUTE_F32:
+        for (int64_t i = 0; i < n; i++)
+            ((float *)out)[i] = (float)x;
+        break;
+    case COMPUTE_F64:
+        for (int64_t i = 0; i < n; i++)
+            ((double *)out)[i] = x;
+        break;
+    case COMPUTE_I32:
+        for (int64_t i = 0; i < n; i++)
+            ((int32_t *)out)[i] = (int32_t)k;
+        break;
+    default:
+        for (int64_t i = 0; i < n; i++)
+            ((int64_t *)out)[i] = k;
+        break;
     }
 }
 
@@ -370,6 +375,78 @@ static int loop_index(const struct op_pointwise *p, int dtype)
     return dtype == FL_BOOL && p->loop_bool ? p->loop_bool : p->loop[compute_of(dtype)];
 }
 
+static const fl_tensor *first_tensor(const struct op_pointwise *p, const fl_value *args)
+{
+    for (int i = 0; i < p->operands; i++)
+        if (args[p->operand[i]].tag == FL_TENSOR)
+            return args[p->operand[i]].as.tensor;
+    return NULL;
+}
+
+/* Whether a number leaves the dtype of the tensors beside it as it is. */
+static bool is_weaker(const fl_value *v, int dtype)
+{
+    return v->tag == FL_FLOATING ? dtype_is_floating(dtype) : v->tag < FL_FLOATING;
+}
+
+/* Returns 1 where the call is none for the short path, before anything is done. */
+static int call_short(const fl_op *f, const fl_value *args, fl_value *results)
+{
+    const struct op_pointwise *p = f->pointwise;
+    const fl_tensor *first = first_tensor(p, args);
+    if (!first || !(first->flags & TENSOR_CONTIGUOUS) || first->numel > SHORT_ELEMENTS ||
+        p->promoted | p->truths)
+        return 1;
+    const int dtype = first->dtype, given = result_dtype(f, dtype);
+    const enum compute compute = compute_of(dtype);
+    if (compute_dtype(compute) != dtype || !p->loop[compute] || !accepts(f, dtype) ||
+        (f->result_dtype == RESULT_FLOAT && !dtype_is_floating(dtype)) ||
+        given != (p->truth ? FL_BOOL : dtype))
+        return 1;
+
+    char *data[1 + MOST_OPERANDS];
+    _Alignas(64) char numbers[2][NUMBER_ELEMENTS * sizeof(double)];
+    int spreads = 0;
+    for (int i = 0; i < p->operands; i++) {
+        const fl_value *v = &args[p->operand[i]];
+        if (v->tag == FL_TENSOR) {
+            const fl_tensor *t = v->as.tensor;
+            if (t->dtype != dtype || !(t->flags & TENSOR_CONTIGUOUS) || !shape_equal(t, first))
+                return 1;
+            data[1 + i] = t->data;
+        } else {
+            if (!is_number(v) || !is_weaker(v, dtype) || spreads == 2 ||
+                first->numel > NUMBER_ELEMENTS)
+                return 1;
+            spread(compute, v, first->numel, data[1 + i] = numbers[spreads++]);
+        }
+    }
+    union loop_scalar scalars[MOST_OPERANDS];
+    for (int i = 0; i < p->scalars; i++) {
+        const fl_value *v = &args[p->scalar[i]];
+        if (compute <= COMPUTE_F64)
+            scalars[i].f = number_as_double(v);
+        else if (v->tag == FL_FLOATING)
+            return 1;
+        else
+            scalars[i].i = v->as.i;
+    }
+
+    if (f->check && f->check(args))
+        return -1;
+    fl_tensor *y = tensor_new(first->ndim, first->sizes, given);
+    if (!y)
+        return -1;
+    data[0] = y->data;
+    ops_loop(p->loop[compute])(y->numel, data, scalars);
+    results[0] = fl_tensor_value(y);
+    if (record_wanted(f, args) && record_call(f, args, results)) {
+        tensor_release(y);
+        return -1;
+    }
+    return 0;
+}
+
 int pointwise_call(const fl_op *op, const fl_value *args, fl_value *results)
 {
     const fl_op *f = op->function;
@@ -377,50 +454,36 @@ int pointwise_call(const fl_op *op, const fl_value *args, fl_value *results)
     fl_value operand[MOST_OPERANDS];
     int64_t sizes[TENSOR_MAX_DIMS];
     int ndim;
+    if (op->form == FORM_FUNCTION) {
+        int done = call_short(f, args, results);
+        if (done <= 0)
+            return done;
+    }
     bool wanted = record_wanted(f, args);
-    operand[0] = args[p->operand[0]]; /* there is one at least */
-    for (int i = 1; i < p->operands; i++)
+    for (int i = 0; i < p->operands; i++)
         operand[i] = args[p->operand[i]];
-
-    /* Same dtype and the very same sizes: nothing to promote or broadcast. */
-    fl_tensor *y = NULL, *first = operand[0].tag == FL_TENSOR ? operand[0].as.tensor : NULL;
-    int common;
-    bool plain = first && op->form == FORM_FUNCTION && first->flags & TENSOR_CONTIGUOUS &&
-                 !p->promoted && !p->truths;
-    for (int i = 1; plain && i < p->operands; i++)
-        plain = operand[i].tag == FL_TENSOR && operand[i].as.tensor->dtype == first->dtype &&
-                operand[i].as.tensor->flags & TENSOR_CONTIGUOUS &&
-                shape_equal(operand[i].as.tensor, first);
-    if (plain && accepts(f, first->dtype) &&
-        (f->result_dtype != RESULT_FLOAT || rank(first->dtype) >= 2)) {
-        common = first->dtype;
-        if (!f->check || f->check(args) == 0)
-            y = tensor_new(first->ndim, first->sizes, result_dtype(f, common));
+    const int common = common_dtype(f, operand, args);
+    if (common < 0 || pointwise_broadcast(p->operands, operand, &ndim, sizes) ||
+        (f->check && f->check(args)))
+        return -1;
+    const int dtype = result_dtype(f, common);
+    fl_tensor *y;
+    if (op->form == FORM_FUNCTION) {
+        y = new_result(ndim, sizes, p->operands, operand, dtype);
         if (!y)
             return -1;
     } else {
-        common = common_dtype(f, operand, args);
-        if (common < 0 || pointwise_broadcast(p->operands, operand, &ndim, sizes) ||
-            (f->check && f->check(args)))
+        y = op->form == FORM_INPLACE ? args[0].as.tensor : args[f->params].as.tensor;
+        bool recorded = wanted || tensor_requires_grad(y);
+        if (op->form == FORM_OUT && autograd_mode.grad && recorded)
+            return error_set(FL_RUNTIME_ERROR,
+                             "%s(): functions with out=... arguments don't support automatic "
+                             "differentiation, but one of the arguments requires grad.",
+                             f->base);
+        if (autograd_check_inplace(y, recorded) ||
+            check_destination(y, dtype, ndim, sizes, op, p->operands, operand))
             return -1;
-        int dtype = result_dtype(f, common);
-        if (op->form == FORM_FUNCTION) {
-            y = new_result(ndim, sizes, p->operands, operand, dtype);
-            if (!y)
-                return -1;
-        } else {
-            y = op->form == FORM_INPLACE ? args[0].as.tensor : args[f->params].as.tensor;
-            bool recorded = wanted || tensor_requires_grad(y);
-            if (op->form == FORM_OUT && autograd_mode.grad && recorded)
-                return error_set(FL_RUNTIME_ERROR,
-                                 "%s(): functions with out=... arguments don't support automatic "
-                                 "differentiation, but one of the arguments requires grad.",
-                                 f->base);
-            if (autograd_check_inplace(y, recorded) ||
-                check_destination(y, dtype, ndim, sizes, op, p->operands, operand))
-                return -1;
-            tensor_retain(y);
-        }
+        tensor_retain(y);
     }
     struct job job = {.compute = compute_of(common),
                       .truth = p->truth,

@@ -105,8 +105,7 @@ static void NAME(max)(const struct pool_window *p, const void *from, void *to, i
     for (int64_t oy = 0; oy < p->out[0]; oy++, y += p->out[1], index += p->out[1]) {
         const int64_t top = oy * p->stride[0] - p->padding[0], step = p->dilation[0];
         const int64_t skipped = top < 0 ? (-top + step - 1) / step : 0;
-        const int64_t rows =
-            least(p->kernel[0], (p->in[0] - 1 - top) / step + 1) - skipped;
+        const int64_t rows = least(p->kernel[0], (p->in[0] - 1 - top) / step + 1) - skipped;
         for (int64_t ox = 0; ox < inside.from; ox++)
             NAME(max_window)(p, x, oy, ox, &y[ox], &index[ox]);
         NAME(max_row)(p, x, (top + skipped * step) * p->in[1] - p->padding[1], rows, inside.from,
