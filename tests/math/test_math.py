@@ -45,7 +45,7 @@ UNARY = {
     "erfc": (0.6, 3), "erfinv": (0.6, 2.5), "sigmoid": (1.6, 1.6), "log_sigmoid": (1.9, 1.9),
     "softplus": (1.9, 1.9), "gelu": (3.2, 3), "gelu_tanh": (1.9, 2.2), "lgamma": (0.6, 4),
     "i0": (0.6, 4), "digamma": (0.6, 6), "sinc": (0.6, 2.1), "sin_near": (1.7, 0.9),
-    "cos_near": (1.7, 0.9), "floor": (0, 0), "ceil": (0, 0), "trunc": (0, 0), "round": (0, 0),
+    "cos_near": (1.7, 0.9), "tan_near": (0.6, 1.4), "floor": (0, 0), "ceil": (0, 0), "trunc": (0, 0), "round": (0, 0),
     "frac": (0, 0),
 }
 BINARY = {
@@ -163,6 +163,7 @@ def exact(mp):
         "exp": mp.exp, "exp2": lambda x: mp.power(2, x), "expm1": mp.expm1,
         "log1p": lambda x: mp.log1p(x) if x > -1 else None,
         "sin": mp.sin, "cos": mp.cos, "tan": mp.tan, "sin_near": mp.sin, "cos_near": mp.cos,
+        "tan_near": mp.tan,
         "asin": lambda x: mp.asin(x) if abs(x) <= 1 else None,
         "acos": lambda x: mp.acos(x) if abs(x) <= 1 else None, "atan": mp.atan,
         "sinh": mp.sinh, "cosh": mp.cosh, "tanh": mp.tanh, "asinh": mp.asinh,

@@ -23,6 +23,7 @@ char *text_copy(const char *s, size_t n);
 char *text_format(const char *format, ...) __attribute__((format(printf, 1, 2)));
 bool text_same(const char *a, const char *b); /* NULL is like nothing but NULL */
 char *text_replace(const char *s, char from, char to);
+char *text_substitute(const char *s, const char *from, const char *to); /* each, left to right */
 char *text_quote(const char *s); /* as a C string literal's content */
 
 /* A file to be written: its text grows; `line` is the number of the line that the next character

@@ -83,6 +83,14 @@ bool text_same(const char *a, const char *b)
     return a && b ? strcmp(a, b) == 0 : a == b;
 }
 
+char *text_substitute(const char *s, const char *from, const char *to)
+{
+    char *done = text_copy("", 0);
+    for (const char *at; (at = strstr(s, from)); s = at + strlen(from))
+        done = text_format("%s%.*s%s", done, (int)(at - s), s, to);
+    return text_format("%s%s", done, s);
+}
+
 char *text_replace(const char *s, char from, char to)
 {
     char *copy = text_copy(s, strlen(s));

@@ -8,6 +8,7 @@
 #ifndef FLAMBEAU_POINTWISE_MATH_BITS_H
 #define FLAMBEAU_POINTWISE_MATH_BITS_H
 
+#include <stdbool.h>
 #include <stdint.h>
 #include <string.h>
 

@@ -14,6 +14,27 @@
 #define M_NEAR_F32 0x1p17f
 #define M_NEAR_F64 0x1p25
 
+/* Whether all of n numbers are. Loops ask it for M_NEAR_BLOCK elements at a time. */
+enum { M_NEAR_BLOCK = 2048 };
+static inline __attribute__((unused)) bool m_all_near_f32(const float *x, int64_t n)
+{
+    uint32_t most = 0;
+    for (int64_t i = 0; i < n; i++) {
+        uint32_t u = m_bits_f32(x[i]) & 0x7fffffff;
+        most = u > most ? u : most;
+    }
+    return most < m_bits_f32(M_NEAR_F32);
+}
+static inline __attribute__((unused)) bool m_all_near_f64(const double *x, int64_t n)
+{
+    uint64_t most = 0;
+    for (int64_t i = 0; i < n; i++) {
+        uint64_t u = m_bits_f64(x[i]) & ~((uint64_t)1 << 63);
+        most = u > most ? u : most;
+    }
+    return most < m_bits_f64(M_NEAR_F64);
+}
+
 M_INLINE uint32_t m_high_product(uint32_t a, uint32_t b)
 {
     return (uint32_t)((uint64_t)a * b >> 32);
@@ -126,20 +147,19 @@ M_INLINE float m_cos_near_f32(float x)
     return m_sin_kernel_f32(r, quarter + 1);
 }
 
-/* tan: 0.6 ULP, computed in double; an odd number of quarter turns makes it -1 / tan r. */
-M_INLINE float m_tan_f32(float x)
+/* a less the nearest multiple of pi/2, in double, and whether that is an odd one; a >= 0. */
+M_INLINE double m_rest_near_f32(float a, uint32_t *odd)
 {
-    float a = m_abs_f32(x);
     double z = m_fma_f64((double)a, 0x1.45f306dc9c883p-1, M_MAGIC_F64);
     double n = z - M_MAGIC_F64;
-    double near = m_fma_f64(n, -0x1.921fb54442d18p+0, (double)a);
-    near = m_fma_f64(n, -0x1.1a62633145c07p-54, near);
-    uint32_t lo, hi = m_turns_f32(a, &lo);
-    uint32_t odd = (a < M_NEAR_F32 ? (uint32_t)m_bits_f64(z) : (hi + 0x20000000) >> 30) & 1;
-    hi = hi << 2 | lo >> 30;
-    double far = (double)(int32_t)hi * 0x1p-32 + (double)(int32_t)(lo << 2 >> 1) * 0x1p-63;
-    far = far * 0x1.921fb54442d18p+0 + (double)(a - a);
-    double r = a < M_NEAR_F32 ? near : far;
+    *odd = (uint32_t)m_bits_f64(z) & 1;
+    double r = m_fma_f64(n, -0x1.921fb54442d18p+0, (double)a);
+    return m_fma_f64(n, -0x1.1a62633145c07p-54, r);
+}
+
+/* tan r, or -1 / tan r where odd, with the sign of x. */
+M_INLINE float m_tan_kernel_f32(double r, uint32_t odd, float x)
+{
     double u = r * r;
     double s = m_fma_f64(0x1.0c1c0af4f0c87p-9, u, -0x1.3da5fd2b5e915p-11);
     s = m_fma_f64(s, u, 0x1.47d09b659bd93p-8);
@@ -151,6 +171,26 @@ M_INLINE float m_tan_f32(float x)
     double p = m_fma_f64(r * u, s, r);
     float y = (float)((odd ? -1.0 : p) / (odd ? p : 1.0));
     return m_flip_f32(y, m_bits_f32(x));
+}
+
+/* tan: 0.6 ULP, computed in double. */
+M_INLINE float m_tan_near_f32(float x)
+{
+    uint32_t odd;
+    double r = m_rest_near_f32(m_abs_f32(x), &odd);
+    return m_tan_kernel_f32(r, odd, x);
+}
+
+M_INLINE float m_tan_f32(float x)
+{
+    float a = m_abs_f32(x);
+    uint32_t near_odd, lo, hi = m_turns_f32(a, &lo), far_odd = (hi + 0x20000000) >> 30 & 1;
+    double near = m_rest_near_f32(a, &near_odd);
+    hi = hi << 2 | lo >> 30;
+    double far = (double)(int32_t)hi * 0x1p-32 + (double)(int32_t)(lo << 2 >> 1) * 0x1p-63;
+    far = far * 0x1.921fb54442d18p+0 + (double)(a - a);
+    bool is_near = a < M_NEAR_F32;
+    return m_tan_kernel_f32(is_near ? near : far, is_near ? near_odd : far_odd, x);
 }
 
 /* 1/(2 pi) from its first bit; 64 zero bits stand before it. */
