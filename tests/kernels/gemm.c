@@ -101,6 +101,25 @@ static int64_t some_size(void)
     return sizes[random_below((int64_t)(sizeof sizes / sizeof *sizes))];
 }
 
+static void check_dot(void)
+{
+    for (int64_t n = 0; n < 300; n = n < 140 ? n + 1 : n + 53)
+        for (fl_dtype dtype = FL_FLOAT32; dtype <= FL_FLOAT64; dtype++) {
+            void *a = random_array(dtype, n + 1), *b = random_array(dtype, n + 1);
+            double want = 0, size = 1e-30;
+            for (int64_t i = 0; i < n; i++) {
+                double product = element_get(a, dtype, i) * element_get(b, dtype, i);
+                want += product, size += fabs(product);
+            }
+            double error = fabs(gemm_dot(dtype, a, b, n) - want) / size;
+            if (!(error <= 2 * dtype_epsilon(dtype))) {
+                failures++;
+                printf("dot dtype %d n %d: error %g\n", (int)dtype, (int)n, error);
+            }
+            free(a), free(b);
+        }
+}
+
 void test_gemm(void)
 {
     static const fl_dtype dtypes[] = {FL_FLOAT32, FL_FLOAT64, FL_BFLOAT16, FL_FLOAT16, FL_INT64,
@@ -120,6 +139,18 @@ void test_gemm(void)
         check_case(g, (int)random_below(6), (int)random_below(6), (int)random_below(6),
                    random_below(3) ? 1 : 1 + random_below(5), (int)random_below(4));
     }
+    /* A few rows by many columns, which are not packed. */
+    for (int round = 0; round < 80; round++) {
+        struct gemm g = {.dtype = dtypes[round % 2],
+                         .m = 1 + random_below(4),
+                         .n = 60 + random_below(900),
+                         .k = 1 + random_below(600),
+                         .accumulate = random_below(3) == 0,
+                         .bias_kind = (enum gemm_bias)random_below(3),
+                         .activation = (enum gemm_activation)random_below(2)};
+        check_case(g, (int)random_below(6), (int)random_below(6), (int)random_below(6), 1, 0);
+    }
+    check_dot();
     /* Large enough to be cut over threads, and long enough for several stretches of k. */
     for (int kind = 0; kind < 8; kind++) {
         struct gemm g = {.dtype = kind & 1 ? FL_FLOAT64 : FL_FLOAT32, .m = 150, .n = 601, .k = 530};

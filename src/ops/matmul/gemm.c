@@ -303,34 +303,6 @@ static int run_half(const struct gemm *g)
 
 /* ---- Integers -------------------------------------------------------------------------------- */
 
-/* Sums wrap around, so signed types are computed as the unsigned ones of their size. A row of C
- * stays in cache while the rows of B pass; where B's columns lie closer, a sum at a time. */
-#define INTEGER_ROWS(name, type, wide)                                                             \
-    static void name(const struct gemm *g, int64_t begin, int64_t end)                             \
-    {                                                                                              \
-        const type *a = g->a, *b = g->b;                                                           \
-        for (int64_t i = begin; i < end; i++) {                                                    \
-            type *c = (type *)g->c + i * g->c_row;                                                 \
-            for (int64_t j = 0; j < g->n && !g->accumulate; j++)                                   \
-                c[j * g->c_col] = 0;                                                               \
-            for (int64_t k = 0; k < g->k; k++) {                                                   \
-                const wide x = a[i * g->a_row + k * g->a_col];                                     \
-                const type *row = b + k * g->b_row;                                                \
-                if (g->b_col == 1 && g->c_col == 1)                                                \
-                    for (int64_t j = 0; j < g->n; j++)                                             \
-                        c[j] = (type)(c[j] + x * row[j]);                                          \
-                else                                                                               \
-                    for (int64_t j = 0; j < g->n; j++)                                             \
-                        c[j * g->c_col] = (type)(c[j * g->c_col] + x * row[j * g->b_col]);         \
-            }                                                                                      \
-        }                                                                                          \
-    }
-
-INTEGER_ROWS(rows_8, uint8_t, uint32_t)
-INTEGER_ROWS(rows_16, uint16_t, uint32_t)
-INTEGER_ROWS(rows_32, uint32_t, uint32_t)
-INTEGER_ROWS(rows_64, uint64_t, uint64_t)
-
 struct integer_plan {
     const struct gemm *g;
     void (*rows)(const struct gemm *, int64_t begin, int64_t end);
@@ -352,14 +324,18 @@ static void run_integer_chunk(void *context, int64_t chunk)
 static int run_integer(const struct gemm *g, int64_t size)
 {
     struct integer_plan p = {.g = g,
-                             .rows = size == 1   ? rows_8
-                                     : size == 2 ? rows_16
-                                     : size == 4 ? rows_32
-                                                 : rows_64,
+                             .rows =
+                                 ISA_PICK(gemm_table)->integers[__builtin_ctzll((uint64_t)size)],
                              .total = g->m * batch_count(g),
                              .group = GRAIN / (g->n * (g->k + 1)) + 1};
     threads_for((p.total + p.group - 1) / p.group, run_integer_chunk, &p);
     return 0;
+}
+
+double gemm_dot(fl_dtype dtype, const void *a, const void *b, int64_t n)
+{
+    const struct gemm_table *table = ISA_PICK(gemm_table);
+    return (dtype == FL_FLOAT32 ? table->f32 : table->f64)->dot(a, b, n);
 }
 
 int gemm_run(const struct gemm *g)

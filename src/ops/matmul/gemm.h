@@ -43,6 +43,10 @@ struct gemm {
 
 /* Returns 0, or -1 with the error set (out of memory, or a dtype it does not know). */
 int gemm_run(const struct gemm *g);
+/* The sum of a[i] * b[i] for i < n, both contiguous, float32 or float64: GEMM_DOT_SUMS sums,
+ * element i in number i % GEMM_DOT_SUMS, added up in pairs. */
+enum { GEMM_DOT_SUMS = 64 };
+double gemm_dot(fl_dtype dtype, const void *a, const void *b, int64_t n);
 
 /* ---- The building block, also of convolutions ------------------------------------------------ */
 
@@ -93,6 +97,7 @@ struct gemm_kernels {
      * are filled up to a multiple of `lanes` with something. */
     void (*transpose)(const void *src, int64_t src_row, int64_t rows, int64_t cols, void *dst,
                       int64_t dst_row, int exact);
+    double (*dot)(const void *a, const void *b, int64_t n);
 };
 
 struct gemm_table {
@@ -100,6 +105,8 @@ struct gemm_table {
     /* count elements of float16 or bfloat16 (`bfloat`) to float32 and back, both contiguous */
     void (*widen)(const uint16_t *src, float *dst, int64_t count, bool bfloat);
     void (*narrow)(const float *src, uint16_t *dst, int64_t count, bool bfloat);
+    /* Rows begin .. end of one product of integers of 1, 2, 4 and 8 bytes. */
+    void (*integers[4])(const struct gemm *g, int64_t begin, int64_t end);
 };
 
 FL_SIMD_TABLE(struct gemm_table, gemm_table);

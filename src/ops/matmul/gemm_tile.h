@@ -10,6 +10,7 @@
 #include "ops/matmul/gemm_vector.h"
 
 #define TILE_COLS (2 * LANES)
+#define FEW_ROWS  4
 /* The pitch of packed A: a column of a panel is stored in whole vectors. */
 #define PANEL     ((TILE_ROWS + LANES - 1) / LANES * LANES)
 
@@ -234,6 +235,33 @@ static void NAME(tile)(const struct gemm_tile *t)
     NAME(tiles)[t->mr - 1][t->nr > LANES][t->a_row == 1](t);
 }
 
+/* ---- A dot product --------------------------------------------------------------------------- */
+
+/* DOT_SUMS partial sums, element i in number i % DOT_SUMS, added up in pairs. */
+static double NAME(dot)(const void *left, const void *right, int64_t n)
+{
+    enum { VECTORS = GEMM_DOT_SUMS / LANES };
+    const real *a = left, *b = right;
+    vec sums[VECTORS] = {{0}};
+    int64_t i = 0;
+    for (; i + GEMM_DOT_SUMS <= n; i += GEMM_DOT_SUMS)
+#pragma GCC unroll 16
+        for (int j = 0; j < VECTORS; j++)
+            sums[j] =
+                NAME(fma)(NAME(load)(a + i + j * LANES), NAME(load)(b + i + j * LANES), sums[j]);
+    for (int j = 0; i < n; i += LANES, j++) {
+        const int width = n - i < LANES ? (int)(n - i) : LANES;
+        sums[j] =
+            NAME(fma)(NAME(load_first)(a + i, width), NAME(load_first)(b + i, width), sums[j]);
+    }
+    real flat[GEMM_DOT_SUMS];
+    memcpy(flat, sums, sizeof flat);
+    for (int half = GEMM_DOT_SUMS / 2; half > 0; half /= 2)
+        for (int j = 0; j < half; j++)
+            flat[j] += flat[j + half];
+    return (double)flat[0];
+}
+
 /* ---- Packing --------------------------------------------------------------------------------- */
 
 static void NAME(transpose_any)(const void *src, int64_t src_row, int64_t rows, int64_t cols,
@@ -289,6 +317,140 @@ static void NAME(pack_columns)(const real *b, int64_t b_row, int64_t b_col, int 
     }
 }
 
+/* ---- A few rows ------------------------------------------------------------------------------ */
+
+/* LANES columns of C at a time, for the rows of a tile no higher than FEW_ROWS, where B lies with
+ * its columns contiguous, as a layer's weight does: packing it would cost more than the product.
+ * Blocks of LANES x LANES are transposed in registers, so that each element of C is the same chain
+ * over k. t->b is B's element (0, 0), t->b_step from one column to the next. */
+INLINE void NAME(few_rows_body)(const struct gemm_tile *t, const int mr)
+{
+    vec sums[TILE_ROWS][2] = {{{0}}};
+    const real *a = t->a, *b = t->b;
+    for (int64_t k = 0; k < t->depth; k += LANES) {
+        const int steps = t->depth - k < LANES ? (int)(t->depth - k) : LANES;
+        vec v[LANES];
+        if (steps == LANES) {
+#pragma GCC unroll 16
+            for (int j = 0; j < LANES; j++)
+                v[j] = NAME(load)(b + (j < t->nr ? j : 0) * t->b_step + k);
+        } else {
+#pragma GCC unroll 16
+            for (int j = 0; j < LANES; j++)
+                v[j] = NAME(load_first)(b + (j < t->nr ? j : 0) * t->b_step + k, steps);
+        }
+        NAME(transpose)(v);
+#pragma GCC unroll 16
+        for (int s = 0; s < LANES; s++) {
+            if (s >= steps)
+                break;
+            for (int i = 0; i < mr; i++)
+                sums[i][0] =
+                    NAME(fma)(NAME(splat)(a[i * t->a_row + (k + s) * t->a_step]), v[s], sums[i][0]);
+        }
+    }
+    if (t->c_col == 1 && (CHEAP_PARTS || t->nr == LANES)) {
+        NAME(finish_in_registers)(t, mr, 1, sums);
+        return;
+    }
+    _Alignas(VECTOR_BYTES) real spilt[PANEL * TILE_COLS];
+    for (int i = 0; i < mr; i++)
+        *(vec *)(spilt + i * TILE_COLS) = sums[i][0];
+    NAME(finish)(t, spilt);
+}
+
+static void NAME(few_rows)(const struct gemm_tile *t)
+{
+    switch (t->mr) {
+    case 1:
+        NAME(few_rows_body)(t, 1);
+        break;
+    case 2:
+        NAME(few_rows_body)(t, 2);
+        break;
+    case 3:
+        NAME(few_rows_body)(t, 3);
+        break;
+    default:
+        NAME(few_rows_body)(t, FEW_ROWS);
+        break;
+    }
+}
+
+/* The same where B's rows are contiguous: RUN columns at a time, whose sums stay in the first cache
+ * while the rows of B stream past, four to a visit. */
+enum { NAME(RUN) = 2048 / sizeof(real) };
+
+static void NAME(few_rows_along)(const struct gemm_tile *t)
+{
+    _Alignas(VECTOR_BYTES) real sums[FEW_ROWS][NAME(RUN)] = {{0}};
+    const real *a = t->a, *b = t->b;
+    for (int64_t k = 0; k < t->depth; k += 4, b += 4 * t->b_step) {
+        const int rows = t->depth - k < 4 ? (int)(t->depth - k) : 4;
+        for (int i = 0; i < t->mr; i++) {
+            vec left[4];
+            for (int r = 0; r < 4; r++)
+                left[r] = NAME(splat)(r < rows ? a[i * t->a_row + (k + r) * t->a_step] : 0);
+            int j = 0;
+            for (; j + LANES <= t->nr && rows == 4; j += LANES) {
+                vec s = NAME(load)(sums[i] + j);
+#pragma GCC unroll 4
+                for (int r = 0; r < 4; r++)
+                    s = NAME(fma)(left[r], NAME(load)(b + r * t->b_step + j), s);
+                NAME(store)(sums[i] + j, s);
+            }
+            for (; j < t->nr; j += LANES) {
+                const int width = t->nr - j < LANES ? t->nr - j : LANES;
+                vec s = NAME(load)(sums[i] + j);
+                for (int r = 0; r < rows; r++)
+                    s = NAME(fma)(left[r], NAME(load_first)(b + r * t->b_step + j, width), s);
+                NAME(store)(sums[i] + j, s);
+            }
+        }
+    }
+    for (int i = 0; i < t->mr; i++) {
+        struct gemm_tile row = *t;
+        row.mr = 1;
+        row.c = (real *)t->c + i * t->c_row;
+        row.bias_m = t->bias_m ? (const real *)t->bias_m + i : NULL;
+        if (t->c_col == 1)
+            NAME(finish_rows)(&row, sums[i]);
+        else
+            NAME(finish_scattered)(&row, sums[i]);
+    }
+}
+
+static void NAME(few_rows_block)(const struct gemm_block *g, int64_t stretch, int64_t stretches)
+{
+    const bool along = g->b_col == 1;
+    const int64_t width = along ? NAME(RUN) : LANES;
+    for (int64_t s = 0; s < stretches; s++) {
+        const int64_t k0 = s * stretch;
+        const bool last = s == stretches - 1;
+        struct gemm_tile t = {.mr = (int)g->m,
+                              .depth = last ? g->k - k0 : stretch,
+                              .a = (const real *)g->a + k0 * g->a_col,
+                              .a_row = g->a_row,
+                              .a_step = g->a_col,
+                              .b_step = along ? g->b_row : g->b_col,
+                              .c_row = g->c_row,
+                              .c_col = g->c_col,
+                              .accumulate = g->accumulate || s > 0,
+                              .relu = last && g->relu,
+                              .bias_m = last ? g->bias_m : NULL};
+        for (int64_t col = 0; col < g->n; col += width) {
+            t.nr = (int)(g->n - col < width ? g->n - col : width);
+            t.b = (const real *)g->b + col * g->b_col + k0 * g->b_row;
+            t.c = (real *)g->c + col * g->c_col;
+            t.bias_n = last && g->bias_n ? (const real *)g->bias_n + col : NULL;
+            if (along)
+                NAME(few_rows_along)(&t);
+            else
+                NAME(few_rows)(&t);
+        }
+    }
+}
+
 /* ---- A block --------------------------------------------------------------------------------- */
 
 /* For each stretch of k: packs B where that is wanted (always a last panel that is not full), then
@@ -298,6 +460,11 @@ static void NAME(block)(const struct gemm_block *g)
 {
     const int64_t stretches = g->k > g->max_depth ? (g->k + g->max_depth - 1) / g->max_depth : 1;
     const int64_t stretch = (g->k + stretches - 1) / stretches;
+    const bool down = g->b_row == 1 && g->b_col != 1 && g->n > 1;
+    if (g->m <= FEW_ROWS && (down || (g->b_col == 1 && g->n >= 4 * TILE_COLS))) {
+        NAME(few_rows_block)(g, stretch, stretches);
+        return;
+    }
     const int64_t panels = (g->n + TILE_COLS - 1) / TILE_COLS;
     const int64_t groups = (g->m + TILE_ROWS - 1) / TILE_ROWS;
     const bool pack_b = g->pack_b || g->b_col != 1;
@@ -356,4 +523,5 @@ static const struct gemm_kernels NAME(kernels) = {
     .tile = NAME(tile),
     .block = NAME(block),
     .transpose = NAME(transpose_any),
+    .dot = NAME(dot),
 };
