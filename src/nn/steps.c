@@ -78,42 +78,38 @@ fl_optimizer *fl_sgd_new(fl_tensors params, double lr, double momentum, double d
     return o;
 }
 
-static fl_optimizer *make_adam(fl_tensors params, const struct optimizer_adam *rule)
+static fl_optimizer *make_adam(fl_tensors params, double lr, double beta1, double beta2, double eps,
+                               double weight_decay, bool amsgrad, bool decoupled)
 {
-    if (check("learning rate", rule->lr) || check("epsilon value", rule->eps) ||
-        check("weight_decay value", rule->weight_decay))
+    if (check("learning rate", lr) || check("epsilon value", eps) ||
+        check("weight_decay value", weight_decay))
         return NULL;
-    if (!(rule->beta1 >= 0 && rule->beta1 < 1))
-        return error_null(FL_VALUE_ERROR, "Invalid beta parameter at index 0: %g", rule->beta1);
-    if (!(rule->beta2 >= 0 && rule->beta2 < 1))
-        return error_null(FL_VALUE_ERROR, "Invalid beta parameter at index 1: %g", rule->beta2);
+    if (!(beta1 >= 0 && beta1 < 1))
+        return error_null(FL_VALUE_ERROR, "Invalid beta parameter at index 0: %g", beta1);
+    if (!(beta2 >= 0 && beta2 < 1))
+        return error_null(FL_VALUE_ERROR, "Invalid beta parameter at index 1: %g", beta2);
     fl_optimizer *o = make(params, RULE_ADAM);
     if (o)
-        o->adam = *rule;
+        o->adam = (struct optimizer_adam){.lr = lr,
+                                          .beta1 = beta1,
+                                          .beta2 = beta2,
+                                          .eps = eps,
+                                          .weight_decay = weight_decay,
+                                          .amsgrad = amsgrad,
+                                          .decoupled = decoupled};
     return o;
 }
 
 fl_optimizer *fl_adam_new(fl_tensors params, double lr, double beta1, double beta2, double eps,
                           double weight_decay, bool amsgrad)
 {
-    return make_adam(params, &(struct optimizer_adam){.lr = lr,
-                                                      .beta1 = beta1,
-                                                      .beta2 = beta2,
-                                                      .eps = eps,
-                                                      .weight_decay = weight_decay,
-                                                      .amsgrad = amsgrad});
+    return make_adam(params, lr, beta1, beta2, eps, weight_decay, amsgrad, false);
 }
 
 fl_optimizer *fl_adamw_new(fl_tensors params, double lr, double beta1, double beta2, double eps,
                            double weight_decay, bool amsgrad)
 {
-    return make_adam(params, &(struct optimizer_adam){.lr = lr,
-                                                      .beta1 = beta1,
-                                                      .beta2 = beta2,
-                                                      .eps = eps,
-                                                      .weight_decay = weight_decay,
-                                                      .amsgrad = amsgrad,
-                                                      .decoupled = true});
+    return make_adam(params, lr, beta1, beta2, eps, weight_decay, amsgrad, true);
 }
 
 void fl_optimizer_release(fl_optimizer *o)

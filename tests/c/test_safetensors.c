@@ -6,6 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "../draws.h"
 #include "core/memory.h"
 #include "core/tensor.h"
 #include "io/safetensors.h"
@@ -18,15 +19,6 @@
             exit(1);                                                                               \
         }                                                                                          \
     } while (0)
-
-static uint64_t random_state = 88172645463325252u;
-static uint64_t random_next(void)
-{
-    random_state ^= random_state << 13;
-    random_state ^= random_state >> 7;
-    random_state ^= random_state << 17;
-    return random_state;
-}
 
 /* A file in memory: the header's text with its length in front, then `data` zeros. */
 static size_t make_file(unsigned char *to, const char *header, size_t data)

@@ -1,8 +1,8 @@
 /* Convolution and its gradients against plain loops, over strides, paddings, dilations, groups and
  * memory orders. */
 #include "ops/conv/conv2d.h"
-#include "check.h"
 #include "core/threads.h"
+#include "kernels.h"
 
 enum { CONTIGUOUS, CHANNELS_LAST, EXPANDED, GAPPED, ORDERS };
 

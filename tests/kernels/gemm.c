@@ -1,7 +1,7 @@
 /* Matrix products against three plain loops, over sizes, strides, batches, biases and dtypes. */
 #include "ops/matmul/gemm.h"
-#include "check.h"
 #include "core/threads.h"
+#include "kernels.h"
 
 struct operand {
     char *base, *data;
@@ -47,8 +47,8 @@ static void check_case(struct gemm g, int a_kind, int b_kind, int c_kind, int64_
     struct operand b =
         make_operand(g.dtype, g.k, g.n, b_kind & 1, b_kind >> 1, batch, repeated & 2);
     struct operand c = make_operand(g.dtype, g.m, g.n, c_kind & 1, c_kind >> 1, batch, false);
-    void *before = malloc((size_t)(c.count * dtype_size(g.dtype)) + 1);
-    memcpy(before, c.data, (size_t)(c.count * dtype_size(g.dtype)));
+    void *before = malloc((size_t)c.count * dtype_size(g.dtype) + 1);
+    memcpy(before, c.data, (size_t)c.count * dtype_size(g.dtype));
     void *bias = random_array(g.dtype, g.bias_kind == GEMM_BIAS_N ? g.n : g.m);
     g.a = a.data, g.a_row = a.row, g.a_col = a.col;
     g.b = b.data, g.b_row = b.row, g.b_col = b.col;

@@ -1,6 +1,6 @@
 /* The dense kernels' tests and timings: `kernels` tests, `kernels bench` times; a second word picks
  * gemm or conv2d, and a third, cpu, takes the processor's time instead of the clock's. */
-#include "check.h"
+#include "kernels.h"
 #include "core/isa.h"
 
 int failures;

@@ -14,57 +14,35 @@ from flambeau.nn import _reduction  # noqa: F401  programs look for it here
 from flambeau.nn._binding import _nn, _op, _quick
 from flambeau.nn._losses import *  # noqa: F403
 from flambeau.nn._losses import pairwise_distance
+from flambeau.nn._pooling import *  # noqa: F403
+from flambeau.nn._pooling import avg_pool2d
 from flambeau.nn._shapes import *  # noqa: F403
-from flambeau.nn._shapes import _pair, pad
+from flambeau.nn._shapes import pad
 
 _HALVES = (_C.float16, _C.bfloat16)
 
-# ---- Activations
-# -----------------------------------------------------------------------------------
+# ---- Activations ---------------------------------------------------------------------------------
 
 tanh, sigmoid, relu_ = (getattr(_C, name, None) for name in ("tanh", "sigmoid", "relu_"))
 
 
-@_quick(1, "inplace")
-def relu(input, inplace=False):
-    """max(input, 0), elementwise."""
-    return _op("relu_" if inplace else "relu")(input)
+def _activation(name, doc):
+    """The functional form of an operator that has no other parameter."""
+    def function(input, inplace=False):
+        return _op(name + "_" if inplace else name)(input)
+
+    function.__name__ = function.__qualname__ = name
+    function.__doc__ = doc
+    return _quick(1, "inplace")(function)
 
 
-@_quick(1, "inplace")
-def relu6(input, inplace=False):
-    """input held between 0 and 6."""
-    return _op("relu6_" if inplace else "relu6")(input)
-
-
-@_quick(1, "inplace")
-def silu(input, inplace=False):
-    """input * sigmoid(input)."""
-    return _op("silu_" if inplace else "silu")(input)
-
-
-@_quick(1, "inplace")
-def mish(input, inplace=False):
-    """input * tanh(softplus(input))."""
-    return _op("mish_" if inplace else "mish")(input)
-
-
-@_quick(1, "inplace")
-def selu(input, inplace=False):
-    """elu with the scale and alpha that keep mean 0 and variance 1."""
-    return _op("selu_" if inplace else "selu")(input)
-
-
-@_quick(1, "inplace")
-def hardsigmoid(input, inplace=False):
-    """input / 6 + 1/2, held between 0 and 1."""
-    return _op("hardsigmoid_" if inplace else "hardsigmoid")(input)
-
-
-@_quick(1, "inplace")
-def hardswish(input, inplace=False):
-    """input * hardsigmoid(input)."""
-    return _op("hardswish_" if inplace else "hardswish")(input)
+relu = _activation("relu", "max(input, 0), elementwise.")
+relu6 = _activation("relu6", "input held between 0 and 6.")
+silu = _activation("silu", "input * sigmoid(input).")
+mish = _activation("mish", "input * tanh(softplus(input)).")
+selu = _activation("selu", "elu with the scale and alpha that keep mean 0 and variance 1.")
+hardsigmoid = _activation("hardsigmoid", "input / 6 + 1/2, held between 0 and 1.")
+hardswish = _activation("hardswish", "input * hardsigmoid(input).")
 
 
 @_quick(2, "inplace")
@@ -363,8 +341,7 @@ def feature_alpha_dropout(input, p=0.5, training=False, inplace=False):
     return input.mul_(noise).add_(shift) if inplace else input * noise + shift
 
 
-# ---- Tables
-# ----------------------------------------------------------------------------------------
+# ---- Tables --------------------------------------------------------------------------------------
 
 
 def embedding(input, weight, padding_idx=None, max_norm=None, norm_type=2.0,
@@ -416,128 +393,6 @@ def one_hot(tensor, num_classes=-1):
         raise RuntimeError("Class values must be smaller than num_classes.")
     rows = flambeau.zeros(*tensor.shape, num_classes, dtype=flambeau.int64)
     return rows.scatter_(-1, tensor.unsqueeze(-1), 1)
-
-
-# ---- Pooling, shapes -----------------------------------------------------------------------------
-
-def _one(value, name="kernel_size"):
-    """A number from a number or a sequence of one."""
-    if isinstance(value, (tuple, list)):
-        if len(value) != 1:
-            raise RuntimeError(
-                f"{name} must be a single int, or a tuple of one int, but got {tuple(value)}"
-            )
-        return value[0]
-    return value
-
-
-@_quick(6, "return_indices")
-def max_pool2d(input, kernel_size, stride=None, padding=0, dilation=1, ceil_mode=False,
-               return_indices=False):
-    """The greatest of every window of (N, C, H, W) or (C, H, W), and where it was if asked."""
-    name = "max_pool2d_with_indices" if return_indices else "max_pool2d"
-    stride = kernel_size if stride is None else stride
-    return _op(name)(input, kernel_size, stride, padding, dilation, ceil_mode)
-
-
-@_quick(7)
-def avg_pool2d(input, kernel_size, stride=None, padding=0, ceil_mode=False,
-               count_include_pad=True, divisor_override=None):
-    """The mean of every window of (N, C, H, W) or (C, H, W)."""
-    stride = kernel_size if stride is None else stride
-    return _op("avg_pool2d")(
-        input, kernel_size, stride, padding, ceil_mode, count_include_pad, divisor_override
-    )
-
-
-def adaptive_avg_pool2d(input, output_size):
-    """The means of output_size windows of (N, C, H, W) or (C, H, W); None keeps a size."""
-    return _op("adaptive_avg_pool2d")(input, _sizes(output_size, input))
-
-
-def adaptive_avg_pool3d(input, output_size):
-    """The means of output_size windows of (N, C, D, H, W) or (C, D, H, W); None keeps a size."""
-    size = output_size if isinstance(output_size, (tuple, list)) else (output_size,) * 3
-    if input.dim() not in (4, 5):
-        raise RuntimeError("adaptive_avg_pool3d(): Expected 4D or 5D tensor, but got "
-                           f"{list(input.shape)}")
-    depth, height, width = (n if m is None else m for n, m in zip(input.shape[-3:], size))
-    lead = input.shape[:-3]
-    planes = adaptive_avg_pool2d(input.flatten(0, -3).unsqueeze(1), (height, width))
-    columns = planes.reshape(math.prod(lead), 1, input.size(-3), height * width)
-    result = adaptive_avg_pool2d(columns, (depth, height * width))
-    return result.reshape(*lead, depth, height, width)
-
-
-def _sizes(output_size, input):
-    """Both sizes of an adaptive pool's output, with those of input for None."""
-    height, width = _pair(output_size)
-    return (
-        input.size(-2) if height is None else height,
-        input.size(-1) if width is None else width,
-    )
-
-
-@_quick(6, "return_indices")
-def max_pool1d(input, kernel_size, stride=None, padding=0, dilation=1, ceil_mode=False,
-               return_indices=False):
-    """The greatest of every window of (N, C, L) or (C, L), and where it was if asked."""
-    name = "max_pool1d_with_indices" if return_indices else "max_pool1d"
-    stride = kernel_size if stride is None else stride
-    return _op(name)(input, kernel_size, stride, padding, dilation, ceil_mode)
-
-
-def max_pool1d_with_indices(input, kernel_size, stride=None, padding=0, dilation=1,
-                            ceil_mode=False, return_indices=False):
-    """max_pool1d and the positions of what it found."""
-    return max_pool1d(input, kernel_size, stride, padding, dilation, ceil_mode, True)
-
-
-def max_pool2d_with_indices(input, kernel_size, stride=None, padding=0, dilation=1,
-                            ceil_mode=False, return_indices=False):
-    """max_pool2d and the positions of what it found."""
-    return max_pool2d(input, kernel_size, stride, padding, dilation, ceil_mode, True)
-
-
-def adaptive_max_pool1d(input, output_size, return_indices=False):
-    """The greatest of output_size windows of (N, C, L) or (C, L), and where it was if asked."""
-    result = _op("adaptive_max_pool1d")(input, output_size)
-    return result if return_indices else result[0]
-
-
-def adaptive_max_pool2d(input, output_size, return_indices=False):
-    """The greatest of output_size windows of (N, C, H, W) or (C, H, W), and where it was if
-    asked; None keeps a size."""
-    result = _op("adaptive_max_pool2d")(input, _sizes(output_size, input))
-    return result if return_indices else result[0]
-
-
-@_quick(6)
-def avg_pool1d(input, kernel_size, stride=None, padding=0, ceil_mode=False, count_include_pad=True):
-    """The mean of every window of (N, C, L) or (C, L)."""
-    stride = kernel_size if stride is None else stride
-    return _op("avg_pool1d")(input, kernel_size, stride, padding, ceil_mode, count_include_pad)
-
-
-@_quick(2)
-def adaptive_avg_pool1d(input, output_size):
-    """The means of output_size windows of (N, C, L) or (C, L)."""
-    return _op("adaptive_avg_pool1d")(input, output_size)
-
-
-def lp_pool1d(input, norm_type, kernel_size, stride=None, ceil_mode=False):
-    """The p-norm of every window of (N, C, L) or (C, L)."""
-    sums = avg_pool1d(input.pow(norm_type), kernel_size, stride, 0, ceil_mode)
-    return (
-        (flambeau.sign(sums) * relu(sums.abs())).mul(_one(kernel_size)).pow(1.0 / norm_type)
-    )
-
-
-def lp_pool2d(input, norm_type, kernel_size, stride=None, ceil_mode=False):
-    """The p-norm of every window of (N, C, H, W) or (C, H, W)."""
-    sums = avg_pool2d(input.pow(norm_type), kernel_size, stride, 0, ceil_mode)
-    count = math.prod(_pair(kernel_size))
-    return (flambeau.sign(sums) * relu(sums.abs())).mul(count).pow(1.0 / norm_type)
 
 
 # ---- Attention, distances ------------------------------------------------------------------------
@@ -593,27 +448,25 @@ def cosine_similarity(x1, x2, dim=1, eps=1e-8):
     return ((x1 / n1) * (x2 / n2)).sum(dim)
 
 
-def pdist(input, p=2.0):
-    """The p-norms of the differences of every pair of rows of (N, M): (N (N - 1) / 2)."""
-    if input.dim() != 2:
-        raise RuntimeError(f"pdist only supports 2D tensors, got: {input.dim()}D")
-    n = input.size(0)
-    pairs = [(i, j) for i in range(n) for j in range(i + 1, n)]
-    first, second = (flambeau.tensor([pair[k] for pair in pairs], dtype=flambeau.int64)
-                     for k in (0, 1))
-    return (input.index_select(0, first) - input.index_select(0, second)).norm(p, -1)
-
-
 _NAMES = frozenset(globals())
 globals().update((name, value) for name, value in vars(_nn).items()
                  if name not in _NAMES and not name.startswith("_"))
 
 
+# name -> the file of its own that a rare function has
+_HOMES = {
+    **dict.fromkeys(
+        ("interpolate", "upsample", "upsample_nearest", "upsample_bilinear"),
+        "flambeau.nn._resize",
+    ),
+    "pdist": "flambeau.functional",
+}
+
+
 def __getattr__(name):
-    """resize functions are rare and live in their own file."""
-    if name in ("interpolate", "upsample", "upsample_nearest", "upsample_bilinear"):
-        from flambeau.nn import _resize
-        value = getattr(_resize, name)
+    if name in _HOMES:
+        import importlib
+        value = getattr(importlib.import_module(_HOMES[name]), name)
         globals()[name] = value
         return value
     raise AttributeError(

@@ -1,5 +1,6 @@
 /* Masks: their positions, and reading and writing by them. */
 #include "core/error.h"
+#include "core/iterate.h"
 #include "core/memory.h"
 #include "ops/index/index.h"
 #include "ops/op.h"
@@ -12,7 +13,7 @@ static void combine_run(int dtype, int64_t n, void *to, const void *from, bool m
 {
     enum { CHUNK = 256 };
     bool real = dtype_is_floating(dtype);
-    int work = real ? dtype == FL_FLOAT64 ? FL_FLOAT64 : FL_FLOAT32 : FL_INT64;
+    int work = real ? compute_dtype(compute_of(dtype)) : FL_INT64;
     int64_t size = (int64_t)dtype_size(dtype), wide = (int64_t)dtype_size(work);
     union {
         float f[CHUNK];
@@ -200,15 +201,27 @@ int masked_fill__cpu(fl_tensor *self, fl_tensor *mask, fl_tensor *value)
     return status;
 }
 
-int masked_fill_compose(fl_tensor *self, fl_tensor *mask, fl_value value, fl_tensor **y)
+/* Into *sizes what self and the mask are both broadcast to; the number of dims, or -1. */
+static int common_sizes(const fl_tensor *self, const fl_tensor *mask,
+                        int64_t sizes[TENSOR_MAX_DIMS])
 {
     int ndim = self->ndim;
-    int64_t sizes[TENSOR_MAX_DIMS];
     for (int d = 0; d < ndim; d++)
         sizes[d] = self->sizes[d];
-    if (shape_broadcast(&ndim, sizes, mask->ndim, mask->sizes))
-        return -1;
-    fl_tensor *copy = fl_clone(fl_expand(self, (fl_ints){sizes, ndim}, false), 0);
+    return shape_broadcast(&ndim, sizes, mask->ndim, mask->sizes) ? -1 : ndim;
+}
+
+/* A copy of self that has a place for each element of the mask; NULL with the error. */
+static fl_tensor *copy_for(fl_tensor *self, const fl_tensor *mask)
+{
+    int64_t sizes[TENSOR_MAX_DIMS];
+    int ndim = common_sizes(self, mask, sizes);
+    return ndim < 0 ? NULL : fl_clone(fl_expand(self, (fl_ints){sizes, ndim}, false), 0);
+}
+
+int masked_fill_compose(fl_tensor *self, fl_tensor *mask, fl_value value, fl_tensor **y)
+{
+    fl_tensor *copy = copy_for(self, mask);
     *y = value.tag == FL_TENSOR ? fl_masked_fill_(copy, mask, value.as.tensor)
                                 : fl_masked_fill__scalar(copy, mask, value);
     return *y ? 0 : -1;
@@ -218,11 +231,9 @@ int masked_select_compose(fl_tensor *self, fl_tensor *mask, fl_tensor **y)
 {
     if (check_mask(mask, "masked_select"))
         return -1;
-    int ndim = self->ndim;
     int64_t sizes[TENSOR_MAX_DIMS];
-    for (int d = 0; d < ndim; d++)
-        sizes[d] = self->sizes[d];
-    if (shape_broadcast(&ndim, sizes, mask->ndim, mask->sizes))
+    int ndim = common_sizes(self, mask, sizes);
+    if (ndim < 0)
         return -1;
     if (ndim == 0)
         sizes[ndim++] = 1;
@@ -265,14 +276,7 @@ int masked_scatter__cpu(fl_tensor *self, fl_tensor *mask, fl_tensor *source)
 
 int masked_scatter_compose(fl_tensor *self, fl_tensor *mask, fl_tensor *source, fl_tensor **y)
 {
-    int ndim = self->ndim;
-    int64_t sizes[TENSOR_MAX_DIMS];
-    for (int d = 0; d < ndim; d++)
-        sizes[d] = self->sizes[d];
-    if (shape_broadcast(&ndim, sizes, mask->ndim, mask->sizes))
-        return -1;
-    *y = fl_masked_scatter_(fl_clone(fl_expand(self, (fl_ints){sizes, ndim}, false), 0), mask,
-                            source);
+    *y = fl_masked_scatter_(copy_for(self, mask), mask, source);
     return *y ? 0 : -1;
 }
 

@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "core/error.h"
+#include "core/iterate.h"
 #include "core/memory.h"
 #include "ops/op.h"
 #include "ops_kernels.h"
@@ -83,11 +84,6 @@ static void put_number(fl_tensor *t, int64_t i, double value)
         ((double *)t->data)[i] = value;
 }
 
-static int work_of(int dtype)
-{
-    return dtype == FL_FLOAT64 ? FL_FLOAT64 : FL_FLOAT32;
-}
-
 /* Class of sample i, -1 where it is ignored; -2 with the error set where there is no such class. */
 static int64_t class_at(const fl_tensor *labels, int64_t i, int64_t C, int64_t ignore_index)
 {
@@ -105,7 +101,7 @@ int nll_loss_cpu(fl_tensor *input, fl_tensor *target, fl_tensor *weight, int64_t
                  int64_t ignore_index, fl_tensor *y, fl_tensor *total_weight)
 {
     struct classes k = classes_of(input->ndim, input->sizes);
-    int work = work_of(input->dtype), status = -1;
+    int work = compute_dtype(compute_of(input->dtype)), status = -1;
     fl_tensor *x = tensor_as(input, work), *w = weight ? tensor_as(weight, work) : NULL,
               *labels = tensor_as(target, FL_INT64);
     fl_tensor *each = reduction == 0 ? tensor_new(y->ndim, y->sizes, work) : NULL;
@@ -147,7 +143,7 @@ int nll_loss_backward_cpu(fl_tensor *g, fl_ints size, fl_tensor *target, fl_tens
                           fl_tensor *y)
 {
     struct classes k = classes_of((int)size.count, size.data);
-    int work = work_of(g->dtype), status = -1;
+    int work = compute_dtype(compute_of(g->dtype)), status = -1;
     fl_tensor *dy = tensor_as(g, work), *w = weight ? tensor_as(weight, work) : NULL,
               *labels = tensor_as(target, FL_INT64);
     fl_tensor *total = tensor_as(total_weight, work);
@@ -260,7 +256,7 @@ static void add_row(const fl_tensor *from, int64_t i, fl_tensor *to, int64_t k, 
 int embedding_backward_cpu(fl_tensor *g, fl_tensor *indices, fl_ints size, int64_t padding_idx,
                            bool scale_grad_by_freq, fl_tensor *y)
 {
-    int work = work_of(g->dtype), status = -1;
+    int work = compute_dtype(compute_of(g->dtype)), status = -1;
     int64_t rows = size.data[0], n = size.data[1];
     fl_tensor *dy = tensor_as(g, work), *which = tensor_as(indices, FL_INT64);
     fl_tensor *out = y->dtype == work ? tensor_retain(y) : tensor_new(2, size.data, work);

@@ -5,11 +5,12 @@
 #ifndef FLAMBEAU_OPS_NORM_NORM_WORK_H
 #define FLAMBEAU_OPS_NORM_NORM_WORK_H
 
+#include "core/iterate.h"
 #include "core/tensor.h"
 
 static inline int norm_work_of(int dtype)
 {
-    return dtype == FL_FLOAT64 ? FL_FLOAT64 : FL_FLOAT32;
+    return compute_dtype(compute_of(dtype));
 }
 
 /* *out: t, contiguous and of the type of work, for the caller to release; NULL where t is. Fails

@@ -2,6 +2,7 @@
 #include "core/error.h"
 #include "core/threads.h"
 #include "ops/norm/norm.h"
+#include "ops/norm/norm_work.h"
 #include "ops/op.h"
 #include "ops_kernels.h"
 
@@ -45,7 +46,7 @@ static void run_task(void *context, int64_t task)
 /* Runs over `like`'s shape; a, b (may be NULL) and y are converted to and from the type of work. */
 static int run(fl_tensor *a, fl_tensor *b, int64_t dim, bool logarithm, fl_tensor *y)
 {
-    int d = shape_wrap_dim(dim, y->ndim), work = y->dtype == FL_FLOAT64 ? FL_FLOAT64 : FL_FLOAT32;
+    int d = shape_wrap_dim(dim, y->ndim), work = norm_work_of(y->dtype);
     if (d < 0)
         return -1;
     if (y->numel == 0)

@@ -300,20 +300,22 @@ int unflatten_compose(fl_tensor *self, int64_t dim, fl_ints sizes, fl_tensor **y
 
 /* ---- pieces ---- */
 
-/* Views of self along d from starts[i] to starts[i + 1]. */
-static int pieces(fl_tensor *self, int d, int64_t count, const int64_t *starts, int64_t each,
-                  fl_value *y)
+/* The piece of self along d from *from to `to`, where the next one begins. */
+static fl_tensor *next_piece(fl_tensor *self, int d, int64_t *from, int64_t to)
+{
+    fl_tensor *piece = fl_slice(self, d, from, &to, 1);
+    *from = to;
+    return piece;
+}
+
+static int equal_pieces(fl_tensor *self, int d, int64_t count, int64_t each, fl_value *y)
 {
     fl_tensor **list = op_list(y, count);
-    if (!list)
-        return -1;
-    for (int64_t i = 0; i < count; i++) {
-        int64_t from = starts ? starts[i] : i * each, to = starts ? starts[i + 1] : from + each;
-        list[i] = fl_slice(self, d, &from, &to, 1);
-        if (!list[i])
+    int64_t from = 0;
+    for (int64_t i = 0; list && i < count; i++)
+        if (!(list[i] = next_piece(self, d, &from, from + each)))
             return -1;
-    }
-    return 0;
+    return list ? 0 : -1;
 }
 
 int split_compose(fl_tensor *self, int64_t split_size, int64_t dim, fl_value *y)
@@ -334,7 +336,7 @@ int split_compose(fl_tensor *self, int64_t split_size, int64_t dim, fl_value *y)
             "split_size can only be 0 if dimension size is 0, but got dimension size of %lld",
             (long long)size);
     int64_t count = split_size ? (size + split_size - 1) / split_size : 1;
-    return pieces(self, d, count ? count : 1, NULL, split_size, y);
+    return equal_pieces(self, d, count ? count : 1, split_size, y);
 }
 
 /* Cuts at the given places, `count` of them, into a list of count + 1. */
@@ -342,13 +344,9 @@ static int cut(fl_tensor *self, int d, int64_t count, const int64_t *places, fl_
 {
     fl_tensor **list = op_list(y, count + 1);
     int64_t from = 0;
-    for (int64_t i = 0; list && i <= count; i++) {
-        int64_t to = i < count ? places[i] : self->sizes[d];
-        list[i] = fl_slice(self, d, &from, &to, 1);
-        if (!list[i])
+    for (int64_t i = 0; list && i <= count; i++)
+        if (!(list[i] = next_piece(self, d, &from, i < count ? places[i] : self->sizes[d])))
             return -1;
-        from = to;
-    }
     return list ? 0 : -1;
 }
 
@@ -379,13 +377,9 @@ int split_with_sizes_compose(fl_tensor *self, fl_ints split_sizes, int64_t dim, 
             shape_text(text, sizeof text, (int)split_sizes.count, split_sizes.data));
     fl_tensor **list = op_list(y, split_sizes.count);
     int64_t from = 0;
-    for (int i = 0; list && i < split_sizes.count; i++) {
-        int64_t to = from + split_sizes.data[i];
-        list[i] = fl_slice(self, d, &from, &to, 1);
-        if (!list[i])
+    for (int i = 0; list && i < split_sizes.count; i++)
+        if (!(list[i] = next_piece(self, d, &from, from + split_sizes.data[i])))
             return -1;
-        from = to;
-    }
     return list ? 0 : -1;
 }
 
@@ -401,7 +395,7 @@ int chunk_compose(fl_tensor *self, int64_t chunks, int64_t dim, fl_value *y)
         return -1;
     int64_t each = (self->sizes[d] + chunks - 1) / chunks;
     if (each == 0) /* nothing to share out: as many empty pieces as were asked for */
-        return pieces(self, d, chunks, NULL, 0, y);
+        return equal_pieces(self, d, chunks, 0, y);
     return split_compose(self, each, d, y);
 }
 
@@ -422,10 +416,8 @@ int tensor_split_compose(fl_tensor *self, int64_t sections, int64_t dim, fl_valu
     fl_tensor **list = op_list(y, sections);
     for (int64_t i = 0; list && i < sections; i++) {
         int64_t to = from + size / sections + (i < size % sections);
-        list[i] = fl_slice(self, d, &from, &to, 1);
-        if (!list[i])
+        if (!(list[i] = next_piece(self, d, &from, to)))
             return -1;
-        from = to;
     }
     return list ? 0 : -1;
 }

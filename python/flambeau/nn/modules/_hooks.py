@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import flambeau
 from flambeau.autograd import Function
-from flambeau.nn.modules import module as _module
+from flambeau.nn.modules import _hook_registry as _registry
 
 
 def call(module, args, kwargs):
@@ -40,13 +40,13 @@ class _Call:
         if backward:
             self.args = backward.setup_input_hook(self.args)
         self.result = module.forward(*self.args, **self.kwargs)
-        for key, hook in (*_module._global_forward_hooks.items(), *module._forward_hooks.items()):
+        for key, hook in (*_registry._global_forward_hooks.items(), *module._forward_hooks.items()):
             if self.is_always_called(key):
                 self.done.add(key)
             self.run_forward_hook(key, hook)
         if backward:
             if not isinstance(self.result, (flambeau.Tensor, tuple)):
-                _module._warn(
+                _registry.warn(
                     "For backward hooks to be called, module output should be a Tensor or a tuple"
                     f" of Tensors but received {type(self.result)}"
                 )
@@ -55,13 +55,13 @@ class _Call:
             grad_fn = _first_tensor(self.result).grad_fn
             if grad_fn is not None:
                 for hook in other:
-                    grad_fn.register_hook(_module._WrappedHook(hook, module))
+                    grad_fn.register_hook(_registry.WrappedHook(hook, module))
         return self.result
 
     def run_pre_hooks(self):
         module = self.module
         for key, hook in (
-            *_module._global_forward_pre_hooks.items(),
+            *_registry._global_forward_pre_hooks.items(),
             *module._forward_pre_hooks.items(),
         ):
             if key in module._forward_pre_hooks_with_kwargs:
@@ -82,14 +82,14 @@ class _Call:
     def is_always_called(self, key):
         return (
             key in self.module._forward_hooks_always_called
-            or key in _module._global_forward_hooks_always_called
+            or key in _registry._global_forward_hooks_always_called
         )
 
     def run_forward_hook(self, key, hook):
         module = self.module
         if (
             key in module._forward_hooks_with_kwargs
-            or key in _module._global_forward_hooks_with_kwargs
+            or key in _registry._global_forward_hooks_with_kwargs
         ):
             changed = hook(module, self.args, self.kwargs, self.result)
         else:
@@ -101,7 +101,7 @@ class _Call:
         """After an error: the always_call hooks that have not run yet. What they raise becomes a
         warning."""
         for hooks, whose in (
-            (_module._global_forward_hooks, "global module"),
+            (_registry._global_forward_hooks, "global module"),
             (self.module._forward_hooks, "module"),
         ):
             for key, hook in list(hooks.items()):
@@ -110,7 +110,7 @@ class _Call:
                 try:
                     self.run_forward_hook(key, hook)
                 except Exception as error:
-                    _module._warn(
+                    _registry.warn(
                         f"{whose} forward hook with ``always_call=True`` raised an exception that"
                         f" was silenced as another error was raised in forward: {error}"
                     )
@@ -184,7 +184,7 @@ class BackwardHook:
 
     def _without_input_gradients(self):
         """No input wants a gradient, so no node of theirs will run: the hooks are called here."""
-        _module._warn(
+        _registry.warn(
             "Full backward hook is firing when gradients are computed with respect to module"
             " outputs since no inputs require gradients. See"
             " https://docs.pytorch.org/docs/main/generated/torch.nn.Module.html"

@@ -1,6 +1,6 @@
 /* What the kernel tests share: random operands, comparison, time. */
-#ifndef TESTS_KERNELS_CHECK_H
-#define TESTS_KERNELS_CHECK_H
+#ifndef TESTS_KERNELS_KERNELS_H
+#define TESTS_KERNELS_KERNELS_H
 
 #include <math.h>
 #include <stdbool.h>
@@ -10,49 +10,11 @@
 #include <string.h>
 #include <time.h>
 
+#include "../draws.h"
 #include "core/half.h"
-#include "flambeau.h"
+#include "core/tensor.h"
 
 extern int failures;
-
-static uint64_t random_state = 88172645463325252u;
-
-static uint64_t random_next(void)
-{
-    random_state ^= random_state << 13;
-    random_state ^= random_state >> 7;
-    random_state ^= random_state << 17;
-    return random_state;
-}
-
-static int64_t random_below(int64_t n)
-{
-    return (int64_t)(random_next() >> 20) % n;
-}
-
-/* Uniform in -1 .. 1. */
-static double random_real(void)
-{
-    return (double)(int64_t)random_next() / 9223372036854775808.0;
-}
-
-static inline int64_t dtype_size(fl_dtype dtype)
-{
-    switch (dtype) {
-    case FL_UINT8:
-    case FL_INT8:
-        return 1;
-    case FL_INT16:
-    case FL_FLOAT16:
-    case FL_BFLOAT16:
-        return 2;
-    case FL_INT32:
-    case FL_FLOAT32:
-        return 4;
-    default:
-        return 8;
-    }
-}
 
 /* Element i as a double; integers of 64 bits wrap by themselves in the tests' small range. */
 static inline double element_get(const void *data, fl_dtype dtype, int64_t i)
@@ -126,7 +88,7 @@ static inline double dtype_epsilon(fl_dtype dtype)
 /* An array of exactly count elements (so that a sanitizer sees the end), filled at random. */
 static inline void *random_array(fl_dtype dtype, int64_t count)
 {
-    void *data = malloc((size_t)(count * dtype_size(dtype)) + (count == 0));
+    void *data = malloc((size_t)count * dtype_size(dtype) + (count == 0));
     for (int64_t i = 0; i < count; i++)
         element_set(data, dtype, i,
                     dtype_is_integer(dtype) ? (double)(random_below(15) - 7) : random_real());

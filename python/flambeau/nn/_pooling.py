@@ -1,0 +1,147 @@
+"""Pooling as functions (source: torch.nn.functional)."""
+from __future__ import annotations
+
+import math
+
+import flambeau
+from flambeau.nn._binding import _op, _quick
+from flambeau.nn._shapes import _pair
+
+__all__ = [
+    "adaptive_avg_pool1d",
+    "adaptive_avg_pool2d",
+    "adaptive_avg_pool3d",
+    "adaptive_max_pool1d",
+    "adaptive_max_pool2d",
+    "avg_pool1d",
+    "avg_pool2d",
+    "lp_pool1d",
+    "lp_pool2d",
+    "max_pool1d",
+    "max_pool1d_with_indices",
+    "max_pool2d",
+    "max_pool2d_with_indices",
+]
+
+
+def _one(kernel_size):
+    """A number from a number or a sequence of one."""
+    if isinstance(kernel_size, (tuple, list)):
+        if len(kernel_size) != 1:
+            raise RuntimeError(
+                "kernel_size must be a single int, or a tuple of one int, but got "
+                f"{tuple(kernel_size)}"
+            )
+        return kernel_size[0]
+    return kernel_size
+
+
+@_quick(6, "return_indices")
+def max_pool2d(input, kernel_size, stride=None, padding=0, dilation=1, ceil_mode=False,
+               return_indices=False):
+    """The greatest of every window of (N, C, H, W) or (C, H, W), and where it was if asked."""
+    name = "max_pool2d_with_indices" if return_indices else "max_pool2d"
+    stride = kernel_size if stride is None else stride
+    return _op(name)(input, kernel_size, stride, padding, dilation, ceil_mode)
+
+
+@_quick(7)
+def avg_pool2d(input, kernel_size, stride=None, padding=0, ceil_mode=False,
+               count_include_pad=True, divisor_override=None):
+    """The mean of every window of (N, C, H, W) or (C, H, W)."""
+    stride = kernel_size if stride is None else stride
+    return _op("avg_pool2d")(
+        input, kernel_size, stride, padding, ceil_mode, count_include_pad, divisor_override
+    )
+
+
+def adaptive_avg_pool2d(input, output_size):
+    """The means of output_size windows of (N, C, H, W) or (C, H, W); None keeps a size."""
+    return _op("adaptive_avg_pool2d")(input, _sizes(output_size, input))
+
+
+def adaptive_avg_pool3d(input, output_size):
+    """The means of output_size windows of (N, C, D, H, W) or (C, D, H, W); None keeps a size."""
+    size = output_size if isinstance(output_size, (tuple, list)) else (output_size,) * 3
+    if input.dim() not in (4, 5):
+        raise RuntimeError("adaptive_avg_pool3d(): Expected 4D or 5D tensor, but got "
+                           f"{list(input.shape)}")
+    depth, height, width = (n if m is None else m for n, m in zip(input.shape[-3:], size))
+    lead = input.shape[:-3]
+    planes = adaptive_avg_pool2d(input.flatten(0, -3).unsqueeze(1), (height, width))
+    columns = planes.reshape(math.prod(lead), 1, input.size(-3), height * width)
+    result = adaptive_avg_pool2d(columns, (depth, height * width))
+    return result.reshape(*lead, depth, height, width)
+
+
+def _sizes(output_size, input):
+    """Both sizes of an adaptive pool's output, with those of input for None."""
+    height, width = _pair(output_size)
+    return (
+        input.size(-2) if height is None else height,
+        input.size(-1) if width is None else width,
+    )
+
+
+@_quick(6, "return_indices")
+def max_pool1d(input, kernel_size, stride=None, padding=0, dilation=1, ceil_mode=False,
+               return_indices=False):
+    """The greatest of every window of (N, C, L) or (C, L), and where it was if asked."""
+    name = "max_pool1d_with_indices" if return_indices else "max_pool1d"
+    stride = kernel_size if stride is None else stride
+    return _op(name)(input, kernel_size, stride, padding, dilation, ceil_mode)
+
+
+def max_pool1d_with_indices(input, kernel_size, stride=None, padding=0, dilation=1,
+                            ceil_mode=False, return_indices=False):
+    """max_pool1d and the positions of what it found."""
+    return max_pool1d(input, kernel_size, stride, padding, dilation, ceil_mode, True)
+
+
+def max_pool2d_with_indices(input, kernel_size, stride=None, padding=0, dilation=1,
+                            ceil_mode=False, return_indices=False):
+    """max_pool2d and the positions of what it found."""
+    return max_pool2d(input, kernel_size, stride, padding, dilation, ceil_mode, True)
+
+
+def adaptive_max_pool1d(input, output_size, return_indices=False):
+    """The greatest of output_size windows of (N, C, L) or (C, L), and where it was if asked."""
+    result = _op("adaptive_max_pool1d")(input, output_size)
+    return result if return_indices else result[0]
+
+
+def adaptive_max_pool2d(input, output_size, return_indices=False):
+    """The greatest of output_size windows of (N, C, H, W) or (C, H, W), and where it was if
+    asked; None keeps a size."""
+    result = _op("adaptive_max_pool2d")(input, _sizes(output_size, input))
+    return result if return_indices else result[0]
+
+
+@_quick(6)
+def avg_pool1d(input, kernel_size, stride=None, padding=0, ceil_mode=False, count_include_pad=True):
+    """The mean of every window of (N, C, L) or (C, L)."""
+    stride = kernel_size if stride is None else stride
+    return _op("avg_pool1d")(input, kernel_size, stride, padding, ceil_mode, count_include_pad)
+
+
+@_quick(2)
+def adaptive_avg_pool1d(input, output_size):
+    """The means of output_size windows of (N, C, L) or (C, L)."""
+    return _op("adaptive_avg_pool1d")(input, output_size)
+
+
+def lp_pool1d(input, norm_type, kernel_size, stride=None, ceil_mode=False):
+    """The p-norm of every window of (N, C, L) or (C, L)."""
+    means = avg_pool1d(input.pow(norm_type), kernel_size, stride, 0, ceil_mode)
+    return _root(means, _one(kernel_size), norm_type)
+
+
+def lp_pool2d(input, norm_type, kernel_size, stride=None, ceil_mode=False):
+    """The p-norm of every window of (N, C, H, W) or (C, H, W)."""
+    means = avg_pool2d(input.pow(norm_type), kernel_size, stride, 0, ceil_mode)
+    return _root(means, math.prod(_pair(kernel_size)), norm_type)
+
+
+def _root(means, count, norm_type):
+    """The p-norms of windows of `count` elements from the means of their p-th powers."""
+    return (flambeau.sign(means) * flambeau.relu(means.abs())).mul(count).pow(1.0 / norm_type)

@@ -1,0 +1,253 @@
+"""State dicts of modules, saved and loaded (source: torch.nn.Module)."""
+from __future__ import annotations
+
+from _collections import OrderedDict
+
+import flambeau
+from flambeau.nn.modules._hook_registry import WrappedHook, hang, warn
+from flambeau.nn.parameter import Parameter
+
+_EXTRA_STATE = "_extra_state"
+
+
+class _IncompatibleKeys(tuple):
+    """What load_state_dict returns: (missing_keys, unexpected_keys), with names."""
+
+    __slots__ = ()
+    _fields = ("missing_keys", "unexpected_keys")
+
+    def __new__(cls, missing_keys, unexpected_keys):
+        return tuple.__new__(cls, (missing_keys, unexpected_keys))
+
+    def __getnewargs__(self):
+        return tuple(self)
+
+    missing_keys = property(lambda self: self[0])
+    unexpected_keys = property(lambda self: self[1])
+
+    def __repr__(self):
+        if not self[0] and not self[1]:
+            return "<All keys matched successfully>"
+        return f"{type(self).__name__}(missing_keys={self[0]!r}, unexpected_keys={self[1]!r})"
+
+    __str__ = __repr__
+
+
+class StateDict:
+    """The methods of Module that give and take its state."""
+
+    __slots__ = ()
+
+    def get_extra_state(self):
+        """What a subclass wants in its state dict beside tensors; used where it is overridden."""
+        raise RuntimeError(
+            "Reached a code path in Module.get_extra_state() that should never be called."
+        )
+
+    def set_extra_state(self, state):
+        """Takes what get_extra_state gave; used where it is overridden."""
+        raise RuntimeError(
+            "Reached a code path in Module.set_extra_state() that should never be called."
+        )
+
+    def _register_state_dict_hook(self, hook):
+        if getattr(hook, "_from_public_api", False):
+            raise RuntimeError(
+                "Cannot register the same function as the state dict post hook that was previously "
+                "registered via register_state_dict_post_hook"
+            )
+        return hang(self._state_dict_hooks, hook)
+
+    def register_state_dict_post_hook(self, hook):
+        """hook(module, state_dict, prefix, local_metadata) runs after state_dict() and changes it
+        in place."""
+        hook._from_public_api = True
+        return hang(self._state_dict_hooks, hook)
+
+    def register_state_dict_pre_hook(self, hook):
+        """hook(module, prefix, keep_vars) runs before state_dict()."""
+        return hang(self._state_dict_pre_hooks, hook)
+
+    def _register_load_state_dict_pre_hook(self, hook, with_module=False):
+        return hang(
+            self._load_state_dict_pre_hooks, WrappedHook(hook, self if with_module else None)
+        )
+
+    def register_load_state_dict_pre_hook(self, hook):
+        """hook(module, state_dict, prefix, local_metadata, strict, missing, unexpected, errors)
+        runs before loading."""
+        return self._register_load_state_dict_pre_hook(hook, with_module=True)
+
+    def register_load_state_dict_post_hook(self, hook):
+        """hook(module, incompatible_keys) runs after loading and may change the lists of keys in
+        place."""
+        return hang(self._load_state_dict_post_hooks, hook)
+
+    def _save_to_state_dict(self, destination, prefix, keep_vars):
+        """Puts this module's own parameters and persistent buffers into destination."""
+        left_out = self._non_persistent_buffers_set
+        for members, skipped in ((self._parameters, ()), (self._buffers, left_out)):
+            for name, value in members.items():
+                if value is not None and name not in skipped:
+                    destination[prefix + name] = value if keep_vars else value.detach()
+        if type(self).get_extra_state is not StateDict.get_extra_state:
+            destination[prefix + _EXTRA_STATE] = self.get_extra_state()
+
+    def state_dict(self, *args, destination=None, prefix="", keep_vars=False):
+        """An ordered dictionary of all parameters and persistent buffers by path, detached unless
+        keep_vars."""
+        if args:
+            warn(
+                "Positional args are being deprecated, use kwargs instead. Refer to"
+                " https://pytorch.org/docs/main/generated/torch.nn.Module.html"
+                "#torch.nn.Module.state_dict for details.",
+                FutureWarning,
+            )
+            destination = args[0] if destination is None else destination
+            prefix = args[1] if len(args) > 1 and prefix == "" else prefix
+            keep_vars = args[2] if len(args) > 2 and keep_vars is False else keep_vars
+        if destination is None:
+            destination = OrderedDict()
+            destination._metadata = OrderedDict()
+        local_metadata = {"version": self._version}
+        if hasattr(destination, "_metadata"):
+            destination._metadata[prefix[:-1]] = local_metadata
+        for hook in self._state_dict_pre_hooks.values():
+            hook(self, prefix, keep_vars)
+        self._save_to_state_dict(destination, prefix, keep_vars)
+        for name, module in self._modules.items():
+            if module is not None:
+                module.state_dict(
+                    destination=destination, prefix=prefix + name + ".", keep_vars=keep_vars
+                )
+        for hook in self._state_dict_hooks.values():
+            result = hook(self, destination, prefix, local_metadata)
+            if result is not None:
+                if getattr(hook, "_from_public_api", False):
+                    raise RuntimeError("state_dict post-hook must return None")
+                destination = result
+        return destination
+
+    def _load_from_state_dict(
+        self, state_dict, prefix, local_metadata, strict, missing_keys, unexpected_keys, error_msgs
+    ):
+        """Takes this module's own entries out of state_dict; problems are appended to the three
+        lists."""
+        for hook in self._load_state_dict_pre_hooks.values():
+            hook(
+                state_dict,
+                prefix,
+                local_metadata,
+                strict,
+                missing_keys,
+                unexpected_keys,
+                error_msgs,
+            )
+        own = {name: value for name, value in self._parameters.items() if value is not None}
+        own.update((name, value) for name, value in self._buffers.items()
+                   if value is not None and name not in self._non_persistent_buffers_set)
+        assign = local_metadata.get("assign_to_params_buffers", False)
+        for name, value in own.items():
+            if prefix + name in state_dict:
+                self._load_one(
+                    name, value, prefix + name, state_dict[prefix + name], assign, error_msgs
+                )
+            elif strict:
+                missing_keys.append(prefix + name)
+
+        extra = prefix + _EXTRA_STATE
+        if type(self).set_extra_state is not StateDict.set_extra_state:
+            if extra in state_dict:
+                self.set_extra_state(state_dict[extra])
+            elif strict:
+                missing_keys.append(extra)
+        elif strict and extra in state_dict:
+            unexpected_keys.append(extra)
+
+        if strict:
+            for key in state_dict:
+                if key.startswith(prefix) and key != extra:
+                    name, dot, _ = key[len(prefix):].partition(".")
+                    if name not in (self._modules if dot else own):
+                        unexpected_keys.append(key)
+
+    def _load_one(self, name, value, key, given, assign, error_msgs):
+        """Copies, or assigns, one entry of a state dict."""
+        if not isinstance(given, flambeau.Tensor):
+            error_msgs.append(
+                f'While copying the parameter named "{key}", expected torch.Tensor or Tensor-like'
+                f" object from checkpoint but received {type(given)}"
+            )
+            return
+        if value.dim() == 0 and given.dim() == 1 and given.shape[0] == 1:
+            given = given[0]  # Very old checkpoints have scalars in one dimension.
+        if given.shape != value.shape:
+            error_msgs.append(
+                f"size mismatch for {key}: copying a param with shape {given.shape} from"
+                f" checkpoint, the shape in current model is {value.shape}."
+            )
+            return
+        try:
+            with flambeau.no_grad():
+                if not assign:
+                    value.copy_(given)
+                    return
+                if isinstance(value, Parameter):
+                    if isinstance(given, Parameter):
+                        given.requires_grad_(value.requires_grad)
+                    else:
+                        given = Parameter(given, requires_grad=value.requires_grad)
+                setattr(self, name, given)
+        except Exception as error:
+            error_msgs.append(
+                f'While copying the parameter named "{key}", whose dimensions in the model are'
+                f" {value.size()} and whose dimensions in the checkpoint are {given.size()}, an"
+                f" exception occurred : {error.args}."
+            )
+
+    def load_state_dict(self, state_dict, strict=True, assign=False):
+        """Copies the entries of a state dict into the parameters and buffers, or with assign takes
+        them as they are.
+
+        RuntimeError lists every entry that does not fit and, where strict, all that is missing or
+        not expected. Returns (missing_keys, unexpected_keys).
+        """
+        from _collections_abc import Mapping
+        if not isinstance(state_dict, Mapping):
+            raise TypeError(f"Expected state_dict to be dict-like, got {type(state_dict)}.")
+        missing, unexpected, errors = [], [], []
+        metadata = getattr(state_dict, "_metadata", None)
+        state_dict = OrderedDict(state_dict)
+        if metadata is not None:
+            state_dict._metadata = metadata
+        self._load_tree(state_dict, "", metadata, assign, missing, unexpected, errors)
+        if strict:
+            for keys, what in ((unexpected, "Unexpected"), (missing, "Missing")):
+                if keys:
+                    names = ", ".join(f'"{key}"' for key in keys)
+                    errors.insert(0, f"{what} key(s) in state_dict: {names}. ")
+        if errors:
+            raise RuntimeError("Error(s) in loading state_dict for {}:\n\t{}".format(
+                type(self).__name__, "\n\t".join(errors)))
+        return _IncompatibleKeys(missing, unexpected)
+
+    def _load_tree(self, state_dict, prefix, metadata, assign, missing, unexpected, errors):
+        local_metadata = {} if metadata is None else metadata.get(prefix[:-1], {})
+        if assign:
+            local_metadata["assign_to_params_buffers"] = assign
+        self._load_from_state_dict(
+            state_dict, prefix, local_metadata, True, missing, unexpected, errors
+        )
+        for name, child in self._modules.items():
+            if child is not None:
+                path = prefix + name + "."
+                below = {key: value for key, value in state_dict.items() if key.startswith(path)}
+                StateDict._load_tree(child, below, path, metadata, assign, missing, unexpected, errors)
+        keys = _IncompatibleKeys(missing, unexpected)
+        for hook in self._load_state_dict_post_hooks.values():
+            if hook(self, keys) is not None:
+                raise AssertionError(
+                    "Hooks registered with ``register_load_state_dict_post_hook`` are not expected"
+                    " to return new values, if incompatible_keys need to be modified, it should be"
+                    " done inplace."
+                )
