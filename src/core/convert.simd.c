@@ -152,29 +152,35 @@ typedef uint16_t row_2 __attribute__((vector_size(2 * SIDE)));
 typedef uint32_t row_4 __attribute__((vector_size(4 * SIDE)));
 typedef uint64_t row_8 __attribute__((vector_size(8 * SIDE)));
 
+/* What the step with the bit d leaves in row i, and in row i + d. */
+/* clang-format off */
+#define KEEP_1(a, b) __builtin_shufflevector(a, b, 0, 8, 2, 10, 4, 12, 6, 14)
+#define GIVE_1(a, b) __builtin_shufflevector(a, b, 1, 9, 3, 11, 5, 13, 7, 15)
+#define KEEP_2(a, b) __builtin_shufflevector(a, b, 0, 1, 8, 9, 4, 5, 12, 13)
+#define GIVE_2(a, b) __builtin_shufflevector(a, b, 2, 3, 10, 11, 6, 7, 14, 15)
+#define KEEP_4(a, b) __builtin_shufflevector(a, b, 0, 1, 2, 3, 8, 9, 10, 11)
+#define GIVE_4(a, b) __builtin_shufflevector(a, b, 4, 5, 6, 7, 12, 13, 14, 15)
+/* clang-format on */
+
+#define EXCHANGE(row, distance)                                                                    \
+    for (int i = 0; i < SIDE; i++) {                                                               \
+        if (i & distance)                                                                          \
+            continue;                                                                              \
+        row a = v[i], b = v[i + distance];                                                         \
+        v[i] = KEEP_##distance(a, b);                                                              \
+        v[i + distance] = GIVE_##distance(a, b);                                                   \
+    }
+
 #define TRANSPOSE(name, plain, row, type)                                                          \
-    static inline void name##_exchange(row *v, int distance, const row *keep, const row *give)     \
-    {                                                                                              \
-        for (int i = 0; i < SIDE; i++) {                                                           \
-            if (i & distance)                                                                      \
-                continue;                                                                          \
-            row a = v[i], b = v[i + distance];                                                     \
-            v[i] = __builtin_shuffle(a, b, *keep);                                                 \
-            v[i + distance] = __builtin_shuffle(a, b, *give);                                      \
-        }                                                                                          \
-    }                                                                                              \
     static inline void name##_block(char *to, int64_t to_stride, const char *from,                 \
                                     int64_t from_stride)                                           \
     {                                                                                              \
         row v[SIDE];                                                                               \
         for (int i = 0; i < SIDE; i++)                                                             \
             memcpy(&v[i], from + i * from_stride, sizeof(row));                                    \
-        name##_exchange(v, 1, &(row){0, 8, 2, 10, 4, 12, 6, 14},                                   \
-                        &(row){1, 9, 3, 11, 5, 13, 7, 15});                                        \
-        name##_exchange(v, 2, &(row){0, 1, 8, 9, 4, 5, 12, 13},                                    \
-                        &(row){2, 3, 10, 11, 6, 7, 14, 15});                                       \
-        name##_exchange(v, 4, &(row){0, 1, 2, 3, 8, 9, 10, 11},                                    \
-                        &(row){4, 5, 6, 7, 12, 13, 14, 15});                                       \
+        EXCHANGE(row, 1)                                                                           \
+        EXCHANGE(row, 2)                                                                           \
+        EXCHANGE(row, 4)                                                                           \
         for (int i = 0; i < SIDE; i++)                                                             \
             memcpy(to + i * to_stride, &v[i], sizeof(row));                                        \
     }                                                                                              \

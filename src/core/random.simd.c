@@ -8,6 +8,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "core/fma.h"
 #include "core/random_kernels.h"
 
 enum { PAIRS = 8 };
@@ -25,18 +26,18 @@ static inline float log_of(float x)
     e -= small ? 1.0f : 0.0f;
     m = (m - 1.0f) + (small ? m : 0.0f);
     float z = m * m, p = 7.0376836292e-2f;
-    p = fmaf(p, m, -1.1514610310e-1f);
-    p = fmaf(p, m, 1.1676998740e-1f);
-    p = fmaf(p, m, -1.2420140846e-1f);
-    p = fmaf(p, m, 1.4249322787e-1f);
-    p = fmaf(p, m, -1.6668057665e-1f);
-    p = fmaf(p, m, 2.0000714765e-1f);
-    p = fmaf(p, m, -2.4999993993e-1f);
-    p = fmaf(p, m, 3.3333331174e-1f);
+    p = fma_float(p, m, -1.1514610310e-1f);
+    p = fma_float(p, m, 1.1676998740e-1f);
+    p = fma_float(p, m, -1.2420140846e-1f);
+    p = fma_float(p, m, 1.4249322787e-1f);
+    p = fma_float(p, m, -1.6668057665e-1f);
+    p = fma_float(p, m, 2.0000714765e-1f);
+    p = fma_float(p, m, -2.4999993993e-1f);
+    p = fma_float(p, m, 3.3333331174e-1f);
     /* e log 2 is added in two parts, the small one first. */
-    p = fmaf(p * m, z, e * -2.12194440e-4f);
-    p = fmaf(z, -0.5f, p);
-    return fmaf(e, 0.693359375f, m + p);
+    p = fma_float(p * m, z, e * -2.12194440e-4f);
+    p = fma_float(z, -0.5f, p);
+    return fma_float(e, 0.693359375f, m + p);
 }
 
 /* Sine and cosine of x in [0, 2 pi], by eighths of the circle. */
@@ -44,16 +45,16 @@ static inline void sine_cosine(float x, float *sine, float *cosine)
 {
     int32_t octant = ((int32_t)(x * 1.27323954473516f) + 1) & ~1;
     float y = (float)octant;
-    x = fmaf(y, -0.78515625f, x); /* pi / 4 in three parts */
-    x = fmaf(y, -2.4187564849853515625e-4f, x);
-    x = fmaf(y, -3.77489497744594108e-8f, x);
+    x = fma_float(y, -0.78515625f, x); /* pi / 4 in three parts */
+    x = fma_float(y, -2.4187564849853515625e-4f, x);
+    x = fma_float(y, -3.77489497744594108e-8f, x);
     float z = x * x;
-    float c = fmaf(2.443315711809948e-5f, z, -1.388731625493765e-3f);
-    c = fmaf(c, z, 4.166664568298827e-2f);
-    c = fmaf(c * z, z, -(z * 0.5f)) + 1.0f;
-    float s = fmaf(-1.9515295891e-4f, z, 8.3321608736e-3f);
-    s = fmaf(s, z, -1.6666654611e-1f);
-    s = fmaf(s * z, x, x);
+    float c = fma_float(2.443315711809948e-5f, z, -1.388731625493765e-3f);
+    c = fma_float(c, z, 4.166664568298827e-2f);
+    c = fma_float(c * z, z, -(z * 0.5f)) + 1.0f;
+    float s = fma_float(-1.9515295891e-4f, z, 8.3321608736e-3f);
+    s = fma_float(s, z, -1.6666654611e-1f);
+    s = fma_float(s * z, x, x);
     float a = octant & 2 ? c : s, b = octant & 2 ? s : c;
     *sine = octant & 4 ? -a : a;
     *cosine = (octant + 2) & 4 ? -b : b;
@@ -68,8 +69,8 @@ static void box_muller(int64_t blocks, float *data, float mean, float std)
             float radius = sqrtf(-2.0f * log_of(u1));
             float sine, cosine;
             sine_cosine(theta, &sine, &cosine);
-            x[j] = fmaf(radius * cosine, std, mean);
-            x[j + PAIRS] = fmaf(radius * sine, std, mean);
+            x[j] = fma_float(radius * cosine, std, mean);
+            x[j + PAIRS] = fma_float(radius * sine, std, mean);
         }
     }
 }
@@ -77,7 +78,7 @@ static void box_muller(int64_t blocks, float *data, float mean, float std)
 static void scale_float(int64_t n, float *data, float span, float low)
 {
     for (int64_t i = 0; i < n; i++)
-        data[i] = fmaf(data[i], span, low);
+        data[i] = fma_float(data[i], span, low);
 }
 
 static void scale_double(int64_t n, double *data, double span, double low)

@@ -6,6 +6,8 @@
 #include <stddef.h>
 #include <string.h>
 
+#include "core/fma.h"
+
 /* What ROUND rounds to in float arithmetic. */
 enum half { WHOLE, BFLOAT16, FLOAT16 };
 
@@ -83,7 +85,7 @@ store_half(uint16_t *restrict to, const float *restrict from, int64_t n, enum ha
 
 #define REAL         float
 #define NAME(name)   name##_f32
-#define FMA(a, b, c) __builtin_fmaf(a, b, c)
+#define FMA(a, b, c) fma_float(a, b, c)
 #define SQRT(x)      sqrtf(x)
 #define ROUND(x)     round_half(x, half)
 #include "nn/optimizer_loops.h"

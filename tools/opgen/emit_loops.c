@@ -157,7 +157,7 @@ static const char *loop_text(const struct loop_spec *spec, const struct node *n,
             loads = text_format("%s        const %s x%d = d%d[i];\n", loads,
                                 spec->truths >> i & 1 ? "uint8_t" : type, i, i);
     const char *loop =
-        text_format("#pragma GCC ivdep\n    for (int64_t i = 0; i < n; i++) {\n%s#line ^\n      "
+        text_format("INDEPENDENT\n    for (int64_t i = 0; i < n; i++) {\n%s#line ^\n      "
                     "  %sy[i] = %s%s;\n"
                     "#line @\n    }\n",
                     loads, e.statements ? e.statements : "", spec->truth_result ? "(uint8_t)" : "",
@@ -342,7 +342,7 @@ static const char OVER[] =
     "$S    $T *a = acc;\n"
     "    const $T *b = x;\n"
     "    (void)b;\n"
-    "#pragma GCC ivdep\n"
+    "INDEPENDENT\n"
     "    for (int64_t i = 0; i < n; i++)\n"
     "        a[i] = $E;\n"
     "}\n";
@@ -488,7 +488,14 @@ void emit_loops(const struct table *t, struct out *files)
                   "#include \"ops/op.h\"\n"
                   "#include \"ops/pointwise/math.h\"\n\n"
                   "/* A step need not look at every scalar of its operator. */\n"
-                  "#pragma GCC diagnostic ignored \"-Wunused-parameter\"\n\n");
+                  "#pragma GCC diagnostic ignored \"-Wunused-parameter\"\n\n"
+                  "/* The rounds of the loop that follows do not depend on one another. */\n"
+                  "#if defined(__clang__)\n"
+                  "#pragma GCC diagnostic ignored \"-Wpass-failed\"\n"
+                  "#define INDEPENDENT _Pragma(\"clang loop vectorize(assume_safety)\")\n"
+                  "#else\n"
+                  "#define INDEPENDENT _Pragma(\"GCC ivdep\")\n"
+                  "#endif\n\n");
         int index = 1;
         for (const struct loop *l = loops; l; l = l->next, index++)
             if (index % LOOP_FILES == f)

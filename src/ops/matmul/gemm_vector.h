@@ -17,6 +17,8 @@
 #include <math.h>
 #include <stdint.h>
 #include <string.h>
+
+#include "core/fma.h"
 #if defined(__AVX512F__)
 #define VECTOR_BYTES 64
 #include <immintrin.h>
@@ -27,6 +29,8 @@
 #define VECTOR_BYTES 16
 #if defined(__aarch64__)
 #include <arm_neon.h>
+#elif defined(__SSE2__)
+#include <emmintrin.h>
 #endif
 #endif
 #define INLINE static inline __attribute__((always_inline, unused))
@@ -136,24 +140,42 @@ INLINE vec NAME(fma)(vec a, vec b, vec c)
 {
     return (vec)vfmaq_f64((float64x2_t)c, (float64x2_t)a, (float64x2_t)b);
 }
-#elif REAL_BITS == 32 && !defined(__FP_FAST_FMAF)
-/* The product of two floats is exact in double. The sum is rounded to odd (its last bit is set when
- * anything was lost), after which rounding to float gives what one rounding of the exact value
- * gives. */
+#elif REAL_BITS == 32 && defined(__SSE2__)
+/* Through double as in core/fma.h, but with plain rounding there: rounding twice is wrong only
+ * where the sum in double is halfway between two floats. Among normal floats that shows in its low
+ * 29 bits; subnormal results, and the least normal one, all go the long way. A sum that becomes 0
+ * is exact: unless c is 0, the product is at least 2^-150 and hence a multiple of 2^-197. */
+static __attribute__((noinline, cold)) vec NAME(fma_slow)(vec a, vec b, vec c)
+{
+    for (int i = 0; i < LANES; i++)
+        c[i] = fma_float(a[i], b[i], c[i]);
+    return c;
+}
+INLINE __m128d NAME(fma_wide)(__m128 a, __m128 b, __m128 c)
+{
+    return _mm_add_pd(_mm_mul_pd(_mm_cvtps_pd(a), _mm_cvtps_pd(b)), _mm_cvtps_pd(c));
+}
 INLINE vec NAME(fma)(vec a, vec b, vec c)
 {
-    vec r;
-    for (int i = 0; i < LANES; i++) {
-        double p = (double)a[i] * b[i], q = c[i], s = p + q, t = s - p;
-        double lost = (p - (s - t)) + (q - t);
-        int64_t bits;
-        memcpy(&bits, &s, 8);
-        int64_t even = ~bits & 1, away = (lost > 0) == (s > 0);
-        bits += (lost > 0) | (lost < 0) ? (even ? (away ? 1 : -1) : 0) : 0;
-        memcpy(&s, &bits, 8);
-        r[i] = (float)s;
-    }
-    return r;
+    __m128d low = NAME(fma_wide)(a, b, c);
+    __m128d high = NAME(fma_wide)(_mm_movehl_ps(a, a), _mm_movehl_ps(b, b), _mm_movehl_ps(c, c));
+    __m128 r = _mm_movelh_ps(_mm_cvtpd_ps(low), _mm_cvtpd_ps(high));
+    __m128i tails = (__m128i)_mm_shuffle_ps((__m128)low, (__m128)high, _MM_SHUFFLE(2, 0, 2, 0));
+    __m128i halfway = _mm_cmpeq_epi32(_mm_and_si128(tails, _mm_set1_epi32(0x1fffffff)),
+                                      _mm_set1_epi32(0x10000000));
+    /* 0 < |r| <= 2^-126: without its sign bit and less one, below 2^24 as an unsigned number. */
+    __m128i size = _mm_add_epi32(_mm_slli_epi32((__m128i)r, 1), _mm_set1_epi32(INT32_MAX));
+    __m128i tiny = _mm_cmplt_epi32(size, _mm_set1_epi32(INT32_MIN + (1 << 24)));
+    if (__builtin_expect(_mm_movemask_epi8(_mm_or_si128(halfway, tiny)) != 0, 0))
+        return NAME(fma_slow)(a, b, c);
+    return (vec)r;
+}
+#elif REAL_BITS == 32
+INLINE vec NAME(fma)(vec a, vec b, vec c)
+{
+    for (int i = 0; i < LANES; i++)
+        c[i] = fma_float(a[i], b[i], c[i]);
+    return c;
 }
 #else
 INLINE vec NAME(fma)(vec a, vec b, vec c)

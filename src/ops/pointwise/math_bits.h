@@ -12,6 +12,8 @@
 #include <stdint.h>
 #include <string.h>
 
+#include "core/fma.h"
+
 #define M_INLINE static inline __attribute__((always_inline, unused))
 
 #define M_INF_F32 __builtin_inff()
@@ -52,23 +54,10 @@ M_INLINE double m_from_bits_f64(uint64_t u)
     return x;
 }
 
-/* a*b + c with one rounding. Where there is no such instruction the float version goes through
- * double: the product is exact there, and the sum is rounded to odd, so that rounding it again
- * to float gives what one rounding gives. */
+/* a*b + c with one rounding. */
 M_INLINE float m_fma_f32(float a, float b, float c)
 {
-#if defined(__FMA__) || defined(__aarch64__)
-    return __builtin_fmaf(a, b, c);
-#else
-    double p = (double)a * (double)b;
-    double s = p + (double)c;
-    double v = s - p;
-    double e = (p - (s - v)) + ((double)c - v);
-    uint64_t u = m_bits_f64(s);
-    uint64_t away = (e > 0) == (s > 0) ? 1 : (uint64_t)-1;
-    uint64_t move = ((u & 1) == 0) & ((e > 0) | (e < 0)) ? away : 0;
-    return (float)m_from_bits_f64(u + move);
-#endif
+    return fma_float(a, b, c);
 }
 
 M_INLINE double m_fma_f64(double a, double b, double c)
