@@ -1,8 +1,8 @@
-/* Sorting along a dim, and what a sorted line gives.
+/* Sorting along a dim, and what a line in order gives.
  *
  * A line is read as keys of 64 bits whose unsigned order is the order of the elements (NaN last),
- * each with its position; one stable merge sort of (key, position) pairs serves every dtype. Lines
- * are shared out over the pool.
+ * each with its position; so one set of algorithms on (key, position) pairs (order.h) serves every
+ * dtype. Lines are shared out over the pool.
  */
 #include <math.h>
 #include <string.h>
@@ -12,12 +12,8 @@
 #include "core/threads.h"
 #include "ops/op.h"
 #include "ops/sort/lines.h"
+#include "ops/sort/order.h"
 #include "ops_kernels.h"
-
-struct pair {
-    uint64_t key;
-    int64_t position;
-};
 
 /* ---- keys ---- */
 
@@ -58,49 +54,14 @@ static void read_pairs(const struct line *l, bool descending, struct pair *out)
     }
 }
 
-/* ---- merge sort ---- */
-
-static void insertion_sort(struct pair *a, int64_t n)
-{
-    for (int64_t i = 1; i < n; i++) {
-        struct pair x = a[i];
-        int64_t k = i;
-        for (; k > 0 && a[k - 1].key > x.key; k--)
-            a[k] = a[k - 1];
-        a[k] = x;
-    }
-}
-
-/* Runs of 16, then merges that double them, back and forth between a and b; the sorted one is
- * returned. */
-static struct pair *merge_sort(struct pair *a, struct pair *b, int64_t n)
-{
-    enum { RUN = 16 };
-    for (int64_t i = 0; i < n; i += RUN)
-        insertion_sort(a + i, n - i < RUN ? n - i : RUN);
-    for (int64_t width = RUN; width < n; width *= 2) {
-        for (int64_t from = 0; from < n; from += 2 * width) {
-            int64_t i = from, middle = from + width < n ? from + width : n,
-                    end = from + 2 * width < n ? from + 2 * width : n;
-            int64_t k = middle;
-            for (int64_t out = from; out < end; out++)
-                b[out] = i < middle && (k >= end || a[i].key <= a[k].key) ? a[i++] : a[k++];
-        }
-        struct pair *t = a;
-        a = b, b = t;
-    }
-    return a;
-}
-
 /* ---- lines in parallel ---- */
 
-/* What to do with a sorted line: element `position` of the source goes to `to` places. */
+/* How each line is put in order, and what is written of it: `take` pairs from `skip` on. */
 struct job {
     struct lines in, values, indices;
-    int64_t per_task, take; /* how many of the sorted line are written, from `skip` on */
-    int64_t skip;
-    bool descending;
-    enum { TAKE, MEDIAN, MODE } what;
+    int64_t per_task, take, skip;
+    bool descending, sorted;
+    enum { STABLE, ALL, TOP, KTH, MEDIAN, MODE } what;
     _Atomic int failed;
 };
 
@@ -127,31 +88,69 @@ static int64_t find_mode(const struct pair *sorted, int64_t n)
     return best;
 }
 
-static void do_line(struct job *j, int64_t number, struct pair *a, struct pair *b)
+/* The k least of n at the front. What is little of a long line goes through a heap. */
+static void order_top(struct pair *a, int64_t k, int64_t n, bool sorted)
+{
+    if (k <= n / 64) {
+        order_least(a, k, n);
+        return;
+    }
+    order_nth(a, k - 1, n);
+    if (sorted)
+        order_all(a, k - 1);
+}
+
+/* Puts the lower median at the front: the first NaN where there is one; of equal elements, the one
+ * that a stable order has there. */
+static void order_median(struct pair *a, int64_t n, bool real)
+{
+    int64_t at = (n - 1) / 2, equal = 0, nan = 0;
+    while (nan < n && !(real && a[nan].key == UINT64_MAX))
+        nan++;
+    if (nan < n) {
+        a[0] = a[nan];
+        return;
+    }
+    order_nth(a, at, n);
+    uint64_t middle = a[at].key;
+    for (int64_t i = 0; i < n; i++) {
+        if (a[i].key == middle)
+            a[equal++] = (struct pair){(uint64_t)a[i].position, a[i].position};
+        else
+            at -= a[i].key < middle;
+    }
+    order_nth(a, at, equal);
+    a[0] = a[at];
+}
+
+static void do_line(struct job *j, int64_t number, struct pair *a, struct pair *spare)
 {
     struct line from = line_at(&j->in, number), value = line_at(&j->values, number),
                 index = line_at(&j->indices, number);
     read_pairs(&from, j->descending, a);
-    struct pair *sorted = merge_sort(a, b, from.n);
+    if (j->what == STABLE)
+        a = order_stable(a, spare, from.n);
+    else if (j->what == TOP)
+        order_top(a, j->take, from.n, j->sorted);
+    else if (j->what == KTH)
+        order_nth_recipe(a, j->skip, from.n);
+    else if (j->what == MEDIAN)
+        order_median(a, from.n, dtype_is_floating(from.dtype));
+    else
+        order_all(a, from.n);
     if (j->what == MODE) {
-        write_one(&from, find_mode(sorted, from.n), &value, &index, 0);
+        write_one(&from, find_mode(a, from.n), &value, &index, 0);
         return;
     }
-    int64_t skip = j->skip;
-    bool nan = dtype_is_floating(from.dtype) && sorted[from.n - 1].key == UINT64_MAX;
-    if (j->what == MEDIAN)
-        skip = (from.n - 1) / 2;
-    if (j->what == MEDIAN && nan) /* the first NaN */
-        for (skip = 0; sorted[skip].key != UINT64_MAX; skip++)
-            ;
     for (int64_t i = 0; i < j->take; i++)
-        write_one(&from, sorted[skip + i].position, &value, &index, i);
+        write_one(&from, a[j->skip + i].position, &value, &index, i);
 }
 
 static void run_task(void *context, int64_t task)
 {
     struct job *j = context;
-    size_t bytes = 2 * sizeof(struct pair) * (size_t)(j->in.n + 1);
+    size_t lines = j->what == STABLE ? 2 : 1,
+           bytes = lines * sizeof(struct pair) * (size_t)(j->in.n + 1);
     struct pair *a = memory_alloc(bytes);
     if (!a) {
         j->failed = 1;
@@ -215,11 +214,30 @@ int sort_shape(fl_tensor *self, int64_t dim, bool descending, struct op_shape *y
     return shape_wrap_dim(dim, self->ndim) < 0 ? -1 : 0;
 }
 
-int sort_cpu(fl_tensor *self, int64_t dim, bool descending, fl_tensor *values, fl_tensor *indices)
+int sort_stable_shape(fl_tensor *self, int stable, int64_t dim, bool descending, struct op_shape *y)
+{
+    (void)stable;
+    return sort_shape(self, dim, descending, y);
+}
+
+int sort_stable_cpu(fl_tensor *self, int stable, int64_t dim, bool descending, fl_tensor *values,
+                    fl_tensor *indices)
 {
     int d = shape_wrap_dim(dim, self->ndim);
-    struct job j = {.descending = descending, .take = self->ndim ? self->sizes[d] : 1};
+    struct job j = {.descending = descending,
+                    .take = self->ndim ? self->sizes[d] : 1,
+                    .what = stable == 1 ? STABLE : ALL};
+    /* PyTorch sorts a long row of integers by radix, and an expanded dim not at all. */
+    bool radix = self->ndim == 1 && self->numel >= 32768 && !descending &&
+                 !dtype_is_floating(self->dtype) && self->dtype != FL_BOOL;
+    if (radix || (self->ndim && self->strides[d] == 0))
+        j.what = STABLE;
     return run(&j, self, d, values, indices, true);
+}
+
+int sort_cpu(fl_tensor *self, int64_t dim, bool descending, fl_tensor *values, fl_tensor *indices)
+{
+    return sort_stable_cpu(self, false, dim, descending, values, indices);
 }
 
 int topk_shape(fl_tensor *self, int64_t k, int64_t dim, bool largest, bool sorted,
@@ -242,8 +260,7 @@ int topk_shape(fl_tensor *self, int64_t k, int64_t dim, bool largest, bool sorte
 int topk_cpu(fl_tensor *self, int64_t k, int64_t dim, bool largest, bool sorted, fl_tensor *values,
              fl_tensor *indices)
 {
-    (void)sorted;
-    struct job j = {.descending = largest, .take = k};
+    struct job j = {.descending = largest, .sorted = sorted, .take = k, .what = TOP};
     return run(&j, self, shape_wrap_dim(dim, self->ndim), values, indices, true);
 }
 
@@ -263,7 +280,7 @@ int kthvalue_shape(fl_tensor *self, int64_t k, int64_t dim, bool keepdim, struct
 int kthvalue_cpu(fl_tensor *self, int64_t k, int64_t dim, bool keepdim, fl_tensor *values,
                  fl_tensor *indices)
 {
-    struct job j = {.take = 1, .skip = k - 1};
+    struct job j = {.take = 1, .skip = k - 1, .what = KTH};
     return run(&j, self, shape_wrap_dim(dim, self->ndim), values, indices, keepdim);
 }
 
@@ -292,24 +309,16 @@ int median_compose(fl_tensor *self, fl_tensor **y)
     return row ? fl_median_dim(row, 0, false, y, &index) : -1;
 }
 
-int sort_stable_compose(fl_tensor *self, int stable, int64_t dim, bool descending,
-                        fl_tensor **values, fl_tensor **indices)
+int argsort_stable_compose(fl_tensor *self, bool stable, int64_t dim, bool descending,
+                           fl_tensor **y)
 {
-    (void)stable;
-    return fl_sort(self, dim, descending, values, indices);
+    fl_tensor *values;
+    return fl_sort_stable(self, stable, dim, descending, &values, y);
 }
 
 int argsort_compose(fl_tensor *self, int64_t dim, bool descending, fl_tensor **y)
 {
-    fl_tensor *values;
-    return fl_sort(self, dim, descending, &values, y);
-}
-
-int argsort_stable_compose(fl_tensor *self, bool stable, int64_t dim, bool descending,
-                           fl_tensor **y)
-{
-    (void)stable;
-    return argsort_compose(self, dim, descending, y);
+    return argsort_stable_compose(self, false, dim, descending, y);
 }
 
 int msort_compose(fl_tensor *self, fl_tensor **y)
