@@ -149,8 +149,10 @@ void test_conv2d(void)
                                  .r = 1 + random_below(5),
                                  .s = 1 + random_below(5),
                                  .groups = random_below(3) ? 1 : 1 + random_below(4)};
-        p.c = p.groups * one_of(channels, 9);
-        p.k = p.groups * one_of(channels, 9);
+        const bool depthwise = random_below(5) == 0;
+        p.groups = depthwise ? 2 + random_below(9) : p.groups;
+        p.c = p.groups * (depthwise ? 1 : one_of(channels, 9));
+        p.k = p.groups * (depthwise ? 1 : one_of(channels, 9));
         for (int i = 0; i < 2; i++) {
             p.stride[i] = random_below(2) ? 1 : 1 + random_below(4);
             p.padding[i] = random_below(4);
@@ -184,31 +186,40 @@ static uint64_t digest(const void *data, int64_t bytes)
 
 /* Forward and gradients of a layer with 1, 2 and 5 threads; prints a digest, to be compared between
  * instruction sets. */
-void test_conv2d_bits(void)
+static void check_bits(const char *what, const struct conv2d_shape *p)
 {
-    struct conv2d_shape p = {6, 48, 30, 31, 40, 3, 3, 1, {1, 1}, {1, 1}, {1, 1}};
-    int64_t xs[4] = {p.n, p.c, p.h, p.w}, ws[4] = {p.k, p.c, p.r, p.s}, ys[4] = {p.n, p.k, 30, 31};
-    int64_t xn = p.n * p.c * 930, wn = p.k * p.c * 9, yn = p.n * p.k * 930, first = 0;
+    int64_t xs[4] = {p->n, p->c, p->h, p->w}, ws[4] = {p->k, p->c / p->groups, p->r, p->s};
+    int64_t ys[4] = {p->n, p->k, conv2d_rows(p), conv2d_cols(p)};
+    int64_t xn = xs[0] * xs[1] * xs[2] * xs[3], wn = ws[0] * ws[1] * ws[2] * ws[3];
+    int64_t yn = ys[0] * ys[1] * ys[2] * ys[3], first = 0;
     struct conv2d_view x = make_view(FL_FLOAT32, xs, CONTIGUOUS);
     struct conv2d_view w = make_view(FL_FLOAT32, ws, CONTIGUOUS);
     struct conv2d_view g = make_view(FL_FLOAT32, ys, CONTIGUOUS);
-    float *out = malloc((size_t)(xn + wn + yn + p.k) * sizeof(float));
+    float *out = malloc((size_t)(xn + wn + yn + p->k) * sizeof(float));
     static const int counts[] = {1, 2, 5};
     for (int i = 0; i < 3; i++) {
         threads_set_count(counts[i]);
-        conv2d_forward(&p, FL_FLOAT32, &x, &w, NULL, out);
-        conv2d_backward_input(&p, FL_FLOAT32, &g, &w, out + yn);
-        conv2d_backward_weight(&p, FL_FLOAT32, &g, &x, out + yn + xn);
-        conv2d_backward_bias(&p, FL_FLOAT32, &g, out + yn + xn + wn);
-        int64_t sum = (int64_t)digest(out, (xn + wn + yn + p.k) * 4);
+        conv2d_forward(p, FL_FLOAT32, &x, &w, NULL, out);
+        conv2d_backward_input(p, FL_FLOAT32, &g, &w, out + yn);
+        conv2d_backward_weight(p, FL_FLOAT32, &g, &x, out + yn + xn);
+        conv2d_backward_bias(p, FL_FLOAT32, &g, out + yn + xn + wn);
+        int64_t sum = (int64_t)digest(out, (xn + wn + yn + p->k) * 4);
         if (i > 0 && sum != first) {
             failures++;
-            printf("conv2d: other bits with %d threads\n", counts[i]);
+            printf("%s: other bits with %d threads\n", what, counts[i]);
         }
         first = sum;
     }
-    printf("conv2d bits: %016llx\n", (unsigned long long)first);
+    printf("%s bits: %016llx\n", what, (unsigned long long)first);
     free((void *)x.data), free((void *)w.data), free((void *)g.data), free(out);
+}
+
+void test_conv2d_bits(void)
+{
+    const struct conv2d_shape dense = {6, 48, 30, 31, 40, 3, 3, 1, {1, 1}, {1, 1}, {1, 1}};
+    const struct conv2d_shape depthwise = {3, 24, 30, 43, 24, 3, 5, 24, {1, 2}, {1, 2}, {1, 1}};
+    check_bits("conv2d", &dense);
+    check_bits("depthwise conv2d", &depthwise);
 }
 
 /* ---- Time ------------------------------------------------------------------------------------ */

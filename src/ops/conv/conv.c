@@ -124,6 +124,16 @@ static struct conv2d_view view_of(const fl_tensor *t)
     return v;
 }
 
+/* g, or a copy of it where its columns are no neighbours (the gradient of a sum is one number shown
+ * everywhere): a new reference, of which *view is made. */
+static fl_tensor *contiguous_rows(fl_tensor *g, struct conv2d_view *view)
+{
+    fl_tensor *t = g->strides[3] == 1 ? tensor_retain(g) : tensor_contiguous(g);
+    if (t)
+        *view = view_of(t);
+    return t;
+}
+
 /* Integers, which no fast kernel serves: plain sums in 64 bits, which wrap around. With
  * `transposed` x receives from y. */
 static int convolve_integers(const struct conv2d_shape *p, fl_tensor *x, fl_tensor *w, fl_tensor *y,
@@ -238,7 +248,10 @@ int conv2d_backward_input_cpu(fl_tensor *g, fl_ints input_size, fl_tensor *weigh
         return tensor_fill(y, fl_int(0));
     if (dtype_is_integral(g->dtype))
         return run_integers(&p, y, weight, NULL, g, y);
-    return conv2d_backward_input(&p, (fl_dtype)g->dtype, &dy, &w, y->data);
+    fl_tensor *rows = contiguous_rows(g, &dy);
+    int status = rows ? conv2d_backward_input(&p, (fl_dtype)g->dtype, &dy, &w, y->data) : -1;
+    tensor_release(rows);
+    return status;
 }
 
 int conv2d_backward_weight_shape(fl_tensor *g, fl_tensor *input, fl_ints weight_size,
@@ -258,7 +271,10 @@ int conv2d_backward_weight_cpu(fl_tensor *g, fl_tensor *input, fl_ints weight_si
     struct conv2d_view dy = view_of(g), x = view_of(input);
     if (y->numel == 0 || g->numel == 0 || input->numel == 0)
         return tensor_fill(y, fl_int(0));
-    return conv2d_backward_weight(&p, (fl_dtype)g->dtype, &dy, &x, y->data);
+    fl_tensor *rows = contiguous_rows(g, &dy);
+    int status = rows ? conv2d_backward_weight(&p, (fl_dtype)g->dtype, &dy, &x, y->data) : -1;
+    tensor_release(rows);
+    return status;
 }
 
 /* ---- the composites

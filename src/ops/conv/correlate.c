@@ -16,6 +16,8 @@
 #include "core/error.h"
 #include "core/memory.h"
 #include "core/threads.h"
+#include "ops/conv/depthwise.h"
+#include "ops/conv/padded.h"
 #include "ops/matmul/gemm.h"
 
 enum {
@@ -42,19 +44,21 @@ struct phase {
     char *panels; /* (groups, panels, planes / depth, taps, depth, kernels->cols) of weights */
 };
 
+struct target;
 struct plan {
     const struct correlation *p;
     const struct gemm_kernels *kernels;
+    const struct depthwise_kernels *depthwise;
+    void (*tiles)(const struct plan *plan, const struct phase *phase, int64_t group,
+                  const char *shown, int64_t lines, struct target to);
     int64_t size; /* of an element */
     int64_t chunk_lines, chunks_of_group;
-    int64_t first_dy, last_dy, first_dx, last_dx;
     bool direct; /* in is read where it lies */
     bool pixels_in_vectors;
     /* Planes are taken `depth` at a time, each time through all taps: what neighbouring taps show
      * stays in the first cache. */
     int64_t depth;
-    /* The copy: (planes, input lines, step[1] residues, pitch of a residue). */
-    int64_t plane_pitch, row_pitch, residue_pitch;
+    struct padded copy; /* the copy of the input; direct: how it lies by itself */
     /* Where neighbouring outputs of a phase are not neighbours in memory, a chunk's results are
      * staged (filters, lines, phases, cols) and spread from there; else staged_line, (phases,
      * cols), is 0. */
@@ -120,70 +124,6 @@ static void pack_panel(void *context, int64_t index)
     }
 }
 
-/* ---- The copy of the input ------------------------------------------------------------------- */
-
-static void copy_strided(void *dst, int64_t dst_step, const void *src, int64_t src_step,
-                         int64_t count, int64_t size)
-{
-    if (dst_step == 1 && src_step == 1) {
-        memcpy(dst, src, (size_t)(count * size));
-    } else if (size == 4) {
-        uint32_t *d = dst;
-        const uint32_t *s = src;
-        if (dst_step == 1 && src_step == 2)
-            for (int64_t i = 0; i < count; i++)
-                d[i] = s[2 * i];
-        else
-            for (int64_t i = 0; i < count; i++)
-                d[i * dst_step] = s[i * src_step];
-    } else {
-        uint64_t *d = dst;
-        const uint64_t *s = src;
-        for (int64_t i = 0; i < count; i++)
-            d[i * dst_step] = s[i * src_step];
-    }
-}
-
-/* One line of one plane: each residue of the columns by itself, zeros outside 0 .. in_cols. src is
- * NULL above and below. */
-static void copy_line(const struct plan *plan, const char *src, char *dst)
-{
-    const struct correlation *p = plan->p;
-    const int64_t size = plan->size, step = p->step[1];
-    const int64_t residues = at_most(step, plan->last_dx - plan->first_dx + 1);
-    for (int64_t f = 0; f < residues; f++, dst += plan->residue_pitch * size) {
-        int64_t length = p->cols + (plan->last_dx - plan->first_dx - f) / step;
-        int64_t first = plan->first_dx + f; /* the column of element 0 */
-        int64_t begin = first < 0 ? (-first + step - 1) / step : 0;
-        int64_t end = first < p->in_cols ? (p->in_cols - first + step - 1) / step : 0;
-        begin = at_most(begin, length);
-        end = !src ? begin : end < begin ? begin : at_most(end, length);
-        memset(dst, 0, (size_t)(begin * size));
-        if (end > begin)
-            copy_strided(dst + begin * size, 1, src + (first + begin * step) * p->in_col * size,
-                         step * p->in_col, end - begin, size);
-        memset(dst + end * size, 0, (size_t)((length - end) * size));
-    }
-}
-
-/* The input lines of output lines i0 .. i1 of one image and group. */
-static void copy_input(const struct plan *plan, const char *in, int64_t i0, int64_t i1, char *copy)
-{
-    const struct correlation *p = plan->p;
-    const int64_t span = plan->last_dy - plan->first_dy;
-    const int64_t lines = (i1 - 1 - i0) * p->step[0] + span + 1;
-    for (int64_t plane = 0; plane < p->planes; plane++)
-        for (int64_t line = 0; line < lines; line++) {
-            if (line % p->step[0] > span)
-                continue; /* no tap reaches it */
-            int64_t row = i0 * p->step[0] + plan->first_dy + line;
-            bool inside = row >= 0 && row < p->in_rows;
-            const char *src = in + (plane * p->in_plane + row * p->in_row) * plan->size;
-            copy_line(plan, inside ? src : NULL,
-                      copy + (plane * plan->plane_pitch + line * plan->row_pitch) * plan->size);
-        }
-}
-
 /* ---- Tiles ----------------------------------------------------------------------------------- */
 
 /* Where results go: the first, and strides. */
@@ -204,7 +144,7 @@ static void pixels_by_filters(const struct plan *plan, const struct phase *phase
                           .a_offsets = phase->offsets,
                           .depth = plan->depth,
                           .a_row = 1,
-                          .a_step = plan->plane_pitch,
+                          .a_step = plan->copy.plane_pitch,
                           .b_step = kernels->cols,
                           .c_row = to.col,
                           .c_col = to.filter};
@@ -217,7 +157,7 @@ static void pixels_by_filters(const struct plan *plan, const struct phase *phase
             for (int64_t q = 0; q < parts; q++) {
                 const int64_t j = cols * q / parts;
                 t.mr = (int)(cols * (q + 1) / parts - j);
-                t.a = shown + (i * p->step[0] * plan->row_pitch + j) * size;
+                t.a = shown + (i * p->step[0] * plan->copy.row_pitch + j) * size;
                 t.c = to.out + (first * to.filter + i * to.row + j * to.col) * size;
                 kernels->tile(&t);
             }
@@ -236,7 +176,7 @@ static void filters_by_pixels(const struct plan *plan, const struct phase *phase
                           .depth = plan->depth,
                           .a_row = 1,
                           .a_step = kernels->cols,
-                          .b_step = plan->plane_pitch,
+                          .b_step = plan->copy.plane_pitch,
                           .c_row = to.filter,
                           .c_col = to.col};
     for (int64_t panel = 0; panel < plan->panel_count; panel++) {
@@ -251,12 +191,34 @@ static void filters_by_pixels(const struct plan *plan, const struct phase *phase
             for (int64_t i = 0; i < lines; i++)
                 for (int64_t j = 0; j < cols; j += kernels->cols) {
                     t.nr = (int)at_most(cols - j, kernels->cols);
-                    t.b = shown + (i * p->step[0] * plan->row_pitch + j) * size;
+                    t.b = shown + (i * p->step[0] * plan->copy.row_pitch + j) * size;
                     t.c = to.out + (first * to.filter + i * to.row + j * to.col) * size;
                     kernels->tile(&t);
                 }
         }
     }
+}
+
+/* One filter of one plane, as in depthwise convolution: no product of matrices, a line is the sum
+ * of shifted lines. */
+static void one_by_one(const struct plan *plan, const struct phase *phase, int64_t group,
+                       const char *shown, int64_t lines, struct target to)
+{
+    const struct correlation *p = plan->p;
+    const int64_t size = plan->size, cols = plan->kernels->cols;
+    const struct depthwise_lines l = {.taps = phase->p->taps,
+                                      .lines = lines,
+                                      .n = phase->p->cols,
+                                      .offsets = phase->offsets,
+                                      .weight = phase->panels + group * plan->panel_count *
+                                                                    phase->panel_size * size,
+                                      .weight_step = cols,
+                                      .x = shown,
+                                      .x_row = p->step[0] * plan->copy.row_pitch,
+                                      .bias = p->bias ? (const char *)p->bias + group * size : NULL,
+                                      .y = to.out,
+                                      .y_row = to.row};
+    plan->depthwise->lines(&l);
 }
 
 /* Staged lines i0 .. i1 go where they belong, `out` elements beyond each phase's first output. */
@@ -271,7 +233,7 @@ static void spread(const struct plan *plan, const char *staged, int64_t out, int
                 const struct correlation_phase *f = plan->phases[k].p;
                 char *dst = (char *)f->out + (out + m * p->out_filter + i * p->out_row) * size;
                 if (i0 + i < f->rows)
-                    copy_strided(dst, p->out_col, line + k * p->cols * size, 1, f->cols, size);
+                    padded_strided(dst, p->out_col, line + k * p->cols * size, 1, f->cols, size);
             }
         }
 }
@@ -287,9 +249,10 @@ static void run_lines(const struct plan *plan, int64_t group, int64_t image, int
     const int64_t out = image * p->out_image + group * p->filters * p->out_filter + i0 * p->out_row;
     const char *shown = copy;
     if (plan->direct)
-        shown = in + ((i0 * p->step[0] + plan->first_dy) * p->in_row + plan->first_dx) * size;
+        shown =
+            in + ((i0 * p->step[0] + plan->copy.first_dy) * p->in_row + plan->copy.first_dx) * size;
     else
-        copy_input(plan, in, i0, i1, copy);
+        padded_copy(&plan->copy, in, p->planes, i0, i1, copy);
     char *staged = copy + plan->copy_bytes;
     for (int64_t i = 0; i < p->phase_count; i++) {
         const struct phase *f = &plan->phases[i];
@@ -297,8 +260,7 @@ static void run_lines(const struct plan *plan, int64_t group, int64_t image, int
         if (plan->staged_line)
             to = (struct target){staged + i * p->cols * size, plan->staged_filter,
                                  plan->staged_line, 1};
-        (plan->pixels_in_vectors ? filters_by_pixels : pixels_by_filters)(
-            plan, f, group, shown, at_most(i1, f->p->rows) - i0, to);
+        plan->tiles(plan, f, group, shown, at_most(i1, f->p->rows) - i0, to);
     }
     if (plan->staged_line)
         spread(plan, staged, out, i0, i1);
@@ -330,14 +292,15 @@ static void run_chunk(void *context, int64_t chunk)
 static void find_reach(struct plan *plan)
 {
     const struct correlation_phase *phases = plan->p->phases;
-    plan->first_dy = plan->last_dy = phases->dy[0];
-    plan->first_dx = plan->last_dx = phases->dx[0];
+    struct padded *c = &plan->copy;
+    c->first_dy = c->last_dy = phases->dy[0];
+    c->first_dx = c->last_dx = phases->dx[0];
     for (const struct correlation_phase *f = phases; f < phases + plan->p->phase_count; f++)
         for (int64_t t = 0; t < f->taps; t++) {
-            plan->first_dy = at_most(plan->first_dy, f->dy[t]);
-            plan->last_dy = -at_most(-plan->last_dy, -f->dy[t]);
-            plan->first_dx = at_most(plan->first_dx, f->dx[t]);
-            plan->last_dx = -at_most(-plan->last_dx, -f->dx[t]);
+            c->first_dy = at_most(c->first_dy, f->dy[t]);
+            c->last_dy = -at_most(-c->last_dy, -f->dy[t]);
+            c->first_dx = at_most(c->first_dx, f->dx[t]);
+            c->last_dx = -at_most(-c->last_dx, -f->dx[t]);
         }
 }
 
@@ -352,7 +315,7 @@ static void cut(struct plan *plan)
                   lines = p->images * p->rows;
     int64_t wanted = at_most(MOST_CHUNK, lines * line_work / CHUNKS);
     wanted = (wanted < LEAST_CHUNK ? LEAST_CHUNK : wanted) / line_work + 1;
-    const int64_t copied = plan->direct ? 0 : p->planes * plan->row_pitch * p->step[0];
+    const int64_t copied = plan->direct ? 0 : p->planes * plan->copy.row_pitch * p->step[0];
     const int64_t staged = p->out_col == 1 ? 0 : p->filters * p->phase_count * p->cols;
     const int64_t fitting = SCRATCH_BYTES / ((copied + staged + 1) * plan->size);
     wanted = at_most(wanted, fitting > 0 ? fitting : 1);
@@ -377,27 +340,28 @@ static void lay_out(struct plan *plan)
 {
     const struct correlation *p = plan->p;
     const int64_t lanes = plan->kernels->lanes, size = plan->size;
-    const int64_t span = plan->last_dy - plan->first_dy, reach = plan->last_dx - plan->first_dx;
+    struct padded *c = &plan->copy;
     plan->pixels_in_vectors =
         p->filters * round_up(p->cols, lanes) * 10 < p->cols * round_up(p->filters, lanes) * 9;
     plan->direct = !plan->pixels_in_vectors && p->step[1] == 1 && p->in_col == 1 &&
-                   plan->first_dx >= 0 && plan->last_dx + p->cols <= p->in_cols &&
-                   plan->first_dy >= 0 && plan->last_dy + (p->rows - 1) * p->step[0] < p->in_rows;
-    plan->residue_pitch = p->cols + reach / p->step[1];
-    plan->row_pitch = at_most(p->step[1], reach + 1) * plan->residue_pitch;
+                   c->first_dx >= 0 && c->last_dx + p->cols <= p->in_cols && c->first_dy >= 0 &&
+                   c->last_dy + (p->rows - 1) * p->step[0] < p->in_rows;
+    plan->tiles = p->planes == 1 && p->filters == 1 ? one_by_one
+                  : plan->pixels_in_vectors         ? filters_by_pixels
+                                                    : pixels_by_filters;
+    padded_lay_out(c);
     cut(plan);
     const int64_t most = at_most(plan->chunk_lines, p->rows); /* lines of an image at a time */
     if (plan->direct) {
-        plan->row_pitch = p->in_row;
-        plan->plane_pitch = p->in_plane;
+        c->row_pitch = p->in_row;
+        c->plane_pitch = p->in_plane;
         plan->copy_bytes = LINE;
     } else {
         /* Planes begin an odd number of cache lines apart, so that they spread over the cache's
          * sets. */
-        const int64_t lines = (most - 1) * p->step[0] + span + 1;
-        plan->plane_pitch = odd_lines(lines * plan->row_pitch, size);
+        c->plane_pitch = odd_lines(padded_lines(c, most) * c->row_pitch, size);
         plan->copy_bytes =
-            (size_t)round_up((p->planes * plan->plane_pitch + plan->kernels->cols) * size, LINE);
+            (size_t)round_up((p->planes * c->plane_pitch + plan->kernels->cols) * size, LINE);
     }
     if (p->out_col != 1) {
         plan->staged_line = p->phase_count * p->cols;
@@ -417,13 +381,11 @@ static int64_t choose_depth(int64_t planes)
 
 static void find_offsets(const struct plan *plan, struct phase *phase)
 {
-    const struct correlation *p = plan->p;
     const struct correlation_phase *f = phase->p;
     for (int64_t i = 0; i < phase->blocks; i++) {
-        const int64_t t = i % f->taps, across = f->dx[t] - plan->first_dx;
-        phase->offsets[i] = i / f->taps * plan->depth * plan->plane_pitch +
-                            (f->dy[t] - plan->first_dy) * plan->row_pitch + across / p->step[1] +
-                            (plan->direct ? 0 : across % p->step[1] * plan->residue_pitch);
+        const int64_t t = i % f->taps;
+        phase->offsets[i] = i / f->taps * plan->depth * plan->copy.plane_pitch +
+                            padded_offset(&plan->copy, f->dy[t], f->dx[t]);
         phase->weight_offsets[i] = i * plan->depth * plan->kernels->cols;
     }
     phase->taps_in_turn = true;
@@ -466,7 +428,16 @@ int correlate(const struct correlation *p)
     struct plan plan = {.p = p,
                         .kernels = single ? table->f32 : table->f64,
                         .size = single ? 4 : 8,
+                        .copy = {.size = single ? 4 : 8,
+                                 .step = {p->step[0], p->step[1]},
+                                 .cols = p->cols,
+                                 .in_rows = p->in_rows,
+                                 .in_cols = p->in_cols,
+                                 .in_plane = p->in_plane,
+                                 .in_row = p->in_row,
+                                 .in_col = p->in_col},
                         .depth = choose_depth(p->planes)};
+    plan.depthwise = &ISA_PICK(depthwise_table)->type[!single];
     plan.panel_count = (p->filters + plan.kernels->cols - 1) / plan.kernels->cols;
     find_reach(&plan);
     lay_out(&plan);
