@@ -1,14 +1,12 @@
 """Adam (source: torch.optim.Adam)."""
 
 from flambeau import _C
-from flambeau.autograd.grad_mode import enable_grad
-from flambeau.optim.optimizer import Optimizer, _to_scalar, _use_grad_for_differentiable
+from flambeau.optim.optimizer import GroupOptimizer, _to_scalar, _use_grad_for_differentiable
 
 Tensor = _C.Tensor
-_adam_step = _C._adam_step
 
 
-class Adam(Optimizer):
+class Adam(GroupOptimizer):
     """p -= lr * m / (sqrt(v) + eps), with m and v the running means of the gradient and of its
     square, corrected for their start at zero.
 
@@ -18,6 +16,17 @@ class Adam(Optimizer):
     accepted: there is one implementation, which updates a whole group in one call. ValueError for
     options out of range.
     """
+
+    _step_in_c = _C._adam_step
+    _later_options = {
+        "amsgrad": False,
+        "maximize": False,
+        "foreach": None,
+        "capturable": False,
+        "differentiable": False,
+        "decoupled_weight_decay": False,
+        "fused": None,
+    }
 
     def __init__(
         self,
@@ -81,42 +90,15 @@ class Adam(Optimizer):
                 "decoupled_weight_decay": decoupled_weight_decay,
             },
         )
-        if fused:
-            if differentiable:
-                raise RuntimeError("`fused` does not support `differentiable`")
-            if foreach:
-                raise RuntimeError("`fused` and `foreach` cannot be `True` together.")
+        self._check_fused()
 
     def __setstate__(self, state):
         super().__setstate__(state)
         for group in self.param_groups:
-            for name, value in (
-                ("amsgrad", False),
-                ("maximize", False),
-                ("foreach", None),
-                ("capturable", False),
-                ("differentiable", False),
-                ("decoupled_weight_decay", False),
-                ("fused", None),
-            ):
-                group.setdefault(name, value)
             for p in group["params"]:
                 known = self.state.get(p)
                 if known and not isinstance(known["step"], Tensor):
                     known["step"] = _C.tensor(float(known["step"]), dtype=_step_dtype())
-
-    def step(self, closure=None):
-        """Updates every parameter that has a gradient. Returns what closure() returns, None without
-        one."""
-        loss = None
-        if closure is not None:
-            with enable_grad():
-                loss = closure()
-        state = self.state
-        for group in self.param_groups:
-            if not _adam_step(group, state):
-                self._step_by_operators(group)
-        return loss
 
     @_use_grad_for_differentiable
     def _step_by_operators(self, group):

@@ -13,6 +13,7 @@ from functools import wraps
 from itertools import chain
 
 from flambeau import _C
+from flambeau.autograd.grad_mode import enable_grad
 from flambeau.utils.hooks import RemovableHandle
 
 Tensor = _C.Tensor
@@ -366,3 +367,40 @@ def _adapted(value, p, fused, key=None):
     if hasattr(value, "__iter__"):
         return type(value)(_adapted(item, p, fused) for item in value)
     return value
+
+
+class GroupOptimizer(Optimizer):
+    """What optimizers share whose step of a whole group is one C call.
+
+    _step_in_c(group, state): that call; False where it cannot take the group, which then goes
+    through _step_by_operators(group). _later_options: options that PyTorch added with time, and
+    what they are in states saved before.
+    """
+
+    _later_options = {}
+
+    def _check_fused(self):
+        if self.defaults["fused"]:
+            if self.defaults["differentiable"]:
+                raise RuntimeError("`fused` does not support `differentiable`")
+            if self.defaults["foreach"]:
+                raise RuntimeError("`fused` and `foreach` cannot be `True` together.")
+
+    def __setstate__(self, state):
+        super().__setstate__(state)
+        for group in self.param_groups:
+            for name, value in self._later_options.items():
+                group.setdefault(name, value)
+
+    def step(self, closure=None):
+        """Updates every parameter that has a gradient. Returns what closure() returns, None without
+        one."""
+        loss = None
+        if closure is not None:
+            with enable_grad():
+                loss = closure()
+        state = self.state
+        for group in self.param_groups:
+            if not self._step_in_c(group, state):
+                self._step_by_operators(group)
+        return loss

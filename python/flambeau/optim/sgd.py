@@ -1,14 +1,12 @@
 """Stochastic gradient descent (source: torch.optim.SGD)."""
 
 from flambeau import _C
-from flambeau.autograd.grad_mode import enable_grad
-from flambeau.optim.optimizer import Optimizer, _to_scalar, _use_grad_for_differentiable
+from flambeau.optim.optimizer import GroupOptimizer, _to_scalar, _use_grad_for_differentiable
 
 Tensor = _C.Tensor
-_sgd_step = _C._sgd_step
 
 
-class SGD(Optimizer):
+class SGD(GroupOptimizer):
     """p -= lr * d, with d the gradient g (+ weight_decay * p), or with momentum the running
     b = momentum * b + (1 - dampening) * g, or with nesterov g + momentum * b.
 
@@ -16,6 +14,15 @@ class SGD(Optimizer):
     accepted: there is one implementation, which updates a whole group in one call. ValueError for
     options out of range.
     """
+
+    _step_in_c = _C._sgd_step
+    _later_options = {
+        "nesterov": False,
+        "maximize": False,
+        "foreach": None,
+        "differentiable": False,
+        "fused": False,
+    }
 
     def __init__(
         self,
@@ -55,36 +62,7 @@ class SGD(Optimizer):
                 "fused": fused,
             },
         )
-        if fused:
-            if differentiable:
-                raise RuntimeError("`fused` does not support `differentiable`")
-            if foreach:
-                raise RuntimeError("`fused` and `foreach` cannot be `True` together.")
-
-    def __setstate__(self, state):
-        super().__setstate__(state)
-        for group in self.param_groups:
-            for name, value in (
-                ("nesterov", False),
-                ("maximize", False),
-                ("foreach", None),
-                ("differentiable", False),
-                ("fused", False),
-            ):
-                group.setdefault(name, value)
-
-    def step(self, closure=None):
-        """Updates every parameter that has a gradient. Returns what closure() returns, None without
-        one."""
-        loss = None
-        if closure is not None:
-            with enable_grad():
-                loss = closure()
-        state = self.state
-        for group in self.param_groups:
-            if not _sgd_step(group, state):
-                self._step_by_operators(group)
-        return loss
+        self._check_fused()
 
     @_use_grad_for_differentiable
     def _step_by_operators(self, group):

@@ -132,90 +132,63 @@ class _ConvNd(Module):
         self.__dict__.setdefault("padding_mode", "zeros")
 
 
-class Conv1d(_ConvNd):
+class _Convolution(_ConvNd):
+    """What convolutions that are not transposed share. _ntuple: a value given once for all
+    dimensions; _function: what they compute."""
+
+    def __init__(
+        self,
+        in_channels,
+        out_channels,
+        kernel_size,
+        stride=1,
+        padding=0,
+        dilation=1,
+        groups=1,
+        bias=True,
+        padding_mode="zeros",
+        device=None,
+        dtype=None,
+    ):
+        ntuple = self._ntuple
+        super().__init__(
+            in_channels,
+            out_channels,
+            ntuple(kernel_size),
+            ntuple(stride),
+            padding if isinstance(padding, str) else ntuple(padding),
+            ntuple(dilation),
+            False,
+            ntuple(0),
+            groups,
+            bias,
+            padding_mode,
+            device,
+            dtype,
+        )
+
+    def _conv_forward(self, input, weight, bias):
+        padding = self.padding
+        if self.padding_mode != "zeros":
+            pads = self._reversed_padding_repeated_twice
+            input, padding = F.pad(input, pads, mode=self.padding_mode), self._ntuple(0)
+        return self._function(
+            input, weight, bias, self.stride, padding, self.dilation, self.groups
+        )
+
+
+class Conv1d(_Convolution):
     """A convolution of (N, C, L) or (C, L)."""
 
-    def __init__(
-        self,
-        in_channels,
-        out_channels,
-        kernel_size,
-        stride=1,
-        padding=0,
-        dilation=1,
-        groups=1,
-        bias=True,
-        padding_mode="zeros",
-        device=None,
-        dtype=None,
-    ):
-        padding = padding if isinstance(padding, str) else _single(padding)
-        super().__init__(
-            in_channels,
-            out_channels,
-            _single(kernel_size),
-            _single(stride),
-            padding,
-            _single(dilation),
-            False,
-            _single(0),
-            groups,
-            bias,
-            padding_mode,
-            device,
-            dtype,
-        )
-
-    def _conv_forward(self, input, weight, bias):
-        padding = self.padding
-        if self.padding_mode != "zeros":
-            input, padding = F.pad(
-                input, self._reversed_padding_repeated_twice, mode=self.padding_mode
-            ), (0,)
-        return F.conv1d(input, weight, bias, self.stride, padding, self.dilation, self.groups)
+    _ntuple = staticmethod(_single)
+    _function = staticmethod(F.conv1d)
 
 
-class Conv2d(_ConvNd):
+class Conv2d(_Convolution):
     """A convolution of (N, C, H, W) or (C, H, W)."""
 
-    def __init__(
-        self,
-        in_channels,
-        out_channels,
-        kernel_size,
-        stride=1,
-        padding=0,
-        dilation=1,
-        groups=1,
-        bias=True,
-        padding_mode="zeros",
-        device=None,
-        dtype=None,
-    ):
-        padding = padding if isinstance(padding, str) else _pair(padding)
-        super().__init__(
-            in_channels,
-            out_channels,
-            _pair(kernel_size),
-            _pair(stride),
-            padding,
-            _pair(dilation),
-            False,
-            _pair(0),
-            groups,
-            bias,
-            padding_mode,
-            device,
-            dtype,
-        )
-
-    def _conv_forward(self, input, weight, bias):
-        padding = self.padding
-        if self.padding_mode != "zeros":
-            input, padding = F.pad(
-                input, self._reversed_padding_repeated_twice, mode=self.padding_mode
-            ), (0, 0)
-        return F.conv2d(input, weight, bias, self.stride, padding, self.dilation, self.groups)
+    _ntuple = staticmethod(_pair)
+    _function = staticmethod(F.conv2d)
 
 
 class _ConvTransposeNd(_ConvNd):
