@@ -390,9 +390,7 @@ void node_remove_hook(struct node *n, int64_t id)
  * --------------------------------------------------------------------------------------------------
  */
 
-const void *(*autograd_location)(int32_t *line);
-void (*autograd_location_drop)(const void *code);
-void (*autograd_location_text)(const void *code, int32_t line, char *out, size_t size);
+struct autograd_anomaly autograd_anomaly;
 
 void node_init(struct node *n, const struct node_class *type, int edges, struct edge *edge,
                int results)
@@ -404,8 +402,8 @@ void node_init(struct node *n, const struct node_class *type, int edges, struct 
     n->sequence = atomic_fetch_add_explicit(&clock, 1, memory_order_relaxed);
     n->type = type;
     n->edge = edge;
-    if (autograd_location)
-        n->code = autograd_location(&n->line);
+    if (autograd_anomaly.locate)
+        n->code = autograd_anomaly.locate();
 }
 
 /* Nodes that wait to be freed: a node freed while another is goes here, so that a chain of any
@@ -429,8 +427,8 @@ void node_release(struct node *n)
         for (int i = 0; i < n->edges; i++)
             if (n->edge[i].node)
                 node_release(n->edge[i].node);
-        if (n->code && autograd_location_drop)
-            autograd_location_drop(n->code);
+        if (n->code)
+            autograd_anomaly.drop(n->code);
         struct grad_hooks *hooks = node_leaf(n) ? NULL : n->hooks;
         n->hooks = node_leaf(n) ? n->hooks : NULL;
         hooks_free(hooks);
