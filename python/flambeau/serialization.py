@@ -54,11 +54,11 @@ def load(
     """
     if hasattr(f, "read"):
         content = f.read()
-        _refuse_pickle(bytes(content[:4]), "this file")
+        _refuse_pickle(bytes(content[:9]), "this file")
         names, tensors, metadata = _C._safetensors_loads(content)
     else:
         with open(f, "rb") as file:
-            _refuse_pickle(file.read(4), f"'{os.fspath(f)}'")
+            _refuse_pickle(file.read(9), f"'{os.fspath(f)}'")
         names, tensors, metadata = _C._safetensors_load(f)
     if map_location is not None:
         tensors = [_mapped(t, map_location) for t in tensors]
@@ -77,8 +77,9 @@ def load(
 
 
 def _refuse_pickle(start, what):
-    """RuntimeError for the two formats of PyTorch's own files."""
-    if start == b"PK\x03\x04" or start[:1] == b"\x80":
+    """RuntimeError for the two formats of PyTorch's own files. A header of safetensors, which begins
+    at the ninth byte, may have a length whose lowest byte is a pickle's first."""
+    if start[:4] == b"PK\x03\x04" or start[:1] == b"\x80" and start[8:] != b"{":
         kind = "zip archive" if start[:1] == b"P" else "pickle"
         raise RuntimeError(
             f"{what} is a PyTorch file (a {kind}); Flambeau reads safetensors files."

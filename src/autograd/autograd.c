@@ -120,8 +120,8 @@ static void node_set(struct node *n, const struct node_class *type, int edges, s
                      int results)
 {
     *n = (struct node){.refs = 1, .edges = edges, .results = results, .type = type, .edge = edge};
-    if (autograd_location)
-        n->code = autograd_location(&n->line);
+    if (autograd_anomaly.locate)
+        n->code = autograd_anomaly.locate();
 }
 
 static struct node *accumulate_of(fl_tensor *t)
@@ -411,9 +411,7 @@ void node_remove_hook(struct node *n, int64_t id)
  * --------------------------------------------------------------------------------------------------
  */
 
-const void *(*autograd_location)(int32_t *line);
-void (*autograd_location_drop)(const void *code);
-void (*autograd_location_text)(const void *code, int32_t line, char *out, size_t size);
+struct autograd_anomaly autograd_anomaly;
 
 void node_init(struct node *n, const struct node_class *type, int edges, struct edge *edge,
                int results)
@@ -446,8 +444,8 @@ void node_release(struct node *n)
         for (int i = 0; i < n->edges; i++)
             if (n->edge[i].node)
                 node_release(n->edge[i].node);
-        if (n->code && autograd_location_drop)
-            autograd_location_drop(n->code);
+        if (n->code)
+            autograd_anomaly.drop(n->code);
         struct grad_hooks *hooks = node_leaf(n) ? NULL : n->hooks;
         n->hooks = node_leaf(n) ? n->hooks : NULL;
         hooks_free(hooks);

@@ -45,9 +45,7 @@ struct node {
     struct grad_hooks *hooks; /* NULL: none */
     bool released;            /* saved tensors are gone: a second backward is an error */
     void *python;             /* the live Python object that shows this node, borrowed */
-    const void *code; /* who made it: a Python code object (retained through autograd_location), and
-                         its line */
-    int32_t line;
+    const void *code; /* who made it, where somebody asked: see autograd_anomaly */
 };
 
 /* What a tensor keeps. */
@@ -148,11 +146,13 @@ const char *node_name(const struct node *n);
 /* The leaf of an accumulate node, borrowed; NULL for other nodes. */
 fl_tensor *node_leaf(const struct node *n);
 
-/* Set by the Python side: tells the code object and line that run now (called when a node is made;
- * NULL: nobody asks), and drops a code object; describes it for messages. */
-extern const void *(*autograd_location)(int32_t *line);
-extern void (*autograd_location_drop)(const void *code);
-extern void (*autograd_location_text)(const void *code, int32_t line, char *out, size_t size);
+/* Anomaly detection, set by the Python side; all NULL while it is off but `drop`. */
+extern struct autograd_anomaly {
+    const void *(*locate)(void);     /* what runs now, kept by a node that is made */
+    void (*drop)(const void *where); /* drops what locate returned */
+    void (*report)(const struct node *n); /* is told whose backward has failed */
+    bool check_nan;                       /* a gradient that is NaN is an error */
+} autograd_anomaly;
 
 /* ---- the engine ---- */
 

@@ -227,13 +227,23 @@ static int set_released_error(const struct node *n)
                       "每次 backward 之前重新做一次前向计算，或传入 retain_graph=True");
 }
 
-static void locate_error(const struct node *n)
+/* Under anomaly detection a gradient that is NaN is an error. */
+static int refuse_nan(const struct node *n, fl_tensor *const *out)
 {
-    if (!n->code || !autograd_location_text)
-        return;
-    char text[256];
-    autograd_location_text(n->code, n->line, text, sizeof text);
-    error_context("in the backward of %s, which the forward pass called at %s", node_name(n), text);
+    for (int e = 0; e < n->edges; e++) {
+        int found = out[e] ? operation_has_nan(out[e]) : 0;
+        if (found < 0)
+            return -1;
+        if (!found)
+            continue;
+        error_set(FL_RUNTIME_ERROR, "Function '%s' returned nan values in its %dth output.",
+                  node_name(n), e);
+        return error_hint("an input of that function is where its derivative has no value (sqrt or "
+                          "log of 0, 0/0): keep it away with clamp or a small eps",
+                          "该函数的输入落在导数没有值的地方（0 的 sqrt 或 log、0/0）：用 clamp "
+                          "或很小的 eps 避开");
+    }
+    return 0;
 }
 
 /* Whether a node's own work is needed in a run with named inputs: some edge leads to one. Leaves
@@ -291,9 +301,11 @@ static int run_node(struct run *r, struct node_state *s)
         current = r;
         status =
             n->released ? set_released_error(n) : n->type->backward(n, s->g, q->create_graph, out);
+        if (status == 0 && autograd_anomaly.check_nan)
+            status = refuse_nan(n, out);
         current = outer;
-        if (status)
-            locate_error(n);
+        if (status && autograd_anomaly.report)
+            autograd_anomaly.report(n);
     }
     if (status == 0 && !skip && n->hooks)
         status = leaf ? hooks_run_leaf(n->hooks, node_leaf(n))

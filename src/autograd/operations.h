@@ -21,6 +21,7 @@ int operation_copy_(fl_tensor *to, fl_tensor *from);
 int operation_zero_(fl_tensor *t);
 fl_tensor *operation_sum_to_size(fl_tensor *t, fl_ints sizes);
 fl_tensor *operation_cast(fl_tensor *t, int dtype);
+int operation_has_nan(fl_tensor *t); /* 1 or 0; -1 with the error set */
 
 /* The node from which `base` comes after `inner` wrote its view: takes over inner's edges but the
  * first (copyslices.c). */

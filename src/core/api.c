@@ -82,6 +82,8 @@ fl_tensor *fl_scalar(double value, fl_dtype dtype)
 {
     if (check_request((fl_ints){NULL, 0}, dtype) != 0)
         return NULL;
+    if (dtype_is_integral(dtype) && number_check(fl_float(value), dtype))
+        return NULL;
     fl_tensor *t = tensor_from_number(fl_float(value), dtype);
     return t ? given_out(t) : NULL;
 }

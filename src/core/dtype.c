@@ -4,8 +4,11 @@
  * the larger wins, but uint8 with a signed type needs one that holds both, and float16 with
  * bfloat16 needs float32.
  */
+#include <float.h>
+#include <math.h>
 #include <stdatomic.h>
 
+#include "core/error.h"
 #include "core/tensor.h"
 
 const uint8_t dtype_sizes[FL_DTYPE_COUNT] = {
@@ -54,6 +57,71 @@ const char *fl_dtype_name(fl_dtype dtype)
 size_t fl_dtype_size(fl_dtype dtype)
 {
     return known(dtype) ? dtype_sizes[dtype] : 0;
+}
+
+const char *dtype_c_name(int dtype)
+{
+    static const char *const C_NAMES[] = {
+        [FL_BOOL] = "bool",         [FL_UINT8] = "uint8_t",          [FL_INT8] = "int8_t",
+        [FL_INT16] = "int16_t",     [FL_INT32] = "int",              [FL_INT64] = "int64_t",
+        [FL_FLOAT16] = "c10::Half", [FL_BFLOAT16] = "c10::BFloat16", [FL_FLOAT32] = "float",
+        [FL_FLOAT64] = "double",
+    };
+    return dtype >= 0 && dtype <= FL_FLOAT64 ? C_NAMES[dtype] : "complex";
+}
+
+/* ---- Numbers ---- */
+
+/* Infinity and NaN exist in every floating dtype; a bool takes any number as its truth; an unsigned
+ * integer takes a negative one whose absolute value it holds. */
+int number_check_range(fl_value number, int dtype)
+{
+    static const int64_t INTEGERS[][2] = {
+        [FL_UINT8] = {-UINT8_MAX, UINT8_MAX},      [FL_INT8] = {INT8_MIN, INT8_MAX},
+        [FL_INT16] = {INT16_MIN, INT16_MAX},       [FL_INT32] = {INT32_MIN, INT32_MAX},
+        [FL_INT64] = {INT64_MIN, INT64_MAX},
+    };
+    static const double FLOATS[] = {
+        [FL_FLOAT16] = 65504, [FL_BFLOAT16] = 0x1.fep127, [FL_FLOAT32] = FLT_MAX};
+    bool fits = true;
+    if (dtype_is_integral(dtype) && number.tag == FL_FLOATING) {
+        double low = (double)INTEGERS[dtype][0], high = (double)INTEGERS[dtype][1];
+        fits = number.as.f >= (dtype == FL_UINT8 ? 0 : low) &&
+               (dtype == FL_INT64 ? number.as.f < high : number.as.f <= high);
+    } else if (dtype_is_integral(dtype)) {
+        fits = number.as.i >= INTEGERS[dtype][0] && number.as.i <= INTEGERS[dtype][1];
+    } else if (dtype >= FL_FLOAT16 && dtype <= FL_FLOAT32) {
+        double value = number.tag == FL_FLOATING ? number.as.f : (double)number.as.i;
+        fits = !isfinite(value) || fabs(value) <= FLOATS[dtype];
+    }
+    if (fits)
+        return 0;
+    error_set(FL_RUNTIME_ERROR, "value cannot be converted to type %s without overflow",
+              dtype_c_name(dtype));
+    if (number.tag == FL_FLOATING)
+        error_context("the value is %g", number.as.f);
+    else
+        error_context("the value is %lld", (long long)number.as.i);
+    return error_hint("give a number that the dtype holds, or convert the tensor to a wider one",
+                      "请给出该 dtype 能表示的数，或先把张量转换成更宽的 dtype");
+}
+
+fl_value number_wrap(fl_value number, int dtype)
+{
+    if (number.tag != FL_INTEGER || !dtype_is_integral(dtype))
+        return number;
+    switch (dtype) {
+    case FL_UINT8:
+        return fl_int((uint8_t)number.as.i);
+    case FL_INT8:
+        return fl_int((int8_t)number.as.i);
+    case FL_INT16:
+        return fl_int((int16_t)number.as.i);
+    case FL_INT32:
+        return fl_int((int32_t)number.as.i);
+    default:
+        return number;
+    }
 }
 
 static bool is_double(int dtype)

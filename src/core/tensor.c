@@ -10,6 +10,7 @@
 #include "core/tensor.h"
 
 void (*tensor_drop_autograd)(fl_tensor *t);
+bool (*tensor_drop_python)(fl_tensor *t);
 
 /* ---- Dims ----------------------------------------------------------------------------------- */
 
@@ -260,6 +261,8 @@ fl_tensor *tensor_from_number(fl_value number, int dtype)
 
 void tensor_destroy(fl_tensor *t)
 {
+    if (t->python && tensor_drop_python(t))
+        return;
     if (t->autograd)
         tensor_drop_autograd(t);
     tensor_release(t->base);

@@ -55,7 +55,7 @@ struct fl_tensor {
     fl_tensor *base; /* of a view: the tensor it is a view of, which is none itself (a reference);
                         else NULL */
     void *python;    /* the live Python object that wraps this handle, borrowed; NULL when there is
-                        none */
+                        none. Where the handle dies first, it is told by tensor_drop_python */
     int64_t inline_dims[2 * TENSOR_INLINE_DIMS];
 };
 
@@ -78,6 +78,24 @@ static inline bool dtype_is_complex(int dtype)
 {
     return dtype >= FL_COMPLEX64;
 }
+/* Whether every dtype holds a number: what most are. */
+static inline bool number_is_small(fl_value number)
+{
+    return number.tag == FL_FLOATING ? number.as.f >= 0 && number.as.f <= 127
+                                     : (uint64_t)number.as.i <= 127;
+}
+/* Refuses a number out of the range of dtype, as PyTorch does where a Scalar is stored or computed
+ * with: 0, or -1 with the error. */
+int number_check_range(fl_value number, int dtype);
+static inline int number_check(fl_value number, int dtype)
+{
+    return number_is_small(number) ? 0 : number_check_range(number, dtype);
+}
+/* The number as dtype keeps it: an integer wraps around, as PyTorch's operands that are numbers. */
+fl_value number_wrap(fl_value number, int dtype);
+/* "int8_t", "c10::Half": the names that PyTorch's errors of conversion use. */
+const char *dtype_c_name(int dtype);
+
 /* "Float", "Long": the names that PyTorch's error messages use. */
 const char *dtype_title(int dtype);
 /* The smallest dtype that holds both (torch.promote_types). */
@@ -106,7 +124,7 @@ fl_tensor *tensor_on_storage(struct storage *s, int ndim, const int64_t *sizes,
                              const int64_t *strides, int64_t offset, int dtype);
 /* A handle without storage that remembers sizes and dtype. */
 fl_tensor *tensor_shape_only(const fl_tensor *t);
-/* A 0-dim tensor holding a number (FL_BOOLEAN, FL_INTEGER, FL_FLOATING) as dtype. */
+/* A 0-dim tensor holding a number (FL_BOOLEAN, FL_INTEGER, FL_FLOATING) converted to dtype. */
 fl_tensor *tensor_from_number(fl_value number, int dtype);
 
 static inline fl_tensor *tensor_retain(fl_tensor *t)
@@ -125,6 +143,9 @@ static inline void tensor_release(fl_tensor *t)
 }
 /* Set by autograd at start-up: drops t->autograd. Core knows no more of it. */
 extern void (*tensor_drop_autograd)(fl_tensor *t);
+/* Set by the extension: drops the object of a handle that would die with one, on any thread; true
+ * where the handle has a new owner instead. */
+extern bool (*tensor_drop_python)(fl_tensor *t);
 
 /* A storage of that many bytes (uninitialised); drops one reference. */
 struct storage *storage_new(size_t bytes);
@@ -174,7 +195,7 @@ fl_tensor *tensor_as(const fl_tensor *t, int dtype);
 /* Copies elements with conversion from src to dst of the same sizes, any strides. Nothing recorded,
  * no version. */
 int tensor_copy(fl_tensor *dst, const fl_tensor *src);
-/* Fills every element. */
+/* Fills every element; a number out of the dtype's range becomes what a conversion makes of it. */
 int tensor_fill(fl_tensor *t, fl_value number);
 /* The element as a number: FL_BOOLEAN, FL_INTEGER or FL_FLOATING. `index` counts elements from
  * data, in elements. */

@@ -99,3 +99,15 @@ fl_tensor *operation_cast(fl_tensor *t, int dtype)
     d.as.i = dtype;
     return op_call1(&op__cast, (fl_value[]){fl_tensor_value(t), d});
 }
+
+int operation_has_nan(fl_tensor *t)
+{
+    bool mode = autograd_mode.grad;
+    autograd_mode.grad = false;
+    fl_tensor *nan = op_call1(&op_isnan, (fl_value[]){fl_tensor_value(t)});
+    fl_tensor *any = nan ? op_call1(&op_any, (fl_value[]){fl_tensor_value(nan)}) : NULL;
+    int found = any ? (int)tensor_element(any, 0).as.i : -1;
+    autograd_mode.grad = mode;
+    tensor_release(nan), tensor_release(any);
+    return found;
+}

@@ -29,6 +29,19 @@ static bool is_numpy_scalar(PyObject *o)
            PyObject_HasAttrString(o, "item");
 }
 
+/* An int beyond int64 is no number here. PyTorch takes those that a uint64 holds for operands that
+ * wrap, and refuses them where they are stored; wrapping would be wrong beside floats. */
+static int refuse_number(PyObject *o)
+{
+    PyErr_Clear();
+    unsigned long long bits = PyLong_AsUnsignedLongLong(o);
+    if (bits == (unsigned long long)-1 && PyErr_Occurred())
+        return -1;
+    PyErr_SetString(PyExc_RuntimeError,
+                    "value cannot be converted to type int64_t without overflow");
+    return -1;
+}
+
 int data_number(PyObject *o, fl_value *out)
 {
     if (PyFloat_Check(o)) {
@@ -41,12 +54,7 @@ int data_number(PyObject *o, fl_value *out)
     }
     if (PyLong_Check(o)) {
         *out = fl_int(PyLong_AsLongLong(o));
-        if (out->as.i == -1 && PyErr_Occurred()) {
-            PyErr_Clear();
-            PyErr_SetString(PyExc_RuntimeError, "Overflow when unpacking long long");
-            return -1;
-        }
-        return 1;
+        return out->as.i == -1 && PyErr_Occurred() ? refuse_number(o) : 1;
     }
     if (!is_numpy_scalar(o))
         return 0;
@@ -270,7 +278,8 @@ static bool put_one(struct sink *s, PyObject *o)
                      s->floating ? "must be real number, not %s"
                                  : "'%s' object cannot be interpreted as an integer",
                      python_type_name(o));
-    } else if (PyErr_ExceptionMatches(PyExc_RuntimeError)) {
+    } else if (PyErr_ExceptionMatches(PyExc_RuntimeError) ||
+               PyErr_ExceptionMatches(PyExc_OverflowError)) {
         PyErr_Clear();
         PyErr_SetString(PyExc_ValueError, "Overflow when unpacking long long");
     }

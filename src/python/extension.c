@@ -21,7 +21,7 @@ static PyObject *function_set_threads(PyObject *module, PyObject *o)
                             python_type_name(o));
     long count = PyLong_AsLong(o);
     if (count == -1 && PyErr_Occurred())
-        return NULL;
+        return raise_overflow(), NULL;
     if (count < 1 || count > 65536)
         return PyErr_Format(PyExc_RuntimeError, "set_num_threads expects a positive integer");
     threads_set_count((int)count);

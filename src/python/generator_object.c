@@ -84,7 +84,7 @@ static PyObject *generator_manual_seed(PyObject *self, PyObject *o)
         long long negative = PyLong_AsLongLong(o);
         if (negative == -1 && PyErr_Occurred()) {
             PyErr_Clear();
-            return PyErr_Format(PyExc_RuntimeError, "Overflow when unpacking long long");
+            return PyErr_Format(PyExc_ValueError, "Overflow when unpacking long long");
         }
         seed = (uint64_t)negative;
     }

@@ -1,40 +1,54 @@
-/* Which line of Python made a node, for the messages of a backward that fails; and the switch of
- * anomaly detection. */
-#include <stdio.h>
-
+/* Anomaly detection: where in Python a node was made, told when its backward fails; and the refusal
+ * of NaN. */
 #include "python/location.h"
 
 static bool anomaly, check_nan = true;
 
-/* The code object and line that run now. The GIL may have been released for a long call. */
-static const void *location_now(int32_t *line)
+/* The stack that runs now, as traceback.format_stack gives it, joined: a str. The GIL may have been
+ * released for a long call. NULL, and nothing raised, where that fails. */
+static const void *locate(void)
 {
     PyGILState_STATE state = PyGILState_Ensure();
-    PyFrameObject *frame = PyEval_GetFrame();
-    PyCodeObject *code = frame ? PyFrame_GetCode(frame) : NULL;
-    *line = frame ? PyFrame_GetLineNumber(frame) : 0;
-    PyGILState_Release(state);
-    return code;
-}
-
-static void location_drop(const void *code)
-{
-    PyGILState_STATE state = PyGILState_Ensure();
-    Py_DECREF((PyObject *)code);
-    PyGILState_Release(state);
-}
-
-static void location_text(const void *code, int32_t line, char *out, size_t size)
-{
-    PyGILState_STATE state = PyGILState_Ensure();
-    PyObject *file = PyObject_GetAttrString((PyObject *)code, "co_filename");
-    PyObject *name = PyObject_GetAttrString((PyObject *)code, "co_name");
-    const char *where = file ? PyUnicode_AsUTF8AndSize(file, NULL) : NULL;
-    const char *who = name ? PyUnicode_AsUTF8AndSize(name, NULL) : NULL;
-    snprintf(out, size, "%s:%d, in %s", where ? where : "?", (int)line, who ? who : "?");
-    Py_XDECREF(file);
-    Py_XDECREF(name);
+    PyObject *module = PyImport_ImportModule("traceback");
+    PyObject *lines = module ? PyObject_CallMethod(module, "format_stack", NULL) : NULL;
+    PyObject *empty = lines ? PyUnicode_FromString("") : NULL;
+    PyObject *text = empty ? PyUnicode_Join(empty, lines) : NULL;
+    Py_XDECREF(module);
+    Py_XDECREF(lines);
+    Py_XDECREF(empty);
     PyErr_Clear();
+    PyGILState_Release(state);
+    return text;
+}
+
+static void drop(const void *where)
+{
+    PyGILState_STATE state = PyGILState_Ensure();
+    Py_DECREF((PyObject *)where);
+    PyGILState_Release(state);
+}
+
+/* Warns of the node whose backward has failed. Where warnings are errors, the warning is the one
+ * that is raised. */
+static void report(const struct node *n)
+{
+    PyGILState_STATE state = PyGILState_Ensure();
+    struct error_state *error = error_save();
+    const char *name = node_name(n);
+    PyObject *text =
+        n->code ? PyUnicode_FromFormat("Error detected in %s. Traceback of forward call that "
+                                       "caused the error:\n%U",
+                                       name, (PyObject *)n->code)
+                : PyUnicode_FromFormat("Error detected in %s. No forward pass information "
+                                       "available. Enable detect anomaly during forward pass for "
+                                       "more information.",
+                                       name);
+    const char *message = text ? PyUnicode_AsUTF8AndSize(text, NULL) : NULL;
+    int failed = message ? PyErr_WarnEx(PyExc_UserWarning, message, 1) : -1;
+    error_restore(error);
+    if (failed)
+        raise_stash();
+    Py_XDECREF(text);
     PyGILState_Release(state);
 }
 
@@ -42,10 +56,12 @@ static PyObject *set_anomaly(PyObject *module, PyObject *args)
 {
     int enabled, check = 1;
     (void)module;
-    if (!PyArg_ParseTuple(args, "p|p:_set_anomaly_enabled", &enabled, &check))
+    if (!PyArg_ParseTuple(args, "p|p:set_anomaly_enabled", &enabled, &check))
         return NULL;
     anomaly = enabled, check_nan = check;
-    autograd_location = anomaly ? location_now : NULL;
+    autograd_anomaly.locate = anomaly ? locate : NULL;
+    autograd_anomaly.report = anomaly ? report : NULL;
+    autograd_anomaly.check_nan = anomaly && check_nan;
     Py_RETURN_NONE;
 }
 
@@ -62,14 +78,15 @@ static PyObject *is_check_nan(PyObject *module, PyObject *unused)
 }
 
 PyMethodDef location_functions[] = {
-    {"_set_anomaly_enabled", set_anomaly, METH_VARARGS, NULL},
-    {"_is_anomaly_enabled", is_anomaly, METH_NOARGS, NULL},
-    {"_is_anomaly_check_nan_enabled", is_check_nan, METH_NOARGS, NULL},
+    {"set_anomaly_enabled", set_anomaly, METH_VARARGS,
+     "set_anomaly_enabled(mode, check_nan=True): switches anomaly detection."},
+    {"is_anomaly_enabled", is_anomaly, METH_NOARGS, "Whether anomaly detection is on."},
+    {"is_anomaly_check_nan_enabled", is_check_nan, METH_NOARGS,
+     "Whether anomaly detection refuses NaN in gradients."},
     {0},
 };
 
 void location_init(void)
 {
-    autograd_location_drop = location_drop;
-    autograd_location_text = location_text;
+    autograd_anomaly.drop = drop;
 }

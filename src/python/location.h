@@ -1,4 +1,4 @@
-/* Which line of Python made a node. */
+/* Anomaly detection: which lines of Python made a node. */
 #ifndef FLAMBEAU_PYTHON_LOCATION_H
 #define FLAMBEAU_PYTHON_LOCATION_H
 

@@ -22,6 +22,8 @@ PyObject *raise_error(void);
 /* Sets the pending Python exception aside and leaves a library error in its place; always -1. For
  * callbacks. */
 int raise_stash(void);
+/* Raises what an int of more than 64 bits raises in PyTorch; -1. */
+int raise_overflow(void);
 /* Adds OutOfMemoryError to the module. */
 int raise_init(PyObject *module);
 

@@ -64,6 +64,13 @@ PyObject *raise_error(void)
     return NULL;
 }
 
+int raise_overflow(void)
+{
+    PyErr_Clear();
+    PyErr_SetString(PyExc_ValueError, "Overflow when unpacking long long");
+    return -1;
+}
+
 const char *python_type_name(PyObject *o)
 {
     static char names[4][128]; /* the GIL is held */

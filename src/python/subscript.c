@@ -371,9 +371,15 @@ static fl_tensor *value_tensor(const fl_tensor *self, PyObject *value)
     if (fits == 0)
         PyErr_Format(PyExc_TypeError, "can't assign a %s to a torch.%sTensor",
                      python_type_name(value), dtype_title(self->dtype));
+    if (fits < 0)
+        raise_overflow();
     if (fits <= 0)
         return NULL;
-    fl_tensor *t = tensor_from_number(number, self->dtype);
+    /* A number for half precision becomes a float32 first. */
+    bool half = self->dtype == FL_FLOAT16 || self->dtype == FL_BFLOAT16;
+    fl_tensor *t = number_check(number, half ? FL_FLOAT32 : self->dtype)
+                       ? NULL
+                       : tensor_from_number(number, self->dtype);
     if (!t)
         raise_error();
     return t;

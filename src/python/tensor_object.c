@@ -1,7 +1,10 @@
 /* The type flambeau.Tensor: making, dropping, attributes.
  *
  * An object owns a reference to its handle, and the handle's `python` points back, so a handle that
- * is shown again while its object lives gives the same object. Plain objects come from a free list.
+ * is shown again while its object lives gives the same object. When an object that a program could
+ * tell from a fresh one (it has attributes, or is of a subclass) loses its last reference while a
+ * graph still holds the handle, ownership turns around: the handle keeps the object, until it is
+ * shown again or dies. Plain objects come from a free list.
  * The collector knows of an object only once it has a __dict__ (or is of a subclass): a plain
  * tensor cannot be part of a cycle of Python objects that it could see.
  */
@@ -33,7 +36,7 @@ PyObject *pytensor_make(PyTypeObject *type, fl_tensor *t)
     } else {
         self = PyObject_GC_New(struct tensor_object, type);
         if (self)
-            self->dict = self->weakrefs = NULL;
+            self->dict = self->weakrefs = NULL, self->kept = false;
     }
     if (!self) {
         tensor_release(t);
@@ -50,9 +53,14 @@ PyObject *pytensor_wrap(fl_tensor *t)
         return raise_error();
     if (!t->python)
         return pytensor_make(pytensor_type, t);
-    PyObject *self = Py_NewRef((PyObject *)t->python);
+    struct tensor_object *self = t->python;
+    if (self->kept) { /* the handle's reference to the object is the caller's now, and ours back */
+        self->kept = false;
+        return (PyObject *)self;
+    }
+    Py_INCREF((PyObject *)self);
     tensor_release(t);
-    return self;
+    return (PyObject *)self;
 }
 
 PyObject *pytensor_show(fl_tensor *t)
@@ -60,10 +68,46 @@ PyObject *pytensor_show(fl_tensor *t)
     return t ? pytensor_wrap(tensor_retain(t)) : Py_NewRef(Py_None);
 }
 
+/* Lets the handle keep an object about to die, where others hold the handle; says whether. What a
+ * subclass put into __slots__ is lost: Python clears that before it asks its base. */
+static bool keep(struct tensor_object *self)
+{
+    fl_tensor *t = self->tensor;
+    if (!t || atomic_load_explicit(&t->refs, memory_order_acquire) == 1)
+        return false;
+    Py_INCREF((PyObject *)self); /* from 0: the handle's */
+    self->kept = true;
+    if (!PyObject_GC_IsTracked((PyObject *)self))
+        PyObject_GC_Track((PyObject *)self);
+    tensor_release(t); /* the last one after all, perhaps: then the object goes with it */
+    return true;
+}
+
+/* A handle that keeps its object has lost its last reference. Where Python has found the object
+ * meanwhile (by a weak reference), the object owns the handle again, which lives on: true. */
+static bool drop_kept(fl_tensor *t)
+{
+    if (!Py_IsInitialized())
+        return false;
+    PyGILState_STATE state = PyGILState_Ensure();
+    struct tensor_object *self = t->python;
+    bool found = Py_REFCNT((PyObject *)self) > 1;
+    self->kept = false;
+    if (found)
+        atomic_store_explicit(&t->refs, 1, memory_order_relaxed);
+    else
+        self->tensor = NULL;
+    Py_DECREF((PyObject *)self);
+    PyGILState_Release(state);
+    return found;
+}
+
 static void tensor_dealloc(PyObject *o)
 {
     struct tensor_object *self = (struct tensor_object *)o;
     PyTypeObject *type = Py_TYPE(o);
+    if ((self->dict || type != pytensor_type) && keep(self))
+        return;
     PyObject_GC_UnTrack(o);
     if (self->tensor)
         self->tensor->python = NULL;
@@ -321,6 +365,7 @@ static Py_hash_t tensor_hash(PyObject *self)
 
 int pytensor_init(PyObject *module)
 {
+    tensor_drop_python = drop_kept;
     PyType_Slot slots[96];
     int n = 0;
     PyMethodDef *methods = all_methods();

@@ -6,9 +6,10 @@
 #include "python/python.h"
 
 struct tensor_object {
-    PyObject_HEAD fl_tensor *tensor; /* owned; its `python` points back here */
+    PyObject_HEAD fl_tensor *tensor; /* owned, unless kept; its `python` points back here */
     PyObject *dict;                  /* __dict__, NULL until something is put there */
     PyObject *weakrefs;
+    bool kept; /* no reference is left in Python: the handle owns the object, and not the reverse */
 };
 
 extern PyTypeObject *pytensor_type;

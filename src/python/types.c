@@ -544,10 +544,10 @@ static PyObject *size_subscript(PyObject *self, PyObject *key)
 static PyObject *size_numel(PyObject *self, PyObject *unused)
 {
     (void)unused;
-    int64_t product = 1;
+    uint64_t product = 1; /* wraps, as PyTorch's */
     for (Py_ssize_t i = 0; i < PyTuple_Size(self); i++)
-        product *= PyLong_AsLongLong(PyTuple_GetItem(self, i));
-    return PyErr_Occurred() ? NULL : PyLong_FromLongLong(product);
+        product *= (uint64_t)PyLong_AsLongLong(PyTuple_GetItem(self, i));
+    return PyErr_Occurred() ? NULL : PyLong_FromLongLong((int64_t)product);
 }
 
 static PyObject *size_reduce(PyObject *self, PyObject *unused)

@@ -76,12 +76,7 @@ static int int_from(PyObject *o, int64_t *out)
     } else {
         return 0;
     }
-    if (*out == -1 && PyErr_Occurred()) {
-        PyErr_Clear();
-        PyErr_SetString(PyExc_RuntimeError, "Overflow when unpacking long long");
-        return -1;
-    }
-    return 1;
+    return *out == -1 && PyErr_Occurred() ? raise_overflow() : 1;
 }
 
 /* ---- Lists ----------------------------------------------------------------------------------- */
@@ -94,6 +89,19 @@ static int refuse_element(const char *name, const struct op_param *p, Py_ssize_t
         "%s(): argument '%s' failed to unpack the object at pos %zd with error \"type must be "
         "tuple of %s,but got %s\"",
         name, p->name, at + 1, wanted, python_type_name(o));
+    return -1;
+}
+
+/* An element that is an int but none of 64 bits: the same exception, which names its place. */
+static int locate_overflow(const char *name, const struct op_param *p, Py_ssize_t at)
+{
+    if (!PyErr_ExceptionMatches(PyExc_ValueError))
+        return -1;
+    PyErr_Clear();
+    PyErr_Format(PyExc_TypeError,
+                 "%s(): argument '%s' failed to unpack the object at pos %zd with error \"Overflow "
+                 "when unpacking long long\n\"",
+                 name, p->name, at + 1);
     return -1;
 }
 
@@ -117,9 +125,13 @@ static int ints_from(struct arguments *a, const char *name, const struct op_para
         return -1;
     for (Py_ssize_t i = 0; i < count; i++) {
         PyObject *item = python_item(o, i);
-        int fits = item ? int_from(item, &ints[i]) : -1;
-        if (fits < 0 || (fits == 0 && i == 0))
-            return fits;
+        int fits = item ? int_from(item, &ints[i]) : 0;
+        if (!item)
+            return -1;
+        if (fits < 0)
+            return locate_overflow(name, p, i);
+        if (fits == 0 && i == 0)
+            return 0;
         if (fits == 0)
             return refuse_element(name, p, i, "ints", item);
     }
@@ -135,8 +147,10 @@ int values_from_ints(struct arguments *a, const char *name, const struct op_para
         return -1;
     for (Py_ssize_t i = 0; i < count; i++) {
         int fits = int_from(args[i], &ints[i]);
-        if (fits <= 0)
-            return fits < 0 || i == 0 ? fits : refuse_element(name, p, i, "ints", args[i]);
+        if (fits < 0)
+            return locate_overflow(name, p, i);
+        if (fits == 0)
+            return i == 0 ? 0 : refuse_element(name, p, i, "ints", args[i]);
     }
     *out = (fl_value){.tag = FL_INTS, .count = (uint32_t)count, .as.ints = ints};
     return 1;

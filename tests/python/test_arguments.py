@@ -127,9 +127,9 @@ def test_messages(text, message):
 
 
 def test_huge_numbers():
-    with pytest.raises(RuntimeError, match="Overflow when unpacking long long"):
+    with pytest.raises(OverflowError):
         torch.add(X, 2**70)
-    with pytest.raises(RuntimeError, match="Overflow when unpacking long long"):
+    with pytest.raises(TypeError, match="Overflow when unpacking long long"):
         X.view(2**70)
     with pytest.raises(RuntimeError):
         torch.zeros(2**62, 2**62)

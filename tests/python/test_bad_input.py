@@ -44,3 +44,119 @@ def test_empty_lists_of_sizes_are_read_nowhere():
     x = fl.zeros(0, requires_grad=True)
     x.as_strided((0,), (1,)).sum().backward()
     assert x.grad.shape == (0,)
+
+
+def first_line(kind, call, *args):
+    with pytest.raises(kind) as error:
+        call(*args)
+    return str(error.value).splitlines()[0]
+
+
+NARROW = [
+    (fl.int8, 300, "int8_t"),
+    (fl.uint8, 300, "uint8_t"),
+    (fl.uint8, -256, "uint8_t"),
+    (fl.int16, -40000, "int16_t"),
+    (fl.int32, 2**40, "int"),
+    (fl.int64, float("nan"), "int64_t"),
+    (fl.int64, 2.0**63, "int64_t"),
+    (fl.float32, 1e300, "float"),
+]
+
+STORES = {
+    "fill_": lambda x, v: x.fill_(v),
+    "full": lambda x, v: fl.full((2,), v, dtype=x.dtype),
+    "full_like": lambda x, v: fl.full_like(x, v),
+    "masked_fill": lambda x, v: x.masked_fill(x > 0, v),
+    "index_fill": lambda x, v: x.index_fill(0, fl.tensor([0]), v),
+    "scatter": lambda x, v: x.scatter(0, fl.tensor([0]), v),
+    "setitem": lambda x, v: x.__setitem__(0, v),
+    "setitem mask": lambda x, v: x.__setitem__(x > 0, v),
+}
+
+COMPUTES = {
+    "clamp min": lambda x, v: x.clamp(min=v),
+    "clamp max": lambda x, v: x.clamp_max(v),
+    "clamp": lambda x, v: x.clamp(v, v),
+    "where": lambda x, v: fl.where(x > 0, x, v),
+    "alpha": lambda x, v: fl.add(x, x, alpha=v),
+    "index_add": lambda x, v: x.index_add(0, fl.tensor([0]), x[:1], alpha=v),
+    "threshold": lambda x, v: fl.nn.functional.threshold(x, v, 0),
+}
+
+
+@pytest.mark.parametrize("dtype, value, name", NARROW)
+@pytest.mark.parametrize("call", STORES)
+def test_a_number_is_stored_only_where_it_fits(call, dtype, value, name):
+    x = fl.ones(3, dtype=dtype)
+    line = first_line(RuntimeError, STORES[call], x, value)
+    assert line == f"value cannot be converted to type {name} without overflow"
+    assert x.tolist() == [1, 1, 1]
+
+
+@pytest.mark.parametrize("dtype, value, name", NARROW)
+@pytest.mark.parametrize("call", COMPUTES)
+def test_a_number_is_computed_with_only_where_it_fits(call, dtype, value, name):
+    if isinstance(value, float) and dtype is fl.int64:
+        return  # promotes, or is refused as a float
+    line = first_line(RuntimeError, COMPUTES[call], fl.ones(3, dtype=dtype), value)
+    assert line == f"value cannot be converted to type {name} without overflow"
+
+
+def test_numbers_that_fit_after_all():
+    assert fl.full((1,), -1, dtype=fl.uint8).tolist() == [255]
+    assert fl.full((1,), 1e300, dtype=fl.float64).tolist() == [1e300]
+    assert fl.full((1,), float("inf")).tolist() == [float("inf")]
+    assert fl.full((1,), 7, dtype=fl.bool).tolist() == [True]
+    assert fl.tensor(1e300).tolist() == float("inf")
+    assert fl.tensor([3], dtype=fl.uint8).clamp_max(-1).tolist() == [3]
+
+
+@pytest.mark.parametrize("divide", ["floor_divide", "remainder", "fmod"])
+@pytest.mark.parametrize("dtype", [fl.uint8, fl.int8, fl.int16, fl.int32])
+def test_a_divisor_that_wraps_to_zero_is_zero(divide, dtype):
+    x = fl.ones(3, dtype=dtype)
+    for divisor in (2**40, fl.tensor(2**40), -(2**63)):
+        assert first_line(RuntimeError, getattr(fl, divide), x, divisor) == "ZeroDivisionError"
+
+
+def test_numbers_among_operands_wrap():
+    x, u = fl.tensor([-5, 5, 1], dtype=fl.int8), fl.tensor([3, 5, 1], dtype=fl.uint8)
+    assert (x + 2**40).tolist() == [-5, 5, 1]
+    assert (x < 300).tolist() == [True, True, True]  # 300 is 44
+    assert (u < -1).tolist() == [True, True, True]  # -1 is 255
+    assert (u % -1).tolist() == [3, 5, 1]
+    assert (300 % u).tolist() == [2, 4, 0]
+    assert (300 // x).tolist() == [-9, 8, 44]
+    assert fl.maximum(u, fl.tensor(-1)).tolist() == [255, 255, 255]
+
+
+@pytest.mark.parametrize("n", [2**63, 2**64, 2**100, -(2**63) - 1])
+def test_ints_of_more_than_64_bits(n):
+    x = fl.ones(2, 3)
+    assert first_line(ValueError, x.sum, n) == "Overflow when unpacking long long"
+    assert first_line(ValueError, x.unsqueeze, n) == "Overflow when unpacking long long"
+    assert first_line(ValueError, fl.tensor, n) == "Overflow when unpacking long long"
+    for call, argument in ((fl.zeros, "size"), (x.reshape, "shape"), (x.expand, "size")):
+        assert first_line(TypeError, call, 1, n) == (
+            f"{call.__name__}(): argument '{argument}' failed to unpack the object at pos 2 with"
+            ' error "Overflow when unpacking long long'
+        )
+    # What a uint64 holds wraps in PyTorch's operands, and is refused here rather than wrong.
+    with pytest.raises(RuntimeError if n == 2**63 else OverflowError):
+        x + n
+
+
+def test_bounds_of_random_numbers():
+    x = fl.empty(2)
+    assert first_line(RuntimeError, x.uniform_, float("nan"), 1) == "from is out of bounds for float"
+    assert first_line(RuntimeError, x.uniform_, 0, 1e300) == "to is out of bounds for float"
+    with pytest.raises(RuntimeError, match="exceed the limit"):
+        x.uniform_(-3e38, 3e38)
+    line = first_line(RuntimeError, fl.empty(2, dtype=fl.int8).random_, 0, 300)
+    assert line == "to - 1 is out of bounds for signed char"
+
+
+def test_interpolation_to_a_size_that_no_memory_holds():
+    with pytest.raises(RuntimeError):
+        fl.nn.functional.interpolate(fl.ones(1, 1, 3), size=2**50)

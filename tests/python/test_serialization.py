@@ -233,3 +233,12 @@ def test_files_of_others():
     found = torch.load(io.BytesIO(content))
     assert found["b"].tolist() == [False, True]
     assert found["b"].to(torch.int64).sum().item() == 1
+
+
+def test_a_header_as_long_as_a_pickle_begins(tmp_path):
+    """The first byte of a file is the lowest of its header's length, and may be a pickle's."""
+    header = b'{"w":{"dtype":"F32","shape":[2],"data_offsets":[0,8]}}'.ljust(128)
+    content = struct.pack("<Q", len(header)) + header + struct.pack("<2f", 1, 2)
+    (tmp_path / "w.safetensors").write_bytes(content)
+    assert torch.load(tmp_path / "w.safetensors")["w"].tolist() == [1, 2]
+    assert torch.load(io.BytesIO(content))["w"].tolist() == [1, 2]

@@ -1,11 +1,9 @@
-"""Anomaly mode (source: torch.autograd.anomaly_mode).
+"""Anomaly mode (source: torch.autograd.anomaly_mode): while it is on, an error in backward warns of
+the forward call that it comes from, and a gradient that is NaN is an error."""
 
-Accepted, and remembered for is_anomaly_enabled. An error in backward names the line of the forward
-call in any case.
-"""
+import warnings
 
-_enabled = False
-_check_nan = True
+from flambeau import _C
 
 
 class set_detect_anomaly:
@@ -13,31 +11,32 @@ class set_detect_anomaly:
     torch.autograd.set_detect_anomaly)."""
 
     def __init__(self, mode, check_nan=True):
-        global _enabled, _check_nan
-        self.prev = _enabled, _check_nan
-        _enabled, _check_nan = mode, check_nan
+        self.prev = _C.is_anomaly_enabled()
+        self.prev_check_nan = _C.is_anomaly_check_nan_enabled()
+        _C.set_anomaly_enabled(mode, check_nan)
 
     def __enter__(self):
         pass
 
     def __exit__(self, *exc):
-        global _enabled, _check_nan
-        _enabled, _check_nan = self.prev
+        _C.set_anomaly_enabled(self.prev, self.prev_check_nan)
 
 
 class detect_anomaly:
     """Anomaly mode inside a context (source: torch.autograd.detect_anomaly)."""
 
     def __init__(self, check_nan=True):
+        self.prev = _C.is_anomaly_enabled()
         self.check_nan = check_nan
+        self.prev_check_nan = _C.is_anomaly_check_nan_enabled()
+        warnings.warn(
+            "Anomaly Detection has been enabled. This mode will increase the runtime and should"
+            " only be enabled for debugging.",
+            stacklevel=2,
+        )
 
     def __enter__(self):
-        self._inside = set_detect_anomaly(True, self.check_nan)
+        _C.set_anomaly_enabled(True, self.check_nan)
 
     def __exit__(self, *exc):
-        self._inside.__exit__(*exc)
-
-
-def is_anomaly_enabled():
-    """Whether anomaly mode is on (source: torch.is_anomaly_enabled)."""
-    return _enabled
+        _C.set_anomaly_enabled(self.prev, self.prev_check_nan)

@@ -73,6 +73,8 @@ def interpolate(
         pools = F.adaptive_avg_pool1d, F.adaptive_avg_pool2d, F.adaptive_avg_pool3d
         return pools[spatial - 1](input, sizes)
     dtype = input.dtype
+    # What no memory can hold is refused before its points are listed.
+    flambeau.empty((*input.shape[:2], *sizes), dtype=dtype)
     if mode in _MODES and dtype in F._HALVES:  # one rounding at the end
         input = input.float()
     for dim, (n, factor) in enumerate(zip(sizes, factors), 2):

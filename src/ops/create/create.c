@@ -46,7 +46,7 @@ static int mark(fl_tensor *y, bool requires_grad)
 
 static int fill_and_mark(fl_tensor *y, fl_value number, bool requires_grad)
 {
-    return tensor_fill(y, number) ? -1 : mark(y, requires_grad);
+    return number_check(number, y->dtype) || tensor_fill(y, number) ? -1 : mark(y, requires_grad);
 }
 
 /* The dtype that a number stands for. */
@@ -91,6 +91,9 @@ int zeros_shape(fl_ints size, fl_dtype dtype, fl_device device, bool requires_gr
                 struct op_shape *y)
 {
     y->zero = true;
+    for (int64_t d = 0; d < size.count; d++)
+        if (size.data[d] < 0)
+            return error_set(FL_RUNTIME_ERROR, "zeros: Dimension size must be non-negative.");
     return empty_shape(size, dtype, device, requires_grad, -1, y);
 }
 
@@ -273,7 +276,7 @@ int zero__cpu(fl_tensor *self)
 
 int fill__cpu(fl_tensor *self, fl_value value)
 {
-    return tensor_fill(self, value);
+    return number_check(value, self->dtype) ? -1 : tensor_fill(self, value);
 }
 
 int fill_tensor__cpu(fl_tensor *self, fl_tensor *value)
@@ -283,7 +286,8 @@ int fill_tensor__cpu(fl_tensor *self, fl_tensor *value)
             FL_RUNTIME_ERROR,
             "fill_ only supports 0-dimension value tensor but got tensor with %d dimensions.",
             value->ndim);
-    return tensor_fill(self, tensor_element(value, 0));
+    fl_value number = tensor_element(value, 0);
+    return number_check(number, self->dtype) ? -1 : tensor_fill(self, number);
 }
 
 int fill_compose(fl_tensor *self, fl_value value, fl_tensor **y)
@@ -434,6 +438,8 @@ int linspace_cpu(fl_value start, fl_value end, int64_t steps, fl_dtype dtype, fl
 {
     (void)dtype, (void)device;
     double p[5];
+    if (number_check(start, y->dtype) || number_check(end, y->dtype))
+        return -1;
     linspace_parameters(start, end, steps, p);
     write_counted(y, linspace_value, p, 0, 0);
     return mark(y, requires_grad);

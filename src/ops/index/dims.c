@@ -140,7 +140,8 @@ static int put_slices(enum how how, fl_tensor *self, int64_t dim, fl_tensor *ind
                       fl_tensor *source, fl_value alpha, const char *what)
 {
     int d = shape_wrap_dim(dim, self->ndim);
-    if (d < 0 || check_vector(index, what) || check_source(self, d, index, source, what))
+    if (d < 0 || check_vector(index, what) || check_source(self, d, index, source, what) ||
+        number_check(alpha, self->dtype))
         return -1;
     struct around a = around_of(self, d);
     fl_tensor *which = checked_vector(index, a.n, what), *from = NULL,
@@ -196,9 +197,11 @@ int index_fill__cpu(fl_tensor *self, int64_t dim, fl_tensor *index, fl_tensor *v
     struct around a = around_of(self, d);
     if (check_vector(index, "index_fill_"))
         return -1;
+    fl_value number = tensor_element(value, 0);
+    if (number_check(number, self->dtype))
+        return -1;
     fl_tensor *which = tensor_as(index, FL_INT64);
     int status = which ? 0 : -1;
-    fl_value number = tensor_element(value, 0);
     for (int64_t i = 0; status == 0 && i < which->numel; i++) {
         int64_t k = ((const int64_t *)which->data)[i], sizes[TENSOR_MAX_DIMS],
                 strides[TENSOR_MAX_DIMS];
@@ -415,7 +418,8 @@ int scatter_add__cpu(fl_tensor *self, int64_t dim, fl_tensor *index, fl_tensor *
 
 int scatter_value__cpu(fl_tensor *self, int64_t dim, fl_tensor *index, fl_value value)
 {
-    fl_tensor *one = tensor_from_number(value, self->dtype);
+    fl_tensor *one =
+        number_check(value, self->dtype) ? NULL : tensor_from_number(value, self->dtype);
     int status = one ? scatter_into(COPY, self, dim, index, NULL, one->data, "scatter") : -1;
     tensor_release(one);
     return status;
@@ -436,7 +440,8 @@ int scatter_value_reduce__cpu(fl_tensor *self, int64_t dim, fl_tensor *index, fl
     bool add = strcmp(reduce, "add") == 0;
     if (!add && strcmp(reduce, "multiply") != 0)
         return error_set(FL_RUNTIME_ERROR, "reduce argument must be either add or multiply.");
-    fl_tensor *one = tensor_from_number(value, self->dtype);
+    fl_tensor *one =
+        number_check(value, self->dtype) ? NULL : tensor_from_number(value, self->dtype);
     int status =
         one ? scatter_into(add ? ADD : MULTIPLY, self, dim, index, NULL, one->data, "scatter") : -1;
     tensor_release(one);

@@ -338,6 +338,8 @@ static int add_product(fl_tensor *self, fl_tensor *product, int dtype, fl_value 
             shape_text(wanted, sizeof wanted, product->ndim, product->sizes),
             shape_text(own, sizeof own, self->ndim, self->sizes));
     }
+    if (number_check(alpha, product->dtype) || number_check(beta, product->dtype))
+        return -1;
     alpha = as_element(alpha, product->dtype), beta = as_element(beta, product->dtype);
     fl_tensor *scaled = is_number(alpha, 1) ? product : fl_mul_scalar(product, alpha);
     if (is_number(beta, 0))

@@ -5,6 +5,7 @@
 #include "core/error.h"
 #include "ops_kernels.h"
 #include "ops_table.h"
+#include "ops/pointwise/pointwise.h"
 
 static int dtype_of(fl_value v)
 {
@@ -55,34 +56,38 @@ int sub_check(fl_tensor *self, fl_value other, fl_value alpha)
     return 0;
 }
 
-/* Whether an integral tensor has a zero. */
-static bool has_zero(const fl_tensor *t)
+/* Whether an integral tensor has an element that is 0 as dtype. */
+static bool has_zero(const fl_tensor *t, int dtype)
 {
-    fl_tensor *plain = tensor_as(t, FL_INT64);
+    fl_tensor *narrow = tensor_as(t, dtype), *plain = narrow ? tensor_as(narrow, FL_INT64) : NULL;
     bool found = false;
     for (int64_t i = 0; plain && i < plain->numel; i++)
         found |= ((const int64_t *)plain->data)[i] == 0;
-    tensor_release(plain);
+    tensor_release(plain), tensor_release(narrow);
     return found;
 }
 
-static int refuse_zero(int dtype, fl_value divisor)
+/* A divisor without dims wraps around in the dividend's dtype, and may be 0 only there. */
+static int refuse_zero(fl_value dividend, fl_value divisor)
 {
-    if (dtype_is_floating(dtype) || dtype_is_floating(dtype_of(divisor)))
+    const fl_value both[] = {dividend, divisor};
+    int common = pointwise_promote(2, both);
+    if (dtype_is_floating(common))
         return 0;
-    if (divisor.tag == FL_TENSOR ? !has_zero(divisor.as.tensor) : divisor.as.i != 0)
+    if (divisor.tag == FL_TENSOR ? !has_zero(divisor.as.tensor, common)
+                                 : number_wrap(divisor, common).as.i != 0)
         return 0;
     return error_set(FL_RUNTIME_ERROR, "ZeroDivisionError");
 }
 
 int divisor_check(fl_tensor *self, fl_value other)
 {
-    return refuse_zero(self->dtype, other);
+    return refuse_zero(fl_tensor_value(self), other);
 }
 
 int remainder_scalar_check(fl_value self, fl_tensor *other)
 {
-    return refuse_zero(dtype_of(self), fl_tensor_value(other));
+    return refuse_zero(self, fl_tensor_value(other));
 }
 
 int pow_check(fl_tensor *self, fl_value exponent)
@@ -117,9 +122,32 @@ int nextafter_check(fl_tensor *self, fl_tensor *other)
     return refuse_other_dtype(self, other, "other");
 }
 
+/* A bound that is a number must fit the dtype in which it is compared. */
+int bound_check(fl_tensor *self, fl_value bound)
+{
+    const fl_value both[] = {fl_tensor_value(self), bound};
+    return bound.tag == FL_TENSOR ? 0 : number_check(bound, pointwise_promote(2, both));
+}
+
+int bounds_check(fl_tensor *self, fl_value min, fl_value max)
+{
+    const fl_value all[] = {fl_tensor_value(self), min, max};
+    int common = pointwise_promote(3, all);
+    for (int i = 1; i < 3; i++)
+        if (all[i].tag != FL_TENSOR && number_check(all[i], common))
+            return -1;
+    return 0;
+}
+
 int where_check(fl_tensor *condition, fl_value self, fl_value other)
 {
-    (void)self, (void)other;
+    const fl_value both[] = {self, other};
+    int common = pointwise_promote(2, both);
+    if (common == FL_FLOAT16 || common == FL_BFLOAT16)
+        common = FL_FLOAT32; /* the number becomes a tensor of that first */
+    for (int i = 0; i < 2; i++)
+        if (both[i].tag != FL_TENSOR && number_check(both[i], common))
+            return -1;
     if (condition->dtype == FL_BOOL || condition->dtype == FL_UINT8)
         return 0;
     return error_set(

@@ -348,9 +348,27 @@ static int load_checked_scalars(const fl_op *f, const fl_value *args, int common
                 FL_RUNTIME_ERROR,
                 "For integral input tensors, argument alpha must not be a floating point "
                 "number.");
+        /* A number that stands for an operand (300 % x) is one, and wraps; so does -1 as uint8. */
+        bool checked = f->param[p->scalar[i]].type == TYPE_SCALAR && p->scalar[i] != 0 &&
+                       !(p->promoted >> i & 1 && rank(common) == 2);
+        bool half = common == FL_FLOAT16 || common == FL_BFLOAT16; /* computed as float32 */
+        if (checked && number_check(value[i], half ? FL_FLOAT32 : common))
+            return -1;
+        value[i] = number_wrap(value[i], common);
     }
     load_scalars(p->scalars, value, compute_of(common), out);
     return 0;
+}
+
+/* An integer without dims as the common dtype holds it: it wraps there, where the wider compute type
+ * would not. */
+static inline fl_value as_common(fl_value operand, int common)
+{
+    const fl_tensor *t = operand.tag == FL_TENSOR ? operand.as.tensor : NULL;
+    if (t && t->ndim == 0 && dtype_is_integral(common) && t->dtype != common)
+        operand = tensor_element(t, 0);
+    return operand.tag == FL_INTEGER && !number_is_small(operand) ? number_wrap(operand, common)
+                                                                  : operand;
 }
 
 static int record(const fl_op *op, const fl_value *args, fl_tensor *y, fl_tensor *before,
@@ -389,6 +407,13 @@ static bool is_weaker(const fl_value *v, int dtype)
     return v->tag == FL_FLOATING ? dtype_is_floating(dtype) : v->tag < FL_FLOATING;
 }
 
+/* Whether all compute types hold a number, so that nothing is to be checked or wrapped. */
+static bool is_modest(const fl_value *v)
+{
+    return v->tag == FL_FLOATING ? v->as.f >= -127 && v->as.f <= 127
+                                 : v->as.i >= -127 && v->as.i <= 127;
+}
+
 /* Returns 1 where the call is none for the short path, before anything is done. */
 static int call_short(const fl_op *f, const fl_value *args, fl_value *results)
 {
@@ -415,7 +440,7 @@ static int call_short(const fl_op *f, const fl_value *args, fl_value *results)
                 return 1;
             data[1 + i] = t->data;
         } else {
-            if (!is_number(v) || !is_weaker(v, dtype) || spreads == 2 ||
+            if (!is_number(v) || !is_weaker(v, dtype) || !is_modest(v) || spreads == 2 ||
                 first->numel > NUMBER_ELEMENTS)
                 return 1;
             spread(compute, v, first->numel, data[1 + i] = numbers[spreads++]);
@@ -424,10 +449,10 @@ static int call_short(const fl_op *f, const fl_value *args, fl_value *results)
     union loop_scalar scalars[MOST_OPERANDS];
     for (int i = 0; i < p->scalars; i++) {
         const fl_value *v = &args[p->scalar[i]];
+        if (!is_modest(v) || (compute > COMPUTE_F64 && v->tag == FL_FLOATING))
+            return 1;
         if (compute <= COMPUTE_F64)
             scalars[i].f = number_as_double(v);
-        else if (v->tag == FL_FLOATING)
-            return 1;
         else
             scalars[i].i = v->as.i;
     }
@@ -485,6 +510,8 @@ int pointwise_call(const fl_op *op, const fl_value *args, fl_value *results)
             return -1;
         tensor_retain(y);
     }
+    for (int i = 0; i < p->operands; i++)
+        operand[i] = as_common(operand[i], common);
     struct job job = {.compute = compute_of(common),
                       .truth = p->truth,
                       .truths = p->truths,

@@ -1,5 +1,6 @@
 /* Random tensors: contiguous runs are filled in PyTorch's order of draws; other layouts by way of a
  * contiguous copy. */
+#include <float.h>
 #include <math.h>
 
 #include "autograd/autograd.h"
@@ -116,14 +117,19 @@ static int check_bounds(int dtype, int64_t from, int64_t to)
 {
     static const int bits[] = {
         [FL_BOOL] = 1, [FL_UINT8] = 8, [FL_INT8] = 7, [FL_INT16] = 15, [FL_INT32] = 31};
+    static const char *const names[] = {[FL_BOOL] = "bool",
+                                        [FL_UINT8] = "unsigned char",
+                                        [FL_INT8] = "signed char",
+                                        [FL_INT16] = "short int",
+                                        [FL_INT32] = "int"};
     if (dtype > FL_INT32)
         return 0;
     int64_t most = (INT64_C(1) << bits[dtype]) - 1;
     int64_t least = dtype == FL_BOOL || dtype == FL_UINT8 ? 0 : -most - 1;
     if (from < least || from > most)
-        return error_set(FL_RUNTIME_ERROR, "from is out of bounds for %s", fl_dtype_name(dtype));
+        return error_set(FL_RUNTIME_ERROR, "from is out of bounds for %s", names[dtype]);
     if (to - 1 < least || to - 1 > most)
-        return error_set(FL_RUNTIME_ERROR, "to - 1 is out of bounds for %s", fl_dtype_name(dtype));
+        return error_set(FL_RUNTIME_ERROR, "to - 1 is out of bounds for %s", names[dtype]);
     return 0;
 }
 
@@ -185,12 +191,29 @@ int randperm_cpu(int64_t n, fl_generator *generator, fl_dtype dtype, fl_device d
 
 /* ---- in place ---- */
 
+static double largest(int dtype)
+{
+    return dtype == FL_FLOAT16    ? 65504
+           : dtype == FL_BFLOAT16 ? 0x1.fep127
+           : dtype == FL_FLOAT32  ? FLT_MAX
+                                  : DBL_MAX;
+}
+
 int uniform__cpu(fl_tensor *self, double from, double to, fl_generator *generator)
 {
+    double most = largest(self->dtype);
+    if (!(fabs(from) <= most) || !(fabs(to) <= most))
+        return error_set(FL_RUNTIME_ERROR, "%s is out of bounds for %s",
+                         fabs(from) <= most ? "to" : "from", dtype_c_name(self->dtype));
     if (from > to)
         return error_set(FL_RUNTIME_ERROR,
                          "uniform_ expects to return a [from, to) range, but found from=%g > to=%g",
                          from, to);
+    if (to - from > most)
+        return error_set(FL_RUNTIME_ERROR,
+                         "uniform_ expects to-from <= std::numeric_limits<%s>::max(), but found "
+                         "to=%g and from=%g which result in to-from to exceed the limit",
+                         dtype_title(self->dtype), to, from);
     return fill_run(self, generator, UNIFORM, from, to, 0, 0);
 }
 
