@@ -13,6 +13,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "../draws.h"
 #include "core/isa.h"
 #include "core/iterate.h"
 #include "core/tensor.h"
@@ -76,16 +77,6 @@ static void hash_tensor(fl_tensor *t)
 
 /* ---- Operands ------------------------------------------------------------------------------- */
 
-static uint64_t state;
-
-static uint64_t draw(void)
-{
-    state ^= state << 13;
-    state ^= state >> 7;
-    state ^= state << 17;
-    return state;
-}
-
 enum values { SMALL, WIDE };
 
 /* SMALL: within 2 of zero. WIDE: any magnitude, and the special values. */
@@ -94,12 +85,12 @@ static double number(enum values values)
     static const double SPECIAL[] = {0.0,     -0.0,     1,       -1,       INFINITY, -INFINITY,
                                      NAN,     0x1p-149, 0x1p126, 0x1p-127, 0.5,      -0.5,
                                      0x1p-24, 65504,    0x1p31,  -0x1p63,  1e300,    1e-310};
-    double x = (double)(int64_t)draw() * 0x1p-62;
+    double x = 2 * random_real();
     if (values == SMALL)
         return x;
-    if (draw() >> 61 == 0)
-        return SPECIAL[(draw() >> 32) % (sizeof SPECIAL / sizeof *SPECIAL)];
-    return ldexp(x, (int)((draw() >> 32) % 64) - 32);
+    if (random_next() >> 61 == 0)
+        return SPECIAL[(random_next() >> 32) % (sizeof SPECIAL / sizeof *SPECIAL)];
+    return ldexp(x, (int)((random_next() >> 32) % 64) - 32);
 }
 
 static fl_tensor *operand(fl_ints sizes, int dtype, enum values values)
@@ -235,7 +226,7 @@ static void every_operator(void)
             internal(op->name))
             continue;
         begin(op->name);
-        state = 88172645463325252u;
+        draws_state = 88172645463325252u;
         for (int d = 0; d < 8; d++)
             for (size_t t = 0; t < sizeof TRIALS / sizeof *TRIALS; t++)
                 call(op, &TRIALS[t], DTYPES[d]);
@@ -367,7 +358,7 @@ static void random_numbers(int dtype)
 static void training(int which)
 {
     begin(which == 0 ? "training, SGD" : which == 1 ? "training, Adam" : "training, AdamW");
-    state = 88172645463325252u;
+    draws_state = 88172645463325252u;
     fl_module *m = fl_sequential_new();
     fl_module_append(m, fl_conv2d_new(2, 9, 3, 1, 1, 1, 1, true));
     fl_module_append(m, fl_batch_norm2d_new(9, 1e-5, 0.1));
@@ -385,7 +376,7 @@ static void training(int which)
         fl_tensor *x = operand(SIZES(17, 2, 6, 6), FL_FLOAT32, SMALL);
         int64_t labels[17];
         for (int i = 0; i < 17; i++)
-            labels[i] = (int64_t)(draw() >> 32) % 10;
+            labels[i] = (int64_t)(random_next() >> 32) % 10;
         fl_tensor *loss =
             fl_cross_entropy(fl_module_forward(m, x), fl_from_data(labels, SIZES(17), FL_INT64),
                              NULL, -100, "mean", 0);
@@ -409,7 +400,7 @@ static void find_all(void)
     static const int DTYPES[] = {FL_FLOAT32, FL_FLOAT64, FL_BFLOAT16, FL_FLOAT16};
     snprintf(found->isa, sizeof found->isa, "%s", isa_name());
     every_operator();
-    state = 88172645463325252u;
+    draws_state = 88172645463325252u;
     for (int d = 0; d < 4; d++) {
         fl_scope_begin();
         products(DTYPES[d]);
