@@ -17,6 +17,7 @@ int main(int argc, char **argv)
     if (!*what || strcmp(what, "conv2d") == 0)
         (bench ? bench_conv2d : test_conv2d)();
     if (!bench) {
+        test_fma();
         test_conv2d_bits();
         printf("kernels (%s): %d failures\n", isa_name(), failures);
     }

@@ -125,6 +125,7 @@ static inline double best_time(void (*body)(void *), void *context, double secon
     return best;
 }
 
+void test_fma(void);
 void test_gemm(void);
 void bench_gemm(void);
 void test_conv2d(void);

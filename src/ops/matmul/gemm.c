@@ -107,11 +107,14 @@ static struct gemm transposed(const struct gemm *g)
     return t;
 }
 
-static int64_t scratch_bytes(const struct plan *p, int64_t cols)
+/* What a block of up to MAX_COLS columns packs; where B is not packed, that is the last panel if it
+ * is not full, which only the last block has. */
+static int64_t scratch_bytes(const struct plan *p)
 {
+    int64_t cols = at_most(p->g->n, MAX_COLS);
     int64_t panels = (cols + p->kernels->cols - 1) / p->kernels->cols;
     int64_t depth = at_most(p->g->k, p->max_depth);
-    int64_t packed_b = p->pack_b ? panels : cols % p->kernels->cols != 0;
+    int64_t packed_b = p->pack_b ? panels : p->g->n % p->kernels->cols != 0;
     return depth * (packed_b * p->kernels->cols + (p->pack_a ? p->kernels->panel : 0)) * p->size;
 }
 
@@ -208,7 +211,7 @@ static int run_real(const struct gemm *given)
     p.pack_a = g.n >= PACK_A_COLS && (g.a_row == 1 ? g.a_col : g.a_row) * p.size >= PACK_A_STRIDE;
     p.pack_b = g.b_col != 1 || g.m >= PACK_B_ROWS;
 
-    p.scratch = scratch_bytes(&p, at_most(g.n, MAX_COLS));
+    p.scratch = scratch_bytes(&p);
     if (p.members == 1 && work < 2 * GRAIN && p.scratch <= STACK_SCRATCH) {
         _Alignas(64) char scratch[STACK_SCRATCH];
         run_block(&p, &g, 0, g.m, 0, g.n, scratch);
