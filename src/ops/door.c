@@ -369,6 +369,11 @@ fl_tensor *op_adopt(fl_tensor *t)
     return scope_adopt(t) == 0 ? t : NULL;
 }
 
+fl_tensor *op_widen(fl_tensor *t)
+{
+    return t && (t->dtype == FL_FLOAT16 || t->dtype == FL_BFLOAT16) ? fl__cast(t, FL_FLOAT32) : t;
+}
+
 fl_tensor **op_list(fl_value *y, int64_t count)
 {
     size_t bytes = sizeof(fl_tensor *) * (size_t)count;

@@ -205,6 +205,9 @@ fl_tensor *op_call1(const fl_op *op, const fl_value *args);
 /* In a composite: hands over a tensor made by hand, to be returned like what operators return. NULL
  * when memory is out. */
 fl_tensor *op_adopt(fl_tensor *t);
+/* In a composite: t, or t as float32 where it is of half precision (as its kernels compute it), so
+ * that a chain of operators is rounded once. NULL where t is. */
+fl_tensor *op_widen(fl_tensor *t);
 /* In a composite: makes *y a list of `count` tensors, to be filled in; NULL when memory is out. */
 fl_tensor **op_list(fl_value *y, int64_t count);
 /* Drops a list that was only a help, not its tensors, which are the scope's. */

@@ -100,7 +100,7 @@ def unravel_index(indices, shape):
         raise ValueError(f"expected 'indices' to be integer dtype, but got {indices.dtype}")
     if any(size < 0 for size in shape):
         raise ValueError("'shape' cannot have negative values")
-    coordinates, left = [], indices
+    coordinates, left = [], indices.to(fl.int64)
     for size in reversed(shape):
         coordinates.append(left % size)
         left = _C.floor_divide(left, size)

@@ -91,6 +91,11 @@ def glu(input, dim=-1):
 
 def rrelu(input, lower=1.0 / 8, upper=1.0 / 3, training=False, inplace=False):
     """leaky_relu with slopes drawn from [lower, upper) while training, and their mean otherwise."""
+    if not (math.isfinite(lower) and math.isfinite(upper)):
+        which, bound = ("upper", upper) if math.isfinite(lower) else ("lower", lower)
+        raise RuntimeError(f"rrelu: {which} bound must be finite, got {bound}")
+    if lower > upper:
+        raise RuntimeError("Lower bound should be less than or equal to the upper bound")
     if not training:
         return leaky_relu(input, (lower + upper) / 2, inplace)
     slope = flambeau.empty_like(input).uniform_(lower, upper)

@@ -273,10 +273,8 @@ int sum_to_size_compose(fl_tensor *self, fl_ints size, fl_tensor **y)
             dims[count++] = d;
     }
     *y = self;
-    bool sums = count || (size.count == 0 && self->dtype == FL_BOOL);
-    if (sums) /* truth values are counted */
-        *y = fl_sum_dim_intlist(self, (fl_ints){dims, count}, true,
-                                self->dtype == FL_BOOL ? FL_INT64 : (fl_dtype)self->dtype);
+    if (count || (size.count == 0 && !dtype_is_floating(self->dtype))) /* integers become int64 */
+        *y = fl_sum_dim_intlist(self, (fl_ints){dims, count}, true, FL_NO_DTYPE);
     if (*y && extra)
         *y = fl_view(*y, size);
     return *y ? 0 : -1;

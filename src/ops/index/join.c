@@ -360,6 +360,9 @@ static fl_tensor *roll_dim(fl_tensor *t, int d, int64_t shift)
 
 int roll_compose(fl_tensor *self, fl_ints shifts, fl_ints dims, fl_tensor **y)
 {
+    if (dims.count && self->ndim == 0)
+        return error_set(FL_INDEX_ERROR, "Dimension specified as %lld but tensor has no dimensions",
+                         (long long)dims.data[0]);
     if (dims.count == 0 && shifts.count == 1) {
         fl_tensor *row = fl_flatten(self, 0, -1);
         *y = row ? fl_reshape(roll_dim(row, 0, shifts.data[0]), (fl_ints){self->sizes, self->ndim})

@@ -92,12 +92,16 @@ int bce_with_logits_compose(fl_tensor *self, fl_tensor *target, fl_tensor *weigh
             shape_text(b, sizeof b, target->ndim, target->sizes),
             shape_text(a, sizeof a, self->ndim, self->sizes));
     fl_tensor *errors;
-    if (pos_weight) { /* (1 - t) x + (1 + (p - 1) t) softplus(-x) */
-        fl_tensor *factor = fl_add_scalar(
-            fl_mul(fl_sub_scalar(pos_weight, fl_int(1), fl_int(1)), target), fl_int(1), fl_int(1));
-        fl_tensor *soft = fl_neg(fl_log_sigmoid(self));
-        errors = fl_add(fl_mul(fl_rsub_scalar(target, fl_int(1), fl_int(1)), self),
-                        fl_mul(factor, soft), fl_int(1));
+    bool half = self->dtype == FL_FLOAT16 || self->dtype == FL_BFLOAT16;
+    if (pos_weight ||
+        half) { /* (1 - t) x - (1 + (p - 1) t) log_sigmoid(x), rounded as PyTorch does */
+        fl_tensor *soft = fl_log_sigmoid(self);
+        if (pos_weight)
+            soft = fl_mul(
+                soft, fl_add_scalar(fl_mul(fl_sub_scalar(pos_weight, fl_int(1), fl_int(1)), target),
+                                    fl_int(1), fl_int(1)));
+        errors =
+            fl_sub(fl_mul(fl_rsub_scalar(target, fl_int(1), fl_int(1)), self), soft, fl_int(1));
     } else {
         errors = fl__bce_logits_error(self, target);
     }
@@ -121,7 +125,7 @@ int kl_div_compose(fl_tensor *self, fl_tensor *target, const char *reduction, bo
 int soft_margin_loss_compose(fl_tensor *self, fl_tensor *target, const char *reduction,
                              fl_tensor **y)
 {
-    return reduce(fl_neg(fl_log_sigmoid(fl_mul(self, target))), reduction, y);
+    return reduce(fl_log1p(fl_exp(fl_mul(fl_neg(target), self))), reduction, y);
 }
 
 int margin_ranking_loss_compose(fl_tensor *input1, fl_tensor *input2, fl_tensor *target,

@@ -295,20 +295,20 @@ static bool is_number(fl_value v, int64_t wanted)
     return v.tag == FL_FLOATING ? v.as.f == (double)wanted : v.as.i == wanted;
 }
 
-/* The factor as an element of that dtype: truncated for integers, as PyTorch converts it. */
+/* The factor as an element of that dtype: truncated for integers, rounded for halves, as PyTorch
+ * converts it. */
 static fl_value as_element(fl_value v, int dtype)
 {
-    if (dtype_is_floating(dtype))
-        return v;
+    if (dtype_is_floating(dtype)) {
+        double x = v.tag == FL_FLOATING ? v.as.f : (double)v.as.i;
+        char element[8];
+        convert_elements(1, element, dtype, 8, &x, FL_FLOAT64, 8);
+        convert_elements(1, &x, FL_FLOAT64, 8, element, dtype, 8);
+        return fl_float(x);
+    }
     int64_t whole = v.tag == FL_FLOATING ? (int64_t)v.as.f : v.as.i;
     return dtype == FL_BOOL ? fl_boolean(v.tag == FL_FLOATING ? v.as.f != 0 : whole != 0)
                             : fl_int(whole);
-}
-
-/* The factors of half precision as float32, so that a sum of products is rounded once. */
-static fl_tensor *widen(fl_tensor *t)
-{
-    return t && (t->dtype == FL_FLOAT16 || t->dtype == FL_BFLOAT16) ? fl__cast(t, FL_FLOAT32) : t;
 }
 
 /* beta * self + alpha * product, as `dtype`, the factors'; self counts for nothing, NaN included,
@@ -322,7 +322,7 @@ static int add_product(fl_tensor *self, fl_tensor *product, int dtype, fl_value 
         return error_set(FL_RUNTIME_ERROR,
                          "self and mat2 must have the same dtype, but got %s and %s",
                          dtype_title(self->dtype), dtype_title(dtype));
-    if (!(self = widen(self)))
+    if (product->dtype != dtype && !(self = op_widen(self)))
         return -1;
     int ndim = product->ndim;
     int64_t sizes[TENSOR_MAX_DIMS];
@@ -358,13 +358,13 @@ int addmm_compose(fl_tensor *self, fl_tensor *mat1, fl_tensor *mat2, fl_value be
         return error_set(FL_RUNTIME_ERROR, "%s must be a matrix, got %d-D tensor",
                          mat1->ndim != 2 ? "mat1" : "mat2",
                          mat1->ndim != 2 ? mat1->ndim : mat2->ndim);
-    return add_product(self, fl_mm(widen(mat1), widen(mat2)), mat1->dtype, beta, alpha, y);
+    return add_product(self, fl_mm(op_widen(mat1), op_widen(mat2)), mat1->dtype, beta, alpha, y);
 }
 
 int addmv_compose(fl_tensor *self, fl_tensor *mat, fl_tensor *vec, fl_value beta, fl_value alpha,
                   fl_tensor **y)
 {
-    return add_product(self, fl_mv(widen(mat), widen(vec)), mat->dtype, beta, alpha, y);
+    return add_product(self, fl_mv(op_widen(mat), op_widen(vec)), mat->dtype, beta, alpha, y);
 }
 
 int addr_compose(fl_tensor *self, fl_tensor *vec1, fl_tensor *vec2, fl_value beta, fl_value alpha,
@@ -374,27 +374,40 @@ int addr_compose(fl_tensor *self, fl_tensor *vec1, fl_tensor *vec2, fl_value bet
         return error_set(FL_RUNTIME_ERROR, "addr: Expected 1-D argument %s, but got %d-D",
                          vec1->ndim != 1 ? "vec1" : "vec2",
                          vec1->ndim != 1 ? vec1->ndim : vec2->ndim);
-    int dtype = dtype_promote(dtype_promote(vec1->dtype, vec2->dtype), self->dtype);
-    fl_tensor *product =
-        fl_outer(widen(fl__cast(vec1, (fl_dtype)dtype)), widen(fl__cast(vec2, (fl_dtype)dtype)));
-    self = self->dtype == dtype ? self : fl__cast(self, (fl_dtype)dtype);
-    return self ? add_product(self, product, dtype, beta, alpha, y) : -1;
+    fl_dtype dtype = (fl_dtype)dtype_promote(dtype_promote(vec1->dtype, vec2->dtype), self->dtype);
+    /* beta self + (alpha vec1) vec2, rounded after each step, as PyTorch's loop is */
+    alpha = as_element(alpha, dtype);
+    vec1 = fl__cast(vec1, dtype), vec2 = fl__cast(vec2, dtype), self = fl__cast(self, dtype);
+    fl_tensor *scaled = vec1 && !is_number(alpha, 1) ? fl_mul_scalar(vec1, alpha) : vec1;
+    fl_tensor *product = scaled ? fl_outer(scaled, vec2) : NULL;
+    return self ? add_product(self, product, dtype, as_element(beta, dtype), fl_int(1), y) : -1;
 }
 
 int baddbmm_compose(fl_tensor *self, fl_tensor *batch1, fl_tensor *batch2, fl_value beta,
                     fl_value alpha, fl_tensor **y)
 {
-    return add_product(self, fl_bmm(widen(batch1), widen(batch2)), batch1->dtype, beta, alpha, y);
+    return add_product(self, fl_bmm(op_widen(batch1), op_widen(batch2)), batch1->dtype, beta, alpha,
+                       y);
 }
 
 int addbmm_compose(fl_tensor *self, fl_tensor *batch1, fl_tensor *batch2, fl_value beta,
                    fl_value alpha, fl_tensor **y)
 {
-    fl_tensor *product = fl_bmm(widen(batch1), widen(batch2));
-    if (product)
-        product = fl_sum_dim_intlist(product, (fl_ints){(int64_t[]){0}, 1}, false,
-                                     (fl_dtype)product->dtype);
-    return add_product(self, product, batch1->dtype, beta, alpha, y);
+    int dtype = batch1->dtype;
+    if (dtype == FL_FLOAT32 || dtype == FL_FLOAT64 || batch1->ndim != 3 || batch2->ndim != 3 ||
+        batch1->sizes[0] != batch2->sizes[0] || batch1->sizes[0] == 0) {
+        fl_tensor *product = fl_bmm(batch1, batch2);
+        if (product)
+            product = fl_sum_dim_intlist(product, (fl_ints){(int64_t[]){0}, 1}, false,
+                                         (fl_dtype)product->dtype);
+        return add_product(self, product, dtype, beta, alpha, y);
+    }
+    /* One product after the other, each sum rounded, as PyTorch has it. */
+    *y = self;
+    for (int64_t k = 0; *y && k < batch1->sizes[0]; k++)
+        *y = fl_addmm(*y, fl_select(batch1, 0, k), fl_select(batch2, 0, k), k ? fl_int(1) : beta,
+                      alpha);
+    return *y ? 0 : -1;
 }
 
 /* ---- linear

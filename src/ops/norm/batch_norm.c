@@ -259,6 +259,14 @@ int batch_norm_compose(fl_tensor *input, fl_tensor *weight, fl_tensor *bias,
 {
     (void)cudnn_enabled;
     fl_tensor *mean, *rstd;
+    if (input->numel == 0) { /* of any shape; the first channel's parameters stay in the graph */
+        *y = fl_clone(input, -1);
+        if (*y && weight)
+            *y = fl_mul(*y, fl_select(weight, 0, 0));
+        if (*y && bias)
+            *y = fl_add(*y, fl_select(bias, 0, 0), fl_int(1));
+        return *y ? 0 : -1;
+    }
     return fl_native_batch_norm(input, weight, bias, running_mean, running_var, training, momentum,
                                 eps, y, &mean, &rstd);
 }

@@ -256,16 +256,16 @@ int rms_norm_compose(fl_tensor *input, fl_ints normalized_shape, fl_tensor *weig
         return -1;
     for (int d = 0; d < normalized_shape.count; d++)
         dims[d] = input->ndim - normalized_shape.count + d;
-    double small = eps                           ? *eps
-                   : input->dtype == FL_FLOAT64  ? 0x1p-52
-                   : input->dtype == FL_FLOAT16  ? 0x1p-10
-                   : input->dtype == FL_BFLOAT16 ? 0x1p-7
-                                                 : 0x1p-23;
-    fl_tensor *squares = fl_mean_dim(fl_mul(input, input), (fl_ints){dims, normalized_shape.count},
-                                     true, FL_NO_DTYPE);
-    *y = fl_mul(input, fl_rsqrt(fl_add_scalar(squares, fl_float(small), fl_int(1))));
-    if (*y && weight)
-        *y = fl_mul(*y, weight);
+    fl_tensor *x = op_widen(input);
+    if (!x)
+        return -1;
+    double small = eps ? *eps : x->dtype == FL_FLOAT64 ? 0x1p-52 : 0x1p-23;
+    fl_tensor *squares =
+        fl_mean_dim(fl_mul(x, x), (fl_ints){dims, normalized_shape.count}, true, FL_NO_DTYPE);
+    x = fl_mul(x, fl_rsqrt(fl_add_scalar(squares, fl_float(small), fl_int(1))));
+    if (x && weight)
+        x = fl_mul(x, op_widen(weight));
+    *y = x ? fl__cast(x, (fl_dtype)input->dtype) : NULL;
     return *y ? 0 : -1;
 }
 
@@ -303,13 +303,14 @@ int group_norm_compose(fl_tensor *input, int64_t num_groups, fl_tensor *weight, 
     for (int d = 0; d < input->ndim; d++)
         each[d] = d == 1 ? C : 1;
     fl_ints by_channel = {each, input->ndim}, sizes = {input->sizes, input->ndim};
-    fl_tensor *flat = fl_reshape(input, (fl_ints){rows, 2}), *mean, *rstd;
-    if (fl_native_layer_norm(flat, (fl_ints){&rows[1], 1}, NULL, NULL, eps, y, &mean, &rstd))
+    fl_tensor *flat = fl_reshape(op_widen(input), (fl_ints){rows, 2}), *x, *mean, *rstd;
+    if (fl_native_layer_norm(flat, (fl_ints){&rows[1], 1}, NULL, NULL, eps, &x, &mean, &rstd))
         return -1;
-    *y = fl_view(*y, sizes);
+    x = fl_view(x, sizes);
     if (weight)
-        *y = fl_mul(*y, fl_view(weight, by_channel));
+        x = fl_mul(x, fl_view(op_widen(weight), by_channel));
     if (bias)
-        *y = fl_add(*y, fl_view(bias, by_channel), fl_int(1));
+        x = fl_add(x, fl_view(op_widen(bias), by_channel), fl_int(1));
+    *y = x ? fl__cast(x, (fl_dtype)input->dtype) : NULL;
     return *y ? 0 : -1;
 }

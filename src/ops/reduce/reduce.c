@@ -411,6 +411,8 @@ int reduce_call(const fl_op *f, const fl_value *args, fl_value *results)
     union loop_scalar scalars[4];
     struct job job = {.compute = compute_of(f->result_dtype == RESULT_BOOL ? t->dtype : dtype),
                       .scalars = scalars};
+    if (job.compute == COMPUTE_I32 && !r->loops[job.compute])
+        job.compute = COMPUTE_I64; /* a sum asked for in few bits: the low ones of the whole */
     if (!r->loops[job.compute])
         return error_set(FL_NOT_IMPLEMENTED, "\"%s\" not implemented for '%s'", f->base,
                          dtype_title(t->dtype));
