@@ -61,7 +61,8 @@ static float some_float(void)
 static void check_halfway(void)
 {
     int exponent = (int)random_below(230), half = (exponent > 1 ? exponent : 1) - 151;
-    float c = of_bits((uint32_t)random_next() >> 9 | (uint32_t)exponent << 23);
+    float c = of_bits((uint32_t)random_next() >> 9 | (uint32_t)exponent << 23 |
+                      (random_below(16) ? 0 : 0x7fffff));
     float step = random_below(8) ? ldexpf(1, -(int)random_below(24)) : 0;
     int split = half / 2 + (int)random_below(20) - 10;
     float a = ldexpf(random_below(2) ? 1 : 1 + step, split);

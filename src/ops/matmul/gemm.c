@@ -212,14 +212,15 @@ static int run_real(const struct gemm *given)
     p.pack_b = g.b_col != 1 || g.m >= PACK_B_ROWS;
 
     p.scratch = scratch_bytes(&p);
-    if (p.members == 1 && work < 2 * GRAIN && p.scratch <= STACK_SCRATCH) {
+    const bool small = g.n <= MAX_COLS && work < 2 * GRAIN; /* a member is one block */
+    if (p.members == 1 && small && p.scratch <= STACK_SCRATCH) {
         _Alignas(64) char scratch[STACK_SCRATCH];
         run_block(&p, &g, 0, g.m, 0, g.n, scratch);
         return 0;
     }
 
     int64_t chunks;
-    if (g.n <= MAX_COLS && work < 2 * GRAIN) {
+    if (small) {
         p.group = at_most(p.members, GRAIN / work + 1);
         chunks = (p.members + p.group - 1) / p.group;
     } else {
