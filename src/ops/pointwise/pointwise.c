@@ -360,8 +360,8 @@ static int load_checked_scalars(const fl_op *f, const fl_value *args, int common
     return 0;
 }
 
-/* An integer without dims as the common dtype holds it: it wraps there, where the wider compute type
- * would not. */
+/* An integer without dims as the common dtype holds it: it wraps there, where the wider compute
+ * type would not. */
 static inline fl_value as_common(fl_value operand, int common)
 {
     const fl_tensor *t = operand.tag == FL_TENSOR ? operand.as.tensor : NULL;
