@@ -502,7 +502,9 @@ static int complete(const fl_op *op, const fl_value *given, fl_value *args)
         args[i] = given[i].tag == FL_NONE && p->has_default ? p->value : given[i];
         if (args[i].tag == FL_INTEGER && p->type == TYPE_FLOAT)
             args[i] = fl_float((double)args[i].as.i);
-        if (check_argument(f, i, &args[i]))
+        uint32_t tag = args[i].tag;
+        bool plain = tag != FL_NONE && tag <= FL_TENSOR && ACCEPTED[p->type].tags >> tag & 1;
+        if (!plain && check_argument(f, i, &args[i]))
             return -1;
     }
     for (int k = 0; op->form == FORM_OUT && k < f->results; k++) {
