@@ -233,7 +233,7 @@ FL_API const fl_op *fl_op_find(const char *name);
 /* Calls it: one value a parameter in `args` (FL_NONE takes the default), one a result in `results`,
  * each a new reference (or the scope's). 0, or -1 with the error set and no result. */
 FL_API int fl_call(const fl_op *op, const fl_value *args, fl_value *results);
-/* Releases what a result holds. */
+/* Releases what a result holds; of a list whose tensors a scope owns, the list alone. */
 FL_API void fl_value_release(fl_value *value);
 
 /* ---- Automatic differentiation

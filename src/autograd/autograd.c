@@ -8,6 +8,8 @@
  */
 #include "autograd/autograd.h"
 
+#include <sched.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -40,13 +42,87 @@ static void drop(fl_tensor *t)
     memory_free(a, sizeof *a);
 }
 
+/* ---- threads
+ * ------------------------------------------------------------------------------------------------
+ *
+ * Threads may record and differentiate with the same leaves. Backward runs one at a time
+ * (engine.c); what a leaf shares between threads, its state, accumulate node and .grad, changes
+ * hands under this lock, which is held for a few instructions. */
+
+static atomic_flag handing = ATOMIC_FLAG_INIT;
+
+static void hand_lock(void)
+{
+    while (atomic_flag_test_and_set_explicit(&handing, memory_order_acquire))
+        sched_yield();
+}
+
+static void hand_unlock(void)
+{
+    atomic_flag_clear_explicit(&handing, memory_order_release);
+}
+
 struct autograd *autograd_of(fl_tensor *t)
 {
-    if (!t->autograd) {
-        tensor_drop_autograd = drop;
-        t->autograd = memory_zalloc(sizeof *t->autograd);
-    }
+    if (t->autograd)
+        return t->autograd;
+    tensor_drop_autograd = drop;
+    struct autograd *fresh = memory_zalloc(sizeof *fresh);
+    if (!fresh)
+        return NULL;
+    hand_lock();
+    if (!t->autograd)
+        t->autograd = fresh, fresh = NULL;
+    hand_unlock();
+    if (fresh)
+        memory_free(fresh, sizeof *fresh);
     return t->autograd;
+}
+
+fl_tensor *autograd_grad(fl_tensor *t)
+{
+    struct autograd *a = t->autograd;
+    if (!a || !a->grad)
+        return NULL;
+    hand_lock();
+    fl_tensor *g = a->grad ? tensor_retain(a->grad) : NULL;
+    hand_unlock();
+    return g;
+}
+
+/* Puts a gradient (given away, may be NULL) in the place of the one there is. */
+static void replace_grad(struct autograd *a, fl_tensor *g)
+{
+    hand_lock();
+    fl_tensor *old = a->grad;
+    a->grad = g;
+    hand_unlock();
+    tensor_release(old);
+}
+
+int autograd_add_grad(fl_tensor *t, fl_tensor *g, bool create_graph)
+{
+    struct autograd *a = autograd_of(t);
+    if (!a)
+        return -1;
+    fl_tensor *old = autograd_grad(t), *sum;
+    int status = 0;
+    if (!old && !create_graph && atomic_load(&g->refs) == 1 && (g->flags & TENSOR_CONTIGUOUS) &&
+        !g->base && g->dtype == t->dtype) {
+        sum = tensor_retain(g); /* nobody else has it: keep it as it is */
+    } else if (!old) {
+        sum = create_graph ? tensor_retain(g) : operation_clone(g);
+    } else if (!create_graph && !tensor_requires_grad(old)) {
+        sum = NULL;
+        status = operation_add_(old, g);
+    } else {
+        sum = operation_add(old, g);
+    }
+    bool added = old && !create_graph && !tensor_requires_grad(old);
+    if (sum)
+        replace_grad(a, sum);
+    tensor_release(old);
+    return sum || added ? status : -1;
 }
 
 /* ---- the accumulate node: adds what arrives into a leaf's .grad
@@ -65,25 +141,7 @@ static int accumulate_backward(struct node *n, fl_tensor *const *g, bool create_
     fl_tensor *leaf = ((struct accumulate *)n)->leaf;
     if (!g[0])
         return 0;
-    struct autograd *a = autograd_of(leaf);
-    if (!a)
-        return -1;
-    fl_tensor *sum;
-    if (!a->grad && !create_graph && atomic_load(&g[0]->refs) == 1 &&
-        (g[0]->flags & TENSOR_CONTIGUOUS) && !g[0]->base && g[0]->dtype == leaf->dtype) {
-        sum = tensor_retain(g[0]); /* nobody else has it: keep it as it is */
-    } else if (!a->grad) {
-        sum = create_graph ? tensor_retain(g[0]) : operation_clone(g[0]);
-    } else if (!create_graph && !tensor_requires_grad(a->grad)) {
-        return operation_add_(a->grad, g[0]);
-    } else {
-        sum = operation_add(a->grad, g[0]);
-    }
-    if (!sum)
-        return -1;
-    tensor_release(a->grad);
-    a->grad = sum;
-    return 0;
+    return autograd_add_grad(leaf, g[0], create_graph);
 }
 
 static void accumulate_release_saved(struct node *n)
@@ -96,14 +154,19 @@ static void accumulate_destroy(struct node *n)
     struct accumulate *self = (struct accumulate *)n;
     struct autograd *a = self->leaf->autograd;
     fl_tensor *leaf = self->leaf;
+    bool spare = false;
+    hand_lock();
     if (a && a->accumulate == n) {
         a->accumulate = NULL;
         a->hooks = n->hooks; /* they belong to the leaf */
         n->hooks = NULL;
-        a->spare = self; /* the next call that uses the leaf wants one again */
-    } else {
-        memory_free(self, sizeof *self);
+        spare = !a->spare;
+        if (spare) /* the next call that uses the leaf wants one again */
+            a->spare = self;
     }
+    hand_unlock();
+    if (!spare)
+        memory_free(self, sizeof *self);
     tensor_release(leaf);
 }
 
@@ -124,23 +187,54 @@ static void node_set(struct node *n, const struct node_class *type, int edges, s
         n->code = autograd_anomaly.locate();
 }
 
+/* A new reference to n, unless its last one is gone already. */
+static bool retain_living(struct node *n)
+{
+    int32_t refs = atomic_load_explicit(&n->refs, memory_order_relaxed);
+    while (refs > 0)
+        if (atomic_compare_exchange_weak_explicit(&n->refs, &refs, refs + 1, memory_order_relaxed,
+                                                  memory_order_relaxed))
+            return true;
+    return false;
+}
+
+/* The leaf's accumulate node, a new reference; NULL while it has none that lives. The lock is held.
+ */
+static struct node *living_accumulate(const struct autograd *a)
+{
+    return a->accumulate && retain_living(a->accumulate) ? a->accumulate : NULL;
+}
+
 static struct node *accumulate_of(fl_tensor *t)
 {
     struct autograd *a = autograd_of(t);
     if (!a)
         return NULL;
-    if (a->accumulate)
-        return node_retain(a->accumulate);
-    struct accumulate *self = a->spare ? a->spare : memory_alloc(sizeof *self);
+    hand_lock();
+    struct node *n = living_accumulate(a);
+    struct accumulate *self = n ? NULL : a->spare;
+    if (self)
+        a->spare = NULL;
+    hand_unlock();
+    if (n)
+        return n;
+    if (!self)
+        self = memory_alloc(sizeof *self);
     if (!self)
         return NULL;
-    a->spare = NULL;
     node_set(&self->node, &ACCUMULATE, 0, NULL, 1);
     self->node.sequence = UINT64_MAX;
     self->leaf = tensor_retain(t);
-    self->node.hooks = a->hooks, a->hooks = NULL;
-    a->accumulate = &self->node;
-    return &self->node;
+    hand_lock();
+    if (!(n = living_accumulate(a))) {
+        struct grad_hooks **hooks = a->accumulate ? &a->accumulate->hooks : &a->hooks;
+        self->node.hooks = *hooks, *hooks = NULL;
+        a->accumulate = &self->node;
+    }
+    hand_unlock();
+    if (n) /* another thread was first */
+        node_release(&self->node);
+    return n ? n : &self->node;
 }
 
 /* ---- tensors
@@ -292,9 +386,7 @@ fl_tensor *autograd_detach(fl_tensor *t)
 static int store_grad(void *context, fl_tensor **grad)
 {
     fl_tensor *t = context;
-    struct autograd *a = t->autograd;
-    tensor_release(a->grad);
-    a->grad = tensor_retain(*grad);
+    replace_grad(t->autograd, tensor_retain(*grad));
     return 0;
 }
 
@@ -337,9 +429,7 @@ int autograd_set_grad(fl_tensor *t, fl_tensor *grad)
     struct autograd *a = autograd_of(t);
     if (!a)
         return -1;
-    fl_tensor *old = a->grad;
-    a->grad = grad ? tensor_retain(grad) : NULL;
-    tensor_release(old);
+    replace_grad(a, grad ? tensor_retain(grad) : NULL);
     return 0;
 }
 

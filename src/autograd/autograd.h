@@ -45,7 +45,7 @@ struct node {
     struct grad_hooks *hooks; /* NULL: none */
     bool released;            /* saved tensors are gone: a second backward is an error */
     void *python;             /* the live Python object that shows this node, borrowed */
-    const void *code; /* who made it, where somebody asked: see autograd_anomaly */
+    const void *code;         /* who made it, where somebody asked: see autograd_anomaly */
 };
 
 /* What a tensor keeps. */
@@ -104,6 +104,10 @@ int autograd_check_inplace(fl_tensor *t, bool recorded);
 int autograd_rebase(fl_tensor *t, struct node *n);
 fl_tensor *autograd_detach(fl_tensor *t); /* an alias without history, no base */
 int autograd_retain_grad(fl_tensor *t);
+/* t's .grad, a new reference; NULL when there is none (no error). */
+fl_tensor *autograd_grad(fl_tensor *t);
+/* Adds g into t's .grad. */
+int autograd_add_grad(fl_tensor *t, fl_tensor *g, bool create_graph);
 int autograd_set_grad(fl_tensor *t,
                       fl_tensor *grad); /* NULL drops it; checks shape, dtype, device as PyTorch */
 
@@ -148,8 +152,8 @@ fl_tensor *node_leaf(const struct node *n);
 
 /* Anomaly detection, set by the Python side; all NULL while it is off but `drop`. */
 extern struct autograd_anomaly {
-    const void *(*locate)(void);     /* what runs now, kept by a node that is made */
-    void (*drop)(const void *where); /* drops what locate returned */
+    const void *(*locate)(void);          /* what runs now, kept by a node that is made */
+    void (*drop)(const void *where);      /* drops what locate returned */
     void (*report)(const struct node *n); /* is told whose backward has failed */
     bool check_nan;                       /* a gradient that is NaN is an error */
 } autograd_anomaly;

@@ -8,6 +8,7 @@
  * state's slots as they arrive; when the last has, it is ready. A node belongs to several runs at
  * once when a hook or a Function calls backward in turn: states form a list, each with its run.
  */
+#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -406,14 +407,8 @@ static int finish(struct run *r)
     for (int64_t i = 0; i < q->inputs; i++) {
         fl_tensor *g = r->capture[i].g;
         if (q->accumulate) {
-            struct autograd *a = g ? autograd_of(q->input[i]) : NULL;
-            fl_tensor *sum = !a ? NULL : a->grad ? operation_add(a->grad, g) : tensor_retain(g);
-            if (g && !sum)
+            if (g && autograd_add_grad(q->input[i], g, q->create_graph))
                 return -1;
-            if (sum) {
-                tensor_release(a->grad);
-                a->grad = sum;
-            }
         } else if (!g && !q->allow_unused) {
             return error_set(
                 FL_RUNTIME_ERROR,
@@ -427,7 +422,39 @@ static int finish(struct run *r)
     return 0;
 }
 
-int engine_backward(const struct backward_request *q)
+/* One backward runs at a time, of whatever thread; hooks may start another inside it. States hang
+ * on nodes, and leaves gather what arrives: neither is for two. A child that another thread's fork
+ * made starts with the lock free. */
+static pthread_mutex_t turn = PTHREAD_MUTEX_INITIALIZER;
+static __thread int depth;
+
+static void after_fork(void)
+{
+    if (!depth)
+        pthread_mutex_init(&turn, NULL);
+}
+
+static void watch_forks(void)
+{
+    pthread_atfork(NULL, NULL, after_fork);
+}
+
+static void take_turn(void)
+{
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
+    if (depth++)
+        return;
+    pthread_once(&once, watch_forks);
+    pthread_mutex_lock(&turn);
+}
+
+static void end_turn(void)
+{
+    if (--depth == 0)
+        pthread_mutex_unlock(&turn);
+}
+
+static int walk(const struct backward_request *q)
 {
     struct run r = {.request = q, .selective = q->inputs > 0};
     struct autograd_mode mode = autograd_mode;
@@ -469,5 +496,13 @@ int engine_backward(const struct backward_request *q)
     memory_free(r.ready, (size_t)r.heap_room * sizeof *r.ready);
     if (error)
         error_restore(error);
+    return status;
+}
+
+int engine_backward(const struct backward_request *q)
+{
+    take_turn();
+    int status = walk(q);
+    end_turn();
     return status;
 }

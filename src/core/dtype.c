@@ -62,10 +62,11 @@ size_t fl_dtype_size(fl_dtype dtype)
 const char *dtype_c_name(int dtype)
 {
     static const char *const C_NAMES[] = {
-        [FL_BOOL] = "bool",         [FL_UINT8] = "uint8_t",          [FL_INT8] = "int8_t",
-        [FL_INT16] = "int16_t",     [FL_INT32] = "int",              [FL_INT64] = "int64_t",
-        [FL_FLOAT16] = "c10::Half", [FL_BFLOAT16] = "c10::BFloat16", [FL_FLOAT32] = "float",
-        [FL_FLOAT64] = "double",
+        [FL_BOOL] = "bool",         [FL_UINT8] = "uint8_t",
+        [FL_INT8] = "int8_t",       [FL_INT16] = "int16_t",
+        [FL_INT32] = "int",         [FL_INT64] = "int64_t",
+        [FL_FLOAT16] = "c10::Half", [FL_BFLOAT16] = "c10::BFloat16",
+        [FL_FLOAT32] = "float",     [FL_FLOAT64] = "double",
     };
     return dtype >= 0 && dtype <= FL_FLOAT64 ? C_NAMES[dtype] : "complex";
 }
@@ -77,8 +78,8 @@ const char *dtype_c_name(int dtype)
 int number_check_range(fl_value number, int dtype)
 {
     static const int64_t INTEGERS[][2] = {
-        [FL_UINT8] = {-UINT8_MAX, UINT8_MAX},      [FL_INT8] = {INT8_MIN, INT8_MAX},
-        [FL_INT16] = {INT16_MIN, INT16_MAX},       [FL_INT32] = {INT32_MIN, INT32_MAX},
+        [FL_UINT8] = {-UINT8_MAX, UINT8_MAX}, [FL_INT8] = {INT8_MIN, INT8_MAX},
+        [FL_INT16] = {INT16_MIN, INT16_MAX},  [FL_INT32] = {INT32_MIN, INT32_MAX},
         [FL_INT64] = {INT64_MIN, INT64_MAX},
     };
     static const double FLOATS[] = {

@@ -6,6 +6,7 @@
  * its own, which releases its temporaries. The in-place and out= forms of the last three compute
  * the result and write it to its destination.
  */
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -28,6 +29,22 @@ void op_shape_set(struct op_shape *y, int ndim, const int64_t *sizes)
 void op_shape_like(struct op_shape *y, const fl_tensor *t)
 {
     op_shape_set(y, t->ndim, t->sizes);
+}
+
+/* A list of tensors knows whether a scope has taken them. */
+struct list {
+    bool adopted;
+    fl_tensor *tensor[];
+};
+
+static size_t list_bytes(int64_t count)
+{
+    return sizeof(struct list) + sizeof(fl_tensor *) * (size_t)count;
+}
+
+static struct list *list_of(const fl_value *y)
+{
+    return (struct list *)((char *)(uintptr_t)y->as.tensors - offsetof(struct list, tensor));
 }
 
 /* ---- dtypes of kernels
@@ -172,6 +189,8 @@ static int call_compose(const fl_op *f, const fl_value *args, fl_value *results)
          k++) { /* the scope owns them: take references of our own */
         if (results[k].tag == FL_TENSOR)
             tensor_retain(results[k].as.tensor);
+        if (results[k].tag == FL_TENSORS)
+            list_of(&results[k])->adopted = false;
         for (uint32_t i = 0; results[k].tag == FL_TENSORS && i < results[k].count; i++)
             if (results[k].as.tensors[i])
                 tensor_retain(results[k].as.tensors[i]);
@@ -376,18 +395,20 @@ fl_tensor *op_widen(fl_tensor *t)
 
 fl_tensor **op_list(fl_value *y, int64_t count)
 {
-    size_t bytes = sizeof(fl_tensor *) * (size_t)count;
-    fl_tensor **list = memory_zalloc(bytes);
     *y = fl_none();
-    if (list)
-        y->tag = FL_TENSORS, y->count = (uint32_t)count, y->as.tensors = list;
-    return list;
+    if (count < 0 || count > INT32_MAX)
+        return error_null(FL_OUT_OF_MEMORY, "a list of %lld tensors is too long", (long long)count);
+    struct list *list = memory_zalloc(list_bytes(count));
+    if (!list)
+        return NULL;
+    y->tag = FL_TENSORS, y->count = (uint32_t)count, y->as.tensors = list->tensor;
+    return list->tensor;
 }
 
 void op_list_drop(fl_value *y)
 {
     if (y->tag == FL_TENSORS)
-        memory_free((void *)y->as.tensors, sizeof(fl_tensor *) * y->count);
+        memory_free(list_of(y), list_bytes(y->count));
     *y = fl_none();
 }
 
@@ -398,29 +419,93 @@ static int by_name(const void *name, const void *row)
 
 const fl_op *fl_op_find(const char *name)
 {
+    if (!name)
+        return error_null(FL_VALUE_ERROR, "an operator's name is needed, not NULL");
     const fl_op *const *found = bsearch(name, ops_all, (size_t)ops_count, sizeof *ops_all, by_name);
     return found ? *found : error_null(FL_RUNTIME_ERROR, "there is no operator named %s", name);
 }
 
+/* The tags that a parameter of each type takes (bits), and what messages call it. */
+#define TAG(tag) (1u << (tag))
+enum { NUMBERS = TAG(FL_BOOLEAN) | TAG(FL_INTEGER) | TAG(FL_FLOATING) };
+static const struct {
+    uint32_t tags;
+    const char *name;
+} ACCEPTED[] = {
+    [TYPE_TENSOR] = {TAG(FL_TENSOR), "Tensor"},
+    [TYPE_OPERAND] = {TAG(FL_TENSOR) | NUMBERS, "Tensor"},
+    [TYPE_TENSORS] = {TAG(FL_TENSORS), "tuple of Tensors"},
+    [TYPE_INT] = {TAG(FL_INTEGER), "int"},
+    [TYPE_INTS] = {TAG(FL_INTS), "tuple of ints"},
+    [TYPE_FLOAT] = {TAG(FL_FLOATING), "float"},
+    [TYPE_FLOATS] = {TAG(FL_FLOATS), "tuple of floats"},
+    [TYPE_BOOL] = {TAG(FL_BOOLEAN), "bool"},
+    [TYPE_SCALAR] = {NUMBERS, "Number"},
+    [TYPE_DTYPE] = {TAG(FL_DTYPE), "dtype"},
+    [TYPE_DEVICE] = {TAG(FL_DEVICE), "device"},
+    [TYPE_LAYOUT] = {TAG(FL_INTEGER), "layout"},
+    [TYPE_MEMORY_FORMAT] = {TAG(FL_INTEGER), "memory format"},
+    [TYPE_STRING] = {TAG(FL_STRING), "str"},
+    [TYPE_GENERATOR] = {TAG(FL_GENERATOR), "Generator"},
+};
+
+/* Lists come from C programs: a negative count has become a large one, and elements may be missing.
+ * A tensor that is missing is an error already told. */
+static int check_list(const struct op_param *p, const fl_value *v)
+{
+    if (v->count > INT32_MAX || (v->count && !v->as.ints))
+        return error_set(FL_VALUE_ERROR, "the list '%s' has no memory for %lld elements", p->name,
+                         (long long)(int32_t)v->count);
+    for (uint32_t i = 0; v->tag == FL_TENSORS && !p->elements_optional && i < v->count; i++)
+        if (!v->as.tensors[i])
+            return -1;
+    return 0;
+}
+
+int op_check_ints(const char *function, const struct op_param *p, int64_t count)
+{
+    static const char *const PARTS[] = {"split_size", "split_sizes", "indices"};
+    if (count <= TENSOR_MAX_DIMS)
+        return 0;
+    for (size_t i = 0; i < sizeof PARTS / sizeof *PARTS; i++)
+        if (strcmp(p->name, PARTS[i]) == 0)
+            return 0;
+    return error_set(FL_RUNTIME_ERROR,
+                     "%s(): argument '%s' has %lld elements, but a tensor has at "
+                     "most %d dims",
+                     function, p->name, (long long)count, TENSOR_MAX_DIMS);
+}
+
+static int check_argument(const fl_op *f, int i, const fl_value *v)
+{
+    const struct op_param *p = &f->param[i];
+    if (v->tag == FL_NONE && p->optional)
+        return 0;
+    if (v->tag > FL_GENERATOR || !(ACCEPTED[p->type].tags & TAG(v->tag)))
+        return error_set(FL_TYPE_ERROR, "%s(): argument '%s' (position %d) must be %s%s", f->base,
+                         p->name, i + 1, ACCEPTED[p->type].name,
+                         v->tag == FL_NONE ? ", not None" : "");
+    if (v->tag == FL_DTYPE && (v->as.i < 0 || v->as.i >= FL_DTYPE_COUNT))
+        return error_set(FL_TYPE_ERROR, "%lld is not a dtype", (long long)v->as.i);
+    if (TAG(v->tag) & (TAG(FL_INTS) | TAG(FL_FLOATS) | TAG(FL_TENSORS)) && check_list(p, v))
+        return -1;
+    return v->tag == FL_INTS ? op_check_ints(f->base, p, v->count) : 0;
+}
+
 /* Fills in defaults and brings numbers to the tag of their parameter, as descriptors' functions
- * expect. */
+ * expect; refuses what is none of the parameter's type. */
 static int complete(const fl_op *op, const fl_value *given, fl_value *args)
 {
     const fl_op *f = op->function;
     for (int i = 0; i < f->params; i++) {
         const struct op_param *p = &f->param[i];
         args[i] = given[i].tag == FL_NONE && p->has_default ? p->value : given[i];
-        uint32_t tag = args[i].tag;
-        if (tag == FL_INTEGER && (p->type == TYPE_FLOAT))
+        if (args[i].tag == FL_INTEGER && p->type == TYPE_FLOAT)
             args[i] = fl_float((double)args[i].as.i);
-        bool tensor = p->type == TYPE_TENSOR || (p->type == TYPE_OPERAND && tag == FL_TENSOR);
-        if (tag == FL_NONE && !p->optional && p->type <= TYPE_TENSORS)
-            return error_set(FL_TYPE_ERROR,
-                             "%s(): argument '%s' (position %d) must be Tensor, not None", f->base,
-                             p->name, i + 1);
-        if (tensor && tag != FL_NONE && tag != FL_TENSOR)
-            return error_set(FL_TYPE_ERROR, "%s(): argument '%s' (position %d) must be Tensor",
-                             f->base, p->name, i + 1);
+        uint32_t tag = args[i].tag;
+        bool plain = tag != FL_NONE && tag <= FL_TENSOR && ACCEPTED[p->type].tags >> tag & 1;
+        if (!plain && check_argument(f, i, &args[i]))
+            return -1;
     }
     for (int k = 0; op->form == FORM_OUT && k < f->results; k++) {
         args[f->params + k] = given[f->params + k];
@@ -439,6 +524,8 @@ int fl_call(const fl_op *op, const fl_value *given, fl_value *results)
     for (int k = 0; k < op->function->results; k++) {
         if (results[k].tag == FL_TENSOR && scope_adopt(results[k].as.tensor))
             status = -1;
+        if (results[k].tag == FL_TENSORS)
+            list_of(&results[k])->adopted = scope_current != NULL;
         for (uint32_t i = 0; results[k].tag == FL_TENSORS && i < results[k].count; i++)
             if (scope_adopt(results[k].as.tensors[i]))
                 status = -1;
@@ -450,9 +537,8 @@ void fl_value_release(fl_value *value)
 {
     if (value->tag == FL_TENSOR)
         tensor_release(value->as.tensor);
-    for (uint32_t i = 0; value->tag == FL_TENSORS && i < value->count; i++)
-        tensor_release(value->as.tensors[i]);
-    if (value->tag == FL_TENSORS)
-        memory_free((void *)value->as.tensors, sizeof(fl_tensor *) * value->count);
-    *value = fl_none();
+    if (value->tag == FL_TENSORS && !list_of(value)->adopted)
+        for (uint32_t i = 0; i < value->count; i++)
+            tensor_release(value->as.tensors[i]);
+    op_list_drop(value);
 }

@@ -210,6 +210,9 @@ fl_tensor *op_adopt(fl_tensor *t);
 fl_tensor *op_widen(fl_tensor *t);
 /* In a composite: makes *y a list of `count` tensors, to be filled in; NULL when memory is out. */
 fl_tensor **op_list(fl_value *y, int64_t count);
+/* Refuses a list of more ints than a tensor has dims, unless it cuts a dim into parts: 0, or -1
+ * with the error. Whoever fills in a list of the user's asks, so that functions may rely on it. */
+int op_check_ints(const char *function, const struct op_param *p, int64_t count);
 /* Drops a list that was only a help, not its tensors, which are the scope's. */
 void op_list_drop(fl_value *y);
 

@@ -174,13 +174,19 @@ static enum outcome gather(struct step *step, PyObject *group)
         if (!pytensor_check(object))
             return LEAVE;
         fl_tensor *p = pytensor_get(object);
-        fl_tensor *g = p->autograd ? p->autograd->grad : NULL;
+        fl_tensor *g = autograd_grad(p);
         if (!g)
             continue;
         if (!is_plain(p) || !dtype_is_floating(p->dtype) || g->dtype != p->dtype ||
-            g->numel != p->numel || (g->storage == p->storage && p->numel) || !shape_equal(p, g))
+            g->numel != p->numel || (g->storage == p->storage && p->numel) || !shape_equal(p, g)) {
+            tensor_release(g);
             return LEAVE;
-        g = is_plain(g) ? tensor_retain(g) : tensor_contiguous(g);
+        }
+        if (!is_plain(g)) {
+            fl_tensor *plain = tensor_contiguous(g);
+            tensor_release(g);
+            g = plain;
+        }
         if (!g) {
             raise_error();
             return FAILED;

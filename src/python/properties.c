@@ -104,8 +104,10 @@ GETTER(grad)
 {
     fl_tensor *t = pytensor_get(self);
     const struct autograd *state = t->autograd;
-    if (state && state->grad)
-        return pytensor_show(state->grad);
+    if (state && state->grad) {
+        fl_tensor *grad = autograd_grad(t);
+        return grad ? pytensor_wrap(grad) : Py_NewRef(Py_None);
+    }
     if (state && state->node && !state->retains_grad &&
         PyErr_WarnEx(PyExc_UserWarning,
                      "The .grad attribute of a Tensor that is not a leaf Tensor is being accessed. "

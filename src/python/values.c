@@ -120,6 +120,8 @@ static int ints_from(struct arguments *a, const char *name, const struct op_para
         return 1;
     }
     Py_ssize_t count = python_length(o);
+    if (op_check_ints(name, p, count))
+        return raise_error(), -1;
     int64_t *ints = take_words(a, count);
     if (!ints)
         return -1;
@@ -142,6 +144,8 @@ static int ints_from(struct arguments *a, const char *name, const struct op_para
 int values_from_ints(struct arguments *a, const char *name, const struct op_param *p,
                      PyObject *const *args, Py_ssize_t count, fl_value *out)
 {
+    if (op_check_ints(name, p, count))
+        return raise_error(), -1;
     int64_t *ints = take_words(a, count);
     if (!ints)
         return -1;

@@ -160,3 +160,27 @@ def test_bounds_of_random_numbers():
 def test_interpolation_to_a_size_that_no_memory_holds():
     with pytest.raises(RuntimeError):
         fl.nn.functional.interpolate(fl.ones(1, 1, 3), size=2**50)
+
+
+def test_lists_longer_than_a_tensor_has_dims():
+    x = fl.ones(2, 3)
+    for call in (
+        lambda n: x.tile([1] * n),
+        lambda n: x.tile(*[1] * n),
+        lambda n: x.repeat([1] * n),
+        lambda n: x.sum([0] * n),
+        lambda n: x.permute([0] * n),
+        lambda n: fl.zeros([1] * n),
+    ):
+        for n in (65, 70, 1000):
+            with pytest.raises(RuntimeError):
+                call(n)
+    assert len(fl.ones(100).split([1] * 100)) == 100
+
+
+def test_lists_of_more_tensors_than_memory_holds():
+    for sections in (2**31, 2**60, 2**61, 2**63 - 1):
+        with pytest.raises(RuntimeError):
+            fl.ones(3).tensor_split(sections)
+    with pytest.raises(RuntimeError):
+        fl.ones(1).expand(2**40).unbind()

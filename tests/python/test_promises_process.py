@@ -264,3 +264,61 @@ def test_control_c(setup, work):
     code = INTERRUPTED.format(path=sys.path, setup=setup, work=work)
     ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120)
     assert ran.stdout == "interrupted 3.0\n", ran.stderr[-2000:]
+
+
+def shared_leaves():
+    w, b = torch.randn(80, 80, requires_grad=True), torch.randn(80, requires_grad=True)
+    x, flat = torch.randn(80, 80), w.view(-1)
+    shared = ((x @ w + b).relu() + w * 1).sum()
+    optimizer = torch.optim.SGD([w, b], lr=1e-6, momentum=0.9)
+
+    def record():
+        ((x @ w + b).tanh().sum() + flat.sum()).backward()
+
+    def share():
+        shared.backward(retain_graph=True)
+
+    def step():
+        (x @ w + b).sum().backward()
+        optimizer.step()
+        optimizer.zero_grad()
+
+    def ask():
+        torch.autograd.grad((x @ w + b).sum(), [w, b])
+        if w.grad is not None:
+            w.grad.sum().item()
+
+    return record, share, step, ask
+
+
+def test_threads_may_share_leaves_and_graphs():
+    works, failed = shared_leaves(), []
+
+    def run(first):
+        try:
+            for i in range(40):
+                works[(first + i) % len(works)]()
+        except Exception as error:
+            failed.append(error)
+
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-5)
+    threads = [threading.Thread(target=run, args=(i,)) for i in range(5)]
+    for t in threads:
+        t.start()
+    for t in threads:
+        t.join()
+    sys.setswitchinterval(interval)
+    assert not failed
+
+
+def test_a_hook_may_differentiate():
+    x, inner = torch.ones(2, requires_grad=True), torch.ones(2, requires_grad=True)
+
+    def hook(g):
+        with torch.enable_grad():
+            (inner * g).sum().backward()
+
+    x.register_hook(hook)
+    (x * 3).sum().backward()
+    assert inner.grad.tolist() == [3, 3] and x.grad.tolist() == [3, 3]

@@ -3,9 +3,9 @@
 #include <string.h>
 
 #include "core/error.h"
+#include "ops/pointwise/pointwise.h"
 #include "ops_kernels.h"
 #include "ops_table.h"
-#include "ops/pointwise/pointwise.h"
 
 static int dtype_of(fl_value v)
 {
@@ -56,15 +56,16 @@ int sub_check(fl_tensor *self, fl_value other, fl_value alpha)
     return 0;
 }
 
-/* Whether an integral tensor has an element that is 0 as dtype. */
-static bool has_zero(const fl_tensor *t, int dtype)
+/* Whether an integral tensor has an element that is 0 as dtype; -1 with the error set. */
+static int has_zero(const fl_tensor *t, int dtype)
 {
     fl_tensor *narrow = tensor_as(t, dtype), *plain = narrow ? tensor_as(narrow, FL_INT64) : NULL;
     bool found = false;
     for (int64_t i = 0; plain && i < plain->numel; i++)
         found |= ((const int64_t *)plain->data)[i] == 0;
+    int result = plain ? found : -1;
     tensor_release(plain), tensor_release(narrow);
-    return found;
+    return result;
 }
 
 /* A divisor without dims wraps around in the dividend's dtype, and may be 0 only there. */
@@ -74,9 +75,10 @@ static int refuse_zero(fl_value dividend, fl_value divisor)
     int common = pointwise_promote(2, both);
     if (dtype_is_floating(common))
         return 0;
-    if (divisor.tag == FL_TENSOR ? !has_zero(divisor.as.tensor, common)
-                                 : number_wrap(divisor, common).as.i != 0)
-        return 0;
+    int zero = divisor.tag == FL_TENSOR ? has_zero(divisor.as.tensor, common)
+                                        : number_wrap(divisor, common).as.i == 0;
+    if (zero <= 0)
+        return zero;
     return error_set(FL_RUNTIME_ERROR, "ZeroDivisionError");
 }
 

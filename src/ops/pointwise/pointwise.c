@@ -334,6 +334,17 @@ static int common_dtype(const fl_op *f, const fl_value *operand, const fl_value 
     return common;
 }
 
+/* Whether a scalar must fit the dtype, or wraps: one that stands for an operand (300 % x) wraps, as
+ * do all that fit but for their sign (-1 as uint8). Halves are computed as float32 and hold
+ * infinity. */
+static bool is_checked(const fl_op *f, int i, int common)
+{
+    const struct op_pointwise *p = f->pointwise;
+    bool half = common == FL_FLOAT16 || common == FL_BFLOAT16;
+    return f->param[p->scalar[i]].type == TYPE_SCALAR && p->scalar[i] != 0 && !half &&
+           !(p->promoted >> i & 1 && rank(common) == 2);
+}
+
 static int load_checked_scalars(const fl_op *f, const fl_value *args, int common,
                                 union loop_scalar *out)
 {
@@ -348,11 +359,9 @@ static int load_checked_scalars(const fl_op *f, const fl_value *args, int common
                 FL_RUNTIME_ERROR,
                 "For integral input tensors, argument alpha must not be a floating point "
                 "number.");
-        /* A number that stands for an operand (300 % x) is one, and wraps; so does -1 as uint8. */
-        bool checked = f->param[p->scalar[i]].type == TYPE_SCALAR && p->scalar[i] != 0 &&
-                       !(p->promoted >> i & 1 && rank(common) == 2);
-        bool half = common == FL_FLOAT16 || common == FL_BFLOAT16; /* computed as float32 */
-        if (checked && number_check(value[i], half ? FL_FLOAT32 : common))
+        if (number_is_small(value[i]))
+            continue;
+        if (is_checked(f, i, common) && number_check_range(value[i], common))
             return -1;
         value[i] = number_wrap(value[i], common);
     }
@@ -360,9 +369,9 @@ static int load_checked_scalars(const fl_op *f, const fl_value *args, int common
     return 0;
 }
 
-/* An integer without dims as the common dtype holds it: it wraps there, where the wider compute type
- * would not. */
-static inline fl_value as_common(fl_value operand, int common)
+/* An integer without dims as the common dtype holds it: it wraps there, where the wider compute
+ * type would not. */
+static fl_value as_common(fl_value operand, int common)
 {
     const fl_tensor *t = operand.tag == FL_TENSOR ? operand.as.tensor : NULL;
     if (t && t->ndim == 0 && dtype_is_integral(common) && t->dtype != common)
@@ -510,8 +519,9 @@ int pointwise_call(const fl_op *op, const fl_value *args, fl_value *results)
             return -1;
         tensor_retain(y);
     }
-    for (int i = 0; i < p->operands; i++)
-        operand[i] = as_common(operand[i], common);
+    if (rank(common) == 1)
+        for (int i = 0; i < p->operands; i++)
+            operand[i] = as_common(operand[i], common);
     struct job job = {.compute = compute_of(common),
                       .truth = p->truth,
                       .truths = p->truths,
