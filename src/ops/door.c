@@ -502,6 +502,9 @@ static int complete(const fl_op *op, const fl_value *given, fl_value *args)
         args[i] = given[i].tag == FL_NONE && p->has_default ? p->value : given[i];
         if (args[i].tag == FL_INTEGER && p->type == TYPE_FLOAT)
             args[i] = fl_float((double)args[i].as.i);
+        /* A list of no sizes may have no address. */
+        if (args[i].tag == FL_NONE && p->type == TYPE_INTS && !p->optional)
+            args[i] = (fl_value){.tag = FL_INTS, .count = 0, .as.ints = NULL};
         uint32_t tag = args[i].tag;
         bool plain = tag != FL_NONE && tag <= FL_TENSOR && ACCEPTED[p->type].tags >> tag & 1;
         if (!plain && check_argument(f, i, &args[i]))
