@@ -386,3 +386,39 @@ def test_runs_beside_pytorch():
                 b.step()
             for x, y in zip(theirs, ours):
                 assert y.tolist() == pytest.approx(x.tolist(), rel=1e-4, abs=1e-6)
+
+
+# Eight steps of each, as PyTorch 2.13 takes them.
+OTHERS = [
+    ("RMSprop", {},
+     [-0.65074, -0.1869, -0.47567, 0.47567, 0.1869, 0.65074]),
+    ("RMSprop", {'momentum': 0.9, 'centered': True, 'weight_decay': 0.1},
+     [-0.04491, 0.80208, -0.5195, 0.5195, -0.80208, 0.04491]),
+    ("Adagrad", {'lr_decay': 0.1},
+     [-0.96504, -0.56471, -0.23473, 0.23473, 0.56471, 0.96504]),
+    ("Adadelta", {'rho': 0.8},
+     [-0.9801, -0.57995, -0.21979, 0.21979, 0.57995, 0.9801]),
+    ("Adamax", {'lr': 0.01, 'maximize': True},
+     [-1.07771, -0.6792, -0.1232, 0.1232, 0.6792, 1.07771]),
+    ("NAdam", {'weight_decay': 0.1, 'decoupled_weight_decay': True},
+     [-0.98565, -0.58625, -0.21241, 0.21241, 0.58625, 0.98565]),
+    ("RAdam", {'lr': 0.01, 'betas': (0.8, 0.9)},
+     [-0.93986, -0.58221, -0.24406, 0.24406, 0.58221, 0.93986]),
+]
+
+
+@pytest.mark.parametrize("name, options, expected", OTHERS)
+def test_steps_of_the_other_optimizers(name, options, expected):
+    w = torch.linspace(-1, 1, 6).reshape(2, 3).requires_grad_()
+    x = torch.linspace(-2, 2, 8).reshape(4, 2)
+    optimizer = getattr(torch.optim, name)([w], **options)
+    for _ in range(8):
+        optimizer.zero_grad()
+        ((x @ w + 0.5) ** 2).mean().backward()
+        optimizer.step()
+    assert w.detach().flatten().tolist() == pytest.approx(expected, abs=2e-5)
+    again = getattr(torch.optim, name)([w], **options)
+    again.load_state_dict(optimizer.state_dict())
+    assert again.state[w]["step"] == 8
+    with pytest.raises(ValueError, match="Invalid learning rate: -1"):
+        getattr(torch.optim, name)([w], lr=-1)

@@ -1,7 +1,12 @@
 """Adam (source: torch.optim.Adam)."""
 
 from flambeau import _C
-from flambeau.optim.optimizer import GroupOptimizer, _to_scalar, _use_grad_for_differentiable
+from flambeau.optim.optimizer import (
+    GroupOptimizer,
+    _to_scalar,
+    _use_grad_for_differentiable,
+    step_dtype,
+)
 
 Tensor = _C.Tensor
 
@@ -98,7 +103,7 @@ class Adam(GroupOptimizer):
             for p in group["params"]:
                 known = self.state.get(p)
                 if known and not isinstance(known["step"], Tensor):
-                    known["step"] = _C.tensor(float(known["step"]), dtype=_step_dtype())
+                    known["step"] = _C.tensor(float(known["step"]), dtype=step_dtype())
 
     @_use_grad_for_differentiable
     def _step_by_operators(self, group):
@@ -112,7 +117,7 @@ class Adam(GroupOptimizer):
                 continue
             state = self.state[p]
             if not state:
-                state["step"] = _C.zeros((), dtype=_step_dtype())
+                state["step"] = _C.zeros((), dtype=step_dtype())
                 state["exp_avg"] = _C.zeros_like(p)
                 state["exp_avg_sq"] = _C.zeros_like(p)
                 if group["amsgrad"]:
@@ -143,8 +148,3 @@ class Adam(GroupOptimizer):
                 p.addcdiv_(m.clone(), (v.sqrt() / (correction * -size)).add_(group["eps"] / -size))
             else:
                 p.addcdiv_(m, (v.sqrt() / correction).add_(group["eps"]), value=-float(size))
-
-
-def _step_dtype():
-    """The dtype of the tensor that counts steps."""
-    return _C.float64 if _C.get_default_dtype() == _C.float64 else _C.float32

@@ -404,3 +404,79 @@ class GroupOptimizer(Optimizer):
             if not self._step_in_c(group, state):
                 self._step_by_operators(group)
         return loss
+
+
+def refuse_options(lr, weight_decay=0, betas=None, eps=0, **others):
+    """ValueError, in PyTorch's words, for options out of range."""
+    if isinstance(lr, Tensor) and lr.numel() != 1:
+        raise ValueError("Tensor lr must be 1-element")
+    if not 0.0 <= lr:
+        raise ValueError(f"Invalid learning rate: {lr}")
+    if not 0.0 <= eps:
+        raise ValueError(f"Invalid epsilon value: {eps}")
+    for i, beta in enumerate(betas or ()):
+        if not 0.0 <= beta < 1.0:
+            raise ValueError(f"Invalid beta parameter at index {i}: {beta}")
+    for name, value in {"weight_decay": weight_decay, **others}.items():
+        if not 0.0 <= value:
+            raise ValueError(f"Invalid {name} value: {value}")
+
+
+class EachOptimizer(Optimizer):
+    """What optimizers share that update one parameter after another, by operators.
+
+    _start(p, group): the state of a parameter at its first step, beside "step"; _update(p, g,
+    state, group): the update. g has been turned for `maximize`, and has weight_decay * p added
+    unless _decays is False or the group's decoupled_weight_decay is True: then p has been shrunk.
+    """
+
+    _decays = True
+    _later_options = {
+        "foreach": None, "maximize": False, "differentiable": False, "capturable": False
+    }
+
+    def __setstate__(self, state):
+        super().__setstate__(state)
+        for group in self.param_groups:
+            for name, value in self._later_options.items():
+                group.setdefault(name, value)
+            for p in group["params"]:
+                known = self.state.get(p)
+                if known and not isinstance(known["step"], Tensor):
+                    known["step"] = _C.tensor(float(known["step"]), dtype=step_dtype())
+
+    def step(self, closure=None):
+        """Updates every parameter that has a gradient. Returns what closure() returns, None without
+        one."""
+        loss = None
+        if closure is not None:
+            with enable_grad():
+                loss = closure()
+        self._step_each()
+        return loss
+
+    @_use_grad_for_differentiable
+    def _step_each(self):
+        for group in self.param_groups:
+            for p in group["params"]:
+                if p.grad is not None:
+                    self._step_one(p, group)
+
+    def _step_one(self, p, group):
+        g, state, decay = p.grad, self.state[p], group["weight_decay"] if self._decays else 0
+        if not state:
+            state["step"] = _C.zeros((), dtype=step_dtype())
+            state.update(self._start(p, group))
+        state["step"] += 1
+        if group["maximize"]:
+            g = -g
+        if decay != 0 and group.get("decoupled_weight_decay"):
+            p.mul_(1 - _to_scalar(group["lr"]) * decay)
+        elif decay != 0:
+            g = g.add(p, alpha=decay)
+        self._update(p, g, state, group)
+
+
+def step_dtype():
+    """The dtype of the tensor that counts steps."""
+    return _C.float64 if _C.get_default_dtype() == _C.float64 else _C.float32
