@@ -5,8 +5,8 @@ from flambeau.optim.optimizer import EachOptimizer, _to_scalar, refuse_options, 
 
 
 class Adagrad(EachOptimizer):
-    """p -= lr * g / (sqrt(s) + eps), with s the sum of the squares of all gradients (Duchi, Hazan and
-    Singer, 2011).
+    """p -= lr * g / (sqrt(s) + eps), with s the sum of the squares of all gradients (Duchi, Hazan
+    and Singer, 2011).
 
     lr_decay: lr is divided by 1 + steps * lr_decay; initial_accumulator_value: where s begins.
     ValueError for options out of range.

@@ -5,7 +5,8 @@ from flambeau.optim.optimizer import EachOptimizer, _to_scalar, refuse_options, 
 
 
 class NAdam(EachOptimizer):
-    """Adam with Nesterov's momentum: the step looks ahead by the momentum of the next one (Dozat, 2016).
+    """Adam with Nesterov's momentum: the step looks ahead by the momentum of the next one (Dozat,
+    2016).
 
     momentum_decay: how fast the momentum rises from beta1 / 2 to beta1; decoupled_weight_decay:
     weight_decay shrinks p itself, as in AdamW. ValueError for options out of range.

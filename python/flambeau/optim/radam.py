@@ -5,8 +5,8 @@ from flambeau.optim.optimizer import EachOptimizer, _to_scalar, refuse_options
 
 
 class RAdam(EachOptimizer):
-    """Adam whose adaptive size is left out while its variance is not yet tractable, and rectified after
-    (Liu et al., 2020).
+    """Adam whose adaptive size is left out while its variance is not yet tractable, and rectified
+    after (Liu et al., 2020).
 
     decoupled_weight_decay: weight_decay shrinks p itself, as in AdamW. ValueError for options out
     of range.
