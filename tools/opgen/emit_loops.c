@@ -87,26 +87,40 @@ static bool mentions(const char *text, char letter, int k)
     return false;
 }
 
-/* A loop that calls sin, cos or tan of an operand itself is written twice, and chooses block by
- * block: where all angles are near, the functions that leave out the far ones give the same bits
- * several times faster. */
+/* Calls of one of `functions` (a list that ends with NULL) with these arguments become calls of
+ * what it is near; `test` then asks for that too. */
+static const char *replace_far(const char *loop, const char *const *functions, const char *bits,
+                               const char *arguments, const char *all_near, const char **test)
+{
+    const char *near = loop;
+    for (; *functions; functions++)
+        near = text_substitute(near, text_format("m_%s_%s(%s)", *functions, bits, arguments),
+                               text_format("m_%s_near_%s(%s)", *functions, bits, arguments));
+    if (strcmp(near, loop) != 0)
+        *test = text_format("%s%s%s", *test, **test ? " && " : "", all_near);
+    return near;
+}
+
+/* A loop that calls sin or fmod of operands themselves, or one of their kin, is written twice, and
+ * chooses block by block: where all angles, or all quotients, are near 0, functions that leave out
+ * the far ones give the same bits several times faster. */
 static const char *choose_near(const struct loop_spec *spec, const char *loop)
 {
-    static const char *const functions[] = {"sin", "cos", "tan"};
-    const char *bits = spec->type == F32 ? "f32" : "f64", *near = loop, *test = "";
-    for (int k = 0; k < spec->operands && (spec->type == F32 || spec->type == F64); k++) {
-        bool called = false;
-        for (int f = 0; f < 3; f++) {
-            const char *call = text_format("m_%s_%s(x%d)", functions[f], bits, k);
-            if (!strstr(loop, call))
-                continue;
-            called = true;
-            near = text_substitute(near, call,
-                                   text_format("m_%s_near_%s(x%d)", functions[f], bits, k));
-        }
-        if (called)
-            test = text_format("%s%sm_all_near_%s(d%d + from, to - from)", test,
-                               *test ? " && " : "", bits, k);
+    static const char *const angles[] = {"sin", "cos", "tan", NULL},
+                             *const quotients[] = {"fmod",     "remainder", "floor_divide",
+                                                   "floordiv", "mod",       NULL};
+    const char *bits = compute_name(spec->type), *near = loop, *test = "";
+    if (spec->type == I32) /* has no far ones */
+        return loop;
+    for (int k = 0; k < spec->operands; k++) {
+        near = replace_far(near, angles, bits, text_format("x%d", k),
+                           text_format("m_all_near_%s(d%d + from, to - from)", bits, k), &test);
+        for (int l = 0; l < spec->operands; l++)
+            near = replace_far(
+                near, quotients, bits, text_format("x%d, x%d", k, l),
+                text_format("m_all_quotients_near_%s(d%d + from, d%d + from, to - from)", bits, k,
+                            l),
+                &test);
     }
     if (!*test)
         return loop;
@@ -154,8 +168,9 @@ static const char *loop_text(const struct loop_spec *spec, const struct node *n,
     }
     for (int i = 0; i < spec->operands; i++)
         if (mentions(both, 'x', i))
-            loads = text_format("%s        const %s x%d = d%d[i];\n", loads,
-                                spec->truths >> i & 1 ? "uint8_t" : type, i, i);
+            loads = text_format("%s        const %s x%d = d%d[i]%s;\n", loads,
+                                spec->truths >> i & 1 ? "uint8_t" : type, i, i,
+                                spec->truths >> i & 1 ? " != 0" : "");
     const char *loop =
         text_format("INDEPENDENT\n    for (int64_t i = 0; i < n; i++) {\n%s#line ^\n      "
                     "  %sy[i] = %s%s;\n"
@@ -199,13 +214,10 @@ const char *loop_body(const struct loop_spec *spec, const struct node *n)
 static struct node *value_for(const struct op *op, enum compute type, bool *needed)
 {
     bool is_float = type == F32 || type == F64;
-    bool integral = op->accepts & (ACCEPT_INTEGRAL | (op->value[VALUE_BOOL] ? 0 : ACCEPT_BOOL));
     if (op->result_dtype == RESULT_FLOAT)
         *needed = is_float;
-    else if (is_float)
-        *needed = op->accepts & ACCEPT_FLOATING;
     else
-        *needed = type == I32 ? integral : op->accepts & ACCEPT_INTEGRAL;
+        *needed = op->accepts & (is_float ? ACCEPT_FLOATING : ACCEPT_INTEGRAL);
     struct node *n = op->value[is_float ? VALUE_FLOAT : VALUE_INT];
     return n ? n : op->value[VALUE_ANY];
 }
@@ -220,6 +232,26 @@ static void spec_names(struct loop_spec *spec, const struct op *op)
     }
     for (int i = 0; i < op->scalars; i++)
         spec->scalar[i] = op->param[op->scalar[i]].name;
+}
+
+/* The loop over bools: bytes in, bytes out, and what is between computed as C does with ints. */
+static void bool_loop(struct loop_spec *spec, struct op *op)
+{
+    bool needed;
+    struct node *n = value_for(op, I32, &needed);
+    if (op->value[VALUE_BOOL])
+        n = op->value[VALUE_BOOL];
+    if (!(op->accepts & ACCEPT_BOOL) || op->result_dtype == RESULT_FLOAT)
+        return;
+    if (!n) {
+        complain(op->place, "%s has no value for bools", op->name);
+        return;
+    }
+    spec->type = I32, spec->truth_result = true;
+    spec->truths = (1u << spec->operands) - 1;
+    const char *body = loop_body(spec, n);
+    if (body)
+        op->loop_bool = loop_add(body, n->place);
 }
 
 static void pointwise_loops(const struct table *t, struct op *op)
@@ -242,11 +274,7 @@ static void pointwise_loops(const struct table *t, struct op *op)
             return; /* one complaint for one expression */
         op->loop[type] = loop_add(body, n->place);
     }
-    struct node *n = op->value[VALUE_BOOL];
-    spec.type = I32;
-    const char *body = n ? loop_body(&spec, n) : NULL;
-    if (body)
-        op->loop_bool = loop_add(body, n->place);
+    bool_loop(&spec, op);
 }
 
 /* ---- reductions ---- */
