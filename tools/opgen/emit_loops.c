@@ -169,7 +169,7 @@ static const char *loop_text(const struct loop_spec *spec, const struct node *n,
     for (int i = 0; i < spec->operands; i++)
         if (mentions(both, 'x', i))
             loads = text_format("%s        const %s x%d = d%d[i]%s;\n", loads,
-                                spec->truths >> i & 1 ? "uint8_t" : type, i, i,
+                                spec->truths >> i & 1 ? "int8_t" : type, i, i,
                                 spec->truths >> i & 1 ? " != 0" : "");
     const char *loop =
         text_format("INDEPENDENT\n    for (int64_t i = 0; i < n; i++) {\n%s#line ^\n      "

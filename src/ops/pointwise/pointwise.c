@@ -363,8 +363,8 @@ static int load_checked_scalars(const fl_op *f, const fl_value *args, int common
     return 0;
 }
 
-/* An integer without dims as the common dtype holds it: it wraps there, where the wider compute type
- * would not. */
+/* An integer without dims as the common dtype holds it: it wraps there, where the wider compute
+ * type would not. */
 static inline fl_value as_common(fl_value operand, int common)
 {
     const fl_tensor *t = operand.tag == FL_TENSOR ? operand.as.tensor : NULL;
@@ -518,10 +518,8 @@ int pointwise_call(const fl_op *op, const fl_value *args, fl_value *results)
     }
     for (int i = 0; i < p->operands; i++)
         operand[i] = as_common(operand[i], common);
-    struct job job = {.truth = p->truth,
-                      .truths = p->truths,
-                      .operands = p->operands,
-                      .operand = operand};
+    struct job job = {
+        .truth = p->truth, .truths = p->truths, .operands = p->operands, .operand = operand};
     int status = load_checked_scalars(f, args, common, job.scalars);
     int loop = loop_index(p, common, &job.compute);
     fl_tensor *before = NULL;
