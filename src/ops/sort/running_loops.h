@@ -7,19 +7,20 @@ INLINE void NAME(total)(const struct running_pass *p, bool product)
     TOTAL *restrict total = p->state;
     const REAL *x = p->x;
     REAL *y = p->y;
-    if (p->lanes == 1) {
+    const int64_t n = p->n, lanes = p->lanes;
+    if (lanes == 1) {
         TOTAL t = *total;
-        for (int64_t i = 0; i < p->n; i++, x += p->x_stride, y += p->y_stride) {
+        for (int64_t i = 0; i < n; i++, x += p->x_stride, y += p->y_stride) {
             t = product ? t * *x : t + *x;
             *y = (REAL)t;
         }
         *total = t;
         return;
     }
-    for (int64_t i = 0; i < p->n; i++, x += p->x_stride, y += p->y_stride) {
+    for (int64_t i = 0; i < n; i++, x += p->x_stride, y += p->y_stride) {
         const REAL *restrict from = x;
         REAL *restrict to = y;
-        for (int64_t l = 0; l < p->lanes; l++) {
+        for (int64_t l = 0; l < lanes; l++) {
             total[l] = product ? total[l] * from[l] : total[l] + from[l];
             to[l] = (REAL)total[l];
         }
@@ -42,29 +43,30 @@ INLINE void NAME(extreme)(const struct running_pass *p, bool smallest, bool runn
     const REAL *x = p->x;
     REAL *y = p->y;
     int64_t *index = p->index;
-    if (p->lanes == 1) {
+    const int64_t n = p->n, lanes = p->lanes, start = p->start;
+    if (lanes == 1) {
         REAL b = *best;
         int64_t a = *at;
-        for (int64_t i = 0; i < p->n; i++, x += p->x_stride) {
+        for (int64_t i = 0; i < n; i++, x += p->x_stride) {
             if (NAME(wins)(*x, b, smallest, running))
-                b = *x, a = p->start + i;
+                b = *x, a = start + i;
             if (running)
                 y[i * p->y_stride] = b, index[i * p->index_stride] = a;
         }
         *best = b, *at = a;
         return;
     }
-    for (int64_t i = 0; i < p->n; i++, x += p->x_stride) {
+    for (int64_t i = 0; i < n; i++, x += p->x_stride) {
         const REAL *restrict from = x;
-        for (int64_t l = 0; l < p->lanes; l++) {
+        for (int64_t l = 0; l < lanes; l++) {
             const bool wins = NAME(wins)(from[l], best[l], smallest, running);
             best[l] = wins ? from[l] : best[l];
-            at[l] = wins ? p->start + i : at[l];
+            at[l] = wins ? start + i : at[l];
         }
         if (!running)
             continue;
-        memcpy(y + i * p->y_stride, best, sizeof *best * (size_t)p->lanes);
-        memcpy(index + i * p->index_stride, at, sizeof *at * (size_t)p->lanes);
+        memcpy(y + i * p->y_stride, best, sizeof *best * (size_t)lanes);
+        memcpy(index + i * p->index_stride, at, sizeof *at * (size_t)lanes);
     }
 }
 
