@@ -323,7 +323,8 @@ static const char *function(const char *name, const char *arguments, const char 
                        body);
 }
 
-/* Lanes: enough for four vectors of AVX2 registers, the same everywhere, joined in a tree; longer
+/* Lanes: enough for four vectors of AVX2 registers, the same everywhere, and in the middle of a
+ * block twice as many, so that an addition need not wait for the last; joined in a tree. Longer
  * runs are halved, so that rounding errors grow with the logarithm of the length. */
 static const char INNER[] =
     "static $T block_" INDEX "(int64_t n, const $T *x$P)\n"
@@ -335,15 +336,30 @@ static const char INNER[] =
     "            acc = step_" INDEX "(acc, x[i]$A);\n"
     "        return acc;\n"
     "    }\n"
-    "    $T lane[$L];\n"
+    "    $T lane[$L], more[$L];\n"
     "    for (int l = 0; l < $L; l++)\n"
     "        lane[l] = $G;\n"
-    "$I"
+    "    i += $I;\n"
+    "    if (n - i >= 2 * $L) {\n"
+    "        for (int l = 0; l < $L; l++)\n"
+    "            more[l] = $G;\n"
+    "        i += $I;\n"
+    "        for (; i + 2 * $L <= n; i += 2 * $L) {\n"
+    "            for (int l = 0; l < $L; l++)\n"
+    "                lane[l] = step_" INDEX "(lane[l], x[i + l]$A);\n"
+    "            for (int l = 0; l < $L; l++)\n"
+    "                more[l] = step_" INDEX "(more[l], x[i + $L + l]$A);\n"
+    "        }\n"
+    "        for (int l = 0; l < $L; l++)\n"
+    "            lane[l] = join_" INDEX "(lane[l], more[l]$A);\n"
+    "    }\n"
     "    for (; i + $L <= n; i += $L)\n"
     "        for (int l = 0; l < $L; l++)\n"
     "            lane[l] = step_" INDEX "(lane[l], x[i + l]$A);\n"
-    "    for (int l = 0; i + l < n; l++)\n"
-    "        lane[l] = step_" INDEX "(lane[l], x[i + l]$A);\n"
+    "    const int left = (int)(n - i);\n"
+    "    for (int l = 0; l < $L; l++) /* where loads can be masked, by vectors */\n"
+    "        lane[l] = l < left ? step_" INDEX "(lane[l], x[i + l]$A) : lane[l];\n"
+    "#pragma GCC unroll 5\n"
     "    for (int w = $L / 2; w; w /= 2)\n"
     "        for (int l = 0; l < w; l++)\n"
     "            lane[l] = join_" INDEX "(lane[l], lane[l + w]$A);\n"
@@ -419,7 +435,7 @@ static void reduce_type(const struct table *t, struct op *op, enum compute type)
                            FINISH);
     const char *start_call = text_format("start_" INDEX "(%s)", *args ? args + 2 : "");
     const char *inner = put(INNER, "$F", begin ? start_call : "x[i++]");
-    inner = put(put(inner, "$G", begin ? start_call : "x[l]"), "$I", begin ? "" : "    i = $L;\n");
+    inner = put(put(inner, "$G", begin ? start_call : "x[i + l]"), "$I", begin ? "0" : "$L");
     text = text_format("%s%s", text, inner);
     text = text_format("%s%s", text,
                        put(put(OVER, "$W", "step"), "$E", "step_" INDEX "(a[i], b[i]$A)"));

@@ -37,6 +37,11 @@ struct job {
     int64_t groups, per_task;
 };
 
+static int64_t least(int64_t a, int64_t b)
+{
+    return a < b ? a : b;
+}
+
 /* The lines' state before their first step, which lies at x. */
 static void begin(const struct job *j, const char *x, int64_t lanes, struct running_pass *p)
 {
@@ -98,9 +103,11 @@ static void pass_rows(const struct job *j, int64_t first, int64_t lanes)
                              .state = state,
                              .at = j->index ? at : NULL};
     for (; p.start < j->n; p.start += STEPS) {
-        const int64_t from = first * j->n + p.start, left = j->n - p.start;
-        p.n = left < STEPS ? left : STEPS;
-        convert->transpose[log2](p.n, lanes, x, ROWS * j->size, j->x + from * j->size, row);
+        const int64_t from = first * j->n + p.start;
+        p.n = least(STEPS, j->n - p.start);
+        for (int64_t l = 0; l < lanes; l += 8) /* no more lines than a cache has ways */
+            convert->transpose[log2](p.n, least(8, lanes - l), x + l * j->size, ROWS * j->size,
+                                     j->x + from * j->size + l * row, row);
         if (p.start == 0)
             begin(j, x, lanes, &p);
         j->pass(&p);
@@ -112,11 +119,6 @@ static void pass_rows(const struct job *j, int64_t first, int64_t lanes)
                                   ROWS * sizeof *index);
     }
     finish(j, first, &p);
-}
-
-static int64_t least(int64_t a, int64_t b)
-{
-    return a < b ? a : b;
 }
 
 static void run_task(void *context, int64_t task)
