@@ -6,6 +6,9 @@
  * does not fit there becomes the least integer, as it does on x86. Truth is being different from 0.
  */
 #include <string.h>
+#if defined(__F16C__)
+#include <immintrin.h>
+#endif
 
 #include "core/convert.h"
 #include "core/half.h"
@@ -95,10 +98,40 @@ CONVERT_FROM(i8)
 CONVERT_FROM(i16)
 CONVERT_FROM(i32)
 CONVERT_FROM(i64)
+#if defined(__F16C__) /* instructions convert 8 at a time, the loops the last few */
+#define f16_to_f32 f16_to_f32_few
+#define f32_to_f16 f32_to_f16_few
+#endif
 CONVERT_FROM(f16)
 CONVERT_FROM(bf16)
 CONVERT_FROM(f32)
 CONVERT_FROM(f64)
+
+#if defined(__F16C__)
+#undef f16_to_f32
+#undef f32_to_f16
+
+static void f16_to_f32(int64_t n, void *restrict result, const void *restrict source)
+{
+    float *r = result;
+    const uint16_t *s = source;
+    int64_t i = 0;
+    for (; i + 8 <= n; i += 8)
+        _mm256_storeu_ps(r + i, _mm256_cvtph_ps(_mm_loadu_si128((const void *)(s + i))));
+    f16_to_f32_few(n - i, r + i, s + i);
+}
+
+static void f32_to_f16(int64_t n, void *restrict result, const void *restrict source)
+{
+    uint16_t *r = result;
+    const float *s = source;
+    int64_t i = 0;
+    for (; i + 8 <= n; i += 8)
+        _mm_storeu_si128((void *)(r + i),
+                         _mm256_cvtps_ph(_mm256_loadu_ps(s + i), _MM_FROUND_TO_NEAREST_INT));
+    f32_to_f16_few(n - i, r + i, s + i);
+}
+#endif
 
 #define ROW(from)                                                                                  \
     {from##_to_b8,  from##_to_u8,  from##_to_i8,   from##_to_i16, from##_to_i32,                   \

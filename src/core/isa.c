@@ -14,7 +14,7 @@ static enum isa detect(void)
         __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl"))
         return ISA_AVX512;
     if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") &&
-        __builtin_cpu_supports("bmi2"))
+        __builtin_cpu_supports("f16c") && __builtin_cpu_supports("bmi2"))
         return ISA_AVX2;
 #endif
     return ISA_GENERIC;

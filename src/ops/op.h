@@ -71,9 +71,9 @@ struct op_pointwise {
     uint8_t promoted; /* scalars (bits, in the loop's order) that take part in promotion as numbers
                          do: pow's exponent */
     uint16_t loop[COMPUTE_TYPES]; /* for ops_loop(); 0: none in that type */
-    uint16_t
-        loop_bool; /* replaces loop[COMPUTE_I32] where the promoted dtype is bool; 0: it does not */
-    bool truth;    /* the loop's result is COMPUTE_BOOL */
+    uint16_t loop_bool; /* where the promoted dtype is bool: all operands are COMPUTE_BOOL, and the
+                           result; 0: none */
+    bool truth;         /* the loop's result is COMPUTE_BOOL */
 };
 
 /* A reduction's four steps, in one compute type. acc and x are of that type. */

@@ -87,26 +87,40 @@ static bool mentions(const char *text, char letter, int k)
     return false;
 }
 
-/* A loop that calls sin, cos or tan of an operand itself is written twice, and chooses block by
- * block: where all angles are near, the functions that leave out the far ones give the same bits
- * several times faster. */
+/* Calls of one of `functions` (a list that ends with NULL) with these arguments become calls of
+ * what it is near; `test` then asks for that too. */
+static const char *replace_far(const char *loop, const char *const *functions, const char *bits,
+                               const char *arguments, const char *all_near, const char **test)
+{
+    const char *near = loop;
+    for (; *functions; functions++)
+        near = text_substitute(near, text_format("m_%s_%s(%s)", *functions, bits, arguments),
+                               text_format("m_%s_near_%s(%s)", *functions, bits, arguments));
+    if (strcmp(near, loop) != 0)
+        *test = text_format("%s%s%s", *test, **test ? " && " : "", all_near);
+    return near;
+}
+
+/* A loop that calls sin or fmod of operands themselves, or one of their kin, is written twice, and
+ * chooses block by block: where all angles, or all quotients, are near 0, functions that leave out
+ * the far ones give the same bits several times faster. */
 static const char *choose_near(const struct loop_spec *spec, const char *loop)
 {
-    static const char *const functions[] = {"sin", "cos", "tan"};
-    const char *bits = spec->type == F32 ? "f32" : "f64", *near = loop, *test = "";
-    for (int k = 0; k < spec->operands && (spec->type == F32 || spec->type == F64); k++) {
-        bool called = false;
-        for (int f = 0; f < 3; f++) {
-            const char *call = text_format("m_%s_%s(x%d)", functions[f], bits, k);
-            if (!strstr(loop, call))
-                continue;
-            called = true;
-            near = text_substitute(near, call,
-                                   text_format("m_%s_near_%s(x%d)", functions[f], bits, k));
-        }
-        if (called)
-            test = text_format("%s%sm_all_near_%s(d%d + from, to - from)", test,
-                               *test ? " && " : "", bits, k);
+    static const char *const angles[] = {"sin", "cos", "tan", NULL},
+                             *const quotients[] = {"fmod",     "remainder", "floor_divide",
+                                                   "floordiv", "mod",       NULL};
+    const char *bits = compute_name(spec->type), *near = loop, *test = "";
+    if (spec->type == I32) /* has no far ones */
+        return loop;
+    for (int k = 0; k < spec->operands; k++) {
+        near = replace_far(near, angles, bits, text_format("x%d", k),
+                           text_format("m_all_near_%s(d%d + from, to - from)", bits, k), &test);
+        for (int l = 0; l < spec->operands; l++)
+            near = replace_far(
+                near, quotients, bits, text_format("x%d, x%d", k, l),
+                text_format("m_all_quotients_near_%s(d%d + from, d%d + from, to - from)", bits, k,
+                            l),
+                &test);
     }
     if (!*test)
         return loop;
@@ -154,8 +168,9 @@ static const char *loop_text(const struct loop_spec *spec, const struct node *n,
     }
     for (int i = 0; i < spec->operands; i++)
         if (mentions(both, 'x', i))
-            loads = text_format("%s        const %s x%d = d%d[i];\n", loads,
-                                spec->truths >> i & 1 ? "uint8_t" : type, i, i);
+            loads = text_format("%s        const %s x%d = d%d[i]%s;\n", loads,
+                                spec->truths >> i & 1 ? "int8_t" : type, i, i,
+                                spec->truths >> i & 1 ? " != 0" : "");
     const char *loop =
         text_format("INDEPENDENT\n    for (int64_t i = 0; i < n; i++) {\n%s#line ^\n      "
                     "  %sy[i] = %s%s;\n"
@@ -199,13 +214,10 @@ const char *loop_body(const struct loop_spec *spec, const struct node *n)
 static struct node *value_for(const struct op *op, enum compute type, bool *needed)
 {
     bool is_float = type == F32 || type == F64;
-    bool integral = op->accepts & (ACCEPT_INTEGRAL | (op->value[VALUE_BOOL] ? 0 : ACCEPT_BOOL));
     if (op->result_dtype == RESULT_FLOAT)
         *needed = is_float;
-    else if (is_float)
-        *needed = op->accepts & ACCEPT_FLOATING;
     else
-        *needed = type == I32 ? integral : op->accepts & ACCEPT_INTEGRAL;
+        *needed = op->accepts & (is_float ? ACCEPT_FLOATING : ACCEPT_INTEGRAL);
     struct node *n = op->value[is_float ? VALUE_FLOAT : VALUE_INT];
     return n ? n : op->value[VALUE_ANY];
 }
@@ -220,6 +232,26 @@ static void spec_names(struct loop_spec *spec, const struct op *op)
     }
     for (int i = 0; i < op->scalars; i++)
         spec->scalar[i] = op->param[op->scalar[i]].name;
+}
+
+/* The loop over bools: bytes in, bytes out, and what is between computed as C does with ints. */
+static void bool_loop(struct loop_spec *spec, struct op *op)
+{
+    bool needed;
+    struct node *n = value_for(op, I32, &needed);
+    if (op->value[VALUE_BOOL])
+        n = op->value[VALUE_BOOL];
+    if (!(op->accepts & ACCEPT_BOOL) || op->result_dtype == RESULT_FLOAT)
+        return;
+    if (!n) {
+        complain(op->place, "%s has no value for bools", op->name);
+        return;
+    }
+    spec->type = I32, spec->truth_result = true;
+    spec->truths = (1u << spec->operands) - 1;
+    const char *body = loop_body(spec, n);
+    if (body)
+        op->loop_bool = loop_add(body, n->place);
 }
 
 static void pointwise_loops(const struct table *t, struct op *op)
@@ -242,11 +274,7 @@ static void pointwise_loops(const struct table *t, struct op *op)
             return; /* one complaint for one expression */
         op->loop[type] = loop_add(body, n->place);
     }
-    struct node *n = op->value[VALUE_BOOL];
-    spec.type = I32;
-    const char *body = n ? loop_body(&spec, n) : NULL;
-    if (body)
-        op->loop_bool = loop_add(body, n->place);
+    bool_loop(&spec, op);
 }
 
 /* ---- reductions ---- */
@@ -295,7 +323,8 @@ static const char *function(const char *name, const char *arguments, const char 
                        body);
 }
 
-/* Lanes: enough for four vectors of AVX2 registers, the same everywhere, joined in a tree; longer
+/* Lanes: enough for four vectors of AVX2 registers, the same everywhere, and in the middle of a
+ * block twice as many, so that an addition need not wait for the last; joined in a tree. Longer
  * runs are halved, so that rounding errors grow with the logarithm of the length. */
 static const char INNER[] =
     "static $T block_" INDEX "(int64_t n, const $T *x$P)\n"
@@ -307,15 +336,30 @@ static const char INNER[] =
     "            acc = step_" INDEX "(acc, x[i]$A);\n"
     "        return acc;\n"
     "    }\n"
-    "    $T lane[$L];\n"
+    "    $T lane[$L], more[$L];\n"
     "    for (int l = 0; l < $L; l++)\n"
     "        lane[l] = $G;\n"
-    "$I"
+    "    i += $I;\n"
+    "    if (n - i >= 2 * $L) {\n"
+    "        for (int l = 0; l < $L; l++)\n"
+    "            more[l] = $G;\n"
+    "        i += $I;\n"
+    "        for (; i + 2 * $L <= n; i += 2 * $L) {\n"
+    "            for (int l = 0; l < $L; l++)\n"
+    "                lane[l] = step_" INDEX "(lane[l], x[i + l]$A);\n"
+    "            for (int l = 0; l < $L; l++)\n"
+    "                more[l] = step_" INDEX "(more[l], x[i + $L + l]$A);\n"
+    "        }\n"
+    "        for (int l = 0; l < $L; l++)\n"
+    "            lane[l] = join_" INDEX "(lane[l], more[l]$A);\n"
+    "    }\n"
     "    for (; i + $L <= n; i += $L)\n"
     "        for (int l = 0; l < $L; l++)\n"
     "            lane[l] = step_" INDEX "(lane[l], x[i + l]$A);\n"
-    "    for (int l = 0; i + l < n; l++)\n"
-    "        lane[l] = step_" INDEX "(lane[l], x[i + l]$A);\n"
+    "    const int left = (int)(n - i);\n"
+    "    for (int l = 0; l < $L; l++) /* where loads can be masked, by vectors */\n"
+    "        lane[l] = l < left ? step_" INDEX "(lane[l], x[i + l]$A) : lane[l];\n"
+    "#pragma GCC unroll 5\n"
     "    for (int w = $L / 2; w; w /= 2)\n"
     "        for (int l = 0; l < w; l++)\n"
     "            lane[l] = join_" INDEX "(lane[l], lane[l + w]$A);\n"
@@ -391,7 +435,7 @@ static void reduce_type(const struct table *t, struct op *op, enum compute type)
                            FINISH);
     const char *start_call = text_format("start_" INDEX "(%s)", *args ? args + 2 : "");
     const char *inner = put(INNER, "$F", begin ? start_call : "x[i++]");
-    inner = put(put(inner, "$G", begin ? start_call : "x[l]"), "$I", begin ? "" : "    i = $L;\n");
+    inner = put(put(inner, "$G", begin ? start_call : "x[i + l]"), "$I", begin ? "0" : "$L");
     text = text_format("%s%s", text, inner);
     text = text_format("%s%s", text,
                        put(put(OVER, "$W", "step"), "$E", "step_" INDEX "(a[i], b[i]$A)"));

@@ -211,6 +211,19 @@ static void NAME(softmax_columns_backward)(int64_t n, int64_t inner, const void 
 
 /* ---- rows normalised ---- */
 
+/* Either of weight and bias may be NULL: inlined, so that the loop has no conditions. */
+static inline __attribute__((always_inline)) void NAME(normalise)(int64_t n, const REAL *x,
+                                                                  REAL mean, REAL rstd,
+                                                                  const REAL *weight,
+                                                                  const REAL *bias, REAL *y)
+{
+    for (int64_t i = 0; i < n; i++) {
+        REAL z = (x[i] - mean) * rstd;
+        z = weight ? z * weight[i] : z;
+        y[i] = bias ? z + bias[i] : z;
+    }
+}
+
 static void NAME(layer_norm)(int64_t rows, int64_t n, const void *from, const void *weights,
                              const void *biases, double eps, void *to, void *means, void *rstds)
 {
@@ -222,11 +235,13 @@ static void NAME(layer_norm)(int64_t rows, int64_t n, const void *from, const vo
         REAL rstd = (REAL)(1 / sqrt(NAME(squares)(n, x, mean) / (double)n + eps));
         ((REAL *)means)[r] = mean, ((REAL *)rstds)[r] = rstd;
         if (weight && bias)
-            for (int64_t i = 0; i < n; i++)
-                y[i] = (x[i] - mean) * rstd * weight[i] + bias[i];
+            NAME(normalise)(n, x, mean, rstd, weight, bias, y);
+        else if (weight)
+            NAME(normalise)(n, x, mean, rstd, weight, NULL, y);
+        else if (bias)
+            NAME(normalise)(n, x, mean, rstd, NULL, bias, y);
         else
-            for (int64_t i = 0; i < n; i++)
-                y[i] = (x[i] - mean) * rstd * (weight ? weight[i] : 1) + (bias ? bias[i] : 0);
+            NAME(normalise)(n, x, mean, rstd, NULL, NULL, y);
     }
 }
 

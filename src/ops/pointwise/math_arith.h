@@ -96,22 +96,26 @@ M_INLINE double m_fmax_f64(double a, double b)
 
 M_INLINE float m_minimum_f32(float a, float b)
 {
-    return ((a > b) | (b != b)) ? b : a;
+    float r = a > b ? b : a;
+    return b != b ? b : r;
 }
 
 M_INLINE double m_minimum_f64(double a, double b)
 {
-    return ((a > b) | (b != b)) ? b : a;
+    double r = a > b ? b : a;
+    return b != b ? b : r;
 }
 
 M_INLINE float m_maximum_f32(float a, float b)
 {
-    return ((a < b) | (b != b)) ? b : a;
+    float r = a < b ? b : a;
+    return b != b ? b : r;
 }
 
 M_INLINE double m_maximum_f64(double a, double b)
 {
-    return ((a < b) | (b != b)) ? b : a;
+    double r = a < b ? b : a;
+    return b != b ? b : r;
 }
 
 /* 0 below 0, `at_zero` at it, 1 above it; 0 for NaN. */
@@ -125,40 +129,88 @@ M_INLINE double m_heaviside_f64(double x, double at_zero)
     return x == 0.0 ? at_zero : x > 0.0 ? 1.0 : 0.0;
 }
 
-/* The remainder of a / b truncated, with the sign of a: exact. The quotient may have any number
- * of digits, hence libm's function, which does not vectorise; but a float quotient below 2^28 is
- * settled in double, where it and its product with b are exact. */
+/* Remainders are exact. Where the quotient is near 0, a few operations make them. In float they are
+ * done in double, where the truncated quotient and its product with b are exact. In double b is cut
+ * in two halves, whose products with a quotient of 24 bits are exact; that is rounded to nearest,
+ * so that what is left after the first has not more bits than b. A far quotient may have any number
+ * of digits, hence libm's function, which does not vectorise. 0, infinities and NaN are all near.
+ */
+#define M_QUOTIENT_F32 0x1p28f
+#define M_QUOTIENT_F64 0x1p24
+
+M_INLINE int m_quotient_is_far_f32(float a, float b)
+{
+    a = m_abs_f32(a);
+    return (a >= m_abs_f32(b) * M_QUOTIENT_F32) & (b != 0.0f) & (a < M_INF_F32);
+}
+
+M_INLINE int m_quotient_is_far_f64(double a, double b)
+{
+    a = m_abs_f64(a);
+    return ((a >= m_abs_f64(b) * M_QUOTIENT_F64) | (a >= 0x1p1000)) & (b != 0.0) & (a < M_INF_F64);
+}
+
+/* Whether all of n quotients are near. */
+static inline __attribute__((unused)) bool m_all_quotients_near_f32(const float *a, const float *b,
+                                                                    int64_t n)
+{
+    int far = 0;
+    for (int64_t i = 0; i < n; i++)
+        far |= m_quotient_is_far_f32(a[i], b[i]);
+    return !far;
+}
+
+static inline __attribute__((unused)) bool m_all_quotients_near_f64(const double *a,
+                                                                    const double *b, int64_t n)
+{
+    int64_t far = 0;
+    for (int64_t i = 0; i < n; i++)
+        far |= m_quotient_is_far_f64(a[i], b[i]);
+    return !far;
+}
+
+/* The remainder of a / b truncated, with the sign of a. */
+M_INLINE float m_fmod_near_f32(float a, float b)
+{
+    double q = m_trunc_f64((double)a / (double)b);
+    return q == 0.0 ? a : m_copysign_f32((float)((double)a - q * (double)b), a);
+}
+
+M_INLINE double m_fmod_near_f64(double a, double b)
+{
+    double x = m_abs_f64(a), y = m_abs_f64(b);
+    double q = m_round_f64(x / y);
+    double high = m_from_bits_f64(m_bits_f64(y) & ~(uint64_t)0x7ffffff);
+    double r = (x - q * high) - q * (y - high);
+    r = r < 0.0 ? r + y : r;
+    return m_copysign_f64(q == 0.0 ? x : r, a);
+}
+
 M_INLINE float m_fmod_f32(float a, float b)
 {
-    double q = (double)a / (double)b;
-    if (!(m_abs_f64(q) < 0x1p28))
-        return __builtin_fmodf(a, b);
-    q = m_trunc_f64(q);
-    return q == 0.0 ? a : m_copysign_f32((float)((double)a - q * (double)b), a);
+    return m_quotient_is_far_f32(a, b) ? __builtin_fmodf(a, b) : m_fmod_near_f32(a, b);
 }
 
 M_INLINE double m_fmod_f64(double a, double b)
 {
-    return __builtin_fmod(a, b);
+    return m_quotient_is_far_f64(a, b) ? __builtin_fmod(a, b) : m_fmod_near_f64(a, b);
 }
 
-/* The remainder of a / b floored, with the sign of b, as Python's %. */
-M_INLINE float m_remainder_f32(float a, float b)
+/* What the truncated remainder r of a / b makes of the remainder of a / b floored, with the sign of
+ * b as Python's %, and of floor(a / b) such that b times it and that remainder make a, as Python's
+ * //. */
+M_INLINE float m_floored_f32(float b, float r)
 {
-    float r = m_fmod_f32(a, b);
     return ((r != 0.0f) & ((r < 0.0f) != (b < 0.0f))) ? r + b : r;
 }
 
-M_INLINE double m_remainder_f64(double a, double b)
+M_INLINE double m_floored_f64(double b, double r)
 {
-    double r = m_fmod_f64(a, b);
     return ((r != 0.0) & ((r < 0.0) != (b < 0.0))) ? r + b : r;
 }
 
-/* floor(a / b) such that b times it and the remainder make a, as Python's //. */
-M_INLINE float m_floor_divide_f32(float a, float b)
+M_INLINE float m_floored_quotient_f32(float a, float b, float r)
 {
-    float r = m_fmod_f32(a, b);
     float q = (a - r) / b;
     q = ((r != 0.0f) & ((r < 0.0f) != (b < 0.0f))) ? q - 1.0f : q;
     float n = m_floor_f32(q);
@@ -167,15 +219,54 @@ M_INLINE float m_floor_divide_f32(float a, float b)
     return b == 0.0f ? a / b : n;
 }
 
-M_INLINE double m_floor_divide_f64(double a, double b)
+M_INLINE double m_floored_quotient_f64(double a, double b, double r)
 {
-    double r = m_fmod_f64(a, b);
     double q = (a - r) / b;
     q = ((r != 0.0) & ((r < 0.0) != (b < 0.0))) ? q - 1.0 : q;
     double n = m_floor_f64(q);
     n = q - n > 0.5 ? n + 1.0 : n;
     n = q == 0.0 ? m_copysign_f64(0.0, a / b) : n;
     return b == 0.0 ? a / b : n;
+}
+
+M_INLINE float m_remainder_f32(float a, float b)
+{
+    return m_floored_f32(b, m_fmod_f32(a, b));
+}
+
+M_INLINE float m_remainder_near_f32(float a, float b)
+{
+    return m_floored_f32(b, m_fmod_near_f32(a, b));
+}
+
+M_INLINE double m_remainder_f64(double a, double b)
+{
+    return m_floored_f64(b, m_fmod_f64(a, b));
+}
+
+M_INLINE double m_remainder_near_f64(double a, double b)
+{
+    return m_floored_f64(b, m_fmod_near_f64(a, b));
+}
+
+M_INLINE float m_floor_divide_f32(float a, float b)
+{
+    return m_floored_quotient_f32(a, b, m_fmod_f32(a, b));
+}
+
+M_INLINE float m_floor_divide_near_f32(float a, float b)
+{
+    return m_floored_quotient_f32(a, b, m_fmod_near_f32(a, b));
+}
+
+M_INLINE double m_floor_divide_f64(double a, double b)
+{
+    return m_floored_quotient_f64(a, b, m_fmod_f64(a, b));
+}
+
+M_INLINE double m_floor_divide_near_f64(double a, double b)
+{
+    return m_floored_quotient_f64(a, b, m_fmod_near_f64(a, b));
 }
 
 /* The next number after x towards y. */
@@ -223,13 +314,20 @@ M_INLINE double m_ldexp_f64(double x, double n)
 }
 
 /* Integers. Quotients floor, remainders have the divisor's sign; the caller has made sure that b
- * is not 0. Dividing the least number by -1 wraps. */
+ * is not 0. Dividing the least number by -1 wraps. No processor divides vectors of integers: those
+ * of 32 bits are divided in double, whose quotient floored is right; those of 64 where both are
+ * below 2^51, with a correction, for rounding may have reached the next integer. */
 M_INLINE int32_t m_floordiv_i32(int32_t a, int32_t b)
 {
     int32_t d = b == -1 ? 1 : b;
-    int32_t q = a / d;
-    q -= (a % d != 0) & ((a < 0) != (d < 0));
+    int32_t q = (int32_t)m_floor_f64((double)a / (double)d);
     return b == -1 ? (int32_t)(0 - (uint32_t)a) : q;
+}
+
+M_INLINE int32_t m_mod_i32(int32_t a, int32_t b)
+{
+    int32_t d = b == -1 ? 1 : b;
+    return a - m_floordiv_i32(a, d) * d;
 }
 
 M_INLINE int64_t m_floordiv_i64(int64_t a, int64_t b)
@@ -240,18 +338,33 @@ M_INLINE int64_t m_floordiv_i64(int64_t a, int64_t b)
     return b == -1 ? (int64_t)(0 - (uint64_t)a) : q;
 }
 
-M_INLINE int32_t m_mod_i32(int32_t a, int32_t b)
-{
-    int32_t d = b == -1 ? 1 : b;
-    int32_t r = a % d;
-    return ((r != 0) & ((r < 0) != (d < 0))) ? r + d : r;
-}
-
 M_INLINE int64_t m_mod_i64(int64_t a, int64_t b)
 {
     int64_t d = b == -1 ? 1 : b;
     int64_t r = a % d;
     return ((r != 0) & ((r < 0) != (d < 0))) ? r + d : r;
+}
+
+static inline __attribute__((unused)) bool m_all_quotients_near_i64(const int64_t *a,
+                                                                    const int64_t *b, int64_t n)
+{
+    uint64_t bits = 0, least = (uint64_t)1 << 51;
+    for (int64_t i = 0; i < n; i++)
+        bits |= ((uint64_t)a[i] + least) | ((uint64_t)b[i] + least);
+    return bits < 2 * least;
+}
+
+M_INLINE int64_t m_floordiv_near_i64(int64_t a, int64_t b)
+{
+    double quotient = m_from_int_f64((uint64_t)a) / m_from_int_f64((uint64_t)b);
+    int64_t q = (int64_t)m_low_bits_f64(m_floor_f64(quotient));
+    int64_t r = a - q * b;
+    return q - ((r != 0) & ((r < 0) != (b < 0)));
+}
+
+M_INLINE int64_t m_mod_near_i64(int64_t a, int64_t b)
+{
+    return a - m_floordiv_near_i64(a, b) * b;
 }
 
 /* a^n, wrapping; for negative n what integer division of 1 by a^-n gives, and 0 where a is 0. */

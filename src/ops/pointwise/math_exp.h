@@ -54,11 +54,9 @@ M_INLINE double m_exp_reduce_f64(double x, uint64_t *k)
 }
 
 /* exp: 1.0 ULP. The clamps lie beyond overflow and beyond the smallest subnormal, and let NaN
- * through. */
-M_INLINE float m_exp_f32(float x)
+ * through; m_exp_clamped_* leaves them to its caller. */
+M_INLINE float m_exp_clamped_f32(float x)
 {
-    x = 89.0f < x ? 89.0f : x;
-    x = -104.0f > x ? -104.0f : x;
     uint32_t k;
     float r = m_exp_reduce_f32(x, &k);
     float q = m_fma_f32(0x1.6a336cp-10f, r, 0x1.123996p-7f);
@@ -68,13 +66,25 @@ M_INLINE float m_exp_f32(float x)
     return m_scale_f32(m_fma_f32(r * r, q, r) + 1.0f, k);
 }
 
+M_INLINE double m_exp_clamped_f64(double x)
+{
+    uint64_t k;
+    double r = m_exp_reduce_f64(x, &k);
+    return m_scale_f64(m_expm1_kernel_f64(r) + 1.0, k);
+}
+
+M_INLINE float m_exp_f32(float x)
+{
+    x = 89.0f < x ? 89.0f : x;
+    x = -104.0f > x ? -104.0f : x;
+    return m_exp_clamped_f32(x);
+}
+
 M_INLINE double m_exp_f64(double x)
 {
     x = 710.0 < x ? 710.0 : x;
     x = -746.0 > x ? -746.0 : x;
-    uint64_t k;
-    double r = m_exp_reduce_f64(x, &k);
-    return m_scale_f64(m_expm1_kernel_f64(r) + 1.0, k);
+    return m_exp_clamped_f64(x);
 }
 
 /* e^(x + lo) / 2^k and k, for |x| <= 150 (1500) and a small correction lo of at most |x| 2^-24
@@ -277,13 +287,15 @@ M_INLINE double m_cosh_f64(double x)
  * its subnormals. */
 M_INLINE float m_sigmoid_f32(float x)
 {
-    float e = m_exp_f32(-m_abs_f32(x));
+    float a = m_abs_f32(x);
+    float e = m_exp_clamped_f32(-(104.0f < a ? 104.0f : a));
     return m_over_sum_f32(x < 0.0f ? e : 1.0f, 1.0f, e);
 }
 
 M_INLINE double m_sigmoid_f64(double x)
 {
-    double e = m_exp_f64(-m_abs_f64(x));
+    double a = m_abs_f64(x);
+    double e = m_exp_clamped_f64(-(746.0 < a ? 746.0 : a));
     return m_over_sum_f64(x < 0.0 ? e : 1.0, 1.0, e);
 }
 

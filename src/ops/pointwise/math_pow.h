@@ -42,13 +42,14 @@ M_INLINE double m_exp2_rough_f64(double t)
 }
 
 /* What pow makes of a magnitude p of |x|^y: its sign for odd y, NaN for a negative x to a
- * fraction, and 1 where one of the arguments asks for it whatever the other is. */
+ * fraction, and 1 where one of the arguments asks for it whatever the other is. The sign comes by
+ * a mask, because GCC vectorises no choice by a condition that is the same for the whole loop. */
 M_INLINE float m_pow_edges_f32(float x, float y, float p)
 {
     float half = y * 0.5f;
     int whole = m_round_f32(y) == y;
-    int odd = whole & (m_round_f32(half) != half);
-    p = odd ? m_copysign_f32(p, x) : p;
+    uint32_t sign = (uint32_t)(whole & (m_round_f32(half) != half)) << 31;
+    p = m_from_bits_f32((m_bits_f32(p) & ~sign) | (m_bits_f32(x) & sign));
     p = ((x < 0.0f) & (x > -M_INF_F32) & !whole & (y == y)) ? M_NAN_F32 : p;
     p = ((x == -1.0f) & (m_abs_f32(y) == M_INF_F32)) ? 1.0f : p;
     return ((x == 1.0f) | (y == 0.0f)) ? 1.0f : p;
@@ -58,8 +59,8 @@ M_INLINE double m_pow_edges_f64(double x, double y, double p)
 {
     double half = y * 0.5;
     int whole = m_round_f64(y) == y;
-    int odd = whole & (m_round_f64(half) != half);
-    p = odd ? m_copysign_f64(p, x) : p;
+    uint64_t sign = (uint64_t)(whole & (m_round_f64(half) != half)) << 63;
+    p = m_from_bits_f64((m_bits_f64(p) & ~sign) | (m_bits_f64(x) & sign));
     p = ((x < 0.0) & (x > -M_INF_F64) & !whole & (y == y)) ? M_NAN_F64 : p;
     p = ((x == -1.0) & (m_abs_f64(y) == M_INF_F64)) ? 1.0 : p;
     return ((x == 1.0) | (y == 0.0)) ? 1.0 : p;

@@ -159,6 +159,9 @@ static void spread(enum compute compute, const fl_value *number, int64_t n, void
         for (int64_t i = 0; i < n; i++)
             ((int32_t *)out)[i] = (int32_t)k;
         break;
+    case COMPUTE_BOOL:
+        memset(out, k != 0, (size_t)n);
+        break;
     default:
         for (int64_t i = 0; i < n; i++)
             ((int64_t *)out)[i] = k;
@@ -397,9 +400,11 @@ static int record(const fl_op *op, const fl_value *args, fl_tensor *y, fl_tensor
     return status;
 }
 
-static int loop_index(const struct op_pointwise *p, int dtype)
+/* The loop over a common dtype, and in what it computes. */
+static int loop_index(const struct op_pointwise *p, int dtype, enum compute *compute)
 {
-    return dtype == FL_BOOL && p->loop_bool ? p->loop_bool : p->loop[compute_of(dtype)];
+    *compute = dtype == FL_BOOL ? COMPUTE_BOOL : compute_of(dtype);
+    return dtype == FL_BOOL ? p->loop_bool : p->loop[*compute];
 }
 
 static const fl_tensor *first_tensor(const struct op_pointwise *p, const fl_value *args)
@@ -413,7 +418,7 @@ static const fl_tensor *first_tensor(const struct op_pointwise *p, const fl_valu
 /* Whether a number leaves the dtype of the tensors beside it as it is. */
 static bool is_weaker(const fl_value *v, int dtype)
 {
-    return v->tag == FL_FLOATING ? dtype_is_floating(dtype) : v->tag < FL_FLOATING;
+    return (int)v->tag - FL_BOOLEAN <= rank(dtype);
 }
 
 /* Whether all compute types hold a number, so that nothing is to be checked or wrapped. */
@@ -432,8 +437,9 @@ static int call_short(const fl_op *f, const fl_value *args, fl_value *results)
         p->promoted | p->truths)
         return 1;
     const int dtype = first->dtype, given = result_dtype(f, dtype);
-    const enum compute compute = compute_of(dtype);
-    if (compute_dtype(compute) != dtype || !p->loop[compute] || !accepts(f, dtype) ||
+    enum compute compute;
+    const int loop = loop_index(p, dtype, &compute);
+    if (compute_dtype(compute) != dtype || !loop || !accepts(f, dtype) ||
         (f->result_dtype == RESULT_FLOAT && !dtype_is_floating(dtype)) ||
         given != (p->truth ? FL_BOOL : dtype))
         return 1;
@@ -472,7 +478,7 @@ static int call_short(const fl_op *f, const fl_value *args, fl_value *results)
     if (!y)
         return -1;
     data[0] = y->data;
-    ops_loop(p->loop[compute])(y->numel, data, scalars);
+    ops_loop(loop)(y->numel, data, scalars);
     results[0] = fl_tensor_value(y);
     if (record_wanted(f, args) && record_call(f, args, results)) {
         tensor_release(y);
@@ -522,12 +528,10 @@ int pointwise_call(const fl_op *op, const fl_value *args, fl_value *results)
     if (rank(common) == 1)
         for (int i = 0; i < p->operands; i++)
             operand[i] = as_common(operand[i], common);
-    struct job job = {.compute = compute_of(common),
-                      .truth = p->truth,
-                      .truths = p->truths,
-                      .operands = p->operands,
-                      .operand = operand};
-    int status = load_checked_scalars(f, args, common, job.scalars), loop = loop_index(p, common);
+    struct job job = {
+        .truth = p->truth, .truths = p->truths, .operands = p->operands, .operand = operand};
+    int status = load_checked_scalars(f, args, common, job.scalars);
+    int loop = loop_index(p, common, &job.compute);
     fl_tensor *before = NULL;
     if (status == 0 && loop == 0)
         status = set_type_error(f, common);

@@ -183,7 +183,10 @@ static int adaptive_avg_pool(const char *what, fl_tensor *self, fl_ints output_s
     fl_tensor *x = four_dims(what, self, spatial);
     if (!x || output_pair(what, output_size, spatial, out))
         return -1;
-    *y = own_dims(fl__adaptive_avg_pool2d(x, two(out)), self, spatial);
+    bool whole = out[0] == 1 && out[1] == 1; /* one window: PyTorch's graph shows a mean, too */
+    *y = own_dims(whole ? fl_mean_dim(x, (fl_ints){(int64_t[]){2, 3}, 2}, true, FL_NO_DTYPE)
+                        : fl__adaptive_avg_pool2d(x, two(out)),
+                  self, spatial);
     return *y ? 0 : -1;
 }
 

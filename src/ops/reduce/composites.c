@@ -159,8 +159,8 @@ int aminmax_compose(fl_tensor *self, const int64_t *dim, bool keepdim, fl_tensor
 
 int count_nonzero_compose(fl_tensor *self, const int64_t *dim, fl_tensor **y)
 {
-    return given(y, fl_sum_dim_intlist(fl_ne_scalar(self, fl_int(0)), (fl_ints){dim, dim != NULL},
-                                       false, FL_NO_DTYPE));
+    return given(y, fl_sum_dim_intlist(fl_ne_scalar(self, fl_bool(false)),
+                                       (fl_ints){dim, dim != NULL}, false, FL_NO_DTYPE));
 }
 
 int logsumexp_compose(fl_tensor *self, fl_ints dim, bool keepdim, fl_tensor **y)

@@ -81,11 +81,11 @@ static void sort_by_stride(int count, struct dim *dims)
 static int64_t offset_of(int count, const struct dim *dims, int64_t index)
 {
     int64_t offset = 0;
-    for (int d = count - 1; d >= 0; d--) {
+    for (int d = count - 1; d > 0; d--) {
         offset += index % dims[d].size * dims[d].stride;
         index /= dims[d].size;
     }
-    return offset;
+    return count ? offset + index * dims[0].stride : 0;
 }
 
 /* ---- across: lines along memory
