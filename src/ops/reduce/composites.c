@@ -159,7 +159,7 @@ int aminmax_compose(fl_tensor *self, const int64_t *dim, bool keepdim, fl_tensor
 
 int count_nonzero_compose(fl_tensor *self, const int64_t *dim, fl_tensor **y)
 {
-    return given(y, fl_sum_dim_intlist(fl_ne_scalar(self, fl_bool(false)),
+    return given(y, fl_sum_dim_intlist(fl_ne_scalar(self, fl_boolean(false)),
                                        (fl_ints){dim, dim != NULL}, false, FL_NO_DTYPE));
 }
 
