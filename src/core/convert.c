@@ -5,7 +5,19 @@
 
 #include "core/iterate.h"
 
-enum { BLOCK = 256 }; /* elements that pass through buffers at a time */
+enum {
+    BLOCK = 256, /* elements that pass through buffers at a time */
+    LEAST_MOVE = 1024,
+    MOST_MOVE = 1 << 20 /* bytes; the C library goes past the cache with more */
+};
+
+static void move_bytes(void *to, const void *from, size_t n)
+{
+    if (n < LEAST_MOVE || n > MOST_MOVE)
+        memcpy(to, from, n);
+    else
+        ISA_PICK(convert_kernels)->move((int64_t)n, to, from);
+}
 
 #define MOVE(type)                                                                                 \
     for (int64_t i = 0; i < n; i++)                                                                \
@@ -17,7 +29,12 @@ void convert_move(int64_t n, size_t size, void *to, int64_t to_stride, const voi
     char *t = to;
     const char *f = from;
     if (to_stride == (int64_t)size && from_stride == (int64_t)size) {
-        memcpy(t, f, (size_t)n * size);
+        move_bytes(t, f, (size_t)n * size);
+        return;
+    }
+    if (to_stride == (int64_t)size && from_stride == -(int64_t)size) {
+        ISA_PICK(convert_kernels)
+            ->reverse[__builtin_ctzll(size)](n, t, f - (n - 1) * (int64_t)size);
         return;
     }
     switch (size) {
@@ -63,7 +80,7 @@ static void convert_complex(int64_t n, char *to, int to_dtype, const char *from,
 static void convert_contiguous(int64_t n, void *to, int to_dtype, const void *from, int from_dtype)
 {
     if (to_dtype == from_dtype)
-        memcpy(to, from, (size_t)n * dtype_size(to_dtype));
+        move_bytes(to, from, (size_t)n * dtype_size(to_dtype));
     else if (dtype_is_complex(to_dtype) || dtype_is_complex(from_dtype))
         convert_complex(n, to, to_dtype, from, from_dtype);
     else

@@ -10,6 +10,10 @@ typedef void (*convert_fn)(int64_t n, void *to, const void *from);
 struct convert_kernels {
     /* [from][to] for the dtypes before complex; n contiguous elements. */
     convert_fn contiguous[FL_COMPLEX64][FL_COMPLEX64];
+    /* n bytes from one place to another that does not overlap it. */
+    void (*move)(int64_t n, void *to, const void *from);
+    /* n elements of 1 << log2 bytes in reverse order: to[i] = from[n - 1 - i]. */
+    void (*reverse[5])(int64_t n, void *to, const void *from);
     /* Writes n elements of 1 << log2 bytes that are all the same. */
     void (*fill[5])(int64_t n, void *to, const void *element);
     /* to[r][c] = from[c][r] for r < rows, c < columns, elements of 1 << log2 bytes, rows `stride`

@@ -133,9 +133,49 @@ static void f32_to_f16(int64_t n, void *restrict result, const void *restrict so
 }
 #endif
 
+struct pair {
+    uint64_t low, high;
+};
+
 #define ROW(from)                                                                                  \
     {from##_to_b8,  from##_to_u8,  from##_to_i8,   from##_to_i16, from##_to_i32,                   \
      from##_to_i64, from##_to_f16, from##_to_bf16, from##_to_f32, from##_to_f64}
+
+/* ---- Moving --------------------------------------------------------------------------------- */
+
+typedef uint64_t line __attribute__((vector_size(64)));
+typedef line line_anywhere __attribute__((aligned(1), may_alias));
+
+/* Where the C library copies pieces of some KiB by `rep movsb`, that is several times slower when
+ * source and destination lie differently in their lines; these loads and stores are not. */
+static void move(int64_t n, void *to, const void *from)
+{
+    const int64_t whole = n / 256 * 256;
+    char *t = to;
+    const char *f = from;
+    for (int64_t i = 0; i < whole; i += 256) {
+        const line_anywhere *s = (const line_anywhere *)(f + i);
+        line_anywhere *r = (line_anywhere *)(t + i);
+        line a = s[0], b = s[1], c = s[2], d = s[3];
+        r[0] = a, r[1] = b, r[2] = c, r[3] = d;
+    }
+    memcpy(t + whole, f + whole, (size_t)(n - whole));
+}
+
+#define REVERSE(name, type)                                                                        \
+    static void name(int64_t n, void *to, const void *from)                                        \
+    {                                                                                              \
+        type *r = to;                                                                              \
+        const type *s = (const type *)from + n - 1;                                                \
+        for (int64_t i = 0; i < n; i++)                                                            \
+            r[i] = s[-i];                                                                          \
+    }
+
+REVERSE(reverse_1, uint8_t)
+REVERSE(reverse_2, uint16_t)
+REVERSE(reverse_4, uint32_t)
+REVERSE(reverse_8, uint64_t)
+REVERSE(reverse_16, struct pair)
 
 /* ---- Filling -------------------------------------------------------------------------------- */
 
@@ -148,10 +188,6 @@ static void f32_to_f16(int64_t n, void *restrict result, const void *restrict so
         for (int64_t i = 0; i < n; i++)                                                            \
             r[i] = x;                                                                              \
     }
-
-struct pair {
-    uint64_t low, high;
-};
 
 FILL(fill_1, uint8_t)
 FILL(fill_2, uint16_t)
@@ -241,6 +277,8 @@ TRANSPOSE(transpose_8, plain_8, row_8, uint64_t)
 const struct convert_kernels FL_SIMD(convert_kernels) = {
     .contiguous = {ROW(b8), ROW(u8), ROW(i8), ROW(i16), ROW(i32), ROW(i64), ROW(f16), ROW(bf16),
                    ROW(f32), ROW(f64)},
+    .move = move,
+    .reverse = {reverse_1, reverse_2, reverse_4, reverse_8, reverse_16},
     .fill = {fill_1, fill_2, fill_4, fill_8, fill_16},
     .transpose = {plain_1, transpose_2, transpose_4, transpose_8, transpose_16},
 };

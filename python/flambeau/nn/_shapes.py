@@ -30,12 +30,10 @@ def pad(input, pad, mode="constant", value=None):
         if input.dim() - len(pads) // 2 not in (1, 2):
             raise NotImplementedError("Only 2D, 3D, 4D, 5D padding with non-constant padding are "
                                       "supported for now")
+    if mode == "constant":
+        return flambeau.constant_pad_nd(input, pads, 0 if value is None else value)
     for i in range(0, len(pads), 2):
-        dim = input.dim() - 1 - i // 2
-        if mode == "constant":
-            input = _pad_constant(input, dim, pads[i], pads[i + 1], 0 if value is None else value)
-        else:
-            input = _pad_from_inside(input, dim, pads[i], pads[i + 1], mode)
+        input = _pad_from_inside(input, input.dim() - 1 - i // 2, pads[i], pads[i + 1], mode)
     return input
 
 
@@ -47,17 +45,6 @@ def _crop(input, dim, before, after):
                            f"{after}, resulted in a negative output size, which is invalid. Check "
                            f"dimension {dim} of your input.")
     return input if before >= 0 and after >= 0 else input.narrow(dim, start, end - start)
-
-
-def _pad_constant(input, dim, before, after, value):
-    input = _crop(input, dim, before, after)
-    parts = [input]
-    for count, at in ((before, 0), (after, 2)):
-        if count > 0:
-            shape = list(input.shape)
-            shape[dim] = count
-            parts.insert(at, input.new_full(shape, value))
-    return flambeau.cat(parts, dim) if len(parts) > 1 else input
 
 
 def _pad_from_inside(input, dim, before, after, mode):

@@ -306,30 +306,22 @@ int flip_shape(fl_tensor *self, fl_ints dims, struct op_shape *y)
     return flip_mask(self, dims, &mask);
 }
 
+/* A copy of a view that begins at the last element of the flipped dims and walks back. */
 int flip_cpu(fl_tensor *self, fl_ints dims, fl_tensor *y)
 {
     uint64_t mask;
     if (flip_mask(self, dims, &mask))
         return -1;
-    size_t bytes = dtype_size(self->dtype);
-    int64_t at[TENSOR_MAX_DIMS] = {0}, stride[TENSOR_MAX_DIMS];
-    const char *from = self->data;
+    int64_t strides[TENSOR_MAX_DIMS], offset = self->offset;
     for (int d = 0; d < self->ndim; d++) {
-        stride[d] = self->strides[d] * (int64_t)bytes * (mask >> d & 1 ? -1 : 1);
-        if (mask >> d & 1 && self->numel)
-            from -= (self->sizes[d] - 1) * stride[d];
+        const bool back = mask >> d & 1 && self->numel;
+        offset += back ? (self->sizes[d] - 1) * self->strides[d] : 0;
+        strides[d] = back ? -self->strides[d] : self->strides[d];
     }
-    char *to = y->data;
-    for (int64_t i = 0; i < y->numel; i++, to += bytes) {
-        index_move(to, from, bytes);
-        for (int d = self->ndim - 1; d >= 0; d--) {
-            from += stride[d];
-            if (++at[d] < self->sizes[d])
-                break;
-            from -= at[d] * stride[d], at[d] = 0;
-        }
-    }
-    return 0;
+    fl_tensor *backwards = tensor_alias(self, self->ndim, self->sizes, strides, offset);
+    int status = backwards ? tensor_copy(y, backwards) : -1;
+    tensor_release(backwards);
+    return status;
 }
 
 int fliplr_compose(fl_tensor *self, fl_tensor **y)
