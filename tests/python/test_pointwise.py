@@ -330,3 +330,15 @@ def test_reductions_at_every_length(dtype):
     if dtype.is_floating_point:
         x[1, 8000] = NAN
         assert x.amax(1).isnan().tolist() == [False, True, False]
+
+
+@pytest.mark.parametrize("rows, columns", [(3, 128), (5, 1300), (2, 70000), (300, 130)])
+def test_a_column_along_long_rows(rows, columns):
+    """It is spread once a row, over several blocks and where a chunk begins inside a row."""
+    x = torch.arange(rows * columns).reshape(rows, columns)
+    for dtype in (torch.float32, torch.float64, torch.int64, torch.bfloat16):
+        column = (torch.arange(rows)[:, None] - 1).to(dtype)
+        assert torch.equal(x.float() + column, x.float() + column.expand(rows, columns).contiguous())
+        assert torch.equal(torch.where(column > 0, x, -x), torch.where((column > 0).repeat(1, columns), x, -x))
+    row = torch.arange(columns, dtype=torch.float32)
+    assert torch.equal(column.float() * row, column.float().repeat(1, columns) * row.repeat(rows, 1))
