@@ -4,6 +4,7 @@
  *   period   repeats every `period` elements (a number, a bias along the last dims): gathered once
  *            a chunk, one block and one period long, so that every phase can be read from it
  *   row      contiguous along the innermost dim only, blocks end with the row: a pointer a block
+ *   level    the same all along the innermost dim (a column): a buffer filled once a row
  *   gathered everything else, and every dtype that is not its compute type: through a buffer
  *
  * When every operand is a run, a chunk is one call of the loop. Otherwise chunks go by blocks of
@@ -26,7 +27,7 @@ _Static_assert((int)TILE_ROWS *TILE_COLUMNS <= 2 * BLOCK, "a tile fits into a bu
 
 _Static_assert((int)ITERATE_MAX_OPERANDS <= (int)WALK_MAX_OPERANDS, "a walk holds every operand");
 
-enum service { SERVE_RUN, SERVE_PERIOD, SERVE_ROW, SERVE_GATHERED };
+enum service { SERVE_RUN, SERVE_PERIOD, SERVE_ROW, SERVE_LEVEL, SERVE_GATHERED };
 
 struct served {
     char *data;
@@ -145,17 +146,22 @@ static void run_blocks(const struct iteration *it, int64_t start, int64_t end)
     _Alignas(64) char buffers[ITERATE_MAX_OPERANDS][2 * BLOCK * sizeof(double)];
     char *data[ITERATE_MAX_OPERANDS];
     int64_t at[TENSOR_MAX_DIMS + 1];
-    bool buffered = false; /* some operand limits the block to its buffer */
+    int64_t most = end - start; /* elements of a block: some operands limit it to their buffers */
     for (int k = 0; k < it->operands; k++) {
-        if (it->operand[k].service == SERVE_PERIOD)
+        const enum service service = it->operand[k].service;
+        if (service == SERVE_PERIOD)
             fill_periods(it, k, buffers[k]);
-        buffered |=
-            it->operand[k].service == SERVE_PERIOD || it->operand[k].service == SERVE_GATHERED;
+        if (service == SERVE_LEVEL)
+            most = least(most, 2 * BLOCK);
+        else if (service == SERVE_PERIOD || service == SERVE_GATHERED)
+            most = least(most, BLOCK);
     }
     int64_t row = w->sizes[w->ndim - 1];
+    bool first = true; /* of a row's blocks here, none of which is longer */
     for (int64_t n; start < end; start += n) {
         walk_coordinates(w, start, at);
-        n = buffered ? least(BLOCK, end - start) : end - start;
+        first |= at[w->ndim - 1] == 0;
+        n = least(most, end - start);
         if (it->by_rows)
             n = least(n, row - at[w->ndim - 1]);
         for (int k = 0; k < it->operands; k++) {
@@ -170,6 +176,12 @@ static void run_blocks(const struct iteration *it, int64_t start, int64_t end)
             case SERVE_ROW:
                 data[k] = s->data + walk_offset(w, k, at);
                 break;
+            case SERVE_LEVEL:
+                data[k] = buffers[k];
+                if (first)
+                    convert_elements(n, buffers[k], s->compute_dtype, s->size,
+                                     s->data + walk_offset(w, k, at), s->dtype, 0);
+                break;
             case SERVE_GATHERED:
                 data[k] = buffers[k];
                 if (k >= it->outputs)
@@ -177,6 +189,7 @@ static void run_blocks(const struct iteration *it, int64_t start, int64_t end)
             }
         }
         it->loop(n, data, it->scalars);
+        first = false;
         for (int k = 0; k < it->outputs; k++)
             if (it->operand[k].service == SERVE_GATHERED)
                 pass(it, k, at, n, buffers[k], true);
@@ -370,6 +383,9 @@ static void choose_services(struct iteration *it)
             s->period = period;
         } else if (direct && long_rows && w->strides[k][last] == s->size) {
             s->service = SERVE_ROW;
+            it->by_rows = true;
+        } else if (k >= it->outputs && long_rows && w->strides[k][last] == 0) {
+            s->service = SERVE_LEVEL;
             it->by_rows = true;
         } else {
             s->service = SERVE_GATHERED;

@@ -55,6 +55,7 @@ BINARY = {
     "fmax": None, "minimum": None, "maximum": None, "heaviside": None,
 }
 INTEGER = ["floordiv", "mod", "pow", "gcd"]
+QUOTIENTS = ["fmod_near", "remainder_near", "floor_divide_near"]  # of operands whose quotient is near 0
 SCALAR = {"sin_f64", "cos_f64", "tan_f64", "fmod_f32", "fmod_f64", "remainder_f32",
           "remainder_f64", "floor_divide_f32", "floor_divide_f64"}
 CTYPES = {"f32": "float", "f64": "double", "i32": "int32_t", "i64": "int64_t"}
@@ -73,12 +74,12 @@ def source():
         c = CTYPES[t]
         for f in UNARY:
             lines.append(loop.format(f"{f}_{t}", f"const {c} *restrict a", c, f"m_{f}_{t}(a[i])"))
-        for f in BINARY:
+        for f in [*BINARY, *QUOTIENTS]:
             lines.append(loop.format(f"{f}_{t}", f"const {c} *restrict a, const {c} *restrict b", c,
                                      f"m_{f}_{t}(a[i], b[i])"))
     for t in ("i32", "i64"):
         c = CTYPES[t]
-        for f in INTEGER:
+        for f in [*INTEGER, *(["floordiv_near", "mod_near"] if t == "i64" else [])]:
             lines.append(loop.format(f"{f}_{t}", f"const {c} *restrict a, const {c} *restrict b", c,
                                      f"m_{f}_{t}(a[i], b[i])"))
     for f, a, y in (("half_to_float", "uint16_t", "float"), ("float_to_half", "float", "uint16_t"),
@@ -369,6 +370,7 @@ def test_loops_are_vectorised(library):
         scalar = {re.search(r"do_(\w+)", text)[1] for i, text in enumerate(lines, 1)
                   if text.startswith("void") and i not in done}
         assert {f for f in scalar if not f.endswith(("i32", "i64"))} <= SCALAR, isa
+        assert not scalar & {"floordiv_i32", "mod_i32", "floordiv_near_i64", "mod_near_i64"}, isa
 
 
 @pytest.mark.parametrize("t", ["i32", "i64"])
@@ -394,6 +396,40 @@ def test_integers(library, t):
              (1 if x == 1 else (-1) ** (y % 2) if x == -1 else 0), pairs)):
         got = run(library, f"{name}_{t}", [t, t], t, *zip(*cases))
         assert [(c, g) for c, g in zip(cases, got) if g != want(*c)] == []
+
+
+@pytest.mark.parametrize("t", ["f32", "f64"])
+def test_near_quotients(library, t):
+    """Remainders by the way for near quotients are exact, and all three have the bits of the long way."""
+    rng, digits, least = random.Random(t), *((24, -149) if t == "f32" else (53, -1074))
+    pairs = [(a, b) for a in (0.0, 1.5, 7, 2.0**100, inf, nan, 2.0**least) for b in (3.0, 0.0, inf, nan, 2.0**least)
+             if not (b and b * 2.0**24 <= a < inf)]
+    for _ in range(20000):
+        b = math.ldexp(rng.getrandbits(rng.randint(1, digits)) | 1, rng.randint(least, 60 if t == "f32" else 900))
+        q = rng.getrandbits(rng.randint(1, 24))
+        pairs.append(rng.choice([(b * q, b), (math.ldexp(b, rng.randint(-20, 20)) * rng.random(), b)]))
+    pairs = [(math.copysign(a, rng.random() - 0.5), math.copysign(b, rng.random() - 0.5)) for a, b in pairs]
+    a, b = (array.array(CODES[t], x) for x in zip(*pairs))
+    for isa in library:
+        got = {f: run(library, f"{f}_{t}", [t, t], t, a, b, isa=isa) for f in QUOTIENTS}
+        want = [math.fmod(x, y) if abs(x) < inf and y else nan for x, y in zip(a, b)]
+        assert [(x, y, g, w) for x, y, g, w in zip(a, b, got["fmod_near"], want) if g != w and w == w] == []
+        for f in QUOTIENTS:
+            long_way = bits(run(library, f"{f[:-5]}_{t}", [t, t], t, a, b, isa=isa))
+            assert [(x, y) for x, y, g, w in zip(a, b, bits(got[f]), long_way) if g != w] == []
+
+
+def test_near_integer_quotients(library):
+    rng, most = random.Random(3), 2**51 - 1
+    pairs = [(a, b) for a in (-most, -7, 0, 7, most) for b in (-most, -3, -1, 1, 2, most)]
+    for _ in range(20000):
+        b, q = rng.getrandbits(rng.randint(1, 50)) + 1, rng.getrandbits(rng.randint(1, 50))
+        a = rng.choice([min(b * q, most) + rng.choice([-1, 0]), rng.getrandbits(51)])
+        pairs.append((rng.choice([a, -a]), rng.choice([b, -b])))
+    for isa in library:
+        for name, want in (("floordiv", lambda x, y: x // y), ("mod", lambda x, y: x % y)):
+            got = run(library, f"{name}_near_i64", ["i64", "i64"], "i64", *zip(*pairs), isa=isa)
+            assert [(p, g) for p, g in zip(pairs, got) if g != want(*p)] == []
 
 
 def test_half(library):

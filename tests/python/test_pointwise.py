@@ -2,6 +2,7 @@
 
 import math
 import os
+import struct
 import subprocess
 import sys
 
@@ -252,3 +253,92 @@ def test_a_huge_angle_leaves_its_neighbours_alone(name, dtype):
     assert torch.equal(function(mixed)[:300].nan_to_num(9), alone.nan_to_num(9))
     rest = [i for i in range(5000) if i % 100 and i != 7]
     assert torch.equal(function(mixed)[rest], function(near)[rest])
+
+
+@pytest.mark.parametrize("name", ["fmod", "remainder", "floor_divide"])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64, torch.int64])
+def test_a_huge_quotient_leaves_its_neighbours_alone(name, dtype):
+    function = getattr(torch, name)
+    a = (torch.arange(5000) * 37 % 1001 - 500).to(dtype)
+    b = (torch.arange(5000) % 13 - 6.5).to(dtype)
+    b[b == 0] = 7
+    mixed = a.clone()
+    mixed[::100] = 2**62 + 2**40
+    want = [math.fmod, lambda x, y: x % y, lambda x, y: x // y][["fmod", "remainder", "floor_divide"].index(name)]
+    for operand in (a, mixed):
+        if dtype == torch.int64 and name == "fmod":
+            exact = [x - int(x / y) * y if abs(x) < 2**50 else None for x, y in zip(operand.tolist(), b.tolist())]
+        else:
+            exact = [want(x, y) for x, y in zip(operand.tolist(), b.tolist())]
+        got = function(operand, b).tolist()
+        assert [(x, g, w) for x, g, w in zip(operand.tolist(), got, exact)
+                if w is not None and g != w and abs(x) < 2**50] == []
+
+
+def test_bools_are_bytes_of_any_value():
+    """A bool made elsewhere may be 2 or 255, which is true like 1; results are 0 and 1."""
+    left, right = bytearray(range(256)) * 5, bytearray([0, 255, 2, 0, 1]) * 256
+    a, b = torch.frombuffer(left, dtype=torch.bool), torch.frombuffer(right, dtype=torch.bool)
+    x, y = [v != 0 for v in left], [v != 0 for v in right]
+    cases = {
+        "and": (a & b, [p and q for p, q in zip(x, y)]), "or": (a | b, [p or q for p, q in zip(x, y)]),
+        "xor": (a ^ b, [p != q for p, q in zip(x, y)]), "not": (~a, [not p for p in x]),
+        "and True": (a & True, x), "eq": (a == b, [p == q for p, q in zip(x, y)]),
+        "lt": (a < b, [p < q for p, q in zip(x, y)]), "add": (a + b, [p or q for p, q in zip(x, y)]),
+        "mul": (a * b, [p and q for p, q in zip(x, y)]), "logical_not": (a.logical_not(), [not p for p in x]),
+        "where": (torch.where(a, b, a), [q if p else p for p, q in zip(x, y)]),
+        "maximum": (torch.maximum(a, b), [p or q for p, q in zip(x, y)]),
+        "strided": (a[::2] & b[1::2], [p and q for p, q in zip(x[::2], y[1::2])]),
+        "broadcast": (a[:3, None] ^ b[:4], [[p != q for q in y[:4]] for p in x[:3]]),
+    }
+    for name, (got, want) in cases.items():
+        assert got.dtype == torch.bool and got.view(torch.uint8).max() == 1, name
+        assert got.tolist() == want, name
+    assert torch.count_nonzero(a).item() == sum(x) == torch.count_nonzero(a[None], [1]).item()
+    assert (a & 1).dtype == torch.int64 and (a == 2).tolist() == [False] * len(x)
+
+
+def test_halves_are_rounded_to_even():
+    for n in (1, 7, 8, 19, 300):
+        x = [(i * 2654435761 % 2**32 / 2**32 - 0.5) * 2.0 ** (i % 44 - 26) for i in range(n)]
+        x[::5] = [v + 2.0**-11 for v in [1.0] * len(x[::5])]
+        half = torch.tensor(x).half()
+        assert half.view(torch.int16).tolist() == [
+            struct.unpack("h", struct.pack("e", v))[0] for v in torch.tensor(x).tolist()]
+        assert half.float().tolist() == [struct.unpack("e", struct.pack("e", v))[0] for v in torch.tensor(x).tolist()]
+    nan = torch.tensor([NAN] * 9).half()
+    assert nan.isnan().all() and nan.float().isnan().all()
+
+
+def test_one_window_is_a_mean():
+    x = torch.randn(2, 3, 5, 7, requires_grad=True)
+    for y in (F.adaptive_avg_pool2d(x, 1), torch.nn.AdaptiveAvgPool2d((1, 1))(x)):
+        assert y.shape == (2, 3, 1, 1) and y.grad_fn.name() == "MeanBackward1"
+        assert torch.equal(y, x.mean((2, 3), keepdim=True))
+    assert torch.equal(F.adaptive_avg_pool1d(x[0], 1), x[0].mean(2, keepdim=True))
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64, torch.int64])
+def test_reductions_at_every_length(dtype):
+    """Below one round of lanes, at the edges of one, two and more, and where a line is halved."""
+    for n in [*range(1, 200), 4095, 4096, 4097, 9001]:
+        x = (torch.arange(3 * n).reshape(3, n) * 7919 % 101 - 50).to(dtype)
+        rows = x.tolist()
+        assert x.sum(1).tolist() == [sum(r) for r in rows], n
+        assert x.amax(1).tolist() == [max(r) for r in rows] and x.amin(1).tolist() == [min(r) for r in rows], n
+        assert (1 + 0 * x).prod(1).tolist() == [1] * 3 and (x == x).all(1).tolist() == [True] * 3, n
+    if dtype.is_floating_point:
+        x[1, 8000] = NAN
+        assert x.amax(1).isnan().tolist() == [False, True, False]
+
+
+@pytest.mark.parametrize("rows, columns", [(3, 128), (5, 1300), (2, 70000), (300, 130)])
+def test_a_column_along_long_rows(rows, columns):
+    """It is spread once a row, over several blocks and where a chunk begins inside a row."""
+    x = torch.arange(rows * columns).reshape(rows, columns)
+    for dtype in (torch.float32, torch.float64, torch.int64, torch.bfloat16):
+        column = (torch.arange(rows)[:, None] - 1).to(dtype)
+        assert torch.equal(x.float() + column, x.float() + column.expand(rows, columns).contiguous())
+        assert torch.equal(torch.where(column > 0, x, -x), torch.where((column > 0).repeat(1, columns), x, -x))
+    row = torch.arange(columns, dtype=torch.float32)
+    assert torch.equal(column.float() * row, column.float().repeat(1, columns) * row.repeat(rows, 1))

@@ -1,6 +1,8 @@
 """Order along a dim. Which of equal elements comes first follows from the algorithm, so the positions here were read
 off PyTorch 2.13; whether a line is in order at all is checked against Python's own sort."""
 
+import itertools
+import operator
 import random
 
 import pytest
@@ -110,3 +112,67 @@ def test_every_way_of_ordering_is_in_order(kind, n):
         assert sorted(x.topk(k, largest=False, sorted=False)[0].tolist()) == want[:k]
         assert x.topk(k)[0].tolist() == want[::-1][:k]
         assert x.kthvalue(k)[0].item() == want[k - 1]
+
+
+# ---- Running totals and extremes: by columns, by tiles of rows, by single rows -----------------------------------
+
+SHAPES = [(1,), (200,), (3, 130), (40, 130), (70, 3), (2, 70, 600), (35, 1), (0, 4)]
+
+
+def along(x, dim):
+    """The lines of x along a dim, as lists."""
+    return x.movedim(dim, -1).reshape(-1, x.shape[dim]).tolist() if x.numel() else []
+
+
+def rounded(value, dtype):
+    return torch.tensor(value, dtype=torch.float64).to(dtype).item() if dtype.is_floating_point else value
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64, torch.bfloat16, torch.int64, torch.uint8])
+@pytest.mark.parametrize("shape", SHAPES, ids=str)
+def test_running_totals_add_in_order(shape, dtype):
+    x = (torch.randn(shape) * 3).to(dtype) if dtype.is_floating_point else torch.randint(0, 9, shape).to(dtype)
+    for layout in (x, x.transpose(0, -1).contiguous().transpose(0, -1)):
+        for dim in range(x.ndim):
+            y = layout.cumsum(dim)
+            assert y.dtype == (dtype if dtype.is_floating_point else torch.int64)
+            for line, got in zip(along(x, dim), along(y, dim)):
+                assert got == [rounded(t, dtype) for t in itertools.accumulate(line)]
+    if dtype == torch.float64 and x.numel():
+        for line, got in zip(along(x, -1), along(x.cumprod(-1), -1)):
+            assert got == list(itertools.accumulate(line, operator.mul))
+
+
+def test_a_running_total_casts_before_it_adds():
+    assert torch.tensor([2**24 + 1, 1]).cumsum(0, dtype=torch.float32).tolist() == [2.0**24, 2.0**24]
+    assert torch.tensor([1.5, 1.5]).cumsum(0, dtype=torch.int64).tolist() == [1, 2]
+    assert torch.tensor([200, 100], dtype=torch.uint8).cumsum(0, dtype=torch.uint8).tolist() == [200, 44]
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64, torch.int32, torch.bool])
+@pytest.mark.parametrize("shape", SHAPES[:-1], ids=str)
+def test_extremes_and_running_extremes(shape, dtype):
+    """NaN beats all; of equals a running extreme takes the last, an extreme the first."""
+    x = (torch.randn(shape) * 4).round().to(dtype)
+    if dtype.is_floating_point:
+        x[torch.rand(shape) < 0.02] = float("nan")
+    for dim in range(x.ndim):
+        for name, sign in (("max", 1), ("min", -1)):
+            values, indices = (along(t, dim) for t in getattr(torch, "cum" + name)(x, dim))
+            best, first = (t.unsqueeze(dim) for t in getattr(x, name)(dim))
+            arg = None if dtype == torch.bool else along(getattr(x, "arg" + name)(dim, True), dim)
+            best, first = along(best, dim), along(first, dim)
+            for k, line in enumerate(along(x, dim)):
+                keys = [(v != v, 0 if v != v else sign * v) for v in line]
+                tops = list(itertools.accumulate(keys, max))
+                assert indices[k] == [max(i for i in range(n + 1) if keys[i] == tops[n]) for n in range(len(line))]
+                assert str(values[k]) == str([line[i] for i in indices[k]])
+                assert first[k] == [keys.index(tops[-1])] and (arg is None or arg[k] == first[k])
+                assert str(best[k]) == str([line[first[k][0]]])
+
+
+def test_logcumsumexp_along_dims():
+    x = torch.randn(3, 50, 4, dtype=torch.float64)
+    x[0, :3] = -float("inf")
+    for dim in range(3):
+        assert torch.allclose(x.logcumsumexp(dim), x.exp().cumsum(dim).log(), rtol=1e-12)

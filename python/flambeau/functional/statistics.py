@@ -107,9 +107,10 @@ def histc(input, bins=100, min=0, max=0):
         raise RuntimeError(f"torch.histc: range of [{min}, {max}] is not finite")
     if min > max:
         raise RuntimeError("torch.histc: max must be larger than min")
-    flat = flat[(flat >= min) & (flat <= max)].to(fl.float64)
-    part = ((flat - min) * (bins / (max - min))).to(fl.int64).clamp(max=bins - 1)
-    return _C.bincount(part, minlength=bins).to(input.dtype)
+    inside = (flat >= min) & (flat <= max)  # what is not is counted apart, and dropped
+    part = ((flat.to(fl.float64) - min) * (bins / (max - min))).to(fl.int64).clamp(max=bins - 1)
+    counts = _C.bincount(fl.where(inside, part, bins), minlength=bins + 1)
+    return counts[:bins].to(input.dtype)
 
 
 def cov(input, *, correction=1, fweights=None, aweights=None):

@@ -47,16 +47,20 @@ static int check_counted(const fl_tensor *self, const fl_tensor *weights, int64_
                          "weights should be 1-d and have the same length as input");
     struct lines l = lines_of(self, 0);
     struct line line = line_at(&l, 0);
-    *length = minlength;
-    for (int64_t i = 0; i < self->numel; i++) {
-        int64_t k;
-        convert_elements(1, &k, FL_INT64, 8, line.data + i * line.stride, line.dtype, 0);
-        if (k < 0)
-            return error_set(FL_RUNTIME_ERROR,
-                             "bincount only supports 1-d non-negative integral inputs.");
-        if (k >= *length)
-            *length = k + 1;
+    int64_t block[512], least = 0, most = minlength - 1;
+    for (int64_t i = 0, n; i < self->numel; i += n) {
+        n = self->numel - i < 512 ? self->numel - i : 512;
+        convert_elements(n, block, FL_INT64, 8, line.data + i * line.stride, line.dtype,
+                         line.stride);
+        for (int64_t k = 0; k < n; k++) {
+            least = block[k] < least ? block[k] : least;
+            most = block[k] > most ? block[k] : most;
+        }
     }
+    if (least < 0)
+        return error_set(FL_RUNTIME_ERROR,
+                         "bincount only supports 1-d non-negative integral inputs.");
+    *length = most + 1;
     return 0;
 }
 
