@@ -24,6 +24,7 @@ static void test_arguments(fl_tensor *x)
     refused(fl_scalar(300, FL_INT8), FL_RUNTIME_ERROR);
     refused(fl_op_find(NULL), FL_VALUE_ERROR);
     refused(fl_op_find("no such operator"), FL_RUNTIME_ERROR);
+    refused(fl_op_find("_conv2d"), FL_RUNTIME_ERROR);
     fl_tensor *none = fl_zeros((fl_ints){NULL, 0}, FL_FLOAT32, (fl_device){-1, 0}, false);
     CHECK(fl_ndim(none) == 0); /* an empty list where a list is needed */
     fl_release(none);
