@@ -127,3 +127,11 @@ void convert_elements(int64_t n, void *to, int to_dtype, int64_t to_stride, cons
         }
     }
 }
+
+double convert_rounded(double x, int dtype)
+{
+    _Alignas(16) char element[16];
+    convert_contiguous(1, element, dtype, &x, FL_FLOAT64);
+    convert_contiguous(1, &x, FL_FLOAT64, element, dtype);
+    return x;
+}

@@ -68,4 +68,7 @@ int iterate_run(int ndim, const int64_t *sizes, int operands, int outputs,
 void convert_elements(int64_t n, void *to, int to_dtype, int64_t to_stride, const void *from,
                       int from_dtype, int64_t from_stride);
 
+/* x as an element of that dtype, and back. */
+double convert_rounded(double x, int dtype);
+
 #endif

@@ -70,6 +70,8 @@ struct op_pointwise {
                        that are not promoted */
     uint8_t promoted; /* scalars (bits, in the loop's order) that take part in promotion as numbers
                          do: pow's exponent */
+    uint8_t rounded;  /* scalars (bits) that are rounded to a half dtype: those, and alpha */
+    uint8_t exact;    /* operands (bits) that are not where they are numbers: mul's other */
     uint16_t loop[COMPUTE_TYPES]; /* for ops_loop(); 0: none in that type */
     uint16_t loop_bool; /* where the promoted dtype is bool: all operands are COMPUTE_BOOL, and the
                            result; 0: none */

@@ -177,7 +177,8 @@ BINARY_INPLACE(add, "add", &row_add)
 static struct operator_row row_rsub = {"rsub", -1, {0}, NULL};
 BINARY_INPLACE(sub, "sub", &row_rsub)
 BINARY_INPLACE(mul, "mul", &row_mul)
-BINARY_INPLACE(div, "div", NULL)
+static struct operator_row row_rdiv = {"_rdiv", -1, {0}, NULL};
+BINARY_INPLACE(div, "div", &row_rdiv)
 BINARY_INPLACE(floor_divide, "floor_divide", NULL)
 BINARY_INPLACE(remainder, "remainder", NULL)
 BINARY_INPLACE(power, "pow", NULL)

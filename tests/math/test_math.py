@@ -44,7 +44,7 @@ UNARY = {
     "asinh": (0.6, 1.7), "acosh": (0.6, 1.8), "atanh": (0.6, 1.6), "erf": (1, 1.1),
     "erfc": (0.6, 3), "erfinv": (0.6, 2.5), "sigmoid": (1.6, 1.6), "log_sigmoid": (1.9, 1.9),
     "softplus": (1.9, 1.9), "gelu": (3.2, 3), "gelu_tanh": (1.9, 2.2), "lgamma": (0.6, 4),
-    "i0": (0.6, 4), "digamma": (0.6, 6), "sinc": (0.6, 2.1), "sin_near": (1.7, 0.9),
+    "i0": (0.6, 4), "i1": (0.6, 4), "digamma": (0.6, 6), "sinc": (0.6, 2.1), "sin_near": (1.7, 0.9),
     "cos_near": (1.7, 0.9), "tan_near": (0.6, 1.4), "floor": (0, 0), "ceil": (0, 0), "trunc": (0, 0), "round": (0, 0),
     "frac": (0, 0),
 }
@@ -174,7 +174,7 @@ def exact(mp):
         "sigmoid": lambda x: 1 / (1 + mp.exp(-x)), "softplus": lambda x: mp.log1p(mp.exp(x)),
         "log_sigmoid": lambda x: -mp.log1p(mp.exp(-x)),
         "gelu": lambda x: x * mp.erfc(-x / mp.sqrt(2)) * half, "gelu_tanh": gelu_tanh,
-        "i0": lambda x: mp.besseli(0, x), "digamma": digamma, "sinc": sinc,
+        "i0": lambda x: mp.besseli(0, x), "i1": lambda x: mp.besseli(1, x), "digamma": digamma, "sinc": sinc,
         "floor": mp.floor, "ceil": mp.ceil, "round": mp.nint,
         "trunc": lambda x: mp.sign(x) * mp.floor(abs(x)),
         "frac": lambda x: x - mp.sign(x) * mp.floor(abs(x)),
@@ -209,7 +209,7 @@ def test_unary_error(library, name, t):
     xs = arguments(t, name)
     if name.endswith("_near"):
         xs = [x for x in xs if abs(x) < (2.0**17 if t == "f32" else 2.0**25)]
-    if name in ("lgamma", "digamma", "i0", "gelu", "gelu_tanh", "erfc"):  # slow, or beyond use
+    if name in ("lgamma", "digamma", "i0", "i1", "gelu", "gelu_tanh", "erfc"):  # slow, or beyond use
         xs = [x for x in xs if abs(x) < 700][::3]
     ys = run(library, f"{name}_{t}", [t], t, xs)
     bound = UNARY[name][t == "f64"]
@@ -294,7 +294,7 @@ EDGES = {
     "gelu_tanh": [(0, 0), (-0.0, -0.0), (inf, inf), (-inf, -0.0)],
     "lgamma": [(1, 0), (2, 0), (0, inf), (-1, inf), (inf, inf), (-inf, inf)],
     "digamma": [(0, -inf), (-0.0, inf), (-1, nan), (inf, inf), (-inf, nan)],
-    "i0": [(0, 1), (inf, inf), (-inf, inf)], "sinc": [(0, 1), (1, 0), (inf, nan)],
+    "i0": [(0, 1), (inf, inf), (-inf, inf)], "i1": [(0, 0), (inf, inf), (-inf, -inf)], "sinc": [(0, 1), (1, 0), (inf, nan)],
     "floor": [(-0.5, -1), (-0.0, -0.0), (inf, inf)], "ceil": [(-0.5, -0.0), (0.5, 1)],
     "trunc": [(-0.5, -0.0), (2.7, 2)], "round": [(0.5, 0), (1.5, 2), (2.5, 2), (-0.5, -0.0)],
     "frac": [(-1.5, -0.5), (2, 0)],

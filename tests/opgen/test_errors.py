@@ -38,6 +38,10 @@ MISTAKES = [
     (F + "    value   g(self)\n"
      "g(Tensor self) -> Tensor\n    value   f(self)\n",
      "needs itself, and it is no function of math.h"),
+    (F + "    value   self\n    rounds  self\n",
+     "1.ops:3:13: found 'self', expected a Scalar parameter of f"),
+    (F + "    value   self\n    exact   self\n",
+     "1.ops:3:13: found 'self', expected a Tensor|Scalar parameter of f"),
     (F + "    value   self\n    view    f\n", "makes f a view operator, but"),
     (F + "    step    acc + x\n", "1.ops:1:1: a reduction needs step and join"),
     (F + "    kernel  f\n", "1.ops:1:1: a kernel needs a shape"),

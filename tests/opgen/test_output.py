@@ -18,6 +18,7 @@ mul.Tensor(Tensor self, Tensor|Scalar other) -> Tensor
     value   self * other
     grad    self: g * other
             other: g * self
+    exact   other
     doc     self * other.
 
 scaled(Tensor self, Scalar factor=2, *, str how='plain') -> Tensor
@@ -77,7 +78,7 @@ def test_descriptors(small):
     assert 'static const int64_t default_pick_where[] = {0, 1};' in table
     assert '{"f", TYPE_FLOAT, 0, 0, 0, 1, 0, 0, {FL_FLOATING, 0, {.f = 1}}}' in table
     # one loop a class of dtypes, bools last, and one fused gradient each, of the same text: kept once
-    assert "pointwise_mul_Tensor = {2, {0, 1}, 0, {0}, 0, 0, {1, 2, 3, 4}, 5, 0}" in table
+    assert "pointwise_mul_Tensor = {2, {0, 1}, 0, {0}, 0, 0, 0, 2, {1, 2, 3, 4}, 5, 0}" in table
     assert "{0x1, 0x2, 0, 0, 2, {128, 1}, 0, {0}, {1, 2}, 0, grad_mul_Tensor_0," in table
     assert "grad_mul_Tensor = {0x3, 0x3, 0, 0, 0x1, 2, rules_mul_Tensor}" in table
 
@@ -121,7 +122,7 @@ def test_stub_file_is_python(generated):
 def test_complaints_point_into_the_table(small):
     loops = "".join((small / name).read_text() for name in LOOPS)
     assert '#line 4 "1.ops"\n        y[i] = ((x0 * x1));' in loops
-    assert '#line 15 "1.ops"' in loops
+    assert '#line 16 "1.ops"' in loops
 
 
 def test_unchanged_files_are_not_written(program, tmp_path):

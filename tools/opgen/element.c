@@ -46,6 +46,7 @@ static const struct {
     {"lgamma", 1, FLOATS, 0},
     {"digamma", 1, FLOATS, 0},
     {"i0", 1, FLOATS, 0},
+    {"i1", 1, FLOATS, 0},
     {"sinc", 1, FLOATS, 0},
     {"floor", 1, FLOATS, 0},
     {"ceil", 1, FLOATS, 0},

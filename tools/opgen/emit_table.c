@@ -449,11 +449,13 @@ static void parts(struct out *o, const struct op *op)
 {
     if (op->kind == KIND_POINTWISE)
         emit(o,
-             "static const struct op_pointwise pointwise_%s = {%d, {%s}, %d, {%s}, %u, %u, {%s}, "
-             "%d, %d};\n",
+             "static const struct op_pointwise pointwise_%s = {%d, {%s}, %d, {%s}, %u, %u, %u, "
+             "%u, {%s}, %d, %d};\n",
              op->id, op->operands, numbers(op->operands, op->operand), op->scalars,
              numbers(op->scalars, op->scalar), in_loop_order(op->truths, op->operands, op->operand),
-             in_loop_order(op->promoted, op->scalars, op->scalar), numbers(COMPUTE_TYPES, op->loop),
+             in_loop_order(op->promoted, op->scalars, op->scalar),
+             in_loop_order(op->promoted | op->rounded, op->scalars, op->scalar),
+             in_loop_order(op->exact, op->operands, op->operand), numbers(COMPUTE_TYPES, op->loop),
              op->loop_bool, op->result_dtype == RESULT_BOOL);
     if (op->kind == KIND_REDUCE)
         emit(o, "static const struct op_reduce reduce_%s = {0, %d, %d, %d, %d, {%s}, {%s}, %d};\n",

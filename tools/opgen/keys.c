@@ -262,18 +262,23 @@ static void key_random(struct op *op, const struct stretch *s, int unused)
 }
 
 /* Parameters' names, as bits. */
-static void key_bits(struct op *op, const struct stretch *s, int promoted)
+enum { BITS_TRUTHS, BITS_PROMOTED, BITS_ROUNDED, BITS_EXACT };
+
+static void key_bits(struct op *op, const struct stretch *s, int which)
 {
+    static const enum type TYPE[] = {TYPE_TENSOR, TYPE_SCALAR, TYPE_SCALAR, TYPE_OPERAND};
+    static const char *const WANTED[] = {"Tensor", "Scalar", "Scalar", "Tensor|Scalar"};
+    uint32_t *bits[] = {&op->truths, &op->promoted, &op->rounded, &op->exact};
     struct lexer l;
     lexer_open(&l, s);
     for (; l.token.kind != TOKEN_END; lexer_next(&l)) {
         int p = l.token.kind == TOKEN_NAME ? op_param(op, l.token.text) : -1;
-        bool fits = p >= 0 && op->param[p].type == (promoted ? TYPE_SCALAR : TYPE_TENSOR);
+        bool fits = p >= 0 && op->param[p].type == TYPE[which];
         if (!fits)
             complain(l.token.place, "found %s, expected a %s parameter of %s", token_text(&l.token),
-                     promoted ? "Scalar" : "Tensor", op->name);
+                     WANTED[which], op->name);
         else
-            *(promoted ? &op->promoted : &op->truths) |= 1u << p;
+            *bits[which] |= 1u << p;
     }
 }
 
@@ -345,8 +350,10 @@ static const struct key {
     {"compose", key_compose, 0, false},
     {"grad", key_grad, 0, true},
     {"random", key_random, 0, false},
-    {"truths", key_bits, 0, false},
-    {"promotes", key_bits, 1, false},
+    {"truths", key_bits, BITS_TRUTHS, false},
+    {"promotes", key_bits, BITS_PROMOTED, false},
+    {"rounds", key_bits, BITS_ROUNDED, false},
+    {"exact", key_bits, BITS_EXACT, false},
     {"title", key_title, 0, false},
     {"cname", key_cname, 0, false},
     {"doc", key_doc, 0, false},
@@ -375,6 +382,6 @@ void key_parse(struct op *op, const struct stretch *line)
     complain(
         place,
         "found the key '%s', expected dtypes forms value start step join finish view shape kernel "
-        "check compose grad random truths promotes title cname or doc",
+        "check compose grad random truths promotes rounds exact title cname or doc",
         name);
 }

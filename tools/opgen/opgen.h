@@ -204,7 +204,7 @@ struct op {
     const char *view, *shape, *kernel, *check, *compose_name;
     int shape_like; /* a parameter, or -1 */
     struct node *compose;
-    uint32_t truths, promoted; /* parameters (bits) */
+    uint32_t truths, promoted, rounded, exact; /* parameters (bits) */
     struct rule *rules;
     bool has_grad;
     const char *doc;

@@ -2,6 +2,7 @@
 
 import flambeau as fl
 from flambeau import _C
+from flambeau.autograd import Function
 from flambeau.functional._arguments import slice_of
 
 
@@ -56,6 +57,23 @@ def slice_scatter(input, src, dim=0, start=None, end=None, step=1):
     return _scattering(input, src, lambda t: slice_of(t, dim, start, end, step))
 
 
+class _AsStridedScatter(Function):
+    @staticmethod
+    def forward(ctx, input, src, *place):
+        ctx.place = place
+        return _scattering(input, src, lambda t: t.as_strided(*place))
+
+    @staticmethod
+    def backward(ctx, g):
+        g = g.contiguous()
+        shown, of_input = g.as_strided(*ctx.place), fl.zeros_like(g)
+        of_input.as_strided(*ctx.place).copy_(shown)
+        return of_input, shown, None, None, None
+
+
 def as_strided_scatter(input, src, size, stride, storage_offset=None):
-    """A copy of input with src where as_strided shows it (source: torch.as_strided_scatter)."""
-    return _scattering(input, src, lambda t: t.as_strided(size, stride, storage_offset))
+    """A copy of input with src where as_strided shows it (source: torch.as_strided_scatter).
+
+    The gradient of input is, as PyTorch has it, that of the result where src was written, and 0
+    elsewhere."""
+    return _AsStridedScatter.apply(input, src, size, stride, storage_offset)

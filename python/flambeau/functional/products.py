@@ -48,9 +48,9 @@ def tensordot(a, b, dims=2):
                 f"and second has size {b.shape[j]} in dim {j}"
             )
         if a.shape[i] == 1 != b.shape[j]:
-            b = b.sum(j, keepdim=True)
+            b = b.sum(j, keepdim=True, dtype=b.dtype)
         elif b.shape[j] == 1 != a.shape[i]:
-            a = a.sum(i, keepdim=True)
+            a = a.sum(i, keepdim=True, dtype=a.dtype)
     keep_a = [d for d in range(a.dim()) if d not in of_a]
     keep_b = [d for d in range(b.dim()) if d not in of_b]
     inner = math.prod(a.shape[d] for d in of_a)

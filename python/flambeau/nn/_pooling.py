@@ -1,6 +1,7 @@
 """Pooling as functions (source: torch.nn.functional)."""
 from __future__ import annotations
 
+import itertools
 import math
 
 import flambeau
@@ -68,10 +69,34 @@ def adaptive_avg_pool3d(input, output_size):
                            f"{list(input.shape)}")
     depth, height, width = (n if m is None else m for n, m in zip(input.shape[-3:], size))
     lead = input.shape[:-3]
+    if input.dtype in (flambeau.float16, flambeau.bfloat16):
+        return _pool_halves(input, (depth, height, width))
     planes = adaptive_avg_pool2d(input.flatten(0, -3).unsqueeze(1), (height, width))
     columns = planes.reshape(math.prod(lead), 1, input.size(-3), height * width)
     result = adaptive_avg_pool2d(columns, (depth, height * width))
     return result.reshape(*lead, depth, height, width)
+
+
+def _pool_halves(input, sizes):
+    """adaptive_avg_pool3d of half precision, which PyTorch rounds after each addition and each of
+    three divisions, but not over whole volumes."""
+    if sizes == (1, 1, 1):
+        return input.mean((-3, -2, -1), keepdim=True)
+    starts, lengths = [], []
+    for old, new in zip(input.shape[-3:], sizes):
+        starts.append([i * old // new for i in range(new)])
+        lengths.append([-((i + 1) * -old // new) - i * old // new for i in range(new)])
+    total = 0
+    for offsets in itertools.product(*(range(max(length, default=0)) for length in lengths)):
+        term = input
+        for dim, (start, length, k) in enumerate(zip(starts, lengths, offsets), -3):
+            at = flambeau.tensor([s + min(k, n - 1) for s, n in zip(start, length)])
+            outside = flambeau.tensor([k >= n for n in length]).reshape([-1] + [1] * (-1 - dim))
+            term = term.index_select(dim, at).masked_fill(outside, 0)
+        total = total + term
+    for dim, length in enumerate(lengths, -3):
+        total = total / flambeau.tensor(length).reshape([-1] + [1] * (-1 - dim))
+    return total
 
 
 def _sizes(output_size, input):

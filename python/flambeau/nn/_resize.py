@@ -72,16 +72,24 @@ def interpolate(
     if mode == "area":
         pools = F.adaptive_avg_pool1d, F.adaptive_avg_pool2d, F.adaptive_avg_pool3d
         return pools[spatial - 1](input, sizes)
-    dtype = input.dtype
     # What no memory can hold is refused before its points are listed.
-    flambeau.empty((*input.shape[:2], *sizes), dtype=dtype)
-    if mode in _MODES and dtype in F._HALVES:  # one rounding at the end
-        input = input.float()
-    for dim, (n, factor) in enumerate(zip(sizes, factors), 2):
-        if mode.startswith("nearest"):
+    flambeau.empty((*input.shape[:2], *sizes), dtype=input.dtype)
+    dims = list(enumerate(zip(sizes, factors), 2))
+    if mode.startswith("nearest"):
+        for dim, (n, factor) in dims:
             input = _pick(input, dim, n, factor, mode == "nearest-exact")
-        else:
-            input = _blend(input, dim, n, factor, bool(align_corners), _MODES[mode][1])
+        return input
+    dtype, align_corners, taps = input.dtype, bool(align_corners), _MODES[mode][1]
+    if dtype == flambeau.uint8:
+        for dim, (n, factor) in reversed(dims):
+            input = _blend_bytes(input, dim, n, factor, align_corners, taps)
+        return input
+    kept = dtype
+    if dtype in F._HALVES:  # one rounding at the end; and of weights, but for small images
+        input = input.float()
+        kept = flambeau.float32 if mode == "bilinear" and sum(sizes) <= 128 else dtype
+    for dim, (n, factor) in dims:
+        input = _blend(input, dim, n, factor, align_corners, taps, kept)
     return input.to(dtype)
 
 
@@ -102,8 +110,9 @@ def _pick(input, dim, n, factor, exact):
     return input.index_select(dim, flambeau.tensor(index))
 
 
-def _blend(input, dim, n, factor, align_corners, taps):
-    old = input.size(dim)
+def _points(old, n, factor, align_corners, taps):
+    """For each tap, which points of the input the n points of the output are made of, and by which
+    weights."""
     if align_corners:
         scale = (old - 1) / (n - 1) if n > 1 else 0.0
     else:
@@ -118,12 +127,38 @@ def _blend(input, dim, n, factor, align_corners, taps):
         for tap, w in enumerate(weights):
             index[tap].append(min(max(first + tap - taps // 2 + 1, 0), old - 1))
             weight[tap].append(w)
-    shape = [n if d == dim else 1 for d in range(input.dim())]
+    return index, weight
+
+
+def _sum(input, dim, index, weight):
+    shape = [len(index[0]) if d == dim else 1 for d in range(input.dim())]
     result = 0
     for i, w in zip(index, weight):
-        w = flambeau.tensor(w, dtype=input.dtype).reshape(shape)
-        result = input.index_select(dim, flambeau.tensor(i)) * w + result
+        result = input.index_select(dim, flambeau.tensor(i)) * w.reshape(shape) + result
     return result
+
+
+def _blend(input, dim, n, factor, align_corners, taps, kept):
+    index, weight = _points(input.size(dim), n, factor, align_corners, taps)
+    weight = [flambeau.tensor(w, dtype=kept) for w in weight]
+    if taps == 2:
+        weight[0] = 1 - weight[1]
+    return _sum(input, dim, index, [w.to(input.dtype) for w in weight])
+
+
+def _blend_bytes(input, dim, n, factor, align_corners, taps):
+    """_blend of bytes, in fixed point as PyTorch has it: weights of 16 bits, with as many of them
+    behind the point as the greatest leaves room for; the sum is rounded to the nearest byte."""
+    if n == input.size(dim):
+        return input
+    index, weight = _points(input.size(dim), n, factor, align_corners, taps)
+    greatest, bits = max(map(max, weight)), 0
+    while bits < 22 and int(0.5 + greatest * (1 << (bits + 1))) < 1 << 15:
+        bits += 1
+    weight = [[int(math.copysign(0.5, w) + w * (1 << bits)) for w in row] for row in weight]
+    weight = [flambeau.tensor(w, dtype=flambeau.int32) for w in weight]
+    total = _sum(input.int(), dim, index, weight) + (1 << (bits - 1))
+    return (total >> bits).clamp(0, 255).to(flambeau.uint8)
 
 
 def _cubic(t, a=-0.75):

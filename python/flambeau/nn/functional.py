@@ -250,15 +250,11 @@ def bilinear(input1, input2, weight, bias=None):
             f"bilinear(): input1 {list(input1.shape)} and input2 {list(input2.shape)} do not fit a"
             f" weight of shape {list(weight.shape)}"
         )
-    dtype = input1.dtype
-    if dtype in _HALVES:  # one rounding at the end
-        input1, input2, weight = input1.float(), input2.float(), weight.float()
-        bias = bias if bias is None else bias.float()
     rows = math.prod(input1.shape[:-1])
     half = input1.reshape(rows, in1) @ weight.permute(1, 0, 2).reshape(in1, out * in2)
-    result = (half.reshape(rows, out, in2) * input2.reshape(rows, 1, in2)).sum(-1)
+    result = half.reshape(rows, out, in2) @ input2.reshape(rows, in2, 1)
     result = result.reshape(*input1.shape[:-1], out)
-    return (result if bias is None else result + bias).to(dtype)
+    return result if bias is None else result + bias
 
 
 def normalize(input, p=2.0, dim=1, eps=1e-12, out=None):

@@ -420,6 +420,10 @@ static int convolve_transposed(fl_tensor *input, fl_tensor *weight, fl_tensor *b
         return -1;
     widen_window(&w, spatial);
     bool batched = input->ndim == spatial + 2;
+    fl_dtype dtype = (fl_dtype)input->dtype;
+    input = op_widen(input), weight = op_widen(weight), bias = op_widen(bias);
+    if (!input || !weight)
+        return -1;
     fl_tensor *g = four_dims(input, spatial, batched), *filter = four_dims(weight, spatial, true);
     if (!g || !filter)
         return -1;
@@ -446,7 +450,8 @@ static int convolve_transposed(fl_tensor *input, fl_tensor *weight, fl_tensor *b
                                   (fl_ints){w.padding, 2}, (fl_ints){w.dilation, 2}, groups);
     if (result && bias)
         result = fl_add(result, fl_view(bias, (fl_ints){(int64_t[]){-1, 1, 1}, 3}), fl_int(1));
-    *y = own_dims(result, spatial, batched);
+    result = own_dims(result, spatial, batched);
+    *y = result ? fl__cast(result, dtype) : NULL;
     return *y ? 0 : -1;
 }
 

@@ -299,13 +299,8 @@ static bool is_number(fl_value v, int64_t wanted)
  * converts it. */
 static fl_value as_element(fl_value v, int dtype)
 {
-    if (dtype_is_floating(dtype)) {
-        double x = v.tag == FL_FLOATING ? v.as.f : (double)v.as.i;
-        char element[8];
-        convert_elements(1, element, dtype, 8, &x, FL_FLOAT64, 8);
-        convert_elements(1, &x, FL_FLOAT64, 8, element, dtype, 8);
-        return fl_float(x);
-    }
+    if (dtype_is_floating(dtype))
+        return fl_float(convert_rounded(v.tag == FL_FLOATING ? v.as.f : (double)v.as.i, dtype));
     int64_t whole = v.tag == FL_FLOATING ? (int64_t)v.as.f : v.as.i;
     return dtype == FL_BOOL ? fl_boolean(v.tag == FL_FLOATING ? v.as.f != 0 : whole != 0)
                             : fl_int(whole);

@@ -18,6 +18,7 @@ struct job {
     const fl_tensor *weight, *bias, *mean, *rstd; /* of the type of work, C elements each */
     fl_tensor *running_mean, *running_var, *weight_grad, *bias_grad;
     bool training;
+    int kept; /* the dtype that the statistics are rounded to: theirs, where it is a half */
     double momentum, eps;
 };
 
@@ -60,9 +61,12 @@ static void forward_task(void *context, int64_t task)
         if (j->training) {
             double squares;
             j->k->channel_moments(j->N, j->C, j->S, c, j->x, &mean, &squares);
-            rstd = 1 / sqrt(squares / (double)count + j->eps);
+            double variance =
+                convert_rounded(convert_rounded(squares, j->kept) / (double)count, j->kept);
+            rstd = 1 / sqrt(variance + j->eps);
             follow(j->running_mean, c, j->momentum, mean);
             follow(j->running_var, c, j->momentum, squares / (double)(count - 1));
+            mean = convert_rounded(mean, j->kept), rstd = convert_rounded(rstd, j->kept);
             set(j->mean, c, mean), set(j->rstd, c, rstd);
         } else {
             mean = at(j->running_mean, c);
@@ -135,6 +139,7 @@ int native_batch_norm_cpu(fl_tensor *input, fl_tensor *weight, fl_tensor *bias,
         j.x = x->data, j.y = out->data, j.weight = w, j.bias = b, j.mean = m, j.rstd = r;
         j.running_mean = training ? running_mean : rm, j.running_var = training ? running_var : rv;
         j.training = training, j.momentum = momentum, j.eps = eps;
+        j.kept = mean->dtype == work ? FL_FLOAT64 : mean->dtype;
         if (input->numel)
             threads_for((j.C + j.per_task - 1) / j.per_task, forward_task, &j);
         status = norm_work_put(y, out) || norm_work_put(mean, m) || norm_work_put(rstd, r) ? -1 : 0;

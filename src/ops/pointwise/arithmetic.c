@@ -172,8 +172,9 @@ int div_mode_compose(fl_tensor *self, fl_value other, const char *rounding_mode,
             "div expected rounding_mode to be one of None, 'trunc', or 'floor' but found "
             "'%s'",
             rounding_mode);
-    if (op == &op__div_trunc && self->dtype >= FL_FLOAT16 &&
-        self->dtype <= FL_BFLOAT16) { /* the quotient is rounded to its dtype first */
+    bool half = self->dtype == FL_FLOAT16 || self->dtype == FL_BFLOAT16;
+    if (op == &op__div_trunc && half && other.tag == FL_TENSOR &&
+        other.as.tensor->ndim) { /* the quotient of elements is rounded to its dtype first */
         if (call(&op_div_Tensor, fl_tensor_value(self), other, fl_none(), y))
             return -1;
         *y = fl_trunc(*y);

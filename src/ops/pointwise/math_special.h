@@ -1,4 +1,5 @@
-/* Special functions: erfinv, lgamma, digamma, i0. The float versions are the double ones rounded.
+/* Special functions: erfinv, lgamma, digamma, i0, i1. The float versions are the double ones
+ * rounded.
  *
  * erfinv refines an estimate with erf itself. The gamma family uses Stirling's series from 8 on,
  * goes there (or to [1, 2)) by the recurrence, and to negative numbers by reflection. The
@@ -234,6 +235,66 @@ M_INLINE double m_i0_f64(double x)
 M_INLINE float m_i0_f32(float x)
 {
     return (float)m_i0_f64((double)x);
+}
+
+/* i1, that of order 1: 0.6 ULP in float, 4 in double, in the same two pieces. */
+M_INLINE double m_i1_f64(double x)
+{
+    double a = m_abs_f64(x);
+    double small = a < 8.0 ? a : 8.0;
+    double u = 0.25 * small * small;
+    double p = m_fma_f64(0x1.08fbc76dd1dfp-92, u, 0x1.38dbeef3ff4f1p-85);
+    p = m_fma_f64(p, u, 0x1.5ac53da80dc82p-77);
+    p = m_fma_f64(p, u, 0x1.159f90570389ap-69);
+    p = m_fma_f64(p, u, 0x1.8be972f0e252ep-62);
+    p = m_fma_f64(p, u, 0x1.e260acd0c17e6p-55);
+    p = m_fma_f64(p, u, 0x1.f176cf1f1237fp-48);
+    p = m_fma_f64(p, u, 0x1.ab81e74959342p-41);
+    p = m_fma_f64(p, u, 0x1.2c9758fda3036p-34);
+    p = m_fma_f64(p, u, 0x1.522a43f427f3bp-28);
+    p = m_fma_f64(p, u, 0x1.27e4fb77a30bbp-22);
+    p = m_fma_f64(p, u, 0x1.845c8a0ce3807p-17);
+    p = m_fma_f64(p, u, 0x1.6c16c16c16d2p-12);
+    p = m_fma_f64(p, u, 0x1.c71c71c71c70fp-8);
+    p = m_fma_f64(p, u, 0x1.5555555555556p-4);
+    p = m_fma_f64(p, u, 0x1p-1);
+    p = m_fma_f64(p, u, 0x1p+0);
+    double big = a < 8.0 ? 8.0 : 720.0 < a ? 720.0 : a;
+    double t = 16.0 / big - 1.0;
+    double q = m_fma_f64(-0x1.5a29b525d5b61p-36, t, 0x1.0ddc76377a482p-34);
+    q = m_fma_f64(q, t, 0x1.37bea64f21a57p-33);
+    q = m_fma_f64(q, t, -0x1.fff33f5c53151p-32);
+    q = m_fma_f64(q, t, -0x1.07d06cdad6859p-31);
+    q = m_fma_f64(q, t, 0x1.c7aed2034950bp-30);
+    q = m_fma_f64(q, t, 0x1.268bd494edc4bp-30);
+    q = m_fma_f64(q, t, -0x1.01ef46453b7a9p-28);
+    q = m_fma_f64(q, t, -0x1.11c9f68edc4adp-29);
+    q = m_fma_f64(q, t, 0x1.aa440cf7a277dp-28);
+    q = m_fma_f64(q, t, 0x1.05656bae7a1b3p-28);
+    q = m_fma_f64(q, t, -0x1.0e2bb88573afdp-27);
+    q = m_fma_f64(q, t, -0x1.0c96c7b2352eep-27);
+    q = m_fma_f64(q, t, 0x1.99d191004b084p-28);
+    q = m_fma_f64(q, t, 0x1.e413f06845582p-27);
+    q = m_fma_f64(q, t, 0x1.ceff3cea0667cp-28);
+    q = m_fma_f64(q, t, -0x1.21f47a4ed8d42p-27);
+    q = m_fma_f64(q, t, -0x1.9191ff3332136p-26);
+    q = m_fma_f64(q, t, -0x1.727702ec175edp-25);
+    q = m_fma_f64(q, t, -0x1.ad8d43e5d62b7p-24);
+    q = m_fma_f64(q, t, -0x1.7613865ea6ebep-22);
+    q = m_fma_f64(q, t, -0x1.ec8e107bd7ea9p-20);
+    q = m_fma_f64(q, t, -0x1.f89c230446f74p-17);
+    q = m_fma_f64(q, t, -0x1.cbc54df1e894cp-13);
+    q = m_fma_f64(q, t, -0x1.3f796198ee63fp-7);
+    q = m_fma_f64(q, t, 0x1.8ebe783a8403p-2);
+    uint64_t k;
+    double e = m_exp_parts_f64(big, 0.0, &k);
+    double far = m_scale_f64(e * (q / m_sqrt_f64(big)), k);
+    return a < 8.0 ? 0.5 * x * p : a <= M_INF_F64 ? m_copysign_f64(far, x) : x;
+}
+
+M_INLINE float m_i1_f32(float x)
+{
+    return (float)m_i1_f64((double)x);
 }
 
 #endif

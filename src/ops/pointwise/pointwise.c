@@ -97,6 +97,39 @@ int pointwise_promote_list(fl_tensor *const *tensors, int64_t count)
     return count_votes(&v);
 }
 
+/* ---- halves
+ * -------------------------------------------------------------------------------------------------
+ *
+ * PyTorch converts all operands to the common dtype before it computes. Where that is the dtype of
+ * the loop, the iterator does just this; where it is a half, whose loop is float32, an operand that
+ * is not of it is rounded to it first.
+ */
+
+static bool is_half(int dtype)
+{
+    return dtype == FL_FLOAT16 || dtype == FL_BFLOAT16;
+}
+
+/* made[i] holds what an operand became, for release. */
+static int round_operands(const struct op_pointwise *p, int common, fl_value *operand,
+                          fl_tensor **made)
+{
+    for (int i = 0; i < p->operands; i++) {
+        const fl_tensor *t = operand[i].tag == FL_TENSOR ? operand[i].as.tensor : NULL;
+        if (p->truths >> i & 1 || (t && t->dtype == common) ||
+            (p->exact >> i & 1 && (!t || t->ndim == 0)))
+            continue;
+        if (!t) {
+            operand[i] = fl_float(convert_rounded(number_as_double(&operand[i]), common));
+            continue;
+        }
+        if (!(made[i] = tensor_as(t, common)))
+            return -1;
+        operand[i] = fl_tensor_value(made[i]);
+    }
+    return 0;
+}
+
 /* ---- shapes
  * -------------------------------------------------------------------------------------------------
  */
@@ -368,6 +401,9 @@ static int load_checked_scalars(const fl_op *f, const fl_value *args, int common
             return -1;
         value[i] = number_wrap(value[i], common);
     }
+    for (int i = 0; is_half(common) && i < p->scalars; i++)
+        if (p->rounded >> i & 1)
+            value[i] = fl_float(convert_rounded(number_as_double(&value[i]), common));
     load_scalars(p->scalars, value, compute_of(common), out);
     return 0;
 }
@@ -532,7 +568,9 @@ int pointwise_call(const fl_op *op, const fl_value *args, fl_value *results)
         .truth = p->truth, .truths = p->truths, .operands = p->operands, .operand = operand};
     int status = load_checked_scalars(f, args, common, job.scalars);
     int loop = loop_index(p, common, &job.compute);
-    fl_tensor *before = NULL;
+    fl_tensor *before = NULL, *made[MOST_OPERANDS] = {NULL};
+    if (status == 0 && is_half(common))
+        status = round_operands(p, common, operand, made);
     if (status == 0 && loop == 0)
         status = set_type_error(f, common);
     if (status == 0 && wanted && op->form == FORM_INPLACE && f->grad->saves & 1) {
@@ -546,6 +584,8 @@ int pointwise_call(const fl_op *op, const fl_value *args, fl_value *results)
     }
     if (status == 0)
         status = record(op, args, y, before, wanted);
+    for (int i = 0; is_half(common) && i < p->operands; i++)
+        tensor_release(made[i]);
     tensor_release(before);
     if (status) {
         tensor_release(y);
