@@ -57,6 +57,7 @@ static const struct {
     {"sigmoid", 1, FLOATS, 0},
     {"log_sigmoid", 1, FLOATS, 0},
     {"gelu", 1, FLOATS, 0},
+    {"gelu_slope", 1, FLOATS, 0},
     {"gelu_tanh", 1, FLOATS, 0},
     {"isnan", 1, FLOATS | TRUTH, 0},
     {"isinf", 1, FLOATS | TRUTH, 0},
