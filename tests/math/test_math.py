@@ -178,12 +178,9 @@ def exact(mp):
         "sigmoid": lambda x: 1 / (1 + mp.exp(-x)), "softplus": lambda x: mp.log1p(mp.exp(x)),
         "log_sigmoid": lambda x: -mp.log1p(mp.exp(-x)),
         "gelu": lambda x: x * mp.erfc(-x / mp.sqrt(2)) * half, "gelu_tanh": gelu_tanh,
-<<<<<<< HEAD
-        "i0": lambda x: mp.besseli(0, x), "i1": lambda x: mp.besseli(1, x), "digamma": digamma, "sinc": sinc,
-=======
         "gelu_slope": lambda x: mp.erfc(-x / mp.sqrt(2)) * half + x * density(x),
-        "i0": lambda x: mp.besseli(0, x), "digamma": digamma, "sinc": sinc,
->>>>>>> fastpoint
+        "i0": lambda x: mp.besseli(0, x), "i1": lambda x: mp.besseli(1, x), "digamma": digamma,
+        "sinc": sinc,
         "floor": mp.floor, "ceil": mp.ceil, "round": mp.nint,
         "trunc": lambda x: mp.sign(x) * mp.floor(abs(x)),
         "frac": lambda x: x - mp.sign(x) * mp.floor(abs(x)),
@@ -218,11 +215,8 @@ def test_unary_error(library, name, t):
     xs = arguments(t, name)
     if name.endswith("_near"):
         xs = [x for x in xs if abs(x) < (2.0**17 if t == "f32" else 2.0**25)]
-<<<<<<< HEAD
-    if name in ("lgamma", "digamma", "i0", "i1", "gelu", "gelu_tanh", "erfc"):  # slow, or beyond use
-=======
-    if name in ("lgamma", "digamma", "i0", "gelu", "gelu_slope", "gelu_tanh", "erfc"):  # slow, or beyond use
->>>>>>> fastpoint
+    # Slow, or beyond use.
+    if name in ("lgamma", "digamma", "i0", "i1", "gelu", "gelu_slope", "gelu_tanh", "erfc"):
         xs = [x for x in xs if abs(x) < 700][::3]
     ys = run(library, f"{name}_{t}", [t], t, xs)
     bound = UNARY[name][t == "f64"]
