@@ -97,14 +97,6 @@ class Adam(GroupOptimizer):
         )
         self._check_fused()
 
-    def __setstate__(self, state):
-        super().__setstate__(state)
-        for group in self.param_groups:
-            for p in group["params"]:
-                known = self.state.get(p)
-                if known and not isinstance(known["step"], Tensor):
-                    known["step"] = _C.tensor(float(known["step"]), dtype=step_dtype())
-
     @_use_grad_for_differentiable
     def _step_by_operators(self, group):
         """The same update in terms of operators: for steps that are recorded, and for what the C

@@ -369,15 +369,23 @@ def _adapted(value, p, fused, key=None):
     return value
 
 
-class GroupOptimizer(Optimizer):
-    """What optimizers share whose step of a whole group is one C call.
+class BuiltinOptimizer(Optimizer):
+    """What Flambeau's own optimizers share: _step_group(group) updates a group.
 
-    _step_in_c(group, state): that call; False where it cannot take the group, which then goes
-    through _step_by_operators(group). _later_options: options that PyTorch added with time, and
-    what they are in states saved before.
+    _later_options: options that PyTorch added with time, and what they are in states saved before.
     """
 
     _later_options = {}
+
+    def __setstate__(self, state):
+        super().__setstate__(state)
+        for group in self.param_groups:
+            for name, value in self._later_options.items():
+                group.setdefault(name, value)
+            for p in group["params"]:
+                known = self.state.get(p)
+                if known and "step" in known and not isinstance(known["step"], Tensor):
+                    known["step"] = _C.tensor(float(known["step"]), dtype=step_dtype())
 
     def _check_fused(self):
         if self.defaults["fused"]:
@@ -386,12 +394,6 @@ class GroupOptimizer(Optimizer):
             if self.defaults["foreach"]:
                 raise RuntimeError("`fused` and `foreach` cannot be `True` together.")
 
-    def __setstate__(self, state):
-        super().__setstate__(state)
-        for group in self.param_groups:
-            for name, value in self._later_options.items():
-                group.setdefault(name, value)
-
     def step(self, closure=None):
         """Updates every parameter that has a gradient. Returns what closure() returns, None without
         one."""
@@ -399,11 +401,21 @@ class GroupOptimizer(Optimizer):
         if closure is not None:
             with enable_grad():
                 loss = closure()
-        state = self.state
         for group in self.param_groups:
-            if not self._step_in_c(group, state):
-                self._step_by_operators(group)
+            self._step_group(group)
         return loss
+
+
+class GroupOptimizer(BuiltinOptimizer):
+    """What optimizers share whose step of a whole group is one C call.
+
+    _step_in_c(group, state): that call; False where it cannot take the group, which then goes
+    through _step_by_operators(group).
+    """
+
+    def _step_group(self, group):
+        if not self._step_in_c(group, self.state):
+            self._step_by_operators(group)
 
 
 def refuse_options(lr, weight_decay=0, betas=None, eps=0, **others):
@@ -422,48 +434,26 @@ def refuse_options(lr, weight_decay=0, betas=None, eps=0, **others):
             raise ValueError(f"Invalid {name} value: {value}")
 
 
-class EachOptimizer(Optimizer):
+class EachOptimizer(BuiltinOptimizer):
     """What optimizers share that update one parameter after another, by operators.
 
     _start(p, group): the state of a parameter at its first step, beside "step"; _update(p, g,
     state, group): the update. g has been turned for `maximize`, and has weight_decay * p added
-    unless _decays is False or the group's decoupled_weight_decay is True: then p has been shrunk.
+    unless the group's decoupled_weight_decay is True: then p has been shrunk.
     """
 
-    _decays = True
     _later_options = {
         "foreach": None, "maximize": False, "differentiable": False, "capturable": False
     }
 
-    def __setstate__(self, state):
-        super().__setstate__(state)
-        for group in self.param_groups:
-            for name, value in self._later_options.items():
-                group.setdefault(name, value)
-            for p in group["params"]:
-                known = self.state.get(p)
-                if known and not isinstance(known["step"], Tensor):
-                    known["step"] = _C.tensor(float(known["step"]), dtype=step_dtype())
-
-    def step(self, closure=None):
-        """Updates every parameter that has a gradient. Returns what closure() returns, None without
-        one."""
-        loss = None
-        if closure is not None:
-            with enable_grad():
-                loss = closure()
-        self._step_each()
-        return loss
-
     @_use_grad_for_differentiable
-    def _step_each(self):
-        for group in self.param_groups:
-            for p in group["params"]:
-                if p.grad is not None:
-                    self._step_one(p, group)
+    def _step_group(self, group):
+        for p in group["params"]:
+            if p.grad is not None:
+                self._step_one(p, group)
 
     def _step_one(self, p, group):
-        g, state, decay = p.grad, self.state[p], group["weight_decay"] if self._decays else 0
+        g, state, decay = p.grad, self.state[p], group["weight_decay"]
         if not state:
             state["step"] = _C.zeros((), dtype=step_dtype())
             state.update(self._start(p, group))
