@@ -210,6 +210,8 @@ fl_tensor *op_adopt(fl_tensor *t);
 /* In a composite: t, or t as float32 where it is of half precision (as its kernels compute it), so
  * that a chain of operators is rounded once. NULL where t is. */
 fl_tensor *op_widen(fl_tensor *t);
+/* In a composite: t as that dtype, itself where it has it. */
+fl_tensor *op_as(fl_tensor *t, int dtype);
 /* In a composite: makes *y a list of `count` tensors, to be filled in; NULL when memory is out. */
 fl_tensor **op_list(fl_value *y, int64_t count);
 /* Refuses a list of more ints than a tensor has dims, unless it cuts a dim into parts: 0, or -1

@@ -451,7 +451,7 @@ static int convolve_transposed(fl_tensor *input, fl_tensor *weight, fl_tensor *b
     if (result && bias)
         result = fl_add(result, fl_view(bias, (fl_ints){(int64_t[]){-1, 1, 1}, 3}), fl_int(1));
     result = own_dims(result, spatial, batched);
-    *y = result ? fl__cast(result, dtype) : NULL;
+    *y = op_as(result, dtype);
     return *y ? 0 : -1;
 }
 

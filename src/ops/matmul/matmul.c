@@ -341,8 +341,7 @@ static int add_product(fl_tensor *self, fl_tensor *product, int dtype, fl_value 
         *y = scaled;
     else
         *y = fl_add(is_number(beta, 1) ? self : fl_mul_scalar(self, beta), scaled, fl_int(1));
-    if (*y && (*y)->dtype != dtype)
-        *y = fl__cast(*y, (fl_dtype)dtype);
+    *y = op_as(*y, dtype);
     return *y ? 0 : -1;
 }
 
@@ -372,7 +371,7 @@ int addr_compose(fl_tensor *self, fl_tensor *vec1, fl_tensor *vec2, fl_value bet
     fl_dtype dtype = (fl_dtype)dtype_promote(dtype_promote(vec1->dtype, vec2->dtype), self->dtype);
     /* beta self + (alpha vec1) vec2, rounded after each step, as PyTorch's loop is */
     alpha = as_element(alpha, dtype);
-    vec1 = fl__cast(vec1, dtype), vec2 = fl__cast(vec2, dtype), self = fl__cast(self, dtype);
+    vec1 = op_as(vec1, dtype), vec2 = op_as(vec2, dtype), self = op_as(self, dtype);
     fl_tensor *scaled = vec1 && !is_number(alpha, 1) ? fl_mul_scalar(vec1, alpha) : vec1;
     fl_tensor *product = scaled ? fl_outer(scaled, vec2) : NULL;
     return self ? add_product(self, product, dtype, as_element(beta, dtype), fl_int(1), y) : -1;

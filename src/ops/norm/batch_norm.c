@@ -249,8 +249,8 @@ int batch_norm_backward_compose(fl_tensor *g, fl_tensor *input, fl_tensor *weigh
     (void)needs;
     fl_tensor *centre = mean, *scale = rstd;
     if (!training) {
-        centre = fl__cast(running_mean, (fl_dtype)norm_work_of(input->dtype));
-        scale = fl_rsqrt(fl_add_scalar(fl__cast(running_var, (fl_dtype)norm_work_of(input->dtype)),
+        centre = op_as(running_mean, norm_work_of(input->dtype));
+        scale = fl_rsqrt(fl_add_scalar(op_as(running_var, norm_work_of(input->dtype)),
                                        fl_float(eps), fl_int(1)));
     }
     if (autograd_mode.grad)

@@ -265,7 +265,7 @@ int rms_norm_compose(fl_tensor *input, fl_ints normalized_shape, fl_tensor *weig
     x = fl_mul(x, fl_rsqrt(fl_add_scalar(squares, fl_float(small), fl_int(1))));
     if (x && weight)
         x = fl_mul(x, op_widen(weight));
-    *y = x && x->dtype != input->dtype ? fl__cast(x, (fl_dtype)input->dtype) : x;
+    *y = op_as(x, input->dtype);
     return *y ? 0 : -1;
 }
 
@@ -311,6 +311,6 @@ int group_norm_compose(fl_tensor *input, int64_t num_groups, fl_tensor *weight, 
         x = fl_mul(x, fl_view(op_widen(weight), by_channel));
     if (bias)
         x = fl_add(x, fl_view(op_widen(bias), by_channel), fl_int(1));
-    *y = x && x->dtype != input->dtype ? fl__cast(x, (fl_dtype)input->dtype) : x;
+    *y = op_as(x, input->dtype);
     return *y ? 0 : -1;
 }
