@@ -3,8 +3,20 @@
 
 #include <stdlib.h>
 #include <string.h>
+#if defined(__x86_64__)
+#include <cpuid.h>
+#endif
 
 static const char *const NAMES[ISA_COUNT] = {"generic", "avx2", "avx512"};
+
+#if defined(__x86_64__)
+/* Clang 14 does not know the name. */
+static int has_f16c(void)
+{
+    unsigned a, b, c, d;
+    return __get_cpuid(1, &a, &b, &c, &d) && c & bit_F16C;
+}
+#endif
 
 static enum isa detect(void)
 {
@@ -14,7 +26,7 @@ static enum isa detect(void)
         __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl"))
         return ISA_AVX512;
     if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") &&
-        __builtin_cpu_supports("f16c") && __builtin_cpu_supports("bmi2"))
+        has_f16c() && __builtin_cpu_supports("bmi2"))
         return ISA_AVX2;
 #endif
     return ISA_GENERIC;
