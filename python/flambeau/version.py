@@ -1,6 +1,7 @@
 """Versions, under PyTorch's names (source: torch.version)."""
 
 __version__ = "0.1.0"
+api = "2.13.0"  # the version of PyTorch whose names, defaults and results these are
 cuda = None
 hip = None
 xpu = None

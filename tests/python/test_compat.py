@@ -148,3 +148,13 @@ def test_import_is_light():
         " & (set(sys.modules) - before)))"
     )
     assert run("-c", code, through=False) == (0, "[]\n", "")
+
+
+def test_version_is_that_of_the_names(tmp_path):
+    program = tmp_path / "program.py"
+    program.write_text("import torch\nfrom torch.version import __version__ as v\n"
+                       "print(torch.__version__, v, torch.__version__ >= '1.8')\n")
+    status, out, _ = run(program)
+    told = f"2.13.0+flambeau.{flambeau.__version__}"
+    assert status == 0 and out == f"{told} {told} True\n"
+    assert not flambeau.__version__.startswith("2.")

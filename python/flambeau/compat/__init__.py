@@ -1,13 +1,19 @@
 """Makes `import torch` mean Flambeau, in the process that asks for it: `python -m flambeau` does.
 
 torch and torch.x.y become names of the very modules flambeau and flambeau.x.y, so a class has one
-identity whichever name a program imports it by.
+identity whichever name a program imports it by. Programs that ask torch.__version__ what they may
+use are told the version of PyTorch that is spoken here, and Flambeau's behind a plus.
 """
 
 import importlib
 import sys
 from importlib.machinery import ModuleSpec
 from importlib.util import find_spec
+
+import flambeau
+from flambeau import version
+
+_OWN_VERSION = version.__version__
 
 
 class _TorchFinder:
@@ -73,6 +79,7 @@ def install():
     if not any(finder is _TorchFinder for finder in sys.meta_path):
         sys.meta_path.insert(0, _TorchFinder)
         sys.meta_path.append(_LackFinder)
+        _tell_version(f"{version.api}+flambeau.{_OWN_VERSION}")
 
 
 def uninstall():
@@ -80,3 +87,8 @@ def uninstall():
     sys.meta_path[:] = [
         finder for finder in sys.meta_path if finder not in (_TorchFinder, _LackFinder)
     ]
+    _tell_version(_OWN_VERSION)
+
+
+def _tell_version(text):
+    flambeau.__version__ = version.__version__ = text
