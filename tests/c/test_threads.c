@@ -2,7 +2,6 @@
 #include "check.h"
 
 #include <pthread.h>
-#include <stdbool.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <sys/wait.h>
