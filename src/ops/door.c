@@ -183,6 +183,8 @@ static int call_compose(const fl_op *f, const fl_value *args, fl_value *results)
     for (int k = 0; k < f->results; k++)
         results[k] = fl_none();
     int status = f->compose(args, results);
+    if (status == 0 && f->title && autograd_mode.grad)
+        record_title(f, args, results);
     for (int k = 0; k < f->results && status; k++)
         op_list_drop(&results[k]);
     for (int k = 0; k < f->results && status == 0;

@@ -165,7 +165,8 @@ struct op_grad {
 struct fl_op {
     const char *name;  /* "add.Tensor", "add_.Tensor", "add.out" */
     const char *base;  /* "add" */
-    const char *title; /* "AddBackward0": what repr shows as grad_fn */
+    const char *title; /* "AddBackward0": what repr shows as grad_fn. Of a composite, the name of
+                          the last node that it records; NULL: that node's own */
     uint8_t kind, form;
     uint8_t params, results;
     uint8_t result_type[4]; /* an op_type each */
@@ -185,7 +186,8 @@ struct fl_op {
     const struct op_grad *grad; /* NULL: not differentiable (compose: through its parts) */
     int (*check)(const fl_value
                      *args); /* refuses arguments that the loops cannot (zero divisors), or NULL */
-    const char *gpu;         /* kernel text for a GPU, or NULL */
+    const char *(*titles)(const fl_value *args); /* the title where it depends on them, or NULL */
+    const char *gpu;                             /* kernel text for a GPU, or NULL */
     const char *doc;
 };
 

@@ -20,6 +20,7 @@
 struct op_node {
     struct node node;
     const fl_op *op;
+    const char *title;
     size_t bytes;
     uint32_t saves, saves_results; /* parameters and results whose elements are kept */
     bool shapes;                   /* some handles with a shape alone are kept too */
@@ -35,7 +36,7 @@ struct op_node {
 
 static const char *op_node_name(const struct node *n)
 {
-    return ((const struct op_node *)n)->op->title;
+    return ((const struct op_node *)n)->title;
 }
 
 static int op_node_backward(struct node *n, fl_tensor *const *incoming, bool create_graph,
@@ -149,6 +150,7 @@ struct node *record_node(const fl_op *f, const fl_value *args, const fl_value *r
     node_init(&self->node, &OP_NODE, p.edges, (struct edge *)(self + 1),
               f->results ? f->results : 1);
     self->op = f, self->bytes = p.bytes;
+    self->title = f->titles ? f->titles(args) : f->title;
     char *block = (char *)self, *lists = block + p.lists;
     self->args = (fl_value *)(block + p.args);
     self->version = (uint32_t *)(block + p.versions);
@@ -248,6 +250,27 @@ int record_call(const fl_op *f, const fl_value *args, const fl_value *results)
     }
     node_release(n);
     return status;
+}
+
+static void set_title(const fl_op *f, const fl_value *args, fl_tensor *y)
+{
+    struct node *n = y && y->autograd ? y->autograd->node : NULL;
+    if (!n || n->type != &OP_NODE)
+        return;
+    for (int i = 0; i < f->params; i++)
+        if (args[i].tag == FL_TENSOR && autograd_node(args[i].as.tensor, NULL) == n)
+            return;
+    ((struct op_node *)n)->title = f->title;
+}
+
+void record_title(const fl_op *f, const fl_value *args, const fl_value *results)
+{
+    for (int k = 0; k < f->results; k++) {
+        if (results[k].tag == FL_TENSOR)
+            set_title(f, args, results[k].as.tensor);
+        for (uint32_t i = 0; results[k].tag == FL_TENSORS && i < results[k].count; i++)
+            set_title(f, args, results[k].as.tensors[i]);
+    }
 }
 
 /* ---- going backwards ---- */

@@ -31,5 +31,8 @@ struct node *record_node(const fl_op *f, const fl_value *args, const fl_value *r
                          fl_tensor *self_before);
 /* Makes the node and hangs each floating result on it. */
 int record_call(const fl_op *f, const fl_value *args, const fl_value *results);
+/* Gives the nodes behind a composite's results its title. A result that is an argument itself keeps
+ * its own. */
+void record_title(const fl_op *f, const fl_value *args, const fl_value *results);
 
 #endif

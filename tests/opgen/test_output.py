@@ -83,6 +83,48 @@ def test_descriptors(small):
     assert "grad_mul_Tensor = {0x3, 0x3, 0, 0, 0x1, 2, rules_mul_Tensor}" in table
 
 
+def test_titles(opgen):
+    done, out = opgen.run("""\
+log1p_2d(Tensor self) -> Tensor
+    shape   like self
+    kernel  log1p
+    grad    self: g
+
+mean.all(Tensor self) -> Tensor
+    title   Mean1
+    shape   like self
+    kernel  mean
+    grad    self: g
+
+mean.rest(Tensor self) -> Tensor
+    shape   like self
+    kernel  mean
+    grad    self: g
+
+copied(Tensor self) -> Tensor
+    title   CopyBackwards
+    shape   like self
+    kernel  copied
+    titles  copied
+    grad    self: g
+
+silent(Tensor self) -> Tensor
+    compose copied(self)
+
+spoken(Tensor self) -> Tensor
+    title   Spoken
+    compose copied(self)
+""")
+    assert done.returncode == 0, done.stderr
+    table = (out / "ops_table.c").read_text()
+    titles = dict(re.findall(r'\.base = "(\w+)",\n    \.title = "(\w+)"', table))
+    assert titles.pop("mean") == "MeanBackward0" and '"MeanBackward1"' in table
+    assert titles == {"log1p_2d": "Log1P2DBackward0", "copied": "CopyBackwards",
+                      "spoken": "SpokenBackward0"}
+    assert ".titles = call_title_copied," in table
+    assert "const char *copied_title(fl_tensor *self);" in (out / "ops_kernels.h").read_text()
+
+
 def test_kernels_are_declared(small):
     header = (small / "ops_kernels.h").read_text()
     assert ("int pick_cpu(fl_tensor *self, fl_ints where, double f, fl_dtype dtype, fl_tensor *y0, "

@@ -129,6 +129,50 @@ def test_nodes():
     assert x.grad_fn is None and y.output_nr == 0
 
 
+@pytest.mark.parametrize("call, name", [
+    ("x.log1p()", "Log1P"),
+    ("x @ x.t()", "Mm"),
+    ("x @ x[0]", "Mv"),
+    ("x[0] @ x[0]", "Dot"),
+    ("batch @ x.t()", "UnsafeView"),
+    ("F.linear(x, x, x[:, 0])", "Addmm"),
+    ("F.linear(x, x)", "Mm"),
+    ("F.linear(batch, x, x[:, 0])", "View"),
+    ("F.linear(batch, x)", "UnsafeView"),
+    ("torch.nn.Linear(3, 2)(x)", "Addmm"),
+    ("torch.addmm(x, x, x.t())", "Addmm"),
+    ("F.conv2d(image, image)", "Convolution"),
+    ("torch.nn.BatchNorm2d(3)(image.expand(2, 3, 4, 4))", "NativeBatchNorm"),
+    ("F.max_pool2d(image, 2)", "MaxPool2DWithIndices"),
+    ("F.mse_loss(x, x.detach())", "MseLoss"),
+    ("F.cross_entropy(x, torch.tensor([0, 1, 2]))", "NllLoss"),
+    ("F.cross_entropy(image, torch.zeros(1, 4, 4, dtype=torch.int64))", "NllLoss2D"),
+    ("F.binary_cross_entropy_with_logits(x, x.detach())", "BinaryCrossEntropyWithLogits"),
+    ("x.var()", "Var"),
+    ("x.split(1)[1]", "Split"),
+    ("torch.stack([x, x])", "Stack"),
+    ("x.double()", "ToCopy"),
+    ("x.clamp(torch.zeros(3), torch.ones(3))", "Clamp"),
+])
+def test_names_of_nodes(call, name):
+    """A node has the name that PyTorch 2.13 shows, though the operator be made of others there."""
+    x = torch.rand(3, 3, requires_grad=True)
+    batch, image = torch.rand(2, 3, 3), torch.rand(1, 3, 4, 4, requires_grad=True)
+    y = eval(call, {"torch": torch, "F": torch.nn.functional, "x": x, "batch": batch,
+                    "image": image})
+    assert y.grad_fn.name() == name + "Backward0"
+
+
+def test_a_composite_names_its_own_node_alone():
+    x = torch.rand(2, requires_grad=True)
+    y = x * 2
+    assert torch.nn.functional.dropout(y, 0.5, False).grad_fn.name() == "MulBackward0"
+    loss = torch.nn.functional.mse_loss(y, torch.zeros(2))
+    assert y.grad_fn.name() == "MulBackward0" and loss.grad_fn.name() == "MseLossBackward0"
+    loss.backward()
+    assert torch.allclose(x.grad, 4 * x)
+
+
 def test_tensor_hooks():
     x = torch.ones(2, requires_grad=True)
     seen = []

@@ -71,21 +71,21 @@ struct declared {
     struct declared *next;
 };
 
-static void declare(struct out *o, struct declared **list, const struct op *op, const char *name,
-                    const char *types, const char *named)
+static void declare(struct out *o, struct declared **list, const struct op *op, const char *result,
+                    const char *name, const char *types, const char *named)
 {
     for (struct declared *d = *list; d; d = d->next) {
         if (strcmp(d->name, name) != 0)
             continue;
         if (strcmp(d->types, types) != 0)
-            complain(op->place, "%s is int %s(%s) here, but int %s(%s) at %s:%d", name, name, types,
-                     name, d->types, d->op->place.file, d->op->place.line);
+            complain(op->place, "%s is %s%s(%s) here, but %s%s(%s) at %s:%d", name, result, name,
+                     types, result, name, d->types, d->op->place.file, d->op->place.line);
         return;
     }
     struct declared *d = arena_alloc(sizeof *d);
     *d = (struct declared){name, types, op, *list};
     *list = d;
-    emit(o, "int %s(%s);\n", name, *named ? named : "void");
+    emit(o, "%s%s(%s);\n", result, name, *named ? named : "void");
 }
 
 static const char *joined(const char *a, const char *b)
@@ -96,18 +96,18 @@ static const char *joined(const char *a, const char *b)
 void emit_kernels(struct out *o, const struct table *t)
 {
     struct declared *list = NULL;
-    emit_text(o, "/* The functions that the operator table names (opgen writes this file). They "
-                 "return 0, or -1 with the\n"
-                 " * error set. */\n"
+    emit_text(o, "/* The functions that the operator table names (opgen writes this file). Those "
+                 "of type int return 0,\n"
+                 " * or -1 with the error set. */\n"
                  "#ifndef OPS_KERNELS_H\n#define OPS_KERNELS_H\n\n#include \"ops/op.h\"\n\n");
     for (const struct op *op = t->first; op; op = op->next) {
         const char *types = params_text(op, op->kind, false),
                    *named = params_text(op, op->kind, true);
         if (op->view)
-            declare(o, &list, op, text_format("%s_view", op->view),
+            declare(o, &list, op, "int ", text_format("%s_view", op->view),
                     joined(types, "struct op_view *"), joined(named, "struct op_view *y"));
         if (op->shape)
-            declare(o, &list, op, text_format("%s_shape", op->shape),
+            declare(o, &list, op, "int ", text_format("%s_shape", op->shape),
                     joined(types, "struct op_shape *"), joined(named, "struct op_shape *y"));
         if (op->kernel) {
             const char *outs = "", *outs_named = "";
@@ -117,15 +117,18 @@ void emit_kernels(struct out *o, const struct table *t)
                     joined(outs_named,
                            text_format(op->results == 1 ? "fl_tensor *y" : "fl_tensor *y%d", i));
             }
-            declare(o, &list, op, text_format("%s_cpu", op->kernel), joined(types, outs),
+            declare(o, &list, op, "int ", text_format("%s_cpu", op->kernel), joined(types, outs),
                     joined(named, outs_named));
         }
         if (op->compose_name)
-            declare(o, &list, op, text_format("%s_compose", op->compose_name),
+            declare(o, &list, op, "int ", text_format("%s_compose", op->compose_name),
                     joined(types, result_pointers(op, false)),
                     joined(named, result_pointers(op, true)));
         if (op->check)
-            declare(o, &list, op, text_format("%s_check", op->check),
+            declare(o, &list, op, "int ", text_format("%s_check", op->check),
+                    params_text(op, KIND_COMPOSE, false), params_text(op, KIND_COMPOSE, true));
+        if (op->titles)
+            declare(o, &list, op, "const char *", text_format("%s_title", op->titles),
                     params_text(op, KIND_COMPOSE, false), params_text(op, KIND_COMPOSE, true));
     }
     emit_text(o, "\n#endif\n");

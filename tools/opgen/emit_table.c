@@ -363,18 +363,18 @@ static const char *with(const char *list, const char *last)
 static void shim(struct out *o, const struct op *op, const char *what, const char *function,
                  const char *result)
 {
-    emit(o, "static int call_%s_%s(const fl_value *args%s%s)\n{\n", what, op->id,
-         *result ? ", " : "", result);
+    bool title = strcmp(what, "title") == 0, check = strcmp(what, "check") == 0;
+    emit(o, "static %scall_%s_%s(const fl_value *args%s%s)\n{\n", title ? "const char *" : "int ",
+         what, op->id, *result ? ", " : "", result);
     if (!op->params)
         emit_text(o, "    (void)args;\n");
-    bool check = strcmp(what, "check") == 0;
-    const char *list = arguments(o, op, check ? KIND_COMPOSE : op->kind), *outs = "";
+    const char *list = arguments(o, op, check || title ? KIND_COMPOSE : op->kind), *outs = "";
     if (strcmp(what, "kernel") == 0) {
         if (op->writes || !op->results)
             emit_text(o, "    (void)y;\n");
         for (int i = 0; i < op->results && !op->writes; i++)
             outs = with(outs, text_format("y[%d]", i));
-    } else if (!check) {
+    } else if (*result) {
         outs = "y";
     }
     emit(o, "    return %s(%s);\n}\n", function, with(list, outs));
@@ -423,6 +423,8 @@ static void shims(struct out *o, const struct op *op)
         shim(o, op, "kernel", text_format("%s_cpu", op->kernel), "fl_tensor *const *y");
     if (op->check)
         shim(o, op, "check", text_format("%s_check", op->check), "");
+    if (op->titles)
+        shim(o, op, "title", text_format("%s_title", op->titles), "");
     if (op->compose_name)
         compose_shim(o, op);
 }
@@ -506,9 +508,9 @@ static void descriptor(struct out *o, const struct op *op, const char *name, con
         if (op->param[i].type == TYPE_OPERAND)
             first = i;
     const char *base = strcmp(form, "FORM_INPLACE") == 0 ? text_format("%s_", op->base) : op->base;
-    emit(o,
-         "const fl_op op_%s = {\n    .name = \"%s\",\n    .base = \"%s\",\n    .title = \"%s\",\n",
-         id, name, base, op->title);
+    emit(o, "const fl_op op_%s = {\n    .name = \"%s\",\n    .base = \"%s\",\n", id, name, base);
+    if (op->title)
+        emit(o, "    .title = \"%s\",\n", op->title);
     emit(o, "    .kind = %s,\n    .form = %s,\n    .params = %d,\n    .results = %d,\n",
          KINDS[op->kind], form, op->params, op->results);
     emit_text(o, "    .result_type = {");
@@ -538,6 +540,7 @@ static void descriptor(struct out *o, const struct op *op, const char *name, con
                  {"compose", "call_compose", op->kind == KIND_COMPOSE},
                  {"grad", "&grad", op->has_grad},
                  {"check", "call_check", op->check != NULL},
+                 {"titles", "call_title", op->titles != NULL},
                  {"gpu", "gpu", op->gpu != NULL}};
     for (size_t i = 0; i < sizeof LINKS / sizeof *LINKS; i++)
         if (LINKS[i].there)

@@ -288,6 +288,12 @@ static void key_title(struct op *op, const struct stretch *s, int unused)
     op->title = one_name(s, "the node in the graph");
 }
 
+static void key_titles(struct op *op, const struct stretch *s, int unused)
+{
+    (void)unused;
+    op->titles = one_name(s, "a function that names the node");
+}
+
 static void key_cname(struct op *op, const struct stretch *s, int unused)
 {
     (void)unused;
@@ -355,6 +361,7 @@ static const struct key {
     {"rounds", key_bits, BITS_ROUNDED, false},
     {"exact", key_bits, BITS_EXACT, false},
     {"title", key_title, 0, false},
+    {"titles", key_titles, 0, false},
     {"cname", key_cname, 0, false},
     {"doc", key_doc, 0, false},
 };
@@ -382,6 +389,6 @@ void key_parse(struct op *op, const struct stretch *line)
     complain(
         place,
         "found the key '%s', expected dtypes forms value start step join finish view shape kernel "
-        "check compose grad random truths promotes rounds exact title cname or doc",
+        "check compose grad random truths promotes rounds exact title titles cname or doc",
         name);
 }

@@ -186,7 +186,7 @@ struct op {
     const char *id;                                            /* "add_Tensor" */
     const char *inplace_name, *inplace_id, *out_name, *out_id; /* NULL: no such form */
     const char *cname; /* what follows fl_ in C, or NULL for the usual */
-    const char *title; /* "AddBackward0" */
+    const char *title; /* "AddBackward0"; of composites only where the paragraph says so */
     int order;         /* among the overloads of its base */
     enum kind kind;
     int params;
@@ -201,7 +201,7 @@ struct op {
     uint32_t keys; /* those that were given (keys.c) */
     struct node *value[VALUE_CLASSES];
     struct node *start, *step, *join, *finish;
-    const char *view, *shape, *kernel, *check, *compose_name;
+    const char *view, *shape, *kernel, *check, *titles, *compose_name;
     int shape_like; /* a parameter, or -1 */
     struct node *compose;
     uint32_t truths, promoted, rounded, exact; /* parameters (bits) */

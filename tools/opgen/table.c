@@ -252,7 +252,7 @@ static const char *camel_case(const char *base)
             continue;
         }
         *to++ = upper && *base >= 'a' && *base <= 'z' ? (char)(*base - 32) : *base;
-        upper = false;
+        upper = *base >= '0' && *base <= '9';
     }
     return s;
 }
@@ -292,7 +292,14 @@ static int title_number(const char *title)
     return n && title[n - 1] >= '0' && title[n - 1] <= '9' ? title[n - 1] - '0' : -1;
 }
 
-/* Titles count the overloads that are recorded; "title Max1" takes a number out of turn. */
+/* "CopyBackwards" and the like: PyTorch's nodes that are written by hand. */
+static bool is_whole_title(const char *title)
+{
+    return title && strstr(title, "Backward");
+}
+
+/* Titles count the overloads that are recorded; "title Max1" takes a number out of turn. A
+ * composite has none unless its paragraph gives one. */
 static void title_overloads(struct op *first)
 {
     unsigned taken = 0;
@@ -301,6 +308,8 @@ static void title_overloads(struct op *first)
         if (title_number(op->title) >= 0)
             taken |= 1u << title_number(op->title);
     for (struct op *op = first; op; op = op->next_overload) {
+        if (is_whole_title(op->title) || (op->kind == KIND_COMPOSE && !op->title))
+            continue;
         int number = title_number(op->title);
         const char *name = op->title ? op->title : camel_case(op->base);
         if (number >= 0) {

@@ -101,6 +101,26 @@ int matmul_shape(fl_tensor *self, fl_tensor *other, struct op_shape *y)
     return 0;
 }
 
+/* PyTorch makes a product of others, and the last of them names its node. */
+const char *matmul_title(fl_tensor *self, fl_tensor *other)
+{
+    if (self->ndim == 1 && other->ndim <= 2)
+        return other->ndim == 1 ? "DotBackward0" : "SqueezeBackward4";
+    if (self->ndim == 2 && other->ndim <= 2)
+        return other->ndim == 1 ? "MvBackward0" : "MmBackward0";
+    return "UnsafeViewBackward0";
+}
+
+const char *linear_title(fl_tensor *input, fl_tensor *weight, fl_tensor *bias)
+{
+    (void)weight;
+    if (input->ndim == 2)
+        return bias ? "AddmmBackward0" : "MmBackward0";
+    if (bias)
+        return "ViewBackward0";
+    return input->ndim == 1 ? "SqueezeBackward4" : "UnsafeViewBackward0";
+}
+
 int mm_shape(fl_tensor *self, fl_tensor *mat2, struct op_shape *y)
 {
     if (self->ndim != 2)
