@@ -31,8 +31,7 @@ extern "C" {
 
 #define FL_API __attribute__((visibility("default")))
 
-/* ---- What things are
- * -------------------------------------------------------------------------------------- */
+/* ---- What things are ---- */
 
 typedef struct fl_tensor fl_tensor;
 typedef struct fl_op fl_op;
@@ -155,9 +154,7 @@ static inline fl_value fl_tensor_value(fl_tensor *t)
     return v;
 }
 
-/* ---- Errors
- * -----------------------------------------------------------------------------------------------
- */
+/* ---- Errors ---- */
 
 typedef enum fl_error_kind {
     FL_OK,
@@ -178,8 +175,7 @@ FL_API fl_error_kind fl_error(void);
 FL_API const char *fl_error_message(void);
 FL_API void fl_error_clear(void);
 
-/* ---- Tensors
- * ---------------------------------------------------------------------------------------------- */
+/* ---- Tensors ---- */
 
 FL_API const char *fl_version(void);
 
@@ -224,8 +220,7 @@ FL_API const char *fl_dtype_name(fl_dtype dtype); /* "float32" */
 FL_API double fl_item(const fl_tensor *t);
 FL_API int64_t fl_item_int(const fl_tensor *t);
 
-/* ---- Calling operators by name: the one door
- * ---------------------------------------------------------------- */
+/* ---- Calling operators by name: the one door ---- */
 
 /* The operator of that name ("add.Tensor", "relu", "add_.Tensor", "add.out"), or NULL with an
  * error. */
@@ -236,8 +231,7 @@ FL_API int fl_call(const fl_op *op, const fl_value *args, fl_value *results);
 /* Releases what a result holds; of a list whose tensors a scope owns, the list alone. */
 FL_API void fl_value_release(fl_value *value);
 
-/* ---- Automatic differentiation
- * ------------------------------------------------------------------------------ */
+/* ---- Automatic differentiation ---- */
 
 FL_API bool fl_requires_grad(const fl_tensor *t);
 FL_API int fl_set_requires_grad(fl_tensor *t, bool requires_grad);
@@ -249,8 +243,7 @@ FL_API int fl_backward(fl_tensor *loss);
 /* Sets whether calls of this thread are recorded; returns how it was. */
 FL_API bool fl_grad_enabled(bool enabled);
 
-/* ---- Random numbers, threads, memory
- * -------------------------------------------------------------------------- */
+/* ---- Random numbers, threads, memory ---- */
 
 FL_API void fl_manual_seed(uint64_t seed); /* PyTorch's numbers for that seed */
 FL_API void fl_set_num_threads(int count);

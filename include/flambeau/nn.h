@@ -28,9 +28,7 @@
 extern "C" {
 #endif
 
-/* ---- Modules
- * ------------------------------------------------------------------------------------------------
- */
+/* ---- Modules ---- */
 
 /* Adds a reference and returns the module; drops one. NULL is allowed. */
 FL_API fl_module *fl_module_retain(fl_module *m);
@@ -73,8 +71,7 @@ FL_API int fl_module_add_buffer(fl_module *m, const char *name, fl_tensor *buffe
 /* The child of that name, borrowed; NULL with the error set. */
 FL_API fl_module *fl_module_child(const fl_module *m, const char *name);
 
-/* ---- Layers: NULL with the error set when they cannot be made
- * ------------------------------------------------- */
+/* ---- Layers: NULL with the error set when they cannot be made ---- */
 
 /* The modules that are appended to it, one after the other. (It does not take them as arguments: C
  * evaluates those in any order, and so would draw their first values in any order.) */
@@ -102,8 +99,7 @@ FL_API fl_module *fl_tanh_new(void);
 FL_API fl_module *fl_sigmoid_new(void);
 FL_API fl_module *fl_softmax_new(int64_t dim);
 
-/* ---- Optimizers
- * --------------------------------------------------------------------------------------------- */
+/* ---- Optimizers ---- */
 
 /* Over these parameters, which the optimizer retains. The arguments are those of torch.optim.SGD,
  * Adam and AdamW, in their order; their defaults are 0, 0, 0, false and 0.9, 0.999, 1e-8, 0 (AdamW:

@@ -242,11 +242,6 @@ def _add_suffixes(text, suffixes, indent):
     return "".join(parts)
 
 
-def _parameter_str(t):
-    """The repr of an nn.Parameter (source: torch.nn.Parameter.__repr__)."""
-    return "Parameter containing:\n" + _str(t)
-
-
 def _format(t, spec):
     """format(t, spec): a 0-dim tensor is formatted as its number, any other as object does (source:
     torch.Tensor.__format__)."""

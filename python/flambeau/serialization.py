@@ -77,8 +77,8 @@ def load(
 
 
 def _refuse_pickle(start, what):
-    """RuntimeError for the two formats of PyTorch's own files. A header of safetensors, which begins
-    at the ninth byte, may have a length whose lowest byte is a pickle's first."""
+    """RuntimeError for the two formats of PyTorch's own files. A header of safetensors, which
+    begins at the ninth byte, may have a length whose lowest byte is a pickle's first."""
     if start[:4] == b"PK\x03\x04" or start[:1] == b"\x80" and start[8:] != b"{":
         kind = "zip archive" if start[:1] == b"P" else "pickle"
         raise RuntimeError(

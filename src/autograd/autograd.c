@@ -125,8 +125,7 @@ int autograd_add_grad(fl_tensor *t, fl_tensor *g, bool create_graph)
     return sum || added ? status : -1;
 }
 
-/* ---- the accumulate node: adds what arrives into a leaf's .grad
- * --------------------------------------------- */
+/* ---- the accumulate node: adds what arrives into a leaf's .grad ---- */
 
 static const char *accumulate_name(const struct node *n)
 {
@@ -237,9 +236,7 @@ static struct node *accumulate_of(fl_tensor *t)
     return n ? n : &self->node;
 }
 
-/* ---- tensors
- * ------------------------------------------------------------------------------------------------
- */
+/* ---- tensors ---- */
 
 struct node *autograd_node(fl_tensor *t, int *result)
 {
@@ -433,9 +430,7 @@ int autograd_set_grad(fl_tensor *t, fl_tensor *grad)
     return 0;
 }
 
-/* ---- hooks
- * --------------------------------------------------------------------------------------------------
- */
+/* ---- hooks ---- */
 
 /* The list that a tensor's hooks go to: its node's, its accumulate node's, or its own. */
 static struct grad_hooks **hooks_of(fl_tensor *t, int *result)
@@ -497,9 +492,7 @@ void node_remove_hook(struct node *n, int64_t id)
     hooks_remove(n->hooks, id);
 }
 
-/* ---- nodes
- * --------------------------------------------------------------------------------------------------
- */
+/* ---- nodes ---- */
 
 struct autograd_anomaly autograd_anomaly;
 

@@ -88,27 +88,6 @@ void hooks_free(struct grad_hooks *hooks)
     memory_free(hooks, sizeof *hooks);
 }
 
-int hooks_move(struct grad_hooks **to, struct grad_hooks *from)
-{
-    if (!from)
-        return 0;
-    if (!*to) {
-        *to = from;
-        return 0;
-    }
-    for (int i = 0; i < from->count; i++) {
-        struct hook *h = &from->hook[i];
-        if (!h->id)
-            continue;
-        if (hooks_add(to, h->kind, h->result, h->run, h->context, h->drop) < 0)
-            return -1;
-        (*to)->hook[(*to)->count - 1].id = h->id;
-        h->id = 0;
-    }
-    hooks_free(from);
-    return 0;
-}
-
 static int run_kind(struct grad_hooks *hooks, enum hook_kind kind, int inputs, fl_tensor **in,
                     int results, fl_tensor **g)
 {

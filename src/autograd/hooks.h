@@ -25,7 +25,5 @@ int hooks_run_before(struct grad_hooks *hooks, int results, fl_tensor **g);
 int hooks_run_after(struct grad_hooks *hooks, int inputs, fl_tensor **out, int results,
                     fl_tensor **g);
 int hooks_run_leaf(struct grad_hooks *hooks, fl_tensor *leaf);
-/* Appends all of `from` to *to and frees `from`. */
-int hooks_move(struct grad_hooks **to, struct grad_hooks *from);
 
 #endif

@@ -4,9 +4,8 @@
 
 #include <stddef.h>
 
-/* The dtype of a name ("F32"), or -1; the name of a dtype. */
+/* The dtype of a name ("F32"), or -1. */
 int safetensors_dtype_of(const char *name);
-const char *safetensors_dtype_name(int dtype);
 
 /* Whether these bytes are valid UTF-8. */
 int safetensors_check_utf8(const char *text, size_t bytes);

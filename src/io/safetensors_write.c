@@ -29,11 +29,6 @@ int safetensors_dtype_of(const char *name)
     return -1;
 }
 
-const char *safetensors_dtype_name(int dtype)
-{
-    return NAMES[dtype];
-}
-
 /* A text that is first measured (to NULL) and then written. */
 struct out {
     char *to;

@@ -47,8 +47,7 @@ static struct list *list_of(const fl_value *y)
     return (struct list *)((char *)(uintptr_t)y->as.tensors - offsetof(struct list, tensor));
 }
 
-/* ---- dtypes of kernels
- * -------------------------------------------------------------------------------------- */
+/* ---- dtypes of kernels ---- */
 
 static bool accepted(const fl_op *f, int dtype)
 {
@@ -83,8 +82,7 @@ static int kernel_dtype(const fl_op *f, const fl_value *args)
     }
 }
 
-/* ---- each kind computes its functional form
- * ------------------------------------------------------------------- */
+/* ---- each kind computes its functional form ---- */
 
 static int call_view(const fl_op *f, const fl_value *args, fl_value *results)
 {
@@ -215,8 +213,7 @@ static int call_function(const fl_op *f, const fl_value *args, fl_value *results
     }
 }
 
-/* ---- forms that write
- * ----------------------------------------------------------------------------------------- */
+/* ---- forms that write ---- */
 
 /* Writes what a functional call gave into tensors of the user's. */
 static int write_back(const fl_op *f, enum op_form form, fl_value *results, fl_tensor *const *to)
@@ -332,9 +329,7 @@ static int call_writing(const fl_op *op, const fl_value *args, fl_value *results
     return status;
 }
 
-/* ---- the door
- * --------------------------------------------------------------------------------------------------
- */
+/* ---- the door ---- */
 
 static int __attribute__((cold)) name_operator(const fl_op *op, const fl_value *args)
 {

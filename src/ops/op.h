@@ -197,8 +197,7 @@ static inline bool op_writes(const fl_op *f)
     return f->params && f->param[0].written;
 }
 
-/* ---- the door
- * -------------------------------------------------------------------------------------------- */
+/* ---- the door ---- */
 
 /* Runs an operator: check, promote, broadcast, allocate, run, record. args: one value a parameter
  * (FL_NONE: the default), then the outs in FORM_OUT. results: one value a result, each a reference

@@ -311,8 +311,10 @@ def multilabel_margin_loss(input, target, size_average=None, reduce=None, reduct
     """The mean over classes of max(0, 1 - input[t] + input[class]) for every t of the classes that
     target (N, C) or (C) names before its first -1, over all other classes."""
     if input.dim() > 2 or input.shape[-1:] == (0,):
-        raise RuntimeError("Expected non-empty vector or matrix with optional 0-dim batch size, but "
-                           f"got: {list(input.shape)}")
+        raise RuntimeError(
+            "Expected non-empty vector or matrix with optional 0-dim batch size, but got: "
+            f"{list(input.shape)}"
+        )
     if target.shape != input.shape and (input.dim() == 2 or target.dim() > 1
                                         or target.numel() != input.numel()):
         raise RuntimeError(f"inconsistent target size: {list(target.shape)} for input of size: "

@@ -5,8 +5,8 @@ from flambeau.optim.optimizer import EachOptimizer, _to_scalar, refuse_options
 
 
 class Adadelta(EachOptimizer):
-    """p -= lr * d, where d = g * sqrt(u + eps) / sqrt(v + eps), and v and u are the running means of
-    the squares of g and of d (Zeiler, 2012).
+    """p -= lr * d, where d = g * sqrt(u + eps) / sqrt(v + eps), and v and u are the running means
+    of the squares of g and of d (Zeiler, 2012).
 
     rho: how much of the means is kept a step. ValueError for options out of range.
     """

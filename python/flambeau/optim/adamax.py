@@ -5,8 +5,8 @@ from flambeau.optim.optimizer import EachOptimizer, _to_scalar, refuse_options
 
 
 class Adamax(EachOptimizer):
-    """p -= lr / (1 - beta1^t) * m / u, with m the running mean of the gradient and u the largest |g|
-    so far, each step worth beta2 of itself (Kingma and Ba, 2015, section 7).
+    """p -= lr / (1 - beta1^t) * m / u, with m the running mean of the gradient and u the largest
+    |g| so far, each step worth beta2 of itself (Kingma and Ba, 2015, section 7).
 
     ValueError for options out of range.
     """

@@ -187,8 +187,7 @@ static int run_integers(const struct conv2d_shape *p, fl_tensor *x, fl_tensor *w
     return status;
 }
 
-/* ---- the three operators
- * ------------------------------------------------------------------------------------ */
+/* ---- the three operators ---- */
 
 int conv2d_shape(fl_tensor *input, fl_tensor *weight, fl_tensor *bias, fl_ints stride,
                  fl_ints padding, fl_ints dilation, int64_t groups, struct op_shape *y)
@@ -277,8 +276,7 @@ int conv2d_backward_weight_cpu(fl_tensor *g, fl_tensor *input, fl_ints weight_si
     return status;
 }
 
-/* ---- the composites
- * ----------------------------------------------------------------------------------------- */
+/* ---- the composites ---- */
 
 /* Makes a tensor of `spatial` dims one of four: a batch of one, and a row of height one, where they
  * are missing. */

@@ -7,8 +7,7 @@
 #include "ops/op.h"
 #include "ops_kernels.h"
 
-/* ---- nll_loss: input (N, C, S), target (N, S)
- * ---------------------------------------------------------------- */
+/* ---- nll_loss: input (N, C, S), target (N, S) ---- */
 
 struct classes {
     int64_t N, C, S;
@@ -175,9 +174,7 @@ int nll_loss_backward_cpu(fl_tensor *g, fl_ints size, fl_tensor *target, fl_tens
     return status;
 }
 
-/* ---- embedding
- * -----------------------------------------------------------------------------------------------
- */
+/* ---- embedding ---- */
 
 static int check_indices(const fl_tensor *indices)
 {

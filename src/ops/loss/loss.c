@@ -151,8 +151,7 @@ int hinge_embedding_loss_compose(fl_tensor *self, fl_tensor *target, double marg
     return reduce(fl_add(far, near, fl_int(1)), reduction, y);
 }
 
-/* ---- cross entropy
- * ------------------------------------------------------------------------------------------ */
+/* ---- cross entropy ---- */
 
 /* target holds class probabilities: -sum over classes of w target log_p, smoothed towards the
  * uniform distribution. */
@@ -249,8 +248,7 @@ int cross_entropy_compose(fl_tensor *input, fl_tensor *target, fl_tensor *weight
     return *y ? 0 : -1;
 }
 
-/* ---- nll_loss as called
- * -------------------------------------------------------------------------------------- */
+/* ---- nll_loss as called ---- */
 
 int nll_loss_compose(fl_tensor *input, fl_tensor *target, fl_tensor *weight, int64_t ignore_index,
                      const char *reduction, fl_tensor **y)

@@ -11,9 +11,7 @@
 #include "ops/op.h"
 #include "ops_kernels.h"
 
-/* ---- shapes
- * -------------------------------------------------------------------------------------------------
- */
+/* ---- shapes ---- */
 
 /* As C++ calls it, which is what PyTorch's message says. */
 static const char *type_name(int dtype)
@@ -168,8 +166,7 @@ int dot_shape(fl_tensor *self, fl_tensor *tensor, struct op_shape *y)
     return matmul_shape(self, tensor, y);
 }
 
-/* ---- the product
- * -------------------------------------------------------------------------------------------- */
+/* ---- the product ---- */
 
 /* Merges dims 0..count-1 of t into one where they are one run of memory; the stride of the run, or
  * -1. */
@@ -227,8 +224,7 @@ int matmul_cpu(fl_tensor *self, fl_tensor *other, fl_tensor *y)
     return gemm_run(&g);
 }
 
-/* ---- gradients
- * ---------------------------------------------------------------------------------------------- */
+/* ---- gradients ---- */
 
 int matmul_backward_self_compose(fl_tensor *g, fl_ints self_sizes, fl_tensor *other, fl_tensor **y)
 {
@@ -268,8 +264,7 @@ int matmul_backward_other_compose(fl_tensor *g, fl_tensor *self, fl_ints other_s
     return *y ? 0 : -1;
 }
 
-/* ---- composites
- * --------------------------------------------------------------------------------------------- */
+/* ---- composites ---- */
 
 int outer_compose(fl_tensor *self, fl_tensor *vec2, fl_tensor **y)
 {
@@ -424,9 +419,7 @@ int addbmm_compose(fl_tensor *self, fl_tensor *batch1, fl_tensor *batch2, fl_val
     return *y ? 0 : -1;
 }
 
-/* ---- linear
- * -------------------------------------------------------------------------------------------------
- */
+/* ---- linear ---- */
 
 static void replace_last(struct op_shape *y, const fl_tensor *t, int64_t size)
 {

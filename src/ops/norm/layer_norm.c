@@ -237,8 +237,7 @@ int layer_norm_backward_compose(fl_tensor *g, fl_tensor *input, fl_ints normaliz
                                           db);
 }
 
-/* ---- what is made of it
- * ------------------------------------------------------------------------------------- */
+/* ---- what is made of it ---- */
 
 int layer_norm_compose(fl_tensor *input, fl_ints normalized_shape, fl_tensor *weight,
                        fl_tensor *bias, double eps, bool cudnn_enable, fl_tensor **y)

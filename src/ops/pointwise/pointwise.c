@@ -34,9 +34,7 @@ static int64_t number_as_int(const fl_value *v)
     return v->tag == FL_FLOATING ? (int64_t)v->as.f : v->as.i;
 }
 
-/* ---- dtypes
- * -------------------------------------------------------------------------------------------------
- */
+/* ---- dtypes ---- */
 
 static int rank(int dtype)
 {
@@ -130,9 +128,7 @@ static int round_operands(const struct op_pointwise *p, int common, fl_value *op
     return 0;
 }
 
-/* ---- shapes
- * -------------------------------------------------------------------------------------------------
- */
+/* ---- shapes ---- */
 
 int pointwise_broadcast(int count, const fl_value *values, int *ndim, int64_t *sizes)
 {
@@ -160,8 +156,7 @@ static fl_tensor *new_result(int ndim, const int64_t *sizes, int count, const fl
     return tensor_new(ndim, sizes, dtype);
 }
 
-/* ---- running a loop
- * ----------------------------------------------------------------------------------------- */
+/* ---- running a loop ---- */
 
 static void load_scalars(int count, const fl_value *values, enum compute compute,
                          union loop_scalar *out)
@@ -290,9 +285,7 @@ fl_tensor *pointwise_new(int loop, enum compute compute, uint8_t truths, int ope
     return y;
 }
 
-/* ---- the call
- * -----------------------------------------------------------------------------------------------
- */
+/* ---- the call ---- */
 
 static int result_dtype(const fl_op *f, int common)
 {

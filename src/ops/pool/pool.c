@@ -9,9 +9,7 @@
 
 enum { TASK = 16384 }; /* elements of a task */
 
-/* ---- windows
- * -------------------------------------------------------------------------------------------------
- */
+/* ---- windows ---- */
 
 /* The number of windows along a dim, PyTorch's rule: with ceil_mode the last one must begin inside
  * the input or the padding before it. */
@@ -51,8 +49,7 @@ static struct pool_window adaptive_window(const int64_t *in, const int64_t *out)
         .in = {in[0], in[1]}, .out = {out[0], out[1]}, .dilation = {1, 1}, .adaptive = true};
 }
 
-/* ---- running over planes
- * -------------------------------------------------------------------------------------- */
+/* ---- running over planes ---- */
 
 struct job {
     const struct pool_kernels *k;
@@ -113,9 +110,7 @@ static void plane_shape(struct op_shape *y, const fl_tensor *x, const int64_t *o
     op_shape_set(y, 4, (int64_t[]){x->sizes[0], x->sizes[1], out[0], out[1]});
 }
 
-/* ---- max
- * ------------------------------------------------------------------------------------------------------
- */
+/* ---- max ---- */
 
 int max_pool2d_shape(fl_tensor *self, fl_ints kernel_size, fl_ints stride, fl_ints padding,
                      fl_ints dilation, bool ceil_mode, struct op_shape *y)
@@ -178,9 +173,7 @@ int pick_in_plane_compose(fl_tensor *self, fl_tensor *indices, fl_tensor **y)
     return *y ? 0 : -1;
 }
 
-/* ---- average
- * --------------------------------------------------------------------------------------------------
- */
+/* ---- average ---- */
 
 int avg_pool2d_shape(fl_tensor *self, fl_ints kernel_size, fl_ints stride, fl_ints padding,
                      bool ceil_mode, bool count_include_pad, int64_t divisor, struct op_shape *y)

@@ -50,8 +50,7 @@ struct job {
     int64_t columns;  /* down: results side by side: the innermost kept dim, or 1 */
 };
 
-/* ---- collapsing
- * --------------------------------------------------------------------------------------------- */
+/* ---- collapsing ---- */
 
 static int collapse(int count, struct dim *dims)
 {
@@ -88,8 +87,7 @@ static int64_t offset_of(int count, const struct dim *dims, int64_t index)
     return count ? offset + index * dims[0].stride : 0;
 }
 
-/* ---- across: lines along memory
- * ------------------------------------------------------------------------------- */
+/* ---- across: lines along memory ---- */
 
 /* n elements, `stride` elements apart, as the compute type. */
 static void load(const struct job *j, int64_t n, void *to, const char *from, int64_t stride)
@@ -145,8 +143,7 @@ static void across_task(void *context, int64_t task)
         across_one(j, r, segment, j->out + (size_t)(segment * j->results + r) * j->acc);
 }
 
-/* ---- down: results side by side
- * ------------------------------------------------------------------------------- */
+/* ---- down: results side by side ---- */
 
 /* acc[i] = step(acc[i], element i of a row at `at`), or acc[i] = element i where there is no start
  * and this is the first. */
@@ -198,9 +195,7 @@ static void down_task(void *context, int64_t task)
     down_block(j, result, n, segment, j->out + (size_t)(segment * j->results + result) * j->acc);
 }
 
-/* ---- planning
- * -------------------------------------------------------------------------------------------------
- */
+/* ---- planning ---- */
 
 static int64_t least(int64_t a, int64_t b)
 {
@@ -285,9 +280,7 @@ static int reduce_into(struct job *j, fl_tensor *y)
     return 0;
 }
 
-/* ---- the call
- * -------------------------------------------------------------------------------------------------
- */
+/* ---- the call ---- */
 
 int reduce_dims(const fl_value *dims, int ndim, uint64_t *mask)
 {

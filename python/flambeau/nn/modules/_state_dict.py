@@ -242,7 +242,9 @@ class StateDict:
             if child is not None:
                 path = prefix + name + "."
                 below = {key: value for key, value in state_dict.items() if key.startswith(path)}
-                StateDict._load_tree(child, below, path, metadata, assign, missing, unexpected, errors)
+                StateDict._load_tree(
+                    child, below, path, metadata, assign, missing, unexpected, errors
+                )
         keys = _IncompatibleKeys(missing, unexpected)
         for hook in self._load_state_dict_post_hooks.values():
             if hook(self, keys) is not None:

@@ -28,9 +28,6 @@ class _InstanceNorm(_NormBase):
             num_features, eps, momentum, affine, track_running_stats, device, dtype, bias=bias
         )
 
-    def _get_no_batch_dim(self):
-        return self._rank
-
     def _check_input_dim(self, input):
         if input.dim() not in (self._rank, self._rank + 1):
             raise ValueError(
