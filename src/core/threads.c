@@ -3,8 +3,9 @@
  * A job is published by one 64-bit word, the ticket: its generation, how many workers may take
  * part, how many have enrolled, and whether it is closed. Workers spin on it for a while, then
  * sleep on `bell`. A worker enrols by adding one to the ticket with compare-and-swap, so it can
- * only join the job it saw; it takes chunks from a common counter and then counts itself done. The
- * caller takes chunks too; when none is left it closes the ticket and waits for those who enrolled,
+ * only join the job it saw. It takes chunks from one end of the row and the caller from the other,
+ * so that in the next job over the same data each finds what it has in its cache; then it counts
+ * itself done. When no chunk is left the caller closes the ticket and waits for those who enrolled,
  * never for a worker that is still waking up. So a region costs no more than its own work, and the
  * job's fields, which live in the pool, are never read after the caller has returned.
  *
@@ -28,7 +29,11 @@
 #include "core/cgroup.h"
 #include "flambeau.h"
 
-enum { MAX_WORKERS = 255, WORKER_STACK = 1 << 21 };
+enum {
+    MAX_WORKERS = 255,
+    WORKER_STACK = 1 << 21,
+    MOST_CHUNKS = INT32_MAX - 2 * MAX_WORKERS /* that two counts of 32 bits hold */
+};
 
 /* Turns of the spinning loops, a pause each (some 20 ns): how long a worker waits for the next job
  * before it sleeps, and a caller for its workers. */
@@ -45,7 +50,7 @@ static struct pool {
     void *context;
     int64_t chunks;
     bool spin; /* workers and callers have a processor each */
-    _Alignas(64) _Atomic int64_t next;
+    _Alignas(64) _Atomic uint64_t taken; /* chunks from the back << 32 | from the front */
     _Alignas(64) _Atomic uint32_t done; /* a futex: workers that have left the job */
     _Atomic uint32_t joiner_sleeps;
     _Alignas(64) _Atomic uint32_t bell; /* a futex: rung for each job */
@@ -78,12 +83,17 @@ static inline void pause_briefly(void)
 #endif
 }
 
-/* Takes chunks until none is left. */
-static void work(void)
+/* Takes chunks from the front, or from the back, until none is left. */
+static void work(bool from_back)
 {
-    int64_t chunk;
-    while ((chunk = atomic_fetch_add_explicit(&pool.next, 1, memory_order_relaxed)) < pool.chunks)
-        pool.body(pool.context, chunk);
+    const uint64_t one = from_back ? UINT64_C(1) << 32 : 1;
+    for (;;) {
+        const uint64_t taken = atomic_fetch_add_explicit(&pool.taken, one, memory_order_relaxed);
+        const int64_t front = (int64_t)(taken & UINT32_MAX), back = (int64_t)(taken >> 32);
+        if (front + back >= pool.chunks)
+            return;
+        pool.body(pool.context, from_back ? pool.chunks - 1 - back : front);
+    }
 }
 
 /* Waits until the ticket's generation is another than `seen`; returns the ticket. */
@@ -120,7 +130,7 @@ static void *worker_main(void *argument)
             if (atomic_compare_exchange_weak_explicit(&pool.ticket, &ticket, enrolled,
                                                       memory_order_acquire, memory_order_acquire)) {
                 spin = pool.spin;
-                work();
+                work(ticket % 2 == 0);
                 atomic_fetch_add(&pool.done, 1);
                 if (atomic_load(&pool.joiner_sleeps))
                     futex_wake(&pool.done, 1);
@@ -274,7 +284,7 @@ static __attribute__((noinline)) void run_on_pool(int64_t chunks, void (*body)(v
     pool.body = body;
     pool.context = context;
     pool.chunks = chunks;
-    atomic_store_explicit(&pool.next, 0, memory_order_relaxed);
+    atomic_store_explicit(&pool.taken, 0, memory_order_relaxed);
     atomic_store_explicit(&pool.done, 0, memory_order_relaxed);
     uint32_t generation =
         (uint32_t)(atomic_load_explicit(&pool.ticket, memory_order_relaxed) >> 32) + 1;
@@ -287,7 +297,7 @@ static __attribute__((noinline)) void run_on_pool(int64_t chunks, void (*body)(v
         futex_wake(&pool.bell, helpers < (int)sleepers ? helpers : (int)sleepers);
 
     inside = 1;
-    work();
+    work(false);
     inside = 0;
     uint64_t ticket = atomic_fetch_or_explicit(&pool.ticket, CLOSED, memory_order_acq_rel);
     join((uint32_t)ticket & ENROLLED_MASK);
@@ -296,7 +306,7 @@ static __attribute__((noinline)) void run_on_pool(int64_t chunks, void (*body)(v
 
 void threads_for(int64_t chunks, void (*body)(void *context, int64_t chunk), void *context)
 {
-    if (chunks <= 1 || inside || threads_count() == 1)
+    if (chunks <= 1 || chunks > MOST_CHUNKS || inside || threads_count() == 1)
         run_in_turn(chunks, body, context);
     else
         run_on_pool(chunks, body, context);
