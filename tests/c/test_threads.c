@@ -86,7 +86,13 @@ static void test_counts(void)
     threads_set_count(2);
 }
 
-#ifndef __SANITIZE_THREAD__ /* it follows no thread into a child */
+/* Sanitizers that do not survive a fork among threads: the one follows no thread into a child, the
+ * other's allocator (until LLVM 17) may be locked in it for ever. */
+#if !defined(__SANITIZE_THREAD__) && !defined(__SANITIZE_ADDRESS__)
+#define FORKS 1
+#endif
+
+#ifdef FORKS
 static void *stay_busy(void *stop)
 {
     while (!atomic_load((_Atomic int *)stop))
@@ -104,6 +110,7 @@ static bool children_may_thread(void)
 {
     pid_t child = fork();
     if (child == 0) {
+        alarm(20);
         pthread_t thread;
         _exit(pthread_create(&thread, NULL, idle, NULL) || pthread_join(thread, NULL));
     }
@@ -148,7 +155,7 @@ int main(void)
     test_nested();
     test_callers();
     test_counts();
-#ifndef __SANITIZE_THREAD__
+#ifdef FORKS
     test_fork();
 #endif
     return check_result();

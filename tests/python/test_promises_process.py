@@ -191,6 +191,7 @@ def wait_for(pid, seconds=60):
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
+@pytest.mark.skipif(SANITIZED, reason="AddressSanitizer's allocator may stay locked in the child")
 def test_fork_while_the_pool_runs():
     threads = torch.get_num_threads()
     torch.set_num_threads(2)
