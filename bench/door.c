@@ -10,6 +10,7 @@
 #include "autograd/autograd.h"
 #include "core/memory.h"
 #include "ops/op.h"
+#include "flambeau.h"
 
 static double now(void)
 {

@@ -22,7 +22,7 @@
 #ifndef FLAMBEAU_NN_H
 #define FLAMBEAU_NN_H
 
-#include "flambeau.h"
+#include "flambeau/base.h"
 
 #ifdef __cplusplus
 extern "C" {

@@ -9,7 +9,7 @@
 
 #include <stdarg.h>
 
-#include "flambeau.h"
+#include "flambeau/base.h"
 
 /* Sets this thread's error and returns -1. `format` is printf's; the message may have several
  * lines. The name of the operator that runs is added by the door. */

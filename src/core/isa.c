@@ -9,6 +9,15 @@
 
 static const char *const NAMES[ISA_COUNT] = {"generic", "avx2", "avx512"};
 
+#if defined(FL_ONLY_ISA)
+#define ONLY_generic ISA_GENERIC
+#define ONLY_avx2    ISA_AVX2
+#define ONLY_avx512  ISA_AVX512
+static enum isa detect(void)
+{
+    return FL_SIMD_NAME(ONLY, FL_ONLY_ISA);
+}
+#else
 #if defined(__x86_64__)
 /* Clang 14 does not know the name. */
 static int has_f16c(void)
@@ -31,6 +40,7 @@ static enum isa detect(void)
 #endif
     return ISA_GENERIC;
 }
+#endif
 
 _Atomic int isa_settled = -1;
 

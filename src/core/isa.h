@@ -29,7 +29,12 @@ const char *isa_name(void);
  */
 #define FL_SIMD(name)           FL_SIMD_NAME(name, FL_ISA)
 
-#if defined(__x86_64__)
+/* Every table of a set that is built, and the one of the set in use. A developer's build may hold
+ * one set alone (FL_ONLY_ISA): it is then the one in use. */
+#if defined(FL_ONLY_ISA)
+#define FL_SIMD_TABLE(type, name) extern const type FL_SIMD_NAME(name, FL_ONLY_ISA)
+#define ISA_PICK(name)            (&FL_SIMD_NAME(name, FL_ONLY_ISA))
+#elif defined(__x86_64__)
 #define FL_SIMD_TABLE(type, name) extern const type name##_generic, name##_avx2, name##_avx512
 #define ISA_PICK(name)                                                                             \
     (isa_level() == ISA_AVX512 ? &name##_avx512                                                    \

@@ -6,7 +6,7 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
-#include "flambeau.h"
+#include "flambeau/base.h"
 
 enum { GENERATOR_WORDS = 624, GENERATOR_STATE_BYTES = 5056 };
 

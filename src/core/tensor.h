@@ -11,7 +11,7 @@
 
 #include <stdatomic.h>
 
-#include "flambeau.h"
+#include "flambeau/base.h"
 
 enum { TENSOR_INLINE_DIMS = 5, TENSOR_MAX_DIMS = 64 };
 

@@ -27,7 +27,7 @@
 #include <unistd.h>
 
 #include "core/cgroup.h"
-#include "flambeau.h"
+#include "flambeau/base.h"
 
 enum {
     MAX_WORKERS = 255,

@@ -7,6 +7,7 @@
 #include "core/error.h"
 #include "nn/initialise.h"
 #include "nn/modules.h"
+#include "flambeau/ops.h"
 
 /* The finished module, or NULL, dropping it, when a step of its making failed. */
 static fl_module *finished(fl_module *m, int failures)

@@ -5,6 +5,7 @@
 #include <stdatomic.h>
 
 #include "core/tensor.h"
+#include "flambeau/nn.h"
 
 enum { MODULE_NUMBERS = 8, MODULE_NAME_BYTES = 1024 };
 

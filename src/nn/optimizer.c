@@ -5,6 +5,7 @@
 #include <stddef.h>
 
 #include "core/tensor.h"
+#include "flambeau/nn.h"
 #include "core/threads.h"
 
 enum { CHUNK = 32768 }; /* elements; up to here no thread is woken */

@@ -8,6 +8,7 @@
 #include "core/error.h"
 #include "core/memory.h"
 #include "core/tensor.h"
+#include "flambeau/nn.h"
 #include "nn/optimizer.h"
 
 enum rule { RULE_SGD, RULE_ADAM };

@@ -18,6 +18,7 @@
 #include "ops/pointwise/pointwise.h"
 #include "ops/record.h"
 #include "ops/reduce/reduce.h"
+#include "flambeau/ops.h"
 
 void op_shape_set(struct op_shape *y, int ndim, const int64_t *sizes)
 {

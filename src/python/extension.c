@@ -2,14 +2,14 @@
 #include "core/memory.h"
 #include "core/threads.h"
 #include "ops/pointwise/pointwise.h"
-#include "python/arguments.h"
-#include "python/callbacks.h"
-#include "python/location.h"
-#include "python/module.h"
-#include "python/module_functions.h"
-#include "python/optim.h"
-#include "python/tensor_object.h"
-#include "python/types.h"
+#include "python/call/arguments.h"
+#include "python/autograd/callbacks.h"
+#include "python/autograd/location.h"
+#include "python/module/module.h"
+#include "python/call/module_functions.h"
+#include "python/module/optim.h"
+#include "python/tensor/tensor_object.h"
+#include "python/tensor/types.h"
 
 /* ---- Threads, memory, the default dtype ------------------------------------------------------ */
 

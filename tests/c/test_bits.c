@@ -18,6 +18,7 @@
 #include "core/iterate.h"
 #include "core/tensor.h"
 #include "ops/op.h"
+#include "flambeau.h"
 
 /* ---- Hashes -------------------------------------------------------------------------------- */
 

@@ -6,6 +6,7 @@
 
 #include "core/error.h"
 #include "core/memory.h"
+#include "flambeau.h"
 
 static int64_t allocated(void)
 {

@@ -24,7 +24,7 @@ static const char HEAD[] =
     "#ifndef FLAMBEAU_OPS_H\n"
     "#define FLAMBEAU_OPS_H\n"
     "\n"
-    "#include \"flambeau.h\"\n"
+    "#include \"flambeau/base.h\"\n"
     "\n"
     "#ifdef FLAMBEAU_INTERNAL\n"
     "#define FL_OPS_FIND(id, name)                                        \\\n"

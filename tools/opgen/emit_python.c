@@ -100,7 +100,7 @@ static void emit_names(struct out *o, const struct table *t, unsigned form, cons
 void emit_python(struct out *o, const struct table *t)
 {
     emit_text(o, "/* Python's names for the operators (opgen writes this file). */\n"
-                 "#include \"python/arguments.h\"\n\n#include \"ops_table.h\"\n\n");
+                 "#include \"python/call/arguments.h\"\n\n#include \"ops_table.h\"\n\n");
     emit_names(o, t, FORM_METHOD, "ops_methods", "m", "arguments_call_method");
     emit_names(o, t, FORM_FUNCTION, "ops_functions", "f", "arguments_call_function");
     emit_names(o, t, FORM_NN, "ops_nn_functions", "nn", "arguments_call_function");

@@ -610,10 +610,15 @@ void emit_table(struct out *o, struct out *header, const struct table *t)
     emit_text(o, "#define ROW(isa) {&ops_loops_0_##isa, &ops_loops_1_##isa, &ops_loops_2_##isa, "
                  "&ops_loops_3_##isa}\n"
                  "const struct ops_loops *const ops_loops[ISA_COUNT][OPS_LOOP_FILES] = {\n"
+                 "#if defined(FL_ONLY_ISA)\n"
+                 "#define ONLY(isa) ROW(isa)\n"
+                 "    [0 ... ISA_COUNT - 1] = ONLY(FL_ONLY_ISA),\n"
+                 "#else\n"
                  "    [ISA_GENERIC] = ROW(generic),\n"
                  "#if defined(__x86_64__)\n"
                  "    [ISA_AVX2] = ROW(avx2),\n"
                  "    [ISA_AVX512] = ROW(avx512),\n"
+                 "#endif\n"
                  "#endif\n"
                  "};\n");
 }

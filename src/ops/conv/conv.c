@@ -10,6 +10,7 @@
 #include "ops/conv/conv2d.h"
 #include "ops/op.h"
 #include "ops_kernels.h"
+#include "flambeau/ops.h"
 
 /* Stride, padding, dilation and the like, complete: one for each spatial dim. */
 struct window {

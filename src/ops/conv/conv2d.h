@@ -8,7 +8,7 @@
 
 #include <stdint.h>
 
-#include "flambeau.h"
+#include "flambeau/base.h"
 
 /* x (n, c, h, w), weight (k, c / groups, r, s), y (n, k, conv2d_rows, conv2d_cols); pairs are
  * (vertical, horizontal). The caller has checked that groups divides c and k, strides and dilations

@@ -13,7 +13,7 @@
 
 #include <stdint.h>
 
-#include "flambeau.h"
+#include "flambeau/base.h"
 
 struct correlation_phase {
     int64_t rows, cols;     /* at most the correlation's */

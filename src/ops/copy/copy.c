@@ -5,6 +5,7 @@
 #include "core/memory.h"
 #include "ops/op.h"
 #include "ops_kernels.h"
+#include "flambeau/ops.h"
 
 /* torch.memory_format's numbers, as parameters carry them; -1: none given. */
 enum { FORMAT_CONTIGUOUS, FORMAT_PRESERVE, FORMAT_CHANNELS_LAST, FORMAT_CHANNELS_LAST_3D };

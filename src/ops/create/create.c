@@ -6,6 +6,7 @@
 #include "core/error.h"
 #include "ops/op.h"
 #include "ops_kernels.h"
+#include "flambeau/ops.h"
 
 /* What every creation shares: the dtype given or else this one, on the CPU. */
 static int settle(struct op_shape *y, fl_dtype given, int otherwise, fl_device device)

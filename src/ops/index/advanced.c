@@ -14,6 +14,7 @@
 #include "ops/index/index.h"
 #include "ops/op.h"
 #include "ops_kernels.h"
+#include "flambeau/ops.h"
 
 enum { MOST = TENSOR_MAX_DIMS };
 

@@ -5,6 +5,7 @@
 #include "ops/index/index.h"
 #include "ops/op.h"
 #include "ops_kernels.h"
+#include "flambeau/ops.h"
 
 /* A contiguous tensor around a dim: (outer, n, inner). 0-dim tensors count as one element in one
  * dim. */

@@ -6,6 +6,7 @@
 #include "ops/op.h"
 #include "ops/pointwise/pointwise.h"
 #include "ops_kernels.h"
+#include "flambeau/ops.h"
 
 /* ---- cat ---- */
 

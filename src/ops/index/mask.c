@@ -5,6 +5,7 @@
 #include "ops/index/index.h"
 #include "ops/op.h"
 #include "ops_kernels.h"
+#include "flambeau/ops.h"
 
 /* ---- runs of elements ---- */
 

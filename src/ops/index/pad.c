@@ -4,6 +4,7 @@
 #include "core/error.h"
 #include "ops/op.h"
 #include "ops_kernels.h"
+#include "flambeau/ops.h"
 
 static int64_t positive(int64_t n)
 {

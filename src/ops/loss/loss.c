@@ -5,6 +5,7 @@
 #include "core/error.h"
 #include "ops/op.h"
 #include "ops_kernels.h"
+#include "flambeau/ops.h"
 
 enum reduction { REDUCE_NONE, REDUCE_MEAN, REDUCE_SUM };
 

@@ -11,7 +11,7 @@
 #include <stdint.h>
 
 #include "core/isa.h"
-#include "flambeau.h"
+#include "flambeau/base.h"
 
 enum { GEMM_DEPTH_F32 = 256, GEMM_DEPTH_F64 = 192 };
 

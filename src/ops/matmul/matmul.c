@@ -10,6 +10,7 @@
 #include "ops/matmul/gemm.h"
 #include "ops/op.h"
 #include "ops_kernels.h"
+#include "flambeau/ops.h"
 
 /* ---- shapes ---- */
 

@@ -9,6 +9,7 @@
 #include "ops/norm/norm_work.h"
 #include "ops/op.h"
 #include "ops_kernels.h"
+#include "flambeau/ops.h"
 
 struct job {
     const struct norm_kernels *k;

@@ -6,6 +6,7 @@
 #include "ops/pointwise/pointwise.h"
 #include "ops_kernels.h"
 #include "ops_table.h"
+#include "flambeau/ops.h"
 
 static int dtype_of(fl_value v)
 {

@@ -1,6 +1,7 @@
 /* Comparisons of whole tensors. */
 #include "core/error.h"
 #include "ops_kernels.h"
+#include "flambeau/ops.h"
 
 static int refuse_tolerances(const fl_tensor *self, const fl_tensor *other, double rtol,
                              double atol)

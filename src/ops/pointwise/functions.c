@@ -5,6 +5,7 @@
 
 #include "core/error.h"
 #include "ops_kernels.h"
+#include "flambeau/ops.h"
 
 int heaviside_check(fl_tensor *self, fl_tensor *values)
 {

@@ -6,6 +6,7 @@
 #include "ops/op.h"
 #include "ops/pool/pool.h"
 #include "ops_kernels.h"
+#include "flambeau/ops.h"
 
 enum { TASK = 16384 }; /* elements of a task */
 

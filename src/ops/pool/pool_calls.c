@@ -3,6 +3,7 @@
 #include "core/error.h"
 #include "ops/op.h"
 #include "ops_kernels.h"
+#include "flambeau/ops.h"
 
 /* A window's arguments as pairs; those of one spatial dim stand second. */
 struct pairs {

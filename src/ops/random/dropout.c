@@ -4,6 +4,7 @@
 #include "core/error.h"
 #include "ops/op.h"
 #include "ops_kernels.h"
+#include "flambeau/ops.h"
 
 static const fl_device ANYWHERE = {-1, 0};
 

@@ -6,6 +6,7 @@
 #include "core/memory.h"
 #include "ops/reduce/reduce.h"
 #include "ops_kernels.h"
+#include "flambeau/ops.h"
 
 static int given(fl_tensor **y, fl_tensor *t)
 {

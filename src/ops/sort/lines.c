@@ -6,6 +6,7 @@
 #include "core/error.h"
 #include "ops/op.h"
 #include "ops_kernels.h"
+#include "flambeau/ops.h"
 
 struct lines lines_of(const fl_tensor *t, int dim)
 {

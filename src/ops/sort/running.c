@@ -15,6 +15,7 @@
 #include "core/threads.h"
 #include "ops/op.h"
 #include "ops_kernels.h"
+#include "flambeau/ops.h"
 
 enum {
     ROWS = 32,     /* rows turned together */

@@ -14,6 +14,7 @@
 #include "ops/sort/lines.h"
 #include "ops/sort/order.h"
 #include "ops_kernels.h"
+#include "flambeau/ops.h"
 
 /* ---- keys ---- */
 

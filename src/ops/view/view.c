@@ -5,6 +5,7 @@
 #include "core/error.h"
 #include "ops/op.h"
 #include "ops_kernels.h"
+#include "flambeau/ops.h"
 
 static void view_of(struct op_view *y, const fl_tensor *t)
 {

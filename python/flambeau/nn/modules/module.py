@@ -1,6 +1,6 @@
 """nn.Module: the base of all layers and models (source: torch.nn.Module).
 
-Registration, attribute access and calls are in C (`_C.ModuleBase`, src/python/module.c); here is
+Registration, attribute access and calls are in C (`_C.ModuleBase`, src/python/module/module.c); here is
 what is not hot: walks over the tree, modes, repr. Hooks, state dicts and conversion, in files of
 their own, are inherited. Attribute names, the layout of state dicts and the words of errors are
 PyTorch's.

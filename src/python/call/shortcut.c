@@ -5,7 +5,7 @@
  * calls fast, a built-in function, as it was called; but slow, the Python function with the whole
  * behaviour, when there are more positional arguments than `positional`, when one of the keywords
  * `names` is given, and when fast refuses the arguments with a TypeError. */
-#include "python/module.h"
+#include "python/module/module.h"
 
 typedef PyObject *fast_call(PyObject *, PyObject *const *, Py_ssize_t, PyObject *);
 

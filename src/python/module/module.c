@@ -15,7 +15,7 @@
  *
  * A call without hooks goes straight to the class's `forward`; with hooks it goes to
  * `_call_with_hooks`, in Python. */
-#include "python/module.h"
+#include "python/module/module.h"
 
 #include <stddef.h>
 #include <stdint.h>

@@ -2,9 +2,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "python/arguments.h"
-#include "python/tensor_object.h"
-#include "python/types.h"
+#include "python/call/arguments.h"
+#include "python/tensor/tensor_object.h"
+#include "python/tensor/types.h"
 
 /* ---- Memory for lists: the call's own words, then blocks ------------------------------------- */
 

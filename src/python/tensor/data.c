@@ -9,8 +9,8 @@
 
 #include "core/iterate.h"
 #include "core/memory.h"
-#include "python/tensor_object.h"
-#include "python/types.h"
+#include "python/tensor/tensor_object.h"
+#include "python/tensor/types.h"
 
 /* ---- Numbers --------------------------------------------------------------------------------- */
 

@@ -10,8 +10,8 @@
 #include <string.h>
 
 #include "core/memory.h"
-#include "python/callbacks.h"
-#include "python/tensor_object.h"
+#include "python/autograd/callbacks.h"
+#include "python/tensor/tensor_object.h"
 
 struct context_object;
 

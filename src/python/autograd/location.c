@@ -1,6 +1,6 @@
 /* Anomaly detection: where in Python a node was made, told when its backward fails; and the refusal
  * of NaN. */
-#include "python/location.h"
+#include "python/autograd/location.h"
 
 static bool anomaly, check_nan = true;
 

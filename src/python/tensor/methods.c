@@ -3,9 +3,9 @@
 #include <string.h>
 
 #include "core/memory.h"
-#include "python/arguments.h"
-#include "python/tensor_object.h"
-#include "python/types.h"
+#include "python/call/arguments.h"
+#include "python/tensor/tensor_object.h"
+#include "python/tensor/types.h"
 
 #define METHOD(name) static PyObject *name(PyObject *self, PyObject *unused __attribute__((unused)))
 #define FAST_METHOD(name)                                                                          \

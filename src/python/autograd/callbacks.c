@@ -6,8 +6,8 @@
  */
 #include <stdlib.h>
 
-#include "python/callbacks.h"
-#include "python/tensor_object.h"
+#include "python/autograd/callbacks.h"
+#include "python/tensor/tensor_object.h"
 
 struct callback {
     _Atomic int refs;

@@ -3,7 +3,7 @@
  *
  * The names they print are PyTorch's ("torch.float32"), because programs print and compare them.
  */
-#include "python/types.h"
+#include "python/tensor/types.h"
 
 #include <stdlib.h>
 #include <string.h>

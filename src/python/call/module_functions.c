@@ -1,10 +1,10 @@
 /* Functions that are operators but for how Python calls them: tensors one by one instead of in a
  * list, results that depend on a flag. */
-#include "python/module_functions.h"
+#include "python/call/module_functions.h"
 
-#include "python/arguments.h"
-#include "python/tensor_object.h"
-#include "python/types.h"
+#include "python/call/arguments.h"
+#include "python/tensor/tensor_object.h"
+#include "python/tensor/types.h"
 
 /* ---- Tensors one by one, or in one list ------------------------------------------------------ */
 

@@ -3,8 +3,8 @@
 #include <unistd.h>
 
 #include "core/random.h"
-#include "python/tensor_object.h"
-#include "python/types.h"
+#include "python/tensor/tensor_object.h"
+#include "python/tensor/types.h"
 
 struct generator_object {
     PyObject_HEAD fl_generator *generator; /* owned */

@@ -7,7 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "python/arguments.h"
+#include "python/call/arguments.h"
 
 /* A text that grows up to a bound and then is cut. */
 struct text {

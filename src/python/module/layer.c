@@ -3,7 +3,7 @@
  *
  * It behaves as a method (it binds, and takes part in super().forward(x)), but a call of the module
  * comes here without a frame of the interpreter, and finds parameters without attribute access. */
-#include "python/module.h"
+#include "python/module/module.h"
 
 #include <stddef.h>
 #include <structmember.h>

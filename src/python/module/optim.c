@@ -6,12 +6,12 @@
  * and Python goes on in terms of operators: options that are recorded tensors, parameters that are
  * not contiguous, states of another dtype.
  */
-#include "python/optim.h"
+#include "python/module/optim.h"
 
 #include <stdlib.h>
 
 #include "nn/optimizer.h"
-#include "python/tensor_object.h"
+#include "python/tensor/tensor_object.h"
 
 enum {
     STATES = 3,

@@ -7,9 +7,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "python/dlpack.h"
-#include "python/tensor_object.h"
-#include "python/types.h"
+#include "python/tensor/dlpack.h"
+#include "python/tensor/tensor_object.h"
+#include "python/tensor/types.h"
 
 /* ---- Foreign memory as a tensor -------------------------------------------------------------- */
 

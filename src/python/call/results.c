@@ -6,8 +6,8 @@
  */
 #include <string.h>
 
-#include "python/arguments.h"
-#include "python/tensor_object.h"
+#include "python/call/arguments.h"
+#include "python/tensor/tensor_object.h"
 
 /* Operators whose results have names in Python; all others give a plain tuple. */
 static const struct {

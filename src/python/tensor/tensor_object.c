@@ -8,14 +8,14 @@
  * The collector knows of an object only once it has a __dict__ (or is of a subclass): a plain
  * tensor cannot be part of a cycle of Python objects that it could see.
  */
-#include "python/tensor_object.h"
+#include "python/tensor/tensor_object.h"
 
 #include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "python/module_functions.h"
-#include "python/types.h"
+#include "python/call/module_functions.h"
+#include "python/tensor/types.h"
 
 PyTypeObject *pytensor_type;
 

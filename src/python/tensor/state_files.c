@@ -5,8 +5,8 @@
 #include <unistd.h>
 
 #include "core/memory.h"
-#include "python/optim.h"
-#include "python/tensor_object.h"
+#include "python/module/optim.h"
+#include "python/tensor/tensor_object.h"
 
 /* ---- Writing ---- */
 

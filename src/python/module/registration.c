@@ -3,7 +3,7 @@
  *
  * A name is in at most one of __dict__, `_parameters`, `_buffers` and `_modules`: an assignment of
  * another kind of value moves it. The checks, their order and their words are PyTorch's. */
-#include "python/module.h"
+#include "python/module/module.h"
 
 static PyObject *extension;
 static PyTypeObject *tensor_type, *parameter_type;

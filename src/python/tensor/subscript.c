@@ -7,8 +7,8 @@
  */
 #include <string.h>
 
-#include "python/arguments.h"
-#include "python/tensor_object.h"
+#include "python/call/arguments.h"
+#include "python/tensor/tensor_object.h"
 
 /* The view so far. */
 struct subscript {

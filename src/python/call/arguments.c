@@ -4,12 +4,12 @@
  * A call by position costs a loop over the parameters and nothing else. What a keyword names is
  * remembered by its address, because the names in a call are interned.
  */
-#include "python/arguments.h"
+#include "python/call/arguments.h"
 
 #include <string.h>
 
-#include "python/tensor_object.h"
-#include "python/types.h"
+#include "python/tensor/tensor_object.h"
+#include "python/tensor/types.h"
 
 /* ---- Keywords -------------------------------------------------------------------------------- */
 

@@ -1,7 +1,7 @@
 /* Tensor's properties: shape and dtype, gradient and graph, the many questions with a fixed answer.
  */
-#include "python/tensor_object.h"
-#include "python/types.h"
+#include "python/tensor/tensor_object.h"
+#include "python/tensor/types.h"
 
 #define GETTER(name)                                                                               \
     static PyObject *get_##name(PyObject *self, void *context __attribute__((unused)))

@@ -5,9 +5,9 @@
  */
 #include <stddef.h>
 
-#include "python/callbacks.h"
+#include "python/autograd/callbacks.h"
 
-#include "python/tensor_object.h"
+#include "python/tensor/tensor_object.h"
 
 struct node_object {
     PyObject_HEAD struct node *node;

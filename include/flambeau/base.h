@@ -1,0 +1,242 @@
+/* The base of the C API: what things are, errors, tensors, scopes, calls by name, automatic
+ * differentiation, random numbers, threads, memory. It names no operator: flambeau/ops.h does.
+ */
+#ifndef FLAMBEAU_BASE_H
+#define FLAMBEAU_BASE_H
+
+#include <stddef.h>
+#include <stdint.h>
+#ifndef __cplusplus
+#include <stdbool.h>
+#endif
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define FL_API __attribute__((visibility("default")))
+
+/* ---- What things are ---- */
+
+typedef struct fl_tensor fl_tensor;
+typedef struct fl_op fl_op;
+typedef struct fl_generator fl_generator;
+typedef struct fl_module fl_module;
+typedef struct fl_optimizer fl_optimizer;
+
+/* Element types, PyTorch's. The numbers are part of the ABI; new ones are added at the end. */
+typedef enum fl_dtype {
+    FL_NO_DTYPE = -1, /* "none given" where a dtype is optional */
+    FL_BOOL,
+    FL_UINT8,
+    FL_INT8,
+    FL_INT16,
+    FL_INT32,
+    FL_INT64,
+    FL_FLOAT16,
+    FL_BFLOAT16,
+    FL_FLOAT32,
+    FL_FLOAT64,
+    FL_COMPLEX64,
+    FL_COMPLEX128,
+    FL_DTYPE_COUNT
+} fl_dtype;
+
+typedef enum fl_device_kind { FL_CPU, FL_CUDA, FL_OPENCL, FL_META, FL_DEVICE_KINDS } fl_device_kind;
+
+/* Where a tensor lives. index counts devices of a kind from 0. */
+typedef struct fl_device {
+    int16_t kind; /* an fl_device_kind, or -1 for "none given" */
+    int16_t index;
+} fl_device;
+
+/* What the tag of an fl_value says its content is. */
+typedef enum fl_tag {
+    FL_NONE,
+    FL_BOOLEAN,
+    FL_INTEGER,
+    FL_FLOATING,
+    FL_TENSOR,
+    FL_INTS,    /* count integers */
+    FL_FLOATS,  /* count doubles */
+    FL_TENSORS, /* count tensors, each may be NULL */
+    FL_DTYPE,
+    FL_DEVICE,
+    FL_STRING,
+    FL_GENERATOR
+} fl_tag;
+
+/* An argument or a result: 16 bytes. Lists are borrowed from the caller for the time of the call; a
+ * list that is a result is owned by its receiver (fl_value_release). A Scalar is a value tagged
+ * FL_BOOLEAN, FL_INTEGER or FL_FLOATING. */
+typedef struct fl_value {
+    uint32_t tag;
+    uint32_t count;
+    union {
+        int64_t i;
+        double f;
+        fl_tensor *tensor;
+        const int64_t *ints;
+        const double *floats;
+        fl_tensor *const *tensors;
+        fl_device device;
+        const char *string;
+        fl_generator *generator;
+    } as;
+} fl_value;
+
+/* A list of integers (sizes, strides, dims). {NULL, 0} stands for "none given" where a list is
+ * optional. */
+typedef struct fl_ints {
+    const int64_t *data;
+    int64_t count;
+} fl_ints;
+
+typedef struct fl_floats {
+    const double *data;
+    int64_t count;
+} fl_floats;
+
+/* A list of tensors; an element may be NULL where the operator's signature says Tensor?[]. */
+typedef struct fl_tensors {
+    fl_tensor *const *data;
+    int64_t count;
+} fl_tensors;
+
+/* A list of integers in place: FL_INTS_OF(2, 3) for sizes (2, 3). */
+#define FL_INTS_OF(...)                                                                            \
+    ((fl_ints){(const int64_t[]){__VA_ARGS__},                                                     \
+               (int64_t)(sizeof((const int64_t[]){__VA_ARGS__}) / sizeof(int64_t))})
+
+static inline fl_value fl_int(int64_t i)
+{
+    fl_value v;
+    v.tag = FL_INTEGER, v.count = 0, v.as.i = i;
+    return v;
+}
+static inline fl_value fl_float(double f)
+{
+    fl_value v;
+    v.tag = FL_FLOATING, v.count = 0, v.as.f = f;
+    return v;
+}
+static inline fl_value fl_boolean(bool b)
+{
+    fl_value v;
+    v.tag = FL_BOOLEAN, v.count = 0, v.as.i = b;
+    return v;
+}
+static inline fl_value fl_none(void)
+{
+    fl_value v;
+    v.tag = FL_NONE, v.count = 0, v.as.i = 0;
+    return v;
+}
+static inline fl_value fl_tensor_value(fl_tensor *t)
+{
+    fl_value v;
+    v.tag = t ? FL_TENSOR : FL_NONE, v.count = 0, v.as.tensor = t;
+    return v;
+}
+
+/* ---- Errors ---- */
+
+typedef enum fl_error_kind {
+    FL_OK,
+    FL_RUNTIME_ERROR,
+    FL_VALUE_ERROR,
+    FL_TYPE_ERROR,
+    FL_INDEX_ERROR,
+    FL_NOT_IMPLEMENTED,
+    FL_OUT_OF_MEMORY,
+    FL_FILE_NOT_FOUND,
+    FL_IO_ERROR,
+    FL_OVERFLOW_ERROR
+} fl_error_kind;
+
+/* This thread's last error: its kind (FL_OK when there is none), and its whole text, valid until
+ * the next error. */
+FL_API fl_error_kind fl_error(void);
+FL_API const char *fl_error_message(void);
+FL_API void fl_error_clear(void);
+
+/* ---- Tensors ---- */
+
+FL_API const char *fl_version(void);
+
+/* Adds a reference and returns the tensor; drops one. NULL is allowed. */
+FL_API fl_tensor *fl_retain(fl_tensor *t);
+FL_API void fl_release(fl_tensor *t);
+
+/* Opens a scope on this thread: from here on, tensors that calls return belong to it. Scopes nest.
+ */
+FL_API void fl_scope_begin(void);
+/* Releases what the innermost scope owns. */
+FL_API void fl_scope_end(void);
+/* Takes t out of the innermost scope into its parent's care, or the caller's: afterwards the caller
+ * owns a reference. */
+FL_API fl_tensor *fl_keep(fl_tensor *t);
+
+/* A contiguous tensor with a copy of `data`, which holds the product of sizes elements of dtype. */
+FL_API fl_tensor *fl_from_data(const void *data, fl_ints sizes, fl_dtype dtype);
+/* A tensor over the caller's memory, without a copy; `free` (may be NULL) is called with `context`
+ * when it is dropped. */
+FL_API fl_tensor *fl_from_memory(void *data, fl_ints sizes, fl_dtype dtype,
+                                 void (*free)(void *context), void *context);
+/* A tensor of no dimension. */
+FL_API fl_tensor *fl_scalar(double value, fl_dtype dtype);
+
+FL_API int fl_ndim(const fl_tensor *t);
+FL_API int64_t fl_size(const fl_tensor *t,
+                       int dim); /* dim may be negative; -1 with an error when out of range */
+FL_API fl_ints fl_sizes(const fl_tensor *t);
+FL_API fl_ints fl_strides(const fl_tensor *t);
+FL_API int64_t fl_numel(const fl_tensor *t);
+FL_API fl_dtype fl_dtype_of(const fl_tensor *t);
+FL_API fl_device fl_device_of(const fl_tensor *t);
+FL_API bool fl_is_contiguous(const fl_tensor *t);
+/* The address of the first element (strides apply). Writing through it is not seen by version
+ * checks. */
+FL_API void *fl_data(const fl_tensor *t);
+FL_API size_t fl_dtype_size(fl_dtype dtype);
+FL_API const char *fl_dtype_name(fl_dtype dtype); /* "float32" */
+/* The single element of t as a double; NaN with an error set when t has another number of elements.
+ */
+FL_API double fl_item(const fl_tensor *t);
+FL_API int64_t fl_item_int(const fl_tensor *t);
+
+/* ---- Calling operators by name: the one door ---- */
+
+/* The operator of that name ("add.Tensor", "relu", "add_.Tensor", "add.out"), or NULL with an
+ * error. */
+FL_API const fl_op *fl_op_find(const char *name);
+/* Calls it: one value a parameter in `args` (FL_NONE takes the default), one a result in `results`,
+ * each a new reference (or the scope's). 0, or -1 with the error set and no result. */
+FL_API int fl_call(const fl_op *op, const fl_value *args, fl_value *results);
+/* Releases what a result holds; of a list whose tensors a scope owns, the list alone. */
+FL_API void fl_value_release(fl_value *value);
+
+/* ---- Automatic differentiation ---- */
+
+FL_API bool fl_requires_grad(const fl_tensor *t);
+FL_API int fl_set_requires_grad(fl_tensor *t, bool requires_grad);
+/* The gradient gathered in a leaf: borrowed, NULL when there is none (no error). */
+FL_API fl_tensor *fl_grad(const fl_tensor *t);
+FL_API int fl_set_grad(fl_tensor *t, fl_tensor *grad); /* NULL drops it */
+/* Differentiates a tensor of one element, adding into the .grad of the leaves. */
+FL_API int fl_backward(fl_tensor *loss);
+/* Sets whether calls of this thread are recorded; returns how it was. */
+FL_API bool fl_grad_enabled(bool enabled);
+
+/* ---- Random numbers, threads, memory ---- */
+
+FL_API void fl_manual_seed(uint64_t seed); /* PyTorch's numbers for that seed */
+FL_API void fl_set_num_threads(int count);
+FL_API int fl_num_threads(void);
+FL_API void fl_empty_cache(void);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif
