@@ -14,7 +14,7 @@ from flambeau.version import __version__
 
 _MODULES = frozenset(
     "_tensor_str autograd backends compat cuda datasets functional linalg nn optim random "
-    "serialization special testing types utils version".split()
+    "serialization special storage testing torch_version types utils version".split()
 )
 
 # name -> the module that has it
@@ -42,6 +42,20 @@ _HOMES = {
         "functional",
     ),
     **dict.fromkeys(("finfo", "iinfo"), "_typeinfo"),
+    **dict.fromkeys(
+        (
+            "FloatTensor DoubleTensor HalfTensor BFloat16Tensor ByteTensor CharTensor ShortTensor "
+            "IntTensor LongTensor BoolTensor set_default_tensor_type"
+        ).split(),
+        "_legacy",
+    ),
+    **dict.fromkeys(
+        (
+            "FloatStorage DoubleStorage HalfStorage BFloat16Storage ByteStorage CharStorage "
+            "ShortStorage IntStorage LongStorage BoolStorage TypedStorage UntypedStorage"
+        ).split(),
+        "storage",
+    ),
 }
 
 
@@ -112,8 +126,10 @@ def is_tensor(obj):
 
 
 def is_storage(obj):
-    """Whether obj is a storage; Flambeau hands out none (source: torch.is_storage)."""
-    return False
+    """Whether obj is an UntypedStorage or a TypedStorage (source: torch.is_storage)."""
+    from flambeau import storage
+
+    return isinstance(obj, (storage.UntypedStorage, storage.TypedStorage))
 
 
 def typename(obj):
@@ -165,17 +181,17 @@ def get_float32_matmul_precision():
     return _matmul_precision
 
 
-def set_default_tensor_type(kind):
-    """Sets the default dtype from a tensor type's name (source: torch.set_default_tensor_type)."""
-    names = {
-        "torch.FloatTensor": _C.float32,
-        "torch.DoubleTensor": _C.float64,
-        "torch.HalfTensor": _C.float16,
-        "torch.BFloat16Tensor": _C.bfloat16,
-    }
-    if kind not in names:
-        raise TypeError(f"only floating-point types are supported as the default type, got {kind}")
-    _C.set_default_dtype(names[kind])
+def get_default_device():
+    """Where tensors are made when no device is given: the CPU (source: torch.get_default_device).
+    """
+    return _C.device("cpu")
+
+
+def set_default_device(device):
+    """Accepts the CPU and None (source: torch.set_default_device). AssertionError for CUDA,
+    RuntimeError for other devices, which this build has not."""
+    if device is not None:
+        _C.empty([0], device=device)
 
 
 # PyTorch's other names of the dtypes; last, because they hide builtins.

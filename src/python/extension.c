@@ -8,6 +8,7 @@
 #include "python/module/module.h"
 #include "python/call/module_functions.h"
 #include "python/module/optim.h"
+#include "python/tensor/construct.h"
 #include "python/tensor/tensor_object.h"
 #include "python/tensor/types.h"
 
@@ -220,7 +221,8 @@ static int add_functions(PyObject *module)
 {
     PyMethodDef *tables[] = {ops_functions,   module_functions,      own_functions,
                              data_functions,  exchange_functions,    graph_functions,
-                             optim_functions, safetensors_functions, location_functions};
+                             optim_functions, safetensors_functions, location_functions,
+                             construct_functions};
     for (size_t i = 0; i < sizeof tables / sizeof *tables; i++)
         if (PyModule_AddFunctions(module, tables[i]) < 0)
             return -1;

@@ -43,6 +43,8 @@ static PyObject *exception_of(fl_error_kind kind)
         return PyExc_OSError;
     case FL_OVERFLOW_ERROR:
         return PyExc_OverflowError;
+    case FL_ASSERTION_ERROR:
+        return PyExc_AssertionError;
     default:
         return PyExc_RuntimeError;
     }

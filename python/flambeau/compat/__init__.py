@@ -12,6 +12,7 @@ from importlib.util import find_spec
 
 import flambeau
 from flambeau import version
+from flambeau.torch_version import TorchVersion
 
 _OWN_VERSION = version.__version__
 
@@ -91,4 +92,4 @@ def uninstall():
 
 
 def _tell_version(text):
-    flambeau.__version__ = version.__version__ = text
+    flambeau.__version__ = version.__version__ = TorchVersion(text)

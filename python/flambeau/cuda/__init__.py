@@ -54,3 +54,12 @@ def memory_allocated(device=None):
 
 
 max_memory_allocated = memory_reserved = max_memory_reserved = memory_allocated
+
+
+def __getattr__(name):
+    from flambeau import _legacy
+
+    kind = _legacy.cuda_type(name)
+    if kind is None:
+        raise AttributeError(f"module 'flambeau.cuda' has no attribute '{name}'")
+    return kind

@@ -15,12 +15,12 @@ static int settle(struct op_shape *y, fl_dtype given, int otherwise, fl_device d
     if (y->dtype >= FL_COMPLEX64)
         return error_set(FL_NOT_IMPLEMENTED, "tensors of dtype %s cannot be made yet",
                          fl_dtype_name(y->dtype));
+    if (device.kind == FL_CUDA)
+        return error_set(FL_ASSERTION_ERROR, "Torch not compiled with CUDA enabled");
     if (device.kind > FL_CPU)
         return error_set(FL_RUNTIME_ERROR,
                          "Flambeau has no %s device in this build; use device='cpu'",
-                         device.kind == FL_CUDA     ? "cuda"
-                         : device.kind == FL_OPENCL ? "opencl"
-                                                    : "meta");
+                         device.kind == FL_OPENCL ? "opencl" : "meta");
     return 0;
 }
 

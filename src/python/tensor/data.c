@@ -381,9 +381,10 @@ static bool read_device(const char *name, PyObject *o)
         PyErr_Format(PyExc_TypeError, "%s(): argument 'device' must be torch.device, not %s", name,
                      python_type_name(o));
     if (fits > 0 && o != Py_None && device.kind != FL_CPU) {
-        PyErr_SetString(PyExc_RuntimeError, device.kind == FL_CUDA
-                                                ? "Torch not compiled with CUDA enabled"
-                                                : "this device is not available");
+        if (device.kind == FL_CUDA)
+            PyErr_SetString(PyExc_AssertionError, "Torch not compiled with CUDA enabled");
+        else
+            PyErr_SetString(PyExc_RuntimeError, "this device is not available");
         return false;
     }
     return fits > 0;

@@ -104,22 +104,6 @@ METHOD(method_storage_offset)
     return PyLong_FromLongLong(pytensor_get(self)->offset);
 }
 
-/* The storage as a tensor of bytes: its data_ptr, nbytes and size are what programs ask for. */
-METHOD(method_untyped_storage)
-{
-    const fl_tensor *t = pytensor_get(self);
-    int64_t size = t->storage ? (int64_t)t->storage->bytes : 0, stride = 1;
-    fl_tensor *alias = tensor_alias(t, 1, (int64_t[]){0}, &stride, 0);
-    if (alias) {
-        alias->dtype = FL_UINT8;
-        if (tensor_set_shape(alias, 1, &size, &stride, 0) < 0) {
-            tensor_release(alias);
-            alias = NULL;
-        }
-    }
-    return pytensor_wrap(alias);
-}
-
 METHOD(method_get_device)
 {
     return PyLong_FromLong(fl_device_of(pytensor_get(self)).kind == FL_CPU
@@ -268,7 +252,7 @@ static bool device_is_here(fl_device device)
     if (device.kind == FL_CPU || device.kind == FL_META)
         return true;
     if (device.kind == FL_CUDA)
-        PyErr_SetString(PyExc_RuntimeError, "Torch not compiled with CUDA enabled");
+        PyErr_SetString(PyExc_AssertionError, "Torch not compiled with CUDA enabled");
     else
         PyErr_SetString(PyExc_RuntimeError, "this device is not available");
     return false;
@@ -373,24 +357,42 @@ FAST_METHOD(method_cuda)
     return NULL;
 }
 
+/* type('torch.LongTensor'), or with the type itself, whose module and name say the same. */
+static PyObject *type_by_name(PyObject *self, PyObject *o)
+{
+    PyObject *module = PyType_Check(o) ? PyObject_GetAttrString(o, "__module__") : NULL;
+    PyObject *own = module ? PyObject_GetAttrString(o, "__name__") : NULL;
+    PyObject *full = own ? PyUnicode_FromFormat("%U.%U", module, own) : Py_NewRef(o);
+    const char *text = full && PyUnicode_Check(full) ? PyUnicode_AsUTF8AndSize(full, NULL) : NULL;
+    int dtype = text && strcmp(text, "torch.Tensor") == 0 ? dtype_default() : -1;
+    bool cuda = text && strncmp(text, "torch.cuda.", 11) == 0;
+    for (int d = 0; text && dtype < 0 && d < FL_DTYPE_COUNT; d++) {
+        char name[48];
+        PyOS_snprintf(name, sizeof name, "torch.%s%sTensor", cuda ? "cuda." : "", dtype_title(d));
+        if (strcmp(text, name) == 0)
+            dtype = d;
+    }
+    if (dtype < 0 && !PyErr_Occurred())
+        PyErr_Format(PyExc_ValueError, "invalid type: %R", own ? own : o);
+    if (dtype >= 0 && cuda)
+        PyErr_SetString(PyExc_RuntimeError, "Cannot initialize CUDA: this build has none");
+    Py_XDECREF(module);
+    Py_XDECREF(own);
+    Py_XDECREF(full);
+    return dtype < 0 || cuda ? NULL : cast(self, dtype, false, -1);
+}
+
 FAST_METHOD(method_type)
 {
     PyObject *o = find_argument(args, nargs, kwnames, 0, "dtype");
     int dtype;
     if (!o || o == Py_None)
         return PyUnicode_FromFormat("torch.%sTensor", dtype_title(pytensor_get(self)->dtype));
-    if (types_as_dtype(o, &dtype))
+    if (o == (PyObject *)pytensor_type)
+        return cast(self, dtype_default(), false, -1);
+    if (!PyType_Check(o) && types_as_dtype(o, &dtype))
         return cast(self, dtype, false, -1);
-    const char *text = PyUnicode_Check(o) ? PyUnicode_AsUTF8AndSize(o, NULL) : NULL;
-    for (dtype = 0; text && dtype < FL_DTYPE_COUNT; dtype++) {
-        char name[48];
-        PyOS_snprintf(name, sizeof name, "torch.%sTensor", dtype_title(dtype));
-        if (strcmp(text, name) == 0)
-            return cast(self, dtype, false, -1);
-    }
-    if (!PyErr_Occurred())
-        PyErr_Format(PyExc_ValueError, "invalid type: %R", o);
-    return NULL;
+    return type_by_name(self, o);
 }
 
 METHOD(method_type_as)
@@ -682,7 +684,6 @@ PyMethodDef pytensor_methods[] = {
     {"data_ptr", method_data_ptr, METH_NOARGS, "The address of the first element."},
     {"storage_offset", method_storage_offset, METH_NOARGS,
      "The first element's place in the storage, in elements."},
-    {"untyped_storage", method_untyped_storage, METH_NOARGS, "The storage, as a tensor of bytes."},
     {"get_device", method_get_device, METH_NOARGS, "The index of the device; -1 on a CPU."},
     {"is_floating_point", method_is_floating_point, METH_NOARGS,
      "Whether the dtype is floating point."},

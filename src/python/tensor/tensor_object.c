@@ -15,6 +15,7 @@
 #include <string.h>
 
 #include "python/call/module_functions.h"
+#include "python/tensor/construct.h"
 #include "python/tensor/types.h"
 
 PyTypeObject *pytensor_type;
@@ -167,50 +168,9 @@ static int dict_set(PyObject *o, PyObject *value, void *context)
 
 /* ---- Making from Python ---------------------------------------------------------------------- */
 
-/* Whether every argument is an int: Tensor(2, 3). */
-static bool are_ints(PyObject *args)
-{
-    for (Py_ssize_t i = 0; i < PyTuple_Size(args); i++)
-        if (!PyLong_Check(PyTuple_GetItem(args, i)) || PyBool_Check(PyTuple_GetItem(args, i)))
-            return false;
-    return true;
-}
-
-static fl_tensor *uninitialised(PyObject *sizes)
-{
-    int64_t dims[TENSOR_MAX_DIMS];
-    Py_ssize_t count = PyTuple_Size(sizes);
-    if (count > TENSOR_MAX_DIMS)
-        return error_null(FL_VALUE_ERROR, "a tensor has at most %d dims, got %zd", TENSOR_MAX_DIMS,
-                          count);
-    for (Py_ssize_t i = 0; i < count; i++)
-        dims[i] = PyLong_AsLongLong(PyTuple_GetItem(sizes, i));
-    return PyErr_Occurred() ? NULL : tensor_new((int)count, dims, dtype_default());
-}
-
-/* torch.Tensor's own constructor: sizes, or data, which become the default dtype; an alias of a
- * tensor. */
 static PyObject *tensor_construct(PyTypeObject *type, PyObject *args, PyObject *kwargs)
 {
-    (void)kwargs;
-    fl_tensor *t;
-    PyObject *first = PyTuple_Size(args) ? PyTuple_GetItem(args, 0) : NULL;
-    static const int64_t nothing[1] = {0};
-    if (!first)
-        t = tensor_new(1, nothing, dtype_default());
-    else if (are_ints(args))
-        t = uninitialised(args);
-    else if (pytensor_check(first))
-        t = autograd_detach(pytensor_get(first));
-    else if (Py_IS_TYPE(first, types_size_type))
-        t = uninitialised(first);
-    else if (PyFloat_Check(first) || PyBool_Check(first))
-        return PyErr_Format(PyExc_TypeError, "new(): data must be a sequence (got %s)",
-                            python_type_name(first));
-    else if (PyUnicode_Check(first))
-        return PyErr_Format(PyExc_TypeError, "new(): invalid data type 'str'");
-    else
-        t = data_tensor(first, dtype_default());
+    fl_tensor *t = construct_tensor(FL_NO_DTYPE, args, kwargs);
     return t ? pytensor_make(type, t) : raise_error();
 }
 
@@ -329,6 +289,7 @@ static PyMethodDef *all_methods(void)
 {
     PyMethodDef *tables[] = {own_methods,
                              module_methods,
+                             construct_methods,
                              pytensor_number_methods,
                              pytensor_methods,
                              pytensor_data_methods,
