@@ -52,7 +52,7 @@ fl_tensor *fl_from_data(const void *data, fl_ints sizes, fl_dtype dtype)
     if (!t)
         return NULL;
     if (t->numel)
-        memcpy(t->data, data, t->storage->bytes);
+        memcpy(tensor_data(t), data, t->storage->bytes);
     return given_out(t);
 }
 
@@ -138,7 +138,7 @@ bool fl_is_contiguous(const fl_tensor *t)
 
 void *fl_data(const fl_tensor *t)
 {
-    return t ? t->data : NULL;
+    return t ? tensor_data(t) : NULL;
 }
 
 /* The single element of t, or FL_NONE with the error set. */

@@ -43,13 +43,6 @@ static void settle_contiguous(fl_tensor *t)
     t->flags = (uint8_t)(contiguous ? t->flags | TENSOR_CONTIGUOUS : t->flags & ~TENSOR_CONTIGUOUS);
 }
 
-static void settle_data(fl_tensor *t)
-{
-    t->data = t->storage && t->storage->data
-                  ? (char *)t->storage->data + t->offset * (int64_t)dtype_size(t->dtype)
-                  : NULL;
-}
-
 /* A handle with sizes, without storage; strides NULL means contiguous ones. numel is known to the
  * caller. */
 static fl_tensor *make_handle(int ndim, const int64_t *sizes, const int64_t *strides, int64_t numel,
@@ -67,7 +60,6 @@ static fl_tensor *make_handle(int ndim, const int64_t *sizes, const int64_t *str
     t->dtype = (int8_t)dtype;
     t->flags = 0;
     t->ndim = (int16_t)ndim;
-    t->data = NULL;
     t->numel = numel;
     t->sizes = dims;
     t->strides = dims + (ndim <= TENSOR_INLINE_DIMS ? TENSOR_INLINE_DIMS : ndim);
@@ -152,7 +144,6 @@ static fl_tensor *make(int ndim, const int64_t *sizes, const int64_t *strides, i
         return NULL;
     }
     t->storage = s;
-    t->data = s->data;
     return t;
 }
 
@@ -179,7 +170,6 @@ fl_tensor *tensor_new(int ndim, const int64_t *sizes, int dtype)
     t->dtype = (int8_t)dtype;
     t->flags = TENSOR_CONTIGUOUS;
     t->ndim = (int16_t)ndim;
-    t->data = s->data;
     t->numel = numel;
     t->sizes = t->inline_dims;
     t->strides = t->inline_dims + TENSOR_INLINE_DIMS;
@@ -216,7 +206,6 @@ fl_tensor *tensor_on_storage(struct storage *s, int ndim, const int64_t *sizes,
     atomic_fetch_add_explicit(&s->refs, 1, memory_order_relaxed);
     t->storage = s;
     t->offset = offset;
-    settle_data(t);
     return t;
 }
 
@@ -234,7 +223,6 @@ fl_tensor *tensor_alias(const fl_tensor *t, int ndim, const int64_t *sizes, cons
         atomic_fetch_add_explicit(&view->storage->refs, 1, memory_order_relaxed);
     view->offset = offset;
     view->flags |= t->flags & (TENSOR_UNTRACKED | TENSOR_INFERENCE);
-    settle_data(view);
     return view;
 }
 
@@ -255,7 +243,7 @@ fl_tensor *tensor_from_number(fl_value number, int dtype)
 {
     fl_tensor *t = make(0, NULL, NULL, dtype);
     if (t)
-        store_number(t->data, dtype, number);
+        store_number(tensor_data(t), dtype, number);
     return t;
 }
 
@@ -299,7 +287,6 @@ int tensor_set_shape(fl_tensor *t, int ndim, const int64_t *sizes, const int64_t
     t->numel = numel;
     t->offset = offset;
     settle_contiguous(t);
-    settle_data(t);
     return 0;
 }
 
@@ -309,7 +296,6 @@ void tensor_set_storage(fl_tensor *t, struct storage *s)
         atomic_fetch_add_explicit(&s->refs, 1, memory_order_relaxed);
     storage_release(t->storage);
     t->storage = s;
-    settle_data(t);
 }
 
 int tensor_resize(fl_tensor *t, int ndim, const int64_t *sizes)
@@ -360,7 +346,7 @@ int tensor_overlap(const fl_tensor *a, const fl_tensor *b)
     if (a->numel == 0 || b->numel == 0 || a->storage != b->storage || !tensor_is_dense(a) ||
         !tensor_is_dense(b))
         return 0; /* like PyTorch, no search among tensors with gaps */
-    const char *a_begin = a->data, *b_begin = b->data;
+    const char *a_begin = tensor_data(a), *b_begin = tensor_data(b);
     const char *a_end = a_begin + a->numel * (int64_t)dtype_size(a->dtype);
     const char *b_end = b_begin + b->numel * (int64_t)dtype_size(b->dtype);
     if (a_begin == b_begin && a_end == b_end)
@@ -373,7 +359,7 @@ int tensor_overlap(const fl_tensor *a, const fl_tensor *b)
 
 fl_value tensor_element(const fl_tensor *t, int64_t position)
 {
-    const char *at = (const char *)t->data + position * (int64_t)dtype_size(t->dtype);
+    const char *at = (const char *)tensor_data(t) + position * (int64_t)dtype_size(t->dtype);
     fl_value v = fl_int(0);
     if (t->dtype <= FL_INT64) {
         convert_elements(1, &v.as.i, FL_INT64, 0, at, t->dtype, 0);
@@ -409,11 +395,12 @@ int tensor_fill(fl_tensor *t, fl_value number)
     _Alignas(16) char element[16];
     static const int64_t ZEROS[TENSOR_MAX_DIMS];
     store_number(element, t->dtype, number);
+    struct storage here = {.refs = 1, .data = element, .bytes = sizeof element};
     fl_tensor one = {.dtype = t->dtype,
                      .ndim = t->ndim,
-                     .data = element,
                      .numel = t->numel,
                      .sizes = t->sizes,
-                     .strides = (int64_t *)ZEROS};
+                     .strides = (int64_t *)ZEROS,
+                     .storage = &here};
     return tensor_copy(t, &one);
 }

@@ -1,10 +1,11 @@
 /* Tensors and storages: what a handle holds, and the small functions everything else is made of.
  *
- * Invariants: a handle's address never changes while it lives. `data` is storage->data + offset *
- * itemsize. `numel` is the product of the sizes. FL_CONTIGUOUS in `flags` is exact (dims of size 1
- * have any stride). Sizes and strides stand inside the handle up to TENSOR_INLINE_DIMS dims, else
- * in one block beside it; `sizes` and `strides` point at them. The version counts writes; it
- * belongs to the storage, so views share it.
+ * Invariants: a handle's address never changes while it lives. Where its elements lie is asked of
+ * the storage each time (tensor_data), since a storage may move its bytes when it grows. `numel` is
+ * the product of the sizes. TENSOR_CONTIGUOUS in `flags` is exact (dims of size 1 have any stride).
+ * Sizes and strides stand inside the handle up to TENSOR_INLINE_DIMS dims, else in one block beside
+ * it; `sizes` and `strides` point at them. The version counts writes; it belongs to the storage, so
+ * views share it.
  */
 #ifndef FLAMBEAU_CORE_TENSOR_H
 #define FLAMBEAU_CORE_TENSOR_H
@@ -45,7 +46,6 @@ struct fl_tensor {
     int8_t dtype; /* an fl_dtype */
     uint8_t flags;
     int16_t ndim;
-    void *data;
     int64_t numel;
     int64_t *sizes;
     int64_t *strides;        /* in elements */
@@ -65,6 +65,13 @@ extern const uint8_t dtype_sizes[FL_DTYPE_COUNT];
 static inline size_t dtype_size(int dtype)
 {
     return dtype_sizes[dtype];
+}
+/* The address of t's first element; NULL where there is no memory (no elements, no storage). It is
+ * good until something may resize t's storage or give t another: nothing keeps it. */
+static inline void *tensor_data(const fl_tensor *t)
+{
+    char *base = t->storage ? t->storage->data : NULL;
+    return base ? base + t->offset * (int64_t)dtype_sizes[t->dtype] : NULL;
 }
 static inline bool dtype_is_floating(int dtype)
 {

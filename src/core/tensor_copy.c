@@ -157,11 +157,13 @@ static void copy_walk(struct copy *c)
 
 int tensor_copy(fl_tensor *dst, const fl_tensor *src)
 {
-    if (dst->numel == 0 || (dst->data == src->data && dst->dtype == src->dtype &&
+    if (dst->numel == 0 || (tensor_data(dst) == tensor_data(src) && dst->dtype == src->dtype &&
                             memcmp(dst->strides, src->strides, (size_t)dst->ndim * 8) == 0))
         return 0;
-    struct copy c = {
-        .to = dst->data, .from = src->data, .to_dtype = dst->dtype, .from_dtype = src->dtype};
+    struct copy c = {.to = tensor_data(dst),
+                     .from = tensor_data(src),
+                     .to_dtype = dst->dtype,
+                     .from_dtype = src->dtype};
     if (dst->flags & src->flags & TENSOR_CONTIGUOUS) {
         c.w.ndim = 1;
         c.w.numel = c.w.sizes[0] = dst->numel;

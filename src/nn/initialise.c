@@ -23,7 +23,7 @@ fl_tensor *initialise_uniform(fl_ints sizes, double bound)
 {
     fl_tensor *t = blank(sizes);
     if (t)
-        random_uniform(random_default(), t->data, t->numel, t->dtype, -bound, bound);
+        random_uniform(random_default(), tensor_data(t), t->numel, t->dtype, -bound, bound);
     return t;
 }
 
@@ -44,6 +44,6 @@ fl_tensor *initialise_normal(fl_ints sizes)
 {
     fl_tensor *t = blank(sizes);
     if (t)
-        random_normal(random_default(), t->data, t->numel, t->dtype, 0, 1);
+        random_normal(random_default(), tensor_data(t), t->numel, t->dtype, 0, 1);
     return t;
 }

@@ -41,7 +41,8 @@ static int add_item(void *context, const char *name, struct module_entry *e)
     }
     memcpy(copy, name, bytes);
     s->held[s->count] = t;
-    s->items[s->count++] = (struct safetensors_item){copy, t->dtype, t->ndim, t->sizes, t->data};
+    s->items[s->count++] =
+        (struct safetensors_item){copy, t->dtype, t->ndim, t->sizes, tensor_data(t)};
     return 0;
 }
 
@@ -123,7 +124,7 @@ static int read_one(void *context, const char *name, struct module_entry *e)
     struct loading *l = context;
     const struct safetensors_entry *found = find_entry(l, name);
     fl_tensor *t = tensor_new(found->ndim, found->sizes, found->dtype);
-    int status = t ? safetensors_read(l->file, l->index, found, t->data) : -1;
+    int status = t ? safetensors_read(l->file, l->index, found, tensor_data(t)) : -1;
     if (status == 0) {
         status = tensor_copy(e->tensor, t);
         tensor_bump_version(e->tensor);

@@ -142,7 +142,7 @@ static int make_states(struct held *h, int count)
 
 static void *data_of(const fl_tensor *t)
 {
-    return t ? t->data : NULL;
+    return t ? tensor_data(t) : NULL;
 }
 
 static int step_one(fl_optimizer *o, struct held *h, const fl_tensor *grad)
@@ -154,11 +154,12 @@ static int step_one(fl_optimizer *o, struct held *h, const fl_tensor *grad)
     if (status == 0) {
         h->steps++;
         if (adam)
-            optimizer_adam(&o->adam, p->dtype, p->numel, (double)h->steps, p->data, g->data,
-                           data_of(h->state[0]), data_of(h->state[1]), data_of(h->state[2]));
+            optimizer_adam(&o->adam, p->dtype, p->numel, (double)h->steps, tensor_data(p),
+                           tensor_data(g), data_of(h->state[0]), data_of(h->state[1]),
+                           data_of(h->state[2]));
         else
-            optimizer_sgd(&o->sgd, p->dtype, p->numel, p->data, g->data, data_of(h->state[0]),
-                          h->steps == 1);
+            optimizer_sgd(&o->sgd, p->dtype, p->numel, tensor_data(p), tensor_data(g),
+                          data_of(h->state[0]), h->steps == 1);
         if (p != h->param)
             status = tensor_copy(h->param, p);
         tensor_bump_version(h->param);

@@ -95,7 +95,8 @@ static double at(const fl_tensor *t, int ndim, const int64_t *index)
 
 static struct iterate_operand operand(const fl_tensor *t, enum compute compute)
 {
-    return (struct iterate_operand){t->data, t->sizes, t->strides, t->ndim, t->dtype, compute};
+    return (struct iterate_operand){tensor_data(t), t->sizes, t->strides,
+                                    t->ndim,        t->dtype, compute};
 }
 
 static int random_sizes(int64_t *sizes)
@@ -189,7 +190,7 @@ static void test_transposed(void)
                 static const int OF_SIZE[] = {FL_INT8, FL_INT16, FL_FLOAT32, FL_INT64,
                                               FL_COMPLEX128};
                 fl_tensor *a = tensor_new(2, (int64_t[]){SIDES[i], SIDES[j]}, OF_SIZE[size]);
-                unsigned char *bytes = a->data;
+                unsigned char *bytes = tensor_data(a);
                 for (size_t k = 0; k < a->storage->bytes; k++)
                     bytes[k] = (unsigned char)pick(256);
                 fl_tensor *t = tensor_alias(a, 2, (int64_t[]){SIDES[j], SIDES[i]},
@@ -199,7 +200,7 @@ static void test_transposed(void)
                 int wrong = 0;
                 for (int64_t y = 0; y < SIDES[i]; y++)
                     for (int64_t x = 0; x < SIDES[j]; x++)
-                        wrong += memcmp((char *)r->data + (size_t)(x * SIDES[i] + y) * n,
+                        wrong += memcmp((char *)tensor_data(r) + (size_t)(x * SIDES[i] + y) * n,
                                         bytes + (size_t)(y * SIDES[j] + x) * n, n) != 0;
                 CHECK(wrong == 0);
                 tensor_release(r);

@@ -28,7 +28,8 @@ static void test_making(void)
     CHECK(t->numel == 12 && t->strides[0] == 4 && t->strides[1] == 1 && t->storage->bytes == 48);
     CHECK((t->flags & TENSOR_CONTIGUOUS) && t->dtype == FL_FLOAT32 && t->storage->version == 0);
     fl_tensor *view = tensor_alias(t, 2, (int64_t[]){4, 3}, (int64_t[]){1, 4}, 0);
-    CHECK(view->data == t->data && !(view->flags & TENSOR_CONTIGUOUS) && tensor_is_dense(view));
+    CHECK(tensor_data(view) == tensor_data(t) && !(view->flags & TENSOR_CONTIGUOUS) &&
+          tensor_is_dense(view));
     tensor_release(t);
     fl_tensor *like = tensor_new_like(view, FL_INT64);
     CHECK(like->strides[0] == 1 && like->strides[1] == 4 && like->storage->bytes == 96);
@@ -47,12 +48,20 @@ static void test_making(void)
     tensor_release(t);
 
     t = tensor_new(2, (int64_t[]){0, 5}, FL_FLOAT64);
-    CHECK(t->numel == 0 && t->data == NULL && (t->flags & TENSOR_CONTIGUOUS));
-    CHECK(tensor_resize(t, 2, (int64_t[]){700, 5}) == 0 && t->data != NULL);
+    CHECK(t->numel == 0 && tensor_data(t) == NULL && (t->flags & TENSOR_CONTIGUOUS));
+    CHECK(tensor_resize(t, 2, (int64_t[]){700, 5}) == 0 && tensor_data(t) != NULL);
     tensor_fill(t, fl_float(1.5));
     CHECK(tensor_resize(t, 1, (int64_t[]){9000}) == 0);
     CHECK(tensor_element(t, 3499).as.f == 1.5);
-    tensor_release(t);
+
+    /* A storage that grows moves: its views read and write the new memory. */
+    fl_tensor *part = tensor_alias(t, 1, (int64_t[]){10}, (int64_t[]){1}, 3490);
+    const void *old = tensor_data(t);
+    CHECK(tensor_resize(t, 1, (int64_t[]){1 << 20}) == 0 && tensor_data(t) != old);
+    CHECK((char *)tensor_data(part) == (char *)tensor_data(t) + 3490 * 8);
+    CHECK(tensor_element(part, 9).as.f == 1.5 && tensor_fill(part, fl_float(2)) == 0);
+    CHECK(tensor_element(t, 3499).as.f == 2 && tensor_element(t, 3489).as.f == 1.5);
+    tensor_release(t), tensor_release(part);
 }
 
 static void test_refusals(void)

@@ -120,7 +120,7 @@ static struct conv2d_shape shape_of(const int64_t *x, const int64_t *w, fl_ints 
 
 static struct conv2d_view view_of(const fl_tensor *t)
 {
-    struct conv2d_view v = {.data = t->data};
+    struct conv2d_view v = {.data = tensor_data(t)};
     memcpy(v.strides, t->strides, sizeof v.strides);
     return v;
 }
@@ -142,8 +142,8 @@ static int convolve_integers(const struct conv2d_shape *p, fl_tensor *x, fl_tens
 {
     int64_t rows = y->sizes[2], cols = y->sizes[3], filters = p->k / p->groups,
             depth = p->c / p->groups;
-    int64_t *in = x->data, *out = y->data;
-    const int64_t *weight = w->data;
+    int64_t *in = tensor_data(x), *out = tensor_data(y);
+    const int64_t *weight = tensor_data(w);
     for (int64_t i = 0; i < y->numel; i++) {
         int64_t col = i % cols, row = i / cols % rows, k = i / cols / rows % p->k,
                 n = i / cols / rows / p->k;
@@ -224,7 +224,8 @@ int conv2d_cpu(fl_tensor *input, fl_tensor *weight, fl_tensor *bias, fl_ints str
     else if (dtype_is_integral(input->dtype))
         status = run_integers(&p, input, weight, bias, y, y);
     else if (b || !bias)
-        status = conv2d_forward(&p, (fl_dtype)input->dtype, &x, &w, b ? b->data : NULL, y->data);
+        status = conv2d_forward(&p, (fl_dtype)input->dtype, &x, &w, b ? tensor_data(b) : NULL,
+                                tensor_data(y));
     tensor_release(b);
     return status;
 }
@@ -249,7 +250,7 @@ int conv2d_backward_input_cpu(fl_tensor *g, fl_ints input_size, fl_tensor *weigh
     if (dtype_is_integral(g->dtype))
         return run_integers(&p, y, weight, NULL, g, y);
     fl_tensor *rows = contiguous_rows(g, &dy);
-    int status = rows ? conv2d_backward_input(&p, (fl_dtype)g->dtype, &dy, &w, y->data) : -1;
+    int status = rows ? conv2d_backward_input(&p, (fl_dtype)g->dtype, &dy, &w, tensor_data(y)) : -1;
     tensor_release(rows);
     return status;
 }
@@ -272,7 +273,8 @@ int conv2d_backward_weight_cpu(fl_tensor *g, fl_tensor *input, fl_ints weight_si
     if (y->numel == 0 || g->numel == 0 || input->numel == 0)
         return tensor_fill(y, fl_int(0));
     fl_tensor *rows = contiguous_rows(g, &dy);
-    int status = rows ? conv2d_backward_weight(&p, (fl_dtype)g->dtype, &dy, &x, y->data) : -1;
+    int status =
+        rows ? conv2d_backward_weight(&p, (fl_dtype)g->dtype, &dy, &x, tensor_data(y)) : -1;
     tensor_release(rows);
     return status;
 }

@@ -203,11 +203,13 @@ static int add_elements(fl_tensor *storage, fl_tensor *g, fl_ints size, fl_ints 
         return -1;
     int64_t index[TENSOR_MAX_DIMS] = {0}, at = offset, n = g->numel;
     int ndim = (int)size.count;
+    const void *from = tensor_data(dense);
+    void *to = tensor_data(storage);
     for (int64_t i = 0; i < n; i++) {
         if (storage->dtype == FL_FLOAT32)
-            ((float *)storage->data)[at] += ((const float *)dense->data)[i];
+            ((float *)to)[at] += ((const float *)from)[i];
         else
-            ((double *)storage->data)[at] += ((const double *)dense->data)[i];
+            ((double *)to)[at] += ((const double *)from)[i];
         for (int d = ndim - 1; d >= 0; d--) {
             at += stride.data[d];
             if (++index[d] < size.data[d])
@@ -231,7 +233,7 @@ int as_strided_backward_cpu(fl_tensor *g, fl_ints base_size, fl_ints base_stride
     fl_tensor *storage = tensor_new(1, &c.elements, work);
     if (storage && incoming) {
         if (c.elements)
-            memset(storage->data, 0, storage->storage->bytes);
+            memset(tensor_data(storage), 0, storage->storage->bytes);
         status = add_elements(storage, incoming, size, stride, c.view);
     }
     if (status == 0) {

@@ -318,7 +318,7 @@ static void write_counted(fl_tensor *y, double (*real)(const double *p, int64_t 
             else
                 stage.i[k] = first + (at + k) * step;
         }
-        convert_elements(n, (char *)y->data + at * size, y->dtype, size, &stage,
+        convert_elements(n, (char *)tensor_data(y) + at * size, y->dtype, size, &stage,
                          real ? FL_FLOAT64 : FL_INT64, 8);
     }
 }

@@ -57,7 +57,7 @@ static int keep_triangle(fl_tensor *self, int64_t diagonal, bool lower, fl_tenso
     size_t element = dtype_size(y->dtype);
     diagonal = clamp(diagonal, -rows - 1, columns + 1);
     for (int64_t r = 0; y->numel && r < y->numel / columns; r++) {
-        char *row = (char *)y->data + (size_t)(r * columns) * element;
+        char *row = (char *)tensor_data(y) + (size_t)(r * columns) * element;
         int64_t edge = clamp(r % rows + diagonal + lower, 0, columns);
         if (lower)
             memset(row + (size_t)edge * element, 0, (size_t)(columns - edge) * element);
@@ -123,7 +123,7 @@ static int indices_shape(int64_t row, int64_t col, int64_t offset, fl_dtype dtyp
 static int write_indices(int64_t row, int64_t col, int64_t offset, bool lower, fl_tensor *y)
 {
     int64_t n = y->sizes[1], at = 0, first, size = (int64_t)dtype_size(y->dtype);
-    char *data = y->data;
+    char *data = tensor_data(y);
     int64_t start = lower && offset < 0 ? clamp(-(offset + 1), 0, row) : 0;
     for (int64_t r = start; r < row && at < n; r++) {
         int64_t count = row_part(r, col, clamp(offset, -row - 1, col + 1), lower, &first);

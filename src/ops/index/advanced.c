@@ -173,7 +173,7 @@ static int64_t *run_numbers(const struct plan *p, const fl_tensor *self)
         int dim = p->order[k];
         const fl_tensor *t = p->index[dim];
         int64_t size = self->sizes[dim], strides[MOST], at[MOST] = {0};
-        const int64_t *data = t->data;
+        const int64_t *data = tensor_data(t);
         for (int d = 0; d < p->ndim; d++) {
             int s = d - (p->ndim - t->ndim);
             strides[d] = s < 0 || t->sizes[s] == 1 ? 0 : t->strides[s];
@@ -231,11 +231,11 @@ int index_cpu(fl_tensor *self, fl_tensors indices, fl_tensor *y)
     if (run) {
         size_t bytes = (size_t)p.after * dtype_size(self->dtype);
         int64_t runs = runs_before(&p, self);
-        char *to = y->data;
+        const char *source = tensor_data(from);
+        char *to = tensor_data(y);
         for (int64_t b = 0; b < p.before && bytes; b++)
             for (int64_t i = 0; i < p.positions; i++, to += bytes)
-                index_move(to, (const char *)from->data + (size_t)(b * runs + run[i]) * bytes,
-                           bytes);
+                index_move(to, source + (size_t)(b * runs + run[i]) * bytes, bytes);
         status = 0;
         memory_free(run, sizeof *run * (size_t)(p.positions + 1));
     }
@@ -256,16 +256,17 @@ static int put(struct plan *p, fl_tensor *self, const fl_tensor *values, bool ac
     if (run) {
         size_t bytes = (size_t)p->after * dtype_size(self->dtype);
         int64_t runs = runs_before(p, self);
-        const char *from = values->data;
+        const char *from = tensor_data(values);
+        char *start = tensor_data(into);
         for (int64_t b = 0; b < p->before && bytes; b++)
             for (int64_t i = 0; i < p->positions; i++, from += bytes) {
-                char *to = (char *)into->data + (size_t)(b * runs + run[i]) * bytes;
+                char *to = start + (size_t)(b * runs + run[i]) * bytes;
                 if (accumulate)
                     index_add_run(self->dtype, p->after, to, from);
                 else
                     index_move(to, from, bytes);
             }
-        status = into->data == self->data ? 0 : tensor_copy(alias, into);
+        status = into == alias ? 0 : tensor_copy(alias, into);
         memory_free(run, sizeof *run * (size_t)(p->positions + 1));
     }
     tensor_release(alias), tensor_release(into);

@@ -34,8 +34,9 @@ static int check_vector(const fl_tensor *index, const char *what)
 static fl_tensor *checked_vector(const fl_tensor *index, int64_t n, const char *what)
 {
     fl_tensor *which = check_vector(index, what) ? NULL : tensor_as(index, FL_INT64);
+    const int64_t *place = which ? tensor_data(which) : NULL;
     for (int64_t i = 0; which && i < which->numel; i++) {
-        int64_t k = ((const int64_t *)which->data)[i];
+        int64_t k = place[i];
         if (k >= 0 && k < n)
             continue;
         tensor_release(which);
@@ -71,13 +72,12 @@ int index_select_cpu(fl_tensor *self, int64_t dim, fl_tensor *index, fl_tensor *
     fl_tensor *which = checked_vector(index, a.n, "index_select"),
               *from = which ? tensor_contiguous(self) : NULL;
     size_t run = (size_t)a.inner * dtype_size(self->dtype);
-    char *to = y->data;
+    const int64_t *place = from ? tensor_data(which) : NULL;
+    const char *source = from ? tensor_data(from) : NULL;
+    char *to = tensor_data(y);
     for (int64_t o = 0; from && run && o < a.outer; o++)
         for (int64_t i = 0; i < which->numel; i++, to += run)
-            index_move(to,
-                       (const char *)from->data +
-                           (size_t)(o * a.n + ((const int64_t *)which->data)[i]) * run,
-                       run);
+            index_move(to, source + (size_t)(o * a.n + place[i]) * run, run);
     int status = from ? 0 : -1;
     tensor_release(which), tensor_release(from);
     return status;
@@ -156,19 +156,20 @@ static int put_slices(enum how how, fl_tensor *self, int64_t dim, fl_tensor *ind
         scale = copy ? tensor_new(from->ndim, from->sizes, from->dtype) : NULL;
         bool failed = !scale || tensor_copy(copy, from) || tensor_fill(scale, alpha);
         if (!failed)
-            index_multiply_run(copy->dtype, copy->numel, copy->data, scale->data);
+            index_multiply_run(copy->dtype, copy->numel, tensor_data(copy), tensor_data(scale));
         tensor_release(from);
         from = failed ? (tensor_release(copy), NULL) : copy;
     }
     int64_t count = which ? which->numel : 0;
     size_t run = (size_t)a.inner * dtype_size(self->dtype);
+    const int64_t *place = from ? tensor_data(which) : NULL;
+    const char *slices = from ? tensor_data(from) : NULL;
+    char *to = from ? tensor_data(into) : NULL;
     for (int64_t o = 0; from && o < a.outer; o++)
         for (int64_t i = 0; i < count; i++)
-            combine(how, self->dtype, a.inner,
-                    (char *)into->data +
-                        (size_t)(o * a.n + ((const int64_t *)which->data)[i]) * run,
-                    (const char *)from->data + (size_t)(o * count + i) * run);
-    int status = !from ? -1 : into->data == self->data ? 0 : tensor_copy(self, into);
+            combine(how, self->dtype, a.inner, to + (size_t)(o * a.n + place[i]) * run,
+                    slices + (size_t)(o * count + i) * run);
+    int status = !from ? -1 : into == self ? 0 : tensor_copy(self, into);
     tensor_release(which), tensor_release(from), tensor_release(into), tensor_release(scale);
     return status;
 }
@@ -203,9 +204,9 @@ int index_fill__cpu(fl_tensor *self, int64_t dim, fl_tensor *index, fl_tensor *v
         return -1;
     fl_tensor *which = tensor_as(index, FL_INT64);
     int status = which ? 0 : -1;
+    const int64_t *place = which ? tensor_data(which) : NULL;
     for (int64_t i = 0; status == 0 && i < which->numel; i++) {
-        int64_t k = ((const int64_t *)which->data)[i], sizes[TENSOR_MAX_DIMS],
-                strides[TENSOR_MAX_DIMS];
+        int64_t k = place[i], sizes[TENSOR_MAX_DIMS], strides[TENSOR_MAX_DIMS];
         if (k < -a.n || k >= a.n) {
             status = error_set(FL_INDEX_ERROR,
                                "index %lld is out of bounds for dimension %d with size %lld",
@@ -299,7 +300,7 @@ static int check_index(const fl_tensor *t, const fl_tensor *index, int d, const 
 /* Refuses an index below 0 or not below size: all or nothing, before the first write. */
 static int check_bounds(const fl_tensor *which, int d, int64_t size)
 {
-    const int64_t *k = which->data;
+    const int64_t *k = tensor_data(which);
     uint64_t greatest = 0; /* a negative one is greater than any size */
     for (int64_t i = 0; i < which->numel; i++)
         greatest = (uint64_t)k[i] > greatest ? (uint64_t)k[i] : greatest;
@@ -335,11 +336,11 @@ static bool walk_row(struct walk *w)
         return false;
     int last = w->index->ndim - 1;
     w->n = last < 0 ? 1 : w->index->sizes[last];
-    w->k = (const int64_t *)w->index->data + w->done;
+    w->k = (const int64_t *)tensor_data(w->index) + w->done;
     w->along = stride_of(w->t, w->d);
     w->step = last < 0 || w->d == last ? 0 : stride_of(w->t, last);
     w->own_step = last < 0 ? 0 : stride_of(w->other, last);
-    w->named = w->t->data, w->own = w->other ? w->other->data : NULL;
+    w->named = tensor_data(w->t), w->own = w->other ? tensor_data(w->other) : NULL;
     for (int e = 0; e < last; e++) {
         if (e != w->d)
             w->named += w->at[e] * stride_of(w->t, e);
@@ -421,7 +422,7 @@ int scatter_value__cpu(fl_tensor *self, int64_t dim, fl_tensor *index, fl_value 
 {
     fl_tensor *one =
         number_check(value, self->dtype) ? NULL : tensor_from_number(value, self->dtype);
-    int status = one ? scatter_into(COPY, self, dim, index, NULL, one->data, "scatter") : -1;
+    int status = one ? scatter_into(COPY, self, dim, index, NULL, tensor_data(one), "scatter") : -1;
     tensor_release(one);
     return status;
 }
@@ -443,8 +444,9 @@ int scatter_value_reduce__cpu(fl_tensor *self, int64_t dim, fl_tensor *index, fl
         return error_set(FL_RUNTIME_ERROR, "reduce argument must be either add or multiply.");
     fl_tensor *one =
         number_check(value, self->dtype) ? NULL : tensor_from_number(value, self->dtype);
-    int status =
-        one ? scatter_into(add ? ADD : MULTIPLY, self, dim, index, NULL, one->data, "scatter") : -1;
+    int status = one ? scatter_into(add ? ADD : MULTIPLY, self, dim, index, NULL, tensor_data(one),
+                                    "scatter")
+                     : -1;
     tensor_release(one);
     return status;
 }
@@ -519,8 +521,9 @@ static fl_tensor *from_the_front(const fl_tensor *indices, int64_t n)
     fl_tensor *copy = op_adopt(tensor_new(indices->ndim, indices->sizes, FL_INT64));
     if (!copy || tensor_copy(copy, indices))
         return NULL;
+    int64_t *place = tensor_data(copy);
     for (int64_t i = 0; i < copy->numel; i++)
-        ((int64_t *)copy->data)[i] += ((int64_t *)copy->data)[i] < 0 ? n : 0;
+        place[i] += place[i] < 0 ? n : 0;
     return copy;
 }
 

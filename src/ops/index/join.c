@@ -263,14 +263,17 @@ int repeat_interleave_compose(fl_tensor *self, fl_tensor *repeats, const int64_t
                          "input.size(%d) = %lld",
                          (long long)repeats->numel, d, (long long)n);
     fl_tensor *counts = tensor_as(repeats, FL_INT64);
+    const int64_t *times = counts ? tensor_data(counts) : NULL;
     for (int64_t i = 0; counts && i < n; i++) {
-        int64_t r = ((const int64_t *)counts->data)[repeats->numel == 1 ? 0 : i];
-        total = r < 0 || total < 0 ? -1 : total + r;
+        int64_t r = times[repeats->numel == 1 ? 0 : i];
+        if (total >= 0 && (r < 0 || __builtin_add_overflow(total, r, &total)))
+            total = -1;
     }
     fl_tensor *which = counts && total >= 0 ? op_adopt(tensor_new(1, &total, FL_INT64)) : NULL;
-    for (int64_t i = 0, at = 0; which && i < n; i++)
-        for (int64_t r = ((const int64_t *)counts->data)[repeats->numel == 1 ? 0 : i]; r > 0; r--)
-            ((int64_t *)which->data)[at++] = i;
+    int64_t *to = which ? tensor_data(which) : NULL;
+    for (int64_t i = 0; which && i < n; i++)
+        for (int64_t r = times[repeats->numel == 1 ? 0 : i]; r > 0; r--)
+            *to++ = i;
     tensor_release(counts);
     if (total < 0)
         return error_set(FL_RUNTIME_ERROR, "repeats can not be negative");

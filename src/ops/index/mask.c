@@ -61,7 +61,7 @@ void index_multiply_run(int dtype, int64_t n, void *to, const void *from)
 
 /* ---- positions ---- */
 
-/* t as bytes of 0 and 1, contiguous. */
+/* t as contiguous bytes: 0 is false, all else true (memory of others may hold any byte). */
 static fl_tensor *as_truth(const fl_tensor *t)
 {
     return tensor_as(t, FL_BOOL);
@@ -69,9 +69,10 @@ static fl_tensor *as_truth(const fl_tensor *t)
 
 static int64_t count_truth(const fl_tensor *truth)
 {
+    const uint8_t *byte = tensor_data(truth);
     int64_t count = 0;
     for (int64_t i = 0; i < truth->numel; i++)
-        count += ((const uint8_t *)truth->data)[i];
+        count += byte[i] != 0;
     return count;
 }
 
@@ -87,8 +88,9 @@ static void write_positions(const fl_tensor *truth, int64_t *out)
 {
     int64_t at[TENSOR_MAX_DIMS] = {0};
     int ndim = truth->ndim;
+    const uint8_t *byte = tensor_data(truth);
     for (int64_t i = 0; i < truth->numel; i++) {
-        if (((const uint8_t *)truth->data)[i])
+        if (byte[i])
             for (int d = 0; d < ndim; d++)
                 *out++ = at[d];
         for (int d = ndim - 1; d >= 0 && ++at[d] == truth->sizes[d]; d--)
@@ -103,7 +105,7 @@ fl_tensor *mask_positions(const fl_tensor *t)
         return NULL;
     fl_tensor *y = tensor_new(2, (int64_t[]){count_truth(truth), t->ndim}, FL_INT64);
     if (y)
-        write_positions(truth, y->data);
+        write_positions(truth, tensor_data(y));
     tensor_release(truth);
     return y;
 }
@@ -119,7 +121,7 @@ int nonzero_cpu(fl_tensor *self, fl_tensor *y)
 {
     fl_tensor *truth = as_truth(self);
     if (truth)
-        write_positions(truth, y->data);
+        write_positions(truth, tensor_data(y));
     tensor_release(truth);
     return truth ? 0 : -1;
 }
@@ -195,10 +197,13 @@ int masked_fill__cpu(fl_tensor *self, fl_tensor *mask, fl_tensor *value)
     fl_tensor *into = where && one ? tensor_contiguous(self) : NULL;
     int status = into ? 0 : -1;
     size_t bytes = dtype_size(self->dtype);
+    const uint8_t *picked = into ? tensor_data(where) : NULL;
+    const void *element = into ? tensor_data(one) : NULL;
+    char *to = into ? tensor_data(into) : NULL;
     for (int64_t i = 0; status == 0 && i < into->numel; i++)
-        if (((const uint8_t *)where->data)[i])
-            index_move((char *)into->data + (size_t)i * bytes, one->data, bytes);
-    if (status == 0 && into->data != self->data)
+        if (picked[i])
+            index_move(to + (size_t)i * bytes, element, bytes);
+    if (status == 0 && into != self)
         status = tensor_copy(self, into);
     tensor_release(where), tensor_release(one), tensor_release(into);
     return status;
@@ -266,12 +271,15 @@ int masked_scatter__cpu(fl_tensor *self, fl_tensor *mask, fl_tensor *source)
             FL_RUNTIME_ERROR,
             "masked_scatter: expected self and source to have enough elements: the mask is true "
             "more often than source has elements");
-    int64_t next = 0;
+    const uint8_t *picked = into ? tensor_data(where) : NULL;
+    const char *next = into ? tensor_data(from) : NULL;
+    char *to = into ? tensor_data(into) : NULL;
     for (int64_t i = 0; status == 0 && i < into->numel; i++)
-        if (((const uint8_t *)where->data)[i])
-            index_move((char *)into->data + (size_t)i * bytes,
-                       (const char *)from->data + (size_t)next++ * bytes, bytes);
-    if (status == 0 && into->data != self->data)
+        if (picked[i]) {
+            index_move(to + (size_t)i * bytes, next, bytes);
+            next += bytes;
+        }
+    if (status == 0 && into != self)
         status = tensor_copy(self, into);
     tensor_release(where), tensor_release(from), tensor_release(into);
     return status;

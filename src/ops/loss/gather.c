@@ -71,22 +71,22 @@ int nll_loss_shape(fl_tensor *input, fl_tensor *target, fl_tensor *weight, int64
 static double number_at(const fl_tensor *t, int64_t i)
 {
     return !t                       ? 1
-           : t->dtype == FL_FLOAT32 ? (double)((const float *)t->data)[i]
-                                    : ((const double *)t->data)[i];
+           : t->dtype == FL_FLOAT32 ? (double)((const float *)tensor_data(t))[i]
+                                    : ((const double *)tensor_data(t))[i];
 }
 
 static void put_number(fl_tensor *t, int64_t i, double value)
 {
     if (t->dtype == FL_FLOAT32)
-        ((float *)t->data)[i] = (float)value;
+        ((float *)tensor_data(t))[i] = (float)value;
     else
-        ((double *)t->data)[i] = value;
+        ((double *)tensor_data(t))[i] = value;
 }
 
 /* Class of sample i, -1 where it is ignored; -2 with the error set where there is no such class. */
 static int64_t class_at(const fl_tensor *labels, int64_t i, int64_t C, int64_t ignore_index)
 {
-    int64_t c = ((const int64_t *)labels->data)[i];
+    int64_t c = ((const int64_t *)tensor_data(labels))[i];
     if (c == ignore_index)
         return -1;
     if (c >= 0 && c < C)
@@ -220,13 +220,15 @@ int embedding_cpu(fl_tensor *weight, fl_tensor *indices, int64_t padding_idx,
     fl_tensor *table = tensor_contiguous(weight), *which = tensor_as(indices, FL_INT64);
     int status = table && which ? 0 : -1;
     size_t row = status ? 0 : (size_t)weight->sizes[1] * dtype_size(weight->dtype);
+    const int64_t *index = status ? NULL : tensor_data(which);
+    const char *from = status ? NULL : tensor_data(table);
+    char *to = tensor_data(y);
     for (int64_t i = 0; status == 0 && i < which->numel; i++) {
-        int64_t k = ((const int64_t *)which->data)[i];
+        int64_t k = index[i];
         if (k < 0 || k >= weight->sizes[0])
             status = set_range_error(k, weight->sizes[0]);
         else if (row)
-            memcpy((char *)y->data + (size_t)i * row, (const char *)table->data + (size_t)k * row,
-                   row);
+            memcpy(to + (size_t)i * row, from + (size_t)k * row, row);
     }
     tensor_release(table), tensor_release(which);
     return status;
@@ -245,14 +247,14 @@ static void add_row(const fl_tensor *from, int64_t i, fl_tensor *to, int64_t k, 
                     double scale)
 {
     if (to->dtype == FL_FLOAT32) {
-        const float *a = (const float *)from->data + i * n;
-        float *b = (float *)to->data + k * n, s = (float)scale;
+        const float *a = (const float *)tensor_data(from) + i * n;
+        float *b = (float *)tensor_data(to) + k * n, s = (float)scale;
         for (int64_t j = 0; j < n; j++)
             b[j] += a[j] * s;
         return;
     }
-    const double *a = (const double *)from->data + i * n;
-    double *b = (double *)to->data + k * n;
+    const double *a = (const double *)tensor_data(from) + i * n;
+    double *b = (double *)tensor_data(to) + k * n;
     for (int64_t j = 0; j < n; j++)
         b[j] += a[j] * scale;
 }
@@ -266,7 +268,7 @@ int embedding_backward_cpu(fl_tensor *g, fl_tensor *indices, fl_ints size, int64
     fl_tensor *out = y->dtype == work ? tensor_retain(y) : tensor_new(2, size.data, work);
     int64_t *count = scale_grad_by_freq ? memory_zalloc(sizeof *count * (size_t)rows) : NULL;
     if (dy && which && out && (count || !scale_grad_by_freq)) {
-        const int64_t *index = which->data;
+        const int64_t *index = tensor_data(which);
         status = out == y ? 0 : tensor_fill(out, fl_int(0));
         for (int64_t i = 0; status == 0 && i < which->numel; i++)
             if (index[i] < 0 || index[i] >= rows)

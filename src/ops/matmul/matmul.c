@@ -196,8 +196,10 @@ int matmul_cpu(fl_tensor *self, fl_tensor *other, fl_tensor *y)
     bool vector_a = an == 1, vector_b = bn == 1;
     int batch = y->ndim - !vector_a - !vector_b;
     int64_t a[TENSOR_MAX_DIMS], b[TENSOR_MAX_DIMS], c[TENSOR_MAX_DIMS];
-    struct gemm g = {
-        .dtype = (fl_dtype)self->dtype, .a = self->data, .b = other->data, .c = y->data};
+    struct gemm g = {.dtype = (fl_dtype)self->dtype,
+                     .a = tensor_data(self),
+                     .b = tensor_data(other),
+                     .c = tensor_data(y)};
     g.k = self->sizes[an - 1], g.a_col = self->strides[an - 1],
     g.b_row = other->strides[vector_b ? 0 : bn - 2];
     g.m = vector_a ? 1 : self->sizes[an - 2], g.a_row = vector_a ? 0 : self->strides[an - 2];
@@ -494,18 +496,18 @@ int linear_cpu(fl_tensor *input, fl_tensor *weight, fl_tensor *bias, fl_tensor *
                          .m = y->numel / n,
                          .n = n,
                          .k = k,
-                         .a = x->data,
+                         .a = tensor_data(x),
                          .a_row = row,
                          .a_col = x->strides[last],
-                         .b = weight->data,
+                         .b = tensor_data(weight),
                          .b_row = weight->strides[weight->ndim - 1],
                          .b_col = weight->ndim == 2 ? weight->strides[0] : 0,
-                         .c = y->data,
+                         .c = tensor_data(y),
                          .c_row = n,
                          .c_col = 1};
         bool floating = dtype_is_floating(input->dtype);
         if (b && floating)
-            g.bias_kind = GEMM_BIAS_N, g.bias = b->data;
+            g.bias_kind = GEMM_BIAS_N, g.bias = tensor_data(b);
         else if (b) { /* integers: begin with the bias */
             fl_tensor *rows = tensor_alias(b, 2, (int64_t[]){g.m, n}, (int64_t[]){0, 1}, b->offset);
             fl_tensor *flat = tensor_alias(y, 2, (int64_t[]){g.m, n}, (int64_t[]){n, 1}, y->offset);
@@ -544,13 +546,13 @@ int linear_backward_input_cpu(fl_tensor *g, fl_tensor *weight, fl_tensor *y)
                      .m = y->numel / n,
                      .n = n,
                      .k = k,
-                     .a = rows->data,
+                     .a = tensor_data(rows),
                      .a_row = weight->ndim == 2 ? row : 1,
                      .a_col = weight->ndim == 2 ? rows->strides[rows->ndim - 1] : 0,
-                     .b = weight->data,
+                     .b = tensor_data(weight),
                      .b_row = weight->ndim == 2 ? weight->strides[0] : 0,
                      .b_col = weight->strides[weight->ndim - 1],
-                     .c = y->data,
+                     .c = tensor_data(y),
                      .c_row = n,
                      .c_col = 1};
     int status = gemm_run(&p);
@@ -583,13 +585,13 @@ int linear_backward_weight_cpu(fl_tensor *g, fl_tensor *input, fl_tensor *y)
                          .m = m,
                          .n = k,
                          .k = input->numel / k,
-                         .a = gr->data,
+                         .a = tensor_data(gr),
                          .a_row = vector ? 0 : gr->strides[gr->ndim - 1],
                          .a_col = vector ? 1 : g_row,
-                         .b = x->data,
+                         .b = tensor_data(x),
                          .b_row = x_row,
                          .b_col = x->strides[x->ndim - 1],
-                         .c = y->data,
+                         .c = tensor_data(y),
                          .c_row = k,
                          .c_col = 1};
         status = gemm_run(&p);

@@ -27,16 +27,16 @@ enum { TASK = 32768 };
 
 static double at(const fl_tensor *t, int64_t i)
 {
-    return t->dtype == FL_FLOAT32 ? (double)((const float *)t->data)[i]
-                                  : ((const double *)t->data)[i];
+    return t->dtype == FL_FLOAT32 ? (double)((const float *)tensor_data(t))[i]
+                                  : ((const double *)tensor_data(t))[i];
 }
 
 static void set(const fl_tensor *t, int64_t i, double value)
 {
     if (t->dtype == FL_FLOAT32)
-        ((float *)t->data)[i] = (float)value;
+        ((float *)tensor_data(t))[i] = (float)value;
     else
-        ((double *)t->data)[i] = value;
+        ((double *)tensor_data(t))[i] = value;
 }
 
 /* running = (1 - momentum) running + momentum value, whatever dtype and stride the statistic has.
@@ -46,7 +46,7 @@ static void follow(fl_tensor *running, int64_t c, double momentum, double value)
     if (!running)
         return;
     int64_t size = (int64_t)dtype_size(running->dtype);
-    char *place = (char *)running->data + c * running->strides[0] * size;
+    char *place = (char *)tensor_data(running) + c * running->strides[0] * size;
     double old;
     convert_elements(1, &old, FL_FLOAT64, 8, place, running->dtype, size);
     old = (1 - momentum) * old + momentum * value;
@@ -137,7 +137,8 @@ int native_batch_norm_cpu(fl_tensor *input, fl_tensor *weight, fl_tensor *bias,
         failed |= norm_work_as(running_mean, work, &rm) | norm_work_as(running_var, work, &rv);
     if (!failed && out && m && r) {
         struct job j = job_of(input, work);
-        j.x = x->data, j.y = out->data, j.weight = w, j.bias = b, j.mean = m, j.rstd = r;
+        j.x = tensor_data(x), j.y = tensor_data(out), j.weight = w, j.bias = b, j.mean = m,
+        j.rstd = r;
         j.running_mean = training ? running_mean : rm, j.running_var = training ? running_var : rv;
         j.training = training, j.momentum = momentum, j.eps = eps;
         j.kept = mean->dtype == work ? FL_FLOAT64 : mean->dtype;
@@ -200,7 +201,8 @@ int batch_norm_backward_cpu(fl_tensor *g, fl_tensor *input, fl_tensor *weight, f
                  norm_work_as(rstd, work, &r);
     if (!failed) {
         struct job j = job_of(input, work);
-        j.x = x->data, j.g = dy->data, j.y = y->data, j.weight = w, j.mean = m, j.rstd = r;
+        j.x = tensor_data(x), j.g = tensor_data(dy), j.y = tensor_data(y), j.weight = w, j.mean = m,
+        j.rstd = r;
         j.weight_grad = weight_grad, j.bias_grad = bias_grad, j.training = training;
         if (input->numel)
             threads_for((j.C + j.per_task - 1) / j.per_task, backward_task, &j);

@@ -112,12 +112,12 @@ int native_layer_norm_cpu(fl_tensor *input, fl_ints normalized_shape, fl_tensor 
                         .n = n,
                         .per_task = TASK / n + 1,
                         .element = dtype_size(work),
-                        .x = x->data,
-                        .weight = w ? w->data : NULL,
-                        .bias = b ? b->data : NULL,
-                        .y = out->data,
-                        .mean = m->data,
-                        .rstd = r->data,
+                        .x = tensor_data(x),
+                        .weight = w ? tensor_data(w) : NULL,
+                        .bias = b ? tensor_data(b) : NULL,
+                        .y = tensor_data(out),
+                        .mean = tensor_data(m),
+                        .rstd = tensor_data(r),
                         .eps = eps};
         threads_for((j.rows + j.per_task - 1) / j.per_task, forward_task, &j);
         status = norm_work_put(y, out) || norm_work_put(mean, m) || norm_work_put(rstd, r) ? -1 : 0;
@@ -174,7 +174,7 @@ int layer_norm_backward_cpu(fl_tensor *g, fl_tensor *input, fl_ints normalized_s
                     .n = n,
                     .per_task = TASK / n + 1,
                     .element = dtype_size(work),
-                    .y = y->data};
+                    .y = tensor_data(y)};
     int64_t tasks = (j.rows + j.per_task - 1) / j.per_task;
     size_t bytes = 2 * (size_t)(tasks * n) * j.element;
     int failed = norm_work_as(input, work, &x) | norm_work_as(g, work, &dy) |
@@ -182,12 +182,12 @@ int layer_norm_backward_cpu(fl_tensor *g, fl_tensor *input, fl_ints normalized_s
                  norm_work_as(rstd, work, &r);
     if (!failed && (j.parts[0] = memory_alloc(bytes))) {
         j.parts[1] = j.parts[0] + bytes / 2;
-        j.x = x->data, j.g = dy->data, j.weight = w ? w->data : NULL, j.mean = m->data,
-        j.rstd = r->data;
+        j.x = tensor_data(x), j.g = tensor_data(dy), j.weight = w ? tensor_data(w) : NULL,
+        j.mean = tensor_data(m), j.rstd = tensor_data(r);
         threads_for(tasks, backward_task, &j);
         for (int64_t t = 0; t < tasks; t++) {
-            j.k->add(n, weight_grad->data, j.parts[0] + (size_t)(t * n) * j.element);
-            j.k->add(n, bias_grad->data, j.parts[1] + (size_t)(t * n) * j.element);
+            j.k->add(n, tensor_data(weight_grad), j.parts[0] + (size_t)(t * n) * j.element);
+            j.k->add(n, tensor_data(bias_grad), j.parts[1] + (size_t)(t * n) * j.element);
         }
         status = 0;
     }

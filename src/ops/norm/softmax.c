@@ -58,9 +58,9 @@ static int run(fl_tensor *a, fl_tensor *b, int64_t dim, bool logarithm, fl_tenso
     int status = -1;
     if (first && out && (second || !b)) {
         struct job j = {&ISA_PICK(norm_table)->type[work == FL_FLOAT64],
-                        first->data,
-                        second ? second->data : NULL,
-                        out->data,
+                        tensor_data(first),
+                        second ? tensor_data(second) : NULL,
+                        tensor_data(out),
                         1,
                         1,
                         1,

@@ -61,9 +61,10 @@ int sub_check(fl_tensor *self, fl_value other, fl_value alpha)
 static int has_zero(const fl_tensor *t, int dtype)
 {
     fl_tensor *narrow = tensor_as(t, dtype), *plain = narrow ? tensor_as(narrow, FL_INT64) : NULL;
+    const int64_t *number = plain ? tensor_data(plain) : NULL;
     bool found = false;
     for (int64_t i = 0; plain && i < plain->numel; i++)
-        found |= ((const int64_t *)plain->data)[i] == 0;
+        found |= number[i] == 0;
     int result = plain ? found : -1;
     tensor_release(plain), tensor_release(narrow);
     return result;

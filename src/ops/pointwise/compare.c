@@ -35,7 +35,7 @@ static int read_all(fl_tensor *t, bool *y)
     fl_tensor *all = fl_all(t);
     if (!all)
         return -1;
-    *y = *(const uint8_t *)all->data != 0;
+    *y = *(const uint8_t *)tensor_data(all) != 0;
     return 0;
 }
 

@@ -217,7 +217,7 @@ static bool run_short(const struct job *j, fl_tensor *y)
     if (n > SHORT_ELEMENTS || !(y->flags & TENSOR_CONTIGUOUS) ||
         y->dtype != (j->truth ? FL_BOOL : native))
         return false;
-    char *data[1 + MOST_OPERANDS] = {y->data};
+    char *data[1 + MOST_OPERANDS] = {tensor_data(y)};
     _Alignas(64) char buffer[2][NUMBER_ELEMENTS * sizeof(double)];
     int numbers = 0;
     for (int i = 0; i < j->operands; i++) {
@@ -227,7 +227,7 @@ static bool run_short(const struct job *j, fl_tensor *y)
             if (t->dtype != (as_truth ? FL_BOOL : native) || !(t->flags & TENSOR_CONTIGUOUS) ||
                 t->numel != n || !shape_equal(t, y))
                 return false;
-            data[1 + i] = t->data;
+            data[1 + i] = tensor_data(t);
         } else {
             if (n > NUMBER_ELEMENTS || numbers == 2 || as_truth)
                 return false;
@@ -245,8 +245,9 @@ static int run(const struct job *j, fl_tensor *y)
         return 0;
     struct iterate_operand all[1 + MOST_OPERANDS];
     union loop_scalar number[MOST_OPERANDS];
-    all[0] = (struct iterate_operand){y->data, y->sizes, y->strides,
-                                      y->ndim, y->dtype, j->truth ? COMPUTE_BOOL : j->compute};
+    all[0] =
+        (struct iterate_operand){tensor_data(y), y->sizes, y->strides,
+                                 y->ndim,        y->dtype, j->truth ? COMPUTE_BOOL : j->compute};
     for (int i = 0; i < j->operands; i++) {
         const fl_value *v = &j->operand[i];
         const fl_tensor *t = v->tag == FL_TENSOR ? v->as.tensor : NULL;
@@ -256,10 +257,10 @@ static int run(const struct job *j, fl_tensor *y)
             number[i].f = v->as.f;
         else
             number[i].i = v->as.i;
-        all[1 + i] =
-            t ? (struct iterate_operand){t->data, t->sizes, t->strides, t->ndim, t->dtype, compute}
-              : (struct iterate_operand){
-                    &number[i], NULL, NULL, 0, floating ? FL_FLOAT64 : FL_INT64, compute};
+        all[1 + i] = t ? (struct iterate_operand){tensor_data(t), t->sizes, t->strides,
+                                                  t->ndim,        t->dtype, compute}
+                       : (struct iterate_operand){
+                             &number[i], NULL, NULL, 0, floating ? FL_FLOAT64 : FL_INT64, compute};
     }
     return iterate_run(y->ndim, y->sizes, 1 + j->operands, 1, all, j->loop, j->scalars);
 }
@@ -482,7 +483,7 @@ static int call_short(const fl_op *f, const fl_value *args, fl_value *results)
             const fl_tensor *t = v->as.tensor;
             if (t->dtype != dtype || !(t->flags & TENSOR_CONTIGUOUS) || !shape_equal(t, first))
                 return 1;
-            data[1 + i] = t->data;
+            data[1 + i] = tensor_data(t);
         } else {
             if (!is_number(v) || !is_weaker(v, dtype) || !is_modest(v) || spreads == 2 ||
                 first->numel > NUMBER_ELEMENTS)
@@ -506,7 +507,7 @@ static int call_short(const fl_op *f, const fl_value *args, fl_value *results)
     fl_tensor *y = tensor_new(first->ndim, first->sizes, given);
     if (!y)
         return -1;
-    data[0] = y->data;
+    data[0] = tensor_data(y);
     ops_loop(loop)(y->numel, data, scalars);
     results[0] = fl_tensor_value(y);
     if (record_wanted(f, args) && record_call(f, args, results)) {

@@ -92,9 +92,9 @@ static int run(struct job *j, const fl_tensor *x, fl_tensor *y)
               *to = y->dtype == work ? tensor_retain(y) : tensor_new(4, y->sizes, work);
     if (from && to) {
         if (j->what >= MAX_BACKWARD && to->numel)
-            memset(to->data, 0, (size_t)to->numel * dtype_size(work));
+            memset(tensor_data(to), 0, (size_t)to->numel * dtype_size(work));
         j->k = &ISA_PICK(pool_table)->type[work == FL_FLOAT64];
-        j->x = from->data, j->y = to->data, j->element = dtype_size(work);
+        j->x = tensor_data(from), j->y = tensor_data(to), j->element = dtype_size(work);
         j->planes = x->sizes[0] * x->sizes[1];
         j->in = x->sizes[2] * x->sizes[3], j->out = y->sizes[2] * y->sizes[3];
         j->per_task = TASK / ((j->in > j->out ? j->in : j->out) + 1) + 1;
@@ -128,7 +128,7 @@ int max_pool2d_shape(fl_tensor *self, fl_ints kernel_size, fl_ints stride, fl_in
 int max_pool2d_cpu(fl_tensor *self, fl_ints kernel_size, fl_ints stride, fl_ints padding,
                    fl_ints dilation, bool ceil_mode, fl_tensor *y, fl_tensor *indices)
 {
-    struct job j = {.what = MAX, .index = indices->data};
+    struct job j = {.what = MAX, .index = tensor_data(indices)};
     return window_of(&j.w, self, kernel_size, stride, padding, dilation, ceil_mode)
                ? -1
                : run(&j, self, y);
@@ -145,7 +145,7 @@ int adaptive_max_pool2d_shape(fl_tensor *self, fl_ints output_size, struct op_sh
 int adaptive_max_pool2d_cpu(fl_tensor *self, fl_ints output_size, fl_tensor *y, fl_tensor *indices)
 {
     struct job j = {.what = MAX,
-                    .index = indices->data,
+                    .index = tensor_data(indices),
                     .w = adaptive_window(self->sizes + 2, output_size.data)};
     return run(&j, self, y);
 }
@@ -161,7 +161,7 @@ int max_pool2d_backward_cpu(fl_tensor *g, fl_tensor *indices, fl_ints size, fl_t
 {
     (void)size;
     fl_tensor *index = tensor_contiguous(indices);
-    struct job j = {.what = MAX_BACKWARD, .index = index ? index->data : NULL};
+    struct job j = {.what = MAX_BACKWARD, .index = index ? tensor_data(index) : NULL};
     int status = index ? run(&j, g, y) : -1;
     tensor_release(index);
     return status;

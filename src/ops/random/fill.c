@@ -35,8 +35,8 @@ static int fill_drawn(fl_tensor *self, fl_generator *generator, draw_fn draw, co
         int64_t n = into->numel - at < CHUNK ? into->numel - at : CHUNK;
         for (int64_t i = 0; i < n; i++)
             stage[i] = draw(g, p);
-        convert_elements(n, (char *)into->data + at * size, into->dtype, size, stage, FL_FLOAT64,
-                         8);
+        convert_elements(n, (char *)tensor_data(into) + at * size, into->dtype, size, stage,
+                         FL_FLOAT64, 8);
     }
     int status = into == self ? 0 : tensor_copy(self, into);
     tensor_release(into);
@@ -54,13 +54,13 @@ static int fill_run(fl_tensor *self, fl_generator *generator, enum filler how, d
                           : tensor_new(self->ndim, self->sizes, self->dtype);
     int status = into && g ? 0 : -1;
     if (status == 0 && how == UNIFORM)
-        random_uniform(g, into->data, into->numel, into->dtype, a, b);
+        random_uniform(g, tensor_data(into), into->numel, into->dtype, a, b);
     if (status == 0 && how == NORMAL)
-        random_normal(g, into->data, into->numel, into->dtype, a, b);
+        random_normal(g, tensor_data(into), into->numel, into->dtype, a, b);
     if (status == 0 && how == INTEGERS)
-        random_integers(g, into->data, into->numel, into->dtype, from, range);
+        random_integers(g, tensor_data(into), into->numel, into->dtype, from, range);
     if (status == 0 && how == FULL)
-        random_full(g, into->data, into->numel, into->dtype);
+        random_full(g, tensor_data(into), into->numel, into->dtype);
     if (status == 0 && into != self)
         status = tensor_copy(self, into);
     tensor_release(into);
@@ -182,7 +182,7 @@ int randperm_cpu(int64_t n, fl_generator *generator, fl_dtype dtype, fl_device d
     fl_tensor *order = y->dtype == FL_INT64 ? tensor_retain(y) : tensor_new(1, &n, FL_INT64);
     int status = order && g ? 0 : -1;
     if (status == 0) {
-        random_permutation(g, order->data, n);
+        random_permutation(g, tensor_data(order), n);
         status = order == y ? 0 : tensor_copy(y, order);
     }
     tensor_release(order);
@@ -329,16 +329,17 @@ static int draw_by_probabilities(fl_tensor *y, const fl_tensor *p, fl_generator 
     fl_tensor *dense = tensor_as(p, work), *drawn = tensor_new(p->ndim, p->sizes, FL_BOOL);
     if (!dense || !drawn || !g)
         status = -1;
+    const void *chances = status ? NULL : tensor_data(dense);
+    uint8_t *out = status ? NULL : tensor_data(drawn);
     for (int64_t i = 0; status == 0 && i < p->numel; i++) {
-        double chance = work == FL_FLOAT32 ? (double)((const float *)dense->data)[i]
-                                           : ((const double *)dense->data)[i];
+        double chance =
+            work == FL_FLOAT32 ? (double)((const float *)chances)[i] : ((const double *)chances)[i];
         if (!(chance >= 0 && chance <= 1))
             status = error_set(FL_RUNTIME_ERROR,
                                "Expected p_in >= 0 && p_in <= 1 to be true, but got false.");
         else
-            ((uint8_t *)drawn->data)[i] = work == FL_FLOAT32
-                                              ? generator_uniform_float(g) < (float)chance
-                                              : generator_uniform_double(g) < chance;
+            out[i] = work == FL_FLOAT32 ? generator_uniform_float(g) < (float)chance
+                                        : generator_uniform_double(g) < chance;
     }
     if (status == 0)
         status = tensor_copy(y, drawn);
@@ -447,7 +448,7 @@ int multinomial_cpu(fl_tensor *self, int64_t num_samples, bool replacement, fl_g
     int64_t n = self->sizes[self->ndim - 1];
     fl_tensor *weights = tensor_new(self->ndim, self->sizes, FL_FLOAT64);
     int status = weights && g ? tensor_copy(weights, self) : -1;
-    double *w = weights ? weights->data : NULL;
+    double *w = weights ? tensor_data(weights) : NULL;
     for (int64_t r = 0; status == 0 && n && r < self->numel / n; r++)
         status = check_weights(w + r * n, n);
     if (status == 0 && (!replacement || num_samples == 1)) {
@@ -457,7 +458,7 @@ int multinomial_cpu(fl_tensor *self, int64_t num_samples, bool replacement, fl_g
         }
     }
     for (int64_t r = 0; status == 0 && n && r < self->numel / n; r++) {
-        int64_t *out = (int64_t *)y->data + r * num_samples;
+        int64_t *out = (int64_t *)tensor_data(y) + r * num_samples;
         if (replacement && num_samples > 1)
             draw_with_replacement(g, w + r * n, n, num_samples, out);
         else

@@ -54,7 +54,7 @@ int prod_backward_compose(fl_tensor *g, fl_tensor *self, fl_tensor *result, cons
     fl_tensor *zero = fl_any(fl_eq_scalar(self, fl_int(0)));
     if (!zero)
         return -1;
-    if (!*(const uint8_t *)zero->data)
+    if (!*(const uint8_t *)tensor_data(zero))
         return given(y, fl_div(fl__expand_reduced(fl_mul(g, result), sizes, dims, keepdim), self));
     return given(
         y, fl_mul(fl__expand_reduced(g, sizes, dims, keepdim), fl__product_of_others(self, dim)));
@@ -88,8 +88,8 @@ static int lines_begin(struct lines *l, const fl_tensor *self, const int64_t *di
 
 static int lines_end(struct lines *l, fl_tensor *y)
 {
-    convert_elements(y->numel, y->data, y->dtype, (int64_t)dtype_size(y->dtype), l->out, FL_FLOAT64,
-                     sizeof(double));
+    convert_elements(y->numel, tensor_data(y), y->dtype, (int64_t)dtype_size(y->dtype), l->out,
+                     FL_FLOAT64, sizeof(double));
     memory_free(l->out, sizeof(double) * (size_t)l->x->numel);
     tensor_release(l->x);
     return 0;
@@ -101,7 +101,7 @@ int product_of_others_cpu(fl_tensor *self, const int64_t *dim, fl_tensor *y)
     struct lines l;
     if (lines_begin(&l, self, dim))
         return -1;
-    const double *x = l.x->data;
+    const double *x = tensor_data(l.x);
     for (int64_t b = 0; b < l.before; b++)
         for (int64_t a = 0; a < l.after; a++) {
             int64_t at = b * l.n * l.after + a;
@@ -125,7 +125,7 @@ int product_of_others_backward_cpu(fl_tensor *g, fl_tensor *self, const int64_t 
         tensor_release(gradient);
         return -1;
     }
-    const double *x = l.x->data, *h = gradient->data;
+    const double *x = tensor_data(l.x), *h = tensor_data(gradient);
     for (int64_t b = 0; b < l.before; b++)
         for (int64_t a = 0; a < l.after; a++)
             for (int64_t k = 0; k < l.n; k++) {

@@ -262,7 +262,7 @@ static int reduce_into(struct job *j, fl_tensor *y)
     direct = j->segments == 1 && compute_of(y->dtype) == j->compute &&
              dtype_size(y->dtype) == j->acc && y->dtype != FL_BOOL;
     size_t bytes = (size_t)(j->segments * j->results) * j->acc;
-    j->out = direct ? y->data : memory_alloc(bytes);
+    j->out = direct ? tensor_data(y) : memory_alloc(bytes);
     if (!j->out)
         return -1;
     if (j->line == 0)
@@ -273,8 +273,8 @@ static int reduce_into(struct job *j, fl_tensor *y)
     if (j->loops->finish)
         j->loops->finish(j->results, j->out, j->line, j->scalars);
     if (!direct) {
-        convert_elements(j->results, y->data, y->dtype, (int64_t)dtype_size(y->dtype), j->out,
-                         compute_dtype(j->compute), (int64_t)j->acc);
+        convert_elements(j->results, tensor_data(y), y->dtype, (int64_t)dtype_size(y->dtype),
+                         j->out, compute_dtype(j->compute), (int64_t)j->acc);
         memory_free(j->out, bytes);
     }
     return 0;
@@ -370,7 +370,7 @@ static int check_elements(const fl_op *f, const fl_tensor *t, uint64_t mask, con
 
 static void set_up(struct job *j, const fl_tensor *t, uint64_t mask)
 {
-    j->data = t->data, j->dtype = t->dtype, j->in = dtype_size(t->dtype),
+    j->data = tensor_data(t), j->dtype = t->dtype, j->in = dtype_size(t->dtype),
     j->acc = compute_size(j->compute);
     j->native = t->dtype == compute_dtype(j->compute);
     j->results = j->line = 1;

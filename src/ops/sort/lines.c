@@ -11,7 +11,8 @@
 struct lines lines_of(const fl_tensor *t, int dim)
 {
     int64_t bytes = (int64_t)dtype_size(t->dtype);
-    struct lines l = {.data = t->data, .dtype = t->dtype, .n = 1, .stride = bytes, .count = 1};
+    struct lines l = {
+        .data = tensor_data(t), .dtype = t->dtype, .n = 1, .stride = bytes, .count = 1};
     for (int d = 0; d < t->ndim; d++) {
         if (d == dim) {
             l.n = t->sizes[d], l.stride = t->strides[d] * bytes;
@@ -82,14 +83,17 @@ int bincount_cpu(fl_tensor *self, fl_tensor *weights, int64_t minlength, fl_tens
     fl_tensor *which = tensor_as(self, FL_INT64),
               *w = weights ? tensor_as(weights, y->dtype) : NULL;
     int status = which && (w || !weights) ? 0 : -1;
-    for (int64_t i = 0; status == 0 && i < self->numel; i++) {
-        int64_t k = ((const int64_t *)which->data)[i];
-        if (!w)
-            ((int64_t *)y->data)[k]++;
-        else if (y->dtype == FL_FLOAT32)
-            ((float *)y->data)[k] += ((const float *)w->data)[i];
-        else
-            ((double *)y->data)[k] += ((const double *)w->data)[i];
+    if (status == 0) {
+        const int64_t *bin = tensor_data(which);
+        const void *weight = w ? tensor_data(w) : NULL;
+        void *sums = tensor_data(y);
+        for (int64_t i = 0; i < self->numel; i++)
+            if (!w)
+                ((int64_t *)sums)[bin[i]]++;
+            else if (y->dtype == FL_FLOAT32)
+                ((float *)sums)[bin[i]] += ((const float *)weight)[i];
+            else
+                ((double *)sums)[bin[i]] += ((const double *)weight)[i];
     }
     tensor_release(which), tensor_release(w);
     return status;
@@ -124,23 +128,23 @@ int searchsorted_sorted_cpu(fl_tensor *sorted, fl_tensor *self, bool out_int32, 
     int status = edges && x && at ? 0 : -1;
     int64_t n = sorted->sizes[sorted->ndim - 1],
             row = self->ndim && sorted->ndim > 1 ? self->sizes[self->ndim - 1] : self->numel;
+    const void *edge = status ? NULL : tensor_data(edges), *value = status ? NULL : tensor_data(x);
+    int64_t *place = status ? NULL : tensor_data(at);
     for (int64_t i = 0; status == 0 && i < x->numel; i++) {
         int64_t low = 0, high = n, base = sorted->ndim > 1 ? i / row * n : 0;
         while (low < high) {
             int64_t middle = (low + high) / 2;
             bool before;
             if (work == FL_FLOAT64) {
-                double e = ((const double *)edges->data)[base + middle],
-                       v = ((const double *)x->data)[i];
+                double e = ((const double *)edge)[base + middle], v = ((const double *)value)[i];
                 before = right ? !(e > v) : !(e >= v);
             } else {
-                int64_t e = ((const int64_t *)edges->data)[base + middle],
-                        v = ((const int64_t *)x->data)[i];
+                int64_t e = ((const int64_t *)edge)[base + middle], v = ((const int64_t *)value)[i];
                 before = right ? e <= v : e < v;
             }
             *(before ? &low : &high) = middle + before;
         }
-        ((int64_t *)at->data)[i] = low;
+        place[i] = low;
     }
     if (status == 0)
         status = tensor_copy(y, at);

@@ -150,8 +150,8 @@ static int run(struct job *j, const fl_tensor *x, int d, fl_tensor *y, fl_tensor
         to = y->dtype == j->work ? tensor_retain(y) : tensor_new(y->ndim, y->sizes, j->work);
     int status = from && (to || !y) ? 0 : -1;
     if (status == 0) {
-        j->x = from->data, j->y = to ? to->data : NULL;
-        j->index = index ? (int64_t *)index->data : NULL;
+        j->x = tensor_data(from), j->y = to ? tensor_data(to) : NULL;
+        j->index = index ? (int64_t *)tensor_data(index) : NULL;
         j->size = (int64_t)dtype_size(j->work);
         j->outer = j->inner = j->n = 1;
         for (int k = 0; k < x->ndim; k++)

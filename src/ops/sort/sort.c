@@ -365,22 +365,23 @@ int unique_all_compose(fl_tensor *self, bool sorted, bool return_inverse, bool r
     fl_tensor *first = *inverse ? op_adopt(tensor_new(1, &n, FL_INT64)) : NULL;
     if (!first)
         return -1;
+    const int64_t *from = tensor_data(order);
+    int64_t *start = tensor_data(first), *to = tensor_data(*inverse);
     for (int64_t i = 0; i < n; i++) {
-        const char *at = (const char *)all->data + (size_t)i * bytes;
+        const char *at = (const char *)tensor_data(all) + (size_t)i * bytes;
         fl_value a = tensor_element(all, i), b = i ? tensor_element(all, i - 1) : a;
         bool same =
             i && (a.tag == FL_FLOATING ? a.as.f == b.as.f : memcmp(at, at - bytes, bytes) == 0);
         if (!same)
-            ((int64_t *)first->data)[distinct++] = i;
-        ((int64_t *)(*inverse)->data)[((const int64_t *)order->data)[i]] = distinct - 1;
+            start[distinct++] = i;
+        to[from[i]] = distinct - 1;
     }
     int64_t zero = 0;
     fl_tensor *starts = fl_slice(first, 0, &zero, &distinct, 1);
     *values = starts ? fl_index_select(all, 0, starts) : NULL;
     *counts = op_adopt(tensor_new(1, &distinct, FL_INT64));
-    for (int64_t i = 0; *counts && i < distinct; i++) {
-        int64_t end = i + 1 < distinct ? ((const int64_t *)first->data)[i + 1] : n;
-        ((int64_t *)(*counts)->data)[i] = end - ((const int64_t *)first->data)[i];
-    }
+    int64_t *count = *counts ? tensor_data(*counts) : NULL;
+    for (int64_t i = 0; count && i < distinct; i++)
+        count[i] = (i + 1 < distinct ? start[i + 1] : n) - start[i];
     return *values && *counts ? 0 : -1;
 }

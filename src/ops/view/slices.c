@@ -445,7 +445,8 @@ int tensor_split_tensor_compose(fl_tensor *self, fl_tensor *by, int64_t dim, fl_
     if (by->ndim == 0)
         return tensor_split_compose(self, tensor_element(by, 0).as.i, dim, y);
     fl_tensor *row = op_adopt(tensor_contiguous(by));
-    return row ? tensor_split_indices_compose(self, (fl_ints){row->data, row->numel}, dim, y) : -1;
+    return row ? tensor_split_indices_compose(self, (fl_ints){tensor_data(row), row->numel}, dim, y)
+               : -1;
 }
 
 int unbind_compose(fl_tensor *self, int64_t dim, fl_value *y)

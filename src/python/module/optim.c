@@ -284,8 +284,8 @@ static void sgd_update(const struct step *step, const struct optimizer_sgd *rule
     for (Py_ssize_t i = 0; i < step->count; i++) {
         const struct slot *slot = &step->slots[i];
         fl_tensor *p = slot->param, *buffer = slot->state[0];
-        optimizer_sgd(rule, p->dtype, p->numel, p->data, slot->grad->data,
-                      buffer ? buffer->data : NULL, slot->first);
+        optimizer_sgd(rule, p->dtype, p->numel, tensor_data(p), tensor_data(slot->grad),
+                      buffer ? tensor_data(buffer) : NULL, slot->first);
         tensor_bump_version(p);
         if (buffer)
             tensor_bump_version(buffer);
@@ -424,9 +424,9 @@ static void adam_count(struct step *step)
     for (Py_ssize_t i = 0; i < step->count; i++) {
         fl_tensor *t = step->slots[i].counter;
         if (t->dtype == FL_FLOAT32)
-            step->slots[i].step = *(float *)t->data += 1;
+            step->slots[i].step = *(float *)tensor_data(t) += 1;
         else
-            step->slots[i].step = *(double *)t->data += 1;
+            step->slots[i].step = *(double *)tensor_data(t) += 1;
         tensor_bump_version(t);
     }
 }
@@ -436,9 +436,10 @@ static void adam_update(const struct step *step, const struct optimizer_adam *ru
     for (Py_ssize_t i = 0; i < step->count; i++) {
         const struct slot *slot = &step->slots[i];
         fl_tensor *p = slot->param;
-        optimizer_adam(rule, p->dtype, p->numel, slot->step, p->data, slot->grad->data,
-                       slot->state[0]->data, slot->state[1]->data,
-                       rule->amsgrad ? slot->state[2]->data : NULL);
+        optimizer_adam(rule, p->dtype, p->numel, slot->step, tensor_data(p),
+                       tensor_data(slot->grad), tensor_data(slot->state[0]),
+                       tensor_data(slot->state[1]),
+                       rule->amsgrad ? tensor_data(slot->state[2]) : NULL);
         tensor_bump_version(p);
         for (int k = 0; k < STATES - !rule->amsgrad; k++)
             tensor_bump_version(slot->state[k]);

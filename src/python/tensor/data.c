@@ -77,11 +77,11 @@ PyObject *data_item(const fl_tensor *t, int64_t position)
 {
     switch (t->dtype) {
     case FL_FLOAT32:
-        return PyFloat_FromDouble(((const float *)t->data)[position]);
+        return PyFloat_FromDouble(((const float *)tensor_data(t))[position]);
     case FL_FLOAT64:
-        return PyFloat_FromDouble(((const double *)t->data)[position]);
+        return PyFloat_FromDouble(((const double *)tensor_data(t))[position]);
     case FL_INT64:
-        return PyLong_FromLongLong(((const int64_t *)t->data)[position]);
+        return PyLong_FromLongLong(((const int64_t *)tensor_data(t))[position]);
     default:
         return data_from_number(tensor_element(t, position));
     }
@@ -325,11 +325,11 @@ static fl_tensor *from_sequence(PyObject *data, int dtype)
     struct sink sink = {.dtype = dtype, .floating = dtype_is_floating(dtype)};
     bool direct = dtype == FL_FLOAT64 || dtype == FL_INT64;
     size_t bytes = (size_t)t->numel * sizeof(double);
-    void *row = direct ? t->data : memory_alloc(bytes);
+    void *row = direct ? tensor_data(t) : memory_alloc(bytes);
     sink.f = row, sink.i = row;
     bool ok = (direct || row) && put_all(&sink, data, &shape, 0);
     if (ok && !direct)
-        convert_elements(t->numel, t->data, dtype, (int64_t)dtype_size(dtype), row,
+        convert_elements(t->numel, tensor_data(t), dtype, (int64_t)dtype_size(dtype), row,
                          sink.floating ? FL_FLOAT64 : FL_INT64, sizeof(double));
     if (!direct)
         memory_free(row, bytes);
@@ -545,7 +545,7 @@ static PyObject *data_function_rebuild(PyObject *module, PyObject *args)
                             PyBytes_Size(bytes));
     }
     if (t->numel)
-        memcpy(t->data, PyBytes_AsString(bytes), (size_t)PyBytes_Size(bytes));
+        memcpy(tensor_data(t), PyBytes_AsString(bytes), (size_t)PyBytes_Size(bytes));
     if (requires_grad && autograd_set_requires_grad(t, true) < 0) {
         tensor_release(t);
         return raise_error();

@@ -315,7 +315,7 @@ static int get_buffer(PyObject *self, Py_buffer *view, int flags)
     }
     static char nothing[8];
     *view = (Py_buffer){
-        .buf = t->data ? t->data : nothing,
+        .buf = tensor_data(t) ? tensor_data(t) : nothing,
         .obj = Py_NewRef(self),
         .len = (Py_ssize_t)t->numel * size,
         .itemsize = size,
@@ -446,7 +446,7 @@ static PyObject *method_dlpack(PyObject *self, PyObject *args, PyObject *kwargs)
         memcpy(g->dims + t->ndim, t->strides, sizeof(int64_t) * (size_t)t->ndim);
     }
     g->managed = (struct dlpack_managed){
-        .tensor = {.data = t->data,
+        .tensor = {.data = tensor_data(t),
                    .device = {DLPACK_CPU, 0},
                    .ndim = t->ndim,
                    .dtype = dlpack_types[t->dtype],

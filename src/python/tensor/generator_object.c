@@ -114,7 +114,7 @@ static PyObject *generator_get_state_method(PyObject *self, PyObject *unused)
     (void)unused;
     fl_tensor *state = tensor_new(1, &size, FL_UINT8);
     if (state)
-        generator_get_state(generator_of(self), state->data);
+        generator_get_state(generator_of(self), tensor_data(state));
     return pytensor_wrap(state);
 }
 
@@ -125,8 +125,8 @@ static PyObject *generator_set_state_method(PyObject *self, PyObject *o)
                             pytensor_check(o) ? fl_dtype_name(pytensor_get(o)->dtype)
                                               : python_type_name(o));
     fl_tensor *whole = tensor_contiguous(pytensor_get(o));
-    int failed =
-        !whole || generator_set_state(generator_of(self), whole->data, (size_t)whole->numel) != 0;
+    int failed = !whole || generator_set_state(generator_of(self), tensor_data(whole),
+                                               (size_t)whole->numel) != 0;
     tensor_release(whole);
     return failed ? raise_error() : Py_NewRef(self);
 }

@@ -96,7 +96,7 @@ METHOD(method_element_size)
 METHOD(method_data_ptr)
 {
     const fl_tensor *t = pytensor_get(self);
-    return PyLong_FromVoidPtr(t->numel ? t->data : NULL);
+    return PyLong_FromVoidPtr(t->numel ? tensor_data(t) : NULL);
 }
 
 METHOD(method_storage_offset)
@@ -440,7 +440,7 @@ static PyObject *apply_elements(PyObject *self, PyObject *function, fl_tensor *o
             size_t size = dtype_size(t->dtype);
             failed = !one;
             if (one)
-                memcpy((char *)out->data + (size_t)i * size, one->data, size);
+                memcpy((char *)tensor_data(out) + (size_t)i * size, tensor_data(one), size);
             tensor_release(one);
         } else if (z && !PyErr_Occurred()) {
             PyErr_Format(PyExc_TypeError, "the function must return a number, not %s",
@@ -651,7 +651,7 @@ METHOD(method_reduce)
     fl_tensor *whole = tensor_contiguous(t);
     PyObject *bytes = !whole ? raise_error()
                              : PyBytes_FromStringAndSize(
-                                   whole->numel ? whole->data : "",
+                                   whole->numel ? tensor_data(whole) : "",
                                    (Py_ssize_t)(whole->numel * (int64_t)dtype_size(whole->dtype)));
     PyObject *dict = ((struct tensor_object *)self)->dict;
     PyObject *result = NULL;

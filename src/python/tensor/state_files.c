@@ -60,8 +60,11 @@ static bool writing_tensors(struct writing *w, PyObject *names, PyObject *tensor
             raise_error();
             return false;
         }
-        w->items[i] = (struct safetensors_item){
-            .name = name, .dtype = t->dtype, .ndim = t->ndim, .sizes = t->sizes, .data = t->data};
+        w->items[i] = (struct safetensors_item){.name = name,
+                                                .dtype = t->dtype,
+                                                .ndim = t->ndim,
+                                                .sizes = t->sizes,
+                                                .data = tensor_data(t)};
     }
     return true;
 }
@@ -144,7 +147,7 @@ static PyObject *compose(const struct writing *w)
             const fl_tensor *t = w->tensors[order[i]];
             size_t size = (size_t)t->numel * dtype_size(t->dtype);
             if (size)
-                memcpy(at, t->data, size);
+                memcpy(at, tensor_data(t), size);
             at += size;
         }
     }
@@ -182,15 +185,15 @@ static fl_tensor *read_tensor(const struct source *source, const struct safetens
     if (!t || t->numel == 0)
         return t;
     if (source->bytes) {
-        memcpy(t->data, source->bytes + index->data_start + entry->begin,
+        memcpy(tensor_data(t), source->bytes + index->data_start + entry->begin,
                (size_t)(entry->end - entry->begin));
-    } else if (safetensors_read(source->file, index, entry, t->data) != 0) {
+    } else if (safetensors_read(source->file, index, entry, tensor_data(t)) != 0) {
         tensor_release(t);
         return NULL;
     }
-    if (t->dtype == FL_BOOL)
-        for (int64_t i = 0; i < t->numel; i++)
-            ((uint8_t *)t->data)[i] = ((const uint8_t *)t->data)[i] != 0;
+    uint8_t *byte = tensor_data(t);
+    for (int64_t i = 0; t->dtype == FL_BOOL && i < t->numel; i++)
+        byte[i] = byte[i] != 0;
     return t;
 }
 

@@ -168,7 +168,7 @@ static bool take_truth(struct subscript *s, bool truth)
     s->dim--, s->real_dim--;
     fl_tensor *index = tensor_new(1, &size, FL_INT64);
     if (index && truth)
-        *(int64_t *)index->data = 0;
+        *(int64_t *)tensor_data(index) = 0;
     return take_index(s, index);
 }
 
