@@ -158,6 +158,8 @@ static int call_kernel(const fl_op *f, const fl_value *given, fl_value *results)
 {
     fl_value args[16];
     fl_tensor *made[16], *y[4] = {NULL};
+    if (f->grad && f->grad->refused && autograd_mode.grad && record_refuse(f, given))
+        return -1;
     memcpy(args, given, sizeof *args * f->params);
     int status = numbers_to_tensors(f, args, made);
     if (status == 0)
@@ -255,6 +257,8 @@ static int call_writer(const fl_op *f, const fl_value *given, fl_value *results)
         status = f->kernel(args, NULL);
     if (status == 0)
         tensor_bump_version(self);
+    if (status == 0 && !wanted && autograd_mode.grad && tensor_requires_grad(self))
+        status = record_overwritten(f, self);
     if (status == 0 && wanted) {
         fl_value result = fl_tensor_value(self);
         struct node *n = record_node(f, args, &result, before);
@@ -355,6 +359,8 @@ int op_call(const fl_op *op, const fl_value *args, fl_value *results)
     int status;
     if (f->kind == OP_POINTWISE)
         status = pointwise_call(op, args, results);
+    else if (f->check && f->check(args))
+        status = -1;
     else if (op_writes(f))
         status = call_writer(f, args, results);
     else if (op->form == FORM_FUNCTION)

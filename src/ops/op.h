@@ -145,6 +145,9 @@ struct op_grad_rule {
      * caller. */
     int (*compose)(const struct grad_context *c, fl_value *out);
     const char *gpu; /* the loop's kernel text for a GPU, or NULL */
+    /* The derivative is not known, as in PyTorch, and asking for it is an error that names this
+     * ("": the operator); compose and loop are then absent. NULL: it is known. */
+    const char *missing;
 };
 enum { FROM_PARAM = 0, FROM_RESULT = 64, FROM_GRAD = 128 }; /* + index */
 
@@ -156,6 +159,8 @@ struct op_grad {
     uint32_t grads; /* results whose incoming gradients they use: the differentiable ones */
     uint8_t rules;
     const struct op_grad_rule *rule;
+    uint32_t refused;    /* parameters that must not ask for a gradient */
+    const char *refuser; /* what PyTorch calls the function that refuses them */
 };
 
 /* The functions of a descriptor get arguments that the door has completed: defaults filled in, each

@@ -16,13 +16,15 @@
 #include "core/memory.h"
 #include "core/scope.h"
 #include "ops/pointwise/pointwise.h"
+#include "ops_table.h"
 
 struct op_node {
     struct node node;
     const fl_op *op;
-    const char *title;
+    const char *title, *called; /* in the graph; in the message that a derivative is missing */
     size_t bytes;
     uint32_t saves, saves_results; /* parameters and results whose elements are kept */
+    bool in_place;                 /* the form "add_" was called */
     bool shapes;                   /* some handles with a shape alone are kept too */
     fl_value *args;                /* op->params of them */
     uint32_t *version; /* of each saved argument; lists one after another at list_version */
@@ -149,7 +151,9 @@ struct node *record_node(const fl_op *f, const fl_value *args, const fl_value *r
     memset(self, 0, p.lists);
     node_init(&self->node, &OP_NODE, p.edges, (struct edge *)(self + 1),
               f->results ? f->results : 1);
-    self->op = f, self->bytes = p.bytes;
+    self->op = f, self->bytes = p.bytes, self->called = f->base;
+    self->in_place = f->params && results && !op_writes(f) && results[0].tag == FL_TENSOR &&
+                     args[0].tag == FL_TENSOR && args[0].as.tensor == results[0].as.tensor;
     self->title = f->titles ? f->titles(args) : f->title;
     char *block = (char *)self, *lists = block + p.lists;
     self->args = (fl_value *)(block + p.args);
@@ -252,6 +256,30 @@ int record_call(const fl_op *f, const fl_value *args, const fl_value *results)
     return status;
 }
 
+int record_overwritten(const fl_op *f, fl_tensor *y)
+{
+    fl_value value = fl_tensor_value(y);
+    struct node *n = record_node(&op_zero_, &value, &value, NULL);
+    if (!n)
+        return -1;
+    ((struct op_node *)n)->title = f->title;
+    int status = autograd_rebase(y, n);
+    node_release(n);
+    return status;
+}
+
+int record_refuse(const fl_op *f, const fl_value *args)
+{
+    for (int i = 0; i < f->params; i++)
+        if (f->grad->refused >> i & 1 && args[i].tag == FL_TENSOR &&
+            tensor_requires_grad(args[i].as.tensor))
+            return error_set(FL_RUNTIME_ERROR,
+                             "The function '%s' is not differentiable with respect to argument "
+                             "'%s'. This input cannot have requires_grad True.",
+                             f->grad->refuser, f->param[i].name);
+    return 0;
+}
+
 static void set_title(const fl_op *f, const fl_value *args, fl_tensor *y)
 {
     struct node *n = y && y->autograd ? y->autograd->node : NULL;
@@ -260,7 +288,8 @@ static void set_title(const fl_op *f, const fl_value *args, fl_tensor *y)
     for (int i = 0; i < f->params; i++)
         if (args[i].tag == FL_TENSOR && autograd_node(args[i].as.tensor, NULL) == n)
             return;
-    ((struct op_node *)n)->title = f->title;
+    struct op_node *self = (struct op_node *)n;
+    self->title = f->title, self->called = f->base, self->in_place = false;
 }
 
 void record_title(const fl_op *f, const fl_value *args, const fl_value *results)
@@ -412,6 +441,16 @@ static int place(struct op_node *self, uint32_t params, fl_value *values, fl_ten
     return status;
 }
 
+/* PyTorch's two messages: of an operator without derivatives, and of one that misses some. */
+static int set_missing(const struct op_node *self, const struct op_grad_rule *rule)
+{
+    if (!*rule->missing)
+        return error_set(FL_RUNTIME_ERROR, "derivative for aten::%s%s is not implemented",
+                         self->called, self->in_place ? "_" : "");
+    return error_set(FL_NOT_IMPLEMENTED, "the derivative for '%s' is not implemented.",
+                     rule->missing);
+}
+
 static int op_node_backward(struct node *n, fl_tensor *const *incoming, bool create_graph,
                             fl_tensor **out)
 {
@@ -445,6 +484,10 @@ static int op_node_backward(struct node *n, fl_tensor *const *incoming, bool cre
         fl_value values[16];
         memset(values, 0, sizeof values);
         enum compute compute = compute_of(g[0]->dtype);
+        if (rule->missing) {
+            status = set_missing(self, rule);
+            break;
+        }
         if (!create_graph && compute <= COMPUTE_F64 && rule->loop[compute]) {
             int e = self->first_edge[__builtin_ctz(rule->params)];
             values[0] = fl_tensor_value(run_fused(rule, &c, n->edge[e].dtype));

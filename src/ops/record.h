@@ -31,6 +31,11 @@ struct node *record_node(const fl_op *f, const fl_value *args, const fl_value *r
                          fl_tensor *self_before);
 /* Makes the node and hangs each floating result on it. */
 int record_call(const fl_op *f, const fl_value *args, const fl_value *results);
+/* After y was written by a call that is no function of what stood there, or a constant one: its
+ * history ends in a node that passes zeros on. */
+int record_overwritten(const fl_op *f, fl_tensor *y);
+/* Refuses arguments that must not ask for a gradient and do. Grad mode is on. 0 or -1. */
+int record_refuse(const fl_op *f, const fl_value *args);
 /* Gives the nodes behind a composite's results its title. A result that is an argument itself keeps
  * its own. */
 void record_title(const fl_op *f, const fl_value *args, const fl_value *results);

@@ -29,10 +29,23 @@ total(Tensor self, int[1]? dim=None, bool keepdim=False) -> Tensor
     start   0
     step    acc + x
     join    a + b
+    grad    self: none
 
 pick(Tensor self, int[2] where=[0, 1], float f=1, dtype? dtype=None) -> (Tensor a, Tensor b)
     shape   pick
     kernel  pick
+    grad    self: missing
+
+special_half(Tensor self) -> Tensor
+    forms   special
+    compose mul(self, 0.5)
+    doc     Half of self.
+
+stride(Tensor! self, Tensor with, Tensor? by) -> self
+    kernel  stride
+    grad    self: missing 'stride: self'
+            with: none
+            by: refused 'stride_by'
 """
 
 
@@ -74,13 +87,19 @@ def test_descriptors(small):
     table = (small / "ops_table.c").read_text()
     assert '.name = "mul_.Tensor"' in table and '.name = "mul.out"' in table
     assert ".title = \"MulBackward0\"" in table
-    assert 'const int ops_count = 6;' in table
+    assert 'const int ops_count = 8;' in table
     assert 'static const int64_t default_pick_where[] = {0, 1};' in table
     assert '{"f", TYPE_FLOAT, 0, 0, 0, 1, 0, 0, {FL_FLOATING, 0, {.f = 1}}}' in table
     # one loop a class of dtypes, bools last, and one fused gradient each, of the same text: kept once
     assert "pointwise_mul_Tensor = {2, {0, 1}, 0, {0}, 0, 0, 0, 2, {1, 2, 3, 4}, 5, 0}" in table
     assert "{0x1, 0x2, 0, 0, 2, {128, 1}, 0, {0}, {1, 2}, 0, grad_mul_Tensor_0," in table
-    assert "grad_mul_Tensor = {0x3, 0x3, 0, 0, 0x1, 2, rules_mul_Tensor}" in table
+    assert "grad_mul_Tensor = {0x3, 0x3, 0, 0, 0x1, 2, rules_mul_Tensor, 0, NULL}" in table
+    # none is no gradient at all; what is missing is a rule that names what PyTorch's message names
+    assert "grad_total" not in table and '.title = "NotImplemented"' in table
+    assert '{0x1, 0, 0, 0, 0, {0}, 0, {0}, {0, 0}, 0, NULL, NULL, ""},' in table
+    assert '{0x1, 0, 0, 0, 0, {0}, 0, {0}, {0, 0}, 0, NULL, NULL, "stride: self"},' in table
+    assert ('grad_stride = {0x1, 0, 0, 0, 0xffffffff, 1, rules_stride, 0x4, "stride_by"}'
+            in table)
 
 
 def test_titles(opgen):
@@ -155,6 +174,12 @@ def test_python_names(small):
     assert ("def mul(input: Tensor, other: Union[Tensor, Number], *, out: Optional[Tensor] = None)"
             " -> Tensor: ...") in stub
     compile(stub, "_C.pyi", "exec")
+    assert '{"half", ' in text and '"half(self) -> Tensor\\n\\nHalf of self."}' in text
+    assert '"mul_(self, other) -> Tensor\\n\\nself * other."}' in text
+    assert "class _special:\n    @staticmethod\n    def half(input: Tensor) -> Tensor: ..." in stub
+    page = (small / "ops.md").read_text()
+    assert "Forms: `flambeau.special.half`\n" in page
+    assert "No gradient: self, with, by.\n" in page
 
 
 def test_stub_file_is_python(generated):

@@ -97,7 +97,7 @@ struct value call_emit(struct composer *c, struct place place, const char *base,
     if (!op) {
         complain(place, "no overload of %s takes (%s)", base, types_text(call));
         for (op = table_find(c->table, base); op; op = op->next_overload)
-            complain(op->place, "    a candidate: %s", signature_text(op, false));
+            complain(op->place, "    a candidate: %s", signature_text(op, NULL));
         return VALUE_FAILED;
     }
     const char *args[MAX_PARAMS] = {0}, *list = "";

@@ -43,9 +43,16 @@ const char *results_text(const struct op *op)
     return op->results == 1 ? text : text_format("(%s)", text);
 }
 
-const char *signature_text(const struct op *op, bool python)
+const char *python_name(const struct op *op, unsigned form)
 {
-    const char *text = text_format("%s(", python ? op->base : op->name);
+    const char *prefix = form == FORM_LINALG ? "linalg_" : form == FORM_SPECIAL ? "special_" : "";
+    size_t n = strlen(prefix);
+    return strncmp(op->base, prefix, n) == 0 ? op->base + n : op->base;
+}
+
+const char *signature_text(const struct op *op, const char *python)
+{
+    const char *text = text_format("%s(", python ? python : op->name);
     bool keywords = false;
     for (int i = 0; i < op->params; i++) {
         const struct param *p = &op->param[i];
@@ -60,28 +67,30 @@ const char *signature_text(const struct op *op, bool python)
 
 static void page(struct out *o, const struct op *op)
 {
-    emit(o, "### %s\n\n`%s`\n\n", op->name, signature_text(op, false));
+    emit(o, "### %s\n\n`%s`\n\n", op->name, signature_text(op, NULL));
     if (op->doc)
         emit(o, "%s\n\n", op->doc);
+    static const struct {
+        enum form form;
+        const char *format;
+    } FORMS[] = {{FORM_FUNCTION, "%s `flambeau.%s`"},
+                 {FORM_METHOD, "%s `Tensor.%s`"},
+                 {FORM_INPLACE, "%s `Tensor.%s_`"},
+                 {FORM_NN, "%s `flambeau.nn.functional.%s`"},
+                 {FORM_SPECIAL, "%s `flambeau.special.%s`"},
+                 {FORM_LINALG, "%s `flambeau.linalg.%s`"}};
     const char *forms = "";
-    if (op->forms & FORM_FUNCTION)
-        forms = text_format("%s `flambeau.%s`", forms, op->base);
-    if (op->forms & FORM_METHOD)
-        forms = text_format("%s `Tensor.%s`", forms, op->base);
-    if (op->forms & FORM_INPLACE)
-        forms = text_format("%s `Tensor.%s_`", forms, op->base);
-    if (op->forms & FORM_NN)
-        forms = text_format("%s `flambeau.nn.functional.%s`", forms, op->base);
-    if (op->forms & FORM_SPECIAL)
-        forms = text_format("%s `flambeau.special.%s`", forms, op->base);
-    if (op->forms & FORM_LINALG)
-        forms = text_format("%s `flambeau.linalg.%s`", forms, op->base);
+    for (size_t i = 0; i < sizeof FORMS / sizeof *FORMS; i++)
+        if (op->forms & FORMS[i].form)
+            forms = text_format(FORMS[i].format, forms, python_name(op, FORMS[i].form));
     emit(o, "Forms:%s%s\n\n", forms, op->forms & FORM_OUT ? ", with `out=`" : "");
+    const char *without = "";
     for (const struct rule *r = op->rules; r; r = r->next)
-        if (r->body)
-            return;
-    if (op->has_grad)
-        emit_text(o, "Not differentiable.\n\n");
+        for (int i = 0; !r->body && i < r->count; i++)
+            without = text_format("%s%s%s", without, *without ? ", " : "",
+                                  op->param[r->order[i]].name);
+    if (*without)
+        emit(o, "No gradient: %s.\n\n", without);
 }
 
 void emit_docs(struct out *o, const struct table *t)

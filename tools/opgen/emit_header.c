@@ -242,7 +242,7 @@ static void comment(struct out *o, const struct op *op)
     const char *doc = op->doc ? op->doc : "", *at;
     while ((at = strstr(doc, "*/")))
         doc = text_format("%.*s* /%s", (int)(at - doc), doc, at + 2);
-    emit(o, "\n/* %s%s", signature_text(op, false), *doc ? "\n * " : "");
+    emit(o, "\n/* %s%s", signature_text(op, NULL), *doc ? "\n * " : "");
     for (; *doc; doc++) {
         emit_text(o, *doc == '\n' ? "\n * " : text_copy(doc, 1));
     }

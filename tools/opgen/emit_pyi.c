@@ -62,16 +62,20 @@ static const char *result_text(const struct op *op)
     return op->results == 1 ? text : op->results ? text_format("tuple[%s]", text) : "None";
 }
 
-static void definition(struct out *o, const struct op *op, const char *name, bool method,
-                       bool overloaded)
+/* A function of the module, a method of Tensor, or a function of a submodule, which a stub can only
+ * show as a class of static methods. */
+enum where { IN_MODULE, IN_TENSOR, IN_SUBMODULE };
+
+static void definition(struct out *o, const struct op *op, const char *name, enum where where,
+                       bool inplace, bool overloaded)
 {
-    const char *indent = method ? "    " : "";
-    emit(o, "%s%sdef %s(", overloaded ? text_format("%s@overload\n", indent) : "", indent, name);
-    bool keywords = false, first = true;
-    if (method) {
-        emit_text(o, "self");
-        first = false;
-    }
+    const char *indent = where == IN_MODULE ? "" : "    ";
+    bool method = where == IN_TENSOR, keywords = false, first = !method;
+    if (where == IN_SUBMODULE)
+        emit_text(o, "    @staticmethod\n");
+    if (overloaded)
+        emit(o, "%s@overload\n", indent);
+    emit(o, "%sdef %s(%s", indent, name, method ? "self" : "");
     for (int i = 0; i < op->params; i++) {
         const struct param *p = &op->param[i];
         if (method && strcmp(p->name, "self") == 0)
@@ -84,36 +88,43 @@ static void definition(struct out *o, const struct op *op, const char *name, boo
              is_keyword(p->name) ? "_" : "", type_text(p), p->value ? " = ..." : "");
         first = false;
     }
-    if (!method && (op->forms & FORM_OUT) && strcmp(name, op->base) == 0)
+    if (!method && (op->forms & FORM_OUT) && !inplace)
         emit(o, "%s%sout: Optional[%s] = None", first ? "" : ", ", keywords ? "" : "*, ",
              result_text(op));
     emit(o, ") -> %s: ...\n", result_text(op));
 }
 
-static void names(struct out *o, const struct table *t, unsigned form, bool method)
+static bool has_form(const struct op *op, unsigned form, bool inplace)
 {
-    bool any = false;
+    if (!inplace)
+        return op->forms & form;
+    return op->inplace_id && (form == FORM_METHOD || op->forms & form);
+}
+
+/* The overloads of one base name, which stand together. */
+static int overloads(struct out *o, const struct op *first, unsigned form, enum where where,
+                     bool inplace)
+{
+    int total = 0;
+    for (const struct op *op = first; op; op = op->next_overload)
+        total += has_form(op, form, inplace);
+    const char *name = text_format("%s%s", python_name(first, form), inplace ? "_" : "");
+    if (is_keyword(name))
+        return 0;
+    for (const struct op *op = first; op; op = op->next_overload)
+        if (has_form(op, form, inplace))
+            definition(o, op, name, where, inplace, total > 1);
+    return total;
+}
+
+static void names(struct out *o, const struct table *t, unsigned form, enum where where)
+{
+    int total = 0;
     for (int inplace = 0; inplace < 2; inplace++)
-        for (struct op *first = t->first; first; first = first->next) {
-            int count = 0;
-            if (first != table_find(t, first->base))
-                continue;
-            for (int pass = 0; pass < 2; pass++) {
-                int total = count;
-                for (const struct op *op = first; op; op = op->next_overload) {
-                    bool here = inplace ? op->inplace_id && (method || (op->forms & form))
-                                        : op->forms & form;
-                    if (!here || is_keyword(op->base))
-                        continue;
-                    count++;
-                    if (pass)
-                        definition(o, op, inplace ? text_format("%s_", op->base) : op->base, method,
-                                   total > 1);
-                    any = true;
-                }
-            }
-        }
-    if (method && !any)
+        for (const struct op *op = t->first; op; op = op->next)
+            if (op == table_find(t, op->base))
+                total += overloads(o, op, form, where, inplace);
+    if (where != IN_MODULE && !total)
         emit_text(o, "    pass\n");
 }
 
@@ -121,8 +132,17 @@ void emit_pyi(struct out *o, const struct table *t)
 {
     emit_text(o, HEAD);
     emit_text(o, "class Tensor:\n");
-    names(o, t, FORM_METHOD, true);
+    names(o, t, FORM_METHOD, IN_TENSOR);
     emit_text(o, "    def __getattr__(self, name: str) -> Any: ...\n\n");
-    names(o, t, FORM_FUNCTION, false);
+    names(o, t, FORM_FUNCTION, IN_MODULE);
+    static const struct {
+        const char *name;
+        enum form form;
+    } SUBMODULES[] = {
+        {"_nn", FORM_NN}, {"_special", FORM_SPECIAL}, {"_linalg", FORM_LINALG}};
+    for (size_t i = 0; i < sizeof SUBMODULES / sizeof *SUBMODULES; i++) {
+        emit(o, "\nclass %s:\n", SUBMODULES[i].name);
+        names(o, t, SUBMODULES[i].form, IN_SUBMODULE);
+    }
     emit_text(o, "\ndef __getattr__(name: str) -> Any: ...\n");
 }

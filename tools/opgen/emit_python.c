@@ -30,14 +30,6 @@ static void add(struct name **list, const char *python, const struct op *op, con
     n->id[n->count++] = id;
 }
 
-/* linalg_norm is linalg.norm, special_ndtr is special.ndtr. */
-static const char *python_name(const struct op *op, unsigned form)
-{
-    const char *prefix = form == FORM_LINALG ? "linalg_" : form == FORM_SPECIAL ? "special_" : "";
-    size_t n = strlen(prefix);
-    return strncmp(op->base, prefix, n) == 0 ? op->base + n : op->base;
-}
-
 static struct name *collect(const struct table *t, unsigned form)
 {
     struct name *list = NULL;
@@ -47,7 +39,7 @@ static struct name *collect(const struct table *t, unsigned form)
             add(&list, python_name(op, form), op, op->id);
         bool inplace = form == FORM_METHOD || here;
         if (op->inplace_id && inplace && !(op->forms & FORM_INTERNAL))
-            add(&list, text_format("%s_", op->base), op, op->inplace_id);
+            add(&list, text_format("%s_", python_name(op, form)), op, op->inplace_id);
     }
     return list;
 }
@@ -55,12 +47,8 @@ static struct name *collect(const struct table *t, unsigned form)
 static const char *doc_text(const struct name *n)
 {
     const char *text = "";
-    for (int i = 0; i < n->count; i++) {
-        const char *signature = signature_text(n->op[i], true);
-        bool inplace = strcmp(n->op[i]->base, n->python) != 0;
-        text = text_format("%s%s%s%s", text, i ? "\n" : "", n->python,
-                           signature + strlen(n->python) - (inplace ? 1 : 0));
-    }
+    for (int i = 0; i < n->count; i++)
+        text = text_format("%s%s%s", text, i ? "\n" : "", signature_text(n->op[i], n->python));
     for (int i = 0; i < n->count; i++)
         if (n->op[i]->doc)
             return text_format("%s\n\n%s", text, n->op[i]->doc);

@@ -466,29 +466,37 @@ static void parts(struct out *o, const struct op *op)
              op->start == NULL);
 }
 
-static void grad(struct out *o, const struct op *op)
+static void grad(struct out *o, struct op *op)
 {
-    uint32_t saves = 0, shapes = 0, results = 0, differentiable = 0, grads = 0;
+    uint32_t saves = 0, shapes = 0, results = 0, differentiable = 0, grads = 0, refused = 0;
     int count = 0;
+    const char *refuser = NULL;
     for (const struct rule *r = op->rules; r; r = r->next) {
-        if (!r->body)
+        if (r->refused)
+            refused |= r->params, refuser = r->refused;
+        if (!r->body && !r->missing)
             continue;
         if (!count++)
             emit(o, "static const struct op_grad_rule rules_%s[] = {\n", op->id);
-        emit(o, "    {%#x, %#x, %#x, %#x, %d, {%s}, %d, {%s}, {%d, %d}, %u, %s, %s},\n", r->params,
+        emit(o, "    {%#x, %#x, %#x, %#x, %d, {%s}, %d, {%s}, {%d, %d}, %u, %s, %s, %s},\n", r->params,
              r->saves, r->saves_shape, r->saves_results, r->operands,
              numbers(r->operands, r->operand), r->scalars, numbers(r->scalars, r->scalar),
              r->loop[0], r->loop[1], r->truths, r->function ? r->function : "NULL",
-             r->gpu ? r->gpu : "NULL");
+             r->gpu ? r->gpu : "NULL",
+             r->missing ? text_format("\"%s\"", text_quote(r->missing)) : "NULL");
         saves |= r->saves, shapes |= r->saves_shape, results |= r->saves_results,
-            differentiable |= r->params, grads |= r->grads;
+            differentiable |= r->params, grads |= r->missing ? ~0u : r->grads;
     }
     if (count)
         emit_text(o, "};\n");
-    if (op->has_grad)
-        emit(o, "static const struct op_grad grad_%s = {%#x, %#x, %#x, %#x, %#x, %d, %s%s};\n",
+    if (op->recorded || refused)
+        emit(o,
+             "static const struct op_grad grad_%s = {%#x, %#x, %#x, %#x, %#x, %d, %s%s, %#x, "
+             "%s};\n",
              op->id, differentiable, saves, shapes & ~saves, results, grads, count,
-             count ? "rules_" : "NULL", count ? op->id : "");
+             count ? "rules_" : "NULL", count ? op->id : "", refused,
+             refuser ? text_format("\"%s\"", text_quote(refuser)) : "NULL");
+    op->recorded |= refused != 0;
 }
 
 /* ---- descriptors ---- */
@@ -538,7 +546,7 @@ static void descriptor(struct out *o, const struct op *op, const char *name, con
                  {"shape", "call_shape", op->shape || op->shape_like >= 0},
                  {"kernel", "call_kernel", op->kernel != NULL},
                  {"compose", "call_compose", op->kind == KIND_COMPOSE},
-                 {"grad", "&grad", op->has_grad},
+                 {"grad", "&grad", op->recorded},
                  {"check", "call_check", op->check != NULL},
                  {"titles", "call_title", op->titles != NULL},
                  {"gpu", "gpu", op->gpu != NULL}};

@@ -227,6 +227,26 @@ static bool grad_param(struct lexer *l, struct op *op, struct rule *rule)
     return true;
 }
 
+/* The words that stand for a formula; false where there is one. */
+static bool grad_word(struct lexer *l, struct rule *rule)
+{
+    if (lexer_accept(l, "none"))
+        return true;
+    bool missing = lexer_accept(l, "missing");
+    if (!missing && !lexer_accept(l, "refused"))
+        return false;
+    const char *named = "";
+    if (l->token.kind == TOKEN_STRING) {
+        named = l->token.text;
+        lexer_next(l);
+    } else if (!missing) {
+        complain(l->token.place, "found %s, expected the name that PyTorch gives the function",
+                 token_text(&l->token));
+    }
+    *(missing ? &rule->missing : &rule->refused) = named;
+    return true;
+}
+
 static void key_grad(struct op *op, const struct stretch *s, int unused)
 {
     (void)unused;
@@ -243,11 +263,12 @@ static void key_grad(struct op *op, const struct stretch *s, int unused)
         if (!lexer_expect(&l, ":", "between the parameter and its gradient"))
             return;
         rule->place = l.token.place;
-        if (!lexer_accept(&l, "none")) {
+        if (!grad_word(&l, rule)) {
             rule->body = expr_parse(&l);
             if (!rule->body)
                 return;
         }
+        op->recorded |= rule->body || rule->missing;
         struct rule **last = &op->rules;
         while (*last)
             last = &(*last)->next;

@@ -60,6 +60,7 @@ static bool compile(const struct table *t, const char *folder)
     for (int i = 0; i < FILES; i++)
         files[i].line = 1;
 
+    table_check_gradients(t);
     emit_pointwise_bodies(t);
     emit_grad_loops(t);
     emit_loops(t, files + LOOPS);

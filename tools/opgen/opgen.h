@@ -167,7 +167,9 @@ struct rule {
     struct place place;
     uint32_t params;               /* bits, empty for "none" */
     int order[MAX_RESULTS], count; /* the parameters as they were written */
-    struct node *body;             /* NULL: none */
+    struct node *body;             /* NULL: none, missing or refused */
+    const char *missing;           /* what PyTorch's message names; "": the operator */
+    const char *refused;           /* the function that PyTorch's message names */
     /* filled by emit_grad.c */
     int operands, operand[MAX_GRAD_OPERANDS];
     int scalars, scalar[MAX_GRAD_OPERANDS];
@@ -215,6 +217,7 @@ struct op {
     const char *gpu;
     const char *compose_function; /* emit_grad.c: the C function of a compose expression */
     const char *family;           /* the folder: "pointwise" */
+    bool recorded;                /* some parameter has a formula or misses one */
     struct op *next, *next_overload;
 };
 struct table {
@@ -227,6 +230,8 @@ void key_parse(struct op *op, const struct stretch *line); /* keys.c */
 void table_parse(struct table *t, const char *file, const char *text, size_t size);
 /* After all files: names of forms, order of overloads, checks across paragraphs. */
 void table_finish(struct table *t);
+/* Complains of every tensor parameter whose gradient is not decided. */
+void table_check_gradients(const struct table *t);
 /* The first paragraph of that base name, or NULL; the others follow by next_overload. */
 struct op *table_find(const struct table *t, const char *base);
 int op_param(const struct op *op, const char *name); /* its index, or -1 */
@@ -285,8 +290,11 @@ int reduce_loops_add(const char *body, const char *row, struct place place);
 /* ---- emit_*.c ---- */
 
 const char *ctype_internal(const struct param *p, enum kind kind); /* emit_kernels.c */
-const char *signature_text(const struct op *op,
-                           bool python); /* emit_docs.c: "add(self, other) -> Tensor" */
+/* emit_docs.c: the schema, "add.Tensor(Tensor self, ...) -> Tensor"; with a Python name, "add(self,
+ * other) -> Tensor". */
+const char *signature_text(const struct op *op, const char *python);
+/* The name in a namespace of Python's: linalg_norm is linalg.norm, special_ndtr is special.ndtr. */
+const char *python_name(const struct op *op, unsigned form);
 const char *results_text(const struct op *op);
 
 void emit_loops(const struct table *t,

@@ -83,6 +83,20 @@ static void check_results(struct op *op)
         complain(op->place, "an expression has a result: name a function");
 }
 
+/* torch.linalg's functions have the prefix in their schemas; torch.special has others too. */
+static void check_namespace(struct op *op, const char *prefix, enum form form, bool always)
+{
+    bool prefixed = strncmp(op->base, prefix, strlen(prefix)) == 0;
+    const char *word = text_copy(prefix, strlen(prefix) - 1);
+    if (prefixed && !(op->forms & (form | FORM_INTERNAL)))
+        complain(op->place, "%s has the prefix %s, but not the form %s", op->name, prefix, word);
+    if (!prefixed && always && op->forms & form)
+        complain(op->place, "%s has the form %s: name it %s%s", op->name, word, prefix, op->base);
+    if (op->forms & FORM_INPLACE && op->forms & form &&
+        !(op->forms & (FORM_METHOD | FORM_FUNCTION)))
+        complain(op->place, "%s has an inplace form, a method, but is only in %s", op->name, word);
+}
+
 static void check_paragraph(struct op *op)
 {
     if (op->kind == KIND_NONE) {
@@ -115,6 +129,8 @@ static void check_paragraph(struct op *op)
         complain(op->place, "an out form needs results that are Tensors");
     if (op->forms & FORM_METHOD && op_param(op, "self") < 0)
         complain(op->place, "a method needs a parameter 'self'");
+    check_namespace(op, "linalg_", FORM_LINALG, true);
+    check_namespace(op, "special_", FORM_SPECIAL, false);
     if (bits(op->truths) && op->kind != KIND_POINTWISE)
         complain(op->place, "truths is for pointwise operators");
 }
@@ -295,7 +311,16 @@ static int title_number(const char *title)
 /* "CopyBackwards" and the like: PyTorch's nodes that are written by hand. */
 static bool is_whole_title(const char *title)
 {
-    return title && strstr(title, "Backward");
+    return title && (strstr(title, "Backward") || strcmp(title, "NotImplemented") == 0);
+}
+
+/* Whether PyTorch does not know any derivative of the operator: its node then says so. */
+static bool is_unknown(const struct op *op)
+{
+    for (const struct rule *r = op->rules; r; r = r->next)
+        if (r->missing && !*r->missing)
+            return true;
+    return false;
 }
 
 /* Titles count the overloads that are recorded; "title Max1" takes a number out of turn. A
@@ -308,6 +333,8 @@ static void title_overloads(struct op *first)
         if (title_number(op->title) >= 0)
             taken |= 1u << title_number(op->title);
     for (struct op *op = first; op; op = op->next_overload) {
+        if (is_unknown(op))
+            op->title = "NotImplemented";
         if (is_whole_title(op->title) || (op->kind == KIND_COMPOSE && !op->title))
             continue;
         int number = title_number(op->title);
@@ -318,7 +345,7 @@ static void title_overloads(struct op *first)
             while (next < 32 && (taken >> next & 1))
                 next++;
             number = next;
-            next += op->has_grad || op->kind == KIND_POINTWISE;
+            next += op->recorded || op->kind == KIND_POINTWISE;
         }
         op->title = text_format("%sBackward%d", name, number);
     }
@@ -336,4 +363,45 @@ void table_finish(struct table *t)
             title_overloads(op);
         name_forms(op);
     }
+}
+
+/* ---- gradients ---- */
+
+/* Whether the gradient of a tensor parameter must be told: a floating tensor may come in, and a
+ * floating result may depend on it. */
+static bool needs_decision(const struct op *op, int p)
+{
+    enum type type = op->param[p].type;
+    if ((!type_is_tensor(type) && type != TYPE_TENSORS) || op->truths >> p & 1)
+        return false;
+    bool discrete = op->result_dtype == RESULT_BOOL || op->result_dtype == RESULT_INT64;
+    if (op->kind == KIND_COMPOSE || (discrete && !op->writes))
+        return false;
+    bool typed = op->kind == KIND_POINTWISE || p == 0; /* `dtypes` speaks of it */
+    return !typed || op->accepts & ACCEPT_FLOATING;
+}
+
+/* Silence would mean a constant to the door and an oversight to the author. */
+static void check_gradients(const struct op *op)
+{
+    uint32_t decided = 0;
+    for (const struct rule *r = op->rules; r; r = r->next) {
+        decided |= r->params;
+        if (r->refused && op->kind != KIND_KERNEL)
+            complain(r->place, "refused is for kernels");
+    }
+    if (op->kind == KIND_COMPOSE && op->has_grad)
+        complain(op->place, "a composite's gradient is that of its parts: it has no grad");
+    for (int p = 0; p < op->params; p++)
+        if (needs_decision(op, p) && !(decided >> p & 1))
+            complain(op->param[p].place,
+                     "%s says nothing of the gradient of '%s': give it a formula in grad, or none "
+                     "(a constant), or missing (PyTorch has none either: asking for it raises)",
+                     op->name, op->param[p].name);
+}
+
+void table_check_gradients(const struct table *t)
+{
+    for (const struct op *op = t->first; op; op = op->next)
+        check_gradients(op);
 }

@@ -422,7 +422,9 @@ static int record(const fl_op *op, const fl_value *args, fl_tensor *y, fl_tensor
         return wanted ? record_call(f, args, &result) : 0;
     tensor_bump_version(y);
     if (!wanted)
-        return 0;
+        return op->form == FORM_INPLACE && autograd_mode.grad && tensor_requires_grad(y)
+                   ? record_overwritten(f, y)
+                   : 0;
     struct node *n = record_node(f, args, &result, before);
     int status = n ? autograd_rebase(y, n) : -1;
     if (n)
