@@ -24,9 +24,10 @@ typedef struct fl_generator fl_generator;
 typedef struct fl_module fl_module;
 typedef struct fl_optimizer fl_optimizer;
 
-/* Element types, PyTorch's. The numbers are part of the ABI; new ones are added at the end. */
+/* Element types, PyTorch's. The numbers are part of the ABI; new ones are added at the end. No dtype
+ * is 0, which says "none given" where a dtype is optional. */
 typedef enum fl_dtype {
-    FL_NO_DTYPE = -1, /* "none given" where a dtype is optional */
+    FL_NO_DTYPE,
     FL_BOOL,
     FL_UINT8,
     FL_INT8,
@@ -103,10 +104,30 @@ typedef struct fl_tensors {
     int64_t count;
 } fl_tensors;
 
-/* A list of integers in place: FL_INTS_OF(2, 3) for sizes (2, 3). */
+/* A list of integers in place, for the arguments of a call: FL_INTS_OF(2, 3) for sizes (2, 3). The
+ * numbers live to the end of the enclosing block in C, and to the end of the whole expression in
+ * C++: a list that lives longer is an array of the caller's, {array, count}. */
+#ifndef __cplusplus
 #define FL_INTS_OF(...)                                                                            \
     ((fl_ints){(const int64_t[]){__VA_ARGS__},                                                     \
                (int64_t)(sizeof((const int64_t[]){__VA_ARGS__}) / sizeof(int64_t))})
+#else
+#define FL_INTS_OF(...) fl_ints_array_of(__VA_ARGS__)
+extern "C++" {
+template <int N> struct fl_ints_array {
+    int64_t data[N];
+    operator fl_ints() const
+    {
+        fl_ints list = {data, N};
+        return list;
+    }
+};
+template <class... T> static inline fl_ints_array<sizeof...(T)> fl_ints_array_of(T... numbers)
+{
+    return {{(int64_t)numbers...}};
+}
+}
+#endif
 
 static inline fl_value fl_int(int64_t i)
 {
@@ -160,9 +181,17 @@ typedef enum fl_error_kind {
 FL_API fl_error_kind fl_error(void);
 FL_API const char *fl_error_message(void);
 FL_API void fl_error_clear(void);
+/* What a function that is given NULL does: sets an error that names function and parameter, unless
+ * the thread has an error already, which then says why the value is NULL. Always -1. */
+FL_API int fl_null_argument(const char *function, const char *parameter);
 
 /* ---- Tensors ---- */
 
+/* The version of this header, and of the library that runs ("0.1.0"). */
+#define FLAMBEAU_VERSION_MAJOR 0
+#define FLAMBEAU_VERSION_MINOR 1
+#define FLAMBEAU_VERSION_PATCH 0
+#define FLAMBEAU_VERSION       "0.1.0"
 FL_API const char *fl_version(void);
 
 /* Adds a reference and returns the tensor; drops one. NULL is allowed. */
@@ -211,9 +240,22 @@ FL_API int64_t fl_item_int(const fl_tensor *t);
 /* The operator of that name ("add.Tensor", "relu", "add_.Tensor", "add.out"), or NULL with an
  * error. */
 FL_API const fl_op *fl_op_find(const char *name);
-/* Calls it: one value a parameter in `args` (FL_NONE takes the default), one a result in `results`,
- * each a new reference (or the scope's). 0, or -1 with the error set and no result. */
-FL_API int fl_call(const fl_op *op, const fl_value *args, fl_value *results);
+/* Calls it: `args` are the first nargs of its parameters, in order; FL_NONE and those that are not
+ * given take the default. Of an out= form the destinations stand last. The first nresults results
+ * are each a new reference (or the scope's); others are dropped. 0, or -1 with the error set and no
+ * result. The counts let an operator gain parameters and results: what was compiled before calls it
+ * as before. */
+FL_API int fl_call(const fl_op *op, int nargs, const fl_value *args, int nresults,
+                   fl_value *results);
+/* All operators and forms, by index from 0 to fl_op_count() - 1; NULL for parts of others, which
+ * only the library calls. */
+FL_API int fl_op_count(void);
+FL_API const fl_op *fl_op_at(int i);
+/* "add.Tensor"; its paragraph's signature in PyTorch's form, "add.Tensor(Tensor self, ...) ->
+ * Tensor" (an in-place or out= form has that of its function); its documentation. NULL for NULL. */
+FL_API const char *fl_op_name(const fl_op *op);
+FL_API const char *fl_op_signature(const fl_op *op);
+FL_API const char *fl_op_doc(const fl_op *op);
 /* Releases what a result holds; of a list whose tensors a scope owns, the list alone. */
 FL_API void fl_value_release(fl_value *value);
 

@@ -12,7 +12,7 @@
 
 const char *fl_version(void)
 {
-    return FL_VERSION;
+    return FLAMBEAU_VERSION;
 }
 
 fl_tensor *fl_retain(fl_tensor *t)
@@ -35,7 +35,7 @@ static fl_tensor *given_out(fl_tensor *t)
 
 static int check_request(fl_ints sizes, fl_dtype dtype)
 {
-    if (dtype < 0 || dtype >= FL_DTYPE_COUNT)
+    if (dtype <= FL_NO_DTYPE || dtype >= FL_DTYPE_COUNT)
         return error_set(FL_TYPE_ERROR, "%d is not a dtype", (int)dtype);
     if (sizes.count < 0 || sizes.count > TENSOR_MAX_DIMS)
         return error_set(FL_RUNTIME_ERROR,

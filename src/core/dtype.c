@@ -41,7 +41,7 @@ static const char *const NAMES[FL_DTYPE_COUNT] = {
 
 static bool known(int dtype)
 {
-    return dtype >= 0 && dtype < FL_DTYPE_COUNT;
+    return dtype > FL_NO_DTYPE && dtype < FL_DTYPE_COUNT;
 }
 
 const char *dtype_title(int dtype)
@@ -68,7 +68,7 @@ const char *dtype_c_name(int dtype)
         [FL_FLOAT16] = "c10::Half", [FL_BFLOAT16] = "c10::BFloat16",
         [FL_FLOAT32] = "float",     [FL_FLOAT64] = "double",
     };
-    return dtype >= 0 && dtype <= FL_FLOAT64 ? C_NAMES[dtype] : "complex";
+    return dtype > FL_NO_DTYPE && dtype <= FL_FLOAT64 ? C_NAMES[dtype] : "complex";
 }
 
 /* ---- Numbers ---- */

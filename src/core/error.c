@@ -168,6 +168,13 @@ void error_restore(struct error_state *state)
     pthread_setspecific(key, current);
 }
 
+int fl_null_argument(const char *function, const char *parameter)
+{
+    if (fl_error() == FL_OK)
+        error_set(FL_VALUE_ERROR, "%s(): argument '%s' is NULL", function, parameter);
+    return -1;
+}
+
 fl_error_kind fl_error(void)
 {
     return current ? current->kind : FL_OK;

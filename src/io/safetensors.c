@@ -258,7 +258,7 @@ static int take_field(struct parser *p, struct safetensors_entry *entry, unsigne
         if (!name)
             return -1;
         entry->dtype = safetensors_dtype_of(name);
-        if (entry->dtype < 0)
+        if (entry->dtype == FL_NO_DTYPE)
             return error_set(FL_RUNTIME_ERROR,
                              "safetensors: dtype '%.40s' of '%.200s' is not supported", name,
                              entry->name);

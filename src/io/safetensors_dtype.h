@@ -4,7 +4,7 @@
 
 #include <stddef.h>
 
-/* The dtype of a name ("F32"), or -1. */
+/* The dtype of a name ("F32"), or FL_NO_DTYPE. */
 int safetensors_dtype_of(const char *name);
 
 /* Whether these bytes are valid UTF-8. */

@@ -23,10 +23,10 @@ static const char *const NAMES[FL_DTYPE_COUNT] = {
 
 int safetensors_dtype_of(const char *name)
 {
-    for (int dtype = 0; dtype < FL_DTYPE_COUNT; dtype++)
+    for (int dtype = FL_BOOL; dtype < FL_DTYPE_COUNT; dtype++)
         if (strcmp(name, NAMES[dtype]) == 0)
             return dtype;
-    return -1;
+    return FL_NO_DTYPE;
 }
 
 /* A text that is first measured (to NULL) and then written. */

@@ -66,7 +66,7 @@ static int kernel_dtype(const fl_op *f, const fl_value *args)
     } else if (f->first >= 0 && args[f->first].tag == FL_TENSOR) {
         dtype = args[f->first].as.tensor->dtype;
     }
-    if (f->first >= 0 && dtype >= 0 && !accepted(f, dtype))
+    if (f->first >= 0 && dtype != FL_NO_DTYPE && !accepted(f, dtype))
         return error_set(FL_NOT_IMPLEMENTED, "\"%s\" not implemented for '%s'", f->base,
                          dtype_title(dtype));
     switch (f->result_dtype) {
@@ -156,8 +156,8 @@ static int allocate_results(const fl_op *f, const fl_value *args, fl_tensor **y)
 
 static int call_kernel(const fl_op *f, const fl_value *given, fl_value *results)
 {
-    fl_value args[16];
-    fl_tensor *made[16], *y[4] = {NULL};
+    fl_value args[OP_PARAMS];
+    fl_tensor *made[OP_PARAMS], *y[OP_RESULTS] = {NULL};
     if (f->grad && f->grad->refused && autograd_mode.grad && record_refuse(f, given))
         return -1;
     memcpy(args, given, sizeof *args * f->params);
@@ -240,8 +240,8 @@ static int write_back(const fl_op *f, enum op_form form, fl_value *results, fl_t
 /* In place by nature: the kernel writes its first parameter, which is also the result. */
 static int call_writer(const fl_op *f, const fl_value *given, fl_value *results)
 {
-    fl_value args[16];
-    fl_tensor *made[16], *self = given[0].as.tensor, *before = NULL;
+    fl_value args[OP_PARAMS];
+    fl_tensor *made[OP_PARAMS], *self = given[0].as.tensor, *before = NULL;
     bool wanted = record_wanted(f, given);
     if (autograd_check_inplace(self, wanted))
         return -1;
@@ -461,15 +461,15 @@ static const struct {
 };
 
 /* Lists come from C programs: a negative count has become a large one, and elements may be missing.
- * A tensor that is missing is an error already told. */
-static int check_list(const struct op_param *p, const fl_value *v)
+ */
+static int check_list(const fl_op *f, const struct op_param *p, const fl_value *v)
 {
     if (v->count > INT32_MAX || (v->count && !v->as.ints))
         return error_set(FL_VALUE_ERROR, "the list '%s' has no memory for %lld elements", p->name,
                          (long long)(int32_t)v->count);
     for (uint32_t i = 0; v->tag == FL_TENSORS && !p->elements_optional && i < v->count; i++)
         if (!v->as.tensors[i])
-            return -1;
+            return fl_null_argument(f->base, p->name);
     return 0;
 }
 
@@ -496,21 +496,26 @@ static int check_argument(const fl_op *f, int i, const fl_value *v)
         return error_set(FL_TYPE_ERROR, "%s(): argument '%s' (position %d) must be %s%s", f->base,
                          p->name, i + 1, ACCEPTED[p->type].name,
                          v->tag == FL_NONE ? ", not None" : "");
-    if (v->tag == FL_DTYPE && (v->as.i < 0 || v->as.i >= FL_DTYPE_COUNT))
+    if (v->tag == FL_DTYPE && (v->as.i <= FL_NO_DTYPE || v->as.i >= FL_DTYPE_COUNT))
         return error_set(FL_TYPE_ERROR, "%lld is not a dtype", (long long)v->as.i);
-    if (TAG(v->tag) & (TAG(FL_INTS) | TAG(FL_FLOATS) | TAG(FL_TENSORS)) && check_list(p, v))
+    if (TAG(v->tag) & (TAG(FL_INTS) | TAG(FL_FLOATS) | TAG(FL_TENSORS)) && check_list(f, p, v))
         return -1;
     return v->tag == FL_INTS ? op_check_ints(f->base, p, v->count) : 0;
 }
 
 /* Fills in defaults and brings numbers to the tag of their parameter, as descriptors' functions
  * expect; refuses what is none of the parameter's type. */
-static int complete(const fl_op *op, const fl_value *given, fl_value *args)
+static int complete(const fl_op *op, int count, const fl_value *given, fl_value *args)
 {
     const fl_op *f = op->function;
+    int outs = op->form == FORM_OUT ? f->results : 0, own = count - outs;
+    if (own < 0 || own > f->params)
+        return error_set(FL_TYPE_ERROR, "%s() takes at most %d arguments (%d given)", op->name,
+                         f->params + outs, count);
     for (int i = 0; i < f->params; i++) {
         const struct op_param *p = &f->param[i];
-        args[i] = given[i].tag == FL_NONE && p->has_default ? p->value : given[i];
+        fl_value v = i < own ? given[i] : (fl_value){.tag = FL_NONE};
+        args[i] = v.tag == FL_NONE && p->has_default ? p->value : v;
         if (args[i].tag == FL_INTEGER && p->type == TYPE_FLOAT)
             args[i] = fl_float((double)args[i].as.i);
         /* A list of no sizes may have no address. */
@@ -521,30 +526,75 @@ static int complete(const fl_op *op, const fl_value *given, fl_value *args)
         if (!plain && check_argument(f, i, &args[i]))
             return -1;
     }
-    for (int k = 0; op->form == FORM_OUT && k < f->results; k++) {
-        args[f->params + k] = given[f->params + k];
+    for (int k = 0; k < outs; k++) {
+        args[f->params + k] = given[own + k];
         if (args[f->params + k].tag != FL_TENSOR)
             return error_set(FL_TYPE_ERROR, "%s(): argument 'out' must be Tensor", f->base);
     }
     return 0;
 }
 
-int fl_call(const fl_op *op, const fl_value *given, fl_value *results)
+/* Gives a result to the scope; -1 with the error when it cannot hold it. */
+static int adopt(fl_value *result)
 {
-    fl_value args[24];
-    if (!op || complete(op, given, args) || op_call(op, args, results))
+    int status = 0;
+    if (result->tag == FL_TENSOR && scope_adopt(result->as.tensor))
+        return result->tag = FL_NONE, -1;
+    if (result->tag == FL_TENSORS)
+        list_of(result)->adopted = scope_current != NULL;
+    for (uint32_t i = 0; result->tag == FL_TENSORS && i < result->count; i++)
+        if (scope_adopt(result->as.tensors[i]))
+            status = -1;
+    return status;
+}
+
+int fl_call(const fl_op *op, int nargs, const fl_value *given, int nresults, fl_value *results)
+{
+    fl_value args[OP_PARAMS + OP_RESULTS], made[OP_RESULTS];
+    for (int k = 0; results && k < nresults; k++)
+        results[k] = (fl_value){.tag = FL_NONE};
+    if (!op || (!given && nargs > 0) || (!results && nresults > 0))
+        return fl_null_argument("fl_call", !op ? "op" : !given ? "args" : "results");
+    if (nresults > op->function->results)
+        return error_set(FL_TYPE_ERROR, "%s() has %d results (%d asked for)", op->name,
+                         op->function->results, nresults);
+    if (complete(op, nargs, given, args) || op_call(op, args, made))
         return -1;
     int status = 0;
     for (int k = 0; k < op->function->results; k++) {
-        if (results[k].tag == FL_TENSOR && scope_adopt(results[k].as.tensor))
+        if (k >= nresults)
+            fl_value_release(&made[k]);
+        else if (adopt(&made[k]))
             status = -1;
-        if (results[k].tag == FL_TENSORS)
-            list_of(&results[k])->adopted = scope_current != NULL;
-        for (uint32_t i = 0; results[k].tag == FL_TENSORS && i < results[k].count; i++)
-            if (scope_adopt(results[k].as.tensors[i]))
-                status = -1;
+        else
+            results[k] = made[k];
     }
     return status;
+}
+
+int fl_op_count(void)
+{
+    return ops_count;
+}
+
+const fl_op *fl_op_at(int i)
+{
+    return i >= 0 && i < ops_count && *ops_all[i]->name != '_' ? ops_all[i] : NULL;
+}
+
+const char *fl_op_name(const fl_op *op)
+{
+    return op ? op->name : NULL;
+}
+
+const char *fl_op_signature(const fl_op *op)
+{
+    return op ? op->function->signature : NULL;
+}
+
+const char *fl_op_doc(const fl_op *op)
+{
+    return op ? op->function->doc : NULL;
 }
 
 void fl_value_release(fl_value *value)

@@ -12,6 +12,9 @@
 #include "core/iterate.h"
 #include "core/tensor.h"
 
+/* Bounds of every paragraph; the table's compiler refuses more. */
+enum { OP_PARAMS = 16, OP_RESULTS = 4 };
+
 enum op_kind { OP_POINTWISE, OP_REDUCE, OP_VIEW, OP_KERNEL, OP_COMPOSE };
 
 /* FORM_OUT: args are followed by one tensor for each result. */
@@ -174,7 +177,7 @@ struct fl_op {
                           the last node that it records; NULL: that node's own */
     uint8_t kind, form;
     uint8_t params, results;
-    uint8_t result_type[4]; /* an op_type each */
+    uint8_t result_type[OP_RESULTS]; /* an op_type each */
     uint8_t accepts, result_dtype;
     int8_t first;  /* the parameter whose dtype is checked (the first tensor), -1: none */
     bool promotes; /* all tensor parameters are promoted together (pointwise always) */
@@ -193,6 +196,7 @@ struct fl_op {
                      *args); /* refuses arguments that the loops cannot (zero divisors), or NULL */
     const char *(*titles)(const fl_value *args); /* the title where it depends on them, or NULL */
     const char *gpu;                             /* kernel text for a GPU, or NULL */
+    const char *signature; /* the paragraph's, as written in the table */
     const char *doc;
 };
 

@@ -33,7 +33,7 @@ struct op_node {
                              with several results */
     uint32_t result_version[4];
     fl_tensor *shape[4];    /* shapes of results that may receive no gradient */
-    int32_t first_edge[16]; /* of each parameter */
+    int32_t first_edge[OP_PARAMS]; /* of each parameter */
 };
 
 static const char *op_node_name(const struct node *n)
@@ -481,7 +481,7 @@ static int op_node_backward(struct node *n, fl_tensor *const *incoming, bool cre
         const struct op_grad_rule *rule = &grad->rule[r];
         if (!(rule->params & c.needs))
             continue;
-        fl_value values[16];
+        fl_value values[OP_PARAMS];
         memset(values, 0, sizeof values);
         enum compute compute = compute_of(g[0]->dtype);
         if (rule->missing) {

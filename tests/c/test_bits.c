@@ -190,7 +190,7 @@ static void call(const fl_op *op, const struct trial *trial, int dtype)
         if (inputs[i])
             fl_set_requires_grad(inputs[i], true);
     }
-    if (fl_call(op, args, results) == 0) {
+    if (fl_call(op, op->params, args, op->results, results) == 0) {
         for (int i = 0; i < op->results; i++) {
             for (uint32_t k = 0; results[i].tag == FL_TENSORS && k < results[i].count; k++)
                 hash_tensor(results[i].as.tensors[k]);

@@ -11,11 +11,11 @@ CC = os.environ.get("CC") or shutil.which("cc") or shutil.which("clang")
 CXX = os.environ.get("CXX") or shutil.which("c++") or shutil.which("clang++")
 
 
-def compile_header(compiler, standard, language, root, build, tmp_path):
+def compile_header(compiler, standard, language, root, build, tmp_path, more=""):
     if not compiler:
         pytest.skip(f"no compiler for {language}")
     source = tmp_path / f"include.{language}"
-    source.write_text(2 * '#include "flambeau.h"\n' + "int main(void) { return 0; }\n")
+    source.write_text(2 * '#include "flambeau.h"\n' + more + "int main(void) { return 0; }\n")
     done = subprocess.run(
         [*compiler.split(), f"-std={standard}", "-Wall", "-Wextra", "-Wpedantic", "-Werror",
          "-fsyntax-only", f"-I{root}/include", f"-I{build}/generated", str(source)],
@@ -25,6 +25,13 @@ def compile_header(compiler, standard, language, root, build, tmp_path):
 
 def test_compiles_as_c11(root, build, tmp_path):
     compile_header(CC, "c11", "c", root, build, tmp_path)
+
+
+def test_lists_in_place_in_cpp(root, build, tmp_path):
+    """FL_INTS_OF takes numbers that are no constants, in C++ too."""
+    compile_header(CXX, "c++11", "cpp", root, build, tmp_path,
+                   "int64_t count(fl_ints l) { return l.count; }\n"
+                   "int64_t both(int n, int64_t m) { return count(FL_INTS_OF(n, m)); }\n")
 
 
 def test_compiles_as_cpp17(root, build, tmp_path):

@@ -15,11 +15,14 @@ static const char HEAD[] =
     " *\n"
     " * Each is PyTorch's operator of that name. A tensor that is returned is a new reference, or "
     "the scope's. A\n"
-    " * function given NULL for a tensor that is not optional fails at once and leaves the error "
-    "as it is. NAME_scalar\n"
-    " * takes a number (fl_int, fl_float, fl_boolean) in the place of its last tensor. Lists and "
-    "optional numbers are\n"
-    " * borrowed; {NULL, 0}, NULL, -1 and FL_NO_DTYPE stand for \"none given\".\n"
+    " * function given NULL for a tensor that is not optional fails at once; the error that the "
+    "thread has stays, and\n"
+    " * where it has none, it is told which argument was NULL. NAME_scalar takes a number (fl_int, "
+    "fl_float,\n"
+    " * fl_boolean) in the place of its last tensor; a name that ends in _ writes its first "
+    "argument in place. Lists and\n"
+    " * optional numbers are borrowed; {NULL, 0}, NULL, -1 and FL_NO_DTYPE stand for \"none "
+    "given\".\n"
     " */\n"
     "#ifndef FLAMBEAU_OPS_H\n"
     "#define FLAMBEAU_OPS_H\n"
@@ -30,10 +33,12 @@ static const char HEAD[] =
     "#define FL_OPS_FIND(id, name)                                        \\\n"
     "    extern const fl_op id __attribute__((visibility(\"hidden\")));     \\\n"
     "    const fl_op *const op = &id\n"
+    "#define fl_ops_null(function, parameter) ((void)0) /* whoever made the NULL said why */\n"
     "#else\n"
     "#define FL_OPS_FIND(id, name)                                        \\\n"
     "    static const fl_op *found;                                       \\\n"
     "    const fl_op *const op = fl_ops_find(&found, name)\n"
+    "#define fl_ops_null(function, parameter) (void)fl_null_argument(function, parameter)\n"
     "static inline const fl_op *fl_ops_find(const fl_op **found, const char *name)\n"
     "{\n"
     "    const fl_op *op = __atomic_load_n(found, __ATOMIC_RELAXED);\n"
@@ -98,10 +103,10 @@ static const char HEAD[] =
     "        v.tag = FL_GENERATOR, v.as.generator = generator;\n"
     "    return v;\n"
     "}\n"
-    "static inline fl_tensor *fl_ops_call(const fl_op *op, const fl_value *args)\n"
+    "static inline fl_tensor *fl_ops_call(const fl_op *op, int nargs, const fl_value *args)\n"
     "{\n"
     "    fl_value y = fl_none();\n"
-    "    return op && fl_call(op, args, &y) == 0 ? y.as.tensor : NULL;\n"
+    "    return op && fl_call(op, nargs, args, 1, &y) == 0 ? y.as.tensor : NULL;\n"
     "}\n";
 
 /* Names that flambeau.h has for other things. */
@@ -113,6 +118,14 @@ static const char *const TAKEN[] = {
     "requires_grad", "item_int"};
 
 static const char *const ENDS[] = {"_scalar", "_scalar_first"};
+
+/* The name with what distinguishes it, before the _ that says in place. */
+static const char *with_end(const char *name, const char *end)
+{
+    size_t n = strlen(name);
+    bool inplace = n && name[n - 1] == '_';
+    return text_format("%.*s%s%s", (int)(n - inplace), name, end, inplace ? "_" : "");
+}
 
 struct used {
     const char *name;
@@ -193,11 +206,11 @@ static void function_head(struct out *o, const struct op *op, const char *name, 
 static void function_results(struct out *o, const struct op *op)
 {
     if (op->results == 1 && op->result[0].type == TYPE_TENSOR) {
-        emit(o, "    return fl_ops_call(op, %s);\n", op->params ? "a" : "NULL");
+        emit(o, "    return fl_ops_call(op, %d, %s);\n", op->params, op->params ? "a" : "NULL");
         return;
     }
-    emit(o, "    if (!op || fl_call(op, %s, r) != 0)\n        return -1;\n",
-         op->params ? "a" : "NULL");
+    emit(o, "    if (!op || fl_call(op, %d, %s, %d, r) != 0)\n        return -1;\n", op->params,
+         op->params ? "a" : "NULL", op->results);
     for (int i = 0; i < op->results; i++) {
         static const char *const MEMBERS[] = {
             [TYPE_TENSOR] = ".as.tensor", [TYPE_TENSORS] = "", [TYPE_INT] = ".as.i",
@@ -224,12 +237,17 @@ static void function(struct out *o, const struct op *op, const char *name, const
     for (int i = 0; i < op->results && !single; i++)
         if (op->result[i].type == TYPE_TENSOR)
             emit(o, op->results == 1 ? "    *y = NULL;\n" : "    *y%d = NULL;\n", i);
-    const char *test = "";
-    for (int i = 0; i < op->params; i++)
-        if (type_is_tensor(op->param[i].type) && !op->param[i].optional && i != number)
-            test = text_format("%s%s!%s", test, *test ? " || " : "", op->param[i].cname);
-    if (*test)
-        emit(o, "    if (%s)\n        return %s;\n", test, single ? "NULL" : "-1");
+    const char *test = "", *which = NULL;
+    for (int i = op->params - 1; i >= 0; i--) {
+        const char *p = op->param[i].cname;
+        if (!type_is_tensor(op->param[i].type) || op->param[i].optional || i == number)
+            continue;
+        test = text_format("!%s%s%s", p, *test ? " || " : "", test);
+        which = which ? text_format("!%s ? \"%s\" : %s", p, p, which) : text_format("\"%s\"", p);
+    }
+    if (which)
+        emit(o, "    if (%s) {\n        fl_ops_null(\"fl_%s\", %s);\n        return %s;\n    }\n",
+             test, name, which, single ? "NULL" : "-1");
     for (int i = 0; i < op->params; i++)
         emit(o, "    a[%d] = %s(%s);\n", i, i == number ? "" : wrap(&op->param[i]),
              op->param[i].cname);
@@ -262,15 +280,19 @@ static void all_variants(struct out *o, const struct op *op, const char *name, c
     function(o, op, own, id, full_name, -1);
     for (int k = 0; k < 2; k++)
         if (numbers[k] >= 0)
-            function(o, op, unused_name(text_format("%s%s", own, ENDS[k])), id, full_name,
+            function(o, op, unused_name(with_end(own, ENDS[k])), id, full_name,
                      numbers[k]);
 }
 
-/* The first paragraph of a base name has its name; the others add their overload. */
+/* The paragraph without overload has the base name, else the first; the others add their overload. */
 static const char *function_name(const struct table *t, const struct op *op)
 {
+    const struct op *plain = table_find(t, op->base);
+    for (const struct op *o = plain; o; o = o->next_overload)
+        if (!*o->overload)
+            plain = o;
     const char *name =
-        op->order ? text_format("%s_%s", op->base, lower_case(op->overload)) : op->base;
+        op == plain ? op->base : with_end(op->base, text_format("_%s", lower_case(op->overload)));
     if (op->cname)
         return op->cname;
     for (const struct op *other = table_find(t, op->base); other; other = other->next_overload)

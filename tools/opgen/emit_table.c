@@ -553,6 +553,7 @@ static void descriptor(struct out *o, const struct op *op, const char *name, con
     for (size_t i = 0; i < sizeof LINKS / sizeof *LINKS; i++)
         if (LINKS[i].there)
             emit(o, "    .%s = %s_%s,\n", LINKS[i].member, LINKS[i].prefix, op->id);
+    emit(o, "    .signature = \"%s\",\n", text_quote(signature_text(op, false)));
     emit(o, "    .doc = \"%s\",\n};\n", op->doc ? text_quote(op->doc) : "");
 }
 

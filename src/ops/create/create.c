@@ -294,7 +294,7 @@ int fill_tensor__cpu(fl_tensor *self, fl_tensor *value)
 int fill_compose(fl_tensor *self, fl_value value, fl_tensor **y)
 {
     fl_tensor *copy = fl_clone(self, -1);
-    *y = value.tag == FL_TENSOR ? fl_fill__tensor(copy, value.as.tensor) : fl_fill_(copy, value);
+    *y = value.tag == FL_TENSOR ? fl_fill_tensor_(copy, value.as.tensor) : fl_fill_(copy, value);
     return *y ? 0 : -1;
 }
 

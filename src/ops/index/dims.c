@@ -245,7 +245,7 @@ int index_fill_compose(fl_tensor *self, int64_t dim, fl_tensor *index, fl_value 
 {
     fl_tensor *copy = fl_clone(self, -1);
     *y = value.tag == FL_TENSOR ? fl_index_fill_(copy, dim, index, value.as.tensor)
-                                : fl_index_fill__scalar(copy, dim, index, value);
+                                : fl_index_fill_scalar_(copy, dim, index, value);
     return *y ? 0 : -1;
 }
 
@@ -460,21 +460,21 @@ int scatter_compose(fl_tensor *self, int64_t dim, fl_tensor *index, fl_tensor *s
 int scatter_value_compose(fl_tensor *self, int64_t dim, fl_tensor *index, fl_value value,
                           fl_tensor **y)
 {
-    *y = fl_scatter__value(fl_clone(self, -1), dim, index, value);
+    *y = fl_scatter_value_(fl_clone(self, -1), dim, index, value);
     return *y ? 0 : -1;
 }
 
 int scatter_reduce_named_compose(fl_tensor *self, int64_t dim, fl_tensor *index, fl_tensor *src,
                                  const char *reduce, fl_tensor **y)
 {
-    *y = fl_scatter__reduce(fl_clone(self, -1), dim, index, src, reduce);
+    *y = fl_scatter_reduce_(fl_clone(self, -1), dim, index, src, reduce);
     return *y ? 0 : -1;
 }
 
 int scatter_value_reduce_compose(fl_tensor *self, int64_t dim, fl_tensor *index, fl_value value,
                                  const char *reduce, fl_tensor **y)
 {
-    *y = fl_scatter__value_reduce(fl_clone(self, -1), dim, index, value, reduce);
+    *y = fl_scatter_value_reduce_(fl_clone(self, -1), dim, index, value, reduce);
     return *y ? 0 : -1;
 }
 

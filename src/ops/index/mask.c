@@ -231,7 +231,7 @@ int masked_fill_compose(fl_tensor *self, fl_tensor *mask, fl_value value, fl_ten
 {
     fl_tensor *copy = copy_for(self, mask);
     *y = value.tag == FL_TENSOR ? fl_masked_fill_(copy, mask, value.as.tensor)
-                                : fl_masked_fill__scalar(copy, mask, value);
+                                : fl_masked_fill_scalar_(copy, mask, value);
     return *y ? 0 : -1;
 }
 

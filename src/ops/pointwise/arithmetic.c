@@ -32,7 +32,7 @@ static int call(const fl_op *op, fl_value a, fl_value b, fl_value c, fl_tensor *
 {
     const fl_value args[] = {a, b, c};
     fl_value result;
-    if (fl_call(op, args, &result))
+    if (fl_call(op, op->params, args, 1, &result))
         return -1;
     *y = result.as.tensor;
     return 0;

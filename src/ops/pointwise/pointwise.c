@@ -48,7 +48,7 @@ struct votes {
 
 static void vote(struct votes *v, int class, int dtype)
 {
-    v->best[class] = v->best[class] < 0 ? dtype : dtype_promote(v->best[class], dtype);
+    v->best[class] = v->best[class] == FL_NO_DTYPE ? dtype : dtype_promote(v->best[class], dtype);
 }
 
 static void vote_tensor(struct votes *v, const fl_tensor *t)
@@ -63,10 +63,10 @@ static int count_votes(const struct votes *v)
     int result = FL_NO_DTYPE;
     for (int class = 0; class < 3; class++) {
         int dtype = v->best[class];
-        if (dtype >= 0 && class == 2 && dtype_is_floating(dtype))
+        if (dtype != FL_NO_DTYPE && class == 2 && dtype_is_floating(dtype))
             dtype = dtype_default();
-        if (dtype >= 0 && (result < 0 || rank(dtype) > rank(result)))
-            result = result < 0 ? dtype : dtype_promote(result, dtype);
+        if (dtype != FL_NO_DTYPE && (result == FL_NO_DTYPE || rank(dtype) > rank(result)))
+            result = result == FL_NO_DTYPE ? dtype : dtype_promote(result, dtype);
     }
     return result;
 }

@@ -38,7 +38,7 @@ int randint_like_low_compose(fl_tensor *self, int64_t low, int64_t high, fl_dtyp
                              fl_device device, bool requires_grad, int memory_format, fl_tensor **y)
 {
     (void)device;
-    return finish(fl_random__from(room_like(self, dtype, memory_format), low, &high, NULL),
+    return finish(fl_random_from_(room_like(self, dtype, memory_format), low, &high, NULL),
                   requires_grad, y);
 }
 
@@ -115,7 +115,7 @@ static int check_probability(double p)
 /* 0 with probability p, else 1 / (1 - p); of the given size. */
 static fl_tensor *noise_of(fl_tensor *like, fl_ints size, double p)
 {
-    fl_tensor *noise = fl_bernoulli__float(
+    fl_tensor *noise = fl_bernoulli_float_(
         fl_empty(size, (fl_dtype)like->dtype, ANYWHERE, false, -1), 1 - p, NULL);
     return p == 1 ? noise : fl_div_scalar(noise, fl_float(1 - p));
 }
@@ -171,7 +171,7 @@ int alpha_dropout_compose(fl_tensor *input, double p, bool train, fl_tensor **y)
         return *y ? 0 : -1;
     }
     double a = 1 / sqrt((alpha * alpha * p + 1) * (1 - p));
-    fl_tensor *noise = fl_bernoulli__float(room_like(input, FL_NO_DTYPE, -1), 1 - p, NULL);
+    fl_tensor *noise = fl_bernoulli_float_(room_like(input, FL_NO_DTYPE, -1), 1 - p, NULL);
     fl_tensor *shift = fl_add_scalar(
         fl_mul_scalar(fl_sub_scalar(noise, fl_int(1), fl_int(1)), fl_float(alpha * a)),
         fl_float(alpha * a * p), fl_int(1));

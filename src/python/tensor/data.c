@@ -159,7 +159,7 @@ static bool find_sizes(PyObject *o, struct shape *s)
     return true;
 }
 
-/* The dtype of one number or tensor, -1 with an exception. */
+/* The dtype of one number or tensor, FL_NO_DTYPE with an exception. */
 static int dtype_of_one(PyObject *o)
 {
     if (PyFloat_CheckExact(o))
@@ -172,7 +172,7 @@ static int dtype_of_one(PyObject *o)
         return pytensor_get(o)->dtype;
     if (PyUnicode_Check(o) || PyBytes_Check(o)) {
         PyErr_Format(PyExc_TypeError, "new(): invalid data type '%s'", python_type_name(o));
-        return -1;
+        return FL_NO_DTYPE;
     }
     fl_tensor *t;
     int is_array = exchange_import(o, &t, NULL);
@@ -185,7 +185,7 @@ static int dtype_of_one(PyObject *o)
         return dtype_default();
     if (is_array == 0)
         PyErr_Format(PyExc_RuntimeError, "Could not infer dtype of %s", python_type_name(o));
-    return -1;
+    return FL_NO_DTYPE;
 }
 
 /* Joins the dtypes of all numbers in o into *dtype (FL_NO_DTYPE: none seen yet). */
@@ -193,8 +193,9 @@ static bool find_dtype(PyObject *o, int *dtype)
 {
     if (!is_data_sequence(o)) {
         int one = dtype_of_one(o);
-        *dtype = *dtype < 0 || one < 0 ? one : one == *dtype ? one : dtype_promote(*dtype, one);
-        return one >= 0;
+        if (one != FL_NO_DTYPE)
+            *dtype = *dtype == FL_NO_DTYPE ? one : dtype_promote(*dtype, one);
+        return one != FL_NO_DTYPE;
     }
     PyObject *list = as_list(o);
     bool ok = list != NULL;
@@ -238,8 +239,12 @@ static bool put_float(struct sink *s, double value)
 
 static bool put_int(struct sink *s, int64_t value)
 {
-    static const int64_t low[] = {0, -255, -128, -32768, INT32_MIN, INT64_MIN};
-    static const int64_t high[] = {1, 255, 127, 32767, INT32_MAX, INT64_MAX};
+    static const int64_t low[] = {[FL_UINT8] = -UINT8_MAX, [FL_INT8] = INT8_MIN,
+                                  [FL_INT16] = INT16_MIN,  [FL_INT32] = INT32_MIN,
+                                  [FL_INT64] = INT64_MIN};
+    static const int64_t high[] = {[FL_UINT8] = UINT8_MAX, [FL_INT8] = INT8_MAX,
+                                   [FL_INT16] = INT16_MAX, [FL_INT32] = INT32_MAX,
+                                   [FL_INT64] = INT64_MAX};
     if (s->floating) {
         s->f[s->count++] = (double)value;
     } else if (s->dtype == FL_BOOL) {
@@ -315,9 +320,9 @@ static fl_tensor *from_sequence(PyObject *data, int dtype)
     struct shape shape;
     if (!find_sizes(data, &shape))
         return NULL;
-    if (dtype < 0 && !find_dtype(data, &dtype))
+    if (dtype == FL_NO_DTYPE && !find_dtype(data, &dtype))
         return NULL;
-    if (dtype < 0)
+    if (dtype == FL_NO_DTYPE)
         dtype = dtype_default();
     fl_tensor *t = tensor_new(shape.ndim, shape.sizes, dtype);
     if (!t)
@@ -345,7 +350,7 @@ fl_tensor *data_tensor(PyObject *data, int dtype)
     fl_tensor *shared = NULL;
     if (PyFloat_CheckExact(data))
         return tensor_from_number(fl_float(PyFloat_AsDouble(data)),
-                                  dtype < 0 ? dtype_default() : dtype);
+                                  dtype == FL_NO_DTYPE ? dtype_default() : dtype);
     if (pytensor_check(data))
         shared = tensor_retain(pytensor_get(data));
     else if (!python_is_sequence(data) && exchange_import(data, &shared, NULL) < 0)
@@ -354,7 +359,7 @@ fl_tensor *data_tensor(PyObject *data, int dtype)
         return dtype >= FL_COMPLEX64
                    ? error_null(FL_NOT_IMPLEMENTED, "complex dtypes are not implemented yet")
                    : from_sequence(data, dtype);
-    fl_tensor *copy = tensor_new_like(shared, dtype < 0 ? shared->dtype : dtype);
+    fl_tensor *copy = tensor_new_like(shared, dtype == FL_NO_DTYPE ? shared->dtype : dtype);
     if (copy && tensor_copy(copy, shared) < 0) {
         tensor_release(copy);
         copy = NULL;
@@ -487,13 +492,13 @@ static PyObject *share_or_copy(struct request *r)
 {
     fl_tensor *shared = NULL;
     if (pytensor_check(r->data) && r->copy <= 0) {
-        if (r->dtype < 0 || r->dtype == pytensor_get(r->data)->dtype)
+        if (r->dtype == FL_NO_DTYPE || r->dtype == pytensor_get(r->data)->dtype)
             return Py_NewRef(r->data);
         return PyObject_CallMethod(r->data, "to", "N", types_dtype(r->dtype));
     }
     if (r->copy <= 0 && !pytensor_check(r->data) && exchange_import(r->data, &shared, NULL) < 0)
         return NULL;
-    if (shared && (r->dtype < 0 || shared->dtype == r->dtype))
+    if (shared && (r->dtype == FL_NO_DTYPE || shared->dtype == r->dtype))
         return finish(shared, r->requires_grad);
     tensor_release(shared);
     if (r->copy == 0)

@@ -287,8 +287,8 @@ static PyObject *function_frombuffer(PyObject *module, PyObject *args, PyObject 
 
 /* ---- A tensor's memory for others ------------------------------------------------------------ */
 
-static const char *const formats[FL_DTYPE_COUNT] = {"?", "B",  "b", "h", "i",  "q",
-                                                    "e", NULL, "f", "d", "Zf", "Zd"};
+static const char *const formats[FL_DTYPE_COUNT] = {NULL, "?", "B",  "b", "h", "i",  "q",
+                                                    "e",  NULL, "f", "d", "Zf", "Zd"};
 
 static int get_buffer(PyObject *self, Py_buffer *view, int flags)
 {
@@ -400,7 +400,7 @@ static PyObject *method_array(PyObject *self, PyObject *args, PyObject *kwargs)
 /* ---- DLPack ---------------------------------------------------------------------------------- */
 
 static const struct dlpack_type dlpack_types[FL_DTYPE_COUNT] = {
-    {DLPACK_BOOL, 8, 1},   {DLPACK_UINT, 8, 1},   {DLPACK_INT, 8, 1},      {DLPACK_INT, 16, 1},
+    [FL_BOOL] = {DLPACK_BOOL, 8, 1},   {DLPACK_UINT, 8, 1},   {DLPACK_INT, 8, 1},      {DLPACK_INT, 16, 1},
     {DLPACK_INT, 32, 1},   {DLPACK_INT, 64, 1},   {DLPACK_FLOAT, 16, 1},   {DLPACK_BFLOAT, 16, 1},
     {DLPACK_FLOAT, 32, 1}, {DLPACK_FLOAT, 64, 1}, {DLPACK_COMPLEX, 64, 1}, {DLPACK_COMPLEX, 128, 1},
 };
@@ -469,7 +469,7 @@ static PyObject *method_dlpack_device(PyObject *self, PyObject *unused)
 
 static int dlpack_dtype(struct dlpack_type type)
 {
-    for (int i = 0; i < FL_DTYPE_COUNT; i++)
+    for (int i = FL_BOOL; i < FL_DTYPE_COUNT; i++)
         if (memcmp(&type, &dlpack_types[i], sizeof type) == 0)
             return i;
     return -1;

@@ -259,7 +259,7 @@ static bool device_is_here(fl_device device)
 }
 
 struct to_request {
-    int dtype; /* -1: as it is */
+    int dtype; /* FL_NO_DTYPE: as it is */
     bool copy;
     int format;
 };
@@ -305,7 +305,7 @@ static bool read_to(struct to_request *r, PyObject *o, Py_ssize_t position)
 FAST_METHOD(method_to)
 {
     static const char *const keywords[] = {"device", "dtype", "other", "tensor"};
-    struct to_request r = {-1, false, -1};
+    struct to_request r = {FL_NO_DTYPE, false, -1};
     if (!takes_at_most("to", 4, nargs))
         return NULL;
     for (Py_ssize_t i = 0; i < nargs; i++)
@@ -321,7 +321,7 @@ FAST_METHOD(method_to)
         r.copy = PyObject_IsTrue(copy) == 1;
     if (!read_format(args, nargs, kwnames, -1, "to", &r.format))
         return NULL;
-    return cast(self, r.dtype < 0 ? pytensor_get(self)->dtype : r.dtype, r.copy, r.format);
+    return cast(self, r.dtype == FL_NO_DTYPE ? pytensor_get(self)->dtype : r.dtype, r.copy, r.format);
 }
 
 /* x.float() and its like. */
@@ -364,22 +364,22 @@ static PyObject *type_by_name(PyObject *self, PyObject *o)
     PyObject *own = module ? PyObject_GetAttrString(o, "__name__") : NULL;
     PyObject *full = own ? PyUnicode_FromFormat("%U.%U", module, own) : Py_NewRef(o);
     const char *text = full && PyUnicode_Check(full) ? PyUnicode_AsUTF8AndSize(full, NULL) : NULL;
-    int dtype = text && strcmp(text, "torch.Tensor") == 0 ? dtype_default() : -1;
+    int dtype = text && strcmp(text, "torch.Tensor") == 0 ? dtype_default() : FL_NO_DTYPE;
     bool cuda = text && strncmp(text, "torch.cuda.", 11) == 0;
-    for (int d = 0; text && dtype < 0 && d < FL_DTYPE_COUNT; d++) {
+    for (int d = FL_BOOL; text && dtype == FL_NO_DTYPE && d < FL_DTYPE_COUNT; d++) {
         char name[48];
         PyOS_snprintf(name, sizeof name, "torch.%s%sTensor", cuda ? "cuda." : "", dtype_title(d));
         if (strcmp(text, name) == 0)
             dtype = d;
     }
-    if (dtype < 0 && !PyErr_Occurred())
+    if (dtype == FL_NO_DTYPE && !PyErr_Occurred())
         PyErr_Format(PyExc_ValueError, "invalid type: %R", own ? own : o);
-    if (dtype >= 0 && cuda)
+    if (dtype != FL_NO_DTYPE && cuda)
         PyErr_SetString(PyExc_RuntimeError, "Cannot initialize CUDA: this build has none");
     Py_XDECREF(module);
     Py_XDECREF(own);
     Py_XDECREF(full);
-    return dtype < 0 || cuda ? NULL : cast(self, dtype, false, -1);
+    return dtype == FL_NO_DTYPE || cuda ? NULL : cast(self, dtype, false, -1);
 }
 
 FAST_METHOD(method_type)

@@ -130,7 +130,7 @@ static int dtype_init(PyObject *module)
     if (!types_dtype_type ||
         PyModule_AddObjectRef(module, "dtype", (PyObject *)types_dtype_type) < 0)
         return -1;
-    for (int i = 0; i < FL_DTYPE_COUNT; i++) {
+    for (int i = FL_BOOL; i < FL_DTYPE_COUNT; i++) {
         struct dtype_object *o = PyObject_New(struct dtype_object, types_dtype_type);
         if (!o)
             return -1;
