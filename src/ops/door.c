@@ -96,9 +96,9 @@ static int call_view(const fl_op *f, const fl_value *args, fl_value *results)
         return -1;
     y->flags &= (uint8_t)~TENSOR_REQUIRES_GRAD;
     y->flags |= self->flags & TENSOR_INFERENCE;
-    if (!autograd_mode.inference) {
+    if (!(self->flags & TENSOR_INFERENCE)) {
         y->base = tensor_retain(self->base ? self->base : self);
-        if (!autograd_mode.grad || self->flags & TENSOR_NO_GRAD_VIEW)
+        if (autograd_mode.inference || !autograd_mode.grad || self->flags & TENSOR_NO_GRAD_VIEW)
             y->flags |= TENSOR_NO_GRAD_VIEW;
     }
     results[0] = fl_tensor_value(y);
@@ -353,6 +353,29 @@ static int __attribute__((cold)) name_operator(const fl_op *op, const fl_value *
     return -1;
 }
 
+/* Whether t shows memory of an argument: it is one of them, or a view. */
+static bool is_of_arguments(const fl_op *f, const fl_value *args, const fl_tensor *t)
+{
+    for (int i = 0; i < f->params; i++) {
+        if (args[i].tag == FL_TENSOR && args[i].as.tensor->storage == t->storage)
+            return true;
+        for (uint32_t k = 0; args[i].tag == FL_TENSORS && k < args[i].count; k++)
+            if (args[i].as.tensors[k] && args[i].as.tensors[k]->storage == t->storage)
+                return true;
+    }
+    return false;
+}
+
+/* Under inference_mode what is made is an inference tensor; what was there before, and its views,
+ * stay what they are. */
+static void mark_inference(const fl_op *f, const fl_value *args, fl_value *results)
+{
+    for (int k = 0; k < f->results && f->kind != OP_VIEW; k++)
+        if (results[k].tag == FL_TENSOR &&
+            (f->kind != OP_COMPOSE || !is_of_arguments(f, args, results[k].as.tensor)))
+            results[k].as.tensor->flags |= TENSOR_INFERENCE;
+}
+
 int op_call(const fl_op *op, const fl_value *args, fl_value *results)
 {
     const fl_op *f = op->function;
@@ -367,17 +390,13 @@ int op_call(const fl_op *op, const fl_value *args, fl_value *results)
         status = call_function(f, args, results);
     else
         status = call_writing(op, args, results);
-    if (status == 0 && !autograd_mode.inference)
+    if (status == 0) {
+        if (autograd_mode.inference && op->form == FORM_FUNCTION && !op_writes(f))
+            mark_inference(f, args, results);
         return 0;
-    for (int k = 0; k < f->results; k++) {
-        if (status == 0 && results[k].tag == FL_TENSOR && op->form == FORM_FUNCTION &&
-            !op_writes(f))
-            results[k].as.tensor->flags |= TENSOR_INFERENCE;
-        else if (status)
-            results[k] = fl_none();
     }
-    if (status == 0)
-        return 0;
+    for (int k = 0; k < f->results; k++)
+        results[k] = fl_none();
     return f->kind == OP_COMPOSE ? -1 : name_operator(op, args);
 }
 
