@@ -1,4 +1,5 @@
 """What the table's compiler writes: it compiles, says what the table says."""
+import json
 import os
 import re
 import subprocess
@@ -23,6 +24,9 @@ mul.Tensor(Tensor self, Tensor|Scalar other) -> Tensor
 
 scaled(Tensor self, Scalar factor=2, *, str how='plain') -> Tensor
     compose how == 'plain' ? mul(self, factor) : self
+    try     factor=-0.5, how='plain'
+    try     self=float(2,
+                3, low=0)
 
 total(Tensor self, int[1]? dim=None, bool keepdim=False) -> Tensor
     dtypes  any tosum
@@ -182,6 +186,18 @@ def test_python_names(small):
     assert "No gradient: self, with, by.\n" in page
 
 
+def test_samples(small):
+    rows = {row["name"]: row for row in json.loads((small / "ops_samples.json").read_text())}
+    assert rows["scaled"]["try"] == [{"factor": "-0.5", "how": "'plain'"},
+                                     {"self": "float(2,                 3, low=0)"}]
+    assert rows["stride"]["writes"] and rows["mul.Tensor"]["forms"] == ["function", "method",
+                                                                       "inplace", "out"]
+    assert [p["grad"] for p in rows["stride"]["params"]] == ["missing", "none", "refused"]
+    assert rows["mul.Tensor"]["params"][1] == {
+        "name": "other", "type": "Tensor|Scalar", "optional": False, "default": False,
+        "keyword": False, "truth": False, "list_size": 0, "grad": "formula"}
+
+
 def test_stub_file_is_python(generated):
     compile((generated / "_C.pyi").read_text(), "_C.pyi", "exec")
 
@@ -189,7 +205,7 @@ def test_stub_file_is_python(generated):
 def test_complaints_point_into_the_table(small):
     loops = "".join((small / name).read_text() for name in LOOPS)
     assert '#line 4 "1.ops"\n        y[i] = ((x0 * x1));' in loops
-    assert '#line 16 "1.ops"' in loops
+    assert '#line 19 "1.ops"' in loops
 
 
 def test_unchanged_files_are_not_written(program, tmp_path):

@@ -285,7 +285,7 @@ static void all_variants(struct out *o, const struct op *op, const char *name, c
 }
 
 /* The paragraph without overload has the base name, else the first; the others add their overload. */
-static const char *function_name(const struct table *t, const struct op *op)
+const char *c_function_name(const struct table *t, const struct op *op)
 {
     const struct op *plain = table_find(t, op->base);
     for (const struct op *o = plain; o; o = o->next_overload)
@@ -310,7 +310,7 @@ void emit_header(struct out *o, const struct table *t)
         for (const struct op *op = t->first; op; op = op->next) {
             if (!!(op->forms & FORM_INTERNAL) != internal)
                 continue;
-            const char *name = function_name(t, op);
+            const char *name = c_function_name(t, op);
             comment(o, op);
             all_variants(o, op, name, op->id, op->name);
             if (op->inplace_name)

@@ -154,7 +154,7 @@ static const char HEAD[] =
     "        *t = hold(v);\n"
     "        return 0;\n"
     "    }\n"
-    "    int dtype = v.tag == FL_FLOATING ? dtype_default() : v.tag == FL_INTEGER ? FL_INT64 : "
+    "    int dtype = v.tag == FL_FLOATING ? FL_FLOAT64 : v.tag == FL_INTEGER ? FL_INT64 : "
     "FL_BOOL;\n"
     "    *t = tensor_value(tensor_from_number(v, dtype));\n"
     "    if (t->tag == FL_NONE)\n"
@@ -471,6 +471,8 @@ static void grad(struct out *o, struct op *op)
     uint32_t saves = 0, shapes = 0, results = 0, differentiable = 0, grads = 0, refused = 0;
     int count = 0;
     const char *refuser = NULL;
+    if (op->kind == KIND_COMPOSE) /* what it says of gradients, its parts do */
+        return;
     for (const struct rule *r = op->rules; r; r = r->next) {
         if (r->refused)
             refused |= r->params, refuser = r->refused;
@@ -546,7 +548,7 @@ static void descriptor(struct out *o, const struct op *op, const char *name, con
                  {"shape", "call_shape", op->shape || op->shape_like >= 0},
                  {"kernel", "call_kernel", op->kernel != NULL},
                  {"compose", "call_compose", op->kind == KIND_COMPOSE},
-                 {"grad", "&grad", op->recorded},
+                 {"grad", "&grad", op->recorded && op->kind != KIND_COMPOSE},
                  {"check", "call_check", op->check != NULL},
                  {"titles", "call_title", op->titles != NULL},
                  {"gpu", "gpu", op->gpu != NULL}};

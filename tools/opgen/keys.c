@@ -303,6 +303,42 @@ static void key_bits(struct op *op, const struct stretch *s, int which)
     }
 }
 
+/* Where the token that has just been read begins. */
+static size_t token_start(const struct lexer *l)
+{
+    return l->token.kind == TOKEN_END ? l->end : l->line_start + (size_t)l->token.place.column - 1;
+}
+
+/* Arguments of a sample call: their names are parameters', their values expressions. */
+static void key_try(struct op *op, const struct stretch *s, int unused)
+{
+    (void)unused;
+    struct sample *sample = arena_alloc(sizeof *sample), **last = &op->samples;
+    struct lexer l;
+    lexer_open(&l, s);
+    while (l.token.kind != TOKEN_END) {
+        int p = l.token.kind == TOKEN_NAME ? op_param(op, l.token.text) : -1;
+        if (p < 0) {
+            complain(l.token.place, "found %s, expected a parameter of %s", token_text(&l.token),
+                     op->name);
+            return;
+        }
+        lexer_next(&l);
+        if (!lexer_expect(&l, "=", "after the parameter"))
+            return;
+        size_t start = token_start(&l);
+        if (!expr_parse(&l))
+            return;
+        sample->value[p] = text_replace(
+            text_copy(s->text + start, token_start(&l) - start), '\n', ' ');
+        if (l.token.kind != TOKEN_END && !lexer_expect(&l, ",", "between arguments"))
+            return;
+    }
+    while (*last)
+        last = &(*last)->next;
+    *last = sample;
+}
+
 static void key_title(struct op *op, const struct stretch *s, int unused)
 {
     (void)unused;
@@ -381,6 +417,7 @@ static const struct key {
     {"promotes", key_bits, BITS_PROMOTED, false},
     {"rounds", key_bits, BITS_ROUNDED, false},
     {"exact", key_bits, BITS_EXACT, false},
+    {"try", key_try, 0, true},
     {"title", key_title, 0, false},
     {"titles", key_titles, 0, false},
     {"cname", key_cname, 0, false},
@@ -410,6 +447,6 @@ void key_parse(struct op *op, const struct stretch *line)
     complain(
         place,
         "found the key '%s', expected dtypes forms value start step join finish view shape kernel "
-        "check compose grad random truths promotes rounds exact title titles cname or doc",
+        "check compose grad random truths promotes rounds exact try title titles cname or doc",
         name);
 }

@@ -45,6 +45,7 @@ enum {
     PYI,
     DOCS,
     GPU,
+    SAMPLES,
     LOOPS,
     FILES = LOOPS + LOOP_FILES
 };
@@ -54,7 +55,8 @@ static bool compile(const struct table *t, const char *folder)
     struct out files[FILES] = {{.name = "flambeau/ops.h"}, {.name = "ops_kernels.h"},
                                {.name = "ops_table.c"},    {.name = "ops_table.h"},
                                {.name = "ops_python.c"},   {.name = "_C.pyi"},
-                               {.name = "ops.md"},         {.name = "ops_gpu.h"}};
+                               {.name = "ops.md"},         {.name = "ops_gpu.h"},
+                               {.name = "ops_samples.json"}};
     for (int i = 0; i < LOOP_FILES; i++)
         files[LOOPS + i].name = text_format("ops_loops_%d.simd.c", i);
     for (int i = 0; i < FILES; i++)
@@ -71,6 +73,7 @@ static bool compile(const struct table *t, const char *folder)
     emit_python(&files[PYTHON], t);
     emit_pyi(&files[PYI], t);
     emit_docs(&files[DOCS], t);
+    emit_samples(&files[SAMPLES], t);
 
     bool good = complaints() == 0;
     if (good && ((mkdir(folder, 0777) != 0 && errno != EEXIST) ||

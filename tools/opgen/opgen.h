@@ -182,6 +182,12 @@ struct rule {
     struct rule *next;
 };
 
+/* What a `try` key gives its parameters: expressions, as they were written. */
+struct sample {
+    const char *value[MAX_PARAMS]; /* NULL: not given */
+    struct sample *next;
+};
+
 struct op {
     struct place place;
     const char *base, *overload, *name;                        /* "add", "Tensor", "add.Tensor" */
@@ -210,6 +216,7 @@ struct op {
     struct rule *rules;
     bool has_grad;
     const char *doc;
+    struct sample *samples;
     /* pointwise and reduce: parameters in the loop's order; loops (emit_loops.c) */
     int operands, operand[MAX_OPERANDS];
     int scalars, scalar[MAX_OPERANDS];
@@ -309,6 +316,9 @@ const char *dtype_constant(const char *name); /* emit_table.c: "int64" to FL_INT
 void emit_python(struct out *o, const struct table *t);
 void emit_pyi(struct out *o, const struct table *t);
 void emit_docs(struct out *o, const struct table *t);
+void emit_samples(struct out *o, const struct table *t);
+/* What follows fl_ in C (emit_header.c). */
+const char *c_function_name(const struct table *t, const struct op *op);
 void emit_gpu(struct out *o, const struct table *t);
 
 #endif

@@ -385,13 +385,14 @@ static bool needs_decision(const struct op *op, int p)
 static void check_gradients(const struct op *op)
 {
     uint32_t decided = 0;
+    bool composed = op->kind == KIND_COMPOSE;
     for (const struct rule *r = op->rules; r; r = r->next) {
         decided |= r->params;
-        if (r->refused && op->kind != KIND_KERNEL)
+        if (composed && r->body)
+            complain(r->place, "a composite's gradient is that of its parts: it has no formula");
+        if (r->refused && op->kind != KIND_KERNEL && !composed)
             complain(r->place, "refused is for kernels");
     }
-    if (op->kind == KIND_COMPOSE && op->has_grad)
-        complain(op->place, "a composite's gradient is that of its parts: it has no grad");
     for (int p = 0; p < op->params; p++)
         if (needs_decision(op, p) && !(decided >> p & 1))
             complain(op->param[p].place,
