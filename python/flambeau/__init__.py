@@ -13,8 +13,8 @@ from flambeau._C import *  # noqa: F403  operators, Tensor, Size, device, Genera
 from flambeau.version import __version__
 
 _MODULES = frozenset(
-    "_tensor_str autograd backends compat cuda datasets functional linalg nn optim random "
-    "serialization special storage testing torch_version types utils version".split()
+    "_tensor_str _utils autograd backends compat cuda datasets functional linalg multiprocessing nn "
+    "optim random serialization special storage testing torch_version types utils version".split()
 )
 
 # name -> the module that has it

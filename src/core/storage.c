@@ -8,6 +8,7 @@
 
 #include "core/error.h"
 #include "core/memory.h"
+#include "core/segment.h"
 #include "core/tensor.h"
 
 enum { STORAGE_INLINE = 1024, HEADER = (sizeof(struct storage) + 63) & ~63 };
@@ -90,4 +91,21 @@ int storage_resize(struct storage *s, size_t bytes)
     s->data = data;
     s->bytes = bytes;
     return 0;
+}
+
+void storage_exchange(struct storage *a, struct storage *b)
+{
+    struct storage old = *a;
+    a->data = b->data;
+    a->bytes = b->bytes;
+    a->resizable = b->resizable;
+    a->borrowed = b->borrowed;
+    a->free = b->free;
+    a->context = b->context;
+    bool own = old.data == own_room(a);
+    b->data = own ? NULL : old.data;
+    b->bytes = own ? 0 : old.bytes;
+    b->borrowed = old.borrowed;
+    b->free = old.free;
+    b->context = old.context;
 }

@@ -86,6 +86,11 @@ int exchange_import(PyObject *o, fl_tensor **out, bool *readonly);
 extern PyMethodDef exchange_functions[];
 extern PyType_Slot exchange_slots[];
 
+/* sharing.c: memory that processes share. */
+PyObject *sharing_is_shared(PyObject *self, PyObject *unused);
+PyObject *sharing_share_memory(PyObject *self, PyObject *unused);
+extern PyMethodDef sharing_functions[];
+
 /* nodes.c, callbacks.c, function.c: the graph as Python sees it. */
 struct node;
 PyObject *nodes_show(struct node *n);       /* new reference; NULL node gives None */

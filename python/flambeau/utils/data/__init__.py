@@ -1,7 +1,11 @@
 """Datasets, samplers and the loader (source: torch.utils.data)."""
 
-from flambeau.utils.data.collate import default_collate, default_convert  # noqa: F401
-from flambeau.utils.data.dataloader import DataLoader, get_worker_info  # noqa: F401
+from flambeau.utils.data._utils.collate import default_collate, default_convert  # noqa: F401
+from flambeau.utils.data.dataloader import (  # noqa: F401
+    DataLoader,
+    _DatasetKind,
+    get_worker_info,
+)
 from flambeau.utils.data.dataset import (  # noqa: F401
     ChainDataset,
     ConcatDataset,

@@ -5,14 +5,18 @@ then the sampler's, when the first batch is asked for. The fast way: where the s
 collation are the default ones and the dataset can gather (see dataset.py), the order stays a tensor
 and each batch is one index_select a tensor.
 
-Samples are loaded in this process whatever num_workers says; worker_init_fn is not called.
+Workers are in _workers.py, which is imported when a loader has some.
 """
 
+import os
 import warnings
+from itertools import chain, islice
 from math import ceil
 
 from flambeau import _C
-from flambeau.utils.data.collate import default_collate, default_convert
+from flambeau.utils.data._utils.collate import default_collate, default_convert
+from flambeau.utils.data._utils.fetch import _DatasetKind
+from flambeau.utils.data._utils.info import get_worker_info  # noqa: F401
 from flambeau.utils.data.dataset import Dataset, IterableDataset, TensorDataset  # noqa: F401
 from flambeau.utils.data.sampler import (
     BatchSampler,
@@ -21,12 +25,6 @@ from flambeau.utils.data.sampler import (
     SequentialSampler,
     _draw_seed,
 )
-
-
-def get_worker_info():
-    """What a worker process is; None in the main process (source:
-    torch.utils.data.get_worker_info)."""
-    return None
 
 
 class _InfiniteConstantSampler(Sampler):
@@ -49,9 +47,14 @@ class DataLoader:
     batch_size: samples a batch, None to give samples as they are; shuffle: a new random order each
     time; sampler, batch_sampler: the order, or the lists of indices, instead of shuffle and
     batch_size; collate_fn: makes a batch of a list of samples; drop_last: leaves out a last batch
-    that is not full; generator: what draws the order. num_workers, prefetch_factor,
-    persistent_workers, timeout, worker_init_fn, multiprocessing_context, in_order and pin_memory
-    are checked as in PyTorch; loading happens in this process.
+    that is not full; generator: what draws the order and the workers' seeds.
+
+    num_workers: processes that load, 0 for this one; worker_init_fn(i) is called in each;
+    prefetch_factor: batches each is ahead; multiprocessing_context: how they start; timeout:
+    seconds a batch may take; in_order=False: gives batches as they come; persistent_workers: they
+    live from one iteration to the next. worker_method="thread" makes them threads of this process.
+    A worker that raises, dies or hangs past the timeout makes the iterator raise once; asked again,
+    it goes on with the next batch, with another worker in the place of a lost one.
     """
 
     __initialized = False
@@ -76,6 +79,7 @@ class DataLoader:
         persistent_workers=False,
         pin_memory_device="",
         in_order=True,
+        worker_method="multiprocessing",
     ):
         if num_workers < 0:
             raise ValueError(
@@ -97,7 +101,13 @@ class DataLoader:
         if persistent_workers and num_workers == 0:
             raise ValueError("persistent_workers option needs num_workers > 0")
 
+        if worker_method not in ("multiprocessing", "thread"):
+            raise ValueError(
+                f"worker_method should be 'multiprocessing' or 'thread', got {worker_method!r}"
+            )
+
         self.dataset = dataset
+        self.worker_method = worker_method
         self.num_workers = num_workers
         self.prefetch_factor = prefetch_factor
         self.pin_memory = pin_memory
@@ -109,7 +119,10 @@ class DataLoader:
         self.persistent_workers = persistent_workers
         self.generator = generator
         self._iterable = isinstance(dataset, IterableDataset)
+        self._dataset_kind = _DatasetKind.Iterable if self._iterable else _DatasetKind.Map
         self._IterableDataset_len_called = None
+        self._iterator = None  # the persistent one
+        self._progress = self._resumed = None
 
         if self._iterable:
             for name, value, unset in (
@@ -155,6 +168,7 @@ class DataLoader:
             collate_fn = default_collate if batch_sampler is not None else default_convert
         self.collate_fn = collate_fn
         self.__initialized = True
+        self.check_worker_number_rationality()
 
     def __setattr__(self, name, value):
         if self.__initialized and name in _FIXED:
@@ -204,22 +218,57 @@ class DataLoader:
         return self.batch_sampler if self.batch_sampler is not None else self.sampler
 
     def __iter__(self):
-        if self.pin_memory:
-            warnings.warn(
-                "'pin_memory' argument is set as true but no accelerator is found, then "
-                "device pinned memory won't be used.",
-                stacklevel=2,
-            )
-        order = iter(self._index_sampler)
-        _draw_seed(self.generator)
-        if self.timeout != 0 and self.num_workers == 0:
-            raise AssertionError("_SingleProcessDataLoaderIter requires timeout == 0")
-        if self._iterable:
-            return _LoaderIterator(self, _stream(self, order))
-        gather = self._gatherer()
-        if gather is not None:
-            return _LoaderIterator(self, _gathered(self, gather))
-        return _LoaderIterator(self, _mapped(self, order))
+        resumed, self._resumed = self._resumed, None
+        generator = _C.default_generator if self.generator is None else self.generator
+        if resumed is None:
+            self._progress = _Progress(generator.get_state())
+            return self._start()
+        now = generator.get_state()
+        self._progress = _Progress(resumed["generator"])
+        generator.set_state(resumed["generator"])
+        iterator = self._start(resumed["num_yielded"])
+        if self.generator is None:
+            generator.set_state(now)
+        return iterator
+
+    def _start(self, skip=None):
+        """A new iterator, or the persistent one from the start; past `skip` batches."""
+        if self._iterator is not None:
+            self._iterator._reset(self, skip=skip)
+            return self._iterator
+        if self.num_workers == 0:
+            iterator = _SingleProcessDataLoaderIter(self)
+            if skip is not None:
+                iterator._skip(skip)
+            return iterator
+        self.check_worker_number_rationality()
+        from flambeau.utils.data._workers import _MultiProcessingDataLoaderIter
+
+        iterator = _MultiProcessingDataLoaderIter(self, skip)
+        if self.persistent_workers:
+            self._iterator = iterator
+        return iterator
+
+    def state_dict(self):
+        """Where the last iteration stands: load_state_dict of a loader made alike, in this process
+        or another, makes its next iteration give the batches that are still to come.
+
+        The order is drawn again from the generator's state at the start; what workers draw for
+        augmentation is not. An iterable dataset is read again up to the place.
+        """
+        progress = self._progress
+        if progress is None or progress.ended:
+            return {"num_yielded": 0, "generator": None}
+        return {"num_yielded": progress.yielded, "generator": progress.generator}
+
+    def load_state_dict(self, state_dict):
+        """Takes up a state_dict() at the next iteration."""
+        self._resumed = None if state_dict["generator"] is None else dict(state_dict)
+
+    def _fetcher(self):
+        return _DatasetKind.create_fetcher(
+            self._dataset_kind, self.dataset, self._auto_collation, self.collate_fn, self.drop_last
+        )
 
     def _gatherer(self):
         """The dataset's __gather__ where the fast way gives what the slow one would, else None."""
@@ -242,82 +291,147 @@ class DataLoader:
             length = length // self.batch_size if self.drop_last else ceil(length / self.batch_size)
         return length
 
+    def check_worker_number_rationality(self):
+        """Warns where there are more workers than processors."""
+        if not self.num_workers or self.worker_method == "thread":
+            return
+        suggested = len(os.sched_getaffinity(0))
+        if self.num_workers > suggested:
+            warnings.warn(
+                f"This DataLoader will create {self.num_workers} worker processes in total. Our "
+                f"suggested max number of worker in current system is {suggested}, which is "
+                "smaller than what this DataLoader is going to create. Please be aware that "
+                "excessive worker creation might get DataLoader running slow or even freeze, "
+                "lower the worker number to avoid potential slowness/freeze if necessary.",
+                stacklevel=3,
+            )
 
-class _LoaderIterator:
+
+class _Progress:
+    """How far an iteration has come, and the generator's state when it began."""
+
+    __slots__ = ("generator", "yielded", "ended")
+
+    def __init__(self, generator):
+        self.generator, self.yielded, self.ended = generator, 0, False
+
+
+class _BaseDataLoaderIter:
     """What iter(loader) gives: an iterator with a length."""
 
-    def __init__(self, loader, batches):
+    def __init__(self, loader):
         self._loader = loader
-        self._batches = batches
-        self._next = batches.__next__
+        self._dataset = loader.dataset
+        self._num_workers = loader.num_workers
+        self._index_sampler = loader._index_sampler
+        if loader.pin_memory:
+            _warn_of_pinning(loader)
+        self._sampler_iter = iter(self._index_sampler)
+        self._base_seed = _draw_seed(loader.generator)
+        self._begin()
+
+    def _begin(self):
         self._num_yielded = 0
+        self._progress = self._loader._progress
+        told = self._loader._IterableDataset_len_called if self._loader._iterable else None
+        self._length_told = told
 
     def __iter__(self):
         return self
 
     def __next__(self):
-        data = self._next()
+        try:
+            data = self._next_data()
+        except StopIteration:
+            self._progress.ended = True
+            raise
         self._num_yielded += 1
-        if self._loader._iterable:
-            self._check_length()
+        self._progress.yielded = self._num_yielded
+        if self._length_told is not None and self._num_yielded > self._length_told:
+            self._warn_of_length()
         return data
 
-    def __len__(self):
-        return len(self._loader._index_sampler)
+    def _next_data(self):
+        raise NotImplementedError
 
-    def _check_length(self):
-        told = self._loader._IterableDataset_len_called
-        if told is not None and self._num_yielded > told:
-            warnings.warn(
-                f"Length of IterableDataset {self._loader.dataset} was reported to be "
-                f"{told}(when accessing len(dataloader)), but {self._num_yielded} "
-                "samples have been fetched. ",
-                stacklevel=3,
+    def _skip(self, count):
+        """Goes on as if `count` batches had been taken, and fixes the order that follows."""
+        if self._loader._iterable:
+            for _ in range(count):
+                self._next_data()
+        else:
+            self._sampler_iter = _skipped(self._sampler_iter, count)
+        self._num_yielded = self._progress.yielded = count
+
+    def __len__(self):
+        return len(self._index_sampler)
+
+    def _warn_of_length(self):
+        text = (
+            f"Length of IterableDataset {self._dataset} was reported to be {self._length_told}"
+            f"(when accessing len(dataloader)), but {self._num_yielded} samples have been fetched. "
+        )
+        if self._num_workers > 0:
+            text += (
+                "For multiprocessing data-loading, this could be caused by not properly "
+                "configuring the IterableDataset replica at each worker. Please see "
+                "https://pytorch.org/docs/stable/data.html#torch.utils.data.IterableDataset for "
+                "examples."
             )
+        warnings.warn(text, stacklevel=3)
 
     def __getstate__(self):
         raise NotImplementedError("{} cannot be pickled", type(self).__name__)
 
 
-def _mapped(loader, order):
-    """Batches, or samples, of a dataset that is asked by index."""
-    dataset, collate = loader.dataset, loader.collate_fn
-    if loader.batch_sampler is None:
-        for index in order:
-            yield collate(dataset[index])
-        return
-    many = getattr(dataset, "__getitems__", None)
-    for indices in order:
-        yield collate(many(indices) if many else [dataset[i] for i in indices])
+def _warn_of_pinning(loader):
+    if loader.pin_memory_device:
+        warnings.warn(
+            "pin_memory_device is deprecated, the current accelerator will be used as the device,"
+            f"ignore pin_memory_device='{loader.pin_memory_device}'.",
+            stacklevel=5,
+        )
+    warnings.warn(
+        "'pin_memory' argument is set as true but no accelerator is found, then "
+        "device pinned memory won't be used.",
+        stacklevel=5,
+    )
 
 
-def _stream(loader, order):
-    """Batches, or samples, of an iterable dataset."""
-    samples, collate = iter(loader.dataset), loader.collate_fn
-    if loader.batch_sampler is None:
-        for sample in samples:
-            yield collate(sample)
-        return
-    for places in order:
-        batch = [sample for _, sample in zip(places, samples)]
-        if not batch or (loader.drop_last and len(batch) < len(places)):
+def _skipped(iterator, count):
+    """The rest of an iterator after `count` items. Its next item is asked for at once: whoever
+    draws the order at the first item must draw now."""
+    rest = list(islice(iterator, count, count + 1))
+    return chain(rest, iterator)
+
+
+class _SingleProcessDataLoaderIter(_BaseDataLoaderIter):
+    """Loads in the process that iterates."""
+
+    def __init__(self, loader):
+        super().__init__(loader)
+        if loader.timeout != 0:
+            raise AssertionError("_SingleProcessDataLoaderIter requires timeout == 0")
+        self._gather = loader._gatherer()
+        if self._gather is not None:
+            self._sampler_iter = _index_batches(loader.sampler, loader.batch_size)
+            self._next_data = self._next_gathered
             return
-        yield collate(batch)
+        self._dataset_fetcher = loader._fetcher()
 
+    def _next_data(self):
+        return self._dataset_fetcher.fetch(next(self._sampler_iter))
 
-def _gathered(loader, gather):
-    """Batches of a dataset that gathers: the order is cut into tensors of indices."""
-    size, drop_last = loader.batch_size, loader.drop_last
-    for index in _index_batches(loader.sampler, size):
-        if drop_last and index.size(0) < size:
-            return
-        batch = gather(index)
+    def _next_gathered(self):
+        """A batch of a dataset that gathers: the order comes as tensors of indices."""
+        loader = self._loader
+        index = next(self._sampler_iter)
+        if loader.drop_last and index.size(0) < loader.batch_size:
+            raise StopIteration
+        batch = self._gather(index)
         if batch is None:
-            dataset = loader.dataset
-            indices = index.tolist()
-            many = getattr(dataset, "__getitems__", None)
-            batch = loader.collate_fn(many(indices) if many else [dataset[i] for i in indices])
-        yield batch
+            return loader._fetcher().fetch(index.tolist())
+        return batch
 
 
 def _index_batches(sampler, size):

@@ -55,7 +55,7 @@ class TensorDataset(Dataset):
         return self.tensors[0].size(0)
 
     def __gather__(self, index):
-        if type(self).__getitem__ is not TensorDataset.__getitem__:
+        if type(self).__getitem__ is not TensorDataset.__getitem__ or hasattr(self, "__getitems__"):
             return None
         return [tensor.index_select(0, index) for tensor in self.tensors]
 
