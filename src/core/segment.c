@@ -111,13 +111,42 @@ fail:
 
 struct storage *segment_new(size_t bytes)
 {
-    int descriptor = make_file(bytes);
-    return descriptor < 0 ? NULL : segment_open(descriptor, bytes, true);
+    size_t whole = segment_room(bytes);
+    int descriptor = make_file(whole);
+    struct storage *s = descriptor < 0 ? NULL : segment_open(descriptor, whole, true);
+    if (s)
+        s->bytes = bytes;
+    return s;
 }
 
 bool segment_is(const struct storage *s)
 {
     return s && s->borrowed && s->free == drop;
+}
+
+bool segment_reuse(struct storage *s, size_t bytes)
+{
+    const struct segment *m = s->context;
+    if (bytes > m->bytes)
+        return false;
+    if (atomic_load(&s->refs) == 1) {
+        s->bytes = bytes;
+        s->version = 0;
+    }
+    return bytes <= s->bytes;
+}
+
+bool segment_is_closed(const struct storage *s)
+{
+    return ((const struct segment *)s->context)->descriptor < 0;
+}
+
+void segment_close(struct storage *s)
+{
+    struct segment *m = s->context;
+    if (m->descriptor >= 0)
+        close(m->descriptor);
+    m->descriptor = -1;
 }
 
 int segment_descriptor(struct storage *s)

@@ -9,6 +9,11 @@
 
 #include "core/tensor.h"
 
+/* What a segment of that many bytes takes: whole pages. */
+static inline size_t segment_room(size_t bytes)
+{
+    return (bytes + 4095) & ~(size_t)4095;
+}
 /* A new storage of that many zero bytes in shared memory; NULL with the error set. */
 struct storage *segment_new(size_t bytes);
 /* The storage that `descriptor`, a segment's, stands for. Takes the descriptor over, also when it
@@ -18,6 +23,12 @@ bool segment_is(const struct storage *s);
 /* The descriptor of a segment, which stays its own. One that was opened without `keep` gets a new
  * one, and parts from the processes it shared memory with. -1 with the error set. */
 int segment_descriptor(struct storage *s);
+/* Closes the descriptor; and whether it is closed. */
+void segment_close(struct storage *s);
+bool segment_is_closed(const struct storage *s);
+/* Makes a segment with one reference one of that many bytes, as if new; false where it is too
+ * small. */
+bool segment_reuse(struct storage *s, size_t bytes);
 /* Moves a storage to a segment, under the tensors that use it. 0, or -1 with the error set. */
 int segment_move(struct storage *s);
 

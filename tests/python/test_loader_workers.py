@@ -255,6 +255,85 @@ def test_batches_are_shared_and_kept():
         batch["x"].add_(1)
 
 
+def test_memory_is_used_again():
+    addresses = set()
+    for n, batch in enumerate(data.DataLoader(Images(160), 4, num_workers=2)):
+        addresses.add(batch["x"].data_ptr())
+        assert batch["x"]._version == 0
+        assert torch.equal(batch["x"][:, 1, 1], torch.arange(4.0 * n, 4.0 * n + 4))
+        batch["x"].zero_()
+    assert len(addresses) < 20  # of 40
+
+
+def test_what_the_program_keeps_is_not_used_again():
+    numpy = pytest.importorskip("numpy")
+    rows, arrays, read = [], [], []
+    for batch in data.DataLoader(Images(240), 4, num_workers=2):
+        rows.append(batch["x"][2, 3])
+        arrays.append(batch["x"].numpy()[1])
+        read.append(memoryview(batch["y"]))
+    for n in range(60):
+        assert rows[n].tolist() == [4.0 * n + 2] * 32 and numpy.all(arrays[n] == 4 * n + 1)
+        assert list(read[n]) == list(range(4 * n, 4 * n + 4))
+
+
+def test_what_another_process_has_is_not_used_again():
+    from flambeau import multiprocessing as shared
+
+    loader = iter(data.DataLoader(Images(200), 4, num_workers=1))
+    sent, got = shared.SimpleQueue(), os.pipe()
+    batches = [next(loader) for _ in range(3)]
+    sent.put(batches[1]["x"])
+    pid = os.fork()
+    if pid == 0:
+        signal.alarm(20)
+        os.read(got[0], 1)
+        good = all(b["y"].tolist() == list(range(4 * n, 4 * n + 4)) for n, b in enumerate(batches))
+        good = good and all(b["x"][3, 0, 0].item() == 4 * n + 3 for n, b in enumerate(batches))
+        os._exit(0 if good else 1)
+    del batches
+    for batch in loader:
+        batch["x"].fill_(-1)
+    os.write(got[1], b".")
+    assert os.waitpid(pid, 0)[1] == 0
+    assert sent.get()[:, 0, 0].tolist() == [4, 5, 6, 7]
+    for end in got:
+        os.close(end)
+
+
+def test_tensors_that_a_worker_keeps():
+    class Kept(data.Dataset):
+        def __init__(self):
+            self.rows = [torch.full((3000,), float(i)) for i in range(4)]
+            self.whole = torch.arange(40000.0).reshape(4, 10000)
+
+        def __len__(self):
+            return 60
+
+        def __getitem__(self, i):
+            fresh = torch.full((3000,), float(i))
+            return self.rows[i % 4], self.whole[i % 4], fresh
+
+    for i, (row, part, fresh) in enumerate(data.DataLoader(Kept(), batch_size=None, num_workers=2)):
+        assert row.tolist() == [i % 4] * 3000 and fresh[7].item() == i
+        assert part[5].item() == i % 4 * 10000 + 5 and part.untyped_storage().nbytes() == 40000
+        fresh.fill_(-1)
+
+
+def test_a_batch_that_cannot_be_sent():
+    def collate(items):
+        x = torch.full((3000,), float(items[0]))
+        return (x, lambda: 1) if items[0] % 2 else (x, 1)
+
+    iterator = iter(data.DataLoader(Numbers(20), num_workers=1, collate_fn=collate))
+    for i in range(20):
+        if i % 2:
+            with pytest.raises(Exception, match="in DataLoader worker process 0"):
+                next(iterator)
+        else:
+            assert next(iterator)[0][0].item() == i
+
+
 def test_what_a_batch_may_hold():
     def collate(items):
         x = torch.arange(6.0).reshape(2, 3)

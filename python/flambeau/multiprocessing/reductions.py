@@ -11,40 +11,35 @@ from multiprocessing.reduction import DupFd, ForkingPickler
 from flambeau import _C
 
 
-def shared_parts(tensor):
-    """(descriptor, the arguments after it and `keep` of _C._open_shared, requires_grad). The
-    descriptor is the tensor's own: the tensor must live until it has been passed on."""
-    needs = tensor.requires_grad
-    if needs and not tensor.is_leaf:
+def check_sendable(tensor):
+    """RuntimeError for what no other process can continue."""
+    if tensor.requires_grad and not tensor.is_leaf:
         raise RuntimeError(
             "Cowardly refusing to serialize non-leaf tensor which requires_grad, since autograd "
             "does not support crossing process boundaries.  If you just want to transfer the "
             "data, call detach() on the tensor before serializing (e.g., putting it on the queue)."
         )
-    descriptor, size = _C._share(tensor)
-    shape = (tensor.dtype, tuple(tensor.shape), tensor.stride(), tensor.storage_offset())
-    return descriptor, (size, *shape), needs
 
 
-def open_parts(descriptor, parts, keep):
-    """The tensor that shared_parts took apart; takes over the descriptor, and keeps it open where
-    the tensor may be sent on."""
-    size, *shape = parts
-    return _C._open_shared(descriptor, size, keep, *shape)
+def shape_of(tensor):
+    """What _C._open_shared needs to know of it beside its memory."""
+    return tensor.dtype, tuple(tensor.shape), tensor.stride(), tensor.storage_offset()
 
 
 def reduce_tensor(tensor):
     """What ForkingPickler makes of a Tensor or a Parameter."""
-    descriptor, parts, needs = shared_parts(tensor)
+    check_sendable(tensor)
+    descriptor, size = _C._share(tensor)
     popen = context.get_spawning_popen()
     if popen is not None:  # which passes the descriptor on after everything is pickled
         popen.__dict__.setdefault("_kept_tensors", []).append(tensor)
-    return rebuild_tensor, (type(tensor), DupFd(descriptor), parts, needs)
+    shape = shape_of(tensor)
+    return rebuild_tensor, (type(tensor), DupFd(descriptor), size, shape, tensor.requires_grad)
 
 
-def rebuild_tensor(kind, duplicate, parts, requires_grad):
+def rebuild_tensor(kind, duplicate, size, shape, requires_grad):
     """The receiver's side of reduce_tensor."""
-    tensor = open_parts(duplicate.detach(), parts, True)
+    tensor = _C._open_shared(duplicate.detach(), size, True, *shape)
     if kind is not _C.Tensor:
         return kind(tensor, requires_grad)
     return tensor.requires_grad_(requires_grad)

@@ -67,7 +67,7 @@ static PyObject *function_new_shared(PyObject *module, PyObject *args)
 
 /* The tensors of a list or tuple as rows of a new one in shared memory; NULL without an error where
  * they are no plain tensors of one shape and dtype. */
-static fl_tensor *stack_rows(PyObject *list, Py_ssize_t count)
+static fl_tensor *stack_rows(PyObject *list, Py_ssize_t count, struct storage *into)
 {
     const fl_tensor *first = NULL;
     for (Py_ssize_t i = 0; i < count; i++) {
@@ -86,9 +86,12 @@ static fl_tensor *stack_rows(PyObject *list, Py_ssize_t count)
     sizes[0] = count;
     for (int i = 0; i < first->ndim; i++)
         sizes[i + 1] = first->sizes[i];
-    struct storage *s = segment_new((size_t)bytes);
+    if (into && !segment_reuse(into, (size_t)bytes))
+        into = NULL;
+    struct storage *s = into ? into : segment_new((size_t)bytes);
     fl_tensor *y = s ? tensor_on_storage(s, first->ndim + 1, sizes, NULL, 0, first->dtype) : NULL;
-    storage_release(s);
+    if (!into)
+        storage_release(s);
     shape_contiguous_strides(first->ndim, sizes + 1, strides);
     for (Py_ssize_t i = 0; y && i < count; i++) {
         fl_tensor *row = tensor_alias(y, first->ndim, sizes + 1, strides, i * first->numel);
@@ -101,12 +104,29 @@ static fl_tensor *stack_rows(PyObject *list, Py_ssize_t count)
     return y;
 }
 
-/* _stack_shared(tensors): stack(tensors, 0) in shared memory; None for what stack must see. */
-static PyObject *function_stack_shared(PyObject *module, PyObject *o)
+/* The storage of a tensor that is a segment, or NULL with an exception. */
+static struct storage *segment_of(PyObject *o)
 {
+    struct storage *s = pytensor_check(o) ? pytensor_get(o)->storage : NULL;
+    if (segment_is(s))
+        return s;
+    PyErr_SetString(PyExc_TypeError, "a Tensor in shared memory is expected");
+    return NULL;
+}
+
+/* _stack_shared(tensors, whole): stack(tensors, 0) in shared memory, the segment of `whole` where
+ * that is large enough and not None; None for what stack must see. */
+static PyObject *function_stack_shared(PyObject *module, PyObject *args)
+{
+    PyObject *o, *whole;
     (void)module;
+    if (!PyArg_UnpackTuple(args, "_stack_shared", 2, 2, &o, &whole))
+        return NULL;
+    struct storage *into = whole == Py_None ? NULL : segment_of(whole);
+    if (!into && whole != Py_None)
+        return NULL;
     Py_ssize_t count = python_is_sequence(o) ? python_length(o) : 0;
-    fl_tensor *y = count ? stack_rows(o, count) : NULL;
+    fl_tensor *y = count ? stack_rows(o, count, into) : NULL;
     if (y)
         return pytensor_wrap(y);
     if (fl_error() != FL_OK)
@@ -173,6 +193,59 @@ static PyObject *function_share(PyObject *module, PyObject *o)
     return descriptor < 0 ? raise_error() : Py_BuildValue("in", descriptor, (Py_ssize_t)s->bytes);
 }
 
+/* ---- Segments that are used again -------------------------------------------------------------- */
+
+/* _hold_shared(tensor): a tensor without elements that keeps the segment of another. */
+static PyObject *function_hold_shared(PyObject *module, PyObject *o)
+{
+    (void)module;
+    struct storage *s = segment_of(o);
+    int64_t none = 0;
+    return s ? pytensor_wrap(tensor_on_storage(s, 1, &none, NULL, 0, FL_UINT8)) : NULL;
+}
+
+/* _lend_shared(holder, bytes, dtype, sizes, strides, offset): a tensor on its segment, which is as
+ * good as new when the holder is alone. */
+static PyObject *function_lend_shared(PyObject *module, PyObject *args)
+{
+    long long bytes, offset;
+    PyObject *holder, *type, *shape, *steps;
+    int64_t sizes[TENSOR_MAX_DIMS], strides[TENSOR_MAX_DIMS];
+    int dtype;
+    (void)module;
+    if (!PyArg_ParseTuple(args, "OLOOOL", &holder, &bytes, &type, &shape, &steps, &offset))
+        return NULL;
+    struct storage *s = segment_of(holder);
+    int ndim = s ? read_ints(shape, sizes) : -1;
+    if (ndim < 0 || read_ints(steps, strides) != ndim || !types_as_dtype(type, &dtype) ||
+        bytes < 0 || !fits(ndim, sizes, strides, offset, dtype, bytes) ||
+        !segment_reuse(s, (size_t)bytes))
+        return PyErr_Occurred() ? NULL
+                                : PyErr_Format(PyExc_RuntimeError,
+                                               "_lend_shared: the tensor does not fit");
+    return pytensor_wrap(tensor_on_storage(s, ndim, sizes, strides, offset, dtype));
+}
+
+/* _users_of_shared(holder): how many tensors are on its segment, the holder with them; 0 where it
+ * has a descriptor and so may have been given to another process. */
+static PyObject *function_users_of_shared(PyObject *module, PyObject *o)
+{
+    (void)module;
+    struct storage *s = segment_of(o);
+    return s ? PyLong_FromLong(segment_is_closed(s) ? atomic_load(&s->refs) : 0) : NULL;
+}
+
+/* _close_shared(holder): closes the descriptor of its segment. */
+static PyObject *function_close_shared(PyObject *module, PyObject *o)
+{
+    (void)module;
+    struct storage *s = segment_of(o);
+    if (!s)
+        return NULL;
+    segment_close(s);
+    Py_RETURN_NONE;
+}
+
 /* ---- A process that ends with its parent ------------------------------------------------------ */
 
 static pid_t parent;
@@ -201,8 +274,12 @@ static PyObject *function_follow_parent(PyObject *module, PyObject *unused)
 
 PyMethodDef sharing_functions[] = {
     {"_new_shared", function_new_shared, METH_VARARGS, NULL},
-    {"_stack_shared", function_stack_shared, METH_O, NULL},
+    {"_stack_shared", function_stack_shared, METH_VARARGS, NULL},
     {"_open_shared", function_open_shared, METH_VARARGS, NULL},
+    {"_hold_shared", function_hold_shared, METH_O, NULL},
+    {"_lend_shared", function_lend_shared, METH_VARARGS, NULL},
+    {"_users_of_shared", function_users_of_shared, METH_O, NULL},
+    {"_close_shared", function_close_shared, METH_O, NULL},
     {"_share", function_share, METH_O, NULL},
     {"_follow_parent", function_follow_parent, METH_NOARGS, NULL},
     {0},

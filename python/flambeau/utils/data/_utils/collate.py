@@ -5,7 +5,7 @@ from collections.abc import Mapping, MutableMapping, MutableSequence, Sequence
 from copy import copy
 
 from flambeau import _C
-from flambeau.utils.data._utils.info import get_worker_info
+from flambeau.utils.data._utils import info
 
 
 def _is_numpy(kind):
@@ -113,9 +113,9 @@ def collate(batch, *, collate_fn_map=None):
 
 def collate_tensor_fn(batch, *, collate_fn_map=None):
     """Stacks tensors; in a worker process straight into shared memory."""
-    info = get_worker_info()
-    if info is not None and info.worker_method == "multiprocessing":
-        shared = _C._stack_shared(batch)
+    if info.filler is not None:
+        whole = info.filler.take(len(batch) * batch[0].nbytes)
+        shared = _C._stack_shared(batch, whole)
         if shared is not None:
             return shared
     return _C.stack(batch, 0)

@@ -18,7 +18,9 @@ import time
 import warnings
 
 from flambeau import _C
+from flambeau.utils.data._utils import info
 from flambeau.utils.data._utils.channel import Channel, receive, send
+from flambeau.utils.data._utils.segments import Filler
 from flambeau.utils.data._utils.worker import serve
 
 LOST = object()
@@ -36,12 +38,13 @@ def _process_main(connection, job, worker_id, dumps):
         import faulthandler
 
         faulthandler.register(_DUMP_SIGNAL, connection.fileno(), all_threads=False)
+    filler = info.filler = Filler()
     serve(
         job,
         worker_id,
         "multiprocessing",
-        lambda: receive(connection),
-        lambda key, content: send(connection, key, content),
+        lambda: receive(connection, filler),
+        lambda key, content: send(connection, filler, key, content),
     )
 
 

@@ -15,6 +15,7 @@ WorkerInfo.__doc__ = """What get_worker_info gives in a worker: its number of so
 its copy of the dataset; in a worker thread also the thread's generators, and worker_method "thread".
 """
 
+filler = None  # in a worker process: who has shared memory for batches
 _worker_info = None  # of a worker process
 _thread = _local()
 
