@@ -27,15 +27,14 @@ struct accumulate {
     fl_tensor *leaf; /* a reference */
 };
 
+static void leave_node(fl_tensor *t, struct autograd *a);
+
 static void drop(fl_tensor *t)
 {
     struct autograd *a = t->autograd;
     t->autograd = NULL;
-    if (a->node) {
-        if (a->retains_grad)
-            hooks_forget(a->node->hooks, t);
-        node_release(a->node);
-    }
+    if (a->node)
+        leave_node(t, a);
     tensor_release(a->grad);
     hooks_free(a->hooks);
     memory_free(a->spare, sizeof(struct accumulate));
@@ -100,6 +99,23 @@ static void replace_grad(struct autograd *a, fl_tensor *g)
     tensor_release(old);
 }
 
+/* Whether a gradient is in memory that nobody else can see. */
+static bool is_own(const fl_tensor *g)
+{
+    return atomic_load(&g->refs) == 1 && !g->base && atomic_load(&g->storage->refs) == 1;
+}
+
+/* Whether a gradient lies as its leaf does, or row by row where the leaf has gaps or overlaps. */
+static bool same_layout(const fl_tensor *g, const fl_tensor *leaf)
+{
+    if (leaf->flags & TENSOR_CONTIGUOUS || !tensor_is_dense(leaf))
+        return g->flags & TENSOR_CONTIGUOUS;
+    for (int i = 0; i < g->ndim; i++)
+        if (g->sizes[i] != 1 && g->strides[i] != leaf->strides[i])
+            return false;
+    return true;
+}
+
 int autograd_add_grad(fl_tensor *t, fl_tensor *g, bool create_graph)
 {
     struct autograd *a = autograd_of(t);
@@ -107,11 +123,10 @@ int autograd_add_grad(fl_tensor *t, fl_tensor *g, bool create_graph)
         return -1;
     fl_tensor *old = autograd_grad(t), *sum;
     int status = 0;
-    if (!old && !create_graph && atomic_load(&g->refs) == 1 && (g->flags & TENSOR_CONTIGUOUS) &&
-        !g->base && g->dtype == t->dtype) {
+    if (!old && !create_graph && is_own(g) && g->dtype == t->dtype && same_layout(g, t)) {
         sum = tensor_retain(g); /* nobody else has it: keep it as it is */
     } else if (!old) {
-        sum = create_graph ? tensor_retain(g) : operation_clone(g);
+        sum = operation_own(g, t);
     } else if (!create_graph && !tensor_requires_grad(old)) {
         sum = NULL;
         status = operation_add_(old, g);
@@ -130,7 +145,7 @@ int autograd_add_grad(fl_tensor *t, fl_tensor *g, bool create_graph)
 static const char *accumulate_name(const struct node *n)
 {
     (void)n;
-    return "AccumulateGrad";
+    return "torch::autograd::AccumulateGrad";
 }
 
 static int accumulate_backward(struct node *n, fl_tensor *const *g, bool create_graph,
@@ -241,8 +256,8 @@ static struct node *accumulate_of(fl_tensor *t)
 struct node *autograd_node(fl_tensor *t, int *result)
 {
     struct autograd *a = t->autograd;
-    if (t->base && t->storage && tensor_requires_grad(t->base) &&
-        (!a || a->view_version != t->storage->version) &&
+    if (t->base && t->storage && !(t->flags & TENSOR_NO_GRAD_VIEW) &&
+        tensor_requires_grad(t->base) && (!a || a->view_version != t->storage->version) &&
         !(a && !a->node && t->flags & TENSOR_REQUIRES_GRAD)) {
         struct node *fresh = operation_view_node(t);
         if (fresh) {
@@ -264,17 +279,26 @@ int autograd_edge(fl_tensor *t, struct edge *edge)
     edge->dtype = t->dtype;
     edge->result = 0;
     edge->node = NULL;
-    if (!tensor_requires_grad(t) && !(t->base && tensor_requires_grad(t->base)))
+    if (!tensor_requires_grad(t))
         return 0;
     struct node *n = autograd_node(t, &result);
     if (n) {
         edge->node = node_retain(n), edge->result = (int16_t)result;
         return 0;
     }
-    if (!tensor_requires_grad(t))
-        return 0;
     edge->node = accumulate_of(t);
     return edge->node ? 0 : -1;
+}
+
+/* t no longer comes from its node: what was to keep its gradient goes too. */
+static void leave_node(fl_tensor *t, struct autograd *a)
+{
+    if (a->retains_grad)
+        hooks_forget(a->node->hooks, t);
+    a->retains_grad = false;
+    struct node *n = a->node;
+    a->node = NULL, a->result = 0;
+    node_release(n);
 }
 
 int autograd_adopt_node(fl_tensor *t, struct node *n, int result)
@@ -284,15 +308,13 @@ int autograd_adopt_node(fl_tensor *t, struct node *n, int result)
         node_release(n);
         return -1;
     }
-    if (a->node) {
-        if (a->retains_grad)
-            hooks_forget(a->node->hooks, t), a->retains_grad = false;
-        node_release(a->node);
-    }
+    bool retains = a->retains_grad;
+    if (a->node)
+        leave_node(t, a);
     a->node = n, a->result = (int16_t)result;
     a->view_version = t->storage ? t->storage->version : 0;
     t->flags |= TENSOR_REQUIRES_GRAD;
-    return 0;
+    return retains ? autograd_retain_grad(t) : 0;
 }
 
 int autograd_set_node(fl_tensor *t, struct node *n, int result)
@@ -310,6 +332,9 @@ int autograd_set_requires_grad(fl_tensor *t, bool requires_grad)
                                            "variable in a subgraph that doesn't require "
                                            "differentiation use var_no_grad = var.detach().");
     }
+    if (requires_grad && t->flags & TENSOR_INFERENCE && !autograd_mode.inference)
+        return error_set(FL_RUNTIME_ERROR, "Setting requires_grad=True on inference tensor outside "
+                                           "InferenceMode is not allowed.");
     if (requires_grad && !dtype_is_floating(t->dtype) && t->dtype < FL_COMPLEX64)
         return error_set(FL_RUNTIME_ERROR,
                          "only Tensors of floating point and complex dtype can require gradients");
@@ -318,29 +343,24 @@ int autograd_set_requires_grad(fl_tensor *t, bool requires_grad)
     return 0;
 }
 
+static int refuse_leaf(const char *text)
+{
+    error_set(FL_RUNTIME_ERROR, "%s", text);
+    return error_hint("wrap the update in `with torch.no_grad():`, or work on a clone",
+                      "请把这次更新放进 `with torch.no_grad():`，或先 clone() 再修改");
+}
+
 int autograd_check_inplace(fl_tensor *t, bool recorded)
 {
-    (void)recorded;
-    if (!autograd_mode.grad)
-        return 0;
-    if (t->flags & TENSOR_INFERENCE && !autograd_mode.inference && recorded)
+    if (t->flags & TENSOR_INFERENCE && !autograd_mode.inference)
         return error_set(
             FL_RUNTIME_ERROR,
             "Inplace update to inference tensor outside InferenceMode is not allowed."
-            "You can make a clone to get a normal tensor before doing inplace update.");
-    if (t->flags & TENSOR_REQUIRES_GRAD && tensor_is_leaf(t)) {
-        error_set(FL_RUNTIME_ERROR,
-                  "a leaf Variable that requires grad is being used in an in-place operation.");
-        return error_hint("wrap the update in `with torch.no_grad():`, or work on a clone",
-                          "请把这次更新放进 `with torch.no_grad():`，或先 clone() 再修改");
-    }
-    if (t->base && tensor_requires_grad(t->base) && tensor_is_leaf(t->base)) {
-        error_set(
-            FL_RUNTIME_ERROR,
-            "a view of a leaf Variable that requires grad is being used in an in-place operation.");
-        return error_hint("wrap the update in `with torch.no_grad():`, or work on a clone",
-                          "请把这次更新放进 `with torch.no_grad():`，或先 clone() 再修改");
-    }
+            "You can make a clone to get a normal tensor before doing inplace update."
+            "See https://github.com/pytorch/rfcs/pull/17 for more details.");
+    bool asks = tensor_requires_grad(t);
+    if (!autograd_mode.grad || !(recorded || asks || t->base))
+        return 0;
     if (t->base && t->flags & TENSOR_NO_GRAD_VIEW && (recorded || tensor_requires_grad(t->base)))
         return error_set(FL_RUNTIME_ERROR, "A view was created in no_grad mode and is being "
                                            "modified inplace with grad mode enabled. "
@@ -350,7 +370,13 @@ int autograd_check_inplace(fl_tensor *t, bool recorded)
                                            "both inside the no_grad block (if you "
                                            "don't want the inplace to be tracked) or both outside "
                                            "(if you want the inplace to be tracked).");
-    return 0;
+    if (t->base && asks && tensor_is_leaf(t->base))
+        return refuse_leaf("a view of a leaf Variable that requires grad is being used in an "
+                           "in-place operation.");
+    return asks && tensor_is_leaf(t)
+               ? refuse_leaf("a leaf Variable that requires grad is being used in an in-place "
+                             "operation.")
+               : 0;
 }
 
 int autograd_rebase(fl_tensor *t, struct node *n)
@@ -380,11 +406,49 @@ fl_tensor *autograd_detach(fl_tensor *t)
     return y;
 }
 
+fl_tensor *autograd_copy(fl_tensor *t)
+{
+    int result = 0;
+    bool mode = autograd_mode.grad;
+    autograd_mode.grad = false;
+    fl_tensor *copy = operation_clone(t);
+    autograd_mode.grad = mode;
+    struct node *n = copy && mode ? autograd_node(t, &result) : NULL;
+    if (n && autograd_set_node(copy, n, result)) {
+        tensor_release(copy);
+        copy = NULL;
+    }
+    return copy;
+}
+
+int autograd_forget(fl_tensor *t)
+{
+    if (t->base)
+        return error_set(
+            FL_RUNTIME_ERROR,
+            "Can't detach views in-place. Use detach() instead. If you are using "
+            "DistributedDataParallel (DDP) for training, and gradient_as_bucket_view is set as "
+            "True, gradients are views of DDP buckets, and hence detach_() cannot be called on "
+            "these gradients. To fix this error, please refer to the Optimizer.zero_grad() "
+            "function in torch/optim/optimizer.py as the solution.");
+    if (t->autograd && t->autograd->node)
+        leave_node(t, t->autograd);
+    t->flags &= (uint8_t)~TENSOR_REQUIRES_GRAD;
+    return 0;
+}
+
+/* Keeps a copy of a gradient that passes, or adds it to what is kept. */
 static int store_grad(void *context, fl_tensor **grad)
 {
-    fl_tensor *t = context;
-    replace_grad(t->autograd, tensor_retain(*grad));
-    return 0;
+    fl_tensor *t = context, *old = autograd_grad(t);
+    bool mode = autograd_mode.grad;
+    autograd_mode.grad = false;
+    fl_tensor *kept = old ? operation_add(old, *grad) : operation_own(*grad, *grad);
+    autograd_mode.grad = mode;
+    tensor_release(old);
+    if (kept)
+        replace_grad(t->autograd, kept);
+    return kept ? 0 : -1;
 }
 
 int autograd_retain_grad(fl_tensor *t)
@@ -428,6 +492,34 @@ int autograd_set_grad(fl_tensor *t, fl_tensor *grad)
         return -1;
     replace_grad(a, grad ? tensor_retain(grad) : NULL);
     return 0;
+}
+
+/* ---- versions ---- */
+
+int autograd_refuse_version(const fl_tensor *t, const struct node *maker, uint32_t expected)
+{
+    char shape[128], operator[96] = "";
+    bool truth = t->dtype == FL_BOOL; /* as PyTorch writes it here */
+    if (maker) { /* PyTorch names the operator here: Exp for ExpBackward0, Pow1 for PowBackward1 */
+        const char *name = node_name(maker), *end = strstr(name, "Backward");
+        bool is_operator = end && end > name && !strchr(name, ':');
+        const char *number = is_operator ? end + strlen("Backward") : "";
+        snprintf(operator, sizeof operator, ", which is output 0 of %.*s%s,", is_operator ? (int)(end - name) : (int)strlen(name), name,
+                 strcmp(number, "0") == 0 ? "" : number);
+    }
+    error_set(FL_RUNTIME_ERROR,
+              "one of the variables needed for gradient computation has been modified by an "
+              "inplace operation: "
+              "[%s%s%s %s]%s is at version %u; expected version %u instead. Hint: "
+              "enable anomaly detection to "
+              "find the operation that failed to compute its gradient, with "
+              "torch.autograd.set_detect_anomaly(True, check_nan=False).",
+              truth ? "" : "torch.", truth ? "CPUBoolType" : dtype_title(t->dtype),
+              truth ? "" : "Tensor", shape_text(shape, sizeof shape, t->ndim, t->sizes), operator,
+              t->storage->version, expected);
+    return error_hint("replace the in-place change (x += y, x[i] = v, x.relu_()) after its use by "
+                      "one that makes a new tensor",
+                      "把使用之后的就地修改（x += y、x[i] = v、x.relu_()）换成生成新张量的写法");
 }
 
 /* ---- hooks ---- */

@@ -71,16 +71,23 @@ extern __thread struct autograd_mode autograd_mode __attribute__((tls_model("ini
 
 /* ---- tensors ---- */
 
+static inline bool tensor_has_node(const fl_tensor *t)
+{
+    return t->autograd && t->autograd->node;
+}
+/* A view made before its base came to require grad by a write: its history is the base's. */
+static inline bool tensor_follows_base(const fl_tensor *t)
+{
+    return t->base && t->base->flags & TENSOR_REQUIRES_GRAD && tensor_has_node(t->base) &&
+           !(t->flags & (TENSOR_NO_GRAD_VIEW | TENSOR_REQUIRES_GRAD));
+}
 static inline bool tensor_is_leaf(const fl_tensor *t)
 {
-    return !t->autograd || !t->autograd->node;
+    return !tensor_has_node(t) && !tensor_follows_base(t);
 }
-/* Leaf or not; a view made before its base came to require grad by a write follows the base. */
 static inline bool tensor_requires_grad(const fl_tensor *t)
 {
-    return t->flags & TENSOR_REQUIRES_GRAD ||
-           (t->base && t->base->flags & TENSOR_REQUIRES_GRAD && !tensor_is_leaf(t->base) &&
-            !(t->flags & TENSOR_NO_GRAD_VIEW));
+    return t->flags & TENSOR_REQUIRES_GRAD || tensor_follows_base(t);
 }
 /* The state of t, made when there is none; NULL with an error when memory is out. */
 struct autograd *autograd_of(fl_tensor *t);
@@ -103,6 +110,11 @@ int autograd_check_inplace(fl_tensor *t, bool recorded);
  * is a view, now come from it. */
 int autograd_rebase(fl_tensor *t, struct node *n);
 fl_tensor *autograd_detach(fl_tensor *t); /* an alias without history, no base */
+fl_tensor *autograd_copy(fl_tensor *t);   /* elements in memory of their own, with t's history */
+int autograd_forget(fl_tensor *t);        /* detach_: t itself loses its history */
+/* The error that a saved tensor has been written since; maker (may be NULL) is the node it came
+ * from. -1. */
+int autograd_refuse_version(const fl_tensor *t, const struct node *maker, uint32_t expected);
 int autograd_retain_grad(fl_tensor *t);
 /* t's .grad, a new reference; NULL when there is none (no error). */
 fl_tensor *autograd_grad(fl_tensor *t);
@@ -119,6 +131,9 @@ typedef int (*tensor_hook_fn)(void *context, fl_tensor **grad);
  * removal, or -1. */
 int64_t autograd_add_hook(fl_tensor *t, tensor_hook_fn run, void *context,
                           void (*drop)(void *context));
+/* Refuses a gradient of another shape or dtype that the hook of that name put in the place of one:
+ * 0, or -1 with PyTorch's error. */
+int hooks_check(const char *name, const fl_tensor *old, const fl_tensor *new);
 /* Runs after the leaf's .grad has been updated. */
 typedef int (*leaf_hook_fn)(void *context, fl_tensor *leaf);
 int64_t autograd_add_post_accumulate_hook(fl_tensor *t, leaf_hook_fn run, void *context,
@@ -175,6 +190,10 @@ struct backward_request {
     fl_tensor **results;
 };
 int engine_backward(const struct backward_request *request);
+/* Around code of the user's that a backward calls: lets other threads' backward move meanwhile.
+ * pause says whether there is something to resume. */
+bool engine_pause(void);
+void engine_resume(bool held);
 /* Asked by a node's backward while it runs: whether the gradient that goes along this edge of its
  * is of use. */
 bool engine_wants(const struct edge *edge);

@@ -26,7 +26,7 @@ struct copyslices {
 static const char *name(const struct node *n)
 {
     (void)n;
-    return "CopySlices";
+    return "torch::autograd::CopySlices";
 }
 
 static int keep_geometry(struct geometry *to, const fl_tensor *t, int64_t offset)

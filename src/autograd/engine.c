@@ -412,8 +412,9 @@ static int finish(struct run *r)
         } else if (!g && !q->allow_unused) {
             return error_set(
                 FL_RUNTIME_ERROR,
-                "One of the differentiated Tensors appears to not have been used in the graph. Set "
-                "allow_unused=True if this is the desired behavior.");
+                "The differentiated Tensor at index %lld appears to not have been used in the graph. "
+                "Set allow_unused=True if this is the desired behavior.",
+                (long long)i);
         } else {
             q->results[i] = g;
             r->capture[i].g = NULL;
@@ -422,15 +423,16 @@ static int finish(struct run *r)
     return 0;
 }
 
-/* One backward runs at a time, of whatever thread; hooks may start another inside it. States hang
- * on nodes, and leaves gather what arrives: neither is for two. A child that another thread's fork
- * made starts with the lock free. */
+/* One backward moves at a time, of whatever thread: states hang on nodes, and leaves gather what
+ * arrives; neither is for two. While code of the user's runs, a hook or a Function, which may wait
+ * for another thread, others have their turn. A child that another thread's fork made starts with
+ * the lock free. */
 static pthread_mutex_t turn = PTHREAD_MUTEX_INITIALIZER;
-static __thread int depth;
+static __thread bool holding;
 
 static void after_fork(void)
 {
-    if (!depth)
+    if (!holding)
         pthread_mutex_init(&turn, NULL);
 }
 
@@ -442,16 +444,29 @@ static void watch_forks(void)
 static void take_turn(void)
 {
     static pthread_once_t once = PTHREAD_ONCE_INIT;
-    if (depth++)
-        return;
     pthread_once(&once, watch_forks);
     pthread_mutex_lock(&turn);
+    holding = true;
 }
 
 static void end_turn(void)
 {
-    if (--depth == 0)
-        pthread_mutex_unlock(&turn);
+    holding = false;
+    pthread_mutex_unlock(&turn);
+}
+
+bool engine_pause(void)
+{
+    bool held = holding;
+    if (held)
+        end_turn();
+    return held;
+}
+
+void engine_resume(bool held)
+{
+    if (held)
+        take_turn();
 }
 
 static int walk(const struct backward_request *q)
@@ -501,8 +516,10 @@ static int walk(const struct backward_request *q)
 
 int engine_backward(const struct backward_request *q)
 {
+    bool held = engine_pause(); /* a C program's node may call this in its backward */
     take_turn();
     int status = walk(q);
     end_turn();
+    engine_resume(held);
     return status;
 }

@@ -4,6 +4,7 @@
 
 #include <string.h>
 
+#include "core/error.h"
 #include "core/memory.h"
 
 struct hook {
@@ -78,6 +79,21 @@ void hooks_forget(struct grad_hooks *hooks, const void *context)
         sweep(hooks);
 }
 
+int hooks_each(struct grad_hooks *hooks, int (*see)(void (*run)(void), void *context, void *arg),
+               void *arg)
+{
+    int status = 0;
+    if (!hooks)
+        return 0;
+    hooks->running++;
+    for (int i = 0; i < hooks->count && status == 0; i++)
+        if (hooks->hook[i].id)
+            status = see(hooks->hook[i].run, hooks->hook[i].context, arg);
+    hooks->running--;
+    sweep(hooks);
+    return status;
+}
+
 void hooks_free(struct grad_hooks *hooks)
 {
     if (!hooks)
@@ -86,6 +102,29 @@ void hooks_free(struct grad_hooks *hooks)
         drop(&hooks->hook[i]);
     memory_free(hooks->hook, (size_t)hooks->capacity * sizeof *hooks->hook);
     memory_free(hooks, sizeof *hooks);
+}
+
+int hooks_check(const char *name, const fl_tensor *old, const fl_tensor *new)
+{
+    if (new->dtype != old->dtype)
+        return error_set(FL_RUNTIME_ERROR,
+                         "hook '%s' has changed the type of value (was torch.%sTensor got "
+                         "torch.%sTensor)",
+                         name, dtype_title(old->dtype), dtype_title(new->dtype));
+    return shape_equal(old, new)
+               ? 0
+               : error_set(FL_RUNTIME_ERROR, "hook '%s' has changed the size of value", name);
+}
+
+/* What a hook puts in a gradient's place must be like it. */
+static int run_tensor_hook(const struct hook *h, fl_tensor **grad)
+{
+    fl_tensor *old = tensor_retain(*grad);
+    int status = ((tensor_hook_fn)h->run)(h->context, grad);
+    if (status == 0 && *grad != old)
+        status = hooks_check("hook", old, *grad);
+    tensor_release(old);
+    return status;
 }
 
 static int run_kind(struct grad_hooks *hooks, enum hook_kind kind, int inputs, fl_tensor **in,
@@ -97,14 +136,16 @@ static int run_kind(struct grad_hooks *hooks, enum hook_kind kind, int inputs, f
         struct hook h = hooks->hook[i]; /* a copy: the array may grow while it runs */
         if (!h.id || h.kind != kind)
             continue;
+        bool held = kind != HOOK_RETAIN && engine_pause();
         if (kind == HOOK_TENSOR || kind == HOOK_RETAIN) {
             if (h.result < results && g[h.result])
-                status = ((tensor_hook_fn)h.run)(h.context, &g[h.result]);
+                status = run_tensor_hook(&h, &g[h.result]);
         } else if (kind == HOOK_LEAF) {
             status = ((leaf_hook_fn)h.run)(h.context, in[0]);
         } else {
             status = ((node_hook_fn)h.run)(h.context, inputs, in, results, g);
         }
+        engine_resume(held);
     }
     hooks->running--;
     sweep(hooks);

@@ -20,6 +20,10 @@ void hooks_remove(struct grad_hooks *hooks, int64_t id);
 /* Drops HOOK_RETAIN entries of that context (the tensor that goes). */
 void hooks_forget(struct grad_hooks *hooks, const void *context);
 void hooks_free(struct grad_hooks *hooks);
+/* Shows each hook's function and context to `see` until that returns another value than 0, which
+ * is returned. */
+int hooks_each(struct grad_hooks *hooks, int (*see)(void (*run)(void), void *context, void *arg),
+               void *arg);
 /* Runs those of tensors, then those before the node, on the gradients of a node's results. */
 int hooks_run_before(struct grad_hooks *hooks, int results, fl_tensor **g);
 int hooks_run_after(struct grad_hooks *hooks, int inputs, fl_tensor **out, int results,

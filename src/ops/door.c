@@ -219,7 +219,7 @@ static int call_function(const fl_op *f, const fl_value *args, fl_value *results
 /* ---- forms that write ---- */
 
 /* Writes what a functional call gave into tensors of the user's. */
-static int write_back(const fl_op *f, enum op_form form, fl_value *results, fl_tensor *const *to)
+static int write_back(const fl_op *f, fl_value *results, fl_tensor *const *to)
 {
     for (int k = 0; k < f->results; k++) {
         fl_tensor *y = results[k].tag == FL_TENSOR ? results[k].as.tensor : NULL;
@@ -229,7 +229,7 @@ static int write_back(const fl_op *f, enum op_form form, fl_value *results, fl_t
             return error_set(FL_RUNTIME_ERROR,
                              "result type %s can't be cast to the desired output type %s",
                              dtype_title(y->dtype), dtype_title(to[k]->dtype));
-        if (form == FORM_OUT && !shape_equal(y, to[k]) && tensor_resize(to[k], y->ndim, y->sizes))
+        if (!shape_equal(y, to[k]) && tensor_resize(to[k], y->ndim, y->sizes))
             return -1;
         if (operation_copy_(to[k], y))
             return -1;
@@ -241,32 +241,22 @@ static int write_back(const fl_op *f, enum op_form form, fl_value *results, fl_t
 static int call_writer(const fl_op *f, const fl_value *given, fl_value *results)
 {
     fl_value args[OP_PARAMS];
-    fl_tensor *made[OP_PARAMS], *self = given[0].as.tensor, *before = NULL;
-    bool wanted = record_wanted(f, given);
-    if (autograd_check_inplace(self, wanted))
+    fl_tensor *made[OP_PARAMS], *self = given[0].as.tensor;
+    struct node *n = NULL;
+    if (autograd_check_inplace(self, record_asked(f, given)))
         return -1;
     memcpy(args, given, sizeof *args * f->params);
     int status = numbers_to_tensors(f, args, made);
     if (status == 0 && kernel_dtype(f, args) == -1)
         status = -1;
-    if (status == 0 && wanted && f->grad->saves & 1) {
-        before = operation_clone(self);
-        status = before ? 0 : -1;
-    }
+    if (status == 0)
+        status = record_write(f, args, self, &n);
     if (status == 0)
         status = f->kernel(args, NULL);
     if (status == 0)
-        tensor_bump_version(self);
-    if (status == 0 && !wanted && autograd_mode.grad && tensor_requires_grad(self))
-        status = record_overwritten(f, self);
-    if (status == 0 && wanted) {
-        fl_value result = fl_tensor_value(self);
-        struct node *n = record_node(f, args, &result, before);
-        status = n ? autograd_rebase(self, n) : -1;
-        if (n)
-            node_release(n);
-    }
-    tensor_release(before);
+        status = record_written(self, n);
+    else if (n)
+        node_release(n);
     for (int i = 0; i < f->params; i++)
         tensor_release(made[i]);
     if (status == 0)
@@ -274,20 +264,25 @@ static int call_writer(const fl_op *f, const fl_value *given, fl_value *results)
     return status;
 }
 
-/* t_(), squeeze_(): the handle itself becomes the view. */
-static int call_view_inplace(const fl_op *f, const fl_value *args, fl_value *results)
+/* t_(), squeeze_(): the handle itself becomes the view. That counts as a write: who saved the
+ * handle has lost its shape. */
+static int call_view_inplace(const fl_op *op, const fl_value *args, fl_value *results)
 {
+    const fl_op *f = op->function;
     fl_tensor *self = args[0].as.tensor;
     struct op_view view;
-    if (autograd_check_inplace(self, record_wanted(f, args)) || f->view(args, &view))
+    if (autograd_check_inplace(self, record_asked(f, args)) || f->view(args, &view))
         return -1;
     struct node *n = NULL;
     if (record_wanted(f, args)) {
         fl_value result = fl_tensor_value(self);
-        if (!(n = record_node(f, args, &result, NULL)))
+        if (!(n = record_node(f, args, &result)))
             return -1;
+        record_name(n, op->title);
     }
     int status = tensor_set_shape(self, view.ndim, view.sizes, view.strides, view.offset);
+    if (status == 0)
+        tensor_bump_version(self);
     if (status == 0 && n)
         status = autograd_set_node(self, n, 0);
     if (n)
@@ -297,35 +292,103 @@ static int call_view_inplace(const fl_op *f, const fl_value *args, fl_value *res
     return status;
 }
 
-static int call_writing(const fl_op *op, const fl_value *args, fl_value *results)
+static int check_written_shape(const fl_tensor *y, const fl_tensor *self)
+{
+    char own[128], wanted[128];
+    if (shape_equal(y, self))
+        return 0;
+    return error_set(FL_RUNTIME_ERROR, "output with shape %s doesn't match the broadcast shape %s",
+                     shape_text(own, sizeof own, self->ndim, self->sizes),
+                     shape_text(wanted, sizeof wanted, y->ndim, y->sizes));
+}
+
+static int copy_unrecorded(fl_tensor *to, fl_tensor *from)
+{
+    bool mode = autograd_mode.grad;
+    autograd_mode.grad = false;
+    int status = operation_copy_(to, from);
+    autograd_mode.grad = mode;
+    return status;
+}
+
+/* Writes into self what a recorded call gave of a copy of it. self then comes from the node that
+ * made y: by a recorded copy where it is a view or of another dtype, and where y is constant by a
+ * node that says so. */
+static int become(const fl_op *f, const fl_value *args, fl_tensor *self, fl_tensor *y)
+{
+    int result = 0;
+    struct node *n = autograd_node(y, &result);
+    if (!n && !tensor_requires_grad(y)) {
+        if (!(n = constant_node(f, args)))
+            return -1;
+        int status = copy_unrecorded(self, y);
+        if (status == 0)
+            status = autograd_rebase(self, n);
+        node_release(n);
+        return status;
+    }
+    if (!n || self->base || self->dtype != y->dtype)
+        return operation_copy_(self, y);
+    int status = copy_unrecorded(self, y);
+    return status ? status : autograd_set_node(self, n, result);
+}
+
+/* The in-place form of what computes a new result. Where that is recorded, it is computed from a
+ * copy of self, so that nothing saved is written; of another operand that shares self's memory the
+ * version tells. */
+static int call_inplace(const fl_op *f, const fl_value *given, fl_value *results)
+{
+    fl_tensor *self = given[0].as.tensor, *before = NULL;
+    fl_value args[OP_PARAMS], computed = fl_none();
+    bool recorded = record_asked(f, given);
+    if (autograd_check_inplace(self, recorded))
+        return -1;
+    memcpy(args, given, sizeof *args * f->params);
+    recorded = recorded && dtype_is_floating(self->dtype);
+    if (recorded && (f->kind == OP_COMPOSE || (f->grad && f->grad->saves & 1))) {
+        if (!(before = autograd_copy(self)))
+            return -1;
+        args[0] = fl_tensor_value(before);
+    }
+    int status = call_function(f, args, &computed);
+    fl_tensor *y = status == 0 && computed.tag == FL_TENSOR ? computed.as.tensor : NULL;
+    if (y && check_written_shape(y, self))
+        status = -1;
+    if (y && status == 0 && !dtype_can_cast(y->dtype, self->dtype))
+        status = error_set(FL_RUNTIME_ERROR,
+                           "result type %s can't be cast to the desired output type %s",
+                           dtype_title(y->dtype), dtype_title(self->dtype));
+    if (y && status == 0)
+        status = recorded ? become(f, args, self, y) : copy_unrecorded(self, y);
+    fl_value_release(&computed);
+    tensor_release(before);
+    if (status == 0)
+        results[0] = fl_tensor_value(tensor_retain(self));
+    return status;
+}
+
+static int call_out(const fl_op *op, const fl_value *args, fl_value *results)
 {
     const fl_op *f = op->function;
-    fl_tensor *to[4];
-    fl_value computed[4];
-    if (f->kind == OP_VIEW && op->form == FORM_INPLACE)
-        return call_view_inplace(f, args, results);
-    for (int k = 0; k < f->results; k++)
-        to[k] = op->form == FORM_INPLACE ? args[0].as.tensor : args[f->params + k].as.tensor;
-    bool recorded = record_wanted(f, args) || tensor_requires_grad(to[0]);
-    if (op->form == FORM_OUT && autograd_mode.grad && recorded)
+    fl_tensor *to[OP_RESULTS];
+    fl_value computed[OP_RESULTS];
+    bool recorded = record_asked(f, args);
+    for (int k = 0; k < f->results; k++) {
+        to[k] = args[f->params + k].as.tensor;
+        recorded |= tensor_requires_grad(to[k]);
+    }
+    if (autograd_mode.grad && recorded)
         return error_set(
             FL_RUNTIME_ERROR,
             "%s(): functions with out=... arguments don't support automatic differentiation, "
             "but one of the arguments requires grad.",
             f->base);
-    if (autograd_check_inplace(to[0], recorded) || call_function(f, args, computed))
+    for (int k = 0; k < f->results; k++)
+        if (autograd_check_inplace(to[k], false))
+            return -1;
+    if (call_function(f, args, computed))
         return -1;
-    if (op->form == FORM_INPLACE && computed[0].tag == FL_TENSOR &&
-        !shape_equal(computed[0].as.tensor, to[0])) {
-        char own[128], wanted[128];
-        error_set(FL_RUNTIME_ERROR, "output with shape %s doesn't match the broadcast shape %s",
-                  shape_text(own, sizeof own, to[0]->ndim, to[0]->sizes),
-                  shape_text(wanted, sizeof wanted, computed[0].as.tensor->ndim,
-                             computed[0].as.tensor->sizes));
-        fl_value_release(&computed[0]);
-        return -1;
-    }
-    int status = write_back(f, op->form, computed, to);
+    int status = write_back(f, computed, to);
     for (int k = 0; k < f->results; k++) {
         fl_value_release(&computed[k]);
         if (status == 0)
@@ -388,8 +451,11 @@ int op_call(const fl_op *op, const fl_value *args, fl_value *results)
         status = call_writer(f, args, results);
     else if (op->form == FORM_FUNCTION)
         status = call_function(f, args, results);
+    else if (op->form == FORM_OUT)
+        status = call_out(op, args, results);
     else
-        status = call_writing(op, args, results);
+        status = f->kind == OP_VIEW ? call_view_inplace(op, args, results)
+                                    : call_inplace(f, args, results);
     if (status == 0) {
         if (autograd_mode.inference && op->form == FORM_FUNCTION && !op_writes(f))
             mark_inference(f, args, results);

@@ -46,6 +46,16 @@ fl_tensor *operation_clone(fl_tensor *t)
     return op_call1(&op_clone, (fl_value[]){fl_tensor_value(t), fl_none()});
 }
 
+fl_tensor *operation_own(fl_tensor *g, const fl_tensor *like)
+{
+    fl_tensor *y = tensor_new_like(like, g->dtype);
+    if (y && operation_copy_(y, g)) {
+        tensor_release(y);
+        y = NULL;
+    }
+    return y;
+}
+
 /* A tensor of t's sizes and dtype filled with a number. t may be a handle with a shape alone. */
 static fl_tensor *filled(const fl_tensor *t, int64_t number)
 {
@@ -85,7 +95,7 @@ struct node *operation_view_node(fl_tensor *view)
     fl_value args[] = {fl_tensor_value(view->base), ints_value((fl_ints){view->sizes, view->ndim}),
                        ints_value((fl_ints){view->strides, view->ndim}), fl_int(view->offset)};
     fl_value result = fl_tensor_value(view);
-    return record_node(&op_as_strided, args, &result, NULL);
+    return record_node(&op_as_strided, args, &result);
 }
 
 fl_tensor *operation_sum_to_size(fl_tensor *t, fl_ints sizes)

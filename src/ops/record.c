@@ -105,6 +105,13 @@ static const void *keep_bytes(char **at, const void *from, size_t size)
 static int keep_tensor(fl_tensor *t, bool elements, bool shape, fl_tensor **kept, uint32_t *version)
 {
     *kept = NULL;
+    if (elements && t->flags & TENSOR_INFERENCE && !autograd_mode.inference) {
+        error_set(FL_RUNTIME_ERROR,
+                  "Inference tensors cannot be saved for backward. Please do not use Tensors "
+                  "created in inference mode in computation tracked by autograd. To work around "
+                  "this, you can make a clone to get a normal tensor and use it in autograd.");
+        return -1;
+    }
     if (elements) {
         *kept = tensor_retain(t);
         *version = t->storage ? t->storage->version : 0;
@@ -121,6 +128,11 @@ static bool is_broadcast(const fl_op *f, const fl_tensor *t, const fl_value *res
 {
     return f->kind == OP_POINTWISE && results[0].tag == FL_TENSOR &&
            !shape_equal(t, results[0].as.tensor);
+}
+
+static bool is_differentiable(const fl_op *f, int result)
+{
+    return f->results == 1 || f->grad->grads >> result & 1;
 }
 
 /* What the formulas of the arguments that ask for a gradient use. */
@@ -141,10 +153,9 @@ static struct needs needs_of(const fl_op *f, uint32_t asking)
     return need;
 }
 
-struct node *record_node(const fl_op *f, const fl_value *args, const fl_value *results,
-                         fl_tensor *self_before)
+static struct node *make_node(const fl_op *f, const struct plan p, const struct needs need,
+                              const fl_value *args, const fl_value *results, fl_tensor *self_before)
 {
-    struct plan p = plan_of(f, args);
     struct op_node *self = memory_alloc(p.bytes);
     if (!self)
         return NULL;
@@ -161,7 +172,6 @@ struct node *record_node(const fl_op *f, const fl_value *args, const fl_value *r
     self->list_version = (uint32_t *)(block + p.list_versions);
     uint32_t *list_version = self->list_version;
     const struct op_grad *grad = f->grad;
-    struct needs need = needs_of(f, p.asking);
     self->saves = need.elements, self->saves_results = need.results;
     int edge = 0;
     for (int i = 0; i < f->params; i++) {
@@ -237,33 +247,58 @@ fail:
     return NULL;
 }
 
+struct node *record_node(const fl_op *f, const fl_value *args, const fl_value *results)
+{
+    struct plan p = plan_of(f, args);
+    return make_node(f, p, needs_of(f, p.asking), args, results, NULL);
+}
+
+int record_write(const fl_op *f, const fl_value *args, fl_tensor *self, struct node **n)
+{
+    *n = NULL;
+    if (!dtype_is_floating(self->dtype) || !record_asked(f, args))
+        return 0;
+    if (!record_wanted(f, args)) {
+        *n = constant_node(f, args);
+        return *n ? 0 : -1;
+    }
+    struct plan p = plan_of(f, args);
+    struct needs need = needs_of(f, p.asking);
+    fl_tensor *before = need.elements & 1 ? autograd_copy(self) : NULL;
+    if (need.elements & 1 && !before)
+        return -1;
+    fl_value result = fl_tensor_value(self);
+    *n = make_node(f, p, need, args, &result, before);
+    tensor_release(before);
+    return *n ? 0 : -1;
+}
+
+int record_written(fl_tensor *self, struct node *n)
+{
+    tensor_bump_version(self);
+    if (!n)
+        return 0;
+    if (n->type == &OP_NODE)
+        ((struct op_node *)n)->result_version[0] = self->storage->version;
+    int status = autograd_rebase(self, n);
+    node_release(n);
+    return status;
+}
+
 int record_call(const fl_op *f, const fl_value *args, const fl_value *results)
 {
-    struct node *n = record_node(f, args, results, NULL);
+    struct node *n = record_node(f, args, results);
     if (!n)
         return -1;
     int status = 0;
     for (int k = 0; k < f->results && status == 0; k++) {
-        bool differentiable = f->results == 1 || f->grad->grads >> k & 1;
-        if (!differentiable || results[k].tag != FL_TENSOR ||
+        if (!is_differentiable(f, k) || results[k].tag != FL_TENSOR ||
             !dtype_is_floating(results[k].as.tensor->dtype))
             continue;
         if (f->results == 1)
             return autograd_adopt_node(results[0].as.tensor, n, 0);
         status = autograd_set_node(results[k].as.tensor, n, k);
     }
-    node_release(n);
-    return status;
-}
-
-int record_overwritten(const fl_op *f, fl_tensor *y)
-{
-    fl_value value = fl_tensor_value(y);
-    struct node *n = record_node(&op_zero_, &value, &value, NULL);
-    if (!n)
-        return -1;
-    ((struct op_node *)n)->title = f->title;
-    int status = autograd_rebase(y, n);
     node_release(n);
     return status;
 }
@@ -278,6 +313,11 @@ int record_refuse(const fl_op *f, const fl_value *args)
                              "'%s'. This input cannot have requires_grad True.",
                              f->grad->refuser, f->param[i].name);
     return 0;
+}
+
+void record_name(struct node *n, const char *title)
+{
+    ((struct op_node *)n)->title = title;
 }
 
 static void set_title(const fl_op *f, const fl_value *args, fl_tensor *y)
@@ -304,30 +344,6 @@ void record_title(const fl_op *f, const fl_value *args, const fl_value *results)
 
 /* ---- going backwards ---- */
 
-static int set_version_error(const fl_tensor *t, const struct node *maker, uint32_t expected)
-{
-    char shape[128], operator[96] = "";
-    if (maker) { /* PyTorch names the operator here: Exp for ExpBackward0 */
-        const char *name = node_name(maker), *end = strstr(name, "Backward");
-        bool is_operator = end && end > name;
-        snprintf(operator, sizeof operator, ", which is output 0 of %s%.*s",
-                 is_operator ? "" : "torch::autograd::",
-                 is_operator ? (int)(end - name) : (int)strlen(name), name);
-    }
-    error_set(FL_RUNTIME_ERROR,
-              "one of the variables needed for gradient computation has been modified by an "
-              "inplace operation: "
-              "[torch.%sTensor %s]%s, is at version %u; expected version %u instead. Hint: "
-              "enable anomaly detection to "
-              "find the operation that failed to compute its gradient, with "
-              "torch.autograd.set_detect_anomaly(True).",
-              dtype_title(t->dtype), shape_text(shape, sizeof shape, t->ndim, t->sizes), operator,
-              t->storage->version, expected);
-    return error_hint("replace the in-place change (x += y, x[i] = v, x.relu_()) after its use by "
-                      "one that makes a new tensor",
-                      "把使用之后的就地修改（x += y、x[i] = v、x.relu_()）换成生成新张量的写法");
-}
-
 static int check_versions(struct op_node *self)
 {
     const fl_op *f = self->op;
@@ -337,17 +353,19 @@ static int check_versions(struct op_node *self)
         bool elements = self->saves >> i & 1;
         if (v->tag == FL_TENSOR && elements && v->as.tensor->storage &&
             v->as.tensor->storage->version != self->version[i])
-            return set_version_error(v->as.tensor, autograd_node(v->as.tensor, NULL),
+            return autograd_refuse_version(v->as.tensor, autograd_node(v->as.tensor, NULL),
                                      self->version[i]);
         for (uint32_t k = 0; v->tag == FL_TENSORS && k < v->count; k++, list_version++)
             if (elements && v->as.tensors[k] && v->as.tensors[k]->storage &&
                 v->as.tensors[k]->storage->version != *list_version)
-                return set_version_error(v->as.tensors[k], autograd_node(v->as.tensors[k], NULL),
+                return autograd_refuse_version(v->as.tensors[k], autograd_node(v->as.tensors[k], NULL),
                                          *list_version);
     }
     for (int k = 0; k < f->results; k++)
         if (self->result[k] && self->result[k]->storage->version != self->result_version[k])
-            return set_version_error(self->result[k], &self->node, self->result_version[k]);
+            return autograd_refuse_version(self->result[k],
+                                     is_differentiable(f, k) ? &self->node : NULL,
+                                     self->result_version[k]);
     return 0;
 }
 
@@ -470,7 +488,7 @@ static int op_node_backward(struct node *n, fl_tensor *const *incoming, bool cre
         if (!g[k] && self->shape[k] && !(g[k] = operation_zeros_like(self->shape[k])))
             status = -1;
         y[k] = self->result[k];
-        if (y[k] && create_graph) { /* give it its history back */
+        if (y[k] && create_graph && is_differentiable(self->op, k)) { /* its history back */
             y[k] = autograd_detach(y[k]);
             if (!y[k] || autograd_set_node(y[k], n, k))
                 status = -1;

@@ -24,18 +24,37 @@ static inline bool record_wanted(const fl_op *f, const fl_value *args)
     return false;
 }
 
-/* Makes the node of a call. `results` are what the operator gave (in-place: the tensor written).
- * `self_before` stands in for the first argument where an in-place call has overwritten what a
- * formula needs; NULL otherwise. */
-struct node *record_node(const fl_op *f, const fl_value *args, const fl_value *results,
-                         fl_tensor *self_before);
+/* Whether a recorded call has a tensor that asks for a gradient, differentiable or not. */
+static inline bool record_asked(const fl_op *f, const fl_value *args)
+{
+    for (int i = 0; autograd_mode.grad && i < f->params; i++) {
+        if (args[i].tag == FL_TENSOR && tensor_requires_grad(args[i].as.tensor))
+            return true;
+        for (uint32_t k = 0; args[i].tag == FL_TENSORS && k < args[i].count; k++)
+            if (args[i].as.tensors[k] && tensor_requires_grad(args[i].as.tensors[k]))
+                return true;
+    }
+    return false;
+}
+
+/* Makes the node of a call. `results` are what the operator gave. */
+struct node *record_node(const fl_op *f, const fl_value *args, const fl_value *results);
 /* Makes the node and hangs each floating result on it. */
 int record_call(const fl_op *f, const fl_value *args, const fl_value *results);
-/* After y was written by a call that is no function of what stood there, or a constant one: its
- * history ends in a node that passes zeros on. */
-int record_overwritten(const fl_op *f, fl_tensor *y);
 /* Refuses arguments that must not ask for a gradient and do. Grad mode is on. 0 or -1. */
 int record_refuse(const fl_op *f, const fl_value *args);
+/* Before an in-place call writes self, its first argument: *n becomes the node that self comes from
+ * afterwards, NULL where its history stays. What is saved has the versions of before the write: an
+ * operand that shares self's memory is refused in backward, as PyTorch does. */
+int record_write(const fl_op *f, const fl_value *args, fl_tensor *self, struct node **n);
+/* After the write: counts it, and makes self, and its base, come from n (taken over; may be NULL).
+ */
+int record_written(fl_tensor *self, struct node *n);
+/* The node of an in-place call whose result is constant, for calculus: the gradient of each operand
+ * is zero (constant.c). */
+struct node *constant_node(const fl_op *f, const fl_value *args);
+/* Renames a node that record_node made. */
+void record_name(struct node *n, const char *title);
 /* Gives the nodes behind a composite's results its title. A result that is an argument itself keeps
  * its own. */
 void record_title(const fl_op *f, const fl_value *args, const fl_value *results);

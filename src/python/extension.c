@@ -243,6 +243,10 @@ static struct PyModuleDef definition = {
 
 PyMODINIT_FUNC PyInit__C(void)
 {
+    /* Callbacks from other threads find their interpreter by the thread, which knows but one. */
+    if (PyInterpreterState_GetID(PyInterpreterState_Get()) != 0)
+        return PyErr_Format(PyExc_ImportError, "flambeau works in the main interpreter only, not "
+                                               "in a sub-interpreter; use a process instead");
     PyObject *module = PyModule_Create(&definition);
     if (!module)
         return NULL;

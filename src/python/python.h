@@ -30,6 +30,20 @@ int raise_init(PyObject *module);
 /* Forgets a set-aside exception, before a call that may leave a new one. */
 void raise_forget(void);
 
+/* Releases the GIL while C runs, and takes it again. python_outside counts who is out, and changes
+ * with the GIL held alone: while it is 0 nobody changes what the graph holds. */
+extern int python_outside;
+static inline PyThreadState *python_leave(void)
+{
+    python_outside++;
+    return PyEval_SaveThread();
+}
+static inline void python_return(PyThreadState *thread)
+{
+    PyEval_RestoreThread(thread);
+    python_outside--;
+}
+
 /* The name of o's type, for messages; good until a few calls later. */
 const char *python_type_name(PyObject *o);
 

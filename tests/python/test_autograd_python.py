@@ -123,7 +123,7 @@ def test_nodes():
     (mul, place), *rest = node.next_functions
     assert mul.name() == "MulBackward0" and place == 0
     leaf = mul.next_functions[0][0]
-    assert leaf.name() == "AccumulateGrad" and leaf.variable is x
+    assert leaf.name() == "torch::autograd::AccumulateGrad" and leaf.variable is x
     node.metadata["key"] = 1
     assert y.grad_fn.metadata == {"key": 1}
     assert x.grad_fn is None and y.output_nr == 0
@@ -202,8 +202,10 @@ def test_hook_errors_travel():
     x.register_hook(lambda g: "text")
     with pytest.raises(TypeError):
         (x * 2).sum().backward()
+    y = torch.ones(2, requires_grad=True)
+    y.register_hook(3)  # refused when it is called, as in PyTorch
     with pytest.raises(TypeError):
-        x.register_hook(3)
+        (y * 2).sum().backward()
 
 
 def test_hooks_are_dropped():

@@ -73,13 +73,15 @@ static struct value lower_member(struct composer *c, const struct node *n)
                 break;
             return value_make(MEMBERS[i].type, text_format("%s(%s)", MEMBERS[i].function, v.text));
         }
+    if (strcmp(n->text, "shapes") == 0 && v.type == TYPE_TENSORS)
+        return v;
     if (strcmp(n->text, "count") == 0 &&
         (v.type == TYPE_INTS || v.type == TYPE_TENSORS || v.type == TYPE_FLOATS))
         return value_make(TYPE_INT, text_format("(int64_t)%s.count", v.text));
     complain(
         n->place,
         "found '.%s' on a %s, expected sizes strides ndim numel offset dtype of a tensor, or count "
-        "of a list",
+        "or shapes of a list",
         n->text, value_word(&v));
     return VALUE_FAILED;
 }

@@ -517,10 +517,12 @@ static void descriptor(struct out *o, const struct op *op, const char *name, con
     for (int i = 0; i < op->params && first < 0; i++)
         if (op->param[i].type == TYPE_OPERAND)
             first = i;
-    const char *base = strcmp(form, "FORM_INPLACE") == 0 ? text_format("%s_", op->base) : op->base;
+    bool inplace = strcmp(form, "FORM_INPLACE") == 0;
+    const char *base = inplace ? text_format("%s_", op->base) : op->base;
+    const char *title = inplace && op->inplace_title ? op->inplace_title : op->title;
     emit(o, "const fl_op op_%s = {\n    .name = \"%s\",\n    .base = \"%s\",\n", id, name, base);
-    if (op->title)
-        emit(o, "    .title = \"%s\",\n", op->title);
+    if (title)
+        emit(o, "    .title = \"%s\",\n", title);
     emit(o, "    .kind = %s,\n    .form = %s,\n    .params = %d,\n    .results = %d,\n",
          KINDS[op->kind], form, op->params, op->results);
     emit_text(o, "    .result_type = {");

@@ -328,16 +328,22 @@ static bool is_unknown(const struct op *op)
 static void title_overloads(struct op *first)
 {
     unsigned taken = 0;
-    int next = 0;
-    for (struct op *op = first; op; op = op->next_overload)
+    int next = 0, overloads = 0;
+    for (struct op *op = first; op; op = op->next_overload, overloads++)
         if (title_number(op->title) >= 0)
             taken |= 1u << title_number(op->title);
     for (struct op *op = first; op; op = op->next_overload) {
         if (is_unknown(op))
             op->title = "NotImplemented";
-        if (is_whole_title(op->title) || (op->kind == KIND_COMPOSE && !op->title))
+        if (op->kind == KIND_COMPOSE && !op->title)
             continue;
+        if (is_whole_title(op->title)) {
+            if (strstr(op->title, "Backward"))
+                op->title = text_format("torch::autograd::%s", op->title);
+            continue;
+        }
         int number = title_number(op->title);
+        bool counts = number < 0 && op->kind == KIND_VIEW;
         const char *name = op->title ? op->title : camel_case(op->base);
         if (number >= 0) {
             name = text_copy(name, strlen(name) - 1);
@@ -348,6 +354,8 @@ static void title_overloads(struct op *first)
             next += op->recorded || op->kind == KIND_POINTWISE;
         }
         op->title = text_format("%sBackward%d", name, number);
+        op->inplace_title =
+            counts ? text_format("%sBackward%d", name, number + overloads) : op->title;
     }
 }
 

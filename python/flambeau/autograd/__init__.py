@@ -107,7 +107,28 @@ def backward(
     starts = _start_gradients(tensors, grad_tensors)
     if retain_graph is None:
         retain_graph = create_graph
+    if create_graph:
+        _warn_of_cycle()
     _C._backward(tensors, starts, retain_graph, create_graph, inputs, True, True)
+
+
+_warned = []
+
+
+def _warn_of_cycle():
+    """PyTorch's warning, once in a process."""
+    if not _warned:
+        _warned.append(True)
+        import warnings
+
+        warnings.warn(
+            "Using backward() with create_graph=True will create a reference cycle between the "
+            "parameter and its gradient which can cause a memory leak. We recommend using "
+            "autograd.grad when creating the graph to avoid this. If you have to use this "
+            "function, make sure to reset the .grad fields of your parameters to None after use "
+            "to break the cycle and avoid the leak.",
+            stacklevel=3,
+        )
 
 
 def grad(

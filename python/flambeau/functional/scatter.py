@@ -120,7 +120,7 @@ def put(input, index, source, accumulate=False):
 
 def _inplace(function):
     def write(self, *args, **kwargs):
-        return self.copy_(function(self, *args, **kwargs))
+        return self.copy_(function(self.clone(), *args, **kwargs))
 
     write.__name__ = write.__qualname__ = function.__name__ + "_"
     write.__doc__ = f"{function.__name__}, written into self."

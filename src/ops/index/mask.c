@@ -177,6 +177,13 @@ static fl_tensor *mask_for(const fl_tensor *mask, const fl_tensor *self)
     return dense;
 }
 
+const char *masked_fill_title(fl_tensor *self, fl_tensor *mask, fl_value value)
+{
+    (void)self, (void)mask;
+    bool number = value.tag != FL_TENSOR || value.as.tensor->flags & TENSOR_WRAPPED_NUMBER;
+    return number ? "MaskedFillBackward0" : "MaskedFillBackward1";
+}
+
 int masked_fill__cpu(fl_tensor *self, fl_tensor *mask, fl_tensor *value)
 {
     if (check_mask(mask, "masked_fill_"))

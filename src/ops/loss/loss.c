@@ -38,7 +38,7 @@ int mse_loss_compose(fl_tensor *self, fl_tensor *target, const char *reduction, 
 
 int l1_loss_compose(fl_tensor *self, fl_tensor *target, const char *reduction, fl_tensor **y)
 {
-    return reduce(fl__absolute_error(self, target), reduction, y);
+    return reduce(fl_abs(fl_sub(self, target, fl_int(1))), reduction, y);
 }
 
 int smooth_l1_loss_compose(fl_tensor *self, fl_tensor *target, const char *reduction, double beta,
@@ -48,7 +48,7 @@ int smooth_l1_loss_compose(fl_tensor *self, fl_tensor *target, const char *reduc
         return error_set(FL_RUNTIME_ERROR,
                          "smooth_l1_loss does not support negative values for beta.");
     return reduce(beta > 0 ? fl__smooth_error(self, target, beta)
-                           : fl__absolute_error(self, target),
+                           : fl_abs(fl_sub(self, target, fl_int(1))),
                   reduction, y);
 }
 
@@ -139,14 +139,17 @@ int margin_ranking_loss_compose(fl_tensor *input1, fl_tensor *input2, fl_tensor 
             "input1: %dD, input2: %dD, target: %dD",
             input1->ndim, input2->ndim, target->ndim);
     fl_tensor *distance = fl_mul(fl_neg(target), fl_sub(input1, input2, fl_int(1)));
-    return reduce(fl_relu(fl_add_scalar(distance, fl_float(margin), fl_int(1))), reduction, y);
+    return reduce(
+        fl_clamp_min_scalar(fl_add_scalar(distance, fl_float(margin), fl_int(1)), fl_float(0)),
+        reduction, y);
 }
 
 int hinge_embedding_loss_compose(fl_tensor *self, fl_tensor *target, double margin,
                                  const char *reduction, fl_tensor **y)
 {
     fl_tensor *zero = fl_zeros_like(self, FL_NO_DTYPE, (fl_device){-1, 0}, false, -1);
-    fl_tensor *away = fl_relu(fl_rsub_scalar(self, fl_float(margin), fl_int(1)));
+    fl_tensor *away =
+        fl_clamp_min_scalar(fl_rsub_scalar(self, fl_float(margin), fl_int(1)), fl_float(0));
     fl_tensor *far = fl_where(fl_ne_scalar(target, fl_int(1)), away, zero);
     fl_tensor *near = fl_where(fl_ne_scalar(target, fl_int(-1)), self, zero);
     return reduce(fl_add(far, near, fl_int(1)), reduction, y);

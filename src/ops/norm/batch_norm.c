@@ -87,11 +87,9 @@ static int check(const fl_tensor *input, const fl_tensor *p, const char *name)
     return 0;
 }
 
-int native_batch_norm_shape(fl_tensor *input, fl_tensor *weight, fl_tensor *bias,
-                            fl_tensor *running_mean, fl_tensor *running_var, bool training,
-                            double momentum, double eps, struct op_shape *y)
+static int shape_of(fl_tensor *input, fl_tensor *weight, fl_tensor *bias, fl_tensor *running_mean,
+                    fl_tensor *running_var, bool training, struct op_shape *y)
 {
-    (void)momentum, (void)eps;
     if (input->ndim < 2)
         return error_set(FL_RUNTIME_ERROR,
                          "batch_norm: expected input with at least 2 dims (N, C, ...), got %d",
@@ -99,9 +97,6 @@ int native_batch_norm_shape(fl_tensor *input, fl_tensor *weight, fl_tensor *bias
     if (check(input, weight, "weight") || check(input, bias, "bias") ||
         check(input, running_mean, "running_mean") || check(input, running_var, "running_var"))
         return -1;
-    if (!training && (!running_mean || !running_var))
-        return error_set(FL_RUNTIME_ERROR,
-                         "running_mean and running_var must be defined in evaluation mode");
     op_shape_like(&y[0], input);
     for (int k = 1; k < 3; k++) {
         op_shape_set(&y[k], 1, (int64_t[]){training ? input->sizes[1] : 0});
@@ -122,10 +117,9 @@ static struct job job_of(const fl_tensor *input, int work)
     return j;
 }
 
-int native_batch_norm_cpu(fl_tensor *input, fl_tensor *weight, fl_tensor *bias,
-                          fl_tensor *running_mean, fl_tensor *running_var, bool training,
-                          double momentum, double eps, fl_tensor *y, fl_tensor *mean,
-                          fl_tensor *rstd)
+static int forward(fl_tensor *input, fl_tensor *weight, fl_tensor *bias, fl_tensor *running_mean,
+                   fl_tensor *running_var, bool training, double momentum, double eps, fl_tensor *y,
+                   fl_tensor *mean, fl_tensor *rstd)
 {
     int work = norm_work_of(input->dtype), status = -1;
     fl_tensor *x, *w, *b, *rm = NULL, *rv = NULL;
@@ -154,6 +148,55 @@ int native_batch_norm_cpu(fl_tensor *input, fl_tensor *weight, fl_tensor *bias,
     tensor_release(x), tensor_release(w), tensor_release(b), tensor_release(rm), tensor_release(rv),
         tensor_release(out);
     return status;
+}
+
+int batch_norm_training_shape(fl_tensor *input, fl_tensor *weight, fl_tensor *bias,
+                              fl_tensor *running_mean, fl_tensor *running_var, double momentum,
+                              double eps, struct op_shape *y)
+{
+    (void)momentum, (void)eps;
+    return shape_of(input, weight, bias, running_mean, running_var, true, y);
+}
+
+int batch_norm_training_cpu(fl_tensor *input, fl_tensor *weight, fl_tensor *bias,
+                            fl_tensor *running_mean, fl_tensor *running_var, double momentum,
+                            double eps, fl_tensor *y, fl_tensor *mean, fl_tensor *rstd)
+{
+    return forward(input, weight, bias, running_mean, running_var, true, momentum, eps, y, mean,
+                   rstd);
+}
+
+int batch_norm_inference_shape(fl_tensor *input, fl_tensor *weight, fl_tensor *bias,
+                               fl_tensor *running_mean, fl_tensor *running_var, double eps,
+                               struct op_shape *y)
+{
+    (void)eps;
+    return shape_of(input, weight, bias, running_mean, running_var, false, y);
+}
+
+int batch_norm_inference_cpu(fl_tensor *input, fl_tensor *weight, fl_tensor *bias,
+                             fl_tensor *running_mean, fl_tensor *running_var, double eps,
+                             fl_tensor *y, fl_tensor *mean, fl_tensor *rstd)
+{
+    return forward(input, weight, bias, running_mean, running_var, false, 0, eps, y, mean, rstd);
+}
+
+int native_batch_norm_compose(fl_tensor *input, fl_tensor *weight, fl_tensor *bias,
+                              fl_tensor *running_mean, fl_tensor *running_var, bool training,
+                              double momentum, double eps, fl_tensor **y, fl_tensor **mean,
+                              fl_tensor **rstd)
+{
+    if (!dtype_is_floating(input->dtype))
+        return error_set(FL_NOT_IMPLEMENTED, "\"batch_norm\" not implemented for '%s'",
+                         dtype_title(input->dtype));
+    if (training)
+        return fl__batch_norm_training(input, weight, bias, running_mean, running_var, momentum,
+                                       eps, y, mean, rstd);
+    if (!running_mean || !running_var)
+        return error_set(FL_RUNTIME_ERROR,
+                         "running_mean and running_var must be defined in evaluation mode");
+    return fl__batch_norm_inference(input, weight, bias, running_mean, running_var, eps, y, mean,
+                                    rstd);
 }
 
 /* ---- Backward ---------------------------------------------------------------------------------

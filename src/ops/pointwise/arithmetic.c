@@ -231,3 +231,17 @@ int float_power_scalar_compose(fl_value self, fl_tensor *exponent, fl_tensor **y
     *y = fl_pow_scalar_first(fl_float(number_of(self)), fl__cast(exponent, FL_FLOAT64));
     return *y ? 0 : -1;
 }
+
+/* ---- names of nodes, which count a number and a tensor apart ---- */
+
+const char *remainder_title(fl_tensor *self, fl_value other)
+{
+    (void)self;
+    return other.tag == FL_TENSOR ? "RemainderBackward1" : "RemainderBackward0";
+}
+
+const char *fmod_title(fl_tensor *self, fl_value other)
+{
+    (void)self;
+    return other.tag == FL_TENSOR ? "FmodBackward1" : "FmodBackward0";
+}

@@ -413,25 +413,6 @@ static fl_value as_common(fl_value operand, int common)
                                                                   : operand;
 }
 
-static int record(const fl_op *op, const fl_value *args, fl_tensor *y, fl_tensor *before,
-                  bool wanted)
-{
-    const fl_op *f = op->function;
-    fl_value result = fl_tensor_value(y);
-    if (op->form == FORM_FUNCTION)
-        return wanted ? record_call(f, args, &result) : 0;
-    tensor_bump_version(y);
-    if (!wanted)
-        return op->form == FORM_INPLACE && autograd_mode.grad && tensor_requires_grad(y)
-                   ? record_overwritten(f, y)
-                   : 0;
-    struct node *n = record_node(f, args, &result, before);
-    int status = n ? autograd_rebase(y, n) : -1;
-    if (n)
-        node_release(n);
-    return status;
-}
-
 /* The loop over a common dtype, and in what it computes. */
 static int loop_index(const struct op_pointwise *p, int dtype, enum compute *compute)
 {
@@ -564,29 +545,28 @@ int pointwise_call(const fl_op *op, const fl_value *args, fl_value *results)
         .truth = p->truth, .truths = p->truths, .operands = p->operands, .operand = operand};
     int status = load_checked_scalars(f, args, common, job.scalars);
     int loop = loop_index(p, common, &job.compute);
-    fl_tensor *before = NULL, *made[MOST_OPERANDS] = {NULL};
+    fl_tensor *made[MOST_OPERANDS] = {NULL};
+    struct node *n = NULL;
     if (status == 0 && is_half(common))
         status = round_operands(p, common, operand, made);
     if (status == 0 && loop == 0)
         status = set_type_error(f, common);
-    if (status == 0 && wanted && op->form == FORM_INPLACE && f->grad->saves & 1) {
-        /* the formulas want it as it was, with its history */
-        before = operation_clone(args[0].as.tensor);
-        status = before ? 0 : -1;
-    }
+    if (status == 0 && op->form == FORM_INPLACE)
+        status = record_write(f, args, y, &n);
     if (status == 0) {
         job.loop = ops_loop(loop);
         status = run(&job, y);
     }
-    if (status == 0)
-        status = record(op, args, y, before, wanted);
+    results[0] = fl_tensor_value(y);
+    if (status && n)
+        node_release(n);
+    else if (status == 0 && op->form != FORM_FUNCTION)
+        status = record_written(y, n);
+    else if (status == 0 && wanted)
+        status = record_call(f, args, results);
     for (int i = 0; is_half(common) && i < p->operands; i++)
         tensor_release(made[i]);
-    tensor_release(before);
-    if (status) {
+    if (status)
         tensor_release(y);
-        return -1;
-    }
-    results[0] = fl_tensor_value(y);
-    return 0;
+    return status;
 }

@@ -379,9 +379,11 @@ int logcumsumexp_backward_compose(fl_tensor *g, fl_tensor *self, fl_tensor *y, i
     fl_tensor *half[2];
     for (int negative = 0; negative < 2; negative++) {
         fl_tensor *part = negative ? fl_neg(g) : g;
-        fl_tensor *log_g = fl_where(fl_gt_scalar(part, fl_int(0)), fl_log(part), lowest);
-        fl_tensor *sums =
-            fl_flip(fl_logcumsumexp(fl_flip(fl_sub(log_g, y, fl_int(1)), along), dim), along);
+        fl_tensor *is_part = fl_gt_scalar(part, fl_int(0));
+        /* what is left out is 1 before the logarithm, so that its derivative is none */
+        fl_tensor *log_g = fl_log(fl_where_scalar(is_part, part, fl_int(1)));
+        fl_tensor *terms = fl_where(is_part, fl_sub(log_g, y, fl_int(1)), lowest);
+        fl_tensor *sums = fl_flip(fl_logcumsumexp(fl_flip(terms, along), dim), along);
         half[negative] = fl_exp(fl_add(sums, self, fl_int(1)));
     }
     *out = fl_sub(half[0], half[1], fl_int(1));

@@ -298,16 +298,24 @@ int mode_cpu(fl_tensor *self, int64_t dim, bool keepdim, fl_tensor *values, fl_t
     return run(&j, self, shape_wrap_dim(dim, self->ndim), values, indices, keepdim);
 }
 
-int median_compose(fl_tensor *self, fl_tensor **y)
+int median_shape(fl_tensor *self, struct op_shape *y)
 {
-    fl_tensor *index;
-    if (self->numel == 0) {
-        *y = fl_full((fl_ints){NULL, 0}, fl_float(NAN), (fl_dtype)self->dtype, (fl_device){-1, 0},
-                     false);
-        return *y ? 0 : -1;
-    }
-    fl_tensor *row = fl_flatten(self, 0, -1);
-    return row ? fl_median_dim(row, 0, false, y, &index) : -1;
+    (void)self;
+    op_shape_set(y, 0, NULL);
+    return 0;
+}
+
+int median_cpu(fl_tensor *self, fl_tensor *y)
+{
+    if (self->numel == 0)
+        return tensor_fill(y, fl_float(NAN));
+    fl_tensor *dense = tensor_contiguous(self), *index = tensor_new(0, NULL, FL_INT64);
+    fl_tensor *row = dense ? tensor_alias(dense, 1, &dense->numel, &(int64_t){1}, dense->offset)
+                           : NULL;
+    struct job j = {.take = 1, .what = MEDIAN};
+    int status = row && index ? run(&j, row, 0, y, index, false) : -1;
+    tensor_release(dense), tensor_release(row), tensor_release(index);
+    return status;
 }
 
 int argsort_stable_compose(fl_tensor *self, bool stable, int64_t dim, bool descending,

@@ -6,6 +6,7 @@
  */
 #include <stdlib.h>
 
+#include "autograd/hooks.h"
 #include "python/autograd/callbacks.h"
 #include "python/tensor/tensor_object.h"
 
@@ -82,7 +83,7 @@ static PyMethodDef handle_methods[] = {
 };
 
 static PyType_Spec handle_spec = {
-    .name = "flambeau._C.HookHandle",
+    .name = "flambeau.utils.hooks.RemovableHandle",
     .basicsize = sizeof(struct handle_object),
     .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_DISALLOW_INSTANTIATION,
     .slots =
@@ -96,11 +97,6 @@ static PyType_Spec handle_spec = {
 /* A callback with two owners: the library and the handle in *handle. NULL with an exception. */
 static struct callback *callback_new(PyObject *function, PyObject **handle)
 {
-    if (!PyCallable_Check(function)) {
-        PyErr_Format(PyExc_TypeError, "a hook must be callable, not %s",
-                     python_type_name(function));
-        return NULL;
-    }
     struct callback *c = malloc(sizeof *c);
     struct handle_object *h = c ? PyObject_New(struct handle_object, handle_type) : NULL;
     if (!h) {
@@ -132,15 +128,43 @@ static PyObject *callback_given(struct callback *c, PyObject *handle, fl_tensor 
 
 /* ---- Calls ----------------------------------------------------------------------------------- */
 
+/* The hook's function, a new reference: it may remove itself while it runs. NULL where it was
+ * removed. */
+static PyObject *function_of(const struct callback *c)
+{
+    return Py_XNewRef(c->function);
+}
+
 /* Calls with the arguments (stolen, may be NULL on error): the result, or NULL with an exception.
  */
 static PyObject *call_with(PyObject *function, PyObject *args)
 {
-    Py_INCREF(function); /* the hook may remove itself */
     PyObject *result = args ? PyObject_CallObject(function, args) : NULL;
     Py_XDECREF(args);
-    Py_DECREF(function);
     return result;
+}
+
+/* A hook's __name__, or its type's, in a buffer of the caller's. */
+static const char *hook_name(PyObject *hook, char *buffer, size_t size)
+{
+    PyObject *name = PyObject_GetAttrString(hook, "__name__");
+    const char *text = name ? PyUnicode_AsUTF8AndSize(name, NULL) : NULL;
+    PyErr_Clear();
+    PyOS_snprintf(buffer, size, "%s", text ? text : python_type_name(hook));
+    Py_XDECREF(name);
+    return buffer;
+}
+
+/* Puts what a hook returned in the place of a gradient; an exception where it is not like it. */
+static bool replace_one(PyObject *hook, fl_tensor *new, fl_tensor **grad)
+{
+    char name[128];
+    if (hooks_check(hook_name(hook, name, sizeof name), *grad, new))
+        return raise_error(), false;
+    tensor_retain(new);
+    tensor_release(*grad);
+    *grad = new;
+    return true;
 }
 
 static int run_tensor_hook(void *context, fl_tensor **grad)
@@ -148,19 +172,17 @@ static int run_tensor_hook(void *context, fl_tensor **grad)
     struct callback *c = context;
     PyGILState_STATE state = PyGILState_Ensure();
     int status = 0;
-    if (c->function) {
+    PyObject *function = function_of(c);
+    if (function) {
         PyObject *shown = pytensor_show(*grad);
-        PyObject *result = call_with(c->function, shown ? Py_BuildValue("(N)", shown) : NULL);
-        if (result && pytensor_check(result)) {
-            tensor_release(*grad);
-            *grad = tensor_retain(pytensor_get(result));
-        } else if (result && result != Py_None) {
-            PyErr_Format(
-                PyExc_TypeError,
-                "hook for tensor returned an invalid type: expected Tensor or None, got %s",
-                python_type_name(result));
-        }
+        PyObject *result = call_with(function, shown ? Py_BuildValue("(N)", shown) : NULL);
+        if (result && pytensor_check(result))
+            replace_one(function, pytensor_get(result), grad);
+        else if (result && result != Py_None)
+            PyErr_Format(PyExc_TypeError, "expected Variable, but hook returned '%s'",
+                         python_type_name(result));
         Py_XDECREF(result);
+        Py_DECREF(function);
         status = PyErr_Occurred() ? raise_stash() : 0;
     }
     PyGILState_Release(state);
@@ -172,10 +194,12 @@ static int run_leaf_hook(void *context, fl_tensor *leaf)
     struct callback *c = context;
     PyGILState_STATE state = PyGILState_Ensure();
     int status = 0;
-    if (c->function) {
+    PyObject *function = function_of(c);
+    if (function) {
         PyObject *shown = pytensor_show(leaf);
-        PyObject *result = call_with(c->function, shown ? Py_BuildValue("(N)", shown) : NULL);
+        PyObject *result = call_with(function, shown ? Py_BuildValue("(N)", shown) : NULL);
         Py_XDECREF(result);
+        Py_DECREF(function);
         status = result ? 0 : raise_stash();
     }
     PyGILState_Release(state);
@@ -194,15 +218,17 @@ static PyObject *tuple_of(int count, fl_tensor *const *tensors)
 }
 
 /* Puts what a hook returned (None, one tensor, a tuple) in the place of `count` gradients. */
-static bool replace_all(PyObject *result, int count, fl_tensor **tensors)
+static bool replace_all(PyObject *hook, PyObject *result, int count, fl_tensor **tensors)
 {
     if (result == Py_None)
         return true;
     bool single = !PyTuple_Check(result);
+    char name[128];
     if ((single ? 1 : PyTuple_Size(result)) != count) {
-        PyErr_Format(PyExc_RuntimeError,
-                     "hook has returned an incorrect number of values (got %zd, but expected %d)",
-                     single ? 1 : PyTuple_Size(result), count);
+        PyErr_Format(
+            PyExc_RuntimeError,
+            "hook '%s' has returned an incorrect number of values (got %zd, but expected %d)",
+            hook_name(hook, name, sizeof name), single ? 1 : PyTuple_Size(result), count);
         return false;
     }
     for (int i = 0; i < count; i++) {
@@ -212,7 +238,14 @@ static bool replace_all(PyObject *result, int count, fl_tensor **tensors)
                          python_type_name(o));
             return false;
         }
-        fl_tensor *new = o == Py_None ? NULL : tensor_retain(pytensor_get(o));
+        fl_tensor *new = o == Py_None ? NULL : pytensor_get(o);
+        if (new && tensors[i]) {
+            if (!replace_one(hook, new, &tensors[i]))
+                return false;
+            continue;
+        }
+        if (new)
+            tensor_retain(new);
         tensor_release(tensors[i]);
         tensors[i] = new;
     }
@@ -221,9 +254,11 @@ static bool replace_all(PyObject *result, int count, fl_tensor **tensors)
 
 static int run_node_hook(struct callback *c, PyObject *args, int count, fl_tensor **replaced)
 {
-    PyObject *result = call_with(c->function, args);
-    bool ok = result && replace_all(result, count, replaced);
+    PyObject *function = function_of(c);
+    PyObject *result = call_with(function, args);
+    bool ok = result && replace_all(function, result, count, replaced);
     Py_XDECREF(result);
+    Py_DECREF(function);
     return ok ? 0 : raise_stash();
 }
 
@@ -296,6 +331,45 @@ PyObject *callbacks_add_node(struct node *n, bool before, PyObject *function)
     return callback_given(
         c, handle, NULL, n,
         node_add_hook(n, before, before ? run_before_hook : run_after_hook, c, callback_drop));
+}
+
+/* ---- For the collector ----------------------------------------------------------------------- */
+
+struct visitor {
+    visitproc visit;
+    void *arg;
+};
+
+static bool is_callback(void (*run)(void))
+{
+    return run == (void (*)(void))run_tensor_hook || run == (void (*)(void))run_leaf_hook ||
+           run == (void (*)(void))run_before_hook || run == (void (*)(void))run_after_hook;
+}
+
+static int visit_callback(void (*run)(void), void *context, void *arg)
+{
+    const struct visitor *v = arg;
+    PyObject *function = is_callback(run) ? ((struct callback *)context)->function : NULL;
+    return function ? v->visit(function, v->arg) : 0;
+}
+
+int callbacks_visit(struct grad_hooks *hooks, visitproc visit, void *arg)
+{
+    struct visitor v = {visit, arg};
+    return hooks_each(hooks, visit_callback, &v);
+}
+
+static int clear_callback(void (*run)(void), void *context, void *arg)
+{
+    (void)arg;
+    if (is_callback(run))
+        Py_CLEAR(((struct callback *)context)->function);
+    return 0;
+}
+
+void callbacks_clear(struct grad_hooks *hooks)
+{
+    hooks_each(hooks, clear_callback, NULL);
 }
 
 int callbacks_init(void)

@@ -8,6 +8,9 @@
 PyObject *callbacks_add_tensor(fl_tensor *t, PyObject *function);
 PyObject *callbacks_add_leaf(fl_tensor *t, PyObject *function);
 PyObject *callbacks_add_node(struct node *n, bool before, PyObject *function);
+/* For the collector: visits the functions of these hooks that are Python's; takes them away. */
+int callbacks_visit(struct grad_hooks *hooks, visitproc visit, void *arg);
+void callbacks_clear(struct grad_hooks *hooks);
 int callbacks_init(void);
 
 #endif

@@ -101,21 +101,15 @@ static bool keep_saved(struct context_object *c, fl_tensor *const *results, int 
 
 static PyObject *saved_show(struct context_object *c, const struct saved *s)
 {
-    char sizes[256];
     fl_tensor *t = s->tensor;
     if (!t)
         Py_RETURN_NONE;
-    if (t->storage && t->storage->version != s->version)
-        return PyErr_Format(PyExc_RuntimeError,
-                            "one of the variables needed for gradient computation has been "
-                            "modified by an inplace operation: "
-                            "[torch.%sTensor %s] is at version %u; expected version %u instead. "
-                            "Hint: enable anomaly detection "
-                            "to find the operation that failed to compute its gradient, with "
-                            "torch.autograd.set_detect_anomaly(True).",
-                            dtype_title(t->dtype),
-                            shape_text(sizes, sizeof sizes, t->ndim, t->sizes), t->storage->version,
-                            s->version);
+    if (t->storage && t->storage->version != s->version) {
+        const struct node *maker =
+            s->result < 0 ? autograd_node(t, NULL) : c->node ? &c->node->node : NULL;
+        autograd_refuse_version(t, maker, s->version);
+        return raise_error();
+    }
     if (s->result < 0 || !c->node)
         return pytensor_show(t);
     fl_tensor *alias = autograd_detach(t);
@@ -340,6 +334,7 @@ static int function_backward(struct node *n, fl_tensor *const *g, bool create_gr
 {
     (void)create_graph;
     struct function_node *f = (struct function_node *)n;
+    bool held = engine_pause();
     PyGILState_STATE state = PyGILState_Ensure();
     PyObject *backward =
         PyObject_GetAttrString((PyObject *)Py_TYPE((PyObject *)f->context), "backward");
@@ -357,6 +352,7 @@ static int function_backward(struct node *n, fl_tensor *const *g, bool create_gr
         raise_stash();
     }
     PyGILState_Release(state);
+    engine_resume(held);
     return ok ? 0 : -1;
 }
 
@@ -391,6 +387,11 @@ static const struct node_class FUNCTION_NODE = {
     function_release_saved,
     function_destroy,
 };
+
+PyObject *function_context(const struct node *n)
+{
+    return n->type == &FUNCTION_NODE ? (PyObject *)((const struct function_node *)n)->context : NULL;
+}
 
 /* ---- apply ----------------------------------------------------------------------------------- */
 
@@ -451,6 +452,12 @@ static PyObject *record_result(struct function_node *f, PyObject *args, PyObject
         return raise_error();
     if (is_dirty) {
         bool view_of_input = is_input && t->base;
+        bool asks = tensor_requires_grad(t);
+        if (asks && (t->base ? tensor_is_leaf(t->base) : tensor_is_leaf(t)))
+            return PyErr_Format(PyExc_RuntimeError,
+                                "a %sleaf Variable that requires grad has been used in an in-place "
+                                "operation.",
+                                t->base ? "view of a " : "");
         int failed = autograd_check_inplace(t, true);
         if (!failed)
             failed =
@@ -467,16 +474,36 @@ static PyObject *record_result(struct function_node *f, PyObject *args, PyObject
     return pytensor_wrap(alias);
 }
 
+/* Refuses a tensor that was marked as written and is no result: its history would be wrong. */
+static bool check_dirty(PyObject *dirty, PyObject *outputs)
+{
+    for (Py_ssize_t i = 0; dirty && PyTuple_Check(dirty) && i < PyTuple_Size(dirty); i++) {
+        PyObject *o = PyTuple_GetItem(dirty, i);
+        if (!pytensor_check(o) || contains(outputs, o))
+            continue;
+        PyErr_SetString(PyExc_RuntimeError,
+                        "Some elements marked as dirty during the forward method were not returned "
+                        "as output. The inputs that are modified inplace must all be outputs of "
+                        "the Function.");
+        return false;
+    }
+    return true;
+}
+
 /* Records the call: the results to return. */
 static PyObject *record(PyObject *context, PyObject *args, PyObject *outputs)
 {
     int count = (int)PyTuple_Size(outputs);
+    if (!check_dirty(context_of(context)->dirty, outputs))
+        return NULL;
     struct function_node *f = node_new(context, args, count);
     PyObject *wrapped = f ? PyTuple_New(count) : NULL;
     fl_tensor **results = wrapped ? PyMem_Calloc((size_t)count + 1, sizeof *results) : NULL;
     for (int i = 0; results && wrapped && i < count; i++) {
         PyObject *o = PyTuple_GetItem(outputs, i);
         PyObject *shown = pytensor_check(o) ? record_result(f, args, o, i) : Py_NewRef(o);
+        if (shown && pytensor_check(shown))
+            pytensor_track(shown); /* the context may come to refer to it */
         if (!shown || PyTuple_SetItem(wrapped, i, shown) < 0)
             Py_CLEAR(wrapped);
         else

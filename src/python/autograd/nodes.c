@@ -4,6 +4,7 @@
  * show their context object instead (function.c).
  */
 #include <stddef.h>
+#include <string.h>
 
 #include "python/autograd/callbacks.h"
 
@@ -15,6 +16,47 @@ struct node_object {
 };
 
 static PyTypeObject *node_type;
+int python_outside;
+
+/* ---- For the collector ------------------------------------------------------------------------
+ *
+ * What a tensor or an object of a node owns alone, hooks and the context of a Function, may refer
+ * back to it. */
+
+static bool is_only(_Atomic int32_t *refs)
+{
+    return python_outside == 0 && atomic_load_explicit(refs, memory_order_relaxed) == 1;
+}
+
+static int visit_node(struct node *n, visitproc visit, void *arg)
+{
+    if (!n || !is_only(&n->refs))
+        return 0;
+    int status = callbacks_visit(n->hooks, visit, arg);
+    PyObject *context = function_context(n);
+    return status == 0 && context ? visit(context, arg) : status;
+}
+
+int graph_visit(fl_tensor *t, visitproc visit, void *arg)
+{
+    const struct autograd *a = t->autograd;
+    if (!a || !is_only(&t->refs))
+        return 0;
+    int status = callbacks_visit(a->hooks, visit, arg);
+    return status ? status : visit_node(a->node, visit, arg);
+}
+
+void graph_clear(fl_tensor *t)
+{
+    const struct autograd *a = t->autograd;
+    if (!a || !is_only(&t->refs))
+        return;
+    callbacks_clear(a->hooks);
+    if (a->node && is_only(&a->node->refs))
+        callbacks_clear(a->node->hooks);
+}
+
+/* ---- Objects of nodes ------------------------------------------------------------------------ */
 
 PyObject *nodes_show(struct node *n)
 {
@@ -22,12 +64,13 @@ PyObject *nodes_show(struct node *n)
         Py_RETURN_NONE;
     if (n->python)
         return Py_NewRef((PyObject *)n->python);
-    struct node_object *self = PyObject_New(struct node_object, node_type);
+    struct node_object *self = PyObject_GC_New(struct node_object, node_type);
     if (!self)
         return NULL;
     self->node = node_retain(n);
     self->metadata = NULL;
     n->python = self;
+    PyObject_GC_Track((PyObject *)self);
     return (PyObject *)self;
 }
 
@@ -40,11 +83,29 @@ static void node_dealloc(PyObject *o)
 {
     struct node_object *self = (struct node_object *)o;
     PyTypeObject *type = Py_TYPE(o);
+    PyObject_GC_UnTrack(o);
     self->node->python = NULL;
     node_release(self->node);
     Py_XDECREF(self->metadata);
-    PyObject_Free(o);
+    PyObject_GC_Del(o);
     Py_DECREF(type);
+}
+
+static int node_traverse(PyObject *o, visitproc visit, void *arg)
+{
+    struct node_object *self = (struct node_object *)o;
+    Py_VISIT(Py_TYPE(o));
+    Py_VISIT(self->metadata);
+    return visit_node(self->node, visit, arg);
+}
+
+static int node_clear(PyObject *o)
+{
+    struct node_object *self = (struct node_object *)o;
+    Py_CLEAR(self->metadata);
+    if (is_only(&self->node->refs))
+        callbacks_clear(self->node->hooks);
+    return 0;
 }
 
 PyObject *nodes_next(const struct node *n)
@@ -108,7 +169,8 @@ static PyObject *node_register_prehook(PyObject *self, PyObject *function)
 
 static PyObject *node_repr(PyObject *self)
 {
-    return PyUnicode_FromFormat("<%s object at %p>", node_name(node_of(self)), self);
+    const char *name = node_name(node_of(self)), *space = strrchr(name, ':');
+    return PyUnicode_FromFormat("<%s object at %p>", space ? space + 1 : name, self);
 }
 
 static PyMethodDef node_methods[] = {
@@ -133,10 +195,12 @@ static PyGetSetDef node_properties[] = {
 static PyType_Spec node_spec = {
     .name = "flambeau.autograd.graph.Node",
     .basicsize = sizeof(struct node_object),
-    .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_DISALLOW_INSTANTIATION,
+    .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC | Py_TPFLAGS_DISALLOW_INSTANTIATION,
     .slots =
         (PyType_Slot[]){
             SLOT(Py_tp_dealloc, node_dealloc),
+            SLOT(Py_tp_traverse, node_traverse),
+            SLOT(Py_tp_clear, node_clear),
             SLOT(Py_tp_repr, node_repr),
             SLOT(Py_tp_methods, node_methods),
             SLOT(Py_tp_getset, node_properties),
@@ -150,9 +214,9 @@ static PyType_Spec node_spec = {
 static int run_backward(const struct backward_request *request)
 {
     raise_forget();
-    PyThreadState *state = PyEval_SaveThread();
+    PyThreadState *state = python_leave();
     int status = engine_backward(request);
-    PyEval_RestoreThread(state);
+    python_return(state);
     return status;
 }
 
@@ -285,22 +349,7 @@ static PyObject *method_detach(PyObject *self, PyObject *unused)
 static PyObject *method_detach_(PyObject *self, PyObject *unused)
 {
     (void)unused;
-    fl_tensor *t = pytensor_get(self);
-    if (t->base)
-        return PyErr_Format(
-            PyExc_RuntimeError,
-            "Can't detach views in-place. Use detach() instead. If you are using "
-            "DistributedDataParallel (DDP) for training, and gradient_as_bucket_view is "
-            "set as True, gradients are views of DDP buckets, and hence detach_() cannot "
-            "be called on these gradients. To fix this error, please refer to the "
-            "Optimizer.zero_grad() function in torch/optim/optimizer.py as a solution.");
-    if (t->autograd && t->autograd->node) {
-        node_release(t->autograd->node);
-        t->autograd->node = NULL;
-        t->autograd->result = 0;
-    }
-    t->flags &= (uint8_t)~TENSOR_REQUIRES_GRAD;
-    return Py_NewRef(self);
+    return autograd_forget(pytensor_get(self)) == 0 ? Py_NewRef(self) : raise_error();
 }
 
 static PyObject *method_requires_grad_(PyObject *self, PyObject *args, PyObject *kwargs)
@@ -327,11 +376,13 @@ static PyObject *method_retain_grad(PyObject *self, PyObject *unused)
 
 static PyObject *method_register_hook(PyObject *self, PyObject *function)
 {
+    pytensor_track(self);
     return callbacks_add_tensor(pytensor_get(self), function);
 }
 
 static PyObject *method_register_post(PyObject *self, PyObject *function)
 {
+    pytensor_track(self);
     return callbacks_add_leaf(pytensor_get(self), function);
 }
 

@@ -274,9 +274,9 @@ int arguments_run(const fl_op *op, struct arguments *a, fl_value *results)
     if (!is_long(op, a))
         return op_call(op, a->value, results);
     keep_lists(op, a, true);
-    PyThreadState *state = PyEval_SaveThread();
+    PyThreadState *state = python_leave();
     int failed = op_call(op, a->value, results);
-    PyEval_RestoreThread(state);
+    python_return(state);
     keep_lists(op, a, false);
     return failed;
 }

@@ -307,9 +307,9 @@ static PyObject *sgd_step(PyObject *module, PyObject *const *args, Py_ssize_t na
     if (outcome != GO_ON)
         return finish(&step, outcome);
     if (step.elements >= LONG_STEP) {
-        PyThreadState *thread = PyEval_SaveThread();
+        PyThreadState *thread = python_leave();
         sgd_update(&step, &rule);
-        PyEval_RestoreThread(thread);
+        python_return(thread);
     } else {
         sgd_update(&step, &rule);
     }
@@ -462,9 +462,9 @@ static PyObject *adam_step(PyObject *module, PyObject *const *args, Py_ssize_t n
         return finish(&step, outcome);
     adam_count(&step);
     if (step.elements >= LONG_STEP) {
-        PyThreadState *thread = PyEval_SaveThread();
+        PyThreadState *thread = python_leave();
         adam_update(&step, &rule);
-        PyEval_RestoreThread(thread);
+        python_return(thread);
     } else {
         adam_update(&step, &rule);
     }

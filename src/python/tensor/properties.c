@@ -150,6 +150,7 @@ GETTER(grad_fn)
     if (tensor_is_leaf(t))
         Py_RETURN_NONE;
     struct node *n = autograd_node(t, &result);
+    pytensor_track(self); /* a hook or an attribute of the node may come to refer to it */
     return n ? nodes_show(n) : fl_error() != FL_OK ? raise_error() : Py_NewRef(Py_None);
 }
 

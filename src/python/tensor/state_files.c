@@ -110,9 +110,9 @@ static PyObject *save(PyObject *module, PyObject *args)
     bool done = writing_from(&w, names, tensors, metadata);
     const char *file = PyBytes_AsString(path);
     if (done && file) {
-        PyThreadState *thread = PyEval_SaveThread();
+        PyThreadState *thread = python_leave();
         int status = safetensors_write(file, w.count, w.items, w.pairs, w.metadata);
-        PyEval_RestoreThread(thread);
+        python_return(thread);
         if (status != 0)
             raise_error();
         done = status == 0;
@@ -204,9 +204,9 @@ static PyObject *read_all(const struct source *source, struct safetensors_index 
              *result = NULL;
     bool done = names && tensors && metadata;
     for (int64_t i = 0; done && i < index->count; i++) {
-        PyThreadState *thread = PyEval_SaveThread();
+        PyThreadState *thread = python_leave();
         fl_tensor *t = read_tensor(source, index, &index->entries[i]);
-        PyEval_RestoreThread(thread);
+        python_return(thread);
         PyObject *tensor = pytensor_wrap(t), *name = PyUnicode_FromString(index->entries[i].name);
         done = tensor && name && PyList_Append(names, name) == 0 &&
                PyList_Append(tensors, tensor) == 0;

@@ -303,6 +303,14 @@ static fl_tensor *take_view(struct subscript *s)
     return y;
 }
 
+/* Whether the key indexes t itself, with no view before. */
+static bool take_whole(const struct subscript *s, const fl_tensor *t)
+{
+    return s->indices && !s->view && s->ndim == t->ndim && s->offset == t->offset &&
+           memcmp(s->sizes, t->sizes, (size_t)t->ndim * sizeof *s->sizes) == 0 &&
+           memcmp(s->strides, t->strides, (size_t)t->ndim * sizeof *s->strides) == 0;
+}
+
 /* ---- Reading --------------------------------------------------------------------------------- */
 
 static PyObject *gather(struct subscript *s, fl_tensor *from)
@@ -344,10 +352,7 @@ PyObject *subscript_get(PyObject *self, PyObject *key)
     PyObject *result = NULL;
     subscript_begin(&s, t, recorded);
     if (take_key(&s, key)) {
-        bool whole = s.indices && !s.view && s.ndim == t->ndim && s.offset == t->offset &&
-                     memcmp(s.sizes, t->sizes, (size_t)t->ndim * sizeof *s.sizes) == 0 &&
-                     memcmp(s.strides, t->strides, (size_t)t->ndim * sizeof *s.strides) == 0;
-        fl_tensor *view = whole ? tensor_retain(t) : take_view(&s);
+        fl_tensor *view = take_whole(&s, t) ? tensor_retain(t) : take_view(&s);
         if (view && s.indices) {
             result = gather(&s, view);
             tensor_release(view);
@@ -385,33 +390,43 @@ static fl_tensor *value_tensor(const fl_tensor *self, PyObject *value)
     return t;
 }
 
-/* `value` as what is copied into a view of these sizes: without leading dims of size 1 that are too
- * many, and expanded, which says what does not fit. Takes over value. */
+/* value as another operator shows it with these sizes. Takes over value. */
+static fl_tensor *resized(fl_tensor *value, const fl_op **op, const char *name, const char *param,
+                          int ndim, const int64_t *sizes)
+{
+    fl_value list = {.tag = FL_INTS, .count = (uint32_t)ndim, .as.ints = sizes};
+    fl_tensor *y = NULL;
+    if (*op || (*op = pytensor_operator(name))) {
+        y = pytensor_call(*op, value, (struct named_value[]){{param, list}, {0}});
+        if (!y)
+            raise_error();
+    }
+    tensor_release(value);
+    return y;
+}
+
+/* value without leading dims of size 1, as long as it has more than so many dims. Takes over value.
+ */
+static fl_tensor *trim(fl_tensor *value, int ndim)
+{
+    static const fl_op *reshape;
+    int extra = 0;
+    while (value->ndim - extra > ndim && value->sizes[extra] == 1)
+        extra++;
+    return extra ? resized(value, &reshape, "reshape", "shape", value->ndim - extra,
+                           value->sizes + extra)
+                 : value;
+}
+
+/* `value` as what is copied into a view of these sizes: trimmed, and expanded, which says what does
+ * not fit. Takes over value. */
 static fl_tensor *fit_value(fl_tensor *value, const fl_tensor *to)
 {
-    int extra = 0;
-    static const fl_op *reshape, *expand;
-    while (value->ndim - extra > to->ndim && value->sizes[extra] == 1)
-        extra++;
-    if (!extra && (value->ndim == 0 || shape_equal(value, to)))
-        return value;
-    if (!expand &&
-        !((reshape = pytensor_operator("reshape")) && (expand = pytensor_operator("expand")))) {
-        tensor_release(value);
-        return NULL;
-    }
-    fl_value sizes = {.tag = FL_INTS, .count = (uint32_t)to->ndim, .as.ints = to->sizes};
-    fl_value own = {
-        .tag = FL_INTS, .count = (uint32_t)(value->ndim - extra), .as.ints = value->sizes + extra};
-    fl_tensor *trimmed = pytensor_call(reshape, value, (struct named_value[]){{"shape", own}, {0}}),
-              *y = NULL;
-    if (trimmed)
-        y = pytensor_call(expand, trimmed, (struct named_value[]){{"size", sizes}, {0}});
-    tensor_release(trimmed);
-    tensor_release(value);
-    if (!y)
-        raise_error();
-    return y;
+    static const fl_op *expand;
+    value = trim(value, to->ndim);
+    return !value || value->ndim == 0 || shape_equal(value, to)
+               ? value
+               : resized(value, &expand, "expand", "size", to->ndim, to->sizes);
 }
 
 static int run_writer(const char *name, const fl_op **op, struct arguments *a, int given)
@@ -434,12 +449,12 @@ static int store(struct subscript *s, fl_tensor *to, fl_tensor *value)
     struct arguments a;
     int status = -1;
     a.value[0] = fl_tensor_value(to);
-    if (s->indices) {
+    if (s->indices && (value = trim(value, 0))) {
         a.value[1] =
             (fl_value){.tag = FL_TENSORS, .count = (uint32_t)s->indices, .as.tensors = s->index};
         a.value[2] = fl_tensor_value(value);
         status = run_writer("index_put_", &put, &a, 3);
-    } else if ((value = fit_value(value, to))) {
+    } else if (!s->indices && (value = fit_value(value, to))) {
         a.value[1] = fl_tensor_value(value);
         status = run_writer("copy_", &copy, &a, 2);
     }
@@ -460,7 +475,7 @@ int subscript_set(PyObject *self, PyObject *key, PyObject *value)
     subscript_begin(&s, t, autograd_mode.grad && tensor_requires_grad(t));
     fl_tensor *from = value_tensor(t, value);
     if (from && take_key(&s, key)) {
-        fl_tensor *to = take_view(&s);
+        fl_tensor *to = take_whole(&s, t) ? tensor_retain(t) : take_view(&s);
         if (to) {
             status = store(&s, to, from);
             from = NULL;

@@ -5,8 +5,8 @@
  * tell from a fresh one (it has attributes, or is of a subclass) loses its last reference while a
  * graph still holds the handle, ownership turns around: the handle keeps the object, until it is
  * shown again or dies. Plain objects come from a free list.
- * The collector knows of an object only once it has a __dict__ (or is of a subclass): a plain
- * tensor cannot be part of a cycle of Python objects that it could see.
+ * The collector knows of an object only once it has a __dict__ or a hook, its node was shown, or a
+ * Function made it (or is of a subclass): a plain tensor cannot be part of a cycle.
  */
 #include "python/tensor/tensor_object.h"
 
@@ -127,22 +127,32 @@ static void tensor_dealloc(PyObject *o)
 
 static int tensor_traverse(PyObject *o, visitproc visit, void *arg)
 {
+    struct tensor_object *self = (struct tensor_object *)o;
     Py_VISIT(Py_TYPE(o));
-    Py_VISIT(((struct tensor_object *)o)->dict);
-    return 0;
+    Py_VISIT(self->dict);
+    return self->tensor && !self->kept ? graph_visit(self->tensor, visit, arg) : 0;
 }
 
 static int tensor_clear(PyObject *o)
 {
-    Py_CLEAR(((struct tensor_object *)o)->dict);
+    struct tensor_object *self = (struct tensor_object *)o;
+    Py_CLEAR(self->dict);
+    if (self->tensor && !self->kept)
+        graph_clear(self->tensor);
     return 0;
+}
+
+void pytensor_track(PyObject *o)
+{
+    if (!PyObject_GC_IsTracked(o))
+        PyObject_GC_Track(o);
 }
 
 /* Once there is a __dict__ the collector must see the object. */
 static void track_dict(PyObject *o)
 {
-    if (((struct tensor_object *)o)->dict && !PyObject_GC_IsTracked(o))
-        PyObject_GC_Track(o);
+    if (((struct tensor_object *)o)->dict)
+        pytensor_track(o);
 }
 
 static int tensor_setattr(PyObject *o, PyObject *name, PyObject *value)

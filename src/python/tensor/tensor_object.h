@@ -27,6 +27,8 @@ static inline fl_tensor *pytensor_get(PyObject *o)
 PyObject *pytensor_wrap(fl_tensor *t);
 /* The same without taking over; NULL gives None. */
 PyObject *pytensor_show(fl_tensor *t);
+/* Tells the collector of an object that may now be part of a cycle. */
+void pytensor_track(PyObject *o);
 /* A new object of a subclass around t (taken over), which must have no live object. */
 PyObject *pytensor_make(PyTypeObject *type, fl_tensor *t);
 
@@ -95,6 +97,11 @@ extern PyMethodDef sharing_functions[];
 struct node;
 PyObject *nodes_show(struct node *n);       /* new reference; NULL node gives None */
 PyObject *nodes_next(const struct node *n); /* its next_functions */
+PyObject *function_context(const struct node *n); /* of a Function's node, borrowed; else NULL */
+/* For the collector: visits what the graph's state of a handle that only its object owns holds of
+ * Python's, and drops it. */
+int graph_visit(fl_tensor *t, visitproc visit, void *arg);
+void graph_clear(fl_tensor *t);
 int nodes_init(PyObject *module);
 int function_init(PyObject *module);
 extern PyMethodDef graph_functions[];
