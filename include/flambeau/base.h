@@ -203,9 +203,13 @@ FL_API void fl_release(fl_tensor *t);
 FL_API void fl_scope_begin(void);
 /* Releases what the innermost scope owns. */
 FL_API void fl_scope_end(void);
-/* Takes t out of the innermost scope into its parent's care, or the caller's: afterwards the caller
- * owns a reference. */
+/* Takes t out of the scope that owns it, the innermost first: then it is the caller's to release,
+ * however many scopes are open. A tensor that no scope owns stays as it is. Returns t. */
 FL_API fl_tensor *fl_keep(fl_tensor *t);
+/* The end of a function that opened a scope: ends it, and lets t live on as what a call returns
+ * does, in the care of the scope around, or of the caller where there is none. Returns t, or NULL
+ * with the error set when memory is out. */
+FL_API fl_tensor *fl_scope_return(fl_tensor *t);
 
 /* A contiguous tensor with a copy of `data`, which holds the product of sizes elements of dtype. */
 FL_API fl_tensor *fl_from_data(const void *data, fl_ints sizes, fl_dtype dtype);
@@ -215,6 +219,11 @@ FL_API fl_tensor *fl_from_memory(void *data, fl_ints sizes, fl_dtype dtype,
                                  void (*free)(void *context), void *context);
 /* A tensor of no dimension. */
 FL_API fl_tensor *fl_scalar(double value, fl_dtype dtype);
+/* t converted, recorded for differentiation (PyTorch's Tensor.to): FL_NO_DTYPE and a device whose
+ * kind is -1 leave it as it is. Where nothing changes the result is t itself. */
+FL_API fl_tensor *fl_to(fl_tensor *t, fl_dtype dtype, fl_device device);
+/* A tensor on the same memory, without history. */
+FL_API fl_tensor *fl_detach(fl_tensor *t);
 
 FL_API int fl_ndim(const fl_tensor *t);
 FL_API int64_t fl_size(const fl_tensor *t,
@@ -234,6 +243,18 @@ FL_API const char *fl_dtype_name(fl_dtype dtype); /* "float32" */
  */
 FL_API double fl_item(const fl_tensor *t);
 FL_API int64_t fl_item_int(const fl_tensor *t);
+
+/* The text that Python's repr gives: "tensor([1., 2.])". The caller drops it with fl_text_free;
+ * NULL with the error set. */
+FL_API char *fl_text(const fl_tensor *t);
+FL_API void fl_text_free(char *text);
+/* Writes the text and a newline to the standard output. 0, or -1 with the error set. */
+FL_API int fl_print(const fl_tensor *t);
+
+/* The dtype of new floating-point tensors where none is given: FL_FLOAT32 at the start. Setting
+ * takes floating dtypes; 0, or -1 with the error set. */
+FL_API fl_dtype fl_default_dtype(void);
+FL_API int fl_set_default_dtype(fl_dtype dtype);
 
 /* ---- Calling operators by name: the one door ---- */
 
@@ -268,15 +289,92 @@ FL_API fl_tensor *fl_grad(const fl_tensor *t);
 FL_API int fl_set_grad(fl_tensor *t, fl_tensor *grad); /* NULL drops it */
 /* Differentiates a tensor of one element, adding into the .grad of the leaves. */
 FL_API int fl_backward(fl_tensor *loss);
+
+/* How to walk back; {0} asks for what fl_backward does. */
+typedef struct fl_backward_options {
+    bool retain_graph; /* keep what was saved, so that the graph can be walked again */
+    bool create_graph; /* record the walk, so that gradients can be differentiated */
+    bool allow_unused; /* fl_autograd_grad: an input that no output depends on gets NULL */
+} fl_backward_options;
+
+/* Walks back from several tensors of any shape; gradients[i] is the gradient of outputs[i], NULL
+ * for 1 of a tensor of one element; {NULL, 0} when all are. Adds into the .grad of the leaves.
+ * options may be NULL. 0, or -1 with the error set (PyTorch: autograd.backward). */
+FL_API int fl_autograd_backward(fl_tensors outputs, fl_tensors gradients,
+                                const fl_backward_options *options);
+/* The gradients of outputs with respect to inputs, one each in results: new references, or the
+ * scope's. No .grad changes. options may be NULL. 0, or -1 with the error set and no result
+ * (PyTorch: autograd.grad). */
+FL_API int fl_autograd_grad(fl_tensors outputs, fl_tensors inputs, fl_tensors gradients,
+                            const fl_backward_options *options, fl_tensor **results);
+/* Lets a tensor that is no leaf keep its gradient. */
+FL_API int fl_retain_grad(fl_tensor *t);
+
+/* Calls hook when the gradient of t is known, before it goes on: NULL leaves it as it is, another
+ * tensor (a new reference, or the scope's) takes its place. A hook that fails returns NULL with the
+ * error set. `free` (may be NULL) is called with `context` when hook is called no more. Returns an
+ * id for fl_remove_hook, or -1 with the error set; then `free` has been called. */
+FL_API int64_t fl_add_hook(fl_tensor *t, fl_tensor *(*hook)(fl_tensor *gradient, void *context),
+                           void *context, void (*free)(void *context));
+FL_API void fl_remove_hook(fl_tensor *t, int64_t id);
+
+/* What the backward function of a program's own operator is given and fills in. */
+typedef struct fl_backward_call {
+    fl_tensors gradients; /* one an output; NULL where none came */
+    fl_tensors saved;     /* as they were given to fl_record */
+    void *context;
+    fl_tensors inputs; /* of which a gradient is wanted: the others are NULL */
+    fl_tensor **results; /* to fill in, one an input: new references or the scope's, NULL for none */
+} fl_backward_call;
+
+/* Records a program's own operator: outputs were computed from inputs while recording was off
+ * (fl_grad_enabled), and `backward` computes the gradients of inputs from those of outputs: 0, or
+ * -1 with the error set. It may use operators, and with create_graph these are recorded. saved are
+ * held until the graph is dropped, and refused when they were changed in place. Where recording is
+ * off or no input requires a gradient, nothing is recorded. name is what grad_fn is called
+ * ("MySquare" is MySquareBackward). `free` (may be NULL) is called with `context` when backward is
+ * called no more. 0, or -1 with the error set; then `free` has been called. */
+FL_API int fl_record(const char *name, fl_tensors inputs, fl_tensors outputs, fl_tensors saved,
+                     int (*backward)(const fl_backward_call *call), void *context,
+                     void (*free)(void *context));
 /* Sets whether calls of this thread are recorded; returns how it was. */
 FL_API bool fl_grad_enabled(bool enabled);
 
 /* ---- Random numbers, threads, memory ---- */
 
 FL_API void fl_manual_seed(uint64_t seed); /* PyTorch's numbers for that seed */
+/* A stream of random numbers (mt19937), with PyTorch's default seed; NULL with the error set. NULL
+ * in the place of a generator is the default one. */
+FL_API fl_generator *fl_generator_new(void);
+FL_API void fl_generator_release(fl_generator *g);
+FL_API void fl_generator_seed(fl_generator *g, uint64_t seed);
+FL_API uint64_t fl_generator_initial_seed(const fl_generator *g);
+/* The state as PyTorch's Generator.get_state: a uint8 tensor of 5056 elements. */
+FL_API fl_tensor *fl_generator_state(fl_generator *g);
+FL_API int fl_generator_set_state(fl_generator *g, const fl_tensor *state);
+
 FL_API void fl_set_num_threads(int count);
 FL_API int fl_num_threads(void);
+
+/* What the allocator holds and has done. */
+typedef struct fl_memory {
+    int64_t allocated;    /* bytes in use now */
+    int64_t peak;         /* the most that ever were */
+    int64_t reserved;     /* bytes held from the system, free ones included */
+    int64_t allocations;  /* blocks handed out so far */
+    int64_t system_calls; /* requests to the system so far */
+} fl_memory;
+FL_API void fl_memory_stats(fl_memory *out);
+/* Refuses to hold more than `bytes` from the system: what needs more fails with FL_OUT_OF_MEMORY,
+ * and the program can go on. 0 takes the limit away. */
+FL_API void fl_memory_limit(size_t bytes);
+/* Gives free memory back to the system. */
 FL_API void fl_empty_cache(void);
+/* Takes memory from the program instead of the system: blocks aligned to 64 bytes, NULL when there
+ * is none. Before anything is allocated, else -1 with the error set; NULL, NULL for the system. */
+FL_API int fl_set_allocator(void *(*allocate)(size_t bytes, void *context),
+                            void (*release)(void *block, size_t bytes, void *context),
+                            void *context);
 
 #ifdef __cplusplus
 }

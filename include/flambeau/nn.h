@@ -42,9 +42,16 @@ FL_API fl_tensor *fl_module_forward(fl_module *m, fl_tensor *x);
 FL_API void fl_module_train(fl_module *m, bool training);
 FL_API bool fl_module_is_training(const fl_module *m);
 
-/* All parameters, in PyTorch's order. The list is m's and stands until something is added to m or
- * dropped. Count 0 with the error set when memory is out. */
+/* All parameters, in PyTorch's order. The list is m's and stands until m goes, or the call after
+ * something was added below m. Count 0 with the error set when memory is out. */
 FL_API fl_tensors fl_module_parameters(fl_module *m);
+/* Calls visit for every parameter and buffer below m, in the order of PyTorch's state_dict, with its
+ * full name ("0.weight"), which stands during the call. Stops at the first that does not return 0,
+ * and returns what it did. */
+FL_API int fl_module_each(const fl_module *m,
+                          int (*visit)(const char *name, fl_tensor *t, bool is_buffer,
+                                       void *context),
+                          void *context);
 /* The parameter or buffer of that name ("0.weight", "1.running_mean"): borrowed; NULL with the
  * error set. */
 FL_API fl_tensor *fl_module_get(const fl_module *m, const char *name);
@@ -59,8 +66,9 @@ FL_API int fl_module_load(fl_module *m, const char *path);
 FL_API fl_module *fl_module_new(const char *class_name,
                                 fl_tensor *(*forward)(fl_module *m, fl_tensor *x, void *context),
                                 void *context);
-/* Adds a child, a parameter (which then requires grad), or a buffer. The caller's reference goes to
- * m, also when the call fails. A NULL child or tensor fails and leaves the error as it is. 0, or -1
+/* Adds a child, a parameter (which then requires grad), or a buffer. The caller's reference, or that
+ * of the scope, goes to m, also when the call fails; what two modules share is given to the second
+ * with fl_retain. A NULL child or tensor fails and leaves the error that there is. 0, or -1
  * with the error set: then m is not whole, its forward fails and it has no parameters, so that a
  * network can be written down and checked once. */
 FL_API int fl_module_add(fl_module *m, const char *name, fl_module *child);

@@ -346,8 +346,11 @@ int autograd_set_requires_grad(fl_tensor *t, bool requires_grad)
 static int refuse_leaf(const char *text)
 {
     error_set(FL_RUNTIME_ERROR, "%s", text);
-    return error_hint("wrap the update in `with torch.no_grad():`, or work on a clone",
-                      "请把这次更新放进 `with torch.no_grad():`，或先 clone() 再修改");
+    error_hint("wrap the update in `with torch.no_grad():`, or work on a clone",
+               "请把这次更新放进 `with torch.no_grad():`，或先 clone() 再修改");
+    return error_hint_in_c("switch recording off around the update (fl_grad_enabled(false)), or "
+                           "work on a clone (fl_clone)",
+                           "更新前后请关闭记录（fl_grad_enabled(false)），或先 fl_clone 再修改");
 }
 
 int autograd_check_inplace(fl_tensor *t, bool recorded)

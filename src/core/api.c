@@ -37,6 +37,9 @@ static int check_request(fl_ints sizes, fl_dtype dtype)
 {
     if (dtype <= FL_NO_DTYPE || dtype >= FL_DTYPE_COUNT)
         return error_set(FL_TYPE_ERROR, "%d is not a dtype", (int)dtype);
+    if (sizes.count > 0 && !sizes.data)
+        return error_set(FL_VALUE_ERROR, "the list of %" PRId64 " sizes has no memory",
+                         sizes.count);
     if (sizes.count < 0 || sizes.count > TENSOR_MAX_DIMS)
         return error_set(FL_RUNTIME_ERROR,
                          "Tensors of more than %d dimensions are not supported (got %" PRId64 ")",
@@ -51,6 +54,10 @@ fl_tensor *fl_from_data(const void *data, fl_ints sizes, fl_dtype dtype)
     fl_tensor *t = tensor_new((int)sizes.count, sizes.data, dtype);
     if (!t)
         return NULL;
+    if (t->numel && !data) {
+        tensor_release(t);
+        return fl_null_argument("fl_from_data", "data"), NULL;
+    }
     if (t->numel)
         memcpy(tensor_data(t), data, t->storage->bytes);
     return given_out(t);
@@ -64,6 +71,8 @@ fl_tensor *fl_from_memory(void *data, fl_ints sizes, fl_dtype dtype, void (*free
     int64_t bytes = shape_numel((int)sizes.count, sizes.data);
     if (bytes < 0)
         return NULL;
+    if (bytes > 0 && !data)
+        return fl_null_argument("fl_from_memory", "data"), NULL;
     if (__builtin_mul_overflow(bytes, (int64_t)dtype_size(dtype), &bytes))
         return error_null(FL_RUNTIME_ERROR, "Storage size calculation overflowed");
     /* `free` is told only when the tensor exists: until then the memory is the caller's. */
@@ -178,6 +187,70 @@ int64_t fl_item_int(const fl_tensor *t)
 void fl_manual_seed(uint64_t seed)
 {
     generator_seed(random_default(), seed);
+}
+
+fl_generator *fl_generator_new(void)
+{
+    return generator_new();
+}
+
+void fl_generator_release(fl_generator *g)
+{
+    if (g)
+        generator_release(g);
+}
+
+static fl_generator *or_default(fl_generator *g)
+{
+    return g ? g : random_default();
+}
+
+void fl_generator_seed(fl_generator *g, uint64_t seed)
+{
+    generator_seed(or_default(g), seed);
+}
+
+uint64_t fl_generator_initial_seed(const fl_generator *g)
+{
+    return (g ? g : random_default())->seed;
+}
+
+fl_tensor *fl_generator_state(fl_generator *g)
+{
+    const int64_t size = GENERATOR_STATE_BYTES;
+    fl_tensor *t = tensor_new(1, &size, FL_UINT8);
+    if (!t)
+        return NULL;
+    generator_get_state(or_default(g), tensor_data(t));
+    return given_out(t);
+}
+
+int fl_generator_set_state(fl_generator *g, const fl_tensor *state)
+{
+    if (!state)
+        return fl_null_argument("fl_generator_set_state", "state");
+    if (state->dtype != FL_UINT8)
+        return error_set(FL_TYPE_ERROR, "expected a torch.ByteTensor, but got %s",
+                         fl_dtype_name((fl_dtype)state->dtype));
+    fl_tensor *dense = tensor_contiguous(state);
+    int status = dense ? generator_set_state(or_default(g), tensor_data(dense), (size_t)dense->numel)
+                       : -1;
+    tensor_release(dense);
+    return status;
+}
+
+fl_dtype fl_default_dtype(void)
+{
+    return (fl_dtype)dtype_default();
+}
+
+int fl_set_default_dtype(fl_dtype dtype)
+{
+    if (!dtype_is_floating(dtype))
+        return error_set(FL_TYPE_ERROR,
+                         "only floating-point types are supported as the default type");
+    dtype_set_default(dtype);
+    return 0;
 }
 
 void fl_empty_cache(void)

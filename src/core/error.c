@@ -6,6 +6,7 @@
  * message is read.
  */
 #include "core/error.h"
+#include "core/pin.h"
 
 #include <pthread.h>
 #include <stdatomic.h>
@@ -31,16 +32,22 @@ static struct error_state last_resort;
 static pthread_key_t key;
 static pthread_once_t key_once = PTHREAD_ONCE_INIT;
 
+static void drop_record(void *record)
+{
+    if (record != &last_resort)
+        free(record);
+}
+
 static void drop(void *record)
 {
     current = NULL;
-    if (record != &last_resort)
-        free(record);
+    drop_record(record);
 }
 
 static void make_key(void)
 {
     pthread_key_create(&key, drop);
+    pin_library(); /* a thread that ends calls drop */
 }
 
 static struct error_state *record(void)
@@ -129,6 +136,13 @@ int error_hint(const char *english, const char *chinese)
     return -1;
 }
 
+bool error_for_python;
+
+int error_hint_in_c(const char *english, const char *chinese)
+{
+    return error_for_python ? -1 : error_hint(english, chinese);
+}
+
 int error_context(const char *format, ...)
 {
     struct error_state *e = record();
@@ -166,6 +180,12 @@ void error_restore(struct error_state *state)
         drop(current);
     current = state;
     pthread_setspecific(key, current);
+}
+
+void error_drop(struct error_state *state)
+{
+    if (state)
+        drop_record(state);
 }
 
 int fl_null_argument(const char *function, const char *parameter)

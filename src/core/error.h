@@ -21,6 +21,9 @@ void *error_null(enum fl_error_kind kind, const char *format, ...)
 /* Adds a hint to the error just set: English and Chinese, chosen by FLAMBEAU_LANG or the locale.
  * Returns -1. */
 int error_hint(const char *english, const char *chinese) __attribute__((cold));
+/* The same for C programs, after error_hint gave what a Python program is told. */
+int error_hint_in_c(const char *english, const char *chinese) __attribute__((cold));
+extern bool error_for_python; /* set by the extension module */
 /* Adds a line of context ("In operator add.Tensor: ..."). */
 int error_context(const char *format, ...) __attribute__((format(printf, 1, 2), cold));
 
@@ -28,5 +31,7 @@ int error_context(const char *format, ...) __attribute__((format(printf, 1, 2), 
 struct error_state;
 struct error_state *error_save(void);
 void error_restore(struct error_state *state);
+/* The other end of error_save: the error that there is now stays. */
+void error_drop(struct error_state *state);
 
 #endif

@@ -25,6 +25,7 @@
 
 #include "core/cgroup.h"
 #include "core/memory_policy.h"
+#include "core/pin.h"
 
 #if !MEMORY_PASS_THROUGH
 
@@ -173,7 +174,15 @@ static void *from_system(size_t bytes)
         return NULL;
     void *block = NULL;
     central.system_calls++;
-    if (bytes < MAP_FROM) {
+    if (memory_source.allocate) {
+        block = memory_source.allocate(bytes, memory_source.context);
+        if (block && (uintptr_t)block % 64) {
+            memory_source.release(block, bytes, memory_source.context);
+            block = NULL;
+        }
+        if (!block)
+            return NULL;
+    } else if (bytes < MAP_FROM) {
         if (posix_memalign(&block, 64, bytes) != 0)
             return NULL;
     } else {
@@ -201,7 +210,9 @@ static void to_system(void *block, size_t bytes)
 {
     central.system_calls++;
     central.reserved -= (int64_t)bytes;
-    if (bytes < MAP_FROM)
+    if (memory_source.release)
+        memory_source.release(block, bytes, memory_source.context);
+    else if (bytes < MAP_FROM)
         free(block);
     else
         munmap(block, bytes);
@@ -383,6 +394,7 @@ static void after_fork_child(void)
 static void start(void)
 {
     pthread_key_create(&key, close_cache);
+    pin_library(); /* a thread that ends calls close_cache */
     pthread_atfork(before_fork, after_fork_parent, after_fork_child);
 }
 

@@ -19,8 +19,12 @@ void *memory_alloc(size_t size)
     void *block = NULL;
     size_t limit = memory_limit();
     bool over = limit && (size_t)atomic_load(&live) + size > limit;
-    if (memory_must_fail() || size > CHECKED_LARGEST || over ||
-        posix_memalign(&block, size < 64 ? 16 : 64, size ? size : 1) != 0)
+    bool fails = memory_must_fail() || size > CHECKED_LARGEST || over;
+    if (!fails && memory_source.allocate)
+        fails = !(block = memory_source.allocate(size ? size : 1, memory_source.context));
+    else if (!fails)
+        fails = posix_memalign(&block, size < 64 ? 16 : 64, size ? size : 1) != 0;
+    if (fails)
         return memory_refuse(size, over ? 0 : ENOMEM);
     int64_t now = atomic_fetch_add(&live, (int64_t)size) + (int64_t)size;
     if (now > atomic_load(&peak))
@@ -40,7 +44,10 @@ void memory_free(void *block, size_t size)
     if (!block)
         return;
     atomic_fetch_sub(&live, (int64_t)size);
-    free(block);
+    if (memory_source.release)
+        memory_source.release(block, size ? size : 1, memory_source.context);
+    else
+        free(block);
 }
 
 void memory_stats(struct memory_stats *out)

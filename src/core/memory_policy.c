@@ -7,6 +7,7 @@
 #include "core/memory.h"
 
 _Atomic int64_t memory_fail_after = -1;
+struct memory_source memory_source;
 static _Atomic size_t limit;
 
 void *memory_refuse(size_t size, int code)
@@ -22,6 +23,9 @@ void *memory_refuse(size_t size, int code)
     error_hint("make the tensors or the batch smaller, or drop results that are no longer needed "
                "(del x; keep loss.item(), not loss).",
                "请减小张量或批大小，或释放不再需要的结果（del x；保存 loss.item() 而不是 loss）。");
+    error_hint_in_c("make the tensors or the batch smaller, or release results that are no longer "
+                    "needed (fl_release, or a scope around each step).",
+                    "请减小张量或批大小，或释放不再需要的结果（fl_release，或每一步用一个 scope）。");
     return NULL;
 }
 
@@ -43,4 +47,42 @@ bool memory_must_fail(void)
 void memory_fail_nth(int64_t n)
 {
     atomic_store(&memory_fail_after, n < 0 ? -1 : n);
+}
+
+/* ---- The public functions ------------------------------------------------------------------- */
+
+void fl_memory_stats(fl_memory *out)
+{
+    struct memory_stats stats;
+    if (!out) {
+        fl_null_argument("fl_memory_stats", "out");
+        return;
+    }
+    memory_stats(&stats);
+    *out = (fl_memory){.allocated = stats.allocated,
+                       .peak = stats.peak,
+                       .reserved = stats.reserved,
+                       .allocations = stats.allocations,
+                       .system_calls = stats.system_calls};
+}
+
+void fl_memory_limit(size_t bytes)
+{
+    memory_set_limit(bytes);
+}
+
+int fl_set_allocator(void *(*allocate)(size_t bytes, void *context),
+                     void (*release)(void *block, size_t bytes, void *context), void *context)
+{
+    struct memory_stats stats;
+    if (!allocate != !release)
+        return fl_null_argument("fl_set_allocator", allocate ? "release" : "allocate");
+    memory_stats(&stats);
+    if (stats.allocations > 0)
+        return error_set(FL_RUNTIME_ERROR,
+                         "an allocator is set before the library allocates anything; %lld "
+                         "allocations were made already",
+                         (long long)stats.allocations);
+    memory_source = (struct memory_source){allocate, release, context};
+    return 0;
 }

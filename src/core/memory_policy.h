@@ -28,6 +28,14 @@ void *memory_refuse(size_t size, int code) __attribute__((cold, noinline));
 /* The limit on what is held; 0 for none. */
 size_t memory_limit(void);
 
+/* Where blocks come from in the place of the system; allocate is NULL where it is the system. */
+struct memory_source {
+    void *(*allocate)(size_t bytes, void *context);
+    void (*release)(void *block, size_t bytes, void *context);
+    void *context;
+};
+extern struct memory_source memory_source;
+
 /* The test switch: -1 off, else the allocations that still succeed. */
 extern _Atomic int64_t memory_fail_after;
 static inline bool memory_may_fail(void)

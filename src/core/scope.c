@@ -89,8 +89,19 @@ void fl_scope_end(void)
 
 fl_tensor *fl_keep(fl_tensor *t)
 {
-    struct scope *s = scope_current;
-    if (s && t && scope_take(s, t) && s->parent && scope_adopt_in(s->parent, t) != 0)
-        return NULL;
+    for (struct scope *s = scope_current; s && t; s = s->parent)
+        if (scope_take(s, t))
+            break;
     return t;
+}
+
+fl_tensor *fl_scope_return(fl_tensor *t)
+{
+    struct scope *s = scope_current;
+    if (!s)
+        return t;
+    if (t && !scope_take(s, t))
+        tensor_retain(t); /* what the scope does not own is shared */
+    fl_scope_end();
+    return scope_adopt(t) == 0 ? t : NULL;
 }

@@ -27,6 +27,7 @@
 #include <unistd.h>
 
 #include "core/cgroup.h"
+#include "core/pin.h"
 #include "flambeau/base.h"
 
 enum {
@@ -204,6 +205,7 @@ static void after_fork_child(void)
 static void watch_forks(void)
 {
     pthread_atfork(before_fork, after_fork_parent, after_fork_child);
+    pin_library(); /* its threads sleep in this code */
 }
 
 /* ---- Count ---------------------------------------------------------------------------------- */

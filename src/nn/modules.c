@@ -63,6 +63,8 @@ fl_module *fl_module_new(const char *class_name,
                          fl_tensor *(*forward)(fl_module *m, fl_tensor *x, void *context),
                          void *context)
 {
+    if (!class_name || !forward)
+        return fl_null_argument("fl_module_new", class_name ? "forward" : "class_name"), NULL;
     fl_module *m = module_new(NULL);
     if (!m)
         return NULL;
@@ -150,7 +152,8 @@ static bool is_whole(const fl_module *m)
 
 int fl_module_add(fl_module *m, const char *name, fl_module *child)
 {
-    if (!m || !child) {
+    if (!m || !child || !name) {
+        fl_null_argument("fl_module_add", !m ? "m" : !name ? "name" : "child");
         fl_module_release(child);
         return broken(m);
     }
@@ -175,7 +178,10 @@ int fl_module_append(fl_module *m, fl_module *child)
 
 static int add_tensor(fl_module *m, const char *name, fl_tensor *t, bool buffer)
 {
-    if (!m || !t) {
+    fl_keep(t); /* the reference may be a scope's */
+    if (!m || !t || !name) {
+        fl_null_argument(buffer ? "fl_module_add_buffer" : "fl_module_add_parameter",
+                         !m ? "m" : !name ? "name" : buffer ? "buffer" : "parameter");
         tensor_release(t);
         return broken(m);
     }
@@ -221,19 +227,22 @@ static struct module_entry *follow(const fl_module *m, const char *name)
 
 fl_tensor *fl_module_get(const fl_module *m, const char *name)
 {
-    struct module_entry *e = m ? follow(m, name) : NULL;
-    if (e && e->tensor)
-        return e->tensor;
-    return m ? error_null(FL_VALUE_ERROR, "%s has no parameter or buffer '%s'", m->type->name, name)
-             : NULL;
+    if (!m || !name)
+        return fl_null_argument("fl_module_get", m ? "name" : "m"), NULL;
+    struct module_entry *e = follow(m, name);
+    return e && e->tensor ? e->tensor
+                          : error_null(FL_VALUE_ERROR, "%s has no parameter or buffer '%s'",
+                                       m->type->name, name);
 }
 
 fl_module *fl_module_child(const fl_module *m, const char *name)
 {
-    struct module_entry *e = m ? follow(m, name) : NULL;
-    if (e && e->child)
-        return e->child;
-    return m ? error_null(FL_VALUE_ERROR, "%s has no submodule '%s'", m->type->name, name) : NULL;
+    if (!m || !name)
+        return fl_null_argument("fl_module_child", m ? "name" : "m"), NULL;
+    struct module_entry *e = follow(m, name);
+    return e && e->child
+               ? e->child
+               : error_null(FL_VALUE_ERROR, "%s has no submodule '%s'", m->type->name, name);
 }
 
 /* ---- Walking the tree ----------------------------------------------------------------------- */
@@ -301,14 +310,43 @@ fl_tensors fl_module_parameters(fl_module *m)
     fl_tensors list = {NULL, 0};
     if (!m || !is_whole(m))
         return list;
-    drop_list(m);
     int64_t room = count_entries(m);
-    if (!(m->parameters = memory_alloc((size_t)room * sizeof(fl_tensor *))))
+    fl_tensor **made = memory_alloc((size_t)room * sizeof *made);
+    if (!made)
         return list;
-    m->parameters_room = room;
-    list.data = m->parameters;
+    list.data = made;
     module_visit(m, list_parameter, &list);
+    /* The list given out before stands as long as it is right. */
+    if (m->parameters && m->parameters_room == room && m->parameters_count == list.count &&
+        memcmp(m->parameters, made, (size_t)list.count * sizeof *made) == 0) {
+        memory_free(made, (size_t)room * sizeof *made);
+        list.data = m->parameters;
+        return list;
+    }
+    drop_list(m);
+    m->parameters = made, m->parameters_room = room, m->parameters_count = list.count;
     return list;
+}
+
+struct program_visit {
+    int (*visit)(const char *name, fl_tensor *t, bool is_buffer, void *context);
+    void *context;
+};
+
+static int visit_one(void *context, const char *name, struct module_entry *e)
+{
+    struct program_visit *v = context;
+    return v->visit(name, e->tensor, e->buffer, v->context);
+}
+
+int fl_module_each(const fl_module *m,
+                   int (*visit)(const char *name, fl_tensor *t, bool is_buffer, void *context),
+                   void *context)
+{
+    if (!m || !visit)
+        return fl_null_argument("fl_module_each", m ? "visit" : "m");
+    struct program_visit v = {visit, context};
+    return module_visit(m, visit_one, &v);
 }
 
 void fl_module_train(fl_module *m, bool training)
@@ -331,7 +369,9 @@ bool fl_module_is_training(const fl_module *m)
  * return what it does not own: its input, or a parameter. */
 fl_tensor *fl_module_forward(fl_module *m, fl_tensor *x)
 {
-    if (!m || !x || (m->broken && !is_whole(m)))
+    if (!m || !x)
+        return fl_null_argument("fl_module_forward", m ? "x" : "m"), NULL;
+    if (m->broken && !is_whole(m))
         return NULL;
     struct scope here;
     scope_open(&here);

@@ -35,7 +35,7 @@ struct fl_module {
     int64_t numbers[MODULE_NUMBERS]; /* a layer's options */
     double reals[2];
     fl_tensor **parameters; /* the list last given out */
-    int64_t parameters_room;
+    int64_t parameters_room, parameters_count;
 };
 
 /* A module of a class without entries; NULL with the error set. */

@@ -10,14 +10,15 @@
 #include "core/error.h"
 #include "core/memory.h"
 #include "io/safetensors.h"
+#include "io/tensor_file.h"
 #include "nn/modules.h"
 
 /* ---- Saving --------------------------------------------------------------------------------- */
 
 struct saving {
     int64_t count, room;
-    struct safetensors_item *items;
-    fl_tensor **held; /* contiguous tensors behind the items */
+    char **names; /* copies */
+    fl_tensor **tensors;
 };
 
 static int count_one(void *context, const char *name, struct module_entry *e)
@@ -28,46 +29,35 @@ static int count_one(void *context, const char *name, struct module_entry *e)
     return 0;
 }
 
-static int add_item(void *context, const char *name, struct module_entry *e)
+static int add_one(void *context, const char *name, struct module_entry *e)
 {
     struct saving *s = context;
     size_t bytes = strlen(name) + 1;
     char *copy = memory_alloc(bytes);
-    fl_tensor *t = tensor_contiguous(e->tensor);
-    if (!copy || !t) {
-        memory_free(copy, bytes);
-        tensor_release(t);
+    if (!copy)
         return -1;
-    }
-    memcpy(copy, name, bytes);
-    s->held[s->count] = t;
-    s->items[s->count++] =
-        (struct safetensors_item){copy, t->dtype, t->ndim, t->sizes, tensor_data(t)};
+    s->names[s->count] = memcpy(copy, name, bytes);
+    s->tensors[s->count++] = e->tensor;
     return 0;
 }
 
 int fl_module_save(const fl_module *m, const char *path)
 {
-    if (!m)
-        return -1;
+    if (!m || !path)
+        return fl_null_argument("fl_module_save", m ? "path" : "m");
     struct saving s = {0};
     if (module_visit(m, count_one, &s.room) != 0)
         return -1;
-    size_t items_bytes = (size_t)s.room * sizeof *s.items,
-           held_bytes = (size_t)s.room * sizeof *s.held;
-    s.items = memory_alloc(items_bytes);
-    s.held = memory_alloc(held_bytes);
-    static const struct safetensors_pair FORMAT = {"format",
-                                                   "pt"}; /* PyTorch's reader asks for it */
-    int status = s.items && s.held ? module_visit(m, add_item, &s) : -1;
+    size_t bytes = (size_t)s.room * sizeof(void *);
+    s.names = memory_alloc(bytes);
+    s.tensors = memory_alloc(bytes);
+    int status = s.names && s.tensors ? module_visit(m, add_one, &s) : -1;
     if (status == 0)
-        status = safetensors_write(path, s.count, s.items, 1, &FORMAT);
-    for (int64_t i = 0; i < s.count; i++) {
-        memory_free((char *)s.items[i].name, strlen(s.items[i].name) + 1);
-        tensor_release(s.held[i]);
-    }
-    memory_free(s.items, items_bytes);
-    memory_free(s.held, held_bytes);
+        status = tensor_file_save(path, s.count, (const char *const *)s.names, s.tensors);
+    for (int64_t i = 0; i < s.count; i++)
+        memory_free(s.names[i], strlen(s.names[i]) + 1);
+    memory_free(s.names, bytes);
+    memory_free(s.tensors, bytes);
     return status;
 }
 
@@ -154,8 +144,8 @@ static int refuse(const fl_module *m, const struct loading *l)
 
 int fl_module_load(fl_module *m, const char *path)
 {
-    if (!m)
-        return -1;
+    if (!m || !path)
+        return fl_null_argument("fl_module_load", m ? "path" : "m");
     struct safetensors_index index;
     struct loading l = {.index = &index};
     l.file = safetensors_open(path, &index);

@@ -172,7 +172,7 @@ static int step_one(fl_optimizer *o, struct held *h, const fl_tensor *grad)
 int fl_optimizer_step(fl_optimizer *o)
 {
     if (!o)
-        return -1;
+        return fl_null_argument("fl_optimizer_step", "o");
     for (int64_t i = 0; i < o->count; i++) {
         const fl_tensor *grad = fl_grad(o->held[i].param);
         if (grad && step_one(o, &o->held[i], grad) != 0)

@@ -222,7 +222,7 @@ static int add_functions(PyObject *module)
     PyMethodDef *tables[] = {ops_functions,   module_functions,      own_functions,
                              data_functions,  exchange_functions,    graph_functions,
                              optim_functions, safetensors_functions, location_functions,
-                             construct_functions, sharing_functions};
+                             construct_functions, sharing_functions, text_functions};
     for (size_t i = 0; i < sizeof tables / sizeof *tables; i++)
         if (PyModule_AddFunctions(module, tables[i]) < 0)
             return -1;
@@ -250,6 +250,7 @@ PyMODINIT_FUNC PyInit__C(void)
     PyObject *module = PyModule_Create(&definition);
     if (!module)
         return NULL;
+    error_for_python = true;
     location_init();
     if (raise_init(module) < 0 || types_init(module) < 0 || pytensor_init(module) < 0 ||
         generator_init(module) < 0 || callbacks_init() < 0 || nodes_init(module) < 0 ||

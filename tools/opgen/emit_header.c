@@ -203,10 +203,16 @@ static void function_head(struct out *o, const struct op *op, const char *name, 
     emit_text(o, op->params || !single ? ")\n{\n" : "void)\n{\n");
 }
 
-static void function_results(struct out *o, const struct op *op)
+/* An in-place function gives its first argument back, and no reference to it. */
+static void function_results(struct out *o, const struct op *op, bool inplace)
 {
     if (op->results == 1 && op->result[0].type == TYPE_TENSOR) {
-        emit(o, "    return fl_ops_call(op, %d, %s);\n", op->params, op->params ? "a" : "NULL");
+        const char *args = op->params ? "a" : "NULL";
+        if (inplace)
+            emit(o, "    return op && fl_call(op, %d, %s, 0, NULL) == 0 ? %s : NULL;\n", op->params,
+                 args, op->param[0].cname);
+        else
+            emit(o, "    return fl_ops_call(op, %d, %s);\n", op->params, args);
         return;
     }
     emit(o, "    if (!op || fl_call(op, %d, %s, %d, r) != 0)\n        return -1;\n", op->params,
@@ -251,7 +257,7 @@ static void function(struct out *o, const struct op *op, const char *name, const
     for (int i = 0; i < op->params; i++)
         emit(o, "    a[%d] = %s(%s);\n", i, i == number ? "" : wrap(&op->param[i]),
              op->param[i].cname);
-    function_results(o, op);
+    function_results(o, op, name[strlen(name) - 1] == '_');
     emit_text(o, "}\n");
 }
 

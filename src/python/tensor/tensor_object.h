@@ -78,7 +78,7 @@ PyObject *data_item(const fl_tensor *t, int64_t position);
  * fit). Tensors are not numbers here. */
 int data_number(PyObject *o, fl_value *out);
 PyObject *data_from_number(fl_value number);
-extern PyMethodDef data_functions[];
+extern PyMethodDef data_functions[], text_functions[];
 
 /* exchange.c: tensors over the memory of others (buffer protocol, NumPy, DLPack) and the other way
  * round. */

@@ -1,0 +1,40 @@
+/* Files of named tensors, in the safetensors format; included by flambeau.h.
+ *
+ *     fl_file *f = fl_file_open("weights.safetensors");
+ *     for (int64_t i = 0; i < fl_file_count(f); i++)
+ *         puts(fl_file_name(f, i));
+ *     fl_tensor *w = fl_file_load(f, "0.weight");
+ *     fl_file_close(f);
+ */
+#ifndef FLAMBEAU_IO_H
+#define FLAMBEAU_IO_H
+
+#include "flambeau/base.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef struct fl_file fl_file;
+
+/* Writes `count` tensors, of any strides, under their names. A file that is there is replaced when
+ * all is written. 0, or -1 with the error set: a name twice, or not UTF-8; a disk that is full. */
+FL_API int fl_file_save(const char *path, int64_t count, const char *const *names,
+                        fl_tensor *const *tensors);
+/* Opens a file and reads its header, which is checked in full; NULL with the error set
+ * (FL_FILE_NOT_FOUND where it is). */
+FL_API fl_file *fl_file_open(const char *path);
+FL_API void fl_file_close(fl_file *f); /* NULL is allowed */
+FL_API int64_t fl_file_count(const fl_file *f);
+/* The name of tensor i, good until the file is closed; NULL where there is none. */
+FL_API const char *fl_file_name(const fl_file *f, int64_t i);
+/* Reads the tensor of that name: a new reference, or the scope's; NULL with the error set. */
+FL_API fl_tensor *fl_file_load(fl_file *f, const char *name);
+/* The text that the file keeps under that key, or NULL (no error). */
+FL_API const char *fl_file_metadata(const fl_file *f, const char *key);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif
