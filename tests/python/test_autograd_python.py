@@ -437,3 +437,9 @@ def test_backward_in_threads():
     threads = [threading.Thread(target=work) for _ in range(3)]
     [t.start() for t in threads]
     [t.join() for t in threads]
+
+
+def test_gradcheck_is_a_function_after_its_module_was_imported():
+    from flambeau.autograd.gradcheck import gradcheck
+    x = torch.ones(2, dtype=torch.float64, requires_grad=True)
+    assert gradcheck(lambda x: x * x, (x,)) and torch.autograd.gradcheck(lambda x: x * x, (x,))

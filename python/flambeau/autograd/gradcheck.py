@@ -1,5 +1,6 @@
 """Comparing gradients with finite differences (source: torch.autograd.gradcheck, gradgradcheck)."""
 
+import sys
 import warnings
 from itertools import product
 
@@ -267,3 +268,14 @@ def _random_like(y, scattered):
     if scattered:
         return _C.randn((*y.shape, 2), dtype=y.dtype)[..., 0].requires_grad_()
     return _C.randn(y.shape, dtype=y.dtype).requires_grad_()
+
+
+class _Module(type(sys)):
+    """This module, which is called as its function is: importing it binds torch.autograd.gradcheck,
+    which in PyTorch is the function."""
+
+    def __call__(self, *args, **kwargs):
+        return gradcheck(*args, **kwargs)
+
+
+sys.modules[__name__].__class__ = _Module
