@@ -340,6 +340,16 @@ FL_API int fl_record(const char *name, fl_tensors inputs, fl_tensors outputs, fl
 /* Sets whether calls of this thread are recorded; returns how it was. */
 FL_API bool fl_grad_enabled(bool enabled);
 
+/* Mixed precision (torch.autocast): between begin and end, products and convolutions of this thread
+ * compute in dtype (FL_BFLOAT16 or FL_FLOAT16; any other: as it was), losses and some others in
+ * float32; enabled false suspends it. Pairs nest: end takes what its begin returned. */
+typedef struct fl_autocast {
+    bool enabled;
+    fl_dtype dtype;
+} fl_autocast;
+FL_API fl_autocast fl_autocast_begin(bool enabled, fl_dtype dtype);
+FL_API void fl_autocast_end(fl_autocast before);
+
 /* ---- Random numbers, threads, memory ---- */
 
 FL_API void fl_manual_seed(uint64_t seed); /* PyTorch's numbers for that seed */

@@ -13,8 +13,12 @@ from flambeau._C import *  # noqa: F403  operators, Tensor, Size, device, Genera
 from flambeau.version import __version__
 
 _MODULES = frozenset(
-    "_tensor_str _utils autograd backends compat cuda datasets functional linalg multiprocessing nn "
-    "optim random serialization special storage testing torch_version types utils version".split()
+    (
+        "_dynamo _inductor _tensor_str _utils accelerator amp autograd backends compat "
+        "compiler cpu cuda datasets distributed functional hub jit linalg mps "
+        "multiprocessing nn optim overrides profiler random serialization special storage "
+        "testing torch_version types utils version xpu"
+    ).split()
 )
 
 # name -> the module that has it
@@ -42,6 +46,17 @@ _HOMES = {
         "functional",
     ),
     **dict.fromkeys(("finfo", "iinfo"), "_typeinfo"),
+    **dict.fromkeys(
+        (
+            "autocast is_autocast_enabled set_autocast_enabled get_autocast_dtype "
+            "set_autocast_dtype is_autocast_cpu_enabled set_autocast_cpu_enabled "
+            "get_autocast_cpu_dtype set_autocast_cpu_dtype get_autocast_gpu_dtype "
+            "set_autocast_gpu_dtype"
+        ).split(),
+        "amp.autocast_mode",
+    ),
+    "summary": "_summary",
+    "progress": "_progress",
     **dict.fromkeys(
         (
             "FloatTensor DoubleTensor HalfTensor BFloat16Tensor ByteTensor CharTensor ShortTensor "
@@ -141,11 +156,26 @@ def typename(obj):
     return name if kind.__module__ in ("builtins", "") else f"{kind.__module__}.{name}"
 
 
-def compile(model=None, **options):
+def compile(
+    model=None,
+    *,
+    fullgraph=False,
+    dynamic=None,
+    backend="inductor",
+    mode=None,
+    options=None,
+    disable=False,
+):
     """Returns the model or function as it is: every call already runs at full speed (source:
-    torch.compile)."""
+    torch.compile). RuntimeError for both a mode and options."""
+    if mode is not None and options is not None:
+        raise RuntimeError(
+            "Either mode or options can be specified, but both can't be specified at the same time."
+        )
     if model is None:
         return lambda model: model
+    if not callable(model):
+        raise AssertionError("A callable function is expected, but {} is provided.".format(model))
     return model
 
 

@@ -66,6 +66,11 @@ struct autograd {
 struct autograd_mode {
     bool grad;      /* calls are recorded */
     bool inference; /* inference_mode: neither recorded nor versioned */
+    uint8_t interpose; /* who looks at each call before it runs: bits */
+};
+enum {
+    INTERPOSE_AUTOCAST = 1, /* brings tensors to another dtype (ops/autocast.c) */
+    INTERPOSE_PROFILE = 2   /* writes down names and times (ops/profile.c) */
 };
 extern __thread struct autograd_mode autograd_mode __attribute__((tls_model("initial-exec")));
 

@@ -15,6 +15,8 @@
 #include "core/error.h"
 #include "core/memory.h"
 #include "core/scope.h"
+#include "ops/autocast.h"
+#include "ops/profile.h"
 #include "ops/pointwise/pointwise.h"
 #include "ops/list.h"
 #include "ops/record.h"
@@ -424,7 +426,7 @@ static void mark_inference(const fl_op *f, const fl_value *args, fl_value *resul
             results[k].as.tensor->flags |= TENSOR_INFERENCE;
 }
 
-int op_call(const fl_op *op, const fl_value *args, fl_value *results)
+static int call_plain(const fl_op *op, const fl_value *args, fl_value *results)
 {
     const fl_op *f = op->function;
     int status;
@@ -449,6 +451,27 @@ int op_call(const fl_op *op, const fl_value *args, fl_value *results)
     for (int k = 0; k < f->results; k++)
         results[k] = fl_none();
     return f->kind == OP_COMPOSE ? -1 : name_operator(op, args);
+}
+
+/* A call that somebody looks at first. */
+static int __attribute__((noinline, cold))
+call_interposed(const fl_op *op, const fl_value *args, fl_value *results)
+{
+    uint8_t who = autograd_mode.interpose;
+    if (who & INTERPOSE_AUTOCAST && op->function->autocast && op->form == FORM_FUNCTION)
+        return autocast_call(op, args, results);
+    size_t event = who & INTERPOSE_PROFILE ? profile_begin(op->base) : 0;
+    int status = call_plain(op, args, results);
+    if (who & INTERPOSE_PROFILE)
+        profile_end(event);
+    return status;
+}
+
+int op_call(const fl_op *op, const fl_value *args, fl_value *results)
+{
+    if (__builtin_expect(autograd_mode.interpose, 0))
+        return call_interposed(op, args, results);
+    return call_plain(op, args, results);
 }
 
 fl_tensor *op_call1(const fl_op *op, const fl_value *args)

@@ -64,6 +64,14 @@ enum op_result_dtype {
     RESULT_OWN /* the shape function says it */
 };
 
+/* What dtype autocast brings tensors to, of those that are float16, bfloat16 or float32. */
+enum op_autocast {
+    AUTOCAST_NONE,
+    AUTOCAST_LOWER,   /* the mode's dtype */
+    AUTOCAST_FLOAT32, /* float32 */
+    AUTOCAST_PROMOTE  /* float32 where one of them is, else as they are */
+};
+
 /* A pointwise operator: which parameters its loops read, and the loops. */
 struct op_pointwise {
     uint8_t operands,
@@ -182,6 +190,7 @@ struct fl_op {
     int8_t first;  /* the parameter whose dtype is checked (the first tensor), -1: none */
     bool promotes; /* all tensor parameters are promoted together (pointwise always) */
     bool random;   /* draws numbers: never cached or reordered */
+    uint8_t autocast; /* an op_autocast */
     const struct op_param *param;
     const fl_op *function;      /* the functional operator; itself for FORM_FUNCTION */
     const fl_op *inplace, *out; /* derived forms, or NULL */

@@ -160,7 +160,14 @@ static PyObject *function_result_type(PyObject *module, PyObject *args)
     return result || PyErr_Occurred() ? result : raise_error();
 }
 
+static PyObject *function_isa(PyObject *module, PyObject *unused)
+{
+    (void)module, (void)unused;
+    return PyUnicode_FromString(isa_name());
+}
+
 static PyMethodDef own_functions[] = {
+    {"_isa_name", function_isa, METH_NOARGS, NULL},
     {"set_num_threads", function_set_threads, METH_O, "Sets how many threads a call may use."},
     {"get_num_threads", function_get_threads, METH_NOARGS, "How many threads a call may use."},
     {"set_num_interop_threads", function_set_threads, METH_O, NULL},
@@ -222,7 +229,8 @@ static int add_functions(PyObject *module)
     PyMethodDef *tables[] = {ops_functions,   module_functions,      own_functions,
                              data_functions,  exchange_functions,    graph_functions,
                              optim_functions, safetensors_functions, location_functions,
-                             construct_functions, sharing_functions, text_functions};
+                             construct_functions, sharing_functions, text_functions,
+                             interposer_functions};
     for (size_t i = 0; i < sizeof tables / sizeof *tables; i++)
         if (PyModule_AddFunctions(module, tables[i]) < 0)
             return -1;

@@ -282,6 +282,21 @@ static void key_random(struct op *op, const struct stretch *s, int unused)
     op->random = true;
 }
 
+/* Under autocast: which dtype the tensors are brought to. */
+static void key_autocast(struct op *op, const struct stretch *s, int unused)
+{
+    static const char *const NAMES[] = {"", "lower", "float32", "promote"};
+    (void)unused;
+    struct lexer l;
+    lexer_open(&l, s);
+    for (int k = 1; k < 4; k++)
+        if (l.token.kind == TOKEN_NAME && strcmp(l.token.text, NAMES[k]) == 0)
+            op->autocast = k;
+    if (!op->autocast)
+        complain(l.token.place, "found %s, expected lower, float32 or promote",
+                 token_text(&l.token));
+}
+
 /* Parameters' names, as bits. */
 enum { BITS_TRUTHS, BITS_PROMOTED, BITS_ROUNDED, BITS_EXACT };
 
@@ -413,6 +428,7 @@ static const struct key {
     {"compose", key_compose, 0, false},
     {"grad", key_grad, 0, true},
     {"random", key_random, 0, false},
+    {"autocast", key_autocast, 0, false},
     {"truths", key_bits, BITS_TRUTHS, false},
     {"promotes", key_bits, BITS_PROMOTED, false},
     {"rounds", key_bits, BITS_ROUNDED, false},
@@ -447,6 +463,7 @@ void key_parse(struct op *op, const struct stretch *line)
     complain(
         place,
         "found the key '%s', expected dtypes forms value start step join finish view shape kernel "
-        "check compose grad random truths promotes rounds exact try title titles cname or doc",
+        "check compose grad random autocast truths promotes rounds exact try title titles cname or "
+        "doc",
         name);
 }

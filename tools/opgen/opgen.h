@@ -206,6 +206,7 @@ struct op {
     unsigned accepts;
     enum rule_dtype result_dtype;
     bool promotes, random;
+    int autocast; /* 0 none, 1 lower, 2 float32, 3 promote */
     unsigned forms;
     uint32_t keys; /* those that were given (keys.c) */
     struct node *value[VALUE_CLASSES];

@@ -4,6 +4,7 @@ import math
 
 import flambeau as fl
 from flambeau import _C
+from flambeau._precision import under_autocast
 from flambeau.functional._arguments import wrap_dim
 
 
@@ -31,6 +32,7 @@ def dist(input, other, p=2):
     return _C.norm(input - other, p)
 
 
+@under_autocast("float32")
 def cdist(x1, x2, p=2.0, compute_mode="use_mm_for_euclid_dist_if_necessary"):
     """The p-norm distances between the rows of x1 (.., P, M) and of x2 (.., R, M): (.., P, R)
     (source: torch.cdist)."""

@@ -3,9 +3,11 @@
 import math
 
 from flambeau import _C
+from flambeau._precision import under_autocast
 from flambeau.functional._arguments import several, wrap_dim
 
 
+@under_autocast("float32")
 def trace(input):
     """The sum of a matrix's diagonal (source: torch.trace)."""
     if input.dim() != 2:
@@ -24,6 +26,7 @@ def kron(input, other):
     return (a.reshape(wide_a) * b.reshape(wide_b)).reshape(sizes)
 
 
+@under_autocast("as it is")
 def tensordot(a, b, dims=2):
     """The sum of products over several dims of each (source: torch.tensordot). dims: how many of
     a's last and b's first, or two lists."""

@@ -4,15 +4,18 @@ import math
 
 import flambeau as fl
 from flambeau import _C
+from flambeau._precision import under_autocast
 from flambeau.functional._arguments import wrap_dim
 
 
+@under_autocast("float32")
 def quantile(input, q, dim=None, keepdim=False, *, interpolation="linear"):
     """The q-quantiles (a number or a vector of them) along a dim, or of all elements; NaN where
     there is one (source: torch.quantile)."""
     return _quantile(input, q, dim, keepdim, interpolation, False)
 
 
+@under_autocast("float32")
 def nanquantile(input, q, dim=None, keepdim=False, *, interpolation="linear"):
     """quantile of the elements that are not NaN (source: torch.nanquantile)."""
     return _quantile(input, q, dim, keepdim, interpolation, True)

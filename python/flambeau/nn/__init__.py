@@ -7,5 +7,10 @@ from flambeau.nn import modules, parameter, utils  # noqa: F401
 
 
 def __getattr__(name):
+    if name in ("parallel", "DataParallel"):
+        from importlib import import_module
+
+        module = import_module("flambeau.nn.parallel")
+        return module if name == "parallel" else module.DataParallel
     raise AttributeError(f"Flambeau has no torch.nn.{name} yet" if not name.startswith("__")
                          else f"module 'flambeau.nn' has no attribute '{name}'")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 
 import flambeau
+from flambeau._precision import under_autocast
 from flambeau.nn import _reduction
 from flambeau.nn._binding import _nn, _quick
 
@@ -200,6 +201,7 @@ def _reduce(loss, reduction, size_average=None, reduce=None):
     return loss
 
 
+@under_autocast("float32")
 def cosine_embedding_loss(
     input1, input2, target, margin=0, size_average=None, reduce=None, reduction="mean"
 ):
@@ -220,6 +222,7 @@ def cosine_embedding_loss(
     return _reduce(near + far, reduction, size_average, reduce)
 
 
+@under_autocast("float32")
 def triplet_margin_loss(
     anchor,
     positive,
@@ -286,6 +289,7 @@ def multilabel_soft_margin_loss(
     return _reduce(loss.sum(-1) / input.size(-1), reduction, size_average, reduce)
 
 
+@under_autocast("float32")
 def multi_margin_loss(
     input, target, p=1, margin=1.0, weight=None, size_average=None, reduce=None, reduction="mean"
 ):
@@ -307,6 +311,7 @@ def multi_margin_loss(
     )
 
 
+@under_autocast("float32")
 def multilabel_margin_loss(input, target, size_average=None, reduce=None, reduction="mean"):
     """The mean over classes of max(0, 1 - input[t] + input[class]) for every t of the classes that
     target (N, C) or (C) names before its first -1, over all other classes."""
@@ -330,6 +335,7 @@ def multilabel_margin_loss(input, target, size_average=None, reduce=None, reduct
     return _reduce(loss, _how(reduction, size_average, reduce))
 
 
+@under_autocast("float32")
 def poisson_nll_loss(
     input,
     target,

@@ -4,6 +4,7 @@ from __future__ import annotations
 import math
 
 import flambeau
+from flambeau._precision import under_autocast
 
 __all__ = ["channel_shuffle", "fold", "pad", "pixel_shuffle", "pixel_unshuffle", "unfold"]
 
@@ -32,9 +33,17 @@ def pad(input, pad, mode="constant", value=None):
                                       "supported for now")
     if mode == "constant":
         return flambeau.constant_pad_nd(input, pads, 0 if value is None else value)
+    in_float32 = mode == "replicate" or (mode == "reflect" and len(pads) < 6)
+    return (_pads_in_float32 if in_float32 else _pads_from_inside)(input, pads, mode)
+
+
+def _pads_from_inside(input, pads, mode):
     for i in range(0, len(pads), 2):
         input = _pad_from_inside(input, input.dim() - 1 - i // 2, pads[i], pads[i + 1], mode)
     return input
+
+
+_pads_in_float32 = under_autocast("float32")(_pads_from_inside)
 
 
 def _crop(input, dim, before, after):

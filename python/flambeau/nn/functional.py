@@ -10,6 +10,7 @@ import math
 
 import flambeau
 from flambeau import _C
+from flambeau._precision import under_autocast
 from flambeau.nn import _reduction  # noqa: F401  programs look for it here
 from flambeau.nn._binding import _nn, _op, _quick
 from flambeau.nn._losses import *  # noqa: F403
@@ -241,6 +242,7 @@ def local_response_norm(input, size, alpha=1e-4, beta=0.75, k=1.0):
     return input / (means * alpha + k).pow(beta)
 
 
+@under_autocast("as it is")
 def bilinear(input1, input2, weight, bias=None):
     """x1ᵀ weight[o] x2 for every output o: input1 (*, in1), input2 (*, in2), weight (out, in1,
     in2), bias (out)."""
@@ -399,6 +401,7 @@ def one_hot(tensor, num_classes=-1):
 # ---- Attention, distances ------------------------------------------------------------------------
 
 
+@under_autocast("lower")
 def scaled_dot_product_attention(
     query,
     key,

@@ -439,8 +439,11 @@ class EachOptimizer(BuiltinOptimizer):
 
     _start(p, group): the state of a parameter at its first step, beside "step"; _update(p, g,
     state, group): the update. g has been turned for `maximize`, and has weight_decay * p added
-    unless the group's decoupled_weight_decay is True: then p has been shrunk.
+    unless the group's decoupled_weight_decay is True: then p has been shrunk. _decays False: _update
+    sees to that itself.
     """
+
+    _decays = True
 
     _later_options = {
         "foreach": None, "maximize": False, "differentiable": False, "capturable": False
@@ -453,7 +456,8 @@ class EachOptimizer(BuiltinOptimizer):
                 self._step_one(p, group)
 
     def _step_one(self, p, group):
-        g, state, decay = p.grad, self.state[p], group["weight_decay"]
+        g, state = p.grad, self.state[p]
+        decay = group.get("weight_decay", 0) if self._decays else 0
         if not state:
             state["step"] = _C.zeros((), dtype=step_dtype())
             state.update(self._start(p, group))

@@ -13,4 +13,7 @@ int callbacks_visit(struct grad_hooks *hooks, visitproc visit, void *arg);
 void callbacks_clear(struct grad_hooks *hooks);
 int callbacks_init(void);
 
+/* interposers.c: switches of autocast and of the profiler. */
+extern PyMethodDef interposer_functions[];
+
 #endif

@@ -1,0 +1,286 @@
+"""Recording calls and ranges of the program with their times (source: torch.autograd.profiler).
+
+Calls are written down in C, ranges of record_function here; both read the monotonic clock. An event
+lies inside another where its time does: that gives the time of an event without those inside it.
+"""
+
+from enum import Enum
+from time import monotonic_ns
+
+from flambeau import _C
+
+
+class DeviceType(Enum):
+    """Where an event ran."""
+
+    CPU, CUDA = 0, 1
+
+
+class _Recorder:
+    """Whether somebody records, and the ranges so far: (name, start, end)."""
+
+    active = 0
+    ranges = []
+
+
+def _start():
+    if _Recorder.active == 0:
+        _C._take_profile()
+        _Recorder.ranges = []
+        _C._profile(True)
+    _Recorder.active += 1
+
+
+def _stop():
+    """The events since the start."""
+    _Recorder.active -= 1
+    if _Recorder.active == 0:
+        _C._profile(False)
+    calls = [("aten::" + name, start, end) for name, start, end in _C._take_profile()]
+    events = EventList(FunctionEvent(*event) for event in [*calls, *_Recorder.ranges])
+    _Recorder.ranges = []
+    events.sort(key=lambda event: (event.start, -event.end))
+    events._nest()
+    return events
+
+
+class record_function:
+    """A context, or a decorator, that is an event in the profile (source:
+    torch.profiler.record_function)."""
+
+    def __init__(self, name, args=None):
+        self.name, self.args = name, args
+        self._starts = []
+
+    def __enter__(self):
+        self._starts.append(monotonic_ns() if _Recorder.active else None)
+        return self
+
+    def __exit__(self, *exc):
+        start = self._starts.pop()
+        if start is not None and _Recorder.active:
+            _Recorder.ranges.append((self.name, start, monotonic_ns()))
+        return False
+
+    def __call__(self, function):
+        from functools import wraps
+
+        @wraps(function)
+        def inside(*args, **kwargs):
+            with record_function(self.name):
+                return function(*args, **kwargs)
+
+        return inside
+
+
+class FunctionEvent:
+    """One event. Times are in microseconds."""
+
+    device_type = DeviceType.CPU
+    device_time_total = self_device_time_total = cuda_time_total = 0
+    is_async, count = False, 1
+
+    def __init__(self, name, start, end):
+        self.name = self.key = name
+        self.start, self.end = start, end
+        self.inside = 0  # nanoseconds of the events directly inside
+        self.cpu_children, self.cpu_parent = [], None
+
+    @property
+    def cpu_time_total(self):
+        return (self.end - self.start) / 1e3
+
+    cpu_time = cpu_time_total
+
+    @property
+    def self_cpu_time_total(self):
+        return (self.end - self.start - self.inside) / 1e3
+
+    def __repr__(self):
+        return (
+            f"<FunctionEvent name={self.name} cpu_time={self.cpu_time_total:.3f}us "
+            f"self_cpu_time={self.self_cpu_time_total:.3f}us>"
+        )
+
+
+class FunctionEventAvg:
+    """All events of one name."""
+
+    device_type = DeviceType.CPU
+    device_time_total = self_device_time_total = cuda_time_total = 0
+
+    def __init__(self, key):
+        self.key = key
+        self.count, self.cpu_time_total, self.self_cpu_time_total = 0, 0.0, 0.0
+
+    def add(self, event):
+        self.count += 1
+        self.cpu_time_total += event.cpu_time_total
+        self.self_cpu_time_total += event.self_cpu_time_total
+        return self
+
+    @property
+    def cpu_time(self):
+        return self.cpu_time_total / self.count if self.count else 0.0
+
+    def __repr__(self):
+        return (
+            f"<FunctionEventAvg key={self.key} self_cpu_time={self.self_cpu_time_total:.3f}us "
+            f"cpu_time={self.cpu_time:.3f}us count={self.count}>"
+        )
+
+
+def _time(us):
+    """A time as people read it."""
+    if us >= 1e6:
+        return f"{us / 1e6:.3f}s"
+    return f"{us / 1e3:.3f}ms" if us >= 1e3 else f"{us:.3f}us"
+
+
+class EventList(list):
+    """Events, or averages of them."""
+
+    def _nest(self):
+        """Finds what lies inside what, in a list sorted by start."""
+        open_events = []
+        for event in self:
+            while open_events and open_events[-1].end < event.end:
+                open_events.pop()
+            if open_events:
+                open_events[-1].inside += event.end - event.start
+                open_events[-1].cpu_children.append(event)
+                event.cpu_parent = open_events[-1]
+            open_events.append(event)
+
+    @property
+    def self_cpu_time_total(self):
+        return sum(event.self_cpu_time_total for event in self)
+
+    def key_averages(self, group_by_input_shapes=False, group_by_stack_n=0, **options):
+        """An EventList with one entry a name."""
+        found = {}
+        for event in self:
+            found.setdefault(event.key, FunctionEventAvg(event.key)).add(event)
+        return EventList(found.values())
+
+    def total_average(self):
+        total = FunctionEventAvg("Total")
+        for event in self:
+            total.add(event)
+        return total
+
+    def table(
+        self,
+        sort_by=None,
+        row_limit=100,
+        max_src_column_width=75,
+        max_name_column_width=55,
+        max_shapes_column_width=80,
+        header=None,
+        top_level_events_only=False,
+        **options,
+    ):
+        """The events as a table, the costliest first."""
+        rows = list(self)
+        if sort_by is not None:
+            known = {"cpu_time_total", "self_cpu_time_total", "cpu_time", "count"}
+            key = sort_by if sort_by in known else "self_cpu_time_total"
+            rows.sort(key=lambda event: getattr(event, key), reverse=True)
+        total = self.self_cpu_time_total or 1.0
+        names = [event.key[:max_name_column_width] for event in rows[:row_limit]]
+        wide = max([4, *map(len, names)])
+        heads = ["Self CPU %", "Self CPU", "CPU total %", "CPU total", "CPU time avg", "# of Calls"]
+        line = "  ".join(["-" * wide, *("-" * 12 for _ in heads)])
+        text = [line, "  ".join([" " * (wide - 4) + "Name", *(f"{h:>12}" for h in heads)]), line]
+        for name, event in zip(names, rows):
+            cells = (
+                f"{100 * event.self_cpu_time_total / total:.2f}%",
+                _time(event.self_cpu_time_total),
+                f"{100 * event.cpu_time_total / total:.2f}%",
+                _time(event.cpu_time_total),
+                _time(event.cpu_time),
+                str(event.count),
+            )
+            text.append("  ".join([f"{name:>{wide}}", *(f"{cell:>12}" for cell in cells)]))
+        text += [line, f"Self CPU time total: {_time(self.self_cpu_time_total)}", ""]
+        return "\n".join(text)
+
+    __str__ = table
+
+    def export_chrome_trace(self, path):
+        """Writes a file for chrome://tracing and Perfetto."""
+        import json
+        import os
+
+        events = [
+            {
+                "ph": "X",
+                "cat": "cpu_op",
+                "name": event.name,
+                "pid": os.getpid(),
+                "tid": 0,
+                "ts": event.start / 1e3,
+                "dur": (event.end - event.start) / 1e3,
+            }
+            for event in self
+        ]
+        with open(path, "w", encoding="utf-8") as file:
+            json.dump({"traceEvents": events}, file)
+
+
+class profile:
+    """A context whose calls are recorded (source: torch.autograd.profiler.profile)."""
+
+    def __init__(self, enabled=True, *, use_cuda=False, use_device=None, **options):
+        self.enabled = enabled
+        self.function_events = None
+
+    def __enter__(self):
+        if self.enabled:
+            _start()
+        return self
+
+    def __exit__(self, *exc):
+        if self.enabled:
+            self.function_events = _stop()
+        return False
+
+    def _events(self):
+        if self.function_events is None:
+            raise AssertionError("Profiler didn't finish running")
+        return self.function_events
+
+    def key_averages(self, *args, **options):
+        return self._events().key_averages(*args, **options)
+
+    def total_average(self):
+        return self._events().total_average()
+
+    def table(self, *args, **options):
+        return self._events().table(*args, **options)
+
+    def export_chrome_trace(self, path):
+        self._events().export_chrome_trace(path)
+
+    @property
+    def self_cpu_time_total(self):
+        return self._events().self_cpu_time_total
+
+    def __str__(self):
+        return "<unfinished profiler>" if self.function_events is None else str(self._events())
+
+
+class _NoMarks:
+    """Marks for profilers of other makers: a context that does nothing."""
+
+    def __init__(self, enabled=True, record_shapes=False):
+        self.enabled = enabled
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *exc):
+        return False
+
+
+emit_nvtx = emit_itt = _NoMarks

@@ -1,0 +1,128 @@
+/* Autocast and the profiler, as Python switches them. */
+#include "ops/autocast.h"
+#include "ops/profile.h"
+#include "python/autograd/callbacks.h"
+#include "python/tensor/tensor_object.h"
+#include "python/tensor/types.h"
+
+/* ---- Autocast -------------------------------------------------------------------------------- */
+
+static PyObject *function_enabled(PyObject *module, PyObject *unused)
+{
+    (void)module, (void)unused;
+    return python_bool(autocast_enabled());
+}
+
+static PyObject *function_enable(PyObject *module, PyObject *on)
+{
+    (void)module;
+    int truth = PyObject_IsTrue(on);
+    if (truth < 0)
+        return NULL;
+    autocast_enable(truth);
+    Py_RETURN_NONE;
+}
+
+static PyObject *function_dtype(PyObject *module, PyObject *unused)
+{
+    (void)module, (void)unused;
+    return types_dtype(autocast_state.dtype);
+}
+
+static PyObject *function_set_dtype(PyObject *module, PyObject *o)
+{
+    int dtype;
+    (void)module;
+    if (!types_as_dtype(o, &dtype) || (dtype != FL_BFLOAT16 && dtype != FL_FLOAT16))
+        return PyErr_Format(PyExc_ValueError,
+                            "autocast computes in torch.bfloat16 or torch.float16, not %R", o);
+    autocast_state.dtype = dtype;
+    Py_RETURN_NONE;
+}
+
+static PyObject *function_caches(PyObject *module, PyObject *unused)
+{
+    (void)module, (void)unused;
+    return python_bool(autocast_state.cache);
+}
+
+static PyObject *function_set_caches(PyObject *module, PyObject *on)
+{
+    (void)module;
+    int truth = PyObject_IsTrue(on);
+    if (truth < 0)
+        return NULL;
+    autocast_state.cache = truth;
+    Py_RETURN_NONE;
+}
+
+static PyObject *function_deeper(PyObject *module, PyObject *unused)
+{
+    (void)module, (void)unused;
+    return PyLong_FromLong(++autocast_state.nesting);
+}
+
+static PyObject *function_shallower(PyObject *module, PyObject *unused)
+{
+    (void)module, (void)unused;
+    return PyLong_FromLong(--autocast_state.nesting);
+}
+
+static PyObject *function_clear(PyObject *module, PyObject *unused)
+{
+    (void)module, (void)unused;
+    autocast_clear();
+    Py_RETURN_NONE;
+}
+
+/* ---- The profiler ---------------------------------------------------------------------------- */
+
+static PyObject *function_profile(PyObject *module, PyObject *on)
+{
+    (void)module;
+    int truth = PyObject_IsTrue(on);
+    if (truth < 0)
+        return NULL;
+    if (truth)
+        profile_start();
+    else
+        profile_stop();
+    Py_RETURN_NONE;
+}
+
+/* [(name, start, end), ...], which are forgotten. */
+static PyObject *function_take_profile(PyObject *module, PyObject *unused)
+{
+    size_t count, lost;
+    (void)module, (void)unused;
+    const struct profile_event *event = profile_events(&count, &lost);
+    PyObject *list = PyList_New((Py_ssize_t)count);
+    for (size_t i = 0; list && i < count; i++) {
+        PyObject *item = Py_BuildValue("sLL", event[i].name, (long long)event[i].start,
+                                       (long long)(event[i].end ? event[i].end : event[i].start));
+        if (!item)
+            Py_CLEAR(list);
+        else
+            PyList_SetItem(list, (Py_ssize_t)i, item);
+    }
+    if (list)
+        profile_clear();
+    return list;
+}
+
+PyMethodDef interposer_functions[] = {
+    {"_autocast_enabled", function_enabled, METH_NOARGS, NULL},
+    {"_set_autocast_enabled", function_enable, METH_O, NULL},
+    {"_autocast_dtype", function_dtype, METH_NOARGS, NULL},
+    {"_set_autocast_dtype", function_set_dtype, METH_O, NULL},
+    {"is_autocast_cache_enabled", function_caches, METH_NOARGS,
+     "Whether autocast keeps the casts of parameters."},
+    {"set_autocast_cache_enabled", function_set_caches, METH_O,
+     "Sets whether autocast keeps the casts of parameters."},
+    {"autocast_increment_nesting", function_deeper, METH_NOARGS, NULL},
+    {"autocast_decrement_nesting", function_shallower, METH_NOARGS, NULL},
+    {"clear_autocast_cache", function_clear, METH_NOARGS, "Drops the kept casts."},
+    {"_profile", function_profile, METH_O, NULL},
+    {"_take_profile", function_take_profile, METH_NOARGS, NULL},
+    {0},
+};
