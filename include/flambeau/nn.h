@@ -109,9 +109,12 @@ FL_API fl_module *fl_softmax_new(int64_t dim);
 
 /* ---- Optimizers ---- */
 
-/* Over these parameters, which the optimizer retains. The arguments are those of torch.optim.SGD,
- * Adam and AdamW, in their order; their defaults are 0, 0, 0, false and 0.9, 0.999, 1e-8, 0 (AdamW:
- * 0.01), false. */
+/* One of torch.optim by its name: "SGD", "Adam", "AdamW", "Adagrad", "Adadelta", "RMSprop", "Adamax",
+ * "NAdam", "RAdam", "Rprop", "ASGD"; over these parameters, which it retains, with PyTorch's
+ * defaults. NULL with the error set. */
+FL_API fl_optimizer *fl_optimizer_new(const char *name, fl_tensors params);
+/* The arguments of torch.optim.SGD, Adam and AdamW, in their order; their defaults are 0, 0, 0, false
+ * and 0.9, 0.999, 1e-8, 0 (AdamW: 0.01), false. */
 FL_API fl_optimizer *fl_sgd_new(fl_tensors params, double lr, double momentum, double dampening,
                                 double weight_decay, bool nesterov);
 FL_API fl_optimizer *fl_adam_new(fl_tensors params, double lr, double beta1, double beta2,
@@ -119,12 +122,43 @@ FL_API fl_optimizer *fl_adam_new(fl_tensors params, double lr, double beta1, dou
 FL_API fl_optimizer *fl_adamw_new(fl_tensors params, double lr, double beta1, double beta2,
                                   double eps, double weight_decay, bool amsgrad);
 FL_API void fl_optimizer_release(fl_optimizer *o);
+/* Adds parameters with options of their own, which begin as the defaults: the group's number (the
+ * first parameters are group 0), or -1 with the error set. */
+FL_API int fl_optimizer_add_group(fl_optimizer *o, fl_tensors params);
+FL_API int fl_optimizer_groups(const fl_optimizer *o);
+/* An option of a group by PyTorch's name ("lr", "weight_decay", "maximize", "eps", ...; betas are
+ * "beta1" and "beta2", Rprop's pairs "eta_minus", "eta_plus", "step_min", "step_max"; truths are 0
+ * and 1). group -1 sets all. 0, or -1 with the error set; NaN with the error set. */
+FL_API int fl_optimizer_set(fl_optimizer *o, int group, const char *option, double value);
+FL_API double fl_optimizer_get(const fl_optimizer *o, int group, const char *option);
+/* The learning rate of group 0; sets that of all groups. */
+FL_API double fl_optimizer_lr(const fl_optimizer *o);
+FL_API void fl_optimizer_set_lr(fl_optimizer *o, double lr);
 /* Changes every parameter that has a gradient. 0, or -1 with the error set. */
 FL_API int fl_optimizer_step(fl_optimizer *o);
 /* Drops all gradients. */
 FL_API void fl_optimizer_zero_grad(fl_optimizer *o);
-FL_API double fl_optimizer_lr(const fl_optimizer *o);
-FL_API void fl_optimizer_set_lr(fl_optimizer *o, double lr);
+/* What it keeps and its options, in a safetensors file; loading wants the same optimizer over
+ * parameters of the same sizes. 0, or -1 with the error set and nothing changed. */
+FL_API int fl_optimizer_save(const fl_optimizer *o, const char *path);
+FL_API int fl_optimizer_load(fl_optimizer *o, const char *path);
+
+/* Scales all gradients so that their common norm is at most max_norm (torch.nn.utils.
+ * clip_grad_norm_): the norm before, NaN with the error set. */
+FL_API double fl_clip_grad_norm(fl_tensors params, double max_norm);
+/* Brings each element of the gradients between -value and value. 0, or -1 with the error set. */
+FL_API int fl_clip_grad_value(fl_tensors params, double value);
+
+/* Learning rates after so many steps, for fl_optimizer_set_lr: those of torch.optim.lr_scheduler's
+ * StepLR, ExponentialLR, LinearLR, CosineAnnealingLR, PolynomialLR and OneCycleLR. lr: the first. */
+FL_API double fl_lr_step(double lr, int64_t step, int64_t step_size, double gamma);
+FL_API double fl_lr_exponential(double lr, int64_t step, double gamma);
+FL_API double fl_lr_linear(double lr, int64_t step, double start_factor, double end_factor,
+                           int64_t total);
+FL_API double fl_lr_cosine(double lr, int64_t step, int64_t t_max, double eta_min);
+FL_API double fl_lr_polynomial(double lr, int64_t step, int64_t total, double power);
+FL_API double fl_lr_one_cycle(double max_lr, int64_t step, int64_t total, double pct_start,
+                              double div_factor, double final_div_factor);
 
 #ifdef __cplusplus
 }

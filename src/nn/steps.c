@@ -1,116 +1,85 @@
-/* Optimizers of C programs: the parameters, what is kept for each, and a step over all of them.
+/* Optimizers of C programs: groups of parameters with options of their own, what is kept for each
+ * parameter, and a step over all of them.
  *
- * The arithmetic is in optimizer.simd.c, on contiguous elements. A parameter that is not contiguous
- * is worked on in a copy and written back; state is always contiguous.
+ * The arithmetic is the rules' (rules.c), on contiguous elements. A parameter that is not
+ * contiguous is worked on in a copy and written back; state is always contiguous.
  */
+#include "nn/steps.h"
+
+#include <math.h>
 #include <string.h>
 
+#include "autograd/autograd.h"
 #include "core/error.h"
 #include "core/memory.h"
+#include "core/scope.h"
 #include "core/tensor.h"
-#include "flambeau/nn.h"
-#include "nn/optimizer.h"
+#include "flambeau.h"
 
-enum rule { RULE_SGD, RULE_ADAM };
-enum { STATES = 3 };
+/* ---- Making ---------------------------------------------------------------------------------- */
 
-struct fl_optimizer {
-    enum rule rule;
-    struct optimizer_sgd sgd;
-    struct optimizer_adam adam;
-    int64_t count;
-    struct held {
-        fl_tensor *param;
-        int64_t steps;
-        fl_tensor *state[STATES]; /* SGD: momentum; Adam: exp_avg, exp_avg_sq, max_exp_avg_sq */
-    } held[];
-};
-
-static size_t optimizer_bytes(int64_t count)
-{
-    return sizeof(struct fl_optimizer) + (size_t)count * sizeof(struct held);
-}
-
-static fl_optimizer *make(fl_tensors params, enum rule rule)
+static int check_params(const fl_optimizer *o, fl_tensors params)
 {
     if (!params.data || params.count <= 0)
         return fl_error() != FL_OK && !params.data
-                   ? NULL
-                   : error_null(FL_VALUE_ERROR, "optimizer got an empty parameter list");
+                   ? -1
+                   : error_set(FL_VALUE_ERROR, "optimizer got an empty parameter list");
     for (int64_t i = 0; i < params.count; i++) {
         if (!params.data[i])
-            return NULL;
+            return -1;
         if (!dtype_is_floating(params.data[i]->dtype))
-            return error_null(FL_VALUE_ERROR, "an optimizer cannot change a parameter of dtype %s",
-                              fl_dtype_name(params.data[i]->dtype));
+            return error_set(FL_VALUE_ERROR, "an optimizer cannot change a parameter of dtype %s",
+                             fl_dtype_name(params.data[i]->dtype));
+        for (int64_t k = 0; k < o->count; k++)
+            if (o->held[k].param == params.data[i])
+                return error_set(FL_VALUE_ERROR,
+                                 "some parameters appear in more than one parameter group");
     }
-    fl_optimizer *o = memory_zalloc(optimizer_bytes(params.count));
+    return 0;
+}
+
+int fl_optimizer_add_group(fl_optimizer *o, fl_tensors params)
+{
+    if (!o || check_params(o, params))
+        return -1;
+    size_t held_bytes = (size_t)o->count * sizeof *o->held;
+    size_t option_bytes = (size_t)o->groups * sizeof *o->option;
+    size_t more_held = held_bytes + (size_t)params.count * sizeof *o->held;
+    size_t more_options = option_bytes + sizeof *o->option;
+    struct held *held = memory_zalloc(more_held);
+    double (*option)[OPTIONS] = memory_zalloc(more_options);
+    if (!held || !option) {
+        memory_free(held, more_held);
+        memory_free(option, more_options);
+        return -1;
+    }
+    if (o->groups) {
+        memcpy(held, o->held, held_bytes);
+        memcpy(option, o->option, option_bytes);
+        memory_free(o->held, held_bytes);
+        memory_free(o->option, option_bytes);
+    }
+    memcpy(option[o->groups], o->rule->defaults, sizeof *option);
+    for (int64_t i = 0; i < params.count; i++)
+        held[o->count + i] =
+            (struct held){.param = tensor_retain(params.data[i]), .group = o->groups};
+    o->held = held, o->option = option;
+    o->count += params.count;
+    return o->groups++;
+}
+
+fl_optimizer *fl_optimizer_new(const char *name, fl_tensors params)
+{
+    const struct rule *rule = rule_find(name);
+    fl_optimizer *o = rule ? memory_zalloc(sizeof *o) : NULL;
     if (!o)
         return NULL;
     o->rule = rule;
-    o->count = params.count;
-    for (int64_t i = 0; i < params.count; i++)
-        o->held[i].param = tensor_retain(params.data[i]);
-    return o;
-}
-
-/* -1 with PyTorch's error when a number is negative, or NaN. */
-static int check(const char *what, double value)
-{
-    return value >= 0 ? 0 : error_set(FL_VALUE_ERROR, "Invalid %s: %g", what, value);
-}
-
-fl_optimizer *fl_sgd_new(fl_tensors params, double lr, double momentum, double dampening,
-                         double weight_decay, bool nesterov)
-{
-    if (check("learning rate", lr) || check("momentum value", momentum) ||
-        check("weight_decay value", weight_decay))
+    if (fl_optimizer_add_group(o, params) < 0) {
+        fl_optimizer_release(o);
         return NULL;
-    if (nesterov && (momentum <= 0 || dampening != 0))
-        return error_null(FL_VALUE_ERROR,
-                          "Nesterov momentum requires a momentum and zero dampening");
-    fl_optimizer *o = make(params, RULE_SGD);
-    if (o)
-        o->sgd = (struct optimizer_sgd){.lr = lr,
-                                        .momentum = momentum,
-                                        .dampening = dampening,
-                                        .weight_decay = weight_decay,
-                                        .nesterov = nesterov};
+    }
     return o;
-}
-
-static fl_optimizer *make_adam(fl_tensors params, double lr, double beta1, double beta2, double eps,
-                               double weight_decay, bool amsgrad, bool decoupled)
-{
-    if (check("learning rate", lr) || check("epsilon value", eps) ||
-        check("weight_decay value", weight_decay))
-        return NULL;
-    if (!(beta1 >= 0 && beta1 < 1))
-        return error_null(FL_VALUE_ERROR, "Invalid beta parameter at index 0: %g", beta1);
-    if (!(beta2 >= 0 && beta2 < 1))
-        return error_null(FL_VALUE_ERROR, "Invalid beta parameter at index 1: %g", beta2);
-    fl_optimizer *o = make(params, RULE_ADAM);
-    if (o)
-        o->adam = (struct optimizer_adam){.lr = lr,
-                                          .beta1 = beta1,
-                                          .beta2 = beta2,
-                                          .eps = eps,
-                                          .weight_decay = weight_decay,
-                                          .amsgrad = amsgrad,
-                                          .decoupled = decoupled};
-    return o;
-}
-
-fl_optimizer *fl_adam_new(fl_tensors params, double lr, double beta1, double beta2, double eps,
-                          double weight_decay, bool amsgrad)
-{
-    return make_adam(params, lr, beta1, beta2, eps, weight_decay, amsgrad, false);
-}
-
-fl_optimizer *fl_adamw_new(fl_tensors params, double lr, double beta1, double beta2, double eps,
-                           double weight_decay, bool amsgrad)
-{
-    return make_adam(params, lr, beta1, beta2, eps, weight_decay, amsgrad, true);
 }
 
 void fl_optimizer_release(fl_optimizer *o)
@@ -119,19 +88,124 @@ void fl_optimizer_release(fl_optimizer *o)
         return;
     for (int64_t i = 0; i < o->count; i++) {
         tensor_release(o->held[i].param);
-        for (int s = 0; s < STATES; s++)
+        for (int s = 0; s < RULE_STATES; s++)
             tensor_release(o->held[i].state[s]);
     }
-    memory_free(o, optimizer_bytes(o->count));
+    if (o->held)
+        memory_free(o->held, (size_t)o->count * sizeof *o->held);
+    if (o->option)
+        memory_free(o->option, (size_t)o->groups * sizeof *o->option);
+    memory_free(o, sizeof *o);
 }
 
-/* ---- A step --------------------------------------------------------------------------------- */
+/* ---- Options --------------------------------------------------------------------------------- */
 
-/* Makes the states a parameter needs, zeroed, at its first step. */
-static int make_states(struct held *h, int count)
+int fl_optimizer_set(fl_optimizer *o, int group, const char *option, double value)
 {
-    for (int s = 0; s < count; s++) {
-        if (h->state[s])
+    int k = o ? rule_option(o->rule, option) : -1;
+    if (k < 0 || rule_check(k, value))
+        return -1;
+    if (group < -1 || group >= o->groups)
+        return error_set(FL_INDEX_ERROR, "there is no parameter group %d (there are %d)", group,
+                         o->groups);
+    for (int g = group < 0 ? 0 : group; g < (group < 0 ? o->groups : group + 1); g++)
+        o->option[g][k] = value;
+    return 0;
+}
+
+double fl_optimizer_get(const fl_optimizer *o, int group, const char *option)
+{
+    int k = o ? rule_option(o->rule, option) : -1;
+    if (k < 0)
+        return NAN;
+    if (group < 0 || group >= o->groups) {
+        error_set(FL_INDEX_ERROR, "there is no parameter group %d (there are %d)", group,
+                  o->groups);
+        return NAN;
+    }
+    return o->option[group][k];
+}
+
+int fl_optimizer_groups(const fl_optimizer *o)
+{
+    return o ? o->groups : 0;
+}
+
+double fl_optimizer_lr(const fl_optimizer *o)
+{
+    return o ? o->option[0][OPTION_LR] : 0;
+}
+
+void fl_optimizer_set_lr(fl_optimizer *o, double lr)
+{
+    for (int g = 0; o && g < o->groups; g++)
+        o->option[g][OPTION_LR] = lr;
+}
+
+/* An optimizer with options, of which the constructors below have checked some. */
+struct setting {
+    const char *name;
+    double value;
+};
+
+static fl_optimizer *make(const char *name, fl_tensors params, const struct setting *settings)
+{
+    fl_optimizer *o = fl_optimizer_new(name, params);
+    for (; o && settings->name; settings++)
+        if (fl_optimizer_set(o, 0, settings->name, settings->value)) {
+            fl_optimizer_release(o);
+            o = NULL;
+        }
+    return o;
+}
+
+fl_optimizer *fl_sgd_new(fl_tensors params, double lr, double momentum, double dampening,
+                         double weight_decay, bool nesterov)
+{
+    if (nesterov && (!(momentum > 0) || dampening != 0))
+        return error_null(FL_VALUE_ERROR,
+                          "Nesterov momentum requires a momentum and zero dampening");
+    return make("SGD", params,
+                (struct setting[]){{"lr", lr},
+                                   {"momentum", momentum},
+                                   {"dampening", dampening},
+                                   {"weight_decay", weight_decay},
+                                   {"nesterov", nesterov},
+                                   {0}});
+}
+
+static fl_optimizer *make_adam(const char *name, fl_tensors params, double lr, double beta1,
+                               double beta2, double eps, double weight_decay, bool amsgrad)
+{
+    return make(name, params,
+                (struct setting[]){{"lr", lr},
+                                   {"eps", eps},
+                                   {"beta1", beta1},
+                                   {"beta2", beta2},
+                                   {"weight_decay", weight_decay},
+                                   {"amsgrad", amsgrad},
+                                   {0}});
+}
+
+fl_optimizer *fl_adam_new(fl_tensors params, double lr, double beta1, double beta2, double eps,
+                          double weight_decay, bool amsgrad)
+{
+    return make_adam("Adam", params, lr, beta1, beta2, eps, weight_decay, amsgrad);
+}
+
+fl_optimizer *fl_adamw_new(fl_tensors params, double lr, double beta1, double beta2, double eps,
+                           double weight_decay, bool amsgrad)
+{
+    return make_adam("AdamW", params, lr, beta1, beta2, eps, weight_decay, amsgrad);
+}
+
+/* ---- A step ---------------------------------------------------------------------------------- */
+
+/* Makes the states that a parameter lacks, zeroed. */
+static int make_states(const fl_optimizer *o, struct held *h)
+{
+    for (int s = 0; s < RULE_STATES; s++) {
+        if (h->state[s] || !rule_keeps(o->rule, s, o->option[h->group]))
             continue;
         if (!(h->state[s] = tensor_new(h->param->ndim, h->param->sizes, h->param->dtype)))
             return -1;
@@ -140,27 +214,47 @@ static int make_states(struct held *h, int count)
     return 0;
 }
 
-static void *data_of(const fl_tensor *t)
+/* The gradient as the rule wants it: turned for maximize, with the weight decay. */
+static fl_tensor *prepared(const struct rule *rule, const double *option, fl_tensor *g,
+                           fl_tensor *p)
 {
-    return t ? tensor_data(t) : NULL;
+    if (rule->decays)
+        return g;
+    if (option[OPTION_MAXIMIZE] != 0)
+        g = fl_neg(g);
+    if (option[OPTION_WEIGHT_DECAY] != 0 && option[OPTION_DECOUPLED] == 0)
+        g = fl_add(g, p, fl_float(option[OPTION_WEIGHT_DECAY]));
+    return g;
 }
 
-static int step_one(fl_optimizer *o, struct held *h, const fl_tensor *grad)
+/* The update of one parameter, unrecorded, in a scope of its own. */
+static int update(const fl_optimizer *o, struct held *h, fl_tensor *p, fl_tensor *g)
 {
-    bool adam = o->rule == RULE_ADAM;
-    int states = adam ? (o->adam.amsgrad ? 3 : 2) : o->sgd.momentum != 0;
+    const double *option = o->option[h->group];
+    bool recorded = autograd_mode.grad;
+    struct scope scope;
+    scope_open(&scope);
+    autograd_mode.grad = false;
+    struct rule_update u = {.p = p,
+                            .g = prepared(o->rule, option, g, p),
+                            .state = h->state,
+                            .number = h->number,
+                            .option = option,
+                            .step = (double)h->steps};
+    int status = u.g ? o->rule->update(&u) : -1;
+    autograd_mode.grad = recorded;
+    scope_close(&scope);
+    return status;
+}
+
+static int step_one(const fl_optimizer *o, struct held *h, const fl_tensor *grad)
+{
     fl_tensor *g = tensor_as(grad, h->param->dtype), *p = tensor_contiguous(h->param);
-    int status = g && p ? make_states(h, states) : -1;
+    int status = g && p ? make_states(o, h) : -1;
     if (status == 0) {
         h->steps++;
-        if (adam)
-            optimizer_adam(&o->adam, p->dtype, p->numel, (double)h->steps, tensor_data(p),
-                           tensor_data(g), data_of(h->state[0]), data_of(h->state[1]),
-                           data_of(h->state[2]));
-        else
-            optimizer_sgd(&o->sgd, p->dtype, p->numel, tensor_data(p), tensor_data(g),
-                          data_of(h->state[0]), h->steps == 1);
-        if (p != h->param)
+        status = update(o, h, p, g);
+        if (status == 0 && p != h->param)
             status = tensor_copy(h->param, p);
         tensor_bump_version(h->param);
     }
@@ -172,7 +266,7 @@ static int step_one(fl_optimizer *o, struct held *h, const fl_tensor *grad)
 int fl_optimizer_step(fl_optimizer *o)
 {
     if (!o)
-        return fl_null_argument("fl_optimizer_step", "o");
+        return -1;
     for (int64_t i = 0; i < o->count; i++) {
         const fl_tensor *grad = fl_grad(o->held[i].param);
         if (grad && step_one(o, &o->held[i], grad) != 0)
@@ -185,16 +279,4 @@ void fl_optimizer_zero_grad(fl_optimizer *o)
 {
     for (int64_t i = 0; o && i < o->count; i++)
         fl_set_grad(o->held[i].param, NULL);
-}
-
-double fl_optimizer_lr(const fl_optimizer *o)
-{
-    return !o ? 0 : o->rule == RULE_ADAM ? o->adam.lr : o->sgd.lr;
-}
-
-void fl_optimizer_set_lr(fl_optimizer *o, double lr)
-{
-    if (!o)
-        return;
-    o->sgd.lr = o->adam.lr = lr;
 }

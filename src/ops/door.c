@@ -15,13 +15,13 @@
 #include "core/error.h"
 #include "core/memory.h"
 #include "core/scope.h"
+#include "flambeau/ops.h"
 #include "ops/autocast.h"
-#include "ops/profile.h"
-#include "ops/pointwise/pointwise.h"
 #include "ops/list.h"
+#include "ops/pointwise/pointwise.h"
+#include "ops/profile.h"
 #include "ops/record.h"
 #include "ops/reduce/reduce.h"
-#include "flambeau/ops.h"
 
 void op_shape_set(struct op_shape *y, int ndim, const int64_t *sizes)
 {
@@ -454,8 +454,8 @@ static int call_plain(const fl_op *op, const fl_value *args, fl_value *results)
 }
 
 /* A call that somebody looks at first. */
-static int __attribute__((noinline, cold))
-call_interposed(const fl_op *op, const fl_value *args, fl_value *results)
+static int __attribute__((noinline, cold)) call_interposed(const fl_op *op, const fl_value *args,
+                                                           fl_value *results)
 {
     uint8_t who = autograd_mode.interpose;
     if (who & INTERPOSE_AUTOCAST && op->function->autocast && op->form == FORM_FUNCTION)

@@ -17,8 +17,7 @@ static bool are_sizes(PyObject *args)
         PyObject *o = PyTuple_GetItem(args, i);
         if (PyLong_Check(o) && !PyBool_Check(o))
             continue;
-        if (PyBool_Check(o) || !PyIndex_Check(o) ||
-            (pytensor_check(o) && PyTuple_Size(args) == 1))
+        if (PyBool_Check(o) || !PyIndex_Check(o) || (pytensor_check(o) && PyTuple_Size(args) == 1))
             return false;
         PyObject *index = PyNumber_Index(o); /* an array has the slot, and is none */
         PyErr_Clear();

@@ -1,0 +1,206 @@
+/* What an optimizer keeps, in a safetensors file: "state.0.exp_avg" and so on, the names that
+ * torch.save gives them in Python, with "state.0.step"; options stand as "param_groups.0.lr".
+ *
+ * Loading reads all into memory first and checks it; only then is the optimizer changed.
+ */
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "core/error.h"
+#include "core/memory.h"
+#include "flambeau.h"
+#include "io/safetensors.h"
+#include "nn/steps.h"
+
+enum { NAME = 96 };
+
+/* A thing to save or load: its name, and where it is. A number is a double, a tensor a handle. */
+struct part {
+    char name[NAME];
+    double *number;
+    fl_tensor **tensor;
+    const fl_tensor *like; /* the parameter whose sizes and dtype the tensor has */
+};
+
+/* ---- Listing --------------------------------------------------------------------------------- */
+
+/* What stands for parameter i. `all`: also what is not there yet. steps: a double for the count. */
+static int parts_of(fl_optimizer *o, int64_t i, bool all, double *steps, struct part *part)
+{
+    struct held *h = &o->held[i];
+    int n = 0;
+    if (!all && !h->steps)
+        return 0;
+    *steps = (double)h->steps;
+    part[n] = (struct part){.number = steps};
+    snprintf(part[n++].name, NAME, "state.%lld.step", (long long)i);
+    for (int s = 0; s < RULE_STATES; s++) {
+        if (!(all ? o->rule->state[s] : (const void *)h->state[s]))
+            continue;
+        part[n] = (struct part){.tensor = &h->state[s], .like = h->param};
+        snprintf(part[n++].name, NAME, "state.%lld.%s", (long long)i, o->rule->state[s]);
+    }
+    for (int k = 0; k < RULE_NUMBERS && o->rule->number[k]; k++) {
+        part[n] = (struct part){.number = &h->number[k]};
+        snprintf(part[n++].name, NAME, "state.%lld.%s", (long long)i, o->rule->number[k]);
+    }
+    return n;
+}
+
+static int options_of(fl_optimizer *o, int group, struct part *part)
+{
+    int n = 0;
+    for (int k = 0; k < OPTIONS; k++) {
+        if (!(o->rule->uses >> k & 1))
+            continue;
+        part[n] = (struct part){.number = &o->option[group][k]};
+        snprintf(part[n++].name, NAME, "param_groups.%d.%s", group, rule_option_name(k));
+    }
+    return n;
+}
+
+/* All parts in one block, to be freed; steps: room for a double a parameter. NULL when memory is
+ * out. */
+struct listing {
+    struct part *part;
+    double *steps;
+    size_t count, part_bytes, step_bytes;
+};
+
+static int list(fl_optimizer *o, bool all, struct listing *l)
+{
+    size_t most = (size_t)o->count * (1 + RULE_STATES + RULE_NUMBERS) + (size_t)o->groups * OPTIONS;
+    l->count = 0;
+    l->part_bytes = most * sizeof *l->part, l->step_bytes = (size_t)o->count * sizeof *l->steps;
+    l->part = memory_alloc(l->part_bytes), l->steps = memory_alloc(l->step_bytes);
+    if (!l->part || !l->steps)
+        return -1;
+    for (int64_t i = 0; i < o->count; i++)
+        l->count += (size_t)parts_of(o, i, all, &l->steps[i], l->part + l->count);
+    for (int g = 0; g < o->groups; g++)
+        l->count += (size_t)options_of(o, g, l->part + l->count);
+    return 0;
+}
+
+static void list_free(struct listing *l)
+{
+    if (l->part)
+        memory_free(l->part, l->part_bytes);
+    if (l->steps)
+        memory_free(l->steps, l->step_bytes);
+}
+
+/* ---- Saving ---------------------------------------------------------------------------------- */
+
+int fl_optimizer_save(const fl_optimizer *o, const char *path)
+{
+    struct listing l = {0};
+    if (!o)
+        return -1;
+    int status = list((fl_optimizer *)o, false, &l);
+    size_t bytes = l.count * sizeof(struct safetensors_item);
+    struct safetensors_item *item = status == 0 ? memory_alloc(bytes) : NULL;
+    for (size_t i = 0; item && i < l.count; i++) {
+        const struct part *p = &l.part[i];
+        const fl_tensor *t = p->tensor ? *p->tensor : NULL;
+        item[i] =
+            t ? (struct safetensors_item){p->name, t->dtype, t->ndim, t->sizes, tensor_data(t)}
+              : (struct safetensors_item){p->name, FL_FLOAT64, 0, NULL, p->number};
+    }
+    struct safetensors_pair metadata[] = {{"format", "pt"}, {"optimizer", o->rule->name}};
+    status = item ? safetensors_write(path, (int64_t)l.count, item, 2, metadata) : -1;
+    if (item)
+        memory_free(item, bytes);
+    list_free(&l);
+    return status;
+}
+
+/* ---- Loading --------------------------------------------------------------------------------- */
+
+static const struct safetensors_entry *find(const struct safetensors_index *index, const char *name)
+{
+    for (int64_t i = 0; i < index->count; i++)
+        if (strcmp(index->entries[i].name, name) == 0)
+            return &index->entries[i];
+    return NULL;
+}
+
+/* The entry as a tensor of its own dtype. */
+static fl_tensor *read_entry(int file, const struct safetensors_index *index,
+                             const struct safetensors_entry *entry)
+{
+    fl_tensor *t = tensor_new(entry->ndim, entry->sizes, entry->dtype);
+    if (t && entry->end > entry->begin && safetensors_read(file, index, entry, tensor_data(t))) {
+        tensor_release(t);
+        return NULL;
+    }
+    return t;
+}
+
+/* What the file says of a part, in the part's dtype; *found false where it says nothing. */
+static fl_tensor *read_part(int file, const struct safetensors_index *index, const struct part *p,
+                            bool *found)
+{
+    const struct safetensors_entry *entry = find(index, p->name);
+    *found = entry != NULL;
+    fl_tensor *raw = entry ? read_entry(file, index, entry) : NULL;
+    if (!raw)
+        return NULL;
+    fl_tensor *t = tensor_as(raw, p->like ? p->like->dtype : FL_FLOAT64);
+    tensor_release(raw);
+    bool fits = t && (p->like ? shape_equal(t, p->like) : t->numel == 1);
+    if (t && !fits) {
+        tensor_release(t);
+        return error_null(FL_VALUE_ERROR, "the file's %s does not fit this optimizer", p->name);
+    }
+    return t;
+}
+
+/* Puts what was read in its place. */
+static void take(struct part *p, fl_tensor *t)
+{
+    if (p->number) {
+        *p->number = *(const double *)tensor_data(t);
+        tensor_release(t);
+        return;
+    }
+    tensor_release(*p->tensor);
+    *p->tensor = t;
+}
+
+int fl_optimizer_load(fl_optimizer *o, const char *path)
+{
+    struct listing l = {0};
+    struct safetensors_index index;
+    int file = o ? safetensors_open(path, &index) : -1;
+    if (file < 0)
+        return -1;
+    int status = list(o, true, &l);
+    size_t bytes = l.count * sizeof(fl_tensor *), taken = 0;
+    fl_tensor **read = status == 0 ? memory_zalloc(bytes) : NULL;
+    status = read ? 0 : -1;
+    for (size_t i = 0; i < l.count && status == 0; i++) {
+        bool found;
+        read[i] = read_part(file, &index, &l.part[i], &found);
+        status = found && !read[i] ? -1 : 0;
+        taken += found;
+    }
+    if (status == 0 && !taken)
+        status =
+            error_set(FL_VALUE_ERROR, "'%s' holds no state of a %s optimizer", path, o->rule->name);
+    for (size_t i = 0; read && i < l.count; i++) {
+        if (read[i] && status == 0)
+            take(&l.part[i], read[i]);
+        else
+            tensor_release(read[i]);
+    }
+    for (int64_t i = 0; status == 0 && i < o->count; i++)
+        o->held[i].steps = (int64_t)l.steps[i];
+    if (read)
+        memory_free(read, bytes);
+    list_free(&l);
+    safetensors_release(&index);
+    close(file);
+    return status;
+}

@@ -1,0 +1,185 @@
+/* Optimizers of C programs: PyTorch's numbers for every rule, groups, options, files, clipping,
+ * learning rates. */
+#include <unistd.h>
+
+#include "check.h"
+#include "core/memory.h"
+#include "flambeau.h"
+
+struct option {
+    const char *name;
+    double value;
+};
+
+/* p = (1, -2, 3) with the gradient p * p, after so many steps; PyTorch 2.13. */
+static const struct run {
+    const char *name;
+    struct option option[6];
+    int steps;
+    float want[3];
+} RUNS[] = {
+    {"Adagrad",
+     {{"lr", 0.1}, {"lr_decay", 0.1}, {"weight_decay", 0.01}, {"initial_accumulator_value", 0.5}},
+     3,
+     {0.828733981f, -2.21664596f, 2.79276562f}},
+    {"Adadelta", {{"lr", 0.5}, {"rho", 0.8}}, 3, {0.996486366f, -2.00351954f, 2.9964838f}},
+    {"RMSprop", {{"lr", 0.1}}, 3, {5.96046377e-08f, -4.75723267f, 1.34073007f}},
+    {"RMSprop",
+     {{"lr", 0.1}, {"momentum", 0.9}, {"centered", 1.0}, {"weight_decay", 0.01}},
+     3,
+     {-2.36317325f, -7.40963936f, -0.551519632f}},
+    {"Adamax", {{"lr", 0.1}, {"maximize", 1.0}}, 3, {1.27801538f, -1.71493804f, 3.29143858f}},
+    {"NAdam", {{"lr", 0.1}}, 3, {0.762636423f, -2.26576471f, 2.74900293f}},
+    {"NAdam",
+     {{"lr", 0.1}, {"weight_decay", 0.1}, {"decoupled_weight_decay", 1.0}},
+     3,
+     {0.737991631f, -2.20170736f, 2.66481543f}},
+    {"RAdam", {{"lr", 0.1}, {"beta2", 0.5}}, 8, {0.430467248f, -11.9518175f, -0.28986156f}},
+    {"Rprop", {{"lr", 0.1}}, 3, {0.635999978f, -2.36399984f, 2.63600016f}},
+    {"ASGD",
+     {{"lr", 0.1}, {"t0", 1.0}, {"lambd", 0.1}},
+     3,
+     {0.731179595f, -3.72911811f, 1.34825015f}},
+    {"SGD",
+     {{"lr", 0.1}, {"momentum", 0.9}, {"maximize", 1.0}},
+     3,
+     {1.67277205f, -0.33277446f, 12.2114372f}},
+    {"Adam",
+     {{"lr", 0.1}, {"decoupled_weight_decay", 1.0}, {"weight_decay", 0.1}},
+     3,
+     {0.678091049f, -2.23807001f, 2.61510301f}},
+};
+
+static fl_tensor *start(void)
+{
+    fl_tensor *p = fl_from_data((float[]){1, -2, 3}, FL_INTS_OF(3), FL_FLOAT32);
+    fl_set_requires_grad(p, true);
+    return p;
+}
+
+static void steps(fl_optimizer *o, fl_tensor *p, int count)
+{
+    for (int step = 0; step < count; step++) {
+        float g[3];
+        for (int i = 0; i < 3; i++)
+            g[i] = ((float *)fl_data(p))[i] * ((float *)fl_data(p))[i];
+        fl_tensor *grad = fl_from_data(g, FL_INTS_OF(3), FL_FLOAT32);
+        CHECK(fl_set_grad(p, grad) == 0);
+        fl_release(grad);
+        CHECK(fl_optimizer_step(o) == 0);
+    }
+}
+
+static fl_optimizer *make(const struct run *run, fl_tensor *p)
+{
+    fl_optimizer *o = fl_optimizer_new(run->name, (fl_tensors){&p, 1});
+    REQUIRE(o != NULL);
+    for (const struct option *option = run->option; option->name; option++)
+        CHECK(fl_optimizer_set(o, 0, option->name, option->value) == 0);
+    return o;
+}
+
+static void test_runs(void)
+{
+    const char *path = "optimizer_test.safetensors";
+    for (size_t r = 0; r < sizeof RUNS / sizeof *RUNS; r++) {
+        const struct run *run = &RUNS[r];
+        fl_tensor *p = start(), *q = start();
+        fl_optimizer *o = make(run, p);
+        steps(o, p, run->steps);
+        for (int i = 0; i < 3; i++)
+            if (!CHECK_NEAR(((float *)fl_data(p))[i], run->want[i], 2e-6))
+                fprintf(stderr, "    %s\n", run->name);
+        /* Saved after a step, loaded into a fresh one, and gone on: the same. */
+        fl_optimizer *first = make(run, q),
+                     *second = fl_optimizer_new(run->name, (fl_tensors){&q, 1});
+        steps(first, q, 1);
+        CHECK(fl_optimizer_save(first, path) == 0 && fl_optimizer_load(second, path) == 0);
+        steps(second, q, run->steps - 1);
+        CHECK(memcmp(fl_data(p), fl_data(q), 3 * sizeof(float)) == 0);
+        fl_optimizer_release(o);
+        fl_optimizer_release(first);
+        fl_optimizer_release(second);
+        fl_release(p);
+        fl_release(q);
+    }
+    unlink(path);
+}
+
+static void test_groups(void)
+{
+    fl_tensor *p = start(), *q = start();
+    fl_optimizer *o = fl_optimizer_new("SGD", (fl_tensors){&p, 1});
+    CHECK(fl_optimizer_add_group(o, (fl_tensors){&q, 1}) == 1 && fl_optimizer_groups(o) == 2);
+    CHECK(fl_optimizer_set(o, -1, "lr", 0.5) == 0 && fl_optimizer_set(o, 1, "lr", 0.25) == 0);
+    CHECK(fl_optimizer_get(o, 0, "lr") == 0.5 && fl_optimizer_get(o, 1, "lr") == 0.25);
+    steps(o, p, 1);
+    CHECK(((float *)fl_data(q))[0] == 1); /* no gradient: left alone */
+    fl_optimizer_zero_grad(o);
+    steps(o, q, 1);
+    CHECK(((float *)fl_data(p))[0] == 0.5f && ((float *)fl_data(q))[0] == 0.75f);
+    fl_error_clear();
+    CHECK(fl_optimizer_add_group(o, (fl_tensors){&q, 1}) == -1 && fl_error() == FL_VALUE_ERROR);
+    CHECK(fl_optimizer_set(o, 2, "lr", 0.5) == -1 && fl_error() == FL_INDEX_ERROR);
+    CHECK(fl_optimizer_set(o, 0, "eps", 0.5) == -1 && fl_error() == FL_VALUE_ERROR);
+    CHECK(fl_optimizer_set(o, 0, "lr", -1) == -1);
+    CHECK_TEXT(fl_error_message(), "Invalid learning rate: -1");
+    CHECK(isnan(fl_optimizer_get(o, 0, "frob")));
+    CHECK(fl_optimizer_new("Frob", (fl_tensors){&p, 1}) == NULL && fl_error() == FL_VALUE_ERROR);
+    CHECK(fl_optimizer_load(o, "no such file") == -1 && fl_error() == FL_FILE_NOT_FOUND);
+    fl_error_clear();
+    fl_optimizer_release(o);
+    fl_release(p);
+    fl_release(q);
+}
+
+static void test_clipping(void)
+{
+    fl_tensor *p = start(), *q = fl_from_data((float[]){1}, FL_INTS_OF(1), FL_FLOAT32);
+    fl_tensor *g = fl_from_data((float[]){3, 4, 0}, FL_INTS_OF(3), FL_FLOAT32);
+    fl_tensor *h = fl_from_data((float[]){12}, FL_INTS_OF(1), FL_FLOAT32);
+    fl_tensor *both[] = {p, q};
+    fl_set_requires_grad(q, true);
+    fl_set_grad(p, g);
+    fl_set_grad(q, h);
+    CHECK_NEAR(fl_clip_grad_norm((fl_tensors){both, 2}, 6.5), 13, 1e-6);
+    CHECK_NEAR(((float *)fl_data(fl_grad(p)))[1], 2, 1e-6);
+    CHECK_NEAR(((float *)fl_data(fl_grad(q)))[0], 6, 1e-6);
+    CHECK_NEAR(fl_clip_grad_norm((fl_tensors){both, 2}, 100), 6.5, 1e-6);
+    CHECK(fl_clip_grad_value((fl_tensors){both, 2}, 1.75) == 0);
+    CHECK(((float *)fl_data(fl_grad(q)))[0] == 1.75f);
+    fl_release(g);
+    fl_release(h);
+    fl_release(p);
+    fl_release(q);
+}
+
+static void test_rates(void)
+{
+    static const double step[] = {0.5, 0.5, 0.05, 0.05, 0.005, 0.005};
+    static const double exponential[] = {0.5, 0.45, 0.405, 0.3645, 0.32805, 0.295245};
+    static const double linear[] = {0.125, 0.21875, 0.3125, 0.40625, 0.5, 0.5};
+    static const double cosine[] = {0.5, 0.461803399, 0.361803399, 0.238196601, 0.138196601, 0.1};
+    static const double polynomial[] = {0.5, 0.28125, 0.125, 0.03125, 0, 0};
+    static const double cycle[] = {0.04,        0.52,        1,           0.950484632, 0.811745654,
+                                   0.611262022, 0.388741978, 0.188258346, 0.049519368, 4e-06};
+    for (int i = 0; i < 6; i++) {
+        CHECK_NEAR(fl_lr_step(0.5, i, 2, 0.1), step[i], 1e-7);
+        CHECK_NEAR(fl_lr_exponential(0.5, i, 0.9), exponential[i], 1e-7);
+        CHECK_NEAR(fl_lr_linear(0.5, i, 0.25, 1, 4), linear[i], 1e-7);
+        CHECK_NEAR(fl_lr_cosine(0.5, i, 5, 0.1), cosine[i], 1e-7);
+        CHECK_NEAR(fl_lr_polynomial(0.5, i, 4, 2), polynomial[i], 1e-7);
+    }
+    for (int i = 0; i < 10; i++)
+        CHECK_NEAR(fl_lr_one_cycle(1, i, 10, 0.3, 25, 1e4), cycle[i], 1e-7);
+}
+
+int main(void)
+{
+    setenv("FLAMBEAU_LANG", "en", 1);
+    test_runs();
+    test_groups();
+    test_clipping();
+    test_rates();
+    return check_result();
+}
