@@ -15,7 +15,7 @@ from flambeau.version import __version__
 _MODULES = frozenset(
     (
         "_dynamo _inductor _tensor_str _utils accelerator amp autograd backends compat "
-        "compiler cpu cuda datasets distributed functional hub jit linalg mps "
+        "compiler cpu cuda datasets distributed functional futures hub jit linalg mps "
         "multiprocessing nn optim overrides profiler random serialization special storage "
         "testing torch_version types utils version xpu"
     ).split()
@@ -84,6 +84,10 @@ def __getattr__(name):
         return value
     if name in _MODULES:
         return _module(name)
+    if name.startswith("_foreach_"):
+        value = getattr(_module("_foreach"), name)
+        globals()[name] = value
+        return value
     if name.startswith("__"):
         raise AttributeError(f"module 'flambeau' has no attribute '{name}'")
     raise AttributeError(f"Flambeau has no torch.{name} yet")
@@ -194,6 +198,11 @@ def are_deterministic_algorithms_enabled():
     """What use_deterministic_algorithms was last given (source:
     torch.are_deterministic_algorithms_enabled)."""
     return _deterministic
+
+
+def is_deterministic_algorithms_warn_only_enabled():
+    """False (source: torch.is_deterministic_algorithms_warn_only_enabled)."""
+    return False
 
 
 def set_float32_matmul_precision(precision):

@@ -35,3 +35,8 @@ def explain(f, *args, **options):
 
 def list_backends(exclude_tags=("debug", "experimental")):
     return ["inductor"]
+
+
+class OptimizedModule:
+    """What PyTorch's compile makes of a module: no object is one, because compile returns the module
+    itself."""

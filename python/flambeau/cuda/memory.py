@@ -18,3 +18,11 @@ from flambeau.cuda import (  # noqa: F401
     reset_peak_memory_stats,
     set_per_process_memory_fraction,
 )
+
+
+def _record_memory_history(*args, **kwargs):
+    """Accepted: there is no memory of a GPU to watch."""
+
+
+def _dump_snapshot(filename="dump_snapshot.pickle"):
+    """Nothing to write."""

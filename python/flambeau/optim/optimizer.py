@@ -8,6 +8,7 @@ step() reads them anew each time.
 
 import warnings
 from collections import OrderedDict, defaultdict
+from collections.abc import Iterable
 from copy import deepcopy
 from functools import wraps
 from itertools import chain
@@ -17,6 +18,7 @@ from flambeau.autograd.grad_mode import enable_grad
 from flambeau.utils.hooks import RemovableHandle
 
 Tensor = _C.Tensor
+ParamsT = Iterable  # for annotations: of tensors, or of dicts with "params"
 
 _global_optimizer_pre_hooks = OrderedDict()
 _global_optimizer_post_hooks = OrderedDict()
