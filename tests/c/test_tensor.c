@@ -172,6 +172,7 @@ static void test_scopes(void)
     fl_tensor *kept = fl_keep(fl_scalar(7, FL_FLOAT64));
     fl_scope_end();
     CHECK(fl_item(kept) == 7);
+    fl_release(kept);
     fl_tensor *mine = fl_keep(fl_scalar(8, FL_FLOAT64));
     struct scope *suspended = scope_suspend();
     fl_tensor *outside = fl_scalar(9, FL_FLOAT64);
