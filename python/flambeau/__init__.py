@@ -9,7 +9,9 @@ import builtins as _builtins
 import math as _math
 
 from flambeau import _C
-from flambeau._C import *  # noqa: F403  operators, Tensor, Size, device, Generator, the dtypes
+
+_C._check_interpreter()
+from flambeau._C import *  # noqa: E402, F403  operators, Tensor, Size, device, Generator, the dtypes
 from flambeau.version import __version__
 
 _MODULES = frozenset(

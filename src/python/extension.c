@@ -166,8 +166,20 @@ static PyObject *function_isa(PyObject *module, PyObject *unused)
     return PyUnicode_FromString(isa_name());
 }
 
+/* Callbacks from other threads find their interpreter by the thread, which knows but one. (Python
+ * copies a module into a second interpreter without asking it.) */
+static PyObject *function_check_interpreter(PyObject *module, PyObject *unused)
+{
+    (void)module, (void)unused;
+    if (PyInterpreterState_GetID(PyInterpreterState_Get()) == 0)
+        Py_RETURN_NONE;
+    return PyErr_Format(PyExc_ImportError, "flambeau works in the main interpreter only, not in a "
+                                           "sub-interpreter; use a process instead");
+}
+
 static PyMethodDef own_functions[] = {
     {"_isa_name", function_isa, METH_NOARGS, NULL},
+    {"_check_interpreter", function_check_interpreter, METH_NOARGS, NULL},
     {"set_num_threads", function_set_threads, METH_O, "Sets how many threads a call may use."},
     {"get_num_threads", function_get_threads, METH_NOARGS, "How many threads a call may use."},
     {"set_num_interop_threads", function_set_threads, METH_O, NULL},
@@ -251,10 +263,6 @@ static struct PyModuleDef definition = {
 
 PyMODINIT_FUNC PyInit__C(void)
 {
-    /* Callbacks from other threads find their interpreter by the thread, which knows but one. */
-    if (PyInterpreterState_GetID(PyInterpreterState_Get()) != 0)
-        return PyErr_Format(PyExc_ImportError, "flambeau works in the main interpreter only, not "
-                                               "in a sub-interpreter; use a process instead");
     PyObject *module = PyModule_Create(&definition);
     if (!module)
         return NULL;
