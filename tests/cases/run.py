@@ -17,6 +17,7 @@ import os
 import re
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
@@ -53,6 +54,12 @@ def accepted_lines():
     return {line.strip() for line in text.splitlines() if line.strip() and line[0] != "#"}
 
 
+def label(line):
+    """What names a line: all before "->" or "|", else its first word."""
+    found = re.match(r"(.*?)( -> | \| )", line)
+    return found[1] if found else line.split(" ")[0]
+
+
 def output_of(program, python, library):
     """Its lines, and how it ended where that was no good end."""
     command = [python, *(["-m", library] if library != "torch" else []), program.name]
@@ -71,15 +78,14 @@ def wrong_lines(program, lines, accepted):
     """(PyTorch's line, the library's) where they differ and the latter is not accepted."""
     by_label = {}
     for line in lines:
-        by_label.setdefault(line.split(" -> ")[0], []).append(line)
+        by_label.setdefault(label(line), []).append(line)
     wrong = []
     for want in program.with_suffix(".txt").read_text(encoding="utf-8").splitlines():
-        alike = by_label.get(want.split(" -> ")[0], [])
+        alike = by_label.get(label(want), [])
         if any(same(want, got) for got in alike) or any(same(want, got) for got in lines):
             continue
-        got = (alike or ["(nothing)"])[0]
-        if f"{program.stem}: {got}" not in accepted:
-            wrong.append((want, got))
+        if not any(f"{program.stem}: {got}" in accepted for got in alike):
+            wrong.append((want, (alike or ["(nothing)"])[0]))
     return wrong
 
 
@@ -92,6 +98,7 @@ def main():
     parser.add_argument("--expect", type=Path)
     parser.add_argument("--record", type=Path)
     args = parser.parse_intermixed_args()
+    start = time.monotonic()
     accepted, right, total, whole, worse = accepted_lines(), {}, 0, 0, []
     expected = json.loads(args.expect.read_text()) if args.expect else {}
     for program in sorted(HERE.glob("*.py")):
@@ -115,7 +122,8 @@ def main():
         print(f"worse than before: {name}, {right[name]} lines, {expected[name]} expected")
     if args.record:
         args.record.write_text(json.dumps(right, indent=1) + "\n")
-    print(f"{len(right) - len(worse)} passed, {len(worse)} failed")
+    seconds = time.monotonic() - start
+    print(f"{len(right) - len(worse)} passed, {len(worse)} failed in {seconds:.1f}s")
     sys.exit(1 if worse or (not args.expect and whole < len(right)) else 0)
 
 

@@ -470,6 +470,10 @@ static PyObject *method_map_(PyObject *self, PyObject *args)
     PyObject *other, *function;
     if (!PyArg_ParseTuple(args, "OO:map_", &other, &function))
         return NULL;
+    if (tensor_requires_grad(pytensor_get(self)))
+        return PyErr_Format(PyExc_RuntimeError,
+                            "Can't call map_() on Variable that requires grad. Use var.detach()."
+                            "map_() instead.");
     if (!pytensor_check(other) || !shape_equal(pytensor_get(self), pytensor_get(other)))
         return PyErr_Format(
             PyExc_TypeError,
