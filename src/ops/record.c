@@ -153,23 +153,21 @@ static struct needs needs_of(const fl_op *f, uint32_t asking)
     return need;
 }
 
-static struct node *make_node(const fl_op *f, const struct plan p, const struct needs need,
+static struct node *make_node(const fl_op *f, const struct plan *p, struct needs need,
                               const fl_value *args, const fl_value *results, fl_tensor *self_before)
 {
-    struct op_node *self = memory_alloc(p.bytes);
+    struct op_node *self = memory_alloc(p->bytes);
     if (!self)
         return NULL;
-    memset(self, 0, p.lists);
-    node_init(&self->node, &OP_NODE, p.edges, (struct edge *)(self + 1),
+    memset(self, 0, p->lists);
+    node_init(&self->node, &OP_NODE, p->edges, (struct edge *)(self + 1),
               f->results ? f->results : 1);
-    self->op = f, self->bytes = p.bytes, self->called = f->base;
-    self->in_place = f->params && results && !op_writes(f) && results[0].tag == FL_TENSOR &&
-                     args[0].tag == FL_TENSOR && args[0].as.tensor == results[0].as.tensor;
+    self->op = f, self->bytes = p->bytes, self->called = f->base;
     self->title = f->titles ? f->titles(args) : f->title;
-    char *block = (char *)self, *lists = block + p.lists;
-    self->args = (fl_value *)(block + p.args);
-    self->version = (uint32_t *)(block + p.versions);
-    self->list_version = (uint32_t *)(block + p.list_versions);
+    char *block = (char *)self, *lists = block + p->lists;
+    self->args = (fl_value *)(block + p->args);
+    self->version = (uint32_t *)(block + p->versions);
+    self->list_version = (uint32_t *)(block + p->list_versions);
     uint32_t *list_version = self->list_version;
     const struct op_grad *grad = f->grad;
     self->saves = need.elements, self->saves_results = need.results;
@@ -250,7 +248,7 @@ fail:
 struct node *record_node(const fl_op *f, const fl_value *args, const fl_value *results)
 {
     struct plan p = plan_of(f, args);
-    return make_node(f, p, needs_of(f, p.asking), args, results, NULL);
+    return make_node(f, &p, needs_of(f, p.asking), args, results, NULL);
 }
 
 int record_write(const fl_op *f, const fl_value *args, fl_tensor *self, struct node **n)
@@ -268,8 +266,10 @@ int record_write(const fl_op *f, const fl_value *args, fl_tensor *self, struct n
     if (need.elements & 1 && !before)
         return -1;
     fl_value result = fl_tensor_value(self);
-    *n = make_node(f, p, need, args, &result, before);
+    *n = make_node(f, &p, need, args, &result, before);
     tensor_release(before);
+    if (*n)
+        ((struct op_node *)*n)->in_place = !op_writes(f);
     return *n ? 0 : -1;
 }
 
