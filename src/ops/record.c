@@ -62,7 +62,7 @@ struct plan {
     uint32_t asking; /* parameters that ask for a gradient */
 };
 
-static struct plan plan_of(const fl_op *f, const fl_value *args)
+static inline __attribute__((always_inline)) struct plan plan_of(const fl_op *f, const fl_value *args)
 {
     struct plan p = {0};
     size_t lists = 0;
@@ -140,7 +140,7 @@ struct needs {
     uint32_t elements, shapes, results;
 };
 
-static struct needs needs_of(const fl_op *f, uint32_t asking)
+static inline __attribute__((always_inline)) struct needs needs_of(const fl_op *f, uint32_t asking)
 {
     struct needs need = {0};
     for (int r = 0; r < f->grad->rules; r++) {
