@@ -152,7 +152,7 @@ static int call_kernel(const fl_op *f, const fl_value *given, fl_value *results)
     if (status == 0)
         status = allocate_results(f, args, y);
     if (status == 0)
-        status = f->kernel(args, y);
+        status = kernel_run(f, args, y);
     for (int k = 0; k < f->results; k++)
         results[k] = fl_tensor_value(y[k]);
     if (status == 0 && record_wanted(f, args))
@@ -239,7 +239,7 @@ static int call_writer(const fl_op *f, const fl_value *given, fl_value *results)
     if (status == 0)
         status = record_write(f, args, self, &n);
     if (status == 0)
-        status = f->kernel(args, NULL);
+        status = kernel_run(f, args, NULL);
     if (status == 0)
         status = record_written(self, n);
     else if (n)

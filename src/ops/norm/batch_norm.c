@@ -5,11 +5,11 @@
 #include "autograd/autograd.h"
 #include "core/error.h"
 #include "core/threads.h"
+#include "flambeau/ops.h"
 #include "ops/norm/norm.h"
 #include "ops/norm/norm_work.h"
 #include "ops/op.h"
 #include "ops_kernels.h"
-#include "flambeau/ops.h"
 
 struct job {
     const struct norm_kernels *k;
@@ -117,6 +117,28 @@ static struct job job_of(const fl_tensor *input, int work)
     return j;
 }
 
+/* A statistic of C elements in any shape as one row: its own memory where that is dense, else a copy
+ * that put_row writes back. NULL for NULL, or with the error. */
+static fl_tensor *as_row(fl_tensor *statistic)
+{
+    if (!statistic || statistic->ndim == 1)
+        return statistic ? tensor_retain(statistic) : NULL;
+    fl_tensor *dense = tensor_contiguous(statistic);
+    fl_tensor *row = dense ? tensor_alias(dense, 1, &dense->numel, NULL, dense->offset) : NULL;
+    tensor_release(dense);
+    return row;
+}
+
+static int put_row(fl_tensor *statistic, fl_tensor *row)
+{
+    if (!statistic || row->storage == statistic->storage)
+        return 0;
+    fl_tensor *shaped = tensor_alias(row, statistic->ndim, statistic->sizes, NULL, row->offset);
+    int status = shaped ? tensor_copy(statistic, shaped) : -1;
+    tensor_release(shaped);
+    return status;
+}
+
 static int forward(fl_tensor *input, fl_tensor *weight, fl_tensor *bias, fl_tensor *running_mean,
                    fl_tensor *running_var, bool training, double momentum, double eps, fl_tensor *y,
                    fl_tensor *mean, fl_tensor *rstd)
@@ -127,18 +149,24 @@ static int forward(fl_tensor *input, fl_tensor *weight, fl_tensor *bias, fl_tens
               *r = norm_work_room(rstd, work);
     int failed = norm_work_as(input, work, &x) | norm_work_as(weight, work, &w) |
                  norm_work_as(bias, work, &b);
-    if (!training)
+    if (training) {
+        rm = as_row(running_mean), rv = as_row(running_var);
+        failed |= (running_mean && !rm) | (running_var && !rv);
+    } else {
         failed |= norm_work_as(running_mean, work, &rm) | norm_work_as(running_var, work, &rv);
+    }
     if (!failed && out && m && r) {
         struct job j = job_of(input, work);
         j.x = tensor_data(x), j.y = tensor_data(out), j.weight = w, j.bias = b, j.mean = m,
         j.rstd = r;
-        j.running_mean = training ? running_mean : rm, j.running_var = training ? running_var : rv;
+        j.running_mean = rm, j.running_var = rv;
         j.training = training, j.momentum = momentum, j.eps = eps;
         j.kept = mean->dtype == work ? FL_FLOAT64 : mean->dtype;
         if (input->numel)
             threads_for((j.C + j.per_task - 1) / j.per_task, forward_task, &j);
         status = norm_work_put(y, out) || norm_work_put(mean, m) || norm_work_put(rstd, r) ? -1 : 0;
+        if (status == 0 && training)
+            status = put_row(running_mean, rm) || put_row(running_var, rv) ? -1 : 0;
     }
     tensor_release(m), tensor_release(r);
     if (training && running_mean)

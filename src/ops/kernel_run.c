@@ -1,0 +1,85 @@
+/* Kernels as the door runs them: what they see of their arguments.
+ *
+ * A dim of size 1 has any stride: transpose, expand and slices leave behind what was there. A
+ * kernel that takes a stride for the distance of rows would go astray, so it sees every tensor with
+ * the stride that a dim of size 1 has in front of the dims behind it in dense memory.
+ */
+#include "core/memory.h"
+#include "ops/op.h"
+
+static bool is_plain(const fl_tensor *t)
+{
+    int64_t expected = 1;
+    for (int d = t->ndim - 1; d >= 0 && t->numel; d--) {
+        if (t->sizes[d] == 1 && t->strides[d] != expected)
+            return false;
+        expected = t->strides[d] * t->sizes[d];
+    }
+    return true;
+}
+
+/* The same elements behind a handle of its own; NULL with the error. */
+static fl_tensor *plain(const fl_tensor *t)
+{
+    int64_t strides[TENSOR_MAX_DIMS], expected = 1;
+    for (int d = t->ndim - 1; d >= 0; d--) {
+        strides[d] = t->sizes[d] == 1 ? expected : t->strides[d];
+        expected = strides[d] * t->sizes[d];
+    }
+    return tensor_alias(t, t->ndim, t->sizes, strides, t->offset);
+}
+
+static bool all_plain(const fl_op *f, const fl_value *args)
+{
+    for (int i = 0; i < f->params; i++) {
+        if (args[i].tag == FL_TENSOR && !is_plain(args[i].as.tensor))
+            return false;
+        for (uint32_t k = 0; args[i].tag == FL_TENSORS && k < args[i].count; k++)
+            if (args[i].as.tensors[k] && !is_plain(args[i].as.tensors[k]))
+                return false;
+    }
+    return true;
+}
+
+/* What an argument holds as plain handles, all of them new references, in *list (of v->count, or of
+ * one). */
+static int take_plain(fl_value *v, fl_tensor ***list)
+{
+    bool one = v->tag == FL_TENSOR;
+    uint32_t count = one ? 1 : v->count;
+    fl_tensor **made = memory_zalloc(sizeof *made * (count + 1)), *single = v->as.tensor;
+    fl_tensor *const *from = one ? &single : v->as.tensors;
+    if (!(*list = made))
+        return -1;
+    for (uint32_t k = 0; k < count; k++)
+        if (from[k] && !(made[k] = is_plain(from[k]) ? tensor_retain(from[k]) : plain(from[k])))
+            return -1;
+    if (one)
+        v->as.tensor = made[0];
+    else
+        v->as.tensors = made;
+    return 0;
+}
+
+int kernel_run(const fl_op *f, const fl_value *args, fl_tensor **y)
+{
+    if (all_plain(f, args))
+        return f->kernel(args, y);
+    fl_value seen[16];
+    fl_tensor **list[16] = {NULL};
+    int status = 0;
+    for (int i = 0; i < f->params; i++) {
+        seen[i] = args[i];
+        if (status == 0 && (args[i].tag == FL_TENSOR || args[i].tag == FL_TENSORS))
+            status = take_plain(&seen[i], &list[i]);
+    }
+    if (status == 0)
+        status = f->kernel(seen, y);
+    for (int i = 0; i < f->params; i++) {
+        uint32_t count = args[i].tag == FL_TENSORS ? args[i].count : 1;
+        for (uint32_t k = 0; list[i] && k < count; k++)
+            tensor_release(list[i][k]);
+        memory_free(list[i], sizeof *list[i] * (count + 1));
+    }
+    return status;
+}
