@@ -199,6 +199,11 @@ int engine_backward(const struct backward_request *request);
  * pause says whether there is something to resume. */
 bool engine_pause(void);
 void engine_resume(bool held);
+/* Makes *g (replaced, a reference) a gradient of something with like's sizes and dtype: summed over
+ * what broadcasting would have added, and cast. -1 with PyTorch's "Function %s returned an invalid
+ * gradient at index %d" where that cannot be. *g stays, or becomes NULL, on an error. For gradients
+ * that programs make. */
+int engine_fit(fl_tensor **g, const fl_tensor *like, const char *function, int index);
 /* Asked by a node's backward while it runs: whether the gradient that goes along this edge of its
  * is of use. */
 bool engine_wants(const struct edge *edge);

@@ -188,11 +188,48 @@ static struct node_state *pop(struct run *r)
     return first;
 }
 
-/* Adds g (a reference that is given away) into a slot. */
-static int deliver(fl_tensor **slot, fl_tensor *g, bool create_graph)
+/* g (given away) as dtype: a new reference, NULL with the error. */
+static fl_tensor *as_dtype(fl_tensor *g, int dtype)
+{
+    if (g->dtype == dtype)
+        return g;
+    fl_tensor *cast = operation_cast(g, dtype);
+    tensor_release(g);
+    return cast;
+}
+
+int engine_fit(fl_tensor **g, const fl_tensor *like, const char *function, int index)
+{
+    const fl_tensor *given = *g;
+    int extra = given->ndim - like->ndim;
+    bool fits = extra >= 0;
+    for (int d = 0; fits && d < like->ndim; d++)
+        fits = like->sizes[d] == 1 || like->sizes[d] == given->sizes[extra + d];
+    if (!fits) {
+        char got[128], want[128];
+        return error_set(FL_RUNTIME_ERROR,
+                         "Function %s returned an invalid gradient at index %d - got %s but "
+                         "expected shape compatible with %s",
+                         function, index, shape_text(got, sizeof got, given->ndim, given->sizes),
+                         shape_text(want, sizeof want, like->ndim, like->sizes));
+    }
+    if (!shape_equal(given, like)) {
+        fl_tensor *sum = operation_sum_to_size(*g, (fl_ints){like->sizes, like->ndim});
+        if (!sum)
+            return -1;
+        tensor_release(*g);
+        *g = sum;
+    }
+    return (*g = as_dtype(*g, like->dtype)) ? 0 : -1;
+}
+
+/* Adds g (a reference that is given away) into the slot of something of that dtype. */
+static int deliver(fl_tensor **slot, fl_tensor *g, int dtype, bool create_graph)
 {
     if (!g)
         return 0;
+    if (!(g = as_dtype(g, dtype)))
+        return -1;
     if (!*slot) {
         *slot = g;
         return 0;
@@ -324,7 +361,7 @@ static int run_node(struct run *r, struct node_state *s)
             continue;
         }
         struct node_state *to = state_of(r, next);
-        status = deliver(&to->g[n->edge[e].result], out[e], q->create_graph);
+        status = deliver(&to->g[n->edge[e].result], out[e], n->edge[e].dtype, q->create_graph);
         if (status == 0 && --to->waiting == 0)
             status = push(r, to);
     }
@@ -386,7 +423,7 @@ static int start(struct run *r)
         node_release(edge.node);
         if (!g)
             return -1;
-        if (deliver(&s->g[edge.result], g, q->create_graph))
+        if (deliver(&s->g[edge.result], g, q->tensors[i]->dtype, q->create_graph))
             return -1;
     }
     for (int64_t i = 0; i < q->inputs; i++) {

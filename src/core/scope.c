@@ -63,13 +63,17 @@ int scope_adopt_in(struct scope *s, fl_tensor *t)
     return 0;
 }
 
+/* The outermost scope of a thread needs no memory, so that there is always one to share. */
+static __thread struct scope outermost;
+
 void fl_scope_begin(void)
 {
-    struct scope *s = memory_alloc(sizeof *s);
+    struct scope *s = scope_current ? memory_alloc(sizeof *s) : &outermost;
     if (s) {
         scope_open(s);
         s->allocated = true;
-    } else if (scope_current) {
+    } else {
+        fl_error_clear();
         scope_current->shared++;
     }
 }
@@ -83,7 +87,8 @@ void fl_scope_end(void)
         s->shared--;
     } else if (s->allocated) { /* else it is not the program's to end */
         scope_close(s);
-        memory_free(s, sizeof *s);
+        if (s != &outermost)
+            memory_free(s, sizeof *s);
     }
 }
 

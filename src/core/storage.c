@@ -72,15 +72,28 @@ void storage_release(struct storage *s)
     memory_free(s, HEADER + s->room);
 }
 
+void storage_lend(struct storage *s)
+{
+    storage_retain(s);
+    atomic_fetch_add_explicit(&s->lent, 1, memory_order_relaxed);
+}
+
+void storage_take_back(struct storage *s)
+{
+    atomic_fetch_sub_explicit(&s->lent, 1, memory_order_relaxed);
+    storage_release(s);
+}
+
 int storage_resize(struct storage *s, size_t bytes)
 {
     if (bytes <= s->bytes)
         return 0;
-    if (!s->resizable) {
+    if (!s->resizable || atomic_load_explicit(&s->lent, memory_order_relaxed)) {
         error_set(FL_RUNTIME_ERROR, "Trying to resize storage that is not resizable");
-        return error_hint(
-            "this memory belongs to another library (NumPy, a buffer); clone() the tensor first.",
-            "这块内存属于其他库（NumPy 或缓冲区）；请先 clone() 该张量。");
+        return error_hint("this memory belongs to another library (NumPy, a buffer), or is shared "
+                          "with one; clone() the tensor first.",
+                          "这块内存属于其他库（NumPy 或缓冲区），或正与其共享；请先 clone() "
+                          "该张量。");
     }
     void *data = memory_alloc(bytes);
     if (!data)

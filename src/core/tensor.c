@@ -203,8 +203,7 @@ fl_tensor *tensor_on_storage(struct storage *s, int ndim, const int64_t *sizes,
     fl_tensor *t = numel < 0 ? NULL : make_handle(ndim, sizes, strides, numel, dtype);
     if (!t)
         return NULL;
-    atomic_fetch_add_explicit(&s->refs, 1, memory_order_relaxed);
-    t->storage = s;
+    t->storage = storage_retain(s);
     t->offset = offset;
     return t;
 }
@@ -218,9 +217,7 @@ fl_tensor *tensor_alias(const fl_tensor *t, int ndim, const int64_t *sizes, cons
     fl_tensor *view = numel < 0 ? NULL : make_handle(ndim, sizes, strides, numel, t->dtype);
     if (!view)
         return NULL;
-    view->storage = t->storage;
-    if (view->storage)
-        atomic_fetch_add_explicit(&view->storage->refs, 1, memory_order_relaxed);
+    view->storage = storage_retain(t->storage);
     view->offset = offset;
     view->flags |= t->flags & (TENSOR_UNTRACKED | TENSOR_INFERENCE);
     return view;
@@ -292,8 +289,7 @@ int tensor_set_shape(fl_tensor *t, int ndim, const int64_t *sizes, const int64_t
 
 void tensor_set_storage(fl_tensor *t, struct storage *s)
 {
-    if (s)
-        atomic_fetch_add_explicit(&s->refs, 1, memory_order_relaxed);
+    storage_retain(s);
     storage_release(t->storage);
     t->storage = s;
 }
@@ -337,6 +333,17 @@ bool tensor_is_dense(const fl_tensor *t)
         expected *= t->sizes[i]; /* at least twice as much: no dim is found again */
     }
     return true;
+}
+
+int tensor_check_written(const fl_tensor *t)
+{
+    for (int d = 0; d < t->ndim && t->numel > 1; d++)
+        if (t->strides[d] == 0 && t->sizes[d] > 1)
+            return error_set(FL_RUNTIME_ERROR,
+                             "unsupported operation: more than one element of the written-to "
+                             "tensor refers to a single memory location. Please clone() the tensor "
+                             "before performing the operation.");
+    return 0;
 }
 
 int tensor_overlap(const fl_tensor *a, const fl_tensor *b)

@@ -32,6 +32,7 @@ struct storage {
     size_t bytes;
     uint32_t version;
     uint16_t room; /* bytes for data behind this struct, in its own block (storage.c) */
+    _Atomic int32_t lent; /* how many strangers hold the address of data: it may not move */
     bool resizable;
     bool borrowed; /* data is someone else's: free(context), where not NULL, tells them that we are
                       done */
@@ -157,7 +158,17 @@ extern bool (*tensor_drop_python)(fl_tensor *t);
 /* A storage of that many bytes (uninitialised); drops one reference. */
 struct storage *storage_new(size_t bytes);
 struct storage *storage_from_memory(void *data, size_t bytes, void (*free)(void *), void *context);
+static inline struct storage *storage_retain(struct storage *s) /* NULL for NULL */
+{
+    if (s)
+        atomic_fetch_add_explicit(&s->refs, 1, memory_order_relaxed);
+    return s;
+}
 void storage_release(struct storage *s);
+/* Lends the memory to someone who keeps its address (an array of NumPy): it lives on, and does not
+ * move, until it is given back. */
+void storage_lend(struct storage *s);
+void storage_take_back(struct storage *s);
 /* Makes room for at least `bytes`, keeping the content; an error when the storage cannot grow. */
 int storage_resize(struct storage *s, size_t bytes);
 
@@ -207,6 +218,9 @@ int tensor_fill(fl_tensor *t, fl_value number);
 /* The element as a number: FL_BOOLEAN, FL_INTEGER or FL_FLOATING. `index` counts elements from
  * data, in elements. */
 fl_value tensor_element(const fl_tensor *t, int64_t position);
+/* Refuses to write a tensor that shows one element several times (expand): 0, or -1 with PyTorch's
+ * error. */
+int tensor_check_written(const fl_tensor *t);
 /* Whether two tensors' memory overlaps: 0 no, 1 fully the same, 2 partly. */
 int tensor_overlap(const fl_tensor *a, const fl_tensor *b);
 

@@ -155,10 +155,12 @@ int fl_call(const fl_op *op, int nargs, const fl_value *given, int nresults, fl_
         if (k >= nresults)
             fl_value_release(&made[k]);
         else if (adopt(&made[k]))
-            status = -1;
+            status = -1, op_list_drop(&made[k]);
         else
             results[k] = made[k];
     }
+    for (int k = 0; status && k < nresults; k++)
+        op_list_drop(&results[k]);
     return status;
 }
 

@@ -4,11 +4,14 @@
 
 #include <string.h>
 
+/* As many as the argument parser takes (src/python/call/arguments.h). */
+enum { OVERLOADS_MAX = 16 };
+
 /* One Python name in one place (a method of Tensor, a function of the module...). */
 struct name {
     const char *python; /* "add_" */
-    const struct op *op[64];
-    const char *id[64];
+    const struct op *op[OVERLOADS_MAX];
+    const char *id[OVERLOADS_MAX];
     int count;
     struct name *next;
 };
@@ -23,7 +26,7 @@ static void add(struct name **list, const char *python, const struct op *op, con
     }
     struct name *n = *list;
     if (n->count == 64) {
-        complain(op->place, "more than 64 overloads of %s", python);
+        complain(op->place, "more than %d overloads of %s", OVERLOADS_MAX, python);
         return;
     }
     n->op[n->count] = op;

@@ -395,8 +395,8 @@ static void compose_shim(struct out *o, const struct op *op)
         emit(o, "    %.*s%d%s;\n", (int)(at - local), local, i, at + 2);
         outs = with(outs, text_format("&y%d", i));
     }
-    emit(o, "    if (%s_compose(%s) != 0)\n        return -1;\n", op->compose_name,
-         with(list, outs));
+    /* what is there after a failure too: the door drops it */
+    emit(o, "    int status = %s_compose(%s);\n", op->compose_name, with(list, outs));
     for (int i = 0; i < op->results; i++) {
         static const char *const WRAP[] = {
             [TYPE_TENSOR] = "(tensor_value", [TYPE_TENSORS] = "(", [TYPE_INT] = "(int_value",
@@ -405,7 +405,7 @@ static void compose_shim(struct out *o, const struct op *op)
     }
     if (!op->results)
         emit_text(o, "    (void)y;\n");
-    emit_text(o, "    return 0;\n}\n");
+    emit_text(o, "    return status;\n}\n");
 }
 
 static void shims(struct out *o, const struct op *op)

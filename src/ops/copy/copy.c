@@ -69,6 +69,8 @@ int copy__cpu(fl_tensor *self, fl_tensor *src, bool non_blocking)
 {
     (void)non_blocking;
     int64_t strides[TENSOR_MAX_DIMS];
+    if (tensor_check_written(self))
+        return -1;
     if (shape_equal(self, src))
         return self == src ? 0 : tensor_copy(self, src);
     if (src->ndim > self->ndim)
@@ -222,6 +224,46 @@ static int add_elements(fl_tensor *storage, fl_tensor *g, fl_ints size, fl_ints 
     return 0;
 }
 
+/* Whether a geometry may show an element twice: a dim's stride must reach beyond all inner dims. */
+static bool may_overlap(fl_ints size, fl_ints stride)
+{
+    int64_t reach = 0;
+    uint64_t done = 0;
+    for (int64_t k = 0; k < size.count; k++) {
+        int64_t least = -1;
+        for (int64_t d = 0; d < size.count; d++)
+            if (!(done >> d & 1) && (least < 0 || stride.data[d] < stride.data[least]))
+                least = d;
+        done |= UINT64_C(1) << least;
+        if (size.data[least] < 2)
+            continue;
+        if (stride.data[least] <= reach)
+            return true;
+        reach += (size.data[least] - 1) * stride.data[least];
+    }
+    return false;
+}
+
+/* Divides each element of the storage by how often the base shows it: its gradient is shared. */
+static int share_elements(fl_tensor *storage, fl_ints size, fl_ints stride, int64_t offset)
+{
+    fl_tensor *ones = tensor_new((int)size.count, size.data, storage->dtype),
+              *count = tensor_new(1, storage->sizes, storage->dtype);
+    int status = !ones || !count || tensor_fill(ones, fl_int(1)) || tensor_fill(count, fl_int(0)) ||
+                         add_elements(count, ones, size, stride, offset)
+                     ? -1
+                     : 0;
+    for (int64_t i = 0; status == 0 && i < storage->numel; i++) {
+        double times = tensor_element(count, i).as.f;
+        if (times > 1 && storage->dtype == FL_FLOAT32)
+            ((float *)tensor_data(storage))[i] /= (float)times;
+        else if (times > 1)
+            ((double *)tensor_data(storage))[i] /= times;
+    }
+    tensor_release(ones), tensor_release(count);
+    return status;
+}
+
 int as_strided_backward_cpu(fl_tensor *g, fl_ints base_size, fl_ints base_stride,
                             int64_t base_offset, fl_ints size, fl_ints stride,
                             const int64_t *storage_offset, fl_tensor *y)
@@ -235,6 +277,8 @@ int as_strided_backward_cpu(fl_tensor *g, fl_ints base_size, fl_ints base_stride
         if (c.elements)
             memset(tensor_data(storage), 0, storage->storage->bytes);
         status = add_elements(storage, incoming, size, stride, c.view);
+        if (status == 0 && may_overlap(base_size, base_stride))
+            status = share_elements(storage, base_size, base_stride, c.base);
     }
     if (status == 0) {
         shown =

@@ -253,7 +253,8 @@ static int put(struct plan *p, fl_tensor *self, const fl_tensor *values, bool ac
     int status = -1;
     fl_tensor *alias = ordered(p, self), *into = alias ? tensor_contiguous(alias) : NULL;
     int64_t *run = into ? run_numbers(p, self) : NULL;
-    if (run) {
+    uint8_t *marks = run && into != alias ? memory_zalloc((size_t)self->numel + 1) : NULL;
+    if (run && (marks || into == alias)) {
         size_t bytes = (size_t)p->after * dtype_size(self->dtype);
         int64_t runs = runs_before(p, self);
         const char *from = tensor_data(values);
@@ -265,10 +266,16 @@ static int put(struct plan *p, fl_tensor *self, const fl_tensor *values, bool ac
                     index_add_run(self->dtype, p->after, to, from);
                 else
                     index_move(to, from, bytes);
+                if (marks)
+                    memset(marks + (b * runs + run[i]) * p->after, 1, (size_t)p->after);
             }
-        status = into == alias ? 0 : tensor_copy(alias, into);
-        memory_free(run, sizeof *run * (size_t)(p->positions + 1));
+        if (marks)
+            mask_write(alias, into, marks);
+        status = 0;
     }
+    memory_free(marks, (size_t)self->numel + 1);
+    if (run)
+        memory_free(run, sizeof *run * (size_t)(p->positions + 1));
     tensor_release(alias), tensor_release(into);
     return status;
 }

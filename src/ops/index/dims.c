@@ -141,8 +141,8 @@ static int put_slices(enum how how, fl_tensor *self, int64_t dim, fl_tensor *ind
                       fl_tensor *source, fl_value alpha, const char *what)
 {
     int d = shape_wrap_dim(dim, self->ndim);
-    if (d < 0 || check_vector(index, what) || check_source(self, d, index, source, what) ||
-        number_check(alpha, self->dtype))
+    if (d < 0 || tensor_check_written(self) || check_vector(index, what) ||
+        check_source(self, d, index, source, what) || number_check(alpha, self->dtype))
         return -1;
     struct around a = around_of(self, d);
     fl_tensor *which = checked_vector(index, a.n, what), *from = NULL,
@@ -385,7 +385,7 @@ static int scatter_into(enum how how, fl_tensor *self, int64_t dim, fl_tensor *i
                         const fl_tensor *source, const void *number, const char *what)
 {
     int d = shape_wrap_dim(dim, self->ndim);
-    if (d < 0 || check_index(self, index, d, source, what))
+    if (d < 0 || tensor_check_written(self) || check_index(self, index, d, source, what))
         return -1;
     fl_tensor *which = tensor_as(index, FL_INT64);
     if (!which)

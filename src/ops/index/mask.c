@@ -177,6 +177,24 @@ static fl_tensor *mask_for(const fl_tensor *mask, const fl_tensor *self)
     return dense;
 }
 
+void mask_write(fl_tensor *t, const fl_tensor *from, const uint8_t *marks)
+{
+    int64_t at[TENSOR_MAX_DIMS] = {0}, offset = 0;
+    size_t bytes = dtype_size(t->dtype);
+    const char *source = tensor_data(from);
+    char *to = tensor_data(t);
+    for (int64_t i = 0; i < t->numel; i++) {
+        if (marks[i])
+            index_move(to + offset * (int64_t)bytes, source + (size_t)i * bytes, bytes);
+        for (int d = t->ndim - 1; d >= 0; d--) {
+            offset += t->strides[d];
+            if (++at[d] < t->sizes[d])
+                break;
+            offset -= at[d] * t->strides[d], at[d] = 0;
+        }
+    }
+}
+
 const char *masked_fill_title(fl_tensor *self, fl_tensor *mask, fl_value value)
 {
     (void)self, (void)mask;
@@ -211,7 +229,7 @@ int masked_fill__cpu(fl_tensor *self, fl_tensor *mask, fl_tensor *value)
         if (picked[i])
             index_move(to + (size_t)i * bytes, element, bytes);
     if (status == 0 && into != self)
-        status = tensor_copy(self, into);
+        mask_write(self, into, picked);
     tensor_release(where), tensor_release(one), tensor_release(into);
     return status;
 }
@@ -269,6 +287,8 @@ int masked_scatter__cpu(fl_tensor *self, fl_tensor *mask, fl_tensor *source)
             FL_RUNTIME_ERROR,
             "masked_scatter: expected self and source to have same dtypes but got %s and %s",
             dtype_title(self->dtype), dtype_title(source->dtype));
+    if (tensor_check_written(self))
+        return -1;
     fl_tensor *where = mask_for(mask, self), *from = where ? tensor_contiguous(source) : NULL;
     fl_tensor *into = from ? tensor_contiguous(self) : NULL;
     int status = into ? 0 : -1;

@@ -316,13 +316,8 @@ static int check_destination(fl_tensor *y, int common, int ndim, const int64_t *
                          shape_text(own, sizeof own, y->ndim, y->sizes),
                          shape_text(wanted, sizeof wanted, ndim, sizes));
     }
-    for (int d = 0; same && d < ndim; d++)
-        if (y->strides[d] == 0 && y->sizes[d] > 1)
-            return error_set(
-                FL_RUNTIME_ERROR,
-                "unsupported operation: more than one element of the written-to tensor refers to a "
-                "single "
-                "memory location. Please clone() the tensor before performing the operation.");
+    if (same && tensor_check_written(y))
+        return -1;
     for (int i = 0; i < count; i++)
         if (values[i].tag == FL_TENSOR && values[i].as.tensor != y &&
             tensor_overlap(y, values[i].as.tensor) == 2)

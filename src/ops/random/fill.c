@@ -23,6 +23,8 @@ static int fill_drawn(fl_tensor *self, fl_generator *generator, draw_fn draw, co
     enum { CHUNK = 256 };
     double stage[CHUNK];
     fl_generator *g = or_default(generator);
+    if (tensor_check_written(self))
+        return -1;
     fl_tensor *into = self->flags & TENSOR_CONTIGUOUS
                           ? tensor_retain(self)
                           : tensor_new(self->ndim, self->sizes, self->dtype);
@@ -49,6 +51,8 @@ static int fill_run(fl_tensor *self, fl_generator *generator, enum filler how, d
                     int64_t from, uint64_t range)
 {
     fl_generator *g = or_default(generator);
+    if (tensor_check_written(self))
+        return -1;
     fl_tensor *into = self->flags & TENSOR_CONTIGUOUS
                           ? tensor_retain(self)
                           : tensor_new(self->ndim, self->sizes, self->dtype);
@@ -325,6 +329,8 @@ int bernoulli_p_cpu(fl_tensor *self, double p, fl_generator *generator, fl_tenso
 static int draw_by_probabilities(fl_tensor *y, const fl_tensor *p, fl_generator *generator)
 {
     fl_generator *g = or_default(generator);
+    if (tensor_check_written(y))
+        return -1;
     int work = p->dtype == FL_FLOAT64 ? FL_FLOAT64 : FL_FLOAT32, status = 0;
     fl_tensor *dense = tensor_as(p, work), *drawn = tensor_new(p->ndim, p->sizes, FL_BOOL);
     if (!dense || !drawn || !g)

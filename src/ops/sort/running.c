@@ -357,9 +357,9 @@ int cumprod_backward_compose(fl_tensor *g, fl_tensor *self, int64_t dim, fl_tens
         fl_tensor *after = fl_slice(self, d, &next, &n, 1);
         fl_tensor *one = fl_ones_like(fl_slice(self, d, &k, &next, 1), FL_NO_DTYPE,
                                       (fl_device){-1, 0}, false, -1);
-        fl_tensor *rest = fl_cumprod(
-            fl_cat((fl_tensors){(fl_tensor *[]){one, after}, after ? 2 : 0}, d), d, FL_NO_DTYPE);
-        fl_tensor *chain = before ? fl_mul(rest, before) : rest;
+        fl_tensor *rest =
+            fl_cumprod(fl_cat((fl_tensors){(fl_tensor *[]){one, after}, 2}, d), d, FL_NO_DTYPE);
+        fl_tensor *chain = k ? fl_mul(rest, before) : rest;
         part[k] = fl_sum_dim_intlist(fl_mul(fl_slice(g, d, &k, &n, 1), chain),
                                      (fl_ints){(int64_t[]){d}, 1}, true, FL_NO_DTYPE);
         status = part[k] ? 0 : -1;

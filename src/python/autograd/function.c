@@ -30,6 +30,7 @@ struct function_node {
     int arguments;                  /* of forward */
     int *edge_of;                   /* for each argument: its edge, -1 where it is no tensor */
     fl_tensor **shape; /* for each result: sizes and dtype alone, NULL where it is no tensor */
+    fl_tensor **input; /* for each edge likewise, NULL where no gradient goes along it */
     char name[96];
 };
 
@@ -323,8 +324,11 @@ static bool take_gradients(struct function_node *f, PyObject *result, fl_tensor 
                          python_type_name(o));
             return false;
         }
-        if (f->node.edge[edge].node)
-            out[edge] = tensor_retain(pytensor_get(o));
+        if (!f->input[edge])
+            continue;
+        out[edge] = tensor_retain(pytensor_get(o));
+        if (engine_fit(&out[edge], f->input[edge], f->name, edge))
+            return raise_error(), false;
     }
     return true;
 }
@@ -373,6 +377,8 @@ static void function_destroy(struct node *n)
     PyGILState_STATE state = PyGILState_Ensure();
     for (int i = 0; i < n->results; i++)
         tensor_release(f->shape[i]);
+    for (int i = 0; i < n->edges; i++)
+        tensor_release(f->input[i]);
     if (f->context) {
         f->context->node = NULL;
         Py_DECREF((PyObject *)f->context);
@@ -402,21 +408,24 @@ static struct function_node *node_new(PyObject *context, PyObject *args, int res
     for (int i = 0; i < arguments; i++)
         edges += pytensor_check(PyTuple_GetItem(args, i));
     size_t bytes = sizeof(struct function_node) + sizeof(struct edge) * (size_t)edges +
-                   sizeof(fl_tensor *) * (size_t)results + sizeof(int) * (size_t)arguments;
+                   sizeof(fl_tensor *) * (size_t)(results + edges) +
+                   sizeof(int) * (size_t)arguments;
     struct function_node *f = memory_zalloc(bytes);
     if (!f)
         return (struct function_node *)(void *)raise_error();
     struct edge *edge = (struct edge *)(f + 1);
     f->shape = (fl_tensor **)(edge + edges);
-    f->edge_of = (int *)(f->shape + results);
+    f->input = f->shape + results;
+    f->edge_of = (int *)(f->input + edges);
     f->bytes = bytes;
     f->arguments = arguments;
     node_init(&f->node, &FUNCTION_NODE, edges, edge, results);
     PyOS_snprintf(f->name, sizeof f->name, "%sBackward", python_type_name(context));
     for (int i = 0, next = 0; i < arguments; i++) {
         PyObject *o = PyTuple_GetItem(args, i);
-        f->edge_of[i] = pytensor_check(o) ? next++ : -1;
-        if (f->edge_of[i] >= 0 && autograd_edge(pytensor_get(o), &edge[f->edge_of[i]]) < 0) {
+        int e = f->edge_of[i] = pytensor_check(o) ? next++ : -1;
+        if (e >= 0 && (autograd_edge(pytensor_get(o), &edge[e]) < 0 ||
+                       (edge[e].node && !(f->input[e] = tensor_shape_only(pytensor_get(o)))))) {
             node_release(&f->node);
             return (struct function_node *)(void *)raise_error();
         }

@@ -146,7 +146,8 @@ static int take_out(const fl_op *op, struct arguments *a)
                      op->base, python_type_name(a->out));
         return -1;
     }
-    for (int i = 0; i < op->results; i++) {
+    fl_tensor **held = values_list(a, op->results);
+    for (int i = 0; held && i < op->results; i++) {
         PyObject *o = python_item(a->out, i);
         if (!pytensor_check(o)) {
             PyErr_Format(
@@ -156,9 +157,9 @@ static int take_out(const fl_op *op, struct arguments *a)
                 op->base, python_type_name(o), i);
             return -1;
         }
-        out[i] = fl_tensor_value(pytensor_get(o));
+        out[i] = fl_tensor_value(held[i] = tensor_retain(pytensor_get(o)));
     }
-    return 1;
+    return held ? 1 : -1;
 }
 
 /* Whether so many ints in a row stand for the one list that the call takes by position. */
@@ -253,31 +254,13 @@ static bool is_long(const fl_op *op, const struct arguments *a)
     return total >= LONG_CALL;
 }
 
-/* Elements of lists are kept alive: another thread may change the list meanwhile. */
-static void keep_lists(const fl_op *op, struct arguments *a, bool keep)
-{
-    for (int i = 0; i < op->params; i++) {
-        if (a->value[i].tag != FL_TENSORS)
-            continue;
-        for (uint32_t k = 0; k < a->value[i].count; k++) {
-            fl_tensor *t = a->value[i].as.tensors[k];
-            if (t && keep)
-                tensor_retain(t);
-            else if (t)
-                tensor_release(t);
-        }
-    }
-}
-
 int arguments_run(const fl_op *op, struct arguments *a, fl_value *results)
 {
     if (!is_long(op, a))
         return op_call(op, a->value, results);
-    keep_lists(op, a, true);
     PyThreadState *state = python_leave();
     int failed = op_call(op, a->value, results);
     python_return(state);
-    keep_lists(op, a, false);
     return failed;
 }
 
@@ -300,13 +283,13 @@ static PyObject *call(const struct python_name *name, PyObject *self, PyObject *
                       Py_ssize_t nargs, PyObject *kwnames)
 {
     struct arguments a;
-    struct mismatch why[OVERLOADS_MAX];
-    a.more = NULL;
+    struct mismatch why[OVERLOADS_MAX]; /* opgen admits no more */
+    a.more = NULL, a.lists = NULL;
     for (int i = 0; i < name->count; i++) {
         const fl_op *op = name->overloads[i];
         int fits = fit(name, op, &a, self, args, nargs, kwnames, &why[i]);
         PyObject *result = fits > 0 ? run(op, &a) : NULL;
-        if (a.more)
+        if (a.more || a.lists)
             values_release(&a);
         if (fits)
             return result;

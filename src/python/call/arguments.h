@@ -33,6 +33,7 @@ struct arguments {
     bool requires_grad;
     int used;
     struct arguments_block *more;
+    struct arguments_list *lists; /* of tensors, each held: Python code may change where they are */
     int64_t words[ARGUMENTS_INLINE];
 };
 
@@ -57,6 +58,10 @@ int values_from(struct arguments *a, const char *name, const struct op_param *pa
 /* count ints in a row that are not in a sequence (x.view(2, 8)). */
 int values_from_ints(struct arguments *a, const char *name, const struct op_param *param,
                      PyObject *const *args, Py_ssize_t count, fl_value *out);
+/* So many tensors of a list, NULL for now: who sets one gives its reference away. NULL with an
+ * exception. */
+fl_tensor **values_list(struct arguments *a, Py_ssize_t count);
+/* Drops what the values hold. */
 void values_release(struct arguments *a);
 
 /* mismatch.c: the TypeError for a call that fits no overload; always NULL. `why` has one entry an

@@ -62,9 +62,11 @@ static PyObject *named_repr(PyObject *self)
     PyObject *name = type_field(self, "__name__"), *fields = type_field(self, "_fields");
     PyObject *text = name && fields ? PyUnicode_FromFormat("torch.return_types.%U(", name) : NULL;
     for (Py_ssize_t i = 0; text && i < PyTuple_Size(self); i++) {
+        PyObject *field = PyTuple_GetItem(fields, i);
         PyObject *more =
-            PyUnicode_FromFormat("%U\n%U=%R%s", text, PyTuple_GetItem(fields, i),
-                                 PyTuple_GetItem(self, i), i + 1 < PyTuple_Size(self) ? "," : ")");
+            field ? PyUnicode_FromFormat("%U\n%S=%R%s", text, field, PyTuple_GetItem(self, i),
+                                         i + 1 < PyTuple_Size(self) ? "," : ")")
+                  : NULL;
         Py_DECREF(text);
         text = more;
     }
@@ -75,7 +77,17 @@ static PyObject *named_repr(PyObject *self)
 
 static PyObject *named_new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
 {
-    return tuple_new(type, args, kwargs);
+    PyObject *self = tuple_new(type, args, kwargs);
+    PyObject *fields = self ? type_field(self, "_fields") : NULL;
+    Py_ssize_t want = fields ? PyObject_Size(fields) : -1;
+    Py_XDECREF(fields);
+    if (want >= 0 && PyTuple_Size(self) != want)
+        PyErr_Format(PyExc_TypeError,
+                     "torch.return_types.%s() takes a %zd-sequence (%zd-sequence given)",
+                     python_type_name(self), want, PyTuple_Size(self));
+    if (PyErr_Occurred())
+        Py_CLEAR(self);
+    return self;
 }
 
 static PyObject *named_reduce(PyObject *self, PyObject *unused)

@@ -26,8 +26,28 @@ static void *take_words(struct arguments *a, Py_ssize_t count)
     return block->words;
 }
 
+struct arguments_list {
+    struct arguments_list *next;
+    Py_ssize_t count;
+    fl_tensor *tensors[];
+};
+
+fl_tensor **values_list(struct arguments *a, Py_ssize_t count)
+{
+    struct arguments_list *list = take_words(a, count + 2);
+    if (!list)
+        return NULL;
+    list->next = a->lists, list->count = count;
+    memset(list->tensors, 0, sizeof *list->tensors * (size_t)count);
+    a->lists = list;
+    return list->tensors;
+}
+
 void values_release(struct arguments *a)
 {
+    for (; a->lists; a->lists = a->lists->next)
+        for (Py_ssize_t i = 0; i < a->lists->count; i++)
+            tensor_release(a->lists->tensors[i]);
     while (a->more) {
         struct arguments_block *block = a->more;
         a->more = block->next;
@@ -114,6 +134,8 @@ static int ints_from(struct arguments *a, const char *name, const struct op_para
         if (fits <= 0)
             return fits;
         int64_t *ints = take_words(a, p->list_size);
+        if (!ints)
+            return -1;
         for (int i = 0; i < p->list_size; i++)
             ints[i] = one;
         *out = (fl_value){.tag = FL_INTS, .count = p->list_size, .as.ints = ints};
@@ -126,16 +148,17 @@ static int ints_from(struct arguments *a, const char *name, const struct op_para
     if (!ints)
         return -1;
     for (Py_ssize_t i = 0; i < count; i++) {
-        PyObject *item = python_item(o, i);
-        int fits = item ? int_from(item, &ints[i]) : 0;
+        PyObject *item = Py_XNewRef(python_item(o, i)); /* its __index__ may change the list */
         if (!item)
             return -1;
+        int fits = int_from(item, &ints[i]);
         if (fits < 0)
-            return locate_overflow(name, p, i);
-        if (fits == 0 && i == 0)
-            return 0;
-        if (fits == 0)
-            return refuse_element(name, p, i, "ints", item);
+            fits = locate_overflow(name, p, i);
+        else if (fits == 0 && i > 0)
+            fits = refuse_element(name, p, i, "ints", item);
+        Py_DECREF(item);
+        if (fits <= 0)
+            return fits;
     }
     *out = (fl_value){.tag = FL_INTS, .count = (uint32_t)count, .as.ints = ints};
     return 1;
@@ -172,12 +195,13 @@ static int floats_from(struct arguments *a, const char *name, const struct op_pa
         return -1;
     for (Py_ssize_t i = 0; i < count; i++) {
         fl_value number;
-        PyObject *item = single ? o : python_item(o, i);
+        PyObject *item = Py_XNewRef(single ? o : python_item(o, i));
         int fits = item ? number_from(item, &number) : -1;
-        if (fits < 0 || (fits == 0 && i == 0))
+        if (fits == 0 && i > 0)
+            fits = refuse_element(name, p, i, "floats", item);
+        Py_XDECREF(item);
+        if (fits <= 0)
             return fits;
-        if (fits == 0)
-            return refuse_element(name, p, i, "floats", item);
         floats[i] = number.tag == FL_FLOATING ? number.as.f : (double)number.as.i;
     }
     *out = (fl_value){.tag = FL_FLOATS, .count = (uint32_t)count, .as.floats = floats};
@@ -190,7 +214,7 @@ static int tensors_from(struct arguments *a, const struct op_param *p, PyObject 
     if (!python_is_sequence(o))
         return 0;
     Py_ssize_t count = python_length(o);
-    fl_tensor **tensors = take_words(a, count);
+    fl_tensor **tensors = values_list(a, count);
     if (!tensors)
         return -1;
     for (Py_ssize_t i = 0; i < count; i++) {
@@ -198,10 +222,8 @@ static int tensors_from(struct arguments *a, const struct op_param *p, PyObject 
         if (!item)
             return -1;
         if (pytensor_check(item)) {
-            tensors[i] = pytensor_get(item);
-        } else if (item == Py_None && p->elements_optional) {
-            tensors[i] = NULL;
-        } else {
+            tensors[i] = tensor_retain(pytensor_get(item));
+        } else if (item != Py_None || !p->elements_optional) {
             PyErr_Format(PyExc_TypeError,
                          "expected Tensor as element %zd in argument %zd, but got %s", i,
                          position < 0 ? 0 : position, python_type_name(item));

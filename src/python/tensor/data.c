@@ -134,6 +134,12 @@ static PyObject *as_list(PyObject *o)
     return python_is_sequence(o) ? Py_NewRef(o) : PySequence_List(o);
 }
 
+static bool too_deep(PyObject *list)
+{
+    PyErr_Format(PyExc_ValueError, "too many dimensions '%s'", python_type_name(list));
+    return false;
+}
+
 static bool find_sizes(PyObject *o, struct shape *s)
 {
     PyObject *at = Py_NewRef(o);
@@ -144,7 +150,7 @@ static bool find_sizes(PyObject *o, struct shape *s)
         if (!list)
             return false;
         if (s->ndim == TENSOR_MAX_DIMS) {
-            PyErr_Format(PyExc_ValueError, "too many dimensions '%s'", python_type_name(list));
+            too_deep(list);
             Py_DECREF(list);
             return false;
         }
@@ -188,8 +194,8 @@ static int dtype_of_one(PyObject *o)
     return FL_NO_DTYPE;
 }
 
-/* Joins the dtypes of all numbers in o into *dtype (FL_NO_DTYPE: none seen yet). */
-static bool find_dtype(PyObject *o, int *dtype)
+/* Joins the dtypes of all numbers in o, `depth` lists deep, into *dtype (FL_NO_DTYPE: none seen yet). */
+static bool find_dtype(PyObject *o, int depth, int *dtype)
 {
     if (!is_data_sequence(o)) {
         int one = dtype_of_one(o);
@@ -197,10 +203,17 @@ static bool find_dtype(PyObject *o, int *dtype)
             *dtype = *dtype == FL_NO_DTYPE ? one : dtype_promote(*dtype, one);
         return one != FL_NO_DTYPE;
     }
+    if (depth == TENSOR_MAX_DIMS) /* a list that holds itself has no end */
+        return too_deep(o);
     PyObject *list = as_list(o);
     bool ok = list != NULL;
-    for (Py_ssize_t i = 0; ok && i < python_length(list); i++)
-        ok = find_dtype(python_item(list, i), dtype);
+    for (Py_ssize_t i = 0; ok && i < python_length(list); i++) {
+        PyObject *item = Py_NewRef(python_item(list, i)); /* what it runs may change the list */
+        ok = item != o && find_dtype(item, depth + 1, dtype);
+        if (item == o)
+            PyErr_SetString(PyExc_TypeError, "new(): self-referential lists are incompatible");
+        Py_DECREF(item);
+    }
     Py_XDECREF(list);
     return ok;
 }
@@ -308,8 +321,9 @@ static bool put_all(struct sink *s, PyObject *o, const struct shape *shape, int 
         ok = false;
     }
     for (Py_ssize_t i = 0; ok && i < count; i++) {
-        PyObject *item = python_item(list, i); /* NULL when another thread made the list shorter */
+        PyObject *item = Py_XNewRef(python_item(list, i)); /* NULL: the list became shorter */
         ok = item && put_all(s, item, shape, dim + 1);
+        Py_XDECREF(item);
     }
     Py_XDECREF(list);
     return ok;
@@ -320,7 +334,7 @@ static fl_tensor *from_sequence(PyObject *data, int dtype)
     struct shape shape;
     if (!find_sizes(data, &shape))
         return NULL;
-    if (dtype == FL_NO_DTYPE && !find_dtype(data, &dtype))
+    if (dtype == FL_NO_DTYPE && !find_dtype(data, 0, &dtype))
         return NULL;
     if (dtype == FL_NO_DTYPE)
         dtype = dtype_default();

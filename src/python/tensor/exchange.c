@@ -2,7 +2,7 @@
  * here imports NumPy but numpy().
  *
  * A tensor over foreign memory holds a reference to the object that owns it; the other way round,
- * the object that is given out holds the Python tensor, or a reference to the handle.
+ * what is given out holds the storage: the tensor may get another one meanwhile (x.data = y).
  */
 #include <stdlib.h>
 #include <string.h>
@@ -68,12 +68,15 @@ static int dtype_of_typestr(const char *s)
     return -1;
 }
 
-/* Reads a tuple of ints. */
+/* Reads a tuple of ints: of nothing else, whose __index__ might drop the tuple meanwhile. */
 static bool read_dims(PyObject *tuple, int64_t *out, Py_ssize_t ndim)
 {
     for (Py_ssize_t i = 0; i < ndim; i++) {
         PyObject *item = PyTuple_GetItem(tuple, i);
-        out[i] = item ? PyLong_AsLongLong(item) : -1;
+        if (item && !PyLong_Check(item))
+            PyErr_Format(PyExc_TypeError, "'%s' object cannot be interpreted as an integer",
+                         python_type_name(item));
+        out[i] = item && !PyErr_Occurred() ? PyLong_AsLongLong(item) : -1;
     }
     return !PyErr_Occurred();
 }
@@ -84,8 +87,8 @@ static void *read_address(PyObject *pair, bool *readonly)
     PyObject *address = pair && PyTuple_Check(pair) ? PyTuple_GetItem(pair, 0) : NULL;
     PyObject *flag = address ? PyTuple_GetItem(pair, 1) : NULL;
     if (readonly)
-        *readonly = flag && PyObject_IsTrue(flag) == 1;
-    return address ? PyLong_AsVoidPtr(address) : NULL;
+        *readonly = flag == Py_True;
+    return address && PyLong_Check(address) ? PyLong_AsVoidPtr(address) : NULL;
 }
 
 /* Byte strides as element strides; refuses what a tensor cannot have. */
@@ -297,6 +300,12 @@ static void pin(const fl_tensor *t)
         t->storage->resizable = false;
 }
 
+/* What a buffer keeps. */
+struct lent {
+    struct storage *storage;
+    Py_ssize_t dims[]; /* sizes, then strides in bytes */
+};
+
 static int get_buffer(PyObject *self, Py_buffer *view, int flags)
 {
     const fl_tensor *t = pytensor_get(self);
@@ -313,14 +322,16 @@ static int get_buffer(PyObject *self, Py_buffer *view, int flags)
         return -1;
     }
     Py_ssize_t size = (Py_ssize_t)dtype_size(t->dtype);
-    Py_ssize_t *dims = malloc(sizeof *dims * (size_t)(2 * t->ndim + 1));
-    if (!dims)
+    struct lent *lent = malloc(sizeof *lent + sizeof *lent->dims * (size_t)(2 * t->ndim));
+    if (!lent)
         return PyErr_NoMemory(), -1;
+    Py_ssize_t *dims = lent->dims;
     for (int i = 0; i < t->ndim; i++) {
         dims[i] = (Py_ssize_t)t->sizes[i];
         dims[t->ndim + i] = (Py_ssize_t)t->strides[i] * size;
     }
     static char nothing[8];
+    storage_lend(lent->storage = t->storage);
     *view = (Py_buffer){
         .buf = tensor_data(t) ? tensor_data(t) : nothing,
         .obj = Py_NewRef(self),
@@ -330,7 +341,7 @@ static int get_buffer(PyObject *self, Py_buffer *view, int flags)
         .format = (flags & PyBUF_FORMAT) ? (char *)formats[t->dtype] : NULL,
         .shape = (flags & PyBUF_ND) ? dims : NULL,
         .strides = (flags & PyBUF_STRIDES) == PyBUF_STRIDES ? dims + t->ndim : NULL,
-        .internal = dims,
+        .internal = lent,
     };
     pin(t);
     return 0;
@@ -339,6 +350,7 @@ static int get_buffer(PyObject *self, Py_buffer *view, int flags)
 static void release_buffer(PyObject *self, Py_buffer *view)
 {
     (void)self;
+    storage_take_back(((struct lent *)view->internal)->storage);
     free(view->internal);
 }
 
@@ -413,18 +425,17 @@ static const struct dlpack_type dlpack_types[FL_DTYPE_COUNT] = {
     {DLPACK_FLOAT, 32, 1}, {DLPACK_FLOAT, 64, 1}, {DLPACK_COMPLEX, 64, 1}, {DLPACK_COMPLEX, 128, 1},
 };
 
-/* What is given out: the structure, the reference to the handle, and its sizes and strides behind.
- */
+/* What is given out: the structure, the storage, and sizes and strides behind. */
 struct given {
     struct dlpack_managed managed;
-    fl_tensor *tensor;
+    struct storage *storage;
     int64_t dims[];
 };
 
 static void given_drop(struct dlpack_managed *managed)
 {
     struct given *g = managed->context;
-    tensor_release(g->tensor);
+    storage_take_back(g->storage);
     free(g);
 }
 
@@ -448,7 +459,7 @@ static PyObject *method_dlpack(PyObject *self, PyObject *args, PyObject *kwargs)
     struct given *g = malloc(sizeof *g + sizeof(int64_t) * (size_t)(2 * t->ndim));
     if (!g)
         return PyErr_NoMemory();
-    g->tensor = tensor_retain(t);
+    storage_lend(g->storage = t->storage);
     if (t->ndim) {
         memcpy(g->dims, t->sizes, sizeof(int64_t) * (size_t)t->ndim);
         memcpy(g->dims + t->ndim, t->strides, sizeof(int64_t) * (size_t)t->ndim);

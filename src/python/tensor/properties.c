@@ -192,13 +192,11 @@ int pytensor_set_data(fl_tensor *t, const fl_tensor *from)
             FL_RUNTIME_ERROR,
             "data set to a tensor that requires gradients must be floating point or complex "
             "dtype");
-    int dtype = t->dtype;
+    if (tensor_set_shape(t, from->ndim, from->sizes, from->strides, from->offset))
+        return -1;
     tensor_set_storage(t, from->storage);
     t->dtype = from->dtype;
-    if (tensor_set_shape(t, from->ndim, from->sizes, from->strides, from->offset) == 0)
-        return 0;
-    t->dtype = (int8_t)dtype;
-    return -1;
+    return 0;
 }
 
 static int set_data(PyObject *self, PyObject *value, void *context)

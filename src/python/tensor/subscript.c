@@ -4,6 +4,9 @@
  * and the offset: together they make one view. Where the view must be recorded, each of them is a
  * call of select, slice or unsqueeze instead. Index tensors, masks and lists are gathered on the
  * way, each at the dim of the view that it stands for, and given to index or index_put_.
+ *
+ * Reading an item may run the program's code (__index__, what a list holds), which may give the
+ * tensor other memory: the view is made on the storage that was there at the start, or not at all.
  */
 #include <string.h>
 
@@ -13,6 +16,7 @@
 /* The view so far. */
 struct subscript {
     fl_tensor *self; /* borrowed */
+    struct storage *storage; /* self's at the start (a reference) */
     fl_tensor *view; /* recorded: what the calls so far gave (owned), NULL before the first */
     bool recorded;
     int ndim, dim; /* dims of the view; the one that the next item speaks of */
@@ -27,6 +31,7 @@ struct subscript {
 static void subscript_begin(struct subscript *s, fl_tensor *self, bool recorded)
 {
     s->self = self;
+    s->storage = storage_retain(self->storage);
     s->view = NULL;
     s->recorded = recorded;
     s->ndim = self->ndim;
@@ -38,6 +43,7 @@ static void subscript_begin(struct subscript *s, fl_tensor *self, bool recorded)
 
 static void subscript_end(struct subscript *s)
 {
+    storage_release(s->storage);
     if (s->view)
         tensor_release(s->view);
     for (int i = 0; i < s->indices; i++)
@@ -103,6 +109,12 @@ static bool take_int(struct subscript *s, int64_t i)
     return true;
 }
 
+static bool refuse_many(const struct subscript *s)
+{
+    PyErr_Format(PyExc_IndexError, "too many indices for tensor of dimension %d", s->self->ndim);
+    return false;
+}
+
 static bool take_slice(struct subscript *s, PyObject *slice)
 {
     Py_ssize_t start, stop, by;
@@ -111,6 +123,11 @@ static bool take_slice(struct subscript *s, PyObject *slice)
     if (by <= 0) {
         PyErr_SetString(PyExc_ValueError, "step must be greater than zero");
         return false;
+    }
+    if (s->dim >= s->ndim) { /* behind a second Ellipsis */
+        bool whole = start == 0 && stop == PY_SSIZE_T_MAX && by == 1;
+        s->dim++, s->real_dim++;
+        return whole || refuse_many(s);
     }
     int64_t size = s->sizes[s->dim];
     Py_ssize_t count = PySlice_AdjustIndices((Py_ssize_t)size, &start, &stop, by);
@@ -127,6 +144,12 @@ static bool take_slice(struct subscript *s, PyObject *slice)
 
 static bool take_none(struct subscript *s)
 {
+    if (s->dim > s->ndim) {
+        PyErr_Format(PyExc_IndexError,
+                     "Dimension out of range (expected to be in range of [%d, %d], but got %d)",
+                     -s->ndim - 1, s->ndim, s->dim);
+        return false;
+    }
     if (s->ndim == TENSOR_MAX_DIMS) {
         PyErr_Format(PyExc_IndexError, "a tensor has at most %d dims", TENSOR_MAX_DIMS);
         return false;
@@ -289,14 +312,16 @@ static bool take_key(struct subscript *s, PyObject *key)
 /* The view that the basic items make: a new reference, NULL with an exception. */
 static fl_tensor *take_view(struct subscript *s)
 {
-    if (s->recorded && !s->view) {
-        STEP(s, "as_strided",
-             {"size", {.tag = FL_INTS, .count = (uint32_t)s->ndim, .as.ints = s->sizes}},
-             {"stride", {.tag = FL_INTS, .count = (uint32_t)s->ndim, .as.ints = s->strides}},
-             {"storage_offset", fl_int(s->offset)});
+    if (s->recorded && !s->view) { /* the whole tensor as a view */
+        STEP(s, "expand",
+             {"size", {.tag = FL_INTS, .count = (uint32_t)s->ndim, .as.ints = s->sizes}});
     }
     if (s->recorded)
         return tensor_retain(s->view);
+    if (s->self->storage != s->storage) {
+        PyErr_SetString(PyExc_IndexError, "the tensor was given other memory by its own index");
+        return NULL;
+    }
     fl_tensor *y = plain_view(s->self, s->ndim, s->sizes, s->strides, s->offset);
     if (!y)
         raise_error();
@@ -472,8 +497,8 @@ int subscript_set(PyObject *self, PyObject *key, PyObject *value)
     }
     struct subscript s;
     int status = -1;
-    subscript_begin(&s, t, autograd_mode.grad && tensor_requires_grad(t));
     fl_tensor *from = value_tensor(t, value);
+    subscript_begin(&s, t, autograd_mode.grad && tensor_requires_grad(t));
     if (from && take_key(&s, key)) {
         fl_tensor *to = take_whole(&s, t) ? tensor_retain(t) : take_view(&s);
         if (to) {
