@@ -184,7 +184,7 @@ int segment_move(struct storage *s)
         return -1;
     if (s->bytes)
         memcpy(new->data, s->data, s->bytes);
-    bool pinned = !s->resizable;
+    bool pinned = !s->resizable || s->lent;
     storage_exchange(s, new);
     if (pinned)
         ((struct segment *)s->context)->moved = new;

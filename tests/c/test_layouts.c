@@ -181,7 +181,7 @@ static void call(const fl_op *op, const struct trial *trial, int dtype, enum lay
             fl_set_requires_grad(t, true);
         count++;
     }
-    int status = fl_call(op, args, results);
+    int status = fl_call(op, op->params, args, op->results, results);
     keep_bytes(o, &status, sizeof status);
     for (int i = 0; i < op->results && status == 0; i++) {
         for (uint32_t k = 0; results[i].tag == FL_TENSORS && k < results[i].count; k++)

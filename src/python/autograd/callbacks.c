@@ -244,10 +244,13 @@ static bool replace_all(PyObject *hook, PyObject *result, int count, fl_tensor *
                 return false;
             continue;
         }
-        if (new)
-            tensor_retain(new);
+        if (new) {
+            PyErr_SetString(PyExc_RuntimeError,
+                            "can't replace a None gradient with a non-None value");
+            return false;
+        }
         tensor_release(tensors[i]);
-        tensors[i] = new;
+        tensors[i] = NULL;
     }
     return true;
 }

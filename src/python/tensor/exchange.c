@@ -293,13 +293,6 @@ static PyObject *function_frombuffer(PyObject *module, PyObject *args, PyObject 
 static const char *const formats[FL_DTYPE_COUNT] = {NULL, "?", "B",  "b", "h", "i",  "q",
                                                     "e",  NULL, "f", "d", "Zf", "Zd"};
 
-/* Others hold the address of t's data from now on: its storage must not leave it. */
-static void pin(const fl_tensor *t)
-{
-    if (t->storage)
-        t->storage->resizable = false;
-}
-
 /* What a buffer keeps. */
 struct lent {
     struct storage *storage;
@@ -343,7 +336,6 @@ static int get_buffer(PyObject *self, Py_buffer *view, int flags)
         .strides = (flags & PyBUF_STRIDES) == PyBUF_STRIDES ? dims + t->ndim : NULL,
         .internal = lent,
     };
-    pin(t);
     return 0;
 }
 
@@ -477,7 +469,6 @@ static PyObject *method_dlpack(PyObject *self, PyObject *args, PyObject *kwargs)
     PyObject *capsule = PyCapsule_New(&g->managed, "dltensor", capsule_drop);
     if (!capsule)
         given_drop(&g->managed);
-    pin(t);
     return capsule;
 }
 
