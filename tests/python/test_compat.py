@@ -85,6 +85,24 @@ def test_interrupt(tmp_path):
     assert status == -signal.SIGINT and "KeyboardInterrupt" in errors
 
 
+@pytest.mark.parametrize("method", ["spawn", "forkserver"])
+def test_processes_started_afresh(tmp_path, method):
+    program = tmp_path / "program.py"
+    program.write_text(
+        "import multiprocessing, torch\n"
+        "def work(queue):\n"
+        "    queue.put(torch.ones(2).sum().item())\n"
+        "if __name__ == '__main__':\n"
+        f"    context = multiprocessing.get_context({method!r})\n"
+        "    queue = context.SimpleQueue()\n"
+        "    process = context.Process(target=work, args=(queue,))\n"
+        "    process.start()\n"
+        "    process.join()\n"
+        "    print(process.exitcode, queue.get())\n"
+    )
+    assert run(program) == (0, "0 2.0\n", "")
+
+
 def test_own_options(tmp_path):
     status, out, _ = run("--version")
     assert status == 0 and out.startswith(f"Flambeau {flambeau.__version__}")

@@ -368,3 +368,64 @@ def test_orders_beside_pytorch():
             splits = [s.indices for s in package.random_split(dataset, [0.7, 0.3])]
             runs.append((batches, splits, module.randint(1000, (2,)).tolist()))
         assert runs[0] == runs[1]
+
+
+# Of PyTorch: for each of four ranks in order and shuffled, its indices, their number, that of all.
+DISTRIBUTED = [
+    ([0, 4], 2, 8),
+    ([1, 6], 2, 8),
+    ([1, 5], 2, 8),
+    ([0, 5], 2, 8),
+    ([2, 6], 2, 8),
+    ([4, 3], 2, 8),
+    ([3, 0], 2, 8),
+    ([2, 1], 2, 8),
+]
+
+
+@pytest.mark.parametrize("count", [3, 7, 10])
+@pytest.mark.parametrize("drop_last", [False, True])
+def test_distributed_sampler(count, drop_last):
+    def orders(package):
+        found = []
+        for rank in range(4):
+            for shuffle in (False, True):
+                sampler = package.DistributedSampler(
+                    range(count), 4, rank, shuffle, seed=3, drop_last=drop_last
+                )
+                sampler.set_epoch(2)
+                found.append((list(sampler), len(sampler), sampler.total_size))
+        return found
+
+    if (count, drop_last) == (7, False):
+        assert orders(data) == DISTRIBUTED
+    if peer is not None:
+        assert orders(data) == orders(peer_data)
+    with pytest.raises(ValueError, match=r"Invalid rank 4, rank should be in the interval \[0, 3"):
+        data.DistributedSampler(range(count), 4, 4)
+
+
+def test_no_weights():
+    with pytest.raises(RuntimeError, match="over an empty dimension"):
+        list(data.WeightedRandomSampler([], 1))
+
+
+def test_an_iterable_dataset_defines_iter():
+    class Lacking(data.IterableDataset):
+        pass
+
+    with pytest.raises(TypeError, match="abstract"):
+        Lacking()
+
+
+def test_collation_by_type():
+    class Word:
+        pass
+
+    assert data._utils.collate.default_collate_fn_map[str](["a"]) == ["a"]
+    kinds = {Word: lambda batch, *, collate_fn_map=None: len(batch), **MAP}
+    found = data._utils.collate.collate([{"w": Word(), "x": 1}] * 3, collate_fn_map=kinds)
+    assert found["w"] == 3 and found["x"].tolist() == [1, 1, 1]
+
+
+MAP = data._utils.collate.default_collate_fn_map

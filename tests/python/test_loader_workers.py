@@ -320,6 +320,34 @@ def test_tensors_that_a_worker_keeps():
         fresh.fill_(-1)
 
 
+def test_when_a_segment_is_free():
+    from flambeau.utils.data._utils.segments import Filler
+
+    filler, size = Filler(), 4096
+    x = torch._C._new_shared((1024,), torch.float32)
+    number, new = filler.number_of(x)
+    filler.settle({number: size})
+    assert new and filler.number_of(x) == (number, False)
+    filler.settle({number: size})
+    filler.come_back([(number, 1, size)], [])  # it was sent again meanwhile
+    assert filler.spare == 0
+    assert filler.take(size) is None
+    filler.come_back([(number, 2, size)], [])
+    assert filler.take(size) is None and filler.forgotten == [number]  # the worker uses it
+    y = torch._C._new_shared((1024,), torch.float32)
+    number = filler.number_of(y)[0]
+    filler.settle({number: size})
+    del y
+    filler.come_back([(number, 1, size)], [])
+    holder = filler.take(size - 100)
+    assert holder is not None and filler.take(size) is None
+    filler.settle({})  # it was taken for a batch that never went
+    assert filler.take(size) is holder
+    filler.settle({})
+    filler.come_back([], [number])
+    assert filler.take(size) is None and not filler.holders
+
+
 def test_a_batch_that_cannot_be_sent():
     def collate(items):
         x = torch.full((3000,), float(items[0]))

@@ -27,6 +27,10 @@ class _TorchFinder:
             if _exists("flambeau" + fullname[5:]):
                 return ModuleSpec(fullname, _AliasLoader(), is_package=True)
             raise _missing(fullname[6:])
+        if fullname == "multiprocessing.spawn":
+            from flambeau.compat import children
+
+            return children.find_spec(fullname, path)
         return None
 
     # The standard library asks finders for this when a package is installed or removed.
@@ -77,10 +81,20 @@ def _exists(fullname):
 
 def install():
     """From now on `import torch` gives Flambeau, in this process. Again is harmless."""
-    if not any(finder is _TorchFinder for finder in sys.meta_path):
+    if not installed():
+        spawn = sys.modules.get("multiprocessing.spawn")
+        if spawn is not None:
+            from flambeau.compat import children
+
+            children.teach(spawn)
         sys.meta_path.insert(0, _TorchFinder)
         sys.meta_path.append(_LackFinder)
         _tell_version(f"{version.api}+flambeau.{_OWN_VERSION}")
+
+
+def installed():
+    """Whether `import torch` gives Flambeau now."""
+    return any(finder is _TorchFinder for finder in sys.meta_path)
 
 
 def uninstall():

@@ -393,6 +393,10 @@ int multinomial_shape(fl_tensor *self, int64_t num_samples, bool replacement,
     if (!replacement && num_samples > n)
         return error_set(FL_RUNTIME_ERROR,
                          "cannot sample n_sample > prob_dist.size(-1) samples without replacement");
+    if (n == 0)
+        return error_set(FL_RUNTIME_ERROR,
+                         "aminmax(): cannot compute aminmax over an empty dimension as the "
+                         "operation has no identity.");
     op_shape_like(y, self);
     y->sizes[self->ndim - 1] = num_samples;
     return 0;

@@ -193,7 +193,7 @@ static PyObject *function_share(PyObject *module, PyObject *o)
     return descriptor < 0 ? raise_error() : Py_BuildValue("in", descriptor, (Py_ssize_t)s->bytes);
 }
 
-/* ---- Segments that are used again -------------------------------------------------------------- */
+/* ---- Segments that are used again ------------------------------------------------------------ */
 
 /* _hold_shared(tensor): a tensor without elements that keeps the segment of another. */
 static PyObject *function_hold_shared(PyObject *module, PyObject *o)
@@ -246,7 +246,7 @@ static PyObject *function_close_shared(PyObject *module, PyObject *o)
     Py_RETURN_NONE;
 }
 
-/* ---- A process that ends with its parent ------------------------------------------------------ */
+/* ---- A process that ends with its parent ----------------------------------------------------- */
 
 static pid_t parent;
 

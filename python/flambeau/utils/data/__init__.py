@@ -16,6 +16,7 @@ from flambeau.utils.data.dataset import (  # noqa: F401
     TensorDataset,
     random_split,
 )
+from flambeau.utils.data.distributed import DistributedSampler  # noqa: F401
 from flambeau.utils.data.sampler import (  # noqa: F401
     BatchSampler,
     RandomSampler,
@@ -31,6 +32,7 @@ __all__ = [
     "ConcatDataset",
     "DataLoader",
     "Dataset",
+    "DistributedSampler",
     "IterableDataset",
     "RandomSampler",
     "Sampler",
@@ -40,6 +42,7 @@ __all__ = [
     "SubsetRandomSampler",
     "TensorDataset",
     "WeightedRandomSampler",
+    "_DatasetKind",
     "default_collate",
     "default_convert",
     "get_worker_info",

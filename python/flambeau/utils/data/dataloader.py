@@ -221,7 +221,9 @@ class DataLoader:
         resumed, self._resumed = self._resumed, None
         generator = _C.default_generator if self.generator is None else self.generator
         if resumed is None:
-            self._progress = _Progress(generator.get_state())
+            # What is no generator is refused where it is first drawn from.
+            state = generator.get_state() if isinstance(generator, _C.Generator) else None
+            self._progress = _Progress(state)
             return self._start()
         now = generator.get_state()
         self._progress = _Progress(resumed["generator"])

@@ -8,6 +8,7 @@ The loader then fetches a batch with one call a tensor instead of one a sample.
 
 import warnings
 from bisect import bisect_right
+from collections.abc import Iterable
 from itertools import accumulate
 from math import floor, isclose
 from types import GenericAlias
@@ -28,12 +29,9 @@ class Dataset:
         return ConcatDataset([self, other])
 
 
-class IterableDataset(Dataset):
+class IterableDataset(Dataset, Iterable):
     """Gives samples one after another: subclasses define __iter__ (source:
     torch.utils.data.IterableDataset)."""
-
-    def __iter__(self):
-        raise NotImplementedError("Subclasses of IterableDataset should implement __iter__.")
 
     def __add__(self, other):
         return ChainDataset([self, other])

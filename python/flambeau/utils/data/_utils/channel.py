@@ -2,7 +2,8 @@
 sockets, tensors beside them as descriptors of their memory.
 
 A message is a header (length, number of descriptors), the pickles of a key, of notes about segments
-and of what it carries, and the descriptors, which travel with the first byte. The worker's end waits. The loader's end never does: it keeps what the socket
+and of what it carries, and the descriptors, which travel with the first byte. The worker's end
+waits. The loader's end never does: it keeps what the socket
 does not take and what has not come whole, so that neither a worker that stops in the middle of a
 message nor two full sockets can hold it up.
 """

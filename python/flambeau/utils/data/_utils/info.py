@@ -12,7 +12,7 @@ WorkerInfo = namedtuple(
     defaults=(None, "multiprocessing"),
 )
 WorkerInfo.__doc__ = """What get_worker_info gives in a worker: its number of so many, its seed and
-its copy of the dataset; in a worker thread also the thread's generators, and worker_method "thread".
+its copy of the dataset; in a worker thread also the thread's generators, and "thread".
 """
 
 filler = None  # in a worker process: who has shared memory for batches
