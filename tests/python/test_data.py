@@ -429,3 +429,23 @@ def test_collation_by_type():
 
 
 MAP = data._utils.collate.default_collate_fn_map
+
+
+def test_collation_of_arrays():
+    numpy = pytest.importorskip("numpy")
+    for dtype in ("?", "u1", "i1", "i2", "i4", "i8", "f2", "f4", "f8"):
+        for shape in ((), (3,), (2, 3), (0, 2)):
+            arrays = [numpy.full(shape, i, dtype) for i in range(3)]
+            found = data.default_collate(arrays)
+            assert found.dtype == torch.as_tensor(arrays[0]).dtype and found.shape == (3, *shape)
+            assert found.tolist() == [array.tolist() for array in arrays]
+    base = numpy.arange(12.0).reshape(3, 4)
+    assert data.default_collate([base.T, base.T]).tolist() == [base.T.tolist()] * 2
+    base.flags.writeable = False
+    assert data.default_collate((base, base)).sum().item() == 132
+    with pytest.raises(RuntimeError, match="stack expects each tensor to be equal size"):
+        data.default_collate([numpy.ones(2), numpy.ones(3)])
+    with pytest.raises(ValueError, match="negative"):
+        data.default_collate([numpy.arange(3)[::-1]] * 2)
+    with pytest.raises(TypeError, match="found <U1"):
+        data.default_collate([numpy.array("a")] * 2)

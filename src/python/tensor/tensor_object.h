@@ -92,6 +92,8 @@ extern PyType_Slot exchange_slots[];
 PyObject *sharing_is_shared(PyObject *self, PyObject *unused);
 PyObject *sharing_share_memory(PyObject *self, PyObject *unused);
 extern PyMethodDef sharing_functions[];
+/* collate.c */
+extern PyMethodDef collate_functions[];
 
 /* nodes.c, callbacks.c, function.c: the graph as Python sees it. */
 struct node;

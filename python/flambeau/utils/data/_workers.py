@@ -173,7 +173,7 @@ class _MultiProcessingDataLoaderIter(_BaseDataLoaderIter):
         return lost, death
 
     def _report_hung(self):
-        text = f"DataLoader timed out after {self._timeout} seconds"
+        error = RuntimeError(f"DataLoader timed out after {self._timeout} seconds")
         if not self._loader._iterable:
             number = min(n for n, task in self._tasks.items() if task.data is _PENDING)
             i = self._tasks[number].worker
@@ -184,8 +184,8 @@ class _MultiProcessingDataLoaderIter(_BaseDataLoaderIter):
             self._outstanding -= 1
             self._send_task()
             if trace:
-                text += f". Worker {i} was at:{trace}"
-        raise RuntimeError(text)
+                raise error from RuntimeError(f"DataLoader worker {i} was at:{trace}")
+        raise error
 
     def _replace(self, i):
         """Puts a worker in the place of one that is lost, for the tasks after the one this was at;

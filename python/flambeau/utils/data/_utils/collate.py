@@ -125,6 +125,12 @@ def collate_numpy_array_fn(batch, *, collate_fn_map=None):
     """Stacks NumPy arrays; TypeError for arrays of strings or objects."""
     if _holds_text(batch[0]):
         raise _unsupported(batch[0].dtype)
+    holder, filler = None, info.filler
+    if filler is not None:
+        holder = filler.take(len(batch) * batch[0].nbytes)
+    stacked = _C._stack_arrays(batch, filler is not None, holder)
+    if stacked is not None:
+        return stacked
     return collate_tensor_fn([_C.as_tensor(item) for item in batch])
 
 
