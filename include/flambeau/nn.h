@@ -96,6 +96,18 @@ FL_API fl_module *fl_batch_norm2d_new(int64_t num_features, double eps, double m
 FL_API fl_module *fl_layer_norm_new(fl_ints normalized_shape, double eps);
 /* Integers (...) to rows (..., embedding_dim). */
 FL_API fl_module *fl_embedding_new(int64_t num_embeddings, int64_t embedding_dim);
+/* Recurrent layers over (T, N, input_size), or with batch_first (N, T, input_size), from states of
+ * zeros; forward gives the last layer's results for all steps, (T, N, hidden_size), twice as wide
+ * with two directions, proj_size wide where that is not 0. Who needs the states calls fl_lstm,
+ * fl_gru, fl_rnn_tanh or fl_rnn_relu with fl_module_parameters(m). dropout acts between layers. */
+FL_API fl_module *fl_lstm_new(int64_t input_size, int64_t hidden_size, int64_t num_layers,
+                              bool bias, bool batch_first, double dropout, bool bidirectional,
+                              int64_t proj_size);
+FL_API fl_module *fl_gru_new(int64_t input_size, int64_t hidden_size, int64_t num_layers, bool bias,
+                             bool batch_first, double dropout, bool bidirectional);
+/* tanh at each step, or relu. */
+FL_API fl_module *fl_rnn_new(int64_t input_size, int64_t hidden_size, int64_t num_layers, bool relu,
+                             bool bias, bool batch_first, double dropout, bool bidirectional);
 FL_API fl_module *fl_dropout_new(double p);
 FL_API fl_module *fl_max_pool2d_new(int64_t kernel_size, int64_t stride, int64_t padding);
 FL_API fl_module *fl_avg_pool2d_new(int64_t kernel_size, int64_t stride, int64_t padding);

@@ -29,10 +29,10 @@ struct op_node {
     fl_value *args;                /* op->params of them */
     uint32_t *version; /* of each saved argument; lists one after another at list_version */
     uint32_t *list_version;
-    fl_tensor *result[4]; /* saved results: aliases; or handles with a shape alone, of operators
-                             with several results */
-    uint32_t result_version[4];
-    fl_tensor *shape[4];    /* shapes of results that may receive no gradient */
+    /* Saved results: aliases; or handles with a shape alone, of operators with several results. */
+    fl_tensor *result[OP_RESULTS];
+    uint32_t result_version[OP_RESULTS];
+    fl_tensor *shape[OP_RESULTS];  /* shapes of results that may receive no gradient */
     int32_t first_edge[OP_PARAMS]; /* of each parameter */
 };
 
@@ -226,7 +226,7 @@ make_node(const fl_op *f, const struct plan *p, struct needs need, const fl_valu
             break;
         }
     }
-    for (int k = 0; results && k < f->results && k < 4; k++) {
+    for (int k = 0; results && k < f->results; k++) {
         if (results[k].tag != FL_TENSOR)
             continue;
         fl_tensor *y = results[k].as.tensor;
@@ -479,14 +479,14 @@ static int op_node_backward(struct node *n, fl_tensor *const *incoming, bool cre
     const struct op_grad *grad = self->op->grad;
     if (check_versions(self))
         return -1;
-    fl_tensor *g[4] = {NULL}, *y[4] = {NULL};
+    fl_tensor *g[OP_RESULTS] = {NULL}, *y[OP_RESULTS] = {NULL};
     bool any = false;
     int status = 0;
     for (int k = 0; k < n->results; k++)
         any |= incoming[k] != NULL;
     if (!any)
         return 0;
-    for (int k = 0; k < n->results && k < 4; k++) {
+    for (int k = 0; k < n->results; k++) {
         g[k] = incoming[k] ? tensor_retain(incoming[k]) : NULL;
         if (!g[k] && self->shape[k] && !(g[k] = operation_zeros_like(self->shape[k])))
             status = -1;
@@ -519,7 +519,7 @@ static int op_node_backward(struct node *n, fl_tensor *const *incoming, bool cre
         if (status == 0)
             status = place(self, rule->params, values, out);
     }
-    for (int k = 0; k < 4; k++) {
+    for (int k = 0; k < OP_RESULTS; k++) {
         tensor_release(g[k]);
         if (create_graph && y[k] != self->result[k])
             tensor_release(y[k]);

@@ -338,6 +338,40 @@ static void layers(int dtype)
               INPUTS(x));
 }
 
+/* Padded and packed, two layers in two directions; sequences enough to be cut over threads. */
+static void recurrent_nets(int dtype)
+{
+    fl_tensor *x = variable(SIZES(7, 33, 21), dtype), *h = variable(SIZES(4, 33, 40), dtype);
+    fl_tensor *c = variable(SIZES(4, 33, 40), dtype), *states[2] = {h, c}, *w[16];
+    fl_tensor *sizes = fl_from_data((int64_t[]){33, 33, 20, 9, 2}, SIZES(5), FL_INT64);
+    fl_tensor *rows = variable(SIZES(97, 21), dtype), *y, *hy, *cy;
+    for (int gates = 4; gates; gates = gates == 4 ? 3 : gates == 3 ? 1 : 0) {
+        for (int i = 0; i < 16; i += 4) {
+            w[i] = variable(SIZES(40 * gates, i < 8 ? 21 : 80), dtype);
+            w[i + 1] = variable(SIZES(40 * gates, 40), dtype);
+            w[i + 2] = variable(SIZES(40 * gates), dtype);
+            w[i + 3] = variable(SIZES(40 * gates), dtype);
+        }
+        fl_tensors all = {w, 16};
+        if (gates == 4) {
+            fl_lstm(x, (fl_tensors){states, 2}, all, true, 2, 0, true, true, false, &y, &hy, &cy);
+            both_ways("lstm", fl_add(fl_sum(y, FL_NO_DTYPE), fl_sum(cy, FL_NO_DTYPE), fl_int(1)),
+                      INPUTS(x, h, c, w[0], w[1], w[7], w[8], w[13]));
+            fl_lstm_data(rows, sizes, (fl_tensors){states, 2}, all, true, 2, 0, true, true, &y, &hy,
+                         &cy);
+        } else if (gates == 3) {
+            fl_gru(x, h, all, true, 2, 0, true, true, false, &y, &hy);
+            both_ways("gru", y, INPUTS(x, h, w[0], w[1], w[7], w[8], w[13]));
+            fl_gru_data(rows, sizes, h, all, true, 2, 0, true, true, &y, &hy);
+        } else {
+            fl_rnn_relu(x, h, all, true, 2, 0, true, true, false, &y, &hy);
+            both_ways("rnn_relu", y, INPUTS(x, h, w[0], w[1], w[7], w[8], w[13]));
+            fl_rnn_tanh_data(rows, sizes, h, all, true, 2, 0, true, true, &y, &hy);
+        }
+        both_ways("packed", y, INPUTS(rows, h, w[0], w[1], w[7], w[8], w[13]));
+    }
+}
+
 static void random_numbers(int dtype)
 {
     static const int64_t COUNTS[] = {1, 15, 16, 17, 1003, 50000};
@@ -407,6 +441,7 @@ static void find_all(void)
         products(DTYPES[d]);
         convolutions(DTYPES[d]);
         layers(DTYPES[d]);
+        recurrent_nets(DTYPES[d]);
         random_numbers(DTYPES[d]);
         fl_scope_end();
     }

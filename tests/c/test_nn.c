@@ -239,11 +239,61 @@ static void test_failing(void)
     CHECK(done);
 }
 
+/* Names, first values and results of recurrent layers, in evaluation; training lowers a loss. */
+static void test_recurrent(void)
+{
+    float line[18];
+    for (int i = 0; i < 18; i++)
+        line[i] = -1 + 2.0f * (float)i / 17;
+    fl_scope_begin();
+    fl_tensor *x = fl_from_data(line, FL_INTS_OF(2, 3, 3), FL_FLOAT32);
+    fl_manual_seed(0);
+    fl_module *m = fl_lstm_new(3, 5, 2, true, false, 0, true, 2);
+    REQUIRE(m != NULL);
+    CHECK(fl_module_parameters(m).count == 20);
+    CHECK(first(m, "weight_hr_l1_reverse", 9) == 0.19382350146770477f);
+    fl_tensor *y = fl_module_forward(m, x);
+    REQUIRE(y != NULL);
+    CHECK(fl_size(y, 2) == 4);
+    CHECK(fabsf(((float *)fl_data(y))[0] - -0.04321812465786934f) < 1e-6f);
+    CHECK(fabsf(((float *)fl_data(y))[23] - 0.0046509988605976105f) < 1e-6f);
+    fl_module_release(m);
+
+    fl_manual_seed(0);
+    m = fl_gru_new(3, 5, 1, true, true, 0, false);
+    y = fl_module_forward(m, x);
+    REQUIRE(y != NULL);
+    CHECK(fabsf((float)fl_item(fl_select(fl_reshape(y, FL_INTS_OF(-1)), 0, 29)) -
+                -0.3310692310333252f) < 1e-6f);
+    fl_optimizer *sgd = fl_sgd_new(fl_module_parameters(m), 0.5, 0, 0, 0, false);
+    double before = 0, after = 0;
+    for (int i = 0; i < 20; i++) {
+        fl_tensor *z = fl_module_forward(m, x), *loss = fl_mean(fl_mul(z, z), FL_NO_DTYPE);
+        CHECK(fl_backward(loss) == 0 && fl_optimizer_step(sgd) == 0);
+        fl_optimizer_zero_grad(sgd);
+        *(i ? &after : &before) = fl_item(loss);
+    }
+    CHECK(after < 0.8 * before);
+    fl_optimizer_release(sgd);
+    fl_module_release(m);
+
+    m = fl_rnn_new(3, 5, 2, true, false, false, 0, false);
+    REQUIRE(m != NULL);
+    CHECK(fl_module_parameters(m).count == 4 && fl_module_forward(m, x) != NULL);
+    CHECK(fl_module_forward(m, fl_select(x, 0, 0)) == NULL && fl_error() == FL_VALUE_ERROR);
+    fl_module_release(m);
+    CHECK(fl_lstm_new(3, 4, 1, true, false, 0, false, 4) == NULL && fl_error() == FL_VALUE_ERROR);
+    CHECK(fl_gru_new(3, 0, 1, true, false, 0, false) == NULL);
+    CHECK(fl_gru_new(3, 4, 1, true, false, 2, false) == NULL);
+    fl_scope_end();
+}
+
 int main(void)
 {
     setenv("FLAMBEAU_LANG", "en", 1);
     test_values();
     test_forward();
+    test_recurrent();
     test_own_module();
     test_refusals();
     test_files();

@@ -79,6 +79,17 @@ static struct gemm batch_member(const struct gemm *g, int64_t index)
 
 /* ---- float32 and float64 --------------------------------------------------------------------- */
 
+static const struct gemm_kernels *kernels_of(fl_dtype dtype)
+{
+    const struct gemm_table *table = ISA_PICK(gemm_table);
+    return dtype == FL_FLOAT32 ? table->f32 : table->f64;
+}
+
+static int64_t max_depth_of(fl_dtype dtype)
+{
+    return dtype == FL_FLOAT32 ? GEMM_DEPTH_F32 : GEMM_DEPTH_F64;
+}
+
 /* How a floating problem is cut: a chunk is `group` members of the batch, or one block of `rows` x
  * `cols` of one. */
 struct plan {
@@ -200,12 +211,10 @@ static int run_real(const struct gemm *given)
     if (g.c_col == 1 ? g.n <= 4 && g.m >= 16 : g.c_row == 1 || g.m > g.n)
         g = transposed(given);
 
-    const struct gemm_table *table = ISA_PICK(gemm_table);
-    const bool single = g.dtype == FL_FLOAT32;
     struct plan p = {.g = &g,
-                     .kernels = single ? table->f32 : table->f64,
-                     .size = single ? 4 : 8,
-                     .max_depth = single ? GEMM_DEPTH_F32 : GEMM_DEPTH_F64,
+                     .kernels = kernels_of(g.dtype),
+                     .size = element_size(g.dtype),
+                     .max_depth = max_depth_of(g.dtype),
                      .members = batch_count(&g)};
     const int64_t work = g.m * g.n * (g.k > 0 ? g.k : 1);
     p.pack_a = g.n >= PACK_A_COLS && (g.a_row == 1 ? g.a_col : g.a_row) * p.size >= PACK_A_STRIDE;
@@ -232,6 +241,55 @@ static int run_real(const struct gemm *given)
         return error_set(FL_OUT_OF_MEMORY, "matrix product: no memory for %lld bytes of scratch",
                          (long long)p.scratch);
     return 0;
+}
+
+/* ---- Packed once ----------------------------------------------------------------------------- */
+
+int gemm_pack(struct gemm_packed *p, fl_dtype dtype, int64_t n, int64_t k, const void *b,
+              int64_t b_row, int64_t b_col)
+{
+    const struct gemm_kernels *kernels = kernels_of(dtype);
+    const int64_t panels = (n + kernels->cols - 1) / kernels->cols;
+    /* Stretches of k are rounded up: at most one step more for each. */
+    const int64_t depth = k + k / max_depth_of(dtype) + 1;
+    *p = (struct gemm_packed){.dtype = dtype, .n = n, .k = k};
+    p->bytes = (size_t)(panels * kernels->cols * depth * element_size(dtype));
+    p->panels = memory_alloc(p->bytes);
+    if (!p->panels)
+        return -1;
+    struct gemm_block block = {.n = n,
+                               .k = k,
+                               .max_depth = max_depth_of(dtype),
+                               .b = b,
+                               .b_row = b_row,
+                               .b_col = b_col};
+    kernels->pack(&block, p->panels);
+    return 0;
+}
+
+void gemm_packed_free(struct gemm_packed *p)
+{
+    memory_free(p->panels, p->bytes);
+    p->panels = NULL;
+}
+
+void gemm_packed_run(const struct gemm_packed *p, int64_t m, const void *a, int64_t a_row, void *c,
+                     int64_t c_row, bool accumulate, const void *bias)
+{
+    struct gemm_block block = {.m = m,
+                               .n = p->n,
+                               .k = p->k,
+                               .max_depth = max_depth_of(p->dtype),
+                               .a = a,
+                               .a_row = a_row,
+                               .a_col = 1,
+                               .c = c,
+                               .c_row = c_row,
+                               .c_col = 1,
+                               .accumulate = accumulate,
+                               .bias_n = bias,
+                               .packed_b = p->panels};
+    kernels_of(p->dtype)->block(&block);
 }
 
 /* ---- float16 and bfloat16 -------------------------------------------------------------------- */
@@ -338,8 +396,7 @@ static int run_integer(const struct gemm *g, int64_t size)
 
 double gemm_dot(fl_dtype dtype, const void *a, const void *b, int64_t n)
 {
-    const struct gemm_table *table = ISA_PICK(gemm_table);
-    return (dtype == FL_FLOAT32 ? table->f32 : table->f64)->dot(a, b, n);
+    return kernels_of(dtype)->dot(a, b, n);
 }
 
 int gemm_run(const struct gemm *g)

@@ -48,6 +48,25 @@ int gemm_run(const struct gemm *g);
 enum { GEMM_DOT_SUMS = 64 };
 double gemm_dot(fl_dtype dtype, const void *a, const void *b, int64_t n);
 
+/* ---- A right factor that serves many products ------------------------------------------------ */
+
+/* B (k, n) of float32 or float64 in the order in which the kernel reads it: the weight of a
+ * recurrence, made once and used at every step. */
+struct gemm_packed {
+    fl_dtype dtype;
+    int64_t n, k;
+    void *panels;
+    size_t bytes;
+};
+/* 0, or -1 with the error set (out of memory). Released by gemm_packed_free, also one of zeros. */
+int gemm_pack(struct gemm_packed *p, fl_dtype dtype, int64_t n, int64_t k, const void *b,
+              int64_t b_row, int64_t b_col);
+void gemm_packed_free(struct gemm_packed *p);
+/* C (m, n) = [C +] A (m, k) · B + bias, on the calling thread: the bits of gemm_run. The columns of
+ * A and of C are contiguous; bias is a value a column, or NULL. */
+void gemm_packed_run(const struct gemm_packed *p, int64_t m, const void *a, int64_t a_row, void *c,
+                     int64_t c_row, bool accumulate, const void *bias);
+
 /* ---- The building block, also of convolutions ------------------------------------------------ */
 
 /* One tile: C (mr, nr) = [C +] the sum over `batch` of A_i (mr, depth) · B_i (depth, nr), mr and nr
@@ -84,6 +103,7 @@ struct gemm_block {
     bool accumulate, relu;
     const void *bias_m, *bias_n;
     bool pack_a, pack_b; /* advice: what cannot be used as it lies is packed anyway */
+    const void *packed_b; /* B as `pack` wrote it, or NULL: then b is not read */
     void *scratch;
 };
 
@@ -93,6 +113,8 @@ struct gemm_kernels {
     int panel;      /* the length of a column of packed A: `rows`, rounded up to lanes */
     void (*tile)(const struct gemm_tile *);
     void (*block)(const struct gemm_block *);
+    /* Writes the block's B as panels, k * n elements with n rounded up to `cols`. */
+    void (*pack)(const struct gemm_block *, void *dst);
     /* dst[j * dst_row + i] = src[i * src_row + j] for i < rows, j < cols. With exact = 0 dst rows
      * are filled up to a multiple of `lanes` with something. */
     void (*transpose)(const void *src, int64_t src_row, int64_t rows, int64_t cols, void *dst,

@@ -453,24 +453,54 @@ static void NAME(few_rows_block)(const struct gemm_block *g, int64_t stretch, in
 
 /* ---- A block --------------------------------------------------------------------------------- */
 
+/* Where k is cut: stretches of the same length, but for the last. */
+INLINE int64_t NAME(stretch_of)(int64_t k, int64_t max_depth, int64_t *stretches)
+{
+    *stretches = k > max_depth ? (k + max_depth - 1) / max_depth : 1;
+    return (k + *stretches - 1) / *stretches;
+}
+
+/* Panels `first` and after of B's rows k0 .. k0 + depth, one after the other at dst. */
+static void NAME(pack_stretch)(const struct gemm_block *g, int64_t k0, int64_t depth,
+                               int64_t stretch, int64_t first, real *dst)
+{
+    const real *b = (const real *)g->b + k0 * g->b_row;
+    for (int64_t col = first * TILE_COLS; col < g->n; col += TILE_COLS) {
+        int64_t nr = g->n - col < TILE_COLS ? g->n - col : TILE_COLS;
+        NAME(pack_columns)(b + col * g->b_col, g->b_row, g->b_col, (int)nr, depth, dst);
+        dst += stretch * TILE_COLS;
+    }
+}
+
+static void NAME(pack)(const struct gemm_block *g, void *dst)
+{
+    int64_t stretches, stretch = NAME(stretch_of)(g->k, g->max_depth, &stretches);
+    const int64_t panels = (g->n + TILE_COLS - 1) / TILE_COLS;
+    for (int64_t s = 0; s < stretches; s++) {
+        const int64_t k0 = s * stretch, depth = g->k - k0 < stretch ? g->k - k0 : stretch;
+        NAME(pack_stretch)(g, k0, depth, stretch, 0, (real *)dst + k0 * panels * TILE_COLS);
+    }
+}
+
 /* For each stretch of k: packs B where that is wanted (always a last panel that is not full), then
  * for each group of rows packs its panel of A, which stays in the first cache, and streams the
- * panels of B past it from the second. */
+ * panels of B past it from the second. Where B came packed, rows are few: each panel of B stays and
+ * the rows pass, so that B is read once. */
 static void NAME(block)(const struct gemm_block *g)
 {
-    const int64_t stretches = g->k > g->max_depth ? (g->k + g->max_depth - 1) / g->max_depth : 1;
-    const int64_t stretch = (g->k + stretches - 1) / stretches;
+    int64_t stretches, stretch = NAME(stretch_of)(g->k, g->max_depth, &stretches);
     const bool down = g->b_row == 1 && g->b_col != 1 && g->n > 1;
-    if (g->m <= FEW_ROWS && (down || (g->b_col == 1 && g->n >= 4 * TILE_COLS))) {
+    if (!g->packed_b && g->m <= FEW_ROWS && (down || (g->b_col == 1 && g->n >= 4 * TILE_COLS))) {
         NAME(few_rows_block)(g, stretch, stretches);
         return;
     }
     const int64_t panels = (g->n + TILE_COLS - 1) / TILE_COLS;
     const int64_t groups = (g->m + TILE_ROWS - 1) / TILE_ROWS;
-    const bool pack_b = g->pack_b || g->b_col != 1;
-    const int64_t first_packed = pack_b ? 0 : g->n / TILE_COLS;
-    real *packed_a = g->scratch;
-    real *packed_b = packed_a + (g->pack_a ? stretch * PANEL : 0);
+    const bool all_packed = g->packed_b || g->pack_b || g->b_col != 1;
+    const int64_t first_packed = all_packed ? 0 : g->n / TILE_COLS;
+    const bool by_panels = g->packed_b != NULL;
+    const int64_t outer = by_panels ? panels : groups, inner = by_panels ? groups : panels;
+    real *packed_a = g->scratch, *room = packed_a + (g->pack_a ? stretch * PANEL : 0);
 
     for (int64_t s = 0; s < stretches; s++) {
         const int64_t k0 = s * stretch;
@@ -482,27 +512,23 @@ static void NAME(block)(const struct gemm_block *g)
                               .accumulate = g->accumulate || s > 0,
                               .relu = last && g->relu};
         const real *a = (const real *)g->a + k0 * g->a_col;
-        const real *b = (const real *)g->b + k0 * g->b_row;
-        for (int64_t p = first_packed; p < panels; p++) {
-            int64_t nr = g->n - p * TILE_COLS < TILE_COLS ? g->n - p * TILE_COLS : TILE_COLS;
-            NAME(pack_columns)(b + p * TILE_COLS * g->b_col, g->b_row, g->b_col, (int)nr, t.depth,
-                               packed_b + (p - first_packed) * stretch * TILE_COLS);
-        }
-        for (int64_t i = 0; i < groups; i++) {
-            const int64_t row = g->m * i / groups;
-            t.mr = (int)(g->m * (i + 1) / groups - row);
-            t.bias_m = last && g->bias_m ? (const real *)g->bias_m + row : NULL;
-            t.a = a + row * g->a_row;
-            t.a_row = g->a_row;
-            t.a_step = g->a_col;
-            if (g->pack_a) {
-                NAME(pack_rows)(t.a, g->a_row, g->a_col, t.mr, t.depth, packed_a);
-                t.a = packed_a;
-                t.a_row = 1;
-                t.a_step = PANEL;
-            }
-            for (int64_t p = 0; p < panels; p++) {
-                const int64_t col = p * TILE_COLS;
+        const real *b = (const real *)g->b + k0 * g->b_row, *packed_b = room;
+        if (g->packed_b)
+            packed_b = (const real *)g->packed_b + k0 * panels * TILE_COLS;
+        else
+            NAME(pack_stretch)(g, k0, t.depth, stretch, first_packed, room);
+        for (int64_t q = 0; q < outer; q++) {
+            for (int64_t r = 0; r < inner; r++) {
+                const int64_t i = by_panels ? r : q, p = by_panels ? q : r;
+                const int64_t row = g->m * i / groups, col = p * TILE_COLS;
+                t.mr = (int)(g->m * (i + 1) / groups - row);
+                t.bias_m = last && g->bias_m ? (const real *)g->bias_m + row : NULL;
+                t.a = g->pack_a ? packed_a : a + row * g->a_row;
+                t.a_row = g->pack_a ? 1 : g->a_row;
+                t.a_step = g->pack_a ? PANEL : g->a_col;
+                if (g->pack_a && r == 0)
+                    NAME(pack_rows)(a + row * g->a_row, g->a_row, g->a_col, t.mr, t.depth,
+                                    packed_a);
                 t.nr = (int)(g->n - col < TILE_COLS ? g->n - col : TILE_COLS);
                 t.b = p < first_packed ? b + col
                                        : packed_b + (p - first_packed) * stretch * TILE_COLS;
@@ -522,6 +548,7 @@ static const struct gemm_kernels NAME(kernels) = {
     .panel = PANEL,
     .tile = NAME(tile),
     .block = NAME(block),
+    .pack = NAME(pack),
     .transpose = NAME(transpose_any),
     .dot = NAME(dot),
 };

@@ -266,7 +266,7 @@ int arguments_run(const fl_op *op, struct arguments *a, fl_value *results)
 
 static PyObject *run(const fl_op *op, struct arguments *a)
 {
-    fl_value results[4];
+    fl_value results[OP_RESULTS];
     if (arguments_run(a->out ? op->out : op, a, results) != 0)
         return raise_error();
     if (a->requires_grad && results[0].tag == FL_TENSOR &&

@@ -11,7 +11,7 @@
 
 /* Operators whose results have names in Python; all others give a plain tuple. */
 static const struct {
-    const char *base, *names[4];
+    const char *base, *names[OP_RESULTS];
 } named[] = {
     {"max", {"values", "indices"}},
     {"min", {"values", "indices"}},

@@ -13,6 +13,8 @@ from flambeau.nn.modules.module import Module  # noqa: F401
 from flambeau.nn.modules.normalization import *  # noqa: F403
 from flambeau.nn.modules.padding import *  # noqa: F403
 from flambeau.nn.modules.pooling import *  # noqa: F403
+from flambeau.nn.modules.rnn import *  # noqa: F403
+from flambeau.nn.modules.rnn_cell import *  # noqa: F403
 from flambeau.nn.modules.sparse import *  # noqa: F403
 from flambeau.nn.modules.upsampling import *  # noqa: F403
 

@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 import flambeau
+from flambeau.nn.utils import rnn  # noqa: F401
 
 __all__ = [
     "clip_grad_norm",

@@ -1,0 +1,219 @@
+/* Recurrent nets of several layers and directions, and single steps, made of _rnn_layer. */
+#include "core/error.h"
+#include "ops/op.h"
+#include "ops/rnn/rnn.h"
+#include "ops_kernels.h"
+#include "flambeau/ops.h"
+
+/* A call of lstm, gru, rnn_tanh or rnn_relu, padded or packed. */
+struct net {
+    enum rnn_cell cell;
+    fl_tensor *input, *batch_sizes, *hx, *cx;
+    fl_tensors params;
+    bool biases, train, bidirectional, batch_first;
+    int64_t layers;
+    double dropout;
+};
+
+static int check_state(const struct net *net, const fl_tensor *state, int64_t count)
+{
+    char got[128];
+    if (state->ndim == 3 && state->sizes[0] == count)
+        return 0;
+    return error_set(FL_RUNTIME_ERROR,
+                     "Expected hidden size (%lld, batch, hidden) for %lld layers%s, got %s",
+                     (long long)count, (long long)net->layers,
+                     net->bidirectional ? " of two directions" : "",
+                     shape_text(got, sizeof got, state->ndim, state->sizes));
+}
+
+/* How many tensors of params belong to one direction of one layer, or -1. */
+static int64_t params_each(const struct net *net, int64_t count)
+{
+    const bool projected = net->cx && net->hx->ndim == 3 && net->cx->ndim == 3 &&
+                           net->hx->sizes[2] != net->cx->sizes[2];
+    const int64_t each = 2 + 2 * net->biases + projected;
+    if (net->layers <= 0)
+        return error_set(FL_RUNTIME_ERROR, "num_layers must be greater than zero");
+    if (net->params.count != each * count)
+        return error_set(FL_RUNTIME_ERROR, "got an incorrect number of RNN parameters");
+    for (int64_t i = 0; i < net->params.count; i++)
+        if (!net->params.data[i])
+            return error_set(FL_RUNTIME_ERROR, "parameter %lld is None", (long long)i);
+    return each;
+}
+
+/* Last states of all layers as one tensor. */
+static fl_tensor *stacked(fl_tensor *const *states, int64_t count)
+{
+    return count == 1 ? fl_unsqueeze(states[0], 0) : fl_stack((fl_tensors){states, count}, 0);
+}
+
+static int run_layers(const struct net *net, int64_t each, fl_tensor **h, fl_tensor **c,
+                      fl_tensor **y)
+{
+    const int64_t directions = net->bidirectional ? 2 : 1;
+    fl_tensor *input = net->input, *result[2], *saved;
+    if (net->batch_first && input->ndim > 1)
+        input = fl_transpose(input, 0, 1);
+    for (int64_t i = 0; i < net->layers * directions; i++) {
+        fl_tensor *const *p = net->params.data + i * each;
+        const bool projected = each & 1;
+        fl_tensor *hx = fl_select(net->hx, 0, i), *cx = net->cx ? fl_select(net->cx, 0, i) : NULL;
+        if (!input || !hx || (net->cx && !cx) ||
+            fl__rnn_layer(input, net->batch_sizes, hx, cx, p[0], p[1], net->biases ? p[2] : NULL,
+                          net->biases ? p[3] : NULL, projected ? p[each - 1] : NULL, net->cell,
+                          i % directions, &result[i % directions], &h[i], &c[i], &saved))
+            return -1;
+        if ((i + 1) % directions)
+            continue;
+        input = directions == 1 ? result[0]
+                                : fl_cat((fl_tensors){result, 2}, result[0]->ndim - 1);
+        if (net->train && net->dropout > 0 && i + 1 < net->layers * directions)
+            input = fl_dropout(input, net->dropout, true);
+    }
+    *y = net->batch_first ? fl_transpose(input, 0, 1) : input;
+    return *y ? 0 : -1;
+}
+
+static int run(const struct net *net, fl_tensor **y, fl_tensor **hy, fl_tensor **cy)
+{
+    const int64_t directions = net->bidirectional ? 2 : 1, count = net->layers * directions;
+    const int64_t each = params_each(net, count);
+    if (each < 0 || check_state(net, net->hx, count) ||
+        (net->cx && check_state(net, net->cx, count)))
+        return -1;
+    fl_value h_list = fl_none(), c_list = fl_none();
+    fl_tensor **h = op_list(&h_list, count), **c = op_list(&c_list, count);
+    int status = h && c ? run_layers(net, each, h, c, y) : -1;
+    if (status == 0)
+        *hy = stacked(h, count);
+    if (status == 0 && cy)
+        *cy = stacked(c, count);
+    op_list_drop(&h_list), op_list_drop(&c_list);
+    return status || !*hy || (cy && !*cy) ? -1 : 0;
+}
+
+static int two_states(fl_tensors hx)
+{
+    if (hx.count == 2 && hx.data[0] && hx.data[1])
+        return 0;
+    return error_set(FL_RUNTIME_ERROR, "lstm expects two hidden states");
+}
+
+int lstm_compose(fl_tensor *input, fl_tensors hx, fl_tensors params, bool has_biases,
+                 int64_t num_layers, double dropout, bool train, bool bidirectional,
+                 bool batch_first, fl_tensor **y, fl_tensor **hy, fl_tensor **cy)
+{
+    if (two_states(hx))
+        return -1;
+    return run(&(struct net){RNN_LSTM, input, NULL, hx.data[0], hx.data[1], params, has_biases,
+                             train, bidirectional, batch_first, num_layers, dropout},
+               y, hy, cy);
+}
+
+int lstm_data_compose(fl_tensor *data, fl_tensor *batch_sizes, fl_tensors hx, fl_tensors params,
+                      bool has_biases, int64_t num_layers, double dropout, bool train,
+                      bool bidirectional, fl_tensor **y, fl_tensor **hy, fl_tensor **cy)
+{
+    if (two_states(hx))
+        return -1;
+    return run(&(struct net){RNN_LSTM, data, batch_sizes, hx.data[0], hx.data[1], params,
+                             has_biases, train, bidirectional, false, num_layers, dropout},
+               y, hy, cy);
+}
+
+/* The three cells of one state: padded and packed. */
+#define ONE_STATE(name, cell)                                                                      \
+    int name##_compose(fl_tensor *input, fl_tensor *hx, fl_tensors params, bool has_biases,        \
+                       int64_t num_layers, double dropout, bool train, bool bidirectional,         \
+                       bool batch_first, fl_tensor **y, fl_tensor **hy)                            \
+    {                                                                                              \
+        return run(&(struct net){cell, input, NULL, hx, NULL, params, has_biases, train,           \
+                                 bidirectional, batch_first, num_layers, dropout},                 \
+                   y, hy, NULL);                                                                   \
+    }                                                                                              \
+    int name##_data_compose(fl_tensor *data, fl_tensor *batch_sizes, fl_tensor *hx,                \
+                            fl_tensors params, bool has_biases, int64_t num_layers,                \
+                            double dropout, bool train, bool bidirectional, fl_tensor **y,         \
+                            fl_tensor **hy)                                                        \
+    {                                                                                              \
+        return run(&(struct net){cell, data, batch_sizes, hx, NULL, params, has_biases, train,     \
+                                 bidirectional, false, num_layers, dropout},                       \
+                   y, hy, NULL);                                                                   \
+    }
+
+ONE_STATE(gru, RNN_GRU)
+ONE_STATE(rnn_tanh, RNN_TANH)
+ONE_STATE(rnn_relu, RNN_RELU)
+
+/* ---- Single steps ---------------------------------------------------------------------------- */
+
+static int check_cell(const fl_tensor *input, const fl_tensor *w_ih, const fl_tensor *w_hh,
+                      fl_tensor *const *state, int states)
+{
+    if (input->ndim != 2 || w_ih->ndim != 2 || w_hh->ndim != 2)
+        return error_set(FL_RUNTIME_ERROR,
+                         "a recurrent cell takes an input (N, in) and two matrices, got %d, %d and "
+                         "%d dimensions",
+                         input->ndim, w_ih->ndim, w_hh->ndim);
+    if (input->sizes[1] != w_ih->sizes[1])
+        return error_set(FL_RUNTIME_ERROR,
+                         "input has inconsistent input_size: got %lld expected %lld",
+                         (long long)input->sizes[1], (long long)w_ih->sizes[1]);
+    for (int i = 0; i < states; i++) {
+        if (state[i]->ndim != 2 || state[i]->sizes[0] != input->sizes[0])
+            return error_set(FL_RUNTIME_ERROR,
+                             "Input batch size %lld doesn't match hidden%d batch size %lld",
+                             (long long)input->sizes[0], i,
+                             (long long)(state[i]->ndim ? state[i]->sizes[0] : 0));
+        if (state[i]->sizes[1] != w_hh->sizes[1])
+            return error_set(FL_RUNTIME_ERROR,
+                             "hidden%d has inconsistent hidden_size: got %lld, expected %lld", i,
+                             (long long)state[i]->sizes[1], (long long)w_hh->sizes[1]);
+    }
+    return 0;
+}
+
+/* A sequence of one step. */
+static int run_cell(enum rnn_cell cell, fl_tensor *input, fl_tensor *hx, fl_tensor *cx,
+                    fl_tensor *w_ih, fl_tensor *w_hh, fl_tensor *b_ih, fl_tensor *b_hh,
+                    fl_tensor **hy, fl_tensor **cy)
+{
+    fl_tensor *states[2] = {hx, cx}, *y, *saved;
+    if (check_cell(input, w_ih, w_hh, states, cx ? 2 : 1))
+        return -1;
+    fl_tensor *x = fl_unsqueeze(input, 0);
+    return x ? fl__rnn_layer(x, NULL, hx, cx, w_ih, w_hh, b_ih, b_hh, NULL, cell, false, &y, hy, cy,
+                             &saved)
+             : -1;
+}
+
+int lstm_cell_compose(fl_tensor *input, fl_tensors hx, fl_tensor *w_ih, fl_tensor *w_hh,
+                      fl_tensor *b_ih, fl_tensor *b_hh, fl_tensor **hy, fl_tensor **cy)
+{
+    if (hx.count != 2 || !hx.data[0] || !hx.data[1])
+        return error_set(FL_RUNTIME_ERROR, "lstm_cell expects two hidden states");
+    return run_cell(RNN_LSTM, input, hx.data[0], hx.data[1], w_ih, w_hh, b_ih, b_hh, hy, cy);
+}
+
+int gru_cell_compose(fl_tensor *input, fl_tensor *hx, fl_tensor *w_ih, fl_tensor *w_hh,
+                     fl_tensor *b_ih, fl_tensor *b_hh, fl_tensor **y)
+{
+    fl_tensor *none;
+    return run_cell(RNN_GRU, input, hx, NULL, w_ih, w_hh, b_ih, b_hh, y, &none);
+}
+
+int rnn_tanh_cell_compose(fl_tensor *input, fl_tensor *hx, fl_tensor *w_ih, fl_tensor *w_hh,
+                          fl_tensor *b_ih, fl_tensor *b_hh, fl_tensor **y)
+{
+    fl_tensor *none;
+    return run_cell(RNN_TANH, input, hx, NULL, w_ih, w_hh, b_ih, b_hh, y, &none);
+}
+
+int rnn_relu_cell_compose(fl_tensor *input, fl_tensor *hx, fl_tensor *w_ih, fl_tensor *w_hh,
+                          fl_tensor *b_ih, fl_tensor *b_hh, fl_tensor **y)
+{
+    fl_tensor *none;
+    return run_cell(RNN_RELU, input, hx, NULL, w_ih, w_hh, b_ih, b_hh, y, &none);
+}
