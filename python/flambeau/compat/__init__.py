@@ -1,8 +1,8 @@
 """Makes `import torch` mean Flambeau, in the process that asks for it: `python -m flambeau` does.
 
-torch and torch.x.y become names of the very modules flambeau and flambeau.x.y, so a class has one
-identity whichever name a program imports it by. Programs that ask torch.__version__ what they may
-use are told the version of PyTorch that is spoken here, and Flambeau's behind a plus.
+torch and torch.x.y become names of the very modules flambeau and flambeau.x.y, torchvision.x those
+of flambeau.vision.x, so a class has one identity whichever name a program imports it by. Programs
+that ask torch.__version__ what they may use are told the version of PyTorch that is spoken here, and Flambeau's behind a plus.
 """
 
 import importlib
@@ -17,16 +17,27 @@ from flambeau.torch_version import TorchVersion
 _OWN_VERSION = version.__version__
 
 
+# What programs import -> what they get.
+_NAMES = {"torch": "flambeau", "torchvision": "flambeau.vision"}
+
+
+def _own_name(fullname):
+    """The name of Flambeau's module that fullname means; None where it is not ours."""
+    top, dot, rest = fullname.partition(".")
+    return _NAMES[top] + dot + rest if top in _NAMES else None
+
+
 class _TorchFinder:
-    """Finds torch and everything below it among Flambeau's modules; and says which of torch's names
-    Flambeau lacks."""
+    """Finds torch, torchvision and everything below them among Flambeau's modules; and says which
+    of their names Flambeau lacks."""
 
     @staticmethod
     def find_spec(fullname, path=None, target=None):
-        if fullname == "torch" or fullname.startswith("torch."):
-            if _exists("flambeau" + fullname[5:]):
+        own = _own_name(fullname)
+        if own is not None:
+            if _exists(own):
                 return ModuleSpec(fullname, _AliasLoader(), is_package=True)
-            raise _missing(fullname[6:])
+            raise _missing(fullname)
         if fullname == "multiprocessing.spawn":
             from flambeau.compat import children
 
@@ -46,7 +57,7 @@ class _LackFinder:
     @staticmethod
     def find_spec(fullname, path=None, target=None):
         if fullname.startswith("flambeau."):
-            raise _missing(fullname[9:])
+            raise _missing(_torch_name(fullname))
         return None
 
 
@@ -55,7 +66,7 @@ class _AliasLoader:
 
     @staticmethod
     def create_module(spec):
-        module = importlib.import_module("flambeau" + spec.name[5:])
+        module = importlib.import_module(_own_name(spec.name))
         spec.loader_state = module.__spec__
         return module
 
@@ -66,8 +77,15 @@ class _AliasLoader:
         sys.modules[alias.name] = module
 
 
+def _torch_name(own):
+    """The name under which programs import Flambeau's module."""
+    if own.startswith("flambeau.vision."):
+        return "torchvision" + own[15:]
+    return "torch" + own[8:]
+
+
 def _missing(name):
-    return ModuleNotFoundError(f"Flambeau has no torch.{name} yet", name="torch." + name)
+    return ModuleNotFoundError(f"Flambeau has no {name} yet", name=name)
 
 
 def _exists(fullname):

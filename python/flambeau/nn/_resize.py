@@ -17,7 +17,13 @@ _MODES = {
     "bilinear": (4, 2),
     "trilinear": (5, 2),
     "bicubic": (4, 4),
+    "lanczos": (4, 6),
 }  # dimensions, taps
+_FILTERS = {
+    "bilinear": "_upsample_bilinear2d_aa",
+    "bicubic": "_upsample_bicubic2d_aa",
+    "lanczos": "_upsample_lanczos2d_aa",
+}  # of antialias=True
 
 
 def interpolate(
@@ -30,7 +36,7 @@ def interpolate(
     antialias=False,
 ):
     """Resizes (N, C, *spatial) to a size or by a factor: nearest, nearest-exact, area, linear,
-    bilinear, trilinear, bicubic."""
+    bilinear, trilinear, bicubic; with antialias also lanczos."""
     if mode in ("nearest", "area", "nearest-exact"):
         if align_corners is not None:
             raise ValueError(
@@ -43,8 +49,13 @@ def interpolate(
             " modes: nearest | linear | bilinear | bicubic | trilinear | area | nearest-exact (got"
             f" {mode})"
         )
-    if antialias:
-        raise NotImplementedError("interpolate with antialias=True is not there yet")
+    if antialias and not (mode in _FILTERS and input.dim() == 4):
+        raise ValueError(
+            "Anti-alias option is restricted to bilinear, bicubic, and lanczos modes and requires a"
+            " 4-D tensor as input"
+        )
+    if mode == "lanczos" and not antialias:
+        raise ValueError("Mode 'lanczos' requires antialias=True")
     spatial = input.dim() - 2
     if size is not None and scale_factor is not None:
         raise ValueError("only one of size or scale_factor should be defined")
@@ -72,6 +83,9 @@ def interpolate(
     if mode == "area":
         pools = F.adaptive_avg_pool1d, F.adaptive_avg_pool2d, F.adaptive_avg_pool3d
         return pools[spatial - 1](input, sizes)
+    if antialias:
+        resample = getattr(F._nn, _FILTERS[mode])
+        return resample(input, sizes, bool(align_corners), *factors)
     # What no memory can hold is refused before its points are listed.
     flambeau.empty((*input.shape[:2], *sizes), dtype=input.dtype)
     dims = list(enumerate(zip(sizes, factors), 2))

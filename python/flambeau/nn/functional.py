@@ -463,6 +463,7 @@ _HOMES = {
         ("interpolate", "upsample", "upsample_nearest", "upsample_bilinear"),
         "flambeau.nn._resize",
     ),
+    **dict.fromkeys(("grid_sample", "affine_grid"), "flambeau.nn._grid"),
     "pdist": "flambeau.functional",
 }
 

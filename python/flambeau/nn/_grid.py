@@ -1,0 +1,54 @@
+"""Sampling of images at the points of a grid (source: torch.nn.functional.grid_sample,
+affine_grid)."""
+from __future__ import annotations
+
+import warnings
+
+from flambeau import _C
+
+_MODES = {"bilinear": 0, "nearest": 1, "bicubic": 2}
+_PADDINGS = {"zeros": 0, "border": 1, "reflection": 2}
+
+
+def grid_sample(input, grid, mode="bilinear", padding_mode="zeros", align_corners=None):
+    """input (N, C, H, W) at the points of grid (N, oH, oW, 2), whose (x, y) run from -1 to 1 over
+    the image; (N, C, oH, oW)."""
+    if mode not in _MODES:
+        raise ValueError(
+            "nn.functional.grid_sample(): expected mode to be 'bilinear', 'nearest' or 'bicubic', "
+            f"but got: '{mode}'"
+        )
+    if padding_mode not in _PADDINGS:
+        raise ValueError(
+            "nn.functional.grid_sample(): expected padding_mode to be 'zeros', 'border', or "
+            f"'reflection', but got: '{padding_mode}'"
+        )
+    if align_corners is None:
+        warnings.warn(
+            "Default grid_sample and affine_grid behavior has changed to align_corners=False since "
+            "1.3.0. Please specify align_corners=True if the old behavior is desired. See the "
+            "documentation of grid_sample for details.",
+            stacklevel=2,
+        )
+    return _C.grid_sampler(
+        input, grid, _MODES[mode], _PADDINGS[padding_mode], bool(align_corners)
+    )
+
+
+def affine_grid(theta, size, align_corners=None):
+    """The points (N, H, W, 2) that matrices theta (N, 2, 3) make of a regular grid over images of
+    size (N, C, H, W), for grid_sample."""
+    if align_corners is None:
+        warnings.warn(
+            "Default grid_sample and affine_grid behavior has changed to align_corners=False since "
+            "1.3.0. Please specify align_corners=True if the old behavior is desired. See the "
+            "documentation of grid_sample for details.",
+            stacklevel=2,
+        )
+    if not theta.is_floating_point():
+        raise ValueError(
+            f"Expected theta to have floating point type, but got {theta.dtype}"
+        )
+    if min(size, default=0) <= 0:
+        raise ValueError(f"Expected non-zero, positive output size. Got {size}")
+    return _C.affine_grid_generator(theta, list(size), bool(align_corners))

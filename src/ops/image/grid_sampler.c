@@ -1,0 +1,253 @@
+/* Sampling of images at the points of a grid (Jaderberg et al., "Spatial Transformer Networks",
+ * 2015). Each point is turned into a few elements with weights, once for all channels. Forward runs
+ * a task a row of the output; backward one an image, for the points of an image add to the same
+ * elements. */
+#include <math.h>
+#include <string.h>
+
+#include "autograd/autograd.h"
+#include "core/error.h"
+#include "core/threads.h"
+#include "ops/op.h"
+#include "ops_kernels.h"
+
+enum { MODE_BILINEAR, MODE_NEAREST, MODE_BICUBIC };
+enum { PAD_ZEROS, PAD_BORDER, PAD_REFLECTION };
+
+struct sampler {
+    int64_t N, C, in[2], out[2];
+    int mode, padding;
+    bool align_corners;
+    const void *x, *grid; /* (N, C, in), (N, out, 2) */
+    void *y;              /* (N, C, out); backward: the incoming gradient */
+    void *dx, *dgrid;
+};
+
+static inline float absolute_f32(float x)
+{
+    return fabsf(x);
+}
+static inline double absolute_f64(double x)
+{
+    return fabs(x);
+}
+static inline float down_f32(float x)
+{
+    return floorf(x);
+}
+static inline double down_f64(double x)
+{
+    return floor(x);
+}
+static inline float even_f32(float x)
+{
+    return rintf(x);
+}
+static inline double even_f64(double x)
+{
+    return rint(x);
+}
+
+#define REAL_BITS 32
+#include "ops/image/grid_sampler_loops.h"
+#undef REAL_BITS
+#define REAL_BITS 64
+#include "ops/image/grid_sampler_loops.h"
+
+static int check(const fl_tensor *input, const fl_tensor *grid)
+{
+    char a[128], b[128];
+    if (input->ndim != 4 || grid->ndim != 4)
+        return error_set(FL_RUNTIME_ERROR,
+                         "grid_sampler(): expected 4D input and grid with same number of "
+                         "dimensions, but got input with sizes %s and grid with sizes %s",
+                         shape_text(a, sizeof a, input->ndim, input->sizes),
+                         shape_text(b, sizeof b, grid->ndim, grid->sizes));
+    if (input->sizes[0] != grid->sizes[0])
+        return error_set(FL_RUNTIME_ERROR,
+                         "grid_sampler(): expected grid and input to have same batch size, but got "
+                         "input with sizes %s and grid with sizes %s",
+                         shape_text(a, sizeof a, input->ndim, input->sizes),
+                         shape_text(b, sizeof b, grid->ndim, grid->sizes));
+    if (grid->sizes[3] != 2)
+        return error_set(FL_RUNTIME_ERROR,
+                         "grid_sampler(): expected grid to have size 2 in last dimension, but got "
+                         "grid with sizes %s",
+                         shape_text(b, sizeof b, grid->ndim, grid->sizes));
+    for (int d = 2; d < 4; d++)
+        if (input->sizes[d] <= 0)
+            return error_set(FL_RUNTIME_ERROR,
+                             "grid_sampler(): expected input to have non-empty spatial dimensions, "
+                             "but input has sizes %s with dimension %d being empty",
+                             shape_text(a, sizeof a, input->ndim, input->sizes), d);
+    if (input->dtype != grid->dtype)
+        return error_set(FL_RUNTIME_ERROR,
+                         "grid_sampler(): expected input and grid to have same dtype, but input "
+                         "has %s and grid has %s",
+                         dtype_title(input->dtype), dtype_title(grid->dtype));
+    return 0;
+}
+
+static struct sampler sampler_of(const fl_tensor *input, const fl_tensor *grid, int64_t mode,
+                                 int64_t padding, bool align_corners)
+{
+    return (struct sampler){.N = input->sizes[0],
+                            .C = input->sizes[1],
+                            .in = {input->sizes[2], input->sizes[3]},
+                            .out = {grid->sizes[1], grid->sizes[2]},
+                            .mode = (int)mode,
+                            .padding = (int)padding,
+                            .align_corners = align_corners};
+}
+
+static int work_of(const fl_tensor *t)
+{
+    return t->dtype == FL_FLOAT64 ? FL_FLOAT64 : FL_FLOAT32;
+}
+
+int grid_sampler_2d_shape(fl_tensor *input, fl_tensor *grid, int64_t mode, int64_t padding,
+                          bool align_corners, struct op_shape *y)
+{
+    (void)align_corners;
+    if (check(input, grid))
+        return -1;
+    if (mode < 0 || mode > 2 || padding < 0 || padding > 2)
+        return error_set(FL_RUNTIME_ERROR,
+                         "grid_sampler(): no interpolation mode %lld or padding mode %lld",
+                         (long long)mode, (long long)padding);
+    op_shape_set(y, 4, (int64_t[]){input->sizes[0], input->sizes[1], grid->sizes[1],
+                                   grid->sizes[2]});
+    return 0;
+}
+
+static void forward_row_f32(void *context, int64_t row)
+{
+    sample_row_f32(context, row);
+}
+
+static void forward_row_f64(void *context, int64_t row)
+{
+    sample_row_f64(context, row);
+}
+
+int grid_sampler_2d_cpu(fl_tensor *input, fl_tensor *grid, int64_t mode, int64_t padding,
+                        bool align_corners, fl_tensor *y)
+{
+    int work = work_of(input), status = -1;
+    struct sampler s = sampler_of(input, grid, mode, padding, align_corners);
+    fl_tensor *x = tensor_as(input, work), *points = tensor_as(grid, work),
+              *out = y->dtype == work ? tensor_retain(y) : tensor_new(4, y->sizes, work);
+    if (x && points && out) {
+        s.x = x->data, s.grid = points->data, s.y = out->data;
+        if (y->numel)
+            threads_for(s.N * s.out[0], work == FL_FLOAT64 ? forward_row_f64 : forward_row_f32, &s);
+        status = out == y ? 0 : tensor_copy(y, out);
+    }
+    tensor_release(x), tensor_release(points), tensor_release(out);
+    return status;
+}
+
+int grid_sampler_2d_backward_shape(fl_tensor *g, fl_tensor *input, fl_tensor *grid, int64_t mode,
+                                   int64_t padding, bool align_corners, struct op_shape *y)
+{
+    (void)g, (void)mode, (void)padding, (void)align_corners;
+    op_shape_set(&y[0], 4, input->sizes);
+    op_shape_set(&y[1], 4, grid->sizes);
+    return 0;
+}
+
+static void backward_task_f32(void *context, int64_t image)
+{
+    backward_image_f32(context, image);
+}
+
+static void backward_task_f64(void *context, int64_t image)
+{
+    backward_image_f64(context, image);
+}
+
+int grid_sampler_2d_backward_cpu(fl_tensor *g, fl_tensor *input, fl_tensor *grid, int64_t mode,
+                                 int64_t padding, bool align_corners, fl_tensor *dinput,
+                                 fl_tensor *dgrid)
+{
+    int work = work_of(input), status = -1;
+    struct sampler s = sampler_of(input, grid, mode, padding, align_corners);
+    fl_tensor *x = tensor_as(input, work), *points = tensor_as(grid, work),
+              *gy = tensor_as(g, work), *dx = tensor_new(4, input->sizes, work),
+              *dp = tensor_new(4, grid->sizes, work);
+    if (x && points && gy && dx && dp) {
+        s.x = x->data, s.grid = points->data, s.y = gy->data;
+        s.dx = dx->data, s.dgrid = dp->data;
+        if (dx->numel)
+            memset(dx->data, 0, (size_t)dx->numel * dtype_size(work));
+        if (dp->numel)
+            threads_for(s.N, work == FL_FLOAT64 ? backward_task_f64 : backward_task_f32, &s);
+        status = tensor_copy(dinput, dx) || tensor_copy(dgrid, dp) ? -1 : 0;
+    }
+    tensor_release(x), tensor_release(points), tensor_release(gy), tensor_release(dx),
+        tensor_release(dp);
+    return status;
+}
+
+int grid_sampler_2d_backward_compose(fl_tensor *g, fl_tensor *input, fl_tensor *grid, int64_t mode,
+                                     int64_t padding, bool align_corners, fl_tensor **dinput,
+                                     fl_tensor **dgrid)
+{
+    if (autograd_mode.grad)
+        return error_set(FL_RUNTIME_ERROR,
+                         "derivative for aten::grid_sampler_2d_backward is not implemented");
+    return fl__grid_sampler_2d_backward_kernel(g, input, grid, mode, padding, align_corners, dinput,
+                                               dgrid);
+}
+
+int grid_sampler_compose(fl_tensor *input, fl_tensor *grid, int64_t mode, int64_t padding,
+                         bool align_corners, fl_tensor **y)
+{
+    *y = fl_grid_sampler_2d(input, grid, mode, padding, align_corners);
+    return *y ? 0 : -1;
+}
+
+/* ---- The grid of an affine map --------------------------------------------------------------- */
+
+/* n coordinates from -1 to 1: of the corners, or of the middles of n cells. */
+static fl_tensor *coordinates(const fl_tensor *theta, int64_t n, bool align_corners)
+{
+    if (n <= 1)
+        return fl_zeros((fl_ints){&n, 1}, (fl_dtype)theta->dtype, (fl_device){-1, 0}, false);
+    fl_tensor *t = fl_linspace(fl_float(-1), fl_float(1), n, (fl_dtype)theta->dtype,
+                               (fl_device){-1, 0}, false);
+    return align_corners
+               ? t
+               : fl_div_scalar(fl_mul_scalar(t, fl_int(n - 1)), fl_int(n));
+}
+
+int affine_grid_generator_compose(fl_tensor *theta, fl_ints size, bool align_corners,
+                                  fl_tensor **y)
+{
+    char text[128];
+    if (size.count != 4)
+        return error_set(FL_NOT_IMPLEMENTED,
+                         "affine_grid_generator needs 4d (spatial) input: a size (N, C, H, W), but "
+                         "got one of %lld numbers",
+                         (long long)size.count);
+    const int64_t N = size.data[0], H = size.data[2], W = size.data[3];
+    if (theta->ndim != 3 || theta->sizes[0] != N || theta->sizes[1] != 2 || theta->sizes[2] != 3)
+        return error_set(FL_RUNTIME_ERROR,
+                         "Expected a batch of 2D affine matrices of shape Nx2x3 for size %lld x "
+                         "%lld x %lld x %lld. Got %s.",
+                         (long long)N, (long long)size.data[1], (long long)H, (long long)W,
+                         shape_text(text, sizeof text, theta->ndim, theta->sizes));
+    int64_t plane[] = {H, W}, column[] = {H, 1}, points[] = {1, H * W, 3}, batch[] = {N, H * W, 3},
+            grid[] = {N, H, W, 2};
+    fl_tensor *x = fl_expand(coordinates(theta, W, align_corners), (fl_ints){plane, 2}, false);
+    fl_tensor *down = fl_view(coordinates(theta, H, align_corners), (fl_ints){column, 2});
+    fl_tensor *list[] = {x, fl_expand(down, (fl_ints){plane, 2}, false),
+                         x ? fl_ones_like(x, FL_NO_DTYPE, (fl_device){-1, 0}, false, -1) : NULL};
+    if (!list[0] || !list[1] || !list[2])
+        return -1;
+    fl_tensor *base = fl_reshape(fl_stack((fl_tensors){list, 3}, -1), (fl_ints){points, 3});
+    fl_tensor *product = fl_bmm(fl_expand(base, (fl_ints){batch, 3}, false),
+                                fl_transpose(theta, 1, 2));
+    *y = fl_view(product, (fl_ints){grid, 4});
+    return *y ? 0 : -1;
+}
