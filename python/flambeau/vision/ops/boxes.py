@@ -89,8 +89,7 @@ def box_convert(boxes, in_fmt, out_fmt):
     (the middle and the sizes)."""
     if in_fmt not in _CONVERSIONS or out_fmt not in _CONVERSIONS:
         raise ValueError(
-            "Unsupported Bounding Box Conversions for given in_fmt and out_fmt. Supported are "
-            f"{tuple(_CONVERSIONS)}, got {in_fmt} and {out_fmt}"
+            f"Unsupported Bounding Box Conversions for given in_fmt {in_fmt} and out_fmt {out_fmt}"
         )
     if in_fmt == out_fmt:
         return boxes.clone()
