@@ -62,7 +62,7 @@ $(VENV)/ready:
 $(VENV)/cmake: $(VENV)/ready
 	@$(TOOLS) pip cmake 'cmake>=3.20' 'ninja>=1.10'
 $(VENV)/pytest: $(VENV)/ready
-	@$(TOOLS) pip pytest 'pytest>=7,<10'
+	@$(TOOLS) pip pytest 'pytest>=7,<10' 'pillow>=9.1'
 $(VENV)/build: $(VENV)/ready
 	@$(TOOLS) pip build 'build>=1' 'scikit-build-core>=0.10,<2' 'cmake>=3.20' 'ninja>=1.10'
 

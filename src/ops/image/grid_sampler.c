@@ -115,8 +115,8 @@ int grid_sampler_2d_shape(fl_tensor *input, fl_tensor *grid, int64_t mode, int64
         return error_set(FL_RUNTIME_ERROR,
                          "grid_sampler(): no interpolation mode %lld or padding mode %lld",
                          (long long)mode, (long long)padding);
-    op_shape_set(y, 4, (int64_t[]){input->sizes[0], input->sizes[1], grid->sizes[1],
-                                   grid->sizes[2]});
+    op_shape_set(y, 4,
+                 (int64_t[]){input->sizes[0], input->sizes[1], grid->sizes[1], grid->sizes[2]});
     return 0;
 }
 
@@ -216,13 +216,10 @@ static fl_tensor *coordinates(const fl_tensor *theta, int64_t n, bool align_corn
         return fl_zeros((fl_ints){&n, 1}, (fl_dtype)theta->dtype, (fl_device){-1, 0}, false);
     fl_tensor *t = fl_linspace(fl_float(-1), fl_float(1), n, (fl_dtype)theta->dtype,
                                (fl_device){-1, 0}, false);
-    return align_corners
-               ? t
-               : fl_div_scalar(fl_mul_scalar(t, fl_int(n - 1)), fl_int(n));
+    return align_corners ? t : fl_div_scalar(fl_mul_scalar(t, fl_int(n - 1)), fl_int(n));
 }
 
-int affine_grid_generator_compose(fl_tensor *theta, fl_ints size, bool align_corners,
-                                  fl_tensor **y)
+int affine_grid_generator_compose(fl_tensor *theta, fl_ints size, bool align_corners, fl_tensor **y)
 {
     char text[128];
     if (size.count != 4)
@@ -246,8 +243,8 @@ int affine_grid_generator_compose(fl_tensor *theta, fl_ints size, bool align_cor
     if (!list[0] || !list[1] || !list[2])
         return -1;
     fl_tensor *base = fl_reshape(fl_stack((fl_tensors){list, 3}, -1), (fl_ints){points, 3});
-    fl_tensor *product = fl_bmm(fl_expand(base, (fl_ints){batch, 3}, false),
-                                fl_transpose(theta, 1, 2));
+    fl_tensor *product =
+        fl_bmm(fl_expand(base, (fl_ints){batch, 3}, false), fl_transpose(theta, 1, 2));
     *y = fl_view(product, (fl_ints){grid, 4});
     return *y ? 0 : -1;
 }

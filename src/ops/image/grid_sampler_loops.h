@@ -57,8 +57,8 @@ static inline void NAME(cubic)(real t, bool slope, real *w)
             w[k] = near ? ((a + 2) * x - (a + 3)) * x * x + 1
                         : ((a * x - 5 * a) * x + 8 * a) * x - 4 * a;
         else
-            w[k] = side * (near ? (3 * (a + 2) * x - 2 * (a + 3)) * x
-                                : (3 * a * x - 10 * a) * x + 8 * a);
+            w[k] = side *
+                   (near ? (3 * (a + 2) * x - 2 * (a + 3)) * x : (3 * a * x - 10 * a) * x + 8 * a);
     }
 }
 
@@ -71,7 +71,7 @@ struct NAME(point) {
 };
 
 static inline void NAME(add)(const struct sampler *s, real y, real x, real weight, real down,
-                             real right, struct NAME(point) *p)
+                             real right, struct NAME(point) * p)
 {
     if (!(y >= 0 && y < (real)s->in[0] && x >= 0 && x < (real)s->in[1]))
         return;
@@ -80,7 +80,7 @@ static inline void NAME(add)(const struct sampler *s, real y, real x, real weigh
     p->weight[k] = weight, p->slope[0][k] = down, p->slope[1][k] = right;
 }
 
-static inline void NAME(find)(const struct sampler *s, const real *grid, struct NAME(point) *p)
+static inline void NAME(find)(const struct sampler *s, const real *grid, struct NAME(point) * p)
 {
     real speed[2];
     real x = NAME(unscale)(s, 1, grid[0], &speed[1]), y = NAME(unscale)(s, 0, grid[1], &speed[0]);

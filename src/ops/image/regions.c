@@ -1,6 +1,6 @@
 /* Regions of feature maps: suppression of overlapping boxes, and regions brought to one size by
- * averages at exact places (RoIAlign) or maxima over whole elements (RoIPool). Forward runs a task a
- * region; backward one task, for regions overlap and sums have one order. */
+ * averages at exact places (RoIAlign) or maxima over whole elements (RoIPool). Forward runs a task
+ * a region; backward one task, for regions overlap and sums have one order. */
 #include <float.h>
 #include <math.h>
 #include <string.h>
@@ -58,8 +58,7 @@ int nms_compose(fl_tensor *dets, fl_tensor *scores, double iou_threshold, fl_ten
     if (dets->ndim != 2)
         return error_set(FL_RUNTIME_ERROR, "boxes should be a 2d tensor, got %dD", dets->ndim);
     if (dets->sizes[1] != 4)
-        return error_set(FL_RUNTIME_ERROR,
-                         "boxes should have 4 elements in dimension 1, got %lld",
+        return error_set(FL_RUNTIME_ERROR, "boxes should have 4 elements in dimension 1, got %lld",
                          (long long)dets->sizes[1]);
     if (scores->ndim != 1)
         return error_set(FL_RUNTIME_ERROR, "scores should be a 1d tensor, got %dD", scores->ndim);
@@ -203,9 +202,8 @@ int roi_align_cpu(fl_tensor *input, fl_tensor *rois, double scale, int64_t h, in
                   int64_t sampling, bool aligned, fl_tensor *y)
 {
     (void)h, (void)w;
-    return run(ALIGN,
-               (struct regions){.scale = scale, .sampling = sampling, .aligned = aligned}, input, y,
-               rois, NULL);
+    return run(ALIGN, (struct regions){.scale = scale, .sampling = sampling, .aligned = aligned},
+               input, y, rois, NULL);
 }
 
 int roi_align_backward_shape(fl_tensor *g, fl_tensor *rois, fl_ints size, double scale,

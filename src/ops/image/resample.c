@@ -27,7 +27,7 @@ struct job {
     struct taps taps[2];
     int dtype; /* FL_FLOAT32, FL_FLOAT64, FL_UINT8 */
     bool back;
-    void *x, *y;    /* (planes, in), (planes, out) */
+    void *x, *y;   /* (planes, in), (planes, out) */
     char *between; /* (planes, in[0], out[1]) */
 };
 
@@ -70,7 +70,7 @@ static void to_fixed(struct taps *t)
 static int taps_make(struct taps *t, int64_t in, int64_t out, int taps, bool align_corners,
                      const double *scale, int dtype)
 {
-    double shrink = align_corners ? out > 1 ? (double)(in - 1) / (double)(out - 1) : 0
+    double shrink = align_corners         ? out > 1 ? (double)(in - 1) / (double)(out - 1) : 0
                     : scale && *scale > 0 ? 1 / *scale
                                           : (double)in / (double)out;
     double reach = shrink >= 1 ? taps / 2.0 * shrink : taps / 2.0;
@@ -81,8 +81,9 @@ static int taps_make(struct taps *t, int64_t in, int64_t out, int taps, bool ali
     t->most = t->most < in ? t->most : in;
     if (__builtin_mul_overflow((size_t)t->most * element + 2 * sizeof(int64_t), (size_t)out,
                                &bytes))
-        return error_set(FL_RUNTIME_ERROR, "the weights of an image resized from %lld to %lld "
-                                           "elements exceed 64 bits",
+        return error_set(FL_RUNTIME_ERROR,
+                         "the weights of an image resized from %lld to %lld "
+                         "elements exceed 64 bits",
                          (long long)in, (long long)out);
     t->from = memory_alloc(bytes);
     if (!t->from)
@@ -197,11 +198,11 @@ int resample_shape(fl_tensor *input, fl_ints output_size, bool align_corners,
                          (long long)input->sizes[2], (long long)input->sizes[3],
                          shape_text(text, sizeof text, (int)output_size.count, output_size.data));
     if (dtype_is_integral(input->dtype) && input->dtype != FL_UINT8)
-        return error_set(FL_NOT_IMPLEMENTED,
-                         "\"upsample_bilinear2d_aa\" not implemented for '%s'",
+        return error_set(FL_NOT_IMPLEMENTED, "\"upsample_bilinear2d_aa\" not implemented for '%s'",
                          dtype_title(input->dtype));
-    op_shape_set(y, 4, (int64_t[]){input->sizes[0], input->sizes[1], output_size.data[0],
-                                   output_size.data[1]});
+    op_shape_set(
+        y, 4,
+        (int64_t[]){input->sizes[0], input->sizes[1], output_size.data[0], output_size.data[1]});
     return 0;
 }
 
@@ -255,8 +256,8 @@ int resample_backward_cpu(fl_tensor *g, fl_ints size, int64_t taps, bool align_c
     fl_tensor *from = tensor_as(g, j.dtype), *to = tensor_new(4, size.data, j.dtype);
     if (from && to) {
         memset(to->data, 0, (size_t)to->numel * dtype_size(j.dtype));
-        status = run(&j, to, from, (int)taps, align_corners,
-                     (const double *[]){scales_h, scales_w});
+        status =
+            run(&j, to, from, (int)taps, align_corners, (const double *[]){scales_h, scales_w});
         status = status ? status : tensor_copy(y, to);
     }
     tensor_release(from), tensor_release(to);

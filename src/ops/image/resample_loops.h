@@ -21,7 +21,7 @@ static real NAME(filter)(int taps, real x)
 /* Fills t's weights: those of element i of the output begin at weight[i * t->most]. */
 static void NAME(weigh)(const struct taps *t, int taps, const double *given, bool align_corners)
 {
-    real scale = align_corners ? t->out > 1 ? (real)(t->in - 1) / (real)(t->out - 1) : 0
+    real scale = align_corners         ? t->out > 1 ? (real)(t->in - 1) / (real)(t->out - 1) : 0
                  : given && *given > 0 ? (real)(1 / *given)
                                        : (real)t->in / (real)t->out;
     real reach = scale >= 1 ? (real)taps / 2 * scale : (real)taps / 2;

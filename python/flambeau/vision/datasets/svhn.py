@@ -41,6 +41,8 @@ class SVHN(VisionDataset):
         if not self._check_integrity():
             raise not_found()
         arrays = read_matlab(os.path.join(self.root, self.filename))
+        if not {"X", "y"} <= set(arrays):
+            raise ValueError(f"{self.filename} is damaged: it has no arrays X and y")
         labels = arrays["y"].to(flambeau.int64).view(-1)
         self.labels = as_array(labels.masked_fill(labels == 10, 0))
         self.data = as_array(arrays["X"].permute(3, 2, 0, 1))
