@@ -118,7 +118,7 @@ def array(rows, columns, content):
     kind = Numpy("numpy", "dtype", ("u1", 0, 1), (3, "|", None, None, None, -1, -1, 0))
     ndarray = Numpy("numpy", "ndarray", None, None)
     state = (1, (rows, columns), kind, False, content)
-    return Numpy("numpy.core.multiarray", "_reconstruct", (ndarray, (0,), b"b"), state)
+    return Numpy("numpy.core.multiarray", "_reconstruct", (ndarray, (0,), "b"), state)
 
 
 def dump(path, value):
