@@ -1,0 +1,219 @@
+"""Colours, blur, erasing, augmentation (source: torchvision.transforms.v2._color, _misc,
+_augment)."""
+from __future__ import annotations
+
+import flambeau
+from flambeau.vision.transforms import transforms as v1
+from flambeau.vision.transforms.v2 import functional as F
+from flambeau.vision.transforms.v2._transform import Chance, Transform, is_image, is_pure_tensor
+
+__all__ = (
+    "Grayscale RandomGrayscale RGB ColorJitter RandomChannelPermutation RandomInvert "
+    "RandomPosterize RandomSolarize RandomAdjustSharpness RandomAutocontrast RandomEqualize "
+    "GaussianBlur GaussianNoise RandomErasing"
+).split()
+
+
+class Grayscale(Transform):
+    """Grey, in one or three channels."""
+
+    def __init__(self, num_output_channels=1):
+        super().__init__()
+        self.num_output_channels = num_output_channels
+
+    def transform(self, inpt, params):
+        return F.rgb_to_grayscale(inpt, num_output_channels=self.num_output_channels)
+
+
+class RandomGrayscale(Chance):
+    """Grey with probability p, of as many channels as before."""
+
+    def __init__(self, p=0.1):
+        super().__init__(p)
+
+    def make_params(self, flat_inputs):
+        images = [x for x in flat_inputs if is_image(x) or is_pure_tensor(x)]
+        return {"channels": F.get_num_channels(images[0])}
+
+    def transform(self, inpt, params):
+        return F.rgb_to_grayscale(inpt, num_output_channels=params["channels"])
+
+
+class RGB(Transform):
+    """The image in three channels."""
+
+    def transform(self, inpt, params):
+        return F.grayscale_to_rgb(inpt) if is_image(inpt) or is_pure_tensor(inpt) else inpt
+
+
+class ColorJitter(Transform):
+    """Brightness, contrast, saturation and hue changed by drawn factors, in a drawn order."""
+
+    get_params = staticmethod(v1.ColorJitter.get_params)
+
+    def __init__(self, brightness=None, contrast=None, saturation=None, hue=None):
+        super().__init__()
+        check = v1.ColorJitter._check_input
+        self.brightness = None if brightness is None else check(brightness, "brightness")
+        self.contrast = None if contrast is None else check(contrast, "contrast")
+        self.saturation = None if saturation is None else check(saturation, "saturation")
+        self.hue = None
+        if hue is not None:
+            self.hue = check(hue, "hue", 0, (-0.5, 0.5), clip_first_on_zero=False)
+
+    def make_params(self, flat_inputs):
+        order, *factors = self.get_params(
+            self.brightness, self.contrast, self.saturation, self.hue
+        )
+        return {"order": order.tolist(), "factors": factors}
+
+    def transform(self, inpt, params):
+        change = F.adjust_brightness, F.adjust_contrast, F.adjust_saturation, F.adjust_hue
+        for i in params["order"]:
+            if params["factors"][i] is not None:
+                inpt = change[i](inpt, params["factors"][i])
+        return inpt
+
+
+class RandomChannelPermutation(Transform):
+    """The channels in a drawn order."""
+
+    def make_params(self, flat_inputs):
+        images = [x for x in flat_inputs if is_image(x) or is_pure_tensor(x)]
+        return {"order": flambeau.randperm(F.get_num_channels(images[0]))}
+
+    def transform(self, inpt, params):
+        if is_pure_tensor(inpt) or isinstance(inpt, flambeau.Tensor) and is_image(inpt):
+            return F._rewrap(F._plain(inpt).index_select(-3, params["order"]), inpt)
+        if is_image(inpt):
+            picked = F.pil_to_tensor(inpt).index_select(-3, params["order"])
+            return F.to_pil_image(picked, inpt.mode)
+        return inpt
+
+
+class _Plain(Chance):
+    """A function of the image and of the attributes that `arguments` names."""
+
+    function, arguments = None, ()
+
+    def transform(self, inpt, params):
+        return getattr(F, self.function)(inpt, *[getattr(self, name) for name in self.arguments])
+
+
+class RandomInvert(_Plain):
+    """The negative with probability p."""
+
+    function = "invert"
+
+
+class RandomAutocontrast(_Plain):
+    """functional.autocontrast with probability p."""
+
+    function = "autocontrast"
+
+
+class RandomEqualize(_Plain):
+    """functional.equalize with probability p."""
+
+    function = "equalize"
+
+
+class RandomPosterize(_Plain):
+    """functional.posterize with probability p."""
+
+    function, arguments = "posterize", ("bits",)
+
+    def __init__(self, bits, p=0.5):
+        super().__init__(p)
+        self.bits = bits
+
+
+class RandomSolarize(_Plain):
+    """functional.solarize with probability p."""
+
+    function, arguments = "solarize", ("threshold",)
+
+    def __init__(self, threshold, p=0.5):
+        super().__init__(p)
+        self.threshold = threshold
+
+
+class RandomAdjustSharpness(_Plain):
+    """functional.adjust_sharpness with probability p."""
+
+    function, arguments = "adjust_sharpness", ("sharpness_factor",)
+
+    def __init__(self, sharpness_factor, p=0.5):
+        super().__init__(p)
+        self.sharpness_factor = sharpness_factor
+
+
+class GaussianBlur(Transform):
+    """Blurred by a Gaussian whose sigma is drawn from a range."""
+
+    get_params = staticmethod(v1.GaussianBlur.get_params)
+
+    def __init__(self, kernel_size, sigma=(0.1, 2.0)):
+        super().__init__()
+        checked = v1.GaussianBlur(kernel_size, sigma)
+        self.kernel_size = checked.kernel_size
+        self.sigma = checked.sigma
+
+    def make_params(self, flat_inputs):
+        return {"sigma": [self.get_params(*self.sigma)] * 2}
+
+    def transform(self, inpt, params):
+        return F.gaussian_blur(inpt, self.kernel_size, params["sigma"])
+
+
+class GaussianNoise(Transform):
+    """Noise of a normal distribution added to images of floats."""
+
+    def __init__(self, mean=0.0, sigma=0.1, clip=True):
+        super().__init__()
+        self.mean = mean
+        self.sigma = sigma
+        self.clip = clip
+
+    def transform(self, inpt, params):
+        if not (is_image(inpt) or is_pure_tensor(inpt)):
+            return inpt
+        if not isinstance(inpt, flambeau.Tensor) or not inpt.is_floating_point():
+            raise ValueError(f"Input tensor is expected to be in float dtype, got {type(inpt)}")
+        noisy = F._plain(inpt) + (self.mean + flambeau.randn_like(F._plain(inpt)) * self.sigma)
+        return F._rewrap(noisy.clamp(0, 1) if self.clip else noisy, inpt)
+
+
+class RandomErasing(Chance):
+    """A rectangle of a tensor erased with probability p."""
+
+    get_params = staticmethod(v1.RandomErasing.get_params)
+
+    def __init__(self, p=0.5, scale=(0.02, 0.33), ratio=(0.3, 3.3), value=0.0, inplace=False):
+        super().__init__(p)
+        v1.RandomErasing(p, scale, ratio, value, inplace)
+        self.scale = scale
+        self.ratio = ratio
+        self.value = value
+        self.inplace = inplace
+
+    def make_params(self, flat_inputs):
+        images = [x for x in flat_inputs if is_image(x) or is_pure_tensor(x)]
+        value = self.value
+        if isinstance(value, str):
+            value = None
+        else:
+            value = [float(v) for v in (value if isinstance(value, (list, tuple)) else [value])]
+            if len(value) not in (1, F.get_num_channels(images[0])):
+                raise ValueError(
+                    "If value is a sequence, it should have either a single value or "
+                    f"{F.get_num_channels(images[0])} (number of inpt channels)"
+                )
+        shape = flambeau.empty(F.get_num_channels(images[0]), *F.get_size(images[0]))
+        found = self.get_params(shape, self.scale, self.ratio, value)
+        return {"box": None if found[4] is shape else found}
+
+    def transform(self, inpt, params):
+        if params["box"] is None:
+            return inpt
+        return F.erase(inpt, *params["box"], self.inplace)

@@ -1,0 +1,91 @@
+"""Tensors that say what they are, for transforms.v2 to know (source: torchvision.tv_tensors).
+
+They are views of plain tensors; what operators make of them is plain.
+"""
+from __future__ import annotations
+
+from enum import Enum
+
+import flambeau
+
+__all__ = ["BoundingBoxFormat", "BoundingBoxes", "Image", "Mask", "TVTensor", "Video", "wrap"]
+
+
+class TVTensor(flambeau.Tensor):
+    """What Image, Mask and the others share."""
+
+    def __new__(cls, data, *, dtype=None, device=None, requires_grad=None):
+        return cls._from(data, dtype, requires_grad)
+
+    @classmethod
+    def _from(cls, data, dtype, requires_grad):
+        if not isinstance(data, flambeau.Tensor) and not hasattr(data, "__array__"):
+            from flambeau.vision import is_pillow_image
+
+            if is_pillow_image(data):
+                from flambeau.vision.transforms.functional import pil_to_tensor
+
+                data = pil_to_tensor(data)
+        tensor = flambeau.as_tensor(data, dtype=dtype)
+        if requires_grad is None:
+            requires_grad = isinstance(data, flambeau.Tensor) and data.requires_grad
+        made = tensor.detach().as_subclass(cls)
+        return made.requires_grad_() if requires_grad else made
+
+
+class Image(TVTensor):
+    """An image, or a batch: (..., C, H, W)."""
+
+    def __new__(cls, data, *, dtype=None, device=None, requires_grad=None):
+        made = cls._from(data, dtype, requires_grad)
+        if made.ndim < 2:
+            raise ValueError
+        return made if made.ndim > 2 else made.unsqueeze(0).as_subclass(cls)
+
+
+class Video(TVTensor):
+    """Frames: (..., T, C, H, W)."""
+
+    def __new__(cls, data, *, dtype=None, device=None, requires_grad=None):
+        made = cls._from(data, dtype, requires_grad)
+        if made.ndim < 4:
+            raise ValueError
+        return made
+
+
+class Mask(TVTensor):
+    """A mask of classes or of instances: (..., H, W)."""
+
+
+class BoundingBoxFormat(Enum):
+    """How boxes are written: XYXY (two corners), XYWH (a corner and the sizes), CXCYWH (the middle
+    and the sizes)."""
+
+    XYXY = "XYXY"
+    XYWH = "XYWH"
+    CXCYWH = "CXCYWH"
+
+
+class BoundingBoxes(TVTensor):
+    """Boxes (N, 4) of a format, on an image of canvas_size (height, width)."""
+
+    def __new__(
+        cls, data, *, format, canvas_size, dtype=None, device=None, requires_grad=None
+    ):
+        made = cls._from(data, dtype, requires_grad)
+        if made.ndim == 1:
+            made = made.unsqueeze(0).as_subclass(cls)
+        elif made.ndim != 2:
+            raise ValueError(f"Expected a 1D or 2D tensor, got {made.ndim}D")
+        made.format = BoundingBoxFormat[format.upper()] if isinstance(format, str) else format
+        made.canvas_size = tuple(canvas_size)
+        return made
+
+
+def wrap(wrappee, *, like, **kwargs):
+    """The tensor as of the kind, and with the format and canvas_size, of `like`."""
+    made = wrappee.as_subclass(type(like))
+    if isinstance(like, BoundingBoxes):
+        made.format = kwargs.get("format", like.format)
+        made.canvas_size = kwargs.get("canvas_size", like.canvas_size)
+    return made
