@@ -5,11 +5,11 @@
 #include <math.h>
 #include <string.h>
 
-#include "autograd/autograd.h"
 #include "core/error.h"
 #include "core/threads.h"
 #include "ops/op.h"
 #include "ops_kernels.h"
+#include "flambeau/ops.h"
 
 enum { MODE_BILINEAR, MODE_NEAREST, MODE_BICUBIC };
 enum { PAD_ZEROS, PAD_BORDER, PAD_REFLECTION };
@@ -138,7 +138,7 @@ int grid_sampler_2d_cpu(fl_tensor *input, fl_tensor *grid, int64_t mode, int64_t
     fl_tensor *x = tensor_as(input, work), *points = tensor_as(grid, work),
               *out = y->dtype == work ? tensor_retain(y) : tensor_new(4, y->sizes, work);
     if (x && points && out) {
-        s.x = x->data, s.grid = points->data, s.y = out->data;
+        s.x = tensor_data(x), s.grid = tensor_data(points), s.y = tensor_data(out);
         if (y->numel)
             threads_for(s.N * s.out[0], work == FL_FLOAT64 ? forward_row_f64 : forward_row_f32, &s);
         status = out == y ? 0 : tensor_copy(y, out);
@@ -176,10 +176,10 @@ int grid_sampler_2d_backward_cpu(fl_tensor *g, fl_tensor *input, fl_tensor *grid
               *gy = tensor_as(g, work), *dx = tensor_new(4, input->sizes, work),
               *dp = tensor_new(4, grid->sizes, work);
     if (x && points && gy && dx && dp) {
-        s.x = x->data, s.grid = points->data, s.y = gy->data;
-        s.dx = dx->data, s.dgrid = dp->data;
+        s.x = tensor_data(x), s.grid = tensor_data(points), s.y = tensor_data(gy);
+        s.dx = tensor_data(dx), s.dgrid = tensor_data(dp);
         if (dx->numel)
-            memset(dx->data, 0, (size_t)dx->numel * dtype_size(work));
+            memset(tensor_data(dx), 0, (size_t)dx->numel * dtype_size(work));
         if (dp->numel)
             threads_for(s.N, work == FL_FLOAT64 ? backward_task_f64 : backward_task_f32, &s);
         status = tensor_copy(dinput, dx) || tensor_copy(dgrid, dp) ? -1 : 0;
@@ -187,17 +187,6 @@ int grid_sampler_2d_backward_cpu(fl_tensor *g, fl_tensor *input, fl_tensor *grid
     tensor_release(x), tensor_release(points), tensor_release(gy), tensor_release(dx),
         tensor_release(dp);
     return status;
-}
-
-int grid_sampler_2d_backward_compose(fl_tensor *g, fl_tensor *input, fl_tensor *grid, int64_t mode,
-                                     int64_t padding, bool align_corners, fl_tensor **dinput,
-                                     fl_tensor **dgrid)
-{
-    if (autograd_mode.grad)
-        return error_set(FL_RUNTIME_ERROR,
-                         "derivative for aten::grid_sampler_2d_backward is not implemented");
-    return fl__grid_sampler_2d_backward_kernel(g, input, grid, mode, padding, align_corners, dinput,
-                                               dgrid);
 }
 
 int grid_sampler_compose(fl_tensor *input, fl_tensor *grid, int64_t mode, int64_t padding,

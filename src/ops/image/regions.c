@@ -9,6 +9,7 @@
 #include "core/threads.h"
 #include "ops/op.h"
 #include "ops_kernels.h"
+#include "flambeau/ops.h"
 
 enum { MOST = 1 << 20 }; /* samples along a bin */
 
@@ -86,11 +87,13 @@ int nms_keep_cpu(fl_tensor *dets, fl_tensor *order, double iou_threshold, fl_ten
     int work = work_of(dets);
     fl_tensor *box = tensor_as(dets, work), *index = tensor_contiguous(order);
     if (box && index && y->numel) {
-        memset(y->data, 1, (size_t)y->numel);
+        memset(tensor_data(y), 1, (size_t)y->numel);
         if (work == FL_FLOAT64)
-            suppress_f64(y->numel, box->data, index->data, iou_threshold, y->data);
+            suppress_f64(y->numel, tensor_data(box), tensor_data(index), iou_threshold,
+                         tensor_data(y));
         else
-            suppress_f32(y->numel, box->data, index->data, iou_threshold, y->data);
+            suppress_f32(y->numel, tensor_data(box), tensor_data(index), iou_threshold,
+                         tensor_data(y));
     }
     int status = box && index ? 0 : -1;
     tensor_release(box), tensor_release(index);
@@ -121,8 +124,9 @@ static int check(const fl_tensor *input, const fl_tensor *rois, int64_t height, 
 static int check_images(const fl_tensor *rois, int64_t N)
 {
     for (int64_t k = 0; k < rois->sizes[0]; k++) {
-        double image = rois->dtype == FL_FLOAT64 ? ((const double *)rois->data)[5 * k]
-                                                 : (double)((const float *)rois->data)[5 * k];
+        double image = rois->dtype == FL_FLOAT64
+                           ? ((const double *)tensor_data(rois))[5 * k]
+                           : (double)((const float *)tensor_data(rois))[5 * k];
         if (!(image > -1 && image < (double)N))
             return error_set(FL_INDEX_ERROR,
                              "region %lld is of image %g, but there are %lld images", (long long)k,
@@ -161,12 +165,12 @@ static int run(enum what what, struct regions r, fl_tensor *x, fl_tensor *y, fl_
     fl_tensor *read = tensor_as(from, work), *written = tensor_new(4, to->sizes, work);
     if (box && read && written && !check_images(box, x->sizes[0])) {
         r.C = x->sizes[1], r.in[0] = x->sizes[2], r.in[1] = x->sizes[3];
-        r.out[0] = y->sizes[2], r.out[1] = y->sizes[3], r.rois = box->data;
-        r.argmax = argmax ? argmax->data : NULL;
-        r.x = (back ? written : read)->data, r.y = (back ? read : written)->data;
+        r.out[0] = y->sizes[2], r.out[1] = y->sizes[3], r.rois = tensor_data(box);
+        r.argmax = argmax ? tensor_data(argmax) : NULL;
+        r.x = tensor_data(back ? written : read), r.y = tensor_data(back ? read : written);
         struct task t = {r, what, work == FL_FLOAT64};
         if (back && written->numel)
-            memset(written->data, 0, (size_t)written->numel * dtype_size(work));
+            memset(tensor_data(written), 0, (size_t)written->numel * dtype_size(work));
         if (!back && y->numel)
             threads_for(y->sizes[0], run_region, &t);
         for (int64_t k = 0; back && x->numel && k < y->sizes[0]; k++)

@@ -11,6 +11,7 @@
 #include "core/threads.h"
 #include "ops/op.h"
 #include "ops_kernels.h"
+#include "flambeau/ops.h"
 
 static const double pi = 3.14159265358979323846;
 
@@ -162,7 +163,7 @@ static int run(struct job *j, fl_tensor *x, fl_tensor *y, int taps, bool align_c
     int64_t planes = x->sizes[0] * x->sizes[1];
     if (!x->numel || !y->numel)
         return 0;
-    j->x = x->data, j->y = y->data;
+    j->x = tensor_data(x), j->y = tensor_data(y);
     size_t room = (size_t)(planes * x->sizes[2] * y->sizes[3]) * dtype_size(j->dtype);
     if (!taps_make(&j->taps[0], x->sizes[2], y->sizes[2], taps, align_corners, scales[0],
                    j->dtype) &&
@@ -255,7 +256,7 @@ int resample_backward_cpu(fl_tensor *g, fl_ints size, int64_t taps, bool align_c
     int status = -1;
     fl_tensor *from = tensor_as(g, j.dtype), *to = tensor_new(4, size.data, j.dtype);
     if (from && to) {
-        memset(to->data, 0, (size_t)to->numel * dtype_size(j.dtype));
+        memset(tensor_data(to), 0, (size_t)to->numel * dtype_size(j.dtype));
         status =
             run(&j, to, from, (int)taps, align_corners, (const double *[]){scales_h, scales_w});
         status = status ? status : tensor_copy(y, to);

@@ -25,11 +25,13 @@ class _Several(Transform):
             inputs = outputs if unpacked else (outputs,)
         return inputs if unpacked else inputs[0]
 
+
+class _Listed(_Several):
     def extra_repr(self):
         return "\n".join(f"    {transform}" for transform in self.transforms)
 
 
-class Compose(_Several):
+class Compose(_Listed):
     """Transforms one after another."""
 
     def __init__(self, transforms):
@@ -41,7 +43,7 @@ class Compose(_Several):
         return self._run(self.transforms, inputs)
 
 
-class RandomApply(_Several):
+class RandomApply(_Listed):
     """All of the transforms, with probability p, or none."""
 
     def __init__(self, transforms, p=0.5):

@@ -114,7 +114,7 @@ class ConvertImageDtype(_OfImages):
         self.dtype = dtype
 
     def transform(self, inpt, params):
-        return F.to_dtype(inpt, self.dtype, scale=True)
+        return inpt if is_pillow_image(inpt) else F.to_dtype(inpt, self.dtype, scale=True)
 
 
 class Normalize(_OfImages):

@@ -3,9 +3,7 @@ the classes of transforms, whose arguments these take."""
 from __future__ import annotations
 
 import flambeau
-from flambeau.vision import tv_tensors
 from flambeau.vision.transforms import transforms as v1
-from flambeau.vision.transforms.functional import InterpolationMode
 from flambeau.vision.transforms.functional import F_t as _F_t
 from flambeau.vision.transforms.v2 import functional as F
 from flambeau.vision.transforms.v2._transform import Chance, Transform, query_size
@@ -18,12 +16,9 @@ __all__ = (
 
 
 def _fill_for(fill, inpt):
-    """The fill for inpt: fill may be a dict {kind: fill}, with the key "others"; boxes have none,
-    masks 0."""
+    """The fill for inpt: fill may be a dict {kind: fill}, with the key "others"."""
     if isinstance(fill, dict):
         fill = fill.get(type(inpt), fill.get("others", 0))
-    elif isinstance(inpt, tv_tensors.Mask):
-        fill = 0
     if fill is not None and isinstance(inpt, flambeau.Tensor):
         fill = [float(f) for f in fill] if isinstance(fill, (list, tuple)) else float(fill)
     return fill
@@ -41,7 +36,7 @@ class Resize(Transform):
     """functional.resize."""
 
     def __init__(
-        self, size, interpolation=InterpolationMode.BILINEAR, max_size=None, antialias=True
+        self, size, interpolation="bilinear", max_size=None, antialias=True
     ):
         super().__init__()
         if isinstance(size, int):
@@ -95,7 +90,7 @@ class Pad(Transform):
     def __init__(self, padding, fill=0, padding_mode="constant"):
         super().__init__()
         _F_t.check_pad(padding, fill, padding_mode)
-        self.padding = padding
+        self.padding = padding if isinstance(padding, int) else list(padding)
         self.fill = fill
         self.padding_mode = padding_mode
 
@@ -172,7 +167,7 @@ class RandomResizedCrop(Transform):
         size,
         scale=(0.08, 1.0),
         ratio=(3.0 / 4.0, 4.0 / 3.0),
-        interpolation=InterpolationMode.BILINEAR,
+        interpolation="bilinear",
         antialias=True,
     ):
         super().__init__()
@@ -198,7 +193,7 @@ class RandomRotation(Transform):
     get_params = staticmethod(v1.RandomRotation.get_params)
 
     def __init__(
-        self, degrees, interpolation=InterpolationMode.NEAREST, expand=False, center=None, fill=0
+        self, degrees, interpolation="nearest", expand=False, center=None, fill=0
     ):
         super().__init__()
         self.degrees = v1._setup_angle(degrees, name="degrees")
@@ -230,12 +225,12 @@ class RandomAffine(Transform):
         translate=None,
         scale=None,
         shear=None,
-        interpolation=InterpolationMode.NEAREST,
+        interpolation="nearest",
         fill=0,
         center=None,
     ):
         super().__init__()
-        checked = v1.RandomAffine(degrees, translate, scale, shear, interpolation, 0, center)
+        checked = v1.RandomAffine(degrees, translate, scale, shear, center=center)
         self.degrees = checked.degrees
         self.translate = translate
         self.scale = scale
@@ -265,7 +260,7 @@ class RandomPerspective(Chance):
     get_params = staticmethod(v1.RandomPerspective.get_params)
 
     def __init__(
-        self, distortion_scale=0.5, p=0.5, interpolation=InterpolationMode.BILINEAR, fill=0
+        self, distortion_scale=0.5, p=0.5, interpolation="bilinear", fill=0
     ):
         super().__init__(p)
         if not 0 <= distortion_scale <= 1:
@@ -289,7 +284,7 @@ class ElasticTransform(Transform):
     get_params = staticmethod(v1.ElasticTransform.get_params)
 
     def __init__(
-        self, alpha=50.0, sigma=5.0, interpolation=InterpolationMode.BILINEAR, fill=0
+        self, alpha=50.0, sigma=5.0, interpolation="bilinear", fill=0
     ):
         super().__init__()
         pair = v1.ElasticTransform._pair
@@ -331,10 +326,7 @@ class RandomZoomOut(Chance):
 
 
 class _Resized(Transform):
-    def __init__(self, interpolation=InterpolationMode.BILINEAR, antialias=True):
-        super().__init__()
-        self.interpolation = interpolation
-        self.antialias = antialias
+    """Subclasses set interpolation and antialias, and draw params["size"]."""
 
     def transform(self, inpt, params):
         return F.resize(inpt, params["size"], self.interpolation, antialias=self.antialias)
@@ -347,12 +339,14 @@ class ScaleJitter(_Resized):
         self,
         target_size,
         scale_range=(0.1, 2.0),
-        interpolation=InterpolationMode.BILINEAR,
+        interpolation="bilinear",
         antialias=True,
     ):
-        super().__init__(interpolation, antialias)
+        super().__init__()
         self.target_size = target_size
         self.scale_range = scale_range
+        self.interpolation = interpolation
+        self.antialias = antialias
 
     def make_params(self, flat_inputs):
         h, w = query_size(flat_inputs)
@@ -369,12 +363,14 @@ class RandomShortestSize(_Resized):
         self,
         min_size,
         max_size=None,
-        interpolation=InterpolationMode.BILINEAR,
+        interpolation="bilinear",
         antialias=True,
     ):
-        super().__init__(interpolation, antialias)
+        super().__init__()
         self.min_size = [min_size] if isinstance(min_size, int) else list(min_size)
         self.max_size = max_size
+        self.interpolation = interpolation
+        self.antialias = antialias
 
     def make_params(self, flat_inputs):
         h, w = query_size(flat_inputs)
@@ -389,11 +385,13 @@ class RandomResize(_Resized):
     """Resized so that the shorter edge has a size drawn from min_size to max_size - 1."""
 
     def __init__(
-        self, min_size, max_size, interpolation=InterpolationMode.BILINEAR, antialias=True
+        self, min_size, max_size, interpolation="bilinear", antialias=True
     ):
-        super().__init__(interpolation, antialias)
+        super().__init__()
         self.min_size = min_size
         self.max_size = max_size
+        self.interpolation = interpolation
+        self.antialias = antialias
 
     def make_params(self, flat_inputs):
         return {"size": [int(flambeau.randint(self.min_size, self.max_size, ()).item())]}

@@ -157,7 +157,7 @@ class GaussianBlur(Transform):
         super().__init__()
         checked = v1.GaussianBlur(kernel_size, sigma)
         self.kernel_size = checked.kernel_size
-        self.sigma = checked.sigma
+        self.sigma = [float(s) for s in checked.sigma]
 
     def make_params(self, flat_inputs):
         return {"sigma": [self.get_params(*self.sigma)] * 2}
@@ -167,7 +167,7 @@ class GaussianBlur(Transform):
 
 
 class GaussianNoise(Transform):
-    """Noise of a normal distribution added to images of floats."""
+    """functional.gaussian_noise."""
 
     def __init__(self, mean=0.0, sigma=0.1, clip=True):
         super().__init__()
@@ -176,12 +176,7 @@ class GaussianNoise(Transform):
         self.clip = clip
 
     def transform(self, inpt, params):
-        if not (is_image(inpt) or is_pure_tensor(inpt)):
-            return inpt
-        if not isinstance(inpt, flambeau.Tensor) or not inpt.is_floating_point():
-            raise ValueError(f"Input tensor is expected to be in float dtype, got {type(inpt)}")
-        noisy = F._plain(inpt) + (self.mean + flambeau.randn_like(F._plain(inpt)) * self.sigma)
-        return F._rewrap(noisy.clamp(0, 1) if self.clip else noisy, inpt)
+        return F.gaussian_noise(inpt, self.mean, self.sigma, self.clip)
 
 
 class RandomErasing(Chance):
@@ -194,23 +189,23 @@ class RandomErasing(Chance):
         v1.RandomErasing(p, scale, ratio, value, inplace)
         self.scale = scale
         self.ratio = ratio
-        self.value = value
+        if not isinstance(value, str):
+            value = value if isinstance(value, (list, tuple)) else [value]
+            self.value = [float(v) for v in value]
+        else:
+            self.value = None
         self.inplace = inplace
 
     def make_params(self, flat_inputs):
         images = [x for x in flat_inputs if is_image(x) or is_pure_tensor(x)]
-        value = self.value
-        if isinstance(value, str):
-            value = None
-        else:
-            value = [float(v) for v in (value if isinstance(value, (list, tuple)) else [value])]
-            if len(value) not in (1, F.get_num_channels(images[0])):
-                raise ValueError(
-                    "If value is a sequence, it should have either a single value or "
-                    f"{F.get_num_channels(images[0])} (number of inpt channels)"
-                )
-        shape = flambeau.empty(F.get_num_channels(images[0]), *F.get_size(images[0]))
-        found = self.get_params(shape, self.scale, self.ratio, value)
+        channels, *size = F.get_dimensions(images[0])
+        if self.value is not None and len(self.value) not in (1, channels):
+            raise ValueError(
+                "If value is a sequence, it should have either a single value or "
+                f"{channels} (number of inpt channels)"
+            )
+        shape = flambeau.empty(channels, *size)
+        found = self.get_params(shape, self.scale, self.ratio, self.value)
         return {"box": None if found[4] is shape else found}
 
     def transform(self, inpt, params):

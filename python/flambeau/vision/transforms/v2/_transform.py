@@ -86,7 +86,7 @@ class Transform(Module):
 
     def extra_repr(self):
         return ", ".join(
-            f"{name}={value.value if isinstance(value, enum.Enum) else value}"
+            f"{name}={value}"
             for name, value in self.__dict__.items()
             if not name.startswith("_")
             and name != "training"

@@ -17,7 +17,7 @@ from flambeau.vision.transforms.functional import InterpolationMode, pil_to_tens
 # Colours and the like: of images alone.
 _COLORS = (
     "adjust_brightness adjust_contrast adjust_saturation adjust_hue adjust_gamma adjust_sharpness "
-    "rgb_to_grayscale gaussian_blur invert posterize solarize autocontrast equalize normalize erase"
+    "gaussian_blur invert solarize autocontrast normalize"
 ).split()
 
 
@@ -56,6 +56,72 @@ def _of_colors(name):
 for _name in _COLORS:
     globals()[_name] = _of_colors(_name)
 del _name
+
+
+def _by_image(inpt, function):
+    """function of an image as a plain tensor; of masks and boxes nothing."""
+    if _is_box(inpt) or _is_mask(inpt):
+        return inpt
+    if is_pillow_image(inpt):
+        return to_pil_image(function(pil_to_tensor(inpt)), inpt.mode)
+    return _rewrap(function(_plain(inpt)), inpt)
+
+
+def erase(inpt, i, j, h, w, v, inplace=False):
+    """The image with v in a rectangle."""
+    return _by_image(inpt, lambda image: F1.erase(image, i, j, h, w, v, inplace))
+
+
+def equalize(inpt):
+    """Each channel with as even a histogram as can be; of floats in 256 steps."""
+    if _is_box(inpt) or _is_mask(inpt):
+        return inpt
+    if not (isinstance(inpt, flambeau.Tensor) and inpt.is_floating_point()):
+        return _rewrap(F1.equalize(_plain(inpt)), inpt)
+    steps = F1.convert_image_dtype(_plain(inpt), flambeau.uint8)
+    return _rewrap(F1.convert_image_dtype(F1.equalize(steps), inpt.dtype), inpt)
+
+
+def posterize(inpt, bits):
+    """The upper bits of each number alone; floats have 2 ** bits steps."""
+    if _is_box(inpt) or _is_mask(inpt):
+        return inpt
+    if not (isinstance(inpt, flambeau.Tensor) and inpt.is_floating_point()):
+        return _rewrap(F1.posterize(_plain(inpt), bits), inpt)
+    levels = 1 << bits
+    return _rewrap((_plain(inpt) * levels).floor().clamp(0, levels - 1) * (1.0 / levels), inpt)
+
+
+def gaussian_noise(inpt, mean=0.0, sigma=0.1, clip=True):
+    """The image, of floats or bytes, with noise of a normal distribution added."""
+    if _is_box(inpt) or _is_mask(inpt):
+        return inpt
+    if is_pillow_image(inpt):
+        raise ValueError("Gaussian Noise is not implemented for PIL images.")
+    if sigma < 0:
+        raise ValueError(f"sigma shouldn't be negative. Got {sigma}")
+    image = _plain(inpt)
+    if image.is_floating_point():
+        noisy, most = image + (mean + flambeau.randn_like(image) * sigma), 1
+    elif image.dtype == flambeau.uint8:
+        noise = flambeau.randn_like(image, dtype=flambeau.float32) * (sigma * 255)
+        noisy, most = image + (mean * 255 + noise).to(flambeau.int16), 255
+    else:
+        raise ValueError(
+            f"Input tensor is expected to be in uint8 or float dtype, got dtype={image.dtype}"
+        )
+    return _rewrap((noisy.clamp(0, most) if clip else noisy).to(image.dtype), inpt)
+
+
+def rgb_to_grayscale(inpt, num_output_channels=1):
+    """The image in grey, of one or three channels."""
+    if num_output_channels not in (1, 3):
+        raise ValueError(f"num_output_channels must be 1 or 3, got {num_output_channels}.")
+    if _is_box(inpt) or _is_mask(inpt):
+        return inpt
+    if num_output_channels == 3 and not is_pillow_image(inpt) and inpt.shape[-3] == 1:
+        return grayscale_to_rgb(inpt)
+    return _rewrap(F1.rgb_to_grayscale(_plain(inpt), num_output_channels), inpt)
 
 
 # ---- What things are -----------------------------------------------------------------------------
@@ -171,6 +237,8 @@ def _by_points(boxes, move, canvas_size=None):
 
 def _of_image(name, inpt, *args, **kwargs):
     """A function of transforms.functional on an image, or on a mask without mixing pixels."""
+    if "interpolation" in kwargs:
+        kwargs["interpolation"] = _mode(kwargs["interpolation"])
     if _is_mask(inpt):
         if "interpolation" in kwargs:
             kwargs["interpolation"] = InterpolationMode.NEAREST
@@ -179,6 +247,13 @@ def _of_image(name, inpt, *args, **kwargs):
         out = getattr(F1, name)(image, *args, **kwargs)
         return tv_tensors.wrap(out.squeeze(0) if flat else out, like=inpt)
     return _rewrap(getattr(F1, name)(_plain(inpt), *args, **kwargs), inpt)
+
+
+def _mode(interpolation):
+    """An InterpolationMode of one, of its value or of Pillow's number for it."""
+    if isinstance(interpolation, str):
+        return InterpolationMode(interpolation)
+    return F1._mode(interpolation)
 
 
 # ---- Size and place ------------------------------------------------------------------------------
@@ -219,6 +294,7 @@ def resize(
     if _is_box(inpt):
         ratio = flambeau.tensor([new[1] / old[1], new[0] / old[0]] * 2)
         return _move_boxes(inpt, lambda c: c * ratio, new)
+    interpolation = _mode(interpolation)
     smooth = interpolation in (InterpolationMode.BILINEAR, InterpolationMode.BICUBIC)
     if smooth and getattr(inpt, "dtype", None) == flambeau.uint8 and not _is_mask(inpt):
         return _rewrap(_resize_bytes(_plain(inpt), new, interpolation.value, antialias), inpt)
@@ -379,7 +455,7 @@ def elastic(inpt, displacement, interpolation=InterpolationMode.BILINEAR, fill=N
 
 
 elastic_transform = elastic
-to_grayscale = rgb_to_grayscale  # noqa: F821  made above
+to_grayscale = rgb_to_grayscale
 
 
 def grayscale_to_rgb(inpt):
