@@ -10,6 +10,7 @@
 #include "core/memory.h"
 #include "core/threads.h"
 #include "ops/op.h"
+#include "ops/pointwise/math.h"
 #include "ops_kernels.h"
 #include "flambeau/ops.h"
 
@@ -31,15 +32,6 @@ struct job {
     void *x, *y;   /* (planes, in), (planes, out) */
     char *between; /* (planes, in[0], out[1]) */
 };
-
-static inline float sine_f32(float x)
-{
-    return sinf(x);
-}
-static inline double sine_f64(double x)
-{
-    return sin(x);
-}
 
 #define REAL_BITS 32
 #include "ops/image/resample_loops.h"

@@ -15,7 +15,7 @@ static real NAME(filter)(int taps, real x)
     if (x == 0)
         return 1;
     real wide = (real)pi * x;
-    return x < 3 ? 3 * NAME(sine)(wide) * NAME(sine)(wide / 3) / (wide * wide) : 0;
+    return x < 3 ? 3 * NAME(m_sin)(wide) * NAME(m_sin)(wide / 3) / (wide * wide) : 0;
 }
 
 /* Fills t's weights: those of element i of the output begin at weight[i * t->most]. */
