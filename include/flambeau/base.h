@@ -173,7 +173,8 @@ typedef enum fl_error_kind {
     FL_FILE_NOT_FOUND,
     FL_IO_ERROR,
     FL_OVERFLOW_ERROR,
-    FL_ASSERTION_ERROR /* a device that this build has not */
+    FL_ASSERTION_ERROR, /* a device that this build has not */
+    FL_LINALG_ERROR     /* a matrix that has no factor or inverse */
 } fl_error_kind;
 
 /* This thread's last error: its kind (FL_OK when there is none), and its whole text, valid until

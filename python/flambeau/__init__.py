@@ -17,7 +17,7 @@ from flambeau.version import __version__
 _MODULES = frozenset(
     (
         "_dynamo _inductor _tensor_str _utils accelerator amp autograd backends compat "
-        "compiler cpu cuda datasets distributed functional futures hub jit linalg mps "
+        "compiler cpu cuda datasets distributed distributions functional futures hub jit linalg mps "
         "multiprocessing nn optim overrides profiler random serialization special storage "
         "testing torch_version types utils version xpu"
     ).split()
@@ -72,6 +72,9 @@ _HOMES = {
             "ShortStorage IntStorage LongStorage BoolStorage TypedStorage UntypedStorage"
         ).split(),
         "storage",
+    ),
+    **dict.fromkeys(
+        "_standard_gamma _standard_gamma_grad _sample_dirichlet _dirichlet_grad".split(), "random"
     ),
 }
 

@@ -3,6 +3,7 @@
 from flambeau import _C
 
 _operators = _C._linalg
+LinAlgError = _C._LinAlgError
 
 
 def __getattr__(name):

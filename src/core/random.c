@@ -326,20 +326,25 @@ static void normal_float(fl_generator *g, float *data, int64_t n, double mean, d
     }
 }
 
+double generator_normal_double(fl_generator *g)
+{
+    double x = g->normal;
+    if (!g->has_normal) {
+        double u1 = generator_uniform_double(g), u2 = generator_uniform_double(g);
+        double radius = sqrt(-2.0 * log1p(-u2)), theta = 2.0 * M_PI * u1;
+        g->normal = radius * sin(theta);
+        x = radius * cos(theta);
+    }
+    g->has_normal = !g->has_normal;
+    return x;
+}
+
 /* Fewer than 16: one at a time, over doubles. */
 static void normal_few(fl_generator *g, char *data, int64_t n, int dtype, double mean, double std)
 {
     int64_t size = (int64_t)dtype_size(dtype);
     for (int64_t i = 0; i < n; i++) {
-        double x = g->normal;
-        if (!g->has_normal) {
-            double u1 = generator_uniform_double(g), u2 = generator_uniform_double(g);
-            double radius = sqrt(-2.0 * log1p(-u2)), theta = 2.0 * M_PI * u1;
-            g->normal = radius * sin(theta);
-            x = radius * cos(theta);
-        }
-        g->has_normal = !g->has_normal;
-        x = fma(x, std, mean);
+        double x = fma(generator_normal_double(g), std, mean);
         convert_elements(1, data + i * size, dtype, 0, &x, FL_FLOAT64, 0);
     }
 }

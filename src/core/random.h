@@ -38,6 +38,9 @@ generator_u64(fl_generator *g); /* PyTorch's random64: two draws, the first is t
 /* float32 uniform in [0, 1): the low 24 bits of a draw times 2^-24; double: 53 bits of random64. */
 float generator_uniform_float(fl_generator *g);
 double generator_uniform_double(fl_generator *g);
+/* One normal number of mean 0 and variance 1 (Box and Muller); every second call gives the value
+ * kept by the one before it. Like the four above it takes no lock. */
+double generator_normal_double(fl_generator *g);
 
 /* Fill n contiguous elements of dtype (floating where it says so), as PyTorch 2.13 does on a CPU.
  */

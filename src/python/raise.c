@@ -4,7 +4,7 @@
 
 #include <stdio.h>
 
-static PyObject *out_of_memory;
+static PyObject *out_of_memory, *linalg_error;
 
 /* An exception that a callback raised while the library ran, until the call that started it
  * returns. */
@@ -45,6 +45,8 @@ static PyObject *exception_of(fl_error_kind kind)
         return PyExc_OverflowError;
     case FL_ASSERTION_ERROR:
         return PyExc_AssertionError;
+    case FL_LINALG_ERROR:
+        return linalg_error;
     default:
         return PyExc_RuntimeError;
     }
@@ -90,5 +92,11 @@ int raise_init(PyObject *module)
     out_of_memory = PyErr_NewExceptionWithDoc("flambeau.OutOfMemoryError",
                                               "An allocation failed; the program can go on.",
                                               PyExc_RuntimeError, NULL);
-    return out_of_memory ? PyModule_AddObjectRef(module, "OutOfMemoryError", out_of_memory) : -1;
+    linalg_error = PyErr_NewExceptionWithDoc("flambeau.linalg.LinAlgError",
+                                             "A matrix has no factor or no inverse.",
+                                             PyExc_RuntimeError, NULL);
+    if (!out_of_memory || !linalg_error ||
+        PyModule_AddObjectRef(module, "_LinAlgError", linalg_error))
+        return -1;
+    return PyModule_AddObjectRef(module, "OutOfMemoryError", out_of_memory);
 }

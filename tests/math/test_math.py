@@ -53,12 +53,14 @@ BINARY = {
     "pow": (0.6, 1.1), "atan2": (1.5, 1.6), "hypot": (0.6, 1), "fmod": (0, 0),
     "remainder": (0.5, 0.5), "logaddexp": (1.7, 1.7), "logaddexp2": (1.7, 1.7), "xlogy": (1.6, 1.6),
     "ldexp": (0.5, 0.5), "floor_divide": None, "nextafter": None, "copysign": None, "fmin": None,
-    "fmax": None, "minimum": None, "maximum": None, "heaviside": None,
+    "fmax": None, "minimum": None, "maximum": None, "heaviside": None, "igamma": None,
+    "igammac": None, "gamma_grad": None,
 }
 INTEGER = ["floordiv", "mod", "pow", "gcd"]
 QUOTIENTS = ["fmod_near", "remainder_near", "floor_divide_near"]  # of operands whose quotient is near 0
 SCALAR = {"sin_f64", "cos_f64", "tan_f64", "fmod_f32", "fmod_f64", "remainder_f32",
-          "remainder_f64", "floor_divide_f32", "floor_divide_f64"}
+          "remainder_f64", "floor_divide_f32", "floor_divide_f64",
+          *(f"{f}_{t}" for f in ("igamma", "igammac", "gamma_grad") for t in ("f32", "f64"))}
 CTYPES = {"f32": "float", "f64": "double", "i32": "int32_t", "i64": "int64_t"}
 CODES = {"f32": "f", "f64": "d", "i32": "i", "i64": "q", "u16": "H"}
 MAX = {"f32": struct.unpack("f", struct.pack("I", 0x7f7fffff))[0], "f64": 1.7976931348623157e308}
@@ -273,6 +275,33 @@ def test_binary_error(library, name, t):
             error = ulps(mp, y, true, t, mp.mpf(scale))
             what = f"{name}({x!r}, {z!r}) = {y!r}, not {mp.nstr(true, 20)}"
             assert error <= bound, f"{what}: {error} ULP"
+
+
+def test_incomplete_gamma(library):
+    """To 1e-12 of the value, wherever that is not beyond 1e-290; the sum of both is 1 by each way,
+    also where mpmath is too slow to be asked."""
+    mp = pytest.importorskip("mpmath").mp
+    pairs = [(a, a * r) for a in (1e-3, 0.1, 0.5, 1.0, 2.3, 9.0, 11.0, 80.0, 500.0, 9000.0)
+             for r in (0.01, 0.3, 0.9, 0.99, 1.0, 1.001, 1.1, 2.0, 10.0)]
+    a, x = zip(*pairs)
+    lower, upper = (run(library, f"{f}_f64", ["f64"] * 2, "f64", a, x)
+                    for f in ("igamma", "igammac"))
+    with mp.workprec(400):
+        for p, z, low, high in zip(a, x, lower, upper):
+            for y, ends in ((low, (0, z)), (high, (z, mp.inf))):
+                true = mp.gammainc(mp.mpf(p), *ends, regularized=True)
+                if true > 1e-290:
+                    assert abs(y / true - 1) < 1e-12, (p, z, y, mp.nstr(true, 20))
+    pairs = [(a, a + r * math.sqrt(a)) for a in (5e4, 99999.0, 100001.0, 1e6, 1e9, 1e15)
+             for r in (-9.0, -3.0, -1.0, -0.01, 0.0, 0.01, 1.0, 3.0, 9.0)]
+    a, x = zip(*pairs)
+    lower, upper = (run(library, f"{f}_f64", ["f64"] * 2, "f64", a, x)
+                    for f in ("igamma", "igammac"))
+    for p, z, low, high in zip(a, x, lower, upper):
+        assert abs(low + high - 1) < 1e-12 and low >= 0 and high >= 0, (p, z, low, high)
+        # a gamma's median is near a - 1/3, and the two ways meet at 1e5
+        normal = 0.5 * math.erfc((p - z - 1 / 3) / math.sqrt(2 * p))
+        assert abs(low - normal) < 0.3 / math.sqrt(p), (p, z, low, normal)
 
 
 PI = math.pi

@@ -43,6 +43,11 @@ class Recipe:
             values = [_between(r, low, high) for _ in range(count)]
             made = torch.tensor(values, dtype=torch.float64).reshape(self.sizes)
             return made if dtype in (None, torch.float64) else made.to(dtype)
+        if self.kind == "definite":
+            made = torch.tensor([r.random() for _ in range(count)], dtype=torch.float64)
+            made = made.reshape(self.sizes)
+            made = (made + made.mT) / 2 + self.sizes[-1] * torch.eye(self.sizes[-1]).double()
+            return made if dtype is None else made.to(dtype)
         if self.kind == "bool":
             return torch.tensor([r.random() < 0.6 for _ in range(count)], dtype=torch.bool).reshape(
                 self.sizes)
@@ -70,6 +75,7 @@ def _recipe_int(*sizes, low=0, below=4, dtype=None):
 NAMESPACE = {
     "float": _recipe_float,
     "int": _recipe_int,
+    "definite": lambda *sizes: Recipe("definite", sizes),
     "bool": lambda *sizes: Recipe("bool", sizes),
     "tensor": lambda values, dtype=None: Recipe("literal", (), values=values, dtype=dtype),
     "inf": float("inf"), "True": True, "False": False,

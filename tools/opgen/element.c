@@ -79,8 +79,12 @@ static const struct {
     {"xlogy", 2, FLOATS, 0},
     {"heaviside", 2, FLOATS, 0},
     {"ldexp", 2, FLOATS, 0},
+    {"igamma", 2, FLOATS, 0},
+    {"igammac", 2, FLOATS, 0},
+    {"gamma_grad", 2, FLOATS, 0},
     {"gcd", 2, INTS, 0},
     {"fma", 3, FLOATS, 0},
+    {"dirichlet_grad", 3, FLOATS, 0},
 };
 
 static const struct {

@@ -15,6 +15,7 @@
 #include "math_bits.h"
 #include "math_erf.h"
 #include "math_exp.h"
+#include "math_gamma.h"
 #include "math_log.h"
 #include "math_pow.h"
 #include "math_special.h"

@@ -499,8 +499,12 @@ int broadcast_tensors_compose(fl_tensors tensors, fl_value *y)
         if (shape_broadcast(&ndim, sizes, tensors.data[i]->ndim, tensors.data[i]->sizes))
             return -1;
     fl_tensor **list = op_list(y, tensors.count);
-    for (int64_t i = 0; list && i < tensors.count; i++)
-        if (!(list[i] = fl_expand(tensors.data[i], (fl_ints){sizes, ndim}, false)))
+    for (int64_t i = 0; list && i < tensors.count; i++) {
+        fl_tensor *t = tensors.data[i];
+        bool whole = t->ndim == ndim && memcmp(t->sizes, sizes, sizeof *sizes * (size_t)ndim) == 0;
+        list[i] = whole ? t : fl_expand(t, (fl_ints){sizes, ndim}, false);
+        if (!list[i])
             return -1;
+    }
     return list ? 0 : -1;
 }

@@ -100,6 +100,22 @@ static PyObject *function_atleast_3d(PyObject *module, PyObject *const *args, Py
     return at_least("atleast_3d", &op, args, nargs, kwnames);
 }
 
+/* Tells which dim of a shape fits neither 1 nor the common size; dims count from the last. */
+static PyObject *refuse_shape(PyObject *shape, Py_ssize_t argument, int count, const int64_t *sizes,
+                              int ndim, const int64_t *common)
+{
+    char text[512];
+    int d = 1;
+    while (sizes[count - d] == 1 || common[ndim - d] == 1 || sizes[count - d] == common[ndim - d])
+        d++;
+    return PyErr_Format(PyExc_RuntimeError,
+                        "Attempting to broadcast a dimension of length %lld at %d! Mismatching "
+                        "argument at index %zd had %R; but expected shape should be broadcastable "
+                        "to %s",
+                        (long long)sizes[count - d], -d, argument, shape,
+                        shape_text(text, sizeof text, ndim, common));
+}
+
 static PyObject *function_broadcast_shapes(PyObject *module, PyObject *args)
 {
     int64_t out[TENSOR_MAX_DIMS], sizes[TENSOR_MAX_DIMS];
@@ -123,8 +139,7 @@ static PyObject *function_broadcast_shapes(PyObject *module, PyObject *args)
         }
         if (shape_broadcast(&ndim, out, (int)count, sizes) < 0) {
             fl_error_clear();
-            return PyErr_Format(PyExc_RuntimeError,
-                                "Shape mismatch: objects cannot be broadcast to a single shape");
+            return refuse_shape(shape, i, (int)count, sizes, ndim, out);
         }
     }
     return types_size(ndim, out);
