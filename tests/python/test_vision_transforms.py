@@ -424,6 +424,11 @@ BAD = [
     (lambda: F.pad(U, (1, 2, 3)), ValueError, "Padding must be an int or a 1, 2, or 4 element"),
     (lambda: F.normalize(U, 0, 1), TypeError, "Input tensor should be a float tensor"),
     (lambda: F.normalize(U.float(), [0.0], [0.0]), ValueError, "std evaluated to zero"),
+    (
+        lambda: F.normalize(torch.ones(1, 2, 2), [0.5] * 3, [0.5] * 3),
+        RuntimeError,
+        r"output with shape \[1, 2, 2\] doesn't match the broadcast shape \[3, 2, 2\]",
+    ),
     (lambda: F.adjust_hue(U, 0.6), ValueError, "hue_factor"),
     (lambda: F.five_crop(U, 50), ValueError, "Requested crop size"),
     (lambda: F.gaussian_blur(U, 4), ValueError, "kernel_size should have odd"),

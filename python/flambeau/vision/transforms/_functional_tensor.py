@@ -562,7 +562,9 @@ def normalize(tensor, mean, std, inplace=False):
             "zero."
         )
     mean, std = (t.view(-1, 1, 1) if t.ndim == 1 else t for t in (mean, std))
-    return tensor.sub_(mean).div_(std) if inplace else tensor.sub(mean).div_(std)
+    # In place on a copy: one channel does not become three by broadcasting.
+    tensor = tensor if inplace else tensor.clone()
+    return tensor.sub_(mean).div_(std)
 
 
 def erase(img, i, j, h, w, v, inplace=False):
