@@ -452,6 +452,10 @@ static int finish(struct run *r)
                 "The differentiated Tensor at index %lld appears to not have been used in the graph. "
                 "Set allow_unused=True if this is the desired behavior.",
                 (long long)i);
+        } else if (g && !q->create_graph && !tensor_is_dense(g)) {
+            /* an expanded gradient (of sum, of mean) could not be written */
+            if (!(q->results[i] = operation_own(g, g)))
+                return -1;
         } else {
             q->results[i] = g;
             r->capture[i].g = NULL;
