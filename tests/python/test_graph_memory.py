@@ -317,3 +317,49 @@ def test_create_graph_warns_once(monkeypatch):
     assert len(caught) == 1 and "create_graph=True will create a reference cycle" in str(
         caught[0].message
     )
+
+
+UNUSUAL = [float("nan"), float("inf"), float("-inf"), 0.0, 1.0, -1.0]
+EVEN = torch.tensor([True, False, True, False, True, False])
+FUNCTIONS = {
+    "clamp": lambda a: a.clamp(-1, 1),
+    "masked_fill": lambda a: a.masked_fill(EVEN, 0.0),
+    "where": lambda a: torch.where(EVEN, a, torch.zeros(6)),
+    "nan_to_num": lambda a: a.nan_to_num(),
+    "max": lambda a: a.max(),
+    "copysign": lambda a: torch.copysign(a, torch.ones(6)),
+    "logit": lambda a: a.logit(0.1),
+}
+
+
+@pytest.mark.parametrize(
+    "name, g, grad",
+    [
+        ("clamp", 1.0, "0 0 0 1 1 1"),
+        ("clamp", float("nan"), "0 0 0 nan nan nan"),
+        ("clamp", float("inf"), "0 0 0 inf inf inf"),
+        ("masked_fill", 1.0, "0 1 0 1 0 1"),
+        ("masked_fill", float("nan"), "0 nan 0 nan 0 nan"),
+        ("masked_fill", float("inf"), "0 inf 0 inf 0 inf"),
+        ("where", 1.0, "1 0 1 0 1 0"),
+        ("where", float("nan"), "nan 0 nan 0 nan 0"),
+        ("where", float("inf"), "inf 0 inf 0 inf 0"),
+        ("nan_to_num", 1.0, "0 0 0 1 1 1"),
+        ("nan_to_num", float("nan"), "nan nan nan nan nan nan"),
+        ("nan_to_num", float("inf"), "nan nan nan inf inf inf"),
+        ("max", 1.0, "1 0 0 0 0 0"),
+        ("max", float("nan"), "nan 0 0 0 0 0"),
+        ("max", float("inf"), "inf 0 0 0 0 0"),
+        ("copysign", 1.0, "nan nan nan 0 1 -1"),
+        ("copysign", float("nan"), "nan nan nan nan nan nan"),
+        ("copysign", float("inf"), "nan nan nan nan inf -inf"),
+        ("logit", 1.0, "nan 0 0 0 0 0"),
+        ("logit", float("nan"), "nan 0 0 0 0 0"),
+        ("logit", float("inf"), "nan 0 0 0 0 0"),
+    ],
+)
+def test_gradients_of_what_is_no_number(name, g, grad):
+    a = leaf(*UNUSUAL)
+    y = FUNCTIONS[name](a)
+    y.backward(torch.full(y.shape, g))
+    assert " ".join(f"{value + 0.0:g}" for value in a.grad.tolist()) == grad
