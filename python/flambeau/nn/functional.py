@@ -12,6 +12,10 @@ import flambeau
 from flambeau import _C
 from flambeau._precision import under_autocast
 from flambeau.nn import _reduction  # noqa: F401  programs look for it here
+from flambeau.nn._attention import (  # noqa: F401
+    multi_head_attention_forward,
+    scaled_dot_product_attention,
+)
 from flambeau.nn._binding import _nn, _op, _quick
 from flambeau.nn._losses import *  # noqa: F403
 from flambeau.nn._losses import pairwise_distance
@@ -398,51 +402,7 @@ def one_hot(tensor, num_classes=-1):
     return rows.scatter_(-1, tensor.unsqueeze(-1), 1)
 
 
-# ---- Attention, distances ------------------------------------------------------------------------
-
-
-@under_autocast("lower")
-def scaled_dot_product_attention(
-    query,
-    key,
-    value,
-    attn_mask=None,
-    dropout_p=0.0,
-    is_causal=False,
-    *,
-    scale=None,
-    enable_gqa=False,
-):
-    """softmax(query keyᵀ scale + mask) value over (..., length, features); a bool mask is True
-    where to look."""
-    scale = 1 / math.sqrt(query.size(-1)) if scale is None else scale
-    if is_causal:
-        if attn_mask is not None:
-            raise RuntimeError(
-                "_scaled_dot_product_attention: Explicit attn_mask should not be set when"
-                " is_causal=True"
-            )
-        attn_mask = flambeau.ones(
-            query.size(-2), key.size(-2), dtype=flambeau.bool, device=query.device
-        ).tril()
-    if enable_gqa:
-        key, value = (t.repeat_interleave(query.size(-3) // t.size(-3), -3) for t in (key, value))
-    dtype = query.dtype
-    if dtype in _HALVES:  # one rounding at the end
-        query, key, value = query.float(), key.float(), value.float()
-    weights = query @ key.transpose(-2, -1) * scale
-    if attn_mask is not None and attn_mask.dtype == flambeau.bool:
-        weights = weights.masked_fill(~attn_mask, -math.inf)
-    elif attn_mask is not None:
-        weights = weights + attn_mask
-    weights = weights.softmax(-1)
-    if attn_mask is not None and attn_mask.dtype == flambeau.bool:
-        weights = weights.masked_fill(
-            ~attn_mask.any(-1, keepdim=True), 0.0
-        )  # a row that may look nowhere
-    if dropout_p > 0.0:
-        weights = dropout(weights, dropout_p)
-    return (weights @ value).to(dtype)
+# ---- Distances ------------------------------------------------------------------------
 
 
 def cosine_similarity(x1, x2, dim=1, eps=1e-8):

@@ -1,5 +1,6 @@
 """Layers (source: torch.nn.modules)."""
 from flambeau.nn.modules.activation import *  # noqa: F403
+from flambeau.nn.modules.attention import *  # noqa: F403
 from flambeau.nn.modules.batchnorm import *  # noqa: F403
 from flambeau.nn.modules.container import *  # noqa: F403
 from flambeau.nn.modules.conv import *  # noqa: F403
@@ -16,6 +17,7 @@ from flambeau.nn.modules.pooling import *  # noqa: F403
 from flambeau.nn.modules.rnn import *  # noqa: F403
 from flambeau.nn.modules.rnn_cell import *  # noqa: F403
 from flambeau.nn.modules.sparse import *  # noqa: F403
+from flambeau.nn.modules.transformer import *  # noqa: F403
 from flambeau.nn.modules.upsampling import *  # noqa: F403
 
 __all__ = [name for name, value in globals().items() if isinstance(value, type)]

@@ -10,7 +10,7 @@ from flambeau.nn import init
 from flambeau.nn.modules.module import Module
 from flambeau.nn.parameter import Parameter
 
-__all__ = ["Bilinear", "Identity", "Linear"]
+__all__ = ["Bilinear", "Identity", "Linear", "NonDynamicallyQuantizableLinear"]
 
 
 class Identity(Module):
@@ -55,6 +55,10 @@ class Linear(Module):
             f"in_features={self.in_features}, out_features={self.out_features},"
             f" bias={self.bias is not None}"
         )
+
+
+class NonDynamicallyQuantizableLinear(Linear):
+    """The last layer of MultiheadAttention; PyTorch's quantisation leaves this class alone."""
 
 
 class Bilinear(Module):

@@ -1,0 +1,325 @@
+"""Attention as functions (source: torch.nn.functional.scaled_dot_product_attention,
+multi_head_attention_forward).
+
+Letters: L queries and S keys of a sequence, N sequences, E features, H heads of D = E / H features.
+"""
+from __future__ import annotations
+
+import math
+import warnings
+
+import flambeau
+from flambeau._precision import under_autocast
+
+_HALVES = (flambeau.float16, flambeau.bfloat16)
+
+
+@under_autocast("lower")
+def scaled_dot_product_attention(
+    query,
+    key,
+    value,
+    attn_mask=None,
+    dropout_p=0.0,
+    is_causal=False,
+    *,
+    scale=None,
+    enable_gqa=False,
+):
+    """softmax(query keyᵀ scale + mask) value over (..., length, features); a bool mask is True
+    where to look."""
+    from flambeau.nn.functional import dropout
+
+    scale = 1 / math.sqrt(query.size(-1)) if scale is None else scale
+    if is_causal:
+        if attn_mask is not None:
+            raise RuntimeError(
+                "_scaled_dot_product_attention: Explicit attn_mask should not be set when"
+                " is_causal=True"
+            )
+        attn_mask = flambeau.ones(
+            query.size(-2), key.size(-2), dtype=flambeau.bool, device=query.device
+        ).tril()
+    if enable_gqa:
+        key, value = (t.repeat_interleave(query.size(-3) // t.size(-3), -3) for t in (key, value))
+    dtype = query.dtype
+    if dtype in _HALVES:  # one rounding at the end
+        query, key, value = query.float(), key.float(), value.float()
+    weights = query @ key.transpose(-2, -1) * scale
+    if attn_mask is not None and attn_mask.dtype == flambeau.bool:
+        weights = weights.masked_fill(~attn_mask, -math.inf)
+    elif attn_mask is not None:
+        weights = weights + attn_mask
+    weights = weights.softmax(-1)
+    if attn_mask is not None and attn_mask.dtype == flambeau.bool:
+        weights = weights.masked_fill(
+            ~attn_mask.any(-1, keepdim=True), 0.0
+        )  # a row that may look nowhere
+    if dropout_p > 0.0:
+        weights = dropout(weights, dropout_p)
+    return (weights @ value).to(dtype)
+
+
+def _as_float_mask(mask, name, other, other_name, dtype, check_other=True):
+    """A mask that is added to the scores: a bool one becomes 0 and -inf (True: do not look)."""
+    if mask is None:
+        return None
+    if mask.dtype is not flambeau.bool and not mask.is_floating_point():
+        raise AssertionError(f"only bool and floating types of {name} are supported")
+    if check_other and other is not None and mask.dtype is not other.dtype:
+        warnings.warn(
+            f"Support for mismatched {name} and {other_name} is deprecated. Use same type for both"
+            " instead.",
+            stacklevel=4,
+        )
+    if mask.is_floating_point():
+        return mask
+    return flambeau.zeros_like(mask, dtype=dtype).masked_fill_(mask, -math.inf)
+
+
+def _check_shapes(query, key, value, key_padding_mask, attn_mask, num_heads):
+    """Whether the inputs are batched; AssertionError where shapes do not fit together."""
+    def require(condition, message):
+        if not condition:
+            raise AssertionError(message)
+
+    batched = query.dim() == 3
+    if not batched and query.dim() != 2:
+        raise AssertionError(
+            f"query should be unbatched 2D or batched 3D tensor but received {query.dim()}-D query"
+            " tensor"
+        )
+    kind, dims = ("batched", 3) if batched else ("unbatched", 2)
+    require(
+        key.dim() == dims and value.dim() == dims,
+        f"For {kind} ({dims}-D) `query`, expected `key` and `value` to be {dims}-D but found"
+        f" {key.dim()}-D and {value.dim()}-D tensors respectively",
+    )
+    if key_padding_mask is not None:
+        require(
+            key_padding_mask.dim() == dims - 1,
+            f"For {kind} ({dims}-D) `query`, expected `key_padding_mask` to be `None` or"
+            f" {dims - 1}-D but found {key_padding_mask.dim()}-D tensor instead",
+        )
+    if attn_mask is not None:
+        require(
+            attn_mask.dim() in (2, 3),
+            f"For {kind} ({dims}-D) `query`, expected `attn_mask` to be `None`, 2-D or 3-D but"
+            f" found {attn_mask.dim()}-D tensor instead",
+        )
+        if not batched and attn_mask.dim() == 3:
+            expected = (num_heads, query.shape[0], key.shape[0])
+            require(
+                tuple(attn_mask.shape) == expected,
+                f"Expected `attn_mask` shape to be {expected} but got {tuple(attn_mask.shape)}",
+            )
+    return batched
+
+
+def _project_packed(query, key, value, weight, bias):
+    """Queries, keys and values by one weight (3E, E): in one product where they are one tensor."""
+    from flambeau.nn.functional import linear
+
+    E = query.size(-1)
+    if key is value and query is key:
+        both = linear(query, weight, bias)
+        both = both.unflatten(-1, (3, E)).unsqueeze(0).transpose(0, -2).squeeze(-2).contiguous()
+        return both[0], both[1], both[2]
+    if key is value:
+        w_q, w_kv = weight.split([E, 2 * E])
+        b_q, b_kv = (None, None) if bias is None else bias.split([E, 2 * E])
+        q = linear(query, w_q, b_q)
+        both = linear(key, w_kv, b_kv)
+        both = both.unflatten(-1, (2, E)).unsqueeze(0).transpose(0, -2).squeeze(-2).contiguous()
+        return q, both[0], both[1]
+    biases = (None, None, None) if bias is None else bias.chunk(3)
+    return tuple(
+        linear(x, w, b) for x, w, b in zip((query, key, value), weight.chunk(3), biases)
+    )
+
+
+def _project(query, key, value, weights, bias):
+    """Queries, keys and values by a weight each; keys and values may have their own features."""
+    from flambeau.nn.functional import linear
+
+    E, Ek, Ev = query.size(-1), key.size(-1), value.size(-1)
+    for name, weight, shape in zip("qkv", weights, ((E, E), (E, Ek), (E, Ev))):
+        if tuple(weight.shape) != shape:
+            raise AssertionError(
+                f"expecting {name} weights shape of {shape}, but got {weight.shape}"
+            )
+    biases = (None, None, None) if bias is None else bias.chunk(3)
+    return tuple(linear(x, w, b) for x, w, b in zip((query, key, value), weights, biases))
+
+
+def _append(x, row):
+    """x (S, N, E) and, after its last row, `row` (1, 1, E) for every sequence."""
+    return flambeau.cat([x, row.repeat(1, x.shape[1], 1)])
+
+
+def multi_head_attention_forward(
+    query,
+    key,
+    value,
+    embed_dim_to_check,
+    num_heads,
+    in_proj_weight,
+    in_proj_bias,
+    bias_k,
+    bias_v,
+    add_zero_attn,
+    dropout_p,
+    out_proj_weight,
+    out_proj_bias,
+    training=True,
+    key_padding_mask=None,
+    need_weights=True,
+    attn_mask=None,
+    use_separate_proj_weight=False,
+    q_proj_weight=None,
+    k_proj_weight=None,
+    v_proj_weight=None,
+    static_k=None,
+    static_v=None,
+    average_attn_weights=True,
+    is_causal=False,
+):
+    """Attention in several heads ("Attention Is All You Need", Vaswani et al., 2017).
+
+    query (L, N, E), key and value (S, N, E), or without N. Returns the output (L, N, E) and, where
+    need_weights, the weights: (N, L, S), averaged over heads, else (N, H, L, S). key_padding_mask
+    (N, S) and attn_mask (L, S) or (N * H, L, S): True, or -inf, where not to look.
+    """
+    from flambeau.nn.functional import dropout, linear, pad
+
+    batched = _check_shapes(query, key, value, key_padding_mask, attn_mask, num_heads)
+    if is_causal and attn_mask is None:
+        raise RuntimeError(
+            "Need attn_mask if specifying the is_causal hint. You may use the Transformer module"
+            " method `generate_square_subsequent_mask` to create this mask."
+        )
+    if not batched:
+        same = key is query, value is key
+        query = query.unsqueeze(1)
+        key = query if same[0] else key.unsqueeze(1)
+        value = key if same[1] else value.unsqueeze(1)
+        if key_padding_mask is not None:
+            key_padding_mask = key_padding_mask.unsqueeze(0)
+    L, N, E = query.shape
+    S = key.shape[0]
+    key_padding_mask = _as_float_mask(
+        key_padding_mask, "key_padding_mask", attn_mask, "attn_mask", query.dtype
+    )
+    if is_causal and key_padding_mask is None and not need_weights:
+        attn_mask = None  # the hint is enough
+    else:
+        attn_mask = _as_float_mask(attn_mask, "attn_mask", None, "", query.dtype, False)
+        if key_padding_mask is not None:
+            is_causal = False
+    if E != embed_dim_to_check:
+        raise AssertionError(
+            f"was expecting embedding dimension of {embed_dim_to_check}, but got {E}"
+        )
+    D = E // num_heads
+    if D * num_heads != E:
+        raise AssertionError(f"embed_dim {E} not divisible by num_heads {num_heads}")
+    if use_separate_proj_weight:
+        if key.shape[:2] != value.shape[:2]:
+            raise AssertionError(
+                f"key's sequence and batch dims {key.shape[:2]} do not match value's"
+                f" {value.shape[:2]}"
+            )
+        weights = (q_proj_weight, k_proj_weight, v_proj_weight)
+        for name, weight in zip("qkv", weights):
+            if weight is None:
+                raise AssertionError(
+                    f"use_separate_proj_weight is True but {name}_proj_weight is None"
+                )
+        q, k, v = _project(query, key, value, weights, in_proj_bias)
+    else:
+        if key.shape != value.shape:
+            raise AssertionError(f"key shape {key.shape} does not match value shape {value.shape}")
+        if in_proj_weight is None:
+            raise AssertionError("use_separate_proj_weight is False but in_proj_weight is None")
+        q, k, v = _project_packed(query, key, value, in_proj_weight, in_proj_bias)
+
+    if attn_mask is not None:
+        shape = (L, S) if attn_mask.dim() == 2 else (N * num_heads, L, S)
+        if tuple(attn_mask.shape) != shape:
+            raise RuntimeError(
+                f"The shape of the {attn_mask.dim()}D attn_mask is {attn_mask.shape}, but should"
+                f" be {shape}."
+            )
+        if attn_mask.dim() == 2:
+            attn_mask = attn_mask.unsqueeze(0)
+
+    def one_more_key():
+        nonlocal attn_mask, key_padding_mask
+        attn_mask = None if attn_mask is None else pad(attn_mask, (0, 1))
+        key_padding_mask = None if key_padding_mask is None else pad(key_padding_mask, (0, 1))
+
+    if bias_k is not None and bias_v is not None:
+        if static_k is not None or static_v is not None:
+            raise AssertionError("bias cannot be added to static key.")
+        k, v = _append(k, bias_k), _append(v, bias_v)
+        one_more_key()
+
+    def heads(x):
+        return x.view(x.shape[0], N * num_heads, D).transpose(0, 1)
+
+    q = heads(q)
+    k = heads(k) if static_k is None else static_k
+    v = heads(v) if static_v is None else static_v
+    if add_zero_attn:
+        zero = flambeau.zeros((N * num_heads, 1, D), dtype=k.dtype, device=k.device)
+        k, v = flambeau.cat([k, zero], dim=1), flambeau.cat([v, zero], dim=1)
+        one_more_key()
+    S = k.size(1)
+
+    if key_padding_mask is not None:
+        if tuple(key_padding_mask.shape) != (N, S):
+            raise AssertionError(
+                f"expecting key_padding_mask shape of {(N, S)}, but got {key_padding_mask.shape}"
+            )
+        padding = (
+            key_padding_mask.view(N, 1, 1, S)
+            .expand(-1, num_heads, -1, -1)
+            .reshape(N * num_heads, 1, S)
+        )
+        attn_mask = padding if attn_mask is None else attn_mask + padding
+    dropout_p = dropout_p if training else 0.0
+
+    if need_weights:
+        if is_causal and attn_mask is None:
+            raise AssertionError("FIXME: is_causal not implemented for need_weights")
+        scaled = q * math.sqrt(1.0 / float(q.shape[-1]))
+        if attn_mask is not None:
+            scores = flambeau.baddbmm(attn_mask, scaled, k.transpose(-2, -1))
+        else:
+            scores = flambeau.bmm(scaled, k.transpose(-2, -1))
+        scores = scores.softmax(dim=-1)
+        if dropout_p > 0.0:
+            scores = dropout(scores, p=dropout_p)
+        output = flambeau.bmm(scores, v).transpose(0, 1).contiguous().view(L * N, E)
+        output = linear(output, out_proj_weight, out_proj_bias).view(L, N, -1)
+        scores = scores.view(N, num_heads, L, S)
+        if average_attn_weights:
+            scores = scores.mean(dim=1)
+        if batched:
+            return output, scores
+        return output.squeeze(1), scores.squeeze(0)
+
+    if attn_mask is not None:
+        one = attn_mask.size(0) == 1 and attn_mask.dim() == 3
+        attn_mask = attn_mask.unsqueeze(0) if one else attn_mask.view(N, num_heads, -1, S)
+    output = scaled_dot_product_attention(
+        q.view(N, num_heads, L, D),
+        k.view(N, num_heads, S, D),
+        v.view(N, num_heads, S, D),
+        attn_mask,
+        dropout_p,
+        is_causal,
+    )
+    output = output.permute(2, 0, 1, 3).contiguous().view(N * L, E)
+    output = linear(output, out_proj_weight, out_proj_bias).view(L, N, -1)
+    return (output if batched else output.squeeze(1)), None

@@ -1,0 +1,81 @@
+"""Attention and transformers: PyTorch's numbers for one seed, dropout included, and refusals."""
+import pytest
+
+import flambeau as torch
+from flambeau import nn
+
+
+def near(tensor, values):
+    assert tensor.flatten().tolist() == pytest.approx(values, abs=2e-5)
+
+
+def test_self_attention_with_dropout():
+    torch.manual_seed(0)
+    m = nn.MultiheadAttention(4, 2, dropout=0.25)
+    q = torch.randn(3, 1, 4)
+    y, w = m(q, q, q)
+    near(y, [0.22757, -0.08302, 0.08119, -0.00496, 0.28218, -0.01557, 0.1172, -0.03995, 0.20332,
+             -0.05397, 0.07802, 0.13427])
+    near(w, [0.24987, 0.53986, 0.11207, 0.22859, 0.22657, 0.45036, 0.41672, 0.2681, 0.0])
+
+
+def test_other_features_and_extra_keys():
+    torch.manual_seed(1)
+    m = nn.MultiheadAttention(4, 2, kdim=3, vdim=5, add_bias_kv=True, add_zero_attn=True,
+                              batch_first=True)
+    q, k, v = torch.randn(1, 2, 4), torch.randn(1, 3, 3), torch.randn(1, 3, 5)
+    padding = torch.tensor([[False, True, False]])
+    y, w = m(q, k, v, key_padding_mask=padding, average_attn_weights=False)
+    near(y, [0.35741, -0.29664, 0.11968, 0.19108, 0.14612, -0.19283, 0.06596, 0.10643])
+    near(w, [0.31033, 0.0, 0.20539, 0.23325, 0.25103, 0.2139, 0.0, 0.28832, 0.25441, 0.24336,
+             0.36157, 0.0, 0.13723, 0.30207, 0.19913, 0.16511, 0.0, 0.41056, 0.19332, 0.23102])
+    same, none = m(q, k, v, key_padding_mask=padding, need_weights=False)
+    assert none is None and torch.allclose(same, y, atol=1e-6)
+
+
+@pytest.mark.filterwarnings("ignore:enable_nested_tensor")
+def test_transformer():
+    torch.manual_seed(2)
+    t = nn.Transformer(4, 2, 1, 1, 8, dropout=0.2)
+    src, tgt = torch.randn(3, 1, 4), torch.randn(2, 1, 4)
+    y = t(src, tgt, tgt_mask=t.generate_square_subsequent_mask(2))
+    near(y, [-1.72649, 0.44488, 0.64052, 0.64109, -1.17474, -0.76234, 1.25373, 0.68334])
+    y.pow(3).sum().backward()
+    near(t.encoder.layers[0].self_attn.in_proj_bias.grad,
+         [-0.00947, -0.00149, 0.17281, 0.1396, 0, 0, 0, 0, 0.45799, 0.20316, -0.22762, -0.26])
+    assert len(list(t.parameters())) == 34
+
+
+def test_inference_leaves_padding_out():
+    torch.manual_seed(3)
+    e = nn.TransformerEncoder(nn.TransformerEncoderLayer(4, 2, 8, batch_first=True), 1).eval()
+    padding = torch.tensor([[False, False, True]])
+    with torch.no_grad():
+        near(e(torch.randn(1, 3, 4), src_key_padding_mask=padding),
+             [-1.40437, -0.48605, 0.99343, 0.89699, -1.55464, -0.19863, 0.81907, 0.9342, 0, 0, 0, 0])
+
+
+def test_unbatched_is_a_batch_of_one():
+    m = nn.MultiheadAttention(8, 4).eval()
+    x = torch.randn(5, 8)
+    y, w = m(x, x, x)
+    batch, weights = m(x[:, None], x[:, None], x[:, None])
+    assert y.shape == (5, 8) and w.shape == (5, 5)
+    assert torch.equal(y, batch[:, 0]) and torch.equal(w, weights[0])
+
+
+@pytest.mark.parametrize("call, error, text", [
+    (lambda: nn.MultiheadAttention(8, 3), AssertionError, "embed_dim must be divisible"),
+    (lambda: nn.MultiheadAttention(0, 3), ValueError, "must be greater than 0"),
+    (lambda: nn.MultiheadAttention(4, 2)(*[torch.ones(2, 2, 2, 4)] * 3), AssertionError,
+     "query should be unbatched 2D or batched 3D tensor but received 4-D query tensor"),
+    (lambda: nn.MultiheadAttention(4, 2)(*[torch.ones(2, 1, 4)] * 3, attn_mask=torch.ones(3, 3)),
+     RuntimeError, "The shape of the 2D attn_mask is"),
+    (lambda: nn.MultiheadAttention(4, 2)(*[torch.ones(2, 1, 4)] * 3, is_causal=True),
+     RuntimeError, "Need attn_mask if specifying the is_causal hint"),
+    (lambda: nn.TransformerEncoderLayer(4, 2, activation="x"), RuntimeError,
+     "activation should be relu/gelu, not x"),
+])
+def test_refusals(call, error, text):
+    with pytest.raises(error, match=text):
+        call()
