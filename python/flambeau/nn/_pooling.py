@@ -14,14 +14,26 @@ __all__ = [
     "adaptive_avg_pool3d",
     "adaptive_max_pool1d",
     "adaptive_max_pool2d",
+    "adaptive_max_pool3d",
     "avg_pool1d",
     "avg_pool2d",
+    "avg_pool3d",
+    "fractional_max_pool2d",
+    "fractional_max_pool2d_with_indices",
+    "fractional_max_pool3d",
+    "fractional_max_pool3d_with_indices",
     "lp_pool1d",
     "lp_pool2d",
+    "lp_pool3d",
     "max_pool1d",
     "max_pool1d_with_indices",
     "max_pool2d",
     "max_pool2d_with_indices",
+    "max_pool3d",
+    "max_pool3d_with_indices",
+    "max_unpool1d",
+    "max_unpool2d",
+    "max_unpool3d",
 ]
 
 
@@ -170,3 +182,142 @@ def lp_pool2d(input, norm_type, kernel_size, stride=None, ceil_mode=False):
 def _root(means, count, norm_type):
     """The p-norms of windows of `count` elements from the means of their p-th powers."""
     return (flambeau.sign(means) * flambeau.relu(means.abs())).mul(count).pow(1.0 / norm_type)
+
+
+# ---- Three spatial dims --------------------------------------------------------------------------
+
+def _triple(value):
+    return tuple(value) if isinstance(value, (tuple, list)) else (value,) * 3
+
+
+@_quick(6, "return_indices")
+def max_pool3d(input, kernel_size, stride=None, padding=0, dilation=1, ceil_mode=False,
+               return_indices=False):
+    """The greatest of every window of (N, C, D, H, W) or (C, D, H, W), and where it was if asked.
+    """
+    name = "max_pool3d_with_indices" if return_indices else "max_pool3d"
+    stride = kernel_size if stride is None else stride
+    return _op(name)(input, kernel_size, stride, padding, dilation, ceil_mode)
+
+
+def max_pool3d_with_indices(input, kernel_size, stride=None, padding=0, dilation=1,
+                            ceil_mode=False, return_indices=False):
+    """max_pool3d and the positions of what it found."""
+    return max_pool3d(input, kernel_size, stride, padding, dilation, ceil_mode, True)
+
+
+@_quick(7)
+def avg_pool3d(input, kernel_size, stride=None, padding=0, ceil_mode=False,
+               count_include_pad=True, divisor_override=None):
+    """The mean of every window of (N, C, D, H, W) or (C, D, H, W)."""
+    stride = kernel_size if stride is None else stride
+    return _op("avg_pool3d")(
+        input, kernel_size, stride, padding, ceil_mode, count_include_pad, divisor_override
+    )
+
+
+def adaptive_max_pool3d(input, output_size, return_indices=False):
+    """The greatest of output_size windows of (N, C, D, H, W) or (C, D, H, W), and where it was if
+    asked; None keeps a size."""
+    size = [n if m is None else m for n, m in zip(input.shape[-3:], _triple(output_size))]
+    result = _op("adaptive_max_pool3d")(input, size)
+    return result if return_indices else result[0]
+
+
+def lp_pool3d(input, norm_type, kernel_size, stride=None, ceil_mode=False):
+    """The p-norm of every window of (N, C, D, H, W) or (C, D, H, W)."""
+    means = avg_pool3d(input.pow(norm_type), kernel_size, stride, 0, ceil_mode)
+    return _root(means, math.prod(_triple(kernel_size)), norm_type)
+
+
+# ---- Windows at random places --------------------------------------------------------------------
+
+def _fractional(name, spatial, input, kernel_size, output_size, output_ratio, samples):
+    if output_size is None:
+        if output_ratio is None:
+            raise ValueError(
+                f"{name} requires specifying either an output_size or an output_ratio")
+        ratios = output_ratio if isinstance(output_ratio, (tuple, list)) else (
+            (output_ratio,) * spatial)
+        output_size = [int(n * ratio) for n, ratio in zip(input.shape[-spatial:], ratios)]
+    if samples is None:
+        batch = 1 if input.dim() == spatial + 1 else input.size(0)
+        samples = flambeau.rand(batch, input.size(-spatial - 1), spatial, dtype=input.dtype,
+                                device=input.device)
+    return _op(name)(input, kernel_size, output_size, samples)
+
+
+def fractional_max_pool2d_with_indices(input, kernel_size, output_size=None, output_ratio=None,
+                                       return_indices=False, _random_samples=None):
+    """The greatest of output_size windows of (N, C, H, W) or (C, H, W) whose places are drawn, and
+    where it was."""
+    return _fractional("fractional_max_pool2d", 2, input, kernel_size, output_size, output_ratio,
+                       _random_samples)
+
+
+def fractional_max_pool2d(input, kernel_size, output_size=None, output_ratio=None,
+                          return_indices=False, _random_samples=None):
+    """fractional_max_pool2d_with_indices, the positions only if asked."""
+    result = fractional_max_pool2d_with_indices(input, kernel_size, output_size, output_ratio,
+                                                True, _random_samples)
+    return result if return_indices else result[0]
+
+
+def fractional_max_pool3d_with_indices(input, kernel_size, output_size=None, output_ratio=None,
+                                       return_indices=False, _random_samples=None):
+    """The greatest of output_size windows of (N, C, D, H, W) or (C, D, H, W) whose places are
+    drawn, and where it was."""
+    return _fractional("fractional_max_pool3d", 3, input, kernel_size, output_size, output_ratio,
+                       _random_samples)
+
+
+def fractional_max_pool3d(input, kernel_size, output_size=None, output_ratio=None,
+                          return_indices=False, _random_samples=None):
+    """fractional_max_pool3d_with_indices, the positions only if asked."""
+    result = fractional_max_pool3d_with_indices(input, kernel_size, output_size, output_ratio,
+                                                True, _random_samples)
+    return result if return_indices else result[0]
+
+
+# ---- Unpooling -----------------------------------------------------------------------------------
+
+def _unpooled(input, kernel_size, stride, padding, output_size, spatial):
+    """The sizes before a pool of these arguments, and its stride and padding, one for each dim."""
+    def each(value):
+        return tuple(value) if isinstance(value, (tuple, list)) else (value,) * spatial
+
+    kernel, padding = each(kernel_size), each(padding)
+    stride = kernel if stride is None else each(stride)
+    sizes = [(n - 1) * s + k - 2 * p
+             for n, s, k, p in zip(input.shape[-spatial:], stride, kernel, padding)]
+    if output_size is None:
+        return sizes, stride, padding
+    given = list(output_size)[2:] if len(output_size) == spatial + 2 else list(output_size)
+    if len(given) != spatial:
+        raise ValueError(
+            f"output_size should be a sequence containing {spatial} or {spatial + 2} elements,"
+            f" but it has a length of '{len(given)}'")
+    for d, (size, step) in enumerate(zip(sizes, stride)):
+        if not size - step < given[d] < size + step:
+            raise ValueError(f'invalid output_size "{output_size}" (dim {d} must be between'
+                             f" {size - step} and {size + step})")
+    return given, stride, padding
+
+
+def max_unpool1d(input, indices, kernel_size, stride=None, padding=0, output_size=None):
+    """Zeros with the elements of input (N, C, L) or (C, L) where max_pool1d found them."""
+    sizes, _, _ = _unpooled(input, kernel_size, stride, padding, output_size, 1)
+    return _op("max_unpool2d")(input.unsqueeze(-1), indices.unsqueeze(-1), [*sizes, 1]).squeeze(-1)
+
+
+def max_unpool2d(input, indices, kernel_size, stride=None, padding=0, output_size=None):
+    """Zeros with the elements of input (N, C, H, W) or (C, H, W) where max_pool2d found them."""
+    sizes, _, _ = _unpooled(input, kernel_size, stride, padding, output_size, 2)
+    return _op("max_unpool2d")(input, indices, sizes)
+
+
+def max_unpool3d(input, indices, kernel_size, stride=None, padding=0, output_size=None):
+    """Zeros with the elements of input (N, C, D, H, W) or (C, D, H, W) where max_pool3d found
+    them."""
+    sizes, stride, padding = _unpooled(input, kernel_size, stride, padding, output_size, 3)
+    return _op("max_unpool3d")(input, indices, sizes, stride, padding)

@@ -1,21 +1,17 @@
 /* Convolutions as operators: arguments checked and completed, then conv2d.h's kernels.
  *
- * conv1d is conv2d of one row. A transposed convolution is the input gradient of conv2d, which is
- * an operator of its own; the three of _conv2d, _conv2d_backward_input and _conv2d_backward_weight
- * are each other's derivatives.
+ * conv1d is conv2d of one row, conv3d is made of conv2d (conv3d.c). A transposed convolution is the
+ * input gradient of conv2d, which is an operator of its own; the three of _conv2d,
+ * _conv2d_backward_input and _conv2d_backward_weight are each other's derivatives.
  */
 #include <string.h>
 
 #include "core/error.h"
 #include "ops/conv/conv2d.h"
+#include "ops/conv/conv_window.h"
 #include "ops/op.h"
 #include "ops_kernels.h"
 #include "flambeau/ops.h"
-
-/* Stride, padding, dilation and the like, complete: one for each spatial dim. */
-struct window {
-    int64_t stride[2], padding[2], dilation[2], output_padding[2];
-};
 
 static int spread(const char *name, fl_ints given, int spatial, int64_t *out)
 {
@@ -30,7 +26,7 @@ static int spread(const char *name, fl_ints given, int spatial, int64_t *out)
     return 0;
 }
 
-static int check_window(const struct window *w, int spatial, int64_t groups)
+static int check_window(const struct conv_window *w, int spatial, int64_t groups)
 {
     for (int d = 0; d < spatial; d++) {
         if (w->padding[d] < 0)
@@ -297,7 +293,7 @@ static fl_tensor *own_dims(fl_tensor *y, int spatial, bool batched)
 }
 
 /* Puts the one dim of a 1-d window second, where a row of height one has its width. */
-static void widen_window(struct window *w, int spatial)
+static void widen_window(struct conv_window *w, int spatial)
 {
     if (spatial == 2)
         return;
@@ -309,12 +305,14 @@ static void widen_window(struct window *w, int spatial)
 static int convolve(fl_tensor *input, fl_tensor *weight, fl_tensor *bias, fl_ints stride,
                     fl_ints padding, fl_ints dilation, int64_t groups, int spatial, fl_tensor **y)
 {
-    struct window w = {0};
+    struct conv_window w = {0};
     if (spread("stride", stride, spatial, w.stride) ||
         spread("padding", padding, spatial, w.padding) ||
         spread("dilation", dilation, spatial, w.dilation) || check_window(&w, spatial, groups) ||
         check_tensors(input, weight, bias, spatial, groups, false))
         return -1;
+    if (spatial == 3)
+        return conv3d_forward(input, weight, bias, &w, groups, y);
     widen_window(&w, spatial);
     bool batched = input->ndim == spatial + 2;
     fl_tensor *result = fl__conv2d(four_dims(input, spatial, batched),
@@ -336,13 +334,19 @@ int conv1d_compose(fl_tensor *input, fl_tensor *weight, fl_tensor *bias, fl_ints
     return convolve(input, weight, bias, stride, padding, dilation, groups, 1, y);
 }
 
+int conv3d_compose(fl_tensor *input, fl_tensor *weight, fl_tensor *bias, fl_ints stride,
+                   fl_ints padding, fl_ints dilation, int64_t groups, fl_tensor **y)
+{
+    return convolve(input, weight, bias, stride, padding, dilation, groups, 3, y);
+}
+
 /* padding='same' with a total that is odd pads one more at the end, as PyTorch does: by zeros
  * joined on first. */
 static int convolve_padded(fl_tensor *input, fl_tensor *weight, fl_tensor *bias, fl_ints stride,
                            const char *padding, fl_ints dilation, int64_t groups, int spatial,
                            fl_tensor **y)
 {
-    int64_t pad[2] = {0, 0}, step[2] = {1, 1}, spacing[2] = {1, 1};
+    int64_t pad[CONV_MAX_DIMS] = {0}, step[CONV_MAX_DIMS] = {0}, spacing[CONV_MAX_DIMS] = {0};
     if (strcmp(padding, "valid") == 0)
         return convolve(input, weight, bias, stride, (fl_ints){pad, 1}, dilation, groups, spatial,
                         y);
@@ -359,7 +363,7 @@ static int convolve_padded(fl_tensor *input, fl_tensor *weight, fl_tensor *bias,
         pad[d] = total / 2;
         if (total % 2) {
             int dim = input->ndim - spatial + d;
-            int64_t sizes[4];
+            int64_t sizes[CONV_MAX_DIMS + 2];
             memcpy(sizes, input->sizes, sizeof(int64_t) * (size_t)input->ndim);
             sizes[dim] = 1;
             fl_tensor *zeros = fl_zeros((fl_ints){sizes, input->ndim}, (fl_dtype)input->dtype,
@@ -385,9 +389,15 @@ int conv1d_padding_compose(fl_tensor *input, fl_tensor *weight, fl_tensor *bias,
     return convolve_padded(input, weight, bias, stride, padding, dilation, groups, 1, y);
 }
 
+int conv3d_padding_compose(fl_tensor *input, fl_tensor *weight, fl_tensor *bias, fl_ints stride,
+                           const char *padding, fl_ints dilation, int64_t groups, fl_tensor **y)
+{
+    return convolve_padded(input, weight, bias, stride, padding, dilation, groups, 3, y);
+}
+
 /* An output padding of a stride or more makes room for further windows: g with zeros for them. */
 static fl_tensor *fill_up(fl_tensor *g, const int64_t *size, const fl_tensor *filter,
-                          const struct window *w)
+                          const struct conv_window *w)
 {
     struct conv2d_shape p = {
         .h = size[2], .w = size[3], .r = filter->sizes[2], .s = filter->sizes[3]};
@@ -411,7 +421,7 @@ static int convolve_transposed(fl_tensor *input, fl_tensor *weight, fl_tensor *b
                                fl_ints padding, fl_ints output_padding, int64_t groups,
                                fl_ints dilation, int spatial, fl_tensor **y)
 {
-    struct window w = {0};
+    struct conv_window w = {0};
     if (spread("stride", stride, spatial, w.stride) ||
         spread("padding", padding, spatial, w.padding) ||
         spread("dilation", dilation, spatial, w.dilation) ||
@@ -419,12 +429,19 @@ static int convolve_transposed(fl_tensor *input, fl_tensor *weight, fl_tensor *b
         check_window(&w, spatial, groups) ||
         check_tensors(input, weight, bias, spatial, groups, true))
         return -1;
-    widen_window(&w, spatial);
-    bool batched = input->ndim == spatial + 2;
     fl_dtype dtype = (fl_dtype)input->dtype;
     input = op_widen(input), weight = op_widen(weight), bias = op_widen(bias);
     if (!input || !weight)
         return -1;
+    if (spatial == 3) {
+        fl_tensor *wide = NULL;
+        if (conv3d_transposed(input, weight, bias, &w, groups, &wide))
+            return -1;
+        *y = op_as(wide, dtype);
+        return *y ? 0 : -1;
+    }
+    widen_window(&w, spatial);
+    bool batched = input->ndim == spatial + 2;
     fl_tensor *g = four_dims(input, spatial, batched), *filter = four_dims(weight, spatial, true);
     if (!g || !filter)
         return -1;
@@ -470,4 +487,12 @@ int conv_transpose1d_compose(fl_tensor *input, fl_tensor *weight, fl_tensor *bia
 {
     return convolve_transposed(input, weight, bias, stride, padding, output_padding, groups,
                                dilation, 1, y);
+}
+
+int conv_transpose3d_compose(fl_tensor *input, fl_tensor *weight, fl_tensor *bias, fl_ints stride,
+                             fl_ints padding, fl_ints output_padding, int64_t groups,
+                             fl_ints dilation, fl_tensor **y)
+{
+    return convolve_transposed(input, weight, bias, stride, padding, output_padding, groups,
+                               dilation, 3, y);
 }

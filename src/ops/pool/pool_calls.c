@@ -1,51 +1,49 @@
 /* Pooling as called: of one or two spatial dims, with or without a batch, completed to four dims
  * and pairs. */
+#include "ops/pool/pool_calls.h"
+
 #include "core/error.h"
 #include "ops/op.h"
 #include "ops_kernels.h"
 #include "flambeau/ops.h"
 
-/* A window's arguments as pairs; those of one spatial dim stand second. */
-struct pairs {
-    int64_t kernel[2], stride[2], padding[2], dilation[2];
-};
-
-static int pair_of(const char *what, const char *name, fl_ints given, int spatial,
-                   int64_t otherwise, int64_t *out)
+static int spread(const char *what, const char *name, fl_ints given, int spatial,
+                  int64_t otherwise, int64_t *out)
 {
     if (given.count != 1 && given.count != spatial)
         return error_set(FL_RUNTIME_ERROR,
                          "%s: %s must either be a single int, or a tuple of %d ints", what, name,
                          spatial);
-    out[0] = otherwise;
+    for (int d = 0; d < POOL_DIMS; d++)
+        out[d] = otherwise;
     for (int d = 0; d < spatial; d++)
-        out[2 - spatial + d] = given.data[given.count == 1 ? 0 : d];
+        out[POOL_DIMS - spatial + d] = given.data[given.count == 1 ? 0 : d];
     return 0;
 }
 
-static int pairs_of(const char *what, fl_ints kernel, fl_ints stride, fl_ints padding,
-                    fl_ints dilation, int spatial, struct pairs *p)
+int pool_sizes_of(const char *what, fl_ints kernel, fl_ints stride, fl_ints padding,
+                  fl_ints dilation, int spatial, struct pool_sizes *p)
 {
     static const int64_t one = 1;
     if (dilation.count == 0)
         dilation = (fl_ints){&one, 1};
-    if (pair_of(what, "kernel_size", kernel, spatial, 1, p->kernel) ||
-        pair_of(what, "stride", stride.count ? stride : kernel, spatial, 1, p->stride) ||
-        pair_of(what, "padding", padding, spatial, 0, p->padding) ||
-        pair_of(what, "dilation", dilation, spatial, 1, p->dilation))
+    if (spread(what, "kernel_size", kernel, spatial, 1, p->kernel) ||
+        spread(what, "stride", stride.count ? stride : kernel, spatial, 1, p->stride) ||
+        spread(what, "padding", padding, spatial, 0, p->padding) ||
+        spread(what, "dilation", dilation, spatial, 1, p->dilation))
         return -1;
-    for (int d = 0; d < 2; d++) {
+    for (int d = 0; d < POOL_DIMS; d++) {
         if (p->kernel[d] <= 0)
             return error_set(FL_RUNTIME_ERROR,
                              "kernel size should be greater than zero, but got kH: %lld kW: %lld",
-                             (long long)p->kernel[0], (long long)p->kernel[1]);
+                             (long long)p->kernel[1], (long long)p->kernel[2]);
         if (p->stride[d] <= 0)
             return error_set(FL_RUNTIME_ERROR, "stride should not be zero");
         if (p->dilation[d] <= 0)
             return error_set(
                 FL_RUNTIME_ERROR,
                 "dilation should be greater than zero, but got dilationH: %lld dilationW: %lld",
-                (long long)p->dilation[0], (long long)p->dilation[1]);
+                (long long)p->dilation[1], (long long)p->dilation[2]);
         if (p->padding[d] < 0)
             return error_set(FL_RUNTIME_ERROR, "pad must be non-negative, but got pad: %lld",
                              (long long)p->padding[d]);
@@ -59,7 +57,7 @@ static int pairs_of(const char *what, fl_ints kernel, fl_ints stride, fl_ints pa
     return 0;
 }
 
-static fl_tensor *four_dims(const char *what, fl_tensor *t, int spatial)
+fl_tensor *pool_batched(const char *what, fl_tensor *t, int spatial)
 {
     char got[128];
     bool fits = t->ndim == spatial + 1 || t->ndim == spatial + 2;
@@ -75,31 +73,32 @@ static fl_tensor *four_dims(const char *what, fl_tensor *t, int spatial)
     return spatial == 1 ? fl_unsqueeze(y, 2) : y;
 }
 
-static fl_tensor *own_dims(fl_tensor *y, const fl_tensor *t, int spatial)
+fl_tensor *pool_own_dims(fl_tensor *y, const fl_tensor *t, int spatial)
 {
     if (y && spatial == 1)
         y = fl_squeeze_dim(y, 2);
     return y && t->ndim == spatial + 1 ? fl_squeeze_dim(y, 0) : y;
 }
 
-static fl_ints two(const int64_t *pair)
+/* The last two. */
+static fl_ints two(const int64_t *sizes)
 {
-    return (fl_ints){pair, 2};
+    return (fl_ints){sizes + POOL_DIMS - 2, 2};
 }
 
 static int max_pool(const char *what, fl_tensor *self, fl_ints kernel_size, fl_ints stride,
                     fl_ints padding, fl_ints dilation, bool ceil_mode, int spatial, fl_tensor **y,
                     fl_tensor **indices)
 {
-    struct pairs p;
-    fl_tensor *x = four_dims(what, self, spatial), *maxima, *where;
-    if (!x || pairs_of(what, kernel_size, stride, padding, dilation, spatial, &p) ||
+    struct pool_sizes p;
+    fl_tensor *x = pool_batched(what, self, spatial), *maxima, *where;
+    if (!x || pool_sizes_of(what, kernel_size, stride, padding, dilation, spatial, &p) ||
         fl__max_pool2d(x, two(p.kernel), two(p.stride), two(p.padding), two(p.dilation), ceil_mode,
                        &maxima, &where))
         return -1;
-    *y = own_dims(maxima, self, spatial);
+    *y = pool_own_dims(maxima, self, spatial);
     if (indices)
-        *indices = own_dims(where, self, spatial);
+        *indices = pool_own_dims(where, self, spatial);
     return *y && (!indices || *indices) ? 0 : -1;
 }
 
@@ -137,15 +136,15 @@ static int avg_pool(const char *what, fl_tensor *self, fl_ints kernel_size, fl_i
                     fl_ints padding, bool ceil_mode, bool count_include_pad,
                     const int64_t *divisor_override, int spatial, fl_tensor **y)
 {
-    struct pairs p;
+    struct pool_sizes p;
     if (divisor_override && *divisor_override == 0)
         return error_set(FL_RUNTIME_ERROR, "divisor must be not zero");
-    fl_tensor *x = four_dims(what, self, spatial);
-    if (!x || pairs_of(what, kernel_size, stride, padding, (fl_ints){NULL, 0}, spatial, &p))
+    fl_tensor *x = pool_batched(what, self, spatial);
+    if (!x || pool_sizes_of(what, kernel_size, stride, padding, (fl_ints){NULL, 0}, spatial, &p))
         return -1;
     fl_tensor *means = fl__avg_pool2d(x, two(p.kernel), two(p.stride), two(p.padding), ceil_mode,
                                       count_include_pad, divisor_override ? *divisor_override : 0);
-    *y = own_dims(means, self, spatial);
+    *y = pool_own_dims(means, self, spatial);
     return *y ? 0 : -1;
 }
 
@@ -164,11 +163,11 @@ int avg_pool1d_compose(fl_tensor *self, fl_ints kernel_size, fl_ints stride, fl_
                     NULL, 1, y);
 }
 
-static int output_pair(const char *what, fl_ints output_size, int spatial, int64_t *out)
+int pool_output_sizes(const char *what, fl_ints output_size, int spatial, int64_t *out)
 {
-    if (pair_of(what, "output_size", output_size, spatial, 1, out))
+    if (spread(what, "output_size", output_size, spatial, 1, out))
         return -1;
-    for (int d = 0; d < 2; d++)
+    for (int d = 0; d < POOL_DIMS; d++)
         if (out[d] < 0)
             return error_set(
                 FL_RUNTIME_ERROR,
@@ -180,12 +179,12 @@ static int output_pair(const char *what, fl_ints output_size, int spatial, int64
 static int adaptive_avg_pool(const char *what, fl_tensor *self, fl_ints output_size, int spatial,
                              fl_tensor **y)
 {
-    int64_t out[2];
-    fl_tensor *x = four_dims(what, self, spatial);
-    if (!x || output_pair(what, output_size, spatial, out))
+    int64_t out[POOL_DIMS];
+    fl_tensor *x = pool_batched(what, self, spatial);
+    if (!x || pool_output_sizes(what, output_size, spatial, out))
         return -1;
-    bool whole = out[0] == 1 && out[1] == 1; /* one window: PyTorch's graph shows a mean, too */
-    *y = own_dims(whole ? fl_mean_dim(x, (fl_ints){(int64_t[]){2, 3}, 2}, true, FL_NO_DTYPE)
+    bool whole = out[1] == 1 && out[2] == 1; /* one window: PyTorch's graph shows a mean, too */
+    *y = pool_own_dims(whole ? fl_mean_dim(x, (fl_ints){(int64_t[]){2, 3}, 2}, true, FL_NO_DTYPE)
                         : fl__adaptive_avg_pool2d(x, two(out)),
                   self, spatial);
     return *y ? 0 : -1;
@@ -204,13 +203,13 @@ int adaptive_avg_pool1d_compose(fl_tensor *self, fl_ints output_size, fl_tensor 
 static int adaptive_max_pool(const char *what, fl_tensor *self, fl_ints output_size, int spatial,
                              fl_tensor **y, fl_tensor **indices)
 {
-    int64_t out[2];
-    fl_tensor *x = four_dims(what, self, spatial), *maxima, *where;
-    if (!x || output_pair(what, output_size, spatial, out) ||
+    int64_t out[POOL_DIMS];
+    fl_tensor *x = pool_batched(what, self, spatial), *maxima, *where;
+    if (!x || pool_output_sizes(what, output_size, spatial, out) ||
         fl__adaptive_max_pool2d(x, two(out), &maxima, &where))
         return -1;
-    *y = own_dims(maxima, self, spatial);
-    *indices = own_dims(where, self, spatial);
+    *y = pool_own_dims(maxima, self, spatial);
+    *indices = pool_own_dims(where, self, spatial);
     return *y && *indices ? 0 : -1;
 }
 

@@ -7,10 +7,10 @@ import flambeau
 from flambeau.nn import functional as F
 from flambeau.nn import init
 from flambeau.nn.modules.module import Module
-from flambeau.nn.modules.utils import _pair, _reverse_repeat_tuple, _single
+from flambeau.nn.modules.utils import _pair, _reverse_repeat_tuple, _single, _triple
 from flambeau.nn.parameter import Parameter
 
-__all__ = ["Conv1d", "Conv2d", "ConvTranspose1d", "ConvTranspose2d"]
+__all__ = ["Conv1d", "Conv2d", "Conv3d", "ConvTranspose1d", "ConvTranspose2d", "ConvTranspose3d"]
 
 _PADDING_MODES = {"zeros", "reflect", "replicate", "circular"}
 
@@ -191,6 +191,13 @@ class Conv2d(_Convolution):
     _function = staticmethod(F.conv2d)
 
 
+class Conv3d(_Convolution):
+    """A convolution of (N, C, D, H, W) or (C, D, H, W)."""
+
+    _ntuple = staticmethod(_triple)
+    _function = staticmethod(F.conv3d)
+
+
 class _ConvTransposeNd(_ConvNd):
     """The gradient of a convolution by its input, as a layer: weight (in, out / groups, *kernel).
 
@@ -257,5 +264,20 @@ class ConvTranspose2d(_ConvTransposeNd):
 
     def forward(self, input, output_size=None):
         return F.conv_transpose2d(input, self.weight, self.bias, self.stride, self.padding,
+                                  self._output_padding(input, output_size), self.groups,
+                                  self.dilation)
+
+
+class ConvTranspose3d(_ConvTransposeNd):
+    """A transposed convolution of (N, C, D, H, W) or (C, D, H, W)."""
+
+    def __init__(self, in_channels, out_channels, kernel_size, stride=1, padding=0,
+                 output_padding=0, groups=1, bias=True, dilation=1, padding_mode="zeros",
+                 device=None, dtype=None):
+        super().__init__(_triple, in_channels, out_channels, kernel_size, stride, padding,
+                         output_padding, groups, bias, dilation, padding_mode, device, dtype)
+
+    def forward(self, input, output_size=None):
+        return F.conv_transpose3d(input, self.weight, self.bias, self.stride, self.padding,
                                   self._output_padding(input, output_size), self.groups,
                                   self.dilation)

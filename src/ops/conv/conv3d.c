@@ -1,0 +1,120 @@
+/* Convolutions of three spatial dims by those of two.
+ *
+ * The filter's taps along the depth become channels: each output slice is a 2-d convolution of the
+ * kT input slices under it, of C kT channels. Its transpose gives each input slice's part in kT
+ * output slices, which are added up. So whatever conv2d does fast is fast here, and the derivatives
+ * are those of its parts.
+ */
+#include "core/error.h"
+#include "ops/conv/conv_window.h"
+#include "ops/op.h"
+#include "flambeau/ops.h"
+
+static fl_tensor *shaped(fl_tensor *t, int64_t a, int64_t b, int64_t c, int64_t d)
+{
+    return t ? fl_reshape(t, FL_INTS_OF(a, b, c, d)) : NULL;
+}
+
+/* The filter (K, C, kT, R, S) as one of two dims, (K, C kT, R, S). */
+static fl_tensor *flat_filter(fl_tensor *w)
+{
+    return shaped(w, w->sizes[0], w->sizes[1] * w->sizes[2], w->sizes[3], w->sizes[4]);
+}
+
+static int check_depth(int64_t padded, int64_t reach)
+{
+    if (padded >= reach)
+        return 0;
+    return error_set(FL_RUNTIME_ERROR,
+                     "Calculated padded input size per channel: (%lld x ...). Kernel size: (%lld x "
+                     "...). Kernel size can't be greater than actual input size",
+                     (long long)padded, (long long)reach);
+}
+
+int conv3d_forward(fl_tensor *input, fl_tensor *weight, fl_tensor *bias,
+                   const struct conv_window *w, int64_t groups, fl_tensor **y)
+{
+    const bool batched = input->ndim == 5;
+    const int64_t taps = weight->sizes[2], reach = w->dilation[0] * (taps - 1) + 1;
+    fl_tensor *x = batched ? input : fl_unsqueeze(input, 0);
+    if (x && w->padding[0])
+        x = fl_constant_pad_nd(x, FL_INTS_OF(0, 0, 0, 0, w->padding[0], w->padding[0]), fl_int(0));
+    if (!x || check_depth(x->sizes[2], reach))
+        return -1;
+    const int64_t N = x->sizes[0], C = x->sizes[1], H = x->sizes[3], W = x->sizes[4];
+    x = fl_unfold(x, 2, reach, w->stride[0]); /* (N, C, D', H, W, reach) */
+    if (x && w->dilation[0] > 1)
+        x = fl_slice(x, 5, NULL, NULL, w->dilation[0]);
+    const int64_t depth = x ? x->sizes[2] : 0;
+    x = x ? fl_permute(x, FL_INTS_OF(0, 2, 1, 5, 3, 4)) : NULL;
+    fl_tensor *result = fl_conv2d(shaped(x, N * depth, C * taps, H, W), flat_filter(weight), bias,
+                                  (fl_ints){w->stride + 1, 2}, (fl_ints){w->padding + 1, 2},
+                                  (fl_ints){w->dilation + 1, 2}, groups);
+    if (!result)
+        return -1;
+    result = fl_view(result, FL_INTS_OF(N, depth, result->sizes[1], result->sizes[2],
+                                        result->sizes[3]));
+    result = result ? fl_contiguous(fl_transpose(result, 1, 2), -1) : NULL;
+    *y = result && !batched ? fl_squeeze_dim(result, 0) : result;
+    return *y ? 0 : -1;
+}
+
+/* Parts (N, C, D, taps, H, W) added up along the depth: part t of slice d goes to d stride + t
+ * dilation. */
+static fl_tensor *add_slices(fl_tensor *parts, const struct conv_window *w)
+{
+    const int64_t D = parts->sizes[2], taps = parts->sizes[3], rows = D * taps;
+    fl_tensor *index = op_adopt(tensor_new(1, &rows, FL_INT64));
+    if (!index)
+        return NULL;
+    for (int64_t i = 0; i < rows; i++)
+        ((int64_t *)tensor_data(index))[i] = i / taps * w->stride[0] + i % taps * w->dilation[0];
+    const int64_t whole = (D - 1) * w->stride[0] + w->dilation[0] * (taps - 1) + 1;
+    const int64_t after = w->output_padding[0], kept = whole - 2 * w->padding[0] + after;
+    const int64_t N = parts->sizes[0], C = parts->sizes[1];
+    const int64_t H = parts->sizes[4], W = parts->sizes[5];
+    fl_tensor *room = fl_zeros(FL_INTS_OF(N, C, whole + after, H, W), (fl_dtype)parts->dtype,
+                               (fl_device){-1, 0}, false);
+    fl_tensor *sum = room ? fl_index_add(room, 2, index,
+                                         fl_reshape(parts, FL_INTS_OF(N, C, rows, H, W)), fl_int(1))
+                          : NULL;
+    return sum ? fl_contiguous(fl_narrow(sum, 2, w->padding[0], kept), -1) : NULL;
+}
+
+int conv3d_transposed(fl_tensor *input, fl_tensor *weight, fl_tensor *bias,
+                      const struct conv_window *w, int64_t groups, fl_tensor **y)
+{
+    const bool batched = input->ndim == 5;
+    const int64_t taps = weight->sizes[2], K = weight->sizes[1] * groups;
+    fl_tensor *x = batched ? input : fl_unsqueeze(input, 0);
+    if (!x)
+        return -1;
+    const int64_t N = x->sizes[0], C = x->sizes[1], D = x->sizes[2];
+    const int64_t kept = (D - 1) * w->stride[0] - 2 * w->padding[0] +
+                         w->dilation[0] * (taps - 1) + w->output_padding[0] + 1;
+    if (w->output_padding[0] >= w->stride[0] && w->output_padding[0] >= w->dilation[0])
+        return error_set(FL_RUNTIME_ERROR,
+                         "output padding must be smaller than either stride or dilation, but got "
+                         "output_padding: %lld, stride: %lld, dilation: %lld",
+                         (long long)w->output_padding[0], (long long)w->stride[0],
+                         (long long)w->dilation[0]);
+    if (kept < 1)
+        return error_set(FL_RUNTIME_ERROR,
+                         "Given input size per channel: (%lld x ...). Calculated output size per "
+                         "channel: (%lld). Output size is too small",
+                         (long long)D, (long long)kept);
+    fl_tensor *slices = shaped(fl_transpose(x, 1, 2), N * D, C, x->sizes[3], x->sizes[4]);
+    fl_tensor *parts =
+        fl_conv_transpose2d(slices, flat_filter(weight), NULL, (fl_ints){w->stride + 1, 2},
+                            (fl_ints){w->padding + 1, 2}, (fl_ints){w->output_padding + 1, 2},
+                            groups, (fl_ints){w->dilation + 1, 2});
+    if (!parts)
+        return -1;
+    parts = fl_view(parts, FL_INTS_OF(N, D, K, taps, parts->sizes[2], parts->sizes[3]));
+    parts = parts ? fl_permute(parts, FL_INTS_OF(0, 2, 1, 3, 4, 5)) : NULL;
+    fl_tensor *result = parts ? add_slices(parts, w) : NULL;
+    if (result && bias)
+        result = fl_add(result, fl_view(bias, FL_INTS_OF(-1, 1, 1, 1)), fl_int(1));
+    *y = result && !batched ? fl_squeeze_dim(result, 0) : result;
+    return *y ? 0 : -1;
+}
