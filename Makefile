@@ -62,7 +62,10 @@ $(VENV)/ready:
 $(VENV)/cmake: $(VENV)/ready
 	@$(TOOLS) pip cmake 'cmake>=3.20' 'ninja>=1.10'
 $(VENV)/pytest: $(VENV)/ready
-	@$(TOOLS) pip pytest 'pytest>=7,<10' 'pillow>=9.1'
+	@$(TOOLS) pip pytest 'pytest>=7,<10'
+# What some tests compare with. Where it cannot be had they are skipped.
+$(VENV)/compared: $(VENV)/ready
+	@$(TOOLS) wish compared numpy mpmath 'pillow>=9.1'
 $(VENV)/build: $(VENV)/ready
 	@$(TOOLS) pip build 'build>=1' 'scikit-build-core>=0.10,<2' 'cmake>=3.20' 'ninja>=1.10'
 
@@ -79,11 +82,11 @@ built-tests: python
 test-c: built-tests
 	@$(dir $(CMAKE))ctest --test-dir $(BUILD) --output-on-failure --no-tests=ignore
 
-test-python: built-tests $(VENV)/pytest
+test-python: built-tests $(VENV)/pytest $(VENV)/compared
 	@FLAMBEAU_BUILD=$(abspath $(BUILD)) $(PYTHON) -m pytest $(TESTS)
 
 # The package goes to a folder of its own, so that the tree's own build is left as it is.
-sanitize: $(VENV)/pytest tools
+sanitize: $(VENV)/pytest $(VENV)/compared tools
 	@mkdir -p $(BUILD)/sanitize
 	@$(call configure,$(BUILD)/sanitize,-DFLAMBEAU_PYTHON=ON -DCMAKE_BUILD_TYPE=Debug \
 	    -DFLAMBEAU_SANITIZE=address$(comma)undefined -DPython_EXECUTABLE=$(abspath $(PYTHON)))

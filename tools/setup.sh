@@ -5,6 +5,7 @@
 #   cmake, ninja, preload     where the tool is (that of the system, else that of $VENV), or nothing
 #   venv                      makes $VENV, which then knows the tree's python/ folder
 #   pip STAMP PACKAGE...      installs into $VENV once, and leaves the file $VENV/STAMP
+#   wish STAMP PACKAGE...     the same, but does without what cannot be had, and says so
 set -u
 VENV=${VENV:-.venv}
 OLDEST='(3, 11)'
@@ -92,6 +93,18 @@ install_packages() {
     touch "$stamp"
 }
 
+wish_packages() {
+    stamp=$VENV/$1
+    shift
+    lacking=
+    for package in "$@"; do
+        "$VENV/bin/python" -m pip install --quiet --disable-pip-version-check --retries 1 \
+            --timeout 10 "$package" >/dev/null 2>&1 || lacking="$lacking $package"
+    done
+    [ -z "$lacking" ] && touch "$stamp" && return
+    echo "without$lacking, which cannot be installed here: the tests that need it are skipped"
+}
+
 case ${1:-} in
     missing) "missing_$2" ;;
     cmake) find_cmake ;;
@@ -99,5 +112,6 @@ case ${1:-} in
     preload) find_preload ;;
     venv) make_venv ;;
     pip) shift; install_packages "$@" ;;
-    *) sed -n '2,8s/^# \{0,1\}//p' "$0" >&2; exit 2 ;;
+    wish) shift; wish_packages "$@" ;;
+    *) sed -n '2,9s/^# \{0,1\}//p' "$0" >&2; exit 2 ;;
 esac

@@ -14,8 +14,8 @@
 struct node;
 struct grad_hooks;
 
-/* "The gradient of result `result` of `node`"; node NULL: nobody asks for it. dtype and shape tell
- * what the input was. */
+/* "The gradient of result `result` of `node`"; node NULL: nobody asks for it. dtype is
+ * the input's. */
 struct edge {
     struct node *node;
     int16_t result;

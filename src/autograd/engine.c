@@ -31,7 +31,7 @@ struct node_state {
 
 struct run {
     const struct backward_request *request;
-    struct node_state **state; /* all of them; the first `heap` are not in order: see ready */
+    struct node_state **state; /* all of them, as they were met */
     int64_t states, state_room;
     struct node_state **ready; /* a binary heap */
     int64_t heap, heap_room;

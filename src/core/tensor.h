@@ -215,8 +215,8 @@ fl_tensor *tensor_as(const fl_tensor *t, int dtype);
 int tensor_copy(fl_tensor *dst, const fl_tensor *src);
 /* Fills every element; a number out of the dtype's range becomes what a conversion makes of it. */
 int tensor_fill(fl_tensor *t, fl_value number);
-/* The element as a number: FL_BOOLEAN, FL_INTEGER or FL_FLOATING. `index` counts elements from
- * data, in elements. */
+/* The element as a number: FL_BOOLEAN, FL_INTEGER or FL_FLOATING. `position` counts elements of
+ * memory from the first one of t. */
 fl_value tensor_element(const fl_tensor *t, int64_t position);
 /* Refuses to write a tensor that shows one element several times (expand): 0, or -1 with PyTorch's
  * error. */

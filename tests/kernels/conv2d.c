@@ -35,7 +35,7 @@ static double view_get(const struct conv2d_view *v, fl_dtype dtype, int64_t n, i
 }
 
 struct wanted {
-    double *y, *dx, *dw, *db, *size_y, *size_dx, *size_dw, *size_db;
+    double *y, *dx, *dw, *size_y, *size_dx, *size_dw;
 };
 
 static void reference(const struct conv2d_shape *p, fl_dtype dtype, const struct conv2d_view *x,
@@ -52,8 +52,6 @@ static void reference(const struct conv2d_shape *p, fl_dtype dtype, const struct
                     double go = view_get(g, dtype, n, k, i, j);
                     o->y[at] = bias ? element_get(bias, dtype, k) : 0;
                     o->size_y[at] = 1;
-                    o->db[k] += go;
-                    o->size_db[k] += fabs(go);
                     for (int64_t c = 0; c < cg; c++)
                         for (int64_t r = 0; r < p->r; r++)
                             for (int64_t s = 0; s < p->s; s++) {
@@ -102,35 +100,32 @@ static void check_shape(const struct conv2d_shape *p, fl_dtype dtype, int x_orde
     struct conv2d_view g = make_view(dtype, ys, g_order);
     void *bias = random_array(dtype, p->k), *y = random_array(dtype, yn),
          *dx = random_array(dtype, xn);
-    void *dw = random_array(dtype, wn), *db = random_array(dtype, p->k);
+    void *dw = random_array(dtype, wn);
     struct wanted o = {calloc((size_t)yn + 1, 8), calloc((size_t)xn + 1, 8),
-                       calloc((size_t)wn + 1, 8), calloc((size_t)p->k, 8),
-                       calloc((size_t)yn + 1, 8), calloc((size_t)xn + 1, 8),
-                       calloc((size_t)wn + 1, 8), calloc((size_t)p->k, 8)};
+                       calloc((size_t)wn + 1, 8), calloc((size_t)yn + 1, 8),
+                       calloc((size_t)xn + 1, 8), calloc((size_t)wn + 1, 8)};
     reference(p, dtype, &x, &w, &g, with_bias ? bias : NULL, &o);
     int status = conv2d_forward(p, dtype, &x, &w, with_bias ? bias : NULL, y);
     status |= conv2d_backward_input(p, dtype, &g, &w, dx);
     status |= conv2d_backward_weight(p, dtype, &g, &x, dw);
-    status |= conv2d_backward_bias(p, dtype, &g, db);
-    double errors[4] = {
-        worst_error(dtype, y, o.y, o.size_y, yn), worst_error(dtype, dx, o.dx, o.size_dx, xn),
-        worst_error(dtype, dw, o.dw, o.size_dw, wn), worst_error(dtype, db, o.db, o.size_db, p->k)};
-    for (int i = 0; i < 4; i++)
+    double errors[3] = {worst_error(dtype, y, o.y, o.size_y, yn),
+                        worst_error(dtype, dx, o.dx, o.size_dx, xn),
+                        worst_error(dtype, dw, o.dw, o.size_dw, wn)};
+    for (int i = 0; i < 3; i++)
         if (status != 0 || !(errors[i] <= 1)) {
             failures++;
             printf("conv2d %s dtype %d n %d c %d h %d w %d k %d r %d s %d groups %d stride %d %d "
                    "padding %d %d "
                    "dilation %d %d orders %d %d %d: status %d error %g\n",
-                   (const char *[]){"forward", "input", "weight", "bias"}[i], (int)dtype, (int)p->n,
+                   (const char *[]){"forward", "input", "weight"}[i], (int)dtype, (int)p->n,
                    (int)p->c, (int)p->h, (int)p->w, (int)p->k, (int)p->r, (int)p->s, (int)p->groups,
                    (int)p->stride[0], (int)p->stride[1], (int)p->padding[0], (int)p->padding[1],
                    (int)p->dilation[0], (int)p->dilation[1], x_order, w_order, g_order, status,
                    errors[i]);
         }
     free((void *)x.data), free((void *)w.data), free((void *)g.data);
-    free(bias), free(y), free(dx), free(dw), free(db);
-    free(o.y), free(o.dx), free(o.dw), free(o.db), free(o.size_y), free(o.size_dx), free(o.size_dw),
-        free(o.size_db);
+    free(bias), free(y), free(dx), free(dw);
+    free(o.y), free(o.dx), free(o.dw), free(o.size_y), free(o.size_dx), free(o.size_dw);
 }
 
 static int64_t one_of(const int64_t *list, int64_t count)
@@ -196,15 +191,14 @@ static void check_bits(const char *what, const struct conv2d_shape *p)
     struct conv2d_view x = make_view(FL_FLOAT32, xs, CONTIGUOUS);
     struct conv2d_view w = make_view(FL_FLOAT32, ws, CONTIGUOUS);
     struct conv2d_view g = make_view(FL_FLOAT32, ys, CONTIGUOUS);
-    float *out = malloc((size_t)(xn + wn + yn + p->k) * sizeof(float));
+    float *out = malloc((size_t)(xn + wn + yn) * sizeof(float));
     static const int counts[] = {1, 2, 5};
     for (int i = 0; i < 3; i++) {
         threads_set_count(counts[i]);
         conv2d_forward(p, FL_FLOAT32, &x, &w, NULL, out);
         conv2d_backward_input(p, FL_FLOAT32, &g, &w, out + yn);
         conv2d_backward_weight(p, FL_FLOAT32, &g, &x, out + yn + xn);
-        conv2d_backward_bias(p, FL_FLOAT32, &g, out + yn + xn + wn);
-        int64_t sum = (int64_t)digest(out, (xn + wn + yn + p->k) * 4);
+        int64_t sum = (int64_t)digest(out, (xn + wn + yn) * 4);
         if (i > 0 && sum != first) {
             failures++;
             printf("%s: other bits with %d threads\n", what, counts[i]);
@@ -228,7 +222,7 @@ void test_conv2d_bits(void)
 struct run {
     struct conv2d_shape p;
     struct conv2d_view x, w, g;
-    void *bias, *y, *dx, *dw, *db;
+    void *bias, *y, *dx, *dw;
 };
 
 static void run_forward(void *context)
@@ -247,12 +241,6 @@ static void run_weight(void *context)
 {
     struct run *r = context;
     conv2d_backward_weight(&r->p, FL_FLOAT32, &r->g, &r->x, r->dw);
-}
-
-static void run_bias(void *context)
-{
-    struct run *r = context;
-    conv2d_backward_bias(&r->p, FL_FLOAT32, &r->g, r->db);
 }
 
 void bench_conv2d(void)
@@ -283,22 +271,22 @@ void bench_conv2d(void)
             r.x = make_view(FL_FLOAT32, xs, CONTIGUOUS);
             r.w = make_view(FL_FLOAT32, ws, CONTIGUOUS);
             r.g = make_view(FL_FLOAT32, ys, CONTIGUOUS);
-            r.bias = random_array(FL_FLOAT32, p->k), r.db = random_array(FL_FLOAT32, p->k);
+            r.bias = random_array(FL_FLOAT32, p->k);
             r.y = random_array(FL_FLOAT32, p->n * p->k * rows * cols);
             r.dx = random_array(FL_FLOAT32, p->n * p->c * p->h * p->w);
             r.dw = random_array(FL_FLOAT32, ws[0] * ws[1] * ws[2] * ws[3]);
             double work = 2e-9 * (double)(p->n * p->k * rows * cols * ws[1] * p->r * p->s);
-            double t[4] = {best_time(run_forward, &r, 0.2), best_time(run_input, &r, 0.2),
-                           best_time(run_weight, &r, 0.2), best_time(run_bias, &r, 0.1)};
+            double t[3] = {best_time(run_forward, &r, 0.2), best_time(run_input, &r, 0.2),
+                           best_time(run_weight, &r, 0.2)};
             printf("conv2d %d thread(s) %dx%dx%dx%d to %d, %dx%d stride %d groups %d: forward %.3f "
                    "ms %.1f GFLOP/s, "
-                   "input %.3f ms %.1f, weight %.3f ms %.1f, bias %.3f ms; all %.3f ms\n",
+                   "input %.3f ms %.1f, weight %.3f ms %.1f; all %.3f ms\n",
                    threads, (int)p->n, (int)p->c, (int)p->h, (int)p->w, (int)p->k, (int)p->r,
                    (int)p->s, (int)p->stride[0], (int)p->groups, t[0] * 1e3, work / t[0],
-                   t[1] * 1e3, work / t[1], t[2] * 1e3, work / t[2], t[3] * 1e3,
-                   (t[0] + t[1] + t[2] + t[3]) * 1e3);
+                   t[1] * 1e3, work / t[1], t[2] * 1e3, work / t[2],
+                   (t[0] + t[1] + t[2]) * 1e3);
             free((void *)r.x.data), free((void *)r.w.data), free((void *)r.g.data);
-            free(r.bias), free(r.y), free(r.dx), free(r.dw), free(r.db);
+            free(r.bias), free(r.y), free(r.dx), free(r.dw);
         }
     }
 }

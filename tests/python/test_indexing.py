@@ -152,7 +152,7 @@ def test_derivatives_of_reading():
     (x[0, 1] * 2 + x[1].sum() + x[:, 1:].sum() + x[[0, 0]].sum() + x[..., None, 2].sum()).backward()
     assert x.grad.tolist() == [[2, 5, 4], [1, 2, 3]]
     y = torch.ones(3, requires_grad=True)
-    assert y[...].grad_fn is not None or y[...].requires_grad
+    assert y[...].requires_grad and y[...].grad_fn is not None
 
 
 def test_derivatives_of_writing():

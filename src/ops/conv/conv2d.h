@@ -34,12 +34,10 @@ int64_t conv2d_cols(const struct conv2d_shape *p);
  * with the error set. */
 int conv2d_forward(const struct conv2d_shape *p, fl_dtype dtype, const struct conv2d_view *x,
                    const struct conv2d_view *weight, const void *bias, void *y);
-/* The gradients of x, weight and bias, from the gradient g of y. */
+/* The gradients of x and weight, from the gradient g of y. (A bias's is the sum of g.) */
 int conv2d_backward_input(const struct conv2d_shape *p, fl_dtype dtype, const struct conv2d_view *g,
                           const struct conv2d_view *weight, void *dx);
 int conv2d_backward_weight(const struct conv2d_shape *p, fl_dtype dtype,
                            const struct conv2d_view *g, const struct conv2d_view *x, void *dweight);
-int conv2d_backward_bias(const struct conv2d_shape *p, fl_dtype dtype, const struct conv2d_view *g,
-                         void *dbias);
 
 #endif
