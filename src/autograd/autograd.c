@@ -8,6 +8,7 @@
  */
 #include "autograd/autograd.h"
 
+#include <assert.h>
 #include <sched.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -31,6 +32,7 @@ static void leave_node(fl_tensor *t, struct autograd *a);
 
 static void drop(fl_tensor *t)
 {
+    assert(t->autograd);
     struct autograd *a = t->autograd;
     t->autograd = NULL;
     if (a->node)
@@ -63,6 +65,7 @@ static void hand_unlock(void)
 
 struct autograd *autograd_of(fl_tensor *t)
 {
+    assert(atomic_load(&t->refs) > 0);
     if (t->autograd)
         return t->autograd;
     tensor_drop_autograd = drop;
@@ -118,6 +121,7 @@ static bool same_layout(const fl_tensor *g, const fl_tensor *leaf)
 
 int autograd_add_grad(fl_tensor *t, fl_tensor *g, bool create_graph)
 {
+    assert(g && atomic_load(&g->refs) > 0);
     struct autograd *a = autograd_of(t);
     if (!a)
         return -1;
@@ -165,6 +169,7 @@ static void accumulate_release_saved(struct node *n)
 
 static void accumulate_destroy(struct node *n)
 {
+    assert(atomic_load(&n->refs) <= 1);
     struct accumulate *self = (struct accumulate *)n;
     struct autograd *a = self->leaf->autograd;
     fl_tensor *leaf = self->leaf;
@@ -283,6 +288,7 @@ int autograd_edge(fl_tensor *t, struct edge *edge)
         return 0;
     struct node *n = autograd_node(t, &result);
     if (n) {
+        assert(result >= 0 && result < n->results);
         edge->node = node_retain(n), edge->result = (int16_t)result;
         return 0;
     }
@@ -303,6 +309,8 @@ static void leave_node(fl_tensor *t, struct autograd *a)
 
 int autograd_adopt_node(fl_tensor *t, struct node *n, int result)
 {
+    assert(result >= 0 && result < n->results);
+    assert(!node_leaf(n));
     struct autograd *a = autograd_of(t);
     if (!a) {
         node_release(n);
@@ -384,6 +392,7 @@ int autograd_check_inplace(fl_tensor *t, bool recorded)
 
 int autograd_rebase(fl_tensor *t, struct node *n)
 {
+    assert(n->edges >= 1 && n->results >= 1);
     fl_tensor *base = t->base;
     if (!base)
         return autograd_set_node(t, n, 0);
@@ -403,6 +412,7 @@ int autograd_rebase(fl_tensor *t, struct node *n)
 
 fl_tensor *autograd_detach(fl_tensor *t)
 {
+    assert(t->storage);
     fl_tensor *y = tensor_alias(t, t->ndim, t->sizes, t->strides, t->offset);
     if (y)
         y->flags &= (uint8_t)~TENSOR_REQUIRES_GRAD;
@@ -594,6 +604,9 @@ struct autograd_anomaly autograd_anomaly;
 void node_init(struct node *n, const struct node_class *type, int edges, struct edge *edge,
                int results)
 {
+    assert(edges >= 0 && results >= 1);
+    assert(type->name && type->backward && type->release_saved && type->destroy);
+    assert(edges == 0 || edge);
     static _Atomic uint64_t clock;
     node_set(n, type, edges, edge, results);
     n->sequence = atomic_fetch_add_explicit(&clock, 1, memory_order_relaxed);
@@ -606,6 +619,7 @@ static __thread bool freeing;
 
 void node_release(struct node *n)
 {
+    assert(atomic_load(&n->refs) > 0);
     /* Who holds the only reference needs no locked instruction: nobody can add one. */
     if (atomic_load_explicit(&n->refs, memory_order_acquire) != 1 &&
         atomic_fetch_sub_explicit(&n->refs, 1, memory_order_acq_rel) != 1)
@@ -634,5 +648,6 @@ void node_release(struct node *n)
 
 const char *node_name(const struct node *n)
 {
+    assert(atomic_load(&n->refs) > 0);
     return n->type->name(n);
 }

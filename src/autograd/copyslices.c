@@ -5,6 +5,7 @@
  * inner gives for its other inputs goes on to them. The inner node keeps the saved tensors; its
  * edges beyond the first move here.
  */
+#include <assert.h>
 #include <string.h>
 
 #include "autograd/operations.h"
@@ -48,6 +49,7 @@ static void drop_geometry(struct geometry *x)
 
 static fl_tensor *take_slice(fl_tensor *whole, const struct geometry *s)
 {
+    assert(s->ndim <= TENSOR_MAX_DIMS);
     return operation_as_strided(whole, (fl_ints){s->sizes, s->ndim}, (fl_ints){s->strides, s->ndim},
                                 s->offset);
 }
@@ -110,6 +112,8 @@ static const struct node_class COPYSLICES = {name, backward, release_saved, dest
 
 struct node *copyslices_new(fl_tensor *base, fl_tensor *view, struct node *inner)
 {
+    assert(inner->edges >= 1);
+    assert(!base->base && view->base == base);
     size_t bytes = sizeof(struct copyslices) + (size_t)inner->edges * sizeof(struct edge);
     struct copyslices *self = memory_zalloc(bytes);
     if (!self)

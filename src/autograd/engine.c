@@ -8,6 +8,7 @@
  * state's slots as they arrive; when the last has, it is ready. A node belongs to several runs at
  * once when a hook or a Function calls backward in turn: states form a list, each with its run.
  */
+#include <assert.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
@@ -69,6 +70,7 @@ static struct node_state *state_of(const struct run *r, const struct node *n)
 
 static struct node_state *state_make(struct run *r, struct node *n)
 {
+    assert(atomic_load(&n->refs) > 0);
     struct node_state *s = state_of(r, n);
     if (s)
         return s;
@@ -87,6 +89,7 @@ static struct node_state *state_make(struct run *r, struct node *n)
 
 static void state_free(struct node_state *s)
 {
+    assert(s->node->state);
     struct node *n = s->node;
     struct node_state **at = &n->state;
     while (*at && *at != s)
@@ -164,6 +167,7 @@ static bool before(const struct node_state *a, const struct node_state *b)
 
 static int push(struct run *r, struct node_state *s)
 {
+    assert(s->waiting == 0);
     if (grow(&r->ready, r->heap, &r->heap_room, sizeof *r->ready))
         return -1;
     int64_t i = r->heap++;
@@ -175,6 +179,7 @@ static int push(struct run *r, struct node_state *s)
 
 static struct node_state *pop(struct run *r)
 {
+    assert(r->heap > 0);
     struct node_state *first = r->ready[0], *last = r->ready[--r->heap];
     int64_t i = 0;
     for (int64_t child; (child = 2 * i + 1) < r->heap; i = child) {
@@ -226,6 +231,7 @@ int engine_fit(fl_tensor **g, const fl_tensor *like, const char *function, int i
 /* Adds g (a reference that is given away) into the slot of something of that dtype. */
 static int deliver(fl_tensor **slot, fl_tensor *g, int dtype, bool create_graph)
 {
+    assert(!g || atomic_load(&g->refs) > 0);
     if (!g)
         return 0;
     if (!(g = as_dtype(g, dtype)))
@@ -311,6 +317,7 @@ static void take_captures(struct run *r, struct node_state *s)
 {
     for (int64_t i = 0; i < r->request->inputs; i++) {
         struct capture *c = &r->capture[i];
+        assert(!c->node || c->result < c->node->results);
         if (c->node == s->node && s->g[c->result]) {
             tensor_release(c->g);
             c->g = tensor_retain(s->g[c->result]);
@@ -320,6 +327,7 @@ static void take_captures(struct run *r, struct node_state *s)
 
 static int run_node(struct run *r, struct node_state *s)
 {
+    assert(s->waiting == 0 && s->run == r);
     struct node *n = s->node;
     const struct backward_request *q = r->request;
     fl_tensor *few[8] = {NULL};
@@ -361,6 +369,7 @@ static int run_node(struct run *r, struct node_state *s)
             continue;
         }
         struct node_state *to = state_of(r, next);
+        assert(to && to->waiting > 0 && n->edge[e].result < next->results);
         status = deliver(&to->g[n->edge[e].result], out[e], n->edge[e].dtype, q->create_graph);
         if (status == 0 && --to->waiting == 0)
             status = push(r, to);
@@ -492,6 +501,7 @@ static void take_turn(void)
 
 static void end_turn(void)
 {
+    assert(holding);
     holding = false;
     pthread_mutex_unlock(&turn);
 }
@@ -557,6 +567,8 @@ static int walk(const struct backward_request *q)
 
 int engine_backward(const struct backward_request *q)
 {
+    assert(q->count >= 0 && q->inputs >= 0);
+    assert(q->inputs == 0 || q->results || q->accumulate);
     bool held = engine_pause(); /* a C program's node may call this in its backward */
     take_turn();
     int status = walk(q);

@@ -2,6 +2,7 @@
  * afterwards. */
 #include "autograd/hooks.h"
 
+#include <assert.h>
 #include <string.h>
 
 #include "core/error.h"
@@ -30,6 +31,7 @@ static void drop(struct hook *h)
 
 static void sweep(struct grad_hooks *hooks)
 {
+    assert(hooks->running >= 0 && hooks->count <= hooks->capacity);
     if (hooks->running)
         return;
     int kept = 0;
@@ -42,6 +44,7 @@ static void sweep(struct grad_hooks *hooks)
 int64_t hooks_add(struct grad_hooks **at, enum hook_kind kind, int result, void (*run)(void),
                   void *context, void (*drop_context)(void *))
 {
+    assert(run && result >= 0);
     static _Atomic int64_t next_id = 1;
     if (!*at && !(*at = memory_zalloc(sizeof **at)))
         return -1;
@@ -130,6 +133,8 @@ static int run_tensor_hook(const struct hook *h, fl_tensor **grad)
 static int run_kind(struct grad_hooks *hooks, enum hook_kind kind, int inputs, fl_tensor **in,
                     int results, fl_tensor **g)
 {
+    assert(results == 0 || g);
+    assert(inputs == 0 || in);
     int status = 0;
     hooks->running++;
     for (int i = 0; i < hooks->count && status == 0; i++) {

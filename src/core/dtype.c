@@ -4,6 +4,7 @@
  * the larger wins, but uint8 with a signed type needs one that holds both, and float16 with
  * bfloat16 needs float32.
  */
+#include <assert.h>
 #include <float.h>
 #include <math.h>
 #include <stdatomic.h>
@@ -109,6 +110,7 @@ int number_check_range(fl_value number, int dtype)
 
 fl_value number_wrap(fl_value number, int dtype)
 {
+    assert(number.tag >= FL_BOOLEAN && number.tag <= FL_FLOATING);
     if (number.tag != FL_INTEGER || !dtype_is_integral(dtype))
         return number;
     switch (dtype) {
@@ -132,6 +134,7 @@ static bool is_double(int dtype)
 
 int dtype_promote(int a, int b)
 {
+    assert(known(a) && known(b));
     int low = a < b ? a : b, high = a < b ? b : a;
     if (low == high)
         return high;
@@ -146,6 +149,7 @@ int dtype_promote(int a, int b)
 
 bool dtype_can_cast(int from, int to)
 {
+    assert(known(from) && known(to));
     if (dtype_is_complex(from) && !dtype_is_complex(to))
         return false;
     if (dtype_is_floating(from) && dtype_is_integral(to))
@@ -162,5 +166,6 @@ int dtype_default(void)
 
 void dtype_set_default(int dtype)
 {
+    assert(dtype_is_floating(dtype));
     atomic_store_explicit(&default_dtype, dtype, memory_order_relaxed);
 }

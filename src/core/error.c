@@ -8,6 +8,7 @@
 #include "core/error.h"
 #include "core/pin.h"
 
+#include <assert.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -96,6 +97,7 @@ static void set_body(fl_error_kind kind, const char *format, va_list args)
 
 int error_set(enum fl_error_kind kind, const char *format, ...)
 {
+    assert(format);
     va_list args;
     va_start(args, format);
     set_body(kind, format, args);

@@ -14,6 +14,7 @@
  */
 #include "core/iterate.h"
 
+#include <assert.h>
 #include <string.h>
 
 #include "core/convert.h"
@@ -63,6 +64,7 @@ const int8_t compute_dtypes[] = {[COMPUTE_F32] = FL_FLOAT32,
 
 size_t compute_size(enum compute type)
 {
+    assert(type <= COMPUTE_BOOL);
     return dtype_size(compute_dtypes[type]);
 }
 
@@ -90,6 +92,8 @@ static inline void move_short(int64_t n, int64_t size, char *to, int64_t to_stri
 static void pass(const struct iteration *it, int k, const int64_t *start, int64_t n, char *buffer,
                  bool out)
 {
+    assert(k >= 0 && k < it->operands);
+    assert(n > 0);
     const struct walk *w = &it->w;
     const struct served *s = &it->operand[k];
     const int64_t *strides = w->strides[k];
@@ -127,6 +131,7 @@ static void pass(const struct iteration *it, int k, const int64_t *start, int64_
 /* Fills a buffer with one period after another, BLOCK + period elements in all. */
 static void fill_periods(const struct iteration *it, int k, char *buffer)
 {
+    assert(it->operand[k].period > 0 && it->operand[k].period <= BLOCK);
     const struct served *s = &it->operand[k];
     static const int64_t ORIGIN[TENSOR_MAX_DIMS + 1];
     int64_t have = s->period, whole = BLOCK + s->period;
@@ -142,6 +147,7 @@ static void fill_periods(const struct iteration *it, int k, char *buffer)
 
 static void run_blocks(const struct iteration *it, int64_t start, int64_t end)
 {
+    assert(start >= 0 && start < end && end <= it->w.numel);
     const struct walk *w = &it->w;
     _Alignas(64) char buffers[ITERATE_MAX_OPERANDS][2 * BLOCK * sizeof(double)];
     char *data[ITERATE_MAX_OPERANDS];
@@ -211,6 +217,8 @@ typedef char tile_buffer[TILE_ROWS * TILE_COLUMNS * sizeof(double)];
 static void turn_tile(const struct iteration *it, int k, const int64_t *at, int64_t rows,
                       int64_t columns, char *buffer)
 {
+    assert(rows <= TILE_ROWS && columns <= TILE_COLUMNS);
+    assert(k >= it->outputs);
     const struct walk *w = &it->w;
     const struct served *s = &it->operand[k];
     _Alignas(64) tile_buffer scratch;
@@ -228,6 +236,8 @@ static void turn_tile(const struct iteration *it, int k, const int64_t *at, int6
 
 static void run_tile(const struct iteration *it, int64_t *at, int64_t rows, int64_t columns)
 {
+    assert(rows > 0 && rows <= TILE_ROWS);
+    assert(columns > 0 && columns <= TILE_COLUMNS);
     const struct walk *w = &it->w;
     _Alignas(64) tile_buffer buffers[ITERATE_MAX_OPERANDS];
     char *data[ITERATE_MAX_OPERANDS];
@@ -425,6 +435,8 @@ int iterate_run(int ndim, const int64_t *sizes, int operands, int outputs,
                 const struct iterate_operand *operand, loop_fn loop,
                 const union loop_scalar *scalars)
 {
+    assert(outputs >= 1 && outputs <= operands && operands <= ITERATE_MAX_OPERANDS);
+    assert(loop);
     int64_t numel = 1;
     for (int i = 0; i < ndim; i++)
         numel *= sizes[i];

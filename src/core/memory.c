@@ -14,6 +14,7 @@
  */
 #include "core/memory.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <pthread.h>
 #include <stdatomic.h>
@@ -104,6 +105,7 @@ static inline size_t class_of(size_t size)
 
 static inline size_t class_bytes(size_t class)
 {
+    assert(class < CLASSES);
     if (class < LINEAR_CLASSES)
         return class < 2 ? 16u << class : (class - 1) << 6;
     size_t step = class - LINEAR_CLASSES;
@@ -208,6 +210,7 @@ static void *from_system(size_t bytes)
 
 static void to_system(void *block, size_t bytes)
 {
+    assert(block && central.reserved >= (int64_t)bytes);
     central.system_calls++;
     central.reserved -= (int64_t)bytes;
     if (memory_source.release)
@@ -222,6 +225,8 @@ static void to_system(void *block, size_t bytes)
 
 static void take_out(struct large *b)
 {
+    assert(b->class < CLASSES);
+    assert(central.large_free >= (int64_t)class_bytes(b->class));
     *(b->previous ? &b->previous->next : &central.free[b->class]) = b->next;
     if (b->next)
         b->next->previous = b->previous;
@@ -232,6 +237,7 @@ static void take_out(struct large *b)
 
 static void put_in(struct large *b, size_t class)
 {
+    assert(class >= SMALL_CLASSES && class < CLASSES);
     b->class = class;
     b->previous = NULL;
     b->next = central.free[class];
@@ -289,6 +295,8 @@ static void *take_large(size_t class, bool *fresh)
 /* Cuts `blocks` blocks of a class and puts them into the shared list. The lock is held. */
 static bool cut_blocks(size_t class, int64_t blocks)
 {
+    assert(class < SMALL_CLASSES);
+    assert(blocks > 0);
     size_t bytes = class_bytes(class);
     if (central.chunk_left < bytes) {
         /* What is left of the old chunk goes to the classes that fit it. */
@@ -333,6 +341,7 @@ static bool cut_blocks(size_t class, int64_t blocks)
 /* Moves up to `blocks` blocks from the shared list to the thread's. The lock is held. */
 static void fetch(struct list *list, size_t class, int64_t blocks)
 {
+    assert(blocks > 0);
     int64_t moved = 0;
     while (moved < blocks && central.small[class]) {
         struct block *b = central.small[class];

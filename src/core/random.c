@@ -10,6 +10,7 @@
  */
 #include "core/random.h"
 
+#include <assert.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -71,6 +72,7 @@ static inline uint32_t temper(uint32_t y)
 
 uint32_t generator_u32(fl_generator *g)
 {
+    assert(g->left >= 0);
     if (--g->left == 0)
         next_block(g);
     return temper(g->state[g->next++]);
@@ -138,12 +140,14 @@ fl_generator *generator_new(void)
 
 fl_generator *generator_retain(fl_generator *g)
 {
+    assert(atomic_load(&g->refs) > 0);
     atomic_fetch_add_explicit(&g->refs, 1, memory_order_relaxed);
     return g;
 }
 
 void generator_release(fl_generator *g)
 {
+    assert(atomic_load(&g->refs) > 0);
     if (!g || atomic_fetch_sub_explicit(&g->refs, 1, memory_order_acq_rel) != 1 ||
         g == &default_generator)
         return;
@@ -269,6 +273,8 @@ static void uniform(fl_generator *g, char *data, int64_t n, int dtype, double fr
 
 void random_uniform(fl_generator *g, void *data, int64_t n, int dtype, double from, double to)
 {
+    assert(n >= 0);
+    assert(dtype_is_floating(dtype));
     pthread_mutex_lock(&g->lock);
     uniform(g, data, n, dtype, from, to);
     pthread_mutex_unlock(&g->lock);
@@ -364,6 +370,8 @@ static void normal_small(fl_generator *g, char *data, int64_t n, int dtype, doub
 
 void random_normal(fl_generator *g, void *data, int64_t n, int dtype, double mean, double std)
 {
+    assert(n >= 0);
+    assert(dtype_is_floating(dtype));
     pthread_mutex_lock(&g->lock);
     if (n < NORMAL_BLOCK)
         normal_few(g, data, n, dtype, mean, std);
@@ -419,6 +427,7 @@ void random_full(fl_generator *g, void *data, int64_t n, int dtype)
 
 void random_permutation(fl_generator *g, int64_t *data, int64_t n)
 {
+    assert(n >= 0);
     pthread_mutex_lock(&g->lock);
     for (int64_t i = 0; i < n; i++)
         data[i] = i;

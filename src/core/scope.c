@@ -1,6 +1,7 @@
 /* A scope is a growing list of references, in a stack of scopes a thread. */
 #include "core/scope.h"
 
+#include <assert.h>
 #include <string.h>
 
 #include "core/memory.h"
@@ -25,6 +26,8 @@ void scope_open(struct scope *s)
 
 void scope_close(struct scope *s)
 {
+    assert(s == scope_current);
+    assert(s->count >= 0 && s->count <= s->room);
     scope_current = s->parent;
     while (s->count > 0)
         tensor_release(s->tensors[--s->count]);
@@ -34,6 +37,7 @@ void scope_close(struct scope *s)
 
 bool scope_take(struct scope *s, fl_tensor *t)
 {
+    assert(s->count <= s->room);
     /* The latest results are taken most often. */
     for (int64_t i = s->count - 1; i >= 0; i--) {
         if (s->tensors[i] != t)
@@ -47,6 +51,7 @@ bool scope_take(struct scope *s, fl_tensor *t)
 
 int scope_adopt_in(struct scope *s, fl_tensor *t)
 {
+    assert(atomic_load(&t->refs) > 0);
     if (s->count == s->room) {
         fl_tensor **grown = memory_alloc(bytes_of(2 * s->room));
         if (!grown) {

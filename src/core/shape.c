@@ -1,4 +1,5 @@
 /* Shapes: products, strides, wrapped dims, broadcasting. */
+#include <assert.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
@@ -8,6 +9,7 @@
 
 const char *shape_text(char *buffer, size_t size, int ndim, const int64_t *sizes)
 {
+    assert(buffer && size > 0);
     size_t used = 0;
     if (size)
         buffer[0] = '\0';
@@ -53,6 +55,7 @@ int64_t shape_numel(int ndim, const int64_t *sizes)
 
 void shape_contiguous_strides(int ndim, const int64_t *sizes, int64_t *strides)
 {
+    assert(ndim >= 0 && ndim <= TENSOR_MAX_DIMS);
     int64_t stride = 1;
     for (int i = ndim - 1; i >= 0; i--) {
         strides[i] = stride;
@@ -62,6 +65,7 @@ void shape_contiguous_strides(int ndim, const int64_t *sizes, int64_t *strides)
 
 int shape_wrap_dim(int64_t dim, int ndim)
 {
+    assert(ndim >= 0);
     int count = ndim ? ndim : 1;
     if (dim >= -count && dim < count)
         return (int)(dim < 0 ? dim + count : dim);
@@ -73,6 +77,8 @@ int shape_wrap_dim(int64_t dim, int ndim)
 
 int shape_broadcast(int *out_ndim, int64_t *out, int ndim, const int64_t *sizes)
 {
+    assert(*out_ndim >= 0 && *out_ndim <= TENSOR_MAX_DIMS);
+    assert(ndim >= 0 && ndim <= TENSOR_MAX_DIMS);
     int before = *out_ndim;
     int whole = before > ndim ? before : ndim;
     if (whole > TENSOR_MAX_DIMS)

@@ -3,6 +3,7 @@
  * Data of up to STORAGE_INLINE bytes stands in the storage's own block, behind the struct, so that
  * a small tensor costs one allocation less; a larger one has a block of its own.
  */
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -40,6 +41,7 @@ struct storage *storage_new(size_t bytes)
 
 struct storage *storage_from_memory(void *data, size_t bytes, void (*free)(void *), void *context)
 {
+    assert(data || bytes == 0);
     struct storage *s = memory_alloc(HEADER);
     if (!s)
         return NULL;
@@ -55,6 +57,8 @@ struct storage *storage_from_memory(void *data, size_t bytes, void (*free)(void 
 
 static void drop_data(struct storage *s)
 {
+    assert(!s->room || s->bytes > 0);
+    assert(s->borrowed || s->data || s->bytes == 0);
     if (s->borrowed) {
         if (s->free)
             s->free(s->context);
@@ -65,6 +69,7 @@ static void drop_data(struct storage *s)
 
 void storage_release(struct storage *s)
 {
+    assert(!s || atomic_load(&s->refs) > 0);
     if (!s || (atomic_load_explicit(&s->refs, memory_order_acquire) != 1 &&
                atomic_fetch_sub_explicit(&s->refs, 1, memory_order_acq_rel) != 1))
         return;
@@ -86,6 +91,8 @@ void storage_take_back(struct storage *s)
 
 int storage_resize(struct storage *s, size_t bytes)
 {
+    assert(atomic_load(&s->refs) > 0);
+    assert(s->data || s->bytes == 0);
     if (bytes <= s->bytes)
         return 0;
     if (!s->resizable || atomic_load_explicit(&s->lent, memory_order_relaxed)) {

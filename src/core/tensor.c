@@ -1,4 +1,5 @@
 /* Tensor handles: made, shaped, dropped; elements read and written one at a time. */
+#include <assert.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -7,6 +8,7 @@
 #include "core/error.h"
 #include "core/iterate.h"
 #include "core/memory.h"
+#include "core/sound.h"
 #include "core/tensor.h"
 
 void (*tensor_drop_autograd)(fl_tensor *t);
@@ -23,6 +25,7 @@ static int64_t *dims_room(fl_tensor *t, int ndim)
 
 static void dims_drop(fl_tensor *t)
 {
+    assert(t->ndim >= 0 && t->ndim <= TENSOR_MAX_DIMS);
     if (t->sizes != t->inline_dims)
         memory_free(t->sizes, 2 * (size_t)t->ndim * sizeof(int64_t));
 }
@@ -48,6 +51,9 @@ static void settle_contiguous(fl_tensor *t)
 static fl_tensor *make_handle(int ndim, const int64_t *sizes, const int64_t *strides, int64_t numel,
                               int dtype)
 {
+    assert(ndim >= 0 && ndim <= TENSOR_MAX_DIMS);
+    assert(numel >= 0);
+    assert(dtype_size(dtype) > 0);
     fl_tensor *t = memory_alloc(sizeof *t);
     if (!t)
         return NULL;
@@ -78,6 +84,7 @@ static fl_tensor *make_handle(int ndim, const int64_t *sizes, const int64_t *str
         shape_contiguous_strides(ndim, sizes, t->strides);
         t->flags = TENSOR_CONTIGUOUS;
     }
+    assert(tensor_is_sound(t));
     return t;
 }
 
@@ -150,6 +157,7 @@ static fl_tensor *make(int ndim, const int64_t *sizes, const int64_t *strides, i
 /* What every operator asks for is made in one pass; sizes that want a closer look go to make. */
 fl_tensor *tensor_new(int ndim, const int64_t *sizes, int dtype)
 {
+    assert(dtype >= 0 && dtype < FL_DTYPE_COUNT && dtype_size(dtype) > 0);
     int64_t numel = 1, strides[TENSOR_INLINE_DIMS], bytes;
     if (ndim < 0 || ndim > TENSOR_INLINE_DIMS)
         return make(ndim, sizes, NULL, dtype);
@@ -180,6 +188,7 @@ fl_tensor *tensor_new(int ndim, const int64_t *sizes, int dtype)
     t->python = NULL;
     for (int i = 0; i < ndim; i++)
         t->sizes[i] = sizes[i], t->strides[i] = strides[i];
+    assert(tensor_is_sound(t));
     return t;
 }
 
@@ -197,6 +206,7 @@ fl_tensor *tensor_new_like(const fl_tensor *like, int dtype)
 fl_tensor *tensor_on_storage(struct storage *s, int ndim, const int64_t *sizes,
                              const int64_t *strides, int64_t offset, int dtype)
 {
+    assert(atomic_load(&s->refs) > 0);
     if (check_ndim(ndim) != 0)
         return NULL;
     int64_t numel = shape_numel(ndim, sizes);
@@ -211,6 +221,7 @@ fl_tensor *tensor_on_storage(struct storage *s, int ndim, const int64_t *sizes,
 fl_tensor *tensor_alias(const fl_tensor *t, int ndim, const int64_t *sizes, const int64_t *strides,
                         int64_t offset)
 {
+    assert(atomic_load(&t->refs) > 0);
     if (check_ndim(ndim) != 0)
         return NULL;
     int64_t numel = shape_numel(ndim, sizes);
@@ -220,6 +231,7 @@ fl_tensor *tensor_alias(const fl_tensor *t, int ndim, const int64_t *sizes, cons
     view->storage = storage_retain(t->storage);
     view->offset = offset;
     view->flags |= t->flags & (TENSOR_UNTRACKED | TENSOR_INFERENCE);
+    assert(!view->storage || view->offset >= 0);
     return view;
 }
 
@@ -238,6 +250,7 @@ static void store_number(void *to, int dtype, fl_value number)
 
 fl_tensor *tensor_from_number(fl_value number, int dtype)
 {
+    assert(number.tag >= FL_BOOLEAN && number.tag <= FL_FLOATING);
     fl_tensor *t = make(0, NULL, NULL, dtype);
     if (t)
         store_number(tensor_data(t), dtype, number);
@@ -246,6 +259,8 @@ fl_tensor *tensor_from_number(fl_value number, int dtype)
 
 void tensor_destroy(fl_tensor *t)
 {
+    assert(atomic_load(&t->refs) <= 1);
+    assert(!t->base || !t->base->base);
     if (t->python && tensor_drop_python(t))
         return;
     if (t->autograd)
@@ -289,6 +304,7 @@ int tensor_set_shape(fl_tensor *t, int ndim, const int64_t *sizes, const int64_t
 
 void tensor_set_storage(fl_tensor *t, struct storage *s)
 {
+    assert(!s || atomic_load(&s->refs) > 0);
     storage_retain(s);
     storage_release(t->storage);
     t->storage = s;
@@ -296,6 +312,7 @@ void tensor_set_storage(fl_tensor *t, struct storage *s)
 
 int tensor_resize(fl_tensor *t, int ndim, const int64_t *sizes)
 {
+    assert(t->storage);
     if (check_ndim(ndim) != 0)
         return -1;
     int64_t numel = shape_numel(ndim, sizes);
@@ -366,6 +383,7 @@ int tensor_overlap(const fl_tensor *a, const fl_tensor *b)
 
 fl_value tensor_element(const fl_tensor *t, int64_t position)
 {
+    assert(tensor_data(t));
     const char *at = (const char *)tensor_data(t) + position * (int64_t)dtype_size(t->dtype);
     fl_value v = fl_int(0);
     if (t->dtype <= FL_INT64) {
@@ -399,6 +417,7 @@ fl_tensor *tensor_contiguous(const fl_tensor *t)
 
 int tensor_fill(fl_tensor *t, fl_value number)
 {
+    assert(number.tag >= FL_BOOLEAN && number.tag <= FL_FLOATING);
     _Alignas(16) char element[16];
     static const int64_t ZEROS[TENSOR_MAX_DIMS];
     store_number(element, t->dtype, number);

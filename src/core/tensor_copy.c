@@ -5,6 +5,7 @@
  * A transposition goes by tiles of TILE x TILE elements, which a cache holds whichever way they are
  * walked; whole cache lines of both sides are used while they are there.
  */
+#include <assert.h>
 #include <string.h>
 
 #include "core/convert.h"
@@ -157,6 +158,8 @@ static void copy_walk(struct copy *c)
 
 int tensor_copy(fl_tensor *dst, const fl_tensor *src)
 {
+    assert(shape_equal(dst, src));
+    assert(dst->storage && src->storage);
     if (dst->numel == 0 || (tensor_data(dst) == tensor_data(src) && dst->dtype == src->dtype &&
                             memcmp(dst->strides, src->strides, (size_t)dst->ndim * 8) == 0))
         return 0;

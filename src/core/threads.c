@@ -15,6 +15,7 @@
  */
 #include "core/threads.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <linux/futex.h>
 #include <pthread.h>
@@ -259,6 +260,7 @@ int threads_inside(void)
 
 static void run_in_turn(int64_t chunks, void (*body)(void *, int64_t), void *context)
 {
+    assert(inside >= 0);
     for (int64_t i = 0; i < chunks; i++)
         body(context, i);
 }
@@ -308,6 +310,8 @@ static __attribute__((noinline)) void run_on_pool(int64_t chunks, void (*body)(v
 
 void threads_for(int64_t chunks, void (*body)(void *context, int64_t chunk), void *context)
 {
+    assert(chunks >= 0);
+    assert(body);
     if (chunks <= 1 || chunks > MOST_CHUNKS || inside || threads_count() == 1)
         run_in_turn(chunks, body, context);
     else

@@ -1,8 +1,11 @@
 /* Dims into memory order, merged. */
 #include "core/walk.h"
 
+#include <assert.h>
+
 void walk_begin(struct walk *w, int ndim, const int64_t *sizes)
 {
+    assert(ndim >= 0 && ndim <= TENSOR_MAX_DIMS);
     w->ndim = ndim;
     w->operands = 0;
     w->numel = 1;
@@ -15,6 +18,8 @@ void walk_begin(struct walk *w, int ndim, const int64_t *sizes)
 void walk_add(struct walk *w, int ndim, const int64_t *sizes, const int64_t *strides,
               size_t element)
 {
+    assert(w->operands < WALK_MAX_OPERANDS);
+    assert(ndim <= w->ndim);
     int64_t *own = w->strides[w->operands++];
     int missing = w->ndim - ndim;
     for (int i = 0; i < missing; i++)
@@ -87,6 +92,7 @@ void walk_merge(struct walk *w)
 
 void walk_coordinates(const struct walk *w, int64_t element, int64_t *coordinates)
 {
+    assert(element >= 0 && element < w->numel);
     for (int i = w->ndim - 1; i > 0; i--) {
         int64_t whole = element / w->sizes[i];
         coordinates[i] = element - whole * w->sizes[i];
@@ -97,6 +103,7 @@ void walk_coordinates(const struct walk *w, int64_t element, int64_t *coordinate
 
 int64_t walk_offset(const struct walk *w, int operand, const int64_t *coordinates)
 {
+    assert(operand >= 0 && operand < w->operands);
     int64_t offset = 0;
     for (int i = 0; i < w->ndim; i++)
         offset += coordinates[i] * w->strides[operand][i];

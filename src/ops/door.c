@@ -6,6 +6,7 @@
  * its own, which releases its temporaries. The in-place and out= forms of the last three compute
  * the result and write it to its destination.
  */
+#include <assert.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -15,6 +16,7 @@
 #include "core/error.h"
 #include "core/memory.h"
 #include "core/scope.h"
+#include "core/sound.h"
 #include "flambeau/ops.h"
 #include "ops/autocast.h"
 #include "ops/list.h"
@@ -25,6 +27,7 @@
 
 void op_shape_set(struct op_shape *y, int ndim, const int64_t *sizes)
 {
+    assert(ndim >= 0 && ndim <= TENSOR_MAX_DIMS);
     y->ndim = ndim;
     if (ndim) /* a list without elements may be a null pointer */
         memcpy(y->sizes, sizes, sizeof *sizes * (size_t)ndim);
@@ -47,6 +50,7 @@ static bool accepted(const fl_op *f, int dtype)
  * refused. */
 static int kernel_dtype(const fl_op *f, const fl_value *args)
 {
+    assert(f->first < f->params);
     int dtype = dtype_default();
     if (f->first >= 0 && args[f->first].tag == FL_TENSORS) {
         dtype = pointwise_promote_list(args[f->first].as.tensors, args[f->first].count);
@@ -74,6 +78,7 @@ static int kernel_dtype(const fl_op *f, const fl_value *args)
 
 static int call_view(const fl_op *f, const fl_value *args, fl_value *results)
 {
+    assert(f->first >= 0 && args[f->first].tag == FL_TENSOR);
     fl_tensor *self = args[f->first].as.tensor;
     struct op_view view;
     if (f->view(args, &view))
@@ -119,6 +124,7 @@ static int numbers_to_tensors(const fl_op *f, fl_value *args, fl_tensor **made)
 
 static int allocate_results(const fl_op *f, const fl_value *args, fl_tensor **y)
 {
+    assert(f->results >= 1);
     int dtype = kernel_dtype(f, args);
     if (dtype == -1)
         return -1;
@@ -227,6 +233,7 @@ static int write_back(const fl_op *f, fl_value *results, fl_tensor *const *to)
 /* In place by nature: the kernel writes its first parameter, which is also the result. */
 static int call_writer(const fl_op *f, const fl_value *given, fl_value *results)
 {
+    assert(op_writes(f) && given[0].tag == FL_TENSOR);
     fl_value args[OP_PARAMS];
     fl_tensor *made[OP_PARAMS], *self = given[0].as.tensor;
     struct node *n = NULL;
@@ -356,6 +363,7 @@ static int call_inplace(const fl_op *f, const fl_value *given, fl_value *results
 
 static int call_out(const fl_op *op, const fl_value *args, fl_value *results)
 {
+    assert(op->form != FORM_FUNCTION);
     const fl_op *f = op->function;
     fl_tensor *to[OP_RESULTS];
     fl_value computed[OP_RESULTS];
@@ -426,9 +434,39 @@ static void mark_inference(const fl_op *f, const fl_value *args, fl_value *resul
             results[k].as.tensor->flags |= TENSOR_INFERENCE;
 }
 
+#ifndef NDEBUG
+
+/* Whether each value is sound. */
+static bool are_sound(int count, const fl_value *values)
+{
+    for (int i = 0; i < count; i++)
+        if (!value_is_sound(&values[i]))
+            return false;
+    return true;
+}
+
+/* Whether results are what the descriptor says. */
+static bool are_described(const fl_op *op, const fl_value *results)
+{
+    const fl_op *f = op->function;
+    for (int k = 0; k < f->results; k++) {
+        bool tensor = f->result_type[k] == TYPE_TENSOR && !op_writes(f);
+        if (tensor && results[k].tag != FL_TENSOR)
+            return false;
+        if (tensor && op->form == FORM_FUNCTION && f->result_dtype == RESULT_BOOL &&
+            results[k].as.tensor->dtype != FL_BOOL)
+            return false;
+    }
+    return true;
+}
+
+#endif
+
 static int call_plain(const fl_op *op, const fl_value *args, fl_value *results)
 {
     const fl_op *f = op->function;
+    assert(f->function == f && f->params <= OP_PARAMS && f->results <= OP_RESULTS);
+    assert(are_sound(f->params + (op->form == FORM_OUT ? f->results : 0), args));
     int status;
     if (f->kind == OP_POINTWISE)
         status = pointwise_call(op, args, results);
@@ -444,6 +482,7 @@ static int call_plain(const fl_op *op, const fl_value *args, fl_value *results)
         status = f->kind == OP_VIEW ? call_view_inplace(op, args, results)
                                     : call_inplace(f, args, results);
     if (status == 0) {
+        assert(are_sound(f->results, results) && are_described(op, results));
         if (autograd_mode.inference && op->form == FORM_FUNCTION && !op_writes(f))
             mark_inference(f, args, results);
         return 0;
@@ -487,6 +526,7 @@ fl_tensor *op_adopt(fl_tensor *t)
 
 fl_tensor *op_as(fl_tensor *t, int dtype)
 {
+    assert(dtype >= 0 && dtype < FL_DTYPE_COUNT);
     return t && t->dtype != dtype ? fl__cast(t, (fl_dtype)dtype) : t;
 }
 

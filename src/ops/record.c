@@ -8,6 +8,7 @@
  */
 #include "ops/record.h"
 
+#include <assert.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -106,6 +107,7 @@ static const void *keep_bytes(char **at, const void *from, size_t size)
 /* The tensor itself, an alias, a shape, or nothing: what the formulas need of an argument. */
 static int keep_tensor(fl_tensor *t, bool elements, bool shape, fl_tensor **kept, uint32_t *version)
 {
+    assert(!elements || t->storage);
     *kept = NULL;
     if (elements && t->flags & TENSOR_INFERENCE && !autograd_mode.inference) {
         error_set(FL_RUNTIME_ERROR,
@@ -159,6 +161,7 @@ static inline __attribute__((always_inline)) struct node *
 make_node(const fl_op *f, const struct plan *p, struct needs need, const fl_value *args,
           const fl_value *results, fl_tensor *self_before)
 {
+    assert(f->grad && autograd_mode.grad);
     struct op_node *self = memory_alloc(p->bytes);
     if (!self)
         return NULL;
@@ -226,6 +229,7 @@ make_node(const fl_op *f, const struct plan *p, struct needs need, const fl_valu
             break;
         }
     }
+    assert(edge == p->edges && lists <= block + p->bytes);
     for (int k = 0; results && k < f->results; k++) {
         if (results[k].tag != FL_TENSOR)
             continue;
@@ -349,6 +353,7 @@ void record_title(const fl_op *f, const fl_value *args, const fl_value *results)
 
 static int check_versions(struct op_node *self)
 {
+    assert(!self->node.released);
     const fl_op *f = self->op;
     uint32_t *list_version = self->list_version;
     for (int i = 0; i < f->params; i++) {
@@ -375,6 +380,7 @@ static int check_versions(struct op_node *self)
 /* Brings a gradient to the shape and dtype of the input it belongs to. Takes g over. */
 static fl_tensor *fit(fl_tensor *g, const fl_value *input, int dtype)
 {
+    assert(g && dtype_is_floating(g->dtype));
     const fl_tensor *t = input->tag == FL_TENSOR ? input->as.tensor : NULL;
     if (t && !shape_equal(g, t)) {
         fl_tensor *summed = operation_sum_to_size(g, (fl_ints){t->sizes, t->ndim});
@@ -423,6 +429,8 @@ static fl_value from_code(const struct grad_context *c, uint8_t code)
 static fl_tensor *run_fused(const struct op_grad_rule *rule, const struct grad_context *c,
                             int dtype)
 {
+    assert(c->g[0]);
+    assert(rule->operands <= 8 && rule->scalars <= 8);
     fl_value operand[8], scalar[8];
     for (int i = 0; i < rule->operands; i++)
         operand[i] = from_code(c, rule->operand[i]);
@@ -436,6 +444,7 @@ static fl_tensor *run_fused(const struct op_grad_rule *rule, const struct grad_c
 /* Puts what a rule gave into the edges it belongs to. Takes the values over. */
 static int place(struct op_node *self, uint32_t params, fl_value *values, fl_tensor **out)
 {
+    assert(params);
     int status = 0, k = 0;
     for (int i = 0; i < self->op->params; i++) {
         if (!(params >> i & 1))
@@ -445,6 +454,7 @@ static int place(struct op_node *self, uint32_t params, fl_value *values, fl_ten
         int count = edges_of(self, i);
         if (v->tag == FL_TENSOR && status == 0 && count == 1 && self->args[i].tag != FL_TENSORS &&
             engine_wants(&self->node.edge[e])) {
+            assert(!out[e]);
             out[e] = fit(v->as.tensor, &self->args[i], self->node.edge[e].dtype);
             status = out[e] ? 0 : -1;
             continue;

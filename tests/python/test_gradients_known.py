@@ -33,6 +33,12 @@ def test_batch_norm_of_nothing():
 
 
 @pytest.mark.parametrize("f, error, text", [
+    # a composite's check, by function, method and namespace
+    (lambda: torch.polygamma(-1, torch.ones(2)), RuntimeError,
+     "does not support negative n"),
+    (lambda: torch.ones(2).polygamma(-1), RuntimeError, "does not support negative n"),
+    (lambda: torch.special.polygamma(-1, torch.ones(2)), RuntimeError,
+     "does not support negative n"),
     (lambda: torch.tensor(1.0).roll(0, 0), IndexError, "Dimension specified as 0 but tensor has no dimensions"),
     (lambda: F.rrelu(torch.ones(2), 0.3, 0.1), RuntimeError,
      "Lower bound should be less than or equal to the upper bound"),

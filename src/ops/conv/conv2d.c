@@ -3,6 +3,7 @@
  */
 #include "ops/conv/conv2d.h"
 
+#include <assert.h>
 #include <stdbool.h>
 #include <string.h>
 
@@ -15,6 +16,7 @@
 
 static int64_t out_size(const struct conv2d_shape *p, int axis)
 {
+    assert(p->stride[axis] > 0 && p->dilation[axis] > 0 && p->padding[axis] >= 0);
     int64_t in = axis ? p->w : p->h, filter = axis ? p->s : p->r;
     int64_t room = in + 2 * p->padding[axis] - p->dilation[axis] * (filter - 1) - 1;
     return room < 0 ? 0 : room / p->stride[axis] + 1;
@@ -51,6 +53,7 @@ static int64_t count_of(const int64_t sizes[4])
 
 static int wide_open(struct wide *w, fl_dtype dtype, int64_t elements)
 {
+    assert(is_half(dtype) && elements >= 0);
     w->bfloat = dtype == FL_BFLOAT16;
     w->bytes = (size_t)elements * sizeof(float);
     w->used = 0;
@@ -104,6 +107,7 @@ struct sizes {
 
 static struct sizes sizes_of(const struct conv2d_shape *p)
 {
+    assert(p->groups > 0 && p->c % p->groups == 0 && p->k % p->groups == 0);
     return (struct sizes){{p->n, p->c, p->h, p->w},
                           {p->k, p->c / p->groups, p->r, p->s},
                           {p->n, p->k, conv2d_rows(p), conv2d_cols(p)}};
@@ -186,6 +190,7 @@ static int forward_real(const struct conv2d_shape *p, fl_dtype dtype, const stru
 int conv2d_forward(const struct conv2d_shape *p, fl_dtype dtype, const struct conv2d_view *x,
                    const struct conv2d_view *weight, const void *bias, void *y)
 {
+    assert(conv2d_rows(p) >= 0 && conv2d_cols(p) >= 0);
     if (!is_half(dtype))
         return forward_real(p, dtype, x, weight, bias, y);
     const struct sizes sizes = sizes_of(p);
@@ -317,6 +322,7 @@ static int backward_input_real(const struct conv2d_shape *p, fl_dtype dtype,
 int conv2d_backward_input(const struct conv2d_shape *p, fl_dtype dtype, const struct conv2d_view *g,
                           const struct conv2d_view *weight, void *dx)
 {
+    assert(conv2d_rows(p) >= 0 && conv2d_cols(p) >= 0);
     if (!is_half(dtype))
         return backward_input_real(p, dtype, g, weight, dx);
     const struct sizes sizes = sizes_of(p);
@@ -339,6 +345,7 @@ int conv2d_backward_input(const struct conv2d_shape *p, fl_dtype dtype, const st
 int conv2d_backward_weight(const struct conv2d_shape *p, fl_dtype dtype,
                            const struct conv2d_view *g, const struct conv2d_view *x, void *dweight)
 {
+    assert(conv2d_rows(p) >= 0 && conv2d_cols(p) >= 0);
     if (!is_half(dtype))
         return conv2d_weight_gradient(p, dtype, g, x, dweight);
     const struct sizes sizes = sizes_of(p);

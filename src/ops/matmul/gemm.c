@@ -7,6 +7,7 @@
  */
 #include "ops/matmul/gemm.h"
 
+#include <assert.h>
 #include <stdatomic.h>
 #include <string.h>
 
@@ -61,6 +62,7 @@ static int64_t batch_count(const struct gemm *g)
 /* The problem number `index` of the batch, by itself. */
 static struct gemm batch_member(const struct gemm *g, int64_t index)
 {
+    assert(index >= 0 && index < batch_count(g));
     struct gemm one = *g;
     int64_t a = 0, b = 0, c = 0, size = element_size(g->dtype);
     for (int d = g->batch_dims - 1; d >= 0; d--) {
@@ -132,6 +134,7 @@ static int64_t scratch_bytes(const struct plan *p)
 static void run_block(const struct plan *p, const struct gemm *g, int64_t row, int64_t rows,
                       int64_t col, int64_t cols, void *scratch)
 {
+    assert(rows > 0 && row + rows <= g->m);
     const char *bias = g->bias;
     struct gemm_block block = {.m = rows,
                                .n = cols,
@@ -396,11 +399,15 @@ static int run_integer(const struct gemm *g, int64_t size)
 
 double gemm_dot(fl_dtype dtype, const void *a, const void *b, int64_t n)
 {
+    assert(n >= 0);
     return kernels_of(dtype)->dot(a, b, n);
 }
 
 int gemm_run(const struct gemm *g)
 {
+    assert(g->m >= 0 && g->n >= 0 && g->k >= 0);
+    assert(g->batch_dims >= 0);
+    assert(g->bias_kind == GEMM_NO_BIAS || g->bias);
     if (g->m <= 0 || g->n <= 0 || batch_count(g) <= 0)
         return 0;
     if (g->dtype == FL_FLOAT32 || g->dtype == FL_FLOAT64)

@@ -1,5 +1,6 @@
 /* batch_norm: each channel of (N, C, S...) normalised by the batch's statistics or the running
  * ones. */
+#include <assert.h>
 #include <math.h>
 
 #include "autograd/autograd.h"
@@ -27,6 +28,7 @@ enum { TASK = 32768 };
 
 static double at(const fl_tensor *t, int64_t i)
 {
+    assert(!t || i < t->numel);
     return t->dtype == FL_FLOAT32 ? (double)((const float *)tensor_data(t))[i]
                                   : ((const double *)tensor_data(t))[i];
 }
@@ -43,6 +45,7 @@ static void set(const fl_tensor *t, int64_t i, double value)
  */
 static void follow(fl_tensor *running, int64_t c, double momentum, double value)
 {
+    assert(!running || c < running->numel);
     if (!running)
         return;
     int64_t size = (int64_t)dtype_size(running->dtype);

@@ -1,5 +1,8 @@
 /* softmax and log_softmax along any dim: rows where it is the last, columns otherwise. */
 #include "core/error.h"
+
+#include <assert.h>
+
 #include "core/threads.h"
 #include "ops/norm/norm.h"
 #include "ops/norm/norm_work.h"
@@ -46,6 +49,7 @@ static void run_task(void *context, int64_t task)
 /* Runs over `like`'s shape; a, b (may be NULL) and y are converted to and from the type of work. */
 static int run(fl_tensor *a, fl_tensor *b, int64_t dim, bool logarithm, fl_tensor *y)
 {
+    assert(shape_equal(a, y));
     int d = shape_wrap_dim(dim, y->ndim), work = norm_work_of(y->dtype);
     if (d < 0)
         return -1;

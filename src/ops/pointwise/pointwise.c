@@ -7,6 +7,7 @@
  */
 #include "ops/pointwise/pointwise.h"
 
+#include <assert.h>
 #include <string.h>
 
 #include "autograd/operations.h"
@@ -161,6 +162,7 @@ static fl_tensor *new_result(int ndim, const int64_t *sizes, int count, const fl
 static void load_scalars(int count, const fl_value *values, enum compute compute,
                          union loop_scalar *out)
 {
+    assert(count <= MOST_OPERANDS);
     for (int i = 0; i < count; i++) {
         if (compute <= COMPUTE_F64)
             out[i].f = number_as_double(&values[i]);
@@ -172,6 +174,7 @@ static void load_scalars(int count, const fl_value *values, enum compute compute
 /* Spreads a number over n elements of a compute type. */
 static void spread(enum compute compute, const fl_value *number, int64_t n, void *out)
 {
+    assert(n >= 0 && n <= NUMBER_ELEMENTS);
     const double x = number_as_double(number);
     const int64_t k = compute > COMPUTE_F64 ? number_as_int(number) : 0;
     switch (compute) {
@@ -212,6 +215,7 @@ struct job {
  * says whether it could. */
 static bool run_short(const struct job *j, fl_tensor *y)
 {
+    assert(j->loop && j->operands <= MOST_OPERANDS);
     int64_t n = y->numel;
     int native = compute_dtype(j->compute);
     if (n > SHORT_ELEMENTS || !(y->flags & TENSOR_CONTIGUOUS) ||
@@ -268,6 +272,7 @@ static int run(const struct job *j, fl_tensor *y)
 fl_tensor *pointwise_new(int loop, enum compute compute, uint8_t truths, int operands,
                          const fl_value *operand, int scalars, const fl_value *scalar, int dtype)
 {
+    assert(loop > 0 && operands >= 1);
     int ndim;
     int64_t sizes[TENSOR_MAX_DIMS];
     struct job job = {.loop = ops_loop(loop),
@@ -342,6 +347,7 @@ static bool accepts(const fl_op *f, int dtype)
 /* The dtype in which all operands are computed; -1 with the error when it is refused. */
 static int common_dtype(const fl_op *f, const fl_value *operand, const fl_value *args)
 {
+    assert(f->kind == OP_POINTWISE && f->pointwise);
     const struct op_pointwise *p = f->pointwise;
     fl_value voters[2 * MOST_OPERANDS];
     int count = 0;
@@ -411,6 +417,7 @@ static fl_value as_common(fl_value operand, int common)
 /* The loop over a common dtype, and in what it computes. */
 static int loop_index(const struct op_pointwise *p, int dtype, enum compute *compute)
 {
+    assert(dtype >= 0 && dtype < FL_COMPLEX64);
     *compute = dtype == FL_BOOL ? COMPUTE_BOOL : compute_of(dtype);
     return dtype == FL_BOOL ? p->loop_bool : p->loop[*compute];
 }

@@ -1,4 +1,5 @@
 /* Pooling as operators: arguments checked and completed, then one task of the pool a few planes. */
+#include <assert.h>
 #include <string.h>
 
 #include "core/error.h"
@@ -17,6 +18,7 @@ enum { TASK = 16384 }; /* elements of a task */
 static int64_t windows(int64_t in, int64_t kernel, int64_t stride, int64_t padding,
                        int64_t dilation, bool ceil_mode)
 {
+    assert(stride > 0 && kernel > 0);
     int64_t room = in + 2 * padding - dilation * (kernel - 1) - 1 + (ceil_mode ? stride - 1 : 0);
     int64_t count = (room < 0 ? -((-room + stride - 1) / stride) : room / stride) + 1;
     if (ceil_mode && (count - 1) * stride >= in + padding)
@@ -84,6 +86,7 @@ static void run_task(void *context, int64_t task)
  * backward ones. */
 static int run(struct job *j, const fl_tensor *x, fl_tensor *y)
 {
+    assert(x->ndim >= 2 && y->ndim == x->ndim);
     int work = y->dtype == FL_FLOAT32                              ? FL_FLOAT32
                : y->dtype == FL_FLOAT16 || y->dtype == FL_BFLOAT16 ? FL_FLOAT32
                                                                    : FL_FLOAT64;

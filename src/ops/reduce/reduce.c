@@ -11,6 +11,7 @@
  */
 #include "ops/reduce/reduce.h"
 
+#include <assert.h>
 #include <string.h>
 
 #include "core/error.h"
@@ -54,6 +55,7 @@ struct job {
 
 static int collapse(int count, struct dim *dims)
 {
+    assert(count >= 0 && count <= TENSOR_MAX_DIMS);
     int kept = 0;
     for (int i = 0; i < count; i++) {
         if (dims[i].size == 1)
@@ -92,6 +94,7 @@ static int64_t offset_of(int count, const struct dim *dims, int64_t index)
 /* n elements, `stride` elements apart, as the compute type. */
 static void load(const struct job *j, int64_t n, void *to, const char *from, int64_t stride)
 {
+    assert(n >= 0);
     convert_elements(n, to, compute_dtype(j->compute), (int64_t)compute_size(j->compute), from,
                      j->dtype, stride * (int64_t)j->in);
 }
@@ -308,6 +311,7 @@ int reduce_dims(const fl_value *dims, int ndim, uint64_t *mask)
 
 void reduce_shape(const fl_tensor *t, uint64_t mask, bool keepdim, int *ndim, int64_t *sizes)
 {
+    assert(t->ndim <= TENSOR_MAX_DIMS);
     *ndim = 0;
     for (int d = 0; d < t->ndim; d++) {
         bool dropped = mask >> d & 1;
@@ -390,6 +394,7 @@ static void set_up(struct job *j, const fl_tensor *t, uint64_t mask)
 
 int reduce_call(const fl_op *f, const fl_value *args, fl_value *results)
 {
+    assert(f->kind == OP_REDUCE && f->reduce && args[0].tag == FL_TENSOR);
     const struct op_reduce *r = f->reduce;
     fl_tensor *t = args[r->self].as.tensor;
     const fl_value *dims = r->dim >= 0 ? &args[r->dim] : NULL;

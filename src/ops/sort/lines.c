@@ -1,6 +1,7 @@
 /* The lines of a tensor; counting, and searching in sorted lines. */
 #include "ops/sort/lines.h"
 
+#include <assert.h>
 #include <string.h>
 
 #include "core/error.h"
@@ -10,6 +11,7 @@
 
 struct lines lines_of(const fl_tensor *t, int dim)
 {
+    assert(dim >= -1 && (dim < t->ndim || t->ndim == 0));
     int64_t bytes = (int64_t)dtype_size(t->dtype);
     struct lines l = {
         .data = tensor_data(t), .dtype = t->dtype, .n = 1, .stride = bytes, .count = 1};
@@ -26,6 +28,7 @@ struct lines lines_of(const fl_tensor *t, int dim)
 
 struct line line_at(const struct lines *l, int64_t number)
 {
+    assert(number >= 0);
     struct line line = {l->data, l->n, l->stride, l->dtype};
     for (int d = l->ndim - 1; d >= 0; d--) {
         line.data += number % l->sizes[d] * l->strides[d];

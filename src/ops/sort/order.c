@@ -16,6 +16,7 @@
  */
 #include "ops/sort/order.h"
 
+#include <assert.h>
 #include <stdbool.h>
 
 static void swap(struct pair *a, struct pair *b)
@@ -97,6 +98,7 @@ static void heap_select(struct pair *a, int64_t k, int64_t n)
 
 void order_least(struct pair *a, int64_t k, int64_t n)
 {
+    assert(k >= 0 && k <= n);
     heap_select(a, k, n);
     for (int64_t last = k - 1; last > 0; last--) {
         struct pair x = a[last];
@@ -161,6 +163,7 @@ void order_all(struct pair *a, int64_t n)
 
 void order_nth(struct pair *a, int64_t k, int64_t n)
 {
+    assert(k >= 0 && k < n);
     for (int splits = patience(n); n > 3; splits--) {
         if (splits == 0) {
             heap_select(a, k + 1, n);

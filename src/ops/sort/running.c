@@ -7,6 +7,7 @@
  */
 #include "ops/sort/running.h"
 
+#include <assert.h>
 #include <math.h>
 #include <string.h>
 
@@ -145,6 +146,7 @@ static void run_task(void *context, int64_t task)
 /* Passes over the lines of x along dim d into y and index, either of which may be NULL. */
 static int run(struct job *j, const fl_tensor *x, int d, fl_tensor *y, fl_tensor *index)
 {
+    assert(d >= 0 && (d < x->ndim || x->ndim == 0));
     fl_tensor *from = tensor_as(x, j->work), *to = NULL;
     if (y)
         to = y->dtype == j->work ? tensor_retain(y) : tensor_new(y->ndim, y->sizes, j->work);

@@ -4,6 +4,7 @@
  * each with its position; so one set of algorithms on (key, position) pairs (order.h) serves every
  * dtype. Lines are shared out over the pool.
  */
+#include <assert.h>
 #include <math.h>
 #include <string.h>
 
@@ -77,6 +78,7 @@ static void write_one(const struct line *from, int64_t position, const struct li
 /* The longest run of equal keys; the smallest element of the longest, and its last position. */
 static int64_t find_mode(const struct pair *sorted, int64_t n)
 {
+    assert(n > 0);
     int64_t best = 0, most = 0;
     for (int64_t i = 0; i < n;) {
         int64_t end = i;
@@ -92,6 +94,7 @@ static int64_t find_mode(const struct pair *sorted, int64_t n)
 /* The k least of n at the front. What is little of a long line goes through a heap. */
 static void order_top(struct pair *a, int64_t k, int64_t n, bool sorted)
 {
+    assert(k >= 0 && k <= n);
     if (k <= n / 64) {
         order_least(a, k, n);
         return;
