@@ -258,12 +258,19 @@ static struct node *accumulate_of(fl_tensor *t)
 
 /* ---- tensors ---- */
 
+/* Whether t is a view whose base was written since t's node was made. */
+static bool is_stale_view(const fl_tensor *t)
+{
+    const struct autograd *a = t->autograd;
+    return t->base && t->storage && !(t->flags & TENSOR_NO_GRAD_VIEW) &&
+           tensor_requires_grad(t->base) && (!a || a->view_version != t->storage->version) &&
+           !(a && !a->node && t->flags & TENSOR_REQUIRES_GRAD);
+}
+
 struct node *autograd_node(fl_tensor *t, int *result)
 {
     struct autograd *a = t->autograd;
-    if (t->base && t->storage && !(t->flags & TENSOR_NO_GRAD_VIEW) &&
-        tensor_requires_grad(t->base) && (!a || a->view_version != t->storage->version) &&
-        !(a && !a->node && t->flags & TENSOR_REQUIRES_GRAD)) {
+    if (is_stale_view(t)) {
         struct node *fresh = operation_view_node(t);
         if (fresh) {
             autograd_set_node(t, fresh, 0);
@@ -287,6 +294,8 @@ int autograd_edge(fl_tensor *t, struct edge *edge)
     if (!tensor_requires_grad(t))
         return 0;
     struct node *n = autograd_node(t, &result);
+    if (is_stale_view(t)) /* there was no memory for its new node */
+        return -1;
     if (n) {
         assert(result >= 0 && result < n->results);
         edge->node = node_retain(n), edge->result = (int16_t)result;

@@ -4,8 +4,21 @@
  * kernel that takes a stride for the distance of rows would go astray, so it sees every tensor with
  * the stride that a dim of size 1 has in front of the dims behind it in dense memory.
  */
+#include "core/error.h"
 #include "core/memory.h"
 #include "ops/op.h"
+
+int op_check_gradient(const fl_tensor *g, fl_ints sizes)
+{
+    char got[128], want[128];
+    bool same = g->ndim == sizes.count;
+    for (int d = 0; same && d < g->ndim; d++)
+        same = g->sizes[d] == sizes.data[d];
+    return same ? 0
+                : error_set(FL_RUNTIME_ERROR, "expected a gradient of shape %s, got %s",
+                            shape_text(want, sizeof want, (int)sizes.count, sizes.data),
+                            shape_text(got, sizeof got, g->ndim, g->sizes));
+}
 
 static bool is_plain(const fl_tensor *t)
 {

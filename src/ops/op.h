@@ -223,6 +223,8 @@ static inline bool op_writes(const fl_op *f)
 int op_call(const fl_op *op, const fl_value *args, fl_value *results);
 /* For operators with one tensor as their result: the new reference or NULL. */
 fl_tensor *op_call1(const fl_op *op, const fl_value *args);
+/* Refuses a gradient that has not these sizes, for backward operators that programs may call. */
+int op_check_gradient(const fl_tensor *g, fl_ints sizes);
 /* kernel_run.c: runs a kernel operator's kernel. */
 int kernel_run(const fl_op *f, const fl_value *args, fl_tensor **y);
 /* In a composite: hands over a tensor made by hand, to be returned like what operators return. NULL

@@ -63,6 +63,18 @@ static void test_lists(fl_tensor *x)
     fl_error_clear();
 }
 
+/* Operators for gradients that programs may call check what they are given. */
+static void test_gradients_of_another_shape(fl_tensor *x)
+{
+    fl_ints sizes = FL_INTS_OF(4, 5);
+    CHECK(fl_select_backward(x, sizes, 0, 1) == NULL);
+    CHECK(strncmp(fl_error_message(), "expected a gradient of shape [5], got [2, 3]", 44) == 0);
+    CHECK(fl_slice_backward(x, sizes, 0, NULL, NULL, 1) == NULL);
+    CHECK(fl_diagonal_backward(x, sizes, 0, 0, 1) == NULL);
+    CHECK(fl_unfold_backward(x, sizes, 0, 2, 1) == NULL);
+    fl_error_clear();
+}
+
 /* Whichever allocation fails, a division finds its zero or says that memory is out. */
 static void test_division_without_memory(void)
 {
@@ -85,6 +97,7 @@ int main(void)
     test_arguments(x);
     test_tags(x);
     test_lists(x);
+    test_gradients_of_another_shape(x);
     test_division_without_memory();
     fl_release(x);
     return check_result();

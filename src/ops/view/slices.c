@@ -37,7 +37,9 @@ static fl_tensor contiguous_of(fl_ints size, int64_t *strides)
 static int write_through(fl_tensor *g, fl_tensor *y, const struct op_view *view)
 {
     fl_tensor *part = tensor_alias(y, view->ndim, view->sizes, view->strides, view->offset);
-    int status = part ? tensor_copy(part, g) : -1;
+    int status = !part || op_check_gradient(g, (fl_ints){view->sizes, view->ndim})
+                     ? -1
+                     : tensor_copy(part, g);
     tensor_release(part);
     return status;
 }
