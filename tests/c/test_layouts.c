@@ -186,6 +186,8 @@ static void call(const fl_op *op, const struct trial *trial, int dtype, enum lay
     for (int i = 0; i < op->results && status == 0; i++) {
         for (uint32_t k = 0; results[i].tag == FL_TENSORS && k < results[i].count; k++)
             keep_tensor(o, results[i].as.tensors[k]);
+        if (results[i].tag == FL_TENSORS)
+            fl_value_release(&results[i]);
         keep_tensor(o, results[i].tag == FL_TENSOR ? results[i].as.tensor : NULL);
     }
     if (status == 0 && op->results && results[0].tag == FL_TENSOR)
