@@ -2,7 +2,7 @@
  *
  * One block of memory: the node, its edges, the saved tensors with their versions, the shapes of
  * the outputs. A saved output is kept as an alias without history, because the output holds the
- * node.
+ * node; a walk that is recorded gives it its history back.
  */
 #include <stdio.h>
 #include <string.h>
@@ -15,6 +15,7 @@
 struct saved {
     fl_tensor *tensor;
     uint32_t version;
+    int output; /* which one it is, -1 for none */
 };
 
 struct custom_node {
@@ -78,24 +79,40 @@ static int check_saved(const struct custom_node *self)
     return 0;
 }
 
+/* Fills room with new references to what was saved, outputs with their history where the walk is
+ * recorded. -1 with the error set when memory is out; what is not NULL is the caller's to release. */
+static int show_saved(struct custom_node *self, bool create_graph, fl_tensor **room)
+{
+    for (int i = 0; i < self->saved_count; i++) {
+        const struct saved *s = &self->saved[i];
+        if (!s->tensor)
+            continue;
+        if (!create_graph || s->output < 0)
+            room[i] = tensor_retain(s->tensor);
+        else if (!(room[i] = autograd_detach(s->tensor)) ||
+                 autograd_set_node(room[i], &self->node, s->output))
+            return -1;
+    }
+    return 0;
+}
+
 /* Calls the program's function in a scope of its own; out receives a new reference an edge. */
 static int go_back(struct node *n, fl_tensor *const *g, bool create_graph, fl_tensor **out)
 {
     struct custom_node *self = custom(n);
-    (void)create_graph;
     if (check_saved(self))
         return -1;
     size_t count = (size_t)self->saved_count + (size_t)n->edges + 1, bytes = count * sizeof *out;
-    fl_tensor **room = memory_alloc(bytes), **wanted = room + self->saved_count;
+    fl_tensor **room = memory_zalloc(bytes), **wanted = room + self->saved_count;
     if (!room)
         return -1;
-    for (int i = 0; i < self->saved_count; i++)
-        room[i] = self->saved[i].tensor;
     for (int i = 0; i < n->edges; i++)
         wanted[i] = engine_wants(&n->edge[i]) ? self->input[i] : NULL;
     struct scope here;
     scope_open(&here);
-    int status = self->run(&(fl_backward_call){.gradients = {g, n->results},
+    int status = show_saved(self, create_graph, room);
+    if (status == 0)
+        status = self->run(&(fl_backward_call){.gradients = {g, n->results},
                                                .saved = {room, self->saved_count},
                                                .context = self->context,
                                                .inputs = {wanted, n->edges},
@@ -109,6 +126,8 @@ static int go_back(struct node *n, fl_tensor *const *g, bool create_graph, fl_te
         }
     }
     scope_close(&here);
+    for (int i = 0; i < self->saved_count; i++)
+        fl_release(room[i]);
     memory_free(room, bytes);
     if (status && fl_error() == FL_OK)
         error_set(FL_RUNTIME_ERROR, "%s failed without an error", self->name);
@@ -121,13 +140,14 @@ static int keep_saved(struct custom_node *self, fl_tensors saved, fl_tensors out
 {
     for (int64_t i = 0; i < saved.count; i++) {
         fl_tensor *t = saved.data[i];
-        bool own = false;
-        for (int64_t k = 0; k < outputs.count; k++)
-            own |= outputs.data[k] == t;
         struct saved *s = &self->saved[self->saved_count++];
+        s->output = -1;
+        for (int64_t k = 0; k < outputs.count; k++)
+            if (outputs.data[k] == t)
+                s->output = (int)k;
         if (!t)
             continue;
-        if (!(s->tensor = own ? autograd_detach(t) : tensor_retain(t)))
+        if (!(s->tensor = s->output < 0 ? tensor_retain(t) : autograd_detach(t)))
             return -1;
         s->version = t->storage ? t->storage->version : 0;
     }

@@ -17,7 +17,6 @@
 
 #include <assert.h>
 #include <errno.h>
-#include <linux/futex.h>
 #include <pthread.h>
 #include <sched.h>
 #include <signal.h>
@@ -64,14 +63,17 @@ static struct pool {
 static _Atomic int wanted; /* threads_count, 0 before it is known */
 static __thread int inside;
 
+/* FUTEX_WAIT and FUTEX_WAKE with FUTEX_PRIVATE_FLAG: <linux/futex.h> is not there for musl-gcc. */
+enum { FUTEX_WAIT_HERE = 0 | 128, FUTEX_WAKE_HERE = 1 | 128 };
+
 static void futex_wait(_Atomic uint32_t *word, uint32_t value)
 {
-    syscall(SYS_futex, word, FUTEX_WAIT_PRIVATE, value, NULL, NULL, 0);
+    syscall(SYS_futex, word, FUTEX_WAIT_HERE, value, NULL, NULL, 0);
 }
 
 static void futex_wake(_Atomic uint32_t *word, int count)
 {
-    syscall(SYS_futex, word, FUTEX_WAKE_PRIVATE, count, NULL, NULL, 0);
+    syscall(SYS_futex, word, FUTEX_WAKE_HERE, count, NULL, NULL, 0);
 }
 
 static inline void pause_briefly(void)

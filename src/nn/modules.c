@@ -56,15 +56,18 @@ void fl_module_release(fl_module *m)
 
 static fl_tensor *forward_own(fl_module *m, fl_tensor *x)
 {
-    return m->own_forward(m, x, m->context);
+    if (m->own_forward)
+        return m->own_forward(m, x, m->context);
+    return error_null(FL_NOT_IMPLEMENTED,
+                      "Module [%s] is missing the required \"forward\" function", m->type->name);
 }
 
 fl_module *fl_module_new(const char *class_name,
                          fl_tensor *(*forward)(fl_module *m, fl_tensor *x, void *context),
                          void *context)
 {
-    if (!class_name || !forward)
-        return fl_null_argument("fl_module_new", class_name ? "forward" : "class_name"), NULL;
+    if (!class_name)
+        return fl_null_argument("fl_module_new", "class_name"), NULL;
     fl_module *m = module_new(NULL);
     if (!m)
         return NULL;

@@ -110,6 +110,14 @@ static void test_own_module(void)
     fl_tensor *y = fl_module_forward(m, x);
     CHECK(y && calls == 1);
     fl_release(y);
+    fl_module_release(m);
+
+    m = fl_module_new("Holder", NULL, NULL); /* only holds what is in it */
+    CHECK(fl_module_add(m, "inner", fl_linear_new(3, 3, true)) == 0);
+    CHECK(fl_module_parameters(m).count == 2);
+    CHECK(fl_module_forward(m, x) == NULL && fl_error() == FL_NOT_IMPLEMENTED);
+    CHECK(strstr(fl_error_message(), "Module [Holder] is missing the required \"forward\""));
+    fl_error_clear();
     fl_release(x);
     fl_module_release(m);
 }

@@ -235,6 +235,36 @@ static void test_own_operator(void)
     CHECK(alive == 0);
 }
 
+/* y = exp(x), with y saved: its gradient y g can be differentiated too. */
+static int exp_backward(const fl_backward_call *call)
+{
+    call->results[0] = fl_mul(call->saved.data[0], call->gradients.data[0]);
+    return call->results[0] ? 0 : -1;
+}
+
+static void test_saved_output(void)
+{
+    fl_scope_begin();
+    fl_tensor *x = numbers(2, (float[]){0, 1}), *g, *gg;
+    fl_set_requires_grad(x, true);
+    bool was = fl_grad_enabled(false);
+    fl_tensor *y = fl_exp(x);
+    fl_grad_enabled(was);
+    CHECK(fl_record("Exp", (fl_tensors){&x, 1}, (fl_tensors){&y, 1}, (fl_tensors){&y, 1},
+                    exp_backward, NULL, NULL) == 0);
+    fl_tensor *s = fl_sum(y, FL_NO_DTYPE);
+    fl_backward_options record = {.create_graph = true};
+    CHECK(fl_autograd_grad((fl_tensors){&s, 1}, (fl_tensors){&x, 1}, NONE, &record, &g) == 0);
+    CHECK(near(((float *)fl_data(g))[0], 1));
+    for (int i = 0; i < 2; i++) {
+        s = fl_sum(g, FL_NO_DTYPE);
+        CHECK(fl_autograd_grad((fl_tensors){&s, 1}, (fl_tensors){&x, 1}, NONE, &record, &gg) == 0);
+        CHECK(near(((float *)fl_data(gg))[1], 2.71828182846));
+        g = gg;
+    }
+    fl_scope_end();
+}
+
 static void test_generators(void)
 {
     fl_scope_begin();
@@ -370,6 +400,7 @@ int main(void)
     test_gradients_of_gradients();
     test_hooks();
     test_own_operator();
+    test_saved_output();
     test_generators();
     test_text();
     test_files();
