@@ -1,6 +1,8 @@
 """Networks: modules, their parameters and the functions they are made of (source: torch.nn)."""
 from flambeau.nn import functional, init  # noqa: F401
-from flambeau.nn.parameter import Buffer, Parameter  # noqa: F401
+from flambeau.nn.parameter import (  # noqa: F401
+    Buffer, Parameter, UninitializedBuffer, UninitializedParameter
+)
 from flambeau.nn.modules import *  # noqa: F403
 from flambeau.nn.modules import Module  # noqa: F401
 from flambeau.nn import modules, parameter, utils  # noqa: F401

@@ -4,7 +4,7 @@ from __future__ import annotations
 import flambeau
 from flambeau._C import Tensor
 
-__all__ = ["Buffer", "Parameter", "is_lazy"]
+__all__ = ["Buffer", "Parameter", "UninitializedBuffer", "UninitializedParameter", "is_lazy"]
 
 
 class Parameter(Tensor):
@@ -57,6 +57,123 @@ class Buffer(Tensor, metaclass=_BufferMeta):
         return buffer
 
 
+# What can be done to a tensor whose shape is not known yet; attributes that are no methods can be read.
+_WITHOUT_SHAPE = frozenset(
+    (
+        "_make_subclass bfloat16 char copy_ cpu cuda double float get_device half int is_complex "
+        "is_floating_point long short size to"
+    ).split()
+)
+# Operators, which Python does not look up on the instance.
+_OPERATORS = (
+    "abs add and contains eq floordiv ge getitem gt iadd iand ifloordiv ilshift imod imul index "
+    "invert ior ipow irshift isub iter itruediv ixor le len lshift lt matmul mod mul ne neg or pos "
+    "pow radd rand rfloordiv rlshift rmatmul rmod rmul ror rpow rrshift rshift rsub rtruediv rxor "
+    "setitem sub truediv xor bool complex float int"
+).split()
+
+
+class UninitializedTensorMixin:
+    """A tensor that has a dtype and a device and waits for its shape: materialize(shape) gives it
+    one, in place. Until then it can be converted, moved and loaded; ValueError for all else.
+
+    Source: torch.nn.parameter.UninitializedTensorMixin.
+    """
+
+    def materialize(self, shape, device=None, dtype=None):
+        """Becomes an ordinary parameter or buffer of a shape, its values not set."""
+        device = self.data.device if device is None else device
+        dtype = self.data.dtype if dtype is None else dtype
+        self.data = flambeau.empty(shape, device=device, dtype=dtype)
+        self.__class__ = self.cls_to_become
+
+    @property
+    def shape(self):
+        raise RuntimeError(
+            "Can't access the shape of an uninitialized parameter or buffer. This error usually"
+            " happens in `load_state_dict` when trying to load an uninitialized parameter into an"
+            " initialized one. Call `forward` to initialize the parameters before accessing their"
+            " attributes."
+        )
+
+    def share_memory_(self):
+        raise RuntimeError(
+            "Can't share memory on an uninitialized parameter or buffer. Call `forward` to"
+            " initialize the parameters before calling `module.share_memory()`."
+        )
+
+    def __getattribute__(self, name):
+        if name not in _WITHOUT_SHAPE and name[:2] != "__":
+            method = getattr(Tensor, name, None)
+            if callable(method) and not hasattr(UninitializedTensorMixin, name):
+                _refuse_uninitialized(type(self), method)
+        return super().__getattribute__(name)
+
+    def __repr__(self):
+        return f"<{type(self).__name__}>"
+
+    def __reduce_ex__(self, proto):
+        return type(self), (self.requires_grad,)
+
+
+def _refuse_uninitialized(cls, function):
+    raise ValueError(
+        f"Attempted to use an uninitialized parameter in {function}. This error happens when you"
+        " are using a `LazyModule` or explicitly manipulating"
+        f" `torch.nn.parameter.{cls.__name__}` objects. When using LazyModules Call `forward` with"
+        " a dummy batch to initialize the parameters before calling torch functions"
+    )
+
+
+def _refusing(name):
+    def operator(self, *args):
+        _refuse_uninitialized(type(self), getattr(Tensor, name))
+
+    operator.__name__ = name
+    return operator
+
+
+for _name in (f"__{name}__" for name in _OPERATORS):
+    if hasattr(Tensor, _name):
+        setattr(UninitializedTensorMixin, _name, _refusing(_name))
+
+
+class UninitializedParameter(UninitializedTensorMixin, Parameter):
+    """A parameter that waits for its shape (source: torch.nn.parameter.UninitializedParameter)."""
+
+    cls_to_become = Parameter
+
+    def __new__(cls, requires_grad=True, device=None, dtype=None):
+        blank = flambeau.empty(0, device=device, dtype=dtype)
+        return Tensor._make_subclass(cls, blank, requires_grad)
+
+    def __deepcopy__(self, memo):
+        if id(self) not in memo:
+            data = self.data
+            memo[id(self)] = type(self)(self.requires_grad, data.device, data.dtype)
+        return memo[id(self)]
+
+
+class UninitializedBuffer(UninitializedTensorMixin, Tensor):
+    """A buffer that waits for its shape (source: torch.nn.parameter.UninitializedBuffer)."""
+
+    cls_to_become = Tensor
+
+    def __new__(cls, requires_grad=False, device=None, dtype=None, persistent=True):
+        blank = flambeau.empty(0, device=device, dtype=dtype)
+        buffer = Tensor._make_subclass(cls, blank, requires_grad)
+        buffer.persistent = persistent
+        buffer._is_buffer = True
+        return buffer
+
+    def __deepcopy__(self, memo):
+        if id(self) not in memo:
+            data = self.data
+            memo[id(self)] = type(self)(self.requires_grad, data.device, data.dtype,
+                                        self.persistent)
+        return memo[id(self)]
+
+
 def is_lazy(param):
-    """Whether a parameter waits for its shape; Flambeau has none that do."""
-    return False
+    """Whether a parameter or buffer waits for its shape."""
+    return isinstance(param, UninitializedTensorMixin)

@@ -8,6 +8,7 @@ from flambeau.nn.modules.distance import *  # noqa: F403
 from flambeau.nn.modules.dropout import *  # noqa: F403
 from flambeau.nn.modules.flatten import *  # noqa: F403
 from flambeau.nn.modules.instancenorm import *  # noqa: F403
+from flambeau.nn.modules.lazy_layers import *  # noqa: F403
 from flambeau.nn.modules.linear import *  # noqa: F403
 from flambeau.nn.modules.loss import *  # noqa: F403
 from flambeau.nn.modules.module import Module  # noqa: F401

@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 import flambeau
+from flambeau.nn.parameter import is_lazy
 
 
 class Conversion:
@@ -29,7 +30,9 @@ class Conversion:
                 grad.data = converted_grad
                 parameter.grad = grad
         for name, buffer in self._buffers.items():
-            if buffer is not None:
+            if is_lazy(buffer):
+                buffer.data = fn(buffer)
+            elif buffer is not None:
                 self._buffers[name] = fn(buffer)
         return self
 

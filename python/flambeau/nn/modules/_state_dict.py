@@ -5,7 +5,7 @@ from _collections import OrderedDict
 
 import flambeau
 from flambeau.nn.modules._hook_registry import WrappedHook, hang, warn
-from flambeau.nn.parameter import Parameter
+from flambeau.nn.parameter import Parameter, is_lazy
 
 _EXTRA_STATE = "_extra_state"
 
@@ -89,7 +89,8 @@ class StateDict:
         for members, skipped in ((self._parameters, ()), (self._buffers, left_out)):
             for name, value in members.items():
                 if value is not None and name not in skipped:
-                    destination[prefix + name] = value if keep_vars else value.detach()
+                    kept = keep_vars or is_lazy(value)
+                    destination[prefix + name] = value if kept else value.detach()
         if type(self).get_extra_state is not StateDict.get_extra_state:
             destination[prefix + _EXTRA_STATE] = self.get_extra_state()
 
@@ -179,9 +180,10 @@ class StateDict:
                 f" object from checkpoint but received {type(given)}"
             )
             return
-        if value.dim() == 0 and given.dim() == 1 and given.shape[0] == 1:
+        waits = is_lazy(value)
+        if not waits and value.dim() == 0 and len(given.shape) == 1 and given.shape[0] == 1:
             given = given[0]  # Very old checkpoints have scalars in one dimension.
-        if given.shape != value.shape:
+        if not waits and given.shape != value.shape:
             error_msgs.append(
                 f"size mismatch for {key}: copying a param with shape {given.shape} from"
                 f" checkpoint, the shape in current model is {value.shape}."
