@@ -17,7 +17,7 @@ from flambeau.version import __version__
 _MODULES = frozenset(
     (
         "_dynamo _inductor _tensor_str _utils accelerator amp autograd backends compat "
-        "compiler cpu cuda datasets distributed distributions functional futures hub jit linalg "
+        "compiler cpu cuda datasets distributed distributions func functional futures hub jit linalg "
         "mps multiprocessing nn optim overrides profiler random serialization special storage "
         "testing torch_version types utils version xpu"
     ).split()

@@ -17,6 +17,7 @@ from flambeau.nn._attention import (  # noqa: F401
     scaled_dot_product_attention,
 )
 from flambeau.nn._binding import _nn, _op, _quick
+from flambeau.nn._linear_cross_entropy import linear_cross_entropy  # noqa: F401
 from flambeau.nn._losses import *  # noqa: F403
 from flambeau.nn._losses import pairwise_distance
 from flambeau.nn._pooling import *  # noqa: F403

@@ -224,6 +224,20 @@ int vector_norm_compose(fl_tensor *self, fl_value ord, fl_ints dim, bool keepdim
     return given(y, norm_of(self, order_or_2(ord), dim, keepdim, dtype));
 }
 
+int norm_except_dim_compose(fl_tensor *v, int64_t pow, int64_t dim, fl_tensor **y)
+{
+    if (dim == -1)
+        return given(y, norm_of(v, fl_int(pow), ALL, false, FL_NO_DTYPE));
+    int64_t kept = shape_wrap_dim(dim, v->ndim), others[TENSOR_MAX_DIMS], n = 0;
+    if (kept < 0)
+        return -1;
+    for (int64_t d = 0; d < v->ndim; d++)
+        if (d != kept)
+            others[n++] = d;
+    return given(y, n ? norm_of(v, fl_int(pow), (fl_ints){others, (size_t)n}, true, FL_NO_DTYPE)
+                      : fl_abs(v));
+}
+
 static int refuse_name(const char *name)
 {
     if (strcmp(name, "fro") == 0)

@@ -1,5 +1,6 @@
 """Layers (source: torch.nn.modules)."""
 from flambeau.nn.modules.activation import *  # noqa: F403
+from flambeau.nn.modules.adaptive import *  # noqa: F403
 from flambeau.nn.modules.attention import *  # noqa: F403
 from flambeau.nn.modules.batchnorm import *  # noqa: F403
 from flambeau.nn.modules.container import *  # noqa: F403

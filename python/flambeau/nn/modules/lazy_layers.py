@@ -7,7 +7,14 @@ from __future__ import annotations
 
 import flambeau
 from flambeau.nn.modules.batchnorm import BatchNorm1d, BatchNorm2d, BatchNorm3d, _NormBase
-from flambeau.nn.modules.conv import Conv1d, Conv2d, ConvTranspose1d, ConvTranspose2d
+from flambeau.nn.modules.conv import (
+    Conv1d,
+    Conv2d,
+    Conv3d,
+    ConvTranspose1d,
+    ConvTranspose2d,
+    ConvTranspose3d,
+)
 from flambeau.nn.modules.instancenorm import InstanceNorm1d, InstanceNorm2d, InstanceNorm3d
 from flambeau.nn.modules.lazy import LazyModuleMixin
 from flambeau.nn.modules.linear import Linear
@@ -19,8 +26,10 @@ __all__ = [
     "LazyBatchNorm3d",
     "LazyConv1d",
     "LazyConv2d",
+    "LazyConv3d",
     "LazyConvTranspose1d",
     "LazyConvTranspose2d",
+    "LazyConvTranspose3d",
     "LazyInstanceNorm1d",
     "LazyInstanceNorm2d",
     "LazyInstanceNorm3d",
@@ -157,8 +166,10 @@ def _lazy(base, layer):
 
 LazyConv1d = _lazy(_LazyConvolution, Conv1d)
 LazyConv2d = _lazy(_LazyConvolution, Conv2d)
+LazyConv3d = _lazy(_LazyConvolution, Conv3d)
 LazyConvTranspose1d = _lazy(_LazyConvTranspose, ConvTranspose1d)
 LazyConvTranspose2d = _lazy(_LazyConvTranspose, ConvTranspose2d)
+LazyConvTranspose3d = _lazy(_LazyConvTranspose, ConvTranspose3d)
 LazyBatchNorm1d = _lazy(_LazyNorm, BatchNorm1d)
 LazyBatchNorm2d = _lazy(_LazyNorm, BatchNorm2d)
 LazyBatchNorm3d = _lazy(_LazyNorm, BatchNorm3d)

@@ -1,10 +1,13 @@
 """Losses (source: torch.nn.modules.loss). Each reduces by 'mean', 'sum' or 'none'."""
 from __future__ import annotations
 
+import math
+
 from flambeau.nn import _reduction
 from flambeau.nn import functional as F
 from flambeau.nn._binding import _nn
 from flambeau.nn.modules.distance import PairwiseDistance
+from flambeau.nn.modules.linear import Linear
 from flambeau.nn.modules.module import Module
 
 __all__ = [
@@ -17,6 +20,7 @@ __all__ = [
     "HuberLoss",
     "KLDivLoss",
     "L1Loss",
+    "LinearCrossEntropyLoss",
     "MSELoss",
     "MarginRankingLoss",
     "MultiLabelMarginLoss", "MultiLabelSoftMarginLoss",
@@ -129,6 +133,42 @@ class CrossEntropyLoss(_WeightedLoss):
         return _nn.cross_entropy(
             input, target, self.weight, self.ignore_index, self.reduction, self.label_smoothing
         )
+
+
+class LinearCrossEntropyLoss(_WeightedLoss):
+    """CrossEntropyLoss of the results of an own linear layer: input (N, in_features), targets
+    (N, *out_features) or (N, num_classes, *out_features).
+
+    options, a LinearCrossEntropyOptions, asks for less memory: see functional.linear_cross_entropy.
+    """
+
+    __constants__ = ["num_classes", "out_features", "reduction", "ignore_index", "label_smoothing"]
+
+    def __init__(self, in_features, num_classes, *, out_features=(), bias=False, device=None,
+                 dtype=None, reduction="mean", weight=None, ignore_index=None,
+                 label_smoothing=0.0, options=None):
+        if weight is not None and weight.shape != (num_classes,):
+            raise RuntimeError(
+                f"expected weight shape to be {(num_classes,)}, got {tuple(weight.shape)}"
+            )
+        if not 0 <= label_smoothing <= 1:
+            raise RuntimeError(
+                f"expected label_smoothing to be in range [0, 1], got {label_smoothing}"
+            )
+        super().__init__(weight, None, None, reduction)
+        self.num_classes, self.out_features = num_classes, out_features
+        self.ignore_index, self.label_smoothing = ignore_index, label_smoothing
+        self.linear = Linear(in_features, math.prod(out_features, start=num_classes), bias=bias,
+                             device=device, dtype=dtype)
+        self.options = options
+
+    def forward(self, input, target):
+        linear, shape = self.linear, (self.num_classes, *self.out_features)
+        bias = None if linear.bias is None else linear.bias.reshape(shape)
+        return F.linear_cross_entropy(
+            input, linear.weight.reshape(*shape, linear.in_features), target, linear_bias=bias,
+            weight=self.weight, reduction=self.reduction, ignore_index=self.ignore_index,
+            label_smoothing=self.label_smoothing, options=self.options)
 
 
 class PoissonNLLLoss(_Loss):

@@ -1,83 +1,45 @@
-"""Helpers for training: limits on gradients, parameters as one vector (source: torch.nn.utils)."""
+"""Helpers for training (source: torch.nn.utils).
+
+Most are here at once; the submodules of _MODULES are imported when they are first touched.
+"""
 from __future__ import annotations
 
-import flambeau
 from flambeau.nn.utils import rnn  # noqa: F401
+from flambeau.nn.utils.clip_grad import *  # noqa: F403
+from flambeau.nn.utils.convert_parameters import *  # noqa: F403
+from flambeau.nn.utils.spectral_norm import remove_spectral_norm, spectral_norm  # noqa: F401
+from flambeau.nn.utils.weight_norm import remove_weight_norm, weight_norm  # noqa: F401
 
-__all__ = [
-    "clip_grad_norm",
-    "clip_grad_norm_",
-    "clip_grad_value_",
-    "clip_grads_with_norm_",
-    "get_total_norm",
-    "parameters_to_vector",
-    "vector_to_parameters",
-]
+_MODULES = frozenset(
+    ("clip_grad convert_parameters fusion init memory_format parametrizations parametrize prune "
+     "stateless").split()
+)
 
-
-def _as_list(parameters):
-    return [parameters] if isinstance(parameters, flambeau.Tensor) else list(parameters)
-
-
-def get_total_norm(tensors, norm_type=2.0, error_if_nonfinite=False, foreach=None):
-    """The norm of all elements of the tensors together, as a 0-dim tensor."""
-    norm_type, tensors = float(norm_type), _as_list(tensors)
-    with flambeau.no_grad():
-        if not tensors:
-            return flambeau.tensor(0.0)
-        norms = [tensor.norm(norm_type) for tensor in tensors]
-        total = flambeau.stack([norm.to(norms[0].device) for norm in norms]).norm(norm_type)
-        if error_if_nonfinite and not bool(total.isfinite()):
-            raise RuntimeError(
-                f"The total norm of order {norm_type} for gradients from `parameters` is"
-                " non-finite, so it cannot be clipped. To disable this error and scale the"
-                " gradients by the non-finite norm anyway, set `error_if_nonfinite=False`"
-            )
-        return total
+# name -> the module that has it
+_HOMES = {
+    **dict.fromkeys(
+        "fuse_conv_bn_eval fuse_conv_bn_weights fuse_linear_bn_eval fuse_linear_bn_weights".split(),
+        "fusion",
+    ),
+    "skip_init": "init",
+    "convert_conv2d_weight_memory_format": "memory_format",
+    "convert_conv3d_weight_memory_format": "memory_format",
+}
 
 
-def clip_grads_with_norm_(parameters, max_norm, total_norm, foreach=None):
-    """Scales the gradients so that a total norm becomes at most max_norm."""
-    with flambeau.no_grad():
-        scale = (float(max_norm) / (total_norm + 1e-6)).clamp(max=1.0)
-        for parameter in _as_list(parameters):
-            if parameter.grad is not None:
-                parameter.grad.mul_(scale)
+def __getattr__(name):
+    from importlib import import_module
+
+    if name in _HOMES:
+        value = getattr(import_module("flambeau.nn.utils." + _HOMES[name]), name)
+        globals()[name] = value
+        return value
+    if name in _MODULES:
+        return import_module("flambeau.nn.utils." + name)
+    if name.startswith("__"):
+        raise AttributeError(f"module 'flambeau.nn.utils' has no attribute '{name}'")
+    raise AttributeError(f"Flambeau has no torch.nn.utils.{name} yet")
 
 
-def clip_grad_norm_(parameters, max_norm, norm_type=2.0, error_if_nonfinite=False, foreach=None):
-    """Scales the gradients of all parameters so that their norm together is at most max_norm;
-    returns what it was."""
-    parameters = _as_list(parameters)
-    grads = [parameter.grad for parameter in parameters if parameter.grad is not None]
-    total = get_total_norm(grads, norm_type, error_if_nonfinite)
-    clip_grads_with_norm_(parameters, max_norm, total)
-    return total
-
-
-clip_grad_norm = clip_grad_norm_
-
-
-def clip_grad_value_(parameters, clip_value, foreach=None):
-    """Holds every gradient between -clip_value and clip_value."""
-    clip_value = float(clip_value)
-    with flambeau.no_grad():
-        for parameter in _as_list(parameters):
-            if parameter.grad is not None:
-                parameter.grad.clamp_(min=-clip_value, max=clip_value)
-
-
-def parameters_to_vector(parameters):
-    """All parameters, flattened, one after the other, in one vector."""
-    return flambeau.cat([parameter.reshape(-1) for parameter in parameters])
-
-
-def vector_to_parameters(vec, parameters):
-    """Makes the parameters views of one vector, in the order of parameters_to_vector."""
-    if not isinstance(vec, flambeau.Tensor):
-        raise TypeError(f"expected torch.Tensor, but got: {flambeau.typename(vec)}")
-    position = 0
-    for parameter in parameters:
-        count = parameter.numel()
-        parameter.data = vec[position:position + count].view_as(parameter).data
-        position += count
+def __dir__():
+    return sorted({*globals(), *_MODULES, *_HOMES})

@@ -1,0 +1,64 @@
+"""Limits on gradients (source: torch.nn.utils.clip_grad)."""
+from __future__ import annotations
+
+import flambeau
+
+__all__ = [
+    "clip_grad_norm",
+    "clip_grad_norm_",
+    "clip_grad_value_",
+    "clip_grads_with_norm_",
+    "get_total_norm",
+]
+
+
+def _as_list(parameters):
+    return [parameters] if isinstance(parameters, flambeau.Tensor) else list(parameters)
+
+
+def get_total_norm(tensors, norm_type=2.0, error_if_nonfinite=False, foreach=None):
+    """The norm of all elements of the tensors together, as a 0-dim tensor."""
+    norm_type, tensors = float(norm_type), _as_list(tensors)
+    with flambeau.no_grad():
+        if not tensors:
+            return flambeau.tensor(0.0)
+        norms = [tensor.norm(norm_type) for tensor in tensors]
+        total = flambeau.stack([norm.to(norms[0].device) for norm in norms]).norm(norm_type)
+        if error_if_nonfinite and not bool(total.isfinite()):
+            raise RuntimeError(
+                f"The total norm of order {norm_type} for gradients from `parameters` is"
+                " non-finite, so it cannot be clipped. To disable this error and scale the"
+                " gradients by the non-finite norm anyway, set `error_if_nonfinite=False`"
+            )
+        return total
+
+
+def clip_grads_with_norm_(parameters, max_norm, total_norm, foreach=None):
+    """Scales the gradients so that a total norm becomes at most max_norm."""
+    with flambeau.no_grad():
+        scale = (float(max_norm) / (total_norm + 1e-6)).clamp(max=1.0)
+        for parameter in _as_list(parameters):
+            if parameter.grad is not None:
+                parameter.grad.mul_(scale)
+
+
+def clip_grad_norm_(parameters, max_norm, norm_type=2.0, error_if_nonfinite=False, foreach=None):
+    """Scales the gradients of all parameters so that their norm together is at most max_norm;
+    returns what it was."""
+    parameters = _as_list(parameters)
+    grads = [parameter.grad for parameter in parameters if parameter.grad is not None]
+    total = get_total_norm(grads, norm_type, error_if_nonfinite)
+    clip_grads_with_norm_(parameters, max_norm, total)
+    return total
+
+
+clip_grad_norm = clip_grad_norm_
+
+
+def clip_grad_value_(parameters, clip_value, foreach=None):
+    """Holds every gradient between -clip_value and clip_value."""
+    clip_value = float(clip_value)
+    with flambeau.no_grad():
+        for parameter in _as_list(parameters):
+            if parameter.grad is not None:
+                parameter.grad.clamp_(min=-clip_value, max=clip_value)
