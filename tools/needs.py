@@ -1,8 +1,9 @@
 """Says which names of a list of PyTorch names exist here: `python tools/needs.py needs.tsv`.
 
 The list has one name a line, with tabs between its columns: name, kind, repositories, files, uses.
-A name that does not begin with a package of PyTorch's is one of torch's. A name is walked as a program under `python -m flambeau` would: the longest part that can be imported,
-then attributes. What is missing is printed, the most wanted first, after a count of each group.
+A name that does not begin with a package of PyTorch's is one of torch's. A name is walked as a
+program under `python -m flambeau` would: imports, then attributes. What is missing is printed, the
+most wanted first, after a count of each group.
 
     --least N     only names that N repositories or more use (default 2)
     --group       counts by the first parts of the names only, no list

@@ -18,18 +18,17 @@ def functional_call(module, parameter_and_buffer_dicts, args=None, kwargs=None, 
     if isinstance(parameter_and_buffer_dicts, dict):
         tensors = parameter_and_buffer_dicts
     elif isinstance(parameter_and_buffer_dicts, (list, tuple)):
-        tensors = {}
-        for given in parameter_and_buffer_dicts:
-            if not isinstance(given, dict):
-                raise ValueError("Expected all elements of parameter_and_buffer_dicts to be"
-                                 " dictionaries")
-            for key in given:
-                if key in tensors:
-                    raise ValueError(
-                        f"{key} appeared in multiple dictionaries; behavior of functional call is"
-                        " ambiguous"
-                    )
-            tensors.update(given)
+        if not all(isinstance(given, dict) for given in parameter_and_buffer_dicts):
+            raise ValueError("Expected all elements of parameter_and_buffer_dicts to be"
+                             " dictionaries")
+        names = [name for given in parameter_and_buffer_dicts for name in given]
+        tensors = {name: given[name] for given in parameter_and_buffer_dicts for name in given}
+        repeated = [name for name in tensors if names.count(name) > 1]
+        if repeated:
+            raise ValueError(
+                f"{repeated} appeared in multiple dictionaries; behavior of functional call is"
+                " ambiguous"
+            )
     else:
         raise ValueError(
             "Expected parameter_and_buffer_dicts to be a dict, or a list/tuple of dicts, but got"

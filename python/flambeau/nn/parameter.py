@@ -57,7 +57,7 @@ class Buffer(Tensor, metaclass=_BufferMeta):
         return buffer
 
 
-# What can be done to a tensor whose shape is not known yet; attributes that are no methods can be read.
+# What can be done to a tensor whose shape is not known yet; what is no method can be read too.
 _WITHOUT_SHAPE = frozenset(
     (
         "_make_subclass bfloat16 char copy_ cpu cuda double float get_device half int is_complex "

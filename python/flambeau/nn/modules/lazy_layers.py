@@ -1,7 +1,7 @@
 """Layers whose number of inputs is that of their first input.
 
-Source: torch.nn.modules.linear, conv, batchnorm and instancenorm. Each has the arguments of the layer
-it becomes, but the number of inputs.
+Source: torch.nn.modules.linear, conv, batchnorm and instancenorm. Each has the arguments of the
+layer it becomes, but the number of inputs.
 """
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""How linear_cross_entropy cuts a batch into pieces (source: torch.nn.LinearCrossEntropyOptions)."""
+"""How linear_cross_entropy cuts a batch into pieces (source: LinearCrossEntropyOptions of
+torch.nn)."""
 from __future__ import annotations
 
 import dataclasses

@@ -1,5 +1,5 @@
-"""Parametrizations that programs use: orthogonal matrices, weight and spectral normalisation (source:
-torch.nn.utils.parametrizations)."""
+"""Parametrizations that programs use: orthogonal matrices, weight and spectral normalisation
+(source: torch.nn.utils.parametrizations)."""
 from __future__ import annotations
 
 from enum import Enum, auto

@@ -1,7 +1,8 @@
 """Parameters and buffers that are functions of others (source: torch.nn.utils.parametrize).
 
-The module gets a class of its own, with a property in the place of the tensor; the property computes
-it from module.parametrizations.NAME, a list of modules that also holds what they start from.
+The module gets a class of its own, with a property in the place of the tensor; the property
+computes it from module.parametrizations.NAME, a list of modules that also holds what they start
+from.
 """
 from __future__ import annotations
 

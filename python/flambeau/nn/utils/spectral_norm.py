@@ -1,5 +1,5 @@
-"""Spectral normalisation by a hook before every forward (source: torch.nn.utils.spectral_norm; Miyato
-et al., Spectral normalization for generative adversarial networks, 2018)."""
+"""Spectral normalisation by a hook before every forward (source: torch.nn.utils.spectral_norm;
+Miyato et al., Spectral normalization for generative adversarial networks, 2018)."""
 from __future__ import annotations
 
 import flambeau
