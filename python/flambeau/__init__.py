@@ -126,8 +126,7 @@ def _defer(name, owner=None):
 
 
 # Names whose arguments the operators do not take in all of PyTorch's forms.
-for _name in "atleast_1d atleast_2d atleast_3d broadcast_tensors meshgrid nonzero".split():
-    globals()[_name] = _defer(_name)
+nonzero = _defer("nonzero")
 for _name in (
     "as_strided_scatter corrcoef cov cross diagonal_scatter diff dist dsplit histc hsplit "
     "index_reduce index_reduce_ isin kron nanmedian nanquantile narrow_copy nonzero "

@@ -381,6 +381,16 @@ int tensor_overlap(const fl_tensor *a, const fl_tensor *b)
     return a_begin < b_end && b_begin < a_end ? 2 : 0;
 }
 
+int tensor_check_read(const fl_tensor *written, const fl_tensor *read)
+{
+    if (tensor_overlap(written, read) != 2)
+        return 0;
+    return error_set(FL_RUNTIME_ERROR, "unsupported operation: some elements of the input tensor "
+                                       "and the written-to tensor refer to a single memory "
+                                       "location. Please clone() the tensor before performing the "
+                                       "operation.");
+}
+
 fl_value tensor_element(const fl_tensor *t, int64_t position)
 {
     assert(tensor_data(t));

@@ -224,6 +224,9 @@ int tensor_check_written(const fl_tensor *t);
 /* Whether two tensors' memory overlaps: 0 no, 1 fully the same, 2 partly. */
 int tensor_overlap(const fl_tensor *a, const fl_tensor *b);
 
+/* Refuses to read a tensor that overlaps the written one partly. 0, or -1 with the error. */
+int tensor_check_read(const fl_tensor *written, const fl_tensor *read);
+
 static inline void tensor_bump_version(fl_tensor *t)
 {
     if (!(t->flags & TENSOR_UNTRACKED) && t->storage)

@@ -230,6 +230,19 @@ static int write_back(const fl_op *f, fl_value *results, fl_tensor *const *to)
     return 0;
 }
 
+/* Refuses arguments from number `from` on that overlap the written tensor partly. */
+static int check_apart(const fl_op *f, const fl_value *args, int from, const fl_tensor *written)
+{
+    for (int i = from; i < f->params; i++) {
+        if (args[i].tag == FL_TENSOR && tensor_check_read(written, args[i].as.tensor))
+            return -1;
+        for (uint32_t k = 0; args[i].tag == FL_TENSORS && k < args[i].count; k++)
+            if (args[i].as.tensors[k] && tensor_check_read(written, args[i].as.tensors[k]))
+                return -1;
+    }
+    return 0;
+}
+
 /* In place by nature: the kernel writes its first parameter, which is also the result. */
 static int call_writer(const fl_op *f, const fl_value *given, fl_value *results)
 {
@@ -237,7 +250,7 @@ static int call_writer(const fl_op *f, const fl_value *given, fl_value *results)
     fl_value args[OP_PARAMS];
     fl_tensor *made[OP_PARAMS], *self = given[0].as.tensor;
     struct node *n = NULL;
-    if (autograd_check_inplace(self, record_asked(f, given)))
+    if (autograd_check_inplace(self, record_asked(f, given)) || check_apart(f, given, 1, self))
         return -1;
     memcpy(args, given, sizeof *args * f->params);
     int status = numbers_to_tensors(f, args, made);
@@ -379,7 +392,7 @@ static int call_out(const fl_op *op, const fl_value *args, fl_value *results)
             "but one of the arguments requires grad.",
             f->base);
     for (int k = 0; k < f->results; k++)
-        if (autograd_check_inplace(to[k], false))
+        if (autograd_check_inplace(to[k], false) || check_apart(f, args, 0, to[k]))
             return -1;
     if (call_function(f, args, computed))
         return -1;

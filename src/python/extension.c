@@ -124,18 +124,14 @@ static PyObject *function_can_cast(PyObject *module, PyObject *args)
     return two_dtypes("can_cast", args, &a, &b) ? python_bool(dtype_can_cast(a, b)) : NULL;
 }
 
-/* A tensor, or a number as a tensor that is weak in promotion. */
-static fl_tensor *operand(PyObject *o, int position)
+/* A tensor, or a number as a tensor that is weak in promotion. NULL without an error where it is
+ * neither. */
+static fl_tensor *operand(PyObject *o)
 {
     fl_value number;
     if (pytensor_check(o))
         return tensor_retain(pytensor_get(o));
-    int fits = data_number(o, &number);
-    if (fits == 0)
-        PyErr_Format(PyExc_TypeError,
-                     "result_type(): argument '%s' (position %d) must be Tensor, not %s",
-                     position == 1 ? "tensor1" : "tensor2", position, python_type_name(o));
-    if (fits <= 0)
+    if (data_number(o, &number) <= 0)
         return NULL;
     int dtype = number.tag == FL_BOOLEAN   ? FL_BOOL
                 : number.tag == FL_INTEGER ? FL_INT64
@@ -146,18 +142,39 @@ static fl_tensor *operand(PyObject *o, int position)
     return t;
 }
 
+static PyObject *refuse_operands(PyObject *args)
+{
+    PyObject *names = PyList_New(0), *comma = PyUnicode_FromString(", "), *given = NULL;
+    for (Py_ssize_t i = 0; names && i < PyTuple_Size(args); i++) {
+        PyObject *name = PyUnicode_FromString(python_type_name(PyTuple_GetItem(args, i)));
+        if (!name || PyList_Append(names, name) < 0)
+            Py_CLEAR(names);
+        Py_XDECREF(name);
+    }
+    if (names && comma && (given = PyUnicode_Join(comma, names)))
+        PyErr_Format(PyExc_TypeError,
+                     "result_type() received an invalid combination of arguments - got (%U), but "
+                     "expected one of:\n * (Tensor tensor, Tensor other)\n * (Number scalar, Tensor "
+                     "tensor)\n * (Tensor tensor, Number other)\n * (Number scalar1, Number scalar2)\n",
+                     given);
+    Py_XDECREF(names), Py_XDECREF(comma), Py_XDECREF(given);
+    return NULL;
+}
+
 static PyObject *function_result_type(PyObject *module, PyObject *args)
 {
-    PyObject *x, *y, *result = NULL;
+    fl_tensor *both[2] = {NULL, NULL};
     (void)module;
-    if (!PyArg_UnpackTuple(args, "result_type", 2, 2, &x, &y))
-        return NULL;
-    fl_tensor *both[2] = {operand(x, 1), NULL};
-    if (both[0] && (both[1] = operand(y, 2)))
-        result = types_dtype(pointwise_promote_list(both, 2));
+    fl_error_clear();
+    bool fits = PyTuple_Size(args) == 2;
+    for (Py_ssize_t i = 0; fits && i < 2; i++)
+        fits = (both[i] = operand(PyTuple_GetItem(args, i))) != NULL;
+    PyObject *result = fits ? types_dtype(pointwise_promote_list(both, 2)) : NULL;
     tensor_release(both[0]);
     tensor_release(both[1]);
-    return result || PyErr_Occurred() ? result : raise_error();
+    if (fits || PyErr_Occurred())
+        return result;
+    return fl_error() ? raise_error() : refuse_operands(args);
 }
 
 static PyObject *function_isa(PyObject *module, PyObject *unused)

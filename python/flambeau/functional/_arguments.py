@@ -1,11 +1,31 @@
 """How compositions read their arguments."""
 
+from flambeau import _C
+
 
 def several(tensors):
     """The tensors of f(a, b, ...) or f([a, b, ...])."""
     if len(tensors) == 1 and isinstance(tensors[0], (list, tuple)):
         return tuple(tensors[0])
     return tensors
+
+
+def check_tensors(tensors):
+    """The tensors of f(a, b, ...); TypeError where one is none."""
+    for i, t in enumerate(tensors):
+        if not isinstance(t, _C.Tensor):
+            raise TypeError(
+                f"expected Tensor as element {i} in argument 0, but got {type(t).__name__}"
+            )
+    return tensors
+
+
+def check_input(name, input):
+    """TypeError where the first argument of the function called `name` is no tensor."""
+    if not isinstance(input, _C.Tensor):
+        raise TypeError(
+            f"{name}(): argument 'input' (position 1) must be Tensor, not {type(input).__name__}"
+        )
 
 
 def wrap_dim(dim, ndim):

@@ -63,9 +63,14 @@ def tensordot(a, b, dims=2):
     return (left @ right).reshape([a.shape[d] for d in keep_a] + [b.shape[d] for d in keep_b])
 
 
-def einsum(equation, *operands):
+def einsum(equation=None, *operands):
     """Sums of products named by letters, 'ij,jk->ik', '...' standing for dims that are broadcast
     (source: torch.einsum). Operands are taken from left to right, two at a time, by bmm."""
+    if not operands:
+        raise ValueError(
+            "einsum(): must specify the equation string and at least one operand, or at least one "
+            "operand and its subscripts list"
+        )
     if not isinstance(equation, str):
         equation, operands = _equation((equation,) + operands)
     operands = list(several(operands))
@@ -194,7 +199,7 @@ def cross(input, other, *, dim=None):
         if not fitting:
             raise RuntimeError("no dimension of size 3 in input")
         dim = fitting[0]
-    input, other = _C.broadcast_tensors([input, other])
+    input, other = _C.broadcast_tensors(input, other)
     dim = wrap_dim(dim, input.dim())
     if input.shape[dim] != 3:
         raise RuntimeError(f"linalg.cross: inputs dimension {dim} must have length 3.")

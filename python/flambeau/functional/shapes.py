@@ -4,38 +4,7 @@ import itertools
 
 import flambeau as fl
 from flambeau import _C
-from flambeau.functional._arguments import several
-
-
-def broadcast_tensors(*tensors):
-    """The tensors expanded to their common shape (source: torch.broadcast_tensors)."""
-    return _C.broadcast_tensors(list(several(tensors)))
-
-
-def atleast_1d(*tensors):
-    """The tensor, or each of several, with one dim at least (source: torch.atleast_1d)."""
-    return _each(_C.atleast_1d, tensors)
-
-
-def atleast_2d(*tensors):
-    """The tensor, or each of several, with two dims at least (source: torch.atleast_2d)."""
-    return _each(_C.atleast_2d, tensors)
-
-
-def atleast_3d(*tensors):
-    """The tensor, or each of several, with three dims at least (source: torch.atleast_3d)."""
-    return _each(_C.atleast_3d, tensors)
-
-
-def _each(function, tensors):
-    if len(tensors) == 1 and isinstance(tensors[0], _C.Tensor):
-        return function(tensors[0])
-    return tuple(function(t) for t in several(tensors))
-
-
-def meshgrid(*tensors, indexing="ij"):
-    """The coordinates of a grid made by vectors (source: torch.meshgrid)."""
-    return _C.meshgrid(list(several(tensors)), indexing=indexing)
+from flambeau.functional._arguments import check_input, check_tensors
 
 
 def nonzero(input, *, as_tuple=False):
@@ -55,7 +24,7 @@ def nonzero_static(input, *, size, fill_value=-1):
 
 def block_diag(*tensors):
     """A matrix with the matrices on its diagonal, zeros elsewhere (source: torch.block_diag)."""
-    blocks = [_C.atleast_2d(t) for t in tensors] or [fl.empty(1, 0)]
+    blocks = [_C.atleast_2d(t) for t in check_tensors(tensors)] or [fl.empty(1, 0)]
     for block in blocks:
         if block.dim() != 2:
             raise RuntimeError("block_diag: Input tensors must have 2 or fewer dimensions")
@@ -74,13 +43,15 @@ def block_diag(*tensors):
 
 def cartesian_prod(*tensors):
     """All tuples of one element of each vector, as rows (source: torch.cartesian_prod)."""
+    check_tensors(tensors)
     if len(tensors) == 1:
         return tensors[0]
-    return _C.stack([t.flatten() for t in meshgrid(*tensors)], 1)
+    return _C.stack([t.flatten() for t in _C.meshgrid(*tensors)], 1)
 
 
 def combinations(input, r=2, with_replacement=False):
     """All choices of r elements of a vector, as rows (source: torch.combinations)."""
+    check_input("combinations", input)
     if input.dim() != 1:
         raise RuntimeError(f"Expect a 1D vector, but got shape {list(input.shape)}")
     if r < 0:

@@ -408,7 +408,7 @@ def one_hot(tensor, num_classes=-1):
 
 def cosine_similarity(x1, x2, dim=1, eps=1e-8):
     """The cosine of the angle between x1 and x2 over dim; norms count as at least eps."""
-    x1, x2 = _C.broadcast_tensors([x1, x2])
+    x1, x2 = _C.broadcast_tensors(x1, x2)
     n1, n2 = (t.norm(2, dim, keepdim=True).clamp_min(eps) for t in (x1, x2))
     return ((x1 / n1) * (x2 / n2)).sum(dim)
 

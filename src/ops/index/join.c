@@ -20,7 +20,7 @@ int cat_shape(fl_tensors tensors, int64_t dim, struct op_shape *y)
 {
     const fl_tensor *first = NULL;
     if (tensors.count == 0)
-        return error_set(FL_RUNTIME_ERROR, "torch.cat(): expected a non-empty list of Tensors");
+        return error_set(FL_VALUE_ERROR, "torch.cat(): expected a non-empty list of Tensors");
     for (int64_t i = 0; i < tensors.count; i++) {
         if (tensors.data[i]->ndim == 0)
             return error_set(FL_RUNTIME_ERROR,

@@ -324,12 +324,8 @@ static int check_destination(fl_tensor *y, int common, int ndim, const int64_t *
     if (same && tensor_check_written(y))
         return -1;
     for (int i = 0; i < count; i++)
-        if (values[i].tag == FL_TENSOR && values[i].as.tensor != y &&
-            tensor_overlap(y, values[i].as.tensor) == 2)
-            return error_set(FL_RUNTIME_ERROR, "unsupported operation: some elements of the input "
-                                               "tensor and the written-to tensor refer to "
-                                               "a single memory location. Please clone() the "
-                                               "tensor before performing the operation.");
+        if (values[i].tag == FL_TENSOR && tensor_check_read(y, values[i].as.tensor))
+            return -1;
     return same ? 0 : tensor_resize(y, ndim, sizes);
 }
 

@@ -8,15 +8,18 @@
 
 /* ---- Tensors one by one, or in one list ------------------------------------------------------ */
 
-/* The arguments as one tuple or list of tensors; a new reference. */
-static PyObject *as_list(PyObject *const *args, Py_ssize_t nargs)
+static PyObject *as_tuple(PyObject *const *args, Py_ssize_t nargs)
 {
-    if (nargs == 1 && python_is_sequence(args[0]))
-        return Py_NewRef(args[0]);
     PyObject *tuple = PyTuple_New(nargs);
     for (Py_ssize_t i = 0; tuple && i < nargs; i++)
         PyTuple_SetItem(tuple, i, Py_NewRef(args[i]));
     return tuple;
+}
+
+/* The arguments as one tuple or list of tensors; a new reference. */
+static PyObject *as_list(PyObject *const *args, Py_ssize_t nargs)
+{
+    return nargs == 1 && python_is_sequence(args[0]) ? Py_NewRef(args[0]) : as_tuple(args, nargs);
 }
 
 /* Calls an operator of one list, with the keywords as they came. */
@@ -52,7 +55,10 @@ static PyObject *function_broadcast_tensors(PyObject *module, PyObject *const *a
 {
     static const fl_op *op;
     (void)module;
-    return call_with_list("broadcast_tensors", &op, args, nargs, kwnames);
+    PyObject *tuple = as_tuple(args, nargs);
+    PyObject *result = tuple ? call_with_list("broadcast_tensors", &op, &tuple, 1, kwnames) : NULL;
+    Py_XDECREF(tuple);
+    return result;
 }
 
 /* One tensor gives a tensor, several or a list of them a tuple. */
@@ -62,13 +68,24 @@ static PyObject *at_least(const char *name, const fl_op **op, PyObject *const *a
     if (!*op && !(*op = pytensor_operator(name)))
         return NULL;
     struct python_name one = {name, 1, op};
-    if (nargs < 1 || kwnames || (nargs == 1 && !python_is_sequence(args[0])))
+    bool single = nargs == 1 && !python_is_sequence(args[0]);
+    if (single && !kwnames && !pytensor_check(args[0]))
+        return PyErr_Format(PyExc_TypeError,
+                            "%s() received an invalid combination of arguments - got (%s), but "
+                            "expected one of:\n * (Tensor input)\n * (tuple of Tensors tensors)\n",
+                            name, python_type_name(args[0]));
+    if (single || kwnames)
         return arguments_call_function(&one, args, nargs, kwnames);
     PyObject *list = as_list(args, nargs);
     PyObject *tuple = list ? PyTuple_New(python_length(list)) : NULL;
     for (Py_ssize_t i = 0; tuple && i < PyTuple_Size(tuple); i++) {
-        PyObject *item = python_item(list, i);
-        PyObject *result = item ? arguments_call_function(&one, &item, 1, NULL) : NULL;
+        PyObject *item = python_item(list, i), *result = NULL;
+        if (item && !pytensor_check(item))
+            PyErr_Format(PyExc_TypeError,
+                         "expected Tensor as element %zd in argument 0, but got %s", i,
+                         python_type_name(item));
+        else if (item)
+            result = arguments_call_function(&one, &item, 1, NULL);
         if (!result || PyTuple_SetItem(tuple, i, result) < 0)
             Py_CLEAR(tuple);
     }
@@ -129,6 +146,10 @@ static PyObject *function_broadcast_shapes(PyObject *module, PyObject *args)
             return PyErr_Format(PyExc_RuntimeError, "a shape has at most %d dims", TENSOR_MAX_DIMS);
         for (Py_ssize_t k = 0; k < count; k++) {
             PyObject *item = is_list ? python_item(shape, k) : shape;
+            if (item && !PyIndex_Check(item))
+                return PyErr_Format(PyExc_TypeError,
+                                    "'<' not supported between instances of '%s' and 'int'",
+                                    python_type_name(item));
             sizes[k] = item ? PyNumber_AsSsize_t(item, PyExc_OverflowError) : -1;
             if (PyErr_Occurred())
                 return NULL;

@@ -172,13 +172,17 @@ int exchange_import(PyObject *o, fl_tensor **out, bool *readonly)
     return fits;
 }
 
+bool exchange_is_array(PyObject *o)
+{
+    return strcmp(python_type_name(o), "ndarray") == 0;
+}
+
 static PyObject *function_from_numpy(PyObject *module, PyObject *array)
 {
     (void)module;
     fl_tensor *t;
     bool readonly = false;
-    int fits =
-        strcmp(python_type_name(array), "ndarray") == 0 ? exchange_import(array, &t, &readonly) : 0;
+    int fits = exchange_is_array(array) ? exchange_import(array, &t, &readonly) : 0;
     if (fits == 0)
         PyErr_Format(PyExc_TypeError, "expected np.ndarray (got %s)", python_type_name(array));
     if (fits <= 0)
@@ -409,6 +413,27 @@ static PyObject *method_array(PyObject *self, PyObject *args, PyObject *kwargs)
     return array;
 }
 
+/* What a function of NumPy's gives for tensors becomes a tensor again. */
+static PyObject *method_array_wrap(PyObject *self, PyObject *args)
+{
+    PyObject *array, *context = NULL, *scalar = NULL;
+    (void)self;
+    if (!PyArg_UnpackTuple(args, "__array_wrap__", 1, 3, &array, &context, &scalar))
+        return NULL;
+    PyObject *dtype = PyObject_GetAttrString(array, "dtype");
+    PyObject *kind = dtype ? PyObject_GetAttrString(dtype, "kind") : NULL, *result = NULL;
+    const char *text = kind ? PyUnicode_AsUTF8AndSize(kind, NULL) : NULL;
+    if (text) /* truths as uint8, like PyTorch's */
+        array = *text == 'b' ? PyObject_CallMethod(array, "astype", "s", "uint8") : Py_NewRef(array);
+    if (text && array) {
+        result = function_from_numpy(NULL, array);
+        Py_DECREF(array);
+    }
+    Py_XDECREF(kind);
+    Py_XDECREF(dtype);
+    return result;
+}
+
 /* ---- DLPack ---------------------------------------------------------------------------------- */
 
 static const struct dlpack_type dlpack_types[FL_DTYPE_COUNT] = {
@@ -577,6 +602,7 @@ PyMethodDef pytensor_exchange_methods[] = {
     {"numpy", (PyCFunction)(void (*)(void))method_numpy, METH_VARARGS | METH_KEYWORDS,
      "numpy(*, force=False): a NumPy array over the same memory."},
     {"__array__", (PyCFunction)(void (*)(void))method_array, METH_VARARGS | METH_KEYWORDS, NULL},
+    {"__array_wrap__", method_array_wrap, METH_VARARGS, NULL},
     {"__dlpack__", (PyCFunction)(void (*)(void))method_dlpack, METH_VARARGS | METH_KEYWORDS, NULL},
     {"__dlpack_device__", method_dlpack_device, METH_NOARGS, NULL},
     {0},

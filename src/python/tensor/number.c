@@ -189,13 +189,43 @@ BINARY_INPLACE(left_shift, "bitwise_left_shift", NULL)
 BINARY_INPLACE(right_shift, "bitwise_right_shift", NULL)
 BINARY(lt, "lt", NULL)
 BINARY(le, "le", NULL)
-BINARY(eq, "eq", NULL)
-BINARY(ne, "ne", NULL)
+static struct operator_row row_eq = {"eq", -1, {0}, NULL}, row_ne = {"ne", -1, {0}, NULL};
 BINARY(gt, "gt", NULL)
 BINARY(ge, "ge", NULL)
 UNARY(neg, "neg")
 UNARY(abs, "abs")
 UNARY(invert, "bitwise_not")
+
+/* Equality with a NumPy array, which leaves it to us: of the elements, all the same. */
+static PyObject *equality(struct operator_row *row, PyObject *x, PyObject *y)
+{
+    PyObject *result = binary(row, x, y);
+    if (result != Py_NotImplemented || !exchange_is_array(y))
+        return result;
+    fl_tensor *array;
+    int fits = exchange_import(y, &array, NULL);
+    if (fits <= 0)
+        return fits < 0 ? (Py_DECREF(result), NULL) : result;
+    Py_DECREF(result);
+    PyObject *wrapped = pytensor_wrap(array);
+    result = wrapped ? binary(row, x, wrapped) : NULL;
+    Py_XDECREF(wrapped);
+    return result;
+}
+
+/* A NumPy array on the left leaves the quotient to us: its product with the reciprocal, which is
+ * NumPy's again. */
+static PyObject *quotient(PyObject *x, PyObject *y)
+{
+    PyObject *result = number_div(x, y);
+    if (result != Py_NotImplemented || !exchange_is_array(x))
+        return result;
+    Py_DECREF(result);
+    PyObject *reciprocal = PyObject_CallMethod(y, "reciprocal", NULL);
+    result = reciprocal ? PyNumber_Multiply(reciprocal, x) : NULL;
+    Py_XDECREF(reciprocal);
+    return result;
+}
 
 static struct operator_row row_matmul = {"matmul", -1, {0}, NULL};
 
@@ -233,9 +263,9 @@ static PyObject *number_compare(PyObject *x, PyObject *y, int operation)
     case Py_LE:
         return number_le(x, y);
     case Py_EQ:
-        return number_eq(x, y);
+        return equality(&row_eq, x, y);
     case Py_NE:
-        return number_ne(x, y);
+        return equality(&row_ne, x, y);
     case Py_GT:
         return number_gt(x, y);
     default:
@@ -310,7 +340,7 @@ PyType_Slot pytensor_number_slots[] = {
     SLOT(Py_nb_add, number_add),
     SLOT(Py_nb_subtract, number_sub),
     SLOT(Py_nb_multiply, number_mul),
-    SLOT(Py_nb_true_divide, number_div),
+    SLOT(Py_nb_true_divide, quotient),
     SLOT(Py_nb_floor_divide, number_floor_divide),
     SLOT(Py_nb_remainder, number_remainder),
     SLOT(Py_nb_power, number_pow),

@@ -375,5 +375,10 @@ int pytensor_init(PyObject *module)
     /* Python's own messages show __name__ as it is set here, without the module. */
     int failed = name ? PyObject_SetAttrString((PyObject *)pytensor_type, "__name__", name) : -1;
     Py_XDECREF(name);
+    /* NumPy leaves an operator to the operand of the highest priority. */
+    PyObject *priority = failed ? NULL : PyLong_FromLong(1000);
+    failed = !priority || PyObject_SetAttrString((PyObject *)pytensor_type, "__array_priority__",
+                                                 priority);
+    Py_XDECREF(priority);
     return failed ? -1 : PyModule_AddObjectRef(module, "Tensor", (PyObject *)pytensor_type);
 }

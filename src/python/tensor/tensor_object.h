@@ -85,6 +85,7 @@ extern PyMethodDef data_functions[], text_functions[];
 /* A tensor over the memory of an object that has __array_interface__ (NumPy's arrays and scalars):
  * 1 and a new handle, 0 when it has none, -1 with an exception. *readonly may be NULL. */
 int exchange_import(PyObject *o, fl_tensor **out, bool *readonly);
+bool exchange_is_array(PyObject *o); /* NumPy's, by its type's name */
 extern PyMethodDef exchange_functions[];
 extern PyType_Slot exchange_slots[];
 
