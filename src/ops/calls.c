@@ -104,6 +104,10 @@ static int complete(const fl_op *op, int count, const fl_value *given, fl_value 
                          f->params + outs, count);
     for (int i = 0; i < f->params; i++) {
         const struct op_param *p = &f->param[i];
+        if (i < own && given[i].tag == FL_TENSOR && ACCEPTED[p->type].tags & TAG(FL_TENSOR)) {
+            args[i] = given[i];
+            continue;
+        }
         fl_value v = i < own ? given[i] : (fl_value){.tag = FL_NONE};
         args[i] = v.tag == FL_NONE && p->has_default ? p->value : v;
         if (args[i].tag == FL_INTEGER && p->type == TYPE_FLOAT)
@@ -138,26 +142,40 @@ static int adopt(fl_value *result)
     return status;
 }
 
-int fl_call(const fl_op *op, int nargs, const fl_value *given, int nresults, fl_value *results)
+static inline int refuse_call(const fl_op *op, int nargs, const fl_value *given, int nresults,
+                              const fl_value *results)
 {
-    fl_value args[OP_PARAMS + OP_RESULTS], made[OP_RESULTS];
-    for (int k = 0; results && k < nresults; k++)
-        results[k] = (fl_value){.tag = FL_NONE};
     if (!op || (!given && nargs > 0) || (!results && nresults > 0))
-        return fl_null_argument("fl_call", !op ? "op" : !given ? "args" : "results");
+        return fl_null_argument("fl_call", !op ? "op" : results || !nresults ? "args" : "results");
     if (nresults > op->function->results)
         return error_set(FL_TYPE_ERROR, "%s() has %d results (%d asked for)", op->name,
                          op->function->results, nresults);
-    if (complete(op, nargs, given, args) || op_call(op, args, made))
+    return 0;
+}
+
+int fl_call(const fl_op *op, int nargs, const fl_value *given, int nresults, fl_value *results)
+{
+    fl_value args[OP_PARAMS + OP_RESULTS], made[OP_RESULTS];
+    if (refuse_call(op, nargs, given, nresults, results) || complete(op, nargs, given, args) ||
+        op_call(op, args, made)) {
+        for (int k = 0; results && k < nresults; k++)
+            results[k] = (fl_value){.tag = FL_NONE};
         return -1;
+    }
+    if (nresults == 1 && made[0].tag == FL_TENSOR && op->function->results == 1) {
+        int status = scope_adopt(made[0].as.tensor); /* nearly all calls */
+        results[0] = status ? fl_none() : made[0];
+        return status;
+    }
     int status = 0;
     for (int k = 0; k < op->function->results; k++) {
         if (k >= nresults)
             fl_value_release(&made[k]);
-        else if (adopt(&made[k]))
-            status = -1, op_list_drop(&made[k]);
-        else
+        else {
+            if (adopt(&made[k]))
+                status = -1, op_list_drop(&made[k]);
             results[k] = made[k];
+        }
     }
     for (int k = 0; status && k < nresults; k++)
         op_list_drop(&results[k]);

@@ -455,6 +455,8 @@ static int call_short(const fl_op *f, const fl_value *args, fl_value *results)
         given != (p->truth ? FL_BOOL : dtype))
         return 1;
 
+    /* Memory is where the storage has it now (tensor_data), with the element's size known. */
+    const int64_t size = dtype_sizes[dtype];
     char *data[1 + MOST_OPERANDS];
     _Alignas(64) char numbers[2][NUMBER_ELEMENTS * sizeof(double)];
     int spreads = 0;
@@ -464,7 +466,7 @@ static int call_short(const fl_op *f, const fl_value *args, fl_value *results)
             const fl_tensor *t = v->as.tensor;
             if (t->dtype != dtype || !(t->flags & TENSOR_CONTIGUOUS) || !shape_equal(t, first))
                 return 1;
-            data[1 + i] = tensor_data(t);
+            data[1 + i] = (char *)t->storage->data + t->offset * size;
         } else {
             if (!is_number(v) || !is_weaker(v, dtype) || !is_modest(v) || spreads == 2 ||
                 first->numel > NUMBER_ELEMENTS)
@@ -488,7 +490,7 @@ static int call_short(const fl_op *f, const fl_value *args, fl_value *results)
     fl_tensor *y = tensor_new(first->ndim, first->sizes, given);
     if (!y)
         return -1;
-    data[0] = tensor_data(y);
+    data[0] = y->storage->data; /* its offset is 0 */
     ops_loop(loop)(y->numel, data, scalars);
     results[0] = fl_tensor_value(y);
     if (record_wanted(f, args) && record_call(f, args, results)) {
