@@ -46,6 +46,7 @@ struct op_param {
     bool keyword_only;
     bool has_default;
     bool written;      /* "Tensor! self": the operator changes it in place by nature */
+    bool unbounded;    /* an int[] that may hold more ints than a tensor has dims */
     uint8_t list_size; /* int[2]: one int stands for so many; 0: any number */
     fl_value value;    /* the default */
 };
@@ -237,7 +238,7 @@ fl_tensor *op_widen(fl_tensor *t);
 fl_tensor *op_as(fl_tensor *t, int dtype);
 /* In a composite: makes *y a list of `count` tensors, to be filled in; NULL when memory is out. */
 fl_tensor **op_list(fl_value *y, int64_t count);
-/* Refuses a list of more ints than a tensor has dims, unless it cuts a dim into parts: 0, or -1
+/* Refuses a list of more ints than a tensor has dims, unless the table calls it unbounded: 0, or -1
  * with the error. Whoever fills in a list of the user's asks, so that functions may rely on it. */
 int op_check_ints(const char *function, const struct op_param *p, int64_t count);
 /* Drops a list that was only a help, not its tensors, which are the scope's. */

@@ -372,6 +372,35 @@ static void recurrent_nets(int dtype)
     }
 }
 
+/* Targets in lists of lengths, some that do not fit; bags enough to be cut over threads. */
+static void targets_and_bags(int dtype)
+{
+    int64_t inputs[9], lengths[9], classes[9 * 12], rows[700], offsets[100];
+    for (int i = 0; i < 9; i++)
+        inputs[i] = 23 - i, lengths[i] = (int64_t)(random_next() >> 32) % 13;
+    for (int i = 0; i < 9 * 12; i++)
+        classes[i] = 1 + (int64_t)(random_next() >> 32) % 5;
+    for (int i = 0; i < 700; i++)
+        rows[i] = (int64_t)(random_next() >> 32) % 19;
+    for (int i = 0; i < 100; i++)
+        offsets[i] = 7 * i - i % 5;
+    fl_tensor *logits = variable(SIZES(23, 9, 37), dtype), *table = variable(SIZES(19, 21), dtype);
+    fl_tensor *targets = fl_from_data(classes, SIZES(9, 12), FL_INT64);
+    if (dtype == FL_FLOAT32 || dtype == FL_FLOAT64)
+        both_ways("ctc_loss",
+                  fl_ctc_loss(fl_log_softmax(logits, 2, FL_NO_DTYPE), targets, (fl_ints){inputs, 9},
+                              (fl_ints){lengths, 9}, 0, 0, true),
+                  INPUTS(logits));
+    fl_tensor *of = fl_from_data(rows, SIZES(700), FL_INT64), *y, *each, *counts, *places;
+    fl_tensor *starts = fl_from_data(offsets, SIZES(100), FL_INT64), *w = variable(SIZES(700), dtype);
+    const int64_t padding = 3;
+    for (int mode = 0; mode < 3; mode++) {
+        fl_embedding_bag(table, of, starts, mode < 2, mode, false, mode ? NULL : w, false, &padding,
+                         &y, &each, &counts, &places);
+        both_ways("embedding_bag", y, INPUTS(table, w));
+    }
+}
+
 static void random_numbers(int dtype)
 {
     static const int64_t COUNTS[] = {1, 15, 16, 17, 1003, 50000};
@@ -442,6 +471,7 @@ static void find_all(void)
         convolutions(DTYPES[d]);
         layers(DTYPES[d]);
         recurrent_nets(DTYPES[d]);
+        targets_and_bags(DTYPES[d]);
         random_numbers(DTYPES[d]);
         fl_scope_end();
     }

@@ -279,7 +279,7 @@ def test_second_gradient(op):
             try:
                 gradgradcheck(lambda *x: tuple(y for y in f(*x) if y.requires_grad), leaves)
             except RuntimeError as missing:  # the backward operator says so in its paragraph
-                assert "derivative for aten::" in str(missing)
+                assert re.search("derivative for .* is not implemented", str(missing))
 
 
 @every()

@@ -307,9 +307,9 @@ static void params(struct out *o, const struct op *op)
     emit(o, "static const struct op_param params_%s[] = {\n", op->id);
     for (int i = 0; i < op->params; i++) {
         const struct param *p = &op->param[i];
-        emit(o, "    {\"%s\", TYPE_%s, %d, %d, %d, %d, %d, %d, %s},\n", p->name,
+        emit(o, "    {\"%s\", TYPE_%s, %d, %d, %d, %d, %d, %d, %d, %s},\n", p->name,
              TYPE_NAMES[p->type], p->optional, p->elements_optional, p->keyword_only,
-             p->value != NULL, p->written, p->list_size,
+             p->value != NULL, p->written, op->unbounded >> i & 1, p->list_size,
              defaults[i] ? defaults[i] : "{FL_NONE, 0, {0}}");
     }
     emit_text(o, "};\n");

@@ -298,13 +298,14 @@ static void key_autocast(struct op *op, const struct stretch *s, int unused)
 }
 
 /* Parameters' names, as bits. */
-enum { BITS_TRUTHS, BITS_PROMOTED, BITS_ROUNDED, BITS_EXACT };
+enum { BITS_TRUTHS, BITS_PROMOTED, BITS_ROUNDED, BITS_EXACT, BITS_UNBOUNDED };
 
 static void key_bits(struct op *op, const struct stretch *s, int which)
 {
-    static const enum type TYPE[] = {TYPE_TENSOR, TYPE_SCALAR, TYPE_SCALAR, TYPE_OPERAND};
-    static const char *const WANTED[] = {"Tensor", "Scalar", "Scalar", "Tensor|Scalar"};
-    uint32_t *bits[] = {&op->truths, &op->promoted, &op->rounded, &op->exact};
+    static const enum type TYPE[] = {TYPE_TENSOR, TYPE_SCALAR, TYPE_SCALAR, TYPE_OPERAND,
+                                     TYPE_INTS};
+    static const char *const WANTED[] = {"Tensor", "Scalar", "Scalar", "Tensor|Scalar", "int[]"};
+    uint32_t *bits[] = {&op->truths, &op->promoted, &op->rounded, &op->exact, &op->unbounded};
     struct lexer l;
     lexer_open(&l, s);
     for (; l.token.kind != TOKEN_END; lexer_next(&l)) {
@@ -433,6 +434,7 @@ static const struct key {
     {"promotes", key_bits, BITS_PROMOTED, false},
     {"rounds", key_bits, BITS_ROUNDED, false},
     {"exact", key_bits, BITS_EXACT, false},
+    {"unbounded", key_bits, BITS_UNBOUNDED, false},
     {"try", key_try, 0, true},
     {"title", key_title, 0, false},
     {"titles", key_titles, 0, false},
@@ -463,7 +465,7 @@ void key_parse(struct op *op, const struct stretch *line)
     complain(
         place,
         "found the key '%s', expected dtypes forms value start step join finish view shape kernel "
-        "check compose grad random autocast truths promotes rounds exact try title titles cname or "
-        "doc",
+        "check compose grad random autocast truths promotes rounds exact unbounded try title titles "
+        "cname or doc",
         name);
 }

@@ -14,6 +14,7 @@ __all__ = [
     "binary_cross_entropy_with_logits",
     "cosine_embedding_loss",
     "cross_entropy",
+    "ctc_loss",
     "gaussian_nll_loss",
     "hinge_embedding_loss",
     "huber_loss",
@@ -170,6 +171,15 @@ def margin_ranking_loss(input1, input2, target, margin=0, size_average=None, red
         )
     return _nn.margin_ranking_loss(input1, input2, target, margin,
                                    _how(reduction, size_average, reduce))
+
+
+def ctc_loss(log_probs, targets, input_lengths, target_lengths, blank=0, reduction="mean",
+             zero_infinity=False):
+    """The negative log likelihood of targets, (N, S) or all in a row, under log-probabilities
+    (T, N, C) or (T, C), over all alignments (Graves et al. 2006). The lengths (N) are two tensors
+    or two lists of integers."""
+    return flambeau.ctc_loss(log_probs, targets, input_lengths, target_lengths, blank,
+                             _reduction.get_enum(reduction), zero_infinity)
 
 
 def hinge_embedding_loss(input, target, margin=1.0, size_average=None, reduce=None,

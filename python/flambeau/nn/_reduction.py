@@ -15,3 +15,17 @@ def legacy_get_string(size_average, reduce, emit_warning=True):
             stacklevel=2,
         )
     return name
+
+
+def get_enum(reduction):
+    """The number of a reduction: 0 'none', 1 'mean', 2 'sum'."""
+    if reduction == "elementwise_mean":
+        import warnings
+        warnings.warn(
+            "reduction='elementwise_mean' is deprecated. Please use reduction='mean' instead.",
+            stacklevel=2,
+        )
+        return 1
+    if reduction not in ("none", "mean", "sum"):
+        raise ValueError(f"{reduction} is not a valid value for reduction")
+    return ("none", "mean", "sum").index(reduction)

@@ -371,6 +371,76 @@ def embedding(input, weight, padding_idx=None, max_norm=None, norm_type=2.0,
     )
 
 
+_BAG_MODES = {"sum": 0, "mean": 1, "max": 2}
+
+
+def embedding_bag(input, weight, offsets=None, max_norm=None, norm_type=2, scale_grad_by_freq=False,
+                  mode="mean", sparse=False, per_sample_weights=None, include_last_offset=False,
+                  padding_idx=None):
+    """Sums, means or maxima of bags of rows of weight (rows, features): (bags, features).
+
+    input: (bags, rows of each), or (n) with offsets (bags), where each bag begins; with
+    include_last_offset the last offset is where the last bag ends. per_sample_weights, of input's
+    shape, weighs the rows of a sum. The row of padding_idx counts nowhere. max_norm: as embedding.
+    """
+    if weight.dtype is flambeau.int64 and input.is_floating_point():
+        import warnings
+        warnings.warn(
+            "Argument order of nn.functional.embedding_bag was changed. "
+            "Usage `embedding_bag(weight, input, ...)` is deprecated, "
+            "and should now be `embedding_bag(input, weight, ...)`.",
+            stacklevel=2,
+        )
+        weight, input = input, weight
+    if per_sample_weights is not None and input.size() != per_sample_weights.size():
+        raise ValueError(
+            f"embedding_bag: If per_sample_weights ({per_sample_weights.shape}) is not None, "
+            f"then it must have the same shape as the input ({input.shape})"
+        )
+    if weight.dim() != 2:
+        raise ValueError(f"weight has to be a 2D Tensor, but got Tensor of dimension {weight.dim()}")
+    if input.dim() == 2:
+        input, offsets, per_sample_weights = _bags_of_rows(input, offsets, per_sample_weights)
+        include_last_offset = False
+    elif input.dim() != 1:
+        raise ValueError(
+            f"input has to be 1D or 2D Tensor, but got Tensor of dimension {input.dim()}"
+        )
+    elif offsets is None:
+        raise ValueError("offsets has to be a 1D Tensor but got None")
+    elif offsets.dim() != 1:
+        raise ValueError("offsets has to be a 1D Tensor")
+    if mode not in _BAG_MODES:
+        raise ValueError("mode has to be one of sum, mean or max")
+    if mode == "max" and scale_grad_by_freq:
+        raise ValueError("max mode does not support scaling the gradient by the frequency")
+    if mode == "max" and sparse:
+        raise ValueError("max mode does not support sparse weights")
+    if max_norm is not None:
+        _limit_norms(weight.detach(), input, max_norm, norm_type)
+    if per_sample_weights is not None and mode != "sum":
+        raise NotImplementedError(
+            "embedding_bag: per_sample_weights was not None. "
+            "per_sample_weights is only supported for mode='sum' "
+            f"(got mode='{mode}'). Please open a feature request on GitHub."
+        )
+    return _C.embedding_bag(weight, input, offsets, scale_grad_by_freq, _BAG_MODES[mode], sparse,
+                            per_sample_weights, include_last_offset, padding_idx)[0]
+
+
+def _bags_of_rows(input, offsets, per_sample_weights):
+    """input (bags, n) as one row with offsets, and the weights in a row too."""
+    if offsets is not None:
+        raise ValueError(
+            "if input is 2D, then offsets has to be None, as input is treated is a mini-batch of"
+            f" fixed length sequences. However, found offsets of type {type(offsets)}"
+        )
+    offsets = flambeau.arange(0, input.numel(), input.size(1), dtype=input.dtype,
+                              device=input.device)
+    weights = None if per_sample_weights is None else per_sample_weights.reshape(-1)
+    return input.reshape(-1), offsets, weights
+
+
 def _limit_norms(weight, input, max_norm, norm_type):
     with flambeau.no_grad():
         used = sorted(set(input.reshape(-1).tolist()))

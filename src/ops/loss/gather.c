@@ -4,6 +4,7 @@
 #include "core/error.h"
 #include "core/iterate.h"
 #include "core/memory.h"
+#include "ops/loss/gather.h"
 #include "ops/op.h"
 #include "ops_kernels.h"
 
@@ -243,7 +244,7 @@ int embedding_backward_shape(fl_tensor *g, fl_tensor *indices, fl_ints size, int
     return 0;
 }
 
-static void add_row(const fl_tensor *from, int64_t i, fl_tensor *to, int64_t k, int64_t n,
+void gather_add_row(const fl_tensor *from, int64_t i, fl_tensor *to, int64_t k, int64_t n,
                     double scale)
 {
     if (to->dtype == FL_FLOAT32) {
@@ -277,7 +278,7 @@ int embedding_backward_cpu(fl_tensor *g, fl_tensor *indices, fl_ints size, int64
                 count[index[i]]++;
         for (int64_t i = 0; status == 0 && i < which->numel; i++)
             if (index[i] != padding_idx)
-                add_row(dy, i, out, index[i], n, count ? 1 / (double)count[index[i]] : 1);
+                gather_add_row(dy, i, out, index[i], n, count ? 1 / (double)count[index[i]] : 1);
         if (status == 0 && out != y)
             status = tensor_copy(y, out);
     }
