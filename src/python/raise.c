@@ -82,8 +82,13 @@ const char *python_type_name(PyObject *o)
     char *out = names[next++ % 4];
     PyObject *name = PyType_GetName(Py_TYPE(o));
     const char *text = name ? PyUnicode_AsUTF8AndSize(name, NULL) : NULL;
-    snprintf(out, sizeof names[0], "%s", text ? text : "object");
+    PyObject *home = PyObject_GetAttrString((PyObject *)Py_TYPE(o), "__module__");
+    bool numpy = home && PyUnicode_Check(home) && PyUnicode_CompareWithASCIIString(home, "numpy") == 0;
+    if (!home)
+        PyErr_Clear();
+    snprintf(out, sizeof names[0], "%s%s", numpy ? "numpy." : "", text ? text : "object");
     Py_XDECREF(name);
+    Py_XDECREF(home);
     return out;
 }
 

@@ -77,11 +77,15 @@ def isin(elements, test_elements, *, assume_unique=False, invert=False):
         elements = fl.tensor(elements)
     if not isinstance(test_elements, _C.Tensor):
         test_elements = fl.tensor(test_elements)
+    for t in (elements, test_elements):
+        if t.dtype == fl.bool:
+            raise RuntimeError("Unsupported input type encountered for isin(): Bool")
     known = test_elements.flatten()
+    if known.is_floating_point():
+        known = known[known == known]  # NaN is like nothing
     if known.numel() == 0:
         return fl.full(elements.shape, bool(invert), dtype=fl.bool)
     dtype = fl.promote_types(elements.dtype, known.dtype)
-    dtype = fl.int64 if dtype == fl.bool else dtype
     known, wanted = _C.sort(known.to(dtype))[0], elements.to(dtype)
     at = _C.searchsorted(known, wanted).clamp(max=known.numel() - 1)
     return (known[at] == wanted) != bool(invert)

@@ -426,10 +426,34 @@ static double linspace_value(const double *p, int64_t i)
     return i < steps / 2 ? p[0] + p[2] * (double)i : p[1] - p[2] * (double)(steps - i - 1);
 }
 
-static void linspace_parameters(fl_value start, fl_value end, int64_t steps, double *p)
+/* The same in float32, of which PyTorch rounds step and value: a fused multiply-add. */
+static double linspace_float(const double *p, int64_t i)
 {
-    p[0] = as_double(start), p[1] = as_double(end), p[3] = (double)steps;
-    p[2] = steps > 1 ? (p[1] - p[0]) / (double)(steps - 1) : 0;
+    int64_t steps = (int64_t)p[3];
+    return i < steps / 2 ? fmaf((float)p[2], (float)i, (float)p[0])
+                         : fmaf(-(float)p[2], (float)(steps - i - 1), (float)p[1]);
+}
+
+/* In halves, each of whose operations is rounded; p[4]: the dtype. */
+static double linspace_half(const double *p, int64_t i)
+{
+    int64_t steps = (int64_t)p[3];
+    int dtype = (int)p[4];
+    bool first = i < steps / 2;
+    double count = convert_rounded((double)(first ? i : steps - i - 1), dtype);
+    double way = convert_rounded(p[2] * count, dtype);
+    return first ? p[0] + way : p[1] - way;
+}
+
+/* Start, end and step are rounded to a floating `dtype`. */
+static void linspace_parameters(fl_value start, fl_value end, int64_t steps, int dtype, double *p)
+{
+    int rounded = dtype_is_floating(dtype) ? dtype : FL_FLOAT64;
+    p[0] = convert_rounded(as_double(start), rounded);
+    p[1] = convert_rounded(as_double(end), rounded);
+    p[2] = convert_rounded(p[1] - p[0], rounded);
+    p[2] = steps > 1 ? convert_rounded(p[2] / (double)(steps - 1), rounded) : 0;
+    p[3] = (double)steps, p[4] = dtype;
     if (steps == 1)
         p[1] = p[0];
 }
@@ -441,8 +465,10 @@ int linspace_cpu(fl_value start, fl_value end, int64_t steps, fl_dtype dtype, fl
     double p[5];
     if (number_check(start, y->dtype) || number_check(end, y->dtype))
         return -1;
-    linspace_parameters(start, end, steps, p);
-    write_counted(y, linspace_value, p, 0, 0);
+    linspace_parameters(start, end, steps, y->dtype, p);
+    bool half = y->dtype == FL_FLOAT16 || y->dtype == FL_BFLOAT16;
+    write_counted(y, y->dtype == FL_FLOAT32 ? linspace_float : half ? linspace_half : linspace_value,
+                  p, 0, 0);
     return mark(y, requires_grad);
 }
 
@@ -463,7 +489,7 @@ int logspace_cpu(fl_value start, fl_value end, int64_t steps, double base, fl_dt
 {
     (void)dtype, (void)device;
     double p[5];
-    linspace_parameters(start, end, steps, p);
+    linspace_parameters(start, end, steps, FL_FLOAT64, p);
     p[4] = base;
     write_counted(y, logspace_value, p, 0, 0);
     return mark(y, requires_grad);

@@ -315,7 +315,9 @@ static fl_tensor *spread_values(const struct plan *p, const fl_tensor *self,
 int index_put__cpu(fl_tensor *self, fl_tensors indices, fl_tensor *values, bool accumulate)
 {
     struct plan p;
-    if (values->dtype != self->dtype && !(values->flags & TENSOR_WRAPPED_NUMBER))
+    bool fill = values->numel == 1 && indices.count == 1 && indices.data[0] &&
+                indices.data[0]->dtype == FL_BOOL; /* as masked_fill_, which converts */
+    if (values->dtype != self->dtype && !fill && !(values->flags & TENSOR_WRAPPED_NUMBER))
         return error_set(
             FL_RUNTIME_ERROR,
             "Index put requires the source and destination dtypes match, got %s for the "

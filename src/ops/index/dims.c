@@ -309,8 +309,8 @@ static int check_bounds(const fl_tensor *which, int d, int64_t size)
     int64_t i = 0;
     while (k[i] >= 0 && k[i] < size)
         i++;
-    return error_set(FL_INDEX_ERROR, "index %lld is out of bounds for dimension %d with size %lld",
-                     (long long)k[i], d, (long long)size);
+    return error_set(FL_RUNTIME_ERROR,
+                     "index %lld is out of bounds for dimension %d with size %lld", (long long)k[i], d, (long long)size);
 }
 
 static int64_t stride_of(const fl_tensor *t, int d)

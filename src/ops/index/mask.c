@@ -213,9 +213,6 @@ int masked_fill__cpu(fl_tensor *self, fl_tensor *mask, fl_tensor *value)
             "dimension(s).",
             value->ndim);
     fl_value number = tensor_element(value, 0);
-    if (number.tag == FL_FLOATING && !dtype_is_floating(self->dtype))
-        return error_set(FL_RUNTIME_ERROR, "value cannot be converted to type %s without overflow",
-                         dtype_c_name(self->dtype));
     if (number_check(number, self->dtype))
         return -1;
     fl_tensor *where = mask_for(mask, self), *one = tensor_from_number(number, self->dtype);

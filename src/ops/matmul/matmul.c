@@ -324,8 +324,16 @@ static fl_value as_element(fl_value v, int dtype)
                             : fl_int(whole);
 }
 
-/* beta * self + alpha * product, as `dtype`, the factors'; self counts for nothing, NaN included,
- * where beta is 0. */
+/* Zeros that come from t, whose gradient is 0. */
+static fl_tensor *without_elements(fl_tensor *t)
+{
+    fl_ints sizes = {t->sizes, t->ndim};
+    fl_tensor *all = fl_ones(sizes, FL_BOOL, (fl_device){-1, 0}, false);
+    return fl_masked_fill_scalar(t, all, fl_int(0));
+}
+
+/* beta * self + alpha * product, as `dtype`, the factors'; what is taken 0 times counts for nothing,
+ * NaN included. */
 static int add_product(fl_tensor *self, fl_tensor *product, int dtype, fl_value beta,
                        fl_value alpha, fl_tensor **y)
 {
@@ -354,7 +362,9 @@ static int add_product(fl_tensor *self, fl_tensor *product, int dtype, fl_value 
     if (number_check(alpha, product->dtype) || number_check(beta, product->dtype))
         return -1;
     alpha = as_element(alpha, product->dtype), beta = as_element(beta, product->dtype);
-    fl_tensor *scaled = is_number(alpha, 1) ? product : fl_mul_scalar(product, alpha);
+    fl_tensor *scaled = is_number(alpha, 1)   ? product
+                        : is_number(alpha, 0) ? without_elements(product)
+                                              : fl_mul_scalar(product, alpha);
     if (is_number(beta, 0))
         *y = scaled;
     else

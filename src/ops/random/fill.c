@@ -137,6 +137,19 @@ static int check_bounds(int dtype, int64_t from, int64_t to)
     return 0;
 }
 
+/* A bound of integers in a floating dtype: where to - 1 is rounded to `to` or above, one step of
+ * the dtype below that (source: update_to of PyTorch's DistributionTemplates.h). */
+static int64_t last_held(int dtype, int64_t to)
+{
+    static const int digits[] = {
+        [FL_FLOAT16] = 11, [FL_BFLOAT16] = 8, [FL_FLOAT32] = 24, [FL_FLOAT64] = 53};
+    double last = convert_rounded((double)(to - 1), dtype);
+    if (!(last < 0x1p62) || (int64_t)last < to)
+        return to;
+    int exponent = ilogb(fabs((double)(to - 1)));
+    return (int64_t)last - (INT64_C(1) << (exponent - digits[dtype] + 1));
+}
+
 static int fill_integers(fl_tensor *self, fl_generator *generator, int64_t from, int64_t to)
 {
     if (from >= to)
@@ -146,6 +159,8 @@ static int fill_integers(fl_tensor *self, fl_generator *generator, int64_t from,
             (long long)from, (long long)to);
     if (check_bounds(self->dtype, from, to))
         return -1;
+    if (dtype_is_floating(self->dtype))
+        to = last_held(self->dtype, to);
     return fill_run(self, generator, INTEGERS, 0, 0, from, (uint64_t)to - (uint64_t)from);
 }
 
@@ -173,7 +188,11 @@ int randperm_shape(int64_t n, fl_generator *generator, fl_dtype dtype, fl_device
 {
     (void)generator;
     if (n < 0)
-        return error_set(FL_RUNTIME_ERROR, "n must be non-negative, got%lld", (long long)n);
+        return error_set(FL_RUNTIME_ERROR,
+                         "Trying to create tensor with negative dimension %lld: [%lld]",
+                         (long long)n, (long long)n);
+    if (dtype != FL_NO_DTYPE && number_check(fl_int(n), dtype))
+        return -1;
     return empty_shape((fl_ints){&n, 1}, dtype == FL_NO_DTYPE ? FL_INT64 : dtype, device,
                        requires_grad, -1, y);
 }

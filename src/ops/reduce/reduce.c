@@ -361,7 +361,7 @@ static int check_elements(const fl_op *f, const fl_tensor *t, uint64_t mask, con
         return 0;
     if (!dims || dims->tag != FL_INTS || dims->count == 0)
         return error_set(
-            FL_INDEX_ERROR,
+            FL_RUNTIME_ERROR,
             "%s(): Expected reduction dim to be specified for input.numel() == 0. Specify the "
             "reduction dim with the 'dim' argument.",
             f->base);

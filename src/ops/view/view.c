@@ -123,25 +123,35 @@ int view_dtype_compose(fl_tensor *self, fl_dtype dtype, fl_tensor **y)
     size_t from = dtype_size(self->dtype), to = dtype_size(dtype);
     int64_t sizes[TENSOR_MAX_DIMS], strides[TENSOR_MAX_DIMS];
     int last = self->ndim - 1;
-    if (from != to && (self->ndim == 0 || self->strides[last] != 1))
+    const char *own = dtype_title(self->dtype), *wanted = dtype_title(dtype);
+    if (from != to && self->ndim == 0)
         return error_set(FL_RUNTIME_ERROR,
-                         "self.stride(-1) must be 1 to view %s as %s (different element sizes)",
-                         dtype_title(self->dtype), dtype_title(dtype));
+                         "self.dim() cannot be 0 to view %s as %s (different element sizes)", own,
+                         wanted);
+    if (from != to && self->strides[last] != 1)
+        return error_set(
+            FL_RUNTIME_ERROR,
+            "self.stride(-1) must be 1 to view %s as %s (different element sizes), but got %lld",
+            own, wanted, (long long)self->strides[last]);
+    if (from < to && self->offset % (int64_t)(to / from))
+        return error_set(FL_RUNTIME_ERROR,
+                         "self.storage_offset() must be divisible by %zu to view %s as %s "
+                         "(different element sizes), but got %lld",
+                         to / from, own, wanted, (long long)self->offset);
     for (int d = 0; d <= last; d++) {
         int64_t bytes = self->strides[d] * (int64_t)from;
         if (d != last && bytes % (int64_t)to)
             return error_set(FL_RUNTIME_ERROR,
                              "self.stride(%d) must be divisible by %zu to view %s as %s", d,
-                             to / from, dtype_title(self->dtype), dtype_title(dtype));
+                             to / from, own, wanted);
         sizes[d] = self->sizes[d], strides[d] = d == last && from != to ? 1 : bytes / (int64_t)to;
     }
-    if (from != to &&
-        (sizes[last] * (int64_t)from % (int64_t)to || self->offset * (int64_t)from % (int64_t)to))
+    if (from != to && sizes[last] * (int64_t)from % (int64_t)to)
         return error_set(
             FL_RUNTIME_ERROR,
             "self.size(-1) must be divisible by %zu to view %s as %s (different element "
             "sizes), but got %lld",
-            to / from, dtype_title(self->dtype), dtype_title(dtype), (long long)sizes[last]);
+            to / from, own, wanted, (long long)sizes[last]);
     if (from != to)
         sizes[last] = sizes[last] * (int64_t)from / (int64_t)to;
     fl_tensor *alias =

@@ -20,12 +20,7 @@ static bool is_numpy_scalar(PyObject *o)
     if (PyUnicode_Check(o) || python_is_sequence(o) || o == Py_None || pytensor_check(o) ||
         PyType_Check(o))
         return false;
-    PyObject *module = PyObject_GetAttrString((PyObject *)Py_TYPE(o), "__module__");
-    bool is_numpy =
-        module && PyUnicode_Check(module) && PyUnicode_CompareWithASCIIString(module, "numpy") == 0;
-    Py_XDECREF(module);
-    PyErr_Clear();
-    return is_numpy && strcmp(python_type_name(o), "ndarray") != 0 &&
+    return strncmp(python_type_name(o), "numpy.", 6) == 0 && !exchange_is_array(o) &&
            PyObject_HasAttrString(o, "item");
 }
 
@@ -238,11 +233,17 @@ static bool put_overflow(struct sink *s)
 
 static bool put_float(struct sink *s, double value)
 {
+    /* the least value that fits, and the least above those that do: 255.1 fits no uint8 */
+    static const double bound[][2] = {[FL_UINT8] = {0, 0x1.fe00000000001p7},
+                                      [FL_INT8] = {-0x1p7, 0x1.fc00000000001p6},
+                                      [FL_INT16] = {-0x1p15, 0x1.fffc000000001p14},
+                                      [FL_INT32] = {-0x1p31, 0x1.fffffffc00001p30},
+                                      [FL_INT64] = {-0x1p63, 0x1p63}};
     if (s->floating) {
         s->f[s->count++] = value;
     } else if (s->dtype == FL_BOOL) {
         s->i[s->count++] = value != 0;
-    } else if (isnan(value) || isinf(value)) {
+    } else if (!(value >= bound[s->dtype][0] && value < bound[s->dtype][1])) {
         return put_overflow(s);
     } else {
         s->i[s->count++] = (int64_t)value;

@@ -174,7 +174,7 @@ int exchange_import(PyObject *o, fl_tensor **out, bool *readonly)
 
 bool exchange_is_array(PyObject *o)
 {
-    return strcmp(python_type_name(o), "ndarray") == 0;
+    return strcmp(python_type_name(o), "numpy.ndarray") == 0;
 }
 
 static PyObject *function_from_numpy(PyObject *module, PyObject *array)

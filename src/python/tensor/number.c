@@ -87,7 +87,7 @@ static int make_tensors(const fl_op *op, fl_value *values, int count, fl_tensor 
             continue;
         int dtype = values[k].tag == FL_BOOLEAN   ? FL_BOOL
                     : values[k].tag == FL_INTEGER ? FL_INT64
-                                                  : dtype_default();
+                                                  : FL_FLOAT64;
         made[k] = tensor_from_number(values[k], dtype);
         failed |= !made[k];
         if (made[k])
