@@ -230,11 +230,13 @@ static int write_back(const fl_op *f, fl_value *results, fl_tensor *const *to)
     return 0;
 }
 
-/* Refuses arguments from number `from` on that overlap the written tensor partly. */
+/* Refuses arguments from number `from` on that overlap the written tensor partly; not one of no
+ * dim, which is a number and read before anything is written. */
 static int check_apart(const fl_op *f, const fl_value *args, int from, const fl_tensor *written)
 {
     for (int i = from; i < f->params; i++) {
-        if (args[i].tag == FL_TENSOR && tensor_check_read(written, args[i].as.tensor))
+        if (args[i].tag == FL_TENSOR && args[i].as.tensor->ndim &&
+            tensor_check_read(written, args[i].as.tensor))
             return -1;
         for (uint32_t k = 0; args[i].tag == FL_TENSORS && k < args[i].count; k++)
             if (args[i].as.tensors[k] && tensor_check_read(written, args[i].as.tensors[k]))

@@ -1,0 +1,60 @@
+"""Numbers that a dtype does not hold, and numbers computed in a dtype: what PyTorch 2.13 gives."""
+
+import math
+
+import pytest
+
+import flambeau as torch
+
+
+@pytest.mark.parametrize(
+    "value, dtype",
+    [(-0.5, "uint8"), (255.9, "uint8"), (1e10, "int32"), (2147483647.5, "int32"),
+     (9.3e18, "int64"), (-129.0, "int8")],
+)
+def test_a_float_beyond_the_dtype_is_refused(value, dtype):
+    with pytest.raises(RuntimeError, match=f"cannot be converted to type {dtype} without overflow"):
+        torch.tensor([value], dtype=getattr(torch, dtype))
+
+
+def test_a_float_within_is_cut():
+    assert torch.tensor([254.9, 0.5], dtype=torch.uint8).tolist() == [254, 0]
+    assert torch.tensor([-2147483648.0], dtype=torch.int32).tolist() == [-(2**31)]
+
+
+def test_masks_convert_one_element():
+    x = torch.arange(3)
+    assert x.masked_fill(x > 1, 2.7).tolist() == [0, 1, 2]
+    assert x.masked_fill(x > 1, -100.0).tolist() == [0, 1, -100]
+    x[x > 1] = torch.tensor([7.5])
+    assert x.tolist() == [0, 1, 7]
+    with pytest.raises(RuntimeError, match="int64_t without overflow"):
+        x.masked_fill(x > 1, math.inf)
+
+
+def test_linspace_rounds_in_its_dtype():
+    half = torch.linspace(0, 1, 7, dtype=torch.float16).tolist()
+    assert half == [0.0, 0.1666259765625, 0.333251953125, 0.5, 0.6669921875, 0.83349609375, 1.0]
+    brain = torch.linspace(0, 1, 7, dtype=torch.bfloat16).tolist()
+    assert brain == [0.0, 0.1669921875, 0.333984375, 0.5, 0.6640625, 0.83203125, 1.0]
+
+
+def test_random_of_floats_keeps_below_what_rounds_to_the_bound():
+    torch.manual_seed(0)
+    x = torch.empty(3).random_(0, 2**30)
+    assert x.tolist() == [382722848.0, 784923008.0, 710291712.0]
+
+
+def test_what_is_taken_no_times_counts_for_nothing():
+    nan, one = torch.tensor([[math.nan]]), torch.ones(1, 1)
+    assert torch.addmm(one, nan, one, alpha=0).tolist() == [[1.0]]
+
+
+def test_isin_beside_nan():
+    test = torch.tensor([math.nan, 0.0])
+    assert torch.isin(torch.tensor([0.0, 1.0, math.nan]), test).tolist() == [True, False, False]
+
+
+def test_a_float_on_the_left_keeps_its_value():
+    assert (0.3 // torch.tensor([0.1], dtype=torch.float64)).tolist() == [2.0]
+    assert (0.5 // torch.tensor([2])).dtype == torch.float32
