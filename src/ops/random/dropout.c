@@ -112,11 +112,10 @@ static int check_probability(double p)
                      p);
 }
 
-/* 0 with probability p, else 1 / (1 - p); of the given size. */
-static fl_tensor *noise_of(fl_tensor *like, fl_ints size, double p)
+/* Fills room with 0 by probability p, else with 1 / (1 - p). */
+static fl_tensor *noise_in(fl_tensor *room, double p)
 {
-    fl_tensor *noise = fl_bernoulli_float_(
-        fl_empty(size, (fl_dtype)like->dtype, ANYWHERE, false, -1), 1 - p, NULL);
+    fl_tensor *noise = fl_bernoulli_float_(room, 1 - p, NULL);
     return p == 1 ? noise : fl_div_scalar(noise, fl_float(1 - p));
 }
 
@@ -126,7 +125,7 @@ int dropout_compose(fl_tensor *input, double p, bool train, fl_tensor **y)
         return -1;
     *y = input;
     if (train && p > 0 && input->numel)
-        *y = fl_mul(input, noise_of(input, (fl_ints){input->sizes, input->ndim}, p));
+        *y = fl_mul(input, noise_in(room_like(input, FL_NO_DTYPE, -1), p));
     return *y ? 0 : -1;
 }
 
@@ -136,7 +135,7 @@ int dropout_in_place_compose(fl_tensor *input, double p, bool train, fl_tensor *
         return -1;
     *y = input;
     if (train && p > 0 && input->numel)
-        *y = fl_mul_(input, noise_of(input, (fl_ints){input->sizes, input->ndim}, p));
+        *y = fl_mul_(input, noise_in(room_like(input, FL_NO_DTYPE, -1), p));
     return *y ? 0 : -1;
 }
 
@@ -152,7 +151,9 @@ int feature_dropout_compose(fl_tensor *input, double p, bool train, fl_tensor **
         sizes[d] = d < 2 ? input->sizes[d] : 1;
     *y = input;
     if (train && p > 0 && input->numel)
-        *y = fl_mul(input, noise_of(input, (fl_ints){sizes, input->ndim}, p));
+        *y = fl_mul(input, noise_in(fl_empty((fl_ints){sizes, input->ndim},
+                                             (fl_dtype)input->dtype, ANYWHERE, false, -1),
+                                    p));
     return *y ? 0 : -1;
 }
 

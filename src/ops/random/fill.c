@@ -1,5 +1,5 @@
-/* Random tensors: contiguous runs are filled in PyTorch's order of draws; other layouts by way of a
- * contiguous copy. */
+/* Random tensors. A tensor is filled in the order of its memory, whatever order its dims stand in, as
+ * PyTorch does: where it has no gaps in place, otherwise by way of a contiguous copy. */
 #include <float.h>
 #include <math.h>
 
@@ -14,6 +14,55 @@ static fl_generator *or_default(fl_generator *g)
     return g ? g : random_default();
 }
 
+/* The dims by falling strides; of equal ones the first comes first. */
+static void order_of_memory(const fl_tensor *t, int *order)
+{
+    for (int d = 0; d < t->ndim; d++) {
+        int at = d;
+        for (; at > 0 && t->strides[order[at - 1]] < t->strides[d]; at--)
+            order[at] = order[at - 1];
+        order[at] = d;
+    }
+}
+
+/* A view of t, which may be expanded by strides of 0, with its dims in that order. */
+static fl_tensor *permuted(fl_tensor *t, const int *order)
+{
+    int64_t sizes[TENSOR_MAX_DIMS], strides[TENSOR_MAX_DIMS];
+    for (int d = 0; d < t->ndim; d++)
+        sizes[d] = t->sizes[order[d]], strides[d] = t->strides[order[d]];
+    return tensor_alias(t, t->ndim, sizes, strides, t->offset);
+}
+
+/* Where to write the elements of a tensor one after the other. */
+struct filling {
+    fl_tensor *view; /* the tensor in the order of its memory */
+    fl_tensor *into; /* the same, or a contiguous one that is copied there at the end */
+};
+
+static int filling_start(struct filling *f, fl_tensor *self)
+{
+    int order[TENSOR_MAX_DIMS];
+    *f = (struct filling){NULL, NULL};
+    if (tensor_check_written(self))
+        return -1;
+    order_of_memory(self, order);
+    f->view = self->flags & TENSOR_CONTIGUOUS ? tensor_retain(self) : permuted(self, order);
+    if (f->view)
+        f->into = f->view->flags & TENSOR_CONTIGUOUS
+                      ? tensor_retain(f->view)
+                      : tensor_new(f->view->ndim, f->view->sizes, f->view->dtype);
+    return f->into ? 0 : -1;
+}
+
+static int filling_end(struct filling *f, int status)
+{
+    if (status == 0 && f->into != f->view)
+        status = tensor_copy(f->view, f->into);
+    tensor_release(f->view), tensor_release(f->into);
+    return status;
+}
+
 /* What a distribution draws for one element, as a double; p are its parameters. */
 typedef double (*draw_fn)(fl_generator *g, const double *p);
 
@@ -23,26 +72,25 @@ static int fill_drawn(fl_tensor *self, fl_generator *generator, draw_fn draw, co
     enum { CHUNK = 256 };
     double stage[CHUNK];
     fl_generator *g = or_default(generator);
-    if (tensor_check_written(self))
-        return -1;
-    fl_tensor *into = self->flags & TENSOR_CONTIGUOUS
-                          ? tensor_retain(self)
-                          : tensor_new(self->ndim, self->sizes, self->dtype);
-    if (!into || !g) {
-        tensor_release(into);
-        return -1;
-    }
-    int64_t size = (int64_t)dtype_size(into->dtype);
-    for (int64_t at = 0; at < into->numel; at += CHUNK) {
-        int64_t n = into->numel - at < CHUNK ? into->numel - at : CHUNK;
+    struct filling f;
+    if (filling_start(&f, self) || !g)
+        return filling_end(&f, -1);
+    int64_t size = (int64_t)dtype_size(self->dtype);
+    for (int64_t at = 0; at < self->numel; at += CHUNK) {
+        int64_t n = self->numel - at < CHUNK ? self->numel - at : CHUNK;
         for (int64_t i = 0; i < n; i++)
             stage[i] = draw(g, p);
-        convert_elements(n, (char *)tensor_data(into) + at * size, into->dtype, size, stage,
+        convert_elements(n, (char *)tensor_data(f.into) + at * size, self->dtype, size, stage,
                          FL_FLOAT64, 8);
     }
-    int status = into == self ? 0 : tensor_copy(self, into);
-    tensor_release(into);
-    return status;
+    return filling_end(&f, 0);
+}
+
+static double draw_normal(fl_generator *g, const double *p)
+{
+    double x;
+    random_normal(g, &x, 1, FL_FLOAT64, p[0], p[1]);
+    return x;
 }
 
 /* Calls one of core's fillers on self, which may have any layout. */
@@ -51,24 +99,22 @@ static int fill_run(fl_tensor *self, fl_generator *generator, enum filler how, d
                     int64_t from, uint64_t range)
 {
     fl_generator *g = or_default(generator);
-    if (tensor_check_written(self))
-        return -1;
-    fl_tensor *into = self->flags & TENSOR_CONTIGUOUS
-                          ? tensor_retain(self)
-                          : tensor_new(self->ndim, self->sizes, self->dtype);
-    int status = into && g ? 0 : -1;
-    if (status == 0 && how == UNIFORM)
-        random_uniform(g, tensor_data(into), into->numel, into->dtype, a, b);
-    if (status == 0 && how == NORMAL)
-        random_normal(g, tensor_data(into), into->numel, into->dtype, a, b);
-    if (status == 0 && how == INTEGERS)
-        random_integers(g, tensor_data(into), into->numel, into->dtype, from, range);
-    if (status == 0 && how == FULL)
-        random_full(g, tensor_data(into), into->numel, into->dtype);
-    if (status == 0 && into != self)
-        status = tensor_copy(self, into);
-    tensor_release(into);
-    return status;
+    /* PyTorch has another algorithm for layouts that are not contiguous. */
+    if (how == NORMAL && !(self->flags & TENSOR_CONTIGUOUS))
+        return fill_drawn(self, generator, draw_normal, (double[]){a, b});
+    struct filling f;
+    if (filling_start(&f, self) || !g)
+        return filling_end(&f, -1);
+    void *data = tensor_data(f.into);
+    if (how == UNIFORM)
+        random_uniform(g, data, self->numel, self->dtype, a, b);
+    if (how == NORMAL)
+        random_normal(g, data, self->numel, self->dtype, a, b);
+    if (how == INTEGERS)
+        random_integers(g, data, self->numel, self->dtype, from, range);
+    if (how == FULL)
+        random_full(g, data, self->numel, self->dtype);
+    return filling_end(&f, 0);
 }
 
 static int mark(fl_tensor *y, bool requires_grad)
@@ -309,9 +355,7 @@ int cauchy__cpu(fl_tensor *self, double median, double sigma, fl_generator *gene
 
 static double draw_log_normal(fl_generator *g, const double *p)
 {
-    double x;
-    random_normal(g, &x, 1, FL_FLOAT64, p[0], p[1]);
-    return exp(x);
+    return exp(draw_normal(g, p));
 }
 
 int log_normal__cpu(fl_tensor *self, double mean, double std, fl_generator *generator)
@@ -344,14 +388,19 @@ int bernoulli_p_cpu(fl_tensor *self, double p, fl_generator *generator, fl_tenso
     return bernoulli__cpu(y, p, generator);
 }
 
-/* PyTorch draws a float for probabilities in float, a double for those in double. */
-static int draw_by_probabilities(fl_tensor *y, const fl_tensor *p, fl_generator *generator)
+/* p and y have the same sizes. PyTorch draws a float for probabilities in float, a double for those
+ * in double. */
+static int draw_by_probabilities(fl_tensor *y, fl_tensor *p, fl_generator *generator)
 {
+    int order[TENSOR_MAX_DIMS];
     fl_generator *g = or_default(generator);
     if (tensor_check_written(y))
         return -1;
+    order_of_memory(y, order);
     int work = p->dtype == FL_FLOAT64 ? FL_FLOAT64 : FL_FLOAT32, status = 0;
-    fl_tensor *dense = tensor_as(p, work), *drawn = tensor_new(p->ndim, p->sizes, FL_BOOL);
+    fl_tensor *view = permuted(y, order), *chances_view = permuted(p, order);
+    fl_tensor *dense = chances_view ? tensor_as(chances_view, work) : NULL;
+    fl_tensor *drawn = view ? tensor_new(view->ndim, view->sizes, FL_BOOL) : NULL;
     if (!dense || !drawn || !g)
         status = -1;
     const void *chances = status ? NULL : tensor_data(dense);
@@ -367,8 +416,9 @@ static int draw_by_probabilities(fl_tensor *y, const fl_tensor *p, fl_generator 
                                         : generator_uniform_double(g) < chance;
     }
     if (status == 0)
-        status = tensor_copy(y, drawn);
+        status = tensor_copy(view, drawn);
     tensor_release(dense), tensor_release(drawn);
+    tensor_release(view), tensor_release(chances_view);
     return status;
 }
 
