@@ -16,7 +16,7 @@ def root():
 @pytest.fixture(scope="session")
 def build():
     """The build folder: $FLAMBEAU_BUILD as the Makefile sets it, else build/."""
-    folder = pathlib.Path(os.environ.get("FLAMBEAU_BUILD", ROOT / "build"))
+    folder = pathlib.Path(os.environ.get("FLAMBEAU_BUILD", ROOT / "build")).resolve()
     if not (folder / "libflambeau.so").exists():
         pytest.skip(f"no libflambeau.so in {folder}: run `make` first")
     return folder

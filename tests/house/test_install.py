@@ -64,3 +64,33 @@ def test_the_archive_shows_only_fl_symbols(installed):
     lines = run("nm", "-g", "--defined-only", installed / "lib/libflambeau.a").splitlines()
     names = {line.split()[-1] for line in lines if len(line.split()) == 3}
     assert names and not {name for name in names if not name.startswith("fl_")}
+
+
+def test_the_reference_names_every_function(root, installed):
+    """flambeau.3 has each function of the installed headers, docs/ops.md each operator."""
+    page = (installed / "share/man/man3/flambeau.3").read_text()
+    for header in (installed / "include/flambeau").glob("*.h"):
+        text = re.sub(r"/\*.*?\*/", "", header.read_text(), flags=re.DOTALL)
+        for name in re.findall(r"^(?:FL_API|static inline)\b[^;{(]*?\b(fl_(?!ops_)\w+)\(", text, re.MULTILINE):
+            assert re.search(rf"\b{name}\(", page), name
+    operators = (installed / "share/doc/flambeau/docs/ops.md").read_text()
+    assert "\n### softmax.int\n" in operators
+
+
+def test_man_reads_the_reference(installed):
+    if not shutil.which("man") or not shutil.which("groff"):
+        pytest.skip("no man")
+    done = subprocess.run(["man", "--warnings", "-l", installed / "share/man/man3/flambeau.3"],
+                          capture_output=True, text=True, env={**os.environ, "LC_ALL": "C.UTF-8"})
+    assert "fl_tensor *fl_relu(fl_tensor *self)" in done.stdout and done.stderr == ""
+
+
+def test_examples_and_licence_come_along(root, installed):
+    place = installed / "share/doc/flambeau"
+    assert "MIT" in (place / "LICENSE").read_text()
+    assert {file.name for file in (root / "examples").glob("*.c")} < {
+        file.name for file in (place / "examples").iterdir()}
+    binary = installed / "gpt"
+    run(CC, place / "examples/gpt.c", "-o", binary, f"-I{installed}/include",
+        f"-L{installed}/lib", f"-Wl,-rpath,{installed}/lib", "-lflambeau", "-lm")
+    assert binary.exists()

@@ -1,9 +1,16 @@
 """The dependency law of docs/design.md, proved by the include graph:
 
 core <- device <- autograd <- ops <- nn, io <- python: a file includes what stands in its own folder
-or further left.
+or further left. Once as the text says, once as the preprocessor does, which sees through macros and
+conditions and follows headers to the end.
 """
+import os
 import re
+import shutil
+import subprocess
+import sysconfig
+
+import pytest
 
 LAYERS = ["core", "device", "autograd", "ops", "io", "nn", "python"]   # modules save themselves
 RANK = {name: rank for rank, name in enumerate(LAYERS)}
@@ -32,6 +39,47 @@ def test_includes_go_one_way(root):
                 if first not in beside:
                     wrong.append(f"{file.relative_to(root)} includes {name}")
     assert not wrong, "\n".join(wrong)
+
+
+@pytest.fixture(scope="module")
+def reads(root, build):
+    """For each C file of src, the files it reads, all the way down: paths below the root."""
+    compiler = os.environ.get("CC") or shutil.which("cc") or shutil.which("clang")
+    generated = build / "generated"
+    if not compiler or not (generated / "flambeau/ops.h").exists():
+        pytest.skip("no compiler, or nothing was generated")
+    files = [file.relative_to(root) for file in sources(root) if file.suffix == ".c"]
+    done = subprocess.run(
+        [*compiler.split(), "-MM", "-std=c17", "-D_GNU_SOURCE", "-DFLAMBEAU_INTERNAL",
+         "-DFL_ISA=generic", "-DPy_LIMITED_API=0x030B0000", "-Isrc", "-Iinclude", f"-I{generated}",
+         "-isystem", sysconfig.get_path("include"), *files],
+        cwd=root, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    found = {}
+    for rule in done.stdout.replace("\\\n", " ").splitlines():
+        file, *headers = rule.split(": ")[1].split()
+        found[file] = headers
+    assert len(found) == len(files)
+    return found
+
+
+def test_what_is_read_goes_one_way(reads):
+    wrong = []
+    for file, headers in reads.items():
+        own = RANK[file.split("/")[1]]
+        for header in headers:
+            parts = header.split("/")
+            if parts[0] == "src" and len(parts) > 2 and RANK[parts[1]] > own:
+                wrong.append(f"{file} reads {header}")
+    assert not wrong, "\n".join(wrong)
+
+
+def test_who_calls_no_operator_reads_no_list_of_them(reads):
+    """A new operator changes flambeau/ops.h: what is below the operators is not built again."""
+    readers = [file for file, headers in reads.items()
+               if any(header.endswith("flambeau/ops.h") for header in headers)]
+    below = [file for file in readers if RANK[file.split("/")[1]] < RANK["ops"]]
+    assert readers and not below, below
 
 
 def test_includes_name_their_folder(root):
