@@ -5,6 +5,7 @@ VENV    ?= .venv
 JOBS    ?= $(shell nproc 2>/dev/null || echo 2)
 PREFIX  ?= /usr/local
 FLAGS   ?=
+FORMAT_BASE ?= main
 
 PYTHON  := $(VENV)/bin/python
 TOOLS   := VENV=$(VENV) sh tools/setup.sh
@@ -24,7 +25,7 @@ configure = $(CMAKE) -S . -B $(1) $(if $(wildcard $(1)/CMakeCache.txt),,$(if \
 build     = $(CMAKE) --build $(1) --parallel $(JOBS) --target $(2)
 
 .DEFAULT_GOAL := library
-.PHONY: library python run test test-c test-python built-tests sanitize wheel install bench bench-door clean help tools
+.PHONY: format format-check library python run test test-c test-python built-tests sanitize wheel install bench bench-door clean help tools
 
 help:
 	@echo "make            build the C library alone, in $(BUILD)/"
@@ -35,6 +36,7 @@ help:
 	@echo "make sanitize   all tests under AddressSanitizer and UBSan"
 	@echo "make bench      time the workloads of bench/ (AGAINST=torch: beside PyTorch)"
 	@echo "make bench-door what a call costs, part by part, from C and from Python"
+	@echo "make format     lay out the C lines changed since FORMAT_BASE=$(FORMAT_BASE); format-check looks"
 	@echo "make clean      remove all that was built ($(VENV) stays)"
 
 # ---- Building -----------------------------------------------------------------------------------
@@ -106,6 +108,19 @@ bench-door: python
 	@$(call build,$(BUILD),bench_door)
 	@$(BUILD)/bench_door
 	@$(PYTHON) bench/door.py
+
+# ---- Layout: of the lines that were changed, by one version of clang-format, since others differ ---
+
+$(VENV)/clang-format: $(VENV)/ready
+	@$(TOOLS) pip clang-format 'clang-format==21.1.2'
+
+FORMAT = $(PYTHON) $(VENV)/bin/git-clang-format --binary $(VENV)/bin/clang-format --extensions c,h
+
+format: $(VENV)/clang-format
+	@$(FORMAT) $(FORMAT_BASE)
+
+format-check: $(VENV)/clang-format
+	@$(FORMAT) --diff $(FORMAT_BASE)
 
 # ---- Delivering ---------------------------------------------------------------------------------
 

@@ -127,15 +127,13 @@ int main(void)
     count_letters();
     fl_manual_seed(1);
     fl_module *m = network();
-    fl_optimizer *adam =
-        fl_adam_new(fl_module_parameters(m), 5e-3, 0.9, 0.999, 1e-8, 0, false);
+    fl_optimizer *adam = fl_adam_new(fl_module_parameters(m), 5e-3, 0.9, 0.999, 1e-8, 0, false);
 
     /* Every row reads the whole poem, each from another place: (ROWS, LENGTH + 1). */
     int64_t numbers[ROWS][LENGTH + 1];
     for (int row = 0; row < ROWS; row++)
         for (int i = 0; i <= LENGTH; i++)
-            numbers[row][i] =
-                number_of[(unsigned char)poem[(i + row * LENGTH / ROWS) % LENGTH]];
+            numbers[row][i] = number_of[(unsigned char)poem[(i + row * LENGTH / ROWS) % LENGTH]];
     fl_tensor *text = fl_from_data(numbers, FL_INTS_OF(ROWS, LENGTH + 1), FL_INT64);
 
     for (int epoch = 1; epoch <= EPOCHS && fl_error() == FL_OK; epoch++) {

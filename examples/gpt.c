@@ -124,9 +124,9 @@ static double train(fl_module *m, fl_optimizer *adamw)
     fl_tensor *seen = fl_narrow(fl_cat((fl_tensors){both, 2}, 1), 1, 0, LENGTH);
     /* What follows the last digit and each one after it is asked for: the sorted ones. */
     fl_tensor *scores = fl_narrow(fl_module_forward(m, seen), 1, DIGITS - 1, DIGITS);
-    fl_tensor *loss = fl_cross_entropy(fl_reshape(scores, FL_INTS_OF(BATCH * DIGITS, KINDS)),
-                                       fl_reshape(sorted, FL_INTS_OF(BATCH * DIGITS)), NULL, -100,
-                                       "mean", 0);
+    fl_tensor *loss =
+        fl_cross_entropy(fl_reshape(scores, FL_INTS_OF(BATCH * DIGITS, KINDS)),
+                         fl_reshape(sorted, FL_INTS_OF(BATCH * DIGITS)), NULL, -100, "mean", 0);
     fl_optimizer_zero_grad(adamw);
     fl_backward(loss);
     fl_optimizer_step(adamw);

@@ -57,8 +57,7 @@ int main(void)
             printf("%s\n\n", fl_error_message());
         fl_error_clear();
         fl_optimizer_zero_grad(sgd); /* gradients that were begun */
-        printf("%6lld rows do not fit; %.1f MB are in use\n", (long long)rows,
-               megabytes(in_use()));
+        printf("%6lld rows do not fit; %.1f MB are in use\n", (long long)rows, megabytes(in_use()));
     }
     printf("%6lld rows fit\n", (long long)rows);
     for (int i = 0; i < 10 && fl_error() == FL_OK; i++)

@@ -16,9 +16,9 @@ enum { THREADS = 4, ROWS = 256, IN = 64, OUT = 10, REPEATS = 20 };
 
 struct job {
     fl_module *net;
-    fl_tensor *questions;          /* (ROWS, IN), shared: only read */
-    int64_t first, count;          /* the rows that this thread answers */
-    float answers[ROWS][OUT];      /* filled in from row `first` on */
+    fl_tensor *questions;     /* (ROWS, IN), shared: only read */
+    int64_t first, count;     /* the rows that this thread answers */
+    float answers[ROWS][OUT]; /* filled in from row `first` on */
     char error[200];
 };
 
@@ -31,7 +31,8 @@ static void *answer(void *argument)
         fl_tensor *rows = fl_narrow(job->questions, 0, job->first, job->count);
         fl_tensor *scores = fl_contiguous(fl_module_forward(job->net, rows), -1);
         if (scores)
-            memcpy(job->answers[job->first], fl_data(scores), sizeof(float[OUT]) * (size_t)job->count);
+            memcpy(job->answers[job->first], fl_data(scores),
+                   sizeof(float[OUT]) * (size_t)job->count);
         fl_scope_end();
     }
     if (fl_error() != FL_OK)
@@ -74,8 +75,10 @@ int main(void)
     wrong = (struct job){.net = net};
     pthread_create(&wrong_thread, NULL, ask_wrongly, &wrong);
     for (int i = 0; i < THREADS; i++) {
-        jobs[i] = (struct job){.net = net, .questions = questions,
-                               .first = i * ROWS / THREADS, .count = ROWS / THREADS};
+        jobs[i] = (struct job){.net = net,
+                               .questions = questions,
+                               .first = i * ROWS / THREADS,
+                               .count = ROWS / THREADS};
         pthread_create(&threads[i], NULL, answer, &jobs[i]);
     }
     int failed = 0;
