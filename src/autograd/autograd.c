@@ -43,8 +43,7 @@ static void drop(fl_tensor *t)
     memory_free(a, sizeof *a);
 }
 
-/* ---- threads
- * ------------------------------------------------------------------------------------------------
+/* ---- threads -----------------------------------------------------------------------------------
  *
  * Threads may record and differentiate with the same leaves. Backward runs one at a time
  * (engine.c); what a leaf shares between threads, its state, accumulate node and .grad, changes

@@ -2,11 +2,13 @@
  * first.
  *
  * 1. Discover: a breadth-first walk over edges gives every reachable node a state of this run and
- *    counts, for each, the edges that lead to it. With `inputs`, a second look marks the nodes that
- * lead to one.
+ *    counts, for each, the edges that lead to it. With `inputs`, a second look marks the nodes
+ *    that lead to one.
  * 2. Run: a heap of ready nodes ordered by sequence number. A node's gradients are summed in its
- * state's slots as they arrive; when the last has, it is ready. A node belongs to several runs at
- * once when a hook or a Function calls backward in turn: states form a list, each with its run.
+ *    state's slots as they arrive; when the last has, it is ready.
+ *
+ * A node belongs to several runs at once when a hook or a Function calls backward in turn: states
+ * form a list, each with its run.
  */
 #include <assert.h>
 #include <pthread.h>

@@ -96,8 +96,7 @@ int pointwise_promote_list(fl_tensor *const *tensors, int64_t count)
     return count_votes(&v);
 }
 
-/* ---- halves
- * -------------------------------------------------------------------------------------------------
+/* ---- halves ------------------------------------------------------------------------------------
  *
  * PyTorch converts all operands to the common dtype before it computes. Where that is the dtype of
  * the loop, the iterator does just this; where it is a half, whose loop is float32, an operand that

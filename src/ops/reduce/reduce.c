@@ -2,10 +2,13 @@
  *
  * The kept dims span the results; the reduced dims span, for each result, a "line" of elements.
  * After collapsing, one of two shapes of loop does the work, by which dim has the smallest stride:
+ *
  *   across  a reduced dim: each line is read in runs of its innermost dim, each run reduced by the
- * inner loop, whose lanes and tree are fixed, and the runs joined in order; down    a kept dim:
- * rows of results side by side are stepped through the line, ROWS at a time into a fresh row of
- * partial results, which is then joined: errors of float sums grow with ROWS, not with the line.
+ *           inner loop, whose lanes and tree are fixed, and the runs joined in order;
+ *   down    a kept dim: rows of results side by side are stepped through the line, ROWS at a time
+ *           into a fresh row of partial results, which is then joined: errors of float sums grow
+ *           with ROWS, not with the line.
+ *
  * Long lines are cut into segments of SEGMENT elements; their partial results are joined pairwise.
  * All cuts depend on sizes alone, so results do not depend on the number of threads.
  */
