@@ -1,5 +1,5 @@
-"""Deep Q-learning on a cart with a pole, written here: epsilon-greedy play, a replay memory, a target
-network, the Huber loss."""
+"""Deep Q-learning on a cart with a pole, written here: epsilon-greedy play, a replay memory, a
+target network, the Huber loss."""
 import copy
 import math
 import random

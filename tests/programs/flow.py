@@ -1,5 +1,5 @@
-"""A normalising flow of affine couplings on two moons: change of variables, a masked network in each
-coupling, the inverse, samples."""
+"""A normalising flow of affine couplings on two moons: change of variables, a masked network in
+each coupling, the inverse, samples."""
 import math
 
 import torch

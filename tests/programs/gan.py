@@ -7,8 +7,8 @@ from torch import nn
 from torch.nn.utils.parametrizations import spectral_norm
 
 torch.manual_seed(7)
-generator = nn.Sequential(nn.Linear(4, 32), nn.BatchNorm1d(32), nn.ReLU(), nn.Linear(32, 32), nn.ReLU(),
-                          nn.Linear(32, 2))
+generator = nn.Sequential(nn.Linear(4, 32), nn.BatchNorm1d(32), nn.ReLU(),
+                          nn.Linear(32, 32), nn.ReLU(), nn.Linear(32, 2))
 critic = nn.Sequential(spectral_norm(nn.Linear(2, 32)), nn.LeakyReLU(0.2),
                        spectral_norm(nn.Linear(32, 32)), nn.LeakyReLU(0.2),
                        spectral_norm(nn.Linear(32, 1)))

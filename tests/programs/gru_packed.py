@@ -1,5 +1,5 @@
-"""A bidirectional GRU that classifies sequences of different lengths, packed: embedding with a padding
-index, pack_padded_sequence, the last states."""
+"""A bidirectional GRU that classifies sequences of different lengths, packed: embedding with a
+padding index, pack_padded_sequence, the last states."""
 import torch
 from torch import nn
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence, pad_sequence

@@ -1,5 +1,5 @@
-"""A two-layer LSTM that predicts the next value of a sum of sines: state carried between pieces of the
-sequence, clipped gradients."""
+"""A two-layer LSTM that predicts the next value of a sum of sines: state carried between pieces of
+the sequence, clipped gradients."""
 import torch
 from torch import nn
 

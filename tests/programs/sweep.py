@@ -1,4 +1,5 @@
-"""Every optimizer and every learning-rate schedule on one small problem, each from the same start."""
+"""Every optimizer and every learning-rate schedule on one small problem, each from the same
+start."""
 import torch
 from torch import nn
 from torch.optim import lr_scheduler as schedules
@@ -44,7 +45,8 @@ for name, options in [
     print(name, *options, train(lambda p: getattr(torch.optim, name)(p, **options)))
 print("LBFGS", train(lambda p: torch.optim.LBFGS(p, lr=0.5, max_iter=4), closure=True, steps=3))
 print("LBFGS line search", train(
-    lambda p: torch.optim.LBFGS(p, max_iter=4, line_search_fn="strong_wolfe"), closure=True, steps=3))
+    lambda p: torch.optim.LBFGS(p, max_iter=4, line_search_fn="strong_wolfe"),
+    closure=True, steps=3))
 
 for name, *arguments in [
     ("StepLR", 3), ("MultiStepLR", [2, 5]), ("ConstantLR", 0.5, 4), ("LinearLR", 0.25, 1.0, 6),

@@ -8,8 +8,9 @@ import torch.nn.functional as F
 class VAE(nn.Module):
     def __init__(self, latent=4):
         super().__init__()
-        self.encoder = nn.Sequential(nn.Conv2d(1, 8, 4, 2, 1), nn.LeakyReLU(0.1), nn.Conv2d(8, 16, 4, 2, 1),
-                                     nn.LeakyReLU(0.1), nn.Flatten(), nn.Linear(144, 2 * latent))
+        self.encoder = nn.Sequential(
+            nn.Conv2d(1, 8, 4, 2, 1), nn.LeakyReLU(0.1), nn.Conv2d(8, 16, 4, 2, 1),
+            nn.LeakyReLU(0.1), nn.Flatten(), nn.Linear(144, 2 * latent))
         self.decoder = nn.Sequential(
             nn.Linear(latent, 144), nn.ELU(), nn.Unflatten(1, (16, 3, 3)),
             nn.ConvTranspose2d(16, 8, 4, 2, 1), nn.ELU(), nn.ConvTranspose2d(8, 1, 4, 2, 1))

@@ -1,5 +1,5 @@
-"""A vision transformer on images of gratings: patches by a convolution, a class token, pre-norm blocks
-of scaled_dot_product_attention, cosine schedule, an average of the weights."""
+"""A vision transformer on images of gratings: patches by a convolution, a class token, pre-norm
+blocks of scaled_dot_product_attention, cosine schedule, an average of the weights."""
 import torch
 from torch import nn
 import torch.nn.functional as F
@@ -11,7 +11,8 @@ class Block(nn.Module):
         self.heads = heads
         self.norm1, self.norm2 = nn.LayerNorm(width), nn.LayerNorm(width)
         self.qkv, self.project = nn.Linear(width, 3 * width), nn.Linear(width, width)
-        self.mlp = nn.Sequential(nn.Linear(width, 2 * width), nn.GELU(), nn.Linear(2 * width, width))
+        self.mlp = nn.Sequential(nn.Linear(width, 2 * width), nn.GELU(),
+                                 nn.Linear(2 * width, width))
 
     def forward(self, x):
         n, length, width = x.shape
@@ -26,7 +27,8 @@ class ViT(nn.Module):
         super().__init__()
         self.patch = nn.Conv2d(1, width, 4, 4)
         self.token = nn.Parameter(torch.zeros(1, 1, width))
-        self.place = nn.Parameter(nn.init.trunc_normal_(torch.empty(1, patches + 1, width), std=0.02))
+        places = torch.empty(1, patches + 1, width)
+        self.place = nn.Parameter(nn.init.trunc_normal_(places, std=0.02))
         self.blocks = nn.ModuleList(Block(width, 4) for _ in range(2))
         self.norm, self.head = nn.LayerNorm(width), nn.Linear(width, 4)
 

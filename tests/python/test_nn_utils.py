@@ -1,7 +1,8 @@
-"""torch.nn.utils and torch.func: parametrizations, normalised weights, fusion, modules as functions.
+"""torch.nn.utils and torch.func: parametrizations, normalised weights, fusion, modules as
+functions.
 
-Every expectation here is PyTorch's behaviour: with `flambeau` replaced by `torch` the file passes as
-it is.
+Every expectation here is PyTorch's behaviour: with `flambeau` replaced by `torch` the file passes
+as it is.
 """
 import copy
 import pickle

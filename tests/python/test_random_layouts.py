@@ -1,7 +1,8 @@
-"""Random numbers are filled in the order of memory, whatever the order of the dims, as PyTorch does.
+"""Random numbers are filled in the order of memory, whatever the order of the dims, as PyTorch
+does.
 
-Every expectation here is PyTorch's behaviour: with `flambeau` replaced by `torch` the file passes as
-it is.
+Every expectation here is PyTorch's behaviour: with `flambeau` replaced by `torch` the file passes
+as it is.
 """
 import pytest
 

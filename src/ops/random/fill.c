@@ -1,5 +1,5 @@
-/* Random tensors. A tensor is filled in the order of its memory, whatever order its dims stand in, as
- * PyTorch does: where it has no gaps in place, otherwise by way of a contiguous copy. */
+/* Random tensors. A tensor is filled in the order of its memory, whatever order its dims stand in,
+ * as PyTorch does: where it has no gaps in place, otherwise by way of a contiguous copy. */
 #include <float.h>
 #include <math.h>
 

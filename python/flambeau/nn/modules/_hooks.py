@@ -125,7 +125,7 @@ def _first_tensor(value):
     return value
 
 
-class _Identity(Function):
+class BackwardHookFunction(Function):
     """Tensors in, the same tensors out: a node to hang hooks on."""
 
     @staticmethod
@@ -233,7 +233,7 @@ def _through_identity(values):
     positions = [i for i, value in enumerate(values) if isinstance(value, flambeau.Tensor)]
     if not flambeau.is_grad_enabled() or not any(values[i].requires_grad for i in positions):
         return values, None, None
-    outputs = _Identity.apply(*(values[i] for i in positions))
+    outputs = BackwardHookFunction.apply(*(values[i] for i in positions))
     outputs = outputs if isinstance(outputs, tuple) else (outputs,)
     node = next(output.grad_fn for output in outputs if output.grad_fn is not None)
     changed = list(values)

@@ -14,7 +14,7 @@ from flambeau.nn.modules import _hook_registry
 from flambeau.nn.modules._conversion import Conversion
 from flambeau.nn.modules._hook_registry import *  # noqa: F403
 from flambeau.nn.modules._hook_registry import HookRegistry
-from flambeau.nn.modules._state_dict import StateDict
+from flambeau.nn.modules._state_dict import StateDict, _IncompatibleKeys  # noqa: F401
 from flambeau.nn.parameter import Parameter
 
 __all__ = ["Module", *_hook_registry.__all__]
