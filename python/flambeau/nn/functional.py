@@ -104,8 +104,11 @@ def rrelu(input, lower=1.0 / 8, upper=1.0 / 3, training=False, inplace=False):
         raise RuntimeError("Lower bound should be less than or equal to the upper bound")
     if not training:
         return leaky_relu(input, (lower + upper) / 2, inplace)
-    slope = flambeau.empty_like(input).uniform_(lower, upper)
-    result = flambeau.where(input <= 0, input * slope, input)
+    falling = input <= 0  # for these alone slopes are drawn, in doubles
+    slopes = flambeau.empty(int(falling.sum()), dtype=flambeau.float64).uniform_(lower, upper)
+    slope = flambeau.ones(input.shape, dtype=input.dtype).masked_scatter(
+        falling, slopes.to(input.dtype))
+    result = input * slope
     return input.copy_(result) if inplace else result
 
 

@@ -159,7 +159,6 @@ int view_dtype_compose(fl_tensor *self, fl_dtype dtype, fl_tensor **y)
     if (!alias)
         return -1;
     alias->dtype = (int8_t)dtype;
-    alias->base = tensor_retain(self->base ? self->base : self);
     *y = op_adopt(alias);
     return *y ? 0 : -1;
 }
