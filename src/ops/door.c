@@ -468,8 +468,10 @@ static bool are_described(const fl_op *op, const fl_value *results)
         bool tensor = f->result_type[k] == TYPE_TENSOR && !op_writes(f);
         if (tensor && results[k].tag != FL_TENSOR)
             return false;
+        /* any and all of uint8 are uint8. */
         if (tensor && op->form == FORM_FUNCTION && f->result_dtype == RESULT_BOOL &&
-            results[k].as.tensor->dtype != FL_BOOL)
+            results[k].as.tensor->dtype != FL_BOOL &&
+            !(f->kind == OP_REDUCE && results[k].as.tensor->dtype == FL_UINT8))
             return false;
     }
     return true;

@@ -16,20 +16,21 @@ LARGEST = {"float32": 3.4028235e38, "float64": 1.7976931348623157e308, "float16"
 BITS = {"int64": 63, "int32": 31, "int16": 15, "int8": 7, "uint8": 8}
 
 
-def wild(dtype):
-    """Elements at which formulas break."""
+def wild(dtype, largest):
+    """Elements at which formulas break; largest: also those at which sums overflow, in an order
+    that is each library's own."""
     if dtype == "bool":
         return [False, True]
     if dtype in BITS:
         top = 2 ** BITS[dtype]
         return [0, 1, top - 1, top - 2, 7] + ([0] if dtype == "uint8" else [-top, -1, -top + 1])
-    most = LARGEST[dtype]
+    most = LARGEST[dtype] if largest else 1e4
     return [math.nan, math.inf, -math.inf, 0.0, -0.0, 1.0, -1.0, 0.5, most, -most, 1e-7, 3.0]
 
 
 def elements(r, count, dtype, fill, low, high):
-    if fill == "wild":
-        return [r.choice(wild(dtype)) for _ in range(count)]
+    if fill in ("wild", "largest"):
+        return [r.choice(wild(dtype, fill == "largest")) for _ in range(count)]
     if dtype == "bool":
         return [r.random() < 0.5 for _ in range(count)]
     if dtype in FLOATS:
@@ -64,8 +65,8 @@ def maker(torch):
         return dense
 
     def make(sizes, dtype, fill="plain", low=-2, high=3, layout="dense", seed=0, grad=False):
-        """A tensor of these sizes; fill: plain, wild, or definite (symmetric positive-definite
-        matrices); grad: asks for a gradient, of the tensor itself unless the layout is nonleaf."""
+        """A tensor of these sizes; fill: plain, wild, largest, or definite (symmetric
+        positive-definite matrices); grad: asks for a gradient, of the tensor itself unless the layout is nonleaf."""
         r = random.Random(seed)
         values = elements(r, math.prod(sizes), dtype, fill, low, high)
         made = laid_out(values, tuple(sizes), getattr(torch, dtype), layout)

@@ -79,8 +79,9 @@ def difference(a, b):
     return None if a == b and type(a) is type(b) else "value"
 
 
-# Silent: nothing tells the user.
-SILENT = ("value", "shape", "dtype", "count", "requires_grad", "accepted", "later")
+# Silent: both libraries answer, and differ, without a sign. (What PyTorch refuses and Flambeau does
+# is counted too, as "accepted".)
+SILENT = ("value", "shape", "dtype", "count", "requires_grad", "later")
 
 
 def plain(line):

@@ -34,8 +34,8 @@ class Writer:
         self.apart = apart
         self.places = {}
         for op in operators():
-            if apart and ("empty" in op.base or "pad_packed" in op.base):
-                continue
+            if apart and ("empty" in op.base or op.base[0] == "_"):
+                continue  # not set, or PyTorch's own affair
             places = list(places_of(op, known))
             given = list(samples_of(op))
             if places and given:
@@ -72,7 +72,9 @@ class Writer:
 
     def fresh(self, sizes, dtype, recipe=None):
         r = self.r
-        fill = "wild" if r.random() < 0.12 else "plain"
+        fill = "plain"
+        if r.random() < 0.12:
+            fill = "wild" if self.apart or r.random() < 0.5 else "largest"
         more = ""
         if recipe is not None and recipe.low is not None and fill == "plain":
             more = f", low={recipe.low}, high={recipe.high}"

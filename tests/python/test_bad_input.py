@@ -184,3 +184,34 @@ def test_lists_of_more_tensors_than_memory_holds():
             fl.ones(3).tensor_split(sections)
     with pytest.raises(RuntimeError):
         fl.ones(1).expand(2**40).unbind()
+
+
+def test_right_sides_of_another_dtype():
+    double = fl.eye(3, dtype=fl.float64)
+    for dtype in (fl.float32, fl.float16, fl.bool, fl.int64, fl.int8):
+        x = fl.linalg.solve_triangular(2 * double, fl.ones(3, 2, dtype=dtype), upper=True)
+        assert x.dtype == fl.float64 and x.tolist() == [[0.5, 0.5]] * 3
+    for call in (fl.triangular_solve, fl.cholesky_solve):
+        line = first_line(RuntimeError, call, fl.ones(3, 2), double)
+        assert line == ("Expected b and A to have the same dtype, but found b of type Float and A "
+                        "of type Double instead.")
+
+
+def test_batch_sizes_that_go_on_behind_the_rows():
+    with pytest.raises(RuntimeError, match="batch_sizes must be positive"):
+        fl._C._pad_packed_sequence(fl.ones(2, 1), fl.tensor([2, 1, 1]), True, 0.5, 4)
+
+
+def test_fractional_windows_stay_inside():
+    pool, x = fl.nn.functional.fractional_max_pool3d, fl.rand(1, 1, 3, 5, 4)
+    with pytest.raises(RuntimeError, match="too large relative to input"):
+        pool(x, 2**63 - 1, (2, 2, 3), _random_samples=fl.rand(1, 1, 3))
+    for sample in (float("nan"), float("inf"), -1e30, 1e30):
+        y = pool(x, 2, (1, 2, 2), _random_samples=fl.full((1, 1, 3), sample))
+        assert fl.isin(y, x).all()
+
+
+def test_a_huge_adaptive_pool_of_halves_is_refused():
+    x = fl.ones(1, 2, 3, 4, 5, dtype=fl.bfloat16)
+    with pytest.raises(RuntimeError):
+        fl.nn.functional.adaptive_avg_pool3d(x, 2**62)

@@ -94,11 +94,11 @@ def _pool_halves(input, sizes):
     three divisions, but not over whole volumes."""
     if sizes == (1, 1, 1):
         return input.mean((-3, -2, -1), keepdim=True)
+    total = input.new_zeros((*input.shape[:-3], *sizes))
     starts, lengths = [], []
     for old, new in zip(input.shape[-3:], sizes):
         starts.append([i * old // new for i in range(new)])
         lengths.append([-((i + 1) * -old // new) - i * old // new for i in range(new)])
-    total = 0
     for offsets in itertools.product(*(range(max(length, default=0)) for length in lengths)):
         term = input
         for dim, (start, length, k) in enumerate(zip(starts, lengths, offsets), -3):

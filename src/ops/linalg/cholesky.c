@@ -150,7 +150,7 @@ int cholesky_solve_shape(fl_tensor *self, fl_tensor *input2, bool upper, struct 
                          "Incompatible matrix sizes for cholesky_solve: each A matrix is %lld by "
                          "%lld but each b matrix is %lld by %lld",
                          (long long)a[0], (long long)a[1], (long long)b[0], (long long)b[1]);
-    if (matrix_check_dtype(self, "cholesky_solve_cpu") ||
+    if (matrix_check_same(self, input2) || matrix_check_dtype(self, "cholesky_solve_cpu") ||
         matrix_broadcast(self, input2, b[0], b[1], y))
         return -1;
     matrix_column_major(y);

@@ -4,6 +4,7 @@
 #include <stdio.h>
 
 #include "core/error.h"
+#include "core/iterate.h"
 
 int matrix_check_dtype(const fl_tensor *a, const char *kernel)
 {
@@ -11,6 +12,16 @@ int matrix_check_dtype(const fl_tensor *a, const char *kernel)
         return 0;
     return error_set(FL_NOT_IMPLEMENTED, "\"%s\" not implemented for '%s'", kernel,
                      dtype_title(a->dtype));
+}
+
+int matrix_check_same(const fl_tensor *b, const fl_tensor *a)
+{
+    if (a->dtype == b->dtype)
+        return 0;
+    return error_set(FL_RUNTIME_ERROR,
+                     "Expected b and A to have the same dtype, but found b of type %s and A of "
+                     "type %s instead.",
+                     dtype_title(b->dtype), dtype_title(a->dtype));
 }
 
 int matrix_check_square(const fl_tensor *a, const char *function, const char *kernel)
@@ -88,13 +99,11 @@ void matrix_load(const fl_tensor *t, const fl_tensor *like, int64_t index, doubl
     int64_t rows = t->sizes[t->ndim - 2], columns = t->sizes[t->ndim - 1];
     int64_t down = t->strides[t->ndim - 2], right = t->strides[t->ndim - 1];
     int64_t start = matrix_start(t, like, index);
-    const void *data = tensor_data(t);
+    int64_t size = (int64_t)dtype_size(t->dtype);
+    const char *data = tensor_data(t);
     for (int64_t r = 0; r < rows; r++)
-        for (int64_t c = 0; c < columns; c++) {
-            int64_t at = start + r * down + c * right;
-            out[r * columns + c] = t->dtype == FL_FLOAT64 ? ((const double *)data)[at]
-                                                          : (double)((const float *)data)[at];
-        }
+        convert_elements(columns, out + r * columns, FL_FLOAT64, sizeof *out,
+                         data + (start + r * down) * size, t->dtype, right * size);
 }
 
 void matrix_store(fl_tensor *t, int64_t index, const double *in)
@@ -102,13 +111,9 @@ void matrix_store(fl_tensor *t, int64_t index, const double *in)
     int64_t rows = t->sizes[t->ndim - 2], columns = t->sizes[t->ndim - 1];
     int64_t down = t->strides[t->ndim - 2], right = t->strides[t->ndim - 1];
     int64_t start = matrix_start(t, t, index);
-    void *data = tensor_data(t);
+    int64_t size = (int64_t)dtype_size(t->dtype);
+    char *data = tensor_data(t);
     for (int64_t r = 0; r < rows; r++)
-        for (int64_t c = 0; c < columns; c++) {
-            int64_t at = start + r * down + c * right;
-            if (t->dtype == FL_FLOAT64)
-                ((double *)data)[at] = in[r * columns + c];
-            else
-                ((float *)data)[at] = (float)in[r * columns + c];
-        }
+        convert_elements(columns, data + (start + r * down) * size, t->dtype, right * size,
+                         in + r * columns, FL_FLOAT64, sizeof *in);
 }

@@ -12,6 +12,8 @@
 int matrix_check_square(const fl_tensor *a, const char *function, const char *kernel);
 /* Refuses halves and integers, as `"cholesky_cpu" not implemented for 'Half'`. */
 int matrix_check_dtype(const fl_tensor *a, const char *kernel);
+/* Refuses a right side of another dtype than that of the matrices. */
+int matrix_check_same(const fl_tensor *b, const fl_tensor *a);
 
 /* "(Batch element 3): " for an error about one matrix of a batch, else "". */
 enum { MATRIX_NAME = 48 };
@@ -26,7 +28,7 @@ int matrix_broadcast(const fl_tensor *a, const fl_tensor *b, int64_t rows, int64
 void matrix_column_major(struct op_shape *y);
 
 /* Matrix number `index` among the batch dims of `like` (t broadcasts to them), to out [rows,
- * columns], and back. t is float32 or float64. */
+ * columns], and back. */
 void matrix_load(const fl_tensor *t, const fl_tensor *like, int64_t index, double *out);
 void matrix_store(fl_tensor *t, int64_t index, const double *in);
 

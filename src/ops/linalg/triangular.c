@@ -102,6 +102,8 @@ int solve_triangular_backward_compose(fl_tensor *g, fl_tensor *a, fl_tensor *x, 
 int triangular_solve_compose(fl_tensor *self, fl_tensor *A, bool upper, bool transpose,
                              bool unitriangular, fl_tensor **y0, fl_tensor **y1)
 {
+    if (matrix_check_same(self, A))
+        return -1;
     *y1 = fl_clone(A, -1);
     *y0 = fl_linalg_solve_triangular(transpose ? turned(A) : A, self, upper != transpose, true,
                                      unitriangular);

@@ -27,6 +27,13 @@ struct fraction {
     _Atomic int failed;
 };
 
+/* Where a window may begin: samples that are not in [0, 1) lead nowhere else. */
+static int64_t within(const struct fraction *f, int d, double start)
+{
+    double last = (double)(f->in[d] - f->kernel[d]);
+    return start >= 0 ? (int64_t)fmin(start, last) : 0;
+}
+
 /* Computed in the type of the samples, as PyTorch does. */
 static int64_t start_of(const struct fraction *f, int d, int64_t i, double sample)
 {
@@ -34,10 +41,10 @@ static int64_t start_of(const struct fraction *f, int d, int64_t i, double sampl
         return f->in[d] - f->kernel[d];
     if (f->single) {
         float a = (float)(f->in[d] - f->kernel[d]) / (float)(f->out[d] - 1), u = (float)sample;
-        return (int64_t)(((float)i + u) * a) - (int64_t)(u * a);
+        return within(f, d, (double)(truncf(((float)i + u) * a) - truncf(u * a)));
     }
     double a = (double)(f->in[d] - f->kernel[d]) / (double)(f->out[d] - 1);
-    return (int64_t)(((double)i + sample) * a) - (int64_t)(sample * a);
+    return within(f, d, trunc(((double)i + sample) * a) - trunc(sample * a));
 }
 
 static double element(const struct fraction *f, const void *p, int64_t i)
@@ -166,7 +173,7 @@ static int fractional(const char *what, fl_tensor *self, fl_ints kernel_size, fl
     for (int d = 0; d < spatial; d++)
         in[POOL_DIMS - spatial + d] = x->sizes[2 + d];
     for (int d = POOL_DIMS - spatial; d < POOL_DIMS; d++) /* over volumes PyTorch asks for more */
-        if (out[d] + p.kernel[d] - 1 + (spatial == 3) > in[d])
+        if (p.kernel[d] > in[d] || out[d] > in[d] - p.kernel[d] + 1 - (spatial == 3))
             return error_set(FL_RUNTIME_ERROR,
                              "%s(): pool %s %lld too large relative to input %s %lld", what,
                              DIMS[d], (long long)p.kernel[d], DIMS[d], (long long)in[d]);
