@@ -112,11 +112,12 @@ static int check_probability(double p)
                      p);
 }
 
-/* Fills room with 0 by probability p, else with 1 / (1 - p). */
+/* Fills room with 0 by probability p, else with 1 / (1 - p). Nothing is drawn where p is 1. */
 static fl_tensor *noise_in(fl_tensor *room, double p)
 {
-    fl_tensor *noise = fl_bernoulli_float_(room, 1 - p, NULL);
-    return p == 1 ? noise : fl_div_scalar(noise, fl_float(1 - p));
+    if (p == 1)
+        return fl_zero_(room);
+    return fl_div_scalar(fl_bernoulli_float_(room, 1 - p, NULL), fl_float(1 - p));
 }
 
 int dropout_compose(fl_tensor *input, double p, bool train, fl_tensor **y)
