@@ -16,9 +16,9 @@ from flambeau.version import __version__
 
 _MODULES = frozenset(
     (
-        "_dynamo _inductor _tensor_str _utils accelerator amp autograd backends compat "
-        "compiler cpu cuda datasets distributed distributions func functional futures hub jit linalg "
-        "mps multiprocessing nn optim overrides profiler random serialization special storage "
+        "__config__ _dynamo _inductor _tensor_str _utils accelerator amp autograd backends compat "
+        "compiler cpu cuda datasets distributed distributions func functional futures fx hub jit "
+        "linalg mps multiprocessing nn optim overrides profiler random serialization special storage "
         "testing torch_version types utils version xpu"
     ).split()
 )
@@ -240,3 +240,10 @@ def set_default_device(device):
 # PyTorch's other names of the dtypes; last, because they hide builtins.
 half, double, short, long = _C.float16, _C.float64, _C.int16, _C.int64
 bool, float, int = _C.bool, _C.float32, _C.int32
+
+
+def _log_api_usage_once(event):
+    """Nothing is counted."""
+
+
+_C._log_api_usage_once = _log_api_usage_once  # libraries call it there

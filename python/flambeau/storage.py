@@ -137,6 +137,41 @@ class UntypedStorage(_Common):
             _C.empty([0], device=device)
         return _C._construct(_C.uint8, args or (0,), {}).untyped_storage()
 
+    @staticmethod
+    def from_file(filename, shared=False, nbytes=0):
+        """The first nbytes of a file, mapped: pages are read when touched. Writes go to the file if
+        shared, which is then made or lengthened as needed; else they stay in memory. RuntimeError
+        for a file that cannot be opened or, not shared, is shorter."""
+        import mmap
+        import os
+
+        name, flags = os.fspath(filename), os.O_RDWR | os.O_CREAT if shared else os.O_RDONLY
+        try:
+            file = os.open(name, flags, 0o600)
+        except OSError as error:
+            raise RuntimeError(
+                f"unable to open file <{name}> in read-{'write' if shared else 'only'} mode: "
+                f"{error.strerror} ({error.errno})"
+            ) from None
+        try:
+            size = os.fstat(file).st_size
+            if size < nbytes:
+                if not shared:
+                    raise RuntimeError(
+                        f"file <{name}> size <{size}> is smaller than the required mapping size "
+                        f"<{nbytes}>"
+                    )
+                os.ftruncate(file, nbytes)
+            if nbytes == 0:
+                return UntypedStorage(0)
+            access = mmap.ACCESS_WRITE if shared else mmap.ACCESS_COPY
+            mapped = mmap.mmap(file, nbytes, access=access)
+        finally:
+            os.close(file)
+        storage = _C.frombuffer(mapped, dtype=_C.uint8).untyped_storage()
+        storage.filename = name
+        return storage
+
     def _elements(self):
         return self._over._storage_bytes()
 

@@ -156,6 +156,12 @@ static const char *const format_names[FORMAT_COUNT] = {
     "channels_last_3d",
 };
 
+/* Layouts that programs compare a tensor's with; no tensor has them. */
+enum { LAYOUT_OTHERS = 5 };
+static const char *const layout_others[LAYOUT_OTHERS] = {
+    "sparse_coo", "sparse_csr", "sparse_csc", "sparse_bsr", "sparse_bsc",
+};
+
 static PyObject *strided;
 
 static PyObject *named_repr(PyObject *self)
@@ -209,6 +215,9 @@ static int named_init(PyObject *module)
         PyModule_AddObjectRef(module, "memory_format", (PyObject *)format_type) < 0)
         return -1;
     strided = named_add(module, layout_type, "strided", LAYOUT_STRIDED);
+    for (int i = 0; i < LAYOUT_OTHERS; i++)
+        if (!named_add(module, layout_type, layout_others[i], LAYOUT_STRIDED + 1 + i))
+            return -1;
     for (int i = 0; i < FORMAT_COUNT; i++)
         if (!named_add(module, format_type, format_names[i], i))
             return -1;

@@ -1,0 +1,2 @@
+"""Older names of torch.distributed's functions of modules (source: torch.distributed._composable).
+"""

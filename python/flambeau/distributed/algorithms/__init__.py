@@ -1,0 +1,1 @@
+"""Algorithms over processes (source: torch.distributed.algorithms)."""

@@ -1,0 +1,48 @@
+"""Modules whose parameters are spread over processes (source: torch.distributed.fsdp). One process
+spreads none: programs may ask whether a module is one, and describe policies; to make one is an
+error."""
+
+from dataclasses import dataclass
+
+import flambeau
+
+
+@dataclass(frozen=True)
+class MixedPrecisionPolicy:
+    """In what dtypes a spread module would compute, reduce and answer."""
+
+    param_dtype: flambeau.dtype | None = None
+    reduce_dtype: flambeau.dtype | None = None
+    output_dtype: flambeau.dtype | None = None
+    cast_forward_inputs: bool = True
+
+
+@dataclass
+class OffloadPolicy:
+    """Parameters stay on the device."""
+
+
+@dataclass
+class CPUOffloadPolicy(OffloadPolicy):
+    """Parameters wait on the CPU."""
+
+    pin_memory: bool = True
+
+
+class FSDPModule:
+    """Never an instance: NotImplementedError."""
+
+    def __init__(self, *arguments, **options):
+        fully_shard(self)
+
+
+class FullyShardedDataParallel(flambeau.nn.Module):
+    """Never an instance: NotImplementedError."""
+
+    def __init__(self, module, *arguments, **options):
+        fully_shard(module)
+
+
+def fully_shard(module, **options):
+    """NotImplementedError."""
+    raise NotImplementedError("Flambeau runs one process, over which no module is spread")
