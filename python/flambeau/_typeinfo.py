@@ -3,17 +3,24 @@
 from flambeau import _C
 
 # name: bits, digits of the significand after the point, smallest exponent of a normal number,
-# largest exponent, resolution
+# largest exponent, resolution; and the maximum where PyTorch's eps does not give it
 _FLOATS = {
     "float16": (16, 10, -14, 15, 1e-3),
     "bfloat16": (16, 7, -126, 127, 1e-2),
     "float32": (32, 23, -126, 127, 1e-6),
     "float64": (64, 52, -1022, 1023, 1e-15),
+    "float8_e4m3fn": (8, 3, -6, 8, 1.0, 448.0),
+    "float8_e4m3fnuz": (8, 3, -7, 7, 1.0),
+    "float8_e5m2": (8, 2, -14, 15, 1.0),
+    "float8_e5m2fnuz": (8, 3, -15, 15, 1.0, 57344.0),
     "complex64": (32, 23, -126, 127, 1e-6),
     "complex128": (64, 52, -1022, 1023, 1e-15),
 }
 _INTEGERS = {
     "uint8": (8, False),
+    "uint16": (16, False),
+    "uint32": (32, False),
+    "uint64": (64, False),
     "int8": (8, True),
     "int16": (16, True),
     "int32": (32, True),
@@ -35,9 +42,9 @@ class finfo:
                 "torch.finfo() requires a floating point input type. Use torch.iinfo "
                 f"to handle 'torch.{self.dtype}'"
             )
-        self.bits, digits, low, high, self.resolution = _FLOATS[self.dtype]
+        self.bits, digits, low, high, self.resolution, *top = _FLOATS[self.dtype]
         self.eps = 2.0**-digits
-        self.max = (2.0 - self.eps) * 2.0**high
+        self.max = top[0] if top else (2.0 - self.eps) * 2.0**high
         self.min = -self.max
         self.tiny = self.smallest_normal = 2.0**low
 

@@ -145,6 +145,8 @@ class UntypedStorage(_Common):
         import mmap
         import os
 
+        if nbytes == 0:
+            return UntypedStorage(0)
         name, flags = os.fspath(filename), os.O_RDWR | os.O_CREAT if shared else os.O_RDONLY
         try:
             file = os.open(name, flags, 0o600)
@@ -162,8 +164,6 @@ class UntypedStorage(_Common):
                         f"<{nbytes}>"
                     )
                 os.ftruncate(file, nbytes)
-            if nbytes == 0:
-                return UntypedStorage(0)
             access = mmap.ACCESS_WRITE if shared else mmap.ACCESS_COPY
             mapped = mmap.mmap(file, nbytes, access=access)
         finally:

@@ -84,6 +84,11 @@ def _add(kind, flatten, unflatten, with_keys=None):
     SUPPORTED_NODES[kind] = NodeDef(kind, flatten, unflatten, with_keys)
 
 
+def _dict_flatten_with_keys(d):
+    """((key, value) pairs, keys): what subclasses of dict register themselves with."""
+    return [(MappingKey(key), value) for key, value in d.items()], list(d)
+
+
 _add(tuple, lambda t: (list(t), None), lambda values, context: tuple(values))
 _add(list, lambda t: (list(t), None), lambda values, context: list(values))
 _add(dict, *_mapping(dict))

@@ -156,11 +156,17 @@ static const char *const format_names[FORMAT_COUNT] = {
     "channels_last_3d",
 };
 
-/* Layouts that programs compare a tensor's with; no tensor has them. */
-enum { LAYOUT_OTHERS = 5 };
-static const char *const layout_others[LAYOUT_OTHERS] = {
+/* Layouts and dtypes that programs compare a tensor's with and no tensor has. They have types of
+ * their own, so that what takes a layout or a dtype refuses them. */
+static const char *const layouts_absent[] = {
     "sparse_coo", "sparse_csr", "sparse_csc", "sparse_bsr", "sparse_bsc",
 };
+static const char *const dtypes_absent[] = {
+    "uint16",        "uint32",          "uint64",          "float8_e4m3fn",
+    "float8_e5m2",   "float8_e4m3fnuz", "float8_e5m2fnuz", "float8_e8m0fnu",
+    "float4_e2m1fn_x2",
+};
+#define COUNT(names) (sizeof(names) / sizeof *(names))
 
 static PyObject *strided;
 
@@ -206,6 +212,18 @@ static PyObject *named_add(PyObject *module, PyTypeObject *type, const char *nam
     return PyModule_AddObjectRef(module, name, (PyObject *)o) < 0 ? NULL : (PyObject *)o;
 }
 
+static int absent_add(PyObject *module, const char *title, const char *const *names, size_t count)
+{
+    PyTypeObject *type = named_type(title);
+    for (size_t i = 0; type && i < count; i++) {
+        PyObject *o = named_add(module, type, names[i], 0);
+        if (!o)
+            return -1;
+        Py_DECREF(o);
+    }
+    return type ? 0 : -1;
+}
+
 static int named_init(PyObject *module)
 {
     layout_type = named_type("flambeau.layout");
@@ -215,13 +233,14 @@ static int named_init(PyObject *module)
         PyModule_AddObjectRef(module, "memory_format", (PyObject *)format_type) < 0)
         return -1;
     strided = named_add(module, layout_type, "strided", LAYOUT_STRIDED);
-    for (int i = 0; i < LAYOUT_OTHERS; i++)
-        if (!named_add(module, layout_type, layout_others[i], LAYOUT_STRIDED + 1 + i))
-            return -1;
     for (int i = 0; i < FORMAT_COUNT; i++)
         if (!named_add(module, format_type, format_names[i], i))
             return -1;
-    return strided ? 0 : -1;
+    return !strided ||
+                   absent_add(module, "flambeau.absent_layout", layouts_absent,
+                              COUNT(layouts_absent)) < 0
+               ? -1
+               : absent_add(module, "flambeau.absent_dtype", dtypes_absent, COUNT(dtypes_absent));
 }
 
 PyObject *types_layout(void)
