@@ -102,14 +102,7 @@ def rrelu(input, lower=1.0 / 8, upper=1.0 / 3, training=False, inplace=False):
         raise RuntimeError(f"rrelu: {which} bound must be finite, got {bound}")
     if lower > upper:
         raise RuntimeError("Lower bound should be less than or equal to the upper bound")
-    if not training:
-        return leaky_relu(input, (lower + upper) / 2, inplace)
-    falling = input <= 0  # for these alone slopes are drawn, in doubles
-    slopes = flambeau.empty(int(falling.sum()), dtype=flambeau.float64).uniform_(lower, upper)
-    slope = flambeau.ones(input.shape, dtype=input.dtype).masked_scatter(
-        falling, slopes.to(input.dtype))
-    result = input * slope
-    return input.copy_(result) if inplace else result
+    return _op("rrelu_" if inplace else "rrelu")(input, lower, upper, training)
 
 
 def _implicit_dim(name, ndim, stacklevel):
@@ -149,7 +142,8 @@ def softmin(input, dim=None, _stacklevel=3, dtype=None):
 def gumbel_softmax(logits, tau=1, hard=False, eps=1e-10, dim=-1):
     """A draw from the Gumbel-softmax distribution; hard gives one-hot values with the soft ones'
     gradient."""
-    soft = ((logits - flambeau.empty_like(logits).exponential_().log()) / tau).softmax(dim)
+    times = flambeau.empty_like(logits, memory_format=flambeau.contiguous_format).exponential_()
+    soft = ((logits - times.log()) / tau).softmax(dim)
     if not hard:
         return soft
     index = soft.argmax(dim, keepdim=True)
@@ -307,11 +301,14 @@ def dropout1d(input, p=0.5, training=True, inplace=False):
 
 
 def _warn_of_rank(name, input, dims):
+    import warnings
     if input.dim() not in dims:
-        import warnings
         warnings.warn(
-            f"{name}: Received a {input.dim()}-D input to {name}, which is deprecated and "
-            "will result in an error in a future release.",
+            f"{name}: Received a {input.dim()}-D input to {name}, which is deprecated and will"
+            " result in an error in a future release. To retain the behavior and silence this"
+            f" warning, please use dropout instead. Note that {name} exists to provide"
+            f" channel-wise dropout on inputs with {dims[0] - 1} spatial dimensions, a channel"
+            f" dimension, and an optional batch dimension (i.e. {dims[0]}D or {dims[1]}D inputs).",
             stacklevel=3,
         )
 
@@ -320,6 +317,16 @@ def dropout2d(input, p=0.5, training=True, inplace=False):
     """Drops whole channels of (N, C, H, W)."""
     _check_probability(p)
     _warn_of_rank("dropout2d", input, (3, 4))
+    if input.dim() == 3:
+        import warnings
+        warnings.warn(
+            "dropout2d: Received a 3D input to dropout2d and assuming that channel-wise 1D dropout"
+            " behavior is desired - input is interpreted as shape (N, C, L), where C is the channel"
+            " dim. This behavior will change in a future release to interpret the input as one"
+            " without a batch dimension, i.e. shape (C, H, W). To maintain the 1D channel-wise"
+            " dropout behavior, please switch to using dropout1d instead.",
+            stacklevel=2,
+        )
     return _drop_channels(input, p, training, inplace)
 
 
@@ -327,7 +334,11 @@ def dropout3d(input, p=0.5, training=True, inplace=False):
     """Drops whole channels of (N, C, D, H, W)."""
     _check_probability(p)
     _warn_of_rank("dropout3d", input, (4, 5))
-    return _drop_channels(input, p, training, inplace)
+    if input.dim() == 5:
+        return _drop_channels(input, p, training, inplace)
+    batch = input.unsqueeze_(0) if inplace else input.unsqueeze(0)
+    result = _drop_channels(batch, p, training, inplace)
+    return result.squeeze_(0) if inplace else result.squeeze(0)
 
 
 def alpha_dropout(input, p=0.5, training=False, inplace=False):

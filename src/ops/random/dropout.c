@@ -108,16 +108,17 @@ static int check_probability(double p)
 {
     if (p >= 0 && p <= 1)
         return 0;
-    return error_set(FL_VALUE_ERROR, "dropout probability has to be between 0 and 1, but got %g",
+    return error_set(FL_RUNTIME_ERROR, "dropout probability has to be between 0 and 1, but got %g",
                      p);
 }
 
-/* Fills room with 0 by probability p, else with 1 / (1 - p). Nothing is drawn where p is 1. */
-static fl_tensor *noise_in(fl_tensor *room, double p)
+/* input * noise: zeros with probability p, else 1 / (1 - p). Where all is dropped nothing is drawn.
+ */
+static fl_tensor *drop(fl_tensor *input, fl_tensor *room, double p)
 {
     if (p == 1)
-        return fl_zero_(room);
-    return fl_div_scalar(fl_bernoulli_float_(room, 1 - p, NULL), fl_float(1 - p));
+        return fl_mul_scalar(input, fl_int(0));
+    return fl_mul(input, fl_div_scalar_(fl_bernoulli_float_(room, 1 - p, NULL), fl_float(1 - p)));
 }
 
 int dropout_compose(fl_tensor *input, double p, bool train, fl_tensor **y)
@@ -126,7 +127,7 @@ int dropout_compose(fl_tensor *input, double p, bool train, fl_tensor **y)
         return -1;
     *y = input;
     if (train && p > 0 && input->numel)
-        *y = fl_mul(input, noise_in(room_like(input, FL_NO_DTYPE, -1), p));
+        *y = drop(input, room_like(input, FL_NO_DTYPE, -1), p);
     return *y ? 0 : -1;
 }
 
@@ -135,8 +136,12 @@ int dropout_in_place_compose(fl_tensor *input, double p, bool train, fl_tensor *
     if (check_probability(p))
         return -1;
     *y = input;
-    if (train && p > 0 && input->numel)
-        *y = fl_mul_(input, noise_in(room_like(input, FL_NO_DTYPE, -1), p));
+    if (train && p == 1)
+        *y = fl_mul_scalar_(input, fl_int(0));
+    else if (train && p > 0 && input->numel)
+        *y = fl_mul_(input, fl_div_scalar_(fl_bernoulli_float_(room_like(input, FL_NO_DTYPE, -1),
+                                                               1 - p, NULL),
+                                           fl_float(1 - p)));
     return *y ? 0 : -1;
 }
 
@@ -152,9 +157,10 @@ int feature_dropout_compose(fl_tensor *input, double p, bool train, fl_tensor **
         sizes[d] = d < 2 ? input->sizes[d] : 1;
     *y = input;
     if (train && p > 0 && input->numel)
-        *y = fl_mul(input, noise_in(fl_empty((fl_ints){sizes, input->ndim},
-                                             (fl_dtype)input->dtype, ANYWHERE, false, -1),
-                                    p));
+        *y = drop(
+            input,
+            fl_empty((fl_ints){sizes, input->ndim}, (fl_dtype)input->dtype, ANYWHERE, false, -1),
+            p);
     return *y ? 0 : -1;
 }
 

@@ -410,7 +410,9 @@ static int draw_by_probabilities(fl_tensor *y, fl_tensor *p, fl_generator *gener
             work == FL_FLOAT32 ? (double)((const float *)chances)[i] : ((const double *)chances)[i];
         if (!(chance >= 0 && chance <= 1))
             status = error_set(FL_RUNTIME_ERROR,
-                               "Expected p_in >= 0 && p_in <= 1 to be true, but got false.");
+                               "Expected p_in >= 0 && p_in <= 1 to be true, but got false.  "
+                               "(Could this error message be improved?  If so, please report an "
+                               "enhancement request to PyTorch.)");
         else
             out[i] = work == FL_FLOAT32 ? generator_uniform_float(g) < (float)chance
                                         : generator_uniform_double(g) < chance;
@@ -446,6 +448,32 @@ int bernoulli_tensor__cpu(fl_tensor *self, fl_tensor *p, fl_generator *generator
     int status = spread ? draw_by_probabilities(self, spread, generator) : -1;
     tensor_release(spread);
     return status;
+}
+
+/* What rrelu multiplies by: 1, and of elements that are not above 0 a slope, drawn as a double. */
+int rrelu_slopes_cpu(fl_tensor *self, double lower, double upper, fl_generator *generator,
+                     fl_tensor *y)
+{
+    fl_generator *g = or_default(generator);
+    fl_tensor *dense = tensor_as(self, FL_FLOAT64);
+    int64_t size = (int64_t)dtype_size(y->dtype);
+    for (int64_t i = 0; dense && g && i < self->numel; i++) {
+        double slope = ((const double *)tensor_data(dense))[i] <= 0
+                           ? generator_uniform_double(g) * (upper - lower) + lower
+                           : 1;
+        convert_elements(1, (char *)tensor_data(y) + i * size, y->dtype, size, &slope, FL_FLOAT64,
+                         8);
+    }
+    tensor_release(dense);
+    return dense && g ? 0 : -1;
+}
+
+int rrelu_slopes_shape(fl_tensor *self, double lower, double upper, fl_generator *generator,
+                       struct op_shape *y)
+{
+    (void)lower, (void)upper, (void)generator;
+    op_shape_set(y, self->ndim, self->sizes);
+    return 0;
 }
 
 /* ---- multinomial ---- */
@@ -531,9 +559,13 @@ int multinomial_cpu(fl_tensor *self, int64_t num_samples, bool replacement, fl_g
     for (int64_t r = 0; status == 0 && n && r < self->numel / n; r++)
         status = check_weights(w + r * n, n);
     if (status == 0 && (!replacement || num_samples == 1)) {
+        bool columns =
+            self->ndim == 2 && tensor_is_dense(self) && self->strides[0] < self->strides[1];
+        int64_t rows = n ? self->numel / n : 0;
         for (int64_t i = 0; i < self->numel; i++) {
             double q = draw_exponential(g, (double[]){1});
-            w[i] /= self->dtype == FL_FLOAT64 ? q : (double)(float)q;
+            w[columns ? i % rows * n + i / rows : i] /=
+                self->dtype == FL_FLOAT64 ? q : (double)(float)q;
         }
     }
     for (int64_t r = 0; status == 0 && n && r < self->numel / n; r++) {
