@@ -95,9 +95,10 @@ def _weighted(name, input, target, reduction, weight, *setting):
     if weight is None:
         return loss(input, target, reduction, *setting)
     if weight.shape != input.shape:
-        raise ValueError("Inputs and weight must have the same size.")
+        words = "Weights and input" if name == "huber_loss" else "Inputs and weight"
+        raise ValueError(f"{words} must have the same size.")
     values = loss(input, target, "none", *setting) * weight
-    if reduction == "mean":
+    if reduction == "mean" and name != "huber_loss":
         return values.sum() / weight.sum()
     return _reduce(values, reduction)
 

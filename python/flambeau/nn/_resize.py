@@ -41,13 +41,17 @@ def interpolate(
         if align_corners is not None:
             raise ValueError(
                 "align_corners option can only be set with the interpolating modes: linear |"
-                " bilinear | bicubic | lanczos | trilinear"
+                " bilinear | bicubic | trilinear"
             )
-    elif mode not in _MODES or _MODES[mode][0] != input.dim():
+    if (
+        input.dim() not in (3, 4, 5)
+        if mode in ("nearest", "area", "nearest-exact")
+        else mode not in _MODES or _MODES[mode][0] != input.dim()
+    ):
         raise NotImplementedError(
             f"Input Error: Only 3D, 4D and 5D input Tensors supported (got {input.dim()}D) for the"
-            " modes: nearest | linear | bilinear | bicubic | trilinear | area | nearest-exact (got"
-            f" {mode})"
+            " modes: nearest | linear | bilinear | bicubic | trilinear | lanczos | area |"
+            f" nearest-exact (got {mode})"
         )
     if antialias and not (mode in _FILTERS and input.dim() == 4):
         raise ValueError(
@@ -76,9 +80,17 @@ def interpolate(
     if len(sizes) != spatial:
         raise ValueError(
             "Input and output must have the same number of spatial dimensions, but got input with"
-            f" spatial dimensions of {list(input.shape[2:])} and output size of {sizes}. Please"
+            f" spatial dimensions of {list(input.shape[2:])} and output size of {size}. Please"
             " provide input tensor in (N, C, d1, d2, ...,dK) format and output size in (o1, o2,"
             " ...,oK) format."
+        )
+    if mode != "area" and min(*input.shape[2:], *sizes) <= 0:
+        names = "DHW"[3 - spatial:]
+        old = ", ".join(f"{name}: {n}" for name, n in zip(names, input.shape[2:]))
+        new = ", ".join(f"{name}: {n}" for name, n in zip(names, sizes))
+        raise RuntimeError(
+            f"Input and output sizes should be greater than 0, but got input ({old})"
+            f" {'and ' if spatial == 1 else ''}output ({new})"
         )
     if mode == "area":
         pools = F.adaptive_avg_pool1d, F.adaptive_avg_pool2d, F.adaptive_avg_pool3d

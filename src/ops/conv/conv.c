@@ -60,10 +60,12 @@ static int check_tensors(const fl_tensor *input, const fl_tensor *weight, const 
             spatial + 1, spatial + 2, transposed ? "_transpose" : "", spatial,
             shape_text(got, sizeof got, input->ndim, input->sizes));
     if (input->dtype != weight->dtype || (bias && bias->dtype != input->dtype))
+    {
+        const fl_tensor *other = bias && bias->dtype != input->dtype ? bias : weight;
         return error_set(FL_RUNTIME_ERROR, "Input type (%s) and %s type (%s) should be the same",
-                         dtype_title(input->dtype),
-                         input->dtype != weight->dtype ? "weight" : "bias",
-                         dtype_title(input->dtype != weight->dtype ? weight->dtype : bias->dtype));
+                         dtype_c_name(input->dtype), other == bias ? "bias" : "weight",
+                         dtype_c_name(other->dtype));
+    }
     int64_t C = input->sizes[input->ndim - spatial - 1];
     int64_t wanted = transposed ? weight->sizes[0] : weight->sizes[1] * groups;
     if (C != wanted) {

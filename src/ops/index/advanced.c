@@ -312,12 +312,25 @@ static fl_tensor *spread_values(const struct plan *p, const fl_tensor *self,
     return dense;
 }
 
+/* Whether it is masked_fill in other words, which converts: one element, put where one mask is true.
+ */
+static bool is_masked_fill(fl_tensors indices, const fl_tensor *values)
+{
+    int masks = 0;
+    for (int64_t i = 0; i < indices.count; i++) {
+        const fl_tensor *t = indices.data[i];
+        if (t && t->dtype != FL_BOOL && t->dtype != FL_UINT8)
+            return false;
+        masks += t != NULL;
+    }
+    return masks == 1 && values->numel == 1;
+}
+
 int index_put__cpu(fl_tensor *self, fl_tensors indices, fl_tensor *values, bool accumulate)
 {
     struct plan p;
-    bool fill = values->numel == 1 && indices.count == 1 && indices.data[0] &&
-                indices.data[0]->dtype == FL_BOOL; /* as masked_fill_, which converts */
-    if (values->dtype != self->dtype && !fill && !(values->flags & TENSOR_WRAPPED_NUMBER))
+    if (values->dtype != self->dtype && !(values->flags & TENSOR_WRAPPED_NUMBER) &&
+        (accumulate || !is_masked_fill(indices, values)))
         return error_set(
             FL_RUNTIME_ERROR,
             "Index put requires the source and destination dtypes match, got %s for the "

@@ -40,10 +40,10 @@ static fl_tensor *checked_vector(const fl_tensor *index, int64_t n, const char *
         if (k >= 0 && k < n)
             continue;
         tensor_release(which);
-        return error_null(
-            FL_INDEX_ERROR,
-            "index out of range in self: %s() got the index %lld, of a dim of size %lld", what,
-            (long long)k, (long long)n);
+        error_set(FL_INDEX_ERROR, "index out of range in self");
+        error_context("%s() got the index %lld, of a dim of size %lld", what, (long long)k,
+                      (long long)n);
+        return NULL;
     }
     return which;
 }
@@ -310,7 +310,8 @@ static int check_bounds(const fl_tensor *which, int d, int64_t size)
     while (k[i] >= 0 && k[i] < size)
         i++;
     return error_set(FL_RUNTIME_ERROR,
-                     "index %lld is out of bounds for dimension %d with size %lld", (long long)k[i], d, (long long)size);
+                     "index %lld is out of bounds for dimension %d with size %lld",
+                     (long long)k[i], d, (long long)size);
 }
 
 static int64_t stride_of(const fl_tensor *t, int d)

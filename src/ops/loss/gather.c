@@ -32,13 +32,21 @@ int nll_loss_shape(fl_tensor *input, fl_tensor *target, fl_tensor *weight, int64
     if (input->ndim == 0)
         return error_set(FL_RUNTIME_ERROR, "input tensor should be 1D or 2D");
     if (target->dtype != FL_INT64 && target->dtype != FL_UINT8) {
-        error_set(FL_RUNTIME_ERROR, "expected scalar type Long but found %s",
+        error_set(FL_RUNTIME_ERROR, "expected target dtype to be Long or Byte, but got %s",
                   dtype_title(target->dtype));
         return error_hint("class numbers are integers: target.long()",
                           "类别编号应为整数：target.long()");
     }
     if (input->ndim > 1 &&
         (target->ndim != input->ndim - 1 || target->sizes[0] != input->sizes[0])) {
+        if (target->ndim && input->sizes[0] == target->sizes[0] && input->ndim == 2)
+            return error_set(FL_RUNTIME_ERROR,
+                             "0D or 1D target tensor expected, multi-target not supported");
+        if (target->ndim && input->sizes[0] == target->sizes[0] && input->ndim == 4)
+            return error_set(FL_RUNTIME_ERROR,
+                             "only batches of spatial targets supported (3D tensors) but got "
+                             "targets of dimension: %d",
+                             target->ndim);
         if (target->ndim == input->ndim - 1 || input->ndim == 2)
             return error_set(FL_VALUE_ERROR,
                              "Expected input batch_size (%lld) to match target batch_size (%lld).",
@@ -50,8 +58,9 @@ int nll_loss_shape(fl_tensor *input, fl_tensor *target, fl_tensor *weight, int64
         if (target->sizes[d - 1] != input->sizes[d])
             return error_set(FL_RUNTIME_ERROR, "size mismatch (got input: %s, target: %s)", in, to);
     if (input->ndim == 1 && target->numel != 1)
-        return error_set(FL_RUNTIME_ERROR, "multi-target not supported: input %s, target %s", in,
-                         to);
+        return error_set(FL_VALUE_ERROR,
+                         "For 1D input, 1D target must have size 1, but got target size: %lld",
+                         (long long)target->numel);
     struct classes k = classes_of(input->ndim, input->sizes);
     if (weight && (weight->ndim != 1 || weight->numel != k.C))
         return error_set(

@@ -61,6 +61,19 @@ int huber_loss_compose(fl_tensor *self, fl_tensor *target, const char *reduction
     return reduce(fl__huber_error(self, target, delta), reduction, y);
 }
 
+static int check_chances(fl_tensor *t, const char *name)
+{
+    if (t->numel == 0)
+        return 0;
+    fl_tensor *least = fl_amin(t, (fl_ints){NULL, 0}, false),
+              *most = fl_amax(t, (fl_ints){NULL, 0}, false);
+    if (!least || !most)
+        return -1;
+    return fl_item(least) >= 0 && fl_item(most) <= 1
+               ? 0
+               : error_set(FL_RUNTIME_ERROR, "all elements of %s should be between 0 and 1", name);
+}
+
 int binary_cross_entropy_compose(fl_tensor *self, fl_tensor *target, fl_tensor *weight,
                                  const char *reduction, fl_tensor **y)
 {
@@ -71,13 +84,11 @@ int binary_cross_entropy_compose(fl_tensor *self, fl_tensor *target, fl_tensor *
                          "(torch.Size(%s)) is deprecated. Please ensure they have the same size.",
                          shape_text(b, sizeof b, target->ndim, target->sizes),
                          shape_text(a, sizeof a, self->ndim, self->sizes));
-    fl_tensor *bounds[2] = {fl_amin(self, (fl_ints){NULL, 0}, false),
-                            fl_amax(self, (fl_ints){NULL, 0}, false)};
-    if (self->numel && bounds[0] && bounds[1] &&
-        !(fl_item(bounds[0]) >= 0 && fl_item(bounds[1]) <= 1))
-        return error_set(FL_RUNTIME_ERROR, "all elements of input should be between 0 and 1");
-    if (self->numel == 0)
-        fl_error_clear();
+    if (target->dtype != self->dtype)
+        return error_set(FL_RUNTIME_ERROR, "Found dtype %s but expected %s",
+                         dtype_title(target->dtype), dtype_title(self->dtype));
+    if (check_chances(self, "input") || check_chances(target, "target"))
+        return -1;
     fl_tensor *errors = fl__bce_error(self, target);
     return reduce(weight ? fl_mul(errors, weight) : errors, reduction, y);
 }
@@ -92,6 +103,10 @@ int bce_with_logits_compose(fl_tensor *self, fl_tensor *target, fl_tensor *weigh
             "Target size (torch.Size(%s)) must be the same as input size (torch.Size(%s))",
             shape_text(b, sizeof b, target->ndim, target->sizes),
             shape_text(a, sizeof a, self->ndim, self->sizes));
+    if (!dtype_is_floating(target->dtype))
+        return error_set(FL_RUNTIME_ERROR,
+                         "result type Float can't be cast to the desired output type %s",
+                         dtype_title(target->dtype));
     fl_tensor *errors;
     bool half = self->dtype == FL_FLOAT16 || self->dtype == FL_BFLOAT16;
     if (pos_weight ||
@@ -126,7 +141,11 @@ int kl_div_compose(fl_tensor *self, fl_tensor *target, const char *reduction, bo
 int soft_margin_loss_compose(fl_tensor *self, fl_tensor *target, const char *reduction,
                              fl_tensor **y)
 {
-    return reduce(fl_log1p(fl_exp(fl_mul(fl_neg(target), self))), reduction, y);
+    if (!dtype_is_floating(self->dtype) && !dtype_is_floating(target->dtype))
+        return error_set(FL_RUNTIME_ERROR,
+                         "result type Float can't be cast to the desired output type %s",
+                         dtype_title(self->dtype));
+    return reduce(fl_log1p(fl_exp(fl_neg(fl_mul(target, self)))), reduction, y);
 }
 
 int margin_ranking_loss_compose(fl_tensor *input1, fl_tensor *input2, fl_tensor *target,
@@ -219,7 +238,8 @@ int cross_entropy_compose(fl_tensor *input, fl_tensor *target, fl_tensor *weight
                           int64_t ignore_index, const char *reduction, double label_smoothing,
                           fl_tensor **y)
 {
-    if (!(label_smoothing >= 0 && label_smoothing <= 1))
+    char got[128];
+    if (label_smoothing > 1)
         return error_set(FL_RUNTIME_ERROR, "label_smoothing must be between 0.0 and 1.0. Got: %g",
                          label_smoothing);
     if (reduction_of(reduction) < 0)
@@ -239,8 +259,8 @@ int cross_entropy_compose(fl_tensor *input, fl_tensor *target, fl_tensor *weight
         return error_set(
             FL_RUNTIME_ERROR,
             "weight tensor should be defined either for all %lld classes or no classes but got "
-            "weight tensor of %lld elements",
-            (long long)C, (long long)weight->numel);
+            "weight tensor of shape: %s",
+            (long long)C, shape_text(got, sizeof got, weight->ndim, weight->sizes));
     fl_tensor *log_p = fl_log_softmax(input, dim, FL_NO_DTYPE);
     if (!log_p)
         return -1;

@@ -450,7 +450,14 @@ int linear_shape(fl_tensor *input, fl_tensor *weight, fl_tensor *bias, struct op
         return error_set(FL_RUNTIME_ERROR,
                          "linear: weight must be a matrix (out, in) or a vector (in), got %d-D",
                          weight->ndim);
-    if (check_dtypes(input, weight) || (bias && check_dtypes(input, bias)))
+    if (bias && (input->dtype != weight->dtype || input->dtype != bias->dtype)) {
+        int other = input->dtype != weight->dtype ? weight->dtype : bias->dtype;
+        error_set(FL_RUNTIME_ERROR, "mat1 and mat2 must have the same dtype, but got %s and %s",
+                  dtype_title(input->dtype), dtype_title(other));
+        return error_hint("convert one of them, for example x.to(y.dtype)",
+                          "请转换其中一个，例如 x.to(y.dtype)");
+    }
+    if (check_dtypes(input, weight))
         return -1;
     int64_t k = weight->sizes[weight->ndim - 1], n = weight->ndim == 2 ? weight->sizes[0] : 1;
     if (input->sizes[input->ndim - 1] != k) {

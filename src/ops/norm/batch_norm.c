@@ -90,6 +90,13 @@ static int check(const fl_tensor *input, const fl_tensor *p, const char *name)
     return 0;
 }
 
+/* Halves go with parameters of float32; else all are of one dtype. */
+static bool mixes(const fl_tensor *input, const fl_tensor *p)
+{
+    bool half = input->dtype == FL_FLOAT16 || input->dtype == FL_BFLOAT16;
+    return !p || p->dtype == input->dtype || (half && p->dtype == FL_FLOAT32);
+}
+
 static int shape_of(fl_tensor *input, fl_tensor *weight, fl_tensor *bias, fl_tensor *running_mean,
                     fl_tensor *running_var, bool training, struct op_shape *y)
 {
@@ -97,9 +104,14 @@ static int shape_of(fl_tensor *input, fl_tensor *weight, fl_tensor *bias, fl_ten
         return error_set(FL_RUNTIME_ERROR,
                          "batch_norm: expected input with at least 2 dims (N, C, ...), got %d",
                          input->ndim);
-    if (check(input, weight, "weight") || check(input, bias, "bias") ||
-        check(input, running_mean, "running_mean") || check(input, running_var, "running_var"))
+    if (check(input, running_mean, "running_mean") || check(input, running_var, "running_var") ||
+        check(input, weight, "weight") || check(input, bias, "bias"))
         return -1;
+    const fl_tensor *parameters[] = {weight, bias, running_mean, running_var};
+    for (int i = 0; i < 4; i++)
+        if (!mixes(input, parameters[i]))
+            return error_set(FL_RUNTIME_ERROR,
+                             "mixed dtype (CPU): all inputs must share same datatype.");
     op_shape_like(&y[0], input);
     for (int k = 1; k < 3; k++) {
         op_shape_set(&y[k], 1, (int64_t[]){training ? input->sizes[1] : 0});

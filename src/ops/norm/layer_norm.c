@@ -273,7 +273,7 @@ int group_norm_compose(fl_tensor *input, int64_t num_groups, fl_tensor *weight, 
                        double eps, bool cudnn_enabled, fl_tensor **y)
 {
     (void)cudnn_enabled;
-    char got[128];
+    char got[128], whole[128];
     if (input->ndim < 2)
         return error_set(FL_RUNTIME_ERROR,
                          "Expected at least 2 dimensions for input tensor but received %d",
@@ -294,9 +294,10 @@ int group_norm_compose(fl_tensor *input, int64_t num_groups, fl_tensor *weight, 
             return error_set(
                 FL_RUNTIME_ERROR,
                 "Expected %s to be a vector of size equal to the number of channels in input, "
-                "but got %s of shape %s and input of shape %lld channels",
+                "but got %s of shape %s and input of shape %s",
                 i ? "bias" : "weight", i ? "bias" : "weight",
-                shape_text(got, sizeof got, p->ndim, p->sizes), (long long)C);
+                shape_text(got, sizeof got, p->ndim, p->sizes),
+                shape_text(whole, sizeof whole, input->ndim, input->sizes));
     }
     int64_t groups = N * num_groups, rows[2] = {groups, groups > 0 ? input->numel / groups : 0},
             each[TENSOR_MAX_DIMS];

@@ -40,6 +40,16 @@ static int call(const fl_op *op, fl_value a, fl_value b, fl_value c, fl_tensor *
 
 /* ---- refusals ---- */
 
+int neg_check(fl_tensor *self)
+{
+    return self->dtype != FL_BOOL
+               ? 0
+               : error_set(FL_RUNTIME_ERROR,
+                           "Negation, the `-` operator, on a bool tensor is not supported. If you "
+                           "are trying to invert a mask, use the `~` or `logical_not()` operator "
+                           "instead.");
+}
+
 int sub_check(fl_tensor *self, fl_value other, fl_value alpha)
 {
     (void)alpha;

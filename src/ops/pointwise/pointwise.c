@@ -514,9 +514,10 @@ int pointwise_call(const fl_op *op, const fl_value *args, fl_value *results)
     bool wanted = record_wanted(f, args);
     for (int i = 0; i < p->operands; i++)
         operand[i] = args[p->operand[i]];
+    if (f->check && f->check(args)) /* first: it may know better words for a dtype */
+        return -1;
     const int common = common_dtype(f, operand, args);
-    if (common < 0 || pointwise_broadcast(p->operands, operand, &ndim, sizes) ||
-        (f->check && f->check(args)))
+    if (common < 0 || pointwise_broadcast(p->operands, operand, &ndim, sizes))
         return -1;
     const int dtype = result_dtype(f, common);
     fl_tensor *y;

@@ -50,12 +50,33 @@ int randint_like_compose(fl_tensor *self, int64_t high, fl_dtype dtype, fl_devic
 
 /* ---- normal by tensors ---- */
 
+int normal_of_shape(fl_tensor *drawn, fl_tensor *mean, fl_tensor *std, struct op_shape *y)
+{
+    (void)mean, (void)std;
+    op_shape_set(y, drawn->ndim, drawn->sizes);
+    return 0;
+}
+
+int normal_of_cpu(fl_tensor *drawn, fl_tensor *mean, fl_tensor *std, fl_tensor *y)
+{
+    (void)mean, (void)std;
+    return tensor_copy(y, drawn);
+}
+
+const char *normal_of_title(fl_tensor *drawn, fl_tensor *mean, fl_tensor *std)
+{
+    (void)drawn;
+    return mean && std ? "NormalBackward3" : mean ? "NormalBackward1" : "NormalBackward2";
+}
+
+/* standard * std + mean, whose derivatives count as 0. */
 static int scale_and_shift(fl_tensor *standard, fl_tensor *mean, fl_tensor *std, fl_tensor **y)
 {
     if (std && std->numel && !(fl_item(fl_amin(std, (fl_ints){NULL, 0}, false)) >= 0))
         return error_set(FL_RUNTIME_ERROR, "normal expects all elements of std >= 0.0");
-    *y = std ? fl_mul(standard, std) : standard;
-    *y = mean ? fl_add(*y, mean, fl_int(1)) : *y;
+    fl_tensor *drawn = std ? fl_mul(standard, fl_detach(std)) : standard;
+    drawn = mean ? fl_add(drawn, fl_detach(mean), fl_int(1)) : drawn;
+    *y = fl__normal_of(drawn, mean, std);
     return *y ? 0 : -1;
 }
 
@@ -81,8 +102,7 @@ int normal_tensor_float_compose(fl_tensor *mean, double std, fl_generator *gener
         return error_set(FL_RUNTIME_ERROR, "normal expects std >= 0.0, but found std %g", std);
     fl_tensor *z =
         standard_normal((fl_ints){mean->sizes, mean->ndim}, (fl_dtype)mean->dtype, generator);
-    *y = fl_add(fl_mul_scalar(z, fl_float(std)), mean, fl_int(1));
-    return *y ? 0 : -1;
+    return z ? scale_and_shift(fl_mul_scalar(z, fl_float(std)), mean, NULL, y) : -1;
 }
 
 int normal_float_tensor_compose(double mean, fl_tensor *std, fl_generator *generator, fl_tensor **y)
@@ -91,7 +111,7 @@ int normal_float_tensor_compose(double mean, fl_tensor *std, fl_generator *gener
         standard_normal((fl_ints){std->sizes, std->ndim}, (fl_dtype)std->dtype, generator);
     if (!z || scale_and_shift(z, NULL, std, y))
         return -1;
-    *y = fl_add_scalar(*y, fl_float(mean), fl_int(1));
+    *y = fl_add_scalar_(*y, fl_float(mean), fl_int(1));
     return *y ? 0 : -1;
 }
 

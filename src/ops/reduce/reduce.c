@@ -406,7 +406,12 @@ int reduce_call(const fl_op *f, const fl_value *args, fl_value *results)
     int64_t sizes[TENSOR_MAX_DIMS];
     int ndim;
     int dtype = result_dtype(f, args, t->dtype);
-    if (dtype < 0 || reduce_dims(dims, t->ndim, &mask) || check_elements(f, t, mask, dims))
+    if (dtype < 0 || reduce_dims(dims, t->ndim, &mask))
+        return -1;
+    /* An empty list names all dims where one int may stand for it (sum), none elsewhere (any). */
+    if (dims && dims->tag == FL_INTS && dims->count == 0 && f->param[r->dim].list_size == 0)
+        mask = 0;
+    if (check_elements(f, t, mask, dims))
         return -1;
     reduce_shape(t, mask, keepdim, &ndim, sizes);
     union loop_scalar scalars[4];

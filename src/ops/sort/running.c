@@ -212,6 +212,25 @@ int min_dim_cpu(fl_tensor *self, int64_t dim, bool keepdim, fl_tensor *values, f
     return extreme_dim(self, dim, values, indices, SMALLEST);
 }
 
+static int refuse_bool(const fl_tensor *self, const char *name)
+{
+    return self->dtype == FL_BOOL
+               ? error_set(FL_RUNTIME_ERROR, "%s(): does not support bool input", name)
+               : 0;
+}
+
+int argmax_check(fl_tensor *self, const int64_t *dim, bool keepdim)
+{
+    (void)dim, (void)keepdim;
+    return refuse_bool(self, "argmax");
+}
+
+int argmin_check(fl_tensor *self, const int64_t *dim, bool keepdim)
+{
+    (void)dim, (void)keepdim;
+    return refuse_bool(self, "argmin");
+}
+
 int arg_shape(fl_tensor *self, const int64_t *dim, bool keepdim, struct op_shape *y)
 {
     int d = dim ? shape_wrap_dim(*dim, self->ndim) : 0;

@@ -231,6 +231,28 @@ static bool put_overflow(struct sink *s)
     return false;
 }
 
+/* An int wraps into uint8 from below, a float does not. */
+static const int64_t LEAST[] = {[FL_UINT8] = -UINT8_MAX, [FL_INT8] = INT8_MIN,
+                                [FL_INT16] = INT16_MIN,  [FL_INT32] = INT32_MIN,
+                                [FL_INT64] = INT64_MIN};
+static const int64_t MOST[] = {[FL_UINT8] = UINT8_MAX, [FL_INT8] = INT8_MAX,
+                               [FL_INT16] = INT16_MAX, [FL_INT32] = INT32_MAX,
+                               [FL_INT64] = INT64_MAX};
+
+static bool put_int(struct sink *s, int64_t value)
+{
+    if (s->floating) {
+        s->f[s->count++] = (double)value;
+    } else if (s->dtype == FL_BOOL) {
+        s->i[s->count++] = value != 0;
+    } else if (value < LEAST[s->dtype] || value > MOST[s->dtype]) {
+        return put_overflow(s);
+    } else {
+        s->i[s->count++] = value;
+    }
+    return true;
+}
+
 static bool put_float(struct sink *s, double value)
 {
     /* the least value that fits, and the least above those that do: 255.1 fits no uint8 */
@@ -247,26 +269,6 @@ static bool put_float(struct sink *s, double value)
         return put_overflow(s);
     } else {
         s->i[s->count++] = (int64_t)value;
-    }
-    return true;
-}
-
-static bool put_int(struct sink *s, int64_t value)
-{
-    static const int64_t low[] = {[FL_UINT8] = -UINT8_MAX, [FL_INT8] = INT8_MIN,
-                                  [FL_INT16] = INT16_MIN,  [FL_INT32] = INT32_MIN,
-                                  [FL_INT64] = INT64_MIN};
-    static const int64_t high[] = {[FL_UINT8] = UINT8_MAX, [FL_INT8] = INT8_MAX,
-                                   [FL_INT16] = INT16_MAX, [FL_INT32] = INT32_MAX,
-                                   [FL_INT64] = INT64_MAX};
-    if (s->floating) {
-        s->f[s->count++] = (double)value;
-    } else if (s->dtype == FL_BOOL) {
-        s->i[s->count++] = value != 0;
-    } else if (value < low[s->dtype] || value > high[s->dtype]) {
-        return put_overflow(s);
-    } else {
-        s->i[s->count++] = value;
     }
     return true;
 }
@@ -482,12 +484,25 @@ static PyObject *finish(fl_tensor *t, bool requires_grad)
     return t ? pytensor_wrap(t) : raise_error();
 }
 
+/* Warns of a tensor made from a tensor by that function; false when warnings are errors. */
+static bool warn_of_copy(PyObject *data, const char *name)
+{
+    return !pytensor_check(data) ||
+           PyErr_WarnFormat(PyExc_UserWarning, 1,
+                            "To copy construct from a tensor, it is recommended to use "
+                            "sourceTensor.detach().clone() or "
+                            "sourceTensor.detach().clone().requires_grad_(True), rather than "
+                            "%s(sourceTensor).",
+                            name) == 0;
+}
+
 static PyObject *data_function_tensor(PyObject *module, PyObject *const *args, Py_ssize_t nargs,
                                       PyObject *kwnames)
 {
     (void)module;
     struct request r = {.dtype = FL_NO_DTYPE};
-    if (!read_request("tensor", &r, 1, args, nargs, kwnames))
+    if (!read_request("tensor", &r, 1, args, nargs, kwnames) ||
+        !warn_of_copy(r.data, "torch.tensor"))
         return NULL;
     return finish(data_tensor(r.data, r.dtype), r.requires_grad);
 }
@@ -496,7 +511,8 @@ static PyObject *method_new_tensor(PyObject *self, PyObject *const *args, Py_ssi
                                    PyObject *kwnames)
 {
     struct request r = {.dtype = pytensor_get(self)->dtype};
-    if (!read_request("new_tensor", &r, 1, args, nargs, kwnames))
+    if (!read_request("new_tensor", &r, 1, args, nargs, kwnames) ||
+        !warn_of_copy(r.data, "tensor.new_tensor"))
         return NULL;
     return finish(data_tensor(r.data, r.dtype), r.requires_grad);
 }

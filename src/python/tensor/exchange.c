@@ -182,7 +182,9 @@ static PyObject *function_from_numpy(PyObject *module, PyObject *array)
     (void)module;
     fl_tensor *t;
     bool readonly = false;
-    int fits = exchange_is_array(array) ? exchange_import(array, &t, &readonly) : 0;
+    bool known =
+        exchange_is_array(array) || strcmp(python_type_name(array), "numpy.memmap") == 0;
+    int fits = known ? exchange_import(array, &t, &readonly) : 0;
     if (fits == 0)
         PyErr_Format(PyExc_TypeError, "expected np.ndarray (got %s)", python_type_name(array));
     if (fits <= 0)

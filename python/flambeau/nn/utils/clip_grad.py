@@ -1,6 +1,8 @@
 """Limits on gradients (source: torch.nn.utils.clip_grad)."""
 from __future__ import annotations
 
+import warnings
+
 import flambeau
 
 __all__ = [
@@ -45,14 +47,26 @@ def clip_grads_with_norm_(parameters, max_norm, total_norm, foreach=None):
 def clip_grad_norm_(parameters, max_norm, norm_type=2.0, error_if_nonfinite=False, foreach=None):
     """Scales the gradients of all parameters so that their norm together is at most max_norm;
     returns what it was."""
-    parameters = _as_list(parameters)
+    given, parameters = parameters, _as_list(parameters)
+    if not parameters and hasattr(given, "__next__"):
+        warnings.warn(
+            "`parameters` is an empty generator, no gradient clipping will occur.", stacklevel=3
+        )
     grads = [parameter.grad for parameter in parameters if parameter.grad is not None]
     total = get_total_norm(grads, norm_type, error_if_nonfinite)
     clip_grads_with_norm_(parameters, max_norm, total)
     return total
 
 
-clip_grad_norm = clip_grad_norm_
+def clip_grad_norm(*args, **kwargs):
+    """The old name of clip_grad_norm_."""
+    warnings.warn(
+        "`torch.nn.utils.clip_grad_norm` is now deprecated in favor of"
+        " `torch.nn.utils.clip_grad_norm_`.",
+        FutureWarning,
+        stacklevel=2,
+    )
+    return clip_grad_norm_(*args, **kwargs)
 
 
 def clip_grad_value_(parameters, clip_value, foreach=None):

@@ -1,0 +1,140 @@
+"""What is refused, converted and warned of: PyTorch 2.13's exceptions, first lines, values."""
+
+import warnings
+
+import pytest
+
+import flambeau as torch
+from flambeau import nn
+from flambeau.nn import functional as F
+
+one = torch.ones
+
+REFUSED = [
+    (lambda: torch.cat([]), ValueError, "torch.cat(): expected a non-empty list of Tensors"),
+    (lambda: one(3).gather(0, torch.tensor([5])), RuntimeError, "index 5 is out of bounds for dim"),
+    (lambda: one(3).scatter(0, torch.tensor([5]), 1.0), RuntimeError, "index 5 is out of bounds"),
+    (lambda: one(0).amax(), RuntimeError, "amax(): Expected reduction dim to be specified"),
+    (lambda: torch.tensor([True]).argmax(), RuntimeError, "argmax(): does not support bool input"),
+    (lambda: -torch.tensor([True]), RuntimeError, "Negation, the `-` operator, on a bool tensor"),
+    (lambda: ~one(2), TypeError, "~ (operator.invert) is only implemented on integer and Boolean"),
+    (
+        lambda: F.interpolate(one(1, 1, 2, 2), size=0),
+        RuntimeError,
+        "Input and output sizes should be greater than 0, but got input (H: 2, W: 2) output (H: 0",
+    ),
+    (
+        lambda: F.cross_entropy(torch.zeros(4, 3), torch.zeros(4, 1, dtype=torch.long)),
+        RuntimeError,
+        "0D or 1D target tensor expected, multi-target not supported",
+    ),
+    (
+        lambda: F.cross_entropy(torch.zeros(4, 3), torch.zeros(4)),
+        RuntimeError,
+        "expected target dtype to be Long or Byte, but got Float",
+    ),
+    (
+        lambda: F.nll_loss(torch.zeros(4), torch.zeros(4, dtype=torch.long)),
+        ValueError,
+        "For 1D input, 1D target must have size 1, but got target size: 4",
+    ),
+    (
+        lambda: nn.Linear(3, 2)(one(2, 3).double()),
+        RuntimeError,
+        "mat1 and mat2 must have the same dtype, but got Double and Float",
+    ),
+    (
+        lambda: nn.Conv2d(1, 1, 1)(one(1, 1, 2, 2).double()),
+        RuntimeError,
+        "Input type (double) and bias type (float) should be the same",
+    ),
+    (
+        lambda: nn.BatchNorm1d(3)(one(4, 3).double()),
+        RuntimeError,
+        "mixed dtype (CPU): all inputs must share same datatype.",
+    ),
+    (
+        lambda: F.binary_cross_entropy(one(1), one(1) * 2),
+        RuntimeError,
+        "all elements of target should be between 0 and 1",
+    ),
+    (
+        lambda: F.binary_cross_entropy(one(1), torch.tensor([1])),
+        RuntimeError,
+        "Found dtype Long but expected Float",
+    ),
+    (
+        lambda: torch.tensor([300.0], dtype=torch.uint8),
+        RuntimeError,
+        "value cannot be converted to type uint8 without overflow",
+    ),
+    (
+        lambda: torch.tensor([1e20], dtype=torch.int64),
+        RuntimeError,
+        "value cannot be converted to type int64 without overflow",
+    ),
+    (
+        lambda: torch.repeat_interleave(torch.tensor([[1, 2]])),
+        RuntimeError,
+        "repeat_interleave only accept 1D vector as repeat",
+    ),
+]
+
+
+@pytest.mark.parametrize("number", range(len(REFUSED)))
+def test_refused(number):
+    call, kind, words = REFUSED[number]
+    with pytest.raises(kind) as caught:
+        call()
+    assert type(caught.value) is kind and str(caught.value).startswith(words)
+
+
+def test_an_empty_list_of_dims():
+    x = torch.tensor([[1.0, 0.0]])
+    assert x.any(dim=[]).tolist() == x.all(dim=()).tolist() == [[True, False]]
+    assert x.any().item() is True and x.sum(dim=[]).item() == 1
+
+
+def test_losses():
+    zero, two, weight = torch.zeros(3), one(3) * 2, torch.tensor([1.0, 2.0, 3.0])
+    assert F.huber_loss(zero, two, weight=weight).item() == 3
+    loss = F.soft_margin_loss(torch.tensor([1.0, 2.0]), torch.tensor([1, 1], dtype=torch.uint8))
+    assert abs(loss.item() - 0.2201) < 1e-4
+
+
+def test_what_is_drawn_has_no_slope():
+    mean, std = torch.zeros(3, requires_grad=True), torch.ones(3, requires_grad=True)
+    y = torch.normal(mean, std)
+    assert y.grad_fn.name() == "NormalBackward3"
+    y.sum().backward()
+    assert mean.grad.tolist() == std.grad.tolist() == [0, 0, 0]
+
+
+def test_masks_take_numbers_of_other_dtypes():
+    x = torch.tensor([-1, 2])
+    assert x.masked_fill(x < 0, 2.7).tolist() == [2, 2]
+    x[x < 0] = torch.tensor(2.5)
+    assert x.tolist() == [2, 2]
+    with pytest.raises(RuntimeError, match="Index put requires the source and destination dtypes"):
+        x[[1]] = torch.tensor([2.5])
+
+
+def test_repeat_interleave_of_repeats():
+    assert torch.repeat_interleave(torch.tensor([1, 2, 0, 3])).tolist() == [0, 1, 1, 3, 3, 3]
+
+
+@pytest.mark.parametrize(
+    ["call", "words"],
+    [
+        (lambda: torch.tensor(one(2)), "To copy construct from a tensor"),
+        (lambda: one(1).new_tensor(one(2)), "To copy construct from a tensor"),
+        (lambda: nn.utils.clip_grad_norm_(iter([]), 1.0), "`parameters` is an empty generator"),
+        (lambda: nn.utils.clip_grad_norm([one(1)], 1.0), "`torch.nn.utils.clip_grad_norm` is now"),
+        (lambda: F.dropout2d(one(1, 2, 3), 0.5), "dropout2d: Received a 3D input to dropout2d and"),
+    ],
+)
+def test_warned_of(call, words):
+    with warnings.catch_warnings(record=True) as heard:
+        warnings.simplefilter("always")
+        call()
+    assert [str(w.message).startswith(words) for w in heard] == [True]
