@@ -89,6 +89,15 @@ def test_many_sequences():
     assert y.tolist() == pytest.approx([4.3251827] * 200)
 
 
+def test_memory_that_held_nan():
+    """The losses do not depend on what the scratch held before."""
+    x = log_probs(torch.float32)
+    for _ in range(20):
+        torch.full((64,), float("nan"))
+        y = F.ctc_loss(x, torch.tensor(ROWS), [6, 4, 5], [2, 3, 1])
+        assert y.item() == pytest.approx(3.2759863)
+
+
 def test_nodes():
     x, targets = log_probs().requires_grad_(), torch.tensor(ROWS)
     y = F.ctc_loss(x, targets, [6, 6, 6], [2, 3, 1], reduction="none")

@@ -156,7 +156,7 @@ static void forward(void *context, int64_t b)
     k->kernels->impossible(3, ends);
     put(k, ends, CTC_MARGIN - 1, other), put(k, ends, CTC_MARGIN, last);
     put(k, zero, 0, 0);
-    k->kernels->step(1, ends, end, zero, end);
+    k->kernels->step(1, ends, zero, zero, end);
     put(k, k->losses, b, -get(k, end, CTC_MARGIN));
 }
 
