@@ -7,7 +7,8 @@ from flambeau import version
 def show():
     """Lines that say what was built. Programs look for PyTorch's options in it (USE_MKL=ON): none
     of those libraries is used here."""
-    return f"Flambeau built with:\n  - version {version.__version__}\n  - USE_CUDA=OFF, USE_MKL=OFF\n"
+    built = f"  - version {version.__version__}\n  - USE_CUDA=OFF, USE_MKL=OFF\n"
+    return "Flambeau built with:\n" + built
 
 
 def parallel_info():

@@ -40,7 +40,9 @@ print("search", search.best_params_, search.cv_results_["mean_test_score"].tolis
 
 x, y = make_regression(100, 10, random_state=0)
 torch.manual_seed(0)
-net = NeuralNetRegressor(Net, module__outputs=1, optimizer=torch.optim.Adam, max_epochs=4, verbose=0)
+net = NeuralNetRegressor(
+    Net, module__outputs=1, optimizer=torch.optim.Adam, max_epochs=4, verbose=0
+)
 pipe = make_pipeline(StandardScaler(), net)
 pipe.fit(x.astype(numpy.float32), (y / 100).astype(numpy.float32).reshape(-1, 1))
 for row in net.history:

@@ -23,4 +23,5 @@ for kind, options, steps in RUNS:
         again = sum(p.double().abs().sum() for p in kind.load(path).policy.parameters())
         print(kind.__name__, "loaded", again.item(), flush=True)
     except Exception as error:
-        print(kind.__name__, "fails:", type(error).__name__, str(error).splitlines()[:1], flush=True)
+        reason = str(error).splitlines()[:1]
+        print(kind.__name__, "fails:", type(error).__name__, reason, flush=True)

@@ -75,4 +75,5 @@ for make in [globals()[name] for name in sys.argv[1:]] or [gpt2, bert, llama, t5
             drawn = model.generate(ids, max_new_tokens=8, do_sample=True, top_k=20, pad_token_id=0)
             print(make.__name__, "drawn", drawn.tolist(), flush=True)
     except Exception as error:
-        print(make.__name__, "fails:", type(error).__name__, str(error).splitlines()[:1], flush=True)
+        reason = str(error).splitlines()[:1]
+        print(make.__name__, "fails:", type(error).__name__, reason, flush=True)

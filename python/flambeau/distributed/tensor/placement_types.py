@@ -1,4 +1,5 @@
-"""How a tensor is spread over a dim of a mesh (source: torch.distributed.tensor.placement_types)."""
+"""How a tensor is spread over a dim of a mesh (source:
+torch.distributed.tensor.placement_types)."""
 
 from dataclasses import dataclass
 
