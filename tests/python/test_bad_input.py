@@ -215,3 +215,12 @@ def test_a_huge_adaptive_pool_of_halves_is_refused():
     x = fl.ones(1, 2, 3, 4, 5, dtype=fl.bfloat16)
     with pytest.raises(RuntimeError):
         fl.nn.functional.adaptive_avg_pool3d(x, 2**62)
+
+
+@pytest.mark.parametrize("name", ["stride", "padding", "dilation"])
+def test_huge_windows_of_convolutions_are_refused(name):
+    w = fl.ones(3, 2, 3)
+    for call in (fl.nn.functional.conv_transpose1d, fl.nn.functional.conv1d):
+        x = fl.ones(2, 3 if call is fl.nn.functional.conv_transpose1d else 2, 4)
+        with pytest.raises(RuntimeError):
+            call(x, w, **{name: 2**63 - 1})

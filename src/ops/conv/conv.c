@@ -37,6 +37,11 @@ static int check_window(const struct conv_window *w, int spatial, int64_t groups
             return error_set(FL_RUNTIME_ERROR, "dilation should be greater than zero");
         if (w->output_padding[d] < 0)
             return error_set(FL_RUNTIME_ERROR, "negative output_padding is not supported");
+        /* Places are sums and products of these: they stay far within 64 bits. */
+        if (w->padding[d] > INT32_MAX || w->stride[d] > INT32_MAX || w->dilation[d] > INT32_MAX ||
+            w->output_padding[d] > INT32_MAX)
+            return error_set(FL_RUNTIME_ERROR, "value cannot be converted to type int without "
+                                               "overflow");
     }
     if (groups <= 0)
         return error_set(FL_RUNTIME_ERROR, "non-positive groups is not supported");
