@@ -6,6 +6,7 @@ touched, so that `import flambeau` costs a few milliseconds.
 """
 
 import builtins as _builtins
+import copyreg as _copyreg
 import math as _math
 
 from flambeau import _C
@@ -69,7 +70,8 @@ _HOMES = {
     **dict.fromkeys(
         (
             "FloatStorage DoubleStorage HalfStorage BFloat16Storage ByteStorage CharStorage "
-            "ShortStorage IntStorage LongStorage BoolStorage TypedStorage UntypedStorage"
+            "ShortStorage IntStorage LongStorage BoolStorage ComplexFloatStorage "
+            "ComplexDoubleStorage TypedStorage UntypedStorage"
         ).split(),
         "storage",
     ),
@@ -135,6 +137,17 @@ for _name in (
 ).split():
     setattr(_C.Tensor, _name, _defer(_name, _C.Tensor))
 del _name
+
+
+
+def _reduce_builtin(function):
+    """How a built-in function is pickled: an operator is its name."""
+    if type(function.__self__).__name__ == "PyCapsule" and function.__module__:
+        return function.__name__
+    return function.__reduce__()
+
+
+_copyreg.pickle(type(_C.add), _reduce_builtin)
 
 inf, nan, pi, e = _math.inf, _math.nan, _math.pi, _math.e
 newaxis = None

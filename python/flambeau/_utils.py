@@ -2,6 +2,8 @@
 
 import sys
 
+from flambeau import _C
+
 
 class KeyErrorMessage(str):
     """The text of a KeyError that is shown as it is, newlines too."""
@@ -35,3 +37,44 @@ class ExceptionWrapper:
         except Exception:
             raise RuntimeError(text) from None
         raise error
+
+
+# ---- what pickles of tensors call
+
+
+def _rebuild_tensor(storage, storage_offset, size, stride):
+    """A tensor on a typed storage."""
+    return _C.empty([0]).to(storage.dtype).set_(storage, storage_offset, size, stride)
+
+
+def _rebuild_tensor_v2(
+    storage, storage_offset, size, stride, requires_grad, backward_hooks, metadata=None
+):
+    """A tensor on a typed storage; its hooks are not kept."""
+    return _rebuild_tensor(storage, storage_offset, size, stride).requires_grad_(requires_grad)
+
+
+def _rebuild_tensor_v3(
+    storage, storage_offset, size, stride, requires_grad, backward_hooks, dtype, metadata=None
+):
+    """A tensor of that dtype on an untyped storage."""
+    tensor = _C.empty([0]).to(dtype)
+    tensor.set_(storage.untyped(), storage_offset, size, stride)
+    return tensor.requires_grad_(requires_grad)
+
+
+def _rebuild_parameter(data, requires_grad, backward_hooks):
+    """A Parameter on the memory of data."""
+    from flambeau.nn.parameter import Parameter
+
+    return Parameter(data, requires_grad)
+
+
+def _rebuild_parameter_with_state(data, requires_grad, backward_hooks, state):
+    """A Parameter with attributes of its own."""
+    parameter = _rebuild_parameter(data, requires_grad, backward_hooks)
+    attributes, slots = state if isinstance(state, tuple) else (state, None)
+    parameter.__dict__.update(attributes or {})
+    for name, value in (slots or {}).items():
+        setattr(parameter, name, value)
+    return parameter

@@ -5,6 +5,7 @@ memory may grow. One live object a storage, so that `is` compares untyped ones.
 """
 
 import sys
+from copy import deepcopy
 from weakref import WeakValueDictionary
 
 from flambeau import _C
@@ -108,14 +109,6 @@ class _Common:
     def __copy__(self):
         return self.clone()
 
-    def __deepcopy__(self, memo):
-        copied = memo.setdefault("torch", {}).get(self._cdata)
-        return copied if copied is not None and type(copied) is type(self) else self._copy_to(memo)
-
-    def _copy_to(self, memo):
-        copied = memo["torch"][self._cdata] = self.clone()
-        return copied
-
     @property
     def _cdata(self):
         return self._over._storage_key()
@@ -187,6 +180,15 @@ class UntypedStorage(_Common):
     def resizable(self):
         return True
 
+    def __reduce__(self):
+        return _rebuild_untyped, (bytes(self._elements()),)
+
+    def __deepcopy__(self, memo):
+        copies = memo.setdefault("torch", {})
+        if self._cdata not in copies:
+            copies[self._cdata] = self.clone()
+        return copies[self._cdata]
+
     def new(self):
         """An empty one."""
         return UntypedStorage(0)
@@ -227,7 +229,7 @@ class UntypedStorage(_Common):
             chosen = b"".join(
                 chosen[i : i + size][::-1] for i in range(0, len(chosen) - size + 1, size)
             )
-        return UntypedStorage(bytearray(chosen)) if chosen else UntypedStorage(0)
+        return _C.frombuffer(bytearray(chosen), dtype=_C.uint8).clone().untyped_storage() if chosen else UntypedStorage(0)
 
     def byteswap(self, dtype):
         """Turns the bytes of each element of that dtype around."""
@@ -273,7 +275,7 @@ class TypedStorage(_Common):
         return self._untyped_storage._over
 
     def _elements(self):
-        return _C.empty([0], dtype=self.dtype).set_(self)
+        return _C.empty([0]).to(self.dtype).set_(self)
 
     def _title(self):
         return f"TypedStorage(dtype={self.dtype}, device=cpu)"
@@ -334,7 +336,10 @@ class TypedStorage(_Common):
         return hash((self._cdata, self.dtype))
 
     def __reduce__(self):
-        return _rebuild, (self.dtype, bytes(self.untyped().tolist()))
+        return _rebuild_typed, (self._untyped_storage, self.dtype)
+
+    def __deepcopy__(self, memo):
+        return _rebuild_typed(deepcopy(self._untyped_storage, memo), self.dtype)
 
     @classmethod
     def from_buffer(cls, buffer, byte_order="native", *, count=-1, offset=0, dtype=None):
@@ -348,8 +353,12 @@ class TypedStorage(_Common):
         )
 
 
-def _rebuild(dtype, content):
-    return TypedStorage(wrap_storage=UntypedStorage(bytearray(content)), dtype=dtype)
+def _rebuild_untyped(content):
+    return UntypedStorage.from_buffer(content)
+
+
+def _rebuild_typed(storage, dtype):
+    return TypedStorage(wrap_storage=storage, dtype=dtype)
 
 
 class _StorageType(type):
@@ -367,19 +376,20 @@ def _from_buffer(cls, buffer, byte_order="native", **options):
     return TypedStorage.from_buffer(buffer, byte_order, dtype=cls.dtype, **options)
 
 
+_DTYPES = {**DTYPES, "ComplexFloat": _C.complex64, "ComplexDouble": _C.complex128}
 _TYPES = {
     dtype: _StorageType(
         name + "Storage",
         (),
         {
-            "__module__": "torch",
+            "__module__": "flambeau",
             "__doc__": f"Storages of dtype {dtype}.",
             "__new__": _new,
             "from_buffer": classmethod(_from_buffer),
             "dtype": dtype,
         },
     )
-    for name, dtype in DTYPES.items()
+    for name, dtype in _DTYPES.items()
 }
 globals().update({kind.__name__: kind for kind in _TYPES.values()})
 

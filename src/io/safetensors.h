@@ -66,8 +66,7 @@ struct safetensors_item {
  * with the error set: a name twice, not UTF-8, or "__metadata__". */
 char *safetensors_header(int64_t count, const struct safetensors_item *items, int64_t pairs,
                          const struct safetensors_pair *metadata, size_t *size, int64_t *order);
-/* Writes a file. A regular file of that name is replaced only when all is written. 0, or -1 with
- * the error set. */
+/* Writes a file, whole or not at all (file_write.h). 0, or -1 with the error set. */
 int safetensors_write(const char *path, int64_t count, const struct safetensors_item *items,
                       int64_t pairs, const struct safetensors_pair *metadata);
 

@@ -1,15 +1,12 @@
-/* Writing safetensors: the header as text, and files that are replaced only when they are whole. */
-#include <errno.h>
-#include <fcntl.h>
+/* Writing safetensors: the header as text, and files. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include "core/error.h"
 #include "core/memory.h"
 #include "core/tensor.h"
+#include "io/file_write.h"
 #include "io/safetensors.h"
 #include "io/safetensors_dtype.h"
 
@@ -193,61 +190,22 @@ done:
     return header;
 }
 
-static int write_all(int file, const void *from, uint64_t bytes)
-{
-    const char *at = from;
-    while (bytes > 0) {
-        ssize_t done = write(file, at, bytes < 1 << 30 ? (size_t)bytes : 1 << 30);
-        if (done < 0 && errno == EINTR)
-            continue;
-        if (done < 0)
-            return error_set(FL_IO_ERROR, "safetensors: writing failed: %s", strerror(errno));
-        at += done;
-        bytes -= (uint64_t)done;
-    }
-    return 0;
-}
-
-/* Whether `path` may be replaced by renaming: it is missing, or a regular file that nothing else
- * names. */
-static int replaceable(const char *path)
-{
-    struct stat about;
-    if (lstat(path, &about) != 0)
-        return errno == ENOENT;
-    return S_ISREG(about.st_mode) && about.st_nlink == 1;
-}
-
 int safetensors_write(const char *path, int64_t count, const struct safetensors_item *items,
                       int64_t pairs, const struct safetensors_pair *metadata)
 {
-    size_t order_room = (size_t)count * sizeof(int64_t), header_bytes = 0,
-           name_room = strlen(path) + 32;
+    size_t order_room = (size_t)count * sizeof(int64_t), header_bytes = 0;
     int64_t *order = memory_alloc(order_room);
-    char *name = memory_alloc(name_room), *header = NULL;
-    int status = -1, file = -1, rename_it = replaceable(path);
-    if (!order || !name ||
-        !(header = safetensors_header(count, items, pairs, metadata, &header_bytes, order)))
-        goto done;
-    snprintf(name, name_room, rename_it ? "%s.%ld.tmp" : "%s", path, (long)getpid());
-    file = open(name, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
-    if (file < 0) {
-        error_set(errno == ENOENT ? FL_FILE_NOT_FOUND : FL_IO_ERROR, "%s: '%s'", strerror(errno),
-                  path);
-        goto done;
+    char *header =
+        order ? safetensors_header(count, items, pairs, metadata, &header_bytes, order) : NULL;
+    struct file_write w;
+    int status = header ? file_write_open(&w, path) : -1;
+    if (status == 0) {
+        status = file_write_bytes(&w, header, header_bytes);
+        for (int64_t i = 0; i < count && status == 0; i++)
+            status = file_write_bytes(&w, items[order[i]].data, item_bytes(&items[order[i]]));
+        status = file_write_close(&w, status);
     }
-    status = write_all(file, header, header_bytes);
-    for (int64_t i = 0; i < count && status == 0; i++)
-        status = write_all(file, items[order[i]].data, item_bytes(&items[order[i]]));
-    if (close(file) != 0 && status == 0)
-        status = error_set(FL_IO_ERROR, "safetensors: writing failed: %s", strerror(errno));
-    if (status == 0 && rename_it && rename(name, path) != 0)
-        status = error_set(FL_IO_ERROR, "%s: '%s'", strerror(errno), path);
-    if (status != 0 && rename_it)
-        unlink(name);
-done:
     memory_free(header, header_bytes);
-    memory_free(name, name ? name_room : 0);
     memory_free(order, order ? order_room : 0);
     return status;
 }

@@ -1,4 +1,4 @@
-"""save and load: what comes back, what is refused, and files that others wrote."""
+"""save and load: what comes back, what is refused, and safetensors files that others wrote."""
 
 import io
 import json
@@ -129,43 +129,48 @@ def test_file_objects():
 
 
 def test_data_are_aligned(tmp_path):
+    path = tmp_path / "x.safetensors"
     torch.save(
         {
             "flag": torch.tensor([True]),
             "x": torch.ones(3, dtype=torch.float64),
             "h": torch.ones(1).half(),
         },
-        tmp_path / "x",
+        path,
     )
-    header, data = header_of(tmp_path / "x")
-    assert (os.path.getsize(tmp_path / "x") - len(data)) % 64 == 0
+    header, data = header_of(path)
+    assert (os.path.getsize(path) - len(data)) % 64 == 0
     assert header["x"]["data_offsets"][0] % 8 == 0 and header["h"]["data_offsets"][0] % 2 == 0
 
 
 def test_a_failed_save_leaves_the_old_file(tmp_path):
     path = tmp_path / "x"
     torch.save({"x": torch.ones(1)}, path)
-    with pytest.raises(TypeError, match="save its state_dict"):
-        torch.save({"model": torch.nn.Linear(1, 1)}, path)
-    with pytest.raises(TypeError, match="at 'a.0'"):
-        torch.save({"a": [object()]}, path)
+    with pytest.raises(AttributeError, match="pickle"):
+        torch.save({"f": lambda: 0}, path)
     assert torch.load(path)["x"].item() == 1
     assert os.listdir(tmp_path) == ["x"]
-    with pytest.raises(FileNotFoundError):
+    with pytest.raises(RuntimeError, match="Parent directory .*missing does not exist."):
         torch.save({"x": torch.ones(1)}, tmp_path / "missing" / "x")
+    with pytest.raises(AttributeError, match="'write' attribute"):
+        torch.save({}, 5)
 
 
 def test_missing_and_foreign_files(tmp_path):
     with pytest.raises(FileNotFoundError):
         torch.load(tmp_path / "nothing")
     (tmp_path / "m.pt").write_bytes(b"PK\x03\x04" + bytes(100))
-    with pytest.raises(RuntimeError, match="PyTorch file.*\n.*safetensors"):
+    with pytest.raises(RuntimeError, match="failed finding central directory"):
         torch.load(tmp_path / "m.pt")
     (tmp_path / "old.pt").write_bytes(b"\x80\x02}q\x00.")
-    with pytest.raises(RuntimeError, match="PyTorch file"):
+    with pytest.raises(RuntimeError, match="Invalid magic number"):
         torch.load(tmp_path / "old.pt")
+    with pytest.raises(EOFError):
+        torch.load(io.BytesIO())
     with pytest.raises(OSError):
         torch.load(tmp_path)
+    with pytest.raises(AttributeError, match="no attribute 'read'"):
+        torch.load(5)
 
 
 def file_with(header, data=b"", length=None):
@@ -210,6 +215,8 @@ TWO = {"dtype": "F32", "shape": [2], "data_offsets": [0, 8]}
 def test_damaged_files(tmp_path, content, text):
     (tmp_path / "x").write_bytes(content)
     for source in (tmp_path / "x", io.BytesIO(content)):
+        if source.__class__ is io.BytesIO and not content:
+            continue  # EOFError, as PyTorch says
         with pytest.raises(RuntimeError) as caught:
             torch.load(source)
         assert text in str(caught.value)
@@ -220,6 +227,26 @@ def test_damaged_structure(tmp_path):
         content = file_with({"__metadata__": {"flambeau": structure}})
         with pytest.raises(RuntimeError, match="structure"):
             torch.load(io.BytesIO(content))
+
+
+def test_structures_of_earlier_versions():
+    structure = (
+        '{"dict":[["w",{"tensor":"w"}],[{"tuple":[1,"a"]},{"list":[1.5,null,{"set":[3]}]}],'
+        '["s",{"size":[2]}],["d",{"dtype":"int8"}],["b",{"bytes":"00ff"}]]}'
+    )
+    content = file_with({"__metadata__": {"flambeau": structure}, "w": TWO}, bytes(8))
+    found = torch.load(io.BytesIO(content))
+    assert found.pop("w").tolist() == [0, 0]
+    assert found == {
+        (1, "a"): [1.5, None, {3}], "s": torch.Size([2]), "d": torch.int8, "b": b"\x00\xff"
+    }  # fmt: skip
+
+
+def test_keys_of_one_hash_are_refused():
+    keys = ",".join(f"[{i * (2**61 - 1)},1]" for i in range(12000))
+    content = file_with({"__metadata__": {"flambeau": '{"dict":[' + keys + "]}"}})
+    with pytest.raises(RuntimeError, match="same hash"):
+        torch.load(io.BytesIO(content))
 
 
 def test_files_of_others():

@@ -270,9 +270,49 @@ def test_deepcopy():
 def test_pickle(dtype):
     x = torch.tensor([[1, 0], [3, 4]]).to(dtype).T
     y = pickle.loads(pickle.dumps(x))
-    assert same(x, y)
-    with pytest.raises(RuntimeError, match="non-leaf"):
-        pickle.dumps(torch.ones(2, requires_grad=True) * 2)
+    assert same(x, y) and y.stride() == (1, 2)
+    loose = pickle.loads(pickle.dumps(torch.ones(2, requires_grad=True) * 2))
+    assert loose.is_leaf and loose.requires_grad and loose.tolist() == [2, 2]
+
+
+def test_pickles_and_copies_keep_what_is_shared():
+    x = torch.arange(6.0)
+    for again in (lambda obj: pickle.loads(pickle.dumps(obj)), copy.deepcopy):
+        a, b, c = again([x, x[2:4], x.reshape(2, 3).t()])
+        a[2] = 9
+        assert b.tolist() == [9, 3] and c.tolist() == [[0, 3], [1, 4], [9, 5]]
+        assert b.storage_offset() == 2 and c.stride() == (1, 3) and x[2] == 2
+        wide = again(torch.ones(1).expand(1000))
+        assert wide.stride() == (0,) and wide.untyped_storage().nbytes() == 4
+    assert len(pickle.dumps(torch.ones(1).expand(1000))) < 500
+    shared = copy.copy(x)
+    assert shared is not x and shared.data_ptr() == x.data_ptr()
+
+
+class Tagged(torch.Tensor):
+    pass
+
+
+def test_pickles_of_parameters_and_subclasses():
+    p = torch.nn.Parameter(torch.ones(2), requires_grad=False)
+    p.tag = 3
+    for made in (pickle.loads(pickle.dumps(p)), copy.copy(p)):
+        assert type(made) is torch.nn.Parameter and not made.requires_grad and made.tag == 3
+    assert copy.copy(p).data_ptr() == p.data_ptr()
+    x = torch.ones(2).as_subclass(Tagged)
+    x.label = [1]
+    for made in (pickle.loads(pickle.dumps(x)), copy.copy(x), copy.deepcopy(x)):
+        assert type(made) is Tagged and made.label == [1] and made.tolist() == [1, 1]
+
+
+def test_pickles_of_generators_and_operators():
+    g = torch.Generator().manual_seed(3)
+    torch.rand(5, generator=g)
+    again = pickle.loads(pickle.dumps(g))
+    assert again.initial_seed() == 3
+    assert torch.equal(torch.rand(3, generator=again), torch.rand(3, generator=g))
+    for f in (torch.nn.functional.relu, torch.add, len):
+        assert pickle.loads(pickle.dumps(f)) is f
 
 
 def test_apply_and_map():

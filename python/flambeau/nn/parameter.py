@@ -1,8 +1,11 @@
 """Tensors that modules register when they are assigned (source: torch.nn.parameter)."""
 from __future__ import annotations
 
+from collections import OrderedDict
+
 import flambeau
 from flambeau._C import Tensor
+from flambeau._utils import _rebuild_parameter, _rebuild_parameter_with_state
 
 __all__ = ["Buffer", "Parameter", "UninitializedBuffer", "UninitializedParameter", "is_lazy"]
 
@@ -28,12 +31,11 @@ class Parameter(Tensor):
         return "Parameter containing:\n" + super().__repr__()
 
     def __reduce_ex__(self, proto):
-        state = getattr(self, "__dict__", None)
-        return _rebuild_parameter, (self.data, self.requires_grad), state or None
-
-
-def _rebuild_parameter(data, requires_grad, backward_hooks=None):
-    return Parameter(data, requires_grad)
+        state = self.__dict__
+        parts = (self.data, self.requires_grad, OrderedDict())
+        if not state:
+            return _rebuild_parameter, parts
+        return _rebuild_parameter_with_state, (*parts, state)
 
 
 class _BufferMeta(type(Tensor)):

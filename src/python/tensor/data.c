@@ -553,42 +553,6 @@ static PyObject *data_function_asarray(PyObject *module, PyObject *const *args, 
     return read_request("asarray", &r, 1, args, nargs, kwnames) ? share_or_copy(&r) : NULL;
 }
 
-/* _rebuild_tensor(class, bytes, sizes, dtype, requires_grad): what a pickle calls. */
-static PyObject *data_function_rebuild(PyObject *module, PyObject *args)
-{
-    (void)module;
-    PyObject *type, *bytes, *sizes, *kind;
-    int requires_grad, dtype;
-    int64_t dims[TENSOR_MAX_DIMS];
-    if (!PyArg_ParseTuple(args, "OSO!Op", &type, &bytes, &PyTuple_Type, &sizes, &kind,
-                          &requires_grad))
-        return NULL;
-    Py_ssize_t ndim = PyTuple_Size(sizes);
-    for (Py_ssize_t i = 0; i < ndim && i < TENSOR_MAX_DIMS; i++)
-        dims[i] = PyLong_AsLongLong(PyTuple_GetItem(sizes, i));
-    if (PyErr_Occurred())
-        return NULL;
-    if (ndim > TENSOR_MAX_DIMS || !types_as_dtype(kind, &dtype) || !PyType_Check(type) ||
-        !PyType_IsSubtype((PyTypeObject *)type, pytensor_type))
-        return PyErr_Format(PyExc_ValueError, "not the parts of a tensor");
-    fl_tensor *t = tensor_new((int)ndim, dims, dtype);
-    if (!t)
-        return raise_error();
-    if (PyBytes_Size(bytes) != (Py_ssize_t)(t->numel * (int64_t)dtype_size(dtype))) {
-        tensor_release(t);
-        return PyErr_Format(PyExc_ValueError,
-                            "%zd bytes are not what a tensor of these sizes holds",
-                            PyBytes_Size(bytes));
-    }
-    if (t->numel)
-        memcpy(tensor_data(t), PyBytes_AsString(bytes), (size_t)PyBytes_Size(bytes));
-    if (requires_grad && autograd_set_requires_grad(t, true) < 0) {
-        tensor_release(t);
-        return raise_error();
-    }
-    return pytensor_make((PyTypeObject *)type, t);
-}
-
 PyMethodDef data_functions[] = {
     FAST("tensor", data_function_tensor,
          "tensor(data, *, dtype=None, device=None, requires_grad=False): a tensor with a copy of "
@@ -599,7 +563,6 @@ PyMethodDef data_functions[] = {
     FAST("asarray", data_function_asarray,
          "asarray(obj, *, dtype=None, device=None, copy=None, requires_grad=False): obj as a "
          "tensor."),
-    {"_rebuild_tensor", data_function_rebuild, METH_VARARGS, NULL},
     {0},
 };
 

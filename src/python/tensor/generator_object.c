@@ -146,6 +146,25 @@ static PyObject *generator_clone(PyObject *self, PyObject *unused)
     return generator_wrap(copy);
 }
 
+/* (Generator, (device,), (seed, None, state)), as PyTorch pickles it. */
+static PyObject *generator_reduce(PyObject *self, PyObject *unused)
+{
+    PyObject *state = generator_get_state_method(self, unused);
+    return state ? Py_BuildValue("(O(N)(KON))", (PyObject *)generator_type,
+                                 types_device((fl_device){FL_CPU, 0}),
+                                 (unsigned long long)generator_of(self)->seed, Py_None, state)
+                 : NULL;
+}
+
+static PyObject *generator_setstate(PyObject *self, PyObject *parts)
+{
+    if (!PyTuple_Check(parts) || PyTuple_Size(parts) != 3)
+        return PyErr_Format(PyExc_TypeError, "a Generator's state has a seed, an offset and bytes");
+    PyObject *seeded = generator_manual_seed(self, PyTuple_GetItem(parts, 0));
+    Py_XDECREF(seeded);
+    return seeded ? generator_set_state_method(self, PyTuple_GetItem(parts, 2)) : NULL;
+}
+
 static PyObject *generator_device(PyObject *self, void *unused)
 {
     (void)self, (void)unused;
@@ -160,6 +179,8 @@ static PyMethodDef generator_methods[] = {
     {"initial_seed", generator_initial_seed, METH_NOARGS, "The seed last given."},
     {"get_state", generator_get_state_method, METH_NOARGS, "The state as a tensor of bytes."},
     {"set_state", generator_set_state_method, METH_O, "Puts a state back."},
+    {"__reduce__", generator_reduce, METH_NOARGS, NULL},
+    {"__setstate__", generator_setstate, METH_O, NULL},
     {"clone_state", generator_clone, METH_NOARGS, "A generator of its own in the same state."},
     {0},
 };

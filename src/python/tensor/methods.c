@@ -546,25 +546,26 @@ static int tensor_contains(PyObject *self, PyObject *value)
     return truth;
 }
 
-/* A function of flambeau._tensor_str, imported when a tensor is first shown. */
-static PyObject *text_of(const char *function, PyObject *self, PyObject *spec)
+/* Calls a function of a Python module, which is imported when it is first needed, with self and
+ * perhaps one argument more. */
+static PyObject *call_python(const char *home, const char *function, PyObject *self, PyObject *more)
 {
-    PyObject *module = PyImport_ImportModule("flambeau._tensor_str");
+    PyObject *module = PyImport_ImportModule(home);
     PyObject *f = module ? PyObject_GetAttrString(module, function) : NULL;
-    PyObject *text = f ? PyObject_CallFunctionObjArgs(f, self, spec, NULL) : NULL;
+    PyObject *result = f ? PyObject_CallFunctionObjArgs(f, self, more, NULL) : NULL;
     Py_XDECREF(module);
     Py_XDECREF(f);
-    return text;
+    return result;
 }
 
 static PyObject *tensor_repr(PyObject *self)
 {
-    return text_of("_str", self, NULL);
+    return call_python("flambeau._tensor_str", "_str", self, NULL);
 }
 
 METHOD(method_format)
 {
-    return text_of("_format", self, unused);
+    return call_python("flambeau._tensor_str", "_format", self, unused);
 }
 
 METHOD(method_dir)
@@ -583,91 +584,16 @@ METHOD(method_dir)
     return names;
 }
 
-/* ---- Copies ---------------------------------------------------------------------------------- */
-
-/* A fresh leaf with self's elements and strides, of self's class. */
-static PyObject *copy_leaf(PyObject *self)
-{
-    fl_tensor *t = pytensor_get(self);
-    fl_tensor *copy = tensor_new_like(t, t->dtype);
-    if (!copy || tensor_copy(copy, t) < 0 ||
-        (tensor_requires_grad(t) && autograd_set_requires_grad(copy, true) < 0)) {
-        tensor_release(copy);
-        return raise_error();
-    }
-    return pytensor_make(Py_TYPE(self), copy);
-}
-
-/* Copies what hangs on a tensor: its gradient and its __dict__, through copy.deepcopy. */
-static bool copy_extras(PyObject *from, PyObject *to, PyObject *memo)
-{
-    PyObject *module = PyImport_ImportModule("copy");
-    PyObject *deepcopy = module ? PyObject_GetAttrString(module, "deepcopy") : NULL;
-    const struct autograd *state = pytensor_get(from)->autograd;
-    PyObject *dict = ((struct tensor_object *)from)->dict;
-    bool ok = deepcopy != NULL;
-    if (ok && state && state->grad) {
-        PyObject *grad = pytensor_show(state->grad);
-        PyObject *copied = grad ? PyObject_CallFunctionObjArgs(deepcopy, grad, memo, NULL) : NULL;
-        ok = copied && PyObject_SetAttrString(to, "grad", copied) == 0;
-        Py_XDECREF(grad);
-        Py_XDECREF(copied);
-    }
-    if (ok && dict && PyDict_Size(dict)) {
-        PyObject *copied = PyObject_CallFunctionObjArgs(deepcopy, dict, memo, NULL);
-        ok = copied && PyObject_SetAttrString(to, "__dict__", copied) == 0;
-        Py_XDECREF(copied);
-    }
-    Py_XDECREF(module);
-    Py_XDECREF(deepcopy);
-    return ok;
-}
+/* ---- Copies and pickles: flambeau._tensor ---------------------------------------------------- */
 
 static PyObject *method_deepcopy(PyObject *self, PyObject *memo)
 {
-    if (!tensor_is_leaf(pytensor_get(self)))
-        return PyErr_Format(
-            PyExc_RuntimeError,
-            "Only Tensors created explicitly by the user (graph leaves) support the deepcopy "
-            "protocol at the "
-            "moment.  If you were attempting to deepcopy a module, this may be because of a "
-            "torch.nn.utils.weight_norm usage, see https://github.com/pytorch/pytorch/pull/103001");
-    PyObject *key = PyLong_FromVoidPtr(self);
-    PyObject *known = key && PyDict_Check(memo) ? PyDict_GetItemWithError(memo, key) : NULL;
-    PyObject *copy = known ? Py_NewRef(known) : key ? copy_leaf(self) : NULL;
-    if (copy && !known && (PyObject_SetItem(memo, key, copy) < 0 || !copy_extras(self, copy, memo)))
-        Py_CLEAR(copy);
-    Py_XDECREF(key);
-    return copy;
+    return call_python("flambeau._tensor", "_deepcopy", self, memo);
 }
 
-/* Pickled as its bytes: (_rebuild_tensor, (class, bytes, sizes, dtype, requires_grad), __dict__).
- */
 METHOD(method_reduce)
 {
-    const fl_tensor *t = pytensor_get(self);
-    if (!tensor_is_leaf(t) && tensor_requires_grad(t))
-        return PyErr_Format(
-            PyExc_RuntimeError,
-            "Cannot serialize a non-leaf Tensor that requires grad: pickle its detach() instead");
-    PyObject *module = PyImport_ImportModule("flambeau._C");
-    PyObject *rebuild = module ? PyObject_GetAttrString(module, "_rebuild_tensor") : NULL;
-    fl_tensor *whole = tensor_contiguous(t);
-    PyObject *bytes = !whole ? raise_error()
-                             : PyBytes_FromStringAndSize(
-                                   whole->numel ? tensor_data(whole) : "",
-                                   (Py_ssize_t)(whole->numel * (int64_t)dtype_size(whole->dtype)));
-    PyObject *dict = ((struct tensor_object *)self)->dict;
-    PyObject *result = NULL;
-    if (rebuild && bytes)
-        result = Py_BuildValue("(O(OONNO)O)", rebuild, (PyObject *)Py_TYPE(self), bytes,
-                               types_size(t->ndim, t->sizes), types_dtype(t->dtype),
-                               tensor_requires_grad(t) ? Py_True : Py_False, dict ? dict : Py_None);
-    Py_XDECREF(module);
-    Py_XDECREF(rebuild);
-    Py_XDECREF(bytes);
-    tensor_release(whole);
-    return result;
+    return call_python("flambeau._tensor", "_reduce", self, NULL);
 }
 
 PyType_Slot pytensor_protocol_slots[] = {

@@ -96,6 +96,13 @@ class RNNBase(Module):
     def _flat_weights(self):
         return [getattr(self, name) for name in self._flat_weights_names]
 
+    def __getstate__(self):
+        return {**super().__getstate__(), "_flat_weights": self._flat_weights}
+
+    def __setstate__(self, state):
+        state = {name: value for name, value in state.items() if name != "_flat_weights"}
+        super().__setstate__(state)
+
     @property
     def all_weights(self):
         """The parameters, a list for each layer and direction."""

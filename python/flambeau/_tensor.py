@@ -1,0 +1,78 @@
+"""How tensors are copied and pickled (source: torch._tensor).
+
+A tensor is pickled as its storage and how it lies in it, so views of one storage stay views and an
+expanded tensor stays small; copy.copy() goes the same way and shares the storage.
+"""
+
+from collections import OrderedDict
+from copy import deepcopy
+
+from flambeau import _C
+from flambeau._C import Tensor
+from flambeau._utils import _rebuild_tensor_v2
+
+
+def _parts(tensor):
+    """The arguments of _rebuild_tensor_v2 that make it again."""
+    return (
+        tensor.storage(),
+        tensor.storage_offset(),
+        tuple(tensor.shape),
+        tensor.stride(),
+        tensor.requires_grad,
+        OrderedDict(),
+    )
+
+
+def _reduce(tensor):
+    """Tensor.__reduce_ex__."""
+    state = tensor.__dict__
+    if type(tensor) is Tensor and not state:
+        return _rebuild_tensor_v2, _parts(tensor)
+    return _rebuild_from_type_v2, (_rebuild_tensor_v2, type(tensor), _parts(tensor), state)
+
+
+def _rebuild_from_type_v2(func, new_type, args, state):
+    """A tensor of a subclass, or with attributes of its own, from a pickle."""
+    made = func(*args)
+    if type(made) is not new_type:
+        made = made.as_subclass(new_type)
+    setstate = getattr(new_type, "__setstate__", None)
+    if setstate is not None and setstate is not getattr(Tensor, "__setstate__", None):
+        made.__setstate__(state)
+        return made
+    attributes, slots = state if isinstance(state, tuple) else (state, None)
+    if attributes:
+        made.__dict__.update(attributes)
+    for name, value in (slots or {}).items():
+        setattr(made, name, value)
+    return made
+
+
+def _deepcopy(tensor, memo):
+    """Tensor.__deepcopy__: a leaf on a copy of the whole storage, which copies of its views share."""
+    if not tensor.is_leaf:
+        raise RuntimeError(
+            "Only Tensors created explicitly by the user (graph leaves) support the deepcopy "
+            "protocol at the moment.  If you were attempting to deepcopy a module, this may be "
+            "because of a torch.nn.utils.weight_norm usage, see "
+            "https://github.com/pytorch/pytorch/pull/103001"
+        )
+    if id(tensor) in memo:
+        return memo[id(tensor)]
+    copied = _C.empty([0]).to(tensor.dtype).set_(
+        deepcopy(tensor.untyped_storage(), memo),
+        tensor.storage_offset(),
+        tuple(tensor.shape),
+        tensor.stride(),
+    )
+    if type(tensor) is not Tensor:
+        copied = copied.as_subclass(type(tensor))
+    if tensor.requires_grad:
+        copied.requires_grad_()
+    memo[id(tensor)] = copied
+    if tensor.grad is not None:
+        copied.grad = deepcopy(tensor.grad, memo)
+    if tensor.__dict__:
+        copied.__dict__.update(deepcopy(tensor.__dict__, memo))
+    return copied
