@@ -419,7 +419,7 @@ def _load_bytes(f, options):
     if content[:4] == b"PK\x03\x04":
         return _from_archive(_InMemory(content), options)
     if not content:
-        raise EOFError("Ran out of input")
+        raise EOFError
     if _begins_safetensors(content[:9]):
         return load_safetensors(_C._safetensors_loads(content), options.place)
     found, end = _from_pickles(content, 0, options)
