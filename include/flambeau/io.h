@@ -1,4 +1,5 @@
-/* Files of named tensors, in the safetensors format; included by flambeau.h.
+/* Files of named tensors, in the safetensors format (NumPy's .npz archives can be read, too), and of
+ * one array, in NumPy's .npy format; included by flambeau.h.
  *
  *     fl_file *f = fl_file_open("weights.safetensors");
  *     for (int64_t i = 0; i < fl_file_count(f); i++)
@@ -18,10 +19,10 @@ extern "C" {
 typedef struct fl_file fl_file;
 
 /* Writes `count` tensors, of any strides, under their names. A file that is there is replaced when
- * all is written. 0, or -1 with the error set: a name twice, or not UTF-8; a disk that is full. */
+ * all is written and on the disk, and stays as it is when anything fails. 0, or -1 with the error set: a name twice, or not UTF-8; a disk that is full. */
 FL_API int fl_file_save(const char *path, int64_t count, const char *const *names,
                         fl_tensor *const *tensors);
-/* Opens a file and reads its header, which is checked in full; NULL with the error set
+/* Opens a safetensors file or an .npz archive and reads its header, which is checked in full; NULL with the error set
  * (FL_FILE_NOT_FOUND where it is). */
 FL_API fl_file *fl_file_open(const char *path);
 FL_API void fl_file_close(fl_file *f); /* NULL is allowed */
@@ -32,6 +33,12 @@ FL_API const char *fl_file_name(const fl_file *f, int64_t i);
 FL_API fl_tensor *fl_file_load(fl_file *f, const char *name);
 /* The text that the file keeps under that key, or NULL (no error). */
 FL_API const char *fl_file_metadata(const fl_file *f, const char *key);
+
+/* The array in an .npy file: a new reference, or the scope's; NULL with the error set, for records
+ * and objects too. */
+FL_API fl_tensor *fl_npy_load(const char *path);
+/* Writes a tensor of any strides, as fl_file_save does. -1 also for bfloat16, which NumPy has not. */
+FL_API int fl_npy_save(const char *path, fl_tensor *t);
 
 #ifdef __cplusplus
 }
