@@ -49,7 +49,8 @@ int zip_read(const struct zip_source *source, void *to, uint64_t bytes, uint64_t
     if (offset > source->size || bytes > source->size - offset)
         return bad("the archive ends early");
     if (source->file < 0) {
-        memcpy(to, source->bytes + offset, bytes);
+        if (bytes)
+            memcpy(to, source->bytes + offset, bytes);
         return 0;
     }
     for (char *at = to; bytes > 0;) {
