@@ -215,6 +215,10 @@ class Operator:
                 yield Sample(self, {**values, **flags})
 
 
+# Functions that take their tensors one by one alone: f(*tensors).
+VARIADIC = {"broadcast_tensors"}
+
+
 def _by_name(op, function, method):
     """function, or a method of Tensor, that takes the arguments as a dict: as many by position as
     the signature allows."""
@@ -227,7 +231,8 @@ def _by_name(op, function, method):
                 continue
             if p["keyword"] or p["name"] not in args:
                 break
-            positional.append(args.pop(p["name"]))
+            value = args.pop(p["name"])
+            positional += value if op.base in VARIADIC else [value]
         torch.manual_seed(3)
         return function(*positional, **args, **more)
     return call
