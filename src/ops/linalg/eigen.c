@@ -49,6 +49,14 @@ static void tridiagonalise(int64_t n, double *a, double *z, double *work)
     }
 }
 
+/* sqrt(a a + b b) without overflow; the same bits everywhere, which hypot of a C library has not. */
+static double length(double a, double b)
+{
+    double large = fmax(fabs(a), fabs(b)), small = fmin(fabs(a), fabs(b));
+    double ratio = large > 0 ? small / large : 0;
+    return large * sqrt(1 + ratio * ratio);
+}
+
 /* One QR step of the block lo..hi of the tridiagonal d, e; the rows of z turn with it. */
 static void step(int64_t n, int64_t lo, int64_t hi, double *d, double *e, double *z)
 {
@@ -56,7 +64,7 @@ static void step(int64_t n, int64_t lo, int64_t hi, double *d, double *e, double
     double shift = d[hi] - square / (gap + copysign(sqrt(gap * gap + square), gap));
     double x = d[lo] - shift, chased = e[lo];
     for (int64_t k = lo; k < hi; k++) {
-        double r = hypot(x, chased), c = r > 0 ? x / r : 1, s = r > 0 ? -chased / r : 0;
+        double r = length(x, chased), c = r > 0 ? x / r : 1, s = r > 0 ? -chased / r : 0;
         double above = d[k], below = d[k + 1], beside = e[k];
         if (k > lo)
             e[k - 1] = r;
