@@ -248,7 +248,8 @@ int resample_backward_cpu(fl_tensor *g, fl_ints size, int64_t taps, bool align_c
     int status = -1;
     fl_tensor *from = tensor_as(g, j.dtype), *to = tensor_new(4, size.data, j.dtype);
     if (from && to) {
-        memset(tensor_data(to), 0, (size_t)to->numel * dtype_size(j.dtype));
+        if (to->numel)
+            memset(tensor_data(to), 0, (size_t)to->numel * dtype_size(j.dtype));
         status =
             run(&j, to, from, (int)taps, align_corners, (const double *[]){scales_h, scales_w});
         status = status ? status : tensor_copy(y, to);

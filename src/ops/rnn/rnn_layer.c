@@ -242,7 +242,8 @@ int rnn_layer_cpu(fl_tensor *input, fl_tensor *batch_sizes, fl_tensor *hx, fl_te
         b = whole_bias(&s, &ts, b, b2);
     int status = -1;
     if (!ts.failed) {
-        memcpy(s.h, h, (size_t)hy->numel * s.element);
+        if (hy->numel)
+            memcpy(s.h, h, (size_t)hy->numel * s.element);
         if (c)
             memcpy(s.c, c, (size_t)cy->numel * s.element);
         struct gemm g = {.dtype = s.work,
@@ -383,8 +384,10 @@ int rnn_layer_backward_cpu(fl_tensor *g, fl_tensor *gh, fl_tensor *gc, fl_tensor
     if (!ts.failed) {
         const void *sums = cell == RNN_GRU ? s.hidden_sums : s.sums;
         const char *before = (const char *)s.saved + (size_t)(n->saved - n->P) * s.element;
-        memcpy(s.h, h, (size_t)dh->numel * s.element);
-        memcpy(s.c, c, (size_t)dc->numel * s.element);
+        if (dh->numel)
+            memcpy(s.h, h, (size_t)dh->numel * s.element);
+        if (dc->numel)
+            memcpy(s.c, c, (size_t)dc->numel * s.element);
         status = rnn_factor_make(&s.weight, &s, n->P, n->gates, u, n->P, 1) ||
                          (v && rnn_factor_make(&s.projection, &s, n->H, n->P, v, n->H, 1)) ||
                          rnn_sweep_backward(&s) ||
