@@ -224,3 +224,11 @@ def test_huge_windows_of_convolutions_are_refused(name):
         x = fl.ones(2, 3 if call is fl.nn.functional.conv_transpose1d else 2, 4)
         with pytest.raises(RuntimeError):
             call(x, w, **{name: 2**63 - 1})
+
+
+def test_keywords_of_functions_of_several_tensors():
+    """broadcast_tensors takes none; of meshgrid they were read beside the tensors."""
+    x = fl.ones(2)
+    with pytest.raises(TypeError, match="unexpected keyword argument 'tensors'"):
+        fl.broadcast_tensors(tensors=[x, x])
+    assert [t.shape for t in fl.meshgrid(x, fl.ones(3), indexing="xy")] == [(3, 2)] * 2

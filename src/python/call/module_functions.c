@@ -33,11 +33,12 @@ static PyObject *call_with_list(const char *name, const fl_op **op, PyObject *co
     if (keywords > 3)
         return PyErr_Format(PyExc_TypeError, "%s() got too many keyword arguments", name);
     PyObject *list = passed[0] = as_list(args, nargs), *result = NULL;
+    Py_ssize_t given = nargs ? 1 : 0; /* no tensors: the list may be among the keywords */
     for (Py_ssize_t k = 0; k < keywords; k++)
-        passed[k + 1] = args[nargs + k];
+        passed[given + k] = args[nargs + k];
     struct python_name one = {name, 1, op};
     if (list)
-        result = arguments_call_function(&one, passed, nargs ? 1 : 0, kwnames);
+        result = arguments_call_function(&one, passed, given, kwnames);
     Py_XDECREF(list);
     return result;
 }
@@ -55,8 +56,12 @@ static PyObject *function_broadcast_tensors(PyObject *module, PyObject *const *a
 {
     static const fl_op *op;
     (void)module;
+    if (kwnames && PyTuple_Size(kwnames))
+        return PyErr_Format(PyExc_TypeError,
+                            "broadcast_tensors() got an unexpected keyword argument '%U'",
+                            PyTuple_GetItem(kwnames, 0));
     PyObject *tuple = as_tuple(args, nargs);
-    PyObject *result = tuple ? call_with_list("broadcast_tensors", &op, &tuple, 1, kwnames) : NULL;
+    PyObject *result = tuple ? call_with_list("broadcast_tensors", &op, &tuple, 1, NULL) : NULL;
     Py_XDECREF(tuple);
     return result;
 }
