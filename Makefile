@@ -63,8 +63,8 @@ $(VENV)/ready:
 	@$(TOOLS) venv
 $(VENV)/cmake: $(VENV)/ready
 	@$(TOOLS) pip cmake 'cmake>=3.20' 'ninja>=1.10'
-$(VENV)/pytest: $(VENV)/ready
-	@$(TOOLS) pip pytest 'pytest>=7,<10'
+$(VENV)/pytest-xdist: $(VENV)/ready
+	@$(TOOLS) pip pytest-xdist 'pytest>=7,<10' 'pytest-xdist>=3'
 # What some tests compare with. Where it cannot be had they are skipped.
 $(VENV)/compared: $(VENV)/ready
 	@$(TOOLS) wish compared numpy mpmath 'pillow>=9.1'
@@ -72,6 +72,9 @@ $(VENV)/build: $(VENV)/ready
 	@$(TOOLS) pip build 'build>=1' 'scikit-build-core>=0.10,<2' 'cmake>=3.20' 'ninja>=1.10'
 
 # ---- Running and testing ------------------------------------------------------------------------
+
+# The files of tests are shared out to as many processes as there are cores.
+AT_ONCE = -n $(JOBS) --dist loadfile
 
 run: python
 	@$(PYTHON) examples/digits.py
@@ -84,11 +87,11 @@ built-tests: python
 test-c: built-tests
 	@$(dir $(CMAKE))ctest --test-dir $(BUILD) --output-on-failure --no-tests=ignore
 
-test-python: built-tests $(VENV)/pytest $(VENV)/compared
-	@FLAMBEAU_BUILD=$(abspath $(BUILD)) $(PYTHON) -m pytest $(TESTS)
+test-python: built-tests $(VENV)/pytest-xdist $(VENV)/compared
+	@FLAMBEAU_BUILD=$(abspath $(BUILD)) $(PYTHON) -m pytest $(AT_ONCE) $(TESTS)
 
 # The package goes to a folder of its own, so that the tree's own build is left as it is.
-sanitize: $(VENV)/pytest $(VENV)/compared tools
+sanitize: $(VENV)/pytest-xdist $(VENV)/compared tools
 	@mkdir -p $(BUILD)/sanitize
 	@$(call configure,$(BUILD)/sanitize,-DFLAMBEAU_PYTHON=ON -DCMAKE_BUILD_TYPE=Debug \
 	    -DFLAMBEAU_SANITIZE=address$(comma)undefined -DPython_EXECUTABLE=$(abspath $(PYTHON)))
@@ -98,7 +101,7 @@ sanitize: $(VENV)/pytest $(VENV)/compared tools
 	@ASAN_OPTIONS=detect_leaks=0:allocator_may_return_null=1 UBSAN_OPTIONS=print_stacktrace=1 \
 	    LD_PRELOAD="$$($(TOOLS) preload)" PYTHONMALLOC=malloc PYTHONPATH=$(BUILD)/sanitize/package \
 	    FLAMBEAU_SANITIZED=1 FLAMBEAU_BUILD=$(abspath $(BUILD)/sanitize) \
-	    $(PYTHON) -m pytest -p no:cacheprovider --capture=sys $(TESTS)
+	    $(PYTHON) -m pytest -p no:cacheprovider --capture=sys $(AT_ONCE) $(TESTS)
 comma := ,
 
 bench: python

@@ -351,6 +351,7 @@ def test_digits_missing_or_damaged(tmp_path):
 # ---- beside PyTorch ------------------------------------------------------------------------------
 
 
+@pytest.mark.peer
 @pytest.mark.skipif(peer is None, reason="PyTorch is not installed")
 def test_orders_beside_pytorch():
     random.seed(0)

@@ -353,6 +353,7 @@ def test_schedule_warns_when_it_goes_first():
         scheduler.step()
 
 
+@pytest.mark.peer
 @pytest.mark.skipif(peer is None, reason="PyTorch is not installed")
 def test_runs_beside_pytorch():
     random.seed(0)

@@ -102,6 +102,7 @@ def test_format():
         f"{torch.tensor([1.]):.2f}"
 
 
+@pytest.mark.peer
 @pytest.mark.skipif(peer is None, reason="PyTorch is not installed")
 def test_random_tensors_beside_pytorch():
     random.seed(0)

@@ -165,7 +165,8 @@ def test_extremes_and_running_extremes(shape, dtype):
             for k, line in enumerate(along(x, dim)):
                 keys = [(v != v, 0 if v != v else sign * v) for v in line]
                 tops = list(itertools.accumulate(keys, max))
-                assert indices[k] == [max(i for i in range(n + 1) if keys[i] == tops[n]) for n in range(len(line))]
+                places = (i if key == top else 0 for i, (key, top) in enumerate(zip(keys, tops)))
+                assert indices[k] == list(itertools.accumulate(places, max))
                 assert str(values[k]) == str([line[i] for i in indices[k]])
                 assert first[k] == [keys.index(tops[-1])] and (arg is None or arg[k] == first[k])
                 assert str(best[k]) == str([line[first[k][0]]])
