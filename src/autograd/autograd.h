@@ -195,6 +195,8 @@ struct backward_request {
     fl_tensor **results;
 };
 int engine_backward(const struct backward_request *request);
+/* Whether t depends on a leaf other than these: 1, 0, or -1 with the error set. */
+int engine_reaches_others(fl_tensor *t, int64_t count, fl_tensor *const *leaf);
 /* Around code of the user's that a backward calls: lets other threads' backward move meanwhile.
  * pause says whether there is something to resume. */
 bool engine_pause(void);

@@ -578,3 +578,38 @@ int engine_backward(const struct backward_request *q)
     engine_resume(held);
     return status;
 }
+
+/* Whether some leaf of the run is none of these. */
+static bool has_other_leaf(const struct run *r, int64_t count, fl_tensor *const *leaf)
+{
+    for (int64_t i = 0; i < r->states; i++) {
+        const fl_tensor *t = node_leaf(r->state[i]->node);
+        bool known = !t;
+        for (int64_t k = 0; k < count && !known; k++)
+            known = leaf[k] == t;
+        if (!known)
+            return true;
+    }
+    return false;
+}
+
+int engine_reaches_others(fl_tensor *t, int64_t count, fl_tensor *const *leaf)
+{
+    struct edge edge = {NULL, 0, 0};
+    struct run r = {.request = NULL};
+    if (autograd_edge(t, &edge))
+        return -1;
+    if (!edge.node)
+        return 0;
+    bool held = engine_pause();
+    take_turn();
+    int status = state_make(&r, edge.node) ? discover(&r) : -1;
+    node_release(edge.node);
+    int found = status ? -1 : has_other_leaf(&r, count, leaf);
+    for (int64_t i = 0; i < r.states; i++)
+        state_free(r.state[i]);
+    memory_free(r.state, (size_t)r.state_room * sizeof *r.state);
+    end_turn();
+    engine_resume(held);
+    return found;
+}

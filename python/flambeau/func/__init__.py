@@ -1,10 +1,14 @@
-"""Modules as functions of their parameters (source: torch.func)."""
+"""Transforms of functions, and modules as functions of their parameters (source: torch.func)."""
 from __future__ import annotations
 
 import flambeau
 from flambeau.nn.utils.stateless import _functional_call
 
-__all__ = ["functional_call", "stack_module_state"]
+_HOMES = {
+    **dict.fromkeys(("grad", "grad_and_value", "vjp", "jacrev"), "_reverse"),
+}
+
+__all__ = ["functional_call", "stack_module_state", *_HOMES]
 
 
 def functional_call(module, parameter_and_buffer_dicts, args=None, kwargs=None, *,
@@ -65,5 +69,10 @@ def stack_module_state(models):
 
 
 def __getattr__(name):
+    home = _HOMES.get(name)
+    if home is not None:
+        value = getattr(__import__("flambeau.func." + home, fromlist=[name]), name)
+        globals()[name] = value
+        return value
     raise AttributeError(f"Flambeau has no torch.func.{name} yet" if not name.startswith("__")
                          else f"module 'flambeau.func' has no attribute '{name}'")

@@ -441,7 +441,28 @@ static PyObject *function_set_inference(PyObject *module, PyObject *mode)
     return python_bool(before);
 }
 
+/* _reaches_others(tensor, leaves): whether it depends on a leaf that is none of them. */
+static PyObject *function_reaches_others(PyObject *module, PyObject *args)
+{
+    PyObject *t, *leaves;
+    (void)module;
+    if (!PyArg_ParseTuple(args, "OO!:_reaches_others", &t, &PyTuple_Type, &leaves))
+        return NULL;
+    if (!pytensor_check(t))
+        return PyErr_Format(PyExc_TypeError, "expected a Tensor, got %s", python_type_name(t));
+    fl_tensor **leaf = handles_of(leaves, "leaves", false);
+    if (!leaf)
+        return NULL;
+    int64_t count = PyTuple_Size(leaves);
+    PyThreadState *state = python_leave(); /* the engine's turn is waited for without the GIL */
+    int found = engine_reaches_others(pytensor_get(t), count, leaf);
+    python_return(state);
+    PyMem_Free(leaf);
+    return found < 0 ? raise_error() : python_bool(found);
+}
+
 PyMethodDef graph_functions[] = {
+    {"_reaches_others", function_reaches_others, METH_VARARGS, NULL},
     {"_backward", function_backward, METH_VARARGS, NULL},
     {"_is_grad_enabled", function_is_grad_enabled, METH_NOARGS, NULL},
     {"_set_grad_enabled", function_set_grad_enabled, METH_O, NULL},
