@@ -3,8 +3,9 @@
  *
  * Views. A view's base is never a view itself. An in-place write on a view makes the base come from
  * a "copy slices" node (copyslices.c) and the view, on the next look, from an as_strided of the
- * base: autograd_node compares the storage's version with the one at which the view's node was
- * made.
+ * base: autograd_node compares the storage's version with the one at which the view, or its node,
+ * was made. Views that came in another way than by one recorded call (tensor_creation) are refused
+ * instead, when they are written and when they are used after their base was.
  */
 #include "autograd/autograd.h"
 
@@ -260,23 +261,77 @@ static struct node *accumulate_of(fl_tensor *t)
 /* Whether t is a view whose base was written since t's node was made. */
 static bool is_stale_view(const fl_tensor *t)
 {
-    const struct autograd *a = t->autograd;
-    return t->base && t->storage && !(t->flags & TENSOR_NO_GRAD_VIEW) &&
-           tensor_requires_grad(t->base) && (!a || a->view_version != t->storage->version) &&
-           !(a && !a->node && t->flags & TENSOR_REQUIRES_GRAD);
+    return t->base && t->storage && t->view_version != t->storage->version &&
+           tensor_requires_grad(t->base) &&
+           !(t->flags & TENSOR_REQUIRES_GRAD && !tensor_has_node(t));
+}
+
+/* "Mul" of MulBackward0, "Pow1" of PowBackward1, as PyTorch's errors name an operator. */
+static const char *operator_of(const struct node *n, char *text, size_t size)
+{
+    const char *name = node_name(n), *end = strstr(name, "Backward");
+    if (!end || end == name || strchr(name, ':'))
+        return name;
+    const char *number = end + strlen("Backward");
+    snprintf(text, size, "%.*s%s", (int)(end - name), name, strcmp(number, "0") ? number : "");
+    return text;
+}
+
+/* PyTorch's error of a view that may not be written, or whose base was: -1. */
+static int refuse_view(const fl_tensor *t, bool base_was_written)
+{
+    static const char *const WHY[] = {
+        [CREATION_NO_GRAD] =
+            " Given that this use case is ambiguous and error-prone, it is forbidden. You can "
+            "clarify your code by moving both the view and the inplace either both inside the "
+            "no_grad block (if you don't want the inplace to be tracked) or both outside (if you "
+            "want the inplace to be tracked).",
+        [CREATION_INFERENCE] =
+            " Given that this use case is ambiguous and error-prone, it is forbidden. You can "
+            "clarify your code by moving both the view and the inplace either both inside the "
+            "inference_mode block (if you don't want the inplace to be tracked) or both outside "
+            "(if you want the inplace to be tracked).",
+        [CREATION_MANY] =
+            " This view is the output of a function that returns multiple views. Such functions do "
+            "not allow the output views to be modified inplace. You should replace the inplace "
+            "operation by an out-of-place one.",
+        [CREATION_FUNCTION] =
+            " This view was created inside a custom Function (or because an input was returned "
+            "as-is) and the autograd logic to handle view+inplace would override the custom "
+            "backward associated with the custom Function, leading to incorrect gradients. This "
+            "behavior is forbidden. You can fix this by cloning the output of the custom Function."};
+    bool inference = t->creation == CREATION_INFERENCE, node = tensor_has_node(t),
+         mode = inference || t->creation == CREATION_NO_GRAD;
+    char maker[128] = "", name[96];
+    if (node)
+        snprintf(maker, sizeof maker, "Output %d of %s is a view",
+                 t->view_output ? t->view_output : t->autograd->result,
+                 operator_of(t->autograd->node, name, sizeof name));
+    return error_set(FL_RUNTIME_ERROR, "%s%s%s %s modified inplace%s.%s", maker,
+                     !node  ? "A view was created in "
+                     : mode ? " of a view which was created in "
+                            : "",
+                     node && !mode ? " and"
+                     : inference   ? "inference mode and"
+                                   : "no_grad mode and",
+                     base_was_written ? "its base or another view of its base has been"
+                                      : "is being",
+                     node && !mode ? ""
+                     : inference   ? " in normal mode"
+                                   : " with grad mode enabled",
+                     WHY[t->creation]);
 }
 
 struct node *autograd_node(fl_tensor *t, int *result)
 {
-    struct autograd *a = t->autograd;
     if (is_stale_view(t)) {
-        struct node *fresh = operation_view_node(t);
-        if (fresh) {
-            autograd_set_node(t, fresh, 0);
-            node_release(fresh);
-            a = t->autograd;
-        }
+        struct node *fresh = t->creation ? NULL : operation_view_node(t);
+        if (t->creation)
+            refuse_view(t, true);
+        if (!fresh || autograd_adopt_node(t, fresh, 0))
+            return NULL;
     }
+    struct autograd *a = t->autograd;
     if (!a)
         return NULL;
     if (result)
@@ -293,13 +348,15 @@ int autograd_edge(fl_tensor *t, struct edge *edge)
     if (!tensor_requires_grad(t))
         return 0;
     struct node *n = autograd_node(t, &result);
-    if (is_stale_view(t)) /* there was no memory for its new node */
+    if (!n && is_stale_view(t))
         return -1;
     if (n) {
         assert(result >= 0 && result < n->results);
         edge->node = node_retain(n), edge->result = (int16_t)result;
         return 0;
     }
+    if (!(t->flags & TENSOR_REQUIRES_GRAD)) /* a view made where nothing was recorded */
+        return 0;
     edge->node = accumulate_of(t);
     return edge->node ? 0 : -1;
 }
@@ -328,7 +385,7 @@ int autograd_adopt_node(fl_tensor *t, struct node *n, int result)
     if (a->node)
         leave_node(t, a);
     a->node = n, a->result = (int16_t)result;
-    a->view_version = t->storage ? t->storage->version : 0;
+    t->view_version = t->storage ? t->storage->version : 0;
     t->flags |= TENSOR_REQUIRES_GRAD;
     return retains ? autograd_retain_grad(t) : 0;
 }
@@ -380,15 +437,8 @@ int autograd_check_inplace(fl_tensor *t, bool recorded)
     bool asks = tensor_requires_grad(t);
     if (!autograd_mode.grad || !(recorded || asks || t->base))
         return 0;
-    if (t->base && t->flags & TENSOR_NO_GRAD_VIEW && (recorded || tensor_requires_grad(t->base)))
-        return error_set(FL_RUNTIME_ERROR, "A view was created in no_grad mode and is being "
-                                           "modified inplace with grad mode enabled. "
-                                           "Given that this use case is ambiguous and error-prone, "
-                                           "it is forbidden. You can clarify your "
-                                           "code by moving both the view and the inplace either "
-                                           "both inside the no_grad block (if you "
-                                           "don't want the inplace to be tracked) or both outside "
-                                           "(if you want the inplace to be tracked).");
+    if (t->creation && (recorded || asks))
+        return refuse_view(t, false);
     if (t->base && asks && tensor_is_leaf(t->base))
         return refuse_leaf("a view of a leaf Variable that requires grad is being used in an "
                            "in-place operation.");
@@ -435,7 +485,7 @@ fl_tensor *autograd_copy(fl_tensor *t)
     fl_tensor *copy = operation_clone(t);
     autograd_mode.grad = mode;
     struct node *n = copy && mode ? autograd_node(t, &result) : NULL;
-    if (n && autograd_set_node(copy, n, result)) {
+    if (copy && mode && (n ? autograd_set_node(copy, n, result) : is_stale_view(t))) {
         tensor_release(copy);
         copy = NULL;
     }
@@ -458,14 +508,14 @@ int autograd_forget(fl_tensor *t)
     return 0;
 }
 
-/* Keeps a copy of a gradient that passes, or adds it to what is kept. */
+/* Keeps a copy of a gradient that passes, or adds it to what is kept; with its history under
+ * create_graph. */
 static int store_grad(void *context, fl_tensor **grad)
 {
     fl_tensor *t = context, *old = autograd_grad(t);
-    bool mode = autograd_mode.grad;
-    autograd_mode.grad = false;
-    fl_tensor *kept = old ? operation_add(old, *grad) : operation_own(*grad, *grad);
-    autograd_mode.grad = mode;
+    fl_tensor *kept = old                  ? operation_add(old, *grad)
+                      : autograd_mode.grad ? operation_clone(*grad)
+                                           : operation_own(*grad, *grad);
     tensor_release(old);
     if (kept)
         replace_grad(t->autograd, kept);
@@ -480,7 +530,7 @@ int autograd_retain_grad(fl_tensor *t)
     int result = 0;
     struct node *n = autograd_node(t, &result);
     if (!n || t->autograd->retains_grad)
-        return 0;
+        return is_stale_view(t) ? -1 : 0;
     if (hooks_add(&n->hooks, HOOK_RETAIN, result, (void (*)(void))store_grad, t, NULL) < 0)
         return -1;
     t->autograd->retains_grad = true;
@@ -519,15 +569,11 @@ int autograd_set_grad(fl_tensor *t, fl_tensor *grad)
 
 int autograd_refuse_version(const fl_tensor *t, const struct node *maker, uint32_t expected)
 {
-    char shape[128], operator[96] = "";
+    char shape[128], operator[160] = "", name[96];
     bool truth = t->dtype == FL_BOOL; /* as PyTorch writes it here */
-    if (maker) { /* PyTorch names the operator here: Exp for ExpBackward0, Pow1 for PowBackward1 */
-        const char *name = node_name(maker), *end = strstr(name, "Backward");
-        bool is_operator = end && end > name && !strchr(name, ':');
-        const char *number = is_operator ? end + strlen("Backward") : "";
-        snprintf(operator, sizeof operator, ", which is output 0 of %.*s%s,", is_operator ? (int)(end - name) : (int)strlen(name), name,
-                 strcmp(number, "0") == 0 ? "" : number);
-    }
+    if (maker)
+        snprintf(operator, sizeof operator, ", which is output 0 of %s,",
+                 operator_of(maker, name, sizeof name));
     error_set(FL_RUNTIME_ERROR,
               "one of the variables needed for gradient computation has been modified by an "
               "inplace operation: "
@@ -553,6 +599,8 @@ static struct grad_hooks **hooks_of(fl_tensor *t, int *result)
     if (!a)
         return NULL;
     struct node *n = autograd_node(t, result);
+    if (!n && is_stale_view(t))
+        return NULL;
     return n ? &n->hooks : a->accumulate ? &a->accumulate->hooks : &a->hooks;
 }
 

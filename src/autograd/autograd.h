@@ -53,7 +53,6 @@ struct autograd {
     struct node *node; /* grad_fn; NULL for a leaf */
     int16_t result;    /* which of its results */
     bool retains_grad;
-    uint32_t view_version;   /* of views: the storage's version when `node` was made */
     struct node *accumulate; /* of leaves: borrowed, NULL when no graph uses it */
     void *spare;             /* of leaves: memory for the next accumulate node, or NULL */
     fl_tensor *grad;
@@ -80,11 +79,18 @@ static inline bool tensor_has_node(const fl_tensor *t)
 {
     return t->autograd && t->autograd->node;
 }
+/* How a view that is made now comes to be. */
+static inline int autograd_creation(void)
+{
+    return autograd_mode.inference ? CREATION_INFERENCE
+           : autograd_mode.grad    ? 0
+                                   : CREATION_NO_GRAD;
+}
 /* A view made before its base came to require grad by a write: its history is the base's. */
 static inline bool tensor_follows_base(const fl_tensor *t)
 {
     return t->base && t->base->flags & TENSOR_REQUIRES_GRAD && tensor_has_node(t->base) &&
-           !(t->flags & (TENSOR_NO_GRAD_VIEW | TENSOR_REQUIRES_GRAD));
+           !(t->creation || t->flags & TENSOR_REQUIRES_GRAD);
 }
 static inline bool tensor_is_leaf(const fl_tensor *t)
 {
@@ -92,12 +98,14 @@ static inline bool tensor_is_leaf(const fl_tensor *t)
 }
 static inline bool tensor_requires_grad(const fl_tensor *t)
 {
-    return t->flags & TENSOR_REQUIRES_GRAD || tensor_follows_base(t);
+    return t->flags & TENSOR_REQUIRES_GRAD ||
+           (t->base && t->base->flags & TENSOR_REQUIRES_GRAD && t->dtype >= FL_FLOAT16);
 }
 /* The state of t, made when there is none; NULL with an error when memory is out. */
 struct autograd *autograd_of(fl_tensor *t);
 /* t's grad_fn, borrowed, NULL for a leaf; a view whose base has changed gets its new one here. Sets
- * *result. */
+ * *result. NULL with the error set where that cannot be: memory is out, or t's creation forbids it.
+ */
 struct node *autograd_node(fl_tensor *t, int *result);
 /* Where t's gradient goes: its grad_fn, or its accumulate node (made when needed); a new reference
  * in edge->node, which is NULL when t does not require grad. -1 when memory is out. */
@@ -108,8 +116,8 @@ int autograd_set_node(fl_tensor *t, struct node *n, int result);
 int autograd_adopt_node(fl_tensor *t, struct node *n, int result);
 /* Sets requires_grad of a leaf, with PyTorch's errors for non-leaves and non-floating dtypes. */
 int autograd_set_requires_grad(fl_tensor *t, bool requires_grad);
-/* Prepares an in-place write on t by a call that may be recorded: -1 with PyTorch's error when t is
- * a leaf that requires grad (or a view of one) and grad mode is on. */
+/* Prepares an in-place write on t by a call that may be recorded: -1 with PyTorch's error when grad
+ * mode is on and t is a leaf that requires grad, a view of one, or a view that may not be written. */
 int autograd_check_inplace(fl_tensor *t, bool recorded);
 /* After an in-place call recorded as `n` (whose first edge is t's old one): t, and its base when it
  * is a view, now come from it. */

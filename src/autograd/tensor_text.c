@@ -31,7 +31,8 @@ static const char *maker(fl_tensor *t)
 {
     struct error_state *before = error_save();
     struct node *n = autograd_node(t, NULL);
-    bool failed = !n && t->autograd && t->autograd->node;
+    bool failed = !n && fl_error() != FL_OK;
+    fl_error_clear();
     error_restore(before);
     const char *name = failed ? "Invalid" : n ? node_name(n) : NULL, *colons;
     while (name && (colons = strstr(name, "::")))

@@ -66,6 +66,7 @@ static fl_tensor *make_handle(int ndim, const int64_t *sizes, const int64_t *str
     t->dtype = (int8_t)dtype;
     t->flags = 0;
     t->ndim = (int16_t)ndim;
+    t->creation = 0, t->view_output = 0, t->view_version = 0;
     t->numel = numel;
     t->sizes = dims;
     t->strides = dims + (ndim <= TENSOR_INLINE_DIMS ? TENSOR_INLINE_DIMS : ndim);
@@ -178,6 +179,7 @@ fl_tensor *tensor_new(int ndim, const int64_t *sizes, int dtype)
     t->dtype = (int8_t)dtype;
     t->flags = TENSOR_CONTIGUOUS;
     t->ndim = (int16_t)ndim;
+    t->creation = 0, t->view_output = 0, t->view_version = 0;
     t->numel = numel;
     t->sizes = t->inline_dims;
     t->strides = t->inline_dims + TENSOR_INLINE_DIMS;
@@ -233,6 +235,14 @@ fl_tensor *tensor_alias(const fl_tensor *t, int ndim, const int64_t *sizes, cons
     view->flags |= t->flags & (TENSOR_UNTRACKED | TENSOR_INFERENCE);
     assert(!view->storage || view->offset >= 0);
     return view;
+}
+
+void tensor_set_base(fl_tensor *view, fl_tensor *of, int creation)
+{
+    assert(!view->base);
+    view->base = tensor_retain(of->base ? of->base : of);
+    view->view_version = view->storage ? view->storage->version : 0;
+    view->creation = (uint8_t)(creation ? creation : of->creation);
 }
 
 fl_tensor *tensor_shape_only(const fl_tensor *t)

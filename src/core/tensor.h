@@ -21,8 +21,16 @@ enum tensor_flag {
     TENSOR_REQUIRES_GRAD = 2, /* a leaf that gathers a gradient, or the result of a recorded call */
     TENSOR_UNTRACKED = 4,     /* made by .data: writes through it do not count as versions */
     TENSOR_INFERENCE = 8,     /* made under inference_mode */
-    TENSOR_NO_GRAD_VIEW = 16, /* a view made while grad mode was off */
-    TENSOR_WRAPPED_NUMBER = 32 /* a 0-dim tensor made from a number: weak in type promotion */
+    TENSOR_WRAPPED_NUMBER = 16 /* a 0-dim tensor made from a number: weak in type promotion */
+};
+
+/* How a view came to be, where it may not be written while calls are recorded: its base could not
+ * get the history that the write makes. Views of it inherit this. */
+enum tensor_creation {
+    CREATION_NO_GRAD = 1, /* while grad mode was off */
+    CREATION_INFERENCE,   /* under inference_mode */
+    CREATION_MANY,        /* with others, by one call: unbind, split, chunk */
+    CREATION_FUNCTION     /* by a Function whose derivative the user wrote */
 };
 
 struct storage {
@@ -47,6 +55,9 @@ struct fl_tensor {
     int8_t dtype; /* an fl_dtype */
     uint8_t flags;
     int16_t ndim;
+    uint8_t creation;      /* of views: a tensor_creation, 0 for a view that may be written */
+    uint16_t view_output;  /* of CREATION_MANY: which of the views */
+    uint32_t view_version; /* of views: the storage's version when the view, or its node, was made */
     int64_t numel;
     int64_t *sizes;
     int64_t *strides;        /* in elements */
@@ -126,6 +137,9 @@ fl_tensor *tensor_new_like(const fl_tensor *like, int dtype);
 /* Another handle on t's storage. offset in elements. No autograd state: the door sets that. */
 fl_tensor *tensor_alias(const fl_tensor *t, int ndim, const int64_t *sizes, const int64_t *strides,
                         int64_t offset);
+/* Makes a handle on the memory of `of` a view of it, or of its base. creation: a tensor_creation, 0:
+ * that of `of`. */
+void tensor_set_base(fl_tensor *view, fl_tensor *of, int creation);
 /* A handle on a storage: takes a new reference on it. strides NULL: contiguous; offset in elements.
  */
 fl_tensor *tensor_on_storage(struct storage *s, int ndim, const int64_t *sizes,

@@ -88,11 +88,8 @@ static int call_view(const fl_op *f, const fl_value *args, fl_value *results)
         return -1;
     y->flags &= (uint8_t)~TENSOR_REQUIRES_GRAD;
     y->flags |= self->flags & TENSOR_INFERENCE;
-    if (!(self->flags & TENSOR_INFERENCE)) {
-        y->base = tensor_retain(self->base ? self->base : self);
-        if (autograd_mode.inference || !autograd_mode.grad || self->flags & TENSOR_NO_GRAD_VIEW)
-            y->flags |= TENSOR_NO_GRAD_VIEW;
-    }
+    if (!(self->flags & TENSOR_INFERENCE))
+        tensor_set_base(y, self, autograd_creation());
     results[0] = fl_tensor_value(y);
     if (record_wanted(f, args) && record_call(f, args, results)) {
         tensor_release(y);

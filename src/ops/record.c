@@ -333,7 +333,8 @@ static void set_title(const fl_op *f, const fl_value *args, fl_tensor *y)
     if (!n || n->type != &OP_NODE)
         return;
     for (int i = 0; i < f->params; i++)
-        if (args[i].tag == FL_TENSOR && autograd_node(args[i].as.tensor, NULL) == n)
+        if (args[i].tag == FL_TENSOR && args[i].as.tensor->autograd &&
+            args[i].as.tensor->autograd->node == n)
             return;
     struct op_node *self = (struct op_node *)n;
     self->title = f->title, self->called = f->base, self->in_place = false;
@@ -344,8 +345,12 @@ void record_title(const fl_op *f, const fl_value *args, const fl_value *results)
     for (int k = 0; k < f->results; k++) {
         if (results[k].tag == FL_TENSOR)
             set_title(f, args, results[k].as.tensor);
-        for (uint32_t i = 0; results[k].tag == FL_TENSORS && i < results[k].count; i++)
-            set_title(f, args, results[k].as.tensors[i]);
+        for (uint32_t i = 0; results[k].tag == FL_TENSORS && i < results[k].count; i++) {
+            fl_tensor *y = results[k].as.tensors[i];
+            set_title(f, args, y);
+            if (y && y->base) /* PyTorch's node has them all as its results */
+                y->creation = CREATION_MANY, y->view_output = (uint16_t)i;
+        }
     }
 }
 

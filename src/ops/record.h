@@ -56,7 +56,7 @@ struct node *constant_node(const fl_op *f, const fl_value *args);
 /* Renames a node that record_node made. */
 void record_name(struct node *n, const char *title);
 /* Gives the nodes behind a composite's results its title. A result that is an argument itself keeps
- * its own. */
+ * its own. The views of a list come from one node in PyTorch: CREATION_MANY. */
 void record_title(const fl_op *f, const fl_value *args, const fl_value *results);
 
 #endif

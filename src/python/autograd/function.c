@@ -473,9 +473,15 @@ static PyObject *record_result(struct function_node *f, PyObject *args, PyObject
                 view_of_input ? autograd_rebase(t, &f->node) : autograd_set_node(t, &f->node, i);
         return failed ? raise_error() : Py_NewRef(o);
     }
-    if (!is_input)
+    int creation = f->node.results > 1 ? CREATION_MANY : CREATION_FUNCTION;
+    if (!is_input) {
+        if (t->base)
+            t->creation = (uint8_t)creation;
         return autograd_set_node(t, &f->node, i) < 0 ? raise_error() : Py_NewRef(o);
+    }
     fl_tensor *alias = autograd_detach(t);
+    if (alias)
+        tensor_set_base(alias, t, creation);
     if (alias && autograd_set_node(alias, &f->node, i) < 0) {
         tensor_release(alias);
         alias = NULL;

@@ -492,25 +492,12 @@ static Py_ssize_t tensor_length(PyObject *self)
     return -1;
 }
 
-/* self[i] for each i, as a tuple. */
-static PyObject *rows(PyObject *self)
-{
-    int64_t count = pytensor_get(self)->sizes[0];
-    PyObject *tuple = PyTuple_New((Py_ssize_t)count);
-    for (int64_t i = 0; tuple && i < count; i++) {
-        PyObject *at = PyLong_FromLongLong(i), *row = at ? subscript_get(self, at) : NULL;
-        Py_XDECREF(at);
-        if (!row || PyTuple_SetItem(tuple, (Py_ssize_t)i, row) < 0)
-            Py_CLEAR(tuple);
-    }
-    return tuple;
-}
-
 static PyObject *tensor_iter(PyObject *self)
 {
     if (pytensor_get(self)->ndim == 0)
         return PyErr_Format(PyExc_TypeError, "iteration over a 0-d tensor");
-    PyObject *tuple = rows(self), *iterator = tuple ? PyObject_GetIter(tuple) : NULL;
+    PyObject *tuple = PyObject_CallMethod(self, "unbind", NULL);
+    PyObject *iterator = tuple ? PyObject_GetIter(tuple) : NULL;
     Py_XDECREF(tuple);
     return iterator;
 }

@@ -55,11 +55,8 @@ static fl_tensor *plain_view(fl_tensor *self, int ndim, const int64_t *sizes,
                              const int64_t *strides, int64_t offset)
 {
     fl_tensor *y = tensor_alias(self, ndim, sizes, strides, offset);
-    if (y && !(self->flags & TENSOR_INFERENCE)) {
-        y->base = tensor_retain(self->base ? self->base : self);
-        if (autograd_mode.inference || !autograd_mode.grad || self->flags & TENSOR_NO_GRAD_VIEW)
-            y->flags |= TENSOR_NO_GRAD_VIEW;
-    }
+    if (y && !(self->flags & TENSOR_INFERENCE))
+        tensor_set_base(y, self, autograd_creation());
     return y;
 }
 

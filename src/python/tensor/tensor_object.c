@@ -222,9 +222,9 @@ static PyObject *as_subclass(PyObject *self, PyObject *type)
     int result;
     fl_tensor *alias = tensor_alias(t, t->ndim, t->sizes, t->strides, t->offset);
     if (alias)
-        alias->base = tensor_retain(t->base ? t->base : t);
+        tensor_set_base(alias, t, 0);
     struct node *n = alias ? autograd_node(t, &result) : NULL;
-    if (n && autograd_set_node(alias, n, result) < 0) {
+    if (n ? autograd_set_node(alias, n, result) < 0 : fl_error() != FL_OK) {
         tensor_release(alias);
         alias = NULL;
     }
