@@ -1,45 +1,33 @@
-"""Asking whether objects stand in for tensors (source: torch.overrides). Flambeau's operators take
-tensors and their subclasses; they call no __torch_function__ of other classes."""
+"""__torch_function__: classes that stand in for tensors see the calls they are arguments of (source:
+torch.overrides). Who is asked, and when, is in src/python/call/overrides.c."""
 
 from flambeau import _C
+from flambeau._C import Tensor
 
-_Tensor = _C.Tensor
+DisableTorchFunction = _C.DisableTorchFunction
+DisableTorchFunctionSubclass = _C.DisableTorchFunctionSubclass
+has_torch_function = _C._has_torch_function
 
 
 def is_tensor_like(inp):
     """Whether it is a tensor, or of a class with __torch_function__."""
-    return type(inp) is _Tensor or hasattr(inp, "__torch_function__") or isinstance(inp, _Tensor)
-
-
-def has_torch_function(relevant_args):
-    """Whether one of the arguments, which is no plain tensor, has __torch_function__."""
-    return any(
-        not isinstance(arg, _Tensor) and hasattr(arg, "__torch_function__") for arg in relevant_args
-    )
+    return type(inp) is Tensor or hasattr(inp, "__torch_function__")
 
 
 def has_torch_function_unary(arg):
+    """has_torch_function of one argument."""
     return has_torch_function((arg,))
 
 
 def has_torch_function_variadic(*args):
+    """has_torch_function of these arguments."""
     return has_torch_function(args)
 
 
 def handle_torch_function(public_api, relevant_args, *args, **kwargs):
-    """Calls the first __torch_function__ that does not give NotImplemented; TypeError where all
-    do."""
-    types = tuple({type(arg): None for arg in relevant_args if hasattr(arg, "__torch_function__")})
-    for arg in relevant_args:
-        if isinstance(arg, _Tensor) or not hasattr(arg, "__torch_function__"):
-            continue
-        result = arg.__torch_function__(public_api, types, args, kwargs)
-        if result is not NotImplemented:
-            return result
-    raise TypeError(
-        f"no implementation found for '{resolve_name(public_api)}' on types that implement "
-        f"__torch_function__: {list(types)}"
-    )
+    """What the modes and the classes of relevant_args make of public_api(*args, **kwargs): the first
+    result that is not NotImplemented; TypeError where all are."""
+    return _C._handle_torch_function(public_api, relevant_args, args, kwargs)
 
 
 def wrap_torch_function(dispatcher):
@@ -61,11 +49,61 @@ def wrap_torch_function(dispatcher):
 
 
 def resolve_name(f):
-    """The name of a function, as errors show it."""
-    module = getattr(f, "__module__", None) or "torch"
-    return f"{module}.{getattr(f, '__qualname__', f)}"
+    """The name of a function, as errors show it: "torch.Tensor.add"."""
+    if isinstance(f, str):
+        return f
+    if f.__name__ == "__get__":
+        return f"torch.Tensor.{f.__self__.__name__}.__get__"
+    if hasattr(f, "__objclass__"):
+        return f"torch.Tensor.{f.__name__}"
+    home = (getattr(f, "__module__", None) or "torch").replace("flambeau", "torch", 1)
+    home = home.replace("torch._C._nn", "torch.nn.functional").replace("torch._C", "torch", 1)
+    return f"{home}.{f.__name__}"
 
 
 def is_tensor_method_or_property(func):
+    """Whether it is a method of Tensor, or reads one of its properties."""
     name = getattr(func, "__name__", None)
-    return name is not None and getattr(_Tensor, name, None) is func
+    return name == "__get__" or (name is not None and getattr(Tensor, name, None) is func)
+
+
+def get_overridable_functions():
+    """The functions that show their calls: {namespace: its functions}."""
+    import flambeau
+    from flambeau.nn import functional
+
+    functions = {}
+    for home in (flambeau, functional, Tensor):
+        functions[home] = [
+            value
+            for name, value in sorted(vars(home).items())
+            if name[0] != "_" and type(value) in (type(_C.relu), type(Tensor.add))
+        ]
+    return functions
+
+
+class TorchFunctionMode:
+    """A context in which __torch_function__(func, types, args, kwargs) of the mode sees every call of
+    an operator, before the arguments' classes. Inside it the modes around it are in force."""
+
+    def __torch_function__(self, func, types, args=(), kwargs=None):
+        raise NotImplementedError
+
+    def __enter__(self):
+        _C._push_on_torch_function_stack(self)
+        return self
+
+    def __exit__(self, *exception):
+        _C._pop_torch_function_stack()
+
+    @classmethod
+    def push(cls, *args, **kwargs):
+        """The same as making one."""
+        return cls(*args, **kwargs)
+
+
+class BaseTorchFunctionMode(TorchFunctionMode):
+    """A mode that makes each call as it is."""
+
+    def __torch_function__(self, func, types, args=(), kwargs=None):
+        return func(*args, **(kwargs or {}))

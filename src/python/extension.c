@@ -5,6 +5,7 @@
 #include "python/call/arguments.h"
 #include "python/autograd/callbacks.h"
 #include "python/autograd/location.h"
+#include "python/call/overrides.h"
 #include "python/module/module.h"
 #include "python/call/module_functions.h"
 #include "python/module/optim.h"
@@ -222,25 +223,6 @@ static PyMethodDef own_functions[] = {
 extern PyMethodDef ops_functions[], ops_nn_functions[], ops_special_functions[],
     ops_linalg_functions[];
 
-/* Methods of Tensor that are functions of the module too. */
-static const char *const method_functions[] = {
-    "numel",   "is_floating_point", "is_complex",   "is_conj",     "is_neg",
-    "conj",    "conj_physical",     "resolve_conj", "resolve_neg", "detach",
-    "detach_", "is_inference",      "is_same_size", "is_signed",
-};
-
-static int add_method_functions(PyObject *module)
-{
-    for (size_t i = 0; i < sizeof method_functions / sizeof *method_functions; i++) {
-        PyObject *method = PyObject_GetAttrString((PyObject *)pytensor_type, method_functions[i]);
-        int failed = method ? PyModule_AddObjectRef(module, method_functions[i], method) : -1;
-        Py_XDECREF(method);
-        if (failed)
-            return -1;
-    }
-    return 0;
-}
-
 /* A namespace for operators: _C._nn. */
 static int add_namespace(PyObject *module, const char *name, const char *full,
                          PyMethodDef *functions)
@@ -286,9 +268,10 @@ PyMODINIT_FUNC PyInit__C(void)
     error_for_python = true;
     location_init();
     if (raise_init(module) < 0 || types_init(module) < 0 || pytensor_init(module) < 0 ||
-        generator_init(module) < 0 || callbacks_init() < 0 || nodes_init(module) < 0 ||
-        function_init(module) < 0 || optim_init() < 0 || add_functions(module) < 0 ||
-        add_method_functions(module) < 0 ||
+        generator_init(module) < 0 || overrides_init(module) < 0 || callbacks_init() < 0 ||
+        nodes_init(module) < 0 || function_init(module) < 0 || optim_init() < 0 ||
+        add_functions(module) < 0 ||
+        module_functions_init(module) < 0 ||
         add_namespace(module, "_nn", "flambeau._C._nn", ops_nn_functions) < 0 ||
         add_namespace(module, "_special", "flambeau._C._special", ops_special_functions) < 0 ||
         add_namespace(module, "_linalg", "flambeau._C._linalg", ops_linalg_functions) < 0 ||

@@ -52,6 +52,9 @@ const char *python_type_name(PyObject *o);
 #define FAST(name, function, doc)                                                                  \
     {name, (PyCFunction)(void (*)(void))(function), METH_FASTCALL | METH_KEYWORDS, doc}
 
+/* f(*args, **kwargs) from a vector of arguments (call/overrides.c). */
+PyObject *python_call(PyObject *f, PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames);
+
 static inline PyObject *python_bool(bool truth)
 {
     return Py_NewRef(truth ? Py_True : Py_False);

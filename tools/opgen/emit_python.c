@@ -59,15 +59,15 @@ static const char *doc_text(const struct name *n)
 }
 
 static void emit_names(struct out *o, const struct table *t, unsigned form, const char *array,
-                       const char *prefix, const char *parser)
+                       const char *prefix, const char *home, const char *parser)
 {
     struct name *list = collect(t, form);
     for (const struct name *n = list; n; n = n->next) {
         emit(o, "static const fl_op *const overloads_%s_%s[] = {", prefix, n->python);
         for (int i = 0; i < n->count; i++)
             emit(o, "%s&op_%s", i ? ", " : "", n->id[i]);
-        emit(o, "};\nstatic const struct python_name name_%s_%s = {\"%s\", %d, overloads_%s_%s};\n",
-             prefix, n->python, n->python, n->count, prefix, n->python);
+        emit(o, "};\nstatic const struct python_name name_%s_%s = {\"%s\", %d, overloads_%s_%s, \"%s\"};\n",
+             prefix, n->python, n->python, n->count, prefix, n->python, home);
         emit(o,
              "static PyObject *%s_%s(PyObject *self, PyObject *const *args, Py_ssize_t n, PyObject "
              "*kw)\n{\n",
@@ -92,9 +92,11 @@ void emit_python(struct out *o, const struct table *t)
 {
     emit_text(o, "/* Python's names for the operators (opgen writes this file). */\n"
                  "#include \"python/call/arguments.h\"\n\n#include \"ops_table.h\"\n\n");
-    emit_names(o, t, FORM_METHOD, "ops_methods", "m", "arguments_call_method");
-    emit_names(o, t, FORM_FUNCTION, "ops_functions", "f", "arguments_call_function");
-    emit_names(o, t, FORM_NN, "ops_nn_functions", "nn", "arguments_call_function");
-    emit_names(o, t, FORM_SPECIAL, "ops_special_functions", "special", "arguments_call_function");
-    emit_names(o, t, FORM_LINALG, "ops_linalg_functions", "linalg", "arguments_call_function");
+    emit_names(o, t, FORM_METHOD, "ops_methods", "m", "Tensor", "arguments_call_method");
+    emit_names(o, t, FORM_FUNCTION, "ops_functions", "f", "", "arguments_call_function");
+    emit_names(o, t, FORM_NN, "ops_nn_functions", "nn", "_nn", "arguments_call_function");
+    emit_names(o, t, FORM_SPECIAL, "ops_special_functions", "special", "_special",
+               "arguments_call_function");
+    emit_names(o, t, FORM_LINALG, "ops_linalg_functions", "linalg", "_linalg",
+               "arguments_call_function");
 }

@@ -4,6 +4,7 @@ from __future__ import annotations
 from collections import OrderedDict
 
 import flambeau
+from flambeau import _C
 from flambeau._C import Tensor
 from flambeau._utils import _rebuild_parameter, _rebuild_parameter_with_state
 
@@ -16,6 +17,8 @@ class Parameter(Tensor):
 
     Source: torch.nn.Parameter.
     """
+
+    __torch_function__ = _C._disabled_torch_function_impl
 
     def __new__(cls, data=None, requires_grad=True):
         if data is None:

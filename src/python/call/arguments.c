@@ -8,7 +8,7 @@
 
 #include <string.h>
 
-#include "python/tensor/tensor_object.h"
+#include "python/call/overrides.h"
 #include "python/tensor/types.h"
 
 /* ---- Keywords -------------------------------------------------------------------------------- */
@@ -131,11 +131,22 @@ static int take_keywords(const fl_op *op, struct arguments *a, PyObject *const *
     return 1;
 }
 
+/* Whether o is a tensor; notes where its class wants to see the call. */
+static inline bool takes_tensor(struct arguments *a, PyObject *o)
+{
+    if (Py_IS_TYPE(o, pytensor_type))
+        return true;
+    if (!PyType_IsSubtype(Py_TYPE(o), pytensor_type))
+        return false;
+    a->shown |= overrides_asks(o);
+    return true;
+}
+
 /* The tensors given as out=, appended to the values. */
 static int take_out(const fl_op *op, struct arguments *a)
 {
     fl_value *out = a->value + op->params;
-    if (op->results == 1 && pytensor_check(a->out)) {
+    if (op->results == 1 && takes_tensor(a, a->out)) {
         out[0] = fl_tensor_value(pytensor_get(a->out));
         return 1;
     }
@@ -149,7 +160,7 @@ static int take_out(const fl_op *op, struct arguments *a)
     fl_tensor **held = values_list(a, op->results);
     for (int i = 0; held && i < op->results; i++) {
         PyObject *o = python_item(a->out, i);
-        if (!pytensor_check(o)) {
+        if (!takes_tensor(a, o)) {
             PyErr_Format(
                 PyExc_TypeError,
                 "%s(): argument 'out' must be tuple of Tensors, but found element of type %s at "
@@ -183,6 +194,7 @@ static int fit(const struct python_name *name, const fl_op *op, struct arguments
     int varargs = -1;
 
     a->out = NULL, a->requires_grad = false, a->used = 0;
+    a->shown = overrides_modes && overrides_mode_here();
     for (int i = 0; i < op->params; i++) {
         if (i == self_at) {
             a->given[i] = self;
@@ -213,7 +225,7 @@ static int fit(const struct python_name *name, const fl_op *op, struct arguments
             a->value[i] = p->has_default ? p->value : fl_none();
             continue;
         }
-        if ((p->type == TYPE_TENSOR || p->type == TYPE_OPERAND) && pytensor_check(o)) {
+        if ((p->type == TYPE_TENSOR || p->type == TYPE_OPERAND) && takes_tensor(a, o)) {
             a->value[i].tag = FL_TENSOR, a->value[i].as.tensor = pytensor_get(o);
             continue;
         }
@@ -288,12 +300,17 @@ static PyObject *call(const struct python_name *name, PyObject *self, PyObject *
     for (int i = 0; i < name->count; i++) {
         const fl_op *op = name->overloads[i];
         int fits = fit(name, op, &a, self, args, nargs, kwnames, &why[i]);
-        PyObject *result = fits > 0 ? run(op, &a) : NULL;
+        PyObject *result = fits <= 0 ? NULL
+                           : a.shown ? overrides_call(name->home, name->name, self, args, nargs,
+                                                      kwnames)
+                                     : run(op, &a);
         if (a.more || a.lists)
             values_release(&a);
         if (fits)
             return result;
     }
+    if (overrides_any(self, args, nargs + (kwnames ? PyTuple_Size(kwnames) : 0)))
+        return overrides_call(name->home, name->name, self, args, nargs, kwnames);
     return mismatch_raise(name, why, self != NULL, args, nargs, kwnames);
 }
 

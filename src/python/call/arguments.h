@@ -15,6 +15,7 @@ struct python_name {
     const char *name;
     int count;
     const fl_op *const *overloads;
+    const char *home; /* where Python finds it: overrides.h */
 };
 
 PyObject *arguments_call_method(const struct python_name *name, PyObject *self,
@@ -31,6 +32,7 @@ struct arguments {
     PyObject *given[ARGUMENTS_MAX]; /* borrowed; NULL where the default holds */
     PyObject *out;
     bool requires_grad;
+    bool shown; /* a class or a mode wants to see the call: overrides.h */
     int used;
     struct arguments_block *more;
     struct arguments_list *lists; /* of tensors, each held: Python code may change where they are */

@@ -2,6 +2,7 @@
  * list, results that depend on a flag. */
 #include "python/call/module_functions.h"
 
+#include "python/call/overrides.h"
 #include "python/call/arguments.h"
 #include "python/tensor/tensor_object.h"
 #include "python/tensor/types.h"
@@ -36,7 +37,7 @@ static PyObject *call_with_list(const char *name, const fl_op **op, PyObject *co
     Py_ssize_t given = nargs ? 1 : 0; /* no tensors: the list may be among the keywords */
     for (Py_ssize_t k = 0; k < keywords; k++)
         passed[given + k] = args[nargs + k];
-    struct python_name one = {name, 1, op};
+    struct python_name one = {name, 1, op, ""};
     if (list)
         result = arguments_call_function(&one, passed, given, kwnames);
     Py_XDECREF(list);
@@ -72,7 +73,7 @@ static PyObject *at_least(const char *name, const fl_op **op, PyObject *const *a
 {
     if (!*op && !(*op = pytensor_operator(name)))
         return NULL;
-    struct python_name one = {name, 1, op};
+    struct python_name one = {name, 1, op, ""};
     bool single = nargs == 1 && !python_is_sequence(args[0]);
     if (single && !kwnames && !pytensor_check(args[0]))
         return PyErr_Format(PyExc_TypeError,
@@ -214,6 +215,8 @@ static PyObject *function_nonzero(PyObject *module, PyObject *args, PyObject *kw
     (void)module;
     if (!PyArg_ParseTupleAndKeywords(args, kwargs, "O|$pO:nonzero", names, &input, &as_tuple, &out))
         return NULL;
+    if (overrides_any(NULL, &input, 1))
+        return overrides_keyword("nonzero", input, "as_tuple", as_tuple ? Py_True : Py_False);
     if (!pytensor_check(input))
         return PyErr_Format(PyExc_TypeError,
                             "nonzero(): argument 'input' (position 1) must be Tensor, not %s",
@@ -242,6 +245,57 @@ static PyObject *function_imag(PyObject *module, PyObject *input)
 {
     (void)module;
     return PyObject_GetAttrString(input, "imag");
+}
+
+/* ---- Methods of Tensor that are functions too ------------------------------------------------ */
+
+/* method(input, ...), with `input` by position or by keyword. */
+static PyObject *call_method(PyObject *method, PyObject *const *args, Py_ssize_t nargs,
+                             PyObject *kwnames)
+{
+    PyObject *title = PyObject_GetAttrString(method, "__name__"), *result = NULL;
+    const char *name = title ? PyUnicode_AsUTF8AndSize(title, NULL) : NULL;
+    bool named = nargs == 0 && kwnames && PyTuple_Size(kwnames) == 1 &&
+                 PyUnicode_CompareWithASCIIString(PyTuple_GetItem(kwnames, 0), "input") == 0;
+    if (named)
+        nargs = 1, kwnames = NULL;
+    if (!name)
+        ;
+    else if (nargs == 0)
+        PyErr_Format(PyExc_TypeError, "%s() missing 1 required positional arguments: \"input\"",
+                     name);
+    else if (overrides_any(NULL, args, nargs))
+        result = overrides_call("", name, NULL, args, nargs, kwnames);
+    else if (!pytensor_check(args[0]))
+        PyErr_Format(PyExc_TypeError, "%s(): argument 'input' (position 1) must be Tensor, not %s",
+                     name, python_type_name(args[0]));
+    else
+        result = python_call(method, args, nargs, kwnames);
+    Py_XDECREF(title);
+    return result;
+}
+
+int module_functions_init(PyObject *module)
+{
+    static const char *const names[] = {
+        "numel",   "is_floating_point", "is_complex",   "is_conj",     "is_neg",
+        "conj",    "conj_physical",     "resolve_conj", "resolve_neg", "detach",
+        "detach_", "is_inference",      "is_same_size", "is_signed",
+    };
+    enum { COUNT = sizeof names / sizeof *names };
+    static PyMethodDef defs[COUNT];
+    PyObject *home = PyModule_GetNameObject(module);
+    int failed = !home;
+    for (int i = 0; i < COUNT && !failed; i++) {
+        defs[i] = (PyMethodDef)FAST(names[i], call_method, NULL);
+        PyObject *method = PyObject_GetAttrString((PyObject *)pytensor_type, names[i]);
+        PyObject *function = method ? PyCFunction_NewEx(&defs[i], method, home) : NULL;
+        failed = !function || PyModule_AddObjectRef(module, names[i], function) < 0;
+        Py_XDECREF(method);
+        Py_XDECREF(function);
+    }
+    Py_XDECREF(home);
+    return failed ? -1 : 0;
 }
 
 PyMethodDef module_methods[] = {

@@ -4,6 +4,8 @@
 
 #include "python/python.h"
 
+/* Adds the methods of Tensor that are functions of the module too. */
+int module_functions_init(PyObject *module);
 extern PyMethodDef module_functions[]; /* after ops_functions: these count */
 extern PyMethodDef module_methods[];
 

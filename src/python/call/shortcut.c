@@ -5,6 +5,7 @@
  * calls fast, a built-in function, as it was called; but slow, the Python function with the whole
  * behaviour, when there are more positional arguments than `positional`, when one of the keywords
  * `names` is given, and when fast refuses the arguments with a TypeError. */
+#include "python/call/overrides.h"
 #include "python/module/module.h"
 
 typedef PyObject *fast_call(PyObject *, PyObject *const *, Py_ssize_t, PyObject *);
@@ -15,6 +16,7 @@ struct shortcut {
     Py_ssize_t positional;
     PyObject *kept; /* (slow, fast, positional, names, doc): keeps what is borrowed */
     PyObject *slow, *names;
+    PyObject *function; /* what Python calls; it keeps this block */
 };
 
 /* Whether any keyword of a call is among the names; both hold interned strings. */
@@ -28,38 +30,20 @@ static bool has_name(PyObject *keywords, PyObject *names)
     return false;
 }
 
-/* slow(*args, **kwargs) from a vector of arguments. */
-static PyObject *call_slow(PyObject *slow, PyObject *const *args, Py_ssize_t count,
-                           PyObject *keywords)
-{
-    PyObject *positional = PyTuple_New(count), *named = NULL, *result = NULL;
-    for (Py_ssize_t i = 0; positional && i < count; i++)
-        PyTuple_SetItem(positional, i, Py_NewRef(args[i]));
-    if (positional && keywords)
-        named = PyDict_New();
-    if (!positional || (keywords && !named))
-        goto done;
-    for (Py_ssize_t i = 0; keywords && i < PyTuple_Size(keywords); i++)
-        if (PyDict_SetItem(named, PyTuple_GetItem(keywords, i), args[count + i]))
-            goto done;
-    result = PyObject_Call(slow, positional, named);
-done:
-    Py_XDECREF(positional);
-    Py_XDECREF(named);
-    return result;
-}
-
 static PyObject *call(PyObject *capsule, PyObject *const *args, Py_ssize_t count,
                       PyObject *keywords)
 {
     const struct shortcut *s = PyCapsule_GetPointer(capsule, NULL);
     if (count <= s->positional && !has_name(keywords, s->names)) {
+        overrides_caller = s->function;
         PyObject *result = s->fast(NULL, args, count, keywords);
-        if (result || !PyErr_ExceptionMatches(PyExc_TypeError))
+        bool shown = !overrides_caller; /* to a class, which has answered */
+        overrides_caller = NULL;
+        if (result || shown || !PyErr_ExceptionMatches(PyExc_TypeError))
             return result;
         PyErr_Clear();
     }
-    return call_slow(s->slow, args, count, keywords);
+    return python_call(s->slow, args, count, keywords);
 }
 
 static void release(PyObject *capsule)
@@ -118,7 +102,7 @@ static PyObject *shortcut(PyObject *module, PyObject *args)
     s->names = interned;
     PyObject *home = PyObject_GetAttrString(slow, "__module__");
     if (home)
-        result = PyCFunction_NewEx(&s->def, capsule, home);
+        s->function = result = PyCFunction_NewEx(&s->def, capsule, home);
     Py_XDECREF(home);
     Py_DECREF(capsule);
     return result;

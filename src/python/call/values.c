@@ -3,7 +3,7 @@
 #include <string.h>
 
 #include "python/call/arguments.h"
-#include "python/tensor/tensor_object.h"
+#include "python/call/overrides.h"
 #include "python/tensor/types.h"
 
 /* ---- Memory for lists: the call's own words, then blocks ------------------------------------- */
@@ -223,6 +223,9 @@ static int tensors_from(struct arguments *a, const struct op_param *p, PyObject 
             return -1;
         if (pytensor_check(item)) {
             tensors[i] = tensor_retain(pytensor_get(item));
+            a->shown |= overrides_wants(item);
+        } else if (item != Py_None && overrides_wants(item)) {
+            a->shown = true; /* no tensor, but of a class that takes calls: they go no further */
         } else if (item != Py_None || !p->elements_optional) {
             PyErr_Format(PyExc_TypeError,
                          "expected Tensor as element %zd in argument %zd, but got %s", i,

@@ -4,7 +4,7 @@
 
 #include "core/memory.h"
 #include "python/call/arguments.h"
-#include "python/tensor/tensor_object.h"
+#include "python/call/overrides.h"
 #include "python/tensor/types.h"
 
 #define METHOD(name) static PyObject *name(PyObject *self, PyObject *unused __attribute__((unused)))
@@ -485,6 +485,12 @@ static PyObject *method_map_(PyObject *self, PyObject *args)
 
 static Py_ssize_t tensor_length(PyObject *self)
 {
+    if (overrides_wants(self)) {
+        PyObject *shown = overrides_method("__len__", self, NULL, NULL);
+        Py_ssize_t length = shown ? PyNumber_AsSsize_t(shown, PyExc_OverflowError) : -1;
+        Py_XDECREF(shown);
+        return length;
+    }
     const fl_tensor *t = pytensor_get(self);
     if (t->ndim)
         return (Py_ssize_t)t->sizes[0];
@@ -504,6 +510,8 @@ static PyObject *tensor_iter(PyObject *self)
 
 METHOD(method_reversed)
 {
+    if (overrides_wants(self))
+        return overrides_method("__reversed__", self, NULL, NULL);
     fl_tensor *t = pytensor_get(self);
     int64_t dims[1] = {0};
     if (t->ndim == 0)
@@ -515,6 +523,12 @@ METHOD(method_reversed)
 
 static int tensor_contains(PyObject *self, PyObject *value)
 {
+    if (overrides_wants(self)) {
+        PyObject *shown = overrides_method("__contains__", self, value, NULL);
+        int truth = shown ? PyObject_IsTrue(shown) : -1;
+        Py_XDECREF(shown);
+        return truth;
+    }
     fl_value number;
     int fits = pytensor_check(value) ? 1 : data_number(value, &number);
     if (fits <= 0) {
@@ -547,11 +561,15 @@ static PyObject *call_python(const char *home, const char *function, PyObject *s
 
 static PyObject *tensor_repr(PyObject *self)
 {
+    if (overrides_wants(self))
+        return overrides_method("__repr__", self, NULL, NULL);
     return call_python("flambeau._tensor_str", "_str", self, NULL);
 }
 
 METHOD(method_format)
 {
+    if (overrides_wants(self))
+        return overrides_method("__format__", self, unused, NULL);
     return call_python("flambeau._tensor_str", "_format", self, unused);
 }
 
@@ -575,11 +593,15 @@ METHOD(method_dir)
 
 static PyObject *method_deepcopy(PyObject *self, PyObject *memo)
 {
+    if (overrides_wants(self))
+        return overrides_method("__deepcopy__", self, memo, NULL);
     return call_python("flambeau._tensor", "_deepcopy", self, memo);
 }
 
 METHOD(method_reduce)
 {
+    if (overrides_wants(self))
+        return overrides_method("__reduce_ex__", self, unused, NULL);
     return call_python("flambeau._tensor", "_reduce", self, NULL);
 }
 

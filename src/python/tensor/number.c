@@ -8,7 +8,7 @@
 #include <string.h>
 
 #include "python/call/arguments.h"
-#include "python/tensor/tensor_object.h"
+#include "python/call/overrides.h"
 
 enum { OVERLOADS = 6 };
 
@@ -17,6 +17,8 @@ struct operator_row {
     int count; /* -1: not looked up yet */
     const fl_op *overload[OVERLOADS];
     struct operator_row *reflected; /* for a number on the left: called with the tensor first */
+    const char *method, *reverse;   /* what __torch_function__ sees: the method, and the one that a
+                                       number on the left calls */
 };
 
 static void look_up(struct operator_row *row)
@@ -67,14 +69,43 @@ static const fl_op *choose(struct operator_row *row, const fl_value *values, int
     return best;
 }
 
-/* A tensor or a number as a value: 1, 0, -1. */
-static inline int operand(PyObject *o, fl_value *v)
+/* A tensor or a number as a value: 1, 0, -1. Notes where a tensor's class wants to see the call. */
+static inline int operand(struct arguments *a, PyObject *o, fl_value *v)
 {
-    if (pytensor_check(o)) {
-        v->tag = FL_TENSOR, v->as.tensor = pytensor_get(o);
-        return 1;
+    if (!Py_IS_TYPE(o, pytensor_type)) {
+        if (!PyType_IsSubtype(Py_TYPE(o), pytensor_type))
+            return data_number(o, v);
+        a->shown |= overrides_asks(o);
     }
-    return data_number(o, v);
+    v->tag = FL_TENSOR, v->as.tensor = pytensor_get(o);
+    return 1;
+}
+
+/* Both operands as values: 1; 0 when one is neither tensor nor number; -1; 2 when the call is to be
+ * shown to a class or a mode. */
+static inline int operands(struct arguments *a, PyObject *x, PyObject *y)
+{
+    a->shown = overrides_modes && overrides_mode_here();
+    int left = operand(a, x, &a->value[0]), right = left > 0 ? operand(a, y, &a->value[1]) : left;
+    if (right == 0 && overrides_any(NULL, (PyObject *[]){x, y}, 2))
+        return 2;
+    return right > 0 && a->shown ? 2 : right;
+}
+
+/* A TypeError of an operator leaves it to the other operand. */
+static PyObject *leave(PyObject *result)
+{
+    if (result || !PyErr_ExceptionMatches(PyExc_TypeError))
+        return result;
+    PyErr_Clear();
+    Py_RETURN_NOTIMPLEMENTED;
+}
+
+/* Shows x (operator) y, as the method of the one of them that is a tensor. */
+static PyObject *show(const struct operator_row *row, PyObject *x, PyObject *y)
+{
+    return leave(pytensor_check(x) ? overrides_method(row->method, x, y, NULL)
+                                   : overrides_method(row->reverse, y, x, NULL));
 }
 
 /* Numbers where the operator takes tensors alone become tensors, kept in made[] for release. */
@@ -115,9 +146,11 @@ static PyObject *run(const fl_op *op, struct arguments *a, int count)
 static PyObject *binary(struct operator_row *row, PyObject *x, PyObject *y)
 {
     struct arguments a;
-    int left = operand(x, &a.value[0]), right = left > 0 ? operand(y, &a.value[1]) : left;
-    if (right <= 0) {
-        if (right < 0)
+    int fits = operands(&a, x, y);
+    if (fits != 1) {
+        if (fits == 2)
+            return show(row, x, y);
+        if (fits < 0)
             return NULL;
         Py_RETURN_NOTIMPLEMENTED;
     }
@@ -132,13 +165,14 @@ static PyObject *binary(struct operator_row *row, PyObject *x, PyObject *y)
     return run(op, &a, 2);
 }
 
-static PyObject *binary_inplace(struct operator_row *row, PyObject *x, PyObject *y)
+static PyObject *binary_inplace(struct operator_row *row, const char *method, PyObject *x,
+                                PyObject *y)
 {
     struct arguments a;
-    int left = operand(x, &a.value[0]), right = left > 0 ? operand(y, &a.value[1]) : left;
-    if (right < 0)
-        return NULL;
-    const fl_op *op = right ? choose(row, a.value, 2) : NULL;
+    int fits = operands(&a, x, y);
+    if (fits < 0 || fits == 2)
+        return fits < 0 ? NULL : leave(overrides_method(method, x, y, NULL));
+    const fl_op *op = fits ? choose(row, a.value, 2) : NULL;
     if (!op || !op->inplace)
         Py_RETURN_NOTIMPLEMENTED;
     return run(op->inplace, &a, 2);
@@ -147,54 +181,58 @@ static PyObject *binary_inplace(struct operator_row *row, PyObject *x, PyObject 
 static PyObject *unary(struct operator_row *row, PyObject *x)
 {
     struct arguments a;
-    operand(x, &a.value[0]);
+    a.shown = overrides_modes && overrides_mode_here();
+    operand(&a, x, &a.value[0]);
+    if (a.shown)
+        return overrides_method(row->method, x, NULL, NULL);
     const fl_op *op = choose(row, a.value, 1);
     return op ? run(op, &a, 1) : PyErr_Format(PyExc_NotImplementedError, "operator %s", row->base);
 }
 
 /* One row and its functions for each operator; `x` and `y` in either order, as Python calls
  * reflected operators. */
-#define BINARY(name, base, reflected)                                                              \
-    static struct operator_row row_##name = {base, -1, {0}, reflected};                            \
+#define BINARY(name, base, reflected, method, reverse)                                             \
+    static struct operator_row row_##name = {base, -1, {0}, reflected, method, reverse};           \
     static PyObject *number_##name(PyObject *x, PyObject *y)                                       \
     {                                                                                              \
         return binary(&row_##name, x, y);                                                          \
     }
-#define BINARY_INPLACE(name, base, reflected)                                                      \
-    BINARY(name, base, reflected)                                                                  \
+#define BINARY_INPLACE(name, base, reflected, method, reverse, written)                            \
+    BINARY(name, base, reflected, method, reverse)                                                 \
     static PyObject *number_##name##_inplace(PyObject *x, PyObject *y)                             \
     {                                                                                              \
-        return binary_inplace(&row_##name, x, y);                                                  \
+        return binary_inplace(&row_##name, written, x, y);                                         \
     }
-#define UNARY(name, base)                                                                          \
-    static struct operator_row row_##name = {base, -1, {0}, NULL};                                 \
+#define UNARY(name, base, method)                                                                  \
+    static struct operator_row row_##name = {base, -1, {0}, NULL, method, method};                 \
     static PyObject *number_##name(PyObject *x)                                                    \
     {                                                                                              \
         return unary(&row_##name, x);                                                              \
     }
 
-BINARY_INPLACE(add, "add", &row_add)
-static struct operator_row row_rsub = {"rsub", -1, {0}, NULL};
-BINARY_INPLACE(sub, "sub", &row_rsub)
-BINARY_INPLACE(mul, "mul", &row_mul)
-static struct operator_row row_rdiv = {"_rdiv", -1, {0}, NULL};
-BINARY_INPLACE(div, "div", &row_rdiv)
-BINARY_INPLACE(floor_divide, "floor_divide", NULL)
-BINARY_INPLACE(remainder, "remainder", NULL)
-BINARY_INPLACE(power, "pow", NULL)
-BINARY_INPLACE(and, "bitwise_and", &row_and)
-BINARY_INPLACE(or, "bitwise_or", &row_or)
-BINARY_INPLACE(xor, "bitwise_xor", &row_xor)
-BINARY_INPLACE(left_shift, "bitwise_left_shift", NULL)
-BINARY_INPLACE(right_shift, "bitwise_right_shift", NULL)
-BINARY(lt, "lt", NULL)
-BINARY(le, "le", NULL)
-static struct operator_row row_eq = {"eq", -1, {0}, NULL}, row_ne = {"ne", -1, {0}, NULL};
-BINARY(gt, "gt", NULL)
-BINARY(ge, "ge", NULL)
-UNARY(neg, "neg")
-UNARY(abs, "abs")
-UNARY(invert, "bitwise_not")
+BINARY_INPLACE(add, "add", &row_add, "add", "add", "add_")
+static struct operator_row row_rsub = {.base = "rsub", .count = -1};
+BINARY_INPLACE(sub, "sub", &row_rsub, "sub", "__rsub__", "sub_")
+BINARY_INPLACE(mul, "mul", &row_mul, "mul", "mul", "mul_")
+static struct operator_row row_rdiv = {.base = "_rdiv", .count = -1};
+BINARY_INPLACE(div, "div", &row_rdiv, "div", "__rdiv__", "div_")
+BINARY_INPLACE(floor_divide, "floor_divide", NULL, "__floordiv__", "__rfloordiv__", "floor_divide_")
+BINARY_INPLACE(remainder, "remainder", NULL, "remainder", "__rmod__", "remainder_")
+BINARY_INPLACE(power, "pow", NULL, "pow", "__rpow__", "pow_")
+BINARY_INPLACE(and, "bitwise_and", &row_and, "__and__", "__rand__", "__iand__")
+BINARY_INPLACE(or, "bitwise_or", &row_or, "__or__", "__ror__", "__ior__")
+BINARY_INPLACE(xor, "bitwise_xor", &row_xor, "__xor__", "__rxor__", "__ixor__")
+BINARY_INPLACE(left_shift, "bitwise_left_shift", NULL, "__lshift__", "__rlshift__", "__ilshift__")
+BINARY_INPLACE(right_shift, "bitwise_right_shift", NULL, "__rshift__", "__rrshift__", "__irshift__")
+BINARY(lt, "lt", NULL, "lt", "gt")
+BINARY(le, "le", NULL, "le", "ge")
+static struct operator_row row_eq = {"eq", -1, {0}, NULL, "__eq__", "__eq__"};
+static struct operator_row row_ne = {"ne", -1, {0}, NULL, "ne", "ne"};
+BINARY(gt, "gt", NULL, "gt", "lt")
+BINARY(ge, "ge", NULL, "ge", "le")
+UNARY(neg, "neg", "neg")
+UNARY(abs, "abs", "abs")
+UNARY(invert, "bitwise_not", "__invert__")
 
 /* Equality with a NumPy array, which leaves it to us: of the elements, all the same. */
 static PyObject *equality(struct operator_row *row, PyObject *x, PyObject *y)
@@ -227,12 +265,15 @@ static PyObject *quotient(PyObject *x, PyObject *y)
     return result;
 }
 
-static struct operator_row row_matmul = {"matmul", -1, {0}, NULL};
+static struct operator_row row_matmul = {"matmul", -1, {0}, NULL, "matmul", "__rmatmul__"};
 
 static PyObject *number_matmul(PyObject *x, PyObject *y)
 {
-    if (!pytensor_check(x) || !pytensor_check(y))
+    if (!pytensor_check(x) || !pytensor_check(y)) {
+        if (overrides_any(NULL, (PyObject *[]){x, y}, 2))
+            return show(&row_matmul, x, y);
         Py_RETURN_NOTIMPLEMENTED;
+    }
     return binary(&row_matmul, x, y);
 }
 
@@ -252,6 +293,8 @@ static PyObject *number_pow_inplace(PyObject *x, PyObject *y, PyObject *modulus)
 
 static PyObject *number_positive(PyObject *x)
 {
+    if (overrides_wants(x))
+        return overrides_method("positive", x, NULL, NULL);
     return Py_NewRef(x);
 }
 
@@ -277,6 +320,12 @@ static PyObject *number_compare(PyObject *x, PyObject *y, int operation)
 
 static int number_truth(PyObject *self)
 {
+    if (overrides_wants(self)) {
+        PyObject *shown = overrides_method("__bool__", self, NULL, NULL);
+        int truth = shown ? PyObject_IsTrue(shown) : -1;
+        Py_XDECREF(shown);
+        return truth;
+    }
     const fl_tensor *t = pytensor_get(self);
     if (t->numel != 1) {
         PyErr_SetString(PyExc_RuntimeError,
@@ -299,6 +348,8 @@ static bool is_single(const fl_tensor *t)
 
 static PyObject *number_int(PyObject *self)
 {
+    if (overrides_wants(self))
+        return overrides_method("__int__", self, NULL, NULL);
     const fl_tensor *t = pytensor_get(self);
     if (!is_single(t))
         return NULL;
@@ -308,6 +359,8 @@ static PyObject *number_int(PyObject *self)
 
 static PyObject *number_float(PyObject *self)
 {
+    if (overrides_wants(self))
+        return overrides_method("__float__", self, NULL, NULL);
     const fl_tensor *t = pytensor_get(self);
     if (!is_single(t))
         return NULL;
@@ -317,6 +370,8 @@ static PyObject *number_float(PyObject *self)
 
 static PyObject *number_index(PyObject *self)
 {
+    if (overrides_wants(self))
+        return overrides_method("__index__", self, NULL, NULL);
     const fl_tensor *t = pytensor_get(self);
     if (t->numel != 1 || t->dtype > FL_INT64) {
         PyErr_SetString(PyExc_TypeError,

@@ -11,7 +11,7 @@
 #include <string.h>
 
 #include "python/call/arguments.h"
-#include "python/tensor/tensor_object.h"
+#include "python/call/overrides.h"
 
 /* The view so far. */
 struct subscript {
@@ -360,6 +360,8 @@ static PyObject *row(fl_tensor *t, int64_t i)
 
 PyObject *subscript_get(PyObject *self, PyObject *key)
 {
+    if (overrides_wants(self))
+        return overrides_method("__getitem__", self, key, NULL);
     fl_tensor *t = pytensor_get(self);
     bool recorded = autograd_mode.grad && tensor_requires_grad(t);
     if (PyLong_CheckExact(key) && t->ndim && !recorded) {
@@ -487,6 +489,11 @@ static int store(struct subscript *s, fl_tensor *to, fl_tensor *value)
 
 int subscript_set(PyObject *self, PyObject *key, PyObject *value)
 {
+    if (value && overrides_wants(self)) {
+        PyObject *shown = overrides_method("__setitem__", self, key, value);
+        Py_XDECREF(shown);
+        return shown ? 0 : -1;
+    }
     fl_tensor *t = pytensor_get(self);
     if (!value) {
         PyErr_SetString(PyExc_TypeError, "Tensor does not support deleting items");

@@ -15,6 +15,7 @@
 #include <string.h>
 
 #include "python/call/module_functions.h"
+#include "python/call/overrides.h"
 #include "python/tensor/construct.h"
 #include "python/tensor/types.h"
 
@@ -212,12 +213,8 @@ static PyObject *method_make_subclass(PyObject *unused, PyObject *args, PyObject
     return make_subclass(args, kwargs);
 }
 
-static PyObject *as_subclass(PyObject *self, PyObject *type)
+PyObject *pytensor_as_subclass(PyObject *self, PyTypeObject *type)
 {
-    if (!PyType_Check(type) || !PyType_IsSubtype((PyTypeObject *)type, pytensor_type))
-        return PyErr_Format(
-            PyExc_TypeError,
-            "as_subclass(): argument 'cls' must be a type that derives from Tensor");
     fl_tensor *t = pytensor_get(self);
     int result;
     fl_tensor *alias = tensor_alias(t, t->ndim, t->sizes, t->strides, t->offset);
@@ -228,7 +225,16 @@ static PyObject *as_subclass(PyObject *self, PyObject *type)
         tensor_release(alias);
         alias = NULL;
     }
-    return alias ? pytensor_make((PyTypeObject *)type, alias) : raise_error();
+    return alias ? pytensor_make(type, alias) : raise_error();
+}
+
+static PyObject *as_subclass(PyObject *self, PyObject *type)
+{
+    if (!PyType_Check(type) || !PyType_IsSubtype((PyTypeObject *)type, pytensor_type))
+        return PyErr_Format(
+            PyExc_TypeError,
+            "as_subclass(): argument 'cls' must be a type that derives from Tensor");
+    return pytensor_as_subclass(self, (PyTypeObject *)type);
 }
 
 /* ---- Operators by name ----------------------------------------------------------------------- */
@@ -298,6 +304,7 @@ static int count_methods(const PyMethodDef *m)
 static PyMethodDef *all_methods(void)
 {
     PyMethodDef *tables[] = {own_methods,
+                             overrides_methods,
                              module_methods,
                              construct_methods,
                              pytensor_number_methods,

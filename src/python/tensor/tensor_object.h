@@ -29,6 +29,8 @@ PyObject *pytensor_wrap(fl_tensor *t);
 PyObject *pytensor_show(fl_tensor *t);
 /* Tells the collector of an object that may now be part of a cycle. */
 void pytensor_track(PyObject *o);
+/* Another object of the same memory and history, of a subclass. */
+PyObject *pytensor_as_subclass(PyObject *self, PyTypeObject *type);
 /* A new object of a subclass around t (taken over), which must have no live object. */
 PyObject *pytensor_make(PyTypeObject *type, fl_tensor *t);
 
