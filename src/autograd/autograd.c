@@ -17,6 +17,7 @@
 
 #include "autograd/hooks.h"
 #include "autograd/operations.h"
+#include "autograd/tangents.h"
 #include "core/error.h"
 #include "core/memory.h"
 
@@ -39,6 +40,7 @@ static void drop(fl_tensor *t)
     if (a->node)
         leave_node(t, a);
     tensor_release(a->grad);
+    tangents_drop(a->tangents);
     hooks_free(a->hooks);
     memory_free(a->spare, sizeof(struct accumulate));
     memory_free(a, sizeof *a);
@@ -477,6 +479,35 @@ fl_tensor *autograd_detach(fl_tensor *t)
     return y;
 }
 
+fl_tensor *autograd_unlink(fl_tensor *t)
+{
+    fl_tensor *y = autograd_detach(t);
+    if (y && tangents_share(t, y)) {
+        tensor_release(y);
+        return NULL;
+    }
+    return y;
+}
+
+/* Gives a copy of t copies of t's tangents, recorded as the mode says. */
+static int copy_tangents(fl_tensor *t, fl_tensor *copy)
+{
+    for (int i = 0; i < tangent_levels.count; i++) {
+        uint32_t level = tangent_levels.level[i], below = tangent_levels.below;
+        fl_tensor *own = tangents_shown(level) ? tangents_of(t, level) : NULL, *tangent;
+        if (!own)
+            continue;
+        tangent_levels.below = level;
+        tangent = operation_clone(own);
+        tangent_levels.below = below;
+        int status = tangent ? tangents_set(copy, level, tangent) : -1;
+        tensor_release(tangent);
+        if (status)
+            return -1;
+    }
+    return 0;
+}
+
 fl_tensor *autograd_copy(fl_tensor *t)
 {
     int result = 0;
@@ -485,7 +516,9 @@ fl_tensor *autograd_copy(fl_tensor *t)
     fl_tensor *copy = operation_clone(t);
     autograd_mode.grad = mode;
     struct node *n = copy && mode ? autograd_node(t, &result) : NULL;
-    if (copy && mode && (n ? autograd_set_node(copy, n, result) : is_stale_view(t))) {
+    bool failed =
+        copy && mode && (n ? autograd_set_node(copy, n, result) != 0 : is_stale_view(t));
+    if (failed || (copy && copy_tangents(t, copy))) {
         tensor_release(copy);
         copy = NULL;
     }

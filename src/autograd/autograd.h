@@ -13,6 +13,7 @@
 
 struct node;
 struct grad_hooks;
+struct tangents;
 
 /* "The gradient of result `result` of `node`"; node NULL: nobody asks for it. dtype is
  * the input's. */
@@ -56,6 +57,7 @@ struct autograd {
     struct node *accumulate; /* of leaves: borrowed, NULL when no graph uses it */
     void *spare;             /* of leaves: memory for the next accumulate node, or NULL */
     fl_tensor *grad;
+    struct tangents *tangents; /* forward mode's, NULL: none (tangents.h) */
     struct grad_hooks *
         hooks; /* of leaves: those of register_hook, moved to the accumulate node when it is made */
 };
@@ -69,9 +71,17 @@ struct autograd_mode {
 };
 enum {
     INTERPOSE_AUTOCAST = 1, /* brings tensors to another dtype (ops/autocast.c) */
-    INTERPOSE_PROFILE = 2   /* writes down names and times (ops/profile.c) */
+    INTERPOSE_PROFILE = 2,  /* writes down names and times (ops/profile.c) */
+    INTERPOSE_TANGENTS = 4, /* computes tangents beside results (ops/forward.c) */
+    INTERPOSE_LANES = 8,    /* runs over the lanes of a batch (ops/batch.c) */
+    INTERPOSE_TRANSFORMS = INTERPOSE_TANGENTS | INTERPOSE_LANES
 };
 extern __thread struct autograd_mode autograd_mode __attribute__((tls_model("initial-exec")));
+/* Whether a formula must be one that can be derived again, backwards or forwards. */
+static inline bool autograd_derives(void)
+{
+    return autograd_mode.grad || autograd_mode.interpose & INTERPOSE_TANGENTS;
+}
 
 /* ---- tensors ---- */
 
@@ -122,7 +132,8 @@ int autograd_check_inplace(fl_tensor *t, bool recorded);
 /* After an in-place call recorded as `n` (whose first edge is t's old one): t, and its base when it
  * is a view, now come from it. */
 int autograd_rebase(fl_tensor *t, struct node *n);
-fl_tensor *autograd_detach(fl_tensor *t); /* an alias without history, no base */
+fl_tensor *autograd_detach(fl_tensor *t); /* an alias without history, tangents and base */
+fl_tensor *autograd_unlink(fl_tensor *t); /* the same, but it shares t's tangents */
 fl_tensor *autograd_copy(fl_tensor *t);   /* elements in memory of their own, with t's history */
 int autograd_forget(fl_tensor *t);        /* detach_: t itself loses its history */
 /* The error that a saved tensor has been written since; maker (may be NULL) is the node it came

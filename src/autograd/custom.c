@@ -89,7 +89,7 @@ static int show_saved(struct custom_node *self, bool create_graph, fl_tensor **r
             continue;
         if (!create_graph || s->output < 0)
             room[i] = tensor_retain(s->tensor);
-        else if (!(room[i] = autograd_detach(s->tensor)) ||
+        else if (!(room[i] = autograd_unlink(s->tensor)) ||
                  autograd_set_node(room[i], &self->node, s->output))
             return -1;
     }
@@ -147,7 +147,7 @@ static int keep_saved(struct custom_node *self, fl_tensors saved, fl_tensors out
                 s->output = (int)k;
         if (!t)
             continue;
-        if (!(s->tensor = s->output < 0 ? tensor_retain(t) : autograd_detach(t)))
+        if (!(s->tensor = s->output < 0 ? tensor_retain(t) : autograd_unlink(t)))
             return -1;
         s->version = t->storage ? t->storage->version : 0;
     }

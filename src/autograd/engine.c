@@ -244,9 +244,10 @@ static int deliver(fl_tensor **slot, fl_tensor *g, int dtype, bool create_graph)
     }
     fl_tensor *old = *slot;
     int status = 0;
-    bool private = !create_graph && atomic_load(&old->refs) == 1 &&
-                   old->flags & TENSOR_CONTIGUOUS && !old->base && old->dtype == g->dtype &&
-                   shape_equal(old, g) && atomic_load(&old->storage->refs) == 1;
+    bool private = !create_graph && !(autograd_mode.interpose & INTERPOSE_TRANSFORMS) &&
+                   atomic_load(&old->refs) == 1 && old->flags & TENSOR_CONTIGUOUS && !old->base &&
+                   old->dtype == g->dtype && shape_equal(old, g) &&
+                   atomic_load(&old->storage->refs) == 1;
     if (private) {
         status = operation_add_(old, g);
     } else {

@@ -19,6 +19,8 @@
 #include "core/sound.h"
 #include "flambeau/ops.h"
 #include "ops/autocast.h"
+#include "ops/door.h"
+#include "ops/forward.h"
 #include "ops/list.h"
 #include "ops/pointwise/pointwise.h"
 #include "ops/profile.h"
@@ -98,12 +100,10 @@ static int call_view(const fl_op *f, const fl_value *args, fl_value *results)
     return 0;
 }
 
-/* A number given for Tensor|Scalar, as the 0-dim tensor that a kernel wants: in `made`, to be
- * released. */
-static int numbers_to_tensors(const fl_op *f, fl_value *args, fl_tensor **made)
+int door_numbers(const fl_op *f, fl_value *args, fl_tensor **made)
 {
+    memset(made, 0, sizeof *made * f->params);
     for (int i = 0; i < f->params; i++) {
-        made[i] = NULL;
         if (f->param[i].type != TYPE_OPERAND || args[i].tag < FL_BOOLEAN ||
             args[i].tag > FL_FLOATING)
             continue;
@@ -151,7 +151,7 @@ static int call_kernel(const fl_op *f, const fl_value *given, fl_value *results)
     if (f->grad && f->grad->refused && autograd_mode.grad && record_refuse(f, given))
         return -1;
     memcpy(args, given, sizeof *args * f->params);
-    int status = numbers_to_tensors(f, args, made);
+    int status = door_numbers(f, args, made);
     if (status == 0)
         status = allocate_results(f, args, y);
     if (status == 0)
@@ -252,7 +252,7 @@ static int call_writer(const fl_op *f, const fl_value *given, fl_value *results)
     if (autograd_check_inplace(self, record_asked(f, given)) || check_apart(f, given, 1, self))
         return -1;
     memcpy(args, given, sizeof *args * f->params);
-    int status = numbers_to_tensors(f, args, made);
+    int status = door_numbers(f, args, made);
     if (status == 0 && kernel_dtype(f, args) == -1)
         status = -1;
     if (status == 0)
@@ -333,7 +333,8 @@ static int become(const fl_op *f, const fl_value *args, fl_tensor *self, fl_tens
         node_release(n);
         return status;
     }
-    if (!n || self->base || self->dtype != y->dtype)
+    if (!n || self->base || self->dtype != y->dtype ||
+        autograd_mode.interpose & INTERPOSE_TRANSFORMS)
         return operation_copy_(self, y);
     int status = copy_unrecorded(self, y);
     return status ? status : autograd_set_node(self, n, result);
@@ -356,7 +357,8 @@ static int call_inplace(const fl_op *f, const fl_value *given, fl_value *results
             return -1;
         args[0] = fl_tensor_value(before);
     }
-    int status = call_function(f, args, &computed);
+    bool looked_at = autograd_mode.interpose & INTERPOSE_TRANSFORMS;
+    int status = (looked_at ? op_call : call_function)(f, args, &computed);
     fl_tensor *y = status == 0 && computed.tag == FL_TENSOR ? computed.as.tensor : NULL;
     if (y && check_written_shape(y, self))
         status = -1;
@@ -365,7 +367,9 @@ static int call_inplace(const fl_op *f, const fl_value *given, fl_value *results
                            "result type %s can't be cast to the desired output type %s",
                            dtype_title(y->dtype), dtype_title(self->dtype));
     if (y && status == 0)
-        status = recorded ? become(f, args, self, y) : copy_unrecorded(self, y);
+        status = recorded    ? become(f, args, self, y)
+                 : looked_at ? operation_copy_(self, y)
+                             : copy_unrecorded(self, y);
     fl_value_release(&computed);
     tensor_release(before);
     if (status == 0)
@@ -393,7 +397,8 @@ static int call_out(const fl_op *op, const fl_value *args, fl_value *results)
     for (int k = 0; k < f->results; k++)
         if (autograd_check_inplace(to[k], false) || check_apart(f, args, 0, to[k]))
             return -1;
-    if (call_function(f, args, computed))
+    bool looked_at = autograd_mode.interpose & INTERPOSE_TRANSFORMS;
+    if ((looked_at ? op_call : call_function)(f, args, computed))
         return -1;
     int status = write_back(f, computed, to);
     for (int k = 0; k < f->results; k++) {
@@ -479,7 +484,7 @@ static bool are_described(const fl_op *op, const fl_value *results)
 
 #endif
 
-static int call_plain(const fl_op *op, const fl_value *args, fl_value *results)
+int door_plain(const fl_op *op, const fl_value *args, fl_value *results)
 {
     const fl_op *f = op->function;
     assert(f->function == f && f->params <= OP_PARAMS && f->results <= OP_RESULTS);
@@ -509,6 +514,13 @@ static int call_plain(const fl_op *op, const fl_value *args, fl_value *results)
     return f->kind == OP_COMPOSE ? -1 : name_operator(op, args);
 }
 
+int door_written(const fl_op *op, const fl_value *args, fl_value *results)
+{
+    assert(op->form != FORM_FUNCTION);
+    return op->form == FORM_OUT ? call_out(op, args, results)
+                                : call_inplace(op->function, args, results);
+}
+
 /* A call that somebody looks at first. */
 static int __attribute__((noinline, cold)) call_interposed(const fl_op *op, const fl_value *args,
                                                            fl_value *results)
@@ -516,8 +528,10 @@ static int __attribute__((noinline, cold)) call_interposed(const fl_op *op, cons
     uint8_t who = autograd_mode.interpose;
     if (who & INTERPOSE_AUTOCAST && op->function->autocast && op->form == FORM_FUNCTION)
         return autocast_call(op, args, results);
+    if (who & INTERPOSE_TANGENTS && forward_concerns(op, args))
+        return forward_call(op, args, results);
     size_t event = who & INTERPOSE_PROFILE ? profile_begin(op->base) : 0;
-    int status = call_plain(op, args, results);
+    int status = door_plain(op, args, results);
     if (who & INTERPOSE_PROFILE)
         profile_end(event);
     return status;
@@ -527,7 +541,7 @@ int op_call(const fl_op *op, const fl_value *args, fl_value *results)
 {
     if (__builtin_expect(autograd_mode.interpose, 0))
         return call_interposed(op, args, results);
-    return call_plain(op, args, results);
+    return door_plain(op, args, results);
 }
 
 fl_tensor *op_call1(const fl_op *op, const fl_value *args)

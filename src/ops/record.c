@@ -235,7 +235,7 @@ make_node(const fl_op *f, const struct plan *p, struct needs need, const fl_valu
             continue;
         fl_tensor *y = results[k].as.tensor;
         if (need.results >> k & 1) {
-            self->result[k] = autograd_detach(y);
+            self->result[k] = autograd_unlink(y);
             self->result_version[k] = y->storage->version;
             if (!self->result[k])
                 goto fail;
@@ -507,7 +507,7 @@ static int op_node_backward(struct node *n, fl_tensor *const *incoming, bool cre
             status = -1;
         y[k] = self->result[k];
         if (y[k] && create_graph && is_differentiable(self->op, k)) { /* its history back */
-            y[k] = autograd_detach(y[k]);
+            y[k] = autograd_unlink(y[k]);
             if (!y[k] || autograd_set_node(y[k], n, k))
                 status = -1;
         }
@@ -524,7 +524,8 @@ static int op_node_backward(struct node *n, fl_tensor *const *incoming, bool cre
             status = set_missing(self, rule);
             break;
         }
-        if (!create_graph && compute <= COMPUTE_F64 && rule->loop[compute]) {
+        bool plain = !create_graph && !(autograd_mode.interpose & INTERPOSE_TRANSFORMS);
+        if (plain && compute <= COMPUTE_F64 && rule->loop[compute]) {
             int e = self->first_edge[__builtin_ctz(rule->params)];
             values[0] = fl_tensor_value(run_fused(rule, &c, n->edge[e].dtype));
             status = values[0].tag == FL_TENSOR ? 0 : -1;

@@ -19,7 +19,9 @@ _HOMES = {
     **dict.fromkeys(("gradcheck", "gradgradcheck"), "gradcheck"),
     **dict.fromkeys(("detect_anomaly", "set_detect_anomaly"), "anomaly_mode"),
 }
-_MODULES = frozenset(("function", "functional", "anomaly_mode", "grad_mode", "profiler"))
+_MODULES = frozenset(
+    ("function", "functional", "anomaly_mode", "forward_ad", "grad_mode", "profiler")
+)
 
 
 def __getattr__(name):

@@ -18,6 +18,12 @@ class Function(FunctionCtx):
     backward gets a gradient for each result and returns one (or None) for each argument of forward.
     """
 
+    generate_vmap_rule = False
+
+    def save_for_forward(self, *tensors):
+        """Keeps tensors for jvp, which finds them in saved_tensors."""
+        self._saved_for_forward = tensors
+
     @staticmethod
     def forward(*args, **kwargs):
         raise NotImplementedError(

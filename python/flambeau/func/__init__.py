@@ -6,6 +6,7 @@ from flambeau.nn.utils.stateless import _functional_call
 
 _HOMES = {
     **dict.fromkeys(("grad", "grad_and_value", "vjp", "jacrev"), "_reverse"),
+    **dict.fromkeys(("jvp", "jacfwd", "hessian", "linearize"), "_forward"),
 }
 
 __all__ = ["functional_call", "stack_module_state", *_HOMES]

@@ -43,7 +43,7 @@ class Level:
             raise ValueError(f"Thing passed to transform API must be Tensor, got {type(x)}")
         if self.recorded and x.requires_grad:
             return x.view_as(x)
-        return x.detach().requires_grad_()
+        return _C._without_history(x).requires_grad_()
 
     def leave(self, tree):
         """The tree as the code outside sees it."""
@@ -51,7 +51,7 @@ class Level:
 
     def _output(self, t):
         if t.requires_grad and not (self.recorded and _C._reaches_others(t, self.inputs)):
-            return t.detach()
+            return _C._without_history(t)
         return t
 
     def gradients(self, outputs, starts, keep):

@@ -342,7 +342,7 @@ int batch_norm_backward_compose(fl_tensor *g, fl_tensor *input, fl_tensor *weigh
         scale = fl_rsqrt(fl_add_scalar(op_as(running_var, norm_work_of(input->dtype)),
                                        fl_float(eps), fl_int(1)));
     }
-    if (autograd_mode.grad)
+    if (autograd_derives())
         return backward_in_operators(g, input, weight, centre, scale, training, eps, dx, dw, db);
     return fl__batch_norm_backward_kernel(g, input, weight, centre, scale, training, dx, dw, db);
 }

@@ -211,10 +211,7 @@ static int backward_in_operators(fl_tensor *g, fl_tensor *input, fl_ints normali
     fl_tensor *variance = fl_mean_dim(fl_mul(centred, centred), row, true, FL_NO_DTYPE);
     /* rstd holds eps: 1 / rstd^2 - variance, a constant of the forward pass */
     fl_tensor *constant = fl_sub(fl_reciprocal(fl_mul(rstd, rstd)), variance, fl_int(1));
-    bool mode = autograd_mode.grad;
-    autograd_mode.grad = false;
-    constant = fl_clone(constant, -1);
-    autograd_mode.grad = mode;
+    constant = constant ? op_adopt(autograd_detach(constant)) : NULL;
     fl_tensor *scale = fl_rsqrt(fl_add(variance, constant, fl_int(1))), *z = fl_mul(centred, scale);
     fl_tensor *h = weight ? fl_mul(g, weight) : g;
     fl_tensor *a = fl_mean_dim(h, row, true, FL_NO_DTYPE),
@@ -232,7 +229,7 @@ int layer_norm_backward_compose(fl_tensor *g, fl_tensor *input, fl_ints normaliz
                                 fl_tensor **db)
 {
     (void)bias, (void)needs;
-    if (autograd_mode.grad)
+    if (autograd_derives())
         return backward_in_operators(g, input, normalized_shape, mean, rstd, weight, dx, dw, db);
     return fl__layer_norm_backward_kernel(g, input, normalized_shape, mean, rstd, weight, dx, dw,
                                           db);

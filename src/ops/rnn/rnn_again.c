@@ -87,9 +87,9 @@ static fl_tensor *layer(fl_tensor *const *p, fl_tensor *batch_sizes, int64_t cel
     return all;
 }
 
-static int backward_in_operators(fl_tensor *const *g, fl_tensor *const *operands,
-                                 fl_tensor *batch_sizes, int64_t cell, bool reverse,
-                                 uint32_t wanted, fl_tensor **out)
+static int run_backward(fl_tensor *const *g, fl_tensor *const *operands,
+                        fl_tensor *batch_sizes, int64_t cell, bool reverse, uint32_t wanted,
+                        bool create_graph, fl_tensor **out)
 {
     fl_tensor *p[OPERANDS] = {NULL}, *asked[OPERANDS], *found[OPERANDS] = {NULL}, *h, *c;
     int64_t count = 0;
@@ -99,9 +99,14 @@ static int backward_in_operators(fl_tensor *const *g, fl_tensor *const *operands
             continue;
         /* An alias: an operand that stands in two places has two gradients. */
         p[k] = fl_view(operands[k], (fl_ints){operands[k]->sizes, operands[k]->ndim});
+        if (p[k] && wanted >> k & 1 && !tensor_requires_grad(p[k])) { /* asked for by forward mode */
+            p[k] = op_adopt(autograd_unlink(p[k]));
+            if (p[k] && autograd_set_requires_grad(p[k], true))
+                return -1;
+        }
         if (!p[k])
             return -1;
-        if (wanted >> k & 1 && tensor_requires_grad(p[k]))
+        if (wanted >> k & 1)
             which[count] = k, asked[count++] = p[k];
     }
     fl_tensor *y = layer(p, batch_sizes, cell, reverse, &h, &c);
@@ -112,7 +117,7 @@ static int backward_in_operators(fl_tensor *const *g, fl_tensor *const *operands
                                        .tensors = results,
                                        .grads = g,
                                        .keep_graph = true,
-                                       .create_graph = true,
+                                       .create_graph = create_graph,
                                        .allow_unused = true,
                                        .inputs = count,
                                        .input = asked,
@@ -123,6 +128,17 @@ static int backward_in_operators(fl_tensor *const *g, fl_tensor *const *operands
     for (int64_t i = 0; i < count; i++)
         if (found[i] && !(out[which[i]] = op_adopt(found[i])))
             status = -1;
+    return status;
+}
+
+static int backward_in_operators(fl_tensor *const *g, fl_tensor *const *operands,
+                                 fl_tensor *batch_sizes, int64_t cell, bool reverse,
+                                 uint32_t wanted, fl_tensor **out)
+{
+    bool mode = autograd_mode.grad;
+    autograd_mode.grad = true;
+    int status = run_backward(g, operands, batch_sizes, cell, reverse, wanted, mode, out);
+    autograd_mode.grad = mode;
     return status;
 }
 
@@ -138,7 +154,7 @@ int rnn_layer_backward_compose(fl_tensor *g, fl_tensor *gh, fl_tensor *gc, fl_te
     fl_tensor *out[OPERANDS] = {NULL};
     /* batch_sizes is the parameter after input and has no gradient. */
     const uint32_t wanted = (uint32_t)((needs & 1) | needs >> 2 << 1);
-    if (autograd_mode.grad) {
+    if (autograd_derives()) {
         fl_tensor *incoming[3] = {g, gh, gc};
         fl_tensor *operands[OPERANDS] = {input, hx, cx, w_ih, w_hh, b_ih, b_hh, w_hr};
         if (backward_in_operators(incoming, operands, batch_sizes, cell, reverse, wanted, out))

@@ -15,5 +15,7 @@ int callbacks_init(void);
 
 /* interposers.c: switches of autocast and of the profiler. */
 extern PyMethodDef interposer_functions[];
+/* transforms.c: what torch.func and forward_ad are made of. */
+extern PyMethodDef transform_functions[];
 
 #endif

@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "core/memory.h"
+#include "ops/forward.h"
 #include "python/autograd/callbacks.h"
 #include "python/tensor/tensor_object.h"
 
@@ -91,7 +92,7 @@ static bool keep_saved(struct context_object *c, fl_tensor *const *results, int 
         for (int k = 0; k < count; k++)
             if (results[k] == t)
                 s->result = k;
-        s->tensor = s->result < 0 ? tensor_retain(t) : autograd_detach(t);
+        s->tensor = s->result < 0 ? tensor_retain(t) : autograd_unlink(t);
         if (!s->tensor)
             return raise_error(), false;
         s->version = t->storage ? t->storage->version : 0;
@@ -113,7 +114,7 @@ static PyObject *saved_show(struct context_object *c, const struct saved *s)
     }
     if (s->result < 0 || !c->node)
         return pytensor_show(t);
-    fl_tensor *alias = autograd_detach(t);
+    fl_tensor *alias = autograd_unlink(t);
     if (alias && autograd_set_node(alias, &c->node->node, s->result) < 0) {
         tensor_release(alias);
         alias = NULL;
@@ -453,7 +454,7 @@ static PyObject *record_result(struct function_node *f, PyObject *args, PyObject
     bool floating = dtype_is_floating(t->dtype) || dtype_is_complex(t->dtype);
     if (contains(c->non_differentiable, o) || !floating) {
         if (is_input && !is_dirty)
-            return pytensor_wrap(autograd_detach(t));
+            return pytensor_wrap(autograd_unlink(t));
         t->flags &= (uint8_t)~TENSOR_REQUIRES_GRAD;
         return Py_NewRef(o);
     }
@@ -479,7 +480,7 @@ static PyObject *record_result(struct function_node *f, PyObject *args, PyObject
             t->creation = (uint8_t)creation;
         return autograd_set_node(t, &f->node, i) < 0 ? raise_error() : Py_NewRef(o);
     }
-    fl_tensor *alias = autograd_detach(t);
+    fl_tensor *alias = autograd_unlink(t);
     if (alias)
         tensor_set_base(alias, t, creation);
     if (alias && autograd_set_node(alias, &f->node, i) < 0) {
@@ -533,7 +534,7 @@ static PyObject *record(PyObject *context, PyObject *args, PyObject *outputs)
 }
 
 /* Without recording: tensors that came in go out as they are. */
-static PyObject *forward_call(PyObject *class, PyObject *context, PyObject *args)
+static PyObject *run_forward(PyObject *class, PyObject *context, PyObject *args)
 {
     PyObject *forward = PyObject_GetAttrString(class, "forward");
     PyObject *setup = forward ? PyObject_GetAttrString(class, "setup_context") : NULL;
@@ -571,6 +572,42 @@ static PyObject *needs_of(PyObject *args)
     return needs;
 }
 
+/* Whether forward mode goes through the call. */
+static bool is_moving(PyObject *args)
+{
+    for (Py_ssize_t i = 0; autograd_mode.interpose & INTERPOSE_TANGENTS && i < PyTuple_Size(args);
+         i++)
+        if (pytensor_check(PyTuple_GetItem(args, i)) &&
+            forward_has_tangent(pytensor_get(PyTuple_GetItem(args, i))))
+            return true;
+    return false;
+}
+
+/* Room for tangents in the results of forward, which what is saved of them shares. */
+static bool prepare_tangents(PyObject *output)
+{
+    bool many = PyTuple_Check(output);
+    for (Py_ssize_t i = 0; i < (many ? PyTuple_Size(output) : 1); i++) {
+        PyObject *o = many ? PyTuple_GetItem(output, i) : output;
+        if (pytensor_check(o) && tangents_prepare(pytensor_get(o)))
+            return raise_error(), false;
+    }
+    return true;
+}
+
+/* The same output, moved by the Function's jvp. Takes output over. */
+static PyObject *push_forward(PyObject *context, PyObject *args, PyObject *output)
+{
+    PyObject *module = PyImport_ImportModule("flambeau.autograd._push_forward");
+    PyObject *done = module ? PyObject_CallMethod(module, "push_forward", "OOO", context, args, output)
+                            : NULL;
+    Py_XDECREF(module);
+    if (!done)
+        Py_CLEAR(output);
+    Py_XDECREF(done);
+    return output;
+}
+
 static PyObject *context_apply(PyObject *class, PyObject *args)
 {
     PyObject *context = PyType_GenericAlloc((PyTypeObject *)class, 0);
@@ -583,10 +620,16 @@ static PyObject *context_apply(PyObject *class, PyObject *args)
         PyObject *o = PyTuple_GetItem(args, i);
         recorded |= enabled && pytensor_check(o) && tensor_requires_grad(pytensor_get(o));
     }
+    const bool moving = is_moving(args);
+    const uint32_t below = tangent_levels.below;
     autograd_mode.grad = false;
+    if (moving)
+        tangent_levels.below = 1; /* forward sees no tangent */
     PyObject *output =
-        context_of(context)->needs_input_grad ? forward_call(class, context, args) : NULL;
-    autograd_mode.grad = enabled;
+        context_of(context)->needs_input_grad ? run_forward(class, context, args) : NULL;
+    autograd_mode.grad = enabled, tangent_levels.below = below;
+    if (output && moving && !prepare_tangents(output))
+        Py_CLEAR(output);
     if (output && recorded) {
         PyObject *outputs = PyTuple_Check(output) ? Py_NewRef(output) : PyTuple_Pack(1, output);
         PyObject *wrapped = outputs ? record(context, args, outputs) : NULL;
@@ -596,6 +639,8 @@ static PyObject *context_apply(PyObject *class, PyObject *args)
         Py_XDECREF(outputs);
         Py_XDECREF(wrapped);
     }
+    if (output && moving)
+        output = push_forward(context, args, output);
     Py_DECREF(context);
     return output;
 }

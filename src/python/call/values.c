@@ -57,11 +57,16 @@ void values_release(struct arguments *a)
 
 /* ---- Numbers --------------------------------------------------------------------------------- */
 
+/* Whether a tensor is more than its elements, so that no number stands for it. */
+static bool is_followed(const fl_tensor *t)
+{
+    return tensor_requires_grad(t) || (t->autograd && t->autograd->tangents);
+}
+
 /* A tensor of one element without dims that may stand for a number. */
 static bool is_number_tensor(PyObject *o)
 {
-    return pytensor_check(o) && pytensor_get(o)->ndim == 0 &&
-           !tensor_requires_grad(pytensor_get(o));
+    return pytensor_check(o) && pytensor_get(o)->ndim == 0 && !is_followed(pytensor_get(o));
 }
 
 static int number_from(PyObject *o, fl_value *out)
@@ -81,7 +86,7 @@ static int int_from(PyObject *o, int64_t *out)
         return 0;
     } else if (pytensor_check(o)) {
         const fl_tensor *t = pytensor_get(o);
-        if (t->ndim || !dtype_is_integral(t->dtype) || tensor_requires_grad(t))
+        if (t->ndim || !dtype_is_integral(t->dtype) || is_followed(t))
             return 0;
         *out = tensor_element(t, 0).as.i;
         return 1;

@@ -28,6 +28,13 @@ struct subscript {
     fl_tensor *index[TENSOR_MAX_DIMS]; /* owned */
 };
 
+/* Whether somebody wants to see each step: the graph, or a transform of functions. */
+static bool in_steps(const fl_tensor *t)
+{
+    return autograd_mode.interpose & INTERPOSE_TRANSFORMS ||
+           (autograd_mode.grad && tensor_requires_grad(t));
+}
+
 static void subscript_begin(struct subscript *s, fl_tensor *self, bool recorded)
 {
     s->self = self;
@@ -363,7 +370,7 @@ PyObject *subscript_get(PyObject *self, PyObject *key)
     if (overrides_wants(self))
         return overrides_method("__getitem__", self, key, NULL);
     fl_tensor *t = pytensor_get(self);
-    bool recorded = autograd_mode.grad && tensor_requires_grad(t);
+    bool recorded = in_steps(t);
     if (PyLong_CheckExact(key) && t->ndim && !recorded) {
         int64_t i = PyLong_AsLongLong(key);
         if (i != -1 || !PyErr_Occurred())
@@ -502,7 +509,7 @@ int subscript_set(PyObject *self, PyObject *key, PyObject *value)
     struct subscript s;
     int status = -1;
     fl_tensor *from = value_tensor(t, value);
-    subscript_begin(&s, t, autograd_mode.grad && tensor_requires_grad(t));
+    subscript_begin(&s, t, in_steps(t));
     if (from && take_key(&s, key)) {
         fl_tensor *to = take_whole(&s, t) ? tensor_retain(t) : take_view(&s);
         if (to) {
