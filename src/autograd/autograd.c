@@ -546,9 +546,7 @@ int autograd_forget(fl_tensor *t)
 static int store_grad(void *context, fl_tensor **grad)
 {
     fl_tensor *t = context, *old = autograd_grad(t);
-    fl_tensor *kept = old                  ? operation_add(old, *grad)
-                      : autograd_mode.grad ? operation_clone(*grad)
-                                           : operation_own(*grad, *grad);
+    fl_tensor *kept = old ? operation_add(old, *grad) : operation_clone_rows(*grad);
     tensor_release(old);
     if (kept)
         replace_grad(t->autograd, kept);

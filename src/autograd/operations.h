@@ -11,6 +11,8 @@
 fl_tensor *operation_add(fl_tensor *a, fl_tensor *b);
 int operation_add_(fl_tensor *a, fl_tensor *b); /* never recorded */
 fl_tensor *operation_clone(fl_tensor *t);
+/* A copy row by row. */
+fl_tensor *operation_clone_rows(fl_tensor *t);
 /* A copy of g laid out as `like` is where that is dense, else row by row. */
 fl_tensor *operation_own(fl_tensor *g, const fl_tensor *like);
 fl_tensor *operation_ones_like(fl_tensor *t);

@@ -156,6 +156,8 @@ static int call_kernel(const fl_op *f, const fl_value *given, fl_value *results)
         status = allocate_results(f, args, y);
     if (status == 0)
         status = kernel_run(f, args, y);
+    if (status == 0 && f->keeps)
+        status = format_keep(f, args, y);
     for (int k = 0; k < f->results; k++)
         results[k] = fl_tensor_value(y[k]);
     if (status == 0 && record_wanted(f, args))

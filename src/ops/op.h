@@ -122,6 +122,15 @@ struct op_shape {
     int64_t sizes[TENSOR_MAX_DIMS];
     int64_t strides[TENSOR_MAX_DIMS];
 };
+/* PyTorch's memory formats, by the numbers that they have as arguments. */
+enum memory_format {
+    FORMAT_CONTIGUOUS,
+    FORMAT_PRESERVE,
+    FORMAT_CHANNELS_LAST,
+    FORMAT_CHANNELS_LAST_3D,
+    FORMAT_COUNT
+};
+
 void op_shape_like(struct op_shape *y, const fl_tensor *t);
 void op_shape_set(struct op_shape *y, int ndim, const int64_t *sizes);
 
@@ -192,6 +201,7 @@ struct fl_op {
     bool promotes; /* all tensor parameters are promoted together (pointwise always) */
     bool random;   /* draws numbers: never cached or reordered */
     uint8_t autocast; /* an op_autocast */
+    uint32_t keeps;   /* tensors whose channels-last format the results take (bits) */
     const struct op_param *param;
     const fl_op *function;      /* the functional operator; itself for FORM_FUNCTION */
     const fl_op *inplace, *out; /* derived forms, or NULL */
@@ -209,6 +219,14 @@ struct fl_op {
     const char *signature; /* the paragraph's, as written in the table */
     const char *doc;
 };
+
+/* format.c: strides of a memory format for these sizes; -1 with PyTorch's error where the format
+ * wants another rank. */
+int format_strides(int format, int ndim, const int64_t *sizes, int64_t *strides);
+/* The format that t's strides speak of: channels last, or contiguous. */
+int format_of(const fl_tensor *t);
+/* Gives y (replaced; its results) the format that f keeps. 0, or -1 with the error. */
+int format_keep(const fl_op *f, const fl_value *args, fl_tensor **y);
 
 /* In place by nature: written with "Tensor! self". */
 static inline bool op_writes(const fl_op *f)

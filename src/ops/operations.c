@@ -46,6 +46,11 @@ fl_tensor *operation_clone(fl_tensor *t)
     return op_call1(&op_clone, (fl_value[]){fl_tensor_value(t), fl_none()});
 }
 
+fl_tensor *operation_clone_rows(fl_tensor *t)
+{
+    return op_call1(&op_clone, (fl_value[]){fl_tensor_value(t), fl_int(FORMAT_CONTIGUOUS)});
+}
+
 fl_tensor *operation_own(fl_tensor *g, const fl_tensor *like)
 {
     fl_tensor *y = tensor_new_like(like, g->dtype);

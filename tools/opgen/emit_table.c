@@ -536,6 +536,8 @@ static void descriptor(struct out *o, const struct op *op, const char *name, con
         emit_text(o, "    .random = true,\n");
     if (op->autocast)
         emit(o, "    .autocast = %d,\n", op->autocast);
+    if (op->keeps)
+        emit(o, "    .keeps = %#x,\n", op->keeps);
     if (op->params)
         emit(o, "    .param = params_%s,\n", op->id);
     emit(o, "    .function = &op_%s,\n", op->id);

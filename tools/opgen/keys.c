@@ -298,19 +298,22 @@ static void key_autocast(struct op *op, const struct stretch *s, int unused)
 }
 
 /* Parameters' names, as bits. */
-enum { BITS_TRUTHS, BITS_PROMOTED, BITS_ROUNDED, BITS_EXACT, BITS_UNBOUNDED };
+enum { BITS_TRUTHS, BITS_PROMOTED, BITS_ROUNDED, BITS_EXACT, BITS_UNBOUNDED, BITS_KEEPS };
 
 static void key_bits(struct op *op, const struct stretch *s, int which)
 {
     static const enum type TYPE[] = {TYPE_TENSOR, TYPE_SCALAR, TYPE_SCALAR, TYPE_OPERAND,
-                                     TYPE_INTS};
-    static const char *const WANTED[] = {"Tensor", "Scalar", "Scalar", "Tensor|Scalar", "int[]"};
-    uint32_t *bits[] = {&op->truths, &op->promoted, &op->rounded, &op->exact, &op->unbounded};
+                                     TYPE_INTS,   TYPE_TENSOR};
+    static const char *const WANTED[] = {"Tensor",        "Scalar", "Scalar",
+                                         "Tensor|Scalar", "int[]",  "Tensor or Tensor[]"};
+    uint32_t *bits[] = {&op->truths, &op->promoted,  &op->rounded,
+                        &op->exact,  &op->unbounded, &op->keeps};
     struct lexer l;
     lexer_open(&l, s);
     for (; l.token.kind != TOKEN_END; lexer_next(&l)) {
         int p = l.token.kind == TOKEN_NAME ? op_param(op, l.token.text) : -1;
-        bool fits = p >= 0 && op->param[p].type == TYPE[which];
+        bool fits = p >= 0 && (op->param[p].type == TYPE[which] ||
+                               (which == BITS_KEEPS && op->param[p].type == TYPE_TENSORS));
         if (!fits)
             complain(l.token.place, "found %s, expected a %s parameter of %s", token_text(&l.token),
                      WANTED[which], op->name);
@@ -435,6 +438,7 @@ static const struct key {
     {"rounds", key_bits, BITS_ROUNDED, false},
     {"exact", key_bits, BITS_EXACT, false},
     {"unbounded", key_bits, BITS_UNBOUNDED, false},
+    {"keeps", key_bits, BITS_KEEPS, false},
     {"try", key_try, 0, true},
     {"title", key_title, 0, false},
     {"titles", key_titles, 0, false},
@@ -465,7 +469,7 @@ void key_parse(struct op *op, const struct stretch *line)
     complain(
         place,
         "found the key '%s', expected dtypes forms value start step join finish view shape kernel "
-        "check compose grad random autocast truths promotes rounds exact unbounded try title titles "
-        "cname or doc",
+        "check compose grad random autocast truths promotes rounds exact unbounded keeps try title "
+        "titles cname or doc",
         name);
 }

@@ -100,23 +100,23 @@ def interpolate(
         return resample(input, sizes, bool(align_corners), *factors)
     # What no memory can hold is refused before its points are listed.
     flambeau.empty((*input.shape[:2], *sizes), dtype=input.dtype)
-    dims = list(enumerate(zip(sizes, factors), 2))
+    dims, given = list(enumerate(zip(sizes, factors), 2)), input
     if mode.startswith("nearest"):
         for dim, (n, factor) in dims:
             input = _pick(input, dim, n, factor, mode == "nearest-exact")
-        return input
+        return F._nn._keep_format(input, given)
     dtype, align_corners, taps = input.dtype, bool(align_corners), _MODES[mode][1]
     if dtype == flambeau.uint8:
         for dim, (n, factor) in reversed(dims):
             input = _blend_bytes(input, dim, n, factor, align_corners, taps)
-        return input
+        return F._nn._keep_format(input, given)
     kept = dtype
     if dtype in F._HALVES:  # one rounding at the end; and of weights, but for small images
         input = input.float()
         kept = flambeau.float32 if mode == "bilinear" and sum(sizes) <= 128 else dtype
     for dim, (n, factor) in dims:
         input = _blend(input, dim, n, factor, align_corners, taps, kept)
-    return input.to(dtype)
+    return F._nn._keep_format(input.to(dtype), given)
 
 
 def _scale(old, new, factor):

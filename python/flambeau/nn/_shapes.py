@@ -4,6 +4,7 @@ from __future__ import annotations
 import math
 
 import flambeau
+from flambeau import _C
 from flambeau._precision import under_autocast
 
 __all__ = ["channel_shuffle", "fold", "pad", "pixel_shuffle", "pixel_unshuffle", "unfold"]
@@ -38,9 +39,10 @@ def pad(input, pad, mode="constant", value=None):
 
 
 def _pads_from_inside(input, pads, mode):
+    given = input
     for i in range(0, len(pads), 2):
         input = _pad_from_inside(input, input.dim() - 1 - i // 2, pads[i], pads[i + 1], mode)
-    return input
+    return input if mode == "circular" else _C._nn._keep_format(input, given)
 
 
 _pads_in_float32 = under_autocast("float32")(_pads_from_inside)
@@ -157,7 +159,7 @@ def pixel_shuffle(input, upscale_factor):
         )
     lead, channels = input.shape[:-3], input.size(-3) // (r * r)
     parts = input.reshape(math.prod(lead), channels, r, r, height, width).permute(0, 1, 4, 2, 5, 3)
-    return parts.reshape(*lead, channels, height * r, width * r)
+    return _C._nn._keep_format(parts.reshape(*lead, channels, height * r, width * r), input)
 
 
 def pixel_unshuffle(input, downscale_factor):
@@ -172,7 +174,8 @@ def pixel_unshuffle(input, downscale_factor):
     parts = input.reshape(math.prod(lead), channels, height // r, r, width // r, r).permute(
         0, 1, 3, 5, 2, 4
     )
-    return parts.reshape(*lead, channels * r * r, height // r, width // r)
+    shape = *lead, channels * r * r, height // r, width // r
+    return _C._nn._keep_format(parts.reshape(shape), input)
 
 
 def channel_shuffle(input, groups):

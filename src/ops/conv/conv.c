@@ -318,8 +318,12 @@ static int convolve(fl_tensor *input, fl_tensor *weight, fl_tensor *bias, fl_int
         spread("dilation", dilation, spatial, w.dilation) || check_window(&w, spatial, groups) ||
         check_tensors(input, weight, bias, spatial, groups, false))
         return -1;
-    if (spatial == 3)
-        return conv3d_forward(input, weight, bias, &w, groups, y);
+    if (spatial == 3) {
+        if (conv3d_forward(input, weight, bias, &w, groups, y))
+            return -1;
+        *y = fl__keep_format(fl__keep_format(*y, weight), input);
+        return *y ? 0 : -1;
+    }
     widen_window(&w, spatial);
     bool batched = input->ndim == spatial + 2;
     fl_tensor *result = fl__conv2d(four_dims(input, spatial, batched),
@@ -476,6 +480,8 @@ static int convolve_transposed(fl_tensor *input, fl_tensor *weight, fl_tensor *b
     if (result && bias)
         result = fl_add(result, fl_view(bias, (fl_ints){(int64_t[]){-1, 1, 1}, 3}), fl_int(1));
     result = own_dims(result, spatial, batched);
+    if (result)
+        result = fl__keep_format(fl__keep_format(result, weight), input);
     *y = op_as(result, dtype);
     return *y ? 0 : -1;
 }

@@ -52,7 +52,7 @@ int conv3d_forward(fl_tensor *input, fl_tensor *weight, fl_tensor *bias,
                                   (fl_ints){w->dilation + 1, 2}, groups);
     if (!result)
         return -1;
-    result = fl_view(result, FL_INTS_OF(N, depth, result->sizes[1], result->sizes[2],
+    result = fl_reshape(result, FL_INTS_OF(N, depth, result->sizes[1], result->sizes[2],
                                         result->sizes[3]));
     result = result ? fl_contiguous(fl_transpose(result, 1, 2), -1) : NULL;
     *y = result && !batched ? fl_squeeze_dim(result, 0) : result;
@@ -110,7 +110,7 @@ int conv3d_transposed(fl_tensor *input, fl_tensor *weight, fl_tensor *bias,
                             groups, (fl_ints){w->dilation + 1, 2});
     if (!parts)
         return -1;
-    parts = fl_view(parts, FL_INTS_OF(N, D, K, taps, parts->sizes[2], parts->sizes[3]));
+    parts = fl_reshape(parts, FL_INTS_OF(N, D, K, taps, parts->sizes[2], parts->sizes[3]));
     parts = parts ? fl_permute(parts, FL_INTS_OF(0, 2, 1, 3, 4, 5)) : NULL;
     fl_tensor *result = parts ? add_slices(parts, w) : NULL;
     if (result && bias)

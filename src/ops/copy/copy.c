@@ -7,31 +7,6 @@
 #include "ops_kernels.h"
 #include "flambeau/ops.h"
 
-/* torch.memory_format's numbers, as parameters carry them; -1: none given. */
-enum { FORMAT_CONTIGUOUS, FORMAT_PRESERVE, FORMAT_CHANNELS_LAST, FORMAT_CHANNELS_LAST_3D };
-
-/* Strides of a memory format for these sizes; -1 with PyTorch's error where the format wants
- * another rank. */
-static int format_strides(int format, int ndim, const int64_t *sizes, int64_t *strides)
-{
-    int rank = format == FORMAT_CHANNELS_LAST ? 4 : 5;
-    if (format <= FORMAT_PRESERVE) {
-        shape_contiguous_strides(ndim, sizes, strides);
-        return 0;
-    }
-    if (ndim != rank)
-        return error_set(FL_RUNTIME_ERROR, "required rank %d tensor to use channels_last%s format",
-                         rank, rank == 5 ? "_3d" : "");
-    int64_t step = sizes[1] > 1 ? sizes[1] : 1;
-    strides[1] = 1;
-    for (int d = ndim - 1; d >= 2; d--) {
-        strides[d] = step;
-        step *= sizes[d] > 1 ? sizes[d] : 1;
-    }
-    strides[0] = step;
-    return 0;
-}
-
 int clone_shape(fl_tensor *self, int memory_format, struct op_shape *y)
 {
     op_shape_like(y, self);
@@ -102,6 +77,14 @@ static bool has_format(const fl_tensor *t, int format, const int64_t *strides)
         if (t->sizes[d] != 1 && t->strides[d] != strides[d])
             return false;
     return true;
+}
+
+int keep_format_compose(fl_tensor *self, fl_tensor *like, fl_tensor **y)
+{
+    int format = format_of(like);
+    *y = self->ndim != like->ndim || format == FORMAT_CONTIGUOUS ? self
+                                                                 : fl_contiguous(self, format);
+    return *y ? 0 : -1;
 }
 
 int contiguous_compose(fl_tensor *self, int memory_format, fl_tensor **y)

@@ -84,15 +84,18 @@ int64_t mask_count(const fl_tensor *t)
     return count;
 }
 
-static void write_positions(const fl_tensor *truth, int64_t *out)
+/* The positions, one each `step` words, their dims `pitch` words apart. */
+static void write_positions(const fl_tensor *truth, int64_t *out, int64_t step, int64_t pitch)
 {
     int64_t at[TENSOR_MAX_DIMS] = {0};
     int ndim = truth->ndim;
     const uint8_t *byte = tensor_data(truth);
     for (int64_t i = 0; i < truth->numel; i++) {
-        if (byte[i])
+        if (byte[i]) {
             for (int d = 0; d < ndim; d++)
-                *out++ = at[d];
+                out[d * pitch] = at[d];
+            out += step;
+        }
         for (int d = ndim - 1; d >= 0 && ++at[d] == truth->sizes[d]; d--)
             at[d] = 0;
     }
@@ -105,7 +108,7 @@ fl_tensor *mask_positions(const fl_tensor *t)
         return NULL;
     fl_tensor *y = tensor_new(2, (int64_t[]){count_truth(truth), t->ndim}, FL_INT64);
     if (y)
-        write_positions(truth, tensor_data(y));
+        write_positions(truth, tensor_data(y), t->ndim, 1);
     tensor_release(truth);
     return y;
 }
@@ -114,6 +117,8 @@ int nonzero_shape(fl_tensor *self, struct op_shape *y)
 {
     int64_t count = mask_count(self);
     op_shape_set(y, 2, (int64_t[]){count, self->ndim});
+    y->strided = true; /* a column a dim, as PyTorch has it */
+    y->strides[0] = 1, y->strides[1] = count;
     return count < 0 ? -1 : 0;
 }
 
@@ -121,7 +126,7 @@ int nonzero_cpu(fl_tensor *self, fl_tensor *y)
 {
     fl_tensor *truth = as_truth(self);
     if (truth)
-        write_positions(truth, tensor_data(y));
+        write_positions(truth, tensor_data(y), 1, y->strides[1]);
     tensor_release(truth);
     return truth ? 0 : -1;
 }

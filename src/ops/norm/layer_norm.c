@@ -262,7 +262,7 @@ int rms_norm_compose(fl_tensor *input, fl_ints normalized_shape, fl_tensor *weig
     x = fl_mul(x, fl_rsqrt(fl_add_scalar(squares, fl_float(small), fl_int(1))));
     if (x && weight)
         x = fl_mul(x, op_widen(weight));
-    *y = op_as(x, input->dtype);
+    *y = fl__keep_format(op_as(x, input->dtype), input);
     return *y ? 0 : -1;
 }
 

@@ -140,20 +140,60 @@ int pointwise_broadcast(int count, const fl_value *values, int *ndim, int64_t *s
     return 0;
 }
 
-/* A new result laid out as the first operand of its shape that is dense, so that layouts carry
- * through a chain. */
-static fl_tensor *new_result(int ndim, const int64_t *sizes, int count, const fl_value *values,
-                             int dtype)
+/* Which of two dims of the result is to lie further out, by the first operand whose strides tell:
+ * above 0 when it is d, below 0 when it is e; 0 where none tells. */
+static int further_out(int ndim, const int64_t *sizes, int count, const fl_value *values, int d,
+                       int e)
 {
     for (int i = 0; i < count; i++) {
         const fl_tensor *t = values[i].tag == FL_TENSOR ? values[i].as.tensor : NULL;
-        if (!t || t->ndim != ndim || memcmp(t->sizes, sizes, sizeof *sizes * (size_t)ndim) != 0)
+        int shift = t ? ndim - t->ndim : 0;
+        if (!t || d < shift || e < shift)
             continue;
-        if (t->flags & TENSOR_CONTIGUOUS || !tensor_is_dense(t))
-            break;
-        return tensor_new_strided(ndim, sizes, t->strides, dtype);
+        int64_t n = t->sizes[d - shift], m = t->sizes[e - shift];
+        int64_t a = n == sizes[d] ? t->strides[d - shift] : 0;
+        int64_t b = m == sizes[e] ? t->strides[e - shift] : 0;
+        if (a == 0 || b == 0)
+            continue;
+        if (a != b)
+            return a > b ? 1 : -1;
+        if (sizes[d] > sizes[e])
+            return 1;
     }
-    return tensor_new(ndim, sizes, dtype);
+    return 0;
+}
+
+/* A new result that lies as its operands do, so that layouts carry through a chain: its dims are
+ * ordered by the operands' strides, and memory is without gaps (source: TensorIterator). */
+static fl_tensor *new_result(int ndim, const int64_t *sizes, int count, const fl_value *values,
+                             int dtype)
+{
+    bool plain = true;
+    for (int i = 0; i < count && plain; i++)
+        plain = values[i].tag != FL_TENSOR || values[i].as.tensor->flags & TENSOR_CONTIGUOUS;
+    if (plain)
+        return tensor_new(ndim, sizes, dtype);
+    int order[TENSOR_MAX_DIMS]; /* from the innermost dim outwards */
+    for (int k = 0; k < ndim; k++) {
+        int at = k;
+        order[k] = ndim - 1 - k;
+        for (int j = k - 1; j >= 0; j--) {
+            int told = further_out(ndim, sizes, count, values, order[j], order[at]);
+            if (told < 0)
+                break;
+            if (told == 0)
+                continue;
+            int d = order[j];
+            order[j] = order[at], order[at] = d;
+            at = j;
+        }
+    }
+    int64_t strides[TENSOR_MAX_DIMS], step = 1;
+    for (int k = 0; k < ndim; k++) {
+        strides[order[k]] = step;
+        step *= sizes[order[k]] > 1 ? sizes[order[k]] : 1;
+    }
+    return tensor_new_strided(ndim, sizes, strides, dtype);
 }
 
 /* ---- running a loop ---- */

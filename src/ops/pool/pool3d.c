@@ -69,9 +69,9 @@ static int max_pool(const char *what, fl_tensor *self, const struct pool_sizes *
                            &deep, &deep_at)
           : fl__adaptive_max_pool2d(planes, FL_INTS_OF(out[0], planes->sizes[3]), &deep, &deep_at))
         return -1;
-    *y = pool_own_dims(boxes(deep, flat), self, 3);
+    *y = fl__keep_format(pool_own_dims(boxes(deep, flat), self, 3), self);
     if (indices)
-        *indices = pool_own_dims(positions(deep_at, flat_at, x), self, 3);
+        *indices = fl__keep_format(pool_own_dims(positions(deep_at, flat_at, x), self, 3), self);
     return *y && (!indices || *indices) ? 0 : -1;
 }
 

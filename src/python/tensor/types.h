@@ -5,15 +5,8 @@
 
 #include "python/python.h"
 
-/* The numbers that operators see for a layout and for memory formats (PyTorch's). */
+/* The number that operators see for a layout (PyTorch's). */
 enum { LAYOUT_STRIDED };
-enum {
-    FORMAT_CONTIGUOUS,
-    FORMAT_PRESERVE,
-    FORMAT_CHANNELS_LAST,
-    FORMAT_CHANNELS_LAST_3D,
-    FORMAT_COUNT
-};
 
 extern PyTypeObject *types_size_type, *types_dtype_type, *types_device_type;
 
