@@ -1,0 +1,105 @@
+"""Results keep their operand's memory format, and pointwise results follow strides, as in PyTorch 2.13."""
+
+import flambeau as torch
+import flambeau.nn.functional as F
+import pytest
+
+LAST = torch.channels_last
+
+
+def _image():
+    return torch.arange(96.0).reshape(2, 3, 4, 4).contiguous(memory_format=LAST)
+
+
+KEPT = {
+    "cat": (lambda x: torch.cat([x, x], 1), (96, 1, 24, 6)),
+    "cat of rows": (lambda x: torch.cat([x, x]), (48, 1, 12, 3)),
+    "pad": (lambda x: F.pad(x, (1, 1, 1, 1)), (108, 1, 18, 3)),
+    "pad reflect": (lambda x: F.pad(x, (1, 1, 1, 1), mode="reflect"), (108, 1, 18, 3)),
+    "pad replicate": (lambda x: F.pad(x, (1, 1, 1, 1), mode="replicate"), (108, 1, 18, 3)),
+    "max_pool2d": (lambda x: F.max_pool2d(x, 2), (12, 1, 6, 3)),
+    "its positions": (lambda x: F.max_pool2d(x, 2, return_indices=True)[1], (12, 1, 6, 3)),
+    "avg_pool2d": (lambda x: F.avg_pool2d(x, 2), (12, 1, 6, 3)),
+    "adaptive_avg_pool2d": (lambda x: F.adaptive_avg_pool2d(x, 2), (12, 1, 6, 3)),
+    "batch_norm": (lambda x: F.batch_norm(x, None, None, training=True), (48, 1, 12, 3)),
+    "batch_norm eval": (lambda x: F.batch_norm(x, x.new_zeros(3), x.new_ones(3)), (48, 1, 12, 3)),
+    "conv2d": (lambda x: F.conv2d(x, torch.ones(5, 3, 3, 3)), (20, 1, 10, 5)),
+    "conv2d by weight": (
+        lambda x: F.conv2d(x.contiguous(), torch.ones(5, 3, 3, 3).to(memory_format=LAST)),
+        (20, 1, 10, 5),
+    ),
+    "conv_transpose2d": (lambda x: F.conv_transpose2d(x, torch.ones(3, 5, 2, 2)), (125, 1, 25, 5)),
+    "interpolate": (lambda x: F.interpolate(x, scale_factor=2), (192, 1, 24, 3)),
+    "bilinear": (lambda x: F.interpolate(x, scale_factor=2, mode="bilinear"), (192, 1, 24, 3)),
+    "flip": (lambda x: x.flip(3), (48, 1, 12, 3)),
+    "sort": (lambda x: x.sort(1)[0], (48, 1, 12, 3)),
+    "glu": (lambda x: F.glu(x, 3), (24, 1, 6, 3)),
+    "pixel_unshuffle": (lambda x: F.pixel_unshuffle(x, 2), (48, 1, 24, 12)),
+    "a slice times 1": (lambda x: x[:, :2] * 1, (32, 1, 8, 2)),
+    "plus contiguous": (lambda x: x + torch.ones(2, 3, 4, 4), (48, 1, 12, 3)),
+    "contiguous plus": (lambda x: torch.ones(2, 3, 4, 4) + x, (48, 16, 4, 1)),
+    "plus a row": (lambda x: x + torch.ones(3, 1, 1), (48, 1, 12, 3)),
+}
+
+
+@pytest.mark.parametrize("name", KEPT)
+def test_channels_last(name):
+    call, strides = KEPT[name]
+    y = call(_image())
+    assert y.stride() == strides
+    assert torch.equal(y, call(_image().contiguous()))
+
+
+def test_contiguous_stays():
+    x = _image().contiguous()
+    assert F.max_pool2d(x, 2).is_contiguous() and torch.cat([x, _image()]).is_contiguous()
+    assert F.max_pool2d(torch.ones(2, 3, 1, 1), 1).stride() == (3, 1, 1, 1)
+    assert F.conv1d(torch.ones(2, 3, 5), torch.ones(4, 3, 2)).is_contiguous()
+
+
+def test_three_dims():
+    x = torch.ones(2, 3, 4, 4, 4).contiguous(memory_format=torch.channels_last_3d)
+    assert F.conv3d(x, torch.ones(5, 3, 3, 3, 3)).stride() == (40, 1, 20, 10, 5)
+    assert F.max_pool3d(x, 2).stride() == (24, 1, 12, 6, 3)
+    assert F.batch_norm(x, None, None, training=True).stride() == (192, 1, 48, 12, 3)
+    assert torch.cat([x, x], 1).stride() == (384, 1, 96, 24, 6)
+    assert F.avg_pool3d(x, 2).stride() == (24, 8, 4, 2, 1)
+
+
+def test_gradients_through_the_formats():
+    x = _image().double().requires_grad_()
+    weight = torch.ones(4, 3, 3, 3, dtype=torch.float64).to(memory_format=LAST).requires_grad_()
+
+    def net(x, weight):
+        y = F.batch_norm(F.conv2d(x / 50, weight), None, None, training=True)
+        y = F.max_pool2d(F.pad(torch.cat([y, y * y], 1), (1, 1, 1, 1), mode="reflect"), 2)
+        return F.interpolate(y, scale_factor=2, mode="bilinear").flip(2)
+
+    assert torch.autograd.gradcheck(net, (x, weight))
+    net(x, weight).sum().backward()
+    assert x.grad.stride() == (48, 1, 12, 3) and weight.grad.stride() == (27, 1, 9, 3)
+
+
+def test_a_retained_gradient_lies_row_by_row():
+    x = _image().requires_grad_()
+    y = x * 1
+    y.retain_grad()
+    (y * 2).sum().backward()
+    assert y.grad.stride() == (48, 16, 4, 1) and x.grad.stride() == (48, 1, 12, 3)
+
+
+@pytest.mark.parametrize(
+    ("make", "strides"),
+    [
+        (lambda: torch.zeros(4, 6)[:, ::2] + 1, (3, 1)),
+        (lambda: torch.zeros(4, 6).t()[::2] + 1, (1, 3)),
+        (lambda: torch.zeros(2, 3, 4).permute(2, 0, 1)[1:] + 1, (1, 9, 3)),
+        (lambda: torch.zeros(4, 3).t() + torch.zeros(3, 1), (1, 3)),
+        (lambda: torch.zeros(3, 1) + torch.zeros(4, 3).t(), (1, 3)),
+        (lambda: torch.zeros(3).expand(2, 3) + 1, (3, 1)),
+        (lambda: torch.ones(2, 3).nonzero(), (1, 6)),
+        (lambda: torch.zeros(2, 3).nonzero(), (1, 0)),
+    ],
+)
+def test_strides(make, strides):
+    assert make().stride() == strides
