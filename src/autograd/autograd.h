@@ -225,6 +225,12 @@ void engine_resume(bool held);
  * gradient at index %d" where that cannot be. *g stays, or becomes NULL, on an error. For gradients
  * that programs make. */
 int engine_fit(fl_tensor **g, const fl_tensor *like, const char *function, int index);
+/* Asked by a hook while it runs: the number of this walk, -1 outside of one; whether it reaches n.
+ */
+int64_t engine_run(void);
+bool engine_expects(const struct node *n);
+/* PyTorch's error that a node's saved tensors are freed. -1. */
+int engine_refuse_released(const struct node *n);
 /* Asked by a node's backward while it runs: whether the gradient that goes along this edge of its
  * is of use. */
 bool engine_wants(const struct edge *edge);

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "autograd/autograd.h"
+#include "autograd/saving.h"
 #include "core/error.h"
 #include "core/memory.h"
 #include "core/scope.h"
@@ -16,6 +17,7 @@ struct saved {
     fl_tensor *tensor;
     uint32_t version;
     int output; /* which one it is, -1 for none */
+    struct packed_tensor packed; /* in the place of `tensor`, where the program packs */
 };
 
 struct custom_node {
@@ -48,6 +50,7 @@ static void release_saved(struct node *n)
         fl_tensor *t = self->saved[i].tensor;
         self->saved[i].tensor = NULL;
         tensor_release(t);
+        saving_drop(&self->saved[i].packed);
     }
 }
 
@@ -85,6 +88,10 @@ static int show_saved(struct custom_node *self, bool create_graph, fl_tensor **r
 {
     for (int i = 0; i < self->saved_count; i++) {
         const struct saved *s = &self->saved[i];
+        if (s->packed.packed &&
+            !(room[i] = saving_show(&s->packed, create_graph, s->output < 0 ? NULL : &self->node,
+                                     s->output)))
+            return -1;
         if (!s->tensor)
             continue;
         if (!create_graph || s->output < 0)
@@ -147,6 +154,11 @@ static int keep_saved(struct custom_node *self, fl_tensors saved, fl_tensors out
                 s->output = (int)k;
         if (!t)
             continue;
+        if (autograd_packer && t->storage) {
+            if (saving_keep(&s->packed, t, s->output >= 0))
+                return -1;
+            continue;
+        }
         if (!(s->tensor = s->output < 0 ? tensor_retain(t) : autograd_unlink(t)))
             return -1;
         s->version = t->storage ? t->storage->version : 0;

@@ -33,6 +33,7 @@ struct node_state {
 };
 
 struct run {
+    int64_t id; /* a number of its own in the process */
     const struct backward_request *request;
     struct node_state **state; /* all of them, as they were met */
     int64_t states, state_room;
@@ -259,7 +260,7 @@ static int deliver(fl_tensor **slot, fl_tensor *g, int dtype, bool create_graph)
     return status;
 }
 
-static int set_released_error(const struct node *n)
+int engine_refuse_released(const struct node *n)
 {
     error_set(FL_RUNTIME_ERROR, "Trying to backward through the graph a second time (or directly "
                                 "access saved tensors after they have "
@@ -306,6 +307,17 @@ static bool leads_on(const struct run *r, const struct node *n)
 /* The run whose node is at work on this thread. */
 static __thread const struct run *current;
 
+int64_t engine_run(void)
+{
+    return current ? current->id : -1;
+}
+
+bool engine_expects(const struct node *n)
+{
+    const struct node_state *s = current ? state_of(current, n) : NULL;
+    return s && s->wanted;
+}
+
 bool engine_wants(const struct edge *edge)
 {
     if (!edge->node)
@@ -340,25 +352,25 @@ static int run_node(struct run *r, struct node_state *s)
         return -1;
     int status = 0;
     bool leaf = n->edges == 0 && node_leaf(n);
+    const struct run *outer = current;
+    current = r;
     if (n->hooks)
         status = hooks_run_before(n->hooks, n->results, s->g);
     if (status == 0 && r->selective)
         take_captures(r, s);
     bool skip = r->selective && !leads_on(r, n);
     if (status == 0 && !skip) {
-        const struct run *outer = current;
-        current = r;
         status =
-            n->released ? set_released_error(n) : n->type->backward(n, s->g, q->create_graph, out);
+            n->released ? engine_refuse_released(n) : n->type->backward(n, s->g, q->create_graph, out);
         if (status == 0 && autograd_anomaly.check_nan)
             status = refuse_nan(n, out);
-        current = outer;
         if (status && autograd_anomaly.report)
             autograd_anomaly.report(n);
     }
     if (status == 0 && !skip && n->hooks)
         status = leaf ? hooks_run_leaf(n->hooks, node_leaf(n))
                       : hooks_run_after(n->hooks, n->edges, out, n->results, s->g);
+    current = outer;
     for (int i = 0; i < n->results; i++) {
         tensor_release(s->g[i]);
         s->g[i] = NULL;
@@ -525,7 +537,8 @@ void engine_resume(bool held)
 
 static int walk(const struct backward_request *q)
 {
-    struct run r = {.request = q, .selective = q->inputs > 0};
+    static int64_t runs; /* one walk at a time */
+    struct run r = {.id = runs++, .request = q, .selective = q->inputs > 0};
     struct autograd_mode mode = autograd_mode;
     size_t capture_bytes = sizeof *r.capture * (size_t)(q->inputs + 1);
     for (int64_t i = 0; i < q->inputs && q->results; i++)

@@ -13,11 +13,23 @@
 #include <string.h>
 
 #include "autograd/operations.h"
+#include "autograd/saving.h"
 #include "core/error.h"
 #include "core/memory.h"
 #include "core/scope.h"
 #include "ops/pointwise/pointwise.h"
 #include "ops_table.h"
+
+/* Tensors of a node that the program packed; in their places stand handles with a shape alone. */
+struct packed_saves {
+    size_t bytes;
+    int count;
+    struct packed_place {
+        struct packed_tensor tensor;
+        int16_t param, result; /* an argument, or -1 and a result */
+        uint32_t k;            /* of a list */
+    } at[];
+};
 
 struct op_node {
     struct node node;
@@ -35,6 +47,7 @@ struct op_node {
     uint32_t result_version[OP_RESULTS];
     fl_tensor *shape[OP_RESULTS];  /* shapes of results that may receive no gradient */
     int32_t first_edge[OP_PARAMS]; /* of each parameter */
+    struct packed_saves *packed;   /* NULL: none */
 };
 
 static const char *op_node_name(const struct node *n)
@@ -157,6 +170,76 @@ static inline __attribute__((always_inline)) struct needs needs_of(const fl_op *
     return need;
 }
 
+/* Calls visit for each tensor that is saved with its elements, until it fails. */
+static int each_saved(struct op_node *self,
+                      int (*visit)(struct op_node *self, fl_tensor **t, struct packed_place place))
+{
+    int status = 0;
+    for (int i = 0; i < self->op->params && status == 0; i++) {
+        fl_value *v = &self->args[i];
+        struct packed_place place = {.param = (int16_t)i, .result = -1};
+        if (!(self->saves >> i & 1))
+            continue;
+        if (v->tag == FL_TENSOR && v->as.tensor->storage)
+            status = visit(self, &v->as.tensor, place);
+        for (; v->tag == FL_TENSORS && place.k < v->count && status == 0; place.k++) {
+            fl_tensor **t = (fl_tensor **)&v->as.tensors[place.k];
+            if (*t && (*t)->storage)
+                status = visit(self, t, place);
+        }
+    }
+    for (int k = 0; k < self->op->results && status == 0; k++)
+        if (self->result[k])
+            status = visit(self, &self->result[k],
+                           (struct packed_place){.param = -1, .result = (int16_t)k});
+    return status;
+}
+
+static int count_saved(struct op_node *self, fl_tensor **t, struct packed_place place)
+{
+    (void)t, (void)place;
+    self->packed->count++;
+    return 0;
+}
+
+static int pack_saved(struct op_node *self, fl_tensor **t, struct packed_place place)
+{
+    if (saving_keep(&place.tensor, *t, place.param < 0))
+        return -1;
+    self->packed->at[self->packed->count++] = place;
+    fl_tensor *kept = *t;
+    *t = place.param < 0 ? NULL : tensor_retain(place.tensor.shape);
+    tensor_release(kept);
+    return 0;
+}
+
+/* Gives all that the node has saved to the thread's packer. */
+static int pack(struct op_node *self)
+{
+    struct packed_saves none = {0};
+    self->packed = &none;
+    each_saved(self, count_saved);
+    self->packed = NULL;
+    if (none.count == 0)
+        return 0;
+    size_t bytes = sizeof none + sizeof none.at[0] * (size_t)none.count;
+    if (!(self->packed = memory_zalloc(bytes)))
+        return -1;
+    self->packed->bytes = bytes;
+    self->shapes = true;
+    return each_saved(self, pack_saved);
+}
+
+static void drop_packed(struct op_node *self)
+{
+    struct packed_saves *packed = self->packed;
+    self->packed = NULL;
+    for (int i = 0; packed && i < packed->count; i++)
+        saving_drop(&packed->at[i].tensor);
+    if (packed)
+        memory_free(packed, packed->bytes);
+}
+
 static inline __attribute__((always_inline)) struct node *
 make_node(const fl_op *f, const struct plan *p, struct needs need, const fl_value *args,
           const fl_value *results, fl_tensor *self_before)
@@ -246,6 +329,8 @@ make_node(const fl_op *f, const struct plan *p, struct needs need, const fl_valu
                 goto fail;
         }
     }
+    if (autograd_packer && pack(self))
+        goto fail;
     return &self->node;
 fail:
     node_release(&self->node);
@@ -273,7 +358,10 @@ int record_write(const fl_op *f, const fl_value *args, fl_tensor *self, struct n
     if (need.elements & 1 && !before)
         return -1;
     fl_value result = fl_tensor_value(self);
+    const struct packer *packer = autograd_packer;
+    autograd_packer = NULL; /* the result is not there yet: record_written packs */
     *n = make_node(f, &p, need, args, &result, before);
+    autograd_packer = packer;
     tensor_release(before);
     if (*n)
         ((struct op_node *)*n)->in_place = !op_writes(f);
@@ -285,9 +373,13 @@ int record_written(fl_tensor *self, struct node *n)
     tensor_bump_version(self);
     if (!n)
         return 0;
-    if (n->type == &OP_NODE)
+    int status = 0;
+    if (n->type == &OP_NODE) {
         ((struct op_node *)n)->result_version[0] = self->storage->version;
-    int status = autograd_rebase(self, n);
+        status = autograd_packer ? pack((struct op_node *)n) : 0;
+    }
+    if (status == 0)
+        status = autograd_rebase(self, n);
     node_release(n);
     return status;
 }
@@ -487,10 +579,68 @@ static int set_missing(const struct op_node *self, const struct op_grad_rule *ru
                      rule->missing);
 }
 
+/* Fills args, a copy of the node's, and y with what the program unpacks; lists of tensors are
+ * copied into `lists`. What was unpacked is *made's, count of them, new references. */
+static int unpack(struct op_node *self, bool create_graph, fl_value *args, fl_tensor **lists,
+                  fl_tensor **y, fl_tensor **made)
+{
+    for (int i = 0; i < self->op->params; i++) {
+        if (args[i].tag != FL_TENSORS)
+            continue;
+        memcpy(lists, args[i].as.tensors, sizeof *lists * args[i].count);
+        args[i].as.tensors = lists;
+        lists += args[i].count;
+    }
+    for (int i = 0; i < self->packed->count; i++) {
+        const struct packed_place *place = &self->packed->at[i];
+        bool own = place->param < 0 && is_differentiable(self->op, place->result);
+        fl_tensor *t = saving_show(&place->tensor, create_graph, own ? &self->node : NULL,
+                                    place->result);
+        if (!t)
+            return -1;
+        made[i] = t;
+        if (place->param < 0)
+            y[place->result] = t;
+        else if (args[place->param].tag == FL_TENSOR)
+            args[place->param].as.tensor = t;
+        else
+            ((fl_tensor **)args[place->param].as.tensors)[place->k] = t;
+    }
+    return 0;
+}
+
+static int go_back(struct op_node *self, const fl_value *args, fl_tensor *const *incoming,
+                   fl_tensor *const *unpacked, bool create_graph, fl_tensor **out);
+
 static int op_node_backward(struct node *n, fl_tensor *const *incoming, bool create_graph,
                             fl_tensor **out)
 {
     struct op_node *self = (struct op_node *)n;
+    fl_tensor *none[OP_RESULTS] = {NULL};
+    if (!self->packed)
+        return go_back(self, self->args, incoming, none, create_graph, out);
+    fl_value args[OP_PARAMS];
+    size_t count = (size_t)self->packed->count;
+    memcpy(args, self->args, sizeof *args * self->op->params);
+    for (int i = 0; i < self->op->params; i++)
+        count += args[i].tag == FL_TENSORS ? args[i].count : 0;
+    fl_tensor **room = memory_zalloc(sizeof *room * count);
+    if (!room)
+        return -1;
+    int packed = self->packed->count, status = 0;
+    status = unpack(self, create_graph, args, room + packed, none, room);
+    if (status == 0)
+        status = go_back(self, args, incoming, none, create_graph, out);
+    for (int i = 0; i < packed; i++)
+        tensor_release(room[i]);
+    memory_free(room, sizeof *room * count);
+    return status;
+}
+
+static int go_back(struct op_node *self, const fl_value *args, fl_tensor *const *incoming,
+                   fl_tensor *const *unpacked, bool create_graph, fl_tensor **out)
+{
+    struct node *n = &self->node;
     const struct op_grad *grad = self->op->grad;
     if (check_versions(self))
         return -1;
@@ -505,14 +655,14 @@ static int op_node_backward(struct node *n, fl_tensor *const *incoming, bool cre
         g[k] = incoming[k] ? tensor_retain(incoming[k]) : NULL;
         if (!g[k] && self->shape[k] && !(g[k] = operation_zeros_like(self->shape[k])))
             status = -1;
-        y[k] = self->result[k];
-        if (y[k] && create_graph && is_differentiable(self->op, k)) { /* its history back */
-            y[k] = autograd_unlink(y[k]);
+        y[k] = unpacked[k] ? unpacked[k] : self->result[k];
+        if (y[k] && !unpacked[k] && create_graph && is_differentiable(self->op, k)) {
+            y[k] = autograd_unlink(y[k]); /* its history back */
             if (!y[k] || autograd_set_node(y[k], n, k))
                 status = -1;
         }
     }
-    struct grad_context c = {self->args, g, y, wanted(self)};
+    struct grad_context c = {args, g, y, wanted(self)};
     for (int r = 0; r < grad->rules && status == 0; r++) {
         const struct op_grad_rule *rule = &grad->rule[r];
         if (!(rule->params & c.needs))
@@ -537,7 +687,7 @@ static int op_node_backward(struct node *n, fl_tensor *const *incoming, bool cre
     }
     for (int k = 0; k < OP_RESULTS; k++) {
         tensor_release(g[k]);
-        if (create_graph && y[k] != self->result[k])
+        if (y[k] != self->result[k] && y[k] != unpacked[k])
             tensor_release(y[k]);
     }
     for (int e = 0; status && e < n->edges; e++) {
@@ -545,6 +695,46 @@ static int op_node_backward(struct node *n, fl_tensor *const *incoming, bool cre
         out[e] = NULL;
     }
     return status;
+}
+
+static const struct packed_tensor *packed_at(const struct op_node *self, int param, int result)
+{
+    for (int i = 0; self->packed && i < self->packed->count; i++)
+        if (self->packed->at[i].param == param && self->packed->at[i].result == result)
+            return &self->packed->at[i].tensor;
+    return NULL;
+}
+
+int record_saved(struct node *n, const char *name, fl_tensor **t)
+{
+    *t = NULL;
+    struct op_node *self = (struct op_node *)n;
+    if (n->type != &OP_NODE)
+        return 1;
+    int param = -1, result = strcmp(name, "result") == 0 ? 0 : -1;
+    for (int i = 0; i < self->op->params && result < 0; i++)
+        if (strcmp(self->op->param[i].name, name) == 0)
+            param = i;
+    if (result < 0 ? param < 0 || !(self->saves >> param & 1) : !(self->saves_results & 1))
+        return 1;
+    if (n->released)
+        return engine_refuse_released(n);
+    if (check_versions(self))
+        return -1;
+    const struct packed_tensor *packed = packed_at(self, param, result);
+    fl_tensor *kept = result == 0                           ? self->result[0]
+                      : self->args[param].tag == FL_TENSOR ? self->args[param].as.tensor
+                                                           : NULL;
+    if (packed) {
+        *t = saving_show(packed, true, result == 0 ? n : NULL, 0);
+        return *t ? 0 : -1;
+    }
+    if (!kept || result < 0) {
+        *t = kept ? tensor_retain(kept) : NULL;
+        return 0;
+    }
+    *t = autograd_unlink(kept);
+    return *t && autograd_set_node(*t, n, 0) == 0 ? 0 : -1;
 }
 
 /* Drops the tensors that hold elements; with `all` the shapes too. */
@@ -581,6 +771,7 @@ static void op_node_release_saved(struct node *n)
     struct op_node *self = (struct op_node *)n;
     if (self->saves || self->saves_results)
         n->released = true;
+    drop_packed(self);
     drop_saved(self, false);
 }
 

@@ -55,6 +55,10 @@ int record_written(fl_tensor *self, struct node *n);
 struct node *constant_node(const fl_op *f, const fl_value *args);
 /* Renames a node that record_node made. */
 void record_name(struct node *n, const char *title);
+/* What a node of an operator has saved under this name of the table ("self", "result"): a new
+ * reference in *t, NULL for a list or an argument not given. 0; 1 where nothing of that name is
+ * saved; -1 with the error set (it was freed, or written since). */
+int record_saved(struct node *n, const char *name, fl_tensor **t);
 /* Gives the nodes behind a composite's results its title. A result that is an argument itself keeps
  * its own. The views of a list come from one node in PyTorch: CREATION_MANY. */
 void record_title(const fl_op *f, const fl_value *args, const fl_value *results);

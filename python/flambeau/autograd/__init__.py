@@ -20,7 +20,7 @@ _HOMES = {
     **dict.fromkeys(("detect_anomaly", "set_detect_anomaly"), "anomaly_mode"),
 }
 _MODULES = frozenset(
-    ("function", "functional", "anomaly_mode", "forward_ad", "grad_mode", "profiler")
+    ("function", "functional", "graph", "anomaly_mode", "forward_ad", "grad_mode", "profiler")
 )
 
 

@@ -193,7 +193,7 @@ class MemPool(_Absent):
 
 def __getattr__(name):
     if name in ("amp", "nvtx", "random", "memory", "nccl", "profiler"):
-        return __import__("flambeau.cuda." + name, fromlist=[name])
+        return __import__("flambeau.cuda." + name, fromlist=["__name__"])
     from flambeau import _legacy
 
     kind = _legacy.cuda_type(name)

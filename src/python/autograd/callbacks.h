@@ -17,5 +17,7 @@ int callbacks_init(void);
 extern PyMethodDef interposer_functions[];
 /* transforms.c: what torch.func and forward_ad are made of. */
 extern PyMethodDef transform_functions[];
+/* saved_hooks.c: who packs what nodes save. */
+extern PyMethodDef saved_hook_functions[];
 
 #endif

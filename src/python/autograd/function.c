@@ -9,6 +9,7 @@
 #include <stddef.h>
 #include <string.h>
 
+#include "autograd/saving.h"
 #include "core/memory.h"
 #include "ops/forward.h"
 #include "python/autograd/callbacks.h"
@@ -21,6 +22,7 @@ struct saved {
     fl_tensor *tensor; /* NULL: None was saved */
     uint32_t version;
     int result; /* it is a result of the node's (an alias of it); -1: it is not */
+    struct packed_tensor packed; /* in the place of `tensor`, where the program packs */
 };
 
 /* One block of memory: the node, its edges, its saved tensors, the shapes of its results. */
@@ -60,8 +62,10 @@ static void drop_saved(struct context_object *c)
     struct saved *saved = c->saved;
     int count = c->saved_count;
     c->saved = NULL, c->saved_count = 0;
-    for (int i = 0; i < count; i++)
+    for (int i = 0; i < count; i++) {
         tensor_release(saved[i].tensor);
+        saving_drop(&saved[i].packed);
+    }
     PyMem_Free(saved);
 }
 
@@ -92,6 +96,11 @@ static bool keep_saved(struct context_object *c, fl_tensor *const *results, int 
         for (int k = 0; k < count; k++)
             if (results[k] == t)
                 s->result = k;
+        if (autograd_packer && t->storage) {
+            if (saving_keep(&s->packed, t, s->result >= 0))
+                return raise_error(), false;
+            continue;
+        }
         s->tensor = s->result < 0 ? tensor_retain(t) : autograd_unlink(t);
         if (!s->tensor)
             return raise_error(), false;
@@ -104,6 +113,10 @@ static bool keep_saved(struct context_object *c, fl_tensor *const *results, int 
 static PyObject *saved_show(struct context_object *c, const struct saved *s)
 {
     fl_tensor *t = s->tensor;
+    if (s->packed.packed)
+        return pytensor_wrap(saving_show(&s->packed, true,
+                                          s->result < 0 || !c->node ? NULL : &c->node->node,
+                                          s->result));
     if (!t)
         Py_RETURN_NONE;
     if (t->storage && t->storage->version != s->version) {

@@ -6,8 +6,8 @@
 #include <stddef.h>
 #include <string.h>
 
+#include "ops/record.h"
 #include "python/autograd/callbacks.h"
-
 #include "python/tensor/tensor_object.h"
 
 struct node_object {
@@ -16,6 +16,7 @@ struct node_object {
 };
 
 static PyTypeObject *node_type;
+static PyObject *node_types; /* the type of each derivative that was shown, by its name */
 int python_outside;
 
 /* ---- For the collector ------------------------------------------------------------------------
@@ -58,13 +59,16 @@ void graph_clear(fl_tensor *t)
 
 /* ---- Objects of nodes ------------------------------------------------------------------------ */
 
+static PyTypeObject *type_of(const struct node *n);
+
 PyObject *nodes_show(struct node *n)
 {
     if (!n)
         Py_RETURN_NONE;
     if (n->python)
         return Py_NewRef((PyObject *)n->python);
-    struct node_object *self = PyObject_GC_New(struct node_object, node_type);
+    PyTypeObject *type = type_of(n);
+    struct node_object *self = type ? PyObject_GC_New(struct node_object, type) : NULL;
     if (!self)
         return NULL;
     self->node = node_retain(n);
@@ -167,10 +171,39 @@ static PyObject *node_register_prehook(PyObject *self, PyObject *function)
     return callbacks_add_node(node_of(self), true, function);
 }
 
+/* "AccumulateGrad" of "torch::autograd::AccumulateGrad". */
+static const char *short_name(const struct node *n)
+{
+    const char *name = node_name(n), *space = strrchr(name, ':');
+    return space ? space + 1 : name;
+}
+
 static PyObject *node_repr(PyObject *self)
 {
-    const char *name = node_name(node_of(self)), *space = strrchr(name, ':');
-    return PyUnicode_FromFormat("<%s object at %p>", space ? space + 1 : name, self);
+    return PyUnicode_FromFormat("<%s object at %p>", short_name(node_of(self)), self);
+}
+
+/* _saved_self, _saved_result...: what the node keeps for its derivative. */
+static PyObject *node_getattro(PyObject *self, PyObject *name)
+{
+    PyObject *found = PyObject_GenericGetAttr(self, name);
+    if (found || !PyErr_ExceptionMatches(PyExc_AttributeError))
+        return found;
+    PyObject *type, *value, *trace;
+    PyErr_Fetch(&type, &value, &trace);
+    const char *text = PyUnicode_AsUTF8AndSize(name, NULL);
+    fl_tensor *t;
+    int status = text && strncmp(text, "_saved_", 7) == 0
+                     ? record_saved(node_of(self), text + 7, &t)
+                     : 1;
+    if (status == 1) {
+        PyErr_Restore(type, value, trace);
+        return NULL;
+    }
+    Py_XDECREF(type);
+    Py_XDECREF(value);
+    Py_XDECREF(trace);
+    return status ? raise_error() : t ? pytensor_wrap(t) : Py_NewRef(Py_None);
 }
 
 static PyMethodDef node_methods[] = {
@@ -195,18 +228,50 @@ static PyGetSetDef node_properties[] = {
 static PyType_Spec node_spec = {
     .name = "flambeau.autograd.graph.Node",
     .basicsize = sizeof(struct node_object),
-    .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC | Py_TPFLAGS_DISALLOW_INSTANTIATION,
+    .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC | Py_TPFLAGS_BASETYPE |
+             Py_TPFLAGS_DISALLOW_INSTANTIATION,
     .slots =
         (PyType_Slot[]){
             SLOT(Py_tp_dealloc, node_dealloc),
             SLOT(Py_tp_traverse, node_traverse),
             SLOT(Py_tp_clear, node_clear),
             SLOT(Py_tp_repr, node_repr),
+            SLOT(Py_tp_getattro, node_getattro),
             SLOT(Py_tp_methods, node_methods),
             SLOT(Py_tp_getset, node_properties),
             {0},
         },
 };
+
+/* The type of a node, as PyTorch has one for each derivative: made when its first node is shown. */
+static PyTypeObject *type_of(const struct node *n)
+{
+    const char *name = short_name(n);
+    PyObject *type = PyDict_GetItemString(node_types, name);
+    if (type)
+        return (PyTypeObject *)type;
+    PyObject *full = PyUnicode_FromFormat("flambeau.autograd.graph.%s", name);
+    const char *text = full ? PyUnicode_AsUTF8AndSize(full, NULL) : NULL;
+    PyType_Spec spec = {
+        .name = text,
+        .basicsize = sizeof(struct node_object),
+        .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC | Py_TPFLAGS_DISALLOW_INSTANTIATION,
+        .slots =
+            (PyType_Slot[]){
+                SLOT(Py_tp_dealloc, node_dealloc),
+                SLOT(Py_tp_traverse, node_traverse),
+                SLOT(Py_tp_clear, node_clear),
+                {0},
+            },
+    };
+    PyObject *bases = text ? PyTuple_Pack(1, node_type) : NULL;
+    type = bases ? PyType_FromSpecWithBases(&spec, bases) : NULL;
+    int failed = type ? PyDict_SetItemString(node_types, name, type) : -1;
+    Py_XDECREF(type); /* the dictionary's now */
+    Py_XDECREF(bases);
+    Py_XDECREF(full);
+    return failed ? NULL : (PyTypeObject *)type;
+}
 
 /* ---- backward -------------------------------------------------------------------------------- */
 
@@ -461,7 +526,62 @@ static PyObject *function_reaches_others(PyObject *module, PyObject *args)
     return found < 0 ? raise_error() : python_bool(found);
 }
 
+static PyObject *function_run(PyObject *module, PyObject *unused)
+{
+    (void)module, (void)unused;
+    return PyLong_FromLongLong(engine_run());
+}
+
+/* Whether the walk that runs now reaches this tensor. */
+static PyObject *function_expects(PyObject *module, PyObject *o)
+{
+    struct edge edge;
+    (void)module;
+    if (!pytensor_check(o))
+        return PyErr_Format(PyExc_TypeError, "expected a Tensor, not %s", python_type_name(o));
+    if (autograd_edge(pytensor_get(o), &edge) < 0)
+        return raise_error();
+    bool expects = edge.node && engine_expects(edge.node);
+    if (edge.node)
+        node_release(edge.node);
+    return python_bool(expects);
+}
+
+/* The node to which a tensor's gradient goes, and which of its results. */
+static PyObject *function_edge(PyObject *module, PyObject *o)
+{
+    struct edge edge;
+    (void)module;
+    if (!pytensor_check(o))
+        return PyErr_Format(PyExc_TypeError, "expected a Tensor, not %s", python_type_name(o));
+    if (autograd_edge(pytensor_get(o), &edge) < 0)
+        return raise_error();
+    PyObject *shown = nodes_show(edge.node);
+    if (edge.node)
+        node_release(edge.node);
+    return shown ? Py_BuildValue("(Ni)", shown, (int)edge.result) : NULL;
+}
+
+/* Counts a write of which the library does not know. */
+static PyObject *function_bump(PyObject *module, PyObject *o)
+{
+    (void)module;
+    if (!pytensor_check(o))
+        return PyErr_Format(PyExc_TypeError, "expected a Tensor, not %s", python_type_name(o));
+    if (pytensor_get(o)->flags & TENSOR_INFERENCE)
+        return PyErr_Format(PyExc_RuntimeError,
+                            "Inplace update to inference tensor outside InferenceMode is not "
+                            "allowed.");
+    tensor_bump_version(pytensor_get(o));
+    Py_RETURN_NONE;
+}
+
 PyMethodDef graph_functions[] = {
+    {"_current_graph_task_id", function_run, METH_NOARGS,
+     "The number of the backward that runs on this thread, -1 for none."},
+    {"_engine_expects", function_expects, METH_O, NULL},
+    {"_gradient_edge", function_edge, METH_O, NULL},
+    {"_bump_version", function_bump, METH_O, NULL},
     {"_reaches_others", function_reaches_others, METH_VARARGS, NULL},
     {"_backward", function_backward, METH_VARARGS, NULL},
     {"_is_grad_enabled", function_is_grad_enabled, METH_NOARGS, NULL},
@@ -475,5 +595,6 @@ PyMethodDef graph_functions[] = {
 int nodes_init(PyObject *module)
 {
     node_type = (PyTypeObject *)PyType_FromSpec(&node_spec);
-    return node_type ? PyModule_AddObjectRef(module, "_Node", (PyObject *)node_type) : -1;
+    node_types = PyDict_New();
+    return node_type && node_types ? PyModule_AddObjectRef(module, "_Node", (PyObject *)node_type) : -1;
 }
