@@ -11,6 +11,9 @@ import flambeau
 __all__ = ["BoundingBoxFormat", "BoundingBoxes", "Image", "Mask", "TVTensor", "Video", "wrap"]
 
 
+_KEEPING = ("clone", "to", "detach", "requires_grad_")  # methods whose result is of the same kind
+
+
 class TVTensor(flambeau.Tensor):
     """What Image, Mask and the others share."""
 
@@ -31,6 +34,16 @@ class TVTensor(flambeau.Tensor):
             requires_grad = isinstance(data, flambeau.Tensor) and data.requires_grad
         made = tensor.detach().as_subclass(cls)
         return made.requires_grad_() if requires_grad else made
+
+    @classmethod
+    def __torch_function__(cls, func, types, args=(), kwargs=None):
+        if not all(issubclass(cls, kind) for kind in types):
+            return NotImplemented
+        with flambeau._C.DisableTorchFunctionSubclass():
+            result = func(*args, **(kwargs or {}))
+        if func.__name__ in _KEEPING and isinstance(args[0], cls):
+            return wrap(result, like=args[0])
+        return result.as_subclass(flambeau.Tensor) if isinstance(result, cls) else result
 
 
 class Image(TVTensor):
