@@ -12,6 +12,7 @@ import math as _math
 from flambeau import _C
 
 _C._check_interpreter()
+_C._note_lines(__file__[: -len("__init__.py")])
 from flambeau._C import *  # noqa: E402, F403  operators, Tensor, Size, device, Generator, the dtypes
 from flambeau.version import __version__
 
@@ -58,6 +59,7 @@ _HOMES = {
         ).split(),
         "amp.autocast_mode",
     ),
+    **dict.fromkeys(("AdviceWarning", "set_advice"), "_advice"),
     "summary": "_summary",
     "progress": "_progress",
     **dict.fromkeys(

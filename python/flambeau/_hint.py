@@ -4,11 +4,15 @@ chooses."""
 import os
 
 
-def hint(english, chinese):
-    """The hint's line, to be put behind a message: Chinese where FLAMBEAU_LANG, else the locale,
-    begins with zh."""
+def speaks_chinese():
+    """Whether FLAMBEAU_LANG, else the locale, begins with zh."""
     for name in ("FLAMBEAU_LANG", "LC_ALL", "LC_MESSAGES", "LANG"):
         value = os.environ.get(name)
         if value:
-            return f"\n提示：{chinese}" if value.startswith("zh") else f"\nhint: {english}"
-    return f"\nhint: {english}"
+            return value.startswith("zh")
+    return False
+
+
+def hint(english, chinese):
+    """The hint's line, to be put behind a message."""
+    return f"\n提示：{chinese}" if speaks_chinese() else f"\nhint: {english}"

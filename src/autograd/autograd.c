@@ -688,13 +688,19 @@ void node_remove_hook(struct node *n, int64_t id)
 
 struct autograd_anomaly autograd_anomaly;
 
+static _Atomic uint64_t clock;
+
+uint64_t node_count(void)
+{
+    return atomic_load_explicit(&clock, memory_order_relaxed);
+}
+
 void node_init(struct node *n, const struct node_class *type, int edges, struct edge *edge,
                int results)
 {
     assert(edges >= 0 && results >= 1);
     assert(type->name && type->backward && type->release_saved && type->destroy);
     assert(edges == 0 || edge);
-    static _Atomic uint64_t clock;
     node_set(n, type, edges, edge, results);
     n->sequence = atomic_fetch_add_explicit(&clock, 1, memory_order_relaxed);
 }

@@ -178,6 +178,8 @@ void node_remove_hook(struct node *n, int64_t id);
  */
 void node_init(struct node *n, const struct node_class *type, int edges, struct edge *edge,
                int results);
+/* How many nodes were made so far: the next one's sequence number. */
+uint64_t node_count(void);
 static inline struct node *node_retain(struct node *n)
 {
     atomic_fetch_add_explicit(&n->refs, 1, memory_order_relaxed);
@@ -189,7 +191,7 @@ const char *node_name(const struct node *n);
 /* The leaf of an accumulate node, borrowed; NULL for other nodes. */
 fl_tensor *node_leaf(const struct node *n);
 
-/* Anomaly detection, set by the Python side; all NULL while it is off but `drop`. */
+/* Who made a node, and what becomes of it when its backward fails; set by the Python side. */
 extern struct autograd_anomaly {
     const void *(*locate)(void);          /* what runs now, kept by a node that is made */
     void (*drop)(const void *where);      /* drops what locate returned */

@@ -76,7 +76,7 @@ static int check_saved(const struct custom_node *self)
                       "version %u instead.",
                       dtype_title(t->dtype), shape_text(sizes, sizeof sizes, t->ndim, t->sizes),
                       t->storage->version, self->saved[i].version);
-            return error_context("It was saved by %s.", self->name);
+            return error_context("It was saved by %s.", "它由 %s 保存。", self->name);
         }
     }
     return 0;

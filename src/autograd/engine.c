@@ -40,12 +40,16 @@ struct run {
     struct node_state **ready; /* a binary heap */
     int64_t heap, heap_room;
     bool selective;
+    bool newer; /* the first tensor's node was made after the last run ended */
     struct capture {
         struct node *node;
         int result;
         fl_tensor *g;
     } *capture; /* one an input */
 };
+
+/* node_count() at the end of the last run; belongs to whose turn it is. */
+static uint64_t ended_at;
 
 static int grow(void *array, int64_t count, int64_t *room, size_t item)
 {
@@ -260,7 +264,8 @@ static int deliver(fl_tensor **slot, fl_tensor *g, int dtype, bool create_graph)
     return status;
 }
 
-int engine_refuse_released(const struct node *n)
+/* kept: the walk began in a graph that is newer than the last backward. */
+int engine_refuse_released(bool kept)
 {
     error_set(FL_RUNTIME_ERROR, "Trying to backward through the graph a second time (or directly "
                                 "access saved tensors after they have "
@@ -269,10 +274,19 @@ int engine_refuse_released(const struct node *n)
                                 "autograd.grad(). Specify retain_graph=True if you need to "
                                 "backward through the graph a second time or if "
                                 "you need to access saved tensors after calling backward.");
-    error_context("the node is %s", node_name(n));
-    return error_hint("build the graph again (run the forward pass) before each backward, or pass "
-                      "retain_graph=True",
-                      "每次 backward 之前重新做一次前向计算，或传入 retain_graph=True");
+    if (kept)
+        return error_hint(
+            "this graph was made after the last backward, but leads into one that backward has "
+            "used up: a tensor kept from the step before (a hidden state, a running sum). Cut it "
+            "off where it is kept: hidden = hidden.detach()",
+            "这个图是在上一次 backward 之后建立的，却连到了已被上一次 backward 用掉的图上："
+            "有张量从上一步保留了下来（例如隐藏状态或累加量）。请在保留时切断："
+            "hidden = hidden.detach()");
+    return error_hint("backward was called twice on one graph: call it once, or run the forward "
+                      "pass again before each backward; retain_graph=True in the first call keeps "
+                      "the graph",
+                      "对同一个图调用了两次 backward：只调用一次，或每次 backward 之前重新做一次前向"
+                      "计算；若确实需要两次，请在第一次传入 retain_graph=True");
 }
 
 /* Under anomaly detection a gradient that is NaN is an error. */
@@ -361,11 +375,14 @@ static int run_node(struct run *r, struct node_state *s)
     bool skip = r->selective && !leads_on(r, n);
     if (status == 0 && !skip) {
         status =
-            n->released ? engine_refuse_released(n) : n->type->backward(n, s->g, q->create_graph, out);
+            n->released ? engine_refuse_released(r->newer)
+                        : n->type->backward(n, s->g, q->create_graph, out);
         if (status == 0 && autograd_anomaly.check_nan)
             status = refuse_nan(n, out);
         if (status && autograd_anomaly.report)
             autograd_anomaly.report(n);
+        else if (status)
+            error_context("in the backward of %s", "出错处是 %s 的反向计算", node_name(n));
     }
     if (status == 0 && !skip && n->hooks)
         status = leaf ? hooks_run_leaf(n->hooks, node_leaf(n))
@@ -442,6 +459,8 @@ static int start(struct run *r)
                 "no input of this tensor has requires_grad=True, or it was computed under no_grad",
                 "它的输入都没有 requires_grad=True，或它是在 no_grad 下算出来的");
         }
+        if (i == 0)
+            r->newer = edge.node->sequence >= ended_at;
         struct node_state *s = state_make(r, edge.node);
         fl_tensor *g = s ? initial_gradient(q, i) : NULL;
         node_release(edge.node);
@@ -588,6 +607,7 @@ int engine_backward(const struct backward_request *q)
     bool held = engine_pause(); /* a C program's node may call this in its backward */
     take_turn();
     int status = walk(q);
+    ended_at = node_count();
     end_turn();
     engine_resume(held);
     return status;

@@ -101,9 +101,9 @@ int number_check_range(fl_value number, int dtype)
     error_set(FL_RUNTIME_ERROR, "value cannot be converted to type %s without overflow",
               dtype_c_name(dtype));
     if (number.tag == FL_FLOATING)
-        error_context("the value is %g", number.as.f);
+        error_context("the value is %g", "这个数是 %g", number.as.f);
     else
-        error_context("the value is %lld", (long long)number.as.i);
+        error_context("the value is %lld", "这个数是 %lld", (long long)number.as.i);
     return error_hint("give a number that the dtype holds, or convert the tensor to a wider one",
                       "请给出该 dtype 能表示的数，或先把张量转换成更宽的 dtype");
 }

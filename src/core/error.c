@@ -114,9 +114,9 @@ void *error_null(enum fl_error_kind kind, const char *format, ...)
     return NULL;
 }
 
-/* Whether hints are Chinese: FLAMBEAU_LANG, else the first set of LC_ALL, LC_MESSAGES, LANG. Read
+/* Whether hints and context are Chinese: FLAMBEAU_LANG, else the first set of LC_ALL, LC_MESSAGES, LANG. Read
  * at every hint: an error is no hot path, and a program may set the variable late. */
-static bool speaks_chinese(void)
+bool error_speaks_chinese(void)
 {
     static const char *const NAMES[] = {"FLAMBEAU_LANG", "LC_ALL", "LC_MESSAGES", "LANG"};
     for (size_t i = 0; i < sizeof NAMES / sizeof *NAMES; i++) {
@@ -130,7 +130,7 @@ static bool speaks_chinese(void)
 int error_hint(const char *english, const char *chinese)
 {
     struct error_state *e = record();
-    int length = speaks_chinese() ? snprintf(e->hint, HINT_BYTES, "提示：%s", chinese)
+    int length = error_speaks_chinese() ? snprintf(e->hint, HINT_BYTES, "提示：%s", chinese)
                                   : snprintf(e->hint, HINT_BYTES, "hint: %s", english);
     if (length >= HINT_BYTES)
         mend_end(e->hint);
@@ -145,7 +145,7 @@ int error_hint_in_c(const char *english, const char *chinese)
     return error_for_python ? -1 : error_hint(english, chinese);
 }
 
-int error_context(const char *format, ...)
+int error_context(const char *english, const char *chinese, ...)
 {
     struct error_state *e = record();
     size_t used = strlen(e->body);
@@ -153,8 +153,9 @@ int error_context(const char *format, ...)
         return -1;
     e->body[used] = '\n';
     va_list args;
-    va_start(args, format);
-    int length = vsnprintf(e->body + used + 1, BODY_BYTES - used - 1, format, args);
+    va_start(args, chinese);
+    int length = vsnprintf(e->body + used + 1, BODY_BYTES - used - 1,
+                           error_speaks_chinese() ? chinese : english, args);
     va_end(args);
     if (length < 0)
         e->body[used] = '\0';

@@ -8,6 +8,7 @@
 #define FLAMBEAU_CORE_ERROR_H
 
 #include <stdarg.h>
+#include <stdbool.h>
 
 #include "flambeau/base.h"
 
@@ -24,8 +25,12 @@ int error_hint(const char *english, const char *chinese) __attribute__((cold));
 /* The same for C programs, after error_hint gave what a Python program is told. */
 int error_hint_in_c(const char *english, const char *chinese) __attribute__((cold));
 extern bool error_for_python; /* set by the extension module */
-/* Adds a line of context ("In operator add.Tensor: ..."). */
-int error_context(const char *format, ...) __attribute__((format(printf, 1, 2), cold));
+/* Adds a line of context ("in add, given ..."): printf's format in both languages, for the same
+ * arguments. */
+int error_context(const char *english, const char *chinese, ...)
+    __attribute__((format(printf, 1, 3), format(printf, 2, 3), cold));
+/* Whether this process speaks Chinese: FLAMBEAU_LANG, else the locale's. */
+bool error_speaks_chinese(void) __attribute__((cold));
 
 /* Saves and restores the thread's error around clean-up that may itself fail. */
 struct error_state;

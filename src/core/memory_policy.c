@@ -19,6 +19,7 @@ void *memory_refuse(size_t size, int code)
               "Error code %d (%s)",
               size, code ? code : ENOMEM, code ? "Cannot allocate memory" : "The limit is reached");
     error_context("Held from the system: %lld bytes, of which %lld are in use.",
+                  "已向系统申请 %lld 字节，其中 %lld 字节正在使用。",
                   (long long)held.reserved, (long long)held.allocated);
     error_hint("make the tensors or the batch smaller, or drop results that are no longer needed "
                "(del x; keep loss.item(), not loss).",

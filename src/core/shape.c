@@ -47,7 +47,8 @@ int64_t shape_numel(int ndim, const int64_t *sizes)
     if (overflow) {
         char text[512];
         error_set(FL_RUNTIME_ERROR, "numel: integer multiplication overflow");
-        error_context("The sizes were %s.", shape_text(text, sizeof text, ndim, sizes));
+        error_context("The sizes were %s.", "各维大小为 %s。",
+                      shape_text(text, sizeof text, ndim, sizes));
         return -1;
     }
     return product;
@@ -100,12 +101,13 @@ int shape_broadcast(int *out_ndim, int64_t *out, int ndim, const int64_t *sizes)
                       ") at non-singleton dimension %d",
                       out[i], sizes[j], i);
             error_context("b has sizes %s; they are compared from the last dimension on.",
+                          "b 的形状是 %s；形状从最后一维开始逐维比较。",
                           shape_text(text, sizeof text, ndim, sizes));
             return error_hint(
-                "sizes must be equal, or one of them 1: add a dimension with "
-                "unsqueeze, or reshape or transpose one of the tensors.",
-                "对应的大小必须相等，或其中之一为 1：可用 unsqueeze 增加一维，或用 reshape、"
-                "transpose 调整其中一个张量。");
+                "sizes must be equal, or one of them 1: add dimensions at the end with "
+                "b[:, None, None] or unsqueeze(-1), or reshape or transpose one of the tensors.",
+                "两个张量在这一维的大小不同，又都不是 1，无法广播：可用 b[:, None, None] 或 "
+                "unsqueeze(-1) 在末尾增加维度，或用 reshape、transpose 调整其中一个张量。");
         }
         out[i] = sizes[j];
     }

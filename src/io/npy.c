@@ -224,7 +224,7 @@ fl_tensor *fl_npy_load(const char *path)
         struct zip_source source = {.file = file, .size = (uint64_t)about.st_size};
         t = npy_read(&source, 0, source.size);
         if (!t)
-            error_context("In '%s'", path);
+            error_context("In '%s'", "文件：'%s'", path);
     }
     close(file);
     return t && scope_adopt(t) == 0 ? t : NULL;

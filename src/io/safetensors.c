@@ -623,7 +623,7 @@ int safetensors_open(const char *path, struct safetensors_index *index)
     return file;
 fail:
     memory_free(header, header ? (size_t)length : 0);
-    error_context("In '%s'", path);
+    error_context("In '%s'", "文件：'%s'", path);
     advise();
     close(file);
     return -1;

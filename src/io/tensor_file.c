@@ -102,7 +102,7 @@ static int open_archive(struct fl_file *f, const char *path)
         keep_arrays(&f->zip);
         return 1;
     }
-    error_context("In '%s'", path);
+    error_context("In '%s'", "文件：'%s'", path);
     close(file);
     return -1;
 }

@@ -426,7 +426,8 @@ static int __attribute__((cold)) name_operator(const fl_op *op, const fl_value *
                              shape_text(shape, sizeof shape, t->ndim, t->sizes));
     }
     if (used)
-        error_context("in %s, given %s", op->base, text);
+        error_context("in %s, given %s", "出错的运算是 %s，输入为 %s",
+                      op->base + (op->base[0] == '_'), text);
     return -1;
 }
 

@@ -414,6 +414,17 @@ int record_refuse(const fl_op *f, const fl_value *args)
     return 0;
 }
 
+const char *record_origin(const struct node *n)
+{
+    while (n && n->type == &OP_NODE) {
+        const struct op_node *self = (const struct op_node *)n;
+        if (self->op->kind != OP_VIEW || n->edges != 1)
+            return self->op->base;
+        n = n->edge[0].node;
+    }
+    return "";
+}
+
 void record_name(struct node *n, const char *title)
 {
     ((struct op_node *)n)->title = title;

@@ -53,6 +53,9 @@ int record_written(fl_tensor *self, struct node *n);
 /* The node of an in-place call whose result is constant, for calculus: the gradient of each operand
  * is zero (constant.c). */
 struct node *constant_node(const fl_op *f, const fl_value *args);
+/* The operator whose call made a node, views passed over: "softmax", "linear"; "" where that is no
+ * operator's. */
+const char *record_origin(const struct node *n);
 /* Renames a node that record_node made. */
 void record_name(struct node *n, const char *title);
 /* What a node of an operator has saved under this name of the table ("self", "result"): a new

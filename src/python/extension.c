@@ -2,6 +2,7 @@
 #include "core/memory.h"
 #include "core/threads.h"
 #include "ops/pointwise/pointwise.h"
+#include "python/advice.h"
 #include "python/call/arguments.h"
 #include "python/autograd/callbacks.h"
 #include "python/autograd/location.h"
@@ -242,7 +243,7 @@ static int add_functions(PyObject *module)
                              optim_functions, safetensors_functions, archive_functions, location_functions,
                              construct_functions, sharing_functions, text_functions,
                              interposer_functions,  saved_hook_functions,  collate_functions,
-                             transform_functions};
+                             transform_functions,   advice_functions};
     for (size_t i = 0; i < sizeof tables / sizeof *tables; i++)
         if (PyModule_AddFunctions(module, tables[i]) < 0)
             return -1;
@@ -268,6 +269,7 @@ PyMODINIT_FUNC PyInit__C(void)
         return NULL;
     error_for_python = true;
     location_init();
+    advice_init();
     if (raise_init(module) < 0 || types_init(module) < 0 || pytensor_init(module) < 0 ||
         generator_init(module) < 0 || overrides_init(module) < 0 || callbacks_init() < 0 ||
         nodes_init(module) < 0 || function_init(module) < 0 || optim_init() < 0 ||

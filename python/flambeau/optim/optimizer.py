@@ -405,6 +405,7 @@ class BuiltinOptimizer(Optimizer):
                 loss = closure()
         for group in self.param_groups:
             self._step_group(group)
+        _C._watch_step(self.param_groups)
         return loss
 
 

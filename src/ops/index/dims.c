@@ -41,7 +41,8 @@ static fl_tensor *checked_vector(const fl_tensor *index, int64_t n, const char *
             continue;
         tensor_release(which);
         error_set(FL_INDEX_ERROR, "index out of range in self");
-        error_context("%s() got the index %lld, of a dim of size %lld", what, (long long)k,
+        error_context("%s() got the index %lld, of a dim of size %lld",
+                      "%s() 得到的下标是 %lld，而该维的大小是 %lld", what, (long long)k,
                       (long long)n);
         return NULL;
     }

@@ -215,7 +215,8 @@ int embedding_shape(fl_tensor *weight, fl_tensor *indices, int64_t padding_idx,
 static int set_range_error(int64_t index, int64_t rows)
 {
     error_set(FL_INDEX_ERROR, "index out of range in self");
-    error_context("the index %lld, of a table of %lld rows", (long long)index, (long long)rows);
+    error_context("the index %lld, of a table of %lld rows", "下标是 %lld，而表只有 %lld 行",
+                  (long long)index, (long long)rows);
     return error_hint("make num_embeddings larger than the largest index",
                       "num_embeddings 必须大于最大的下标");
 }

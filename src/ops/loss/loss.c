@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "core/error.h"
+#include "ops/advise.h"
 #include "ops/op.h"
 #include "ops_kernels.h"
 #include "flambeau/ops.h"
@@ -107,6 +108,8 @@ int bce_with_logits_compose(fl_tensor *self, fl_tensor *target, fl_tensor *weigh
         return error_set(FL_RUNTIME_ERROR,
                          "result type Float can't be cast to the desired output type %s",
                          dtype_title(target->dtype));
+    if (advise_logits(self))
+        return -1;
     fl_tensor *errors;
     bool half = self->dtype == FL_FLOAT16 || self->dtype == FL_BFLOAT16;
     if (pos_weight ||
@@ -244,6 +247,8 @@ int cross_entropy_compose(fl_tensor *input, fl_tensor *target, fl_tensor *weight
                          label_smoothing);
     if (reduction_of(reduction) < 0)
         return -1;
+    if (advise_cross_entropy(input))
+        return -1;
     int dim = input->ndim <= 1 ? 0 : 1;
     bool probabilities =
         shape_equal(input, target) && (dtype_is_floating(target->dtype) || input->ndim == 0);
@@ -279,7 +284,9 @@ int nll_loss_compose(fl_tensor *input, fl_tensor *target, fl_tensor *weight, int
 {
     fl_tensor *total;
     int how = reduction_of(reduction);
-    return how < 0 ? -1 : fl__nll_loss(input, target, weight, how, ignore_index, y, &total);
+    return how < 0 || advise_nll(input)
+               ? -1
+               : fl__nll_loss(input, target, weight, how, ignore_index, y, &total);
 }
 
 int nll_loss_only_compose(fl_tensor *input, fl_tensor *target, fl_tensor *weight, int64_t reduction,

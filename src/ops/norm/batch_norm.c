@@ -4,6 +4,7 @@
 #include <math.h>
 
 #include "autograd/autograd.h"
+#include "core/advice.h"
 #include "core/error.h"
 #include "core/threads.h"
 #include "flambeau/ops.h"
@@ -353,6 +354,8 @@ int batch_norm_compose(fl_tensor *input, fl_tensor *weight, fl_tensor *bias,
 {
     (void)cudnn_enabled;
     fl_tensor *mean, *rstd;
+    if (autograd_mode.grad && weight && tensor_requires_grad(weight))
+        advice_see_mode(training);
     if (input->numel == 0) { /* of any shape; the first channel's parameters stay in the graph */
         *y = fl_clone(input, -1);
         if (*y && weight)

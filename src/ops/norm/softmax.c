@@ -6,6 +6,8 @@
 #include "core/threads.h"
 #include "ops/norm/norm.h"
 #include "ops/norm/norm_work.h"
+#include "autograd/autograd.h"
+#include "ops/advise.h"
 #include "ops/op.h"
 #include "ops_kernels.h"
 
@@ -85,7 +87,8 @@ static int run(fl_tensor *a, fl_tensor *b, int64_t dim, bool logarithm, fl_tenso
 
 int softmax_shape(fl_tensor *self, int64_t dim, fl_dtype dtype, struct op_shape *y)
 {
-    if (shape_wrap_dim(dim, self->ndim) < 0)
+    int d = shape_wrap_dim(dim, self->ndim);
+    if (d < 0 || (autograd_mode.grad && advise_softmax(self, d)))
         return -1;
     op_shape_like(y, self);
     y->dtype = dtype == FL_NO_DTYPE ? self->dtype : (int)dtype;

@@ -12,6 +12,7 @@
 
 #include "autograd/operations.h"
 #include "core/error.h"
+#include "ops/advise.h"
 #include "ops/record.h"
 
 enum {
@@ -332,6 +333,14 @@ fl_tensor *pointwise_new(int loop, enum compute compute, uint8_t truths, int ope
 
 /* ---- the call ---- */
 
+/* a - b of two tensors of different ranks. */
+static bool is_uneven_difference(const fl_op *f, const fl_value *operand)
+{
+    return f->pointwise->operands == 2 && operand[0].tag == FL_TENSOR &&
+           operand[1].tag == FL_TENSOR &&
+           operand[0].as.tensor->ndim != operand[1].as.tensor->ndim && strcmp(f->base, "sub") == 0;
+}
+
 static int result_dtype(const fl_op *f, int common)
 {
     switch (f->result_dtype) {
@@ -558,6 +567,9 @@ int pointwise_call(const fl_op *op, const fl_value *args, fl_value *results)
         return -1;
     const int common = common_dtype(f, operand, args);
     if (common < 0 || pointwise_broadcast(p->operands, operand, &ndim, sizes))
+        return -1;
+    if (wanted && ndim == 2 && is_uneven_difference(f, operand) &&
+        advise_difference(operand[0].as.tensor, operand[1].as.tensor))
         return -1;
     const int dtype = result_dtype(f, common);
     fl_tensor *y;

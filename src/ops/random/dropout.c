@@ -1,6 +1,8 @@
 /* Random tensors made of others, and dropout. */
 #include <math.h>
 
+#include "autograd/autograd.h"
+#include "core/advice.h"
 #include "core/error.h"
 #include "ops/op.h"
 #include "ops_kernels.h"
@@ -145,6 +147,8 @@ int dropout_compose(fl_tensor *input, double p, bool train, fl_tensor **y)
 {
     if (check_probability(p))
         return -1;
+    if (autograd_mode.grad && tensor_requires_grad(input))
+        advice_see_mode(train);
     *y = input;
     if (train && p > 0 && input->numel)
         *y = drop(input, room_like(input, FL_NO_DTYPE, -1), p);

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "ops/record.h"
+#include "python/advice.h"
 #include "python/autograd/callbacks.h"
 #include "python/tensor/tensor_object.h"
 
@@ -325,6 +326,9 @@ static PyObject *method_backward(PyObject *self, PyObject *args, PyObject *kwarg
         return backward_in_python(self, args, kwargs);
     fl_tensor *t = pytensor_get(self);
     struct backward_request request = {.count = 1, .tensors = &t};
+    raise_forget();
+    if (advice_watch_loss(t))
+        return raise_error();
     return run_backward(&request) == 0 ? Py_NewRef(Py_None) : raise_error();
 }
 

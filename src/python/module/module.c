@@ -259,7 +259,7 @@ static PyObject *call_forward(struct module_object *self, PyObject *args, PyObje
     return result;
 }
 
-static PyObject *module_call(PyObject *op, PyObject *args, PyObject *kwargs)
+static PyObject *call(PyObject *op, PyObject *args, PyObject *kwargs)
 {
     struct module_object *self = (struct module_object *)op;
     module_refresh(self);
@@ -276,6 +276,30 @@ static PyObject *module_call(PyObject *op, PyObject *args, PyObject *kwargs)
     PyObject *slow = PyObject_GetAttr(op, s_call_with_hooks);
     PyObject *result = slow ? PyObject_Call(slow, args, kwargs) : NULL;
     Py_XDECREF(slow);
+    return result;
+}
+
+/* Notes on the exception that it passed this module; see flambeau/nn/modules/_failure.py. What fails
+ * here is dropped. */
+static void __attribute__((cold)) note_failure(PyObject *op, PyObject *args, PyObject *kwargs)
+{
+    PyObject *type, *value, *traceback;
+    PyErr_Fetch(&type, &value, &traceback);
+    PyErr_NormalizeException(&type, &value, &traceback);
+    PyObject *module = PyImport_ImportModule("flambeau.nn.modules._failure");
+    PyObject *done = module ? PyObject_CallMethod(module, "note", "OOOO", value, op, args,
+                                                  kwargs ? kwargs : Py_None)
+                            : NULL;
+    Py_XDECREF(module);
+    Py_XDECREF(done);
+    PyErr_Restore(type, value, traceback); /* in the place of what failed here */
+}
+
+static PyObject *module_call(PyObject *op, PyObject *args, PyObject *kwargs)
+{
+    PyObject *result = call(op, args, kwargs);
+    if (!result)
+        note_failure(op, args, kwargs);
     return result;
 }
 

@@ -1,0 +1,58 @@
+"""Advice: warnings of what PyTorch allows without a word and is nearly always a mistake.
+
+Each is given once in a process, with its fix. All are switched off by set_advice(False) or by
+FLAMBEAU_ADVICE=0 in the environment, and each by its name: set_advice(False, "zero_grad_missing"),
+or a list of names in FLAMBEAU_ADVICE. Python's own filters work too, by the category AdviceWarning.
+"""
+
+import os
+import sys
+import warnings
+
+from flambeau import _C
+
+_FOLDER = os.path.dirname(__file__) + os.sep
+
+NAMES = frozenset(
+    (
+        "softmax_before_loss sigmoid_before_loss nll_of_probabilities nll_of_scores "
+        "softmax_over_batch difference_broadcasts loss_diverges loss_is_nan "
+        "optimizer_of_other_parameters zero_grad_missing training_in_eval_mode layers_in_a_list"
+    ).split()
+)
+
+_off = set(os.environ.get("FLAMBEAU_ADVICE", "").replace(" ", "").split(","))
+
+
+class AdviceWarning(UserWarning):
+    """Something that is allowed, and nearly always a mistake."""
+
+
+def set_advice(on, name=None):
+    """Switches advice on or off: all of it, or the one of that name (it stands at the end of the
+    warning). Switched on, it is given once more. ValueError for a name that there is not."""
+    if name is not None:
+        if name not in NAMES:
+            raise ValueError(f"there is no advice '{name}'; there is {', '.join(sorted(NAMES))}")
+        (_off.discard if on else _off.add)(name)
+        if not on:
+            return
+    elif on:
+        _off.clear()
+    _C._set_advice(on)
+
+
+def warn(name, text):
+    """Gives an advice, from the line of the program that runs."""
+    if name in _off:
+        return
+    frame = sys._getframe(1) if sys._getframe(0).f_back else None
+    while frame and frame.f_code.co_filename.startswith(_FOLDER):
+        frame = frame.f_back
+    place = (frame.f_code.co_filename, frame.f_lineno) if frame else ("sys", 1)
+    warnings.warn_explicit(
+        f"{text}\n(flambeau.set_advice(False, '{name}'))",
+        AdviceWarning,
+        *place,
+        module=frame.f_globals.get("__name__") if frame else None,
+    )

@@ -1,0 +1,84 @@
+"""Where in a network an exception was raised: a note that every module adds to as it passes by.
+
+Nothing is prepared for this. The innermost module that the exception leaves is described with what
+it was given; each module further out finds the one before among its own and puts its name in front,
+so that the outermost makes "in net.classifier.3: Linear(in_features=400, out_features=120,
+bias=True), given (4, 256)". The note is Python's own kind (PEP 678): it is shown with the traceback,
+and the exception's text stays as it is.
+"""
+
+import sys
+
+from flambeau import _C
+from flambeau._hint import speaks_chinese
+
+_FOLDER = __file__[: -len("nn/modules/_failure.py")]
+
+
+def note(error, module, args, kwargs):
+    """Notes on an exception that it leaves a module called with these arguments."""
+    if isinstance(error, StopIteration) or not isinstance(error, Exception):
+        return
+    passed = error.__dict__.get("_flambeau_passed")
+    if passed is None:
+        path, given, inner = "", _given(args, kwargs), module
+    else:
+        path, given, inner, last, text = passed
+        path = _name_within(module, last) + (f".{path}" if path else "")
+        if text in getattr(error, "__notes__", ()):
+            error.__notes__.remove(text)
+    whole = ".".join(filter(None, (_variable(module), path)))
+    what = type(inner).__name__ if inner._modules else repr(inner)
+    text = f"出错的模块是 {whole}：{what}，输入为 {given}" if speaks_chinese() else (
+        f"in {whole}: {what}, given {given}"
+    )
+    error.add_note(text)
+    error._flambeau_passed = path, given, inner, module, text
+
+
+def _name_within(module, inner):
+    """The path of `inner` from module; where it is not registered there, a guess in brackets."""
+    for name, child in module.named_modules(remove_duplicate=False):
+        if child is inner and name:
+            return name
+    for name, value in module.__dict__.items():
+        if isinstance(value, (list, tuple)):
+            for i, item in enumerate(value):
+                if item is inner:
+                    return f"{name}[{i}]"
+        elif isinstance(value, dict) and not name.startswith("_"):
+            for key, item in value.items():
+                if item is inner:
+                    return f"{name}[{key!r}]"
+    return f"({type(inner).__name__})"
+
+
+def _variable(module):
+    """The variable of the program that holds a module, else the name of its class."""
+    frame = sys._getframe(1)
+    while frame and frame.f_code.co_filename.startswith(_FOLDER):
+        frame = frame.f_back
+    for names in (frame.f_locals, frame.f_globals) if frame else ():
+        for name, value in names.items():
+            if value is module and name != "self":
+                return name
+    return type(module).__name__
+
+
+def _given(args, kwargs):
+    texts = [_text(value) for value in args]
+    texts += [f"{name}={_text(value)}" for name, value in (kwargs or {}).items()]
+    return ", ".join(texts) or "()"
+
+
+def _text(value, depth=0):
+    """A tensor as its shape, and its dtype where that is not float32; other things shortly."""
+    if isinstance(value, _C.Tensor):
+        text = str(tuple(value.shape))
+        return text if value.dtype == _C.float32 else f"{text} {str(value.dtype).split('.')[-1]}"
+    if isinstance(value, (list, tuple)) and depth < 2:
+        items = [_text(item, depth + 1) for item in value[:4]] + ["..."] * (len(value) > 4)
+        return f"{type(value).__name__} of {', '.join(items)}" if items else repr(value)
+    if value is None or isinstance(value, (bool, int, float)):
+        return repr(value)
+    return type(value).__name__

@@ -1,0 +1,113 @@
+/* Advice about what an operator is applied to: the node of the input names the operator that made it,
+ * with views between them passed over. */
+#include "ops/advise.h"
+
+#include <string.h>
+
+#include "autograd/autograd.h"
+#include "core/advice.h"
+#include "ops/record.h"
+
+/* Whether the recorded call that made t, views apart, was of this operator. */
+static bool comes_from(const fl_tensor *t, const char *name)
+{
+    return t->autograd && t->autograd->node && strcmp(record_origin(t->autograd->node), name) == 0;
+}
+
+int advise_cross_entropy(const fl_tensor *input)
+{
+    static struct advice advice = {
+        .name = "softmax_before_loss",
+        .english = "cross_entropy is given the result of softmax, but it applies log_softmax "
+                   "itself: twice applied, the gradients are tiny and training hardly moves.\n"
+                   "hint: leave the softmax out of the network and give the loss the raw scores "
+                   "(logits); apply softmax only to show probabilities.",
+        .chinese = "cross_entropy 的输入是 softmax 的结果，但它内部已经做了 log_softmax："
+                   "做两次会让梯度非常小，几乎学不动。\n"
+                   "提示：把网络里的 softmax 去掉，直接把原始得分（logits）交给损失函数；"
+                   "只有在显示概率时才做 softmax。"};
+    return comes_from(input, "softmax") ? advice_give(&advice) : 0;
+}
+
+int advise_logits(const fl_tensor *input)
+{
+    static struct advice advice = {
+        .name = "sigmoid_before_loss",
+        .english = "binary_cross_entropy_with_logits (BCEWithLogitsLoss) is given the result of "
+                   "sigmoid, but it applies sigmoid itself: twice applied, predictions stay "
+                   "between 0.5 and 0.73.\n"
+                   "hint: leave the sigmoid out of the network, or keep it and use BCELoss.",
+        .chinese = "binary_cross_entropy_with_logits（BCEWithLogitsLoss）的输入是 sigmoid 的结果，"
+                   "但它内部已经做了 sigmoid：做两次后预测只能在 0.5 到 0.73 之间。\n"
+                   "提示：把网络里的 sigmoid 去掉；或保留它并改用 BCELoss。"};
+    return comes_from(input, "sigmoid") ? advice_give(&advice) : 0;
+}
+
+int advise_nll(const fl_tensor *input)
+{
+    static struct advice softmax = {
+        .name = "nll_of_probabilities",
+        .english = "nll_loss (NLLLoss) is given the result of softmax, but it takes "
+                   "log-probabilities: without the logarithm it does not measure likelihood.\n"
+                   "hint: use log_softmax in place of softmax, or give the raw scores to "
+                   "cross_entropy (CrossEntropyLoss).",
+        .chinese = "nll_loss（NLLLoss）的输入是 softmax 的结果，但它需要对数概率："
+                   "没有取对数，得到的就不是似然。\n"
+                   "提示：把 softmax 换成 log_softmax；或把原始得分直接交给 "
+                   "cross_entropy（CrossEntropyLoss）。"};
+    static struct advice scores = {
+        .name = "nll_of_scores",
+        .english = "nll_loss (NLLLoss) is given the scores of a linear layer, but it takes "
+                   "log-probabilities: the loss becomes ever more negative and means nothing.\n"
+                   "hint: use cross_entropy (CrossEntropyLoss), or end the network with "
+                   "log_softmax(dim=1).",
+        .chinese = "nll_loss（NLLLoss）的输入是线性层的原始得分，但它需要对数概率："
+                   "这样损失会一直变负，没有意义。\n"
+                   "提示：改用 cross_entropy（CrossEntropyLoss）；或在网络最后加上 "
+                   "log_softmax(dim=1)。"};
+    if (input->ndim != 2 || !input->autograd || !input->autograd->node)
+        return 0;
+    return comes_from(input, "softmax")  ? advice_give(&softmax)
+           : comes_from(input, "linear") ? advice_give(&scores)
+                                         : 0;
+}
+
+int advise_softmax(const fl_tensor *input, int dim)
+{
+    static struct advice advice = {
+        .name = "softmax_over_batch",
+        .english = "Each column then sums to 1 over the samples of the batch, and the probabilities "
+                   "of one sample do not.\n"
+                   "hint: use dim=1 (or dim=-1), the dim of the classes.",
+        .chinese = "这样每一列在整个批次上的和为 1，而同一个样本的各类概率之和不是 1。\n"
+                   "提示：请用 dim=1（或 dim=-1），也就是类别所在的维。"};
+    if (dim != 0 || input->ndim != 2 || input->sizes[0] < 2 || input->sizes[1] < 2 ||
+        !comes_from(input, "linear"))
+        return 0;
+    return advice_give_seen(
+        &advice,
+        "softmax along dim 0, the batch, of what a linear layer gives for a batch: (%lld, %lld).",
+        "softmax 沿第 0 维（批次）计算，而输入是线性层对一个批次的输出：(%lld, %lld)。",
+        (long long)input->sizes[0], (long long)input->sizes[1]);
+}
+
+int advise_difference(const fl_tensor *a, const fl_tensor *b)
+{
+    static struct advice advice = {
+        .name = "difference_broadcasts",
+        .english = "Every prediction is compared with every target, and a loss of that trains the "
+                   "mean of the targets.\n"
+                   "hint: give both one shape: prediction.squeeze(1), or target.unsqueeze(1).",
+        .chinese = "于是每个预测都与所有目标相减，用它做损失只会学到目标的平均值。\n"
+                   "提示：让两者形状一致：prediction.squeeze(1)，或 target.unsqueeze(1)。"};
+    const fl_tensor *column = a->ndim == 2 ? a : b, *row = a->ndim == 2 ? b : a;
+    if (column->ndim != 2 || row->ndim != 1 || column->sizes[1] != 1 || column->sizes[0] < 2 ||
+        column->sizes[0] != row->sizes[0] || tensor_requires_grad(row) ||
+        !comes_from(column, "linear"))
+        return 0;
+    long long N = column->sizes[0];
+    return advice_give_seen(
+        &advice,
+        "The difference of a layer's result (%lld, 1) and (%lld) broadcasts to (%lld, %lld).",
+        "层的输出 (%lld, 1) 与 (%lld) 相减，被广播成了 (%lld, %lld)。", N, N, N, N);
+}

@@ -1,0 +1,20 @@
+/* What losses, softmax and subtraction notice of where their input comes from: advice, given once.
+ * Each returns 0, or -1 where the listener raised. They look at nodes alone, so unrecorded calls say
+ * nothing. */
+#ifndef FLAMBEAU_OPS_ADVISE_H
+#define FLAMBEAU_OPS_ADVISE_H
+
+#include "core/tensor.h"
+
+/* cross_entropy of a softmax. */
+int advise_cross_entropy(const fl_tensor *input);
+/* binary_cross_entropy_with_logits of a sigmoid. */
+int advise_logits(const fl_tensor *input);
+/* nll_loss (N, C) of what are no log-probabilities, or of those along the batch. */
+int advise_nll(const fl_tensor *input);
+/* softmax along the batch of what a linear layer gives, (N, C). */
+int advise_softmax(const fl_tensor *input, int dim);
+/* The difference of (N, 1), from a layer, and (N), which is (N, N). */
+int advise_difference(const fl_tensor *a, const fl_tensor *b);
+
+#endif

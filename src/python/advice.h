@@ -1,0 +1,12 @@
+/* Advice becomes Python's warnings; what an optimizer's step and a loss's backward notice. */
+#ifndef FLAMBEAU_PYTHON_ADVICE_H
+#define FLAMBEAU_PYTHON_ADVICE_H
+
+#include "python/python.h"
+
+extern PyMethodDef advice_functions[];
+void advice_init(void);
+/* Sees a loss on its way into backward; 0 or -1 with the library's error. */
+int advice_watch_loss(const fl_tensor *loss);
+
+#endif
