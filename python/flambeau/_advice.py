@@ -10,6 +10,7 @@ import sys
 import warnings
 
 from flambeau import _C
+from flambeau._hint import speaks_chinese
 
 _FOLDER = os.path.dirname(__file__) + os.sep
 
@@ -50,8 +51,9 @@ def warn(name, text):
     while frame and frame.f_code.co_filename.startswith(_FOLDER):
         frame = frame.f_back
     place = (frame.f_code.co_filename, frame.f_lineno) if frame else ("sys", 1)
+    off = "关闭此提示：" if speaks_chinese() else "switched off by "
     warnings.warn_explicit(
-        f"{text}\n(flambeau.set_advice(False, '{name}'))",
+        f"{text}\n({off}flambeau.set_advice(False, '{name}'))",
         AdviceWarning,
         *place,
         module=frame.f_globals.get("__name__") if frame else None,

@@ -13,6 +13,12 @@ def speaks_chinese():
     return False
 
 
+def noted(error, english, chinese):
+    """The error, with a hint as a note: its text stays PyTorch's."""
+    error.add_note(hint(english, chinese)[1:])
+    return error
+
+
 def hint(english, chinese):
     """The hint's line, to be put behind a message."""
     return f"\n提示：{chinese}" if speaks_chinese() else f"\nhint: {english}"

@@ -422,7 +422,8 @@ static int refuse_leaf(const char *text)
 {
     error_set(FL_RUNTIME_ERROR, "%s", text);
     error_hint("wrap the update in `with torch.no_grad():`, or work on a clone",
-               "请把这次更新放进 `with torch.no_grad():`，或先 clone() 再修改");
+               "不能就地修改需要梯度的参数：请把这次更新放进 `with torch.no_grad():`，或先 clone() "
+               "再修改");
     return error_hint_in_c("switch recording off around the update (fl_grad_enabled(false)), or "
                            "work on a clone (fl_clone)",
                            "更新前后请关闭记录（fl_grad_enabled(false)），或先 fl_clone 再修改");
@@ -617,7 +618,8 @@ int autograd_refuse_version(const fl_tensor *t, const struct node *maker, uint32
               t->storage->version, expected);
     return error_hint("replace the in-place change (x += y, x[i] = v, x.relu_()) after its use by "
                       "one that makes a new tensor",
-                      "把使用之后的就地修改（x += y、x[i] = v、x.relu_()）换成生成新张量的写法");
+                      "反向计算所需的张量后来被就地修改了：请把使用之后的就地修改（x += y、x[i] = v、"
+                      "x.relu_()）换成生成新张量的写法");
 }
 
 /* ---- hooks ---- */

@@ -422,7 +422,8 @@ static fl_tensor *initial_gradient(const struct backward_request *q, int64_t i)
             error_hint(
                 "reduce it to one number first (loss.mean() or loss.sum()), or give backward a "
                 "gradient",
-                "先把它归约成一个数（loss.mean() 或 loss.sum()），或给 backward 传入 gradient");
+                "backward 只能直接用于一个数，而这个张量有多个元素：先把它归约成一个数（loss.mean() 或 "
+                "loss.sum()），或给 backward 传入 gradient");
             return NULL;
         }
         if (!dtype_is_floating(t->dtype))
@@ -455,9 +456,10 @@ static int start(struct run *r)
             error_set(FL_RUNTIME_ERROR,
                       "element %lld of tensors does not require grad and does not have a grad_fn",
                       (long long)i);
-            return error_hint(
-                "no input of this tensor has requires_grad=True, or it was computed under no_grad",
-                "它的输入都没有 requires_grad=True，或它是在 no_grad 下算出来的");
+            return error_hint_in_c( /* Python looks for the line that cut it off */
+                "no input of this tensor has requires_grad, or it was computed with recording off",
+                "这个张量没有计算图，无法求梯度：它的输入都没有 requires_grad，"
+                "或它是在关闭记录时算出来的");
         }
         if (i == 0)
             r->newer = edge.node->sequence >= ended_at;

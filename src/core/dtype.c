@@ -105,7 +105,7 @@ int number_check_range(fl_value number, int dtype)
     else
         error_context("the value is %lld", "这个数是 %lld", (long long)number.as.i);
     return error_hint("give a number that the dtype holds, or convert the tensor to a wider one",
-                      "请给出该 dtype 能表示的数，或先把张量转换成更宽的 dtype");
+                      "这个数超出了该 dtype 的范围：请给出它能表示的数，或先把张量转换成更宽的 dtype");
 }
 
 fl_value number_wrap(fl_value number, int dtype)

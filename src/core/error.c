@@ -127,12 +127,18 @@ bool error_speaks_chinese(void)
     return false;
 }
 
-int error_hint(const char *english, const char *chinese)
+int error_hint(const char *english, const char *chinese, ...)
 {
     struct error_state *e = record();
-    int length = error_speaks_chinese() ? snprintf(e->hint, HINT_BYTES, "提示：%s", chinese)
-                                  : snprintf(e->hint, HINT_BYTES, "hint: %s", english);
-    if (length >= HINT_BYTES)
+    bool speaks_chinese = error_speaks_chinese();
+    strcpy(e->hint, speaks_chinese ? "提示：" : "hint: ");
+    size_t used = strlen(e->hint);
+    va_list args;
+    va_start(args, chinese);
+    int length =
+        vsnprintf(e->hint + used, HINT_BYTES - used, speaks_chinese ? chinese : english, args);
+    va_end(args);
+    if (length >= 0 && (size_t)length >= HINT_BYTES - used)
         mend_end(e->hint);
     e->joined = false;
     return -1;
@@ -142,7 +148,7 @@ bool error_for_python;
 
 int error_hint_in_c(const char *english, const char *chinese)
 {
-    return error_for_python ? -1 : error_hint(english, chinese);
+    return error_for_python ? -1 : error_hint("%s", "%s", error_speaks_chinese() ? chinese : english);
 }
 
 int error_context(const char *english, const char *chinese, ...)

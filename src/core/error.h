@@ -19,9 +19,11 @@ int error_set(enum fl_error_kind kind, const char *format, ...)
 /* The same with NULL as its value: `return error_null(...)`. */
 void *error_null(enum fl_error_kind kind, const char *format, ...)
     __attribute__((format(printf, 2, 3), cold));
-/* Adds a hint to the error just set: English and Chinese, chosen by FLAMBEAU_LANG or the locale.
- * Returns -1. */
-int error_hint(const char *english, const char *chinese) __attribute__((cold));
+/* Adds a hint to the error just set: printf's format in both languages, for the same arguments;
+ * FLAMBEAU_LANG or the locale chooses. Who reads the Chinese one may not understand the first line:
+ * it says what is wrong, and then the fix. Returns -1. */
+int error_hint(const char *english, const char *chinese, ...)
+    __attribute__((format(printf, 1, 3), format(printf, 2, 3), cold));
 /* The same for C programs, after error_hint gave what a Python program is told. */
 int error_hint_in_c(const char *english, const char *chinese) __attribute__((cold));
 extern bool error_for_python; /* set by the extension module */

@@ -73,6 +73,8 @@ int shape_wrap_dim(int64_t dim, int ndim)
     error_set(FL_INDEX_ERROR,
               "Dimension out of range (expected to be in range of [%d, %d], but got %" PRId64 ")",
               -count, count - 1, dim);
+    error_hint("the tensor has %d dims; they are counted from 0, or from the end with -1",
+               "该张量有 %d 维；维的编号从 0 开始，或用 -1 从末尾数起", ndim);
     return -1;
 }
 

@@ -24,6 +24,10 @@ PyObject *raise_error(void);
 int raise_stash(void);
 /* Raises what an int of more than 64 bits raises in PyTorch; -1. */
 int raise_overflow(void);
+/* Raises what PyTorch without a GPU raises; NULL. */
+PyObject *raise_no_cuda(void) __attribute__((cold));
+/* Adds a hint to the pending exception, as a note: its text stays PyTorch's. NULL. */
+PyObject *raise_hint(const char *english, const char *chinese) __attribute__((cold));
 /* Adds OutOfMemoryError to the module. */
 int raise_init(PyObject *module);
 

@@ -75,6 +75,30 @@ int raise_overflow(void)
     return -1;
 }
 
+PyObject *raise_hint(const char *english, const char *chinese)
+{
+    PyObject *type, *value, *traceback;
+    PyErr_Fetch(&type, &value, &traceback);
+    PyErr_NormalizeException(&type, &value, &traceback);
+    bool speaks_chinese = error_speaks_chinese(); /* a format of Python's is ASCII */
+    PyObject *text = PyUnicode_FromFormat("%s%s", speaks_chinese ? "提示：" : "hint: ",
+                                          speaks_chinese ? chinese : english);
+    PyObject *done = value && text ? PyObject_CallMethod(value, "add_note", "O", text) : NULL;
+    Py_XDECREF(text);
+    Py_XDECREF(done);
+    PyErr_Restore(type, value, traceback);
+    return NULL;
+}
+
+PyObject *raise_no_cuda(void)
+{
+    PyErr_SetString(PyExc_AssertionError, "Torch not compiled with CUDA enabled");
+    return raise_hint("there is no GPU here: device = 'cuda' if torch.cuda.is_available() else "
+                      "'cpu', and .to(device) in place of .cuda().",
+                      "这里没有 GPU（当前版本只在 CPU 上计算）：请写 device = 'cuda' if "
+                      "torch.cuda.is_available() else 'cpu'，并用 .to(device) 代替 .cuda()。");
+}
+
 const char *python_type_name(PyObject *o)
 {
     static char names[4][128]; /* the GIL is held */

@@ -153,6 +153,9 @@ def _show(error):
     while trace is not None and trace.tb_frame.f_code.co_filename == __file__:
         trace = trace.tb_next
     error.__traceback__ = trace
+    from flambeau._explain import explain
+
+    explain(error)
     try:
         sys.excepthook(type(error), error, trace)
     except SystemExit:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 
 import flambeau
+from flambeau._hint import hint, noted
 from flambeau._precision import under_autocast
 from flambeau.nn import _reduction
 from flambeau.nn._binding import _nn, _quick
@@ -50,7 +51,13 @@ def _warn_of_sizes(input, target):
     _warn(
         f"Using a target size ({target.shape}) that is different to the input size"
         f" ({input.shape}). This will likely lead to incorrect results due to broadcasting."
-        " Please ensure they have the same size.",
+        " Please ensure they have the same size."
+        + hint(
+            "every element of one is compared with all of the other: input.squeeze(-1), or "
+            "target.unsqueeze(-1), gives both one shape",
+            "输入与目标形状不同，会被广播：一方的每个元素都与另一方的所有元素比较；"
+            "请用 input.squeeze(-1) 或 target.unsqueeze(-1) 使两者形状相同",
+        ),
         up=4,
     )
 
@@ -122,11 +129,19 @@ def huber_loss(input, target, reduction="mean", delta=1.0, weight=None):
     return _weighted("huber_loss", input, target, reduction, weight, delta)
 
 
+def _of_one_shape(text):
+    return noted(
+        ValueError(text),
+        "give both one shape: input.squeeze(-1), or target.unsqueeze(-1).",
+        "输入与目标的形状必须相同：input.squeeze(-1)，或 target.unsqueeze(-1)。",
+    )
+
+
 def binary_cross_entropy(input, target, weight=None, size_average=None, reduce=None,
                          reduction="mean"):
     """Binary cross entropy of probabilities."""
     if target.shape != input.shape:
-        raise ValueError(
+        raise _of_one_shape(
             f"Using a target size ({target.shape}) that is different to the input size"
             f" ({input.shape}) is deprecated. Please ensure they have the same size."
         )
@@ -139,7 +154,7 @@ def binary_cross_entropy_with_logits(input, target, weight=None, size_average=No
                                      reduction="mean", pos_weight=None):
     """Binary cross entropy of logits."""
     if target.shape != input.shape:
-        raise ValueError(
+        raise _of_one_shape(
             f"Target size ({target.shape}) must be the same as input size ({input.shape})"
         )
     return _nn.binary_cross_entropy_with_logits(input, target, weight, pos_weight,

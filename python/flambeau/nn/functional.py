@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 
 import flambeau
+from flambeau._hint import noted
 from flambeau import _C
 from flambeau._precision import under_autocast
 from flambeau.nn import _reduction  # noqa: F401  programs look for it here
@@ -162,8 +163,15 @@ def _check_spatial(size):
 def _check_batch(size):
     """Refuses a batch whose channels have one value each: size is (N, C, *)."""
     if size[0] * math.prod(size[2:]) == 1:
-        raise ValueError(
-            f"Expected more than 1 value per channel when training, got input size {size}"
+        raise noted(
+            ValueError(
+                f"Expected more than 1 value per channel when training, got input size {size}"
+            ),
+            "batch normalisation takes statistics over the batch, and this batch has one sample: "
+            "leave a last batch of one out (DataLoader(..., drop_last=True)), or call model.eval() "
+            "to predict.",
+            "批归一化要在批次上统计，而这个批次只有一个样本：请丢弃最后不足的批次"
+            "（DataLoader(..., drop_last=True)），若是预测请先调用 model.eval()。",
         )
 
 

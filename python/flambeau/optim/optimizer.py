@@ -14,6 +14,7 @@ from functools import wraps
 from itertools import chain
 
 from flambeau import _C
+from flambeau._hint import noted
 from flambeau.autograd.grad_mode import enable_grad
 from flambeau.utils.hooks import RemovableHandle
 
@@ -132,9 +133,12 @@ class Optimizer:
             )
         self.state = defaultdict(dict)
         self.param_groups = []
-        groups = list(params)
+        try:
+            groups = list(params)
+        except TypeError as error:
+            raise _explained(error, params)
         if not groups:
-            raise ValueError("optimizer got an empty parameter list")
+            raise _empty_list()
         if not isinstance(groups[0], dict):
             groups = [{"params": groups}]
         for group in groups:
@@ -351,6 +355,34 @@ class Optimizer:
             raise TypeError(f"optimizer can only optimize Tensors, but one of the params is {name}")
         if not (self.defaults.get("differentiable") or p.is_leaf or p.retains_grad):
             raise ValueError("can't optimize a non-leaf Tensor")
+
+
+def _explained(error, params):
+    """A TypeError for what is no iterable of parameters, with the fix."""
+    if callable(params) and hasattr(params, "__self__"):
+        return noted(
+            error,
+            "this is the method and not its result: model.parameters(), with brackets.",
+            "传入的是方法本身而不是它的结果：请加括号，model.parameters()。",
+        )
+    if hasattr(params, "parameters"):
+        return noted(
+            error,
+            "this is the model: give its parameters, model.parameters().",
+            "传入的是模型：请传入它的参数，model.parameters()。",
+        )
+    return error
+
+
+def _empty_list():
+    return noted(
+        ValueError("optimizer got an empty parameter list"),
+        "the model has no registered parameters, or a generator was used up before: keep layers "
+        "as attributes or in nn.ModuleList (a Python list does not register them), and call "
+        "model.parameters() anew for each use.",
+        "模型没有注册任何参数，或生成器已经用完：请把层设为属性或放进 nn.ModuleList"
+        "（Python 列表不会注册其中的层），每次使用都重新调用 model.parameters()。",
+    )
 
 
 def _adapted(value, p, fused, key=None):

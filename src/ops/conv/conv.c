@@ -48,6 +48,31 @@ static int check_window(const struct conv_window *w, int spatial, int64_t groups
     return 0;
 }
 
+/* The fix for an input of other channels than the layer's: the dims in another order, no channel
+ * dim, or another number of channels. */
+static int __attribute__((cold)) hint_of_channels(const fl_tensor *input, int spatial, long long C,
+                                                  long long wanted)
+{
+    bool batch = input->ndim == spatial + 2;
+    if (spatial == 2 && input->sizes[input->ndim - 1] == wanted)
+        return error_hint(
+            "the channels are the last dim, as in Pillow and Matplotlib, and belong before height "
+            "and width: %s",
+            "通道在最后一维（Pillow 和 Matplotlib 的排列），而这里要求通道在高和宽之前：%s",
+            batch ? "x.permute(0, 3, 1, 2)" : "x.permute(2, 0, 1)");
+    if (!batch && wanted == 1)
+        return error_hint("this is taken for one sample of %lld channels; a batch of samples of "
+                          "one channel needs the channel dim: x.unsqueeze(1)",
+                          "该输入被当作一个有 %lld 个通道的样本；若它是一批单通道样本，"
+                          "请加上通道维：x.unsqueeze(1)",
+                          C);
+    return error_hint("the layer was made with in_channels=%lld, and the input has %lld channels: "
+                      "make the layer with in_channels=%lld, or give it the input it was made for",
+                      "该层的 in_channels 是 %lld，而输入有 %lld 个通道：请把 in_channels 改为 "
+                      "%lld，或给它通道数正确的输入",
+                      wanted, C, C);
+}
+
 static int check_tensors(const fl_tensor *input, const fl_tensor *weight, const fl_tensor *bias,
                          int spatial, int64_t groups, bool transposed)
 {
@@ -67,9 +92,13 @@ static int check_tensors(const fl_tensor *input, const fl_tensor *weight, const 
     if (input->dtype != weight->dtype || (bias && bias->dtype != input->dtype))
     {
         const fl_tensor *other = bias && bias->dtype != input->dtype ? bias : weight;
-        return error_set(FL_RUNTIME_ERROR, "Input type (%s) and %s type (%s) should be the same",
-                         dtype_c_name(input->dtype), other == bias ? "bias" : "weight",
-                         dtype_c_name(other->dtype));
+        error_set(FL_RUNTIME_ERROR, "Input type (%s) and %s type (%s) should be the same",
+                  dtype_c_name(input->dtype), other == bias ? "bias" : "weight",
+                  dtype_c_name(other->dtype));
+        return error_hint("convert the input to the layer's dtype: x.float() (of an image of bytes: "
+                          "x.float() / 255), or x.to(conv.weight.dtype)",
+                          "输入和该层参数的数据类型不同：请把输入转换成该层的类型：x.float()"
+                          "（若是字节图像：x.float() / 255），或 x.to(conv.weight.dtype)");
     }
     int64_t C = input->sizes[input->ndim - spatial - 1];
     int64_t wanted = transposed ? weight->sizes[0] : weight->sizes[1] * groups;
@@ -81,9 +110,7 @@ static int check_tensors(const fl_tensor *input, const fl_tensor *weight, const 
             (long long)groups, shape_text(filter, sizeof filter, weight->ndim, weight->sizes),
             shape_text(got, sizeof got, input->ndim, input->sizes), (long long)wanted,
             (long long)C);
-        return error_hint(
-            "the input's channel dim (dim 1 of N, C, H, W) must equal the layer's in_channels",
-            "输入的通道维（N, C, H, W 的第 1 维）必须等于该层的 in_channels");
+        return hint_of_channels(input, spatial, (long long)C, (long long)wanted);
     }
     int64_t K = transposed ? weight->sizes[1] * groups : weight->sizes[0];
     if ((transposed ? C : K) % groups)
@@ -201,13 +228,18 @@ int conv2d_shape(fl_tensor *input, fl_tensor *weight, fl_tensor *bias, fl_ints s
         shape_of(input->sizes, weight->sizes, stride, padding, dilation, groups);
     int64_t reach[2] = {dilation.data[0] * (p.r - 1) + 1, dilation.data[1] * (p.s - 1) + 1};
     int64_t padded[2] = {p.h + 2 * padding.data[0], p.w + 2 * padding.data[1]};
-    if (padded[0] < reach[0] || padded[1] < reach[1])
-        return error_set(FL_RUNTIME_ERROR,
-                         "Calculated padded input size per channel: (%lld x %lld). Kernel size: "
-                         "(%lld x %lld). Kernel size "
-                         "can't be greater than actual input size",
-                         (long long)padded[0], (long long)padded[1], (long long)reach[0],
-                         (long long)reach[1]);
+    if (padded[0] < reach[0] || padded[1] < reach[1]) {
+        error_set(FL_RUNTIME_ERROR,
+                  "Calculated padded input size per channel: (%lld x %lld). Kernel size: "
+                  "(%lld x %lld). Kernel size "
+                  "can't be greater than actual input size",
+                  (long long)padded[0], (long long)padded[1], (long long)reach[0],
+                  (long long)reach[1]);
+        return error_hint("the image is smaller than the kernel: take a smaller kernel, padding, or "
+                          "larger images; the order of dims is N, C, H, W",
+                          "图像比卷积核还小：请用更小的卷积核、加 padding，或用更大的图像；"
+                          "维的顺序应为 N, C, H, W");
+    }
     op_shape_set(y, 4, (int64_t[]){p.n, p.k, conv2d_rows(&p), conv2d_cols(&p)});
     return 0;
 }

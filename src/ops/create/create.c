@@ -15,8 +15,13 @@ static int settle(struct op_shape *y, fl_dtype given, int otherwise, fl_device d
     if (y->dtype >= FL_COMPLEX64)
         return error_set(FL_NOT_IMPLEMENTED, "tensors of dtype %s cannot be made yet",
                          fl_dtype_name(y->dtype));
-    if (device.kind == FL_CUDA)
-        return error_set(FL_ASSERTION_ERROR, "Torch not compiled with CUDA enabled");
+    if (device.kind == FL_CUDA) {
+        error_set(FL_ASSERTION_ERROR, "Torch not compiled with CUDA enabled");
+        return error_hint("there is no GPU here: use the device 'cpu', or 'cuda' only if "
+                          "torch.cuda.is_available()",
+                          "这里没有 GPU（当前版本只在 CPU 上计算）：请使用设备 'cpu'，"
+                          "或仅在 torch.cuda.is_available() 时使用 'cuda'");
+    }
     if (device.kind > FL_CPU)
         return error_set(FL_RUNTIME_ERROR,
                          "Flambeau has no %s device in this build; use device='cpu'",

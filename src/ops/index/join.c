@@ -46,12 +46,18 @@ int cat_shape(fl_tensors tensors, int64_t dim, struct op_shape *y)
                              "Tensors must have same number of dimensions: got %d and %d",
                              first->ndim, t->ndim);
         for (int k = 0; k < t->ndim; k++)
-            if (k != d && t->sizes[k] != first->sizes[k])
-                return error_set(
+            if (k != d && t->sizes[k] != first->sizes[k]) {
+                error_set(
                     FL_RUNTIME_ERROR,
                     "Sizes of tensors must match except in dimension %d. Expected size %lld but "
                     "got size %lld for tensor number %lld in the list.",
                     d, (long long)first->sizes[k], (long long)t->sizes[k], (long long)i);
+                return error_hint("they are joined along dim %d and differ in dim %d: join them "
+                                  "along that (dim=%d), or make them equal there",
+                                  "拼接沿第 %d 维进行，而它们在第 %d 维的大小不同："
+                                  "请改为沿该维拼接（dim=%d），或先使该维大小相同",
+                                  d, k, k);
+            }
         y->sizes[d] += t->sizes[d];
     }
     return 0;
@@ -122,14 +128,21 @@ int stack_compose(fl_tensors tensors, int64_t dim, fl_tensor **y)
     int d = shape_wrap_dim(dim, tensors.data[0]->ndim + 1);
     char a[128], b[128];
     for (int64_t i = 1; i < tensors.count && d >= 0; i++)
-        if (!shape_equal(tensors.data[0], tensors.data[i]))
-            return error_set(
+        if (!shape_equal(tensors.data[0], tensors.data[i])) {
+            error_set(
                 FL_RUNTIME_ERROR,
                 "stack expects each tensor to be equal size, but got %s at entry 0 and %s at entry "
                 "%lld",
                 shape_text(a, sizeof a, tensors.data[0]->ndim, tensors.data[0]->sizes),
                 shape_text(b, sizeof b, tensors.data[i]->ndim, tensors.data[i]->sizes),
                 (long long)i);
+            return error_hint(
+                "all must have one shape: fill the shorter up with nn.utils.rnn.pad_sequence (for a "
+                "DataLoader in its collate_fn), or cut or resize them; torch.cat joins along a dim "
+                "that they have",
+                "所有张量的形状必须相同：可用 nn.utils.rnn.pad_sequence 把短的补齐（在 DataLoader "
+                "中写在 collate_fn 里），或裁剪、缩放；若要沿已有的维拼接，请用 torch.cat");
+        }
     return d < 0 ? -1 : cat_changed(tensors, insert_dim, d, d, "stack", y);
 }
 

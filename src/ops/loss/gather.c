@@ -34,24 +34,40 @@ int nll_loss_shape(fl_tensor *input, fl_tensor *target, fl_tensor *weight, int64
     if (target->dtype != FL_INT64 && target->dtype != FL_UINT8) {
         error_set(FL_RUNTIME_ERROR, "expected target dtype to be Long or Byte, but got %s",
                   dtype_title(target->dtype));
-        return error_hint("class numbers are integers: target.long()",
-                          "类别编号应为整数：target.long()");
+        return error_hint("the target holds class numbers, which are integers: target.long()",
+                          "目标（target）应是类别编号，类型必须是整数：target.long()");
     }
     if (input->ndim > 1 &&
         (target->ndim != input->ndim - 1 || target->sizes[0] != input->sizes[0])) {
-        if (target->ndim && input->sizes[0] == target->sizes[0] && input->ndim == 2)
-            return error_set(FL_RUNTIME_ERROR,
-                             "0D or 1D target tensor expected, multi-target not supported");
+        if (target->ndim && input->sizes[0] == target->sizes[0] && input->ndim == 2) {
+            error_set(FL_RUNTIME_ERROR,
+                      "0D or 1D target tensor expected, multi-target not supported");
+            return target->ndim == 2 && target->sizes[1] == 1
+                       ? error_hint("the labels are a column (%lld, 1); the loss takes one class "
+                                    "number a sample, (%lld): target.squeeze(1)",
+                                    "标签是一列 (%lld, 1)，而损失函数要求每个样本一个类别编号，"
+                                    "形状为 (%lld)：target.squeeze(1)",
+                                    (long long)target->sizes[0], (long long)target->sizes[0])
+                       : error_hint("the target must hold one class number a sample; one-hot labels: "
+                                    "target.argmax(1)",
+                                    "目标应为每个样本一个类别编号；若是 one-hot 标签："
+                                    "target.argmax(1)");
+        }
         if (target->ndim && input->sizes[0] == target->sizes[0] && input->ndim == 4)
             return error_set(FL_RUNTIME_ERROR,
                              "only batches of spatial targets supported (3D tensors) but got "
                              "targets of dimension: %d",
                              target->ndim);
-        if (target->ndim == input->ndim - 1 || input->ndim == 2)
-            return error_set(FL_VALUE_ERROR,
-                             "Expected input batch_size (%lld) to match target batch_size (%lld).",
-                             (long long)input->sizes[0],
-                             (long long)(target->ndim ? target->sizes[0] : 0));
+        if (target->ndim == input->ndim - 1 || input->ndim == 2) {
+            error_set(FL_VALUE_ERROR,
+                      "Expected input batch_size (%lld) to match target batch_size (%lld).",
+                      (long long)input->sizes[0],
+                      (long long)(target->ndim ? target->sizes[0] : 0));
+            return error_hint("the first dim of both is the batch: a view or reshape in the network "
+                              "may mix it with other dims; x.flatten(1) keeps it",
+                              "两者的第 0 维都是批次，大小必须相同：网络里的 view 或 reshape "
+                              "可能把批次维与其他维混在了一起；x.flatten(1) 会保留批次维");
+        }
         return error_set(FL_RUNTIME_ERROR, "size mismatch (got input: %s, target: %s)", in, to);
     }
     for (int d = 2; d < input->ndim; d++)
@@ -102,7 +118,18 @@ static int64_t class_at(const fl_tensor *labels, int64_t i, int64_t C, int64_t i
     if (c >= 0 && c < C)
         return c;
     error_set(FL_INDEX_ERROR, "Target %lld is out of bounds.", (long long)c);
-    error_hint("class numbers run from 0 to the number of classes - 1", "类别编号从 0 到 类别数-1");
+    if (c == C)
+        error_hint("class numbers run from 0 to %lld for %lld classes; labels that begin at 1: "
+                   "target - 1; more classes: a last layer with more outputs",
+                   "共 %2$lld 类时，类别编号从 0 到 %1$lld；若标签从 1 开始：target - 1；"
+                   "若类别更多：请增大最后一层的输出数",
+                   (long long)C - 1, (long long)C);
+    else
+        error_hint("class numbers run from 0 to %lld for the %lld outputs of the network: correct "
+                   "the labels, or give the last layer more outputs",
+                   "网络有 %2$lld 个输出，类别编号应从 0 到 %1$lld：请改正标签，"
+                   "或增大最后一层的输出数",
+                   (long long)C - 1, (long long)C);
     return -2;
 }
 
@@ -190,11 +217,15 @@ static int check_indices(const fl_tensor *indices)
 {
     if (indices->dtype == FL_INT64 || indices->dtype == FL_INT32)
         return 0;
-    return error_set(
+    error_set(
         FL_RUNTIME_ERROR,
         "Expected tensor for argument #1 'indices' to have one of the following scalar types: "
         "Long, Int; but got torch.%sTensor instead (while checking arguments for embedding)",
         dtype_title(indices->dtype));
+    return error_hint("an embedding takes the numbers of words, which are integers: x.long() "
+                      "(torch.tensor([1, 5]) makes integers, torch.Tensor([1, 5]) floats)",
+                      "嵌入层的输入是词的编号，必须是整数：x.long()（torch.tensor([1, 5]) "
+                      "得到整数，而 torch.Tensor([1, 5]) 得到浮点数）");
 }
 
 int embedding_shape(fl_tensor *weight, fl_tensor *indices, int64_t padding_idx,
@@ -217,8 +248,10 @@ static int set_range_error(int64_t index, int64_t rows)
     error_set(FL_INDEX_ERROR, "index out of range in self");
     error_context("the index %lld, of a table of %lld rows", "下标是 %lld，而表只有 %lld 行",
                   (long long)index, (long long)rows);
-    return error_hint("make num_embeddings larger than the largest index",
-                      "num_embeddings 必须大于最大的下标");
+    return error_hint("indices run from 0 to %lld: make the table larger (num_embeddings=%lld or "
+                      "more), or correct the index",
+                      "下标应从 0 到 %lld：请增大词表（num_embeddings 至少为 %lld），或改正下标",
+                      (long long)rows - 1, (long long)(index < 0 ? rows : index + 1));
 }
 
 int embedding_cpu(fl_tensor *weight, fl_tensor *indices, int64_t padding_idx,

@@ -62,6 +62,25 @@ int huber_loss_compose(fl_tensor *self, fl_tensor *target, const char *reduction
     return reduce(fl__huber_error(self, target, delta), reduction, y);
 }
 
+/* The fix for a binary loss whose target has another shape. */
+static int __attribute__((cold)) hint_of_shapes(const fl_tensor *input, const fl_tensor *target)
+{
+    if (input->ndim == target->ndim + 1 && input->sizes[input->ndim - 1] == 1)
+        return error_hint("give both one shape: input.squeeze(-1), or target.unsqueeze(-1)",
+                          "输入与目标的形状必须相同：input.squeeze(-1)，或 target.unsqueeze(-1)");
+    if (target->ndim == input->ndim + 1 && target->sizes[target->ndim - 1] == 1)
+        return error_hint("give both one shape: target.squeeze(-1)",
+                          "输入与目标的形状必须相同：target.squeeze(-1)");
+    return error_hint("give both one shape; class numbers: F.one_hot(target, classes).float()",
+                      "输入与目标的形状必须相同；若目标是类别编号：F.one_hot(target, classes).float()");
+}
+
+static int __attribute__((cold)) hint_of_labels(void)
+{
+    return error_hint("a binary loss takes targets that are floats, 0. or 1.: target.float()",
+                      "二分类损失的目标必须是浮点数（0. 或 1.）：target.float()");
+}
+
 static int check_chances(fl_tensor *t, const char *name)
 {
     if (t->numel == 0)
@@ -70,9 +89,20 @@ static int check_chances(fl_tensor *t, const char *name)
               *most = fl_amax(t, (fl_ints){NULL, 0}, false);
     if (!least || !most)
         return -1;
-    return fl_item(least) >= 0 && fl_item(most) <= 1
-               ? 0
-               : error_set(FL_RUNTIME_ERROR, "all elements of %s should be between 0 and 1", name);
+    double low = fl_item(least), high = fl_item(most);
+    if (low >= 0 && high <= 1)
+        return 0;
+    error_set(FL_RUNTIME_ERROR, "all elements of %s should be between 0 and 1", name);
+    error_context("they are between %g and %g", "实际的值在 %g 和 %g 之间", low, high);
+    if (strcmp(name, "target") == 0)
+        return error_hint("targets are 0. or 1., or probabilities",
+                          "目标（target）的每个元素应为 0. 或 1.，或 0 到 1 之间的概率");
+    return error_hint("BCELoss takes probabilities: apply torch.sigmoid to the network's output, or "
+                      "use BCEWithLogitsLoss (binary_cross_entropy_with_logits), which takes it as "
+                      "it is",
+                      "BCELoss 的输入必须是 0 到 1 之间的概率：请对网络输出做 torch.sigmoid，"
+                      "或改用 BCEWithLogitsLoss（binary_cross_entropy_with_logits），"
+                      "它直接接受原始输出");
 }
 
 int binary_cross_entropy_compose(fl_tensor *self, fl_tensor *target, fl_tensor *weight,
@@ -85,9 +115,11 @@ int binary_cross_entropy_compose(fl_tensor *self, fl_tensor *target, fl_tensor *
                          "(torch.Size(%s)) is deprecated. Please ensure they have the same size.",
                          shape_text(b, sizeof b, target->ndim, target->sizes),
                          shape_text(a, sizeof a, self->ndim, self->sizes));
-    if (target->dtype != self->dtype)
-        return error_set(FL_RUNTIME_ERROR, "Found dtype %s but expected %s",
-                         dtype_title(target->dtype), dtype_title(self->dtype));
+    if (target->dtype != self->dtype) {
+        error_set(FL_RUNTIME_ERROR, "Found dtype %s but expected %s", dtype_title(target->dtype),
+                  dtype_title(self->dtype));
+        return hint_of_labels();
+    }
     if (check_chances(self, "input") || check_chances(target, "target"))
         return -1;
     fl_tensor *errors = fl__bce_error(self, target);
@@ -98,16 +130,18 @@ int bce_with_logits_compose(fl_tensor *self, fl_tensor *target, fl_tensor *weigh
                             fl_tensor *pos_weight, const char *reduction, fl_tensor **y)
 {
     char a[128], b[128];
-    if (!shape_equal(self, target))
-        return error_set(
-            FL_VALUE_ERROR,
-            "Target size (torch.Size(%s)) must be the same as input size (torch.Size(%s))",
-            shape_text(b, sizeof b, target->ndim, target->sizes),
-            shape_text(a, sizeof a, self->ndim, self->sizes));
-    if (!dtype_is_floating(target->dtype))
-        return error_set(FL_RUNTIME_ERROR,
-                         "result type Float can't be cast to the desired output type %s",
-                         dtype_title(target->dtype));
+    if (!shape_equal(self, target)) {
+        error_set(FL_VALUE_ERROR,
+                  "Target size (torch.Size(%s)) must be the same as input size (torch.Size(%s))",
+                  shape_text(b, sizeof b, target->ndim, target->sizes),
+                  shape_text(a, sizeof a, self->ndim, self->sizes));
+        return hint_of_shapes(self, target);
+    }
+    if (!dtype_is_floating(target->dtype)) {
+        error_set(FL_RUNTIME_ERROR, "result type Float can't be cast to the desired output type %s",
+                  dtype_title(target->dtype));
+        return hint_of_labels();
+    }
     if (advise_logits(self))
         return -1;
     fl_tensor *errors;
@@ -252,10 +286,15 @@ int cross_entropy_compose(fl_tensor *input, fl_tensor *target, fl_tensor *weight
     int dim = input->ndim <= 1 ? 0 : 1;
     bool probabilities =
         shape_equal(input, target) && (dtype_is_floating(target->dtype) || input->ndim == 0);
-    if (shape_equal(input, target) && input->ndim > 0 && !probabilities)
-        return error_set(FL_RUNTIME_ERROR,
-                         "Expected floating point type for target with class probabilities, got %s",
-                         dtype_title(target->dtype));
+    if (shape_equal(input, target) && input->ndim > 0 && !probabilities) {
+        error_set(FL_RUNTIME_ERROR,
+                  "Expected floating point type for target with class probabilities, got %s",
+                  dtype_title(target->dtype));
+        return error_hint("a target of the input's shape holds probabilities, which are floats: "
+                          "give class numbers, target.argmax(1), or target.float()",
+                          "目标与输入形状相同时表示各类的概率，必须是浮点数：请改用类别编号 "
+                          "target.argmax(1)，或 target.float()");
+    }
     if (probabilities && ignore_index >= 0)
         return error_set(FL_RUNTIME_ERROR,
                          "ignore_index is not supported for floating point target");

@@ -47,7 +47,7 @@ static int check_dtypes(const fl_tensor *a, const fl_tensor *b)
         error_set(FL_RUNTIME_ERROR, "expected m1 and m2 to have the same dtype, but got: %s != %s",
                   type_name(a->dtype), type_name(b->dtype));
         return error_hint("convert one of them, for example x.to(y.dtype)",
-                          "请转换其中一个，例如 x.to(y.dtype)");
+                          "两个张量的数据类型不同，不能相乘：请转换其中一个，例如 x.to(y.dtype)");
     }
     return 0;
 }
@@ -61,11 +61,16 @@ static int set_inner_error(const fl_tensor *a, const fl_tensor *b)
     error_set(FL_RUNTIME_ERROR,
               "mat1 and mat2 shapes cannot be multiplied (%lldx%lld and %lldx%lld)",
               (long long)rows, (long long)k, (long long)bk, (long long)n);
-    return error_hint("the last dim of the first factor must equal the second-to-last dim of the "
-                      "second; transpose one of them, "
-                      "or check the layer's in_features",
-                      "第一个因子的最后一维必须等于第二个因子的倒数第二维；请转置其中一个，或检查该"
-                      "层的 in_features");
+    if (b->ndim > 1 && k == n)
+        return error_hint("%lld columns against %lld rows; the second factor fits transposed: a @ b.mT",
+                          "第一个因子的列数（%lld）要等于第二个因子的行数（%lld）；"
+                          "把第二个因子转置就可以相乘：a @ b.mT",
+                          (long long)k, (long long)bk);
+    return error_hint("the last dim of the first factor (%lld) must equal the second-to-last dim of "
+                      "the second (%lld): transpose or reshape one of them",
+                      "第一个因子的最后一维（%lld）必须等于第二个因子的倒数第二维（%lld）："
+                      "请转置其中一个，或改变其形状",
+                      (long long)k, (long long)bk);
 }
 
 int matmul_shape(fl_tensor *self, fl_tensor *other, struct op_shape *y)
@@ -440,6 +445,32 @@ static void replace_last(struct op_shape *y, const fl_tensor *t, int64_t size)
     y->sizes[t->ndim - 1] = size;
 }
 
+/* The fix for an input whose last dim is not in_features: flatten it, where its other dims make up
+ * the number. */
+static int __attribute__((cold)) hint_of_features(const fl_tensor *input, long long last,
+                                                  long long features)
+{
+    long long flat = input->ndim > 2 ? input->numel / (input->sizes[0] ? input->sizes[0] : 1) : 0;
+    if (flat == features)
+        return error_hint("the input is not flat: x = torch.flatten(x, 1) before this layer (or "
+                          "nn.Flatten()) makes the %lld features that it takes",
+                          "输入没有展平：请在该层之前加上 x = torch.flatten(x, 1)（或 nn.Flatten()），"
+                          "就得到该层所需的 %lld 个特征",
+                          features);
+    if (flat)
+        return error_hint("the input's last dim is %lld, and the layer was made with "
+                          "in_features=%lld; flattened (torch.flatten(x, 1)) the input has %lld "
+                          "features: make the layer with in_features=%lld",
+                          "输入的最后一维是 %lld，而该层的 in_features 是 %lld；若展平"
+                          "（torch.flatten(x, 1)），输入有 %lld 个特征：请把 in_features 改为 %lld",
+                          last, features, flat, flat);
+    return error_hint("the input has %lld features, and the layer was made with in_features=%lld: "
+                      "make it with in_features=%lld, or change what comes before it",
+                      "输入有 %lld 个特征，而该层的 in_features 是 %lld：请把 in_features 改为 "
+                      "%lld，或修改它前面的层",
+                      last, features, last);
+}
+
 int linear_shape(fl_tensor *input, fl_tensor *weight, fl_tensor *bias, struct op_shape *y)
 {
     if (input->ndim == 0)
@@ -454,8 +485,12 @@ int linear_shape(fl_tensor *input, fl_tensor *weight, fl_tensor *bias, struct op
         int other = input->dtype != weight->dtype ? weight->dtype : bias->dtype;
         error_set(FL_RUNTIME_ERROR, "mat1 and mat2 must have the same dtype, but got %s and %s",
                   dtype_title(input->dtype), dtype_title(other));
-        return error_hint("convert one of them, for example x.to(y.dtype)",
-                          "请转换其中一个，例如 x.to(y.dtype)");
+        return error_hint("the input is %s and the layer's parameters are %s: convert the input, "
+                          "%s (or the layer: layer.to(x.dtype))",
+                          "输入的类型是 %s，而该层参数的类型是 %s：请转换输入：%s"
+                          "（或转换该层：layer.to(x.dtype)）",
+                          fl_dtype_name(input->dtype), fl_dtype_name(other),
+                          other == FL_FLOAT32 ? "x.float()" : "x.to(layer.weight.dtype)");
     }
     if (check_dtypes(input, weight))
         return -1;
@@ -466,10 +501,7 @@ int linear_shape(fl_tensor *input, fl_tensor *weight, fl_tensor *bias, struct op
                   "mat1 and mat2 shapes cannot be multiplied (%lldx%lld and %lldx%lld)",
                   (long long)(last ? input->numel / last : 0), (long long)last, (long long)k,
                   (long long)n);
-        return error_hint("the input's last dim must equal the layer's in_features (weight is "
-                          "out_features x in_features)",
-                          "输入的最后一维必须等于该层的 in_features（weight 的形状是 out_features "
-                          "x in_features）");
+        return hint_of_features(input, (long long)last, (long long)k);
     }
     if (bias && (bias->ndim > 1 || (bias->numel != n && bias->numel != 1)))
         return error_set(FL_RUNTIME_ERROR,

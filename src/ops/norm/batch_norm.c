@@ -85,10 +85,15 @@ static void forward_task(void *context, int64_t task)
 
 static int check(const fl_tensor *input, const fl_tensor *p, const char *name)
 {
-    if (p && p->numel != input->sizes[1])
-        return error_set(FL_RUNTIME_ERROR, "%s should contain %lld elements not %lld", name,
-                         (long long)input->sizes[1], (long long)p->numel);
-    return 0;
+    if (!p || p->numel == input->sizes[1])
+        return 0;
+    error_set(FL_RUNTIME_ERROR, "%s should contain %lld elements not %lld", name,
+              (long long)input->sizes[1], (long long)p->numel);
+    return error_hint("the layer was made for %lld channels, and the input has %lld (dim 1): make "
+                      "it with num_features=%lld",
+                      "该层是为 %lld 个通道建立的，而输入有 %lld 个通道（第 1 维）：请把 "
+                      "num_features 改为 %lld",
+                      (long long)p->numel, (long long)input->sizes[1], (long long)input->sizes[1]);
 }
 
 /* Halves go with parameters of float32; else all are of one dtype. */

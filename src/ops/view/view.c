@@ -23,6 +23,28 @@ static void swap(struct op_view *y, int a, int b)
 
 /* ---- other sizes ---- */
 
+/* The fix for sizes that hold another number of elements. */
+static int __attribute__((cold)) hint_of_sizes(fl_ints wanted, int64_t numel)
+{
+    int64_t first = wanted.count > 1 ? wanted.data[0] : 0;
+    if (wanted.count == 2 && first > 0 && numel % first == 0)
+        return error_hint("%lld elements in %lld rows are %lld a row: (%lld, %lld), or x.flatten(1)",
+                          "共 %lld 个元素，分成 %lld 行，每行 %lld 个：(%lld, %lld)，"
+                          "或 x.flatten(1)",
+                          (long long)numel, (long long)first, (long long)(numel / first),
+                          (long long)first, (long long)(numel / first));
+    if (wanted.count == 2 && first == -1)
+        return error_hint("%lld elements do not make whole rows of %lld; x.flatten(1) keeps the "
+                          "batch and shows how many features a sample has",
+                          "%lld 个元素不能整除为每行 %lld 个；用 x.flatten(1) 可以保留批次维，"
+                          "并看出每个样本有多少个特征",
+                          (long long)numel, (long long)wanted.data[1]);
+    return error_hint("the product of the new sizes must be %lld, the number of elements; -1 lets "
+                      "one of them be worked out",
+                      "新形状各维之积必须等于元素个数 %lld；可以用 -1 让其中一维自动推算",
+                      (long long)numel);
+}
+
 /* Writes `wanted` with its -1 settled so that it holds numel elements; -1 with PyTorch's error. */
 static int settle_sizes(fl_ints wanted, int64_t numel, int64_t *sizes)
 {
@@ -54,9 +76,7 @@ static int settle_sizes(fl_ints wanted, int64_t numel, int64_t *sizes)
     if (!fits) {
         error_set(FL_RUNTIME_ERROR, "shape '%s' is invalid for input of size %lld",
                   shape_text(text, sizeof text, (int)wanted.count, wanted.data), (long long)numel);
-        return error_hint("the product of the new sizes must be the number of elements; -1 lets "
-                          "one of them be worked out",
-                          "新形状各维之积必须等于元素个数；可以用 -1 让其中一维自动推算");
+        return hint_of_sizes(wanted, numel);
     }
     if (open >= 0)
         sizes[open] = numel / known;
@@ -102,6 +122,7 @@ int view_view(fl_tensor *self, fl_ints size, struct op_view *y)
         "view size is not compatible with input tensor's size and stride (at least one dimension "
         "spans across two contiguous subspaces). Use .reshape(...) instead.");
     return error_hint("use reshape, or contiguous() before view",
+                      "张量的元素在内存中不按顺序排列（例如 transpose 之后），不能用 view："
                       "请改用 reshape，或先 contiguous() 再 view");
 }
 

@@ -286,6 +286,21 @@ static int run_backward(const struct backward_request *request)
     return status;
 }
 
+/* raise_error, with a note of what cut off a tensor that has no graph. */
+static PyObject *__attribute__((cold)) raise_explained(void)
+{
+    raise_error();
+    PyObject *type, *value, *traceback;
+    PyErr_Fetch(&type, &value, &traceback);
+    PyErr_NormalizeException(&type, &value, &traceback);
+    PyObject *module = PyImport_ImportModule("flambeau._explain");
+    PyObject *done = module ? PyObject_CallMethod(module, "of_backward", "O", value) : NULL;
+    Py_XDECREF(module);
+    Py_XDECREF(done);
+    PyErr_Restore(type, value, traceback); /* in the place of what failed here */
+    return NULL;
+}
+
 /* The general case checks and fills in gradients in Python. */
 static PyObject *backward_in_python(PyObject *self, PyObject *args, PyObject *kwargs)
 {
@@ -329,7 +344,7 @@ static PyObject *method_backward(PyObject *self, PyObject *args, PyObject *kwarg
     raise_forget();
     if (advice_watch_loss(t))
         return raise_error();
-    return run_backward(&request) == 0 ? Py_NewRef(Py_None) : raise_error();
+    return run_backward(&request) == 0 ? Py_NewRef(Py_None) : raise_explained();
 }
 
 /* The handles of a tuple of tensors and Nones, in memory of PyMem. NULL with an exception. */

@@ -51,6 +51,10 @@ struct module_object {
     /* Copies of entries of dict; NULL until module_refresh(). */
     PyObject *parameters, *buffers, *modules;
     PyObject *hooks[CALL_HOOKS];
+    /* registration.c: the count of assigned lists when this module was looked through, and how often
+     * it was. */
+    unsigned long long lists_seen;
+    int looks;
 };
 
 /* Adds to the extension module ModuleBase, from which flambeau.nn.Module derives, `layer_forward`,
@@ -77,7 +81,7 @@ void module_no_attribute(PyObject *self, PyObject *name);
 PyObject *module_member(struct module_object *self, PyObject *name);
 
 /* registration.c: the methods that register, __setattr__ and __delattr__; ended by an empty row. */
-extern PyMethodDef registration_methods[];
+extern PyMethodDef registration_methods[], registration_functions[];
 int registration_init(PyObject *c_module);
 
 /* layer.c */

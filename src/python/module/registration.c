@@ -4,6 +4,7 @@
  * A name is in at most one of __dict__, `_parameters`, `_buffers` and `_modules`: an assignment of
  * another kind of value moves it. The checks, their order and their words are PyTorch's. */
 #include "python/module/module.h"
+#include "python/python.h"
 
 static PyObject *extension;
 static PyTypeObject *tensor_type, *parameter_type;
@@ -21,7 +22,9 @@ static PyObject *name_of_type(PyObject *value)
     PyObject *type = (PyObject *)Py_TYPE(value);
     PyObject *named = PyObject_HasAttrString(value, "__qualname__") ? value : type;
     PyObject *module = PyObject_GetAttrString(named, "__module__"), *text = NULL;
-    PyObject *name = module ? PyObject_GetAttrString(named, "__qualname__") : NULL;
+    PyObject *name = module ? PyObject_GetAttrString(
+                                  named, PyCFunction_Check(value) ? "__name__" : "__qualname__")
+                            : NULL;
     if (name && PyUnicode_Check(module) && PyUnicode_CompareWithASCIIString(module, "builtins"))
         text = PyUnicode_FromFormat("%U.%S", module, name);
     else if (name)
@@ -67,6 +70,12 @@ static int check_name(PyObject *self, const char *what, PyObject *name, PyObject
     else if (!module_item(taken, name) && PyObject_HasAttr(self, name))
         PyErr_Format(PyExc_KeyError, "attribute '%U' already exists", name);
     return PyErr_Occurred() ? -1 : 0;
+}
+
+static void __attribute__((cold)) hint_of_init(void)
+{
+    raise_hint("call super().__init__() first in the module's __init__.",
+               "模块还没有初始化：请在它的 __init__ 第一行调用 super().__init__()。");
 }
 
 /* ---- Types that Python defines --------------------------------------------------------------- */
@@ -168,6 +177,7 @@ static int add_parameter(struct module_object *self, PyObject *name, PyObject *v
     if (!self->parameters) {
         PyErr_SetString(PyExc_AttributeError,
                         "cannot assign parameter before Module.__init__() call");
+        hint_of_init();
         return -1;
     }
     if (check_name(op, "parameter", name, self->parameters))
@@ -200,6 +210,7 @@ static int add_buffer(struct module_object *self, PyObject *name, PyObject *valu
     module_refresh(self);
     if (!self->buffers) {
         PyErr_SetString(PyExc_AttributeError, "cannot assign buffer before Module.__init__() call");
+        hint_of_init();
         return -1;
     }
     if (check_name(op, "buffer", name, self->buffers))
@@ -253,7 +264,15 @@ static PyObject *add_module(PyObject *op, PyObject *args, PyObject *kwargs)
     module_refresh(self);
     if (value != Py_None && !is_module(value)) {
         refuse(PyExc_TypeError, "%U is not a Module subclass", value, name);
-        return NULL;
+        return python_is_sequence(value)
+                   ? raise_hint("a list of layers: unpack it, nn.Sequential(*layers), or keep it in "
+                                "nn.ModuleList(layers).",
+                                "传入的是层的列表：请展开：nn.Sequential(*layers)，"
+                                "或用 nn.ModuleList(layers)。")
+                   : raise_hint("only modules can be layers: for a function take its module (nn.ReLU() "
+                                "for F.relu), for a class make an object (nn.ReLU()).",
+                                "这里只接受模块：若传入的是函数，请改用对应的模块"
+                                "（F.relu 对应 nn.ReLU()）；若传入的是类，请加括号建立对象。");
     }
     if (!self->modules) {
         module_no_attribute(op, module_entry_names[MODULES]);
@@ -333,6 +352,7 @@ static int assign_module(struct module_object *self, PyObject *name, PyObject *v
 {
     if (!self->modules) {
         PyErr_SetString(PyExc_AttributeError, "cannot assign module before Module.__init__() call");
+        hint_of_init();
         return -1;
     }
     if (make_room(self, name, self->modules))
@@ -340,9 +360,35 @@ static int assign_module(struct module_object *self, PyObject *name, PyObject *v
     return enter(ON_MODULE, (PyObject *)self, self->modules, name, value);
 }
 
+/* How many lists, tuples and dicts were assigned to modules; they may hold layers. */
+static unsigned long long lists_assigned;
+
+/* Whether there may be layers in lists below a module that nobody looked for. */
+static PyObject *lists_to_check(PyObject *c_module, PyObject *op)
+{
+    enum { MOST_LOOKS = 3 }; /* of one module: a list assigned in each forward is not asked for ever */
+    (void)c_module;
+    if (!PyObject_TypeCheck(op, (PyTypeObject *)module_type))
+        Py_RETURN_FALSE;
+    struct module_object *self = (struct module_object *)op;
+    if (self->lists_seen == lists_assigned || self->looks >= MOST_LOOKS)
+        Py_RETURN_FALSE;
+    self->lists_seen = lists_assigned;
+    self->looks++;
+    Py_RETURN_TRUE;
+}
+
+PyMethodDef registration_functions[] = {
+    {"_lists_to_check", lists_to_check, METH_O,
+     "_lists_to_check(module): whether layers may be in Python's lists below it."},
+    {0},
+};
+
 /* Any other value: an attribute like that of every object. */
 static int assign_plain(struct module_object *self, PyObject *name, PyObject *value)
 {
+    if (value && (PyList_CheckExact(value) || PyDict_CheckExact(value) || PyTuple_CheckExact(value)))
+        lists_assigned++;
     if (PyUnicode_Check(name) && PyUnicode_GetLength(name) && PyUnicode_ReadChar(name, 0) == '_')
         module_forget(self);
     return PyObject_GenericSetAttr((PyObject *)self, name, value);

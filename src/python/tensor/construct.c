@@ -102,6 +102,10 @@ static fl_tensor *from_data(PyObject *data, int dtype)
         return uninitialised(data, made);
     if (PyUnicode_Check(data) || PyBytes_Check(data)) {
         PyErr_Format(PyExc_TypeError, "new(): invalid data type '%s'", python_type_name(data));
+        raise_hint("the elements are texts: make them numbers first, torch.tensor([float(s) for s "
+                   "in texts]); words: give each a number.",
+                   "元素是字符串：请先转换为数字：torch.tensor([float(s) for s in texts])；"
+                   "若是单词，请先给每个词编号。");
         return NULL;
     }
     PyObject *over = storage_tensor(data);

@@ -173,6 +173,10 @@ static int dtype_of_one(PyObject *o)
         return pytensor_get(o)->dtype;
     if (PyUnicode_Check(o) || PyBytes_Check(o)) {
         PyErr_Format(PyExc_TypeError, "new(): invalid data type '%s'", python_type_name(o));
+        raise_hint("the elements are texts: make them numbers first, torch.tensor([float(s) for s "
+                   "in texts]); words: give each a number.",
+                   "元素是字符串：请先转换为数字：torch.tensor([float(s) for s in texts])；"
+                   "若是单词，请先给每个词编号。");
         return FL_NO_DTYPE;
     }
     fl_tensor *t;
@@ -321,6 +325,10 @@ static bool put_all(struct sink *s, PyObject *o, const struct shape *shape, int 
     if (ok && count != shape->sizes[dim]) {
         PyErr_Format(PyExc_ValueError, "expected sequence of length %lld at dim %d (got %zd)",
                      (long long)shape->sizes[dim], dim, count);
+        raise_hint("all rows must have one length: fill the shorter up, or keep a list of tensors "
+                   "and use nn.utils.rnn.pad_sequence.",
+                   "各行的长度必须相同：请把短的补齐；或保留为张量的列表，再用 "
+                   "nn.utils.rnn.pad_sequence 补齐。");
         ok = false;
     }
     for (Py_ssize_t i = 0; ok && i < count; i++) {
@@ -404,7 +412,7 @@ static bool read_device(const char *name, PyObject *o)
                      python_type_name(o));
     if (fits > 0 && o != Py_None && device.kind != FL_CPU) {
         if (device.kind == FL_CUDA)
-            PyErr_SetString(PyExc_AssertionError, "Torch not compiled with CUDA enabled");
+            raise_no_cuda();
         else
             PyErr_SetString(PyExc_RuntimeError, "this device is not available");
         return false;
@@ -479,6 +487,9 @@ static PyObject *finish(fl_tensor *t, bool requires_grad)
             PyErr_SetString(
                 PyExc_RuntimeError,
                 "Only Tensors of floating point and complex dtype can require gradients");
+            raise_hint("whole numbers have no gradient: write them as floats, [1., 2., 3.], or give "
+                       "dtype=torch.float32.",
+                       "整数没有梯度：请写成浮点数 [1., 2., 3.]，或指定 dtype=torch.float32。");
         }
     }
     return t ? pytensor_wrap(t) : raise_error();

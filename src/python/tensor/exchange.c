@@ -358,6 +358,9 @@ static bool numpy_can_show(const fl_tensor *t, const char *what)
         PyErr_Format(PyExc_RuntimeError,
                      "Can't call %s on Tensor that requires grad. Use tensor.detach().%s instead.",
                      what, what);
+        raise_hint("the result is a copy of the values without a graph: x.detach().numpy().",
+                   "该张量在计算图中，不能直接转换为 NumPy 数组：请写 x.detach().numpy()，"
+                   "得到的数组不带计算图。");
         return false;
     }
     if (!formats[t->dtype])

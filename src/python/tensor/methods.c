@@ -252,7 +252,7 @@ static bool device_is_here(fl_device device)
     if (device.kind == FL_CPU || device.kind == FL_META)
         return true;
     if (device.kind == FL_CUDA)
-        PyErr_SetString(PyExc_AssertionError, "Torch not compiled with CUDA enabled");
+        raise_no_cuda();
     else
         PyErr_SetString(PyExc_RuntimeError, "this device is not available");
     return false;
@@ -353,8 +353,7 @@ FAST_METHOD(method_cpu)
 FAST_METHOD(method_cuda)
 {
     (void)self, (void)args, (void)nargs, (void)kwnames;
-    PyErr_SetString(PyExc_AssertionError, "Torch not compiled with CUDA enabled");
-    return NULL;
+    return raise_no_cuda();
 }
 
 /* type('torch.LongTensor'), or with the type itself, whose module and name say the same. */

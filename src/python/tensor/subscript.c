@@ -10,6 +10,8 @@
  */
 #include <string.h>
 
+#include <stdio.h>
+
 #include "python/call/arguments.h"
 #include "python/call/overrides.h"
 
@@ -86,6 +88,21 @@ static bool step(struct subscript *s, const fl_op *op, const struct named_value 
 
 /* ---- One item of the key --------------------------------------------------------------------- */
 
+/* What indices a dim of this size has. NULL. */
+static PyObject *__attribute__((cold)) hint_of_index(int64_t size)
+{
+    char english[160], chinese[200];
+    long long end = size;
+    snprintf(english, sizeof english,
+             end ? "indices run from 0 to %lld, or from -%lld to -1." : "the dim is empty.", end - 1,
+             end);
+    snprintf(chinese, sizeof chinese,
+             end ? "下标超出范围：应在 0 到 %lld 之间，或从末尾数的 -%lld 到 -1。"
+                 : "该维是空的，没有任何下标可用。",
+             end - 1, end);
+    return raise_hint(english, chinese);
+}
+
 static bool take_int(struct subscript *s, int64_t i)
 {
     if (s->dim >= s->ndim) {
@@ -101,6 +118,7 @@ static bool take_int(struct subscript *s, int64_t i)
         PyErr_Format(PyExc_IndexError,
                      "index %lld is out of bounds for dimension %d with size %lld", (long long)i,
                      s->real_dim, (long long)size);
+        hint_of_index(size);
         return false;
     }
     i += i < 0 ? size : 0;
@@ -356,10 +374,11 @@ static PyObject *gather(struct subscript *s, fl_tensor *from)
 /* x[i], the commonest: one view without any table. */
 static PyObject *row(fl_tensor *t, int64_t i)
 {
-    if (i < -t->sizes[0] || i >= t->sizes[0])
-        return PyErr_Format(PyExc_IndexError,
-                            "index %lld is out of bounds for dimension 0 with size %lld",
-                            (long long)i, (long long)t->sizes[0]);
+    if (i < -t->sizes[0] || i >= t->sizes[0]) {
+        PyErr_Format(PyExc_IndexError, "index %lld is out of bounds for dimension 0 with size %lld",
+                     (long long)i, (long long)t->sizes[0]);
+        return hint_of_index(t->sizes[0]);
+    }
     i += i < 0 ? t->sizes[0] : 0;
     return pytensor_wrap(
         plain_view(t, t->ndim - 1, t->sizes + 1, t->strides + 1, t->offset + i * t->strides[0]));

@@ -7,10 +7,11 @@ bias=True), given (4, 256)". The note is Python's own kind (PEP 678): it is show
 and the exception's text stays as it is.
 """
 
+import inspect
 import sys
 
 from flambeau import _C
-from flambeau._hint import speaks_chinese
+from flambeau._hint import noted, speaks_chinese
 
 _FOLDER = __file__[: -len("nn/modules/_failure.py")]
 
@@ -22,18 +23,35 @@ def note(error, module, args, kwargs):
     passed = error.__dict__.get("_flambeau_passed")
     if passed is None:
         path, given, inner = "", _given(args, kwargs), module
+        _note_signature(error, module)
     else:
         path, given, inner, last, text = passed
         path = _name_within(module, last) + (f".{path}" if path else "")
         if text in getattr(error, "__notes__", ()):
             error.__notes__.remove(text)
     whole = ".".join(filter(None, (_variable(module), path)))
-    what = type(inner).__name__ if inner._modules else repr(inner)
-    text = f"出错的模块是 {whole}：{what}，输入为 {given}" if speaks_chinese() else (
-        f"in {whole}: {what}, given {given}"
+    what = type(inner).__name__ if inner._modules or not inner.extra_repr() else repr(inner)
+    if what != whole:
+        whole += f"：{what}" if speaks_chinese() else f": {what}"
+    text = f"出错的模块是 {whole}，输入为 {given}" if speaks_chinese() else (
+        f"in {whole}, given {given}"
     )
     error.add_note(text)
     error._flambeau_passed = path, given, inner, module, text
+
+
+def _note_signature(error, module):
+    """What forward takes, where it was called otherwise."""
+    if isinstance(error, TypeError) and ".forward() " in str(error):
+        parameters = ", ".join(list(inspect.signature(module.forward).parameters)) or "-"
+        name = type(module).__name__
+        noted(
+            error,
+            f"a call of the module gives its arguments to forward: {name}.forward takes "
+            f"({parameters}).",
+            f"调用模块时，参数会传给 forward：{name}.forward 的参数是（{parameters}），"
+            "给的个数不符。",
+        )
 
 
 def _name_within(module, inner):

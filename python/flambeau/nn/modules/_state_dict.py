@@ -4,10 +4,36 @@ from __future__ import annotations
 from _collections import OrderedDict
 
 import flambeau
+from flambeau._hint import noted
 from flambeau.nn.modules._hook_registry import WrappedHook, hang, warn
 from flambeau.nn.parameter import Parameter, is_lazy
 
 _EXTRA_STATE = "_extra_state"
+
+
+def _fix(module, missing, unexpected):
+    """What to do about a state dict that does not fit, in English and Chinese."""
+    for strip in ("module.", "_orig_mod."):
+        if unexpected and all(key.startswith(strip) for key in unexpected):
+            code = f"{{k.removeprefix('{strip}'): v for k, v in state.items()}}"
+            return (
+                f"the state was saved from a wrapped model (DataParallel, compile): load {code}.",
+                f"该状态保存自被包装的模型（DataParallel、compile），键名多了 '{strip}'："
+                f"请加载 {code}。",
+            )
+    if missing or unexpected:
+        return (
+            f"the state comes from another structure than this {type(module).__name__}: build the "
+            "model as it was when saved; strict=False loads what fits by name.",
+            f"该状态来自与此 {type(module).__name__} 结构不同的模型：请按保存时的结构建立模型；"
+            "strict=False 只加载名称相符的部分。",
+        )
+    return (
+        "the state comes from layers of other sizes: build the model with the sizes it was saved "
+        "with; to keep all but a new last layer, leave its keys out and load with strict=False.",
+        "该状态中层的大小与模型不同：请按保存时的大小建立模型；若只想换掉最后一层，"
+        "请去掉它的键，再用 strict=False 加载。",
+    )
 
 
 class _IncompatibleKeys(tuple):
@@ -229,8 +255,9 @@ class StateDict:
                     names = ", ".join(f'"{key}"' for key in keys)
                     errors.insert(0, f"{what} key(s) in state_dict: {names}. ")
         if errors:
-            raise RuntimeError("Error(s) in loading state_dict for {}:\n\t{}".format(
+            error = RuntimeError("Error(s) in loading state_dict for {}:\n\t{}".format(
                 type(self).__name__, "\n\t".join(errors)))
+            raise noted(error, *_fix(self, missing, unexpected))
         return _IncompatibleKeys(missing, unexpected)
 
     def _load_tree(self, state_dict, prefix, metadata, assign, missing, unexpected, errors):

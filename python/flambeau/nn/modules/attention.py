@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 import flambeau
+from flambeau._hint import noted
 from flambeau.nn import functional as F
 from flambeau.nn import init
 from flambeau.nn.modules.linear import NonDynamicallyQuantizableLinear
@@ -49,7 +50,14 @@ class MultiheadAttention(Module):
         self.num_heads, self.dropout, self.batch_first = num_heads, dropout, batch_first
         self.head_dim = embed_dim // num_heads
         if self.head_dim * num_heads != embed_dim:
-            raise AssertionError("embed_dim must be divisible by num_heads")
+            raise noted(
+                AssertionError("embed_dim must be divisible by num_heads"),
+                f"each head gets embed_dim / num_heads features, and {embed_dim} / {num_heads} is "
+                f"not whole: take embed_dim={self.head_dim * num_heads or num_heads}, or another "
+                "number of heads.",
+                f"每个头分到 embed_dim / num_heads 个特征，而 {embed_dim} / {num_heads} 不是整数："
+                f"请取 embed_dim={self.head_dim * num_heads or num_heads}，或改变头数。",
+            )
 
         def parameter(*sizes):
             return Parameter(flambeau.empty(sizes, **place))

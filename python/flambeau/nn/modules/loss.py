@@ -3,6 +3,8 @@ from __future__ import annotations
 
 import math
 
+from flambeau._C import Tensor
+from flambeau._hint import noted
 from flambeau.nn import _reduction
 from flambeau.nn import functional as F
 from flambeau.nn._binding import _nn
@@ -35,9 +37,21 @@ __all__ = [
 ]
 
 
+def _called_with_tensors(name):
+    return noted(
+        RuntimeError("Boolean value of Tensor with more than one value is ambiguous"),
+        f"nn.{name}(x, y) makes a loss with x and y as its options: make it first, criterion = "
+        f"nn.{name}(), and then call it, criterion(x, y).",
+        f"nn.{name}(x, y) 是建立损失函数，x 和 y 被当成了选项：请先建立 criterion = nn.{name}()，"
+        "再调用 criterion(x, y)。",
+    )
+
+
 class _Loss(Module):
     def __init__(self, size_average=None, reduce=None, reduction="mean"):
         super().__init__()
+        if isinstance(size_average, Tensor) or isinstance(reduce, Tensor):
+            raise _called_with_tensors(type(self).__name__)
         if size_average is not None or reduce is not None:
             reduction = _reduction.legacy_get_string(size_average, reduce)
         self.reduction = reduction

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from _collections import OrderedDict
 
+from flambeau import _C
 from flambeau._C import ModuleBase
 from flambeau.nn.modules import _hook_registry
 from flambeau.nn.modules._conversion import Conversion
@@ -106,6 +107,10 @@ class Module(HookRegistry, StateDict, Conversion, ModuleBase):
 
     def parameters(self, recurse=True):
         """The parameters of this module and, where recurse, of all below it; each once."""
+        if recurse and _C._lists_to_check(self):
+            from flambeau.nn.modules._unregistered import advise
+
+            advise(self)
         for _, value in self.named_parameters(recurse=recurse):
             yield value
 

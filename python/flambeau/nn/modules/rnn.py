@@ -6,6 +6,7 @@ import warnings
 from numbers import Number
 
 import flambeau
+from flambeau._hint import noted
 from flambeau import _C
 from flambeau.nn import init
 from flambeau.nn.modules.module import Module
@@ -129,8 +130,14 @@ class RNNBase(Module):
         if input.dim() != expected:
             raise RuntimeError(f"input must have {expected} dimensions, got {input.dim()}")
         if self.input_size != input.size(-1):
-            raise RuntimeError("input.size(-1) must be equal to input_size. Expected"
-                               f" {self.input_size}, got {input.size(-1)}")
+            raise noted(
+                RuntimeError("input.size(-1) must be equal to input_size. Expected"
+                             f" {self.input_size}, got {input.size(-1)}"),
+                f"the last dim of the input holds the features of a step: make the layer with "
+                f"input_size={input.size(-1)}, or put the features last.",
+                f"输入的最后一维是每一步的特征数：该层的 input_size 是 {self.input_size}，"
+                f"而输入有 {input.size(-1)} 个特征；请改为 input_size={input.size(-1)}，"
+                "或把特征放到最后一维。")
 
     def _batch(self, input, batch_sizes):
         if batch_sizes is not None:
@@ -143,7 +150,14 @@ class RNNBase(Module):
 
     def check_hidden_size(self, hx, expected_hidden_size, msg="Expected hidden size {}, got {}"):
         if tuple(hx.size()) != tuple(expected_hidden_size):
-            raise RuntimeError(msg.format(expected_hidden_size, list(hx.size())))
+            raise noted(
+                RuntimeError(msg.format(expected_hidden_size, list(hx.size()))),
+                "a state is (layers * directions, batch, hidden_size), with the batch of this input "
+                "(also where batch_first=True): leave it out, or make it for this batch; a smaller "
+                "last batch is left out by drop_last=True.",
+                "隐藏状态的形状是 (层数 * 方向数, 批大小, hidden_size)，批大小要与本次输入一致"
+                "（batch_first=True 时也是如此）：请不传隐藏状态，或按本批次重新建立；"
+                "最后较小的批次可用 drop_last=True 丢弃。")
 
     def check_forward_args(self, input, hidden, batch_sizes):
         self.check_input(input, batch_sizes)
