@@ -22,6 +22,8 @@ NAMES = frozenset(
     ).split()
 )
 
+_on = os.environ.get("FLAMBEAU_ADVICE") != "0"
+_given = set()
 _off = set(os.environ.get("FLAMBEAU_ADVICE", "").replace(" ", "").split(","))
 
 
@@ -32,21 +34,26 @@ class AdviceWarning(UserWarning):
 def set_advice(on, name=None):
     """Switches advice on or off: all of it, or the one of that name (it stands at the end of the
     warning). Switched on, it is given once more. ValueError for a name that there is not."""
+    global _on
     if name is not None:
         if name not in NAMES:
             raise ValueError(f"there is no advice '{name}'; there is {', '.join(sorted(NAMES))}")
         (_off.discard if on else _off.add)(name)
         if not on:
             return
-    elif on:
-        _off.clear()
-    _C._set_advice(on)
+    else:
+        _on = bool(on)
+        if on:
+            _off.clear()
+    _given.clear()
+    _C._set_advice(_on)
 
 
 def warn(name, text):
     """Gives an advice, from the line of the program that runs."""
-    if name in _off:
+    if not _on or name in _off or name in _given:
         return
+    _given.add(name)
     frame = sys._getframe(1) if sys._getframe(0).f_back else None
     while frame and frame.f_code.co_filename.startswith(_FOLDER):
         frame = frame.f_back

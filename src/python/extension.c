@@ -2,7 +2,7 @@
 #include "core/memory.h"
 #include "core/threads.h"
 #include "ops/pointwise/pointwise.h"
-#include "python/advice.h"
+#include "python/watch.h"
 #include "python/call/arguments.h"
 #include "python/autograd/callbacks.h"
 #include "python/autograd/location.h"

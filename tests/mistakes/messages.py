@@ -7,6 +7,7 @@ they are committed.
 """
 import os
 import pathlib
+import subprocess
 import sys
 
 HERE = pathlib.Path(__file__).resolve().parent
@@ -43,10 +44,7 @@ def _child(name, language, pipe):
     file.flush()
 
 
-def said(name, language):
-    """What one program prints, run in a process of its own."""
-    import flambeau  # noqa: F401  before the fork, for all
-
+def _said(name, language):
     reading, writing = os.pipe()
     child = os.fork()
     if child == 0:
@@ -62,18 +60,34 @@ def said(name, language):
     return "\n".join(line.rstrip() for line in text.splitlines()) + "\n"
 
 
+def _say(language):
+    """Writes what all programs print, each in a process of its own, in the files' form."""
+    import flambeau  # noqa: F401  before the forks, for all
+
+    text = "\n".join(f"=== {name}\n{_said(name, language)}" for name in NAMES)
+    sys.stdout.buffer.write(text.encode())
+
+
+def said(language):
+    """That text, from a process that has imported nothing else."""
+    command = [sys.executable, __file__, "--say", language]
+    return subprocess.run(command, capture_output=True, check=True, timeout=300).stdout.decode()
+
+
+def parts(text):
+    """name -> what its program prints."""
+    sections = [section.split("\n", 1) for section in text.split("=== ")[1:]]
+    return {name: body.rstrip("\n") + "\n" for name, body in sections}
+
+
 def expected(language):
-    """name -> what the file of that language holds."""
-    text = (HERE / f"messages.{language}.txt").read_text(encoding="utf-8")
-    parts = [part.split("\n", 1) for part in text.split("=== ")[1:]]
-    return {name: body.rstrip("\n") + "\n" for name, body in parts}
-
-
-def record():
-    for language in ("en", "zh"):
-        text = "\n".join(f"=== {name}\n{said(name, language)}" for name in NAMES)
-        (HERE / f"messages.{language}.txt").write_text(text, encoding="utf-8")
+    """What the file of that language holds."""
+    return (HERE / f"messages.{language}.txt").read_text(encoding="utf-8")
 
 
 if __name__ == "__main__":
-    record()
+    if sys.argv[1:2] == ["--say"]:
+        _say(sys.argv[2])
+    else:
+        for language in ("en", "zh"):
+            (HERE / f"messages.{language}.txt").write_text(said(language), encoding="utf-8")

@@ -11,7 +11,8 @@
 
 #include <string.h>
 
-static bool anomaly, check_nan = true;
+bool location_anomaly;
+static bool check_nan = true;
 
 enum { SITES = 4096 };
 static struct site {
@@ -155,17 +156,17 @@ static PyObject *set_anomaly(PyObject *module, PyObject *args)
     (void)module;
     if (!PyArg_ParseTuple(args, "p|p:set_anomaly_enabled", &enabled, &check))
         return NULL;
-    anomaly = enabled, check_nan = check;
-    autograd_anomaly.locate = anomaly ? locate : sites_used < SITES ? locate_line : NULL;
-    autograd_anomaly.report = anomaly ? report : name_line;
-    autograd_anomaly.check_nan = anomaly && check_nan;
+    location_anomaly = enabled, check_nan = check;
+    autograd_anomaly.locate = location_anomaly ? locate : sites_used < SITES ? locate_line : NULL;
+    autograd_anomaly.report = location_anomaly ? report : name_line;
+    autograd_anomaly.check_nan = location_anomaly && check_nan;
     Py_RETURN_NONE;
 }
 
 static PyObject *is_anomaly(PyObject *module, PyObject *unused)
 {
     (void)module, (void)unused;
-    return python_bool(anomaly);
+    return python_bool(location_anomaly);
 }
 
 static PyObject *is_check_nan(PyObject *module, PyObject *unused)

@@ -4,6 +4,8 @@
 
 #include "python/python.h"
 
+/* Whether anomaly detection is on. */
+extern bool location_anomaly;
 extern PyMethodDef location_functions[];
 void location_init(void);
 

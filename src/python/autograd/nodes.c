@@ -8,6 +8,7 @@
 
 #include "ops/record.h"
 #include "python/advice.h"
+#include "python/watch.h"
 #include "python/autograd/callbacks.h"
 #include "python/tensor/tensor_object.h"
 

@@ -1,6 +1,6 @@
 /* Advice becomes Python's warnings; what an optimizer's step and a loss's backward notice. */
-#ifndef FLAMBEAU_PYTHON_ADVICE_H
-#define FLAMBEAU_PYTHON_ADVICE_H
+#ifndef FLAMBEAU_PYTHON_WATCH_H
+#define FLAMBEAU_PYTHON_WATCH_H
 
 #include "python/python.h"
 

@@ -1,13 +1,14 @@
 /* Advice becomes Python's warnings (flambeau._advice), and training is watched: the loss on its way
  * into backward, and each step of an optimizer. A watch compares a few words, of the thread that
  * holds the GIL. */
-#include "python/advice.h"
+#include "python/watch.h"
 
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "core/advice.h"
+#include "python/autograd/location.h"
 #include "python/tensor/tensor_object.h"
 
 /* The library may have released the GIL. */
@@ -81,8 +82,8 @@ int advice_watch_loss(const fl_tensor *loss)
     double value;
     if (!number_of_loss(loss, &value))
         return 0;
-    if (!isfinite(value))
-        return advise_of_nan(value);
+    if (!isfinite(value)) /* anomaly detection knows better */
+        return location_anomaly ? 0 : advise_of_nan(value);
     losses.steps++;
     losses.latest = fabs(value);
     if (losses.steps == 1 || losses.latest <= losses.lowest) {
