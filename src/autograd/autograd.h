@@ -232,7 +232,7 @@ int engine_fit(fl_tensor **g, const fl_tensor *like, const char *function, int i
 int64_t engine_run(void);
 bool engine_expects(const struct node *n);
 /* PyTorch's error that a node's saved tensors are freed. -1. */
-int engine_refuse_released(const struct node *n);
+int engine_refuse_released(bool kept);
 /* Asked by a node's backward while it runs: whether the gradient that goes along this edge of its
  * is of use. */
 bool engine_wants(const struct edge *edge);

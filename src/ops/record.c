@@ -729,7 +729,7 @@ int record_saved(struct node *n, const char *name, fl_tensor **t)
     if (result < 0 ? param < 0 || !(self->saves >> param & 1) : !(self->saves_results & 1))
         return 1;
     if (n->released)
-        return engine_refuse_released(n);
+        return engine_refuse_released(false);
     if (check_versions(self))
         return -1;
     const struct packed_tensor *packed = packed_at(self, param, result);

@@ -7,10 +7,10 @@
 #include <string.h>
 
 #include "ops/record.h"
-#include "python/advice.h"
-#include "python/watch.h"
+#include "ops/record.h"
 #include "python/autograd/callbacks.h"
 #include "python/tensor/tensor_object.h"
+#include "python/watch.h"
 
 struct node_object {
     PyObject_HEAD struct node *node;
