@@ -39,13 +39,14 @@ _HOMES = {
     **dict.fromkeys(
         (
             "alias_copy as_strided_copy as_strided_scatter block_diag cartesian_prod cdist "
-            "combinations corrcoef cov cross cumulative_trapezoid diagonal_copy diagonal_scatter "
-            "diff dist dsplit einsum expand_copy histc hsplit index_reduce isin kron nanmedian "
-            "nanquantile narrow_copy nonzero_static pdist permute_copy put quantile renorm "
-            "scatter_reduce select_copy select_scatter slice_scatter split_copy "
-            "split_with_sizes_copy squeeze_copy t_copy tensordot trace transpose_copy trapezoid "
-            "trapz unbind_copy unfold_copy unique unique_consecutive unravel_index unsafe_chunk "
-            "unsafe_split unsqueeze_copy view_copy vsplit"
+            "chain_matmul combinations corrcoef cov cumulative_trapezoid diagonal_copy "
+            "diagonal_scatter diff dist dsplit eig einsum expand_copy histc hsplit "
+            "index_reduce isin kron lstsq lu matrix_rank nanmedian nanquantile narrow_copy "
+            "nonzero_static pca_lowrank pdist permute_copy put quantile renorm scatter_reduce "
+            "select_copy select_scatter slice_scatter solve split_copy split_with_sizes_copy "
+            "squeeze_copy svd_lowrank symeig t_copy tensordot trace transpose_copy trapezoid "
+            "trapz unbind_copy unfold_copy unique unique_consecutive unravel_index "
+            "unsafe_chunk unsafe_split unsqueeze_copy view_copy vsplit"
         ).split(),
         "functional",
     ),
@@ -132,10 +133,11 @@ def _defer(name, owner=None):
 # Names whose arguments the operators do not take in all of PyTorch's forms.
 nonzero = _defer("nonzero")
 for _name in (
-    "as_strided_scatter corrcoef cov cross diagonal_scatter diff dist dsplit histc hsplit "
-    "index_reduce index_reduce_ isin kron nanmedian nanquantile narrow_copy nonzero "
+    "as_strided_scatter corrcoef cov diagonal_scatter diff dist dsplit eig histc hsplit "
+    "index_reduce index_reduce_ isin kron lstsq lu nanmedian nanquantile narrow_copy nonzero "
     "nonzero_static put put_ quantile renorm scatter_reduce scatter_reduce_ select_scatter "
-    "slice_scatter trace unique unique_consecutive unravel_index unsafe_chunk unsafe_split vsplit"
+    "slice_scatter solve symeig trace unique unique_consecutive unravel_index unsafe_chunk "
+    "unsafe_split vsplit"
 ).split():
     setattr(_C.Tensor, _name, _defer(_name, _C.Tensor))
 del _name

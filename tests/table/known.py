@@ -6,7 +6,7 @@ _DRAW = "PyTorch gives mean and std the gradient 0: a draw is a constant"
 _NORMALISED = "the gradient presumes that exp(log_probs) adds up to 1, as PyTorch's"
 _ONE_TRIANGLE = dict.fromkeys(
     "linalg_cholesky_ex linalg_cholesky cholesky cholesky_solve cholesky_inverse "
-    "linalg_eigvalsh".split(),
+    "linalg_eigvalsh linalg_eigh".split(),
     _TRIANGLE,
 )
 

@@ -7,6 +7,7 @@ differentiable where what it is made of is.
 from flambeau.functional.copies import *  # noqa: F403
 from flambeau.functional.differences import *  # noqa: F403
 from flambeau.functional.distances import *  # noqa: F403
+from flambeau.functional.factors import *  # noqa: F403
 from flambeau.functional.products import *  # noqa: F403
 from flambeau.functional.scatter import *  # noqa: F403
 from flambeau.functional.sets import *  # noqa: F403

@@ -189,20 +189,3 @@ def _contract(a, of_a, b, of_b, later):
     y = three(b, of_b, size_b, batch + inner + right, [n_batch, n_inner, n_right])
     names = batch + left + right
     return _C.bmm(x, y).reshape([{**size_b, **size_a}[n] for n in names]), names
-
-
-def cross(input, other, *, dim=None):
-    """The cross product along a dim of size 3 (source: torch.cross). Without dim the first of that
-    size."""
-    if dim is None:
-        fitting = [d for d, n in enumerate(input.shape) if n == 3]
-        if not fitting:
-            raise RuntimeError("no dimension of size 3 in input")
-        dim = fitting[0]
-    input, other = _C.broadcast_tensors(input, other)
-    dim = wrap_dim(dim, input.dim())
-    if input.shape[dim] != 3:
-        raise RuntimeError(f"linalg.cross: inputs dimension {dim} must have length 3.")
-    a, b = input.unbind(dim), other.unbind(dim)
-    parts = [a[(i + 1) % 3] * b[(i + 2) % 3] - a[(i + 2) % 3] * b[(i + 1) % 3] for i in range(3)]
-    return _C.stack(parts, dim)

@@ -4,47 +4,12 @@
  * A matrix is factored in double and rounded once: what is nearly singular in float is judged by
  * its elements, not by the rounding of the elimination.
  */
-#include <math.h>
-
 #include "core/error.h"
 #include "core/memory.h"
 #include "flambeau/ops.h"
+#include "ops/linalg/dense.h"
 #include "ops/linalg/matrix.h"
 #include "ops_kernels.h"
-
-/* a [n, n] becomes its lower factor, zeros above; only the lower triangle is read. 0, or the order
- * of the leading minor that is not positive-definite. */
-static int factor(int64_t n, double *a)
-{
-    for (int64_t i = 0; i < n; i++) {
-        double *row = a + i * n;
-        for (int64_t j = 0; j < i; j++) {
-            const double *other = a + j * n;
-            row[j] = (row[j] - matrix_dot(j, row, other)) / other[j];
-        }
-        double pivot = row[i] - matrix_dot(i, row, row);
-        row[i] = pivot > 0 ? sqrt(pivot) : pivot;
-        for (int64_t j = i + 1; j < n; j++)
-            row[j] = 0;
-        if (!(pivot > 0)) {
-            for (int64_t r = i + 1; r < n; r++)
-                for (int64_t j = r + 1; j < n; j++)
-                    a[r * n + j] = 0;
-            return (int)(i + 1);
-        }
-    }
-    return 0;
-}
-
-static void transpose(int64_t n, double *a)
-{
-    for (int64_t i = 0; i < n; i++)
-        for (int64_t j = 0; j < i; j++) {
-            double held = a[i * n + j];
-            a[i * n + j] = a[j * n + i];
-            a[j * n + i] = held;
-        }
-}
 
 int cholesky_ex_shape(fl_tensor *self, bool upper, bool check_errors, struct op_shape *y)
 {
@@ -76,22 +41,23 @@ static int check_info(const fl_tensor *info, const char *function)
     return 0;
 }
 
+static void factor_one(const struct matrix_job *job, int64_t i, double *a)
+{
+    fl_tensor *y = job->out[0];
+    bool upper = job->flag;
+    (upper ? matrix_load_turned : matrix_load)(job->in[0], y, i, a);
+    int order = dense_cholesky(job->rows, a);
+    ((int32_t *)tensor_data(job->out[1]))[i] = order;
+    (upper ? matrix_store_turned : matrix_store)(y, i, a);
+}
+
 int cholesky_ex_cpu(fl_tensor *self, bool upper, bool check_errors, fl_tensor *y, fl_tensor *info)
 {
-    int64_t n = self->sizes[self->ndim - 1], count = matrix_count(self->ndim, self->sizes, 2);
-    double *a = memory_alloc((size_t)(n * n + 1) * sizeof *a);
-    if (!a)
+    int64_t n = self->sizes[self->ndim - 1];
+    struct matrix_job job = {
+        .one = factor_one, .in = {self}, .out = {y, info}, .rows = n, .flag = upper};
+    if (matrix_each(&job, info->numel, n * n, n * n * n / 3))
         return -1;
-    for (int64_t i = 0; i < count; i++) {
-        matrix_load(self, y, i, a);
-        if (upper)
-            transpose(n, a);
-        ((int32_t *)tensor_data(info))[i] = factor(n, a);
-        if (upper)
-            transpose(n, a);
-        matrix_store(y, i, a);
-    }
-    memory_free(a, (size_t)(n * n + 1) * sizeof *a);
     return check_errors ? check_info(info, "linalg.cholesky_ex") : 0;
 }
 
@@ -112,19 +78,14 @@ int cholesky_compose(fl_tensor *self, bool upper, fl_tensor **y)
     return checked_cholesky(self, upper, "cholesky", y);
 }
 
-static fl_tensor *turned(fl_tensor *t)
-{
-    return fl_transpose(t, -2, -1);
-}
-
 /* P = L^T gL with the upper triangle replaced by the mirrored lower one; gA = L^-T P L^-1 / 2. */
 int cholesky_backward_compose(fl_tensor *g, fl_tensor *l, bool upper, fl_tensor **y)
 {
     if (upper)
-        g = turned(g), l = turned(l);
-    fl_tensor *p = fl_tril(fl_matmul(turned(l), g), 0);
-    p = fl_add(p, turned(fl_tril(p, -1)), fl_int(1));
-    p = fl_linalg_solve_triangular(turned(l), p, true, true, false);
+        g = matrix_turned(g), l = matrix_turned(l);
+    fl_tensor *p = fl_tril(fl_matmul(matrix_turned(l), g), 0);
+    p = fl_add(p, matrix_turned(fl_tril(p, -1)), fl_int(1));
+    p = fl_linalg_solve_triangular(matrix_turned(l), p, true, true, false);
     p = fl_linalg_solve_triangular(l, p, false, false, false);
     *y = fl_mul_scalar(p, fl_float(0.5));
     return *y ? 0 : -1;
@@ -157,40 +118,30 @@ int cholesky_solve_shape(fl_tensor *self, fl_tensor *input2, bool upper, struct 
     return 0;
 }
 
-/* L L^T X = B, L [n, n] lower, b [n, k]: forwards through L, backwards through L^T. */
-static void solve_by_factor(int64_t n, int64_t k, const double *l, double *b)
+/* L L^T X = B: forwards through L, backwards through L^T. */
+static void solve_one(const struct matrix_job *job, int64_t i, double *l)
 {
-    for (int64_t i = 0; i < n; i++) {
-        for (int64_t j = 0; j < i; j++)
-            matrix_subtract(k, b + i * k, l[i * n + j], b + j * k);
-        for (int64_t c = 0; c < k; c++)
-            b[i * k + c] /= l[i * n + i];
-    }
-    for (int64_t i = n - 1; i >= 0; i--) {
-        for (int64_t c = 0; c < k; c++)
-            b[i * k + c] /= l[i * n + i];
-        for (int64_t j = 0; j < i; j++)
-            matrix_subtract(k, b + j * k, l[i * n + j], b + i * k);
-    }
+    const struct dense_eliminations *dense = ISA_PICK(dense_eliminations);
+    int64_t n = job->rows, k = job->few;
+    double *b = l + n * n;
+    (job->flag ? matrix_load_turned : matrix_load)(job->in[0], job->out[0], i, l);
+    matrix_load(job->in[1], job->out[0], i, b);
+    dense_solve(n, k, l, b, false, false);
+    dense->solve_transposed(n, k, l, b, false, false);
+    matrix_store(job->out[0], i, b);
 }
 
 int cholesky_solve_cpu(fl_tensor *self, fl_tensor *input2, bool upper, fl_tensor *y)
 {
     int64_t n = y->sizes[y->ndim - 2], k = y->sizes[y->ndim - 1];
-    size_t bytes = (size_t)(n * n + n * k + 1) * sizeof(double);
-    double *l = memory_alloc(bytes), *b = l + n * n;
-    if (!l)
-        return -1;
-    for (int64_t i = 0; y->numel && i < matrix_count(y->ndim, y->sizes, 2); i++) {
-        matrix_load(input2, y, i, l);
-        if (upper)
-            transpose(n, l);
-        matrix_load(self, y, i, b);
-        solve_by_factor(n, k, l, b);
-        matrix_store(y, i, b);
-    }
-    memory_free(l, bytes);
-    return 0;
+    struct matrix_job job = {.one = solve_one,
+                             .in = {input2, self},
+                             .out = {y},
+                             .rows = n,
+                             .few = k,
+                             .flag = upper};
+    int64_t count = y->numel ? matrix_count(y->ndim, y->sizes, 2) : 0;
+    return matrix_each(&job, count, n * n + n * k, 2 * n * n * k);
 }
 
 int sum_to_batch_compose(fl_tensor *self, fl_ints size, fl_tensor **y)
@@ -208,8 +159,8 @@ int sum_to_batch_compose(fl_tensor *self, fl_ints size, fl_tensor **y)
 int cholesky_solve_backward_compose(fl_tensor *g, fl_tensor *x, fl_tensor *l, bool upper,
                                     fl_tensor **y)
 {
-    fl_tensor *c = fl_matmul(fl_cholesky_solve(g, l, upper), turned(x));
-    c = fl_add(c, turned(c), fl_int(1));
+    fl_tensor *c = fl_matmul(fl_cholesky_solve(g, l, upper), matrix_turned(x));
+    c = fl_add(c, matrix_turned(c), fl_int(1));
     c = fl_neg(upper ? fl_matmul(l, c) : fl_matmul(c, l));
     *y = c ? fl__sum_to_batch(c, (fl_ints){l->sizes, l->ndim}) : NULL;
     return *y ? 0 : -1;

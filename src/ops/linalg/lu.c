@@ -1,46 +1,218 @@
-/* Gaussian elimination with partial pivoting (Golub and Van Loan, "Matrix Computations", 3.4):
- * determinants and inverses. */
+/* A = P L U by elimination with partial pivoting, and what follows from it at once: determinants and
+ * inverses. Systems are in solve.c. */
 #include <math.h>
 #include <string.h>
 
 #include "core/error.h"
 #include "core/memory.h"
 #include "flambeau/ops.h"
+#include "ops/linalg/dense.h"
 #include "ops/linalg/matrix.h"
 #include "ops_kernels.h"
 
-/* a [n, n] becomes L (below the diagonal, of ones there) and U; what is done to its rows is done to
- * the k columns of b as well, which become L^-1 P b. The sign is that of the permutation. The
- * first pivot that is 0, counted from 1, or 0. */
-static int eliminate(int64_t n, double *a, int64_t k, double *b, double *sign)
+int lu_factor_ex_shape(fl_tensor *A, bool pivot, bool check_errors, struct op_shape *y)
 {
-    int zero = 0;
-    *sign = 1;
-    for (int64_t i = 0; i < n; i++) {
-        int64_t best = i;
-        for (int64_t r = i + 1; r < n; r++)
-            if (fabs(a[r * n + i]) > fabs(a[best * n + i]))
-                best = r;
-        if (best != i) {
-            *sign = -*sign;
-            for (int64_t c = 0; c < n + k; c++) {
-                double *p = c < n ? a + i * n + c : b + i * k + (c - n);
-                double *q = c < n ? a + best * n + c : b + best * k + (c - n), held = *p;
-                *p = *q, *q = held;
-            }
-        }
-        double pivot = a[i * n + i];
-        if (pivot == 0) {
-            zero = zero ? zero : (int)(i + 1);
-            continue;
-        }
-        for (int64_t r = i + 1; r < n; r++) {
-            double factor = a[r * n + i] /= pivot;
-            matrix_subtract(n - i - 1, a + r * n + i + 1, factor, a + i * n + i + 1);
-            matrix_subtract(k, b + r * k, factor, b + i * k);
-        }
+    (void)check_errors;
+    if (A->ndim < 2)
+        return error_set(FL_RUNTIME_ERROR,
+                         "torch.lu_factor: Expected tensor with 2 or more dimensions. Got size: %s "
+                         "instead",
+                         shape_text((char[128]){0}, 128, A->ndim, A->sizes));
+    if (!dtype_is_floating(A->dtype) ? matrix_check_dtype(A, "lu_cpu")
+                                     : matrix_check(A, "linalg.lu_factor", "lu_cpu"))
+        return -1;
+    if (!pivot)
+        return error_set(FL_RUNTIME_ERROR,
+                         "linalg.lu_factor: LU without pivoting is not implemented on the CPU");
+    const int64_t *last = A->sizes + A->ndim - 2;
+    op_shape_set(&y[0], A->ndim, A->sizes);
+    y[0].dtype = A->dtype;
+    matrix_column_major(&y[0]);
+    op_shape_set(&y[1], A->ndim - 1, A->sizes);
+    y[1].sizes[A->ndim - 2] = last[0] < last[1] ? last[0] : last[1];
+    op_shape_set(&y[2], A->ndim - 2, A->sizes);
+    y[1].dtype = y[2].dtype = FL_INT32;
+    return 0;
+}
+
+static void factor_one(const struct matrix_job *job, int64_t i, double *a)
+{
+    int64_t k = job->rows < job->columns ? job->rows : job->columns;
+    int32_t *pivots = (int32_t *)tensor_data(job->out[1]) + i * k;
+    matrix_load(job->in[0], job->out[0], i, a);
+    int zero = dense_lu(job->rows, job->columns, a, pivots);
+    ((int32_t *)tensor_data(job->out[2]))[i] = zero;
+    matrix_store(job->out[0], i, a);
+}
+
+static int check_factor(const fl_tensor *info, const char *function)
+{
+    for (int64_t i = 0; i < info->numel; i++) {
+        int at = ((const int32_t *)tensor_data(info))[i];
+        char name[MATRIX_NAME];
+        if (at)
+            return error_set(FL_RUNTIME_ERROR,
+                             "torch.%s: %sU[%d,%d] is zero and using it on lu_solve would result "
+                             "in a division by zero. If you still want to perform the "
+                             "factorization, consider calling linalg.lu(A, pivot) or "
+                             "linalg.lu_factor_ex(A, pivot)",
+                             function, matrix_name(name, info->ndim, i), at, at);
     }
-    return zero;
+    return 0;
+}
+
+int lu_factor_ex_cpu(fl_tensor *A, bool pivot, bool check_errors, fl_tensor *LU, fl_tensor *pivots,
+                     fl_tensor *info)
+{
+    (void)pivot;
+    int64_t m = A->sizes[A->ndim - 2], n = A->sizes[A->ndim - 1], k = m < n ? m : n;
+    struct matrix_job job = {
+        .one = factor_one, .in = {A}, .out = {LU, pivots, info}, .rows = m, .columns = n};
+    if (matrix_each(&job, info->numel, m * n, m * n * k))
+        return -1;
+    return check_errors ? check_factor(info, "linalg.lu_factor_ex") : 0;
+}
+
+int lu_factor_compose(fl_tensor *A, bool pivot, fl_tensor **LU, fl_tensor **pivots)
+{
+    fl_tensor *info;
+    if (fl_linalg_lu_factor_ex(A, pivot, false, LU, pivots, &info))
+        return -1;
+    return check_factor(info, "linalg.lu_factor");
+}
+
+int linalg_lu_compose(fl_tensor *A, bool pivot, fl_tensor **P, fl_tensor **L, fl_tensor **U)
+{
+    fl_tensor *LU, *pivots, *info;
+    if (A->ndim < 2)
+        return error_set(FL_RUNTIME_ERROR,
+                         "linalg.lu: Expected tensor with 2 or more dimensions. Got size: %s "
+                         "instead",
+                         shape_text((char[128]){0}, 128, A->ndim, A->sizes));
+    if (fl_linalg_lu_factor_ex(A, pivot, false, &LU, &pivots, &info))
+        return -1;
+    return fl_lu_unpack(LU, pivots, true, true, P, L, U);
+}
+
+/* With U and L wide or tall, their square parts and the rest: of A = P L U, L^-1 P^T dA U^-1 is
+ * L^-1 dL below the diagonal and dU U^-1 from it on. */
+int lu_factor_backward_compose(fl_tensor *g, fl_tensor *lu, fl_tensor *pivots, fl_tensor **y)
+{
+    fl_tensor *P, *L, *U;
+    int64_t m = lu->sizes[lu->ndim - 2], n = lu->sizes[lu->ndim - 1], k = m < n ? m : n;
+    if (fl_lu_unpack(lu, pivots, true, true, &P, &L, &U))
+        return -1;
+    fl_tensor *l = fl_narrow(L, -2, 0, k), *u = fl_narrow(U, -1, 0, k);
+    fl_tensor *gl = fl_tril(fl_narrow(g, -1, 0, k), -1), *gu = fl_triu(fl_narrow(g, -2, 0, k), 0);
+    fl_tensor *below = fl_matmul(matrix_turned(l), fl_narrow(gl, -2, 0, k));
+    fl_tensor *above = fl_matmul(fl_narrow(gu, -1, 0, k), matrix_turned(u));
+    fl_tensor *rest = NULL;
+    if (m < n) {
+        rest = fl_narrow(gu, -1, k, n - k);
+        below = fl_sub(below, fl_matmul(rest, matrix_turned(fl_narrow(U, -1, k, n - k))),
+                       fl_int(1));
+    } else if (m > n) {
+        rest = fl_narrow(gl, -2, k, m - k);
+        above = fl_sub(above, fl_matmul(matrix_turned(fl_narrow(L, -2, k, m - k)), rest),
+                       fl_int(1));
+    }
+    fl_tensor *x = fl_add(fl_tril(below, -1), fl_triu(above, 0), fl_int(1));
+    fl_tensor *l_turned = matrix_turned(l), *u_turned = matrix_turned(u);
+    x = fl_linalg_solve_triangular(l_turned, x, true, true, true);
+    x = fl_linalg_solve_triangular(u_turned, x, false, false, false);
+    if (m < n) {
+        rest = fl_linalg_solve_triangular(l_turned, rest, true, true, true);
+        x = fl_cat((fl_tensors){(fl_tensor *[]){x, rest}, 2}, -1);
+    } else if (m > n) {
+        rest = fl_linalg_solve_triangular(u_turned, rest, false, false, false);
+        x = fl_cat((fl_tensors){(fl_tensor *[]){x, rest}, 2}, -2);
+    }
+    *y = fl_matmul(P, x);
+    return *y ? 0 : -1;
+}
+
+/* ---- The parts of a factor ------------------------------------------------------------------- */
+
+int lu_permutation_shape(fl_tensor *pivots, int64_t rows, fl_dtype dtype, struct op_shape *y)
+{
+    op_shape_set(y, pivots->ndim + 1, pivots->sizes);
+    y->sizes[pivots->ndim - 1] = y->sizes[pivots->ndim] = rows;
+    y->dtype = (int)dtype;
+    y->zero = true;
+    return 0;
+}
+
+/* The rows that the exchanges leave in each place: column place[i] of P is the unit vector i. */
+static int permute(int64_t rows, int64_t k, const int32_t *pivots, int64_t *place)
+{
+    for (int64_t i = 0; i < rows; i++)
+        place[i] = i;
+    for (int64_t i = 0; i < k; i++) {
+        if (pivots[i] < 1 || pivots[i] > rows)
+            return error_set(FL_RUNTIME_ERROR,
+                             "pivots passed to lu_unpack must be between 1 and LU.size(-2) "
+                             "inclusive.Did you properly pass the result of lu_factor?");
+        int64_t held = place[i];
+        place[i] = place[pivots[i] - 1], place[pivots[i] - 1] = held;
+    }
+    return 0;
+}
+
+int lu_permutation_cpu(fl_tensor *pivots, int64_t rows, fl_dtype dtype, fl_tensor *y)
+{
+    (void)dtype;
+    int64_t k = pivots->sizes[pivots->ndim - 1], count = matrix_count(y->ndim, y->sizes, 2);
+    size_t bytes = (size_t)(rows + 1) * sizeof(int64_t);
+    fl_tensor *plain = tensor_contiguous(pivots);
+    int64_t *place = memory_alloc(bytes);
+    int status = plain && place ? 0 : -1;
+    for (int64_t i = 0; status == 0 && rows && i < count; i++) {
+        status = permute(rows, k, (const int32_t *)tensor_data(plain) + i * k, place);
+        for (int64_t r = 0; status == 0 && r < rows; r++)
+            matrix_put(y, (i * rows + place[r]) * rows + r, 1);
+    }
+    memory_free(place, place ? bytes : 0);
+    tensor_release(plain);
+    return status;
+}
+
+int lu_unpack_compose(fl_tensor *LU_data, fl_tensor *LU_pivots, bool unpack_data,
+                      bool unpack_pivots, fl_tensor **P, fl_tensor **L, fl_tensor **U)
+{
+    if (LU_data->ndim < 2)
+        return error_set(FL_RUNTIME_ERROR, "torch.lu_unpack: Expected tensor with 2 or more "
+                                           "dimensions. Got size: %s instead",
+                         shape_text((char[128]){0}, 128, LU_data->ndim, LU_data->sizes));
+    if (unpack_pivots && LU_pivots->dtype != FL_INT32)
+        return error_set(FL_RUNTIME_ERROR,
+                         "torch.lu_unpack: LU_pivots is expected to be a contiguous tensor of "
+                         "torch.int32 dtype.\nNote: this function is intended to be used with the "
+                         "output produced by torch.linalg.lu_factor");
+    int64_t m = LU_data->sizes[LU_data->ndim - 2], n = LU_data->sizes[LU_data->ndim - 1];
+    int64_t k = m < n ? m : n;
+    fl_tensor *none = fl_new_empty(LU_data, FL_INTS_OF(0), FL_NO_DTYPE, (fl_device){.kind = -1},
+                                   false);
+    *P = *L = *U = none;
+    if (unpack_pivots)
+        *P = fl__lu_permutation(LU_pivots, m, (fl_dtype)LU_data->dtype);
+    if (unpack_data) {
+        fl_tensor *ones = fl_eye(m, &k, (fl_dtype)LU_data->dtype, (fl_device){.kind = FL_CPU},
+                                 false);
+        *U = fl_triu(fl_narrow(LU_data, -2, 0, k), 0);
+        *L = fl_add(fl_tril(fl_narrow(LU_data, -1, 0, k), -1), ones, fl_int(1));
+    }
+    return *P && *L && *U ? 0 : -1;
+}
+
+/* ---- Determinants ---------------------------------------------------------------------------- */
+
+int det_shape(fl_tensor *A, struct op_shape *y)
+{
+    if (matrix_check_square(A, "linalg.det", "lu_cpu"))
+        return -1;
+    op_shape_set(y, A->ndim - 2, A->sizes);
+    y->dtype = A->dtype;
+    return 0;
 }
 
 int slogdet_shape(fl_tensor *self, struct op_shape *y)
@@ -54,46 +226,93 @@ int slogdet_shape(fl_tensor *self, struct op_shape *y)
     return 0;
 }
 
-static void put(fl_tensor *t, int64_t i, double x)
+/* out: the determinant, or its sign and the logarithm of its magnitude. */
+static void determinant_one(const struct matrix_job *job, int64_t i, double *a)
 {
-    if (t->dtype == FL_FLOAT64)
-        ((double *)tensor_data(t))[i] = x;
-    else
-        ((float *)tensor_data(t))[i] = (float)x;
+    int64_t n = job->rows;
+    int32_t *pivots = (int32_t *)(a + n * n);
+    double sign = 1, product = 1, sum = 0;
+    matrix_load(job->in[0], job->in[0], i, a);
+    dense_lu(n, n, a, pivots);
+    for (int64_t j = 0; j < n; j++) {
+        double pivot = a[j * n + j];
+        sign = pivots[j] == j + 1 ? sign : -sign;
+        product *= pivot;
+        if (job->out[1]) {
+            sign = pivot < 0 ? -sign : pivot == 0 ? 0 : sign;
+            sum += log(fabs(pivot));
+        }
+    }
+    matrix_put(job->out[0], i, job->out[1] ? sign : sign * product);
+    if (job->out[1])
+        matrix_put(job->out[1], i, sum);
+}
+
+static int determinants(fl_tensor *a, fl_tensor *y0, fl_tensor *y1)
+{
+    int64_t n = a->sizes[a->ndim - 1];
+    struct matrix_job job = {.one = determinant_one, .in = {a}, .out = {y0, y1}, .rows = n};
+    return matrix_each(&job, y0->numel, n * n + n, n * n * n);
+}
+
+int det_cpu(fl_tensor *A, fl_tensor *y)
+{
+    return determinants(A, y, NULL);
 }
 
 int slogdet_cpu(fl_tensor *self, fl_tensor *sign, fl_tensor *logabsdet)
 {
-    int64_t n = self->sizes[self->ndim - 1];
-    size_t bytes = (size_t)(n * n + 1) * sizeof(double);
-    double *a = memory_alloc(bytes);
-    if (!a)
-        return -1;
-    for (int64_t i = 0; i < sign->numel; i++) {
-        double s, sum = 0;
-        matrix_load(self, self, i, a);
-        eliminate(n, a, 0, a, &s);
-        for (int64_t j = 0; j < n; j++) {
-            double pivot = a[j * n + j];
-            s = pivot < 0 ? -s : pivot == 0 ? 0 : s;
-            sum += log(fabs(pivot));
-        }
-        put(sign, i, s), put(logabsdet, i, sum);
+    return determinants(self, sign, logabsdet);
+}
+
+/* The cofactors: det(A) A^-T, or U (the products of all singular values but one) V^T times the
+ * determinants of U and V where a matrix of the batch is singular. */
+int det_backward_compose(fl_tensor *g, fl_tensor *a, fl_tensor *det, fl_tensor **y)
+{
+    bool singular = false;
+    for (int64_t i = 0; i < det->numel; i++)
+        singular |= det->dtype == FL_FLOAT64 ? ((const double *)tensor_data(det))[i] == 0
+                                             : ((const float *)tensor_data(det))[i] == 0;
+    g = fl_unsqueeze(fl_unsqueeze(g, -1), -1);
+    if (!singular) {
+        fl_tensor *scaled = fl_mul(g, fl_unsqueeze(fl_unsqueeze(det, -1), -1));
+        *y = fl_mul(scaled, matrix_turned(fl_linalg_inv(a)));
+        return *y ? 0 : -1;
     }
-    memory_free(a, bytes);
-    return 0;
+    fl_tensor *u, *s, *vh;
+    if (fl_linalg_svd(a, true, NULL, &u, &s, &vh))
+        return -1;
+    int64_t n = a->sizes[a->ndim - 1];
+    fl_tensor *one = fl_eye(n, NULL, (fl_dtype)a->dtype, (fl_device){.kind = FL_CPU}, false);
+    fl_tensor *others = fl_add(fl_mul(fl_unsqueeze(s, -2), fl_rsub_scalar(one, fl_int(1), fl_int(1))),
+                               one, fl_int(1));
+    fl_tensor *products = fl_prod_dim_int(others, -1, false, FL_NO_DTYPE);
+    fl_tensor *signs = fl_mul(fl_linalg_det(u), fl_linalg_det(vh));
+    products = fl_mul(products, fl_unsqueeze(fl_detach(signs), -1));
+    *y = fl_mul(g, fl_matmul(fl_mul(u, fl_unsqueeze(products, -2)), vh));
+    return *y ? 0 : -1;
+}
+
+int slogdet_backward_compose(fl_tensor *g_sign, fl_tensor *g, fl_tensor *a, fl_tensor **y)
+{
+    (void)g_sign;
+    *y = g ? fl_mul(fl_unsqueeze(fl_unsqueeze(g, -1), -1), matrix_turned(fl_linalg_inv(a)))
+           : fl_zeros_like(a, FL_NO_DTYPE, (fl_device){.kind = -1}, false, -1);
+    return *y ? 0 : -1;
 }
 
 int logdet_compose(fl_tensor *self, fl_tensor **y)
 {
     fl_tensor *sign, *logabsdet;
+    if (!dtype_is_floating(self->dtype) && self->ndim >= 2)
+        return matrix_check(self, "logdet", "lu_cpu");
     if (fl_linalg_slogdet(self, &sign, &logabsdet))
         return -1;
     *y = fl_where_scalar(fl_ne_scalar(sign, fl_int(-1)), logabsdet, fl_float(NAN));
     return *y ? 0 : -1;
 }
 
-/* ---- Inverses ------------------------------------------------------------------------------ */
+/* ---- Inverses -------------------------------------------------------------------------------- */
 
 int inv_ex_shape(fl_tensor *self, bool check_errors, struct op_shape *y)
 {
@@ -123,28 +342,29 @@ static int check_info(const fl_tensor *info, const char *function)
     return 0;
 }
 
+static void invert_one(const struct matrix_job *job, int64_t i, double *a)
+{
+    const struct dense_eliminations *dense = ISA_PICK(dense_eliminations);
+    int64_t n = job->rows;
+    double *b = a + n * n;
+    int32_t *pivots = (int32_t *)(b + n * n);
+    matrix_load(job->in[0], job->in[0], i, a);
+    ((int32_t *)tensor_data(job->out[1]))[i] = dense_lu(n, n, a, pivots);
+    memset(b, 0, (size_t)(n * n) * sizeof *b);
+    for (int64_t j = 0; j < n; j++)
+        b[j * n + j] = 1;
+    dense->exchange(n, b, n, pivots, false);
+    dense_solve(n, n, a, b, false, true);
+    dense_solve(n, n, a, b, true, false);
+    matrix_store(job->out[0], i, b);
+}
+
 int inv_ex_cpu(fl_tensor *self, bool check_errors, fl_tensor *y, fl_tensor *info)
 {
     int64_t n = self->sizes[self->ndim - 1];
-    size_t bytes = (size_t)(2 * n * n + 1) * sizeof(double);
-    double *a = memory_alloc(bytes), *b = a + n * n, sign;
-    if (!a)
+    struct matrix_job job = {.one = invert_one, .in = {self}, .out = {y, info}, .rows = n};
+    if (matrix_each(&job, info->numel, 2 * n * n + n, 2 * n * n * n))
         return -1;
-    for (int64_t i = 0; i < info->numel; i++) {
-        matrix_load(self, self, i, a);
-        memset(b, 0, (size_t)(n * n) * sizeof *b);
-        for (int64_t j = 0; j < n; j++)
-            b[j * n + j] = 1;
-        ((int32_t *)tensor_data(info))[i] = eliminate(n, a, n, b, &sign);
-        for (int64_t r = n - 1; r >= 0; r--) {
-            for (int64_t j = r + 1; j < n; j++)
-                matrix_subtract(n, b + r * n, a[r * n + j], b + j * n);
-            for (int64_t c = 0; c < n; c++)
-                b[r * n + c] /= a[r * n + r];
-        }
-        matrix_store(y, i, b);
-    }
-    memory_free(a, bytes);
     return check_errors ? check_info(info, "linalg.inv_ex") : 0;
 }
 

@@ -3,8 +3,14 @@
 
 #include <stdio.h>
 
+#include "autograd/autograd.h"
 #include "core/error.h"
 #include "core/iterate.h"
+#include "core/memory.h"
+#include "core/threads.h"
+#include "flambeau/ops.h"
+#include "ops/linalg/dense.h"
+#include "ops/linalg/lapack.h"
 
 int matrix_check_dtype(const fl_tensor *a, const char *kernel)
 {
@@ -24,22 +30,55 @@ int matrix_check_same(const fl_tensor *b, const fl_tensor *a)
                      dtype_title(b->dtype), dtype_title(a->dtype));
 }
 
-int matrix_check_square(const fl_tensor *a, const char *function, const char *kernel)
+int matrix_check(const fl_tensor *a, const char *function, const char *kernel)
 {
     if (a->ndim < 2)
         return error_set(FL_RUNTIME_ERROR,
                          "%s: The input tensor A must have at least 2 dimensions.", function);
-    long long rows = a->sizes[a->ndim - 2], columns = a->sizes[a->ndim - 1];
-    if (rows != columns)
-        return error_set(FL_RUNTIME_ERROR,
-                         "%s: A must be batches of square matrices, but they are %lld by %lld "
-                         "matrices",
-                         function, rows, columns);
     if (!dtype_is_floating(a->dtype))
         return error_set(FL_RUNTIME_ERROR,
                          "%s: Expected a floating point or complex tensor as input. Got %s",
                          function, dtype_title(a->dtype));
     return matrix_check_dtype(a, kernel);
+}
+
+int matrix_check_sides(const fl_tensor *a, const char *function)
+{
+    if (a->ndim < 2)
+        return error_set(FL_RUNTIME_ERROR,
+                         "%s: The input tensor A must have at least 2 dimensions.", function);
+    long long rows = a->sizes[a->ndim - 2], columns = a->sizes[a->ndim - 1];
+    if (rows == columns)
+        return 0;
+    return error_set(FL_RUNTIME_ERROR,
+                     "%s: A must be batches of square matrices, but they are %lld by %lld matrices",
+                     function, rows, columns);
+}
+
+int matrix_check_square(const fl_tensor *a, const char *function, const char *kernel)
+{
+    return matrix_check_sides(a, function) ? -1 : matrix_check(a, function, kernel);
+}
+
+bool matrix_beside_vector(const fl_tensor *a, const fl_tensor *b)
+{
+    if (b->ndim == 1)
+        return true;
+    bool same = b->ndim == a->ndim - 1;
+    for (int d = 0; same && d < b->ndim; d++)
+        same = a->sizes[d] == b->sizes[d];
+    return same;
+}
+
+bool matrix_needs_vectors(const fl_tensor *a)
+{
+    return autograd_mode.interpose & INTERPOSE_TRANSFORMS ||
+           (autograd_mode.grad && tensor_requires_grad(a));
+}
+
+fl_tensor *matrix_turned(fl_tensor *t)
+{
+    return fl_transpose(t, -2, -1);
 }
 
 const char *matrix_name(char *buffer, bool batch, int64_t index)
@@ -94,26 +133,102 @@ static int64_t matrix_start(const fl_tensor *t, const fl_tensor *like, int64_t i
     return start;
 }
 
+int64_t matrix_index(const fl_tensor *t, const fl_tensor *like, int64_t index)
+{
+    int64_t own = 0, step = 1;
+    int missing = like->ndim - t->ndim;
+    for (int d = like->ndim - 3; d >= 0 && d - missing >= 0; d--) {
+        own += t->sizes[d - missing] > 1 ? index % like->sizes[d] * step : 0;
+        index /= like->sizes[d];
+        step *= t->sizes[d - missing];
+    }
+    return own;
+}
+
+/* The passage of one matrix; `plain` is rows * columns doubles, row after row where not turned. */
+static void pass(const fl_tensor *t, int64_t start, double *plain, bool in, bool turned)
+{
+    int first = t->ndim - 2 + turned, second = t->ndim - 1 - turned;
+    int64_t size = (int64_t)dtype_size(t->dtype), step = t->strides[second] * size;
+    char *data = (char *)tensor_data(t) + start * size;
+    for (int64_t r = 0; r < t->sizes[first]; r++, plain += t->sizes[second]) {
+        char *row = data + r * t->strides[first] * size;
+        if (in)
+            convert_elements(t->sizes[second], plain, FL_FLOAT64, sizeof *plain, row, t->dtype,
+                             step);
+        else
+            convert_elements(t->sizes[second], row, t->dtype, step, plain, FL_FLOAT64,
+                             sizeof *plain);
+    }
+}
+
 void matrix_load(const fl_tensor *t, const fl_tensor *like, int64_t index, double *out)
 {
-    int64_t rows = t->sizes[t->ndim - 2], columns = t->sizes[t->ndim - 1];
-    int64_t down = t->strides[t->ndim - 2], right = t->strides[t->ndim - 1];
-    int64_t start = matrix_start(t, like, index);
-    int64_t size = (int64_t)dtype_size(t->dtype);
-    const char *data = tensor_data(t);
-    for (int64_t r = 0; r < rows; r++)
-        convert_elements(columns, out + r * columns, FL_FLOAT64, sizeof *out,
-                         data + (start + r * down) * size, t->dtype, right * size);
+    pass(t, matrix_start(t, like, index), out, true, false);
+}
+
+void matrix_load_turned(const fl_tensor *t, const fl_tensor *like, int64_t index, double *out)
+{
+    pass(t, matrix_start(t, like, index), out, true, true);
 }
 
 void matrix_store(fl_tensor *t, int64_t index, const double *in)
 {
-    int64_t rows = t->sizes[t->ndim - 2], columns = t->sizes[t->ndim - 1];
-    int64_t down = t->strides[t->ndim - 2], right = t->strides[t->ndim - 1];
-    int64_t start = matrix_start(t, t, index);
-    int64_t size = (int64_t)dtype_size(t->dtype);
-    char *data = tensor_data(t);
-    for (int64_t r = 0; r < rows; r++)
-        convert_elements(columns, data + (start + r * down) * size, t->dtype, right * size,
-                         in + r * columns, FL_FLOAT64, sizeof *in);
+    pass(t, matrix_start(t, t, index), (double *)in, false, false);
+}
+
+void matrix_store_turned(fl_tensor *t, int64_t index, const double *in)
+{
+    pass(t, matrix_start(t, t, index), (double *)in, false, true);
+}
+
+void matrix_store_vector(fl_tensor *t, int64_t index, const double *in)
+{
+    int64_t n = t->sizes[t->ndim - 1], size = (int64_t)dtype_size(t->dtype);
+    convert_elements(n, (char *)tensor_data(t) + index * n * size, t->dtype, size, in, FL_FLOAT64,
+                     sizeof *in);
+}
+
+void matrix_put(fl_tensor *t, int64_t index, double x)
+{
+    if (t->dtype == FL_FLOAT64)
+        ((double *)tensor_data(t))[index] = x;
+    else
+        ((float *)tensor_data(t))[index] = (float)x;
+}
+
+/* A job cut into chunks of about as many matrices each, with the scratch of all. */
+struct each {
+    const struct matrix_job *job;
+    int64_t count, chunks, doubles;
+    double *scratch;
+};
+
+static void run_chunk(void *context, int64_t chunk)
+{
+    const struct each *e = context;
+    for (int64_t i = e->count * chunk / e->chunks; i < e->count * (chunk + 1) / e->chunks; i++)
+        e->job->one(e->job, i, e->scratch + chunk * e->doubles);
+}
+
+int matrix_each(const struct matrix_job *job, int64_t count, int64_t doubles, int64_t work)
+{
+    enum { WORTH_A_THREAD = 1 << 16 };
+    int64_t most = threads_count(), worth = 1 + count * (work / 64 + 1) / (WORTH_A_THREAD / 64);
+    int64_t chunks = count < most ? count : most;
+    chunks = chunks < worth ? chunks : worth;
+    if (count == 0)
+        return 0;
+    if (dense_is_large(job->rows)) {
+        if (lapack_open())
+            return -1;
+        chunks = lapack_path() ? 1 : chunks; /* it has threads of its own */
+    }
+    size_t bytes = (size_t)(chunks * doubles + 1) * sizeof(double);
+    struct each e = {job, count, chunks, doubles, memory_alloc(bytes)};
+    if (!e.scratch)
+        return -1;
+    threads_for(chunks, run_chunk, &e);
+    memory_free(e.scratch, bytes);
+    return 0;
 }

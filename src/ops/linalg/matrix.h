@@ -10,10 +10,23 @@
 /* Refuses what is not a batch of square floating-point matrices, in PyTorch's words; kernel: what
  * PyTorch's errors call the kernel that halves lack. 0, or -1 with the error. */
 int matrix_check_square(const fl_tensor *a, const char *function, const char *kernel);
+/* Refuses what is not a batch of square matrices, whatever their dtype. */
+int matrix_check_sides(const fl_tensor *a, const char *function);
 /* Refuses halves and integers, as `"cholesky_cpu" not implemented for 'Half'`. */
 int matrix_check_dtype(const fl_tensor *a, const char *kernel);
+/* Refuses what is no batch of matrices: fewer than two dims, integers, halves. */
+int matrix_check(const fl_tensor *a, const char *function, const char *kernel);
 /* Refuses a right side of another dtype than that of the matrices. */
 int matrix_check_same(const fl_tensor *b, const fl_tensor *a);
+
+/* Whether b is a batch of vectors beside the matrices a, as PyTorch decides it. */
+bool matrix_beside_vector(const fl_tensor *a, const fl_tensor *b);
+
+/* Whether values alone do not serve, because a derivative will want the vectors that go with them. */
+bool matrix_needs_vectors(const fl_tensor *a);
+
+/* t with its last two dims exchanged, in a composition. */
+fl_tensor *matrix_turned(fl_tensor *t);
 
 /* "(Batch element 3): " for an error about one matrix of a batch, else "". */
 enum { MATRIX_NAME = 48 };
@@ -27,31 +40,34 @@ int matrix_broadcast(const fl_tensor *a, const fl_tensor *b, int64_t rows, int64
 /* Rows come first in memory, as in LAPACK, whose results PyTorch hands out so. */
 void matrix_column_major(struct op_shape *y);
 
+/* The number among t's own matrices of that which broadcasts to matrix `index` of `like`. */
+int64_t matrix_index(const fl_tensor *t, const fl_tensor *like, int64_t index);
+
 /* Matrix number `index` among the batch dims of `like` (t broadcasts to them), to out [rows,
  * columns], and back. */
 void matrix_load(const fl_tensor *t, const fl_tensor *like, int64_t index, double *out);
 void matrix_store(fl_tensor *t, int64_t index, const double *in);
+/* The same with the matrix transposed on the way: out and in are [columns, rows]. */
+void matrix_load_turned(const fl_tensor *t, const fl_tensor *like, int64_t index, double *out);
+void matrix_store_turned(fl_tensor *t, int64_t index, const double *in);
+/* Vector number `index` of the contiguous t, whose vectors are its last dim. */
+void matrix_store_vector(fl_tensor *t, int64_t index, const double *in);
+/* Element number `index` of the contiguous t. */
+void matrix_put(fl_tensor *t, int64_t index, double x);
 
-/* The sum of a[i] * b[i], in eight lanes. */
-static inline double matrix_dot(int64_t n, const double *a, const double *b)
-{
-    double lane[8] = {0}, rest = 0;
-    int64_t i = 0;
-    for (; i + 8 <= n; i += 8)
-        for (int l = 0; l < 8; l++)
-            lane[l] += a[i + l] * b[i + l];
-    for (; i < n; i++)
-        rest += a[i] * b[i];
-    return ((lane[0] + lane[4]) + (lane[2] + lane[6])) +
-           ((lane[1] + lane[5]) + (lane[3] + lane[7])) + rest;
-}
+/* What is done to each matrix of a batch, on several threads. `one` gets scratch of its own and
+ * sets no error: it leaves a number in an info tensor that is looked at afterwards. */
+struct matrix_job {
+    void (*one)(const struct matrix_job *job, int64_t index, double *scratch);
+    fl_tensor *in[3], *out[4];
+    const double *plain; /* numbers of all matrices, where an input has been made double before */
+    const int32_t *pivots;
+    int64_t rows, columns, few;
+    double number;
+    bool flag, other;
+};
+/* Runs a job; doubles: how much scratch a matrix needs; work: about how many operations. */
+int matrix_each(const struct matrix_job *job, int64_t count, int64_t doubles, int64_t work);
 
-/* y[i] -= factor * x[i] */
-static inline void matrix_subtract(int64_t n, double *restrict y, double factor,
-                                   const double *restrict x)
-{
-    for (int64_t i = 0; i < n; i++)
-        y[i] -= factor * x[i];
-}
 
 #endif

@@ -1,7 +1,7 @@
 /* Triangular systems, by substitution. */
 #include "core/error.h"
-#include "core/memory.h"
 #include "flambeau/ops.h"
+#include "ops/linalg/dense.h"
 #include "ops/linalg/matrix.h"
 #include "ops_kernels.h"
 
@@ -28,58 +28,34 @@ int solve_triangular_shape(fl_tensor *self, fl_tensor *B, bool upper, bool left,
     return 0;
 }
 
-/* a X = b; a [n, n], b [n, k] becomes X. */
-static void solve_left(int64_t n, int64_t k, const double *a, double *b, bool upper, bool unit)
+/* X a = b is a^T X^T = b^T. */
+static void solve_one(const struct matrix_job *job, int64_t i, double *a)
 {
-    for (int64_t step = 0; step < n; step++) {
-        int64_t i = upper ? n - 1 - step : step;
-        int64_t from = upper ? i + 1 : 0, to = upper ? n : i;
-        for (int64_t j = from; j < to; j++)
-            matrix_subtract(k, b + i * k, a[i * n + j], b + j * k);
-        for (int64_t c = 0; c < k && !unit; c++)
-            b[i * k + c] /= a[i * n + i];
-    }
-}
-
-/* X a = b; a [n, n], b [m, n] becomes X. */
-static void solve_right(int64_t m, int64_t n, const double *a, double *b, bool upper, bool unit)
-{
-    for (int64_t r = 0; r < m; r++)
-        for (int64_t step = 0; step < n; step++) {
-            int64_t i = upper ? step : n - 1 - step;
-            double *row = b + r * n;
-            if (!unit)
-                row[i] /= a[i * n + i];
-            int64_t from = upper ? i + 1 : 0, to = upper ? n : i;
-            matrix_subtract(to - from, row + from, row[i], a + i * n + from);
-        }
+    int64_t n = job->rows, k = job->few;
+    double *b = a + n * n;
+    bool left = job->flag;
+    fl_tensor *y = job->out[0];
+    (left ? matrix_load : matrix_load_turned)(job->in[0], y, i, a);
+    (left ? matrix_load : matrix_load_turned)(job->in[1], y, i, b);
+    dense_solve(n, k, a, b, job->other == left, job->number != 0);
+    (left ? matrix_store : matrix_store_turned)(y, i, b);
 }
 
 int solve_triangular_cpu(fl_tensor *self, fl_tensor *B, bool upper, bool left, bool unitriangular,
                          fl_tensor *y)
 {
     int64_t rows = y->sizes[y->ndim - 2], columns = y->sizes[y->ndim - 1];
-    int64_t n = left ? rows : columns;
-    size_t bytes = (size_t)(n * n + rows * columns + 1) * sizeof(double);
-    double *a = memory_alloc(bytes), *b = a + n * n;
-    if (!a)
-        return -1;
-    for (int64_t i = 0; y->numel && i < matrix_count(y->ndim, y->sizes, 2); i++) {
-        matrix_load(self, y, i, a);
-        matrix_load(B, y, i, b);
-        if (left)
-            solve_left(n, columns, a, b, upper, unitriangular);
-        else
-            solve_right(rows, n, a, b, upper, unitriangular);
-        matrix_store(y, i, b);
-    }
-    memory_free(a, bytes);
-    return 0;
-}
-
-static fl_tensor *turned(fl_tensor *t)
-{
-    return fl_transpose(t, -2, -1);
+    int64_t n = left ? rows : columns, k = left ? columns : rows;
+    struct matrix_job job = {.one = solve_one,
+                             .in = {self, B},
+                             .out = {y},
+                             .rows = n,
+                             .few = k,
+                             .number = unitriangular,
+                             .flag = left,
+                             .other = upper};
+    int64_t count = y->numel ? matrix_count(y->ndim, y->sizes, 2) : 0;
+    return matrix_each(&job, count, n * n + n * k, n * n * k);
 }
 
 /* gB = a^-T g; ga = -gB x^T, the triangle that was read (X a = B: the mirror image). */
@@ -87,12 +63,12 @@ int solve_triangular_backward_compose(fl_tensor *g, fl_tensor *a, fl_tensor *x, 
                                       bool upper, bool left, bool unitriangular, bool of_a,
                                       fl_tensor **y)
 {
-    fl_tensor *g_b = fl_linalg_solve_triangular(turned(a), g, !upper, left, unitriangular);
+    fl_tensor *g_b = fl_linalg_solve_triangular(matrix_turned(a), g, !upper, left, unitriangular);
     if (!of_a) {
         *y = fl__sum_to_batch(g_b, b_sizes);
         return *y ? 0 : -1;
     }
-    fl_tensor *g_a = fl_neg(left ? fl_matmul(g_b, turned(x)) : fl_matmul(turned(x), g_b));
+    fl_tensor *g_a = fl_neg(left ? fl_matmul(g_b, matrix_turned(x)) : fl_matmul(matrix_turned(x), g_b));
     int64_t beside = unitriangular ? 1 : 0;
     g_a = upper ? fl_triu(g_a, beside) : fl_tril(g_a, -beside);
     *y = g_a ? fl__sum_to_batch(g_a, (fl_ints){a->sizes, a->ndim}) : NULL;
@@ -105,7 +81,7 @@ int triangular_solve_compose(fl_tensor *self, fl_tensor *A, bool upper, bool tra
     if (matrix_check_same(self, A))
         return -1;
     *y1 = fl_clone(A, -1);
-    *y0 = fl_linalg_solve_triangular(transpose ? turned(A) : A, self, upper != transpose, true,
+    *y0 = fl_linalg_solve_triangular(transpose ? matrix_turned(A) : A, self, upper != transpose, true,
                                      unitriangular);
     return *y0 && *y1 ? 0 : -1;
 }

@@ -1,5 +1,6 @@
 /* What reductions are made into: norms, variances, logsumexp; and what their gradients need. */
 #include <math.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "core/error.h"
@@ -238,30 +239,25 @@ int norm_except_dim_compose(fl_tensor *v, int64_t pow, int64_t dim, fl_tensor **
                       : fl_abs(v));
 }
 
-static int refuse_name(const char *name)
-{
-    if (strcmp(name, "fro") == 0)
-        return 0;
-    if (strcmp(name, "nuc") == 0)
-        return error_set(FL_NOT_IMPLEMENTED,
-                         "the nuclear norm needs a singular value decomposition, "
-                         "which is not there yet");
-    return error_set(FL_RUNTIME_ERROR, "linalg.matrix_norm: Order %s not supported.", name);
-}
-
-int norm_named_compose(fl_tensor *self, const char *p, fl_ints dim, bool keepdim, fl_dtype dtype,
-                       fl_tensor **y)
-{
-    return refuse_name(p) ? -1 : given(y, norm_of(self, fl_int(2), dim, keepdim, dtype));
-}
-
 /* The dims of the matrices, wrapped, as far as they are two different ones. */
 static int matrix_dims(const fl_tensor *self, fl_ints dim, int64_t *dims)
 {
-    if (self->ndim < 2 || dim.count != 2)
+    if (self->ndim < 2)
         return error_set(FL_RUNTIME_ERROR,
-                         "linalg.matrix_norm: The input tensor A must have at least "
-                         "2 dimensions, and dim must be a 2-tuple.");
+                         "linalg.matrix_norm: The input tensor A must have at least 2 dimensions.");
+    if (!dtype_is_floating(self->dtype))
+        return error_set(FL_RUNTIME_ERROR,
+                         "linalg.matrix_norm: Expected a floating point or complex tensor as "
+                         "input. Got %s",
+                         dtype_title(self->dtype));
+    if (dim.count != 2) {
+        char text[256] = "";
+        for (int64_t i = 0, used = 0; i < dim.count && used < (int64_t)sizeof text; i++)
+            used += snprintf(text + used, sizeof text - (size_t)used, i ? " %lld" : "%lld",
+                             (long long)dim.data[i]);
+        return error_set(FL_RUNTIME_ERROR, "linalg.matrix_norm: dim must be a 2-tuple. Got %s",
+                         text);
+    }
     for (int i = 0; i < 2; i++)
         if ((dims[i] = shape_wrap_dim(dim.data[i], self->ndim)) < 0)
             return -1;
@@ -270,6 +266,48 @@ static int matrix_dims(const fl_tensor *self, fl_ints dim, int64_t *dims)
                          "linalg.matrix_norm: dims must be different. Got (%d, %d)", (int)dims[0],
                          (int)dims[1]);
     return 0;
+}
+
+/* amax along a dim, 0 where that has no elements. */
+static fl_tensor *largest(fl_tensor *sums, fl_ints dim, bool keepdim)
+{
+    int64_t at = sums ? shape_wrap_dim(dim.data[0], sums->ndim) : -1;
+    if (at < 0)
+        return NULL;
+    return sums->sizes[at] ? fl_amax(sums, dim, keepdim)
+                           : fl_sum_dim_intlist(sums, dim, keepdim, FL_NO_DTYPE);
+}
+
+/* The sum of the singular values (nuclear norm), or the largest (2) or smallest (-2). */
+static fl_tensor *singular_norm(fl_tensor *self, const int64_t *dims, bool keepdim, fl_dtype dtype,
+                                double order)
+{
+    const fl_ints last = FL_INTS_OF(-2, -1), along = FL_INTS_OF(-1);
+    if (dtype != FL_NO_DTYPE)
+        self = fl__cast(self, dtype);
+    fl_tensor *s = fl_linalg_svdvals(fl_movedim(self, (fl_ints){dims, 2}, last), NULL);
+    s = order == -2 ? fl_amin(s, along, false)
+        : order == 2 ? largest(s, along, false)
+                     : fl_sum_dim_intlist(s, along, false, FL_NO_DTYPE);
+    if (!keepdim)
+        return s;
+    int64_t first = dims[0] < dims[1] ? dims[0] : dims[1];
+    return fl_unsqueeze(fl_unsqueeze(s, first), dims[0] + dims[1] - first);
+}
+
+int norm_named_compose(fl_tensor *self, const char *p, fl_ints dim, bool keepdim, fl_dtype dtype,
+                       fl_tensor **y)
+{
+    int64_t dims[2], all[TENSOR_MAX_DIMS];
+    if (strcmp(p, "fro") == 0)
+        return given(y, norm_of(self, fl_int(2), dim, keepdim, dtype));
+    if (strcmp(p, "nuc") != 0)
+        return error_set(FL_RUNTIME_ERROR, "linalg.matrix_norm: Order %s not supported.", p);
+    for (int d = 0; d < self->ndim; d++)
+        all[d] = d;
+    if (matrix_dims(self, dim.data ? dim : (fl_ints){all, self->ndim}, dims))
+        return -1;
+    return given(y, singular_norm(self, dims, keepdim, dtype, 0));
 }
 
 /* The largest or smallest sum of magnitudes of a column (1) or of a row (inf). */
@@ -281,9 +319,7 @@ int matrix_norm_compose(fl_tensor *self, fl_value ord, fl_ints dim, bool keepdim
     if (matrix_dims(self, dim, dims))
         return -1;
     if (size == 2)
-        return error_set(FL_NOT_IMPLEMENTED,
-                         "this norm needs a singular value decomposition, which "
-                         "is not there yet");
+        return given(y, singular_norm(self, dims, keepdim, dtype, p));
     if (size != 1 && size != INFINITY)
         return error_set(FL_RUNTIME_ERROR, "linalg.matrix_norm: Order %g not supported.", p);
     int64_t along = dims[size != 1], over = dims[size == 1];
@@ -291,7 +327,7 @@ int matrix_norm_compose(fl_tensor *self, fl_value ord, fl_ints dim, bool keepdim
         over--;
     fl_tensor *sums = norm_of(self, fl_int(1), (fl_ints){&along, 1}, keepdim, dtype);
     fl_ints last = {&over, 1};
-    return given(y, p > 0 ? fl_amax(sums, last, keepdim) : fl_amin(sums, last, keepdim));
+    return given(y, p > 0 ? largest(sums, last, keepdim) : fl_amin(sums, last, keepdim));
 }
 
 int matrix_norm_named_compose(fl_tensor *self, const char *ord, fl_ints dim, bool keepdim,

@@ -1,0 +1,98 @@
+"""Factors of matrices under their older names, and approximate ones of large matrices."""
+
+import flambeau
+from flambeau import _C
+
+linalg = _C._linalg
+
+
+def lu(A, pivot=True, get_infos=False, out=None):
+    """(LU, pivots), or (LU, pivots, info), of A = P L U (source: torch.lu). Singular matrices are
+    refused unless get_infos."""
+    result = linalg.lu_factor_ex(A, pivot=pivot)
+    if not get_infos:
+        result = tuple(result[:2])
+    if out is None:
+        return result
+    if len(out) != len(result):
+        raise TypeError(
+            f"expected tuple of {len(result)} elements but got {len(out)}"
+        )
+    for to, value in zip(out, result):
+        to.resize_(value.shape).copy_(value)
+    return out
+
+
+def chain_matmul(*matrices, out=None):
+    """The product of one or more matrices, in the order that costs least (source:
+    torch.chain_matmul)."""
+    matrices = matrices[0] if len(matrices) == 1 and isinstance(matrices[0], (list, tuple)) else matrices
+    if not matrices:
+        raise RuntimeError("chain_matmul(): Expected one or more matrices")
+    for t in matrices:
+        if t.dim() != 2:
+            raise RuntimeError(f"Tensor dimension is {t.dim()}, expected 2 instead.")
+    y = matrices[0].clone() if len(matrices) == 1 else linalg.multi_dot(list(matrices))
+    return y if out is None else out.resize_(y.shape).copy_(y)
+
+
+def _basis(A, q, niter, M=None):
+    """Orthonormal columns that nearly span what A - M maps to (Halko, Martinsson and Tropp,
+    "Finding structure with randomness", 2009, algorithm 4.4)."""
+    A = A if M is None else A - M
+    X = A @ flambeau.randn(A.shape[-1], q, dtype=A.dtype)
+    Q = linalg.qr(X).Q
+    for _ in range(2 if niter is None else niter):
+        Q = linalg.qr(A.mT @ Q).Q
+        Q = linalg.qr(A @ Q).Q
+    return Q
+
+
+def svd_lowrank(A, q=6, niter=2, M=None):
+    """(U, S, V) of about the q largest singular values of A - M, found from random products
+    (source: torch.svd_lowrank)."""
+    A = A if M is None else A - M.expand(A.shape)
+    q = 6 if q is None else q
+    wide = A.shape[-2] < A.shape[-1]
+    A = A.mT if wide else A
+    Q = _basis(A, q, niter)
+    U, S, Vh = linalg.svd(Q.mT @ A, full_matrices=False)
+    U, V = Q @ U, Vh.mT
+    return (V, S, U) if wide else (U, S, V)
+
+
+def pca_lowrank(A, q=None, center=True, niter=2):
+    """Principal components of the rows of A: svd_lowrank of A less its mean row (source:
+    torch.pca_lowrank)."""
+    m, n = A.shape[-2:]
+    q = min(6, m, n) if q is None else q
+    if not 0 <= q <= min(m, n):
+        raise ValueError(
+            f"q(={q}) must be non-negative integer and not greater than min(m, n)={min(m, n)}"
+        )
+    if niter < 0:
+        raise ValueError(f"niter(={niter}) must be non-negative integer")
+    return svd_lowrank(A - A.mean(-2, keepdim=True) if center else A, q, niter)
+
+
+def _removed(name, what):
+    def refuse(*args, **kwargs):
+        raise RuntimeError(
+            f"This function was deprecated since version 1.9 and is now removed. {what}"
+        )
+
+    refuse.__name__ = refuse.__qualname__ = name
+    refuse.__doc__ = f"Refused, as in PyTorch: use flambeau.linalg (source: torch.{name})."
+    return refuse
+
+
+symeig = _removed("symeig", "Use `torch.linalg.eigh(A, UPLO='U' if upper else 'L')`, or "
+                  "`torch.linalg.eigvalsh` for the values alone.")
+eig = _removed("eig", "`torch.linalg.eig` returns complex tensors of dtype `cfloat` or `cdouble`; "
+               "use it, or `torch.linalg.eigvals`.")
+lstsq = _removed("lstsq", "`torch.lstsq` is deprecated in favor of `torch.linalg.lstsq`, which has "
+                 "its arguments reversed.")
+matrix_rank = _removed("matrix_rank", "Use `torch.linalg.matrix_rank`, where 'symmetric' is called "
+                       "'hermitian'.")
+solve = _removed("solve", "`torch.solve` is deprecated in favor of `torch.linalg.solve`, which has "
+                 "its arguments reversed: X = torch.linalg.solve(A, B)")

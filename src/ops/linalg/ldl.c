@@ -1,0 +1,291 @@
+/* Symmetric indefinite matrices: A = L D L^T with the pivots of Bunch and Kaufman ("Some stable
+ * methods for calculating inertia and solving symmetric linear systems", 1977), laid down as LAPACK
+ * lays them down: D has blocks of 1 and 2; pivots[k] > 0: row k changed places with row
+ * pivots[k] - 1; pivots[k] = pivots[k + 1] < 0: a block of 2, row k + 1 changed places with row
+ * -pivots[k] - 1. */
+#include <math.h>
+
+#include "core/error.h"
+#include "flambeau/ops.h"
+#include "ops/linalg/dense.h"
+#include "ops/linalg/matrix.h"
+#include "ops_kernels.h"
+
+int ldl_factor_ex_shape(fl_tensor *self, bool hermitian, bool check_errors, struct op_shape *y)
+{
+    (void)hermitian, (void)check_errors;
+    if (matrix_check_square(self, "torch.linalg.ldl_factor_ex", "ldl_factor_kernel_cpu"))
+        return -1;
+    op_shape_set(&y[0], self->ndim, self->sizes);
+    matrix_column_major(&y[0]);
+    op_shape_set(&y[1], self->ndim - 1, self->sizes);
+    op_shape_set(&y[2], self->ndim - 2, self->sizes);
+    y[0].dtype = self->dtype;
+    y[1].dtype = y[2].dtype = FL_INT32;
+    return 0;
+}
+
+/* Rows and columns p < q of the symmetric matrix a change places, from column `from` on; of a the
+ * lower triangle is there. */
+static void exchange(int64_t n, double *a, int64_t p, int64_t q)
+{
+    for (int64_t i = q + 1; i < n; i++) {
+        double held = a[i * n + p];
+        a[i * n + p] = a[i * n + q], a[i * n + q] = held;
+    }
+    for (int64_t i = p + 1; i < q; i++) {
+        double held = a[i * n + p];
+        a[i * n + p] = a[q * n + i], a[q * n + i] = held;
+    }
+    double held = a[p * n + p];
+    a[p * n + p] = a[q * n + q], a[q * n + q] = held;
+}
+
+/* How step k pivots: row *row comes to k, or to k + 1 where *two. */
+static void choose(int64_t n, const double *a, int64_t k, int64_t *row, bool *two)
+{
+    const double alpha = (1 + sqrt(17)) / 8;
+    double here = fabs(a[k * n + k]), most = 0, other = 0;
+    int64_t at = k;
+    *row = k, *two = false;
+    for (int64_t i = k + 1; i < n; i++)
+        if (fabs(a[i * n + k]) > most)
+            most = fabs(a[i * n + k]), at = i;
+    if (here >= alpha * most)
+        return;
+    for (int64_t j = k; j < at; j++)
+        other = fmax(other, fabs(a[at * n + j]));
+    for (int64_t i = at + 1; i < n; i++)
+        other = fmax(other, fabs(a[i * n + at]));
+    if (here >= alpha * most * (most / other))
+        return;
+    *row = at;
+    *two = fabs(a[at * n + at]) < alpha * other;
+}
+
+/* Takes the block of column k, or of k and k + 1, out of what is below and right of it. */
+static void take_one(int64_t n, double *a, int64_t k)
+{
+    for (int64_t j = k + 1; j < n; j++) {
+        double factor = a[j * n + k] / a[k * n + k];
+        for (int64_t i = j; i < n; i++)
+            a[i * n + j] -= a[i * n + k] * factor;
+    }
+    for (int64_t j = k + 1; j < n; j++)
+        a[j * n + k] /= a[k * n + k];
+}
+
+static void take_two(int64_t n, double *a, int64_t k)
+{
+    double off = a[(k + 1) * n + k], first = a[(k + 1) * n + k + 1] / off, second = a[k * n + k] / off;
+    double scale = 1 / (first * second - 1) / off;
+    for (int64_t j = k + 2; j < n; j++) {
+        double p = a[j * n + k], q = a[j * n + k + 1];
+        double x = scale * (first * p - q), z = scale * (second * q - p);
+        for (int64_t i = j; i < n; i++)
+            a[i * n + j] -= a[i * n + k] * x + a[i * n + k + 1] * z;
+        a[j * n + k] = x, a[j * n + k + 1] = z;
+    }
+}
+
+/* a [n, n], of which the lower triangle counts, becomes L and D. The first block that is 0, counted
+ * from 1, or 0. */
+static int factor(int64_t n, double *a, int32_t *pivots)
+{
+    int zero = 0;
+    for (int64_t k = 0; k < n;) {
+        int64_t row, wide;
+        bool two;
+        choose(n, a, k, &row, &two);
+        wide = two ? k + 1 : k;
+        if (row != wide) {
+            exchange(n, a, wide, row);
+            for (int64_t j = k; j < wide; j++) {
+                double held = a[wide * n + j];
+                a[wide * n + j] = a[row * n + j], a[row * n + j] = held;
+            }
+        }
+        if (two) {
+            take_two(n, a, k);
+        } else if (a[k * n + k] != 0) {
+            take_one(n, a, k);
+        } else {
+            zero = zero ? zero : (int)(k + 1);
+        }
+        pivots[k] = (int32_t)(two ? -(row + 1) : row + 1);
+        if (two)
+            pivots[k + 1] = pivots[k];
+        k += two ? 2 : 1;
+    }
+    return zero;
+}
+
+static void factor_one(const struct matrix_job *job, int64_t i, double *a)
+{
+    int64_t n = job->rows;
+    matrix_load(job->in[0], job->in[0], i, a);
+    for (int64_t r = 0; r < n; r++)
+        for (int64_t c = r + 1; c < n; c++)
+            a[r * n + c] = 0;
+    ((int32_t *)tensor_data(job->out[2]))[i] =
+        factor(n, a, (int32_t *)tensor_data(job->out[1]) + i * n);
+    matrix_store(job->out[0], i, a);
+}
+
+static int check_info(const fl_tensor *info, const char *function)
+{
+    for (int64_t i = 0; i < info->numel; i++) {
+        int at = ((const int32_t *)tensor_data(info))[i];
+        char name[MATRIX_NAME];
+        if (at)
+            return error_set(FL_RUNTIME_ERROR,
+                             "torch.linalg.%s: %sD[%d,%d] is zero and solving with it would "
+                             "result in a division by zero.",
+                             function, matrix_name(name, info->ndim, i), at, at);
+    }
+    return 0;
+}
+
+int ldl_factor_ex_cpu(fl_tensor *self, bool hermitian, bool check_errors, fl_tensor *LD,
+                      fl_tensor *pivots, fl_tensor *info)
+{
+    (void)hermitian;
+    int64_t n = self->sizes[self->ndim - 1];
+    struct matrix_job job = {
+        .one = factor_one, .in = {self}, .out = {LD, pivots, info}, .rows = n};
+    if (matrix_each(&job, info->numel, n * n, n * n * n / 3))
+        return -1;
+    return check_errors ? check_info(info, "ldl_factor_ex") : 0;
+}
+
+int ldl_factor_compose(fl_tensor *self, bool hermitian, fl_tensor **LD, fl_tensor **pivots)
+{
+    fl_tensor *info;
+    if (fl_linalg_ldl_factor_ex(self, hermitian, false, LD, pivots, &info))
+        return -1;
+    return check_info(info, "ldl_factor");
+}
+
+/* ---- Solutions ------------------------------------------------------------------------------- */
+
+int ldl_solve_shape(fl_tensor *LD, fl_tensor *pivots, fl_tensor *B, bool hermitian,
+                    struct op_shape *y)
+{
+    static const char NAME[] = "torch.linalg.ldl_solve";
+    (void)hermitian;
+    if (B->ndim < 2)
+        return error_set(FL_RUNTIME_ERROR,
+                         "%s: Expected B to have at least 2 dimensions, but it has %d dimensions "
+                         "instead",
+                         NAME, B->ndim);
+    if (matrix_check_square(LD, NAME, "ldl_solve_kernel_cpu"))
+        return -1;
+    long long n = LD->sizes[LD->ndim - 1], rows = B->sizes[B->ndim - 2];
+    long long columns = B->sizes[B->ndim - 1];
+    if (rows != n)
+        return error_set(FL_RUNTIME_ERROR,
+                         "Incompatible matrix sizes for %s: each A matrix is %lld by %lld but each "
+                         "b matrix is %lld by %lld",
+                         NAME, n, n, rows, columns);
+    bool same = pivots->ndim == LD->ndim - 1;
+    for (int d = 0; same && d < pivots->ndim; d++)
+        same = pivots->sizes[d] == LD->sizes[d];
+    if (!same)
+        return error_set(FL_RUNTIME_ERROR,
+                         "%s: Expected LD.shape[:-1] and pivots.shape to be the same, but got "
+                         "pivots with shape %s instead",
+                         NAME, shape_text((char[128]){0}, 128, pivots->ndim, pivots->sizes));
+    if (pivots->dtype != FL_INT32)
+        return error_set(FL_RUNTIME_ERROR, "%s: Expected pivots to be integers. Got %s", NAME,
+                         dtype_title(pivots->dtype));
+    if (matrix_check_same(B, LD) || matrix_broadcast(B, LD, rows, columns, y))
+        return -1;
+    y->dtype = LD->dtype;
+    matrix_column_major(y);
+    return 0;
+}
+
+static void swap_rows(int64_t k, double *b, int64_t p, int64_t q)
+{
+    for (int64_t c = 0; c < k && p != q; c++) {
+        double held = b[p * k + c];
+        b[p * k + c] = b[q * k + c], b[q * k + c] = held;
+    }
+}
+
+/* Divides rows i and i + 1 of b by the block of D there. */
+static void divide_two(int64_t n, int64_t few, const double *a, int64_t i, double *b)
+{
+    double off = a[(i + 1) * n + i], first = a[i * n + i] / off, second = a[(i + 1) * n + i + 1] / off;
+    double scale = first * second - 1;
+    for (int64_t c = 0; c < few; c++) {
+        double p = b[i * few + c] / off, q = b[(i + 1) * few + c] / off;
+        b[i * few + c] = (second * p - q) / scale;
+        b[(i + 1) * few + c] = (first * q - p) / scale;
+    }
+}
+
+static void solve_one(const struct matrix_job *job, int64_t i, double *a)
+{
+    int64_t n = job->rows, few = job->few;
+    double *b = a + n * n;
+    matrix_load(job->in[0], job->out[0], i, a);
+    matrix_load(job->in[1], job->out[0], i, b);
+    const int32_t *pivots = job->pivots + matrix_index(job->in[0], job->out[0], i) * n;
+    for (int64_t k = 0; k < n;) {
+        int wide = pivots[k] < 0 ? 2 : 1;
+        swap_rows(few, b, k + wide - 1, (wide == 2 ? -pivots[k] : pivots[k]) - 1);
+        for (int64_t r = k + wide; r < n; r++)
+            for (int64_t c = k; c < k + wide; c++)
+                dense_subtract(few, b + r * few, a[r * n + c], b + c * few);
+        for (int64_t c = 0; wide == 1 && c < few; c++)
+            b[k * few + c] /= a[k * n + k];
+        if (wide == 2)
+            divide_two(n, few, a, k, b);
+        k += wide;
+    }
+    for (int64_t k = n - 1; k >= 0;) {
+        int wide = pivots[k] < 0 ? 2 : 1;
+        for (int64_t c = k - wide + 1; c <= k; c++)
+            for (int64_t r = k + 1; r < n; r++)
+                dense_subtract(few, b + c * few, a[r * n + c], b + r * few);
+        swap_rows(few, b, k, (wide == 2 ? -pivots[k] : pivots[k]) - 1);
+        k -= wide;
+    }
+    matrix_store(job->out[0], i, b);
+}
+
+/* Refuses pivots that no factorization leaves, which would lead out of the matrix. */
+static int check_pivots(const int32_t *pivots, int64_t count, int64_t n)
+{
+    for (int64_t i = 0; i < count; i++) {
+        int64_t p = pivots[i] < 0 ? -(int64_t)pivots[i] : pivots[i];
+        bool pair = pivots[i] >= 0 || (i % n + 1 < n && pivots[i + 1] == pivots[i]);
+        if (p < 1 || p > n || !pair)
+            return error_set(FL_RUNTIME_ERROR,
+                             "torch.linalg.ldl_solve: the pivots are not those of ldl_factor");
+        i += pivots[i] < 0;
+    }
+    return 0;
+}
+
+int ldl_solve_cpu(fl_tensor *LD, fl_tensor *pivots, fl_tensor *B, bool hermitian, fl_tensor *y)
+{
+    (void)hermitian;
+    int64_t n = LD->sizes[LD->ndim - 1], few = y->sizes[y->ndim - 1];
+    fl_tensor *plain = tensor_contiguous(pivots);
+    if (!plain)
+        return -1;
+    struct matrix_job job = {.one = solve_one,
+                             .in = {LD, B},
+                             .out = {y},
+                             .pivots = tensor_data(plain),
+                             .rows = n,
+                             .few = few};
+    int64_t count = y->numel ? matrix_count(y->ndim, y->sizes, 2) : 0;
+    int status = check_pivots(job.pivots, plain->numel, n);
+    if (status == 0)
+        status = matrix_each(&job, count, n * n + n * few, 2 * n * n * few);
+    tensor_release(plain);
+    return status;
+}

@@ -1,0 +1,402 @@
+/* Functions of matrices that are made of others: powers, chains of products, ranks, condition
+ * numbers, tensor equations. */
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "core/error.h"
+#include "core/memory.h"
+#include "flambeau/ops.h"
+#include "ops/linalg/matrix.h"
+#include "ops/linalg/singular.h"
+#include "ops_kernels.h"
+
+static int given(fl_tensor **y, fl_tensor *t)
+{
+    *y = t;
+    return t ? 0 : -1;
+}
+
+static int refuse_few_dims(const fl_tensor *a, const char *text)
+{
+    return a->ndim < 2 ? error_set(FL_RUNTIME_ERROR, "%s", text) : 0;
+}
+
+/* By squaring: the binary digits of n from the lowest. */
+int matrix_power_compose(fl_tensor *self, int64_t n, fl_tensor **y)
+{
+    if (matrix_check_sides(self, "linalg.matrix_power"))
+        return -1;
+    if (n == 0) {
+        fl_tensor *one = fl_eye(self->sizes[self->ndim - 1], NULL, (fl_dtype)self->dtype,
+                                (fl_device){.kind = FL_CPU}, false);
+        fl_tensor *all = fl_ones_like(self, FL_BOOL, (fl_device){.kind = -1}, false, -1);
+        return given(y, fl_add(fl_masked_fill_scalar(self, all, fl_int(0)), one, fl_int(1)));
+    }
+    fl_tensor *power = n < 0 ? fl_linalg_inv(self) : self, *product = NULL;
+    uint64_t digits = n < 0 ? -(uint64_t)n : (uint64_t)n;
+    if (digits == 1)
+        return given(y, n < 0 ? power : fl_clone(self, -1));
+    for (;; power = fl_matmul(power, power)) {
+        if (digits & 1)
+            product = product ? fl_matmul(product, power) : power;
+        if (!product && !power)
+            return -1;
+        if (!(digits >>= 1))
+            return given(y, product);
+    }
+}
+
+/* ---- Ranks and condition numbers ------------------------------------------------------------- */
+
+static int rank_within(fl_tensor *self, fl_tensor *atol, fl_tensor *rtol, bool hermitian,
+                       fl_tensor **y)
+{
+    if (refuse_few_dims(self, "torch.linalg.matrix_rank: The input tensor input must have at least "
+                              "2 dimensions."))
+        return -1;
+    if (self->dtype != FL_FLOAT32 && self->dtype != FL_FLOAT64)
+        return error_set(FL_RUNTIME_ERROR,
+                         "This function doesn't handle types other than float and double");
+    if (matrix_tolerances(self, &atol, &rtol))
+        return -1;
+    if (!self->sizes[self->ndim - 2] || !self->sizes[self->ndim - 1])
+        return given(y, fl_zeros((fl_ints){self->sizes, self->ndim - 2}, FL_INT64,
+                                 (fl_device){.kind = FL_CPU}, false));
+    fl_tensor *self_alone = fl_detach(self);
+    fl_tensor *s = hermitian ? fl_abs(fl_linalg_eigvalsh(self_alone, "L"))
+                             : fl_linalg_svdvals(self_alone, NULL);
+    fl_tensor *largest = fl_amax(s, FL_INTS_OF(-1), false);
+    fl_tensor *bound = fl_maximum(atol, fl_mul(rtol, largest));
+    return given(y, fl_sum_dim_intlist(fl_gt(s, fl_unsqueeze(bound, -1)), FL_INTS_OF(-1), false,
+                                       FL_NO_DTYPE));
+}
+
+static fl_tensor *number(const double *x)
+{
+    return x ? fl_full((fl_ints){NULL, 0}, fl_float(*x), FL_FLOAT64, (fl_device){.kind = FL_CPU},
+                       false)
+             : NULL;
+}
+
+int matrix_rank_tensors_compose(fl_tensor *self, fl_tensor *atol, fl_tensor *rtol, bool hermitian,
+                                fl_tensor **y)
+{
+    return rank_within(self, atol, rtol, hermitian, y);
+}
+
+int matrix_rank_numbers_compose(fl_tensor *self, const double *atol, const double *rtol,
+                                bool hermitian, fl_tensor **y)
+{
+    return rank_within(self, number(atol), number(rtol), hermitian, y);
+}
+
+int matrix_rank_tol_compose(fl_tensor *self, double tol, bool hermitian, fl_tensor **y)
+{
+    return rank_within(self, number(&tol), number(&(double){0}), hermitian, y);
+}
+
+int matrix_rank_tol_tensor_compose(fl_tensor *self, fl_tensor *tol, bool hermitian, fl_tensor **y)
+{
+    return rank_within(self, tol, number(&(double){0}), hermitian, y);
+}
+
+/* ||A|| ||A^-1|| where that exists, else infinity. */
+static fl_tensor *condition_by_inverse(fl_tensor *a, fl_value order, const char *name)
+{
+    const fl_ints last = FL_INTS_OF(-2, -1);
+    fl_tensor *inverse, *info, *norms[2];
+    if (fl_linalg_inv_ex(a, false, &inverse, &info))
+        return NULL;
+    for (int i = 0; i < 2; i++) {
+        fl_tensor *x = i ? inverse : a;
+        norms[i] = name ? fl_linalg_matrix_norm_str_ord(x, name, last, false, FL_NO_DTYPE)
+                        : fl_linalg_matrix_norm(x, order, last, false, FL_NO_DTYPE);
+    }
+    fl_tensor *product = fl_mul(norms[0], norms[1]);
+    return fl_where_scalar(fl_eq_scalar(info, fl_int(0)), product, fl_float(INFINITY));
+}
+
+static int check_condition(fl_tensor *self, const char *name)
+{
+    if (refuse_few_dims(self, "linalg.cond: The input tensor must have at least 2 dimensions."))
+        return -1;
+    if (!name)
+        return 0;
+    if (!self->numel)
+        return 1;
+    char function[64];
+    snprintf(function, sizeof function, "linalg.cond(ord=%s)", name);
+    return matrix_check_sides(self, function);
+}
+
+static int no_condition(fl_tensor *self, fl_tensor **y)
+{
+    return given(y, fl_zeros((fl_ints){self->sizes, self->ndim - 2}, (fl_dtype)self->dtype,
+                             (fl_device){.kind = FL_CPU}, false));
+}
+
+int linalg_cond_compose(fl_tensor *self, fl_value p, fl_tensor **y)
+{
+    double order = p.tag == FL_NONE ? 2 : p.tag == FL_FLOATING ? p.as.f : (double)p.as.i;
+    char name[32];
+    snprintf(name, sizeof name, "%g", order);
+    if (fabs(order) != 2 && fabs(order) != 1 && !isinf(order))
+        return error_set(FL_RUNTIME_ERROR, "linalg.cond got an invalid norm type: %s", name);
+    int checked = check_condition(self, fabs(order) == 2 ? NULL : name);
+    if (checked)
+        return checked < 0 ? -1 : no_condition(self, y);
+    if (fabs(order) != 2)
+        return given(y, condition_by_inverse(self, p, NULL));
+    if (!self->numel)
+        return no_condition(self, y);
+    fl_tensor *s = fl_linalg_svdvals(self, NULL);
+    fl_tensor *first = fl_select(s, -1, 0), *last = fl_select(s, -1, -1);
+    return given(y, order > 0 ? fl_div(first, last) : fl_div(last, first));
+}
+
+int linalg_cond_named_compose(fl_tensor *self, const char *p, fl_tensor **y)
+{
+    if (strcmp(p, "fro") != 0 && strcmp(p, "nuc") != 0)
+        return error_set(FL_RUNTIME_ERROR, "linalg.cond got an invalid norm type: %s", p);
+    int checked = check_condition(self, p);
+    if (checked)
+        return checked < 0 ? -1 : no_condition(self, y);
+    return given(y, condition_by_inverse(self, fl_int(0), p));
+}
+
+/* ---- Chains of products ---------------------------------------------------------------------- */
+
+/* The split of factors i..j that costs least, found for all i and j from short to long (Cormen et
+ * al., "Introduction to Algorithms", 15.2). split: n * n ints. */
+static void plan(int64_t n, const int64_t *sides, double *cost, int64_t *split)
+{
+    for (int64_t length = 1; length <= n; length++)
+        for (int64_t i = 0; i + length <= n; i++) {
+            int64_t j = i + length - 1;
+            cost[i * n + j] = length == 1 ? 0 : INFINITY;
+            for (int64_t k = i; k < j; k++) {
+                double ways = (double)sides[i] * (double)sides[k + 1] * (double)sides[j + 1];
+                double all = cost[i * n + k] + cost[(k + 1) * n + j] + ways;
+                if (all < cost[i * n + j])
+                    cost[i * n + j] = all, split[i * n + j] = k;
+            }
+        }
+}
+
+static fl_tensor *multiply_chain(fl_tensor *const *factor, int64_t n, const int64_t *split,
+                                 int64_t i, int64_t j)
+{
+    if (i == j)
+        return factor[i];
+    int64_t k = split[i * n + j];
+    return fl_mm(multiply_chain(factor, n, split, i, k), multiply_chain(factor, n, split, k + 1, j));
+}
+
+static fl_tensor *chain(fl_tensor *const *factor, int64_t n)
+{
+    size_t bytes = (size_t)(n * n) * (sizeof(double) + sizeof(int64_t)) +
+                   (size_t)(n + 1) * sizeof(int64_t);
+    double *cost = memory_alloc(bytes);
+    if (!cost)
+        return NULL;
+    int64_t *split = (int64_t *)(cost + n * n), *sides = split + n * n;
+    for (int64_t i = 0; i < n; i++)
+        sides[i] = factor[i]->sizes[0];
+    sides[n] = factor[n - 1]->sizes[1];
+    plan(n, sides, cost, split);
+    fl_tensor *y = multiply_chain(factor, n, split, 0, n - 1);
+    memory_free(cost, bytes);
+    return y;
+}
+
+static int check_factors(fl_tensors tensors)
+{
+    int64_t n = tensors.count;
+    if (n < 2)
+        return error_set(FL_RUNTIME_ERROR, "multi_dot(): expected at least 2 tensors but got %lld",
+                         (long long)n);
+    for (int64_t i = 0; i < n; i++) {
+        const fl_tensor *t = tensors.data[i], *first = tensors.data[0];
+        bool end = i == 0 || i == n - 1;
+        if (end && (t->ndim < 1 || t->ndim > 2))
+            return error_set(FL_RUNTIME_ERROR,
+                             "multi_dot(): the %s tensor must be 1D or 2D but got %dD",
+                             i ? "last" : "first", t->ndim);
+        if (!end && t->ndim != 2)
+            return error_set(FL_RUNTIME_ERROR, "multi_dot(): tensor %lld must be 2D but got %dD",
+                             (long long)i, t->ndim);
+        if (t->dtype != first->dtype)
+            return error_set(FL_RUNTIME_ERROR,
+                             "multi_dot(): all tensors must have be the same dtype but tensor 0 is "
+                             "%s and tensor %lld %s",
+                             fl_dtype_name((fl_dtype)first->dtype), (long long)i,
+                             fl_dtype_name((fl_dtype)t->dtype));
+        if (i == 0)
+            continue;
+        const fl_tensor *before = tensors.data[i - 1];
+        if (before->sizes[before->ndim - 1] == t->sizes[0])
+            continue;
+        char a[64], b[64];
+        return error_set(FL_RUNTIME_ERROR,
+                         "multi_dot(): tensors %lld and %lld with shapes %s and %s cannot be "
+                         "multiplied",
+                         (long long)(i - 1), (long long)i,
+                         shape_text(a, sizeof a, before->ndim, before->sizes),
+                         shape_text(b, sizeof b, t->ndim, t->sizes));
+    }
+    return 0;
+}
+
+/* A first vector is a row, a last one a column; what they add to the result is taken off again. */
+int multi_dot_compose(fl_tensors tensors, fl_tensor **y)
+{
+    int64_t n = tensors.count;
+    if (check_factors(tensors))
+        return -1;
+    fl_tensor *first = tensors.data[0], *last = tensors.data[n - 1];
+    size_t bytes = (size_t)n * sizeof first;
+    fl_tensor **factor = memory_alloc(bytes);
+    if (!factor)
+        return -1;
+    memcpy(factor, tensors.data, bytes);
+    factor[0] = first->ndim == 1 ? fl_unsqueeze(first, 0) : first;
+    factor[n - 1] = last->ndim == 1 ? fl_unsqueeze(last, -1) : last;
+    *y = factor[0] && factor[n - 1] ? chain(factor, n) : NULL;
+    memory_free(factor, bytes);
+    if (last->ndim == 1)
+        *y = fl_squeeze_dim(*y, -1);
+    if (first->ndim == 1)
+        *y = fl_squeeze_dim(*y, 0);
+    return *y ? 0 : -1;
+}
+
+/* ---- Tensor equations ------------------------------------------------------------------------ */
+
+static int64_t product_of(const int64_t *sizes, int64_t count)
+{
+    int64_t product = 1;
+    for (int64_t i = 0; i < count; i++)
+        product *= sizes[i];
+    return product;
+}
+
+int tensorinv_compose(fl_tensor *self, int64_t ind, fl_tensor **y)
+{
+    if (ind <= 0)
+        return error_set(FL_RUNTIME_ERROR,
+                         "Expected a strictly positive integer for 'ind', but got %lld",
+                         (long long)ind);
+    int64_t cut = ind < self->ndim ? ind : self->ndim, behind = self->ndim - cut;
+    int64_t n = product_of(self->sizes, cut), m = product_of(self->sizes + cut, behind);
+    if (n != m)
+        return error_set(FL_RUNTIME_ERROR,
+                         "Expected self to satisfy the requirement prod(self.shape[ind:]) == "
+                         "prod(self.shape[:ind]), but got %lld != %lld",
+                         (long long)m, (long long)n);
+    int64_t sizes[TENSOR_MAX_DIMS];
+    memcpy(sizes, self->sizes + cut, (size_t)behind * sizeof *sizes);
+    memcpy(sizes + behind, self->sizes, (size_t)cut * sizeof *sizes);
+    fl_tensor *inverse = fl_linalg_inv(fl_reshape(self, FL_INTS_OF(m, n)));
+    return given(y, fl_reshape(inverse, (fl_ints){sizes, self->ndim}));
+}
+
+int tensorsolve_compose(fl_tensor *self, fl_tensor *other, fl_ints dims, fl_tensor **y)
+{
+    int64_t last[TENSOR_MAX_DIMS];
+    for (int64_t i = 0; i < dims.count; i++)
+        last[i] = self->ndim - dims.count + i;
+    if (dims.data)
+        self = fl_movedim(self, dims, (fl_ints){last, dims.count});
+    if (!self)
+        return -1;
+    int64_t cut = other->ndim < self->ndim ? other->ndim : self->ndim;
+    int64_t n = product_of(self->sizes, cut), behind = self->ndim - cut;
+    int64_t m = product_of(self->sizes + cut, behind);
+    if (n != m)
+        return error_set(FL_RUNTIME_ERROR,
+                         "Expected self to satisfy the requirement prod(self.shape[other.ndim:]) "
+                         "== prod(self.shape[:other.ndim]), but got %lld != %lld",
+                         (long long)m, (long long)n);
+    fl_tensor *x = fl_linalg_solve(fl_reshape(self, FL_INTS_OF(m, m)),
+                                   fl_flatten(other, 0, -1), true);
+    return given(y, fl_reshape(x, (fl_ints){self->sizes + cut, behind}));
+}
+
+/* ---- Vectors --------------------------------------------------------------------------------- */
+
+int linalg_vander_compose(fl_tensor *x, const int64_t *N, fl_tensor **y)
+{
+    int64_t n = N ? *N : x->ndim ? x->sizes[x->ndim - 1] : 1;
+    x = x->ndim ? x : fl_unsqueeze(x, 0);
+    if (!x)
+        return -1;
+    if (x->dtype == FL_BOOL)
+        return error_set(FL_RUNTIME_ERROR,
+                         "linalg.vander supports floating point, complex, and integer tensors, but "
+                         "got Bool");
+    if (n <= 1)
+        return error_set(FL_RUNTIME_ERROR, "N must be greater than 1.");
+    fl_tensor *column = fl_unsqueeze(x, -1);
+    int64_t sizes[TENSOR_MAX_DIMS];
+    if (!column)
+        return -1;
+    memcpy(sizes, column->sizes, (size_t)column->ndim * sizeof *sizes);
+    sizes[column->ndim - 1] = n - 1;
+    fl_tensor *powers = fl_cumprod(fl_expand(column, (fl_ints){sizes, column->ndim}, false), -1,
+                                   FL_NO_DTYPE);
+    fl_tensor *ones = fl_ones_like(column, FL_NO_DTYPE, (fl_device){.kind = -1}, false, -1);
+    if (!powers || !ones)
+        return -1;
+    powers = powers->dtype == x->dtype ? powers : fl__cast(powers, (fl_dtype)x->dtype);
+    return given(y, fl_cat((fl_tensors){(fl_tensor *[]){ones, powers}, 2}, -1));
+}
+
+int linalg_cross_compose(fl_tensor *self, fl_tensor *other, int64_t dim, fl_tensor **y)
+{
+    if (self->ndim != other->ndim)
+        return error_set(FL_RUNTIME_ERROR,
+                         "linalg.cross: inputs must have the same number of dimensions.");
+    int64_t at = shape_wrap_dim(dim, self->ndim);
+    if (at < 0)
+        return -1;
+    if (self->sizes[at] != 3 || other->sizes[at] != 3)
+        return error_set(FL_RUNTIME_ERROR,
+                         "linalg.cross: inputs dimension %lld must have length 3. Got %lld and "
+                         "%lld",
+                         (long long)dim, (long long)self->sizes[at], (long long)other->sizes[at]);
+    if (self->dtype == FL_BOOL)
+        return error_set(FL_NOT_IMPLEMENTED, "\"cross\" not implemented for 'Bool'");
+    if (self->dtype != other->dtype)
+        return error_set(FL_RUNTIME_ERROR, "expected scalar type %s but found %s",
+                         dtype_title(self->dtype), dtype_title(other->dtype));
+    fl_ints along = {&at, 1};
+    fl_tensor *next = fl_mul(fl_roll(self, FL_INTS_OF(-1), along), fl_roll(other, FL_INTS_OF(-2), along));
+    fl_tensor *before = fl_mul(fl_roll(self, FL_INTS_OF(-2), along), fl_roll(other, FL_INTS_OF(-1), along));
+    return given(y, fl_sub(next, before, fl_int(1)));
+}
+
+int cross_compose(fl_tensor *self, fl_tensor *other, const int64_t *dim, fl_tensor **y)
+{
+    int64_t at = 0;
+    while (!dim && at < self->ndim && self->sizes[at] != 3)
+        at++;
+    if (!dim && at == self->ndim)
+        return error_set(FL_RUNTIME_ERROR, "no dimension of size 3 in input");
+    return linalg_cross_compose(self, other, dim ? *dim : at, y);
+}
+
+int linalg_vecdot_compose(fl_tensor *x, fl_tensor *y, int64_t dim, fl_tensor **result)
+{
+    if (!dtype_is_floating(x->dtype))
+        return error_set(FL_RUNTIME_ERROR,
+                         "linalg.vecdot: Expected a floating point or complex tensor as input. Got "
+                         "%s",
+                         dtype_title(x->dtype));
+    if (x->dtype != y->dtype)
+        return error_set(FL_RUNTIME_ERROR,
+                         "linalg.vecdot: Expected x and y to have the same dtype, but found x of "
+                         "type %s and y of type %s instead",
+                         dtype_title(x->dtype), dtype_title(y->dtype));
+    return given(result, fl_sum_dim_intlist(fl_mul(x, y), (fl_ints){&dim, 1}, false, FL_NO_DTYPE));
+}

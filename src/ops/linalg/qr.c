@@ -1,0 +1,403 @@
+/* A = Q R, and products of the reflections that Q is made of. */
+#include <string.h>
+
+#include "core/error.h"
+#include "core/memory.h"
+#include "flambeau/ops.h"
+#include "ops/linalg/dense.h"
+#include "ops/linalg/matrix.h"
+#include "ops_kernels.h"
+
+enum qr_mode { QR_REDUCED, QR_COMPLETE, QR_R, QR_UNKNOWN };
+
+static enum qr_mode mode_of(const char *mode)
+{
+    return strcmp(mode, "reduced") == 0    ? QR_REDUCED
+           : strcmp(mode, "complete") == 0 ? QR_COMPLETE
+           : strcmp(mode, "r") == 0        ? QR_R
+                                           : QR_UNKNOWN;
+}
+
+int qr_shape(fl_tensor *A, const char *mode, struct op_shape *y)
+{
+    if (matrix_check(A, "linalg.qr", "geqrf_cpu"))
+        return -1;
+    enum qr_mode which = mode_of(mode);
+    if (which == QR_UNKNOWN)
+        return error_set(FL_RUNTIME_ERROR,
+                         "qr received unrecognized mode '%s' but expected one of 'reduced' "
+                         "(default), 'r', or 'complete'",
+                         mode);
+    int64_t m = A->sizes[A->ndim - 2], n = A->sizes[A->ndim - 1];
+    int64_t width = which == QR_COMPLETE || m < n ? m : n;
+    for (int i = 0; i < 2; i++) {
+        op_shape_set(&y[i], A->ndim, A->sizes);
+        y[i].dtype = A->dtype;
+    }
+    y[0].sizes[A->ndim - 1] = y[1].sizes[A->ndim - 2] = width;
+    if (which == QR_R)
+        op_shape_set(&y[0], 1, (const int64_t[]){0});
+    else
+        matrix_column_major(&y[0]);
+    matrix_column_major(&y[1]);
+    return 0;
+}
+
+static void qr_one(const struct matrix_job *job, int64_t i, double *a)
+{
+    int64_t m = job->rows, n = job->columns, width = job->few, k = m < n ? m : n;
+    double *q = a + m * n, *r = q + m * width, *tau = r + width * n, *work = tau + k;
+    matrix_load(job->in[0], job->in[0], i, a);
+    dense_qr(m, n, a, tau, work);
+    memset(r, 0, (size_t)(width * n) * sizeof *r);
+    for (int64_t row = 0; row < k; row++)
+        memcpy(r + row * n + row, a + row * n + row, (size_t)(n - row) * sizeof *r);
+    matrix_store(job->out[1], i, r);
+    if (job->flag)
+        return;
+    memset(q, 0, (size_t)(m * width) * sizeof *q);
+    for (int64_t row = 0; row < width; row++)
+        q[row * width + row] = 1;
+    dense_apply(m, width, k, n, a, tau, q, false, true, work);
+    matrix_store(job->out[0], i, q);
+}
+
+int qr_cpu(fl_tensor *A, const char *mode, fl_tensor *Q, fl_tensor *R)
+{
+    int64_t m = A->sizes[A->ndim - 2], n = A->sizes[A->ndim - 1], width = R->sizes[R->ndim - 2];
+    struct matrix_job job = {.one = qr_one,
+                             .in = {A},
+                             .out = {Q, R},
+                             .rows = m,
+                             .columns = n,
+                             .few = width,
+                             .flag = mode_of(mode) == QR_R};
+    int64_t doubles = m * n + (m + n) * width + m + 2 * n + width;
+    return matrix_each(&job, matrix_count(R->ndim, R->sizes, 2), doubles, 4 * m * n * width);
+}
+
+int qr_old_compose(fl_tensor *self, bool some, fl_tensor **Q, fl_tensor **R)
+{
+    return fl_linalg_qr(self, some ? "reduced" : "complete", Q, R);
+}
+
+/* Of a square or tall A: (gQ + Q (M + M^T with the diagonal once)) R^-T, M the lower triangle of
+ * R gR^T - gQ^T Q (Walter and Lehmann, "Algorithmic differentiation of linear algebra functions",
+ * 2010). */
+static fl_tensor *qr_backward(fl_tensor *g_q, fl_tensor *g_r, fl_tensor *q, fl_tensor *r)
+{
+    fl_tensor *m = g_r ? fl_matmul(r, matrix_turned(g_r)) : NULL;
+    if (g_q) {
+        fl_tensor *with_q = fl_matmul(matrix_turned(g_q), q);
+        m = m ? fl_sub(m, with_q, fl_int(1)) : fl_neg(with_q);
+    }
+    m = fl_add(fl_tril(m, 0), matrix_turned(fl_tril(m, -1)), fl_int(1));
+    fl_tensor *x = fl_matmul(q, m);
+    x = g_q ? fl_add(g_q, x, fl_int(1)) : x;
+    return fl_linalg_solve_triangular(matrix_turned(r), x, false, false, false);
+}
+
+/* A wide A = [A1 A2] has R = [R1 R2] with A1 = Q R1 and R2 = Q^T A2. */
+int qr_backward_compose(fl_tensor *g_q, fl_tensor *g_r, fl_tensor *q, fl_tensor *r,
+                        const char *mode, fl_tensor **y)
+{
+    enum qr_mode which = mode_of(mode);
+    if (which == QR_R)
+        return error_set(FL_RUNTIME_ERROR,
+                         "The derivative of linalg.qr depends on Q, which is not computed when "
+                         "mode='r'. Please use linalg.qr(A, mode='reduced') if you are going to "
+                         "differentiate through linalg.qr.");
+    int64_t m = q->sizes[q->ndim - 2], n = r->sizes[r->ndim - 1];
+    if (which == QR_COMPLETE && m > n)
+        return error_set(FL_RUNTIME_ERROR,
+                         "The QR decomposition is not differentiable when mode='complete' and "
+                         "nrows > ncols.");
+    if (m >= n) {
+        *y = qr_backward(g_q, g_r, q, r);
+        return *y ? 0 : -1;
+    }
+    fl_tensor *r1 = fl_narrow(r, -1, 0, m), *g_r1 = NULL, *rest = NULL;
+    if (g_r) {
+        fl_tensor *g_r2 = fl_narrow(g_r, -1, m, n - m);
+        g_r1 = fl_narrow(g_r, -1, 0, m);
+        rest = fl_matmul(q, g_r2);
+        fl_tensor *through = fl_matmul(fl_matmul(q, fl_narrow(r, -1, m, n - m)),
+                                       matrix_turned(g_r2));
+        g_q = g_q ? fl_add(g_q, through, fl_int(1)) : through;
+    }
+    fl_tensor *first = qr_backward(g_q, g_r1, q, r1);
+    if (rest)
+        *y = fl_cat((fl_tensors){(fl_tensor *[]){first, rest}, 2}, -1);
+    else
+        *y = fl_constant_pad_nd(first, FL_INTS_OF(0, n - m), fl_int(0));
+    return *y ? 0 : -1;
+}
+
+/* ---- Reflections ----------------------------------------------------------------------------- */
+
+int geqrf_shape(fl_tensor *self, struct op_shape *y)
+{
+    if (self->ndim < 2)
+        return error_set(FL_RUNTIME_ERROR, "torch.geqrf: input must have at least 2 dimensions.");
+    if (matrix_check_dtype(self, "geqrf_cpu"))
+        return -1;
+    int64_t m = self->sizes[self->ndim - 2], n = self->sizes[self->ndim - 1];
+    op_shape_set(&y[0], self->ndim, self->sizes);
+    matrix_column_major(&y[0]);
+    op_shape_set(&y[1], self->ndim - 1, self->sizes);
+    y[1].sizes[self->ndim - 2] = m < n ? m : n;
+    y[0].dtype = y[1].dtype = self->dtype;
+    return 0;
+}
+
+static void geqrf_one(const struct matrix_job *job, int64_t i, double *a)
+{
+    int64_t m = job->rows, n = job->columns;
+    double *tau = a + m * n, *work = tau + n;
+    matrix_load(job->in[0], job->in[0], i, a);
+    dense_qr(m, n, a, tau, work);
+    matrix_store(job->out[0], i, a);
+    matrix_store_vector(job->out[1], i, tau);
+}
+
+int geqrf_cpu(fl_tensor *self, fl_tensor *y, fl_tensor *tau)
+{
+    int64_t m = self->sizes[self->ndim - 2], n = self->sizes[self->ndim - 1];
+    struct matrix_job job = {
+        .one = geqrf_one, .in = {self}, .out = {y, tau}, .rows = m, .columns = n};
+    return matrix_each(&job, matrix_count(self->ndim, self->sizes, 2), m * n + m + 2 * n,
+                       2 * m * n * n);
+}
+
+/* tau and other beside the reflections in a: one dim less, the same batch. */
+static int check_beside(const fl_tensor *a, const fl_tensor *t, int missing, const char *name,
+                        const char *what)
+{
+    bool same = t->ndim == a->ndim - missing;
+    for (int d = 0; same && d < a->ndim - 2; d++)
+        same = t->sizes[d] == a->sizes[d];
+    if (!same)
+        return error_set(FL_RUNTIME_ERROR,
+                         "%s: Expected batch dimensions of %s to be equal to input.shape[:-2], but "
+                         "got %s",
+                         name, what, shape_text((char[128]){0}, 128, t->ndim, t->sizes));
+    if (t->dtype != a->dtype)
+        return error_set(FL_RUNTIME_ERROR, "%s: %s dtype %s does not match input dtype %s", name,
+                         what, dtype_title(t->dtype), dtype_title(a->dtype));
+    return 0;
+}
+
+int householder_product_shape(fl_tensor *input, fl_tensor *tau, struct op_shape *y)
+{
+    static const char NAME[] = "torch.linalg.householder_product";
+    if (input->ndim < 2)
+        return error_set(FL_RUNTIME_ERROR, "%s: input must have at least 2 dimensions.", NAME);
+    int64_t m = input->sizes[input->ndim - 2], n = input->sizes[input->ndim - 1];
+    if (m < n)
+        return error_set(FL_RUNTIME_ERROR,
+                         "%s: input.shape[-2] must be greater than or equal to input.shape[-1]",
+                         NAME);
+    if (tau->ndim < 1 || n < tau->sizes[tau->ndim - 1])
+        return error_set(FL_RUNTIME_ERROR,
+                         "%s: input.shape[-1] must be greater than or equal to tau.shape[-1]",
+                         NAME);
+    if (input->ndim - tau->ndim != 1)
+        return error_set(FL_RUNTIME_ERROR,
+                         "%s: Expected tau to have one dimension less than input, but got "
+                         "tau.ndim equal to %d and input.ndim is equal to %d",
+                         NAME, tau->ndim, input->ndim);
+    if (check_beside(input, tau, 1, NAME, "tau") || matrix_check_dtype(input, "orgqr_cpu"))
+        return -1;
+    op_shape_set(y, input->ndim, input->sizes);
+    y->dtype = input->dtype;
+    matrix_column_major(y);
+    return 0;
+}
+
+static void product_one(const struct matrix_job *job, int64_t i, double *a)
+{
+    int64_t m = job->rows, n = job->columns, k = job->few;
+    double *q = a + m * n, *work = q + m * n;
+    matrix_load(job->in[0], job->in[0], i, a);
+    memset(q, 0, (size_t)(m * n) * sizeof *q);
+    for (int64_t row = 0; row < n; row++)
+        q[row * n + row] = 1;
+    dense_apply(m, n, k, n, a, job->plain + i * k, q, false, true, work);
+    matrix_store(job->out[0], i, q);
+}
+
+int householder_product_cpu(fl_tensor *input, fl_tensor *tau, fl_tensor *y)
+{
+    int64_t m = y->sizes[y->ndim - 2], n = y->sizes[y->ndim - 1];
+    int64_t k = tau->sizes[tau->ndim - 1];
+    fl_tensor *plain = tensor_as(tau, FL_FLOAT64);
+    if (!plain)
+        return -1;
+    struct matrix_job job = {.one = product_one,
+                             .in = {input},
+                             .out = {y},
+                             .plain = tensor_data(plain),
+                             .rows = m,
+                             .columns = n,
+                             .few = k};
+    int64_t count = y->numel ? matrix_count(y->ndim, y->sizes, 2) : 0;
+    int status = matrix_each(&job, count, 2 * m * n + m + n, 4 * m * n * k);
+    tensor_release(plain);
+    return status;
+}
+
+int ormqr_shape(fl_tensor *self, fl_tensor *input2, fl_tensor *input3, bool left, bool transpose,
+                struct op_shape *y)
+{
+    static const char NAME[] = "torch.ormqr";
+    (void)transpose;
+    if (self->ndim < 2)
+        return error_set(FL_RUNTIME_ERROR, "%s: input must have at least 2 dimensions.", NAME);
+    if (input3->ndim < 2)
+        return error_set(FL_RUNTIME_ERROR, "%s: other must have at least 2 dimensions.", NAME);
+    int side = left ? -2 : -1;
+    int64_t k = input2->ndim ? input2->sizes[input2->ndim - 1] : 0;
+    int64_t along = input3->sizes[input3->ndim + side], m = self->sizes[self->ndim - 2];
+    int64_t n = self->sizes[self->ndim - 1];
+    if (k != (along < n ? along : n))
+        return error_set(FL_RUNTIME_ERROR,
+                         "%s: tau.shape[-1] must be equal to min(other.shape[%d], "
+                         "input.shape[-1])",
+                         NAME, side);
+    if (along != m)
+        return error_set(FL_RUNTIME_ERROR,
+                         "%s: other.shape[%d] must be equal to input.shape[-2]", NAME, side);
+    if (check_beside(self, input2, 1, NAME, "tau") ||
+        check_beside(self, input3, 0, NAME, "other") || matrix_check_dtype(self, "ormqr_cpu"))
+        return -1;
+    op_shape_set(y, input3->ndim, input3->sizes);
+    y->dtype = self->dtype;
+    matrix_column_major(y);
+    return 0;
+}
+
+/* C Q is (Q^T C^T)^T. */
+static void ormqr_one(const struct matrix_job *job, int64_t i, double *a)
+{
+    int64_t m = job->rows, n = job->columns, few = job->few, k = m < n ? m : n;
+    double *c = a + m * n, *work = c + m * few;
+    bool left = job->flag;
+    matrix_load(job->in[0], job->in[0], i, a);
+    (left ? matrix_load : matrix_load_turned)(job->in[1], job->in[1], i, c);
+    dense_apply(m, few, k, n, a, job->plain + i * k, c, job->other == left, false, work);
+    (left ? matrix_store : matrix_store_turned)(job->out[0], i, c);
+}
+
+int ormqr_cpu(fl_tensor *self, fl_tensor *input2, fl_tensor *input3, bool left, bool transpose,
+              fl_tensor *y)
+{
+    int64_t m = self->sizes[self->ndim - 2], n = self->sizes[self->ndim - 1];
+    int64_t few = input3->sizes[input3->ndim - 1 - !left];
+    fl_tensor *plain = tensor_as(input2, FL_FLOAT64);
+    if (!plain)
+        return -1;
+    struct matrix_job job = {.one = ormqr_one,
+                             .in = {self, input3},
+                             .out = {y},
+                             .plain = tensor_data(plain),
+                             .rows = m,
+                             .columns = n,
+                             .few = few,
+                             .flag = left,
+                             .other = transpose};
+    int64_t count = y->numel ? matrix_count(y->ndim, y->sizes, 2) : 0;
+    int status = matrix_each(&job, count, m * (n + few) + m + few, 4 * m * n * few);
+    tensor_release(plain);
+    return status;
+}
+
+/* ---- Their gradient -------------------------------------------------------------------------- */
+
+/* The i-th vector v, with its 1 and the zeros before it: [m, 1]. */
+static fl_tensor *vector_of(fl_tensor *a, int64_t i)
+{
+    int64_t m = a->sizes[a->ndim - 2];
+    fl_tensor *below = fl_narrow(fl_narrow(a, -1, i, 1), -2, i + 1, m - i - 1);
+    fl_tensor *one = fl_ones_like(fl_narrow(fl_narrow(a, -1, i, 1), -2, 0, 1), FL_NO_DTYPE,
+                                  (fl_device){.kind = -1}, false, -1);
+    return fl_constant_pad_nd(fl_cat((fl_tensors){(fl_tensor *[]){one, below}, 2}, -2),
+                              FL_INTS_OF(0, 0, i, 0), fl_int(0));
+}
+
+/* x - tau v (v^T x) */
+static fl_tensor *reflected(fl_tensor *x, fl_tensor *v, fl_tensor *tau)
+{
+    return fl_sub(x, fl_mul(tau, fl_matmul(v, fl_matmul(matrix_turned(v), x))), fl_int(1));
+}
+
+/* What the reflections of one call are made of, and their gradients in the same places. */
+struct reflections {
+    int64_t count;
+    fl_tensor *taus;    /* [..., 1, count] */
+    fl_tensor **v, **x; /* of each: its vector, and what it is applied to */
+};
+
+/* Y = H1 ... Hk C (transposed: Hk ... H1 C). What each is applied to is found by going through them
+ * once more; g goes back through them in the other order and becomes C's gradient. Of H x with
+ * gradient g: gv = -tau (g x^T v + x g^T v), gtau = -(v^T x) (v^T g)^T. */
+static fl_tensor *through(struct reflections *h, fl_tensor *g, fl_tensor *a, fl_tensor *c,
+                          bool transposed)
+{
+    for (int64_t s = 0; s < h->count; s++) {
+        int64_t i = transposed ? s : h->count - 1 - s;
+        h->v[i] = vector_of(a, i);
+        h->x[i] = c;
+        c = reflected(c, h->v[i], fl_narrow(h->taus, -1, i, 1));
+    }
+    for (int64_t s = 0; s < h->count; s++) {
+        int64_t i = transposed ? h->count - 1 - s : s;
+        fl_tensor *tau = fl_narrow(h->taus, -1, i, 1), *v = h->v[i], *x = h->x[i];
+        fl_tensor *of_x = fl_matmul(matrix_turned(x), v), *of_g = fl_matmul(matrix_turned(g), v);
+        fl_tensor *sum = fl_add(fl_matmul(g, of_x), fl_matmul(x, of_g), fl_int(1));
+        h->v[i] = fl_neg(fl_mul(tau, sum));
+        h->x[i] = fl_neg(fl_matmul(matrix_turned(of_x), of_g));
+        g = reflected(g, v, tau);
+    }
+    return g;
+}
+
+static int reflect_backward(fl_tensor *g, fl_tensor *a, fl_tensor *tau, fl_tensor *c,
+                             bool transposed, fl_tensor **g_a, fl_tensor **g_tau, fl_tensor **g_c)
+{
+    int64_t k = tau->sizes[tau->ndim - 1], n = a->sizes[a->ndim - 1];
+    if (k == 0) {
+        *g_a = fl_mul_scalar(a, fl_int(0)), *g_tau = fl_mul_scalar(tau, fl_int(0)), *g_c = g;
+        return *g_a && *g_tau ? 0 : -1;
+    }
+    size_t bytes = 2 * (size_t)k * sizeof(fl_tensor *);
+    fl_tensor **list = memory_alloc(bytes);
+    if (!list)
+        return -1;
+    struct reflections h = {k, fl_unsqueeze(tau, -2), list, list + k};
+    *g_c = through(&h, g, a, c, transposed);
+    fl_tensor *columns = fl_tril(fl_cat((fl_tensors){h.v, k}, -1), -1);
+    *g_a = fl_constant_pad_nd(columns, FL_INTS_OF(0, n - k), fl_int(0));
+    *g_tau = fl_squeeze_dim(fl_cat((fl_tensors){h.x, k}, -1), -2);
+    memory_free(list, bytes);
+    return *g_a && *g_tau && *g_c ? 0 : -1;
+}
+
+int householder_product_backward_compose(fl_tensor *g, fl_tensor *a, fl_tensor *tau,
+                                         fl_tensor **g_a, fl_tensor **g_tau)
+{
+    int64_t m = a->sizes[a->ndim - 2], n = a->sizes[a->ndim - 1];
+    fl_tensor *c = fl_eye(m, &n, (fl_dtype)a->dtype, (fl_device){.kind = FL_CPU}, false), *g_c;
+    return reflect_backward(g, a, tau, fl_expand_as(c, a), false, g_a, g_tau, &g_c);
+}
+
+int ormqr_backward_compose(fl_tensor *g, fl_tensor *a, fl_tensor *tau, fl_tensor *c, bool left,
+                           bool transpose, fl_tensor **g_a, fl_tensor **g_tau, fl_tensor **g_c)
+{
+    if (left)
+        return reflect_backward(g, a, tau, c, transpose, g_a, g_tau, g_c);
+    if (reflect_backward(matrix_turned(g), a, tau, matrix_turned(c), !transpose, g_a, g_tau,
+                                 g_c))
+        return -1;
+    *g_c = matrix_turned(*g_c);
+    return *g_c ? 0 : -1;
+}
