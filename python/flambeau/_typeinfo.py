@@ -40,7 +40,7 @@ class finfo:
         if self.dtype not in _FLOATS:
             raise TypeError(
                 "torch.finfo() requires a floating point input type. Use torch.iinfo "
-                f"to handle 'torch.{self.dtype}'"
+                "to handle 'torch.finfo'"
             )
         self.bits, digits, low, high, self.resolution, *top = _FLOATS[self.dtype]
         self.eps = 2.0**-digits
@@ -66,10 +66,12 @@ class iinfo:
 
     def __init__(self, dtype):
         self.dtype = _name(dtype)
+        if self.dtype == "bool":
+            raise TypeError("torch.bool is not supported by torch.iinfo")
         if self.dtype not in _INTEGERS:
             raise TypeError(
-                "torch.iinfo() requires an integer input type. Use torch.finfo to "
-                f"handle 'torch.{self.dtype}'"
+                "torch.iinfo() requires an integer input type. Use torch.finfo to handle "
+                "'torch.iinfo'"
             )
         self.bits, signed = _INTEGERS[self.dtype]
         self.max = 2 ** (self.bits - signed) - 1

@@ -412,7 +412,7 @@ int autograd_set_requires_grad(fl_tensor *t, bool requires_grad)
                                            "InferenceMode is not allowed.");
     if (requires_grad && !dtype_is_floating(t->dtype) && t->dtype < FL_COMPLEX64)
         return error_set(FL_RUNTIME_ERROR,
-                         "only Tensors of floating point and complex dtype can require gradients");
+                         "Only Tensors of floating point and complex dtype can require gradients");
     t->flags = (uint8_t)(requires_grad ? t->flags | TENSOR_REQUIRES_GRAD
                                        : t->flags & ~TENSOR_REQUIRES_GRAD);
     return 0;

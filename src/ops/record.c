@@ -126,7 +126,8 @@ static int keep_tensor(fl_tensor *t, bool elements, bool shape, fl_tensor **kept
         error_set(FL_RUNTIME_ERROR,
                   "Inference tensors cannot be saved for backward. Please do not use Tensors "
                   "created in inference mode in computation tracked by autograd. To work around "
-                  "this, you can make a clone to get a normal tensor and use it in autograd.");
+                  "this, you can make a clone to get a normal tensor and use it in autograd, or use "
+                  "`torch.no_grad()` instead of `torch.inference_mode()`.");
         return -1;
     }
     if (elements) {

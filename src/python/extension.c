@@ -232,6 +232,8 @@ static int add_namespace(PyObject *module, const char *name, const char *full,
     int failed = space && PyModule_AddFunctions(space, functions) == 0
                      ? PyModule_AddObjectRef(module, name, space)
                      : -1;
+    if (!failed) /* where pickle looks for their functions */
+        failed = PyDict_SetItemString(PyImport_GetModuleDict(), full, space);
     Py_XDECREF(space);
     return failed;
 }

@@ -121,7 +121,7 @@ int raise_init(PyObject *module)
     out_of_memory = PyErr_NewExceptionWithDoc("flambeau.OutOfMemoryError",
                                               "An allocation failed; the program can go on.",
                                               PyExc_RuntimeError, NULL);
-    linalg_error = PyErr_NewExceptionWithDoc("flambeau.linalg.LinAlgError",
+    linalg_error = PyErr_NewExceptionWithDoc("flambeau._C._LinAlgError",
                                              "A matrix has no factor or no inverse.",
                                              PyExc_RuntimeError, NULL);
     if (!out_of_memory || !linalg_error ||

@@ -18,9 +18,10 @@ _HOMES = {
     ),
     **dict.fromkeys(("gradcheck", "gradgradcheck"), "gradcheck"),
     **dict.fromkeys(("detect_anomaly", "set_detect_anomaly"), "anomaly_mode"),
+    "Variable": "variable",
 }
 _MODULES = frozenset(
-    ("function", "functional", "graph", "anomaly_mode", "forward_ad", "grad_mode", "profiler")
+    "function functional graph anomaly_mode forward_ad grad_mode profiler variable".split()
 )
 
 
@@ -33,8 +34,6 @@ def __getattr__(name):
         return value
     if name in _MODULES:
         return __import__("flambeau.autograd." + name, fromlist=[name])
-    if name == "Variable":
-        return Tensor
     raise AttributeError(
         f"Flambeau has no torch.autograd.{name} yet"
         if not name.startswith("__")

@@ -23,6 +23,8 @@ class Parameter(Tensor):
     def __new__(cls, data=None, requires_grad=True):
         if data is None:
             data = flambeau.empty(0)
+        if not isinstance(data, Tensor):
+            data = data.detach().requires_grad_(requires_grad)
         return Tensor._make_subclass(cls, data, requires_grad)
 
     def __deepcopy__(self, memo):

@@ -228,6 +228,11 @@ int conv2d_shape(fl_tensor *input, fl_tensor *weight, fl_tensor *bias, fl_ints s
         shape_of(input->sizes, weight->sizes, stride, padding, dilation, groups);
     int64_t reach[2] = {dilation.data[0] * (p.r - 1) + 1, dilation.data[1] * (p.s - 1) + 1};
     int64_t padded[2] = {p.h + 2 * padding.data[0], p.w + 2 * padding.data[1]};
+    if (p.h == 1 && p.r == 1 && padded[1] < reach[1]) /* conv1d */
+        return error_set(FL_RUNTIME_ERROR,
+                         "Calculated padded input size per channel: (%lld). Kernel size: (%lld). "
+                         "Kernel size can't be greater than actual input size",
+                         (long long)padded[1], (long long)reach[1]);
     if (padded[0] < reach[0] || padded[1] < reach[1]) {
         error_set(FL_RUNTIME_ERROR,
                   "Calculated padded input size per channel: (%lld x %lld). Kernel size: "

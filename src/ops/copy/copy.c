@@ -1,6 +1,7 @@
 /* Copies, casts, as_strided and what undoes broadcasting. */
 #include <string.h>
 
+#include "autograd/autograd.h"
 #include "core/error.h"
 #include "core/memory.h"
 #include "ops/op.h"
@@ -77,6 +78,43 @@ static bool has_format(const fl_tensor *t, int format, const int64_t *strides)
         if (t->sizes[d] != 1 && t->strides[d] != strides[d])
             return false;
     return true;
+}
+
+static int check_resizable(fl_tensor *self)
+{
+    return tensor_requires_grad(self)
+               ? error_set(FL_RUNTIME_ERROR, "cannot resize variables that require grad")
+               : 0;
+}
+
+int resize__check(fl_tensor *self, fl_ints size, int memory_format)
+{
+    (void)size, (void)memory_format;
+    return check_resizable(self);
+}
+
+int resize_as__check(fl_tensor *self, fl_tensor *the_template, int memory_format)
+{
+    (void)the_template, (void)memory_format;
+    return check_resizable(self);
+}
+
+int resize__cpu(fl_tensor *self, fl_ints size, int memory_format)
+{
+    int64_t strides[TENSOR_MAX_DIMS];
+    if (tensor_resize(self, (int)size.count, size.data))
+        return -1;
+    if (memory_format <= FORMAT_PRESERVE)
+        return 0;
+    return format_strides(memory_format, self->ndim, self->sizes, strides)
+               ? -1
+               : tensor_set_shape(self, self->ndim, self->sizes, strides, self->offset);
+}
+
+int resize_as__cpu(fl_tensor *self, fl_tensor *the_template, int memory_format)
+{
+    return resize__cpu(self, (fl_ints){the_template->sizes, (size_t)the_template->ndim},
+                       memory_format);
 }
 
 int keep_format_compose(fl_tensor *self, fl_tensor *like, fl_tensor **y)

@@ -262,7 +262,7 @@ int rms_norm_compose(fl_tensor *input, fl_ints normalized_shape, fl_tensor *weig
     x = fl_mul(x, fl_rsqrt(fl_add_scalar(squares, fl_float(small), fl_int(1))));
     if (x && weight)
         x = fl_mul(x, op_widen(weight));
-    *y = fl__keep_format(op_as(x, input->dtype), input);
+    *y = op_as(x, input->dtype);
     return *y ? 0 : -1;
 }
 
@@ -310,5 +310,7 @@ int group_norm_compose(fl_tensor *input, int64_t num_groups, fl_tensor *weight, 
     if (bias)
         x = fl_add(x, fl_view(op_widen(bias), by_channel), fl_int(1));
     *y = op_as(x, input->dtype);
+    if (*y)
+        *y = fl__keep_format(*y, input);
     return *y ? 0 : -1;
 }

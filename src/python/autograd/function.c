@@ -547,7 +547,7 @@ static PyObject *record(PyObject *context, PyObject *args, PyObject *outputs)
 }
 
 /* Without recording: tensors that came in go out as they are. */
-static PyObject *run_forward(PyObject *class, PyObject *context, PyObject *args)
+static PyObject *run_forward(PyObject *class, PyObject *context, PyObject *args, PyObject *kwargs)
 {
     PyObject *forward = PyObject_GetAttrString(class, "forward");
     PyObject *setup = forward ? PyObject_GetAttrString(class, "setup_context") : NULL;
@@ -555,7 +555,7 @@ static PyObject *run_forward(PyObject *class, PyObject *context, PyObject *args)
         setup ? PyObject_GetAttrString((PyObject *)context_type, "setup_context") : NULL;
     PyObject *output = NULL;
     if (none && setup != none) {
-        output = PyObject_CallObject(forward, args);
+        output = PyObject_Call(forward, args, kwargs);
         PyObject *done =
             output ? PyObject_CallFunctionObjArgs(setup, context, args, output, NULL) : NULL;
         if (output && !done)
@@ -564,7 +564,7 @@ static PyObject *run_forward(PyObject *class, PyObject *context, PyObject *args)
     } else if (none) {
         PyObject *first = PyTuple_Pack(1, context),
                  *all = first ? PySequence_Concat(first, args) : NULL;
-        output = all ? PyObject_CallObject(forward, all) : NULL;
+        output = all ? PyObject_Call(forward, all, kwargs) : NULL;
         Py_XDECREF(first);
         Py_XDECREF(all);
     }
@@ -621,7 +621,7 @@ static PyObject *push_forward(PyObject *context, PyObject *args, PyObject *outpu
     return output;
 }
 
-static PyObject *context_apply(PyObject *class, PyObject *args)
+static PyObject *context_apply(PyObject *class, PyObject *args, PyObject *kwargs)
 {
     PyObject *context = PyType_GenericAlloc((PyTypeObject *)class, 0);
     if (!context)
@@ -639,7 +639,7 @@ static PyObject *context_apply(PyObject *class, PyObject *args)
     if (moving)
         tangent_levels.below = 1; /* forward sees no tangent */
     PyObject *output =
-        context_of(context)->needs_input_grad ? run_forward(class, context, args) : NULL;
+        context_of(context)->needs_input_grad ? run_forward(class, context, args, kwargs) : NULL;
     autograd_mode.grad = enabled, tangent_levels.below = below;
     if (output && moving && !prepare_tangents(output))
         Py_CLEAR(output);
@@ -665,7 +665,8 @@ static PyObject *context_setup_nothing(PyObject *unused, PyObject *args)
 }
 
 static PyMethodDef context_methods[] = {
-    {"apply", context_apply, METH_VARARGS | METH_CLASS, "Calls forward, and records the call."},
+    {"apply", (PyCFunction)(void (*)(void))context_apply, METH_VARARGS | METH_KEYWORDS | METH_CLASS,
+     "Calls forward, and records the call."},
     {"setup_context", context_setup_nothing, METH_VARARGS | METH_STATIC,
      "setup_context(ctx, inputs, output): fills ctx after a forward that takes no ctx."},
     {"save_for_backward", context_save, METH_VARARGS,

@@ -105,8 +105,7 @@ static int extra_keyword(const fl_op *op, struct arguments *a, PyObject *keyword
     }
     if (PyUnicode_CompareWithASCIIString(keyword, "layout") == 0)
         return value == Py_None || types_as_layout(value);
-    return PyUnicode_CompareWithASCIIString(keyword, "pin_memory") == 0 ||
-           PyUnicode_CompareWithASCIIString(keyword, "names") == 0;
+    return PyUnicode_CompareWithASCIIString(keyword, "pin_memory") == 0;
 }
 
 static int take_keywords(const fl_op *op, struct arguments *a, PyObject *const *values,
@@ -184,6 +183,33 @@ static bool takes_varargs(const fl_op *op, int self_at, PyObject *first)
            !PyBool_Check(first) && (PyIndex_Check(first) || pytensor_check(first));
 }
 
+/* Whether an operator takes a number for this tensor, as PyTorch's arithmetic does. */
+static bool takes_number(const fl_op *op, int param)
+{
+    static const char *const names[] = {"add",    "sub",      "mul",         "div",         "subtract",
+                                        "multiply", "divide", "true_divide", "floor_divide"};
+    for (size_t i = 0; param == 0 && i < sizeof names / sizeof *names; i++)
+        if (strcmp(op->base, names[i]) == 0)
+            return true;
+    return false;
+}
+
+/* A number as a tensor without dims, which votes in promotion as the number would: 1; 0; -1. */
+static int number_as_tensor(struct arguments *a, PyObject *o, fl_value *out)
+{
+    fl_value number;
+    int fits = data_number(o, &number);
+    if (fits <= 0)
+        return fits;
+    int dtype = number.tag == FL_BOOLEAN ? FL_BOOL : number.tag == FL_INTEGER ? FL_INT64 : FL_FLOAT64;
+    fl_tensor **held = values_list(a, 1), *made = held ? tensor_from_number(number, dtype) : NULL;
+    if (!made)
+        return held ? (raise_error(), -1) : -1;
+    made->flags |= TENSOR_WRAPPED_NUMBER;
+    *out = fl_tensor_value(held[0] = made);
+    return 1;
+}
+
 /* Fits the arguments to one overload: 1; 0 and why not; -1 with an exception. */
 static int fit(const struct python_name *name, const fl_op *op, struct arguments *a, PyObject *self,
                PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames, struct mismatch *why)
@@ -230,11 +256,14 @@ static int fit(const struct python_name *name, const fl_op *op, struct arguments
             continue;
         }
         int fits;
-        if (i == varargs || (i != self_at && p->type == TYPE_INTS && position[i] == 0 &&
-                             nargs == 1 && !p->list_size && takes_varargs(op, self_at, o)))
+        if (p->type == TYPE_TENSOR && takes_number(op, i)) {
+            fits = number_as_tensor(a, o, &a->value[i]);
+        } else if (i == varargs || (i != self_at && p->type == TYPE_INTS && position[i] == 0 &&
+                             nargs == 1 && !p->list_size && takes_varargs(op, self_at, o))) {
             fits = values_from_ints(a, name->name, p, args, nargs, &a->value[i]);
-        else
+        } else {
             fits = values_from(a, name->name, p, o, i == self_at ? 0 : position[i], &a->value[i]);
+        }
         if (fits <= 0)
             return fits < 0 ? -1 : refuse(why, MISMATCH_TYPE, i, i == self_at ? 0 : position[i], o);
     }

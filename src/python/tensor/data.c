@@ -556,12 +556,38 @@ static PyObject *data_function_as_tensor(PyObject *module, PyObject *const *args
     return read_request("as_tensor", &r, 3, args, nargs, kwnames) ? share_or_copy(&r) : NULL;
 }
 
+/* A tensor over the memory of bytes, which are elements of the dtype; or a copy. */
+static PyObject *from_bytes(const struct request *r)
+{
+    int dtype = r->dtype == FL_NO_DTYPE ? dtype_default() : r->dtype;
+    PyObject *module = PyImport_ImportModule("flambeau._C");
+    PyObject *f = module ? PyObject_GetAttrString(module, "frombuffer") : NULL;
+    PyObject *given = f ? PyTuple_Pack(1, r->data) : NULL;
+    PyObject *named = given ? Py_BuildValue("{sNsO}", "dtype", types_dtype(dtype), "requires_grad",
+                                            r->requires_grad ? Py_True : Py_False)
+                            : NULL;
+    PyObject *result = named ? PyObject_Call(f, given, named) : NULL;
+    Py_XDECREF(module);
+    Py_XDECREF(f);
+    Py_XDECREF(given);
+    Py_XDECREF(named);
+    if (!result || r->copy <= 0)
+        return result;
+    PyObject *own = PyObject_CallMethod(result, "clone", NULL);
+    Py_DECREF(result);
+    return own;
+}
+
 static PyObject *data_function_asarray(PyObject *module, PyObject *const *args, Py_ssize_t nargs,
                                        PyObject *kwnames)
 {
     (void)module;
     struct request r = {.dtype = FL_NO_DTYPE, .copy = -1};
-    return read_request("asarray", &r, 1, args, nargs, kwnames) ? share_or_copy(&r) : NULL;
+    if (!read_request("asarray", &r, 1, args, nargs, kwnames))
+        return NULL;
+    return PyByteArray_Check(r.data) || PyBytes_Check(r.data) || PyMemoryView_Check(r.data)
+               ? from_bytes(&r)
+               : share_or_copy(&r);
 }
 
 PyMethodDef data_functions[] = {

@@ -13,7 +13,7 @@ enum {
     DLPACK_COMPLEX = 5,
     DLPACK_BOOL = 6
 };
-enum { DLPACK_READ_ONLY = 1 };
+enum { DLPACK_READ_ONLY = 1, DLPACK_COPIED = 2 };
 
 struct dlpack_device {
     int32_t type, id;

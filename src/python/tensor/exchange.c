@@ -95,7 +95,7 @@ static void *read_address(PyObject *pair, bool *readonly)
 static bool to_elements(int64_t *strides, const int64_t *sizes, Py_ssize_t ndim, int64_t size)
 {
     for (Py_ssize_t i = 0; i < ndim; i++) {
-        if (strides[i] < 0 && sizes[i] > 1) {
+        if (strides[i] < 0) {
             PyErr_SetString(PyExc_ValueError, "At least one stride in the given numpy array is "
                                               "negative, and tensors with negative strides are "
                                               "not currently supported. (You can probably work "
@@ -110,9 +110,35 @@ static bool to_elements(int64_t *strides, const int64_t *sizes, Py_ssize_t ndim,
                 "numpy array to reallocate the memory.");
             return false;
         }
-        strides[i] = strides[i] < 0 ? 0 : strides[i] / size;
+        strides[i] /= size;
     }
     return true;
+}
+
+/* The array has a type that no tensor has: -1 with PyTorch's exception, which names it as NumPy does
+ * ("numpy.str_"). */
+static int refuse_type(PyObject *interface, const char *text)
+{
+    if (*text == '>') {
+        PyErr_SetString(PyExc_ValueError,
+                        "given numpy array has byte order different from the native byte order. "
+                        "Conversion between byte orders is currently not supported.");
+        return -1;
+    }
+    PyObject *array = PyDict_GetItemString(interface, "__owner__");
+    PyObject *dtype = array ? PyObject_GetAttrString(array, "dtype") : NULL;
+    PyObject *type = dtype ? PyObject_GetAttrString(dtype, "type") : NULL;
+    PyObject *name = type ? PyObject_GetAttrString(type, "__name__") : NULL;
+    PyErr_Clear();
+    PyErr_Format(PyExc_TypeError,
+                 "can't convert np.ndarray of type %s%V. The only supported types are: float64, "
+                 "float32, float16, complex64, complex128, int64, int32, int16, int8, uint64, "
+                 "uint32, uint16, uint8, and bool.",
+                 name ? "numpy." : "", name, text);
+    Py_XDECREF(dtype);
+    Py_XDECREF(type);
+    Py_XDECREF(name);
+    return -1;
 }
 
 static int import_interface(PyObject *o, PyObject *interface, fl_tensor **out, bool *readonly)
@@ -126,12 +152,7 @@ static int import_interface(PyObject *o, PyObject *interface, fl_tensor **out, b
         return PyErr_Clear(), 0;
     int dtype = dtype_of_typestr(text);
     if (dtype < 0) {
-        PyErr_Format(
-            PyExc_TypeError,
-            "can't convert np.ndarray of type %s. The only supported types are: float64, float32, "
-            "float16, int64, int32, int16, int8, uint8, and bool.",
-            text);
-        return -1;
+        return refuse_type(interface, text);
     }
     Py_ssize_t ndim = PyTuple_Size(shape);
     int64_t size = (int64_t)dtype_size(dtype);
@@ -296,7 +317,7 @@ static PyObject *function_frombuffer(PyObject *module, PyObject *args, PyObject 
 
 /* ---- A tensor's memory for others ------------------------------------------------------------ */
 
-static const char *const formats[FL_DTYPE_COUNT] = {NULL, "?", "B",  "b", "h", "i",  "q",
+static const char *const formats[FL_DTYPE_COUNT] = {NULL, "?", "B",  "b", "h", "i",  "l",
                                                     "e",  NULL, "f", "d", "Zf", "Zd"};
 
 /* What a buffer keeps. */
@@ -368,15 +389,18 @@ static bool numpy_can_show(const fl_tensor *t, const char *what)
     return formats[t->dtype] != NULL;
 }
 
-/* NumPy's array over self's memory. */
+/* NumPy's array over self's memory. It holds another object than self, which may hold the array. */
 static PyObject *to_numpy(PyObject *self)
 {
+    const fl_tensor *t = pytensor_get(self);
     PyObject *numpy = PyImport_ImportModule("numpy");
     if (!numpy) {
         PyErr_Clear();
         return PyErr_Format(PyExc_RuntimeError, "Numpy is not available");
     }
-    PyObject *view = PyMemoryView_FromObject(self);
+    PyObject *alias = pytensor_wrap(tensor_alias(t, t->ndim, t->sizes, t->strides, t->offset));
+    PyObject *view = alias ? PyMemoryView_FromObject(alias) : NULL;
+    Py_XDECREF(alias);
     PyObject *array = view ? PyObject_CallMethod(numpy, "asarray", "O", view) : NULL;
     Py_DECREF(numpy);
     Py_XDECREF(view);
@@ -447,34 +471,51 @@ static const struct dlpack_type dlpack_types[FL_DTYPE_COUNT] = {
     {DLPACK_FLOAT, 32, 1}, {DLPACK_FLOAT, 64, 1}, {DLPACK_COMPLEX, 64, 1}, {DLPACK_COMPLEX, 128, 1},
 };
 
-/* What is given out: the structure, the storage, and sizes and strides behind. */
+/* What is given out: the structure of the version asked for, the storage, and sizes and strides
+ * behind. */
 struct given {
     struct dlpack_managed managed;
+    struct dlpack_versioned versioned;
     struct storage *storage;
     int64_t dims[];
 };
 
-static void given_drop(struct dlpack_managed *managed)
+static void drop(struct given *g)
 {
-    struct given *g = managed->context;
     storage_take_back(g->storage);
     free(g);
+}
+
+static void given_drop(struct dlpack_managed *managed)
+{
+    drop(managed->context);
+}
+
+static void versioned_drop(struct dlpack_versioned *managed)
+{
+    drop(managed->context);
 }
 
 /* A capsule that nobody took. */
 static void capsule_drop(PyObject *capsule)
 {
-    if (!PyCapsule_IsValid(capsule, "dltensor"))
-        return;
-    struct dlpack_managed *managed = PyCapsule_GetPointer(capsule, "dltensor");
-    managed->deleter(managed);
+    if (PyCapsule_IsValid(capsule, "dltensor"))
+        given_drop(PyCapsule_GetPointer(capsule, "dltensor"));
+    if (PyCapsule_IsValid(capsule, "dltensor_versioned"))
+        versioned_drop(PyCapsule_GetPointer(capsule, "dltensor_versioned"));
 }
 
-static PyObject *method_dlpack(PyObject *self, PyObject *args, PyObject *kwargs)
+/* Whether a consumer takes version 1, by the pair it names. */
+static bool takes_versions(PyObject *version)
 {
-    (void)args, (void)kwargs; /* stream, max_version, dl_device, copy: a CPU has no streams, and
-                                 version 0 may always be given */
-    fl_tensor *t = pytensor_get(self);
+    PyObject *major = version && PyTuple_Check(version) && PyTuple_Size(version)
+                          ? PyTuple_GetItem(version, 0)
+                          : NULL;
+    return major && PyLong_Check(major) && PyLong_AsLong(major) >= 1;
+}
+
+static PyObject *give(fl_tensor *t, bool versioned, bool copied)
+{
     if (tensor_requires_grad(t))
         return PyErr_Format(PyExc_BufferError,
                             "Can't export tensors that require gradient, use tensor.detach()");
@@ -496,16 +537,44 @@ static PyObject *method_dlpack(PyObject *self, PyObject *args, PyObject *kwargs)
         .context = g,
         .deleter = given_drop,
     };
-    PyObject *capsule = PyCapsule_New(&g->managed, "dltensor", capsule_drop);
+    g->versioned = (struct dlpack_versioned){
+        .version = {1, 0},
+        .context = g,
+        .deleter = versioned_drop,
+        .flags = copied ? DLPACK_COPIED : 0,
+        .tensor = g->managed.tensor,
+    };
+    PyObject *capsule = versioned ? PyCapsule_New(&g->versioned, "dltensor_versioned", capsule_drop)
+                                  : PyCapsule_New(&g->managed, "dltensor", capsule_drop);
     if (!capsule)
-        given_drop(&g->managed);
+        drop(g);
+    return capsule;
+}
+
+/* __dlpack__(*, stream, max_version, dl_device, copy): a CPU has no streams and no other device. */
+static PyObject *method_dlpack(PyObject *self, PyObject *args, PyObject *kwargs)
+{
+    (void)args;
+    PyObject *copy = kwargs ? PyDict_GetItemString(kwargs, "copy") : NULL;
+    bool versioned = kwargs && takes_versions(PyDict_GetItemString(kwargs, "max_version"));
+    if (copy != Py_True)
+        return give(pytensor_get(self), versioned, false);
+    OPERATOR(clone, "clone");
+    fl_tensor *own = pytensor_call(clone, pytensor_get(self), NULL);
+    PyObject *capsule = own ? give(own, versioned, true) : raise_error();
+    tensor_release(own);
     return capsule;
 }
 
 static PyObject *method_dlpack_device(PyObject *self, PyObject *unused)
 {
     (void)self, (void)unused;
-    return Py_BuildValue("(ii)", DLPACK_CPU, 0);
+    PyObject *module = PyImport_ImportModule("flambeau.utils.dlpack");
+    PyObject *type = module ? PyObject_GetAttrString(module, "DLDeviceType") : NULL;
+    PyObject *kind = type ? PyObject_CallFunction(type, "i", DLPACK_CPU) : NULL;
+    Py_XDECREF(module);
+    Py_XDECREF(type);
+    return kind ? Py_BuildValue("(Ni)", kind, 0) : NULL;
 }
 
 static int dlpack_dtype(struct dlpack_type type)
@@ -567,6 +636,15 @@ static fl_tensor *over_dlpack(const struct dlpack_tensor *d, void (*drop)(void *
     return t;
 }
 
+static PyObject *refuse_capsule(void)
+{
+    PyErr_Clear();
+    return PyErr_Format(PyExc_RuntimeError,
+                        "from_dlpack received an invalid capsule. Note that DLTensor capsules can "
+                        "be consumed only once, so you might have already constructed a tensor from "
+                        "it once.");
+}
+
 /* A tensor over what a capsule holds; the capsule is marked as taken. */
 static PyObject *take_capsule(PyObject *capsule)
 {
@@ -577,9 +655,9 @@ static PyObject *take_capsule(PyObject *capsule)
             PyCapsule_SetName(capsule, "used_dltensor_versioned");
         return pytensor_wrap(t);
     }
+    if (!PyCapsule_IsValid(capsule, "dltensor"))
+        return refuse_capsule();
     struct dlpack_managed *m = PyCapsule_GetPointer(capsule, "dltensor");
-    if (!m)
-        return NULL;
     fl_tensor *t = over_dlpack(&m->tensor, taken_drop, m);
     if (t)
         PyCapsule_SetName(capsule, "used_dltensor");
@@ -591,7 +669,18 @@ static PyObject *function_from_dlpack(PyObject *module, PyObject *object)
     (void)module;
     if (PyCapsule_CheckExact(object))
         return take_capsule(object);
-    PyObject *capsule = PyObject_CallMethod(object, "__dlpack__", NULL);
+    PyObject *method = PyObject_GetAttrString(object, "__dlpack__");
+    if (!method)
+        return PyErr_ExceptionMatches(PyExc_AttributeError) ? refuse_capsule() : NULL;
+    PyObject *none = PyTuple_New(0), *version = Py_BuildValue("{s(ii)}", "max_version", 1, 0);
+    PyObject *capsule = none && version ? PyObject_Call(method, none, version) : NULL;
+    if (!capsule && PyErr_ExceptionMatches(PyExc_TypeError)) { /* an exporter of version 0 */
+        PyErr_Clear();
+        capsule = PyObject_CallNoArgs(method);
+    }
+    Py_DECREF(method);
+    Py_XDECREF(none);
+    Py_XDECREF(version);
     PyObject *result = capsule ? take_capsule(capsule) : NULL;
     Py_XDECREF(capsule);
     return result;

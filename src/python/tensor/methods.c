@@ -538,7 +538,7 @@ static int tensor_contains(PyObject *self, PyObject *value)
                 (PyObject *)Py_TYPE(value));
         return -1;
     }
-    PyObject *equal = PyObject_RichCompare(self, value, Py_EQ);
+    PyObject *equal = PyObject_RichCompare(value, self, Py_EQ);
     PyObject *any = equal ? PyObject_CallMethod(equal, "any", NULL) : NULL;
     int truth = any ? PyObject_IsTrue(any) : -1;
     Py_XDECREF(equal);

@@ -312,7 +312,9 @@ static int device_parse(const char *text, int *kind, int *index)
     PyOS_snprintf(kind_text, sizeof kind_text, "%.*s", (int)length, text);
     PyErr_Format(
         PyExc_RuntimeError,
-        "Expected one of cpu, cuda, opencl, meta device type at start of device string: %s",
+        "Expected one of cpu, cuda, ipu, xpu, mkldnn, opengl, opencl, ideep, hip, ve, fpga, maia, "
+        "xla, lazy, vulkan, mps, meta, hpu, mtia, privateuseone device type at start of device "
+        "string: %s",
         kind_text);
     return -1;
 }
@@ -542,7 +544,7 @@ static PyObject *size_concat(PyObject *a, PyObject *b)
 {
     if (!PyTuple_Check(a) || !PyTuple_Check(b))
         return PyErr_Format(PyExc_TypeError,
-                            "can only concatenate tuple (not \"%s\") to torch.Size",
+                            "can only concatenate tuple (not %s) to torch.Size",
                             python_type_name(PyTuple_Check(a) ? b : a));
     return size_of_tuple(tuple_concat(a, b));
 }

@@ -72,7 +72,12 @@ def clip_grad_norm(*args, **kwargs):
 def clip_grad_value_(parameters, clip_value, foreach=None):
     """Holds every gradient between -clip_value and clip_value."""
     clip_value = float(clip_value)
+    grads = [p.grad for p in _as_list(parameters) if p.grad is not None]
+    if not grads:
+        raise RuntimeError(
+            "Expected !nested_tensorlist[0].empty() to be true, but got false.  (Could this error "
+            "message be improved?  If so, please report an enhancement request to PyTorch.)"
+        )
     with flambeau.no_grad():
-        for parameter in _as_list(parameters):
-            if parameter.grad is not None:
-                parameter.grad.clamp_(min=-clip_value, max=clip_value)
+        for grad in grads:
+            grad.clamp_(min=-clip_value, max=clip_value)
