@@ -20,7 +20,7 @@ _MODULES = frozenset(
     (
         "__config__ _dynamo _inductor _tensor_str _utils accelerator amp autograd backends compat "
         "compiler cpu cuda datasets distributed distributions func functional futures fx hub jit "
-        "linalg mps multiprocessing nn optim overrides profiler random serialization special "
+        "linalg mps multiprocessing nn optim overrides profiler random serialization sparse special "
         "storage testing torch_version types utils version xpu"
     ).split()
 )
@@ -50,6 +50,7 @@ _HOMES = {
         ).split(),
         "functional",
     ),
+    **dict.fromkeys(("sparse_coo_tensor", "sparse_csr_tensor", "spmm"), "sparse"),
     **dict.fromkeys(("finfo", "iinfo"), "_typeinfo"),
     **dict.fromkeys(
         (
@@ -115,11 +116,11 @@ def __dir__():
     return sorted({*globals(), *_MODULES, *_HOMES})
 
 
-def _defer(name, owner=None):
-    """A function that becomes functional.NAME when it is first called."""
+def _defer(name, owner=None, home="functional", there=None):
+    """A function that becomes HOME.NAME (there: or of another name) when it is first called."""
 
     def call(*args, **kwargs):
-        function = getattr(_module("functional"), name)
+        function = getattr(_module(home), there or name)
         if owner is None:
             globals()[name] = function
         else:
@@ -140,7 +141,12 @@ for _name in (
     "unsafe_split vsplit"
 ).split():
     setattr(_C.Tensor, _name, _defer(_name, _C.Tensor))
+for _name in ("to_sparse", "to_sparse_coo", "to_sparse_csr", "sparse_mask"):
+    setattr(_C.Tensor, _name, _defer(_name, _C.Tensor, "sparse", "_" + _name))
 del _name
+_C.Tensor.to_dense = lambda self, dtype=None, *, masked_grad=None: (
+    self if dtype is None else self.to(dtype)
+)
 
 
 

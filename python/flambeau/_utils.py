@@ -63,6 +63,19 @@ def _rebuild_tensor_v3(
     return tensor.requires_grad_(requires_grad)
 
 
+def _rebuild_sparse_tensor(layout, data):
+    """A sparse tensor from its indices, values and size; what is in a file is checked."""
+    from flambeau import sparse
+
+    if layout == _C.sparse_coo:
+        indices, values, size, *coalesced = data
+        made = sparse.sparse_coo_tensor(indices, values, size)
+        return made.coalesce() if coalesced and coalesced[0] else made
+    if layout == _C.sparse_csr:
+        return sparse.sparse_csr_tensor(*data)
+    raise NotImplementedError(f"rebuilding sparse tensor for layout {layout}")
+
+
 def _rebuild_parameter(data, requires_grad, backward_hooks):
     """A Parameter on the memory of data."""
     from flambeau.nn.parameter import Parameter

@@ -73,9 +73,18 @@ def _parameter_with_state(data, requires_grad, hooks, state):
 
 
 def _layout(name):
-    if name != "torch.strided":
+    if name not in ("torch.strided", "torch.sparse_coo", "torch.sparse_csr"):
         raise UnpicklingError(f"Flambeau has no layout {name!r}")
-    return _C.strided
+    return getattr(_C, name[6:])
+
+
+def _sparse(layout, data):
+    for part in _is(data, tuple, "the parts of a sparse tensor")[:-2]:
+        _is(part, _C.Tensor, "a tensor")
+    try:
+        return _utils._rebuild_sparse_tensor(layout, data)
+    except (RuntimeError, TypeError, ValueError, IndexError) as error:
+        raise UnpicklingError(f"not a sparse tensor: {error}") from error
 
 
 def _encode(text, encoding="latin1"):
@@ -98,6 +107,7 @@ _CALLS = {
     "torch._utils._rebuild_tensor": _tensor_v1,
     "torch._utils._rebuild_tensor_v2": _tensor_v2,
     "torch._utils._rebuild_tensor_v3": _tensor_v3,
+    "torch._utils._rebuild_sparse_tensor": _sparse,
     "torch._utils._rebuild_parameter": _parameter,
     "torch._utils._rebuild_parameter_with_state": _parameter_with_state,
     "torch.serialization._get_layout": _layout,
@@ -579,7 +589,7 @@ _NOT_HERE = frozenset(
     [
         f"torch._utils.{name}"
         for name in (
-            "_rebuild_sparse_tensor _rebuild_sparse_csr_tensor _rebuild_nested_tensor "
+            "_rebuild_sparse_csr_tensor _rebuild_nested_tensor "
             "_rebuild_qtensor _rebuild_meta_tensor_no_storage _rebuild_wrapper_subclass "
             "_rebuild_device_tensor_from_numpy _rebuild_device_tensor_from_cpu_tensor"
         ).split()

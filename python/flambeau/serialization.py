@@ -35,6 +35,11 @@ _ALIGNMENT = "64"
 # ---- names that users trust, and options -----------------------------------------------------
 
 
+def _get_layout(name):
+    """A layout by the name that pickles of sparse tensors hold: "torch.sparse_coo"."""
+    return getattr(_C, name.removeprefix("torch."))
+
+
 def add_safe_globals(safe_globals):
     """From now on load(weights_only=True) accepts these classes and functions: a list of them, or
     of pairs with the name that files give them (source: torch.serialization.add_safe_globals)."""
