@@ -8,7 +8,7 @@ writes each line down before it runs it. When it ends by a signal or a sanitizer
 still, the program is shrunk, printed, and a new worker goes on behind it. Against PyTorch each line
 runs in both libraries, until the first in which they differ; differences are counted by operator and
 kind, and explained.txt says which are known, and why. Fails on a crash, and on a silent difference
-without an explanation. FILE: a program to run again.
+without an explanation; a crash of PyTorch's own is told and left out. FILE: a program to run again.
 """
 
 import argparse
@@ -318,10 +318,14 @@ def crashed(arguments, text, status, errors, crashes):
     lines, name = report_of(errors)
     if status == -signal.SIGALRM:
         name = "no answer: " + operator_of(parsed(text)[-1][1])
+    program = parsed(text)
+    if arguments.against and replayed(program, None)[0] == 0:
+        print(f"{arguments.against} itself fails here, with status {status}: {program[-1][1]}",
+              flush=True)
+        return
     crashes[name] = crashes.get(name, 0) + 1
     if crashes[name] > 1:
         return
-    program = parsed(text)
     if status == -signal.SIGALRM:
         pass  # to shrink it would take hours
     elif replayed(program, arguments.against)[0] == 0:

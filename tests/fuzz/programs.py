@@ -34,7 +34,7 @@ class Writer:
         self.apart = apart
         self.places = {}
         for op in operators():
-            if apart and ("empty" in op.base or op.base[0] == "_"):
+            if apart and ("empty" in op.base or "resize" in op.base or op.base[0] == "_"):
                 continue  # not set, or PyTorch's own affair
             places = list(places_of(op, known))
             given = list(samples_of(op))

@@ -5,6 +5,8 @@ The answers are PyTorch 2.13's.
 
 import gc
 import pickle
+import subprocess
+import sys
 import weakref
 
 import flambeau as torch
@@ -194,3 +196,58 @@ def test_keywords_of_a_function():
 def test_exceptions(call, kind, message):
     with pytest.raises(kind, match=message):
         call()
+
+
+def test_warnings_that_are_told_once():
+    code = (
+        "import warnings\nimport flambeau as torch\n"
+        "with warnings.catch_warnings(record=True) as heard:\n"
+        "    warnings.simplefilter('always')\n"
+        "    p = torch.ones(1, requires_grad=True)\n"
+        "    float(p), int(p), torch.ones(2).T, torch.ones(2, 2).T\n"
+        "    torch.ones(2, 2, 2).T, torch.ones(2, 2, 2).T, torch.tensor(1.0).T\n"
+        "print(*(str(w.message)[:40] for w in heard), sep='\\n')\n"
+    )
+    out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert out.stdout.splitlines() == [
+        "Converting a tensor with requires_grad=T",
+        "The use of `x.T` on tensors of dimension",
+        "Tensor.T is deprecated on 0-D tensors. T",
+    ]
+
+
+def test_a_turned_signal_stays_in_rows():
+    x = torch.ones(2, 5, 3).transpose(1, 2)
+    assert F.conv1d(x, torch.ones(4, 3, 2)).stride() == (16, 4, 1)
+
+
+@pytest.mark.parametrize(
+    ("call", "kind", "message"),
+    [
+        (lambda: setattr(torch.ones(1, dtype=torch.int), "requires_grad", True), RuntimeError,
+         "^only Tensors of floating point and complex dtype"),
+        (lambda: torch.device("float64"), RuntimeError, "Invalid device string: 'float64'"),
+        (lambda: torch.ones(2, 2).sum(dim="a"), TypeError, r"got \(dim=str, \), but expected"),
+        (lambda: torch.Generator().set_state(torch.ones(5056)), TypeError,
+         "RNG state must be a torch.ByteTensor"),
+        (lambda: torch.nn.ModuleList([torch.nn.ReLU]), TypeError,
+         "^torch.nn.modules.activation.ReLU is not a Module subclass"),
+        (lambda: torch.nn.Sequential() * 0, ValueError,
+         "factor 0 for <class 'torch.nn.modules.container.Sequential'>"),
+        (lambda: torch.frombuffer("ab", dtype=torch.uint8), ValueError,
+         "object does not implement Python buffer protocol"),
+        (lambda: torch.ones(3)[1:].narrow(0, 0, 1).view(torch.float64), RuntimeError,
+         r"self.size\(-1\) must be divisible by 2"),
+        (lambda: F.cross_entropy(torch.ones(2, 3), torch.zeros(1)), ValueError,
+         r"Expected input batch_size \(2\) to match target batch_size \(1\)"),
+        (lambda: setattr(torch.ones(1), "grad", torch.ones(1, dtype=torch.float64)), RuntimeError,
+         "gradient with dtype 'double' to a tensor with grad_dtype 'Float'"),
+    ],
+)
+def test_messages(call, kind, message):
+    with pytest.raises(kind, match=message):
+        call()
+
+
+def test_a_generator_shows_itself_as_pytorch_does():
+    assert repr(torch.Generator()).startswith("<torch._C.Generator object at 0x")

@@ -117,7 +117,7 @@ class Adam(GroupOptimizer):
             if group["capturable"] and p.device.type == "cpu":
                 raise AssertionError(
                     "If capturable=True, params and state_steps must be on "
-                    "supported devices: ['cuda']."
+                    "supported devices: ['cuda', 'xpu', 'hpu', 'privateuseone', 'xla']."
                 )
             if group["maximize"]:
                 g = -g

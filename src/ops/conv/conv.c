@@ -363,6 +363,8 @@ static int convolve(fl_tensor *input, fl_tensor *weight, fl_tensor *bias, fl_int
     }
     widen_window(&w, spatial);
     bool batched = input->ndim == spatial + 2;
+    if (spatial == 1) /* whose turned dims are not channels that come last (as in PyTorch) */
+        input = fl_contiguous(input, FORMAT_CONTIGUOUS);
     fl_tensor *result = fl__conv2d(four_dims(input, spatial, batched),
                                    four_dims(weight, spatial, true), bias, (fl_ints){w.stride, 2},
                                    (fl_ints){w.padding, 2}, (fl_ints){w.dilation, 2}, groups);

@@ -31,12 +31,6 @@ int nll_loss_shape(fl_tensor *input, fl_tensor *target, fl_tensor *weight, int64
         shape_text(to, sizeof to, target->ndim, target->sizes);
     if (input->ndim == 0)
         return error_set(FL_RUNTIME_ERROR, "input tensor should be 1D or 2D");
-    if (target->dtype != FL_INT64 && target->dtype != FL_UINT8) {
-        error_set(FL_RUNTIME_ERROR, "expected target dtype to be Long or Byte, but got %s",
-                  dtype_title(target->dtype));
-        return error_hint("the target holds class numbers, which are integers: target.long()",
-                          "目标（target）应是类别编号，类型必须是整数：target.long()");
-    }
     if (input->ndim > 1 &&
         (target->ndim != input->ndim - 1 || target->sizes[0] != input->sizes[0])) {
         if (target->ndim && input->sizes[0] == target->sizes[0] && input->ndim == 2) {
@@ -77,6 +71,12 @@ int nll_loss_shape(fl_tensor *input, fl_tensor *target, fl_tensor *weight, int64
         return error_set(FL_VALUE_ERROR,
                          "For 1D input, 1D target must have size 1, but got target size: %lld",
                          (long long)target->numel);
+    if (target->dtype != FL_INT64 && target->dtype != FL_UINT8) {
+        error_set(FL_RUNTIME_ERROR, "expected target dtype to be Long or Byte, but got %s",
+                  dtype_title(target->dtype));
+        return error_hint("the target holds class numbers, which are integers: target.long()",
+                          "目标（target）应是类别编号，类型必须是整数：target.long()");
+    }
     struct classes k = classes_of(input->ndim, input->sizes);
     if (weight && (weight->ndim != 1 || weight->numel != k.C))
         return error_set(

@@ -154,6 +154,12 @@ int view_dtype_compose(fl_tensor *self, fl_dtype dtype, fl_tensor **y)
             FL_RUNTIME_ERROR,
             "self.stride(-1) must be 1 to view %s as %s (different element sizes), but got %lld",
             own, wanted, (long long)self->strides[last]);
+    if (from < to && self->sizes[last] * (int64_t)from % (int64_t)to)
+        return error_set(
+            FL_RUNTIME_ERROR,
+            "self.size(-1) must be divisible by %zu to view %s as %s (different element "
+            "sizes), but got %lld",
+            to / from, own, wanted, (long long)self->sizes[last]);
     if (from < to && self->offset % (int64_t)(to / from))
         return error_set(FL_RUNTIME_ERROR,
                          "self.storage_offset() must be divisible by %zu to view %s as %s "
@@ -167,12 +173,6 @@ int view_dtype_compose(fl_tensor *self, fl_dtype dtype, fl_tensor **y)
                              to / from, own, wanted);
         sizes[d] = self->sizes[d], strides[d] = d == last && from != to ? 1 : bytes / (int64_t)to;
     }
-    if (from != to && sizes[last] * (int64_t)from % (int64_t)to)
-        return error_set(
-            FL_RUNTIME_ERROR,
-            "self.size(-1) must be divisible by %zu to view %s as %s (different element "
-            "sizes), but got %lld",
-            to / from, own, wanted, (long long)sizes[last]);
     if (from != to)
         sizes[last] = sizes[last] * (int64_t)from / (int64_t)to;
     fl_tensor *alias =

@@ -132,7 +132,7 @@ static void append_given(struct text *t, PyObject *const *args, Py_ssize_t nargs
         append(t, "%s%s=%s", nargs || k ? ", " : "", name ? name : "?",
                python_type_name(args[nargs + k]));
     }
-    append(t, ")");
+    append(t, keywords && !nargs ? ", )" : ")"); /* as PyTorch writes it */
 }
 
 static PyObject *raise_all(const struct python_name *name, bool method, PyObject *const *args,

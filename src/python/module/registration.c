@@ -25,10 +25,13 @@ static PyObject *name_of_type(PyObject *value)
     PyObject *name = module ? PyObject_GetAttrString(
                                   named, PyCFunction_Check(value) ? "__name__" : "__qualname__")
                             : NULL;
-    if (name && PyUnicode_Check(module) && PyUnicode_CompareWithASCIIString(module, "builtins"))
-        text = PyUnicode_FromFormat("%U.%S", module, name);
-    else if (name)
+    if (name && PyUnicode_Check(module) && PyUnicode_CompareWithASCIIString(module, "builtins")) {
+        PyObject *home = PyObject_CallMethod(module, "replace", "ssi", "flambeau", "torch", 1);
+        text = home ? PyUnicode_FromFormat("%U.%S", home, name) : NULL;
+        Py_XDECREF(home);
+    } else if (name) {
         text = PyObject_Str(name);
+    }
     Py_XDECREF(module);
     Py_XDECREF(name);
     return text;

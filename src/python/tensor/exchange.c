@@ -273,6 +273,8 @@ static PyObject *function_frombuffer(PyObject *module, PyObject *args, PyObject 
         return PyErr_Format(PyExc_TypeError,
                             "frombuffer(): argument 'dtype' must be torch.dtype, not %s",
                             python_type_name(kind));
+    if (!PyObject_CheckBuffer(object))
+        return PyErr_Format(PyExc_ValueError, "object does not implement Python buffer protocol.");
     Py_buffer *view = malloc(sizeof *view);
     if (!view)
         return PyErr_NoMemory();

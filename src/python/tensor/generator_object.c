@@ -118,12 +118,19 @@ static PyObject *generator_get_state_method(PyObject *self, PyObject *unused)
     return pytensor_wrap(state);
 }
 
+/* PyTorch's, which programs print. */
+static PyObject *generator_repr(PyObject *self)
+{
+    return PyUnicode_FromFormat("<torch._C.Generator object at %p>", self);
+}
+
 static PyObject *generator_set_state_method(PyObject *self, PyObject *o)
 {
-    if (!pytensor_check(o) || pytensor_get(o)->dtype != FL_UINT8)
+    if (!pytensor_check(o))
         return PyErr_Format(PyExc_TypeError, "expected a torch.ByteTensor, but got %s",
-                            pytensor_check(o) ? fl_dtype_name(pytensor_get(o)->dtype)
-                                              : python_type_name(o));
+                            python_type_name(o));
+    if (pytensor_get(o)->dtype != FL_UINT8)
+        return PyErr_Format(PyExc_TypeError, "RNG state must be a torch.ByteTensor");
     fl_tensor *whole = tensor_contiguous(pytensor_get(o));
     int failed = !whole || generator_set_state(generator_of(self), tensor_data(whole),
                                                (size_t)whole->numel) != 0;
@@ -200,6 +207,7 @@ static PyType_Spec generator_spec = {
             SLOT(Py_tp_dealloc, generator_dealloc),
             SLOT(Py_tp_methods, generator_methods),
             SLOT(Py_tp_getset, generator_properties),
+            SLOT(Py_tp_repr, generator_repr),
             {0},
         },
 };

@@ -350,12 +350,25 @@ static bool is_single(const fl_tensor *t)
     return false;
 }
 
+/* Tells once that a number forgets what it was computed from; false with an exception. */
+static bool warn_of_number(const fl_tensor *t)
+{
+    static bool told;
+    bool first = !told && tensor_requires_grad(t);
+    told |= first;
+    return !first ||
+           PyErr_WarnEx(PyExc_UserWarning,
+                        "Converting a tensor with requires_grad=True to a scalar may lead to "
+                        "unexpected behavior.\nConsider using tensor.detach() first.",
+                        1) == 0;
+}
+
 static PyObject *number_int(PyObject *self)
 {
     if (overrides_wants(self))
         return overrides_method("__int__", self, NULL, NULL);
     const fl_tensor *t = pytensor_get(self);
-    if (!is_single(t))
+    if (!is_single(t) || !warn_of_number(t))
         return NULL;
     fl_value v = tensor_element(t, 0);
     return v.tag == FL_FLOATING ? PyLong_FromDouble(v.as.f) : PyLong_FromLongLong(v.as.i);
@@ -366,7 +379,7 @@ static PyObject *number_float(PyObject *self)
     if (overrides_wants(self))
         return overrides_method("__float__", self, NULL, NULL);
     const fl_tensor *t = pytensor_get(self);
-    if (!is_single(t))
+    if (!is_single(t) || !warn_of_number(t))
         return NULL;
     fl_value v = tensor_element(t, 0);
     return PyFloat_FromDouble(v.tag == FL_FLOATING ? v.as.f : (double)v.as.i);

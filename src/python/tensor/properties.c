@@ -89,9 +89,14 @@ static int set_requires_grad(PyObject *self, PyObject *value, void *context)
         PyErr_SetString(PyExc_RuntimeError, "requires_grad must be a bool");
         return -1;
     }
-    if (autograd_set_requires_grad(pytensor_get(self), value == Py_True) == 0)
+    fl_tensor *t = pytensor_get(self);
+    if (value == Py_True && !dtype_is_floating(t->dtype) && !dtype_is_complex(t->dtype))
+        PyErr_SetString(PyExc_RuntimeError, "only Tensors of floating point and complex dtype can "
+                                            "require gradients");
+    else if (autograd_set_requires_grad(t, value == Py_True) == 0)
         return 0;
-    raise_error();
+    else
+        raise_error();
     return -1;
 }
 
@@ -226,8 +231,28 @@ static PyObject *transposed(PyObject *self, int dims)
     return pytensor_wrap(pytensor_call(permute, t, (struct named_value[]){{"dims", list}, {0}}));
 }
 
+/* Tells once that a property is not meant for tensors of this rank; false with an exception. */
+static bool warn_of_rank(bool *told, const char *text)
+{
+    bool first = !*told;
+    *told = true;
+    return !first || PyErr_WarnEx(PyExc_UserWarning, text, 1) == 0;
+}
+
 GETTER(T)
 {
+    static bool told, told_of_none;
+    int ndim = pytensor_get(self)->ndim;
+    if (ndim == 0 && !warn_of_rank(&told_of_none, "Tensor.T is deprecated on 0-D tensors. This "
+                                                  "function is the identity in these cases."))
+        return NULL;
+    if (ndim > 2 &&
+        !warn_of_rank(&told, "The use of `x.T` on tensors of dimension other than 2 to reverse "
+                             "their shape is deprecated and it will throw an error in a future "
+                             "release. Consider `x.mT` to transpose batches of matrices or "
+                             "`x.permute(*torch.arange(x.ndim - 1, -1, -1))` to reverse the "
+                             "dimensions of a tensor."))
+        return NULL;
     return transposed(self, pytensor_get(self)->ndim);
 }
 

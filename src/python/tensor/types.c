@@ -308,6 +308,12 @@ static int device_parse(const char *text, int *kind, int *index)
         *index = (int)number;
         return 0;
     }
+    for (size_t i = 0; i < strlen(text); i++)
+        if (text[i] != '_' && !(text[i] >= 'a' && text[i] <= 'z') &&
+            !(text[i] >= 'A' && text[i] <= 'Z') && !(i >= length)) {
+            PyErr_Format(PyExc_RuntimeError, "Invalid device string: '%s'", text);
+            return -1;
+        }
     char kind_text[32];
     PyOS_snprintf(kind_text, sizeof kind_text, "%.*s", (int)length, text);
     PyErr_Format(

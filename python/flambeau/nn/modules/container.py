@@ -104,7 +104,7 @@ class Sequential(_Numbered):
     def insert(self, index, module):
         """Puts a module before the one at index. Returns self."""
         if not isinstance(module, Module):
-            raise AssertionError(f"module should be of type: {Module}")
+            raise AssertionError(f"module should be of type: {_shown(Module)}")
         size = len(self)
         if not -size <= index <= size:
             raise IndexError(f"Index out of range: {index}")
@@ -125,11 +125,16 @@ def _check_sequential(other):
         )
 
 
+def _shown(kind):
+    """A class as PyTorch's programs know it."""
+    return repr(kind).replace("flambeau.", "torch.", 1)
+
+
 def _check_times(self, times):
     if not isinstance(times, int):
         raise TypeError(f"unsupported operand type(s) for *: {type(self)} and {type(times)}")
     if times <= 0:
-        raise ValueError(f"Non-positive multiplication factor {times} for {type(self)}")
+        raise ValueError(f"Non-positive multiplication factor {times} for {_shown(type(self))}")
 
 
 class ModuleList(_Numbered):

@@ -25,6 +25,7 @@ class _WithLambdas(LRScheduler):
 
     def state_dict(self):
         state = super().state_dict()
+        state.pop("lr_lambdas")  # last
         state["lr_lambdas"] = [
             None if isinstance(f, FunctionType) else f.__dict__.copy() for f in self.lr_lambdas
         ]
