@@ -7,7 +7,6 @@
 #include <string.h>
 
 #include "ops/record.h"
-#include "ops/record.h"
 #include "python/autograd/callbacks.h"
 #include "python/tensor/tensor_object.h"
 #include "python/watch.h"

@@ -1,0 +1,36 @@
+"""The learner's examples in Python, each for a few steps: they run, and print what they promise."""
+import os
+import re
+import subprocess
+import sys
+
+import pytest
+
+# program -> (steps, what it prints)
+PROGRAMS = {
+    "regression": (40, r"step +40  loss 0\.\d+\ndistance [^\n]*: 0\.\d+\n\n +1\.\d \|"),
+    "char_gpt": (4, r"45 different ones.*step +4  loss \d\.\d+ [^\n]*\n\nThe "),
+    "lstm_waves": (10, r"step +10  loss \d\.\d+\n.*\*.*mean error over 40 steps ahead: \d"),
+    "vae": (2, r"epoch +2  loss \d\d\.\d+ = .*new digits.*[▒▓█]"),
+    "dqn": (10, r"episode +10  trained .*the pole stands for \d+ of 500 steps"),
+}
+
+
+@pytest.mark.parametrize("name", PROGRAMS)
+def test_runs_and_prints(root, tmp_path, name):
+    steps, printed = PROGRAMS[name]
+    done = subprocess.run(
+        [sys.executable, str(root / "examples" / f"{name}.py"), "0", str(steps)],
+        cwd=tmp_path, capture_output=True, timeout=300,
+        env={**os.environ, "PYTHONIOENCODING": "utf-8", "MPLBACKEND": "Agg"},
+    )
+    output = done.stdout.decode()
+    assert done.returncode == 0, output + done.stderr.decode()
+    assert re.search(printed, output, re.DOTALL), output
+    assert b"Warning" not in done.stderr, done.stderr.decode()
+
+
+def test_the_list_of_examples_is_whole(root):
+    listed = set(re.findall(r"\]\((\w+\.(?:py|c))\)", (root / "examples/README.md").read_text()))
+    there = {path.name for path in (root / "examples").iterdir() if path.suffix in (".py", ".c")}
+    assert listed == there
