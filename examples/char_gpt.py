@@ -5,6 +5,7 @@
 The network is the decoder of "Attention Is All You Need" (2017) in the form of GPT-2 (2019): each
 letter looks back at those before it, and says which comes next.
 """
+import io
 import sys
 import time
 
@@ -129,6 +130,7 @@ def main(seed, steps):
 
 
 if __name__ == "__main__":
-    sys.stdout.reconfigure(errors="replace")
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="replace")
     arguments = [int(word) for word in sys.argv[1:]]
     main(arguments[0] if arguments else 0, arguments[1] if arguments[1:] else 300)

@@ -5,6 +5,7 @@
 An ordinary PyTorch program but for its first import. examples/digits.c is the same in C, to the
 same numbers.
 """
+import io
 import sys
 import time
 
@@ -115,5 +116,6 @@ def main(seed):
 
 
 if __name__ == "__main__":
-    sys.stdout.reconfigure(errors="replace")
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="replace")
     main(int(sys.argv[1]) if len(sys.argv) > 1 else 0)

@@ -93,8 +93,9 @@ def train(episodes):
     memory, lengths, seen = collections.deque(maxlen=MEMORY), [], 0
     best, kept = 0.0, model.state_dict()
     for episode in range(1, episodes + 1):
-        state = world.start()
-        for step in range(1, STEPS + 1):
+        state, step, up = world.start(), 0, True
+        while up and step < STEPS:
+            step += 1
             curious = max(0.05, 1 - seen / 4000)
             push = random.randrange(2) if random.random() < curious else best_push(model, state)
             next_state, up = world.push(push)
@@ -102,8 +103,6 @@ def train(episodes):
             state, seen = next_state, seen + 1
             if len(memory) >= WARM_UP and seen % 2 == 0:
                 learn(model, target, optimizer, memory)
-            if not up:
-                break
         lengths.append(step)
         if episode % 10:
             continue

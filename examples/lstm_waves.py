@@ -2,6 +2,7 @@
 
     python examples/lstm_waves.py [seed] [steps]
 """
+import io
 import math
 import sys
 
@@ -84,6 +85,7 @@ def main(seed, steps):
 
 
 if __name__ == "__main__":
-    sys.stdout.reconfigure(errors="replace")
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="replace")
     arguments = [int(word) for word in sys.argv[1:]]
     main(arguments[0] if arguments else 0, arguments[1] if arguments[1:] else 900)

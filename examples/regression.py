@@ -5,6 +5,7 @@
 The plot is drawn as text; where Matplotlib is installed it is saved as regression.png too.
 """
 import importlib.util
+import io
 import math
 import sys
 
@@ -82,6 +83,7 @@ def main(seed, steps):
 
 
 if __name__ == "__main__":
-    sys.stdout.reconfigure(errors="replace")
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="replace")
     arguments = [int(word) for word in sys.argv[1:]]
     main(arguments[0] if arguments else 0, arguments[1] if arguments[1:] else 1000)

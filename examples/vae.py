@@ -7,6 +7,7 @@ Each digit becomes a point of a plane with some uncertainty, and a point becomes
 plane look like; vae.png holds it too where Pillow is installed.
 """
 import importlib.util
+import io
 import sys
 
 import flambeau as torch
@@ -51,7 +52,8 @@ def train(model, images, epochs):
         sums = [0.0, 0.0]
         for batch in torch.randperm(len(images)).split(BATCH):
             x = images[batch]
-            lost, apart = loss_of(*model(x), x)
+            logits, mean, log_variance = model(x)
+            lost, apart = loss_of(logits, mean, log_variance, x)
             optimizer.zero_grad()
             (lost + apart).backward()
             optimizer.step()
@@ -93,6 +95,7 @@ def main(seed, epochs):
 
 
 if __name__ == "__main__":
-    sys.stdout.reconfigure(errors="replace")
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="replace")
     arguments = [int(word) for word in sys.argv[1:]]
     main(arguments[0] if arguments else 0, arguments[1] if arguments[1:] else 60)

@@ -1,16 +1,19 @@
-/* _C.pyi: types for editors: Tensor's methods, and the functions of the module. */
+/* _C.pyi, linalg.pyi, special.pyi: types for editors: Tensor's methods, and the functions of the
+ * modules. */
 #include "opgen.h"
 
 #include <string.h>
 
 static const char HEAD[] =
-    "# Types of the operators, for editors (opgen writes this file from the operator table).\n"
-    "from typing import Any, Optional, Sequence, Union, overload\n"
+    "# Types of the operators, for editors (opgen writes this file from the operator table). What is\n"
+    "# no operator stands in _objects.pyi.\n"
+    "from typing import Any, NamedTuple, Optional, Sequence, Union, overload\n"
     "\n"
-    "Number = Union[int, float, bool]\n"
-    "dtype = Any\n"
-    "device = Any\n"
-    "Generator = Any\n"
+    "from flambeau._objects import *\n"
+    "from flambeau._objects import Generator, Number, TensorBase, device, dtype\n"
+    "\n"
+    "_dtype = dtype\n"
+    "_device = Union[device, str, int]\n"
     "\n";
 
 static const char *const PYTHON_KEYWORDS[] = {
@@ -36,8 +39,8 @@ static const char *type_text(const struct param *p)
                                         [TYPE_FLOATS] = "Sequence[float]",
                                         [TYPE_BOOL] = "bool",
                                         [TYPE_SCALAR] = "Number",
-                                        [TYPE_DTYPE] = "dtype",
-                                        [TYPE_DEVICE] = "Union[device, str]",
+                                        [TYPE_DTYPE] = "_dtype",
+                                        [TYPE_DEVICE] = "_device",
                                         [TYPE_LAYOUT] = "Any",
                                         [TYPE_STRING] = "str",
                                         [TYPE_MEMORY_FORMAT] = "Any",
@@ -51,9 +54,42 @@ static const char *type_text(const struct param *p)
     return p->optional ? text_format("Optional[%s]", text) : text;
 }
 
+/* The NamedTuple of an operator with several results that all have names ("values_indices"), or NULL.
+ */
+static const char *tuple_name(const struct op *op)
+{
+    const char *text = "_Results";
+    for (int i = 0; i < op->results; i++) {
+        if (!op->result[i].name)
+            return NULL;
+        text = text_format("%s_%s", text, op->result[i].name);
+    }
+    return op->results > 1 ? text : NULL;
+}
+
+/* Writes the NamedTuples, each once. */
+static void tuples(struct out *o, const struct table *t)
+{
+    for (const struct op *op = t->first; op; op = op->next) {
+        const char *name = tuple_name(op);
+        const struct op *before = t->first;
+        while (name && before != op &&
+               !(tuple_name(before) && strcmp(tuple_name(before), name) == 0))
+            before = before->next;
+        if (!name || before != op)
+            continue;
+        emit(o, "class %s(NamedTuple):\n", name);
+        for (int i = 0; i < op->results; i++)
+            emit(o, "    %s: Tensor\n", op->result[i].name);
+        emit_text(o, "\n");
+    }
+}
+
 static const char *result_text(const struct op *op)
 {
     const char *text = "";
+    if (tuple_name(op))
+        return tuple_name(op);
     for (int i = 0; i < op->results; i++) {
         struct param p = {.type = op->result[i].type};
         const char *one = p.type == TYPE_TENSORS ? "tuple[Tensor, ...]" : type_text(&p);
@@ -66,8 +102,20 @@ static const char *result_text(const struct op *op)
  * show as a class of static methods. */
 enum where { IN_MODULE, IN_TENSOR, IN_SUBMODULE };
 
+/* Whether sizes or dims may stand one by one: they come first, and what follows has its name. */
+static bool takes_many(const struct op *op, bool method)
+{
+    int first = method && op->params && strcmp(op->param[0].name, "self") == 0;
+    if (first >= op->params || op->param[first].type != TYPE_INTS || op->param[first].value)
+        return false;
+    for (int i = first + 1; i < op->params; i++)
+        if (!op->param[i].keyword_only)
+            return false;
+    return true;
+}
+
 static void definition(struct out *o, const struct op *op, const char *name, enum where where,
-                       bool inplace, bool overloaded)
+                       bool inplace, bool overloaded, bool many)
 {
     const char *indent = where == IN_MODULE ? "" : "    ";
     bool method = where == IN_TENSOR, keywords = false, first = !method;
@@ -80,6 +128,11 @@ static void definition(struct out *o, const struct op *op, const char *name, enu
         const struct param *p = &op->param[i];
         if (method && strcmp(p->name, "self") == 0)
             continue;
+        if (many && p->type == TYPE_INTS && !p->keyword_only) {
+            emit(o, "%s*%s: int", first ? "" : ", ", p->name);
+            keywords = true, first = false;
+            continue;
+        }
         if (p->keyword_only && !keywords)
             emit(o, "%s*", first ? "" : ", "), first = false;
         keywords |= p->keyword_only;
@@ -106,14 +159,16 @@ static int overloads(struct out *o, const struct op *first, unsigned form, enum 
                      bool inplace)
 {
     int total = 0;
+    bool method = where == IN_TENSOR;
     for (const struct op *op = first; op; op = op->next_overload)
-        total += has_form(op, form, inplace);
+        if (has_form(op, form, inplace))
+            total += 1 + takes_many(op, method);
     const char *name = text_format("%s%s", python_name(first, form), inplace ? "_" : "");
     if (is_keyword(name))
         return 0;
     for (const struct op *op = first; op; op = op->next_overload)
-        if (has_form(op, form, inplace))
-            definition(o, op, name, where, inplace, total > 1);
+        for (int many = 0; has_form(op, form, inplace) && many <= takes_many(op, method); many++)
+            definition(o, op, name, where, inplace, total > 1, many);
     return total;
 }
 
@@ -128,21 +183,35 @@ static void names(struct out *o, const struct table *t, unsigned form, enum wher
         emit_text(o, "    pass\n");
 }
 
-void emit_pyi(struct out *o, const struct table *t)
+/* A submodule whose operators are all of a form: linalg.pyi. */
+static void submodule(struct out *o, const struct table *t, unsigned form)
+{
+    emit_text(o, "# Types of the operators, for editors (opgen writes this file from the operator "
+                 "table).\n"
+                 "from typing import Any, Optional, Sequence, Union, overload\n"
+                 "\n"
+                 "from flambeau._C import Tensor, _device, _dtype\n"
+                 "from flambeau._objects import Generator, Number\n");
+    for (const struct op *op = t->first; op; op = op->next)
+        if (op->forms & form && tuple_name(op))
+            emit(o, "from flambeau._C import %s\n", tuple_name(op));
+    emit_text(o, "\n");
+    if (form == FORM_LINALG)
+        emit_text(o, "class LinAlgError(RuntimeError): ...\n\n");
+    names(o, t, form, IN_MODULE);
+}
+
+void emit_pyi(struct out *o, struct out *linalg, struct out *special, const struct table *t)
 {
     emit_text(o, HEAD);
-    emit_text(o, "class Tensor:\n");
+    emit_text(o, "class Tensor(TensorBase):\n");
     names(o, t, FORM_METHOD, IN_TENSOR);
-    emit_text(o, "    def __getattr__(self, name: str) -> Any: ...\n\n");
+    emit_text(o, "\n");
+    tuples(o, t);
     names(o, t, FORM_FUNCTION, IN_MODULE);
-    static const struct {
-        const char *name;
-        enum form form;
-    } SUBMODULES[] = {
-        {"_nn", FORM_NN}, {"_special", FORM_SPECIAL}, {"_linalg", FORM_LINALG}};
-    for (size_t i = 0; i < sizeof SUBMODULES / sizeof *SUBMODULES; i++) {
-        emit(o, "\nclass %s:\n", SUBMODULES[i].name);
-        names(o, t, SUBMODULES[i].form, IN_SUBMODULE);
-    }
-    emit_text(o, "\ndef __getattr__(name: str) -> Any: ...\n");
+    emit_text(o, "\nclass _nn:\n");
+    names(o, t, FORM_NN, IN_SUBMODULE);
+    emit_text(o, "\n_special: Any\n_linalg: Any\n");
+    submodule(linalg, t, FORM_LINALG);
+    submodule(special, t, FORM_SPECIAL);
 }

@@ -42,7 +42,7 @@ enum {
     TABLE,
     TABLE_HEADER,
     PYTHON,
-    PYI,
+    PYI, PYI_LINALG, PYI_SPECIAL,
     DOCS,
     GPU,
     SAMPLES,
@@ -55,6 +55,7 @@ static bool compile(const struct table *t, const char *folder)
     struct out files[FILES] = {{.name = "flambeau/ops.h"}, {.name = "ops_kernels.h"},
                                {.name = "ops_table.c"},    {.name = "ops_table.h"},
                                {.name = "ops_python.c"},   {.name = "_C.pyi"},
+                               {.name = "linalg.pyi"},     {.name = "special.pyi"},
                                {.name = "ops.md"},         {.name = "ops_gpu.h"},
                                {.name = "ops_samples.json"}};
     for (int i = 0; i < LOOP_FILES; i++)
@@ -71,7 +72,7 @@ static bool compile(const struct table *t, const char *folder)
     emit_kernels(&files[KERNELS], t);
     emit_table(&files[TABLE], &files[TABLE_HEADER], t);
     emit_python(&files[PYTHON], t);
-    emit_pyi(&files[PYI], t);
+    emit_pyi(&files[PYI], &files[PYI_LINALG], &files[PYI_SPECIAL], t);
     emit_docs(&files[DOCS], t);
     emit_samples(&files[SAMPLES], t);
 

@@ -316,7 +316,7 @@ void emit_table(struct out *o, struct out *header,
                 const struct table *t);       /* ops_table.c, ops_table.h */
 const char *dtype_constant(const char *name); /* emit_table.c: "int64" to FL_INT64, or NULL */
 void emit_python(struct out *o, const struct table *t);
-void emit_pyi(struct out *o, const struct table *t);
+void emit_pyi(struct out *o, struct out *linalg, struct out *special, const struct table *t);
 void emit_docs(struct out *o, const struct table *t);
 void emit_samples(struct out *o, const struct table *t);
 /* What follows fl_ in C (emit_header.c). */

@@ -134,12 +134,12 @@ class Distribution:
     def stddev(self):
         return self.variance.sqrt()
 
-    def sample(self, sample_shape=_C.Size()):
+    def sample(self, sample_shape: "list[int] | tuple[int, ...]" = _C.Size()):
         """A draw, or a sample_shape of draws, without a graph."""
         with fl.no_grad():
             return self.rsample(sample_shape)
 
-    def rsample(self, sample_shape=_C.Size()):
+    def rsample(self, sample_shape: "list[int] | tuple[int, ...]" = _C.Size()):
         """A draw as a differentiable function of the parameters, where has_rsample."""
         raise NotImplementedError
 

@@ -1,0 +1,165 @@
+# Types for editors of the package's top: operators and types from _C.pyi, and what composes.
+import builtins
+from typing import Any, Callable, Iterable, Iterator, Optional, TypeVar, Union, overload
+
+from flambeau import (
+    accelerator as accelerator,
+    amp as amp,
+    autograd as autograd,
+    backends as backends,
+    compat as compat,
+    compiler as compiler,
+    cpu as cpu,
+    cuda as cuda,
+    datasets as datasets,
+    distributed as distributed,
+    distributions as distributions,
+    func as func,
+    functional as functional,
+    futures as futures,
+    fx as fx,
+    hub as hub,
+    jit as jit,
+    linalg as linalg,
+    mps as mps,
+    multiprocessing as multiprocessing,
+    nn as nn,
+    optim as optim,
+    overrides as overrides,
+    profiler as profiler,
+    random as random,
+    serialization as serialization,
+    special as special,
+    storage as storage,
+    testing as testing,
+    torch_version as torch_version,
+    types as types,
+    utils as utils,
+    version as version,
+    xpu as xpu,
+)
+from flambeau._advice import AdviceWarning as AdviceWarning, set_advice as set_advice
+from flambeau._C import *
+from flambeau._C import Tensor as Tensor
+from flambeau._objects import (
+    Generator as Generator,
+    ModuleBase as _ModuleBase,
+    Size as Size,
+    default_generator as default_generator,
+    device as device,
+    dtype as dtype,
+    layout as layout,
+    memory_format as memory_format,
+)
+from flambeau._objects import *
+from flambeau._tensor_str import (
+    get_printoptions as get_printoptions,
+    printoptions as printoptions,
+    set_printoptions as set_printoptions,
+)
+from flambeau._typeinfo import finfo as finfo, iinfo as iinfo
+from flambeau.amp.autocast_mode import (
+    autocast as autocast,
+    get_autocast_cpu_dtype as get_autocast_cpu_dtype,
+    get_autocast_dtype as get_autocast_dtype,
+    get_autocast_gpu_dtype as get_autocast_gpu_dtype,
+    is_autocast_cpu_enabled as is_autocast_cpu_enabled,
+    is_autocast_enabled as is_autocast_enabled,
+    set_autocast_cpu_dtype as set_autocast_cpu_dtype,
+    set_autocast_cpu_enabled as set_autocast_cpu_enabled,
+    set_autocast_dtype as set_autocast_dtype,
+    set_autocast_enabled as set_autocast_enabled,
+    set_autocast_gpu_dtype as set_autocast_gpu_dtype,
+)
+from flambeau.functional import *
+from flambeau.random import (
+    fork_rng as fork_rng,
+    get_rng_state as get_rng_state,
+    initial_seed as initial_seed,
+    manual_seed as manual_seed,
+    seed as seed,
+    set_rng_state as set_rng_state,
+)
+from flambeau.serialization import load as load, save as save
+from flambeau.storage import TypedStorage as TypedStorage, UntypedStorage as UntypedStorage
+
+__version__: str
+
+_F = TypeVar("_F")
+_T = TypeVar("_T")
+
+class _Mode:
+    """A context manager that is a decorator too."""
+
+    def __enter__(self) -> Any: ...
+    def __exit__(self, *args: Any) -> None: ...
+    def __call__(self, function: _F) -> _F: ...
+
+@overload
+def no_grad(function: Callable[..., _T]) -> Callable[..., _T]: ...
+@overload
+def no_grad() -> _Mode: ...
+@overload
+def enable_grad(function: Callable[..., _T]) -> Callable[..., _T]: ...
+@overload
+def enable_grad() -> _Mode: ...
+
+class set_grad_enabled(_Mode):
+    def __init__(self, mode: builtins.bool) -> None: ...
+
+class inference_mode(_Mode):
+    def __init__(self, mode: builtins.bool = ...) -> None: ...
+
+def is_grad_enabled() -> builtins.bool: ...
+def is_tensor(obj: Any) -> builtins.bool: ...
+def is_storage(obj: Any) -> builtins.bool: ...
+def typename(obj: Any) -> str: ...
+def compile(model: Any = ..., *, fullgraph: builtins.bool = ..., dynamic: Optional[builtins.bool] = ..., backend: Any = ..., mode: Optional[str] = ..., options: Any = ..., disable: builtins.bool = ...) -> Any: ...
+def use_deterministic_algorithms(mode: builtins.bool, *, warn_only: builtins.bool = ...) -> None: ...
+def are_deterministic_algorithms_enabled() -> builtins.bool: ...
+def is_deterministic_algorithms_warn_only_enabled() -> builtins.bool: ...
+def set_float32_matmul_precision(precision: str) -> None: ...
+def get_float32_matmul_precision() -> str: ...
+def get_default_device() -> device: ...
+def set_default_device(device: Any) -> None: ...
+def set_default_tensor_type(t: Any) -> None: ...
+def summary(model: _ModuleBase, *args: Any, **kwargs: Any) -> Any: ...
+def progress(iterable: Iterable[_T], *args: Any, **kwargs: Any) -> Iterator[_T]: ...
+
+# the legacy tensor types and storages
+BFloat16Storage: Any
+BoolStorage: Any
+ByteStorage: Any
+CharStorage: Any
+ComplexDoubleStorage: Any
+ComplexFloatStorage: Any
+DoubleStorage: Any
+FloatStorage: Any
+HalfStorage: Any
+IntStorage: Any
+LongStorage: Any
+ShortStorage: Any
+FloatTensor: Any
+DoubleTensor: Any
+HalfTensor: Any
+BFloat16Tensor: Any
+ByteTensor: Any
+CharTensor: Any
+ShortTensor: Any
+IntTensor: Any
+LongTensor: Any
+BoolTensor: Any
+
+inf: builtins.float
+nan: builtins.float
+pi: builtins.float
+e: builtins.float
+newaxis: None
+
+half: dtype
+double: dtype
+short: dtype
+long: dtype
+bool: dtype
+float: dtype
+int: dtype
