@@ -71,7 +71,57 @@ from flambeau.amp.autocast_mode import (
     set_autocast_enabled as set_autocast_enabled,
     set_autocast_gpu_dtype as set_autocast_gpu_dtype,
 )
-from flambeau.functional import *
+from flambeau.functional import (
+    alias_copy as alias_copy,
+    as_strided_scatter as as_strided_scatter,
+    block_diag as block_diag,
+    cartesian_prod as cartesian_prod,
+    cdist as cdist,
+    chain_matmul as chain_matmul,
+    combinations as combinations,
+    corrcoef as corrcoef,
+    cov as cov,
+    cumulative_trapezoid as cumulative_trapezoid,
+    diagonal_scatter as diagonal_scatter,
+    diff as diff,
+    dist as dist,
+    dsplit as dsplit,
+    eig as eig,
+    einsum as einsum,
+    histc as histc,
+    hsplit as hsplit,
+    index_reduce as index_reduce,
+    isin as isin,
+    kron as kron,
+    lstsq as lstsq,
+    lu as lu,
+    matrix_rank as matrix_rank,
+    nanmedian as nanmedian,
+    nanquantile as nanquantile,
+    narrow_copy as narrow_copy,
+    nonzero_static as nonzero_static,
+    pca_lowrank as pca_lowrank,
+    pdist as pdist,
+    put as put,
+    quantile as quantile,
+    renorm as renorm,
+    scatter_reduce as scatter_reduce,
+    select_scatter as select_scatter,
+    slice_scatter as slice_scatter,
+    solve as solve,
+    svd_lowrank as svd_lowrank,
+    symeig as symeig,
+    tensordot as tensordot,
+    trace as trace,
+    trapezoid as trapezoid,
+    trapz as trapz,
+    unique as unique,
+    unique_consecutive as unique_consecutive,
+    unravel_index as unravel_index,
+    unsafe_chunk as unsafe_chunk,
+    unsafe_split as unsafe_split,
+    vsplit as vsplit,
+)
 from flambeau.random import (
     fork_rng as fork_rng,
     get_rng_state as get_rng_state,
@@ -125,6 +175,33 @@ def set_default_device(device: Any) -> None: ...
 def set_default_tensor_type(t: Any) -> None: ...
 def summary(model: _ModuleBase, *args: Any, **kwargs: Any) -> Any: ...
 def progress(iterable: Iterable[_T], *args: Any, **kwargs: Any) -> Iterator[_T]: ...
+
+# views that are copied
+def as_strided_copy(input: Tensor, *args: Any, **kwargs: Any) -> Tensor: ...
+def diagonal_copy(input: Tensor, *args: Any, **kwargs: Any) -> Tensor: ...
+def expand_copy(input: Tensor, *args: Any, **kwargs: Any) -> Tensor: ...
+def permute_copy(input: Tensor, *args: Any, **kwargs: Any) -> Tensor: ...
+def select_copy(input: Tensor, *args: Any, **kwargs: Any) -> Tensor: ...
+def split_copy(input: Tensor, *args: Any, **kwargs: Any) -> tuple[Tensor, ...]: ...
+def split_with_sizes_copy(input: Tensor, *args: Any, **kwargs: Any) -> tuple[Tensor, ...]: ...
+def squeeze_copy(input: Tensor, *args: Any, **kwargs: Any) -> Tensor: ...
+def t_copy(input: Tensor, *args: Any, **kwargs: Any) -> Tensor: ...
+def transpose_copy(input: Tensor, *args: Any, **kwargs: Any) -> Tensor: ...
+def unbind_copy(input: Tensor, *args: Any, **kwargs: Any) -> tuple[Tensor, ...]: ...
+def unfold_copy(input: Tensor, *args: Any, **kwargs: Any) -> Tensor: ...
+def unsqueeze_copy(input: Tensor, *args: Any, **kwargs: Any) -> Tensor: ...
+def view_copy(input: Tensor, *args: Any, **kwargs: Any) -> Tensor: ...
+
+# what PyTorch keeps for its own
+def autocast_increment_nesting() -> builtins.int: ...
+def autocast_decrement_nesting() -> builtins.int: ...
+def clear_autocast_cache() -> None: ...
+def is_autocast_cache_enabled() -> builtins.bool: ...
+def set_autocast_cache_enabled(enabled: builtins.bool) -> None: ...
+DisableTorchFunction: Any
+DisableTorchFunctionSubclass: Any
+layer_forward: Any
+shortcut: Any
 
 # the legacy tensor types and storages
 BFloat16Storage: Any

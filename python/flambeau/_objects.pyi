@@ -57,6 +57,7 @@ class TensorBase:
     data: Tensor
     grad: Optional[Tensor]
     requires_grad: _bool
+    name: Any
     names: Any
     @property
     def shape(self) -> Size: ...

@@ -67,16 +67,22 @@ static const char *tuple_name(const struct op *op)
     return op->results > 1 ? text : NULL;
 }
 
+/* Whether an operator before op, of one of the forms, has the same NamedTuple. */
+static bool same_before(const struct table *t, const struct op *op, unsigned forms)
+{
+    for (const struct op *before = t->first; before != op; before = before->next)
+        if (before->forms & forms && tuple_name(before) &&
+            strcmp(tuple_name(before), tuple_name(op)) == 0)
+            return true;
+    return false;
+}
+
 /* Writes the NamedTuples, each once. */
 static void tuples(struct out *o, const struct table *t)
 {
     for (const struct op *op = t->first; op; op = op->next) {
         const char *name = tuple_name(op);
-        const struct op *before = t->first;
-        while (name && before != op &&
-               !(tuple_name(before) && strcmp(tuple_name(before), name) == 0))
-            before = before->next;
-        if (!name || before != op)
+        if (!name || same_before(t, op, ~0u))
             continue;
         emit(o, "class %s(NamedTuple):\n", name);
         for (int i = 0; i < op->results; i++)
@@ -193,7 +199,7 @@ static void submodule(struct out *o, const struct table *t, unsigned form)
                  "from flambeau._C import Tensor, _device, _dtype\n"
                  "from flambeau._objects import Generator, Number\n");
     for (const struct op *op = t->first; op; op = op->next)
-        if (op->forms & form && tuple_name(op))
+        if (op->forms & form && tuple_name(op) && !same_before(t, op, form))
             emit(o, "from flambeau._C import %s\n", tuple_name(op));
     emit_text(o, "\n");
     if (form == FORM_LINALG)
