@@ -11,31 +11,32 @@ def unique(input, sorted=True, return_inverse=False, return_counts=False, dim=No
     """The distinct elements in order, or the distinct slices along dim; on request with the number
     of each element's (int64, as input) and how often each stands (source: torch.unique)."""
     if dim is None:
-        flat = input.flatten()
-        values, order = _C.sort(flat, stable=True)
-        changes = values[1:] != values[:-1]
-        first = _C.cat([fl.ones(min(1, flat.shape[0]), dtype=fl.bool), changes])
-        shape = input.shape
-    else:
-        dim = wrap_dim(dim, input.dim())
-        order = _slices_in_order(input, dim)
-        values = input.index_select(dim, order)
-        first, shape = _slice_changes(values, dim), (input.shape[dim],)
-    return _runs(values, first, order, shape, dim or 0, return_inverse, return_counts)
+        found = _C._unique2(input, sorted, return_inverse, return_counts)
+        return _wanted(found, return_inverse, return_counts)
+    dim = wrap_dim(dim, input.dim())
+    order = _slices_in_order(input, dim)
+    values = input.index_select(dim, order)
+    first = _slice_changes(values, dim)
+    return _runs(values, first, order, dim, return_inverse, return_counts)
 
 
 def unique_consecutive(input, return_inverse=False, return_counts=False, dim=None):
     """unique, among neighbours alone and without sorting (source: torch.unique_consecutive)."""
     if dim is None:
-        values, at = input.flatten(), 0
-        changes = values[1:] != values[:-1]
-        first = _C.cat([fl.ones(min(1, values.shape[0]), dtype=fl.bool), changes])
-        shape = input.shape
-    else:
-        at = wrap_dim(dim, input.dim())
-        values, first, shape = input, _slice_changes(input, at), (input.shape[at],)
+        found = _C._unique_neighbours(input, return_inverse, return_counts)
+        return _wanted(found, return_inverse, return_counts)
+    dim = wrap_dim(dim, input.dim())
+    first = _slice_changes(input, dim)
     order = fl.arange(first.shape[0])
-    return _runs(values, first, order, shape, at, return_inverse, return_counts)
+    return _runs(input, first, order, dim, return_inverse, return_counts)
+
+
+def _wanted(found, return_inverse, return_counts):
+    """Of (values, inverse, counts) what was asked for."""
+    values, inverse, counts = found
+    if not (return_inverse or return_counts):
+        return values
+    return (values,) + ((inverse,) if return_inverse else ()) + ((counts,) if return_counts else ())
 
 
 def _rows(t, dim):
@@ -59,12 +60,12 @@ def _slice_changes(values, dim):
     return _C.cat([fl.ones(min(1, rows.shape[0]), dtype=fl.bool), changes])
 
 
-def _runs(values, first, order, shape, dim, return_inverse, return_counts):
+def _runs(values, first, order, dim, return_inverse, return_counts):
     starts = _C.nonzero(first).flatten()
     results = [values.index_select(dim, starts)]
     if return_inverse:
         number = _C.cumsum(first, 0) - 1
-        results.append(fl.empty_like(number).index_copy_(0, order, number).reshape(shape))
+        results.append(fl.empty_like(number).index_copy_(0, order, number))
     if return_counts:
         ends = _C.cat([starts[1:], fl.tensor([first.shape[0]])[: starts.shape[0]]])
         results.append(ends - starts)

@@ -208,10 +208,26 @@ static int64_t runs_before(const struct plan *p, const fl_tensor *self)
     return runs;
 }
 
+/* The mask that is the one index, which needs no positions; NULL where there is more, or less. */
+static const fl_tensor *lone_mask(fl_tensors indices)
+{
+    const fl_tensor *first = indices.count == 1 ? indices.data[0] : NULL;
+    return first && is_mask(first) && first->ndim ? first : NULL;
+}
+
 /* ---- reading ---- */
 
 int index_shape(fl_tensor *self, fl_tensors indices, struct op_shape *y)
 {
+    const fl_tensor *mask = lone_mask(indices);
+    if (mask) {
+        if (check_mask(self, mask, 0) || (y->sizes[0] = mask_count(mask)) < 0)
+            return -1;
+        y->ndim = 1;
+        for (int d = mask->ndim; d < self->ndim; d++)
+            y->sizes[y->ndim++] = self->sizes[d];
+        return 0;
+    }
     struct plan p;
     if (plan_make(&p, self, indices))
         return -1;
@@ -222,6 +238,8 @@ int index_shape(fl_tensor *self, fl_tensors indices, struct op_shape *y)
 
 int index_cpu(fl_tensor *self, fl_tensors indices, fl_tensor *y)
 {
+    if (lone_mask(indices))
+        return mask_read(self, lone_mask(indices), y);
     struct plan p;
     if (plan_make(&p, self, indices))
         return -1;
@@ -328,6 +346,7 @@ static bool is_masked_fill(fl_tensors indices, const fl_tensor *values)
 
 int index_put__cpu(fl_tensor *self, fl_tensors indices, fl_tensor *values, bool accumulate)
 {
+    const fl_tensor *mask = lone_mask(indices);
     struct plan p;
     if (values->dtype != self->dtype && !(values->flags & TENSOR_WRAPPED_NUMBER) &&
         (accumulate || !is_masked_fill(indices, values)))
@@ -336,6 +355,13 @@ int index_put__cpu(fl_tensor *self, fl_tensors indices, fl_tensor *values, bool 
             "Index put requires the source and destination dtypes match, got %s for the "
             "destination and %s for the source.",
             dtype_title(self->dtype), dtype_title(values->dtype));
+    if (mask && values->numel == 1 && !accumulate && mask->ndim == self->ndim &&
+        (self->flags & TENSOR_CONTIGUOUS)) {
+        fl_tensor *one = check_mask(self, mask, 0) ? NULL : tensor_as(values, self->dtype);
+        int filled = one ? mask_fill(self, mask, tensor_data(one)) : -1;
+        tensor_release(one);
+        return filled;
+    }
     if (plan_make(&p, self, indices))
         return -1;
     fl_tensor *dense = spread_values(&p, self, values);

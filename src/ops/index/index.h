@@ -25,6 +25,11 @@ void index_multiply_run(int dtype, int64_t n, void *to, const void *from);
 /* The positions of the elements of t that are not zero: a new (n, ndim) int64 tensor, in order. */
 fl_tensor *mask_positions(const fl_tensor *t);
 int64_t mask_count(const fl_tensor *t);
+/* Into y, contiguous, the elements (or slices) of self where the mask, of self's first dims, is
+ * true. */
+int mask_read(const fl_tensor *self, const fl_tensor *mask, fl_tensor *y);
+/* Writes one element where the mask is true; self is contiguous and of the mask's sizes. */
+int mask_fill(fl_tensor *self, const fl_tensor *mask, const void *element);
 /* Copies the elements of `from` (contiguous, of t's sizes and dtype) whose mark is not 0 into t, one
  * after another: t may show one element several times (expand), and the last one stays. */
 void mask_write(fl_tensor *t, const fl_tensor *from, const uint8_t *marks);

@@ -2,6 +2,7 @@
 #include "core/error.h"
 #include "core/iterate.h"
 #include "core/memory.h"
+#include "core/threads.h"
 #include "ops/index/index.h"
 #include "ops/op.h"
 #include "ops_kernels.h"
@@ -69,10 +70,16 @@ static fl_tensor *as_truth(const fl_tensor *t)
 
 static int64_t count_truth(const fl_tensor *truth)
 {
+    enum { BLOCK = 4096 }; /* counted in few bits, which vectors hold more of */
     const uint8_t *byte = tensor_data(truth);
     int64_t count = 0;
-    for (int64_t i = 0; i < truth->numel; i++)
-        count += byte[i] != 0;
+    for (int64_t i = 0; i < truth->numel; i += BLOCK) {
+        const int64_t end = truth->numel - i < BLOCK ? truth->numel : i + BLOCK;
+        uint16_t part = 0;
+        for (int64_t k = i; k < end; k++)
+            part = (uint16_t)(part + (byte[k] != 0));
+        count += part;
+    }
     return count;
 }
 
@@ -84,19 +91,25 @@ int64_t mask_count(const fl_tensor *t)
     return count;
 }
 
-/* The positions, one each `step` words, their dims `pitch` words apart. */
-static void write_positions(const fl_tensor *truth, int64_t *out, int64_t step, int64_t pitch)
+/* The `count` positions, one each `step` words, their dims `pitch` words apart. Each element's is
+ * written to the next place, which moves on where it is true: no branch to guess. */
+static void write_positions(const fl_tensor *truth, int64_t count, int64_t *out, int64_t step,
+                            int64_t pitch)
 {
-    int64_t at[TENSOR_MAX_DIMS] = {0};
-    int ndim = truth->ndim;
+    int64_t at[TENSOR_MAX_DIMS] = {0}, left = count;
+    const int last = truth->ndim - 1;
+    const int64_t row = last < 0 ? 0 : truth->sizes[last];
     const uint8_t *byte = tensor_data(truth);
-    for (int64_t i = 0; i < truth->numel; i++) {
-        if (byte[i]) {
-            for (int d = 0; d < ndim; d++)
+    while (left > 0 && row > 0) {
+        for (int64_t i = 0; i < row && left > 0; i++) {
+            for (int d = 0; d < last; d++)
                 out[d * pitch] = at[d];
-            out += step;
+            out[last * pitch] = i;
+            out += byte[i] ? step : 0;
+            left -= byte[i] != 0;
         }
-        for (int d = ndim - 1; d >= 0 && ++at[d] == truth->sizes[d]; d--)
+        byte += row;
+        for (int d = last - 1; d >= 0 && ++at[d] == truth->sizes[d]; d--)
             at[d] = 0;
     }
 }
@@ -108,7 +121,7 @@ fl_tensor *mask_positions(const fl_tensor *t)
         return NULL;
     fl_tensor *y = tensor_new(2, (int64_t[]){count_truth(truth), t->ndim}, FL_INT64);
     if (y)
-        write_positions(truth, tensor_data(y), t->ndim, 1);
+        write_positions(truth, y->sizes[0], tensor_data(y), t->ndim, 1);
     tensor_release(truth);
     return y;
 }
@@ -126,7 +139,7 @@ int nonzero_cpu(fl_tensor *self, fl_tensor *y)
 {
     fl_tensor *truth = as_truth(self);
     if (truth)
-        write_positions(truth, tensor_data(y), 1, y->strides[1]);
+        write_positions(truth, y->sizes[0], tensor_data(y), 1, y->strides[1]);
     tensor_release(truth);
     return truth ? 0 : -1;
 }
@@ -140,6 +153,85 @@ int nonzero_columns_compose(fl_tensor *condition, fl_value *y)
 }
 
 /* ---- reading and writing ---- */
+
+#define READ(type)                                                                                 \
+    for (int64_t i = 0, k = 0; k < count; i++) {                                                   \
+        ((type *)to)[k] = ((const type *)from)[i];                                                 \
+        k += byte[i] != 0;                                                                         \
+    }
+
+int mask_read(const fl_tensor *self, const fl_tensor *mask, fl_tensor *y)
+{
+    fl_tensor *dense = tensor_contiguous(self), *truth = dense ? as_truth(mask) : NULL;
+    if (truth) {
+        const int64_t run = truth->numel ? dense->numel / truth->numel : 0;
+        const int64_t count = run ? y->numel / run : 0;
+        const size_t bytes = dtype_size(y->dtype) * (size_t)run;
+        const uint8_t *byte = tensor_data(truth);
+        const char *from = tensor_data(dense);
+        char *to = tensor_data(y);
+        if (bytes == 1)
+            READ(uint8_t)
+        else if (bytes == 4)
+            READ(uint32_t)
+        else if (bytes == 8)
+            READ(uint64_t)
+        else
+            for (int64_t i = 0, k = 0; k < count; i++)
+                if (byte[i])
+                    memcpy(to + (size_t)k++ * bytes, from + (size_t)i * bytes, bytes);
+    }
+    tensor_release(dense), tensor_release(truth);
+    return truth ? 0 : -1;
+}
+
+struct filling {
+    char *to;
+    const uint8_t *marks;
+    const void *element;
+    int64_t n, size;
+};
+
+enum { FILL_CHUNK = 1 << 16 };
+
+#define FILL(type)                                                                                 \
+    {                                                                                              \
+        type x, *t = (type *)f->to;                                                                \
+        memcpy(&x, f->element, sizeof x);                                                          \
+        for (int64_t i = begin; i < end; i++)                                                      \
+            t[i] = f->marks[i] ? x : t[i];                                                         \
+    }
+
+static void fill_chunk(void *context, int64_t chunk)
+{
+    const struct filling *f = context;
+    const int64_t begin = chunk * FILL_CHUNK,
+                  end = f->n - begin < FILL_CHUNK ? f->n : begin + FILL_CHUNK;
+    if (f->size == 1)
+        FILL(uint8_t)
+    else if (f->size == 2)
+        FILL(uint16_t)
+    else if (f->size == 4)
+        FILL(uint32_t)
+    else if (f->size == 8)
+        FILL(uint64_t)
+    else
+        for (int64_t i = begin; i < end; i++)
+            if (f->marks[i])
+                memcpy(f->to + i * f->size, f->element, (size_t)f->size);
+}
+
+int mask_fill(fl_tensor *self, const fl_tensor *mask, const void *element)
+{
+    fl_tensor *truth = as_truth(mask);
+    if (!truth)
+        return -1;
+    struct filling f = {tensor_data(self), tensor_data(truth), element, self->numel,
+                        (int64_t)dtype_size(self->dtype)};
+    threads_for((f.n + FILL_CHUNK - 1) / FILL_CHUNK, fill_chunk, &f);
+    tensor_release(truth);
+    return 0;
+}
 
 static int check_mask(const fl_tensor *mask, const char *what)
 {
@@ -222,16 +314,9 @@ int masked_fill__cpu(fl_tensor *self, fl_tensor *mask, fl_tensor *value)
         return -1;
     fl_tensor *where = mask_for(mask, self), *one = tensor_from_number(number, self->dtype);
     fl_tensor *into = where && one ? tensor_contiguous(self) : NULL;
-    int status = into ? 0 : -1;
-    size_t bytes = dtype_size(self->dtype);
-    const uint8_t *picked = into ? tensor_data(where) : NULL;
-    const void *element = into ? tensor_data(one) : NULL;
-    char *to = into ? tensor_data(into) : NULL;
-    for (int64_t i = 0; status == 0 && i < into->numel; i++)
-        if (picked[i])
-            index_move(to + (size_t)i * bytes, element, bytes);
+    int status = into ? mask_fill(into, where, tensor_data(one)) : -1;
     if (status == 0 && into != self)
-        mask_write(self, into, picked);
+        mask_write(self, into, tensor_data(where));
     tensor_release(where), tensor_release(one), tensor_release(into);
     return status;
 }

@@ -7,7 +7,9 @@
  *           inner loop, whose lanes and tree are fixed, and the runs joined in order;
  *   down    a kept dim: rows of results side by side are stepped through the line, ROWS at a time
  *           into a fresh row of partial results, which is then joined: errors of float sums grow
- *           with ROWS, not with the line.
+ *           with ROWS, not with the line. Lines that are shorter than there are results go down
+ *           too, whatever their stride. Where rows are short and follow each other in memory,
+ *           `fold` of them, a power of two, are stepped as one, and its parts joined in halves.
  *
  * Long lines are cut into segments of SEGMENT elements; their partial results are joined pairwise.
  * All cuts depend on sizes alone, so results do not depend on the number of threads.
@@ -28,7 +30,9 @@ enum {
     ROWS = 64,       /* steps of a column before a join */
     COLUMNS = 512,   /* results side by side */
     TASK = 32768,    /* elements a task of the pool should have */
-    FEW_TASKS = 8
+    FEW_TASKS = 8,
+    SHORT_LINE = 16, /* elements of a line that go down against its stride */
+    FOLDED = 256     /* results side by side, folds included */
 };
 
 struct dim {
@@ -52,6 +56,7 @@ struct job {
     char *out;        /* results accumulators of segment s at out + s * results * acc */
     int64_t per_task; /* results a task does */
     int64_t columns;  /* down: results side by side: the innermost kept dim, or 1 */
+    int64_t fold;     /* down: rows stepped as one */
 };
 
 /* ---- collapsing ---- */
@@ -174,19 +179,29 @@ static void down_block(const struct job *j, int64_t result, int64_t n, int64_t s
     const char *base = j->data + (size_t)offset_of(j->kept, j->keep, result) * j->in;
     int64_t stride = j->keep[j->kept - 1].stride;
     int64_t from = segment * j->segment_runs, end = from + j->segment_runs;
-    _Alignas(64) char part[COLUMNS * sizeof(double)];
+    _Alignas(64) char part[COLUMNS * sizeof(double)], folds[FOLDED * sizeof(double)];
     if (end > j->line)
         end = j->line;
-    for (int64_t r = from; r < end; r += ROWS) {
-        char *into = r == from ? acc : part;
+    const int64_t fold = end - from < j->fold ? 1 : j->fold, width = n * fold;
+    char *sums = fold > 1 ? folds : acc;
+    int64_t r = from;
+    while (r + fold <= end) {
+        char *into = r == from ? sums : part;
         if (j->loops->start)
-            j->loops->start(n, into, NULL, j->scalars);
-        for (int64_t k = r; k < r + ROWS && k < end; k++)
-            step_row(j, n, base + (size_t)offset_of(j->reduced, j->drop, k) * j->in, stride, into,
-                     k == r);
+            j->loops->start(width, into, NULL, j->scalars);
+        for (int64_t k = 0; k < ROWS && r + fold <= end; k++, r += fold)
+            step_row(j, width, base + (size_t)offset_of(j->reduced, j->drop, r) * j->in, stride,
+                     into, k == 0);
         if (into == part)
-            j->loops->join(n, acc, part, j->scalars);
+            j->loops->join(width, sums, part, j->scalars);
     }
+    if (r < end) /* the rows that do not make a fold */
+        step_row(j, n * (end - r), base + (size_t)offset_of(j->reduced, j->drop, r) * j->in, stride,
+                 sums, false);
+    for (int64_t half = width / 2; half >= n && fold > 1; half /= 2)
+        j->loops->join(half, sums, sums + (size_t)half * j->acc, j->scalars);
+    if (fold > 1)
+        memcpy(acc, sums, (size_t)n * j->acc);
 }
 
 static void down_task(void *context, int64_t task)
@@ -257,13 +272,24 @@ static void plan_segments(struct job *j, bool down)
     }
 }
 
+static bool goes_down(const struct job *j)
+{
+    if (!j->kept || !j->reduced)
+        return false;
+    const struct dim *keep = &j->keep[j->kept - 1], *drop = &j->drop[j->reduced - 1];
+    return keep->stride < drop->stride || (j->line <= SHORT_LINE && keep->size > j->line);
+}
+
 /* Reduces into `y` (contiguous, of dtype `y->dtype`). */
 static int reduce_into(struct job *j, fl_tensor *y)
 {
-    bool down =
-        j->kept && j->reduced && j->keep[j->kept - 1].stride < j->drop[j->reduced - 1].stride;
-    bool direct;
+    bool down = goes_down(j), direct;
     j->columns = down ? j->keep[j->kept - 1].size : 1;
+    j->fold = 1;
+    if (down && j->reduced == 1 && j->keep[j->kept - 1].stride == 1 &&
+        j->drop[0].stride == j->columns)
+        while (2 * j->fold * j->columns <= FOLDED && 2 * j->fold <= j->line)
+            j->fold *= 2;
     plan_segments(j, down);
     direct = j->segments == 1 && compute_of(y->dtype) == j->compute &&
              dtype_size(y->dtype) == j->acc && y->dtype != FL_BOOL;

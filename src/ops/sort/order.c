@@ -12,7 +12,8 @@
  *                 then heapsort (Williams 1964, with Floyd's way down to a leaf and up again).
  *
  * kthvalue's is PyTorch's own: quickselect as in Numerical Recipes, section 8.5, with the pivot in
- * the middle. order_stable needs no such care, since a stable order is one order only.
+ * the middle. order_stable needs no such care, since a stable order is one order only:
+ * what is short is merged, what is long goes by radix, over the bits in which its keys differ.
  */
 #include "ops/sort/order.h"
 
@@ -42,10 +43,10 @@ static void insertion_sort(struct pair *a, int64_t n)
     }
 }
 
-/* ---- merge sort ---- */
+/* ---- stable ---- */
 
 /* Runs of 16, then merges that double them, back and forth between a and b. */
-struct pair *order_stable(struct pair *a, struct pair *b, int64_t n)
+static struct pair *merge_sort(struct pair *a, struct pair *b, int64_t n)
 {
     enum { RUN = 16 };
     for (int64_t i = 0; i < n; i += RUN)
@@ -62,6 +63,79 @@ struct pair *order_stable(struct pair *a, struct pair *b, int64_t n)
         a = b, b = t;
     }
     return a;
+}
+
+enum { LEAST_RADIX = 128, LONG_RADIX = 8192, SHORT_DIGIT = 8, LONG_DIGIT = 11 };
+
+/* Moves all of a to b by one digit of (KEY - least) >> low. */
+#define RADIX_PASS(name, type, KEY)                                                                \
+    static void name(const type *a, type *b, int64_t n, uint64_t least, int low, int bits)         \
+    {                                                                                              \
+        int64_t place[1 << LONG_DIGIT] = {0}, next = 0;                                            \
+        const uint64_t mask = (UINT64_C(1) << bits) - 1;                                           \
+        assert(bits <= LONG_DIGIT);                                                                \
+        for (int64_t i = 0; i < n; i++)                                                            \
+            place[(KEY(a[i]) - least) >> low & mask]++;                                            \
+        for (uint64_t d = 0; d <= mask; d++) {                                                     \
+            const int64_t count = place[d];                                                        \
+            place[d] = next, next += count;                                                        \
+        }                                                                                          \
+        for (int64_t i = 0; i < n; i++)                                                            \
+            b[place[(KEY(a[i]) - least) >> low & mask]++] = a[i];                                  \
+    }
+
+#define PAIR_KEY(x)  (x).key
+#define WHOLE_KEY(x) (x)
+RADIX_PASS(pass_pairs, struct pair, PAIR_KEY)
+RADIX_PASS(pass_packed, uint64_t, WHOLE_KEY)
+
+/* Pairs whose key and position together fit 64 bits: packed into the first half of a, sorted between
+ * its halves, unpacked into b. */
+static struct pair *radix_packed(struct pair *a, struct pair *b, int64_t n, uint64_t least,
+                                 int place_bits, int passes, int digit)
+{
+    uint64_t *from = (uint64_t *)(void *)a, *to = from + n;
+    for (int64_t i = 0; i < n; i++)
+        from[i] = (a[i].key - least) << place_bits | (uint64_t)a[i].position;
+    for (int p = 0; p < passes; p++) {
+        pass_packed(from, to, n, 0, place_bits + p * digit, digit);
+        uint64_t *t = from;
+        from = to, to = t;
+    }
+    const uint64_t mask = (UINT64_C(1) << place_bits) - 1;
+    for (int64_t i = 0; i < n; i++)
+        b[i] = (struct pair){(from[i] >> place_bits) + least, (int64_t)(from[i] & mask)};
+    return b;
+}
+
+static int bits_of(uint64_t x)
+{
+    return x ? 64 - __builtin_clzll(x) : 0;
+}
+
+/* Digits from the least significant on, all of one width. Positions are below n. */
+static struct pair *radix_sort(struct pair *a, struct pair *b, int64_t n)
+{
+    uint64_t least = UINT64_MAX, most = 0;
+    for (int64_t i = 0; i < n; i++) {
+        least = a[i].key < least ? a[i].key : least;
+        most = a[i].key > most ? a[i].key : most;
+    }
+    const int bits = bits_of(most - least), widest = n < LONG_RADIX ? SHORT_DIGIT : LONG_DIGIT;
+    const int passes = (bits + widest - 1) / widest, digit = passes ? (bits + passes - 1) / passes : 0;
+    if (passes > 1 && bits + bits_of((uint64_t)n) <= 64)
+        return radix_packed(a, b, n, least, bits_of((uint64_t)n), passes, digit);
+    for (int p = 0; p < passes; p++) {
+        pass_pairs(a, b, n, least, p * digit, digit);
+        struct pair *t = a;
+        a = b, b = t;
+    }
+    return a;
+}
+
+struct pair *order_stable(struct pair *a, struct pair *b, int64_t n)
+{
+    return n < LEAST_RADIX ? merge_sort(a, b, n) : radix_sort(a, b, n);
 }
 
 /* ---- heaps: the greatest at the root ---- */

@@ -9,7 +9,7 @@ struct pair {
     int64_t position;
 };
 
-/* All n in order, equal keys as they stood. spare has room for n; the result is in a or in spare,
+/* All n in order, equal keys as they stood; positions are 0 to n - 1. spare has room for n; the result is in a or in spare,
  * and returned. */
 struct pair *order_stable(struct pair *a, struct pair *spare, int64_t n);
 

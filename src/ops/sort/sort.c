@@ -1,8 +1,8 @@
 /* Sorting along a dim, and what a line in order gives.
  *
- * A line is read as keys of 64 bits whose unsigned order is the order of the elements (NaN last),
- * each with its position; so one set of algorithms on (key, position) pairs (order.h) serves every
- * dtype. Lines are shared out over the pool.
+ * A line is read as pairs of a key, whose unsigned order is the order of the elements (keys.h), and
+ * a position; so one set of algorithms (order.h) serves every dtype. Lines are shared out over the
+ * pool.
  */
 #include <assert.h>
 #include <math.h>
@@ -12,51 +12,14 @@
 #include "core/memory.h"
 #include "core/threads.h"
 #include "ops/op.h"
-#include "ops/sort/lines.h"
-#include "ops/sort/order.h"
+#include "ops/sort/keys.h"
 #include "ops_kernels.h"
 #include "flambeau/ops.h"
 
-/* ---- keys ---- */
-
-/* Flips a double's bits so that unsigned order is numeric order, -0 equal to 0 and every NaN above
- * all. */
-static uint64_t key_of_double(double x)
-{
-    uint64_t bits;
-    if (x != x)
-        return UINT64_MAX;
-    x = x == 0 ? 0 : x;
-    memcpy(&bits, &x, 8);
-    return bits >> 63 ? ~bits : bits | UINT64_C(1) << 63;
-}
-
-static uint64_t key_of_int(int64_t x)
-{
-    return (uint64_t)x ^ UINT64_C(1) << 63;
-}
-
-/* Reads a line of n elements as pairs. Descending order inverts keys, so that it is stable too. */
-static void read_pairs(const struct line *l, bool descending, struct pair *out)
-{
-    enum { CHUNK = 256 };
-    bool real = dtype_is_floating(l->dtype);
-    union {
-        double d[CHUNK];
-        int64_t i[CHUNK];
-    } stage;
-    for (int64_t at = 0; at < l->n; at += CHUNK) {
-        int64_t m = l->n - at < CHUNK ? l->n - at : CHUNK;
-        convert_elements(m, &stage, real ? FL_FLOAT64 : FL_INT64, 8, l->data + at * l->stride,
-                         l->dtype, l->stride);
-        for (int64_t k = 0; k < m; k++) {
-            uint64_t key = real ? key_of_double(stage.d[k]) : key_of_int(stage.i[k]);
-            out[at + k] = (struct pair){descending ? ~key : key, at + k};
-        }
-    }
-}
-
 /* ---- lines in parallel ---- */
+
+/* Lengths of lines whose floats are worth taking for distinct. */
+enum { LEAST_DISTINCT = 256, MOST_DISTINCT = 4096 };
 
 /* How each line is put in order, and what is written of it: `take` pairs from `skip` on. */
 struct job {
@@ -66,14 +29,6 @@ struct job {
     enum { STABLE, ALL, TOP, KTH, MEDIAN, MODE } what;
     _Atomic int failed;
 };
-
-static void write_one(const struct line *from, int64_t position, const struct line *value,
-                      const struct line *index, int64_t at)
-{
-    memcpy(value->data + at * value->stride, from->data + position * from->stride,
-           dtype_size(from->dtype));
-    *(int64_t *)(void *)(index->data + at * index->stride) = position;
-}
 
 /* The longest run of equal keys; the smallest element of the longest, and its last position. */
 static int64_t find_mode(const struct pair *sorted, int64_t n)
@@ -106,10 +61,11 @@ static void order_top(struct pair *a, int64_t k, int64_t n, bool sorted)
 
 /* Puts the lower median at the front: the first NaN where there is one; of equal elements, the one
  * that a stable order has there. */
-static void order_median(struct pair *a, int64_t n, bool real)
+static void order_median(struct pair *a, int64_t n, int dtype)
 {
-    int64_t at = (n - 1) / 2, equal = 0, nan = 0;
-    while (nan < n && !(real && a[nan].key == UINT64_MAX))
+    int64_t at = (n - 1) / 2, equal = 0, nan = dtype_is_floating(dtype) ? 0 : n;
+    const uint64_t missing = keys_nan(dtype);
+    while (nan < n && a[nan].key != missing)
         nan++;
     if (nan < n) {
         a[0] = a[nan];
@@ -127,11 +83,32 @@ static void order_median(struct pair *a, int64_t n, bool real)
     a[0] = a[at];
 }
 
+/* All in order as introsort leaves them. Where no two are equal there is one order alone, and a
+ * radix sort finds it sooner; floats of a line of middling length are mostly so. */
+static struct pair *order_any(const struct job *j, const struct line *from, struct pair *a,
+                              struct pair *spare)
+{
+    if (spare) {
+        struct pair *sorted = order_stable(a, spare, from->n);
+        int64_t same = 1;
+        while (same < from->n && sorted[same].key != sorted[same - 1].key)
+            same++;
+        if (same == from->n)
+            return sorted;
+        keys_read(from, j->descending, a);
+    }
+    order_all(a, from->n);
+    return a;
+}
+
 static void do_line(struct job *j, int64_t number, struct pair *a, struct pair *spare)
 {
     struct line from = line_at(&j->in, number), value = line_at(&j->values, number),
                 index = line_at(&j->indices, number);
-    read_pairs(&from, j->descending, a);
+    if (j->what == STABLE && !dtype_is_floating(from.dtype) &&
+        keys_count(&from, j->descending, &value, &index, a))
+        return;
+    keys_read(&from, j->descending, a);
     if (j->what == STABLE)
         a = order_stable(a, spare, from.n);
     else if (j->what == TOP)
@@ -139,29 +116,30 @@ static void do_line(struct job *j, int64_t number, struct pair *a, struct pair *
     else if (j->what == KTH)
         order_nth_recipe(a, j->skip, from.n);
     else if (j->what == MEDIAN)
-        order_median(a, from.n, dtype_is_floating(from.dtype));
+        order_median(a, from.n, from.dtype);
     else
-        order_all(a, from.n);
-    if (j->what == MODE) {
-        write_one(&from, find_mode(a, from.n), &value, &index, 0);
-        return;
-    }
-    for (int64_t i = 0; i < j->take; i++)
-        write_one(&from, a[j->skip + i].position, &value, &index, i);
+        a = order_any(j, &from, a, spare);
+    if (j->what == MODE)
+        a[0].position = find_mode(a, from.n);
+    keys_write(&from, a + j->skip, j->take, &value, &index);
 }
 
 static void run_task(void *context, int64_t task)
 {
     struct job *j = context;
-    size_t lines = j->what == STABLE ? 2 : 1,
-           bytes = lines * sizeof(struct pair) * (size_t)(j->in.n + 1);
+    const int64_t n = j->in.n;
+    const bool distinct = (j->what == ALL || j->what == MODE) && n >= LEAST_DISTINCT &&
+                          n <= MOST_DISTINCT &&
+                          (j->in.dtype == FL_FLOAT32 || j->in.dtype == FL_FLOAT64);
+    const bool two = j->what == STABLE || distinct;
+    const size_t bytes = (two ? 2 : 1) * sizeof(struct pair) * (size_t)(n + 1);
     struct pair *a = memory_alloc(bytes);
     if (!a) {
         j->failed = 1;
         return;
     }
     for (int64_t i = task * j->per_task; i < (task + 1) * j->per_task && i < j->in.count; i++)
-        do_line(j, i, a, a + j->in.n);
+        do_line(j, i, a, two ? a + n : NULL);
     memory_free(a, bytes);
 }
 
@@ -359,40 +337,4 @@ int running_backward_compose(fl_tensor *g, int64_t dim, fl_tensor *indices, fl_i
     fl_tensor *zeros = fl_zeros(size, (fl_dtype)g->dtype, (fl_device){-1, 0}, false);
     *y = fl_scatter_add(zeros, dim, indices, g);
     return *y ? 0 : -1;
-}
-
-/* ---- distinct elements ---- */
-
-int unique_all_compose(fl_tensor *self, bool sorted, bool return_inverse, bool return_counts,
-                       fl_tensor **values, fl_tensor **inverse, fl_tensor **counts)
-{
-    (void)sorted, (void)return_inverse, (void)return_counts;
-    fl_tensor *order, *row = fl_flatten(self, 0, -1), *all;
-    if (!row || fl_sort(row, 0, false, &all, &order))
-        return -1;
-    int64_t n = self->numel, distinct = 0;
-    size_t bytes = dtype_size(self->dtype);
-    *inverse = op_adopt(tensor_new(self->ndim, self->sizes, FL_INT64));
-    fl_tensor *first = *inverse ? op_adopt(tensor_new(1, &n, FL_INT64)) : NULL;
-    if (!first)
-        return -1;
-    const int64_t *from = tensor_data(order);
-    int64_t *start = tensor_data(first), *to = tensor_data(*inverse);
-    for (int64_t i = 0; i < n; i++) {
-        const char *at = (const char *)tensor_data(all) + (size_t)i * bytes;
-        fl_value a = tensor_element(all, i), b = i ? tensor_element(all, i - 1) : a;
-        bool same =
-            i && (a.tag == FL_FLOATING ? a.as.f == b.as.f : memcmp(at, at - bytes, bytes) == 0);
-        if (!same)
-            start[distinct++] = i;
-        to[from[i]] = distinct - 1;
-    }
-    int64_t zero = 0;
-    fl_tensor *starts = fl_slice(first, 0, &zero, &distinct, 1);
-    *values = starts ? fl_index_select(all, 0, starts) : NULL;
-    *counts = op_adopt(tensor_new(1, &distinct, FL_INT64));
-    int64_t *count = *counts ? tensor_data(*counts) : NULL;
-    for (int64_t i = 0; count && i < distinct; i++)
-        count[i] = (i + 1 < distinct ? start[i + 1] : n) - start[i];
-    return *values && *counts ? 0 : -1;
 }

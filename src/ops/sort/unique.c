@@ -1,0 +1,228 @@
+/* Distinct elements: of a whole tensor in order, or among neighbours.
+ *
+ * Integers that span few numbers are looked up in a table of that span; all else is put in order by
+ * keys (sort/keys.h), where equal elements become neighbours. A NaN is like nothing, itself included.
+ */
+#include <assert.h>
+#include <string.h>
+
+#include "core/error.h"
+#include "core/iterate.h"
+#include "core/memory.h"
+#include "ops/op.h"
+#include "ops/sort/keys.h"
+#include "ops_kernels.h"
+#include "flambeau/ops.h"
+
+/* What is wanted of n elements, and what comes of them. */
+struct distinct {
+    const fl_tensor *from; /* contiguous */
+    int64_t n, count;      /* elements, distinct ones */
+    int64_t *inverse;      /* each element's number, or NULL */
+    int64_t *first;        /* where each distinct one stands first; room for n + 1 */
+    fl_tensor *values, *counts;
+};
+
+/* ---- By a table ------------------------------------------------------------------------------ */
+
+enum { CHUNK = 512 };
+
+/* The elements from `at` on, at most CHUNK, as int64. */
+static int64_t read_integers(const fl_tensor *t, int64_t at, int64_t *out)
+{
+    const int64_t size = (int64_t)dtype_size(t->dtype), n = t->numel - at;
+    const int64_t m = n < CHUNK ? n : CHUNK;
+    convert_elements(m, out, FL_INT64, 8, (const char *)tensor_data(t) + at * size, t->dtype, size);
+    return m;
+}
+
+/* Counts into `table`, then numbers the places that are not empty. */
+static int unique_by_table(struct distinct *u, int64_t least, int64_t *table, int64_t span)
+{
+    int64_t block[CHUNK];
+    for (int64_t at = 0, m; at < u->n; at += m) {
+        m = read_integers(u->from, at, block);
+        for (int64_t k = 0; k < m; k++)
+            table[block[k] - least]++;
+    }
+    for (int64_t i = 0; i < span; i++)
+        u->count += table[i] != 0;
+    fl_tensor *numbers = op_adopt(tensor_new(1, &u->count, FL_INT64));
+    u->counts = op_adopt(tensor_new(1, &u->count, FL_INT64));
+    if (!numbers || !u->counts)
+        return -1;
+    int64_t *number = tensor_data(numbers), *count = tensor_data(u->counts), k = 0;
+    for (int64_t i = 0; i < span; i++)
+        if (table[i])
+            number[k] = least + i, count[k] = table[i], table[i] = k++;
+    for (int64_t at = 0, m; u->inverse && at < u->n; at += m) {
+        m = read_integers(u->from, at, block);
+        for (int64_t i = 0; i < m; i++)
+            u->inverse[at + i] = table[block[i] - least];
+    }
+    u->values = op_adopt(tensor_as(numbers, u->from->dtype));
+    return u->values ? 0 : -1;
+}
+
+/* ---- Among neighbours ------------------------------------------------------------------------ */
+
+#define TAKE(type)                                                                                 \
+    for (int64_t k = 0; k < u->count; k++)                                                         \
+    ((type *)value)[k] = ((const type *)from)[order ? order[first[k]].position : first[k]]
+
+/* The values and the counts of runs that begin at places u->first of `order` (NULL: as they stand).
+ */
+static int take_runs(struct distinct *u, const struct pair *order)
+{
+    u->values = op_adopt(tensor_new(1, &u->count, u->from->dtype));
+    u->counts = op_adopt(tensor_new(1, &u->count, FL_INT64));
+    if (!u->values || !u->counts)
+        return -1;
+    const void *from = tensor_data(u->from);
+    void *value = tensor_data(u->values);
+    int64_t *count = tensor_data(u->counts), *first = u->first;
+    first[u->count] = u->n;
+    for (int64_t k = 0; k < u->count; k++)
+        count[k] = first[k + 1] - first[k];
+    switch (dtype_size(u->from->dtype)) {
+    case 1:
+        TAKE(uint8_t);
+        break;
+    case 2:
+        TAKE(uint16_t);
+        break;
+    case 4:
+        TAKE(uint32_t);
+        break;
+    default:
+        TAKE(uint64_t);
+        break;
+    }
+    return 0;
+}
+
+static void find_runs(struct distinct *u, const struct pair *order, uint64_t nan)
+{
+    int64_t *first = u->first, *inverse = u->inverse, count = 0;
+    for (int64_t i = 0; i < u->n; i++) {
+        first[count] = i;
+        count += i == 0 || order[i].key != order[i - 1].key || order[i].key == nan;
+        if (inverse)
+            inverse[order[i].position] = count - 1;
+    }
+    u->count = count;
+}
+
+static int unique_by_order(struct distinct *u)
+{
+    const size_t bytes = 2 * sizeof(struct pair) * (size_t)(u->n + 1);
+    struct pair *pairs = memory_alloc(bytes);
+    if (!pairs)
+        return -1;
+    const int64_t size = (int64_t)dtype_size(u->from->dtype);
+    const struct line line = {tensor_data(u->from), u->n, size, u->from->dtype};
+    keys_read(&line, false, pairs);
+    const struct pair *order = order_stable(pairs, pairs + u->n, u->n);
+    find_runs(u, order, dtype_is_floating(line.dtype) ? keys_nan(line.dtype) : 0);
+    const int status = take_runs(u, order);
+    memory_free(pairs, bytes);
+    return status;
+}
+
+/* Whether element i differs from the one before it, for i from 1 on: each new one's place. */
+#define RUNS(type)                                                                                 \
+    for (int64_t i = 1; i < u->n; i++) {                                                           \
+        first[count] = i;                                                                          \
+        count += ((const type *)data)[i] != ((const type *)data)[i - 1];                           \
+    }
+
+static int unique_neighbours(struct distinct *u)
+{
+    const void *data = tensor_data(u->from);
+    fl_tensor *wide = NULL;
+    int64_t *first = u->first, count = u->n > 0;
+    first[0] = 0;
+    switch (u->from->dtype) {
+    case FL_FLOAT16:
+    case FL_BFLOAT16:
+        if (!(wide = op_adopt(tensor_as(u->from, FL_FLOAT32))))
+            return -1;
+        data = tensor_data(wide);
+        RUNS(float)
+        break;
+    case FL_FLOAT32:
+        RUNS(float)
+        break;
+    case FL_FLOAT64:
+        RUNS(double)
+        break;
+    case FL_INT16:
+        RUNS(int16_t)
+        break;
+    case FL_INT32:
+        RUNS(int32_t)
+        break;
+    case FL_INT64:
+        RUNS(int64_t)
+        break;
+    default:
+        RUNS(uint8_t)
+        break;
+    }
+    u->count = count;
+    if (take_runs(u, NULL))
+        return -1;
+    for (int64_t k = 0; u->inverse && k < count; k++)
+        for (int64_t i = first[k]; i < first[k + 1]; i++)
+            u->inverse[i] = k;
+    return 0;
+}
+
+/* ---- The operators --------------------------------------------------------------------------- */
+
+static int distinct_of(fl_tensor *self, bool neighbours, bool return_inverse, fl_tensor **values,
+                       fl_tensor **inverse, fl_tensor **counts)
+{
+    if (dtype_is_complex(self->dtype))
+        return error_set(FL_NOT_IMPLEMENTED, "\"unique\" not implemented for '%s'",
+                         dtype_title(self->dtype));
+    struct distinct u = {.from = op_adopt(tensor_contiguous(self)), .n = self->numel};
+    const int64_t none = 0;
+    *inverse = op_adopt(return_inverse ? tensor_new(self->ndim, self->sizes, FL_INT64)
+                                       : tensor_new(1, &none, FL_INT64));
+    if (!u.from || !*inverse)
+        return -1;
+    u.inverse = return_inverse ? tensor_data(*inverse) : NULL;
+    const struct line line = {tensor_data(u.from), u.n, (int64_t)dtype_size(self->dtype),
+                              self->dtype};
+    int64_t least, greatest;
+    int status;
+    if (!neighbours && !dtype_is_floating(self->dtype) &&
+        keys_span(&line, 2 * (uint64_t)u.n + 256, &least, &greatest)) {
+        const int64_t span = greatest - least + 1;
+        const size_t bytes = sizeof(int64_t) * (size_t)span;
+        int64_t *table = memory_zalloc(bytes);
+        status = table ? unique_by_table(&u, least, table, span) : -1;
+        memory_free(table, bytes);
+    } else {
+        fl_tensor *first = op_adopt(tensor_new(1, &(int64_t){u.n + 1}, FL_INT64));
+        u.first = first ? tensor_data(first) : NULL;
+        status = !first ? -1 : neighbours ? unique_neighbours(&u) : unique_by_order(&u);
+    }
+    *values = u.values, *counts = u.counts;
+    return status;
+}
+
+int unique_all_compose(fl_tensor *self, bool sorted, bool return_inverse, bool return_counts,
+                       fl_tensor **values, fl_tensor **inverse, fl_tensor **counts)
+{
+    (void)sorted, (void)return_counts;
+    return distinct_of(self, false, return_inverse, values, inverse, counts);
+}
+
+int unique_neighbours_compose(fl_tensor *self, bool return_inverse, bool return_counts,
+                              fl_tensor **values, fl_tensor **inverse, fl_tensor **counts)
+{
+    (void)return_counts;
+    return distinct_of(self, true, return_inverse, values, inverse, counts);
+}
