@@ -6,6 +6,7 @@ float32, as PyTorch does.
 """
 from __future__ import annotations
 
+import functools
 import math
 import warnings
 
@@ -136,6 +137,7 @@ def _pick(input, dim, n, factor, exact):
     return input.index_select(dim, flambeau.tensor(index))
 
 
+@functools.lru_cache(64)
 def _points(old, n, factor, align_corners, taps):
     """For each tap, which points of the input the n points of the output are made of, and by which
     weights."""
@@ -166,10 +168,10 @@ def _sum(input, dim, index, weight):
 
 def _blend(input, dim, n, factor, align_corners, taps, kept):
     index, weight = _points(input.size(dim), n, factor, align_corners, taps)
-    weight = [flambeau.tensor(w, dtype=kept) for w in weight]
+    weight = flambeau.tensor(weight, dtype=kept)
     if taps == 2:
         weight[0] = 1 - weight[1]
-    return _sum(input, dim, index, [w.to(input.dtype) for w in weight])
+    return flambeau._C._blend_points(input, dim, flambeau.tensor(index), weight.to(input.dtype))
 
 
 def _blend_bytes(input, dim, n, factor, align_corners, taps):

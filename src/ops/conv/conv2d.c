@@ -10,6 +10,7 @@
 #include "core/isa.h"
 #include "core/memory.h"
 #include "core/threads.h"
+#include "ops/conv/conv1x1.h"
 #include "ops/conv/conv2d_weight.h"
 #include "ops/conv/correlate.h"
 #include "ops/matmul/gemm.h"
@@ -144,6 +145,8 @@ static void taps_close(struct taps *t)
 static int forward_real(const struct conv2d_shape *p, fl_dtype dtype, const struct conv2d_view *x,
                         const struct conv2d_view *weight, const void *bias, void *y)
 {
+    if (conv1x1_takes(p, x))
+        return conv1x1_forward(p, dtype, x, weight, bias, y);
     struct taps taps;
     if (taps_open(&taps, p->r * p->s) != 0)
         return -1;
@@ -304,6 +307,8 @@ static int backward_input_real(const struct conv2d_shape *p, fl_dtype dtype,
 {
     if (p->n * p->c * p->h * p->w == 0)
         return 0;
+    if (conv1x1_takes(p, g))
+        return conv1x1_backward_input(p, dtype, g, weight, dx);
     const size_t bytes =
         (size_t)(phases_of(p, 0) * phases_of(p, 1)) * sizeof(struct correlation_phase);
     struct correlation_phase *phases = memory_alloc(bytes);

@@ -21,6 +21,7 @@
 #include "core/error.h"
 #include "core/memory.h"
 #include "core/threads.h"
+#include "ops/conv/conv1x1.h"
 #include "ops/conv/depthwise.h"
 #include "ops/matmul/gemm.h"
 
@@ -361,6 +362,8 @@ int conv2d_weight_gradient(const struct conv2d_shape *p, fl_dtype dtype,
     }
     if (plan.channels == 1 && plan.filters == 1 && p->groups > 1 && g->strides[3] == 1)
         return depthwise_weight_gradient(p, dtype, g, x, dweight);
+    if (conv1x1_few_pixels(p) && conv1x1_takes(p, g) && conv1x1_takes(p, x))
+        return conv1x1_backward_weight(p, dtype, g, x, dweight);
     lay_out(&plan);
     const int64_t blocks = p->groups * plan.filter_blocks;
     const size_t bytes = (size_t)(blocks * plan.splits * plan.sums_size * plan.size);
