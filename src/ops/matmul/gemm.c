@@ -1,8 +1,9 @@
 /* Matrix products: chooses how a problem is run and cuts it over threads.
  *
- * C alone is cut, into blocks whose number depends on the sizes; every block does its own packing,
- * which is a few hundredths of its arithmetic, so blocks share nothing and wait for nobody. A small
- * problem is one block on the caller's thread with scratch on the stack. Half precision is widened
+ * C alone is cut, into blocks whose number depends on the sizes; every block packs its part of A.
+ * B is packed before them, once for all blocks of the same columns; where there is one such block
+ * it does that itself. A small problem is one block on the caller's thread with scratch on the
+ * stack. Half precision is widened
  * whole, multiplied in float32 and rounded once. Integers go through plain loops.
  */
 #include "ops/matmul/gemm.h"
@@ -20,9 +21,11 @@ enum {
     GRAIN = 1 << 17,       /* multiply-adds that are worth waking a thread for, some 2 us */
     CHUNKS = 16,           /* of a large problem */
     MAX_COLS = 512,        /* columns of a block: its packed B fits the second cache */
-    PACK_A_COLS = 64,      /* columns from which packing A pays, where */
-    PACK_A_STRIDE = 4096,  /* its rows (or columns) lie a page apart or more, bytes */
-    PACK_B_ROWS = 64       /* rows from which packing B pays */
+    PACK_A_COLS = 64,      /* columns from which packing A pays, where its rows lie */
+    PACK_A_ROWS = 4096,    /* a page apart or more, bytes, or where its columns, read */
+    PACK_A_COLUMNS = 256,  /* downwards, lie so far apart that each is other cache lines */
+    PACK_B_ROWS = 64,      /* rows from which packing B pays */
+    MOST_PACKED = 64 << 20 /* bytes of B packed for all blocks */
 };
 
 static int64_t at_most(int64_t a, int64_t b)
@@ -103,6 +106,8 @@ struct plan {
     bool pack_a, pack_b;
     int64_t max_depth;
     int64_t scratch;    /* bytes for a chunk */
+    char *packed;       /* B of (member, column block), each packed_size bytes; NULL: blocks pack */
+    int64_t packed_size;
     _Atomic int failed; /* a chunk had no memory */
 };
 
@@ -127,12 +132,14 @@ static int64_t scratch_bytes(const struct plan *p)
     int64_t cols = at_most(p->g->n, MAX_COLS);
     int64_t panels = (cols + p->kernels->cols - 1) / p->kernels->cols;
     int64_t depth = at_most(p->g->k, p->max_depth);
-    int64_t packed_b = p->pack_b ? panels : p->g->n % p->kernels->cols != 0;
-    return depth * (packed_b * p->kernels->cols + (p->pack_a ? p->kernels->panel : 0)) * p->size;
+    int64_t packed_b = p->packed ? 0 : p->pack_b ? panels : p->g->n % p->kernels->cols != 0;
+    int64_t groups = (p->g->m + p->kernels->rows - 1) / p->kernels->rows;
+    int64_t packed_a = p->pack_a ? at_most(groups, GEMM_PACKED_GROUPS) : 0;
+    return depth * (packed_b * p->kernels->cols + packed_a * p->kernels->panel) * p->size;
 }
 
 static void run_block(const struct plan *p, const struct gemm *g, int64_t row, int64_t rows,
-                      int64_t col, int64_t cols, void *scratch)
+                      int64_t col, int64_t cols, const void *packed_b, void *scratch)
 {
     assert(rows > 0 && row + rows <= g->m);
     const char *bias = g->bias;
@@ -155,8 +162,38 @@ static void run_block(const struct plan *p, const struct gemm *g, int64_t row, i
                                .bias_n = g->bias_kind == GEMM_BIAS_N ? bias + col * p->size : NULL,
                                .pack_a = p->pack_a,
                                .pack_b = p->pack_b,
+                               .packed_b = packed_b,
                                .scratch = scratch};
     p->kernels->block(&block);
+}
+
+/* Where block j of columns begins: at a whole panel. */
+static int64_t first_col(const struct plan *p, int64_t j)
+{
+    int64_t panels = (p->g->n + p->kernels->cols - 1) / p->kernels->cols;
+    return at_most(panels * j / p->col_blocks * p->kernels->cols, p->g->n);
+}
+
+/* The bytes of a packed B: stretches of k are rounded up, at most one step more for each. */
+static int64_t packed_bytes(const struct gemm_kernels *kernels, fl_dtype dtype, int64_t n,
+                            int64_t k)
+{
+    int64_t panels = (n + kernels->cols - 1) / kernels->cols;
+    return panels * kernels->cols * (k + k / max_depth_of(dtype) + 1) * element_size(dtype);
+}
+
+static void pack_chunk(void *context, int64_t chunk)
+{
+    const struct plan *p = context;
+    const int64_t j = chunk % p->col_blocks, col = first_col(p, j);
+    const struct gemm one = batch_member(p->g, chunk / p->col_blocks);
+    const struct gemm_block block = {.n = first_col(p, j + 1) - col,
+                                     .k = one.k,
+                                     .max_depth = p->max_depth,
+                                     .b = (const char *)one.b + col * one.b_col * p->size,
+                                     .b_row = one.b_row,
+                                     .b_col = one.b_col};
+    p->kernels->pack(&block, p->packed + chunk * p->packed_size);
 }
 
 static void run_chunk(void *context, int64_t chunk)
@@ -172,17 +209,17 @@ static void run_chunk(void *context, int64_t chunk)
         int64_t end = at_most((chunk + 1) * p->group, p->members);
         for (int64_t i = chunk * p->group; i < end; i++) {
             struct gemm one = batch_member(g, i);
-            run_block(p, &one, 0, g->m, 0, g->n, scratch);
+            run_block(p, &one, 0, g->m, 0, g->n, NULL, scratch);
         }
     } else {
         int64_t j = chunk % p->col_blocks, i = chunk / p->col_blocks % p->row_blocks;
-        struct gemm one = batch_member(g, chunk / (p->col_blocks * p->row_blocks));
+        int64_t member = chunk / (p->col_blocks * p->row_blocks);
+        struct gemm one = batch_member(g, member);
         int64_t row = g->m * i / p->row_blocks, next_row = g->m * (i + 1) / p->row_blocks;
-        /* Blocks of columns begin at whole panels. */
-        int64_t panels = (g->n + p->kernels->cols - 1) / p->kernels->cols;
-        int64_t col = panels * j / p->col_blocks * p->kernels->cols;
-        int64_t next_col = panels * (j + 1) / p->col_blocks * p->kernels->cols;
-        run_block(p, &one, row, next_row - row, col, at_most(next_col, g->n) - col, scratch);
+        int64_t col = first_col(p, j), cols = first_col(p, j + 1) - col;
+        const char *packed_b =
+            p->packed ? p->packed + (member * p->col_blocks + j) * p->packed_size : NULL;
+        run_block(p, &one, row, next_row - row, col, cols, packed_b, scratch);
     }
     memory_free(scratch, (size_t)p->scratch);
 }
@@ -207,6 +244,29 @@ static void cut(struct plan *p, int64_t work)
     }
 }
 
+static size_t packed_total(const struct plan *p)
+{
+    return (size_t)(p->members * p->col_blocks * p->packed_size);
+}
+
+/* Packs B once for all rows, unless that is too large to be worth the memory. */
+static int pack_for_all(struct plan *p)
+{
+    const int64_t cols = p->kernels->cols, panels = (p->g->n + cols - 1) / cols;
+    const int64_t widest = (panels + p->col_blocks - 1) / p->col_blocks * cols;
+    p->packed_size = (packed_bytes(p->kernels, p->g->dtype, widest, p->g->k) + 63) / 64 * 64;
+    if (p->packed_size > MOST_PACKED / (p->members * p->col_blocks)) {
+        p->packed_size = 0;
+        return 0;
+    }
+    p->packed = memory_alloc(packed_total(p));
+    if (!p->packed)
+        return -1;
+    threads_for(p->members * p->col_blocks, pack_chunk, p);
+    p->scratch = scratch_bytes(p);
+    return 0;
+}
+
 static int run_real(const struct gemm *given)
 {
     struct gemm g = *given;
@@ -220,14 +280,15 @@ static int run_real(const struct gemm *given)
                      .max_depth = max_depth_of(g.dtype),
                      .members = batch_count(&g)};
     const int64_t work = g.m * g.n * (g.k > 0 ? g.k : 1);
-    p.pack_a = g.n >= PACK_A_COLS && (g.a_row == 1 ? g.a_col : g.a_row) * p.size >= PACK_A_STRIDE;
+    p.pack_a = g.n >= PACK_A_COLS && (g.a_row == 1 ? g.a_col * p.size >= PACK_A_COLUMNS
+                                                   : g.a_row * p.size >= PACK_A_ROWS);
     p.pack_b = g.b_col != 1 || g.m >= PACK_B_ROWS;
 
     p.scratch = scratch_bytes(&p);
     const bool small = g.n <= MAX_COLS && work < 2 * GRAIN; /* a member is one block */
     if (p.members == 1 && small && p.scratch <= STACK_SCRATCH) {
         _Alignas(64) char scratch[STACK_SCRATCH];
-        run_block(&p, &g, 0, g.m, 0, g.n, scratch);
+        run_block(&p, &g, 0, g.m, 0, g.n, NULL, scratch);
         return 0;
     }
 
@@ -238,8 +299,11 @@ static int run_real(const struct gemm *given)
     } else {
         cut(&p, work);
         chunks = p.members * p.row_blocks * p.col_blocks;
+        if (p.pack_b && p.row_blocks > 1 && pack_for_all(&p))
+            return -1;
     }
     threads_for(chunks, run_chunk, &p);
+    memory_free(p.packed, packed_total(&p));
     if (atomic_load(&p.failed))
         return error_set(FL_OUT_OF_MEMORY, "matrix product: no memory for %lld bytes of scratch",
                          (long long)p.scratch);
@@ -252,11 +316,8 @@ int gemm_pack(struct gemm_packed *p, fl_dtype dtype, int64_t n, int64_t k, const
               int64_t b_row, int64_t b_col)
 {
     const struct gemm_kernels *kernels = kernels_of(dtype);
-    const int64_t panels = (n + kernels->cols - 1) / kernels->cols;
-    /* Stretches of k are rounded up: at most one step more for each. */
-    const int64_t depth = k + k / max_depth_of(dtype) + 1;
     *p = (struct gemm_packed){.dtype = dtype, .n = n, .k = k};
-    p->bytes = (size_t)(panels * kernels->cols * depth * element_size(dtype));
+    p->bytes = (size_t)packed_bytes(kernels, dtype, n, k);
     p->panels = memory_alloc(p->bytes);
     if (!p->panels)
         return -1;

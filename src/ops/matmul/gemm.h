@@ -107,6 +107,10 @@ struct gemm_block {
     void *scratch;
 };
 
+/* Groups of rows of A that a block packs at a time: together they are whole cache lines of a
+ * transposed A. */
+enum { GEMM_PACKED_GROUPS = 8 };
+
 struct gemm_kernels {
     int rows, cols; /* of the largest tile */
     int lanes;      /* of a vector */

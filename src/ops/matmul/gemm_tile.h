@@ -9,8 +9,9 @@
  */
 #include "ops/matmul/gemm_vector.h"
 
-#define TILE_COLS (2 * LANES)
-#define FEW_ROWS  4
+#define TILE_COLS  (2 * LANES)
+#define FEW_ROWS   4
+#define FEW_GROUPS 5
 /* The pitch of packed A: a column of a panel is stored in whole vectors. */
 #define PANEL     ((TILE_ROWS + LANES - 1) / LANES * LANES)
 
@@ -270,23 +271,47 @@ static void NAME(transpose_any)(const void *src, int64_t src_row, int64_t rows, 
     NAME(transpose_copy)(src, src_row, rows, cols, dst, dst_row, exact);
 }
 
+/* Steps of k whose cache lines are asked for before they are needed: they lie too far apart for the
+ * processor to foresee. */
+enum { NAME(AHEAD) = 8 };
+
 /* mr rows of A over `depth` steps become columns of pitch PANEL. */
 static void NAME(pack_rows)(const real *a, int64_t a_row, int64_t a_col, int mr, int64_t depth,
                             real *dst)
 {
     if (a_col == 1) {
         NAME(transpose_copy)(a, a_row, mr, depth, dst, PANEL, 0);
-    } else if (a_row == 1) {
-        for (int64_t k = 0; k < depth; k++, a += a_col, dst += PANEL)
-            for (int i = 0; i < mr; i += LANES) {
-                vec v = mr - i < LANES ? NAME(load_first)(a + i, mr - i) : NAME(load)(a + i);
-                NAME(store)(dst + i, v);
-            }
     } else {
         for (int64_t k = 0; k < depth; k++, a += a_col, dst += PANEL)
             for (int i = 0; i < mr; i++)
                 dst[i] = a[i * a_row];
     }
+}
+
+/* Groups first to end - 1 of `groups` of A's m rows, one after the other at dst, depth * PANEL
+ * apart. Where rows are neighbours all groups advance along k together. */
+static void NAME(pack_groups)(const struct gemm_block *g, const real *a, int64_t first, int64_t end,
+                              int64_t groups, int64_t depth, real *dst)
+{
+    int64_t row[GEMM_PACKED_GROUPS + 1];
+    for (int64_t q = first; q <= end; q++)
+        row[q - first] = g->m * q / groups;
+    const int64_t count = end - first;
+    if (g->a_row != 1) {
+        for (int64_t q = 0; q < count; q++)
+            NAME(pack_rows)(a + row[q] * g->a_row, g->a_row, g->a_col, (int)(row[q + 1] - row[q]),
+                            depth, dst + q * depth * PANEL);
+        return;
+    }
+    for (int64_t k = 0; k < depth; k++, a += g->a_col, dst += PANEL)
+        for (int64_t q = 0; q < count; q++) {
+            const int mr = (int)(row[q + 1] - row[q]);
+            __builtin_prefetch(a + NAME(AHEAD) * g->a_col + row[q]);
+            for (int i = 0; i < mr; i += LANES)
+                NAME(store)(dst + q * depth * PANEL + i,
+                            mr - i < LANES ? NAME(load_first)(a + row[q] + i, mr - i)
+                                           : NAME(load)(a + row[q] + i));
+        }
 }
 
 /* nr columns of B over `depth` steps become rows of pitch TILE_COLS, filled up with zeros to whole
@@ -298,6 +323,8 @@ static void NAME(pack_columns)(const real *b, int64_t b_row, int64_t b_col, int 
         NAME(transpose_copy)(b, b_col, nr, depth, dst, TILE_COLS, 0);
     } else if (b_col == 1 && nr == TILE_COLS) {
         for (int64_t k = 0; k < depth; k++, b += b_row, dst += TILE_COLS) {
+            __builtin_prefetch(b + NAME(AHEAD) * b_row);
+            __builtin_prefetch(b + NAME(AHEAD) * b_row + LANES);
             NAME(store)(dst, NAME(load)(b));
             NAME(store)(dst + LANES, NAME(load)(b + LANES));
         }
@@ -483,8 +510,8 @@ static void NAME(pack)(const struct gemm_block *g, void *dst)
 }
 
 /* For each stretch of k: packs B where that is wanted (always a last panel that is not full), then
- * for each group of rows packs its panel of A, which stays in the first cache, and streams the
- * panels of B past it from the second. Where B came packed, rows are few: each panel of B stays and
+ * for each group of rows packs its panel of A (with those of a few groups more), which stays in the
+ * first cache, and streams the panels of B past it from the second. Where B came packed, rows are few: each panel of B stays and
  * the rows pass, so that B is read once. */
 static void NAME(block)(const struct gemm_block *g)
 {
@@ -498,9 +525,10 @@ static void NAME(block)(const struct gemm_block *g)
     const int64_t groups = (g->m + TILE_ROWS - 1) / TILE_ROWS;
     const bool all_packed = g->packed_b || g->pack_b || g->b_col != 1;
     const int64_t first_packed = all_packed ? 0 : g->n / TILE_COLS;
-    const bool by_panels = g->packed_b != NULL;
+    const bool by_panels = g->packed_b && !g->pack_a && g->m <= FEW_GROUPS * TILE_ROWS;
     const int64_t outer = by_panels ? panels : groups, inner = by_panels ? groups : panels;
-    real *packed_a = g->scratch, *room = packed_a + (g->pack_a ? stretch * PANEL : 0);
+    const int64_t held = groups < GEMM_PACKED_GROUPS ? groups : GEMM_PACKED_GROUPS;
+    real *packed_a = g->scratch, *room = packed_a + (g->pack_a ? held * stretch * PANEL : 0);
 
     for (int64_t s = 0; s < stretches; s++) {
         const int64_t k0 = s * stretch;
@@ -523,12 +551,12 @@ static void NAME(block)(const struct gemm_block *g)
                 const int64_t row = g->m * i / groups, col = p * TILE_COLS;
                 t.mr = (int)(g->m * (i + 1) / groups - row);
                 t.bias_m = last && g->bias_m ? (const real *)g->bias_m + row : NULL;
-                t.a = g->pack_a ? packed_a : a + row * g->a_row;
+                t.a = g->pack_a ? packed_a + i % held * t.depth * PANEL : a + row * g->a_row;
                 t.a_row = g->pack_a ? 1 : g->a_row;
                 t.a_step = g->pack_a ? PANEL : g->a_col;
-                if (g->pack_a && r == 0)
-                    NAME(pack_rows)(a + row * g->a_row, g->a_row, g->a_col, t.mr, t.depth,
-                                    packed_a);
+                if (g->pack_a && r == 0 && i % held == 0)
+                    NAME(pack_groups)(g, a, i, i + held < groups ? i + held : groups, groups,
+                                      t.depth, packed_a);
                 t.nr = (int)(g->n - col < TILE_COLS ? g->n - col : TILE_COLS);
                 t.b = p < first_packed ? b + col
                                        : packed_b + (p - first_packed) * stretch * TILE_COLS;
