@@ -1,5 +1,4 @@
-"""Attention as functions (source: torch.nn.functional.scaled_dot_product_attention,
-multi_head_attention_forward).
+"""Multi-head attention as a function (source: torch.nn.functional.multi_head_attention_forward).
 
 Letters: L queries and S keys of a sequence, N sequences, E features, H heads of D = E / H features.
 """
@@ -9,55 +8,7 @@ import math
 import warnings
 
 import flambeau
-from flambeau._precision import under_autocast
-
-_HALVES = (flambeau.float16, flambeau.bfloat16)
-
-
-@under_autocast("lower")
-def scaled_dot_product_attention(
-    query,
-    key,
-    value,
-    attn_mask=None,
-    dropout_p=0.0,
-    is_causal=False,
-    *,
-    scale=None,
-    enable_gqa=False,
-):
-    """softmax(query keyᵀ scale + mask) value over (..., length, features); a bool mask is True
-    where to look."""
-    from flambeau.nn.functional import dropout
-
-    scale = 1 / math.sqrt(query.size(-1)) if scale is None else scale
-    if is_causal:
-        if attn_mask is not None:
-            raise RuntimeError(
-                "_scaled_dot_product_attention: Explicit attn_mask should not be set when"
-                " is_causal=True"
-            )
-        attn_mask = flambeau.ones(
-            query.size(-2), key.size(-2), dtype=flambeau.bool, device=query.device
-        ).tril()
-    if enable_gqa:
-        key, value = (t.repeat_interleave(query.size(-3) // t.size(-3), -3) for t in (key, value))
-    dtype = query.dtype
-    if dtype in _HALVES:  # one rounding at the end
-        query, key, value = query.float(), key.float(), value.float()
-    weights = query @ key.transpose(-2, -1) * scale
-    if attn_mask is not None and attn_mask.dtype == flambeau.bool:
-        weights = weights.masked_fill(~attn_mask, -math.inf)
-    elif attn_mask is not None:
-        weights = weights + attn_mask
-    weights = weights.softmax(-1)
-    if attn_mask is not None and attn_mask.dtype == flambeau.bool:
-        weights = weights.masked_fill(
-            ~attn_mask.any(-1, keepdim=True), 0.0
-        )  # a row that may look nowhere
-    if dropout_p > 0.0:
-        weights = dropout(weights, dropout_p)
-    return (weights @ value).to(dtype)
+from flambeau.nn._binding import _nn
 
 
 def _as_float_mask(mask, name, other, other_name, dtype, check_other=True):
@@ -312,7 +263,7 @@ def multi_head_attention_forward(
     if attn_mask is not None:
         one = attn_mask.size(0) == 1 and attn_mask.dim() == 3
         attn_mask = attn_mask.unsqueeze(0) if one else attn_mask.view(N, num_heads, -1, S)
-    output = scaled_dot_product_attention(
+    output = _nn.scaled_dot_product_attention(
         q.view(N, num_heads, L, D),
         k.view(N, num_heads, S, D),
         v.view(N, num_heads, S, D),

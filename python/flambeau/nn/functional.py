@@ -13,10 +13,7 @@ from flambeau._hint import noted
 from flambeau import _C
 from flambeau._precision import under_autocast
 from flambeau.nn import _reduction  # noqa: F401  programs look for it here
-from flambeau.nn._attention import (  # noqa: F401
-    multi_head_attention_forward,
-    scaled_dot_product_attention,
-)
+from flambeau.nn._attention import multi_head_attention_forward  # noqa: F401
 from flambeau.nn._binding import _nn, _op, _quick
 from flambeau.nn._linear_cross_entropy import linear_cross_entropy  # noqa: F401
 from flambeau.nn._losses import *  # noqa: F403

@@ -16,7 +16,8 @@
 
 /* What is wanted of n elements, and what comes of them. */
 struct distinct {
-    const fl_tensor *from; /* contiguous */
+    fl_tensor *self;
+    const fl_tensor *from; /* self, contiguous */
     int64_t n, count;      /* elements, distinct ones */
     int64_t *inverse;      /* each element's number, or NULL */
     int64_t *first;        /* where each distinct one stands first; room for n + 1 */
@@ -66,6 +67,23 @@ static int unique_by_table(struct distinct *u, int64_t least, int64_t *table, in
 
 /* ---- Among neighbours ------------------------------------------------------------------------ */
 
+static void count_runs(struct distinct *u)
+{
+    int64_t *count = tensor_data(u->counts);
+    for (int64_t k = 0; k < u->count; k++)
+        count[k] = u->first[k + 1] - u->first[k];
+}
+
+static int pick_recorded(struct distinct *u, const struct pair *order)
+{
+    fl_tensor *places = op_adopt(tensor_new(1, &u->count, FL_INT64));
+    int64_t *place = places ? tensor_data(places) : NULL;
+    for (int64_t k = 0; places && k < u->count; k++)
+        place[k] = order ? order[u->first[k]].position : u->first[k];
+    u->values = places ? fl_index_select(fl_flatten(u->self, 0, -1), 0, places) : NULL;
+    return u->values ? 0 : -1;
+}
+
 #define TAKE(type)                                                                                 \
     for (int64_t k = 0; k < u->count; k++)                                                         \
     ((type *)value)[k] = ((const type *)from)[order ? order[first[k]].position : first[k]]
@@ -74,16 +92,22 @@ static int unique_by_table(struct distinct *u, int64_t least, int64_t *table, in
  */
 static int take_runs(struct distinct *u, const struct pair *order)
 {
-    u->values = op_adopt(tensor_new(1, &u->count, u->from->dtype));
     u->counts = op_adopt(tensor_new(1, &u->count, FL_INT64));
-    if (!u->values || !u->counts)
+    if (!u->counts)
+        return -1;
+    if (fl_requires_grad(u->self)) { /* picked by operators, which record it */
+        u->first[u->count] = u->n;
+        count_runs(u);
+        return pick_recorded(u, order);
+    }
+    u->values = op_adopt(tensor_new(1, &u->count, u->from->dtype));
+    if (!u->values)
         return -1;
     const void *from = tensor_data(u->from);
     void *value = tensor_data(u->values);
-    int64_t *count = tensor_data(u->counts), *first = u->first;
+    int64_t *first = u->first;
     first[u->count] = u->n;
-    for (int64_t k = 0; k < u->count; k++)
-        count[k] = first[k + 1] - first[k];
+    count_runs(u);
     switch (dtype_size(u->from->dtype)) {
     case 1:
         TAKE(uint8_t);
@@ -186,7 +210,8 @@ static int distinct_of(fl_tensor *self, bool neighbours, bool return_inverse, fl
     if (dtype_is_complex(self->dtype))
         return error_set(FL_NOT_IMPLEMENTED, "\"unique\" not implemented for '%s'",
                          dtype_title(self->dtype));
-    struct distinct u = {.from = op_adopt(tensor_contiguous(self)), .n = self->numel};
+    struct distinct u = {
+        .self = self, .from = op_adopt(tensor_contiguous(self)), .n = self->numel};
     const int64_t none = 0;
     *inverse = op_adopt(return_inverse ? tensor_new(self->ndim, self->sizes, FL_INT64)
                                        : tensor_new(1, &none, FL_INT64));
