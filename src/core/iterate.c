@@ -21,7 +21,7 @@
 #include "core/threads.h"
 #include "core/walk.h"
 
-enum { GRAIN = 32768, BLOCK = 512, LONG_ROW = 128, SHORT_RUN = 32 };
+enum { GRAIN = 32768, BLOCK = 512, LONG_ROW = 128 };
 enum { TILE_ROWS = 16, TILE_COLUMNS = 64 };
 
 _Static_assert((int)TILE_ROWS *TILE_COLUMNS <= 2 * BLOCK, "a tile fits into a buffer");
@@ -75,18 +75,6 @@ static int64_t least(int64_t a, int64_t b)
 
 /* ---- Gathering and scattering --------------------------------------------------------------- */
 
-/* Copies a short run of elements of 4 or 8 bytes, where a call would cost more than the run. */
-static inline void move_short(int64_t n, int64_t size, char *to, int64_t to_stride,
-                              const char *from, int64_t from_stride)
-{
-    if (size == 4)
-        for (int64_t i = 0; i < n; i++)
-            memcpy(to + i * to_stride, from + i * from_stride, 4);
-    else
-        for (int64_t i = 0; i < n; i++)
-            memcpy(to + i * to_stride, from + i * from_stride, 8);
-}
-
 /* Walks n elements of operand k from coordinates `start` on, row by row, between its memory and a
  * buffer of compute elements: into the buffer, or out of it where `out` is set. */
 static void pass(const struct iteration *it, int k, const int64_t *start, int64_t n, char *buffer,
@@ -101,13 +89,13 @@ static void pass(const struct iteration *it, int k, const int64_t *start, int64_
     int64_t at[TENSOR_MAX_DIMS + 1];
     memcpy(at, start, (size_t)w->ndim * sizeof *at);
     char *memory = s->data + walk_offset(w, k, at);
-    bool short_runs = s->dtype == s->compute_dtype && s->size >= 4 && w->sizes[last] < SHORT_RUN;
+    bool short_runs = s->dtype == s->compute_dtype && s->size >= 4 && w->sizes[last] < WALK_SHORT_RUN;
     while (n > 0) {
         int64_t run = least(w->sizes[last] - at[last], n);
         if (short_runs && out)
-            move_short(run, s->size, memory, strides[last], buffer, s->size);
+            walk_move_short(run, s->size, memory, strides[last], buffer, s->size);
         else if (short_runs)
-            move_short(run, s->size, buffer, s->size, memory, strides[last]);
+            walk_move_short(run, s->size, buffer, s->size, memory, strides[last]);
         else if (out)
             convert_elements(run, memory, s->dtype, strides[last], buffer, s->compute_dtype,
                              s->size);

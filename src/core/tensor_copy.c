@@ -55,9 +55,15 @@ static void copy_rows(void *context, int64_t chunk)
     walk_coordinates(w, row * size, at);
     char *to = c->to + walk_offset(w, 0, at);
     const char *from = c->from + walk_offset(w, 1, at);
+    const int64_t element = (int64_t)dtype_size(c->to_dtype);
+    const bool plain = c->to_dtype == c->from_dtype && (element == 4 || element == 8) &&
+                       size < WALK_SHORT_RUN;
     for (; row < end; row++) {
-        convert_elements(size, to, c->to_dtype, w->strides[0][last], from, c->from_dtype,
-                         w->strides[1][last]);
+        if (plain)
+            walk_move_short(size, element, to, w->strides[0][last], from, w->strides[1][last]);
+        else
+            convert_elements(size, to, c->to_dtype, w->strides[0][last], from, c->from_dtype,
+                             w->strides[1][last]);
         for (int d = last - 1; d >= 0; d--) {
             to += w->strides[0][d];
             from += w->strides[1][d];

@@ -3,6 +3,8 @@
 #ifndef FLAMBEAU_CORE_WALK_H
 #define FLAMBEAU_CORE_WALK_H
 
+#include <string.h>
+
 #include "core/tensor.h"
 
 enum { WALK_MAX_OPERANDS = 12 };
@@ -28,5 +30,20 @@ void walk_merge(struct walk *w);
 void walk_coordinates(const struct walk *w, int64_t element, int64_t *coordinates);
 /* The byte offset of an operand's element at these coordinates. */
 int64_t walk_offset(const struct walk *w, int operand, const int64_t *coordinates);
+
+/* A run shorter than this is short. */
+enum { WALK_SHORT_RUN = 32 };
+
+/* Copies a short run of elements of 4 or 8 bytes, where a call would cost more than the run. */
+static inline void walk_move_short(int64_t n, int64_t size, char *to, int64_t to_stride,
+                                   const char *from, int64_t from_stride)
+{
+    if (size == 4)
+        for (int64_t i = 0; i < n; i++)
+            memcpy(to + i * to_stride, from + i * from_stride, 4);
+    else
+        for (int64_t i = 0; i < n; i++)
+            memcpy(to + i * to_stride, from + i * from_stride, 8);
+}
 
 #endif

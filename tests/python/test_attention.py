@@ -79,3 +79,60 @@ def test_unbatched_is_a_batch_of_one():
 def test_refusals(call, error, text):
     with pytest.raises(error, match=text):
         call()
+
+
+def plain_attention(q, k, v, mask=None, scale=None):
+    """Attention by operators, a row that may look nowhere being 0."""
+    s = q @ k.transpose(-2, -1) * (q.shape[-1] ** -0.5 if scale is None else scale)
+    if mask is not None and mask.dtype == torch.bool:
+        s = s.masked_fill(~mask, -float("inf"))
+    elif mask is not None:
+        s = s + mask
+    return torch.nan_to_num(s.softmax(-1)) @ v
+
+
+LOOKS = {
+    "all": {}, "scaled": {"scale": 0.3}, "causal": {"is_causal": True},
+    "bool": {"attn_mask": lambda L, S: torch.arange(L)[:, None] * 7 % 5 > torch.arange(S) % 6},
+    "padding": {"attn_mask": lambda L, S: (torch.arange(S) < S // 2).reshape(1, 1, 1, S)},
+    "added": {"attn_mask": lambda L, S: torch.arange(L * S, dtype=torch.float64).sin().reshape(L, S)},
+}
+
+
+@pytest.mark.parametrize("look", LOOKS)
+@pytest.mark.parametrize("L, S", [(3, 5), (150, 600), (140, 140)])
+def test_fused_attention_and_its_gradients(look, L, S):
+    """Blocks of rows, whole and partial, against operators."""
+    torch.manual_seed(1)
+    given = dict(LOOKS[look])
+    if "attn_mask" in given:
+        given["attn_mask"] = given["attn_mask"](L, S)
+    plain = {k: v for k, v in given.items() if k == "scale"}
+    mask = given.get("attn_mask")
+    if given.get("is_causal"):
+        mask = torch.ones(L, S, dtype=torch.bool).tril()
+    q, k, v = (torch.randn(2, 2, n, d, dtype=torch.float64, requires_grad=True)
+               for n, d in ((L, 4), (S, 4), (S, 3)))
+    y = nn.functional.scaled_dot_product_attention(q, k, v, **given)
+    expected = plain_attention(q, k, v, mask, **plain)
+    assert torch.allclose(y, expected, rtol=1e-11, atol=1e-12)
+    weight = torch.randn(2, 2, L, 3, dtype=torch.float64)
+    for a, b in zip(torch.autograd.grad(y, (q, k, v), weight), torch.autograd.grad(expected, (q, k, v), weight)):
+        assert torch.allclose(a, b, rtol=1e-10, atol=1e-12)
+
+
+def test_attention_of_attention():
+    """What the fused kernel does not serve: gradients of gradients and of masks, broadcast batches, shared heads."""
+    f = nn.functional.scaled_dot_product_attention
+    q, k, v = (torch.randn(2, 3, 4, dtype=torch.float64, requires_grad=True) for _ in range(3))
+    assert torch.autograd.gradgradcheck(lambda q, k, v: f(q, k, v, is_causal=True), (q, k, v))
+    mask = torch.randn(3, 3, dtype=torch.float64, requires_grad=True)
+    f(q, k, v, mask).sum().backward()
+    assert mask.grad.shape == (3, 3) and mask.grad.abs().sum() < 9
+    wide = torch.randn(4, 2, 3, 4, dtype=torch.float64)
+    assert torch.allclose(f(wide, k, v), plain_attention(wide, k, v))
+    heads = torch.randn(2, 4, 3, 4, dtype=torch.float64), torch.randn(2, 2, 3, 4, dtype=torch.float64)
+    shared = heads[1].repeat_interleave(2, 1)
+    assert torch.equal(f(heads[0], heads[1], heads[1], enable_gqa=True), f(heads[0], shared, shared))
+    with pytest.raises(RuntimeError, match="Explicit attn_mask should not be set when is_causal=True"):
+        f(q, k, v, mask, is_causal=True)

@@ -1,6 +1,7 @@
 """Order along a dim. Which of equal elements comes first follows from the algorithm, so the positions here were read
 off PyTorch 2.13; whether a line is in order at all is checked against Python's own sort."""
 
+import collections
 import itertools
 import operator
 import random
@@ -177,3 +178,66 @@ def test_logcumsumexp_along_dims():
     x[0, :3] = -float("inf")
     for dim in range(3):
         assert torch.allclose(x.logcumsumexp(dim), x.exp().cumsum(dim).log(), rtol=1e-12)
+
+
+def python_order(values, descending):
+    """Positions in a stable order, NaN last (first where descending)."""
+    keys = [(v != v, 0 if v != v else v) for v in values]
+    return sorted(range(len(keys)), key=keys.__getitem__, reverse=descending)
+
+
+@pytest.mark.parametrize("descending", [False, True])
+@pytest.mark.parametrize("dtype, low, high", [
+    (torch.uint8, 0, 256), (torch.int16, -300, 300), (torch.int32, -2**31, 2**31 - 1), (torch.int64, -2**62, 2**62),
+    (torch.int64, -40, 3), (torch.int64, 10**15, 10**15 + 7000), (torch.bool, 0, 2)])
+def test_long_stable_orders_of_integers(dtype, low, high, descending):
+    """By counting, by radix of packed and of whole pairs, with positions as a stable sort leaves them."""
+    for n in (127, 128, 3000, 20000):
+        x = torch.randint(low, high, (n,)).to(dtype)
+        values, positions = x.sort(stable=True, descending=descending)
+        line = x.tolist()
+        wanted = python_order(line, descending)
+        assert positions.tolist() == wanted
+        assert values.tolist() == [line[i] for i in wanted]
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64, torch.bfloat16])
+def test_long_orders_of_floats(dtype):
+    x = torch.randn(3, 2000).to(dtype)
+    x[0, ::97], x[1, 5], x[2, 7:9], x[2, 11] = float("nan"), -float("inf"), 0.0, -0.0
+    for descending in (False, True):
+        values, positions = x.sort(stable=True, descending=descending)
+        for row, value, position in zip(x.tolist(), values.tolist(), positions.tolist()):
+            assert position == python_order(row, descending)
+            assert str(value) == str([row[i] for i in position])
+    distinct = (torch.randperm(1500).to(torch.float64) - 700.5) / 8
+    assert distinct.sort()[0].tolist() == sorted(distinct.tolist())
+
+
+@pytest.mark.parametrize("make", [
+    lambda: torch.randint(-5, 60, (4000,)), lambda: torch.randint(-2**50, 2**50, (700,)).repeat(2),
+    lambda: torch.randint(0, 200, (30, 40)).to(torch.uint8), lambda: torch.randint(0, 9, (500,)).to(torch.float32),
+    lambda: torch.randint(0, 2, (77,)).bool(), lambda: torch.randint(0, 9, (50, 4)).to(torch.float16).t(),
+    lambda: torch.zeros(0, dtype=torch.int64)])
+def test_unique(make):
+    x = make()
+    flat = x.flatten().tolist()
+    tally = collections.Counter(flat)
+    values, inverse, counts = torch.unique(x, return_inverse=True, return_counts=True)
+    assert values.dtype == x.dtype and values.tolist() == sorted(set(flat))
+    assert inverse.shape == x.shape and values[inverse].tolist() == x.tolist()
+    assert counts.tolist() == [flat.count(v) for v in values.tolist()]
+    assert torch.equal(torch.unique(x), values)
+    runs = [(v, len(list(run))) for v, run in itertools.groupby(flat)]
+    values, inverse, counts = torch.unique_consecutive(x, return_inverse=True, return_counts=True)
+    assert list(zip(values.tolist(), counts.tolist())) == runs
+    assert inverse.shape == x.shape and values[inverse].tolist() == x.tolist()
+
+
+def test_unique_of_nan_and_gradients():
+    nan = float("nan")
+    x = torch.tensor([nan, 2.0, nan, 1.0, 2.0], requires_grad=True)
+    values, counts = torch.unique(x, return_counts=True)
+    assert str(values.tolist()) == "[1.0, 2.0, nan, nan]" and counts.tolist() == [1, 2, 1, 1]
+    values[:2].sum().backward()
+    assert x.grad.tolist() == [0, 1, 0, 1, 0]
