@@ -1,11 +1,12 @@
 /* scaled_dot_product_attention: its arguments settled, then the fused kernel, or operators where
- * that does not serve: dropout, a mask that asks for a gradient, batches that broadcast. */
+ * that does not serve: dropout, a mask with a gradient or a tangent, batches that broadcast. */
 #include <math.h>
 #include <string.h>
 
 #include "autograd/autograd.h"
 #include "core/error.h"
 #include "ops/attention/attention.h"
+#include "ops/forward.h"
 #include "ops/op.h"
 #include "ops_kernels.h"
 #include "flambeau/ops.h"
@@ -91,8 +92,9 @@ int scaled_dot_product_attention_compose(fl_tensor *query, fl_tensor *key, fl_te
     const double by = scale ? *scale : 1 / sqrt((double)query->sizes[query->ndim - 1]);
     if (enable_gqa && share_heads(query, &key, &value))
         return -1;
-    if (dropout_p == 0 && !(attn_mask && attn_mask->ndim && fl_requires_grad(attn_mask)) &&
-        attention_fits(query, key, value, attn_mask)) {
+    const bool moves =
+        attn_mask && (fl_requires_grad(attn_mask) || forward_has_tangent(attn_mask));
+    if (dropout_p == 0 && !moves && attention_fits(query, key, value, attn_mask)) {
         *y = fl__attention(query, key, value, attn_mask, is_causal, by);
         return *y ? 0 : -1;
     }

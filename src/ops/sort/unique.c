@@ -9,6 +9,7 @@
 #include "core/error.h"
 #include "core/iterate.h"
 #include "core/memory.h"
+#include "ops/forward.h"
 #include "ops/op.h"
 #include "ops/sort/keys.h"
 #include "ops_kernels.h"
@@ -95,7 +96,7 @@ static int take_runs(struct distinct *u, const struct pair *order)
     u->counts = op_adopt(tensor_new(1, &u->count, FL_INT64));
     if (!u->counts)
         return -1;
-    if (fl_requires_grad(u->self)) { /* picked by operators, which record it */
+    if (fl_requires_grad(u->self) || forward_has_tangent(u->self)) { /* by operators, which record */
         u->first[u->count] = u->n;
         count_runs(u);
         return pick_recorded(u, order);
