@@ -41,12 +41,12 @@ _HOMES = {
             "alias_copy as_strided_copy as_strided_scatter block_diag cartesian_prod cdist "
             "chain_matmul combinations corrcoef cov cumulative_trapezoid diagonal_copy "
             "diagonal_scatter diff dist dsplit eig einsum expand_copy histc hsplit "
-            "index_reduce isin kron lstsq lu matrix_rank nanmedian nanquantile narrow_copy "
-            "nonzero_static pca_lowrank pdist permute_copy put quantile renorm scatter_reduce "
-            "select_copy select_scatter slice_scatter solve split_copy split_with_sizes_copy "
-            "squeeze_copy svd_lowrank symeig t_copy tensordot trace transpose_copy trapezoid "
-            "trapz unbind_copy unfold_copy unique unique_consecutive unravel_index "
-            "unsafe_chunk unsafe_split unsqueeze_copy view_copy vsplit"
+            "index_reduce isin kron lobpcg lstsq lu matrix_rank nanmedian nanquantile "
+            "narrow_copy nonzero_static pca_lowrank pdist permute_copy put quantile renorm "
+            "scatter_reduce select_copy select_scatter slice_scatter solve split_copy "
+            "split_with_sizes_copy squeeze_copy svd_lowrank symeig t_copy tensordot trace "
+            "transpose_copy trapezoid trapz unbind_copy unfold_copy unique unique_consecutive "
+            "unravel_index unsafe_chunk unsafe_split unsqueeze_copy view_copy vsplit"
         ).split(),
         "functional",
     ),

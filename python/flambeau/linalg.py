@@ -16,4 +16,4 @@ def __getattr__(name):
 
 
 def __dir__():
-    return dir(_operators)
+    return [*dir(_operators), "LinAlgError"]

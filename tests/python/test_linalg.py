@@ -435,13 +435,15 @@ def test_equations_are_solved(n):
 
 
 def test_singular_values_of_matrices_that_have_zeros_or_extremes():
-    cases = [torch.zeros(3, 3), torch.diag(torch.tensor([0.0, 2.0, 0.0, 1.0])), torch.ones(4, 4)]
+    cases = [torch.zeros(3, 3), torch.ones(4, 4)]
+    cases += [torch.diag(torch.tensor([0.0, 2.0, 0.0, 1.0]))]
     cases += [torch.tensor([[0.0, 1.0], [0.0, 0.0]]), torch.tensor([[1e30, 1.0], [1.0, 1e-30]])]
     for a in (t.double() for t in cases):
         u, s, vh = L.svd(a)
         assert distance(product(u, s, vh), a) <= 1e-14 * max(1.0, a.abs().max().item())
         assert distance(u.mT @ u, torch.eye(len(a))) < 1e-14
-    assert L.svdvals(torch.full((2, 2), 1e200, dtype=torch.float64))[0].item() == pytest.approx(2e200)
+    large = torch.full((2, 2), 1e200, dtype=torch.float64)
+    assert L.svdvals(large)[0].item() == pytest.approx(2e200)
     assert L.svdvals(torch.full((2, 2), inf)).isnan().all()
 
 
@@ -466,6 +468,25 @@ def test_low_rank_approximations():
         assert distance(product(u, s, v.mT), x) < 1e-10
     u, s, v = torch.pca_lowrank(a, q=5)
     assert distance(product(u, s, v.mT), a - a.mean(0)) < 1e-10
+
+
+def test_some_eigenvalues_of_large_matrices():
+    torch.manual_seed(0)
+    a = torch.randn(2, 40, 40, dtype=torch.float64)
+    a, b = a @ a.mT, torch.diag(torch.arange(1.0, 41.0)).double()
+    for largest in (True, False):
+        w, x = torch.lobpcg(a, k=3, largest=largest, tol=1e-9)
+        every = L.eigvalsh(a).flip(-1) if largest else L.eigvalsh(a)
+        assert distance(w, every[:, :3]) < 1e-8
+        assert distance(a @ x, x * w.unsqueeze(-2)) < 1e-4
+    w, x = torch.lobpcg(a[0], k=2, B=b, tol=1e-9)
+    assert distance(a[0] @ x, b @ x * w) < 1e-5
+    a = a[0].requires_grad_()
+    torch.lobpcg(a, k=1, tol=1e-10)[0].sum().backward()
+    top = L.eigh(a.detach()).eigenvectors[:, -1:]
+    assert distance(a.grad, top @ top.mT) < 1e-6
+    with pytest.raises(ValueError, match="is smaller than 3 x the number of requested"):
+        torch.lobpcg(torch.eye(5), k=2)
 
 
 @pytest.mark.parametrize("name", ["symeig", "eig", "lstsq", "solve", "matrix_rank"])

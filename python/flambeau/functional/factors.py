@@ -15,9 +15,7 @@ def lu(A, pivot=True, get_infos=False, out=None):
     if out is None:
         return result
     if len(out) != len(result):
-        raise TypeError(
-            f"expected tuple of {len(result)} elements but got {len(out)}"
-        )
+        raise TypeError(f"expected tuple of {len(result)} elements but got {len(out)}")
     for to, value in zip(out, result):
         to.resize_(value.shape).copy_(value)
     return out
@@ -26,7 +24,8 @@ def lu(A, pivot=True, get_infos=False, out=None):
 def chain_matmul(*matrices, out=None):
     """The product of one or more matrices, in the order that costs least (source:
     torch.chain_matmul)."""
-    matrices = matrices[0] if len(matrices) == 1 and isinstance(matrices[0], (list, tuple)) else matrices
+    if len(matrices) == 1 and isinstance(matrices[0], (list, tuple)):
+        matrices = matrices[0]
     if not matrices:
         raise RuntimeError("chain_matmul(): Expected one or more matrices")
     for t in matrices:
@@ -73,6 +72,72 @@ def pca_lowrank(A, q=None, center=True, niter=2):
     if niter < 0:
         raise ValueError(f"niter(={niter}) must be non-negative integer")
     return svd_lowrank(A - A.mean(-2, keepdim=True) if center else A, q, niter)
+
+
+def _ritz(A, B, S, count, largest):
+    """The best approximations of eigenpairs in the span of S: (values, vectors)."""
+    S = linalg.qr(S).Q
+    L = linalg.cholesky(S.mT @ S if B is None else S.mT @ (B @ S))
+    H = linalg.solve_triangular(L, S.mT @ (A @ S), upper=False)
+    E, Z = linalg.eigh(linalg.solve_triangular(L.mT, H, upper=True, left=False))
+    order = flambeau.arange(count)
+    order = len(E) - 1 - order if largest else order
+    return E[order], S @ linalg.solve_triangular(L.mT, Z[:, order], upper=True)
+
+
+def _lobpcg(A, B, X, iK, niter, tol, largest):
+    """Knyazev, "Toward the optimal preconditioned eigensolver", 2001, algorithm 5.1."""
+    count, P = X.shape[-1], None
+    E, X = _ritz(A, B, X, count, largest)
+    while niter != 0:
+        AX, BX = A @ X, X if B is None else B @ X
+        R = AX - BX * E
+        size = AX.norm(dim=0) + E.abs() * BX.norm(dim=0)
+        if bool((R.norm(dim=0) <= tol * size).all()):
+            break
+        W = R if iK is None else iK @ R
+        before = X
+        E, X = _ritz(A, B, flambeau.cat([t for t in (X, W, P) if t is not None], 1), count, largest)
+        P = X - before @ (before.mT @ X)
+        P = P / P.norm(dim=0).clamp(min=1e-300 if P.dtype == flambeau.float64 else 1e-30)
+        niter -= 1
+    return E, X
+
+
+def lobpcg(A, k=None, B=None, X=None, n=None, iK=None, niter=None, tol=None, largest=None,
+           method=None, tracker=None, ortho_iparams=None, ortho_fparams=None, ortho_bparams=None):
+    """The k largest (or smallest) eigenvalues of A x = w B x, A and B symmetric, B
+    positive-definite, and their vectors (source: torch.lobpcg). iK is a preconditioner. The values
+    have gradients with respect to A and B; the vectors have none."""
+    m = A.shape[-1]
+    if A.shape[-2] != m:
+        raise ValueError(f"A must be a square matrix, got {tuple(A.shape)}")
+    k = (1 if X is None else X.shape[-1]) if k is None else k
+    n = (k if X is None else X.shape[-1]) if n is None else n
+    if m < 3 * n:
+        raise ValueError(
+            f"LPBPCG algorithm is not applicable when the number of A rows (={m}) is smaller than "
+            f"3 x the number of requested eigenpairs (={n})"
+        )
+    largest = True if largest is None else largest
+    tol = flambeau.finfo(A.dtype).eps ** 0.5 if tol is None else tol
+    niter = 1000 if niter is None or niter < 0 else niter
+    batch = A.shape[:-2]
+    values, vectors = [], []
+    with flambeau.no_grad():
+        start = flambeau.randn(*batch, m, n, dtype=A.dtype) if X is None else X
+        for i in range(batch.numel()):
+            a, b, p, x = (t if t is None else t.detach().reshape(-1, *t.shape[-2:])[i]
+                          for t in (A, B, iK, start))
+            E, x = _lobpcg(a, b, x, p, niter, tol, largest)
+            values.append(E[:k])
+            vectors.append(x[:, :k])
+        X = flambeau.stack(vectors).reshape(*batch, m, k)
+        E = flambeau.stack(values).reshape(*batch, k)
+    if A.requires_grad or (B is not None and B.requires_grad):
+        below = (X * (X if B is None else B @ X)).sum(-2)
+        E = (X * (A @ X)).sum(-2) / below
+    return E, X
 
 
 def _removed(name, what):

@@ -134,12 +134,8 @@ static void solve_one(const struct matrix_job *job, int64_t i, double *l)
 int cholesky_solve_cpu(fl_tensor *self, fl_tensor *input2, bool upper, fl_tensor *y)
 {
     int64_t n = y->sizes[y->ndim - 2], k = y->sizes[y->ndim - 1];
-    struct matrix_job job = {.one = solve_one,
-                             .in = {input2, self},
-                             .out = {y},
-                             .rows = n,
-                             .few = k,
-                             .flag = upper};
+    struct matrix_job job = {
+        .one = solve_one, .in = {input2, self}, .out = {y}, .rows = n, .few = k, .flag = upper};
     int64_t count = y->numel ? matrix_count(y->ndim, y->sizes, 2) : 0;
     return matrix_each(&job, count, n * n + n * k, 2 * n * n * k);
 }

@@ -6,6 +6,7 @@
 #ifndef FLAMBEAU_OPS_LINALG_DENSE_H
 #define FLAMBEAU_OPS_LINALG_DENSE_H
 
+#include <math.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -91,6 +92,36 @@ static inline void dense_subtract(int64_t n, double *restrict y, double factor,
 {
     for (int64_t i = 0; i < n; i++)
         y[i] -= factor * x[i];
+}
+
+/* sqrt(a a + b b) without overflow; the same bits everywhere, which hypot of a C library has
+ * not. */
+static inline double dense_length(double a, double b)
+{
+    double large = fmax(fabs(a), fabs(b)), small = fmin(fabs(a), fabs(b));
+    double ratio = large > 0 ? small / large : 0;
+    return large * sqrt(1 + ratio * ratio);
+}
+
+/* The reflection that maps the n numbers x onto a multiple of the first unit vector: x becomes v,
+ * whose first number is 1, *beta the multiple. tau. */
+static inline double dense_reflector(int64_t n, double *x, double *beta)
+{
+    double largest = 0, first = *x;
+    for (int64_t i = 1; i < n; i++)
+        largest = fmax(largest, fabs(x[i]));
+    *beta = first;
+    *x = 1;
+    if (largest == 0)
+        return 0;
+    for (int64_t i = 1; i < n; i++)
+        x[i] /= largest;
+    double rest = largest * sqrt(dense_dot(n - 1, x + 1, x + 1));
+    *beta = -copysign(dense_length(first, rest), first);
+    double scale = largest / (first - *beta);
+    for (int64_t i = 1; i < n; i++)
+        x[i] *= scale;
+    return (*beta - first) / *beta;
 }
 
 #endif

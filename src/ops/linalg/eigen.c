@@ -91,8 +91,8 @@ int linalg_eigvalsh_compose(fl_tensor *self, const char *UPLO, fl_tensor **y)
     return upper < 0 ? -1 : fl__linalg_eigh(self, upper, compute_v, y, &vectors);
 }
 
-/* A = V diag(w) V^T gives V^T dA V = diag(dw) + V^T dV E, E_ij = w_j - w_i (Giles, "Collected matrix
- * derivative results", 2008, 3.1). */
+/* A = V diag(w) V^T gives V^T dA V = diag(dw) + V^T dV E, E_ij = w_j - w_i (Giles, "Collected
+ * matrix derivative results", 2008, 3.1). */
 int eigh_backward_compose(fl_tensor *g_values, fl_tensor *g_vectors, fl_tensor *w, fl_tensor *v,
                           fl_tensor **y)
 {
@@ -101,9 +101,8 @@ int eigh_backward_compose(fl_tensor *g_values, fl_tensor *g_vectors, fl_tensor *
         fl_tensor *x = fl_matmul(matrix_turned(v), g_vectors);
         x = fl_mul_scalar(fl_sub(x, matrix_turned(x), fl_int(1)), fl_float(0.5));
         fl_tensor *gap = fl_sub(fl_unsqueeze(w, -2), fl_unsqueeze(w, -1), fl_int(1));
-        fl_tensor *ones = fl_diag_embed(fl_ones_like(w, FL_NO_DTYPE, (fl_device){.kind = -1}, false,
-                                                     -1),
-                                        0, -2, -1);
+        fl_tensor *ones = fl_diag_embed(
+            fl_ones_like(w, FL_NO_DTYPE, (fl_device){.kind = -1}, false, -1), 0, -2, -1);
         x = fl_div(x, fl_add(gap, ones, fl_int(1)));
         inner = inner ? fl_add(inner, x, fl_int(1)) : x;
     }

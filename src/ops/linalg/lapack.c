@@ -1,7 +1,8 @@
 /* What LAPACK sees is the transpose of each matrix: rows here are its columns.
  *
- * Its integers are of 32 or 64 bits, as the names in the library tell. A number of 64 bits passed by
- * address serves both, on the little-endian machines that there are; arrays are read by their width.
+ * Its integers are of 32 or 64 bits, as the names in the library tell. A number of 64 bits passed
+ * by address serves both, on the little-endian machines that there are; arrays are read by their
+ * width.
  */
 #include "ops/linalg/lapack.h"
 
@@ -30,8 +31,11 @@ static struct {
 static const struct {
     const char *before, *after;
     bool wide;
-} SPELLINGS[] = {{"scipy_", "_", false}, {"scipy_", "_64_", true}, {"", "_64_", true},
-                 {"", "_", false},       {"", "", false}};
+} SPELLINGS[] = {{"scipy_", "_", false},
+                 {"scipy_", "_64_", true},
+                 {"", "_64_", true},
+                 {"", "_", false},
+                 {"", "", false}};
 
 static bool find_routines(void *handle)
 {

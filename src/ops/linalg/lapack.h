@@ -1,8 +1,8 @@
 /* LAPACK and BLAS in double, of a library that is opened on first use.
  *
  * It serves large matrices, for which it is faster than the plain kernels of dense.h; nothing needs
- * it. Looked for are FLAMBEAU_LAPACK (a path; "none": no library), the wheel scipy-openblas32 beside
- * this library, and the system's OpenBLAS, MKL or LAPACK. Matrices are row after row; each function
+ * it. Looked for are FLAMBEAU_LAPACK (a path; "none": no library), the wheel scipy-openblas32
+ * beside this library, and the system's OpenBLAS, MKL or LAPACK. Matrices are row after row; each function
  * does what its namesake in dense.h does and returns false, with nothing changed, where there is no
  * library or no memory.
  */

@@ -77,7 +77,8 @@ static void take_one(int64_t n, double *a, int64_t k)
 
 static void take_two(int64_t n, double *a, int64_t k)
 {
-    double off = a[(k + 1) * n + k], first = a[(k + 1) * n + k + 1] / off, second = a[k * n + k] / off;
+    double off = a[(k + 1) * n + k], first = a[(k + 1) * n + k + 1] / off,
+           second = a[k * n + k] / off;
     double scale = 1 / (first * second - 1) / off;
     for (int64_t j = k + 2; j < n; j++) {
         double p = a[j * n + k], q = a[j * n + k + 1];
@@ -151,8 +152,7 @@ int ldl_factor_ex_cpu(fl_tensor *self, bool hermitian, bool check_errors, fl_ten
 {
     (void)hermitian;
     int64_t n = self->sizes[self->ndim - 1];
-    struct matrix_job job = {
-        .one = factor_one, .in = {self}, .out = {LD, pivots, info}, .rows = n};
+    struct matrix_job job = {.one = factor_one, .in = {self}, .out = {LD, pivots, info}, .rows = n};
     if (matrix_each(&job, info->numel, n * n, n * n * n / 3))
         return -1;
     return check_errors ? check_info(info, "ldl_factor_ex") : 0;
@@ -216,7 +216,8 @@ static void swap_rows(int64_t k, double *b, int64_t p, int64_t q)
 /* Divides rows i and i + 1 of b by the block of D there. */
 static void divide_two(int64_t n, int64_t few, const double *a, int64_t i, double *b)
 {
-    double off = a[(i + 1) * n + i], first = a[i * n + i] / off, second = a[(i + 1) * n + i + 1] / off;
+    double off = a[(i + 1) * n + i], first = a[i * n + i] / off,
+           second = a[(i + 1) * n + i + 1] / off;
     double scale = first * second - 1;
     for (int64_t c = 0; c < few; c++) {
         double p = b[i * few + c] / off, q = b[(i + 1) * few + c] / off;

@@ -1,5 +1,5 @@
-/* A = P L U by elimination with partial pivoting, and what follows from it at once: determinants and
- * inverses. Systems are in solve.c. */
+/* A = P L U by elimination with partial pivoting, and what follows from it at once: determinants
+ * and inverses. Systems are in solve.c. */
 #include <math.h>
 #include <string.h>
 
@@ -109,12 +109,12 @@ int lu_factor_backward_compose(fl_tensor *g, fl_tensor *lu, fl_tensor *pivots, f
     fl_tensor *rest = NULL;
     if (m < n) {
         rest = fl_narrow(gu, -1, k, n - k);
-        below = fl_sub(below, fl_matmul(rest, matrix_turned(fl_narrow(U, -1, k, n - k))),
-                       fl_int(1));
+        below =
+            fl_sub(below, fl_matmul(rest, matrix_turned(fl_narrow(U, -1, k, n - k))), fl_int(1));
     } else if (m > n) {
         rest = fl_narrow(gl, -2, k, m - k);
-        above = fl_sub(above, fl_matmul(matrix_turned(fl_narrow(L, -2, k, m - k)), rest),
-                       fl_int(1));
+        above =
+            fl_sub(above, fl_matmul(matrix_turned(fl_narrow(L, -2, k, m - k)), rest), fl_int(1));
     }
     fl_tensor *x = fl_add(fl_tril(below, -1), fl_triu(above, 0), fl_int(1));
     fl_tensor *l_turned = matrix_turned(l), *u_turned = matrix_turned(u);
@@ -180,8 +180,9 @@ int lu_unpack_compose(fl_tensor *LU_data, fl_tensor *LU_pivots, bool unpack_data
                       bool unpack_pivots, fl_tensor **P, fl_tensor **L, fl_tensor **U)
 {
     if (LU_data->ndim < 2)
-        return error_set(FL_RUNTIME_ERROR, "torch.lu_unpack: Expected tensor with 2 or more "
-                                           "dimensions. Got size: %s instead",
+        return error_set(FL_RUNTIME_ERROR,
+                         "torch.lu_unpack: Expected tensor with 2 or more "
+                         "dimensions. Got size: %s instead",
                          shape_text((char[128]){0}, 128, LU_data->ndim, LU_data->sizes));
     if (unpack_pivots && LU_pivots->dtype != FL_INT32)
         return error_set(FL_RUNTIME_ERROR,
@@ -190,14 +191,14 @@ int lu_unpack_compose(fl_tensor *LU_data, fl_tensor *LU_pivots, bool unpack_data
                          "output produced by torch.linalg.lu_factor");
     int64_t m = LU_data->sizes[LU_data->ndim - 2], n = LU_data->sizes[LU_data->ndim - 1];
     int64_t k = m < n ? m : n;
-    fl_tensor *none = fl_new_empty(LU_data, FL_INTS_OF(0), FL_NO_DTYPE, (fl_device){.kind = -1},
-                                   false);
+    fl_tensor *none =
+        fl_new_empty(LU_data, FL_INTS_OF(0), FL_NO_DTYPE, (fl_device){.kind = -1}, false);
     *P = *L = *U = none;
     if (unpack_pivots)
         *P = fl__lu_permutation(LU_pivots, m, (fl_dtype)LU_data->dtype);
     if (unpack_data) {
-        fl_tensor *ones = fl_eye(m, &k, (fl_dtype)LU_data->dtype, (fl_device){.kind = FL_CPU},
-                                 false);
+        fl_tensor *ones =
+            fl_eye(m, &k, (fl_dtype)LU_data->dtype, (fl_device){.kind = FL_CPU}, false);
         *U = fl_triu(fl_narrow(LU_data, -2, 0, k), 0);
         *L = fl_add(fl_tril(fl_narrow(LU_data, -1, 0, k), -1), ones, fl_int(1));
     }
@@ -284,8 +285,8 @@ int det_backward_compose(fl_tensor *g, fl_tensor *a, fl_tensor *det, fl_tensor *
         return -1;
     int64_t n = a->sizes[a->ndim - 1];
     fl_tensor *one = fl_eye(n, NULL, (fl_dtype)a->dtype, (fl_device){.kind = FL_CPU}, false);
-    fl_tensor *others = fl_add(fl_mul(fl_unsqueeze(s, -2), fl_rsub_scalar(one, fl_int(1), fl_int(1))),
-                               one, fl_int(1));
+    fl_tensor *others = fl_add(
+        fl_mul(fl_unsqueeze(s, -2), fl_rsub_scalar(one, fl_int(1), fl_int(1))), one, fl_int(1));
     fl_tensor *products = fl_prod_dim_int(others, -1, false, FL_NO_DTYPE);
     fl_tensor *signs = fl_mul(fl_linalg_det(u), fl_linalg_det(vh));
     products = fl_mul(products, fl_unsqueeze(fl_detach(signs), -1));

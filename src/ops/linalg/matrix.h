@@ -22,7 +22,8 @@ int matrix_check_same(const fl_tensor *b, const fl_tensor *a);
 /* Whether b is a batch of vectors beside the matrices a, as PyTorch decides it. */
 bool matrix_beside_vector(const fl_tensor *a, const fl_tensor *b);
 
-/* Whether values alone do not serve, because a derivative will want the vectors that go with them. */
+/* Whether values alone do not serve, because a derivative will want the vectors that go with
+ * them. */
 bool matrix_needs_vectors(const fl_tensor *a);
 
 /* t with its last two dims exchanged, in a composition. */
@@ -68,6 +69,5 @@ struct matrix_job {
 };
 /* Runs a job; doubles: how much scratch a matrix needs; work: about how many operations. */
 int matrix_each(const struct matrix_job *job, int64_t count, int64_t doubles, int64_t work);
-
 
 #endif

@@ -19,11 +19,20 @@ int matrix_exp_shape(fl_tensor *self, struct op_shape *y)
     return 0;
 }
 
-static const double TERMS[14] = {64764752532480000, 32382376266240000, 7771770303897600,
-                                 1187353796428800,  129060195264000,   10559470521600,
-                                 670442572800,      33522128640,       1323241920,
-                                 40840800,          960960,            16380,
-                                 182,               1};
+static const double TERMS[14] = {64764752532480000,
+                                 32382376266240000,
+                                 7771770303897600,
+                                 1187353796428800,
+                                 129060195264000,
+                                 10559470521600,
+                                 670442572800,
+                                 33522128640,
+                                 1323241920,
+                                 40840800,
+                                 960960,
+                                 16380,
+                                 182,
+                                 1};
 
 /* y = c0 I + c2 A^2 + c4 A^4 + c6 A^6, from the powers; c in steps of 2. */
 static void even_terms(int64_t n, const double *const power[3], const double *c, double *y)
@@ -108,7 +117,8 @@ int matrix_exp_backward_compose(fl_tensor *g, fl_tensor *a, fl_tensor **y)
     fl_tensor *zero = fl_zeros_like(t, FL_NO_DTYPE, (fl_device){.kind = -1}, false, -1);
     fl_tensor *above = fl_cat((fl_tensors){(fl_tensor *[]){t, g}, 2}, -1);
     fl_tensor *below = fl_cat((fl_tensors){(fl_tensor *[]){zero, t}, 2}, -1);
-    fl_tensor *all = fl_linalg_matrix_exp(fl_cat((fl_tensors){(fl_tensor *[]){above, below}, 2}, -2));
+    fl_tensor *all =
+        fl_linalg_matrix_exp(fl_cat((fl_tensors){(fl_tensor *[]){above, below}, 2}, -2));
     *y = fl_narrow(fl_narrow(all, -2, 0, n), -1, n, n);
     return *y ? 0 : -1;
 }

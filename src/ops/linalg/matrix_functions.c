@@ -190,13 +190,14 @@ static fl_tensor *multiply_chain(fl_tensor *const *factor, int64_t n, const int6
     if (i == j)
         return factor[i];
     int64_t k = split[i * n + j];
-    return fl_mm(multiply_chain(factor, n, split, i, k), multiply_chain(factor, n, split, k + 1, j));
+    return fl_mm(multiply_chain(factor, n, split, i, k),
+                 multiply_chain(factor, n, split, k + 1, j));
 }
 
 static fl_tensor *chain(fl_tensor *const *factor, int64_t n)
 {
-    size_t bytes = (size_t)(n * n) * (sizeof(double) + sizeof(int64_t)) +
-                   (size_t)(n + 1) * sizeof(int64_t);
+    size_t bytes =
+        (size_t)(n * n) * (sizeof(double) + sizeof(int64_t)) + (size_t)(n + 1) * sizeof(int64_t);
     double *cost = memory_alloc(bytes);
     if (!cost)
         return NULL;
@@ -318,8 +319,8 @@ int tensorsolve_compose(fl_tensor *self, fl_tensor *other, fl_ints dims, fl_tens
                          "Expected self to satisfy the requirement prod(self.shape[other.ndim:]) "
                          "== prod(self.shape[:other.ndim]), but got %lld != %lld",
                          (long long)m, (long long)n);
-    fl_tensor *x = fl_linalg_solve(fl_reshape(self, FL_INTS_OF(m, m)),
-                                   fl_flatten(other, 0, -1), true);
+    fl_tensor *x =
+        fl_linalg_solve(fl_reshape(self, FL_INTS_OF(m, m)), fl_flatten(other, 0, -1), true);
     return given(y, fl_reshape(x, (fl_ints){self->sizes + cut, behind}));
 }
 
@@ -343,8 +344,8 @@ int linalg_vander_compose(fl_tensor *x, const int64_t *N, fl_tensor **y)
         return -1;
     memcpy(sizes, column->sizes, (size_t)column->ndim * sizeof *sizes);
     sizes[column->ndim - 1] = n - 1;
-    fl_tensor *powers = fl_cumprod(fl_expand(column, (fl_ints){sizes, column->ndim}, false), -1,
-                                   FL_NO_DTYPE);
+    fl_tensor *powers =
+        fl_cumprod(fl_expand(column, (fl_ints){sizes, column->ndim}, false), -1, FL_NO_DTYPE);
     fl_tensor *ones = fl_ones_like(column, FL_NO_DTYPE, (fl_device){.kind = -1}, false, -1);
     if (!powers || !ones)
         return -1;
@@ -371,8 +372,10 @@ int linalg_cross_compose(fl_tensor *self, fl_tensor *other, int64_t dim, fl_tens
         return error_set(FL_RUNTIME_ERROR, "expected scalar type %s but found %s",
                          dtype_title(self->dtype), dtype_title(other->dtype));
     fl_ints along = {&at, 1};
-    fl_tensor *next = fl_mul(fl_roll(self, FL_INTS_OF(-1), along), fl_roll(other, FL_INTS_OF(-2), along));
-    fl_tensor *before = fl_mul(fl_roll(self, FL_INTS_OF(-2), along), fl_roll(other, FL_INTS_OF(-1), along));
+    fl_tensor *next =
+        fl_mul(fl_roll(self, FL_INTS_OF(-1), along), fl_roll(other, FL_INTS_OF(-2), along));
+    fl_tensor *before =
+        fl_mul(fl_roll(self, FL_INTS_OF(-2), along), fl_roll(other, FL_INTS_OF(-1), along));
     return given(y, fl_sub(next, before, fl_int(1)));
 }
 

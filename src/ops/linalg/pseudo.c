@@ -14,13 +14,15 @@ int matrix_tolerances(fl_tensor *a, fl_tensor **atol, fl_tensor **rtol)
 {
     const fl_device here = {.kind = FL_CPU};
     double eps = a->dtype == FL_FLOAT64 ? DBL_EPSILON : FLT_EPSILON;
-    int64_t m = a->ndim < 2 ? 0 : a->sizes[a->ndim - 2], n = a->ndim < 2 ? 0 : a->sizes[a->ndim - 1];
+    int64_t m = a->ndim < 2 ? 0 : a->sizes[a->ndim - 2],
+            n = a->ndim < 2 ? 0 : a->sizes[a->ndim - 1];
     double usual = eps * (double)(m > n ? m : n);
     fl_tensor *given = *atol;
     if (!*atol)
         *atol = fl_full((fl_ints){NULL, 0}, fl_float(0), FL_FLOAT64, here, false);
     if (!*rtol && given)
-        *rtol = fl_mul_scalar(fl__cast(fl_le_scalar(given, fl_int(0)), FL_FLOAT64), fl_float(usual));
+        *rtol =
+            fl_mul_scalar(fl__cast(fl_le_scalar(given, fl_int(0)), FL_FLOAT64), fl_float(usual));
     else if (!*rtol)
         *rtol = fl_full((fl_ints){NULL, 0}, fl_float(usual), FL_FLOAT64, here, false);
     return *atol && *rtol ? 0 : -1;
@@ -68,8 +70,7 @@ static void pinv_one(const struct matrix_job *job, int64_t i, double *scratch)
             for (int64_t c = 0; c < r; c++)
                 s.a[c * n + r] = s.a[r * n + c];
         s.v = s.u;
-        *status = dense_eigen(n, s.a, s.d, s.u, s.work) ? SVD_DONE
-                                                                               : SVD_STUCK;
+        *status = dense_eigen(n, s.a, s.d, s.u, s.work) ? SVD_DONE : SVD_STUCK;
     } else {
         *status = svd_run(&s, true);
     }
@@ -116,13 +117,13 @@ int pinv_backward_compose(fl_tensor *g, fl_tensor *p, fl_tensor *a, fl_tensor **
 {
     fl_tensor *p_t = matrix_turned(p), *g_t = matrix_turned(g);
     fl_tensor *first = fl_matmul(p_t, fl_matmul(g, p_t));
-    fl_tensor *second = fl_matmul(fl_matmul(g_t, p), p_t), *third = fl_matmul(p_t, fl_matmul(p, g_t));
+    fl_tensor *second = fl_matmul(fl_matmul(g_t, p), p_t),
+              *third = fl_matmul(p_t, fl_matmul(p, g_t));
     second = fl_sub(second, fl_matmul(a, fl_matmul(p, second)), fl_int(1));
     third = fl_sub(third, fl_matmul(fl_matmul(third, p), a), fl_int(1));
     *y = fl_sub(fl_add(second, third, fl_int(1)), first, fl_int(1));
     return *y ? 0 : -1;
 }
-
 
 static int pinv_within(fl_tensor *self, fl_tensor *atol, fl_tensor *rtol, bool hermitian,
                        fl_tensor **y)
@@ -287,8 +288,7 @@ static int check_lstsq(const fl_tensor *a, const fl_tensor *b, const char *drive
 }
 
 int linalg_lstsq_compose(fl_tensor *self, fl_tensor *b, const double *rcond, const char *driver,
-                         fl_tensor **y, fl_tensor **residuals, fl_tensor **rank,
-                         fl_tensor **values)
+                         fl_tensor **y, fl_tensor **residuals, fl_tensor **rank, fl_tensor **values)
 {
     bool vector = false, full = true;
     if (check_lstsq(self, b, driver, &vector))
@@ -301,8 +301,8 @@ int linalg_lstsq_compose(fl_tensor *self, fl_tensor *b, const double *rcond, con
     fl_tensor *right = vector ? fl_unsqueeze(b, -1) : b;
     if (fl__linalg_lstsq(self, right, presumed ? 0 : bound, y, rank, values))
         return -1;
-    fl_tensor *none = fl_new_empty(*values, FL_INTS_OF(0), FL_NO_DTYPE, (fl_device){.kind = -1},
-                                   false);
+    fl_tensor *none =
+        fl_new_empty(*values, FL_INTS_OF(0), FL_NO_DTYPE, (fl_device){.kind = -1}, false);
     for (int64_t i = 0; i < (*rank)->numel; i++)
         full &= ((const int64_t *)tensor_data(*rank))[i] == n;
     *residuals = fl_flatten(fl_narrow(*y, -1, 0, 0), 0, -1);

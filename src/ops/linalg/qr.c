@@ -121,8 +121,8 @@ int qr_backward_compose(fl_tensor *g_q, fl_tensor *g_r, fl_tensor *q, fl_tensor 
         fl_tensor *g_r2 = fl_narrow(g_r, -1, m, n - m);
         g_r1 = fl_narrow(g_r, -1, 0, m);
         rest = fl_matmul(q, g_r2);
-        fl_tensor *through = fl_matmul(fl_matmul(q, fl_narrow(r, -1, m, n - m)),
-                                       matrix_turned(g_r2));
+        fl_tensor *through =
+            fl_matmul(fl_matmul(q, fl_narrow(r, -1, m, n - m)), matrix_turned(g_r2));
         g_q = g_q ? fl_add(g_q, through, fl_int(1)) : through;
     }
     fl_tensor *first = qr_backward(g_q, g_r1, q, r1);
@@ -265,8 +265,8 @@ int ormqr_shape(fl_tensor *self, fl_tensor *input2, fl_tensor *input3, bool left
                          "input.shape[-1])",
                          NAME, side);
     if (along != m)
-        return error_set(FL_RUNTIME_ERROR,
-                         "%s: other.shape[%d] must be equal to input.shape[-2]", NAME, side);
+        return error_set(FL_RUNTIME_ERROR, "%s: other.shape[%d] must be equal to input.shape[-2]",
+                         NAME, side);
     if (check_beside(self, input2, 1, NAME, "tau") ||
         check_beside(self, input3, 0, NAME, "other") || matrix_check_dtype(self, "ormqr_cpu"))
         return -1;
@@ -362,7 +362,7 @@ static fl_tensor *through(struct reflections *h, fl_tensor *g, fl_tensor *a, fl_
 }
 
 static int reflect_backward(fl_tensor *g, fl_tensor *a, fl_tensor *tau, fl_tensor *c,
-                             bool transposed, fl_tensor **g_a, fl_tensor **g_tau, fl_tensor **g_c)
+                            bool transposed, fl_tensor **g_a, fl_tensor **g_tau, fl_tensor **g_c)
 {
     int64_t k = tau->sizes[tau->ndim - 1], n = a->sizes[a->ndim - 1];
     if (k == 0) {
@@ -395,8 +395,7 @@ int ormqr_backward_compose(fl_tensor *g, fl_tensor *a, fl_tensor *tau, fl_tensor
 {
     if (left)
         return reflect_backward(g, a, tau, c, transpose, g_a, g_tau, g_c);
-    if (reflect_backward(matrix_turned(g), a, tau, matrix_turned(c), !transpose, g_a, g_tau,
-                                 g_c))
+    if (reflect_backward(matrix_turned(g), a, tau, matrix_turned(c), !transpose, g_a, g_tau, g_c))
         return -1;
     *g_c = matrix_turned(*g_c);
     return *g_c ? 0 : -1;

@@ -6,35 +6,6 @@
 
 #include "ops/linalg/dense.h"
 
-/* sqrt(a a + b b) without overflow; the same bits everywhere, which hypot of a C library has not. */
-static double length(double a, double b)
-{
-    double large = fmax(fabs(a), fabs(b)), small = fmin(fabs(a), fabs(b));
-    double ratio = large > 0 ? small / large : 0;
-    return large * sqrt(1 + ratio * ratio);
-}
-
-/* The reflection that maps the n numbers x onto a multiple of the first unit vector: x becomes v,
- * whose first number is 1, *beta the multiple. tau. */
-static double reflector(int64_t n, double *x, double *beta)
-{
-    double largest = 0, first = *x;
-    for (int64_t i = 1; i < n; i++)
-        largest = fmax(largest, fabs(x[i]));
-    *beta = first;
-    *x = 1;
-    if (largest == 0)
-        return 0;
-    for (int64_t i = 1; i < n; i++)
-        x[i] /= largest;
-    double rest = largest * sqrt(dense_dot(n - 1, x + 1, x + 1));
-    *beta = -copysign(length(first, rest), first);
-    double scale = largest / (first - *beta);
-    for (int64_t i = 1; i < n; i++)
-        x[i] *= scale;
-    return (*beta - first) / *beta;
-}
-
 /* n numbers of a column, which lie `next` apart, to x and back. */
 static void take_column(int64_t n, double *x, const double *column, int64_t next)
 {
@@ -75,7 +46,7 @@ static void qr(int64_t m, int64_t n, double *a, double *tau, double *work)
     for (int64_t i = 0; i < n && i < m; i++) {
         double *corner = a + i * n + i, beta;
         take_column(m - i, v, corner, n);
-        tau[i] = reflector(m - i, v, &beta);
+        tau[i] = dense_reflector(m - i, v, &beta);
         reflect(m - i, n - i - 1, corner + 1, n, tau[i], v, w);
         put_column(m - i, v, corner, n);
         *corner = beta;
@@ -122,7 +93,7 @@ static void tridiagonalise(int64_t n, double *a, double *d, double *e, double *z
     for (int64_t k = 0; k + 2 < n; k++) {
         int64_t m = n - k - 1; /* below and right of element k */
         double *v = a + k * n + k + 1, *corner = a + (k + 1) * n + k + 1;
-        double tau = reflector(m, v, &e[k]);
+        double tau = dense_reflector(m, v, &e[k]);
         d[k] = tau; /* until z is made */
         for (int64_t r = 0; r < m && tau != 0; r++)
             w[r] = tau * dense_dot(m, corner + r * n, v);
@@ -150,11 +121,11 @@ static void tridiagonalise(int64_t n, double *a, double *d, double *e, double *z
 static void step(int64_t n, int64_t lo, int64_t hi, double *d, double *e, double *z)
 {
     double gap = (d[hi - 1] - d[hi]) / 2, last = e[hi - 1];
-    double far = length(gap, last);
+    double far = dense_length(gap, last);
     double shift = d[hi] - last * (last / (gap + copysign(far, gap)));
     double x = d[lo] - shift, chased = e[lo];
     for (int64_t k = lo; k < hi; k++) {
-        double r = length(x, chased), c = r > 0 ? x / r : 1, s = r > 0 ? chased / r : 0;
+        double r = dense_length(x, chased), c = r > 0 ? x / r : 1, s = r > 0 ? chased / r : 0;
         double above = d[k], below = d[k + 1], beside = e[k];
         if (k > lo)
             e[k - 1] = r;
@@ -248,13 +219,13 @@ static void bidiagonalise(int64_t m, int64_t n, double *a, double *d, double *e,
     for (int64_t i = 0; i < n; i++) {
         double *corner = a + i * n + i;
         take_column(m - i, column, corner, n);
-        left[i] = reflector(m - i, column, &d[i]);
+        left[i] = dense_reflector(m - i, column, &d[i]);
         reflect(m - i, n - i - 1, corner + 1, n, left[i], column, w);
         put_column(m - i, column, corner, n);
         right[i] = 0;
         if (i + 1 == n)
             break;
-        right[i] = reflector(n - i - 1, corner + 1, &e[i]);
+        right[i] = dense_reflector(n - i - 1, corner + 1, &e[i]);
         reflect_right(m - i - 1, n - i - 1, corner + n + 1, n, right[i], corner + 1);
     }
     if (!u)
@@ -294,7 +265,7 @@ static void clear_row(const struct bidiagonal *b, int64_t i, int64_t hi)
     double chased = b->e[i];
     b->e[i] = 0;
     for (int64_t k = i + 1; k <= hi && chased != 0; k++) {
-        double r = length(b->d[k], chased), c = b->d[k] / r, s = chased / r;
+        double r = dense_length(b->d[k], chased), c = b->d[k] / r, s = chased / r;
         b->d[k] = r;
         chased = k < hi ? -s * b->e[k] : 0;
         if (k < hi)
@@ -309,7 +280,7 @@ static void clear_column(const struct bidiagonal *b, int64_t lo, int64_t hi)
     double chased = b->e[hi - 1];
     b->e[hi - 1] = 0;
     for (int64_t k = hi - 1; k >= lo && chased != 0; k--) {
-        double r = length(b->d[k], chased), c = b->d[k] / r, s = chased / r;
+        double r = dense_length(b->d[k], chased), c = b->d[k] / r, s = chased / r;
         b->d[k] = r;
         chased = k > lo ? -s * b->e[k - 1] : 0;
         if (k > lo)
@@ -325,11 +296,11 @@ static void singular_step(const struct bidiagonal *b, int64_t lo, int64_t hi)
     double before = hi - 1 > lo ? e[hi - 2] : 0;
     double above = d[hi - 1] * d[hi - 1] + before * before;
     double below = d[hi] * d[hi] + e[hi - 1] * e[hi - 1], beside = d[hi - 1] * e[hi - 1];
-    double gap = (above - below) / 2, far = length(gap, beside);
+    double gap = (above - below) / 2, far = dense_length(gap, beside);
     double shift = far > 0 ? below - beside * (beside / (gap + copysign(far, gap))) : below;
     double x = d[lo] - shift / d[lo], chased = e[lo]; /* both divided by d[lo] */
     for (int64_t k = lo; k < hi; k++) {
-        double r = length(x, chased), c = r > 0 ? x / r : 1, s = r > 0 ? chased / r : 0;
+        double r = dense_length(x, chased), c = r > 0 ? x / r : 1, s = r > 0 ? chased / r : 0;
         if (k > lo)
             e[k - 1] = r;
         double first = c * d[k] + s * e[k];
@@ -337,7 +308,7 @@ static void singular_step(const struct bidiagonal *b, int64_t lo, int64_t hi)
         chased = s * d[k + 1];
         d[k + 1] *= c;
         turn_columns(b, k, k + 1, c, s);
-        r = length(first, chased), c = r > 0 ? first / r : 1, s = r > 0 ? chased / r : 0;
+        r = dense_length(first, chased), c = r > 0 ? first / r : 1, s = r > 0 ? chased / r : 0;
         d[k] = r;
         double second = c * e[k] + s * d[k + 1];
         d[k + 1] = c * d[k + 1] - s * e[k];

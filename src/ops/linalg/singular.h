@@ -4,8 +4,8 @@
 
 #include "core/tensor.h"
 
-/* A matrix a [m, n], m >= n, and its parts: values d, left vectors in the rows of u [rows, m], right
- * ones in those of v [n, n]. */
+/* A matrix a [m, n], m >= n, and its parts: values d, left vectors in the rows of u [rows, m],
+ * right ones in those of v [n, n]. */
 struct svd_parts {
     int64_t m, n, rows;
     double *a, *d, *u, *v, *work;
@@ -21,8 +21,8 @@ int svd_run(const struct svd_parts *s, bool vectors);
 /* Refuses what svd_run left in status, int32, one for each matrix. */
 int svd_check(const fl_tensor *status, bool batch, const char *function);
 
-/* Fills in the tolerances that were not given (NULL): 0 for atol; for rtol 0 beside an atol above 0,
- * else the rounding of a sum as long as the larger side. */
+/* Fills in the tolerances that were not given (NULL): 0 for atol; for rtol 0 beside an atol above
+ * 0, else the rounding of a sum as long as the larger side. */
 int matrix_tolerances(fl_tensor *a, fl_tensor **atol, fl_tensor **rtol);
 
 #endif

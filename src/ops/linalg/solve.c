@@ -66,20 +66,15 @@ int solve_cpu(fl_tensor *A, fl_tensor *B, bool left, fl_tensor *y, fl_tensor *in
 {
     int64_t n = A->sizes[A->ndim - 1], k = y->sizes[y->ndim - 1 - !left];
     int64_t count = matrix_count(y->ndim, y->sizes, 2);
-    struct matrix_job job = {.one = solve_one,
-                             .in = {A, B},
-                             .out = {y, info},
-                             .rows = n,
-                             .few = k,
-                             .flag = left};
+    struct matrix_job job = {
+        .one = solve_one, .in = {A, B}, .out = {y, info}, .rows = n, .few = k, .flag = left};
     return matrix_each(&job, count, n * n + n * k + n, n * n * (n + 2 * k));
 }
 
 static int solve_with_info(fl_tensor *a, fl_tensor *b, bool left, const char *function,
                            fl_tensor **y, fl_tensor **info)
 {
-    if (matrix_check_square(a, "linalg.solve", "lu_cpu") ||
-        check_dtypes(a, "A", b, "linalg.solve"))
+    if (matrix_check_square(a, "linalg.solve", "lu_cpu") || check_dtypes(a, "A", b, "linalg.solve"))
         return -1;
     bool vector = matrix_beside_vector(a, b);
     if (vector && !left)
@@ -246,8 +241,8 @@ int lu_solve_backward_compose(fl_tensor *g, fl_tensor *lu, fl_tensor *pivots, fl
         g_l = fl_matmul(k, matrix_turned(fl_matmul(U, x)));
     } else {
         fl_tensor *moved = fl_matmul(matrix_turned(P), x);
-        fl_tensor *h = fl_linalg_solve_triangular(L, fl_matmul(matrix_turned(P), g), false, true,
-                                                  true);
+        fl_tensor *h =
+            fl_linalg_solve_triangular(L, fl_matmul(matrix_turned(P), g), false, true, true);
         fl_tensor *k = fl_linalg_solve_triangular(U, h, true, true, false);
         g_l = fl_matmul(moved, matrix_turned(h));
         g_u = fl_matmul(fl_matmul(matrix_turned(L), moved), matrix_turned(k));

@@ -63,8 +63,8 @@ int svd_run(const struct svd_parts *s, bool vectors)
 static void svd_one(const struct matrix_job *job, int64_t i, double *scratch)
 {
     bool wide = job->rows < job->columns;
-    struct svd_parts s = svd_place(wide ? job->columns : job->rows,
-                                   wide ? job->rows : job->columns, job->few, scratch);
+    struct svd_parts s = svd_place(wide ? job->columns : job->rows, wide ? job->rows : job->columns,
+                                   job->few, scratch);
     (wide ? matrix_load_turned : matrix_load)(job->in[0], job->in[0], i, s.a);
     int32_t *status = (int32_t *)tensor_data(job->out[3]) + i;
     *status = svd_run(&s, job->flag);

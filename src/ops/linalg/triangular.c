@@ -68,7 +68,8 @@ int solve_triangular_backward_compose(fl_tensor *g, fl_tensor *a, fl_tensor *x, 
         *y = fl__sum_to_batch(g_b, b_sizes);
         return *y ? 0 : -1;
     }
-    fl_tensor *g_a = fl_neg(left ? fl_matmul(g_b, matrix_turned(x)) : fl_matmul(matrix_turned(x), g_b));
+    fl_tensor *g_a =
+        fl_neg(left ? fl_matmul(g_b, matrix_turned(x)) : fl_matmul(matrix_turned(x), g_b));
     int64_t beside = unitriangular ? 1 : 0;
     g_a = upper ? fl_triu(g_a, beside) : fl_tril(g_a, -beside);
     *y = g_a ? fl__sum_to_batch(g_a, (fl_ints){a->sizes, a->ndim}) : NULL;
@@ -81,7 +82,7 @@ int triangular_solve_compose(fl_tensor *self, fl_tensor *A, bool upper, bool tra
     if (matrix_check_same(self, A))
         return -1;
     *y1 = fl_clone(A, -1);
-    *y0 = fl_linalg_solve_triangular(transpose ? matrix_turned(A) : A, self, upper != transpose, true,
-                                     unitriangular);
+    *y0 = fl_linalg_solve_triangular(transpose ? matrix_turned(A) : A, self, upper != transpose,
+                                     true, unitriangular);
     return *y0 && *y1 ? 0 : -1;
 }

@@ -5,9 +5,9 @@
 
 #include "core/error.h"
 #include "core/memory.h"
+#include "flambeau/ops.h"
 #include "ops/reduce/reduce.h"
 #include "ops_kernels.h"
-#include "flambeau/ops.h"
 
 static int given(fl_tensor **y, fl_tensor *t)
 {
@@ -286,7 +286,7 @@ static fl_tensor *singular_norm(fl_tensor *self, const int64_t *dims, bool keepd
     if (dtype != FL_NO_DTYPE)
         self = fl__cast(self, dtype);
     fl_tensor *s = fl_linalg_svdvals(fl_movedim(self, (fl_ints){dims, 2}, last), NULL);
-    s = order == -2 ? fl_amin(s, along, false)
+    s = order == -2  ? fl_amin(s, along, false)
         : order == 2 ? largest(s, along, false)
                      : fl_sum_dim_intlist(s, along, false, FL_NO_DTYPE);
     if (!keepdim)
