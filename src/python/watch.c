@@ -62,8 +62,8 @@ static int __attribute__((cold)) advise_of_nan(double value)
                    "log、sqrt 或 0/0；torch.autograd.set_detect_anomaly(True) 会指出是哪一行。"};
     const char *is = isnan(value) ? "nan" : "inf";
     bool grew = losses.steps > 1 && losses.latest > 1e3 && losses.latest > 100 * losses.lowest;
-    if (!grew)
-        return advice_give_seen(&sudden, "The loss is %s.", "损失变成了 %s。", is);
+    if (!grew) /* inf at once is what a gradient scaler looks for */
+        return isnan(value) ? advice_give_seen(&sudden, "The loss is %s.", "损失变成了 %s。", is) : 0;
     long long steps = losses.steps - losses.lowest_at + 1;
     if (losses.lr > 0)
         return advice_give_seen(
