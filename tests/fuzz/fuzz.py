@@ -296,7 +296,9 @@ def drive(arguments):
             Path(trace).touch()
             with open(output, "w") as out, open(errors, "w") as err:
                 status = watch(subprocess.Popen(command, stdout=out, stderr=err), trace)
-            for line in Path(output).read_text().splitlines():
+            for line in Path(output).read_text(errors="replace").splitlines():
+                if not line.startswith("["):
+                    continue  # printed by what a program called
                 row = json.loads(line)
                 if row[0] == "end":
                     seed, calls = row[1], calls + row[2]

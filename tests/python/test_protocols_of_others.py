@@ -251,3 +251,18 @@ def test_messages(call, kind, message):
 
 def test_a_generator_shows_itself_as_pytorch_does():
     assert repr(torch.Generator()).startswith("<torch._C.Generator object at 0x")
+
+
+def test_a_missing_argument_is_told_before_an_unknown_keyword():
+    with pytest.raises(TypeError, match=r"flip\(\) missing 1 required positional arguments: .dims."):
+        torch.ones(2).flip(axis=0)
+
+
+def test_no_tensors_and_no_shape():
+    with pytest.raises(RuntimeError, match="meshgrid expects a non-empty TensorList"):
+        torch.meshgrid()
+    assert torch.broadcast_shapes(None) == () and torch.broadcast_shapes(None, (2, 1)) == (2, 1)
+
+
+def test_one_dim_as_a_tensor():
+    assert torch.ones(2, 3).sum(dim=torch.tensor([0])).tolist() == [2, 2, 2]

@@ -183,6 +183,15 @@ static bool takes_varargs(const fl_op *op, int self_at, PyObject *first)
            !PyBool_Check(first) && (PyIndex_Check(first) || pytensor_check(first));
 }
 
+/* The first parameter that must be given and is not; -1. */
+static int missing_param(const fl_op *op, const struct arguments *a)
+{
+    for (int i = 0; i < op->params; i++)
+        if (!a->given[i] && !op->param[i].has_default && !op->param[i].optional)
+            return i;
+    return -1;
+}
+
 /* Whether an operator takes a number for this tensor, as PyTorch's arithmetic does. */
 static bool takes_number(const fl_op *op, int param)
 {
@@ -239,6 +248,9 @@ static int fit(const struct python_name *name, const fl_op *op, struct arguments
     }
     if (kwnames) {
         int taken = take_keywords(op, a, args + nargs, kwnames, why);
+        int missing = taken == 0 && why->kind == MISMATCH_KEYWORD ? missing_param(op, a) : -1;
+        if (missing >= 0)
+            return refuse(why, MISMATCH_MISSING, missing, -1, NULL);
         if (taken <= 0)
             return taken;
     }

@@ -34,7 +34,7 @@ static PyObject *call_with_list(const char *name, const fl_op **op, PyObject *co
     if (keywords > 3)
         return PyErr_Format(PyExc_TypeError, "%s() got too many keyword arguments", name);
     PyObject *list = passed[0] = as_list(args, nargs), *result = NULL;
-    Py_ssize_t given = nargs ? 1 : 0; /* no tensors: the list may be among the keywords */
+    Py_ssize_t given = nargs || !keywords ? 1 : 0; /* else the list may be among the keywords */
     for (Py_ssize_t k = 0; k < keywords; k++)
         passed[given + k] = args[nargs + k];
     struct python_name one = {name, 1, op, ""};
@@ -147,7 +147,7 @@ static PyObject *function_broadcast_shapes(PyObject *module, PyObject *args)
     for (Py_ssize_t i = 0; i < PyTuple_Size(args); i++) {
         PyObject *shape = PyTuple_GetItem(args, i);
         bool is_list = python_is_sequence(shape);
-        Py_ssize_t count = is_list ? python_length(shape) : 1;
+        Py_ssize_t count = is_list ? python_length(shape) : shape == Py_None ? 0 : 1;
         if (count > TENSOR_MAX_DIMS)
             return PyErr_Format(PyExc_RuntimeError, "a shape has at most %d dims", TENSOR_MAX_DIMS);
         for (Py_ssize_t k = 0; k < count; k++) {

@@ -136,6 +136,11 @@ static int ints_from(struct arguments *a, const char *name, const struct op_para
     int64_t one;
     if (!python_is_sequence(o)) {
         int fits = p->list_size ? int_from(o, &one) : 0;
+        if (fits == 0 && p->list_size && pytensor_check(o) && pytensor_get(o)->numel == 1 &&
+            dtype_is_integral(pytensor_get(o)->dtype)) {
+            one = tensor_element(pytensor_get(o), 0).as.i;
+            fits = 1;
+        }
         if (fits <= 0)
             return fits;
         int64_t *ints = take_words(a, p->list_size);
