@@ -8,9 +8,9 @@
  *   gathered everything else, and every dtype that is not its compute type: through a buffer
  *
  * When every operand is a run, a chunk is one call of the loop. Otherwise chunks go by blocks of
- * BLOCK elements, whose buffers stay in the first cache. Where an input lies transposed to the
- * result, chunks go by tiles instead: it is turned tile by tile, so that each of its cache lines is
- * read once. Chunks have about GRAIN elements, whatever the number of threads.
+ * BLOCK elements or, of few operands, of what fills a buffer; buffers stay in the first cache. Where
+ * an input lies transposed to the result, chunks go by tiles instead: it is turned tile by tile, so
+ * that each of its cache lines is read once. Chunks have about GRAIN elements, whatever the number of threads.
  */
 #include "core/iterate.h"
 
@@ -22,6 +22,7 @@
 #include "core/walk.h"
 
 enum { GRAIN = 32768, BLOCK = 512, LONG_ROW = 128 };
+enum { FEW = 4 }; /* operands whose whole buffers fit the first cache */
 enum { TILE_ROWS = 16, TILE_COLUMNS = 64 };
 
 _Static_assert((int)TILE_ROWS *TILE_COLUMNS <= 2 * BLOCK, "a tile fits into a buffer");
@@ -89,7 +90,8 @@ static void pass(const struct iteration *it, int k, const int64_t *start, int64_
     int64_t at[TENSOR_MAX_DIMS + 1];
     memcpy(at, start, (size_t)w->ndim * sizeof *at);
     char *memory = s->data + walk_offset(w, k, at);
-    bool short_runs = s->dtype == s->compute_dtype && s->size >= 4 && w->sizes[last] < WALK_SHORT_RUN;
+    bool short_runs =
+        s->dtype == s->compute_dtype && s->size >= 4 && w->sizes[last] < WALK_SHORT_RUN;
     while (n > 0) {
         int64_t run = least(w->sizes[last] - at[last], n);
         if (short_runs && out)
@@ -147,8 +149,10 @@ static void run_blocks(const struct iteration *it, int64_t start, int64_t end)
             fill_periods(it, k, buffers[k]);
         if (service == SERVE_LEVEL)
             most = least(most, 2 * BLOCK);
-        else if (service == SERVE_PERIOD || service == SERVE_GATHERED)
+        else if (service == SERVE_PERIOD || (service == SERVE_GATHERED && it->operands > FEW))
             most = least(most, BLOCK);
+        else if (service == SERVE_GATHERED)
+            most = least(most, (int64_t)sizeof *buffers / it->operand[k].size);
     }
     int64_t row = w->sizes[w->ndim - 1];
     bool first = true; /* of a row's blocks here, none of which is longer */

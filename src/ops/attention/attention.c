@@ -147,8 +147,8 @@ static void forward_block(struct job *j, const struct block *b)
              j->y + (b->head * j->rows + b->row) * j->width * j->size, false, &j->failed);
 }
 
-/* With weights p and scores s: dv += pᵀ g, dp = g vᵀ, ds = the softmax's gradient, dq = ds k scale,
- * dk += dsᵀ (q scale). */
+/* With weights p and scores s: dv += pᵀ g, dp = g vᵀ, ds = the softmax's gradient of dp,
+ * dq = ds k scale, dk += dsᵀ (q scale). */
 static void backward_block(struct job *j, const struct block *b)
 {
     const int64_t keys = b->head * j->keys, row = b->head * j->rows + b->row;
@@ -229,7 +229,7 @@ static void set_up(struct job *j, const fl_tensor *q, const fl_tensor *k, const 
     j->q = tensor_data(q), j->k = tensor_data(k), j->v = tensor_data(v);
 }
 
-/* Runs forward into y[0], or, where g is given, backward into y[0] to y[2], which are dq, dk, dv. */
+/* Runs forward into y[0], or, where g is given, backward into y[0] to y[2]: dq, dk, dv. */
 static int run(fl_tensor *g, fl_tensor *query, fl_tensor *key, fl_tensor *value, fl_tensor *mask,
                bool is_causal, double scale_by, fl_tensor **y)
 {

@@ -20,8 +20,8 @@ static int64_t pixels_of(const struct conv2d_shape *p)
 
 bool conv1x1_takes(const struct conv2d_shape *p, const struct conv2d_view *seen)
 {
-    return p->r == 1 && p->s == 1 && p->groups == 1 && p->stride[0] == 1 && p->stride[1] == 1 && p->padding[0] == 0 &&
-           p->padding[1] == 0 && p->n * p->c * p->k * pixels_of(p) > 0 &&
+    return p->r == 1 && p->s == 1 && p->groups == 1 && p->stride[0] == 1 && p->stride[1] == 1 &&
+           p->padding[0] == 0 && p->padding[1] == 0 && p->n * p->c * p->k * pixels_of(p) > 0 &&
            (p->h == 1 || p->w == 1 || seen->strides[2] == p->w * seen->strides[3]);
 }
 

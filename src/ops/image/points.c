@@ -57,7 +57,7 @@ static void back(const struct blend *b, char *x, const char *y)
 static void blend_chunk(void *context, int64_t chunk)
 {
     const struct blend *b = context;
-    const int64_t end = (chunk + 1) * b->per_chunk < b->outer ? (chunk + 1) * b->per_chunk : b->outer;
+    const int64_t next = (chunk + 1) * b->per_chunk, end = next < b->outer ? next : b->outer;
     for (int64_t o = chunk * b->per_chunk; o < end; o++) {
         char *x = b->x + o * b->in * b->inner * b->size,
              *y = b->y + o * b->out * b->inner * b->size;
@@ -144,8 +144,8 @@ static int blend(fl_tensor *whole, int64_t dim, fl_tensor *index, fl_tensor *wei
     struct blend b = {.back = back};
     int status = from && w && which && to ? 0 : -1;
     if (status == 0)
-        status = run(&b, back ? to : from, back ? from : to, shape_wrap_dim(dim, whole->ndim), which,
-                     w);
+        status = run(&b, back ? to : from, back ? from : to, shape_wrap_dim(dim, whole->ndim),
+                     which, w);
     if (status == 0 && to != made)
         status = tensor_copy(made, to);
     tensor_release(from), tensor_release(w), tensor_release(which), tensor_release(to);

@@ -1,7 +1,8 @@
 /* Elements as keys.
  *
  * Integers flip their sign bit. Floats flip all bits where they are negative and the sign bit where
- * not. Keys of float32 and halves have 32 bits, the rest 64: a radix sort goes over those that differ.
+ * not. Keys of float32 and halves have 32 bits, the rest 64: a radix sort goes over those that
+ * differ.
  */
 #include "ops/sort/keys.h"
 

@@ -89,8 +89,8 @@ enum { LEAST_RADIX = 128, LONG_RADIX = 8192, SHORT_DIGIT = 8, LONG_DIGIT = 11 };
 RADIX_PASS(pass_pairs, struct pair, PAIR_KEY)
 RADIX_PASS(pass_packed, uint64_t, WHOLE_KEY)
 
-/* Pairs whose key and position together fit 64 bits: packed into the first half of a, sorted between
- * its halves, unpacked into b. */
+/* Pairs whose key and position together fit 64 bits: packed into the first half of a, sorted
+ * between its halves, unpacked into b. */
 static struct pair *radix_packed(struct pair *a, struct pair *b, int64_t n, uint64_t least,
                                  int place_bits, int passes, int digit)
 {
@@ -122,7 +122,8 @@ static struct pair *radix_sort(struct pair *a, struct pair *b, int64_t n)
         most = a[i].key > most ? a[i].key : most;
     }
     const int bits = bits_of(most - least), widest = n < LONG_RADIX ? SHORT_DIGIT : LONG_DIGIT;
-    const int passes = (bits + widest - 1) / widest, digit = passes ? (bits + passes - 1) / passes : 0;
+    const int passes = (bits + widest - 1) / widest;
+    const int digit = passes ? (bits + passes - 1) / passes : 0;
     if (passes > 1 && bits + bits_of((uint64_t)n) <= 64)
         return radix_packed(a, b, n, least, bits_of((uint64_t)n), passes, digit);
     for (int p = 0; p < passes; p++) {

@@ -1,7 +1,8 @@
 /* Distinct elements: of a whole tensor in order, or among neighbours.
  *
  * Integers that span few numbers are looked up in a table of that span; all else is put in order by
- * keys (sort/keys.h), where equal elements become neighbours. A NaN is like nothing, itself included.
+ * keys (sort/keys.h), where equal elements become neighbours. A NaN is like nothing, not even
+ * itself.
  */
 #include <assert.h>
 #include <string.h>
@@ -96,7 +97,7 @@ static int take_runs(struct distinct *u, const struct pair *order)
     u->counts = op_adopt(tensor_new(1, &u->count, FL_INT64));
     if (!u->counts)
         return -1;
-    if (fl_requires_grad(u->self) || forward_has_tangent(u->self)) { /* by operators, which record */
+    if (fl_requires_grad(u->self) || forward_has_tangent(u->self)) { /* operators record it */
         u->first[u->count] = u->n;
         count_runs(u);
         return pick_recorded(u, order);
