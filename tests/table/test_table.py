@@ -447,8 +447,10 @@ def stub_of(where):
     """The part of the stub that speaks of a form."""
     if where == "function":
         return re.sub(r"^class .*?(?=^\S)", "", STUB, flags=re.M | re.S)
-    name = {"method": "Tensor", "nn": "_nn", "special": "_special", "linalg": "_linalg"}[where]
-    return re.search(rf"^class {name}:\n(.*?)(?=^\S)", STUB, re.M | re.S)[1]
+    if where in ("special", "linalg"):
+        return (GENERATED / f"{where}.pyi").read_text()
+    name = {"method": "Tensor", "nn": "_nn"}[where]
+    return re.search(rf"^class {name}\b[^\n]*:\n(.*?)(?=^\S|\Z)", STUB, re.M | re.S)[1]
 
 
 STUBS = {where: stub_of(where) for where in ("function", "method", "nn", "special", "linalg")}
