@@ -489,6 +489,18 @@ def test_some_eigenvalues_of_large_matrices():
         torch.lobpcg(torch.eye(5), k=2)
 
 
+@pytest.mark.parametrize("text", [
+    "torch.lu_unpack(N, torch.tensor(1, dtype=torch.int32))",
+    "torch.lu_unpack(Z, torch.ones(5, dtype=torch.int32))",
+    "L.ldl_solve(Z, torch.tensor([1, -1], dtype=torch.int32), Z)",
+    "L.lu_solve(Z, torch.tensor([0, 1], dtype=torch.int32), Z)",
+    "L.cross(torch.tensor(1.0), torch.tensor(1.0))",
+])
+def test_what_would_lead_out_of_the_matrix_is_refused(text):
+    with pytest.raises(RuntimeError):
+        eval(text)
+
+
 @pytest.mark.parametrize("name", ["symeig", "eig", "lstsq", "solve", "matrix_rank"])
 def test_removed_functions_say_what_to_use(name):
     with pytest.raises(RuntimeError, match="deprecated since version 1.9 and is now removed"):

@@ -191,6 +191,11 @@ int lu_unpack_compose(fl_tensor *LU_data, fl_tensor *LU_pivots, bool unpack_data
                          "output produced by torch.linalg.lu_factor");
     int64_t m = LU_data->sizes[LU_data->ndim - 2], n = LU_data->sizes[LU_data->ndim - 1];
     int64_t k = m < n ? m : n;
+    if (unpack_pivots && (!LU_pivots->ndim || LU_pivots->sizes[LU_pivots->ndim - 1] > m))
+        return error_set(FL_RUNTIME_ERROR,
+                         "torch.lu_unpack: LU_pivots must be vectors of at most LU.size(-2) "
+                         "numbers, but their shape is %s",
+                         shape_text((char[128]){0}, 128, LU_pivots->ndim, LU_pivots->sizes));
     fl_tensor *none =
         fl_new_empty(LU_data, FL_INTS_OF(0), FL_NO_DTYPE, (fl_device){.kind = -1}, false);
     *P = *L = *U = none;

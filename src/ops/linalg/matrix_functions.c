@@ -361,6 +361,10 @@ int linalg_cross_compose(fl_tensor *self, fl_tensor *other, int64_t dim, fl_tens
     int64_t at = shape_wrap_dim(dim, self->ndim);
     if (at < 0)
         return -1;
+    if (self->ndim == 0)
+        return error_set(FL_RUNTIME_ERROR,
+                         "linalg.cross: inputs dimension %lld must have length 3. Got 1 and 1",
+                         (long long)dim);
     if (self->sizes[at] != 3 || other->sizes[at] != 3)
         return error_set(FL_RUNTIME_ERROR,
                          "linalg.cross: inputs dimension %lld must have length 3. Got %lld and "
