@@ -62,6 +62,7 @@ _HOMES = {
         "amp.autocast_mode",
     ),
     **dict.fromkeys(("AdviceWarning", "set_advice"), "_advice"),
+    "vmap": "func",
     "summary": "_summary",
     "progress": "_progress",
     **dict.fromkeys(

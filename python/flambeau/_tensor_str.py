@@ -79,6 +79,10 @@ class printoptions:
 
 def _str(t, *, tensor_contents=None):
     """The repr of a tensor. `tensor_contents` replaces the numbers where it is given."""
+    lanes = _C._lanes(t)
+    if lanes:  # each sample of a vmap's batch
+        text = _str(_C._lane_leave(t, lanes[-1], 0, 0)).replace("\n", "\n    ")
+        return f"BatchedTensor(lvl={len(lanes)}, bdim=0, value=\n    {text}\n)"
     kind = type(t)
     plain = kind is _C.Tensor or kind.__name__ == "Parameter"
     return _C._tensor_text(t, "tensor(" if plain else kind.__name__ + "(", tensor_contents)

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "autograd/operations.h"
+#include "core/lanes.h"
 #include "core/memory.h"
 
 struct geometry {
@@ -57,8 +58,10 @@ static fl_tensor *take_slice(fl_tensor *whole, const struct geometry *s)
 /* The base's gradient before inner's part is written: a copy of g laid out as the base. */
 static fl_tensor *lay_out(const struct copyslices *self, fl_tensor *g)
 {
+    const struct geometry *base = &self->base;
     fl_tensor *whole =
-        tensor_new_strided(self->base.ndim, self->base.sizes, self->base.strides, g->dtype);
+        g->lanes ? lanes_new(g->lanes, base->ndim, base->sizes, base->strides, g->dtype)
+                 : tensor_new_strided(base->ndim, base->sizes, base->strides, g->dtype);
     if (whole && operation_copy_(whole, g) == 0)
         return whole;
     tensor_release(whole);

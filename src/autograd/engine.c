@@ -18,6 +18,7 @@
 #include "autograd/hooks.h"
 #include "autograd/operations.h"
 #include "core/error.h"
+#include "core/lanes.h"
 #include "core/memory.h"
 
 struct run;
@@ -568,6 +569,8 @@ static int walk(const struct backward_request *q)
     if (!r.capture)
         return -1;
     autograd_mode.grad = q->create_graph;
+    if (atomic_load_explicit(&lanes_alive, memory_order_relaxed))
+        autograd_mode.interpose |= INTERPOSE_LANES; /* the graph may have outlived its vmap */
     int status = start(&r);
     int64_t roots = r.states;
     if (status == 0)

@@ -155,6 +155,10 @@ static fl_value only_element(const fl_tensor *t)
 {
     if (!t)
         return fl_none();
+    if (t->lanes) {
+        error_set(FL_RUNTIME_ERROR, "a tensor that is vmapped over has no one value");
+        return fl_none();
+    }
     if (t->numel != 1) {
         error_set(FL_RUNTIME_ERROR,
                   "a Tensor with %" PRId64 " elements cannot be converted to Scalar", t->numel);

@@ -23,7 +23,7 @@ static bool shape_is_sound(const fl_tensor *t)
 static bool memory_is_sound(const fl_tensor *t)
 {
     const struct storage *s = t->storage;
-    if (!s || t->numel == 0)
+    if (!s || t->numel == 0 || t->lanes) /* a lane may have no sample */
         return true;
     int64_t last = t->offset;
     for (int i = 0; i < t->ndim; i++) {

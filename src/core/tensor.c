@@ -7,6 +7,7 @@
 
 #include "core/error.h"
 #include "core/iterate.h"
+#include "core/lanes.h"
 #include "core/memory.h"
 #include "core/sound.h"
 #include "core/tensor.h"
@@ -73,6 +74,7 @@ static fl_tensor *make_handle(int ndim, const int64_t *sizes, const int64_t *str
     t->storage = NULL;
     t->offset = 0;
     t->autograd = NULL;
+    t->lanes = NULL;
     t->python = NULL;
     t->base = NULL;
     for (int i = 0; i < ndim; i++)
@@ -186,6 +188,7 @@ fl_tensor *tensor_new(int ndim, const int64_t *sizes, int dtype)
     t->storage = s;
     t->offset = 0;
     t->autograd = NULL;
+    t->lanes = NULL;
     t->base = NULL;
     t->python = NULL;
     for (int i = 0; i < ndim; i++)
@@ -234,6 +237,10 @@ fl_tensor *tensor_alias(const fl_tensor *t, int ndim, const int64_t *sizes, cons
     view->offset = offset;
     view->flags |= t->flags & (TENSOR_UNTRACKED | TENSOR_INFERENCE);
     assert(!view->storage || view->offset >= 0);
+    if (t->lanes && lanes_set(view, t->lanes)) {
+        tensor_release(view);
+        return NULL;
+    }
     return view;
 }
 
@@ -247,7 +254,12 @@ void tensor_set_base(fl_tensor *view, fl_tensor *of, int creation)
 
 fl_tensor *tensor_shape_only(const fl_tensor *t)
 {
-    return make_handle(t->ndim, t->sizes, t->strides, t->numel, t->dtype);
+    fl_tensor *shape = make_handle(t->ndim, t->sizes, t->strides, t->numel, t->dtype);
+    if (shape && t->lanes && lanes_set(shape, t->lanes)) {
+        tensor_release(shape);
+        return NULL;
+    }
+    return shape;
 }
 
 static void store_number(void *to, int dtype, fl_value number)
@@ -277,6 +289,8 @@ void tensor_destroy(fl_tensor *t)
         tensor_drop_autograd(t);
     tensor_release(t->base);
     storage_release(t->storage);
+    if (t->lanes)
+        lanes_set(t, NULL);
     dims_drop(t);
     memory_free(t, sizeof *t);
 }
@@ -323,6 +337,8 @@ void tensor_set_storage(fl_tensor *t, struct storage *s)
 int tensor_resize(fl_tensor *t, int ndim, const int64_t *sizes)
 {
     assert(t->storage);
+    if (t->lanes)
+        return error_set(FL_RUNTIME_ERROR, "vmap: a tensor that is vmapped over cannot be resized");
     if (check_ndim(ndim) != 0)
         return -1;
     int64_t numel = shape_numel(ndim, sizes);
@@ -438,6 +454,8 @@ fl_tensor *tensor_contiguous(const fl_tensor *t)
 int tensor_fill(fl_tensor *t, fl_value number)
 {
     assert(number.tag >= FL_BOOLEAN && number.tag <= FL_FLOATING);
+    if (t->lanes)
+        return error_set(FL_RUNTIME_ERROR, "vmap: the samples of a tensor cannot be filled");
     _Alignas(16) char element[16];
     static const int64_t ZEROS[TENSOR_MAX_DIMS];
     store_number(element, t->dtype, number);

@@ -49,6 +49,7 @@ struct storage {
 };
 
 struct autograd; /* autograd/autograd.h */
+struct lanes;    /* core/lanes.h */
 
 struct fl_tensor {
     _Atomic int32_t refs;
@@ -64,6 +65,7 @@ struct fl_tensor {
     struct storage *storage; /* NULL for a handle that carries a shape alone (tensor_shape_only) */
     int64_t offset;          /* in elements */
     struct autograd *autograd; /* NULL until needed */
+    struct lanes *lanes;       /* hidden dims of vmaps at work, owned; NULL: none */
     fl_tensor *base; /* of a view: the tensor it is a view of, which is none itself (a reference);
                         else NULL */
     void *python;    /* the live Python object that wraps this handle, borrowed; NULL when there is

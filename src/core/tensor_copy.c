@@ -8,6 +8,7 @@
 #include <assert.h>
 #include <string.h>
 
+#include "core/error.h"
 #include "core/convert.h"
 #include "core/iterate.h"
 #include "core/threads.h"
@@ -166,6 +167,10 @@ int tensor_copy(fl_tensor *dst, const fl_tensor *src)
 {
     assert(shape_equal(dst, src));
     assert(dst->storage && src->storage);
+    if (dst->lanes || src->lanes)
+        return error_set(FL_RUNTIME_ERROR,
+                         "vmap: this operation looks at the elements of a tensor, of which there "
+                         "are those of each sample");
     if (dst->numel == 0 || (tensor_data(dst) == tensor_data(src) && dst->dtype == src->dtype &&
                             memcmp(dst->strides, src->strides, (size_t)dst->ndim * 8) == 0))
         return 0;

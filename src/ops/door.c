@@ -14,11 +14,13 @@
 
 #include "autograd/operations.h"
 #include "core/error.h"
+#include "core/lanes.h"
 #include "core/memory.h"
 #include "core/scope.h"
 #include "core/sound.h"
 #include "flambeau/ops.h"
 #include "ops/autocast.h"
+#include "ops/batch.h"
 #include "ops/door.h"
 #include "ops/forward.h"
 #include "ops/list.h"
@@ -78,11 +80,26 @@ static int kernel_dtype(const fl_op *f, const fl_value *args)
 
 /* ---- each kind computes its functional form ---- */
 
+/* A view between dims and lanes; it is none to the graph, which knows sizes and strides alone. */
+static int change_lane(fl_tensor *y, const struct op_view *view)
+{
+    struct lanes lanes = {0};
+    if (y->lanes)
+        lanes = *y->lanes;
+    lanes_erase(&lanes, view->lane);
+    if (view->change == VIEW_ADDS_LANE &&
+        lanes_insert(&lanes, (struct lane){view->lane, view->lane_size, view->lane_stride}))
+        return -1;
+    autograd_mode.interpose |= INTERPOSE_LANES; /* batch_watch clears it */
+    return lanes_set(y, &lanes);
+}
+
 static int call_view(const fl_op *f, const fl_value *args, fl_value *results)
 {
     assert(f->first >= 0 && args[f->first].tag == FL_TENSOR);
     fl_tensor *self = args[f->first].as.tensor;
     struct op_view view;
+    view.change = VIEW_KEEPS_LANES;
     if (f->view(args, &view))
         return -1;
     fl_tensor *y = tensor_alias(self, view.ndim, view.sizes, view.strides, view.offset);
@@ -90,8 +107,14 @@ static int call_view(const fl_op *f, const fl_value *args, fl_value *results)
         return -1;
     y->flags &= (uint8_t)~TENSOR_REQUIRES_GRAD;
     y->flags |= self->flags & TENSOR_INFERENCE;
-    if (!(self->flags & TENSOR_INFERENCE))
+    if (view.change != VIEW_KEEPS_LANES) {
+        if (change_lane(y, &view)) {
+            tensor_release(y);
+            return -1;
+        }
+    } else if (!(self->flags & TENSOR_INFERENCE)) {
         tensor_set_base(y, self, autograd_creation());
+    }
     results[0] = fl_tensor_value(y);
     if (record_wanted(f, args) && record_call(f, args, results)) {
         tensor_release(y);
@@ -260,7 +283,8 @@ static int call_writer(const fl_op *f, const fl_value *given, fl_value *results)
     if (status == 0)
         status = record_write(f, args, self, &n);
     if (status == 0)
-        status = kernel_run(f, args, NULL);
+        status = autograd_mode.interpose & INTERPOSE_LANES ? batch_run_kernel(f, args)
+                                                           : kernel_run(f, args, NULL);
     if (status == 0)
         status = record_written(self, n);
     else if (n)
@@ -533,6 +557,8 @@ static int __attribute__((noinline, cold)) call_interposed(const fl_op *op, cons
         return autocast_call(op, args, results);
     if (who & INTERPOSE_TANGENTS && forward_concerns(op, args))
         return forward_call(op, args, results);
+    if (who & INTERPOSE_LANES && batch_concerns(op, args))
+        return batch_call(op, args, results);
     size_t event = who & INTERPOSE_PROFILE ? profile_begin(op->base) : 0;
     int status = door_plain(op, args, results);
     if (who & INTERPOSE_PROFILE)

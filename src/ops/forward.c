@@ -17,6 +17,7 @@
 
 #include "autograd/operations.h"
 #include "core/error.h"
+#include "core/lanes.h"
 #include "core/memory.h"
 #include "ops/door.h"
 #include "ops/record.h"
@@ -211,7 +212,7 @@ static int make_starts(const struct call *c, fl_tensor **u)
     for (int k = 0; k < c->f->results; k++) {
         bool has = (c->f->results == 1 || c->f->grad->grads >> k & 1) && c->y[k] &&
                    dtype_is_floating(c->y[k]->dtype);
-        if (has && (!(u[k] = operation_ones_like(c->y[k])) ||
+        if (has && (!(u[k] = operation_ones_like(c->y[k])) || lanes_spread(u[k], c->y[k]->lanes) ||
                     autograd_set_requires_grad(u[k], true)))
             return -1;
     }

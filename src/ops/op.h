@@ -134,9 +134,14 @@ enum memory_format {
 void op_shape_like(struct op_shape *y, const fl_tensor *t);
 void op_shape_set(struct op_shape *y, int ndim, const int64_t *sizes);
 
-/* What a view function fills; offset in elements from the storage's start. */
+/* What a view function fills; offset in elements from the storage's start. `change` is preset to
+ * none: few views are between dims and lanes (core/lanes.h). */
+enum view_change { VIEW_KEEPS_LANES, VIEW_ADDS_LANE, VIEW_DROPS_LANE };
 struct op_view {
     int ndim;
+    uint8_t change;
+    uint32_t lane;
+    int64_t lane_size, lane_stride;
     int64_t offset;
     int64_t sizes[TENSOR_MAX_DIMS];
     int64_t strides[TENSOR_MAX_DIMS];
@@ -188,6 +193,14 @@ struct op_grad {
  * of its parameter's tag (an int given for a float is FL_FLOATING, a number for Tensor|Scalar stays
  * a number except where a kernel wants a tensor). An int given for int[2] may still be one
  * FL_INTEGER. */
+/* How an operator runs over the lanes of a batch, where its kind does not say it (ops/batch.c). */
+enum op_batch {
+    BATCH_NONE, /* sample by sample, with a warning */
+    BATCH_EACH, /* sample by sample */
+    BATCH_LEAD, /* lanes are leading dims */
+    BATCH_ALIGN /* likewise, with ranks aligned: its operands are broadcast */
+};
+
 struct fl_op {
     const char *name;  /* "add.Tensor", "add_.Tensor", "add.out" */
     const char *base;  /* "add" */
@@ -202,6 +215,10 @@ struct fl_op {
     bool random;   /* draws numbers: never cached or reordered */
     uint8_t autocast; /* an op_autocast */
     uint32_t keeps;   /* tensors whose channels-last format the results take (bits) */
+    uint8_t batch;    /* an op_batch */
+    uint16_t batch_tensors, batch_dims, batch_sizes; /* parameters (bits): those that may have
+                          lanes, those that number dims, those that list sizes */
+    int (*batch_compose)(const fl_value *args, fl_value *y); /* in the place of a rule, or NULL */
     const struct op_param *param;
     const fl_op *function;      /* the functional operator; itself for FORM_FUNCTION */
     const fl_op *inplace, *out; /* derived forms, or NULL */
@@ -252,6 +269,9 @@ fl_tensor *op_adopt(fl_tensor *t);
 /* In a composite: t, or t as float32 where it is of half precision (as its kernels compute it), so
  * that a chain of operators is rounded once. NULL where t is. */
 fl_tensor *op_widen(fl_tensor *t);
+/* In a composite: t, or all samples of a vmap's batch as one tensor, for what looks at values. NULL
+ * where t is. */
+fl_tensor *op_samples(fl_tensor *t);
 /* In a composite: t as that dtype, itself where it has it. */
 fl_tensor *op_as(fl_tensor *t, int dtype);
 /* In a composite: makes *y a list of `count` tensors, to be filled in; NULL when memory is out. */

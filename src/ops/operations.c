@@ -53,6 +53,8 @@ fl_tensor *operation_clone_rows(fl_tensor *t)
 
 fl_tensor *operation_own(fl_tensor *g, const fl_tensor *like)
 {
+    if (g->lanes)
+        return operation_clone(g);
     fl_tensor *y = tensor_new_like(like, g->dtype);
     if (y && operation_copy_(y, g)) {
         tensor_release(y);

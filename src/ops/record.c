@@ -426,6 +426,11 @@ const char *record_origin(const struct node *n)
     return "";
 }
 
+bool record_is_of(const struct node *n, const fl_op *f)
+{
+    return n->type == &OP_NODE && ((const struct op_node *)n)->op == f;
+}
+
 void record_name(struct node *n, const char *title)
 {
     ((struct op_node *)n)->title = title;

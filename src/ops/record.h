@@ -56,6 +56,8 @@ struct node *constant_node(const fl_op *f, const fl_value *args);
 /* The operator whose call made a node, views passed over: "softmax", "linear"; "" where that is no
  * operator's. */
 const char *record_origin(const struct node *n);
+/* Whether a node stands for a call of that operator. */
+bool record_is_of(const struct node *n, const fl_op *f);
 /* Renames a node that record_node made. */
 void record_name(struct node *n, const char *title);
 /* What a node of an operator has saved under this name of the table ("self", "result"): a new

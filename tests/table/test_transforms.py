@@ -1,11 +1,11 @@
-"""Walks the operator table: forward mode against reverse mode, for every differentiable operator on
-its samples, in float64."""
+"""Walks the operator table: forward mode against reverse mode, and vmap against a loop, for every
+differentiable operator on its samples, in float64."""
 import re
 
 import flambeau as torch
-from flambeau.func import jvp, vjp
+from flambeau.func import jvp, vjp, vmap
 from known import TRANSFORM_FAULTS
-from test_table import OPERATORS, close, differentiables, every
+from test_table import OPERATORS, close, differentiables, every, is_drawn
 
 
 def weights_like(tensors, low, high):
@@ -64,6 +64,69 @@ def test_forward_over_reverse(op):
             continue
         for a, b in zip(moved, again):
             assert close(a, b, 1e-8), (sample, a, b)
+
+
+def batch_of(t):
+    """Three tensors that differ a little, stacked."""
+    return torch.stack([t * (1 - 0.04 * i) for i in range(3)])
+
+
+def some_batched(inputs):
+    """in_dims for a batch of all inputs, and of each alone."""
+    yield (0,) * len(inputs)
+    for i in range(len(inputs) if len(inputs) > 1 else 0):
+        yield tuple(0 if k == i else None for k in range(len(inputs)))
+
+
+def samples_of(inputs, batches, in_dims, k):
+    return tuple(b[k].clone() if d == 0 else x for x, b, d in zip(inputs, batches, in_dims))
+
+
+@every(lambda op: not is_drawn(op), faults=TRANSFORM_FAULTS)
+def test_vmap(op):
+    """A batch at once gives what its samples give one by one, and so do its gradients."""
+    for sample, f in differentiables(op):
+        inputs = moving(sample, f)
+        results = f(*inputs)
+        if not results:
+            continue
+        batches = tuple(batch_of(x) for x in inputs)
+
+        def gradients(*x):
+            y, back = vjp(f, *x)
+            return y + back(weights_like(y, 0.5, 1.5))
+
+        def total(*x):
+            y = vmap(f, in_dims)(*x)
+            return sum((t * w).sum() for t, w in zip(y, weights_like(y, 0.5, 1.5)))
+
+        for in_dims in some_batched(inputs):
+            if op.writes and in_dims[0] is None:
+                continue  # what differs between samples is not written into one tensor
+            given = tuple(b if d == 0 else x for x, b, d in zip(inputs, batches, in_dims))
+            loop = [samples_of(inputs, batches, in_dims, k) for k in range(3)]
+            check_close(sample, vmap(f, in_dims)(*given), zip(*[f(*x) for x in loop]))
+            try:
+                one_by_one = [gradients(*x) for x in loop]
+            except (RuntimeError, NotImplementedError) as missing:
+                assert "is not implemented" in str(missing), sample
+                continue
+            check_close(sample, vmap(gradients, in_dims)(*given), zip(*one_by_one))
+            leaves = [x.clone().requires_grad_() for x in given]
+            total(*leaves).backward()
+            y = [torch.stack(list(column)) for column in zip(*[f(*x) for x in loop])]
+            w = weights_like(y, 0.5, 1.5)
+            found = [vjp(f, *x)[1](tuple(v[k] for v in w)) for k, x in enumerate(loop)]
+            for leaf, column, d in zip(leaves, zip(*found), in_dims):
+                expected = torch.stack(list(column)) if d == 0 else sum(column)
+                found_grad = torch.zeros_like(leaf) if leaf.grad is None else leaf.grad
+                assert close(found_grad, expected, 1e-9), (sample, in_dims)
+
+
+def check_close(sample, found, columns):
+    for a, column in zip(found, columns, strict=True):
+        b = torch.stack(list(column))
+        assert a.shape == b.shape and a.dtype == b.dtype and close(a, b, 1e-9), (sample, a, b)
 
 
 def test_the_whole_table_is_walked_by_transforms():

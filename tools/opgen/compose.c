@@ -397,18 +397,19 @@ static void return_one(struct composer *c, const struct node *body, const struct
         line_adopt(c, "y[0]");
 }
 
-void compose_emit_function(struct out *o, const struct table *t, struct op *op)
+void compose_emit_function(struct out *o, const struct table *t, struct op *op, struct node *n,
+                           const char *prefix)
 {
     struct composer c = {.table = t, .op = op, .indent = 1};
     add_params(&c, "args");
-    struct value v = compose_lower(&c, op->compose);
+    struct value v = compose_lower(&c, n);
     if (v.known && op->results > 1)
-        return_several(&c, op->compose, &v);
+        return_several(&c, n, &v);
     else if (v.known)
-        return_one(&c, op->compose, &v);
+        return_one(&c, n, &v);
     const char *head =
-        text_format("static int call_compose_%s(const fl_value *args, fl_value *y)", op->id);
-    emit_function(o, &c, head, op->params ? "" : "    (void)args;\n", op->compose->place);
+        text_format("static int %s_%s(const fl_value *args, fl_value *y)", prefix, op->id);
+    emit_function(o, &c, head, op->params ? "" : "    (void)args;\n", n->place);
 }
 
 /* Where the gradient of each parameter of a rule goes: its rank among the rule's bits. */

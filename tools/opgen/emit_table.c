@@ -538,6 +538,11 @@ static void descriptor(struct out *o, const struct op *op, const char *name, con
         emit(o, "    .autocast = %d,\n", op->autocast);
     if (op->keeps)
         emit(o, "    .keeps = %#x,\n", op->keeps);
+    if (op->batch)
+        emit(o,
+             "    .batch = %d,\n    .batch_tensors = %u,\n    .batch_dims = %u,\n"
+             "    .batch_sizes = %u,\n",
+             op->batch, op->batch_tensors, op->batch_dims, op->batch_sizes);
     if (op->params)
         emit(o, "    .param = params_%s,\n", op->id);
     emit(o, "    .function = &op_%s,\n", op->id);
@@ -554,6 +559,7 @@ static void descriptor(struct out *o, const struct op *op, const char *name, con
                  {"shape", "call_shape", op->shape || op->shape_like >= 0},
                  {"kernel", "call_kernel", op->kernel != NULL},
                  {"compose", "call_compose", op->kind == KIND_COMPOSE},
+                 {"batch_compose", "call_batch", op->batch_compose != NULL},
                  {"grad", "&grad", op->recorded && op->kind != KIND_COMPOSE},
                  {"check", "call_check", op->check != NULL},
                  {"titles", "call_title", op->titles != NULL},
@@ -606,7 +612,9 @@ void emit_table(struct out *o, struct out *header, const struct table *t)
         params(o, op);
         shims(o, op);
         if (op->compose)
-            compose_emit_function(o, t, op);
+            compose_emit_function(o, t, op, op->compose, "call_compose");
+        if (op->batch_compose)
+            compose_emit_function(o, t, op, op->batch_compose, "call_batch");
         int number = 0;
         for (struct rule *r = op->rules; r; r = r->next)
             if (r->body)

@@ -297,6 +297,36 @@ static void key_autocast(struct op *op, const struct stretch *s, int unused)
                  token_text(&l.token));
 }
 
+/* How a batch is run: a word, for `lead` with the parameters that may have lanes (none: all), number
+ * dims or list sizes; or an expression over operators. */
+static void key_batch(struct op *op, const struct stretch *s, int unused)
+{
+    static const char *const WORDS[] = {"", "each", "lead", "align"};
+    (void)unused;
+    struct lexer l;
+    lexer_open(&l, s);
+    for (int k = 1; k < 4; k++)
+        if (l.token.kind == TOKEN_NAME && strcmp(l.token.text, WORDS[k]) == 0)
+            op->batch = k;
+    if (!op->batch) {
+        op->batch_compose = whole_expression(s);
+        return;
+    }
+    for (lexer_next(&l); l.token.kind != TOKEN_END; lexer_next(&l)) {
+        int p = l.token.kind == TOKEN_NAME ? op_param(op, l.token.text) : -1;
+        enum type type = p >= 0 ? op->param[p].type : TYPE_STRING;
+        if (type_is_tensor(type) || type == TYPE_TENSORS)
+            op->batch_tensors |= 1u << p;
+        else if (type == TYPE_INT || (type == TYPE_INTS && strncmp(l.token.text, "dim", 3) == 0))
+            op->batch_dims |= 1u << p;
+        else if (type == TYPE_INTS)
+            op->batch_sizes |= 1u << p;
+        else
+            complain(l.token.place, "found %s, expected a tensor, int or int[] parameter of %s",
+                     token_text(&l.token), op->name);
+    }
+}
+
 /* Parameters' names, as bits. */
 enum { BITS_TRUTHS, BITS_PROMOTED, BITS_ROUNDED, BITS_EXACT, BITS_UNBOUNDED, BITS_KEEPS };
 
@@ -433,6 +463,7 @@ static const struct key {
     {"grad", key_grad, 0, true},
     {"random", key_random, 0, false},
     {"autocast", key_autocast, 0, false},
+    {"batch", key_batch, 0, false},
     {"truths", key_bits, BITS_TRUTHS, false},
     {"promotes", key_bits, BITS_PROMOTED, false},
     {"rounds", key_bits, BITS_ROUNDED, false},
@@ -469,7 +500,7 @@ void key_parse(struct op *op, const struct stretch *line)
     complain(
         place,
         "found the key '%s', expected dtypes forms value start step join finish view shape kernel "
-        "check compose grad random autocast truths promotes rounds exact unbounded keeps try title "
-        "titles cname or doc",
+        "check compose grad random autocast batch truths promotes rounds exact unbounded keeps try "
+        "title titles cname or doc",
         name);
 }

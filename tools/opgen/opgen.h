@@ -207,6 +207,9 @@ struct op {
     enum rule_dtype result_dtype;
     bool promotes, random;
     int autocast; /* 0 none, 1 lower, 2 float32, 3 promote */
+    int batch;    /* 0 none, 1 each, 2 lead, 3 align */
+    uint32_t batch_tensors, batch_dims, batch_sizes; /* parameters (bits) */
+    struct node *batch_compose; /* in the place of a word */
     unsigned forms;
     uint32_t keys; /* those that were given (keys.c) */
     struct node *value[VALUE_CLASSES];
@@ -274,8 +277,10 @@ const char *compute_ctype(enum compute type); /* "float" */
 
 /* ---- compose.c: expressions over operators ---- */
 
-/* Emits a C function for a compose expression or for a gradient rule; fills what the rule saves. */
-void compose_emit_function(struct out *o, const struct table *t, struct op *op);
+/* Emits a C function PREFIX_ID for a compose expression, or for a gradient rule; fills what the rule
+ * saves. */
+void compose_emit_function(struct out *o, const struct table *t, struct op *op, struct node *n,
+                           const char *prefix);
 void compose_emit_rule(struct out *o, const struct table *t, struct op *op, struct rule *rule,
                        int number);
 

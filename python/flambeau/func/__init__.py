@@ -7,6 +7,7 @@ from flambeau.nn.utils.stateless import _functional_call
 _HOMES = {
     **dict.fromkeys(("grad", "grad_and_value", "vjp", "jacrev"), "_reverse"),
     **dict.fromkeys(("jvp", "jacfwd", "hessian", "linearize"), "_forward"),
+    "vmap": "_vmap",
 }
 
 __all__ = ["functional_call", "stack_module_state", *_HOMES]

@@ -18,6 +18,7 @@ from flambeau.func._arguments import (
     split_aux,
 )
 from flambeau.func._reverse import Level, basis, jacrev
+from flambeau.func._vmap import lanes
 from flambeau.utils._pytree import tree_flatten, tree_leaves, tree_map, tree_unflatten
 
 Tensor = _C.Tensor
@@ -116,13 +117,14 @@ def jacfwd(func, argnums=0, has_aux=False, *, randomness="error"):
 
 def _columns(func, args, argnums, directions, spec, has_aux, randomness):
     """(output, aux, for each output its changes along all directions, stacked, their spec)."""
-    columns = []
-    for i in range(directions[0].shape[0]):
-        along = tree_unflatten([d[i] for d in directions], spec)
+    size = directions[0].shape[0]
+    with lanes(size, randomness) as lane:
+        along = tree_unflatten([_C._lane_enter(d, lane, 0) for d in directions], spec)
         output, tangent, aux = _jvp(func, args, along, argnums, False, has_aux)
-        columns.append(tree_leaves(tangent))
-    return (output, aux, [_C.stack(list(column)) for column in zip(*columns)],
-            tree_flatten(output)[1])
+        columns = [_C._lane_leave(t, lane, size, 0) for t in tree_leaves(tangent)]
+        aux = tree_map(
+            lambda t: _C._lane_leave(t, lane, size, 0)[0] if isinstance(t, Tensor) else t, aux)
+    return output, aux, columns, tree_flatten(output)[1]
 
 
 def hessian(func, argnums=0):

@@ -19,6 +19,7 @@ from flambeau.func._arguments import (
     replaced,
     split_aux,
 )
+from flambeau.func._vmap import vmap
 from flambeau.utils._pytree import tree_flatten, tree_leaves, tree_map, tree_unflatten
 
 Tensor = _C.Tensor
@@ -41,6 +42,7 @@ class Level:
     def _input(self, x):
         if not isinstance(x, Tensor):
             raise ValueError(f"Thing passed to transform API must be Tensor, got {type(x)}")
+        x = _C._spread(x)  # under a vmap each sample has a gradient of its own
         if self.recorded and x.requires_grad:
             return x.view_as(x)
         return _C._without_history(x).requires_grad_()
@@ -217,6 +219,7 @@ def _rows(vjp_fn, outputs, spec, inputs, chunk_size):
 
 
 def _run_rows(vjp_fn, starts, spec, chunk_size):
-    rows = [tree_leaves(vjp_fn(tree_unflatten([s[i] for s in starts], spec)))
-            for i in range(starts[0].shape[0])]
-    return [_C.stack(list(column)) for column in zip(*rows)]
+    if chunk_size == 1:  # without vmap, whose limits are not the caller's then
+        found = vjp_fn(tree_unflatten([s[0] for s in starts], spec))
+        return [row.unsqueeze(0) for row in tree_leaves(found)]
+    return tree_leaves(vmap(vjp_fn)(tree_unflatten(starts, spec)))

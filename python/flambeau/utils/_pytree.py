@@ -95,7 +95,7 @@ _add(dict, *_mapping(dict))
 _add(OrderedDict, *_mapping(OrderedDict))
 _add(defaultdict, _flatten_defaultdict, _unflatten_defaultdict)
 _add(deque, _flatten_deque, lambda values, context: deque(values, maxlen=context))
-_add(namedtuple, lambda t: (list(t), type(t)), lambda values, context: context(*values))
+_add(namedtuple, lambda t: (list(t), type(t)), lambda values, context: getattr(context, "_make", context)(values))
 
 
 def register_pytree_node(

@@ -85,6 +85,7 @@ static int check_chances(fl_tensor *t, const char *name)
 {
     if (t->numel == 0)
         return 0;
+    t = op_samples(t);
     fl_tensor *least = fl_amin(t, (fl_ints){NULL, 0}, false),
               *most = fl_amax(t, (fl_ints){NULL, 0}, false);
     if (!least || !most)

@@ -52,7 +52,7 @@ int prod_backward_compose(fl_tensor *g, fl_tensor *self, fl_tensor *result, cons
                           bool keepdim, fl_tensor **y)
 {
     fl_ints sizes = {self->sizes, self->ndim}, dims = {dim, dim != NULL};
-    fl_tensor *zero = fl_any(fl_eq_scalar(self, fl_int(0)));
+    fl_tensor *zero = fl_any(fl_eq_scalar(op_samples(self), fl_int(0)));
     if (!zero)
         return -1;
     if (!*(const uint8_t *)tensor_data(zero))

@@ -20,6 +20,7 @@
 #include <string.h>
 
 #include "core/error.h"
+#include "core/lanes.h"
 #include "core/memory.h"
 #include "core/threads.h"
 #include "ops/record.h"
@@ -425,7 +426,8 @@ int reduce_call(const fl_op *f, const fl_value *args, fl_value *results)
 {
     assert(f->kind == OP_REDUCE && f->reduce && args[0].tag == FL_TENSOR);
     const struct op_reduce *r = f->reduce;
-    fl_tensor *t = args[r->self].as.tensor;
+    fl_tensor *t = args[r->self].as.tensor, *shown = NULL;
+    const struct lanes *lanes = t->lanes;
     const fl_value *dims = r->dim >= 0 ? &args[r->dim] : NULL;
     bool keepdim = r->keepdim >= 0 && args[r->keepdim].as.i;
     uint64_t mask;
@@ -439,15 +441,22 @@ int reduce_call(const fl_op *f, const fl_value *args, fl_value *results)
         mask = 0;
     if (check_elements(f, t, mask, dims))
         return -1;
+    if (lanes) { /* leading dims that stay */
+        if (!(t = shown = lanes_show(t, lanes, 0, true)))
+            return -1;
+        mask <<= lanes->count;
+    }
     reduce_shape(t, mask, keepdim, &ndim, sizes);
     union loop_scalar scalars[4];
     struct job job = {.compute = compute_of(f->result_dtype == RESULT_BOOL ? t->dtype : dtype),
                       .scalars = scalars};
     if (job.compute == COMPUTE_I32 && !r->loops[job.compute])
         job.compute = COMPUTE_I64; /* a sum asked for in few bits: the low ones of the whole */
-    if (!r->loops[job.compute])
+    if (!r->loops[job.compute]) {
+        tensor_release(shown);
         return error_set(FL_NOT_IMPLEMENTED, "\"%s\" not implemented for '%s'", f->base,
-                         dtype_title(t->dtype));
+                         dtype_title(args[r->self].as.tensor->dtype));
+    }
     for (int i = 0; i < r->scalars; i++) {
         const fl_value *v = &args[r->scalar[i]];
         if (job.compute <= COMPUTE_F64)
@@ -457,10 +466,14 @@ int reduce_call(const fl_op *f, const fl_value *args, fl_value *results)
     }
     job.loops = ops_reduce_loops(r->loops[job.compute]);
     fl_tensor *y = tensor_new(ndim, sizes, dtype);
-    if (!y)
-        return -1;
-    set_up(&job, t, mask);
-    int status = job.results ? reduce_into(&job, y) : 0;
+    int status = y ? 0 : -1;
+    if (y)
+        set_up(&job, t, mask);
+    if (y && job.results)
+        status = reduce_into(&job, y);
+    if (status == 0 && lanes)
+        status = lanes_hide(y, lanes);
+    tensor_release(shown);
     results[0] = fl_tensor_value(y);
     if (status == 0 && record_wanted(f, args))
         status = record_call(f, args, results);

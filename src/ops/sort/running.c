@@ -358,7 +358,7 @@ int cumprod_backward_compose(fl_tensor *g, fl_tensor *self, int64_t dim, fl_tens
     }
     int d = shape_wrap_dim(dim, self->ndim);
     int64_t n = self->sizes[d];
-    fl_tensor *zeros = fl_any(fl_eq_scalar(self, fl_int(0)));
+    fl_tensor *zeros = fl_any(fl_eq_scalar(op_samples(self), fl_int(0)));
     if (!zeros)
         return -1;
     if (fl_item(zeros) == 0) {

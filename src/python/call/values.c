@@ -60,7 +60,7 @@ void values_release(struct arguments *a)
 /* Whether a tensor is more than its elements, so that no number stands for it. */
 static bool is_followed(const fl_tensor *t)
 {
-    return tensor_requires_grad(t) || (t->autograd && t->autograd->tangents);
+    return tensor_requires_grad(t) || t->lanes || (t->autograd && t->autograd->tangents);
 }
 
 /* A tensor of one element without dims that may stand for a number. */

@@ -68,6 +68,27 @@ PyObject *data_from_number(fl_value number)
 
 /* ---- To Python ------------------------------------------------------------------------------- */
 
+bool data_one(const fl_tensor *t)
+{
+    if (!t->lanes)
+        return true;
+    PyErr_SetString(PyExc_RuntimeError,
+                    "vmap: It looks like you're calling .item() on a Tensor. We don't support vmap "
+                    "over calling .item() on a Tensor, please try to rewrite what you're doing "
+                    "with other operations. If error is occurring somewhere inside PyTorch "
+                    "internals, please file a bug report.");
+    return false;
+}
+
+bool data_own(const fl_tensor *t)
+{
+    if (!t->lanes)
+        return true;
+    PyErr_SetString(PyExc_RuntimeError,
+                    "Cannot access data pointer of Tensor that doesn't have storage");
+    return false;
+}
+
 PyObject *data_item(const fl_tensor *t, int64_t position)
 {
     switch (t->dtype) {
@@ -98,9 +119,9 @@ static PyObject *list_of(const fl_tensor *t, int dim, int64_t *position)
 
 PyObject *data_to_list(const fl_tensor *t)
 {
-    fl_tensor *whole = tensor_contiguous(t);
+    fl_tensor *whole = data_own(t) ? tensor_contiguous(t) : NULL;
     if (!whole)
-        return raise_error();
+        return PyErr_Occurred() ? NULL : raise_error();
     int64_t position = 0;
     PyObject *list = list_of(whole, 0, &position);
     tensor_release(whole);
@@ -288,6 +309,8 @@ static bool put_one(struct sink *s, PyObject *o)
                             "only one element tensors can be converted to Python scalars");
             return false;
         }
+        if (!data_one(pytensor_get(o)))
+            return false;
         v = tensor_element(pytensor_get(o), 0);
         return v.tag == FL_FLOATING ? put_float(s, v.as.f) : put_int(s, v.as.i);
     }

@@ -333,6 +333,8 @@ static int get_buffer(PyObject *self, Py_buffer *view, int flags)
     const fl_tensor *t = pytensor_get(self);
     bool contiguous = t->flags & TENSOR_CONTIGUOUS;
     view->obj = NULL;
+    if (!data_own(t))
+        return -1;
     if (!formats[t->dtype] || tensor_requires_grad(t)) {
         PyErr_SetString(PyExc_BufferError, formats[t->dtype]
                                                ? "the tensor requires grad: use its detach()"
@@ -518,6 +520,8 @@ static bool takes_versions(PyObject *version)
 
 static PyObject *give(fl_tensor *t, bool versioned, bool copied)
 {
+    if (!data_own(t))
+        return NULL;
     if (tensor_requires_grad(t))
         return PyErr_Format(PyExc_BufferError,
                             "Can't export tensors that require gradient, use tensor.detach()");

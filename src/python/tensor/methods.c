@@ -96,7 +96,7 @@ METHOD(method_element_size)
 METHOD(method_data_ptr)
 {
     const fl_tensor *t = pytensor_get(self);
-    return PyLong_FromVoidPtr(t->numel ? tensor_data(t) : NULL);
+    return data_own(t) ? PyLong_FromVoidPtr(t->numel ? tensor_data(t) : NULL) : NULL;
 }
 
 METHOD(method_storage_offset)
@@ -408,6 +408,8 @@ METHOD(method_type_as)
 METHOD(method_item)
 {
     const fl_tensor *t = pytensor_get(self);
+    if (!data_one(t))
+        return NULL;
     if (t->numel != 1)
         return PyErr_Format(PyExc_RuntimeError,
                             "a Tensor with %lld elements cannot be converted to Scalar",

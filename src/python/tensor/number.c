@@ -337,6 +337,13 @@ static int number_truth(PyObject *self)
                    "逐元素的选择用 torch.where；判断有没有张量用 is not None。");
         return -1;
     }
+    if (t->lanes) {
+        PyErr_SetString(PyExc_RuntimeError,
+                        "vmap: It looks like you're attempting to use a Tensor in some "
+                        "data-dependent control flow. We don't support that yet, please file an "
+                        "issue at https://github.com/pytorch/pytorch/issues .");
+        return -1;
+    }
     fl_value v = tensor_element(t, 0);
     return v.tag == FL_FLOATING ? v.as.f != 0 : v.as.i != 0;
 }
@@ -344,7 +351,7 @@ static int number_truth(PyObject *self)
 static bool is_single(const fl_tensor *t)
 {
     if (t->numel == 1)
-        return true;
+        return data_one(t);
     PyErr_SetString(PyExc_ValueError,
                     "only one element tensors can be converted to Python scalars");
     return false;
@@ -395,7 +402,7 @@ static PyObject *number_index(PyObject *self)
                         "only integer tensors of a single element can be converted to an index");
         return NULL;
     }
-    return PyLong_FromLongLong(tensor_element(t, 0).as.i);
+    return data_one(t) ? PyLong_FromLongLong(tensor_element(t, 0).as.i) : NULL;
 }
 
 static PyObject *method_rdiv(PyObject *self, PyObject *other)

@@ -12,6 +12,7 @@
 
 #include <stdio.h>
 
+#include "autograd/operations.h"
 #include "python/call/arguments.h"
 #include "python/call/overrides.h"
 
@@ -223,6 +224,16 @@ static bool take_tensor(struct subscript *s, fl_tensor *t)
         PyErr_SetString(PyExc_IndexError,
                         "tensors used as indices must be long, int, byte or bool tensors");
         return false;
+    }
+    if (t->lanes && (t->dtype == FL_BOOL || t->dtype == FL_UINT8)) {
+        PyErr_SetString(PyExc_RuntimeError,
+                        "vmap: We do not support batching operators that can support dynamic "
+                        "shape. Attempting to batch over indexing with a boolean mask.");
+        return false;
+    }
+    if (t->lanes) { /* no number, nor memory to convert */
+        fl_tensor *index = t->dtype == FL_INT32 ? operation_cast(t, FL_INT64) : tensor_retain(t);
+        return take_index(s, index);
     }
     bool is_mask = t->dtype == FL_BOOL || t->dtype == FL_UINT8;
     if (t->ndim == 0 && is_mask)

@@ -76,6 +76,10 @@ fl_tensor *data_tensor(PyObject *data, int dtype);
 PyObject *data_to_list(const fl_tensor *t);
 /* One element (counted from the first, as if contiguous in memory) as a Python number. */
 PyObject *data_item(const fl_tensor *t, int64_t position);
+/* Refuses, with PyTorch's exception, a tensor that is vmapped over where its one element (data_one)
+ * or its memory (data_own) is asked for. */
+bool data_one(const fl_tensor *t);
+bool data_own(const fl_tensor *t);
 /* A Python or NumPy number as a value: 1, 0 when it is none, -1 with an exception (it does not
  * fit). Tensors are not numbers here. */
 int data_number(PyObject *o, fl_value *out);

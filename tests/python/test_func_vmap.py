@@ -1,0 +1,199 @@
+"""vmap, beside what PyTorch 2.13 gives."""
+import re
+import warnings
+
+import pytest
+
+import flambeau as torch
+from flambeau.func import (
+    functional_call,
+    grad,
+    hessian,
+    jacfwd,
+    jacrev,
+    jvp,
+    stack_module_state,
+    vmap,
+)
+
+F = torch.nn.functional
+X = torch.arange(12.0).reshape(3, 4)
+
+
+def same(a, b):
+    return a.shape == b.shape and a.dtype == b.dtype and torch.allclose(a, b)
+
+
+def test_dims():
+    assert torch.vmap is vmap
+    w = torch.arange(8.0).reshape(4, 2)
+    assert same(vmap(torch.sin)(X), X.sin())
+    assert same(vmap(torch.dot)(X, X), (X * X).sum(1))
+    assert same(vmap(lambda a, b: a @ b, in_dims=(0, None))(X, w), X @ w)
+    assert same(vmap(lambda a: a * 2, in_dims=1, out_dims=1)(X), X * 2)
+    assert same(vmap(lambda a: a * 2, in_dims=-1, out_dims=-1)(X), X * 2)
+    outer = vmap(vmap(torch.mul, (None, 0)), (0, None))
+    assert same(outer(X[0], X[1]), X[0][:, None] * X[1])
+    tree = vmap(lambda d, k: {"y": d["x"] * k, "n": d["x"].sum()}, in_dims=({"x": 0}, None))
+    found = tree({"x": X}, 2)
+    assert same(found["y"], X * 2) and same(found["n"], X.sum(1))
+    swapped = vmap(lambda a: (a, a * 2), out_dims=(0, 1))(X)
+    assert same(swapped[0], X) and same(swapped[1], X.t() * 2)
+    assert same(vmap(lambda a: torch.ones(2))(X), torch.ones(3, 2))
+    for chunk in (1, 2, 5):
+        assert same(vmap(torch.sin, chunk_size=chunk)(X), X.sin())
+    assert vmap(lambda a, b: a * b)(torch.ones(2, dtype=torch.float64), torch.ones(2, 3)).dtype \
+        == torch.float32
+
+
+def test_operators():
+    assert same(vmap(lambda a: a[1:].cumsum(0))(X), X[:, 1:].cumsum(1))
+    assert same(vmap(lambda a: torch.cat([a, a.flip(0)]))(X), torch.cat([X, X.flip(1)], 1))
+    assert same(vmap(lambda a: a.view(2, 2).t())(X), X.view(3, 2, 2).mT)
+    values, indices = vmap(lambda a: torch.sort(a, descending=True))(X)
+    assert same(values, X.flip(1)) and indices.tolist() == [[3, 2, 1, 0]] * 3
+    i = torch.tensor([0, 1, 2])
+    assert vmap(lambda a, i: a[i])(X, i).tolist() == [0, 5, 10]
+    pick = torch.tensor([[0, 1], [1, 2], [2, 3]])
+    assert vmap(lambda a, i: a.index_select(0, i))(X, pick).tolist() == [[0, 1], [5, 6], [10, 11]]
+    images, kernels = torch.randn(5, 1, 3, 6, 6), torch.randn(5, 2, 3, 3, 3)
+    expected = torch.stack([F.conv2d(a, k) for a, k in zip(images, kernels)])
+    assert torch.allclose(vmap(F.conv2d)(images, kernels), expected, atol=1e-5)
+    assert same(vmap(lambda a: a.new_zeros(4).add_(a).mul_(2))(X), X * 2)
+    assert same(vmap(lambda a: a.masked_fill(a > 2, -1.0))(X), X.masked_fill(X > 2, -1.0))
+
+
+def test_gradients_of_samples():
+    w = torch.linspace(-1, 1, 8).reshape(4, 2)
+    loss = lambda w, a: (a @ w).tanh().sum()  # noqa: E731
+    each = vmap(grad(loss), in_dims=(None, 0))(w, X)
+    one_by_one = torch.stack([grad(loss)(w, a) for a in X])
+    assert same(each, one_by_one) and not each.requires_grad
+    total = grad(lambda w: vmap(loss, (None, 0))(w, X).sum())(w)
+    assert torch.allclose(total, one_by_one.sum(0), atol=1e-6)
+    v = w.clone().requires_grad_()
+    vmap(loss, (None, 0))(v, X).sum().backward()
+    assert torch.allclose(v.grad, one_by_one.sum(0), atol=1e-6)
+
+
+def test_with_jacobians():
+    f = lambda a: a.tanh() * a.sum()  # noqa: E731
+    x = X / 10
+    expected = torch.stack([jacrev(f, chunk_size=1)(a) for a in x])
+    for jacobian in (jacrev(f), jacfwd(f), jacrev(f, chunk_size=3)):
+        assert torch.allclose(vmap(jacobian)(x), expected, atol=1e-6)
+    curve = lambda a: f(a).sum()  # noqa: E731
+    expected = torch.stack([jacrev(jacrev(curve, chunk_size=1), chunk_size=1)(a) for a in x])
+    for second in (hessian(curve), jacfwd(jacfwd(curve)), jacrev(jacfwd(curve))):
+        assert torch.allclose(vmap(second)(x), expected, atol=1e-5)
+        assert torch.allclose(torch.stack([second(a) for a in x]), expected, atol=1e-5)
+    y, moved = vmap(lambda a, t: jvp(f, (a,), (t,)))(x, torch.ones(3, 4))
+    assert torch.allclose(moved, torch.stack([jvp(f, (a,), (torch.ones(4),))[1] for a in x]))
+
+
+def test_ensembles():
+    torch.manual_seed(0)
+    models = [torch.nn.Sequential(torch.nn.Linear(4, 5), torch.nn.Tanh(), torch.nn.Linear(5, 2))
+              for _ in range(3)]
+    parameters, buffers = stack_module_state(models)
+    assert parameters["0.weight"].shape == (3, 5, 4) and parameters["0.weight"].requires_grad
+    call = lambda p, b, x: functional_call(models[0], (p, b), (x,))  # noqa: E731
+    expected = torch.stack([m(X) for m in models])
+    found = vmap(call, in_dims=(0, 0, None))(parameters, buffers, X)
+    assert torch.allclose(found, expected, atol=1e-5)
+    found.sum().backward()
+    expected.sum().backward()
+    gradient = torch.stack([m[0].weight.grad for m in models])
+    assert torch.allclose(parameters["0.weight"].grad, gradient, atol=1e-5)
+
+
+def test_randomness():
+    noisy = lambda a: a + torch.randn(4)  # noqa: E731
+    torch.manual_seed(1)
+    drawn = torch.randn(3, 4)
+    torch.manual_seed(1)
+    assert same(vmap(noisy, randomness="different")(X), X + drawn)
+    torch.manual_seed(1)
+    one = torch.randn(4)
+    torch.manual_seed(1)
+    assert same(vmap(noisy, randomness="same")(X), X + one)
+    torch.manual_seed(1)
+    masks = vmap(F.dropout, randomness="same")(torch.ones(3, 8))
+    assert masks.tolist() == [[2, 2, 2, 2, 0, 2, 2, 0]] * 3
+    torch.manual_seed(1)
+    masks = vmap(F.dropout, randomness="different")(torch.ones(3, 8))
+    assert masks.tolist() == [[2, 2, 2, 2, 0, 2, 2, 0], [0, 2, 0, 2, 0, 2, 2, 2],
+                              [0, 2, 0, 0, 0, 0, 0, 0]]
+
+
+def test_grads_batched():
+    x = torch.arange(3.0, requires_grad=True)
+    y = x**2
+    found, = torch.autograd.grad(y, x, torch.eye(3), is_grads_batched=True)
+    assert found.tolist() == [[0, 0, 0], [0, 2, 0], [0, 0, 4]]
+
+
+def test_repr():
+    texts = []
+    vmap(lambda a: texts.append(repr(a)) or a)(torch.zeros(2, 1))
+    assert texts == ["BatchedTensor(lvl=1, bdim=0, value=\n    tensor([[0.],\n            [0.]])\n)"]
+
+
+def test_no_warning_of_what_has_a_rule():
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        vmap(grad(lambda a: F.softmax(a, 0)[0]))(X)
+
+
+ERRORS = [
+    (lambda: vmap(torch.sin)(), ValueError,
+     "vmap(sin)(<inputs>): got no inputs. Maybe you forgot to add inputs, or you are trying to vmap"
+     " over a function with no inputs. The latter is unsupported."),
+    (lambda: vmap(torch.sin, in_dims=3)(X), ValueError,
+     "vmap(sin, in_dims=3, ...)(<inputs>): Got in_dim=3 for some input, but that input is a Tensor"
+     " of dimensionality 2 so expected in_dim to satisfy -2 <= in_dim < 2."),
+    (lambda: vmap(torch.sin, in_dims="a")(X), ValueError,
+     "vmap(sin, in_dims=a, ...)(<inputs>): expected `in_dims` to be int or a (potentially nested)"
+     " tuple matching the structure of inputs, got: <class 'str'>."),
+    (lambda: vmap(torch.mul)(X, 2), ValueError,
+     "vmap(mul, in_dims=0, ...)(<inputs>): Got in_dim=0 for an input but the input is of type "
+     "<class 'int'>. We cannot vmap over non-Tensor arguments, please use None as the respective"
+     " in_dim"),
+    (lambda: vmap(torch.add)(X, X[:2]), ValueError,
+     "vmap: Expected all tensors to have the same size in the mapped dimension, got sizes [3, 2]"
+     " for the mapped dimension"),
+    (lambda: vmap(torch.sin, (None,))(X), ValueError,
+     "vmap: Expected at least one Tensor to vmap over"),
+    (lambda: vmap(lambda a: 1)(X), ValueError,
+     "vmap(<lambda>, ...): `<lambda>` must only return Tensors, got type <class 'int'>. Did you "
+     "mean to set out_dims= to None for output?"),
+    (lambda: vmap(torch.sin, out_dims=None)(X), ValueError,
+     "vmap(sin, ...): `sin` can not return a BatchedTensor when out_dim is None"),
+    (lambda: vmap(torch.sin, out_dims="x")(X), ValueError,
+     "vmap(sin, ..., out_dims=x): `out_dims` must be an int, None or a python collection of ints"
+     " representing where in the outputs the vmapped dimension should appear."),
+    (lambda: vmap(torch.sin, randomness="x"), RuntimeError,
+     "Only allowed values for randomness are 'error', 'different', or 'same'. Got x"),
+    (lambda: vmap(torch.sin, chunk_size=0), ValueError,
+     "vmap: chunk_size should be None or greater than 0. (got 0)"),
+    (lambda: vmap(lambda a: a + torch.randn(4))(X), RuntimeError,
+     "vmap: called random operation while in randomness error mode. Please either use the 'same' or"
+     " 'different' randomness flags on vmap or perform the randomness operation out of vmap"),
+    (lambda: vmap(lambda a: a.sum().item())(X), RuntimeError,
+     "vmap: It looks like you're calling .item() on a Tensor. We don't support vmap over calling "
+     ".item() on a Tensor"),
+    (lambda: vmap(lambda a: a if a.sum() > 0 else -a)(X), RuntimeError,
+     "vmap: It looks like you're attempting to use a Tensor in some data-dependent control flow."),
+    (lambda: vmap(lambda a: a.tolist())(X), RuntimeError,
+     "Cannot access data pointer of Tensor that doesn't have storage"),
+    (lambda: vmap(lambda a: a[a > 0])(X), RuntimeError,
+     "vmap: We do not support batching operators that can support dynamic shape."),
+    (lambda: vmap(lambda a: torch.zeros(4).copy_(a))(X), RuntimeError,
+     "vmap: inplace arithmetic(self, *extra_args) is not possible because there exists a Tensor"),
+]
+
+
+@pytest.mark.parametrize("call, kind, text", ERRORS)
+def test_errors(call, kind, text):
+    with pytest.raises(kind, match="^" + re.escape(text)):
+        call()
