@@ -197,3 +197,74 @@ ERRORS = [
 def test_errors(call, kind, text):
     with pytest.raises(kind, match="^" + re.escape(text)):
         call()
+
+
+class Scaled(torch.autograd.Function):
+    """a * x, whose rule under vmap tells of its call."""
+
+    seen = []
+
+    @staticmethod
+    def forward(x, a):
+        return x * a
+
+    @staticmethod
+    def setup_context(ctx, inputs, output):
+        ctx.save_for_backward(*inputs)
+
+    @staticmethod
+    def backward(ctx, g):
+        x, a = ctx.saved_tensors
+        return g * a, (g * x).sum()
+
+
+class Ruled(Scaled):
+    @staticmethod
+    def vmap(info, in_dims, x, a):
+        Ruled.seen.append((info.batch_size, info.randomness, in_dims, tuple(x.shape)))
+        return Scaled.apply(x, a), 0
+
+
+def test_functions_of_ones_own():
+    a = torch.tensor(2.0)
+    assert same(vmap(Ruled.apply, (0, None))(X, a), X * 2)
+    assert Ruled.seen == [(3, "error", (0, None), (3, 4))]
+    assert same(vmap(Scaled.apply, (0, None))(X, a), X * 2)
+    each = vmap(grad(lambda a, x: Scaled.apply(x, a).sum()), (None, 0))(a, X)
+    assert each.tolist() == [6, 22, 38]
+    leaf = torch.tensor(2.0, requires_grad=True)
+    vmap(Scaled.apply, (0, None))(X, leaf).sum().backward()
+    assert leaf.grad.item() == 66
+
+
+def test_functional_jacobians():
+    from flambeau.autograd import functional
+
+    f = lambda x: x.exp() * x.sum()  # noqa: E731
+    x = torch.linspace(0, 1, 3)
+    expected = functional.jacobian(f, x)
+    for options in ({"vectorize": True}, {"vectorize": True, "strategy": "forward-mode"}):
+        found = functional.jacobian(f, x, **options)
+        assert torch.allclose(found, expected) and not found.requires_grad
+    g = lambda x: (x**3).sum()  # noqa: E731
+    for options in ({}, {"vectorize": True},
+                    {"vectorize": True, "outer_jacobian_strategy": "forward-mode"}):
+        found = functional.hessian(g, x, **options)
+        assert torch.allclose(found, torch.diag(6 * x)) and not found.requires_grad
+    with pytest.raises(NotImplementedError, match="only implemented for `vectorize=True`"):
+        functional.jacobian(f, x, strategy="forward-mode")
+
+
+def test_flex_attention():
+    from flambeau.nn.attention.flex_attention import create_block_mask, flex_attention
+
+    torch.manual_seed(0)
+    q, k, v = (torch.randn(2, 3, 5, 4) for _ in range(3))
+    causal = create_block_mask(lambda b, h, i, j: i >= j, None, None, 5, 5)
+    expected = F.scaled_dot_product_attention(q, k, v, is_causal=True)
+    assert torch.allclose(flex_attention(q, k, v, block_mask=causal), expected, atol=1e-5)
+    bias = lambda score, b, h, i, j: score + (j - i) * (h + 1)  # noqa: E731
+    places = torch.arange(5)
+    added = ((places - places[:, None]) * torch.arange(1, 4)[:, None, None]).float()
+    expected = F.scaled_dot_product_attention(q, k, v, attn_mask=added)
+    assert torch.allclose(flex_attention(q, k, v, score_mod=bias), expected, atol=1e-5)

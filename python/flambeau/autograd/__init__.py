@@ -182,12 +182,14 @@ def grad(
 
 
 def _grad_of_batch(outputs, inputs, grad_outputs, retain_graph, create_graph, allow_unused):
-    """grad for each slice of grad_outputs along dim 0, stacked."""
+    """grad for each slice of grad_outputs along dim 0, stacked: one backward under a vmap."""
+    from flambeau.func._vmap import lanes
+
     batches = _tuple_of(grad_outputs)
-    count = batches[0].shape[0]
-    rows = []
-    for i in range(count):
-        starts = _start_gradients(outputs, tuple(None if g is None else g[i] for g in batches))
-        keep = retain_graph or i + 1 < count
-        rows.append(_C._backward(outputs, starts, keep, create_graph, inputs, False, allow_unused))
-    return tuple(None if column[0] is None else _C.stack(column) for column in zip(*rows))
+    size = next(g for g in batches if g is not None).shape[0]
+    with lanes(size) as lane:
+        starts = tuple(None if g is None else _C._lane_enter(g, lane, 0) for g in batches)
+        starts = _start_gradients(outputs, starts)
+        found = _C._backward(
+            outputs, starts, retain_graph, create_graph, inputs, False, allow_unused)
+        return tuple(None if g is None else _C._lane_leave(g, lane, size, 0) for g in found)

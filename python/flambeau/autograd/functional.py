@@ -148,10 +148,16 @@ def jacobian(
 ):
     """The derivative of each output by each input: shape (*output.shape, *input.shape); a tuple of
     tuples when both are tuples, outputs first (source: torch.autograd.functional.jacobian)."""
+    _check_strategy(strategy, vectorize, create_graph, strict)
+    if strategy == "forward-mode":
+        return _forward_jacobian(func, inputs)
     with enable_grad():
         inputs, many_in = _tuple_of(inputs, "inputs", "jacobian")
         inputs = _fresh(inputs, create_graph)
         outputs, many_out = _run(func, inputs, "jacobian", strict)
+        if vectorize:
+            rows = _all_rows(outputs, inputs, create_graph, many_in)
+            return _same_form(rows, many_out)
         rows = []
         for y in outputs:
             columns = [[] for _ in inputs]
@@ -178,6 +184,72 @@ def jacobian(
                 )
             )
     return _same_form(rows, many_out)
+
+
+def _check_strategy(strategy, vectorize, create_graph, strict):
+    if strategy not in ("forward-mode", "reverse-mode"):
+        raise AssertionError(
+            'Expected strategy to be either "forward-mode" or "reverse-mode". Hint: If your '
+            'function has more outputs than inputs, "forward-mode" tends to be more performant. '
+            'Otherwise, prefer to use "reverse-mode".'
+        )
+    where = "torch.autograd.functional.jacobian:"
+    if strategy == "forward-mode":
+        for name, given, kind in (
+            ("create_graph", create_graph, NotImplementedError), ("strict", strict, RuntimeError)
+        ):
+            if given:
+                raise kind(
+                    f'{where} `{name}=True` and `strategy="forward-mode"` are not supported '
+                    f"together (yet). Please either set `{name}=False` or "
+                    '`strategy="reverse-mode"`.'
+                )
+        if not vectorize:
+            raise NotImplementedError(
+                "Computing Jacobian using forward-AD or forward-over-reverse Hessian is"
+                "only implemented for `vectorize=True`."
+            )
+    elif vectorize and strict:
+        raise RuntimeError(
+            f"{where} `strict=True` and `vectorized=True` are not supported together. Please "
+            "either set `strict=False` or `vectorize=False`."
+        )
+
+
+def _forward_jacobian(func, inputs):
+    from flambeau.func import jacfwd
+    from flambeau.utils._pytree import tree_map
+
+    inputs, many = _tuple_of(inputs, "inputs", "jacobian")
+    found = jacfwd(lambda *x: _checked(func(*x)), tuple(range(len(inputs))))(*inputs)
+    found = tree_map(lambda t: t.detach(), found)
+    if many:
+        return found
+    many_out = not isinstance(found[0], Tensor)
+    return tuple(row[0] for row in found) if many_out else found[0]
+
+
+def _checked(outputs):
+    _tuple_of(outputs, "outputs", "jacobian")
+    return outputs
+
+
+def _all_rows(outputs, inputs, create_graph, many_in):
+    """The rows of the Jacobian, all of them by one backward under a vmap."""
+    from flambeau.func._reverse import basis
+    from flambeau.func._vmap import lanes
+
+    rows, first, size = [], 0, sum(y.numel() for y in outputs)
+    with lanes(size) as lane:
+        starts = tuple(_C._lane_enter(b, lane, 0) for b in basis(outputs))
+        found = _grad(outputs, inputs, starts, create_graph)
+        found = [_C._lane_leave(g, lane, size, 0) for g in found]
+    for y in outputs:
+        parts = [g.narrow(0, first, y.numel()).reshape((*y.shape, *x.shape))
+                 for g, x in zip(found, inputs)]
+        first += y.numel()
+        rows.append(_same_form(_detached(parts, create_graph), many_in))
+    return rows
 
 
 def _check_scalar(outputs, many, caller):
@@ -207,7 +279,19 @@ def hessian(
         )
         return found if many_in else found[0]
 
-    return jacobian(gradient, inputs, create_graph=create_graph, strict=strict)
+    if outer_jacobian_strategy not in ("forward-mode", "reverse-mode"):
+        raise AssertionError(
+            'Expected strategy to be either "forward-mode" or "reverse-mode".'
+        )
+    forward = outer_jacobian_strategy == "forward-mode"
+
+    def outer(*args):
+        found = gradient(*(_C._without_history(x).requires_grad_() for x in args))
+        return (tuple(_C._without_history(g) for g in found) if many_in
+                else _C._without_history(found))
+
+    return jacobian(outer if forward else gradient, inputs, create_graph=create_graph,
+                    strict=strict, vectorize=vectorize, strategy=outer_jacobian_strategy)
 
 
 def vhp(func, inputs, v=None, create_graph=False, strict=False):

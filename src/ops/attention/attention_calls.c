@@ -114,7 +114,7 @@ int attention_backward_compose(fl_tensor *g, fl_tensor *query, fl_tensor *key, f
                                fl_tensor *mask, bool is_causal, double scale, fl_tensor **dq,
                                fl_tensor **dk, fl_tensor **dv)
 {
-    if (!autograd_mode.grad)
+    if (!autograd_derives())
         return fl__attention_backward_kernel(g, query, key, value, mask, is_causal, scale, dq, dk,
                                              dv);
     const int dtype = query->dtype;

@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "autograd/saving.h"
+#include "core/lanes.h"
 #include "core/memory.h"
 #include "ops/forward.h"
 #include "python/autograd/callbacks.h"
@@ -621,8 +622,38 @@ static PyObject *push_forward(PyObject *context, PyObject *args, PyObject *outpu
     return output;
 }
 
+/* Whether a call under vmap is no plain one: its class has a rule, or an argument that asks for a
+ * gradient lacks a lane of another's. */
+static bool needs_batch(PyObject *class, PyObject *args)
+{
+    struct lanes all = {0};
+    int least = LANES_MAX + 1;
+    for (Py_ssize_t i = 0; i < PyTuple_Size(args); i++) {
+        PyObject *o = PyTuple_GetItem(args, i);
+        const fl_tensor *t = pytensor_check(o) ? pytensor_get(o) : NULL;
+        int own = t && t->lanes ? t->lanes->count : 0;
+        for (int k = 0; k < own; k++)
+            if (!lanes_find(&all, t->lanes->lane[k].id) && lanes_insert(&all, t->lanes->lane[k]))
+                return false;
+        least = t && tensor_requires_grad(t) && own < least ? own : least;
+    }
+    return all.count && (least < all.count || PyObject_HasAttrString(class, "vmap"));
+}
+
+static PyObject *apply_batch(PyObject *class, PyObject *args, PyObject *kwargs)
+{
+    PyObject *module = PyImport_ImportModule("flambeau.autograd._function_vmap");
+    PyObject *result = module ? PyObject_CallMethod(module, "apply", "OOO", class, args,
+                                                    kwargs ? kwargs : Py_None)
+                              : NULL;
+    Py_XDECREF(module);
+    return result;
+}
+
 static PyObject *context_apply(PyObject *class, PyObject *args, PyObject *kwargs)
 {
+    if (autograd_mode.interpose & INTERPOSE_LANES && needs_batch(class, args))
+        return apply_batch(class, args, kwargs);
     PyObject *context = PyType_GenericAlloc((PyTypeObject *)class, 0);
     if (!context)
         return NULL;
