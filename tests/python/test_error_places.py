@@ -1,5 +1,9 @@
 """Where an error happened: the module it passed, the line whose backward failed, the line that cut a
 loss off from its graph."""
+import copy
+import pickle
+import weakref
+
 import flambeau as torch
 import pytest
 from flambeau import nn
@@ -65,6 +69,23 @@ def test_an_exception_caught_inside_can_be_raised_again_elsewhere():
     with pytest.raises(RuntimeError) as again:
         raise error.value
     assert notes(again) == first
+
+
+def failure():
+    """An exception that passed a module, and whether the module lives."""
+    linear = nn.Linear(3, 2)
+    linear.unpicklable = lambda: None
+    try:
+        linear(torch.ones(2))
+    except RuntimeError as error:
+        return error.with_traceback(None), weakref.ref(linear)
+
+
+def test_an_exception_travels_without_its_modules():
+    error, module = failure()
+    for again in (pickle.loads(pickle.dumps(error)), copy.copy(error)):
+        assert again.args == error.args and again.__notes__ == error.__notes__
+    assert module() is None
 
 
 def test_hooks_that_raise_and_stop_iteration():

@@ -9,6 +9,7 @@ and the exception's text stays as it is.
 
 import inspect
 import sys
+import weakref
 
 from flambeau import _C
 from flambeau._hint import noted, speaks_chinese
@@ -16,28 +17,40 @@ from flambeau._hint import noted, speaks_chinese
 _FOLDER = __file__[: -len("nn/modules/_failure.py")]
 
 
+class _Passed:
+    """What an exception keeps of the modules that it has passed: the path so far, what the innermost
+    was given, how it is called and the note; and the last module, weakly. Pickled it is nothing."""
+
+    def __init__(self, path, given, what, module, text):
+        self.path, self.given, self.what, self.text = path, given, what, text
+        self.last = weakref.ref(module)
+
+    def __reduce__(self):
+        return str, ()
+
+
 def note(error, module, args, kwargs):
     """Notes on an exception that it leaves a module called with these arguments."""
     if isinstance(error, StopIteration) or not isinstance(error, Exception):
         return
     passed = error.__dict__.get("_flambeau_passed")
-    if passed is None:
-        path, given, inner = "", _given(args, kwargs), module
+    last = passed.last() if isinstance(passed, _Passed) else None
+    if last is None:
+        path, given = "", _given(args, kwargs)
+        plain = module._modules or not module.extra_repr()
+        what = type(module).__name__ if plain else repr(module)
         _note_signature(error, module)
     else:
-        path, given, inner, last, text = passed
-        path = _name_within(module, last) + (f".{path}" if path else "")
-        if text in getattr(error, "__notes__", ()):
-            error.__notes__.remove(text)
+        given, what = passed.given, passed.what
+        path = _name_within(module, last) + (f".{passed.path}" if passed.path else "")
+        if passed.text in getattr(error, "__notes__", ()):
+            error.__notes__.remove(passed.text)
     whole = ".".join(filter(None, (_variable(module), path)))
-    what = type(inner).__name__ if inner._modules or not inner.extra_repr() else repr(inner)
-    if what != whole:
-        whole += f"：{what}" if speaks_chinese() else f": {what}"
-    text = f"出错的模块是 {whole}，输入为 {given}" if speaks_chinese() else (
-        f"in {whole}, given {given}"
-    )
+    chinese = speaks_chinese()
+    named = whole if what == whole else f"{whole}{'：' if chinese else ': '}{what}"
+    text = f"出错的模块是 {named}，输入为 {given}" if chinese else f"in {named}, given {given}"
     error.add_note(text)
-    error._flambeau_passed = path, given, inner, module, text
+    error._flambeau_passed = _Passed(path, given, what, module, text)
 
 
 def _note_signature(error, module):
