@@ -103,3 +103,18 @@ def test_a_retained_gradient_lies_row_by_row():
 )
 def test_strides(make, strides):
     assert make().stride() == strides
+
+
+def test_attention_lies_as_its_query():
+    def heads(n):
+        return torch.arange(float(2 * n * 12)).reshape(2, n, 3, 4).div(99).sin().transpose(1, 2)
+
+    q, k, v = heads(5), heads(6), heads(6)
+    y = F.scaled_dot_product_attention(q, k, v)
+    assert y.stride() == (60, 4, 12, 1)
+    rows = F.scaled_dot_product_attention(q.contiguous(), k.contiguous(), v.contiguous())
+    assert rows.stride() == (60, 20, 4, 1) and torch.equal(y, rows)
+    q = q.double().requires_grad_()
+    assert torch.autograd.gradcheck(
+        lambda q: F.scaled_dot_product_attention(q, k.double(), v.double()), (q,)
+    )

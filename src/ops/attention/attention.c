@@ -278,6 +278,12 @@ int attention_shape(fl_tensor *query, fl_tensor *key, fl_tensor *value, fl_tenso
                                            "together");
     op_shape_like(y, query);
     y->sizes[query->ndim - 1] = value->sizes[query->ndim - 1];
+    bool turned = !(query->flags & TENSOR_CONTIGUOUS) && tensor_is_dense(query) &&
+                  query->strides[query->ndim - 1] == 1;
+    if (turned && y->sizes[query->ndim - 1] == query->sizes[query->ndim - 1]) {
+        y->strided = true; /* as the query, whose heads programs turn back and forth */
+        memcpy(y->strides, query->strides, sizeof *y->strides * (size_t)query->ndim);
+    }
     return 0;
 }
 

@@ -21,11 +21,12 @@ static inline int norm_work_as(fl_tensor *t, int work, fl_tensor **out)
     return t && !*out ? -1 : 0;
 }
 
-/* A result itself where it is of the type of work, else room of that type, for the caller to
+/* A result itself where it is of the type of work and in rows, else room of that type, for the caller to
  * release; and back. */
 static inline fl_tensor *norm_work_room(fl_tensor *y, int work)
 {
-    return y->dtype == work ? tensor_retain(y) : tensor_new(y->ndim, y->sizes, work);
+    bool direct = y->dtype == work && y->flags & TENSOR_CONTIGUOUS;
+    return direct ? tensor_retain(y) : tensor_new(y->ndim, y->sizes, work);
 }
 
 static inline int norm_work_put(fl_tensor *y, const fl_tensor *room)
