@@ -20,7 +20,7 @@ _MODULES = frozenset(
     (
         "__config__ _dynamo _inductor _tensor_str _utils accelerator amp autograd backends compat "
         "compiler cpu cuda datasets distributed distributions func functional futures fx hub jit "
-        "linalg mps multiprocessing nn optim overrides profiler random serialization sparse special "
+        "linalg mps multiprocessing nn optim overrides profiler random serialization signal sparse special "
         "storage testing torch_version types utils version xpu"
     ).split()
 )
