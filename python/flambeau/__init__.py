@@ -179,6 +179,72 @@ def is_storage(obj):
     return isinstance(obj, (storage.UntypedStorage, storage.TypedStorage))
 
 
+def is_nonzero(input):
+    """Whether a tensor of one element is not zero (source: torch.is_nonzero). RuntimeError for other
+    sizes."""
+    if input.numel() != 1:
+        text = "no values" if input.numel() == 0 else "more than one value"
+        raise RuntimeError(f"Boolean value of Tensor with {text} is ambiguous")
+    return _builtins.bool(input)
+
+
+_C.Tensor.is_nonzero = is_nonzero
+
+
+def _assert(condition, message):
+    """AssertionError(message) unless condition holds (source: torch._assert)."""
+    if not condition:
+        raise AssertionError(message)
+
+
+def _check_with(error, cond, message=None):
+    """Raises error(message()) unless cond holds (source: torch._check_with)."""
+    if not isinstance(cond, _builtins.bool):
+        raise TypeError(f"cond must be a bool, but got {type(cond)}")
+    if cond:
+        return
+    if message is None:
+        text = (
+            "Expected cond to be True, but got False. (Could this error message be improved? If "
+            "so, please report an enhancement request to PyTorch.)"
+        )
+    elif callable(message):
+        text = str(message())
+    else:
+        raise TypeError("message must be a callable")
+    raise error(text)
+
+
+def _check(cond, message=None):
+    """RuntimeError(message()) unless cond holds (source: torch._check)."""
+    _check_with(RuntimeError, cond, message)
+
+
+def _check_index(cond, message=None):
+    """IndexError(message()) unless cond holds (source: torch._check_index)."""
+    _check_with(IndexError, cond, message)
+
+
+def _check_value(cond, message=None):
+    """ValueError(message()) unless cond holds (source: torch._check_value)."""
+    _check_with(ValueError, cond, message)
+
+
+def _check_type(cond, message=None):
+    """TypeError(message()) unless cond holds (source: torch._check_type)."""
+    _check_with(TypeError, cond, message)
+
+
+def _check_not_implemented(cond, message=None):
+    """NotImplementedError(message()) unless cond holds (source: torch._check_not_implemented)."""
+    _check_with(NotImplementedError, cond, message)
+
+
+def set_flush_denormal(mode):
+    """False: denormal numbers stay (source: torch.set_flush_denormal)."""
+    return False
+
+
 def typename(obj):
     """A name for the type of obj, as error messages use it (source: torch.typename)."""
     if isinstance(obj, _C.Tensor):
