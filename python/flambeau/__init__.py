@@ -20,8 +20,8 @@ _MODULES = frozenset(
     (
         "__config__ _dynamo _inductor _tensor_str _utils accelerator amp autograd backends compat "
         "compiler cpu cuda datasets distributed distributions func functional futures fx hub jit "
-        "linalg mps multiprocessing nn optim overrides profiler random serialization signal sparse special "
-        "storage testing torch_version types utils version xpu"
+        "library linalg mps multiprocessing nn optim overrides profiler random serialization "
+        "signal sparse special storage testing torch_version types utils version xpu"
     ).split()
 )
 
@@ -63,6 +63,7 @@ _HOMES = {
     ),
     **dict.fromkeys(("AdviceWarning", "set_advice"), "_advice"),
     "vmap": "func",
+    "ops": "library",
     "summary": "_summary",
     "progress": "_progress",
     **dict.fromkeys(

@@ -607,6 +607,8 @@ static int check_input(const fl_op *f, const fl_value *args)
 static int call_writer(const fl_op *op, const fl_value *args, fl_value *results)
 {
     const fl_op *f = op->function;
+    if (f->batch == BATCH_NONE)
+        return error_set(FL_NOT_IMPLEMENTED, "vmap over %s isn't supported", f->base);
     if (prepare_written(f, args) || check_input(f, args) ||
         (f->random && batch_check_random_write(args[0].as.tensor)))
         return -1;

@@ -5,6 +5,7 @@ import re
 import flambeau as torch
 from flambeau.func import jvp, vjp, vmap
 from known import TRANSFORM_FAULTS
+from samples import tensors
 from test_table import OPERATORS, close, differentiables, every, is_drawn
 
 
@@ -121,6 +122,49 @@ def test_vmap(op):
                 expected = torch.stack(list(column)) if d == 0 else sum(column)
                 found_grad = torch.zeros_like(leaf) if leaf.grad is None else leaf.grad
                 assert close(found_grad, expected, 1e-9), (sample, in_dims)
+
+
+def varied(t, k):
+    """The k-th of a batch of tensors that differ, of values that t has."""
+    if t.is_floating_point():
+        return t * (1 - 0.04 * k)
+    return t.flip(list(range(t.dim()))) if k == 1 else t.clone()
+
+
+@every(lambda op: not is_drawn(op))
+def test_vmap_never_errs_silently(op):
+    """Of tensors of any dtype: what the samples give one by one, or an error."""
+    for sample in op.samples():
+        args = sample.build()
+        places = [(k, i) for k, v in args.items() for i, _ in enumerate(tensors([v]))]
+        if not places:
+            continue
+
+        def call(*given):
+            args = sample.build()
+            for (key, i), t in zip(places, given):
+                if isinstance(args[key], list):
+                    kept = [j for j, v in enumerate(args[key]) if isinstance(v, torch.Tensor)]
+                    args[key][kept[i]] = t
+                else:
+                    args[key] = t
+            return tuple(tensors(op.call(args)))
+
+        given = [tensors([args[key]])[i] for key, i in places]
+        loop = [tuple(varied(t, k) for t in given) for k in range(3)]
+        try:
+            expected = [call(*(t.clone() for t in x)) for x in loop]
+        except (RuntimeError, ValueError, IndexError):
+            continue  # not a call any more
+        try:
+            found = vmap(call)(*(torch.stack(list(column)) for column in zip(*loop)))
+        except (RuntimeError, ValueError, IndexError, TypeError, NotImplementedError):
+            continue
+        for a, column in zip(found, zip(*expected), strict=True):
+            assert all(b.shape == column[0].shape for b in column), sample
+            b = torch.stack(list(column))
+            assert a.shape == b.shape and a.dtype == b.dtype, (sample, a.dtype, b.dtype)
+            assert close(a, b, 1e-9) if a.dtype != torch.bool else bool((a == b).all()), sample
 
 
 def check_close(sample, found, columns):
