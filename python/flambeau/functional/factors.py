@@ -29,6 +29,11 @@ def chain_matmul(*matrices, out=None):
     if not matrices:
         raise RuntimeError("chain_matmul(): Expected one or more matrices")
     for t in matrices:
+        if not isinstance(t, _C.Tensor):
+            raise TypeError(
+                "chain_matmul(): argument 'matrices' (position 1) must be tuple of Tensors, not "
+                f"{type(t).__name__}"
+            )
         if t.dim() != 2:
             raise RuntimeError(f"Tensor dimension is {t.dim()}, expected 2 instead.")
     y = matrices[0].clone() if len(matrices) == 1 else linalg.multi_dot(list(matrices))
