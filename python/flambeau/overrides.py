@@ -1,5 +1,5 @@
-"""__torch_function__: classes that stand in for tensors see the calls they are arguments of (source:
-torch.overrides). Who is asked, and when, is in src/python/call/overrides.c."""
+"""__torch_function__: classes that stand in for tensors see the calls they are arguments of
+(source: torch.overrides). Who is asked, and when, is in src/python/call/overrides.c."""
 
 from flambeau import _C
 from flambeau._C import Tensor
@@ -25,8 +25,8 @@ def has_torch_function_variadic(*args):
 
 
 def handle_torch_function(public_api, relevant_args, *args, **kwargs):
-    """What the modes and the classes of relevant_args make of public_api(*args, **kwargs): the first
-    result that is not NotImplemented; TypeError where all are."""
+    """What the modes and the classes of relevant_args make of public_api(*args, **kwargs): the
+    first result that is not NotImplemented; TypeError where all are."""
     return _C._handle_torch_function(public_api, relevant_args, args, kwargs)
 
 
@@ -83,8 +83,8 @@ def get_overridable_functions():
 
 
 class TorchFunctionMode:
-    """A context in which __torch_function__(func, types, args, kwargs) of the mode sees every call of
-    an operator, before the arguments' classes. Inside it the modes around it are in force."""
+    """A context in which __torch_function__(func, types, args, kwargs) of the mode sees every call
+    of an operator, before the arguments' classes. Inside it the modes around it are in force."""
 
     def __torch_function__(self, func, types, args=(), kwargs=None):
         raise NotImplementedError

@@ -1,4 +1,4 @@
-"""Results keep their operand's memory format, and pointwise results follow strides, as in PyTorch 2.13."""
+"""Results keep their operand's memory format, and pointwise ones follow strides (PyTorch 2.13)."""
 
 import flambeau as torch
 import flambeau.nn.functional as F

@@ -1,4 +1,4 @@
-"""What other libraries and Python's own protocols ask of tensors: NumPy, DLPack, pickle, types of nodes.
+"""What other libraries and Python's own protocols ask of tensors: NumPy, DLPack, pickle, nodes.
 
 The answers are PyTorch 2.13's.
 """
@@ -170,9 +170,9 @@ def test_keywords_of_a_function():
 @pytest.mark.parametrize(
     ("call", "kind", "message"),
     [
-        (lambda: torch.Size([1]) + [2], TypeError, "can only concatenate tuple .not list. to torch"),
+        (lambda: torch.Size([1]) + [2], TypeError, "can only concatenate tuple .not list. to"),
         (lambda: torch.device("bad"), RuntimeError, "Expected one of cpu, cuda, ipu, xpu, mkldnn"),
-        (lambda: torch.nn.Parameter([1]), AttributeError, "'list' object has no attribute 'detach'"),
+        (lambda: torch.nn.Parameter([1]), AttributeError, "no attribute 'detach'"),
         (lambda: torch.tensor([1], requires_grad=True), RuntimeError, "Only Tensors of floating"),
         (lambda: torch.iinfo(torch.bool), TypeError, "torch.bool is not supported by torch.iinfo"),
         (lambda: torch.numel(5), TypeError, "numel.*'input' .position 1. must be Tensor, not int"),
@@ -254,7 +254,7 @@ def test_a_generator_shows_itself_as_pytorch_does():
 
 
 def test_a_missing_argument_is_told_before_an_unknown_keyword():
-    with pytest.raises(TypeError, match=r"flip\(\) missing 1 required positional arguments: .dims."):
+    with pytest.raises(TypeError, match="flip.* missing 1 required positional arguments: .dims."):
         torch.ones(2).flip(axis=0)
 
 
@@ -266,3 +266,8 @@ def test_no_tensors_and_no_shape():
 
 def test_one_dim_as_a_tensor():
     assert torch.ones(2, 3).sum(dim=torch.tensor([0])).tolist() == [2, 2, 2]
+
+
+def test_a_device_that_is_no_int_of_the_machine():
+    with pytest.raises(ValueError, match="Overflow when unpacking long"):
+        torch.tril_indices(2, 1, device=2**64 + 1)

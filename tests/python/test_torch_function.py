@@ -123,7 +123,7 @@ def test_the_further_derived_class_wins():
 
 def test_classes_that_do_not_know_each_other():
     x, y = _matrix(Logged), _matrix(Sub)
-    with pytest.raises(TypeError, match=r"unsupported operand type\(s\) for \*: 'Logged' and 'Sub'"):
+    with pytest.raises(TypeError, match=r"unsupported operand .* \*: 'Logged' and 'Sub'"):
         x * y
     with pytest.raises(TypeError, match="Multiple dispatch failed for 'torch.add'"):
         torch.add(x, y)

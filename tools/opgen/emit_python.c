@@ -66,7 +66,9 @@ static void emit_names(struct out *o, const struct table *t, unsigned form, cons
         emit(o, "static const fl_op *const overloads_%s_%s[] = {", prefix, n->python);
         for (int i = 0; i < n->count; i++)
             emit(o, "%s&op_%s", i ? ", " : "", n->id[i]);
-        emit(o, "};\nstatic const struct python_name name_%s_%s = {\"%s\", %d, overloads_%s_%s, \"%s\"};\n",
+        emit(o,
+             "};\nstatic const struct python_name name_%s_%s = {\"%s\", %d, overloads_%s_%s, "
+             "\"%s\"};\n",
              prefix, n->python, n->python, n->count, prefix, n->python, home);
         emit(o,
              "static PyObject *%s_%s(PyObject *self, PyObject *const *args, Py_ssize_t n, PyObject "

@@ -195,8 +195,10 @@ static int missing_param(const fl_op *op, const struct arguments *a)
 /* Whether an operator takes a number for this tensor, as PyTorch's arithmetic does. */
 static bool takes_number(const fl_op *op, int param)
 {
-    static const char *const names[] = {"add",    "sub",      "mul",         "div",         "subtract",
-                                        "multiply", "divide", "true_divide", "floor_divide"};
+    static const char *const names[] = {
+        "add",      "sub",    "mul",         "div",          "subtract",
+        "multiply", "divide", "true_divide", "floor_divide",
+    };
     for (size_t i = 0; param == 0 && i < sizeof names / sizeof *names; i++)
         if (strcmp(op->base, names[i]) == 0)
             return true;
@@ -210,7 +212,9 @@ static int number_as_tensor(struct arguments *a, PyObject *o, fl_value *out)
     int fits = data_number(o, &number);
     if (fits <= 0)
         return fits;
-    int dtype = number.tag == FL_BOOLEAN ? FL_BOOL : number.tag == FL_INTEGER ? FL_INT64 : FL_FLOAT64;
+    int dtype = number.tag == FL_BOOLEAN   ? FL_BOOL
+                : number.tag == FL_INTEGER ? FL_INT64
+                                           : FL_FLOAT64;
     fl_tensor **held = values_list(a, 1), *made = held ? tensor_from_number(number, dtype) : NULL;
     if (!made)
         return held ? (raise_error(), -1) : -1;

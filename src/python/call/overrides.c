@@ -148,8 +148,8 @@ static PyObject *name_of(PyObject *function)
     return name;
 }
 
-/* The TypeError of a call that no class makes anything of, as PyTorch says it of its operators, or of
- * functions that are Python's. */
+/* The TypeError of a call that no class makes anything of, as PyTorch says it of its operators, or
+ * of functions that are Python's. */
 static void refuse(PyObject *function, PyObject *types, bool is_operator)
 {
     PyObject *name = name_of(function), *list = PySequence_List(types);

@@ -282,7 +282,10 @@ static int device_from(PyObject *o, fl_value *out)
 {
     *out = (fl_value){.tag = FL_DEVICE};
     if (PyLong_Check(o) && !PyBool_Check(o)) {
-        out->as.device = (fl_device){FL_CUDA, (int16_t)PyLong_AsLong(o)};
+        long index = PyLong_AsLong(o);
+        if (index == -1 && PyErr_Occurred())
+            return raise_overflow();
+        out->as.device = (fl_device){FL_CUDA, (int16_t)index};
         return 1;
     }
     return types_as_device(o, &out->as.device);

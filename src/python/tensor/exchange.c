@@ -115,8 +115,8 @@ static bool to_elements(int64_t *strides, const int64_t *sizes, Py_ssize_t ndim,
     return true;
 }
 
-/* The array has a type that no tensor has: -1 with PyTorch's exception, which names it as NumPy does
- * ("numpy.str_"). */
+/* The array has a type that no tensor has: -1 with PyTorch's exception, which names it as NumPy
+ * does ("numpy.str_"). */
 static int refuse_type(PyObject *interface, const char *text)
 {
     if (*text == '>') {
@@ -647,8 +647,8 @@ static PyObject *refuse_capsule(void)
     PyErr_Clear();
     return PyErr_Format(PyExc_RuntimeError,
                         "from_dlpack received an invalid capsule. Note that DLTensor capsules can "
-                        "be consumed only once, so you might have already constructed a tensor from "
-                        "it once.");
+                        "be consumed only once, so you might have already constructed a tensor "
+                        "from it once.");
 }
 
 /* A tensor over what a capsule holds; the capsule is marked as taken. */
