@@ -9,8 +9,8 @@
  *   composite   the batches of its parts;
  *   and sample by sample where nothing else is said.
  * The graph records calls as they are made, on tensors with lanes. An argument that asks for a
- * gradient and lacks a lane of the call is expanded to it first, so that the gradient's sum over the
- * samples is that view's derivative, and a node's gradients have the lanes of its arguments.
+ * gradient and lacks a lane of the call is expanded to it first, so that the gradient's sum over
+ * the samples is that view's derivative, and a node's gradients have the lanes of its arguments.
  */
 #include "ops/batch.h"
 
@@ -175,7 +175,9 @@ int batch_args_begin(const fl_op *f, const fl_value *args, struct batch_args *a)
     memset(a, 0, sizeof *a);
     memcpy(a->value, args, sizeof *args * f->params);
     for (int i = 0; i < f->params; i++) {
-        tensors += args[i].tag == FL_TENSOR ? 1 : args[i].tag == FL_TENSORS ? (int)args[i].count : 0;
+        tensors += args[i].tag == FL_TENSOR    ? 1
+                   : args[i].tag == FL_TENSORS ? (int)args[i].count
+                                               : 0;
     }
     a->room = tensors + 1;
     a->made = memory_zalloc(sizeof *a->made * (size_t)a->room);
@@ -227,7 +229,8 @@ static fl_tensor *strip(fl_tensor *t, void *context)
             lanes.lane[lanes.count++] = t->lanes->lane[i];
     if (!t->lanes || lanes.count == t->lanes->count)
         return tensor_retain(t);
-    fl_tensor *y = tensor_on_storage(t->storage, t->ndim, t->sizes, t->strides, t->offset, t->dtype);
+    fl_tensor *y =
+        tensor_on_storage(t->storage, t->ndim, t->sizes, t->strides, t->offset, t->dtype);
     if (y && lanes_set(y, &lanes)) {
         tensor_release(y);
         return NULL;
@@ -274,8 +277,8 @@ static int finish(const fl_op *f, fl_value *results, const struct lanes *leading
     return status;
 }
 
-/* Operands of a broadcast: lanes first, then the dims of all brought to one rank. A number that only
- * lanes make a tensor of several elements stays weak in promotion: it gets the dtype beforehand. */
+/* Operands of a broadcast: lanes first, then the dims of all brought to one rank. A number that
+ * only lanes make a tensor of several elements stays weak in promotion: it gets the dtype beforehand. */
 static int align(const fl_op *f, const fl_value *args, const struct lanes *all, fl_value *results)
 {
     static const struct lanes none;
@@ -340,7 +343,8 @@ static bool move_dim(int64_t *dim, int rank, int more)
     return true;
 }
 
-/* Moves all dims and sizes of a call; room holds the lists. False where the rule does not cover it. */
+/* Moves all dims and sizes of a call; room holds the lists. False where the rule does not cover it.
+ */
 static bool move_dims(const fl_op *f, fl_value *args, const struct lanes *all, int rank,
                       int64_t (*room)[TENSOR_MAX_DIMS])
 {
@@ -456,8 +460,8 @@ static fl_tensor *expand_asking(fl_tensor *t, void *all)
     return tensor_requires_grad(t) ? expand_to(t, all) : tensor_retain(t);
 }
 
-/* Expands the arguments that ask for a gradient, but `written` ones (bits), to all lanes of the call.
- */
+/* Expands the arguments that ask for a gradient, but `written` ones (bits), to all lanes of the
+ * call. */
 static int expand_args(const fl_op *f, const fl_value *args, uint32_t written,
                        struct batch_args *a)
 {
@@ -518,8 +522,8 @@ static bool is_temporary(const fl_tensor *t)
     return false;
 }
 
-/* Gives a handle the storage in which each sample of a lane has its own copy of what it had, and its
- * history by way of an expanded view. */
+/* Gives a handle the storage in which each sample of a lane has its own copy of what it had, and
+ * its history by way of an expanded view. */
 static int move_to(fl_tensor *t, struct storage *copies, struct lane lane)
 {
     struct lanes lanes = {0};
@@ -541,8 +545,8 @@ static int move_to(fl_tensor *t, struct storage *copies, struct lane lane)
     return 0;
 }
 
-/* Makes a tensor that is written one of a lane, whose samples begin as what it is. Its memory is its
- * own, and its base's. */
+/* Makes a tensor that is written one of a lane, whose samples begin as what it is. Its memory is
+ * its own, and its base's. */
 static int make_lane(fl_tensor *self, struct lane lane)
 {
     struct storage *old = self->storage;
@@ -564,8 +568,8 @@ static int make_lane(fl_tensor *self, struct lane lane)
     return status;
 }
 
-/* Sees to it that self has all lanes of the call: a temporary of a composite, or a tensor that is the
- * same for all samples but whose history will not be, gets memory for each sample. PyTorch's error
+/* Sees to it that self has all lanes of the call: a temporary of a composite, or a tensor that is
+ * the same for all samples but whose history will not be, gets memory for each sample. PyTorch's error
  * where a tensor of the program's would have to. */
 static int prepare_written(const fl_op *f, const fl_value *args)
 {
@@ -652,7 +656,8 @@ static fl_tensor *take_sample(fl_tensor *t, void *context)
 }
 
 /* The kernel for one sample after another. */
-static int write_each(const fl_op *f, const fl_value *args, const struct lane *lane, bool same_draws)
+static int write_each(const fl_op *f, const fl_value *args, const struct lane *lane,
+                      bool same_draws)
 {
     struct batch_draws draws;
     int status = 0;
