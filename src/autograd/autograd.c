@@ -32,7 +32,8 @@ struct accumulate {
 
 static void leave_node(fl_tensor *t, struct autograd *a);
 
-static void drop(fl_tensor *t)
+/* What core calls when a handle with a state dies. */
+static void drop_state(fl_tensor *t)
 {
     assert(t->autograd);
     struct autograd *a = t->autograd;
@@ -44,6 +45,11 @@ static void drop(fl_tensor *t)
     hooks_free(a->hooks);
     memory_free(a->spare, sizeof(struct accumulate));
     memory_free(a, sizeof *a);
+}
+
+static __attribute__((constructor)) void install(void)
+{
+    tensor_drop_autograd = drop_state;
 }
 
 /* ---- threads -----------------------------------------------------------------------------------
@@ -70,7 +76,6 @@ struct autograd *autograd_of(fl_tensor *t)
     assert(atomic_load(&t->refs) > 0);
     if (t->autograd)
         return t->autograd;
-    tensor_drop_autograd = drop;
     struct autograd *fresh = memory_zalloc(sizeof *fresh);
     if (!fresh)
         return NULL;
@@ -199,15 +204,6 @@ fl_tensor *node_leaf(const struct node *n)
     return n->type == &ACCUMULATE ? ((struct accumulate *)n)->leaf : NULL;
 }
 
-/* All but the sequence number. */
-static void node_set(struct node *n, const struct node_class *type, int edges, struct edge *edge,
-                     int results)
-{
-    *n = (struct node){.refs = 1, .edges = edges, .results = results, .type = type, .edge = edge};
-    if (autograd_anomaly.locate)
-        n->code = autograd_anomaly.locate();
-}
-
 /* A new reference to n, unless its last one is gone already. */
 static bool retain_living(struct node *n)
 {
@@ -226,36 +222,48 @@ static struct node *living_accumulate(const struct autograd *a)
     return a->accumulate && retain_living(a->accumulate) ? a->accumulate : NULL;
 }
 
+/* Makes self the accumulate node of t, whose state is a. The lock is held. */
+static void begin_accumulate(struct accumulate *self, fl_tensor *t, struct autograd *a,
+                             const void *code)
+{
+    struct grad_hooks **hooks = a->accumulate ? &a->accumulate->hooks : &a->hooks;
+    self->node = (struct node){.refs = 1,
+                               .results = 1,
+                               .sequence = UINT64_MAX,
+                               .type = &ACCUMULATE,
+                               .hooks = *hooks,
+                               .code = code};
+    *hooks = NULL;
+    self->leaf = tensor_retain(t);
+    a->accumulate = &self->node;
+}
+
+/* Where the leaf has no memory to spare the lock is let go to allocate some: another thread may
+ * make the node meanwhile. */
 static struct node *accumulate_of(fl_tensor *t)
 {
     struct autograd *a = autograd_of(t);
     if (!a)
         return NULL;
-    hand_lock();
-    struct node *n = living_accumulate(a);
-    struct accumulate *self = n ? NULL : a->spare;
-    if (self)
-        a->spare = NULL;
-    hand_unlock();
-    if (n)
-        return n;
-    if (!self)
-        self = memory_alloc(sizeof *self);
-    if (!self)
-        return NULL;
-    node_set(&self->node, &ACCUMULATE, 0, NULL, 1);
-    self->node.sequence = UINT64_MAX;
-    self->leaf = tensor_retain(t);
-    hand_lock();
-    if (!(n = living_accumulate(a))) {
-        struct grad_hooks **hooks = a->accumulate ? &a->accumulate->hooks : &a->hooks;
-        self->node.hooks = *hooks, *hooks = NULL;
-        a->accumulate = &self->node;
-    }
-    hand_unlock();
-    if (n) /* another thread was first */
-        node_release(&self->node);
-    return n ? n : &self->node;
+    const void *code = autograd_anomaly.locate ? autograd_anomaly.locate() : NULL;
+    struct accumulate *self = NULL;
+    struct node *n = NULL;
+    do {
+        hand_lock();
+        if (!(n = living_accumulate(a))) {
+            if (!self)
+                self = a->spare, a->spare = NULL;
+            if (self) {
+                begin_accumulate(self, t, a, code);
+                n = &self->node, self = NULL, code = NULL;
+            }
+        }
+        hand_unlock();
+    } while (!n && (self = memory_alloc(sizeof *self)));
+    if (code)
+        autograd_anomaly.drop(code);
+    memory_free(self, sizeof *self);
+    return n;
 }
 
 /* ---- tensors ---- */
@@ -378,8 +386,10 @@ int autograd_adopt_node(fl_tensor *t, struct node *n, int result)
 {
     assert(result >= 0 && result < n->results);
     assert(!node_leaf(n));
-    struct autograd *a = autograd_of(t);
-    if (!a) {
+    /* No other thread looks at a result that has not been returned, or at what is written: a new
+     * state needs no lock. */
+    struct autograd *a = t->autograd;
+    if (!a && !(a = t->autograd = memory_zalloc(sizeof *a))) {
         node_release(n);
         return -1;
     }
@@ -724,7 +734,9 @@ void node_init(struct node *n, const struct node_class *type, int edges, struct 
     assert(edges >= 0 && results >= 1);
     assert(type->name && type->backward && type->release_saved && type->destroy);
     assert(edges == 0 || edge);
-    node_set(n, type, edges, edge, results);
+    *n = (struct node){.refs = 1, .edges = edges, .results = results, .type = type, .edge = edge};
+    if (autograd_anomaly.locate)
+        n->code = autograd_anomaly.locate();
     n->sequence = atomic_fetch_add_explicit(&clock, 1, memory_order_relaxed);
 }
 

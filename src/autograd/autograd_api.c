@@ -47,10 +47,20 @@ fl_tensor *fl_detach(fl_tensor *t)
 
 /* ---- Backward ------------------------------------------------------------------------------- */
 
+/* What a backward makes is the graph's, and of no scope. */
+static int run_backward(const struct backward_request *request)
+{
+    struct scope *scope = scope_suspend();
+    int status = engine_backward(request);
+    scope_resume(scope);
+    return status;
+}
+
 int fl_backward(fl_tensor *loss)
 {
-    return loss ? fl_autograd_backward((fl_tensors){&loss, 1}, (fl_tensors){NULL, 0}, NULL)
-                : fl_null_argument("fl_backward", "loss");
+    if (!loss)
+        return fl_null_argument("fl_backward", "loss");
+    return run_backward(&(struct backward_request){.count = 1, .tensors = &loss});
 }
 
 static int check_list(const char *function, const char *name, fl_tensors list)
@@ -66,7 +76,7 @@ static int check_list(const char *function, const char *name, fl_tensors list)
 
 /* The request that both functions share; results in a scope are the scope's. */
 static int walk(const char *function, fl_tensors outputs, fl_tensors gradients,
-                const fl_backward_options *options, struct backward_request request)
+                const fl_backward_options *options, struct backward_request *request)
 {
     static const fl_backward_options NONE;
     const fl_backward_options *o = options ? options : &NONE;
@@ -75,22 +85,20 @@ static int walk(const char *function, fl_tensors outputs, fl_tensors gradients,
     if (gradients.data && gradients.count != outputs.count)
         return error_set(FL_RUNTIME_ERROR, "got %lld tensors and %lld gradients",
                          (long long)outputs.count, (long long)gradients.count);
-    request.count = outputs.count;
-    request.tensors = outputs.data;
-    request.grads = gradients.data;
-    request.keep_graph = o->retain_graph || o->create_graph;
-    request.create_graph = o->create_graph;
-    request.allow_unused = o->allow_unused;
-    struct scope *scope = scope_suspend();
-    int status = engine_backward(&request);
-    scope_resume(scope);
-    return status;
+    request->count = outputs.count;
+    request->tensors = outputs.data;
+    request->grads = gradients.data;
+    request->keep_graph = o->retain_graph || o->create_graph;
+    request->create_graph = o->create_graph;
+    request->allow_unused = o->allow_unused;
+    return run_backward(request);
 }
 
 int fl_autograd_backward(fl_tensors outputs, fl_tensors gradients,
                          const fl_backward_options *options)
 {
-    return walk("fl_autograd_backward", outputs, gradients, options, (struct backward_request){0});
+    return walk("fl_autograd_backward", outputs, gradients, options,
+                &(struct backward_request){0});
 }
 
 int fl_autograd_grad(fl_tensors outputs, fl_tensors inputs, fl_tensors gradients,
@@ -104,7 +112,7 @@ int fl_autograd_grad(fl_tensors outputs, fl_tensors inputs, fl_tensors gradients
         results[i] = NULL;
     struct backward_request request = {
         .inputs = inputs.count, .input = inputs.data, .results = results};
-    if (walk("fl_autograd_grad", outputs, gradients, options, request))
+    if (walk("fl_autograd_grad", outputs, gradients, options, &request))
         return -1;
     int status = 0;
     for (int64_t i = 0; i < inputs.count; i++)

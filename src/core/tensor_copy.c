@@ -163,21 +163,12 @@ static void copy_walk(struct copy *c)
     threads_for((rows + c->rows_a_chunk - 1) / c->rows_a_chunk, copy_rows, c);
 }
 
-int tensor_copy(fl_tensor *dst, const fl_tensor *src)
+/* Not inlined, and field by field: a walk is kilobytes, and short copies must not clear it. */
+static __attribute__((noinline)) void copy_long(fl_tensor *dst, const fl_tensor *src)
 {
-    assert(shape_equal(dst, src));
-    assert(dst->storage && src->storage);
-    if (dst->lanes || src->lanes)
-        return error_set(FL_RUNTIME_ERROR,
-                         "vmap: this operation looks at the elements of a tensor, of which there "
-                         "are those of each sample");
-    if (dst->numel == 0 || (tensor_data(dst) == tensor_data(src) && dst->dtype == src->dtype &&
-                            memcmp(dst->strides, src->strides, (size_t)dst->ndim * 8) == 0))
-        return 0;
-    struct copy c = {.to = tensor_data(dst),
-                     .from = tensor_data(src),
-                     .to_dtype = dst->dtype,
-                     .from_dtype = src->dtype};
+    struct copy c;
+    c.to = tensor_data(dst), c.to_dtype = dst->dtype;
+    c.from = tensor_data(src), c.from_dtype = src->dtype;
     if (dst->flags & src->flags & TENSOR_CONTIGUOUS) {
         c.w.ndim = 1;
         c.w.numel = c.w.sizes[0] = dst->numel;
@@ -190,5 +181,25 @@ int tensor_copy(fl_tensor *dst, const fl_tensor *src)
         walk_merge(&c.w);
     }
     copy_walk(&c);
+}
+
+int tensor_copy(fl_tensor *dst, const fl_tensor *src)
+{
+    assert(shape_equal(dst, src));
+    assert(dst->storage && src->storage);
+    if (dst->lanes || src->lanes)
+        return error_set(FL_RUNTIME_ERROR,
+                         "vmap: this operation looks at the elements of a tensor, of which there "
+                         "are those of each sample");
+    char *to = tensor_data(dst);
+    const char *from = tensor_data(src);
+    if (dst->numel == 0 || (to == from && dst->dtype == src->dtype &&
+                            memcmp(dst->strides, src->strides, (size_t)dst->ndim * 8) == 0))
+        return 0;
+    if (dst->flags & src->flags & TENSOR_CONTIGUOUS && dst->numel <= GRAIN)
+        convert_elements(dst->numel, to, dst->dtype, (int64_t)dtype_size(dst->dtype), from,
+                         src->dtype, (int64_t)dtype_size(src->dtype));
+    else
+        copy_long(dst, src);
     return 0;
 }

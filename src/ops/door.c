@@ -511,7 +511,9 @@ static bool are_described(const fl_op *op, const fl_value *results)
 
 #endif
 
-int door_plain(const fl_op *op, const fl_value *args, fl_value *results)
+/* (Part of op_call, whose cost every call pays.) */
+static inline __attribute__((always_inline)) int call_plain(const fl_op *op, const fl_value *args,
+                                                            fl_value *results)
 {
     const fl_op *f = op->function;
     assert(f->function == f && f->params <= OP_PARAMS && f->results <= OP_RESULTS);
@@ -539,6 +541,11 @@ int door_plain(const fl_op *op, const fl_value *args, fl_value *results)
     for (int k = 0; k < f->results; k++)
         results[k] = fl_none();
     return f->kind == OP_COMPOSE ? -1 : name_operator(op, args);
+}
+
+int door_plain(const fl_op *op, const fl_value *args, fl_value *results)
+{
+    return call_plain(op, args, results);
 }
 
 int door_written(const fl_op *op, const fl_value *args, fl_value *results)
@@ -570,7 +577,7 @@ int op_call(const fl_op *op, const fl_value *args, fl_value *results)
 {
     if (__builtin_expect(autograd_mode.interpose, 0))
         return call_interposed(op, args, results);
-    return door_plain(op, args, results);
+    return call_plain(op, args, results);
 }
 
 fl_tensor *op_call1(const fl_op *op, const fl_value *args)

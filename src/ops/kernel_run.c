@@ -20,13 +20,14 @@ int op_check_gradient(const fl_tensor *g, fl_ints sizes)
                             shape_text(got, sizeof got, g->ndim, g->sizes));
 }
 
-static bool is_plain(const fl_tensor *t)
+static inline bool is_plain(const fl_tensor *t)
 {
     int64_t expected = 1;
-    for (int d = t->ndim - 1; d >= 0 && t->numel; d--) {
-        if (t->sizes[d] == 1 && t->strides[d] != expected)
-            return false;
-        expected = t->strides[d] * t->sizes[d];
+    const int64_t *sizes = t->sizes, *strides = t->strides;
+    for (int d = t->ndim - 1; d >= 0; d--) {
+        if (sizes[d] == 1 && strides[d] != expected)
+            return t->numel == 0;
+        expected = strides[d] * sizes[d];
     }
     return true;
 }
@@ -44,12 +45,15 @@ static fl_tensor *plain(const fl_tensor *t)
 
 static bool all_plain(const fl_op *f, const fl_value *args)
 {
-    for (int i = 0; i < f->params; i++) {
-        if (args[i].tag == FL_TENSOR && !is_plain(args[i].as.tensor))
-            return false;
-        for (uint32_t k = 0; args[i].tag == FL_TENSORS && k < args[i].count; k++)
-            if (args[i].as.tensors[k] && !is_plain(args[i].as.tensors[k]))
+    for (const fl_value *v = args; v < args + f->params; v++) {
+        if (v->tag == FL_TENSOR) {
+            if (!is_plain(v->as.tensor))
                 return false;
+        } else if (v->tag == FL_TENSORS) {
+            for (uint32_t k = 0; k < v->count; k++)
+                if (v->as.tensors[k] && !is_plain(v->as.tensors[k]))
+                    return false;
+        }
     }
     return true;
 }
@@ -78,8 +82,8 @@ int kernel_run(const fl_op *f, const fl_value *args, fl_tensor **y)
 {
     if (all_plain(f, args))
         return f->kernel(args, y);
-    fl_value seen[16];
-    fl_tensor **list[16] = {NULL};
+    fl_value seen[OP_PARAMS];
+    fl_tensor **list[OP_PARAMS] = {NULL};
     int status = 0;
     for (int i = 0; i < f->params; i++) {
         seen[i] = args[i];

@@ -702,7 +702,7 @@ static int go_back(struct op_node *self, const fl_value *args, fl_tensor *const 
         if (status == 0)
             status = place(self, rule->params, values, out);
     }
-    for (int k = 0; k < OP_RESULTS; k++) {
+    for (int k = 0; k < n->results; k++) {
         tensor_release(g[k]);
         if (y[k] != self->result[k] && y[k] != unpacked[k])
             tensor_release(y[k]);

@@ -66,6 +66,16 @@ int index_select_shape(fl_tensor *self, int64_t dim, fl_tensor *index, struct op
     return 0;
 }
 
+/* Lays `count` blocks of `run` bytes one behind another: those at these places of `from`. */
+static void pick_blocks(char *to, const char *from, int64_t count, const int64_t *place, size_t run)
+{
+    if (run == 8)
+        for (int64_t i = 0; i < count; i++)
+            memcpy(to + i * 8, from + place[i] * 8, 8);
+    else
+        for (int64_t i = 0; i < count; i++)
+            index_move(to + (size_t)i * run, from + (size_t)place[i] * run, run);
+}
 int index_select_cpu(fl_tensor *self, int64_t dim, fl_tensor *index, fl_tensor *y)
 {
     int d = shape_wrap_dim(dim, self->ndim);
@@ -77,8 +87,8 @@ int index_select_cpu(fl_tensor *self, int64_t dim, fl_tensor *index, fl_tensor *
     const char *source = from ? tensor_data(from) : NULL;
     char *to = tensor_data(y);
     for (int64_t o = 0; from && run && o < a.outer; o++)
-        for (int64_t i = 0; i < which->numel; i++, to += run)
-            index_move(to, source + (size_t)(o * a.n + place[i]) * run, run);
+        pick_blocks(to + (size_t)(o * which->numel) * run, source + (size_t)(o * a.n) * run,
+                    which->numel, place, run);
     int status = from ? 0 : -1;
     tensor_release(which), tensor_release(from);
     return status;

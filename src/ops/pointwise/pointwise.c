@@ -512,7 +512,8 @@ static int call_short(const fl_op *f, const fl_value *args, fl_value *results)
         const fl_value *v = &args[p->operand[i]];
         if (v->tag == FL_TENSOR) {
             const fl_tensor *t = v->as.tensor;
-            if (t->dtype != dtype || !(t->flags & TENSOR_CONTIGUOUS) || !shape_equal(t, first))
+            if (t != first &&
+                (t->dtype != dtype || !(t->flags & TENSOR_CONTIGUOUS) || !shape_equal(t, first)))
                 return 1;
             data[1 + i] = (char *)t->storage->data + t->offset * size;
         } else {

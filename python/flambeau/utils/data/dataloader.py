@@ -333,7 +333,6 @@ class _BaseDataLoaderIter:
         self._begin()
 
     def _begin(self):
-        self._num_yielded = 0
         self._progress = self._loader._progress
         told = self._loader._IterableDataset_len_called if self._loader._iterable else None
         self._length_told = told
@@ -341,14 +340,17 @@ class _BaseDataLoaderIter:
     def __iter__(self):
         return self
 
+    @property
+    def _num_yielded(self):
+        return self._progress.yielded
+
     def __next__(self):
         try:
             data = self._next_data()
         except StopIteration:
             self._progress.ended = True
             raise
-        self._num_yielded += 1
-        self._progress.yielded = self._num_yielded
+        self._progress.yielded += 1
         if self._length_told is not None and self._num_yielded > self._length_told:
             self._warn_of_length()
         return data
@@ -363,7 +365,7 @@ class _BaseDataLoaderIter:
                 self._next_data()
         else:
             self._sampler_iter = _skipped(self._sampler_iter, count)
-        self._num_yielded = self._progress.yielded = count
+        self._progress.yielded = count
 
     def __len__(self):
         return len(self._index_sampler)
@@ -414,26 +416,25 @@ class _SingleProcessDataLoaderIter(_BaseDataLoaderIter):
         super().__init__(loader)
         if loader.timeout != 0:
             raise AssertionError("_SingleProcessDataLoaderIter requires timeout == 0")
-        self._gather = loader._gatherer()
-        if self._gather is not None:
+        gather = loader._gatherer()
+        if gather is not None:
             self._sampler_iter = _index_batches(loader.sampler, loader.batch_size)
-            self._next_data = self._next_gathered
+            self._next_data = self._gathered(gather).__next__
             return
         self._dataset_fetcher = loader._fetcher()
 
     def _next_data(self):
         return self._dataset_fetcher.fetch(next(self._sampler_iter))
 
-    def _next_gathered(self):
-        """A batch of a dataset that gathers: the order comes as tensors of indices."""
+    def _gathered(self, gather):
+        """The batches of a dataset that gathers: the order comes as tensors of indices."""
         loader = self._loader
-        index = next(self._sampler_iter)
-        if loader.drop_last and index.size(0) < loader.batch_size:
-            raise StopIteration
-        batch = self._gather(index)
-        if batch is None:
-            return loader._fetcher().fetch(index.tolist())
-        return batch
+        least = loader.batch_size if loader.drop_last else 0
+        for index in self._sampler_iter:
+            if index.size(0) < least:
+                return
+            batch = gather(index)
+            yield loader._fetcher().fetch(index.tolist()) if batch is None else batch
 
 
 def _index_batches(sampler, size):
