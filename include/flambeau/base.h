@@ -205,7 +205,12 @@ FL_API void fl_scope_begin(void);
 /* Releases what the innermost scope owns. */
 FL_API void fl_scope_end(void);
 /* Takes t out of the scope that owns it, the innermost first: then it is the caller's to release,
- * however many scopes are open. A tensor that no scope owns stays as it is. Returns t. */
+ * however many scopes are open. A tensor that no scope owns stays as it is. Returns t.
+ *
+ * A program's function that the library calls (a module's forward, a hook, a backward) runs in a
+ * scope and returns as a call does: what its own calls gave it, or what lives elsewhere, of which
+ * the library takes a reference for itself. It hands over no reference: what it has kept with
+ * fl_keep and returns, it still has to release. */
 FL_API fl_tensor *fl_keep(fl_tensor *t);
 /* The end of a function that opened a scope: ends it, and lets t live on as what a call returns
  * does, in the care of the scope around, or of the caller where there is none. Returns t, or NULL
@@ -312,7 +317,7 @@ FL_API int fl_autograd_grad(fl_tensors outputs, fl_tensors inputs, fl_tensors gr
 FL_API int fl_retain_grad(fl_tensor *t);
 
 /* Calls hook when the gradient of t is known, before it goes on: NULL leaves it as it is, another
- * tensor (a new reference, or the scope's) takes its place. A hook that fails returns NULL with the
+ * tensor takes its place (see fl_keep). A hook that fails returns NULL with the
  * error set. `free` (may be NULL) is called with `context` when hook is called no more. Returns an
  * id for fl_remove_hook, or -1 with the error set; then `free` has been called. */
 FL_API int64_t fl_add_hook(fl_tensor *t, fl_tensor *(*hook)(fl_tensor *gradient, void *context),
@@ -325,7 +330,7 @@ typedef struct fl_backward_call {
     fl_tensors saved;     /* as they were given to fl_record */
     void *context;
     fl_tensors inputs; /* of which a gradient is wanted: the others are NULL */
-    fl_tensor **results; /* to fill in, one an input: new references or the scope's, NULL for none */
+    fl_tensor **results; /* to fill in, one an input (see fl_keep); NULL for none */
 } fl_backward_call;
 
 /* Records a program's own operator: outputs were computed from inputs while recording was off

@@ -118,33 +118,30 @@ def __dir__():
     return sorted({*globals(), *_MODULES, *_HOMES})
 
 
-def _defer(name, owner=None, home="functional", there=None):
-    """A function that becomes HOME.NAME (there: or of another name) when it is first called."""
+def _defer(name, home="functional", there=None):
+    """A method of Tensor that becomes HOME.NAME (there: or of another name) when it is first called.
+    """
 
     def call(*args, **kwargs):
         function = getattr(_module(home), there or name)
-        if owner is None:
-            globals()[name] = function
-        else:
-            setattr(owner, name, function)
+        setattr(_C.Tensor, name, function)
         return function(*args, **kwargs)
 
     call.__name__ = call.__qualname__ = name
     return call
 
 
-# Names whose arguments the operators do not take in all of PyTorch's forms.
-nonzero = _defer("nonzero")
+# Methods that are composed in Python.
 for _name in (
     "as_strided_scatter corrcoef cov diagonal_scatter diff dist dsplit eig histc hsplit "
-    "index_reduce index_reduce_ isin kron lstsq lu nanmedian nanquantile narrow_copy nonzero "
+    "index_reduce index_reduce_ isin kron lstsq lu nanmedian nanquantile narrow_copy "
     "nonzero_static put put_ quantile renorm scatter_reduce scatter_reduce_ select_scatter "
     "slice_scatter solve symeig trace unique unique_consecutive unravel_index unsafe_chunk "
     "unsafe_split vsplit"
 ).split():
-    setattr(_C.Tensor, _name, _defer(_name, _C.Tensor))
+    setattr(_C.Tensor, _name, _defer(_name))
 for _name in ("to_sparse", "to_sparse_coo", "to_sparse_csr", "sparse_mask"):
-    setattr(_C.Tensor, _name, _defer(_name, _C.Tensor, "sparse", "_" + _name))
+    setattr(_C.Tensor, _name, _defer(_name, "sparse", "_" + _name))
 del _name
 _C.Tensor.to_dense = lambda self, dtype=None, *, masked_grad=None: (
     self if dtype is None else self.to(dtype)

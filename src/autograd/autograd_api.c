@@ -147,10 +147,8 @@ static int run_hook(void *memory, fl_tensor **gradient)
     fl_tensor *y = h->run(*gradient, h->context);
     int status = !y && fl_error() != FL_OK ? -1 : 0;
     if (y && y != *gradient) {
-        if (!scope_take(&here, y))
-            tensor_retain(y);
         tensor_release(*gradient);
-        *gradient = y;
+        *gradient = scope_hand_on(&here, y);
     }
     scope_close(&here);
     if (status == 0)

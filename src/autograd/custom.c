@@ -125,8 +125,7 @@ static int go_back(struct node *n, fl_tensor *const *g, bool create_graph, fl_te
                                                .inputs = {wanted, n->edges},
                                                .results = out});
     for (int i = 0; i < n->edges; i++) {
-        if (out[i] && !scope_take(&here, out[i]))
-            tensor_retain(out[i]);
+        out[i] = scope_hand_on(&here, out[i]);
         if (out[i] && status) {
             tensor_release(out[i]);
             out[i] = NULL;

@@ -110,8 +110,7 @@ fl_tensor *fl_scope_return(fl_tensor *t)
     struct scope *s = scope_current;
     if (!s)
         return t;
-    if (t && !scope_take(s, t))
-        tensor_retain(t); /* what the scope does not own is shared */
+    t = scope_hand_on(s, t);
     fl_scope_end();
     return scope_adopt(t) == 0 ? t : NULL;
 }

@@ -23,6 +23,12 @@ void scope_open(struct scope *s);
 void scope_close(struct scope *s);
 /* Takes one reference on t out of s: then it is the caller's. False when s does not own t. */
 bool scope_take(struct scope *s, fl_tensor *t);
+/* What a function that ran in s hands on, as a reference of the caller's: out of s where s owns t,
+ * else a new one, since t lives elsewhere (an input, a parameter, what the program keeps). */
+static inline fl_tensor *scope_hand_on(struct scope *s, fl_tensor *t)
+{
+    return t && !scope_take(s, t) ? tensor_retain(t) : t;
+}
 
 /* Hands the reference that the caller holds on a result to the current scope; nothing without a
  * scope. -1 with the error set, the reference dropped, when memory is out. */

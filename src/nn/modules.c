@@ -368,8 +368,7 @@ bool fl_module_is_training(const fl_module *m)
 
 /* ---- Forward -------------------------------------------------------------------------------- */
 
-/* Runs in a scope of its own, so that what a module makes on the way is dropped. A module may also
- * return what it does not own: its input, or a parameter. */
+/* Runs in a scope of its own, so that what a module makes on the way is dropped. */
 fl_tensor *fl_module_forward(fl_module *m, fl_tensor *x)
 {
     if (!m || !x)
@@ -378,9 +377,7 @@ fl_tensor *fl_module_forward(fl_module *m, fl_tensor *x)
         return NULL;
     struct scope here;
     scope_open(&here);
-    fl_tensor *y = m->type->forward(m, x);
-    if (y && !scope_take(&here, y))
-        tensor_retain(y);
+    fl_tensor *y = scope_hand_on(&here, m->type->forward(m, x));
     scope_close(&here);
     return scope_adopt(y) == 0 ? y : NULL;
 }

@@ -6,6 +6,7 @@
 
 #include "core/error.h"
 #include "core/memory.h"
+#include "core/tensor.h"
 #include "flambeau.h"
 
 static int64_t allocated(void)
@@ -120,6 +121,51 @@ static void test_own_module(void)
     fl_error_clear();
     fl_release(x);
     fl_module_release(m);
+}
+
+/* Forwards that return what they do not own: a tensor that the program keeps from the first call on,
+ * their input, a parameter. */
+static fl_tensor *kept_by_program(fl_module *m, fl_tensor *x, void *context)
+{
+    (void)m;
+    fl_tensor **kept = context;
+    if (!*kept)
+        *kept = fl_keep(fl_mul(x, x));
+    return *kept;
+}
+
+static fl_tensor *parameter(fl_module *m, fl_tensor *x, void *context)
+{
+    (void)x, (void)context;
+    return fl_module_get(m, "inner.weight");
+}
+
+/* Each holds no reference more than before, called in a scope and outside one. */
+static void test_returned_references(void)
+{
+    fl_tensor *x = fl_scalar(3, FL_FLOAT32), *kept = NULL;
+    fl_module *m = fl_module_new("Keeps", kept_by_program, &kept);
+    fl_tensor *y = fl_module_forward(m, x);
+    CHECK(y && y == kept && kept->refs == 2);
+    fl_release(y);
+    fl_scope_begin();
+    CHECK(fl_module_forward(m, x) == kept && kept->refs == 2);
+    fl_scope_end();
+    CHECK(kept->refs == 1 && fl_item(kept) == 9);
+    fl_release(kept);
+    fl_module_release(m);
+
+    m = fl_module_new("Shows", parameter, NULL);
+    CHECK(fl_module_add(m, "inner", fl_linear_new(1, 1, true)) == 0);
+    y = fl_module_forward(m, x);
+    CHECK(y && y->refs == 2);
+    fl_release(y);
+    fl_scope_begin();
+    y = fl_module_forward(m, x);
+    fl_scope_end();
+    CHECK(y && y->refs == 1 && x->refs == 1);
+    fl_module_release(m);
+    fl_release(x);
 }
 
 static void test_refusals(void)
@@ -303,6 +349,7 @@ int main(void)
     test_forward();
     test_recurrent();
     test_own_module();
+    test_returned_references();
     test_refusals();
     test_files();
     test_steps(sgd,

@@ -56,8 +56,9 @@ const char *signature_text(const struct op *op, const char *python)
     bool keywords = false;
     for (int i = 0; i < op->params; i++) {
         const struct param *p = &op->param[i];
-        const char *star = p->keyword_only && !keywords ? "*, " : "";
-        keywords |= p->keyword_only;
+        bool varargs = i == 0 && python && op->forms & (FORM_VARARGS | FORM_VARARGS_OR_LIST);
+        const char *star = varargs ? "*" : p->keyword_only && !keywords ? "*, " : "";
+        keywords |= p->keyword_only || varargs;
         text = text_format("%s%s%s%s%s%s%s%s", text, i ? ", " : "", star,
                            python ? "" : type_text(p), python ? "" : " ", p->name,
                            p->value ? "=" : "", p->value ? literal_text(p->value) : "");

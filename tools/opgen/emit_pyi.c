@@ -139,12 +139,14 @@ static void definition(struct out *o, const struct op *op, const char *name, enu
             keywords = true, first = false;
             continue;
         }
+        bool varargs = i == 0 && op->forms & (FORM_VARARGS | FORM_VARARGS_OR_LIST);
         if (p->keyword_only && !keywords)
             emit(o, "%s*", first ? "" : ", "), first = false;
-        keywords |= p->keyword_only;
-        emit(o, "%s%s%s: %s%s", first ? "" : ", ",
+        keywords |= p->keyword_only || varargs;
+        emit(o, "%s%s%s%s: %s%s", first ? "" : ", ", varargs ? "*" : "",
              !method && strcmp(p->name, "self") == 0 ? "input" : p->name,
-             is_keyword(p->name) ? "_" : "", type_text(p), p->value ? " = ..." : "");
+             is_keyword(p->name) ? "_" : "", varargs ? "Tensor" : type_text(p),
+             p->value ? " = ..." : "");
         first = false;
     }
     if (!method && (op->forms & FORM_OUT) && !inplace)

@@ -25,7 +25,7 @@ static void add(struct name **list, const char *python, const struct op *op, con
         (*list)->python = python;
     }
     struct name *n = *list;
-    if (n->count == 64) {
+    if (n->count == OVERLOADS_MAX) {
         complain(op->place, "more than %d overloads of %s", OVERLOADS_MAX, python);
         return;
     }
@@ -58,8 +58,20 @@ static const char *doc_text(const struct name *n)
     return text;
 }
 
+/* The function of the argument parser that a Python function hands its arguments to. */
+static const char *parser_of(const struct name *n, unsigned form)
+{
+    unsigned forms = n->op[0]->forms;
+    if (form == FORM_METHOD)
+        return "arguments_call_method";
+    return forms & FORM_VARARGS           ? "arguments_call_varargs"
+           : forms & FORM_VARARGS_OR_LIST ? "arguments_call_varargs_or_list"
+           : forms & FORM_EACH            ? "arguments_call_each"
+                                          : "arguments_call_function";
+}
+
 static void emit_names(struct out *o, const struct table *t, unsigned form, const char *array,
-                       const char *prefix, const char *home, const char *parser)
+                       const char *prefix, const char *home)
 {
     struct name *list = collect(t, form);
     for (const struct name *n = list; n; n = n->next) {
@@ -74,6 +86,7 @@ static void emit_names(struct out *o, const struct table *t, unsigned form, cons
              "static PyObject *%s_%s(PyObject *self, PyObject *const *args, Py_ssize_t n, PyObject "
              "*kw)\n{\n",
              prefix, n->python);
+        const char *parser = parser_of(n, form);
         if (form == FORM_METHOD)
             emit(o, "    return %s(&name_%s_%s, self, args, n, kw);\n}\n", parser, prefix,
                  n->python);
@@ -94,11 +107,9 @@ void emit_python(struct out *o, const struct table *t)
 {
     emit_text(o, "/* Python's names for the operators (opgen writes this file). */\n"
                  "#include \"python/call/arguments.h\"\n\n#include \"ops_table.h\"\n\n");
-    emit_names(o, t, FORM_METHOD, "ops_methods", "m", "Tensor", "arguments_call_method");
-    emit_names(o, t, FORM_FUNCTION, "ops_functions", "f", "", "arguments_call_function");
-    emit_names(o, t, FORM_NN, "ops_nn_functions", "nn", "_nn", "arguments_call_function");
-    emit_names(o, t, FORM_SPECIAL, "ops_special_functions", "special", "_special",
-               "arguments_call_function");
-    emit_names(o, t, FORM_LINALG, "ops_linalg_functions", "linalg", "_linalg",
-               "arguments_call_function");
+    emit_names(o, t, FORM_METHOD, "ops_methods", "m", "Tensor");
+    emit_names(o, t, FORM_FUNCTION, "ops_functions", "f", "");
+    emit_names(o, t, FORM_NN, "ops_nn_functions", "nn", "_nn");
+    emit_names(o, t, FORM_SPECIAL, "ops_special_functions", "special", "_special");
+    emit_names(o, t, FORM_LINALG, "ops_linalg_functions", "linalg", "_linalg");
 }

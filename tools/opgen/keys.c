@@ -69,7 +69,10 @@ static void key_forms(struct op *op, const struct stretch *s, int unused)
                  {"nn", FORM_NN},
                  {"special", FORM_SPECIAL},
                  {"linalg", FORM_LINALG},
-                 {"internal", FORM_INTERNAL}};
+                 {"internal", FORM_INTERNAL},
+                 {"varargs", FORM_VARARGS},
+                 {"varargs_or_list", FORM_VARARGS_OR_LIST},
+                 {"each", FORM_EACH}};
     (void)unused;
     struct lexer l;
     lexer_open(&l, s);
@@ -80,7 +83,8 @@ static void key_forms(struct op *op, const struct stretch *s, int unused)
             k++;
         if (k == count) {
             complain(l.token.place,
-                     "found %s, expected function method inplace out nn special linalg internal",
+                     "found %s, expected function method inplace out nn special linalg internal "
+                     "varargs varargs_or_list each",
                      token_text(&l.token));
             return;
         }

@@ -148,7 +148,10 @@ enum form {
     FORM_NN = 16,
     FORM_SPECIAL = 32,
     FORM_LINALG = 64,
-    FORM_INTERNAL = 128
+    FORM_INTERNAL = 128,
+    FORM_VARARGS = 256,         /* how Python's function takes its tensors: one by one, */
+    FORM_VARARGS_OR_LIST = 512, /* one by one or in one list, */
+    FORM_EACH = 1024            /* one, or several, of which each gives a result */
 };
 enum accept { ACCEPT_BOOL = 1, ACCEPT_INTEGRAL = 2, ACCEPT_FLOATING = 4, ACCEPT_ANY = 7 };
 enum rule_dtype {

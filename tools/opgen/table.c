@@ -127,6 +127,12 @@ static void check_paragraph(struct op *op)
         tensors &= op->result[i].type == TYPE_TENSOR;
     if ((op->forms & FORM_OUT) && !tensors)
         complain(op->place, "an out form needs results that are Tensors");
+    if (op->forms & (FORM_VARARGS | FORM_VARARGS_OR_LIST) &&
+        (!op->params || op->param[0].type != TYPE_TENSORS))
+        complain(op->place, "the forms varargs and varargs_or_list need Tensor[] as the first "
+                            "parameter");
+    if (op->forms & FORM_EACH && (op->params != 1 || op->param[0].type != TYPE_TENSOR))
+        complain(op->place, "the form each needs one parameter, a Tensor");
     if (op->forms & FORM_METHOD && op_param(op, "self") < 0)
         complain(op->place, "a method needs a parameter 'self'");
     check_namespace(op, "linalg_", FORM_LINALG, true);

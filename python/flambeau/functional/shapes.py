@@ -7,12 +7,6 @@ from flambeau import _C
 from flambeau.functional._arguments import check_input, check_tensors
 
 
-def nonzero(input, *, as_tuple=False):
-    """The positions of the elements that are not zero: (n, input.dim()) int64, or as_tuple a
-    vector for each dim (source: torch.nonzero)."""
-    return _C.where(input) if as_tuple else _C.nonzero(input)
-
-
 def nonzero_static(input, *, size, fill_value=-1):
     """nonzero, cut or filled with fill_value to `size` rows (source: torch.nonzero_static)."""
     if size < 0:

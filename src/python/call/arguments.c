@@ -74,14 +74,6 @@ static bool is_factory(const fl_op *op)
     return false;
 }
 
-int mismatch_self(const fl_op *op)
-{
-    const char *first = op->params ? op->param[0].name : "";
-    bool is_self =
-        first[0] == 's' && first[1] == 'e' && first[2] == 'l' && first[3] == 'f' && !first[4];
-    return is_self ? 0 : param_index(op, "self");
-}
-
 static int refuse(struct mismatch *why, int kind, int param, Py_ssize_t position, PyObject *object)
 {
     *why = (struct mismatch){kind, param, position, object};
@@ -227,7 +219,7 @@ static int number_as_tensor(struct arguments *a, PyObject *o, fl_value *out)
 static int fit(const struct python_name *name, const fl_op *op, struct arguments *a, PyObject *self,
                PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames, struct mismatch *why)
 {
-    int self_at = self ? mismatch_self(op) : -1;
+    int self_at = self ? arguments_self(op) : -1;
     Py_ssize_t next = 0;
     Py_ssize_t position[ARGUMENTS_MAX];
     int varargs = -1;

@@ -22,6 +22,25 @@ PyObject *arguments_call_method(const struct python_name *name, PyObject *self,
                                 PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames);
 PyObject *arguments_call_function(const struct python_name *name, PyObject *const *args,
                                   Py_ssize_t nargs, PyObject *kwnames);
+/* varargs.c: the same where Python's function takes tensors one by one; one by one or in one list;
+ * or one tensor, or several, of which each gives a result. */
+PyObject *arguments_call_varargs(const struct python_name *name, PyObject *const *args,
+                                 Py_ssize_t nargs, PyObject *kwnames);
+PyObject *arguments_call_varargs_or_list(const struct python_name *name, PyObject *const *args,
+                                         Py_ssize_t nargs, PyObject *kwnames);
+PyObject *arguments_call_each(const struct python_name *name, PyObject *const *args,
+                              Py_ssize_t nargs, PyObject *kwnames);
+
+/* The parameter called self, which a method's caller does not write; -1: none. */
+static inline int arguments_self(const fl_op *op)
+{
+    for (int i = 0; i < op->params; i++) { /* mostly the first: without a call of strcmp */
+        const char *name = op->param[i].name;
+        if (name[0] == 's' && name[1] == 'e' && name[2] == 'l' && name[3] == 'f' && !name[4])
+            return i;
+    }
+    return -1;
+}
 
 enum { ARGUMENTS_MAX = 32, ARGUMENTS_INLINE = 64 };
 
@@ -71,8 +90,6 @@ void values_release(struct arguments *a);
 enum { OVERLOADS_MAX = 16 };
 PyObject *mismatch_raise(const struct python_name *name, const struct mismatch *why, bool method,
                          PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames);
-/* The parameter called self, which a method's caller does not write; -1: none. */
-int mismatch_self(const fl_op *op);
 
 /* results.c: what a call returns. Takes over the references in `results`. */
 PyObject *results_wrap(const fl_op *op, fl_value *results);

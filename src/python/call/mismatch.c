@@ -98,7 +98,7 @@ static void append_default(struct text *t, const struct op_param *p)
 /* "(Tensor input, Tensor other, *, Number alpha = 1)" */
 static void append_signature(struct text *t, const fl_op *op, bool method)
 {
-    int self_at = method ? mismatch_self(op) : -1;
+    int self_at = method ? arguments_self(op) : -1;
     const char *comma = "";
     bool star = false;
     append(t, "(");
@@ -160,7 +160,7 @@ struct counts {
 static struct counts counts_of(const fl_op *op, bool method)
 {
     struct counts c = {0, 0, op->out && !method ? 1 : 0};
-    int self_at = method ? mismatch_self(op) : -1;
+    int self_at = method ? arguments_self(op) : -1;
     for (int i = 0; i < op->params; i++) {
         if (i == self_at)
             continue;

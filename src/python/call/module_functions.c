@@ -1,127 +1,13 @@
-/* Functions that are operators but for how Python calls them: tensors one by one instead of in a
- * list, results that depend on a flag. */
+/* Functions of the module that are no operators: of shapes alone, or with results that depend on a
+ * flag. */
 #include "python/call/module_functions.h"
 
-#include "python/call/overrides.h"
 #include "python/call/arguments.h"
+#include "python/call/overrides.h"
 #include "python/tensor/tensor_object.h"
 #include "python/tensor/types.h"
 
-/* ---- Tensors one by one, or in one list ------------------------------------------------------ */
-
-static PyObject *as_tuple(PyObject *const *args, Py_ssize_t nargs)
-{
-    PyObject *tuple = PyTuple_New(nargs);
-    for (Py_ssize_t i = 0; tuple && i < nargs; i++)
-        PyTuple_SetItem(tuple, i, Py_NewRef(args[i]));
-    return tuple;
-}
-
-/* The arguments as one tuple or list of tensors; a new reference. */
-static PyObject *as_list(PyObject *const *args, Py_ssize_t nargs)
-{
-    return nargs == 1 && python_is_sequence(args[0]) ? Py_NewRef(args[0]) : as_tuple(args, nargs);
-}
-
-/* Calls an operator of one list, with the keywords as they came. */
-static PyObject *call_with_list(const char *name, const fl_op **op, PyObject *const *args,
-                                Py_ssize_t nargs, PyObject *kwnames)
-{
-    PyObject *passed[4];
-    Py_ssize_t keywords = kwnames ? PyTuple_Size(kwnames) : 0;
-    if (!*op && !(*op = pytensor_operator(name)))
-        return NULL;
-    if (keywords > 3)
-        return PyErr_Format(PyExc_TypeError, "%s() got too many keyword arguments", name);
-    PyObject *list = passed[0] = as_list(args, nargs), *result = NULL;
-    Py_ssize_t given = nargs || !keywords ? 1 : 0; /* else the list may be among the keywords */
-    for (Py_ssize_t k = 0; k < keywords; k++)
-        passed[given + k] = args[nargs + k];
-    struct python_name one = {name, 1, op, ""};
-    if (list)
-        result = arguments_call_function(&one, passed, given, kwnames);
-    Py_XDECREF(list);
-    return result;
-}
-
-static PyObject *function_meshgrid(PyObject *module, PyObject *const *args, Py_ssize_t nargs,
-                                   PyObject *kwnames)
-{
-    static const fl_op *op;
-    (void)module;
-    return call_with_list("meshgrid", &op, args, nargs, kwnames);
-}
-
-static PyObject *function_broadcast_tensors(PyObject *module, PyObject *const *args,
-                                            Py_ssize_t nargs, PyObject *kwnames)
-{
-    static const fl_op *op;
-    (void)module;
-    if (kwnames && PyTuple_Size(kwnames))
-        return PyErr_Format(PyExc_TypeError,
-                            "broadcast_tensors() got an unexpected keyword argument '%U'",
-                            PyTuple_GetItem(kwnames, 0));
-    PyObject *tuple = as_tuple(args, nargs);
-    PyObject *result = tuple ? call_with_list("broadcast_tensors", &op, &tuple, 1, NULL) : NULL;
-    Py_XDECREF(tuple);
-    return result;
-}
-
-/* One tensor gives a tensor, several or a list of them a tuple. */
-static PyObject *at_least(const char *name, const fl_op **op, PyObject *const *args,
-                          Py_ssize_t nargs, PyObject *kwnames)
-{
-    if (!*op && !(*op = pytensor_operator(name)))
-        return NULL;
-    struct python_name one = {name, 1, op, ""};
-    bool single = nargs == 1 && !python_is_sequence(args[0]);
-    if (single && !kwnames && !pytensor_check(args[0]))
-        return PyErr_Format(PyExc_TypeError,
-                            "%s() received an invalid combination of arguments - got (%s), but "
-                            "expected one of:\n * (Tensor input)\n * (tuple of Tensors tensors)\n",
-                            name, python_type_name(args[0]));
-    if (single || kwnames)
-        return arguments_call_function(&one, args, nargs, kwnames);
-    PyObject *list = as_list(args, nargs);
-    PyObject *tuple = list ? PyTuple_New(python_length(list)) : NULL;
-    for (Py_ssize_t i = 0; tuple && i < PyTuple_Size(tuple); i++) {
-        PyObject *item = python_item(list, i), *result = NULL;
-        if (item && !pytensor_check(item))
-            PyErr_Format(PyExc_TypeError,
-                         "expected Tensor as element %zd in argument 0, but got %s", i,
-                         python_type_name(item));
-        else if (item)
-            result = arguments_call_function(&one, &item, 1, NULL);
-        if (!result || PyTuple_SetItem(tuple, i, result) < 0)
-            Py_CLEAR(tuple);
-    }
-    Py_XDECREF(list);
-    return tuple;
-}
-
-static PyObject *function_atleast_1d(PyObject *module, PyObject *const *args, Py_ssize_t nargs,
-                                     PyObject *kwnames)
-{
-    static const fl_op *op;
-    (void)module;
-    return at_least("atleast_1d", &op, args, nargs, kwnames);
-}
-
-static PyObject *function_atleast_2d(PyObject *module, PyObject *const *args, Py_ssize_t nargs,
-                                     PyObject *kwnames)
-{
-    static const fl_op *op;
-    (void)module;
-    return at_least("atleast_2d", &op, args, nargs, kwnames);
-}
-
-static PyObject *function_atleast_3d(PyObject *module, PyObject *const *args, Py_ssize_t nargs,
-                                     PyObject *kwnames)
-{
-    static const fl_op *op;
-    (void)module;
-    return at_least("atleast_3d", &op, args, nargs, kwnames);
-}
+/* ---- Shapes ---------------------------------------------------------------------------------- */
 
 /* Tells which dim of a shape fits neither 1 nor the common size; dims count from the last. */
 static PyObject *refuse_shape(PyObject *shape, Py_ssize_t argument, int count, const int64_t *sizes,
@@ -221,7 +107,17 @@ static PyObject *function_nonzero(PyObject *module, PyObject *args, PyObject *kw
         return PyErr_Format(PyExc_TypeError,
                             "nonzero(): argument 'input' (position 1) must be Tensor, not %s",
                             python_type_name(input));
-    return nonzero(input, as_tuple);
+    if (out == Py_None)
+        return nonzero(input, as_tuple);
+    if (as_tuple)
+        return PyErr_Format(PyExc_TypeError, "nonzero(): as_tuple=True gives a tuple, without out");
+    OPERATOR(op, "nonzero");
+    struct python_name one = {"nonzero", 1, &op, ""};
+    PyObject *keywords = Py_BuildValue("(N)", PyUnicode_InternFromString("out"));
+    PyObject *passed[] = {input, out};
+    PyObject *result = keywords ? arguments_call_function(&one, passed, 1, keywords) : NULL;
+    Py_XDECREF(keywords);
+    return result;
 }
 
 static PyObject *method_nonzero(PyObject *self, PyObject *args, PyObject *kwargs)
@@ -305,13 +201,6 @@ PyMethodDef module_methods[] = {
 };
 
 PyMethodDef module_functions[] = {
-    FAST("meshgrid", function_meshgrid,
-         "meshgrid(*tensors, indexing='ij'): the coordinates of a grid made by vectors."),
-    FAST("broadcast_tensors", function_broadcast_tensors,
-         "broadcast_tensors(*tensors): the tensors expanded to their common shape."),
-    FAST("atleast_1d", function_atleast_1d, "atleast_1d(*tensors): with one dim at least."),
-    FAST("atleast_2d", function_atleast_2d, "atleast_2d(*tensors): with two dims at least."),
-    FAST("atleast_3d", function_atleast_3d, "atleast_3d(*tensors): with three dims at least."),
     {"broadcast_shapes", function_broadcast_shapes, METH_VARARGS,
      "broadcast_shapes(*shapes): the common shape."},
     {"nonzero", (PyCFunction)(void (*)(void))function_nonzero, METH_VARARGS | METH_KEYWORDS,

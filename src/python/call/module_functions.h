@@ -1,4 +1,4 @@
-/* Functions and methods that differ from their operators in how Python calls them. */
+/* Functions and methods that are no operators, or differ from theirs in what they give. */
 #ifndef FLAMBEAU_PYTHON_MODULE_FUNCTIONS_H
 #define FLAMBEAU_PYTHON_MODULE_FUNCTIONS_H
 

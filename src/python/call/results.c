@@ -4,52 +4,23 @@
  * torch.return_types.NAME is a tuple with a property an item; the type is made when an operator
  * first returns it.
  */
+#include <assert.h>
 #include <string.h>
 
 #include "python/call/arguments.h"
 #include "python/tensor/tensor_object.h"
 
-/* Operators whose results have names in Python; all others give a plain tuple. */
-static const struct {
-    const char *base, *names[OP_RESULTS];
-} named[] = {
-    {"max", {"values", "indices"}},
-    {"min", {"values", "indices"}},
-    {"median", {"values", "indices"}},
-    {"nanmedian", {"values", "indices"}},
-    {"mode", {"values", "indices"}},
-    {"sort", {"values", "indices"}},
-    {"topk", {"values", "indices"}},
-    {"kthvalue", {"values", "indices"}},
-    {"cummax", {"values", "indices"}},
-    {"cummin", {"values", "indices"}},
-    {"aminmax", {"min", "max"}},
-    {"frexp", {"mantissa", "exponent"}},
-    {"slogdet", {"sign", "logabsdet"}},
-    {"linalg_slogdet", {"sign", "logabsdet"}},
-    {"linalg_qr", {"Q", "R"}},
-    {"qr", {"Q", "R"}},
-    {"linalg_svd", {"U", "S", "Vh"}},
-    {"svd", {"U", "S", "V"}},
-    {"linalg_eig", {"eigenvalues", "eigenvectors"}},
-    {"linalg_eigh", {"eigenvalues", "eigenvectors"}},
-    {"linalg_lu", {"P", "L", "U"}},
-    {"linalg_lu_factor", {"LU", "pivots"}},
-    {"linalg_lu_factor_ex", {"LU", "pivots", "info"}},
-    {"_lu_with_info", {"LU", "pivots", "info"}},
-    {"lu_unpack", {"P", "L", "U"}},
-    {"linalg_ldl_factor", {"LD", "pivots"}},
-    {"linalg_ldl_factor_ex", {"LD", "pivots", "info"}},
-    {"geqrf", {"a", "tau"}},
-    {"linalg_cholesky_ex", {"L", "info"}},
-    {"linalg_inv_ex", {"inverse", "info"}},
-    {"linalg_solve_ex", {"result", "info"}},
-    {"linalg_lstsq", {"solution", "residuals", "rank", "singular_values"}},
-    {"triangular_solve", {"solution", "cloned_coefficient"}},
+/* The type of one operator's results: overloads and forms have it together. */
+struct named_type {
+    PyObject *type;
+    const char *base; /* the functional form's */
+    const char *const *names;
+    int count;
+    char title[64];
+    PyGetSetDef properties[OP_RESULTS + 1];
+    struct named_type *next;
 };
-enum { NAMED = sizeof named / sizeof *named };
-
-static PyObject *named_type[NAMED];
+static struct named_type *named_types; /* they live as long as the process */
 static newfunc tuple_new;
 
 /* The item that a property stands for; its closure is the position. */
@@ -106,59 +77,72 @@ static PyObject *named_reduce(PyObject *self, PyObject *unused)
 
 static PyMethodDef named_methods[] = {{"__reduce__", named_reduce, METH_NOARGS, NULL}, {0}};
 
-/* The type for named[which], borrowed. */
-static PyObject *type_of(int which)
+static PyObject *tuple_of_names(const struct named_type *n)
 {
-    static PyGetSetDef properties[NAMED][5];
-    static char titles[NAMED][64];
-    if (named_type[which])
-        return named_type[which];
-    PyObject *fields = PyTuple_New(0);
-    int count = 0;
-    while (count < 4 && named[which].names[count]) {
-        properties[which][count] =
-            (PyGetSetDef){named[which].names[count], item_get, NULL, NULL, (void *)(intptr_t)count};
-        PyObject *one = Py_BuildValue("(s)", named[which].names[count]);
-        PyObject *more = fields && one ? PySequence_Concat(fields, one) : NULL;
-        Py_XDECREF(one);
-        Py_XDECREF(fields);
-        fields = more;
-        count++;
+    PyObject *fields = PyTuple_New(n->count);
+    for (int i = 0; fields && i < n->count; i++) {
+        PyObject *name = PyUnicode_FromString(n->names[i]);
+        if (!name || PyTuple_SetItem(fields, i, name) < 0)
+            Py_CLEAR(fields);
     }
-    PyOS_snprintf(titles[which], sizeof titles[which], "flambeau.return_types.%s",
-                  named[which].base);
+    return fields;
+}
+
+static bool make_type(struct named_type *n)
+{
+    for (int i = 0; i < n->count; i++)
+        n->properties[i] =
+            (PyGetSetDef){n->names[i], item_get, NULL, NULL, (void *)(intptr_t)i};
+    PyOS_snprintf(n->title, sizeof n->title, "flambeau.return_types.%s", n->base);
     PyType_Spec spec = {
-        .name = titles[which],
+        .name = n->title,
         .flags = Py_TPFLAGS_DEFAULT,
         .slots =
             (PyType_Slot[]){
                 SLOT(Py_tp_new, named_new),
                 SLOT(Py_tp_repr, named_repr),
-                SLOT(Py_tp_getset, properties[which]),
+                SLOT(Py_tp_getset, n->properties),
                 SLOT(Py_tp_methods, named_methods),
                 {0},
             },
     };
     if (!tuple_new)
         tuple_new = (newfunc)PyType_GetSlot(&PyTuple_Type, Py_tp_new);
-    PyObject *type = fields ? PyType_FromSpecWithBases(&spec, (PyObject *)&PyTuple_Type) : NULL;
-    if (type && PyObject_SetAttrString(type, "_fields", fields) < 0)
-        Py_CLEAR(type);
+    PyObject *fields = tuple_of_names(n);
+    n->type = fields ? PyType_FromSpecWithBases(&spec, (PyObject *)&PyTuple_Type) : NULL;
+    if (n->type && PyObject_SetAttrString(n->type, "_fields", fields) < 0)
+        Py_CLEAR(n->type);
     Py_XDECREF(fields);
-    return named_type[which] = type;
+    return n->type != NULL;
+}
+
+/* The type for an operator whose results have names, borrowed; NULL with an exception. */
+static PyObject *type_of(const fl_op *f)
+{
+    for (const struct named_type *n = named_types; n; n = n->next)
+        if (strcmp(n->base, f->base) == 0 && n->count == f->results)
+            return n->type;
+    struct named_type *n = PyMem_Calloc(1, sizeof *n);
+    if (!n)
+        return PyErr_NoMemory();
+    n->base = f->base, n->names = f->result_names, n->count = f->results;
+    if (!make_type(n)) {
+        PyMem_Free(n);
+        return NULL;
+    }
+    n->next = named_types;
+    named_types = n;
+    return n->type;
 }
 
 /* An empty tuple of so many items, of the type that the operator's results have. */
 static PyObject *tuple_for(const fl_op *op)
 {
-    for (int i = 0; i < NAMED; i++) {
-        if (strcmp(named[i].base, op->base) != 0 || !named[i].names[op->results - 1] ||
-            (op->results < 4 && named[i].names[op->results]))
-            continue;
-        PyObject *type = type_of(i);
-        return type ? PyType_GenericAlloc((PyTypeObject *)type, op->results) : NULL;
-    }
-    return PyTuple_New(op->results);
+    assert(op->results > 1 && op->results <= OP_RESULTS);
+    if (!op->function->result_names)
+        return PyTuple_New(op->results);
+    PyObject *type = type_of(op->function);
+    return type ? PyType_GenericAlloc((PyTypeObject *)type, op->results) : NULL;
 }
 
 /* One result as an object. Takes over its reference. */

@@ -1,0 +1,240 @@
+/* What the operators' descriptors are written with (opgen's ops_table.c): an argument as the C type
+ * of its parameter, a C value as an argument, and the words that formulas have for tensors.
+ *
+ * The door has completed the arguments: each has its parameter's tag, or FL_NONE where the
+ * parameter is optional. What a function makes here is the caller's to release.
+ */
+#ifndef FLAMBEAU_OPS_FORMULA_H
+#define FLAMBEAU_OPS_FORMULA_H
+
+#include <assert.h>
+#include <string.h>
+
+#include "ops/op.h"
+
+/* A table need not use all of what follows; Clang says so of inline functions too. */
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wunused-function"
+
+/* ---- Arguments as C types ---- */
+
+static inline bool is_number_value(fl_value v)
+{
+    return v.tag >= FL_BOOLEAN && v.tag <= FL_FLOATING;
+}
+static inline fl_tensor *tensor_of(fl_value v)
+{
+    assert(v.tag == FL_TENSOR || v.tag == FL_NONE);
+    return v.tag == FL_TENSOR ? v.as.tensor : NULL;
+}
+static inline int64_t int_of(fl_value v)
+{
+    assert(is_number_value(v));
+    return v.tag == FL_FLOATING ? (int64_t)v.as.f : v.as.i;
+}
+static inline double float_of(fl_value v)
+{
+    assert(is_number_value(v) || v.tag == FL_NONE);
+    return v.tag == FL_FLOATING ? v.as.f : (double)v.as.i;
+}
+static inline bool bool_of(fl_value v)
+{
+    assert(is_number_value(v));
+    return v.tag == FL_FLOATING ? v.as.f != 0 : v.as.i != 0;
+}
+static inline int bool_or_none(fl_value v)
+{
+    return v.tag == FL_NONE ? -1 : bool_of(v);
+}
+static inline int enum_of(fl_value v)
+{
+    assert(v.tag == FL_INTEGER || v.tag == FL_NONE);
+    return v.tag == FL_NONE ? -1 : (int)v.as.i;
+}
+static inline fl_dtype dtype_of(fl_value v)
+{
+    assert(v.tag == FL_DTYPE || v.tag == FL_NONE);
+    return v.tag == FL_DTYPE ? (fl_dtype)v.as.i : FL_NO_DTYPE;
+}
+static inline const char *string_of(fl_value v)
+{
+    assert(v.tag == FL_STRING || v.tag == FL_NONE);
+    return v.tag == FL_STRING ? v.as.string : NULL;
+}
+static inline fl_generator *generator_of(fl_value v)
+{
+    assert(v.tag == FL_GENERATOR || v.tag == FL_NONE);
+    return v.tag == FL_GENERATOR ? v.as.generator : NULL;
+}
+static inline fl_device device_of(fl_value v)
+{
+    assert(v.tag == FL_DEVICE || v.tag == FL_NONE);
+    return v.tag == FL_DEVICE ? v.as.device : (fl_device){-1, 0};
+}
+static inline fl_tensors tensors_of(fl_value v)
+{
+    assert(v.tag == FL_TENSORS || v.tag == FL_NONE);
+    return v.tag == FL_TENSORS ? (fl_tensors){v.as.tensors, v.count} : (fl_tensors){NULL, 0};
+}
+static inline fl_floats floats_of(fl_value v)
+{
+    assert(v.tag == FL_FLOATS || v.tag == FL_NONE);
+    return v.tag == FL_FLOATS ? (fl_floats){v.as.floats, v.count} : (fl_floats){NULL, 0};
+}
+/* One int stands for `size` of them; `room` holds those. An empty list has data that is not NULL. */
+static inline fl_ints ints_of(fl_value v, int size, int64_t *room)
+{
+    assert(v.tag == FL_INTS || v.tag == FL_INTEGER || v.tag == FL_NONE);
+    assert(size >= 1);
+    if (v.tag == FL_INTS)
+        return (fl_ints){v.as.ints ? v.as.ints : room, v.count};
+    if (v.tag != FL_INTEGER)
+        return (fl_ints){NULL, 0};
+    for (int i = 0; i < size; i++)
+        room[i] = v.as.i;
+    return (fl_ints){room, size};
+}
+static inline fl_value none(void)
+{
+    return (fl_value){.tag = FL_NONE};
+}
+static inline fl_value tensor_value(fl_tensor *t)
+{
+    return t ? (fl_value){.tag = FL_TENSOR, .as.tensor = t} : none();
+}
+static inline fl_value int_value(int64_t i)
+{
+    return (fl_value){.tag = FL_INTEGER, .as.i = i};
+}
+static inline fl_value float_value(double f)
+{
+    return (fl_value){.tag = FL_FLOATING, .as.f = f};
+}
+static inline fl_value bool_value(bool b)
+{
+    return (fl_value){.tag = FL_BOOLEAN, .as.i = b};
+}
+static inline fl_value dtype_value(int d)
+{
+    return (fl_value){.tag = d < 0 ? FL_NONE : FL_DTYPE, .as.i = d};
+}
+static inline fl_value string_value(const char *s)
+{
+    assert(s);
+    return (fl_value){.tag = FL_STRING, .count = (uint32_t)strlen(s), .as.string = s};
+}
+static inline fl_value ints_value(const int64_t *data, int64_t count)
+{
+    assert(count >= 0 && (data || count == 0));
+    return (fl_value){.tag = FL_INTS, .count = (uint32_t)count, .as.ints = data};
+}
+static inline fl_value floats_value(const double *data, int64_t count)
+{
+    assert(count >= 0 && (data || count == 0));
+    return (fl_value){.tag = FL_FLOATS, .count = (uint32_t)count, .as.floats = data};
+}
+static inline fl_value tensors_value(fl_tensor *const *data, int64_t count)
+{
+    assert(count >= 0 && (data || count == 0));
+    return (fl_value){.tag = FL_TENSORS, .count = (uint32_t)count, .as.tensors = data};
+}
+/* What a composite returns belongs to its scope. */
+static inline int adopt(fl_value *v)
+{
+    if (v->tag == FL_TENSOR)
+        return op_adopt(v->as.tensor) ? 0 : -1;
+    for (uint32_t i = 0; v->tag == FL_TENSORS && i < v->count; i++)
+        if (v->as.tensors[i] && !op_adopt(v->as.tensors[i]))
+            return -1;
+    return 0;
+}
+static inline fl_value hold(fl_value v)
+{
+    if (v.tag == FL_TENSOR)
+        fl_retain(v.as.tensor);
+    return v;
+}
+
+/* ---- What formulas say of tensors and numbers ---- */
+
+static inline fl_value sizes_of(fl_value v)
+{
+    return v.tag == FL_TENSOR ? ints_value(v.as.tensor->sizes, v.as.tensor->ndim)
+                              : ints_value(NULL, 0);
+}
+static inline fl_value strides_of(fl_value v)
+{
+    return v.tag == FL_TENSOR ? ints_value(v.as.tensor->strides, v.as.tensor->ndim)
+                              : ints_value(NULL, 0);
+}
+static inline int64_t ndim_of(fl_value v)
+{
+    return v.tag == FL_TENSOR ? v.as.tensor->ndim : 0;
+}
+static inline int64_t numel_of(fl_value v)
+{
+    return v.tag == FL_TENSOR ? v.as.tensor->numel : 1;
+}
+static inline int64_t offset_of(fl_value v)
+{
+    return v.tag == FL_TENSOR ? v.as.tensor->offset : 0;
+}
+static inline int dtype_in(fl_value v)
+{
+    return v.tag == FL_TENSOR ? v.as.tensor->dtype : FL_NO_DTYPE;
+}
+static inline int64_t size_in(fl_value v, int64_t dim)
+{
+    int64_t n = ndim_of(v), k = dim < 0 ? dim + n : dim;
+    return n && k >= 0 && k < n ? v.as.tensor->sizes[k] : 1;
+}
+static inline bool same_string(const char *a, const char *b)
+{
+    return a && b && strcmp(a, b) == 0;
+}
+static inline int64_t divide(int64_t a, int64_t b)
+{
+    return b == 0 ? 0 : b == -1 ? -a : a / b;
+}
+static inline int64_t modulo(int64_t a, int64_t b)
+{
+    return b == 0 || b == -1 ? 0 : a % b;
+}
+static inline fl_value number_arithmetic(char sign, fl_value a, fl_value b)
+{
+    assert(is_number_value(a) && is_number_value(b));
+    assert(strchr("+-*/", sign));
+    if (a.tag != FL_FLOATING && b.tag != FL_FLOATING && sign != '/')
+        return int_value(sign == '+'   ? a.as.i + b.as.i
+                         : sign == '-' ? a.as.i - b.as.i
+                                       : a.as.i * b.as.i);
+    double x = float_of(a), y = float_of(b);
+    return float_value(sign == '+' ? x + y : sign == '-' ? x - y : sign == '*' ? x * y : x / y);
+}
+/* Number as 0-dim tensor, weak in promotion; a tensor as it is, with a reference. */
+static inline int as_tensor(fl_value v, fl_value *t)
+{
+    assert(v.tag == FL_TENSOR || v.tag == FL_NONE || is_number_value(v));
+    if (v.tag == FL_TENSOR || v.tag == FL_NONE) {
+        *t = hold(v);
+        return 0;
+    }
+    int dtype = v.tag == FL_FLOATING ? FL_FLOAT64 : v.tag == FL_INTEGER ? FL_INT64 : FL_BOOL;
+    *t = tensor_value(tensor_from_number(v, dtype));
+    if (t->tag == FL_NONE)
+        return -1;
+    t->as.tensor->flags |= TENSOR_WRAPPED_NUMBER;
+    return 0;
+}
+static inline void release_all(int n, fl_value *t)
+{
+    for (int i = 0; i < n; i++)
+        if (t[i].tag == FL_TENSOR)
+            tensor_release(t[i].as.tensor);
+        else if (t[i].tag != FL_NONE)
+            fl_value_release(&t[i]);
+}
+
+#pragma GCC diagnostic pop
+
+#endif
