@@ -58,17 +58,17 @@ static __attribute__((constructor)) void install(void)
  * (engine.c); what a leaf shares between threads, its state, accumulate node and .grad, changes
  * hands under this lock, which is held for a few instructions. */
 
-static atomic_flag handing = ATOMIC_FLAG_INIT;
+static atomic_flag state_flag = ATOMIC_FLAG_INIT;
 
-static void hand_lock(void)
+static void state_lock(void)
 {
-    while (atomic_flag_test_and_set_explicit(&handing, memory_order_acquire))
+    while (atomic_flag_test_and_set_explicit(&state_flag, memory_order_acquire))
         sched_yield();
 }
 
-static void hand_unlock(void)
+static void state_unlock(void)
 {
-    atomic_flag_clear_explicit(&handing, memory_order_release);
+    atomic_flag_clear_explicit(&state_flag, memory_order_release);
 }
 
 struct autograd *autograd_of(fl_tensor *t)
@@ -79,10 +79,10 @@ struct autograd *autograd_of(fl_tensor *t)
     struct autograd *fresh = memory_zalloc(sizeof *fresh);
     if (!fresh)
         return NULL;
-    hand_lock();
+    state_lock();
     if (!t->autograd)
         t->autograd = fresh, fresh = NULL;
-    hand_unlock();
+    state_unlock();
     if (fresh)
         memory_free(fresh, sizeof *fresh);
     return t->autograd;
@@ -93,19 +93,19 @@ fl_tensor *autograd_grad(fl_tensor *t)
     struct autograd *a = t->autograd;
     if (!a || !a->grad)
         return NULL;
-    hand_lock();
+    state_lock();
     fl_tensor *g = a->grad ? tensor_retain(a->grad) : NULL;
-    hand_unlock();
+    state_unlock();
     return g;
 }
 
 /* Puts a gradient (given away, may be NULL) in the place of the one there is. */
 static void replace_grad(struct autograd *a, fl_tensor *g)
 {
-    hand_lock();
+    state_lock();
     fl_tensor *old = a->grad;
     a->grad = g;
-    hand_unlock();
+    state_unlock();
     tensor_release(old);
 }
 
@@ -181,7 +181,7 @@ static void accumulate_destroy(struct node *n)
     struct autograd *a = self->leaf->autograd;
     fl_tensor *leaf = self->leaf;
     bool spare = false;
-    hand_lock();
+    state_lock();
     if (a && a->accumulate == n) {
         a->accumulate = NULL;
         a->hooks = n->hooks; /* they belong to the leaf */
@@ -190,7 +190,7 @@ static void accumulate_destroy(struct node *n)
         if (spare) /* the next call that uses the leaf wants one again */
             a->spare = self;
     }
-    hand_unlock();
+    state_unlock();
     if (!spare)
         memory_free(self, sizeof *self);
     tensor_release(leaf);
@@ -249,7 +249,7 @@ static struct node *accumulate_of(fl_tensor *t)
     struct accumulate *self = NULL;
     struct node *n = NULL;
     do {
-        hand_lock();
+        state_lock();
         if (!(n = living_accumulate(a))) {
             if (!self)
                 self = a->spare, a->spare = NULL;
@@ -258,7 +258,7 @@ static struct node *accumulate_of(fl_tensor *t)
                 n = &self->node, self = NULL, code = NULL;
             }
         }
-        hand_unlock();
+        state_unlock();
     } while (!n && (self = memory_alloc(sizeof *self)));
     if (code)
         autograd_anomaly.drop(code);
@@ -442,11 +442,10 @@ static int refuse_leaf(const char *text)
 int autograd_check_inplace(fl_tensor *t, bool recorded)
 {
     if (t->flags & TENSOR_INFERENCE && !autograd_mode.inference)
-        return error_set(
-            FL_RUNTIME_ERROR,
-            "Inplace update to inference tensor outside InferenceMode is not allowed."
-            "You can make a clone to get a normal tensor before doing inplace update."
-            "See https://github.com/pytorch/rfcs/pull/17 for more details.");
+        return error_set(FL_RUNTIME_ERROR,
+                         "Inplace update to inference tensor outside InferenceMode is not allowed."
+                         "You can make a clone to get a normal tensor before doing inplace update."
+                         "See https://github.com/pytorch/rfcs/pull/17 for more details.");
     bool asks = tensor_requires_grad(t);
     if (!autograd_mode.grad || !(recorded || asks || t->base))
         return 0;
@@ -459,26 +458,6 @@ int autograd_check_inplace(fl_tensor *t, bool recorded)
                ? refuse_leaf("a leaf Variable that requires grad is being used in an in-place "
                              "operation.")
                : 0;
-}
-
-int autograd_rebase(fl_tensor *t, struct node *n)
-{
-    assert(n->edges >= 1 && n->results >= 1);
-    fl_tensor *base = t->base;
-    if (!base)
-        return autograd_set_node(t, n, 0);
-    struct node *slices = copyslices_new(base, t, n);
-    if (!slices)
-        return -1;
-    int status = autograd_set_node(base, slices, 0);
-    node_release(slices);
-    if (status == 0) {
-        struct node *fresh = operation_view_node(t);
-        status = fresh ? autograd_set_node(t, fresh, 0) : -1;
-        if (fresh)
-            node_release(fresh);
-    }
-    return status;
 }
 
 fl_tensor *autograd_detach(fl_tensor *t)
@@ -742,7 +721,7 @@ void node_init(struct node *n, const struct node_class *type, int edges, struct 
 
 /* Nodes that wait to be freed: a node freed while another is goes here, so that a chain of any
  * length needs no stack. */
-static __thread struct node *doomed;
+static __thread struct node *to_free;
 static __thread bool freeing;
 
 void node_release(struct node *n)
@@ -752,13 +731,13 @@ void node_release(struct node *n)
     if (atomic_load_explicit(&n->refs, memory_order_acquire) != 1 &&
         atomic_fetch_sub_explicit(&n->refs, 1, memory_order_acq_rel) != 1)
         return;
-    n->state = (struct node_state *)doomed; /* no run holds it: the field serves as the link */
-    doomed = n;
+    n->state = (struct node_state *)to_free; /* no run holds it: the field serves as the link */
+    to_free = n;
     if (freeing)
         return;
     freeing = true;
-    while ((n = doomed)) {
-        doomed = (struct node *)n->state;
+    while ((n = to_free)) {
+        to_free = (struct node *)n->state;
         n->state = NULL;
         n->type->release_saved(n);
         for (int i = 0; i < n->edges; i++)

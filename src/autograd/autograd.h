@@ -65,8 +65,8 @@ struct autograd {
 /* ---- modes of the thread ---- */
 
 struct autograd_mode {
-    bool grad;      /* calls are recorded */
-    bool inference; /* inference_mode: neither recorded nor versioned */
+    bool grad;         /* calls are recorded */
+    bool inference;    /* inference_mode: neither recorded nor versioned */
     uint8_t interpose; /* who looks at each call before it runs: bits */
 };
 enum {
@@ -218,10 +218,6 @@ struct backward_request {
 int engine_backward(const struct backward_request *request);
 /* Whether t depends on a leaf other than these: 1, 0, or -1 with the error set. */
 int engine_reaches_others(fl_tensor *t, int64_t count, fl_tensor *const *leaf);
-/* Around code of the user's that a backward calls: lets other threads' backward move meanwhile.
- * pause says whether there is something to resume. */
-bool engine_pause(void);
-void engine_resume(bool held);
 /* Makes *g (replaced, a reference) a gradient of something with like's sizes and dtype: summed over
  * what broadcasting would have added, and cast. -1 with PyTorch's "Function %s returned an invalid
  * gradient at index %d" where that cannot be. *g stays, or becomes NULL, on an error. For gradients
@@ -235,6 +231,6 @@ bool engine_expects(const struct node *n);
 int engine_refuse_released(bool kept);
 /* Asked by a node's backward while it runs: whether the gradient that goes along this edge of its
  * is of use. */
-bool engine_wants(const struct edge *edge);
+bool engine_needs(const struct edge *edge);
 
 #endif

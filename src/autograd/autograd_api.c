@@ -97,8 +97,7 @@ static int walk(const char *function, fl_tensors outputs, fl_tensors gradients,
 int fl_autograd_backward(fl_tensors outputs, fl_tensors gradients,
                          const fl_backward_options *options)
 {
-    return walk("fl_autograd_backward", outputs, gradients, options,
-                &(struct backward_request){0});
+    return walk("fl_autograd_backward", outputs, gradients, options, &(struct backward_request){0});
 }
 
 int fl_autograd_grad(fl_tensors outputs, fl_tensors inputs, fl_tensors gradients,

@@ -5,6 +5,8 @@
  * inner gives for its other inputs goes on to them. The inner node keeps the saved tensors; its
  * edges beyond the first move here.
  */
+#include "autograd/copyslices.h"
+
 #include <assert.h>
 #include <string.h>
 

@@ -114,7 +114,7 @@ static int go_back(struct node *n, fl_tensor *const *g, bool create_graph, fl_te
     if (!room)
         return -1;
     for (int i = 0; i < n->edges; i++)
-        wanted[i] = engine_wants(&n->edge[i]) ? self->input[i] : NULL;
+        wanted[i] = engine_needs(&n->edge[i]) ? self->input[i] : NULL;
     struct scope here;
     scope_open(&here);
     int status = show_saved(self, create_graph, room);
@@ -165,8 +165,7 @@ static int keep_saved(struct custom_node *self, fl_tensors saved, fl_tensors out
     return 0;
 }
 
-static struct custom_node *make(const char *name, fl_tensors inputs, int outputs,
-                                fl_tensors saved)
+static struct custom_node *make(const char *name, fl_tensors inputs, int outputs, fl_tensors saved)
 {
     size_t edges = sizeof(struct edge) * (size_t)inputs.count,
            kept = sizeof(struct saved) * (size_t)saved.count,
@@ -193,8 +192,7 @@ static int record(const char *name, fl_tensors inputs, fl_tensors outputs, fl_te
         fl_tensor *t = inputs.data[i];
         if (!t)
             continue;
-        if (autograd_edge(t, &self->node.edge[i]) ||
-            !(self->input[i] = tensor_shape_only(t)))
+        if (autograd_edge(t, &self->node.edge[i]) || !(self->input[i] = tensor_shape_only(t)))
             return -1;
     }
     for (int64_t k = 0; k < outputs.count; k++)
@@ -224,7 +222,8 @@ static int check_given(const char *name, fl_tensors inputs, fl_tensors outputs, 
                              "while recording is off (fl_grad_enabled(false))",
                              (long long)k, name);
         if (!dtype_is_floating(t->dtype) && !dtype_is_complex(t->dtype))
-            return error_set(FL_RUNTIME_ERROR, "fl_record(): output %lld of %s has the dtype %s, "
+            return error_set(FL_RUNTIME_ERROR,
+                             "fl_record(): output %lld of %s has the dtype %s, "
                              "of which there is no derivative",
                              (long long)k, name, fl_dtype_name((fl_dtype)t->dtype));
     }

@@ -17,6 +17,7 @@
 
 #include "autograd/hooks.h"
 #include "autograd/operations.h"
+#include "autograd/turn.h"
 #include "core/error.h"
 #include "core/lanes.h"
 #include "core/memory.h"
@@ -28,7 +29,7 @@ struct node_state {
     struct node *node;
     struct node_state *outer; /* of another run, on the same node */
     int32_t waiting;          /* edges from which nothing has come yet */
-    bool wanted;              /* leads to an input (all do when none are named) */
+    bool needed;              /* leads to an input (all do when none are named) */
     bool explored;
     fl_tensor **g; /* node->results slots */
 };
@@ -57,14 +58,14 @@ static int grow(void *array, int64_t count, int64_t *room, size_t item)
     void **at = array;
     if (count < *room)
         return 0;
-    int64_t wanted = *room ? 2 * *room : 64;
-    void *bigger = memory_alloc((size_t)wanted * item);
+    int64_t larger = *room ? 2 * *room : 64;
+    void *bigger = memory_alloc((size_t)larger * item);
     if (!bigger)
         return -1;
     if (count)
         memcpy(bigger, *at, (size_t)count * item);
     memory_free(*at, (size_t)*room * item);
-    *at = bigger, *room = wanted;
+    *at = bigger, *room = larger;
     return 0;
 }
 
@@ -89,7 +90,7 @@ static struct node_state *state_make(struct run *r, struct node *n)
     if (!s)
         return NULL;
     s->run = r, s->node = node_retain(n), s->g = (fl_tensor **)(s + 1);
-    s->wanted = !r->selective;
+    s->needed = !r->selective;
     s->outer = n->state, n->state = s;
     r->state[r->states++] = s;
     return s;
@@ -143,13 +144,13 @@ static int by_sequence(const void *a, const void *b)
 
 /* Marks what leads to an input. An edge leads from a later node to an earlier one or to a leaf, so
  * one pass from the earliest on, leaves first, sees each node after all that it leads to. */
-static int mark_wanted(struct run *r)
+static int mark_needed(struct run *r)
 {
     const struct backward_request *q = r->request;
     for (int64_t i = 0; i < q->inputs; i++) {
         struct node_state *s = r->capture[i].node ? state_of(r, r->capture[i].node) : NULL;
         if (s)
-            s->wanted = true;
+            s->needed = true;
     }
     size_t bytes = sizeof(struct node_state *) * (size_t)(r->states + 1);
     struct node_state **order = memory_alloc(bytes);
@@ -158,9 +159,9 @@ static int mark_wanted(struct run *r)
     memcpy(order, r->state, sizeof *order * (size_t)r->states);
     qsort(order, (size_t)r->states, sizeof *order, by_sequence);
     for (int64_t i = 0; i < r->states; i++)
-        for (int e = 0; e < order[i]->node->edges && !order[i]->wanted; e++) {
+        for (int e = 0; e < order[i]->node->edges && !order[i]->needed; e++) {
             struct node *next = order[i]->node->edge[e].node;
-            order[i]->wanted = next && state_of(r, next)->wanted;
+            order[i]->needed = next && state_of(r, next)->needed;
         }
     memory_free(order, bytes);
     return 0;
@@ -314,7 +315,7 @@ static int refuse_nan(const struct node *n, fl_tensor *const *out)
 static bool leads_on(const struct run *r, const struct node *n)
 {
     for (int e = 0; e < n->edges; e++)
-        if (n->edge[e].node && state_of(r, n->edge[e].node)->wanted)
+        if (n->edge[e].node && state_of(r, n->edge[e].node)->needed)
             return true;
     return false;
 }
@@ -330,16 +331,16 @@ int64_t engine_run(void)
 bool engine_expects(const struct node *n)
 {
     const struct node_state *s = current ? state_of(current, n) : NULL;
-    return s && s->wanted;
+    return s && s->needed;
 }
 
-bool engine_wants(const struct edge *edge)
+bool engine_needs(const struct edge *edge)
 {
     if (!edge->node)
         return false;
     const struct node_state *s =
         current && current->selective ? state_of(current, edge->node) : NULL;
-    return !s || s->wanted;
+    return !s || s->needed;
 }
 
 /* Stores what arrived at a node for the inputs that are its results. */
@@ -493,11 +494,11 @@ static int finish(struct run *r)
             if (g && autograd_add_grad(q->input[i], g, q->create_graph))
                 return -1;
         } else if (!g && !q->allow_unused) {
-            return error_set(
-                FL_RUNTIME_ERROR,
-                "The differentiated Tensor at index %lld appears to not have been used in the graph. "
-                "Set allow_unused=True if this is the desired behavior.",
-                (long long)i);
+            return error_set(FL_RUNTIME_ERROR,
+                             "The differentiated Tensor at index %lld appears to not have been "
+                             "used in the graph. "
+                             "Set allow_unused=True if this is the desired behavior.",
+                             (long long)i);
         } else if (g && !q->create_graph && !tensor_is_dense(g)) {
             /* an expanded gradient (of sum, of mean) could not be written */
             if (!(q->results[i] = operation_own(g, g)))
@@ -508,53 +509,6 @@ static int finish(struct run *r)
         }
     }
     return 0;
-}
-
-/* One backward moves at a time, of whatever thread: states hang on nodes, and leaves gather what
- * arrives; neither is for two. While code of the user's runs, a hook or a Function, which may wait
- * for another thread, others have their turn. A child that another thread's fork made starts with
- * the lock free. */
-static pthread_mutex_t turn = PTHREAD_MUTEX_INITIALIZER;
-static __thread bool holding;
-
-static void after_fork(void)
-{
-    if (!holding)
-        pthread_mutex_init(&turn, NULL);
-}
-
-static void watch_forks(void)
-{
-    pthread_atfork(NULL, NULL, after_fork);
-}
-
-static void take_turn(void)
-{
-    static pthread_once_t once = PTHREAD_ONCE_INIT;
-    pthread_once(&once, watch_forks);
-    pthread_mutex_lock(&turn);
-    holding = true;
-}
-
-static void end_turn(void)
-{
-    assert(holding);
-    holding = false;
-    pthread_mutex_unlock(&turn);
-}
-
-bool engine_pause(void)
-{
-    bool held = holding;
-    if (held)
-        end_turn();
-    return held;
-}
-
-void engine_resume(bool held)
-{
-    if (held)
-        take_turn();
 }
 
 static int walk(const struct backward_request *q)
@@ -576,7 +530,7 @@ static int walk(const struct backward_request *q)
     if (status == 0)
         status = discover(&r);
     if (status == 0 && r.selective)
-        status = mark_wanted(&r);
+        status = mark_needed(&r);
     for (int64_t i = 0; i < roots && status == 0; i++)
         if (r.state[i]->waiting == 0)
             status = push(&r, r.state[i]);
@@ -609,12 +563,12 @@ int engine_backward(const struct backward_request *q)
 {
     assert(q->count >= 0 && q->inputs >= 0);
     assert(q->inputs == 0 || q->results || q->accumulate);
-    bool held = engine_pause(); /* a C program's node may call this in its backward */
-    take_turn();
+    bool held = turn_pause(); /* a C program's node may call this in its backward */
+    turn_take();
     int status = walk(q);
     ended_at = node_count();
-    end_turn();
-    engine_resume(held);
+    turn_end();
+    turn_resume(held);
     return status;
 }
 
@@ -640,15 +594,15 @@ int engine_reaches_others(fl_tensor *t, int64_t count, fl_tensor *const *leaf)
         return -1;
     if (!edge.node)
         return 0;
-    bool held = engine_pause();
-    take_turn();
+    bool held = turn_pause();
+    turn_take();
     int status = state_make(&r, edge.node) ? discover(&r) : -1;
     node_release(edge.node);
     int found = status ? -1 : has_other_leaf(&r, count, leaf);
     for (int64_t i = 0; i < r.states; i++)
         state_free(r.state[i]);
     memory_free(r.state, (size_t)r.state_room * sizeof *r.state);
-    end_turn();
-    engine_resume(held);
+    turn_end();
+    turn_resume(held);
     return found;
 }

@@ -1,6 +1,7 @@
 /* Hooks: a small growing array; a hook that is removed while hooks run is only marked, and swept
  * afterwards. */
 #include "autograd/hooks.h"
+#include "autograd/turn.h"
 
 #include <assert.h>
 #include <string.h>
@@ -141,7 +142,7 @@ static int run_kind(struct grad_hooks *hooks, enum hook_kind kind, int inputs, f
         struct hook h = hooks->hook[i]; /* a copy: the array may grow while it runs */
         if (!h.id || h.kind != kind)
             continue;
-        bool held = kind != HOOK_RETAIN && engine_pause();
+        bool held = kind != HOOK_RETAIN && turn_pause();
         if (kind == HOOK_TENSOR || kind == HOOK_RETAIN) {
             if (h.result < results && g[h.result])
                 status = run_tensor_hook(&h, &g[h.result]);
@@ -150,7 +151,7 @@ static int run_kind(struct grad_hooks *hooks, enum hook_kind kind, int inputs, f
         } else {
             status = ((node_hook_fn)h.run)(h.context, inputs, in, results, g);
         }
-        engine_resume(held);
+        turn_resume(held);
     }
     hooks->running--;
     sweep(hooks);

@@ -27,8 +27,4 @@ fl_tensor *operation_sum_to_size(fl_tensor *t, fl_ints sizes);
 fl_tensor *operation_cast(fl_tensor *t, int dtype);
 int operation_has_nan(fl_tensor *t); /* 1 or 0; -1 with the error set */
 
-/* The node from which `base` comes after `inner` wrote its view: takes over inner's edges but the
- * first (copyslices.c). */
-struct node *copyslices_new(fl_tensor *base, fl_tensor *view, struct node *inner);
-
 #endif

@@ -4,6 +4,7 @@
 #include <assert.h>
 
 #include "autograd/operations.h"
+#include "autograd/turn.h"
 #include "core/error.h"
 
 __thread const struct packer *autograd_packer __attribute__((tls_model("initial-exec")));
@@ -66,9 +67,9 @@ static int come_from_leaf(fl_tensor *t, fl_tensor *leaf)
 fl_tensor *saving_show(const struct packed_tensor *p, bool history, struct node *maker, int result)
 {
     assert(p->packed);
-    bool held = engine_pause(); /* it is the program's code */
+    bool held = turn_pause(); /* it is the program's code */
     fl_tensor *t = p->packed->unpack(p->packed);
-    engine_resume(held);
+    turn_resume(held);
     if (!t)
         return NULL;
     struct node *from = maker ? maker : p->from.node;

@@ -9,9 +9,10 @@
 #include "core/memory.h"
 
 /* A suffix on the last line while it fits, else on a line of its own. */
-static void add_suffix(struct print_text *text, int64_t *column, int indent, const char *format, ...)
-    __attribute__((format(printf, 4, 5)));
-static void add_suffix(struct print_text *text, int64_t *column, int indent, const char *format, ...)
+static void add_suffix(struct print_text *text, int64_t *column, int indent, const char *format,
+                       ...) __attribute__((format(printf, 4, 5)));
+static void add_suffix(struct print_text *text, int64_t *column, int indent, const char *format,
+                       ...)
 {
     char suffix[TENSOR_MAX_DIMS * 22 + 32];
     va_list args;

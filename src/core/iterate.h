@@ -14,8 +14,8 @@
 #include "core/tensor.h"
 
 /* The types in which loops compute. Every dtype has one: float16 and bfloat16 compute in F32; bool,
- * uint8, int8 and int16 in I32. BOOL is of truth values: bytes, a result's of 0 and 1, an operand's
- * false where they are 0. */
+ * uint8, int8 and int16 in I32. BOOL is for truth values in bytes: a loop reads 0 as false and any
+ * other byte as true, and writes 0 and 1. */
 enum compute {
     COMPUTE_F32,
     COMPUTE_F64,

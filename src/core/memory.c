@@ -152,8 +152,9 @@ static int64_t live_bytes(void)
     return bytes;
 }
 
-/* The peak is looked at whenever memory grows: in between, lists only run empty towards the next
- * time. */
+/* Called whenever a list takes more memory, and when somebody asks. Between two such moments the
+ * blocks in use come from lists that were counted, so no peak is missed by more than what lies in
+ * them. */
 static void note_peak(void)
 {
     int64_t live = live_bytes();
@@ -428,10 +429,18 @@ static struct cache *open_cache(void)
 
 /* ---- Allocation ----------------------------------------------------------------------------- */
 
+/* The error of an allocation that failed; NULL. */
+static __attribute__((cold, noinline)) void *refuse(size_t size, int code)
+{
+    struct memory_stats held;
+    memory_stats(&held);
+    return memory_refuse(size, code, &held);
+}
+
 static __attribute__((noinline)) void *alloc_large(size_t size, bool *fresh)
 {
     if (size > MEMORY_LARGEST)
-        return memory_refuse(size, ENOMEM);
+        return refuse(size, ENOMEM);
     pthread_once(&once, start);
     pthread_mutex_lock(&central.lock);
     size_t class = class_of(size);
@@ -444,19 +453,19 @@ static __attribute__((noinline)) void *alloc_large(size_t size, bool *fresh)
             note_peak();
     }
     pthread_mutex_unlock(&central.lock);
-    return block ? block : memory_refuse(size, limited ? 0 : ENOMEM);
+    return block ? block : refuse(size, limited ? 0 : ENOMEM);
 }
 
 static __attribute__((noinline)) void *alloc_slow(size_t size, bool *fresh)
 {
     if (memory_must_fail())
-        return memory_refuse(size, ENOMEM);
+        return refuse(size, ENOMEM);
     size_t class = class_of(size);
     if (class >= SMALL_CLASSES)
         return alloc_large(size, fresh);
     struct cache *c = cache ? cache : open_cache();
     if (!c)
-        return memory_refuse(size, ENOMEM);
+        return refuse(size, ENOMEM);
     struct list *list = &c->lists[class];
     if (!list->head) {
         int64_t batch = list->most / 2;
@@ -466,7 +475,7 @@ static __attribute__((noinline)) void *alloc_slow(size_t size, bool *fresh)
         fetch(list, class, batch);
         pthread_mutex_unlock(&central.lock);
         if (!list->head)
-            return memory_refuse(size, within_limit(CHUNK) ? ENOMEM : 0);
+            return refuse(size, within_limit(CHUNK) ? ENOMEM : 0);
     }
     struct block *b = list->head;
     list->head = b->next;

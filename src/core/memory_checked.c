@@ -14,6 +14,14 @@
 
 static _Atomic int64_t live, peak, calls;
 
+/* The error of an allocation that failed; NULL. */
+static __attribute__((cold, noinline)) void *refuse(size_t size, int code)
+{
+    struct memory_stats held;
+    memory_stats(&held);
+    return memory_refuse(size, code, &held);
+}
+
 void *memory_alloc(size_t size)
 {
     void *block = NULL;
@@ -25,7 +33,7 @@ void *memory_alloc(size_t size)
     else if (!fails)
         fails = posix_memalign(&block, size < 64 ? 16 : 64, size ? size : 1) != 0;
     if (fails)
-        return memory_refuse(size, over ? 0 : ENOMEM);
+        return refuse(size, over ? 0 : ENOMEM);
     int64_t now = atomic_fetch_add(&live, (int64_t)size) + (int64_t)size;
     if (now > atomic_load(&peak))
         atomic_store(&peak, now);

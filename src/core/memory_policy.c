@@ -10,23 +10,22 @@ _Atomic int64_t memory_fail_after = -1;
 struct memory_source memory_source;
 static _Atomic size_t limit;
 
-void *memory_refuse(size_t size, int code)
+void *memory_refuse(size_t size, int code, const struct memory_stats *held)
 {
-    struct memory_stats held;
-    memory_stats(&held);
     error_set(FL_OUT_OF_MEMORY,
               "DefaultCPUAllocator: can't allocate memory: you tried to allocate %zu bytes. "
               "Error code %d (%s)",
               size, code ? code : ENOMEM, code ? "Cannot allocate memory" : "The limit is reached");
     error_context("Held from the system: %lld bytes, of which %lld are in use.",
                   "已向系统申请 %lld 字节，其中 %lld 字节正在使用。",
-                  (long long)held.reserved, (long long)held.allocated);
+                  (long long)held->reserved, (long long)held->allocated);
     error_hint("make the tensors or the batch smaller, or drop results that are no longer needed "
                "(del x; keep loss.item(), not loss).",
                "请减小张量或批大小，或释放不再需要的结果（del x；保存 loss.item() 而不是 loss）。");
-    error_hint_in_c("make the tensors or the batch smaller, or release results that are no longer "
-                    "needed (fl_release, or a scope around each step).",
-                    "请减小张量或批大小，或释放不再需要的结果（fl_release，或每一步用一个 scope）。");
+    error_hint_in_c(
+        "make the tensors or the batch smaller, or release results that are no longer "
+        "needed (fl_release, or a scope around each step).",
+        "请减小张量或批大小，或释放不再需要的结果（fl_release，或每一步用一个 scope）。");
     return NULL;
 }
 
@@ -48,42 +47,4 @@ bool memory_must_fail(void)
 void memory_fail_nth(int64_t n)
 {
     atomic_store(&memory_fail_after, n < 0 ? -1 : n);
-}
-
-/* ---- The public functions ------------------------------------------------------------------- */
-
-void fl_memory_stats(fl_memory *out)
-{
-    struct memory_stats stats;
-    if (!out) {
-        fl_null_argument("fl_memory_stats", "out");
-        return;
-    }
-    memory_stats(&stats);
-    *out = (fl_memory){.allocated = stats.allocated,
-                       .peak = stats.peak,
-                       .reserved = stats.reserved,
-                       .allocations = stats.allocations,
-                       .system_calls = stats.system_calls};
-}
-
-void fl_memory_limit(size_t bytes)
-{
-    memory_set_limit(bytes);
-}
-
-int fl_set_allocator(void *(*allocate)(size_t bytes, void *context),
-                     void (*release)(void *block, size_t bytes, void *context), void *context)
-{
-    struct memory_stats stats;
-    if (!allocate != !release)
-        return fl_null_argument("fl_set_allocator", allocate ? "release" : "allocate");
-    memory_stats(&stats);
-    if (stats.allocations > 0)
-        return error_set(FL_RUNTIME_ERROR,
-                         "an allocator is set before the library allocates anything; %lld "
-                         "allocations were made already",
-                         (long long)stats.allocations);
-    memory_source = (struct memory_source){allocate, release, context};
-    return 0;
 }

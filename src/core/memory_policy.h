@@ -8,6 +8,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "core/memory.h"
+
 #if defined(__SANITIZE_ADDRESS__)
 #define MEMORY_PASS_THROUGH 1
 #elif defined(__has_feature)
@@ -22,9 +24,10 @@
 /* No block is larger. */
 #define MEMORY_LARGEST ((size_t)1 << 47)
 
-/* Sets the error of an allocation that failed and returns NULL; code is ENOMEM, or 0 for the limit.
- */
-void *memory_refuse(size_t size, int code) __attribute__((cold, noinline));
+/* Sets the error of an allocation that failed and returns NULL; code is ENOMEM, or 0 for the limit;
+ * held is what there is. */
+void *memory_refuse(size_t size, int code, const struct memory_stats *held)
+    __attribute__((cold, noinline));
 /* The limit on what is held; 0 for none. */
 size_t memory_limit(void);
 

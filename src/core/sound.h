@@ -5,6 +5,11 @@
 #include "core/tensor.h"
 
 bool tensor_is_sound(const fl_tensor *t);
+/* Whether element i lies at data[i]: what a kernel expects of what it walks with one index. */
+static inline bool tensor_is_flat(const fl_tensor *t)
+{
+    return t->storage && t->flags & TENSOR_CONTIGUOUS;
+}
 /* A tensor, or each of a list's; numbers and the rest always are. */
 bool value_is_sound(const fl_value *v);
 

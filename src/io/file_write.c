@@ -9,6 +9,7 @@
  */
 #include "io/file_write.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -142,6 +143,7 @@ int file_write_open(struct file_write *w, const char *path)
 
 int file_write_bytes(struct file_write *w, const void *from, uint64_t bytes)
 {
+    assert(from || bytes == 0);
     const char *at = from;
     while (bytes > 0) {
         ssize_t done = write(w->file, at, bytes < 1 << 30 ? (size_t)bytes : 1 << 30);

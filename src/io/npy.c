@@ -5,6 +5,7 @@
  */
 #include "io/npy.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -166,6 +167,7 @@ static int64_t read_header(const struct zip_source *source, uint64_t begin, uint
 /* Turns the bytes of each number around. */
 static void swap_bytes(char *data, int64_t count, size_t size)
 {
+    assert(count >= 0 && size >= 1);
     for (int64_t i = 0; i < count; i++, data += size)
         for (size_t a = 0, b = size - 1; a < b; a++, b--) {
             char byte = data[a];

@@ -8,6 +8,7 @@
  */
 #include "io/safetensors.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
@@ -18,7 +19,7 @@
 #include "core/error.h"
 #include "core/memory.h"
 #include "core/tensor.h"
-#include "io/safetensors_dtype.h"
+#include "io/safetensors_text.h"
 
 enum { MAX_HEADER = 100 * 1000 * 1000 }; /* the format's own limit */
 
@@ -122,6 +123,7 @@ static int hex4(struct parser *p, unsigned *code)
 
 static void put_utf8(struct parser *p, unsigned code)
 {
+    assert(code <= 0x10ffff);
     static const struct {
         unsigned below, lead;
         int shift;
@@ -445,36 +447,6 @@ static int check_whole(const struct safetensors_index *index)
                              "safetensors: the metadata key '%.200s' is given twice",
                              index->metadata[i].key);
     return 0;
-}
-
-int safetensors_check_utf8(const char *text, size_t bytes)
-{
-    const unsigned char *at = (const unsigned char *)text, *end = at + bytes;
-    while (at < end) {
-        unsigned c = *at++;
-        if (c < 0x80)
-            continue;
-        int follow = c >= 0xc2 && c < 0xe0   ? 1
-                     : c >= 0xe0 && c < 0xf0 ? 2
-                     : c >= 0xf0 && c < 0xf5 ? 3
-                                             : 0;
-        if (!follow || end - at < follow)
-            return 0;
-        /* No overlong form, no surrogate, nothing above U+10FFFF. */
-        unsigned low = c == 0xe0   ? 0xa0
-                       : c == 0xf0 ? 0x90
-                                   : 0x80,
-                 high = c == 0xed   ? 0x9f
-                        : c == 0xf4 ? 0x8f
-                                    : 0xbf;
-        if (at[0] < low || at[0] > high)
-            return 0;
-        for (int i = 1; i < follow; i++)
-            if ((at[i] & 0xc0) != 0x80)
-                return 0;
-        at += follow;
-    }
-    return 1;
 }
 
 /* Parses a header of `bytes` bytes, in front of data_bytes bytes of data. */

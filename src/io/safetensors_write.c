@@ -1,4 +1,5 @@
 /* Writing safetensors: the header as text, and files. */
+#include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -8,23 +9,9 @@
 #include "core/tensor.h"
 #include "io/file_write.h"
 #include "io/safetensors.h"
-#include "io/safetensors_dtype.h"
+#include "io/safetensors_text.h"
 
 enum { ALIGNMENT = 64 }; /* of the data section in the file */
-
-static const char *const NAMES[FL_DTYPE_COUNT] = {
-    [FL_BOOL] = "BOOL",   [FL_UINT8] = "U8",    [FL_INT8] = "I8",       [FL_INT16] = "I16",
-    [FL_INT32] = "I32",   [FL_INT64] = "I64",   [FL_FLOAT16] = "F16",   [FL_BFLOAT16] = "BF16",
-    [FL_FLOAT32] = "F32", [FL_FLOAT64] = "F64", [FL_COMPLEX64] = "C64", [FL_COMPLEX128] = "C128",
-};
-
-int safetensors_dtype_of(const char *name)
-{
-    for (int dtype = FL_BOOL; dtype < FL_DTYPE_COUNT; dtype++)
-        if (strcmp(name, NAMES[dtype]) == 0)
-            return dtype;
-    return FL_NO_DTYPE;
-}
 
 /* A text that is first measured (to NULL) and then written. */
 struct out {
@@ -63,6 +50,7 @@ static void put_quoted(struct out *out, const char *text)
 
 static uint64_t item_bytes(const struct safetensors_item *item)
 {
+    assert(item->dtype >= 0 && item->dtype < FL_DTYPE_COUNT);
     uint64_t bytes = dtype_size(item->dtype);
     for (int d = 0; d < item->ndim; d++)
         bytes *= (uint64_t)item->sizes[d];
@@ -89,7 +77,7 @@ static void put_header(struct out *out, int64_t count, const struct safetensors_
         put(out, i ? "," : "");
         put_quoted(out, items[i].name);
         put(out, ":{\"dtype\":\"");
-        put(out, NAMES[items[i].dtype]);
+        put(out, safetensors_dtype_name(items[i].dtype));
         put(out, "\",\"shape\":[");
         for (int d = 0; d < items[i].ndim; d++) {
             put(out, d ? "," : "");
@@ -154,6 +142,7 @@ static int check_names(int64_t count, const struct safetensors_item *items, int6
 static void lay_out(int64_t count, const struct safetensors_item *items, int64_t *order,
                     uint64_t *begin)
 {
+    assert(count >= 0);
     int64_t placed = 0;
     uint64_t at = 0;
     for (size_t size = 16; size > 0; size /= 2)
@@ -168,6 +157,7 @@ static void lay_out(int64_t count, const struct safetensors_item *items, int64_t
 char *safetensors_header(int64_t count, const struct safetensors_item *items, int64_t pairs,
                          const struct safetensors_pair *metadata, size_t *size, int64_t *order)
 {
+    assert(count >= 0 && pairs >= 0);
     size_t room = (size_t)count * sizeof(uint64_t);
     uint64_t *begin = memory_alloc(room);
     char *header = NULL;
@@ -193,6 +183,7 @@ done:
 int safetensors_write(const char *path, int64_t count, const struct safetensors_item *items,
                       int64_t pairs, const struct safetensors_pair *metadata)
 {
+    assert(count >= 0 && pairs >= 0);
     size_t order_room = (size_t)count * sizeof(int64_t), header_bytes = 0;
     int64_t *order = memory_alloc(order_room);
     char *header =

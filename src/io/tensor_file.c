@@ -2,6 +2,7 @@
  * .npz archives, which are only read. */
 #include "io/tensor_file.h"
 
+#include <assert.h>
 #include <fcntl.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -28,6 +29,7 @@ struct fl_file {
 int tensor_file_save(const char *path, int64_t count, const char *const *names,
                      fl_tensor *const *tensors)
 {
+    assert(count >= 0 && (names || count == 0));
     static const struct safetensors_pair FORMAT = {"format",
                                                    "pt"}; /* PyTorch's reader asks for it */
     size_t items_bytes = (size_t)count * sizeof(struct safetensors_item),

@@ -5,6 +5,7 @@
  */
 #include "io/zip.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,7 +14,7 @@
 #include "core/error.h"
 #include "core/memory.h"
 #include "flambeau/base.h"
-#include "io/safetensors_dtype.h"
+#include "io/safetensors_text.h"
 
 enum {
     END_BYTES = 22,
@@ -33,6 +34,7 @@ static int bad(const char *what)
 
 static uint64_t number(const unsigned char *at, int bytes)
 {
+    assert(bytes >= 1 && bytes <= 8);
     uint64_t value = 0;
     while (bytes-- > 0)
         value = value << 8 | at[bytes];

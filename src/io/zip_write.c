@@ -1,4 +1,5 @@
 /* Writing zip archives: the headers, with the checksums of what stands between them. */
+#include <assert.h>
 #include <string.h>
 
 #include "core/error.h"
@@ -55,6 +56,7 @@ struct out {
 /* A number of `bytes` bytes, the lowest first. */
 static void put(struct out *out, int bytes, uint64_t number)
 {
+    assert(bytes >= 1 && bytes <= 8);
     for (int i = 0; i < bytes; i++, out->used++)
         if (out->to)
             out->to[out->used] = (char)(number >> 8 * i);
@@ -184,6 +186,7 @@ static void put_all(struct out *out, int64_t count, const struct zip_item *items
 
 char *zip_headers(int64_t count, const struct zip_item *items, size_t *size, uint64_t *begin)
 {
+    assert(count >= 0 && size && begin);
     uint32_t table[STEP][256];
     size_t crc_room = (size_t)count * sizeof(uint32_t), head_room = (size_t)count * sizeof(uint64_t);
     for (int64_t i = 0; i < count; i++)

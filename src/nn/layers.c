@@ -4,6 +4,8 @@
  * A constructor adds what it makes to the module and looks once, at the end, whether all went well:
  * adding a tensor that could not be made fails too.
  */
+#include <assert.h>
+
 #include "core/error.h"
 #include "nn/initialise.h"
 #include "nn/modules.h"
@@ -21,6 +23,7 @@ static fl_module *finished(fl_module *m, int failures)
 /* -1 with the error set unless every number is at least `least`. */
 static int check_sizes(const char *layer, int64_t least, fl_ints numbers)
 {
+    assert(numbers.count >= 1);
     for (int64_t i = 0; i < numbers.count; i++)
         if (numbers.data[i] < least)
             return error_set(FL_VALUE_ERROR,
@@ -32,6 +35,7 @@ static int check_sizes(const char *layer, int64_t least, fl_ints numbers)
 /* Both dims of an image by one number. */
 static fl_ints square(int64_t *pair, int64_t size)
 {
+    assert(size >= 0);
     pair[0] = pair[1] = size;
     return (fl_ints){pair, 2};
 }

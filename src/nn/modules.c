@@ -1,6 +1,7 @@
 /* The tree of modules: entries under names, forward, training, the list of parameters. */
 #include "nn/modules.h"
 
+#include <assert.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -30,11 +31,13 @@ fl_module *fl_module_retain(fl_module *m)
 
 static size_t entries_bytes(int room)
 {
+    assert(room >= 0);
     return (size_t)room * sizeof(struct module_entry);
 }
 
 static void drop_list(fl_module *m)
 {
+    assert(m->parameters || m->parameters_room == 0);
     memory_free(m->parameters, (size_t)m->parameters_room * sizeof(fl_tensor *));
     m->parameters = NULL;
     m->parameters_room = 0;
@@ -82,6 +85,7 @@ fl_module *fl_module_new(const char *class_name,
 
 static struct module_entry *find(const fl_module *m, const char *name, size_t length)
 {
+    assert(name && m->count <= m->room);
     for (int i = 0; i < m->count; i++)
         if (strncmp(m->entries[i].name, name, length) == 0 && m->entries[i].name[length] == '\0')
             return &m->entries[i];
@@ -101,6 +105,7 @@ static bool contains(const fl_module *m, const fl_module *wanted)
 /* Adds an entry, whose references then are m's. */
 static int add_entry(fl_module *m, const char *kind, const char *name, struct module_entry e)
 {
+    assert((e.tensor != NULL) != (e.child != NULL));
     if (strchr(name, '.') || !*name)
         return error_set(FL_VALUE_ERROR,
                          *name ? "%s name can't contain \".\", got: %s"
@@ -210,6 +215,7 @@ int fl_module_add_buffer(fl_module *m, const char *name, fl_tensor *buffer)
 
 fl_tensor *module_tensor(const fl_module *m, const char *name)
 {
+    assert(name && m->count <= m->room);
     struct module_entry *e = find(m, name, strlen(name));
     return e ? e->tensor : NULL;
 }

@@ -1,6 +1,7 @@
 /* Optimizers' updates: picks the kernel of the dtype and cuts large parameters over the threads. */
 #include "nn/optimizer.h"
 
+#include <assert.h>
 #include <math.h>
 #include <stddef.h>
 
@@ -27,6 +28,7 @@ struct work {
 
 static void run_chunk(void *context, int64_t chunk)
 {
+    assert(chunk >= 0);
     const struct work *w = context;
     const struct optimizer_kernels *kernels = ISA_PICK(optimizer_kernels);
     size_t skip = (size_t)chunk * CHUNK * dtype_size(w->dtype);
@@ -45,6 +47,7 @@ static void run_chunk(void *context, int64_t chunk)
 void optimizer_sgd(const struct optimizer_sgd *rule, int dtype, int64_t n, void *param,
                    const void *grad, void *buffer, bool first)
 {
+    assert(n >= 0 && dtype_is_floating(dtype));
     struct work w = {
         .sgd = rule, .dtype = dtype, .first = first, .n = n, .param = param, .grad = grad};
     w.state[0] = buffer;
@@ -55,6 +58,7 @@ void optimizer_adam(const struct optimizer_adam *rule, int dtype, int64_t n, dou
                     void *param, const void *grad, void *exp_avg, void *exp_avg_sq,
                     void *max_exp_avg_sq)
 {
+    assert(n >= 0 && step >= 1 && dtype_is_floating(dtype));
     struct optimizer_adam_step now = {
         .rule = *rule,
         .step_size = rule->lr / (1 - pow(rule->beta1, step)),

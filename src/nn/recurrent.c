@@ -1,5 +1,6 @@
 /* Recurrent layers of C programs: LSTM, GRU and the simple net, with PyTorch's names and first
  * values. */
+#include <assert.h>
 #include <math.h>
 #include <stdio.h>
 
@@ -13,6 +14,7 @@ enum { HIDDEN, STATE, LAYERS, BIAS, BATCH_FIRST, BIDIRECTIONAL, RELU };
 /* The first state, of zeros: (layers * directions, N, size). */
 static fl_tensor *zeros(const fl_module *m, const fl_tensor *x, int64_t size)
 {
+    assert(size >= 0 && x->ndim >= 2);
     int64_t count = m->numbers[LAYERS] * (m->numbers[BIDIRECTIONAL] ? 2 : 1);
     int64_t batch = x->sizes[m->numbers[BATCH_FIRST] ? 0 : 1];
     return fl_zeros(FL_INTS_OF(count, batch, size), (fl_dtype)x->dtype, (fl_device){-1, 0}, false);
@@ -91,6 +93,7 @@ static int check_options(const char *name, int64_t input_size, int64_t hidden_si
 /* A parameter of layer k in one direction, uniform over +-1 / sqrt(hidden). */
 static int add(fl_module *m, const char *what, int64_t layer, bool reverse, fl_ints sizes)
 {
+    assert(layer >= 0);
     char name[64];
     snprintf(name, sizeof name, "%s_l%lld%s", what, (long long)layer, reverse ? "_reverse" : "");
     return fl_module_add_parameter(

@@ -3,6 +3,7 @@
  * single-tensor implementations, as python/flambeau/optim writes them. */
 #include "nn/rules.h"
 
+#include <assert.h>
 #include <math.h>
 #include <string.h>
 
@@ -47,6 +48,7 @@ static const struct {
 
 int rule_check(int option, double value)
 {
+    assert(option >= 0);
     if (value >= LIMITS[option].least && value < LIMITS[option].below)
         return 0;
     return error_set(FL_VALUE_ERROR, "Invalid %s: %g", LIMITS[option].title, value);
@@ -54,6 +56,7 @@ int rule_check(int option, double value)
 
 const char *rule_option_name(int option)
 {
+    assert(option >= 0);
     return LIMITS[option].name;
 }
 
@@ -356,6 +359,7 @@ const struct rule *rule_find(const char *name)
 
 int rule_option(const struct rule *r, const char *name)
 {
+    assert(r && name);
     for (int k = 0; name && k < OPTIONS; k++)
         if (r->uses & BIT(k) && strcmp(LIMITS[k].name, name) == 0)
             return k;
@@ -364,6 +368,7 @@ int rule_option(const struct rule *r, const char *name)
 
 bool rule_keeps(const struct rule *r, int state, const double *option)
 {
+    assert(state >= 0);
     if (!r->state[state])
         return false;
     if (r->update == sgd_update)

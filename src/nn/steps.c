@@ -6,6 +6,7 @@
  */
 #include "nn/steps.h"
 
+#include <assert.h>
 #include <math.h>
 #include <string.h>
 
@@ -218,6 +219,7 @@ static int make_states(const fl_optimizer *o, struct held *h)
 static fl_tensor *prepared(const struct rule *rule, const double *option, fl_tensor *g,
                            fl_tensor *p)
 {
+    assert(g);
     if (rule->decays)
         return g;
     if (option[OPTION_MAXIMIZE] != 0)
@@ -230,6 +232,7 @@ static fl_tensor *prepared(const struct rule *rule, const double *option, fl_ten
 /* The update of one parameter, unrecorded, in a scope of its own. */
 static int update(const fl_optimizer *o, struct held *h, fl_tensor *p, fl_tensor *g)
 {
+    assert(shape_equal(p, g));
     const double *option = o->option[h->group];
     bool recorded = autograd_mode.grad;
     struct scope scope;

@@ -3,6 +3,7 @@
  *
  * Loading reads all into memory first and checks it; only then is the optimizer changed.
  */
+#include <assert.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -28,6 +29,7 @@ struct part {
 /* What stands for parameter i. `all`: also what is not there yet. steps: a double for the count. */
 static int parts_of(fl_optimizer *o, int64_t i, bool all, double *steps, struct part *part)
 {
+    assert(i >= 0);
     struct held *h = &o->held[i];
     int n = 0;
     if (!all && !h->steps)
@@ -50,6 +52,7 @@ static int parts_of(fl_optimizer *o, int64_t i, bool all, double *steps, struct 
 
 static int options_of(fl_optimizer *o, int group, struct part *part)
 {
+    assert(group >= 0);
     int n = 0;
     for (int k = 0; k < OPTIONS; k++) {
         if (!(o->rule->uses >> k & 1))

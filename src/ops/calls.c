@@ -203,16 +203,6 @@ const char *fl_op_doc(const fl_op *op)
     return op ? op->function->doc : NULL;
 }
 
-void fl_value_release(fl_value *value)
-{
-    if (value->tag == FL_TENSOR)
-        tensor_release(value->as.tensor);
-    if (value->tag == FL_TENSORS && !list_of(value)->adopted)
-        for (uint32_t i = 0; i < value->count; i++)
-            tensor_release(value->as.tensors[i]);
-    op_list_drop(value);
-}
-
 /* ---- Conversion ----------------------------------------------------------------------------- */
 
 fl_tensor *fl_to(fl_tensor *t, fl_dtype dtype, fl_device device)

@@ -27,7 +27,7 @@ static int backward(struct node *n, fl_tensor *const *g, bool create_graph, fl_t
 {
     (void)create_graph;
     for (int i = 0; g[0] && i < n->edges; i++)
-        if (engine_wants(&n->edge[i]) &&
+        if (engine_needs(&n->edge[i]) &&
             !(out[i] = operation_zeros_like(((struct constant *)n)->shape[i])))
             return -1;
     return 0;

@@ -18,7 +18,6 @@
 #include "core/memory.h"
 #include "core/scope.h"
 #include "core/sound.h"
-#include "flambeau/ops.h"
 #include "ops/autocast.h"
 #include "ops/batch.h"
 #include "ops/door.h"
@@ -116,7 +115,7 @@ static int call_view(const fl_op *f, const fl_value *args, fl_value *results)
         tensor_set_base(y, self, autograd_creation());
     }
     results[0] = fl_tensor_value(y);
-    if (record_wanted(f, args) && record_call(f, args, results)) {
+    if (record_is_needed(f, args) && record_call(f, args, results)) {
         tensor_release(y);
         return -1;
     }
@@ -183,7 +182,7 @@ static int call_kernel(const fl_op *f, const fl_value *given, fl_value *results)
         status = format_keep(f, args, y);
     for (int k = 0; k < f->results; k++)
         results[k] = fl_tensor_value(y[k]);
-    if (status == 0 && record_wanted(f, args))
+    if (status == 0 && record_is_needed(f, args))
         status = record_call(f, args, results);
     for (int i = 0; i < f->params; i++)
         tensor_release(made[i]);
@@ -274,7 +273,7 @@ static int call_writer(const fl_op *f, const fl_value *given, fl_value *results)
     fl_value args[OP_PARAMS];
     fl_tensor *made[OP_PARAMS], *self = given[0].as.tensor;
     struct node *n = NULL;
-    if (autograd_check_inplace(self, record_asked(f, given)) || check_apart(f, given, 1, self))
+    if (autograd_check_inplace(self, record_has_gradient(f, given)) || check_apart(f, given, 1, self))
         return -1;
     memcpy(args, given, sizeof *args * f->params);
     int status = door_numbers(f, args, made);
@@ -303,10 +302,10 @@ static int call_view_inplace(const fl_op *op, const fl_value *args, fl_value *re
     const fl_op *f = op->function;
     fl_tensor *self = args[0].as.tensor;
     struct op_view view;
-    if (autograd_check_inplace(self, record_asked(f, args)) || f->view(args, &view))
+    if (autograd_check_inplace(self, record_has_gradient(f, args)) || f->view(args, &view))
         return -1;
     struct node *n = NULL;
-    if (record_wanted(f, args)) {
+    if (record_is_needed(f, args)) {
         fl_value result = fl_tensor_value(self);
         if (!(n = record_node(f, args, &result)))
             return -1;
@@ -373,7 +372,7 @@ static int call_inplace(const fl_op *f, const fl_value *given, fl_value *results
 {
     fl_tensor *self = given[0].as.tensor, *before = NULL;
     fl_value args[OP_PARAMS], computed = fl_none();
-    bool recorded = record_asked(f, given);
+    bool recorded = record_has_gradient(f, given);
     if (autograd_check_inplace(self, recorded))
         return -1;
     memcpy(args, given, sizeof *args * f->params);
@@ -409,7 +408,7 @@ static int call_out(const fl_op *op, const fl_value *args, fl_value *results)
     const fl_op *f = op->function;
     fl_tensor *to[OP_RESULTS];
     fl_value computed[OP_RESULTS];
-    bool recorded = record_asked(f, args);
+    bool recorded = record_has_gradient(f, args);
     for (int k = 0; k < f->results; k++) {
         to[k] = args[f->params + k].as.tensor;
         recorded |= tensor_requires_grad(to[k]);
@@ -584,39 +583,4 @@ fl_tensor *op_call1(const fl_op *op, const fl_value *args)
 {
     fl_value result;
     return op_call(op, args, &result) == 0 ? result.as.tensor : NULL;
-}
-
-fl_tensor *op_adopt(fl_tensor *t)
-{
-    return scope_adopt(t) == 0 ? t : NULL;
-}
-
-fl_tensor *op_as(fl_tensor *t, int dtype)
-{
-    assert(dtype >= 0 && dtype < FL_DTYPE_COUNT);
-    return t && t->dtype != dtype ? fl__cast(t, (fl_dtype)dtype) : t;
-}
-
-fl_tensor *op_widen(fl_tensor *t)
-{
-    return t && (t->dtype == FL_FLOAT16 || t->dtype == FL_BFLOAT16) ? fl__cast(t, FL_FLOAT32) : t;
-}
-
-fl_tensor **op_list(fl_value *y, int64_t count)
-{
-    *y = fl_none();
-    if (count < 0 || count > INT32_MAX)
-        return error_null(FL_OUT_OF_MEMORY, "a list of %lld tensors is too long", (long long)count);
-    struct op_list *list = memory_zalloc(list_bytes(count));
-    if (!list)
-        return NULL;
-    y->tag = FL_TENSORS, y->count = (uint32_t)count, y->as.tensors = list->tensor;
-    return list->tensor;
-}
-
-void op_list_drop(fl_value *y)
-{
-    if (y->tag == FL_TENSORS)
-        memory_free(list_of(y), list_bytes(y->count));
-    *y = fl_none();
 }

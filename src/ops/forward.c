@@ -405,7 +405,7 @@ static int call_computed(const fl_op *f, const fl_value *args, fl_value *results
         if (c.y[k] && dtype_is_floating(c.y[k]->dtype))
             status = tangents_prepare(c.y[k]);
     }
-    if (status == 0 && record_wanted(f, args))
+    if (status == 0 && record_is_needed(f, args))
         status = record_call(f, args, results);
     for (int i = 0; i < levels && status == 0; i++) {
         fl_tensor *dy[OP_RESULTS] = {NULL};

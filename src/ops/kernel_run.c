@@ -4,12 +4,15 @@
  * kernel that takes a stride for the distance of rows would go astray, so it sees every tensor with
  * the stride that a dim of size 1 has in front of the dims behind it in dense memory.
  */
+#include <assert.h>
+
 #include "core/error.h"
 #include "core/memory.h"
 #include "ops/op.h"
 
 int op_check_gradient(const fl_tensor *g, fl_ints sizes)
 {
+    assert(sizes.count >= 0);
     char got[128], want[128];
     bool same = g->ndim == sizes.count;
     for (int d = 0; same && d < g->ndim; d++)
@@ -80,6 +83,8 @@ static int take_plain(fl_value *v, fl_tensor ***list)
 
 int kernel_run(const fl_op *f, const fl_value *args, fl_tensor **y)
 {
+    assert(f->kind == OP_KERNEL && f->kernel && f->params <= OP_PARAMS);
+    assert(op_writes(f) || y);
     if (all_plain(f, args))
         return f->kernel(args, y);
     fl_value seen[OP_PARAMS];

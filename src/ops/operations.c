@@ -1,6 +1,8 @@
 /* What the graph asks of operators (autograd/operations.h), as calls through the door. */
 #include "autograd/operations.h"
 
+#include <assert.h>
+
 #include "ops/op.h"
 #include "ops/record.h"
 #include "ops_table.h"
@@ -25,6 +27,7 @@ static int call_writing(const fl_op *op, const fl_value *args, bool record)
 
 int operation_add_(fl_tensor *a, fl_tensor *b)
 {
+    assert(a->dtype == b->dtype && shape_equal(a, b));
     return call_writing(op_add_Tensor.inplace,
                         (fl_value[]){fl_tensor_value(a), fl_tensor_value(b), fl_int(1)}, false);
 }
@@ -53,6 +56,7 @@ fl_tensor *operation_clone_rows(fl_tensor *t)
 
 fl_tensor *operation_own(fl_tensor *g, const fl_tensor *like)
 {
+    assert(shape_equal(g, like));
     if (g->lanes)
         return operation_clone(g);
     fl_tensor *y = tensor_new_like(like, g->dtype);
@@ -93,12 +97,14 @@ static fl_value ints_value(fl_ints list)
 
 fl_tensor *operation_as_strided(fl_tensor *t, fl_ints sizes, fl_ints strides, int64_t offset)
 {
+    assert(sizes.count == strides.count && offset >= 0);
     return op_call1(&op_as_strided, (fl_value[]){fl_tensor_value(t), ints_value(sizes),
                                                  ints_value(strides), fl_int(offset)});
 }
 
 struct node *operation_view_node(fl_tensor *view)
 {
+    assert(view->base && view->storage == view->base->storage);
     fl_value args[] = {fl_tensor_value(view->base), ints_value((fl_ints){view->sizes, view->ndim}),
                        ints_value((fl_ints){view->strides, view->ndim}), fl_int(view->offset)};
     fl_value result = fl_tensor_value(view);
@@ -112,6 +118,7 @@ fl_tensor *operation_sum_to_size(fl_tensor *t, fl_ints sizes)
 
 fl_tensor *operation_cast(fl_tensor *t, int dtype)
 {
+    assert(dtype >= 0 && dtype < FL_DTYPE_COUNT);
     fl_value d = {.tag = FL_DTYPE};
     d.as.i = dtype;
     return op_call1(&op__cast, (fl_value[]){fl_tensor_value(t), d});

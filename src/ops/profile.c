@@ -2,6 +2,7 @@
  * An event that finds no memory is counted and lost. */
 #include "ops/profile.h"
 
+#include <assert.h>
 #include <string.h>
 #include <time.h>
 
@@ -47,6 +48,7 @@ void profile_stop(void)
 
 size_t profile_begin(const char *name)
 {
+    assert(name);
     if (used == room && !grow()) {
         missed++;
         return SIZE_MAX;

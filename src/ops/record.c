@@ -150,6 +150,7 @@ static bool is_broadcast(const fl_op *f, const fl_tensor *t, const fl_value *res
 
 static bool is_differentiable(const fl_op *f, int result)
 {
+    assert(result >= 0 && result < OP_RESULTS);
     return f->results == 1 || f->grad->grads >> result & 1;
 }
 
@@ -340,16 +341,19 @@ fail:
 
 struct node *record_node(const fl_op *f, const fl_value *args, const fl_value *results)
 {
+    assert(f->grad && f->function == f);
     struct plan p = plan_of(f, args);
     return make_node(f, &p, needs_of(f, p.asking), args, results, NULL);
 }
 
 int record_write(const fl_op *f, const fl_value *args, fl_tensor *self, struct node **n)
 {
+    assert(op_writes(f) || f->inplace);
+    assert(args[0].tag == FL_TENSOR);
     *n = NULL;
-    if (!dtype_is_floating(self->dtype) || !record_asked(f, args))
+    if (!dtype_is_floating(self->dtype) || !record_has_gradient(f, args))
         return 0;
-    if (!record_wanted(f, args)) {
+    if (!record_is_needed(f, args)) {
         *n = constant_node(f, args);
         return *n ? 0 : -1;
     }
@@ -371,6 +375,7 @@ int record_write(const fl_op *f, const fl_value *args, fl_tensor *self, struct n
 
 int record_written(fl_tensor *self, struct node *n)
 {
+    assert(self->storage);
     tensor_bump_version(self);
     if (!n)
         return 0;
@@ -387,6 +392,7 @@ int record_written(fl_tensor *self, struct node *n)
 
 int record_call(const fl_op *f, const fl_value *args, const fl_value *results)
 {
+    assert(autograd_mode.grad);
     struct node *n = record_node(f, args, results);
     if (!n)
         return -1;
@@ -433,6 +439,7 @@ bool record_is_of(const struct node *n, const fl_op *f)
 
 void record_name(struct node *n, const char *title)
 {
+    assert(n->type == &OP_NODE && title);
     ((struct op_node *)n)->title = title;
 }
 
@@ -476,23 +483,23 @@ static int check_versions(struct op_node *self)
         if (v->tag == FL_TENSOR && elements && v->as.tensor->storage &&
             v->as.tensor->storage->version != self->version[i])
             return autograd_refuse_version(v->as.tensor, autograd_node(v->as.tensor, NULL),
-                                     self->version[i]);
+                                           self->version[i]);
         for (uint32_t k = 0; v->tag == FL_TENSORS && k < v->count; k++, list_version++)
             if (elements && v->as.tensors[k] && v->as.tensors[k]->storage &&
                 v->as.tensors[k]->storage->version != *list_version)
-                return autograd_refuse_version(v->as.tensors[k], autograd_node(v->as.tensors[k], NULL),
-                                         *list_version);
+                return autograd_refuse_version(
+                    v->as.tensors[k], autograd_node(v->as.tensors[k], NULL), *list_version);
     }
     for (int k = 0; k < f->results; k++)
         if (self->result[k] && self->result[k]->storage->version != self->result_version[k])
             return autograd_refuse_version(self->result[k],
-                                     is_differentiable(f, k) ? &self->node : NULL,
-                                     self->result_version[k]);
+                                           is_differentiable(f, k) ? &self->node : NULL,
+                                           self->result_version[k]);
     return 0;
 }
 
 /* Brings a gradient to the shape and dtype of the input it belongs to. Takes g over. */
-static fl_tensor *fit(fl_tensor *g, const fl_value *input, int dtype)
+static fl_tensor *as_input_is(fl_tensor *g, const fl_value *input, int dtype)
 {
     assert(g && dtype_is_floating(g->dtype));
     const fl_tensor *t = input->tag == FL_TENSOR ? input->as.tensor : NULL;
@@ -512,19 +519,20 @@ static fl_tensor *fit(fl_tensor *g, const fl_value *input, int dtype)
 /* How many edges a parameter has: 0 where it was not given. */
 static int edges_of(const struct op_node *self, int param)
 {
+    assert(param >= 0 && param < self->op->params);
     int end = param + 1 < self->op->params ? self->first_edge[param + 1] : self->node.edges;
     return end - self->first_edge[param];
 }
 
 /* The parameters whose gradient somebody waits for. */
-static uint32_t wanted(const struct op_node *self)
+static uint32_t needed_params(const struct op_node *self)
 {
     uint32_t needs = 0;
     for (int i = 0; i < self->op->params; i++) {
         if (!(self->op->grad->differentiable >> i & 1))
             continue;
         for (int k = 0; k < edges_of(self, i); k++)
-            if (engine_wants(&self->node.edge[self->first_edge[i] + k]))
+            if (engine_needs(&self->node.edge[self->first_edge[i] + k]))
                 needs |= 1u << i;
     }
     return needs;
@@ -556,7 +564,7 @@ static fl_tensor *run_fused(const struct op_grad_rule *rule, const struct grad_c
 }
 
 /* Puts what a rule gave into the edges it belongs to. Takes the values over. */
-static int place(struct op_node *self, uint32_t params, fl_value *values, fl_tensor **out)
+static int store_gradients(struct op_node *self, uint32_t params, fl_value *values, fl_tensor **out)
 {
     assert(params);
     int status = 0, k = 0;
@@ -567,17 +575,17 @@ static int place(struct op_node *self, uint32_t params, fl_value *values, fl_ten
         int e = self->first_edge[i];
         int count = edges_of(self, i);
         if (v->tag == FL_TENSOR && status == 0 && count == 1 && self->args[i].tag != FL_TENSORS &&
-            engine_wants(&self->node.edge[e])) {
+            engine_needs(&self->node.edge[e])) {
             assert(!out[e]);
-            out[e] = fit(v->as.tensor, &self->args[i], self->node.edge[e].dtype);
+            out[e] = as_input_is(v->as.tensor, &self->args[i], self->node.edge[e].dtype);
             status = out[e] ? 0 : -1;
             continue;
         }
         for (uint32_t j = 0; v->tag == FL_TENSORS && j < v->count; j++) {
             fl_tensor *t = v->as.tensors[j];
-            if (!t || status || (int)j >= count || !engine_wants(&self->node.edge[e + (int)j]))
+            if (!t || status || (int)j >= count || !engine_needs(&self->node.edge[e + (int)j]))
                 continue;
-            out[e + (int)j] = fit(tensor_retain(t), &(fl_value){.tag = FL_NONE},
+            out[e + (int)j] = as_input_is(tensor_retain(t), &(fl_value){.tag = FL_NONE},
                                   self->node.edge[e + (int)j].dtype);
             status = out[e + (int)j] ? 0 : -1;
         }
@@ -679,7 +687,7 @@ static int go_back(struct op_node *self, const fl_value *args, fl_tensor *const 
                 status = -1;
         }
     }
-    struct grad_context c = {args, g, y, wanted(self)};
+    struct grad_context c = {args, g, y, needed_params(self)};
     for (int r = 0; r < grad->rules && status == 0; r++) {
         const struct op_grad_rule *rule = &grad->rule[r];
         if (!(rule->params & c.needs))
@@ -700,7 +708,7 @@ static int go_back(struct op_node *self, const fl_value *args, fl_tensor *const 
             status = rule->compose(&c, values);
         }
         if (status == 0)
-            status = place(self, rule->params, values, out);
+            status = store_gradients(self, rule->params, values, out);
     }
     for (int k = 0; k < n->results; k++) {
         tensor_release(g[k]);

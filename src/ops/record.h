@@ -8,7 +8,7 @@
 
 /* Whether this call must be recorded: grad mode is on, the operator has formulas, and an argument
  * asks for it. */
-static inline bool record_wanted(const fl_op *f, const fl_value *args)
+static inline bool record_is_needed(const fl_op *f, const fl_value *args)
 {
     if (!autograd_mode.grad || !f->grad)
         return false;
@@ -25,7 +25,7 @@ static inline bool record_wanted(const fl_op *f, const fl_value *args)
 }
 
 /* Whether a recorded call has a tensor that asks for a gradient, differentiable or not. */
-static inline bool record_asked(const fl_op *f, const fl_value *args)
+static inline bool record_has_gradient(const fl_op *f, const fl_value *args)
 {
     for (int i = 0; autograd_mode.grad && i < f->params; i++) {
         if (args[i].tag == FL_TENSOR && tensor_requires_grad(args[i].as.tensor))

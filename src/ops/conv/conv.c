@@ -4,9 +4,11 @@
  * input gradient of conv2d, which is an operator of its own; the three of _conv2d,
  * _conv2d_backward_input and _conv2d_backward_weight are each other's derivatives.
  */
+#include <assert.h>
 #include <string.h>
 
 #include "core/error.h"
+#include "core/sound.h"
 #include "ops/conv/conv2d.h"
 #include "ops/conv/conv_window.h"
 #include "ops/op.h"
@@ -134,6 +136,8 @@ static int check_tensors(const fl_tensor *input, const fl_tensor *weight, const 
 static struct conv2d_shape shape_of(const int64_t *x, const int64_t *w, fl_ints stride,
                                     fl_ints padding, fl_ints dilation, int64_t groups)
 {
+    assert(stride.count == 2 && padding.count == 2 && dilation.count == 2);
+    assert(groups >= 1);
     struct conv2d_shape p = {.n = x[0],
                              .c = x[1],
                              .h = x[2],
@@ -150,6 +154,7 @@ static struct conv2d_shape shape_of(const int64_t *x, const int64_t *w, fl_ints 
 
 static struct conv2d_view view_of(const fl_tensor *t)
 {
+    assert(t->ndim == 4);
     struct conv2d_view v = {.data = tensor_data(t)};
     memcpy(v.strides, t->strides, sizeof v.strides);
     return v;
@@ -252,6 +257,8 @@ int conv2d_shape(fl_tensor *input, fl_tensor *weight, fl_tensor *bias, fl_ints s
 int conv2d_cpu(fl_tensor *input, fl_tensor *weight, fl_tensor *bias, fl_ints stride,
                fl_ints padding, fl_ints dilation, int64_t groups, fl_tensor *y)
 {
+    assert(input->ndim == 4 && weight->ndim == 4);
+    assert(tensor_is_flat(y) && y->dtype == input->dtype);
     struct conv2d_shape p =
         shape_of(input->sizes, weight->sizes, stride, padding, dilation, groups);
     struct conv2d_view x = view_of(input), w = view_of(weight);
@@ -282,6 +289,8 @@ int conv2d_backward_input_shape(fl_tensor *g, fl_ints input_size, fl_tensor *wei
 int conv2d_backward_input_cpu(fl_tensor *g, fl_ints input_size, fl_tensor *weight, fl_ints stride,
                               fl_ints padding, fl_ints dilation, int64_t groups, fl_tensor *y)
 {
+    assert(g->ndim == 4 && weight->ndim == 4 && input_size.count == 4);
+    assert(tensor_is_flat(y));
     struct conv2d_shape p =
         shape_of(input_size.data, weight->sizes, stride, padding, dilation, groups);
     struct conv2d_view dy = view_of(g), w = view_of(weight);
@@ -307,6 +316,8 @@ int conv2d_backward_weight_shape(fl_tensor *g, fl_tensor *input, fl_ints weight_
 int conv2d_backward_weight_cpu(fl_tensor *g, fl_tensor *input, fl_ints weight_size, fl_ints stride,
                                fl_ints padding, fl_ints dilation, int64_t groups, fl_tensor *y)
 {
+    assert(g->ndim == 4 && input->ndim == 4 && weight_size.count == 4);
+    assert(tensor_is_flat(y));
     struct conv2d_shape p =
         shape_of(input->sizes, weight_size.data, stride, padding, dilation, groups);
     struct conv2d_view dy = view_of(g), x = view_of(input);

@@ -15,24 +15,6 @@
 #include "ops/conv/correlate.h"
 #include "ops/matmul/gemm.h"
 
-static int64_t out_size(const struct conv2d_shape *p, int axis)
-{
-    assert(p->stride[axis] > 0 && p->dilation[axis] > 0 && p->padding[axis] >= 0);
-    int64_t in = axis ? p->w : p->h, filter = axis ? p->s : p->r;
-    int64_t room = in + 2 * p->padding[axis] - p->dilation[axis] * (filter - 1) - 1;
-    return room < 0 ? 0 : room / p->stride[axis] + 1;
-}
-
-int64_t conv2d_rows(const struct conv2d_shape *p)
-{
-    return out_size(p, 0);
-}
-
-int64_t conv2d_cols(const struct conv2d_shape *p)
-{
-    return out_size(p, 1);
-}
-
 static bool is_half(fl_dtype dtype)
 {
     return dtype == FL_FLOAT16 || dtype == FL_BFLOAT16;
@@ -54,6 +36,7 @@ static int64_t count_of(const int64_t sizes[4])
 
 static int wide_open(struct wide *w, fl_dtype dtype, int64_t elements)
 {
+    assert(elements >= 0);
     assert(is_half(dtype) && elements >= 0);
     w->bfloat = dtype == FL_BFLOAT16;
     w->bytes = (size_t)elements * sizeof(float);
@@ -64,6 +47,7 @@ static int wide_open(struct wide *w, fl_dtype dtype, int64_t elements)
 
 static float *wide_take(struct wide *w, int64_t elements)
 {
+    assert(elements >= 0);
     float *taken = w->block + w->used;
     w->used += (size_t)elements;
     return taken;
@@ -127,6 +111,7 @@ struct taps {
 
 static int taps_open(struct taps *t, int64_t count)
 {
+    assert(count >= 0);
     t->bytes = count > STACK_TAPS ? (size_t)(3 * count) * sizeof(int64_t) : 0;
     t->dy = t->bytes ? memory_alloc(t->bytes) : t->here;
     if (!t->dy)
@@ -221,6 +206,7 @@ int conv2d_forward(const struct conv2d_shape *p, fl_dtype dtype, const struct co
 static bool reaches(const struct conv2d_shape *p, int axis, int64_t phase, int64_t r,
                     int64_t *delta)
 {
+    assert(axis == 0 || axis == 1);
     int64_t at = phase + p->padding[axis] - r * p->dilation[axis];
     if (at % p->stride[axis] != 0)
         return false;
@@ -230,6 +216,7 @@ static bool reaches(const struct conv2d_shape *p, int axis, int64_t phase, int64
 
 static int64_t phases_of(const struct conv2d_shape *p, int axis)
 {
+    assert(axis == 0 || axis == 1);
     int64_t size = axis ? p->w : p->h;
     return size < p->stride[axis] ? size : p->stride[axis];
 }

@@ -6,6 +6,7 @@
 #ifndef FLAMBEAU_OPS_CONV_CONV2D_H
 #define FLAMBEAU_OPS_CONV_CONV2D_H
 
+#include <assert.h>
 #include <stdint.h>
 
 #include "flambeau/base.h"
@@ -26,8 +27,22 @@ struct conv2d_view {
     int64_t strides[4];
 };
 
-int64_t conv2d_rows(const struct conv2d_shape *p);
-int64_t conv2d_cols(const struct conv2d_shape *p);
+/* How many positions a filter of `filter` taps has along one axis of `in` elements. */
+static inline int64_t conv2d_positions(int64_t in, int64_t filter, int64_t stride, int64_t padding,
+                                       int64_t dilation)
+{
+    assert(stride > 0 && dilation > 0 && padding >= 0);
+    int64_t room = in + 2 * padding - dilation * (filter - 1) - 1;
+    return room < 0 ? 0 : room / stride + 1;
+}
+static inline int64_t conv2d_rows(const struct conv2d_shape *p)
+{
+    return conv2d_positions(p->h, p->r, p->stride[0], p->padding[0], p->dilation[0]);
+}
+static inline int64_t conv2d_cols(const struct conv2d_shape *p)
+{
+    return conv2d_positions(p->w, p->s, p->stride[1], p->padding[1], p->dilation[1]);
+}
 
 /* dtype is that of all operands: float32, float64, or float16 and bfloat16 (computed in float32,
  * rounded once). Results are contiguous. bias (k), contiguous, may be NULL. All return 0, or -1

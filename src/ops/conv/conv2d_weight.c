@@ -14,6 +14,7 @@
  */
 #include "ops/conv/conv2d_weight.h"
 
+#include <assert.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <string.h>
@@ -62,11 +63,13 @@ static int64_t at_most(int64_t a, int64_t b)
 
 static int64_t divide_up(int64_t a, int64_t b)
 {
+    assert(a >= 0 && b > 0);
     return (a + b - 1) / b;
 }
 
 static int64_t round_up(int64_t a, int64_t to)
 {
+    assert(a >= 0 && to > 0);
     return divide_up(a, to) * to;
 }
 
@@ -273,6 +276,7 @@ static void run_chunk(void *context, int64_t chunk)
 
 static void add(void *to, const void *from, int64_t count, int64_t size)
 {
+    assert(count >= 0 && (size == 4 || size == 8));
     if (size == 4)
         for (int64_t i = 0; i < count; i++)
             ((float *)to)[i] += ((const float *)from)[i];

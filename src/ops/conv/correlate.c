@@ -9,6 +9,7 @@
  */
 #include "ops/conv/correlate.h"
 
+#include <assert.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <string.h>
@@ -77,6 +78,7 @@ static int64_t at_most(int64_t a, int64_t b)
 
 static int64_t round_up(int64_t a, int64_t to)
 {
+    assert(a >= 0 && to > 0);
     return (a + to - 1) / to * to;
 }
 
@@ -373,6 +375,7 @@ static void lay_out(struct plan *plan)
 /* The largest divisor of planes between LEAST_DEPTH and MOST_DEPTH, or planes. */
 static int64_t choose_depth(int64_t planes)
 {
+    assert(planes >= 0);
     for (int64_t depth = MOST_DEPTH; depth >= LEAST_DEPTH; depth--)
         if (planes % depth == 0)
             return depth;

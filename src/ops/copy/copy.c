@@ -1,4 +1,5 @@
 /* Copies, casts, as_strided and what undoes broadcasting. */
+#include <assert.h>
 #include <string.h>
 
 #include "autograd/autograd.h"
@@ -24,6 +25,7 @@ int clone_shape(fl_tensor *self, int memory_format, struct op_shape *y)
 
 int clone_cpu(fl_tensor *self, int memory_format, fl_tensor *y)
 {
+    assert(shape_equal(y, self) && y->dtype == self->dtype);
     (void)memory_format;
     return tensor_copy(y, self);
 }
@@ -37,12 +39,14 @@ int cast_shape(fl_tensor *self, fl_dtype dtype, struct op_shape *y)
 
 int cast_cpu(fl_tensor *self, fl_dtype dtype, fl_tensor *y)
 {
+    assert(shape_equal(y, self) && y->dtype == (int)dtype);
     (void)dtype;
     return tensor_copy(y, self);
 }
 
 int copy__cpu(fl_tensor *self, fl_tensor *src, bool non_blocking)
 {
+    assert(self->storage && src->storage);
     (void)non_blocking;
     int64_t strides[TENSOR_MAX_DIMS];
     if (tensor_check_written(self))
@@ -182,6 +186,7 @@ int as_strided_view(fl_tensor *self, fl_ints size, fl_ints stride, const int64_t
 /* The smallest storage that a geometry lives in: elements from the first one. */
 static int64_t span(fl_ints size, fl_ints stride)
 {
+    assert(size.count == stride.count);
     int64_t last = 0;
     for (int64_t d = 0; d < size.count; d++) {
         if (size.data[d] == 0)
@@ -221,6 +226,7 @@ int as_strided_backward_shape(fl_tensor *g, fl_ints base_size, fl_ints base_stri
 static int add_elements(fl_tensor *storage, fl_tensor *g, fl_ints size, fl_ints stride,
                         int64_t offset)
 {
+    assert(size.count == stride.count);
     fl_tensor *dense = tensor_contiguous(g);
     if (!dense)
         return -1;
@@ -248,6 +254,7 @@ static int add_elements(fl_tensor *storage, fl_tensor *g, fl_ints size, fl_ints 
 /* Whether a geometry may show an element twice: a dim's stride must reach beyond all inner dims. */
 static bool may_overlap(fl_ints size, fl_ints stride)
 {
+    assert(size.count == stride.count);
     int64_t reach = 0;
     uint64_t done = 0;
     for (int64_t k = 0; k < size.count; k++) {
@@ -268,6 +275,7 @@ static bool may_overlap(fl_ints size, fl_ints stride)
 /* Divides each element of the storage by how often the base shows it: its gradient is shared. */
 static int share_elements(fl_tensor *storage, fl_ints size, fl_ints stride, int64_t offset)
 {
+    assert(size.count == stride.count && offset >= 0);
     fl_tensor *ones = tensor_new((int)size.count, size.data, storage->dtype),
               *count = tensor_new(1, storage->sizes, storage->dtype);
     int status = !ones || !count || tensor_fill(ones, fl_int(1)) || tensor_fill(count, fl_int(0)) ||
@@ -289,6 +297,7 @@ int as_strided_backward_cpu(fl_tensor *g, fl_ints base_size, fl_ints base_stride
                             int64_t base_offset, fl_ints size, fl_ints stride,
                             const int64_t *storage_offset, fl_tensor *y)
 {
+    assert(base_size.count == base_stride.count && size.count == stride.count);
     struct common c =
         common_storage(base_size, base_stride, base_offset, size, stride, storage_offset);
     int work = g->dtype == FL_FLOAT32 ? FL_FLOAT32 : FL_FLOAT64, status = -1;

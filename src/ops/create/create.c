@@ -1,9 +1,11 @@
 /* Tensors from nothing: filled, counted, spaced, triangular. */
+#include <assert.h>
 #include <math.h>
 #include <string.h>
 
 #include "autograd/autograd.h"
 #include "core/error.h"
+#include "core/sound.h"
 #include "ops/op.h"
 #include "ops_kernels.h"
 #include "flambeau/ops.h"
@@ -47,11 +49,13 @@ static int settle_sizes(struct op_shape *y, fl_ints size)
 
 static int mark(fl_tensor *y, bool requires_grad)
 {
+    assert(atomic_load(&y->refs) == 1 && !y->autograd); /* nobody else sees it yet */
     return requires_grad ? autograd_set_requires_grad(y, true) : 0;
 }
 
 static int fill_and_mark(fl_tensor *y, fl_value number, bool requires_grad)
 {
+    assert(number.tag >= FL_BOOLEAN && number.tag <= FL_FLOATING);
     return number_check(number, y->dtype) || tensor_fill(y, number) ? -1 : mark(y, requires_grad);
 }
 
@@ -63,6 +67,7 @@ static int dtype_of_number(fl_value v)
 
 static double as_double(fl_value v)
 {
+    assert(v.tag >= FL_BOOLEAN && v.tag <= FL_FLOATING);
     return v.tag == FL_FLOATING ? v.as.f : (double)v.as.i;
 }
 
@@ -89,6 +94,7 @@ int empty_shape(fl_ints size, fl_dtype dtype, fl_device device, bool requires_gr
 int empty_cpu(fl_ints size, fl_dtype dtype, fl_device device, bool requires_grad, int memory_format,
               fl_tensor *y)
 {
+    assert(y->ndim == (int)size.count);
     (void)size, (void)dtype, (void)device, (void)memory_format;
     return mark(y, requires_grad);
 }
@@ -105,6 +111,7 @@ int zeros_shape(fl_ints size, fl_dtype dtype, fl_device device, bool requires_gr
 
 int zeros_cpu(fl_ints size, fl_dtype dtype, fl_device device, bool requires_grad, fl_tensor *y)
 {
+    assert(tensor_is_flat(y) && y->ndim == (int)size.count);
     (void)size, (void)dtype, (void)device;
     return mark(y, requires_grad);
 }
@@ -117,6 +124,7 @@ int ones_shape(fl_ints size, fl_dtype dtype, fl_device device, bool requires_gra
 
 int ones_cpu(fl_ints size, fl_dtype dtype, fl_device device, bool requires_grad, fl_tensor *y)
 {
+    assert(tensor_is_flat(y) && y->ndim == (int)size.count);
     (void)size, (void)dtype, (void)device;
     return fill_and_mark(y, fl_int(1), requires_grad);
 }
@@ -131,6 +139,7 @@ int full_shape(fl_ints size, fl_value fill_value, fl_dtype dtype, fl_device devi
 int full_cpu(fl_ints size, fl_value fill_value, fl_dtype dtype, fl_device device,
              bool requires_grad, fl_tensor *y)
 {
+    assert(tensor_is_flat(y) && y->ndim == (int)size.count);
     (void)size, (void)dtype, (void)device;
     return fill_and_mark(y, fill_value, requires_grad);
 }
@@ -145,6 +154,7 @@ int scalar_tensor_shape(fl_value s, fl_dtype dtype, fl_device device, bool requi
 int scalar_tensor_cpu(fl_value s, fl_dtype dtype, fl_device device, bool requires_grad,
                       fl_tensor *y)
 {
+    assert(y->ndim == 0);
     (void)dtype, (void)device;
     return fill_and_mark(y, s, requires_grad);
 }
@@ -161,6 +171,7 @@ int like_shape(fl_tensor *self, fl_dtype dtype, fl_device device, bool requires_
 int empty_like_cpu(fl_tensor *self, fl_dtype dtype, fl_device device, bool requires_grad,
                    int memory_format, fl_tensor *y)
 {
+    assert(shape_equal(y, self));
     (void)self, (void)dtype, (void)device, (void)memory_format;
     return mark(y, requires_grad);
 }
@@ -168,6 +179,7 @@ int empty_like_cpu(fl_tensor *self, fl_dtype dtype, fl_device device, bool requi
 int zeros_like_cpu(fl_tensor *self, fl_dtype dtype, fl_device device, bool requires_grad,
                    int memory_format, fl_tensor *y)
 {
+    assert(shape_equal(y, self));
     (void)self, (void)dtype, (void)device, (void)memory_format;
     return fill_and_mark(y, fl_int(0), requires_grad);
 }
@@ -175,6 +187,7 @@ int zeros_like_cpu(fl_tensor *self, fl_dtype dtype, fl_device device, bool requi
 int ones_like_cpu(fl_tensor *self, fl_dtype dtype, fl_device device, bool requires_grad,
                   int memory_format, fl_tensor *y)
 {
+    assert(shape_equal(y, self));
     (void)self, (void)dtype, (void)device, (void)memory_format;
     return fill_and_mark(y, fl_int(1), requires_grad);
 }
@@ -189,6 +202,7 @@ int full_like_shape(fl_tensor *self, fl_value fill_value, fl_dtype dtype, fl_dev
 int full_like_cpu(fl_tensor *self, fl_value fill_value, fl_dtype dtype, fl_device device,
                   bool requires_grad, int memory_format, fl_tensor *y)
 {
+    assert(shape_equal(y, self));
     (void)self, (void)dtype, (void)device, (void)memory_format;
     return fill_and_mark(y, fill_value, requires_grad);
 }
@@ -203,6 +217,7 @@ int new_shape(fl_tensor *self, fl_ints size, fl_dtype dtype, fl_device device, b
 int new_empty_cpu(fl_tensor *self, fl_ints size, fl_dtype dtype, fl_device device,
                   bool requires_grad, fl_tensor *y)
 {
+    assert(y->ndim == (int)size.count);
     (void)self, (void)size, (void)dtype, (void)device;
     return mark(y, requires_grad);
 }
@@ -210,6 +225,7 @@ int new_empty_cpu(fl_tensor *self, fl_ints size, fl_dtype dtype, fl_device devic
 int new_zeros_cpu(fl_tensor *self, fl_ints size, fl_dtype dtype, fl_device device,
                   bool requires_grad, fl_tensor *y)
 {
+    assert(y->ndim == (int)size.count);
     (void)self, (void)size, (void)dtype, (void)device;
     return fill_and_mark(y, fl_int(0), requires_grad);
 }
@@ -217,6 +233,7 @@ int new_zeros_cpu(fl_tensor *self, fl_ints size, fl_dtype dtype, fl_device devic
 int new_ones_cpu(fl_tensor *self, fl_ints size, fl_dtype dtype, fl_device device,
                  bool requires_grad, fl_tensor *y)
 {
+    assert(y->ndim == (int)size.count);
     (void)self, (void)size, (void)dtype, (void)device;
     return fill_and_mark(y, fl_int(1), requires_grad);
 }
@@ -231,6 +248,7 @@ int new_full_shape(fl_tensor *self, fl_ints size, fl_value fill_value, fl_dtype 
 int new_full_cpu(fl_tensor *self, fl_ints size, fl_value fill_value, fl_dtype dtype,
                  fl_device device, bool requires_grad, fl_tensor *y)
 {
+    assert(y->ndim == (int)size.count);
     (void)self, (void)size, (void)dtype, (void)device;
     return fill_and_mark(y, fill_value, requires_grad);
 }
@@ -255,6 +273,7 @@ int empty_strided_shape(fl_ints size, fl_ints stride, fl_dtype dtype, fl_device 
 int empty_strided_cpu(fl_ints size, fl_ints stride, fl_dtype dtype, fl_device device,
                       bool requires_grad, fl_tensor *y)
 {
+    assert(size.count == stride.count && y->ndim == (int)size.count);
     (void)size, (void)stride, (void)dtype, (void)device;
     return mark(y, requires_grad);
 }
@@ -309,6 +328,7 @@ int fill_compose(fl_tensor *self, fl_value value, fl_tensor **y)
 static void write_counted(fl_tensor *y, double (*real)(const double *p, int64_t i), const double *p,
                           int64_t first, int64_t step)
 {
+    assert(tensor_is_flat(y));
     enum { CHUNK = 512 };
     union {
         double f[CHUNK];
@@ -391,6 +411,7 @@ static double arange_value(const double *p, int64_t i)
 int arange_cpu(fl_value start, fl_value end, fl_value step, fl_dtype dtype, fl_device device,
                bool requires_grad, fl_tensor *y)
 {
+    assert(y->ndim == 1 && tensor_is_flat(y));
     (void)dtype, (void)device;
     double p[2] = {as_double(start), as_double(step)};
     if (all_integers(start, end, step))
@@ -453,6 +474,7 @@ static double linspace_half(const double *p, int64_t i)
 /* Start, end and step are rounded to a floating `dtype`. */
 static void linspace_parameters(fl_value start, fl_value end, int64_t steps, int dtype, double *p)
 {
+    assert(steps >= 0);
     int rounded = dtype_is_floating(dtype) ? dtype : FL_FLOAT64;
     p[0] = convert_rounded(as_double(start), rounded);
     p[1] = convert_rounded(as_double(end), rounded);
@@ -466,6 +488,7 @@ static void linspace_parameters(fl_value start, fl_value end, int64_t steps, int
 int linspace_cpu(fl_value start, fl_value end, int64_t steps, fl_dtype dtype, fl_device device,
                  bool requires_grad, fl_tensor *y)
 {
+    assert(y->ndim == 1 && y->numel == steps);
     (void)dtype, (void)device;
     double p[5];
     if (number_check(start, y->dtype) || number_check(end, y->dtype))
@@ -492,6 +515,7 @@ static double logspace_value(const double *p, int64_t i)
 int logspace_cpu(fl_value start, fl_value end, int64_t steps, double base, fl_dtype dtype,
                  fl_device device, bool requires_grad, fl_tensor *y)
 {
+    assert(y->ndim == 1 && y->numel == steps);
     (void)dtype, (void)device;
     double p[5];
     linspace_parameters(start, end, steps, FL_FLOAT64, p);

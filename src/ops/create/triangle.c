@@ -1,4 +1,5 @@
 /* Identity and triangular matrices, and the indices of their elements. */
+#include <assert.h>
 #include <string.h>
 
 #include "autograd/autograd.h"
@@ -22,6 +23,7 @@ int eye_shape(int64_t n, const int64_t *m, fl_dtype dtype, fl_device device, boo
 int eye_cpu(int64_t n, const int64_t *m, fl_dtype dtype, fl_device device, bool requires_grad,
             fl_tensor *y)
 {
+    assert(y->ndim == 2 && y->sizes[0] == n);
     (void)n, (void)m, (void)dtype, (void)device;
     int64_t rows = y->sizes[0], columns = y->sizes[1], length = rows < columns ? rows : columns,
             step = columns + 1;
@@ -51,6 +53,7 @@ static int64_t clamp(int64_t x, int64_t low, int64_t high)
  * (upper). */
 static int keep_triangle(fl_tensor *self, int64_t diagonal, bool lower, fl_tensor *y)
 {
+    assert(self->ndim >= 2 && shape_equal(y, self));
     if (tensor_copy(y, self))
         return -1;
     int64_t rows = y->sizes[y->ndim - 2], columns = y->sizes[y->ndim - 1];
@@ -80,6 +83,7 @@ int triu_cpu(fl_tensor *self, int64_t diagonal, fl_tensor *y)
 /* The first column and the number of columns of a row in a triangle. */
 static int64_t row_part(int64_t row, int64_t columns, int64_t offset, bool lower, int64_t *first)
 {
+    assert(row >= 0 && columns >= 0);
     int64_t edge = clamp(row + offset + lower, 0, columns);
     *first = lower ? 0 : edge;
     return lower ? edge : columns - edge;
@@ -122,6 +126,7 @@ static int indices_shape(int64_t row, int64_t col, int64_t offset, fl_dtype dtyp
 
 static int write_indices(int64_t row, int64_t col, int64_t offset, bool lower, fl_tensor *y)
 {
+    assert(y->ndim == 2 && y->sizes[0] == 2);
     int64_t n = y->sizes[1], at = 0, first, size = (int64_t)dtype_size(y->dtype);
     char *data = tensor_data(y);
     int64_t start = lower && offset < 0 ? clamp(-(offset + 1), 0, row) : 0;

@@ -2,6 +2,7 @@
  * 2015). Each point is turned into a few elements with weights, once for all channels. Forward runs
  * a task a row of the output; backward one an image, for the points of an image add to the same
  * elements. */
+#include <assert.h>
 #include <math.h>
 #include <string.h>
 
@@ -133,6 +134,7 @@ static void forward_row_f64(void *context, int64_t row)
 int grid_sampler_2d_cpu(fl_tensor *input, fl_tensor *grid, int64_t mode, int64_t padding,
                         bool align_corners, fl_tensor *y)
 {
+    assert(input->ndim == 4 && grid->ndim == 4 && y->ndim == 4);
     int work = work_of(input), status = -1;
     struct sampler s = sampler_of(input, grid, mode, padding, align_corners);
     fl_tensor *x = tensor_as(input, work), *points = tensor_as(grid, work),

@@ -1,6 +1,7 @@
 /* Regions of feature maps: suppression of overlapping boxes, and regions brought to one size by
  * averages at exact places (RoIAlign) or maxima over whole elements (RoIPool). Forward runs a task
  * a region; backward one task, for regions overlap and sums have one order. */
+#include <assert.h>
 #include <float.h>
 #include <math.h>
 #include <string.h>
@@ -84,6 +85,7 @@ int nms_keep_shape(fl_tensor *dets, fl_tensor *order, double iou_threshold, stru
 
 int nms_keep_cpu(fl_tensor *dets, fl_tensor *order, double iou_threshold, fl_tensor *y)
 {
+    assert(dets->ndim == 2 && order->ndim == 1 && order->numel == dets->sizes[0]);
     int work = work_of(dets);
     fl_tensor *box = tensor_as(dets, work), *index = tensor_contiguous(order);
     if (box && index && y->numel) {
@@ -205,6 +207,7 @@ int roi_align_shape(fl_tensor *input, fl_tensor *rois, double scale, int64_t h, 
 int roi_align_cpu(fl_tensor *input, fl_tensor *rois, double scale, int64_t h, int64_t w,
                   int64_t sampling, bool aligned, fl_tensor *y)
 {
+    assert(input->ndim == 4 && rois->ndim == 2 && rois->sizes[1] == 5);
     (void)h, (void)w;
     return run(ALIGN, (struct regions){.scale = scale, .sampling = sampling, .aligned = aligned},
                input, y, rois, NULL);
@@ -221,6 +224,7 @@ int roi_align_backward_shape(fl_tensor *g, fl_tensor *rois, fl_ints size, double
 int roi_align_backward_cpu(fl_tensor *g, fl_tensor *rois, fl_ints size, double scale,
                            int64_t sampling, bool aligned, fl_tensor *y)
 {
+    assert(size.count == 4);
     (void)size;
     return run(ALIGN_BACK,
                (struct regions){.scale = scale, .sampling = sampling, .aligned = aligned}, y, g,
@@ -251,6 +255,7 @@ int roi_pool_shape(fl_tensor *input, fl_tensor *rois, double scale, int64_t h, i
 int roi_pool_cpu(fl_tensor *input, fl_tensor *rois, double scale, int64_t h, int64_t w,
                  fl_tensor *y, fl_tensor *argmax)
 {
+    assert(input->ndim == 4 && rois->ndim == 2 && rois->sizes[1] == 5);
     (void)h, (void)w;
     return run(POOL, (struct regions){.scale = scale}, input, y, rois, argmax);
 }
@@ -267,6 +272,7 @@ int roi_pool_backward_shape(fl_tensor *g, fl_tensor *rois, fl_tensor *argmax, fl
 int roi_pool_backward_cpu(fl_tensor *g, fl_tensor *rois, fl_tensor *argmax, fl_ints size,
                           fl_tensor *y)
 {
+    assert(size.count == 4 && shape_equal(g, argmax));
     (void)size;
     fl_tensor *index = tensor_contiguous(argmax);
     int status = index ? run(PICK_BACK, (struct regions){0}, y, g, rois, index) : -1;

@@ -2,6 +2,7 @@
  * Pillow's resize): every element of the output is a weighted mean of neighbours, dim by dim, first
  * across, then downwards. Bytes go as in Pillow, by weights of 16 bits, rounded after each pass. A
  * task is a plane. */
+#include <assert.h>
 #include <limits.h>
 #include <math.h>
 #include <string.h>
@@ -244,6 +245,7 @@ int resample_backward_shape(fl_tensor *g, fl_ints size, int64_t taps, bool align
 int resample_backward_cpu(fl_tensor *g, fl_ints size, int64_t taps, bool align_corners,
                           const double *scales_h, const double *scales_w, fl_tensor *y)
 {
+    assert(size.count == 4 && g->ndim == 4);
     struct job j = {.dtype = work_of(g), .back = true};
     int status = -1;
     fl_tensor *from = tensor_as(g, j.dtype), *to = tensor_new(4, size.data, j.dtype);

@@ -7,6 +7,7 @@
  * contiguous, so that each position is one run of `after` elements; writers work on a copy where it
  * is not.
  */
+#include <assert.h>
 #include <string.h>
 
 #include "core/error.h"
@@ -238,6 +239,7 @@ int index_shape(fl_tensor *self, fl_tensors indices, struct op_shape *y)
 
 int index_cpu(fl_tensor *self, fl_tensors indices, fl_tensor *y)
 {
+    assert(y->dtype == self->dtype);
     if (lone_mask(indices))
         return mask_read(self, lone_mask(indices), y);
     struct plan p;
@@ -381,6 +383,7 @@ int index_backward_shape(fl_tensor *g, fl_ints size, fl_tensors indices, struct 
 
 int index_backward_cpu(fl_tensor *g, fl_ints size, fl_tensors indices, fl_tensor *y)
 {
+    assert(y->ndim == (int)size.count);
     (void)size;
     struct plan p;
     if (plan_make(&p, y, indices))

@@ -1,7 +1,10 @@
 /* Indexing along one dim: slices named by an index vector, and elements named by an index of the
  * whole shape. */
+#include <assert.h>
+
 #include "core/error.h"
 #include "core/memory.h"
+#include "core/sound.h"
 #include "ops/index/index.h"
 #include "ops/op.h"
 #include "ops_kernels.h"
@@ -15,6 +18,7 @@ struct around {
 
 static struct around around_of(const fl_tensor *t, int dim)
 {
+    assert(dim >= 0 && (dim < t->ndim || t->ndim == 0));
     struct around a = {1, t->ndim ? t->sizes[dim] : 1, 1};
     for (int d = 0; d < t->ndim; d++)
         *(d < dim ? &a.outer : d > dim ? &a.inner : &(int64_t){1}) *= t->sizes[d];
@@ -33,6 +37,7 @@ static int check_vector(const fl_tensor *index, const char *what)
 /* The index vector as int64, all of it within 0..n-1; NULL with the error. */
 static fl_tensor *checked_vector(const fl_tensor *index, int64_t n, const char *what)
 {
+    assert(n >= 0);
     fl_tensor *which = check_vector(index, what) ? NULL : tensor_as(index, FL_INT64);
     const int64_t *place = which ? tensor_data(which) : NULL;
     for (int64_t i = 0; which && i < which->numel; i++) {
@@ -69,6 +74,7 @@ int index_select_shape(fl_tensor *self, int64_t dim, fl_tensor *index, struct op
 /* Lays `count` blocks of `run` bytes one behind another: those at these places of `from`. */
 static void pick_blocks(char *to, const char *from, int64_t count, const int64_t *place, size_t run)
 {
+    assert(count >= 0 && run > 0);
     if (run == 8)
         for (int64_t i = 0; i < count; i++)
             memcpy(to + i * 8, from + place[i] * 8, 8);
@@ -78,6 +84,7 @@ static void pick_blocks(char *to, const char *from, int64_t count, const int64_t
 }
 int index_select_cpu(fl_tensor *self, int64_t dim, fl_tensor *index, fl_tensor *y)
 {
+    assert(y->dtype == self->dtype && tensor_is_flat(y));
     int d = shape_wrap_dim(dim, self->ndim);
     struct around a = around_of(self, d);
     fl_tensor *which = checked_vector(index, a.n, "index_select"),
@@ -104,6 +111,7 @@ int zeros_of_shape(fl_tensor *like, fl_ints size, struct op_shape *y)
 
 int zeros_of_cpu(fl_tensor *like, fl_ints size, fl_tensor *y)
 {
+    assert(y->ndim == (int)size.count);
     (void)like, (void)size, (void)y;
     return 0;
 }
@@ -112,6 +120,7 @@ enum how { COPY, ADD, MULTIPLY };
 
 static void combine(enum how how, int dtype, int64_t n, void *to, const void *from)
 {
+    assert(n >= 0);
     if (how == ADD)
         index_add_run(dtype, n, to, from);
     else if (how == MULTIPLY)
@@ -327,6 +336,7 @@ static int check_bounds(const fl_tensor *which, int d, int64_t size)
 
 static int64_t stride_of(const fl_tensor *t, int d)
 {
+    assert(d >= 0 && d < TENSOR_MAX_DIMS);
     return t && t->ndim ? t->strides[d] * (int64_t)dtype_size(t->dtype) : 0;
 }
 
@@ -378,6 +388,7 @@ int gather_shape(fl_tensor *self, int64_t dim, fl_tensor *index, bool sparse_gra
 
 int gather_cpu(fl_tensor *self, int64_t dim, fl_tensor *index, bool sparse_grad, fl_tensor *y)
 {
+    assert(shape_equal(y, index) && y->dtype == self->dtype);
     (void)sparse_grad;
     fl_tensor *which = tensor_as(index, FL_INT64);
     if (!which)

@@ -1,4 +1,6 @@
 /* Joining, repeating and rearranging. */
+#include <assert.h>
+
 #include "core/error.h"
 #include "core/memory.h"
 #include "core/threads.h"
@@ -65,6 +67,7 @@ int cat_shape(fl_tensors tensors, int64_t dim, struct op_shape *y)
 
 int cat_cpu(fl_tensors tensors, int64_t dim, fl_tensor *y)
 {
+    assert(tensors.count > 0);
     int d = shape_wrap_dim(dim, y->ndim);
     int64_t offset = y->offset, sizes[TENSOR_MAX_DIMS];
     for (int64_t i = 0; i < tensors.count; i++) {
@@ -338,6 +341,7 @@ int flip_shape(fl_tensor *self, fl_ints dims, struct op_shape *y)
 /* A copy of a view that begins at the last element of the flipped dims and walks back. */
 int flip_cpu(fl_tensor *self, fl_ints dims, fl_tensor *y)
 {
+    assert(shape_equal(y, self) && y->dtype == self->dtype);
     uint64_t mask;
     if (flip_mask(self, dims, &mask))
         return -1;

@@ -1,7 +1,10 @@
 /* Masks: their positions, and reading and writing by them. */
+#include <assert.h>
+
 #include "core/error.h"
 #include "core/iterate.h"
 #include "core/memory.h"
+#include "core/sound.h"
 #include "core/threads.h"
 #include "ops/index/index.h"
 #include "ops/op.h"
@@ -13,6 +16,7 @@
 /* to = to (op) from through a type that holds the dtype's values. */
 static void combine_run(int dtype, int64_t n, void *to, const void *from, bool multiply)
 {
+    assert(n >= 0);
     enum { CHUNK = 256 };
     bool real = dtype_is_floating(dtype);
     int work = real ? compute_dtype(compute_of(dtype)) : FL_INT64;
@@ -70,6 +74,7 @@ static fl_tensor *as_truth(const fl_tensor *t)
 
 static int64_t count_truth(const fl_tensor *truth)
 {
+    assert(truth->dtype == FL_BOOL && tensor_is_flat(truth));
     enum { BLOCK = 4096 }; /* counted in few bits, which vectors hold more of */
     const uint8_t *byte = tensor_data(truth);
     int64_t count = 0;
@@ -96,6 +101,7 @@ int64_t mask_count(const fl_tensor *t)
 static void write_positions(const fl_tensor *truth, int64_t count, int64_t *out, int64_t step,
                             int64_t pitch)
 {
+    assert(truth->dtype == FL_BOOL && tensor_is_flat(truth));
     int64_t at[TENSOR_MAX_DIMS] = {0}, left = count;
     const int last = truth->ndim - 1;
     const int64_t row = last < 0 ? 0 : truth->sizes[last];
@@ -137,6 +143,7 @@ int nonzero_shape(fl_tensor *self, struct op_shape *y)
 
 int nonzero_cpu(fl_tensor *self, fl_tensor *y)
 {
+    assert(y->dtype == FL_INT64 && y->ndim == 2 && y->sizes[1] == self->ndim);
     fl_tensor *truth = as_truth(self);
     if (truth)
         write_positions(truth, y->sizes[0], tensor_data(y), 1, y->strides[1]);
@@ -276,6 +283,7 @@ static fl_tensor *mask_for(const fl_tensor *mask, const fl_tensor *self)
 
 void mask_write(fl_tensor *t, const fl_tensor *from, const uint8_t *marks)
 {
+    assert(from->dtype == t->dtype && tensor_is_flat(from));
     int64_t at[TENSOR_MAX_DIMS] = {0}, offset = 0;
     size_t bytes = dtype_size(t->dtype);
     const char *source = tensor_data(from);

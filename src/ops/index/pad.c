@@ -1,4 +1,5 @@
 /* Padding by a number: the margins are filled slab by slab, the inside is one copy. */
+#include <assert.h>
 #include <string.h>
 
 #include "core/error.h"
@@ -14,12 +15,14 @@ static int64_t positive(int64_t n)
 /* pad[0], pad[1] are before and after the last dim, pad[2], pad[3] of the one before it, ... */
 static int64_t before(fl_ints pad, int ndim, int d)
 {
+    assert(d >= 0 && d < ndim);
     int64_t at = 2 * (int64_t)(ndim - 1 - d);
     return at < pad.count ? pad.data[at] : 0;
 }
 
 static int64_t after(fl_ints pad, int ndim, int d)
 {
+    assert(d >= 0 && d < ndim);
     int64_t at = 2 * (int64_t)(ndim - 1 - d) + 1;
     return at < pad.count ? pad.data[at] : 0;
 }
@@ -51,6 +54,7 @@ int constant_pad_nd_shape(fl_tensor *self, fl_ints pad, fl_value value, struct o
 /* The part of y of these sizes, `offset` elements on. */
 static int fill_part(fl_tensor *y, const int64_t *sizes, int64_t offset, fl_value value)
 {
+    assert(offset >= 0);
     fl_tensor *part = tensor_alias(y, y->ndim, sizes, y->strides, offset);
     int status = part ? tensor_fill(part, value) : -1;
     tensor_release(part);
@@ -59,6 +63,7 @@ static int fill_part(fl_tensor *y, const int64_t *sizes, int64_t offset, fl_valu
 
 int constant_pad_nd_cpu(fl_tensor *self, fl_ints pad, fl_value value, fl_tensor *y)
 {
+    assert(y->ndim == self->ndim && pad.count % 2 == 0 && pad.count <= 2 * self->ndim);
     int64_t inside[TENSOR_MAX_DIMS], from = self->offset, to = y->offset;
     if (number_check(value, y->dtype))
         return -1;

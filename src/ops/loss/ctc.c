@@ -8,6 +8,7 @@
  * the target and the input reversed, and is kept so, which makes both one loop. Each sequence of
  * the batch is one chunk of work.
  */
+#include <assert.h>
 #include <math.h>
 #include <string.h>
 
@@ -188,6 +189,7 @@ static void backward(void *context, int64_t b)
 
 static int64_t greatest(const int64_t *a, int64_t count)
 {
+    assert(count >= 0);
     int64_t most = 0;
     for (int64_t i = 0; i < count; i++)
         most = a[i] > most ? a[i] : most;

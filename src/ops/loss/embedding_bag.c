@@ -3,6 +3,8 @@
  * Each bag is made on its own, its rows added in the order of its indices; the gradient of the
  * table is added up in that order too, by one thread, since bags share rows.
  */
+#include <assert.h>
+
 #include "core/error.h"
 #include "core/iterate.h"
 #include "core/memory.h"
@@ -292,6 +294,7 @@ int embedding_bag_backward_cpu(fl_tensor *g, fl_tensor *indices, fl_tensor *offs
                                bool scale_grad_by_freq, int64_t mode,
                                fl_tensor *per_sample_weights, int64_t padding_idx, fl_tensor *y)
 {
+    assert(size.count == 2);
     const int work = compute_dtype(compute_of(g->dtype));
     const size_t counts = (size_t)size.data[0] * sizeof(int64_t);
     fl_tensor *dy = tensor_as(g, work), *which = tensor_as(indices, FL_INT64);
@@ -334,6 +337,7 @@ int embedding_bag_per_sample_weights_backward_shape(fl_tensor *g, fl_tensor *wei
 
 static double dot(const fl_tensor *a, int64_t i, const fl_tensor *b, int64_t k, int64_t n)
 {
+    assert(i >= 0 && k >= 0 && n >= 0);
     double sum = 0;
     for (int64_t j = 0; j < n; j++)
         sum += weight_at(a, i * n + j) * weight_at(b, k * n + j);
@@ -344,6 +348,7 @@ int embedding_bag_per_sample_weights_backward_cpu(fl_tensor *g, fl_tensor *weigh
                                                   fl_tensor *indices, fl_tensor *offset2bag,
                                                   int64_t padding_idx, fl_tensor *y)
 {
+    assert(y->ndim == 1);
     const int work = compute_dtype(compute_of(g->dtype));
     fl_tensor *dy = tensor_as(g, work), *table = tensor_as(weight, work);
     fl_tensor *which = tensor_as(indices, FL_INT64);

@@ -1,9 +1,11 @@
 /* What picks by class or row number: the kernels of nll_loss and embedding, and their gradients. */
+#include <assert.h>
 #include <string.h>
 
 #include "core/error.h"
 #include "core/iterate.h"
 #include "core/memory.h"
+#include "core/sound.h"
 #include "ops/loss/gather.h"
 #include "ops/op.h"
 #include "ops_kernels.h"
@@ -16,6 +18,7 @@ struct classes {
 
 static struct classes classes_of(int ndim, const int64_t *sizes)
 {
+    assert(ndim >= 1);
     struct classes k = {ndim > 1 ? sizes[0] : 1, ndim ? sizes[ndim > 1] : 1, 1};
     for (int d = 2; d < ndim; d++)
         k.S *= sizes[d];
@@ -96,6 +99,7 @@ int nll_loss_shape(fl_tensor *input, fl_tensor *target, fl_tensor *weight, int64
 /* The number at position i of a contiguous tensor of float32 or float64; 1 without a tensor. */
 static double number_at(const fl_tensor *t, int64_t i)
 {
+    assert(i >= 0 && i < t->numel && tensor_is_flat(t));
     return !t                       ? 1
            : t->dtype == FL_FLOAT32 ? (double)((const float *)tensor_data(t))[i]
                                     : ((const double *)tensor_data(t))[i];
@@ -103,6 +107,7 @@ static double number_at(const fl_tensor *t, int64_t i)
 
 static void put_number(fl_tensor *t, int64_t i, double value)
 {
+    assert(i >= 0 && i < t->numel && tensor_is_flat(t));
     if (t->dtype == FL_FLOAT32)
         ((float *)tensor_data(t))[i] = (float)value;
     else
@@ -112,6 +117,7 @@ static void put_number(fl_tensor *t, int64_t i, double value)
 /* Class of sample i, -1 where it is ignored; -2 with the error set where there is no such class. */
 static int64_t class_at(const fl_tensor *labels, int64_t i, int64_t C, int64_t ignore_index)
 {
+    assert(labels->dtype == FL_INT64 && i >= 0 && i < labels->numel);
     int64_t c = ((const int64_t *)tensor_data(labels))[i];
     if (c == ignore_index)
         return -1;
@@ -143,6 +149,7 @@ const char *nll_loss_title(fl_tensor *input, fl_tensor *target, fl_tensor *weigh
 int nll_loss_cpu(fl_tensor *input, fl_tensor *target, fl_tensor *weight, int64_t reduction,
                  int64_t ignore_index, fl_tensor *y, fl_tensor *total_weight)
 {
+    assert(reduction >= 0 && reduction <= 2);
     struct classes k = classes_of(input->ndim, input->sizes);
     int work = compute_dtype(compute_of(input->dtype)), status = -1;
     fl_tensor *x = tensor_as(input, work), *w = weight ? tensor_as(weight, work) : NULL,
@@ -185,6 +192,7 @@ int nll_loss_backward_cpu(fl_tensor *g, fl_ints size, fl_tensor *target, fl_tens
                           fl_tensor *total_weight, int64_t reduction, int64_t ignore_index,
                           fl_tensor *y)
 {
+    assert(y->ndim == (int)size.count);
     struct classes k = classes_of((int)size.count, size.data);
     int work = compute_dtype(compute_of(g->dtype)), status = -1;
     fl_tensor *dy = tensor_as(g, work), *w = weight ? tensor_as(weight, work) : NULL,
@@ -257,6 +265,7 @@ static int set_range_error(int64_t index, int64_t rows)
 int embedding_cpu(fl_tensor *weight, fl_tensor *indices, int64_t padding_idx,
                   bool scale_grad_by_freq, bool sparse, fl_tensor *y)
 {
+    assert(weight->ndim == 2 && y->ndim == indices->ndim + 1);
     (void)padding_idx, (void)scale_grad_by_freq;
     if (sparse)
         return error_set(FL_NOT_IMPLEMENTED,
@@ -290,6 +299,7 @@ int embedding_backward_shape(fl_tensor *g, fl_tensor *indices, fl_ints size, int
 void gather_add_row(const fl_tensor *from, int64_t i, fl_tensor *to, int64_t k, int64_t n,
                     double scale)
 {
+    assert(i >= 0 && k >= 0 && n >= 0);
     if (to->dtype == FL_FLOAT32) {
         const float *a = (const float *)tensor_data(from) + i * n;
         float *b = (float *)tensor_data(to) + k * n, s = (float)scale;
@@ -306,6 +316,7 @@ void gather_add_row(const fl_tensor *from, int64_t i, fl_tensor *to, int64_t k, 
 int embedding_backward_cpu(fl_tensor *g, fl_tensor *indices, fl_ints size, int64_t padding_idx,
                            bool scale_grad_by_freq, fl_tensor *y)
 {
+    assert(size.count == 2 && y->ndim == 2);
     int work = compute_dtype(compute_of(g->dtype)), status = -1;
     int64_t rows = size.data[0], n = size.data[1];
     fl_tensor *dy = tensor_as(g, work), *which = tensor_as(indices, FL_INT64);

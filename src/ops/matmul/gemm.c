@@ -86,6 +86,7 @@ static struct gemm batch_member(const struct gemm *g, int64_t index)
 
 static const struct gemm_kernels *kernels_of(fl_dtype dtype)
 {
+    assert(dtype == FL_FLOAT32 || dtype == FL_FLOAT64);
     const struct gemm_table *table = ISA_PICK(gemm_table);
     return dtype == FL_FLOAT32 ? table->f32 : table->f64;
 }
@@ -315,6 +316,7 @@ static int run_real(const struct gemm *given)
 int gemm_pack(struct gemm_packed *p, fl_dtype dtype, int64_t n, int64_t k, const void *b,
               int64_t b_row, int64_t b_col)
 {
+    assert(n >= 0 && k >= 0);
     const struct gemm_kernels *kernels = kernels_of(dtype);
     *p = (struct gemm_packed){.dtype = dtype, .n = n, .k = k};
     p->bytes = (size_t)packed_bytes(kernels, dtype, n, k);
@@ -340,6 +342,7 @@ void gemm_packed_free(struct gemm_packed *p)
 void gemm_packed_run(const struct gemm_packed *p, int64_t m, const void *a, int64_t a_row, void *c,
                      int64_t c_row, bool accumulate, const void *bias)
 {
+    assert(m >= 0);
     struct gemm_block block = {.m = m,
                                .n = p->n,
                                .k = p->k,

@@ -4,9 +4,11 @@
  * the second factor is one matrix for all, the first one's batch dims are rows too, and the whole
  * is one product.
  */
+#include <assert.h>
 #include <string.h>
 
 #include "core/error.h"
+#include "core/sound.h"
 #include "ops/matmul/gemm.h"
 #include "ops/op.h"
 #include "ops_kernels.h"
@@ -178,6 +180,7 @@ int dot_shape(fl_tensor *self, fl_tensor *tensor, struct op_shape *y)
  * -1. */
 static int64_t run_stride(const fl_tensor *t, int count)
 {
+    assert(count >= 0 && count <= t->ndim);
     int64_t stride = count ? t->strides[count - 1] : 0;
     for (int d = count - 2; d >= 0; d--)
         if (t->sizes[d] != 1 && t->strides[d] != t->strides[d + 1] * t->sizes[d + 1])
@@ -188,6 +191,7 @@ static int64_t run_stride(const fl_tensor *t, int count)
 /* Batch strides of a factor, aligned with the result's batch dims. */
 static void batch_strides(const fl_tensor *t, int batch, int64_t *strides)
 {
+    assert(batch >= 0 && batch <= TENSOR_MAX_DIMS);
     int own = t->ndim - 2;
     for (int d = 0; d < batch; d++) {
         int s = d - (batch - own);
@@ -197,6 +201,7 @@ static void batch_strides(const fl_tensor *t, int batch, int64_t *strides)
 
 int matmul_cpu(fl_tensor *self, fl_tensor *other, fl_tensor *y)
 {
+    assert(self->ndim >= 1 && other->ndim >= 1 && tensor_is_flat(y));
     int an = self->ndim, bn = other->ndim;
     bool vector_a = an == 1, vector_b = bn == 1;
     int batch = y->ndim - !vector_a - !vector_b;
@@ -515,6 +520,7 @@ int linear_shape(fl_tensor *input, fl_tensor *weight, fl_tensor *bias, struct op
 /* t as rows: a contiguous handle where its leading dims are not one run; a new reference. */
 static fl_tensor *as_rows(const fl_tensor *t, int64_t *row)
 {
+    assert(t->ndim >= 1);
     int64_t stride = t->ndim > 1 ? run_stride(t, t->ndim - 1) : 0;
     if (stride >= 0) {
         *row = stride;
@@ -527,6 +533,7 @@ static fl_tensor *as_rows(const fl_tensor *t, int64_t *row)
 
 int linear_cpu(fl_tensor *input, fl_tensor *weight, fl_tensor *bias, fl_tensor *y)
 {
+    assert(input->ndim >= 1 && (weight->ndim == 1 || weight->ndim == 2));
     int64_t k = input->sizes[input->ndim - 1], row, n = weight->ndim == 2 ? weight->sizes[0] : 1;
     if (y->numel == 0)
         return 0;
@@ -585,6 +592,8 @@ int linear_backward_input_shape(fl_tensor *g, fl_tensor *weight, struct op_shape
 
 int linear_backward_input_cpu(fl_tensor *g, fl_tensor *weight, fl_tensor *y)
 {
+    assert(weight->ndim == 1 || weight->ndim == 2);
+    assert(tensor_is_flat(y));
     int64_t n = weight->sizes[weight->ndim - 1], k = weight->ndim == 2 ? weight->sizes[0] : 1, row;
     if (y->numel == 0)
         return 0;
@@ -621,6 +630,7 @@ int linear_backward_weight_shape(fl_tensor *g, fl_tensor *input, struct op_shape
 
 int linear_backward_weight_cpu(fl_tensor *g, fl_tensor *input, fl_tensor *y)
 {
+    assert(input->ndim >= 1 && tensor_is_flat(y));
     bool vector = g->ndim < input->ndim;
     int64_t k = input->sizes[input->ndim - 1], m = vector ? 1 : g->sizes[g->ndim - 1], g_row, x_row;
     if (y->numel == 0)

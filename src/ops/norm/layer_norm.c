@@ -1,4 +1,5 @@
 /* Normalisation of rows: layer_norm, rms_norm, group_norm. */
+#include <assert.h>
 #include <string.h>
 
 #include "autograd/autograd.h"
@@ -51,6 +52,7 @@ static int check_shape(fl_tensor *input, fl_ints normalized_shape, fl_tensor *we
 
 static int64_t row_length(fl_ints normalized_shape)
 {
+    assert(normalized_shape.count >= 1);
     int64_t n = 1;
     for (int d = 0; d < normalized_shape.count; d++)
         n *= normalized_shape.data[d];
@@ -97,6 +99,7 @@ int native_layer_norm_cpu(fl_tensor *input, fl_ints normalized_shape, fl_tensor 
                           fl_tensor *bias, double eps, fl_tensor *y, fl_tensor *mean,
                           fl_tensor *rstd)
 {
+    assert(shape_equal(y, input) && mean->dtype == rstd->dtype);
     int work = norm_work_of(input->dtype), status = -1;
     int64_t n = row_length(normalized_shape);
     fl_tensor *x, *w, *b;

@@ -80,7 +80,7 @@ static int has_zero(const fl_tensor *t, int dtype)
     return result;
 }
 
-/* A divisor without dims wraps around in the dividend's dtype, and may be 0 only there. */
+/* A divisor of no dim is converted to the dividend's dtype, where it may become 0. */
 static int refuse_zero(fl_value dividend, fl_value divisor)
 {
     const fl_value both[] = {dividend, divisor};

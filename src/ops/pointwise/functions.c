@@ -1,5 +1,6 @@
 /* Functions that take more than an expression: what is refused, and what is chosen by an argument.
  */
+#include <assert.h>
 #include <math.h>
 #include <string.h>
 
@@ -92,6 +93,7 @@ static double hurwitz_zeta(int64_t s, double q)
 
 int polygamma_cpu(fl_tensor *self, int64_t n, fl_tensor *y)
 {
+    assert(n >= 0 && shape_equal(y, self));
     double factor = n % 2 ? 1 : -1; /* n!, positive where n is odd */
     for (int64_t k = 2; k <= n && k < 200; k++)
         factor *= (double)k;

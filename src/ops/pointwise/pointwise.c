@@ -40,6 +40,7 @@ static int64_t number_as_int(const fl_value *v)
 
 static int rank(int dtype)
 {
+    assert(dtype >= 0 && dtype < FL_DTYPE_COUNT);
     return dtype == FL_BOOL ? 0 : dtype_is_integral(dtype) ? 1 : dtype_is_floating(dtype) ? 2 : 3;
 }
 
@@ -90,6 +91,7 @@ int pointwise_promote(int count, const fl_value *values)
 
 int pointwise_promote_list(fl_tensor *const *tensors, int64_t count)
 {
+    assert(count >= 0);
     struct votes v = {{FL_NO_DTYPE, FL_NO_DTYPE, FL_NO_DTYPE}};
     for (int64_t i = 0; i < count; i++)
         if (tensors[i])
@@ -133,6 +135,7 @@ static int round_operands(const struct op_pointwise *p, int common, fl_value *op
 
 int pointwise_broadcast(int count, const fl_value *values, int *ndim, int64_t *sizes)
 {
+    assert(count >= 0);
     *ndim = 0;
     for (int i = 0; i < count; i++)
         if (values[i].tag == FL_TENSOR &&
@@ -475,19 +478,20 @@ static const fl_tensor *first_tensor(const struct op_pointwise *p, const fl_valu
 }
 
 /* Whether a number leaves the dtype of the tensors beside it as it is. */
-static bool is_weaker(const fl_value *v, int dtype)
+static bool keeps_dtype(const fl_value *v, int dtype)
 {
     return (int)v->tag - FL_BOOLEAN <= rank(dtype);
 }
 
 /* Whether all compute types hold a number, so that nothing is to be checked or wrapped. */
-static bool is_modest(const fl_value *v)
+static bool fits_all_types(const fl_value *v)
 {
     return v->tag == FL_FLOATING ? v->as.f >= -127 && v->as.f <= 127
                                  : v->as.i >= -127 && v->as.i <= 127;
 }
 
-/* Returns 1 where the call is none for the short path, before anything is done. */
+/* The short path: contiguous operands of one shape and dtype, and small numbers. Returns 1, before
+ * anything is done, when the call needs the general path. */
 static int call_short(const fl_op *f, const fl_value *args, fl_value *results)
 {
     const struct op_pointwise *p = f->pointwise;
@@ -517,7 +521,7 @@ static int call_short(const fl_op *f, const fl_value *args, fl_value *results)
                 return 1;
             data[1 + i] = (char *)t->storage->data + t->offset * size;
         } else {
-            if (!is_number(v) || !is_weaker(v, dtype) || !is_modest(v) || spreads == 2 ||
+            if (!is_number(v) || !keeps_dtype(v, dtype) || !fits_all_types(v) || spreads == 2 ||
                 first->numel > NUMBER_ELEMENTS)
                 return 1;
             spread(compute, v, first->numel, data[1 + i] = numbers[spreads++]);
@@ -526,7 +530,7 @@ static int call_short(const fl_op *f, const fl_value *args, fl_value *results)
     union loop_scalar scalars[MOST_OPERANDS];
     for (int i = 0; i < p->scalars; i++) {
         const fl_value *v = &args[p->scalar[i]];
-        if (!is_modest(v) || (compute > COMPUTE_F64 && v->tag == FL_FLOATING))
+        if (!fits_all_types(v) || (compute > COMPUTE_F64 && v->tag == FL_FLOATING))
             return 1;
         if (compute <= COMPUTE_F64)
             scalars[i].f = number_as_double(v);
@@ -542,7 +546,7 @@ static int call_short(const fl_op *f, const fl_value *args, fl_value *results)
     data[0] = y->storage->data; /* its offset is 0 */
     ops_loop(loop)(y->numel, data, scalars);
     results[0] = fl_tensor_value(y);
-    if (record_wanted(f, args) && record_call(f, args, results)) {
+    if (record_is_needed(f, args) && record_call(f, args, results)) {
         tensor_release(y);
         return -1;
     }
@@ -561,7 +565,7 @@ int pointwise_call(const fl_op *op, const fl_value *args, fl_value *results)
         if (done <= 0)
             return done;
     }
-    bool wanted = record_wanted(f, args);
+    bool needs_node = record_is_needed(f, args);
     for (int i = 0; i < p->operands; i++)
         operand[i] = args[p->operand[i]];
     if (f->check && f->check(args)) /* first: it may know better words for a dtype */
@@ -580,7 +584,7 @@ int pointwise_call(const fl_op *op, const fl_value *args, fl_value *results)
             return -1;
     } else {
         y = op->form == FORM_INPLACE ? args[0].as.tensor : args[f->params].as.tensor;
-        bool recorded = wanted || tensor_requires_grad(y);
+        bool recorded = needs_node || tensor_requires_grad(y);
         if (op->form == FORM_OUT && autograd_mode.grad && recorded)
             return error_set(FL_RUNTIME_ERROR,
                              "%s(): functions with out=... arguments don't support automatic "
@@ -615,7 +619,7 @@ int pointwise_call(const fl_op *op, const fl_value *args, fl_value *results)
         node_release(n);
     else if (status == 0 && op->form != FORM_FUNCTION)
         status = record_written(y, n);
-    else if (status == 0 && wanted)
+    else if (status == 0 && needs_node)
         status = record_call(f, args, results);
     for (int i = 0; is_half(common) && i < p->operands; i++)
         tensor_release(made[i]);

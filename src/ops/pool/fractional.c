@@ -5,6 +5,7 @@
  * (out - 1) and its own sample u; the last one ends at the edge. Two spatial dims are three with a
  * depth of one. Planes are tasks; a window's first maximum counts, a NaN wins.
  */
+#include <assert.h>
 #include <math.h>
 
 #include "core/error.h"
@@ -115,6 +116,7 @@ int fractional_max_pool_shape(fl_tensor *self, fl_ints in, fl_ints kernel, fl_in
 int fractional_max_pool_cpu(fl_tensor *self, fl_ints in, fl_ints kernel, fl_ints out,
                             fl_tensor *samples, fl_tensor *y, fl_tensor *indices)
 {
+    assert(in.count == POOL_DIMS && kernel.count == POOL_DIMS && out.count == POOL_DIMS);
     const int work = compute_dtype(compute_of(self->dtype));
     struct fraction f = {.single = work == FL_FLOAT32, .index = tensor_data(indices)};
     f.in_size = f.out_size = 1;

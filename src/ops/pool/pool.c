@@ -137,6 +137,7 @@ int max_pool2d_shape(fl_tensor *self, fl_ints kernel_size, fl_ints stride, fl_in
 int max_pool2d_cpu(fl_tensor *self, fl_ints kernel_size, fl_ints stride, fl_ints padding,
                    fl_ints dilation, bool ceil_mode, fl_tensor *y, fl_tensor *indices)
 {
+    assert(shape_equal(y, indices) && indices->dtype == FL_INT64);
     struct job j = {.what = MAX, .index = tensor_data(indices)};
     return window_of(&j.w, self, kernel_size, stride, padding, dilation, ceil_mode)
                ? -1
@@ -153,6 +154,8 @@ int adaptive_max_pool2d_shape(fl_tensor *self, fl_ints output_size, struct op_sh
 
 int adaptive_max_pool2d_cpu(fl_tensor *self, fl_ints output_size, fl_tensor *y, fl_tensor *indices)
 {
+    assert(self->ndim == 4 && output_size.count == 2);
+    assert(shape_equal(y, indices) && indices->dtype == FL_INT64);
     struct job j = {.what = MAX,
                     .index = tensor_data(indices),
                     .w = adaptive_window(self->sizes + 2, output_size.data)};
@@ -168,6 +171,7 @@ int pool_backward_shape(fl_tensor *g, fl_tensor *indices, fl_ints size, struct o
 
 int max_pool2d_backward_cpu(fl_tensor *g, fl_tensor *indices, fl_ints size, fl_tensor *y)
 {
+    assert(shape_equal(g, indices));
     (void)size;
     fl_tensor *index = tensor_contiguous(indices);
     struct job j = {.what = MAX_BACKWARD, .index = index ? tensor_data(index) : NULL};
@@ -220,6 +224,7 @@ int avg_pool2d_backward_cpu(fl_tensor *g, fl_ints size, fl_ints kernel_size, fl_
                             fl_ints padding, bool ceil_mode, bool count_include_pad,
                             int64_t divisor, fl_tensor *y)
 {
+    assert(size.count == 4);
     struct job j = {.what = AVERAGE_BACKWARD};
     (void)size;
     if (window_of(&j.w, y, kernel_size, stride, padding, (fl_ints){NULL, 0}, ceil_mode))
@@ -236,6 +241,7 @@ int adaptive_pool2d_shape(fl_tensor *self, fl_ints output_size, struct op_shape 
 
 int adaptive_avg_pool2d_cpu(fl_tensor *self, fl_ints output_size, fl_tensor *y)
 {
+    assert(self->ndim == 4 && output_size.count == 2);
     struct job j = {.what = AVERAGE, .w = adaptive_window(self->sizes + 2, output_size.data)};
     return run(&j, self, y);
 }
@@ -249,6 +255,7 @@ int adaptive_avg_pool2d_backward_shape(fl_tensor *g, fl_ints size, struct op_sha
 
 int adaptive_avg_pool2d_backward_cpu(fl_tensor *g, fl_ints size, fl_tensor *y)
 {
+    assert(g->ndim == 4 && size.count == 4);
     struct job j = {.what = AVERAGE_BACKWARD, .w = adaptive_window(size.data + 2, g->sizes + 2)};
     return run(&j, g, y);
 }

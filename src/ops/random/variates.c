@@ -6,6 +6,7 @@
  * is computed and the constants' (0.0331 and 1/3 in float, also for doubles), because a proposal
  * that is accepted here and refused there moves every later number.
  */
+#include <assert.h>
 #include <float.h>
 #include <math.h>
 
@@ -215,6 +216,7 @@ int binomial_shape(fl_tensor *count, fl_tensor *prob, fl_generator *generator, s
 
 int binomial_cpu(fl_tensor *count, fl_tensor *prob, fl_generator *generator, fl_tensor *y)
 {
+    assert(shape_equal(count, prob) && shape_equal(y, count));
     return fill_variates(y, count, prob, generator, draw_binomial);
 }
 
@@ -273,6 +275,7 @@ int standard_gamma_shape(fl_tensor *self, fl_generator *generator, struct op_sha
 
 int standard_gamma_cpu(fl_tensor *self, fl_generator *generator, fl_tensor *y)
 {
+    assert(shape_equal(y, self));
     return fill_variates(y, self, NULL, generator,
                          self->dtype == FL_FLOAT32 ? draw_gamma_float : draw_gamma_double);
 }
@@ -289,6 +292,7 @@ int sample_dirichlet_shape(fl_tensor *self, fl_generator *generator, struct op_s
 /* Gammas in double, each divided by its row's sum and kept inside the open interval. */
 int sample_dirichlet_cpu(fl_tensor *self, fl_generator *generator, fl_tensor *y)
 {
+    assert(self->ndim >= 1 && shape_equal(y, self));
     int64_t n = self->sizes[self->ndim - 1], size = (int64_t)dtype_size(y->dtype);
     fl_tensor *alpha = tensor_as(self, FL_FLOAT64);
     fl_tensor *gamma = tensor_new(self->ndim, self->sizes, FL_FLOAT64);

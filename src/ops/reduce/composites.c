@@ -1,4 +1,5 @@
 /* What reductions are made into: norms, variances, logsumexp; and what their gradients need. */
+#include <assert.h>
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
@@ -33,6 +34,7 @@ static fl_value dims_value(fl_ints dim)
 int expand_reduced_view(fl_tensor *self, fl_ints sizes, fl_ints dim, bool keepdim,
                         struct op_view *y)
 {
+    assert(sizes.count <= TENSOR_MAX_DIMS);
     fl_value dims = dims_value(dim);
     uint64_t mask;
     if (reduce_dims(&dims, (int)sizes.count, &mask))
@@ -99,6 +101,7 @@ static int lines_end(struct lines *l, fl_tensor *y)
 /* Products before an element times products after it. */
 int product_of_others_cpu(fl_tensor *self, const int64_t *dim, fl_tensor *y)
 {
+    assert(y->numel == self->numel);
     struct lines l;
     if (lines_begin(&l, self, dim))
         return -1;

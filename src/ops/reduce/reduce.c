@@ -81,6 +81,7 @@ static int collapse(int count, struct dim *dims)
  * ones in place. */
 static void sort_by_stride(int count, struct dim *dims)
 {
+    assert(count >= 0 && count <= TENSOR_MAX_DIMS);
     for (int i = 1; i < count; i++)
         for (int k = i; k > 0 && dims[k].stride > dims[k - 1].stride; k--) {
             struct dim d = dims[k];
@@ -90,6 +91,7 @@ static void sort_by_stride(int count, struct dim *dims)
 
 static int64_t offset_of(int count, const struct dim *dims, int64_t index)
 {
+    assert(index >= 0);
     int64_t offset = 0;
     for (int d = count - 1; d > 0; d--) {
         offset += index % dims[d].size * dims[d].stride;
@@ -111,6 +113,7 @@ static void load(const struct job *j, int64_t n, void *to, const char *from, int
 /* Reduces n elements from `at` into *acc. */
 static void reduce_run(const struct job *j, const char *at, int64_t n, int64_t stride, void *acc)
 {
+    assert(n >= 0);
     if (j->native && stride == 1) {
         j->loops->inner(n, at, acc, j->scalars);
         return;
@@ -226,6 +229,7 @@ static int64_t least(int64_t a, int64_t b)
 
 static int64_t ceil_div(int64_t a, int64_t b)
 {
+    assert(a >= 0 && b > 0);
     return (a + b - 1) / b;
 }
 
@@ -317,6 +321,7 @@ static int reduce_into(struct job *j, fl_tensor *y)
 
 int reduce_dims(const fl_value *dims, int ndim, uint64_t *mask)
 {
+    assert(ndim >= 0 && ndim <= TENSOR_MAX_DIMS);
     *mask = 0;
     if (dims && dims->tag == FL_INTEGER) {
         int dim = shape_wrap_dim(dims->as.i, ndim);
@@ -475,7 +480,7 @@ int reduce_call(const fl_op *f, const fl_value *args, fl_value *results)
         status = lanes_hide(y, lanes);
     tensor_release(shown);
     results[0] = fl_tensor_value(y);
-    if (status == 0 && record_wanted(f, args))
+    if (status == 0 && record_is_needed(f, args))
         status = record_call(f, args, results);
     if (status)
         tensor_release(y);

@@ -4,6 +4,8 @@
  * The steps run again on aliases of the operands, whose graph the engine then walks with
  * create_graph: what comes out has a history of operators, back to the operands and to g.
  */
+#include <assert.h>
+
 #include "autograd/autograd.h"
 #include "core/error.h"
 #include "core/memory.h"
@@ -22,6 +24,7 @@ static fl_tensor *plus(fl_tensor *a, fl_tensor *b)
 /* Block `index` of the gates: t (rows, gates H). */
 static fl_tensor *gate(fl_tensor *t, int64_t index, int64_t H)
 {
+    assert(index >= 0 && index < 4 && H >= 0);
     return t ? fl_narrow(t, 1, index * H, H) : NULL;
 }
 

@@ -5,6 +5,7 @@
  * gates' sums; those of input, weights and biases are products over the whole sequence again. What
  * is kept between the two is one matrix, a row for each row of the input (rnn.h).
  */
+#include <assert.h>
 #include <string.h>
 
 #include "core/error.h"
@@ -105,6 +106,7 @@ static int check_bias(const char *name, const fl_tensor *t, int64_t size)
 
 static void shape_matrix(struct op_shape *y, int64_t rows, int64_t cols)
 {
+    assert(rows >= 0 && cols >= 0);
     op_shape_set(y, 2, (int64_t[]){rows, cols});
 }
 
@@ -168,6 +170,7 @@ static void *room(struct tensors *ts, fl_tensor *y)
 /* A matrix of the type of work that is needed for this call alone. */
 static void *scratch(struct tensors *ts, int64_t rows, int64_t cols)
 {
+    assert(rows >= 0 && cols >= 0);
     return hold(ts, tensor_new(2, (int64_t[]){rows, cols}, ts->work), NULL);
 }
 

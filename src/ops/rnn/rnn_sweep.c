@@ -8,6 +8,7 @@
  */
 #include "ops/rnn/rnn_sweep.h"
 
+#include <assert.h>
 #include <string.h>
 
 #include "core/error.h"
@@ -25,6 +26,7 @@ enum {
 int rnn_factor_make(struct rnn_factor *f, const struct rnn_sweep *s, int64_t n, int64_t k,
                     const void *b, int64_t b_row, int64_t b_col)
 {
+    assert(n >= 0 && k >= 0);
     if (s->n.steps > 1)
         return gemm_pack(&f->packed, s->work, n, k, b, b_row, b_col);
     f->plain = (struct gemm){.dtype = s->work,
@@ -77,6 +79,7 @@ struct at {
 
 static struct at at_step(const struct rnn_sweep *s, int64_t step, int64_t begin, int64_t end)
 {
+    assert(step >= 0 && begin >= 0 && begin <= end);
     int64_t t = s->n.reverse ? s->n.steps - 1 - step : step;
     int64_t running = s->first[t + 1] - s->first[t];
     return (struct at){(running < end ? running : end) - begin, s->first[t] + begin};
@@ -86,6 +89,7 @@ static struct at at_step(const struct rnn_sweep *s, int64_t step, int64_t begin,
 static void copy_rows(const struct rnn_sweep *s, int64_t rows, int64_t width, void *to,
                       int64_t to_row, const void *from, int64_t from_row)
 {
+    assert(rows >= 0 && width >= 0);
     for (int64_t r = 0; r < rows; r++)
         memcpy((char *)to + (size_t)(r * to_row) * s->element,
                (const char *)from + (size_t)(r * from_row) * s->element,

@@ -11,6 +11,7 @@
 
 struct lines lines_of(const fl_tensor *t, int dim)
 {
+    assert(dim >= 0 && (dim < t->ndim || t->ndim == 0));
     assert(dim >= -1 && (dim < t->ndim || t->ndim == 0));
     int64_t bytes = (int64_t)dtype_size(t->dtype);
     struct lines l = {
@@ -82,6 +83,7 @@ int bincount_shape(fl_tensor *self, fl_tensor *weights, int64_t minlength, struc
 
 int bincount_cpu(fl_tensor *self, fl_tensor *weights, int64_t minlength, fl_tensor *y)
 {
+    assert(y->ndim == 1);
     (void)minlength;
     fl_tensor *which = tensor_as(self, FL_INT64),
               *w = weights ? tensor_as(weights, y->dtype) : NULL;
@@ -124,6 +126,7 @@ int searchsorted_sorted_shape(fl_tensor *sorted, fl_tensor *self, bool out_int32
 int searchsorted_sorted_cpu(fl_tensor *sorted, fl_tensor *self, bool out_int32, bool right,
                             fl_tensor *y)
 {
+    assert(sorted->ndim >= 1 && shape_equal(y, self));
     (void)out_int32;
     int work = dtype_is_floating(dtype_promote(sorted->dtype, self->dtype)) ? FL_FLOAT64 : FL_INT64;
     fl_tensor *edges = tensor_as(sorted, work), *x = tensor_as(self, work),

@@ -34,6 +34,7 @@ static bool less(const struct pair *a, const struct pair *b)
 
 static void insertion_sort(struct pair *a, int64_t n)
 {
+    assert(n >= 0);
     for (int64_t i = 1; i < n; i++) {
         struct pair x = a[i];
         int64_t k = i;
@@ -145,6 +146,7 @@ struct pair *order_stable(struct pair *a, struct pair *b, int64_t n)
  * and x climbs from there. */
 static void heap_put(struct pair *a, int64_t hole, int64_t n, struct pair x)
 {
+    assert(hole >= 0 && hole < n);
     int64_t top = hole;
     while (2 * hole + 1 < n) {
         int64_t child = 2 * hole + 2;
@@ -161,6 +163,7 @@ static void heap_put(struct pair *a, int64_t hole, int64_t n, struct pair x)
 /* The k least of n as a heap at the front. */
 static void heap_select(struct pair *a, int64_t k, int64_t n)
 {
+    assert(k >= 0 && k <= n);
     for (int64_t parent = k / 2 - 1; parent >= 0; parent--)
         heap_put(a, parent, k, a[parent]);
     for (int64_t i = k; i < n; i++)

@@ -196,6 +196,7 @@ static struct job job_of(enum running what, int dtype)
 static int extreme_dim(fl_tensor *self, int64_t dim, fl_tensor *values, fl_tensor *indices,
                        enum running what)
 {
+    assert(shape_equal(values, indices) && indices->dtype == FL_INT64);
     struct job j = job_of(what, self->dtype);
     return run(&j, self, shape_wrap_dim(dim, self->ndim), values, indices);
 }
@@ -254,6 +255,7 @@ int arg_shape(fl_tensor *self, const int64_t *dim, bool keepdim, struct op_shape
 
 static int arg(fl_tensor *self, const int64_t *dim, fl_tensor *y, enum running what)
 {
+    assert(y->dtype == FL_INT64);
     if (dim)
         return extreme_dim(self, *dim, NULL, y, what);
     fl_tensor *row = tensor_contiguous(self);
@@ -303,6 +305,7 @@ int cumulative_shape(fl_tensor *self, int64_t dim, fl_dtype dtype, struct op_sha
 
 static int total(fl_tensor *self, int64_t dim, fl_tensor *y, enum running what)
 {
+    assert(shape_equal(y, self));
     int d = shape_wrap_dim(dim, self->ndim);
     if (d < 0)
         return -1;
@@ -342,6 +345,7 @@ static void log_sum(const struct running_pass *p)
 
 int logcumsumexp_cpu(fl_tensor *self, int64_t dim, fl_tensor *y)
 {
+    assert(shape_equal(y, self));
     int d = shape_wrap_dim(dim, self->ndim);
     struct job j = {.work = FL_FLOAT64, .columns = 1, .pass = log_sum};
     return d < 0 ? -1 : run(&j, self, d, y, NULL);

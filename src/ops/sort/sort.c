@@ -205,6 +205,7 @@ int sort_stable_shape(fl_tensor *self, int stable, int64_t dim, bool descending,
 int sort_stable_cpu(fl_tensor *self, int stable, int64_t dim, bool descending, fl_tensor *values,
                     fl_tensor *indices)
 {
+    assert(shape_equal(values, indices) && indices->dtype == FL_INT64);
     int d = shape_wrap_dim(dim, self->ndim);
     struct job j = {.descending = descending,
                     .take = self->ndim ? self->sizes[d] : 1,
@@ -242,6 +243,7 @@ int topk_shape(fl_tensor *self, int64_t k, int64_t dim, bool largest, bool sorte
 int topk_cpu(fl_tensor *self, int64_t k, int64_t dim, bool largest, bool sorted, fl_tensor *values,
              fl_tensor *indices)
 {
+    assert(shape_equal(values, indices) && indices->dtype == FL_INT64);
     struct job j = {.descending = largest, .sorted = sorted, .take = k, .what = TOP};
     return run(&j, self, shape_wrap_dim(dim, self->ndim), values, indices, true);
 }
@@ -262,6 +264,7 @@ int kthvalue_shape(fl_tensor *self, int64_t k, int64_t dim, bool keepdim, struct
 int kthvalue_cpu(fl_tensor *self, int64_t k, int64_t dim, bool keepdim, fl_tensor *values,
                  fl_tensor *indices)
 {
+    assert(shape_equal(values, indices) && k >= 1);
     struct job j = {.take = 1, .skip = k - 1, .what = KTH};
     return run(&j, self, shape_wrap_dim(dim, self->ndim), values, indices, keepdim);
 }
@@ -269,12 +272,14 @@ int kthvalue_cpu(fl_tensor *self, int64_t k, int64_t dim, bool keepdim, fl_tenso
 int median_dim_cpu(fl_tensor *self, int64_t dim, bool keepdim, fl_tensor *values,
                    fl_tensor *indices)
 {
+    assert(shape_equal(values, indices));
     struct job j = {.take = 1, .what = MEDIAN};
     return run(&j, self, shape_wrap_dim(dim, self->ndim), values, indices, keepdim);
 }
 
 int mode_cpu(fl_tensor *self, int64_t dim, bool keepdim, fl_tensor *values, fl_tensor *indices)
 {
+    assert(shape_equal(values, indices));
     struct job j = {.take = 1, .what = MODE};
     return run(&j, self, shape_wrap_dim(dim, self->ndim), values, indices, keepdim);
 }
@@ -288,6 +293,7 @@ int median_shape(fl_tensor *self, struct op_shape *y)
 
 int median_cpu(fl_tensor *self, fl_tensor *y)
 {
+    assert(y->ndim == 0);
     if (self->numel == 0)
         return tensor_fill(y, fl_float(NAN));
     fl_tensor *dense = tensor_contiguous(self), *index = tensor_new(0, NULL, FL_INT64);

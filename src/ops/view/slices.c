@@ -1,5 +1,6 @@
 /* Views that pick: one index of a dim, a slice, windows, a diagonal; the pieces of a tensor; and
  * the gradients of picking. */
+#include <assert.h>
 #include <string.h>
 
 #include "core/error.h"
@@ -17,6 +18,7 @@ static void view_of(struct op_view *y, int ndim, const int64_t *sizes, const int
 
 static void remove_dim(struct op_view *y, int dim)
 {
+    assert(dim >= 0 && dim < y->ndim);
     y->ndim--;
     for (int d = dim; d < y->ndim; d++)
         y->sizes[d] = y->sizes[d + 1], y->strides[d] = y->strides[d + 1];
@@ -81,6 +83,7 @@ int select_backward_shape(fl_tensor *g, fl_ints size, int64_t dim, int64_t index
 
 int select_backward_cpu(fl_tensor *g, fl_ints size, int64_t dim, int64_t index, fl_tensor *y)
 {
+    assert(y->ndim == (int)size.count);
     struct op_view view;
     (void)size;
     return select_view(y, dim, index, &view) ? -1 : write_through(g, y, &view);
@@ -90,6 +93,7 @@ int select_backward_cpu(fl_tensor *g, fl_ints size, int64_t dim, int64_t index, 
 
 static int64_t clamp_index(int64_t i, int64_t size)
 {
+    assert(size >= 0);
     i = i < 0 ? i + size : i;
     return i < 0 ? 0 : i > size ? size : i;
 }
@@ -128,6 +132,7 @@ int slice_backward_shape(fl_tensor *g, fl_ints size, int64_t dim, const int64_t 
 int slice_backward_cpu(fl_tensor *g, fl_ints size, int64_t dim, const int64_t *start,
                        const int64_t *end, int64_t step, fl_tensor *y)
 {
+    assert(y->ndim == (int)size.count);
     struct op_view view;
     (void)size;
     return slice_view(y, dim, start, end, step, &view) ? -1 : write_through(g, y, &view);
@@ -228,6 +233,7 @@ int diagonal_backward_shape(fl_tensor *g, fl_ints size, int64_t offset, int64_t 
 int diagonal_backward_cpu(fl_tensor *g, fl_ints size, int64_t offset, int64_t dim1, int64_t dim2,
                           fl_tensor *y)
 {
+    assert(y->ndim == (int)size.count);
     struct op_view view;
     (void)size;
     return diagonal_view(y, offset, dim1, dim2, &view) ? -1 : write_through(g, y, &view);
@@ -313,6 +319,7 @@ static fl_tensor *next_piece(fl_tensor *self, int d, int64_t *from, int64_t to)
 
 static int equal_pieces(fl_tensor *self, int d, int64_t count, int64_t each, fl_value *y)
 {
+    assert(count >= 0 && each >= 0);
     fl_tensor **list = op_list(y, count);
     int64_t from = 0;
     for (int64_t i = 0; list && i < count; i++)
@@ -345,6 +352,7 @@ int split_compose(fl_tensor *self, int64_t split_size, int64_t dim, fl_value *y)
 /* Cuts at the given places, `count` of them, into a list of count + 1. */
 static int cut(fl_tensor *self, int d, int64_t count, const int64_t *places, fl_value *y)
 {
+    assert(count >= 0);
     fl_tensor **list = op_list(y, count + 1);
     int64_t from = 0;
     for (int64_t i = 0; list && i <= count; i++)

@@ -1,5 +1,6 @@
 /* Views that rearrange, resize or pick dims. Each function maps sizes and strides to sizes and
  * strides. */
+#include <assert.h>
 #include <string.h>
 
 #include "core/error.h"
@@ -16,6 +17,7 @@ static void view_of(struct op_view *y, const fl_tensor *t)
 
 static void swap(struct op_view *y, int a, int b)
 {
+    assert(a >= 0 && a < y->ndim && b >= 0 && b < y->ndim);
     int64_t size = y->sizes[a], stride = y->strides[a];
     y->sizes[a] = y->sizes[b], y->strides[a] = y->strides[b];
     y->sizes[b] = size, y->strides[b] = stride;
@@ -48,6 +50,7 @@ static int __attribute__((cold)) hint_of_sizes(fl_ints wanted, int64_t numel)
 /* Writes `wanted` with its -1 settled so that it holds numel elements; -1 with PyTorch's error. */
 static int settle_sizes(fl_ints wanted, int64_t numel, int64_t *sizes)
 {
+    assert(numel >= 0);
     char text[256];
     int64_t known = 1;
     int open = -1;
@@ -87,6 +90,7 @@ static int settle_sizes(fl_ints wanted, int64_t numel, int64_t *sizes)
  * piece of memory are matched with runs of the new dims that hold as many elements. */
 static bool view_strides(const fl_tensor *t, int ndim, const int64_t *sizes, int64_t *strides)
 {
+    assert(ndim >= 0 && ndim <= TENSOR_MAX_DIMS);
     if (t->numel == 0 || t->flags & TENSOR_CONTIGUOUS) {
         shape_contiguous_strides(ndim, sizes, strides);
         return true;

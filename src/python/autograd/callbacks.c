@@ -4,6 +4,7 @@
  * program share. The block knows where the library keeps it without owning that, and forgets it
  * when the library drops it: a handle keeps no tensor alive.
  */
+#include <assert.h>
 #include <stdlib.h>
 
 #include "autograd/hooks.h"
@@ -97,6 +98,7 @@ static PyType_Spec handle_spec = {
 /* A callback with two owners: the library and the handle in *handle. NULL with an exception. */
 static struct callback *callback_new(PyObject *function, PyObject **handle)
 {
+    assert(PyCallable_Check(function));
     struct callback *c = malloc(sizeof *c);
     struct handle_object *h = c ? PyObject_New(struct handle_object, handle_type) : NULL;
     if (!h) {
@@ -169,6 +171,7 @@ static bool replace_one(PyObject *hook, fl_tensor *new, fl_tensor **grad)
 
 static int run_tensor_hook(void *context, fl_tensor **grad)
 {
+    assert(*grad);
     struct callback *c = context;
     PyGILState_STATE state = PyGILState_Ensure();
     int status = 0;
@@ -191,6 +194,7 @@ static int run_tensor_hook(void *context, fl_tensor **grad)
 
 static int run_leaf_hook(void *context, fl_tensor *leaf)
 {
+    assert(leaf);
     struct callback *c = context;
     PyGILState_STATE state = PyGILState_Ensure();
     int status = 0;
@@ -208,6 +212,7 @@ static int run_leaf_hook(void *context, fl_tensor *leaf)
 
 static PyObject *tuple_of(int count, fl_tensor *const *tensors)
 {
+    assert(count >= 0);
     PyObject *tuple = PyTuple_New(count);
     for (int i = 0; tuple && i < count; i++) {
         PyObject *o = pytensor_show(tensors[i]);
@@ -220,6 +225,7 @@ static PyObject *tuple_of(int count, fl_tensor *const *tensors)
 /* Puts what a hook returned (None, one tensor, a tuple) in the place of `count` gradients. */
 static bool replace_all(PyObject *hook, PyObject *result, int count, fl_tensor **tensors)
 {
+    assert(count >= 0);
     if (result == Py_None)
         return true;
     bool single = !PyTuple_Check(result);

@@ -6,12 +6,14 @@
  * forward has returned; a saved result is kept as an alias without history, because the result
  * holds the node.
  */
+#include <assert.h>
 #include <stddef.h>
 #include <string.h>
 
 #include "autograd/saving.h"
 #include "core/lanes.h"
 #include "core/memory.h"
+#include "autograd/turn.h"
 #include "ops/forward.h"
 #include "python/autograd/callbacks.h"
 #include "python/tensor/tensor_object.h"
@@ -73,6 +75,7 @@ static void drop_saved(struct context_object *c)
 /* Keeps what save_for_backward was given. `results` are those of the recorded node. */
 static bool keep_saved(struct context_object *c, fl_tensor *const *results, int count)
 {
+    assert(count >= 0);
     PyObject *tuple = c->to_save;
     if (!tuple || !PyTuple_Check(tuple))
         return true;
@@ -353,7 +356,7 @@ static int function_backward(struct node *n, fl_tensor *const *g, bool create_gr
 {
     (void)create_graph;
     struct function_node *f = (struct function_node *)n;
-    bool held = engine_pause();
+    bool held = turn_pause();
     PyGILState_STATE state = PyGILState_Ensure();
     PyObject *backward =
         PyObject_GetAttrString((PyObject *)Py_TYPE((PyObject *)f->context), "backward");
@@ -371,7 +374,7 @@ static int function_backward(struct node *n, fl_tensor *const *g, bool create_gr
         raise_stash();
     }
     PyGILState_Release(state);
-    engine_resume(held);
+    turn_resume(held);
     return ok ? 0 : -1;
 }
 
@@ -462,6 +465,7 @@ static bool contains(PyObject *tuple, PyObject *o)
 /* Hangs one result on the node: the object to return in its place, a new reference. */
 static PyObject *record_result(struct function_node *f, PyObject *args, PyObject *o, int i)
 {
+    assert(i >= 0);
     fl_tensor *t = pytensor_get(o);
     struct context_object *c = f->context;
     bool is_input = contains(args, o), is_dirty = contains(c->dirty, o);

@@ -6,6 +6,7 @@
  */
 #include "python/call/arguments.h"
 
+#include <assert.h>
 #include <string.h>
 
 #include "python/call/overrides.h"
@@ -49,6 +50,7 @@ static struct remembered {
 /* Which parameter a keyword names, -1: none; -2 with an exception. */
 static int keyword_index(const fl_op *op, PyObject *keyword)
 {
+    assert(PyUnicode_Check(keyword));
     uint64_t key = ((uint64_t)(uintptr_t)op >> 4) ^ ((uint64_t)(uintptr_t)keyword << 7);
     struct remembered *r = &remembered[(key * 0x9E3779B97F4A7C15u) >> 54];
     if (r->op == op && r->keyword == keyword)
@@ -305,6 +307,8 @@ static bool is_long(const fl_op *op, const struct arguments *a)
 
 int arguments_run(const fl_op *op, struct arguments *a, fl_value *results)
 {
+    assert(op->function == op || op->form != FORM_FUNCTION);
+    assert(!PyErr_Occurred());
     if (!is_long(op, a))
         return op_call(op, a->value, results);
     PyThreadState *state = python_leave();
@@ -331,6 +335,8 @@ static PyObject *run(const fl_op *op, struct arguments *a)
 static PyObject *call(const struct python_name *name, PyObject *self, PyObject *const *args,
                       Py_ssize_t nargs, PyObject *kwnames)
 {
+    assert(name->count >= 1 && name->count <= OVERLOADS_MAX);
+    assert(nargs >= 0);
     struct arguments a;
     struct mismatch why[OVERLOADS_MAX]; /* opgen admits no more */
     a.more = NULL, a.lists = NULL;
@@ -343,8 +349,10 @@ static PyObject *call(const struct python_name *name, PyObject *self, PyObject *
                                      : run(op, &a);
         if (a.more || a.lists)
             values_release(&a);
-        if (fits)
+        if (fits) {
+            assert(!result == !!PyErr_Occurred());
             return result;
+        }
     }
     if (overrides_any(self, args, nargs + (kwnames ? PyTuple_Size(kwnames) : 0)))
         return overrides_call(name->home, name->name, self, args, nargs, kwnames);

@@ -3,6 +3,7 @@
  * Where one overload alone takes so many arguments, what is wrong with it is said ("argument
  * 'other' (position 1) must be Tensor, not str"); otherwise all overloads are listed.
  */
+#include <assert.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -20,6 +21,7 @@ struct text {
 static void append(struct text *t, const char *format, ...) __attribute__((format(printf, 2, 3)));
 static void append(struct text *t, const char *format, ...)
 {
+    assert(t->length < sizeof t->data);
     va_list args;
     size_t room = sizeof t->data - t->length;
     va_start(args, format);

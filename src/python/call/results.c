@@ -191,5 +191,6 @@ PyObject *results_wrap(const fl_op *op, fl_value *results)
         else if (!tuple)
             Py_XDECREF(o);
     }
+    assert(tuple || PyErr_Occurred());
     return tuple;
 }

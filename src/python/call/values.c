@@ -1,4 +1,5 @@
 /* One Python value as one parameter's type: what fits, and what it becomes. */
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -15,6 +16,7 @@ struct arguments_block {
 
 static void *take_words(struct arguments *a, Py_ssize_t count)
 {
+    assert(count >= 0);
     if (count <= ARGUMENTS_INLINE - a->used) {
         a->used += (int)count;
         return a->words + a->used - count;
@@ -34,6 +36,7 @@ struct arguments_list {
 
 fl_tensor **values_list(struct arguments *a, Py_ssize_t count)
 {
+    assert(count >= 0);
     struct arguments_list *list = take_words(a, count + 2);
     if (!list)
         return NULL;

@@ -8,6 +8,7 @@
  */
 #include "python/module/optim.h"
 
+#include <assert.h>
 #include <stdlib.h>
 
 #include "nn/optimizer.h"
@@ -355,6 +356,7 @@ static enum outcome adam_options(PyObject *group, struct optimizer_adam *rule)
 /* Puts a tensor of zeros into the dict. */
 static bool put_zeros(PyObject *dict, PyObject *key, int ndim, const int64_t *sizes, int dtype)
 {
+    assert(ndim >= 0 && ndim <= TENSOR_MAX_DIMS);
     fl_tensor *zeros = tensor_new(ndim, sizes, dtype);
     if (zeros && tensor_fill(zeros, fl_int(0)) != 0) {
         tensor_release(zeros);

@@ -4,6 +4,7 @@
  * that holds every number, once to write the numbers, as double or int64, into a row of memory that
  * is then converted to the dtype as a whole.
  */
+#include <assert.h>
 #include <math.h>
 #include <string.h>
 
@@ -105,6 +106,7 @@ PyObject *data_item(const fl_tensor *t, int64_t position)
 
 static PyObject *list_of(const fl_tensor *t, int dim, int64_t *position)
 {
+    assert(dim >= 0 && dim <= t->ndim);
     if (dim == t->ndim)
         return data_item(t, (*position)++);
     int64_t count = t->sizes[dim];
@@ -336,6 +338,7 @@ static bool put_one(struct sink *s, PyObject *o)
 
 static bool put_all(struct sink *s, PyObject *o, const struct shape *shape, int dim)
 {
+    assert(dim >= 0);
     if (dim == shape->ndim)
         return put_one(s, o);
     if (!is_data_sequence(o)) {

@@ -4,6 +4,7 @@
  * A tensor over foreign memory holds a reference to the object that owns it; the other way round,
  * what is given out holds the storage: the tensor may get another one meanwhile (x.data = y).
  */
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -26,6 +27,7 @@ static void drop_owner(void *owner)
 static fl_tensor *over_memory(PyObject *owner, void *data, int dtype, int ndim,
                               const int64_t *sizes, const int64_t *strides)
 {
+    assert(ndim >= 0 && ndim <= TENSOR_MAX_DIMS);
     int64_t last = 0, one = 1;
     bool empty = false;
     for (int i = 0; i < ndim; i++) {
@@ -94,6 +96,7 @@ static void *read_address(PyObject *pair, bool *readonly)
 /* Byte strides as element strides; refuses what a tensor cannot have. */
 static bool to_elements(int64_t *strides, const int64_t *sizes, Py_ssize_t ndim, int64_t size)
 {
+    assert(ndim >= 0 && size > 0);
     for (Py_ssize_t i = 0; i < ndim; i++) {
         if (strides[i] < 0) {
             PyErr_SetString(PyExc_ValueError, "At least one stride in the given numpy array is "

@@ -5,6 +5,7 @@
  * the stack, the first overload that takes values of these kinds is called; a number where only a
  * tensor is taken becomes a tensor of no dimension that is weak in type promotion.
  */
+#include <assert.h>
 #include <string.h>
 
 #include "python/call/arguments.h"
@@ -50,6 +51,7 @@ static int suits(const struct op_param *p, const fl_value *v)
 /* The overload that takes the values most directly. */
 static const fl_op *choose(struct operator_row *row, const fl_value *values, int count)
 {
+    assert(count == 1 || count == 2);
     if (row->count < 0)
         look_up(row);
     const fl_op *best = NULL;
@@ -111,6 +113,7 @@ static PyObject *show(const struct operator_row *row, PyObject *x, PyObject *y)
 /* Numbers where the operator takes tensors alone become tensors, kept in made[] for release. */
 static int make_tensors(const fl_op *op, fl_value *values, int count, fl_tensor **made)
 {
+    assert(count >= 0 && count <= OP_PARAMS);
     int failed = 0;
     for (int k = 0; k < count; k++) {
         made[k] = NULL;

@@ -8,9 +8,9 @@
  * Reading an item may run the program's code (__index__, what a list holds), which may give the
  * tensor other memory: the view is made on the storage that was there at the start, or not at all.
  */
-#include <string.h>
-
+#include <assert.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "autograd/operations.h"
 #include "python/call/arguments.h"
@@ -64,6 +64,7 @@ static void subscript_end(struct subscript *s)
 static fl_tensor *plain_view(fl_tensor *self, int ndim, const int64_t *sizes,
                              const int64_t *strides, int64_t offset)
 {
+    assert(ndim >= 0 && ndim <= TENSOR_MAX_DIMS);
     fl_tensor *y = tensor_alias(self, ndim, sizes, strides, offset);
     if (y && !(self->flags & TENSOR_INFERENCE))
         tensor_set_base(y, self, autograd_creation());
@@ -385,6 +386,7 @@ static PyObject *gather(struct subscript *s, fl_tensor *from)
 /* x[i], the commonest: one view without any table. */
 static PyObject *row(fl_tensor *t, int64_t i)
 {
+    assert(t->ndim >= 1);
     if (i < -t->sizes[0] || i >= t->sizes[0]) {
         PyErr_Format(PyExc_IndexError, "index %lld is out of bounds for dimension 0 with size %lld",
                      (long long)i, (long long)t->sizes[0]);
@@ -470,6 +472,7 @@ static fl_tensor *resized(fl_tensor *value, const fl_op **op, const char *name, 
  */
 static fl_tensor *trim(fl_tensor *value, int ndim)
 {
+    assert(ndim >= 0);
     static const fl_op *reshape;
     int extra = 0;
     while (value->ndim - extra > ndim && value->sizes[extra] == 1)

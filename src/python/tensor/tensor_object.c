@@ -10,6 +10,7 @@
  */
 #include "python/tensor/tensor_object.h"
 
+#include <assert.h>
 #include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
@@ -89,6 +90,7 @@ static bool keep(struct tensor_object *self)
  * meanwhile (by a weak reference), the object owns the handle again, which lives on: true. */
 static bool drop_kept(fl_tensor *t)
 {
+    assert(t->python);
     if (!Py_IsInitialized())
         return false;
     PyGILState_STATE state = PyGILState_Ensure();
@@ -256,6 +258,7 @@ const fl_op *pytensor_operator(const char *name)
 
 fl_tensor *pytensor_call(const fl_op *op, fl_tensor *self, const struct named_value *named)
 {
+    assert(op && named);
     fl_value args[64], result;
     for (int i = 0; i < op->params; i++) {
         const struct op_param *p = &op->param[i];
