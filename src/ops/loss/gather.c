@@ -99,7 +99,7 @@ int nll_loss_shape(fl_tensor *input, fl_tensor *target, fl_tensor *weight, int64
 /* The number at position i of a contiguous tensor of float32 or float64; 1 without a tensor. */
 static double number_at(const fl_tensor *t, int64_t i)
 {
-    assert(i >= 0 && i < t->numel && tensor_is_flat(t));
+    assert(!t || (i >= 0 && i < t->numel && tensor_is_flat(t)));
     return !t                       ? 1
            : t->dtype == FL_FLOAT32 ? (double)((const float *)tensor_data(t))[i]
                                     : ((const double *)tensor_data(t))[i];

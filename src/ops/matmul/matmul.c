@@ -594,7 +594,7 @@ int linear_backward_input_cpu(fl_tensor *g, fl_tensor *weight, fl_tensor *y)
 {
     assert(weight->ndim == 1 || weight->ndim == 2);
     assert(tensor_is_flat(y));
-    int64_t n = weight->sizes[weight->ndim - 1], k = weight->ndim == 2 ? weight->sizes[0] : 1, row;
+    int64_t n = weight->sizes[weight->ndim - 1], k = weight->ndim == 2 ? weight->sizes[0] : 1, row = 0;
     if (y->numel == 0)
         return 0;
     fl_tensor *rows = weight->ndim == 2 ? as_rows(g, &row) : tensor_contiguous(g);
@@ -632,7 +632,8 @@ int linear_backward_weight_cpu(fl_tensor *g, fl_tensor *input, fl_tensor *y)
 {
     assert(input->ndim >= 1 && tensor_is_flat(y));
     bool vector = g->ndim < input->ndim;
-    int64_t k = input->sizes[input->ndim - 1], m = vector ? 1 : g->sizes[g->ndim - 1], g_row, x_row;
+    int64_t k = input->sizes[input->ndim - 1], m = vector ? 1 : g->sizes[g->ndim - 1], g_row = 0,
+            x_row;
     if (y->numel == 0)
         return 0;
     if (input->numel == 0)

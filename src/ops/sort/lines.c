@@ -11,7 +11,6 @@
 
 struct lines lines_of(const fl_tensor *t, int dim)
 {
-    assert(dim >= 0 && (dim < t->ndim || t->ndim == 0));
     assert(dim >= -1 && (dim < t->ndim || t->ndim == 0));
     int64_t bytes = (int64_t)dtype_size(t->dtype);
     struct lines l = {

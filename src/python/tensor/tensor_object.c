@@ -258,7 +258,6 @@ const fl_op *pytensor_operator(const char *name)
 
 fl_tensor *pytensor_call(const fl_op *op, fl_tensor *self, const struct named_value *named)
 {
-    assert(op && named);
     fl_value args[64], result;
     for (int i = 0; i < op->params; i++) {
         const struct op_param *p = &op->param[i];
