@@ -62,7 +62,8 @@ FL_API int fl_module_save(const fl_module *m, const char *path);
 FL_API int fl_module_load(fl_module *m, const char *path);
 
 /* A module of one's own: forward(m, x, context) calls its children and returns what a call returned,
- * x, or what m or the program holds (see fl_keep). NULL for forward: the module only holds its entries under their names. */
+ * x, or what m or the program holds (see fl_keep). NULL for forward: the module only holds its
+ * entries under their names. */
 FL_API fl_module *fl_module_new(const char *class_name,
                                 fl_tensor *(*forward)(fl_module *m, fl_tensor *x, void *context),
                                 void *context);

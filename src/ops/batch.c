@@ -487,7 +487,7 @@ static int call_computed(const fl_op *f, const fl_value *args, fl_value *results
                  : f == &op_empty_like ? batch_room(f, args, results)
                                        : compute(f, args, results);
     autograd_mode.grad = mode;
-    if (status || !record_wanted(f, args))
+    if (status || !record_is_needed(f, args))
         return status;
     struct batch_args a;
     status = expand_args(f, args, 0, &a);
@@ -588,7 +588,7 @@ static int prepare_written(const fl_op *f, const fl_value *args)
             return -1;
     }
     for (int i = 0; i < still.count; i++)
-        if (record_wanted(f, args) && !lanes_find(self->lanes, still.lane[i].id) &&
+        if (record_is_needed(f, args) && !lanes_find(self->lanes, still.lane[i].id) &&
             make_lane(self, still.lane[i]))
             return -1;
     return 0;
@@ -600,7 +600,7 @@ static int check_input(const fl_op *f, const fl_value *args)
 {
     fl_tensor *self = args[0].as.tensor, *base = self->base ? self->base : self;
     struct node *n = autograd_mode.grad ? autograd_node(base, NULL) : NULL;
-    if (!n || !record_is_of(n, &op__lane_enter) || !record_asked(f, args))
+    if (!n || !record_is_of(n, &op__lane_enter) || !record_has_gradient(f, args))
         return 0;
     return error_set(FL_NOT_IMPLEMENTED,
                      "vmap: %s would write in place into an input whose gradient is asked for "
@@ -616,7 +616,7 @@ static int call_writer(const fl_op *op, const fl_value *args, fl_value *results)
     if (prepare_written(f, args) || check_input(f, args) ||
         (f->random && batch_check_random_write(args[0].as.tensor)))
         return -1;
-    if (!record_wanted(f, args))
+    if (!record_is_needed(f, args))
         return door_plain(op, args, results);
     struct batch_args a;
     if (expand_args(f, args, 1, &a))

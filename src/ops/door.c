@@ -273,7 +273,8 @@ static int call_writer(const fl_op *f, const fl_value *given, fl_value *results)
     fl_value args[OP_PARAMS];
     fl_tensor *made[OP_PARAMS], *self = given[0].as.tensor;
     struct node *n = NULL;
-    if (autograd_check_inplace(self, record_has_gradient(f, given)) || check_apart(f, given, 1, self))
+    if (autograd_check_inplace(self, record_has_gradient(f, given)) ||
+        check_apart(f, given, 1, self))
         return -1;
     memcpy(args, given, sizeof *args * f->params);
     int status = door_numbers(f, args, made);

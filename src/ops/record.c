@@ -586,7 +586,7 @@ static int store_gradients(struct op_node *self, uint32_t params, fl_value *valu
             if (!t || status || (int)j >= count || !engine_needs(&self->node.edge[e + (int)j]))
                 continue;
             out[e + (int)j] = as_input_is(tensor_retain(t), &(fl_value){.tag = FL_NONE},
-                                  self->node.edge[e + (int)j].dtype);
+                                          self->node.edge[e + (int)j].dtype);
             status = out[e + (int)j] ? 0 : -1;
         }
         fl_value_release(v);

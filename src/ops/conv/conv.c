@@ -9,11 +9,11 @@
 
 #include "core/error.h"
 #include "core/sound.h"
+#include "flambeau/ops.h"
 #include "ops/conv/conv2d.h"
 #include "ops/conv/conv_window.h"
 #include "ops/op.h"
 #include "ops_kernels.h"
-#include "flambeau/ops.h"
 
 static int spread(const char *name, fl_ints given, int spatial, int64_t *out)
 {

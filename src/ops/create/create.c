@@ -6,9 +6,9 @@
 #include "autograd/autograd.h"
 #include "core/error.h"
 #include "core/sound.h"
+#include "flambeau/ops.h"
 #include "ops/op.h"
 #include "ops_kernels.h"
-#include "flambeau/ops.h"
 
 /* What every creation shares: the dtype given or else this one, on the CPU. */
 static int settle(struct op_shape *y, fl_dtype given, int otherwise, fl_device device)

@@ -5,10 +5,10 @@
 #include "core/error.h"
 #include "core/memory.h"
 #include "core/sound.h"
+#include "flambeau/ops.h"
 #include "ops/index/index.h"
 #include "ops/op.h"
 #include "ops_kernels.h"
-#include "flambeau/ops.h"
 
 /* A contiguous tensor around a dim: (outer, n, inner). 0-dim tensors count as one element in one
  * dim. */

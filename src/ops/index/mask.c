@@ -6,10 +6,10 @@
 #include "core/memory.h"
 #include "core/sound.h"
 #include "core/threads.h"
+#include "flambeau/ops.h"
 #include "ops/index/index.h"
 #include "ops/op.h"
 #include "ops_kernels.h"
-#include "flambeau/ops.h"
 
 /* ---- runs of elements ---- */
 

@@ -3,10 +3,10 @@
 #include <string.h>
 
 #include "core/error.h"
+#include "flambeau/ops.h"
 #include "ops/advise.h"
 #include "ops/op.h"
 #include "ops_kernels.h"
-#include "flambeau/ops.h"
 
 enum reduction { REDUCE_NONE, REDUCE_MEAN, REDUCE_SUM };
 

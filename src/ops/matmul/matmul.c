@@ -9,10 +9,10 @@
 
 #include "core/error.h"
 #include "core/sound.h"
+#include "flambeau/ops.h"
 #include "ops/matmul/gemm.h"
 #include "ops/op.h"
 #include "ops_kernels.h"
-#include "flambeau/ops.h"
 
 /* ---- shapes ---- */
 
@@ -594,7 +594,8 @@ int linear_backward_input_cpu(fl_tensor *g, fl_tensor *weight, fl_tensor *y)
 {
     assert(weight->ndim == 1 || weight->ndim == 2);
     assert(tensor_is_flat(y));
-    int64_t n = weight->sizes[weight->ndim - 1], k = weight->ndim == 2 ? weight->sizes[0] : 1, row = 0;
+    int64_t n = weight->sizes[weight->ndim - 1], k = weight->ndim == 2 ? weight->sizes[0] : 1,
+            row = 0;
     if (y->numel == 0)
         return 0;
     fl_tensor *rows = weight->ndim == 2 ? as_rows(g, &row) : tensor_contiguous(g);

@@ -14,6 +14,7 @@
 #include "core/lanes.h"
 #include "core/memory.h"
 #include "autograd/turn.h"
+#include "core/memory.h"
 #include "ops/forward.h"
 #include "python/autograd/callbacks.h"
 #include "python/tensor/tensor_object.h"

@@ -91,8 +91,7 @@ static PyObject *tuple_of_names(const struct named_type *n)
 static bool make_type(struct named_type *n)
 {
     for (int i = 0; i < n->count; i++)
-        n->properties[i] =
-            (PyGetSetDef){n->names[i], item_get, NULL, NULL, (void *)(intptr_t)i};
+        n->properties[i] = (PyGetSetDef){n->names[i], item_get, NULL, NULL, (void *)(intptr_t)i};
     PyOS_snprintf(n->title, sizeof n->title, "flambeau.return_types.%s", n->base);
     PyType_Spec spec = {
         .name = n->title,
