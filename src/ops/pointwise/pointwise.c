@@ -573,7 +573,7 @@ int pointwise_call(const fl_op *op, const fl_value *args, fl_value *results)
     const int common = common_dtype(f, operand, args);
     if (common < 0 || pointwise_broadcast(p->operands, operand, &ndim, sizes))
         return -1;
-    if (wanted && ndim == 2 && is_uneven_difference(f, operand) &&
+    if (needs_node && ndim == 2 && is_uneven_difference(f, operand) &&
         advise_difference(operand[0].as.tensor, operand[1].as.tensor))
         return -1;
     const int dtype = result_dtype(f, common);

@@ -98,7 +98,6 @@ static PyType_Spec handle_spec = {
 /* A callback with two owners: the library and the handle in *handle. NULL with an exception. */
 static struct callback *callback_new(PyObject *function, PyObject **handle)
 {
-    assert(PyCallable_Check(function));
     struct callback *c = malloc(sizeof *c);
     struct handle_object *h = c ? PyObject_New(struct handle_object, handle_type) : NULL;
     if (!h) {
