@@ -15,8 +15,8 @@ import pytest
 # again; it records calls, whose backward computes; a tensor's state holds its tangents; a Python
 # type's parts stand in several files.
 PERMITTED = (
-    {"src/ops/autocast", "src/ops/door", "src/ops/forward", "src/ops/pointwise/pointwise",
-     "src/ops/record", "src/ops/reduce/reduce"},
+    {"src/ops/advise", "src/ops/autocast", "src/ops/door", "src/ops/forward",
+     "src/ops/pointwise/pointwise", "src/ops/record", "src/ops/reduce/reduce"},
     {"src/autograd/autograd", "src/autograd/tangents"},
     {"src/python/autograd/callbacks", "src/python/autograd/function", "src/python/autograd/nodes",
      "src/python/call/arguments", "src/python/call/overrides", "src/python/call/results",
