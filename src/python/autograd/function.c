@@ -11,9 +11,8 @@
 #include <string.h>
 
 #include "autograd/saving.h"
-#include "core/lanes.h"
-#include "core/memory.h"
 #include "autograd/turn.h"
+#include "core/lanes.h"
 #include "core/memory.h"
 #include "ops/forward.h"
 #include "python/autograd/callbacks.h"
