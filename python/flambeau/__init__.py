@@ -40,9 +40,9 @@ _HOMES = {
         (
             "alias_copy as_strided_copy as_strided_scatter block_diag cartesian_prod cdist "
             "chain_matmul combinations corrcoef cov cumulative_trapezoid diagonal_copy "
-            "diagonal_scatter diff dist dsplit eig einsum expand_copy histc hsplit "
+            "diagonal_scatter diff dsplit eig einsum expand_copy histc hsplit "
             "index_reduce isin kron lobpcg lstsq lu matrix_rank nanmedian nanquantile "
-            "narrow_copy nonzero_static pca_lowrank pdist permute_copy put quantile renorm "
+            "narrow_copy nonzero_static pca_lowrank pdist permute_copy quantile "
             "scatter_reduce select_copy select_scatter slice_scatter solve split_copy "
             "split_with_sizes_copy squeeze_copy svd_lowrank symeig t_copy tensordot trace "
             "transpose_copy trapezoid trapz unbind_copy unfold_copy unique unique_consecutive "
@@ -133,9 +133,9 @@ def _defer(name, home="functional", there=None):
 
 # Methods that are composed in Python.
 for _name in (
-    "as_strided_scatter corrcoef cov diagonal_scatter diff dist dsplit eig histc hsplit "
+    "as_strided_scatter corrcoef cov diagonal_scatter diff dsplit eig histc hsplit "
     "index_reduce index_reduce_ isin kron lstsq lu nanmedian nanquantile narrow_copy "
-    "nonzero_static put put_ quantile renorm scatter_reduce scatter_reduce_ select_scatter "
+    "nonzero_static quantile scatter_reduce scatter_reduce_ select_scatter "
     "slice_scatter solve symeig trace unique unique_consecutive unravel_index unsafe_chunk "
     "unsafe_split vsplit"
 ).split():

@@ -134,6 +134,14 @@ static fl_tensor *make(int ndim, const int64_t *sizes, const int64_t *strides, i
 {
     if (check_ndim(ndim) != 0)
         return NULL;
+    int64_t product = 1;
+    bool overflow = false;
+    for (int i = 0; i < ndim; i++)
+        overflow |= __builtin_mul_overflow(product, sizes[i], &product);
+    if (overflow && !strides) {
+        too_large(ndim, sizes);
+        return NULL;
+    }
     int64_t numel = shape_numel(ndim, sizes);
     if (numel < 0)
         return NULL;
@@ -204,8 +212,11 @@ fl_tensor *tensor_new_strided(int ndim, const int64_t *sizes, const int64_t *str
 
 fl_tensor *tensor_new_like(const fl_tensor *like, int dtype)
 {
-    bool keep = !(like->flags & TENSOR_CONTIGUOUS) && tensor_is_dense(like);
-    return make(like->ndim, like->sizes, keep ? like->strides : NULL, dtype);
+    int64_t strides[TENSOR_MAX_DIMS];
+    if (like->flags & TENSOR_CONTIGUOUS)
+        return make(like->ndim, like->sizes, NULL, dtype);
+    tensor_dense_strides(like, strides);
+    return make(like->ndim, like->sizes, strides, dtype);
 }
 
 fl_tensor *tensor_on_storage(struct storage *s, int ndim, const int64_t *sizes,
@@ -376,6 +387,42 @@ bool tensor_is_dense(const fl_tensor *t)
         expected *= t->sizes[i]; /* at least twice as much: no dim is found again */
     }
     return true;
+}
+
+/* 1 where dim a lies outside dim b in memory, -1 where inside, 0 where strides do not tell: one is
+ * 0, or both are alike and a is not the larger. */
+static int compare_dims(const fl_tensor *t, int a, int b)
+{
+    int64_t x = t->strides[a], y = t->strides[b];
+    if (x == 0 || y == 0)
+        return 0;
+    return x != y ? (x > y ? 1 : -1) : t->sizes[a] > t->sizes[b];
+}
+
+void tensor_dense_strides(const fl_tensor *t, int64_t *strides)
+{
+    int order[TENSOR_MAX_DIMS]; /* from the inside outwards */
+    int64_t step = 1;
+    if (tensor_is_dense(t)) {
+        memcpy(strides, t->strides, (size_t)t->ndim * sizeof *strides);
+        return;
+    }
+    for (int i = 0; i < t->ndim; i++) {
+        order[i] = t->ndim - 1 - i;
+        for (int at = i, k = i - 1; k >= 0; k--) {
+            int outside = compare_dims(t, order[k], order[at]);
+            if (outside < 0)
+                break;
+            if (outside == 0)
+                continue;
+            int swapped = order[k];
+            order[k] = order[at], order[at] = swapped, at = k;
+        }
+    }
+    for (int i = 0; i < t->ndim; i++) {
+        strides[order[i]] = step;
+        step *= t->sizes[order[i]] > 1 ? t->sizes[order[i]] : 1;
+    }
 }
 
 int tensor_check_written(const fl_tensor *t)

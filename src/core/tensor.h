@@ -218,6 +218,9 @@ int shape_wrap_dim(int64_t dim, int ndim);
  * non-singleton dimension 1". */
 int shape_broadcast(int *out_ndim, int64_t *out, int ndim, const int64_t *sizes);
 bool tensor_is_dense(const fl_tensor *t); /* some permutation of it is contiguous */
+/* The strides of a new tensor laid out as t: t's own where it is dense, else strides without a gap
+ * in the order of t's. */
+void tensor_dense_strides(const fl_tensor *t, int64_t *strides);
 /* "[2, 3]" into a buffer of the caller's; returns the buffer. */
 const char *shape_text(char *buffer, size_t size, int ndim, const int64_t *sizes);
 

@@ -61,7 +61,7 @@ static int kernel_dtype(const fl_op *f, const fl_value *args)
         dtype = args[f->first].as.tensor->dtype;
     }
     if (f->first >= 0 && dtype != FL_NO_DTYPE && !accepted(f, dtype))
-        return error_set(FL_NOT_IMPLEMENTED, "\"%s\" not implemented for '%s'", f->base,
+        return error_set(FL_NOT_IMPLEMENTED, "\"%s\" not implemented for '%s'", f->called,
                          dtype_title(dtype));
     switch (f->result_dtype) {
     case RESULT_FLOAT:

@@ -204,6 +204,7 @@ enum op_batch {
 struct fl_op {
     const char *name;  /* "add.Tensor", "add_.Tensor", "add.out" */
     const char *base;  /* "add" */
+    const char *called; /* what refuses a dtype in its errors: "abs_cpu" */
     const char *title; /* "AddBackward0": what repr shows as grad_fn. Of a composite, the name of
                           the last node that it records; NULL: that node's own */
     uint8_t kind, form;

@@ -59,7 +59,8 @@ fl_tensor *operation_own(fl_tensor *g, const fl_tensor *like)
     assert(shape_equal(g, like));
     if (g->lanes)
         return operation_clone(g);
-    fl_tensor *y = tensor_new_like(like, g->dtype);
+    fl_tensor *y = tensor_is_dense(like) ? tensor_new_like(like, g->dtype)
+                                         : tensor_new(like->ndim, like->sizes, g->dtype);
     if (y && operation_copy_(y, g)) {
         tensor_release(y);
         y = NULL;

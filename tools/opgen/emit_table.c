@@ -372,6 +372,7 @@ static void descriptor(struct out *o, const struct op *op, const char *name, con
         emit_text(o, "};\n");
     }
     emit(o, "const fl_op op_%s = {\n    .name = \"%s\",\n    .base = \"%s\",\n", id, name, base);
+    emit(o, "    .called = \"%s\",\n", op->called ? op->called : op->base);
     if (title)
         emit(o, "    .title = \"%s\",\n", title);
     emit(o, "    .kind = %s,\n    .form = %s,\n    .params = %d,\n    .results = %d,\n",

@@ -404,6 +404,12 @@ static void key_titles(struct op *op, const struct stretch *s, int unused)
     op->titles = one_name(s, "a function that names the node");
 }
 
+static void key_called(struct op *op, const struct stretch *s, int unused)
+{
+    (void)unused;
+    op->called = one_name(s, "PyTorch's name of the kernel");
+}
+
 static void key_cname(struct op *op, const struct stretch *s, int unused)
 {
     (void)unused;
@@ -478,6 +484,7 @@ static const struct key {
     {"title", key_title, 0, false},
     {"titles", key_titles, 0, false},
     {"cname", key_cname, 0, false},
+    {"called", key_called, 0, false},
     {"doc", key_doc, 0, false},
 };
 
@@ -505,6 +512,6 @@ void key_parse(struct op *op, const struct stretch *line)
         place,
         "found the key '%s', expected dtypes forms value start step join finish view shape kernel "
         "check compose grad random autocast batch truths promotes rounds exact unbounded keeps try "
-        "title titles cname or doc",
+        "title titles cname called or doc",
         name);
 }

@@ -5,7 +5,6 @@ import math
 import flambeau as fl
 from flambeau import _C
 from flambeau._precision import under_autocast
-from flambeau.functional._arguments import wrap_dim
 
 
 def _p_norm(t, p, dim):
@@ -25,11 +24,6 @@ def _root(total, p=2):
     zero = total == 0
     safe = _C.where(zero, 1.0, total)
     return _C.where(zero, total, safe.sqrt() if p == 2 else safe ** (1.0 / p))
-
-
-def dist(input, other, p=2):
-    """The p-norm of input - other (source: torch.dist)."""
-    return _C.norm(input - other, p)
 
 
 @under_autocast("float32")
@@ -80,16 +74,3 @@ def pdist(input, p=2.0):
     n = input.shape[0]
     upper = fl.triu_indices(n, n, 1)
     return _p_norm(input[upper[0]] - input[upper[1]], p, -1)
-
-
-def renorm(input, p, dim, maxnorm):
-    """input with those slices along dim whose p-norm is greater than maxnorm scaled down to it
-    (source: torch.renorm)."""
-    if p <= 0:
-        raise RuntimeError("renorm: non-positive-norm not supported")
-    if input.dim() < 2:
-        raise RuntimeError("renorm: input needs at least 2 dimensions")
-    dim = wrap_dim(dim, input.dim())
-    others = [d for d in range(input.dim()) if d != dim]
-    size = _C.norm(input, p, others, True)
-    return input * _C.where(size > maxnorm, maxnorm / (size + 1e-7), 1.0).to(input.dtype)

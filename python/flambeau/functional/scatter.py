@@ -100,24 +100,6 @@ def index_reduce(input, dim, index, source, reduce, *, include_self=True):
     return scatter_reduce(input, dim, wide, source, reduce, include_self=include_self)
 
 
-def put(input, index, source, accumulate=False):
-    """A copy of input with source written (or added) at positions in input seen as one row
-    (source: torch.put)."""
-    if index.numel() != source.numel():
-        raise IndexError(
-            f"put_(): Expected source and index to have the same number of elements, but got "
-            f"source.numel() = {source.numel()}, index.numel() = {index.numel()}"
-        )
-    if index.dtype != fl.int64:
-        raise IndexError(f"put_(): Expected a long tensor for index, but got {index.dtype}")
-    if source.dtype != input.dtype:
-        raise RuntimeError("put_(): self and source expected to have the same dtype")
-    row = input.reshape(-1)
-    return _C.index_put(row, [index.reshape(-1)], source.reshape(-1), accumulate).reshape(
-        input.shape
-    )
-
-
 def _inplace(function):
     def write(self, *args, **kwargs):
         return self.copy_(function(self.clone(), *args, **kwargs))
@@ -127,4 +109,4 @@ def _inplace(function):
     return write
 
 
-scatter_reduce_, index_reduce_, put_ = map(_inplace, (scatter_reduce, index_reduce, put))
+scatter_reduce_, index_reduce_ = map(_inplace, (scatter_reduce, index_reduce))

@@ -355,17 +355,8 @@ def alpha_dropout(input, p=0.5, training=False, inplace=False):
 def feature_alpha_dropout(input, p=0.5, training=False, inplace=False):
     """alpha_dropout of whole channels of (N, C, *)."""
     _check_probability(p)
-    if not training or p == 0.0 or input.numel() == 0:
-        return input
-    if p == 1.0:
-        return input.mul_(0) if inplace else input * 0
-    alpha = 1.7580993408473766
-    a = 1.0 / math.sqrt((alpha * alpha * p + 1) * (1 - p))
-    shape = input.shape[:2] + (1,) * (input.dim() - 2)
-    noise = flambeau.empty(shape, dtype=input.dtype, device=input.device).bernoulli_(1 - p)
-    shift = (noise - 1).mul_(alpha * a).add_(alpha * a * p)
-    noise.mul_(a)
-    return input.mul_(noise).add_(shift) if inplace else input * noise + shift
+    name = "feature_alpha_dropout_" if inplace else "feature_alpha_dropout"
+    return _op(name)(input, p, training)
 
 
 # ---- Tables --------------------------------------------------------------------------------------

@@ -13,11 +13,11 @@ int clone_shape(fl_tensor *self, int memory_format, struct op_shape *y)
 {
     op_shape_like(y, self);
     bool preserve = memory_format < 0 || memory_format == FORMAT_PRESERVE;
-    if (preserve && (self->flags & TENSOR_CONTIGUOUS || !tensor_is_dense(self)))
+    if (preserve && self->flags & TENSOR_CONTIGUOUS)
         return 0;
     y->strided = true;
     if (preserve) {
-        memcpy(y->strides, self->strides, sizeof(int64_t) * (size_t)self->ndim);
+        tensor_dense_strides(self, y->strides);
         return 0;
     }
     return format_strides(memory_format, self->ndim, self->sizes, y->strides);
@@ -68,9 +68,14 @@ int copy__cpu(fl_tensor *self, fl_tensor *src, bool non_blocking)
     return status;
 mismatch:;
     char to[128], from[128];
+    int ndim = self->ndim;
+    int64_t sizes[TENSOR_MAX_DIMS];
+    memcpy(sizes, self->sizes, sizeof *sizes * (size_t)ndim);
+    if (shape_broadcast(&ndim, sizes, src->ndim, src->sizes))
+        return -1;
     return error_set(FL_RUNTIME_ERROR, "output with shape %s doesn't match the broadcast shape %s",
                      shape_text(to, sizeof to, self->ndim, self->sizes),
-                     shape_text(from, sizeof from, src->ndim, src->sizes));
+                     shape_text(from, sizeof from, ndim, sizes));
 }
 
 /* Whether t is laid out in a memory format. */
@@ -173,12 +178,23 @@ int as_strided_view(fl_tensor *self, fl_ints size, fl_ints stride, const int64_t
                     __builtin_add_overflow(last, reach, &last);
         y->sizes[d] = size.data[d], y->strides[d] = stride.data[d];
     }
-    if (!empty && (overflow || last >= room))
+    if (!empty && (overflow || last >= room)) {
+        char steps[128];
+        int64_t bytes, item = (int64_t)dtype_size(self->dtype);
+        shape_text(text, sizeof text, (int)size.count, size.data);
+        shape_text(steps, sizeof steps, (int)stride.count, stride.data);
+        if (overflow || __builtin_add_overflow(last, 1, &last) ||
+            __builtin_mul_overflow(last, item, &bytes))
+            return error_set(FL_RUNTIME_ERROR,
+                             "Storage size calculation overflowed with sizes=%s and strides=%s",
+                             text, steps);
         return error_set(FL_RUNTIME_ERROR,
-                         "setStorage: sizes %s, strides and storage offset %lld reach outside the "
-                         "storage of %lld elements",
-                         shape_text(text, sizeof text, (int)size.count, size.data),
-                         (long long)offset, (long long)room);
+                         "setStorage: sizes %s, strides %s, storage offset %lld, and itemsize %lld "
+                         "requiring a storage size of %lld are out of bounds for storage of size "
+                         "%zu",
+                         text, steps, (long long)offset, (long long)item, (long long)bytes,
+                         self->storage->bytes);
+    }
     y->ndim = (int)size.count, y->offset = offset;
     return 0;
 }

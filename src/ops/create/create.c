@@ -352,7 +352,7 @@ static int count_steps(fl_value start, fl_value end, fl_value step, bool integra
                        int64_t *count)
 {
     double from = as_double(start), to = as_double(end), by = as_double(step);
-    if (by == 0)
+    if (!(by > 0 || by < 0))
         return error_set(FL_RUNTIME_ERROR, "step must be nonzero");
     if (!isfinite(from) || !isfinite(to))
         return error_set(FL_RUNTIME_ERROR, "unsupported range: %g -> %g", from, to);
@@ -375,15 +375,28 @@ static bool all_integers(fl_value a, fl_value b, fl_value c)
     return a.tag != FL_FLOATING && b.tag != FL_FLOATING && c.tag != FL_FLOATING;
 }
 
+/* The number as int64 keeps it: PyTorch counts in int64 where that is asked for. */
+static fl_value truncated(fl_value v)
+{
+    return v.tag == FL_FLOATING ? fl_int((int64_t)v.as.f) : v;
+}
+
 static int arange_like_shape(fl_value start, fl_value end, fl_value step, fl_dtype dtype,
                              fl_device device, bool inclusive, struct op_shape *y)
 {
     bool integral = all_integers(start, end, step);
     int64_t count;
-    if (settle(y, dtype, integral && !inclusive ? FL_INT64 : dtype_default(), device) ||
-        count_steps(start, end, step, integral, inclusive, &count))
+    if (settle(y, dtype, integral && !inclusive ? FL_INT64 : dtype_default(), device))
         return -1;
-    if (y->dtype == FL_BOOL && count > 2)
+    if (y->dtype == FL_INT64 && !inclusive && !integral && isfinite(as_double(start)) &&
+        isfinite(as_double(end)) && isfinite(as_double(step))) {
+        start = truncated(start), end = truncated(end), step = truncated(step), integral = true;
+        if (step.as.i == 0)
+            return error_set(FL_VALUE_ERROR, "step must be nonzero");
+    }
+    if (count_steps(start, end, step, integral, inclusive, &count))
+        return -1;
+    if (y->dtype == FL_BOOL)
         return error_set(FL_NOT_IMPLEMENTED, "\"arange_cpu\" not implemented for 'Bool'");
     op_shape_set(y, 1, &count);
     return 0;
@@ -414,6 +427,8 @@ int arange_cpu(fl_value start, fl_value end, fl_value step, fl_dtype dtype, fl_d
     assert(y->ndim == 1 && tensor_is_flat(y));
     (void)dtype, (void)device;
     double p[2] = {as_double(start), as_double(step)};
+    if (y->dtype == FL_INT64)
+        start = truncated(start), end = truncated(end), step = truncated(step);
     if (all_integers(start, end, step))
         write_counted(y, NULL, NULL, start.as.i, step.as.i);
     else
@@ -536,4 +551,31 @@ int vander_compose(fl_tensor *x, const int64_t *N, bool increasing, fl_tensor **
         powers = fl_rsub_scalar(powers, fl_int(n - 1), fl_int(1));
     *y = fl_pow(fl_unsqueeze(x, -1), powers);
     return *y ? 0 : -1;
+}
+
+/* Sets `count` elements of self, each a step along all dims behind the other. */
+static int fill_steps(fl_tensor *self, int64_t offset, int64_t count, fl_value value)
+{
+    int64_t step = 0;
+    for (int d = 0; d < self->ndim; d++)
+        step += self->strides[d];
+    fl_tensor *line = fl_as_strided(self, (fl_ints){&count, 1}, (fl_ints){&step, 1}, &offset);
+    return line && fl_fill_(line, value) ? 0 : -1;
+}
+
+int fill_diagonal_compose(fl_tensor *self, fl_value fill_value, bool wrap, fl_tensor **y)
+{
+    if (self->ndim < 2)
+        return error_set(FL_RUNTIME_ERROR, "dimensions must larger than 1");
+    int64_t height = self->sizes[0], width = self->sizes[1], size = height < width ? height : width;
+    for (int d = 1; d < self->ndim && self->ndim > 2; d++)
+        if (self->sizes[d] != height)
+            return error_set(FL_RUNTIME_ERROR, "all dimensions of input must be of equal length");
+    *y = self;
+    if (fill_steps(self, self->offset, size, fill_value))
+        return -1;
+    if (!wrap || self->ndim > 2 || height <= width + 1)
+        return 0;
+    int64_t more = (self->numel + width) / (width + 1) - size;
+    return fill_steps(self, self->offset + self->strides[0] * (width + 1), more, fill_value);
 }

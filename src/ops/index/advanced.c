@@ -108,6 +108,9 @@ static int plan_make(struct plan *p, const fl_tensor *self, fl_tensors indices)
 {
     memset(p, 0, sizeof *p);
     int dim = 0, last = -1;
+    if (indices.count > self->ndim)
+        return error_set(FL_INDEX_ERROR, "too many indices for tensor of dimension %d (got %lld)",
+                         self->ndim, (long long)indices.count);
     for (int64_t i = 0; i < indices.count; i++) {
         int took = indices.data[i] ? take_index(p, self, indices.data[i], dim) : 1;
         if (took >= 0 && dim + took > self->ndim)

@@ -526,6 +526,49 @@ int gather_into_compose(fl_tensor *self, int64_t dim, fl_tensor *index, fl_ints 
     return *y ? 0 : -1;
 }
 
+/* Refuses positions beyond a row of n elements. */
+static int check_positions(const fl_tensor *index, int64_t n)
+{
+    fl_tensor *plain = tensor_contiguous(index);
+    const int64_t *at = plain ? tensor_data(plain) : NULL;
+    int status = plain ? 0 : -1;
+    for (int64_t i = 0; status == 0 && i < plain->numel; i++)
+        if (at[i] < -n || at[i] >= n)
+            status = error_set(FL_INDEX_ERROR,
+                               "out of range: tried to access index %lld on a tensor of %lld "
+                               "elements.",
+                               (long long)at[i], (long long)n);
+    tensor_release(plain);
+    return status;
+}
+
+int put_compose(fl_tensor *self, fl_tensor *index, fl_tensor *source, bool accumulate,
+                fl_tensor **y)
+{
+    if (index->numel != source->numel)
+        return error_set(FL_INDEX_ERROR,
+                         "put_(): Expected source and index to have the same number of elements, "
+                         "but got source.numel() = %lld, index.numel() = %lld",
+                         (long long)source->numel, (long long)index->numel);
+    if (index->dtype != FL_INT64)
+        return error_set(FL_INDEX_ERROR, "put_(): Expected a long tensor for index, but got %s",
+                         dtype_title(index->dtype));
+    if (source->dtype != self->dtype)
+        return error_set(FL_RUNTIME_ERROR,
+                         "put_(): self and source expected to have the same dtype, but got self."
+                         "dtype = %s and source.dtype = %s",
+                         dtype_title(self->dtype), dtype_title(source->dtype));
+    if (check_positions(index, self->numel))
+        return -1;
+    fl_ints row = {(int64_t[]){-1}, 1};
+    fl_tensor *places = fl_reshape(index, row), *from = fl_reshape(source, row),
+              *into = fl_reshape(self, row);
+    *y = places && from && into ? fl_index_put(into, (fl_tensors){&places, 1}, from, accumulate)
+                                : NULL;
+    *y = fl_reshape(*y, (fl_ints){self->sizes, self->ndim});
+    return *y ? 0 : -1;
+}
+
 int take_compose(fl_tensor *self, fl_tensor *index, fl_tensor **y)
 {
     if (index->dtype != FL_INT64)
@@ -533,6 +576,8 @@ int take_compose(fl_tensor *self, fl_tensor *index, fl_tensor **y)
                          dtype_title(index->dtype));
     if (self->numel == 0 && index->numel)
         return error_set(FL_INDEX_ERROR, "take(): tried to take from an empty tensor");
+    if (check_positions(index, self->numel))
+        return -1;
     fl_tensor *row = fl_reshape(self, (fl_ints){(int64_t[]){-1}, 1});
     *y = row ? fl_index(row, (fl_tensors){&index, 1}) : NULL;
     return *y ? 0 : -1;

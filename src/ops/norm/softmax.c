@@ -86,7 +86,8 @@ static int run(fl_tensor *a, fl_tensor *b, int64_t dim, bool logarithm, fl_tenso
     return status;
 }
 
-int softmax_shape(fl_tensor *self, int64_t dim, fl_dtype dtype, struct op_shape *y)
+static int softmax_like(fl_tensor *self, int64_t dim, fl_dtype dtype, const char *what,
+                        struct op_shape *y)
 {
     int d = shape_wrap_dim(dim, self->ndim);
     if (d < 0 || (autograd_mode.grad && advise_softmax(self, d)))
@@ -94,10 +95,21 @@ int softmax_shape(fl_tensor *self, int64_t dim, fl_dtype dtype, struct op_shape 
     op_shape_like(y, self);
     y->dtype = dtype == FL_NO_DTYPE ? self->dtype : (int)dtype;
     if (!dtype_is_floating(y->dtype))
-        return error_set(FL_NOT_IMPLEMENTED,
-                         "\"softmax_lastdim_kernel_impl\" not implemented for '%s'",
+        return error_set(FL_NOT_IMPLEMENTED, "\"%s%s\" not implemented for '%s'", what,
+                         d == self->ndim - 1 || !self->ndim ? "softmax_lastdim_kernel_impl"
+                                                            : "softmax_kernel_impl",
                          dtype_title(y->dtype));
     return 0;
+}
+
+int softmax_shape(fl_tensor *self, int64_t dim, fl_dtype dtype, struct op_shape *y)
+{
+    return softmax_like(self, dim, dtype, "", y);
+}
+
+int log_softmax_shape(fl_tensor *self, int64_t dim, fl_dtype dtype, struct op_shape *y)
+{
+    return softmax_like(self, dim, dtype, "log_", y);
 }
 
 int softmax_cpu(fl_tensor *self, int64_t dim, fl_dtype dtype, fl_tensor *y)

@@ -1,5 +1,6 @@
 /* Arithmetic that takes more than an expression: what is refused, and what is chosen by an
  * argument. */
+#include <math.h>
 #include <string.h>
 
 #include "core/error.h"
@@ -136,6 +137,74 @@ int nextafter_check(fl_tensor *self, fl_tensor *other)
     return refuse_other_dtype(self, other, "other");
 }
 
+int nextafter_compose(fl_tensor *self, fl_tensor *other, fl_tensor **y)
+{
+    fl_value pair = fl_none();
+    if (self->dtype != FL_FLOAT16 && self->dtype != FL_BFLOAT16)
+        *y = fl__nextafter(self, other);
+    else if (fl_broadcast_tensors((fl_tensors){(fl_tensor *[]){self, other}, 2}, &pair) == 0)
+        *y = fl__nextafter_half(pair.as.tensors[0], pair.as.tensors[1]);
+    return *y ? 0 : -1;
+}
+
+/* The bits of halves count up with their magnitude, in both formats. */
+static uint16_t next_half(uint16_t x, uint16_t y, uint16_t infinity)
+{
+    const uint16_t sign = 0x8000, magnitude = 0x7fff;
+    if ((x & magnitude) > infinity || (y & magnitude) > infinity)
+        return magnitude; /* NaN */
+    int a = x & sign ? -(x & magnitude) : x, b = y & sign ? -(y & magnitude) : y;
+    if (a == b)
+        return y;
+    if (a == 0)
+        return (uint16_t)((y & sign) | 1);
+    return (uint16_t)((a < b) == (a > 0) ? x + 1 : x - 1);
+}
+
+int nextafter_half_cpu(fl_tensor *self, fl_tensor *other, fl_tensor *y)
+{
+    fl_tensor *from = tensor_contiguous(self), *to = from ? tensor_contiguous(other) : NULL;
+    uint16_t infinity = self->dtype == FL_FLOAT16 ? 0x7c00 : 0x7f80, *out = tensor_data(y);
+    const uint16_t *a = to ? tensor_data(from) : NULL, *b = to ? tensor_data(to) : NULL;
+    for (int64_t i = 0; to && i < y->numel; i++)
+        out[i] = next_half(a[i], b[i], infinity);
+    int status = to ? 0 : -1;
+    tensor_release(from), tensor_release(to);
+    return status;
+}
+
+int frexp_check(fl_tensor *self)
+{
+    return dtype_is_floating(self->dtype)
+               ? 0
+               : error_set(FL_RUNTIME_ERROR, "torch.frexp() only supports floating-point dtypes");
+}
+
+int frexp_shape(fl_tensor *self, struct op_shape *y)
+{
+    op_shape_like(&y[0], self);
+    op_shape_like(&y[1], self);
+    y[0].dtype = self->dtype, y[1].dtype = FL_INT32;
+    return 0;
+}
+
+int frexp_cpu(fl_tensor *self, fl_tensor *mantissa, fl_tensor *exponent)
+{
+    fl_tensor *x = tensor_as(self, FL_FLOAT64), *m = tensor_new(x ? x->ndim : 0, self->sizes, FL_FLOAT64);
+    int status = x && m ? 0 : -1;
+    const double *from = status == 0 ? tensor_data(x) : NULL;
+    for (int64_t i = 0; status == 0 && i < x->numel; i++) {
+        int e = 0;
+        double part = isfinite(from[i]) ? frexp(from[i], &e) : from[i];
+        ((double *)tensor_data(m))[i] = part;
+        ((int32_t *)tensor_data(exponent))[i] = e;
+    }
+    if (status == 0)
+        status = tensor_copy(mantissa, m);
+    tensor_release(x), tensor_release(m);
+    return status;
+}
+
 /* A bound that is a number must fit the dtype in which it is compared. */
 int bound_check(fl_tensor *self, fl_value bound)
 {
@@ -233,6 +302,24 @@ int float_power_compose(fl_tensor *self, fl_value exponent, fl_tensor **y)
         *y = fl_pow(base, fl__cast(exponent.as.tensor, FL_FLOAT64));
     else
         *y = fl_pow_scalar(base, fl_float(number_of(exponent)));
+    return *y ? 0 : -1;
+}
+
+int float_power_in_place_check(fl_tensor *self, fl_value exponent)
+{
+    (void)exponent;
+    if (self->dtype == FL_FLOAT64)
+        return 0;
+    return error_set(FL_RUNTIME_ERROR,
+                     "the base given to float_power_ has dtype %s but the operation's result "
+                     "requires dtype Double",
+                     dtype_title(self->dtype));
+}
+
+int float_power_in_place_compose(fl_tensor *self, fl_value exponent, fl_tensor **y)
+{
+    *y = exponent.tag == FL_TENSOR ? fl_pow_(self, fl__cast(exponent.as.tensor, FL_FLOAT64))
+                                   : fl_pow_scalar_(self, fl_float(number_of(exponent)));
     return *y ? 0 : -1;
 }
 

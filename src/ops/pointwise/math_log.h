@@ -263,12 +263,12 @@ M_INLINE double m_softplus_f64(double x)
 /* log(sigmoid(x)) = -softplus(-x): 1.9 ULP. */
 M_INLINE float m_log_sigmoid_f32(float x)
 {
-    return -m_softplus_f32(-x);
+    return 0.0f - m_softplus_f32(-x);
 }
 
 M_INLINE double m_log_sigmoid_f64(double x)
 {
-    return -m_softplus_f64(-x);
+    return 0.0 - m_softplus_f64(-x);
 }
 
 /* log(e^a + e^b): the larger plus log1p(e^-difference). 1.7 ULP of the largest of a, b and the

@@ -382,7 +382,7 @@ static int check_destination(fl_tensor *y, int common, int ndim, const int64_t *
 
 static int set_type_error(const fl_op *f, int dtype)
 {
-    return error_set(FL_NOT_IMPLEMENTED, "\"%s\" not implemented for '%s'", f->base,
+    return error_set(FL_NOT_IMPLEMENTED, "\"%s\" not implemented for '%s'", f->called,
                      dtype_title(dtype));
 }
 

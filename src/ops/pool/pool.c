@@ -33,6 +33,10 @@ static int window_of(struct pool_window *w, const fl_tensor *t, fl_ints kernel, 
     for (int d = 0; d < 2; d++) {
         w->in[d] = t->sizes[2 + d], w->kernel[d] = kernel.data[d], w->stride[d] = stride.data[d];
         w->padding[d] = padding.data[d], w->dilation[d] = dilation.data ? dilation.data[d] : 1;
+        /* Places are sums and products of these: they stay within 64 bits. */
+        if (w->kernel[d] > INT32_MAX || w->stride[d] > INT32_MAX || w->padding[d] > INT32_MAX ||
+            w->dilation[d] > INT32_MAX)
+            return error_set(FL_RUNTIME_ERROR, "integer out of range");
         w->out[d] =
             windows(w->in[d], w->kernel[d], w->stride[d], w->padding[d], w->dilation[d], ceil_mode);
     }

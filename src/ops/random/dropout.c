@@ -136,79 +136,100 @@ static int check_probability(double p)
                      p);
 }
 
-/* input * noise: zeros with probability p, else 1 / (1 - p). Where all is dropped nothing is drawn.
- */
-static fl_tensor *drop(fl_tensor *input, fl_tensor *room, double p)
+/* Where an element, or a channel, stays: 1 with probability 1 - p, else 0. */
+static fl_tensor *draw_kept(fl_tensor *input, bool channels, double p)
 {
-    if (p == 1)
-        return fl_mul_scalar(input, fl_int(0));
-    return fl_mul(input, fl_div_scalar_(fl_bernoulli_float_(room, 1 - p, NULL), fl_float(1 - p)));
+    int64_t sizes[TENSOR_MAX_DIMS];
+    if (channels && input->ndim < 2)
+        return error_null(FL_RUNTIME_ERROR,
+                          "Feature dropout requires at least 2 dimensions in the input");
+    for (int d = 0; d < input->ndim; d++)
+        sizes[d] = d < 2 ? input->sizes[d] : 1;
+    fl_tensor *room = channels ? fl_empty((fl_ints){sizes, input->ndim}, (fl_dtype)input->dtype,
+                                          ANYWHERE, false, -1)
+                               : room_like(input, FL_NO_DTYPE, -1);
+    return fl_bernoulli_float_(room, 1 - p, NULL);
+}
+
+/* Zeros with probability p, the rest divided by 1 - p. Where all is dropped nothing is drawn. */
+static int drop(fl_tensor *input, bool channels, bool in_place, double p, bool train, fl_tensor **y)
+{
+    *y = input;
+    if (check_probability(p))
+        return -1;
+    if (train && p == 1 && (in_place || input->numel))
+        *y = in_place ? fl_mul_scalar_(input, fl_int(0)) : fl_mul_scalar(input, fl_int(0));
+    else if (train && p > 0 && input->numel) {
+        fl_tensor *noise = fl_div_scalar_(draw_kept(input, channels, p), fl_float(1 - p));
+        *y = in_place ? fl_mul_(input, noise) : fl_mul(input, noise);
+    }
+    return *y ? 0 : -1;
 }
 
 int dropout_compose(fl_tensor *input, double p, bool train, fl_tensor **y)
 {
-    if (check_probability(p))
-        return -1;
     if (autograd_mode.grad && tensor_requires_grad(input))
         advice_see_mode(train);
-    *y = input;
-    if (train && p > 0 && input->numel)
-        *y = drop(input, room_like(input, FL_NO_DTYPE, -1), p);
-    return *y ? 0 : -1;
+    return drop(input, false, false, p, train, y);
 }
 
 int dropout_in_place_compose(fl_tensor *input, double p, bool train, fl_tensor **y)
 {
-    if (check_probability(p))
-        return -1;
-    *y = input;
-    if (train && p == 1)
-        *y = fl_mul_scalar_(input, fl_int(0));
-    else if (train && p > 0 && input->numel)
-        *y = fl_mul_(input, fl_div_scalar_(fl_bernoulli_float_(room_like(input, FL_NO_DTYPE, -1),
-                                                               1 - p, NULL),
-                                           fl_float(1 - p)));
-    return *y ? 0 : -1;
+    return drop(input, false, true, p, train, y);
 }
 
 int feature_dropout_compose(fl_tensor *input, double p, bool train, fl_tensor **y)
 {
-    int64_t sizes[TENSOR_MAX_DIMS];
-    if (check_probability(p))
-        return -1;
-    if (input->ndim < 2)
-        return error_set(FL_RUNTIME_ERROR,
-                         "Feature dropout requires at least 2 dimensions in the input");
-    for (int d = 0; d < input->ndim; d++)
-        sizes[d] = d < 2 ? input->sizes[d] : 1;
-    *y = input;
-    if (train && p > 0 && input->numel)
-        *y = drop(
-            input,
-            fl_empty((fl_ints){sizes, input->ndim}, (fl_dtype)input->dtype, ANYWHERE, false, -1),
-            p);
-    return *y ? 0 : -1;
+    return drop(input, true, false, p, train, y);
+}
+
+int feature_dropout_in_place_compose(fl_tensor *input, double p, bool train, fl_tensor **y)
+{
+    return drop(input, true, true, p, train, y);
 }
 
 /* Dropped elements become alpha' = -1.7580993408473766, and the whole is scaled and shifted back to
  * mean 0 and variance 1 (Klambauer et al., "Self-Normalizing Neural Networks", 2017). */
-int alpha_dropout_compose(fl_tensor *input, double p, bool train, fl_tensor **y)
+static int drop_alpha(fl_tensor *input, bool channels, bool in_place, double p, bool train,
+                      fl_tensor **y)
 {
     const double alpha = 1.7580993408473766;
+    *y = input;
     if (check_probability(p))
         return -1;
-    *y = input;
     if (!train || p == 0 || input->numel == 0)
         return 0;
     if (p == 1) {
-        *y = fl_mul_scalar(input, fl_int(0));
+        *y = in_place ? fl_mul_scalar_(input, fl_int(0)) : fl_mul_scalar(input, fl_int(0));
         return *y ? 0 : -1;
     }
     double a = 1 / sqrt((alpha * alpha * p + 1) * (1 - p));
-    fl_tensor *noise = fl_bernoulli_float_(room_like(input, FL_NO_DTYPE, -1), 1 - p, NULL);
+    fl_tensor *noise = draw_kept(input, channels, p);
     fl_tensor *shift = fl_add_scalar(
         fl_mul_scalar(fl_sub_scalar(noise, fl_int(1), fl_int(1)), fl_float(alpha * a)),
         fl_float(alpha * a * p), fl_int(1));
-    *y = fl_add(fl_mul(input, fl_mul_scalar(noise, fl_float(a))), shift, fl_int(1));
+    noise = fl_mul_scalar(noise, fl_float(a));
+    *y = in_place ? fl_add_(fl_mul_(input, noise), shift, fl_int(1))
+                  : fl_add(fl_mul(input, noise), shift, fl_int(1));
     return *y ? 0 : -1;
+}
+
+int alpha_dropout_compose(fl_tensor *input, double p, bool train, fl_tensor **y)
+{
+    return drop_alpha(input, false, false, p, train, y);
+}
+
+int alpha_dropout_in_place_compose(fl_tensor *input, double p, bool train, fl_tensor **y)
+{
+    return drop_alpha(input, false, true, p, train, y);
+}
+
+int feature_alpha_dropout_compose(fl_tensor *input, double p, bool train, fl_tensor **y)
+{
+    return drop_alpha(input, true, false, p, train, y);
+}
+
+int feature_alpha_dropout_in_place_compose(fl_tensor *input, double p, bool train, fl_tensor **y)
+{
+    return drop_alpha(input, true, true, p, train, y);
 }

@@ -124,16 +124,29 @@ static int mark(fl_tensor *y, bool requires_grad)
 
 /* ---- new tensors ---- */
 
+static int random_like(fl_ints size, fl_dtype dtype, fl_device device, bool requires_grad,
+                       const char *kernel, struct op_shape *y)
+{
+    if (empty_shape(size, dtype, device, requires_grad, -1, y))
+        return -1;
+    if (!dtype_is_floating(y->dtype))
+        return error_set(FL_NOT_IMPLEMENTED, "\"%s\" not implemented for '%s'", kernel,
+                         dtype_title(y->dtype));
+    return 0;
+}
+
 int random_shape(fl_ints size, fl_generator *generator, fl_dtype dtype, fl_device device,
                  bool requires_grad, struct op_shape *y)
 {
     (void)generator;
-    if (empty_shape(size, dtype, device, requires_grad, -1, y))
-        return -1;
-    if (!dtype_is_floating(y->dtype))
-        return error_set(FL_NOT_IMPLEMENTED, "\"check_uniform_bounds\" not implemented for '%s'",
-                         dtype_title(y->dtype));
-    return 0;
+    return random_like(size, dtype, device, requires_grad, "check_uniform_bounds", y);
+}
+
+int randn_shape(fl_ints size, fl_generator *generator, fl_dtype dtype, fl_device device,
+                bool requires_grad, struct op_shape *y)
+{
+    (void)generator;
+    return random_like(size, dtype, device, requires_grad, "normal_kernel_cpu", y);
 }
 
 int rand_cpu(fl_ints size, fl_generator *generator, fl_dtype dtype, fl_device device,

@@ -187,10 +187,36 @@ int logsumexp_compose(fl_tensor *self, fl_ints dim, bool keepdim, fl_tensor **y)
 
 /* ---- norms ---- */
 
+/* Refuses a norm that has no value where nothing is reduced: of order inf, or below 0. */
+static int check_norm_of_nothing(const fl_tensor *self, double p, fl_ints dim)
+{
+    if (self->numel || !(p < 0 || p == INFINITY))
+        return 0;
+    if (!dim.count)
+        return error_set(FL_RUNTIME_ERROR,
+                         "linalg.vector_norm cannot compute the %g norm on an empty tensor because "
+                         "the operation does not have an identity",
+                         p);
+    for (int64_t i = 0; i < dim.count; i++) {
+        int d = shape_wrap_dim(dim.data[i], self->ndim);
+        if (d < 0)
+            return -1;
+        if (self->ndim && self->sizes[d] == 0)
+            return error_set(FL_RUNTIME_ERROR,
+                             "linalg.vector_norm cannot compute the %g norm on the dimension "
+                             "%dbecause this dimension is empty and the operation does not have an "
+                             "identity",
+                             p, d);
+    }
+    return 0;
+}
+
 static fl_tensor *norm_of(fl_tensor *self, fl_value order, fl_ints dim, bool keepdim,
                           fl_dtype dtype)
 {
     double p = number_of(order);
+    if (check_norm_of_nothing(self, p, dim))
+        return NULL;
     if (!dtype_is_floating(dtype == FL_NO_DTYPE ? self->dtype : (int)dtype))
         return error_null(
             FL_RUNTIME_ERROR,
@@ -371,6 +397,34 @@ int linalg_norm_named_compose(fl_tensor *self, const char *ord, fl_ints dim, boo
                                      y);
 }
 
+/* Slices along dim whose p-norm is above maxnorm are scaled down to it. */
+int renorm_compose(fl_tensor *self, fl_value p, int64_t dim, fl_value maxnorm, fl_tensor **y)
+{
+    double most = number_of(maxnorm);
+    int64_t others[TENSOR_MAX_DIMS], n = 0;
+    if (!(number_of(p) > 0))
+        return error_set(FL_RUNTIME_ERROR, "renorm: non-positive-norm not supported");
+    if (!(most >= 0))
+        return error_set(FL_RUNTIME_ERROR, "renorm: expected maxnorm to be >= 0 but got %g", most);
+    if (self->ndim < 2)
+        return error_set(FL_RUNTIME_ERROR,
+                         "renorm: input needs at least 2 dimensions, got %d dimensions",
+                         self->ndim);
+    int along = shape_wrap_dim(dim, self->ndim);
+    if (along < 0)
+        return -1;
+    for (int64_t d = 0; d < self->ndim; d++)
+        if (d != along)
+            others[n++] = d;
+    fl_tensor *size = norm_of(op_widen(self), p, (fl_ints){others, n}, true, FL_NO_DTYPE);
+    fl_tensor *smaller =
+        size ? fl_mul_scalar(fl_reciprocal(fl_add_scalar(size, fl_float(1e-7), fl_int(1))), maxnorm)
+             : NULL;
+    fl_tensor *scale =
+        size ? fl_where_scalar(fl_gt_scalar(size, maxnorm), smaller, fl_float(1)) : NULL;
+    return given(y, fl_mul(self, op_as(scale, self->dtype)));
+}
+
 /* ---- variance ---- */
 
 /* The variance and the mean: two passes, the second over squared distances. Halves are computed as
@@ -397,12 +451,24 @@ static int variance(fl_tensor *self, fl_ints dim, double correction, bool keepdi
     return *var && *mean ? 0 : -1;
 }
 
+/* Whether a 0-dim tensor of bool is true; false for NULL, whose error the next call gives. */
+static bool truth_of(const fl_tensor *t)
+{
+    return t && *(const uint8_t *)tensor_data(t);
+}
+
 static int deviation(fl_tensor *self, fl_ints dim, double correction, bool keepdim, fl_tensor **std,
                      fl_tensor **mean)
 {
     if (variance(self, dim, correction, keepdim, std, mean))
         return -1;
-    return given(std, fl__sqrt_safe(*std));
+    if (self->dtype == FL_FLOAT64 || !truth_of(fl_any(fl_isinf(*std))))
+        return given(std, fl__sqrt_safe(*std));
+    /* The variance is beyond its dtype, as the deviation need not be. */
+    if (variance(fl__cast(self, FL_FLOAT64), dim, correction, keepdim, std, mean))
+        return -1;
+    *mean = fl__cast(*mean, (fl_dtype)self->dtype);
+    return given(std, fl__cast(fl__sqrt_safe(*std), (fl_dtype)self->dtype)) || !*mean ? -1 : 0;
 }
 
 static double correction_of(fl_value correction)

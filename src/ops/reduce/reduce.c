@@ -373,7 +373,7 @@ static int result_dtype(const fl_op *f, const fl_value *args, int dtype)
                 "mean(): could not infer output dtype. Input dtype must be either a floating "
                 "point or complex dtype. Got: %s",
                 dtype_title(dtype));
-        return error_set(FL_NOT_IMPLEMENTED, "\"%s\" not implemented for '%s'", f->base,
+        return error_set(FL_NOT_IMPLEMENTED, "\"%s\" not implemented for '%s'", f->called,
                          dtype_title(from));
     }
     switch (f->result_dtype) {
@@ -459,7 +459,7 @@ int reduce_call(const fl_op *f, const fl_value *args, fl_value *results)
         job.compute = COMPUTE_I64; /* a sum asked for in few bits: the low ones of the whole */
     if (!r->loops[job.compute]) {
         tensor_release(shown);
-        return error_set(FL_NOT_IMPLEMENTED, "\"%s\" not implemented for '%s'", f->base,
+        return error_set(FL_NOT_IMPLEMENTED, "\"%s\" not implemented for '%s'", f->called,
                          dtype_title(args[r->self].as.tensor->dtype));
     }
     for (int i = 0; i < r->scalars; i++) {

@@ -187,6 +187,21 @@ int extreme_shape(fl_tensor *self, int64_t dim, bool keepdim, struct op_shape *y
     return extreme_like(self, dim, keepdim, y, "max");
 }
 
+int min_dim_shape(fl_tensor *self, int64_t dim, bool keepdim, struct op_shape *y)
+{
+    return extreme_like(self, dim, keepdim, y, "min");
+}
+
+int median_dim_shape(fl_tensor *self, int64_t dim, bool keepdim, struct op_shape *y)
+{
+    return extreme_like(self, dim, keepdim, y, "median");
+}
+
+int mode_dim_shape(fl_tensor *self, int64_t dim, bool keepdim, struct op_shape *y)
+{
+    return extreme_like(self, dim, keepdim, y, "mode");
+}
+
 int sort_shape(fl_tensor *self, int64_t dim, bool descending, struct op_shape *y)
 {
     (void)descending;
@@ -221,6 +236,14 @@ int sort_stable_cpu(fl_tensor *self, int stable, int64_t dim, bool descending, f
 int sort_cpu(fl_tensor *self, int64_t dim, bool descending, fl_tensor *values, fl_tensor *indices)
 {
     return sort_stable_cpu(self, false, dim, descending, values, indices);
+}
+
+int topk_check(fl_tensor *self, int64_t k, int64_t dim, bool largest, bool sorted)
+{
+    (void)k, (void)dim, (void)largest, (void)sorted;
+    return self->dtype != FL_BOOL
+               ? 0
+               : error_set(FL_RUNTIME_ERROR, "topk does not support bool dtypes on CPU");
 }
 
 int topk_shape(fl_tensor *self, int64_t k, int64_t dim, bool largest, bool sorted,

@@ -62,7 +62,10 @@ static int settle_sizes(fl_ints wanted, int64_t numel, int64_t *sizes)
         if (sizes[d] == -1 && open >= 0)
             return error_set(FL_RUNTIME_ERROR, "only one dimension can be inferred");
         if (sizes[d] < -1)
-            return error_set(FL_RUNTIME_ERROR, "invalid shape dimension %lld", (long long)sizes[d]);
+            return error_set(FL_RUNTIME_ERROR,
+                             "invalid shape dimension %lld at index %d of shape %s",
+                             (long long)sizes[d], d,
+                             shape_text(text, sizeof text, (int)wanted.count, wanted.data));
         if (sizes[d] == -1)
             open = d;
         else if (__builtin_mul_overflow(known, sizes[d], &known))

@@ -298,7 +298,9 @@ static PyObject *number_positive(PyObject *x)
 {
     if (overrides_wants(x))
         return overrides_method("positive", x, NULL, NULL);
-    return Py_NewRef(x);
+    OPERATOR(positive, "positive");
+    fl_tensor *t = pytensor_get(x);
+    return t->dtype != FL_BOOL ? Py_NewRef(x) : pytensor_wrap(pytensor_call(positive, t, NULL));
 }
 
 static PyObject *number_compare(PyObject *x, PyObject *y, int operation)

@@ -1,0 +1,215 @@
+"""Values and refusals that users' reports asked for; PyTorch 2.13's."""
+
+import math
+
+import pytest
+
+import flambeau as torch
+import flambeau.nn.functional as F
+
+inf = math.inf
+
+
+def first_line(error, run):
+    with pytest.raises(error) as caught:
+        run()
+    return str(caught.value).split("\n")[0]
+
+
+@pytest.mark.parametrize(
+    ("run", "kernel", "dtype"),
+    [
+        (lambda: torch.tensor([True]).abs(), "abs_cpu", "Bool"),
+        (lambda: torch.tensor([True]).floor(), "floor_vml_cpu", "Bool"),
+        (lambda: torch.tensor([1]).frac(), "frac_cpu", "Long"),
+        (lambda: torch.tensor([True]) // torch.tensor([True]), "div_floor_cpu", "Bool"),
+        (lambda: torch.tensor([True]) % torch.tensor([True]), "remainder_cpu", "Bool"),
+        (lambda: torch.tensor([True]) ** torch.tensor([True]), "pow", "Bool"),
+        (lambda: torch.tensor([1.5]) & 1, "bitwise_and_cpu", "Float"),
+        (lambda: torch.bincount(torch.tensor([1.5])), "bincount_cpu", "Float"),
+        (lambda: torch.round(torch.tensor([1]), decimals=1), "round_cpu", "Long"),
+        (lambda: F.softmax(torch.tensor([[1]]), 0), "softmax_kernel_impl", "Long"),
+        (lambda: F.softmax(torch.tensor([[1]]), 1), "softmax_lastdim_kernel_impl", "Long"),
+        (lambda: F.log_softmax(torch.tensor([1]), 0), "log_softmax_lastdim_kernel_impl", "Long"),
+        (lambda: torch.randn(2, dtype=torch.int64), "normal_kernel_cpu", "Long"),
+        (lambda: torch.arange(2, dtype=torch.bool), "arange_cpu", "Bool"),
+    ],
+)
+def test_refused_dtypes_name_the_kernel(run, kernel, dtype):
+    assert first_line(NotImplementedError, run) == f"\"{kernel}\" not implemented for '{dtype}'"
+
+
+@pytest.mark.parametrize(
+    ("error", "run", "text"),
+    [
+        (RuntimeError, lambda: +torch.tensor([True]),
+         "The `+` operator, on a bool tensor is not supported."),
+        (RuntimeError, lambda: torch.tensor([True]).topk(1),
+         "topk does not support bool dtypes on CPU"),
+        (RuntimeError, lambda: torch.arange(0, 5, math.nan), "step must be nonzero"),
+        (ValueError, lambda: torch.arange(0, 3, 0.5, dtype=torch.int64), "step must be nonzero"),
+        (RuntimeError, lambda: torch.zeros(2**62, 2**62),
+         f"Storage size calculation overflowed with sizes=[{2**62}, {2**62}]"),
+        (RuntimeError, lambda: torch.ones(2).as_strided((2, 2), (2**62, 1)),
+         f"Storage size calculation overflowed with sizes=[2, 2] and strides=[{2**62}, 1]"),
+        (RuntimeError, lambda: torch.ones(2).as_strided((3,), (1,), 1),
+         "setStorage: sizes [3], strides [1], storage offset 1, and itemsize 4 requiring a storage "
+         "size of 16 are out of bounds for storage of size 8"),
+        (RuntimeError, lambda: torch.ones(2, 3).view(-2, 3),
+         "invalid shape dimension -2 at index 0 of shape [-2, 3]"),
+        (IndexError, lambda: torch.ones(3, 3).take(torch.tensor([9])),
+         "out of range: tried to access index 9 on a tensor of 9 elements."),
+        (IndexError, lambda: torch.ones(9).put_(torch.tensor([-10]), torch.ones(1)),
+         "out of range: tried to access index -10 on a tensor of 9 elements."),
+        (IndexError,
+         lambda: torch.ones(3).index_put((torch.tensor(0), torch.tensor(0)), torch.tensor(1.0)),
+         "too many indices for tensor of dimension 1 (got 2)"),
+        (RuntimeError, lambda: torch.ones(3, 3).copy_(torch.ones(2)),
+         "The size of tensor a (3) must match the size of tensor b (2) at non-singleton "
+         "dimension 1"),
+        (RuntimeError, lambda: torch.ones(1, 3).copy_(torch.ones(3, 3)),
+         "output with shape [1, 3] doesn't match the broadcast shape [3, 3]"),
+        (IndexError, lambda: torch.zeros(3, 0).mode(1),
+         "mode(): Expected reduction dim 1 to have non-zero size."),
+        (IndexError, lambda: torch.zeros(3, 0).median(1),
+         "median(): Expected reduction dim 1 to have non-zero size."),
+        (RuntimeError, lambda: torch.tensor([]).norm(p=inf),
+         "linalg.vector_norm cannot compute the inf norm on an empty tensor because the operation "
+         "does not have an identity"),
+        (RuntimeError, lambda: torch.zeros(3, 0).norm(p=-1, dim=1),
+         "linalg.vector_norm cannot compute the -1 norm on the dimension 1because this dimension "
+         "is empty and the operation does not have an identity"),
+        (RuntimeError, lambda: torch.ones(3).renorm(2, 0, 1.0),
+         "renorm: input needs at least 2 dimensions, got 1 dimensions"),
+        (RuntimeError, lambda: torch.tensor([1.0]).float_power_(2),
+         "the base given to float_power_ has dtype Float but the operation's result requires dtype "
+         "Double"),
+        (TypeError, lambda: torch.ones(2, names=("a",)),
+         "ones() got an unexpected keyword argument 'names'"),
+        (RuntimeError, lambda: F.max_pool1d(torch.ones(1, 4), 3, dilation=2**62),
+         "integer out of range"),
+    ],
+)
+def test_refusals(error, run, text):
+    assert first_line(error, run) == text
+
+
+def test_ldexp_beyond_the_range_of_its_power():
+    def ldexp(x, n, dtype=torch.float32):
+        return torch.ldexp(torch.tensor([x], dtype=dtype), torch.tensor([n]))
+
+    assert ldexp(3.0, -150).item() == 2.802596928649634e-45
+    assert ldexp(1e30, -200).item() == 6.223015371501754e-31
+    assert ldexp(1e-30, 200).item() == 1.6069380493547143e30
+    assert ldexp(3.0, -1076, torch.float64).item() == 5e-324
+    assert ldexp(3.0, -26, torch.float16).item() == 5.960464477539063e-08
+    assert ldexp(3e-5, 20, torch.float16).item() == 31.4375
+    assert ldexp(3e-5, 20, torch.bfloat16).item() == 31.5
+    assert torch.ldexp(torch.tensor([1.0]), torch.tensor([0.5])).item() == pytest.approx(2**0.5)
+    x = torch.tensor([3.0], requires_grad=True)
+    n = torch.tensor([2.5], requires_grad=True)
+    torch.ldexp(x, n).backward()
+    assert x.grad.item() == pytest.approx(2**2.5)
+    assert n.grad.item() == pytest.approx(3 * 2**2.5 * math.log(2))
+
+
+def test_nextafter_of_halves():
+    def after(dtype):
+        x = torch.tensor([1.0, 0.0, -1.0, 60000.0, -2.0], dtype=dtype)
+        return torch.nextafter(x, torch.tensor([2.0, 1.0, -2.0, inf, 0.0], dtype=dtype)).tolist()
+
+    assert after(torch.float16) == [1.0009765625, 5.960464477539063e-08, -1.0009765625, 60032.0,
+                                    -1.9990234375]
+    assert after(torch.bfloat16) == [1.0078125, 9.183549615799121e-41, -1.0078125, 60160.0,
+                                     -1.9921875]
+    assert torch.nextafter(torch.ones(2, 1).half(), torch.zeros(3).half()).shape == (2, 3)
+
+
+def test_frexp():
+    mantissa, exponent = torch.frexp(torch.tensor([0.5, 8.0, 0.0, -3.0, inf]))
+    assert mantissa.tolist() == [0.5, 0.5, 0.0, -0.75, inf]
+    assert exponent.tolist() == [0, 4, 0, 2, 0] and exponent.dtype == torch.int32
+    x = torch.tensor([3.0], requires_grad=True)
+    torch.frexp(x)[0].backward()
+    assert x.grad.item() == 0.25
+
+
+def test_deviations_whose_variance_is_beyond_the_dtype():
+    assert torch.tensor([1e30, 2e30]).std().item() == 7.071067565216947e29
+    assert torch.tensor([1e30, 2e30], dtype=torch.bfloat16).std().item() == 7.081017024712375e29
+    assert torch.tensor([1e30, 2e30]).var().item() == inf
+    assert torch.tensor([60000.0, -60000.0], dtype=torch.float16).std().item() == inf
+
+
+def test_renorm_in_place():
+    x = torch.arange(6.0).view(2, 3)
+    want = [0.0, 0.4472135901451111, 0.8944271802902222, 0.4242640733718872, 0.5656854510307312,
+            0.7071068286895752]
+    assert x.renorm(2, 0, 1.0).flatten().tolist() == pytest.approx(want)
+    assert x.renorm_(2, 0, 1.0).flatten().tolist() == pytest.approx(want)
+    assert x.flatten().tolist() == pytest.approx(want)
+    p = torch.arange(6.0).view(2, 3).requires_grad_()
+    p.renorm(2, 0, 1.0).sum().backward()
+    assert p.grad.flatten().tolist() == pytest.approx(
+        [0.4472, 0.1789, -0.0894, 0.0396, 0.0057, -0.0283], abs=1e-4)
+
+
+def test_forms_in_place():
+    x = torch.tensor([1.0, 2.0], dtype=torch.float64)
+    assert x.float_power_(2).tolist() == [1.0, 4.0]
+    assert x.float_power_(torch.tensor([2, 3])).tolist() == [1.0, 64.0]
+    assert torch.tensor([1.0]).polygamma_(1).item() == pytest.approx(1.644934058189392)
+    p = torch.ones(2, requires_grad=True)
+    (p * 1).polygamma_(1).sum().backward()
+    assert p.grad.tolist() == pytest.approx([-2.4041138063] * 2)
+    torch.manual_seed(0)
+    assert torch.feature_dropout_(torch.ones(2, 3, 2), 0.5, True).flatten().tolist() == [
+        0, 0, 0, 0, 2, 2, 0, 0, 0, 0, 0, 0]
+    torch.manual_seed(0)
+    x = torch.ones(4)
+    torch.alpha_dropout_(x, 0.5, True)
+    assert x.tolist() == pytest.approx([-0.77919394, -0.77919394, 1.66559887, -0.77919394])
+    torch.manual_seed(0)
+    y = F.feature_alpha_dropout(torch.ones(1, 3, 2), 0.5, True, inplace=True)
+    assert y.flatten().tolist() == pytest.approx([-0.77919394] * 4 + [1.66559887] * 2)
+
+
+def test_fill_diagonal():
+    assert torch.zeros(3, 3).fill_diagonal_(5).tolist() == [[5, 0, 0], [0, 5, 0], [0, 0, 5]]
+    tall = torch.zeros(7, 3).fill_diagonal_(1, wrap=True)
+    assert tall.sum(1).tolist() == [1, 1, 1, 0, 1, 1, 1]
+    assert torch.zeros(2, 2, 2).fill_diagonal_(5).flatten().tolist() == [5, 0, 0, 0, 0, 0, 0, 5]
+    p = torch.ones(2, 2, requires_grad=True)
+    (p * 2).fill_diagonal_(5).sum().backward()
+    assert p.grad.tolist() == [[0, 2], [2, 0]]
+
+
+def test_copies_of_numbers():
+    assert torch.ones(2).copy_(5.5).tolist() == [5.5, 5.5]
+    assert torch.ones(2, dtype=torch.int64).copy_(5.5).tolist() == [5, 5]
+
+
+def test_joins_into_tensors():
+    out = torch.empty(0)
+    assert torch.stack([torch.ones(1), torch.zeros(1)], out=out) is out
+    assert out.tolist() == [[1.0], [0.0]]
+    rows = torch.arange(8.0).view(4, 2)
+    assert "some elements of the input tensor" in first_line(
+        RuntimeError, lambda: torch.stack([rows[0], rows[1]], out=rows[:2]))
+
+
+def test_counting_in_int64():
+    assert torch.arange(0.5, 3.7, 1.5, dtype=torch.int64).tolist() == [0, 1, 2]
+
+
+def test_layouts():
+    gapped = torch.empty(4, 3, 5)[:, :, :4].permute(2, 0, 1)
+    for like in (torch.empty_like, torch.zeros_like, torch.clone, torch.neg):
+        assert like(gapped).stride() == (1, 12, 4)
+    assert torch.ones(2, 3).nonzero().stride() == (1, 6)
+    assert torch.tensor(5.0).nonzero().stride() == (1, 1)
+    assert torch.ones(2, 3).nonzero().tolist() == [[0, 0], [0, 1], [0, 2], [1, 0], [1, 1], [1, 2]]
+
+
+def test_zeros_have_a_sign():
+    assert math.copysign(1, F.logsigmoid(torch.tensor([inf])).item()) == 1
