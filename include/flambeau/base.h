@@ -182,6 +182,11 @@ typedef enum fl_error_kind {
 FL_API fl_error_kind fl_error(void);
 FL_API const char *fl_error_message(void);
 FL_API void fl_error_clear(void);
+/* Warnings of calls that work, as PyTorch gives them (a variance without degrees of freedom, an
+ * out= that is resized): `tell` is called with each, on the thread of the call; where it returns
+ * other than 0, having set an error or not, the call fails. NULL: each text goes to the standard
+ * error once. `text` is the callee's until it returns. */
+FL_API void fl_on_warning(int (*tell)(const char *text, void *context), void *context);
 /* What a function that is given NULL does: sets an error that names function and parameter, unless
  * the thread has an error already, which then says why the value is NULL. Always -1. */
 FL_API int fl_null_argument(const char *function, const char *parameter);

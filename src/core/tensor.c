@@ -11,6 +11,7 @@
 #include "core/memory.h"
 #include "core/sound.h"
 #include "core/tensor.h"
+#include "core/warning.h"
 
 void (*tensor_drop_autograd)(fl_tensor *t);
 bool (*tensor_drop_python)(fl_tensor *t);
@@ -365,6 +366,21 @@ int tensor_resize(fl_tensor *t, int ndim, const int64_t *sizes)
     int64_t strides[TENSOR_MAX_DIMS];
     shape_contiguous_strides(ndim, sizes, strides);
     return tensor_set_shape(t, ndim, sizes, strides, t->offset);
+}
+
+int tensor_resize_output(fl_tensor *t, int ndim, const int64_t *sizes)
+{
+    char was[256], becomes[256];
+    if (t->numel &&
+        warning_give("An output with one or more elements was resized since it had shape %s, which "
+                     "does not match the required output shape %s. This behavior is deprecated, "
+                     "and in a future PyTorch release outputs will not be resized unless they have "
+                     "zero elements. You can explicitly reuse an out tensor t by resizing it, "
+                     "inplace, to zero elements with t.resize_(0).",
+                     shape_text(was, sizeof was, t->ndim, t->sizes),
+                     shape_text(becomes, sizeof becomes, ndim, sizes)))
+        return -1;
+    return tensor_resize(t, ndim, sizes);
 }
 
 /* ---- Questions ------------------------------------------------------------------------------ */

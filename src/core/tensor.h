@@ -195,6 +195,8 @@ void tensor_set_storage(fl_tensor *t, struct storage *s); /* takes a new referen
 /* Makes t have these sizes, contiguous, growing its storage where needed: what out= and resize_ do.
  */
 int tensor_resize(fl_tensor *t, int ndim, const int64_t *sizes);
+/* The same for the destination of a result, with PyTorch's warning where it has elements. */
+int tensor_resize_output(fl_tensor *t, int ndim, const int64_t *sizes);
 
 /* ---- shapes ---- */
 

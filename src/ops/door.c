@@ -243,7 +243,7 @@ static int write_back(const fl_op *f, fl_value *results, fl_tensor *const *to)
             return error_set(FL_RUNTIME_ERROR,
                              "result type %s can't be cast to the desired output type %s",
                              dtype_title(y->dtype), dtype_title(to[k]->dtype));
-        if (!shape_equal(y, to[k]) && tensor_resize(to[k], y->ndim, y->sizes))
+        if (!shape_equal(y, to[k]) && tensor_resize_output(to[k], y->ndim, y->sizes))
             return -1;
         if (operation_copy_(to[k], y))
             return -1;

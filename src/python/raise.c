@@ -24,6 +24,17 @@ int raise_stash(void)
     return error_set(FL_RUNTIME_ERROR, "a Python function failed during the call");
 }
 
+/* A warning of the library: Python's, whose filters may make it an exception. The thread may have let
+ * go of the GIL. */
+static int give_warning(const char *text, void *context)
+{
+    (void)context;
+    PyGILState_STATE state = PyGILState_Ensure();
+    int status = PyErr_WarnEx(PyExc_UserWarning, text, 1) < 0 ? raise_stash() : 0;
+    PyGILState_Release(state);
+    return status;
+}
+
 static PyObject *exception_of(fl_error_kind kind)
 {
     switch (kind) {
@@ -124,6 +135,7 @@ int raise_init(PyObject *module)
     linalg_error = PyErr_NewExceptionWithDoc("flambeau._C._LinAlgError",
                                              "A matrix has no factor or no inverse.",
                                              PyExc_RuntimeError, NULL);
+    fl_on_warning(give_warning, NULL);
     if (!out_of_memory || !linalg_error ||
         PyModule_AddObjectRef(module, "_LinAlgError", linalg_error))
         return -1;

@@ -1,6 +1,7 @@
 """Values and refusals that users' reports asked for; PyTorch 2.13's."""
 
 import math
+import warnings
 
 import pytest
 
@@ -213,3 +214,62 @@ def test_layouts():
 
 def test_zeros_have_a_sign():
     assert math.copysign(1, F.logsigmoid(torch.tensor([inf])).item()) == 1
+
+
+# ---- warnings of the library ----
+
+
+@pytest.mark.parametrize(
+    ("run", "text"),
+    [
+        (lambda: torch.tensor([1.0]).std(), r"std\(\): degrees of freedom is <= 0\. Correction"),
+        (lambda: torch.tensor([1.0]).var(), r"var\(\): degrees of freedom is <= 0"),
+        (lambda: torch.std_mean(torch.ones(2, 1), 1), r"std_mean\(\): degrees of freedom is <= 0"),
+        (lambda: torch.range(0, 3), "torch.range is deprecated"),
+        (lambda: torch.add(torch.ones(3), 1, out=torch.empty(2)),
+         r"was resized since it had shape \[2\], which does not match the required output shape "
+         r"\[3\]"),
+        (lambda: torch.ones(3)[torch.tensor([1, 0, 1], dtype=torch.uint8)],
+         "indexing with dtype torch.uint8 is now deprecated"),
+    ],
+)
+def test_warnings(run, text):
+    with pytest.warns(UserWarning, match=text) as caught:
+        run()
+    assert [w.filename for w in caught] == [__file__]
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        with pytest.raises(UserWarning, match=text):
+            run()
+
+
+def test_no_warning_where_none_is_due():
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert torch.ones(3).std().item() == 0
+        assert torch.add(torch.ones(3), 1, out=torch.empty(0)).tolist() == [2, 2, 2]
+
+
+# ---- resize_ ----
+
+
+def test_resize():
+    x = torch.arange(6.0)
+    assert x.resize_(2, 2).tolist() == [[0, 1], [2, 3]]
+    assert x.resize_((2, 3)).tolist() == [[0, 1, 2], [3, 4, 5]]
+    assert x.resize_as_(torch.ones(3, 2)).tolist() == [[0, 1], [2, 3], [4, 5]]
+    assert x.resize_(7).shape == (7,)
+    assert torch.ones(2, 3)[:, 0].resize_(2).stride() == (3,)
+    assert "cannot resize variables" in first_line(
+        RuntimeError, lambda: torch.ones(2, requires_grad=True).resize_(1))
+    assert "not resizable" in first_line(
+        RuntimeError,
+        lambda: torch.frombuffer(bytearray(8), dtype=torch.float32).resize_(5))
+    assert "required rank 4" in first_line(
+        RuntimeError,
+        lambda: torch.empty(0).resize_(2, 3, memory_format=torch.channels_last))
+
+
+def test_windows_without_a_place():
+    with pytest.raises(RuntimeError, match="non-positive groups"):
+        F.conv3d(torch.ones(1, 0, 5, 3, 3), torch.ones(5, 0, 2, 2, 2), padding="same", groups=0)

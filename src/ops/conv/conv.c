@@ -103,6 +103,8 @@ static int check_tensors(const fl_tensor *input, const fl_tensor *weight, const 
                           "（若是字节图像：x.float() / 255），或 x.to(conv.weight.dtype)");
     }
     int64_t C = input->sizes[input->ndim - spatial - 1];
+    if (groups <= 0)
+        return error_set(FL_RUNTIME_ERROR, "non-positive groups is not supported");
     int64_t wanted = transposed ? weight->sizes[0] : weight->sizes[1] * groups;
     if (C != wanted) {
         error_set(
@@ -429,7 +431,7 @@ static int convolve_padded(fl_tensor *input, fl_tensor *weight, fl_tensor *bias,
             sizes[dim] = 1;
             fl_tensor *zeros = fl_zeros((fl_ints){sizes, input->ndim}, (fl_dtype)input->dtype,
                                         (fl_device){-1, 0}, false);
-            input = fl_cat((fl_tensors){(fl_tensor *[]){input, zeros}, zeros ? 2 : 0}, dim);
+            input = zeros ? fl_cat((fl_tensors){(fl_tensor *[]){input, zeros}, 2}, dim) : NULL;
             if (!input)
                 return -1;
         }

@@ -6,6 +6,7 @@
 #include "autograd/autograd.h"
 #include "core/error.h"
 #include "core/sound.h"
+#include "core/warning.h"
 #include "flambeau/ops.h"
 #include "ops/op.h"
 #include "ops_kernels.h"
@@ -413,6 +414,10 @@ int range_shape(fl_value start, fl_value end, fl_value step, fl_dtype dtype, fl_
                 bool requires_grad, struct op_shape *y)
 {
     (void)requires_grad;
+    if (warning_give("torch.range is deprecated and will be removed in a future release because its "
+                     "behavior is inconsistent with Python's range builtin. Instead, use "
+                     "torch.arange, which produces values in [start, end)."))
+        return -1;
     return arange_like_shape(start, end, step, dtype, device, true, y);
 }
 
@@ -553,29 +558,27 @@ int vander_compose(fl_tensor *x, const int64_t *N, bool increasing, fl_tensor **
     return *y ? 0 : -1;
 }
 
-/* Sets `count` elements of self, each a step along all dims behind the other. */
-static int fill_steps(fl_tensor *self, int64_t offset, int64_t count, fl_value value)
-{
-    int64_t step = 0;
-    for (int d = 0; d < self->ndim; d++)
-        step += self->strides[d];
-    fl_tensor *line = fl_as_strided(self, (fl_ints){&count, 1}, (fl_ints){&step, 1}, &offset);
-    return line && fl_fill_(line, value) ? 0 : -1;
-}
-
 int fill_diagonal_compose(fl_tensor *self, fl_value fill_value, bool wrap, fl_tensor **y)
 {
+    *y = self;
     if (self->ndim < 2)
         return error_set(FL_RUNTIME_ERROR, "dimensions must larger than 1");
-    int64_t height = self->sizes[0], width = self->sizes[1], size = height < width ? height : width;
-    for (int d = 1; d < self->ndim && self->ndim > 2; d++)
-        if (self->sizes[d] != height)
+    int64_t height = self->sizes[0], width = self->sizes[1], step = 0;
+    for (int d = 0; d < self->ndim; d++) {
+        step += self->strides[d];
+        if (self->ndim > 2 && self->sizes[d] != height)
             return error_set(FL_RUNTIME_ERROR, "all dimensions of input must be of equal length");
-    *y = self;
-    if (fill_steps(self, self->offset, size, fill_value))
-        return -1;
-    if (!wrap || self->ndim > 2 || height <= width + 1)
-        return 0;
-    int64_t more = (self->numel + width) / (width + 1) - size;
-    return fill_steps(self, self->offset + self->strides[0] * (width + 1), more, fill_value);
+    }
+    if (self->ndim > 2) {
+        fl_tensor *line =
+            fl_as_strided(self, (fl_ints){&height, 1}, (fl_ints){&step, 1}, &self->offset);
+        return line && fl_fill_(line, fill_value) ? 0 : -1;
+    }
+    for (int64_t row = 0; row < height && (row == 0 || wrap); row += width + 1) {
+        int64_t rows = height - row < width ? height - row : width;
+        fl_tensor *block = fl_narrow(self, 0, row, rows);
+        if (!block || !fl_fill_(fl_diagonal(block, 0, 0, 1), fill_value))
+            return -1;
+    }
+    return 0;
 }

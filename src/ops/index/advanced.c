@@ -61,7 +61,7 @@ static int check_mask(const fl_tensor *self, const fl_tensor *mask, int dim)
 static int take_index(struct plan *p, const fl_tensor *self, fl_tensor *index, int dim)
 {
     if (is_mask(index)) {
-        if (check_mask(self, index, dim))
+        if (mask_warn(index) || check_mask(self, index, dim))
             return -1;
         fl_tensor *where = mask_positions(index); /* (n, k) */
         if (!where)

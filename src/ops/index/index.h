@@ -24,6 +24,8 @@ void index_multiply_run(int dtype, int64_t n, void *to, const void *from);
 
 /* The positions of the elements of t that are not zero: a new (n, ndim) int64 tensor, in order. */
 fl_tensor *mask_positions(const fl_tensor *t);
+/* PyTorch's warning of a mask of bytes. 0, or -1 where it is an error. */
+int mask_warn(const fl_tensor *mask);
 int64_t mask_count(const fl_tensor *t);
 /* Into y, contiguous, the elements (or slices) of self where the mask, of self's first dims, is
  * true. */

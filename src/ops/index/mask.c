@@ -2,6 +2,7 @@
 #include <assert.h>
 
 #include "core/error.h"
+#include "core/warning.h"
 #include "core/iterate.h"
 #include "core/memory.h"
 #include "core/sound.h"
@@ -130,6 +131,14 @@ fl_tensor *mask_positions(const fl_tensor *t)
         write_positions(truth, y->sizes[0], tensor_data(y), t->ndim, 1);
     tensor_release(truth);
     return y;
+}
+
+int mask_warn(const fl_tensor *mask)
+{
+    return mask->dtype != FL_UINT8
+               ? 0
+               : warning_give("indexing with dtype torch.uint8 is now deprecated, please use a "
+                              "dtype torch.bool instead.");
 }
 
 int nonzero_shape(fl_tensor *self, struct op_shape *y)

@@ -377,7 +377,7 @@ static int check_destination(fl_tensor *y, int common, int ndim, const int64_t *
     for (int i = 0; i < count; i++)
         if (values[i].tag == FL_TENSOR && tensor_check_read(y, values[i].as.tensor))
             return -1;
-    return same ? 0 : tensor_resize(y, ndim, sizes);
+    return same ? 0 : tensor_resize_output(y, ndim, sizes);
 }
 
 static int set_type_error(const fl_op *f, int dtype)

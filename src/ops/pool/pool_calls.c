@@ -47,10 +47,11 @@ int pool_sizes_of(const char *what, fl_ints kernel, fl_ints stride, fl_ints padd
         if (p->padding[d] < 0)
             return error_set(FL_RUNTIME_ERROR, "pad must be non-negative, but got pad: %lld",
                              (long long)p->padding[d]);
-        if (p->kernel[d] > INT32_MAX || p->stride[d] > INT32_MAX || p->padding[d] > INT32_MAX ||
-            p->dilation[d] > INT32_MAX)
+        int64_t extent;
+        if (__builtin_mul_overflow(p->kernel[d] - 1, p->dilation[d], &extent) ||
+            __builtin_add_overflow(extent, 1, &extent))
             return error_set(FL_RUNTIME_ERROR, "integer out of range");
-        if (p->padding[d] > ((p->kernel[d] - 1) * p->dilation[d] + 1) / 2)
+        if (p->padding[d] > extent / 2)
             return error_set(
                 FL_RUNTIME_ERROR,
                 "pad should be at most half of effective kernel size, but got pad=%lld, "

@@ -76,7 +76,12 @@ const char *normal_of_title(fl_tensor *drawn, fl_tensor *mean, fl_tensor *std)
 /* standard * std + mean, whose derivatives count as 0. */
 static int scale_and_shift(fl_tensor *standard, fl_tensor *mean, fl_tensor *std, fl_tensor **y)
 {
-    if (std && std->numel && !(fl_item(fl_amin(op_samples(std), (fl_ints){NULL, 0}, false)) >= 0))
+    if (!standard)
+        return -1;
+    fl_tensor *least = std && std->numel ? fl_amin(op_samples(std), (fl_ints){NULL, 0}, false) : NULL;
+    if (std && std->numel && !least)
+        return -1;
+    if (least && !(fl_item(least) >= 0))
         return error_set(FL_RUNTIME_ERROR, "normal expects all elements of std >= 0.0");
     fl_tensor *drawn = std ? fl_mul(standard, fl_detach(std)) : standard;
     drawn = mean ? fl_add(drawn, fl_detach(mean), fl_int(1)) : drawn;

@@ -63,7 +63,8 @@ static int filling_end(struct filling *f, int status)
     return status;
 }
 
-/* What a distribution draws for one element, as a double; p are its parameters. */
+/* What a distribution draws for one element, as a double; p are its parameters. The generator's lock
+ * is held. */
 typedef double (*draw_fn)(fl_generator *g, const double *p);
 
 /* Fills self, element after element. */
@@ -76,6 +77,7 @@ static int fill_drawn(fl_tensor *self, fl_generator *generator, draw_fn draw, co
     if (filling_start(&f, self) || !g)
         return filling_end(&f, -1);
     int64_t size = (int64_t)dtype_size(self->dtype);
+    pthread_mutex_lock(&g->lock);
     for (int64_t at = 0; at < self->numel; at += CHUNK) {
         int64_t n = self->numel - at < CHUNK ? self->numel - at : CHUNK;
         for (int64_t i = 0; i < n; i++)
@@ -83,14 +85,13 @@ static int fill_drawn(fl_tensor *self, fl_generator *generator, draw_fn draw, co
         convert_elements(n, (char *)tensor_data(f.into) + at * size, self->dtype, size, stage,
                          FL_FLOAT64, 8);
     }
+    pthread_mutex_unlock(&g->lock);
     return filling_end(&f, 0);
 }
 
 static double draw_normal(fl_generator *g, const double *p)
 {
-    double x;
-    random_normal(g, &x, 1, FL_FLOAT64, p[0], p[1]);
-    return x;
+    return fma(generator_normal_double(g), p[1], p[0]);
 }
 
 /* Calls one of core's fillers on self, which may have any layout. */

@@ -6,6 +6,7 @@
 
 #include "core/error.h"
 #include "core/memory.h"
+#include "core/warning.h"
 #include "flambeau/ops.h"
 #include "ops/reduce/reduce.h"
 #include "ops_kernels.h"
@@ -428,9 +429,9 @@ int renorm_compose(fl_tensor *self, fl_value p, int64_t dim, fl_value maxnorm, f
 /* ---- variance ---- */
 
 /* The variance and the mean: two passes, the second over squared distances. Halves are computed as
- * floats. */
-static int variance(fl_tensor *self, fl_ints dim, double correction, bool keepdim, fl_tensor **var,
-                    fl_tensor **mean)
+ * floats. `what` warns where there are no degrees of freedom; NULL: it was said before. */
+static int variance(const char *what, fl_tensor *self, fl_ints dim, double correction, bool keepdim,
+                    fl_tensor **var, fl_tensor **mean)
 {
     int dtype = self->dtype;
     if (!dtype_is_floating(dtype))
@@ -444,6 +445,11 @@ static int variance(fl_tensor *self, fl_ints dim, double correction, bool keepdi
     if (!s)
         return -1;
     double n = (double)self->numel / (double)(m->numel ? m->numel : 1) - correction;
+    if (what && n <= 0 &&
+        warning_give("%s(): degrees of freedom is <= 0. Correction should be strictly less than the "
+                     "reduction factor (input numel divided by output numel).",
+                     what))
+        return -1;
     *var = fl_div_scalar(s, fl_float(n > 0 ? n : 0));
     *mean = keepdim ? m : fl_reshape(m, (fl_ints){s->sizes, s->ndim});
     if (half)
@@ -457,15 +463,15 @@ static bool truth_of(const fl_tensor *t)
     return t && *(const uint8_t *)tensor_data(t);
 }
 
-static int deviation(fl_tensor *self, fl_ints dim, double correction, bool keepdim, fl_tensor **std,
-                     fl_tensor **mean)
+static int deviation(const char *what, fl_tensor *self, fl_ints dim, double correction,
+                     bool keepdim, fl_tensor **std, fl_tensor **mean)
 {
-    if (variance(self, dim, correction, keepdim, std, mean))
+    if (variance(what, self, dim, correction, keepdim, std, mean))
         return -1;
     if (self->dtype == FL_FLOAT64 || !truth_of(fl_any(fl_isinf(*std))))
         return given(std, fl__sqrt_safe(*std));
     /* The variance is beyond its dtype, as the deviation need not be. */
-    if (variance(fl__cast(self, FL_FLOAT64), dim, correction, keepdim, std, mean))
+    if (variance(NULL, fl__cast(self, FL_FLOAT64), dim, correction, keepdim, std, mean))
         return -1;
     *mean = fl__cast(*mean, (fl_dtype)self->dtype);
     return given(std, fl__cast(fl__sqrt_safe(*std), (fl_dtype)self->dtype)) || !*mean ? -1 : 0;
@@ -479,71 +485,71 @@ static double correction_of(fl_value correction)
 int var_all_compose(fl_tensor *self, bool unbiased, fl_tensor **y)
 {
     fl_tensor *mean;
-    return variance(self, ALL, unbiased, false, y, &mean);
+    return variance("var", self, ALL, unbiased, false, y, &mean);
 }
 
 int var_unbiased_compose(fl_tensor *self, fl_ints dim, bool unbiased, bool keepdim, fl_tensor **y)
 {
     fl_tensor *mean;
-    return variance(self, dim, unbiased, keepdim, y, &mean);
+    return variance("var", self, dim, unbiased, keepdim, y, &mean);
 }
 
 int var_correction_compose(fl_tensor *self, fl_ints dim, fl_value correction, bool keepdim,
                            fl_tensor **y)
 {
     fl_tensor *mean;
-    return variance(self, dim, correction_of(correction), keepdim, y, &mean);
+    return variance("var", self, dim, correction_of(correction), keepdim, y, &mean);
 }
 
 int std_all_compose(fl_tensor *self, bool unbiased, fl_tensor **y)
 {
     fl_tensor *mean;
-    return deviation(self, ALL, unbiased, false, y, &mean);
+    return deviation("std", self, ALL, unbiased, false, y, &mean);
 }
 
 int std_unbiased_compose(fl_tensor *self, fl_ints dim, bool unbiased, bool keepdim, fl_tensor **y)
 {
     fl_tensor *mean;
-    return deviation(self, dim, unbiased, keepdim, y, &mean);
+    return deviation("std", self, dim, unbiased, keepdim, y, &mean);
 }
 
 int std_correction_compose(fl_tensor *self, fl_ints dim, fl_value correction, bool keepdim,
                            fl_tensor **y)
 {
     fl_tensor *mean;
-    return deviation(self, dim, correction_of(correction), keepdim, y, &mean);
+    return deviation("std", self, dim, correction_of(correction), keepdim, y, &mean);
 }
 
 int var_mean_all_compose(fl_tensor *self, bool unbiased, fl_tensor **y0, fl_tensor **y1)
 {
-    return variance(self, ALL, unbiased, false, y0, y1);
+    return variance("var_mean", self, ALL, unbiased, false, y0, y1);
 }
 
 int var_mean_unbiased_compose(fl_tensor *self, fl_ints dim, bool unbiased, bool keepdim,
                               fl_tensor **y0, fl_tensor **y1)
 {
-    return variance(self, dim, unbiased, keepdim, y0, y1);
+    return variance("var_mean", self, dim, unbiased, keepdim, y0, y1);
 }
 
 int var_mean_correction_compose(fl_tensor *self, fl_ints dim, fl_value correction, bool keepdim,
                                 fl_tensor **y0, fl_tensor **y1)
 {
-    return variance(self, dim, correction_of(correction), keepdim, y0, y1);
+    return variance("var_mean", self, dim, correction_of(correction), keepdim, y0, y1);
 }
 
 int std_mean_all_compose(fl_tensor *self, bool unbiased, fl_tensor **y0, fl_tensor **y1)
 {
-    return deviation(self, ALL, unbiased, false, y0, y1);
+    return deviation("std_mean", self, ALL, unbiased, false, y0, y1);
 }
 
 int std_mean_unbiased_compose(fl_tensor *self, fl_ints dim, bool unbiased, bool keepdim,
                               fl_tensor **y0, fl_tensor **y1)
 {
-    return deviation(self, dim, unbiased, keepdim, y0, y1);
+    return deviation("std_mean", self, dim, unbiased, keepdim, y0, y1);
 }
 
 int std_mean_correction_compose(fl_tensor *self, fl_ints dim, fl_value correction, bool keepdim,
                                 fl_tensor **y0, fl_tensor **y1)
 {
-    return deviation(self, dim, correction_of(correction), keepdim, y0, y1);
+    return deviation("std_mean", self, dim, correction_of(correction), keepdim, y0, y1);
 }

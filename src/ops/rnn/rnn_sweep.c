@@ -90,7 +90,7 @@ static void copy_rows(const struct rnn_sweep *s, int64_t rows, int64_t width, vo
                       int64_t to_row, const void *from, int64_t from_row)
 {
     assert(rows >= 0 && width >= 0);
-    for (int64_t r = 0; r < rows; r++)
+    for (int64_t r = 0; r < rows && width; r++) /* rows of nothing may have no memory */
         memcpy((char *)to + (size_t)(r * to_row) * s->element,
                (const char *)from + (size_t)(r * from_row) * s->element,
                (size_t)width * s->element);

@@ -13,6 +13,7 @@
 #include <string.h>
 
 #include "autograd/operations.h"
+#include "ops/index/index.h"
 #include "python/call/arguments.h"
 #include "python/call/overrides.h"
 
@@ -237,6 +238,8 @@ static bool take_tensor(struct subscript *s, fl_tensor *t)
         return take_index(s, index);
     }
     bool is_mask = t->dtype == FL_BOOL || t->dtype == FL_UINT8;
+    if (mask_warn(t))
+        return raise_error(), false;
     if (t->ndim == 0 && is_mask)
         return take_truth(s, tensor_element(t, 0).as.i != 0);
     if (t->ndim == 0)
