@@ -111,6 +111,11 @@ int resize_as__check(fl_tensor *self, fl_tensor *the_template, int memory_format
 int resize__cpu(fl_tensor *self, fl_ints size, int memory_format)
 {
     int64_t strides[TENSOR_MAX_DIMS];
+    bool same = size.count == self->ndim;
+    for (int d = 0; same && d < self->ndim; d++)
+        same = size.data[d] == self->sizes[d];
+    if (same && memory_format < 0)
+        return 0;
     if (tensor_resize(self, (int)size.count, size.data))
         return -1;
     if (memory_format <= FORMAT_PRESERVE)
