@@ -4,6 +4,7 @@ _TRIANGLE = "one triangle is read, and the gradient is spread over both, as PyTo
 _QUANTILE = "the gradient of a quantile, which PyTorch approximates, not of one seed's draw"
 _DRAW = "PyTorch gives mean and std the gradient 0: a draw is a constant"
 _NORMALISED = "the gradient presumes that exp(log_probs) adds up to 1, as PyTorch's"
+_RESIZED = "it shows memory as it lies, in other sizes, and refuses what asks for a gradient"
 _ONE_TRIANGLE = dict.fromkeys(
     "linalg_cholesky_ex linalg_cholesky cholesky cholesky_solve cholesky_inverse "
     "linalg_eigvalsh linalg_eigh".split(),
@@ -21,6 +22,9 @@ FAULTS = {
         ),
     },
     "test_second_gradient": _ONE_TRIANGLE,
+    "test_decisions": dict.fromkeys(("resize_", "resize_as_"), _RESIZED),
+    "test_arguments_are_left_alone": dict.fromkeys(("resize_", "resize_as_"), _RESIZED),
+    "test_strides_of_dims_of_size_one": dict.fromkeys(("resize_", "resize_as_"), _RESIZED),
     "test_dtypes": {"float_power_": "it refuses all dtypes but float64, as PyTorch"},
 }
 
