@@ -26,6 +26,7 @@ struct error_state {
 };
 
 static __thread struct error_state *current;
+__thread unsigned error_times;
 
 /* Serves whoever finds malloc empty; two such threads share it, and the text of one may be lost. */
 static struct error_state last_resort;
@@ -85,6 +86,7 @@ static void set_body(fl_error_kind kind, const char *format, va_list args)
     char text[BODY_BYTES]; /* the new text may quote the old one */
     int length = vsnprintf(text, sizeof text, format, args);
     struct error_state *e = record();
+    error_times++;
     memcpy(e->body, text, sizeof text);
     if (length < 0)
         strcpy(e->body, "unknown error");
@@ -195,6 +197,11 @@ void error_drop(struct error_state *state)
 {
     if (state)
         drop_record(state);
+}
+
+bool error_since(unsigned times)
+{
+    return error_times != times && fl_error() != FL_OK;
 }
 
 int fl_null_argument(const char *function, const char *parameter)

@@ -34,6 +34,12 @@ int error_context(const char *english, const char *chinese, ...)
 /* Whether this process speaks Chinese: FLAMBEAU_LANG, else the locale's. */
 bool error_speaks_chinese(void) __attribute__((cold));
 
+/* How many errors this thread has set: a composition that returned well though a part of it failed
+ * (its NULL read as "none given") is found by it. */
+extern __thread unsigned error_times;
+/* Whether an error was set since error_times had that value, and stands. */
+bool error_since(unsigned times);
+
 /* Saves and restores the thread's error around clean-up that may itself fail. */
 struct error_state;
 struct error_state *error_save(void);

@@ -197,7 +197,10 @@ static int call_compose(const fl_op *f, const fl_value *args, fl_value *results)
     scope_open(&own);
     for (int k = 0; k < f->results; k++)
         results[k] = fl_none();
+    unsigned errors = error_times;
     int status = f->compose(args, results);
+    if (status == 0 && error_since(errors))
+        status = -1;
     if (status == 0 && f->title && autograd_mode.grad)
         record_title(f, args, results);
     for (int k = 0; k < f->results && status; k++)

@@ -705,7 +705,12 @@ static int go_back(struct op_node *self, const fl_value *args, fl_tensor *const 
             values[0] = fl_tensor_value(run_fused(rule, &c, n->edge[e].dtype));
             status = values[0].tag == FL_TENSOR ? 0 : -1;
         } else {
+            unsigned errors = error_times;
             status = rule->compose(&c, values);
+            for (int k = 0; status == 0 && error_since(errors) && k < OP_PARAMS; k++)
+                fl_value_release(&values[k]);
+            if (status == 0 && error_since(errors))
+                status = -1;
         }
         if (status == 0)
             status = store_gradients(self, rule->params, values, out);
