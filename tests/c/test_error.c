@@ -11,18 +11,19 @@ int main(void)
 
     CHECK(error_set(FL_VALUE_ERROR, "first line, %d", 3) == -1);
     CHECK(error_hint("do this", "这样做") == -1);
-    error_context("In operator %s", "add");
+    error_context("In operator %s", "在 %s 中", "add");
     CHECK(fl_error() == FL_VALUE_ERROR);
     CHECK_TEXT(fl_error_message(), "first line, 3\nIn operator add\nhint: do this");
 
     setenv("FLAMBEAU_LANG", "zh_CN.UTF-8", 1);
     error_set(FL_INDEX_ERROR, "other");
+    error_context("In operator %s", "在 %s 中", "add");
     error_hint("do this", "这样做");
-    CHECK_TEXT(fl_error_message(), "other\n提示：这样做");
+    CHECK_TEXT(fl_error_message(), "other\n在 add 中\n提示：这样做");
 
     /* A message may quote the one before it. */
     error_set(FL_RUNTIME_ERROR, "again: %s", fl_error_message());
-    CHECK_TEXT(fl_error_message(), "again: other\n提示：这样做");
+    CHECK_TEXT(fl_error_message(), "again: other\n在 add 中\n提示：这样做");
 
     struct error_state *saved = error_save();
     CHECK(fl_error() == FL_OK);
@@ -38,7 +39,7 @@ int main(void)
         memcpy(text + 3 * i, "火", 3);
     text[9000] = '\0';
     CHECK(error_null(FL_RUNTIME_ERROR, "%s", text) == NULL);
-    error_context("%s", text);
+    error_context("%s", "%s", text);
     error_hint(text, text);
     size_t length = strlen(fl_error_message());
     CHECK(length > 6000 && length < 8000);
