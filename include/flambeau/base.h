@@ -64,12 +64,13 @@ typedef enum fl_tag {
     FL_DTYPE,
     FL_DEVICE,
     FL_STRING,
-    FL_GENERATOR
+    FL_GENERATOR,
+    FL_COMPLEX /* two doubles: a Scalar's real and imaginary part */
 } fl_tag;
 
 /* An argument or a result: 16 bytes. Lists are borrowed from the caller for the time of the call; a
  * list that is a result is owned by its receiver (fl_value_release). A Scalar is a value tagged
- * FL_BOOLEAN, FL_INTEGER or FL_FLOATING. */
+ * FL_BOOLEAN, FL_INTEGER, FL_FLOATING, or FL_COMPLEX, whose two parts are borrowed as a list is. */
 typedef struct fl_value {
     uint32_t tag;
     uint32_t count;
@@ -139,6 +140,13 @@ static inline fl_value fl_float(double f)
 {
     fl_value v;
     v.tag = FL_FLOATING, v.count = 0, v.as.f = f;
+    return v;
+}
+/* A complex Scalar; `parts`, its real and imaginary part, must live as long as it. */
+static inline fl_value fl_complex_of(const double *parts)
+{
+    fl_value v;
+    v.tag = FL_COMPLEX, v.count = 2, v.as.floats = parts;
     return v;
 }
 static inline fl_value fl_boolean(bool b)

@@ -327,6 +327,7 @@ def set_default_device(device):
 
 # PyTorch's other names of the dtypes; last, because they hide builtins.
 half, double, short, long = _C.float16, _C.float64, _C.int16, _C.int64
+cfloat, cdouble = _C.complex64, _C.complex128
 bool, float, int = _C.bool, _C.float32, _C.int32
 
 

@@ -420,7 +420,7 @@ int autograd_set_requires_grad(fl_tensor *t, bool requires_grad)
     if (requires_grad && t->flags & TENSOR_INFERENCE && !autograd_mode.inference)
         return error_set(FL_RUNTIME_ERROR, "Setting requires_grad=True on inference tensor outside "
                                            "InferenceMode is not allowed.");
-    if (requires_grad && !dtype_is_floating(t->dtype) && t->dtype < FL_COMPLEX64)
+    if (requires_grad && !dtype_is_inexact(t->dtype))
         return error_set(FL_RUNTIME_ERROR,
                          "Only Tensors of floating point and complex dtype can require gradients");
     t->flags = (uint8_t)(requires_grad ? t->flags | TENSOR_REQUIRES_GRAD

@@ -221,7 +221,7 @@ static int check_given(const char *name, fl_tensors inputs, fl_tensors outputs, 
                              "fl_record(): output %lld of %s has a history already: compute it "
                              "while recording is off (fl_grad_enabled(false))",
                              (long long)k, name);
-        if (!dtype_is_floating(t->dtype) && !dtype_is_complex(t->dtype))
+        if (!dtype_is_inexact(t->dtype))
             return error_set(FL_RUNTIME_ERROR,
                              "fl_record(): output %lld of %s has the dtype %s, "
                              "of which there is no derivative",

@@ -250,7 +250,7 @@ fl_dtype fl_default_dtype(void)
 
 int fl_set_default_dtype(fl_dtype dtype)
 {
-    if (!dtype_is_floating(dtype))
+    if ((int)dtype < 0 || dtype >= FL_DTYPE_COUNT || !dtype_is_floating(dtype))
         return error_set(FL_TYPE_ERROR,
                          "only floating-point types are supported as the default type");
     dtype_set_default(dtype);

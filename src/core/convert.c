@@ -56,24 +56,27 @@ void convert_move(int64_t n, size_t size, void *to, int64_t to_stride, const voi
     }
 }
 
-/* Where a complex dtype takes part: real parts go to real types, imaginary parts of real types are
- * 0. */
+/* Where one dtype is complex: the real part goes to a real type (its truth is that of both parts),
+ * the imaginary part of a real type is 0. */
 static void convert_complex(int64_t n, char *to, int to_dtype, const char *from, int from_dtype)
 {
     bool from_complex = dtype_is_complex(from_dtype), to_complex = dtype_is_complex(to_dtype);
-    int from_part = from_dtype == FL_COMPLEX64 ? FL_FLOAT32
-                    : from_complex             ? FL_FLOAT64
-                                               : from_dtype;
-    int to_part = to_dtype == FL_COMPLEX64 ? FL_FLOAT32 : to_complex ? FL_FLOAT64 : to_dtype;
+    int from_part = dtype_real(from_dtype), to_part = dtype_real(to_dtype);
+    size_t to_size = dtype_size(to_dtype), from_size = dtype_size(from_dtype);
     convert_fn convert = ISA_PICK(convert_kernels)->contiguous[from_part][to_part];
-    for (int64_t i = 0; i < n; i++) {
-        char *t = to + i * (int64_t)dtype_size(to_dtype);
-        const char *f = from + i * (int64_t)dtype_size(from_dtype);
-        convert(1, t, f);
-        if (to_complex && from_complex)
-            convert(1, t + dtype_size(to_part), f + dtype_size(from_part));
-        else if (to_complex)
-            memset(t + dtype_size(to_part), 0, dtype_size(to_part));
+    if (from_complex && to_complex) {
+        convert(2 * n, to, from);
+        return;
+    }
+    for (int64_t i = 0; i < n; i++, to += to_size, from += from_size) {
+        convert(1, to, from);
+        if (to_complex) {
+            memset(to + to_size / 2, 0, to_size / 2);
+        } else if (to_dtype == FL_BOOL) {
+            char imaginary;
+            convert(1, &imaginary, from + from_size / 2);
+            *to |= imaginary;
+        }
     }
 }
 

@@ -1,4 +1,4 @@
-/* Dtypes: sizes, names, promotion, and which results may be written where.
+/* Dtypes: a row each, promotion, and which results may be written where.
  *
  * PyTorch's order of kinds is bool, integer, floating, complex; the higher kind wins. Within a kind
  * the larger wins, but uint8 with a signed type needs one that holds both, and float16 with
@@ -10,34 +10,26 @@
 #include <stdatomic.h>
 
 #include "core/error.h"
-#include "core/tensor.h"
+#include "core/iterate.h"
 
-const uint8_t dtype_sizes[FL_DTYPE_COUNT] = {
-    [FL_BOOL] = 1,    [FL_UINT8] = 1,   [FL_INT8] = 1,      [FL_INT16] = 2,
-    [FL_INT32] = 4,   [FL_INT64] = 8,   [FL_FLOAT16] = 2,   [FL_BFLOAT16] = 2,
-    [FL_FLOAT32] = 4, [FL_FLOAT64] = 8, [FL_COMPLEX64] = 8, [FL_COMPLEX128] = 16,
-};
+#define ROW(name, title, c_name, size, class, compute, real, complex)                              \
+    {name, title, c_name, size, CLASS_##class, COMPUTE_##compute, FL_##real, FL_COMPLEX##complex}
 
-static const char *const TITLES[FL_DTYPE_COUNT] = {
-    [FL_BOOL] = "Bool",
-    [FL_UINT8] = "Byte",
-    [FL_INT8] = "Char",
-    [FL_INT16] = "Short",
-    [FL_INT32] = "Int",
-    [FL_INT64] = "Long",
-    [FL_FLOAT16] = "Half",
-    [FL_BFLOAT16] = "BFloat16",
-    [FL_FLOAT32] = "Float",
-    [FL_FLOAT64] = "Double",
-    [FL_COMPLEX64] = "ComplexFloat",
-    [FL_COMPLEX128] = "ComplexDouble",
-};
-
-static const char *const NAMES[FL_DTYPE_COUNT] = {
-    [FL_BOOL] = "bool",       [FL_UINT8] = "uint8",         [FL_INT8] = "int8",
-    [FL_INT16] = "int16",     [FL_INT32] = "int32",         [FL_INT64] = "int64",
-    [FL_FLOAT16] = "float16", [FL_BFLOAT16] = "bfloat16",   [FL_FLOAT32] = "float32",
-    [FL_FLOAT64] = "float64", [FL_COMPLEX64] = "complex64", [FL_COMPLEX128] = "complex128",
+const struct dtype dtypes[FL_DTYPE_COUNT] = {
+    [FL_BOOL] = ROW("bool", "Bool", "bool", 1, BOOL, I32, BOOL, 64),
+    [FL_UINT8] = ROW("uint8", "Byte", "uint8_t", 1, INTEGRAL, I32, UINT8, 64),
+    [FL_INT8] = ROW("int8", "Char", "int8_t", 1, INTEGRAL, I32, INT8, 64),
+    [FL_INT16] = ROW("int16", "Short", "int16_t", 2, INTEGRAL, I32, INT16, 64),
+    [FL_INT32] = ROW("int32", "Int", "int", 4, INTEGRAL, I32, INT32, 64),
+    [FL_INT64] = ROW("int64", "Long", "int64_t", 8, INTEGRAL, I64, INT64, 64),
+    [FL_FLOAT16] = ROW("float16", "Half", "c10::Half", 2, FLOATING, F32, FLOAT16, 64),
+    [FL_BFLOAT16] = ROW("bfloat16", "BFloat16", "c10::BFloat16", 2, FLOATING, F32, BFLOAT16, 64),
+    [FL_FLOAT32] = ROW("float32", "Float", "float", 4, FLOATING, F32, FLOAT32, 64),
+    [FL_FLOAT64] = ROW("float64", "Double", "double", 8, FLOATING, F64, FLOAT64, 128),
+    [FL_COMPLEX64] =
+        ROW("complex64", "ComplexFloat", "c10::complex<float>", 8, COMPLEX, C64, FLOAT32, 64),
+    [FL_COMPLEX128] =
+        ROW("complex128", "ComplexDouble", "c10::complex<double>", 16, COMPLEX, C128, FLOAT64, 128),
 };
 
 static bool known(int dtype)
@@ -47,29 +39,22 @@ static bool known(int dtype)
 
 const char *dtype_title(int dtype)
 {
-    return known(dtype) ? TITLES[dtype] : "Undefined";
+    return known(dtype) ? dtypes[dtype].title : "Undefined";
 }
 
 const char *fl_dtype_name(fl_dtype dtype)
 {
-    return known(dtype) ? NAMES[dtype] : "none";
+    return known(dtype) ? dtypes[dtype].name : "none";
 }
 
 size_t fl_dtype_size(fl_dtype dtype)
 {
-    return known(dtype) ? dtype_sizes[dtype] : 0;
+    return known(dtype) ? dtypes[dtype].size : 0;
 }
 
 const char *dtype_c_name(int dtype)
 {
-    static const char *const C_NAMES[] = {
-        [FL_BOOL] = "bool",         [FL_UINT8] = "uint8_t",
-        [FL_INT8] = "int8_t",       [FL_INT16] = "int16_t",
-        [FL_INT32] = "int",         [FL_INT64] = "int64_t",
-        [FL_FLOAT16] = "c10::Half", [FL_BFLOAT16] = "c10::BFloat16",
-        [FL_FLOAT32] = "float",     [FL_FLOAT64] = "double",
-    };
-    return dtype > FL_NO_DTYPE && dtype <= FL_FLOAT64 ? C_NAMES[dtype] : "complex";
+    return dtypes[dtype].c_name;
 }
 
 /* ---- Numbers ---- */
@@ -86,7 +71,11 @@ int number_check_range(fl_value number, int dtype)
     static const double FLOATS[] = {
         [FL_FLOAT16] = 65504, [FL_BFLOAT16] = 0x1.fep127, [FL_FLOAT32] = FLT_MAX};
     bool fits = true;
-    if (dtype_is_integral(dtype) && number.tag == FL_FLOATING) {
+    if (number.tag == FL_COMPLEX) { /* the imaginary part of a real number is 0 */
+        if (!dtype_is_complex(dtype) && dtype != FL_BOOL && number.as.floats[1] == 0)
+            return number_check(fl_float(number.as.floats[0]), dtype);
+        fits = dtype_is_complex(dtype) || dtype == FL_BOOL;
+    } else if (dtype_is_integral(dtype) && number.tag == FL_FLOATING) {
         double low = (double)INTEGERS[dtype][0], high = (double)INTEGERS[dtype][1];
         fits = number.as.f >= (dtype == FL_UINT8 ? 0 : low) &&
                (dtype == FL_INT64 ? number.as.f < high : number.as.f <= high);
@@ -100,7 +89,10 @@ int number_check_range(fl_value number, int dtype)
         return 0;
     error_set(FL_RUNTIME_ERROR, "value cannot be converted to type %s without overflow",
               dtype_c_name(dtype));
-    if (number.tag == FL_FLOATING)
+    if (number.tag == FL_COMPLEX)
+        error_context("the value is %g%+gj", "这个数是 %g%+gj", number.as.floats[0],
+                      number.as.floats[1]);
+    else if (number.tag == FL_FLOATING)
         error_context("the value is %g", "这个数是 %g", number.as.f);
     else
         error_context("the value is %lld", "这个数是 %lld", (long long)number.as.i);
@@ -108,9 +100,46 @@ int number_check_range(fl_value number, int dtype)
                       "这个数超出了该 dtype 的范围：请给出它能表示的数，或先把张量转换成更宽的 dtype");
 }
 
+int number_dtype(const fl_value *number)
+{
+    return number->tag == FL_COMPLEX    ? FL_COMPLEX128
+           : number->tag == FL_FLOATING ? FL_FLOAT64
+           : number->tag == FL_INTEGER  ? FL_INT64
+                                        : FL_BOOL;
+}
+
+fl_value number_from_parts(double real, double imag)
+{
+    static _Thread_local double kept[64][2];
+    static _Thread_local unsigned next;
+    double *parts = kept[next++ % 64];
+    parts[0] = real, parts[1] = imag;
+    return fl_complex_of(parts);
+}
+
+fl_value number_complex(char sign, const fl_value *a, const fl_value *b)
+{
+    double ar = number_real(a), ai = number_imag(a), br = number_real(b), bi = number_imag(b);
+    if (sign == '+')
+        return number_from_parts(ar + br, ai + bi);
+    if (sign == '-')
+        return number_from_parts(ar - br, ai - bi);
+    if (sign == '*')
+        return number_from_parts(ar * br - ai * bi, ar * bi + ai * br);
+    double size = br * br + bi * bi;
+    return number_from_parts((ar * br + ai * bi) / size, (ai * br - ar * bi) / size);
+}
+
+fl_value number_log(fl_value number)
+{
+    double real = number_real(&number), imag = number_imag(&number);
+    return number.tag == FL_COMPLEX ? number_from_parts(log(hypot(real, imag)), atan2(imag, real))
+                                    : fl_float(log(real));
+}
+
 fl_value number_wrap(fl_value number, int dtype)
 {
-    assert(number.tag >= FL_BOOLEAN && number.tag <= FL_FLOATING);
+    assert(value_is_number(&number));
     if (number.tag != FL_INTEGER || !dtype_is_integral(dtype))
         return number;
     switch (dtype) {

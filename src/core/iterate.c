@@ -51,22 +51,32 @@ struct iteration {
     const union loop_scalar *scalars;
 };
 
-const int8_t compute_types[FL_DTYPE_COUNT] = {
-    [FL_BOOL] = COMPUTE_I32,    [FL_UINT8] = COMPUTE_I32,     [FL_INT8] = COMPUTE_I32,
-    [FL_INT16] = COMPUTE_I32,   [FL_INT32] = COMPUTE_I32,     [FL_INT64] = COMPUTE_I64,
-    [FL_FLOAT16] = COMPUTE_F32, [FL_BFLOAT16] = COMPUTE_F32,  [FL_FLOAT32] = COMPUTE_F32,
-    [FL_FLOAT64] = COMPUTE_F64, [FL_COMPLEX64] = COMPUTE_F32, [FL_COMPLEX128] = COMPUTE_F64,
-};
 const int8_t compute_dtypes[] = {[COMPUTE_F32] = FL_FLOAT32,
                                  [COMPUTE_F64] = FL_FLOAT64,
                                  [COMPUTE_I32] = FL_INT32,
                                  [COMPUTE_I64] = FL_INT64,
+                                 [COMPUTE_C64] = FL_COMPLEX64,
+                                 [COMPUTE_C128] = FL_COMPLEX128,
                                  [COMPUTE_BOOL] = FL_BOOL};
 
 size_t compute_size(enum compute type)
 {
     assert(type <= COMPUTE_BOOL);
     return dtype_size(compute_dtypes[type]);
+}
+
+union loop_scalar loop_scalar_of(const fl_value *number, enum compute type)
+{
+    union loop_scalar s = {.c = {0, 0}};
+    if (type == COMPUTE_F32 || type == COMPUTE_F64)
+        s.f = number_real(number);
+    else if (compute_is_complex(type))
+        s.c[0] = number_real(number), s.c[1] = number_imag(number);
+    else if (number->tag == FL_FLOATING || number->tag == FL_COMPLEX)
+        s.i = (int64_t)number_real(number);
+    else
+        s.i = number->as.i;
+    return s;
 }
 
 static int64_t least(int64_t a, int64_t b)
@@ -139,7 +149,7 @@ static void run_blocks(const struct iteration *it, int64_t start, int64_t end)
 {
     assert(start >= 0 && start < end && end <= it->w.numel);
     const struct walk *w = &it->w;
-    _Alignas(64) char buffers[ITERATE_MAX_OPERANDS][2 * BLOCK * sizeof(double)];
+    _Alignas(64) char buffers[ITERATE_MAX_OPERANDS][2 * BLOCK * COMPUTE_LARGEST];
     char *data[ITERATE_MAX_OPERANDS];
     int64_t at[TENSOR_MAX_DIMS + 1];
     int64_t most = end - start; /* elements of a block: some operands limit it to their buffers */
@@ -203,7 +213,7 @@ static void run_chunk(void *context, int64_t chunk)
 
 /* ---- A chunk of tiles ----------------------------------------------------------------------- */
 
-typedef char tile_buffer[TILE_ROWS * TILE_COLUMNS * sizeof(double)];
+typedef char tile_buffer[TILE_ROWS * TILE_COLUMNS * COMPUTE_LARGEST];
 
 /* Turns a tile of operand k into a buffer of compute elements, rows TILE_COLUMNS apart. */
 static void turn_tile(const struct iteration *it, int k, const int64_t *at, int64_t rows,

@@ -14,21 +14,27 @@
 #include "core/tensor.h"
 
 /* The types in which loops compute. Every dtype has one: float16 and bfloat16 compute in F32; bool,
- * uint8, int8 and int16 in I32. BOOL is for truth values in bytes: a loop reads 0 as false and any
- * other byte as true, and writes 0 and 1. */
+ * uint8, int8 and int16 in I32. C64 and C128 are pairs of float and of double. BOOL is for truth
+ * values in bytes: a loop reads 0 as false and any other byte as true, and writes 0 and 1. */
 enum compute {
     COMPUTE_F32,
     COMPUTE_F64,
     COMPUTE_I32,
     COMPUTE_I64,
+    COMPUTE_C64,
+    COMPUTE_C128,
     COMPUTE_TYPES,
     COMPUTE_BOOL = COMPUTE_TYPES
 };
 
-extern const int8_t compute_types[FL_DTYPE_COUNT], compute_dtypes[];
+extern const int8_t compute_dtypes[];
 static inline enum compute compute_of(int dtype)
 {
-    return (enum compute)compute_types[dtype];
+    return (enum compute)dtypes[dtype].compute;
+}
+static inline bool compute_is_complex(enum compute type)
+{
+    return type == COMPUTE_C64 || type == COMPUTE_C128;
 }
 static inline int compute_dtype(enum compute type) /* the dtype whose elements a loop sees */
 {
@@ -36,11 +42,17 @@ static inline int compute_dtype(enum compute type) /* the dtype whose elements a
 }
 size_t compute_size(enum compute type);
 
-/* A number for a loop, in the member that its compute type asks for (f for F32 and F64). */
+enum { COMPUTE_LARGEST = 16 }; /* bytes of the largest compute element */
+
+/* A number for a loop, in the member that its compute type asks for: f for F32 and F64, the parts c
+ * for C64 and C128. */
 union loop_scalar {
     double f;
     int64_t i;
+    double c[2];
 };
+/* Fills it from a number for loops of that type. */
+union loop_scalar loop_scalar_of(const fl_value *number, enum compute type);
 
 /* n elements; data[0..outputs-1] are results, the rest inputs; all contiguous in their compute
  * types. */

@@ -86,15 +86,15 @@ static int write_number(char *to, fl_value v, const struct format *f)
     return length;
 }
 
-/* One format for all: what the finite numbers other than zero need. */
-static struct format choose(const fl_value *values, int64_t count)
+/* One format for every `step`-th of the values: what the finite ones other than zero need. */
+static struct format choose(const fl_value *values, int64_t count, int step)
 {
     struct format f = {STYLE_WHOLE, print_options.precision, 1};
     char text[NUMBER_BYTES];
     double low = INFINITY, high = 0;
     bool floating = count && values[0].tag == FL_FLOATING, whole = true;
     f.precision = f.precision < 0 ? 0 : f.precision > 100 ? 100 : f.precision;
-    for (int64_t i = 0; floating && i < count; i++) {
+    for (int64_t i = 0; floating && i < count; i += step) {
         double size = fabs(values[i].as.f);
         if (!isfinite(size) || size == 0)
             continue;
@@ -109,7 +109,7 @@ static struct format choose(const fl_value *values, int64_t count)
             scientific = print_options.scientific;
         f.style = scientific ? STYLE_SCIENTIFIC : whole ? STYLE_WHOLE : STYLE_FIXED;
     }
-    for (int64_t i = 0; i < count; i++) {
+    for (int64_t i = 0; i < count; i += step) {
         if (floating && (!isfinite(values[i].as.f) || values[i].as.f == 0))
             continue;
         int length = write_number(text, values[i], &f);
@@ -123,6 +123,7 @@ static struct format choose(const fl_value *values, int64_t count)
 struct shown {
     fl_tensor *t;
     bool summarised;
+    int parts;       /* values of an element: 2 of a complex one */
     int64_t count;   /* so far */
     fl_value *value; /* in the order of the walk */
 };
@@ -153,7 +154,13 @@ static int64_t count_shown(const struct shown *s)
 static void read_shown(struct shown *s, int d, int64_t position)
 {
     if (d == s->t->ndim) {
-        s->value[s->count++] = tensor_element(s->t, position);
+        fl_value number = tensor_number(s->t, position);
+        if (s->parts == 1) {
+            s->value[s->count++] = number;
+        } else {
+            s->value[s->count++] = fl_float(number_real(&number));
+            s->value[s->count++] = fl_float(number_imag(&number));
+        }
         return;
     }
     for (int64_t i = 0; i < s->t->sizes[d]; i = next_index(s, d, i))
@@ -169,11 +176,24 @@ static void write_padded(struct print_text *text, fl_value v, const struct forma
     print_add(text, "%*s%s", length < f->width ? f->width - length : 0, "", number);
 }
 
+/* The next element: a number, or two with their sign and j between and behind. */
+static void write_element(struct print_text *text, struct shown *s, const struct format *f)
+{
+    char number[NUMBER_BYTES];
+    write_padded(text, s->value[s->count++], &f[0]);
+    if (s->parts == 1)
+        return;
+    write_number(number, s->value[s->count++], &f[1]);
+    bool signed_already = number[0] == '-' || number[0] == '+';
+    print_add(text, "%s%sj", signed_already ? "" : "+", number);
+}
+
 /* The last dim: items in lines of as many as fit. */
 static void write_row(struct print_text *text, struct shown *s, const struct format *f, int indent)
 {
     int d = s->t->ndim - 1;
-    int64_t per_line = (print_options.line_width - indent) / (f->width + 2), item = 0;
+    int64_t width = s->parts == 1 ? f->width : f[0].width + f[1].width + 1;
+    int64_t per_line = (print_options.line_width - indent) / (width + 2), item = 0;
     bool gap = false;
     if (per_line < 1)
         per_line = 1;
@@ -186,7 +206,7 @@ static void write_row(struct print_text *text, struct shown *s, const struct for
             gap = false;
             continue;
         }
-        write_padded(text, s->value[s->count++], f);
+        write_element(text, s, f);
         int64_t next = next_index(s, d, i);
         gap = next != i + 1;
         i = next;
@@ -218,22 +238,25 @@ static void write_dim(struct print_text *text, struct shown *s, int d, const str
 
 void print_elements(struct print_text *text, fl_tensor *t, int indent)
 {
-    struct shown s = {.t = t, .summarised = t->numel > print_options.threshold};
+    struct shown s = {.t = t,
+                      .summarised = t->numel > print_options.threshold,
+                      .parts = dtype_is_complex(t->dtype) ? 2 : 1};
     if (s.summarised && print_options.edge_items <= 0 && t->ndim) {
         print_add(text, "[...]");
         return;
     }
-    int64_t count = count_shown(&s);
+    int64_t count = count_shown(&s) * s.parts;
     s.value = memory_alloc((size_t)count * sizeof *s.value);
     text->failed |= !s.value;
     if (!s.value)
         return;
     read_shown(&s, 0, 0);
-    struct format f = choose(s.value, s.count);
+    struct format f[2] = {choose(s.value, s.count, s.parts),
+                          choose(s.value + s.parts - 1, s.count - s.parts + 1, s.parts)};
     s.count = 0;
     if (t->ndim)
-        write_dim(text, &s, 0, &f, indent);
+        write_dim(text, &s, 0, f, indent);
     else
-        write_padded(text, s.value[0], &f);
+        write_element(text, &s, f);
     memory_free(s.value, (size_t)count * sizeof *s.value);
 }

@@ -39,7 +39,7 @@ bool tensor_is_sound(const fl_tensor *t)
 {
     if (!t || t->refs <= 0 || t->ndim < 0 || t->ndim > TENSOR_MAX_DIMS)
         return false;
-    if (t->dtype < 0 || t->dtype >= FL_DTYPE_COUNT || !dtype_sizes[t->dtype])
+    if (t->dtype < 0 || t->dtype >= FL_DTYPE_COUNT || !dtype_size(t->dtype))
         return false;
     if (!t->sizes || (t->ndim > TENSOR_INLINE_DIMS) != (t->sizes != t->inline_dims))
         return false;
@@ -55,5 +55,5 @@ bool value_is_sound(const fl_value *v)
     for (uint32_t i = 0; v->tag == FL_TENSORS && i < v->count; i++)
         if (v->as.tensors[i] && !tensor_is_sound(v->as.tensors[i]))
             return false;
-    return v->tag <= FL_GENERATOR;
+    return v->tag <= FL_COMPLEX;
 }

@@ -276,7 +276,9 @@ fl_tensor *tensor_shape_only(const fl_tensor *t)
 
 static void store_number(void *to, int dtype, fl_value number)
 {
-    if (number.tag == FL_FLOATING)
+    if (number.tag == FL_COMPLEX)
+        convert_elements(1, to, dtype, 0, number.as.floats, FL_COMPLEX128, 0);
+    else if (number.tag == FL_FLOATING)
         convert_elements(1, to, dtype, 0, &number.as.f, FL_FLOAT64, 0);
     else
         convert_elements(1, to, dtype, 0, &number.as.i, FL_INT64, 0);
@@ -284,7 +286,7 @@ static void store_number(void *to, int dtype, fl_value number)
 
 fl_tensor *tensor_from_number(fl_value number, int dtype)
 {
-    assert(number.tag >= FL_BOOLEAN && number.tag <= FL_FLOATING);
+    assert(value_is_number(&number));
     fl_tensor *t = make(0, NULL, NULL, dtype);
     if (t)
         store_number(tensor_data(t), dtype, number);
@@ -485,7 +487,7 @@ fl_value tensor_element(const fl_tensor *t, int64_t position)
     assert(tensor_data(t));
     const char *at = (const char *)tensor_data(t) + position * (int64_t)dtype_size(t->dtype);
     fl_value v = fl_int(0);
-    if (t->dtype <= FL_INT64) {
+    if (dtype_class(t->dtype) <= CLASS_INTEGRAL) {
         convert_elements(1, &v.as.i, FL_INT64, 0, at, t->dtype, 0);
         v.tag = t->dtype == FL_BOOL ? FL_BOOLEAN : FL_INTEGER;
     } else {
@@ -493,6 +495,16 @@ fl_value tensor_element(const fl_tensor *t, int64_t position)
         convert_elements(1, &v.as.f, FL_FLOAT64, 0, at, t->dtype, 0);
     }
     return v;
+}
+
+fl_value tensor_number(const fl_tensor *t, int64_t position)
+{
+    double parts[2];
+    if (!dtype_is_complex(t->dtype))
+        return tensor_element(t, position);
+    const char *at = (const char *)tensor_data(t) + position * (int64_t)dtype_size(t->dtype);
+    convert_elements(1, parts, FL_COMPLEX128, 0, at, t->dtype, 0);
+    return number_from_parts(parts[0], parts[1]);
 }
 
 /* ---- Copies --------------------------------------------------------------------------------- */
@@ -516,7 +528,7 @@ fl_tensor *tensor_contiguous(const fl_tensor *t)
 
 int tensor_fill(fl_tensor *t, fl_value number)
 {
-    assert(number.tag >= FL_BOOLEAN && number.tag <= FL_FLOATING);
+    assert(value_is_number(&number));
     if (t->lanes)
         return error_set(FL_RUNTIME_ERROR, "vmap: the samples of a tensor cannot be filled");
     _Alignas(16) char element[16];

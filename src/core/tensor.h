@@ -75,35 +75,87 @@ struct fl_tensor {
 
 /* ---- dtypes ---- */
 
-extern const uint8_t dtype_sizes[FL_DTYPE_COUNT];
+enum dtype_class { CLASS_BOOL, CLASS_INTEGRAL, CLASS_FLOATING, CLASS_COMPLEX };
+
+/* All that is said of a dtype: a row of dtypes (dtype.c). */
+struct dtype {
+    const char *name, *title; /* "float32"; "Float", by which PyTorch's errors call it */
+    const char *c_name;       /* "float": in PyTorch's errors of conversion */
+    uint8_t size, class;
+    uint8_t compute;    /* an enum compute (iterate.h): what loops compute it in */
+    uint8_t real;       /* the dtype of its real part: itself where it is not complex */
+    uint8_t complex;    /* the complex dtype that has it as parts, or that it promotes to */
+};
+extern const struct dtype dtypes[FL_DTYPE_COUNT];
+
 static inline size_t dtype_size(int dtype)
 {
-    return dtype_sizes[dtype];
+    return dtypes[dtype].size;
 }
 /* The address of t's first element; NULL where there is no memory (no elements, no storage). It is
  * good until something may resize t's storage or give t another: nothing keeps it. */
 static inline void *tensor_data(const fl_tensor *t)
 {
     char *base = t->storage ? t->storage->data : NULL;
-    return base ? base + t->offset * (int64_t)dtype_sizes[t->dtype] : NULL;
+    return base ? base + t->offset * (int64_t)dtypes[t->dtype].size : NULL;
+}
+static inline enum dtype_class dtype_class(int dtype)
+{
+    return (enum dtype_class)dtypes[dtype].class;
 }
 static inline bool dtype_is_floating(int dtype)
 {
-    return dtype >= FL_FLOAT16 && dtype <= FL_FLOAT64;
+    return dtypes[dtype].class == CLASS_FLOATING;
 }
 static inline bool dtype_is_integral(int dtype) /* bool excluded */
 {
-    return dtype >= FL_UINT8 && dtype <= FL_INT64;
+    return dtypes[dtype].class == CLASS_INTEGRAL;
 }
 static inline bool dtype_is_complex(int dtype)
 {
-    return dtype >= FL_COMPLEX64;
+    return dtypes[dtype].class == CLASS_COMPLEX;
 }
+/* Floating or complex: tensors that may ask for a gradient. */
+static inline bool dtype_is_inexact(int dtype)
+{
+    return dtypes[dtype].class >= CLASS_FLOATING;
+}
+static inline int dtype_real(int dtype)
+{
+    return dtypes[dtype].real;
+}
+static inline int dtype_complex(int dtype)
+{
+    return dtypes[dtype].complex;
+}
+/* The parts of a number; the imaginary one of a real number is 0. */
+static inline double number_real(const fl_value *v)
+{
+    return v->tag == FL_FLOATING ? v->as.f
+           : v->tag == FL_COMPLEX ? v->as.floats[0]
+                                  : (double)v->as.i;
+}
+static inline double number_imag(const fl_value *v)
+{
+    return v->tag == FL_COMPLEX ? v->as.floats[1] : 0;
+}
+static inline bool value_is_number(const fl_value *v)
+{
+    return (v->tag >= FL_BOOLEAN && v->tag <= FL_FLOATING) || v->tag == FL_COMPLEX;
+}
+/* A complex number whose parts this thread keeps until it has made 64 more of them; and a + b, a - b,
+ * a * b, a / b as such, of numbers of which one is complex. */
+fl_value number_from_parts(double real, double imag);
+fl_value number_complex(char sign, const fl_value *a, const fl_value *b);
+fl_value number_log(fl_value number); /* complex where that is */
+/* The dtype that holds a number as it is. */
+int number_dtype(const fl_value *number);
 /* Whether every dtype holds a number: what most are. */
 static inline bool number_is_small(fl_value number)
 {
-    return number.tag == FL_FLOATING ? number.as.f >= 0 && number.as.f <= 127
-                                     : (uint64_t)number.as.i <= 127;
+    return number.tag == FL_FLOATING  ? number.as.f >= 0 && number.as.f <= 127
+           : number.tag == FL_COMPLEX ? false
+                                      : (uint64_t)number.as.i <= 127;
 }
 /* Refuses a number out of the range of dtype, as PyTorch does where a Scalar is stored or computed
  * with: 0, or -1 with the error. */
@@ -148,7 +200,7 @@ fl_tensor *tensor_on_storage(struct storage *s, int ndim, const int64_t *sizes,
                              const int64_t *strides, int64_t offset, int dtype);
 /* A handle without storage that remembers sizes and dtype. */
 fl_tensor *tensor_shape_only(const fl_tensor *t);
-/* A 0-dim tensor holding a number (FL_BOOLEAN, FL_INTEGER, FL_FLOATING) converted to dtype. */
+/* A 0-dim tensor holding a number converted to dtype. */
 fl_tensor *tensor_from_number(fl_value number, int dtype);
 
 static inline fl_tensor *tensor_retain(fl_tensor *t)
@@ -236,9 +288,12 @@ fl_tensor *tensor_as(const fl_tensor *t, int dtype);
 int tensor_copy(fl_tensor *dst, const fl_tensor *src);
 /* Fills every element; a number out of the dtype's range becomes what a conversion makes of it. */
 int tensor_fill(fl_tensor *t, fl_value number);
-/* The element as a number: FL_BOOLEAN, FL_INTEGER or FL_FLOATING. `position` counts elements of
- * memory from the first one of t. */
+/* The element as a number: FL_BOOLEAN, FL_INTEGER or FL_FLOATING; of a complex one its real part,
+ * as conversion to real dtypes takes it. `position` counts elements of memory from the first one of
+ * t. */
 fl_value tensor_element(const fl_tensor *t, int64_t position);
+/* The same of any dtype: of a complex one as number_from_parts gives it. */
+fl_value tensor_number(const fl_tensor *t, int64_t position);
 /* Refuses to write a tensor that shows one element several times (expand): 0, or -1 with PyTorch's
  * error. */
 int tensor_check_written(const fl_tensor *t);

@@ -34,16 +34,19 @@ int64_t walk_offset(const struct walk *w, int operand, const int64_t *coordinate
 /* A run shorter than this is short. */
 enum { WALK_SHORT_RUN = 32 };
 
-/* Copies a short run of elements of 4 or 8 bytes, where a call would cost more than the run. */
+/* Copies a short run of elements of 4, 8 or 16 bytes, where a call would cost more than the run. */
 static inline void walk_move_short(int64_t n, int64_t size, char *to, int64_t to_stride,
                                    const char *from, int64_t from_stride)
 {
     if (size == 4)
         for (int64_t i = 0; i < n; i++)
             memcpy(to + i * to_stride, from + i * from_stride, 4);
-    else
+    else if (size == 8)
         for (int64_t i = 0; i < n; i++)
             memcpy(to + i * to_stride, from + i * from_stride, 8);
+    else
+        for (int64_t i = 0; i < n; i++)
+            memcpy(to + i * to_stride, from + i * from_stride, 16);
 }
 
 #endif

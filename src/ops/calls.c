@@ -28,7 +28,7 @@ const fl_op *fl_op_find(const char *name)
 
 /* The tags that a parameter of each type takes (bits), and what messages call it. */
 #define TAG(tag) (1u << (tag))
-enum { NUMBERS = TAG(FL_BOOLEAN) | TAG(FL_INTEGER) | TAG(FL_FLOATING) };
+enum { NUMBERS = TAG(FL_BOOLEAN) | TAG(FL_INTEGER) | TAG(FL_FLOATING) | TAG(FL_COMPLEX) };
 static const struct {
     uint32_t tags;
     const char *name;
@@ -73,15 +73,26 @@ int op_check_ints(const char *function, const struct op_param *p, int64_t count)
                      function, p->name, (long long)count, TENSOR_MAX_DIMS);
 }
 
+int op_check_complex(const fl_op *f, const fl_value *number)
+{
+    if (!number->as.floats)
+        return error_set(FL_VALUE_ERROR, "%s(): a complex number without memory", f->base);
+    if (f->function->accepts & ACCEPT_COMPLEX)
+        return 0;
+    return error_set(FL_RUNTIME_ERROR, "value cannot be converted to type double without overflow");
+}
+
 static int check_argument(const fl_op *f, int i, const fl_value *v)
 {
     const struct op_param *p = &f->param[i];
     if (v->tag == FL_NONE && p->optional)
         return 0;
-    if (v->tag > FL_GENERATOR || !(ACCEPTED[p->type].tags & TAG(v->tag)))
+    if (v->tag > FL_COMPLEX || !(ACCEPTED[p->type].tags & TAG(v->tag)))
         return error_set(FL_TYPE_ERROR, "%s(): argument '%s' (position %d) must be %s%s", f->base,
                          p->name, i + 1, ACCEPTED[p->type].name,
                          v->tag == FL_NONE ? ", not None" : "");
+    if (v->tag == FL_COMPLEX)
+        return op_check_complex(f, v);
     if (v->tag == FL_DTYPE && (v->as.i <= FL_NO_DTYPE || v->as.i >= FL_DTYPE_COUNT))
         return error_set(FL_TYPE_ERROR, "%lld is not a dtype", (long long)v->as.i);
     if (TAG(v->tag) & (TAG(FL_INTS) | TAG(FL_FLOATS) | TAG(FL_TENSORS)) && check_list(f, p, v))

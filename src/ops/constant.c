@@ -56,7 +56,7 @@ struct node *constant_node(const fl_op *f, const fl_value *args)
     snprintf(made->title, sizeof made->title, "%c%sBackward0", toupper((unsigned char)f->base[0]),
              f->base + 1);
     for (int i = 0; i < f->params && made->node.edges < OPERANDS; i++) {
-        if (args[i].tag != FL_TENSOR || !dtype_is_floating(args[i].as.tensor->dtype))
+        if (args[i].tag != FL_TENSOR || !dtype_is_inexact(args[i].as.tensor->dtype))
             continue;
         int e = made->node.edges++;
         made->shape[e] = tensor_shape_only(args[i].as.tensor);

@@ -45,8 +45,7 @@ void op_shape_like(struct op_shape *y, const fl_tensor *t)
 
 static bool accepted(const fl_op *f, int dtype)
 {
-    int class = dtype == FL_BOOL ? 0 : dtype_is_integral(dtype) ? 1 : 2;
-    return dtype < FL_COMPLEX64 && f->accepts >> class & 1;
+    return f->accepts >> dtype_class(dtype) & 1;
 }
 
 /* The dtype that the rule gives a kernel's results; -1 with the error when the first tensor's is
@@ -65,9 +64,11 @@ static int kernel_dtype(const fl_op *f, const fl_value *args)
                          dtype_title(dtype));
     switch (f->result_dtype) {
     case RESULT_FLOAT:
-        return dtype_is_floating(dtype) ? dtype : dtype_default();
+        return dtype_is_inexact(dtype) ? dtype : dtype_default();
+    case RESULT_REAL:
+        return dtype_real(dtype);
     case RESULT_SUM:
-        return dtype_is_floating(dtype) ? dtype : FL_INT64;
+        return dtype_is_inexact(dtype) ? dtype : FL_INT64;
     case RESULT_BOOL:
         return FL_BOOL;
     case RESULT_INT64:
@@ -98,12 +99,13 @@ static int call_view(const fl_op *f, const fl_value *args, fl_value *results)
     assert(f->first >= 0 && args[f->first].tag == FL_TENSOR);
     fl_tensor *self = args[f->first].as.tensor;
     struct op_view view;
-    view.change = VIEW_KEEPS_LANES;
+    view.change = VIEW_KEEPS_LANES, view.dtype = self->dtype;
     if (f->view(args, &view))
         return -1;
     fl_tensor *y = tensor_alias(self, view.ndim, view.sizes, view.strides, view.offset);
     if (!y)
         return -1;
+    y->dtype = (int8_t)view.dtype;
     y->flags &= (uint8_t)~TENSOR_REQUIRES_GRAD;
     y->flags |= self->flags & TENSOR_INFERENCE;
     if (view.change != VIEW_KEEPS_LANES) {
@@ -122,17 +124,26 @@ static int call_view(const fl_op *f, const fl_value *args, fl_value *results)
     return 0;
 }
 
+/* Refuses complex tensors for functions that do not say that they take them, and would read them as
+ * real ones. */
+static int refuse_complex(const fl_op *f, const fl_value *args)
+{
+    for (int i = 0; i < f->params; i++)
+        if (args[i].tag == FL_TENSOR && dtype_is_complex(args[i].as.tensor->dtype))
+            return error_set(FL_NOT_IMPLEMENTED, "\"%s\" not implemented for '%s'", f->base,
+                             dtype_title(args[i].as.tensor->dtype));
+    return 0;
+}
+
 int door_numbers(const fl_op *f, fl_value *args, fl_tensor **made)
 {
     memset(made, 0, sizeof *made * f->params);
+    if (!(f->accepts & ACCEPT_COMPLEX) && refuse_complex(f, args))
+        return -1;
     for (int i = 0; i < f->params; i++) {
-        if (f->param[i].type != TYPE_OPERAND || args[i].tag < FL_BOOLEAN ||
-            args[i].tag > FL_FLOATING)
+        if (f->param[i].type != TYPE_OPERAND || !value_is_number(&args[i]))
             continue;
-        int dtype = args[i].tag == FL_BOOLEAN   ? FL_BOOL
-                    : args[i].tag == FL_INTEGER ? FL_INT64
-                                                : FL_FLOAT64;
-        made[i] = tensor_from_number(args[i], dtype);
+        made[i] = tensor_from_number(args[i], number_dtype(&args[i]));
         if (!made[i])
             return -1;
         made[i]->flags |= TENSOR_WRAPPED_NUMBER;
@@ -194,6 +205,11 @@ static int call_kernel(const fl_op *f, const fl_value *given, fl_value *results)
 static int call_compose(const fl_op *f, const fl_value *args, fl_value *results)
 {
     struct scope own;
+    if (!(f->accepts & (ACCEPT_COMPLEX | ACCEPT_UNSAID)) && refuse_complex(f, args)) {
+        for (int k = 0; k < f->results; k++)
+            results[k] = fl_none();
+        return -1;
+    }
     scope_open(&own);
     for (int k = 0; k < f->results; k++)
         results[k] = fl_none();
@@ -380,7 +396,7 @@ static int call_inplace(const fl_op *f, const fl_value *given, fl_value *results
     if (autograd_check_inplace(self, recorded))
         return -1;
     memcpy(args, given, sizeof *args * f->params);
-    recorded = recorded && dtype_is_floating(self->dtype);
+    recorded = recorded && dtype_is_inexact(self->dtype);
     if (recorded && (f->kind == OP_COMPOSE || (f->grad && f->grad->saves & 1))) {
         if (!(before = autograd_copy(self)))
             return -1;

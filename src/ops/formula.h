@@ -20,7 +20,7 @@
 
 static inline bool is_number_value(fl_value v)
 {
-    return v.tag >= FL_BOOLEAN && v.tag <= FL_FLOATING;
+    return value_is_number(&v);
 }
 static inline fl_tensor *tensor_of(fl_value v)
 {
@@ -32,15 +32,20 @@ static inline int64_t int_of(fl_value v)
     assert(is_number_value(v));
     return v.tag == FL_FLOATING ? (int64_t)v.as.f : v.as.i;
 }
+/* NaN where a number is not real: no comparison holds. */
 static inline double float_of(fl_value v)
 {
     assert(is_number_value(v) || v.tag == FL_NONE);
-    return v.tag == FL_FLOATING ? v.as.f : (double)v.as.i;
+    return v.tag == FL_FLOATING       ? v.as.f
+           : v.tag != FL_COMPLEX      ? (double)v.as.i
+           : number_imag(&v) == 0     ? number_real(&v)
+                                      : NAN;
 }
 static inline bool bool_of(fl_value v)
 {
     assert(is_number_value(v));
-    return v.tag == FL_FLOATING ? v.as.f != 0 : v.as.i != 0;
+    return v.tag == FL_COMPLEX    ? float_of(v) != 0
+           : v.tag == FL_FLOATING ? v.as.f != 0 : v.as.i != 0;
 }
 static inline int bool_or_none(fl_value v)
 {
@@ -204,10 +209,12 @@ static inline fl_value number_arithmetic(char sign, fl_value a, fl_value b)
 {
     assert(is_number_value(a) && is_number_value(b));
     assert(strchr("+-*/", sign));
-    if (a.tag != FL_FLOATING && b.tag != FL_FLOATING && sign != '/')
+    if (a.tag <= FL_INTEGER && b.tag <= FL_INTEGER && sign != '/')
         return int_value(sign == '+'   ? a.as.i + b.as.i
                          : sign == '-' ? a.as.i - b.as.i
                                        : a.as.i * b.as.i);
+    if (a.tag == FL_COMPLEX || b.tag == FL_COMPLEX)
+        return number_complex(sign, &a, &b);
     double x = float_of(a), y = float_of(b);
     return float_value(sign == '+' ? x + y : sign == '-' ? x - y : sign == '*' ? x * y : x / y);
 }
@@ -219,8 +226,7 @@ static inline int as_tensor(fl_value v, fl_value *t)
         *t = hold(v);
         return 0;
     }
-    int dtype = v.tag == FL_FLOATING ? FL_FLOAT64 : v.tag == FL_INTEGER ? FL_INT64 : FL_BOOL;
-    *t = tensor_value(tensor_from_number(v, dtype));
+    *t = tensor_value(tensor_from_number(v, number_dtype(&v)));
     if (t->tag == FL_NONE)
         return -1;
     t->as.tensor->flags |= TENSOR_WRAPPED_NUMBER;

@@ -52,7 +52,13 @@ struct op_param {
 };
 
 /* Which dtypes are accepted; a set. */
-enum op_accept { ACCEPT_BOOL = 1, ACCEPT_INTEGRAL = 2, ACCEPT_FLOATING = 4, ACCEPT_ANY = 7 };
+enum op_accept {
+    ACCEPT_BOOL = 1 << CLASS_BOOL,
+    ACCEPT_INTEGRAL = 1 << CLASS_INTEGRAL,
+    ACCEPT_FLOATING = 1 << CLASS_FLOATING,
+    ACCEPT_COMPLEX = 1 << CLASS_COMPLEX,
+    ACCEPT_UNSAID = 2 << CLASS_COMPLEX /* a composite whose paragraph does not say: its parts do */
+};
 
 /* What the result's dtype is, given the promoted dtype of the operands. */
 enum op_result_dtype {
@@ -62,6 +68,7 @@ enum op_result_dtype {
     RESULT_SUM,   /* integral and bool become int64 ("tosum") */
     RESULT_BOOL,
     RESULT_INT64,
+    RESULT_REAL, /* the real counterpart of a complex dtype ("toreal") */
     RESULT_OWN /* the shape function says it */
 };
 
@@ -135,10 +142,12 @@ void op_shape_like(struct op_shape *y, const fl_tensor *t);
 void op_shape_set(struct op_shape *y, int ndim, const int64_t *sizes);
 
 /* What a view function fills; offset in elements from the storage's start. `change` is preset to
- * none: few views are between dims and lanes (core/lanes.h). */
+ * none: few views are between dims and lanes (core/lanes.h). dtype is preset to self's: whoever
+ * changes it (view_as_real) counts everything in elements of the new one. */
 enum view_change { VIEW_KEEPS_LANES, VIEW_ADDS_LANE, VIEW_DROPS_LANE };
 struct op_view {
     int ndim;
+    int dtype;
     uint8_t change;
     uint32_t lane;
     int64_t lane_size, lane_stride;
@@ -281,6 +290,9 @@ fl_tensor **op_list(fl_value *y, int64_t count);
 /* Refuses a list of more ints than a tensor has dims, unless the table calls it unbounded: 0, or -1
  * with the error. Whoever fills in a list of the user's asks, so that functions may rely on it. */
 int op_check_ints(const char *function, const struct op_param *p, int64_t count);
+/* Refuses a complex number where the operator does not say that it takes complex ones: functions
+ * behind it would read it as a real one. 0, or -1 with the error. */
+int op_check_complex(const fl_op *f, const fl_value *number);
 /* Drops a list that was only a help, not its tensors, which are the scope's. */
 void op_list_drop(fl_value *y);
 
@@ -299,13 +311,20 @@ FL_SIMD_TABLE(struct ops_loops, ops_loops_1);
 FL_SIMD_TABLE(struct ops_loops, ops_loops_2);
 FL_SIMD_TABLE(struct ops_loops, ops_loops_3);
 extern const struct ops_loops *const ops_loops[ISA_COUNT][OPS_LOOP_FILES];
+/* Loops of complex numbers exist once, for all instruction sets: their indices have this bit. */
+enum { OPS_COMPLEX = 0x8000 };
+extern const struct ops_loops ops_loops_complex;
 
 static inline loop_fn ops_loop(int index)
 {
+    if (index & OPS_COMPLEX)
+        return ops_loops_complex.loop[index & ~OPS_COMPLEX];
     return ops_loops[isa_level()][index % OPS_LOOP_FILES]->loop[index / OPS_LOOP_FILES];
 }
 static inline const struct reduce_loops *ops_reduce_loops(int index)
 {
+    if (index & OPS_COMPLEX)
+        return &ops_loops_complex.reduce[index & ~OPS_COMPLEX];
     return &ops_loops[isa_level()][index % OPS_LOOP_FILES]->reduce[index / OPS_LOOP_FILES];
 }
 

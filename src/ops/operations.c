@@ -117,6 +117,11 @@ fl_tensor *operation_sum_to_size(fl_tensor *t, fl_ints sizes)
     return op_call1(&op_sum_to_size, (fl_value[]){fl_tensor_value(t), ints_value(sizes)});
 }
 
+fl_tensor *operation_conj(fl_tensor *t)
+{
+    return op_call1(&op__conj, (fl_value[]){fl_tensor_value(t)});
+}
+
 fl_tensor *operation_cast(fl_tensor *t, int dtype)
 {
     assert(dtype >= 0 && dtype < FL_DTYPE_COUNT);

@@ -94,7 +94,7 @@ static inline __attribute__((always_inline)) struct plan plan_of(const fl_op *f,
             for (uint32_t k = 0; k < args[i].count; k++)
                 if (args[i].as.tensors[k] && tensor_requires_grad(args[i].as.tensors[k]))
                     p.asking |= 1u << i;
-        } else if (args[i].tag == FL_INTS || args[i].tag == FL_FLOATS) {
+        } else if (args[i].tag == FL_INTS || args[i].tag == FL_FLOATS || args[i].tag == FL_COMPLEX) {
             lists += sizeof(int64_t) * args[i].count;
         } else if (args[i].tag == FL_STRING) {
             lists += round8(strlen(args[i].as.string) + 1);
@@ -302,6 +302,7 @@ make_node(const fl_op *f, const struct plan *p, struct needs need, const fl_valu
         }
         case FL_INTS:
         case FL_FLOATS:
+        case FL_COMPLEX:
             to->as.ints = keep_bytes(&lists, from.as.ints, sizeof(int64_t) * from.count);
             break;
         case FL_STRING:
@@ -351,7 +352,7 @@ int record_write(const fl_op *f, const fl_value *args, fl_tensor *self, struct n
     assert(op_writes(f) || f->inplace);
     assert(args[0].tag == FL_TENSOR);
     *n = NULL;
-    if (!dtype_is_floating(self->dtype) || !record_has_gradient(f, args))
+    if (!dtype_is_inexact(self->dtype) || !record_has_gradient(f, args))
         return 0;
     if (!record_is_needed(f, args)) {
         *n = constant_node(f, args);
@@ -399,7 +400,7 @@ int record_call(const fl_op *f, const fl_value *args, const fl_value *results)
     int status = 0;
     for (int k = 0; k < f->results && status == 0; k++) {
         if (!is_differentiable(f, k) || results[k].tag != FL_TENSOR ||
-            !dtype_is_floating(results[k].as.tensor->dtype))
+            !dtype_is_inexact(results[k].as.tensor->dtype))
             continue;
         if (f->results == 1)
             return autograd_adopt_node(results[0].as.tensor, n, 0);
@@ -498,16 +499,29 @@ static int check_versions(struct op_node *self)
     return 0;
 }
 
-/* Brings a gradient to the shape and dtype of the input it belongs to. Takes g over. */
+/* t conjugated where it is complex; takes t over. */
+static fl_tensor *conjugate(fl_tensor *t)
+{
+    if (!t || !dtype_is_complex(t->dtype))
+        return t;
+    fl_tensor *y = operation_conj(t);
+    tensor_release(t);
+    return y;
+}
+
+/* Brings what a formula gave to the shape and dtype of the input it belongs to; a real input takes
+ * the real part of it. Takes g over. */
 static fl_tensor *as_input_is(fl_tensor *g, const fl_value *input, int dtype)
 {
-    assert(g && dtype_is_floating(g->dtype));
+    assert(g && dtype_is_inexact(g->dtype));
     const fl_tensor *t = input->tag == FL_TENSOR ? input->as.tensor : NULL;
     if (t && !shape_equal(g, t)) {
         fl_tensor *summed = operation_sum_to_size(g, (fl_ints){t->sizes, t->ndim});
         tensor_release(g);
         g = summed;
     }
+    if (dtype_is_complex(dtype))
+        g = conjugate(g);
     if (g && g->dtype != dtype) {
         fl_tensor *cast = operation_cast(g, dtype);
         tensor_release(g);
@@ -662,6 +676,9 @@ static int op_node_backward(struct node *n, fl_tensor *const *incoming, bool cre
     return status;
 }
 
+/* A formula F is that of a holomorphic function: what goes on to a complex input is
+ * conj(F(conj(g))), PyTorch's convention (the gradient of a real loss by z is dL/dx + i dL/dy).
+ * Loops of formulas are real; complex ones are composed. */
 static int go_back(struct op_node *self, const fl_value *args, fl_tensor *const *incoming,
                    fl_tensor *const *unpacked, bool create_graph, fl_tensor **out)
 {
@@ -677,8 +694,10 @@ static int go_back(struct op_node *self, const fl_value *args, fl_tensor *const 
     if (!any)
         return 0;
     for (int k = 0; k < n->results; k++) {
-        g[k] = incoming[k] ? tensor_retain(incoming[k]) : NULL;
-        if (!g[k] && self->shape[k] && !(g[k] = operation_zeros_like(self->shape[k])))
+        g[k] = incoming[k] ? conjugate(tensor_retain(incoming[k])) : NULL;
+        if (incoming[k] && !g[k])
+            status = -1;
+        else if (!g[k] && self->shape[k] && !(g[k] = operation_zeros_like(self->shape[k])))
             status = -1;
         y[k] = unpacked[k] ? unpacked[k] : self->result[k];
         if (y[k] && !unpacked[k] && create_graph && is_differentiable(self->op, k)) {
@@ -699,9 +718,10 @@ static int go_back(struct op_node *self, const fl_value *args, fl_tensor *const 
             status = set_missing(self, rule);
             break;
         }
-        bool plain = !create_graph && !(autograd_mode.interpose & INTERPOSE_TRANSFORMS);
+        const int e = self->first_edge[__builtin_ctz(rule->params)];
+        bool plain = !create_graph && !(autograd_mode.interpose & INTERPOSE_TRANSFORMS) &&
+                     !dtype_is_complex(n->edge[e].dtype);
         if (plain && compute <= COMPUTE_F64 && rule->loop[compute]) {
-            int e = self->first_edge[__builtin_ctz(rule->params)];
             values[0] = fl_tensor_value(run_fused(rule, &c, n->edge[e].dtype));
             status = values[0].tag == FL_TENSOR ? 0 : -1;
         } else {

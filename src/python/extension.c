@@ -135,9 +135,9 @@ static fl_tensor *operand(PyObject *o)
         return tensor_retain(pytensor_get(o));
     if (data_number(o, &number) <= 0)
         return NULL;
-    int dtype = number.tag == FL_BOOLEAN   ? FL_BOOL
-                : number.tag == FL_INTEGER ? FL_INT64
-                                           : dtype_default();
+    int dtype = number.tag == FL_COMPLEX    ? dtype_complex(dtype_default())
+                : number.tag == FL_FLOATING ? dtype_default()
+                                            : number_dtype(&number);
     fl_tensor *t = tensor_from_number(number, dtype);
     if (t)
         t->flags |= TENSOR_WRAPPED_NUMBER;

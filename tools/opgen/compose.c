@@ -121,6 +121,8 @@ static struct value lower_call(struct composer *c, const struct node *n)
     }
     if (is_number_function(n, &call)) {
         const struct value *v = &call.value[0];
+        if (v->type == TYPE_SCALAR && strcmp(n->text, "log") == 0)
+            return value_make(TYPE_SCALAR, text_format("number_log(%s)", value_text(v)));
         return value_make(
             TYPE_FLOAT,
             text_format(v->as_value ? "%s(float_of(%s))" : "%s((double)%s)", n->text, v->text));

@@ -9,37 +9,37 @@
 
 #include <string.h>
 
-enum { MAX_NODES = 4000, MAX_DEPTH = 500, FLOATS = 1, INTS = 2, TRUTH = 4 };
+enum { MAX_NODES = 4000, MAX_DEPTH = 500, FLOATS = 1, INTS = 2, TRUTH = 4, COMPLEX = 8 };
 
-/* What math.h offers: m_NAME_f32 and m_NAME_f64 for FLOATS; for INTS m_NAME_i32 and m_NAME_i64,
- * under another name where `integer` has one. */
+/* What math.h offers: m_NAME_f32 and m_NAME_f64 for FLOATS, m_NAME_c64 and m_NAME_c128 for COMPLEX;
+ * for INTS m_NAME_i32 and m_NAME_i64, under another name where `integer` has one. */
 static const struct {
     const char *name;
     int arguments, types;
     const char *integer;
 } PRIMITIVES[] = {
-    {"abs", 1, FLOATS, 0},
-    {"sqrt", 1, FLOATS, 0},
-    {"rsqrt", 1, FLOATS, 0},
-    {"exp", 1, FLOATS, 0},
-    {"exp2", 1, FLOATS, 0},
-    {"expm1", 1, FLOATS, 0},
-    {"log", 1, FLOATS, 0},
-    {"log2", 1, FLOATS, 0},
-    {"log10", 1, FLOATS, 0},
-    {"log1p", 1, FLOATS, 0},
-    {"sin", 1, FLOATS, 0},
-    {"cos", 1, FLOATS, 0},
-    {"tan", 1, FLOATS, 0},
-    {"asin", 1, FLOATS, 0},
-    {"acos", 1, FLOATS, 0},
-    {"atan", 1, FLOATS, 0},
-    {"sinh", 1, FLOATS, 0},
-    {"cosh", 1, FLOATS, 0},
-    {"tanh", 1, FLOATS, 0},
-    {"asinh", 1, FLOATS, 0},
-    {"acosh", 1, FLOATS, 0},
-    {"atanh", 1, FLOATS, 0},
+    {"abs", 1, FLOATS | COMPLEX, 0},
+    {"sqrt", 1, FLOATS | COMPLEX, 0},
+    {"rsqrt", 1, FLOATS | COMPLEX, 0},
+    {"exp", 1, FLOATS | COMPLEX, 0},
+    {"exp2", 1, FLOATS | COMPLEX, 0},
+    {"expm1", 1, FLOATS | COMPLEX, 0},
+    {"log", 1, FLOATS | COMPLEX, 0},
+    {"log2", 1, FLOATS | COMPLEX, 0},
+    {"log10", 1, FLOATS | COMPLEX, 0},
+    {"log1p", 1, FLOATS | COMPLEX, 0},
+    {"sin", 1, FLOATS | COMPLEX, 0},
+    {"cos", 1, FLOATS | COMPLEX, 0},
+    {"tan", 1, FLOATS | COMPLEX, 0},
+    {"asin", 1, FLOATS | COMPLEX, 0},
+    {"acos", 1, FLOATS | COMPLEX, 0},
+    {"atan", 1, FLOATS | COMPLEX, 0},
+    {"sinh", 1, FLOATS | COMPLEX, 0},
+    {"cosh", 1, FLOATS | COMPLEX, 0},
+    {"tanh", 1, FLOATS | COMPLEX, 0},
+    {"asinh", 1, FLOATS | COMPLEX, 0},
+    {"acosh", 1, FLOATS | COMPLEX, 0},
+    {"atanh", 1, FLOATS | COMPLEX, 0},
     {"erf", 1, FLOATS, 0},
     {"erfc", 1, FLOATS, 0},
     {"erfinv", 1, FLOATS, 0},
@@ -54,15 +54,15 @@ static const struct {
     {"trunc", 1, FLOATS, 0},
     {"frac", 1, FLOATS, 0},
     {"sign", 1, FLOATS, 0},
-    {"sigmoid", 1, FLOATS, 0},
+    {"sigmoid", 1, FLOATS | COMPLEX, 0},
     {"log_sigmoid", 1, FLOATS, 0},
     {"gelu", 1, FLOATS, 0},
     {"gelu_slope", 1, FLOATS, 0},
     {"gelu_tanh", 1, FLOATS, 0},
-    {"isnan", 1, FLOATS | TRUTH, 0},
-    {"isinf", 1, FLOATS | TRUTH, 0},
-    {"isfinite", 1, FLOATS | TRUTH, 0},
-    {"pow", 2, FLOATS | INTS, 0},
+    {"isnan", 1, FLOATS | COMPLEX | TRUTH, 0},
+    {"isinf", 1, FLOATS | COMPLEX | TRUTH, 0},
+    {"isfinite", 1, FLOATS | COMPLEX | TRUTH, 0},
+    {"pow", 2, FLOATS | INTS | COMPLEX, 0},
     {"atan2", 2, FLOATS, 0},
     {"hypot", 2, FLOATS, 0},
     {"copysign", 2, FLOATS, 0},
@@ -83,6 +83,10 @@ static const struct {
     {"igammac", 2, FLOATS, 0},
     {"gamma_grad", 2, FLOATS, 0},
     {"gcd", 2, INTS, 0},
+    {"real", 1, COMPLEX, 0},
+    {"imag", 1, COMPLEX, 0},
+    {"conj", 1, COMPLEX, 0},
+    {"sgn", 1, COMPLEX, 0},
     {"fma", 3, FLOATS, 0},
     {"dirichlet_grad", 3, FLOATS, 0},
 };
@@ -98,13 +102,13 @@ static const struct {
 
 const char *compute_name(enum compute type)
 {
-    static const char *const NAMES[] = {"f32", "f64", "i32", "i64"};
+    static const char *const NAMES[] = {"f32", "f64", "i32", "i64", "c64", "c128"};
     return NAMES[type];
 }
 
 const char *compute_ctype(enum compute type)
 {
-    static const char *const NAMES[] = {"float", "double", "int32_t", "int64_t"};
+    static const char *const NAMES[] = {"float", "double", "int32_t", "int64_t", "c64", "c128"};
     return NAMES[type];
 }
 
@@ -113,9 +117,19 @@ static const char *ctype(const struct element *e)
     return e->gpu ? "T" : compute_ctype(e->type);
 }
 
-static bool is_float(const struct element *e)
+static bool is_complex(const struct element *e)
 {
-    return e->type == F32 || e->type == F64;
+    return e->type == C64 || e->type == C128;
+}
+
+static bool is_float(const struct element *e) /* has fractions */
+{
+    return e->type == F32 || e->type == F64 || is_complex(e);
+}
+
+static bool is_single(const struct element *e)
+{
+    return e->type == F32 || e->type == C64;
 }
 
 /* Complains unless the caller only asks; the value is NULL. */
@@ -140,7 +154,7 @@ static const char *literal(struct element *e, const struct node *n)
     if (is_float(e)) {
         const char *suffix = n->is_float ? "" : ".0";
         text = e->gpu ? text_format("FL_N(%s%s)", text, suffix)
-                      : text_format("%s%s%s", text, suffix, e->type == F32 ? "f" : "");
+                      : text_format("%s%s%s", text, suffix, is_single(e) ? "f" : "");
     } else {
         while (text[0] == '0' && text[1]) /* C would read an octal number */
             text++;
@@ -163,7 +177,7 @@ static const char *name_text(struct element *e, const struct node *n, bool *trut
     }
     for (size_t i = 0; i < sizeof CONSTANTS / sizeof *CONSTANTS; i++)
         if (strcmp(CONSTANTS[i].name, n->text) == 0 && is_float(e))
-            return e->gpu ? CONSTANTS[i].gpu : e->type == F32 ? CONSTANTS[i].f32 : CONSTANTS[i].f64;
+            return e->gpu ? CONSTANTS[i].gpu : is_single(e) ? CONSTANTS[i].f32 : CONSTANTS[i].f64;
     if (strcmp(n->text, "bits") == 0 && !is_float(e)) /* of the type computed in */
         return e->gpu ? "FL_BITS" : e->type == I32 ? "32" : "64";
     return REFUSE(e, n->place, "'%s' is not known here", n->text);
@@ -262,17 +276,29 @@ static const char *call_operator(struct element *e, const struct node *n, const 
     return text;
 }
 
+/* real(x), imag(x), conj(x): of a real x it is x itself, or 0. */
+static bool is_part(const struct node *n)
+{
+    return n->child && !n->child->next &&
+           (strcmp(n->text, "real") == 0 || strcmp(n->text, "imag") == 0 ||
+            strcmp(n->text, "conj") == 0);
+}
+
 static const char *lower_call(struct element *e, const struct node *n, bool *truth)
 {
     const char *also = "";
     if (strcmp(n->text, "zeros_like") == 0) /* in a formula over tensors: a gradient that is 0 */
-        return is_float(e) ? (e->gpu ? "FL_N(0.0)" : e->type == F32 ? "0.0f" : "0.0") : "0";
+        return is_float(e) ? (e->gpu ? "FL_N(0.0)" : is_single(e) ? "0.0f" : "0.0") : "0";
+    if (!is_complex(e) && is_part(n)) {
+        const char *text = element_lower(e, n->child, truth);
+        return text && strcmp(n->text, "imag") == 0 ? (is_float(e) ? "0.0f" : "0") : text;
+    }
     for (size_t k = 0; k < sizeof PRIMITIVES / sizeof *PRIMITIVES; k++) {
         if (strcmp(PRIMITIVES[k].name, n->text) != 0)
             continue;
-        if (PRIMITIVES[k].types & (is_float(e) ? FLOATS : INTS))
+        if (PRIMITIVES[k].types & (is_complex(e) ? COMPLEX : is_float(e) ? FLOATS : INTS))
             return call_primitive(e, n, k, truth);
-        also = is_float(e) ? " for floats" : " for integers";
+        also = is_complex(e) ? " for complex numbers" : is_float(e) ? " for floats" : " for integers";
         if (!is_float(e) && (PRIMITIVES[k].types & TRUTH)) { /* isnan of an integer */
             *truth = true;
             return strcmp(n->text, "isfinite") == 0 ? "1" : "0";
@@ -293,6 +319,11 @@ static const char *lower_binary(struct element *e, const struct node *n, bool *t
     if (!a || !b)
         return NULL;
     const char *sign = n->text;
+    if (is_complex(e) && (*sign == '*' || *sign == '/'))
+        return text_format("m_%s_%s(%s, %s)", *sign == '*' ? "mul" : "div", compute_name(e->type),
+                           a, b);
+    if (is_complex(e) && !(a_truth && b_truth) && !strchr("+-=!&|", *sign))
+        return REFUSE(e, n->place, "'%s' has no value for complex numbers", sign);
     if (strchr("+-*", *sign)) {
         const char *cast = a_truth && b_truth ? text_format("(%s)", ctype(e)) : "";
         return text_format("(%s%s %s %s)", cast, a, sign, b);

@@ -1,4 +1,5 @@
-/* ops_loops_N.simd.c: the loops over elements, for every compute type an operator needs.
+/* ops_loops_N.simd.c: the loops over elements, for every compute type an operator needs; those of
+ * complex numbers are in ops_loops_complex.c, which is compiled once.
  *
  * A loop's body is made as text in which the operands are x0, x1..., the scalars s0, s1...; loops
  * that are the same text are kept once. Index i of the registry stands in file i % LOOP_FILES. In a
@@ -16,7 +17,8 @@ struct loop {
     struct place place;
     struct loop *next;
 };
-static struct loop *loops, *reductions;
+static struct loop *loops, *reductions, *complex_loops, *complex_reductions;
+enum { COMPLEX_INDEX = 0x8000 }; /* OPS_COMPLEX of ops/op.h */
 
 static int registry_add(struct loop **list, const char *body, const char *row, struct place place)
 {
@@ -32,6 +34,11 @@ static int registry_add(struct loop **list, const char *body, const char *row, s
 int loop_add(const char *body, struct place place)
 {
     return registry_add(&loops, body, NULL, place);
+}
+
+int complex_loop_add(const char *body, struct place place)
+{
+    return COMPLEX_INDEX | registry_add(&complex_loops, body, NULL, place);
 }
 
 int reduce_loops_add(const char *body, const char *row, struct place place)
@@ -110,7 +117,7 @@ static const char *choose_near(const struct loop_spec *spec, const char *loop)
                              *const quotients[] = {"fmod",     "remainder", "floor_divide",
                                                    "floordiv", "mod",       NULL};
     const char *bits = compute_name(spec->type), *near = loop, *test = "";
-    if (spec->type == I32) /* has no far ones */
+    if (spec->type == I32 || spec->type >= C64) /* have no far ones */
         return loop;
     for (int k = 0; k < spec->operands; k++) {
         near = replace_far(near, angles, bits, text_format("x%d", k),
@@ -180,6 +187,14 @@ static const char *loop_text(const struct loop_spec *spec, const struct node *n,
     return choose_near(spec, loop);
 }
 
+/* Scalar number i of a loop, in its compute type. */
+static const char *scalar_text(enum compute type, int i)
+{
+    if (type == C64 || type == C128)
+        return text_format("m_pair_%s(scalars[%d].c)", compute_name(type), i);
+    return text_format("(%s)scalars[%d].%s", compute_ctype(type), i, type <= F64 ? "f" : "i");
+}
+
 const char *loop_body(const struct loop_spec *spec, const struct node *n)
 {
     const char *type = compute_ctype(spec->type);
@@ -200,8 +215,7 @@ const char *loop_body(const struct loop_spec *spec, const struct node *n)
         if (!mentions(text, 's', i))
             continue;
         scalars = true;
-        head = text_format("%s    const %s s%d = (%s)scalars[%d].%s;\n", head, type, i, type, i,
-                           spec->type == F32 || spec->type == F64 ? "f" : "i");
+        head = text_format("%s    const %s s%d = %s;\n", head, type, i, scalar_text(spec->type, i));
     }
     return text_format("static void loop_" INDEX
                        "(int64_t n, char *const *data, const union loop_scalar *scalars)\n"
@@ -213,12 +227,16 @@ const char *loop_body(const struct loop_spec *spec, const struct node *n)
  */
 static struct node *value_for(const struct op *op, enum compute type, bool *needed)
 {
-    bool is_float = type == F32 || type == F64;
-    if (op->result_dtype == RESULT_FLOAT)
+    bool is_float = type == F32 || type == F64, is_complex = type == C64 || type == C128;
+    if (is_complex)
+        *needed = op->accepts & ACCEPT_COMPLEX;
+    else if (op->result_dtype == RESULT_FLOAT)
         *needed = is_float;
     else
         *needed = op->accepts & (is_float ? ACCEPT_FLOATING : ACCEPT_INTEGRAL);
-    struct node *n = op->value[is_float ? VALUE_FLOAT : VALUE_INT];
+    if (is_complex && op->value[VALUE_COMPLEX])
+        return op->value[VALUE_COMPLEX];
+    struct node *n = op->value[is_float || is_complex ? VALUE_FLOAT : VALUE_INT];
     return n ? n : op->value[VALUE_ANY];
 }
 
@@ -265,14 +283,15 @@ static void pointwise_loops(const struct table *t, struct op *op)
             continue;
         if (!n) {
             complain(op->place, "%s has no value for %s", op->name,
-                     type < I32 ? "floats" : "integers");
+                     type < I32 ? "floats" : type < C64 ? "integers" : "complex numbers");
             return;
         }
         spec.type = (enum compute)type;
         const char *body = loop_body(&spec, n);
         if (!body)
             return; /* one complaint for one expression */
-        op->loop[type] = loop_add(body, n->place);
+        op->loop[type] =
+            type < C64 ? loop_add(body, n->place) : complex_loop_add(body, n->place);
     }
     bool_loop(&spec, op);
 }
@@ -422,8 +441,7 @@ static void reduce_type(const struct table *t, struct op *op, enum compute type)
     for (int i = 0; i < op->scalars; i++) {
         params = text_format("%s, $T s%d", params, i);
         args = text_format("%s, s%d", args, i);
-        scalars = text_format("%s    const $T s%d = ($T)scalars[%d].%s;\n", scalars, i, i,
-                              type < I32 ? "f" : "i");
+        scalars = text_format("%s    const $T s%d = %s;\n", scalars, i, scalar_text(type, i));
     }
     const char *text = function("step", "$T acc, $T x", step, params);
     text = text_format("%s%s", text, function("join", "$T a, $T b", join, params));
@@ -445,11 +463,15 @@ static void reduce_type(const struct table *t, struct op *op, enum compute type)
         text = text_format("%s%s", text, put(put(OVER, "$W", "start"), "$E", start_call));
     text = fill(put(text, "$S", scalars), compute_ctype(type),
                 fill(params, compute_ctype(type), "", "", 0), args,
-                type == F32 || type == I32 ? 32 : 16);
+                type == F32 || type == I32 ? 32 : type == C128 ? 8 : 16);
     const char *row =
         text_format("{inner_" INDEX ", step_over_" INDEX ", join_over_" INDEX ", %s, %s}",
                     begin ? "start_over_" INDEX : "NULL", finish ? "finish_over_" INDEX : "NULL");
-    op->loop[type] = reduce_loops_add(text, row, op->step->place);
+    if (type < C64)
+        op->loop[type] = reduce_loops_add(text, row, op->step->place);
+    else
+        op->loop[type] =
+            COMPLEX_INDEX | registry_add(&complex_reductions, text, row, op->step->place);
 }
 
 static void reduce_all(const struct table *t, struct op *op)
@@ -459,6 +481,10 @@ static void reduce_all(const struct table *t, struct op *op)
     if (op->result_dtype == RESULT_FLOAT || floats) {
         reduce_type(t, op, F32);
         reduce_type(t, op, F64);
+    }
+    if (op->accepts & ACCEPT_COMPLEX) {
+        reduce_type(t, op, C64);
+        reduce_type(t, op, C128);
     }
     if (integers && op->result_dtype != RESULT_FLOAT) {
         if (op->result_dtype != RESULT_SUM)
@@ -503,15 +529,16 @@ static void write_text(struct out *o, const struct loop *loop, int index, const 
     }
 }
 
+/* The rows of file number `file` of `files`, among which a list is dealt out. */
 static void write_rows(struct out *o, const struct loop *list, const char *type, const char *name,
-                       int file)
+                       int file, int files)
 {
     emit(o, "static const %s %s[] = {\n", type, name);
     if (file == 0)
         emit_text(o, *type == 'l' ? "    NULL,\n" : "    {NULL, NULL, NULL, NULL, NULL},\n");
     int index = 1;
     for (const struct loop *l = list; l; l = l->next, index++) {
-        if (index % LOOP_FILES != file)
+        if (index % files != file)
             continue;
         emit_text(o, "    ");
         write_text(o, l, index, l->row ? l->row : "loop_" INDEX);
@@ -522,34 +549,44 @@ static void write_rows(struct out *o, const struct loop *list, const char *type,
     emit_text(o, "};\n");
 }
 
+static void write_bodies(struct out *o, const struct loop *list, int file, int files)
+{
+    int index = 1;
+    for (const struct loop *l = list; l; l = l->next, index++)
+        if (index % files == file)
+            write_text(o, l, index, l->body), emit_text(o, "\n");
+}
+
 void emit_loops(const struct table *t, struct out *files)
 {
+    static const char HEAD[] =
+        "/* Loops over elements, from the operator table (opgen writes this file). */\n"
+        "#include \"ops/op.h\"\n"
+        "#include \"ops/pointwise/math.h\"\n\n"
+        "/* A step need not look at every scalar of its operator. */\n"
+        "#pragma GCC diagnostic ignored \"-Wunused-parameter\"\n\n"
+        "/* The rounds of the loop that follows do not depend on one another. */\n"
+        "#if defined(__clang__)\n"
+        "#pragma GCC diagnostic ignored \"-Wpass-failed\"\n"
+        "#define INDEPENDENT _Pragma(\"clang loop vectorize(assume_safety)\")\n"
+        "#else\n"
+        "#define INDEPENDENT _Pragma(\"GCC ivdep\")\n"
+        "#endif\n\n";
     (void)t;
-    for (int f = 0; f < LOOP_FILES; f++) {
+    for (int f = 0; f <= LOOP_FILES; f++) {
         struct out *o = &files[f];
-        emit_text(o,
-                  "/* Loops over elements, from the operator table (opgen writes this file). */\n"
-                  "#include \"ops/op.h\"\n"
-                  "#include \"ops/pointwise/math.h\"\n\n"
-                  "/* A step need not look at every scalar of its operator. */\n"
-                  "#pragma GCC diagnostic ignored \"-Wunused-parameter\"\n\n"
-                  "/* The rounds of the loop that follows do not depend on one another. */\n"
-                  "#if defined(__clang__)\n"
-                  "#pragma GCC diagnostic ignored \"-Wpass-failed\"\n"
-                  "#define INDEPENDENT _Pragma(\"clang loop vectorize(assume_safety)\")\n"
-                  "#else\n"
-                  "#define INDEPENDENT _Pragma(\"GCC ivdep\")\n"
-                  "#endif\n\n");
-        int index = 1;
-        for (const struct loop *l = loops; l; l = l->next, index++)
-            if (index % LOOP_FILES == f)
-                write_text(o, l, index, l->body), emit_text(o, "\n");
-        index = 1;
-        for (const struct loop *l = reductions; l; l = l->next, index++)
-            if (index % LOOP_FILES == f)
-                write_text(o, l, index, l->body), emit_text(o, "\n");
-        write_rows(o, loops, "loop_fn", "LOOPS", f);
-        write_rows(o, reductions, "struct reduce_loops", "REDUCTIONS", f);
-        emit(o, "const struct ops_loops FL_SIMD(ops_loops_%d) = {LOOPS, REDUCTIONS};\n", f);
+        const bool complex = f == LOOP_FILES;
+        const int file = complex ? 0 : f, among = complex ? 1 : LOOP_FILES;
+        const struct loop *plain = complex ? complex_loops : loops,
+                          *reducing = complex ? complex_reductions : reductions;
+        emit_text(o, HEAD);
+        write_bodies(o, plain, file, among);
+        write_bodies(o, reducing, file, among);
+        write_rows(o, plain, "loop_fn", "LOOPS", file, among);
+        write_rows(o, reducing, "struct reduce_loops", "REDUCTIONS", file, among);
+        if (complex)
+            emit_text(o, "const struct ops_loops ops_loops_complex = {LOOPS, REDUCTIONS};\n");
+        else
+            emit(o, "const struct ops_loops FL_SIMD(ops_loops_%d) = {LOOPS, REDUCTIONS};\n", f);
     }
 }

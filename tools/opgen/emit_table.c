@@ -34,7 +34,8 @@ static const struct {
 } NAMED[] = {{"bool", "FL_BOOL"},       {"uint8", "FL_UINT8"},     {"int8", "FL_INT8"},
              {"int16", "FL_INT16"},     {"int32", "FL_INT32"},     {"int64", "FL_INT64"},
              {"long", "FL_INT64"},      {"float16", "FL_FLOAT16"}, {"bfloat16", "FL_BFLOAT16"},
-             {"float32", "FL_FLOAT32"}, {"float", "FL_FLOAT32"},   {"float64", "FL_FLOAT64"}};
+             {"float32", "FL_FLOAT32"}, {"float", "FL_FLOAT32"},   {"float64", "FL_FLOAT64"},
+             {"complex64", "FL_COMPLEX64"}, {"complex128", "FL_COMPLEX128"}};
 
 const char *dtype_constant(const char *name)
 {
@@ -354,7 +355,8 @@ static void descriptor(struct out *o, const struct op *op, const char *name, con
     static const char *const KINDS[] = {"",        "OP_POINTWISE", "OP_REDUCE",
                                         "OP_VIEW", "OP_KERNEL",    "OP_COMPOSE"};
     static const char *const RESULTS[] = {"RESULT_PROMOTED", "RESULT_FLOAT", "RESULT_SUM",
-                                          "RESULT_BOOL",     "RESULT_INT64", "RESULT_OWN"};
+                                          "RESULT_BOOL",     "RESULT_INT64", "RESULT_REAL",
+                                          "RESULT_OWN"};
     int first = -1;
     for (int i = 0; i < op->params && first < 0; i++)
         if (op->param[i].type == TYPE_TENSOR || op->param[i].type == TYPE_TENSORS)

@@ -12,14 +12,16 @@ static void key_dtypes(struct op *op, const struct stretch *s, int unused)
     } WORDS[] = {{"bool", ACCEPT_BOOL, -1},
                  {"int", ACCEPT_INTEGRAL, -1},
                  {"float", ACCEPT_FLOATING, -1},
-                 {"any", ACCEPT_ANY, -1},
+                 {"any", ACCEPT_REAL, -1},
                  {"numeric", ACCEPT_INTEGRAL | ACCEPT_FLOATING, -1},
                  {"floating", ACCEPT_FLOATING, -1},
                  {"integral", ACCEPT_INTEGRAL, -1},
                  {"intbool", ACCEPT_INTEGRAL | ACCEPT_BOOL, -1},
+                 {"complex", ACCEPT_COMPLEX, -1},
                  {"promoted", 0, RESULT_PROMOTED},
                  {"tofloat", 0, RESULT_FLOAT},
                  {"tosum", 0, RESULT_SUM},
+                 {"toreal", 0, RESULT_REAL},
                  {"own", 0, RESULT_OWN}};
     (void)unused;
     struct lexer l;
@@ -42,8 +44,8 @@ static void key_dtypes(struct op *op, const struct stretch *s, int unused)
             k++;
         if (k == count) {
             complain(l.token.place,
-                     "found %s, expected bool int float any numeric floating integral intbool, "
-                     "or promoted tofloat tosum '-> bool' '-> int64' own",
+                     "found %s, expected bool int float any numeric floating integral intbool "
+                     "complex, or promoted tofloat tosum toreal '-> bool' '-> int64' own",
                      token_text(&l.token));
             return;
         }
@@ -54,7 +56,8 @@ static void key_dtypes(struct op *op, const struct stretch *s, int unused)
         }
         lexer_next(&l);
     }
-    op->accepts = accepts ? accepts : ACCEPT_ANY;
+    op->has_dtypes = true;
+    op->accepts = accepts ? accepts : ACCEPT_REAL;
 }
 
 static void key_forms(struct op *op, const struct stretch *s, int unused)
@@ -98,6 +101,7 @@ enum slot {
     SLOT_INT,
     SLOT_BOOL,
     SLOT_FLOAT,
+    SLOT_COMPLEX,
     SLOT_START,
     SLOT_STEP,
     SLOT_JOIN,
@@ -125,11 +129,12 @@ static struct node *whole_expression(const struct stretch *s)
 
 static void key_expression(struct op *op, const struct stretch *s, int slot)
 {
-    struct node **slots[] = {&op->value[0], &op->value[1], &op->value[2], &op->value[3],
-                             &op->start,    &op->step,     &op->join,     &op->finish};
+    struct node **slots[] = {&op->value[0], &op->value[1], &op->value[2],
+                             &op->value[3], &op->value[4], &op->start,
+                             &op->step,     &op->join,     &op->finish};
     struct lexer l;
     lexer_open(&l, s);
-    set_kind(op, slot <= SLOT_FLOAT ? KIND_POINTWISE : KIND_REDUCE, l.token.place);
+    set_kind(op, slot <= SLOT_COMPLEX ? KIND_POINTWISE : KIND_REDUCE, l.token.place);
     *slots[slot] = whole_expression(s);
 }
 
@@ -461,6 +466,7 @@ static const struct key {
     {"value.int", key_expression, SLOT_INT, false},
     {"value.bool", key_expression, SLOT_BOOL, false},
     {"value.float", key_expression, SLOT_FLOAT, false},
+    {"value.complex", key_expression, SLOT_COMPLEX, false},
     {"start", key_expression, SLOT_START, false},
     {"step", key_expression, SLOT_STEP, false},
     {"join", key_expression, SLOT_JOIN, false},

@@ -47,7 +47,7 @@ enum {
     GPU,
     SAMPLES,
     LOOPS,
-    FILES = LOOPS + LOOP_FILES
+    FILES = LOOPS + LOOP_FILES + 1
 };
 
 static bool compile(const struct table *t, const char *folder)
@@ -60,6 +60,7 @@ static bool compile(const struct table *t, const char *folder)
                                {.name = "ops_samples.json"}};
     for (int i = 0; i < LOOP_FILES; i++)
         files[LOOPS + i].name = text_format("ops_loops_%d.simd.c", i);
+    files[LOOPS + LOOP_FILES].name = "ops_loops_complex.c";
     for (int i = 0; i < FILES; i++)
         files[i].line = 1;
 

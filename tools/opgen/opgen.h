@@ -153,17 +153,32 @@ enum form {
     FORM_VARARGS_OR_LIST = 512, /* one by one or in one list, */
     FORM_EACH = 1024            /* one, or several, of which each gives a result */
 };
-enum accept { ACCEPT_BOOL = 1, ACCEPT_INTEGRAL = 2, ACCEPT_FLOATING = 4, ACCEPT_ANY = 7 };
+enum accept {
+    ACCEPT_BOOL = 1,
+    ACCEPT_INTEGRAL = 2,
+    ACCEPT_FLOATING = 4,
+    ACCEPT_REAL = 7, /* "any": complex is said beside it */
+    ACCEPT_COMPLEX = 8,
+    ACCEPT_UNSAID = 16 /* a composite without the key: its parts decide of tensors */
+};
 enum rule_dtype {
     RESULT_PROMOTED,
     RESULT_FLOAT,
     RESULT_SUM,
     RESULT_BOOL,
     RESULT_INT64,
+    RESULT_REAL,
     RESULT_OWN
 };
-enum compute { F32, F64, I32, I64, COMPUTE_TYPES };
-enum value_class { VALUE_ANY, VALUE_INT, VALUE_BOOL, VALUE_FLOAT, VALUE_CLASSES };
+enum compute { F32, F64, I32, I64, C64, C128, COMPUTE_TYPES };
+enum value_class {
+    VALUE_ANY,
+    VALUE_INT,
+    VALUE_BOOL,
+    VALUE_FLOAT,
+    VALUE_COMPLEX,
+    VALUE_CLASSES
+};
 enum { FROM_PARAM = 0, FROM_RESULT = 64, FROM_GRAD = 128 };
 
 struct rule {
@@ -208,6 +223,7 @@ struct op {
     struct result result[MAX_RESULTS];
     bool writes; /* the first parameter is written; the result is it */
     unsigned accepts;
+    bool has_dtypes; /* the key stands there */
     enum rule_dtype result_dtype;
     bool promotes, random;
     int autocast; /* 0 none, 1 lower, 2 float32, 3 promote */
@@ -303,6 +319,7 @@ struct loop_spec {
 /* The C function's text for an expression (the kernel's inside for a GPU), or NULL. */
 const char *loop_body(const struct loop_spec *spec, const struct node *n);
 int loop_add(const char *body, struct place place); /* an index; 0 is none */
+int complex_loop_add(const char *body, struct place place);
 int reduce_loops_add(const char *body, const char *row, struct place place);
 
 /* ---- emit_*.c ---- */
@@ -316,7 +333,7 @@ const char *python_name(const struct op *op, unsigned form);
 const char *results_text(const struct op *op);
 
 void emit_loops(const struct table *t,
-                struct out *files); /* LOOP_FILES of them; before emit_table */
+                struct out *files); /* LOOP_FILES and the complex one; before emit_table */
 void emit_pointwise_bodies(const struct table *t);
 void emit_grad_loops(const struct table *t);
 void emit_header(struct out *o, const struct table *t);

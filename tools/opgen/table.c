@@ -104,8 +104,14 @@ static void check_paragraph(struct op *op)
         return;
     }
     check_results(op);
-    bool valued = op->value[VALUE_ANY] || op->value[VALUE_INT] || op->value[VALUE_BOOL] ||
-                  op->value[VALUE_FLOAT];
+    if (op->kind == KIND_COMPOSE && !op->has_dtypes)
+        op->accepts |= ACCEPT_UNSAID;
+    /* These do not look at elements: views, and expressions, whose operators decide. */
+    if (op->kind == KIND_VIEW || (op->kind == KIND_COMPOSE && op->compose))
+        op->accepts |= ACCEPT_COMPLEX;
+    bool valued = false;
+    for (int c = 0; c < VALUE_CLASSES; c++)
+        valued |= op->value[c] != NULL;
     if (op->kind == KIND_POINTWISE && valued)
         find_operands(op);
     if (op->kind == KIND_REDUCE) {
@@ -173,7 +179,7 @@ static void begin_paragraph(struct reader *r, const struct stretch *s)
     r->key_indent = 0;
     struct op *op = arena_alloc(sizeof *op);
     op->forms = FORM_FUNCTION;
-    op->accepts = ACCEPT_ANY;
+    op->accepts = ACCEPT_REAL;
     op->shape_like = -1;
     if (!signature_parse(op, s))
         return;

@@ -314,11 +314,56 @@ static int share_elements(fl_tensor *storage, fl_ints size, fl_ints stride, int6
     return status;
 }
 
+/* A geometry of complex elements as one of their parts, along a last dim of 2. */
+struct parts {
+    int64_t size[TENSOR_MAX_DIMS + 1], stride[TENSOR_MAX_DIMS + 1];
+};
+
+static void split_parts(struct parts *p, fl_ints size, fl_ints stride)
+{
+    for (int64_t d = 0; d < size.count; d++)
+        p->size[d] = size.data[d], p->stride[d] = 2 * stride.data[d];
+    p->size[size.count] = 2, p->stride[size.count] = 1;
+}
+
+static fl_tensor *alias_parts(const fl_tensor *t)
+{
+    struct parts p;
+    split_parts(&p, (fl_ints){t->sizes, t->ndim}, (fl_ints){t->strides, t->ndim});
+    return tensor_on_storage(t->storage, t->ndim + 1, p.size, p.stride, 2 * t->offset,
+                             dtype_real(t->dtype));
+}
+
+static int complex_as_strided_backward(fl_tensor *g, fl_ints base_size, fl_ints base_stride,
+                                       int64_t base_offset, fl_ints size, fl_ints stride,
+                                       const int64_t *storage_offset, fl_tensor *y)
+{
+    struct parts base, view;
+    if (base_size.count >= TENSOR_MAX_DIMS || size.count >= TENSOR_MAX_DIMS)
+        return error_set(FL_RUNTIME_ERROR, "a tensor has at most %d dims", TENSOR_MAX_DIMS);
+    split_parts(&base, base_size, base_stride);
+    split_parts(&view, size, stride);
+    const int64_t offset = storage_offset ? 2 * *storage_offset : 0;
+    fl_tensor *g_parts = alias_parts(g), *y_parts = alias_parts(y);
+    int status = -1;
+    if (g_parts && y_parts)
+        status = as_strided_backward_cpu(
+            g_parts, (fl_ints){base.size, base_size.count + 1},
+            (fl_ints){base.stride, base_size.count + 1}, 2 * base_offset,
+            (fl_ints){view.size, size.count + 1}, (fl_ints){view.stride, size.count + 1},
+            storage_offset ? &offset : NULL, y_parts);
+    tensor_release(g_parts), tensor_release(y_parts);
+    return status;
+}
+
 int as_strided_backward_cpu(fl_tensor *g, fl_ints base_size, fl_ints base_stride,
                             int64_t base_offset, fl_ints size, fl_ints stride,
                             const int64_t *storage_offset, fl_tensor *y)
 {
     assert(base_size.count == base_stride.count && size.count == stride.count);
+    if (dtype_is_complex(g->dtype))
+        return complex_as_strided_backward(g, base_size, base_stride, base_offset, size, stride,
+                                           storage_offset, y);
     struct common c =
         common_storage(base_size, base_stride, base_offset, size, stride, storage_offset);
     int work = g->dtype == FL_FLOAT32 ? FL_FLOAT32 : FL_FLOAT64, status = -1;

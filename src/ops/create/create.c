@@ -15,9 +15,6 @@
 static int settle(struct op_shape *y, fl_dtype given, int otherwise, fl_device device)
 {
     y->dtype = given == FL_NO_DTYPE ? otherwise : (int)given;
-    if (y->dtype >= FL_COMPLEX64)
-        return error_set(FL_NOT_IMPLEMENTED, "tensors of dtype %s cannot be made yet",
-                         fl_dtype_name(y->dtype));
     if (device.kind == FL_CUDA) {
         error_set(FL_ASSERTION_ERROR, "Torch not compiled with CUDA enabled");
         return error_hint("there is no GPU here: use the device 'cpu', or 'cuda' only if "
@@ -63,7 +60,10 @@ static int fill_and_mark(fl_tensor *y, fl_value number, bool requires_grad)
 /* The dtype that a number stands for. */
 static int dtype_of_number(fl_value v)
 {
-    return v.tag == FL_BOOLEAN ? FL_BOOL : v.tag == FL_INTEGER ? FL_INT64 : dtype_default();
+    return v.tag == FL_BOOLEAN   ? FL_BOOL
+           : v.tag == FL_INTEGER ? FL_INT64
+           : v.tag == FL_COMPLEX ? dtype_complex(dtype_default())
+                                 : dtype_default();
 }
 
 static double as_double(fl_value v)
@@ -312,7 +312,7 @@ int fill_tensor__cpu(fl_tensor *self, fl_tensor *value)
             FL_RUNTIME_ERROR,
             "fill_ only supports 0-dimension value tensor but got tensor with %d dimensions.",
             value->ndim);
-    fl_value number = tensor_element(value, 0);
+    fl_value number = tensor_number(value, 0);
     return number_check(number, self->dtype) ? -1 : tensor_fill(self, number);
 }
 

@@ -219,7 +219,7 @@ int index_fill__cpu(fl_tensor *self, int64_t dim, fl_tensor *index, fl_tensor *v
     struct around a = around_of(self, d);
     if (check_vector(index, "index_fill_"))
         return -1;
-    fl_value number = tensor_element(value, 0);
+    fl_value number = tensor_number(value, 0);
     if (number_check(number, self->dtype))
         return -1;
     fl_tensor *which = tensor_as(index, FL_INT64);

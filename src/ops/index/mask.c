@@ -14,11 +14,31 @@
 
 /* ---- runs of elements ---- */
 
+static void multiply_complex(int dtype, int64_t n, void *to, const void *from)
+{
+    const int64_t size = (int64_t)dtype_size(dtype);
+    for (int64_t i = 0; i < n; i++) {
+        double a[2], b[2], c[2];
+        convert_elements(1, a, FL_COMPLEX128, 16, (char *)to + i * size, dtype, size);
+        convert_elements(1, b, FL_COMPLEX128, 16, (const char *)from + i * size, dtype, size);
+        c[0] = a[0] * b[0] - a[1] * b[1], c[1] = a[0] * b[1] + a[1] * b[0];
+        convert_elements(1, (char *)to + i * size, dtype, size, c, FL_COMPLEX128, 16);
+    }
+}
+
 /* to = to (op) from through a type that holds the dtype's values. */
 static void combine_run(int dtype, int64_t n, void *to, const void *from, bool multiply)
 {
     assert(n >= 0);
     enum { CHUNK = 256 };
+    if (dtype_is_complex(dtype) && !multiply) { /* parts add up on their own */
+        combine_run(dtype_real(dtype), 2 * n, to, from, false);
+        return;
+    }
+    if (dtype_is_complex(dtype)) {
+        multiply_complex(dtype, n, to, from);
+        return;
+    }
     bool real = dtype_is_floating(dtype);
     int work = real ? compute_dtype(compute_of(dtype)) : FL_INT64;
     int64_t size = (int64_t)dtype_size(dtype), wide = (int64_t)dtype_size(work);
@@ -326,7 +346,7 @@ int masked_fill__cpu(fl_tensor *self, fl_tensor *mask, fl_tensor *value)
             "masked_fill_ only supports a 0-dimensional value tensor, but got tensor with %d "
             "dimension(s).",
             value->ndim);
-    fl_value number = tensor_element(value, 0);
+    fl_value number = tensor_number(value, 0);
     if (number_check(number, self->dtype))
         return -1;
     fl_tensor *where = mask_for(mask, self), *one = tensor_from_number(number, self->dtype);

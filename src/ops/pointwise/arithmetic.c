@@ -11,21 +11,7 @@
 
 static int dtype_of(fl_value v)
 {
-    switch (v.tag) {
-    case FL_TENSOR:
-        return v.as.tensor->dtype;
-    case FL_BOOLEAN:
-        return FL_BOOL;
-    case FL_INTEGER:
-        return FL_INT64;
-    default:
-        return FL_FLOAT64;
-    }
-}
-
-static double number_of(fl_value v)
-{
-    return v.tag == FL_FLOATING ? v.as.f : (double)v.as.i;
+    return v.tag == FL_TENSOR ? v.as.tensor->dtype : number_dtype(&v);
 }
 
 /* Calls an operator of a few parameters; the result is the scope's. */
@@ -86,7 +72,7 @@ static int refuse_zero(fl_value dividend, fl_value divisor)
 {
     const fl_value both[] = {dividend, divisor};
     int common = pointwise_promote(2, both);
-    if (dtype_is_floating(common))
+    if (dtype_is_inexact(common))
         return 0;
     int zero = divisor.tag == FL_TENSOR ? has_zero(divisor.as.tensor, common)
                                         : number_wrap(divisor, common).as.i == 0;
@@ -107,7 +93,7 @@ int remainder_scalar_check(fl_value self, fl_tensor *other)
 
 int pow_check(fl_tensor *self, fl_value exponent)
 {
-    if (exponent.tag == FL_INTEGER && exponent.as.i < 0 && !dtype_is_floating(self->dtype))
+    if (exponent.tag == FL_INTEGER && exponent.as.i < 0 && !dtype_is_inexact(self->dtype))
         return error_set(FL_RUNTIME_ERROR, "Integers to negative integer powers are not allowed.");
     return 0;
 }
@@ -297,11 +283,13 @@ int positive_compose(fl_tensor *self, fl_tensor **y)
 
 int float_power_compose(fl_tensor *self, fl_value exponent, fl_tensor **y)
 {
-    fl_tensor *base = fl__cast(self, FL_FLOAT64);
+    bool complex = dtype_is_complex(self->dtype) || dtype_is_complex(dtype_of(exponent));
+    fl_dtype dtype = complex ? FL_COMPLEX128 : FL_FLOAT64;
+    fl_tensor *base = fl__cast(self, dtype);
     if (exponent.tag == FL_TENSOR)
-        *y = fl_pow(base, fl__cast(exponent.as.tensor, FL_FLOAT64));
+        *y = fl_pow(base, fl__cast(exponent.as.tensor, dtype));
     else
-        *y = fl_pow_scalar(base, fl_float(number_of(exponent)));
+        *y = fl_pow_scalar(base, exponent);
     return *y ? 0 : -1;
 }
 
@@ -325,7 +313,8 @@ int float_power_in_place_compose(fl_tensor *self, fl_value exponent, fl_tensor *
 
 int float_power_scalar_compose(fl_value self, fl_tensor *exponent, fl_tensor **y)
 {
-    *y = fl_pow_scalar_first(fl_float(number_of(self)), fl__cast(exponent, FL_FLOAT64));
+    bool complex = self.tag == FL_COMPLEX || dtype_is_complex(exponent->dtype);
+    *y = fl_pow_scalar_first(self, fl__cast(exponent, complex ? FL_COMPLEX128 : FL_FLOAT64));
     return *y ? 0 : -1;
 }
 

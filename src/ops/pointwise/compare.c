@@ -18,11 +18,29 @@ static int refuse_tolerances(const fl_tensor *self, const fl_tensor *other, doub
     return 0;
 }
 
+/* Distances are those of the plane. */
+static fl_tensor *complex_isclose(fl_tensor *self, fl_tensor *other, double rtol, double atol,
+                                  bool equal_nan)
+{
+    fl_tensor *error = fl_abs(fl_sub(self, other, fl_int(1)));
+    fl_tensor *allowed = fl_add_scalar(fl_mul_scalar(fl_abs(other), fl_float(rtol)), fl_float(atol),
+                                       fl_int(1));
+    fl_tensor *near = fl_logical_and(fl_isfinite(error), fl_le(error, allowed));
+    fl_tensor *close = fl_logical_or(fl_eq(self, other), near);
+    if (!equal_nan)
+        return close;
+    return fl_logical_or(close, fl_logical_and(fl_isnan(self), fl_isnan(other)));
+}
+
 int isclose_compose(fl_tensor *self, fl_tensor *other, double rtol, double atol, bool equal_nan,
                     fl_tensor **y)
 {
     if (refuse_tolerances(self, other, rtol, atol))
         return -1;
+    if (dtype_is_complex(self->dtype)) {
+        *y = complex_isclose(self, other, rtol, atol, equal_nan);
+        return *y ? 0 : -1;
+    }
     if (!dtype_is_floating(self->dtype))
         self = fl__cast(self, FL_FLOAT64), other = fl__cast(other, FL_FLOAT64);
     *y = fl__isclose(self, other, rtol, atol, equal_nan);

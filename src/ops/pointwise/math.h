@@ -13,6 +13,7 @@
 
 #include "math_arith.h"
 #include "math_bits.h"
+#include "math_complex.h"
 #include "math_erf.h"
 #include "math_exp.h"
 #include "math_gamma.h"

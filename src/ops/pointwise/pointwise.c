@@ -21,27 +21,12 @@ enum {
     NUMBER_ELEMENTS = 256   /* the short path spreads a number over so many elements at most */
 };
 
-static bool is_number(const fl_value *v)
-{
-    return v->tag >= FL_BOOLEAN && v->tag <= FL_FLOATING;
-}
-
-static double number_as_double(const fl_value *v)
-{
-    return v->tag == FL_FLOATING ? v->as.f : (double)v->as.i;
-}
-
-static int64_t number_as_int(const fl_value *v)
-{
-    return v->tag == FL_FLOATING ? (int64_t)v->as.f : v->as.i;
-}
-
 /* ---- dtypes ---- */
 
 static int rank(int dtype)
 {
     assert(dtype >= 0 && dtype < FL_DTYPE_COUNT);
-    return dtype == FL_BOOL ? 0 : dtype_is_integral(dtype) ? 1 : dtype_is_floating(dtype) ? 2 : 3;
+    return (int)dtype_class(dtype);
 }
 
 /* The strongest dtype of each class so far: tensors with dims, 0-dim tensors, numbers. */
@@ -60,16 +45,20 @@ static void vote_tensor(struct votes *v, const fl_tensor *t)
 }
 
 /* A weaker class counts only where its kind is higher; a number then brings the default dtype of
- * its kind. */
+ * its kind. Complex numbers beside floats that outweigh them have the floats' size. */
 static int count_votes(const struct votes *v)
 {
     int result = FL_NO_DTYPE;
     for (int class = 0; class < 3; class++) {
         int dtype = v->best[class];
-        if (dtype != FL_NO_DTYPE && class == 2 && dtype_is_floating(dtype))
-            dtype = dtype_default();
-        if (dtype != FL_NO_DTYPE && (result == FL_NO_DTYPE || rank(dtype) > rank(result)))
-            result = result == FL_NO_DTYPE ? dtype : dtype_promote(result, dtype);
+        if (dtype == FL_NO_DTYPE)
+            continue;
+        if (class == 2 && dtype_is_inexact(dtype))
+            dtype = dtype_is_complex(dtype) ? dtype_complex(dtype_default()) : dtype_default();
+        if (result == FL_NO_DTYPE)
+            result = dtype;
+        else if (rank(dtype) > rank(result))
+            result = dtype_is_floating(result) ? dtype_complex(result) : dtype_promote(result, dtype);
     }
     return result;
 }
@@ -80,11 +69,8 @@ int pointwise_promote(int count, const fl_value *values)
     for (int i = 0; i < count; i++) {
         if (values[i].tag == FL_TENSOR)
             vote_tensor(&v, values[i].as.tensor);
-        else if (is_number(&values[i]))
-            vote(&v, 2,
-                 values[i].tag == FL_BOOLEAN   ? FL_BOOL
-                 : values[i].tag == FL_INTEGER ? FL_INT64
-                                               : FL_FLOAT64);
+        else if (value_is_number(&values[i]))
+            vote(&v, 2, number_dtype(&values[i]));
     }
     return count_votes(&v);
 }
@@ -121,7 +107,7 @@ static int round_operands(const struct op_pointwise *p, int common, fl_value *op
             (p->exact >> i & 1 && (!t || t->ndim == 0)))
             continue;
         if (!t) {
-            operand[i] = fl_float(convert_rounded(number_as_double(&operand[i]), common));
+            operand[i] = fl_float(convert_rounded(number_real(&operand[i]), common));
             continue;
         }
         if (!(made[i] = tensor_as(t, common)))
@@ -206,20 +192,16 @@ static void load_scalars(int count, const fl_value *values, enum compute compute
                          union loop_scalar *out)
 {
     assert(count <= MOST_OPERANDS);
-    for (int i = 0; i < count; i++) {
-        if (compute <= COMPUTE_F64)
-            out[i].f = number_as_double(&values[i]);
-        else
-            out[i].i = number_as_int(&values[i]);
-    }
+    for (int i = 0; i < count; i++)
+        out[i] = loop_scalar_of(&values[i], compute);
 }
 
 /* Spreads a number over n elements of a compute type. */
 static void spread(enum compute compute, const fl_value *number, int64_t n, void *out)
 {
     assert(n >= 0 && n <= NUMBER_ELEMENTS);
-    const double x = number_as_double(number);
-    const int64_t k = compute > COMPUTE_F64 ? number_as_int(number) : 0;
+    const double x = number_real(number);
+    const int64_t k = loop_scalar_of(number, COMPUTE_I64).i;
     switch (compute) {
     case COMPUTE_F32:
         for (int64_t i = 0; i < n; i++)
@@ -235,6 +217,14 @@ static void spread(enum compute compute, const fl_value *number, int64_t n, void
         break;
     case COMPUTE_BOOL:
         memset(out, k != 0, (size_t)n);
+        break;
+    case COMPUTE_C64:
+        for (int64_t i = 0; i < n; i++)
+            ((float *)out)[2 * i] = (float)x, ((float *)out)[2 * i + 1] = (float)number_imag(number);
+        break;
+    case COMPUTE_C128:
+        for (int64_t i = 0; i < n; i++)
+            ((double *)out)[2 * i] = x, ((double *)out)[2 * i + 1] = number_imag(number);
         break;
     default:
         for (int64_t i = 0; i < n; i++)
@@ -265,7 +255,7 @@ static bool run_short(const struct job *j, fl_tensor *y)
         y->dtype != (j->truth ? FL_BOOL : native))
         return false;
     char *data[1 + MOST_OPERANDS] = {tensor_data(y)};
-    _Alignas(64) char buffer[2][NUMBER_ELEMENTS * sizeof(double)];
+    _Alignas(64) char buffer[2][NUMBER_ELEMENTS * COMPUTE_LARGEST];
     int numbers = 0;
     for (int i = 0; i < j->operands; i++) {
         bool as_truth = j->truths >> i & 1;
@@ -299,15 +289,12 @@ static int run(const struct job *j, fl_tensor *y)
         const fl_value *v = &j->operand[i];
         const fl_tensor *t = v->tag == FL_TENSOR ? v->as.tensor : NULL;
         enum compute compute = j->truths >> i & 1 ? COMPUTE_BOOL : j->compute;
-        bool floating = v->tag == FL_FLOATING;
-        if (floating)
-            number[i].f = v->as.f;
-        else
-            number[i].i = v->as.i;
+        int held = v->tag == FL_BOOLEAN ? FL_INT64 : number_dtype(v);
+        if (!t)
+            number[i] = loop_scalar_of(v, compute_of(held));
         all[1 + i] = t ? (struct iterate_operand){tensor_data(t), t->sizes, t->strides,
                                                   t->ndim,        t->dtype, compute}
-                       : (struct iterate_operand){
-                             &number[i], NULL, NULL, 0, floating ? FL_FLOAT64 : FL_INT64, compute};
+                       : (struct iterate_operand){&number[i], NULL, NULL, 0, held, compute};
     }
     return iterate_run(y->ndim, y->sizes, 1 + j->operands, 1, all, j->loop, j->scalars);
 }
@@ -351,6 +338,8 @@ static int result_dtype(const fl_op *f, int common)
         return FL_BOOL;
     case RESULT_INT64:
         return FL_INT64;
+    case RESULT_REAL:
+        return dtype_real(common);
     default:
         return common;
     }
@@ -420,7 +409,7 @@ static bool is_checked(const fl_op *f, int i, int common)
     const struct op_pointwise *p = f->pointwise;
     bool half = common == FL_FLOAT16 || common == FL_BFLOAT16;
     return f->param[p->scalar[i]].type == TYPE_SCALAR && p->scalar[i] != 0 && !half &&
-           !(p->promoted >> i & 1 && rank(common) == 2);
+           !(p->promoted >> i & 1 && dtype_is_inexact(common));
 }
 
 static int load_checked_scalars(const fl_op *f, const fl_value *args, int common,
@@ -437,6 +426,10 @@ static int load_checked_scalars(const fl_op *f, const fl_value *args, int common
                 FL_RUNTIME_ERROR,
                 "For integral input tensors, argument alpha must not be a floating point "
                 "number.");
+        if (value[i].tag == FL_COMPLEX && !dtype_is_complex(common) &&
+            strcmp(f->param[p->scalar[i]].name, "alpha") == 0)
+            return error_set(FL_RUNTIME_ERROR, "For non-complex input tensors, argument alpha must "
+                                               "not be a complex number.");
         if (number_is_small(value[i]))
             continue;
         if (is_checked(f, i, common) && number_check_range(value[i], common))
@@ -445,7 +438,7 @@ static int load_checked_scalars(const fl_op *f, const fl_value *args, int common
     }
     for (int i = 0; is_half(common) && i < p->scalars; i++)
         if (p->rounded >> i & 1)
-            value[i] = fl_float(convert_rounded(number_as_double(&value[i]), common));
+            value[i] = fl_float(convert_rounded(number_real(&value[i]), common));
     load_scalars(p->scalars, value, compute_of(common), out);
     return 0;
 }
@@ -464,7 +457,7 @@ static fl_value as_common(fl_value operand, int common)
 /* The loop over a common dtype, and in what it computes. */
 static int loop_index(const struct op_pointwise *p, int dtype, enum compute *compute)
 {
-    assert(dtype >= 0 && dtype < FL_COMPLEX64);
+    assert(dtype >= 0 && dtype < FL_DTYPE_COUNT);
     *compute = dtype == FL_BOOL ? COMPUTE_BOOL : compute_of(dtype);
     return dtype == FL_BOOL ? p->loop_bool : p->loop[*compute];
 }
@@ -480,14 +473,15 @@ static const fl_tensor *first_tensor(const struct op_pointwise *p, const fl_valu
 /* Whether a number leaves the dtype of the tensors beside it as it is. */
 static bool keeps_dtype(const fl_value *v, int dtype)
 {
-    return (int)v->tag - FL_BOOLEAN <= rank(dtype);
+    return v->tag != FL_COMPLEX && (int)v->tag - FL_BOOLEAN <= rank(dtype);
 }
 
 /* Whether all compute types hold a number, so that nothing is to be checked or wrapped. */
 static bool fits_all_types(const fl_value *v)
 {
-    return v->tag == FL_FLOATING ? v->as.f >= -127 && v->as.f <= 127
-                                 : v->as.i >= -127 && v->as.i <= 127;
+    return v->tag == FL_FLOATING  ? v->as.f >= -127 && v->as.f <= 127
+           : v->tag == FL_COMPLEX ? false
+                                  : v->as.i >= -127 && v->as.i <= 127;
 }
 
 /* The short path: contiguous operands of one shape and dtype, and small numbers. Returns 1, before
@@ -503,14 +497,14 @@ static int call_short(const fl_op *f, const fl_value *args, fl_value *results)
     enum compute compute;
     const int loop = loop_index(p, dtype, &compute);
     if (compute_dtype(compute) != dtype || !loop || !accepts(f, dtype) ||
-        (f->result_dtype == RESULT_FLOAT && !dtype_is_floating(dtype)) ||
+        (f->result_dtype == RESULT_FLOAT && !dtype_is_inexact(dtype)) ||
         given != (p->truth ? FL_BOOL : dtype))
         return 1;
 
     /* Memory is where the storage has it now (tensor_data), with the element's size known. */
-    const int64_t size = dtype_sizes[dtype];
+    const int64_t size = (int64_t)dtype_size(dtype);
     char *data[1 + MOST_OPERANDS];
-    _Alignas(64) char numbers[2][NUMBER_ELEMENTS * sizeof(double)];
+    _Alignas(64) char numbers[2][NUMBER_ELEMENTS * COMPUTE_LARGEST];
     int spreads = 0;
     for (int i = 0; i < p->operands; i++) {
         const fl_value *v = &args[p->operand[i]];
@@ -521,7 +515,7 @@ static int call_short(const fl_op *f, const fl_value *args, fl_value *results)
                 return 1;
             data[1 + i] = (char *)t->storage->data + t->offset * size;
         } else {
-            if (!is_number(v) || !keeps_dtype(v, dtype) || !fits_all_types(v) || spreads == 2 ||
+            if (!value_is_number(v) || !keeps_dtype(v, dtype) || !fits_all_types(v) || spreads == 2 ||
                 first->numel > NUMBER_ELEMENTS)
                 return 1;
             spread(compute, v, first->numel, data[1 + i] = numbers[spreads++]);
@@ -530,12 +524,15 @@ static int call_short(const fl_op *f, const fl_value *args, fl_value *results)
     union loop_scalar scalars[MOST_OPERANDS];
     for (int i = 0; i < p->scalars; i++) {
         const fl_value *v = &args[p->scalar[i]];
-        if (!fits_all_types(v) || (compute > COMPUTE_F64 && v->tag == FL_FLOATING))
+        const bool whole = compute == COMPUTE_I32 || compute == COMPUTE_I64 || compute == COMPUTE_BOOL;
+        if (!fits_all_types(v) || (whole && v->tag == FL_FLOATING))
             return 1;
         if (compute <= COMPUTE_F64)
-            scalars[i].f = number_as_double(v);
-        else
+            scalars[i].f = number_real(v);
+        else if (whole)
             scalars[i].i = v->as.i;
+        else
+            scalars[i] = loop_scalar_of(v, compute);
     }
 
     if (f->check && f->check(args))

@@ -171,13 +171,14 @@ int count_nonzero_compose(fl_tensor *self, const int64_t *dim, fl_tensor **y)
 
 int logsumexp_compose(fl_tensor *self, fl_ints dim, bool keepdim, fl_tensor **y)
 {
-    if (!dtype_is_floating(self->dtype))
+    if (!dtype_is_inexact(self->dtype))
         self = fl__cast(self, (fl_dtype)dtype_default());
     if (!self)
         return -1;
     if (!self->numel)
         return given(y, fl_log(fl_sum_dim_intlist(fl_exp(self), dim, keepdim, FL_NO_DTYPE)));
-    fl_tensor *m = fl__amax_constant(self, dim, true);
+    fl_tensor *m =
+        fl__amax_constant(dtype_is_complex(self->dtype) ? fl_real(self) : self, dim, true);
     m = fl_where_scalar(fl_isfinite(m), m, fl_float(0));
     fl_tensor *s =
         fl_log(fl_sum_dim_intlist(fl_exp(fl_sub(self, m, fl_int(1))), dim, keepdim, FL_NO_DTYPE));
@@ -216,8 +217,15 @@ static fl_tensor *norm_of(fl_tensor *self, fl_value order, fl_ints dim, bool kee
                           fl_dtype dtype)
 {
     double p = number_of(order);
+    if (!self)
+        return NULL;
     if (check_norm_of_nothing(self, p, dim))
         return NULL;
+    if (dtype_is_complex(self->dtype) &&
+        (dtype == FL_NO_DTYPE || dtype_is_complex((int)dtype))) { /* that of the magnitudes */
+        int part = dtype_real(dtype == FL_NO_DTYPE ? self->dtype : (int)dtype);
+        return norm_of(op_as(fl_abs(self), part), order, dim, keepdim, FL_NO_DTYPE);
+    }
     if (!dtype_is_floating(dtype == FL_NO_DTYPE ? self->dtype : (int)dtype))
         return error_null(
             FL_RUNTIME_ERROR,
@@ -275,7 +283,7 @@ static int matrix_dims(const fl_tensor *self, fl_ints dim, int64_t *dims)
     if (self->ndim < 2)
         return error_set(FL_RUNTIME_ERROR,
                          "linalg.matrix_norm: The input tensor A must have at least 2 dimensions.");
-    if (!dtype_is_floating(self->dtype))
+    if (!dtype_is_inexact(self->dtype))
         return error_set(FL_RUNTIME_ERROR,
                          "linalg.matrix_norm: Expected a floating point or complex tensor as "
                          "input. Got %s",
@@ -435,6 +443,14 @@ static int variance(const char *what, fl_tensor *self, fl_ints dim, double corre
                     fl_tensor **var, fl_tensor **mean)
 {
     int dtype = self->dtype;
+    if (dtype_is_complex(dtype)) { /* the distances' squares are those of both parts */
+        fl_tensor *real, *imag, *m_real, *m_imag;
+        if (variance(what, fl_real(self), dim, correction, keepdim, &real, &m_real) ||
+            variance(NULL, fl_imag(self), dim, correction, keepdim, &imag, &m_imag))
+            return -1;
+        *var = fl_add(real, imag, fl_int(1)), *mean = fl_complex(m_real, m_imag);
+        return *var && *mean ? 0 : -1;
+    }
     if (!dtype_is_floating(dtype))
         return error_set(FL_RUNTIME_ERROR,
                          "std and var only support floating point and complex dtypes");

@@ -118,14 +118,14 @@ static void reduce_run(const struct job *j, const char *at, int64_t n, int64_t s
         j->loops->inner(n, at, acc, j->scalars);
         return;
     }
-    _Alignas(64) char stage[STAGE * sizeof(double)];
-    double part;
+    _Alignas(64) char stage[STAGE * COMPUTE_LARGEST];
+    _Alignas(16) char part[COMPUTE_LARGEST];
     for (int64_t i = 0; i < n; i += STAGE) {
         int64_t count = n - i < STAGE ? n - i : STAGE;
         load(j, count, stage, at + (size_t)(i * stride) * j->in, stride);
-        j->loops->inner(count, stage, i ? &part : acc, j->scalars);
+        j->loops->inner(count, stage, i ? part : acc, j->scalars);
         if (i)
-            j->loops->join(1, acc, &part, j->scalars);
+            j->loops->join(1, acc, part, j->scalars);
     }
 }
 
@@ -140,12 +140,12 @@ static void across_one(const struct job *j, int64_t result, int64_t segment, cha
         return;
     }
     int64_t from = segment * j->segment_runs, end = from + j->segment_runs;
-    double part;
+    _Alignas(16) char part[COMPUTE_LARGEST];
     for (int64_t r = from; r < end && r < j->runs; r++) {
         const char *at = base + (size_t)offset_of(j->reduced - 1, j->drop, r) * j->in;
-        reduce_run(j, at, j->run, stride, r == from ? (void *)acc : (void *)&part);
+        reduce_run(j, at, j->run, stride, r == from ? acc : part);
         if (r > from)
-            j->loops->join(1, acc, &part, j->scalars);
+            j->loops->join(1, acc, part, j->scalars);
     }
 }
 
@@ -165,7 +165,7 @@ static void across_task(void *context, int64_t task)
 static void step_row(const struct job *j, int64_t n, const char *at, int64_t stride, char *acc,
                      bool first)
 {
-    _Alignas(64) char stage[COLUMNS * sizeof(double)];
+    _Alignas(64) char stage[COLUMNS * COMPUTE_LARGEST];
     const void *row = at;
     if (!j->native || stride != 1) {
         load(j, n, stage, at, stride);
@@ -183,7 +183,7 @@ static void down_block(const struct job *j, int64_t result, int64_t n, int64_t s
     const char *base = j->data + (size_t)offset_of(j->kept, j->keep, result) * j->in;
     int64_t stride = j->keep[j->kept - 1].stride;
     int64_t from = segment * j->segment_runs, end = from + j->segment_runs;
-    _Alignas(64) char part[COLUMNS * sizeof(double)], folds[FOLDED * sizeof(double)];
+    _Alignas(64) char part[COLUMNS * COMPUTE_LARGEST], folds[FOLDED * COMPUTE_LARGEST];
     if (end > j->line)
         end = j->line;
     const int64_t fold = end - from < j->fold ? 1 : j->fold, width = n * fold;
@@ -355,18 +355,13 @@ void reduce_shape(const fl_tensor *t, uint64_t mask, bool keepdim, int *ndim, in
     }
 }
 
-static int class_of(int dtype)
-{
-    return dtype == FL_BOOL ? 0 : dtype_is_integral(dtype) ? 1 : 2;
-}
-
 /* The dtype of the result; -1 with the error when the input's is refused. */
 static int result_dtype(const fl_op *f, const fl_value *args, int dtype)
 {
     int8_t given = f->reduce->dtype;
     bool asked = given >= 0 && args[given].tag == FL_DTYPE;
     int from = asked ? (int)args[given].as.i : dtype;
-    if (from >= FL_COMPLEX64 || !(f->accepts >> class_of(from) & 1)) {
+    if (!(f->accepts >> dtype_class(from) & 1)) {
         if (strncmp(f->base, "mean", 4) == 0)
             return error_set(
                 FL_RUNTIME_ERROR,
@@ -378,9 +373,9 @@ static int result_dtype(const fl_op *f, const fl_value *args, int dtype)
     }
     switch (f->result_dtype) {
     case RESULT_FLOAT:
-        return dtype_is_floating(from) ? from : dtype_default();
+        return dtype_is_inexact(from) ? from : dtype_default();
     case RESULT_SUM:
-        return asked || dtype_is_floating(from) ? from : FL_INT64;
+        return asked || dtype_is_inexact(from) ? from : FL_INT64;
     case RESULT_BOOL:
         return f->base[0] == 'a' && dtype == FL_UINT8 ? FL_UINT8 : FL_BOOL;
     case RESULT_INT64:
@@ -462,13 +457,8 @@ int reduce_call(const fl_op *f, const fl_value *args, fl_value *results)
         return error_set(FL_NOT_IMPLEMENTED, "\"%s\" not implemented for '%s'", f->called,
                          dtype_title(args[r->self].as.tensor->dtype));
     }
-    for (int i = 0; i < r->scalars; i++) {
-        const fl_value *v = &args[r->scalar[i]];
-        if (job.compute <= COMPUTE_F64)
-            scalars[i].f = v->tag == FL_FLOATING ? v->as.f : (double)v->as.i;
-        else
-            scalars[i].i = v->tag == FL_FLOATING ? (int64_t)v->as.f : v->as.i;
-    }
+    for (int i = 0; i < r->scalars; i++)
+        scalars[i] = loop_scalar_of(&args[r->scalar[i]], job.compute);
     job.loops = ops_reduce_loops(r->loops[job.compute]);
     fl_tensor *y = tensor_new(ndim, sizes, dtype);
     int status = y ? 0 : -1;

@@ -279,6 +279,14 @@ int matrix_T_compose(fl_tensor *self, fl_tensor **y)
     return *y ? 0 : -1;
 }
 
+int adjoint_compose(fl_tensor *self, fl_tensor **y)
+{
+    if (matrix_T_compose(self, y))
+        return -1;
+    *y = fl_conj(*y);
+    return *y ? 0 : -1;
+}
+
 int movedim_compose(fl_tensor *self, fl_ints source, fl_ints destination, fl_tensor **y)
 {
     int64_t order[TENSOR_MAX_DIMS];

@@ -469,7 +469,7 @@ static PyObject *record_result(struct function_node *f, PyObject *args, PyObject
     fl_tensor *t = pytensor_get(o);
     struct context_object *c = f->context;
     bool is_input = contains(args, o), is_dirty = contains(c->dirty, o);
-    bool floating = dtype_is_floating(t->dtype) || dtype_is_complex(t->dtype);
+    bool floating = dtype_is_inexact(t->dtype);
     if (contains(c->non_differentiable, o) || !floating) {
         if (is_input && !is_dirty)
             return pytensor_wrap(autograd_unlink(t));

@@ -443,7 +443,7 @@ static PyObject *method_requires_grad_(PyObject *self, PyObject *args, PyObject 
     fl_tensor *t = pytensor_get(self);
     if (!PyArg_ParseTupleAndKeywords(args, kwargs, "|p:requires_grad_", names, &wanted))
         return NULL;
-    if (wanted && tensor_is_leaf(t) && !dtype_is_floating(t->dtype) && !dtype_is_complex(t->dtype))
+    if (wanted && tensor_is_leaf(t) && !dtype_is_inexact(t->dtype))
         return PyErr_Format(PyExc_RuntimeError,
                             "only Tensors of floating point dtype can require gradients");
     return autograd_set_requires_grad(t, wanted) == 0 ? Py_NewRef(self) : raise_error();

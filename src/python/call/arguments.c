@@ -276,6 +276,8 @@ static int fit(const struct python_name *name, const fl_op *op, struct arguments
         }
         if (fits <= 0)
             return fits < 0 ? -1 : refuse(why, MISMATCH_TYPE, i, i == self_at ? 0 : position[i], o);
+        if (a->value[i].tag == FL_COMPLEX && op_check_complex(op, &a->value[i]))
+            return raise_error(), -1;
     }
     return a->out ? take_out(op, a) : 1;
 }

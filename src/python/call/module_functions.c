@@ -175,7 +175,7 @@ int module_functions_init(PyObject *module)
 {
     static const char *const names[] = {
         "numel",   "is_floating_point", "is_complex",   "is_conj",     "is_neg",
-        "conj",    "conj_physical",     "resolve_conj", "resolve_neg", "detach",
+        "detach",
         "detach_", "is_inference",      "is_same_size", "is_signed",
     };
     enum { COUNT = sizeof names / sizeof *names };

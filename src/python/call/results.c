@@ -153,6 +153,7 @@ static PyObject *result_wrap(fl_value *v)
     case FL_BOOLEAN:
     case FL_INTEGER:
     case FL_FLOATING:
+    case FL_COMPLEX:
         return data_from_number(*v);
     case FL_TENSORS: {
         PyObject *list = PyTuple_New(v->count);

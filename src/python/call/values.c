@@ -72,11 +72,19 @@ static bool is_number_tensor(PyObject *o)
     return pytensor_check(o) && pytensor_get(o)->ndim == 0 && !is_followed(pytensor_get(o));
 }
 
-static int number_from(PyObject *o, fl_value *out)
+/* A complex one's parts stand in the call's words. */
+static int number_from(struct arguments *a, PyObject *o, fl_value *out)
 {
     int fits = data_number(o, out);
     if (fits == 0 && is_number_tensor(o))
-        return *out = tensor_element(pytensor_get(o), 0), 1;
+        *out = tensor_number(pytensor_get(o), 0), fits = 1;
+    if (fits == 1 && out->tag == FL_COMPLEX) {
+        double *parts = take_words(a, 2);
+        if (!parts)
+            return -1;
+        memcpy(parts, out->as.floats, 2 * sizeof *parts);
+        out->as.floats = parts;
+    }
     return fits;
 }
 
@@ -209,7 +217,9 @@ static int floats_from(struct arguments *a, const char *name, const struct op_pa
     for (Py_ssize_t i = 0; i < count; i++) {
         fl_value number;
         PyObject *item = Py_XNewRef(single ? o : python_item(o, i));
-        int fits = item ? number_from(item, &number) : -1;
+        int fits = item ? number_from(a, item, &number) : -1;
+        if (fits == 1 && number.tag == FL_COMPLEX)
+            fits = 0;
         if (fits == 0 && i > 0)
             fits = refuse_element(name, p, i, "floats", item);
         Py_XDECREF(item);
@@ -264,7 +274,7 @@ static int bool_from(PyObject *o, fl_value *out)
     return fits == 1 && out->tag == FL_BOOLEAN ? 1 : fits < 0 ? -1 : 0;
 }
 
-static int float_from(PyObject *o, fl_value *out)
+static int float_from(struct arguments *a, PyObject *o, fl_value *out)
 {
     if (PyFloat_CheckExact(o))
         return *out = fl_float(PyFloat_AsDouble(o)), 1;
@@ -275,7 +285,9 @@ static int float_from(PyObject *o, fl_value *out)
         return *out = fl_float(f), 1;
     }
     fl_value number;
-    int fits = number_from(o, &number);
+    int fits = number_from(a, o, &number);
+    if (fits == 1 && number.tag == FL_COMPLEX)
+        return 0;
     if (fits == 1)
         *out = number.tag == FL_FLOATING ? number : fl_float((double)number.as.i);
     return fits;
@@ -315,7 +327,7 @@ int values_from(struct arguments *a, const char *name, const struct op_param *p,
         return 0;
     case TYPE_OPERAND:
     case TYPE_SCALAR:
-        return number_from(o, out);
+        return number_from(a, o, out);
     case TYPE_TENSORS:
         return tensors_from(a, p, o, position, out);
     case TYPE_INT:
@@ -324,7 +336,7 @@ int values_from(struct arguments *a, const char *name, const struct op_param *p,
     case TYPE_INTS:
         return ints_from(a, name, p, o, out);
     case TYPE_FLOAT:
-        return float_from(o, out);
+        return float_from(a, o, out);
     case TYPE_FLOATS:
         return floats_from(a, name, p, o, out);
     case TYPE_BOOL:

@@ -52,6 +52,10 @@ int data_number(PyObject *o, fl_value *out)
         *out = fl_int(PyLong_AsLongLong(o));
         return out->as.i == -1 && PyErr_Occurred() ? refuse_number(o) : 1;
     }
+    if (PyComplex_Check(o)) {
+        *out = number_from_parts(PyComplex_RealAsDouble(o), PyComplex_ImagAsDouble(o));
+        return 1;
+    }
     if (!is_numpy_scalar(o))
         return 0;
     PyObject *plain = PyObject_CallMethod(o, "item", NULL);
@@ -62,6 +66,8 @@ int data_number(PyObject *o, fl_value *out)
 
 PyObject *data_from_number(fl_value number)
 {
+    if (number.tag == FL_COMPLEX)
+        return PyComplex_FromDoubles(number.as.floats[0], number.as.floats[1]);
     if (number.tag == FL_FLOATING)
         return PyFloat_FromDouble(number.as.f);
     return number.tag == FL_BOOLEAN ? python_bool(number.as.i) : PyLong_FromLongLong(number.as.i);
@@ -100,7 +106,7 @@ PyObject *data_item(const fl_tensor *t, int64_t position)
     case FL_INT64:
         return PyLong_FromLongLong(((const int64_t *)tensor_data(t))[position]);
     default:
-        return data_from_number(tensor_element(t, position));
+        return data_from_number(tensor_number(t, position));
     }
 }
 
@@ -192,6 +198,8 @@ static int dtype_of_one(PyObject *o)
         return FL_BOOL;
     if (PyLong_Check(o))
         return FL_INT64;
+    if (PyComplex_CheckExact(o))
+        return dtype_complex(dtype_default());
     if (pytensor_check(o))
         return pytensor_get(o)->dtype;
     if (PyUnicode_Check(o) || PyBytes_Check(o)) {
@@ -211,6 +219,8 @@ static int dtype_of_one(PyObject *o)
     }
     if (is_array == 0 && PyFloat_Check(o))
         return dtype_default();
+    if (is_array == 0 && PyComplex_Check(o))
+        return dtype_complex(dtype_default());
     if (is_array == 0)
         PyErr_Format(PyExc_RuntimeError, "Could not infer dtype of %s", python_type_name(o));
     return FL_NO_DTYPE;
@@ -242,10 +252,11 @@ static bool find_dtype(PyObject *o, int depth, int *dtype)
 
 /* ---- From Python: the numbers ---------------------------------------------------------------- */
 
-/* Where numbers are written: as doubles when the dtype is floating, else as int64. */
+/* Where numbers are written: as doubles when the dtype is floating, as pairs of them when it is
+ * complex, else as int64. */
 struct sink {
     int dtype;
-    bool floating;
+    bool floating, complex;
     double *f;
     int64_t *i;
     int64_t count;
@@ -266,9 +277,18 @@ static const int64_t MOST[] = {[FL_UINT8] = UINT8_MAX, [FL_INT8] = INT8_MAX,
                                [FL_INT16] = INT16_MAX, [FL_INT32] = INT32_MAX,
                                [FL_INT64] = INT64_MAX};
 
+static bool put_complex(struct sink *s, double real, double imag)
+{
+    s->f[2 * s->count] = real, s->f[2 * s->count + 1] = imag;
+    s->count++;
+    return true;
+}
+
 static bool put_int(struct sink *s, int64_t value)
 {
-    if (s->floating) {
+    if (s->complex) {
+        return put_complex(s, (double)value, 0);
+    } else if (s->floating) {
         s->f[s->count++] = (double)value;
     } else if (s->dtype == FL_BOOL) {
         s->i[s->count++] = value != 0;
@@ -288,7 +308,9 @@ static bool put_float(struct sink *s, double value)
                                       [FL_INT16] = {-0x1p15, 0x1.fffc000000001p14},
                                       [FL_INT32] = {-0x1p31, 0x1.fffffffc00001p30},
                                       [FL_INT64] = {-0x1p63, 0x1p63}};
-    if (s->floating) {
+    if (s->complex) {
+        return put_complex(s, value, 0);
+    } else if (s->floating) {
         s->f[s->count++] = value;
     } else if (s->dtype == FL_BOOL) {
         s->i[s->count++] = value != 0;
@@ -298,6 +320,26 @@ static bool put_float(struct sink *s, double value)
         s->i[s->count++] = (int64_t)value;
     }
     return true;
+}
+
+static bool refuse_type(const struct sink *s, PyObject *o)
+{
+    PyErr_Format(PyExc_TypeError,
+                 s->floating ? "must be real number, not %s"
+                             : "'%s' object cannot be interpreted as an integer",
+                 python_type_name(o));
+    return false;
+}
+
+static bool put_number(struct sink *s, PyObject *o, const fl_value *v)
+{
+    if (v->tag == FL_COMPLEX && s->complex)
+        return put_complex(s, v->as.floats[0], v->as.floats[1]);
+    if (v->tag == FL_COMPLEX && s->dtype == FL_BOOL)
+        return put_int(s, v->as.floats[0] != 0 || v->as.floats[1] != 0);
+    if (v->tag == FL_COMPLEX)
+        return refuse_type(s, o);
+    return v->tag == FL_FLOATING ? put_float(s, v->as.f) : put_int(s, v->as.i);
 }
 
 static bool put_one(struct sink *s, PyObject *o)
@@ -313,21 +355,18 @@ static bool put_one(struct sink *s, PyObject *o)
         }
         if (!data_one(pytensor_get(o)))
             return false;
-        v = tensor_element(pytensor_get(o), 0);
-        return v.tag == FL_FLOATING ? put_float(s, v.as.f) : put_int(s, v.as.i);
+        v = tensor_number(pytensor_get(o), 0);
+        return put_number(s, o, &v);
     }
-    if (PyLong_CheckExact(o) && s->floating) {
+    if (PyLong_CheckExact(o) && (s->floating || s->complex)) {
         double value = PyLong_AsDouble(o);
         return (value != -1 || !PyErr_Occurred()) && put_float(s, value);
     }
     int fits = data_number(o, &v);
     if (fits > 0)
-        return v.tag == FL_FLOATING ? put_float(s, v.as.f) : put_int(s, v.as.i);
+        return put_number(s, o, &v);
     if (fits == 0) {
-        PyErr_Format(PyExc_TypeError,
-                     s->floating ? "must be real number, not %s"
-                                 : "'%s' object cannot be interpreted as an integer",
-                     python_type_name(o));
+        refuse_type(s, o);
     } else if (PyErr_ExceptionMatches(PyExc_RuntimeError) ||
                PyErr_ExceptionMatches(PyExc_OverflowError)) {
         PyErr_Clear();
@@ -378,15 +417,18 @@ static fl_tensor *from_sequence(PyObject *data, int dtype)
     fl_tensor *t = tensor_new(shape.ndim, shape.sizes, dtype);
     if (!t)
         return NULL;
-    struct sink sink = {.dtype = dtype, .floating = dtype_is_floating(dtype)};
-    bool direct = dtype == FL_FLOAT64 || dtype == FL_INT64;
-    size_t bytes = (size_t)t->numel * sizeof(double);
+    struct sink sink = {.dtype = dtype,
+                        .floating = dtype_is_floating(dtype),
+                        .complex = dtype_is_complex(dtype)};
+    int written = sink.complex ? FL_COMPLEX128 : sink.floating ? FL_FLOAT64 : FL_INT64;
+    bool direct = dtype == written;
+    size_t bytes = (size_t)t->numel * dtype_size(written);
     void *row = direct ? tensor_data(t) : memory_alloc(bytes);
     sink.f = row, sink.i = row;
     bool ok = (direct || row) && put_all(&sink, data, &shape, 0);
     if (ok && !direct)
         convert_elements(t->numel, tensor_data(t), dtype, (int64_t)dtype_size(dtype), row,
-                         sink.floating ? FL_FLOAT64 : FL_INT64, sizeof(double));
+                         written, (int64_t)dtype_size(written));
     if (!direct)
         memory_free(row, bytes);
     if (!ok) {
@@ -407,9 +449,7 @@ fl_tensor *data_tensor(PyObject *data, int dtype)
     else if (!python_is_sequence(data) && exchange_import(data, &shared, NULL) < 0)
         return NULL;
     if (!shared)
-        return dtype >= FL_COMPLEX64
-                   ? error_null(FL_NOT_IMPLEMENTED, "complex dtypes are not implemented yet")
-                   : from_sequence(data, dtype);
+        return from_sequence(data, dtype);
     fl_tensor *copy = tensor_new_like(shared, dtype == FL_NO_DTYPE ? shared->dtype : dtype);
     if (copy && tensor_copy(copy, shared) < 0) {
         tensor_release(copy);

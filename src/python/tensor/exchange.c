@@ -61,6 +61,7 @@ static int dtype_of_typestr(const char *s)
         {"b1", FL_BOOL},    {"u1", FL_UINT8},   {"i1", FL_INT8},
         {"i2", FL_INT16},   {"i4", FL_INT32},   {"i8", FL_INT64},
         {"f2", FL_FLOAT16}, {"f4", FL_FLOAT32}, {"f8", FL_FLOAT64},
+        {"c8", FL_COMPLEX64}, {"c16", FL_COMPLEX128},
     };
     if (*s != '<' && *s != '|' && *s != '=')
         return -1;

@@ -335,6 +335,8 @@ FAST_METHOD(method_to)
     }
 CAST_METHOD(method_float, FL_FLOAT32)
 CAST_METHOD(method_double, FL_FLOAT64)
+CAST_METHOD(method_cfloat, FL_COMPLEX64)
+CAST_METHOD(method_cdouble, FL_COMPLEX128)
 CAST_METHOD(method_half, FL_FLOAT16)
 CAST_METHOD(method_bfloat16, FL_BFLOAT16)
 CAST_METHOD(method_int, FL_INT32)
@@ -642,16 +644,14 @@ PyMethodDef pytensor_methods[] = {
     {"share_memory_", sharing_share_memory, METH_NOARGS,
      "Moves its memory to where other processes can share it. Returns self."},
     {"pin_memory", method_self, METH_NOARGS, NULL},
-    {"conj", method_self, METH_NOARGS, NULL},
-    {"conj_physical", method_self, METH_NOARGS, NULL},
-    {"resolve_conj", method_self, METH_NOARGS, NULL},
-    {"resolve_neg", method_self, METH_NOARGS, NULL},
     FAST("is_contiguous", method_is_contiguous, "is_contiguous(memory_format=contiguous_format)"),
     FAST("contiguous", method_contiguous,
          "contiguous(memory_format=contiguous_format): itself, or a copy that is."),
     FAST("to", method_to, "to(dtype or device or tensor, ...): itself, or a copy converted so."),
     FAST("float", method_float, "As float32."),
     FAST("double", method_double, "As float64."),
+    FAST("cfloat", method_cfloat, "As complex64."),
+    FAST("cdouble", method_cdouble, "As complex128."),
     FAST("half", method_half, "As float16."),
     FAST("bfloat16", method_bfloat16, "As bfloat16."),
     FAST("int", method_int, "As int32."),

@@ -119,10 +119,7 @@ static int make_tensors(const fl_op *op, fl_value *values, int count, fl_tensor 
         made[k] = NULL;
         if (op->param[k].type != TYPE_TENSOR || values[k].tag == FL_TENSOR)
             continue;
-        int dtype = values[k].tag == FL_BOOLEAN   ? FL_BOOL
-                    : values[k].tag == FL_INTEGER ? FL_INT64
-                                                  : FL_FLOAT64;
-        made[k] = tensor_from_number(values[k], dtype);
+        made[k] = tensor_from_number(values[k], number_dtype(&values[k]));
         failed |= !made[k];
         if (made[k])
             made[k]->flags |= TENSOR_WRAPPED_NUMBER;
@@ -349,8 +346,8 @@ static int number_truth(PyObject *self)
                         "issue at https://github.com/pytorch/pytorch/issues .");
         return -1;
     }
-    fl_value v = tensor_element(t, 0);
-    return v.tag == FL_FLOATING ? v.as.f != 0 : v.as.i != 0;
+    fl_value v = tensor_number(t, 0);
+    return number_real(&v) != 0 || number_imag(&v) != 0 || number_real(&v) != number_real(&v);
 }
 
 static bool is_single(const fl_tensor *t)
@@ -375,6 +372,24 @@ static bool warn_of_number(const fl_tensor *t)
                         1) == 0;
 }
 
+static bool is_real(const fl_value *v, const char *type)
+{
+    if (number_imag(v) == 0)
+        return true;
+    PyErr_Format(PyExc_RuntimeError, "value cannot be converted to type %s without overflow", type);
+    return false;
+}
+
+static PyObject *method_complex(PyObject *self, PyObject *unused)
+{
+    const fl_tensor *t = pytensor_get(self);
+    (void)unused;
+    if (!is_single(t))
+        return NULL;
+    fl_value v = tensor_number(t, 0);
+    return PyComplex_FromDoubles(number_real(&v), number_imag(&v));
+}
+
 static PyObject *number_int(PyObject *self)
 {
     if (overrides_wants(self))
@@ -382,8 +397,11 @@ static PyObject *number_int(PyObject *self)
     const fl_tensor *t = pytensor_get(self);
     if (!is_single(t) || !warn_of_number(t))
         return NULL;
-    fl_value v = tensor_element(t, 0);
-    return v.tag == FL_FLOATING ? PyLong_FromDouble(v.as.f) : PyLong_FromLongLong(v.as.i);
+    fl_value v = tensor_number(t, 0);
+    if (!is_real(&v, "int64_t"))
+        return NULL;
+    return v.tag == FL_FLOATING || v.tag == FL_COMPLEX ? PyLong_FromDouble(number_real(&v))
+                                                       : PyLong_FromLongLong(v.as.i);
 }
 
 static PyObject *number_float(PyObject *self)
@@ -393,8 +411,8 @@ static PyObject *number_float(PyObject *self)
     const fl_tensor *t = pytensor_get(self);
     if (!is_single(t) || !warn_of_number(t))
         return NULL;
-    fl_value v = tensor_element(t, 0);
-    return PyFloat_FromDouble(v.tag == FL_FLOATING ? v.as.f : (double)v.as.i);
+    fl_value v = tensor_number(t, 0);
+    return is_real(&v, "double") ? PyFloat_FromDouble(number_real(&v)) : NULL;
 }
 
 static PyObject *number_index(PyObject *self)
@@ -402,7 +420,7 @@ static PyObject *number_index(PyObject *self)
     if (overrides_wants(self))
         return overrides_method("__index__", self, NULL, NULL);
     const fl_tensor *t = pytensor_get(self);
-    if (t->numel != 1 || t->dtype > FL_INT64) {
+    if (t->numel != 1 || dtype_class(t->dtype) > CLASS_INTEGRAL) {
         PyErr_SetString(PyExc_TypeError,
                         "only integer tensors of a single element can be converted to an index");
         return NULL;
@@ -417,6 +435,7 @@ static PyObject *method_rdiv(PyObject *self, PyObject *other)
 
 PyMethodDef pytensor_number_methods[] = {
     {"__rdiv__", method_rdiv, METH_O, NULL},
+    {"__complex__", method_complex, METH_NOARGS, NULL},
     {0},
 };
 

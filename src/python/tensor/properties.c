@@ -191,8 +191,7 @@ int pytensor_set_data(fl_tensor *t, const fl_tensor *from)
 {
     if (t == from)
         return 0;
-    if (tensor_requires_grad(t) && !dtype_is_floating(from->dtype) &&
-        !dtype_is_complex(from->dtype))
+    if (tensor_requires_grad(t) && !dtype_is_inexact(from->dtype))
         return error_set(
             FL_RUNTIME_ERROR,
             "data set to a tensor that requires gradients must be floating point or complex "
@@ -267,6 +266,22 @@ GETTER(mT)
     return transposed(self, 2);
 }
 
+/* The conjugate of what is given, which is taken over; of a real tensor it is itself. */
+static PyObject *conjugated(PyObject *given)
+{
+    OPERATOR(conj, "conj");
+    if (!given || !dtype_is_complex(pytensor_get(given)->dtype))
+        return given;
+    PyObject *y = pytensor_wrap(pytensor_call(conj, pytensor_get(given), (struct named_value[]){{0}}));
+    Py_DECREF(given);
+    return y;
+}
+
+GETTER(mH)
+{
+    return conjugated(get_mT(self, context));
+}
+
 GETTER(H)
 {
     int ndim = pytensor_get(self)->ndim;
@@ -274,20 +289,42 @@ GETTER(H)
         return PyErr_Format(
             PyExc_RuntimeError,
             "tensor.H is only supported on matrices (2-D tensors). Got %d-D tensor.", ndim);
-    return transposed(self, ndim);
+    return conjugated(transposed(self, ndim));
 }
 
 GETTER(real)
 {
-    return Py_NewRef(self);
+    OPERATOR(real, "real");
+    fl_tensor *t = pytensor_get(self);
+    if (!dtype_is_complex(t->dtype))
+        return Py_NewRef(self);
+    return pytensor_wrap(pytensor_call(real, t, (struct named_value[]){{0}}));
 }
 
 GETTER(imag)
 {
-    (void)self;
-    PyErr_SetString(PyExc_RuntimeError,
-                    "imag is not implemented for tensors with non-complex dtypes.");
-    return NULL;
+    OPERATOR(imag, "imag");
+    return pytensor_wrap(pytensor_call(imag, pytensor_get(self), (struct named_value[]){{0}}));
+}
+
+static int set_part(PyObject *part, PyObject *value)
+{
+    PyObject *done = part && value ? PyObject_CallMethod(part, "copy_", "O", value) : NULL;
+    if (part && !value)
+        PyErr_SetString(PyExc_RuntimeError, "the parts of a complex tensor cannot be deleted");
+    Py_XDECREF(part);
+    Py_XDECREF(done);
+    return done ? 0 : -1;
+}
+
+static int set_real(PyObject *self, PyObject *value, void *unused)
+{
+    return set_part(get_real(self, unused), value);
+}
+
+static int set_imag(PyObject *self, PyObject *value, void *unused)
+{
+    return set_part(get_imag(self, unused), value);
 }
 
 #define SAYS_NO(name) {name, get_no, NULL, NULL, NULL}
@@ -314,9 +351,9 @@ PyGetSetDef pytensor_properties[] = {
     {"T", get_T, NULL, "With all dimensions reversed.", NULL},
     {"mT", get_mT, NULL, "With the last two dimensions swapped.", NULL},
     {"H", get_H, NULL, NULL, NULL},
-    {"mH", get_mT, NULL, NULL, NULL},
-    {"real", get_real, NULL, NULL, NULL},
-    {"imag", get_imag, NULL, NULL, NULL},
+    {"mH", get_mH, NULL, "mT, conjugated.", NULL},
+    {"real", get_real, set_real, "The real part, a view.", NULL},
+    {"imag", get_imag, set_imag, "The imaginary part of a complex tensor, a view.", NULL},
     {"_base", get_base, NULL, "The tensor it is a view of, or None.", NULL},
     {"name", get_none, NULL, NULL, NULL},
     {"_backward_hooks", get_none, NULL, NULL, NULL},

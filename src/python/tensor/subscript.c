@@ -222,7 +222,7 @@ static bool take_truth(struct subscript *s, bool truth)
 
 static bool take_tensor(struct subscript *s, fl_tensor *t)
 {
-    if (t->dtype > FL_INT64 || t->dtype == FL_INT8 || t->dtype == FL_INT16) {
+    if (dtype_class(t->dtype) > CLASS_INTEGRAL || t->dtype == FL_INT8 || t->dtype == FL_INT16) {
         PyErr_SetString(PyExc_IndexError,
                         "tensors used as indices must be long, int, byte or bool tensors");
         return false;

@@ -61,7 +61,7 @@ static PyObject *dtype_floating(PyObject *self, void *unused)
     return python_bool(dtype_is_floating(dtype_of(self)));
 }
 
-static PyObject *dtype_complex(PyObject *self, void *unused)
+static PyObject *dtype_is_complex_(PyObject *self, void *unused)
 {
     (void)unused;
     return python_bool(dtype_is_complex(dtype_of(self)));
@@ -82,18 +82,13 @@ static PyObject *dtype_itemsize(PyObject *self, void *unused)
 static PyObject *dtype_to_real(PyObject *self, PyObject *unused)
 {
     (void)unused;
-    int dtype = dtype_of(self);
-    return types_dtype(dtype == FL_COMPLEX64    ? FL_FLOAT32
-                       : dtype == FL_COMPLEX128 ? FL_FLOAT64
-                                                : dtype);
+    return types_dtype(dtype_real(dtype_of(self)));
 }
 
 static PyObject *dtype_to_complex(PyObject *self, PyObject *unused)
 {
     (void)unused;
-    int dtype = dtype_of(self);
-    return types_dtype(dtype == FL_FLOAT64 || dtype == FL_COMPLEX128 ? FL_COMPLEX128
-                                                                     : FL_COMPLEX64);
+    return types_dtype(dtype_complex(dtype_of(self)));
 }
 
 static PyMethodDef dtype_methods[] = {
@@ -105,7 +100,7 @@ static PyMethodDef dtype_methods[] = {
 
 static PyGetSetDef dtype_properties[] = {
     {"is_floating_point", dtype_floating, NULL, "Whether it is a floating-point dtype.", NULL},
-    {"is_complex", dtype_complex, NULL, "Whether it is a complex dtype.", NULL},
+    {"is_complex", dtype_is_complex_, NULL, "Whether it is a complex dtype.", NULL},
     {"is_signed", dtype_signed, NULL, "Whether it holds negative numbers.", NULL},
     {"itemsize", dtype_itemsize, NULL, "Bytes of an element.", NULL},
     {0},
@@ -162,8 +157,8 @@ static const char *const layouts_absent[] = {
     "sparse_coo", "sparse_csr", "sparse_csc", "sparse_bsr", "sparse_bsc",
 };
 static const char *const dtypes_absent[] = {
-    "uint16",        "uint32",          "uint64",          "float8_e4m3fn",
-    "float8_e5m2",   "float8_e4m3fnuz", "float8_e5m2fnuz", "float8_e8m0fnu",
+    "uint16",        "uint32",          "uint64",          "complex32",
+    "float8_e4m3fn",   "float8_e5m2",   "float8_e4m3fnuz", "float8_e5m2fnuz", "float8_e8m0fnu",
     "float4_e2m1fn_x2",
 };
 #define COUNT(names) (sizeof(names) / sizeof *(names))

@@ -1,0 +1,80 @@
+/* Complex numbers from their parts, and what is made of the parts of complex numbers. */
+#include "core/error.h"
+#include "ops/pointwise/pointwise.h"
+#include "ops_kernels.h"
+#include "flambeau/ops.h"
+
+static int given(fl_tensor **y, fl_tensor *t)
+{
+    *y = t;
+    return t ? 0 : -1;
+}
+
+int conj_compose(fl_tensor *self, fl_tensor **y)
+{
+    return given(y, dtype_is_complex(self->dtype) ? fl__conj(self) : self);
+}
+
+int resolved_compose(fl_tensor *self, fl_tensor **y)
+{
+    return given(y, self);
+}
+
+int angle_compose(fl_tensor *self, fl_tensor **y)
+{
+    if (dtype_is_complex(self->dtype))
+        return given(y, fl_atan2(fl_imag(self), fl_real(self)));
+    if (!dtype_is_floating(self->dtype))
+        self = op_as(self, dtype_default());
+    if (!self)
+        return -1;
+    fl_tensor *negative = fl_lt_scalar(self, fl_int(0));
+    fl_tensor *angle = fl_mul_scalar(op_as(negative, self->dtype), fl_float(3.14159265358979323846));
+    return given(y, fl_where(fl_isnan(self), self, angle));
+}
+
+/* Both as views of the shape to which they broadcast. */
+static int expand_both(fl_tensor **a, fl_tensor **b)
+{
+    const fl_value both[] = {fl_tensor_value(*a), fl_tensor_value(*b)};
+    int64_t sizes[TENSOR_MAX_DIMS];
+    int ndim;
+    if (pointwise_broadcast(2, both, &ndim, sizes))
+        return -1;
+    *a = fl_expand(*a, (fl_ints){sizes, ndim}, false);
+    *b = fl_expand(*b, (fl_ints){sizes, ndim}, false);
+    return *a && *b ? 0 : -1;
+}
+
+static int check_parts(const fl_tensor *a, const fl_tensor *b)
+{
+    for (int i = 0; i < 2; i++) {
+        int dtype = (i ? b : a)->dtype;
+        if (dtype != FL_FLOAT32 && dtype != FL_FLOAT64)
+            return error_set(FL_RUNTIME_ERROR,
+                             "Expected both inputs to be Half, Float or Double tensors but got %s "
+                             "and %s",
+                             dtype_title(a->dtype), dtype_title(b->dtype));
+    }
+    if (a->dtype != b->dtype)
+        return error_set(FL_RUNTIME_ERROR,
+                         "Expected object of scalar type %s but got scalar type %s for second "
+                         "argument",
+                         dtype_title(a->dtype), dtype_title(b->dtype));
+    return 0;
+}
+
+int complex_compose(fl_tensor *real, fl_tensor *imag, fl_tensor **y)
+{
+    if (check_parts(real, imag) || expand_both(&real, &imag))
+        return -1;
+    fl_tensor *const parts[] = {real, imag};
+    return given(y, fl_view_as_complex(fl_stack((fl_tensors){parts, 2}, -1)));
+}
+
+int polar_compose(fl_tensor *abs, fl_tensor *angle, fl_tensor **y)
+{
+    if (check_parts(abs, angle))
+        return -1;
+    return given(y, fl_complex(fl_mul(abs, fl_cos(angle)), fl_mul(abs, fl_sin(angle))));
+}
