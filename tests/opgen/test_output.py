@@ -95,7 +95,7 @@ def test_descriptors(small):
     assert 'static const int64_t default_pick_where[] = {0, 1};' in table
     assert '{"f", TYPE_FLOAT, 0, 0, 0, 1, 0, 0, 0, {FL_FLOATING, 0, {.f = 1}}}' in table
     # one loop a class of dtypes, bools last, and one fused gradient each, of the same text: kept once
-    assert "pointwise_mul_Tensor = {2, {0, 1}, 0, {0}, 0, 0, 0, 2, {1, 2, 3, 4}, 5, 0}" in table
+    assert "pointwise_mul_Tensor = {2, {0, 1}, 0, {0}, 0, 0, 0, 2, {1, 2, 3, 4, 0, 0}, 5, 0}" in table
     assert "{0x1, 0x2, 0, 0, 2, {128, 1}, 0, {0}, {1, 2}, 0, grad_mul_Tensor_0," in table
     assert "grad_mul_Tensor = {0x3, 0x3, 0, 0, 0x1, 2, rules_mul_Tensor, 0, NULL}" in table
     # none is no gradient at all; what is missing is a rule that names what PyTorch's message names

@@ -38,6 +38,11 @@ class Recipe:
         count = 1
         for size in self.sizes:
             count *= size
+        if self.kind == "complex" or (self.kind == "float" and _is_complex(dtype)):
+            low, high = (self.low, self.high) if self.low is not None else bounds
+            values = [complex(_between(r, low, high), _between(r, low, high)) for _ in range(count)]
+            made = torch.tensor(values, dtype=torch.complex128).reshape(self.sizes)
+            return made.to(torch.complex64) if dtype == torch.float32 else made
         if self.kind == "float":
             low, high = (self.low, self.high) if self.low is not None else bounds
             values = [_between(r, low, high) for _ in range(count)]
@@ -54,6 +59,10 @@ class Recipe:
         low, high = self.low or 0, self.high or 4
         return torch.tensor([r.randrange(low, high) for _ in range(count)],
                             dtype=self.dtype or torch.int64).reshape(self.sizes)
+
+
+def _is_complex(dtype):
+    return dtype is not None and dtype.is_complex
 
 
 def _between(r, low, high):
@@ -75,6 +84,7 @@ def _recipe_int(*sizes, low=0, below=4, dtype=None):
 NAMESPACE = {
     "float": _recipe_float,
     "int": _recipe_int,
+    "complex": lambda *sizes: Recipe("complex", sizes),
     "definite": lambda *sizes: Recipe("definite", sizes),
     "bool": lambda *sizes: Recipe("bool", sizes),
     "tensor": lambda values, dtype=None: Recipe("literal", (), values=values, dtype=dtype),

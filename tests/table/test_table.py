@@ -59,7 +59,8 @@ def same(a, b):
 
 
 def close(a, b, tolerance):
-    return bool(torch.allclose(a.double(), b.double(), tolerance, tolerance, equal_nan=True))
+    a, b = (t.cdouble() if t.is_complex() else t.double() for t in (a, b))
+    return bool(torch.allclose(a, b, tolerance, tolerance, equal_nan=True))
 
 
 def is_drawn(op):
@@ -206,21 +207,22 @@ def test_inplace(op):
 class Differentiable:
     """A sample as a function of those of its tensors that may ask for a gradient."""
 
-    def __init__(self, op, sample, inplace=False, words=("formula", "")):
-        self.op, self.sample = op, sample
-        self.places = [(k, i) for k, v in sample.build().items() for i, t in enumerate(tensors([v]))
-                       if t.is_floating_point() and op.grad(k) in words]
+    def __init__(self, op, sample, inplace=False, words=("formula", ""), dtype=None):
+        self.op, self.sample, self.dtype = op, sample, dtype
+        self.places = [(k, i) for k, v in sample.build(dtype).items()
+                       for i, t in enumerate(tensors([v]))
+                       if (t.is_floating_point() or t.is_complex()) and op.grad(k) in words]
         self.inplace = inplace
 
     def leaves(self, dtype=None):
         found = []
         for key, i in self.places:
-            t = tensors([self.sample.build(dtype)[key]])[i]
+            t = tensors([self.sample.build(dtype or self.dtype)[key]])[i]
             found.append(t.detach().clone().requires_grad_())
         return found
 
     def __call__(self, *given):
-        op, args = self.op, self.sample.build()
+        op, args = self.op, self.sample.build(self.dtype)
         for (key, i), t in zip(self.places, given):
             if isinstance(args[key], list):
                 args[key][i] = t
@@ -230,7 +232,7 @@ class Differentiable:
         if (op.writes or self.inplace) and isinstance(args[first], torch.Tensor):
             args[first] = args[first] * 1
         y = op.inplace(args) if self.inplace else op.call(args)
-        return tuple(t for t in tensors(y) if t.is_floating_point())
+        return tuple(t for t in tensors(y) if t.is_floating_point() or t.is_complex())
 
 
 def differentiables(op):
@@ -282,6 +284,24 @@ def test_second_gradient(op):
                 assert re.search("derivative for .* is not implemented", str(missing))
 
 
+@every(lambda op: "complex" in op.accepts and op.kind != "view" and not is_drawn(op))
+def test_complex_gradient(op):
+    """Of complex tensors the gradient is the difference quotient by both parts."""
+    for sample in op.samples():
+        if not any(isinstance(v, Recipe) and v.kind in ("float", "complex")
+                   for v in sample.values.values()):
+            continue
+        f = Differentiable(op, sample, dtype=torch.complex128)
+        leaves = f.leaves()
+        try:
+            f(*leaves)
+        except NotImplementedError:
+            assert op.kind == "compose", "what an expression is made of may not take them"
+            return
+        if leaves and any(y.requires_grad for y in f(*leaves)):
+            gradcheck(lambda *x: tuple(y for y in f(*x) if y.requires_grad or not x), leaves)
+
+
 @every()
 def test_single_gradient(op):
     """The gradient in float32 is about that in float64."""
@@ -299,7 +319,8 @@ def test_single_gradient(op):
                               allow_unused=True))
         for single, double in zip(*found):
             assert (single is None) == (double is None)
-            assert single is None or (single.dtype == torch.float32 and close(single, double, 2e-3)), sample
+            assert single is None or (single.dtype in (torch.float32, torch.complex64)
+                                      and close(single, double, 2e-3)), sample
 
 
 @every(has("inplace"))

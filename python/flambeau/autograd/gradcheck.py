@@ -52,6 +52,27 @@ def _check_inputs(inputs):
         )
 
 
+def _as_real(func, inputs):
+    """func as a function of the parts of its complex tensors, and these: a complex gradient is that
+    of the parts, dL/dx + i dL/dy."""
+    complex_places = {
+        j for j, x in enumerate(inputs) if isinstance(x, Tensor) and x.dtype.is_complex
+    }
+
+    def of_parts(*given):
+        given = [_C.view_as_complex(x) if j in complex_places else x for j, x in enumerate(given)]
+        y = _tensors(func(*given))
+        return tuple(
+            _C.view_as_real(t) if isinstance(t, Tensor) and t.dtype.is_complex else t for t in y
+        )
+
+    parts = tuple(
+        _C.view_as_real(x.detach()).requires_grad_(x.requires_grad) if j in complex_places else x
+        for j, x in enumerate(inputs)
+    )
+    return of_parts, parts
+
+
 def _outputs(func, inputs):
     return [y for y in _tensors(func(*inputs)) if _is_differentiable(y)]
 
@@ -135,6 +156,7 @@ def gradcheck(
     inputs = _tensors(inputs)
     try:
         _check_inputs(inputs)
+        func, inputs = _as_real(func, inputs)
         _check_gradients(func, inputs, eps, atol, rtol, nondet_tol, check_grad_dtypes)
         if check_undefined_grad:
             _check_undefined(func, inputs)

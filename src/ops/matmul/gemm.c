@@ -478,6 +478,8 @@ int gemm_run(const struct gemm *g)
         return run_real(g);
     if (g->dtype == FL_FLOAT16 || g->dtype == FL_BFLOAT16)
         return run_half(g);
+    if (g->dtype == FL_COMPLEX64 || g->dtype == FL_COMPLEX128)
+        return gemm_complex_run(g);
     int64_t size = element_size(g->dtype);
     if (size)
         return run_integer(g, size);

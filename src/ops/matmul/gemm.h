@@ -21,7 +21,7 @@ enum gemm_activation { GEMM_LINEAR, GEMM_RELU };
 /* A (m, k) times B (k, n) into C (m, n). Strides are in elements and may be any (0 and negative
  * too, for A and B); C does not overlap itself, A or B. dtype is that of all operands: float32,
  * float64, float16 and bfloat16 (summed in float32, rounded once), or an integer type (which wraps
- * around). */
+ * around), or complex64 and complex128. */
 struct gemm {
     fl_dtype dtype;
     int64_t m, n, k;
@@ -43,6 +43,8 @@ struct gemm {
 
 /* Returns 0, or -1 with the error set (out of memory, or a dtype it does not know). */
 int gemm_run(const struct gemm *g);
+/* gemm_complex.c: the same of complex64 and complex128; C's columns are side by side. */
+int gemm_complex_run(const struct gemm *g);
 /* The sum of a[i] * b[i] for i < n, both contiguous, float32 or float64: GEMM_DOT_SUMS sums,
  * element i in number i % GEMM_DOT_SUMS, added up in pairs. */
 enum { GEMM_DOT_SUMS = 64 };

@@ -203,7 +203,7 @@ static void batch_strides(const fl_tensor *t, int batch, int64_t *strides)
     }
 }
 
-static int product(fl_tensor *self, fl_tensor *other, fl_tensor *y)
+int matmul_cpu(fl_tensor *self, fl_tensor *other, fl_tensor *y)
 {
     assert(self->ndim >= 1 && other->ndim >= 1 && tensor_is_flat(y));
     int an = self->ndim, bn = other->ndim;
@@ -239,54 +239,6 @@ static int product(fl_tensor *self, fl_tensor *other, fl_tensor *y)
         c[d] = y->strides[d];
     g.batch_dims = batch, g.batch_sizes = y->sizes, g.batch_a = a, g.batch_b = b, g.batch_c = c;
     return gemm_run(&g);
-}
-
-/* One part of a complex tensor (0: real, 1: imaginary), dense and real; NULL with the error set. */
-static fl_tensor *dense_part(const fl_tensor *t, int which)
-{
-    int64_t sizes[TENSOR_MAX_DIMS], strides[TENSOR_MAX_DIMS];
-    for (int d = 0; d < t->ndim; d++)
-        sizes[d] = t->sizes[d], strides[d] = 2 * t->strides[d];
-    fl_tensor *part = tensor_on_storage(t->storage, t->ndim, sizes, strides, 2 * t->offset + which,
-                                        dtype_real(t->dtype));
-    fl_tensor *dense = part ? tensor_contiguous(part) : NULL;
-    tensor_release(part);
-    return dense;
-}
-
-/* y = a b by four real products, for which the parts stand apart. PyTorch's BLAS does as many
- * multiplications; three with more additions (Gauss) would lose digits where parts cancel. */
-static int complex_product(fl_tensor *a, fl_tensor *b, fl_tensor *y)
-{
-    int real = dtype_real(y->dtype), status = -1;
-    fl_tensor *p[4] = {dense_part(a, 0), dense_part(a, 1), dense_part(b, 0), dense_part(b, 1)};
-    fl_tensor *c[4] = {tensor_new(y->ndim, y->sizes, real), tensor_new(y->ndim, y->sizes, real),
-                       tensor_new(y->ndim, y->sizes, real), tensor_new(y->ndim, y->sizes, real)};
-    bool made = true;
-    for (int i = 0; i < 4; i++)
-        made &= p[i] && c[i];
-    if (made && !product(p[0], p[2], c[0]) && !product(p[1], p[3], c[1]) &&
-        !product(p[0], p[3], c[2]) && !product(p[1], p[2], c[3])) {
-        for (int64_t i = 0; i < y->numel; i++) /* y is new, so contiguous */
-            if (real == FL_FLOAT32) {
-                float *to = (float *)tensor_data(y) + 2 * i;
-                to[0] = ((float *)tensor_data(c[0]))[i] - ((float *)tensor_data(c[1]))[i];
-                to[1] = ((float *)tensor_data(c[2]))[i] + ((float *)tensor_data(c[3]))[i];
-            } else {
-                double *to = (double *)tensor_data(y) + 2 * i;
-                to[0] = ((double *)tensor_data(c[0]))[i] - ((double *)tensor_data(c[1]))[i];
-                to[1] = ((double *)tensor_data(c[2]))[i] + ((double *)tensor_data(c[3]))[i];
-            }
-        status = 0;
-    }
-    for (int i = 0; i < 4; i++)
-        tensor_release(p[i]), tensor_release(c[i]);
-    return status;
-}
-
-int matmul_cpu(fl_tensor *self, fl_tensor *other, fl_tensor *y)
-{
-    return dtype_is_complex(y->dtype) ? complex_product(self, other, y) : product(self, other, y);
 }
 
 int vdot_compose(fl_tensor *self, fl_tensor *other, fl_tensor **y)
@@ -621,7 +573,7 @@ int linear_cpu(fl_tensor *input, fl_tensor *weight, fl_tensor *bias, fl_tensor *
                          .c = tensor_data(y),
                          .c_row = n,
                          .c_col = 1};
-        bool floating = dtype_is_floating(input->dtype);
+        bool floating = dtype_is_inexact(input->dtype);
         if (b && floating)
             g.bias_kind = GEMM_BIAS_N, g.bias = tensor_data(b);
         else if (b) { /* integers: begin with the bias */

@@ -97,9 +97,32 @@ static double draw_normal(fl_generator *g, const double *p)
 /* Calls one of core's fillers on self, which may have any layout. */
 enum filler { UNIFORM, NORMAL, INTEGERS, FULL };
 static int fill_run(fl_tensor *self, fl_generator *generator, enum filler how, double a, double b,
+                    int64_t from, uint64_t range);
+
+/* A complex tensor by its parts, each of which has half the variance. */
+static int fill_parts(fl_tensor *self, fl_generator *generator, enum filler how, double a, double b)
+{
+    int64_t sizes[TENSOR_MAX_DIMS + 1], strides[TENSOR_MAX_DIMS + 1];
+    if (how != UNIFORM && how != NORMAL)
+        return error_set(FL_NOT_IMPLEMENTED, "\"random_\" not implemented for '%s'",
+                         dtype_title(self->dtype));
+    for (int d = 0; d < self->ndim; d++)
+        sizes[d] = self->sizes[d], strides[d] = 2 * self->strides[d];
+    sizes[self->ndim] = 2, strides[self->ndim] = 1;
+    fl_tensor *parts = tensor_on_storage(self->storage, self->ndim + 1, sizes, strides,
+                                         2 * self->offset, dtype_real(self->dtype));
+    int status = parts ? fill_run(parts, generator, how, a, how == NORMAL ? b / sqrt(2) : b, 0, 0)
+                       : -1;
+    tensor_release(parts);
+    return status;
+}
+
+static int fill_run(fl_tensor *self, fl_generator *generator, enum filler how, double a, double b,
                     int64_t from, uint64_t range)
 {
     fl_generator *g = or_default(generator);
+    if (dtype_is_complex(self->dtype))
+        return fill_parts(self, generator, how, a, b);
     /* PyTorch has another algorithm for layouts that are not contiguous. */
     if (how == NORMAL && !(self->flags & TENSOR_CONTIGUOUS))
         return fill_drawn(self, generator, draw_normal, (double[]){a, b});
@@ -130,7 +153,7 @@ static int random_like(fl_ints size, fl_dtype dtype, fl_device device, bool requ
 {
     if (empty_shape(size, dtype, device, requires_grad, -1, y))
         return -1;
-    if (!dtype_is_floating(y->dtype))
+    if (!dtype_is_inexact(y->dtype))
         return error_set(FL_NOT_IMPLEMENTED, "\"%s\" not implemented for '%s'", kernel,
                          dtype_title(y->dtype));
     return 0;

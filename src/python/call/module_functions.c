@@ -129,20 +129,6 @@ static PyObject *method_nonzero(PyObject *self, PyObject *args, PyObject *kwargs
     return nonzero(self, as_tuple);
 }
 
-/* ---- Real numbers as complex ones ------------------------------------------------------------ */
-
-static PyObject *function_real(PyObject *module, PyObject *input)
-{
-    (void)module;
-    return PyObject_GetAttrString(input, "real");
-}
-
-static PyObject *function_imag(PyObject *module, PyObject *input)
-{
-    (void)module;
-    return PyObject_GetAttrString(input, "imag");
-}
-
 /* ---- Methods of Tensor that are functions too ------------------------------------------------ */
 
 /* method(input, ...), with `input` by position or by keyword. */
@@ -174,9 +160,8 @@ static PyObject *call_method(PyObject *method, PyObject *const *args, Py_ssize_t
 int module_functions_init(PyObject *module)
 {
     static const char *const names[] = {
-        "numel",   "is_floating_point", "is_complex",   "is_conj",     "is_neg",
-        "detach",
-        "detach_", "is_inference",      "is_same_size", "is_signed",
+        "numel",  "is_floating_point", "is_complex",   "is_conj",      "is_neg",
+        "detach", "detach_",           "is_inference", "is_same_size", "is_signed",
     };
     enum { COUNT = sizeof names / sizeof *names };
     static PyMethodDef defs[COUNT];
@@ -205,7 +190,5 @@ PyMethodDef module_functions[] = {
      "broadcast_shapes(*shapes): the common shape."},
     {"nonzero", (PyCFunction)(void (*)(void))function_nonzero, METH_VARARGS | METH_KEYWORDS,
      "nonzero(input, *, as_tuple=False): the indices of the elements that are not zero."},
-    {"real", function_real, METH_O, "The real part: the tensor itself."},
-    {"imag", function_imag, METH_O, "The imaginary part, which real tensors have not."},
     {0},
 };
