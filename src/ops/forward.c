@@ -8,7 +8,8 @@
  *   others      the gradient G(u) of an argument is linear in the incoming u; the change along t is
  *               the gradient of <G(u), t> by u (Townsend, "A new trick for calculating Jacobian
  *               vector products", 2017).
- * A composite has the tangents of its parts.
+ * A composite has the tangents of its parts. Pointwise calls with complex numbers are among the
+ * others: their formulas are those of holomorphic functions, and some are none (abs).
  */
 #include "ops/forward.h"
 
@@ -135,6 +136,14 @@ static int add_share(const struct call *c, int i, fl_tensor **sum)
     return status;
 }
 
+static bool is_complex(const struct call *c)
+{
+    bool found = dtype_is_complex(c->y[0]->dtype);
+    for (int i = 0; i < c->f->params; i++)
+        found |= c->args[i].tag == FL_TENSOR && dtype_is_complex(c->args[i].as.tensor->dtype);
+    return found;
+}
+
 static int pointwise(const struct call *c, uint32_t from, fl_tensor **dy)
 {
     int status = 0;
@@ -150,15 +159,23 @@ struct pairs {
     fl_tensor **g, **t; /* of room, references */
 };
 
+/* t conjugated where it is complex: a new reference. */
+static fl_tensor *conjugate(fl_tensor *t)
+{
+    return dtype_is_complex(t->dtype) ? operation_conj(t) : tensor_retain(t);
+}
+
 static int pairs_add(struct pairs *p, fl_tensor *g, fl_tensor *tangent)
 {
     if (!tensor_requires_grad(g)) /* it does not depend on u */
         return 0;
     assert(p->count < p->room);
-    fl_tensor *t = fitted(tangent, g);
-    if (!t)
+    fl_tensor *t = fitted(tangent, g), *whole = t ? conjugate(g) : NULL;
+    if (!whole) {
+        tensor_release(t);
         return -1;
-    p->g[p->count] = tensor_retain(g), p->t[p->count++] = t;
+    }
+    p->g[p->count] = whole, p->t[p->count++] = t;
     return 0;
 }
 
@@ -180,12 +197,16 @@ static int pairs_take(struct pairs *p, const struct call *c, const fl_value *arg
     return status;
 }
 
-/* Runs the rules of the parameters `from` on u. */
+/* Runs the rules of the parameters `from` on u, as record.c does on gradients. */
 static int run_rules(const struct call *c, uint32_t from, fl_tensor *const *u, struct pairs *p)
 {
     const struct op_grad *grad = c->f->grad;
-    struct grad_context context = {c->args, u, c->y, from};
+    fl_tensor *start[OP_RESULTS] = {NULL};
+    struct grad_context context = {c->args, start, c->y, from};
     int status = 0;
+    for (int k = 0; k < c->f->results; k++)
+        if (u[k] && !(start[k] = conjugate(u[k])))
+            status = -1;
     for (int r = 0; r < grad->rules && status == 0; r++) {
         const struct op_grad_rule *rule = &grad->rule[r];
         fl_value values[OP_PARAMS];
@@ -202,6 +223,8 @@ static int run_rules(const struct call *c, uint32_t from, fl_tensor *const *u, s
                     fl_value_release(value);
             }
     }
+    for (int k = 0; k < c->f->results; k++)
+        tensor_release(start[k]);
     return status;
 }
 
@@ -211,7 +234,7 @@ static int make_starts(const struct call *c, fl_tensor **u)
 {
     for (int k = 0; k < c->f->results; k++) {
         bool has = (c->f->results == 1 || c->f->grad->grads >> k & 1) && c->y[k] &&
-                   dtype_is_floating(c->y[k]->dtype);
+                   dtype_is_inexact(c->y[k]->dtype);
         if (has && (!(u[k] = operation_ones_like(c->y[k])) || lanes_spread(u[k], c->y[k]->lanes) ||
                     autograd_set_requires_grad(u[k], true)))
             return -1;
@@ -345,7 +368,8 @@ static int tangents_for(const struct call *c, fl_tensor **dy)
     if (!from)
         return 0;
     tangent_levels.below = c->level;
-    int status = c->f->kind == OP_POINTWISE ? pointwise(c, from, dy) : by_two_gradients(c, from, dy);
+    bool diagonal = c->f->kind == OP_POINTWISE && !is_complex(c);
+    int status = diagonal ? pointwise(c, from, dy) : by_two_gradients(c, from, dy);
     if (status == 0)
         status = make_own(c, dy);
     tangent_levels.below = below;
@@ -402,7 +426,7 @@ static int call_computed(const fl_op *f, const fl_value *args, fl_value *results
         return -1;
     for (int k = 0; k < f->results && status == 0; k++) {
         c.y[k] = results[k].tag == FL_TENSOR ? results[k].as.tensor : NULL;
-        if (c.y[k] && dtype_is_floating(c.y[k]->dtype))
+        if (c.y[k] && dtype_is_inexact(c.y[k]->dtype))
             status = tangents_prepare(c.y[k]);
     }
     if (status == 0 && record_is_needed(f, args))
@@ -462,7 +486,7 @@ static int call_writer(const fl_op *op, const fl_value *args, fl_value *results)
     struct call c = {.f = f, .args = args, .y = {self}};
     for (int i = 0; i < levels && status == 0; i++) {
         c.level = level[i];
-        if (dtype_is_floating(self->dtype))
+        if (dtype_is_inexact(self->dtype))
             status = tangents_for(&c, &dy[i]);
     }
     if (status == 0)
