@@ -431,7 +431,7 @@ static fl_tensor *initial_gradient(const struct backward_request *q, int64_t i)
         if (!dtype_is_floating(t->dtype))
             return error_null(
                 FL_RUNTIME_ERROR,
-                "grad can be implicitly created only for real scalar outputs but got %s",
+                "grad can be implicitly created only for real scalar outputs but got torch.%s",
                 fl_dtype_name(t->dtype));
         return operation_ones_like(t);
     }

@@ -57,7 +57,7 @@ static void copy_rows(void *context, int64_t chunk)
     char *to = c->to + walk_offset(w, 0, at);
     const char *from = c->from + walk_offset(w, 1, at);
     const int64_t element = (int64_t)dtype_size(c->to_dtype);
-    const bool plain = c->to_dtype == c->from_dtype && (element == 4 || element == 8) &&
+    const bool plain = c->to_dtype == c->from_dtype && element >= 4 &&
                        size < WALK_SHORT_RUN;
     for (; row < end; row++) {
         if (plain)

@@ -164,6 +164,10 @@ static int allocate_results(const fl_op *f, const fl_value *args, fl_tensor **y)
     for (int k = 0; k < f->results; k++)
         shape[k].ndim = 0, shape[k].dtype = dtype, shape[k].zero = shape[k].strided = false;
     int status = f->shape(args, shape);
+    for (int k = 0; k < f->results && status == 0; k++)
+        if (dtype_is_complex(shape[k].dtype) && !(f->accepts & ACCEPT_COMPLEX))
+            status = error_set(FL_NOT_IMPLEMENTED, "\"%s\" not implemented for '%s'", f->base,
+                               dtype_title(shape[k].dtype));
     for (int k = 0; k < f->results && status == 0; k++) {
         y[k] = shape[k].strided ? tensor_new_strided(shape[k].ndim, shape[k].sizes,
                                                      shape[k].strides, shape[k].dtype)

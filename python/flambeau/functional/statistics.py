@@ -147,7 +147,8 @@ def cov(input, *, correction=1, fweights=None, aweights=None):
         norm = total - correction * by.sum() / total
     centered = rows - mean.unsqueeze(1)
     norm = norm.clamp(min=0) if isinstance(norm, _C.Tensor) else max(norm, 0)
-    result = centered @ (centered * w if w is not None else centered).t() / norm
+    weighted = centered * w if w is not None else centered
+    result = centered @ weighted.t().conj() / norm
     return result.squeeze()
 
 
@@ -157,4 +158,7 @@ def corrcoef(input):
     if c.dim() == 0:
         return c / c
     d = c.diagonal().sqrt()
-    return (c / d.unsqueeze(1) / d.unsqueeze(0)).clip(-1, 1)
+    c = c / d.unsqueeze(1) / d.unsqueeze(0)
+    if c.is_complex():
+        return fl.complex(c.real.clip(-1, 1), c.imag.clip(-1, 1))
+    return c.clip(-1, 1)

@@ -298,9 +298,34 @@ int cumulative_shape(fl_tensor *self, int64_t dim, fl_dtype dtype, struct op_sha
 {
     op_shape_like(y, self);
     y->dtype = dtype != FL_NO_DTYPE             ? (int)dtype
-               : dtype_is_floating(self->dtype) ? self->dtype
-                                                : FL_INT64;
+               : dtype_is_inexact(self->dtype) ? self->dtype
+                                               : FL_INT64;
     return shape_wrap_dim(dim, self->ndim) < 0 ? -1 : 0;
+}
+
+/* Running totals of complex numbers, plainly, in double precision as PyTorch's. */
+static int complex_total(fl_tensor *self, int d, fl_tensor *y, bool product)
+{
+    int64_t outer = 1, inner = 1, n = self->ndim ? self->sizes[d] : 1;
+    for (int k = 0; k < self->ndim; k++)
+        *(k < d ? &outer : &inner) *= k == d ? 1 : self->sizes[k];
+    fl_tensor *wide = tensor_as(self, FL_COMPLEX128);
+    fl_tensor *sums = wide ? tensor_new(self->ndim, self->sizes, FL_COMPLEX128) : NULL;
+    const double *x = sums ? tensor_data(wide) : NULL;
+    double *s = sums ? tensor_data(sums) : NULL;
+    for (int64_t line = 0; sums && sums->numel && line < outer * inner; line++) {
+        double real = product, imag = 0;
+        for (int64_t k = 0; k < n; k++) {
+            const int64_t at = 2 * ((line / inner * n + k) * inner + line % inner);
+            const double a = x[at], b = x[at + 1], before = real;
+            real = product ? before * a - imag * b : before + a;
+            imag = product ? before * b + imag * a : imag + b;
+            s[at] = real, s[at + 1] = imag;
+        }
+    }
+    int status = sums ? tensor_copy(y, sums) : -1;
+    tensor_release(wide), tensor_release(sums);
+    return status;
 }
 
 static int total(fl_tensor *self, int64_t dim, fl_tensor *y, enum running what)
@@ -309,6 +334,8 @@ static int total(fl_tensor *self, int64_t dim, fl_tensor *y, enum running what)
     int d = shape_wrap_dim(dim, self->ndim);
     if (d < 0)
         return -1;
+    if (dtype_is_complex(y->dtype))
+        return complex_total(self, d, y, what == PRODUCT);
     fl_tensor *x =
         tensor_as(self, y->dtype); /* which may wrap or round, before anything is added */
     struct job j = job_of(what, y->dtype);
