@@ -162,7 +162,7 @@ static void run_blocks(const struct iteration *it, int64_t start, int64_t end)
         else if (service == SERVE_PERIOD || (service == SERVE_GATHERED && it->operands > FEW))
             most = least(most, BLOCK);
         else if (service == SERVE_GATHERED)
-            most = least(most, (int64_t)sizeof *buffers / it->operand[k].size);
+            most = least(most, (int64_t)(2 * BLOCK * sizeof(double)) / it->operand[k].size);
     }
     int64_t row = w->sizes[w->ndim - 1];
     bool first = true; /* of a row's blocks here, none of which is longer */
