@@ -307,7 +307,7 @@ int float_power_in_place_check(fl_tensor *self, fl_value exponent)
 int float_power_in_place_compose(fl_tensor *self, fl_value exponent, fl_tensor **y)
 {
     *y = exponent.tag == FL_TENSOR ? fl_pow_(self, fl__cast(exponent.as.tensor, FL_FLOAT64))
-                                   : fl_pow_scalar_(self, fl_float(number_of(exponent)));
+                                   : fl_pow_scalar_(self, fl_float(number_real(&exponent)));
     return *y ? 0 : -1;
 }
 
