@@ -9,8 +9,8 @@
 static int refuse_lanes(const fl_tensor *self)
 {
     return self->lanes ? error_set(FL_NOT_IMPLEMENTED,
-                                   "vmap: views between complex tensors and their parts are not "
-                                   "implemented")
+                                   "vmap: a view between complex tensors and their parts "
+                                   "is not implemented")
                        : 0;
 }
 
