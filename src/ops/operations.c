@@ -3,6 +3,7 @@
 
 #include <assert.h>
 
+#include "core/error.h"
 #include "ops/op.h"
 #include "ops/record.h"
 #include "ops_table.h"
@@ -105,6 +106,13 @@ fl_tensor *operation_as_strided(fl_tensor *t, fl_ints sizes, fl_ints strides, in
 
 struct node *operation_view_node(fl_tensor *view)
 {
+    if (view->dtype != view->base->dtype) { /* as_strided cannot tell how its elements lie */
+        error_set(FL_NOT_IMPLEMENTED,
+                  "a view of a complex tensor's parts was made before the tensor was written");
+        error_hint("take .real, .imag or view_as_real after the write",
+                   "请在写入之后再取 .real、.imag 或 view_as_real");
+        return NULL;
+    }
     assert(view->base && view->storage == view->base->storage);
     fl_value args[] = {fl_tensor_value(view->base), ints_value((fl_ints){view->sizes, view->ndim}),
                        ints_value((fl_ints){view->strides, view->ndim}), fl_int(view->offset)};

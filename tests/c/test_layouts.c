@@ -206,6 +206,8 @@ static void walk(const fl_op *op)
         for (int d = 0; d < 6; d++) {
             call(op, &TRIALS[t], DTYPES[d], PLAIN, &plain);
             for (enum layout l = ABSURD; l < LAYOUTS; l++) {
+                if (l == INSIDE && strcmp(op->name, "view_as_complex") == 0)
+                    continue; /* it refuses a place that is not even */
                 call(op, &TRIALS[t], DTYPES[d], l, &other);
                 bool same =
                     plain.used == other.used && memcmp(plain.bytes, other.bytes, plain.used) == 0;

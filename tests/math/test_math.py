@@ -327,7 +327,7 @@ EDGES = {
     "erf": [(-0.0, -0.0), (inf, 1), (-inf, -1)], "erfc": [(inf, 0), (-inf, 2), (0, 1)],
     "erfinv": [(1, inf), (-1, -inf), (1.5, nan), (-0.0, -0.0)],
     "sigmoid": [(0, 0.5), (inf, 1), (-inf, 0)], "softplus": [(inf, inf), (-inf, 0)],
-    "log_sigmoid": [(inf, -0.0), (-inf, -inf)],
+    "log_sigmoid": [(inf, 0.0), (-inf, -inf)],
     "gelu": [(0, 0), (-0.0, -0.0), (inf, inf), (-inf, -0.0)],
     "gelu_slope": [(0, 0.5), (-0.0, 0.5), (inf, 1), (-inf, -0.0)],
     "gelu_tanh": [(0, 0), (-0.0, -0.0), (inf, inf), (-inf, -0.0)],

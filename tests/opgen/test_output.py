@@ -140,7 +140,7 @@ spoken(Tensor self) -> Tensor
 """)
     assert done.returncode == 0, done.stderr
     table = (out / "ops_table.c").read_text()
-    titles = dict(re.findall(r'\.base = "(\w+)",\n    \.title = "([\w:]+)"', table))
+    titles = dict(re.findall(r'\.base = "(\w+)",\n    \.called = "\w+",\n    \.title = "([\w:]+)"', table))
     assert titles.pop("mean") == "MeanBackward0" and '"MeanBackward1"' in table
     assert titles == {"log1p_2d": "Log1P2DBackward0", "copied": "torch::autograd::CopyBackwards",
                       "spoken": "SpokenBackward0"}

@@ -139,3 +139,20 @@ def test_random_parts_have_half_the_variance():
     z = torch.randn(4, dtype=torch.complex64)
     assert values(z) == [1.0896 - 0.2075j, -1.5406 + 0.4019j, -0.7669 - 0.989j, 0.2852 + 0.5926j]
     assert abs(torch.randn(20000, dtype=torch.complex128).var().item() - 1) < 0.05
+
+
+def test_writes_through_parts():
+    z = torch.tensor([1 + 2j, 3 - 1j])
+    z.real.mul_(2)
+    z.imag = torch.zeros(2)
+    assert z.tolist() == [2, 6]
+    x = torch.tensor([1 + 2j, 3 - 1j], requires_grad=True)
+    y = x * 1
+    part = y.real
+    with pytest.raises(NotImplementedError, match="writing through a view of a complex"):
+        part.mul_(2)
+    with pytest.raises(NotImplementedError, match="writing through a view of a complex"):
+        torch.zeros(2, dtype=torch.complex64).real.copy_(torch.ones(2, requires_grad=True))
+    y.mul_(2)
+    with pytest.raises(NotImplementedError, match="was made before the tensor was written"):
+        part.sum().backward()

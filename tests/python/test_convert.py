@@ -177,7 +177,7 @@ def test_frombuffer():
         (b"abcd", {"offset": 4}, "must be non-negative and no greater than buffer length"),
         (b"abcd", {"count": 2}, "must not be greater than actual buffer length"),
         (b"abcd", {"count": 2**62}, "must not be greater than actual buffer length"),
-        (3, {}, "could not retrieve buffer from object"),
+        (3, {}, "object does not implement Python buffer protocol."),
     ],
 )
 def test_frombuffer_refused(data, options, message):

@@ -363,7 +363,7 @@ static bool is_single(const fl_tensor *t)
 static bool warn_of_number(const fl_tensor *t)
 {
     static bool told;
-    bool first = !told && tensor_requires_grad(t);
+    bool first = !told && autograd_mode.grad && tensor_requires_grad(t);
     told |= first;
     return !first ||
            PyErr_WarnEx(PyExc_UserWarning,
