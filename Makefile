@@ -67,7 +67,7 @@ $(VENV)/pytest-xdist: $(VENV)/ready
 	@$(TOOLS) pip pytest-xdist 'pytest>=7,<10' 'pytest-xdist>=3'
 # What some tests compare with. Where it cannot be had they are skipped.
 $(VENV)/compared: $(VENV)/ready
-	@$(TOOLS) wish compared numpy mpmath mypy 'pillow>=9.1' scipy-openblas32
+	@$(TOOLS) wish compared numpy mpmath mypy basedpyright 'pillow>=9.1' scipy-openblas32
 $(VENV)/build: $(VENV)/ready
 	@$(TOOLS) pip build 'build>=1' 'scikit-build-core>=0.10,<2' 'cmake>=3.20' 'ninja>=1.10'
 

@@ -251,6 +251,8 @@ newaxis: None
 
 half: dtype
 double: dtype
+cfloat: dtype
+cdouble: dtype
 short: dtype
 long: dtype
 bool: dtype

@@ -332,6 +332,7 @@ float8_e8m0fnu: dtype
 float4_e2m1fn_x2: dtype
 complex64: dtype
 complex128: dtype
+complex32: dtype
 int8: dtype
 int16: dtype
 int32: dtype
