@@ -130,6 +130,7 @@ int nextafter_compose(fl_tensor *self, fl_tensor *other, fl_tensor **y)
         *y = fl__nextafter(self, other);
     else if (fl_broadcast_tensors((fl_tensors){(fl_tensor *[]){self, other}, 2}, &pair) == 0)
         *y = fl__nextafter_half(pair.as.tensors[0], pair.as.tensors[1]);
+    fl_value_release(&pair);
     return *y ? 0 : -1;
 }
 
