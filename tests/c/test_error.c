@@ -40,7 +40,7 @@ int main(void)
     text[9000] = '\0';
     CHECK(error_null(FL_RUNTIME_ERROR, "%s", text) == NULL);
     error_context("%s", "%s", text);
-    error_hint(text, text);
+    error_hint("%s", "%s", text);
     size_t length = strlen(fl_error_message());
     CHECK(length > 6000 && length < 8000);
     CHECK(memcmp(fl_error_message() + length - 3, "火", 3) == 0);
