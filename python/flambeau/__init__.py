@@ -19,8 +19,8 @@ from flambeau.version import __version__
 _MODULES = frozenset(
     (
         "__config__ _dynamo _inductor _tensor_str _utils accelerator amp autograd backends compat "
-        "compiler cpu cuda datasets distributed distributions func functional futures fx hub jit "
-        "library linalg mps multiprocessing nn optim overrides profiler random serialization "
+        "compiler cpu cuda datasets distributed distributions fft func functional futures fx hub "
+        "jit library linalg mps multiprocessing nn optim overrides profiler random serialization "
         "signal sparse special storage testing torch_version types utils version xpu"
     ).split()
 )
@@ -41,10 +41,10 @@ _HOMES = {
             "alias_copy as_strided_copy as_strided_scatter block_diag cartesian_prod cdist "
             "chain_matmul combinations corrcoef cov cumulative_trapezoid diagonal_copy "
             "diagonal_scatter diff dsplit eig einsum expand_copy histc hsplit "
-            "index_reduce isin kron lobpcg lstsq lu matrix_rank nanmedian nanquantile "
+            "index_reduce isin istft kron lobpcg lstsq lu matrix_rank nanmedian nanquantile "
             "narrow_copy nonzero_static pca_lowrank pdist permute_copy quantile "
             "scatter_reduce select_copy select_scatter slice_scatter solve split_copy "
-            "split_with_sizes_copy squeeze_copy svd_lowrank symeig t_copy tensordot trace "
+            "split_with_sizes_copy squeeze_copy stft svd_lowrank symeig t_copy tensordot trace "
             "transpose_copy trapezoid trapz unbind_copy unfold_copy unique unique_consecutive "
             "unravel_index unsafe_chunk unsafe_split unsqueeze_copy view_copy vsplit"
         ).split(),
@@ -134,9 +134,9 @@ def _defer(name, home="functional", there=None):
 # Methods that are composed in Python.
 for _name in (
     "as_strided_scatter corrcoef cov diagonal_scatter diff dsplit eig histc hsplit "
-    "index_reduce index_reduce_ isin kron lstsq lu nanmedian nanquantile narrow_copy "
+    "index_reduce index_reduce_ isin istft kron lstsq lu nanmedian nanquantile narrow_copy "
     "nonzero_static quantile scatter_reduce scatter_reduce_ select_scatter "
-    "slice_scatter solve symeig trace unique unique_consecutive unravel_index unsafe_chunk "
+    "slice_scatter solve stft symeig trace unique unique_consecutive unravel_index unsafe_chunk "
     "unsafe_split vsplit"
 ).split():
     setattr(_C.Tensor, _name, _defer(_name))

@@ -12,4 +12,5 @@ from flambeau.functional.products import *  # noqa: F403
 from flambeau.functional.scatter import *  # noqa: F403
 from flambeau.functional.sets import *  # noqa: F403
 from flambeau.functional.shapes import *  # noqa: F403
+from flambeau.functional.spectra import *  # noqa: F403
 from flambeau.functional.statistics import *  # noqa: F403
