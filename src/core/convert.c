@@ -13,6 +13,8 @@ enum {
 
 static void move_bytes(void *to, const void *from, size_t n)
 {
+    if (n == 0) /* there may be no memory */
+        return;
     if (n < LEAST_MOVE || n > MOST_MOVE)
         memcpy(to, from, n);
     else

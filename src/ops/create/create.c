@@ -53,7 +53,7 @@ static int mark(fl_tensor *y, bool requires_grad)
 
 static int fill_and_mark(fl_tensor *y, fl_value number, bool requires_grad)
 {
-    assert(number.tag >= FL_BOOLEAN && number.tag <= FL_FLOATING);
+    assert((number.tag >= FL_BOOLEAN && number.tag <= FL_FLOATING) || number.tag == FL_COMPLEX);
     return number_check(number, y->dtype) || tensor_fill(y, number) ? -1 : mark(y, requires_grad);
 }
 
