@@ -64,6 +64,12 @@ def test_products():
         s @ d.double()
 
 
+def test_products_without_elements():
+    none = torch.sparse_coo_tensor((2, 3))
+    assert (none @ torch.ones(3, 0)).shape == (2, 0) and (none @ torch.ones(3, 2)).tolist() == [[0, 0]] * 2
+    assert (torch.sparse_coo_tensor((0, 3)) @ torch.ones(3, 2)).shape == (0, 2)
+
+
 def test_products_do_not_depend_on_threads():
     torch.manual_seed(0)
     n = 3000

@@ -114,6 +114,8 @@ static int work_dtype(int dtype)
 
 static int multiply(struct product *p, int64_t count, const int64_t *row, int dtype)
 {
+    if (p->rows == 0 || p->width == 0)
+        return 0; /* there may be no memory */
     size_t bytes = sizeof(int64_t) * (size_t)(p->rows + 1 + count);
     int64_t *start = memory_alloc(bytes);
     if (!start)
