@@ -43,6 +43,13 @@ void op_shape_like(struct op_shape *y, const fl_tensor *t)
 
 /* ---- dtypes of kernels ---- */
 
+/* PyTorch's refusal of a dtype, by the name of the operator or of its kernel. -1. */
+static int refuse_dtype(const char *name, int dtype)
+{
+    return error_set(FL_NOT_IMPLEMENTED, "\"%s\" not implemented for '%s'", name,
+                     dtype_title(dtype));
+}
+
 static bool accepted(const fl_op *f, int dtype)
 {
     return f->accepts >> dtype_class(dtype) & 1;
@@ -60,8 +67,7 @@ static int kernel_dtype(const fl_op *f, const fl_value *args)
         dtype = args[f->first].as.tensor->dtype;
     }
     if (f->first >= 0 && dtype != FL_NO_DTYPE && !accepted(f, dtype))
-        return error_set(FL_NOT_IMPLEMENTED, "\"%s\" not implemented for '%s'", f->called,
-                         dtype_title(dtype));
+        return refuse_dtype(f->called, dtype);
     switch (f->result_dtype) {
     case RESULT_FLOAT:
         return dtype_is_inexact(dtype) ? dtype : dtype_default();
@@ -130,8 +136,7 @@ static int refuse_complex(const fl_op *f, const fl_value *args)
 {
     for (int i = 0; i < f->params; i++)
         if (args[i].tag == FL_TENSOR && dtype_is_complex(args[i].as.tensor->dtype))
-            return error_set(FL_NOT_IMPLEMENTED, "\"%s\" not implemented for '%s'", f->base,
-                             dtype_title(args[i].as.tensor->dtype));
+            return refuse_dtype(f->base, args[i].as.tensor->dtype);
     return 0;
 }
 
@@ -166,8 +171,7 @@ static int allocate_results(const fl_op *f, const fl_value *args, fl_tensor **y)
     int status = f->shape(args, shape);
     for (int k = 0; k < f->results && status == 0; k++)
         if (dtype_is_complex(shape[k].dtype) && !(f->accepts & ACCEPT_COMPLEX))
-            status = error_set(FL_NOT_IMPLEMENTED, "\"%s\" not implemented for '%s'", f->base,
-                               dtype_title(shape[k].dtype));
+            status = refuse_dtype(f->base, shape[k].dtype);
     for (int k = 0; k < f->results && status == 0; k++) {
         y[k] = shape[k].strided ? tensor_new_strided(shape[k].ndim, shape[k].sizes,
                                                      shape[k].strides, shape[k].dtype)

@@ -10,10 +10,6 @@ Tensor = _C.Tensor
 __all__ = ["addmm", "mm", "sum", "softmax", "log_softmax", "check_sparse_tensor_invariants"]
 
 
-def _as_tensor(data, dtype=None):
-    return data if isinstance(data, Tensor) and dtype is None else flambeau.as_tensor(data, dtype=dtype)
-
-
 def sparse_coo_tensor(
     indices,
     values=None,
@@ -35,9 +31,8 @@ def sparse_coo_tensor(
         size = tuple(indices if size is None else size)
         indices = _C.zeros((len(size), 0), dtype=flambeau.int64)
         values = _C.zeros(0, dtype=dtype)
-    indices = _as_tensor(indices).to(flambeau.int64)
-    values = _as_tensor(values)
-    values = values.to(dtype) if dtype is not None else values
+    indices = flambeau.as_tensor(indices).to(flambeau.int64)
+    values = flambeau.as_tensor(values, dtype=dtype)
     if device is not None:
         values = values.to(device)
     if indices.ndim == 1 and values.ndim == 0:
@@ -89,10 +84,9 @@ def sparse_csr_tensor(
 ):
     """A sparse matrix with the values of row r at crow_indices[r] ... crow_indices[r + 1] - 1, in the
     columns col_indices (source: torch.sparse_csr_tensor)."""
-    crow = _as_tensor(crow_indices).to(flambeau.int64)
-    columns = _as_tensor(col_indices).to(flambeau.int64)
-    values = _as_tensor(values)
-    values = values.to(dtype) if dtype is not None else values
+    crow = flambeau.as_tensor(crow_indices).to(flambeau.int64)
+    columns = flambeau.as_tensor(col_indices).to(flambeau.int64)
+    values = flambeau.as_tensor(values, dtype=dtype)
     if crow.ndim != 1 or columns.ndim != 1 or values.ndim != 1:
         raise _refusal("sparse_csr_tensor of batches")
     if int(crow[0]) != 0 or int(crow[-1]) != columns.numel() or bool((crow.diff() < 0).any()):

@@ -359,7 +359,8 @@ class SparseTensor(Tensor):
         return self._like(_C.div(self._v, other, rounding_mode=rounding_mode))
 
     def pow(self, exponent):
-        return self._like(self._v_coalesced() ** exponent, *self._places())
+        c = self.coalesce()
+        return self._like(c._v**exponent, c._i)
 
     def add(self, other, *, alpha=1):
         if not isinstance(other, Tensor):
@@ -380,12 +381,6 @@ class SparseTensor(Tensor):
 
     def rsub(self, other, *, alpha=1):
         return other - alpha * self.to_dense()
-
-    def _v_coalesced(self):
-        return self.coalesce()._v
-
-    def _places(self):
-        return (self.coalesce()._i,)
 
     def matmul(self, other):
         if _is_sparse(other):
@@ -569,7 +564,6 @@ _OTHER_NAMES = {
     "smm": "mm",
     "__matmul__": "matmul",
     "nelement": "numel",
-    "dense_dim": "dense_dim",
     "swapaxes": "transpose",
     "swapdims": "transpose",
 }
