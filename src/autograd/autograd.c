@@ -309,7 +309,8 @@ static int refuse_view(const fl_tensor *t, bool base_was_written)
             " This view was created inside a custom Function (or because an input was returned "
             "as-is) and the autograd logic to handle view+inplace would override the custom "
             "backward associated with the custom Function, leading to incorrect gradients. This "
-            "behavior is forbidden. You can fix this by cloning the output of the custom Function."};
+            "behavior is forbidden. You can fix this by cloning the output of the custom "
+            "Function."};
     bool inference = t->creation == CREATION_INFERENCE, node = tensor_has_node(t),
          mode = inference || t->creation == CREATION_NO_GRAD;
     char maker[128] = "", name[96];
@@ -512,8 +513,7 @@ fl_tensor *autograd_copy(fl_tensor *t)
     fl_tensor *copy = operation_clone(t);
     autograd_mode.grad = mode;
     struct node *n = copy && mode ? autograd_node(t, &result) : NULL;
-    bool failed =
-        copy && mode && (n ? autograd_set_node(copy, n, result) != 0 : is_stale_view(t));
+    bool failed = copy && mode && (n ? autograd_set_node(copy, n, result) != 0 : is_stale_view(t));
     if (failed || (copy && copy_tangents(t, copy))) {
         tensor_release(copy);
         copy = NULL;
@@ -632,10 +632,11 @@ int autograd_refuse_version(const fl_tensor *t, const struct node *maker, uint32
               truth ? "" : "torch.", truth ? "CPUBoolType" : dtype_title(t->dtype),
               truth ? "" : "Tensor", shape_text(shape, sizeof shape, t->ndim, t->sizes), operator,
               t->storage->version, expected);
-    return error_hint("replace the in-place change (x += y, x[i] = v, x.relu_()) after its use by "
-                      "one that makes a new tensor",
-                      "反向计算所需的张量后来被就地修改了：请把使用之后的就地修改（x += y、x[i] = v、"
-                      "x.relu_()）换成生成新张量的写法");
+    return error_hint(
+        "replace the in-place change (x += y, x[i] = v, x.relu_()) after its use by "
+        "one that makes a new tensor",
+        "反向计算所需的张量后来被就地修改了：请把使用之后的就地修改（x += y、x[i] = v、"
+        "x.relu_()）换成生成新张量的写法");
 }
 
 /* ---- hooks ---- */

@@ -92,9 +92,7 @@ static inline bool tensor_has_node(const fl_tensor *t)
 /* How a view that is made now comes to be. */
 static inline int autograd_creation(void)
 {
-    return autograd_mode.inference ? CREATION_INFERENCE
-           : autograd_mode.grad    ? 0
-                                   : CREATION_NO_GRAD;
+    return autograd_mode.inference ? CREATION_INFERENCE : autograd_mode.grad ? 0 : CREATION_NO_GRAD;
 }
 /* A view made before its base came to require grad by a write: its history is the base's. */
 static inline bool tensor_follows_base(const fl_tensor *t)

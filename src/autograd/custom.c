@@ -90,7 +90,7 @@ static int show_saved(struct custom_node *self, bool create_graph, fl_tensor **r
         const struct saved *s = &self->saved[i];
         if (s->packed.packed &&
             !(room[i] = saving_show(&s->packed, create_graph, s->output < 0 ? NULL : &self->node,
-                                     s->output)))
+                                    s->output)))
             return -1;
         if (!s->tensor)
             continue;

@@ -284,11 +284,12 @@ int engine_refuse_released(bool kept)
             "这个图是在上一次 backward 之后建立的，却连到了已被上一次 backward 用掉的图上："
             "有张量从上一步保留了下来（例如隐藏状态或累加量）。请在保留时切断："
             "hidden = hidden.detach()");
-    return error_hint("backward was called twice on one graph: call it once, or run the forward "
-                      "pass again before each backward; retain_graph=True in the first call keeps "
-                      "the graph",
-                      "对同一个图调用了两次 backward：只调用一次，或每次 backward 之前重新做一次前向"
-                      "计算；若确实需要两次，请在第一次传入 retain_graph=True");
+    return error_hint(
+        "backward was called twice on one graph: call it once, or run the forward "
+        "pass again before each backward; retain_graph=True in the first call keeps "
+        "the graph",
+        "对同一个图调用了两次 backward：只调用一次，或每次 backward 之前重新做一次前向"
+        "计算；若确实需要两次，请在第一次传入 retain_graph=True");
 }
 
 /* Under anomaly detection a gradient that is NaN is an error. */
@@ -376,9 +377,8 @@ static int run_node(struct run *r, struct node_state *s)
         take_captures(r, s);
     bool skip = r->selective && !leads_on(r, n);
     if (status == 0 && !skip) {
-        status =
-            n->released ? engine_refuse_released(r->newer)
-                        : n->type->backward(n, s->g, q->create_graph, out);
+        status = n->released ? engine_refuse_released(r->newer)
+                             : n->type->backward(n, s->g, q->create_graph, out);
         if (status == 0 && autograd_anomaly.check_nan)
             status = refuse_nan(n, out);
         if (status && autograd_anomaly.report)
@@ -424,7 +424,8 @@ static fl_tensor *initial_gradient(const struct backward_request *q, int64_t i)
             error_hint(
                 "reduce it to one number first (loss.mean() or loss.sum()), or give backward a "
                 "gradient",
-                "backward 只能直接用于一个数，而这个张量有多个元素：先把它归约成一个数（loss.mean() 或 "
+                "backward "
+                "只能直接用于一个数，而这个张量有多个元素：先把它归约成一个数（loss.mean() 或 "
                 "loss.sum()），或给 backward 传入 gradient");
             return NULL;
         }
@@ -458,10 +459,11 @@ static int start(struct run *r)
             error_set(FL_RUNTIME_ERROR,
                       "element %lld of tensors does not require grad and does not have a grad_fn",
                       (long long)i);
-            return error_hint_in_c( /* Python looks for the line that cut it off */
-                "no input of this tensor has requires_grad, or it was computed with recording off",
-                "这个张量没有计算图，无法求梯度：它的输入都没有 requires_grad，"
-                "或它是在关闭记录时算出来的");
+            return error_hint_in_c(/* Python looks for the line that cut it off */
+                                   "no input of this tensor has requires_grad, or it was computed "
+                                   "with recording off",
+                                   "这个张量没有计算图，无法求梯度：它的输入都没有 requires_grad，"
+                                   "或它是在关闭记录时算出来的");
         }
         if (i == 0)
             r->newer = edge.node->sequence >= ended_at;

@@ -36,8 +36,7 @@ struct packed_tensor {
 int saving_keep(struct packed_tensor *p, fl_tensor *t, bool result);
 /* The tensor again, a new reference; with `history` it comes from where it came from, or from
  * result `result` of `maker` where that is not NULL. NULL with the error set. */
-fl_tensor *saving_show(const struct packed_tensor *p, bool history, struct node *maker,
-                        int result);
+fl_tensor *saving_show(const struct packed_tensor *p, bool history, struct node *maker, int result);
 /* Drops it; again is harmless. */
 void saving_drop(struct packed_tensor *p);
 

@@ -55,8 +55,8 @@ void tensor_text(struct print_text *text, fl_tensor *t, const char *prefix, int 
                  const char *contents)
 {
     char sizes[TENSOR_MAX_DIMS * 22 + 8];
-    bool empty = t->numel == 0, usual = t->dtype == dtype_default() ||
-                                        t->dtype == dtype_complex(dtype_default());
+    bool empty = t->numel == 0,
+         usual = t->dtype == dtype_default() || t->dtype == dtype_complex(dtype_default());
     print_add(text, "%s", prefix);
     size_t start = text->length;
     if (contents)

@@ -96,8 +96,9 @@ int number_check_range(fl_value number, int dtype)
         error_context("the value is %g", "这个数是 %g", number.as.f);
     else
         error_context("the value is %lld", "这个数是 %lld", (long long)number.as.i);
-    return error_hint("give a number that the dtype holds, or convert the tensor to a wider one",
-                      "这个数超出了该 dtype 的范围：请给出它能表示的数，或先把张量转换成更宽的 dtype");
+    return error_hint(
+        "give a number that the dtype holds, or convert the tensor to a wider one",
+        "这个数超出了该 dtype 的范围：请给出它能表示的数，或先把张量转换成更宽的 dtype");
 }
 
 int number_dtype(const fl_value *number)

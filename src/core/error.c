@@ -150,7 +150,8 @@ bool error_for_python;
 
 int error_hint_in_c(const char *english, const char *chinese)
 {
-    return error_for_python ? -1 : error_hint("%s", "%s", error_speaks_chinese() ? chinese : english);
+    return error_for_python ? -1
+                            : error_hint("%s", "%s", error_speaks_chinese() ? chinese : english);
 }
 
 int error_context(const char *english, const char *chinese, ...)

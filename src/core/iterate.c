@@ -51,13 +51,10 @@ struct iteration {
     const union loop_scalar *scalars;
 };
 
-const int8_t compute_dtypes[] = {[COMPUTE_F32] = FL_FLOAT32,
-                                 [COMPUTE_F64] = FL_FLOAT64,
-                                 [COMPUTE_I32] = FL_INT32,
-                                 [COMPUTE_I64] = FL_INT64,
-                                 [COMPUTE_C64] = FL_COMPLEX64,
-                                 [COMPUTE_C128] = FL_COMPLEX128,
-                                 [COMPUTE_BOOL] = FL_BOOL};
+const int8_t compute_dtypes[] = {
+    [COMPUTE_F32] = FL_FLOAT32, [COMPUTE_F64] = FL_FLOAT64,   [COMPUTE_I32] = FL_INT32,
+    [COMPUTE_I64] = FL_INT64,   [COMPUTE_C64] = FL_COMPLEX64, [COMPUTE_C128] = FL_COMPLEX128,
+    [COMPUTE_BOOL] = FL_BOOL};
 
 size_t compute_size(enum compute type)
 {

@@ -94,10 +94,9 @@ int lanes_hide(fl_tensor *t, const struct lanes *all)
     struct lanes lanes = {0};
     assert(!t->lanes && t->ndim >= all->count);
     for (int i = 0; i < all->count; i++)
-        lanes.lane[lanes.count++] =
-            (struct lane){all->lane[i].id, t->sizes[i], t->strides[i]};
-    return tensor_set_shape(t, t->ndim - all->count, t->sizes + all->count,
-                            t->strides + all->count, t->offset) ||
+        lanes.lane[lanes.count++] = (struct lane){all->lane[i].id, t->sizes[i], t->strides[i]};
+    return tensor_set_shape(t, t->ndim - all->count, t->sizes + all->count, t->strides + all->count,
+                            t->offset) ||
                    lanes_set(t, &lanes)
                ? -1
                : 0;

@@ -17,8 +17,8 @@ void *memory_refuse(size_t size, int code, const struct memory_stats *held)
               "Error code %d (%s)",
               size, code ? code : ENOMEM, code ? "Cannot allocate memory" : "The limit is reached");
     error_context("Held from the system: %lld bytes, of which %lld are in use.",
-                  "已向系统申请 %lld 字节，其中 %lld 字节正在使用。",
-                  (long long)held->reserved, (long long)held->allocated);
+                  "已向系统申请 %lld 字节，其中 %lld 字节正在使用。", (long long)held->reserved,
+                  (long long)held->allocated);
     error_hint("make the tensors or the batch smaller, or drop results that are no longer needed "
                "(del x; keep loss.item(), not loss).",
                "请减小张量或批大小，或释放不再需要的结果（del x；保存 loss.item() 而不是 loss）。");

@@ -56,9 +56,10 @@ struct fl_tensor {
     int8_t dtype; /* an fl_dtype */
     uint8_t flags;
     int16_t ndim;
-    uint8_t creation;      /* of views: a tensor_creation, 0 for a view that may be written */
-    uint16_t view_output;  /* of CREATION_MANY: which of the views */
-    uint32_t view_version; /* of views: the storage's version when the view, or its node, was made */
+    uint8_t creation;     /* of views: a tensor_creation, 0 for a view that may be written */
+    uint16_t view_output; /* of CREATION_MANY: which of the views */
+    uint32_t
+        view_version; /* of views: the storage's version when the view, or its node, was made */
     int64_t numel;
     int64_t *sizes;
     int64_t *strides;        /* in elements */
@@ -82,9 +83,9 @@ struct dtype {
     const char *name, *title; /* "float32"; "Float", by which PyTorch's errors call it */
     const char *c_name;       /* "float": in PyTorch's errors of conversion */
     uint8_t size, class;
-    uint8_t compute;    /* an enum compute (iterate.h): what loops compute it in */
-    uint8_t real;       /* the dtype of its real part: itself where it is not complex */
-    uint8_t complex;    /* the complex dtype that has it as parts, or that it promotes to */
+    uint8_t compute; /* an enum compute (iterate.h): what loops compute it in */
+    uint8_t real;    /* the dtype of its real part: itself where it is not complex */
+    uint8_t complex; /* the complex dtype that has it as parts, or that it promotes to */
 };
 extern const struct dtype dtypes[FL_DTYPE_COUNT];
 
@@ -131,7 +132,7 @@ static inline int dtype_complex(int dtype)
 /* The parts of a number; the imaginary one of a real number is 0. */
 static inline double number_real(const fl_value *v)
 {
-    return v->tag == FL_FLOATING ? v->as.f
+    return v->tag == FL_FLOATING  ? v->as.f
            : v->tag == FL_COMPLEX ? v->as.floats[0]
                                   : (double)v->as.i;
 }

@@ -8,8 +8,8 @@
 #include <assert.h>
 #include <string.h>
 
-#include "core/error.h"
 #include "core/convert.h"
+#include "core/error.h"
 #include "core/iterate.h"
 #include "core/threads.h"
 #include "core/walk.h"
@@ -57,8 +57,7 @@ static void copy_rows(void *context, int64_t chunk)
     char *to = c->to + walk_offset(w, 0, at);
     const char *from = c->from + walk_offset(w, 1, at);
     const int64_t element = (int64_t)dtype_size(c->to_dtype);
-    const bool plain = c->to_dtype == c->from_dtype && element >= 4 &&
-                       size < WALK_SHORT_RUN;
+    const bool plain = c->to_dtype == c->from_dtype && element >= 4 && size < WALK_SHORT_RUN;
     for (; row < end; row++) {
         if (plain)
             walk_move_short(size, element, to, w->strides[0][last], from, w->strides[1][last]);

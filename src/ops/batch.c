@@ -63,22 +63,20 @@ void batch_end(uint32_t id)
 
 fl_tensor *batch_enter(fl_tensor *t, uint32_t id, int64_t dim)
 {
-    return op_call1(&op__lane_enter,
-                    (fl_value[]){fl_tensor_value(t), fl_int(id), fl_int(dim)});
+    return op_call1(&op__lane_enter, (fl_value[]){fl_tensor_value(t), fl_int(id), fl_int(dim)});
 }
 
 static fl_tensor *expand(fl_tensor *t, uint32_t id, int64_t size)
 {
-    return op_call1(&op__lane_expand,
-                    (fl_value[]){fl_tensor_value(t), fl_int(id), fl_int(size)});
+    return op_call1(&op__lane_expand, (fl_value[]){fl_tensor_value(t), fl_int(id), fl_int(size)});
 }
 
 fl_tensor *batch_leave(fl_tensor *t, uint32_t id, int64_t size, int64_t dim)
 {
     fl_tensor *whole = lanes_find(t->lanes, id) ? tensor_retain(t) : expand(t, id, size), *y = NULL;
     if (whole)
-        y = op_call1(&op__lane_leave, (fl_value[]){fl_tensor_value(whole), fl_int(id), fl_int(size),
-                                                   fl_int(dim)});
+        y = op_call1(&op__lane_leave,
+                     (fl_value[]){fl_tensor_value(whole), fl_int(id), fl_int(size), fl_int(dim)});
     tensor_release(whole);
     return y;
 }
@@ -267,8 +265,8 @@ static int finish(const fl_op *f, fl_value *results, const struct lanes *leading
         if (status == 0 && still->count) {
             lanes = y->lanes ? *y->lanes : lanes;
             for (int i = 0; i < still->count && !status; i++)
-                status = lanes_insert(&lanes, (struct lane){still->lane[i].id,
-                                                            still->lane[i].size, 0});
+                status =
+                    lanes_insert(&lanes, (struct lane){still->lane[i].id, still->lane[i].size, 0});
             status = status || lanes_set(y, &lanes) ? -1 : 0;
         }
     }
@@ -423,8 +421,7 @@ static int composed(const fl_op *f, const fl_value *args, fl_value *results)
 }
 
 /* By the rule of a kernel or a composite; no lane is the same for all samples. */
-static int by_rule(const fl_op *f, const fl_value *args, const struct lanes *all,
-                   fl_value *results)
+static int by_rule(const fl_op *f, const fl_value *args, const struct lanes *all, fl_value *results)
 {
     int status = 1;
     if (f->batch_compose)
@@ -462,8 +459,7 @@ static fl_tensor *expand_asking(fl_tensor *t, void *all)
 
 /* Expands the arguments that ask for a gradient, but `written` ones (bits), to all lanes of the
  * call. */
-static int expand_args(const fl_op *f, const fl_value *args, uint32_t written,
-                       struct batch_args *a)
+static int expand_args(const fl_op *f, const fl_value *args, uint32_t written, struct batch_args *a)
 {
     struct lanes all, still;
     int status = batch_lanes(f, args, &all, &still);
@@ -483,7 +479,7 @@ static int call_computed(const fl_op *f, const fl_value *args, fl_value *results
     if (mode && f->grad && f->grad->refused && record_refuse(f, args))
         return -1;
     autograd_mode.grad = false;
-    int status = f->random            ? batch_random(f, args, results)
+    int status = f->random             ? batch_random(f, args, results)
                  : f == &op_empty_like ? batch_room(f, args, results)
                                        : compute(f, args, results);
     autograd_mode.grad = mode;
@@ -728,8 +724,8 @@ int batch_call(const fl_op *op, const fl_value *args, fl_value *results)
     memcpy(complete, args, sizeof *complete * f->params);
     int status = f->kind == OP_KERNEL ? door_numbers(f, complete, made) : 0;
     if (status == 0)
-        status = op_writes(f) ? call_writer(op, complete, results)
-                              : call_computed(f, complete, results);
+        status =
+            op_writes(f) ? call_writer(op, complete, results) : call_computed(f, complete, results);
     for (int i = 0; f->kind == OP_KERNEL && i < f->params; i++)
         tensor_release(made[i]);
     return status;

@@ -36,16 +36,17 @@ static inline int64_t int_of(fl_value v)
 static inline double float_of(fl_value v)
 {
     assert(is_number_value(v) || v.tag == FL_NONE);
-    return v.tag == FL_FLOATING       ? v.as.f
-           : v.tag != FL_COMPLEX      ? (double)v.as.i
-           : number_imag(&v) == 0     ? number_real(&v)
-                                      : NAN;
+    return v.tag == FL_FLOATING   ? v.as.f
+           : v.tag != FL_COMPLEX  ? (double)v.as.i
+           : number_imag(&v) == 0 ? number_real(&v)
+                                  : NAN;
 }
 static inline bool bool_of(fl_value v)
 {
     assert(is_number_value(v));
     return v.tag == FL_COMPLEX    ? float_of(v) != 0
-           : v.tag == FL_FLOATING ? v.as.f != 0 : v.as.i != 0;
+           : v.tag == FL_FLOATING ? v.as.f != 0
+                                  : v.as.i != 0;
 }
 static inline int bool_or_none(fl_value v)
 {

@@ -69,7 +69,7 @@ enum op_result_dtype {
     RESULT_BOOL,
     RESULT_INT64,
     RESULT_REAL, /* the real counterpart of a complex dtype ("toreal") */
-    RESULT_OWN /* the shape function says it */
+    RESULT_OWN   /* the shape function says it */
 };
 
 /* What dtype autocast brings tensors to, of those that are float16, bfloat16 or float32. */

@@ -94,7 +94,8 @@ static inline __attribute__((always_inline)) struct plan plan_of(const fl_op *f,
             for (uint32_t k = 0; k < args[i].count; k++)
                 if (args[i].as.tensors[k] && tensor_requires_grad(args[i].as.tensors[k]))
                     p.asking |= 1u << i;
-        } else if (args[i].tag == FL_INTS || args[i].tag == FL_FLOATS || args[i].tag == FL_COMPLEX) {
+        } else if (args[i].tag == FL_INTS || args[i].tag == FL_FLOATS ||
+                   args[i].tag == FL_COMPLEX) {
             lists += sizeof(int64_t) * args[i].count;
         } else if (args[i].tag == FL_STRING) {
             lists += round8(strlen(args[i].as.string) + 1);
@@ -123,11 +124,12 @@ static int keep_tensor(fl_tensor *t, bool elements, bool shape, fl_tensor **kept
     assert(!elements || t->storage);
     *kept = NULL;
     if (elements && t->flags & TENSOR_INFERENCE && !autograd_mode.inference) {
-        error_set(FL_RUNTIME_ERROR,
-                  "Inference tensors cannot be saved for backward. Please do not use Tensors "
-                  "created in inference mode in computation tracked by autograd. To work around "
-                  "this, you can make a clone to get a normal tensor and use it in autograd, or use "
-                  "`torch.no_grad()` instead of `torch.inference_mode()`.");
+        error_set(
+            FL_RUNTIME_ERROR,
+            "Inference tensors cannot be saved for backward. Please do not use Tensors "
+            "created in inference mode in computation tracked by autograd. To work around "
+            "this, you can make a clone to get a normal tensor and use it in autograd, or use "
+            "`torch.no_grad()` instead of `torch.inference_mode()`.");
         return -1;
     }
     if (elements) {
@@ -633,8 +635,8 @@ static int unpack(struct op_node *self, bool create_graph, fl_value *args, fl_te
     for (int i = 0; i < self->packed->count; i++) {
         const struct packed_place *place = &self->packed->at[i];
         bool own = place->param < 0 && is_differentiable(self->op, place->result);
-        fl_tensor *t = saving_show(&place->tensor, create_graph, own ? &self->node : NULL,
-                                    place->result);
+        fl_tensor *t =
+            saving_show(&place->tensor, create_graph, own ? &self->node : NULL, place->result);
         if (!t)
             return -1;
         made[i] = t;
@@ -772,7 +774,7 @@ int record_saved(struct node *n, const char *name, fl_tensor **t)
     if (check_versions(self))
         return -1;
     const struct packed_tensor *packed = packed_at(self, param, result);
-    fl_tensor *kept = result == 0                           ? self->result[0]
+    fl_tensor *kept = result == 0                          ? self->result[0]
                       : self->args[param].tag == FL_TENSOR ? self->args[param].as.tensor
                                                            : NULL;
     if (packed) {

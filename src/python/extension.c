@@ -2,7 +2,6 @@
 #include "core/memory.h"
 #include "core/threads.h"
 #include "ops/pointwise/pointwise.h"
-#include "python/watch.h"
 #include "python/autograd/callbacks.h"
 #include "python/autograd/location.h"
 #include "python/call/arguments.h"
@@ -13,6 +12,7 @@
 #include "python/tensor/construct.h"
 #include "python/tensor/tensor_object.h"
 #include "python/tensor/types.h"
+#include "python/watch.h"
 
 /* ---- Threads, memory, the default dtype ------------------------------------------------------ */
 
@@ -240,13 +240,12 @@ static int add_namespace(PyObject *module, const char *name, const char *full,
 
 static int add_functions(PyObject *module)
 {
-    PyMethodDef *tables[] = {ops_functions,        module_functions,      own_functions,
-                             data_functions,       exchange_functions,    graph_functions,
-                             optim_functions,      safetensors_functions, archive_functions,
-                             location_functions,   construct_functions,   sharing_functions,
-                             text_functions,       interposer_functions,  saved_hook_functions,
-                             collate_functions,    transform_functions,   advice_functions,
-                             registration_functions};
+    PyMethodDef *tables[] = {
+        ops_functions,       module_functions,     own_functions,         data_functions,
+        exchange_functions,  graph_functions,      optim_functions,       safetensors_functions,
+        archive_functions,   location_functions,   construct_functions,   sharing_functions,
+        text_functions,      interposer_functions, saved_hook_functions,  collate_functions,
+        transform_functions, advice_functions,     registration_functions};
     for (size_t i = 0; i < sizeof tables / sizeof *tables; i++)
         if (PyModule_AddFunctions(module, tables[i]) < 0)
             return -1;
@@ -276,8 +275,7 @@ PyMODINIT_FUNC PyInit__C(void)
     if (raise_init(module) < 0 || types_init(module) < 0 || pytensor_init(module) < 0 ||
         generator_init(module) < 0 || overrides_init(module) < 0 || callbacks_init() < 0 ||
         nodes_init(module) < 0 || function_init(module) < 0 || optim_init() < 0 ||
-        add_functions(module) < 0 ||
-        module_functions_init(module) < 0 ||
+        add_functions(module) < 0 || module_functions_init(module) < 0 ||
         add_namespace(module, "_nn", "flambeau._C._nn", ops_nn_functions) < 0 ||
         add_namespace(module, "_special", "flambeau._C._special", ops_special_functions) < 0 ||
         add_namespace(module, "_linalg", "flambeau._C._linalg", ops_linalg_functions) < 0 ||

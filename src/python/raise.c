@@ -92,8 +92,8 @@ PyObject *raise_hint(const char *english, const char *chinese)
     PyErr_Fetch(&type, &value, &traceback);
     PyErr_NormalizeException(&type, &value, &traceback);
     bool speaks_chinese = error_speaks_chinese(); /* a format of Python's is ASCII */
-    PyObject *text = PyUnicode_FromFormat("%s%s", speaks_chinese ? "提示：" : "hint: ",
-                                          speaks_chinese ? chinese : english);
+    PyObject *text = PyUnicode_FromFormat(
+        "%s%s", speaks_chinese ? "提示：" : "hint: ", speaks_chinese ? chinese : english);
     PyObject *done = value && text ? PyObject_CallMethod(value, "add_note", "O", text) : NULL;
     Py_XDECREF(text);
     Py_XDECREF(done);

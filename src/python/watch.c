@@ -63,16 +63,19 @@ static int __attribute__((cold)) advise_of_nan(double value)
     const char *is = isnan(value) ? "nan" : "inf";
     bool grew = losses.steps > 1 && losses.latest > 1e3 && losses.latest > 100 * losses.lowest;
     if (!grew) /* inf at once is what a gradient scaler looks for */
-        return isnan(value) ? advice_give_seen(&sudden, "The loss is %s.", "损失变成了 %s。", is) : 0;
+        return isnan(value) ? advice_give_seen(&sudden, "The loss is %s.", "损失变成了 %s。", is)
+                            : 0;
     long long steps = losses.steps - losses.lowest_at + 1;
     if (losses.lr > 0)
         return advice_give_seen(
-            &grown, "The loss is %s: it grew from %.3g to %.3g and beyond in %lld steps, with the "
-                    "learning rate %g.",
+            &grown,
+            "The loss is %s: it grew from %.3g to %.3g and beyond in %lld steps, with the "
+            "learning rate %g.",
             "损失变成了 %s：它从 %.3g 增大到 %.3g 以上，只用了 %lld 步，学习率是 %g。", is,
             losses.lowest, losses.latest, steps, losses.lr);
-    return advice_give_seen(&grown, "The loss is %s: it grew from %.3g to %.3g and beyond in %lld "
-                                    "steps.",
+    return advice_give_seen(&grown,
+                            "The loss is %s: it grew from %.3g to %.3g and beyond in %lld "
+                            "steps.",
                             "损失变成了 %s：它从 %.3g 增大到 %.3g 以上，只用了 %lld 步。", is,
                             losses.lowest, losses.latest, steps);
 }
@@ -97,10 +100,10 @@ int advice_watch_loss(const fl_tensor *loss)
 
 /* What the last step saw. Pointers are compared, and never followed. */
 static struct {
-    const void *grad;      /* the first gradient */
-    uint32_t version;      /* its storage's */
-    int grown;             /* steps in a row in which backward added to it, and nothing else wrote */
-    const void *barren;    /* the groups whose step found no gradient */
+    const void *grad;   /* the first gradient */
+    uint32_t version;   /* its storage's */
+    int grown;          /* steps in a row in which backward added to it, and nothing else wrote */
+    const void *barren; /* the groups whose step found no gradient */
     long long barren_loss; /* losses.steps at that time */
 } last;
 
@@ -108,11 +111,12 @@ static int advise_step_without_gradients(const void *groups)
 {
     static struct advice advice = {
         .name = "optimizer_of_other_parameters",
-        .english = "optimizer.step() finds no gradient in any of the optimizer's parameters, though "
-                   "backward() has run: the gradients went to other tensors, and nothing is "
-                   "trained.\n"
-                   "hint: make the optimizer after the model, from the parameters of the model that "
-                   "computes the loss: optim.SGD(model.parameters(), ...).",
+        .english =
+            "optimizer.step() finds no gradient in any of the optimizer's parameters, though "
+            "backward() has run: the gradients went to other tensors, and nothing is "
+            "trained.\n"
+            "hint: make the optimizer after the model, from the parameters of the model that "
+            "computes the loss: optim.SGD(model.parameters(), ...).",
         .chinese = "backward() 已经执行，但 optimizer.step() 在优化器的所有参数里都找不到梯度："
                    "梯度落在了别的张量上，什么也没有训练。\n"
                    "提示：请先建立模型，再用计算损失的那个模型的参数建立优化器："
@@ -170,7 +174,7 @@ static const fl_tensor *first_gradient(PyObject *groups)
             if (!t || !t->autograd || !t->autograd->grad)
                 continue;
             PyObject *lr = PyDict_GetItemWithError(group, key_lr);
-            losses.lr = lr && PyFloat_Check(lr) ? PyFloat_AsDouble(lr)
+            losses.lr = lr && PyFloat_Check(lr)  ? PyFloat_AsDouble(lr)
                         : lr && PyLong_Check(lr) ? PyLong_AsDouble(lr)
                                                  : 0;
             return t->autograd->grad;

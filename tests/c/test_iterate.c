@@ -130,9 +130,9 @@ static void test_add(void)
     int ndim = random_sizes(sizes);
     enum compute compute = (enum compute)pick(REAL_TYPES);
     static const int RESULTS[REAL_TYPES][3] = {{FL_FLOAT32, FL_FLOAT32, FL_BFLOAT16},
-                                                  {FL_FLOAT64, FL_FLOAT64, FL_FLOAT32},
-                                                  {FL_INT32, FL_INT32, FL_INT16},
-                                                  {FL_INT64, FL_INT64, FL_INT32}};
+                                               {FL_FLOAT64, FL_FLOAT64, FL_FLOAT32},
+                                               {FL_INT32, FL_INT32, FL_INT16},
+                                               {FL_INT64, FL_INT64, FL_INT32}};
     int result_dtype = RESULTS[compute][pick(3)];
     fl_tensor *r = make(ndim, sizes, result_dtype);
     fl_tensor *a = make_broadcast(ndim, sizes, pick(2) ? r->dtype : DTYPES[pick(DTYPES_COUNT)]);

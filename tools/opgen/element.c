@@ -298,7 +298,9 @@ static const char *lower_call(struct element *e, const struct node *n, bool *tru
             continue;
         if (PRIMITIVES[k].types & (is_complex(e) ? COMPLEX : is_float(e) ? FLOATS : INTS))
             return call_primitive(e, n, k, truth);
-        also = is_complex(e) ? " for complex numbers" : is_float(e) ? " for floats" : " for integers";
+        also = is_complex(e) ? " for complex numbers"
+               : is_float(e) ? " for floats"
+                             : " for integers";
         if (!is_float(e) && (PRIMITIVES[k].types & TRUTH)) { /* isnan of an integer */
             *truth = true;
             return strcmp(n->text, "isfinite") == 0 ? "1" : "0";

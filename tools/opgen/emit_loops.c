@@ -283,15 +283,16 @@ static void pointwise_loops(const struct table *t, struct op *op)
             continue;
         if (!n) {
             complain(op->place, "%s has no value for %s", op->name,
-                     type < I32 ? "floats" : type < C64 ? "integers" : "complex numbers");
+                     type < I32   ? "floats"
+                     : type < C64 ? "integers"
+                                  : "complex numbers");
             return;
         }
         spec.type = (enum compute)type;
         const char *body = loop_body(&spec, n);
         if (!body)
             return; /* one complaint for one expression */
-        op->loop[type] =
-            type < C64 ? loop_add(body, n->place) : complex_loop_add(body, n->place);
+        op->loop[type] = type < C64 ? loop_add(body, n->place) : complex_loop_add(body, n->place);
     }
     bool_loop(&spec, op);
 }
@@ -463,7 +464,9 @@ static void reduce_type(const struct table *t, struct op *op, enum compute type)
         text = text_format("%s%s", text, put(put(OVER, "$W", "start"), "$E", start_call));
     text = fill(put(text, "$S", scalars), compute_ctype(type),
                 fill(params, compute_ctype(type), "", "", 0), args,
-                type == F32 || type == I32 ? 32 : type == C128 ? 8 : 16);
+                type == F32 || type == I32 ? 32
+                : type == C128             ? 8
+                                           : 16);
     const char *row =
         text_format("{inner_" INDEX ", step_over_" INDEX ", join_over_" INDEX ", %s, %s}",
                     begin ? "start_over_" INDEX : "NULL", finish ? "finish_over_" INDEX : "NULL");

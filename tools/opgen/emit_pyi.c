@@ -5,7 +5,8 @@
 #include <string.h>
 
 static const char HEAD[] =
-    "# Types of the operators, for editors (opgen writes this file from the operator table). What is\n"
+    "# Types of the operators, for editors (opgen writes this file from the operator table). What "
+    "is\n"
     "# no operator stands in _objects.pyi.\n"
     "from typing import Any, NamedTuple, Optional, Sequence, Union, overload\n"
     "\n"

@@ -51,7 +51,8 @@ static void describe(struct out *o, const struct table *t, const struct op *op)
     static const char *const FORMS[] = {"function", "method",  "inplace", "out",
                                         "nn",       "special", "linalg",  "internal"};
     static const char *const ACCEPTS[] = {"bool", "int", "float", "complex"};
-    static const char *const RESULTS[] = {"promoted", "float", "sum", "bool", "int64", "real", "own"};
+    static const char *const RESULTS[] = {"promoted", "float", "sum", "bool",
+                                          "int64",    "real",  "own"};
     emit(o, " {\"name\": \"%s\", \"base\": \"%s\", \"c\": \"fl_%s\", \"kind\": \"%s\",\n", op->name,
          op->base, c_function_name(t, op), KINDS[op->kind]);
     emit(o, "  \"place\": \"%s:%d\", \"family\": \"%s\",\n", op->place.file, op->place.line,

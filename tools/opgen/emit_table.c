@@ -31,11 +31,12 @@ static const char *const TYPE_NAMES[] = {
 
 static const struct {
     const char *name, *text;
-} NAMED[] = {{"bool", "FL_BOOL"},       {"uint8", "FL_UINT8"},     {"int8", "FL_INT8"},
-             {"int16", "FL_INT16"},     {"int32", "FL_INT32"},     {"int64", "FL_INT64"},
-             {"long", "FL_INT64"},      {"float16", "FL_FLOAT16"}, {"bfloat16", "FL_BFLOAT16"},
-             {"float32", "FL_FLOAT32"}, {"float", "FL_FLOAT32"},   {"float64", "FL_FLOAT64"},
-             {"complex64", "FL_COMPLEX64"}, {"complex128", "FL_COMPLEX128"}};
+} NAMED[] = {
+    {"bool", "FL_BOOL"},           {"uint8", "FL_UINT8"},          {"int8", "FL_INT8"},
+    {"int16", "FL_INT16"},         {"int32", "FL_INT32"},          {"int64", "FL_INT64"},
+    {"long", "FL_INT64"},          {"float16", "FL_FLOAT16"},      {"bfloat16", "FL_BFLOAT16"},
+    {"float32", "FL_FLOAT32"},     {"float", "FL_FLOAT32"},        {"float64", "FL_FLOAT64"},
+    {"complex64", "FL_COMPLEX64"}, {"complex128", "FL_COMPLEX128"}};
 
 const char *dtype_constant(const char *name)
 {

@@ -341,8 +341,8 @@ enum { BITS_TRUTHS, BITS_PROMOTED, BITS_ROUNDED, BITS_EXACT, BITS_UNBOUNDED, BIT
 
 static void key_bits(struct op *op, const struct stretch *s, int which)
 {
-    static const enum type TYPE[] = {TYPE_TENSOR, TYPE_SCALAR, TYPE_SCALAR, TYPE_OPERAND,
-                                     TYPE_INTS,   TYPE_TENSOR};
+    static const enum type TYPE[] = {TYPE_TENSOR,  TYPE_SCALAR, TYPE_SCALAR,
+                                     TYPE_OPERAND, TYPE_INTS,   TYPE_TENSOR};
     static const char *const WANTED[] = {"Tensor",        "Scalar", "Scalar",
                                          "Tensor|Scalar", "int[]",  "Tensor or Tensor[]"};
     uint32_t *bits[] = {&op->truths, &op->promoted,  &op->rounded,

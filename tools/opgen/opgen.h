@@ -171,14 +171,7 @@ enum rule_dtype {
     RESULT_OWN
 };
 enum compute { F32, F64, I32, I64, C64, C128, COMPUTE_TYPES };
-enum value_class {
-    VALUE_ANY,
-    VALUE_INT,
-    VALUE_BOOL,
-    VALUE_FLOAT,
-    VALUE_COMPLEX,
-    VALUE_CLASSES
-};
+enum value_class { VALUE_ANY, VALUE_INT, VALUE_BOOL, VALUE_FLOAT, VALUE_COMPLEX, VALUE_CLASSES };
 enum { FROM_PARAM = 0, FROM_RESULT = 64, FROM_GRAD = 128 };
 
 struct rule {
@@ -229,7 +222,7 @@ struct op {
     int autocast; /* 0 none, 1 lower, 2 float32, 3 promote */
     int batch;    /* 0 none, 1 each, 2 lead, 3 align */
     uint32_t batch_tensors, batch_dims, batch_sizes; /* parameters (bits) */
-    struct node *batch_compose; /* in the place of a word */
+    struct node *batch_compose;                      /* in the place of a word */
     unsigned forms;
     uint32_t keys; /* those that were given (keys.c) */
     struct node *value[VALUE_CLASSES];

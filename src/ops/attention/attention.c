@@ -49,9 +49,20 @@ static void multiply(const struct job *j, int64_t m, int64_t n, int64_t k, const
                      int64_t a_row, int64_t a_col, const void *b, int64_t b_row, int64_t b_col,
                      void *c, bool accumulate, _Atomic int *failed)
 {
-    const struct gemm g = {.dtype = (fl_dtype)j->dtype, .m = m, .n = n, .k = k, .a = a,
-                           .a_row = a_row, .a_col = a_col, .b = b, .b_row = b_row, .b_col = b_col,
-                           .c = c, .c_row = n, .c_col = 1, .accumulate = accumulate};
+    const struct gemm g = {.dtype = (fl_dtype)j->dtype,
+                           .m = m,
+                           .n = n,
+                           .k = k,
+                           .a = a,
+                           .a_row = a_row,
+                           .a_col = a_col,
+                           .b = b,
+                           .b_row = b_row,
+                           .b_col = b_col,
+                           .c = c,
+                           .c_row = n,
+                           .c_col = 1,
+                           .accumulate = accumulate};
     if (gemm_run(&g))
         atomic_store(failed, 1);
 }

@@ -5,11 +5,11 @@
 
 #include "autograd/autograd.h"
 #include "core/error.h"
+#include "flambeau/ops.h"
 #include "ops/attention/attention.h"
 #include "ops/forward.h"
 #include "ops/op.h"
 #include "ops_kernels.h"
-#include "flambeau/ops.h"
 
 bool attention_fits(const fl_tensor *query, const fl_tensor *key, const fl_tensor *value,
                     const fl_tensor *mask)
@@ -45,8 +45,7 @@ static fl_tensor *causal_mask(const fl_tensor *query, const fl_tensor *key)
 /* softmax(query keyᵀ scale + mask). A row that a bool mask leaves nothing weighs nothing. */
 static fl_tensor *weights_of(fl_tensor *query, fl_tensor *key, fl_tensor *mask, double scale)
 {
-    fl_tensor *scores =
-        fl_mul_scalar(fl_matmul(query, fl_transpose(key, -2, -1)), fl_float(scale));
+    fl_tensor *scores = fl_mul_scalar(fl_matmul(query, fl_transpose(key, -2, -1)), fl_float(scale));
     if (!mask)
         return fl_softmax(scores, -1, FL_NO_DTYPE);
     if (mask->dtype != FL_BOOL)
@@ -92,8 +91,7 @@ int scaled_dot_product_attention_compose(fl_tensor *query, fl_tensor *key, fl_te
     const double by = scale ? *scale : 1 / sqrt((double)query->sizes[query->ndim - 1]);
     if (enable_gqa && share_heads(query, &key, &value))
         return -1;
-    const bool moves =
-        attn_mask && (fl_requires_grad(attn_mask) || forward_has_tangent(attn_mask));
+    const bool moves = attn_mask && (fl_requires_grad(attn_mask) || forward_has_tangent(attn_mask));
     if (dropout_p == 0 && !moves && attention_fits(query, key, value, attn_mask)) {
         *y = fl__attention(query, key, value, attn_mask, is_causal, by);
         return *y ? 0 : -1;
@@ -125,8 +123,7 @@ int attention_backward_compose(fl_tensor *g, fl_tensor *query, fl_tensor *key, f
     const int64_t last = -1;
     fl_tensor *p = weights_of(q, k, seen, scale);
     fl_tensor *dp = fl_matmul(from, fl_transpose(v, -2, -1));
-    fl_tensor *sum =
-        fl_sum_dim_intlist(fl_mul(dp, p), (fl_ints){&last, 1}, true, FL_NO_DTYPE);
+    fl_tensor *sum = fl_sum_dim_intlist(fl_mul(dp, p), (fl_ints){&last, 1}, true, FL_NO_DTYPE);
     fl_tensor *ds = fl_mul_scalar(fl_mul(p, fl_sub(dp, sum, fl_int(1))), fl_float(scale));
     *dq = op_as(fl_matmul(ds, k), dtype);
     *dk = op_as(fl_matmul(fl_transpose(ds, -2, -1), q), dtype);

@@ -97,10 +97,11 @@ static int check_tensors(const fl_tensor *input, const fl_tensor *weight, const 
         error_set(FL_RUNTIME_ERROR, "Input type (%s) and %s type (%s) should be the same",
                   dtype_c_name(input->dtype), other == bias ? "bias" : "weight",
                   dtype_c_name(other->dtype));
-        return error_hint("convert the input to the layer's dtype: x.float() (of an image of bytes: "
-                          "x.float() / 255), or x.to(conv.weight.dtype)",
-                          "输入和该层参数的数据类型不同：请把输入转换成该层的类型：x.float()"
-                          "（若是字节图像：x.float() / 255），或 x.to(conv.weight.dtype)");
+        return error_hint(
+            "convert the input to the layer's dtype: x.float() (of an image of bytes: "
+            "x.float() / 255), or x.to(conv.weight.dtype)",
+            "输入和该层参数的数据类型不同：请把输入转换成该层的类型：x.float()"
+            "（若是字节图像：x.float() / 255），或 x.to(conv.weight.dtype)");
     }
     int64_t C = input->sizes[input->ndim - spatial - 1];
     if (groups <= 0)
@@ -247,10 +248,11 @@ int conv2d_shape(fl_tensor *input, fl_tensor *weight, fl_tensor *bias, fl_ints s
                   "can't be greater than actual input size",
                   (long long)padded[0], (long long)padded[1], (long long)reach[0],
                   (long long)reach[1]);
-        return error_hint("the image is smaller than the kernel: take a smaller kernel, padding, or "
-                          "larger images; the order of dims is N, C, H, W",
-                          "图像比卷积核还小：请用更小的卷积核、加 padding，或用更大的图像；"
-                          "维的顺序应为 N, C, H, W");
+        return error_hint(
+            "the image is smaller than the kernel: take a smaller kernel, padding, or "
+            "larger images; the order of dims is N, C, H, W",
+            "图像比卷积核还小：请用更小的卷积核、加 padding，或用更大的图像；"
+            "维的顺序应为 N, C, H, W");
     }
     op_shape_set(y, 4, (int64_t[]){p.n, p.k, conv2d_rows(&p), conv2d_cols(&p)});
     return 0;

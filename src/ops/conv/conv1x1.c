@@ -65,9 +65,8 @@ static void *side_by_side(const struct conv2d_shape *p, fl_dtype dtype, const st
     char *to = memory_alloc(*bytes), *at = to;
     for (int64_t c = 0; to && c < channels; c++)
         for (int64_t n = 0; n < p->n; n++, at += pixels * size)
-            copy_run(at, 1,
-                     (const char *)v->data + (n * v->strides[0] + c * v->strides[1]) * size, step,
-                     pixels, size);
+            copy_run(at, 1, (const char *)v->data + (n * v->strides[0] + c * v->strides[1]) * size,
+                     step, pixels, size);
     return to;
 }
 

@@ -52,8 +52,8 @@ int conv3d_forward(fl_tensor *input, fl_tensor *weight, fl_tensor *bias,
                                   (fl_ints){w->dilation + 1, 2}, groups);
     if (!result)
         return -1;
-    result = fl_reshape(result, FL_INTS_OF(N, depth, result->sizes[1], result->sizes[2],
-                                        result->sizes[3]));
+    result = fl_reshape(result,
+                        FL_INTS_OF(N, depth, result->sizes[1], result->sizes[2], result->sizes[3]));
     result = result ? fl_contiguous(fl_transpose(result, 1, 2), -1) : NULL;
     *y = result && !batched ? fl_squeeze_dim(result, 0) : result;
     return *y ? 0 : -1;

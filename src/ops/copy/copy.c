@@ -5,9 +5,9 @@
 #include "autograd/autograd.h"
 #include "core/error.h"
 #include "core/memory.h"
+#include "flambeau/ops.h"
 #include "ops/op.h"
 #include "ops_kernels.h"
-#include "flambeau/ops.h"
 
 int clone_shape(fl_tensor *self, int memory_format, struct op_shape *y)
 {
@@ -347,11 +347,11 @@ static int complex_as_strided_backward(fl_tensor *g, fl_ints base_size, fl_ints 
     fl_tensor *g_parts = alias_parts(g), *y_parts = alias_parts(y);
     int status = -1;
     if (g_parts && y_parts)
-        status = as_strided_backward_cpu(
-            g_parts, (fl_ints){base.size, base_size.count + 1},
-            (fl_ints){base.stride, base_size.count + 1}, 2 * base_offset,
-            (fl_ints){view.size, size.count + 1}, (fl_ints){view.stride, size.count + 1},
-            storage_offset ? &offset : NULL, y_parts);
+        status = as_strided_backward_cpu(g_parts, (fl_ints){base.size, base_size.count + 1},
+                                         (fl_ints){base.stride, base_size.count + 1},
+                                         2 * base_offset, (fl_ints){view.size, size.count + 1},
+                                         (fl_ints){view.stride, size.count + 1},
+                                         storage_offset ? &offset : NULL, y_parts);
     tensor_release(g_parts), tensor_release(y_parts);
     return status;
 }

@@ -414,9 +414,10 @@ int range_shape(fl_value start, fl_value end, fl_value step, fl_dtype dtype, fl_
                 bool requires_grad, struct op_shape *y)
 {
     (void)requires_grad;
-    if (warning_give("torch.range is deprecated and will be removed in a future release because its "
-                     "behavior is inconsistent with Python's range builtin. Instead, use "
-                     "torch.arange, which produces values in [start, end)."))
+    if (warning_give(
+            "torch.range is deprecated and will be removed in a future release because its "
+            "behavior is inconsistent with Python's range builtin. Instead, use "
+            "torch.arange, which produces values in [start, end)."))
         return -1;
     return arange_like_shape(start, end, step, dtype, device, true, y);
 }

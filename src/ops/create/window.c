@@ -4,9 +4,9 @@
 
 #include "autograd/autograd.h"
 #include "core/error.h"
+#include "flambeau/ops.h"
 #include "ops/op.h"
 #include "ops_kernels.h"
-#include "flambeau/ops.h"
 
 static const fl_device CPU = {FL_CPU, 0};
 
@@ -94,7 +94,8 @@ int kaiser_window_compose(int64_t window_length, bool periodic, double beta, fl_
     fl_tensor *middle = x ? fl_sub_scalar(x, fl_int(1), fl_int(1)) : NULL, *window = NULL;
     if (middle) {
         fl_tensor *height = fl_sqrt(fl_rsub_scalar(fl_square(middle), fl_int(1), fl_int(1)));
-        fl_tensor *whole = fl_full((fl_ints){NULL, 0}, fl_float(beta), (fl_dtype)x->dtype, CPU, false);
+        fl_tensor *whole =
+            fl_full((fl_ints){NULL, 0}, fl_float(beta), (fl_dtype)x->dtype, CPU, false);
         window = fl_div(fl_i0(fl_mul_scalar(height, fl_float(beta))), fl_i0(whole));
     }
     return finish(window, dtype, requires_grad, y);

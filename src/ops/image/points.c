@@ -10,10 +10,10 @@
 #include "core/error.h"
 #include "core/memory.h"
 #include "core/threads.h"
+#include "flambeau/ops.h"
 #include "ops/image/points.h"
 #include "ops/op.h"
 #include "ops_kernels.h"
-#include "flambeau/ops.h"
 
 enum { CHUNK = 32768 }; /* elements of the output */
 
@@ -110,10 +110,11 @@ static int check_points(const fl_tensor *like, int64_t dim, int64_t size, const 
 int blend_points_shape(fl_tensor *input, int64_t dim, fl_tensor *index, fl_tensor *weight,
                        struct op_shape *y)
 {
-    int64_t size = input->ndim ? input->sizes[shape_wrap_dim(dim, input->ndim) < 0
-                                                  ? 0
-                                                  : shape_wrap_dim(dim, input->ndim)]
-                               : 1;
+    int64_t size =
+        input->ndim
+            ? input->sizes[shape_wrap_dim(dim, input->ndim) < 0 ? 0
+                                                                : shape_wrap_dim(dim, input->ndim)]
+            : 1;
     if (check_points(input, dim, size, index, weight))
         return -1;
     op_shape_like(y, input);
@@ -139,13 +140,13 @@ static int blend(fl_tensor *whole, int64_t dim, fl_tensor *index, fl_tensor *wei
     const int work = whole->dtype == FL_FLOAT64 ? FL_FLOAT64 : FL_FLOAT32;
     fl_tensor *from = tensor_as(whole, work), *w = tensor_as(weight, work);
     fl_tensor *which = tensor_as(index, FL_INT32);
-    fl_tensor *to = made->dtype == work ? tensor_retain(made)
-                                        : tensor_new(made->ndim, made->sizes, work);
+    fl_tensor *to =
+        made->dtype == work ? tensor_retain(made) : tensor_new(made->ndim, made->sizes, work);
     struct blend b = {.back = back};
     int status = from && w && which && to ? 0 : -1;
     if (status == 0)
-        status = run(&b, back ? to : from, back ? from : to, shape_wrap_dim(dim, whole->ndim),
-                     which, w);
+        status =
+            run(&b, back ? to : from, back ? from : to, shape_wrap_dim(dim, whole->ndim), which, w);
     if (status == 0 && to != made)
         status = tensor_copy(made, to);
     tensor_release(from), tensor_release(w), tensor_release(which), tensor_release(to);

@@ -140,7 +140,8 @@ int stack_compose(fl_tensors tensors, int64_t dim, fl_tensor **y)
                 shape_text(b, sizeof b, tensors.data[i]->ndim, tensors.data[i]->sizes),
                 (long long)i);
             return error_hint(
-                "all must have one shape: fill the shorter up with nn.utils.rnn.pad_sequence (for a "
+                "all must have one shape: fill the shorter up with nn.utils.rnn.pad_sequence (for "
+                "a "
                 "DataLoader in its collate_fn), or cut or resize them; torch.cat joins along a dim "
                 "that they have",
                 "所有张量的形状必须相同：可用 nn.utils.rnn.pad_sequence 把短的补齐（在 DataLoader "

@@ -2,11 +2,11 @@
 #include <assert.h>
 
 #include "core/error.h"
-#include "core/warning.h"
 #include "core/iterate.h"
 #include "core/memory.h"
 #include "core/sound.h"
 #include "core/threads.h"
+#include "core/warning.h"
 #include "flambeau/ops.h"
 #include "ops/index/index.h"
 #include "ops/op.h"

@@ -45,10 +45,11 @@ int nll_loss_shape(fl_tensor *input, fl_tensor *target, fl_tensor *weight, int64
                                     "标签是一列 (%lld, 1)，而损失函数要求每个样本一个类别编号，"
                                     "形状为 (%lld)：target.squeeze(1)",
                                     (long long)target->sizes[0], (long long)target->sizes[0])
-                       : error_hint("the target must hold one class number a sample; one-hot labels: "
-                                    "target.argmax(1)",
-                                    "目标应为每个样本一个类别编号；若是 one-hot 标签："
-                                    "target.argmax(1)");
+                       : error_hint(
+                             "the target must hold one class number a sample; one-hot labels: "
+                             "target.argmax(1)",
+                             "目标应为每个样本一个类别编号；若是 one-hot 标签："
+                             "target.argmax(1)");
         }
         if (target->ndim && input->sizes[0] == target->sizes[0] && input->ndim == 4)
             return error_set(FL_RUNTIME_ERROR,
@@ -58,12 +59,12 @@ int nll_loss_shape(fl_tensor *input, fl_tensor *target, fl_tensor *weight, int64
         if (target->ndim == input->ndim - 1 || input->ndim == 2) {
             error_set(FL_VALUE_ERROR,
                       "Expected input batch_size (%lld) to match target batch_size (%lld).",
-                      (long long)input->sizes[0],
-                      (long long)(target->ndim ? target->sizes[0] : 0));
-            return error_hint("the first dim of both is the batch: a view or reshape in the network "
-                              "may mix it with other dims; x.flatten(1) keeps it",
-                              "两者的第 0 维都是批次，大小必须相同：网络里的 view 或 reshape "
-                              "可能把批次维与其他维混在了一起；x.flatten(1) 会保留批次维");
+                      (long long)input->sizes[0], (long long)(target->ndim ? target->sizes[0] : 0));
+            return error_hint(
+                "the first dim of both is the batch: a view or reshape in the network "
+                "may mix it with other dims; x.flatten(1) keeps it",
+                "两者的第 0 维都是批次，大小必须相同：网络里的 view 或 reshape "
+                "可能把批次维与其他维混在了一起；x.flatten(1) 会保留批次维");
         }
         return error_set(FL_RUNTIME_ERROR, "size mismatch (got input: %s, target: %s)", in, to);
     }

@@ -71,8 +71,9 @@ static int __attribute__((cold)) hint_of_shapes(const fl_tensor *input, const fl
     if (target->ndim == input->ndim + 1 && target->sizes[target->ndim - 1] == 1)
         return error_hint("give both one shape: target.squeeze(-1)",
                           "输入与目标的形状必须相同：target.squeeze(-1)");
-    return error_hint("give both one shape; class numbers: F.one_hot(target, classes).float()",
-                      "输入与目标的形状必须相同；若目标是类别编号：F.one_hot(target, classes).float()");
+    return error_hint(
+        "give both one shape; class numbers: F.one_hot(target, classes).float()",
+        "输入与目标的形状必须相同；若目标是类别编号：F.one_hot(target, classes).float()");
 }
 
 static int __attribute__((cold)) hint_of_labels(void)
@@ -98,12 +99,13 @@ static int check_chances(fl_tensor *t, const char *name)
     if (strcmp(name, "target") == 0)
         return error_hint("targets are 0. or 1., or probabilities",
                           "目标（target）的每个元素应为 0. 或 1.，或 0 到 1 之间的概率");
-    return error_hint("BCELoss takes probabilities: apply torch.sigmoid to the network's output, or "
-                      "use BCEWithLogitsLoss (binary_cross_entropy_with_logits), which takes it as "
-                      "it is",
-                      "BCELoss 的输入必须是 0 到 1 之间的概率：请对网络输出做 torch.sigmoid，"
-                      "或改用 BCEWithLogitsLoss（binary_cross_entropy_with_logits），"
-                      "它直接接受原始输出");
+    return error_hint(
+        "BCELoss takes probabilities: apply torch.sigmoid to the network's output, or "
+        "use BCEWithLogitsLoss (binary_cross_entropy_with_logits), which takes it as "
+        "it is",
+        "BCELoss 的输入必须是 0 到 1 之间的概率：请对网络输出做 torch.sigmoid，"
+        "或改用 BCEWithLogitsLoss（binary_cross_entropy_with_logits），"
+        "它直接接受原始输出");
 }
 
 int binary_cross_entropy_compose(fl_tensor *self, fl_tensor *target, fl_tensor *weight,

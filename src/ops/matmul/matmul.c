@@ -68,15 +68,17 @@ static int set_inner_error(const fl_tensor *a, const fl_tensor *b)
               "mat1 and mat2 shapes cannot be multiplied (%lldx%lld and %lldx%lld)",
               (long long)rows, (long long)k, (long long)bk, (long long)n);
     if (b->ndim > 1 && k == n)
-        return error_hint("%lld columns against %lld rows; the second factor fits transposed: a @ b.mT",
-                          "第一个因子的列数（%lld）要等于第二个因子的行数（%lld）；"
-                          "把第二个因子转置就可以相乘：a @ b.mT",
-                          (long long)k, (long long)bk);
-    return error_hint("the last dim of the first factor (%lld) must equal the second-to-last dim of "
-                      "the second (%lld): transpose or reshape one of them",
-                      "第一个因子的最后一维（%lld）必须等于第二个因子的倒数第二维（%lld）："
-                      "请转置其中一个，或改变其形状",
-                      (long long)k, (long long)bk);
+        return error_hint(
+            "%lld columns against %lld rows; the second factor fits transposed: a @ b.mT",
+            "第一个因子的列数（%lld）要等于第二个因子的行数（%lld）；"
+            "把第二个因子转置就可以相乘：a @ b.mT",
+            (long long)k, (long long)bk);
+    return error_hint(
+        "the last dim of the first factor (%lld) must equal the second-to-last dim of "
+        "the second (%lld): transpose or reshape one of them",
+        "第一个因子的最后一维（%lld）必须等于第二个因子的倒数第二维（%lld）："
+        "请转置其中一个，或改变其形状",
+        (long long)k, (long long)bk);
 }
 
 int matmul_shape(fl_tensor *self, fl_tensor *other, struct op_shape *y)
@@ -469,11 +471,12 @@ static int __attribute__((cold)) hint_of_features(const fl_tensor *input, long l
 {
     long long flat = input->ndim > 2 ? input->numel / (input->sizes[0] ? input->sizes[0] : 1) : 0;
     if (flat == features)
-        return error_hint("the input is not flat: x = torch.flatten(x, 1) before this layer (or "
-                          "nn.Flatten()) makes the %lld features that it takes",
-                          "输入没有展平：请在该层之前加上 x = torch.flatten(x, 1)（或 nn.Flatten()），"
-                          "就得到该层所需的 %lld 个特征",
-                          features);
+        return error_hint(
+            "the input is not flat: x = torch.flatten(x, 1) before this layer (or "
+            "nn.Flatten()) makes the %lld features that it takes",
+            "输入没有展平：请在该层之前加上 x = torch.flatten(x, 1)（或 nn.Flatten()），"
+            "就得到该层所需的 %lld 个特征",
+            features);
     if (flat)
         return error_hint("the input's last dim is %lld, and the layer was made with "
                           "in_features=%lld; flattened (torch.flatten(x, 1)) the input has %lld "

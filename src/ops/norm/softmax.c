@@ -3,11 +3,11 @@
 
 #include <assert.h>
 
+#include "autograd/autograd.h"
 #include "core/threads.h"
+#include "ops/advise.h"
 #include "ops/norm/norm.h"
 #include "ops/norm/norm_work.h"
-#include "autograd/autograd.h"
-#include "ops/advise.h"
 #include "ops/op.h"
 #include "ops_kernels.h"
 

@@ -177,7 +177,8 @@ int frexp_shape(fl_tensor *self, struct op_shape *y)
 
 int frexp_cpu(fl_tensor *self, fl_tensor *mantissa, fl_tensor *exponent)
 {
-    fl_tensor *x = tensor_as(self, FL_FLOAT64), *m = tensor_new(x ? x->ndim : 0, self->sizes, FL_FLOAT64);
+    fl_tensor *x = tensor_as(self, FL_FLOAT64),
+              *m = tensor_new(x ? x->ndim : 0, self->sizes, FL_FLOAT64);
     int status = x && m ? 0 : -1;
     const double *from = status == 0 ? tensor_data(x) : NULL;
     for (int64_t i = 0; status == 0 && i < x->numel; i++) {

@@ -23,8 +23,8 @@ static fl_tensor *complex_isclose(fl_tensor *self, fl_tensor *other, double rtol
                                   bool equal_nan)
 {
     fl_tensor *error = fl_abs(fl_sub(self, other, fl_int(1)));
-    fl_tensor *allowed = fl_add_scalar(fl_mul_scalar(fl_abs(other), fl_float(rtol)), fl_float(atol),
-                                       fl_int(1));
+    fl_tensor *allowed =
+        fl_add_scalar(fl_mul_scalar(fl_abs(other), fl_float(rtol)), fl_float(atol), fl_int(1));
     fl_tensor *near = fl_logical_and(fl_isfinite(error), fl_le(error, allowed));
     fl_tensor *close = fl_logical_or(fl_eq(self, other), near);
     if (!equal_nan)

@@ -1,8 +1,8 @@
 /* Complex numbers from their parts, and what is made of the parts of complex numbers. */
 #include "core/error.h"
+#include "flambeau/ops.h"
 #include "ops/pointwise/pointwise.h"
 #include "ops_kernels.h"
-#include "flambeau/ops.h"
 
 static int given(fl_tensor **y, fl_tensor *t)
 {
@@ -29,7 +29,8 @@ int angle_compose(fl_tensor *self, fl_tensor **y)
     if (!self)
         return -1;
     fl_tensor *negative = fl_lt_scalar(self, fl_int(0));
-    fl_tensor *angle = fl_mul_scalar(op_as(negative, self->dtype), fl_float(3.14159265358979323846));
+    fl_tensor *angle =
+        fl_mul_scalar(op_as(negative, self->dtype), fl_float(3.14159265358979323846));
     return given(y, fl_where(fl_isnan(self), self, angle));
 }
 

@@ -57,7 +57,7 @@ typedef double _Complex c128;
     }                                                                                              \
     static inline R m_abs_##b(C z)                                                                 \
     {                                                                                              \
-        return __builtin_hypot##s(__real__ z, __imag__ z);                                                \
+        return __builtin_hypot##s(__real__ z, __imag__ z);                                         \
     }                                                                                              \
     static inline C m_sgn_##b(C z)                                                                 \
     {                                                                                              \
@@ -123,8 +123,8 @@ typedef double _Complex c128;
     static inline C m_log1p_##b(C z)                                                               \
     {                                                                                              \
         R x = __real__ z, y = __imag__ z, size = __builtin_hypot##s(1 + x, y);                     \
-        R real = size > (R)0.5 && size < 2 ? m_log1p_##r(x * (2 + x) + y * y) / 2                  \
-                                           : m_log_##r(size);                                      \
+        R real =                                                                                   \
+            size > (R)0.5 && size < 2 ? m_log1p_##r(x * (2 + x) + y * y) / 2 : m_log_##r(size);    \
         return __builtin_complex(real, m_atan2_##r(y, 1 + x));                                     \
     }                                                                                              \
     static inline C m_sin_##b(C z)                                                                 \

@@ -58,7 +58,8 @@ static int count_votes(const struct votes *v)
         if (result == FL_NO_DTYPE)
             result = dtype;
         else if (rank(dtype) > rank(result))
-            result = dtype_is_floating(result) ? dtype_complex(result) : dtype_promote(result, dtype);
+            result =
+                dtype_is_floating(result) ? dtype_complex(result) : dtype_promote(result, dtype);
     }
     return result;
 }
@@ -220,7 +221,8 @@ static void spread(enum compute compute, const fl_value *number, int64_t n, void
         break;
     case COMPUTE_C64:
         for (int64_t i = 0; i < n; i++)
-            ((float *)out)[2 * i] = (float)x, ((float *)out)[2 * i + 1] = (float)number_imag(number);
+            ((float *)out)[2 * i] = (float)x,
+                               ((float *)out)[2 * i + 1] = (float)number_imag(number);
         break;
     case COMPUTE_C128:
         for (int64_t i = 0; i < n; i++)
@@ -515,8 +517,8 @@ static int call_short(const fl_op *f, const fl_value *args, fl_value *results)
                 return 1;
             data[1 + i] = (char *)t->storage->data + t->offset * size;
         } else {
-            if (!value_is_number(v) || !keeps_dtype(v, dtype) || !fits_all_types(v) || spreads == 2 ||
-                first->numel > NUMBER_ELEMENTS)
+            if (!value_is_number(v) || !keeps_dtype(v, dtype) || !fits_all_types(v) ||
+                spreads == 2 || first->numel > NUMBER_ELEMENTS)
                 return 1;
             spread(compute, v, first->numel, data[1 + i] = numbers[spreads++]);
         }
@@ -524,7 +526,8 @@ static int call_short(const fl_op *f, const fl_value *args, fl_value *results)
     union loop_scalar scalars[MOST_OPERANDS];
     for (int i = 0; i < p->scalars; i++) {
         const fl_value *v = &args[p->scalar[i]];
-        const bool whole = compute == COMPUTE_I32 || compute == COMPUTE_I64 || compute == COMPUTE_BOOL;
+        const bool whole =
+            compute == COMPUTE_I32 || compute == COMPUTE_I64 || compute == COMPUTE_BOOL;
         if (!fits_all_types(v) || (whole && v->tag == FL_FLOATING))
             return 1;
         if (compute <= COMPUTE_F64)

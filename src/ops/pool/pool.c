@@ -48,12 +48,12 @@ static int window_of(struct pool_window *w, const fl_tensor *t, fl_ints kernel, 
         "is too small",
         (long long)t->sizes[1], (long long)w->in[0], (long long)w->in[1], (long long)t->sizes[1],
         (long long)w->out[0], (long long)w->out[1]);
-    return error_hint("the image is %lld x %lld here, smaller than the window of %lld x %lld: leave "
-                      "out some poolings or strides before, or take larger images",
-                      "到这里图像只有 %lld x %lld，小于窗口 %lld x %lld：请去掉前面的一些池化或步长，"
-                      "或用更大的图像",
-                      (long long)w->in[0], (long long)w->in[1], (long long)w->kernel[0],
-                      (long long)w->kernel[1]);
+    return error_hint(
+        "the image is %lld x %lld here, smaller than the window of %lld x %lld: leave "
+        "out some poolings or strides before, or take larger images",
+        "到这里图像只有 %lld x %lld，小于窗口 %lld x %lld：请去掉前面的一些池化或步长，"
+        "或用更大的图像",
+        (long long)w->in[0], (long long)w->in[1], (long long)w->kernel[0], (long long)w->kernel[1]);
 }
 
 static struct pool_window adaptive_window(const int64_t *in, const int64_t *out)

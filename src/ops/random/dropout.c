@@ -5,9 +5,9 @@
 #include "autograd/autograd.h"
 #include "core/advice.h"
 #include "core/error.h"
+#include "flambeau/ops.h"
 #include "ops/op.h"
 #include "ops_kernels.h"
-#include "flambeau/ops.h"
 
 static const fl_device ANYWHERE = {-1, 0};
 
@@ -78,7 +78,8 @@ static int scale_and_shift(fl_tensor *standard, fl_tensor *mean, fl_tensor *std,
 {
     if (!standard)
         return -1;
-    fl_tensor *least = std && std->numel ? fl_amin(op_samples(std), (fl_ints){NULL, 0}, false) : NULL;
+    fl_tensor *least =
+        std && std->numel ? fl_amin(op_samples(std), (fl_ints){NULL, 0}, false) : NULL;
     if (std && std->numel && !least)
         return -1;
     if (least && !(fl_item(least) >= 0))

@@ -111,8 +111,8 @@ static int fill_parts(fl_tensor *self, fl_generator *generator, enum filler how,
     sizes[self->ndim] = 2, strides[self->ndim] = 1;
     fl_tensor *parts = tensor_on_storage(self->storage, self->ndim + 1, sizes, strides,
                                          2 * self->offset, dtype_real(self->dtype));
-    int status = parts ? fill_run(parts, generator, how, a, how == NORMAL ? b / sqrt(2) : b, 0, 0)
-                       : -1;
+    int status =
+        parts ? fill_run(parts, generator, how, a, how == NORMAL ? b / sqrt(2) : b, 0, 0) : -1;
     tensor_release(parts);
     return status;
 }

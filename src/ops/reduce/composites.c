@@ -463,9 +463,10 @@ static int variance(const char *what, fl_tensor *self, fl_ints dim, double corre
         return -1;
     double n = (double)self->numel / (double)(m->numel ? m->numel : 1) - correction;
     if (what && n <= 0 &&
-        warning_give("%s(): degrees of freedom is <= 0. Correction should be strictly less than the "
-                     "reduction factor (input numel divided by output numel).",
-                     what))
+        warning_give(
+            "%s(): degrees of freedom is <= 0. Correction should be strictly less than the "
+            "reduction factor (input numel divided by output numel).",
+            what))
         return -1;
     *var = fl_div_scalar(s, fl_float(n > 0 ? n : 0));
     *mean = keepdim ? m : fl_reshape(m, (fl_ints){s->sizes, s->ndim});

@@ -90,9 +90,9 @@ static fl_tensor *layer(fl_tensor *const *p, fl_tensor *batch_sizes, int64_t cel
     return all;
 }
 
-static int run_backward(fl_tensor *const *g, fl_tensor *const *operands,
-                        fl_tensor *batch_sizes, int64_t cell, bool reverse, uint32_t wanted,
-                        bool create_graph, fl_tensor **out)
+static int run_backward(fl_tensor *const *g, fl_tensor *const *operands, fl_tensor *batch_sizes,
+                        int64_t cell, bool reverse, uint32_t wanted, bool create_graph,
+                        fl_tensor **out)
 {
     fl_tensor *p[OPERANDS] = {NULL}, *asked[OPERANDS], *found[OPERANDS] = {NULL}, *h, *c;
     int64_t count = 0;
@@ -102,7 +102,8 @@ static int run_backward(fl_tensor *const *g, fl_tensor *const *operands,
             continue;
         /* An alias: an operand that stands in two places has two gradients. */
         p[k] = fl_view(operands[k], (fl_ints){operands[k]->sizes, operands[k]->ndim});
-        if (p[k] && wanted >> k & 1 && !tensor_requires_grad(p[k])) { /* asked for by forward mode */
+        if (p[k] && wanted >> k & 1 &&
+            !tensor_requires_grad(p[k])) { /* asked for by forward mode */
             p[k] = op_adopt(autograd_unlink(p[k]));
             if (p[k] && autograd_set_requires_grad(p[k], true))
                 return -1;

@@ -297,7 +297,7 @@ int cummin_cpu(fl_tensor *self, int64_t dim, fl_tensor *values, fl_tensor *indic
 int cumulative_shape(fl_tensor *self, int64_t dim, fl_dtype dtype, struct op_shape *y)
 {
     op_shape_like(y, self);
-    y->dtype = dtype != FL_NO_DTYPE             ? (int)dtype
+    y->dtype = dtype != FL_NO_DTYPE            ? (int)dtype
                : dtype_is_inexact(self->dtype) ? self->dtype
                                                : FL_INT64;
     return shape_wrap_dim(dim, self->ndim) < 0 ? -1 : 0;

@@ -11,10 +11,10 @@
 #include "core/error.h"
 #include "core/memory.h"
 #include "core/threads.h"
+#include "flambeau/ops.h"
 #include "ops/op.h"
 #include "ops/sort/keys.h"
 #include "ops_kernels.h"
-#include "flambeau/ops.h"
 
 /* ---- lines in parallel ---- */
 

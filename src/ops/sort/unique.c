@@ -10,11 +10,11 @@
 #include "core/error.h"
 #include "core/iterate.h"
 #include "core/memory.h"
+#include "flambeau/ops.h"
 #include "ops/forward.h"
 #include "ops/op.h"
 #include "ops/sort/keys.h"
 #include "ops_kernels.h"
-#include "flambeau/ops.h"
 
 /* What is wanted of n elements, and what comes of them. */
 struct distinct {
@@ -212,8 +212,7 @@ static int distinct_of(fl_tensor *self, bool neighbours, bool return_inverse, fl
     if (dtype_is_complex(self->dtype))
         return error_set(FL_NOT_IMPLEMENTED, "\"unique\" not implemented for '%s'",
                          dtype_title(self->dtype));
-    struct distinct u = {
-        .self = self, .from = op_adopt(tensor_contiguous(self)), .n = self->numel};
+    struct distinct u = {.self = self, .from = op_adopt(tensor_contiguous(self)), .n = self->numel};
     const int64_t none = 0;
     *inverse = op_adopt(return_inverse ? tensor_new(self->ndim, self->sizes, FL_INT64)
                                        : tensor_new(1, &none, FL_INT64));

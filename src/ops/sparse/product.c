@@ -33,8 +33,10 @@ static int check_within(const int64_t *place, int64_t count, int64_t size, const
 {
     for (int64_t e = 0; e < count; e++)
         if (place[e] < 0 || place[e] >= size)
-            return error_set(FL_INDEX_ERROR, "%s %lld of a sparse matrix is out of range: it has "
-                             "%lld", what, (long long)place[e], (long long)size);
+            return error_set(FL_INDEX_ERROR,
+                             "%s %lld of a sparse matrix is out of range: it has "
+                             "%lld",
+                             what, (long long)place[e], (long long)size);
     return 0;
 }
 
@@ -42,29 +44,31 @@ static int check_dtypes(const fl_tensor *a, const fl_tensor *b)
 {
     return a->dtype == b->dtype
                ? 0
-               : error_set(FL_RUNTIME_ERROR,
-                           "expected scalar type %s but found %s", dtype_title(a->dtype),
-                           dtype_title(b->dtype));
+               : error_set(FL_RUNTIME_ERROR, "expected scalar type %s but found %s",
+                           dtype_title(a->dtype), dtype_title(b->dtype));
 }
 
 /* ---- S @ dense ---- */
 
 int sparse_product_shape(fl_tensor *values, fl_tensor *rows, fl_tensor *columns, fl_tensor *dense,
-                    int64_t size, struct op_shape *y)
+                         int64_t size, struct op_shape *y)
 {
     if (check_places("sparse.mm", rows, columns, values->ndim == 1 ? values->numel : -2) ||
         check_dtypes(values, dense))
         return -1;
     if (dense->ndim != 2 || size < 0)
-        return error_set(FL_RUNTIME_ERROR, "sparse.mm: the dense operand must be a matrix, not of "
-                         "%d dims", dense->ndim);
+        return error_set(FL_RUNTIME_ERROR,
+                         "sparse.mm: the dense operand must be a matrix, not of "
+                         "%d dims",
+                         dense->ndim);
     op_shape_set(y, 2, (int64_t[]){size, dense->sizes[1]});
     return 0;
 }
 
 struct product {
     int64_t rows, width;
-    const int64_t *start, *entry; /* entries of row r: entry[start[r]] ... entry[start[r + 1] - 1] */
+    const int64_t *start,
+        *entry; /* entries of row r: entry[start[r]] ... entry[start[r + 1] - 1] */
     const int64_t *column;
     const void *value, *dense;
     void *y;
@@ -136,14 +140,13 @@ static int store(fl_tensor *y, fl_tensor *work)
 }
 
 int sparse_product_cpu(fl_tensor *values, fl_tensor *rows, fl_tensor *columns, fl_tensor *dense,
-                  int64_t size, fl_tensor *y)
+                       int64_t size, fl_tensor *y)
 {
     int dtype = work_dtype(y->dtype), status = -1;
     fl_tensor *v = tensor_as(values, dtype), *d = tensor_as(dense, dtype),
               *r = tensor_contiguous(rows), *c = tensor_contiguous(columns),
               *work = y->dtype == dtype ? tensor_retain(y) : tensor_new(2, y->sizes, dtype);
-    if (v && d && r && c && work &&
-        check_within(tensor_data(r), r->numel, size, "row") == 0 &&
+    if (v && d && r && c && work && check_within(tensor_data(r), r->numel, size, "row") == 0 &&
         check_within(tensor_data(c), c->numel, dense->sizes[0], "column") == 0) {
         struct product p = {.rows = size,
                             .width = dense->sizes[1],

@@ -2,8 +2,8 @@
 #include <string.h>
 
 #include "core/error.h"
-#include "ops_kernels.h"
 #include "flambeau/ops.h"
+#include "ops_kernels.h"
 
 /* The strides of lanes count elements, which are others here. */
 static int refuse_lanes(const fl_tensor *self)
@@ -35,10 +35,11 @@ int view_as_complex_view(fl_tensor *self, struct op_view *y)
 {
     int last = self->ndim - 1;
     if (self->dtype != FL_FLOAT32 && self->dtype != FL_FLOAT64)
-        return error_set(FL_RUNTIME_ERROR,
-                         "view_as_complex is only supported for half, float and double tensors, but "
-                         "got a tensor of scalar type: %s",
-                         dtype_title(self->dtype));
+        return error_set(
+            FL_RUNTIME_ERROR,
+            "view_as_complex is only supported for half, float and double tensors, but "
+            "got a tensor of scalar type: %s",
+            dtype_title(self->dtype));
     if (refuse_lanes(self))
         return -1;
     if (last < 0)

@@ -30,11 +30,12 @@ static int __attribute__((cold)) hint_of_sizes(fl_ints wanted, int64_t numel)
 {
     int64_t first = wanted.count > 1 ? wanted.data[0] : 0;
     if (wanted.count == 2 && first > 0 && numel % first == 0)
-        return error_hint("%lld elements in %lld rows are %lld a row: (%lld, %lld), or x.flatten(1)",
-                          "共 %lld 个元素，分成 %lld 行，每行 %lld 个：(%lld, %lld)，"
-                          "或 x.flatten(1)",
-                          (long long)numel, (long long)first, (long long)(numel / first),
-                          (long long)first, (long long)(numel / first));
+        return error_hint(
+            "%lld elements in %lld rows are %lld a row: (%lld, %lld), or x.flatten(1)",
+            "共 %lld 个元素，分成 %lld 行，每行 %lld 个：(%lld, %lld)，"
+            "或 x.flatten(1)",
+            (long long)numel, (long long)first, (long long)(numel / first), (long long)first,
+            (long long)(numel / first));
     if (wanted.count == 2 && first == -1)
         return error_hint("%lld elements do not make whole rows of %lld; x.flatten(1) keeps the "
                           "batch and shows how many features a sample has",

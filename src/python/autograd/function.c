@@ -118,9 +118,8 @@ static PyObject *saved_show(struct context_object *c, const struct saved *s)
 {
     fl_tensor *t = s->tensor;
     if (s->packed.packed)
-        return pytensor_wrap(saving_show(&s->packed, true,
-                                          s->result < 0 || !c->node ? NULL : &c->node->node,
-                                          s->result));
+        return pytensor_wrap(saving_show(
+            &s->packed, true, s->result < 0 || !c->node ? NULL : &c->node->node, s->result));
     if (!t)
         Py_RETURN_NONE;
     if (t->storage && t->storage->version != s->version) {
@@ -617,8 +616,8 @@ static bool prepare_tangents(PyObject *output)
 static PyObject *push_forward(PyObject *context, PyObject *args, PyObject *output)
 {
     PyObject *module = PyImport_ImportModule("flambeau.autograd._push_forward");
-    PyObject *done = module ? PyObject_CallMethod(module, "push_forward", "OOO", context, args, output)
-                            : NULL;
+    PyObject *done =
+        module ? PyObject_CallMethod(module, "push_forward", "OOO", context, args, output) : NULL;
     Py_XDECREF(module);
     if (!done)
         Py_CLEAR(output);
@@ -647,9 +646,9 @@ static bool needs_batch(PyObject *class, PyObject *args)
 static PyObject *apply_batch(PyObject *class, PyObject *args, PyObject *kwargs)
 {
     PyObject *module = PyImport_ImportModule("flambeau.autograd._function_vmap");
-    PyObject *result = module ? PyObject_CallMethod(module, "apply", "OOO", class, args,
-                                                    kwargs ? kwargs : Py_None)
-                              : NULL;
+    PyObject *result =
+        module ? PyObject_CallMethod(module, "apply", "OOO", class, args, kwargs ? kwargs : Py_None)
+               : NULL;
     Py_XDECREF(module);
     return result;
 }

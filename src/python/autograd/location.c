@@ -110,8 +110,7 @@ static void name_line(const struct node *n)
     PyErr_Fetch(&error_type, &error_value, &error_trace);
     const char *file = text_of(site->code, "co_filename"), *base = strrchr(file, '/');
     PyObject *module = PyImport_ImportModule("linecache");
-    PyObject *line =
-        module ? PyObject_CallMethod(module, "getline", "si", file, site->line) : NULL;
+    PyObject *line = module ? PyObject_CallMethod(module, "getline", "si", file, site->line) : NULL;
     PyObject *stripped = line ? PyObject_CallMethod(line, "strip", NULL) : NULL;
     const char *text = stripped ? PyUnicode_AsUTF8AndSize(stripped, NULL) : NULL;
     error_context("in the backward of %s, recorded by %s, line %d, in %s: %s",
@@ -135,12 +134,12 @@ static void report(const struct node *n)
     PyObject *text =
         n->code && !is_site(n->code)
             ? PyUnicode_FromFormat("Error detected in %s. Traceback of forward call that "
-                                       "caused the error:\n%U",
-                                       name, (PyObject *)n->code)
-                : PyUnicode_FromFormat("Error detected in %s. No forward pass information "
-                                       "available. Enable detect anomaly during forward pass for "
-                                       "more information.",
-                                       name);
+                                   "caused the error:\n%U",
+                                   name, (PyObject *)n->code)
+            : PyUnicode_FromFormat("Error detected in %s. No forward pass information "
+                                   "available. Enable detect anomaly during forward pass for "
+                                   "more information.",
+                                   name);
     const char *message = text ? PyUnicode_AsUTF8AndSize(text, NULL) : NULL;
     int failed = message ? PyErr_WarnEx(PyExc_UserWarning, message, 1) : -1;
     error_restore(error);

@@ -194,9 +194,8 @@ static PyObject *node_getattro(PyObject *self, PyObject *name)
     PyErr_Fetch(&type, &value, &trace);
     const char *text = PyUnicode_AsUTF8AndSize(name, NULL);
     fl_tensor *t;
-    int status = text && strncmp(text, "_saved_", 7) == 0
-                     ? record_saved(node_of(self), text + 7, &t)
-                     : 1;
+    int status =
+        text && strncmp(text, "_saved_", 7) == 0 ? record_saved(node_of(self), text + 7, &t) : 1;
     if (status == 1) {
         PyErr_Restore(type, value, trace);
         return NULL;
@@ -615,5 +614,6 @@ int nodes_init(PyObject *module)
 {
     node_type = (PyTypeObject *)PyType_FromSpec(&node_spec);
     node_types = PyDict_New();
-    return node_type && node_types ? PyModule_AddObjectRef(module, "_Node", (PyObject *)node_type) : -1;
+    return node_type && node_types ? PyModule_AddObjectRef(module, "_Node", (PyObject *)node_type)
+                                   : -1;
 }

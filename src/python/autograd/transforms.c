@@ -63,8 +63,8 @@ static PyObject *function_unpack_dual(PyObject *module, PyObject *args)
     if (!t)
         return NULL;
     PyObject *primal = pytensor_wrap(forward_primal(t, level));
-    PyObject *tangent = primal ? pytensor_show(tangents_shown(level) ? tangents_of(t, level) : NULL)
-                               : NULL;
+    PyObject *tangent =
+        primal ? pytensor_show(tangents_shown(level) ? tangents_of(t, level) : NULL) : NULL;
     PyObject *both = tangent ? PyTuple_Pack(2, primal, tangent) : NULL;
     Py_XDECREF(primal);
     Py_XDECREF(tangent);

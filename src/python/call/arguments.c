@@ -190,8 +190,7 @@ static int missing_param(const fl_op *op, const struct arguments *a)
 static bool takes_number(const fl_op *op, int param)
 {
     static const char *const names[] = {
-        "add",      "sub",    "mul",         "div",          "subtract",
-        "multiply", "divide", "true_divide", "floor_divide",
+        "add", "sub", "mul", "div", "subtract", "multiply", "divide", "true_divide", "floor_divide",
     };
     for (size_t i = 0; param == 0 && i < sizeof names / sizeof *names; i++)
         if (strcmp(op->base, names[i]) == 0)
@@ -269,7 +268,7 @@ static int fit(const struct python_name *name, const fl_op *op, struct arguments
         if (p->type == TYPE_TENSOR && takes_number(op, i)) {
             fits = number_as_tensor(a, o, &a->value[i]);
         } else if (i == varargs || (i != self_at && p->type == TYPE_INTS && position[i] == 0 &&
-                             nargs == 1 && !p->list_size && takes_varargs(op, self_at, o))) {
+                                    nargs == 1 && !p->list_size && takes_varargs(op, self_at, o))) {
             fits = values_from_ints(a, name->name, p, args, nargs, &a->value[i]);
         } else {
             fits = values_from(a, name->name, p, o, i == self_at ? 0 : position[i], &a->value[i]);
@@ -346,9 +345,9 @@ static PyObject *call(const struct python_name *name, PyObject *self, PyObject *
         const fl_op *op = name->overloads[i];
         int fits = fit(name, op, &a, self, args, nargs, kwnames, &why[i]);
         PyObject *result = fits <= 0 ? NULL
-                           : a.shown ? overrides_call(name->home, name->name, self, args, nargs,
-                                                      kwnames)
-                                     : run(op, &a);
+                           : a.shown
+                               ? overrides_call(name->home, name->name, self, args, nargs, kwnames)
+                               : run(op, &a);
         if (a.more || a.lists)
             values_release(&a);
         if (fits) {

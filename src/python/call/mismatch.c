@@ -202,25 +202,28 @@ static PyObject *raise_count(const char *name, struct counts c, Py_ssize_t nargs
 static PyObject *__attribute__((cold)) hint_of_object(PyObject *o)
 {
     if (python_is_sequence(o) && python_length(o) && pytensor_check(python_item(o, 0)))
-        return raise_hint("a list of tensors, such as the batch of a DataLoader: unpack it, `for x, "
-                          "y in loader`, or join it with torch.stack or torch.cat.",
-                          "传入的是张量的列表（例如 DataLoader 的一个批次）：请拆开："
-                          "for x, y in loader；或用 torch.stack、torch.cat 合并。");
+        return raise_hint(
+            "a list of tensors, such as the batch of a DataLoader: unpack it, `for x, "
+            "y in loader`, or join it with torch.stack or torch.cat.",
+            "传入的是张量的列表（例如 DataLoader 的一个批次）：请拆开："
+            "for x, y in loader；或用 torch.stack、torch.cat 合并。");
     if (PyObject_TypeCheck(o, (PyTypeObject *)module_type))
-        return raise_hint("this is a module and no tensor: nn.ReLU(x) makes a layer, nn.ReLU()(x) or "
-                          "F.relu(x) applies one.",
-                          "传入的是模块而不是张量：nn.ReLU(x) 只是建立一个层，"
-                          "请写 nn.ReLU()(x) 或 F.relu(x)。");
+        return raise_hint(
+            "this is a module and no tensor: nn.ReLU(x) makes a layer, nn.ReLU()(x) or "
+            "F.relu(x) applies one.",
+            "传入的是模块而不是张量：nn.ReLU(x) 只是建立一个层，"
+            "请写 nn.ReLU()(x) 或 F.relu(x)。");
     if (o == Py_None)
         return raise_hint("this is None: a function or forward without `return` gives None.",
                           "传入的是 None：没有 return 的函数或 forward 返回 None。");
     if (PyCallable_Check(o))
         return raise_hint("this is a function and not its result: call it, with brackets ().",
                           "传入的是函数而不是它的结果：请加括号 () 调用它。");
-    return raise_hint("make it a tensor first: torch.tensor(x), or torch.from_numpy(x) for an array, "
-                      "with .float() where the layer is of floats.",
-                      "请先转换为张量：torch.tensor(x)；NumPy 数组用 torch.from_numpy(x)；"
-                      "若该层是浮点类型，再加 .float()。");
+    return raise_hint(
+        "make it a tensor first: torch.tensor(x), or torch.from_numpy(x) for an array, "
+        "with .float() where the layer is of floats.",
+        "请先转换为张量：torch.tensor(x)；NumPy 数组用 torch.from_numpy(x)；"
+        "若该层是浮点类型，再加 .float()。");
 }
 
 static PyObject *raise_one(const char *name, const fl_op *op, const struct mismatch *why,
@@ -243,9 +246,9 @@ static PyObject *raise_one(const char *name, const fl_op *op, const struct misma
             PyErr_Format(PyExc_TypeError, "%s(): argument '%s' must be %s, not %s", name,
                          param_name(p), type_text(p), python_type_name(why->object));
         else
-            PyErr_Format(
-                PyExc_TypeError, "%s(): argument '%s' (position %zd) must be %s, not %s", name,
-                param_name(p), why->position + 1, type_text(p), python_type_name(why->object));
+            PyErr_Format(PyExc_TypeError, "%s(): argument '%s' (position %zd) must be %s, not %s",
+                         name, param_name(p), why->position + 1, type_text(p),
+                         python_type_name(why->object));
         return p->type == TYPE_TENSOR ? hint_of_object(why->object) : NULL;
     }
 }

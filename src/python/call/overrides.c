@@ -142,8 +142,7 @@ static PyObject *ask_mode(PyObject *function, PyObject *types, PyObject *args, P
 static PyObject *name_of(PyObject *function)
 {
     PyObject *module = PyImport_ImportModule("flambeau.overrides");
-    PyObject *name =
-        module ? PyObject_CallMethod(module, "resolve_name", "O", function) : NULL;
+    PyObject *name = module ? PyObject_CallMethod(module, "resolve_name", "O", function) : NULL;
     Py_XDECREF(module);
     return name;
 }
@@ -217,9 +216,8 @@ static int pack(PyObject *self, PyObject *const *args, Py_ssize_t nargs, PyObjec
 PyObject *python_call(PyObject *f, PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames)
 {
     PyObject *tuple = NULL, *dict = NULL;
-    PyObject *result = pack(NULL, args, nargs, kwnames, &tuple, &dict) == 0
-                           ? PyObject_Call(f, tuple, dict)
-                           : NULL;
+    PyObject *result =
+        pack(NULL, args, nargs, kwnames, &tuple, &dict) == 0 ? PyObject_Call(f, tuple, dict) : NULL;
     Py_XDECREF(tuple);
     Py_XDECREF(dict);
     return result;
@@ -436,8 +434,8 @@ static PyObject *init_subclass(PyObject *type, PyObject *args, PyObject *kwargs)
         return PyErr_Format(PyExc_TypeError, "%s.__init_subclass__() takes no keyword arguments",
                             "Tensor");
     PyObject *own = PyObject_GetAttrString(type, "__torch_function__");
-    PyObject *getter = own ? PyObject_GetAttrString((PyObject *)pytensor_type, "_get_attribute")
-                           : NULL;
+    PyObject *getter =
+        own ? PyObject_GetAttrString((PyObject *)pytensor_type, "_get_attribute") : NULL;
     int failed = !getter;
     if (getter && own != disabled_function) {
         PyObject *named = PyObject_GetAttrString(type, "__getattribute__");
@@ -525,9 +523,8 @@ static PyObject *hide_all_exit(PyObject *self, PyObject *unused)
     return hide_exit(self, unused);
 }
 
-static PyMethodDef hide_methods[] = {{"__enter__", hide_enter, METH_NOARGS, NULL},
-                                     {"__exit__", hide_exit, METH_VARARGS, NULL},
-                                     {0}};
+static PyMethodDef hide_methods[] = {
+    {"__enter__", hide_enter, METH_NOARGS, NULL}, {"__exit__", hide_exit, METH_VARARGS, NULL}, {0}};
 static PyMethodDef hide_all_methods[] = {{"__enter__", hide_all_enter, METH_NOARGS, NULL},
                                          {"__exit__", hide_all_exit, METH_VARARGS, NULL},
                                          {0}};

@@ -22,9 +22,10 @@ static PyObject *name_of_type(PyObject *value)
     PyObject *type = (PyObject *)Py_TYPE(value);
     PyObject *named = PyObject_HasAttrString(value, "__qualname__") ? value : type;
     PyObject *module = PyObject_GetAttrString(named, "__module__"), *text = NULL;
-    PyObject *name = module ? PyObject_GetAttrString(
-                                  named, PyCFunction_Check(value) ? "__name__" : "__qualname__")
-                            : NULL;
+    PyObject *name =
+        module
+            ? PyObject_GetAttrString(named, PyCFunction_Check(value) ? "__name__" : "__qualname__")
+            : NULL;
     if (name && PyUnicode_Check(module) && PyUnicode_CompareWithASCIIString(module, "builtins")) {
         PyObject *home = PyObject_CallMethod(module, "replace", "ssi", "flambeau", "torch", 1);
         text = home ? PyUnicode_FromFormat("%U.%S", home, name) : NULL;
@@ -268,14 +269,16 @@ static PyObject *add_module(PyObject *op, PyObject *args, PyObject *kwargs)
     if (value != Py_None && !is_module(value)) {
         refuse(PyExc_TypeError, "%U is not a Module subclass", value, name);
         return python_is_sequence(value)
-                   ? raise_hint("a list of layers: unpack it, nn.Sequential(*layers), or keep it in "
-                                "nn.ModuleList(layers).",
-                                "传入的是层的列表：请展开：nn.Sequential(*layers)，"
-                                "或用 nn.ModuleList(layers)。")
-                   : raise_hint("only modules can be layers: for a function take its module (nn.ReLU() "
-                                "for F.relu), for a class make an object (nn.ReLU()).",
-                                "这里只接受模块：若传入的是函数，请改用对应的模块"
-                                "（F.relu 对应 nn.ReLU()）；若传入的是类，请加括号建立对象。");
+                   ? raise_hint(
+                         "a list of layers: unpack it, nn.Sequential(*layers), or keep it in "
+                         "nn.ModuleList(layers).",
+                         "传入的是层的列表：请展开：nn.Sequential(*layers)，"
+                         "或用 nn.ModuleList(layers)。")
+                   : raise_hint(
+                         "only modules can be layers: for a function take its module (nn.ReLU() "
+                         "for F.relu), for a class make an object (nn.ReLU()).",
+                         "这里只接受模块：若传入的是函数，请改用对应的模块"
+                         "（F.relu 对应 nn.ReLU()）；若传入的是类，请加括号建立对象。");
     }
     if (!self->modules) {
         module_no_attribute(op, module_entry_names[MODULES]);
@@ -369,7 +372,9 @@ static unsigned long long lists_assigned;
 /* Whether there may be layers in lists below a module that nobody looked for. */
 static PyObject *lists_to_check(PyObject *c_module, PyObject *op)
 {
-    enum { MOST_LOOKS = 3 }; /* of one module: a list assigned in each forward is not asked for ever */
+    enum {
+        MOST_LOOKS = 3
+    }; /* of one module: a list assigned in each forward is not asked for ever */
     (void)c_module;
     if (!PyObject_TypeCheck(op, (PyTypeObject *)module_type))
         Py_RETURN_FALSE;
@@ -390,7 +395,8 @@ PyMethodDef registration_functions[] = {
 /* Any other value: an attribute like that of every object. */
 static int assign_plain(struct module_object *self, PyObject *name, PyObject *value)
 {
-    if (value && (PyList_CheckExact(value) || PyDict_CheckExact(value) || PyTuple_CheckExact(value)))
+    if (value &&
+        (PyList_CheckExact(value) || PyDict_CheckExact(value) || PyTuple_CheckExact(value)))
         lists_assigned++;
     if (PyUnicode_Check(name) && PyUnicode_GetLength(name) && PyUnicode_ReadChar(name, 0) == '_')
         module_forget(self);

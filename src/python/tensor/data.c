@@ -417,9 +417,8 @@ static fl_tensor *from_sequence(PyObject *data, int dtype)
     fl_tensor *t = tensor_new(shape.ndim, shape.sizes, dtype);
     if (!t)
         return NULL;
-    struct sink sink = {.dtype = dtype,
-                        .floating = dtype_is_floating(dtype),
-                        .complex = dtype_is_complex(dtype)};
+    struct sink sink = {
+        .dtype = dtype, .floating = dtype_is_floating(dtype), .complex = dtype_is_complex(dtype)};
     int written = sink.complex ? FL_COMPLEX128 : sink.floating ? FL_FLOAT64 : FL_INT64;
     bool direct = dtype == written;
     size_t bytes = (size_t)t->numel * dtype_size(written);
@@ -427,8 +426,8 @@ static fl_tensor *from_sequence(PyObject *data, int dtype)
     sink.f = row, sink.i = row;
     bool ok = (direct || row) && put_all(&sink, data, &shape, 0);
     if (ok && !direct)
-        convert_elements(t->numel, tensor_data(t), dtype, (int64_t)dtype_size(dtype), row,
-                         written, (int64_t)dtype_size(written));
+        convert_elements(t->numel, tensor_data(t), dtype, (int64_t)dtype_size(dtype), row, written,
+                         (int64_t)dtype_size(written));
     if (!direct)
         memory_free(row, bytes);
     if (!ok) {
@@ -553,9 +552,10 @@ static PyObject *finish(fl_tensor *t, bool requires_grad)
             PyErr_SetString(
                 PyExc_RuntimeError,
                 "Only Tensors of floating point and complex dtype can require gradients");
-            raise_hint("whole numbers have no gradient: write them as floats, [1., 2., 3.], or give "
-                       "dtype=torch.float32.",
-                       "整数没有梯度：请写成浮点数 [1., 2., 3.]，或指定 dtype=torch.float32。");
+            raise_hint(
+                "whole numbers have no gradient: write them as floats, [1., 2., 3.], or give "
+                "dtype=torch.float32.",
+                "整数没有梯度：请写成浮点数 [1., 2., 3.]，或指定 dtype=torch.float32。");
         }
     }
     return t ? pytensor_wrap(t) : raise_error();

@@ -58,10 +58,9 @@ static int dtype_of_typestr(const char *s)
         const char *name;
         int dtype;
     } known[] = {
-        {"b1", FL_BOOL},    {"u1", FL_UINT8},   {"i1", FL_INT8},
-        {"i2", FL_INT16},   {"i4", FL_INT32},   {"i8", FL_INT64},
-        {"f2", FL_FLOAT16}, {"f4", FL_FLOAT32}, {"f8", FL_FLOAT64},
-        {"c8", FL_COMPLEX64}, {"c16", FL_COMPLEX128},
+        {"b1", FL_BOOL},    {"u1", FL_UINT8},     {"i1", FL_INT8},        {"i2", FL_INT16},
+        {"i4", FL_INT32},   {"i8", FL_INT64},     {"f2", FL_FLOAT16},     {"f4", FL_FLOAT32},
+        {"f8", FL_FLOAT64}, {"c8", FL_COMPLEX64}, {"c16", FL_COMPLEX128},
     };
     if (*s != '<' && *s != '|' && *s != '=')
         return -1;
@@ -323,7 +322,7 @@ static PyObject *function_frombuffer(PyObject *module, PyObject *args, PyObject 
 
 /* ---- A tensor's memory for others ------------------------------------------------------------ */
 
-static const char *const formats[FL_DTYPE_COUNT] = {NULL, "?", "B",  "b", "h", "i",  "l",
+static const char *const formats[FL_DTYPE_COUNT] = {NULL, "?",  "B", "b", "h",  "i", "l",
                                                     "e",  NULL, "f", "d", "Zf", "Zd"};
 
 /* What a buffer keeps. */

@@ -333,10 +333,11 @@ static int number_truth(PyObject *self)
         PyErr_SetString(PyExc_RuntimeError,
                         t->numel ? "Boolean value of Tensor with more than one value is ambiguous"
                                  : "Boolean value of Tensor with no values is ambiguous");
-        raise_hint("a condition needs one truth: (x > 0).any() or (x > 0).all(), or torch.where for "
-                   "a choice element by element; `is not None` asks whether there is a tensor.",
-                   "条件只能是一个真假值，而张量有多个元素：请写 (x > 0).any() 或 (x > 0).all()；"
-                   "逐元素的选择用 torch.where；判断有没有张量用 is not None。");
+        raise_hint(
+            "a condition needs one truth: (x > 0).any() or (x > 0).all(), or torch.where for "
+            "a choice element by element; `is not None` asks whether there is a tensor.",
+            "条件只能是一个真假值，而张量有多个元素：请写 (x > 0).any() 或 (x > 0).all()；"
+            "逐元素的选择用 torch.where；判断有没有张量用 is not None。");
         return -1;
     }
     if (t->lanes) {

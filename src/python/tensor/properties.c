@@ -272,7 +272,8 @@ static PyObject *conjugated(PyObject *given)
     OPERATOR(conj, "conj");
     if (!given || !dtype_is_complex(pytensor_get(given)->dtype))
         return given;
-    PyObject *y = pytensor_wrap(pytensor_call(conj, pytensor_get(given), (struct named_value[]){{0}}));
+    PyObject *y =
+        pytensor_wrap(pytensor_call(conj, pytensor_get(given), (struct named_value[]){{0}}));
     Py_DECREF(given);
     return y;
 }

@@ -97,8 +97,8 @@ static PyObject *__attribute__((cold)) hint_of_index(int64_t size)
     char english[160], chinese[200];
     long long end = size;
     snprintf(english, sizeof english,
-             end ? "indices run from 0 to %lld, or from -%lld to -1." : "the dim is empty.", end - 1,
-             end);
+             end ? "indices run from 0 to %lld, or from -%lld to -1." : "the dim is empty.",
+             end - 1, end);
     snprintf(chinese, sizeof chinese,
              end ? "下标超出范围：应在 0 到 %lld 之间，或从末尾数的 -%lld 到 -1。"
                  : "该维是空的，没有任何下标可用。",

@@ -157,9 +157,8 @@ static const char *const layouts_absent[] = {
     "sparse_coo", "sparse_csr", "sparse_csc", "sparse_bsr", "sparse_bsc",
 };
 static const char *const dtypes_absent[] = {
-    "uint16",        "uint32",          "uint64",          "complex32",
-    "float8_e4m3fn",   "float8_e5m2",   "float8_e4m3fnuz", "float8_e5m2fnuz", "float8_e8m0fnu",
-    "float4_e2m1fn_x2",
+    "uint16",      "uint32",          "uint64",          "complex32",      "float8_e4m3fn",
+    "float8_e5m2", "float8_e4m3fnuz", "float8_e5m2fnuz", "float8_e8m0fnu", "float4_e2m1fn_x2",
 };
 #define COUNT(names) (sizeof(names) / sizeof *(names))
 
@@ -544,8 +543,7 @@ static PyObject *size_repr(PyObject *self)
 static PyObject *size_concat(PyObject *a, PyObject *b)
 {
     if (!PyTuple_Check(a) || !PyTuple_Check(b))
-        return PyErr_Format(PyExc_TypeError,
-                            "can only concatenate tuple (not %s) to torch.Size",
+        return PyErr_Format(PyExc_TypeError, "can only concatenate tuple (not %s) to torch.Size",
                             python_type_name(PyTuple_Check(a) ? b : a));
     return size_of_tuple(tuple_concat(a, b));
 }
