@@ -269,7 +269,7 @@ static void bool_loop(struct loop_spec *spec, struct op *op)
     spec->truths = (1u << spec->operands) - 1;
     const char *body = loop_body(spec, n);
     if (body)
-        op->loop_bool = loop_add(body, n->place);
+        op->loop[COMPUTE_TYPES] = loop_add(body, n->place);
 }
 
 static void pointwise_loops(const struct table *t, struct op *op)

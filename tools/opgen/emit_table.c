@@ -294,18 +294,36 @@ static uint32_t in_loop_order(uint32_t params, int count, const int *list)
     return bits;
 }
 
+/* The compute types whose own dtype gives a result of that dtype, or a bool (shorts, in op.h). */
+static unsigned short_types(const struct op *op)
+{
+    static const unsigned CLASS[] = {ACCEPT_FLOATING, ACCEPT_FLOATING, ACCEPT_INTEGRAL,
+                                     ACCEPT_INTEGRAL, ACCEPT_COMPLEX,  ACCEPT_COMPLEX,
+                                     ACCEPT_BOOL};
+    unsigned classes = op->accepts, types = 0;
+    if (op->result_dtype == RESULT_FLOAT)
+        classes &= ACCEPT_FLOATING | ACCEPT_COMPLEX;
+    else if (op->result_dtype == RESULT_REAL)
+        classes &= ~(unsigned)ACCEPT_COMPLEX;
+    else if (op->result_dtype != RESULT_PROMOTED && op->result_dtype != RESULT_BOOL)
+        return 0;
+    for (int type = 0; type <= COMPUTE_TYPES; type++)
+        types |= (unsigned)(op->loop[type] && classes & CLASS[type]) << type;
+    return op->truths || op->promoted ? 0 : types;
+}
+
 static void parts(struct out *o, const struct op *op)
 {
     if (op->kind == KIND_POINTWISE)
         emit(o,
              "static const struct op_pointwise pointwise_%s = {%d, {%s}, %d, {%s}, %u, %u, %u, "
-             "%u, {%s}, %d, %d};\n",
+             "%u, %#x, {%s}, %d};\n",
              op->id, op->operands, numbers(op->operands, op->operand), op->scalars,
              numbers(op->scalars, op->scalar), in_loop_order(op->truths, op->operands, op->operand),
              in_loop_order(op->promoted, op->scalars, op->scalar),
              in_loop_order(op->promoted | op->rounded, op->scalars, op->scalar),
-             in_loop_order(op->exact, op->operands, op->operand), numbers(COMPUTE_TYPES, op->loop),
-             op->loop_bool, op->result_dtype == RESULT_BOOL);
+             in_loop_order(op->exact, op->operands, op->operand), short_types(op),
+             numbers(COMPUTE_TYPES + 1, op->loop), op->result_dtype == RESULT_BOOL);
     if (op->kind == KIND_REDUCE)
         emit(o, "static const struct op_reduce reduce_%s = {0, %d, %d, %d, %d, {%s}, {%s}, %d};\n",
              op->id, op_param(op, "dim"), op_param(op, "keepdim"), op_param(op, "dtype"),

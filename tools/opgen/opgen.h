@@ -238,7 +238,7 @@ struct op {
     /* pointwise and reduce: parameters in the loop's order; loops (emit_loops.c) */
     int operands, operand[MAX_OPERANDS];
     int scalars, scalar[MAX_OPERANDS];
-    int loop[COMPUTE_TYPES], loop_bool;
+    int loop[COMPUTE_TYPES + 1]; /* the last: over bools */
     const char *gpu;
     const char *compose_function; /* emit_grad.c: the C function of a compose expression */
     const char *family;           /* the folder: "pointwise" */

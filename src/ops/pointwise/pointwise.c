@@ -197,8 +197,8 @@ static void load_scalars(int count, const fl_value *values, enum compute compute
         out[i] = loop_scalar_of(&values[i], compute);
 }
 
-/* Spreads a number over n elements of a compute type. */
-static void spread(enum compute compute, const fl_value *number, int64_t n, void *out)
+/* Spreads a number over n elements of a compute type. (Out of line: see call_short.) */
+static __attribute__((noinline)) void spread(enum compute compute, const fl_value *number, int64_t n, void *out)
 {
     assert(n >= 0 && n <= NUMBER_ELEMENTS);
     const double x = number_real(number);
@@ -456,12 +456,11 @@ static fl_value as_common(fl_value operand, int common)
                                                                   : operand;
 }
 
-/* The loop over a common dtype, and in what it computes. */
-static int loop_index(const struct op_pointwise *p, int dtype, enum compute *compute)
+/* What loops over a common dtype compute in. */
+static enum compute loop_type(int dtype)
 {
     assert(dtype >= 0 && dtype < FL_DTYPE_COUNT);
-    *compute = dtype == FL_BOOL ? COMPUTE_BOOL : compute_of(dtype);
-    return dtype == FL_BOOL ? p->loop_bool : p->loop[*compute];
+    return dtype == FL_BOOL ? COMPUTE_BOOL : compute_of(dtype);
 }
 
 static const fl_tensor *first_tensor(const struct op_pointwise *p, const fl_value *args)
@@ -487,20 +486,17 @@ static bool fits_all_types(const fl_value *v)
 }
 
 /* The short path: contiguous operands of one shape and dtype, and small numbers. Returns 1, before
- * anything is done, when the call needs the general path. */
-static int call_short(const fl_op *f, const fl_value *args, fl_value *results)
+ * anything is done, when the call needs the general path. What it seldom needs stays out of line:
+ * inlined, that code takes the registers, and each call pays for it. */
+static inline __attribute__((always_inline)) int call_short(const fl_op *f, const fl_value *args, fl_value *results)
 {
     const struct op_pointwise *p = f->pointwise;
     const fl_tensor *first = first_tensor(p, args);
-    if (!first || !(first->flags & TENSOR_CONTIGUOUS) || first->numel > SHORT_ELEMENTS ||
-        p->promoted | p->truths)
+    if (!first || !(first->flags & TENSOR_CONTIGUOUS) || first->numel > SHORT_ELEMENTS)
         return 1;
-    const int dtype = first->dtype, given = result_dtype(f, dtype);
-    enum compute compute;
-    const int loop = loop_index(p, dtype, &compute);
-    if (compute_dtype(compute) != dtype || !loop || !accepts(f, dtype) ||
-        (f->result_dtype == RESULT_FLOAT && !dtype_is_inexact(dtype)) ||
-        given != (p->truth ? FL_BOOL : dtype))
+    const int dtype = first->dtype;
+    const enum compute compute = loop_type(dtype);
+    if (!(p->shorts >> compute & 1) || compute_dtype(compute) != dtype)
         return 1;
 
     /* Memory is where the storage has it now (tensor_data), with the element's size known. */
@@ -526,25 +522,25 @@ static int call_short(const fl_op *f, const fl_value *args, fl_value *results)
     union loop_scalar scalars[MOST_OPERANDS];
     for (int i = 0; i < p->scalars; i++) {
         const fl_value *v = &args[p->scalar[i]];
-        const bool whole =
-            compute == COMPUTE_I32 || compute == COMPUTE_I64 || compute == COMPUTE_BOOL;
-        if (!fits_all_types(v) || (whole && v->tag == FL_FLOATING))
+        if (!fits_all_types(v))
             return 1;
         if (compute <= COMPUTE_F64)
-            scalars[i].f = number_real(v);
-        else if (whole)
-            scalars[i].i = v->as.i;
-        else
+            scalars[i].f = v->tag == FL_FLOATING ? v->as.f : (double)v->as.i;
+        else if (compute_is_complex(compute))
             scalars[i] = loop_scalar_of(v, compute);
+        else if (v->tag == FL_FLOATING)
+            return 1;
+        else
+            scalars[i].i = v->as.i;
     }
 
     if (f->check && f->check(args))
         return -1;
-    fl_tensor *y = tensor_new(first->ndim, first->sizes, given);
+    fl_tensor *y = tensor_new(first->ndim, first->sizes, p->truth ? FL_BOOL : dtype);
     if (!y)
         return -1;
     data[0] = y->storage->data; /* its offset is 0 */
-    ops_loop(loop)(y->numel, data, scalars);
+    ops_loop(p->loop[compute])(y->numel, data, scalars);
     results[0] = fl_tensor_value(y);
     if (record_is_needed(f, args) && record_call(f, args, results)) {
         tensor_release(y);
@@ -553,18 +549,14 @@ static int call_short(const fl_op *f, const fl_value *args, fl_value *results)
     return 0;
 }
 
-int pointwise_call(const fl_op *op, const fl_value *args, fl_value *results)
+static __attribute__((noinline)) int call_general(const fl_op *op, const fl_value *args,
+                                                  fl_value *results)
 {
     const fl_op *f = op->function;
     const struct op_pointwise *p = f->pointwise;
     fl_value operand[MOST_OPERANDS];
     int64_t sizes[TENSOR_MAX_DIMS];
     int ndim;
-    if (op->form == FORM_FUNCTION) {
-        int done = call_short(f, args, results);
-        if (done <= 0)
-            return done;
-    }
     bool needs_node = record_is_needed(f, args);
     for (int i = 0; i < p->operands; i++)
         operand[i] = args[p->operand[i]];
@@ -598,10 +590,13 @@ int pointwise_call(const fl_op *op, const fl_value *args, fl_value *results)
     if (rank(common) == 1)
         for (int i = 0; i < p->operands; i++)
             operand[i] = as_common(operand[i], common);
-    struct job job = {
-        .truth = p->truth, .truths = p->truths, .operands = p->operands, .operand = operand};
+    struct job job = {.compute = loop_type(common),
+                      .truth = p->truth,
+                      .truths = p->truths,
+                      .operands = p->operands,
+                      .operand = operand};
     int status = load_checked_scalars(f, args, common, job.scalars);
-    int loop = loop_index(p, common, &job.compute);
+    int loop = p->loop[job.compute];
     fl_tensor *made[MOST_OPERANDS] = {NULL};
     struct node *n = NULL;
     if (status == 0 && is_half(common))
@@ -626,4 +621,10 @@ int pointwise_call(const fl_op *op, const fl_value *args, fl_value *results)
     if (status)
         tensor_release(y);
     return status;
+}
+
+int pointwise_call(const fl_op *op, const fl_value *args, fl_value *results)
+{
+    int done = op->form == FORM_FUNCTION ? call_short(op->function, args, results) : 1;
+    return done <= 0 ? done : call_general(op, args, results);
 }
