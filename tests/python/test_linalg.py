@@ -367,6 +367,14 @@ ORTHOGONAL = [
     [[-0.007620454, 0.5460198, -0.8377376], [-0.9727077, -0.1983372, -0.1204237]],
 ]
 
+R = torch.tensor([[0.0, 1.0, 0.5], [-1.0, 0.25, 0.75], [-0.5, -1.0, 0.5]], dtype=torch.float64)
+EIG = [
+    [[1.57086289669, 0.427355442676, -0.20750399902], [0.20750399902, 2.0430918764,
+     1.37181340209], [-0.375479442921, 0.485405164748, 2.38604522692]],
+    [[-0.629138006871, -0.664792549919, 1.72300052012], [-1.98355338208, -0.915804624926,
+     1.05811735963], [-2.59231056787, -0.179244618631, 1.5449426318]],
+]
+
 
 def plain(value):
     if isinstance(value, torch.Tensor):
@@ -452,6 +460,34 @@ def test_signs_do_not_hang_on_rounding():
     a = torch.randn(50, 6, 6, dtype=torch.float64)
     assert distance(L.svd(a).U, L.svd(a.float()).U) < 1e-2
     assert distance(L.eigh(a + a.mT)[1], L.eigh((a + a.mT).float())[1]) < 1e-2
+
+
+@pytest.mark.parametrize("n", [1, 2, 5, 30])
+def test_eigenvalues_of_any_matrix(n):
+    torch.manual_seed(n)
+    a = torch.randn(2, n, n, dtype=torch.float64)
+    w, v = L.eig(a)
+    assert w.dtype == v.dtype == torch.complex128
+    assert distance(a.to(torch.complex128) @ v, v * w.unsqueeze(-2)) < 1e-12
+    assert distance((v.abs() ** 2).sum(-2), torch.ones(())) < 1e-12
+    assert distance(w.real.sum(-1), a.diagonal(dim1=-2, dim2=-1).sum(-1)) < 1e-12
+    assert distance(w.imag.sum(-1), torch.zeros(())) < 1e-12
+    assert L.eigvals(a.float()).dtype == torch.complex64
+
+
+def test_gradients_of_eigenvalues_and_of_phaseless_functions_of_the_vectors():
+    a = N.clone().requires_grad_()
+    w, v = L.eig(a)
+    (w.real * torch.arange(1, 4)).sum().backward()
+    assert near(a.grad.tolist(), EIG[0], 1e-9)
+    a.grad = None
+    w, v = L.eig(a)
+    (v.abs() ** 2 * torch.arange(1.0, 10.0).reshape(3, 3)).sum().backward()
+    assert near(a.grad.tolist(), EIG[1], 1e-9)
+    with pytest.raises(RuntimeError, match="specified up to multiplication by e"):
+        L.eig(R.clone().requires_grad_()).eigenvectors.real.sum().backward()
+    with pytest.raises(RuntimeError, match="should not contain infs or NaNs"):
+        L.eig(Z * inf)
 
 
 def test_the_gradient_of_a_determinant_of_a_singular_matrix_is_its_cofactors():

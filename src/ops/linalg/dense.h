@@ -66,6 +66,10 @@ void dense_apply(int64_t m, int64_t n, int64_t k, int64_t columns, const double 
 bool dense_eigen(int64_t n, double *a, double *d, double *z, double *work);
 bool dense_svd(int64_t m, int64_t n, double *a, double *d, int64_t rows, double *u, double *v,
                double *work);
+/* The eigenvalues w [n] of any square a [n, n], which is destroyed, and the rows of v [n, n],
+ * eigenvectors of length 1. work: 2 n n + n complex numbers. False: no convergence. */
+bool dense_eigen_general(int64_t n, double *a, double _Complex *w, double _Complex *v,
+                         double _Complex *work);
 /* Whether matrices of that side are large. */
 static inline bool dense_is_large(int64_t side)
 {
