@@ -4,6 +4,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "core/device.h"
 #include "core/error.h"
 #include "core/memory.h"
 #include "core/random.h"
@@ -137,7 +138,7 @@ fl_dtype fl_dtype_of(const fl_tensor *t)
 
 fl_device fl_device_of(const fl_tensor *t)
 {
-    return t && t->storage ? t->storage->device : (fl_device){FL_CPU, 0};
+    return t ? tensor_device(t)->id : (fl_device){FL_CPU, 0};
 }
 
 bool fl_is_contiguous(const fl_tensor *t)

@@ -2,6 +2,8 @@
  * is met where it was broken and not where it hurts. */
 #include "core/sound.h"
 
+#include "core/device.h"
+
 /* Sizes at least 0, their product in numel; contiguous exactly where the flag says so. */
 static bool shape_is_sound(const fl_tensor *t)
 {
@@ -31,7 +33,7 @@ static bool memory_is_sound(const fl_tensor *t)
             return false;
         last += (t->sizes[i] - 1) * (t->sizes[i] > 1 ? t->strides[i] : 0);
     }
-    return s->refs > 0 && s->data && t->offset >= 0 &&
+    return s->refs > 0 && (s->data || s->device->memory == DEVICE_NONE) && t->offset >= 0 &&
            (size_t)(last + 1) * dtype_size(t->dtype) <= s->bytes;
 }
 

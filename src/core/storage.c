@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/device.h"
 #include "core/error.h"
 #include "core/memory.h"
 #include "core/segment.h"
@@ -31,11 +32,26 @@ struct storage *storage_new(size_t bytes)
         return NULL;
     }
     *s = (struct storage){.refs = 1,
-                          .device = {FL_CPU, 0},
+                          .device = &device_cpu,
                           .data = room ? own_room(s) : data,
                           .bytes = bytes,
                           .room = (uint16_t)room,
                           .resizable = true};
+    return s;
+}
+
+struct storage *storage_new_on(struct device *d, size_t bytes)
+{
+    if (d == &device_cpu)
+        return storage_new(bytes);
+    struct storage *s = memory_alloc(HEADER);
+    if (!s)
+        return NULL;
+    *s = (struct storage){.refs = 1, .device = d, .bytes = bytes, .resizable = true};
+    if (bytes && d->memory != DEVICE_NONE && !(s->data = d->allocate(d, bytes))) {
+        memory_free(s, HEADER);
+        return NULL;
+    }
     return s;
 }
 
@@ -46,7 +62,7 @@ struct storage *storage_from_memory(void *data, size_t bytes, void (*free)(void 
     if (!s)
         return NULL;
     *s = (struct storage){.refs = 1,
-                          .device = {FL_CPU, 0},
+                          .device = &device_cpu,
                           .data = data,
                           .bytes = bytes,
                           .borrowed = true,
@@ -58,10 +74,13 @@ struct storage *storage_from_memory(void *data, size_t bytes, void (*free)(void 
 static void drop_data(struct storage *s)
 {
     assert(!s->room || s->bytes > 0);
-    assert(s->borrowed || s->data || s->bytes == 0);
+    assert(s->borrowed || s->data || s->bytes == 0 || s->device->memory == DEVICE_NONE);
     if (s->borrowed) {
         if (s->free)
             s->free(s->context);
+    } else if (s->device != &device_cpu) {
+        if (s->data)
+            s->device->free(s->device, s->data, s->bytes);
     } else if (s->data != own_room(s)) {
         memory_free(s->data, s->bytes);
     }
@@ -92,7 +111,8 @@ void storage_take_back(struct storage *s)
 int storage_resize(struct storage *s, size_t bytes)
 {
     assert(atomic_load(&s->refs) > 0);
-    assert(s->data || s->bytes == 0);
+    struct device *d = s->device;
+    assert(s->data || s->bytes == 0 || d->memory == DEVICE_NONE);
     if (bytes <= s->bytes)
         return 0;
     if (!s->resizable || atomic_load_explicit(&s->lent, memory_order_relaxed)) {
@@ -102,11 +122,15 @@ int storage_resize(struct storage *s, size_t bytes)
                           "这块内存属于其他库（NumPy 或缓冲区），或正与其共享；请先 clone() "
                           "该张量。");
     }
-    void *data = memory_alloc(bytes);
-    if (!data)
-        return -1;
-    if (s->bytes)
-        memcpy(data, s->data, s->bytes);
+    void *data = NULL;
+    if (d->memory != DEVICE_NONE) {
+        if (!(data = d->allocate(d, bytes)))
+            return -1;
+        if (s->bytes && d->copy(d, data, s->data, s->bytes)) {
+            d->free(d, data, bytes);
+            return -1;
+        }
+    }
     drop_data(s);
     s->data = data;
     s->bytes = bytes;

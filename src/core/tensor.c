@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/device.h"
 #include "core/error.h"
 #include "core/iterate.h"
 #include "core/lanes.h"
@@ -131,7 +132,15 @@ static int64_t extent(int ndim, const int64_t *sizes, const int64_t *strides)
     return last == INT64_MAX ? too_large(ndim, sizes) : last + 1;
 }
 
-static fl_tensor *make(int ndim, const int64_t *sizes, const int64_t *strides, int dtype)
+/* What a handle's flags say of its storage. */
+static void settle_device(fl_tensor *t)
+{
+    bool elsewhere = t->storage && t->storage->device != &device_cpu;
+    t->flags = (uint8_t)(elsewhere ? t->flags | TENSOR_ELSEWHERE : t->flags & ~TENSOR_ELSEWHERE);
+}
+
+fl_tensor *tensor_new_on(struct device *d, int ndim, const int64_t *sizes, const int64_t *strides,
+                         int dtype)
 {
     if (check_ndim(ndim) != 0)
         return NULL;
@@ -154,7 +163,7 @@ static fl_tensor *make(int ndim, const int64_t *sizes, const int64_t *strides, i
         too_large(ndim, sizes);
         return NULL;
     }
-    struct storage *s = storage_new((size_t)bytes);
+    struct storage *s = storage_new_on(d, (size_t)bytes);
     if (!s)
         return NULL;
     fl_tensor *t = make_handle(ndim, sizes, strides, numel, dtype);
@@ -163,7 +172,13 @@ static fl_tensor *make(int ndim, const int64_t *sizes, const int64_t *strides, i
         return NULL;
     }
     t->storage = s;
+    settle_device(t);
     return t;
+}
+
+static fl_tensor *make(int ndim, const int64_t *sizes, const int64_t *strides, int dtype)
+{
+    return tensor_new_on(&device_cpu, ndim, sizes, strides, dtype);
 }
 
 /* What every operator asks for is made in one pass; sizes that want a closer look go to make. */
@@ -214,10 +229,11 @@ fl_tensor *tensor_new_strided(int ndim, const int64_t *sizes, const int64_t *str
 fl_tensor *tensor_new_like(const fl_tensor *like, int dtype)
 {
     int64_t strides[TENSOR_MAX_DIMS];
+    struct device *d = tensor_device(like);
     if (like->flags & TENSOR_CONTIGUOUS)
-        return make(like->ndim, like->sizes, NULL, dtype);
+        return tensor_new_on(d, like->ndim, like->sizes, NULL, dtype);
     tensor_dense_strides(like, strides);
-    return make(like->ndim, like->sizes, strides, dtype);
+    return tensor_new_on(d, like->ndim, like->sizes, strides, dtype);
 }
 
 fl_tensor *tensor_on_storage(struct storage *s, int ndim, const int64_t *sizes,
@@ -232,6 +248,7 @@ fl_tensor *tensor_on_storage(struct storage *s, int ndim, const int64_t *sizes,
         return NULL;
     t->storage = storage_retain(s);
     t->offset = offset;
+    settle_device(t);
     return t;
 }
 
@@ -247,7 +264,7 @@ fl_tensor *tensor_alias(const fl_tensor *t, int ndim, const int64_t *sizes, cons
         return NULL;
     view->storage = storage_retain(t->storage);
     view->offset = offset;
-    view->flags |= t->flags & (TENSOR_UNTRACKED | TENSOR_INFERENCE);
+    view->flags |= t->flags & (TENSOR_UNTRACKED | TENSOR_INFERENCE | TENSOR_ELSEWHERE);
     assert(!view->storage || view->offset >= 0);
     if (t->lanes && lanes_set(view, t->lanes)) {
         tensor_release(view);
@@ -346,6 +363,7 @@ void tensor_set_storage(fl_tensor *t, struct storage *s)
     storage_retain(s);
     storage_release(t->storage);
     t->storage = s;
+    settle_device(t);
 }
 
 int tensor_resize(fl_tensor *t, int ndim, const int64_t *sizes)
@@ -461,9 +479,9 @@ int tensor_overlap(const fl_tensor *a, const fl_tensor *b)
     if (a->numel == 0 || b->numel == 0 || a->storage != b->storage || !tensor_is_dense(a) ||
         !tensor_is_dense(b))
         return 0; /* like PyTorch, no search among tensors with gaps */
-    const char *a_begin = tensor_data(a), *b_begin = tensor_data(b);
-    const char *a_end = a_begin + a->numel * (int64_t)dtype_size(a->dtype);
-    const char *b_end = b_begin + b->numel * (int64_t)dtype_size(b->dtype);
+    const int64_t a_size = (int64_t)dtype_size(a->dtype), a_begin = a->offset * a_size;
+    const int64_t b_size = (int64_t)dtype_size(b->dtype), b_begin = b->offset * b_size;
+    const int64_t a_end = a_begin + a->numel * a_size, b_end = b_begin + b->numel * b_size;
     if (a_begin == b_begin && a_end == b_end)
         return a->ndim == b->ndim &&
                        memcmp(a->strides, b->strides, (size_t)a->ndim * sizeof *a->strides) == 0
@@ -534,7 +552,8 @@ int tensor_fill(fl_tensor *t, fl_value number)
     _Alignas(16) char element[16];
     static const int64_t ZEROS[TENSOR_MAX_DIMS];
     store_number(element, t->dtype, number);
-    struct storage here = {.refs = 1, .data = element, .bytes = sizeof element};
+    struct storage here = {
+        .refs = 1, .device = &device_cpu, .data = element, .bytes = sizeof element};
     fl_tensor one = {.dtype = t->dtype,
                      .ndim = t->ndim,
                      .numel = t->numel,

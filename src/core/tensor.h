@@ -10,6 +10,7 @@
 #ifndef FLAMBEAU_CORE_TENSOR_H
 #define FLAMBEAU_CORE_TENSOR_H
 
+#include <assert.h>
 #include <stdatomic.h>
 
 #include "flambeau/base.h"
@@ -21,7 +22,8 @@ enum tensor_flag {
     TENSOR_REQUIRES_GRAD = 2, /* a leaf that gathers a gradient, or the result of a recorded call */
     TENSOR_UNTRACKED = 4,     /* made by .data: writes through it do not count as versions */
     TENSOR_INFERENCE = 8,     /* made under inference_mode */
-    TENSOR_WRAPPED_NUMBER = 16 /* a 0-dim tensor made from a number: weak in type promotion */
+    TENSOR_WRAPPED_NUMBER = 16, /* a 0-dim tensor made from a number: weak in type promotion */
+    TENSOR_ELSEWHERE = 32       /* its storage is not the CPU's */
 };
 
 /* How a view came to be, where it may not be written while calls are recorded: its base could not
@@ -33,12 +35,14 @@ enum tensor_creation {
     CREATION_FUNCTION     /* by a Function whose derivative the user wrote */
 };
 
+struct device; /* core/device.h */
+
 struct storage {
     _Atomic int32_t refs;
-    fl_device device;
-    void *data; /* NULL when bytes == 0 */
-    size_t bytes;
     uint32_t version;
+    struct device *device;
+    void *data; /* an address of the device; NULL when bytes == 0 or the device has no memory */
+    size_t bytes;
     uint16_t room; /* bytes for data behind this struct, in its own block (storage.c) */
     _Atomic int32_t lent; /* how many strangers hold the address of data: it may not move */
     bool resizable;
@@ -93,12 +97,20 @@ static inline size_t dtype_size(int dtype)
 {
     return dtypes[dtype].size;
 }
-/* The address of t's first element; NULL where there is no memory (no elements, no storage). It is
- * good until something may resize t's storage or give t another: nothing keeps it. */
-static inline void *tensor_data(const fl_tensor *t)
+/* The address of t's first element, an address of its device; NULL where there is no memory (no
+ * elements, no storage). It is good until something may resize t's storage or give t another:
+ * nothing keeps it. */
+static inline void *tensor_address(const fl_tensor *t)
 {
     char *base = t->storage ? t->storage->data : NULL;
     return base ? base + t->offset * (int64_t)dtypes[t->dtype].size : NULL;
+}
+/* The same of a tensor on the CPU, to read and write there. Who cannot know that looks at values by
+ * tensor_host or tensor_element. */
+static inline void *tensor_data(const fl_tensor *t)
+{
+    assert(!(t->flags & TENSOR_ELSEWHERE));
+    return tensor_address(t);
 }
 static inline enum dtype_class dtype_class(int dtype)
 {
@@ -186,8 +198,11 @@ void dtype_set_default(int dtype);
 fl_tensor *tensor_new(int ndim, const int64_t *sizes, int dtype);
 /* The same with strides of one's choice (at least 0); the storage is as large as they reach. */
 fl_tensor *tensor_new_strided(int ndim, const int64_t *sizes, const int64_t *strides, int dtype);
+/* The same on a device; strides NULL: contiguous. */
+fl_tensor *tensor_new_on(struct device *d, int ndim, const int64_t *sizes, const int64_t *strides,
+                         int dtype);
 /* Uninitialised with the sizes of `like`, and its strides where these are dense without overlap,
- * else contiguous. */
+ * else contiguous; on its device. */
 fl_tensor *tensor_new_like(const fl_tensor *like, int dtype);
 /* Another handle on t's storage. offset in elements. No autograd state: the door sets that. */
 fl_tensor *tensor_alias(const fl_tensor *t, int ndim, const int64_t *sizes, const int64_t *strides,
@@ -224,8 +239,9 @@ extern void (*tensor_drop_autograd)(fl_tensor *t);
  * where the handle has a new owner instead. */
 extern bool (*tensor_drop_python)(fl_tensor *t);
 
-/* A storage of that many bytes (uninitialised); drops one reference. */
+/* A storage of that many bytes (uninitialised) on the CPU, or on a device; drops one reference. */
 struct storage *storage_new(size_t bytes);
+struct storage *storage_new_on(struct device *d, size_t bytes);
 struct storage *storage_from_memory(void *data, size_t bytes, void (*free)(void *), void *context);
 static inline struct storage *storage_retain(struct storage *s) /* NULL for NULL */
 {

@@ -93,7 +93,7 @@ static fl_tensor *cast(fl_tensor *t, int dtype)
 static bool eligible(const fl_tensor *t)
 {
     return t && (t->dtype == FL_FLOAT32 || t->dtype == FL_FLOAT16 || t->dtype == FL_BFLOAT16) &&
-           (!t->storage || t->storage->device.kind == FL_CPU);
+           !(t->flags & TENSOR_ELSEWHERE);
 }
 
 /* Walks the tensors of the arguments: calls each(t, context) with the place of each. */

@@ -35,7 +35,7 @@ static struct {
 
 static bool number_of_loss(const fl_tensor *t, double *value)
 {
-    if (t->numel != 1 || !t->storage || t->storage->device.kind != FL_CPU)
+    if (t->numel != 1 || !t->storage || t->flags & TENSOR_ELSEWHERE)
         return false;
     if (t->dtype == FL_FLOAT32)
         *value = (double)*(const float *)tensor_data(t);

@@ -126,7 +126,7 @@ static enum outcome refuse_option(PyObject *group, PyObject *key)
 
 static bool is_plain(const fl_tensor *t)
 {
-    return t->flags & TENSOR_CONTIGUOUS && t->storage && t->storage->device.kind == FL_CPU;
+    return (t->flags & (TENSOR_CONTIGUOUS | TENSOR_ELSEWHERE)) == TENSOR_CONTIGUOUS && t->storage;
 }
 
 /* Whether a state's tensor can be updated beside the parameter. */

@@ -1,0 +1,52 @@
+/* The devices of this process: a table of drivers, and what they have opened so far. */
+#include "device/devices.h"
+
+#include <pthread.h>
+
+#include "core/error.h"
+
+static const struct driver *const DRIVERS[FL_DEVICE_KINDS] = {
+    [FL_OPENCL] = &driver_opencl, [FL_META] = &driver_meta};
+static const char *const NAMES[FL_DEVICE_KINDS] = {"cpu", "cuda", "opencl", "meta"};
+static struct device *opened[FL_DEVICE_KINDS][DEVICES_OF_A_KIND];
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+
+static struct device *refuse(fl_device id)
+{
+    if (id.kind == FL_CUDA) {
+        error_set(FL_ASSERTION_ERROR, "Torch not compiled with CUDA enabled");
+        error_hint("there is no GPU here: use the device 'cpu', or 'cuda' only if "
+                   "torch.cuda.is_available().",
+                   "本机没有 GPU：请使用设备 'cpu'，或仅在 torch.cuda.is_available() 为真时使用 "
+                   "'cuda'。");
+        return NULL;
+    }
+    return error_null(FL_RUNTIME_ERROR, "there is no device %s:%d: %d of them were found",
+                      NAMES[id.kind], id.index, device_count(id.kind));
+}
+
+struct device *device_find(fl_device id)
+{
+    if (id.kind <= FL_CPU)
+        return &device_cpu;
+    if (id.kind >= FL_DEVICE_KINDS)
+        return error_null(FL_RUNTIME_ERROR, "there is no device of kind %d", id.kind);
+    const struct driver *driver = DRIVERS[id.kind];
+    if (!driver || id.index < 0 || id.index >= DEVICES_OF_A_KIND)
+        return refuse(id);
+    pthread_mutex_lock(&lock);
+    struct device **d = &opened[id.kind][id.index];
+    if (!*d)
+        *d = driver->open(id.index);
+    struct device *found = *d;
+    pthread_mutex_unlock(&lock);
+    return found;
+}
+
+int device_count(int kind)
+{
+    if (kind == FL_CPU)
+        return 1;
+    const struct driver *driver = kind > FL_CPU && kind < FL_DEVICE_KINDS ? DRIVERS[kind] : NULL;
+    return driver ? driver->count() : 0;
+}

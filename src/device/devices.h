@@ -1,0 +1,24 @@
+/* The devices of this process, opened when they are first asked for. */
+#ifndef FLAMBEAU_DEVICE_DEVICES_H
+#define FLAMBEAU_DEVICE_DEVICES_H
+
+#include "core/device.h"
+
+enum { DEVICES_OF_A_KIND = 16 };
+
+/* A kind of device. count opens the driver's library where it is there; 0 and no error where not.
+ * open makes device `index`, which lives as long as the process; NULL with the error set, which
+ * says what to install. */
+struct driver {
+    const char *name; /* "opencl" */
+    int (*count)(void);
+    struct device *(*open)(int index);
+};
+extern const struct driver driver_meta, driver_opencl;
+
+/* The device, opened; NULL with PyTorch's error where there is none. Kind -1: the CPU. */
+struct device *device_find(fl_device id);
+/* How many there are of an fl_device_kind; no error. */
+int device_count(int kind);
+
+#endif
