@@ -18,7 +18,7 @@ import pytest
 PERMITTED = (
     {"src/ops/advise", "src/ops/autocast", "src/ops/batch", "src/ops/batch_each",
      "src/ops/batch_random", "src/ops/calls", "src/ops/composing", "src/ops/door",
-     "src/ops/forward", "src/ops/pointwise/pointwise", "src/ops/record",
+     "src/ops/forward", "src/ops/pointwise/pointwise", "src/ops/record", "src/ops/record_back",
      "src/ops/reduce/reduce"},
     {"src/autograd/autograd", "src/autograd/tangents"},
     {"src/core/lanes", "src/core/tensor"},

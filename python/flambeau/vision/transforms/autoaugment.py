@@ -9,7 +9,7 @@ import flambeau
 from flambeau.nn import Module
 from flambeau.vision.transforms import functional as F
 from flambeau.vision.transforms.functional import InterpolationMode
-from flambeau.vision.transforms.transforms import _fill_of, _randint
+from flambeau.vision.transforms._arguments import _fill_of, _randint
 
 __all__ = ["AutoAugmentPolicy", "AutoAugment", "RandAugment", "TrivialAugmentWide", "AugMix"]
 

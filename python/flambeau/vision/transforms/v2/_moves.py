@@ -3,6 +3,7 @@ the classes of transforms, whose arguments these take."""
 from __future__ import annotations
 
 import flambeau
+from flambeau.vision.transforms import _arguments
 from flambeau.vision.transforms import transforms as v1
 from flambeau.vision.transforms.functional import F_t as _F_t
 from flambeau.vision.transforms.v2 import functional as F
@@ -60,7 +61,7 @@ class CenterCrop(Transform):
 
     def __init__(self, size):
         super().__init__()
-        self.size = v1._setup_size(size)
+        self.size = _arguments._setup_size(size)
 
     def transform(self, inpt, params):
         return F.center_crop(inpt, self.size)
@@ -122,7 +123,7 @@ class RandomCrop(Transform):
         self, size, padding=None, pad_if_needed=False, fill=0, padding_mode="constant"
     ):
         super().__init__()
-        self.size = v1._setup_size(size)
+        self.size = _arguments._setup_size(size)
         if padding is not None:
             _F_t.check_pad(padding, fill, padding_mode)
         self.padding = _F_t._sides(padding) if padding else None
@@ -171,8 +172,8 @@ class RandomResizedCrop(Transform):
         antialias=True,
     ):
         super().__init__()
-        self.size = v1._setup_size(size)
-        v1._check_scale_and_ratio(scale, ratio)
+        self.size = _arguments._setup_size(size)
+        _arguments._check_scale_and_ratio(scale, ratio)
         self.scale = scale
         self.ratio = ratio
         self.interpolation = interpolation
@@ -196,12 +197,12 @@ class RandomRotation(Transform):
         self, degrees, interpolation="nearest", expand=False, center=None, fill=0
     ):
         super().__init__()
-        self.degrees = v1._setup_angle(degrees, name="degrees")
+        self.degrees = _arguments._setup_angle(degrees, name="degrees")
         self.interpolation = interpolation
         self.expand = expand
         self.fill = fill
         if center is not None:
-            v1._check_sequence_input(center, "center", req_sizes=(2,))
+            _arguments._check_sequence_input(center, "center", req_sizes=(2,))
         self.center = center
 
     def make_params(self, flat_inputs):
@@ -306,7 +307,7 @@ class RandomZoomOut(Chance):
 
     def __init__(self, fill=0, side_range=(1.0, 4.0), p=0.5):
         super().__init__(p)
-        v1._check_sequence_input(side_range, "side_range", req_sizes=(2,))
+        _arguments._check_sequence_input(side_range, "side_range", req_sizes=(2,))
         if side_range[0] < 1.0 or side_range[0] > side_range[1]:
             raise ValueError(f"Invalid side range provided {side_range}.")
         self.fill = fill
