@@ -40,6 +40,14 @@ typedef enum fl_dtype {
     FL_FLOAT64,
     FL_COMPLEX64,
     FL_COMPLEX128,
+    FL_UINT16, /* from here on: stored, copied and converted, and taken by few operators */
+    FL_UINT32,
+    FL_UINT64,
+    FL_FLOAT8_E4M3FN,
+    FL_FLOAT8_E5M2,
+    FL_FLOAT8_E4M3FNUZ,
+    FL_FLOAT8_E5M2FNUZ,
+    FL_FLOAT8_E8M0FNU,
     FL_DTYPE_COUNT
 } fl_dtype;
 

@@ -9,27 +9,38 @@ from copy import deepcopy
 
 from flambeau import _C
 from flambeau._C import Tensor
-from flambeau._utils import _rebuild_tensor_v2
+from flambeau._utils import _rebuild_tensor_v2, _rebuild_tensor_v3
 
 
-def _parts(tensor):
-    """The arguments of _rebuild_tensor_v2 that make it again."""
-    return (
-        tensor.storage(),
+# Dtypes without a type of storage of their own: a pickle names the dtype beside the bytes.
+_UNTYPED = frozenset(
+    getattr(_C, name)
+    for name in "uint16 uint32 uint64 float8_e4m3fn float8_e5m2 float8_e4m3fnuz float8_e5m2fnuz "
+    "float8_e8m0fnu".split()
+)
+
+
+def _rebuilt(tensor):
+    """The function that makes it again, and its arguments."""
+    untyped = tensor.dtype in _UNTYPED
+    parts = (
+        tensor.untyped_storage() if untyped else tensor.storage(),
         tensor.storage_offset(),
         tuple(tensor.shape),
         tensor.stride(),
         tensor.requires_grad,
         OrderedDict(),
     )
+    return (_rebuild_tensor_v3, (*parts, tensor.dtype)) if untyped else (_rebuild_tensor_v2, parts)
 
 
 def _reduce(tensor):
     """Tensor.__reduce_ex__."""
     state = tensor.__dict__
     if type(tensor) is Tensor and not state:
-        return _rebuild_tensor_v2, _parts(tensor)
-    return _rebuild_from_type_v2, (_rebuild_tensor_v2, type(tensor), _parts(tensor), state)
+        return _rebuilt(tensor)
+    function, parts = _rebuilt(tensor)
+    return _rebuild_from_type_v2, (function, type(tensor), parts, state)
 
 
 def _rebuild_from_type_v2(func, new_type, args, state):

@@ -13,6 +13,7 @@ _FLOATS = {
     "float8_e4m3fnuz": (8, 3, -7, 7, 1.0),
     "float8_e5m2": (8, 2, -14, 15, 1.0),
     "float8_e5m2fnuz": (8, 3, -15, 15, 1.0, 57344.0),
+    "float8_e8m0fnu": (8, 0, -127, 127, 1.0, 2.0**127),
     "complex64": (32, 23, -126, 127, 1e-6),
     "complex128": (64, 52, -1022, 1023, 1e-15),
 }
@@ -45,8 +46,8 @@ class finfo:
         self.bits, digits, low, high, self.resolution, *top = _FLOATS[self.dtype]
         self.eps = 2.0**-digits
         self.max = top[0] if top else (2.0 - self.eps) * 2.0**high
-        self.min = -self.max
         self.tiny = self.smallest_normal = 2.0**low
+        self.min = self.tiny if self.dtype == "float8_e8m0fnu" else -self.max
 
     def __repr__(self):
         return (

@@ -46,6 +46,10 @@ def _typed(given):
     return _is(given, storage.TypedStorage, "a storage")
 
 
+def _untyped(given):
+    return _is(given, (storage.UntypedStorage, storage.TypedStorage), "a storage")
+
+
 def _tensor_v1(given, offset, size, stride):
     return _utils._rebuild_tensor(_typed(given), offset, _ints(size), _ints(stride))
 
@@ -58,7 +62,7 @@ def _tensor_v2(given, offset, size, stride, requires_grad, hooks, metadata=None)
 def _tensor_v3(given, offset, size, stride, requires_grad, hooks, dtype, metadata=None):
     _ints(size), _ints(stride), _is(requires_grad, bool, "a bool"), _is(dtype, _C.dtype, "a dtype")
     return _utils._rebuild_tensor_v3(
-        _typed(given), offset, size, stride, requires_grad, hooks, dtype
+        _untyped(given), offset, size, stride, requires_grad, hooks, dtype
     )
 
 
@@ -597,8 +601,7 @@ _NOT_HERE = frozenset(
     + [
         f"torch.{name}"
         for name in (
-            "uint16 uint32 uint64 complex32 qint8 quint8 qint32 quint4x2 quint2x4 float8_e5m2 "
-            "float8_e4m3fn float8_e5m2fnuz float8_e4m3fnuz float8_e8m0fnu float4_e2m1fn_x2 "
+            "complex32 qint8 quint8 qint32 quint4x2 quint2x4 float4_e2m1fn_x2 "
             "QInt8Storage QUInt8Storage QInt32Storage QUInt4x2Storage QUInt2x4Storage"
         ).split()
     ]

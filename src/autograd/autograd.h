@@ -107,7 +107,7 @@ static inline bool tensor_is_leaf(const fl_tensor *t)
 static inline bool tensor_requires_grad(const fl_tensor *t)
 {
     return t->flags & TENSOR_REQUIRES_GRAD ||
-           (t->base && t->base->flags & TENSOR_REQUIRES_GRAD && t->dtype >= FL_FLOAT16);
+           (t->base && t->base->flags & TENSOR_REQUIRES_GRAD && dtype_is_inexact(t->dtype));
 }
 /* The state of t, made when there is none; NULL with an error when memory is out. */
 struct autograd *autograd_of(fl_tensor *t);

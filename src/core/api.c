@@ -251,7 +251,11 @@ fl_dtype fl_default_dtype(void)
 
 int fl_set_default_dtype(fl_dtype dtype)
 {
-    if ((int)dtype < 0 || dtype >= FL_DTYPE_COUNT || !dtype_is_floating(dtype))
+    bool known = (int)dtype >= 0 && dtype < FL_DTYPE_COUNT;
+    if (known && dtype_group(dtype) == GROUP_FLOAT8)
+        return error_set(FL_TYPE_ERROR, "couldn't find storage object %sStorage",
+                         dtype_title(dtype));
+    if (!known || !dtype_is_floating(dtype))
         return error_set(FL_TYPE_ERROR,
                          "only floating-point types are supported as the default type");
     dtype_set_default(dtype);

@@ -58,6 +58,15 @@ void convert_move(int64_t n, size_t size, void *to, int64_t to_stride, const voi
     }
 }
 
+/* From one real dtype to another that differs. */
+static void convert_real(int64_t n, void *to, int to_dtype, const void *from, int from_dtype)
+{
+    if (to_dtype < FL_COMPLEX64 && from_dtype < FL_COMPLEX64)
+        ISA_PICK(convert_kernels)->contiguous[from_dtype][to_dtype](n, to, from);
+    else
+        convert_stored(n, to, to_dtype, from, from_dtype);
+}
+
 /* Where one dtype is complex: the real part goes to a real type (its truth is that of both parts),
  * the imaginary part of a real type is 0. */
 static void convert_complex(int64_t n, char *to, int to_dtype, const char *from, int from_dtype)
@@ -65,18 +74,20 @@ static void convert_complex(int64_t n, char *to, int to_dtype, const char *from,
     bool from_complex = dtype_is_complex(from_dtype), to_complex = dtype_is_complex(to_dtype);
     int from_part = dtype_real(from_dtype), to_part = dtype_real(to_dtype);
     size_t to_size = dtype_size(to_dtype), from_size = dtype_size(from_dtype);
-    convert_fn convert = ISA_PICK(convert_kernels)->contiguous[from_part][to_part];
     if (from_complex && to_complex) {
-        convert(2 * n, to, from);
+        convert_real(2 * n, to, to_part, from, from_part);
         return;
     }
     for (int64_t i = 0; i < n; i++, to += to_size, from += from_size) {
-        convert(1, to, from);
+        if (from_part == to_part)
+            memcpy(to, from, dtype_size(to_part));
+        else
+            convert_real(1, to, to_part, from, from_part);
         if (to_complex) {
             memset(to + to_size / 2, 0, to_size / 2);
         } else if (to_dtype == FL_BOOL) {
             char imaginary;
-            convert(1, &imaginary, from + from_size / 2);
+            convert_real(1, &imaginary, FL_BOOL, from + from_size / 2, from_part);
             *to |= imaginary;
         }
     }
@@ -89,7 +100,7 @@ static void convert_contiguous(int64_t n, void *to, int to_dtype, const void *fr
     else if (dtype_is_complex(to_dtype) || dtype_is_complex(from_dtype))
         convert_complex(n, to, to_dtype, from, from_dtype);
     else
-        ISA_PICK(convert_kernels)->contiguous[from_dtype][to_dtype](n, to, from);
+        convert_real(n, to, to_dtype, from, from_dtype);
 }
 
 void convert_elements(int64_t n, void *to, int to_dtype, int64_t to_stride, const void *from,

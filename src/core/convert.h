@@ -23,6 +23,9 @@ struct convert_kernels {
 };
 FL_SIMD_TABLE(struct convert_kernels, convert_kernels);
 
+/* Converts n contiguous elements where one dtype, or both, is one of those behind complex128. */
+void convert_stored(int64_t n, void *to, int to_dtype, const void *from, int from_dtype);
+
 /* Copies n elements of `size` bytes, any strides (in bytes). */
 void convert_move(int64_t n, size_t size, void *to, int64_t to_stride, const void *from,
                   int64_t from_stride);

@@ -58,7 +58,7 @@ void print_release(struct print_text *text)
 /* ---- One number ----------------------------------------------------------------------------- */
 
 enum { NUMBER_BYTES = 512 }; /* "%.100f" of the largest double has 410 */
-enum style { STYLE_WHOLE, STYLE_FIXED, STYLE_SCIENTIFIC, STYLE_INTEGER };
+enum style { STYLE_WHOLE, STYLE_FIXED, STYLE_SCIENTIFIC, STYLE_INTEGER, STYLE_UNSIGNED };
 
 struct format {
     enum style style;
@@ -72,6 +72,8 @@ static int write_number(char *to, fl_value v, const struct format *f)
         return snprintf(to, NUMBER_BYTES, "%s", v.as.i ? "True" : "False");
     if (f->style == STYLE_INTEGER)
         return snprintf(to, NUMBER_BYTES, "%lld", (long long)v.as.i);
+    if (f->style == STYLE_UNSIGNED)
+        return snprintf(to, NUMBER_BYTES, "%llu", (unsigned long long)v.as.i);
     if (!isfinite(v.as.f))
         return snprintf(to, NUMBER_BYTES, "%s",
                         isnan(v.as.f) ? "nan"
@@ -87,7 +89,7 @@ static int write_number(char *to, fl_value v, const struct format *f)
 }
 
 /* One format for every `step`-th of the values: what the finite ones other than zero need. */
-static struct format choose(const fl_value *values, int64_t count, int step)
+static struct format choose(const fl_value *values, int64_t count, int step, int dtype)
 {
     struct format f = {STYLE_WHOLE, print_options.precision, 1};
     char text[NUMBER_BYTES];
@@ -102,7 +104,7 @@ static struct format choose(const fl_value *values, int64_t count, int step)
         whole &= size == floor(size);
     }
     if (!floating)
-        f.style = STYLE_INTEGER;
+        f.style = dtype_digits(dtype) == 64 ? STYLE_UNSIGNED : STYLE_INTEGER;
     else if (high > 0) {
         bool scientific = high / low > 1000.0 || high > 1.0e8 || low < 1.0e-4;
         if (print_options.scientific >= 0)
@@ -251,8 +253,8 @@ void print_elements(struct print_text *text, fl_tensor *t, int indent)
     if (!s.value)
         return;
     read_shown(&s, 0, 0);
-    struct format f[2] = {choose(s.value, s.count, s.parts),
-                          choose(s.value + s.parts - 1, s.count - s.parts + 1, s.parts)};
+    struct format f[2] = {choose(s.value, s.count, s.parts, t->dtype),
+                          choose(s.value + s.parts - 1, s.count - s.parts + 1, s.parts, t->dtype)};
     s.count = 0;
     if (t->ndim)
         write_dim(text, &s, 0, f, indent);

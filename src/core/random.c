@@ -417,11 +417,7 @@ void random_integers(fl_generator *g, void *data, int64_t n, int dtype, int64_t 
 
 void random_full(fl_generator *g, void *data, int64_t n, int dtype)
 {
-    static const int8_t BITS[FL_DTYPE_COUNT] = {
-        [FL_BOOL] = 1,   [FL_UINT8] = 8,    [FL_INT8] = 7,     [FL_INT16] = 15,   [FL_INT32] = 31,
-        [FL_INT64] = 63, [FL_FLOAT16] = 11, [FL_BFLOAT16] = 8, [FL_FLOAT32] = 24, [FL_FLOAT64] = 53,
-    };
-    uint64_t range = (UINT64_C(1) << BITS[dtype]) + dtype_is_floating(dtype);
+    uint64_t range = (UINT64_C(1) << dtype_digits(dtype)) + dtype_is_floating(dtype);
     integers(g, data, n, dtype, 0, range, dtype == FL_INT64 || dtype == FL_FLOAT64);
 }
 

@@ -82,14 +82,26 @@ struct fl_tensor {
 
 enum dtype_class { CLASS_BOOL, CLASS_INTEGRAL, CLASS_FLOATING, CLASS_COMPLEX };
 
+/* By what word of the table's key `dtypes` an operator accepts a dtype: its class, or a word of its
+ * own for those that few operators take. A bit of fl_op.accepts, where 4 has another meaning. */
+enum dtype_group { GROUP_UNSIGNED = 5, GROUP_FLOAT8 };
+
 /* All that is said of a dtype: a row of dtypes (dtype.c). */
 struct dtype {
     const char *name, *title; /* "float32"; "Float", by which PyTorch's errors call it */
     const char *c_name;       /* "float": in PyTorch's errors of conversion */
+    const char *numpy;        /* "f4", behind the mark of byte order; NULL: NumPy has none */
+    const char *buffer;       /* "f", as Python's buffers name it; NULL: they have none */
+    const char *safetensors;  /* "F32" */
+    uint8_t dlpack;           /* DLPack's code of its kind */
     uint8_t size, class;
+    uint8_t group;   /* a dtype_class or dtype_group */
     uint8_t compute; /* an enum compute (iterate.h): what loops compute it in */
     uint8_t real;    /* the dtype of its real part: itself where it is not complex */
-    uint8_t complex; /* the complex dtype that has it as parts, or that it promotes to */
+    uint8_t complex; /* the complex dtype that has it as parts, or that it promotes to; or none */
+    uint8_t digits;  /* bits of an integer without its sign, of a float's significand */
+    bool is_signed;
+    double largest; /* finite number of a floating dtype */
 };
 extern const struct dtype dtypes[FL_DTYPE_COUNT];
 
@@ -116,6 +128,10 @@ static inline enum dtype_class dtype_class(int dtype)
 {
     return (enum dtype_class)dtypes[dtype].class;
 }
+static inline int dtype_group(int dtype)
+{
+    return dtypes[dtype].group;
+}
 static inline bool dtype_is_floating(int dtype)
 {
     return dtypes[dtype].class == CLASS_FLOATING;
@@ -132,6 +148,25 @@ static inline bool dtype_is_complex(int dtype)
 static inline bool dtype_is_inexact(int dtype)
 {
     return dtypes[dtype].class >= CLASS_FLOATING;
+}
+static inline bool dtype_is_signed(int dtype)
+{
+    return dtypes[dtype].is_signed;
+}
+/* Floats of 16 and 8 bits, which are computed as float32. */
+static inline bool dtype_is_narrow(int dtype)
+{
+    return dtypes[dtype].class == CLASS_FLOATING && dtypes[dtype].size < sizeof(float);
+}
+/* Bits of an integer without its sign; of a float's significand, with the leading one. */
+static inline int dtype_digits(int dtype)
+{
+    return dtypes[dtype].digits;
+}
+/* The largest finite number of a floating dtype. */
+static inline double dtype_largest(int dtype)
+{
+    return dtypes[dtype].largest;
 }
 static inline int dtype_real(int dtype)
 {
@@ -179,13 +214,21 @@ static inline int number_check(fl_value number, int dtype)
 }
 /* The number as dtype keeps it: an integer wraps around, as PyTorch's operands that are numbers. */
 fl_value number_wrap(fl_value number, int dtype);
+/* The least and the largest number of an integral dtype that a number may be; an unsigned one takes
+ * a negative number whose absolute value it holds, and of uint64 the largest is that of int64. */
+int64_t dtype_least(int dtype);
+int64_t dtype_most(int dtype);
+bool dtype_holds(double number, int dtype); /* its whole part, likewise */
 /* "int8_t", "c10::Half": the names that PyTorch's errors of conversion use. */
 const char *dtype_c_name(int dtype);
 
 /* "Float", "Long": the names that PyTorch's error messages use. */
 const char *dtype_title(int dtype);
-/* The smallest dtype that holds both (torch.promote_types). */
+/* The smallest dtype that holds both (torch.promote_types); -1 with the error for float8 and some of
+ * the unsigned, which promote with few others. */
 int dtype_promote(int a, int b);
+/* dtype_complex, or -1 with the error where there is none. */
+int dtype_complex_of(int dtype);
 /* Whether a result of dtype `from` may be written to a tensor of dtype `to` (torch.can_cast). */
 bool dtype_can_cast(int from, int to);
 /* torch.get_default_dtype. */

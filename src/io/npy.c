@@ -23,11 +23,6 @@ enum { MAX_HEADER = 1 << 16, PREFIX = 12, ALIGNMENT = 64 };
 
 static const char MAGIC[] = "\x93NUMPY";
 
-static const char *const NAMES[FL_DTYPE_COUNT] = {
-    [FL_BOOL] = "b1",    [FL_UINT8] = "u1",     [FL_INT8] = "i1",       [FL_INT16] = "i2",
-    [FL_INT32] = "i4",   [FL_INT64] = "i8",     [FL_FLOAT16] = "f2",    [FL_FLOAT32] = "f4",
-    [FL_FLOAT64] = "f8", [FL_COMPLEX64] = "c8", [FL_COMPLEX128] = "c16"};
-
 /* ---- the header ---- */
 
 struct header {
@@ -70,7 +65,7 @@ static int take_descr(struct parser *p, struct header *h)
     const char *name = text + (text[0] && strchr("<>|=", text[0]));
     h->swapped = text[0] == '>';
     for (int dtype = FL_BOOL; dtype < FL_DTYPE_COUNT; dtype++)
-        if (NAMES[dtype] && strcmp(NAMES[dtype], name) == 0)
+        if (dtypes[dtype].numpy && strcmp(dtypes[dtype].numpy, name) == 0)
             return h->dtype = dtype, 0;
     return error_set(FL_RUNTIME_ERROR, "npy: arrays of dtype '%s' are not supported", text);
 }
@@ -237,9 +232,10 @@ fl_tensor *fl_npy_load(const char *path)
 /* The header of a contiguous tensor into `to` (MAX_HEADER bytes). Returns its length. */
 static size_t write_header(const fl_tensor *t, char *to)
 {
-    size_t used = (size_t)snprintf(to + 10, 80, "{'descr': '%c%s', 'fortran_order': False, 'shape': (",
-                                   dtype_size(t->dtype) == 1 ? '|' : '<', NAMES[t->dtype]) +
-                  10;
+    size_t used =
+        (size_t)snprintf(to + 10, 80, "{'descr': '%c%s', 'fortran_order': False, 'shape': (",
+                         dtype_size(t->dtype) == 1 ? '|' : '<', dtypes[t->dtype].numpy) +
+        10;
     for (int d = 0; d < t->ndim; d++)
         used += (size_t)snprintf(to + used, 32, d ? ", %lld" : "%lld", (long long)t->sizes[d]);
     used += (size_t)snprintf(to + used, 8, t->ndim == 1 ? ",), }" : "), }");
@@ -260,7 +256,7 @@ int fl_npy_save(const char *path, fl_tensor *t)
     struct file_write w;
     if (!path || !t)
         return fl_null_argument("fl_npy_save", path ? "t" : "path");
-    if (!NAMES[t->dtype])
+    if (!dtypes[t->dtype].numpy)
         return error_set(FL_RUNTIME_ERROR, "npy: NumPy has no dtype %s", fl_dtype_name(t->dtype));
     fl_tensor *whole = tensor_contiguous(t);
     int status = whole ? file_write_open(&w, path) : -1;

@@ -4,26 +4,20 @@
 #include <assert.h>
 #include <string.h>
 
-#include "flambeau/base.h"
-
-static const char *const NAMES[FL_DTYPE_COUNT] = {
-    [FL_BOOL] = "BOOL",   [FL_UINT8] = "U8",    [FL_INT8] = "I8",       [FL_INT16] = "I16",
-    [FL_INT32] = "I32",   [FL_INT64] = "I64",   [FL_FLOAT16] = "F16",   [FL_BFLOAT16] = "BF16",
-    [FL_FLOAT32] = "F32", [FL_FLOAT64] = "F64", [FL_COMPLEX64] = "C64", [FL_COMPLEX128] = "C128",
-};
+#include "core/tensor.h"
 
 int safetensors_dtype_of(const char *name)
 {
     for (int dtype = FL_BOOL; dtype < FL_DTYPE_COUNT; dtype++)
-        if (strcmp(name, NAMES[dtype]) == 0)
+        if (strcmp(name, dtypes[dtype].safetensors) == 0)
             return dtype;
     return FL_NO_DTYPE;
 }
 
 const char *safetensors_dtype_name(int dtype)
 {
-    assert(dtype >= FL_BOOL && dtype < FL_DTYPE_COUNT && NAMES[dtype]);
-    return NAMES[dtype];
+    assert(dtype >= FL_BOOL && dtype < FL_DTYPE_COUNT);
+    return dtypes[dtype].safetensors;
 }
 
 int safetensors_check_utf8(const char *text, size_t bytes)

@@ -50,9 +50,12 @@ static int refuse_dtype(const char *name, int dtype)
                      dtype_title(dtype));
 }
 
+/* Unsigned integers that become int64 or a float are read as integers are. */
 static bool accepted(const fl_op *f, int dtype)
 {
-    return f->accepts >> dtype_class(dtype) & 1;
+    bool converted = f->result_dtype == RESULT_FLOAT || f->result_dtype == RESULT_SUM;
+    return op_accepts(f->accepts, dtype) ||
+           (converted && dtype_group(dtype) == GROUP_UNSIGNED && f->accepts & ACCEPT_INTEGRAL);
 }
 
 /* The dtype that the rule gives a kernel's results; -1 with the error when the first tensor's is
@@ -66,6 +69,8 @@ static int kernel_dtype(const fl_op *f, const fl_value *args)
     } else if (f->first >= 0 && args[f->first].tag == FL_TENSOR) {
         dtype = args[f->first].as.tensor->dtype;
     }
+    if (dtype < 0)
+        return -1;
     if (f->first >= 0 && dtype != FL_NO_DTYPE && !accepted(f, dtype))
         return refuse_dtype(f->called, dtype);
     switch (f->result_dtype) {
@@ -130,20 +135,29 @@ static int call_view(const fl_op *f, const fl_value *args, fl_value *results)
     return 0;
 }
 
-/* Refuses complex tensors for functions that do not say that they take them, and would read them as
- * real ones. */
-static int refuse_complex(const fl_op *f, const fl_value *args)
+enum { ACCEPT_SPECIAL = ACCEPT_COMPLEX | ACCEPT_UNSIGNED | ACCEPT_FLOAT8 };
+
+/* Whether a dtype is one that functions do not take unless they say so. */
+static bool is_special(int dtype)
 {
-    for (int i = 0; i < f->params; i++)
-        if (args[i].tag == FL_TENSOR && dtype_is_complex(args[i].as.tensor->dtype))
-            return refuse_dtype(f->base, args[i].as.tensor->dtype);
+    return dtype_group(dtype) >= (int)CLASS_COMPLEX;
+}
+
+/* Refuses such tensors for functions that do not say it, and would read them as others. */
+static int refuse_special(const fl_op *f, const fl_value *args)
+{
+    for (int i = 0; i < f->params; i++) {
+        int dtype = args[i].tag == FL_TENSOR ? args[i].as.tensor->dtype : FL_NO_DTYPE;
+        if (is_special(dtype) && !accepted(f, dtype))
+            return refuse_dtype(f->called, dtype);
+    }
     return 0;
 }
 
 int door_numbers(const fl_op *f, fl_value *args, fl_tensor **made)
 {
     memset(made, 0, sizeof *made * f->params);
-    if (!(f->accepts & ACCEPT_COMPLEX) && refuse_complex(f, args))
+    if (~f->accepts & ACCEPT_SPECIAL && refuse_special(f, args))
         return -1;
     for (int i = 0; i < f->params; i++) {
         if (f->param[i].type != TYPE_OPERAND || !value_is_number(&args[i]))
@@ -170,8 +184,8 @@ static int allocate_results(const fl_op *f, const fl_value *args, fl_tensor **y)
         shape[k].ndim = 0, shape[k].dtype = dtype, shape[k].zero = shape[k].strided = false;
     int status = f->shape(args, shape);
     for (int k = 0; k < f->results && status == 0; k++)
-        if (dtype_is_complex(shape[k].dtype) && !(f->accepts & ACCEPT_COMPLEX))
-            status = refuse_dtype(f->base, shape[k].dtype);
+        if (is_special(shape[k].dtype) && !op_accepts(f->accepts, shape[k].dtype))
+            status = refuse_dtype(f->called, shape[k].dtype);
     for (int k = 0; k < f->results && status == 0; k++) {
         y[k] = shape[k].strided ? tensor_new_strided(shape[k].ndim, shape[k].sizes,
                                                      shape[k].strides, shape[k].dtype)
@@ -213,7 +227,7 @@ static int call_kernel(const fl_op *f, const fl_value *given, fl_value *results)
 static int call_compose(const fl_op *f, const fl_value *args, fl_value *results)
 {
     struct scope own;
-    if (!(f->accepts & (ACCEPT_COMPLEX | ACCEPT_UNSAID)) && refuse_complex(f, args)) {
+    if (!(f->accepts & ACCEPT_UNSAID) && ~f->accepts & ACCEPT_SPECIAL && refuse_special(f, args)) {
         for (int k = 0; k < f->results; k++)
             results[k] = fl_none();
         return -1;

@@ -57,8 +57,16 @@ enum op_accept {
     ACCEPT_INTEGRAL = 1 << CLASS_INTEGRAL,
     ACCEPT_FLOATING = 1 << CLASS_FLOATING,
     ACCEPT_COMPLEX = 1 << CLASS_COMPLEX,
-    ACCEPT_UNSAID = 2 << CLASS_COMPLEX /* a composite whose paragraph does not say: its parts do */
+    ACCEPT_UNSAID = 2 << CLASS_COMPLEX, /* a composite whose paragraph does not say: its parts do */
+    ACCEPT_UNSIGNED = 1 << GROUP_UNSIGNED, /* uint16, uint32, uint64 */
+    ACCEPT_FLOAT8 = 1 << GROUP_FLOAT8
 };
+
+/* Whether a set of op_accept has a dtype. */
+static inline bool op_accepts(unsigned accepts, int dtype)
+{
+    return accepts >> dtype_group(dtype) & 1;
+}
 
 /* What the result's dtype is, given the promoted dtype of the operands. */
 enum op_result_dtype {

@@ -89,10 +89,8 @@ static PyObject *function_set_default(PyObject *module, PyObject *o)
             PyExc_TypeError,
             "invalid dtype object: only floating-point types are supported as the default "
             "type");
-    if (!dtype_is_floating(dtype))
-        return PyErr_Format(PyExc_TypeError,
-                            "only floating-point types are supported as the default type");
-    dtype_set_default(dtype);
+    if (fl_set_default_dtype((fl_dtype)dtype))
+        return raise_error();
     Py_RETURN_NONE;
 }
 
@@ -116,7 +114,10 @@ static PyObject *function_promote_types(PyObject *module, PyObject *args)
 {
     int a, b;
     (void)module;
-    return two_dtypes("promote_types", args, &a, &b) ? types_dtype(dtype_promote(a, b)) : NULL;
+    if (!two_dtypes("promote_types", args, &a, &b))
+        return NULL;
+    int dtype = dtype_promote(a, b);
+    return dtype < 0 ? raise_error() : types_dtype(dtype);
 }
 
 static PyObject *function_can_cast(PyObject *module, PyObject *args)
@@ -171,10 +172,11 @@ static PyObject *function_result_type(PyObject *module, PyObject *args)
     bool fits = PyTuple_Size(args) == 2;
     for (Py_ssize_t i = 0; fits && i < 2; i++)
         fits = (both[i] = operand(PyTuple_GetItem(args, i))) != NULL;
-    PyObject *result = fits ? types_dtype(pointwise_promote_list(both, 2)) : NULL;
+    int dtype = fits ? pointwise_promote_list(both, 2) : -1;
+    PyObject *result = dtype < 0 ? NULL : types_dtype(dtype);
     tensor_release(both[0]);
     tensor_release(both[1]);
-    if (fits || PyErr_Occurred())
+    if (result || PyErr_Occurred())
         return result;
     return fl_error() ? raise_error() : refuse_operands(args);
 }

@@ -349,7 +349,7 @@ ID = b"(" + text("storage") + b"ctorch\nFloatStorage\n" + text("0") + text("cpu"
         b"\x80\x02ctorch\nSize\nX\x01\x00\x00\x00a\x85R.",
         b"\x80\x02ctorch\nSparse\n.",
         b"\x80\x02ctorch._utils\n_rebuild_sparse_tensor\n)R.",
-        b"\x80\x02ctorch\nuint16\n.",
+        b"\x80\x02ctorch\ncomplex32\n.",
         b"\x80\x02" + ID + b".",
         b"\x80\x02K\x01Q.",
         b"\x80\x02ctorch\nfloat32\n}b.",

@@ -50,7 +50,8 @@ static void describe(struct out *o, const struct table *t, const struct op *op)
     static const char *const KINDS[] = {"", "pointwise", "reduce", "view", "kernel", "compose"};
     static const char *const FORMS[] = {"function", "method",  "inplace", "out",
                                         "nn",       "special", "linalg",  "internal"};
-    static const char *const ACCEPTS[] = {"bool", "int", "float", "complex"};
+    static const char *const ACCEPTS[] = {"bool",   "int",      "float", "complex",
+                                          "unsaid", "unsigned", "float8"};
     static const char *const RESULTS[] = {"promoted", "float", "sum", "bool",
                                           "int64",    "real",  "own"};
     emit(o, " {\"name\": \"%s\", \"base\": \"%s\", \"c\": \"fl_%s\", \"kind\": \"%s\",\n", op->name,
@@ -58,7 +59,7 @@ static void describe(struct out *o, const struct table *t, const struct op *op)
     emit(o, "  \"place\": \"%s:%d\", \"family\": \"%s\",\n", op->place.file, op->place.line,
          op->family);
     words(o, "forms", op->forms, FORMS, 8);
-    words(o, "accepts", op->accepts, ACCEPTS, 4);
+    words(o, "accepts", op->accepts, ACCEPTS, 7);
     emit(o, "  \"result_dtype\": \"%s\", \"random\": %s, \"writes\": %s,\n",
          RESULTS[op->result_dtype], truth(op->random), truth(op->writes));
     emit_text(o, "  \"results\": [");

@@ -18,6 +18,9 @@ static void key_dtypes(struct op *op, const struct stretch *s, int unused)
                  {"integral", ACCEPT_INTEGRAL, -1},
                  {"intbool", ACCEPT_INTEGRAL | ACCEPT_BOOL, -1},
                  {"complex", ACCEPT_COMPLEX, -1},
+                 {"unsigned", ACCEPT_UNSIGNED, -1},
+                 {"float8", ACCEPT_FLOAT8, -1},
+                 {"every", ACCEPT_EVERY, -1},
                  {"promoted", 0, RESULT_PROMOTED},
                  {"tofloat", 0, RESULT_FLOAT},
                  {"tosum", 0, RESULT_SUM},
@@ -45,7 +48,8 @@ static void key_dtypes(struct op *op, const struct stretch *s, int unused)
         if (k == count) {
             complain(l.token.place,
                      "found %s, expected bool int float any numeric floating integral intbool "
-                     "complex, or promoted tofloat tosum toreal '-> bool' '-> int64' own",
+                     "complex unsigned float8 every, or promoted tofloat tosum toreal '-> bool' "
+                     "'-> int64' own",
                      token_text(&l.token));
             return;
         }

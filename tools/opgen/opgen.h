@@ -159,6 +159,9 @@ enum accept {
     ACCEPT_FLOATING = 4,
     ACCEPT_REAL = 7, /* "any": complex is said beside it */
     ACCEPT_COMPLEX = 8,
+    ACCEPT_UNSIGNED = 32,
+    ACCEPT_FLOAT8 = 64,
+    ACCEPT_EVERY = ACCEPT_REAL | ACCEPT_COMPLEX | ACCEPT_UNSIGNED | ACCEPT_FLOAT8,
     ACCEPT_UNSAID = 16 /* a composite without the key: its parts decide of tensors */
 };
 enum rule_dtype {

@@ -108,25 +108,10 @@ int polygamma_cpu(fl_tensor *self, int64_t n, fl_tensor *y)
     return status;
 }
 
-/* The largest number of a dtype. */
-static double largest(int dtype)
-{
-    switch (dtype) {
-    case FL_FLOAT16:
-        return 65504;
-    case FL_BFLOAT16:
-        return 0x1.FEp127;
-    case FL_FLOAT64:
-        return 0x1.fffffffffffffp1023;
-    default:
-        return 0x1.fffffep127;
-    }
-}
-
 int nan_to_num_compose(fl_tensor *self, const double *nan, const double *posinf,
                        const double *neginf, fl_tensor **y)
 {
-    double most = largest(self->dtype);
+    double most = dtype_largest(self->dtype);
     *y = fl__nan_to_num(self, nan ? *nan : 0, posinf ? *posinf : most, neginf ? *neginf : -most);
     return *y ? 0 : -1;
 }

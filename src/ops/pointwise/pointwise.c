@@ -34,9 +34,11 @@ struct votes {
     int best[3];
 };
 
+/* -1 stays: an error was set. */
 static void vote(struct votes *v, int class, int dtype)
 {
-    v->best[class] = v->best[class] == FL_NO_DTYPE ? dtype : dtype_promote(v->best[class], dtype);
+    int *best = &v->best[class];
+    *best = *best == FL_NO_DTYPE ? dtype : *best < 0 ? -1 : dtype_promote(*best, dtype);
 }
 
 static void vote_tensor(struct votes *v, const fl_tensor *t)
@@ -49,17 +51,19 @@ static void vote_tensor(struct votes *v, const fl_tensor *t)
 static int count_votes(const struct votes *v)
 {
     int result = FL_NO_DTYPE;
-    for (int class = 0; class < 3; class++) {
+    for (int class = 0; class < 3 && result >= 0; class++) {
         int dtype = v->best[class];
+        if (dtype < 0)
+            return -1;
         if (dtype == FL_NO_DTYPE)
             continue;
         if (class == 2 && dtype_is_inexact(dtype))
             dtype = dtype_is_complex(dtype) ? dtype_complex(dtype_default()) : dtype_default();
-        if (result == FL_NO_DTYPE)
+        if (result == FL_NO_DTYPE || (dtype_is_complex(dtype) && !dtype_is_floating(result)))
             result = dtype;
         else if (rank(dtype) > rank(result))
             result =
-                dtype_is_floating(result) ? dtype_complex(result) : dtype_promote(result, dtype);
+                dtype_is_floating(result) ? dtype_complex_of(result) : dtype_promote(result, dtype);
     }
     return result;
 }
@@ -92,11 +96,6 @@ int pointwise_promote_list(fl_tensor *const *tensors, int64_t count)
  * the loop, the iterator does just this; where it is a half, whose loop is float32, an operand that
  * is not of it is rounded to it first.
  */
-
-static bool is_half(int dtype)
-{
-    return dtype == FL_FLOAT16 || dtype == FL_BFLOAT16;
-}
 
 /* made[i] holds what an operand became, for release. */
 static int round_operands(const struct op_pointwise *p, int common, fl_value *operand,
@@ -377,9 +376,12 @@ static int set_type_error(const fl_op *f, int dtype)
                      dtype_title(dtype));
 }
 
+/* Unsigned integers that become floats are read as integers are. */
 static bool accepts(const fl_op *f, int dtype)
 {
-    return f->accepts >> rank(dtype) & 1;
+    return op_accepts(f->accepts, dtype) ||
+           (f->result_dtype == RESULT_FLOAT && dtype_group(dtype) == GROUP_UNSIGNED &&
+            f->accepts & ACCEPT_INTEGRAL);
 }
 
 /* The dtype in which all operands are computed; -1 with the error when it is refused. */
@@ -396,6 +398,8 @@ static int common_dtype(const fl_op *f, const fl_value *operand, const fl_value 
         if (p->promoted >> i & 1)
             voters[count++] = args[p->scalar[i]];
     int common = pointwise_promote(count, voters);
+    if (common < 0)
+        return -1;
     if (!accepts(f, common))
         return set_type_error(f, common);
     if (f->result_dtype == RESULT_FLOAT && rank(common) < 2)
@@ -409,7 +413,7 @@ static int common_dtype(const fl_op *f, const fl_value *operand, const fl_value 
 static bool is_checked(const fl_op *f, int i, int common)
 {
     const struct op_pointwise *p = f->pointwise;
-    bool half = common == FL_FLOAT16 || common == FL_BFLOAT16;
+    bool half = dtype_is_narrow(common);
     return f->param[p->scalar[i]].type == TYPE_SCALAR && p->scalar[i] != 0 && !half &&
            !(p->promoted >> i & 1 && dtype_is_inexact(common));
 }
@@ -438,7 +442,7 @@ static int load_checked_scalars(const fl_op *f, const fl_value *args, int common
             return -1;
         value[i] = number_wrap(value[i], common);
     }
-    for (int i = 0; is_half(common) && i < p->scalars; i++)
+    for (int i = 0; dtype_is_narrow(common) && i < p->scalars; i++)
         if (p->rounded >> i & 1)
             value[i] = fl_float(convert_rounded(number_real(&value[i]), common));
     load_scalars(p->scalars, value, compute_of(common), out);
@@ -599,7 +603,7 @@ static __attribute__((noinline)) int call_general(const fl_op *op, const fl_valu
     int loop = p->loop[job.compute];
     fl_tensor *made[MOST_OPERANDS] = {NULL};
     struct node *n = NULL;
-    if (status == 0 && is_half(common))
+    if (status == 0 && dtype_is_narrow(common))
         status = round_operands(p, common, operand, made);
     if (status == 0 && loop == 0)
         status = set_type_error(f, common);
@@ -616,7 +620,7 @@ static __attribute__((noinline)) int call_general(const fl_op *op, const fl_valu
         status = record_written(y, n);
     else if (status == 0 && needs_node)
         status = record_call(f, args, results);
-    for (int i = 0; is_half(common) && i < p->operands; i++)
+    for (int i = 0; dtype_is_narrow(common) && i < p->operands; i++)
         tensor_release(made[i]);
     if (status)
         tensor_release(y);

@@ -16,7 +16,8 @@ fl_tensor *pointwise_new(int loop, enum compute compute, uint8_t truths, int ope
 
 /* The dtype to which tensors and numbers promote together (torch.result_type): tensors with dims
  * outweigh 0-dim ones, which outweigh numbers, where the kinds (bool, integral, floating) are the
- * same or lower. */
+ * same or lower. -1 with the error
+ * where two do not promote. */
 int pointwise_promote(int count, const fl_value *values);
 int pointwise_promote_list(fl_tensor *const *tensors, int64_t count); /* NULLs are passed over */
 

@@ -202,8 +202,6 @@ int randint_shape(int64_t low, int64_t high, fl_ints size, fl_generator *generat
 /* Whether a dtype holds both bounds of integers in [from, to). */
 static int check_bounds(int dtype, int64_t from, int64_t to)
 {
-    static const int bits[] = {
-        [FL_BOOL] = 1, [FL_UINT8] = 8, [FL_INT8] = 7, [FL_INT16] = 15, [FL_INT32] = 31};
     static const char *const names[] = {[FL_BOOL] = "bool",
                                         [FL_UINT8] = "unsigned char",
                                         [FL_INT8] = "signed char",
@@ -211,8 +209,8 @@ static int check_bounds(int dtype, int64_t from, int64_t to)
                                         [FL_INT32] = "int"};
     if (dtype > FL_INT32)
         return 0;
-    int64_t most = (INT64_C(1) << bits[dtype]) - 1;
-    int64_t least = dtype == FL_BOOL || dtype == FL_UINT8 ? 0 : -most - 1;
+    int64_t most = (INT64_C(1) << dtype_digits(dtype)) - 1;
+    int64_t least = dtype_is_signed(dtype) ? -most - 1 : 0;
     if (from < least || from > most)
         return error_set(FL_RUNTIME_ERROR, "from is out of bounds for %s", names[dtype]);
     if (to - 1 < least || to - 1 > most)
@@ -224,13 +222,11 @@ static int check_bounds(int dtype, int64_t from, int64_t to)
  * the dtype below that (source: update_to of PyTorch's DistributionTemplates.h). */
 static int64_t last_held(int dtype, int64_t to)
 {
-    static const int digits[] = {
-        [FL_FLOAT16] = 11, [FL_BFLOAT16] = 8, [FL_FLOAT32] = 24, [FL_FLOAT64] = 53};
     double last = convert_rounded((double)(to - 1), dtype);
     if (!(last < 0x1p62) || (int64_t)last < to)
         return to;
     int exponent = ilogb(fabs((double)(to - 1)));
-    return (int64_t)last - (INT64_C(1) << (exponent - digits[dtype] + 1));
+    return (int64_t)last - (INT64_C(1) << (exponent - dtype_digits(dtype) + 1));
 }
 
 static int fill_integers(fl_tensor *self, fl_generator *generator, int64_t from, int64_t to)
@@ -297,17 +293,9 @@ int randperm_cpu(int64_t n, fl_generator *generator, fl_dtype dtype, fl_device d
 
 /* ---- in place ---- */
 
-static double largest(int dtype)
-{
-    return dtype == FL_FLOAT16    ? 65504
-           : dtype == FL_BFLOAT16 ? 0x1.fep127
-           : dtype == FL_FLOAT32  ? FLT_MAX
-                                  : DBL_MAX;
-}
-
 int uniform__cpu(fl_tensor *self, double from, double to, fl_generator *generator)
 {
-    double most = largest(self->dtype);
+    double most = dtype_largest(self->dtype);
     if (!(fabs(from) <= most) || !(fabs(to) <= most))
         return error_set(FL_RUNTIME_ERROR, "%s is out of bounds for %s",
                          fabs(from) <= most ? "to" : "from", dtype_c_name(self->dtype));
@@ -344,11 +332,7 @@ int random_from__cpu(fl_tensor *self, int64_t from, const int64_t *to, fl_genera
 {
     if (to)
         return fill_integers(self, generator, from, *to);
-    static const int digits[] = {[FL_BOOL] = 1,     [FL_UINT8] = 8,    [FL_INT8] = 7,
-                                 [FL_INT16] = 15,   [FL_INT32] = 31,   [FL_INT64] = 63,
-                                 [FL_FLOAT16] = 11, [FL_BFLOAT16] = 8, [FL_FLOAT32] = 24,
-                                 [FL_FLOAT64] = 53};
-    uint64_t most = (UINT64_C(1) << digits[self->dtype]) - !dtype_is_floating(self->dtype);
+    uint64_t most = (UINT64_C(1) << dtype_digits(self->dtype)) - !dtype_is_floating(self->dtype);
     return fill_run(self, generator, INTEGERS, 0, 0, from, most - (uint64_t)from + 1);
 }
 

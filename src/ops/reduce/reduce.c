@@ -361,8 +361,9 @@ static int result_dtype(const fl_op *f, const fl_value *args, int dtype)
     int8_t given = f->reduce->dtype;
     bool asked = given >= 0 && args[given].tag == FL_DTYPE;
     int from = asked ? (int)args[given].as.i : dtype;
-    if (!(f->accepts >> dtype_class(from) & 1)) {
-        if (strncmp(f->base, "mean", 4) == 0)
+    bool summed = f->result_dtype == RESULT_SUM && !asked && f->accepts & ACCEPT_INTEGRAL;
+    if (!op_accepts(f->accepts, from) && !(summed && dtype_group(from) == GROUP_UNSIGNED)) {
+        if (strncmp(f->base, "mean", 4) == 0 && !dtype_is_inexact(from))
             return error_set(
                 FL_RUNTIME_ERROR,
                 "mean(): could not infer output dtype. Input dtype must be either a floating "

@@ -1,6 +1,6 @@
 /* Elements as keys.
  *
- * Integers flip their sign bit. Floats flip all bits where they are negative and the sign bit where
+ * Integers flip their sign bit, where they have one. Floats flip all bits where they are negative and the sign bit where
  * not. Keys of float32 and halves have 32 bits, the rest 64: a radix sort goes over those that
  * differ.
  */
@@ -35,10 +35,11 @@ uint64_t keys_nan(int dtype)
 void keys_read(const struct line *l, bool descending, struct pair *out)
 {
     enum { CHUNK = 256 };
-    assert(l->dtype < FL_COMPLEX64);
+    assert(!dtype_is_complex(l->dtype));
     const int work = !dtype_is_floating(l->dtype) ? FL_INT64
                      : l->dtype == FL_FLOAT64     ? FL_FLOAT64
                                                   : FL_FLOAT32;
+    const uint64_t sign = dtype_digits(l->dtype) < 64 ? UINT64_C(1) << 63 : 0;
     const uint64_t flip = descending ? UINT64_MAX : 0;
     union {
         uint32_t f[CHUNK];
@@ -56,7 +57,7 @@ void keys_read(const struct line *l, bool descending, struct pair *out)
                 out[k] = (struct pair){key_of_double(stage.d[k]) ^ flip, at + k};
         else
             for (int64_t k = 0; k < m; k++)
-                out[k] = (struct pair){stage.d[k] ^ UINT64_C(1) << 63 ^ flip, at + k};
+                out[k] = (struct pair){stage.d[k] ^ sign ^ flip, at + k};
     }
 }
 

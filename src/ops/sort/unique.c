@@ -168,32 +168,31 @@ static int unique_neighbours(struct distinct *u)
     fl_tensor *wide = NULL;
     int64_t *first = u->first, count = u->n > 0;
     first[0] = 0;
-    switch (u->from->dtype) {
-    case FL_FLOAT16:
-    case FL_BFLOAT16:
+    if (dtype_is_narrow(u->from->dtype)) {
         if (!(wide = op_adopt(tensor_as(u->from, FL_FLOAT32))))
             return -1;
         data = tensor_data(wide);
         RUNS(float)
-        break;
-    case FL_FLOAT32:
-        RUNS(float)
-        break;
-    case FL_FLOAT64:
-        RUNS(double)
-        break;
-    case FL_INT16:
-        RUNS(int16_t)
-        break;
-    case FL_INT32:
-        RUNS(int32_t)
-        break;
-    case FL_INT64:
-        RUNS(int64_t)
-        break;
-    default:
-        RUNS(uint8_t)
-        break;
+    } else if (dtype_is_floating(u->from->dtype)) {
+        if (u->from->dtype == FL_FLOAT32)
+            RUNS(float)
+        else
+            RUNS(double)
+    } else {
+        switch (dtype_size(u->from->dtype)) {
+        case 1:
+            RUNS(uint8_t)
+            break;
+        case 2:
+            RUNS(uint16_t)
+            break;
+        case 4:
+            RUNS(uint32_t)
+            break;
+        default:
+            RUNS(uint64_t)
+            break;
+        }
     }
     u->count = count;
     if (take_runs(u, NULL))
@@ -209,9 +208,6 @@ static int unique_neighbours(struct distinct *u)
 static int distinct_of(fl_tensor *self, bool neighbours, bool return_inverse, fl_tensor **values,
                        fl_tensor **inverse, fl_tensor **counts)
 {
-    if (dtype_is_complex(self->dtype))
-        return error_set(FL_NOT_IMPLEMENTED, "\"unique\" not implemented for '%s'",
-                         dtype_title(self->dtype));
     struct distinct u = {.self = self, .from = op_adopt(tensor_contiguous(self)), .n = self->numel};
     const int64_t none = 0;
     *inverse = op_adopt(return_inverse ? tensor_new(self->ndim, self->sizes, FL_INT64)
@@ -223,7 +219,7 @@ static int distinct_of(fl_tensor *self, bool neighbours, bool return_inverse, fl
                               self->dtype};
     int64_t least, greatest;
     int status;
-    if (!neighbours && !dtype_is_floating(self->dtype) &&
+    if (!neighbours && !dtype_is_floating(self->dtype) && dtype_digits(self->dtype) < 64 &&
         keys_span(&line, 2 * (uint64_t)u.n + 256, &least, &greatest)) {
         const int64_t span = greatest - least + 1;
         const size_t bytes = sizeof(int64_t) * (size_t)span;

@@ -9,18 +9,13 @@
 /* The dtype of a buffer's elements, or -1. A format without a mark of size and order is native. */
 static int dtype_of_buffer(const Py_buffer *view)
 {
-    static const struct {
-        char format;
-        int dtype;
-    } known[] = {
-        {'?', FL_BOOL},  {'B', FL_UINT8}, {'b', FL_INT8},    {'h', FL_INT16},   {'i', FL_INT32},
-        {'l', FL_INT64}, {'q', FL_INT64}, {'e', FL_FLOAT16}, {'f', FL_FLOAT32}, {'d', FL_FLOAT64},
-    };
     const char *format = view->format ? view->format : "B";
-    for (size_t i = 0; i < sizeof known / sizeof *known; i++)
-        if (format[0] == known[i].format && !format[1] &&
-            (size_t)view->itemsize == dtype_size(known[i].dtype))
-            return known[i].dtype;
+    if (strcmp(format, "q") == 0 || strcmp(format, "Q") == 0) /* C's long long is as long */
+        format = *format == 'q' ? "l" : "L";
+    for (int dtype = FL_BOOL; dtype < FL_DTYPE_COUNT; dtype++)
+        if (dtypes[dtype].buffer && strcmp(format, dtypes[dtype].buffer) == 0 &&
+            (size_t)view->itemsize == dtype_size(dtype))
+            return dtype;
     return -1;
 }
 

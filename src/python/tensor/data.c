@@ -105,6 +105,8 @@ PyObject *data_item(const fl_tensor *t, int64_t position)
         return PyFloat_FromDouble(((const double *)tensor_data(t))[position]);
     case FL_INT64:
         return PyLong_FromLongLong(((const int64_t *)tensor_data(t))[position]);
+    case FL_UINT64:
+        return PyLong_FromUnsignedLongLong(((const uint64_t *)tensor_data(t))[position]);
     default:
         return data_from_number(tensor_number(t, position));
     }
@@ -233,7 +235,9 @@ static bool find_dtype(PyObject *o, int depth, int *dtype)
         int one = dtype_of_one(o);
         if (one != FL_NO_DTYPE)
             *dtype = *dtype == FL_NO_DTYPE ? one : dtype_promote(*dtype, one);
-        return one != FL_NO_DTYPE;
+        if (*dtype < 0)
+            raise_error();
+        return one != FL_NO_DTYPE && *dtype >= 0;
     }
     if (depth == TENSOR_MAX_DIMS) /* a list that holds itself has no end */
         return too_deep(o);
@@ -269,14 +273,6 @@ static bool put_overflow(struct sink *s)
     return false;
 }
 
-/* An int wraps into uint8 from below, a float does not. */
-static const int64_t LEAST[] = {[FL_UINT8] = -UINT8_MAX, [FL_INT8] = INT8_MIN,
-                                [FL_INT16] = INT16_MIN,  [FL_INT32] = INT32_MIN,
-                                [FL_INT64] = INT64_MIN};
-static const int64_t MOST[] = {[FL_UINT8] = UINT8_MAX, [FL_INT8] = INT8_MAX,
-                               [FL_INT16] = INT16_MAX, [FL_INT32] = INT32_MAX,
-                               [FL_INT64] = INT64_MAX};
-
 static bool put_complex(struct sink *s, double real, double imag)
 {
     s->f[2 * s->count] = real, s->f[2 * s->count + 1] = imag;
@@ -292,7 +288,7 @@ static bool put_int(struct sink *s, int64_t value)
         s->f[s->count++] = (double)value;
     } else if (s->dtype == FL_BOOL) {
         s->i[s->count++] = value != 0;
-    } else if (value < LEAST[s->dtype] || value > MOST[s->dtype]) {
+    } else if (value < dtype_least(s->dtype) || value > dtype_most(s->dtype)) {
         return put_overflow(s);
     } else {
         s->i[s->count++] = value;
@@ -302,24 +298,31 @@ static bool put_int(struct sink *s, int64_t value)
 
 static bool put_float(struct sink *s, double value)
 {
-    /* the least value that fits, and the least above those that do: 255.1 fits no uint8 */
-    static const double bound[][2] = {[FL_UINT8] = {0, 0x1.fe00000000001p7},
-                                      [FL_INT8] = {-0x1p7, 0x1.fc00000000001p6},
-                                      [FL_INT16] = {-0x1p15, 0x1.fffc000000001p14},
-                                      [FL_INT32] = {-0x1p31, 0x1.fffffffc00001p30},
-                                      [FL_INT64] = {-0x1p63, 0x1p63}};
     if (s->complex) {
         return put_complex(s, value, 0);
     } else if (s->floating) {
         s->f[s->count++] = value;
     } else if (s->dtype == FL_BOOL) {
         s->i[s->count++] = value != 0;
-    } else if (!(value >= bound[s->dtype][0] && value < bound[s->dtype][1])) {
+    } else if (!dtype_holds(value, s->dtype)) {
         return put_overflow(s);
     } else {
         s->i[s->count++] = (int64_t)value;
     }
     return true;
+}
+
+/* uint64 alone has Python's own rules and exceptions. */
+static bool put_unsigned(struct sink *s, PyObject *o)
+{
+    PyObject *whole = PyLong_Check(o) ? Py_NewRef(o) : PyNumber_Index(o);
+    if (!whole) {
+        PyErr_SetString(PyExc_TypeError, "an integer is required");
+        return false;
+    }
+    s->i[s->count++] = (int64_t)PyLong_AsUnsignedLongLong(whole);
+    Py_DECREF(whole);
+    return !PyErr_Occurred();
 }
 
 static bool refuse_type(const struct sink *s, PyObject *o)
@@ -345,6 +348,8 @@ static bool put_number(struct sink *s, PyObject *o, const fl_value *v)
 static bool put_one(struct sink *s, PyObject *o)
 {
     fl_value v;
+    if (s->dtype == FL_UINT64)
+        return put_unsigned(s, o);
     if (PyFloat_CheckExact(o))
         return put_float(s, PyFloat_AsDouble(o));
     if (pytensor_check(o)) {

@@ -5,14 +5,6 @@
 #include <stdint.h>
 
 enum { DLPACK_CPU = 1 };
-enum {
-    DLPACK_INT = 0,
-    DLPACK_UINT = 1,
-    DLPACK_FLOAT = 2,
-    DLPACK_BFLOAT = 4,
-    DLPACK_COMPLEX = 5,
-    DLPACK_BOOL = 6
-};
 enum { DLPACK_READ_ONLY = 1, DLPACK_COPIED = 2 };
 
 struct dlpack_device {

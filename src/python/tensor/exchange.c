@@ -54,19 +54,11 @@ static fl_tensor *over_memory(PyObject *owner, void *data, int dtype, int ndim,
 /* The dtype of a typestr of NumPy's ("<f4"): -1 when there is none. */
 static int dtype_of_typestr(const char *s)
 {
-    static const struct {
-        const char *name;
-        int dtype;
-    } known[] = {
-        {"b1", FL_BOOL},    {"u1", FL_UINT8},     {"i1", FL_INT8},        {"i2", FL_INT16},
-        {"i4", FL_INT32},   {"i8", FL_INT64},     {"f2", FL_FLOAT16},     {"f4", FL_FLOAT32},
-        {"f8", FL_FLOAT64}, {"c8", FL_COMPLEX64}, {"c16", FL_COMPLEX128},
-    };
     if (*s != '<' && *s != '|' && *s != '=')
         return -1;
-    for (size_t i = 0; i < sizeof known / sizeof *known; i++)
-        if (strcmp(s + 1, known[i].name) == 0)
-            return known[i].dtype;
+    for (int dtype = FL_BOOL; dtype < FL_DTYPE_COUNT; dtype++)
+        if (dtypes[dtype].numpy && strcmp(s + 1, dtypes[dtype].numpy) == 0)
+            return dtype;
     return -1;
 }
 
@@ -322,9 +314,6 @@ static PyObject *function_frombuffer(PyObject *module, PyObject *args, PyObject 
 
 /* ---- A tensor's memory for others ------------------------------------------------------------ */
 
-static const char *const formats[FL_DTYPE_COUNT] = {NULL, "?",  "B", "b", "h",  "i", "l",
-                                                    "e",  NULL, "f", "d", "Zf", "Zd"};
-
 /* What a buffer keeps. */
 struct lent {
     struct storage *storage;
@@ -338,10 +327,13 @@ static int get_buffer(PyObject *self, Py_buffer *view, int flags)
     view->obj = NULL;
     if (!data_own(t))
         return -1;
-    if (!formats[t->dtype] || tensor_requires_grad(t)) {
-        PyErr_SetString(PyExc_BufferError, formats[t->dtype]
-                                               ? "the tensor requires grad: use its detach()"
-                                               : "Python's buffers have no format for bfloat16");
+    if (tensor_requires_grad(t)) {
+        PyErr_SetString(PyExc_BufferError, "the tensor requires grad: use its detach()");
+        return -1;
+    }
+    if (!dtypes[t->dtype].buffer) {
+        PyErr_Format(PyExc_BufferError, "Python's buffers have no format for %s",
+                     fl_dtype_name(t->dtype));
         return -1;
     }
     if (!contiguous && (flags & PyBUF_STRIDES) != PyBUF_STRIDES) {
@@ -365,7 +357,7 @@ static int get_buffer(PyObject *self, Py_buffer *view, int flags)
         .len = (Py_ssize_t)t->numel * size,
         .itemsize = size,
         .ndim = t->ndim,
-        .format = (flags & PyBUF_FORMAT) ? (char *)formats[t->dtype] : NULL,
+        .format = (flags & PyBUF_FORMAT) ? (char *)dtypes[t->dtype].buffer : NULL,
         .shape = (flags & PyBUF_ND) ? dims : NULL,
         .strides = (flags & PyBUF_STRIDES) == PyBUF_STRIDES ? dims + t->ndim : NULL,
         .internal = lent,
@@ -391,9 +383,9 @@ static bool numpy_can_show(const fl_tensor *t, const char *what)
                    "得到的数组不带计算图。");
         return false;
     }
-    if (!formats[t->dtype])
-        PyErr_SetString(PyExc_TypeError, "Got unsupported ScalarType BFloat16");
-    return formats[t->dtype] != NULL;
+    if (!dtypes[t->dtype].buffer)
+        PyErr_Format(PyExc_TypeError, "Got unsupported ScalarType %s", dtype_title(t->dtype));
+    return dtypes[t->dtype].buffer != NULL;
 }
 
 /* NumPy's array over self's memory. It holds another object than self, which may hold the array. */
@@ -472,11 +464,10 @@ static PyObject *method_array_wrap(PyObject *self, PyObject *args)
 
 /* ---- DLPack ---------------------------------------------------------------------------------- */
 
-static const struct dlpack_type dlpack_types[FL_DTYPE_COUNT] = {
-    [FL_BOOL] = {DLPACK_BOOL, 8, 1},   {DLPACK_UINT, 8, 1},   {DLPACK_INT, 8, 1},      {DLPACK_INT, 16, 1},
-    {DLPACK_INT, 32, 1},   {DLPACK_INT, 64, 1},   {DLPACK_FLOAT, 16, 1},   {DLPACK_BFLOAT, 16, 1},
-    {DLPACK_FLOAT, 32, 1}, {DLPACK_FLOAT, 64, 1}, {DLPACK_COMPLEX, 64, 1}, {DLPACK_COMPLEX, 128, 1},
-};
+static struct dlpack_type dlpack_of(int dtype)
+{
+    return (struct dlpack_type){dtypes[dtype].dlpack, (uint8_t)(8 * dtype_size(dtype)), 1};
+}
 
 /* What is given out: the structure of the version asked for, the storage, and sizes and strides
  * behind. */
@@ -540,7 +531,7 @@ static PyObject *give(fl_tensor *t, bool versioned, bool copied)
         .tensor = {.data = tensor_data(t),
                    .device = {DLPACK_CPU, 0},
                    .ndim = t->ndim,
-                   .dtype = dlpack_types[t->dtype],
+                   .dtype = dlpack_of(t->dtype),
                    .shape = g->dims,
                    .strides = g->dims + t->ndim},
         .context = g,
@@ -588,9 +579,11 @@ static PyObject *method_dlpack_device(PyObject *self, PyObject *unused)
 
 static int dlpack_dtype(struct dlpack_type type)
 {
-    for (int i = FL_BOOL; i < FL_DTYPE_COUNT; i++)
-        if (memcmp(&type, &dlpack_types[i], sizeof type) == 0)
-            return i;
+    for (int dtype = FL_BOOL; dtype < FL_DTYPE_COUNT; dtype++) {
+        struct dlpack_type own = dlpack_of(dtype);
+        if (memcmp(&type, &own, sizeof type) == 0)
+            return dtype;
+    }
     return -1;
 }
 

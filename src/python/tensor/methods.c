@@ -135,7 +135,7 @@ METHOD(method_is_complex)
 METHOD(method_is_signed)
 {
     int dtype = pytensor_get(self)->dtype;
-    return python_bool(dtype != FL_BOOL && dtype != FL_UINT8);
+    return python_bool(dtype_is_signed(dtype));
 }
 
 METHOD(method_is_inference)

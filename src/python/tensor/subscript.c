@@ -222,7 +222,8 @@ static bool take_truth(struct subscript *s, bool truth)
 
 static bool take_tensor(struct subscript *s, fl_tensor *t)
 {
-    if (dtype_class(t->dtype) > CLASS_INTEGRAL || t->dtype == FL_INT8 || t->dtype == FL_INT16) {
+    if (t->dtype != FL_INT64 && t->dtype != FL_INT32 && t->dtype != FL_UINT8 &&
+        t->dtype != FL_BOOL) {
         PyErr_SetString(PyExc_IndexError,
                         "tensors used as indices must be long, int, byte or bool tensors");
         return false;
@@ -447,7 +448,7 @@ static fl_tensor *value_tensor(const fl_tensor *self, PyObject *value)
     if (fits <= 0)
         return NULL;
     /* A number for half precision becomes a float32 first. */
-    bool half = self->dtype == FL_FLOAT16 || self->dtype == FL_BFLOAT16;
+    bool half = dtype_is_narrow(self->dtype);
     fl_tensor *t = number_check(number, half ? FL_FLOAT32 : self->dtype)
                        ? NULL
                        : tensor_from_number(number, self->dtype);

@@ -70,7 +70,7 @@ static PyObject *dtype_is_complex_(PyObject *self, void *unused)
 static PyObject *dtype_signed(PyObject *self, void *unused)
 {
     (void)unused;
-    return python_bool(dtype_of(self) != FL_BOOL && dtype_of(self) != FL_UINT8);
+    return python_bool(dtype_is_signed(dtype_of(self)));
 }
 
 static PyObject *dtype_itemsize(PyObject *self, void *unused)
@@ -88,7 +88,8 @@ static PyObject *dtype_to_real(PyObject *self, PyObject *unused)
 static PyObject *dtype_to_complex(PyObject *self, PyObject *unused)
 {
     (void)unused;
-    return types_dtype(dtype_complex(dtype_of(self)));
+    int dtype = dtype_complex_of(dtype_of(self));
+    return dtype < 0 ? raise_error() : types_dtype(dtype);
 }
 
 static PyMethodDef dtype_methods[] = {
@@ -156,10 +157,7 @@ static const char *const format_names[FORMAT_COUNT] = {
 static const char *const layouts_absent[] = {
     "sparse_coo", "sparse_csr", "sparse_csc", "sparse_bsr", "sparse_bsc",
 };
-static const char *const dtypes_absent[] = {
-    "uint16",      "uint32",          "uint64",          "complex32",      "float8_e4m3fn",
-    "float8_e5m2", "float8_e4m3fnuz", "float8_e5m2fnuz", "float8_e8m0fnu", "float4_e2m1fn_x2",
-};
+static const char *const dtypes_absent[] = {"complex32", "float4_e2m1fn_x2"};
 #define COUNT(names) (sizeof(names) / sizeof *(names))
 
 static PyObject *strided;
