@@ -726,6 +726,12 @@ void node_init(struct node *n, const struct node_class *type, int edges, struct 
     n->sequence = atomic_fetch_add_explicit(&clock, 1, memory_order_relaxed);
 }
 
+void node_number(struct node *n)
+{
+    if (atomic_load_explicit(&clock, memory_order_relaxed) != n->sequence + 1)
+        n->sequence = atomic_fetch_add_explicit(&clock, 1, memory_order_relaxed);
+}
+
 /* Nodes that wait to be freed: a node freed while another is goes here, so that a chain of any
  * length needs no stack. */
 static __thread struct node *to_free;

@@ -176,6 +176,9 @@ void node_remove_hook(struct node *n, int64_t id);
  */
 void node_init(struct node *n, const struct node_class *type, int edges, struct edge *edge,
                int results);
+/* To be called when a node's edges are set: an edge of a view whose base was written has just made a
+ * node of its own, which must be earlier than this one. */
+void node_number(struct node *n);
 /* How many nodes were made so far: the next one's sequence number. */
 uint64_t node_count(void);
 static inline struct node *node_retain(struct node *n)

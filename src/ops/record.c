@@ -197,6 +197,7 @@ make_node(const fl_op *f, const struct plan *p, struct needs need, const fl_valu
         }
     }
     assert(edge == p->edges && lists <= block + p->bytes);
+    node_number(&self->node);
     for (int k = 0; results && k < f->results; k++) {
         if (results[k].tag != FL_TENSOR)
             continue;
