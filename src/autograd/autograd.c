@@ -564,37 +564,20 @@ int autograd_retain_grad(fl_tensor *t)
     return 0;
 }
 
-/* A dtype as C++ calls it, as some of PyTorch's errors do. */
-static const char *dtype_of_c(int dtype)
-{
-    switch (dtype) {
-    case FL_FLOAT32:
-        return "float";
-    case FL_FLOAT64:
-        return "double";
-    case FL_FLOAT16:
-        return "c10::Half";
-    case FL_BFLOAT16:
-        return "c10::BFloat16";
-    case FL_INT64:
-        return "long int";
-    case FL_INT32:
-        return "int";
-    default:
-        return fl_dtype_name(dtype);
-    }
-}
-
 int autograd_set_grad(fl_tensor *t, fl_tensor *grad)
 {
     if (grad == t)
         return error_set(FL_RUNTIME_ERROR, "can't assign Variable as its own grad");
     if (grad && grad->dtype != t->dtype)
-        return error_set(FL_RUNTIME_ERROR,
-                         "attempting to assign a gradient with dtype '%s' to a tensor with "
-                         "grad_dtype '%s'. The gradient must match the tensor's grad_dtype "
-                         "(defaults to the tensor's dtype).",
-                         dtype_of_c(grad->dtype), dtype_title(t->dtype));
+        return error_set(
+            FL_RUNTIME_ERROR,
+            "attempting to assign a gradient with dtype '%s' to a tensor with "
+            "grad_dtype '%s'. The gradient must match the tensor's grad_dtype "
+            "(defaults to the tensor's dtype). You can set the tensor's grad_dtype "
+            "attribute with a specific dtype, or None to allow any dtype. Set "
+            "grad_dtype with caution. Diverging the dtypes of a tensor and its gradient "
+            "may break downstream systems that assume they match.",
+            dtype_cpp_name(grad->dtype), dtype_title(t->dtype));
     if (grad && !shape_equal(grad, t)) {
         char want[128], got[128];
         return error_set(FL_RUNTIME_ERROR,

@@ -45,6 +45,7 @@ struct node {
     struct node_state *state; /* the engine's, while it runs */
     struct grad_hooks *hooks; /* NULL: none */
     bool released;            /* saved tensors are gone: a second backward is an error */
+    bool last_first;          /* gives its gradients from the last edge to the first */
     void *python;             /* the live Python object that shows this node, borrowed */
     const void *code;         /* who made it, where somebody asked: see autograd_anomaly */
 };

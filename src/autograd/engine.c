@@ -396,7 +396,8 @@ static int run_node(struct run *r, struct node_state *s)
     }
     if (status == 0 && !skip && !q->keep_graph)
         n->type->release_saved(n);
-    for (int e = 0; e < n->edges; e++) {
+    for (int k = 0; k < n->edges; k++) {
+        int e = n->last_first ? n->edges - 1 - k : k;
         struct node *next = n->edge[e].node;
         if (!next || status) {
             tensor_release(out[e]);

@@ -123,6 +123,28 @@ const char *dtype_c_name(int dtype)
     return dtypes[dtype].c_name;
 }
 
+const char *dtype_cpp_name(int dtype)
+{
+    switch (dtype) {
+    case FL_UINT8:
+        return "unsigned char";
+    case FL_INT8:
+        return "signed char";
+    case FL_INT16:
+        return "short int";
+    case FL_INT64:
+        return "long int";
+    case FL_UINT16:
+        return "short unsigned int";
+    case FL_UINT32:
+        return "unsigned int";
+    case FL_UINT64:
+        return "long unsigned int";
+    default:
+        return dtypes[dtype].c_name;
+    }
+}
+
 /* ---- Numbers ---- */
 
 int64_t dtype_most(int dtype)

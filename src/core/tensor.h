@@ -222,6 +222,9 @@ bool dtype_holds(double number, int dtype); /* its whole part, likewise */
 /* "int8_t", "c10::Half": the names that PyTorch's errors of conversion use. */
 const char *dtype_c_name(int dtype);
 
+/* "signed char", "long int": the names that the compiler gives to types, which other errors use. */
+const char *dtype_cpp_name(int dtype);
+
 /* "Float", "Long": the names that PyTorch's error messages use. */
 const char *dtype_title(int dtype);
 /* The smallest dtype that holds both (torch.promote_types); -1 with the error for float8 and some of

@@ -11,6 +11,7 @@
 #include "core/error.h"
 #include "core/memory.h"
 #include "ops/op_node.h"
+#include "ops_table.h"
 
 static const char *op_node_name(const struct node *n)
 {
@@ -136,6 +137,8 @@ make_node(const fl_op *f, const struct plan *p, struct needs need, const fl_valu
               f->results ? f->results : 1);
     self->op = f, self->bytes = p->bytes, self->called = f->base;
     self->title = f->titles ? f->titles(args) : f->title;
+    self->node.last_first =
+        f == &op_linear; /* to PyTorch's, the weight is behind a transposition */
     char *block = (char *)self, *lists = block + p->lists;
     self->args = (fl_value *)(block + p->args);
     self->version = (uint32_t *)(block + p->versions);

@@ -26,7 +26,7 @@ def _quantile(input, q, dim, keepdim, interpolation, skip):
         raise RuntimeError("quantile() input tensor must be either float or double dtype")
     if not isinstance(q, _C.Tensor):
         if not 0 <= q <= 1:
-            raise RuntimeError(f"quantile() q must be in the range [0, 1] but got {q}")
+            raise RuntimeError(f"quantile() q must be in the range [0, 1] but got {q:g}")
         q = fl.tensor(q, dtype=input.dtype)
     if q.dim() > 1:
         raise RuntimeError("quantile() q must be a scalar or 1D tensor")
@@ -100,7 +100,7 @@ def histc(input, bins=100, min=0, max=0):
     """How many elements fall in each of `bins` equal parts of [min, max], or of the span of the
     elements where both are 0 (source: torch.histc)."""
     if bins <= 0:
-        raise RuntimeError(f"torch.histogram(): bins must be > 0, but got {bins}")
+        raise RuntimeError(f"torch.histogram(): bins must be > 0, but got {bins} for dimension 0")
     flat = input.flatten().detach()
     if min == max and flat.numel():
         min, max = flat.min().item(), flat.max().item()

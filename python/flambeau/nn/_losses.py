@@ -325,10 +325,13 @@ def multi_margin_loss(
         raise ValueError("only p == 1 and p == 2 supported")
     if weight is not None and weight.dim() != 1:
         raise ValueError("weight must be one-dimensional")
+    if weight is not None and input.dim() and weight.shape != input.shape[-1:]:
+        raise RuntimeError(f"inconsistent weight size, expected {input.size(-1)} but got "
+                           f"{list(weight.shape)}")
     if input.dim() == 0:
         input = input.reshape(1)
     index = target.reshape(*input.shape[:-1], 1)
-    loss = (margin - input.gather(-1, index) + input).clamp_min(0).pow(p)
+    loss = (margin - input.gather(-1, index) + input).relu().pow(p)  # 0 has no slope, as PyTorch's
     if weight is not None:
         loss = loss * weight[index]
     own = index == flambeau.arange(input.size(-1))

@@ -64,28 +64,18 @@ class Buffer(Tensor, metaclass=_BufferMeta):
         return buffer
 
 
-# What can be done to a tensor whose shape is not known yet; what is no method can be read too.
-_WITHOUT_SHAPE = frozenset(
-    (
-        "_make_subclass bfloat16 char copy_ cpu cuda double float get_device half int is_complex "
-        "is_floating_point long short size to"
-    ).split()
-)
-# Operators, which Python does not look up on the instance.
-_OPERATORS = (
-    "abs add and contains eq floordiv ge getitem gt iadd iand ifloordiv ilshift imod imul index "
-    "invert ior ipow irshift isub iter itruediv ixor le len lshift lt matmul mod mul ne neg or pos "
-    "pow radd rand rfloordiv rlshift rmatmul rmod rmul ror rpow rrshift rshift rsub rtruediv rxor "
-    "setitem sub truediv xor bool complex float int"
-).split()
-
-
 class UninitializedTensorMixin:
     """A tensor that has a dtype and a device and waits for its shape: materialize(shape) gives it
     one, in place. Until then it can be converted, moved and loaded; ValueError for all else.
 
     Source: torch.nn.parameter.UninitializedTensorMixin.
     """
+
+    _allowed_methods = frozenset(
+        getattr(Tensor, name) for name in
+        "__hash__ size copy_ is_complex is_floating_point half bfloat16 float double char short int "
+        "long cuda cpu to get_device".split()
+    )
 
     def materialize(self, shape, device=None, dtype=None):
         """Becomes an ordinary parameter or buffer of a shape, its values not set."""
@@ -109,40 +99,23 @@ class UninitializedTensorMixin:
             " initialize the parameters before calling `module.share_memory()`."
         )
 
-    def __getattribute__(self, name):
-        if name not in _WITHOUT_SHAPE and name[:2] != "__":
-            method = getattr(Tensor, name, None)
-            if callable(method) and not hasattr(UninitializedTensorMixin, name):
-                _refuse_uninitialized(type(self), method)
-        return super().__getattribute__(name)
+    @classmethod
+    def __torch_function__(cls, func, types, args=(), kwargs=None):
+        if func in cls._allowed_methods or type(func).__name__ == "method-wrapper":
+            return super().__torch_function__(func, types, args, kwargs or {})
+        shown = repr(func).replace("of 'Tensor'", "of 'torch._C.TensorBase'")
+        raise ValueError(
+            f"Attempted to use an uninitialized parameter in {shown}. This error happens when you"
+            " are using a `LazyModule` or explicitly manipulating"
+            f" `torch.nn.parameter.{cls.__name__}` objects. When using LazyModules Call `forward`"
+            " with a dummy batch to initialize the parameters before calling torch functions"
+        )
 
     def __repr__(self):
         return f"<{type(self).__name__}>"
 
     def __reduce_ex__(self, proto):
         return type(self), (self.requires_grad,)
-
-
-def _refuse_uninitialized(cls, function):
-    raise ValueError(
-        f"Attempted to use an uninitialized parameter in {function}. This error happens when you"
-        " are using a `LazyModule` or explicitly manipulating"
-        f" `torch.nn.parameter.{cls.__name__}` objects. When using LazyModules Call `forward` with"
-        " a dummy batch to initialize the parameters before calling torch functions"
-    )
-
-
-def _refusing(name):
-    def operator(self, *args):
-        _refuse_uninitialized(type(self), getattr(Tensor, name))
-
-    operator.__name__ = name
-    return operator
-
-
-for _name in (f"__{name}__" for name in _OPERATORS):
-    if hasattr(Tensor, _name):
-        setattr(UninitializedTensorMixin, _name, _refusing(_name))
 
 
 class UninitializedParameter(UninitializedTensorMixin, Parameter):

@@ -17,12 +17,13 @@
 
 static int spread(const char *name, fl_ints given, int spatial, int64_t *out)
 {
+    char list[128];
     if (given.count != 1 && given.count != spatial)
         return error_set(
             FL_RUNTIME_ERROR,
             "expected %s to be a single integer value or a list of %d values to match the "
-            "convolution dimensions, but got %lld values",
-            name, spatial, (long long)given.count);
+            "convolution dimensions, but got %s=%s",
+            name, spatial, name, shape_text(list, sizeof list, (int)given.count, given.data));
     for (int d = 0; d < spatial; d++)
         out[d] = given.data[given.count == 1 ? 0 : d];
     return 0;
@@ -93,10 +94,13 @@ static int check_tensors(const fl_tensor *input, const fl_tensor *weight, const 
             shape_text(got, sizeof got, input->ndim, input->sizes));
     if (input->dtype != weight->dtype || (bias && bias->dtype != input->dtype))
     {
-        const fl_tensor *other = bias && bias->dtype != input->dtype ? bias : weight;
-        error_set(FL_RUNTIME_ERROR, "Input type (%s) and %s type (%s) should be the same",
-                  dtype_c_name(input->dtype), other == bias ? "bias" : "weight",
-                  dtype_c_name(other->dtype));
+        if (!transposed && bias && bias->dtype != input->dtype)
+            error_set(FL_RUNTIME_ERROR, "Input type (%s) and bias type (%s) should be the same",
+                      dtype_cpp_name(input->dtype), dtype_cpp_name(bias->dtype));
+        else
+            error_set(FL_RUNTIME_ERROR, "expected scalar type %s but found %s",
+                      dtype_title(input->dtype),
+                      dtype_title((input->dtype != weight->dtype ? weight : bias)->dtype));
         return error_hint(
             "convert the input to the layer's dtype: x.float() (of an image of bytes: "
             "x.float() / 255), or x.to(conv.weight.dtype)",
@@ -107,24 +111,25 @@ static int check_tensors(const fl_tensor *input, const fl_tensor *weight, const 
     if (groups <= 0)
         return error_set(FL_RUNTIME_ERROR, "non-positive groups is not supported");
     int64_t wanted = transposed ? weight->sizes[0] : weight->sizes[1] * groups;
-    if (C != wanted) {
-        error_set(
-            FL_RUNTIME_ERROR,
-            "Given groups=%lld, weight of size %s, expected input%s to have %lld channels, but got "
-            "%lld channels instead",
-            (long long)groups, shape_text(filter, sizeof filter, weight->ndim, weight->sizes),
-            shape_text(got, sizeof got, input->ndim, input->sizes), (long long)wanted,
-            (long long)C);
-        return hint_of_channels(input, spatial, (long long)C, (long long)wanted);
-    }
     int64_t K = transposed ? weight->sizes[1] * groups : weight->sizes[0];
     if ((transposed ? C : K) % groups)
         return error_set(
             FL_RUNTIME_ERROR,
             "Given groups=%lld, expected weight to be divisible by %lld at dimension 0, but got "
-            "weight of size %s instead",
+            "weight of size [%s] instead",
             (long long)groups, (long long)groups,
             shape_text(filter, sizeof filter, weight->ndim, weight->sizes));
+    if (C != wanted) {
+        error_set(
+            FL_RUNTIME_ERROR,
+            "Given %s=%lld, weight of size %s, expected input%s to have %lld channels, but got "
+            "%lld channels instead",
+            transposed ? "transposed" : "groups", transposed ? 1LL : (long long)groups,
+            shape_text(filter, sizeof filter, weight->ndim, weight->sizes),
+            shape_text(got, sizeof got, input->ndim, input->sizes), (long long)wanted,
+            (long long)C);
+        return hint_of_channels(input, spatial, (long long)C, (long long)wanted);
+    }
     if (bias && (bias->ndim != 1 || bias->sizes[0] != K))
         return error_set(
             FL_RUNTIME_ERROR,
@@ -515,11 +520,7 @@ static int convolve_transposed(fl_tensor *input, fl_tensor *weight, fl_tensor *b
         size[2 + d] = (g->sizes[2 + d] - 1) * w.stride[d] - 2 * w.padding[d] +
                       w.dilation[d] * (filter->sizes[2 + d] - 1) + w.output_padding[d] + 1;
         if (w.output_padding[d] >= w.stride[d] && w.output_padding[d] >= w.dilation[d])
-            return error_set(
-                FL_RUNTIME_ERROR,
-                "output padding must be smaller than either stride or dilation, but got "
-                "output_padding: %lld, stride: %lld, dilation: %lld",
-                (long long)w.output_padding[d], (long long)w.stride[d], (long long)w.dilation[d]);
+            return conv_refuse_output_padding(&w, 2);
         if (size[2 + d] < 1)
             return error_set(
                 FL_RUNTIME_ERROR,

@@ -5,6 +5,8 @@
  * output slices, which are added up. So whatever conv2d does fast is fast here, and the derivatives
  * are those of its parts.
  */
+#include <stdio.h>
+
 #include "core/error.h"
 #include "ops/conv/conv_window.h"
 #include "ops/op.h"
@@ -21,14 +23,39 @@ static fl_tensor *flat_filter(fl_tensor *w)
     return shaped(w, w->sizes[0], w->sizes[1] * w->sizes[2], w->sizes[3], w->sizes[4]);
 }
 
-static int check_depth(int64_t padded, int64_t reach)
+int conv_refuse_output_padding(const struct conv_window *w, int spatial)
 {
-    if (padded >= reach)
-        return 0;
+    static const char *const NAMES[] = {"depth", "height", "width"};
+    const int64_t *of[] = {w->output_padding, w->stride, w->dilation};
+    static const char *const WHAT[] = {"output_padding", "stride", "dilation"};
+    char text[512];
+    int n = 0;
+    for (int k = 0; k < 3; k++)
+        for (int d = 0; d < spatial; d++)
+            n += snprintf(text + n, sizeof text - (size_t)n, " %s_%s: %lld", WHAT[k],
+                          NAMES[3 - spatial + d], (long long)of[k][d]);
     return error_set(FL_RUNTIME_ERROR,
-                     "Calculated padded input size per channel: (%lld x ...). Kernel size: (%lld x "
-                     "...). Kernel size can't be greater than actual input size",
-                     (long long)padded, (long long)reach);
+                     "output padding must be smaller than either stride or dilation, but got%s",
+                     text);
+}
+
+/* x, padded along its depth alone, must hold the filter along all dims. */
+static int check_room(const fl_tensor *x, const fl_tensor *weight, const struct conv_window *w)
+{
+    long long have[3], need[3];
+    bool fits = true;
+    for (int d = 0; d < 3; d++) {
+        have[d] = x->sizes[2 + d] + (d ? 2 * w->padding[d] : 0);
+        need[d] = w->dilation[d] * (weight->sizes[2 + d] - 1) + 1;
+        fits &= have[d] >= need[d];
+    }
+    return fits
+               ? 0
+               : error_set(FL_RUNTIME_ERROR,
+                           "Calculated padded input size per channel: (%lld x %lld x %lld). Kernel "
+                           "size: (%lld x %lld x %lld). Kernel size can't be greater than actual "
+                           "input size",
+                           have[0], have[1], have[2], need[0], need[1], need[2]);
 }
 
 int conv3d_forward(fl_tensor *input, fl_tensor *weight, fl_tensor *bias,
@@ -39,7 +66,7 @@ int conv3d_forward(fl_tensor *input, fl_tensor *weight, fl_tensor *bias,
     fl_tensor *x = batched ? input : fl_unsqueeze(input, 0);
     if (x && w->padding[0])
         x = fl_constant_pad_nd(x, FL_INTS_OF(0, 0, 0, 0, w->padding[0], w->padding[0]), fl_int(0));
-    if (!x || check_depth(x->sizes[2], reach))
+    if (!x || check_room(x, weight, w))
         return -1;
     const int64_t N = x->sizes[0], C = x->sizes[1], H = x->sizes[3], W = x->sizes[4];
     x = fl_unfold(x, 2, reach, w->stride[0]); /* (N, C, D', H, W, reach) */
@@ -81,6 +108,14 @@ static fl_tensor *add_slices(fl_tensor *parts, const struct conv_window *w)
     return sum ? fl_contiguous(fl_narrow(sum, 2, w->padding[0], kept), -1) : NULL;
 }
 
+/* A transposed convolution's result along a dim. */
+static long long reach_of(const fl_tensor *x, const fl_tensor *weight, const struct conv_window *w,
+                          int d)
+{
+    return (x->sizes[2 + d] - 1) * w->stride[d] - 2 * w->padding[d] +
+           w->dilation[d] * (weight->sizes[2 + d] - 1) + w->output_padding[d] + 1;
+}
+
 int conv3d_transposed(fl_tensor *input, fl_tensor *weight, fl_tensor *bias,
                       const struct conv_window *w, int64_t groups, fl_tensor **y)
 {
@@ -90,19 +125,16 @@ int conv3d_transposed(fl_tensor *input, fl_tensor *weight, fl_tensor *bias,
     if (!x)
         return -1;
     const int64_t N = x->sizes[0], C = x->sizes[1], D = x->sizes[2];
-    const int64_t kept = (D - 1) * w->stride[0] - 2 * w->padding[0] +
-                         w->dilation[0] * (taps - 1) + w->output_padding[0] + 1;
+    const int64_t kept = reach_of(x, weight, w, 0);
     if (w->output_padding[0] >= w->stride[0] && w->output_padding[0] >= w->dilation[0])
-        return error_set(FL_RUNTIME_ERROR,
-                         "output padding must be smaller than either stride or dilation, but got "
-                         "output_padding: %lld, stride: %lld, dilation: %lld",
-                         (long long)w->output_padding[0], (long long)w->stride[0],
-                         (long long)w->dilation[0]);
+        return conv_refuse_output_padding(w, 3);
     if (kept < 1)
-        return error_set(FL_RUNTIME_ERROR,
-                         "Given input size per channel: (%lld x ...). Calculated output size per "
-                         "channel: (%lld). Output size is too small",
-                         (long long)D, (long long)kept);
+        return error_set(
+            FL_RUNTIME_ERROR,
+            "Given input size per channel: (%lld x %lld x %lld). Calculated output size "
+            "per channel: (%lld x %lld x %lld). Output size is too small",
+            (long long)D, (long long)x->sizes[3], (long long)x->sizes[4], (long long)kept,
+            reach_of(x, weight, w, 1), reach_of(x, weight, w, 2));
     fl_tensor *slices = shaped(fl_transpose(x, 1, 2), N * D, C, x->sizes[3], x->sizes[4]);
     fl_tensor *parts =
         fl_conv_transpose2d(slices, flat_filter(weight), NULL, (fl_ints){w->stride + 1, 2},

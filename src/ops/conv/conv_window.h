@@ -19,4 +19,7 @@ int conv3d_forward(fl_tensor *input, fl_tensor *weight, fl_tensor *bias,
 int conv3d_transposed(fl_tensor *input, fl_tensor *weight, fl_tensor *bias,
                       const struct conv_window *w, int64_t groups, fl_tensor **y);
 
+/* The error of an output padding that is as large as stride and dilation: -1. */
+int conv_refuse_output_padding(const struct conv_window *w, int spatial);
+
 #endif

@@ -84,7 +84,7 @@ int triu_cpu(fl_tensor *self, int64_t diagonal, fl_tensor *y)
 static int64_t row_part(int64_t row, int64_t columns, int64_t offset, bool lower, int64_t *first)
 {
     assert(row >= 0 && columns >= 0);
-    int64_t edge = clamp(row + offset + lower, 0, columns);
+    int64_t edge = offset > columns ? columns : clamp(row + offset + lower, 0, columns);
     *first = lower ? 0 : edge;
     return lower ? edge : columns - edge;
 }
@@ -130,8 +130,9 @@ static int write_indices(int64_t row, int64_t col, int64_t offset, bool lower, f
     int64_t n = y->sizes[1], at = 0, first, size = (int64_t)dtype_size(y->dtype);
     char *data = tensor_data(y);
     int64_t start = lower && offset < 0 ? clamp(-(offset + 1), 0, row) : 0;
+    int64_t beyond = col < INT64_MAX ? col + 1 : col;
     for (int64_t r = start; r < row && at < n; r++) {
-        int64_t count = row_part(r, col, clamp(offset, -row - 1, col + 1), lower, &first);
+        int64_t count = row_part(r, col, clamp(offset, -row - 1, beyond), lower, &first);
         for (int64_t c = first; c < first + count; c++, at++) {
             convert_elements(1, data + at * size, y->dtype, size, &r, FL_INT64, 8);
             convert_elements(1, data + (n + at) * size, y->dtype, size, &c, FL_INT64, 8);

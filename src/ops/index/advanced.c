@@ -353,6 +353,8 @@ int index_put__cpu(fl_tensor *self, fl_tensors indices, fl_tensor *values, bool 
 {
     const fl_tensor *mask = lone_mask(indices);
     struct plan p;
+    if (index_warn_expanded(self, "index_put_", "tensor[indices] = tensor"))
+        return -1;
     if (values->dtype != self->dtype && !(values->flags & TENSOR_WRAPPED_NUMBER) &&
         (accumulate || !is_masked_fill(indices, values)))
         return error_set(

@@ -1,6 +1,7 @@
 /* Indexing along one dim: slices named by an index vector, and elements named by an index of the
  * whole shape. */
 #include <assert.h>
+#include <stdio.h>
 
 #include "core/error.h"
 #include "core/memory.h"
@@ -35,7 +36,7 @@ static int check_vector(const fl_tensor *index, const char *what)
 }
 
 /* The index vector as int64, all of it within 0..n-1; NULL with the error. */
-static fl_tensor *checked_vector(const fl_tensor *index, int64_t n, const char *what)
+static fl_tensor *checked_vector(const fl_tensor *index, int dim, int64_t n, const char *what)
 {
     assert(n >= 0);
     fl_tensor *which = check_vector(index, what) ? NULL : tensor_as(index, FL_INT64);
@@ -45,7 +46,12 @@ static fl_tensor *checked_vector(const fl_tensor *index, int64_t n, const char *
         if (k >= 0 && k < n)
             continue;
         tensor_release(which);
-        error_set(FL_INDEX_ERROR, "index out of range in self");
+        if (strcmp(what, "index_copy_") == 0)
+            error_set(FL_INDEX_ERROR,
+                      "index_copy_(): index %lld is out of bounds for dimension %d with size %lld",
+                      (long long)k, dim, (long long)n);
+        else
+            error_set(FL_INDEX_ERROR, "index out of range in self");
         error_context("%s() got the index %lld, of a dim of size %lld",
                       "%s() 得到的下标是 %lld，而该维的大小是 %lld", what, (long long)k,
                       (long long)n);
@@ -87,7 +93,7 @@ int index_select_cpu(fl_tensor *self, int64_t dim, fl_tensor *index, fl_tensor *
     assert(y->dtype == self->dtype && tensor_is_flat(y));
     int d = shape_wrap_dim(dim, self->ndim);
     struct around a = around_of(self, d);
-    fl_tensor *which = checked_vector(index, a.n, "index_select"),
+    fl_tensor *which = checked_vector(index, d, a.n, "index_select"),
               *from = which ? tensor_contiguous(self) : NULL;
     size_t run = (size_t)a.inner * dtype_size(self->dtype);
     const int64_t *place = from ? tensor_data(which) : NULL;
@@ -129,30 +135,99 @@ static void combine(enum how how, int dtype, int64_t n, void *to, const void *fr
         index_move(to, from, (size_t)n * dtype_size(dtype));
 }
 
-static int check_source(const fl_tensor *self, int d, const fl_tensor *index,
-                        const fl_tensor *source, const char *what)
+/* What PyTorch asks of index_copy_'s index and source, in its order and words. */
+static int check_copied(const fl_tensor *self, int d, const fl_tensor *index,
+                        const fl_tensor *source)
 {
+    const long long n = index->numel, along = source->ndim ? source->sizes[d] : 1;
+    if (index->ndim > 1)
+        return error_set(FL_INDEX_ERROR,
+                         "index_copy_(): Index should have dimension 1 or 0 (got %d)", index->ndim);
+    if (source->ndim == 0 && n != 1)
+        return error_set(FL_INDEX_ERROR,
+                         "index_copy_(): When source is scalar, index should have one "
+                         "element (got %lld)",
+                         n);
+    if (source->ndim && self->ndim && source->ndim != self->ndim)
+        return error_set(FL_INDEX_ERROR,
+                         "index_copy_(): When source and destination are not scalars, their "
+                         "dimensionality must match. Source dimensionality (%d), destination "
+                         "dimensionality (%d)",
+                         source->ndim, self->ndim);
+    if (index->dtype != FL_INT64)
+        return error_set(FL_RUNTIME_ERROR,
+                         "index_copy_(): Expected a long tensor for index, but got %s",
+                         dtype_title(index->dtype));
+    if (source->dtype != self->dtype)
+        return error_set(FL_RUNTIME_ERROR,
+                         "index_copy_(): self and source expected to have the same dtype, but got "
+                         "(self) %s and (source) %s",
+                         dtype_title(self->dtype), dtype_title(source->dtype));
+    char a[256] = "", b[256] = "";
+    int at[2] = {0, 0};
+    bool differ = false;
+    for (int k = 0; k < self->ndim; k++)
+        if (k != d) {
+            long long here = self->sizes[k], there = k < source->ndim ? source->sizes[k] : 1;
+            differ |= here != there;
+            at[0] += snprintf(a + at[0], sizeof a - (size_t)at[0], " %lld", here);
+            at[1] += snprintf(b + at[1], sizeof b - (size_t)at[1], " %lld", there);
+        }
+    if (differ)
+        return error_set(FL_RUNTIME_ERROR,
+                         "index_copy_(): Source/destination tensor must have same slice shapes. "
+                         "Destination slice shape:%s at dimension %d and source slice shape:%s at "
+                         "dimension 0.",
+                         a, d, b);
+    if (source->ndim && n != along)
+        return error_set(FL_INDEX_ERROR,
+                         "index_copy_(): Number of indices (%lld) should be equal to "
+                         "source.size(dim) (%lld)",
+                         n, along);
+    return 0;
+}
+
+/* The same of index_add_ and index_reduce_. */
+static int check_added(const fl_tensor *self, int d, const fl_tensor *index,
+                       const fl_tensor *source, const char *what)
+{
+    char a[128], b[128];
+    const long long n = index->numel, along = d < source->ndim ? source->sizes[d] : 1;
+    if (index->ndim > 1)
+        return error_set(
+            FL_INDEX_ERROR,
+            "%s(): Index is supposed to be a vector, but got dim: %d with type: %s and "
+            "size: %s",
+            what, index->ndim, dtype_title(index->dtype),
+            shape_text(a, sizeof a, index->ndim, index->sizes));
+    if (index->dtype != FL_INT64 && index->dtype != FL_INT32)
+        return error_set(FL_RUNTIME_ERROR, "%s(): Expected dtype int32/int64 for index but got: %s",
+                         what, dtype_title(index->dtype));
     if (source->dtype != self->dtype)
         return error_set(FL_RUNTIME_ERROR,
                          "%s(): self (%s) and source (%s) must have the same scalar type", what,
                          dtype_title(self->dtype), dtype_title(source->dtype));
-    int64_t along = source->ndim ? source->sizes[d < source->ndim ? d : 0] : 1;
-    bool fits = (source->ndim == self->ndim || self->ndim == 0 || source->ndim == 0) &&
-                along == index->numel;
-    for (int k = 0; fits && k < source->ndim && source->ndim == self->ndim; k++)
-        fits = k == d || source->sizes[k] == self->sizes[k];
-    if (!fits ||
-        source->numel !=
-            (self->ndim && self->sizes[d] ? self->numel / self->sizes[d] : 1) * index->numel) {
-        char a[128], b[128];
-        return error_set(FL_INDEX_ERROR,
-                         "%s(): Number of indices (%lld) should be equal to source.size(dim), and "
-                         "source's other "
-                         "dims to self's: source %s, self %s",
-                         what, (long long)index->numel,
-                         shape_text(a, sizeof a, source->ndim, source->sizes),
-                         shape_text(b, sizeof b, self->ndim, self->sizes));
-    }
+    if (d && d >= source->ndim)
+        return error_set(FL_RUNTIME_ERROR,
+                         "%s(): Indexing dim %d is out of bounds of the source tensor with dim %d",
+                         what, d, source->ndim);
+    if (source->ndim == 0 && n != 1)
+        return error_set(FL_INDEX_ERROR, "Dimension specified as 0 but tensor has no dimensions");
+    if (n != along)
+        return error_set(FL_RUNTIME_ERROR,
+                         "%s(): Number of indices (%lld) should be equal to source.size(dim): "
+                         "(%lld), for dim: %d",
+                         what, n, along, d);
+    bool fits = self->ndim == source->ndim;
+    for (int k = 0; fits && k < self->ndim; k++)
+        fits = k == d || self->sizes[k] == source->sizes[k];
+    if (!fits)
+        return error_set(
+            FL_RUNTIME_ERROR,
+            "source tensor shape must match self tensor shape, excluding the specified "
+            "dimension. Got self.shape = %s source.shape = %s",
+            shape_text(a, sizeof a, self->ndim, self->sizes),
+            shape_text(b, sizeof b, source->ndim, source->sizes));
     return 0;
 }
 
@@ -161,11 +236,13 @@ static int put_slices(enum how how, fl_tensor *self, int64_t dim, fl_tensor *ind
                       fl_tensor *source, fl_value alpha, const char *what)
 {
     int d = shape_wrap_dim(dim, self->ndim);
-    if (d < 0 || tensor_check_written(self) || check_vector(index, what) ||
-        check_source(self, d, index, source, what) || number_check(alpha, self->dtype))
+    if (d < 0 || tensor_check_written(self) ||
+        (how == COPY ? check_copied(self, d, index, source)
+                     : check_added(self, d, index, source, what)) ||
+        number_check(alpha, self->dtype))
         return -1;
     struct around a = around_of(self, d);
-    fl_tensor *which = checked_vector(index, a.n, what), *from = NULL,
+    fl_tensor *which = checked_vector(index, d, a.n, what), *from = NULL,
               *into = which ? tensor_contiguous(self) : NULL;
     fl_tensor *scale = NULL;
     if (into)
@@ -197,12 +274,12 @@ static int put_slices(enum how how, fl_tensor *self, int64_t dim, fl_tensor *ind
 int index_add__cpu(fl_tensor *self, int64_t dim, fl_tensor *index, fl_tensor *source,
                    fl_value alpha)
 {
-    return put_slices(ADD, self, dim, index, source, alpha, "index_add");
+    return put_slices(ADD, self, dim, index, source, alpha, "index_add_");
 }
 
 int index_copy__cpu(fl_tensor *self, int64_t dim, fl_tensor *index, fl_tensor *source)
 {
-    return put_slices(COPY, self, dim, index, source, fl_int(1), "index_copy");
+    return put_slices(COPY, self, dim, index, source, fl_int(1), "index_copy_");
 }
 
 int index_fill__cpu(fl_tensor *self, int64_t dim, fl_tensor *index, fl_tensor *value)
@@ -217,7 +294,11 @@ int index_fill__cpu(fl_tensor *self, int64_t dim, fl_tensor *index, fl_tensor *v
             "dimension(s).",
             value->ndim);
     struct around a = around_of(self, d);
-    if (check_vector(index, "index_fill_"))
+    if (index->dtype != FL_INT64)
+        return error_set(FL_INDEX_ERROR, "index_fill_(): Expected dtype int64 for index.");
+    if (index->ndim > 1)
+        return error_set(FL_RUNTIME_ERROR, "Index has to be a vector/scalar");
+    if (index_warn_expanded(self, "index_fill_", "tensor[mask] = scalar"))
         return -1;
     fl_value number = tensor_number(value, 0);
     if (number_check(number, self->dtype))
@@ -551,13 +632,15 @@ int put_compose(fl_tensor *self, fl_tensor *index, fl_tensor *source, bool accum
                          "but got source.numel() = %lld, index.numel() = %lld",
                          (long long)source->numel, (long long)index->numel);
     if (index->dtype != FL_INT64)
-        return error_set(FL_INDEX_ERROR, "put_(): Expected a long tensor for index, but got %s",
+        return error_set(FL_RUNTIME_ERROR, "put_(): Expected a long tensor for index, but got %s",
                          dtype_title(index->dtype));
     if (source->dtype != self->dtype)
         return error_set(FL_RUNTIME_ERROR,
                          "put_(): self and source expected to have the same dtype, but got self."
                          "dtype = %s and source.dtype = %s",
                          dtype_title(self->dtype), dtype_title(source->dtype));
+    if (self->numel == 0 && index->numel)
+        return error_set(FL_INDEX_ERROR, "put_(): Tried to put elements into an empty tensor");
     if (check_positions(index, self->numel))
         return -1;
     fl_ints row = {(int64_t[]){-1}, 1};
@@ -572,7 +655,7 @@ int put_compose(fl_tensor *self, fl_tensor *index, fl_tensor *source, bool accum
 int take_compose(fl_tensor *self, fl_tensor *index, fl_tensor **y)
 {
     if (index->dtype != FL_INT64)
-        return error_set(FL_INDEX_ERROR, "take(): Expected a long tensor for index, but got %s",
+        return error_set(FL_RUNTIME_ERROR, "take(): Expected a long tensor for index, but got %s",
                          dtype_title(index->dtype));
     if (self->numel == 0 && index->numel)
         return error_set(FL_INDEX_ERROR, "take(): tried to take from an empty tensor");

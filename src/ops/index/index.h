@@ -26,6 +26,8 @@ void index_multiply_run(int dtype, int64_t n, void *to, const void *from);
 fl_tensor *mask_positions(const fl_tensor *t);
 /* PyTorch's warning of a mask of bytes. 0, or -1 where it is an error. */
 int mask_warn(const fl_tensor *mask);
+/* Warns of a write to a tensor that shows one element several times. example: of what else it says. */
+int index_warn_expanded(const fl_tensor *self, const char *what, const char *example);
 int64_t mask_count(const fl_tensor *t);
 /* Into y, contiguous, the elements (or slices) of self where the mask, of self's first dims, is
  * true. */

@@ -4,11 +4,12 @@
 #include "core/error.h"
 #include "core/memory.h"
 #include "core/threads.h"
+#include "core/warning.h"
+#include "flambeau/ops.h"
 #include "ops/index/index.h"
 #include "ops/op.h"
 #include "ops/pointwise/pointwise.h"
 #include "ops_kernels.h"
-#include "flambeau/ops.h"
 
 /* ---- cat ---- */
 
@@ -147,7 +148,18 @@ int stack_compose(fl_tensors tensors, int64_t dim, fl_tensor **y)
                 "所有张量的形状必须相同：可用 nn.utils.rnn.pad_sequence 把短的补齐（在 DataLoader "
                 "中写在 collate_fn 里），或裁剪、缩放；若要沿已有的维拼接，请用 torch.cat");
         }
-    return d < 0 ? -1 : cat_changed(tensors, insert_dim, d, d, "stack", y);
+    if (d < 0)
+        return -1;
+    const fl_tensor *one = tensors.data[0];
+    if (d == one->ndim || one->ndim + 1 > TENSOR_MAX_DIMS)
+        return cat_changed(tensors, insert_dim, d, d, "stack", y);
+    /* Joined along the dim that is there, which keeps the channels last, and that dim cut. */
+    int64_t sizes[TENSOR_MAX_DIMS];
+    for (int k = 0; k <= one->ndim; k++)
+        sizes[k] = k == d ? tensors.count : one->sizes[k - (k > d)];
+    fl_tensor *joined = fl_cat(tensors, d);
+    *y = joined ? fl_view(joined, (fl_ints){sizes, one->ndim + 1}) : NULL;
+    return *y ? 0 : -1;
 }
 
 static fl_tensor *one_dim(fl_tensor *t, int dim)
@@ -489,6 +501,10 @@ int meshgrid_compose(fl_tensors tensors, const char *indexing, fl_value *y)
 {
     int n = (int)tensors.count;
     int64_t sizes[TENSOR_MAX_DIMS];
+    if (!indexing && warning_give("torch.meshgrid: in an upcoming release, it will be required to "
+                                  "pass the indexing argument."))
+        return -1;
+    indexing = indexing ? indexing : "ij";
     bool swap = strcmp(indexing, "xy") == 0 && n >= 2;
     if (!swap && strcmp(indexing, "ij") != 0 && strcmp(indexing, "xy") != 0)
         return error_set(
@@ -504,7 +520,7 @@ int meshgrid_compose(fl_tensors tensors, const char *indexing, fl_value *y)
                 tensors.data[i]->ndim);
         if (tensors.data[i]->dtype != tensors.data[0]->dtype)
             return error_set(FL_RUNTIME_ERROR,
-                             "torch.meshgrid expects all tensors to have the same dtype");
+                             "meshgrid expects all tensors to have the same dtype");
         sizes[swap && i < 2 ? 1 - i : i] = tensors.data[i]->numel;
     }
     fl_tensor **list = op_list(y, n);

@@ -161,6 +161,19 @@ int mask_warn(const fl_tensor *mask)
                               "dtype torch.bool instead.");
 }
 
+int index_warn_expanded(const fl_tensor *self, const char *what, const char *example)
+{
+    bool expanded = false;
+    for (int d = 0; d < self->ndim; d++)
+        expanded |= self->sizes[d] > 1 && self->strides[d] == 0;
+    return !expanded
+               ? 0
+               : warning_give("Use of %s on expanded tensors is deprecated. Please clone() the "
+                              "tensor before performing this operation. This also applies to "
+                              "advanced indexing e.g. %s",
+                              what, example);
+}
+
 int nonzero_shape(fl_tensor *self, struct op_shape *y)
 {
     int64_t count = mask_count(self);
@@ -274,7 +287,7 @@ static int check_mask(const fl_tensor *mask, const char *what)
     if (mask->dtype == FL_BOOL)
         return 0;
     error_set(FL_RUNTIME_ERROR, "%s only supports boolean masks, but got mask with dtype %s", what,
-              fl_dtype_name(mask->dtype));
+              dtype_cpp_name(mask->dtype));
     return error_hint("compare first, for example mask = x > 0, or mask.bool()",
                       "请先做比较，例如 mask = x > 0，或用 mask.bool()");
 }
@@ -338,7 +351,8 @@ const char *masked_fill_title(fl_tensor *self, fl_tensor *mask, fl_value value)
 
 int masked_fill__cpu(fl_tensor *self, fl_tensor *mask, fl_tensor *value)
 {
-    if (check_mask(mask, "masked_fill_"))
+    if (check_mask(mask, "masked_fill_") ||
+        index_warn_expanded(self, "masked_fill_", "tensor[mask] = scalar"))
         return -1;
     if (value->ndim != 0)
         return error_set(
@@ -386,8 +400,8 @@ int masked_fill_compose(fl_tensor *self, fl_tensor *mask, fl_value value, fl_ten
 
 int masked_select_compose(fl_tensor *self, fl_tensor *mask, fl_tensor **y)
 {
-    if (check_mask(mask, "masked_select"))
-        return -1;
+    if (mask->dtype != FL_BOOL)
+        return error_set(FL_RUNTIME_ERROR, "masked_select: expected BoolTensor for mask");
     int64_t sizes[TENSOR_MAX_DIMS];
     int ndim = common_sizes(self, mask, sizes);
     if (ndim < 0)
@@ -402,10 +416,14 @@ int masked_select_compose(fl_tensor *self, fl_tensor *mask, fl_tensor **y)
 
 int masked_scatter__cpu(fl_tensor *self, fl_tensor *mask, fl_tensor *source)
 {
+    if (mask->dtype == FL_UINT8 &&
+        warning_give("masked_scatter_ received a mask with dtype torch.uint8, this behavior is now "
+                     "deprecated,please use a mask with dtype torch.bool instead."))
+        return -1;
     if (mask->dtype != FL_BOOL)
         return error_set(FL_RUNTIME_ERROR,
                          "masked_scatter_ only supports boolean masks, but got mask with dtype %s",
-                         fl_dtype_name(mask->dtype));
+                         dtype_title(mask->dtype));
     if (source->dtype != self->dtype)
         return error_set(
             FL_RUNTIME_ERROR,

@@ -6,6 +6,7 @@
 
 #include "core/error.h"
 #include "core/memory.h"
+#include "core/warning.h"
 #include "flambeau/ops.h"
 #include "ops/linalg/matrix.h"
 #include "ops/linalg/singular.h"
@@ -386,6 +387,11 @@ int linalg_cross_compose(fl_tensor *self, fl_tensor *other, int64_t dim, fl_tens
 int cross_compose(fl_tensor *self, fl_tensor *other, const int64_t *dim, fl_tensor **y)
 {
     int64_t at = 0;
+    if (!dim && warning_give("Using torch.cross without specifying the dim arg is deprecated.\n"
+                             "Please either pass the dim explicitly or simply use "
+                             "torch.linalg.cross.\nThe default value of dim will change to agree "
+                             "with that of linalg.cross in a future release."))
+        return -1;
     while (!dim && at < self->ndim && self->sizes[at] != 3)
         at++;
     if (!dim && at == self->ndim)

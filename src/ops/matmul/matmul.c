@@ -17,41 +17,11 @@
 /* ---- shapes ---- */
 
 /* As C++ calls it, which is what PyTorch's message says. */
-static const char *type_name(int dtype)
-{
-    switch (dtype) {
-    case FL_FLOAT32:
-        return "float";
-    case FL_FLOAT64:
-        return "double";
-    case FL_FLOAT16:
-        return "c10::Half";
-    case FL_BFLOAT16:
-        return "c10::BFloat16";
-    case FL_UINT8:
-        return "unsigned char";
-    case FL_INT8:
-        return "signed char";
-    case FL_INT16:
-        return "short int";
-    case FL_INT32:
-        return "int";
-    case FL_INT64:
-        return "long int";
-    case FL_COMPLEX64:
-        return "c10::complex<float>";
-    case FL_COMPLEX128:
-        return "c10::complex<double>";
-    default:
-        return fl_dtype_name(dtype);
-    }
-}
-
 static int check_dtypes(const fl_tensor *a, const fl_tensor *b)
 {
     if (a->dtype != b->dtype) {
         error_set(FL_RUNTIME_ERROR, "expected m1 and m2 to have the same dtype, but got: %s != %s",
-                  type_name(a->dtype), type_name(b->dtype));
+                  dtype_cpp_name(a->dtype), dtype_cpp_name(b->dtype));
         return error_hint("convert one of them, for example x.to(y.dtype)",
                           "两个张量的数据类型不同，不能相乘：请转换其中一个，例如 x.to(y.dtype)");
     }

@@ -83,6 +83,30 @@ static void forward_task(void *context, int64_t task)
     }
 }
 
+int norm_check_dtypes(const fl_tensor *input, const fl_tensor *const *p, int count)
+{
+    int first = 0, wanted = input->dtype;
+    while (first < count && !p[first])
+        first++;
+    if (first < count && p[first]->dtype != wanted) {
+        if (p[first]->dtype != FL_FLOAT32)
+            return error_set(FL_RUNTIME_ERROR,
+                             "mixed dtype (CPU): expect parameter to have scalar type of Float");
+        if (wanted != FL_FLOAT16 && wanted != FL_BFLOAT16)
+            return error_set(FL_RUNTIME_ERROR,
+                             "mixed dtype (CPU): all inputs must share same datatype.");
+        wanted = FL_FLOAT32;
+    }
+    for (int i = first; i < count; i++)
+        if (p[i] && p[i]->dtype != wanted)
+            return wanted != input->dtype
+                       ? error_set(FL_RUNTIME_ERROR, "mixed dtype (CPU): expect parameter to have "
+                                                     "scalar type of Float")
+                       : error_set(FL_RUNTIME_ERROR, "expected scalar type %s but found %s",
+                                   dtype_title(wanted), dtype_title(p[i]->dtype));
+    return 0;
+}
+
 static int check(const fl_tensor *input, const fl_tensor *p, const char *name)
 {
     if (!p || p->numel == input->sizes[1])
@@ -96,13 +120,6 @@ static int check(const fl_tensor *input, const fl_tensor *p, const char *name)
                       (long long)p->numel, (long long)input->sizes[1], (long long)input->sizes[1]);
 }
 
-/* Halves go with parameters of float32; else all are of one dtype. */
-static bool mixes(const fl_tensor *input, const fl_tensor *p)
-{
-    bool half = input->dtype == FL_FLOAT16 || input->dtype == FL_BFLOAT16;
-    return !p || p->dtype == input->dtype || (half && p->dtype == FL_FLOAT32);
-}
-
 static int shape_of(fl_tensor *input, fl_tensor *weight, fl_tensor *bias, fl_tensor *running_mean,
                     fl_tensor *running_var, bool training, struct op_shape *y)
 {
@@ -113,11 +130,8 @@ static int shape_of(fl_tensor *input, fl_tensor *weight, fl_tensor *bias, fl_ten
     if (check(input, running_mean, "running_mean") || check(input, running_var, "running_var") ||
         check(input, weight, "weight") || check(input, bias, "bias"))
         return -1;
-    const fl_tensor *parameters[] = {weight, bias, running_mean, running_var};
-    for (int i = 0; i < 4; i++)
-        if (!mixes(input, parameters[i]))
-            return error_set(FL_RUNTIME_ERROR,
-                             "mixed dtype (CPU): all inputs must share same datatype.");
+    if (norm_check_dtypes(input, (const fl_tensor *[]){weight, bias, running_mean, running_var}, 4))
+        return -1;
     op_shape_like(&y[0], input);
     for (int k = 1; k < 3; k++) {
         op_shape_set(&y[k], 1, (int64_t[]){training ? input->sizes[1] : 0});

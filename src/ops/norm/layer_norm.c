@@ -6,11 +6,12 @@
 #include "core/error.h"
 #include "core/memory.h"
 #include "core/threads.h"
+#include "core/warning.h"
+#include "flambeau/ops.h"
 #include "ops/norm/norm.h"
 #include "ops/norm/norm_work.h"
 #include "ops/op.h"
 #include "ops_kernels.h"
-#include "flambeau/ops.h"
 
 enum { TASK = 32768 };
 
@@ -63,7 +64,8 @@ int native_layer_norm_shape(fl_tensor *input, fl_ints normalized_shape, fl_tenso
                             fl_tensor *bias, double eps, struct op_shape *y)
 {
     (void)eps;
-    if (check_shape(input, normalized_shape, weight, bias))
+    if (check_shape(input, normalized_shape, weight, bias) ||
+        norm_check_dtypes(input, (const fl_tensor *[]){weight, bias}, 2))
         return -1;
     op_shape_like(&y[0], input);
     for (int k = 1; k < 3; k++) {
@@ -254,6 +256,12 @@ int rms_norm_compose(fl_tensor *input, fl_ints normalized_shape, fl_tensor *weig
     int64_t dims[TENSOR_MAX_DIMS];
     if (check_shape(input, normalized_shape, weight, NULL))
         return -1;
+    if (weight && weight->dtype != input->dtype &&
+        warning_give(
+            "Mismatch dtype between input and weight: input dtype = %s, weight dtype = %s, "
+            "Cannot dispatch to fused implementation.",
+            dtype_cpp_name(input->dtype), dtype_cpp_name(weight->dtype)))
+        return -1;
     for (int d = 0; d < normalized_shape.count; d++)
         dims[d] = input->ndim - normalized_shape.count + d;
     fl_tensor *x = op_widen(input);
@@ -299,6 +307,8 @@ int group_norm_compose(fl_tensor *input, int64_t num_groups, fl_tensor *weight, 
                 shape_text(got, sizeof got, p->ndim, p->sizes),
                 shape_text(whole, sizeof whole, input->ndim, input->sizes));
     }
+    if (norm_check_dtypes(input, (const fl_tensor *[]){weight, bias}, 2))
+        return -1;
     int64_t groups = N * num_groups, rows[2] = {groups, groups > 0 ? input->numel / groups : 0},
             each[TENSOR_MAX_DIMS];
     for (int d = 0; d < input->ndim; d++)

@@ -34,4 +34,8 @@ static inline int norm_work_put(fl_tensor *y, const fl_tensor *room)
     return room == y ? 0 : tensor_copy(y, room);
 }
 
+/* Halves go with parameters of float32, else all are of one dtype: 0, or -1 with PyTorch's error. p:
+ * `count` parameters, each of which may be NULL. */
+int norm_check_dtypes(const fl_tensor *input, const fl_tensor *const *p, int count);
+
 #endif

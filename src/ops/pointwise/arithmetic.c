@@ -4,10 +4,11 @@
 #include <string.h>
 
 #include "core/error.h"
+#include "core/warning.h"
+#include "flambeau/ops.h"
 #include "ops/pointwise/pointwise.h"
 #include "ops_kernels.h"
 #include "ops_table.h"
-#include "flambeau/ops.h"
 
 static int dtype_of(fl_value v)
 {
@@ -219,7 +220,11 @@ int where_check(fl_tensor *condition, fl_value self, fl_value other)
     for (int i = 0; i < 2; i++)
         if (both[i].tag != FL_TENSOR && number_check(both[i], common))
             return -1;
-    if (condition->dtype == FL_BOOL || condition->dtype == FL_UINT8)
+    if (condition->dtype == FL_UINT8)
+        return warning_give("where received a uint8 condition tensor. This behavior is deprecated "
+                            "and will be removed "
+                            "in a future version of PyTorch. Use a boolean condition instead.");
+    if (condition->dtype == FL_BOOL)
         return 0;
     return error_set(
         FL_RUNTIME_ERROR,

@@ -160,7 +160,8 @@ M_INLINE double m_erfc_f64(double x)
  * double. It holds in the left tail too, where x (1 + erf(x / sqrt 2)) / 2 keeps nothing; 2 ULP
  * would halve the speed. Near 0 it is x (1/2 + x p(x^2)). In float, a times the tail is
  * e^(-a^2/2) times a polynomial in t = (a - 4) / (a + 4). The tail's factor is held within the
- * range where the tail is not 0. */
+ * range where the tail is not 0. Of -inf they are NaN, and the slope of both infinities too, as in
+ * PyTorch, which multiplies 0 by infinity there. */
 M_INLINE float m_gelu_near_f32(float x)
 {
     float u = x * x;
@@ -196,7 +197,7 @@ M_INLINE float m_gelu_f32(float x)
     uint32_t k;
     float e, q = m_gelu_tail_f32(a, &e, &k);
     float tail = m_scale_f32(e * q, k);
-    float far = x < 0.0f ? -tail : x - tail;
+    float far = x == -M_INF_F32 ? M_NAN_F32 : x < 0.0f ? -tail : x - tail;
     return a < 0.875f ? x * m_gelu_near_f32(x) : far;
 }
 
@@ -218,7 +219,7 @@ M_INLINE double m_gelu_f64(double x)
     p = m_fma_f64(p, u, 0x1.46d042977f807p-7);
     p = m_fma_f64(p, u, -0x1.1058377e2d041p-4);
     p = m_fma_f64(p, u, 0x1.9884533d43651p-2);
-    double far = x < 0.0 ? -tail : x - tail;
+    double far = x == -M_INF_F64 ? M_NAN_F64 : x < 0.0 ? -tail : x - tail;
     return a < 0.75 ? x * m_fma_f64(x, p, 0.5) : far;
 }
 
@@ -233,7 +234,8 @@ M_INLINE float m_gelu_slope_f32(float x)
     float e, q = m_gelu_tail_f32(a, &e, &k);
     float near = m_fma_f32(x * c, m_scale_f32(e, k), m_gelu_near_f32(x));
     float beyond = m_scale_f32(e * m_fma_f32(a, c, -q / a), k);
-    return a < 0.875f ? near : x < 0.0f ? -beyond : 1.0f + beyond;
+    float far = x < 0.0f ? -beyond : 1.0f + beyond;
+    return a < 0.875f ? near : m_isinf_f32(x) ? M_NAN_F32 : far;
 }
 
 M_INLINE double m_gelu_slope_f64(double x)
@@ -243,7 +245,7 @@ M_INLINE double m_gelu_slope_f64(double x)
     uint64_t k;
     double e, r = m_normal_tail_f64(a, &e, &k);
     double beyond = m_scale_f64(e * m_fma_f64(a, 0x1.9884533d43651p-2, -r), k);
-    return x < 0.0 ? -beyond : 1.0 + beyond;
+    return m_isinf_f64(x) ? M_NAN_F64 : x < 0.0 ? -beyond : 1.0 + beyond;
 }
 
 /* gelu's approximation by a hyperbolic tangent, x (1 + tanh u) / 2 = x / (1 + e^-2u) with
@@ -258,7 +260,7 @@ M_INLINE float m_gelu_tanh_f32(float x)
     uint32_t k;
     float e = m_exp_parts_f32(-hi, -(float)(v - (double)hi), &k);
     float q = m_over_sum_f32(x < 0.0f ? -a * e : 1.0f, 1.0f, m_scale_f32(e, k));
-    return x < 0.0f ? m_scale_f32(q, k) : x * q;
+    return x == -M_INF_F32 ? M_NAN_F32 : x < 0.0f ? m_scale_f32(q, k) : x * q;
 }
 
 M_INLINE double m_gelu_tanh_f64(double x)
@@ -277,7 +279,7 @@ M_INLINE double m_gelu_tanh_f64(double x)
     uint64_t k;
     double e = m_exp_parts_f64(-u, -m_fma_f64(a, w_lo, m_fma_f64(a, w, -u)), &k);
     double q = m_over_sum_f64(x < 0.0 ? -a * e : 1.0, 1.0, m_scale_f64(e, k));
-    return x < 0.0 ? m_scale_f64(q, k) : x * q;
+    return x == -M_INF_F64 ? M_NAN_F64 : x < 0.0 ? m_scale_f64(q, k) : x * q;
 }
 
 #endif

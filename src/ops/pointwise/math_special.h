@@ -212,7 +212,8 @@ M_INLINE float m_digamma_f32(float x)
 
 /* i0, the modified Bessel function of the first kind of order 0: 0.6 ULP in float, 4 in
  * double. Up to 8 a polynomial in
- * x^2 / 4; beyond, e^a / sqrt(a) times a polynomial in 1/a; it overflows later than e^a. */
+ * x^2 / 4; beyond, e^a / sqrt(a) times a polynomial in 1/a; it overflows later than e^a. Of
+ * infinity NaN, as PyTorch's. */
 M_INLINE double m_i0_f64(double x)
 {
     double a = m_abs_f64(x);
@@ -264,7 +265,7 @@ M_INLINE double m_i0_f64(double x)
     uint64_t k;
     double e = m_exp_parts_f64(big, 0.0, &k);
     double far = m_scale_f64(e * (q / m_sqrt_f64(big)), k);
-    return a < 8.0 ? p : a <= M_INF_F64 ? far : x;
+    return a < 8.0 ? p : a < M_INF_F64 ? far : M_NAN_F64;
 }
 
 M_INLINE float m_i0_f32(float x)
@@ -324,7 +325,7 @@ M_INLINE double m_i1_f64(double x)
     uint64_t k;
     double e = m_exp_parts_f64(big, 0.0, &k);
     double far = m_scale_f64(e * (q / m_sqrt_f64(big)), k);
-    return a < 8.0 ? 0.5 * x * p : a <= M_INF_F64 ? m_copysign_f64(far, x) : x;
+    return a < 8.0 ? 0.5 * x * p : a < M_INF_F64 ? m_copysign_f64(far, x) : M_NAN_F64;
 }
 
 M_INLINE float m_i1_f32(float x)

@@ -270,6 +270,8 @@ int randperm_shape(int64_t n, fl_generator *generator, fl_dtype dtype, fl_device
         return error_set(FL_RUNTIME_ERROR,
                          "Trying to create tensor with negative dimension %lld: [%lld]",
                          (long long)n, (long long)n);
+    if (dtype == FL_FLOAT16 && n > 2049) /* all integers that it holds */
+        return error_set(FL_RUNTIME_ERROR, "n cannot be greater than 2049 for Half type.");
     if (dtype != FL_NO_DTYPE && number_check(fl_int(n), dtype))
         return -1;
     return empty_shape((fl_ints){&n, 1}, dtype == FL_NO_DTYPE ? FL_INT64 : dtype, device,

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "autograd/autograd.h"
 #include "core/error.h"
 #include "core/memory.h"
 #include "core/warning.h"
@@ -55,10 +56,13 @@ int prod_backward_compose(fl_tensor *g, fl_tensor *self, fl_tensor *result, cons
                           bool keepdim, fl_tensor **y)
 {
     fl_ints sizes = {self->sizes, self->ndim}, dims = {dim, dim != NULL};
-    fl_tensor *zero = fl_any(fl_eq_scalar(op_samples(self), fl_int(0)));
-    if (!zero)
+    fl_tensor *zeros = fl_count_nonzero(fl_eq_scalar(op_samples(self), fl_int(0)), NULL);
+    if (!zeros)
         return -1;
-    if (!*(const uint8_t *)tensor_data(zero))
+    const int64_t count = *(const int64_t *)tensor_data(zeros);
+    if (count > 1 && !dim && !autograd_mode.grad) /* whatever the others are */
+        return given(y, fl_zeros_like(self, FL_NO_DTYPE, (fl_device){-1, 0}, false, -1));
+    if (count == 0)
         return given(y, fl_div(fl__expand_reduced(fl_mul(g, result), sizes, dims, keepdim), self));
     return given(
         y, fl_mul(fl__expand_reduced(g, sizes, dims, keepdim), fl__product_of_others(self, dim)));

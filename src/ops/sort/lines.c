@@ -5,9 +5,10 @@
 #include <string.h>
 
 #include "core/error.h"
+#include "core/warning.h"
+#include "flambeau/ops.h"
 #include "ops/op.h"
 #include "ops_kernels.h"
-#include "flambeau/ops.h"
 
 struct lines lines_of(const fl_tensor *t, int dim)
 {
@@ -157,6 +158,18 @@ int searchsorted_sorted_cpu(fl_tensor *sorted, fl_tensor *self, bool out_int32, 
     return status;
 }
 
+static const char *const NAMES[] = {"input value", "boundary", "sorter"};
+
+static int warn_of_layout(const char *name)
+{
+    return warning_give(
+        "torch.searchsorted(): %s tensor is non-contiguous, this will lower the "
+        "performance due to extra data copy when converting non-contiguous tensor to "
+        "contiguous, please use contiguous %s tensor if possible. This message will "
+        "only appear once per program.",
+        name, name);
+}
+
 int searchsorted_compose(fl_tensor *sorted, fl_value self, bool out_int32, bool right,
                          const char *side, fl_tensor *sorter, fl_tensor **y)
 {
@@ -188,6 +201,10 @@ int searchsorted_compose(fl_tensor *sorted, fl_value self, bool out_int32, bool 
         return error_set(
             FL_RUNTIME_ERROR,
             "torch.searchsorted(): sorter must be an int64 tensor of the size of boundaries");
+    const fl_tensor *given[] = {x, sorted, sorter};
+    for (int i = 0; i < 3; i++)
+        if (given[i] && !(given[i]->flags & TENSOR_CONTIGUOUS) && warn_of_layout(NAMES[i]))
+            return -1;
     fl_tensor *edges = sorter ? fl_gather(sorted, -1, sorter, false) : sorted;
     *y = edges ? fl__searchsorted(edges, x, out_int32, right || (side && !left)) : NULL;
     return *y ? 0 : -1;

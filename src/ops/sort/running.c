@@ -11,12 +11,13 @@
 #include <math.h>
 #include <string.h>
 
+#include "autograd/autograd.h"
 #include "core/convert.h"
 #include "core/error.h"
 #include "core/threads.h"
+#include "flambeau/ops.h"
 #include "ops/op.h"
 #include "ops_kernels.h"
-#include "flambeau/ops.h"
 
 enum {
     ROWS = 32,     /* rows turned together */
@@ -361,12 +362,14 @@ static void log_sum(const struct running_pass *p)
 {
     const double *x = p->x;
     double *y = p->y, top = -INFINITY, scaled = 0;
+    bool nan = false;
     for (int64_t i = 0; i < p->n; i++, x += p->x_stride, y += p->y_stride) {
         if (*x > top)
             scaled = scaled * exp(top - *x) + 1, top = *x;
-        else if (*x > -INFINITY || *x != *x)
+        else if (*x > -INFINITY)
             scaled += exp(*x - top);
-        *y = isinf(top) && *x == *x ? top : top + log(scaled);
+        nan |= *x != *x;
+        *y = nan ? NAN : isinf(top) ? top : top + log(scaled);
     }
 }
 
@@ -378,8 +381,42 @@ int logcumsumexp_cpu(fl_tensor *self, int64_t dim, fl_tensor *y)
     return d < 0 ? -1 : run(&j, self, d, y, NULL);
 }
 
-/* Without zeros: reversed running sum of g y, over self. With zeros: each row of the Jacobian by
- * products that leave one factor out. */
+/* The sums of what comes at or behind each place along d. */
+static fl_tensor *sums_from_the_end(fl_tensor *t, int64_t d)
+{
+    fl_ints along = {&d, 1};
+    return fl_flip(fl_cumsum(fl_flip(t, along), d, FL_NO_DTYPE), along);
+}
+
+/* cumprod's gradient where there are zeros. Before a line's first zero: the reversed running sum of
+ * g y there, over self. At the first zero, the sum of g times the products that leave it out, up to
+ * the second zero. Beyond: 0. */
+static fl_tensor *products_behind_zeros(fl_tensor *g, fl_tensor *self, int64_t d, fl_tensor *y)
+{
+    const fl_value none = fl_int(0), one = fl_int(1);
+    const int64_t n = self->sizes[d], last = n - 1;
+    fl_tensor *zero = fl_eq_scalar(self, none);
+    fl_tensor *count = zero ? fl_cumsum(zero, d, FL_NO_DTYPE) : NULL;
+    fl_tensor *before = count ? fl_eq_scalar(count, none) : NULL;
+    fl_tensor *behind = count ? fl_eq_scalar(count, one) : NULL;
+    fl_tensor *first = behind ? fl_logical_and(behind, zero) : NULL;
+    if (!first)
+        return NULL;
+    fl_tensor *early =
+        fl_div(sums_from_the_end(fl_where_scalar(before, fl_mul(g, y), none), d), self);
+    fl_tensor *factors = fl_where_scalar(fl_logical_and(behind, fl_logical_not(zero)), self, one);
+    fl_tensor *terms =
+        fl_mul(fl_cumprod(factors, d, FL_NO_DTYPE), fl_where_scalar(behind, g, none));
+    fl_tensor *sum = fl_sum_dim_intlist(terms, (fl_ints){&d, 1}, true, FL_NO_DTYPE);
+    fl_tensor *start =
+        fl_ones_like(fl_narrow(y, d, 0, 1), FL_NO_DTYPE, (fl_device){-1, 0}, false, -1);
+    fl_tensor *shifted =
+        fl_cat((fl_tensors){(fl_tensor *[]){start, fl_narrow(y, d, 0, last)}, 2}, d);
+    return fl_where(before, early, fl_where_scalar(first, fl_mul(shifted, sum), none));
+}
+
+/* Without zeros: reversed running sum of g y, over self. With zeros, where the gradient will be
+ * derived again: each row of the Jacobian by products that leave one factor out. */
 int cumprod_backward_compose(fl_tensor *g, fl_tensor *self, int64_t dim, fl_tensor *y,
                              fl_tensor **out)
 {
@@ -393,10 +430,11 @@ int cumprod_backward_compose(fl_tensor *g, fl_tensor *self, int64_t dim, fl_tens
     if (!zeros)
         return -1;
     if (fl_item(zeros) == 0) {
-        fl_tensor *sums =
-            fl_flip(fl_cumsum(fl_flip(fl_mul(g, y), (fl_ints){(int64_t[]){d}, 1}), d, FL_NO_DTYPE),
-                    (fl_ints){(int64_t[]){d}, 1});
-        *out = fl_div(sums, self);
+        *out = fl_div(sums_from_the_end(fl_mul(g, y), d), self);
+        return *out ? 0 : -1;
+    }
+    if (!autograd_mode.grad) {
+        *out = products_behind_zeros(g, self, d, y);
         return *out ? 0 : -1;
     }
     fl_value list;
@@ -426,15 +464,14 @@ int logcumsumexp_backward_compose(fl_tensor *g, fl_tensor *self, fl_tensor *y, i
 {
     /* sum over j >= k of g_j exp(x_k - y_j), by the signs of g apart, in logarithms */
     fl_ints along = {(int64_t[]){self->ndim ? dim : 0}, self->ndim ? 1 : 0};
-    fl_tensor *lowest = fl_full((fl_ints){NULL, 0}, fl_float(-INFINITY), (fl_dtype)g->dtype,
-                                (fl_device){-1, 0}, false);
+    const fl_value lowest = fl_float(-dtypes[g->dtype].largest);
     fl_tensor *half[2];
     for (int negative = 0; negative < 2; negative++) {
         fl_tensor *part = negative ? fl_neg(g) : g;
         fl_tensor *is_part = fl_gt_scalar(part, fl_int(0));
         /* what is left out is 1 before the logarithm, so that its derivative is none */
         fl_tensor *log_g = fl_log(fl_where_scalar(is_part, part, fl_int(1)));
-        fl_tensor *terms = fl_where(is_part, fl_sub(log_g, y, fl_int(1)), lowest);
+        fl_tensor *terms = fl_sub(fl_where_scalar(is_part, log_g, lowest), y, fl_int(1));
         fl_tensor *sums = fl_flip(fl_logcumsumexp(fl_flip(terms, along), dim), along);
         half[negative] = fl_exp(fl_add(sums, self, fl_int(1)));
     }

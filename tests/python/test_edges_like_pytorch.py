@@ -1,0 +1,262 @@
+"""Answers at the edge of what an operator is defined for: infinities, zeros, stale views, unlike
+dtypes, odd indices. The literal values, warnings and first lines are PyTorch 2.13's."""
+
+import math
+import re
+
+import pytest
+
+import flambeau as torch
+from flambeau.nn import functional as F
+
+inf, nan = math.inf, math.nan
+
+
+def leaf(*values, **kwargs):
+    return torch.tensor(list(values), requires_grad=True, **kwargs)
+
+
+def grad(y, x, g=None):
+    found, = torch.autograd.grad(y, x, torch.ones_like(y) if g is None else g)
+    return [repr(round(v, 4)) for v in found.tolist()]
+
+
+def same(values):
+    return [repr(round(float(v), 4)) for v in values]
+
+
+# ---- the graph -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "read", [lambda u: u * 2, lambda u: torch.cat([u, u]), lambda u: u[:].exp() * 0 + u * 2]
+)
+def test_gradient_through_a_view_that_first_looks_up_its_history_as_an_operand(read):
+    whole = torch.zeros(3)
+    view = whole[:2]
+    p = leaf(1.0, 2.0, 3.0)
+    whole.copy_(p)
+    assert grad(read(view), p) == same([2, 2, 0])
+
+
+def test_gradient_through_a_stale_view_in_a_function():
+    class Double(torch.autograd.Function):
+        @staticmethod
+        def forward(ctx, x):
+            return x * 2
+
+        @staticmethod
+        def backward(ctx, g):
+            return g * 2
+
+    whole = torch.zeros(3)
+    view = whole[:2]
+    p = leaf(1.0, 2.0, 3.0)
+    whole.copy_(p)
+    assert grad(Double.apply(view), p) == same([2, 2, 0])
+
+
+def test_edges_of_operators_with_a_number():
+    x = leaf(1.0)
+    for y in (x * 2, 2 * x, x + 1, x - 1, x / 2, 2 / x):
+        assert len(y.grad_fn.next_functions) == 2
+        assert y.grad_fn.next_functions[1] == (None, 0)
+    assert len((x**2).grad_fn.next_functions) == 1
+
+
+def test_linear_accumulates_its_bias_before_its_weight():
+    layer, log = torch.nn.Linear(1, 1), []
+    layer.weight.register_hook(lambda g: log.append("weight"))
+    layer.bias.register_hook(lambda g: log.append("bias"))
+    layer(torch.ones(1, 1)).sum().backward()
+    assert log == ["bias", "weight"]
+
+
+# ---- values and gradients ------------------------------------------------------------------------
+
+
+def test_triangle_indices_of_a_matrix_of_all_columns():
+    assert torch.tril_indices(1, 2**63 - 1).tolist() == [[0], [0]]
+    assert torch.tril_indices(2, 2**63 - 1, 1).tolist() == [[0, 0, 1, 1, 1], [0, 1, 0, 1, 2]]
+
+
+def test_gelu_of_infinities():
+    x = leaf(inf, -inf, 1.0)
+    for approximate, slope in (("none", 1.0833), ("tanh", 1.083)):
+        y = F.gelu(x, approximate=approximate)
+        assert same(y.tolist())[1] == "nan"
+        assert grad(y, x) == same([nan, nan, slope])
+
+
+def test_bessel_functions_of_infinities():
+    x = leaf(inf, -inf, 1.0)
+    assert same(torch.i0(x).tolist()) == same([nan, nan, 1.2661])
+    assert grad(torch.i0(x), x) == same([nan, nan, 0.5652])
+    x = leaf(inf, -inf, 1.0, dtype=torch.float64)
+    assert same(torch.polygamma(2, x).tolist()) == same([nan, -inf, -2.4041])
+
+
+def test_cumprod_behind_zeros():
+    x = leaf(2.0, 0.0, 3.0, 0.0, nan, 5.0)
+    y = x.cumprod(0)
+    assert grad(y, x) == same([1, 8, 0, 0, 0, 0])
+    assert grad(x.cumprod(0), x, torch.tensor([1, nan, 1, inf, nan, nan])) == same([1, nan, 0, 0, 0, 0])
+    m = torch.tensor([[1.0, 0.0], [2.0, 3.0], [0.0, 4.0]], requires_grad=True)
+    found, = torch.autograd.grad(m.cumprod(0).sum(), m)
+    again, = torch.autograd.grad(m.cumprod(0).sum(), m, create_graph=True)
+    assert found.tolist() == again.tolist() == [[3, 16], [1, 0], [2, 0]]
+
+
+def test_prod_of_several_zeros_has_the_gradient_zero():
+    x = leaf(0.0, 0.0, inf, nan)
+    assert grad(x.prod(), x) == same([0, 0, 0, 0])
+    assert grad(x.prod(), x, torch.tensor(nan)) == same([0, 0, 0, 0])
+
+
+def test_logcumsumexp_keeps_nan():
+    x = leaf(1.0, nan, inf, 2.0)
+    assert same(x.logcumsumexp(0).tolist()) == same([1, nan, nan, nan])
+    assert grad(x.logcumsumexp(0), x) == same([nan] * 4)
+
+
+def test_atan2_of_the_origin():
+    x, y = leaf(0.0), leaf(0.0)
+    assert [repr(g.item()) for g in torch.autograd.grad(torch.atan2(x, y), [x, y])] == ["0.0", "-0.0"]
+    assert grad(torch.atan2(x, y), x, torch.tensor([inf])) == same([nan])
+
+
+def test_multi_margin_loss_at_its_margin():
+    x = torch.tensor([[1.0, 2.0, 0.0, 1.0]], requires_grad=True)
+    loss = F.multi_margin_loss(x, torch.tensor([0]))
+    assert torch.autograd.grad(loss, x)[0].tolist() == [[-0.5, 0.25, 0.0, 0.25]]
+
+
+def test_stack_keeps_the_channels_last():
+    t = torch.ones(2, 3, 4, 5).to(memory_format=torch.channels_last)
+    strides = [torch.stack([t, t], d).stride() for d in (0, 1, 2, 4)]
+    assert strides == [(120, 60, 1, 15, 3), (120, 3, 1, 30, 6), (120, 1, 60, 15, 3), (120, 40, 10, 2, 1)]
+    x = torch.arange(6.0).view(2, 3).requires_grad_()
+    for d in (0, 1, 2):
+        y = torch.stack([x, x * 2], d)
+        assert y.select(d, 1).tolist() == (x * 2).tolist()
+        assert torch.autograd.grad(y.sum(), x)[0].tolist() == [[3.0] * 3] * 2
+
+
+# ---- what is refused, and what is said -----------------------------------------------------------
+
+DOUBLE, HALF, LONG = torch.float64, torch.bfloat16, torch.int64
+ONES = torch.ones
+
+
+def index(*values):
+    return torch.tensor(values)
+
+
+REFUSED = [
+    (lambda: F.layer_norm(ONES(3, 2, dtype=DOUBLE), (2,), ONES(2)), RuntimeError,
+     "mixed dtype (CPU): all inputs must share same datatype."),
+    (lambda: F.layer_norm(ONES(3, 2), (2,), None, ONES(2, dtype=DOUBLE)), RuntimeError,
+     "mixed dtype (CPU): expect parameter to have scalar type of Float"),
+    (lambda: F.layer_norm(ONES(3, 2), (2,), ONES(2), ONES(2, dtype=DOUBLE)), RuntimeError,
+     "expected scalar type Float but found Double"),
+    (lambda: F.group_norm(ONES(3, 2, dtype=HALF), 1, ONES(2), ONES(2, dtype=HALF)), RuntimeError,
+     "mixed dtype (CPU): expect parameter to have scalar type of Float"),
+    (lambda: F.batch_norm(ONES(3, 2), ONES(2, dtype=DOUBLE), ONES(2, dtype=DOUBLE)), RuntimeError,
+     "mixed dtype (CPU): expect parameter to have scalar type of Float"),
+    (lambda: ONES(3).index_copy(0, index(5), ONES(1)), IndexError,
+     "index_copy_(): index 5 is out of bounds for dimension 0 with size 3"),
+    (lambda: ONES(3).index_copy(0, index(0), ONES(1, dtype=DOUBLE)), RuntimeError,
+     "index_copy_(): self and source expected to have the same dtype, but got (self) Float and (source) Double"),
+    (lambda: ONES(3).index_copy(0, index(0, 1), ONES(1)), IndexError,
+     "index_copy_(): Number of indices (2) should be equal to source.size(dim) (1)"),
+    (lambda: ONES(3, 2, 4).index_copy(1, index(0, 1), ONES(3, 2, 3)), RuntimeError,
+     "index_copy_(): Source/destination tensor must have same slice shapes. Destination slice shape: "
+     "3 4 at dimension 1 and source slice shape: 3 3 at dimension 0."),
+    (lambda: ONES(3).index_copy(0, index(0.0), ONES(1)), RuntimeError,
+     "index_copy_(): Expected a long tensor for index, but got Float"),
+    (lambda: ONES(3).index_add(0, index(0, 1), ONES(1)), RuntimeError,
+     "index_add_(): Number of indices (2) should be equal to source.size(dim): (1), for dim: 0"),
+    (lambda: ONES(3, 2).index_add(0, index(0, 1), ONES(2, 3)), RuntimeError,
+     "source tensor shape must match self tensor shape, excluding the specified dimension. "
+     "Got self.shape = [3, 2] source.shape = [2, 3]"),
+    (lambda: ONES(3).index_add(0, index([0]), ONES(1)), IndexError,
+     "index_add_(): Index is supposed to be a vector, but got dim: 2 with type: Long and size: [1, 1]"),
+    (lambda: ONES(3).index_fill(0, index(0.0), 1), IndexError,
+     "index_fill_(): Expected dtype int64 for index."),
+    (lambda: ONES(3).take(index(0.0)), RuntimeError,
+     "take(): Expected a long tensor for index, but got Float"),
+    (lambda: ONES(0).put_(index(0), ONES(1)), IndexError,
+     "put_(): Tried to put elements into an empty tensor"),
+    (lambda: ONES(2).masked_fill(ONES(2, dtype=LONG), 1), RuntimeError,
+     "masked_fill_ only supports boolean masks, but got mask with dtype long int"),
+    (lambda: ONES(2).masked_select(ONES(2)), RuntimeError,
+     "masked_select: expected BoolTensor for mask"),
+    (lambda: torch.randperm(3000, dtype=torch.float16), RuntimeError,
+     "n cannot be greater than 2049 for Half type."),
+    (lambda: F.conv2d(ONES(1, 2, 4, 4), ONES(3, 2, 2, 2, dtype=DOUBLE)), RuntimeError,
+     "expected scalar type Float but found Double"),
+    (lambda: F.conv2d(ONES(1, 2, 4, 4, dtype=LONG), ONES(3, 2, 2, 2), ONES(3)), RuntimeError,
+     "Input type (long int) and bias type (float) should be the same"),
+    (lambda: F.conv3d(ONES(1, 2, 1, 1, 1), ONES(3, 2, 2, 2, 2)), RuntimeError,
+     "Calculated padded input size per channel: (1 x 1 x 1). Kernel size: (2 x 2 x 2). Kernel size "
+     "can't be greater than actual input size"),
+    (lambda: F.conv3d(ONES(1, 2, 4, 4, 4), ONES(3, 2, 2, 2, 2), stride=(1, 2)), RuntimeError,
+     "expected stride to be a single integer value or a list of 3 values to match the convolution "
+     "dimensions, but got stride=[1, 2]"),
+    (lambda: F.conv3d(ONES(1, 2, 4, 4, 4), ONES(3, 2, 2, 2, 2), groups=2), RuntimeError,
+     "Given groups=2, expected weight to be divisible by 2 at dimension 0, but got weight of size "
+     "[[3, 2, 2, 2, 2]] instead"),
+    (lambda: F.conv_transpose3d(ONES(1, 2, 4, 4, 4), ONES(2, 3, 2, 2, 2), padding=3), RuntimeError,
+     "Given input size per channel: (4 x 4 x 4). Calculated output size per channel: (-1 x -1 x -1). "
+     "Output size is too small"),
+    (lambda: F.conv_transpose2d(ONES(1, 2, 4, 4), ONES(2, 2, 2, 2), output_padding=2), RuntimeError,
+     "output padding must be smaller than either stride or dilation, but got output_padding_height: 2 "
+     "output_padding_width: 2 stride_height: 1 stride_width: 1 dilation_height: 1 dilation_width: 1"),
+    (lambda: F.linear(ONES(2, 3), torch.nn.LazyLinear(3).weight), ValueError,
+     "Attempted to use an uninitialized parameter in <built-in function linear>."),
+    (lambda: torch.nn.LazyLinear(3).weight * 2, ValueError,
+     "Attempted to use an uninitialized parameter in <method 'mul' of 'torch._C.TensorBase' objects>."),
+]
+
+
+@pytest.mark.parametrize("call, kind, line", REFUSED, ids=[line[:50] for _, _, line in REFUSED])
+def test_refused(call, kind, line):
+    with pytest.raises(kind, match="^" + re.escape(line)):
+        call()
+
+
+def test_a_lazy_parameter_becomes_an_ordinary_one():
+    layer = torch.nn.LazyLinear(3).double()
+    assert layer.weight.dtype == torch.float64 and layer.weight.requires_grad
+    layer(torch.ones(2, 5, dtype=torch.float64))
+    assert type(layer.weight) is torch.nn.Parameter and (layer.weight * 2).shape == (3, 5)
+
+
+WARNED = [
+    (lambda: torch.meshgrid(ONES(2), ONES(3)), "torch.meshgrid: in an upcoming release"),
+    (lambda: torch.cross(ONES(2, 3), ONES(2, 3)), "Using torch.cross without specifying the dim arg"),
+    (lambda: torch.where(index(1, 0).to(torch.uint8), ONES(2), ONES(2)), "where received a uint8 condition"),
+    (lambda: torch.searchsorted(index(1, 2, 3), index(1, 2, 3)[::2]),
+     "torch.searchsorted(): input value tensor is non-contiguous"),
+    (lambda: torch.searchsorted(index(1, 2, 3)[::2], index(1, 2)),
+     "torch.searchsorted(): boundary tensor is non-contiguous"),
+    (lambda: torch.zeros(4).expand(2, 4).__setitem__([0], 9), "Use of index_put_ on expanded tensors"),
+    (lambda: torch.zeros(4).expand(2, 4).masked_fill_(ONES(2, 4) > 0, 9),
+     "Use of masked_fill_ on expanded tensors"),
+    (lambda: torch.zeros(4).expand(2, 4).index_fill_(0, index(0), 9), "Use of index_fill_ on expanded tensors"),
+    (lambda: F.rms_norm(ONES(3, 2, dtype=DOUBLE), (2,), ONES(2)), "Mismatch dtype between input and weight"),
+]
+
+
+@pytest.mark.parametrize("call, line", WARNED, ids=[line[:40] for _, line in WARNED])
+def test_warned(call, line):
+    with pytest.warns(UserWarning, match="^" + re.escape(line)):
+        call()
+
+
+@pytest.mark.filterwarnings("error")
+def test_not_warned():
+    torch.meshgrid(ONES(2), ONES(3), indexing="ij")
+    torch.cross(ONES(2, 3), ONES(2, 3), dim=1)
+    torch.zeros(1, 4).masked_fill_(ONES(1, 4) > 0, 9)
+    torch.zeros(2, 4)[[0]] = 9
