@@ -307,19 +307,15 @@ int op_check_complex(const fl_op *f, const fl_value *number);
 void op_list_drop(fl_value *y);
 
 /* What the table's compiler emits (ops_table.c, ops_loops_N.simd.c). ops_all is sorted by name. The
- * loops stand in OPS_LOOP_FILES files of about the same size, so that they compile side by side;
- * index i is loop i / OPS_LOOP_FILES of file i % OPS_LOOP_FILES. */
+ * loops stand in OPS_LOOP_FILES files, so that they compile side by side and an edited paragraph
+ * compiles few of them; index i is loop i / OPS_LOOP_FILES of file i % OPS_LOOP_FILES. */
 extern const fl_op *const ops_all[];
 extern const int ops_count;
-enum { OPS_LOOP_FILES = 4 };
+enum { OPS_LOOP_FILES = 16 };
 struct ops_loops {
     const loop_fn *loop;
     const struct reduce_loops *reduce;
 };
-FL_SIMD_TABLE(struct ops_loops, ops_loops_0);
-FL_SIMD_TABLE(struct ops_loops, ops_loops_1);
-FL_SIMD_TABLE(struct ops_loops, ops_loops_2);
-FL_SIMD_TABLE(struct ops_loops, ops_loops_3);
 extern const struct ops_loops *const ops_loops[ISA_COUNT][OPS_LOOP_FILES];
 /* Loops of complex numbers exist once, for all instruction sets: their indices have this bit. */
 enum { OPS_COMPLEX = 0x8000 };

@@ -338,7 +338,7 @@ static void add_params(struct composer *c, const char *args)
 static void emit_function(struct out *o, struct composer *c, const char *head, const char *early,
                           struct place place)
 {
-    emit(o, "#line %d \"%s\"\n%s\n{\n", place.line, text_quote(place.file), head);
+    emit(o, "%s\n%s\n{\n", paragraph_line(c->op, place), head);
     emit_text(o, c->tops.text ? c->tops.text : "");
     if (c->slots)
         emit(o, "    fl_value t[%d] = {{0}};\n", c->slots);

@@ -2,9 +2,11 @@
  * complex numbers are in ops_loops_complex.c, which is compiled once.
  *
  * A loop's body is made as text in which the operands are x0, x1..., the scalars s0, s1...; loops
- * that are the same text are kept once. Index i of the registry stands in file i % LOOP_FILES. In a
- * text, the lines "#line ^" and "#line @" become directives for the place in the table and for the
- * written file; the byte INDEX becomes the loop's number.
+ * that are the same text are kept once. The text alone decides in which file a loop stands, so that
+ * an edited paragraph changes few of them: the loop with index i is number i / LOOP_FILES of file
+ * i % LOOP_FILES. In a text, the lines "#line ^" and "#line @" become directives for the place in
+ * the table and for the written file; the byte INDEX becomes the loop's index. A place in the table
+ * counts from its paragraph, for the same reason.
  */
 #include "opgen.h"
 
@@ -17,33 +19,38 @@ struct loop {
     struct place place;
     struct loop *next;
 };
-static struct loop *loops, *reductions, *complex_loops, *complex_reductions;
+static struct loop *loops[LOOP_FILES], *reductions[LOOP_FILES]; /* of each file */
+static struct loop *complex_loops, *complex_reductions;
 enum { COMPLEX_INDEX = 0x8000 }; /* OPS_COMPLEX of ops/op.h */
 
-static int registry_add(struct loop **list, const char *body, const char *row, struct place place)
+/* Index 0 is none: numbers in a file count from 1. */
+static int registry_add(struct loop **lists, int files, const char *body, const char *row,
+                        struct place place)
 {
-    int index = 1;
-    for (; *list; list = &(*list)->next, index++)
-        if (strcmp((*list)->body, body) == 0 && text_same((*list)->row, row))
-            return index;
-    *list = arena_alloc(sizeof **list);
-    **list = (struct loop){body, row, place, NULL};
-    return index;
+    const int file = (int)(text_hash(body) % (unsigned)files);
+    int number = 1;
+    struct loop **at = &lists[file];
+    for (; *at; at = &(*at)->next, number++)
+        if (strcmp((*at)->body, body) == 0 && text_same((*at)->row, row))
+            return number * files + file;
+    *at = arena_alloc(sizeof **at);
+    **at = (struct loop){body, row, place, NULL};
+    return number * files + file;
 }
 
 int loop_add(const char *body, struct place place)
 {
-    return registry_add(&loops, body, NULL, place);
+    return registry_add(loops, LOOP_FILES, body, NULL, place);
 }
 
 int complex_loop_add(const char *body, struct place place)
 {
-    return COMPLEX_INDEX | registry_add(&complex_loops, body, NULL, place);
+    return COMPLEX_INDEX | registry_add(&complex_loops, 1, body, NULL, place);
 }
 
 int reduce_loops_add(const char *body, const char *row, struct place place)
 {
-    return registry_add(&reductions, body, row, place);
+    return registry_add(reductions, LOOP_FILES, body, row, place);
 }
 
 /* ---- pointwise ---- */
@@ -474,7 +481,7 @@ static void reduce_type(const struct table *t, struct op *op, enum compute type)
         op->loop[type] = reduce_loops_add(text, row, op->step->place);
     else
         op->loop[type] =
-            COMPLEX_INDEX | registry_add(&complex_reductions, text, row, op->step->place);
+            COMPLEX_INDEX | registry_add(&complex_reductions, 1, text, row, op->step->place);
 }
 
 static void reduce_all(const struct table *t, struct op *op)
@@ -508,13 +515,25 @@ void emit_pointwise_bodies(const struct table *t)
 
 /* ---- writing ---- */
 
-static void write_text(struct out *o, const struct loop *loop, int index, const char *text)
+/* The paragraph that a place is in. */
+static const struct op *paragraph(const struct table *t, struct place place)
+{
+    const struct op *found = t->first;
+    for (const struct op *op = t->first; op; op = op->next)
+        if (strcmp(op->place.file, place.file) == 0 && op->place.line <= place.line &&
+            (strcmp(found->place.file, place.file) != 0 || op->place.line > found->place.line))
+            found = op;
+    return found;
+}
+
+static void write_text(struct out *o, const struct table *t, const struct loop *loop, int index,
+                       const char *text)
 {
     const char *number = text_format("%d", index);
     while (*text) {
         size_t n = strcspn(text, "\n");
         if (strncmp(text, "#line ^", n) == 0 && n == 7) {
-            emit(o, "#line %d \"%s\"", loop->place.line, text_quote(loop->place.file));
+            emit_text(o, paragraph_line(paragraph(t, loop->place), loop->place));
         } else if (strncmp(text, "#line @", n) == 0 && n == 7) {
             emit(o, "#line %d \"%s\"", o->line + 1, o->name);
         } else {
@@ -532,32 +551,22 @@ static void write_text(struct out *o, const struct loop *loop, int index, const 
     }
 }
 
-/* The rows of file number `file` of `files`, among which a list is dealt out. */
-static void write_rows(struct out *o, const struct loop *list, const char *type, const char *name,
-                       int file, int files)
+/* What a file's list holds: the functions, and the table of them, whose first entry is none. */
+static void write_list(struct out *o, const struct table *t, const struct loop *list, int file,
+                       int files, bool reduce)
 {
-    emit(o, "static const %s %s[] = {\n", type, name);
-    if (file == 0)
-        emit_text(o, *type == 'l' ? "    NULL,\n" : "    {NULL, NULL, NULL, NULL, NULL},\n");
-    int index = 1;
-    for (const struct loop *l = list; l; l = l->next, index++) {
-        if (index % files != file)
-            continue;
+    int index = file;
+    for (const struct loop *l = list; l; l = l->next)
+        write_text(o, t, l, index += files, l->body), emit_text(o, "\n");
+    emit_text(o, reduce ? "static const struct reduce_loops REDUCTIONS[] = {\n    {0},\n"
+                        : "static const loop_fn LOOPS[] = {\n    NULL,\n");
+    index = file;
+    for (const struct loop *l = list; l; l = l->next) {
         emit_text(o, "    ");
-        write_text(o, l, index, l->row ? l->row : "loop_" INDEX);
+        write_text(o, t, l, index += files, reduce ? l->row : "loop_" INDEX);
         emit_text(o, ",\n");
     }
-    if (file != 0) /* a list must not be empty */
-        emit_text(o, *type == 'l' ? "    NULL,\n" : "    {NULL, NULL, NULL, NULL, NULL},\n");
-    emit_text(o, "};\n");
-}
-
-static void write_bodies(struct out *o, const struct loop *list, int file, int files)
-{
-    int index = 1;
-    for (const struct loop *l = list; l; l = l->next, index++)
-        if (index % files == file)
-            write_text(o, l, index, l->body), emit_text(o, "\n");
+    emit_text(o, "};\n\n");
 }
 
 void emit_loops(const struct table *t, struct out *files)
@@ -575,21 +584,15 @@ void emit_loops(const struct table *t, struct out *files)
         "#else\n"
         "#define INDEPENDENT _Pragma(\"GCC ivdep\")\n"
         "#endif\n\n";
-    (void)t;
-    for (int f = 0; f <= LOOP_FILES; f++) {
-        struct out *o = &files[f];
-        const bool complex = f == LOOP_FILES;
-        const int file = complex ? 0 : f, among = complex ? 1 : LOOP_FILES;
-        const struct loop *plain = complex ? complex_loops : loops,
-                          *reducing = complex ? complex_reductions : reductions;
-        emit_text(o, HEAD);
-        write_bodies(o, plain, file, among);
-        write_bodies(o, reducing, file, among);
-        write_rows(o, plain, "loop_fn", "LOOPS", file, among);
-        write_rows(o, reducing, "struct reduce_loops", "REDUCTIONS", file, among);
-        if (complex)
-            emit_text(o, "const struct ops_loops ops_loops_complex = {LOOPS, REDUCTIONS};\n");
-        else
-            emit(o, "const struct ops_loops FL_SIMD(ops_loops_%d) = {LOOPS, REDUCTIONS};\n", f);
+    for (int f = 0; f < LOOP_FILES; f++) {
+        emit_text(&files[f], HEAD);
+        write_list(&files[f], t, loops[f], f, LOOP_FILES, false);
+        write_list(&files[f], t, reductions[f], f, LOOP_FILES, true);
+        emit(&files[f], "const struct ops_loops FL_SIMD(ops_loops_%d) = {LOOPS, REDUCTIONS};\n", f);
     }
+    struct out *o = &files[LOOP_FILES];
+    emit_text(o, HEAD);
+    write_list(o, t, complex_loops, 0, 1, false);
+    write_list(o, t, complex_reductions, 0, 1, true);
+    emit_text(o, "const struct ops_loops ops_loops_complex = {LOOPS, REDUCTIONS};\n");
 }

@@ -1,5 +1,7 @@
-/* ops_table.c: a descriptor for each operator and form, with its parameters, shims that unpack
- * arguments for typed C functions, gradient rules, and the list of them all sorted by name. */
+/* ops_table_N.c: a descriptor for each operator and form, with its parameters, shims that unpack
+ * arguments for typed C functions, and gradient rules; ops_table.c: the list of them all, sorted by
+ * name. The base name alone decides in which part a paragraph stands, so that an edit changes one
+ * part of four. */
 #include "opgen.h"
 
 #include <stdio.h>
@@ -467,47 +469,42 @@ static void declare_all(struct out *o, const struct entry *entries, int count)
     emit_text(o, "\n#endif\n");
 }
 
-void emit_table(struct out *o, struct out *header, const struct table *t)
+const char *paragraph_line(const struct op *op, struct place place)
 {
-    struct entry *entries = arena_alloc((size_t)t->count * 3 * sizeof *entries + 1);
-    int count = 0;
-    for (const struct op *op = t->first; op; op = op->next) {
-        entries[count++] = (struct entry){op->name, op->id};
-        if (op->inplace_id)
-            entries[count++] = (struct entry){op->inplace_name, op->inplace_id};
-        if (op->out_id)
-            entries[count++] = (struct entry){op->out_name, op->out_id};
-    }
-    qsort(entries, (size_t)count, sizeof *entries, by_name);
-    emit_text(o, HEAD);
-    declare_all(header, entries, count);
-    for (struct op *op = t->first; op; op = op->next) {
-        emit(o, "/* ---- %s ---- */\n\n", op->name);
-        params(o, op);
-        shims(o, op);
-        if (op->compose)
-            compose_emit_function(o, t, op, op->compose, "call_compose");
-        if (op->batch_compose)
-            compose_emit_function(o, t, op, op->batch_compose, "call_batch");
-        int number = 0;
-        for (struct rule *r = op->rules; r; r = r->next)
-            if (r->body)
-                compose_emit_rule(o, t, op, r, number++);
-        parts(o, op);
-        grad(o, op);
-        descriptor(o, op, op->name, op->id, "FORM_FUNCTION");
-        if (op->inplace_id)
-            descriptor(o, op, op->inplace_name, op->inplace_id, "FORM_INPLACE");
-        if (op->out_id)
-            descriptor(o, op, op->out_name, op->out_id, "FORM_OUT");
-        emit_text(o, "\n");
-    }
-    emit_text(o, "const fl_op *const ops_all[] = {\n");
-    for (int i = 0; i < count; i++)
-        emit(o, "    &op_%s,\n", entries[i].id);
-    emit(o, "    NULL,\n};\nconst int ops_count = %d;\n\n", count);
-    emit_text(o, "#define ROW(isa) {&ops_loops_0_##isa, &ops_loops_1_##isa, &ops_loops_2_##isa, "
-                 "&ops_loops_3_##isa}\n"
+    return text_format("#line %d \"%s: %s\"", place.line - op->place.line + 1,
+                       text_quote(place.file), op->name);
+}
+
+static void paragraph(struct out *o, const struct table *t, struct op *op)
+{
+    emit(o, "/* ---- %s ---- */\n\n", op->name);
+    params(o, op);
+    shims(o, op);
+    if (op->compose)
+        compose_emit_function(o, t, op, op->compose, "call_compose");
+    if (op->batch_compose)
+        compose_emit_function(o, t, op, op->batch_compose, "call_batch");
+    int number = 0;
+    for (struct rule *r = op->rules; r; r = r->next)
+        if (r->body)
+            compose_emit_rule(o, t, op, r, number++);
+    parts(o, op);
+    grad(o, op);
+    descriptor(o, op, op->name, op->id, "FORM_FUNCTION");
+    if (op->inplace_id)
+        descriptor(o, op, op->inplace_name, op->inplace_id, "FORM_INPLACE");
+    if (op->out_id)
+        descriptor(o, op, op->out_name, op->out_id, "FORM_OUT");
+    emit_text(o, "\n");
+}
+
+/* The loops' tables, by instruction set and file. */
+static void loops_table(struct out *o)
+{
+    emit_text(o, "#define ROW(isa) {");
+    for (int f = 0; f < LOOP_FILES; f++)
+        emit(o, "%s&ops_loops_%d_##isa", f ? ", " : "", f);
+    emit_text(o, "}\n"
                  "const struct ops_loops *const ops_loops[ISA_COUNT][OPS_LOOP_FILES] = {\n"
                  "#if defined(FL_ONLY_ISA)\n"
                  "#define ONLY(isa) ROW(isa)\n"
@@ -520,4 +517,32 @@ void emit_table(struct out *o, struct out *header, const struct table *t)
                  "#endif\n"
                  "#endif\n"
                  "};\n");
+}
+
+void emit_table(struct out *list, struct out *parts, struct out *header, const struct table *t)
+{
+    struct entry *entries = arena_alloc((size_t)t->count * 3 * sizeof *entries + 1);
+    int count = 0;
+    for (const struct op *op = t->first; op; op = op->next) {
+        entries[count++] = (struct entry){op->name, op->id};
+        if (op->inplace_id)
+            entries[count++] = (struct entry){op->inplace_name, op->inplace_id};
+        if (op->out_id)
+            entries[count++] = (struct entry){op->out_name, op->out_id};
+    }
+    qsort(entries, (size_t)count, sizeof *entries, by_name);
+    declare_all(header, entries, count);
+    for (int i = 0; i < TABLE_FILES; i++)
+        emit_text(&parts[i], HEAD);
+    for (struct op *op = t->first; op; op = op->next)
+        paragraph(&parts[text_hash(op->base) % TABLE_FILES], t, op);
+    emit_text(list, "/* All operators, and all loops (opgen writes this file from the table). */\n"
+                    "#include \"ops_table.h\"\n\n");
+    for (int f = 0; f < LOOP_FILES; f++)
+        emit(list, "FL_SIMD_TABLE(struct ops_loops, ops_loops_%d);\n", f);
+    emit_text(list, "\nconst fl_op *const ops_all[] = {\n");
+    for (int i = 0; i < count; i++)
+        emit(list, "    &op_%s,\n", entries[i].id);
+    emit(list, "    NULL,\n};\nconst int ops_count = %d;\n\n", count);
+    loops_table(list);
 }

@@ -49,7 +49,8 @@ enum {
     GPU,
     SAMPLES,
     LOOPS,
-    FILES = LOOPS + LOOP_FILES + 1
+    PARTS = LOOPS + LOOP_FILES + 1,
+    FILES = PARTS + TABLE_FILES
 };
 
 static bool compile(const struct table *t, const char *folder)
@@ -62,6 +63,8 @@ static bool compile(const struct table *t, const char *folder)
     for (int i = 0; i < LOOP_FILES; i++)
         files[LOOPS + i].name = text_format("ops_loops_%d.simd.c", i);
     files[LOOPS + LOOP_FILES].name = "ops_loops_complex.c";
+    for (int i = 0; i < TABLE_FILES; i++)
+        files[PARTS + i].name = text_format("ops_table_%d.c", i);
     for (int i = 0; i < FILES; i++)
         files[i].line = 1;
 
@@ -72,7 +75,7 @@ static bool compile(const struct table *t, const char *folder)
     emit_gpu(&files[GPU], t); /* before the table: it says which texts there are */
     emit_header(&files[HEADER], t);
     emit_kernels(&files[KERNELS], t);
-    emit_table(&files[TABLE], &files[TABLE_HEADER], t);
+    emit_table(&files[TABLE], files + PARTS, &files[TABLE_HEADER], t);
     emit_python(&files[PYTHON], t);
     emit_pyi(&files[PYI], &files[PYI_LINALG], &files[PYI_SPECIAL], t);
     emit_docs(&files[DOCS], t);

@@ -13,7 +13,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum { MAX_PARAMS = 16, MAX_RESULTS = 8, MAX_OPERANDS = 6, MAX_GRAD_OPERANDS = 8, LOOP_FILES = 4 };
+enum { MAX_PARAMS = 16, MAX_RESULTS = 8, MAX_OPERANDS = 6, MAX_GRAD_OPERANDS = 8, LOOP_FILES = 16,
+       TABLE_FILES = 4 };
 
 /* ---- text.c: memory, strings, output ---- */
 
@@ -22,6 +23,7 @@ void arena_free(void);
 char *text_copy(const char *s, size_t n);
 char *text_format(const char *format, ...) __attribute__((format(printf, 1, 2)));
 bool text_same(const char *a, const char *b); /* NULL is like nothing but NULL */
+unsigned text_hash(const char *s);
 char *text_replace(const char *s, char from, char to);
 char *text_substitute(const char *s, const char *from, const char *to); /* each, left to right */
 char *text_quote(const char *s); /* as a C string literal's content */
@@ -334,8 +336,10 @@ void emit_pointwise_bodies(const struct table *t);
 void emit_grad_loops(const struct table *t);
 void emit_header(struct out *o, const struct table *t);
 void emit_kernels(struct out *o, const struct table *t);
-void emit_table(struct out *o, struct out *header,
-                const struct table *t);       /* ops_table.c, ops_table.h */
+/* ops_table.c, which lists all; its parts, TABLE_FILES of them; ops_table.h */
+void emit_table(struct out *list, struct out *parts, struct out *header, const struct table *t);
+/* "#line" for a place of the table: the line of its paragraph, op's. */
+const char *paragraph_line(const struct op *op, struct place place);
 const char *dtype_constant(const char *name); /* emit_table.c: "int64" to FL_INT64, or NULL */
 void emit_python(struct out *o, const struct table *t);
 void emit_pyi(struct out *o, struct out *linalg, struct out *special, const struct table *t);

@@ -83,6 +83,15 @@ bool text_same(const char *a, const char *b)
     return a && b ? strcmp(a, b) == 0 : a == b;
 }
 
+/* FNV-1a (Fowler, Noll and Vo), 32 bits. */
+unsigned text_hash(const char *s)
+{
+    unsigned hash = 2166136261u;
+    for (; *s; s++)
+        hash = (hash ^ (unsigned char)*s) * 16777619u;
+    return hash;
+}
+
 char *text_substitute(const char *s, const char *from, const char *to)
 {
     char *done = text_copy("", 0);
