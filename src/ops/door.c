@@ -444,30 +444,60 @@ static int call_inplace(const fl_op *f, const fl_value *given, fl_value *results
     return status;
 }
 
-static int call_out(const fl_op *op, const fl_value *args, fl_value *results)
+static int refuse_gradient(const fl_op *f)
+{
+    return error_set(FL_RUNTIME_ERROR,
+                     "%s(): functions with out=... arguments don't support automatic "
+                     "differentiation, but one of the arguments requires grad.",
+                     f->base);
+}
+
+/* What makes a tensor of no other (zeros, arange, rand) makes it of the destination's dtype: a copy of
+ * its arguments that says so, or -1 where another dtype is asked for. */
+static int take_dtype(const fl_op *f, const fl_value *given, const fl_tensor *to, fl_value *args)
+{
+    int dtype = -1;
+    bool of_others = false;
+    memcpy(args, given, sizeof *args * (size_t)(f->params + f->results));
+    for (int i = 0; i < f->params; i++) {
+        of_others |= given[i].tag == FL_TENSOR || given[i].tag == FL_TENSORS;
+        if (strcmp(f->param[i].name, "dtype") == 0)
+            dtype = i;
+    }
+    if (dtype < 0 || of_others)
+        return 0;
+    if (given[dtype].tag == FL_DTYPE && given[dtype].as.i != FL_NO_DTYPE &&
+        given[dtype].as.i != to->dtype)
+        return error_set(FL_RUNTIME_ERROR, "dtype %s does not match dtype of out parameter (%s)",
+                         dtype_title((int)given[dtype].as.i), dtype_title(to->dtype));
+    args[dtype] = (fl_value){.tag = FL_DTYPE};
+    args[dtype].as.i = to->dtype;
+    return 0;
+}
+
+static int call_out(const fl_op *op, const fl_value *given, fl_value *results)
 {
     assert(op->form != FORM_FUNCTION);
     const fl_op *f = op->function;
     fl_tensor *to[OP_RESULTS];
-    fl_value computed[OP_RESULTS];
-    bool recorded = record_has_gradient(f, args);
+    fl_value computed[OP_RESULTS], args[OP_PARAMS + OP_RESULTS];
     for (int k = 0; k < f->results; k++) {
-        to[k] = args[f->params + k].as.tensor;
-        recorded |= tensor_requires_grad(to[k]);
+        to[k] = given[f->params + k].as.tensor;
+        if (autograd_mode.grad && tensor_requires_grad(to[k]))
+            return refuse_gradient(f);
     }
-    if (autograd_mode.grad && recorded)
-        return error_set(
-            FL_RUNTIME_ERROR,
-            "%s(): functions with out=... arguments don't support automatic differentiation, "
-            "but one of the arguments requires grad.",
-            f->base);
+    if (take_dtype(f, given, to[0], args))
+        return -1;
     for (int k = 0; k < f->results; k++)
         if (autograd_check_inplace(to[k], false) || check_apart(f, args, 0, to[k]))
             return -1;
     bool looked_at = autograd_mode.interpose & INTERPOSE_TRANSFORMS;
     if ((looked_at ? op_call : call_function)(f, args, computed))
         return -1;
-    int status = write_back(f, computed, to);
+    bool recorded = false;
+    for (int k = 0; k < f->results; k++)
+        recorded |= computed[k].tag == FL_TENSOR && tensor_requires_grad(computed[k].as.tensor);
+    int status = recorded && autograd_mode.grad ? refuse_gradient(f) : write_back(f, computed, to);
     for (int k = 0; k < f->results; k++) {
         fl_value_release(&computed[k]);
         if (status == 0)

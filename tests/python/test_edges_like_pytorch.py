@@ -131,6 +131,48 @@ def test_multi_margin_loss_at_its_margin():
     assert torch.autograd.grad(loss, x)[0].tolist() == [[-0.5, 0.25, 0.0, 0.25]]
 
 
+def test_mode_counts_no_nan_twice():
+    value, where = torch.tensor([1.0, nan, 0.0, nan]).mode()
+    assert (value.item(), where.item()) == (0, 2)
+    value, where = torch.tensor([2.0, nan, 2.0]).mode()
+    assert (value.item(), where.item()) == (2, 2)
+
+
+def test_a_destination_says_the_dtype_of_what_is_made_of_no_tensor():
+    whole, double = torch.ones(3, dtype=torch.int64), torch.zeros(2, dtype=torch.float64)
+    assert torch.full([3], 1.5, out=whole).tolist() == [1, 1, 1]
+    assert torch.linspace(0, 1, 3, out=whole).tolist() == [0, 0, 1]
+    torch.manual_seed(0)
+    drawn = torch.rand([2], out=double).tolist()
+    torch.manual_seed(0)
+    assert drawn == torch.rand([2], dtype=torch.float64).tolist()
+    with pytest.raises(RuntimeError, match=r"^dtype Float does not match dtype of out parameter \(Double\)"):
+        torch.rand([2], dtype=torch.float32, out=double)
+
+
+def test_a_destination_of_what_has_no_gradient():
+    x, truth = leaf(1.0, 2.0), torch.zeros(2, dtype=torch.bool)
+    assert torch.ne(x, 1.0, out=truth).tolist() == [False, True]
+    assert torch.not_equal(x, 1.0, out=truth).tolist() == [False, True]
+    with pytest.raises(RuntimeError, match="don't support automatic differentiation"):
+        torch.add(x, 1, out=torch.zeros(2))
+    with pytest.raises(RuntimeError, match="don't support automatic differentiation"):
+        torch.ne(x, 1.0, out=leaf(1.0, 2.0))
+
+
+@pytest.mark.filterwarnings("ignore:Tensor.")
+def test_transposing_no_dims():
+    x = torch.tensor(2.0)
+    assert x.mT.item() == x.mH.item() == x.H.item() == 2
+    with pytest.raises(RuntimeError, match="^tensor.mH is only supported on matrices or batches of"):
+        torch.ones(2).mH
+
+
+def test_vander_of_integers_is_int64():
+    y = torch.linalg.vander(torch.tensor([1, 20], dtype=torch.uint8), N=3)
+    assert y.dtype == torch.int64 and y.tolist() == [[1, 1, 1], [1, 20, 400]]
+
+
 def test_stack_keeps_the_channels_last():
     t = torch.ones(2, 3, 4, 5).to(memory_format=torch.channels_last)
     strides = [torch.stack([t, t], d).stride() for d in (0, 1, 2, 4)]
@@ -191,6 +233,8 @@ REFUSED = [
      "masked_fill_ only supports boolean masks, but got mask with dtype long int"),
     (lambda: ONES(2).masked_select(ONES(2)), RuntimeError,
      "masked_select: expected BoolTensor for mask"),
+    (lambda: list(torch.utils.data.WeightedRandomSampler([], 3)), RuntimeError,
+     "invalid multinomial distribution (sum of probabilities <= 0)"),
     (lambda: torch.randperm(3000, dtype=torch.float16), RuntimeError,
      "n cannot be greater than 2049 for Half type."),
     (lambda: F.conv2d(ONES(1, 2, 4, 4), ONES(3, 2, 2, 2, dtype=DOUBLE)), RuntimeError,

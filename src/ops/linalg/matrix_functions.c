@@ -339,6 +339,8 @@ int linalg_vander_compose(fl_tensor *x, const int64_t *N, fl_tensor **y)
                          "got Bool");
     if (n <= 1)
         return error_set(FL_RUNTIME_ERROR, "N must be greater than 1.");
+    if (!dtype_is_inexact(x->dtype))
+        x = fl__cast(x, FL_INT64);
     fl_tensor *column = fl_unsqueeze(x, -1);
     int64_t sizes[TENSOR_MAX_DIMS];
     if (!column)

@@ -513,6 +513,9 @@ int multinomial_shape(fl_tensor *self, int64_t num_samples, bool replacement,
     if (!replacement && num_samples > n)
         return error_set(FL_RUNTIME_ERROR,
                          "cannot sample n_sample > prob_dist.size(-1) samples without replacement");
+    if (n == 0 && replacement && num_samples > 1)
+        return error_set(FL_RUNTIME_ERROR,
+                         "invalid multinomial distribution (sum of probabilities <= 0)");
     if (n == 0)
         return error_set(FL_RUNTIME_ERROR,
                          "aminmax(): cannot compute aminmax over an empty dimension as the "

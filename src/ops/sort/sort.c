@@ -30,14 +30,16 @@ struct job {
     _Atomic int failed;
 };
 
-/* The longest run of equal keys; the smallest element of the longest, and its last position. */
-static int64_t find_mode(const struct pair *sorted, int64_t n)
+/* The longest run of equal keys; the smallest element of the longest, and its last position. A NaN
+ * equals nothing. */
+static int64_t find_mode(const struct pair *sorted, int64_t n, int dtype)
 {
     assert(n > 0);
     int64_t best = 0, most = 0;
+    const uint64_t nan = keys_nan(dtype);
     for (int64_t i = 0; i < n;) {
         int64_t end = i;
-        while (end < n && sorted[end].key == sorted[i].key)
+        while (end < n && sorted[end].key == sorted[i].key && (end == i || sorted[i].key != nan))
             end++;
         if (end - i > most)
             most = end - i, best = sorted[end - 1].position;
@@ -120,7 +122,7 @@ static void do_line(struct job *j, int64_t number, struct pair *a, struct pair *
     else
         a = order_any(j, &from, a, spare);
     if (j->what == MODE)
-        a[0].position = find_mode(a, from.n);
+        a[0].position = find_mode(a, from.n, from.dtype);
     keys_write(&from, a + j->skip, j->take, &value, &index);
 }
 

@@ -255,15 +255,26 @@ GETTER(T)
     return transposed(self, pytensor_get(self)->ndim);
 }
 
-GETTER(mT)
+/* The last two dims swapped; of a tensor without dims itself, with PyTorch's warning. */
+static PyObject *matrix_transposed(PyObject *self, const char *name, bool *told, const char *text)
 {
     int ndim = pytensor_get(self)->ndim;
-    if (ndim < 2)
+    if (ndim == 1)
         return PyErr_Format(
             PyExc_RuntimeError,
-            "tensor.mT is only supported on matrices or batches of matrices. Got %d-D tensor.",
-            ndim);
-    return transposed(self, 2);
+            "tensor.%s is only supported on matrices or batches of matrices. Got 1-D tensor.",
+            name);
+    if (ndim == 0 && !warn_of_rank(told, text))
+        return NULL;
+    return transposed(self, ndim ? 2 : 0);
+}
+
+GETTER(mT)
+{
+    static bool told;
+    return matrix_transposed(self, "mT", &told,
+                             "Tensor.mT is deprecated on 0-D tensors. This function "
+                             "is the identity in these cases.");
 }
 
 /* The conjugate of what is given, which is taken over; of a real tensor it is itself. */
@@ -280,7 +291,9 @@ static PyObject *conjugated(PyObject *given)
 
 GETTER(mH)
 {
-    return conjugated(get_mT(self, context));
+    static bool told;
+    return conjugated(matrix_transposed(
+        self, "mH", &told, "Tensor.mH is deprecated on 0-D tensors. Consider using x.conj()."));
 }
 
 GETTER(H)
@@ -290,6 +303,10 @@ GETTER(H)
         return PyErr_Format(
             PyExc_RuntimeError,
             "tensor.H is only supported on matrices (2-D tensors). Got %d-D tensor.", ndim);
+    static bool told;
+    if (ndim == 0 && !warn_of_rank(&told, "Tensor.H is deprecated on 0-D tensors. Consider using "
+                                          "x.conj()."))
+        return NULL;
     return conjugated(transposed(self, ndim));
 }
 
