@@ -313,16 +313,15 @@ def get_float32_matmul_precision():
 
 
 def get_default_device():
-    """Where tensors are made when no device is given: the CPU (source: torch.get_default_device).
-    """
-    return _C.device("cpu")
+    """Where tensors are made when no device is given (source: torch.get_default_device)."""
+    return _C._get_default_device()
 
 
 def set_default_device(device):
-    """Accepts the CPU and None (source: torch.set_default_device). AssertionError for CUDA,
-    RuntimeError for other devices, which this build has not."""
-    if device is not None:
-        _C.empty([0], device=device)
+    """Makes a device the one where this thread makes tensors when none is given; None: the CPU
+    (source: torch.set_default_device). AssertionError for CUDA, RuntimeError for a device that is
+    not there."""
+    _C._set_default_device(None if device is None else _C.device(device))
 
 
 # PyTorch's other names of the dtypes; last, because they hide builtins.

@@ -9,7 +9,11 @@ from copy import deepcopy
 
 from flambeau import _C
 from flambeau._C import Tensor
-from flambeau._utils import _rebuild_tensor_v2, _rebuild_tensor_v3
+from flambeau._utils import (
+    _rebuild_meta_tensor_no_storage,
+    _rebuild_tensor_v2,
+    _rebuild_tensor_v3,
+)
 
 
 # Dtypes without a type of storage of their own: a pickle names the dtype beside the bytes.
@@ -37,6 +41,10 @@ def _rebuilt(tensor):
 def _reduce(tensor):
     """Tensor.__reduce_ex__."""
     state = tensor.__dict__
+    if tensor.is_meta:
+        return _rebuild_meta_tensor_no_storage, (
+            tensor.dtype, tuple(tensor.shape), tensor.stride(), tensor.requires_grad
+        )
     if type(tensor) is Tensor and not state:
         return _rebuilt(tensor)
     function, parts = _rebuilt(tensor)
@@ -71,7 +79,7 @@ def _deepcopy(tensor, memo):
         )
     if id(tensor) in memo:
         return memo[id(tensor)]
-    copied = _C.empty([0]).to(tensor.dtype).set_(
+    copied = _C.empty([0], device=tensor.device).to(tensor.dtype).set_(
         deepcopy(tensor.untyped_storage(), memo),
         tensor.storage_offset(),
         tuple(tensor.shape),

@@ -44,7 +44,16 @@ class ExceptionWrapper:
 
 def _rebuild_tensor(storage, storage_offset, size, stride):
     """A tensor on a typed storage."""
-    return _C.empty([0]).to(storage.dtype).set_(storage, storage_offset, size, stride)
+    return _C.empty([0], device=storage.device).to(storage.dtype).set_(
+        storage, storage_offset, size, stride
+    )
+
+
+def _rebuild_meta_tensor_no_storage(dtype, size, stride, requires_grad):
+    """A tensor without data."""
+    return _C.empty_strided(
+        size, stride, dtype=dtype, device="meta", requires_grad=requires_grad
+    )
 
 
 def _rebuild_tensor_v2(
@@ -58,7 +67,7 @@ def _rebuild_tensor_v3(
     storage, storage_offset, size, stride, requires_grad, backward_hooks, dtype, metadata=None
 ):
     """A tensor of that dtype on an untyped storage."""
-    tensor = _C.empty([0]).to(dtype)
+    tensor = _C.empty([0], device=storage.device).to(dtype)
     tensor.set_(storage.untyped(), storage_offset, size, stride)
     return tensor.requires_grad_(requires_grad)
 

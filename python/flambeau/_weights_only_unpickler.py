@@ -97,6 +97,16 @@ def _encode(text, encoding="latin1"):
     return _is(text, str, "a text").encode(encoding)
 
 
+def _meta(dtype, size, stride, requires_grad):
+    return _C.empty_strided(
+        _ints(size),
+        _ints(stride),
+        dtype=_is(dtype, _C.dtype, "a dtype"),
+        device="meta",
+        requires_grad=_is(requires_grad, bool, "a bool"),
+    )
+
+
 def _bytearray(content=b"", encoding="latin1"):
     return bytearray(_encode(content, encoding) if isinstance(content, str) else
                      _is(content, (bytes, list), "bytes"))
@@ -113,6 +123,7 @@ _CALLS = {
     "torch._utils._rebuild_tensor_v3": _tensor_v3,
     "torch._utils._rebuild_sparse_tensor": _sparse,
     "torch._utils._rebuild_parameter": _parameter,
+    "torch._utils._rebuild_meta_tensor_no_storage": _meta,
     "torch._utils._rebuild_parameter_with_state": _parameter_with_state,
     "torch.serialization._get_layout": _layout,
     "torch.Size": lambda sizes=(): _C.Size(_ints(sizes)),
@@ -594,7 +605,7 @@ _NOT_HERE = frozenset(
         f"torch._utils.{name}"
         for name in (
             "_rebuild_sparse_csr_tensor _rebuild_nested_tensor "
-            "_rebuild_qtensor _rebuild_meta_tensor_no_storage _rebuild_wrapper_subclass "
+            "_rebuild_qtensor _rebuild_wrapper_subclass "
             "_rebuild_device_tensor_from_numpy _rebuild_device_tensor_from_cpu_tensor"
         ).split()
     ]

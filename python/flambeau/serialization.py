@@ -197,7 +197,8 @@ class _Storages:
                 "types"
             )
         size = untyped.nbytes() // dtype.itemsize
-        return ("storage", kind, key, "cpu", size, *((None,) if self.legacy else ()))
+        location = str(untyped.device)
+        return ("storage", kind, key, location, size, *((None,) if self.legacy else ()))
 
 
 def _pickled(obj, pickle_module, storages):
@@ -261,7 +262,7 @@ def _archive(obj, pickle_module, path, no_byteorder):
     if not no_byteorder:
         entries["byteorder"] = sys.byteorder.encode()
     for i, (untyped, _) in enumerate(storages.found):
-        entries[f"data/{i}"] = untyped._elements()
+        entries[f"data/{i}"] = untyped._elements().cpu()
     entries["version"] = b"3\n"
     data = list(entries.values())
     headers = _C._zip_headers([f"{top}/{name}" for name in entries], data)
@@ -282,7 +283,7 @@ def _pickles(obj, pickle_module):
     pieces = [pickle.dumps(part, 2) for part in (_MAGIC, _VERSION, system)]
     pieces += content, pickle.dumps(keys, 2)
     for untyped, dtype in storages.found:
-        pieces += struct.pack("<q", untyped.nbytes() // dtype.itemsize), untyped._elements()
+        pieces += struct.pack("<q", untyped.nbytes() // dtype.itemsize), untyped._elements().cpu()
     return pieces
 
 
@@ -373,6 +374,8 @@ _WEIGHTS_ONLY = (
 def _restored(untyped, location):
     if location.startswith("cpu"):
         return untyped
+    if location.startswith(("opencl", "meta")):
+        return untyped.to(device=location)
     if location.startswith("cuda"):
         raise RuntimeError(
             "Attempting to deserialize object on a CUDA device but torch.cuda.is_available() is "

@@ -38,7 +38,11 @@ class _Common:
     """What both kinds do alike: everything but what an element is."""
 
     is_cuda = is_hpu = is_sparse = is_sparse_csr = False
-    device = _C.device("cpu")
+
+    @property
+    def device(self):
+        """Where the bytes are."""
+        return self._over.device
 
     def nbytes(self):
         """How many bytes it holds."""
@@ -86,18 +90,23 @@ class _Common:
         return False
 
     def get_device(self):
-        return -1
+        return self._over.get_device()
 
     def cpu(self):
-        return self
+        """Itself, or a copy on the CPU."""
+        return self.to(device="cpu")
 
     def cuda(self, device=None, non_blocking=False):
         raise AssertionError("Torch not compiled with CUDA enabled")
 
     def to(self, *, device, non_blocking=False):
-        """Itself: the CPU is the one device."""
-        self._over.to(device)
-        return self
+        """Itself, or a copy on that device."""
+        elements = self._elements()
+        moved = elements.to(device)
+        if moved is elements:
+            return self
+        untyped = moved.untyped_storage()
+        return untyped if self.untyped() is self else moved.storage()
 
     def __repr__(self):
         shown = self.tolist()
@@ -169,7 +178,7 @@ class UntypedStorage(_Common):
         return self._over._storage_bytes()
 
     def _title(self):
-        return "UntypedStorage(device=cpu)"
+        return f"UntypedStorage(device={self.device})"
 
     def untyped(self):
         return self
@@ -275,10 +284,10 @@ class TypedStorage(_Common):
         return self._untyped_storage._over
 
     def _elements(self):
-        return _C.empty([0]).to(self.dtype).set_(self)
+        return _C.empty([0], device=self.device).to(self.dtype).set_(self)
 
     def _title(self):
-        return f"TypedStorage(dtype={self.dtype}, device=cpu)"
+        return f"TypedStorage(dtype={self.dtype}, device={self.device})"
 
     def untyped(self):
         return self._untyped_storage

@@ -18,6 +18,7 @@
 #include "autograd/hooks.h"
 #include "autograd/operations.h"
 #include "autograd/tangents.h"
+#include "core/device.h"
 #include "core/error.h"
 #include "core/memory.h"
 
@@ -354,6 +355,7 @@ int autograd_edge(fl_tensor *t, struct edge *edge)
 {
     int result = 0;
     edge->dtype = t->dtype;
+    edge->device = t->flags & TENSOR_ELSEWHERE ? t->storage->device->id : (fl_device){FL_CPU, 0};
     edge->result = 0;
     edge->node = NULL;
     if (!tensor_requires_grad(t))
@@ -587,6 +589,13 @@ int autograd_set_grad(fl_tensor *t, fl_tensor *grad)
                          shape_text(got, sizeof got, grad->ndim, grad->sizes),
                          shape_text(want, sizeof want, t->ndim, t->sizes));
     }
+    if (grad && (grad->flags | t->flags) & TENSOR_ELSEWHERE &&
+        tensor_device(grad) != tensor_device(t))
+        return error_set(FL_RUNTIME_ERROR,
+                         "attempting to assign a gradient with device type '%s' to a tensor with "
+                         "device type '%s'. Please ensure that the gradient and the tensor are on "
+                         "the same device",
+                         tensor_device(grad)->name, tensor_device(t)->name);
     if (!grad && !t->autograd)
         return 0;
     struct autograd *a = autograd_of(t);

@@ -15,12 +15,13 @@ struct node;
 struct grad_hooks;
 struct tangents;
 
-/* "The gradient of result `result` of `node`"; node NULL: nobody asks for it. dtype is
+/* "The gradient of result `result` of `node`"; node NULL: nobody asks for it. dtype and device are
  * the input's. */
 struct edge {
     struct node *node;
     int16_t result;
     int8_t dtype;
+    fl_device device;
 };
 
 struct node_class {

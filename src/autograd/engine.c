@@ -453,7 +453,7 @@ static int start(struct run *r)
 {
     const struct backward_request *q = r->request;
     for (int64_t i = 0; i < q->count; i++) {
-        struct edge edge = {NULL, 0, 0};
+        struct edge edge = {.node = NULL};
         if (autograd_edge(q->tensors[i], &edge))
             return -1;
         if (!edge.node) {
@@ -477,7 +477,7 @@ static int start(struct run *r)
             return -1;
     }
     for (int64_t i = 0; i < q->inputs; i++) {
-        struct edge edge = {NULL, 0, 0};
+        struct edge edge = {.node = NULL};
         if (!tensor_requires_grad(q->input[i]))
             return error_set(FL_RUNTIME_ERROR,
                              "One of the differentiated Tensors does not require grad");
@@ -591,7 +591,7 @@ static bool has_other_leaf(const struct run *r, int64_t count, fl_tensor *const 
 
 int engine_reaches_others(fl_tensor *t, int64_t count, fl_tensor *const *leaf)
 {
-    struct edge edge = {NULL, 0, 0};
+    struct edge edge = {.node = NULL};
     struct run r = {.request = NULL};
     if (autograd_edge(t, &edge))
         return -1;

@@ -26,6 +26,7 @@ int operation_zero_(fl_tensor *t);
 fl_tensor *operation_sum_to_size(fl_tensor *t, fl_ints sizes);
 fl_tensor *operation_conj(fl_tensor *t); /* of a complex tensor */
 fl_tensor *operation_cast(fl_tensor *t, int dtype);
+fl_tensor *operation_move(fl_tensor *t, fl_device device); /* a copy there */
 int operation_has_nan(fl_tensor *t); /* 1 or 0; -1 with the error set */
 
 #endif

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "autograd/tensor_text.h"
+#include "core/device.h"
 #include "core/error.h"
 #include "core/memory.h"
 
@@ -55,25 +56,33 @@ void tensor_text(struct print_text *text, fl_tensor *t, const char *prefix, int 
                  const char *contents)
 {
     char sizes[TENSOR_MAX_DIMS * 22 + 8];
+    fl_tensor *host = NULL;
     bool empty = t->numel == 0,
          usual = t->dtype == dtype_default() || t->dtype == dtype_complex(dtype_default());
     print_add(text, "%s", prefix);
     size_t start = text->length;
     if (contents)
         print_add(text, "%s", contents);
+    else if (tensor_is_meta(t))
+        print_add(text, "...");
     else if (empty)
         print_add(text, "[]");
-    else
-        print_elements(text, t, indent);
-    if (text->failed)
+    else if ((host = tensor_host(t)))
+        print_elements(text, host, indent);
+    tensor_release(host);
+    if (text->failed || !(host || contents || empty || tensor_is_meta(t)))
         return;
     const char *line = strrchr(text->data + start, '\n');
     /* Where the last line ends, as PyTorch counts it. */
     int64_t column =
         line ? (int64_t)strlen(line) + 1 : indent + (int64_t)(text->length - start) + 2;
-    if (empty ? t->ndim != 1 : print_options.edge_items <= 0)
+    if (t->flags & TENSOR_ELSEWHERE)
+        add_suffix(text, &column, indent, "device='%s'", tensor_device(t)->name);
+    if (tensor_is_meta(t))
         add_suffix(text, &column, indent, "size=%s", sizes_of(t, sizes, sizeof sizes));
-    if (!usual && (empty || (t->dtype != FL_INT64 && t->dtype != FL_BOOL)))
+    else if (empty ? t->ndim != 1 : print_options.edge_items <= 0)
+        add_suffix(text, &column, indent, "size=%s", sizes_of(t, sizes, sizeof sizes));
+    if (!usual && (empty || tensor_is_meta(t) || (t->dtype != FL_INT64 && t->dtype != FL_BOOL)))
         add_suffix(text, &column, indent, "dtype=torch.%s", fl_dtype_name((fl_dtype)t->dtype));
     const char *name = maker(t);
     if (name)

@@ -54,6 +54,7 @@ struct device {
     fl_device id;
     const char *name; /* "opencl:0", as PyTorch's messages write it */
     uint8_t memory;   /* a device_memory */
+    bool quiet;       /* no warning where an operator has no kernel and runs on the CPU */
 
     /* Memory. bytes is above 0. NULL or -1 with the error set. */
     void *(*allocate)(struct device *d, size_t bytes);
@@ -76,11 +77,36 @@ struct device {
 };
 
 extern struct device device_cpu;
+/* Whether this process has ever had a tensor elsewhere, or a default device but the CPU: as long as
+ * not, nobody looks where tensors live. */
+extern bool device_others;
+/* Where the thread makes what has no device named: NULL, the CPU. A program's choice; a composite
+ * has its operands' device for the time of its call. */
+extern __thread struct device *device_default __attribute__((tls_model("initial-exec")));
 
 /* Where t lives; the CPU for a handle without storage. */
 static inline struct device *tensor_device(const fl_tensor *t)
 {
     return t->storage ? t->storage->device : &device_cpu;
 }
+/* Whether t is sizes and a dtype alone: no value of it may be looked at. */
+static inline bool tensor_is_meta(const fl_tensor *t)
+{
+    return t->flags & TENSOR_ELSEWHERE && t->storage->device->memory == DEVICE_NONE;
+}
+
+/* host.c. t itself (a new reference) where the host reads it, else a copy of what it reaches, with
+ * its sizes and strides; NULL with the error set, of a tensor without data PyTorch's. And writes
+ * such a copy back. */
+fl_tensor *tensor_host(const fl_tensor *t);
+int tensor_host_back(const fl_tensor *t, const fl_tensor *copy);
+/* t's elements row by row where the host reads them: t itself (a new reference), or a copy. */
+fl_tensor *tensor_host_rows(const fl_tensor *t);
+/* PyTorch's refusal to copy out of a tensor without data. -1. */
+int device_refuse_none(void);
+/* What tensor_copy, tensor_fill and tensor_element are of tensors elsewhere. element: in dtype. */
+int device_copy(fl_tensor *dst, const fl_tensor *src);
+int device_fill(fl_tensor *t, const void *element);
+int device_element(const fl_tensor *t, int64_t position, void *element);
 
 #endif

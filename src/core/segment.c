@@ -11,6 +11,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "core/device.h"
 #include "core/error.h"
 #include "core/memory.h"
 #include "core/memory_policy.h"
@@ -179,11 +180,13 @@ int segment_move(struct storage *s)
 {
     if (segment_is(s))
         return 0;
+    if (s->device != &device_cpu)
+        return error_set(FL_RUNTIME_ERROR, "_share_fd_: only available on CPU");
     struct storage *new = segment_new(s->bytes);
     if (!new)
         return -1;
     if (s->bytes)
-        memcpy(new->data, s->data, s->bytes);
+        memcpy(new->address, s->address, s->bytes);
     bool pinned = !s->resizable || s->lent;
     storage_exchange(s, new);
     if (pinned)

@@ -33,7 +33,7 @@ static bool memory_is_sound(const fl_tensor *t)
             return false;
         last += (t->sizes[i] - 1) * (t->sizes[i] > 1 ? t->strides[i] : 0);
     }
-    return s->refs > 0 && (s->data || s->device->memory == DEVICE_NONE) && t->offset >= 0 &&
+    return s->refs > 0 && (s->address || s->device->memory == DEVICE_NONE) && t->offset >= 0 &&
            (size_t)(last + 1) * dtype_size(t->dtype) <= s->bytes;
 }
 

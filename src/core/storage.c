@@ -33,11 +33,18 @@ struct storage *storage_new(size_t bytes)
     }
     *s = (struct storage){.refs = 1,
                           .device = &device_cpu,
-                          .data = room ? own_room(s) : data,
+                          .address = room ? own_room(s) : data,
                           .bytes = bytes,
                           .room = (uint16_t)room,
                           .resizable = true};
     return s;
+}
+
+static void drop_elsewhere(void *context)
+{
+    struct storage *s = context;
+    if (s->address)
+        s->device->free(s->device, s->address, s->bytes);
 }
 
 struct storage *storage_new_on(struct device *d, size_t bytes)
@@ -47,8 +54,16 @@ struct storage *storage_new_on(struct device *d, size_t bytes)
     struct storage *s = memory_alloc(HEADER);
     if (!s)
         return NULL;
-    *s = (struct storage){.refs = 1, .device = d, .bytes = bytes, .resizable = true};
-    if (bytes && d->memory != DEVICE_NONE && !(s->data = d->allocate(d, bytes))) {
+    device_others = true;
+    /* Memory elsewhere is given back as a stranger's is. */
+    *s = (struct storage){.refs = 1,
+                          .device = d,
+                          .bytes = bytes,
+                          .resizable = true,
+                          .borrowed = true,
+                          .free = drop_elsewhere,
+                          .context = s};
+    if (bytes && d->memory != DEVICE_NONE && !(s->address = d->allocate(d, bytes))) {
         memory_free(s, HEADER);
         return NULL;
     }
@@ -63,7 +78,7 @@ struct storage *storage_from_memory(void *data, size_t bytes, void (*free)(void 
         return NULL;
     *s = (struct storage){.refs = 1,
                           .device = &device_cpu,
-                          .data = data,
+                          .address = data,
                           .bytes = bytes,
                           .borrowed = true,
                           .free = free,
@@ -74,15 +89,12 @@ struct storage *storage_from_memory(void *data, size_t bytes, void (*free)(void 
 static void drop_data(struct storage *s)
 {
     assert(!s->room || s->bytes > 0);
-    assert(s->borrowed || s->data || s->bytes == 0 || s->device->memory == DEVICE_NONE);
+    assert(s->borrowed || s->address || s->bytes == 0 || s->device->memory == DEVICE_NONE);
     if (s->borrowed) {
         if (s->free)
             s->free(s->context);
-    } else if (s->device != &device_cpu) {
-        if (s->data)
-            s->device->free(s->device, s->data, s->bytes);
-    } else if (s->data != own_room(s)) {
-        memory_free(s->data, s->bytes);
+    } else if (s->address != own_room(s)) {
+        memory_free(s->address, s->bytes);
     }
 }
 
@@ -112,7 +124,7 @@ int storage_resize(struct storage *s, size_t bytes)
 {
     assert(atomic_load(&s->refs) > 0);
     struct device *d = s->device;
-    assert(s->data || s->bytes == 0 || d->memory == DEVICE_NONE);
+    assert(s->address || s->bytes == 0 || d->memory == DEVICE_NONE);
     if (bytes <= s->bytes)
         return 0;
     if (!s->resizable || atomic_load_explicit(&s->lent, memory_order_relaxed)) {
@@ -126,28 +138,51 @@ int storage_resize(struct storage *s, size_t bytes)
     if (d->memory != DEVICE_NONE) {
         if (!(data = d->allocate(d, bytes)))
             return -1;
-        if (s->bytes && d->copy(d, data, s->data, s->bytes)) {
+        if (s->bytes && d->copy(d, data, s->address, s->bytes)) {
             d->free(d, data, bytes);
             return -1;
         }
     }
     drop_data(s);
-    s->data = data;
+    s->address = data;
     s->bytes = bytes;
+    return 0;
+}
+
+struct storage *storage_repeat(const struct storage *s, size_t bytes, int64_t times)
+{
+    struct device *d = s->device;
+    struct storage *copies = storage_new_on(d, bytes * (size_t)times);
+    for (int64_t i = 0; copies && copies->address && i < times; i++)
+        if (d->copy(d, (char *)copies->address + (size_t)i * bytes, s->address, bytes)) {
+            storage_release(copies);
+            return NULL;
+        }
+    return copies;
+}
+
+int storage_clear(struct storage *s)
+{
+    static const char zero = 0;
+    if (!s->address)
+        return 0;
+    if (s->device != &device_cpu)
+        return s->device->fill(s->device, s->address, &zero, 1, s->bytes);
+    memset(s->address, 0, s->bytes);
     return 0;
 }
 
 void storage_exchange(struct storage *a, struct storage *b)
 {
     struct storage old = *a;
-    a->data = b->data;
+    a->address = b->address;
     a->bytes = b->bytes;
     a->resizable = b->resizable;
     a->borrowed = b->borrowed;
     a->free = b->free;
     a->context = b->context;
-    bool own = old.data == own_room(a);
-    b->data = own ? NULL : old.data;
+    bool own = old.address == own_room(a);
+    b->address = own ? NULL : old.address;
     b->bytes = own ? 0 : old.bytes;
     b->borrowed = old.borrowed;
     b->free = old.free;

@@ -500,10 +500,21 @@ int tensor_check_read(const fl_tensor *written, const fl_tensor *read)
                                        "operation.");
 }
 
+/* Where the host reads the element; element is room for a copy of it. NULL with the error set. */
+static const char *element_at(const fl_tensor *t, int64_t position, char *element)
+{
+    if (t->flags & TENSOR_ELSEWHERE)
+        return device_element(t, position, element) ? NULL : element;
+    assert(tensor_data(t));
+    return (const char *)tensor_data(t) + position * (int64_t)dtype_size(t->dtype);
+}
+
 fl_value tensor_element(const fl_tensor *t, int64_t position)
 {
-    assert(tensor_data(t));
-    const char *at = (const char *)tensor_data(t) + position * (int64_t)dtype_size(t->dtype);
+    _Alignas(16) char element[16];
+    const char *at = element_at(t, position, element);
+    if (!at)
+        return fl_none();
     fl_value v = fl_int(0);
     if (dtype_class(t->dtype) <= CLASS_INTEGRAL) {
         convert_elements(1, &v.as.i, FL_INT64, 0, at, t->dtype, 0);
@@ -520,7 +531,10 @@ fl_value tensor_number(const fl_tensor *t, int64_t position)
     double parts[2];
     if (!dtype_is_complex(t->dtype))
         return tensor_element(t, position);
-    const char *at = (const char *)tensor_data(t) + position * (int64_t)dtype_size(t->dtype);
+    _Alignas(16) char element[16];
+    const char *at = element_at(t, position, element);
+    if (!at)
+        return fl_none();
     convert_elements(1, parts, FL_COMPLEX128, 0, at, t->dtype, 0);
     return number_from_parts(parts[0], parts[1]);
 }
@@ -531,7 +545,7 @@ fl_tensor *tensor_as(const fl_tensor *t, int dtype)
 {
     if (t->dtype == dtype && (t->flags & TENSOR_CONTIGUOUS))
         return tensor_retain((fl_tensor *)t);
-    fl_tensor *copy = make(t->ndim, t->sizes, NULL, dtype);
+    fl_tensor *copy = tensor_new_on(tensor_device(t), t->ndim, t->sizes, NULL, dtype);
     if (copy && tensor_copy(copy, t) != 0) {
         tensor_release(copy);
         return NULL;
@@ -552,8 +566,10 @@ int tensor_fill(fl_tensor *t, fl_value number)
     _Alignas(16) char element[16];
     static const int64_t ZEROS[TENSOR_MAX_DIMS];
     store_number(element, t->dtype, number);
+    if (t->flags & TENSOR_ELSEWHERE)
+        return device_fill(t, element);
     struct storage here = {
-        .refs = 1, .device = &device_cpu, .data = element, .bytes = sizeof element};
+        .refs = 1, .device = &device_cpu, .address = element, .bytes = sizeof element};
     fl_tensor one = {.dtype = t->dtype,
                      .ndim = t->ndim,
                      .numel = t->numel,

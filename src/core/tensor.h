@@ -41,12 +41,13 @@ struct storage {
     _Atomic int32_t refs;
     uint32_t version;
     struct device *device;
-    void *data; /* an address of the device; NULL when bytes == 0 or the device has no memory */
+    void *address; /* the device's; NULL when bytes == 0 or the device has no memory */
     size_t bytes;
     uint16_t room; /* bytes for data behind this struct, in its own block (storage.c) */
-    _Atomic int32_t lent; /* how many strangers hold the address of data: it may not move */
+    _Atomic int32_t lent; /* how many strangers hold the address: it may not move */
     bool resizable;
-    bool borrowed; /* data is someone else's: free(context), where not NULL, tells them that we are
+    bool
+        borrowed; /* memory is someone else's: free(context), where not NULL, tells them that we are
                       done */
     void (*free)(void *context);
     void *context;
@@ -114,7 +115,7 @@ static inline size_t dtype_size(int dtype)
  * nothing keeps it. */
 static inline void *tensor_address(const fl_tensor *t)
 {
-    char *base = t->storage ? t->storage->data : NULL;
+    char *base = t->storage ? t->storage->address : NULL;
     return base ? base + t->offset * (int64_t)dtypes[t->dtype].size : NULL;
 }
 /* The same of a tensor on the CPU, to read and write there. Who cannot know that looks at values by
@@ -123,6 +124,12 @@ static inline void *tensor_data(const fl_tensor *t)
 {
     assert(!(t->flags & TENSOR_ELSEWHERE));
     return tensor_address(t);
+}
+/* The same where there is a storage, and the element's size is at hand: what a short call asks. */
+static inline char *tensor_data_of_size(const fl_tensor *t, int64_t size)
+{
+    assert(!(t->flags & TENSOR_ELSEWHERE) && size == (int64_t)dtypes[t->dtype].size);
+    return (char *)t->storage->address + t->offset * size;
 }
 static inline enum dtype_class dtype_class(int dtype)
 {
@@ -302,6 +309,11 @@ void storage_lend(struct storage *s);
 void storage_take_back(struct storage *s);
 /* Makes room for at least `bytes`, keeping the content; an error when the storage cannot grow. */
 int storage_resize(struct storage *s, size_t bytes);
+/* A new storage beside s: `times` copies of its first bytes, one after the other; NULL with the error.
+ */
+struct storage *storage_repeat(const struct storage *s, size_t bytes, int64_t times);
+/* Sets all bytes to zero. */
+int storage_clear(struct storage *s);
 
 /* Changes what a handle is, in place (resize_, set_, t_, p.data = x). */
 int tensor_set_shape(fl_tensor *t, int ndim, const int64_t *sizes, const int64_t *strides,
@@ -353,7 +365,7 @@ int tensor_copy(fl_tensor *dst, const fl_tensor *src);
 int tensor_fill(fl_tensor *t, fl_value number);
 /* The element as a number: FL_BOOLEAN, FL_INTEGER or FL_FLOATING; of a complex one its real part,
  * as conversion to real dtypes takes it. `position` counts elements of memory from the first one of
- * t. */
+ * t. Whatever the device: FL_NONE with the error set where it cannot be had. */
 fl_value tensor_element(const fl_tensor *t, int64_t position);
 /* The same of any dtype: of a complex one as number_from_parts gives it. */
 fl_value tensor_number(const fl_tensor *t, int64_t position);

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "core/convert.h"
+#include "core/device.h"
 #include "core/error.h"
 #include "core/iterate.h"
 #include "core/threads.h"
@@ -190,6 +191,8 @@ int tensor_copy(fl_tensor *dst, const fl_tensor *src)
         return error_set(FL_RUNTIME_ERROR,
                          "vmap: this operation looks at the elements of a tensor, of which there "
                          "are those of each sample");
+    if ((dst->flags | src->flags) & TENSOR_ELSEWHERE)
+        return device_copy(dst, src);
     char *to = tensor_data(dst);
     const char *from = tensor_data(src);
     if (dst->numel == 0 || (to == from && dst->dtype == src->dtype &&

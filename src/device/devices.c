@@ -16,9 +16,9 @@ static struct device *refuse(fl_device id)
     if (id.kind == FL_CUDA) {
         error_set(FL_ASSERTION_ERROR, "Torch not compiled with CUDA enabled");
         error_hint("there is no GPU here: use the device 'cpu', or 'cuda' only if "
-                   "torch.cuda.is_available().",
-                   "本机没有 GPU：请使用设备 'cpu'，或仅在 torch.cuda.is_available() 为真时使用 "
-                   "'cuda'。");
+                   "torch.cuda.is_available()",
+                   "这里没有 GPU（当前版本只在 CPU 上计算）：请使用设备 'cpu'，"
+                   "或仅在 torch.cuda.is_available() 时使用 'cuda'");
         return NULL;
     }
     return error_null(FL_RUNTIME_ERROR, "there is no device %s:%d: %d of them were found",
@@ -31,16 +31,23 @@ struct device *device_find(fl_device id)
         return &device_cpu;
     if (id.kind >= FL_DEVICE_KINDS)
         return error_null(FL_RUNTIME_ERROR, "there is no device of kind %d", id.kind);
-    const struct driver *driver = DRIVERS[id.kind];
-    if (!driver || id.index < 0 || id.index >= DEVICES_OF_A_KIND)
+    if (id.index < 0 || id.index >= DEVICES_OF_A_KIND)
         return refuse(id);
+    const struct driver *driver = DRIVERS[id.kind];
     pthread_mutex_lock(&lock);
     struct device **d = &opened[id.kind][id.index];
-    if (!*d)
+    if (!*d && driver)
         *d = driver->open(id.index);
     struct device *found = *d;
     pthread_mutex_unlock(&lock);
-    return found;
+    return found || driver ? found : refuse(id);
+}
+
+void device_add(struct device *d)
+{
+    pthread_mutex_lock(&lock);
+    opened[d->id.kind][d->id.index] = d;
+    pthread_mutex_unlock(&lock);
 }
 
 int device_count(int kind)

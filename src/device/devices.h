@@ -18,6 +18,8 @@ extern const struct driver driver_meta, driver_opencl;
 
 /* The device, opened; NULL with PyTorch's error where there is none. Kind -1: the CPU. */
 struct device *device_find(fl_device id);
+/* Puts a device of somebody else's at its id: a test's. */
+void device_add(struct device *d);
 /* How many there are of an fl_device_kind; no error. */
 int device_count(int kind);
 

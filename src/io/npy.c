@@ -13,6 +13,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "core/device.h"
 #include "core/error.h"
 #include "core/memory.h"
 #include "core/scope.h"
@@ -258,7 +259,7 @@ int fl_npy_save(const char *path, fl_tensor *t)
         return fl_null_argument("fl_npy_save", path ? "t" : "path");
     if (!dtypes[t->dtype].numpy)
         return error_set(FL_RUNTIME_ERROR, "npy: NumPy has no dtype %s", fl_dtype_name(t->dtype));
-    fl_tensor *whole = tensor_contiguous(t);
+    fl_tensor *whole = tensor_host_rows(t);
     int status = whole ? file_write_open(&w, path) : -1;
     if (status == 0) {
         uint64_t bytes = (uint64_t)whole->numel * dtype_size(whole->dtype);

@@ -8,6 +8,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "core/device.h"
 #include "core/error.h"
 #include "core/memory.h"
 #include "core/scope.h"
@@ -38,7 +39,7 @@ int tensor_file_save(const char *path, int64_t count, const char *const *names,
     fl_tensor **held = memory_zalloc(held_bytes); /* contiguous tensors behind the items */
     int status = items && held ? 0 : -1;
     for (int64_t i = 0; status == 0 && i < count; i++) {
-        fl_tensor *t = held[i] = tensor_contiguous(tensors[i]);
+        fl_tensor *t = held[i] = tensor_host_rows(tensors[i]);
         if (t)
             items[i] = (struct safetensors_item){names[i], t->dtype, t->ndim, t->sizes,
                                                  tensor_data(t)};

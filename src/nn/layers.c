@@ -111,8 +111,11 @@ static fl_tensor *forward_batch_norm2d(fl_module *m, fl_tensor *x)
 {
     if (x->ndim != 4)
         return error_null(FL_VALUE_ERROR, "expected 4D input (got %dD input)", x->ndim);
-    if (m->training)
-        ++*(int64_t *)tensor_data(module_tensor(m, "num_batches_tracked"));
+    fl_tensor *counted = module_tensor(m, "num_batches_tracked");
+    if (m->training && counted->flags & TENSOR_ELSEWHERE)
+        fl_add_scalar_(counted, fl_int(1), fl_int(1));
+    else if (m->training)
+        ++*(int64_t *)tensor_data(counted);
     return fl_batch_norm(x, module_tensor(m, "weight"), module_tensor(m, "bias"),
                          module_tensor(m, "running_mean"), module_tensor(m, "running_var"),
                          m->training, m->reals[NORM_MOMENTUM], m->reals[NORM_EPS], true);

@@ -7,6 +7,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "core/device.h"
 #include "core/error.h"
 #include "flambeau.h"
 #include "nn/optimizer.h"
@@ -67,8 +68,33 @@ static void *data_of(const fl_tensor *t)
     return t ? tensor_data(t) : NULL;
 }
 
+/* Runs an update by a loop on copies of what lives on another device, and writes them back. */
+static int on_host(const struct rule_update *u, int (*update)(const struct rule_update *u))
+{
+    struct rule_update here = *u;
+    fl_tensor *state[RULE_STATES] = {NULL};
+    here.p = tensor_host(u->p), here.g = tensor_host(u->g), here.state = state;
+    int status = here.p && here.g ? 0 : -1;
+    for (int k = 0; k < RULE_STATES && status == 0; k++)
+        if (u->state[k] && !(state[k] = tensor_host(u->state[k])))
+            status = -1;
+    if (status == 0)
+        status = update(&here);
+    if (status == 0)
+        status = tensor_host_back(u->p, here.p);
+    for (int k = 0; k < RULE_STATES; k++) {
+        if (state[k] && status == 0)
+            status = tensor_host_back(u->state[k], state[k]);
+        tensor_release(state[k]);
+    }
+    tensor_release(here.p), tensor_release(here.g);
+    return status;
+}
+
 static int sgd_update(const struct rule_update *u)
 {
+    if (u->p->flags & TENSOR_ELSEWHERE)
+        return on_host(u, sgd_update);
     struct optimizer_sgd rule = {.lr = OPTION(LR),
                                  .momentum = OPTION(MOMENTUM),
                                  .dampening = OPTION(DAMPENING),
@@ -102,11 +128,15 @@ static int adam_with(const struct rule_update *u, bool decoupled)
 
 static int adam_update(const struct rule_update *u)
 {
+    if (u->p->flags & TENSOR_ELSEWHERE)
+        return on_host(u, adam_update);
     return adam_with(u, false);
 }
 
 static int adamw_update(const struct rule_update *u)
 {
+    if (u->p->flags & TENSOR_ELSEWHERE)
+        return on_host(u, adamw_update);
     return adam_with(u, true);
 }
 

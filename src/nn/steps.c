@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "autograd/autograd.h"
+#include "core/device.h"
 #include "core/error.h"
 #include "core/memory.h"
 #include "core/scope.h"
@@ -208,7 +209,8 @@ static int make_states(const fl_optimizer *o, struct held *h)
     for (int s = 0; s < RULE_STATES; s++) {
         if (h->state[s] || !rule_keeps(o->rule, s, o->option[h->group]))
             continue;
-        if (!(h->state[s] = tensor_new(h->param->ndim, h->param->sizes, h->param->dtype)))
+        if (!(h->state[s] = tensor_new_on(tensor_device(h->param), h->param->ndim, h->param->sizes,
+                                          NULL, h->param->dtype)))
             return -1;
         tensor_fill(h->state[s], fl_int(0));
     }

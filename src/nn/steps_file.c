@@ -8,6 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "core/device.h"
 #include "core/error.h"
 #include "core/memory.h"
 #include "flambeau.h"
@@ -104,15 +105,21 @@ int fl_optimizer_save(const fl_optimizer *o, const char *path)
     int status = list((fl_optimizer *)o, false, &l);
     size_t bytes = l.count * sizeof(struct safetensors_item);
     struct safetensors_item *item = status == 0 ? memory_alloc(bytes) : NULL;
-    for (size_t i = 0; item && i < l.count; i++) {
+    fl_tensor **held = item ? memory_zalloc(l.count * sizeof *held) : NULL;
+    for (size_t i = 0; held && i < l.count && status == 0; i++) {
         const struct part *p = &l.part[i];
-        const fl_tensor *t = p->tensor ? *p->tensor : NULL;
+        const fl_tensor *t = p->tensor ? held[i] = tensor_host_rows(*p->tensor) : NULL;
+        status = p->tensor && !t ? -1 : 0;
         item[i] =
             t ? (struct safetensors_item){p->name, t->dtype, t->ndim, t->sizes, tensor_data(t)}
               : (struct safetensors_item){p->name, FL_FLOAT64, 0, NULL, p->number};
     }
     struct safetensors_pair metadata[] = {{"format", "pt"}, {"optimizer", o->rule->name}};
-    status = item ? safetensors_write(path, (int64_t)l.count, item, 2, metadata) : -1;
+    status =
+        held && status == 0 ? safetensors_write(path, (int64_t)l.count, item, 2, metadata) : -1;
+    for (size_t i = 0; held && i < l.count; i++)
+        tensor_release(held[i]);
+    memory_free(held, held ? l.count * sizeof *held : 0);
     if (item)
         memory_free(item, bytes);
     list_free(&l);
@@ -150,7 +157,13 @@ static fl_tensor *read_part(int file, const struct safetensors_index *index, con
     fl_tensor *raw = entry ? read_entry(file, index, entry) : NULL;
     if (!raw)
         return NULL;
-    fl_tensor *t = tensor_as(raw, p->like ? p->like->dtype : FL_FLOAT64);
+    fl_tensor *t =
+        p->like ? tensor_new_on(tensor_device(p->like), raw->ndim, raw->sizes, NULL, p->like->dtype)
+                : tensor_as(raw, FL_FLOAT64);
+    if (t && p->like && tensor_copy(t, raw)) {
+        tensor_release(t);
+        t = NULL;
+    }
     tensor_release(raw);
     bool fits = t && (p->like ? shape_equal(t, p->like) : t->numel == 1);
     if (t && !fits) {

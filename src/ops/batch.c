@@ -551,11 +551,9 @@ static int make_lane(fl_tensor *self, struct lane lane)
         return error_set(FL_RUNTIME_ERROR,
                          "vmap: what differs between samples is written into a tensor that other "
                          "tensors share memory with: clone it first");
-    struct storage *copies = storage_new((size_t)(n * size * lane.size));
+    struct storage *copies = storage_repeat(old, (size_t)(n * size), lane.size);
     if (!copies)
         return -1;
-    for (int64_t i = 0; i < lane.size && n; i++)
-        memcpy((char *)copies->data + i * n * size, old->data, (size_t)(n * size));
     lane.stride = n;
     copies->version = old->version;
     int status = self->base ? move_to(self->base, copies, lane) : 0;

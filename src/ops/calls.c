@@ -8,6 +8,7 @@
 
 #include "core/error.h"
 #include "core/scope.h"
+#include "device/devices.h"
 #include "ops/list.h"
 #include "ops_table.h"
 
@@ -220,11 +221,20 @@ fl_tensor *fl_to(fl_tensor *t, fl_dtype dtype, fl_device device)
 {
     if (!t)
         return fl_null_argument("fl_to", "t"), NULL;
-    if (device.kind > FL_CPU)
-        return error_null(FL_RUNTIME_ERROR, "this build has no device of kind %d (FL_CPU is %d)",
-                          device.kind, FL_CPU);
-    if (dtype == FL_NO_DTYPE || dtype == (fl_dtype)t->dtype)
+    struct device *d = device.kind < 0 ? tensor_device(t) : device_find(device);
+    if (!d)
+        return NULL;
+    fl_value y = fl_tensor_value(t);
+    if (dtype != FL_NO_DTYPE && dtype != (fl_dtype)t->dtype) {
+        fl_value args[] = {y, {.tag = FL_DTYPE, .as.i = dtype}};
+        if (fl_call(&op__cast, 2, args, 1, &y))
+            return NULL;
+    }
+    if (d != tensor_device(t)) {
+        fl_value args[] = {y, {.tag = FL_DEVICE, .as.device = d->id}};
+        return fl_call(&op__move, 2, args, 1, &y) == 0 ? y.as.tensor : NULL;
+    }
+    if (y.as.tensor == t)
         return scope_adopt(tensor_retain(t)) == 0 ? t : NULL;
-    fl_value y, args[] = {fl_tensor_value(t), {.tag = FL_DTYPE, .as.i = dtype}};
-    return fl_call(&op__cast, 2, args, 1, &y) == 0 ? y.as.tensor : NULL;
+    return y.as.tensor;
 }

@@ -1,6 +1,7 @@
 /* What composites use beside operators: tensors made by hand, and conversions. */
 #include <assert.h>
 
+#include "core/device.h"
 #include "core/scope.h"
 #include "flambeau/ops.h"
 #include "ops/op.h"
@@ -8,6 +9,22 @@
 fl_tensor *op_adopt(fl_tensor *t)
 {
     return scope_adopt(t) == 0 ? t : NULL;
+}
+
+fl_tensor *op_host(fl_tensor *t)
+{
+    return t && t->flags & TENSOR_ELSEWHERE ? op_adopt(tensor_host(t)) : t;
+}
+
+fl_tensor *op_look(const fl_tensor *t)
+{
+    static const int64_t none = 0;
+    return tensor_is_meta(t) ? op_adopt(tensor_new(1, &none, t->dtype)) : op_host((fl_tensor *)t);
+}
+
+fl_tensor *op_beside(fl_tensor *t, const fl_tensor *like)
+{
+    return t && like->flags & TENSOR_ELSEWHERE ? fl__move(t, tensor_device(like)->id) : t;
 }
 
 fl_tensor *op_as(fl_tensor *t, int dtype)

@@ -7,6 +7,7 @@
 
 #include "autograd/operations.h"
 #include "core/memory.h"
+#include "device/devices.h"
 #include "ops/record.h"
 
 enum { OPERANDS = 4 };
@@ -26,11 +27,17 @@ static const char *name(const struct node *n)
 static int backward(struct node *n, fl_tensor *const *g, bool create_graph, fl_tensor **out)
 {
     (void)create_graph;
-    for (int i = 0; g[0] && i < n->edges; i++)
-        if (engine_needs(&n->edge[i]) &&
-            !(out[i] = operation_zeros_like(((struct constant *)n)->shape[i])))
-            return -1;
-    return 0;
+    struct device *before = device_default;
+    int status = 0;
+    for (int i = 0; g[0] && i < n->edges && status == 0; i++) {
+        if (!engine_needs(&n->edge[i]))
+            continue;
+        device_default = device_find(n->edge[i].device);
+        if (!(out[i] = operation_zeros_like(((struct constant *)n)->shape[i])))
+            status = -1;
+    }
+    device_default = before;
+    return status;
 }
 
 static void release_saved(struct node *n)

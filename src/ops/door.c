@@ -13,6 +13,7 @@
 #include <string.h>
 
 #include "autograd/operations.h"
+#include "core/device.h"
 #include "core/error.h"
 #include "core/lanes.h"
 #include "core/memory.h"
@@ -23,6 +24,7 @@
 #include "ops/door.h"
 #include "ops/forward.h"
 #include "ops/list.h"
+#include "ops/place.h"
 #include "ops/pointwise/pointwise.h"
 #include "ops/profile.h"
 #include "ops/record.h"
@@ -171,28 +173,40 @@ int door_numbers(const fl_op *f, fl_value *args, fl_tensor **made)
     return 0;
 }
 
+static fl_tensor *new_result(const struct op_shape *shape)
+{
+    const int64_t *strides = shape->strided ? shape->strides : NULL;
+    fl_tensor *y =
+        shape->device == &device_cpu && !strides
+            ? tensor_new(shape->ndim, shape->sizes, shape->dtype)
+            : tensor_new_on(shape->device, shape->ndim, shape->sizes, strides, shape->dtype);
+    if (y && shape->zero && storage_clear(y->storage)) {
+        tensor_release(y);
+        y = NULL;
+    }
+    return y;
+}
+
 static int allocate_results(const fl_op *f, const fl_value *args, fl_tensor **y)
 {
     assert(f->results >= 1);
     int dtype = kernel_dtype(f, args);
-    if (dtype == -1)
+    struct device *d = device_others ? place_of(f, f->params, args) : &device_cpu;
+    if (dtype == -1 || !d)
         return -1;
     struct op_shape few[2], *shape = few;
     if (f->results > 2 && !(shape = memory_alloc(sizeof *shape * f->results)))
         return -1;
     for (int k = 0; k < f->results; k++)
-        shape[k].ndim = 0, shape[k].dtype = dtype, shape[k].zero = shape[k].strided = false;
+        shape[k].ndim = 0, shape[k].dtype = dtype, shape[k].zero = shape[k].strided = false,
+        shape[k].device = d;
     int status = f->shape(args, shape);
     for (int k = 0; k < f->results && status == 0; k++)
         if (is_special(shape[k].dtype) && !op_accepts(f->accepts, shape[k].dtype))
             status = refuse_dtype(f->called, shape[k].dtype);
     for (int k = 0; k < f->results && status == 0; k++) {
-        y[k] = shape[k].strided ? tensor_new_strided(shape[k].ndim, shape[k].sizes,
-                                                     shape[k].strides, shape[k].dtype)
-                                : tensor_new(shape[k].ndim, shape[k].sizes, shape[k].dtype);
+        y[k] = new_result(&shape[k]);
         status = y[k] ? 0 : -1;
-        if (y[k] && shape[k].zero && y[k]->storage->bytes)
-            memset(y[k]->storage->data, 0, y[k]->storage->bytes);
     }
     if (shape != few)
         memory_free(shape, sizeof *shape * f->results);
@@ -232,11 +246,15 @@ static int call_compose(const fl_op *f, const fl_value *args, fl_value *results)
             results[k] = fl_none();
         return -1;
     }
+    struct device *before = device_default;
+    if (device_others) /* what it makes lives where its operands do */
+        place_follow(f->params, args);
     scope_open(&own);
     for (int k = 0; k < f->results; k++)
         results[k] = fl_none();
     unsigned errors = error_times;
     int status = f->compose(args, results);
+    device_default = before;
     if (status == 0 && error_since(errors))
         status = -1;
     if (status == 0 && f->title && autograd_mode.grad)
@@ -592,6 +610,8 @@ static inline __attribute__((always_inline)) int call_plain(const fl_op *op, con
     int status;
     if (f->kind == OP_POINTWISE)
         status = pointwise_call(op, args, results);
+    else if (device_others && place_looks(f, args))
+        status = place_on_host(op, args, results);
     else if (f->check && f->check(args))
         status = -1;
     else if (op_writes(f))

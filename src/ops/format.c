@@ -4,6 +4,7 @@
  * write row by row; a result that is to have the other format is copied into it, by the key `keeps`
  * of the operator's paragraph. (Pointwise operators follow their operands' strides by themselves.)
  */
+#include "core/device.h"
 #include "core/error.h"
 #include "ops/op.h"
 
@@ -77,7 +78,8 @@ int format_keep(const fl_op *f, const fl_value *args, fl_tensor **y)
         if (!y[k] || y[k]->ndim != (format == FORMAT_CHANNELS_LAST ? 4 : 5) ||
             format_strides(format, y[k]->ndim, y[k]->sizes, strides))
             continue;
-        fl_tensor *laid = tensor_new_strided(y[k]->ndim, y[k]->sizes, strides, y[k]->dtype);
+        fl_tensor *laid =
+            tensor_new_on(tensor_device(y[k]), y[k]->ndim, y[k]->sizes, strides, y[k]->dtype);
         if (!laid || tensor_copy(laid, y[k])) {
             tensor_release(laid);
             return -1;

@@ -9,6 +9,7 @@
 #include "core/error.h"
 #include "core/memory.h"
 #include "ops/op.h"
+#include "ops/place.h"
 
 int op_check_gradient(const fl_tensor *g, fl_ints sizes)
 {
@@ -85,6 +86,9 @@ int kernel_run(const fl_op *f, const fl_value *args, fl_tensor **y)
 {
     assert(f->kind == OP_KERNEL && f->kernel && f->params <= OP_PARAMS);
     assert(op_writes(f) || y);
+    if (device_others && f->place != PLACE_ANY &&
+        ((y && y[0]->flags & TENSOR_ELSEWHERE) || place_is_elsewhere(f->params, args)))
+        return place_kernel(f, args, y);
     if (all_plain(f, args))
         return f->kernel(args, y);
     fl_value seen[OP_PARAMS];

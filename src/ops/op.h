@@ -134,6 +134,7 @@ struct op_reduce {
 struct op_shape {
     int ndim;
     int dtype;
+    struct device *device; /* preset to that of the operands */
     bool zero;    /* ask for zeroed memory */
     bool strided; /* strides is filled; else contiguous */
     int64_t sizes[TENSOR_MAX_DIMS];
@@ -149,6 +150,8 @@ enum memory_format {
 };
 
 void op_shape_like(struct op_shape *y, const fl_tensor *t);
+/* Places it on a device; of kind -1: where it is. -1 with the error where there is none. */
+int op_shape_on(struct op_shape *y, fl_device device);
 void op_shape_set(struct op_shape *y, int ndim, const int64_t *sizes);
 
 /* What a view function fills; offset in elements from the storage's start. `change` is preset to
@@ -220,6 +223,13 @@ enum op_batch {
     BATCH_ALIGN /* likewise, with ranks aligned: its operands are broadcast */
 };
 
+/* Where an operator runs that has tensors elsewhere (ops/place.c). */
+enum op_place {
+    PLACE_DEVICE, /* there, or on copies on the CPU */
+    PLACE_ANY,    /* wherever: its function asks for no address itself */
+    PLACE_HOST    /* on the CPU: it looks at values */
+};
+
 struct fl_op {
     const char *name;  /* "add.Tensor", "add_.Tensor", "add.out" */
     const char *base;  /* "add" */
@@ -234,6 +244,7 @@ struct fl_op {
     bool promotes; /* all tensor parameters are promoted together (pointwise always) */
     bool random;   /* draws numbers: never cached or reordered */
     uint8_t autocast; /* an op_autocast */
+    uint8_t place;    /* an op_place */
     uint32_t keeps;   /* tensors whose channels-last format the results take (bits) */
     uint8_t batch;    /* an op_batch */
     uint16_t batch_tensors, batch_dims, batch_sizes; /* parameters (bits): those that may have
@@ -293,6 +304,12 @@ fl_tensor *op_widen(fl_tensor *t);
 /* In a composite: t, or all samples of a vmap's batch as one tensor, for what looks at values. NULL
  * where t is. */
 fl_tensor *op_samples(fl_tensor *t);
+/* In a composite: t where the host reads its values, itself or a copy; NULL with the error set where
+ * it has none, or t is NULL. And t, made by hand on the CPU, moved to where `like` lives. */
+fl_tensor *op_host(fl_tensor *t);
+/* The same for checks, which a tensor without values passes: it is shown without elements. */
+fl_tensor *op_look(const fl_tensor *t);
+fl_tensor *op_beside(fl_tensor *t, const fl_tensor *like);
 /* In a composite: t as that dtype, itself where it has it. */
 fl_tensor *op_as(fl_tensor *t, int dtype);
 /* In a composite: makes *y a list of `count` tensors, to be filled in; NULL when memory is out. */

@@ -3,6 +3,7 @@
 
 #include <assert.h>
 
+#include "core/device.h"
 #include "core/error.h"
 #include "ops/op.h"
 #include "ops/record.h"
@@ -61,7 +62,8 @@ fl_tensor *operation_own(fl_tensor *g, const fl_tensor *like)
     if (g->lanes)
         return operation_clone(g);
     fl_tensor *y = tensor_is_dense(like) ? tensor_new_like(like, g->dtype)
-                                         : tensor_new(like->ndim, like->sizes, g->dtype);
+                                         : tensor_new_on(tensor_device(like), like->ndim,
+                                                         like->sizes, NULL, g->dtype);
     if (y && operation_copy_(y, g)) {
         tensor_release(y);
         y = NULL;
@@ -72,7 +74,10 @@ fl_tensor *operation_own(fl_tensor *g, const fl_tensor *like)
 /* A tensor of t's sizes and dtype filled with a number. t may be a handle with a shape alone. */
 static fl_tensor *filled(const fl_tensor *t, int64_t number)
 {
-    fl_tensor *y = tensor_new(t->ndim, t->sizes, t->dtype);
+    struct device *d = t->storage       ? tensor_device(t)
+                       : device_default ? device_default
+                                        : &device_cpu;
+    fl_tensor *y = tensor_new_on(d, t->ndim, t->sizes, NULL, t->dtype);
     if (y && tensor_fill(y, fl_int(number))) {
         tensor_release(y);
         y = NULL;
@@ -136,6 +141,13 @@ fl_tensor *operation_cast(fl_tensor *t, int dtype)
     fl_value d = {.tag = FL_DTYPE};
     d.as.i = dtype;
     return op_call1(&op__cast, (fl_value[]){fl_tensor_value(t), d});
+}
+
+fl_tensor *operation_move(fl_tensor *t, fl_device device)
+{
+    fl_value d = {.tag = FL_DEVICE};
+    d.as.device = device;
+    return op_call1(&op__move, (fl_value[]){fl_tensor_value(t), d});
 }
 
 int operation_has_nan(fl_tensor *t)

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "autograd/operations.h"
+#include "core/device.h"
 #include "core/error.h"
 #include "core/memory.h"
 #include "ops/op_node.h"
@@ -20,9 +21,14 @@ static fl_tensor *conjugate(fl_tensor *t)
     return y;
 }
 
-/* Brings what a formula gave to the shape and dtype of the input it belongs to; a real input takes
- * the real part of it. Takes g over. */
-static fl_tensor *as_input_is(fl_tensor *g, const fl_value *input, int dtype)
+static bool same_device(fl_device a, fl_device b)
+{
+    return a.kind == b.kind && a.index == b.index;
+}
+
+/* Brings what a formula gave to the shape, dtype and device of the input it belongs to; a real input
+ * takes the real part of it. Takes g over. */
+static fl_tensor *as_input_is(fl_tensor *g, const fl_value *input, const struct edge *edge)
 {
     assert(g && dtype_is_inexact(g->dtype));
     const fl_tensor *t = input->tag == FL_TENSOR ? input->as.tensor : NULL;
@@ -31,12 +37,17 @@ static fl_tensor *as_input_is(fl_tensor *g, const fl_value *input, int dtype)
         tensor_release(g);
         g = summed;
     }
-    if (dtype_is_complex(dtype))
+    if (dtype_is_complex(edge->dtype))
         g = conjugate(g);
-    if (g && g->dtype != dtype) {
-        fl_tensor *cast = operation_cast(g, dtype);
+    if (g && g->dtype != edge->dtype) {
+        fl_tensor *cast = operation_cast(g, edge->dtype);
         tensor_release(g);
         g = cast;
+    }
+    if (g && device_others && !same_device(tensor_device(g)->id, edge->device)) {
+        fl_tensor *moved = operation_move(g, edge->device);
+        tensor_release(g);
+        g = moved;
     }
     return g;
 }
@@ -73,8 +84,8 @@ static fl_value from_code(const struct grad_context *c, uint8_t code)
 }
 
 /* The rule's one fused loop. */
-static fl_tensor *run_fused(const struct op_grad_rule *rule, const struct grad_context *c,
-                            int dtype)
+static fl_tensor *run_fused(const fl_op *f, const struct op_grad_rule *rule,
+                            const struct grad_context *c, int dtype)
 {
     assert(c->g[0]);
     assert(rule->operands <= 8 && rule->scalars <= 8);
@@ -84,8 +95,8 @@ static fl_tensor *run_fused(const struct op_grad_rule *rule, const struct grad_c
     for (int i = 0; i < rule->scalars; i++)
         scalar[i] = from_code(c, rule->scalar[i]);
     enum compute compute = compute_of(c->g[0]->dtype);
-    return pointwise_new(rule->loop[compute], compute, rule->truths, rule->operands, operand,
-                         rule->scalars, scalar, dtype);
+    return pointwise_new(f, rule->gpu, rule->loop[compute], compute, rule->truths, rule->operands,
+                         operand, rule->scalars, scalar, dtype);
 }
 
 /* Puts what a rule gave into the edges it belongs to. Takes the values over. */
@@ -102,7 +113,7 @@ static int store_gradients(struct op_node *self, uint32_t params, fl_value *valu
         if (v->tag == FL_TENSOR && status == 0 && count == 1 && self->args[i].tag != FL_TENSORS &&
             engine_needs(&self->node.edge[e])) {
             assert(!out[e]);
-            out[e] = as_input_is(v->as.tensor, &self->args[i], self->node.edge[e].dtype);
+            out[e] = as_input_is(v->as.tensor, &self->args[i], &self->node.edge[e]);
             status = out[e] ? 0 : -1;
             continue;
         }
@@ -111,7 +122,7 @@ static int store_gradients(struct op_node *self, uint32_t params, fl_value *valu
             if (!t || status || (int)j >= count || !engine_needs(&self->node.edge[e + (int)j]))
                 continue;
             out[e + (int)j] = as_input_is(tensor_retain(t), &(fl_value){.tag = FL_NONE},
-                                          self->node.edge[e + (int)j].dtype);
+                                          &self->node.edge[e + (int)j]);
             status = out[e + (int)j] ? 0 : -1;
         }
         fl_value_release(v);
@@ -132,8 +143,8 @@ static int set_missing(const struct op_node *self, const struct op_grad_rule *ru
 /* A formula F is that of a holomorphic function: what goes on to a complex input is
  * conj(F(conj(g))), PyTorch's convention (the gradient of a real loss by z is dL/dx + i dL/dy).
  * Loops of formulas are real; complex ones are composed. */
-static int go_back(struct op_node *self, const fl_value *args, fl_tensor *const *incoming,
-                   fl_tensor *const *unpacked, bool create_graph, fl_tensor **out)
+static int go_back_there(struct op_node *self, const fl_value *args, fl_tensor *const *incoming,
+                         fl_tensor *const *unpacked, bool create_graph, fl_tensor **out)
 {
     struct node *n = &self->node;
     const struct op_grad *grad = self->op->grad;
@@ -175,7 +186,7 @@ static int go_back(struct op_node *self, const fl_value *args, fl_tensor *const 
         bool plain = !create_graph && !(autograd_mode.interpose & INTERPOSE_TRANSFORMS) &&
                      !dtype_is_complex(n->edge[e].dtype);
         if (plain && compute <= COMPUTE_F64 && rule->loop[compute]) {
-            values[0] = fl_tensor_value(run_fused(rule, &c, n->edge[e].dtype));
+            values[0] = fl_tensor_value(run_fused(self->op, rule, &c, n->edge[e].dtype));
             status = values[0].tag == FL_TENSOR ? 0 : -1;
         } else {
             unsigned errors = error_times;
@@ -197,6 +208,19 @@ static int go_back(struct op_node *self, const fl_value *args, fl_tensor *const 
         tensor_release(out[e]);
         out[e] = NULL;
     }
+    return status;
+}
+
+/* The same, with what formulas make where the gradients live. */
+static int go_back(struct op_node *self, const fl_value *args, fl_tensor *const *incoming,
+                   fl_tensor *const *unpacked, bool create_graph, fl_tensor **out)
+{
+    struct device *before = device_default;
+    for (int k = 0; device_others && k < self->node.results; k++)
+        if (incoming[k])
+            device_default = tensor_device(incoming[k]);
+    int status = go_back_there(self, args, incoming, unpacked, create_graph, out);
+    device_default = before;
     return status;
 }
 

@@ -3,8 +3,10 @@
  * Every operator that can be called with a few tensors and plain numbers is called, over dtypes,
  * shapes and special values, forward and backward; and the kernels that work is cut for, at awkward
  * sizes. What comes out is hashed, by each instruction set of this machine in a process of its own,
- * each with another number of threads, and the hashes must agree. `test_bits print` shows those of
- * this machine's best set instead, to be compared with another machine's or compiler's.
+ * each with another number of threads, and the hashes must agree. In one more process all operands
+ * live on a device whose memory the host cannot read (guarded.h): whatever reads it directly faults.
+ * `test_bits print` shows the hashes of this machine's best set instead, to be compared with another
+ * machine's or compiler's.
  */
 #include "check.h"
 
@@ -14,11 +16,12 @@
 #include <unistd.h>
 
 #include "../draws.h"
+#include "../guarded.h"
 #include "core/isa.h"
 #include "core/iterate.h"
 #include "core/tensor.h"
-#include "ops/op.h"
 #include "flambeau.h"
+#include "ops/op.h"
 
 /* ---- Hashes -------------------------------------------------------------------------------- */
 
@@ -34,6 +37,7 @@ struct findings {
     } entry[MOST];
 };
 static struct findings *found;
+static fl_device here = {FL_CPU, 0}; /* where this process has its operands */
 
 static void begin(const char *name)
 {
@@ -56,7 +60,7 @@ static void hash_tensor(fl_tensor *t)
 {
     if (!t)
         return;
-    t = fl_contiguous(t, -1);
+    t = fl_contiguous(fl_to(t, FL_NO_DTYPE, (fl_device){FL_CPU, 0}), -1);
     REQUIRE(t != NULL);
     hash_bytes(t->sizes, sizeof *t->sizes * (size_t)t->ndim);
     hash_bytes(&(int){t->dtype}, sizeof(int));
@@ -74,6 +78,14 @@ static void hash_tensor(fl_tensor *t)
         hash_bytes(value != value ? "nan" : x, value != value ? 3 : step);
     }
     found->calls++;
+}
+
+/* t where this process has its operands. */
+static fl_tensor *placed(fl_tensor *t)
+{
+    t = fl_to(t, FL_NO_DTYPE, here);
+    REQUIRE(t != NULL);
+    return t;
 }
 
 /* ---- Operands ------------------------------------------------------------------------------- */
@@ -108,9 +120,7 @@ static fl_tensor *operand(fl_ints sizes, int dtype, enum values values)
             x = dtype == FL_BOOL ? x > 0 : floor(x * 8);
         convert_elements(1, (char *)room + size * (size_t)i, dtype, 0, &x, FL_FLOAT64, 0);
     }
-    fl_tensor *t = fl_from_data(room, sizes, (fl_dtype)dtype);
-    REQUIRE(t != NULL);
-    return t;
+    return placed(fl_from_data(room, sizes, (fl_dtype)dtype));
 }
 
 /* ---- Every operator ------------------------------------------------------------------------- */
@@ -143,9 +153,7 @@ static fl_tensor *operand_of(const struct op_param *p, const struct trial *trial
     fl_ints sizes = {trial->sizes, trial->ndim};
     fl_tensor *t = operand(sizes, own, trial->values);
     if (has_word(p->name, INDICES) && dtype < FL_FLOAT16) {
-        t = operand(sizes, FL_INT64, SMALL);
-        for (int64_t i = 0; i < t->numel; i++)
-            ((int64_t *)fl_data(t))[i] &= 1;
+        t = fl_bitwise_and_scalar(operand(sizes, FL_INT64, SMALL), fl_int(1));
     }
     return trial->turned ? fl_transpose(t, -1, -2) : t;
 }
@@ -343,7 +351,7 @@ static void recurrent_nets(int dtype)
 {
     fl_tensor *x = variable(SIZES(7, 33, 21), dtype), *h = variable(SIZES(4, 33, 40), dtype);
     fl_tensor *c = variable(SIZES(4, 33, 40), dtype), *states[2] = {h, c}, *w[16];
-    fl_tensor *sizes = fl_from_data((int64_t[]){33, 33, 20, 9, 2}, SIZES(5), FL_INT64);
+    fl_tensor *sizes = placed(fl_from_data((int64_t[]){33, 33, 20, 9, 2}, SIZES(5), FL_INT64));
     fl_tensor *rows = variable(SIZES(97, 21), dtype), *y, *hy, *cy;
     for (int gates = 4; gates; gates = gates == 4 ? 3 : gates == 3 ? 1 : 0) {
         for (int i = 0; i < 16; i += 4) {
@@ -385,14 +393,15 @@ static void targets_and_bags(int dtype)
     for (int i = 0; i < 100; i++)
         offsets[i] = 7 * i - i % 5;
     fl_tensor *logits = variable(SIZES(23, 9, 37), dtype), *table = variable(SIZES(19, 21), dtype);
-    fl_tensor *targets = fl_from_data(classes, SIZES(9, 12), FL_INT64);
+    fl_tensor *targets = placed(fl_from_data(classes, SIZES(9, 12), FL_INT64));
     if (dtype == FL_FLOAT32 || dtype == FL_FLOAT64)
         both_ways("ctc_loss",
                   fl_ctc_loss(fl_log_softmax(logits, 2, FL_NO_DTYPE), targets, (fl_ints){inputs, 9},
                               (fl_ints){lengths, 9}, 0, 0, true),
                   INPUTS(logits));
-    fl_tensor *of = fl_from_data(rows, SIZES(700), FL_INT64), *y, *each, *counts, *places;
-    fl_tensor *starts = fl_from_data(offsets, SIZES(100), FL_INT64), *w = variable(SIZES(700), dtype);
+    fl_tensor *of = placed(fl_from_data(rows, SIZES(700), FL_INT64)), *y, *each, *counts, *places;
+    fl_tensor *starts = placed(fl_from_data(offsets, SIZES(100), FL_INT64)),
+              *w = variable(SIZES(700), dtype);
     const int64_t padding = 3;
     for (int mode = 0; mode < 3; mode++) {
         fl_embedding_bag(table, of, starts, mode < 2, mode, false, mode ? NULL : w, false, &padding,
@@ -479,13 +488,13 @@ static void find_all(void)
     products(FL_INT32);
     products(FL_INT64);
     fl_scope_end();
-    for (int which = 0; which < 3; which++)
+    for (int which = 0; which < 3 && here.kind == FL_CPU; which++)
         training(which);
 }
 
 /* What a child finds that is told to use that instruction set; the child must not have asked
  * before. */
-static struct findings *findings_of(const char *isa, int threads)
+static struct findings *findings_of(const char *isa, int threads, fl_device where)
 {
     struct findings *shared =
         mmap(NULL, sizeof *shared, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
@@ -493,10 +502,12 @@ static struct findings *findings_of(const char *isa, int threads)
     int before = check_failures;
     pid_t child = fork();
     if (child == 0) {
-        found = shared;
+        found = shared, here = where;
+        device_add(&guarded);
         setenv("FLAMBEAU_ISA", isa, 1);
         fl_set_num_threads(threads);
         find_all();
+        CHECK((guarded_blocks > 50000) == (where.kind != FL_CPU));
         _exit(check_failures != before);
     }
     int status = -1;
@@ -515,16 +526,22 @@ int main(int argc, char **argv)
         return check_failures != 0;
     }
     static const char *const ISAS[ISA_COUNT] = {"generic", "avx2", "avx512"};
-    const struct findings *first = findings_of(ISAS[0], 1);
+    const fl_device cpu = {FL_CPU, 0};
+    const struct findings *first = findings_of(ISAS[0], 1, cpu);
     CHECK(first->count > 500 && first->calls > 15000);
     printf("%d hashes of %d tensors\n", first->count, first->calls);
     for (int i = 1; i < ISA_COUNT; i++) {
-        const struct findings *other = findings_of(ISAS[i], i + 1);
+        const struct findings *other = findings_of(ISAS[i], i + 1, cpu);
         CHECK(other->count == first->count && other->calls == first->calls);
         for (int k = 0; k < first->count; k++)
             if (!CHECK(other->entry[k].hash == first->entry[k].hash))
                 fprintf(stderr, "    %s differs between %s and %s\n", first->entry[k].name,
                         first->isa, other->isa);
     }
+    const struct findings *guarded_ones = findings_of(ISAS[0], 1, guarded.id);
+    CHECK(guarded_ones->count > 500);
+    for (int k = 0; k < guarded_ones->count && k < first->count; k++)
+        if (!CHECK(guarded_ones->entry[k].hash == first->entry[k].hash))
+            fprintf(stderr, "    %s differs on a device\n", first->entry[k].name);
     return check_result();
 }

@@ -411,6 +411,8 @@ static void descriptor(struct out *o, const struct op *op, const char *name, con
         emit_text(o, "    .random = true,\n");
     if (op->autocast)
         emit(o, "    .autocast = %d,\n", op->autocast);
+    if (op->device)
+        emit(o, "    .place = %d,\n", op->device);
     if (op->keeps)
         emit(o, "    .keeps = %#x,\n", op->keeps);
     if (op->batch)

@@ -310,6 +310,18 @@ static void key_autocast(struct op *op, const struct stretch *s, int unused)
                  token_text(&l.token));
 }
 
+/* Where it runs with tensors of another device. */
+static void key_device(struct op *op, const struct stretch *s, int unused)
+{
+    (void)unused;
+    struct lexer l;
+    lexer_open(&l, s);
+    const char *word = l.token.kind == TOKEN_NAME ? l.token.text : "";
+    op->device = strcmp(word, "any") == 0 ? 1 : strcmp(word, "host") == 0 ? 2 : 0;
+    if (!op->device)
+        complain(l.token.place, "found %s, expected any or host", token_text(&l.token));
+}
+
 /* How a batch is run: a word, for `lead` with the parameters that may have lanes (none: all), number
  * dims or list sizes; or an expression over operators. */
 static void key_batch(struct op *op, const struct stretch *s, int unused)
@@ -483,6 +495,7 @@ static const struct key {
     {"grad", key_grad, 0, true},
     {"random", key_random, 0, false},
     {"autocast", key_autocast, 0, false},
+    {"device", key_device, 0, false},
     {"batch", key_batch, 0, false},
     {"truths", key_bits, BITS_TRUTHS, false},
     {"promotes", key_bits, BITS_PROMOTED, false},
@@ -514,14 +527,15 @@ void key_parse(struct op *op, const struct stretch *line)
         rest.at = end;
         if ((op->keys >> k & 1) && !KEYS[k].repeats)
             complain(place, "the key '%s' is there twice", name);
-        op->keys |= UINT32_C(1) << k;
+        op->keys |= UINT64_C(1) << k;
         KEYS[k].parse(op, &rest, KEYS[k].argument);
         return;
     }
     complain(
         place,
         "found the key '%s', expected dtypes forms value start step join finish view shape kernel "
-        "check compose grad random autocast batch truths promotes rounds exact unbounded keeps try "
+        "check compose grad random autocast device batch truths promotes rounds exact unbounded "
+        "keeps try "
         "title titles cname called or doc",
         name);
 }

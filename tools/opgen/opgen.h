@@ -225,11 +225,12 @@ struct op {
     enum rule_dtype result_dtype;
     bool promotes, random;
     int autocast; /* 0 none, 1 lower, 2 float32, 3 promote */
+    int device;   /* 0 where its tensors are, 1 anywhere, 2 on the CPU */
     int batch;    /* 0 none, 1 each, 2 lead, 3 align */
     uint32_t batch_tensors, batch_dims, batch_sizes; /* parameters (bits) */
     struct node *batch_compose;                      /* in the place of a word */
     unsigned forms;
-    uint32_t keys; /* those that were given (keys.c) */
+    uint64_t keys; /* those that were given (keys.c) */
     struct node *value[VALUE_CLASSES];
     struct node *start, *step, *join, *finish;
     const char *view, *shape, *kernel, *check, *titles, *compose_name;

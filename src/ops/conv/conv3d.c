@@ -96,6 +96,8 @@ static fl_tensor *add_slices(fl_tensor *parts, const struct conv_window *w)
         return NULL;
     for (int64_t i = 0; i < rows; i++)
         ((int64_t *)tensor_data(index))[i] = i / taps * w->stride[0] + i % taps * w->dilation[0];
+    if (!(index = op_beside(index, parts)))
+        return NULL;
     const int64_t whole = (D - 1) * w->stride[0] + w->dilation[0] * (taps - 1) + 1;
     const int64_t after = w->output_padding[0], kept = whole - 2 * w->padding[0] + after;
     const int64_t N = parts->sizes[0], C = parts->sizes[1];

@@ -30,6 +30,17 @@ int clone_cpu(fl_tensor *self, int memory_format, fl_tensor *y)
     return tensor_copy(y, self);
 }
 
+int move_shape(fl_tensor *self, fl_device device, struct op_shape *y)
+{
+    return op_shape_on(y, device) ? -1 : clone_shape(self, FORMAT_PRESERVE, y);
+}
+
+int move_cpu(fl_tensor *self, fl_device device, fl_tensor *y)
+{
+    (void)device;
+    return tensor_copy(y, self);
+}
+
 int cast_shape(fl_tensor *self, fl_dtype dtype, struct op_shape *y)
 {
     y->dtype = dtype;

@@ -11,22 +11,11 @@
 #include "ops/op.h"
 #include "ops_kernels.h"
 
-/* What every creation shares: the dtype given or else this one, on the CPU. */
+/* What every creation shares: the dtype and device given, or else this one and the preset. */
 static int settle(struct op_shape *y, fl_dtype given, int otherwise, fl_device device)
 {
     y->dtype = given == FL_NO_DTYPE ? otherwise : (int)given;
-    if (device.kind == FL_CUDA) {
-        error_set(FL_ASSERTION_ERROR, "Torch not compiled with CUDA enabled");
-        return error_hint("there is no GPU here: use the device 'cpu', or 'cuda' only if "
-                          "torch.cuda.is_available()",
-                          "这里没有 GPU（当前版本只在 CPU 上计算）：请使用设备 'cpu'，"
-                          "或仅在 torch.cuda.is_available() 时使用 'cuda'");
-    }
-    if (device.kind > FL_CPU)
-        return error_set(FL_RUNTIME_ERROR,
-                         "Flambeau has no %s device in this build; use device='cpu'",
-                         device.kind == FL_OPENCL ? "opencl" : "meta");
-    return 0;
+    return op_shape_on(y, device);
 }
 
 static int settle_sizes(struct op_shape *y, fl_ints size)

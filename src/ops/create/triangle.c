@@ -144,8 +144,7 @@ static int write_indices(int64_t row, int64_t col, int64_t offset, bool lower, f
 int tril_indices_shape(int64_t row, int64_t col, int64_t offset, fl_dtype dtype, fl_device device,
                        struct op_shape *y)
 {
-    (void)device;
-    return indices_shape(row, col, offset, dtype, true, y);
+    return op_shape_on(y, device) || indices_shape(row, col, offset, dtype, true, y) ? -1 : 0;
 }
 
 int tril_indices_cpu(int64_t row, int64_t col, int64_t offset, fl_dtype dtype, fl_device device,
@@ -158,8 +157,7 @@ int tril_indices_cpu(int64_t row, int64_t col, int64_t offset, fl_dtype dtype, f
 int triu_indices_shape(int64_t row, int64_t col, int64_t offset, fl_dtype dtype, fl_device device,
                        struct op_shape *y)
 {
-    (void)device;
-    return indices_shape(row, col, offset, dtype, false, y);
+    return op_shape_on(y, device) || indices_shape(row, col, offset, dtype, false, y) ? -1 : 0;
 }
 
 int triu_indices_cpu(int64_t row, int64_t col, int64_t offset, fl_dtype dtype, fl_device device,

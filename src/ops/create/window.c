@@ -8,7 +8,7 @@
 #include "ops/op.h"
 #include "ops_kernels.h"
 
-static const fl_device CPU = {FL_CPU, 0};
+static const fl_device ANYWHERE = {-1, 0};
 
 /* The points times `scale`; of a window of at most one point, NULL and *y is that window. */
 static fl_tensor *points(const char *name, int64_t length, bool periodic, double scale,
@@ -29,7 +29,7 @@ static fl_tensor *points(const char *name, int64_t length, bool periodic, double
     }
     double period = (double)(periodic ? length : length - 1);
     fl_dtype work = wanted == FL_FLOAT64 ? FL_FLOAT64 : FL_FLOAT32;
-    fl_tensor *n = fl_arange(fl_int(length), work, device.kind < 0 ? CPU : device, false);
+    fl_tensor *n = fl_arange(fl_int(length), work, device, false);
     return fl_mul_scalar(n, fl_float(scale / period));
 }
 
@@ -37,7 +37,7 @@ static fl_tensor *points(const char *name, int64_t length, bool periodic, double
 static int finish(fl_tensor *window, fl_dtype dtype, bool requires_grad, fl_tensor **y)
 {
     if (!*y && window)
-        *y = fl_to(window, dtype == FL_NO_DTYPE ? (fl_dtype)dtype_default() : dtype, CPU);
+        *y = fl_to(window, dtype == FL_NO_DTYPE ? (fl_dtype)dtype_default() : dtype, ANYWHERE);
     if (!*y)
         return -1;
     return requires_grad ? autograd_set_requires_grad(*y, true) : 0;
@@ -95,7 +95,7 @@ int kaiser_window_compose(int64_t window_length, bool periodic, double beta, fl_
     if (middle) {
         fl_tensor *height = fl_sqrt(fl_rsub_scalar(fl_square(middle), fl_int(1), fl_int(1)));
         fl_tensor *whole =
-            fl_full((fl_ints){NULL, 0}, fl_float(beta), (fl_dtype)x->dtype, CPU, false);
+            fl_full((fl_ints){NULL, 0}, fl_float(beta), (fl_dtype)x->dtype, ANYWHERE, false);
         window = fl_div(fl_i0(fl_mul_scalar(height, fl_float(beta))), fl_i0(whole));
     }
     return finish(window, dtype, requires_grad, y);

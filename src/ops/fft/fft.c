@@ -313,7 +313,7 @@ int fft_c2r_backward_compose(fl_tensor *g, fl_ints dim, double scale, fl_ints si
         return error_set(FL_RUNTIME_ERROR, "sizes and dims are not those of the gradient");
     int64_t n = g->sizes[last], more = sizes.data[last] - (n / 2 + 1);
     fl_tensor *t = fl__fft_r2c(g, dim, scale, true);
-    fl_tensor *w = t ? weights(g->dtype, n, g->ndim - 1 - last) : NULL;
+    fl_tensor *w = t ? op_beside(weights(g->dtype, n, g->ndim - 1 - last), g) : NULL;
     t = w ? fl__conj(fl_mul(t, w)) : NULL;
     int64_t pad[2 * TENSOR_MAX_DIMS] = {0};
     pad[2 * (g->ndim - 1 - last) + 1] = more;

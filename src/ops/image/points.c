@@ -97,6 +97,8 @@ static int check_points(const fl_tensor *like, int64_t dim, int64_t size, const 
         return error_set(FL_RUNTIME_ERROR, "blended points want an int64 index (taps, points) and "
                                            "weights of its shape and the input's dtype");
     int status = 0;
+    if (index->flags & TENSOR_ELSEWHERE) /* made by a composite, which knows the size */
+        return 0;
     fl_tensor *dense = tensor_contiguous(index);
     const int64_t *at = dense ? tensor_data(dense) : NULL;
     for (int64_t i = 0; dense && i < index->numel && status == 0; i++)

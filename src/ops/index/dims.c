@@ -610,7 +610,8 @@ int gather_into_compose(fl_tensor *self, int64_t dim, fl_tensor *index, fl_ints 
 /* Refuses positions beyond a row of n elements. */
 static int check_positions(const fl_tensor *index, int64_t n)
 {
-    fl_tensor *plain = tensor_contiguous(index);
+    const fl_tensor *seen = op_look(index);
+    fl_tensor *plain = seen ? tensor_contiguous(seen) : NULL;
     const int64_t *at = plain ? tensor_data(plain) : NULL;
     int status = plain ? 0 : -1;
     for (int64_t i = 0; status == 0 && i < plain->numel; i++)
@@ -667,8 +668,11 @@ int take_compose(fl_tensor *self, fl_tensor *index, fl_tensor **y)
 }
 
 /* A copy of indices in which those below 0 count from the end of a dim of n. */
-static fl_tensor *from_the_front(const fl_tensor *indices, int64_t n)
+static fl_tensor *from_the_front(fl_tensor *indices, int64_t n)
 {
+    if (indices->flags & TENSOR_ELSEWHERE)
+        return fl_where(fl_lt_scalar(indices, fl_int(0)),
+                        fl_add_scalar(indices, fl_int(n), fl_int(1)), indices);
     fl_tensor *copy = op_adopt(tensor_new(indices->ndim, indices->sizes, FL_INT64));
     if (!copy || tensor_copy(copy, indices))
         return NULL;

@@ -27,8 +27,9 @@ int cholesky_ex_shape(fl_tensor *self, bool upper, bool check_errors, struct op_
 /* Tells of the first matrix that has no factor. */
 static int check_info(const fl_tensor *info, const char *function)
 {
-    for (int64_t i = 0; i < info->numel; i++) {
-        int order = ((const int32_t *)tensor_data(info))[i];
+    const fl_tensor *seen = op_look(info);
+    for (int64_t i = 0; seen && i < seen->numel; i++) {
+        int order = ((const int32_t *)tensor_data(seen))[i];
         char name[MATRIX_NAME];
         if (!order)
             continue;
@@ -38,7 +39,7 @@ static int check_info(const fl_tensor *info, const char *function)
                          "positive-definite).",
                          function, matrix_name(name, info->ndim, i), order);
     }
-    return 0;
+    return seen ? 0 : -1;
 }
 
 static void factor_one(const struct matrix_job *job, int64_t i, double *a)
@@ -166,7 +167,8 @@ int cholesky_solve_backward_compose(fl_tensor *g, fl_tensor *x, fl_tensor *l, bo
 static int check_pivots(const fl_tensor *factor)
 {
     int64_t n = factor->sizes[factor->ndim - 1];
-    fl_tensor *dense = tensor_as(factor, FL_FLOAT64);
+    const fl_tensor *seen = op_look(factor);
+    fl_tensor *dense = seen ? tensor_as(seen, FL_FLOAT64) : NULL;
     int status = dense ? 0 : -1;
     for (int64_t i = 0; status == 0 && n && i < dense->numel / n; i++) {
         char name[MATRIX_NAME];
@@ -188,8 +190,7 @@ int cholesky_inverse_compose(fl_tensor *self, bool upper, fl_tensor **y)
     int64_t n = self->sizes[self->ndim - 1];
     if (check_pivots(self))
         return -1;
-    fl_tensor *identity =
-        fl_eye(n, NULL, (fl_dtype)self->dtype, (fl_device){.kind = FL_CPU}, false);
+    fl_tensor *identity = fl_eye(n, NULL, (fl_dtype)self->dtype, (fl_device){.kind = -1}, false);
     *y = identity ? fl_cholesky_solve(identity, self, upper) : NULL;
     return *y ? 0 : -1;
 }

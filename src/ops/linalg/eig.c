@@ -121,7 +121,8 @@ static fl_tensor *real_solution(struct parts a, struct parts b)
 /* Refuses a loss that depends on the phases of the vectors, which nothing determines. */
 static int check_phases(const fl_tensor *imaginary)
 {
-    fl_tensor *plain = imaginary ? tensor_as(imaginary, FL_FLOAT64) : NULL;
+    const fl_tensor *seen = imaginary ? op_look(imaginary) : NULL;
+    fl_tensor *plain = seen ? tensor_as(seen, FL_FLOAT64) : NULL;
     int status = plain ? 0 : -1;
     for (int64_t i = 0; status == 0 && i < plain->numel; i++)
         if (fabs(((const double *)tensor_data(plain))[i]) > 1e-2)
@@ -144,7 +145,7 @@ static int of_vectors(struct parts g, struct parts w, struct parts v, bool phase
     struct parts taken = product(back, (struct parts){fl_mul(v.r, scale), fl_mul(v.i, scale)});
     fl_tensor *r = minus(x.r, taken.r), *i = minus(x.i, taken.i);
     fl_tensor *one = fl_eye(w.r->sizes[w.r->ndim - 1], NULL, (fl_dtype)w.r->dtype,
-                            (fl_device){.kind = FL_CPU}, false);
+                            (fl_device){.kind = -1}, false);
     fl_tensor *er = plus(minus(fl_unsqueeze(w.r, -2), fl_unsqueeze(w.r, -1)), one);
     fl_tensor *ei = minus(fl_unsqueeze(w.i, -1), fl_unsqueeze(w.i, -2));
     fl_tensor *size = plus(fl_square(er), fl_square(ei));

@@ -135,8 +135,9 @@ static void factor_one(const struct matrix_job *job, int64_t i, double *a)
 
 static int check_info(const fl_tensor *info, const char *function)
 {
-    for (int64_t i = 0; i < info->numel; i++) {
-        int at = ((const int32_t *)tensor_data(info))[i];
+    const fl_tensor *seen = op_look(info);
+    for (int64_t i = 0; seen && i < seen->numel; i++) {
+        int at = ((const int32_t *)tensor_data(seen))[i];
         char name[MATRIX_NAME];
         if (at)
             return error_set(FL_RUNTIME_ERROR,
@@ -144,7 +145,7 @@ static int check_info(const fl_tensor *info, const char *function)
                              "result in a division by zero.",
                              function, matrix_name(name, info->ndim, i), at, at);
     }
-    return 0;
+    return seen ? 0 : -1;
 }
 
 int ldl_factor_ex_cpu(fl_tensor *self, bool hermitian, bool check_errors, fl_tensor *LD,

@@ -47,8 +47,9 @@ static void factor_one(const struct matrix_job *job, int64_t i, double *a)
 
 static int check_factor(const fl_tensor *info, const char *function)
 {
-    for (int64_t i = 0; i < info->numel; i++) {
-        int at = ((const int32_t *)tensor_data(info))[i];
+    const fl_tensor *seen = op_look(info);
+    for (int64_t i = 0; seen && i < seen->numel; i++) {
+        int at = ((const int32_t *)tensor_data(seen))[i];
         char name[MATRIX_NAME];
         if (at)
             return error_set(FL_RUNTIME_ERROR,
@@ -58,7 +59,7 @@ static int check_factor(const fl_tensor *info, const char *function)
                              "linalg.lu_factor_ex(A, pivot)",
                              function, matrix_name(name, info->ndim, i), at, at);
     }
-    return 0;
+    return seen ? 0 : -1;
 }
 
 int lu_factor_ex_cpu(fl_tensor *A, bool pivot, bool check_errors, fl_tensor *LU, fl_tensor *pivots,
@@ -202,8 +203,7 @@ int lu_unpack_compose(fl_tensor *LU_data, fl_tensor *LU_pivots, bool unpack_data
     if (unpack_pivots)
         *P = fl__lu_permutation(LU_pivots, m, (fl_dtype)LU_data->dtype);
     if (unpack_data) {
-        fl_tensor *ones =
-            fl_eye(m, &k, (fl_dtype)LU_data->dtype, (fl_device){.kind = FL_CPU}, false);
+        fl_tensor *ones = fl_eye(m, &k, (fl_dtype)LU_data->dtype, (fl_device){.kind = -1}, false);
         *U = fl_triu(fl_narrow(LU_data, -2, 0, k), 0);
         *L = fl_add(fl_tril(fl_narrow(LU_data, -1, 0, k), -1), ones, fl_int(1));
     }
@@ -276,9 +276,9 @@ int slogdet_cpu(fl_tensor *self, fl_tensor *sign, fl_tensor *logabsdet)
 int det_backward_compose(fl_tensor *g, fl_tensor *a, fl_tensor *det, fl_tensor **y)
 {
     bool singular = false;
-    for (int64_t i = 0; i < det->numel; i++)
-        singular |= det->dtype == FL_FLOAT64 ? ((const double *)tensor_data(det))[i] == 0
-                                             : ((const float *)tensor_data(det))[i] == 0;
+    const fl_tensor *seen = op_look(det);
+    for (int64_t i = 0; seen && i < seen->numel; i++)
+        singular |= tensor_element(seen, i).as.f == 0;
     g = fl_unsqueeze(fl_unsqueeze(g, -1), -1);
     if (!singular) {
         fl_tensor *scaled = fl_mul(g, fl_unsqueeze(fl_unsqueeze(det, -1), -1));
@@ -289,7 +289,7 @@ int det_backward_compose(fl_tensor *g, fl_tensor *a, fl_tensor *det, fl_tensor *
     if (fl_linalg_svd(a, true, NULL, &u, &s, &vh))
         return -1;
     int64_t n = a->sizes[a->ndim - 1];
-    fl_tensor *one = fl_eye(n, NULL, (fl_dtype)a->dtype, (fl_device){.kind = FL_CPU}, false);
+    fl_tensor *one = fl_eye(n, NULL, (fl_dtype)a->dtype, (fl_device){.kind = -1}, false);
     fl_tensor *others = fl_add(
         fl_mul(fl_unsqueeze(s, -2), fl_rsub_scalar(one, fl_int(1), fl_int(1))), one, fl_int(1));
     fl_tensor *products = fl_prod_dim_int(others, -1, false, FL_NO_DTYPE);
@@ -335,8 +335,9 @@ int inv_ex_shape(fl_tensor *self, bool check_errors, struct op_shape *y)
 
 static int check_info(const fl_tensor *info, const char *function)
 {
-    for (int64_t i = 0; i < info->numel; i++) {
-        int pivot = ((const int32_t *)tensor_data(info))[i];
+    const fl_tensor *seen = op_look(info);
+    for (int64_t i = 0; seen && i < seen->numel; i++) {
+        int pivot = ((const int32_t *)tensor_data(seen))[i];
         char name[MATRIX_NAME];
         if (!pivot)
             continue;
@@ -345,7 +346,7 @@ static int check_info(const fl_tensor *info, const char *function)
                          "completed because the input matrix is singular.",
                          function, matrix_name(name, info->ndim, i), pivot);
     }
-    return 0;
+    return seen ? 0 : -1;
 }
 
 static void invert_one(const struct matrix_job *job, int64_t i, double *a)

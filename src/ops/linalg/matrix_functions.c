@@ -30,7 +30,7 @@ int matrix_power_compose(fl_tensor *self, int64_t n, fl_tensor **y)
         return -1;
     if (n == 0) {
         fl_tensor *one = fl_eye(self->sizes[self->ndim - 1], NULL, (fl_dtype)self->dtype,
-                                (fl_device){.kind = FL_CPU}, false);
+                                (fl_device){.kind = -1}, false);
         fl_tensor *all = fl_ones_like(self, FL_BOOL, (fl_device){.kind = -1}, false, -1);
         return given(y, fl_add(fl_masked_fill_scalar(self, all, fl_int(0)), one, fl_int(1)));
     }
@@ -63,7 +63,7 @@ static int rank_within(fl_tensor *self, fl_tensor *atol, fl_tensor *rtol, bool h
         return -1;
     if (!self->sizes[self->ndim - 2] || !self->sizes[self->ndim - 1])
         return given(y, fl_zeros((fl_ints){self->sizes, self->ndim - 2}, FL_INT64,
-                                 (fl_device){.kind = FL_CPU}, false));
+                                 (fl_device){.kind = -1}, false));
     fl_tensor *self_alone = fl_detach(self);
     fl_tensor *s = hermitian ? fl_abs(fl_linalg_eigvalsh(self_alone, "L"))
                              : fl_linalg_svdvals(self_alone, NULL);
@@ -75,8 +75,7 @@ static int rank_within(fl_tensor *self, fl_tensor *atol, fl_tensor *rtol, bool h
 
 static fl_tensor *number(const double *x)
 {
-    return x ? fl_full((fl_ints){NULL, 0}, fl_float(*x), FL_FLOAT64, (fl_device){.kind = FL_CPU},
-                       false)
+    return x ? fl_full((fl_ints){NULL, 0}, fl_float(*x), FL_FLOAT64, (fl_device){.kind = -1}, false)
              : NULL;
 }
 
@@ -134,7 +133,7 @@ static int check_condition(fl_tensor *self, const char *name)
 static int no_condition(fl_tensor *self, fl_tensor **y)
 {
     return given(y, fl_zeros((fl_ints){self->sizes, self->ndim - 2}, (fl_dtype)self->dtype,
-                             (fl_device){.kind = FL_CPU}, false));
+                             (fl_device){.kind = -1}, false));
 }
 
 int linalg_cond_compose(fl_tensor *self, fl_value p, fl_tensor **y)

@@ -12,7 +12,7 @@
 
 int matrix_tolerances(fl_tensor *a, fl_tensor **atol, fl_tensor **rtol)
 {
-    const fl_device here = {.kind = FL_CPU};
+    const fl_device here = {.kind = -1};
     double eps = a->dtype == FL_FLOAT64 ? DBL_EPSILON : FLT_EPSILON;
     int64_t m = a->ndim < 2 ? 0 : a->sizes[a->ndim - 2],
             n = a->ndim < 2 ? 0 : a->sizes[a->ndim - 1];
@@ -138,8 +138,7 @@ static int pinv_within(fl_tensor *self, fl_tensor *atol, fl_tensor *rtol, bool h
 
 static fl_tensor *number(const double *x)
 {
-    return x ? fl_full((fl_ints){NULL, 0}, fl_float(*x), FL_FLOAT64, (fl_device){.kind = FL_CPU},
-                       false)
+    return x ? fl_full((fl_ints){NULL, 0}, fl_float(*x), FL_FLOAT64, (fl_device){.kind = -1}, false)
              : NULL;
 }
 
@@ -303,8 +302,9 @@ int linalg_lstsq_compose(fl_tensor *self, fl_tensor *b, const double *rcond, con
         return -1;
     fl_tensor *none =
         fl_new_empty(*values, FL_INTS_OF(0), FL_NO_DTYPE, (fl_device){.kind = -1}, false);
-    for (int64_t i = 0; i < (*rank)->numel; i++)
-        full &= ((const int64_t *)tensor_data(*rank))[i] == n;
+    const fl_tensor *ranks = op_look(*rank);
+    for (int64_t i = 0; ranks && i < ranks->numel; i++)
+        full &= ((const int64_t *)tensor_data(ranks))[i] == n;
     *residuals = fl_flatten(fl_narrow(*y, -1, 0, 0), 0, -1);
     if (m > n && (full || presumed) && strcmp(driver, "gelsy") != 0) {
         fl_tensor *left = fl_square(fl_sub(fl_matmul(self, *y), right, fl_int(1)));

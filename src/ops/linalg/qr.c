@@ -386,7 +386,7 @@ int householder_product_backward_compose(fl_tensor *g, fl_tensor *a, fl_tensor *
                                          fl_tensor **g_a, fl_tensor **g_tau)
 {
     int64_t m = a->sizes[a->ndim - 2], n = a->sizes[a->ndim - 1];
-    fl_tensor *c = fl_eye(m, &n, (fl_dtype)a->dtype, (fl_device){.kind = FL_CPU}, false), *g_c;
+    fl_tensor *c = fl_eye(m, &n, (fl_dtype)a->dtype, (fl_device){.kind = -1}, false), *g_c;
     return reflect_backward(g, a, tau, fl_expand_as(c, a), false, g_a, g_tau, &g_c);
 }
 

@@ -87,9 +87,10 @@ static int solve_with_info(fl_tensor *a, fl_tensor *b, bool left, const char *fu
                          "linalg.solve: The input tensor B must have at least 2 dimensions.");
     if (fl__linalg_solve(a, vector ? fl_unsqueeze(b, -1) : b, left, y, info))
         return -1;
-    for (int64_t i = 0; function && i < (*info)->numel; i++) {
+    const fl_tensor *seen = function ? op_look(*info) : NULL;
+    for (int64_t i = 0; seen && i < seen->numel; i++) {
         char name[MATRIX_NAME];
-        if (((const int32_t *)tensor_data(*info))[i])
+        if (((const int32_t *)tensor_data(seen))[i])
             return error_set(FL_LINALG_ERROR,
                              "torch.%s: %sThe solver failed because the input matrix is singular.",
                              function, matrix_name(name, (*info)->ndim, i));

@@ -2,6 +2,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "core/device.h"
 #include "core/error.h"
 #include "flambeau/ops.h"
 #include "ops/advise.h"
@@ -84,7 +85,7 @@ static int __attribute__((cold)) hint_of_labels(void)
 
 static int check_chances(fl_tensor *t, const char *name)
 {
-    if (t->numel == 0)
+    if (t->numel == 0 || tensor_is_meta(t))
         return 0;
     t = op_samples(t);
     fl_tensor *least = fl_amin(t, (fl_ints){NULL, 0}, false),

@@ -3,6 +3,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "core/device.h"
 #include "core/error.h"
 #include "core/warning.h"
 #include "flambeau/ops.h"
@@ -58,13 +59,16 @@ int sub_check(fl_tensor *self, fl_value other, fl_value alpha)
 /* Whether an integral tensor has an element that is 0 as dtype; -1 with the error set. */
 static int has_zero(const fl_tensor *t, int dtype)
 {
-    fl_tensor *narrow = tensor_as(t, dtype), *plain = narrow ? tensor_as(narrow, FL_INT64) : NULL;
+    if (tensor_is_meta(t))
+        return 0;
+    fl_tensor *here = tensor_host(t), *narrow = here ? tensor_as(here, dtype) : NULL;
+    fl_tensor *plain = narrow ? tensor_as(narrow, FL_INT64) : NULL;
     const int64_t *number = plain ? tensor_data(plain) : NULL;
     bool found = false;
     for (int64_t i = 0; plain && i < plain->numel; i++)
         found |= number[i] == 0;
     int result = plain ? found : -1;
-    tensor_release(plain), tensor_release(narrow);
+    tensor_release(plain), tensor_release(narrow), tensor_release(here);
     return result;
 }
 

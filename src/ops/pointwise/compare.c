@@ -53,7 +53,8 @@ static int read_all(fl_tensor *t, bool *y)
     fl_tensor *all = fl_all(t);
     if (!all)
         return -1;
-    *y = *(const uint8_t *)tensor_data(all) != 0;
+    fl_value whole = tensor_element(all, 0);
+    *y = whole.as.i != 0;
     return 0;
 }
 

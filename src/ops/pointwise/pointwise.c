@@ -13,12 +13,14 @@
 #include "autograd/operations.h"
 #include "core/error.h"
 #include "ops/advise.h"
+#include "ops/place.h"
 #include "ops/record.h"
 
 enum {
     MOST_OPERANDS = 8,
     SHORT_ELEMENTS = 32768, /* up to here one thread does it all */
-    NUMBER_ELEMENTS = 256   /* the short path spreads a number over so many elements at most */
+    NUMBER_ELEMENTS = 256,  /* the short path spreads a number over so many elements at most */
+    WHERE = TENSOR_CONTIGUOUS | TENSOR_ELSEWHERE
 };
 
 /* ---- dtypes ---- */
@@ -155,14 +157,15 @@ static int further_out(int ndim, const int64_t *sizes, int count, const fl_value
 
 /* A new result that lies as its operands do, so that layouts carry through a chain: its dims are
  * ordered by the operands' strides, and memory is without gaps (source: TensorIterator). */
-static fl_tensor *new_result(int ndim, const int64_t *sizes, int count, const fl_value *values,
-                             int dtype)
+static fl_tensor *new_result(struct device *d, int ndim, const int64_t *sizes, int count,
+                             const fl_value *values, int dtype)
 {
     bool plain = true;
     for (int i = 0; i < count && plain; i++)
         plain = values[i].tag != FL_TENSOR || values[i].as.tensor->flags & TENSOR_CONTIGUOUS;
     if (plain)
-        return tensor_new(ndim, sizes, dtype);
+        return d == &device_cpu ? tensor_new(ndim, sizes, dtype)
+                                : tensor_new_on(d, ndim, sizes, NULL, dtype);
     int order[TENSOR_MAX_DIMS]; /* from the innermost dim outwards */
     for (int k = 0; k < ndim; k++) {
         int at = k;
@@ -183,7 +186,7 @@ static fl_tensor *new_result(int ndim, const int64_t *sizes, int count, const fl
         strides[order[k]] = step;
         step *= sizes[order[k]] > 1 ? sizes[order[k]] : 1;
     }
-    return tensor_new_strided(ndim, sizes, strides, dtype);
+    return tensor_new_on(d, ndim, sizes, strides, dtype);
 }
 
 /* ---- running a loop ---- */
@@ -236,12 +239,15 @@ static __attribute__((noinline)) void spread(enum compute compute, const fl_valu
 
 /* One loop and what it runs over. */
 struct job {
+    const fl_op *op;
+    const char *text; /* a GPU's, or NULL */
     loop_fn loop;
     enum compute compute;
     bool truth;     /* its result is COMPUTE_BOOL */
     uint8_t truths; /* operands (bits) read as COMPUTE_BOOL */
     int operands;
     const fl_value *operand;
+    int scalar_count;
     union loop_scalar scalars[MOST_OPERANDS];
 };
 
@@ -277,15 +283,13 @@ static bool run_short(const struct job *j, fl_tensor *y)
     return true;
 }
 
-static int run(const struct job *j, fl_tensor *y)
+/* What the iterator or a device is told of the result and the operands. number: room for numbers. */
+static void describe(const struct job *j, fl_tensor *y, struct iterate_operand *all,
+                     union loop_scalar *number)
 {
-    if (run_short(j, y))
-        return 0;
-    struct iterate_operand all[1 + MOST_OPERANDS];
-    union loop_scalar number[MOST_OPERANDS];
     all[0] =
-        (struct iterate_operand){tensor_data(y), y->sizes, y->strides,
-                                 y->ndim,        y->dtype, j->truth ? COMPUTE_BOOL : j->compute};
+        (struct iterate_operand){tensor_address(y), y->sizes, y->strides,
+                                 y->ndim,           y->dtype, j->truth ? COMPUTE_BOOL : j->compute};
     for (int i = 0; i < j->operands; i++) {
         const fl_value *v = &j->operand[i];
         const fl_tensor *t = v->tag == FL_TENSOR ? v->as.tensor : NULL;
@@ -293,28 +297,101 @@ static int run(const struct job *j, fl_tensor *y)
         int held = v->tag == FL_BOOLEAN ? FL_INT64 : number_dtype(v);
         if (!t)
             number[i] = loop_scalar_of(v, compute_of(held));
-        all[1 + i] = t ? (struct iterate_operand){tensor_data(t), t->sizes, t->strides,
-                                                  t->ndim,        t->dtype, compute}
+        all[1 + i] = t ? (struct iterate_operand){tensor_address(t), t->sizes, t->strides,
+                                                  t->ndim,           t->dtype, compute}
                        : (struct iterate_operand){&number[i], NULL, NULL, 0, held, compute};
     }
+}
+
+static int run(const struct job *j, fl_tensor *y);
+
+/* On copies, on the CPU. */
+static int run_on_copies(const struct job *j, fl_tensor *y)
+{
+    fl_value operand[MOST_OPERANDS];
+    fl_tensor *result = tensor_host(y);
+    struct job here = *j;
+    int status = result ? 0 : -1, copied = 0;
+    here.operand = operand;
+    for (; copied < j->operands && status == 0; copied++) {
+        operand[copied] = j->operand[copied];
+        if (operand[copied].tag == FL_TENSOR &&
+            !(operand[copied].as.tensor = tensor_host(operand[copied].as.tensor)))
+            status = -1;
+    }
+    if (status == 0)
+        status = run(&here, result);
+    if (status == 0)
+        status = tensor_host_back(y, result);
+    for (int i = 0; i < copied; i++)
+        if (operand[i].tag == FL_TENSOR)
+            tensor_release(operand[i].as.tensor);
+    tensor_release(result);
+    return status;
+}
+
+/* The loop where y lives. A 0-dim tensor of the CPU beside it is a number there. */
+static int run_elsewhere(const struct job *j, fl_tensor *y)
+{
+    struct device *d = tensor_device(y);
+    if (d->memory == DEVICE_NONE || y->numel == 0)
+        return 0;
+    if (d->pointwise && j->text) {
+        struct iterate_operand all[1 + MOST_OPERANDS];
+        union loop_scalar number[MOST_OPERANDS];
+        describe(j, y, all, number);
+        for (int i = 0; i < j->operands; i++)
+            if (j->operand[i].tag == FL_TENSOR &&
+                !(j->operand[i].as.tensor->flags & TENSOR_ELSEWHERE))
+                all[1 + i].sizes = all[1 + i].strides = NULL, all[1 + i].ndim = 0;
+        struct device_loop loop = {.name = j->op->base,
+                                   .text = j->text,
+                                   .ndim = y->ndim,
+                                   .sizes = y->sizes,
+                                   .operands = 1 + j->operands,
+                                   .operand = all,
+                                   .scalars = j->scalar_count,
+                                   .scalar = j->scalars,
+                                   .compute = j->compute};
+        int status = d->pointwise(d, &loop);
+        if (status != DEVICE_CANNOT)
+            return status;
+    }
+    return place_warn(j->op, d) ? -1 : run_on_copies(j, y);
+}
+
+static int run(const struct job *j, fl_tensor *y)
+{
+    if (y->flags & TENSOR_ELSEWHERE)
+        return run_elsewhere(j, y);
+    if (run_short(j, y))
+        return 0;
+    struct iterate_operand all[1 + MOST_OPERANDS];
+    union loop_scalar number[MOST_OPERANDS];
+    describe(j, y, all, number);
     return iterate_run(y->ndim, y->sizes, 1 + j->operands, 1, all, j->loop, j->scalars);
 }
 
-fl_tensor *pointwise_new(int loop, enum compute compute, uint8_t truths, int operands,
-                         const fl_value *operand, int scalars, const fl_value *scalar, int dtype)
+fl_tensor *pointwise_new(const fl_op *f, const char *text, int loop, enum compute compute,
+                         uint8_t truths, int operands, const fl_value *operand, int scalars,
+                         const fl_value *scalar, int dtype)
 {
     assert(loop > 0 && operands >= 1);
     int ndim;
     int64_t sizes[TENSOR_MAX_DIMS];
-    struct job job = {.loop = ops_loop(loop),
+    struct device *d = device_others ? place_of(f, operands, operand) : &device_cpu;
+    struct job job = {.op = f,
+                      .text = text,
+                      .loop = ops_loop(loop),
+                      .scalar_count = scalars,
                       .compute = compute,
                       .truths = truths,
                       .operands = operands,
                       .operand = operand};
-    if (pointwise_broadcast(operands, operand, &ndim, sizes))
+    if (!d || pointwise_broadcast(operands, operand, &ndim, sizes))
         return NULL;
     load_scalars(scalars, scalar, compute, job.scalars);
-    fl_tensor *y = new_result(ndim, sizes, operands, operand, dtype);
+    fl_tensor *y = new_result(d, ndim, sizes, operands, operand, dtype);
     if (y && run(&job, y)) {
         tensor_release(y);
         y = NULL;
@@ -454,7 +531,7 @@ static int load_checked_scalars(const fl_op *f, const fl_value *args, int common
 static fl_value as_common(fl_value operand, int common)
 {
     const fl_tensor *t = operand.tag == FL_TENSOR ? operand.as.tensor : NULL;
-    if (t && t->ndim == 0 && dtype_is_integral(common) && t->dtype != common)
+    if (t && t->ndim == 0 && dtype_is_integral(common) && t->dtype != common && !tensor_is_meta(t))
         operand = tensor_element(t, 0);
     return operand.tag == FL_INTEGER && !number_is_small(operand) ? number_wrap(operand, common)
                                                                   : operand;
@@ -496,14 +573,13 @@ static inline __attribute__((always_inline)) int call_short(const fl_op *f, cons
 {
     const struct op_pointwise *p = f->pointwise;
     const fl_tensor *first = first_tensor(p, args);
-    if (!first || !(first->flags & TENSOR_CONTIGUOUS) || first->numel > SHORT_ELEMENTS)
+    if (!first || (first->flags & WHERE) != TENSOR_CONTIGUOUS || first->numel > SHORT_ELEMENTS)
         return 1;
     const int dtype = first->dtype;
     const enum compute compute = loop_type(dtype);
     if (!(p->shorts >> compute & 1) || compute_dtype(compute) != dtype)
         return 1;
 
-    /* Memory is where the storage has it now (tensor_data), with the element's size known. */
     const int64_t size = (int64_t)dtype_size(dtype);
     char *data[1 + MOST_OPERANDS];
     _Alignas(64) char numbers[2][NUMBER_ELEMENTS * COMPUTE_LARGEST];
@@ -512,10 +588,10 @@ static inline __attribute__((always_inline)) int call_short(const fl_op *f, cons
         const fl_value *v = &args[p->operand[i]];
         if (v->tag == FL_TENSOR) {
             const fl_tensor *t = v->as.tensor;
-            if (t != first &&
-                (t->dtype != dtype || !(t->flags & TENSOR_CONTIGUOUS) || !shape_equal(t, first)))
+            if (t != first && (t->dtype != dtype || (t->flags & WHERE) != TENSOR_CONTIGUOUS ||
+                               !shape_equal(t, first)))
                 return 1;
-            data[1 + i] = (char *)t->storage->data + t->offset * size;
+            data[1 + i] = tensor_data_of_size(t, size);
         } else {
             if (!value_is_number(v) || !keeps_dtype(v, dtype) || !fits_all_types(v) ||
                 spreads == 2 || first->numel > NUMBER_ELEMENTS)
@@ -543,7 +619,7 @@ static inline __attribute__((always_inline)) int call_short(const fl_op *f, cons
     fl_tensor *y = tensor_new(first->ndim, first->sizes, p->truth ? FL_BOOL : dtype);
     if (!y)
         return -1;
-    data[0] = y->storage->data; /* its offset is 0 */
+    data[0] = tensor_data_of_size(y, p->truth ? 1 : size);
     ops_loop(p->loop[compute])(y->numel, data, scalars);
     results[0] = fl_tensor_value(y);
     if (record_is_needed(f, args) && record_call(f, args, results)) {
@@ -551,6 +627,17 @@ static inline __attribute__((always_inline)) int call_short(const fl_op *f, cons
         return -1;
     }
     return 0;
+}
+
+/* Where the operands live; what is written must live there too. */
+static struct device *device_of_call(const fl_op *op, const fl_value *args, const fl_value *operand)
+{
+    const fl_op *f = op->function;
+    struct device *d = place_of(f, f->pointwise->operands, operand);
+    const fl_tensor *to = op->form == FORM_INPLACE ? args[0].as.tensor
+                          : op->form == FORM_OUT   ? args[f->params].as.tensor
+                                                   : NULL;
+    return d && to && tensor_device(to) != d ? place_refuse(d, tensor_device(to)) : d;
 }
 
 static __attribute__((noinline)) int call_general(const fl_op *op, const fl_value *args,
@@ -567,6 +654,9 @@ static __attribute__((noinline)) int call_general(const fl_op *op, const fl_valu
     if (f->check && f->check(args)) /* first: it may know better words for a dtype */
         return -1;
     const int common = common_dtype(f, operand, args);
+    struct device *d = &device_cpu;
+    if (device_others && !(d = device_of_call(op, args, operand)))
+        return -1;
     if (common < 0 || pointwise_broadcast(p->operands, operand, &ndim, sizes))
         return -1;
     if (needs_node && ndim == 2 && is_uneven_difference(f, operand) &&
@@ -575,7 +665,7 @@ static __attribute__((noinline)) int call_general(const fl_op *op, const fl_valu
     const int dtype = result_dtype(f, common);
     fl_tensor *y;
     if (op->form == FORM_FUNCTION) {
-        y = new_result(ndim, sizes, p->operands, operand, dtype);
+        y = new_result(d, ndim, sizes, p->operands, operand, dtype);
         if (!y)
             return -1;
     } else {
@@ -594,7 +684,10 @@ static __attribute__((noinline)) int call_general(const fl_op *op, const fl_valu
     if (rank(common) == 1)
         for (int i = 0; i < p->operands; i++)
             operand[i] = as_common(operand[i], common);
-    struct job job = {.compute = loop_type(common),
+    struct job job = {.op = f,
+                      .text = f->gpu,
+                      .compute = loop_type(common),
+                      .scalar_count = p->scalars,
                       .truth = p->truth,
                       .truths = p->truths,
                       .operands = p->operands,

@@ -11,8 +11,9 @@ int pointwise_call(const fl_op *op, const fl_value *args, fl_value *results);
 /* A new tensor of `dtype` from one loop (an index into the loops) over tensors and numbers,
  * broadcast together, computed in `compute`; operands with a bit in `truths` are read as truth
  * values. For fused derivatives. */
-fl_tensor *pointwise_new(int loop, enum compute compute, uint8_t truths, int operands,
-                         const fl_value *operand, int scalars, const fl_value *scalar, int dtype);
+fl_tensor *pointwise_new(const fl_op *f, const char *text, int loop, enum compute compute,
+                         uint8_t truths, int operands, const fl_value *operand, int scalars,
+                         const fl_value *scalar, int dtype);
 
 /* The dtype to which tensors and numbers promote together (torch.result_type): tensors with dims
  * outweigh 0-dim ones, which outweigh numbers, where the kinds (bool, integral, floating) are the

@@ -199,7 +199,8 @@ static int unpool(const char *what, fl_tensor *self, fl_tensor *indices, fl_ints
         return -1;
     for (int d = 0; d < spatial; d++)
         size *= output_size.data[d];
-    fl_tensor *at = tensor_contiguous(indices);
+    const fl_tensor *seen = op_look(indices);
+    fl_tensor *at = seen ? tensor_contiguous(seen) : NULL;
     for (int64_t i = 0; at && i < at->numel; i++) {
         int64_t place = ((int64_t *)tensor_data(at))[i];
         if (place >= 0 && place < size)

@@ -4,6 +4,7 @@
 
 #include "autograd/autograd.h"
 #include "core/advice.h"
+#include "core/device.h"
 #include "core/error.h"
 #include "flambeau/ops.h"
 #include "ops/op.h"
@@ -12,9 +13,9 @@
 static const fl_device ANYWHERE = {-1, 0};
 
 /* Uninitialised, to be filled; marked only afterwards, since what requires grad is not written. */
-static fl_tensor *room_like(fl_tensor *self, fl_dtype dtype, int memory_format)
+static fl_tensor *room_like(fl_tensor *self, fl_dtype dtype, fl_device device, int memory_format)
 {
-    return fl_empty_like(self, dtype, ANYWHERE, false, memory_format);
+    return fl_empty_like(self, dtype, device, false, memory_format);
 }
 
 static int finish(fl_tensor *filled, bool requires_grad, fl_tensor **y)
@@ -26,22 +27,21 @@ static int finish(fl_tensor *filled, bool requires_grad, fl_tensor **y)
 int rand_like_compose(fl_tensor *self, fl_dtype dtype, fl_device device, bool requires_grad,
                       int memory_format, fl_tensor **y)
 {
-    (void)device;
-    return finish(fl_uniform_(room_like(self, dtype, memory_format), 0, 1, NULL), requires_grad, y);
+    return finish(fl_uniform_(room_like(self, dtype, device, memory_format), 0, 1, NULL),
+                  requires_grad, y);
 }
 
 int randn_like_compose(fl_tensor *self, fl_dtype dtype, fl_device device, bool requires_grad,
                        int memory_format, fl_tensor **y)
 {
-    (void)device;
-    return finish(fl_normal_(room_like(self, dtype, memory_format), 0, 1, NULL), requires_grad, y);
+    return finish(fl_normal_(room_like(self, dtype, device, memory_format), 0, 1, NULL),
+                  requires_grad, y);
 }
 
 int randint_like_low_compose(fl_tensor *self, int64_t low, int64_t high, fl_dtype dtype,
                              fl_device device, bool requires_grad, int memory_format, fl_tensor **y)
 {
-    (void)device;
-    return finish(fl_random_from_(room_like(self, dtype, memory_format), low, &high, NULL),
+    return finish(fl_random_from_(room_like(self, dtype, device, memory_format), low, &high, NULL),
                   requires_grad, y);
 }
 
@@ -82,7 +82,7 @@ static int scale_and_shift(fl_tensor *standard, fl_tensor *mean, fl_tensor *std,
         std && std->numel ? fl_amin(op_samples(std), (fl_ints){NULL, 0}, false) : NULL;
     if (std && std->numel && !least)
         return -1;
-    if (least && !(fl_item(least) >= 0))
+    if (least && !tensor_is_meta(least) && !(fl_item(least) >= 0))
         return error_set(FL_RUNTIME_ERROR, "normal expects all elements of std >= 0.0");
     fl_tensor *drawn = std ? fl_mul(standard, fl_detach(std)) : standard;
     drawn = mean ? fl_add(drawn, fl_detach(mean), fl_int(1)) : drawn;
@@ -153,7 +153,7 @@ static fl_tensor *draw_kept(fl_tensor *input, bool channels, double p)
         sizes[d] = d < 2 ? input->sizes[d] : 1;
     fl_tensor *room = channels ? fl_empty((fl_ints){sizes, input->ndim}, (fl_dtype)input->dtype,
                                           ANYWHERE, false, -1)
-                               : room_like(input, FL_NO_DTYPE, -1);
+                               : room_like(input, FL_NO_DTYPE, ANYWHERE, -1);
     return fl_bernoulli_float_(room, 1 - p, NULL);
 }
 

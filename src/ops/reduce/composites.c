@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "autograd/autograd.h"
+#include "core/device.h"
 #include "core/error.h"
 #include "core/memory.h"
 #include "core/warning.h"
@@ -52,6 +53,12 @@ int expand_reduced_view(fl_tensor *self, fl_ints sizes, fl_ints dim, bool keepdi
     return 0;
 }
 
+/* Whether a 0-dim tensor of bool is true; false for NULL, whose error the next call gives. */
+static bool truth_of(const fl_tensor *t)
+{
+    return t && !tensor_is_meta(t) && tensor_element(t, 0).as.i;
+}
+
 int prod_backward_compose(fl_tensor *g, fl_tensor *self, fl_tensor *result, const int64_t *dim,
                           bool keepdim, fl_tensor **y)
 {
@@ -59,7 +66,7 @@ int prod_backward_compose(fl_tensor *g, fl_tensor *self, fl_tensor *result, cons
     fl_tensor *zeros = fl_count_nonzero(fl_eq_scalar(op_samples(self), fl_int(0)), NULL);
     if (!zeros)
         return -1;
-    const int64_t count = *(const int64_t *)tensor_data(zeros);
+    const int64_t count = tensor_is_meta(zeros) ? 0 : tensor_element(zeros, 0).as.i;
     if (count > 1 && !dim && !autograd_mode.grad) /* whatever the others are */
         return given(y, fl_zeros_like(self, FL_NO_DTYPE, (fl_device){-1, 0}, false, -1));
     if (count == 0)
@@ -477,12 +484,6 @@ static int variance(const char *what, fl_tensor *self, fl_ints dim, double corre
     if (half)
         *var = fl__cast(*var, (fl_dtype)dtype), *mean = fl__cast(*mean, (fl_dtype)dtype);
     return *var && *mean ? 0 : -1;
-}
-
-/* Whether a 0-dim tensor of bool is true; false for NULL, whose error the next call gives. */
-static bool truth_of(const fl_tensor *t)
-{
-    return t && *(const uint8_t *)tensor_data(t);
 }
 
 static int deviation(const char *what, fl_tensor *self, fl_ints dim, double correction,

@@ -23,6 +23,7 @@
 #include "core/lanes.h"
 #include "core/memory.h"
 #include "core/threads.h"
+#include "ops/place.h"
 #include "ops/record.h"
 
 enum {
@@ -423,6 +424,50 @@ static void set_up(struct job *j, const fl_tensor *t, uint64_t mask)
     j->kept = collapse(j->kept, j->keep);
 }
 
+/* t reduced into y, both on the CPU. */
+static int run_here(struct job *j, const fl_tensor *t, uint64_t mask, fl_tensor *y)
+{
+    set_up(j, t, mask);
+    return j->results ? reduce_into(j, y) : 0;
+}
+
+/* What a device is told of a tensor. */
+static struct iterate_operand described(const fl_tensor *t, enum compute compute)
+{
+    return (struct iterate_operand){tensor_address(t), t->sizes, t->strides,
+                                    t->ndim,           t->dtype, compute};
+}
+
+static int run(const fl_op *f, struct job *j, const fl_tensor *t, uint64_t mask, fl_tensor *y)
+{
+    struct device *d = tensor_device(t);
+    if (d == &device_cpu)
+        return run_here(j, t, mask, y);
+    if (d->memory == DEVICE_NONE || y->numel == 0)
+        return 0;
+    if (d->reduce) {
+        struct device_reduction r = {.name = f->base,
+                                     .text = f->gpu,
+                                     .to = described(y, j->compute),
+                                     .from = described(t, j->compute),
+                                     .mask = mask,
+                                     .scalars = f->reduce->scalars,
+                                     .scalar = j->scalars,
+                                     .compute = j->compute};
+        int status = d->reduce(d, &r);
+        if (status != DEVICE_CANNOT)
+            return status;
+    }
+    fl_tensor *from = place_warn(f, d) ? NULL : tensor_host(t), *to = NULL;
+    int status = from && (to = tensor_new(y->ndim, y->sizes, y->dtype)) ? 0 : -1;
+    if (status == 0)
+        status = run_here(j, from, mask, to);
+    if (status == 0)
+        status = tensor_copy(y, to);
+    tensor_release(from), tensor_release(to);
+    return status;
+}
+
 int reduce_call(const fl_op *f, const fl_value *args, fl_value *results)
 {
     assert(f->kind == OP_REDUCE && f->reduce && args[0].tag == FL_TENSOR);
@@ -461,12 +506,10 @@ int reduce_call(const fl_op *f, const fl_value *args, fl_value *results)
     for (int i = 0; i < r->scalars; i++)
         scalars[i] = loop_scalar_of(&args[r->scalar[i]], job.compute);
     job.loops = ops_reduce_loops(r->loops[job.compute]);
-    fl_tensor *y = tensor_new(ndim, sizes, dtype);
-    int status = y ? 0 : -1;
-    if (y)
-        set_up(&job, t, mask);
-    if (y && job.results)
-        status = reduce_into(&job, y);
+    fl_tensor *y = t->flags & TENSOR_ELSEWHERE
+                       ? tensor_new_on(tensor_device(t), ndim, sizes, NULL, dtype)
+                       : tensor_new(ndim, sizes, dtype);
+    int status = y ? run(f, &job, t, mask, y) : -1;
     if (status == 0 && lanes)
         status = lanes_hide(y, lanes);
     tensor_release(shown);

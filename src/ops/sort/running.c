@@ -13,6 +13,7 @@
 
 #include "autograd/autograd.h"
 #include "core/convert.h"
+#include "core/device.h"
 #include "core/error.h"
 #include "core/threads.h"
 #include "flambeau/ops.h"
@@ -429,7 +430,7 @@ int cumprod_backward_compose(fl_tensor *g, fl_tensor *self, int64_t dim, fl_tens
     fl_tensor *zeros = fl_any(fl_eq_scalar(op_samples(self), fl_int(0)));
     if (!zeros)
         return -1;
-    if (fl_item(zeros) == 0) {
+    if (tensor_is_meta(zeros) || fl_item(zeros) == 0) {
         *out = fl_div(sums_from_the_end(fl_mul(g, y), d), self);
         return *out ? 0 : -1;
     }

@@ -454,7 +454,8 @@ int tensor_split_tensor_compose(fl_tensor *self, fl_tensor *by, int64_t dim, fl_
             dtype_title(by->dtype), by->ndim);
     if (by->ndim == 0)
         return tensor_split_compose(self, tensor_element(by, 0).as.i, dim, y);
-    fl_tensor *row = op_adopt(tensor_contiguous(by));
+    by = op_host(by);
+    fl_tensor *row = by ? op_adopt(tensor_contiguous(by)) : NULL;
     return row ? tensor_split_indices_compose(self, (fl_ints){tensor_data(row), row->numel}, dim, y)
                : -1;
 }

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/device.h"
 #include "python/call/arguments.h"
 #include "python/call/overrides.h"
 #include "python/tensor/types.h"
@@ -69,7 +70,8 @@ static bool is_followed(const fl_tensor *t)
 /* A tensor of one element without dims that may stand for a number. */
 static bool is_number_tensor(PyObject *o)
 {
-    return pytensor_check(o) && pytensor_get(o)->ndim == 0 && !is_followed(pytensor_get(o));
+    return pytensor_check(o) && pytensor_get(o)->ndim == 0 && !is_followed(pytensor_get(o)) &&
+           !tensor_is_meta(pytensor_get(o));
 }
 
 /* A complex one's parts stand in the call's words. */
@@ -77,7 +79,8 @@ static int number_from(struct arguments *a, PyObject *o, fl_value *out)
 {
     int fits = data_number(o, out);
     if (fits == 0 && is_number_tensor(o))
-        *out = tensor_number(pytensor_get(o), 0), fits = 1;
+        *out = data_one(pytensor_get(o)) ? tensor_number(pytensor_get(o), 0) : fl_none(),
+        fits = out->tag == FL_NONE ? -1 : 1;
     if (fits == 1 && out->tag == FL_COMPLEX) {
         double *parts = take_words(a, 2);
         if (!parts)
@@ -99,8 +102,8 @@ static int int_from(PyObject *o, int64_t *out)
         const fl_tensor *t = pytensor_get(o);
         if (t->ndim || !dtype_is_integral(t->dtype) || is_followed(t))
             return 0;
-        *out = tensor_element(t, 0).as.i;
-        return 1;
+        *out = data_one(t) ? tensor_element(t, 0).as.i : 0;
+        return PyErr_Occurred() ? -1 : 1;
     } else if (PyIndex_Check(o)) {
         PyObject *number = PyNumber_Index(o);
         if (!number) {
@@ -149,8 +152,8 @@ static int ints_from(struct arguments *a, const char *name, const struct op_para
         int fits = p->list_size ? int_from(o, &one) : 0;
         if (fits == 0 && p->list_size && pytensor_check(o) && pytensor_get(o)->numel == 1 &&
             dtype_is_integral(pytensor_get(o)->dtype)) {
-            one = tensor_element(pytensor_get(o), 0).as.i;
-            fits = 1;
+            fits = data_one(pytensor_get(o)) ? 1 : -1;
+            one = fits > 0 ? tensor_element(pytensor_get(o), 0).as.i : 0;
         }
         if (fits <= 0)
             return fits;
@@ -267,7 +270,9 @@ static int bool_from(PyObject *o, fl_value *out)
     if (PyBool_Check(o))
         return *out = fl_boolean(o == Py_True), 1;
     if (is_number_tensor(o) && pytensor_get(o)->dtype == FL_BOOL)
-        return *out = fl_boolean(tensor_element(pytensor_get(o), 0).as.i), 1;
+        return data_one(pytensor_get(o))
+                   ? (*out = fl_boolean(tensor_element(pytensor_get(o), 0).as.i), 1)
+                   : -1;
     if (PyLong_Check(o) || PyFloat_Check(o))
         return 0;
     int fits = data_number(o, out); /* NumPy's bool */

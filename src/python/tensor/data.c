@@ -8,8 +8,10 @@
 #include <math.h>
 #include <string.h>
 
+#include "autograd/operations.h"
 #include "core/iterate.h"
 #include "core/memory.h"
+#include "device/devices.h"
 #include "python/tensor/tensor_object.h"
 #include "python/tensor/types.h"
 
@@ -77,6 +79,10 @@ PyObject *data_from_number(fl_value number)
 
 bool data_one(const fl_tensor *t)
 {
+    if (tensor_is_meta(t)) {
+        PyErr_SetString(PyExc_RuntimeError, "Tensor.item() cannot be called on meta tensors");
+        return false;
+    }
     if (!t->lanes)
         return true;
     PyErr_SetString(PyExc_RuntimeError,
@@ -98,7 +104,8 @@ bool data_own(const fl_tensor *t)
 
 PyObject *data_item(const fl_tensor *t, int64_t position)
 {
-    switch (t->dtype) {
+    fl_value v;
+    switch (t->flags & TENSOR_ELSEWHERE ? FL_NO_DTYPE : (fl_dtype)t->dtype) {
     case FL_FLOAT32:
         return PyFloat_FromDouble(((const float *)tensor_data(t))[position]);
     case FL_FLOAT64:
@@ -108,7 +115,8 @@ PyObject *data_item(const fl_tensor *t, int64_t position)
     case FL_UINT64:
         return PyLong_FromUnsignedLongLong(((const uint64_t *)tensor_data(t))[position]);
     default:
-        return data_from_number(tensor_number(t, position));
+        v = tensor_number(t, position);
+        return v.tag == FL_NONE ? raise_error() : data_from_number(v);
     }
 }
 
@@ -129,7 +137,9 @@ static PyObject *list_of(const fl_tensor *t, int dim, int64_t *position)
 
 PyObject *data_to_list(const fl_tensor *t)
 {
-    fl_tensor *whole = data_own(t) ? tensor_contiguous(t) : NULL;
+    fl_tensor *here = data_own(t) ? tensor_host(t) : NULL;
+    fl_tensor *whole = here ? tensor_contiguous(here) : NULL;
+    tensor_release(here);
     if (!whole)
         return PyErr_Occurred() ? NULL : raise_error();
     int64_t position = 0;
@@ -468,26 +478,25 @@ fl_tensor *data_tensor(PyObject *data, int dtype)
 /* What tensor, as_tensor, asarray and new_tensor are given. */
 struct request {
     PyObject *data;
+    fl_device device; /* of kind -1: the thread's own */
     int dtype;
     bool requires_grad;
     int copy; /* -1: only where needed */
 };
 
-static bool read_device(const char *name, PyObject *o)
+static bool read_device(const char *name, struct request *r, PyObject *o)
 {
-    fl_device device;
-    int fits = o == Py_None ? 1 : types_as_device(o, &device);
+    int fits = o == Py_None ? 1 : types_as_device(o, &r->device);
     if (fits == 0)
         PyErr_Format(PyExc_TypeError, "%s(): argument 'device' must be torch.device, not %s", name,
                      python_type_name(o));
-    if (fits > 0 && o != Py_None && device.kind != FL_CPU) {
-        if (device.kind == FL_CUDA)
-            raise_no_cuda();
-        else
-            PyErr_SetString(PyExc_RuntimeError, "this device is not available");
-        return false;
-    }
-    return fits > 0;
+    if (fits > 0 && r->device.kind == FL_CUDA)
+        raise_no_cuda();
+    else if (fits > 0 && !device_find(r->device))
+        raise_error();
+    else
+        return fits > 0;
+    return false;
 }
 
 /* One argument into the request: 1, 0 when no parameter is called so, -1. */
@@ -503,7 +512,7 @@ static int read_keyword(const char *name, struct request *r, PyObject *keyword, 
         return -1;
     }
     if (PyUnicode_CompareWithASCIIString(keyword, "device") == 0)
-        return read_device(name, o) ? 1 : -1;
+        return read_device(name, r, o) ? 1 : -1;
     if (PyUnicode_CompareWithASCIIString(keyword, "copy") == 0)
         return r->copy = o == Py_None ? -1 : PyObject_IsTrue(o), 1;
     if (PyUnicode_CompareWithASCIIString(keyword, "data") == 0 ||
@@ -529,7 +538,7 @@ static bool read_request(const char *name, struct request *r, int positional, Py
                      python_type_name(args[1]));
         return false;
     }
-    if (nargs > 2 && !read_device(name, args[2]))
+    if (nargs > 2 && !read_device(name, r, args[2]))
         return false;
     for (Py_ssize_t k = 0; kwnames && k < PyTuple_Size(kwnames); k++) {
         PyObject *keyword = PyTuple_GetItem(kwnames, k);
@@ -546,9 +555,19 @@ static bool read_request(const char *name, struct request *r, int positional, Py
     return r->data != NULL;
 }
 
-/* The result of the functions below: t (taken over), a leaf. */
-static PyObject *finish(fl_tensor *t, bool requires_grad)
+/* The result of the functions below: t (taken over), or a copy on that device; a leaf. */
+static PyObject *finish(fl_tensor *t, fl_device device, bool requires_grad)
 {
+    if (t && device_others) {
+        struct device *d = device.kind >= 0 ? device_find(device)
+                           : device_default ? device_default
+                                            : &device_cpu;
+        fl_tensor *there = !d                      ? NULL
+                           : d == tensor_device(t) ? tensor_retain(t)
+                                                   : operation_move(t, d->id);
+        tensor_release(t);
+        t = there;
+    }
     if (t && requires_grad && autograd_set_requires_grad(t, true) < 0) {
         tensor_release(t);
         t = NULL;
@@ -582,21 +601,22 @@ static PyObject *data_function_tensor(PyObject *module, PyObject *const *args, P
                                       PyObject *kwnames)
 {
     (void)module;
-    struct request r = {.dtype = FL_NO_DTYPE};
+    struct request r = {.device = {-1, 0}, .dtype = FL_NO_DTYPE};
     if (!read_request("tensor", &r, 1, args, nargs, kwnames) ||
         !warn_of_copy(r.data, "torch.tensor"))
         return NULL;
-    return finish(data_tensor(r.data, r.dtype), r.requires_grad);
+    return finish(data_tensor(r.data, r.dtype), r.device, r.requires_grad);
 }
 
 static PyObject *method_new_tensor(PyObject *self, PyObject *const *args, Py_ssize_t nargs,
                                    PyObject *kwnames)
 {
-    struct request r = {.dtype = pytensor_get(self)->dtype};
+    struct request r = {.device = fl_device_of(pytensor_get(self)),
+                        .dtype = pytensor_get(self)->dtype};
     if (!read_request("new_tensor", &r, 1, args, nargs, kwnames) ||
         !warn_of_copy(r.data, "tensor.new_tensor"))
         return NULL;
-    return finish(data_tensor(r.data, r.dtype), r.requires_grad);
+    return finish(data_tensor(r.data, r.dtype), r.device, r.requires_grad);
 }
 
 /* The data itself where it is a tensor of that dtype, shared memory where it is NumPy's, else a
@@ -605,25 +625,27 @@ static PyObject *share_or_copy(struct request *r)
 {
     fl_tensor *shared = NULL;
     if (pytensor_check(r->data) && r->copy <= 0) {
-        if (r->dtype == FL_NO_DTYPE || r->dtype == pytensor_get(r->data)->dtype)
-            return Py_NewRef(r->data);
-        return PyObject_CallMethod(r->data, "to", "N", types_dtype(r->dtype));
+        int dtype = r->dtype == FL_NO_DTYPE ? pytensor_get(r->data)->dtype : r->dtype;
+        fl_device there = r->device.kind >= 0 ? r->device
+                          : device_default    ? device_default->id
+                                              : fl_device_of(pytensor_get(r->data));
+        return PyObject_CallMethod(r->data, "to", "NN", types_device(there), types_dtype(dtype));
     }
     if (r->copy <= 0 && !pytensor_check(r->data) && exchange_import(r->data, &shared, NULL) < 0)
         return NULL;
     if (shared && (r->dtype == FL_NO_DTYPE || shared->dtype == r->dtype))
-        return finish(shared, r->requires_grad);
+        return finish(shared, r->device, r->requires_grad);
     tensor_release(shared);
     if (r->copy == 0)
         return PyErr_Format(PyExc_ValueError, "can't alias arbitrary sequence into a tensor.");
-    return finish(data_tensor(r->data, r->dtype), r->requires_grad);
+    return finish(data_tensor(r->data, r->dtype), r->device, r->requires_grad);
 }
 
 static PyObject *data_function_as_tensor(PyObject *module, PyObject *const *args, Py_ssize_t nargs,
                                          PyObject *kwnames)
 {
     (void)module;
-    struct request r = {.dtype = FL_NO_DTYPE, .copy = -1};
+    struct request r = {.device = {-1, 0}, .dtype = FL_NO_DTYPE, .copy = -1};
     return read_request("as_tensor", &r, 3, args, nargs, kwnames) ? share_or_copy(&r) : NULL;
 }
 
@@ -653,7 +675,7 @@ static PyObject *data_function_asarray(PyObject *module, PyObject *const *args, 
                                        PyObject *kwnames)
 {
     (void)module;
-    struct request r = {.dtype = FL_NO_DTYPE, .copy = -1};
+    struct request r = {.device = {-1, 0}, .dtype = FL_NO_DTYPE, .copy = -1};
     if (!read_request("asarray", &r, 1, args, nargs, kwnames))
         return NULL;
     return PyByteArray_Check(r.data) || PyBytes_Check(r.data) || PyMemoryView_Check(r.data)

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/device.h"
 #include "python/tensor/dlpack.h"
 #include "python/tensor/tensor_object.h"
 #include "python/tensor/types.h"
@@ -320,12 +321,24 @@ struct lent {
     Py_ssize_t dims[]; /* sizes, then strides in bytes */
 };
 
+/* Refuses to show memory that the host cannot read. */
+static bool is_here(const fl_tensor *t)
+{
+    if (!(t->flags & TENSOR_ELSEWHERE))
+        return true;
+    PyErr_Format(PyExc_TypeError,
+                 "can't convert %s device type tensor to numpy. Use Tensor.cpu() to copy the "
+                 "tensor to host memory first.",
+                 tensor_device(t)->name);
+    return false;
+}
+
 static int get_buffer(PyObject *self, Py_buffer *view, int flags)
 {
     const fl_tensor *t = pytensor_get(self);
     bool contiguous = t->flags & TENSOR_CONTIGUOUS;
     view->obj = NULL;
-    if (!data_own(t))
+    if (!data_own(t) || !is_here(t))
         return -1;
     if (tensor_requires_grad(t)) {
         PyErr_SetString(PyExc_BufferError, "the tensor requires grad: use its detach()");
@@ -514,7 +527,7 @@ static bool takes_versions(PyObject *version)
 
 static PyObject *give(fl_tensor *t, bool versioned, bool copied)
 {
-    if (!data_own(t))
+    if (!data_own(t) || !is_here(t))
         return NULL;
     if (tensor_requires_grad(t))
         return PyErr_Format(PyExc_BufferError,

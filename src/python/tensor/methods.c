@@ -2,7 +2,9 @@
  * and device, Python's own protocols (length, iteration, copying, pickling, text). */
 #include <string.h>
 
+#include "autograd/operations.h"
 #include "core/memory.h"
+#include "device/devices.h"
 #include "python/call/arguments.h"
 #include "python/call/overrides.h"
 #include "python/tensor/types.h"
@@ -96,7 +98,7 @@ METHOD(method_element_size)
 METHOD(method_data_ptr)
 {
     const fl_tensor *t = pytensor_get(self);
-    return data_own(t) ? PyLong_FromVoidPtr(t->numel ? tensor_data(t) : NULL) : NULL;
+    return data_own(t) ? PyLong_FromVoidPtr(t->numel ? tensor_address(t) : NULL) : NULL;
 }
 
 METHOD(method_storage_offset)
@@ -246,20 +248,35 @@ static PyObject *cast(PyObject *self, int dtype, bool copy, int format)
     return pytensor_wrap(pytensor_call(to_dtype, t, (struct named_value[]){{"dtype", type}, {0}}));
 }
 
-/* A device that this build cannot compute on raises, as PyTorch without that device does. */
+/* A device that is not there raises, as PyTorch without that device does. */
 static bool device_is_here(fl_device device)
 {
-    if (device.kind == FL_CPU || device.kind == FL_META)
-        return true;
     if (device.kind == FL_CUDA)
         raise_no_cuda();
+    else if (device_find(device))
+        return true;
     else
-        PyErr_SetString(PyExc_RuntimeError, "this device is not available");
+        raise_error();
     return false;
 }
 
+/* t on a device, recorded: takes the object over; itself where t is there. NULL for NULL. */
+static PyObject *move(PyObject *o, fl_device device)
+{
+    if (!o || device.kind < 0)
+        return o;
+    fl_tensor *t = pytensor_get(o);
+    fl_device own = tensor_device(t)->id;
+    if (own.kind == device.kind && own.index == device.index)
+        return o;
+    PyObject *there = pytensor_wrap(operation_move(t, device));
+    Py_DECREF(o);
+    return there;
+}
+
 struct to_request {
-    int dtype; /* FL_NO_DTYPE: as it is */
+    fl_device device; /* of kind -1: where it is */
+    int dtype;        /* FL_NO_DTYPE: as it is */
     bool copy;
     int format;
 };
@@ -268,7 +285,6 @@ struct to_request {
  * non_blocking and copy. */
 static bool read_to(struct to_request *r, PyObject *o, Py_ssize_t position)
 {
-    fl_device device;
     if (o == Py_None || (PyBool_Check(o) && position == 1))
         return true;
     if (PyBool_Check(o))
@@ -276,15 +292,15 @@ static bool read_to(struct to_request *r, PyObject *o, Py_ssize_t position)
     if (types_as_dtype(o, &r->dtype))
         return true;
     if (pytensor_check(o))
-        return r->dtype = pytensor_get(o)->dtype, true;
+        return r->dtype = pytensor_get(o)->dtype, r->device = fl_device_of(pytensor_get(o)), true;
     if (PyLong_Check(o)) {
         PyErr_SetString(PyExc_RuntimeError,
                         "Cannot access accelerator device when none is available.");
         return false;
     }
-    int fits = types_as_device(o, &device);
+    int fits = types_as_device(o, &r->device);
     if (fits > 0)
-        return device_is_here(device);
+        return device_is_here(r->device);
     if (fits == 0)
         PyErr_Format(
             PyExc_TypeError,
@@ -305,7 +321,7 @@ static bool read_to(struct to_request *r, PyObject *o, Py_ssize_t position)
 FAST_METHOD(method_to)
 {
     static const char *const keywords[] = {"device", "dtype", "other", "tensor"};
-    struct to_request r = {FL_NO_DTYPE, false, -1};
+    struct to_request r = {{-1, 0}, FL_NO_DTYPE, false, -1};
     if (!takes_at_most("to", 4, nargs))
         return NULL;
     for (Py_ssize_t i = 0; i < nargs; i++)
@@ -321,7 +337,11 @@ FAST_METHOD(method_to)
         r.copy = PyObject_IsTrue(copy) == 1;
     if (!read_format(args, nargs, kwnames, -1, "to", &r.format))
         return NULL;
-    return cast(self, r.dtype == FL_NO_DTYPE ? pytensor_get(self)->dtype : r.dtype, r.copy, r.format);
+    if (r.device.kind == FL_META)
+        r.device.index = 0;
+    return move(
+        cast(self, r.dtype == FL_NO_DTYPE ? pytensor_get(self)->dtype : r.dtype, r.copy, r.format),
+        r.device);
 }
 
 /* x.float() and its like. */
@@ -349,7 +369,7 @@ CAST_METHOD(method_bool, FL_BOOL)
 FAST_METHOD(method_cpu)
 {
     (void)args, (void)nargs, (void)kwnames;
-    return Py_NewRef(self);
+    return move(Py_NewRef(self), (fl_device){FL_CPU, 0});
 }
 
 FAST_METHOD(method_cuda)
@@ -430,6 +450,11 @@ static PyObject *apply_elements(PyObject *self, PyObject *function, fl_tensor *o
     fl_tensor *t = pytensor_get(self), *a = tensor_contiguous(t),
               *b = other ? tensor_contiguous(other) : NULL;
     fl_tensor *out = tensor_new(t->ndim, t->sizes, t->dtype);
+    if (t->flags & TENSOR_ELSEWHERE) {
+        PyErr_SetString(PyExc_TypeError, "apply_ is only implemented on CPU tensors");
+        tensor_release(a), tensor_release(b), tensor_release(out);
+        return NULL;
+    }
     bool failed = !a || !out || (other && !b);
     for (int64_t i = 0; !failed && i < t->numel; i++) {
         PyObject *x = data_item(a, i), *y = b ? data_item(b, i) : NULL;

@@ -347,6 +347,8 @@ static int number_truth(PyObject *self)
                         "issue at https://github.com/pytorch/pytorch/issues .");
         return -1;
     }
+    if (!data_one(t))
+        return -1;
     fl_value v = tensor_number(t, 0);
     return number_real(&v) != 0 || number_imag(&v) != 0 || number_real(&v) != number_real(&v);
 }

@@ -58,6 +58,11 @@ GETTER(is_cpu)
     return python_bool(fl_device_of(pytensor_get(self)).kind == FL_CPU);
 }
 
+GETTER(is_meta)
+{
+    return python_bool(fl_device_of(pytensor_get(self)).kind == FL_META);
+}
+
 GETTER(base)
 {
     return pytensor_show(pytensor_get(self)->base);
@@ -381,7 +386,7 @@ PyGetSetDef pytensor_properties[] = {
     SAYS_NO("is_sparse"),
     SAYS_NO("is_sparse_csr"),
     SAYS_NO("is_quantized"),
-    SAYS_NO("is_meta"),
+    {"is_meta", get_is_meta, NULL, "Whether it is a shape without memory.", NULL},
     SAYS_NO("is_mps"),
     SAYS_NO("is_mkldnn"),
     SAYS_NO("is_xpu"),

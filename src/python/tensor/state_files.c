@@ -4,6 +4,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "core/device.h"
 #include "core/memory.h"
 #include "python/module/optim.h"
 #include "python/tensor/tensor_object.h"
@@ -55,7 +56,7 @@ static bool writing_tensors(struct writing *w, PyObject *names, PyObject *tensor
                          python_type_name(object));
             return false;
         }
-        fl_tensor *t = w->tensors[i] = tensor_contiguous(pytensor_get(object));
+        fl_tensor *t = w->tensors[i] = tensor_host_rows(pytensor_get(object));
         if (!t) {
             raise_error();
             return false;

@@ -241,6 +241,8 @@ static bool take_tensor(struct subscript *s, fl_tensor *t)
     bool is_mask = t->dtype == FL_BOOL || t->dtype == FL_UINT8;
     if (mask_warn(t))
         return raise_error(), false;
+    if (t->ndim == 0 && !data_one(t))
+        return false;
     if (t->ndim == 0 && is_mask)
         return take_truth(s, tensor_element(t, 0).as.i != 0);
     if (t->ndim == 0)

@@ -4,6 +4,7 @@
  * The names they print are PyTorch's ("torch.float32"), because programs print and compare them.
  */
 #include "python/tensor/types.h"
+#include "device/devices.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -424,18 +425,80 @@ static PyObject *device_reduce(PyObject *self, PyObject *unused)
     return Py_BuildValue("(O(si))", types_device_type, device_names[d->kind], d->index);
 }
 
-/* As a context a device sets where factories allocate. With a CPU alone there is nothing to set. */
+/* Makes a device the thread's own; false with an exception. */
+static bool device_choose(PyObject *self)
+{
+    fl_device id;
+    struct device *d = types_as_device(self, &id) > 0 ? device_find(id) : NULL;
+    if (!d)
+        return raise_error(), false;
+    device_default = d == &device_cpu ? NULL : d;
+    device_others |= d != &device_cpu;
+    return true;
+}
+
+/* As a context a device is where factories allocate; what was so before comes back behind it. */
+static __thread struct entered {
+    struct device *before;
+    struct entered *outer;
+} *entered;
+
 static PyObject *device_enter(PyObject *self, PyObject *unused)
 {
     (void)unused;
+    struct entered *own = malloc(sizeof *own);
+    if (!own)
+        return PyErr_NoMemory();
+    *own = (struct entered){device_default, entered};
+    if (!device_choose(self)) {
+        free(own);
+        return NULL;
+    }
+    entered = own;
     return Py_NewRef(self);
 }
 
 static PyObject *device_exit(PyObject *self, PyObject *args)
 {
     (void)self, (void)args;
+    struct entered *own = entered;
+    if (own) {
+        device_default = own->before, entered = own->outer;
+        free(own);
+    }
     Py_RETURN_NONE;
 }
+
+static PyObject *set_default_device(PyObject *module, PyObject *o)
+{
+    (void)module;
+    if (o == Py_None)
+        device_default = NULL;
+    else if (!Py_IS_TYPE(o, types_device_type))
+        return PyErr_Format(PyExc_TypeError, "expected a torch.device");
+    else if (!device_choose(o))
+        return NULL;
+    Py_RETURN_NONE;
+}
+
+static PyObject *get_default_device(PyObject *module, PyObject *unused)
+{
+    (void)module, (void)unused;
+    return types_device(device_default ? device_default->id : (fl_device){FL_CPU, 0});
+}
+
+static PyObject *count_devices(PyObject *module, PyObject *o)
+{
+    (void)module;
+    return PyLong_FromLong(device_count(((struct device_object *)o)->kind));
+}
+
+static PyMethodDef device_functions[] = {
+    {"_set_default_device", set_default_device, METH_O, NULL},
+    {"_get_default_device", get_default_device, METH_NOARGS, NULL},
+    {"_device_count", count_devices, METH_O, NULL},
+    {NULL},
+};
 
 static PyMethodDef device_methods[] = {
     {"__reduce__", device_reduce, METH_NOARGS, NULL},
@@ -475,6 +538,8 @@ static int device_init(PyObject *module)
     for (int i = 0; i < FL_DEVICE_KINDS; i++)
         if (!(plain_device[i] = device_make(i, -1)))
             return -1;
+    if (PyModule_AddFunctions(module, device_functions) < 0)
+        return -1;
     return PyModule_AddObjectRef(module, "device", (PyObject *)types_device_type);
 }
 

@@ -58,7 +58,16 @@ class Conversion:
             options = {} if device is None else {"device": device}
             if memory_format is not None and t.dim() in (4, 5):
                 options["memory_format"] = memory_format
-            return t.to(dtype=wanted, non_blocking=non_blocking, **options)
+            try:
+                return t.to(dtype=wanted, non_blocking=non_blocking, **options)
+            except NotImplementedError as error:
+                reason = str(error).partition("\n")[0]
+                if reason != "Cannot copy out of meta tensor; no data!":
+                    raise
+                raise NotImplementedError(
+                    f"{reason} Please use torch.nn.Module.to_empty() instead of "
+                    "torch.nn.Module.to() when moving module from meta to a different device."
+                ) from None
         return self._apply(convert)
 
     def cpu(self):
