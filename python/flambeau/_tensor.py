@@ -95,3 +95,29 @@ def _deepcopy(tensor, memo):
     if tensor.__dict__:
         copied.__dict__.update(deepcopy(tensor.__dict__, memo))
     return copied
+
+
+_API_VERSIONS = ("2021.12", "2022.12", "2023.12", "2024.12")
+
+
+def _array_namespace(tensor, api_version):
+    """Tensor.__array_namespace__: the functions of the array API standard, which are
+    array-api-compat's over torch's own. They call what `import torch` means, so that must be
+    Flambeau. ValueError for a version of the standard that they do not follow."""
+    from flambeau import compat
+
+    if api_version is not None and api_version not in _API_VERSIONS:
+        raise ValueError(f"the array API standard {api_version!r} is not followed; known are: "
+                         + ", ".join(_API_VERSIONS))  # fmt: skip
+    if not compat.installed():
+        raise RuntimeError(
+            "the array API's namespace calls what `import torch` means: run the program with "
+            "`python -m flambeau`, or call flambeau.compat.install() first"
+        )
+    try:
+        import array_api_compat.torch as namespace
+    except ModuleNotFoundError as error:
+        raise ModuleNotFoundError(
+            "the array API's namespace is array-api-compat: pip install array-api-compat"
+        ) from error
+    return namespace

@@ -3,6 +3,7 @@ operators promise. A new paragraph is tested as soon as it stands; see docs/oper
 
 A fault that is known and not yet mended stands in known.py; when it is mended, its line must go.
 """
+import itertools
 import math
 import re
 import warnings
@@ -107,6 +108,41 @@ def test_dtypes(op):
         for single, double in zip(tensors(op.call(sample.build(torch.float32))), y, strict=True):
             if double.is_floating_point() and single.dtype == torch.float32:
                 assert close(single, double, 2e-4), sample
+
+
+def stored_as(args, dtype):
+    """The arguments with small whole numbers of that dtype in the place of floats, or of integers
+    where there are none."""
+    kinds = {t.is_floating_point() for t in tensors(args)}
+
+    def one(v):
+        if isinstance(v, list):
+            return [one(x) for x in v]
+        chosen = isinstance(v, torch.Tensor) and v.is_floating_point() == (True in kinds)
+        if not chosen or v.dtype in (torch.bool, torch.complex128):
+            return v
+        return v.double().mul(2).round().abs().add(1).to(dtype)
+
+    return {k: one(v) for k, v in args.items()}
+
+
+STORED = {torch.uint16: torch.int64, torch.uint64: torch.int64, torch.float8_e4m3fn: torch.float32}
+
+
+@every(lambda op: not is_drawn(op) and not shows_strides(op))
+def test_stored_dtypes(op):
+    """Of a dtype that is little more than stored it gives what it gives of one that holds its
+    values, or refuses."""
+    for sample, (stored, carrier) in itertools.product(op.samples(), STORED.items()):
+        try:
+            found = tensors(op.call(stored_as(sample.build(), stored)))
+        except (RuntimeError, TypeError, IndexError, ValueError):
+            continue
+        wanted = tensors(op.call(stored_as(sample.build(), carrier)))
+        for y, z in zip(found, wanted, strict=True):
+            if y.dtype == stored:
+                z = z.to(stored)
+            assert y.shape == z.shape and same(y.cdouble(), z.cdouble()), (sample, stored)
 
 
 def destinations(y):

@@ -123,17 +123,18 @@ int lerp_tensor_check(fl_tensor *self, fl_tensor *end, fl_tensor *weight)
                                                                                               : 0;
 }
 
-int nextafter_check(fl_tensor *self, fl_tensor *other)
-{
-    return refuse_other_dtype(self, other, "other");
-}
-
 int nextafter_compose(fl_tensor *self, fl_tensor *other, fl_tensor **y)
 {
+    const fl_value both[] = {fl_tensor_value(self), fl_tensor_value(other)};
     fl_value pair = fl_none();
-    if (self->dtype != FL_FLOAT16 && self->dtype != FL_BFLOAT16)
+    int common = pointwise_promote(2, both);
+    if (common < 0)
+        return -1;
+    if (common != FL_FLOAT16 && common != FL_BFLOAT16)
         *y = fl__nextafter(self, other);
-    else if (fl_broadcast_tensors((fl_tensors){(fl_tensor *[]){self, other}, 2}, &pair) == 0)
+    else if ((self = fl__cast(self, (fl_dtype)common)) &&
+             (other = fl__cast(other, (fl_dtype)common)) &&
+             fl_broadcast_tensors((fl_tensors){(fl_tensor *[]){self, other}, 2}, &pair) == 0)
         *y = fl__nextafter_half(pair.as.tensors[0], pair.as.tensors[1]);
     fl_value_release(&pair);
     return *y ? 0 : -1;

@@ -564,17 +564,39 @@ static PyObject *give(fl_tensor *t, bool versioned, bool copied)
     return capsule;
 }
 
-/* __dlpack__(*, stream, max_version, dl_device, copy): a CPU has no streams and no other device. */
+/* Whether a pair (kind, number) names the CPU, or nothing is named. */
+static bool is_host(PyObject *device)
+{
+    if (!device || device == Py_None)
+        return true;
+    PyObject *kind = PySequence_Check(device) ? PySequence_GetItem(device, 0) : NULL;
+    bool host = kind && PyLong_Check(kind) && PyLong_AsLong(kind) == DLPACK_CPU;
+    Py_XDECREF(kind);
+    if (!host && !PyErr_Occurred())
+        PyErr_SetString(PyExc_BufferError,
+                        "Can't export a tensor on the CPU to another device: move it there first");
+    return host;
+}
+
+/* __dlpack__(*, stream=-1, max_version=None, dl_device=None, copy=None): a CPU has no streams. */
 static PyObject *method_dlpack(PyObject *self, PyObject *args, PyObject *kwargs)
 {
-    (void)args;
-    PyObject *copy = kwargs ? PyDict_GetItemString(kwargs, "copy") : NULL;
-    bool versioned = kwargs && takes_versions(PyDict_GetItemString(kwargs, "max_version"));
+    static char *names[] = {"stream", "max_version", "dl_device", "copy", NULL};
+    PyObject *stream = NULL, *version = NULL, *device = NULL, *copy = NULL;
+    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "|$OOOO:Tensor.__dlpack__", names, &stream,
+                                     &version, &device, &copy))
+        return NULL;
+    if (stream && stream != Py_None && !PyLong_CheckExact(stream))
+        return PyErr_Format(PyExc_TypeError, "stream must be ``int`` or ``none``");
+    if (stream && stream != Py_None && PyLong_AsLong(stream) != -1)
+        return PyErr_Format(PyExc_AssertionError, "stream should be None on cpu.");
+    if (!is_host(device))
+        return NULL;
     if (copy != Py_True)
-        return give(pytensor_get(self), versioned, false);
+        return give(pytensor_get(self), takes_versions(version), false);
     OPERATOR(clone, "clone");
     fl_tensor *own = pytensor_call(clone, pytensor_get(self), NULL);
-    PyObject *capsule = own ? give(own, versioned, true) : raise_error();
+    PyObject *capsule = own ? give(own, takes_versions(version), true) : raise_error();
     tensor_release(own);
     return capsule;
 }
@@ -679,23 +701,68 @@ static PyObject *take_capsule(PyObject *capsule)
     return pytensor_wrap(t);
 }
 
-static PyObject *function_from_dlpack(PyObject *module, PyObject *object)
+/* What the exporter is asked beside its version: where the memory shall be, and whether it shall be
+ * its own. NULL with the exception. */
+static PyObject *wishes(PyObject *device, PyObject *copy)
 {
+    PyObject *asked = PyDict_New();
+    bool ok = asked != NULL;
+    if (ok && copy != Py_None)
+        ok = PyDict_SetItemString(asked, "copy", copy) == 0;
+    if (ok && device != Py_None) {
+        fl_device named;
+        PyObject *pair = types_as_device(device, &named) ? Py_BuildValue("(ii)", DLPACK_CPU, 0) : NULL;
+        if (pair && named.kind != FL_CPU)
+            PyErr_SetString(PyExc_BufferError, "from_dlpack gives tensors on the CPU alone");
+        else if (!pair && !PyErr_Occurred())
+            PyErr_Format(PyExc_TypeError, "from_dlpack(): argument 'device' must be torch.device, "
+                         "not %s", python_type_name(device));
+        ok = pair && named.kind == FL_CPU && PyDict_SetItemString(asked, "dl_device", pair) == 0;
+        Py_XDECREF(pair);
+    }
+    if (!ok)
+        Py_CLEAR(asked);
+    return asked;
+}
+
+/* The capsule of an exporter; one of version 0 knows no max_version. */
+static PyObject *ask_exporter(PyObject *method, PyObject *asked)
+{
+    PyObject *none = PyTuple_New(0), *version = Py_BuildValue("(ii)", 1, 0), *capsule = NULL;
+    if (none && version && PyDict_SetItemString(asked, "max_version", version) == 0)
+        capsule = PyObject_Call(method, none, asked);
+    if (!capsule && none && version && PyErr_ExceptionMatches(PyExc_TypeError)) {
+        PyErr_Clear();
+        if (PyDict_DelItemString(asked, "max_version") == 0)
+            capsule = PyObject_Call(method, none, asked);
+    }
+    Py_XDECREF(none);
+    Py_XDECREF(version);
+    return capsule;
+}
+
+/* from_dlpack(ext_tensor, *, device=None, copy=None) */
+static PyObject *function_from_dlpack(PyObject *module, PyObject *args, PyObject *kwargs)
+{
+    static char *names[] = {"ext_tensor", "device", "copy", NULL};
+    PyObject *object, *device = Py_None, *copy = Py_None;
     (void)module;
-    if (PyCapsule_CheckExact(object))
-        return take_capsule(object);
+    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "O|$OO:from_dlpack", names, &object, &device,
+                                     &copy))
+        return NULL;
+    if (PyCapsule_CheckExact(object)) {
+        if (device == Py_None && copy == Py_None)
+            return take_capsule(object);
+        return PyErr_Format(PyExc_AssertionError, "device and copy kwargs not supported when "
+                                                  "ext_tensor is already a DLPack capsule.");
+    }
     PyObject *method = PyObject_GetAttrString(object, "__dlpack__");
     if (!method)
         return PyErr_ExceptionMatches(PyExc_AttributeError) ? refuse_capsule() : NULL;
-    PyObject *none = PyTuple_New(0), *version = Py_BuildValue("{s(ii)}", "max_version", 1, 0);
-    PyObject *capsule = none && version ? PyObject_Call(method, none, version) : NULL;
-    if (!capsule && PyErr_ExceptionMatches(PyExc_TypeError)) { /* an exporter of version 0 */
-        PyErr_Clear();
-        capsule = PyObject_CallNoArgs(method);
-    }
+    PyObject *asked = wishes(device, copy);
+    PyObject *capsule = asked ? ask_exporter(method, asked) : NULL;
     Py_DECREF(method);
-    Py_XDECREF(none);
-    Py_XDECREF(version);
+    Py_XDECREF(asked);
     PyObject *result = capsule ? take_capsule(capsule) : NULL;
     Py_XDECREF(capsule);
     return result;
@@ -722,7 +789,8 @@ PyMethodDef exchange_functions[] = {
     {"frombuffer", (PyCFunction)(void (*)(void))function_frombuffer, METH_VARARGS | METH_KEYWORDS,
      "frombuffer(buffer, *, dtype, count=-1, offset=0, requires_grad=False): a 1-D tensor over a "
      "buffer's memory."},
-    {"from_dlpack", function_from_dlpack, METH_O,
-     "A tensor over the memory of an object that speaks DLPack."},
+    {"from_dlpack", (PyCFunction)(void (*)(void))function_from_dlpack, METH_VARARGS | METH_KEYWORDS,
+     "from_dlpack(ext_tensor, *, device=None, copy=None): a tensor over the memory of an object that "
+     "speaks DLPack, or over a copy of its own."},
     {0},
 };

@@ -633,6 +633,16 @@ METHOD(method_reduce)
     return call_python("flambeau._tensor", "_reduce", self, NULL);
 }
 
+/* __array_namespace__(*, api_version=None) */
+static PyObject *method_array_namespace(PyObject *self, PyObject *args, PyObject *kwargs)
+{
+    static char *names[] = {"api_version", NULL};
+    PyObject *version = Py_None;
+    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "|$O:__array_namespace__", names, &version))
+        return NULL;
+    return call_python("flambeau._tensor", "_array_namespace", self, version);
+}
+
 PyType_Slot pytensor_protocol_slots[] = {
     SLOT(Py_mp_length, tensor_length),     SLOT(Py_sq_length, tensor_length),
     SLOT(Py_sq_contains, tensor_contains), SLOT(Py_tp_iter, tensor_iter),
@@ -698,6 +708,8 @@ PyMethodDef pytensor_methods[] = {
     {"__reversed__", method_reversed, METH_NOARGS, NULL},
     {"__format__", method_format, METH_O, NULL},
     {"__dir__", method_dir, METH_NOARGS, NULL},
+    {"__array_namespace__", (PyCFunction)(void (*)(void))method_array_namespace,
+     METH_VARARGS | METH_KEYWORDS, NULL},
     {"__deepcopy__", method_deepcopy, METH_O, NULL},
     {"__reduce_ex__", method_reduce, METH_O, NULL},
     {0},
