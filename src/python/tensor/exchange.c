@@ -711,12 +711,15 @@ static PyObject *wishes(PyObject *device, PyObject *copy)
         ok = PyDict_SetItemString(asked, "copy", copy) == 0;
     if (ok && device != Py_None) {
         fl_device named;
-        PyObject *pair = types_as_device(device, &named) ? Py_BuildValue("(ii)", DLPACK_CPU, 0) : NULL;
+        PyObject *pair =
+            types_as_device(device, &named) ? Py_BuildValue("(ii)", DLPACK_CPU, 0) : NULL;
         if (pair && named.kind != FL_CPU)
             PyErr_SetString(PyExc_BufferError, "from_dlpack gives tensors on the CPU alone");
         else if (!pair && !PyErr_Occurred())
-            PyErr_Format(PyExc_TypeError, "from_dlpack(): argument 'device' must be torch.device, "
-                         "not %s", python_type_name(device));
+            PyErr_Format(PyExc_TypeError,
+                         "from_dlpack(): argument 'device' must be torch.device, "
+                         "not %s",
+                         python_type_name(device));
         ok = pair && named.kind == FL_CPU && PyDict_SetItemString(asked, "dl_device", pair) == 0;
         Py_XDECREF(pair);
     }
@@ -790,7 +793,8 @@ PyMethodDef exchange_functions[] = {
      "frombuffer(buffer, *, dtype, count=-1, offset=0, requires_grad=False): a 1-D tensor over a "
      "buffer's memory."},
     {"from_dlpack", (PyCFunction)(void (*)(void))function_from_dlpack, METH_VARARGS | METH_KEYWORDS,
-     "from_dlpack(ext_tensor, *, device=None, copy=None): a tensor over the memory of an object that "
+     "from_dlpack(ext_tensor, *, device=None, copy=None): a tensor over the memory of an object "
+     "that "
      "speaks DLPack, or over a copy of its own."},
     {0},
 };
