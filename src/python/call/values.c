@@ -323,9 +323,10 @@ int values_from(struct arguments *a, const char *name, const struct op_param *p,
                 Py_ssize_t position, fl_value *out)
 {
     int fits, number;
-    if (o == Py_None) {
-        *out = fl_none();
-        return p->optional;
+    if (o == Py_None) { /* PyTorch's parser takes it for an empty list that is the default */
+        bool empty = p->type == TYPE_INTS && p->has_default && p->value.count == 0;
+        *out = empty && !p->optional ? p->value : fl_none();
+        return p->optional || empty;
     }
     switch (p->type) {
     case TYPE_TENSOR:
