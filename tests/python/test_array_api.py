@@ -100,6 +100,7 @@ def test_namespace(monkeypatch):
 
 def test_dims_may_be_none():
     x = torch.tensor([[1.0, 5.0], [3.0, 2.0]])
+    assert x.roll(1, None).tolist() == [[2.0, 1.0], [5.0, 3.0]]
     assert x.amax(None).item() == 5 and torch.amin(x, dim=None, keepdim=True).tolist() == [[1.0]]
 
 
@@ -112,3 +113,10 @@ def test_nextafter_promotes():
     assert y.dtype is torch.float16 and y.item() == 1 + 2.0**-10
     with pytest.raises(NotImplementedError, match="\"nextafter_cpu\" not implemented for 'Int'"):
         torch.nextafter(torch.ones(2).int(), torch.ones(2).int())
+
+
+def test_vander_of_integers():
+    y = torch.linalg.vander(torch.tensor([2, 3], dtype=torch.int32), N=3)
+    assert y.dtype is torch.int64 and y.tolist() == [[1, 2, 4], [1, 3, 9]]
+    with pytest.raises(RuntimeError, match="and integer tensors, but got Half"):
+        torch.linalg.vander(torch.ones(2).half())

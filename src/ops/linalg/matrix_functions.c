@@ -332,10 +332,11 @@ int linalg_vander_compose(fl_tensor *x, const int64_t *N, fl_tensor **y)
     x = x->ndim ? x : fl_unsqueeze(x, 0);
     if (!x)
         return -1;
-    if (x->dtype == FL_BOOL)
+    if (x->dtype == FL_BOOL || dtype_is_narrow(x->dtype))
         return error_set(FL_RUNTIME_ERROR,
                          "linalg.vander supports floating point, complex, and integer tensors, but "
-                         "got Bool");
+                         "got %s",
+                         dtype_title(x->dtype));
     if (n <= 1)
         return error_set(FL_RUNTIME_ERROR, "N must be greater than 1.");
     if (!dtype_is_inexact(x->dtype))
@@ -351,7 +352,6 @@ int linalg_vander_compose(fl_tensor *x, const int64_t *N, fl_tensor **y)
     fl_tensor *ones = fl_ones_like(column, FL_NO_DTYPE, (fl_device){.kind = -1}, false, -1);
     if (!powers || !ones)
         return -1;
-    powers = powers->dtype == x->dtype ? powers : fl__cast(powers, (fl_dtype)x->dtype);
     return given(y, fl_cat((fl_tensors){(fl_tensor *[]){ones, powers}, 2}, -1));
 }
 
