@@ -168,6 +168,19 @@ def test_transposing_no_dims():
         torch.ones(2).mH
 
 
+def test_reductions_asked_for_truths():
+    x = torch.tensor([[0.5, 0.25], [0.5, 0.0]])
+    assert x.prod(1, dtype=torch.bool).tolist() == [True, False]
+    assert x[1].sum(dtype=torch.bool).item() is True
+
+
+def test_nextafter_promotes():
+    y = torch.nextafter(torch.ones(1), torch.ones(1, dtype=torch.float64) * 2)
+    assert y.dtype == torch.float64 and y.item() == 1 + 2**-52
+    y = torch.nextafter(torch.ones(1, dtype=torch.float16), torch.tensor([2], dtype=torch.uint8))
+    assert y.dtype == torch.float16 and y.item() == 1 + 2**-10
+
+
 def test_vander_of_integers_is_int64():
     y = torch.linalg.vander(torch.tensor([1, 20], dtype=torch.uint8), N=3)
     assert y.dtype == torch.int64 and y.tolist() == [[1, 1, 1], [1, 20, 400]]

@@ -492,6 +492,12 @@ int reduce_call(const fl_op *f, const fl_value *args, fl_value *results)
             return -1;
         mask <<= lanes->count;
     }
+    if (dtype == FL_BOOL && f->result_dtype == RESULT_SUM && t->dtype != FL_BOOL) {
+        fl_tensor *truths = tensor_as(t, FL_BOOL); /* a half is true, and no 0 */
+        tensor_release(shown);
+        if (!(t = shown = truths))
+            return -1;
+    }
     reduce_shape(t, mask, keepdim, &ndim, sizes);
     union loop_scalar scalars[4];
     struct job job = {.compute = compute_of(f->result_dtype == RESULT_BOOL ? t->dtype : dtype),
