@@ -120,3 +120,14 @@ def test_vander_of_integers():
     assert y.dtype is torch.int64 and y.tolist() == [[1, 2, 4], [1, 3, 9]]
     with pytest.raises(RuntimeError, match="and integer tensors, but got Half"):
         torch.linalg.vander(torch.ones(2).half())
+
+
+def test_complex_ranges():
+    y = torch.linspace(1 + 1j, 3 - 1j, 5)
+    assert y.dtype is torch.complex64 and y.tolist() == [1 + 1j, 1.5 + 0.5j, 2, 2.5 - 0.5j, 3 - 1j]
+    assert torch.linspace(0, 1, 3, dtype=torch.complex128).tolist() == [0, 0.5, 1]
+    y = torch.logspace(0, 2j, 3, base=2.0, dtype=torch.complex128)
+    assert torch.allclose(y, torch.tensor([1, 0.7692389014 + 0.6389612763j, 0.1834569748 + 0.9830277404j],
+                                          dtype=torch.complex128))  # fmt: skip
+    x = torch.tensor([1 + 2j, -3j])
+    assert torch.linalg.vecdot(x, x).item() == 14 and torch.linalg.vecdot(x, x * 1j).item() == 14j

@@ -256,3 +256,12 @@ def test_numpy():
         assert torch.utils.data.default_collate([array, array]).dtype is dtype
     with pytest.raises(TypeError, match="Got unsupported ScalarType Float8_e5m2"):
         torch.ones(2, dtype=torch.float8_e5m2).numpy()
+
+
+def test_complex_numbers_still_promote():
+    z = torch.tensor(1 + 2j, dtype=torch.complex128)
+    assert torch.result_type(z, 1j) is torch.complex128 and (z**2j).dtype is torch.complex128
+    assert torch.result_type(torch.ones(2, dtype=torch.complex128), z.to(torch.complex64)) is (
+        torch.complex128)  # fmt: skip
+    assert torch.rand_like(z).dtype is torch.complex128 and abs(torch.rand_like(z).item()) < 1.5
+    assert torch.rand(2, dtype=torch.complex64).abs().max().item() < 1.5

@@ -445,10 +445,11 @@ int arange_end_cpu(fl_value end, fl_dtype dtype, fl_device device, bool requires
 int linspace_shape(fl_value start, fl_value end, int64_t steps, fl_dtype dtype, fl_device device,
                    bool requires_grad, struct op_shape *y)
 {
-    (void)start, (void)end, (void)requires_grad;
+    (void)requires_grad;
+    bool complex = start.tag == FL_COMPLEX || end.tag == FL_COMPLEX;
     if (steps < 0)
         return error_set(FL_RUNTIME_ERROR, "number of steps must be non-negative");
-    if (settle(y, dtype, dtype_default(), device))
+    if (settle(y, dtype, complex ? dtype_complex(dtype_default()) : dtype_default(), device))
         return -1;
     op_shape_set(y, 1, &steps);
     return 0;
@@ -495,6 +496,30 @@ static void linspace_parameters(fl_value start, fl_value end, int64_t steps, int
         p[1] = p[0];
 }
 
+/* Points on the line between two complex numbers, or powers of `base` with these exponents. */
+static int complex_spaced(fl_value start, fl_value end, int64_t steps, const double *base,
+                          fl_tensor *y)
+{
+    double real[5], imag[5];
+    fl_tensor *wide = tensor_new(1, &steps, FL_COMPLEX128);
+    double *out = wide ? tensor_data(wide) : NULL;
+    linspace_parameters(fl_float(number_real(&start)), fl_float(number_real(&end)), steps,
+                        FL_FLOAT64, real);
+    linspace_parameters(fl_float(number_imag(&start)), fl_float(number_imag(&end)), steps,
+                        FL_FLOAT64, imag);
+    for (int64_t i = 0; wide && i < steps; i++) {
+        const double a = linspace_value(real, i), b = linspace_value(imag, i);
+        const double turn = base && *base < 0 ? acos(-1) : 0; /* the base's own angle */
+        const double size = base ? pow(fabs(*base), a) * exp(-b * turn) : 0;
+        const double angle = base && *base != 0 ? a * turn + b * log(fabs(*base)) : 0;
+        out[2 * i] = base ? size * cos(angle) : a;
+        out[2 * i + 1] = base ? size * sin(angle) : b;
+    }
+    int status = wide ? tensor_copy(y, wide) : -1;
+    tensor_release(wide);
+    return status;
+}
+
 int linspace_cpu(fl_value start, fl_value end, int64_t steps, fl_dtype dtype, fl_device device,
                  bool requires_grad, fl_tensor *y)
 {
@@ -503,6 +528,8 @@ int linspace_cpu(fl_value start, fl_value end, int64_t steps, fl_dtype dtype, fl
     double p[5];
     if (number_check(start, y->dtype) || number_check(end, y->dtype))
         return -1;
+    if (dtype_is_complex(y->dtype))
+        return complex_spaced(start, end, steps, NULL, y) ? -1 : mark(y, requires_grad);
     linspace_parameters(start, end, steps, y->dtype, p);
     bool half = y->dtype == FL_FLOAT16 || y->dtype == FL_BFLOAT16;
     write_counted(y, y->dtype == FL_FLOAT32 ? linspace_float : half ? linspace_half : linspace_value,
@@ -528,6 +555,8 @@ int logspace_cpu(fl_value start, fl_value end, int64_t steps, double base, fl_dt
     assert(y->ndim == 1 && y->numel == steps);
     (void)dtype, (void)device;
     double p[5];
+    if (dtype_is_complex(y->dtype))
+        return complex_spaced(start, end, steps, &base, y) ? -1 : mark(y, requires_grad);
     linspace_parameters(start, end, steps, FL_FLOAT64, p);
     p[4] = base;
     write_counted(y, logspace_value, p, 0, 0);

@@ -402,7 +402,7 @@ int cross_compose(fl_tensor *self, fl_tensor *other, const int64_t *dim, fl_tens
 
 int linalg_vecdot_compose(fl_tensor *x, fl_tensor *y, int64_t dim, fl_tensor **result)
 {
-    if (!dtype_is_floating(x->dtype))
+    if (!dtype_is_inexact(x->dtype))
         return error_set(FL_RUNTIME_ERROR,
                          "linalg.vecdot: Expected a floating point or complex tensor as input. Got "
                          "%s",
@@ -412,5 +412,6 @@ int linalg_vecdot_compose(fl_tensor *x, fl_tensor *y, int64_t dim, fl_tensor **r
                          "linalg.vecdot: Expected x and y to have the same dtype, but found x of "
                          "type %s and y of type %s instead",
                          dtype_title(x->dtype), dtype_title(y->dtype));
-    return given(result, fl_sum_dim_intlist(fl_mul(x, y), (fl_ints){&dim, 1}, false, FL_NO_DTYPE));
+    fl_tensor *products = fl_mul(fl_conj(x), y);
+    return given(result, fl_sum_dim_intlist(products, (fl_ints){&dim, 1}, false, FL_NO_DTYPE));
 }

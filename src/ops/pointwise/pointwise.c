@@ -61,7 +61,7 @@ static int count_votes(const struct votes *v)
             continue;
         if (class == 2 && dtype_is_inexact(dtype))
             dtype = dtype_is_complex(dtype) ? dtype_complex(dtype_default()) : dtype_default();
-        if (result == FL_NO_DTYPE || (dtype_is_complex(dtype) && !dtype_is_floating(result)))
+        if (result == FL_NO_DTYPE || (dtype_is_complex(dtype) && !dtype_is_inexact(result)))
             result = dtype;
         else if (rank(dtype) > rank(result))
             result =
