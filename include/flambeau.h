@@ -16,13 +16,14 @@
  *     fl_scope_end();
  *
  * This header includes all the others: flambeau/base.h (types, memory, errors, autograd),
- * flambeau/io.h (files), flambeau/nn.h (modules, layers, optimizers) and flambeau/ops.h (the operators: typed inline
- * functions, each PyTorch's operator of that name, with its argument order and defaults).
+ * flambeau/device.h, flambeau/io.h (files), flambeau/nn.h (modules, layers, optimizers) and flambeau/ops.h
+ * (the operators: typed inline functions, each PyTorch's operator of that name, with its argument order and defaults).
  */
 #ifndef FLAMBEAU_H
 #define FLAMBEAU_H
 
 #include "flambeau/base.h"
+#include "flambeau/device.h"
 #include "flambeau/io.h"
 #include "flambeau/nn.h"
 #include "flambeau/ops.h"

@@ -56,6 +56,10 @@ FL_API int fl_module_each(const fl_module *m,
  * error set. */
 FL_API fl_tensor *fl_module_get(const fl_module *m, const char *name);
 
+/* Moves all parameters, their gradients, and buffers to a device, in place. 0, or -1 with the error
+ * set. */
+FL_API int fl_module_to(fl_module *m, fl_device device);
+
 /* Writes all parameters and buffers to a safetensors file; reads them back. Loading is strict:
  * names and shapes must be the module's, or nothing is changed. 0, or -1 with the error set. */
 FL_API int fl_module_save(const fl_module *m, const char *path);

@@ -62,10 +62,10 @@ static fl_tensor *take_slice(fl_tensor *whole, const struct geometry *s)
 static fl_tensor *lay_out(const struct copyslices *self, fl_tensor *g)
 {
     const struct geometry *base = &self->base;
-    fl_tensor *whole =
-        g->lanes
-            ? lanes_new(g->lanes, base->ndim, base->sizes, base->strides, g->dtype)
-            : tensor_new_on(tensor_device(g), base->ndim, base->sizes, base->strides, g->dtype);
+    fl_tensor *whole = g->lanes ? lanes_new(g->lanes, tensor_device(g), base->ndim, base->sizes,
+                                            base->strides, g->dtype)
+                                : tensor_new_on(tensor_device(g), base->ndim, base->sizes,
+                                                base->strides, g->dtype);
     if (whole && operation_copy_(whole, g) == 0)
         return whole;
     tensor_release(whole);

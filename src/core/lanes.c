@@ -102,7 +102,7 @@ int lanes_hide(fl_tensor *t, const struct lanes *all)
                : 0;
 }
 
-fl_tensor *lanes_new(const struct lanes *like, int ndim, const int64_t *sizes,
+fl_tensor *lanes_new(const struct lanes *like, struct device *d, int ndim, const int64_t *sizes,
                      const int64_t *strides, int dtype)
 {
     int64_t all[TENSOR_MAX_DIMS], step[TENSOR_MAX_DIMS], reach = 1;
@@ -117,7 +117,7 @@ fl_tensor *lanes_new(const struct lanes *like, int ndim, const int64_t *sizes,
         all[i] = like->lane[i].size, step[i] = reach;
         reach *= all[i];
     }
-    fl_tensor *t = tensor_new_strided(like->count + ndim, all, step, dtype);
+    fl_tensor *t = tensor_new_on(d, like->count + ndim, all, step, dtype);
     if (t && lanes_hide(t, like)) {
         tensor_release(t);
         return NULL;

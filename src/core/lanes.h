@@ -37,8 +37,8 @@ int lanes_spread(fl_tensor *t, const struct lanes *lanes);
 /* A handle without lanes on t's memory: first a dim for each lane of `all` (of size 1 where t has it
  * not, or of stride 0 where `expand`), then dims of size 1 up to `ndim` more, then t's own. */
 fl_tensor *lanes_show(const fl_tensor *t, const struct lanes *all, int ndim, bool expand);
-/* A new uninitialised tensor of these sizes and strides, with lanes of those sizes. */
-fl_tensor *lanes_new(const struct lanes *like, int ndim, const int64_t *sizes,
+/* A new uninitialised tensor of these sizes and strides, with lanes of those sizes, on a device. */
+fl_tensor *lanes_new(const struct lanes *like, struct device *d, int ndim, const int64_t *sizes,
                      const int64_t *strides, int dtype);
 /* Makes the first dims of t, which has no lanes, the lanes that `all` names. */
 int lanes_hide(fl_tensor *t, const struct lanes *all);

@@ -16,7 +16,7 @@ import tempfile
 from pathlib import Path
 
 CC = os.environ.get("CC") or shutil.which("cc") or shutil.which("clang")
-HEADERS = ("base.h", "io.h", "nn.h")
+HEADERS = ("base.h", "device.h", "io.h", "nn.h")
 
 
 def header_text(root):
@@ -46,7 +46,7 @@ def measured(text, root):
                              f"offsetof({name}, {field}), sizeof((({name} *)0)->{field}));")
     with tempfile.TemporaryDirectory() as folder:
         source, program = Path(folder, "abi.c"), Path(folder, "abi")
-        source.write_text('#include <stdio.h>\n#include "flambeau/base.h"\n#include "flambeau/io.h"\n#include "flambeau/nn.h"\n'
+        source.write_text('#include <stdio.h>\n#include "flambeau/base.h"\n#include "flambeau/device.h"\n#include "flambeau/io.h"\n#include "flambeau/nn.h"\n'
                           "int main(void)\n{\n" + "\n".join(lines) + "\nreturn 0;\n}\n")
         subprocess.run([*CC.split(), f"-I{root}/include", "-o", program, source], check=True)
         yield from subprocess.run([program], check=True, capture_output=True,

@@ -108,9 +108,8 @@ METHOD(method_storage_offset)
 
 METHOD(method_get_device)
 {
-    return PyLong_FromLong(fl_device_of(pytensor_get(self)).kind == FL_CPU
-                               ? -1
-                               : fl_device_of(pytensor_get(self)).index);
+    const fl_device d = fl_device_of(pytensor_get(self));
+    return PyLong_FromLong(d.kind == FL_CPU || d.kind == FL_META ? -1 : d.index);
 }
 
 METHOD(method_no)
@@ -403,12 +402,20 @@ static PyObject *type_by_name(PyObject *self, PyObject *o)
     return dtype == FL_NO_DTYPE || cuda ? NULL : cast(self, dtype, false, -1);
 }
 
+/* "meta.": what stands before the type's name of a tensor that is not on the CPU. */
+static const char *kind_prefix(const fl_tensor *t)
+{
+    static const char *const PREFIXES[FL_DEVICE_KINDS] = {"", "cuda.", "opencl.", "meta."};
+    return PREFIXES[tensor_device(t)->id.kind];
+}
+
 FAST_METHOD(method_type)
 {
     PyObject *o = find_argument(args, nargs, kwnames, 0, "dtype");
     int dtype;
     if (!o || o == Py_None)
-        return PyUnicode_FromFormat("torch.%sTensor", dtype_title(pytensor_get(self)->dtype));
+        return PyUnicode_FromFormat("torch.%s%sTensor", kind_prefix(pytensor_get(self)),
+                                    dtype_title(pytensor_get(self)->dtype));
     if (o == (PyObject *)pytensor_type)
         return cast(self, dtype_default(), false, -1);
     if (!PyType_Check(o) && types_as_dtype(o, &dtype))
