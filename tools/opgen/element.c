@@ -440,3 +440,16 @@ const char *element_lower(struct element *e, const struct node *n, bool *truth)
     }
     return text;
 }
+
+const char *element_primitives(bool integral)
+{
+    const char *text = "";
+    for (size_t k = 0; k < sizeof PRIMITIVES / sizeof *PRIMITIVES; k++) {
+        if (!(PRIMITIVES[k].types & (integral ? INTS : FLOATS)))
+            continue;
+        const char *name = PRIMITIVES[k].name, *own = integral ? PRIMITIVES[k].integer : NULL;
+        text = text_format("%s#define m_%s FL_JOIN(m_%s, FL_SUFFIX)\n", text, name,
+                           own ? own : name);
+    }
+    return text;
+}

@@ -1,5 +1,5 @@
-/* ops_gpu.h: the kernel text of each pointwise operator and fused gradient, in a C dialect that a
- * prelude makes OpenCL C or CUDA C. */
+/* ops_gpu.h: the kernel text of each pointwise operator, fused gradient and reduction, in a C
+ * dialect that a prelude makes OpenCL C or CUDA C. gpu_texts.c: texts that are written by hand. */
 #include "opgen.h"
 
 #include <string.h>
@@ -20,6 +20,11 @@ static const char HEAD[] =
     " *   FL_LOAD(k, i)          element i of input k as a T; FL_LOAD_BOOL(k, i) as an int of 0 "
     "and 1\n"
     " *   FL_STORE(i, v)         writes result i from a T; FL_STORE_BOOL(i, v) from an int\n"
+    " *   FL_TRUTH               is defined where all operands are truth values, T an int\n"
+    " *\n"
+    " * A reduction's text is its steps: functions fl_step, fl_join and, where FL_START and "
+    "FL_FINISH are defined, fl_start and fl_finish, with the scalars FL_SCALARS, passed on as "
+    "FL_NAMES.\n"
     " */\n"
     "#ifndef OPS_GPU_H\n#define OPS_GPU_H\n\n";
 
@@ -33,15 +38,20 @@ static const char *kernel(const char *name, const struct loop_spec *spec, const 
     return text_format("FL_KERNEL(k_%s, %s)\n{\n%s}\n", name, params, inside);
 }
 
-static void emit_string(struct out *o, const char *name, const char *text)
+static void emit_lines(struct out *o, const char *head, const char *name, const char *text)
 {
-    emit(o, "static const char %s[] =\n", name);
+    emit(o, "%sconst char %s[] =\n", head, name);
     while (*text) {
         size_t n = strcspn(text, "\n");
         emit(o, "    \"%s\\n\"%s\n", text_quote(text_copy(text, n)),
              text[n] && text[n + 1] ? "" : ";");
         text += n + (text[n] != 0);
     }
+}
+
+static void emit_string(struct out *o, const char *name, const char *text)
+{
+    emit_lines(o, "static ", name, text);
 }
 
 static void operator_text(struct out *o, const struct table *t, struct op *op)
@@ -58,6 +68,7 @@ static void operator_text(struct out *o, const struct table *t, struct op *op)
     }
     for (int i = 0; i < op->scalars; i++)
         spec.scalar[i] = op->param[op->scalar[i]].name;
+    const unsigned truths = spec.truths;
     const char *texts[2] = {NULL, NULL};
     for (int integral = 0; integral < 2; integral++) {
         struct node *n = op->value[integral ? VALUE_INT : VALUE_FLOAT];
@@ -66,7 +77,12 @@ static void operator_text(struct out *o, const struct table *t, struct op *op)
         if (n && op->loop[spec.type])
             texts[integral] = loop_body(&spec, n);
     }
-    const char *inside = texts[0];
+    const char *inside = texts[0], *truth = NULL;
+    if (op->value[VALUE_BOOL]) {
+        spec.type = I32, spec.truth_result = true, spec.truths = (1u << spec.operands) - 1;
+        truth = loop_body(&spec, op->value[VALUE_BOOL]);
+        spec.truths = truths;
+    }
     if (!texts[0] && !texts[1])
         return;
     if (!texts[0])
@@ -75,6 +91,8 @@ static void operator_text(struct out *o, const struct table *t, struct op *op)
         inside = text_format("#ifndef FL_INTEGRAL\n%s#endif\n", texts[0]);
     else if (strcmp(texts[0], texts[1]) != 0)
         inside = text_format("#ifdef FL_INTEGRAL\n%s#else\n%s#endif\n", texts[1], texts[0]);
+    if (truth)
+        inside = text_format("#ifdef FL_TRUTH\n%s#else\n%s#endif\n", truth, inside);
     op->gpu = kernel(op->id, &spec, inside);
     emit_string(o, text_format("gpu_%s", op->id), op->gpu);
 }
@@ -88,12 +106,93 @@ static void rule_text(struct out *o, struct op *op, struct rule *r, int number)
     r->gpu = text_format("gpu_%s", name);
 }
 
+/* One step of a reduction as a function, for floats and, where it differs, for integers. */
+static const char *step(const struct table *t, const struct op *op, const struct node *n,
+                        const char *name, const char *first, const char *second)
+{
+    const char *names[2] = {first, second}, *texts[2];
+    for (int integral = 0; integral < 2; integral++)
+        texts[integral] = reduce_step(t, op, n, integral ? I64 : F32, names, true);
+    const char *params = first ? text_format("T %s, T %s FL_SCALARS", first, second)
+                               : "FL_ONLY_SCALARS";
+    const char *inside = texts[0] ? texts[0] : texts[1];
+    if (texts[0] && texts[1] && strcmp(texts[0], texts[1]) != 0)
+        inside = text_format("#ifdef FL_INTEGRAL\n%s#else\n%s#endif\n", texts[1], texts[0]);
+    return inside ? text_format("static inline T %s(%s)\n{\n%s}\n", name, params, inside) : NULL;
+}
+
+static void reduce_text(struct out *o, const struct table *t, struct op *op)
+{
+    const char *params = "", *args = "", *begin = NULL, *finish = NULL;
+    for (int i = 0; i < op->scalars; i++) {
+        params = text_format("%s, T s%d", params, i);
+        args = text_format("%s, s%d", args, i);
+    }
+    const char *text = text_format(
+        "#define FL_SCALARS %s\n#define FL_NAMES %s\n#define FL_ONLY_SCALARS %s\n"
+        "#define FL_ONLY_NAMES %s\n",
+        params, args, *params ? params + 2 : "void", *args ? args + 2 : "");
+    const char *add = step(t, op, op->step, "fl_step", "acc", "x"),
+               *join = step(t, op, op->join, "fl_join", "a", "b");
+    if (op->start && (begin = step(t, op, op->start, "fl_start", NULL, NULL)))
+        begin = text_format("#define FL_START\n%s", begin);
+    if (op->finish && (finish = step(t, op, op->finish, "fl_finish", "acc", "count")))
+        finish = text_format("#define FL_FINISH\n%s", finish);
+    if (!add || !join || (op->start && !begin) || (op->finish && !finish))
+        return;
+    op->gpu = text_format("%s%s%s%s%s", text, add, join, begin ? begin : "", finish ? finish : "");
+    emit_string(o, text_format("gpu_%s", op->id), op->gpu);
+}
+
+/* ---- texts written by hand ---- */
+
+/* A text of C without its comments, the lines that include, and blank lines. */
+static const char *bare(const char *text)
+{
+    char *to = arena_alloc(strlen(text) + 1);
+    const char *whole = to;
+    for (const char *at = text; *at;) {
+        size_t n = strcspn(at, "\n"), kept = 0;
+        char *line = to;
+        if (strncmp(at, "#include", 8) != 0)
+            for (size_t i = 0; i < n; i++) {
+                if (at[i] == '/' && at[i + 1] == '*') {
+                    const char *end = strstr(at + i, "*/");
+                    at = end ? end + 2 : at + n, i = (size_t)-1;
+                    n = strcspn(at, "\n");
+                    continue;
+                }
+                *to++ = at[i];
+            }
+        while (to > line && to[-1] == ' ')
+            to--;
+        kept = (size_t)(to - line);
+        if (kept)
+            *to++ = '\n';
+        at += n + (at[n] != 0);
+    }
+    *to = 0;
+    return whole;
+}
+
+void emit_gpu_texts(struct out *o, const struct gpu_text *first)
+{
+    emit_text(o, "/* Kernel texts written by hand (opgen writes this file from them). */\n");
+    emit_lines(o, "", "gpu_text_primitives",
+               text_format("#ifdef FL_INTEGRAL\n%s#else\n%s#endif\n", element_primitives(true),
+                           element_primitives(false)));
+    for (const struct gpu_text *f = first; f; f = f->next)
+        emit_lines(o, "", text_format("gpu_text_%s", f->name), bare(f->text));
+}
+
 void emit_gpu(struct out *o, const struct table *t)
 {
     emit_text(o, HEAD);
     for (struct op *op = t->first; op; op = op->next) {
         if (op->kind == KIND_POINTWISE)
             operator_text(o, t, op);
+        if (op->kind == KIND_REDUCE)
+            reduce_text(o, t, op);
         int number = 0;
         for (struct rule *r = op->rules; r; r = r->next) {
             if (r->gpu)

@@ -306,10 +306,10 @@ static void pointwise_loops(const struct table *t, struct op *op)
 
 /* ---- reductions ---- */
 
-static const char *step_text(const struct table *t, const struct op *op, const struct node *n,
-                             enum compute type, const char *const names[2])
+const char *reduce_step(const struct table *t, const struct op *op, const struct node *n,
+                        enum compute type, const char *const names[2], bool gpu)
 {
-    struct element e = {.table = t, .type = type};
+    struct element e = {.table = t, .type = type, .gpu = gpu, .quiet = gpu};
     bool truth = false;
     for (int i = 0; i < 2 && names[i]; i++) {
         struct binding *b = arena_alloc(sizeof *b);
@@ -323,9 +323,10 @@ static const char *step_text(const struct table *t, const struct op *op, const s
         e.bindings = b;
     }
     const char *value = element_lower(&e, n, &truth);
-    return value ? text_format("#line ^\n    %sreturn %s;\n#line @\n",
-                               e.statements ? e.statements : "", value)
-                 : NULL;
+    const char *before = e.statements ? e.statements : "";
+    if (gpu)
+        return value ? text_format("    %sreturn %s;\n", before, value) : NULL;
+    return value ? text_format("#line ^\n    %sreturn %s;\n#line @\n", before, value) : NULL;
 }
 
 /* Replaces the words of a template: T the type, PARAMS and ARGS the scalars, L the number of lanes,
@@ -439,10 +440,10 @@ static void reduce_type(const struct table *t, struct op *op, enum compute type)
 {
     static const char *const ACC_X[] = {"acc", "x"}, *const A_B[] = {"a", "b"},
                              *const ACC_COUNT[] = {"acc", "count"}, *const NOTHING[] = {NULL, NULL};
-    const char *step = step_text(t, op, op->step, type, ACC_X),
-               *join = step_text(t, op, op->join, type, A_B);
-    const char *begin = op->start ? step_text(t, op, op->start, type, NOTHING) : NULL;
-    const char *finish = op->finish ? step_text(t, op, op->finish, type, ACC_COUNT) : NULL;
+    const char *step = reduce_step(t, op, op->step, type, ACC_X, false),
+               *join = reduce_step(t, op, op->join, type, A_B, false);
+    const char *begin = op->start ? reduce_step(t, op, op->start, type, NOTHING, false) : NULL;
+    const char *finish = op->finish ? reduce_step(t, op, op->finish, type, ACC_COUNT, false) : NULL;
     if (!step || !join || (op->start && !begin) || (op->finish && !finish))
         return;
     const char *params = "", *args = "", *scalars = "    (void)scalars;\n";

@@ -1,5 +1,6 @@
-/* opgen -o FOLDER FILE.ops...: compiles the operator table. Exit status 1 when the table has an
- * error; then nothing is written. */
+/* opgen -o FOLDER FILE.ops... NAME=FILE...: compiles the operator table, and embeds texts of kernels;
+ * files of one name are one text. Exit status 1 when the table has an error; then nothing is
+ * written. */
 #include "opgen.h"
 
 #include <errno.h>
@@ -8,12 +9,13 @@
 #include <string.h>
 #include <sys/stat.h>
 
-static bool read_file(struct table *table, const char *path)
+/* The whole file, in the arena; NULL where it cannot be read. */
+static const char *read_file(const char *path, size_t *length)
 {
     FILE *file = fopen(path, "rb");
     if (!file) {
         perror(path);
-        return false;
+        return NULL;
     }
     size_t size = 0, room = 1 << 16, n;
     char *text = malloc(room);
@@ -26,14 +28,41 @@ static bool read_file(struct table *table, const char *path)
             text = larger;
         }
     }
-    bool good = text && !ferror(file);
+    const char *whole = text && !ferror(file) ? text_copy(text, size) : NULL;
     fclose(file);
-    if (good)
-        table_parse(table, path, text_copy(text, size), size);
-    else
+    if (!whole)
         fprintf(stderr, "opgen: %s cannot be read\n", path);
     free(text);
-    return good;
+    *length = size;
+    return whole;
+}
+
+static bool read_table(struct table *table, const char *path)
+{
+    size_t size;
+    const char *text = read_file(path, &size);
+    if (text)
+        table_parse(table, path, text, size);
+    return text != NULL;
+}
+
+/* NAME=FILE: adds the file to the text of that name. */
+static bool read_text(struct gpu_text **last, const char *argument, const char *equals)
+{
+    size_t size;
+    const char *name = text_copy(argument, (size_t)(equals - argument));
+    const char *text = read_file(equals + 1, &size);
+    if (!text)
+        return false;
+    while (*last && strcmp((*last)->name, name) != 0)
+        last = &(*last)->next;
+    if (*last) {
+        (*last)->text = text_format("%s%s", (*last)->text, text);
+        return true;
+    }
+    *last = arena_alloc(sizeof **last);
+    **last = (struct gpu_text){name, text, NULL};
+    return true;
 }
 
 enum {
@@ -47,19 +76,20 @@ enum {
     PYI_SPECIAL,
     DOCS,
     GPU,
+    GPU_TEXTS,
     SAMPLES,
     LOOPS,
     PARTS = LOOPS + LOOP_FILES + 1,
     FILES = PARTS + TABLE_FILES
 };
 
-static bool compile(const struct table *t, const char *folder)
+static bool compile(const struct table *t, const struct gpu_text *texts, const char *folder)
 {
     struct out files[FILES] = {
         {.name = "flambeau/ops.h"}, {.name = "ops_kernels.h"},   {.name = "ops_table.c"},
         {.name = "ops_table.h"},    {.name = "ops_python.c"},    {.name = "_C.pyi"},
         {.name = "linalg.pyi"},     {.name = "special.pyi"},     {.name = "ops.md"},
-        {.name = "ops_gpu.h"},      {.name = "ops_samples.json"}};
+        {.name = "ops_gpu.h"},      {.name = "gpu_texts.c"},     {.name = "ops_samples.json"}};
     for (int i = 0; i < LOOP_FILES; i++)
         files[LOOPS + i].name = text_format("ops_loops_%d.simd.c", i);
     files[LOOPS + LOOP_FILES].name = "ops_loops_complex.c";
@@ -73,6 +103,7 @@ static bool compile(const struct table *t, const char *folder)
     emit_grad_loops(t);
     emit_loops(t, files + LOOPS);
     emit_gpu(&files[GPU], t); /* before the table: it says which texts there are */
+    emit_gpu_texts(&files[GPU_TEXTS], texts);
     emit_header(&files[HEADER], t);
     emit_kernels(&files[KERNELS], t);
     emit_table(&files[TABLE], files + PARTS, &files[TABLE_HEADER], t);
@@ -99,20 +130,24 @@ int main(int argc, char **argv)
 {
     const char *folder = NULL;
     struct table table = {0};
+    struct gpu_text *texts = NULL;
     bool good = true;
     int count = 0;
     for (int i = 1; i < argc; i++) {
+        const char *equals = strchr(argv[i], '=');
         if (strcmp(argv[i], "-o") == 0 && i + 1 < argc)
             folder = argv[++i];
+        else if (equals)
+            good &= read_text(&texts, argv[i], equals);
         else
-            count++, good &= read_file(&table, argv[i]);
+            count++, good &= read_table(&table, argv[i]);
     }
     if (!folder || !count) {
-        fputs("usage: opgen -o FOLDER FILE.ops...\n", stderr);
+        fputs("usage: opgen -o FOLDER FILE.ops... NAME=FILE...\n", stderr);
         return 1;
     }
     table_finish(&table);
-    good = good && complaints() == 0 && compile(&table, folder);
+    good = good && complaints() == 0 && compile(&table, texts, folder);
     arena_free();
     return good ? 0 : 1;
 }

@@ -349,5 +349,16 @@ void emit_samples(struct out *o, const struct table *t);
 /* What follows fl_ in C (emit_header.c). */
 const char *c_function_name(const struct table *t, const struct op *op);
 void emit_gpu(struct out *o, const struct table *t);
+/* A file of kernel text, to be embedded as gpu_text_NAME. */
+struct gpu_text {
+    const char *name, *text;
+    struct gpu_text *next;
+};
+void emit_gpu_texts(struct out *o, const struct gpu_text *first);
+/* Lines that define m_NAME, for each function of math.h, for the type that is computed in. */
+const char *element_primitives(bool integral);
+/* The body of one step of a reduction, over values of these names. */
+const char *reduce_step(const struct table *t, const struct op *op, const struct node *n,
+                        enum compute type, const char *const names[2], bool gpu);
 
 #endif

@@ -16,6 +16,11 @@
 
 #define M_INLINE static inline __attribute__((always_inline, unused))
 
+/* Tables of constants; a GPU's compiler has memory of its own for them. */
+#ifndef M_CONSTANT
+#define M_CONSTANT const
+#endif
+
 #define M_INF_F32 __builtin_inff()
 #define M_INF_F64 __builtin_inf()
 #define M_NAN_F32 __builtin_nanf("")

@@ -194,7 +194,7 @@ M_INLINE float m_tan_f32(float x)
 }
 
 /* 1/(2 pi) from its first bit; 64 zero bits stand before it. */
-static const uint64_t m_inverse_turn[] __attribute__((unused)) = {
+static M_CONSTANT uint64_t m_inverse_turn[] __attribute__((unused)) = {
     0x0000000000000000, 0x28be60db9391054a, 0x7f09d5f47d4d3770, 0x36d8a5664f10e410,
     0x7f9458eaf7aef158, 0x6dc91b8e909374b8, 0x01924bba82746487, 0x3f877ac72c4a69cf,
     0xba208d7d4baed121, 0x3a671c09ad17df90, 0x4e64758e60d4ce7d, 0x272117e2ef7e4a0e,
@@ -213,10 +213,20 @@ static __attribute__((noinline, unused)) double m_quarters_far_f64(double a, dou
         return a - a;
     uint64_t m = (u & 0xfffffffffffff) | 0x10000000000000;
     unsigned skip = (unsigned)(u >> 52) - 1075 + 64, word = skip / 64, by = skip % 64;
-    const uint64_t *from = m_inverse_turn + word;
+    M_CONSTANT uint64_t *from = m_inverse_turn + word;
     uint64_t w[3];
     for (unsigned i = 0; i < 3; i++)
         w[i] = (from[i] << by) | ((from[i + 1] >> 1) >> (63 - by));
+#ifdef M_MUL_HIGH /* without integers of 128 bits: two words, of which the sum is made again */
+    uint64_t low = m * w[1] + M_MUL_HIGH(m, w[2]);
+    uint64_t high = m * w[0] + M_MUL_HIGH(m, w[1]) + (low < m * w[1]);
+    *quarter = (high + ((uint64_t)1 << 61)) >> 62;
+    high = high << 2 | low >> 62, low <<= 2;
+    double first = (double)(int64_t)high;
+    double second = (double)(int64_t)(high - (uint64_t)(int64_t)first) * 0x1p-64;
+    second += (double)low * 0x1p-128, first *= 0x1p-64;
+    double hi = first + second, rest = first - hi + second;
+#else
     unsigned __int128 t = ((unsigned __int128)(m * w[0]) << 64) + (unsigned __int128)m * w[1] +
                           (((unsigned __int128)m * w[2]) >> 64);
     *quarter = ((uint64_t)(t >> 64) + ((uint64_t)1 << 61)) >> 62;
@@ -224,6 +234,7 @@ static __attribute__((noinline, unused)) double m_quarters_far_f64(double a, dou
     double hi = (double)h;
     double rest = (double)(h - (__int128)hi) * 0x1p-128;
     hi *= 0x1p-128;
+#endif
     double r = hi * 0x1.921fb54442d18p+0;
     double tail = m_fma_f64(hi, 0x1.1a62633145c07p-54, rest * 0x1.921fb54442d18p+0);
     *lo = m_fma_f64(hi, 0x1.921fb54442d18p+0, -r) + tail;

@@ -1,0 +1,125 @@
+/* The table of compiled kernels, and small things that all kernels need. */
+#include "device/gpu.h"
+
+#include <assert.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/error.h"
+
+/* Open addressing; grows when half full. Kernels live as long as the process. */
+struct gpu_table {
+    pthread_mutex_t lock;
+    size_t room, count;
+    struct row {
+        struct gpu_key key;
+        struct gpu_kernel *kernel;
+    } *rows;
+};
+
+static size_t hash(const struct gpu_key *key)
+{
+    uint64_t h = UINT64_C(0xcbf29ce484222325);
+    const unsigned char *bytes = (const unsigned char *)key;
+    for (size_t i = 0; i < sizeof *key; i++)
+        h = (h ^ bytes[i]) * UINT64_C(0x100000001b3);
+    return (size_t)(h ^ h >> 32);
+}
+
+/* Where the key stands, or would. */
+static struct row *place(const struct gpu_table *t, const struct gpu_key *key)
+{
+    size_t at = hash(key) % t->room;
+    while (t->rows[at].kernel && memcmp(&t->rows[at].key, key, sizeof *key) != 0)
+        at = (at + 1) % t->room;
+    return &t->rows[at];
+}
+
+static int grow(struct gpu_table *t)
+{
+    struct gpu_table larger = {.room = t->room ? 2 * t->room : 256};
+    larger.rows = calloc(larger.room, sizeof *larger.rows);
+    if (!larger.rows)
+        return error_set(FL_OUT_OF_MEMORY, "out of memory for the table of kernels");
+    for (size_t i = 0; i < t->room; i++)
+        if (t->rows[i].kernel)
+            *place(&larger, &t->rows[i].key) = t->rows[i];
+    free(t->rows);
+    t->rows = larger.rows, t->room = larger.room;
+    return 0;
+}
+
+struct gpu_kernel *gpu_find(struct gpu *g, const struct gpu_key *key, const char *name,
+                            int (*write)(const struct gpu_key *, const void *, const char **),
+                            const void *context)
+{
+    struct gpu_table *t = g->table;
+    struct gpu_kernel *k = NULL;
+    pthread_mutex_lock(&t->lock);
+    if (2 * t->count < t->room || grow(t) == 0) {
+        struct row *row = place(t, key);
+        if (!(k = row->kernel)) {
+            const char *texts[GPU_TEXTS];
+            int count = write(key, context, texts);
+            assert(count <= GPU_TEXTS);
+            if ((k = g->compile(g, count, texts, "fl_kernel"))) {
+                *row = (struct row){*key, k};
+                t->count++;
+            } else {
+                error_context("in the kernel of %s", "出错的内核属于 %s", name);
+            }
+        }
+    }
+    pthread_mutex_unlock(&t->lock);
+    return k;
+}
+
+void gpu_spread(struct gpu_launch *l, int64_t n)
+{
+    assert(n > 0);
+    l->dims = 1;
+    l->local[0] = n < 64 ? 16 : 64;
+    l->global[0] = ((size_t)n + l->local[0] - 1) / l->local[0] * l->local[0];
+}
+
+/* By fl_dtype; NULL: kernels do not know it. */
+static const char *const DTYPES[FL_DTYPE_COUNT] = {
+    [FL_BOOL] = "bool",   [FL_UINT8] = "u8",     [FL_INT8] = "i8",      [FL_INT16] = "i16",
+    [FL_INT32] = "i32",   [FL_INT64] = "i64",    [FL_FLOAT16] = "f16",  [FL_BFLOAT16] = "bf16",
+    [FL_FLOAT32] = "f32", [FL_FLOAT64] = "f64"};
+
+bool gpu_has_dtype(int dtype)
+{
+    assert(dtype >= 0 && dtype < FL_DTYPE_COUNT);
+    return DTYPES[dtype] != NULL;
+}
+
+const char *gpu_dtype_name(int dtype)
+{
+    assert(gpu_has_dtype(dtype));
+    return DTYPES[dtype];
+}
+
+const char *gpu_compute_define(enum compute type)
+{
+    static const char *const DEFINES[] = {
+        [COMPUTE_F32] = "#define FL_F32\n",
+        [COMPUTE_F64] = "#define FL_F64\n",
+        [COMPUTE_I32] = "#define FL_I32\n",
+        [COMPUTE_I64] = "#define FL_I64\n",
+        [COMPUTE_BOOL] = "#define FL_I32\n#define FL_TRUTH\n"};
+    return DEFINES[type];
+}
+
+void gpu_set_up(struct gpu *g)
+{
+    static struct gpu_table tables[16];
+    assert(g->device.id.index >= 0 && g->device.id.index < 16);
+    g->table = &tables[g->device.id.index];
+    pthread_mutex_init(&g->table->lock, NULL);
+    g->device.pointwise = gpu_pointwise;
+    g->device.reduce = gpu_reduce;
+    g->device.convert = gpu_convert;
+    g->device.kernel = gpu_run_kernel;
+}
