@@ -50,7 +50,21 @@ static int grow(struct gpu_table *t)
     return 0;
 }
 
+static struct gpu_kernel *build(struct gpu *g, int compute, int count, const char **texts,
+                                const char *entry)
+{
+    assert(count <= GPU_TEXTS);
+    char *math = gpu_math_for(count, texts, (enum compute)compute);
+    for (int i = 0; i < count; i++)
+        if (texts[i] == gpu_text_math)
+            texts[i] = math;
+    struct gpu_kernel *k = math ? g->compile(g, count, texts, entry) : NULL;
+    free(math);
+    return k;
+}
+
 struct gpu_kernel *gpu_find(struct gpu *g, const struct gpu_key *key, const char *name,
+                            const char *entry,
                             int (*write)(const struct gpu_key *, const void *, const char **),
                             const void *context)
 {
@@ -61,9 +75,7 @@ struct gpu_kernel *gpu_find(struct gpu *g, const struct gpu_key *key, const char
         struct row *row = place(t, key);
         if (!(k = row->kernel)) {
             const char *texts[GPU_TEXTS];
-            int count = write(key, context, texts);
-            assert(count <= GPU_TEXTS);
-            if ((k = g->compile(g, count, texts, "fl_kernel"))) {
+            if ((k = build(g, key->compute, write(key, context, texts), texts, entry))) {
                 *row = (struct row){*key, k};
                 t->count++;
             } else {
@@ -79,7 +91,7 @@ void gpu_spread(struct gpu_launch *l, int64_t n)
 {
     assert(n > 0);
     l->dims = 1;
-    l->local[0] = n < 64 ? 16 : 64;
+    l->local[0] = 64; /* one size: a driver may compile for each */
     l->global[0] = ((size_t)n + l->local[0] - 1) / l->local[0] * l->local[0];
 }
 
@@ -112,14 +124,15 @@ const char *gpu_compute_define(enum compute type)
     return DEFINES[type];
 }
 
-void gpu_set_up(struct gpu *g)
+int gpu_set_up(struct gpu *g)
 {
-    static struct gpu_table tables[16];
-    assert(g->device.id.index >= 0 && g->device.id.index < 16);
-    g->table = &tables[g->device.id.index];
+    g->table = calloc(1, sizeof *g->table);
+    if (!g->table)
+        return error_set(FL_OUT_OF_MEMORY, "out of memory for a device");
     pthread_mutex_init(&g->table->lock, NULL);
     g->device.pointwise = gpu_pointwise;
     g->device.reduce = gpu_reduce;
     g->device.convert = gpu_convert;
     g->device.kernel = gpu_run_kernel;
+    return 0;
 }

@@ -16,7 +16,7 @@
 
 #include "core/device.h"
 
-enum { GPU_DIMS = 8, GPU_ARGUMENTS = 40, GPU_KEY = 48, GPU_GROUP = 256 };
+enum { GPU_DIMS = 8, GPU_ARGUMENTS = 40, GPU_KEY = 48 };
 
 /* An argument of a launch: a buffer (an address of the device), or bytes as they are. */
 struct gpu_argument {
@@ -48,7 +48,7 @@ struct gpu {
 };
 
 /* Fills in the functions of a device that are the same for all drivers. */
-void gpu_set_up(struct gpu *g);
+int gpu_set_up(struct gpu *g); /* 0, or -1 with the error */
 
 static inline struct gpu *gpu_of(struct device *d)
 {
@@ -58,13 +58,19 @@ static inline struct gpu *gpu_of(struct device *d)
 /* What names a compiled kernel: all of its bytes count, so it is cleared before it is filled in. */
 struct gpu_key {
     const char *text;
-    uint8_t detail[GPU_KEY - sizeof(char *)];
+    uint8_t compute; /* an enum compute: T's */
+    uint8_t detail[GPU_KEY - sizeof(char *) - 1];
 };
 
-/* The kernel with this key, compiled from texts that `write` puts out where it is not there yet: it
- * fills at most 16 of them and returns how many. NULL with the error. */
+/* gpu_text.c: what of math.h these texts need, to be freed; NULL with the error. */
+char *gpu_math_for(int count, const char *const *texts, enum compute compute);
+
+/* The kernel `entry` with this key, for the operator `name`, compiled from texts that `write` puts out where it is not there yet: it
+ * fills at most 16 of them and returns how many. gpu_text_math among them stands for what the others
+ * need of it. NULL with the error. */
 enum { GPU_TEXTS = 16 };
 struct gpu_kernel *gpu_find(struct gpu *g, const struct gpu_key *key, const char *name,
+                            const char *entry,
                             int (*write)(const struct gpu_key *key, const void *context,
                                          const char **texts),
                             const void *context);
@@ -95,8 +101,63 @@ int gpu_reduce(struct device *d, const struct device_reduction *reduction);
 int gpu_convert(struct device *d, fl_tensor *to, const fl_tensor *from);
 int gpu_run_kernel(struct device *d, const char *name, const fl_value *args, fl_tensor *const *y);
 
+/* ---- operators' kernels (gpu_kernels.c) ----
+ *
+ * They see their operands contiguous and of one dtype, that of the type T in which they compute;
+ * what is not so is copied first. */
+struct gpu_call {
+    struct gpu *g;
+    const char *name; /* the operator's */
+    const fl_value *args;
+    fl_tensor *const *y;
+    int dtype;      /* T's */
+    bool failed;    /* an error is set */
+    fl_tensor *made[16], *room[8]; /* room: of results of another dtype */
+    int count;
+};
+
+/* An address for a kernel: of t as contiguous elements of T, or of `dtype`. NULL for NULL. */
+const void *gpu_operand(struct gpu_call *c, const fl_tensor *t);
+const void *gpu_operand_as(struct gpu_call *c, const fl_tensor *t, int dtype);
+/* Room for n elements of T, which goes when the call ends. */
+void *gpu_room(struct gpu_call *c, int64_t n, int dtype);
+/* The address of result k, or of room of its size in T, which is converted to it in the end. */
+void *gpu_result(struct gpu_call *c, int k);
+/* Compiles `entry` of a text, and launches it with T as the call's. 0 or -1. */
+int gpu_go(struct gpu_call *c, const char *text, const char *entry, struct gpu_launch *l);
+static inline const fl_tensor *gpu_tensor(const struct gpu_call *c, int i)
+{
+    return c->args[i].tag == FL_TENSOR ? c->args[i].as.tensor : NULL;
+}
+/* Numbers of (outer, n, inner) around dim d. */
+void gpu_around(const fl_tensor *t, int d, int64_t outer_n_inner[3]);
+
+int gpu_matmul(struct gpu_call *c); /* mm, bmm, mv, dot, matmul */
+int gpu_linear(struct gpu_call *c);
+int gpu_linear_backward_input(struct gpu_call *c);
+int gpu_linear_backward_weight(struct gpu_call *c);
+int gpu_conv2d(struct gpu_call *c);
+int gpu_conv2d_backward_input(struct gpu_call *c);
+int gpu_conv2d_backward_weight(struct gpu_call *c);
+int gpu_max_pool2d(struct gpu_call *c);
+int gpu_max_pool2d_backward(struct gpu_call *c);
+int gpu_avg_pool2d(struct gpu_call *c);
+int gpu_avg_pool2d_backward(struct gpu_call *c);
+int gpu_softmax(struct gpu_call *c); /* and log_softmax */
+int gpu_softmax_backward(struct gpu_call *c);
+int gpu_batch_norm_training(struct gpu_call *c);
+int gpu_batch_norm_inference(struct gpu_call *c);
+int gpu_batch_norm_backward(struct gpu_call *c);
+int gpu_layer_norm(struct gpu_call *c);
+int gpu_nll_loss(struct gpu_call *c);
+int gpu_nll_loss_backward(struct gpu_call *c);
+int gpu_index_select(struct gpu_call *c); /* and embedding */
+int gpu_gather(struct gpu_call *c);
+int gpu_cat(struct gpu_call *c);
+
 /* Texts that opgen embeds: files *.gpu of this folder, and what math.h is made of. */
 extern const char gpu_text_opencl[], gpu_text_dialect[], gpu_text_math[], gpu_text_primitives[],
-    gpu_text_pointwise[], gpu_text_reduce[], gpu_text_matmul[];
+    gpu_text_pointwise[], gpu_text_reduce[], gpu_text_matmul[], gpu_text_conv[], gpu_text_pool[],
+    gpu_text_norm[], gpu_text_index[];
 
 #endif

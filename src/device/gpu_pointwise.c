@@ -18,7 +18,7 @@ struct shape {
 
 /* What a key says beside its text. */
 struct detail {
-    uint8_t compute, ndim, operands, wide; /* wide: elements are numbered by 64 bits */
+    uint8_t ndim, operands, wide; /* wide: elements are numbered by 64 bits */
     uint8_t kind[MOST_OPERANDS];           /* 0 a number, 1 a tensor, 2 truth values */
     uint8_t dtype[MOST_OPERANDS];
 };
@@ -65,7 +65,7 @@ static int write_texts(const struct gpu_key *key, const void *context, const cha
     struct detail d;
     memcpy(&d, key->detail, sizeof d);
     int used = snprintf(defines, sizeof defines, "%s#define FL_NDIM %d\n#define FL_INDEX %s\n",
-                        gpu_compute_define(d.compute), d.ndim, d.wide ? "int64_t" : "uint32_t");
+                        gpu_compute_define(key->compute), d.ndim, d.wide ? "int64_t" : "uint32_t");
     for (int k = 0; k < d.operands; k++) {
         static const char *const KINDS[] = {"number", "tensor", "truth"};
         char name[8] = "out";
@@ -122,7 +122,7 @@ int gpu_pointwise(struct device *d, const struct device_loop *loop)
     struct gpu *g = gpu_of(d);
     struct shape s;
     struct gpu_key key;
-    struct detail detail = {.compute = (uint8_t)loop->compute};
+    struct detail detail = {0};
     int64_t n = 1;
     memset(&key, 0, sizeof key);
     if (!loop->text || loop->operands > MOST_OPERANDS || compute_is_complex(loop->compute))
@@ -144,9 +144,9 @@ int gpu_pointwise(struct device *d, const struct device_loop *loop)
         return DEVICE_CANNOT;
     detail.ndim = (uint8_t)s.ndim, detail.operands = (uint8_t)loop->operands;
     detail.wide = n > INT32_MAX;
-    key.text = loop->text;
+    key.text = loop->text, key.compute = (uint8_t)loop->compute;
     memcpy(key.detail, &detail, sizeof detail);
-    struct gpu_kernel *k = gpu_find(g, &key, loop->name, write_texts, g);
+    struct gpu_kernel *k = gpu_find(g, &key, loop->name, "fl_kernel", write_texts, g);
     if (!k)
         return -1;
 
@@ -178,8 +178,8 @@ int gpu_convert(struct device *d, fl_tensor *to, const fl_tensor *from)
         return DEVICE_CANNOT;
     enum compute compute = compute_of(from->dtype);
     const struct iterate_operand operands[] = {
-        {tensor_data(to), to->sizes, to->strides, to->ndim, to->dtype, compute},
-        {tensor_data(from), from->sizes, from->strides, from->ndim, from->dtype, compute}};
+        {tensor_address(to), to->sizes, to->strides, to->ndim, to->dtype, compute},
+        {tensor_address(from), from->sizes, from->strides, from->ndim, from->dtype, compute}};
     const struct device_loop loop = {.name = "copy_",
                                      .text = TEXT,
                                      .ndim = to->ndim,

@@ -17,7 +17,7 @@ struct dims {
 };
 
 struct detail {
-    uint8_t compute, from, to, kept, dropped, first, last, down, scalars;
+    uint8_t from, to, kept, dropped, first, last, down, scalars;
 };
 
 static int write_texts(const struct gpu_key *key, const void *context, const char **texts)
@@ -30,7 +30,7 @@ static int write_texts(const struct gpu_key *key, const void *context, const cha
         defines, sizeof defines,
         "%s#define FL_KEPT %d\n#define FL_DROPPED %d\n#define FL_DTYPE_0 %s\n#define FL_DTYPE_out "
         "%s\n%s%s%s",
-        gpu_compute_define(d.compute), d.kept, d.dropped, gpu_dtype_name(d.from),
+        gpu_compute_define(key->compute), d.kept, d.dropped, gpu_dtype_name(d.from),
         gpu_dtype_name(d.to), d.first ? "#define FL_FIRST\n" : "",
         d.last ? "#define FL_LAST\n" : "", d.down ? "#define FL_DOWN\n" : "");
     assert(used < (int)sizeof defines);
@@ -76,8 +76,7 @@ static int run_pass(const struct work *w, const void *from, void *to, int64_t li
 {
     const struct device_reduction *r = w->r;
     struct gpu_key key;
-    struct detail d = {(uint8_t)r->compute,
-                       (uint8_t)r->from.dtype,
+    struct detail d = {(uint8_t)r->from.dtype,
                        (uint8_t)r->to.dtype,
                        (uint8_t)w->kept.count,
                        (uint8_t)w->dropped.count,
@@ -86,9 +85,9 @@ static int run_pass(const struct work *w, const void *from, void *to, int64_t li
                        w->down && first,
                        (uint8_t)r->scalars};
     memset(&key, 0, sizeof key);
-    key.text = r->text;
+    key.text = r->text, key.compute = (uint8_t)r->compute;
     memcpy(key.detail, &d, sizeof d);
-    struct gpu_kernel *k = gpu_find(w->g, &key, r->name, write_texts, w->g);
+    struct gpu_kernel *k = gpu_find(w->g, &key, r->name, "fl_kernel", write_texts, w->g);
     if (!k)
         return -1;
     int64_t kept[2 * GPU_DIMS], dropped[2 * GPU_DIMS];

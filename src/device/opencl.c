@@ -356,8 +356,7 @@ static struct device *open_device(int index)
                           .compile = compile,
                           .launch = launch,
                           .group_limit = cl->group_limit};
-    gpu_set_up(&o->gpu);
-    if (reserve(o)) {
+    if (reserve(o) || gpu_set_up(&o->gpu)) {
         free(o);
         return NULL;
     }
