@@ -1,10 +1,11 @@
 """Trains a small convolutional network on 1,797 handwritten digits, and looks at its mistakes.
 
-    python examples/digits.py [seed]
+    python examples/digits.py [seed] [--device opencl]
 
 An ordinary PyTorch program but for its first import. examples/digits.c is the same in C, to the
 same numbers.
 """
+import argparse
 import io
 import sys
 import time
@@ -85,15 +86,15 @@ def draw(images, titles):
         print()
 
 
-def main(seed):
+def main(seed, device):
     torch.manual_seed(seed)
     known, held_out = Digits(train=True), Digits(train=False)
     print(f"{len(known):,} handwritten digits to learn from, {len(held_out)} held out")
 
-    model = network()
-    train(model, known.data, known.targets)
+    model = network().to(device)
+    train(model, known.data.to(device), known.targets.to(device))
 
-    images, labels = held_out.data, held_out.targets
+    images, labels = held_out.data.to(device), held_out.targets.to(device)
     guess, sure = evaluate(model, images)
     right = guess == labels
     accuracy = right.float().mean().item()
@@ -109,13 +110,17 @@ def main(seed):
 
     torch.save(model.state_dict(), FILE)
     again = network()
-    again.load_state_dict(torch.load(FILE))
-    guess, _ = evaluate(again, images)
-    accuracy = (guess == labels).float().mean().item()
+    again.load_state_dict(torch.load(FILE, map_location="cpu"))
+    guess, _ = evaluate(again, held_out.data)
+    accuracy = (guess == held_out.targets).float().mean().item()
     print(f"\nsaved as {FILE}; read back, its accuracy is {accuracy:.2%}")
 
 
 if __name__ == "__main__":
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="replace")
-    main(int(sys.argv[1]) if len(sys.argv) > 1 else 0)
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("seed", nargs="?", type=int, default=0)
+    parser.add_argument("--device", default="cpu", help="cpu or opencl")
+    args = parser.parse_args()
+    main(args.seed, args.device)

@@ -5,40 +5,42 @@
 #include "core/error.h"
 #include "device/gpu.h"
 
-static const struct {
+/* By the operator's name, with the number of its parameters. */
+static const struct kernel {
     const char *name;
     int (*run)(struct gpu_call *c);
+    int params;
 } KERNELS[] = {
-    {"_avg_pool2d", gpu_avg_pool2d},
-    {"_avg_pool2d_backward", gpu_avg_pool2d_backward},
-    {"_batch_norm_backward_kernel", gpu_batch_norm_backward},
-    {"_batch_norm_inference", gpu_batch_norm_inference},
-    {"_batch_norm_training", gpu_batch_norm_training},
-    {"_conv2d", gpu_conv2d},
-    {"_conv2d_backward_input", gpu_conv2d_backward_input},
-    {"_conv2d_backward_weight", gpu_conv2d_backward_weight},
-    {"_linear_backward_input", gpu_linear_backward_input},
-    {"_linear_backward_weight", gpu_linear_backward_weight},
-    {"_log_softmax_backward", gpu_softmax_backward},
-    {"_matmul_batch", gpu_matmul},
-    {"_max_pool2d", gpu_max_pool2d},
-    {"_max_pool2d_backward", gpu_max_pool2d_backward},
-    {"_nll_loss", gpu_nll_loss},
-    {"_nll_loss_backward", gpu_nll_loss_backward},
-    {"_softmax_backward", gpu_softmax_backward},
-    {"bmm", gpu_matmul},
-    {"cat", gpu_cat},
-    {"dot", gpu_matmul},
-    {"embedding", gpu_index_select},
-    {"gather", gpu_gather},
-    {"index_select", gpu_index_select},
-    {"linear", gpu_linear},
-    {"log_softmax.int", gpu_softmax},
-    {"matmul", gpu_matmul},
-    {"mm", gpu_matmul},
-    {"mv", gpu_matmul},
-    {"native_layer_norm", gpu_layer_norm},
-    {"softmax.int", gpu_softmax},
+    {"_avg_pool2d", gpu_avg_pool2d, 7},
+    {"_avg_pool2d_backward", gpu_avg_pool2d_backward, 8},
+    {"_batch_norm_backward_kernel", gpu_batch_norm_backward, 6},
+    {"_batch_norm_inference", gpu_batch_norm_inference, 6},
+    {"_batch_norm_training", gpu_batch_norm_training, 7},
+    {"_conv2d", gpu_conv2d, 7},
+    {"_conv2d_backward_input", gpu_conv2d_backward_input, 7},
+    {"_conv2d_backward_weight", gpu_conv2d_backward_weight, 7},
+    {"_linear_backward_input", gpu_linear_backward_input, 2},
+    {"_linear_backward_weight", gpu_linear_backward_weight, 2},
+    {"_log_softmax_backward", gpu_softmax_backward, 3},
+    {"_matmul_batch", gpu_matmul, 2},
+    {"_max_pool2d", gpu_max_pool2d, 6},
+    {"_max_pool2d_backward", gpu_max_pool2d_backward, 3},
+    {"_nll_loss", gpu_nll_loss, 5},
+    {"_nll_loss_backward", gpu_nll_loss_backward, 7},
+    {"_softmax_backward", gpu_softmax_backward, 3},
+    {"bmm", gpu_matmul, 2},
+    {"cat", gpu_cat, 2},
+    {"dot", gpu_matmul, 2},
+    {"embedding", gpu_index_select, 2},
+    {"gather", gpu_gather, 3},
+    {"index_select", gpu_index_select, 3},
+    {"linear", gpu_linear, 3},
+    {"log_softmax", gpu_softmax, 2},
+    {"matmul", gpu_matmul, 2},
+    {"mm", gpu_matmul, 2},
+    {"mv", gpu_matmul, 2},
+    {"native_layer_norm", gpu_layer_norm, 5},
+    {"softmax", gpu_softmax, 2},
 };
 
 /* ---- operands ---- */
@@ -64,7 +66,7 @@ const void *gpu_operand_as(struct gpu_call *c, const fl_tensor *t, int dtype)
     if (!t || c->failed)
         return NULL;
     if (t->dtype == dtype && t->flags & TENSOR_CONTIGUOUS)
-        return t->storage ? tensor_address(t) : NULL;
+        return tensor_address(t);
     fl_tensor *plain = new_like(c, t, dtype);
     if (plain && plain->numel && gpu_convert(&c->g->device, plain, t))
         c->failed = true;
@@ -124,37 +126,39 @@ int gpu_go(struct gpu_call *c, const char *text, const char *entry, struct gpu_l
     return k ? c->g->launch(c->g, k, l) : -1;
 }
 
-/* What T is for an operator: the compute type of its first result. */
-static int dtype_of_call(const fl_value *args, fl_tensor *const *y)
+/* On this device (indices and numbers may come from the CPU), with elements that 32 bits number. */
+static bool fits(const struct device *d, const fl_tensor *t)
 {
-    int dtype = y[0]->dtype;
-    (void)args;
-    return gpu_has_dtype(dtype) ? compute_dtype(compute_of(dtype)) : -1;
+    return !t || (tensor_device(t) == d && t->numel <= INT32_MAX && gpu_has_dtype(t->dtype));
 }
 
-/* 32 bits number the elements of every tensor. */
-static bool all_small(const fl_value *args, int count)
+static bool all_fit(const struct device *d, int count, const fl_value *args)
 {
-    for (int i = 0; i < count; i++)
-        if (args[i].tag == FL_TENSOR && args[i].as.tensor->numel > INT32_MAX)
+    for (int i = 0; i < count; i++) {
+        if (args[i].tag == FL_TENSOR && !fits(d, args[i].as.tensor))
             return false;
+        for (uint32_t k = 0; args[i].tag == FL_TENSORS && k < args[i].count; k++)
+            if (!fits(d, args[i].as.tensors[k]))
+                return false;
+    }
     return true;
 }
 
 int gpu_run_kernel(struct device *d, const char *name, const fl_value *args, fl_tensor *const *y)
 {
     struct gpu_call c = {.g = gpu_of(d), .name = name, .args = args, .y = y};
-    int (*run)(struct gpu_call *) = NULL;
-    for (size_t i = 0; i < sizeof KERNELS / sizeof *KERNELS && !run; i++)
+    const struct kernel *k = NULL;
+    for (size_t i = 0; i < sizeof KERNELS / sizeof *KERNELS && !k; i++)
         if (strcmp(KERNELS[i].name, name) == 0)
-            run = KERNELS[i].run;
-    if (!run || !y || !all_small(args, 2) || y[0]->numel > INT32_MAX ||
-        !(y[0]->flags & TENSOR_CONTIGUOUS) || (c.dtype = dtype_of_call(args, y)) < 0)
+            k = &KERNELS[i];
+    if (!k || !y || !all_fit(d, k->params, args) || !fits(d, y[0]) ||
+        !(y[0]->flags & TENSOR_CONTIGUOUS))
         return DEVICE_CANNOT;
-    int status = run(&c);
-    for (int k = 0; k < 8 && status == 0; k++)
-        if (c.room[k] && y[k]->numel)
-            status = gpu_convert(d, y[k], c.room[k]);
+    c.dtype = compute_dtype(compute_of(y[0]->dtype));
+    int status = k->run(&c);
+    for (int i = 0; i < 8 && status == 0; i++)
+        if (c.room[i] && y[i]->numel)
+            status = gpu_convert(d, y[i], c.room[i]);
     for (int i = 0; i < c.count; i++)
         tensor_release(c.made[i]);
     return c.failed ? -1 : status;

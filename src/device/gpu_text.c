@@ -65,21 +65,20 @@ static const char *end_of_line(const char *at)
     return at + strcspn(at, "\n") + 1;
 }
 
-/* The end of the piece at `at`: a line of the preprocessor with what continues it, else up to a line
- * that closes a brace, or a declaration. */
+/* The end of the piece at `at`: of a line of the preprocessor with what continues it; of a table
+ * behind its last brace; of a function behind the line that is its last brace. */
 static const char *end_of_piece(const char *at)
 {
-    const char *end = end_of_line(at);
+    static const char TABLE[] = "static M_CONSTANT";
+    const bool table = strncmp(at, TABLE, sizeof TABLE - 1) == 0;
+    const char *line = at, *end = end_of_line(at);
     if (*at == '#') {
         while (end[-2] == '\\')
             end = end_of_line(end);
         return end;
     }
-    for (const char *line = at; *line; line = end_of_line(line)) {
-        end = end_of_line(line);
-        if (*line == '}' || (line[0] != ' ' && end[-2] == ';') || strncmp(end - 4, "}}};", 3) == 0)
-            break;
-    }
+    while (*end && !(table ? end[-3] == '}' && end[-2] == ';' : *line == '}'))
+        line = end, end = end_of_line(end);
     return end;
 }
 

@@ -68,7 +68,7 @@ static int class_of(size_t bytes)
 
 static int reserve(struct opencl_device *o)
 {
-    for (int log2 = 44; log2 >= 32; log2 -= 2) {
+    for (int log2 = 42; log2 >= 32; log2 -= 2) {
         size_t bytes = (size_t)1 << log2;
         void *range = mmap(NULL, bytes, PROT_NONE,
                            MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);

@@ -1,0 +1,286 @@
+"""The device "opencl": where tensors live, what runs there, gradients, training, files."""
+import importlib.util
+import io
+import pathlib
+import sys
+import warnings
+
+import pytest
+
+import flambeau as torch
+from flambeau import nn
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT / "tests"))
+from opencl import MISSING, fallbacks, needs_opencl  # noqa: E402
+
+
+def test_missing_says_what_to_install():
+    if not MISSING:
+        pytest.skip("an OpenCL device is here")
+    with pytest.raises(RuntimeError, match="OpenCL") as caught:
+        torch.zeros(2, device="opencl")
+    assert "apt-get install" in str(caught.value) or "apt-get install" in repr(caught.value.__notes__)
+
+
+@pytest.fixture(autouse=True)
+def no_warnings():
+    """A fallback is a warning: where none is expected, it fails the test."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("error", message=".*has no kernel.*")
+        yield
+
+
+def on(*tensors):
+    return [t.to("opencl") for t in tensors]
+
+
+def close(here, there, tolerance=1e-5):
+    assert there.device.type == "opencl" and there.dtype == here.dtype and there.shape == here.shape
+    return torch.allclose(here.double(), there.cpu().double(), tolerance, tolerance)
+
+
+@needs_opencl
+def test_device():
+    x = torch.tensor([[1.0, 2], [3, 4]], device="opencl")
+    assert x.device == torch.device("opencl:0") and str(x.device) == "opencl:0"
+    assert x.tolist() == [[1, 2], [3, 4]] and x[1, 0].item() == 3
+    assert "device='opencl:0'" in repr(x)
+    assert (x + 1).device == x.device and x.cpu().device.type == "cpu"
+    assert torch.zeros_like(x).device == x.device and x.new_ones(2).device == x.device
+    with pytest.raises(RuntimeError, match="Expected all tensors to be on the same device"):
+        x + torch.ones(2, 2)
+    with pytest.raises(RuntimeError):
+        torch.zeros(1, device="opencl:99")
+
+
+DTYPES = [torch.bool, torch.uint8, torch.int8, torch.int16, torch.int32, torch.int64, torch.float16,
+          torch.bfloat16, torch.float32, torch.float64]
+
+
+@needs_opencl
+@pytest.mark.parametrize("to", DTYPES, ids=str)
+def test_conversions(to):
+    values = [0, 1, -1, 100, -100, 2.5, -7.75, 0.1]
+    for dtype in DTYPES:
+        x = torch.tensor(values if dtype.is_floating_point else [0, 1, 2, 100, 5, 7, 3, 1]).to(dtype)
+        assert x.to("opencl").to(to).cpu().tolist() == x.to(to).tolist(), dtype
+
+
+@needs_opencl
+def test_strides_and_views():
+    x = torch.arange(120.0).reshape(2, 3, 4, 5)
+    y = x.to("opencl")
+    for view in (lambda t: t.permute(3, 1, 0, 2), lambda t: t[:, 1:, ::2], lambda t: t[..., 2],
+                 lambda t: t.transpose(1, 3)[1], lambda t: t.expand(7, 2, 3, 4, 5),
+                 lambda t: t.reshape(6, 20).t()):
+        assert close(view(x), view(y), 0)
+        assert close(view(x).contiguous() * 2, view(y).contiguous() * 2, 0)
+        assert close(view(x).sum(), view(y).sum())
+    y[:, 1] = -1
+    x[:, 1] = -1
+    y[0].zero_(), x[0].zero_()
+    assert close(x, y, 0)
+
+
+@needs_opencl
+def test_broadcast_dtypes_numbers_in_place_and_out():
+    a, b = torch.randn(3, 1, 5), torch.randn(4, 1)
+    p, q = on(a, b)
+    assert close(a * b + 2, p * q + 2)
+    assert close(a.int() + b, p.int() + q)
+    assert close(a.half() + 1.5, p.half() + 1.5) and close(a.bfloat16() * b.bfloat16(),
+                                                           p.bfloat16() * q.bfloat16())
+    assert close(torch.where(a > 0, a, 0.5), torch.where(p > 0, p, 0.5))
+    assert close(a + torch.tensor(2.0), p + torch.tensor(2.0))
+    out = torch.empty(0, device="opencl")
+    assert torch.add(p, q, out=out) is out and close(a + b, out)
+    q += 1
+    q.mul_(3).clamp_(-1, 1)
+    assert close(((b + 1) * 3).clamp(-1, 1), q)
+    assert close(a.exp().add_(1).log_(), p.exp().add_(1).log_())
+
+
+@needs_opencl
+def test_reductions():
+    x = torch.randn(5, 300, 7)
+    y = x.to("opencl")
+    for dim in (None, 0, 1, 2, (0, 2), (1, 2)):
+        assert close(x.sum(dim), y.sum(dim), 1e-4) and close(x.amax(dim or ()), y.amax(dim or ()))
+        assert close(x.mean(dim, keepdim=True), y.mean(dim, keepdim=True), 1e-4)
+    long = torch.randn(300_000, dtype=torch.float64)
+    assert close(long.sum(), long.to("opencl").sum(), 1e-10)
+    assert (y > 100).any().item() is False and (y < 100).all().item() is True
+    assert torch.zeros(0, 3, device="opencl").sum(0).tolist() == [0, 0, 0]
+    again = y.sum()
+    assert all(torch.equal(y.sum(), again) for _ in range(3)), "sums have one order"
+
+
+@needs_opencl
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64, torch.bfloat16, torch.int32], ids=str)
+def test_products(dtype):
+    def make(*sizes):
+        return (torch.randn(sizes) * 3).to(dtype)
+    tolerance = 3e-2 if dtype == torch.bfloat16 else 1e-4
+    for a, b in ((make(3, 4), make(4, 5)), (make(70, 33), make(33, 41)), (make(7, 3, 4), make(7, 4, 5)),
+                 (make(6), make(6)), (make(5, 6), make(6)), (make(6), make(6, 3)),
+                 (make(2, 1, 3, 4), make(5, 4, 2)), (make(4, 0), make(0, 3)),
+                 (make(9, 8).t(), make(7, 9).t())):
+        p, q = on(a, b)
+        assert close(a @ b, p @ q, tolerance), (a.shape, b.shape)
+
+
+def both(function, *tensors, tolerance=1e-4):
+    """Values and gradients of function(*tensors) here and there."""
+    results = []
+    for place in ("cpu", "opencl"):
+        args = [t.detach().to(place) for t in tensors]
+        for t in args:
+            t.requires_grad_(t.is_floating_point())
+        y = function(*args)
+        y.backward(torch.linspace(-1, 1, y.numel()).reshape(y.shape).to(place))
+        results.append([y.detach()] + [t.grad for t in args if t.is_floating_point()])
+    for here, there in zip(*results, strict=True):
+        assert close(here, there, tolerance)
+
+
+F = nn.functional
+
+
+@needs_opencl
+@pytest.mark.parametrize("options", [{}, {"padding": 1}, {"stride": 2, "padding": 2},
+                                     {"dilation": 2, "padding": 1}, {"groups": 2, "stride": (1, 2)}],
+                         ids=str)
+def test_convolution(options):
+    x, w, b = torch.randn(3, 4, 9, 8), torch.randn(6, 4 // options.get("groups", 1), 3, 3), torch.randn(6)
+    both(lambda x, w, b: F.conv2d(x, w, b, **options), x, w, b)
+    both(lambda x, w: F.conv2d(x, w, **options), x, w)
+
+
+@needs_opencl
+def test_layers():
+    x = torch.randn(5, 4, 6, 6)
+    both(lambda x: F.max_pool2d(x, 2), x)
+    both(lambda x: F.max_pool2d(x, 3, 2, 1), x)
+    both(lambda x: F.avg_pool2d(x, 3, 2, 1), x)
+    both(lambda x: F.avg_pool2d(x, 2, ceil_mode=True, count_include_pad=False), x)
+    both(lambda x, w, b: F.linear(x, w, b), torch.randn(3, 5, 8), torch.randn(4, 8), torch.randn(4))
+    for dim in (0, 1, -1):
+        both(lambda x: F.softmax(x, dim), x)
+        both(lambda x: F.log_softmax(x, dim), x)
+    w, b, mean, var = torch.randn(4), torch.randn(4), torch.randn(4), torch.rand(4) + 0.5
+    both(lambda x, w, b: F.batch_norm(x, mean.to(x.device), var.to(x.device), w, b), x, w, b)
+    both(lambda x, w, b: F.batch_norm(x, None, None, w, b, training=True), x, w, b)
+    both(lambda x: F.gelu(F.relu(x) + x.tanh() * x.sigmoid()), x)
+
+
+@needs_opencl
+def test_running_statistics():
+    here, x = nn.BatchNorm2d(3), torch.randn(4, 3, 5, 5)
+    there = nn.BatchNorm2d(3).to("opencl")
+    for _ in range(3):
+        here(x), there(x.to("opencl"))
+    assert close(here.running_mean, there.running_mean) and close(here.running_var, there.running_var)
+
+
+@needs_opencl
+@pytest.mark.parametrize("reduction", ["mean", "sum", "none"])
+def test_cross_entropy(reduction):
+    target, weight = torch.tensor([1, 0, 3, -100, 2]), torch.rand(4)
+    both(lambda x: F.cross_entropy(x, target.to(x.device), reduction=reduction), torch.randn(5, 4))
+    both(lambda x: F.cross_entropy(x, target.to(x.device), weight.to(x.device), reduction=reduction),
+         torch.randn(5, 4))
+
+
+@needs_opencl
+def test_index_out_of_range():
+    x = torch.randn(3, 4, device="opencl", requires_grad=True)
+    with pytest.raises(IndexError, match="Target 7 is out of bounds"):
+        F.cross_entropy(x, torch.tensor([0, 7, 1], device="opencl"))
+    with pytest.raises(IndexError, match="out of range"):
+        x.index_select(0, torch.tensor([0, 5], device="opencl"))
+    with pytest.raises(IndexError):
+        F.embedding(torch.tensor([-1], device="opencl"), x)
+
+
+@needs_opencl
+def test_selecting():
+    x, i = torch.randn(5, 6), torch.tensor([4, 0, 0])
+    p, j = on(x, i)
+    assert close(x.index_select(0, i), p.index_select(0, j), 0)
+    assert close(x.gather(1, i.expand(5, 3)), p.gather(1, j.expand(5, 3)), 0)
+    assert close(F.embedding(i, x), F.embedding(j, p), 0)
+    assert close(torch.cat([x, x[1:3], x.t()[:, :5].t()], 0), torch.cat([p, p[1:3], p.t()[:, :5].t()], 0), 0)
+
+
+@needs_opencl
+def test_one_warning_for_what_has_no_kernel():
+    warnings.resetwarnings()
+    x = torch.randn(4, 4)
+    y, lacking = fallbacks(torch.linalg.cholesky, (x @ x.t() + torch.eye(4)).to("opencl"))
+    assert y.device.type == "opencl"
+    assert lacking or fallbacks(torch.linalg.cholesky, y)[1] == []
+
+
+@needs_opencl
+def test_files_across_devices():
+    model = nn.Linear(3, 2).to("opencl")
+    file = io.BytesIO()
+    torch.save(model.state_dict(), file)
+    file.seek(0)
+    assert torch.load(file)["weight"].device.type == "opencl"
+    file.seek(0)
+    state = torch.load(file, map_location="cpu")
+    assert state["weight"].device.type == "cpu" and close(state["weight"], model.weight.detach(), 0)
+    here = nn.Linear(3, 2)
+    here.load_state_dict(state)
+    again = nn.Linear(3, 2).to("opencl")
+    again.load_state_dict(here.state_dict())
+    assert close(here.bias.detach(), again.bias.detach(), 0)
+
+
+@needs_opencl
+@pytest.mark.parametrize("make", [
+    lambda p: torch.optim.SGD(p, 0.1, momentum=0.9, weight_decay=0.01),
+    lambda p: torch.optim.Adam(p, 0.01), lambda p: torch.optim.AdamW(p, 0.01, amsgrad=True),
+    lambda p: torch.optim.RMSprop(p, 0.01)], ids=["SGD", "Adam", "AdamW", "RMSprop"])
+def test_optimizers(make):
+    torch.manual_seed(0)
+    first, x, y = nn.Linear(4, 3), torch.randn(8, 4), torch.randn(8, 3)
+    weights = []
+    for place in ("cpu", "opencl"):
+        model = nn.Linear(4, 3)
+        model.load_state_dict(first.state_dict())
+        model.to(place)
+        optimizer = make(model.parameters())
+        for _ in range(5):
+            optimizer.zero_grad()
+            F.mse_loss(model(x.to(place)), y.to(place)).backward()
+            optimizer.step()
+        weights.append(model.weight.detach())
+    assert close(*weights, 1e-5)
+
+
+def digits():
+    spec = importlib.util.spec_from_file_location("digits_example", ROOT / "examples" / "digits.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@needs_opencl
+def test_digits(capsys):
+    """The example learns the digits as it does on the CPU: the same losses, epoch by epoch."""
+    example, losses = digits(), {}
+    known, held_out = example.Digits(train=True), example.Digits(train=False)
+    for place in ("cpu", "opencl"):
+        torch.manual_seed(0)
+        model = example.network().to(place)
+        example.train(model, known.data.to(place), known.targets.to(place))
+        guess, _ = example.evaluate(model, held_out.data.to(place))
+        accuracy = (guess == held_out.targets.to(place)).float().mean().item()
+        assert accuracy >= 0.985
+        losses[place] = [float(line.split()[3]) for line in capsys.readouterr().out.splitlines()
+                         if line.startswith("epoch")]
+    assert len(losses["cpu"]) == 15
+    assert max(abs(a - b) for a, b in zip(losses["cpu"], losses["opencl"], strict=True)) < 1e-4
