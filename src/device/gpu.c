@@ -97,8 +97,8 @@ void gpu_spread(struct gpu_launch *l, int64_t n)
 
 /* By fl_dtype; NULL: kernels do not know it. */
 static const char *const DTYPES[FL_DTYPE_COUNT] = {
-    [FL_BOOL] = "bool",   [FL_UINT8] = "u8",     [FL_INT8] = "i8",      [FL_INT16] = "i16",
-    [FL_INT32] = "i32",   [FL_INT64] = "i64",    [FL_FLOAT16] = "f16",  [FL_BFLOAT16] = "bf16",
+    [FL_BOOL] = "bool",   [FL_UINT8] = "u8",   [FL_INT8] = "i8",     [FL_INT16] = "i16",
+    [FL_INT32] = "i32",   [FL_INT64] = "i64",  [FL_FLOAT16] = "f16", [FL_BFLOAT16] = "bf16",
     [FL_FLOAT32] = "f32", [FL_FLOAT64] = "f64"};
 
 bool gpu_has_dtype(int dtype)
@@ -115,24 +115,19 @@ const char *gpu_dtype_name(int dtype)
 
 const char *gpu_compute_define(enum compute type)
 {
-    static const char *const DEFINES[] = {
-        [COMPUTE_F32] = "#define FL_F32\n",
-        [COMPUTE_F64] = "#define FL_F64\n",
-        [COMPUTE_I32] = "#define FL_I32\n",
-        [COMPUTE_I64] = "#define FL_I64\n",
-        [COMPUTE_BOOL] = "#define FL_I32\n#define FL_TRUTH\n"};
+    static const char *const DEFINES[] = {[COMPUTE_F32] = "#define FL_F32\n",
+                                          [COMPUTE_F64] = "#define FL_F64\n",
+                                          [COMPUTE_I32] = "#define FL_I32\n",
+                                          [COMPUTE_I64] = "#define FL_I64\n",
+                                          [COMPUTE_BOOL] = "#define FL_I32\n#define FL_TRUTH\n"};
     return DEFINES[type];
 }
 
-int gpu_set_up(struct gpu *g)
+struct gpu_table *gpu_table_new(void)
 {
-    g->table = calloc(1, sizeof *g->table);
-    if (!g->table)
-        return error_set(FL_OUT_OF_MEMORY, "out of memory for a device");
-    pthread_mutex_init(&g->table->lock, NULL);
-    g->device.pointwise = gpu_pointwise;
-    g->device.reduce = gpu_reduce;
-    g->device.convert = gpu_convert;
-    g->device.kernel = gpu_run_kernel;
-    return 0;
+    struct gpu_table *t = calloc(1, sizeof *t);
+    if (!t)
+        return error_null(FL_OUT_OF_MEMORY, "out of memory for a device");
+    pthread_mutex_init(&t->lock, NULL);
+    return t;
 }

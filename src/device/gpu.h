@@ -50,6 +50,8 @@ struct gpu {
 /* Fills in the functions of a device that are the same for all drivers. */
 int gpu_set_up(struct gpu *g); /* 0, or -1 with the error */
 
+struct gpu_table *gpu_table_new(void); /* an empty one, or NULL with the error */
+
 static inline struct gpu *gpu_of(struct device *d)
 {
     return (struct gpu *)d;
@@ -69,11 +71,10 @@ char *gpu_math_for(int count, const char *const *texts, enum compute compute);
  * fills at most 16 of them and returns how many. gpu_text_math among them stands for what the others
  * need of it. NULL with the error. */
 enum { GPU_TEXTS = 16 };
-struct gpu_kernel *gpu_find(struct gpu *g, const struct gpu_key *key, const char *name,
-                            const char *entry,
-                            int (*write)(const struct gpu_key *key, const void *context,
-                                         const char **texts),
-                            const void *context);
+struct gpu_kernel *
+gpu_find(struct gpu *g, const struct gpu_key *key, const char *name, const char *entry,
+         int (*write)(const struct gpu_key *key, const void *context, const char **texts),
+         const void *context);
 
 /* Adds an argument to a launch; data stays where it is until the launch. */
 static inline void gpu_buffer(struct gpu_launch *l, const void *address)
@@ -110,8 +111,8 @@ struct gpu_call {
     const char *name; /* the operator's */
     const fl_value *args;
     fl_tensor *const *y;
-    int dtype;      /* T's */
-    bool failed;    /* an error is set */
+    int dtype;                     /* T's */
+    bool failed;                   /* an error is set */
     fl_tensor *made[16], *room[8]; /* room: of results of another dtype */
     int count;
 };

@@ -8,7 +8,6 @@
 #include "core/error.h"
 #include "device/gpu.h"
 
-
 /* Room for the wrong index, filled with what is none. */
 static void *expect_none(struct gpu_call *c)
 {
@@ -179,8 +178,8 @@ int gpu_cat(struct gpu_call *c)
             continue; /* an empty vector joins anything */
         if (!gpu_has_dtype(t->dtype))
             return DEVICE_CANNOT;
-        fl_tensor *part = tensor_alias(y, t->ndim, t->sizes, y->strides,
-                                       y->offset + at * y->strides[d]);
+        fl_tensor *part =
+            tensor_alias(y, t->ndim, t->sizes, y->strides, y->offset + at * y->strides[d]);
         int status = part ? gpu_convert(&c->g->device, part, t) : -1;
         tensor_release(part);
         if (status)

@@ -1,8 +1,6 @@
-/* Operators by name, and how their kernels see operands. */
-#include <assert.h>
+/* The kernels of operators, by name, and what a device with kernels can do. */
 #include <string.h>
 
-#include "core/error.h"
 #include "device/gpu.h"
 
 /* By the operator's name, with the number of its parameters. */
@@ -43,89 +41,6 @@ static const struct kernel {
     {"softmax", gpu_softmax, 2},
 };
 
-/* ---- operands ---- */
-
-static fl_tensor *keep(struct gpu_call *c, fl_tensor *t)
-{
-    assert(c->count < (int)(sizeof c->made / sizeof *c->made));
-    if (t)
-        c->made[c->count++] = t;
-    else
-        c->failed = true;
-    return t;
-}
-
-/* A new tensor of t's sizes, contiguous, on the call's device. */
-static fl_tensor *new_like(struct gpu_call *c, const fl_tensor *t, int dtype)
-{
-    return keep(c, tensor_new_on(&c->g->device, t->ndim, t->sizes, NULL, dtype));
-}
-
-const void *gpu_operand_as(struct gpu_call *c, const fl_tensor *t, int dtype)
-{
-    if (!t || c->failed)
-        return NULL;
-    if (t->dtype == dtype && t->flags & TENSOR_CONTIGUOUS)
-        return tensor_address(t);
-    fl_tensor *plain = new_like(c, t, dtype);
-    if (plain && plain->numel && gpu_convert(&c->g->device, plain, t))
-        c->failed = true;
-    return plain && plain->numel ? tensor_address(plain) : NULL;
-}
-
-const void *gpu_operand(struct gpu_call *c, const fl_tensor *t)
-{
-    return gpu_operand_as(c, t, c->dtype);
-}
-
-void *gpu_room(struct gpu_call *c, int64_t n, int dtype)
-{
-    fl_tensor *room = keep(c, tensor_new_on(&c->g->device, 1, &n, NULL, dtype));
-    return room && n ? tensor_address(room) : NULL;
-}
-
-void *gpu_result(struct gpu_call *c, int k)
-{
-    fl_tensor *y = c->y[k];
-    if (y->dtype == c->dtype || y->dtype == FL_INT64)
-        return tensor_address(y);
-    c->room[k] = new_like(c, y, c->dtype);
-    return c->room[k] ? tensor_address(c->room[k]) : NULL;
-}
-
-void gpu_around(const fl_tensor *t, int d, int64_t outer_n_inner[3])
-{
-    assert(t->ndim == 0 || (d >= 0 && d < t->ndim));
-    for (int i = 0; i < 3; i++)
-        outer_n_inner[i] = 1;
-    for (int k = 0; k < t->ndim; k++)
-        outer_n_inner[k < d ? 0 : k == d ? 1 : 2] *= t->sizes[k];
-}
-
-/* ---- running ---- */
-
-static int write_texts(const struct gpu_key *key, const void *context, const char **texts)
-{
-    const struct gpu *g = context;
-    const char *all[] = {g->prelude,    gpu_compute_define(key->compute), gpu_text_dialect,
-                         gpu_text_math, gpu_text_primitives,           key->text};
-    memcpy(texts, all, sizeof all);
-    return sizeof all / sizeof *all;
-}
-
-int gpu_go(struct gpu_call *c, const char *text, const char *entry, struct gpu_launch *l)
-{
-    struct gpu_key key;
-    if (c->failed)
-        return -1;
-    memset(&key, 0, sizeof key);
-    key.text = text, key.compute = (uint8_t)compute_of(c->dtype);
-    memcpy(key.detail, &entry, sizeof entry); /* which of the text's kernels */
-    l->name = c->name;
-    struct gpu_kernel *k = gpu_find(c->g, &key, c->name, entry, write_texts, c->g);
-    return k ? c->g->launch(c->g, k, l) : -1;
-}
-
 /* On this device (indices and numbers may come from the CPU), with elements that 32 bits number. */
 static bool fits(const struct device *d, const fl_tensor *t)
 {
@@ -162,4 +77,13 @@ int gpu_run_kernel(struct device *d, const char *name, const fl_value *args, fl_
     for (int i = 0; i < c.count; i++)
         tensor_release(c.made[i]);
     return c.failed ? -1 : status;
+}
+
+int gpu_set_up(struct gpu *g)
+{
+    g->device.pointwise = gpu_pointwise;
+    g->device.reduce = gpu_reduce;
+    g->device.convert = gpu_convert;
+    g->device.kernel = gpu_run_kernel;
+    return (g->table = gpu_table_new()) ? 0 : -1;
 }

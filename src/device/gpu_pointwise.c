@@ -19,7 +19,7 @@ struct shape {
 /* What a key says beside its text. */
 struct detail {
     uint8_t ndim, operands, wide; /* wide: elements are numbered by 64 bits */
-    uint8_t kind[MOST_OPERANDS];           /* 0 a number, 1 a tensor, 2 truth values */
+    uint8_t kind[MOST_OPERANDS];  /* 0 a number, 1 a tensor, 2 truth values */
     uint8_t dtype[MOST_OPERANDS];
 };
 _Static_assert(sizeof(struct detail) <= sizeof((struct gpu_key *)0)->detail, "a key has room");
@@ -41,8 +41,7 @@ static bool collapse(const struct device_loop *loop, struct shape *s)
             continue;
         bool joins = s->ndim > 0;
         for (int k = 0; k < loop->operands && joins; k++)
-            joins = s->stride[k][s->ndim - 1] ==
-                    stride_of(&loop->operand[k], loop->ndim, d) * size;
+            joins = s->stride[k][s->ndim - 1] == stride_of(&loop->operand[k], loop->ndim, d) * size;
         if (!joins && s->ndim == GPU_DIMS)
             return false;
         int at = joins ? s->ndim - 1 : s->ndim++;
@@ -76,8 +75,9 @@ static int write_texts(const struct gpu_key *key, const void *context, const cha
                          name, gpu_dtype_name(d.dtype[k]));
         assert(used < (int)sizeof defines);
     }
-    const char *all[] = {g->prelude,           defines,          gpu_text_dialect, gpu_text_math,
-                         gpu_text_primitives, gpu_text_pointwise, key->text};
+    const char *all[] = {
+        g->prelude,         defines,  gpu_text_dialect, gpu_text_math, gpu_text_primitives,
+        gpu_text_pointwise, key->text};
     memcpy(texts, all, sizeof all);
     return sizeof all / sizeof *all;
 }

@@ -35,7 +35,7 @@ static int write_texts(const struct gpu_key *key, const void *context, const cha
         d.last ? "#define FL_LAST\n" : "", d.down ? "#define FL_DOWN\n" : "");
     assert(used < (int)sizeof defines);
     (void)used;
-    const char *all[] = {g->prelude,           defines,   gpu_text_dialect, gpu_text_math,
+    const char *all[] = {g->prelude,          defines,   gpu_text_dialect, gpu_text_math,
                          gpu_text_primitives, key->text, gpu_text_reduce};
     memcpy(texts, all, sizeof all);
     return sizeof all / sizeof *all;
@@ -134,8 +134,8 @@ int gpu_reduce(struct device *d, const struct device_reduction *r)
         return 0;
     fill_in(&w.kept);
     fill_in(&w.dropped);
-    w.down = w.results > 1 &&
-             w.kept.stride[w.kept.count - 1] < w.dropped.stride[w.dropped.count - 1];
+    w.down =
+        w.results > 1 && w.kept.stride[w.kept.count - 1] < w.dropped.stride[w.dropped.count - 1];
     size_t element = compute_size(r->compute);
     int64_t line = w.count, parts = parts_of(&w, line);
     const void *from = r->from.data;

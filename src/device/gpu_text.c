@@ -49,11 +49,11 @@ static bool is_word(const char *word, size_t length, const char *text)
 /* What stands in front of a name where it is declared. */
 static bool comes_before(const char *word, size_t length)
 {
-    static const char *const WORDS[] = {
-        "M_INLINE", "M_CONSTANT",    "static",      "inline", "const",    "__attribute__",
-        "noinline", "always_inline", "unused",      "bool",   "int",      "float",
-        "double",   "int32_t",       "int64_t",     "void",   "uint16_t", "uint32_t",
-        "uint64_t", "unsigned"};
+    static const char *const WORDS[] = {"M_INLINE", "M_CONSTANT",    "static",   "inline",
+                                        "const",    "__attribute__", "noinline", "always_inline",
+                                        "unused",   "bool",          "int",      "float",
+                                        "double",   "int32_t",       "int64_t",  "void",
+                                        "uint16_t", "uint32_t",      "uint64_t", "unsigned"};
     for (size_t i = 0; i < sizeof WORDS / sizeof *WORDS; i++)
         if (is_word(word, length, WORDS[i]))
             return true;
@@ -105,9 +105,8 @@ static void mark(const char *word, size_t length, const char *ending, bool *need
     for (int i = 0; i < piece_count; i++) {
         const struct piece *p = &pieces[i];
         bool starts = p->name && p->name_length >= length && !memcmp(p->name, word, length);
-        if (starts && (p->name_length == length ||
-                       (more && p->name_length == length + more &&
-                        memcmp(p->name + length, ending, more) == 0)))
+        if (starts && (p->name_length == length || (more && p->name_length == length + more &&
+                                                    memcmp(p->name + length, ending, more) == 0)))
             needed[i] = true;
     }
 }
@@ -121,9 +120,11 @@ static void mark_all(const char *text, const char *end, const char *ending, bool
 
 char *gpu_math_for(int count, const char *const *texts, enum compute compute)
 {
-    static const char *const ENDINGS[] = {
-        [COMPUTE_F32] = "_f32", [COMPUTE_F64] = "_f64", [COMPUTE_I32] = "_i32",
-        [COMPUTE_I64] = "_i64", [COMPUTE_BOOL] = "_i32"};
+    static const char *const ENDINGS[] = {[COMPUTE_F32] = "_f32",
+                                          [COMPUTE_F64] = "_f64",
+                                          [COMPUTE_I32] = "_i32",
+                                          [COMPUTE_I64] = "_i64",
+                                          [COMPUTE_BOOL] = "_i32"};
     bool needed[MOST_PIECES] = {false}, followed[MOST_PIECES] = {false};
     const char *ending = ENDINGS[compute];
     bool whole = compute != COMPUTE_F32 && compute != COMPUTE_F64;

@@ -62,7 +62,7 @@ static int class_of(size_t bytes)
 {
     int class = 0;
     while (class < SIZE_CLASSES - 1 && class_size(class) < bytes)
-        class ++;
+        class++;
     return class;
 }
 
@@ -70,8 +70,8 @@ static int reserve(struct opencl_device *o)
 {
     for (int log2 = 42; log2 >= 32; log2 -= 2) {
         size_t bytes = (size_t)1 << log2;
-        void *range = mmap(NULL, bytes, PROT_NONE,
-                           MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+        void *range =
+            mmap(NULL, bytes, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
         if (range != MAP_FAILED) {
             o->range = o->next = range;
             o->range_end = o->range + bytes;
@@ -84,7 +84,7 @@ static int reserve(struct opencl_device *o)
 /* Gives the driver the memory of all free blocks. */
 static void drop_free(struct opencl_device *o)
 {
-    for (int class = 0; class < SIZE_CLASSES; class ++)
+    for (int class = 0; class < SIZE_CLASSES; class++)
         for (int b = o->free[class]; b >= 0; b = o->blocks[b].next)
             if (o->blocks[b].memory) {
                 o->cl->api.release_memory(o->blocks[b].memory);
@@ -183,7 +183,8 @@ static int read(struct device *d, void *to, const void *address, size_t bytes)
     size_t offset;
     pthread_mutex_lock(&o->lock);
     struct block *b = find(o, address, &offset);
-    int status = o->cl->api.read_buffer(o->cl->queue, b->memory, 1, offset, bytes, to, 0, NULL, NULL);
+    int status =
+        o->cl->api.read_buffer(o->cl->queue, b->memory, 1, offset, bytes, to, 0, NULL, NULL);
     pthread_mutex_unlock(&o->lock);
     return status ? opencl_failed(o->cl, "clEnqueueReadBuffer", status) : 0;
 }
@@ -243,8 +244,8 @@ static void show_log(struct opencl_device *o, cl_program program)
     const struct opencl_api *api = &o->cl->api;
     api->get_build_info(program, o->cl->device, CL_PROGRAM_BUILD_LOG, 0, NULL, &size);
     char *whole = size ? malloc(size + 1) : NULL;
-    if (whole && api->get_build_info(program, o->cl->device, CL_PROGRAM_BUILD_LOG, size, whole,
-                                     NULL) == 0) {
+    if (whole &&
+        api->get_build_info(program, o->cl->device, CL_PROGRAM_BUILD_LOG, size, whole, NULL) == 0) {
         whole[size] = 0;
         snprintf(log, sizeof log, "%s", whole);
     }
@@ -340,7 +341,7 @@ static struct device *open_device(int index)
     o->cl = cl;
     snprintf(o->name, sizeof o->name, "opencl:%d", index);
     pthread_mutex_init(&o->lock, NULL);
-    for (int class = 0; class < SIZE_CLASSES; class ++)
+    for (int class = 0; class < SIZE_CLASSES; class++)
         o->free[class] = -1;
     o->gpu = (struct gpu){.device = {.id = {FL_OPENCL, (int16_t)index},
                                      .name = o->name,

@@ -36,7 +36,7 @@ enum {
     CL_DEVICE_EXTENSIONS = 0x1030,
     CL_PROGRAM_BUILD_LOG = 0x1183
 };
-#define CL_DEVICE_TYPE_ALL UINT64_C(0xFFFFFFFF)
+#define CL_DEVICE_TYPE_ALL                  UINT64_C(0xFFFFFFFF)
 #define CL_FP_CORRECTLY_ROUNDED_DIVIDE_SQRT UINT64_C(128)
 
 /* In the order of the names in opencl_open.c. Without events and without waiting lists, which an

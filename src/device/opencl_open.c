@@ -16,14 +16,26 @@
 enum { MOST_DEVICES = 16, MOST_PLATFORMS = 16 };
 
 /* In the order of struct opencl_api. */
-static const char *const FUNCTIONS[] = {
-    "clGetPlatformIDs",    "clGetPlatformInfo",         "clGetDeviceIDs",
-    "clGetDeviceInfo",     "clCreateContext",           "clCreateCommandQueue",
-    "clCreateBuffer",      "clReleaseMemObject",        "clEnqueueReadBuffer",
-    "clEnqueueWriteBuffer", "clEnqueueCopyBuffer",      "clEnqueueFillBuffer",
-    "clCreateProgramWithSource", "clBuildProgram",      "clGetProgramBuildInfo",
-    "clReleaseProgram",    "clCreateKernel",            "clSetKernelArg",
-    "clEnqueueNDRangeKernel", "clFinish"};
+static const char *const FUNCTIONS[] = {"clGetPlatformIDs",
+                                        "clGetPlatformInfo",
+                                        "clGetDeviceIDs",
+                                        "clGetDeviceInfo",
+                                        "clCreateContext",
+                                        "clCreateCommandQueue",
+                                        "clCreateBuffer",
+                                        "clReleaseMemObject",
+                                        "clEnqueueReadBuffer",
+                                        "clEnqueueWriteBuffer",
+                                        "clEnqueueCopyBuffer",
+                                        "clEnqueueFillBuffer",
+                                        "clCreateProgramWithSource",
+                                        "clBuildProgram",
+                                        "clGetProgramBuildInfo",
+                                        "clReleaseProgram",
+                                        "clCreateKernel",
+                                        "clSetKernelArg",
+                                        "clEnqueueNDRangeKernel",
+                                        "clFinish"};
 enum { FUNCTION_COUNT = sizeof FUNCTIONS / sizeof *FUNCTIONS };
 _Static_assert(sizeof(struct opencl_api) == FUNCTION_COUNT * sizeof(void *), "one name a function");
 
@@ -43,32 +55,19 @@ static struct {
 static const struct {
     int status;
     const char *name;
-} STATUSES[] = {{-1, "CL_DEVICE_NOT_FOUND"},
-                {-2, "CL_DEVICE_NOT_AVAILABLE"},
-                {-3, "CL_COMPILER_NOT_AVAILABLE"},
-                {-4, "CL_MEM_OBJECT_ALLOCATION_FAILURE"},
-                {-5, "CL_OUT_OF_RESOURCES"},
-                {-6, "CL_OUT_OF_HOST_MEMORY"},
-                {-8, "CL_MEM_COPY_OVERLAP"},
-                {-11, "CL_BUILD_PROGRAM_FAILURE"},
-                {-30, "CL_INVALID_VALUE"},
-                {-33, "CL_INVALID_DEVICE"},
-                {-34, "CL_INVALID_CONTEXT"},
-                {-36, "CL_INVALID_COMMAND_QUEUE"},
-                {-38, "CL_INVALID_MEM_OBJECT"},
-                {-43, "CL_INVALID_BUILD_OPTIONS"},
-                {-44, "CL_INVALID_PROGRAM"},
-                {-45, "CL_INVALID_PROGRAM_EXECUTABLE"},
-                {-46, "CL_INVALID_KERNEL_NAME"},
-                {-48, "CL_INVALID_KERNEL"},
-                {-49, "CL_INVALID_ARG_INDEX"},
-                {-50, "CL_INVALID_ARG_VALUE"},
-                {-51, "CL_INVALID_ARG_SIZE"},
-                {-52, "CL_INVALID_KERNEL_ARGS"},
-                {-54, "CL_INVALID_WORK_GROUP_SIZE"},
-                {-55, "CL_INVALID_WORK_ITEM_SIZE"},
-                {-61, "CL_INVALID_BUFFER_SIZE"},
-                {-63, "CL_INVALID_GLOBAL_WORK_SIZE"},
+} STATUSES[] = {{-1, "CL_DEVICE_NOT_FOUND"},         {-2, "CL_DEVICE_NOT_AVAILABLE"},
+                {-3, "CL_COMPILER_NOT_AVAILABLE"},   {-4, "CL_MEM_OBJECT_ALLOCATION_FAILURE"},
+                {-5, "CL_OUT_OF_RESOURCES"},         {-6, "CL_OUT_OF_HOST_MEMORY"},
+                {-8, "CL_MEM_COPY_OVERLAP"},         {-11, "CL_BUILD_PROGRAM_FAILURE"},
+                {-30, "CL_INVALID_VALUE"},           {-33, "CL_INVALID_DEVICE"},
+                {-34, "CL_INVALID_CONTEXT"},         {-36, "CL_INVALID_COMMAND_QUEUE"},
+                {-38, "CL_INVALID_MEM_OBJECT"},      {-43, "CL_INVALID_BUILD_OPTIONS"},
+                {-44, "CL_INVALID_PROGRAM"},         {-45, "CL_INVALID_PROGRAM_EXECUTABLE"},
+                {-46, "CL_INVALID_KERNEL_NAME"},     {-48, "CL_INVALID_KERNEL"},
+                {-49, "CL_INVALID_ARG_INDEX"},       {-50, "CL_INVALID_ARG_VALUE"},
+                {-51, "CL_INVALID_ARG_SIZE"},        {-52, "CL_INVALID_KERNEL_ARGS"},
+                {-54, "CL_INVALID_WORK_GROUP_SIZE"}, {-55, "CL_INVALID_WORK_ITEM_SIZE"},
+                {-61, "CL_INVALID_BUFFER_SIZE"},     {-63, "CL_INVALID_GLOBAL_WORK_SIZE"},
                 {-1001, "CL_PLATFORM_NOT_FOUND_KHR"}};
 
 int opencl_failed(const struct opencl *cl, const char *what, int status)
@@ -85,17 +84,19 @@ int opencl_failed(const struct opencl *cl, const char *what, int status)
 static int refuse_missing(void)
 {
     if (library.missing)
-        error_set(FL_RUNTIME_ERROR, "the OpenCL loader (libOpenCL.so.1) lacks %s: it is older than "
-                                    "OpenCL 1.2",
+        error_set(FL_RUNTIME_ERROR,
+                  "the OpenCL loader (libOpenCL.so.1) lacks %s: it is older than "
+                  "OpenCL 1.2",
                   library.missing);
     else if (!library.loader)
         error_set(FL_RUNTIME_ERROR, "no OpenCL here: libOpenCL.so.1 cannot be opened");
     else
         error_set(FL_RUNTIME_ERROR, "no OpenCL device with float64 (cl_khr_fp64) here");
-    return error_hint("Install the OpenCL loader and your device's driver. For a CPU, on Debian and "
-                      "Ubuntu: apt-get install ocl-icd-libopencl1 pocl-opencl-icd",
-                      "请安装 OpenCL 加载库和设备驱动。在 Debian 或 Ubuntu 上用 CPU 运行："
-                      "apt-get install ocl-icd-libopencl1 pocl-opencl-icd");
+    return error_hint(
+        "Install the OpenCL loader and your device's driver. For a CPU, on Debian and "
+        "Ubuntu: apt-get install ocl-icd-libopencl1 pocl-opencl-icd",
+        "请安装 OpenCL 加载库和设备驱动。在 Debian 或 Ubuntu 上用 CPU 运行："
+        "apt-get install ocl-icd-libopencl1 pocl-opencl-icd");
 }
 
 /* ---- finding devices ---- */
@@ -179,7 +180,8 @@ static int set_up(struct opencl *cl)
                          &cl->local_bytes, NULL);
     api->get_device_info(cl->device, CL_DEVICE_GLOBAL_MEM_SIZE, sizeof cl->memory, &cl->memory,
                          NULL);
-    api->get_device_info(cl->device, CL_DEVICE_SINGLE_FP_CONFIG, sizeof precision, &precision, NULL);
+    api->get_device_info(cl->device, CL_DEVICE_SINGLE_FP_CONFIG, sizeof precision, &precision,
+                         NULL);
     snprintf(cl->options, sizeof cl->options, "-cl-std=CL1.2%s",
              precision & CL_FP_CORRECTLY_ROUNDED_DIVIDE_SQRT
                  ? " -cl-fp32-correctly-rounded-divide-sqrt"

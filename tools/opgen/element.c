@@ -448,8 +448,8 @@ const char *element_primitives(bool integral)
         if (!(PRIMITIVES[k].types & (integral ? INTS : FLOATS)))
             continue;
         const char *name = PRIMITIVES[k].name, *own = integral ? PRIMITIVES[k].integer : NULL;
-        text = text_format("%s#define m_%s FL_JOIN(m_%s, FL_SUFFIX)\n", text, name,
-                           own ? own : name);
+        text =
+            text_format("%s#define m_%s FL_JOIN(m_%s, FL_SUFFIX)\n", text, name, own ? own : name);
     }
     return text;
 }

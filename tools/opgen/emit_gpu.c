@@ -113,8 +113,8 @@ static const char *step(const struct table *t, const struct op *op, const struct
     const char *names[2] = {first, second}, *texts[2];
     for (int integral = 0; integral < 2; integral++)
         texts[integral] = reduce_step(t, op, n, integral ? I64 : F32, names, true);
-    const char *params = first ? text_format("T %s, T %s FL_SCALARS", first, second)
-                               : "FL_ONLY_SCALARS";
+    const char *params =
+        first ? text_format("T %s, T %s FL_SCALARS", first, second) : "FL_ONLY_SCALARS";
     const char *inside = texts[0] ? texts[0] : texts[1];
     if (texts[0] && texts[1] && strcmp(texts[0], texts[1]) != 0)
         inside = text_format("#ifdef FL_INTEGRAL\n%s#else\n%s#endif\n", texts[1], texts[0]);
@@ -128,10 +128,10 @@ static void reduce_text(struct out *o, const struct table *t, struct op *op)
         params = text_format("%s, T s%d", params, i);
         args = text_format("%s, s%d", args, i);
     }
-    const char *text = text_format(
-        "#define FL_SCALARS %s\n#define FL_NAMES %s\n#define FL_ONLY_SCALARS %s\n"
-        "#define FL_ONLY_NAMES %s\n",
-        params, args, *params ? params + 2 : "void", *args ? args + 2 : "");
+    const char *text =
+        text_format("#define FL_SCALARS %s\n#define FL_NAMES %s\n#define FL_ONLY_SCALARS %s\n"
+                    "#define FL_ONLY_NAMES %s\n",
+                    params, args, *params ? params + 2 : "void", *args ? args + 2 : "");
     const char *add = step(t, op, op->step, "fl_step", "acc", "x"),
                *join = step(t, op, op->join, "fl_join", "a", "b");
     if (op->start && (begin = step(t, op, op->start, "fl_start", NULL, NULL)))
