@@ -9,7 +9,7 @@
 
 #include "device/gpu.h"
 
-enum { MOST_OPERANDS = 9 };
+enum { MOST_OPERANDS = 9, DEFINES = 1024 };
 
 struct shape {
     int ndim;
@@ -57,26 +57,32 @@ static bool collapse(const struct device_loop *loop, struct shape *s)
     return true;
 }
 
+/* What puts texts together: lines of this kernel's own. */
+struct writing {
+    const struct gpu *g;
+    char *defines;
+};
+
 static int write_texts(const struct gpu_key *key, const void *context, const char **texts)
 {
-    static __thread char defines[1024];
-    const struct gpu *g = context;
+    const struct writing *w = context;
+    char *defines = w->defines;
     struct detail d;
     memcpy(&d, key->detail, sizeof d);
-    int used = snprintf(defines, sizeof defines, "%s#define FL_NDIM %d\n#define FL_INDEX %s\n",
+    int used = snprintf(defines, DEFINES, "%s#define FL_NDIM %d\n#define FL_INDEX %s\n",
                         gpu_compute_define(key->compute), d.ndim, d.wide ? "int64_t" : "uint32_t");
     for (int k = 0; k < d.operands; k++) {
         static const char *const KINDS[] = {"number", "tensor", "truth"};
         char name[8] = "out";
         if (k)
             snprintf(name, sizeof name, "%d", k - 1);
-        used += snprintf(defines + used, sizeof defines - (size_t)used,
+        used += snprintf(defines + used, DEFINES - (size_t)used,
                          "#define FL_KIND_%s %s\n#define FL_DTYPE_%s %s\n", name, KINDS[d.kind[k]],
                          name, gpu_dtype_name(d.dtype[k]));
-        assert(used < (int)sizeof defines);
+        assert(used < DEFINES);
     }
     const char *all[] = {
-        g->prelude,         defines,  gpu_text_dialect, gpu_text_math, gpu_text_primitives,
+        w->g->prelude,         defines,  gpu_text_dialect, gpu_text_math, gpu_text_primitives,
         gpu_text_pointwise, key->text};
     memcpy(texts, all, sizeof all);
     return sizeof all / sizeof *all;
@@ -146,7 +152,9 @@ int gpu_pointwise(struct device *d, const struct device_loop *loop)
     detail.wide = n > INT32_MAX;
     key.text = loop->text, key.compute = (uint8_t)loop->compute;
     memcpy(key.detail, &detail, sizeof detail);
-    struct gpu_kernel *k = gpu_find(g, &key, loop->name, "fl_kernel", write_texts, g);
+    char defines[DEFINES];
+    const struct writing writing = {g, defines};
+    struct gpu_kernel *k = gpu_find(g, &key, loop->name, "fl_kernel", write_texts, &writing);
     if (!k)
         return -1;
 
