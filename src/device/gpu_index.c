@@ -145,7 +145,7 @@ int gpu_index_select(struct gpu_call *c)
     if (d < 0 || x->dtype != c->y[0]->dtype)
         return d < 0 ? -1 : DEVICE_CANNOT;
     gpu_around(x, d, size);
-    return select_from(c, "select", x, index, size, index->numel, -1);
+    return select_from(c, "select_at", x, index, size, index->numel, -1);
 }
 
 int gpu_gather(struct gpu_call *c)
