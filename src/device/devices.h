@@ -14,7 +14,7 @@ struct driver {
     int (*count)(void);
     struct device *(*open)(int index);
 };
-extern const struct driver driver_meta, driver_opencl;
+extern const struct driver driver_meta, driver_opencl, driver_cuda;
 
 /* The device, opened; NULL with PyTorch's error where there is none. Kind -1: the CPU. */
 struct device *device_find(fl_device id);

@@ -5,8 +5,8 @@
  * A kernel is found by a key of the caller's: a few bytes that say which text, for which dtypes.
  * Only where it is not found is its text put together and compiled.
  *
- * The dialect (gpu_text_opencl and its like make it the driver's): FL_KERNEL, FL_GLOBAL, FL_LOCAL,
- * FL_CONSTANT mark kernels and memory; FL_ID(d), FL_GROUP(d), FL_ITEM(d) number work items, groups,
+ * The dialect (gpu_text_opencl and its like make it the driver's): FL_KERNEL, FL_GLOBAL, FL_LOCAL
+ * (and FL_LOCAL_AT, what points there) mark kernels and memory; FL_ID(d), FL_GROUP(d), FL_ITEM(d) number work items, groups,
  * and items of a group; FL_BARRIER waits for the group. Each buffer among the arguments is a pair
  * FL_BUFFER(type, name): a pointer and an offset in bytes, of which FL_AT(type, name) makes the
  * address.
@@ -44,7 +44,6 @@ struct gpu {
                                   const char *name);
     int (*launch)(struct gpu *g, struct gpu_kernel *k, const struct gpu_launch *l);
     struct gpu_table *table; /* kernels by key (gpu.c) */
-    size_t group_limit;      /* work items of a group, at most */
 };
 
 /* Fills in the functions of a device that are the same for all drivers. */
@@ -157,7 +156,7 @@ int gpu_gather(struct gpu_call *c);
 int gpu_cat(struct gpu_call *c);
 
 /* Texts that opgen embeds: files *.gpu of this folder, and what math.h is made of. */
-extern const char gpu_text_opencl[], gpu_text_dialect[], gpu_text_math[], gpu_text_primitives[],
+extern const char gpu_text_opencl[], gpu_text_cuda[], gpu_text_dialect[], gpu_text_math[], gpu_text_primitives[],
     gpu_text_pointwise[], gpu_text_reduce[], gpu_text_matmul[], gpu_text_conv[], gpu_text_pool[],
     gpu_text_norm[], gpu_text_index[];
 

@@ -8,6 +8,15 @@ struct conv {
     int32_t N, C, H, W, K, R, S, P, Q, groups, stride[2], padding[2], dilation[2], has_bias;
 };
 
+enum { BLOCK = 8 }; /* channels of an item; the text's */
+
+/* Items for so many channels, of each group by blocks. */
+static int64_t items(int64_t channels, const struct conv *v)
+{
+    int64_t each = channels / v->groups;
+    return v->groups * ((each + BLOCK - 1) / BLOCK);
+}
+
 static void take_pair(const fl_value *v, int32_t pair[2])
 {
     for (int d = 0; d < 2; d++)
@@ -38,7 +47,7 @@ static int launch(struct gpu_call *c, const char *entry, struct conv *v, int cou
                   const void *const *buffers, int64_t n)
 {
     struct gpu_launch l = {0};
-    if (n == 0)
+    if (n == 0 || c->y[0]->numel == 0)
         return 0;
     gpu_bytes(&l, v, sizeof *v);
     for (int i = 0; i < count; i++)
@@ -54,7 +63,7 @@ int gpu_conv2d(struct gpu_call *c)
     v.has_bias = bias != NULL;
     const void *buffers[] = {gpu_operand(c, x), gpu_operand(c, w), gpu_operand(c, bias),
                              gpu_result(c, 0)};
-    return launch(c, "conv2d", &v, 4, buffers, c->y[0]->numel);
+    return launch(c, "conv2d", &v, 4, buffers, v.N * items(v.K, &v) * v.P * v.Q);
 }
 
 int gpu_conv2d_backward_input(struct gpu_call *c)
@@ -62,7 +71,7 @@ int gpu_conv2d_backward_input(struct gpu_call *c)
     const fl_tensor *g = gpu_tensor(c, 0), *w = gpu_tensor(c, 2);
     struct conv v = conv_of(c, c->y[0]->sizes, w->sizes, g->sizes, 3);
     const void *buffers[] = {gpu_operand(c, g), gpu_operand(c, w), gpu_result(c, 0)};
-    return launch(c, "conv2d_input", &v, 3, buffers, c->y[0]->numel);
+    return launch(c, "conv2d_input", &v, 3, buffers, v.N * items(v.C, &v) * v.H * v.W);
 }
 
 int gpu_conv2d_backward_weight(struct gpu_call *c)
@@ -70,7 +79,8 @@ int gpu_conv2d_backward_weight(struct gpu_call *c)
     const fl_tensor *g = gpu_tensor(c, 0), *x = gpu_tensor(c, 1);
     struct conv v = conv_of(c, x->sizes, c->y[0]->sizes, g->sizes, 3);
     const void *buffers[] = {gpu_operand(c, g), gpu_operand(c, x), gpu_result(c, 0)};
-    return launch(c, "conv2d_weight", &v, 3, buffers, c->y[0]->numel);
+    return launch(c, "conv2d_weight", &v, 3, buffers,
+                  items(v.K, &v) * (v.C / v.groups) * v.R * v.S);
 }
 
 /* ---- pooling ---- */
@@ -108,7 +118,7 @@ static int launch_pool(struct gpu_call *c, const char *entry, const struct pool 
                        const void *const *buffers, int64_t n)
 {
     struct gpu_launch l = {0};
-    if (n == 0)
+    if (n == 0 || c->y[0]->numel == 0)
         return 0;
     gpu_bytes(&l, v, sizeof *v);
     for (int i = 0; i < count; i++)

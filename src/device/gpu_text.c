@@ -49,7 +49,7 @@ static bool is_word(const char *word, size_t length, const char *text)
 /* What stands in front of a name where it is declared. */
 static bool comes_before(const char *word, size_t length)
 {
-    static const char *const WORDS[] = {"M_INLINE", "M_CONSTANT",    "static",   "inline",
+    static const char *const WORDS[] = {"M_INLINE", "M_TABLE",    "static",   "inline",
                                         "const",    "__attribute__", "noinline", "always_inline",
                                         "unused",   "bool",          "int",      "float",
                                         "double",   "int32_t",       "int64_t",  "void",
@@ -69,7 +69,7 @@ static const char *end_of_line(const char *at)
  * behind its last brace; of a function behind the line that is its last brace. */
 static const char *end_of_piece(const char *at)
 {
-    static const char TABLE[] = "static M_CONSTANT";
+    static const char TABLE[] = "static M_TABLE";
     const bool table = strncmp(at, TABLE, sizeof TABLE - 1) == 0;
     const char *line = at, *end = end_of_line(at);
     if (*at == '#') {

@@ -355,8 +355,7 @@ static struct device *open_device(int index)
                                      .wait = wait},
                           .prelude = gpu_text_opencl,
                           .compile = compile,
-                          .launch = launch,
-                          .group_limit = cl->group_limit};
+                          .launch = launch};
     if (reserve(o) || gpu_set_up(&o->gpu)) {
         free(o);
         return NULL;

@@ -21,18 +21,9 @@ typedef struct cl_kernel *cl_kernel;
 typedef struct cl_event *cl_event;
 
 enum {
-    CL_SUCCESS = 0,
-    CL_DEVICE_NOT_FOUND = -1,
-    CL_BUILD_PROGRAM_FAILURE = -11,
     CL_MEM_READ_WRITE = 1,
-    CL_PLATFORM_NAME = 0x0902,
-    CL_DEVICE_MAX_COMPUTE_UNITS = 0x1002,
-    CL_DEVICE_MAX_WORK_GROUP_SIZE = 0x1004,
     CL_DEVICE_SINGLE_FP_CONFIG = 0x101B,
-    CL_DEVICE_GLOBAL_MEM_SIZE = 0x101F,
-    CL_DEVICE_LOCAL_MEM_SIZE = 0x1023,
     CL_DEVICE_NAME = 0x102B,
-    CL_DEVICE_VERSION = 0x102F,
     CL_DEVICE_EXTENSIONS = 0x1030,
     CL_PROGRAM_BUILD_LOG = 0x1183
 };
@@ -43,7 +34,6 @@ enum {
  * in-order queue does not need, their arguments are 0 and NULL. */
 struct opencl_api {
     int (*get_platforms)(unsigned room, cl_platform *platforms, unsigned *count);
-    int (*get_platform_info)(cl_platform p, unsigned name, size_t room, void *value, size_t *size);
     int (*get_devices)(cl_platform p, uint64_t type, unsigned room, cl_device *devices,
                        unsigned *count);
     int (*get_device_info)(cl_device d, unsigned name, size_t room, void *value, size_t *size);
@@ -86,8 +76,6 @@ struct opencl {
     cl_context context;
     cl_queue queue;
     char name[128], options[64]; /* options: for every program that is built */
-    size_t group_limit, local_bytes;
-    uint64_t memory;
 };
 
 /* opencl_open.c: the devices of all platforms, opened on first use. -1 with the error, which says

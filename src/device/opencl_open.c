@@ -17,7 +17,6 @@ enum { MOST_DEVICES = 16, MOST_PLATFORMS = 16 };
 
 /* In the order of struct opencl_api. */
 static const char *const FUNCTIONS[] = {"clGetPlatformIDs",
-                                        "clGetPlatformInfo",
                                         "clGetDeviceIDs",
                                         "clGetDeviceInfo",
                                         "clCreateContext",
@@ -174,12 +173,6 @@ static int set_up(struct opencl *cl)
     uint64_t precision = 0;
     const struct opencl_api *api = &cl->api;
     api->get_device_info(cl->device, CL_DEVICE_NAME, sizeof cl->name - 1, cl->name, NULL);
-    api->get_device_info(cl->device, CL_DEVICE_MAX_WORK_GROUP_SIZE, sizeof cl->group_limit,
-                         &cl->group_limit, NULL);
-    api->get_device_info(cl->device, CL_DEVICE_LOCAL_MEM_SIZE, sizeof cl->local_bytes,
-                         &cl->local_bytes, NULL);
-    api->get_device_info(cl->device, CL_DEVICE_GLOBAL_MEM_SIZE, sizeof cl->memory, &cl->memory,
-                         NULL);
     api->get_device_info(cl->device, CL_DEVICE_SINGLE_FP_CONFIG, sizeof precision, &precision,
                          NULL);
     snprintf(cl->options, sizeof cl->options, "-cl-std=CL1.2%s",

@@ -16,8 +16,9 @@
 
 #define M_INLINE static inline __attribute__((always_inline, unused))
 
-/* Tables of constants; a GPU's compiler has memory of its own for them. */
-#ifndef M_CONSTANT
+/* Tables of constants, and what points at them; a GPU's compiler has memory of its own for them. */
+#ifndef M_TABLE
+#define M_TABLE const
 #define M_CONSTANT const
 #endif
 

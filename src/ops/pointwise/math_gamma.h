@@ -175,7 +175,7 @@ M_INLINE double m_gamma_grad_large_f64(double a, double x)
     return -stirling * (x * t) / root;
 }
 
-static M_CONSTANT double m_gamma_grad_table[3][8] __attribute__((unused)) = {
+static M_TABLE double m_gamma_grad_table[3][8] __attribute__((unused)) = {
     {0.16009398, -0.094634809, 0.025146376, -0.0030648343, 1, 0.32668115, 0.10406089, 0.0014179084},
     {0.53487893, 0.1298071, 0.065735949, -0.0015649758, 0.16639465, 0.020070113, -0.0035938915,
      -0.00058392623},
@@ -263,7 +263,7 @@ M_INLINE double m_beta_grad_large_f64(double x, double a, double b)
     return stirling * lead * (first + 0.5 * at_a * rest);
 }
 
-static M_CONSTANT double m_beta_grad_table[2][3][3][4] __attribute__((unused)) = {
+static M_TABLE double m_beta_grad_table[2][3][3][4] __attribute__((unused)) = {
     {{{1.003668233, -0.01061107488, -0.0657888334, 0.01201642863},
       {0.6336835991, -0.3557432599, 0.05486251648, -0.001465281033},
       {-0.03276231906, 0.004474107445, 0.002429354597, -0.0001557569013}},

@@ -194,7 +194,7 @@ M_INLINE float m_tan_f32(float x)
 }
 
 /* 1/(2 pi) from its first bit; 64 zero bits stand before it. */
-static M_CONSTANT uint64_t m_inverse_turn[] __attribute__((unused)) = {
+static M_TABLE uint64_t m_inverse_turn[] __attribute__((unused)) = {
     0x0000000000000000, 0x28be60db9391054a, 0x7f09d5f47d4d3770, 0x36d8a5664f10e410,
     0x7f9458eaf7aef158, 0x6dc91b8e909374b8, 0x01924bba82746487, 0x3f877ac72c4a69cf,
     0xba208d7d4baed121, 0x3a671c09ad17df90, 0x4e64758e60d4ce7d, 0x272117e2ef7e4a0e,

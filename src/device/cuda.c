@@ -1,0 +1,298 @@
+/* The CUDA driver: memory, copies, compiling, launching, through the driver API (libcuda.so.1), which
+ * is opened on first use, and NVRTC.
+ *
+ * Addresses are CUDA's own pointers. Work is queued in the default stream of the device's primary
+ * context, in order. Memory is given back at once: freeing it waits for what still runs. */
+#include <dlfcn.h>
+#include <pthread.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/error.h"
+#include "device/devices.h"
+#include "device/gpu.h"
+#include "device/nvrtc.h"
+
+typedef struct cu_context *cu_context;
+typedef struct cu_module *cu_module;
+typedef struct cu_function *cu_function;
+typedef struct cu_stream *cu_stream;
+typedef uint64_t cu_address;
+
+enum {
+    CUDA_ERROR_OUT_OF_MEMORY = 2,
+    COMPUTE_CAPABILITY_MAJOR = 75,
+    COMPUTE_CAPABILITY_MINOR = 76,
+    LARGEST_GRID = 65535 /* of the second and third dim */
+};
+
+/* In the order of the names below. */
+struct cuda_api {
+    int (*init)(unsigned flags);
+    int (*count)(int *count);
+    int (*get)(int *device, int ordinal);
+    int (*attribute)(int *value, int attribute, int device);
+    int (*retain_context)(cu_context *c, int device);
+    int (*set_context)(cu_context c);
+    int (*allocate)(cu_address *a, size_t bytes);
+    int (*free)(cu_address a);
+    int (*write)(cu_address to, const void *from, size_t bytes);
+    int (*read)(void *to, cu_address from, size_t bytes);
+    int (*copy)(cu_address to, cu_address from, size_t bytes, cu_stream s);
+    int (*fill8)(cu_address a, unsigned char value, size_t n, cu_stream s);
+    int (*fill16)(cu_address a, unsigned short value, size_t n, cu_stream s);
+    int (*fill32)(cu_address a, unsigned value, size_t n, cu_stream s);
+    int (*fill_rows)(cu_address a, size_t pitch, unsigned value, size_t width, size_t rows,
+                     cu_stream s);
+    int (*synchronize)(cu_stream s);
+    int (*load)(cu_module *m, const void *image);
+    int (*function)(cu_function *f, cu_module m, const char *name);
+    int (*launch)(cu_function f, unsigned gx, unsigned gy, unsigned gz, unsigned bx, unsigned by,
+                  unsigned bz, unsigned shared, cu_stream s, void **arguments, void **extra);
+    int (*error_name)(int status, const char **name);
+};
+static const char *const FUNCTIONS[] = {"cuInit",
+                                        "cuDeviceGetCount",
+                                        "cuDeviceGet",
+                                        "cuDeviceGetAttribute",
+                                        "cuDevicePrimaryCtxRetain",
+                                        "cuCtxSetCurrent",
+                                        "cuMemAlloc_v2",
+                                        "cuMemFree_v2",
+                                        "cuMemcpyHtoD_v2",
+                                        "cuMemcpyDtoH_v2",
+                                        "cuMemcpyDtoDAsync_v2",
+                                        "cuMemsetD8Async",
+                                        "cuMemsetD16Async",
+                                        "cuMemsetD32Async",
+                                        "cuMemsetD2D32Async",
+                                        "cuStreamSynchronize",
+                                        "cuModuleLoadData",
+                                        "cuModuleGetFunction",
+                                        "cuLaunchKernel",
+                                        "cuGetErrorName"};
+enum { FUNCTION_COUNT = sizeof FUNCTIONS / sizeof *FUNCTIONS };
+_Static_assert(sizeof(struct cuda_api) == FUNCTION_COUNT * sizeof(void *), "one name a function");
+
+static struct {
+    pthread_once_t once;
+    int count;
+    struct cuda_api api;
+} library = {.once = PTHREAD_ONCE_INIT};
+
+struct cuda_device {
+    struct gpu gpu;
+    cu_context context;
+    int major, minor;
+    char name[32];
+};
+
+struct gpu_kernel {
+    cu_function function;
+};
+
+static struct cuda_device *of(struct device *d)
+{
+    return (struct cuda_device *)d;
+}
+
+static int failed(const char *what, int status)
+{
+    const char *name = "an unknown error";
+    library.api.error_name(status, &name);
+    return error_set(status == CUDA_ERROR_OUT_OF_MEMORY ? FL_OUT_OF_MEMORY : FL_RUNTIME_ERROR,
+                     "CUDA error: %s gave %s (%d)", what, name, status);
+}
+
+/* Threads have a current context each. */
+static int enter(struct device *d)
+{
+    int status = library.api.set_context(of(d)->context);
+    return status ? failed("cuCtxSetCurrent", status) : 0;
+}
+
+/* ---- memory ---- */
+
+static void *allocate(struct device *d, size_t bytes)
+{
+    cu_address a = 0;
+    if (enter(d))
+        return NULL;
+    int status = library.api.allocate(&a, bytes);
+    if (status)
+        failed("cuMemAlloc", status);
+    return (void *)(uintptr_t)a;
+}
+
+static void give_back(struct device *d, void *address, size_t bytes)
+{
+    (void)bytes;
+    if (library.api.set_context(of(d)->context) == 0)
+        library.api.free((uintptr_t)address);
+}
+
+static int read(struct device *d, void *to, const void *address, size_t bytes)
+{
+    int status = enter(d) ? -1 : library.api.read(to, (uintptr_t)address, bytes);
+    return status > 0 ? failed("cuMemcpyDtoH", status) : status;
+}
+
+static int write(struct device *d, void *address, const void *from, size_t bytes)
+{
+    int status = enter(d) ? -1 : library.api.write((uintptr_t)address, from, bytes);
+    return status > 0 ? failed("cuMemcpyHtoD", status) : status;
+}
+
+static int copy(struct device *d, void *to, const void *from, size_t bytes)
+{
+    int status =
+        enter(d) ? -1 : library.api.copy((uintptr_t)to, (uintptr_t)from, bytes, NULL);
+    return status > 0 ? failed("cuMemcpyDtoD", status) : status;
+}
+
+/* Elements of more than 4 bytes by columns of 4: each column is a set of rows. */
+static int fill(struct device *d, void *address, const void *element, size_t size, size_t count)
+{
+    const cu_address a = (uintptr_t)address;
+    uint16_t two;
+    uint32_t four;
+    int status = enter(d);
+    if (status || !count)
+        return status;
+    if (size == 1)
+        status = library.api.fill8(a, *(const unsigned char *)element, count, NULL);
+    if (size == 2) {
+        memcpy(&two, element, sizeof two);
+        status = library.api.fill16(a, two, count, NULL);
+    }
+    for (size_t at = 0; size >= 4 && at < size && !status; at += 4) {
+        memcpy(&four, (const char *)element + at, sizeof four);
+        status = size == 4 ? library.api.fill32(a, four, count, NULL)
+                           : library.api.fill_rows(a + at, size, four, 1, count, NULL);
+    }
+    return status ? failed("cuMemset", status) : 0;
+}
+
+static int wait(struct device *d)
+{
+    int status = enter(d) ? -1 : library.api.synchronize(NULL);
+    return status > 0 ? failed("cuStreamSynchronize", status) : status;
+}
+
+/* ---- kernels ---- */
+
+static struct gpu_kernel *compile(struct gpu *g, int count, const char *const *texts,
+                                  const char *name)
+{
+    struct cuda_device *c = of(&g->device);
+    size_t size;
+    cu_module m;
+    if (enter(&g->device))
+        return NULL;
+    char *cubin = nvrtc_compile(count, texts, c->major, c->minor, &size);
+    struct gpu_kernel *k = cubin ? malloc(sizeof *k) : NULL;
+    int status = k ? library.api.load(&m, cubin) : 0;
+    if (k && !status)
+        status = library.api.function(&k->function, m, name); /* the module lives on */
+    free(cubin);
+    if (status) {
+        failed("cuModuleLoadData", status);
+        free(k);
+        k = NULL;
+    }
+    return k;
+}
+
+static int launch(struct gpu *g, struct gpu_kernel *k, const struct gpu_launch *l)
+{
+    void *arguments[2 * GPU_ARGUMENTS];
+    cu_address addresses[GPU_ARGUMENTS];
+    static int64_t no_offset;
+    unsigned block[3] = {1, 1, 1}, grid[3] = {1, 1, 1};
+    int at = 0;
+    for (int i = 0; i < l->count; i++) {
+        const struct gpu_argument *a = &l->argument[i];
+        if (a->size) {
+            arguments[at++] = (void *)a->data;
+            continue;
+        }
+        addresses[i] = (uintptr_t)a->data;
+        arguments[at++] = &addresses[i];
+        arguments[at++] = &no_offset;
+    }
+    for (int d = 0; d < l->dims; d++) {
+        size_t groups = l->global[d] / l->local[d];
+        if (groups > (d ? LARGEST_GRID : INT32_MAX))
+            return error_set(FL_RUNTIME_ERROR, "%s is too large for one launch on CUDA", l->name);
+        block[d] = (unsigned)l->local[d], grid[d] = (unsigned)groups;
+    }
+    if (enter(&g->device))
+        return -1;
+    int status = library.api.launch(k->function, grid[0], grid[1], grid[2], block[0], block[1],
+                                    block[2], 0, NULL, arguments, NULL);
+    return status ? failed("cuLaunchKernel", status) : 0;
+}
+
+/* ---- the driver ---- */
+
+static void open_library(void)
+{
+    void *functions[FUNCTION_COUNT], *handle = dlopen("libcuda.so.1", RTLD_NOW | RTLD_LOCAL);
+    for (int i = 0; handle && i < FUNCTION_COUNT; i++)
+        if (!(functions[i] = dlsym(handle, FUNCTIONS[i])))
+            return;
+    if (!handle)
+        return;
+    memcpy(&library.api, functions, sizeof library.api);
+    if (library.api.init(0) || library.api.count(&library.count))
+        library.count = 0;
+}
+
+static int count(void)
+{
+    pthread_once(&library.once, open_library);
+    return library.count;
+}
+
+static struct device *open_device(int index)
+{
+    int device;
+    if (index >= count() || nvrtc_open())
+        return index >= count()
+                   ? error_null(FL_RUNTIME_ERROR, "CUDA error: invalid device ordinal %d", index)
+                   : NULL;
+    struct cuda_device *c = calloc(1, sizeof *c);
+    if (!c)
+        return error_null(FL_OUT_OF_MEMORY, "out of memory for a device");
+    int status = library.api.get(&device, index);
+    if (!status)
+        status = library.api.retain_context(&c->context, device);
+    if (!status)
+        status = library.api.attribute(&c->major, COMPUTE_CAPABILITY_MAJOR, device) ||
+                 library.api.attribute(&c->minor, COMPUTE_CAPABILITY_MINOR, device);
+    snprintf(c->name, sizeof c->name, "cuda:%d", index);
+    c->gpu = (struct gpu){.device = {.id = {FL_CUDA, (int16_t)index},
+                                     .name = c->name,
+                                     .memory = DEVICE_APART,
+                                     .allocate = allocate,
+                                     .free = give_back,
+                                     .read = read,
+                                     .write = write,
+                                     .copy = copy,
+                                     .fill = fill,
+                                     .wait = wait},
+                          .prelude = gpu_text_cuda,
+                          .compile = compile,
+                          .launch = launch};
+    if (status)
+        failed("cuDevicePrimaryCtxRetain", status);
+    if (status || gpu_set_up(&c->gpu)) {
+        free(c);
+        return NULL;
+    }
+    return &c->gpu.device;
+}
+
+const struct driver driver_cuda = {"cuda", count, open_device};
