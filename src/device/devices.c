@@ -6,7 +6,7 @@
 #include "core/error.h"
 
 static const struct driver *const DRIVERS[FL_DEVICE_KINDS] = {
-    [FL_OPENCL] = &driver_opencl, [FL_META] = &driver_meta};
+    [FL_CUDA] = &driver_cuda, [FL_OPENCL] = &driver_opencl, [FL_META] = &driver_meta};
 static const char *const NAMES[FL_DEVICE_KINDS] = {"cpu", "cuda", "opencl", "meta"};
 static struct device *opened[FL_DEVICE_KINDS][DEVICES_OF_A_KIND];
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
@@ -34,6 +34,8 @@ struct device *device_find(fl_device id)
     if (id.index < 0 || id.index >= DEVICES_OF_A_KIND)
         return refuse(id);
     const struct driver *driver = DRIVERS[id.kind];
+    if (id.kind == FL_CUDA && driver->count() == 0)
+        driver = NULL; /* PyTorch's words, below */
     pthread_mutex_lock(&lock);
     struct device **d = &opened[id.kind][id.index];
     if (!*d && driver)
