@@ -147,8 +147,7 @@ static int write(struct device *d, void *address, const void *from, size_t bytes
 
 static int copy(struct device *d, void *to, const void *from, size_t bytes)
 {
-    int status =
-        enter(d) ? -1 : library.api.copy((uintptr_t)to, (uintptr_t)from, bytes, NULL);
+    int status = enter(d) ? -1 : library.api.copy((uintptr_t)to, (uintptr_t)from, bytes, NULL);
     return status > 0 ? failed("cuMemcpyDtoD", status) : status;
 }
 

@@ -156,8 +156,8 @@ int gpu_gather(struct gpu_call *c);
 int gpu_cat(struct gpu_call *c);
 
 /* Texts that opgen embeds: files *.gpu of this folder, and what math.h is made of. */
-extern const char gpu_text_opencl[], gpu_text_cuda[], gpu_text_dialect[], gpu_text_math[], gpu_text_primitives[],
-    gpu_text_pointwise[], gpu_text_reduce[], gpu_text_matmul[], gpu_text_conv[], gpu_text_pool[],
-    gpu_text_norm[], gpu_text_index[];
+extern const char gpu_text_opencl[], gpu_text_cuda[], gpu_text_dialect[], gpu_text_math[],
+    gpu_text_primitives[], gpu_text_pointwise[], gpu_text_reduce[], gpu_text_matmul[],
+    gpu_text_conv[], gpu_text_pool[], gpu_text_norm[], gpu_text_index[];
 
 #endif

@@ -82,7 +82,7 @@ static int write_texts(const struct gpu_key *key, const void *context, const cha
         assert(used < DEFINES);
     }
     const char *all[] = {
-        w->g->prelude,         defines,  gpu_text_dialect, gpu_text_math, gpu_text_primitives,
+        w->g->prelude,      defines,  gpu_text_dialect, gpu_text_math, gpu_text_primitives,
         gpu_text_pointwise, key->text};
     memcpy(texts, all, sizeof all);
     return sizeof all / sizeof *all;

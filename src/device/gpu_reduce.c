@@ -42,7 +42,7 @@ static int write_texts(const struct gpu_key *key, const void *context, const cha
         d.last ? "#define FL_LAST\n" : "", d.down ? "#define FL_DOWN\n" : "");
     assert(used < DEFINES);
     (void)used;
-    const char *all[] = {w->g->prelude,          defines,   gpu_text_dialect, gpu_text_math,
+    const char *all[] = {w->g->prelude,       defines,   gpu_text_dialect, gpu_text_math,
                          gpu_text_primitives, key->text, gpu_text_reduce};
     memcpy(texts, all, sizeof all);
     return sizeof all / sizeof *all;
@@ -96,8 +96,7 @@ static int run_pass(const struct work *w, const void *from, void *to, int64_t li
     memcpy(key.detail, &d, sizeof d);
     char defines[DEFINES];
     const struct writing writing = {w->g, defines};
-    struct gpu_kernel *k =
-        gpu_find(w->g, &key, r->name, "fl_kernel", write_texts, &writing);
+    struct gpu_kernel *k = gpu_find(w->g, &key, r->name, "fl_kernel", write_texts, &writing);
     if (!k)
         return -1;
     int64_t kept[2 * GPU_DIMS], dropped[2 * GPU_DIMS];

@@ -49,11 +49,10 @@ static bool is_word(const char *word, size_t length, const char *text)
 /* What stands in front of a name where it is declared. */
 static bool comes_before(const char *word, size_t length)
 {
-    static const char *const WORDS[] = {"M_INLINE", "M_TABLE",    "static",   "inline",
-                                        "const",    "__attribute__", "noinline", "always_inline",
-                                        "unused",   "bool",          "int",      "float",
-                                        "double",   "int32_t",       "int64_t",  "void",
-                                        "uint16_t", "uint32_t",      "uint64_t", "unsigned"};
+    static const char *const WORDS[] = {
+        "M_INLINE",      "M_TABLE", "static",   "inline",   "const",    "__attribute__", "noinline",
+        "always_inline", "unused",  "bool",     "int",      "float",    "double",        "int32_t",
+        "int64_t",       "void",    "uint16_t", "uint32_t", "uint64_t", "unsigned"};
     for (size_t i = 0; i < sizeof WORDS / sizeof *WORDS; i++)
         if (is_word(word, length, WORDS[i]))
             return true;

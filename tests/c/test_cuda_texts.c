@@ -37,9 +37,8 @@ static int launch(struct gpu *g, struct gpu_kernel *k, const struct gpu_launch *
     return 0;
 }
 
-static struct gpu gpu = {.device = {.id = {FL_CUDA, 0}, .name = "cuda:0"},
-                         .compile = compile,
-                         .launch = launch};
+static struct gpu gpu = {
+    .device = {.id = {FL_CUDA, 0}, .name = "cuda:0"}, .compile = compile, .launch = launch};
 
 /* One loop of so many operands over two dims. */
 static void try_loop(const char *name, const char *text, int operands, uint8_t truths, bool truth,

@@ -18,7 +18,7 @@
 
 /* Tables of constants, and what points at them; a GPU's compiler has memory of its own for them. */
 #ifndef M_TABLE
-#define M_TABLE const
+#define M_TABLE    const
 #define M_CONSTANT const
 #endif
 
