@@ -1,9 +1,11 @@
 """What a line of a program came to, and in what two libraries' outcomes differ."""
 
+import cmath
 import math
 import re
 
-TOLERANCE = {"float64": 1e-7, "float32": 2e-4, "float16": 1e-2, "bfloat16": 8e-2}
+TOLERANCE = {"float64": 1e-7, "float32": 2e-4, "float16": 1e-2, "bfloat16": 8e-2,
+             "complex64": 2e-4, "complex128": 1e-7}
 
 
 class Error:
@@ -45,7 +47,12 @@ def described(value, tensor):
 def close(a, b, dtype, scale):
     if a == b or (a != a and b != b):
         return True
-    if isinstance(a, bool) or dtype not in TOLERANCE or not (math.isfinite(a) and math.isfinite(b)):
+    if isinstance(a, complex) and isinstance(b, complex) and not (cmath.isfinite(a)
+                                                                  and cmath.isfinite(b)):
+        parts = "float32" if dtype == "complex64" else "float64"
+        return close(a.real, b.real, parts, scale) and close(a.imag, b.imag, parts, scale)
+    if isinstance(a, bool) or dtype not in TOLERANCE or not (cmath.isfinite(a)
+                                                             and cmath.isfinite(b)):
         return False
     return abs(a - b) <= TOLERANCE[dtype] * (max(abs(a), abs(b)) + 1e-2 * scale + 1e-7)
 
@@ -70,7 +77,7 @@ def difference(a, b):
         if a.shape != b.shape:
             return "shape"
         if a.values and b.values:
-            scale = max((abs(x) for x in a.values if x == x and abs(x) != math.inf), default=0)
+            scale = max((abs(x) for x in a.values if cmath.isfinite(x)), default=0)
             if not all(close(x, y, a.dtype, scale) for x, y in zip(a.values, b.values)):
                 return "value"
         return None if a.grad == b.grad else "requires_grad"
