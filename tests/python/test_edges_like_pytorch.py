@@ -96,6 +96,11 @@ def test_bessel_functions_of_infinities():
     assert same(torch.polygamma(2, x).tolist()) == same([nan, -inf, -2.4041])
 
 
+@pytest.mark.parametrize("n", [2**31, 2**63 - 1])
+def test_polygamma_of_orders_without_end(n):
+    assert same(torch.polygamma(n, torch.tensor([0.5, 30.0])).tolist()) == same([nan, nan])
+
+
 def test_cumprod_behind_zeros():
     x = leaf(2.0, 0.0, 3.0, 0.0, nan, 5.0)
     y = x.cumprod(0)
