@@ -313,6 +313,7 @@ static PyMethodDef *all_methods(void)
                              pytensor_methods,
                              pytensor_data_methods,
                              pytensor_exchange_methods,
+                             pytensor_dlpack_methods,
                              pytensor_graph_methods,
                              ops_methods};
     int total = 0, n = 0;

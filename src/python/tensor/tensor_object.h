@@ -86,14 +86,19 @@ int data_number(PyObject *o, fl_value *out);
 PyObject *data_from_number(fl_value number);
 extern PyMethodDef data_functions[], text_functions[];
 
-/* exchange.c: tensors over the memory of others (buffer protocol, NumPy, DLPack) and the other way
+/* exchange.c: tensors over the memory of others (buffer protocol, NumPy) and the other way
  * round. */
 /* A tensor over the memory of an object that has __array_interface__ (NumPy's arrays and scalars):
  * 1 and a new handle, 0 when it has none, -1 with an exception. *readonly may be NULL. */
 int exchange_import(PyObject *o, fl_tensor **out, bool *readonly);
 bool exchange_is_array(PyObject *o); /* NumPy's, by its type's name */
+/* Refuses, with an exception, to show memory that the host cannot read. */
+bool exchange_is_here(const fl_tensor *t);
 extern PyMethodDef exchange_functions[];
 extern PyType_Slot exchange_slots[];
+
+/* dlpack.c: the same through DLPack. */
+extern PyMethodDef pytensor_dlpack_methods[], dlpack_functions[];
 
 /* sharing.c: memory that processes share. */
 PyObject *sharing_is_shared(PyObject *self, PyObject *unused);
