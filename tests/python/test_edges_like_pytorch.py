@@ -101,6 +101,13 @@ def test_polygamma_of_orders_without_end(n):
     assert same(torch.polygamma(n, torch.tensor([0.5, 30.0])).tolist()) == same([nan, nan])
 
 
+def test_pieces_larger_than_anything():
+    x = torch.arange(6.0).view(2, 3)
+    for n in (2**63 - 1, 2**62):
+        assert [p.tolist() for p in x.split(n)] == [x.tolist()]
+        assert [p.shape[0] for p in x.chunk(n)] == [1, 1]
+
+
 def test_cumprod_behind_zeros():
     x = leaf(2.0, 0.0, 3.0, 0.0, nan, 5.0)
     y = x.cumprod(0)

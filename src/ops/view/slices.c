@@ -345,7 +345,7 @@ int split_compose(fl_tensor *self, int64_t split_size, int64_t dim, fl_value *y)
             FL_RUNTIME_ERROR,
             "split_size can only be 0 if dimension size is 0, but got dimension size of %lld",
             (long long)size);
-    int64_t count = split_size ? (size + split_size - 1) / split_size : 1;
+    int64_t count = split_size ? size / split_size + (size % split_size != 0) : 1;
     return equal_pieces(self, d, count ? count : 1, split_size, y);
 }
 
@@ -404,7 +404,7 @@ int chunk_compose(fl_tensor *self, int64_t chunks, int64_t dim, fl_value *y)
     int d = shape_wrap_dim(dim, self->ndim);
     if (d < 0)
         return -1;
-    int64_t each = (self->sizes[d] + chunks - 1) / chunks;
+    int64_t each = self->sizes[d] / chunks + (self->sizes[d] % chunks != 0);
     if (each == 0) /* nothing to share out: as many empty pieces as were asked for */
         return equal_pieces(self, d, chunks, 0, y);
     return split_compose(self, each, d, y);
