@@ -135,17 +135,18 @@ int autograd_add_grad(fl_tensor *t, fl_tensor *g, bool create_graph)
         return -1;
     fl_tensor *old = autograd_grad(t), *sum;
     int status = 0;
+    bool added = old && !create_graph && !tensor_requires_grad(old) &&
+                 !((old->flags | g->flags) & TENSOR_IN_OBJECT);
     if (!old && !create_graph && is_own(g) && g->dtype == t->dtype && same_layout(g, t)) {
         sum = tensor_retain(g); /* nobody else has it: keep it as it is */
     } else if (!old) {
         sum = operation_own(g, t);
-    } else if (!create_graph && !tensor_requires_grad(old)) {
+    } else if (added) {
         sum = NULL;
         status = operation_add_(old, g);
     } else {
         sum = operation_add(old, g);
     }
-    bool added = old && !create_graph && !tensor_requires_grad(old);
     if (sum)
         replace_grad(a, sum);
     tensor_release(old);

@@ -253,7 +253,8 @@ static int deliver(fl_tensor **slot, fl_tensor *g, int dtype, bool create_graph)
     int status = 0;
     bool private = !create_graph && !(autograd_mode.interpose & INTERPOSE_TRANSFORMS) &&
                    atomic_load(&old->refs) == 1 && old->flags & TENSOR_CONTIGUOUS && !old->base &&
-                   old->dtype == g->dtype && shape_equal(old, g) &&
+                   !((old->flags | g->flags) & TENSOR_IN_OBJECT) && old->dtype == g->dtype &&
+                   shape_equal(old, g) &&
                    atomic_load(&old->storage->refs) == 1;
     if (private) {
         status = operation_add_(old, g);

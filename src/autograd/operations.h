@@ -9,6 +9,8 @@
 #include "autograd/autograd.h"
 
 fl_tensor *operation_add(fl_tensor *a, fl_tensor *b);
+/* Adds tensors of which one has its elements in its object; whoever makes such tensors sets it. */
+extern fl_tensor *(*operation_add_in_object)(fl_tensor *a, fl_tensor *b);
 int operation_add_(fl_tensor *a, fl_tensor *b); /* never recorded */
 fl_tensor *operation_clone(fl_tensor *t);
 /* A copy row by row. */

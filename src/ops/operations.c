@@ -9,8 +9,12 @@
 #include "ops/record.h"
 #include "ops_table.h"
 
+fl_tensor *(*operation_add_in_object)(fl_tensor *a, fl_tensor *b);
+
 fl_tensor *operation_add(fl_tensor *a, fl_tensor *b)
 {
+    if ((a->flags | b->flags) & TENSOR_IN_OBJECT)
+        return operation_add_in_object(a, b);
     return op_call1(&op_add_Tensor,
                     (fl_value[]){fl_tensor_value(a), fl_tensor_value(b), fl_int(1)});
 }
@@ -53,6 +57,8 @@ fl_tensor *operation_clone(fl_tensor *t)
 
 fl_tensor *operation_clone_rows(fl_tensor *t)
 {
+    if (t->flags & TENSOR_IN_OBJECT)
+        return tensor_retain(t);
     return op_call1(&op_clone, (fl_value[]){fl_tensor_value(t), fl_int(FORMAT_CONTIGUOUS)});
 }
 
@@ -61,6 +67,8 @@ fl_tensor *operation_own(fl_tensor *g, const fl_tensor *like)
     assert(shape_equal(g, like));
     if (g->lanes)
         return operation_clone(g);
+    if (g->flags & TENSOR_IN_OBJECT)
+        return tensor_retain(g);
     fl_tensor *y = tensor_is_dense(like) ? tensor_new_like(like, g->dtype)
                                          : tensor_new_on(tensor_device(like), like->ndim,
                                                          like->sizes, NULL, g->dtype);

@@ -150,7 +150,7 @@ def test_rows_compressed():
         (lambda: torch.cat([example(), example()]), NotImplementedError, "Could not run 'aten::cat'"),
         (lambda: example().view(6), NotImplementedError, "Could not run 'aten::view'"),
         (lambda: example().tolist(), NotImplementedError, "Could not run 'aten::tolist'"),
-        (lambda: example().add_(1), NotImplementedError, "Could not run 'aten::add_'"),
+        (lambda: example().add_(1), NotImplementedError, "Could not run 'aten::add_"),
     ],
 )
 def test_refusals(call, error, text):

@@ -376,8 +376,11 @@ def embedding(input, weight, padding_idx=None, max_norm=None, norm_type=2.0,
         padding_idx += rows if padding_idx < 0 else 0
     if max_norm is not None:
         _limit_norms(weight.detach(), input, max_norm, norm_type)
+    if sparse and weight.requires_grad and _C._is_grad_enabled():
+        from flambeau.nn._sparse_lookup import lookup
+        return lookup(weight, input, padding_idx, scale_grad_by_freq)
     return _C.embedding(
-        weight, input, -1 if padding_idx is None else padding_idx, scale_grad_by_freq, sparse
+        weight, input, -1 if padding_idx is None else padding_idx, scale_grad_by_freq, False
     )
 
 
@@ -434,7 +437,11 @@ def embedding_bag(input, weight, offsets=None, max_norm=None, norm_type=2, scale
             "per_sample_weights is only supported for mode='sum' "
             f"(got mode='{mode}'). Please open a feature request on GitHub."
         )
-    return _C.embedding_bag(weight, input, offsets, scale_grad_by_freq, _BAG_MODES[mode], sparse,
+    if sparse and weight.requires_grad and _C._is_grad_enabled():
+        from flambeau.nn._sparse_lookup import lookup_bags
+        return lookup_bags(weight, input, offsets, mode, per_sample_weights, include_last_offset,
+                           padding_idx)
+    return _C.embedding_bag(weight, input, offsets, scale_grad_by_freq, _BAG_MODES[mode], False,
                             per_sample_weights, include_last_offset, padding_idx)[0]
 
 

@@ -12,6 +12,8 @@ class Adagrad(EachOptimizer):
     ValueError for options out of range.
     """
 
+    _takes_sparse = True
+
     def __init__(self, params, lr=1e-2, lr_decay=0, weight_decay=0, initial_accumulator_value=0,
                  eps=1e-10, foreach=None, *, maximize=False, differentiable=False, fused=None):
         refuse_options(lr, weight_decay, eps=eps, lr_decay=lr_decay,
@@ -33,7 +35,18 @@ class Adagrad(EachOptimizer):
         for state in self.state.values():
             state["sum"].share_memory_()
 
+    def _step_one(self, p, group):
+        if p.grad.is_sparse and group["weight_decay"] != 0:
+            raise RuntimeError("weight_decay option is not compatible with sparse gradients")
+        super()._step_one(p, group)
+
     def _update(self, p, g, state, group):
         lr = _to_scalar(group["lr"]) / (1 + (state["step"].item() - 1) * group["lr_decay"])
+        if g.is_sparse:
+            g = g.coalesce()
+            state["sum"].add_(g * g)
+            size = state["sum"].sparse_mask(g)._values().sqrt_().add_(group["eps"])
+            p.add_(g._like(g._values() / size), alpha=-lr)
+            return
         state["sum"].addcmul_(g, g)
         p.addcdiv_(g, state["sum"].sqrt().add(group["eps"]), value=-lr)

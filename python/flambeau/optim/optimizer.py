@@ -410,6 +410,17 @@ class BuiltinOptimizer(Optimizer):
     """
 
     _later_options = {}
+    _takes_sparse = False
+
+    def _check_sparse(self, g):
+        if g is not None and g.is_sparse and not self._takes_sparse:
+            hint = ", please consider SparseAdam instead" if self._name_in_errors == "Adam" else ""
+            raise RuntimeError(f"{self._name_in_errors} does not support sparse gradients{hint}")
+
+    @property
+    def _name_in_errors(self):
+        name = type(self).__name__
+        return "Adam" if name == "AdamW" else name
 
     def __setstate__(self, state):
         super().__setstate__(state)
@@ -450,6 +461,8 @@ class GroupOptimizer(BuiltinOptimizer):
 
     def _step_group(self, group):
         if not self._step_in_c(group, self.state):
+            for p in group["params"]:
+                self._check_sparse(p.grad)
             self._step_by_operators(group)
 
 
@@ -492,6 +505,8 @@ class EachOptimizer(BuiltinOptimizer):
 
     def _step_one(self, p, group):
         g, state = p.grad, self.state[p]
+        if g.is_sparse:
+            self._check_sparse(g)
         decay = group.get("weight_decay", 0) if self._decays else 0
         if not state:
             state["step"] = _C.zeros((), dtype=step_dtype())

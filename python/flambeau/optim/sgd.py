@@ -16,6 +16,7 @@ class SGD(GroupOptimizer):
     """
 
     _step_in_c = _C._sgd_step
+    _takes_sparse = True
     _later_options = {
         "nesterov": False,
         "maximize": False,

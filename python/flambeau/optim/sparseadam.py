@@ -1,13 +1,17 @@
 """SparseAdam (source: torch.optim.SparseAdam)."""
 
-from flambeau.optim.optimizer import EachOptimizer, refuse_options
+from flambeau import _C
+from flambeau.optim.optimizer import EachOptimizer, Optimizer, _to_scalar, refuse_options
 
 
 class SparseAdam(EachOptimizer):
-    """Adam for parameters whose gradients are sparse: only the rows with a gradient move. Flambeau's
-    gradients are dense, and for those it raises RuntimeError, as in PyTorch. ValueError for options
-    out of range.
+    """Adam for parameters whose gradients are sparse: the averages, and the parameter, move at the
+    places of the gradient alone. RuntimeError for dense gradients; ValueError for options out of
+    range.
     """
+
+    _takes_sparse = True
+    _later_options = {}
 
     def __init__(self, params, lr=1e-3, betas=(0.9, 0.999), eps=1e-8, maximize=False):
         if not isinstance(lr, (int, float)) or lr > 0:
@@ -18,9 +22,35 @@ class SparseAdam(EachOptimizer):
             raise ValueError(f"Invalid epsilon value: {eps}")
         super().__init__(params, {"lr": lr, "betas": betas, "eps": eps, "maximize": maximize})
 
-    _later_options = {}
+    def __setstate__(self, state):
+        Optimizer.__setstate__(self, state)
 
     def _step_one(self, p, group):
-        raise RuntimeError(
-            "SparseAdam does not support dense gradients, please consider Adam instead"
-        )
+        g, state = p.grad, self.state[p]
+        if not g.is_sparse:
+            raise RuntimeError(
+                "SparseAdam does not support dense gradients, please consider Adam instead"
+            )
+        if not state:
+            state.update(step=0, exp_avg=_C.zeros_like(p), exp_avg_sq=_C.zeros_like(p))
+        state["step"] += 1
+        g = g.coalesce()
+        values = -g._values() if group["maximize"] else g._values()
+        if values.numel():
+            self._move(p, g, values, state, group)
+
+    def _move(self, p, g, values, state, group):
+        """g: the gradient, of whose places alone the averages are read and written."""
+        beta1, beta2 = group["betas"]
+        means = []
+        for average, new, beta in (
+            (state["exp_avg"], values, beta1), (state["exp_avg_sq"], values.pow(2), beta2)
+        ):
+            old = average.sparse_mask(g)._values()
+            change = new.sub(old).mul_(1 - beta)
+            average.add_(g._like(change))
+            means.append(change.add_(old))
+        m, v = means
+        t = state["step"]
+        size = _to_scalar(group["lr"]) * (1 - beta2**t) ** 0.5 / (1 - beta1**t)
+        p.add_(g._like(m.div_(v.sqrt_().add_(group["eps"])).mul_(-size)))

@@ -42,6 +42,7 @@ class SparseTensor(Tensor):
     def _make(cls, indices, values, size, coalesced=False, layout=flambeau.sparse_coo):
         with _plain():
             handle = values.detach().new_zeros(()).expand(tuple(size)).as_subclass(cls)
+        _C._keep_in_object(handle)
         handle._i, handle._v = indices, values
         handle._is_coalesced, handle._layout = coalesced, layout
         return handle
@@ -406,6 +407,31 @@ class SparseTensor(Tensor):
         sizes = [n for d, n in enumerate(self.shape) if d not in dims]
         return self._make(self._i[kept], values, sizes).coalesce()
 
+    def norm(self, p="fro", dim=None, keepdim=False, dtype=None):
+        if dim is not None:
+            raise _refusal("norm over some dims")
+        return self.coalesce()._v.norm(p, dtype=dtype)
+
+    # ---- in place ----
+
+    def _become(self, other):
+        self._i, self._v, self._is_coalesced = other._i, other._v, other._is_coalesced
+        return self
+
+    def zero_(self):
+        return self._become(self._make(self._i[:, :0], self._v[:0], self.shape))
+
+    def add_(self, other, *, alpha=1):
+        if not _is_sparse(other):
+            raise _refusal("add_ of other than a sparse tensor")
+        return self._become(self.add(other, alpha=alpha))
+
+    def mul_(self, other):
+        return self._become(self.mul(other))
+
+    def div_(self, other):
+        return self._become(self.div(other))
+
     # ---- Python's protocols ----
 
     def __copy__(self):
@@ -621,6 +647,16 @@ def _dense_add(dense, sparse, *, alpha=1):
     return dense.add(sparse.to_dense(), alpha=alpha)
 
 
+def _dense_add_(dense, sparse, *, alpha=1):
+    values = sparse._v if alpha == 1 else sparse._v * alpha
+    return dense.index_put_(tuple(sparse._i), values, accumulate=True)
+
+
+def add_gradients(a, b):
+    """The sum of two gradients, of which one is sparse at least: sparse where both are."""
+    return a.add(b) if _is_sparse(a) else _dense_add(a, b)
+
+
 # Operators whose first argument is dense and another sparse.
 _WITH_DENSE = {
     "mm": _dense_product,
@@ -628,6 +664,7 @@ _WITH_DENSE = {
     "mv": _dense_product,
     "mul": lambda dense, sparse: sparse.mul(dense),
     "add": _dense_add,
+    "add_": _dense_add_,
     "sub": lambda dense, sparse, *, alpha=1: _dense_add(dense, sparse, alpha=-alpha),
     "sparse_mask": lambda dense, mask: sparse_mask(dense, mask),
     "addmm": lambda *args, **kwargs: addmm(*args, **kwargs),
