@@ -5,7 +5,8 @@
  *   pointwise   lanes are leading dims, after which ranks are aligned;
  *   view        the view of one sample, with the same lanes (lanes.h);
  *   reduce      lanes are leading dims, which stay (reduce.c);
- *   kernel      the paragraph's key `batch`: leading dims, or an expression over operators;
+ *   kernel      the paragraph's key `batch`: leading dims, more places of a dim (batch_fold.c), or
+ *               an expression over operators;
  *   composite   the batches of its parts;
  *   and sample by sample where nothing else is said.
  * The graph records calls as they are made, on tensors with lanes. An argument that asks for a
@@ -430,6 +431,8 @@ static int by_rule(const fl_op *f, const fl_value *args, const struct lanes *all
         return align(f, args, all, results);
     if (f->batch == BATCH_LEAD)
         status = batch_lead(f, args, all, results);
+    else if (f->batch == BATCH_FOLD || f->batch == BATCH_CHANNELS)
+        status = batch_folded(f, args, all, results);
     return status <= 0 ? status : batch_each(f, args, &all->lane[0], false, results);
 }
 

@@ -41,6 +41,16 @@ fl_tensor *batch_spread(fl_tensor *t);
 /* Runs the kernel of an operator that writes its first argument, for all samples. */
 int batch_run_kernel(const fl_op *f, const fl_value *args);
 
+/* ---- for composites that a paragraph's key `batch` calls (batch_fold.c) ---- */
+
+/* Adds t's lanes to a set; t may be NULL. */
+int batch_join(struct lanes *all, const fl_tensor *t);
+int64_t batch_samples(const struct lanes *all);
+/* A tensor without lanes: those of the set are more places of a dim of t, in which all samples are
+ * the same where t lacks one. And the reverse. */
+fl_tensor *batch_fold(fl_tensor *t, const struct lanes *all, int dim);
+fl_tensor *batch_unfold(fl_tensor *y, const struct lanes *all, int dim);
+
 /* ---- between batch.c, batch_each.c and batch_random.c ---- */
 
 /* The lanes that differ between samples, of all arguments: into `moving`; and those that do not. */
@@ -56,6 +66,8 @@ void batch_args_drop(struct batch_args *a);
 /* The call with lanes as leading dims: 1 where the rule does not cover it, before anything is
  * computed. */
 int batch_lead(const fl_op *f, const fl_value *args, const struct lanes *all, fl_value *results);
+/* The call with lanes folded into a dim of each tensor: 1 where the rule does not cover it. */
+int batch_folded(const fl_op *f, const fl_value *args, const struct lanes *all, fl_value *results);
 /* The call sample by sample along a lane, where same_draws with the same random numbers. */
 int batch_each(const fl_op *f, const fl_value *args, const struct lane *lane, bool same_draws,
                fl_value *results);

@@ -322,15 +322,15 @@ static void key_device(struct op *op, const struct stretch *s, int unused)
         complain(l.token.place, "found %s, expected any or host", token_text(&l.token));
 }
 
-/* How a batch is run: a word, for `lead` with the parameters that may have lanes (none: all), number
- * dims or list sizes; or an expression over operators. */
+/* How a batch is run: a word, for `lead`, `fold` and `channels` with the parameters that may have
+ * lanes (none: all), number dims or list sizes; or an expression over operators. */
 static void key_batch(struct op *op, const struct stretch *s, int unused)
 {
-    static const char *const WORDS[] = {"", "each", "lead", "align"};
+    static const char *const WORDS[] = {"", "each", "lead", "align", "fold", "channels"};
     (void)unused;
     struct lexer l;
     lexer_open(&l, s);
-    for (int k = 1; k < 4; k++)
+    for (int k = 1; k < 6; k++)
         if (l.token.kind == TOKEN_NAME && strcmp(l.token.text, WORDS[k]) == 0)
             op->batch = k;
     if (!op->batch) {

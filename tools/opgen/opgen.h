@@ -226,7 +226,7 @@ struct op {
     bool promotes, random;
     int autocast; /* 0 none, 1 lower, 2 float32, 3 promote */
     int device;   /* 0 where its tensors are, 1 anywhere, 2 on the CPU */
-    int batch;    /* 0 none, 1 each, 2 lead, 3 align */
+    int batch;    /* 0 none, 1 each, 2 lead, 3 align, 4 fold, 5 channels */
     uint32_t batch_tensors, batch_dims, batch_sizes; /* parameters (bits) */
     struct node *batch_compose;                      /* in the place of a word */
     unsigned forms;

@@ -234,7 +234,7 @@ int layer_norm_backward_compose(fl_tensor *g, fl_tensor *input, fl_ints normaliz
                                 fl_tensor **db)
 {
     (void)bias, (void)needs;
-    if (autograd_derives())
+    if (autograd_derives() || g->lanes || input->lanes || (weight && weight->lanes))
         return backward_in_operators(g, input, normalized_shape, mean, rstd, weight, dx, dw, db);
     return fl__layer_norm_backward_kernel(g, input, normalized_shape, mean, rstd, weight, dx, dw,
                                           db);
