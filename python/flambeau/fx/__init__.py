@@ -1,25 +1,25 @@
-"""What programs say to PyTorch's tracer of modules beforehand (source: torch.fx). Nothing is traced
-here: what is to be left whole in a trace runs as it is, and no value is ever a Proxy."""
+"""What a module does as a graph of steps, to look at and to change (source: torch.fx).
 
+symbolic_trace runs a module once on proxies, which write down what is done to them; a GraphModule
+writes a forward from the graph.
+"""
 
-def wrap(fn_or_name):
-    """Returns what it is given: a function, or the name of one of the module that calls (source:
-    torch.fx.wrap). RuntimeError for anything else."""
-    if not callable(fn_or_name) and not isinstance(fn_or_name, str):
-        raise RuntimeError(
-            "Unsupported type for global function! Must be either a callable or string name"
-        )
-    return fn_or_name
-
-
-class Proxy:
-    """What stands for a value in a trace, so that isinstance can ask (source: torch.fx.Proxy)."""
-
-    def __init__(self, *arguments, **options):
-        raise NotImplementedError("Flambeau traces no modules, so there are no proxies")
+_HOMES = {
+    **dict.fromkeys(("Graph", "PythonCode"), "graph"),
+    **dict.fromkeys(("Node", "map_arg"), "node"),
+    **dict.fromkeys(("Proxy", "TraceError", "Attribute"), "proxy"),
+    **dict.fromkeys(("Tracer", "symbolic_trace", "wrap"), "_symbolic_trace"),
+    **dict.fromkeys(("Interpreter", "Transformer"), "interpreter"),
+    "GraphModule": "graph_module",
+}
+_MODULES = ("graph", "node", "proxy", "_symbolic_trace", "interpreter", "graph_module")
 
 
 def __getattr__(name):
+    if name in _HOMES or name in _MODULES:
+        home = _HOMES.get(name, name)
+        module = __import__("flambeau.fx." + home, fromlist=["__name__"])
+        return module if name == home else getattr(module, name)
     if name.startswith("__"):
         raise AttributeError(f"module 'flambeau.fx' has no attribute '{name}'")
     raise AttributeError(f"Flambeau has no torch.fx.{name} yet")
