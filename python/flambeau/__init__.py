@@ -20,8 +20,8 @@ _MODULES = frozenset(
     (
         "__config__ _dynamo _inductor _tensor_str _utils accelerator amp autograd backends compat "
         "compiler cpu cuda datasets distributed distributions fft func functional futures fx hub "
-        "jit library linalg mps multiprocessing nn optim overrides profiler random serialization "
-        "signal sparse special storage testing torch_version types utils version xpu"
+        "jit library linalg mps multiprocessing nn onnx optim overrides profiler random "
+        "serialization signal sparse special storage testing torch_version types utils version xpu"
     ).split()
 )
 

@@ -94,3 +94,24 @@ def _format(t, spec):
     if t.dim() == 0 and type(t) is _C.Tensor:
         return format(t.item(), spec)
     return object.__format__(t, spec)
+
+
+def _tensor_str(t, indent):
+    """The numbers of a tensor's repr alone, for lines after the first moved by `indent` (source:
+    torch._tensor_str._tensor_str)."""
+    if t.numel() == 0:
+        return "[]"
+    text = _C._tensor_text(t.detach(), " " * indent, None)[indent:]
+    return text[: text.rindex("]") + 1] if t.dim() else text[: -1].split(",")[0]
+
+
+def _add_suffixes(tensor_str, suffixes, indent, force_newline):
+    """A repr with what follows its numbers, on the same line where there is room (source:
+    torch._tensor_str._add_suffixes)."""
+    text = tensor_str
+    for suffix in suffixes:
+        column = len(text) - text.rfind("\n") + 1
+        wraps = force_newline or column + len(suffix) + 2 > PRINT_OPTS.linewidth
+        text += (",\n" + " " * indent if wraps else ", ") + suffix
+        force_newline = False
+    return text + ")"

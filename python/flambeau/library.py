@@ -154,7 +154,10 @@ class _Namespaces:
     def __getattr__(self, name):
         if name.startswith("__"):
             raise AttributeError(name)
-        namespace = _Namespace(name)
+        if name == "aten":
+            from flambeau._aten import namespace
+        else:
+            namespace = _Namespace(name)
         self.__dict__[name] = namespace
         return namespace
 

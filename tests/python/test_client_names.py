@@ -75,3 +75,67 @@ def test_wrap():
     with pytest.raises(RuntimeError, match="Unsupported type for global function"):
         torch.fx.wrap(3)
     assert "USE_MKL=OFF" in torch.__config__.show()
+
+
+def test_operators_by_their_own_names():
+    aten = torch.ops.aten
+    assert aten.add.Tensor is aten.add.Tensor and aten.add.Tensor is not aten.add.Scalar
+    assert str(aten._to_copy.default) == "aten._to_copy.default"
+    assert repr(aten.add.Tensor) == "<OpOverload(op='aten.add', overload='Tensor')>"
+    assert aten.add.Tensor.name() == "aten::add.Tensor" and aten.mm.default.name() == "aten::mm"
+    assert {aten.clone.default: 1}[torch.ops.aten.clone.default] == 1
+    assert aten.slice.Tensor(torch.arange(5), 0, 1, 4, 2).tolist() == [1, 3]
+    assert aten._to_copy.default(torch.ones(2), dtype=torch.int64).dtype == torch.int64
+    assert aten.index.Tensor(torch.arange(6).view(2, 3), [None, torch.tensor([2])]).tolist() == [
+        [2], [5]]
+    x = torch.ones(1, 1, 3, 3)
+    conv = aten.convolution(x, torch.ones(1, 1, 2, 2), None, [1, 1], [0, 0], [1, 1], False, [0, 0], 1)
+    assert conv.tolist() == [[[[4.0, 4.0], [4.0, 4.0]]]]
+    assert not hasattr(aten, "there_is_no_such_operator")
+    with pytest.raises(NotImplementedError):
+        aten._scaled_dot_product_flash_attention(x, x, x)
+
+
+def test_parts_of_a_repr():
+    from flambeau._tensor_str import _add_suffixes, _tensor_str
+
+    assert _tensor_str(torch.tensor([[1, 2], [3, 4]]), 8) == "[[1, 2],\n         [3, 4]]"
+    assert _tensor_str(torch.tensor(1.5, dtype=torch.float64), 2) == "1.5000"
+    assert _tensor_str(torch.zeros(0), 0) == "[]"
+    assert _add_suffixes("f([1]", ["a=2", "b=3"], 2, False) == "f([1], a=2, b=3)"
+    assert _add_suffixes("f([1]", ["a=2"], 2, True) == "f([1],\n  a=2)"
+
+
+def test_calls_to_oneself():
+    from flambeau.distributed import rpc
+
+    with pytest.raises(RuntimeError, match="has not been initialized"):
+        rpc.rpc_sync("me", max, args=(1, 2))
+    rpc.init_rpc("me", rank=0, world_size=1)
+    try:
+        assert rpc.rpc_sync("me", max, args=(1, 2)) == 2
+        assert rpc.rpc_async("me", torch.add, args=(torch.ones(1), 1)).wait().tolist() == [2.0]
+        with pytest.raises(ZeroDivisionError):
+            rpc.rpc_async("me", divmod, args=(1, 0)).wait()
+        assert rpc.remote("me", len, args=([1],)).to_here() == 1
+        with pytest.raises(RuntimeError, match="could not find a worker"):
+            rpc.rpc_sync("you", max, args=(1, 2))
+    finally:
+        rpc.shutdown()
+    with pytest.raises(RuntimeError, match="one process"):
+        rpc.init_rpc("me", rank=0, world_size=2)
+
+
+def test_policies_of_spreading():
+    from flambeau.distributed.fsdp import ShardingStrategy, wrap
+
+    assert ShardingStrategy.FULL_SHARD.value == 1
+    layer = torch.nn.Linear(3, 3)
+    assert wrap.wrap(layer) is layer
+    with wrap.enable_wrap(wrapper_cls=torch.nn.Sequential):
+        assert isinstance(wrap.wrap(layer), torch.nn.Sequential)
+    policy = wrap.size_based_auto_wrap_policy
+    assert policy(layer, False, 12, min_num_params=10)
+    assert not policy(layer, False, 12, min_num_params=13)
+    assert not policy(torch.nn.ModuleList(), False, 12, min_num_params=1)
+    assert not torch.onnx.is_in_onnx_export()

@@ -5,6 +5,21 @@ error."""
 from dataclasses import dataclass
 
 import flambeau
+from flambeau.distributed.fsdp.api import (  # noqa: F401
+    BackwardPrefetch,
+    CPUOffload,
+    FullOptimStateDictConfig,
+    FullStateDictConfig,
+    LocalStateDictConfig,
+    MixedPrecision,
+    OptimStateDictConfig,
+    ShardedOptimStateDictConfig,
+    ShardedStateDictConfig,
+    ShardingStrategy,
+    StateDictConfig,
+    StateDictSettings,
+    StateDictType,
+)
 
 
 @dataclass(frozen=True)

@@ -455,3 +455,11 @@ def _index_batches(sampler, size):
         rest = block[whole:] if whole < n else None
     if rest is not None:
         yield rest
+
+
+def __getattr__(name):
+    if name == "_MultiProcessingDataLoaderIter":
+        from flambeau.utils.data._workers import _MultiProcessingDataLoaderIter
+
+        return _MultiProcessingDataLoaderIter
+    raise AttributeError(f"module 'torch.utils.data.dataloader' has no attribute '{name}'")
