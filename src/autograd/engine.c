@@ -254,8 +254,7 @@ static int deliver(fl_tensor **slot, fl_tensor *g, int dtype, bool create_graph)
     bool private = !create_graph && !(autograd_mode.interpose & INTERPOSE_TRANSFORMS) &&
                    atomic_load(&old->refs) == 1 && old->flags & TENSOR_CONTIGUOUS && !old->base &&
                    !((old->flags | g->flags) & TENSOR_IN_OBJECT) && old->dtype == g->dtype &&
-                   shape_equal(old, g) &&
-                   atomic_load(&old->storage->refs) == 1;
+                   shape_equal(old, g) && atomic_load(&old->storage->refs) == 1;
     if (private) {
         status = operation_add_(old, g);
     } else {

@@ -57,8 +57,7 @@ fl_tensor *batch_unfold(fl_tensor *y, const struct lanes *all, int dim)
         lanes.lane[i].stride = stride;
         stride *= all->lane[i].size;
     }
-    fl_tensor *t =
-        tensor_on_storage(y->storage, y->ndim, sizes, y->strides, y->offset, y->dtype);
+    fl_tensor *t = tensor_on_storage(y->storage, y->ndim, sizes, y->strides, y->offset, y->dtype);
     if (t && lanes_set(t, &lanes)) {
         tensor_release(t);
         t = NULL;

@@ -217,9 +217,9 @@ struct op_grad {
  * FL_INTEGER. */
 /* How an operator runs over the lanes of a batch, where its kind does not say it (ops/batch.c). */
 enum op_batch {
-    BATCH_NONE, /* sample by sample, with a warning */
-    BATCH_EACH, /* sample by sample */
-    BATCH_LEAD, /* lanes are leading dims */
+    BATCH_NONE,    /* sample by sample, with a warning */
+    BATCH_EACH,    /* sample by sample */
+    BATCH_LEAD,    /* lanes are leading dims */
     BATCH_ALIGN,   /* likewise, with ranks aligned: its operands are broadcast */
     BATCH_FOLD,    /* lanes are more places of the first dim */
     BATCH_CHANNELS /* likewise of the second dim, and of the only dim of vectors */

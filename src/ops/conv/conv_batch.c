@@ -18,8 +18,8 @@ int conv2d_batch_compose(fl_tensor *input, fl_tensor *weight, fl_tensor *bias, f
     fl_tensor *b = later || !bias ? NULL : own ? batch_fold(bias, &all, 0) : bias;
     if (!x || !w || (bias && !later && !b))
         return -1;
-    fl_tensor *z = fl__conv2d(x, w, b, stride, padding, dilation,
-                              own ? groups * batch_samples(&all) : groups);
+    fl_tensor *z =
+        fl__conv2d(x, w, b, stride, padding, dilation, own ? groups * batch_samples(&all) : groups);
     z = z ? batch_unfold(z, &all, own) : NULL;
     if (z && later) {
         int64_t sizes[4] = {1, bias->sizes[0], 1, 1};
@@ -60,10 +60,9 @@ int conv2d_backward_weight_batch_compose(fl_tensor *g, fl_tensor *input, fl_ints
     memcpy(sizes, weight_size.data, sizeof sizes);
     sizes[0] *= batch_samples(&all);
     fl_tensor *dy = batch_fold(g, &all, 1), *x = batch_fold(input, &all, 1);
-    fl_tensor *z =
-        dy && x ? fl__conv2d_backward_weight(dy, x, (fl_ints){sizes, 4}, stride, padding, dilation,
-                                             groups * batch_samples(&all))
-                : NULL;
+    fl_tensor *z = dy && x ? fl__conv2d_backward_weight(dy, x, (fl_ints){sizes, 4}, stride, padding,
+                                                        dilation, groups * batch_samples(&all))
+                           : NULL;
     *y = z ? batch_unfold(z, &all, 0) : NULL;
     return *y ? 0 : -1;
 }

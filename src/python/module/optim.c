@@ -179,8 +179,8 @@ static enum outcome gather(struct step *step, PyObject *group)
         if (!g)
             continue;
         if (!is_plain(p) || !dtype_is_floating(p->dtype) || g->dtype != p->dtype ||
-            g->flags & TENSOR_IN_OBJECT ||
-            g->numel != p->numel || (g->storage == p->storage && p->numel) || !shape_equal(p, g)) {
+            g->flags & TENSOR_IN_OBJECT || g->numel != p->numel ||
+            (g->storage == p->storage && p->numel) || !shape_equal(p, g)) {
             tensor_release(g);
             return LEAVE;
         }
