@@ -18,9 +18,9 @@ from flambeau.version import __version__
 
 _MODULES = frozenset(
     (
-        "__config__ _dynamo _inductor _tensor_str _utils accelerator amp autograd backends compat "
-        "compiler cpu cuda datasets distributed distributions fft func functional futures fx hub "
-        "jit library linalg mps multiprocessing nn onnx optim overrides profiler random "
+        "__config__ _dynamo _inductor _subclasses _tensor_str _utils accelerator amp autograd "
+        "backends compat compiler cpu cuda datasets distributed distributions fft func functional futures "
+        "fx hub jit library linalg mps multiprocessing nn onnx optim overrides profiler random "
         "serialization signal sparse special storage testing torch_version types utils version xpu"
     ).split()
 )
@@ -63,6 +63,10 @@ _HOMES = {
     ),
     **dict.fromkeys(("AdviceWarning", "set_advice"), "_advice"),
     "vmap": "func",
+    "PyTorchFileReader": "_archive",
+    "Future": "futures",
+    **dict.fromkeys(("SymInt", "SymFloat", "SymBool"), "_symbols"),
+    **dict.fromkeys(("Stream", "Event"), "cuda"),
     "ops": "library",
     "summary": "_summary",
     "progress": "_progress",
@@ -97,6 +101,8 @@ def __getattr__(name):
         return value
     if name in _MODULES:
         return _module(name)
+    if name == "torch":  # PyTorch's module has itself by that name
+        return __import__(__name__)
     if name.startswith("_foreach_"):
         value = getattr(_module("_foreach"), name)
         globals()[name] = value
@@ -335,3 +341,4 @@ def _log_api_usage_once(event):
 
 
 _C._log_api_usage_once = _log_api_usage_once  # libraries call it there
+_C._TensorMeta = type(_C.Tensor)

@@ -1,10 +1,13 @@
 """Results that come later (source: torch.futures): here somebody sets them."""
 
 import threading
+from types import GenericAlias
 
 
 class Future:
     """A value, or an exception, that set_result or set_exception brings."""
+
+    __class_getitem__ = classmethod(GenericAlias)
 
     def __init__(self, *, devices=None):
         self._ready = threading.Event()

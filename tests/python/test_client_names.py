@@ -139,3 +139,33 @@ def test_policies_of_spreading():
     assert not policy(layer, False, 12, min_num_params=13)
     assert not policy(torch.nn.ModuleList(), False, 12, min_num_params=1)
     assert not torch.onnx.is_in_onnx_export()
+
+
+def test_signature_of_a_module():
+    import inspect
+
+    assert str(inspect.signature(torch.nn.ReLU())) == "(*args, **kwargs)"
+    assert list(inspect.signature(torch.nn.ReLU).parameters) == ["inplace"]
+
+
+def test_records_of_a_file(tmp_path):
+    path = tmp_path / "x.pt"
+    torch.save({"w": torch.arange(3.0)}, path)
+    reader = torch.PyTorchFileReader(str(path))
+    assert "data.pkl" in reader.get_all_records() and reader.has_record("version")
+    data = reader.get_storage_from_record("data/0", 3, torch.float32)
+    assert data.tolist() == [0.0, 1.0, 2.0]
+    with pytest.raises(RuntimeError, match="failed locating file nothing"):
+        reader.get_record("nothing")
+
+
+def test_names_that_nothing_is_an_instance_of():
+    from flambeau._subclasses.fake_tensor import is_fake
+    from flambeau.fx.experimental.proxy_tensor import get_proxy_mode
+    from flambeau.nn.parallel.scatter_gather import scatter_kwargs
+
+    assert not is_fake(torch.ones(1)) and get_proxy_mode() is None
+    assert not isinstance(1, (torch.SymInt, torch.SymBool)) and torch.torch is torch
+    assert torch.Future[int].__origin__ is torch.futures.Future
+    assert scatter_kwargs((1,), {"a": 2}, ["cpu"]) == (((1,),), ({"a": 2},))
+    assert torch.distributed.constants.default_pg_timeout.total_seconds() == 1800

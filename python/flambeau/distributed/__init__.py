@@ -22,9 +22,14 @@ def is_available():
     return True
 
 
+_MODULES = ("algorithms", "checkpoint", "constants", "device_mesh", "fsdp", "rpc", "tensor")
+
+
 def __getattr__(name):
     if name.startswith("__"):
         raise AttributeError(f"module 'flambeau.distributed' has no attribute '{name}'")
+    if name in _MODULES:
+        return __import__("flambeau.distributed." + name, fromlist=["__name__"])
     raise AttributeError(
         f"Flambeau has no torch.distributed.{name} yet: it runs one process (world size 1)"
     )

@@ -91,7 +91,8 @@ def _dict_flatten_with_keys(d):
 
 _add(tuple, lambda t: (list(t), None), lambda values, context: tuple(values))
 _add(list, lambda t: (list(t), None), lambda values, context: list(values))
-_add(dict, *_mapping(dict))
+_dict_flatten, _dict_unflatten = _mapping(dict)
+_add(dict, _dict_flatten, _dict_unflatten)
 _add(OrderedDict, *_mapping(OrderedDict))
 _add(defaultdict, _flatten_defaultdict, _unflatten_defaultdict)
 _add(deque, _flatten_deque, lambda values, context: deque(values, maxlen=context))

@@ -38,6 +38,17 @@ class _SuperGetattr:
         return ModuleBase._lookup(self, name)
 
 
+class _CallSignature:
+    """What inspect.signature says of a module: any arguments. Of the class it says __init__'s."""
+
+    def __get__(self, module, kind):
+        if module is None:
+            raise AttributeError("__signature__")
+        import inspect
+
+        return inspect.signature(lambda *args, **kwargs: None)
+
+
 class Module(HookRegistry, StateDict, Conversion, ModuleBase):
     """Base class of all layers and models: a tree of children, parameters and buffers with a
     forward method.
@@ -51,6 +62,7 @@ class Module(HookRegistry, StateDict, Conversion, ModuleBase):
     call_super_init = False
     _compiled_call_impl = None
     forward = _forward_unimplemented
+    __signature__ = _CallSignature()
     _call_impl = _wrapped_call_impl = ModuleBase.__call__
 
     def __init_subclass__(cls, **kwargs):

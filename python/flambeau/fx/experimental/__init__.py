@@ -1,0 +1,1 @@
+"""Traces of operators (source: torch.fx.experimental): there are none."""
