@@ -65,6 +65,7 @@ _HOMES = {
     "vmap": "func",
     "PyTorchFileReader": "_archive",
     "Future": "futures",
+    "ScriptModule": "jit",
     **dict.fromkeys(("SymInt", "SymFloat", "SymBool"), "_symbols"),
     **dict.fromkeys(("Stream", "Event"), "cuda"),
     "ops": "library",
@@ -193,6 +194,14 @@ def is_nonzero(input):
 
 
 _C.Tensor.is_nonzero = is_nonzero
+
+
+def _assert_async(
+    condition, message="Expected Tensor with single nonzero value, but got zero"
+):
+    """RuntimeError(message) unless the one element is not zero (source: torch._assert_async)."""
+    if not is_nonzero(condition):
+        raise RuntimeError(message)
 
 
 def _assert(condition, message):
