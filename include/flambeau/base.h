@@ -261,8 +261,8 @@ FL_API int64_t fl_numel(const fl_tensor *t);
 FL_API fl_dtype fl_dtype_of(const fl_tensor *t);
 FL_API fl_device fl_device_of(const fl_tensor *t);
 FL_API bool fl_is_contiguous(const fl_tensor *t);
-/* The address of the first element (strides apply). Writing through it is not seen by version
- * checks. */
+/* The address of the first element on t's device (strides apply): the host may read it on the CPU
+ * alone. Writing through it is not seen by version checks. */
 FL_API void *fl_data(const fl_tensor *t);
 FL_API size_t fl_dtype_size(fl_dtype dtype);
 FL_API const char *fl_dtype_name(fl_dtype dtype); /* "float32" */
