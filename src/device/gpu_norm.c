@@ -43,7 +43,8 @@ int gpu_softmax_backward(struct gpu_call *c)
 
 struct batch {
     int64_t N_C_S[3];
-    char momentum[8], eps[8];
+    double momentum;
+    char eps[8];
     size_t size; /* of a T */
     int32_t has;
 };
@@ -89,12 +90,12 @@ int gpu_batch_norm_training(struct gpu_call *c)
         c->y[0]->dtype != c->dtype || c->y[1]->dtype != c->dtype)
         return DEVICE_CANNOT;
     b.has = (weight ? 1 : 0) | (bias ? 2 : 0) | (mean ? 4 : 0) | (var ? 8 : 0);
-    put_number(b.momentum, c->args[5].as.f, c->dtype);
-    put_number(b.eps, c->args[6].as.f, c->dtype);
+    const double eps = c->args[6].as.f;
+    b.momentum = c->args[5].as.f;
     void *y = gpu_result(c, 0);
     begin(&l, &b);
-    gpu_bytes(&l, b.momentum, b.size);
-    gpu_bytes(&l, b.eps, b.size);
+    gpu_bytes(&l, &b.momentum, sizeof b.momentum);
+    gpu_bytes(&l, &eps, sizeof eps);
     gpu_bytes(&l, &b.has, sizeof b.has);
     gpu_buffer(&l, gpu_operand(c, input));
     optional(c, &l, weight, y);
