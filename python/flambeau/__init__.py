@@ -38,15 +38,7 @@ _HOMES = {
     ),
     **dict.fromkeys(
         (
-            "alias_copy as_strided_copy as_strided_scatter block_diag cartesian_prod cdist "
-            "chain_matmul combinations corrcoef cov cumulative_trapezoid diagonal_copy "
-            "diagonal_scatter diff dsplit eig einsum expand_copy histc hsplit "
-            "index_reduce isin istft kron lobpcg lstsq lu matrix_rank nanmedian nanquantile "
-            "narrow_copy nonzero_static pca_lowrank pdist permute_copy quantile "
-            "scatter_reduce select_copy select_scatter slice_scatter solve split_copy "
-            "split_with_sizes_copy squeeze_copy stft svd_lowrank symeig t_copy tensordot trace "
-            "transpose_copy trapezoid trapz unbind_copy unfold_copy unique unique_consecutive "
-            "unravel_index unsafe_chunk unsafe_split unsqueeze_copy view_copy vsplit"
+            "eig einsum lobpcg lstsq lu matrix_rank pca_lowrank solve svd_lowrank symeig tensordot"
         ).split(),
         "functional",
     ),
@@ -140,11 +132,7 @@ def _defer(name, home="functional", there=None):
 
 # Methods that are composed in Python.
 for _name in (
-    "as_strided_scatter corrcoef cov diagonal_scatter diff dsplit eig histc hsplit "
-    "index_reduce index_reduce_ isin istft kron lstsq lu nanmedian nanquantile narrow_copy "
-    "nonzero_static quantile scatter_reduce scatter_reduce_ select_scatter "
-    "slice_scatter solve stft symeig trace unique unique_consecutive unravel_index unsafe_chunk "
-    "unsafe_split vsplit"
+    "eig lstsq lu solve symeig"
 ).split():
     setattr(_C.Tensor, _name, _defer(_name))
 for _name in ("to_sparse", "to_sparse_coo", "to_sparse_csr", "sparse_mask"):

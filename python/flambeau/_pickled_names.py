@@ -15,7 +15,6 @@ _MOVED = {
     "flambeau.nn._attention": "torch.nn.functional",
     "flambeau.nn._losses": "torch.nn.functional",
     "flambeau.nn._pooling": "torch.nn.functional",
-    "flambeau.nn._shapes": "torch.nn.functional",
     "flambeau.nn.modules.attention": "torch.nn.modules.activation",
     "flambeau.nn.modules.rnn_cell": "torch.nn.modules.rnn",
     "flambeau.distributions._transform": "torch.distributions.transforms",

@@ -37,3 +37,21 @@ fl_tensor *op_widen(fl_tensor *t)
 {
     return t && (t->dtype == FL_FLOAT16 || t->dtype == FL_BFLOAT16) ? fl__cast(t, FL_FLOAT32) : t;
 }
+
+bool op_all_there(fl_tensor *const *list, int64_t count)
+{
+    int64_t there = 0;
+    while (there < count && list[there])
+        there++;
+    return there == count;
+}
+
+fl_tensor *op_joined(fl_tensor *const *list, int64_t count, int64_t dim)
+{
+    return op_all_there(list, count) ? fl_cat((fl_tensors){list, count}, dim) : NULL;
+}
+
+fl_tensor *op_stacked(fl_tensor *const *list, int64_t count, int64_t dim)
+{
+    return op_all_there(list, count) ? fl_stack((fl_tensors){list, count}, dim) : NULL;
+}

@@ -29,6 +29,7 @@
 #include "ops/profile.h"
 #include "ops/record.h"
 #include "ops/reduce/reduce.h"
+#include "ops/room.h"
 
 void op_shape_set(struct op_shape *y, int ndim, const int64_t *sizes)
 {
@@ -173,11 +174,22 @@ int door_numbers(const fl_op *f, fl_value *args, fl_tensor **made)
     return 0;
 }
 
-static fl_tensor *new_result(const struct op_shape *shape)
+static fl_tensor *new_result(const fl_op *f, const fl_value *args, fl_tensor *to,
+                             const struct op_shape *shape)
 {
     const int64_t *strides = shape->strided ? shape->strides : NULL;
-    fl_tensor *y =
-        shape->device == &device_cpu && !strides
+    fl_tensor *y = NULL;
+    if (to && shape->device == &device_cpu && !strides &&
+        room_take(f, args, to, shape->ndim, shape->sizes, shape->dtype, &y))
+        return NULL;
+    if (y) {
+        if (shape->zero && tensor_fill(y, fl_int(0))) {
+            tensor_release(y);
+            return NULL;
+        }
+        return y;
+    }
+    y = shape->device == &device_cpu && !strides
             ? tensor_new(shape->ndim, shape->sizes, shape->dtype)
             : tensor_new_on(shape->device, shape->ndim, shape->sizes, strides, shape->dtype);
     if (y && shape->zero && storage_clear(y->storage)) {
@@ -187,7 +199,7 @@ static fl_tensor *new_result(const struct op_shape *shape)
     return y;
 }
 
-static int allocate_results(const fl_op *f, const fl_value *args, fl_tensor **y)
+static int allocate_results(const fl_op *f, const fl_value *args, fl_tensor *to, fl_tensor **y)
 {
     assert(f->results >= 1);
     int dtype = kernel_dtype(f, args);
@@ -205,7 +217,7 @@ static int allocate_results(const fl_op *f, const fl_value *args, fl_tensor **y)
         if (is_special(shape[k].dtype) && !op_accepts(f->accepts, shape[k].dtype))
             status = refuse_dtype(f->called, shape[k].dtype);
     for (int k = 0; k < f->results && status == 0; k++) {
-        y[k] = new_result(&shape[k]);
+        y[k] = new_result(f, args, to, &shape[k]);
         status = y[k] ? 0 : -1;
     }
     if (shape != few)
@@ -213,7 +225,7 @@ static int allocate_results(const fl_op *f, const fl_value *args, fl_tensor **y)
     return status;
 }
 
-static int call_kernel(const fl_op *f, const fl_value *given, fl_value *results)
+static int call_kernel(const fl_op *f, const fl_value *given, fl_tensor *to, fl_value *results)
 {
     fl_value args[OP_PARAMS];
     fl_tensor *made[OP_PARAMS], *y[OP_RESULTS] = {NULL};
@@ -222,7 +234,7 @@ static int call_kernel(const fl_op *f, const fl_value *given, fl_value *results)
     memcpy(args, given, sizeof *args * f->params);
     int status = door_numbers(f, args, made);
     if (status == 0)
-        status = allocate_results(f, args, y);
+        status = allocate_results(f, args, to, y);
     if (status == 0)
         status = kernel_run(f, args, y);
     if (status == 0 && f->keeps)
@@ -275,15 +287,16 @@ static int call_compose(const fl_op *f, const fl_value *args, fl_value *results)
     return status;
 }
 
-static int call_function(const fl_op *f, const fl_value *args, fl_value *results)
+/* to: a tensor of the program's that the result may be computed into (room_take), or NULL. */
+static int call_function(const fl_op *f, const fl_value *args, fl_tensor *to, fl_value *results)
 {
     switch (f->kind) {
     case OP_REDUCE:
-        return reduce_call(f, args, results);
+        return reduce_call(f, args, to, results);
     case OP_VIEW:
         return call_view(f, args, results);
     case OP_KERNEL:
-        return call_kernel(f, args, results);
+        return call_kernel(f, args, to, results);
     default:
         return call_compose(f, args, results);
     }
@@ -296,7 +309,7 @@ static int write_back(const fl_op *f, fl_value *results, fl_tensor *const *to)
 {
     for (int k = 0; k < f->results; k++) {
         fl_tensor *y = results[k].tag == FL_TENSOR ? results[k].as.tensor : NULL;
-        if (!y)
+        if (!y || y == to[k])
             continue;
         if (!dtype_can_cast(y->dtype, to[k]->dtype))
             return error_set(FL_RUNTIME_ERROR,
@@ -443,7 +456,7 @@ static int call_inplace(const fl_op *f, const fl_value *given, fl_value *results
         args[0] = fl_tensor_value(before);
     }
     bool looked_at = autograd_mode.interpose & INTERPOSE_TRANSFORMS;
-    int status = (looked_at ? op_call : call_function)(f, args, &computed);
+    int status = looked_at ? op_call(f, args, &computed) : call_function(f, args, NULL, &computed);
     fl_tensor *y = status == 0 && computed.tag == FL_TENSOR ? computed.as.tensor : NULL;
     if (y && check_written_shape(y, self))
         status = -1;
@@ -510,7 +523,7 @@ static int call_out(const fl_op *op, const fl_value *given, fl_value *results)
         if (autograd_check_inplace(to[k], false) || check_apart(f, args, 0, to[k]))
             return -1;
     bool looked_at = autograd_mode.interpose & INTERPOSE_TRANSFORMS;
-    if ((looked_at ? op_call : call_function)(f, args, computed))
+    if (looked_at ? op_call(f, args, computed) : call_function(f, args, to[0], computed))
         return -1;
     bool recorded = false;
     for (int k = 0; k < f->results; k++)
@@ -544,26 +557,13 @@ static int __attribute__((cold)) name_operator(const fl_op *op, const fl_value *
     return -1;
 }
 
-/* Whether t shows memory of an argument: it is one of them, or a view. */
-static bool is_of_arguments(const fl_op *f, const fl_value *args, const fl_tensor *t)
-{
-    for (int i = 0; i < f->params; i++) {
-        if (args[i].tag == FL_TENSOR && args[i].as.tensor->storage == t->storage)
-            return true;
-        for (uint32_t k = 0; args[i].tag == FL_TENSORS && k < args[i].count; k++)
-            if (args[i].as.tensors[k] && args[i].as.tensors[k]->storage == t->storage)
-                return true;
-    }
-    return false;
-}
-
 /* Under inference_mode what is made is an inference tensor; what was there before, and its views,
  * stay what they are. */
 static void mark_inference(const fl_op *f, const fl_value *args, fl_value *results)
 {
     for (int k = 0; k < f->results && f->kind != OP_VIEW; k++)
         if (results[k].tag == FL_TENSOR &&
-            (f->kind != OP_COMPOSE || !is_of_arguments(f, args, results[k].as.tensor)))
+            (f->kind != OP_COMPOSE || !room_is_shared(f, args, results[k].as.tensor)))
             results[k].as.tensor->flags |= TENSOR_INFERENCE;
 }
 
@@ -584,6 +584,8 @@ static bool are_described(const fl_op *op, const fl_value *results)
     const fl_op *f = op->function;
     for (int k = 0; k < f->results; k++) {
         bool tensor = f->result_type[k] == TYPE_TENSOR && !op_writes(f);
+        if (results[k].tag == FL_NONE && f->optional_results >> k & 1)
+            continue;
         /* Parts of other operators leave out gradients that nobody asks for. */
         if (tensor && results[k].tag == FL_NONE && f->kind == OP_COMPOSE && *f->name == '_')
             continue;
@@ -617,7 +619,7 @@ static inline __attribute__((always_inline)) int call_plain(const fl_op *op, con
     else if (op_writes(f))
         status = call_writer(f, args, results);
     else if (op->form == FORM_FUNCTION)
-        status = call_function(f, args, results);
+        status = call_function(f, args, NULL, results);
     else if (op->form == FORM_OUT)
         status = call_out(op, args, results);
     else

@@ -241,6 +241,7 @@ struct fl_op {
     uint8_t kind, form;
     uint8_t params, results;
     uint8_t result_type[OP_RESULTS]; /* an op_type each */
+    uint8_t optional_results; /* bits: those that are there only where an argument asks for them */
     uint8_t accepts, result_dtype;
     int8_t first;  /* the parameter whose dtype is checked (the first tensor), -1: none */
     bool promotes; /* all tensor parameters are promoted together (pointwise always) */
@@ -314,6 +315,11 @@ fl_tensor *op_look(const fl_tensor *t);
 fl_tensor *op_beside(fl_tensor *t, const fl_tensor *like);
 /* In a composite: t as that dtype, itself where it has it. */
 fl_tensor *op_as(fl_tensor *t, int dtype);
+/* Whether all of a list are there: of what operators gave, those that failed are NULL. */
+bool op_all_there(fl_tensor *const *list, int64_t count);
+/* In a composite: the list joined along a dim, or stacked; NULL where one of it is NULL. */
+fl_tensor *op_joined(fl_tensor *const *list, int64_t count, int64_t dim);
+fl_tensor *op_stacked(fl_tensor *const *list, int64_t count, int64_t dim);
 /* In a composite: makes *y a list of `count` tensors, to be filled in; NULL when memory is out. */
 fl_tensor **op_list(fl_value *y, int64_t count);
 /* Refuses a list of more ints than a tensor has dims, unless the table calls it unbounded: 0, or -1

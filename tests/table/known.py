@@ -5,6 +5,8 @@ _QUANTILE = "the gradient of a quantile, which PyTorch approximates, not of one 
 _DRAW = "PyTorch gives mean and std the gradient 0: a draw is a constant"
 _PHASE = "vectors are determined up to a phase, which the gradient leaves alone, as PyTorch's"
 _NORMALISED = "the gradient presumes that exp(log_probs) adds up to 1, as PyTorch's"
+_SCATTERED = "the gradient goes where src was written, as PyTorch's, and not where it was not"
+_STRIDED = "an offset counts from the storage's start, where a sample does not begin"
 _RESIZED = "it shows memory as it lies, in other sizes, and refuses what asks for a gradient"
 _ONE_TRIANGLE = dict.fromkeys(
     "linalg_cholesky_ex linalg_cholesky cholesky cholesky_solve cholesky_inverse "
@@ -16,6 +18,7 @@ FAULTS = {
     "test_gradient": {
         **_ONE_TRIANGLE,
         "linalg_eig": _PHASE,
+        "as_strided_scatter": _SCATTERED,
         "_standard_gamma": _QUANTILE,
         "_sample_dirichlet": _QUANTILE,
         **dict.fromkeys(("ctc_loss.IntList", "ctc_loss.Tensor"), _NORMALISED),
@@ -31,6 +34,7 @@ FAULTS = {
         "view_as_complex": "an odd stride is refused whatever the size, as PyTorch does",
         "view_as_real": "its gradient is viewed back, where an odd stride is refused",
     },
+    "test_complex_gradient": {"as_strided_scatter": _SCATTERED},
     "test_dtypes": {"float_power_": "it refuses all dtypes but float64, as PyTorch"},
 }
 
@@ -40,8 +44,11 @@ TRANSFORM_FAULTS = {
     "test_forward_over_reverse": {
         "linalg_eig": _PHASE,
     },
-    "test_vmap": dict.fromkeys(
-        "complex polar view_as_real view_as_complex imag linalg_eig linalg_eigvals".split(),
-        "views between complex tensors and their parts are refused under vmap",
-    ),
+    "test_vmap": {
+        **dict.fromkeys(
+            "complex polar view_as_real view_as_complex imag linalg_eig linalg_eigvals".split(),
+            "views between complex tensors and their parts are refused under vmap",
+        ),
+        "as_strided_scatter": _STRIDED,
+    },
 }

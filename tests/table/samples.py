@@ -226,9 +226,6 @@ class Operator:
 
 
 # Functions that take their tensors one by one alone: f(*tensors).
-VARIADIC = {"broadcast_tensors"}
-
-
 def _by_name(op, function, method):
     """function, or a method of Tensor, that takes the arguments as a dict: as many by position as
     the signature allows."""
@@ -242,7 +239,7 @@ def _by_name(op, function, method):
             if p["keyword"] or p["name"] not in args:
                 break
             value = args.pop(p["name"])
-            positional += value if op.base in VARIADIC else [value]
+            positional += value if "varargs" in op.forms else [value]
         torch.manual_seed(3)
         return function(*positional, **args, **more)
     return call

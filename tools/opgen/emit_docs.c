@@ -35,7 +35,7 @@ const char *results_text(const struct op *op)
 {
     const char *text = "";
     for (int i = 0; i < op->results; i++) {
-        struct param p = {.type = op->result[i].type};
+        struct param p = {.type = op->result[i].type, .optional = op->result[i].optional};
         text = text_format("%s%s%s%s%s", text, i ? ", " : "", type_text(&p),
                            op->result[i].name ? " " : "",
                            op->result[i].name ? op->result[i].name : "");

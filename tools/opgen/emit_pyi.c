@@ -99,6 +99,8 @@ static const char *result_text(const struct op *op)
         return tuple_name(op);
     for (int i = 0; i < op->results; i++) {
         struct param p = {.type = op->result[i].type};
+        if (op->result[i].optional)
+            return "Any";
         const char *one = p.type == TYPE_TENSORS ? "tuple[Tensor, ...]" : type_text(&p);
         text = text_format("%s%s%s", text, i ? ", " : "", one);
     }

@@ -35,11 +35,12 @@ static const char *gradient_of(const struct op *op, int p)
     return "";
 }
 
-static void words(struct out *o, const char *key, unsigned set, const char *const *names, int count)
+static void words(struct out *o, const char *key, unsigned set, const char *const *names,
+                  size_t count)
 {
     emit(o, "  \"%s\": [", key);
     bool any = false;
-    for (int i = 0; i < count; i++)
+    for (size_t i = 0; i < count; i++)
         if (set >> i & 1)
             emit(o, "%s\"%s\"", any ? ", " : "", names[i]), any = true;
     emit_text(o, "],\n");
@@ -48,8 +49,8 @@ static void words(struct out *o, const char *key, unsigned set, const char *cons
 static void describe(struct out *o, const struct table *t, const struct op *op)
 {
     static const char *const KINDS[] = {"", "pointwise", "reduce", "view", "kernel", "compose"};
-    static const char *const FORMS[] = {"function", "method",  "inplace", "out",
-                                        "nn",       "special", "linalg",  "internal"};
+    static const char *const FORMS[] = {"function", "method", "inplace",  "out",    "nn",
+                                        "special",  "linalg", "internal", "varargs"};
     static const char *const ACCEPTS[] = {"bool",   "int",      "float", "complex",
                                           "unsaid", "unsigned", "float8"};
     static const char *const RESULTS[] = {"promoted", "float", "sum", "bool",
@@ -58,13 +59,14 @@ static void describe(struct out *o, const struct table *t, const struct op *op)
          op->base, c_function_name(t, op), KINDS[op->kind]);
     emit(o, "  \"place\": \"%s:%d\", \"family\": \"%s\",\n", op->place.file, op->place.line,
          op->family);
-    words(o, "forms", op->forms, FORMS, 8);
+    words(o, "forms", op->forms, FORMS, sizeof FORMS / sizeof *FORMS);
     words(o, "accepts", op->accepts, ACCEPTS, 7);
     emit(o, "  \"result_dtype\": \"%s\", \"random\": %s, \"writes\": %s,\n",
          RESULTS[op->result_dtype], truth(op->random), truth(op->writes));
     emit_text(o, "  \"results\": [");
     for (int i = 0; i < op->results; i++)
-        emit(o, "%s\"%s\"", i ? ", " : "", TYPE_NAMES[op->result[i].type]);
+        emit(o, "%s\"%s%s\"", i ? ", " : "", TYPE_NAMES[op->result[i].type],
+             op->result[i].optional ? "?" : "");
     emit_text(o, "],\n  \"params\": [");
     for (int i = 0; i < op->params; i++) {
         const struct param *p = &op->param[i];

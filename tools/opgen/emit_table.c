@@ -370,6 +370,14 @@ static void grad(struct out *o, struct op *op)
 
 /* ---- descriptors ---- */
 
+static uint32_t optional_results(const struct op *op)
+{
+    uint32_t bits = 0;
+    for (int i = 0; i < op->results; i++)
+        bits |= (uint32_t)op->result[i].optional << i;
+    return bits;
+}
+
 static void descriptor(struct out *o, const struct op *op, const char *name, const char *id,
                        const char *form)
 {
@@ -403,8 +411,9 @@ static void descriptor(struct out *o, const struct op *op, const char *name, con
     emit_text(o, "    .result_type = {");
     for (int i = 0; i < op->results; i++)
         emit(o, "%sTYPE_%s", i ? ", " : "", TYPE_NAMES[op->result[i].type]);
-    emit(o, "%s},\n    .accepts = %u,\n    .result_dtype = %s,\n    .first = %d,\n",
-         op->results ? "" : "0", op->accepts, RESULTS[op->result_dtype], first);
+    emit(o, "%s},\n    .optional_results = %#x,\n", op->results ? "" : "0", optional_results(op));
+    emit(o, "    .accepts = %u,\n    .result_dtype = %s,\n    .first = %d,\n", op->accepts,
+         RESULTS[op->result_dtype], first);
     if (op->kind == KIND_POINTWISE || op->promotes)
         emit_text(o, "    .promotes = true,\n");
     if (op->random)

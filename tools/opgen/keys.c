@@ -79,7 +79,8 @@ static void key_forms(struct op *op, const struct stretch *s, int unused)
                  {"internal", FORM_INTERNAL},
                  {"varargs", FORM_VARARGS},
                  {"varargs_or_list", FORM_VARARGS_OR_LIST},
-                 {"each", FORM_EACH}};
+                 {"each", FORM_EACH},
+                 {"copy", FORM_COPY}};
     (void)unused;
     struct lexer l;
     lexer_open(&l, s);
@@ -91,7 +92,7 @@ static void key_forms(struct op *op, const struct stretch *s, int unused)
         if (k == count) {
             complain(l.token.place,
                      "found %s, expected function method inplace out nn special linalg internal "
-                     "varargs varargs_or_list each",
+                     "varargs varargs_or_list each copy",
                      token_text(&l.token));
             return;
         }

@@ -146,6 +146,7 @@ int main(int argc, char **argv)
         fputs("usage: opgen -o FOLDER FILE.ops... NAME=FILE...\n", stderr);
         return 1;
     }
+    table_derive(&table);
     table_finish(&table);
     good = good && complaints() == 0 && compile(&table, texts, folder);
     arena_free();

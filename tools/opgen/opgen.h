@@ -139,6 +139,7 @@ struct param {
 struct result {
     enum type type;
     const char *name; /* NULL: not named */
+    bool optional;    /* "Tensor?": there only where an argument asks for it */
 };
 
 enum kind { KIND_NONE, KIND_POINTWISE, KIND_REDUCE, KIND_VIEW, KIND_KERNEL, KIND_COMPOSE };
@@ -153,7 +154,8 @@ enum form {
     FORM_INTERNAL = 128,
     FORM_VARARGS = 256,         /* how Python's function takes its tensors: one by one, */
     FORM_VARARGS_OR_LIST = 512, /* one by one or in one list, */
-    FORM_EACH = 1024            /* one, or several, of which each gives a result */
+    FORM_EACH = 1024,           /* one, or several, of which each gives a result */
+    FORM_COPY = 2048            /* NAME_copy is derived (table.c) */
 };
 enum accept {
     ACCEPT_BOOL = 1,
@@ -259,7 +261,9 @@ bool signature_parse(struct op *op,
                      const struct stretch *s); /* signature.c; false after a complaint */
 void key_parse(struct op *op, const struct stretch *line); /* keys.c */
 void table_parse(struct table *t, const char *file, const char *text, size_t size);
-/* After all files: names of forms, order of overloads, checks across paragraphs. */
+/* After all files: the paragraphs of the form copy. */
+void table_derive(struct table *t);
+/* Then: names of forms, order of overloads, checks across paragraphs. */
 void table_finish(struct table *t);
 /* Complains of every tensor parameter whose gradient is not decided. */
 void table_check_gradients(const struct table *t);

@@ -10,16 +10,6 @@ def several(tensors):
     return tensors
 
 
-def check_tensors(tensors):
-    """The tensors of f(a, b, ...); TypeError where one is none."""
-    for i, t in enumerate(tensors):
-        if not isinstance(t, _C.Tensor):
-            raise TypeError(
-                f"expected Tensor as element {i} in argument 0, but got {type(t).__name__}"
-            )
-    return tensors
-
-
 def check_input(name, input):
     """TypeError where the first argument of the function called `name` is no tensor."""
     if not isinstance(input, _C.Tensor):
@@ -37,8 +27,3 @@ def wrap_dim(dim, ndim):
             f"but got {dim})"
         )
     return dim % bound
-
-
-def slice_of(t, dim, start, end, step):
-    """t[start:end:step] along dim."""
-    return t[(slice(None),) * wrap_dim(dim, t.dim()) + (slice(start, end, step),)]

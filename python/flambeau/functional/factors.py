@@ -21,25 +21,6 @@ def lu(A, pivot=True, get_infos=False, out=None):
     return out
 
 
-def chain_matmul(*matrices, out=None):
-    """The product of one or more matrices, in the order that costs least (source:
-    torch.chain_matmul)."""
-    if len(matrices) == 1 and isinstance(matrices[0], (list, tuple)):
-        matrices = matrices[0]
-    if not matrices:
-        raise RuntimeError("chain_matmul(): Expected one or more matrices")
-    for t in matrices:
-        if not isinstance(t, _C.Tensor):
-            raise TypeError(
-                "chain_matmul(): argument 'matrices' (position 1) must be tuple of Tensors, not "
-                f"{type(t).__name__}"
-            )
-        if t.dim() != 2:
-            raise RuntimeError(f"Tensor dimension is {t.dim()}, expected 2 instead.")
-    y = matrices[0].clone() if len(matrices) == 1 else linalg.multi_dot(list(matrices))
-    return y if out is None else out.resize_(y.shape).copy_(y)
-
-
 def _basis(A, q, niter, M=None):
     """Orthonormal columns that nearly span what A - M maps to (Halko, Martinsson and Tropp,
     "Finding structure with randomness", 2009, algorithm 4.4)."""

@@ -6,7 +6,6 @@ import math
 
 import flambeau
 from flambeau.nn._binding import _op, _quick
-from flambeau.nn._shapes import _pair
 
 __all__ = [
     "adaptive_avg_pool1d",
@@ -22,9 +21,6 @@ __all__ = [
     "fractional_max_pool2d_with_indices",
     "fractional_max_pool3d",
     "fractional_max_pool3d_with_indices",
-    "lp_pool1d",
-    "lp_pool2d",
-    "lp_pool3d",
     "max_pool1d",
     "max_pool1d_with_indices",
     "max_pool2d",
@@ -37,16 +33,8 @@ __all__ = [
 ]
 
 
-def _one(kernel_size):
-    """A number from a number or a sequence of one."""
-    if isinstance(kernel_size, (tuple, list)):
-        if len(kernel_size) != 1:
-            raise RuntimeError(
-                "kernel_size must be a single int, or a tuple of one int, but got "
-                f"{tuple(kernel_size)}"
-            )
-        return kernel_size[0]
-    return kernel_size
+def _pair(value):
+    return tuple(value) if isinstance(value, (tuple, list)) else (value, value)
 
 
 @_quick(6, "return_indices")
@@ -167,23 +155,6 @@ def adaptive_avg_pool1d(input, output_size):
     return _op("adaptive_avg_pool1d")(input, output_size)
 
 
-def lp_pool1d(input, norm_type, kernel_size, stride=None, ceil_mode=False):
-    """The p-norm of every window of (N, C, L) or (C, L)."""
-    means = avg_pool1d(input.pow(norm_type), kernel_size, stride, 0, ceil_mode)
-    return _root(means, _one(kernel_size), norm_type)
-
-
-def lp_pool2d(input, norm_type, kernel_size, stride=None, ceil_mode=False):
-    """The p-norm of every window of (N, C, H, W) or (C, H, W)."""
-    means = avg_pool2d(input.pow(norm_type), kernel_size, stride, 0, ceil_mode)
-    return _root(means, math.prod(_pair(kernel_size)), norm_type)
-
-
-def _root(means, count, norm_type):
-    """The p-norms of windows of `count` elements from the means of their p-th powers."""
-    return (flambeau.sign(means) * flambeau.relu(means.abs())).mul(count).pow(1.0 / norm_type)
-
-
 # ---- Three spatial dims --------------------------------------------------------------------------
 
 def _triple(value):
@@ -222,12 +193,6 @@ def adaptive_max_pool3d(input, output_size, return_indices=False):
     size = [n if m is None else m for n, m in zip(input.shape[-3:], _triple(output_size))]
     result = _op("adaptive_max_pool3d")(input, size)
     return result if return_indices else result[0]
-
-
-def lp_pool3d(input, norm_type, kernel_size, stride=None, ceil_mode=False):
-    """The p-norm of every window of (N, C, D, H, W) or (C, D, H, W)."""
-    means = avg_pool3d(input.pow(norm_type), kernel_size, stride, 0, ceil_mode)
-    return _root(means, math.prod(_triple(kernel_size)), norm_type)
 
 
 # ---- Windows at random places --------------------------------------------------------------------

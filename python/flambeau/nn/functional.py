@@ -11,17 +11,12 @@ import math
 import flambeau
 from flambeau._hint import noted
 from flambeau import _C
-from flambeau._precision import under_autocast
 from flambeau.nn import _reduction  # noqa: F401  programs look for it here
 from flambeau.nn._attention import multi_head_attention_forward  # noqa: F401
 from flambeau.nn._binding import _nn, _op, _quick
 from flambeau.nn._linear_cross_entropy import linear_cross_entropy  # noqa: F401
 from flambeau.nn._losses import *  # noqa: F403
-from flambeau.nn._losses import pairwise_distance
 from flambeau.nn._pooling import *  # noqa: F403
-from flambeau.nn._pooling import avg_pool2d
-from flambeau.nn._shapes import *  # noqa: F403
-from flambeau.nn._shapes import pad
 
 _HALVES = (_C.float16, _C.bfloat16)
 
@@ -137,25 +132,7 @@ def softmin(input, dim=None, _stacklevel=3, dtype=None):
     return softmax(-input, dim, dtype=dtype)
 
 
-def gumbel_softmax(logits, tau=1, hard=False, eps=1e-10, dim=-1):
-    """A draw from the Gumbel-softmax distribution; hard gives one-hot values with the soft ones'
-    gradient."""
-    times = flambeau.empty_like(logits, memory_format=flambeau.contiguous_format).exponential_()
-    soft = ((logits - times.log()) / tau).softmax(dim)
-    if not hard:
-        return soft
-    index = soft.argmax(dim, keepdim=True)
-    return flambeau.zeros_like(logits).scatter_(dim, index, 1.0) - soft.detach() + soft
-
-
 # ---- Normalisation, dropout ----------------------------------------------------------------------
-
-def _check_spatial(size):
-    if math.prod(size[2:]) == 1:
-        raise ValueError(
-            f"Expected more than 1 spatial element when training, got input size {size}"
-        )
-
 
 def _check_batch(size):
     """Refuses a batch whose channels have one value each: size is (N, C, *)."""
@@ -197,79 +174,6 @@ def group_norm(input, num_groups, weight=None, bias=None, eps=1e-5):
     shape = input.shape
     _check_batch([shape[0] * shape[1] // num_groups, num_groups, *shape[2:]])
     return _C.group_norm(input, num_groups, weight, bias, eps)
-
-
-def instance_norm(
-    input,
-    running_mean=None,
-    running_var=None,
-    weight=None,
-    bias=None,
-    use_input_stats=True,
-    momentum=0.1,
-    eps=1e-5,
-):
-    """batch_norm of every sample by itself; input (N, C, *). The running statistics are means over
-    the batch."""
-    if use_input_stats:
-        _check_spatial(input.size())
-    if input.dim() < 2 or (running_mean is None and not use_input_stats):
-        raise RuntimeError(
-            "Expected running_mean and running_var to be defined when use_input_stats is false"
-        )
-    batch, channels = input.shape[:2]
-
-    def repeated(t):
-        return None if t is None else t.repeat(batch)
-    mean, var = repeated(running_mean), repeated(running_var)
-    flat = input.reshape(1, batch * channels, *input.shape[2:])
-    result = batch_norm(
-        flat, mean, var, repeated(weight), repeated(bias), use_input_stats, momentum, eps
-    )
-    if use_input_stats and running_mean is not None:
-        with flambeau.no_grad():
-            running_mean.copy_(mean.view(batch, channels).mean(0))
-            running_var.copy_(var.view(batch, channels).mean(0))
-    return result.view(input.shape)
-
-
-def local_response_norm(input, size, alpha=1e-4, beta=0.75, k=1.0):
-    """input divided by a power of the mean square over `size` neighbouring channels; input (N, C,
-    *)."""
-    if input.dim() < 3:
-        raise ValueError(
-            "Expected 3D or higher dimensionality                          input (got"
-            f" {input.dim()} dimensions)"
-        )
-    if input.numel() == 0:
-        return input
-    squares = (input * input).reshape(input.size(0), 1, input.size(1), -1)
-    squares = pad(squares, (0, 0, size // 2, (size - 1) // 2))
-    means = avg_pool2d(squares, (size, 1), stride=1).reshape(input.shape)
-    return input / (means * alpha + k).pow(beta)
-
-
-@under_autocast("as it is")
-def bilinear(input1, input2, weight, bias=None):
-    """x1ᵀ weight[o] x2 for every output o: input1 (*, in1), input2 (*, in2), weight (out, in1,
-    in2), bias (out)."""
-    out, in1, in2 = weight.shape
-    if input1.shape[:-1] != input2.shape[:-1] or input1.size(-1) != in1 or input2.size(-1) != in2:
-        raise RuntimeError(
-            f"bilinear(): input1 {list(input1.shape)} and input2 {list(input2.shape)} do not fit a"
-            f" weight of shape {list(weight.shape)}"
-        )
-    rows = math.prod(input1.shape[:-1])
-    half = input1.reshape(rows, in1) @ weight.permute(1, 0, 2).reshape(in1, out * in2)
-    result = half.reshape(rows, out, in2) @ input2.reshape(rows, in2, 1)
-    result = result.reshape(*input1.shape[:-1], out)
-    return result if bias is None else result + bias
-
-
-def normalize(input, p=2.0, dim=1, eps=1e-12, out=None):
-    """input divided by its p-norm over dim, which counts as at least eps."""
-    norm = input.norm(p, dim, keepdim=True).clamp_min(eps)
-    return flambeau.div(input, norm) if out is None else flambeau.div(input, norm, out=out)
 
 
 def _check_probability(p):
@@ -375,7 +279,7 @@ def embedding(input, weight, padding_idx=None, max_norm=None, norm_type=2.0,
             raise AssertionError("Padding_idx must be within num_embeddings")
         padding_idx += rows if padding_idx < 0 else 0
     if max_norm is not None:
-        _limit_norms(weight.detach(), input, max_norm, norm_type)
+        _C.embedding_renorm_(weight.detach(), input, max_norm, norm_type)
     if sparse and weight.requires_grad and _C._is_grad_enabled():
         from flambeau.nn._sparse_lookup import lookup
         return lookup(weight, input, padding_idx, scale_grad_by_freq)
@@ -430,7 +334,7 @@ def embedding_bag(input, weight, offsets=None, max_norm=None, norm_type=2, scale
     if mode == "max" and sparse:
         raise ValueError("max mode does not support sparse weights")
     if max_norm is not None:
-        _limit_norms(weight.detach(), input, max_norm, norm_type)
+        _C.embedding_renorm_(weight.detach(), input, max_norm, norm_type)
     if per_sample_weights is not None and mode != "sum":
         raise NotImplementedError(
             "embedding_bag: per_sample_weights was not None. "
@@ -458,46 +362,14 @@ def _bags_of_rows(input, offsets, per_sample_weights):
     return input.reshape(-1), offsets, weights
 
 
-def _limit_norms(weight, input, max_norm, norm_type):
-    with flambeau.no_grad():
-        used = sorted(set(input.reshape(-1).tolist()))
-        for row in used:
-            norm = weight[row].norm(norm_type).item()
-            if norm > max_norm:
-                weight[row].mul_(max_norm / (norm + 1e-7))
-
-
-def one_hot(tensor, num_classes=-1):
-    """Integers (*) as rows of zeros with a one at their place: (*, num_classes), int64."""
-    if tensor.dtype is not flambeau.int64:
-        raise RuntimeError(
-            "one_hot is only applicable to index tensor of type LongTensor."
-        )
-    if tensor.numel() == 0:
-        if num_classes <= 0:
-            raise RuntimeError("Can not infer total number of classes from empty tensor.")
-        return flambeau.zeros(*tensor.shape, num_classes, dtype=flambeau.int64)
-    if tensor.min().item() < 0:
-        raise RuntimeError("Class values must be non-negative.")
-    largest = tensor.max().item()
-    if num_classes == -1:
-        num_classes = largest + 1
-    elif num_classes < 1:
-        raise RuntimeError("num_classes should be positive")
-    elif largest >= num_classes:
-        raise RuntimeError("Class values must be smaller than num_classes.")
-    rows = flambeau.zeros(*tensor.shape, num_classes, dtype=flambeau.int64)
-    return rows.scatter_(-1, tensor.unsqueeze(-1), 1)
-
-
-# ---- Distances ------------------------------------------------------------------------
-
-
-def cosine_similarity(x1, x2, dim=1, eps=1e-8):
-    """The cosine of the angle between x1 and x2 over dim; norms count as at least eps."""
-    x1, x2 = _C.broadcast_tensors(x1, x2)
-    n1, n2 = (t.norm(2, dim, keepdim=True).clamp_min(eps) for t in (x1, x2))
-    return ((x1 / n1) * (x2 / n2)).sum(dim)
+def upsample(input, size=None, scale_factor=None, mode="nearest", align_corners=None):
+    """The old name of interpolate."""
+    import warnings
+    warnings.warn(
+        "`nn.functional.upsample` is deprecated. Use `nn.functional.interpolate` instead.",
+        stacklevel=2,
+    )
+    return _nn.interpolate(input, size, scale_factor, mode, align_corners)
 
 
 _NAMES = frozenset(globals())
@@ -507,12 +379,7 @@ globals().update((name, value) for name, value in vars(_nn).items()
 
 # name -> the file of its own that a rare function has
 _HOMES = {
-    **dict.fromkeys(
-        ("interpolate", "upsample", "upsample_nearest", "upsample_bilinear"),
-        "flambeau.nn._resize",
-    ),
     **dict.fromkeys(("grid_sample", "affine_grid"), "flambeau.nn._grid"),
-    "pdist": "flambeau.functional",
 }
 
 

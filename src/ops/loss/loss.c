@@ -6,6 +6,7 @@
 #include "core/error.h"
 #include "flambeau/ops.h"
 #include "ops/advise.h"
+#include "ops/loss/loss.h"
 #include "ops/op.h"
 #include "ops_kernels.h"
 
@@ -22,7 +23,7 @@ static int reduction_of(const char *name)
     return error_set(FL_VALUE_ERROR, "%s is not a valid value for reduction", name);
 }
 
-static int reduce(fl_tensor *errors, const char *reduction, fl_tensor **y)
+int loss_reduce(fl_tensor *errors, const char *reduction, fl_tensor **y)
 {
     int how = reduction_of(reduction);
     if (how < 0)
@@ -35,12 +36,12 @@ static int reduce(fl_tensor *errors, const char *reduction, fl_tensor **y)
 
 int mse_loss_compose(fl_tensor *self, fl_tensor *target, const char *reduction, fl_tensor **y)
 {
-    return reduce(fl__squared_error(self, target), reduction, y);
+    return loss_reduce(fl__squared_error(self, target), reduction, y);
 }
 
 int l1_loss_compose(fl_tensor *self, fl_tensor *target, const char *reduction, fl_tensor **y)
 {
-    return reduce(fl_abs(fl_sub(self, target, fl_int(1))), reduction, y);
+    return loss_reduce(fl_abs(fl_sub(self, target, fl_int(1))), reduction, y);
 }
 
 int smooth_l1_loss_compose(fl_tensor *self, fl_tensor *target, const char *reduction, double beta,
@@ -49,9 +50,9 @@ int smooth_l1_loss_compose(fl_tensor *self, fl_tensor *target, const char *reduc
     if (beta < 0)
         return error_set(FL_RUNTIME_ERROR,
                          "smooth_l1_loss does not support negative values for beta.");
-    return reduce(beta > 0 ? fl__smooth_error(self, target, beta)
-                           : fl_abs(fl_sub(self, target, fl_int(1))),
-                  reduction, y);
+    return loss_reduce(beta > 0 ? fl__smooth_error(self, target, beta)
+                                : fl_abs(fl_sub(self, target, fl_int(1))),
+                       reduction, y);
 }
 
 int huber_loss_compose(fl_tensor *self, fl_tensor *target, const char *reduction, double delta,
@@ -60,7 +61,7 @@ int huber_loss_compose(fl_tensor *self, fl_tensor *target, const char *reduction
     if (!(delta > 0))
         return error_set(FL_RUNTIME_ERROR,
                          "huber_loss does not support non-positive values for delta.");
-    return reduce(fl__huber_error(self, target, delta), reduction, y);
+    return loss_reduce(fl__huber_error(self, target, delta), reduction, y);
 }
 
 /* The fix for a binary loss whose target has another shape. */
@@ -113,12 +114,16 @@ int binary_cross_entropy_compose(fl_tensor *self, fl_tensor *target, fl_tensor *
                                  const char *reduction, fl_tensor **y)
 {
     char a[128], b[128];
-    if (!shape_equal(self, target))
-        return error_set(FL_VALUE_ERROR,
-                         "Using a target size (torch.Size(%s)) that is different to the input size "
-                         "(torch.Size(%s)) is deprecated. Please ensure they have the same size.",
-                         shape_text(b, sizeof b, target->ndim, target->sizes),
-                         shape_text(a, sizeof a, self->ndim, self->sizes));
+    if (!shape_equal(self, target)) {
+        error_set(FL_VALUE_ERROR,
+                  "Using a target size (torch.Size(%s)) that is different to the input size "
+                  "(torch.Size(%s)) is deprecated. Please ensure they have the same size.",
+                  shape_text(b, sizeof b, target->ndim, target->sizes),
+                  shape_text(a, sizeof a, self->ndim, self->sizes));
+        return hint_of_shapes(self, target);
+    }
+    if (weight && !(weight = fl_expand(weight, (fl_ints){self->sizes, self->ndim}, false)))
+        return -1;
     if (target->dtype != self->dtype) {
         error_set(FL_RUNTIME_ERROR, "Found dtype %s but expected %s", dtype_title(target->dtype),
                   dtype_title(self->dtype));
@@ -127,7 +132,7 @@ int binary_cross_entropy_compose(fl_tensor *self, fl_tensor *target, fl_tensor *
     if (check_chances(self, "input") || check_chances(target, "target"))
         return -1;
     fl_tensor *errors = fl__bce_error(self, target);
-    return reduce(weight ? fl_mul(errors, weight) : errors, reduction, y);
+    return loss_reduce(weight ? fl_mul(errors, weight) : errors, reduction, y);
 }
 
 int bce_with_logits_compose(fl_tensor *self, fl_tensor *target, fl_tensor *weight,
@@ -162,7 +167,7 @@ int bce_with_logits_compose(fl_tensor *self, fl_tensor *target, fl_tensor *weigh
     } else {
         errors = fl__bce_logits_error(self, target);
     }
-    return reduce(weight ? fl_mul(errors, weight) : errors, reduction, y);
+    return loss_reduce(weight ? fl_mul(errors, weight) : errors, reduction, y);
 }
 
 int kl_div_compose(fl_tensor *self, fl_tensor *target, const char *reduction, bool log_target,
@@ -176,7 +181,7 @@ int kl_div_compose(fl_tensor *self, fl_tensor *target, const char *reduction, bo
         *y = fl_div_scalar(fl_sum(errors, FL_NO_DTYPE), fl_float((double)batch));
         return *y ? 0 : -1;
     }
-    return reduce(errors, reduction, y);
+    return loss_reduce(errors, reduction, y);
 }
 
 int soft_margin_loss_compose(fl_tensor *self, fl_tensor *target, const char *reduction,
@@ -186,20 +191,28 @@ int soft_margin_loss_compose(fl_tensor *self, fl_tensor *target, const char *red
         return error_set(FL_RUNTIME_ERROR,
                          "result type Float can't be cast to the desired output type %s",
                          dtype_title(self->dtype));
-    return reduce(fl_log1p(fl_exp(fl_neg(fl_mul(target, self)))), reduction, y);
+    return loss_reduce(fl_log1p(fl_exp(fl_neg(fl_mul(target, self)))), reduction, y);
+}
+
+static int refuse_ranks(const fl_tensor *input1, const fl_tensor *input2, const fl_tensor *target)
+{
+    char a[128], b[128], c[128];
+    return error_set(
+        FL_RUNTIME_ERROR,
+        "margin_ranking_loss : All input tensors should have same dimension but got sizes: input1: "
+        "torch.Size(%s), input2: torch.Size(%s), target: torch.Size(%s) ",
+        shape_text(a, sizeof a, input1->ndim, input1->sizes),
+        shape_text(b, sizeof b, input2->ndim, input2->sizes),
+        shape_text(c, sizeof c, target->ndim, target->sizes));
 }
 
 int margin_ranking_loss_compose(fl_tensor *input1, fl_tensor *input2, fl_tensor *target,
                                 double margin, const char *reduction, fl_tensor **y)
 {
     if (input1->ndim != input2->ndim || input1->ndim != target->ndim)
-        return error_set(
-            FL_RUNTIME_ERROR,
-            "margin_ranking_loss : All input tensors should have same dimension but got sizes: "
-            "input1: %dD, input2: %dD, target: %dD",
-            input1->ndim, input2->ndim, target->ndim);
+        return refuse_ranks(input1, input2, target);
     fl_tensor *distance = fl_mul(fl_neg(target), fl_sub(input1, input2, fl_int(1)));
-    return reduce(
+    return loss_reduce(
         fl_clamp_min_scalar(fl_add_scalar(distance, fl_float(margin), fl_int(1)), fl_float(0)),
         reduction, y);
 }
@@ -212,7 +225,7 @@ int hinge_embedding_loss_compose(fl_tensor *self, fl_tensor *target, double marg
         fl_clamp_min_scalar(fl_rsub_scalar(self, fl_float(margin), fl_int(1)), fl_float(0));
     fl_tensor *far = fl_where(fl_ne_scalar(target, fl_int(1)), away, zero);
     fl_tensor *near = fl_where(fl_ne_scalar(target, fl_int(-1)), self, zero);
-    return reduce(fl_add(far, near, fl_int(1)), reduction, y);
+    return loss_reduce(fl_add(far, near, fl_int(1)), reduction, y);
 }
 
 /* ---- cross entropy ---- */
@@ -239,7 +252,7 @@ static int entropy_of_probabilities(fl_tensor *log_p, int dim, fl_tensor *target
         *y = fl_div_scalar(fl_sum(loss, FL_NO_DTYPE), fl_float(samples));
         return *y ? 0 : -1;
     }
-    return reduce(loss, reduction, y);
+    return loss_reduce(loss, reduction, y);
 }
 
 /* (1 - s) nll + s / C * (-sum over classes of w log_p), means weighted as nll_loss weighs them. */

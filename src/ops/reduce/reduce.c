@@ -25,6 +25,7 @@
 #include "core/threads.h"
 #include "ops/place.h"
 #include "ops/record.h"
+#include "ops/room.h"
 
 enum {
     SEGMENT = 32768, /* elements of a line reduced in one go */
@@ -468,7 +469,7 @@ static int run(const fl_op *f, struct job *j, const fl_tensor *t, uint64_t mask,
     return status;
 }
 
-int reduce_call(const fl_op *f, const fl_value *args, fl_value *results)
+int reduce_call(const fl_op *f, const fl_value *args, fl_tensor *to, fl_value *results)
 {
     assert(f->kind == OP_REDUCE && f->reduce && args[0].tag == FL_TENSOR);
     const struct op_reduce *r = f->reduce;
@@ -512,9 +513,13 @@ int reduce_call(const fl_op *f, const fl_value *args, fl_value *results)
     for (int i = 0; i < r->scalars; i++)
         scalars[i] = loop_scalar_of(&args[r->scalar[i]], job.compute);
     job.loops = ops_reduce_loops(r->loops[job.compute]);
-    fl_tensor *y = t->flags & TENSOR_ELSEWHERE
-                       ? tensor_new_on(tensor_device(t), ndim, sizes, NULL, dtype)
-                       : tensor_new(ndim, sizes, dtype);
+    fl_tensor *y = NULL;
+    if (to && !lanes && !(t->flags & TENSOR_ELSEWHERE) &&
+        room_take(f, args, to, ndim, sizes, dtype, &y))
+        return -1;
+    if (!y)
+        y = t->flags & TENSOR_ELSEWHERE ? tensor_new_on(tensor_device(t), ndim, sizes, NULL, dtype)
+                                        : tensor_new(ndim, sizes, dtype);
     int status = y ? run(f, &job, t, mask, y) : -1;
     if (status == 0 && lanes)
         status = lanes_hide(y, lanes);

@@ -5,7 +5,7 @@
 #include "ops/op.h"
 
 /* op_call for the functional form of a reduction. */
-int reduce_call(const fl_op *f, const fl_value *args, fl_value *results);
+int reduce_call(const fl_op *f, const fl_value *args, fl_tensor *to, fl_value *results);
 
 /* Which dims a list names, as bits (the list absent or empty: all); -1 with PyTorch's error for one
  * out of range or twice. */

@@ -177,8 +177,30 @@ static PyObject *result_wrap(fl_value *v)
     }
 }
 
+/* Of results that are there only where they were asked for, those that are: one by itself. */
+static PyObject *wrap_present(const fl_op *op, fl_value *results)
+{
+    int count = 0;
+    for (int i = 0; i < op->results; i++)
+        if (results[i].tag != FL_NONE)
+            results[count++] = results[i];
+    if (count == 1)
+        return result_wrap(&results[0]);
+    PyObject *tuple = PyTuple_New(count);
+    for (int i = 0; i < count; i++) {
+        PyObject *o = result_wrap(&results[i]);
+        if (tuple && (!o || PyTuple_SetItem(tuple, i, o) < 0))
+            Py_CLEAR(tuple);
+        else if (!tuple)
+            Py_XDECREF(o);
+    }
+    return tuple;
+}
+
 PyObject *results_wrap(const fl_op *op, fl_value *results)
 {
+    if (op->function->optional_results)
+        return wrap_present(op, results);
     if (op->results == 0)
         return Py_NewRef(Py_None);
     if (op->results == 1)

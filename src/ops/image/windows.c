@@ -1,0 +1,220 @@
+/* Windows of images as columns, and back; shuffles of channels and pixels. */
+#include <string.h>
+
+#include "core/error.h"
+#include "flambeau/ops.h"
+#include "ops/op.h"
+#include "ops_kernels.h"
+
+static int given(fl_tensor **y, fl_tensor *t)
+{
+    *y = t;
+    return t ? 0 : -1;
+}
+
+struct windows {
+    const int64_t *kernel, *dilation, *padding, *stride;
+    int64_t count[2]; /* how many fit down and across */
+};
+
+static int refuse_two(const char *what, const char *name, const int64_t *two)
+{
+    return error_set(FL_RUNTIME_ERROR, "%s, but got %s_height: %lld %s_width: %lld", what, name,
+                     (long long)two[0], name, (long long)two[1]);
+}
+
+static int count_windows(struct windows *w, const int64_t *size, fl_ints kernel, fl_ints dilation,
+                         fl_ints padding, fl_ints stride)
+{
+    *w = (struct windows){kernel.data, dilation.data, padding.data, stride.data, {0, 0}};
+    for (int d = 0; d < 2; d++) {
+        if (w->kernel[d] <= 0)
+            return refuse_two("kernel size should be greater than zero", "kernel", w->kernel);
+        if (w->dilation[d] <= 0)
+            return refuse_two("dilation should be greater than zero", "dilation", w->dilation);
+        if (w->stride[d] <= 0)
+            return refuse_two("stride should be greater than zero", "stride", w->stride);
+        if (w->padding[d] < 0)
+            return refuse_two("padding should be non-negative", "pad", w->padding);
+        int64_t extent, room;
+        if (__builtin_mul_overflow(w->kernel[d] - 1, w->dilation[d], &extent) ||
+            __builtin_mul_overflow(w->padding[d], 2, &room) ||
+            __builtin_add_overflow(room, size[d], &room) ||
+            __builtin_sub_overflow(room, extent, &room))
+            return error_set(FL_RUNTIME_ERROR, "integer out of range");
+        w->count[d] = room < 1 ? 0 : (room - 1) / w->stride[d] + 1;
+    }
+    return 0;
+}
+
+/* The elements of t (N, C, H, W), padded, that stand at place (i, j) of every window. */
+static fl_tensor *at_place(fl_tensor *t, const struct windows *w, int64_t i, int64_t j)
+{
+    const int64_t place[2] = {i, j};
+    for (int d = 0; d < 2; d++) {
+        const int64_t start = place[d] * w->dilation[d];
+        const int64_t end = start + w->stride[d] * (w->count[d] - 1) + 1;
+        t = fl_slice(t, d + 2, &start, &end, w->stride[d]);
+    }
+    return t;
+}
+
+int unfold_windows_compose(fl_tensor *input, fl_ints kernel_size, fl_ints dilation, fl_ints padding,
+                           fl_ints stride, fl_tensor **y)
+{
+    char got[128];
+    struct windows w;
+    fl_tensor *t = input->ndim == 3 ? fl_unsqueeze(input, 0) : input;
+    bool fits = t && t->ndim == 4;
+    for (int d = 1; fits && d < 4; d++)
+        fits = t->sizes[d] > 0;
+    if (!fits)
+        return error_set(FL_RUNTIME_ERROR,
+                         "Expected 3D or 4D (batch mode) tensor with possibly 0 batch size and "
+                         "other non-zero dimensions for input, but got: %s",
+                         shape_text(got, sizeof got, input->ndim, input->sizes));
+    if (count_windows(&w, t->sizes + 2, kernel_size, dilation, padding, stride))
+        return -1;
+    const int64_t kh = w.kernel[0], kw = w.kernel[1];
+    if (w.count[0] < 1 || w.count[1] < 1)
+        return error_set(FL_RUNTIME_ERROR,
+                         "Given input with spatial size (%lld, %lld), kernel_size=(%lld, %lld), "
+                         "dilation=(%lld, %lld), padding=(%lld, %lld), calculated shape of the "
+                         "array of sliding blocks as (%lld, %lld), but its components must be at "
+                         "least one.",
+                         (long long)t->sizes[2], (long long)t->sizes[3], (long long)kh,
+                         (long long)kw, (long long)w.dilation[0], (long long)w.dilation[1],
+                         (long long)w.padding[0], (long long)w.padding[1], (long long)w.count[0],
+                         (long long)w.count[1]);
+    const int64_t pads[] = {w.padding[1], w.padding[1], w.padding[0], w.padding[0]};
+    fl_tensor *padded = fl_constant_pad_nd(t, (fl_ints){pads, 4}, fl_int(0));
+    fl_value list;
+    fl_tensor **part = op_list(&list, kh * kw);
+    if (!part)
+        return -1;
+    for (int64_t i = 0; i < kh * kw; i++)
+        part[i] = at_place(padded, &w, i / kw, i % kw);
+    const int64_t shape[] = {t->sizes[0], t->sizes[1] * kh * kw, w.count[0] * w.count[1]};
+    fl_tensor *columns = fl_reshape(op_stacked(part, kh * kw, 2), (fl_ints){shape, 3});
+    op_list_drop(&list);
+    return given(y, input->ndim == 3 ? fl_squeeze_dim(columns, 0) : columns);
+}
+
+int fold_compose(fl_tensor *input, fl_ints output_size, fl_ints kernel_size, fl_ints dilation,
+                 fl_ints padding, fl_ints stride, fl_tensor **y)
+{
+    char got[128];
+    struct windows w;
+    fl_tensor *t = input->ndim == 2 ? fl_unsqueeze(input, 0) : input;
+    if (!t || count_windows(&w, output_size.data, kernel_size, dilation, padding, stride))
+        return -1;
+    const int64_t kh = w.kernel[0], kw = w.kernel[1], height = output_size.data[0],
+                  width = output_size.data[1];
+    if (t->ndim != 3 || t->sizes[1] % (kh * kw) || t->sizes[2] != w.count[0] * w.count[1] ||
+        w.count[0] < 1 || w.count[1] < 1)
+        return error_set(FL_RUNTIME_ERROR,
+                         "Given output_size=(%lld, %lld), kernel_size=(%lld, %lld), expected input "
+                         "of shape (N, C * %lld, %lld), but got %s",
+                         (long long)height, (long long)width, (long long)kh, (long long)kw,
+                         (long long)(kh * kw), (long long)(w.count[0] * w.count[1]),
+                         shape_text(got, sizeof got, input->ndim, input->sizes));
+    const int64_t N = t->sizes[0], C = t->sizes[1] / (kh * kw);
+    const int64_t shape[] = {N, C, kh * kw, w.count[0], w.count[1]};
+    const int64_t whole[] = {N, C, height + 2 * w.padding[0], width + 2 * w.padding[1]};
+    fl_tensor *parts = fl_reshape(t, (fl_ints){shape, 5});
+    fl_tensor *sum = fl_new_zeros(t, (fl_ints){whole, 4}, FL_NO_DTYPE, (fl_device){-1, 0}, false);
+    for (int64_t i = 0; sum && i < kh * kw; i++)
+        if (!fl_add_(at_place(sum, &w, i / kw, i % kw), fl_select(parts, 2, i), fl_int(1)))
+            return -1;
+    sum = fl_narrow(fl_narrow(sum, 2, w.padding[0], height), 3, w.padding[1], width);
+    return given(y, input->ndim == 2 ? fl_squeeze_dim(sum, 0) : sum);
+}
+
+/* ---- Shuffles -------------------------------------------------------------------------------- */
+
+/* t (..., C, H, W) as (all of ..., parts of its last three dims), six in all, in another order, and
+ * from there as (..., then). */
+static fl_tensor *shuffled(fl_tensor *t, const int64_t *parts, const int64_t *order,
+                           const int64_t *then)
+{
+    int64_t six[6] = {1}, shape[TENSOR_MAX_DIMS];
+    const int lead = t->ndim - 3;
+    for (int d = 0; d < lead; d++)
+        six[0] *= shape[d] = t->sizes[d];
+    memcpy(six + 1, parts, 5 * sizeof *six);
+    memcpy(shape + lead, then, 3 * sizeof *shape);
+    fl_tensor *apart = fl_permute(fl_reshape(t, (fl_ints){six, 6}), (fl_ints){order, 6});
+    fl_tensor *y = fl_reshape(apart, (fl_ints){shape, t->ndim});
+    return y ? fl__keep_format(y, t) : NULL;
+}
+
+int pixel_shuffle_compose(fl_tensor *input, int64_t r, fl_tensor **y)
+{
+    char got[128];
+    if (input->ndim < 3)
+        return error_set(FL_RUNTIME_ERROR,
+                         "pixel_shuffle expects input to have at least 3 dimensions, but got input "
+                         "with %d dimension(s)",
+                         input->ndim);
+    if (r <= 0)
+        return error_set(FL_RUNTIME_ERROR,
+                         "pixel_shuffle expects a positive upscale_factor, but got %lld",
+                         (long long)r);
+    const int64_t *n = input->sizes + input->ndim - 3;
+    if (r > INT32_MAX || n[0] % (r * r))
+        return error_set(FL_RUNTIME_ERROR,
+                         "pixel_shuffle expects its input's 'channel' dimension to be divisible by "
+                         "the square of upscale_factor, but got input of shape %s and "
+                         "upscale_factor=%lld",
+                         shape_text(got, sizeof got, input->ndim, input->sizes), (long long)r);
+    const int64_t C = n[0] / (r * r), parts[] = {C, r, r, n[1], n[2]},
+                  then[] = {C, n[1] * r, n[2] * r};
+    return given(y, shuffled(input, parts, (const int64_t[]){0, 1, 4, 2, 5, 3}, then));
+}
+
+int pixel_unshuffle_compose(fl_tensor *input, int64_t r, fl_tensor **y)
+{
+    char got[128];
+    if (input->ndim < 3)
+        return error_set(FL_RUNTIME_ERROR,
+                         "pixel_unshuffle expects input to have at least 3 dimensions, but got "
+                         "input with %d dimension(s)",
+                         input->ndim);
+    if (r <= 0)
+        return error_set(FL_RUNTIME_ERROR,
+                         "pixel_unshuffle expects a positive downscale_factor, but got %lld",
+                         (long long)r);
+    const int64_t *n = input->sizes + input->ndim - 3;
+    if (n[1] % r || n[2] % r)
+        return error_set(FL_RUNTIME_ERROR,
+                         "pixel_unshuffle expects %s to be divisible by downscale_factor, but got "
+                         "input of shape %s and downscale_factor=%lld",
+                         n[1] % r ? "height" : "width",
+                         shape_text(got, sizeof got, input->ndim, input->sizes), (long long)r);
+    const int64_t parts[] = {n[0], n[1] / r, r, n[2] / r, r},
+                  then[] = {n[0] * r * r, n[1] / r, n[2] / r};
+    return given(y, shuffled(input, parts, (const int64_t[]){0, 1, 3, 5, 2, 4}, then));
+}
+
+int channel_shuffle_compose(fl_tensor *input, int64_t groups, fl_tensor **y)
+{
+    int64_t shape[TENSOR_MAX_DIMS];
+    if (input->ndim < 3 || input->ndim == TENSOR_MAX_DIMS)
+        return error_set(FL_RUNTIME_ERROR,
+                         "channel_shuffle expects input with > 2 dims, but got input with sizes %s",
+                         shape_text((char[128]){0}, 128, input->ndim, input->sizes));
+    if (groups <= 0)
+        return error_set(FL_RUNTIME_ERROR,
+                         "Number of groups to divide channels in must be positive. Value of groups:"
+                         "%lld",
+                         (long long)groups);
+    if (input->sizes[1] % groups)
+        return error_set(FL_RUNTIME_ERROR,
+                         "Number of channels must be divisible by groups. Got %lld channels and "
+                         "%lld groups.",
+                         (long long)input->sizes[1], (long long)groups);
+    shape[0] = input->sizes[0], shape[1] = groups, shape[2] = input->sizes[1] / groups;
+    memcpy(shape + 3, input->sizes + 2, sizeof *shape * (size_t)(input->ndim - 2));
+    fl_tensor *dealt = fl_transpose(fl_reshape(input, (fl_ints){shape, input->ndim + 1}), 1, 2);
+    return given(y, fl_reshape(dealt, (fl_ints){input->sizes, input->ndim}));
+}

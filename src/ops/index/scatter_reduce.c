@@ -1,0 +1,333 @@
+/* Elements reduced into where an index says: sum, prod, mean, amax or amin.
+ *
+ * The result starts as a copy, wide enough to count in; each element of src joins the one that index
+ * names, in order. Where self is left out, the first that comes takes its place.
+ */
+#include <math.h>
+#include <string.h>
+
+#include "core/error.h"
+#include "core/memory.h"
+#include "flambeau/ops.h"
+#include "ops/op.h"
+#include "ops_kernels.h"
+
+enum join { JOIN_SUM, JOIN_PROD, JOIN_MEAN, JOIN_AMAX, JOIN_AMIN };
+
+static int join_of(const char *name)
+{
+    static const char *const NAMES[] = {"sum", "prod", "mean", "amax", "amin"};
+    for (int i = 0; i < 5; i++)
+        if (strcmp(name, NAMES[i]) == 0)
+            return i;
+    return error_set(FL_RUNTIME_ERROR,
+                     "reduce argument must be either sum, prod, mean, amax or amin, got %s", name);
+}
+
+int scatter_reduce_shape(fl_tensor *self, int64_t dim, fl_tensor *index, fl_tensor *src,
+                         const char *reduce, bool include_self, struct op_shape *y)
+{
+    int d = shape_wrap_dim(dim, self->ndim);
+    (void)include_self;
+    if (d < 0 || join_of(reduce) < 0)
+        return -1;
+    op_shape_like(y, self);
+    if (self->dtype != src->dtype)
+        return error_set(FL_RUNTIME_ERROR,
+                         "scatter(): Expected self.dtype to be equal to src.dtype");
+    if (index->dtype != FL_INT64 && index->dtype != FL_INT32)
+        return error_set(FL_RUNTIME_ERROR, "scatter(): Expected dtype int32/int64 for index");
+    const int rank = self->ndim ? self->ndim : 1;
+    if (index->numel == 0)
+        return 0;
+    if ((index->ndim ? index->ndim : 1) != rank || (src->ndim ? src->ndim : 1) != rank)
+        return error_set(FL_RUNTIME_ERROR,
+                         "Index tensor must have the same number of dimensions "
+                         "as %s tensor",
+                         (index->ndim ? index->ndim : 1) != rank ? "self" : "src");
+    for (int k = 0; k < index->ndim && self->ndim && src->ndim; k++)
+        if ((k != d && index->sizes[k] > self->sizes[k]) || index->sizes[k] > src->sizes[k]) {
+            char a[128], b[128], c[128];
+            return error_set(FL_RUNTIME_ERROR,
+                             "Expected index %s to be no larger than self %s apart from dimension "
+                             "%d and to be no larger than src %s",
+                             shape_text(a, sizeof a, index->ndim, index->sizes),
+                             shape_text(b, sizeof b, self->ndim, self->sizes), d,
+                             shape_text(c, sizeof c, src->ndim, src->sizes));
+        }
+    return 0;
+}
+
+/* One call: everything contiguous, y and src of one working dtype; hits counts what came to each
+ * element of y. */
+struct scatter {
+    enum join join;
+    bool include_self;
+    int ndim, dim;
+    const fl_tensor *y, *src, *index;
+    int64_t *hits;
+};
+
+/* Walks the index: the elements of src and y that meet. False when all are done. */
+static bool next(const struct scatter *s, int64_t *at)
+{
+    for (int d = s->ndim - 1; d >= 0; d--) {
+        if (++at[d] < s->index->sizes[d])
+            return true;
+        at[d] = 0;
+    }
+    return false;
+}
+
+static inline bool is_nan_f32(float x)
+{
+    return x != x;
+}
+static inline bool is_nan_f64(double x)
+{
+    return x != x;
+}
+static inline bool is_nan_i64(int64_t x)
+{
+    (void)x;
+    return false;
+}
+
+#define JOIN_ALL(type, suffix)                                                                     \
+    static void join_##suffix(const struct scatter *s)                                             \
+    {                                                                                              \
+        int64_t at[TENSOR_MAX_DIMS] = {0}, number = 0;                                             \
+        type *y = tensor_data(s->y);                                                               \
+        const type *src = tensor_data(s->src);                                                     \
+        const int64_t *index = tensor_data(s->index);                                              \
+        do {                                                                                       \
+            int64_t to = 0, from = 0;                                                              \
+            for (int d = 0; d < s->ndim; d++) {                                                    \
+                to += (d == s->dim ? index[number] : at[d]) * s->y->strides[d];                    \
+                from += at[d] * s->src->strides[d];                                                \
+            }                                                                                      \
+            const type x = src[from], old = y[to];                                                 \
+            const bool first = s->hits[to]++ == 0 && !s->include_self;                             \
+            y[to] = first                                  ? x                                     \
+                    : s->join == JOIN_PROD                 ? old * x                               \
+                    : s->join <= JOIN_MEAN                 ? old + x                               \
+                    : is_nan_##suffix(old)                 ? old                                   \
+                    : is_nan_##suffix(x)                   ? x                                     \
+                    : (s->join == JOIN_AMAX) == (old >= x) ? old                                   \
+                                                           : x;                                    \
+            number++;                                                                              \
+        } while (next(s, at));                                                                     \
+        for (int64_t i = 0; s->join == JOIN_MEAN && i < s->y->numel; i++) {                        \
+            const int64_t count = s->hits[i] + (s->include_self ? 1 : 0);                          \
+            if (s->hits[i])                                                                        \
+                y[i] = divided_##suffix(y[i], count);                                              \
+        }                                                                                          \
+    }
+
+static inline float divided_f32(float x, int64_t count)
+{
+    return x / (float)count;
+}
+static inline double divided_f64(double x, int64_t count)
+{
+    return x / (double)count;
+}
+static inline int64_t divided_i64(int64_t x, int64_t count) /* downwards */
+{
+    return x / count - (x % count < 0);
+}
+
+JOIN_ALL(float, f32)
+JOIN_ALL(double, f64)
+JOIN_ALL(int64_t, i64)
+
+static int check_index(const fl_tensor *index, int dim, int64_t size)
+{
+    const int64_t *at = tensor_data(index);
+    for (int64_t i = 0; i < index->numel; i++)
+        if (at[i] < 0 || at[i] >= size)
+            return error_set(FL_RUNTIME_ERROR,
+                             "index %lld is out of bounds for dimension %d with size %lld",
+                             (long long)at[i], dim, (long long)size);
+    return 0;
+}
+
+/* A tensor without dims as one of one element. */
+static fl_tensor *with_dims(const fl_tensor *t, int dtype)
+{
+    static const int64_t one = 1;
+    fl_tensor *wide = tensor_as(t, dtype), *dense = wide ? tensor_contiguous(wide) : NULL;
+    tensor_release(wide);
+    if (!dense || dense->ndim)
+        return dense;
+    fl_tensor *vector = tensor_alias(dense, 1, &one, &one, dense->offset);
+    tensor_release(dense);
+    return vector;
+}
+
+int scatter_reduce_cpu(fl_tensor *self, int64_t dim, fl_tensor *index, fl_tensor *src,
+                       const char *reduce, bool include_self, fl_tensor *y)
+{
+    if (index->numel == 0)
+        return tensor_copy(y, self);
+    const int work = self->dtype == FL_FLOAT64        ? FL_FLOAT64
+                     : dtype_is_floating(self->dtype) ? FL_FLOAT32
+                                                      : FL_INT64;
+    struct scatter s = {.join = (enum join)join_of(reduce), .include_self = include_self};
+    fl_tensor *own = with_dims(self, work), *from = with_dims(src, work),
+              *at = with_dims(index, FL_INT64), *to = NULL;
+    const size_t bytes = sizeof *s.hits * (size_t)(self->numel + 1);
+    s.hits = memory_zalloc(bytes);
+    int status = own && from && at && s.hits ? 0 : -1;
+    if (status == 0) {
+        s.ndim = own->ndim, s.dim = shape_wrap_dim(dim, own->ndim);
+        status = check_index(at, s.dim, own->sizes[s.dim]);
+    }
+    if (status == 0)
+        status = (to = tensor_new(own->ndim, own->sizes, work)) ? tensor_copy(to, own) : -1;
+    if (status == 0) {
+        s.y = to, s.src = from, s.index = at;
+        work == FL_FLOAT64 ? join_f64(&s) : work == FL_FLOAT32 ? join_f32(&s) : join_i64(&s);
+        fl_tensor *shaped = tensor_alias(to, self->ndim, self->sizes, to->strides, to->offset);
+        status = shaped ? tensor_copy(y, shaped) : -1;
+        tensor_release(shaped);
+    }
+    if (s.hits)
+        memory_free(s.hits, bytes);
+    tensor_release(own), tensor_release(from), tensor_release(at), tensor_release(to);
+    return status;
+}
+
+/* ---- The gradient ---------------------------------------------------------------------------- */
+
+static fl_tensor *zeros_like(fl_tensor *t)
+{
+    return fl_zeros_like(t, FL_NO_DTYPE, (fl_device){-1, 0}, false, -1);
+}
+
+static fl_tensor *ones_like(fl_tensor *t)
+{
+    return fl_ones_like(t, FL_NO_DTYPE, (fl_device){-1, 0}, false, -1);
+}
+
+struct gradient {
+    fl_tensor *g, *self, *src, *result, *index;
+    int64_t dim;
+    bool include_self;
+};
+
+static fl_tensor *gathered(const struct gradient *c, fl_tensor *t)
+{
+    return fl_gather(t, c->dim, c->index, false);
+}
+
+static fl_tensor *reduced(const struct gradient *c, fl_tensor *self, fl_tensor *src)
+{
+    return fl_scatter_reduce_two(self, c->dim, c->index, src, "prod", c->include_self);
+}
+
+static void of_mean(const struct gradient *c, fl_tensor **of_self, fl_tensor **of_src)
+{
+    fl_tensor *count = c->include_self ? ones_like(c->g) : zeros_like(c->g);
+    count =
+        fl_clamp_min_scalar(fl_scatter_add(count, c->dim, c->index, ones_like(c->src)), fl_int(1));
+    *of_self = fl_div(c->g, count);
+    *of_src = fl_div(gathered(c, c->g), gathered(c, count));
+}
+
+/* Shared equally by all that are the extreme. */
+static void of_extreme(const struct gradient *c, fl_tensor **of_self, fl_tensor **of_src)
+{
+    fl_tensor *own = op_as(fl_eq(c->self, c->result), c->g->dtype);
+    fl_tensor *others = op_as(fl_eq(c->src, gathered(c, c->result)), c->g->dtype);
+    if (!c->include_self)
+        own = fl_scatter_value(own, c->dim, c->index, fl_int(0));
+    fl_tensor *count = fl_scatter_add(own, c->dim, c->index, others);
+    fl_tensor *share = fl_div(c->g, fl_clamp_min_scalar(count, fl_int(1)));
+    *of_self = fl_mul(own, share);
+    *of_src = fl_mul(others, gathered(c, share));
+}
+
+/* The product of all others: the whole divided by the element, or made anew where that is the only
+ * zero. */
+static void of_product(const struct gradient *c, fl_tensor **of_self, fl_tensor **of_src)
+{
+    fl_tensor *safe_self =
+        fl_masked_fill_scalar(c->self, fl_eq_scalar(c->self, fl_int(0)), fl_int(1));
+    *of_self = fl_div(fl_mul(c->g, reduced(c, safe_self, c->src)), safe_self);
+    fl_tensor *zero = fl_eq_scalar(c->src, fl_int(0));
+    fl_tensor *zeros = gathered(
+        c, fl_scatter_add(zeros_like(c->self), c->dim, c->index, op_as(zero, c->self->dtype)));
+    fl_tensor *alone = fl_logical_and(zero, fl_eq_scalar(zeros, fl_int(1)));
+    fl_tensor *without = reduced(c, c->self, fl_masked_fill_scalar(c->src, alone, fl_int(1)));
+    *of_src = fl_where(alone, gathered(c, fl_mul(c->g, without)),
+                       fl_div(gathered(c, fl_mul(c->g, c->result)),
+                              fl_masked_fill_scalar(c->src, zero, fl_int(1))));
+}
+
+int scatter_reduce_backward_compose(fl_tensor *g, fl_tensor *self, int64_t dim, fl_tensor *index,
+                                    fl_tensor *src, const char *reduce, bool include_self,
+                                    fl_tensor *result, fl_tensor **of_self, fl_tensor **of_src)
+{
+    int64_t corner[TENSOR_MAX_DIMS];
+    struct gradient c = {g, self, src, result, index, dim, include_self};
+    int join = join_of(reduce);
+    if (join < 0)
+        return -1;
+    if (index->numel == 0) {
+        *of_self = g, *of_src = zeros_like(src);
+        return *of_src ? 0 : -1;
+    }
+    bool whole = true; /* index reaches all of src */
+    for (int d = 0; d < index->ndim && d < src->ndim; d++) {
+        corner[d] = index->sizes[d];
+        whole = whole && corner[d] == src->sizes[d];
+    }
+    for (int d = 0; !whole && d < index->ndim; d++)
+        c.src = fl_narrow(c.src, d, 0, corner[d]);
+    if (!c.src)
+        return -1;
+    if (join == JOIN_SUM)
+        *of_self = g, *of_src = gathered(&c, g);
+    else if (join == JOIN_MEAN)
+        of_mean(&c, of_self, of_src);
+    else if (join == JOIN_PROD)
+        of_product(&c, of_self, of_src);
+    else
+        of_extreme(&c, of_self, of_src);
+    if (!include_self && *of_self)
+        *of_self = fl_scatter_value(*of_self, dim, index, fl_int(0));
+    for (int d = src->ndim - 1; !whole && d >= 0; d--) {
+        int64_t pad[2 * TENSOR_MAX_DIMS] = {0};
+        pad[2 * (src->ndim - 1 - d) + 1] = src->sizes[d] - corner[d];
+        *of_src = fl_constant_pad_nd(*of_src, (fl_ints){pad, 2 * (src->ndim - d)}, fl_int(0));
+    }
+    return *of_self && *of_src ? 0 : -1;
+}
+
+/* ---- Slices ---------------------------------------------------------------------------------- */
+
+int index_reduce_compose(fl_tensor *self, int64_t dim, fl_tensor *index, fl_tensor *source,
+                         const char *reduce, bool include_self, fl_tensor **y)
+{
+    int64_t shape[TENSOR_MAX_DIMS];
+    int d = shape_wrap_dim(dim, self->ndim), join = join_of(reduce);
+    if (d < 0)
+        return -1;
+    if (join <= JOIN_SUM) {
+        fl_error_clear();
+        return error_set(FL_RUNTIME_ERROR,
+                         "index_reduce(): Expected reduce to be one of prod, mean, amax or amin "
+                         "but got %s.",
+                         reduce);
+    }
+    for (int k = 0; k < self->ndim; k++)
+        shape[k] = k == d ? -1 : 1;
+    fl_tensor *wide = self->ndim == 0 ? fl_reshape(index, (fl_ints){NULL, 0})
+                                      : fl_expand(fl_reshape(index, (fl_ints){shape, self->ndim}),
+                                                  (fl_ints){source->sizes, source->ndim}, false);
+    if (self->ndim == 0)
+        source = fl_reshape(source, (fl_ints){NULL, 0});
+    *y = fl_scatter_reduce_two(self, dim, wide, source, reduce, include_self);
+    return *y ? 0 : -1;
+}

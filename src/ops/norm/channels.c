@@ -1,0 +1,76 @@
+/* Norms over neighbouring channels, and over each sample by itself. */
+#include <string.h>
+
+#include "core/error.h"
+#include "flambeau/ops.h"
+#include "ops/op.h"
+#include "ops_kernels.h"
+
+int local_response_norm_compose(fl_tensor *input, int64_t size, double alpha, double beta, double k,
+                                fl_tensor **y)
+{
+    if (input->ndim < 3)
+        return error_set(FL_VALUE_ERROR,
+                         "Expected 3D or higher dimensionality                          input (got "
+                         "%d dimensions)",
+                         input->ndim);
+    *y = input;
+    if (input->numel == 0)
+        return 0;
+    const int64_t shape[] = {input->sizes[0], 1, input->sizes[1], -1}, window[] = {size, 1},
+                  one[] = {1, 1}, none[] = {0, 0}, pad[] = {0, 0, size / 2, (size - 1) / 2};
+    fl_tensor *squares = fl_reshape(fl_mul(input, input), (fl_ints){shape, 4});
+    squares = fl_constant_pad_nd(squares, (fl_ints){pad, 4}, fl_int(0));
+    fl_tensor *means = fl_avg_pool2d(squares, (fl_ints){window, 2}, (fl_ints){one, 2},
+                                     (fl_ints){none, 2}, false, true, NULL);
+    means = fl_reshape(means, (fl_ints){input->sizes, input->ndim});
+    means = fl_add_scalar(fl_mul_scalar(means, fl_float(alpha)), fl_float(k), fl_int(1));
+    *y = fl_div(input, fl_pow_scalar(means, fl_float(beta)));
+    return *y ? 0 : -1;
+}
+
+/* A statistic of each channel for each sample. */
+static fl_tensor *repeated(fl_tensor *t, int64_t batch)
+{
+    return t ? fl_repeat(t, (fl_ints){&batch, 1}) : NULL;
+}
+
+/* A running statistic becomes the mean over the samples. */
+static int take_mean(fl_tensor *running, fl_tensor *each, int64_t batch, int64_t channels)
+{
+    const int64_t shape[] = {batch, channels}, dim = 0;
+    fl_tensor *rows = fl_view(fl_detach(each), (fl_ints){shape, 2});
+    return fl_copy_(running, fl_mean_dim(rows, (fl_ints){&dim, 1}, false, FL_NO_DTYPE), false) ? 0
+                                                                                               : -1;
+}
+
+int instance_norm_compose(fl_tensor *input, fl_tensor *running_mean, fl_tensor *running_var,
+                          fl_tensor *weight, fl_tensor *bias, bool use_input_stats, double momentum,
+                          double eps, fl_tensor **y)
+{
+    char got[128];
+    int64_t flat[TENSOR_MAX_DIMS], spatial = 1;
+    for (int d = 2; d < input->ndim; d++)
+        spatial *= flat[d] = input->sizes[d];
+    if (use_input_stats && spatial == 1)
+        return error_set(FL_VALUE_ERROR,
+                         "Expected more than 1 spatial element when training, got input size "
+                         "torch.Size(%s)",
+                         shape_text(got, sizeof got, input->ndim, input->sizes));
+    if (input->ndim < 2 || (!running_mean && !use_input_stats))
+        return error_set(FL_RUNTIME_ERROR, "Expected running_mean and running_var to be defined "
+                                           "when use_input_stats is false");
+    const int64_t batch = input->sizes[0], channels = input->sizes[1];
+    flat[0] = 1, flat[1] = batch * channels;
+    fl_tensor *mean = repeated(running_mean, batch), *var = repeated(running_var, batch);
+    fl_tensor *result =
+        fl_batch_norm(fl_reshape(input, (fl_ints){flat, input->ndim}), repeated(weight, batch),
+                      repeated(bias, batch), mean, var, use_input_stats, momentum, eps, true);
+    *y = fl_view(result, (fl_ints){input->sizes, input->ndim});
+    if (!*y || !use_input_stats || !running_mean)
+        return *y ? 0 : -1;
+    return take_mean(running_mean, mean, batch, channels) ||
+                   take_mean(running_var, var, batch, channels)
+               ? -1
+               : 0;
+}

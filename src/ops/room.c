@@ -1,0 +1,37 @@
+/* Where the result of a call is computed: in new memory, or in what the program gave for it. */
+#include "ops/room.h"
+
+#include "core/device.h"
+
+bool room_is_shared(const fl_op *f, const fl_value *args, const fl_tensor *t)
+{
+    for (int i = 0; i < f->params; i++) {
+        if (args[i].tag == FL_TENSOR && args[i].as.tensor->storage == t->storage)
+            return true;
+        for (uint32_t k = 0; args[i].tag == FL_TENSORS && k < args[i].count; k++)
+            if (args[i].as.tensors[k] && args[i].as.tensors[k]->storage == t->storage)
+                return true;
+    }
+    return false;
+}
+
+int room_take(const fl_op *f, const fl_value *args, fl_tensor *to, int ndim, const int64_t *sizes,
+              int dtype, fl_tensor **y)
+{
+    *y = NULL;
+    if (f->results != 1 || f->keeps || to->dtype != dtype || to->lanes || !to->storage ||
+        tensor_device(to) != &device_cpu || room_is_shared(f, args, to))
+        return 0;
+    bool same = to->ndim == ndim;
+    for (int d = 0; same && d < ndim; d++)
+        same = to->sizes[d] == sizes[d];
+    if (!same && to->numel)
+        return 0;
+    if (!same && tensor_resize_output(to, ndim, sizes))
+        return -1;
+    if (!(to->flags & TENSOR_CONTIGUOUS))
+        return 0;
+    tensor_bump_version(to);
+    *y = tensor_retain(to);
+    return 0;
+}
