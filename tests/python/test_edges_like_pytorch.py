@@ -112,7 +112,8 @@ def test_cumprod_behind_zeros():
     x = leaf(2.0, 0.0, 3.0, 0.0, nan, 5.0)
     y = x.cumprod(0)
     assert grad(y, x) == same([1, 8, 0, 0, 0, 0])
-    assert grad(x.cumprod(0), x, torch.tensor([1, nan, 1, inf, nan, nan])) == same([1, nan, 0, 0, 0, 0])
+    wanted = same([1, nan, 0, 0, 0, 0])
+    assert grad(x.cumprod(0), x, torch.tensor([1, nan, 1, inf, nan, nan])) == wanted
     m = torch.tensor([[1.0, 0.0], [2.0, 3.0], [0.0, 4.0]], requires_grad=True)
     found, = torch.autograd.grad(m.cumprod(0).sum(), m)
     again, = torch.autograd.grad(m.cumprod(0).sum(), m, create_graph=True)
@@ -133,7 +134,8 @@ def test_logcumsumexp_keeps_nan():
 
 def test_atan2_of_the_origin():
     x, y = leaf(0.0), leaf(0.0)
-    assert [repr(g.item()) for g in torch.autograd.grad(torch.atan2(x, y), [x, y])] == ["0.0", "-0.0"]
+    wanted = ["0.0", "-0.0"]
+    assert [repr(g.item()) for g in torch.autograd.grad(torch.atan2(x, y), [x, y])] == wanted
     assert grad(torch.atan2(x, y), x, torch.tensor([inf])) == same([nan])
 
 
@@ -158,7 +160,8 @@ def test_a_destination_says_the_dtype_of_what_is_made_of_no_tensor():
     drawn = torch.rand([2], out=double).tolist()
     torch.manual_seed(0)
     assert drawn == torch.rand([2], dtype=torch.float64).tolist()
-    with pytest.raises(RuntimeError, match=r"^dtype Float does not match dtype of out parameter \(Double\)"):
+    with pytest.raises(RuntimeError,
+                       match=r"^dtype Float does not match dtype of out parameter \(Double\)"):
         torch.rand([2], dtype=torch.float32, out=double)
 
 
@@ -176,7 +179,8 @@ def test_a_destination_of_what_has_no_gradient():
 def test_transposing_no_dims():
     x = torch.tensor(2.0)
     assert x.mT.item() == x.mH.item() == x.H.item() == 2
-    with pytest.raises(RuntimeError, match="^tensor.mH is only supported on matrices or batches of"):
+    with pytest.raises(RuntimeError,
+                       match="^tensor.mH is only supported on matrices or batches of"):
         torch.ones(2).mH
 
 
@@ -201,7 +205,8 @@ def test_vander_of_integers_is_int64():
 def test_stack_keeps_the_channels_last():
     t = torch.ones(2, 3, 4, 5).to(memory_format=torch.channels_last)
     strides = [torch.stack([t, t], d).stride() for d in (0, 1, 2, 4)]
-    assert strides == [(120, 60, 1, 15, 3), (120, 3, 1, 30, 6), (120, 1, 60, 15, 3), (120, 40, 10, 2, 1)]
+    wanted = [(120, 60, 1, 15, 3), (120, 3, 1, 30, 6), (120, 1, 60, 15, 3), (120, 40, 10, 2, 1)]
+    assert strides == wanted
     x = torch.arange(6.0).view(2, 3).requires_grad_()
     for d in (0, 1, 2):
         y = torch.stack([x, x * 2], d)
@@ -233,12 +238,13 @@ REFUSED = [
     (lambda: ONES(3).index_copy(0, index(5), ONES(1)), IndexError,
      "index_copy_(): index 5 is out of bounds for dimension 0 with size 3"),
     (lambda: ONES(3).index_copy(0, index(0), ONES(1, dtype=DOUBLE)), RuntimeError,
-     "index_copy_(): self and source expected to have the same dtype, but got (self) Float and (source) Double"),
+     "index_copy_(): self and source expected to have the same dtype, but got (self) Float and "
+     "(source) Double"),
     (lambda: ONES(3).index_copy(0, index(0, 1), ONES(1)), IndexError,
      "index_copy_(): Number of indices (2) should be equal to source.size(dim) (1)"),
     (lambda: ONES(3, 2, 4).index_copy(1, index(0, 1), ONES(3, 2, 3)), RuntimeError,
-     "index_copy_(): Source/destination tensor must have same slice shapes. Destination slice shape: "
-     "3 4 at dimension 1 and source slice shape: 3 3 at dimension 0."),
+     "index_copy_(): Source/destination tensor must have same slice shapes. Destination slice "
+     "shape: 3 4 at dimension 1 and source slice shape: 3 3 at dimension 0."),
     (lambda: ONES(3).index_copy(0, index(0.0), ONES(1)), RuntimeError,
      "index_copy_(): Expected a long tensor for index, but got Float"),
     (lambda: ONES(3).index_add(0, index(0, 1), ONES(1)), RuntimeError,
@@ -247,7 +253,8 @@ REFUSED = [
      "source tensor shape must match self tensor shape, excluding the specified dimension. "
      "Got self.shape = [3, 2] source.shape = [2, 3]"),
     (lambda: ONES(3).index_add(0, index([0]), ONES(1)), IndexError,
-     "index_add_(): Index is supposed to be a vector, but got dim: 2 with type: Long and size: [1, 1]"),
+     "index_add_(): Index is supposed to be a vector, but got dim: 2 with type: Long and size: "
+     "[1, 1]"),
     (lambda: ONES(3).index_fill(0, index(0.0), 1), IndexError,
      "index_fill_(): Expected dtype int64 for index."),
     (lambda: ONES(3).take(index(0.0)), RuntimeError,
@@ -276,15 +283,17 @@ REFUSED = [
      "Given groups=2, expected weight to be divisible by 2 at dimension 0, but got weight of size "
      "[[3, 2, 2, 2, 2]] instead"),
     (lambda: F.conv_transpose3d(ONES(1, 2, 4, 4, 4), ONES(2, 3, 2, 2, 2), padding=3), RuntimeError,
-     "Given input size per channel: (4 x 4 x 4). Calculated output size per channel: (-1 x -1 x -1). "
-     "Output size is too small"),
+     "Given input size per channel: (4 x 4 x 4). Calculated output size per channel: "
+     "(-1 x -1 x -1). Output size is too small"),
     (lambda: F.conv_transpose2d(ONES(1, 2, 4, 4), ONES(2, 2, 2, 2), output_padding=2), RuntimeError,
-     "output padding must be smaller than either stride or dilation, but got output_padding_height: 2 "
-     "output_padding_width: 2 stride_height: 1 stride_width: 1 dilation_height: 1 dilation_width: 1"),
+     "output padding must be smaller than either stride or dilation, but got "
+     "output_padding_height: 2 output_padding_width: 2 stride_height: 1 stride_width: 1 dilation_height: 1 "
+     "dilation_width: 1"),
     (lambda: F.linear(ONES(2, 3), torch.nn.LazyLinear(3).weight), ValueError,
      "Attempted to use an uninitialized parameter in <built-in function linear>."),
     (lambda: torch.nn.LazyLinear(3).weight * 2, ValueError,
-     "Attempted to use an uninitialized parameter in <method 'mul' of 'torch._C.TensorBase' objects>."),
+     "Attempted to use an uninitialized parameter in <method 'mul' of 'torch._C.TensorBase' "
+     "objects>."),
 ]
 
 
@@ -303,17 +312,22 @@ def test_a_lazy_parameter_becomes_an_ordinary_one():
 
 WARNED = [
     (lambda: torch.meshgrid(ONES(2), ONES(3)), "torch.meshgrid: in an upcoming release"),
-    (lambda: torch.cross(ONES(2, 3), ONES(2, 3)), "Using torch.cross without specifying the dim arg"),
-    (lambda: torch.where(index(1, 0).to(torch.uint8), ONES(2), ONES(2)), "where received a uint8 condition"),
+    (lambda: torch.cross(ONES(2, 3), ONES(2, 3)),
+     "Using torch.cross without specifying the dim arg"),
+    (lambda: torch.where(index(1, 0).to(torch.uint8), ONES(2), ONES(2)),
+     "where received a uint8 condition"),
     (lambda: torch.searchsorted(index(1, 2, 3), index(1, 2, 3)[::2]),
      "torch.searchsorted(): input value tensor is non-contiguous"),
     (lambda: torch.searchsorted(index(1, 2, 3)[::2], index(1, 2)),
      "torch.searchsorted(): boundary tensor is non-contiguous"),
-    (lambda: torch.zeros(4).expand(2, 4).__setitem__([0], 9), "Use of index_put_ on expanded tensors"),
+    (lambda: torch.zeros(4).expand(2, 4).__setitem__([0], 9),
+     "Use of index_put_ on expanded tensors"),
     (lambda: torch.zeros(4).expand(2, 4).masked_fill_(ONES(2, 4) > 0, 9),
      "Use of masked_fill_ on expanded tensors"),
-    (lambda: torch.zeros(4).expand(2, 4).index_fill_(0, index(0), 9), "Use of index_fill_ on expanded tensors"),
-    (lambda: F.rms_norm(ONES(3, 2, dtype=DOUBLE), (2,), ONES(2)), "Mismatch dtype between input and weight"),
+    (lambda: torch.zeros(4).expand(2, 4).index_fill_(0, index(0), 9),
+     "Use of index_fill_ on expanded tensors"),
+    (lambda: F.rms_norm(ONES(3, 2, dtype=DOUBLE), (2,), ONES(2)),
+     "Mismatch dtype between input and weight"),
 ]
 
 
