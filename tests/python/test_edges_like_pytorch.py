@@ -287,7 +287,8 @@ REFUSED = [
      "(-1 x -1 x -1). Output size is too small"),
     (lambda: F.conv_transpose2d(ONES(1, 2, 4, 4), ONES(2, 2, 2, 2), output_padding=2), RuntimeError,
      "output padding must be smaller than either stride or dilation, but got "
-     "output_padding_height: 2 output_padding_width: 2 stride_height: 1 stride_width: 1 dilation_height: 1 "
+     "output_padding_height: 2 output_padding_width: 2 stride_height: 1 stride_width: 1 "
+     "dilation_height: 1 "
      "dilation_width: 1"),
     (lambda: F.linear(ONES(2, 3), torch.nn.LazyLinear(3).weight), ValueError,
      "Attempted to use an uninitialized parameter in <built-in function linear>."),
