@@ -455,12 +455,6 @@ int autograd_check_inplace(fl_tensor *t, bool recorded)
         return 0;
     if (t->creation && (recorded || asks))
         return refuse_view(t, false);
-    if (t->base && t->base->dtype != t->dtype && (recorded || asks)) {
-        error_set(FL_NOT_IMPLEMENTED,
-                  "writing through a view of a complex tensor's parts cannot be recorded");
-        return error_hint("make a new tensor: torch.complex(real, imag)",
-                          "请新建一个张量：torch.complex(real, imag)");
-    }
     if (t->base && asks && tensor_is_leaf(t->base))
         return refuse_leaf("a view of a leaf Variable that requires grad is being used in an "
                            "in-place operation.");

@@ -70,6 +70,9 @@ struct autograd_mode {
     bool grad;         /* calls are recorded */
     bool inference;    /* inference_mode: neither recorded nor versioned */
     uint8_t interpose; /* who looks at each call before it runs: bits */
+    bool
+        any_gradient; /* a formula runs on a gradient that stands for all (ops/forward.c), so that it
+                          refuses none */
 };
 enum {
     INTERPOSE_AUTOCAST = 1, /* brings tensors to another dtype (ops/autocast.c) */
@@ -95,6 +98,11 @@ static inline bool tensor_has_node(const fl_tensor *t)
 static inline int autograd_creation(void)
 {
     return autograd_mode.inference ? CREATION_INFERENCE : autograd_mode.grad ? 0 : CREATION_NO_GRAD;
+}
+/* A view between complex numbers and their parts: its elements are not those of its base. */
+static inline bool tensor_is_by_parts(const fl_tensor *t)
+{
+    return t->base && dtype_is_complex(t->base->dtype) != dtype_is_complex(t->dtype);
 }
 /* A view made before its base came to require grad by a write: its history is the base's. */
 static inline bool tensor_follows_base(const fl_tensor *t)

@@ -25,6 +25,7 @@ struct copyslices {
     struct node node;
     struct node *inner;
     struct geometry base, slice; /* slice.offset counts from the base's first element */
+    bool parts;                  /* the slice's elements are parts of the base's, or pairs */
     size_t bytes;
 };
 
@@ -51,11 +52,12 @@ static void drop_geometry(struct geometry *x)
     memory_free(x->sizes, 2 * sizeof(int64_t) * (size_t)(x->ndim + 1));
 }
 
-static fl_tensor *take_slice(fl_tensor *whole, const struct geometry *s)
+static fl_tensor *take_slice(fl_tensor *whole, const struct copyslices *self)
 {
+    const struct geometry *s = &self->slice;
     assert(s->ndim <= TENSOR_MAX_DIMS);
-    return operation_as_strided(whole, (fl_ints){s->sizes, s->ndim}, (fl_ints){s->strides, s->ndim},
-                                s->offset);
+    return operation_as_strided(whole, self->parts, (fl_ints){s->sizes, s->ndim},
+                                (fl_ints){s->strides, s->ndim}, s->offset);
 }
 
 /* The base's gradient before inner's part is written: a copy of g laid out as the base. */
@@ -82,7 +84,7 @@ static int backward(struct node *n, fl_tensor *const *g, bool create_graph, fl_t
               **inner_out = out; /* inner has as many edges as this node */
     fl_tensor *whole = lay_out(self, g[0]);
     if (whole)
-        part = take_slice(whole, &self->slice);
+        part = take_slice(whole, self);
     if (part)
         incoming = operation_clone(part);
     if (incoming &&
@@ -129,9 +131,12 @@ struct node *copyslices_new(fl_tensor *base, fl_tensor *view, struct node *inner
     node_init(&self->node, &COPYSLICES, inner->edges, edge, 1);
     self->inner = node_retain(inner);
     self->bytes = bytes;
+    self->parts = tensor_is_by_parts(view);
+    int64_t first = !self->parts                    ? base->offset
+                    : dtype_is_complex(base->dtype) ? 2 * base->offset
+                                                    : base->offset / 2;
     if (keep_geometry(&self->base, base, 0) ||
-        keep_geometry(&self->slice, view, view->offset - base->offset) ||
-        autograd_edge(base, &edge[0])) {
+        keep_geometry(&self->slice, view, view->offset - first) || autograd_edge(base, &edge[0])) {
         node_release(&self->node);
         return NULL;
     }

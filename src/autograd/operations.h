@@ -19,8 +19,10 @@ fl_tensor *operation_clone_rows(fl_tensor *t);
 fl_tensor *operation_own(fl_tensor *g, const fl_tensor *like);
 fl_tensor *operation_ones_like(fl_tensor *t);
 fl_tensor *operation_zeros_like(fl_tensor *t);
-/* t as sizes and strides over its own storage from an element offset. */
-fl_tensor *operation_as_strided(fl_tensor *t, fl_ints sizes, fl_ints strides, int64_t offset);
+/* t as sizes and strides over its own storage from an element offset. parts: elements are the parts
+ * of t's where that is complex, pairs of t's where it is not; sizes, strides and offset count them. */
+fl_tensor *operation_as_strided(fl_tensor *t, bool parts, fl_ints sizes, fl_ints strides,
+                                int64_t offset);
 /* The node of such a call with t = view's base and the view's geometry, made without running it. */
 struct node *operation_view_node(fl_tensor *view);
 int operation_copy_(fl_tensor *to, fl_tensor *from);

@@ -55,7 +55,7 @@ static int come_from_leaf(fl_tensor *t, fl_tensor *leaf)
     bool mode = autograd_mode.grad;
     int result = 0;
     autograd_mode.grad = true;
-    fl_tensor *view = operation_as_strided(leaf, (fl_ints){leaf->sizes, leaf->ndim},
+    fl_tensor *view = operation_as_strided(leaf, false, (fl_ints){leaf->sizes, leaf->ndim},
                                            (fl_ints){leaf->strides, leaf->ndim}, leaf->offset);
     autograd_mode.grad = mode;
     struct node *n = view ? autograd_node(view, &result) : NULL;

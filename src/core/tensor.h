@@ -362,6 +362,9 @@ fl_tensor *tensor_as(const fl_tensor *t, int dtype);
 /* Copies elements with conversion from src to dst of the same sizes, any strides. Nothing recorded,
  * no version. */
 int tensor_copy(fl_tensor *dst, const fl_tensor *src);
+/* The warning that imaginary parts will be lost, the first time that a program casts complex
+ * elements to a real dtype: 0, or -1 where it takes that for an error. */
+int tensor_warn_parts(const fl_tensor *src, int dtype);
 /* Fills every element; a number out of the dtype's range becomes what a conversion makes of it. */
 int tensor_fill(fl_tensor *t, fl_value number);
 /* The element as a number: FL_BOOLEAN, FL_INTEGER or FL_FLOATING; of a complex one its real part,

@@ -14,6 +14,7 @@
 #include "core/iterate.h"
 #include "core/threads.h"
 #include "core/walk.h"
+#include "core/warning.h"
 
 enum { GRAIN = 32768, TILE = 64 };
 
@@ -204,4 +205,12 @@ int tensor_copy(fl_tensor *dst, const fl_tensor *src)
     else
         copy_long(dst, src);
     return 0;
+}
+
+int tensor_warn_parts(const fl_tensor *src, int dtype)
+{
+    static atomic_bool given;
+    return dtype_is_complex(src->dtype) && !dtype_is_complex(dtype)
+               ? warning_once(&given, "Casting complex values to real discards the imaginary part")
+               : 0;
 }

@@ -227,7 +227,7 @@ fl_tensor *fl_to(fl_tensor *t, fl_dtype dtype, fl_device device)
     fl_value y = fl_tensor_value(t);
     if (dtype != FL_NO_DTYPE && dtype != (fl_dtype)t->dtype) {
         fl_value args[] = {y, {.tag = FL_DTYPE, .as.i = dtype}};
-        if (fl_call(&op__cast, 2, args, 1, &y))
+        if (tensor_warn_parts(t, dtype) || fl_call(&op__cast, 2, args, 1, &y))
             return NULL;
     }
     if (d != tensor_device(t)) {

@@ -213,7 +213,10 @@ static int run_rules(const struct call *c, uint32_t from, fl_tensor *const *u, s
         memset(values, 0, sizeof values);
         if (!(rule->params & from))
             continue;
+        bool held = autograd_mode.any_gradient;
+        autograd_mode.any_gradient = true;
         status = rule->missing ? refuse(c->f) : rule->compose(&context, values);
+        autograd_mode.any_gradient = held;
         for (int i = 0, k = 0; i < c->f->params; i++)
             if (rule->params >> i & 1) {
                 fl_value *value = &values[k++];
@@ -460,7 +463,8 @@ static int write_tangent(fl_tensor *self, uint32_t level, fl_tensor *d)
         if (status == 0 && !tangents_of(base, level))
             status = tensor_fill(of_base, fl_int(0)) || tangents_set(base, level, of_base) ? -1 : 0;
         if (status == 0)
-            t = operation_as_strided(of_base, (fl_ints){self->sizes, self->ndim},
+            t = operation_as_strided(of_base, tensor_is_by_parts(self),
+                                     (fl_ints){self->sizes, self->ndim},
                                      (fl_ints){self->strides, self->ndim}, self->offset);
         status = t ? tangents_set(self, level, t) : -1;
         tensor_release(of_base);

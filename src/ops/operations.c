@@ -110,27 +110,51 @@ static fl_value ints_value(fl_ints list)
     return v;
 }
 
-fl_tensor *operation_as_strided(fl_tensor *t, fl_ints sizes, fl_ints strides, int64_t offset)
+static fl_tensor *strided(fl_tensor *t, fl_ints sizes, fl_ints strides, int64_t offset)
 {
-    assert(sizes.count == strides.count && offset >= 0);
     return op_call1(&op_as_strided, (fl_value[]){fl_tensor_value(t), ints_value(sizes),
                                                  ints_value(strides), fl_int(offset)});
 }
 
+/* All of t's memory from its first element on, as the parts of its elements or as pairs of them. */
+static fl_tensor *by_parts(fl_tensor *t)
+{
+    if (dtype_is_complex(t->dtype))
+        return op_call1(&op_view_as_real, (fl_value[]){fl_tensor_value(t)});
+    int64_t reach = 1;
+    for (int d = 0; d < t->ndim; d++)
+        reach += (t->sizes[d] - 1) * t->strides[d];
+    fl_tensor *pairs = strided(t, FL_INTS_OF(reach / 2, 2), FL_INTS_OF(2, 1), t->offset);
+    fl_tensor *y =
+        pairs ? op_call1(&op_view_as_complex, (fl_value[]){fl_tensor_value(pairs)}) : NULL;
+    tensor_release(pairs);
+    return y;
+}
+
+fl_tensor *operation_as_strided(fl_tensor *t, bool parts, fl_ints sizes, fl_ints strides,
+                                int64_t offset)
+{
+    assert(sizes.count == strides.count && offset >= 0);
+    if (!parts)
+        return strided(t, sizes, strides, offset);
+    fl_tensor *other = by_parts(t), *y = other ? strided(other, sizes, strides, offset) : NULL;
+    tensor_release(other);
+    return y;
+}
+
 struct node *operation_view_node(fl_tensor *view)
 {
-    if (view->dtype != view->base->dtype) { /* as_strided cannot tell how its elements lie */
-        error_set(FL_NOT_IMPLEMENTED,
-                  "a view of a complex tensor's parts was made before the tensor was written");
-        error_hint("take .real, .imag or view_as_real after the write",
-                   "请在写入之后再取 .real、.imag 或 view_as_real");
-        return NULL;
-    }
     assert(view->base && view->storage == view->base->storage);
-    fl_value args[] = {fl_tensor_value(view->base), ints_value((fl_ints){view->sizes, view->ndim}),
+    bool mode = autograd_mode.grad;
+    autograd_mode.grad = true;
+    fl_tensor *from = tensor_is_by_parts(view) ? by_parts(view->base) : tensor_retain(view->base);
+    autograd_mode.grad = mode;
+    fl_value args[] = {fl_tensor_value(from), ints_value((fl_ints){view->sizes, view->ndim}),
                        ints_value((fl_ints){view->strides, view->ndim}), fl_int(view->offset)};
     fl_value result = fl_tensor_value(view);
-    return record_node(&op_as_strided, args, &result);
+    struct node *node = from ? record_node(&op_as_strided, args, &result) : NULL;
+    tensor_release(from);
+    return node;
 }
 
 fl_tensor *operation_sum_to_size(fl_tensor *t, fl_ints sizes)

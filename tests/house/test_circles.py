@@ -14,8 +14,8 @@ import pytest
 # Why each stands: the door hands calls to who looks at them first, and they call through the door
 # again; it records calls, whose backward computes; what a device has no kernel for is called
 # again on copies; a tensor's state holds its tangents, and a tensor its lanes; a tensor elsewhere
-# is copied by way of one for the host; a complex product is made of real ones; a Python type's parts stand in several
-# files.
+# is copied by way of one for the host; complex products and convolutions are made of real ones; a
+# Python type's parts stand in several files.
 PERMITTED = (
     {"src/ops/advise", "src/ops/autocast", "src/ops/batch", "src/ops/batch_each", "src/ops/batch_fold",
      "src/ops/batch_random", "src/ops/calls", "src/ops/composing", "src/ops/door",
@@ -24,6 +24,7 @@ PERMITTED = (
     {"src/autograd/autograd", "src/autograd/tangents"},
     {"src/core/host", "src/core/lanes", "src/core/tensor", "src/core/tensor_copy"},
     {"src/ops/matmul/gemm", "src/ops/matmul/gemm_complex"},
+    {"src/ops/conv/conv", "src/ops/conv/conv_complex"},
     {"src/python/autograd/callbacks", "src/python/autograd/function", "src/python/autograd/nodes",
      "src/python/call/arguments", "src/python/call/overrides", "src/python/call/results",
      "src/python/call/values", "src/python/call/varargs", "src/python/tensor/construct",

@@ -1,5 +1,7 @@
 """Complex tensors: making, parts, arithmetic, printing, promotion, gradients. Values are PyTorch's."""
 import math
+import subprocess
+import sys
 
 import pytest
 
@@ -146,13 +148,112 @@ def test_writes_through_parts():
     z.real.mul_(2)
     z.imag = torch.zeros(2)
     assert z.tolist() == [2, 6]
-    x = torch.tensor([1 + 2j, 3 - 1j], requires_grad=True)
-    y = x * 1
-    part = y.real
-    with pytest.raises(NotImplementedError, match="writing through a view of a complex"):
-        part.mul_(2)
-    with pytest.raises(NotImplementedError, match="writing through a view of a complex"):
-        torch.zeros(2, dtype=torch.complex64).real.copy_(torch.ones(2, requires_grad=True))
-    y.mul_(2)
-    with pytest.raises(NotImplementedError, match="was made before the tensor was written"):
-        part.sum().backward()
+
+
+def test_recorded_writes_through_parts():
+    z0 = torch.tensor([1 + 2j, 3 - 4j], requires_grad=True)
+    x = torch.tensor([2.0, 5.0], requires_grad=True)
+    z = z0 * 1
+    z.real.mul_(x)
+    (z.abs() ** 2).sum().backward()
+    assert values(z0.grad) == [8 + 4j, 150 - 8j] and values(x.grad) == [4, 90]
+    z0.grad = x.grad = None
+    z = z0 * 2
+    z.imag = x * x
+    (z * z * (1 + 1j)).sum().abs().backward()
+    assert values(z0.grad) == [0.5165, 35.7734] and values(x.grad) == [50.5859, 704.8451]
+
+
+def test_views_of_parts_made_before_a_write():
+    z0 = torch.tensor([1 + 2j, 3 - 4j], requires_grad=True)
+    z = z0 * 2
+    part = z.real
+    z.mul_(1j)
+    (part**2).sum().backward()
+    assert values(z0.grad) == [16j, -32j]
+
+
+def test_recorded_writes_through_pairs():
+    a = torch.arange(8.0, requires_grad=True)
+    b = (a * 1).reshape(4, 2)
+    torch.view_as_complex(b).mul_(1 + 2j)
+    (b[:, 0] * b[:, 1]).sum().backward()
+    assert a.grad.tolist() == [-3, -4, -1, -18, 1, -32, 3, -46]
+
+
+def test_recorded_writes_into_constants():
+    y = torch.ones(3, requires_grad=True)
+    z = torch.zeros(2, 3, dtype=torch.complex64)
+    z.real[1] = y * 3
+    z.imag[0, 1] = y[0] * y[1]
+    assert z.requires_grad
+    (z * z).sum().abs().backward()
+    assert y.grad.tolist() == [16, 16, 18]
+    z = torch.zeros(3, dtype=torch.complex64)
+    torch.view_as_real(z)[:, 1].copy_(y * 2)
+    (g,) = torch.autograd.grad((z**3).sum().imag, y, create_graph=True)
+    assert g.tolist() == [-24] * 3
+    assert torch.autograd.grad(g.sum(), y)[0].tolist() == [-48] * 3
+
+
+def test_lost_imaginary_parts_are_told_of_once():
+    program = (
+        "import warnings, flambeau as torch\n"
+        "z = torch.ones(2, dtype=torch.complex64)\n"
+        "with warnings.catch_warnings(record=True) as told:\n"
+        "    warnings.simplefilter('always')\n"
+        "    z.to(torch.float32), z.double(), torch.zeros(2).copy_(z), z.real\n"
+        "print([(w.category.__name__, str(w.message)) for w in told])\n")
+    out = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert out.stdout.strip() == str([
+        ("UserWarning", "Casting complex values to real discards the imaginary part")])
+
+
+def test_convolutions():
+    x = torch.tensor([[1, 1j, 2, -1j]], requires_grad=True)
+    w = torch.tensor([[[1 + 1j, 2]]], requires_grad=True)
+    b = torch.tensor([1 - 1j], requires_grad=True)
+    y = torch.nn.functional.conv1d(x, w, b)
+    assert values(y) == [2 + 2j, 4, 3 - 1j]
+    y.abs().sum().backward()
+    assert values(x.grad) == [1.4142, 2.4142 + 0.4142j, 2.6325 - 1.2649j, 1.8974 - 0.6325j]
+    assert values(w.grad) == [2.6045 - 0.9253j, 3.0233 + 0.2416j]
+    assert values(b.grad) == [2.6558 + 0.3909j]
+    back = torch.nn.functional.conv_transpose1d(y.detach(), w.detach())
+    assert values(back) == [4j, 8 + 8j, 12 + 2j, 6 - 2j]
+
+
+def test_logarithms_of_sums():
+    a = torch.tensor([1 + 2j, -float("inf")], requires_grad=True)
+    y = torch.logaddexp(a, torch.tensor([0.5 - 1j, 2 + 1j]))
+    assert values(y) == [0.105 + 1.789j, 2 + 1j]
+    y[0].abs().backward()
+    assert values(a.grad)[0] == 0.652 + 2.3589j
+    a = torch.tensor([1 + 2j, 0.5 - 1j, 1j], requires_grad=True)
+    y = torch.logcumsumexp(a, 0)
+    assert values(y) == [1 + 2j, 0.105 + 1.789j, 0.6673 + 1.4163j]
+    y.abs().sum().backward()
+    assert values(a.grad) == [2.2905 + 3.9785j, -1.3708 - 1.6941j, 0.0123 + 0.5129j]
+
+
+def test_times_powers_of_two():
+    z = torch.tensor([1 + 1j, 2], requires_grad=True)
+    y = torch.ldexp(z, torch.tensor([1j, 2]))
+    assert values(y) == [0.1303 + 1.4082j, 8]
+    y.abs().sum().backward()
+    assert values(z.grad) == [0.7071 + 0.7071j, 4]
+
+
+def test_spaced():
+    assert values(torch.linspace(0, 1 + 2j, 3)) == [0, 0.5 + 1j, 1 + 2j]
+    assert values(torch.logspace(0, 1 + 1j, 2, base=2)) == [1, 1.5385 + 1.2779j]
+    with pytest.raises(RuntimeError, match="can't be safely cast"):
+        torch.linspace(0, 1j, 3, dtype=torch.float32)
+
+
+def test_scatter_that_multiplies():
+    z = torch.tensor([1 + 1j, 2])
+    index = torch.tensor([0, 0, 1])
+    source = torch.tensor([1j, 2, 3 - 1j])
+    assert values(z.scatter(0, index, source, reduce="multiply")) == [-2 + 2j, 6 - 2j]
+    assert values(z.scatter(0, index, source, reduce="add")) == [3 + 2j, 5 - 1j]

@@ -74,7 +74,7 @@ static const struct {
     {"maximum", 2, FLOATS, 0},
     {"fmin", 2, FLOATS, 0},
     {"fmax", 2, FLOATS, 0},
-    {"logaddexp", 2, FLOATS, 0},
+    {"logaddexp", 2, FLOATS | COMPLEX, 0},
     {"logaddexp2", 2, FLOATS, 0},
     {"xlogy", 2, FLOATS, 0},
     {"heaviside", 2, FLOATS, 0},
@@ -231,7 +231,8 @@ static const char *call_primitive(struct element *e, const struct node *n, size_
 
 static struct node *value_of(const struct element *e, const struct op *op)
 {
-    struct node *n = op->value[is_float(e) ? VALUE_FLOAT : VALUE_INT];
+    struct node *n = is_complex(e) ? op->value[VALUE_COMPLEX] : NULL;
+    n = n ? n : op->value[is_float(e) ? VALUE_FLOAT : VALUE_INT];
     return n ? n : op->value[VALUE_ANY];
 }
 

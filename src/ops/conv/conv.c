@@ -11,6 +11,7 @@
 #include "core/sound.h"
 #include "flambeau/ops.h"
 #include "ops/conv/conv2d.h"
+#include "ops/conv/conv_complex.h"
 #include "ops/conv/conv_window.h"
 #include "ops/op.h"
 #include "ops_kernels.h"
@@ -268,6 +269,10 @@ int conv2d_cpu(fl_tensor *input, fl_tensor *weight, fl_tensor *bias, fl_ints str
 {
     assert(input->ndim == 4 && weight->ndim == 4);
     assert(tensor_is_flat(y) && y->dtype == input->dtype);
+    if (dtype_is_complex(y->dtype))
+        return conv_complex(
+            &(struct conv_complex){CONV_FORWARD, {0}, stride, padding, dilation, groups}, input,
+            weight, bias, y);
     struct conv2d_shape p =
         shape_of(input->sizes, weight->sizes, stride, padding, dilation, groups);
     struct conv2d_view x = view_of(input), w = view_of(weight);
@@ -300,6 +305,10 @@ int conv2d_backward_input_cpu(fl_tensor *g, fl_ints input_size, fl_tensor *weigh
 {
     assert(g->ndim == 4 && weight->ndim == 4 && input_size.count == 4);
     assert(tensor_is_flat(y));
+    if (dtype_is_complex(y->dtype))
+        return conv_complex(&(struct conv_complex){CONV_BACKWARD_INPUT, input_size, stride, padding,
+                                                   dilation, groups},
+                            g, weight, NULL, y);
     struct conv2d_shape p =
         shape_of(input_size.data, weight->sizes, stride, padding, dilation, groups);
     struct conv2d_view dy = view_of(g), w = view_of(weight);
@@ -327,6 +336,10 @@ int conv2d_backward_weight_cpu(fl_tensor *g, fl_tensor *input, fl_ints weight_si
 {
     assert(g->ndim == 4 && input->ndim == 4 && weight_size.count == 4);
     assert(tensor_is_flat(y));
+    if (dtype_is_complex(y->dtype))
+        return conv_complex(&(struct conv_complex){CONV_BACKWARD_WEIGHT, weight_size, stride,
+                                                   padding, dilation, groups},
+                            g, input, NULL, y);
     struct conv2d_shape p =
         shape_of(input->sizes, weight_size.data, stride, padding, dilation, groups);
     struct conv2d_view dy = view_of(g), x = view_of(input);

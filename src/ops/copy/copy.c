@@ -62,6 +62,8 @@ int copy__cpu(fl_tensor *self, fl_tensor *src, bool non_blocking)
     int64_t strides[TENSOR_MAX_DIMS];
     if (tensor_check_written(self))
         return -1;
+    if (tensor_warn_parts(src, self->dtype))
+        return -1;
     if (shape_equal(self, src))
         return self == src ? 0 : tensor_copy(self, src);
     if (src->ndim > self->ndim)

@@ -447,10 +447,16 @@ int linspace_shape(fl_value start, fl_value end, int64_t steps, fl_dtype dtype, 
 {
     (void)requires_grad;
     bool complex = start.tag == FL_COMPLEX || end.tag == FL_COMPLEX;
+    int usual = complex ? dtype_complex(dtype_default()) : dtype_default();
     if (steps < 0)
         return error_set(FL_RUNTIME_ERROR, "number of steps must be non-negative");
-    if (settle(y, dtype, complex ? dtype_complex(dtype_default()) : dtype_default(), device))
+    if (settle(y, dtype, usual, device))
         return -1;
+    if (complex && !dtype_is_complex(y->dtype))
+        return error_set(FL_RUNTIME_ERROR,
+                         "torch.linspace(): inferred dtype %s can't be safely cast to passed dtype "
+                         "%s",
+                         dtypes[usual].c_name, dtype_title(y->dtype));
     op_shape_set(y, 1, &steps);
     return 0;
 }

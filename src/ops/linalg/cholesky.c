@@ -47,7 +47,7 @@ static void factor_one(const struct matrix_job *job, int64_t i, double *a)
     fl_tensor *y = job->out[0];
     bool upper = job->flag;
     (upper ? matrix_load_turned : matrix_load)(job->in[0], y, i, a);
-    int order = dense_cholesky(job->rows, a);
+    int order = dense_cholesky(job->parts, job->rows, a);
     ((int32_t *)tensor_data(job->out[1]))[i] = order;
     (upper ? matrix_store_turned : matrix_store)(y, i, a);
 }
@@ -79,14 +79,15 @@ int cholesky_compose(fl_tensor *self, bool upper, fl_tensor **y)
     return checked_cholesky(self, upper, "cholesky", y);
 }
 
-/* P = L^T gL with the upper triangle replaced by the mirrored lower one; gA = L^-T P L^-1 / 2. */
+/* P = L^H gL with the upper triangle replaced by the mirrored lower one; gA = L^-H P L^-1 / 2. The
+ * record conjugates g and gA, so that L is conjugated in their place. */
 int cholesky_backward_compose(fl_tensor *g, fl_tensor *l, bool upper, fl_tensor **y)
 {
     if (upper)
-        g = matrix_turned(g), l = matrix_turned(l);
-    fl_tensor *p = fl_tril(fl_matmul(matrix_turned(l), g), 0);
-    p = fl_add(p, matrix_turned(fl_tril(p, -1)), fl_int(1));
-    p = fl_linalg_solve_triangular(matrix_turned(l), p, true, true, false);
+        g = matrix_adjoint(g), l = matrix_adjoint(l);
+    l = fl_conj(l);
+    fl_tensor *p = matrix_mirrored(fl_matmul(matrix_adjoint(l), g));
+    p = fl_linalg_solve_triangular(matrix_adjoint(l), p, true, true, false);
     p = fl_linalg_solve_triangular(l, p, false, false, false);
     *y = fl_mul_scalar(p, fl_float(0.5));
     return *y ? 0 : -1;
@@ -122,12 +123,12 @@ int cholesky_solve_shape(fl_tensor *self, fl_tensor *input2, bool upper, struct 
 /* L L^T X = B: forwards through L, backwards through L^T. */
 static void solve_one(const struct matrix_job *job, int64_t i, double *l)
 {
-    const struct dense_eliminations *dense = ISA_PICK(dense_eliminations);
+    const struct dense_eliminations *dense = dense_eliminations_of(job->parts);
     int64_t n = job->rows, k = job->few;
-    double *b = l + n * n;
+    double *b = l + n * n * job->parts;
     (job->flag ? matrix_load_turned : matrix_load)(job->in[0], job->out[0], i, l);
     matrix_load(job->in[1], job->out[0], i, b);
-    dense_solve(n, k, l, b, false, false);
+    dense_solve(job->parts, n, k, l, b, false, false);
     dense->solve_transposed(n, k, l, b, false, false);
     matrix_store(job->out[0], i, b);
 }
@@ -152,12 +153,13 @@ int sum_to_batch_compose(fl_tensor *self, fl_ints size, fl_tensor **y)
     return *y ? 0 : -1;
 }
 
-/* With G = A^-1 g and C = G X^T + X G^T: -C L, or -U C. */
+/* With G = A^-1 g and C = G X^H + X G^H: -C L, or -U C; what is saved is conjugated. */
 int cholesky_solve_backward_compose(fl_tensor *g, fl_tensor *x, fl_tensor *l, bool upper,
                                     fl_tensor **y)
 {
-    fl_tensor *c = fl_matmul(fl_cholesky_solve(g, l, upper), matrix_turned(x));
-    c = fl_add(c, matrix_turned(c), fl_int(1));
+    x = fl_conj(x), l = fl_conj(l);
+    fl_tensor *c = fl_matmul(fl_cholesky_solve(g, l, upper), matrix_adjoint(x));
+    c = fl_add(c, matrix_adjoint(c), fl_int(1));
     c = fl_neg(upper ? fl_matmul(l, c) : fl_matmul(c, l));
     *y = c ? fl__sum_to_batch(c, (fl_ints){l->sizes, l->ndim}) : NULL;
     return *y ? 0 : -1;
@@ -167,12 +169,14 @@ int cholesky_solve_backward_compose(fl_tensor *g, fl_tensor *x, fl_tensor *l, bo
 static int check_pivots(const fl_tensor *factor)
 {
     int64_t n = factor->sizes[factor->ndim - 1];
+    int parts = matrix_parts(factor);
     const fl_tensor *seen = op_look(factor);
-    fl_tensor *dense = seen ? tensor_as(seen, FL_FLOAT64) : NULL;
+    fl_tensor *dense = seen ? tensor_as(seen, parts == 2 ? FL_COMPLEX128 : FL_FLOAT64) : NULL;
     int status = dense ? 0 : -1;
     for (int64_t i = 0; status == 0 && n && i < dense->numel / n; i++) {
         char name[MATRIX_NAME];
-        if (((const double *)tensor_data(dense))[i * n + i % n] == 0)
+        const double *pivot = (const double *)tensor_data(dense) + (i * n + i % n) * parts;
+        if (pivot[0] == 0 && (parts == 1 || pivot[1] == 0))
             status = error_set(FL_LINALG_ERROR,
                                "cholesky_inverse: %sThe diagonal element %lld is zero, the "
                                "inversion could not be completed because the input matrix is "

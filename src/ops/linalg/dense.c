@@ -10,87 +10,109 @@ static int64_t smaller(int64_t m, int64_t n)
     return m < n ? m : n;
 }
 
-int dense_cholesky(int64_t n, double *a)
+static const struct dense_reflections *reflections_of(int parts)
+{
+    return parts == 2 ? &dense_complex_reflections : ISA_PICK(dense_reflections);
+}
+
+int dense_cholesky(int parts, int64_t n, double *a)
 {
     int info;
-    if (dense_is_large(n) && lapack_cholesky(n, a, &info))
+    if (dense_is_large(n) && lapack_cholesky(parts, n, a, &info))
         return info;
-    return ISA_PICK(dense_eliminations)->cholesky(n, a);
+    return dense_eliminations_of(parts)->cholesky(n, a);
 }
 
-int dense_lu(int64_t m, int64_t n, double *a, int32_t *pivots)
+int dense_lu(int parts, int64_t m, int64_t n, double *a, int32_t *pivots)
 {
     int info;
-    if (dense_is_large(smaller(m, n)) && lapack_lu(m, n, a, pivots, &info))
+    if (dense_is_large(smaller(m, n)) && lapack_lu(parts, m, n, a, pivots, &info))
         return info;
-    return ISA_PICK(dense_eliminations)->lu(m, n, a, pivots);
+    return dense_eliminations_of(parts)->lu(m, n, a, pivots);
 }
 
-void dense_solve(int64_t n, int64_t k, const double *a, double *b, bool upper, bool unit)
+void dense_solve(int parts, int64_t n, int64_t k, const double *a, double *b, bool upper, bool unit)
 {
-    if (!dense_is_large(smaller(n, 8 * k)) || !lapack_solve(n, k, a, b, upper, unit))
-        ISA_PICK(dense_eliminations)->solve(n, k, a, b, upper, unit);
+    if (!dense_is_large(smaller(n, 8 * k)) || !lapack_solve(parts, n, k, a, b, upper, unit))
+        dense_eliminations_of(parts)->solve(n, k, a, b, upper, unit);
 }
 
-void dense_multiply(int64_t m, int64_t k, int64_t n, const double *a, const double *b, double *y)
+void dense_multiply(int parts, int64_t m, int64_t k, int64_t n, const double *a, const double *b,
+                    double *y)
 {
-    if (!dense_is_large(smaller(m, n)) || !lapack_multiply(m, k, n, a, b, y))
-        ISA_PICK(dense_eliminations)->multiply(m, k, n, a, b, y);
+    if (!dense_is_large(smaller(m, n)) || !lapack_multiply(parts, m, k, n, a, b, y))
+        dense_eliminations_of(parts)->multiply(m, k, n, a, b, y);
 }
 
-void dense_qr(int64_t m, int64_t n, double *a, double *tau, double *work)
+void dense_qr(int parts, int64_t m, int64_t n, double *a, double *tau, double *work)
 {
-    if (!dense_is_large(smaller(m, n)) || !lapack_qr(m, n, a, tau))
-        ISA_PICK(dense_reflections)->qr(m, n, a, tau, work);
+    if (!dense_is_large(smaller(m, n)) || !lapack_qr(parts, m, n, a, tau))
+        reflections_of(parts)->qr(m, n, a, tau, work);
 }
 
-void dense_apply(int64_t m, int64_t n, int64_t k, int64_t columns, const double *a,
+void dense_apply(int parts, int64_t m, int64_t n, int64_t k, int64_t columns, const double *a,
                  const double *tau, double *c, bool transposed, bool wedge, double *work)
 {
-    if (!dense_is_large(smaller(k, n)) || !lapack_apply(m, n, k, columns, a, tau, c, transposed))
-        ISA_PICK(dense_reflections)->apply(m, n, k, columns, a, tau, c, transposed, wedge, work);
+    if (!dense_is_large(smaller(k, n)) ||
+        !lapack_apply(parts, m, n, k, columns, a, tau, c, transposed))
+        reflections_of(parts)->apply(m, n, k, columns, a, tau, c, transposed, wedge, work);
 }
 
-/* Of a vector x and its negative, which serve equally, a decision that rounding does not change:
- * whether the first (or last) number of at least half the largest magnitude is negative. */
-static bool leads_negative(int64_t n, const double *x, bool last)
+/* Of vectors x that differ by a factor of magnitude 1, which serve equally, a decision that
+ * rounding does not change: the conjugate of the direction of the first (or last) number of at
+ * least half the largest magnitude. x times that has a positive number there. */
+static void direction(int parts, int64_t n, const double *x, bool last, double *back)
 {
     double largest = 0;
-    for (int64_t i = 0; i < n; i++)
+    back[0] = 1, back[1] = 0;
+    for (int64_t i = 0; i < n * parts; i++)
         largest = fmax(largest, fabs(x[i]));
     for (int64_t k = 0; k < n; k++) {
-        double candidate = x[last ? n - 1 - k : k];
-        if (2 * fabs(candidate) >= largest)
-            return candidate < 0;
+        const double *at = x + (last ? n - 1 - k : k) * parts;
+        double imaginary = parts == 2 ? at[1] : 0, size = dense_length(at[0], imaginary);
+        if (2 * size < largest || size == 0)
+            continue;
+        back[0] = at[0] / size, back[1] = -imaginary / size;
+        return;
     }
-    return false;
 }
 
-static void negate(int64_t n, double *x)
+static void turn(int parts, int64_t n, double *x, const double *by)
 {
-    for (int64_t i = 0; i < n; i++)
-        x[i] = -x[i];
+    for (int64_t i = 0; i < n * parts; i += parts) {
+        double real = x[i] * by[0] - (parts == 2 ? x[i + 1] * by[1] : 0);
+        if (parts == 2)
+            x[i + 1] = x[i] * by[1] + x[i + 1] * by[0];
+        x[i] = real;
+    }
 }
 
-bool dense_eigen(int64_t n, double *a, double *d, double *z, double *work)
+bool dense_eigen(int parts, int64_t n, double *a, double *d, double *z, double *work)
 {
     bool done;
-    if (!dense_is_large(n) || !lapack_eigen(n, a, d, z, &done))
-        done = ISA_PICK(dense_reflections)->eigen(n, a, d, z, work);
-    for (int64_t i = 0; z && i < n; i++)
-        if (leads_negative(n, z + i * n, true))
-            negate(n, z + i * n);
+    double back[2];
+    if (!dense_is_large(n) || !lapack_eigen(parts, n, a, d, z, &done))
+        done = reflections_of(parts)->eigen(n, a, d, z, work);
+    for (int64_t i = 0; z && i < n; i++) {
+        direction(parts, n, z + i * n * parts, true, back);
+        turn(parts, n, z + i * n * parts, back);
+    }
     return done;
 }
 
-bool dense_svd(int64_t m, int64_t n, double *a, double *d, int64_t rows, double *u, double *v,
-               double *work)
+/* The first numbers of left vectors are negative, as LAPACK's are. */
+bool dense_svd(int parts, int64_t m, int64_t n, double *a, double *d, int64_t rows, double *u,
+               double *v, double *work)
 {
     bool done;
-    if (!dense_is_large(n) || !lapack_svd(m, n, a, d, rows, u, v, &done))
-        done = ISA_PICK(dense_reflections)->svd(m, n, a, d, rows, u, v, work);
-    for (int64_t i = 0; u && i < n; i++)
-        if (!leads_negative(m, u + i * m, false))
-            negate(m, u + i * m), negate(n, v + i * n);
+    double back[2];
+    if (!dense_is_large(n) || !lapack_svd(parts, m, n, a, d, rows, u, v, &done))
+        done = reflections_of(parts)->svd(m, n, a, d, rows, u, v, work);
+    for (int64_t i = 0; u && i < n; i++) {
+        direction(parts, m, u + i * m * parts, false, back);
+        back[0] = -back[0], back[1] = -back[1];
+        turn(parts, m, u + i * m * parts, back);
+        turn(parts, n, v + i * n * parts, back);
+    }
     return done;
 }

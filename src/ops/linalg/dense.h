@@ -2,6 +2,10 @@
  *
  * A matrix [m, n] is m * n numbers without gaps. The loops are compiled for each instruction set;
  * sums have fixed lanes, so that the results do not depend on it.
+ *
+ * A number has one part, or two where matrices are complex: then the arrays hold pairs, and
+ * "transposed" means conjugated as well, a^T the conjugate transpose. Singular values and
+ * eigenvalues of symmetric (Hermitian) matrices are real in both.
  */
 #ifndef FLAMBEAU_OPS_LINALG_DENSE_H
 #define FLAMBEAU_OPS_LINALG_DENSE_H
@@ -9,6 +13,7 @@
 #include <math.h>
 #include <stdbool.h>
 #include <stdint.h>
+#include <string.h>
 
 #include "core/isa.h"
 
@@ -42,33 +47,54 @@ struct dense_reflections {
     void (*apply)(int64_t m, int64_t n, int64_t k, int64_t columns, const double *a,
                   const double *tau, double *c, bool transposed, bool wedge, double *work);
     /* The eigenvalues d [n], ascending, of the symmetric a [n, n], which is destroyed; the rows of
-     * z [n, n], unless that is NULL, become the vectors. work: 2 n. False: no convergence. */
+     * z [n, n], unless that is NULL, become the vectors, conjugated. work: 4 n. False: no
+     * convergence. */
     bool (*eigen)(int64_t n, double *a, double *d, double *z, double *work);
     /* The singular values d [n], descending, of a [m, n], m >= n, which is destroyed; the rows of
-     * u [rows, m] and v [n, n] become the vectors, unless u is NULL; n <= rows <= m.
+     * u [rows, m] and v [n, n] become the vectors, conjugated, unless u is NULL; n <= rows <= m.
      * work: 4 n + m. False: no convergence. */
     bool (*svd)(int64_t m, int64_t n, double *a, double *d, int64_t rows, double *u, double *v,
                 double *work);
 };
 
+/* What becomes of tridiagonal and bidiagonal matrices, which are real always: rows of the vectors
+ * turn along, each of as many doubles as `width` says. */
+struct dense_rotations {
+    /* d [n] beside e [n]: eigenvalues, ascending. z: n rows, or NULL. False: no convergence. */
+    bool (*eigenvalues)(int64_t n, double *d, double *e, int64_t width, double *z);
+    /* d [n] above which e lies: singular values, descending. u and v: n rows or more, or NULL. */
+    bool (*singular_values)(int64_t n, double *d, double *e, int64_t u_width, double *u,
+                            int64_t v_width, double *v);
+};
+
 FL_SIMD_TABLE(struct dense_eliminations, dense_eliminations);
 FL_SIMD_TABLE(struct dense_reflections, dense_reflections);
+FL_SIMD_TABLE(struct dense_rotations, dense_rotations);
+extern const struct dense_eliminations dense_complex_eliminations;
+extern const struct dense_reflections dense_complex_reflections;
+
+static inline const struct dense_eliminations *dense_eliminations_of(int parts)
+{
+    return parts == 2 ? &dense_complex_eliminations : ISA_PICK(dense_eliminations);
+}
 
 /* The same by LAPACK where that is there and the matrix is large, and by those kernels else; of
- * vectors that are determined up to their sign the same one is taken. */
-int dense_cholesky(int64_t n, double *a);
-int dense_lu(int64_t m, int64_t n, double *a, int32_t *pivots);
-void dense_solve(int64_t n, int64_t k, const double *a, double *b, bool upper, bool unit);
-void dense_multiply(int64_t m, int64_t k, int64_t n, const double *a, const double *b, double *y);
-void dense_qr(int64_t m, int64_t n, double *a, double *tau, double *work);
-void dense_apply(int64_t m, int64_t n, int64_t k, int64_t columns, const double *a,
+ * vectors that are determined up to their sign, or phase, the same one is taken. */
+int dense_cholesky(int parts, int64_t n, double *a);
+int dense_lu(int parts, int64_t m, int64_t n, double *a, int32_t *pivots);
+void dense_solve(int parts, int64_t n, int64_t k, const double *a, double *b, bool upper,
+                 bool unit);
+void dense_multiply(int parts, int64_t m, int64_t k, int64_t n, const double *a, const double *b,
+                    double *y);
+void dense_qr(int parts, int64_t m, int64_t n, double *a, double *tau, double *work);
+void dense_apply(int parts, int64_t m, int64_t n, int64_t k, int64_t columns, const double *a,
                  const double *tau, double *c, bool transposed, bool wedge, double *work);
-bool dense_eigen(int64_t n, double *a, double *d, double *z, double *work);
-bool dense_svd(int64_t m, int64_t n, double *a, double *d, int64_t rows, double *u, double *v,
-               double *work);
-/* The eigenvalues w [n] of any square a [n, n], which is destroyed, and the rows of v [n, n],
- * eigenvectors of length 1. work: 2 n n + n complex numbers. False: no convergence. */
-bool dense_eigen_general(int64_t n, double *a, double _Complex *w, double _Complex *v,
+bool dense_eigen(int parts, int64_t n, double *a, double *d, double *z, double *work);
+bool dense_svd(int parts, int64_t m, int64_t n, double *a, double *d, int64_t rows, double *u,
+               double *v, double *work);
+/* The complex eigenvalues w [n] of any square a [n, n], which is destroyed, and the rows of v
+ * [n, n], eigenvectors of length 1. work: 3 n n + 4 n complex numbers. False: no convergence. */
+bool dense_eigen_general(int parts, int64_t n, double *a, double _Complex *w, double _Complex *v,
                          double _Complex *work);
 /* Whether matrices of that side are large. */
 static inline bool dense_is_large(int64_t side)
@@ -98,6 +124,50 @@ static inline void dense_subtract(int64_t n, double *restrict y, double factor,
         y[i] -= factor * x[i];
 }
 
+/* a [m, n] becomes zeros, with ones on the diagonal. */
+static inline void dense_identity(int parts, int64_t m, int64_t n, double *a)
+{
+    memset(a, 0, (size_t)(m * n * parts) * sizeof *a);
+    for (int64_t i = 0; i < m && i < n; i++)
+        a[(i * n + i) * parts] = 1;
+}
+
+/* a [n, n] becomes symmetric, or Hermitian: one triangle and the diagonal's real parts are read. */
+static inline void dense_mirror(int parts, int64_t n, double *a, bool upper)
+{
+    for (int64_t r = 0; r < n; r++) {
+        if (parts == 2)
+            a[2 * (r * n + r) + 1] = 0;
+        for (int64_t c = 0; c < r; c++) {
+            double *below = a + (r * n + c) * parts, *above = a + (c * n + r) * parts;
+            double *to = upper ? below : above;
+            const double *from = upper ? above : below;
+            to[0] = from[0];
+            if (parts == 2)
+                to[1] = -from[1];
+        }
+    }
+}
+
+/* n numbers become their conjugates. */
+static inline void dense_conjugate(int parts, int64_t n, double *a)
+{
+    for (int64_t i = 0; parts == 2 && i < n; i++)
+        a[2 * i + 1] = -a[2 * i + 1];
+}
+
+/* y [n] += factor x [n], factor a number. */
+static inline void dense_add(int parts, int64_t n, double *restrict y, const double *factor,
+                             const double *restrict x)
+{
+    if (parts == 1)
+        dense_subtract(n, y, -*factor, x);
+    for (int64_t i = 0; parts == 2 && i < 2 * n; i += 2) {
+        y[i] += factor[0] * x[i] - factor[1] * x[i + 1];
+        y[i + 1] += factor[0] * x[i + 1] + factor[1] * x[i];
+    }
+}
+
 /* sqrt(a a + b b) without overflow; the same bits everywhere, which hypot of a C library has
  * not. */
 static inline double dense_length(double a, double b)
@@ -105,6 +175,19 @@ static inline double dense_length(double a, double b)
     double large = fmax(fabs(a), fabs(b)), small = fmin(fabs(a), fabs(b));
     double ratio = large > 0 ? small / large : 0;
     return large * sqrt(1 + ratio * ratio);
+}
+
+/* Divides n numbers by a power of two, so that the largest is about 1: its exponent. */
+static inline int dense_scale(int64_t n, double *a)
+{
+    double largest = 0;
+    int exponent = 0;
+    for (int64_t i = 0; i < n; i++)
+        largest = fmax(largest, fabs(a[i]));
+    frexp(largest, &exponent);
+    for (int64_t i = 0; i < n && largest > 0; i++)
+        a[i] = ldexp(a[i], -exponent);
+    return exponent;
 }
 
 /* The reflection that maps the n numbers x onto a multiple of the first unit vector: x becomes v,
@@ -127,5 +210,8 @@ static inline double dense_reflector(int64_t n, double *x, double *beta)
         x[i] *= scale;
     return (*beta - first) / *beta;
 }
+
+/* The same of complex numbers: (I - tau* v v^H) x is *beta, a real number, before zeros. */
+double _Complex dense_reflector_complex(int64_t n, double _Complex *x, double *beta);
 
 #endif

@@ -13,7 +13,8 @@ int eigh_shape(fl_tensor *self, bool upper, bool compute_v, struct op_shape *y)
     if (matrix_check_square(self, "linalg.eigh", "linalg_eigh_cpu"))
         return -1;
     op_shape_set(&y[0], self->ndim - 1, self->sizes);
-    y[0].dtype = y[1].dtype = self->dtype;
+    y[0].dtype = dtype_real(self->dtype);
+    y[1].dtype = self->dtype;
     if (!compute_v) {
         op_shape_set(&y[1], 1, (const int64_t[]){0});
         return 0;
@@ -26,15 +27,11 @@ int eigh_shape(fl_tensor *self, bool upper, bool compute_v, struct op_shape *y)
 /* One matrix, of which one triangle counts: values, vectors, and whether that was done. */
 static void decompose_one(const struct matrix_job *job, int64_t i, double *a)
 {
-    int64_t n = job->rows;
-    double *d = a + n * n, *work = d + n, *z = job->other ? work + 2 * n : NULL;
+    int64_t n = job->rows, parts = job->parts;
+    double *d = a + n * n * parts, *work = d + n, *z = job->other ? work + 4 * n * parts : NULL;
     matrix_load(job->in[0], job->in[0], i, a);
-    for (int64_t r = 0; r < n; r++)
-        for (int64_t c = 0; c < r; c++) {
-            double *below = a + r * n + c, *above = a + c * n + r;
-            *(job->flag ? below : above) = *(job->flag ? above : below);
-        }
-    bool done = dense_eigen(n, a, d, z, work);
+    dense_mirror(job->parts, n, a, job->flag);
+    bool done = dense_eigen(job->parts, n, a, d, z, work);
     ((bool *)tensor_data(job->out[2]))[i] = done;
     matrix_store_vector(job->out[0], i, d);
     if (z)
@@ -53,7 +50,7 @@ int eigh_cpu(fl_tensor *self, bool upper, bool compute_v, fl_tensor *values, fl_
                              .other = compute_v};
     int status = done ? 0 : -1;
     if (status == 0 && n)
-        status = matrix_each(&job, count, 2 * n * n + 3 * n, 9 * n * n * n);
+        status = matrix_each(&job, count, 2 * n * n + 5 * n, 9 * n * n * n);
     for (int64_t i = 0; n && status == 0 && i < count; i++) {
         char name[MATRIX_NAME];
         if (!((const bool *)tensor_data(done))[i])
@@ -91,21 +88,27 @@ int linalg_eigvalsh_compose(fl_tensor *self, const char *UPLO, fl_tensor **y)
     return upper < 0 ? -1 : fl__linalg_eigh(self, upper, compute_v, y, &vectors);
 }
 
-/* A = V diag(w) V^T gives V^T dA V = diag(dw) + V^T dV E, E_ij = w_j - w_i (Giles, "Collected
- * matrix derivative results", 2008, 3.1). */
+/* A = V diag(w) V^H gives V^H dA V = diag(dw) + V^H dV E, E_ij = w_j - w_i (Giles, "Collected
+ * matrix derivative results", 2008, 3.1). The record conjugates g and the result; here V is, in
+ * their place. */
 int eigh_backward_compose(fl_tensor *g_values, fl_tensor *g_vectors, fl_tensor *w, fl_tensor *v,
                           fl_tensor **y)
 {
+    const int dtype = v->dtype;
+    v = fl_conj(v);
     fl_tensor *inner = g_values ? fl_diag_embed(g_values, 0, -2, -1) : NULL;
     if (g_vectors) {
-        fl_tensor *x = fl_matmul(matrix_turned(v), g_vectors);
-        x = fl_mul_scalar(fl_sub(x, matrix_turned(x), fl_int(1)), fl_float(0.5));
+        fl_tensor *x = fl_matmul(matrix_adjoint(v), g_vectors);
+        if (matrix_check_phases(fl_diagonal(x, 0, -2, -1), "linalg_eigh_backward", "eigenvectors"))
+            return -1;
+        x = fl_mul_scalar(matrix_skew(x), fl_float(0.5));
         fl_tensor *gap = fl_sub(fl_unsqueeze(w, -2), fl_unsqueeze(w, -1), fl_int(1));
         fl_tensor *ones = fl_diag_embed(
             fl_ones_like(w, FL_NO_DTYPE, (fl_device){.kind = -1}, false, -1), 0, -2, -1);
         x = fl_div(x, fl_add(gap, ones, fl_int(1)));
         inner = inner ? fl_add(inner, x, fl_int(1)) : x;
     }
-    *y = fl_matmul(v, fl_matmul(inner, matrix_turned(v)));
+    inner = inner ? op_as(inner, dtype) : NULL;
+    *y = fl_matmul(v, fl_matmul(inner, matrix_adjoint(v)));
     return *y ? 0 : -1;
 }

@@ -17,15 +17,17 @@
 int lapack_open(void);
 const char *lapack_path(void);
 
-bool lapack_cholesky(int64_t n, double *a, int *info);
-bool lapack_lu(int64_t m, int64_t n, double *a, int32_t *pivots, int *info);
-bool lapack_solve(int64_t n, int64_t k, const double *a, double *b, bool upper, bool unit);
-bool lapack_multiply(int64_t m, int64_t k, int64_t n, const double *a, const double *b, double *y);
-bool lapack_qr(int64_t m, int64_t n, double *a, double *tau);
-bool lapack_apply(int64_t m, int64_t n, int64_t k, int64_t columns, const double *a,
+bool lapack_cholesky(int parts, int64_t n, double *a, int *info);
+bool lapack_lu(int parts, int64_t m, int64_t n, double *a, int32_t *pivots, int *info);
+bool lapack_solve(int parts, int64_t n, int64_t k, const double *a, double *b, bool upper,
+                  bool unit);
+bool lapack_multiply(int parts, int64_t m, int64_t k, int64_t n, const double *a, const double *b,
+                     double *y);
+bool lapack_qr(int parts, int64_t m, int64_t n, double *a, double *tau);
+bool lapack_apply(int parts, int64_t m, int64_t n, int64_t k, int64_t columns, const double *a,
                   const double *tau, double *c, bool transposed);
-bool lapack_eigen(int64_t n, double *a, double *d, double *z, bool *converged);
-bool lapack_svd(int64_t m, int64_t n, double *a, double *d, int64_t rows, double *u, double *v,
-                bool *converged);
+bool lapack_eigen(int parts, int64_t n, double *a, double *d, double *z, bool *converged);
+bool lapack_svd(int parts, int64_t m, int64_t n, double *a, double *d, int64_t rows, double *u,
+                double *v, bool *converged);
 
 #endif

@@ -2,7 +2,8 @@
  * methods for calculating inertia and solving symmetric linear systems", 1977), laid down as LAPACK
  * lays them down: D has blocks of 1 and 2; pivots[k] > 0: row k changed places with row
  * pivots[k] - 1; pivots[k] = pivots[k + 1] < 0: a block of 2, row k + 1 changed places with row
- * -pivots[k] - 1. */
+ * -pivots[k] - 1. Of Hermitian matrices it is L D L^H. All numbers are complex here, the imaginary
+ * parts of real ones 0: they cost little beside what a second copy would. */
 #include <math.h>
 
 #include "core/error.h"
@@ -10,6 +11,10 @@
 #include "ops/linalg/dense.h"
 #include "ops/linalg/matrix.h"
 #include "ops_kernels.h"
+
+#include <complex.h> /* last: its macro `complex` is a name of the other headers */
+
+typedef double _Complex pair;
 
 int ldl_factor_ex_shape(fl_tensor *self, bool hermitian, bool check_errors, struct op_shape *y)
 {
@@ -25,73 +30,103 @@ int ldl_factor_ex_shape(fl_tensor *self, bool hermitian, bool check_errors, stru
     return 0;
 }
 
+/* What stands opposite to x in a symmetric matrix, or in a Hermitian one. */
+static pair across(pair x, bool hermitian)
+{
+    return hermitian ? conj(x) : x;
+}
+
+static void swap(pair *x, pair *y)
+{
+    pair held = *x;
+    *x = *y, *y = held;
+}
+
 /* Rows and columns p < q of the symmetric matrix a change places, from column `from` on; of a the
  * lower triangle is there. */
-static void exchange(int64_t n, double *a, int64_t p, int64_t q)
+static void exchange(int64_t n, pair *a, int64_t p, int64_t q, bool hermitian)
 {
-    for (int64_t i = q + 1; i < n; i++) {
-        double held = a[i * n + p];
-        a[i * n + p] = a[i * n + q], a[i * n + q] = held;
-    }
+    for (int64_t i = q + 1; i < n; i++)
+        swap(&a[i * n + p], &a[i * n + q]);
     for (int64_t i = p + 1; i < q; i++) {
-        double held = a[i * n + p];
-        a[i * n + p] = a[q * n + i], a[q * n + i] = held;
+        pair held = across(a[i * n + p], hermitian);
+        a[i * n + p] = across(a[q * n + i], hermitian), a[q * n + i] = held;
     }
-    double held = a[p * n + p];
-    a[p * n + p] = a[q * n + q], a[q * n + q] = held;
+    a[q * n + p] = across(a[q * n + p], hermitian);
+    swap(&a[p * n + p], &a[q * n + q]);
+}
+
+/* What LAPACK compares pivots by. */
+static double size_of(pair x)
+{
+    return fabs(creal(x)) + fabs(cimag(x));
 }
 
 /* How step k pivots: row *row comes to k, or to k + 1 where *two. */
-static void choose(int64_t n, const double *a, int64_t k, int64_t *row, bool *two)
+static void choose(int64_t n, const pair *a, int64_t k, int64_t *row, bool *two)
 {
     const double alpha = (1 + sqrt(17)) / 8;
-    double here = fabs(a[k * n + k]), most = 0, other = 0;
+    double here = size_of(a[k * n + k]), most = 0, other = 0;
     int64_t at = k;
     *row = k, *two = false;
     for (int64_t i = k + 1; i < n; i++)
-        if (fabs(a[i * n + k]) > most)
-            most = fabs(a[i * n + k]), at = i;
+        if (size_of(a[i * n + k]) > most)
+            most = size_of(a[i * n + k]), at = i;
     if (here >= alpha * most)
         return;
     for (int64_t j = k; j < at; j++)
-        other = fmax(other, fabs(a[at * n + j]));
+        other = fmax(other, size_of(a[at * n + j]));
     for (int64_t i = at + 1; i < n; i++)
-        other = fmax(other, fabs(a[i * n + at]));
+        other = fmax(other, size_of(a[i * n + at]));
     if (here >= alpha * most * (most / other))
         return;
     *row = at;
-    *two = fabs(a[at * n + at]) < alpha * other;
+    *two = size_of(a[at * n + at]) < alpha * other;
 }
 
 /* Takes the block of column k, or of k and k + 1, out of what is below and right of it. */
-static void take_one(int64_t n, double *a, int64_t k)
+static void take_one(int64_t n, pair *a, int64_t k, bool hermitian)
 {
     for (int64_t j = k + 1; j < n; j++) {
-        double factor = a[j * n + k] / a[k * n + k];
+        pair factor = across(a[j * n + k], hermitian) / a[k * n + k];
         for (int64_t i = j; i < n; i++)
             a[i * n + j] -= a[i * n + k] * factor;
+        a[j * n + j] = hermitian ? creal(a[j * n + j]) : a[j * n + j];
     }
     for (int64_t j = k + 1; j < n; j++)
         a[j * n + k] /= a[k * n + k];
 }
 
-static void take_two(int64_t n, double *a, int64_t k)
+/* A block [d1 d across(u); d u d2] of D, divided by d: first and second are d1 / d and d2 / d. */
+struct block {
+    pair d, u, first, second;
+};
+
+static struct block block_at(int64_t n, const pair *a, int64_t k, bool hermitian)
 {
-    double off = a[(k + 1) * n + k], first = a[(k + 1) * n + k + 1] / off,
-           second = a[k * n + k] / off;
-    double scale = 1 / (first * second - 1) / off;
+    pair off = a[(k + 1) * n + k], d = hermitian ? cabs(off) : off;
+    return (struct block){d, off / d, a[k * n + k] / d, a[(k + 1) * n + k + 1] / d};
+}
+
+static void take_two(int64_t n, pair *a, int64_t k, bool hermitian)
+{
+    struct block b = block_at(n, a, k, hermitian);
+    pair scale = 1 / (b.second * b.first - 1) / b.d;
     for (int64_t j = k + 2; j < n; j++) {
-        double p = a[j * n + k], q = a[j * n + k + 1];
-        double x = scale * (first * p - q), z = scale * (second * q - p);
+        pair p = a[j * n + k], q = a[j * n + k + 1];
+        pair x = scale * (b.second * p - b.u * q);
+        pair z = scale * (b.first * q - across(b.u, hermitian) * p);
         for (int64_t i = j; i < n; i++)
-            a[i * n + j] -= a[i * n + k] * x + a[i * n + k + 1] * z;
+            a[i * n + j] -=
+                a[i * n + k] * across(x, hermitian) + a[i * n + k + 1] * across(z, hermitian);
+        a[j * n + j] = hermitian ? creal(a[j * n + j]) : a[j * n + j];
         a[j * n + k] = x, a[j * n + k + 1] = z;
     }
 }
 
 /* a [n, n], of which the lower triangle counts, becomes L and D. The first block that is 0, counted
  * from 1, or 0. */
-static int factor(int64_t n, double *a, int32_t *pivots)
+static int factor(int64_t n, pair *a, bool hermitian, int32_t *pivots)
 {
     int zero = 0;
     for (int64_t k = 0; k < n;) {
@@ -100,16 +135,14 @@ static int factor(int64_t n, double *a, int32_t *pivots)
         choose(n, a, k, &row, &two);
         wide = two ? k + 1 : k;
         if (row != wide) {
-            exchange(n, a, wide, row);
-            for (int64_t j = k; j < wide; j++) {
-                double held = a[wide * n + j];
-                a[wide * n + j] = a[row * n + j], a[row * n + j] = held;
-            }
+            exchange(n, a, wide, row, hermitian);
+            for (int64_t j = k; j < wide; j++)
+                swap(&a[wide * n + j], &a[row * n + j]);
         }
         if (two) {
-            take_two(n, a, k);
+            take_two(n, a, k, hermitian);
         } else if (a[k * n + k] != 0) {
-            take_one(n, a, k);
+            take_one(n, a, k, hermitian);
         } else {
             zero = zero ? zero : (int)(k + 1);
         }
@@ -121,16 +154,35 @@ static int factor(int64_t n, double *a, int32_t *pivots)
     return zero;
 }
 
-static void factor_one(const struct matrix_job *job, int64_t i, double *a)
+/* n numbers become complex, and real again where they were. */
+static void widen(int parts, int64_t n, double *a)
+{
+    for (int64_t i = n - 1; parts == 1 && i >= 0; i--)
+        a[2 * i] = a[i], a[2 * i + 1] = 0;
+}
+
+static void narrow(int parts, int64_t n, double *a)
+{
+    for (int64_t i = 0; parts == 1 && i < n; i++)
+        a[i] = a[2 * i];
+}
+
+/* job->flag: the matrix is Hermitian. */
+static void factor_one(const struct matrix_job *job, int64_t i, double *plain)
 {
     int64_t n = job->rows;
-    matrix_load(job->in[0], job->in[0], i, a);
-    for (int64_t r = 0; r < n; r++)
+    pair *a = (pair *)plain;
+    matrix_load(job->in[0], job->in[0], i, plain);
+    widen(job->parts, n * n, plain);
+    for (int64_t r = 0; r < n; r++) {
+        a[r * n + r] = job->flag ? creal(a[r * n + r]) : a[r * n + r];
         for (int64_t c = r + 1; c < n; c++)
             a[r * n + c] = 0;
+    }
     ((int32_t *)tensor_data(job->out[2]))[i] =
-        factor(n, a, (int32_t *)tensor_data(job->out[1]) + i * n);
-    matrix_store(job->out[0], i, a);
+        factor(n, a, job->flag, (int32_t *)tensor_data(job->out[1]) + i * n);
+    narrow(job->parts, n * n, plain);
+    matrix_store(job->out[0], i, plain);
 }
 
 static int check_info(const fl_tensor *info, const char *function)
@@ -151,10 +203,13 @@ static int check_info(const fl_tensor *info, const char *function)
 int ldl_factor_ex_cpu(fl_tensor *self, bool hermitian, bool check_errors, fl_tensor *LD,
                       fl_tensor *pivots, fl_tensor *info)
 {
-    (void)hermitian;
     int64_t n = self->sizes[self->ndim - 1];
-    struct matrix_job job = {.one = factor_one, .in = {self}, .out = {LD, pivots, info}, .rows = n};
-    if (matrix_each(&job, info->numel, n * n, n * n * n / 3))
+    struct matrix_job job = {.one = factor_one,
+                             .in = {self},
+                             .out = {LD, pivots, info},
+                             .rows = n,
+                             .flag = hermitian && matrix_parts(self) == 2};
+    if (matrix_each(&job, info->numel, 2 * n * n, n * n * n))
         return -1;
     return check_errors ? check_info(info, "ldl_factor_ex") : 0;
 }
@@ -206,55 +261,67 @@ int ldl_solve_shape(fl_tensor *LD, fl_tensor *pivots, fl_tensor *B, bool hermiti
     return 0;
 }
 
-static void swap_rows(int64_t k, double *b, int64_t p, int64_t q)
+static void swap_rows(int64_t k, pair *b, int64_t p, int64_t q)
 {
-    for (int64_t c = 0; c < k && p != q; c++) {
-        double held = b[p * k + c];
-        b[p * k + c] = b[q * k + c], b[q * k + c] = held;
-    }
+    for (int64_t c = 0; c < k && p != q; c++)
+        swap(&b[p * k + c], &b[q * k + c]);
 }
 
-/* Divides rows i and i + 1 of b by the block of D there. */
-static void divide_two(int64_t n, int64_t few, const double *a, int64_t i, double *b)
+/* row [few] -= factor x [few] */
+static void subtract(int64_t few, pair *row, pair factor, const pair *x)
 {
-    double off = a[(i + 1) * n + i], first = a[i * n + i] / off,
-           second = a[(i + 1) * n + i + 1] / off;
-    double scale = first * second - 1;
+    factor = -factor;
+    dense_add(2, few, (double *)row, (const double *)&factor, (const double *)x);
+}
+
+/* Divides rows k and k + 1 of b by the block of D there. */
+static void divide_two(int64_t few, struct block d, bool hermitian, pair *b)
+{
+    pair scale = d.first * d.second - 1;
     for (int64_t c = 0; c < few; c++) {
-        double p = b[i * few + c] / off, q = b[(i + 1) * few + c] / off;
-        b[i * few + c] = (second * p - q) / scale;
-        b[(i + 1) * few + c] = (first * q - p) / scale;
+        pair p = b[c] / d.d, q = b[few + c] / d.d;
+        b[c] = (d.second * p - across(d.u, hermitian) * q) / scale;
+        b[few + c] = (d.first * q - d.u * p) / scale;
     }
 }
 
-static void solve_one(const struct matrix_job *job, int64_t i, double *a)
+/* b [n, few] becomes X with L D L^H X = b. */
+static void solve(int64_t n, int64_t few, const pair *a, const int32_t *pivots, bool hermitian,
+                  pair *b)
 {
-    int64_t n = job->rows, few = job->few;
-    double *b = a + n * n;
-    matrix_load(job->in[0], job->out[0], i, a);
-    matrix_load(job->in[1], job->out[0], i, b);
-    const int32_t *pivots = job->pivots + matrix_index(job->in[0], job->out[0], i) * n;
     for (int64_t k = 0; k < n;) {
         int wide = pivots[k] < 0 ? 2 : 1;
         swap_rows(few, b, k + wide - 1, (wide == 2 ? -pivots[k] : pivots[k]) - 1);
         for (int64_t r = k + wide; r < n; r++)
             for (int64_t c = k; c < k + wide; c++)
-                dense_subtract(few, b + r * few, a[r * n + c], b + c * few);
+                subtract(few, b + r * few, a[r * n + c], b + c * few);
         for (int64_t c = 0; wide == 1 && c < few; c++)
             b[k * few + c] /= a[k * n + k];
         if (wide == 2)
-            divide_two(n, few, a, k, b);
+            divide_two(few, block_at(n, a, k, hermitian), hermitian, b + k * few);
         k += wide;
     }
     for (int64_t k = n - 1; k >= 0;) {
         int wide = pivots[k] < 0 ? 2 : 1;
         for (int64_t c = k - wide + 1; c <= k; c++)
             for (int64_t r = k + 1; r < n; r++)
-                dense_subtract(few, b + c * few, a[r * n + c], b + r * few);
+                subtract(few, b + c * few, across(a[r * n + c], hermitian), b + r * few);
         swap_rows(few, b, k, (wide == 2 ? -pivots[k] : pivots[k]) - 1);
         k -= wide;
     }
-    matrix_store(job->out[0], i, b);
+}
+
+static void solve_one(const struct matrix_job *job, int64_t i, double *plain)
+{
+    int64_t n = job->rows, few = job->few;
+    pair *a = (pair *)plain, *b = a + n * n;
+    matrix_load(job->in[0], job->out[0], i, plain);
+    matrix_load(job->in[1], job->out[0], i, (double *)b);
+    widen(job->parts, n * n, plain);
+    widen(job->parts, n * few, (double *)b);
+    solve(n, few, a, job->pivots + matrix_index(job->in[0], job->out[0], i) * n, job->flag, b);
+    narrow(job->parts, n * few, (double *)b);
+    matrix_store(job->out[0], i, (double *)b);
 }
 
 /* Refuses pivots that no factorization leaves, which would lead out of the matrix. */
@@ -273,7 +340,6 @@ static int check_pivots(const int32_t *pivots, int64_t count, int64_t n)
 
 int ldl_solve_cpu(fl_tensor *LD, fl_tensor *pivots, fl_tensor *B, bool hermitian, fl_tensor *y)
 {
-    (void)hermitian;
     int64_t n = LD->sizes[LD->ndim - 1], few = y->sizes[y->ndim - 1];
     fl_tensor *plain = tensor_contiguous(pivots);
     if (!plain)
@@ -283,11 +349,12 @@ int ldl_solve_cpu(fl_tensor *LD, fl_tensor *pivots, fl_tensor *B, bool hermitian
                              .out = {y},
                              .pivots = tensor_data(plain),
                              .rows = n,
-                             .few = few};
+                             .few = few,
+                             .flag = hermitian && matrix_parts(LD) == 2};
     int64_t count = y->numel ? matrix_count(y->ndim, y->sizes, 2) : 0;
     int status = check_pivots(job.pivots, plain->numel, n);
     if (status == 0)
-        status = matrix_each(&job, count, n * n + n * few, 2 * n * n * few);
+        status = matrix_each(&job, count, 2 * n * (n + few), 4 * n * n * few);
     tensor_release(plain);
     return status;
 }

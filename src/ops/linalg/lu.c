@@ -1,9 +1,9 @@
 /* A = P L U by elimination with partial pivoting, and what follows from it at once: determinants
  * and inverses. Systems are in solve.c. */
 #include <math.h>
-#include <string.h>
 
 #include "core/error.h"
+#include "core/iterate.h"
 #include "core/memory.h"
 #include "flambeau/ops.h"
 #include "ops/linalg/dense.h"
@@ -18,8 +18,8 @@ int lu_factor_ex_shape(fl_tensor *A, bool pivot, bool check_errors, struct op_sh
                          "torch.lu_factor: Expected tensor with 2 or more dimensions. Got size: %s "
                          "instead",
                          shape_text((char[128]){0}, 128, A->ndim, A->sizes));
-    if (!dtype_is_floating(A->dtype) ? matrix_check_dtype(A, "lu_cpu")
-                                     : matrix_check(A, "linalg.lu_factor", "lu_cpu"))
+    if (!dtype_is_inexact(A->dtype) ? matrix_check_dtype(A, "lu_cpu")
+                                    : matrix_check(A, "linalg.lu_factor", "lu_cpu"))
         return -1;
     if (!pivot)
         return error_set(FL_RUNTIME_ERROR,
@@ -40,7 +40,7 @@ static void factor_one(const struct matrix_job *job, int64_t i, double *a)
     int64_t k = job->rows < job->columns ? job->rows : job->columns;
     int32_t *pivots = (int32_t *)tensor_data(job->out[1]) + i * k;
     matrix_load(job->in[0], job->out[0], i, a);
-    int zero = dense_lu(job->rows, job->columns, a, pivots);
+    int zero = dense_lu(job->parts, job->rows, job->columns, a, pivots);
     ((int32_t *)tensor_data(job->out[2]))[i] = zero;
     matrix_store(job->out[0], i, a);
 }
@@ -170,7 +170,7 @@ int lu_permutation_cpu(fl_tensor *pivots, int64_t rows, fl_dtype dtype, fl_tenso
     for (int64_t i = 0; status == 0 && rows && i < count; i++) {
         status = permute(rows, k, (const int32_t *)tensor_data(plain) + i * k, place);
         for (int64_t r = 0; status == 0 && r < rows; r++)
-            matrix_put(y, (i * rows + place[r]) * rows + r, 1);
+            matrix_put(y, (i * rows + place[r]) * rows + r, 1, 0);
     }
     memory_free(place, place ? bytes : 0);
     tensor_release(plain);
@@ -227,31 +227,34 @@ int slogdet_shape(fl_tensor *self, struct op_shape *y)
         return -1;
     for (int i = 0; i < 2; i++) {
         op_shape_set(&y[i], self->ndim - 2, self->sizes);
-        y[i].dtype = self->dtype;
+        y[i].dtype = i ? dtypes[self->dtype].real : self->dtype;
     }
     return 0;
 }
 
-/* out: the determinant, or its sign and the logarithm of its magnitude. */
+/* out: the determinant, or its sign (of magnitude 1 where it is complex) and the logarithm of its
+ * magnitude. */
 static void determinant_one(const struct matrix_job *job, int64_t i, double *a)
 {
-    int64_t n = job->rows;
-    int32_t *pivots = (int32_t *)(a + n * n);
-    double sign = 1, product = 1, sum = 0;
+    int64_t n = job->rows, parts = job->parts;
+    int32_t *pivots = (int32_t *)(a + n * n * parts);
+    double real = 1, imaginary = 0, sum = 0;
     matrix_load(job->in[0], job->in[0], i, a);
-    dense_lu(n, n, a, pivots);
+    dense_lu(job->parts, n, n, a, pivots);
     for (int64_t j = 0; j < n; j++) {
-        double pivot = a[j * n + j];
-        sign = pivots[j] == j + 1 ? sign : -sign;
-        product *= pivot;
+        double by = a[(j * n + j) * parts], turned = parts == 2 ? a[(j * n + j) * parts + 1] : 0;
         if (job->out[1]) {
-            sign = pivot < 0 ? -sign : pivot == 0 ? 0 : sign;
-            sum += log(fabs(pivot));
+            double size = parts == 2 ? dense_length(by, turned) : fabs(by);
+            sum += log(size);
+            by = size != 0 ? by / size : 0, turned = size != 0 ? turned / size : 0;
         }
+        double sign = pivots[j] == j + 1 ? 1 : -1, held = sign * (real * by - imaginary * turned);
+        imaginary = parts == 2 ? sign * (real * turned + imaginary * by) : 0;
+        real = parts == 2 ? held : sign * real * by;
     }
-    matrix_put(job->out[0], i, job->out[1] ? sign : sign * product);
+    matrix_put(job->out[0], i, real, imaginary);
     if (job->out[1])
-        matrix_put(job->out[1], i, sum);
+        matrix_put(job->out[1], i, sum, 0);
 }
 
 static int determinants(fl_tensor *a, fl_tensor *y0, fl_tensor *y1)
@@ -271,16 +274,26 @@ int slogdet_cpu(fl_tensor *self, fl_tensor *sign, fl_tensor *logabsdet)
     return determinants(self, sign, logabsdet);
 }
 
-/* The cofactors: det(A) A^-T, or U (the products of all singular values but one) V^T times the
- * determinants of U and V where a matrix of the batch is singular. */
+static bool has_zero(const fl_tensor *there)
+{
+    bool zero = false;
+    const fl_tensor *t = op_look(there);
+    int64_t size = (int64_t)dtype_size(there->dtype);
+    for (int64_t i = 0; t && i < t->numel; i++) {
+        double number[2] = {0, 0};
+        convert_elements(1, number, FL_COMPLEX128, sizeof number,
+                         (const char *)tensor_data(t) + i * size, t->dtype, size);
+        zero |= number[0] == 0 && number[1] == 0;
+    }
+    return zero;
+}
+
+/* The cofactors: det(A) A^-T, or conj(U) (the products of all singular values but one) V^T times
+ * the determinants of U and V^H where a matrix of the batch is singular. */
 int det_backward_compose(fl_tensor *g, fl_tensor *a, fl_tensor *det, fl_tensor **y)
 {
-    bool singular = false;
-    const fl_tensor *seen = op_look(det);
-    for (int64_t i = 0; seen && i < seen->numel; i++)
-        singular |= tensor_element(seen, i).as.f == 0;
     g = fl_unsqueeze(fl_unsqueeze(g, -1), -1);
-    if (!singular) {
+    if (!has_zero(det)) {
         fl_tensor *scaled = fl_mul(g, fl_unsqueeze(fl_unsqueeze(det, -1), -1));
         *y = fl_mul(scaled, matrix_turned(fl_linalg_inv(a)));
         return *y ? 0 : -1;
@@ -289,19 +302,26 @@ int det_backward_compose(fl_tensor *g, fl_tensor *a, fl_tensor *det, fl_tensor *
     if (fl_linalg_svd(a, true, NULL, &u, &s, &vh))
         return -1;
     int64_t n = a->sizes[a->ndim - 1];
-    fl_tensor *one = fl_eye(n, NULL, (fl_dtype)a->dtype, (fl_device){.kind = -1}, false);
+    fl_tensor *one = fl_eye(n, NULL, (fl_dtype)s->dtype, (fl_device){.kind = -1}, false);
     fl_tensor *others = fl_add(
         fl_mul(fl_unsqueeze(s, -2), fl_rsub_scalar(one, fl_int(1), fl_int(1))), one, fl_int(1));
     fl_tensor *products = fl_prod_dim_int(others, -1, false, FL_NO_DTYPE);
     fl_tensor *signs = fl_mul(fl_linalg_det(u), fl_linalg_det(vh));
     products = fl_mul(products, fl_unsqueeze(fl_detach(signs), -1));
-    *y = fl_mul(g, fl_matmul(fl_mul(u, fl_unsqueeze(products, -2)), vh));
+    *y = fl_mul(g, fl_matmul(fl_mul(fl_conj(u), fl_unsqueeze(products, -2)), fl_conj(vh)));
     return *y ? 0 : -1;
 }
 
-int slogdet_backward_compose(fl_tensor *g_sign, fl_tensor *g, fl_tensor *a, fl_tensor **y)
+/* d log det(A) = tr(A^-1 dA), whose real part is that of the logarithm of the magnitude and whose
+ * imaginary part turns the sign. */
+int slogdet_backward_compose(fl_tensor *g_sign, fl_tensor *g, fl_tensor *a, fl_tensor *sign,
+                             fl_tensor **y)
 {
-    (void)g_sign;
+    if (g_sign && dtype_is_complex(a->dtype)) {
+        fl_tensor *turn = fl_mul(g_sign, sign);
+        turn = fl_mul_scalar(fl_sub(turn, fl_conj(turn), fl_int(1)), fl_float(0.5));
+        g = g ? fl_add(turn, g, fl_int(1)) : turn;
+    }
     *y = g ? fl_mul(fl_unsqueeze(fl_unsqueeze(g, -1), -1), matrix_turned(fl_linalg_inv(a)))
            : fl_zeros_like(a, FL_NO_DTYPE, (fl_device){.kind = -1}, false, -1);
     return *y ? 0 : -1;
@@ -310,11 +330,14 @@ int slogdet_backward_compose(fl_tensor *g_sign, fl_tensor *g, fl_tensor *a, fl_t
 int logdet_compose(fl_tensor *self, fl_tensor **y)
 {
     fl_tensor *sign, *logabsdet;
-    if (!dtype_is_floating(self->dtype) && self->ndim >= 2)
+    if (!dtype_is_inexact(self->dtype) && self->ndim >= 2)
         return matrix_check(self, "logdet", "lu_cpu");
     if (fl_linalg_slogdet(self, &sign, &logabsdet))
         return -1;
-    *y = fl_where_scalar(fl_ne_scalar(sign, fl_int(-1)), logabsdet, fl_float(NAN));
+    if (dtype_is_complex(self->dtype))
+        *y = fl_add(fl_log(sign), logabsdet, fl_int(1));
+    else
+        *y = fl_where_scalar(fl_ne_scalar(sign, fl_int(-1)), logabsdet, fl_float(NAN));
     return *y ? 0 : -1;
 }
 
@@ -351,18 +374,15 @@ static int check_info(const fl_tensor *info, const char *function)
 
 static void invert_one(const struct matrix_job *job, int64_t i, double *a)
 {
-    const struct dense_eliminations *dense = ISA_PICK(dense_eliminations);
     int64_t n = job->rows;
-    double *b = a + n * n;
-    int32_t *pivots = (int32_t *)(b + n * n);
+    double *b = a + n * n * job->parts;
+    int32_t *pivots = (int32_t *)(b + n * n * job->parts);
     matrix_load(job->in[0], job->in[0], i, a);
-    ((int32_t *)tensor_data(job->out[1]))[i] = dense_lu(n, n, a, pivots);
-    memset(b, 0, (size_t)(n * n) * sizeof *b);
-    for (int64_t j = 0; j < n; j++)
-        b[j * n + j] = 1;
-    dense->exchange(n, b, n, pivots, false);
-    dense_solve(n, n, a, b, false, true);
-    dense_solve(n, n, a, b, true, false);
+    ((int32_t *)tensor_data(job->out[1]))[i] = dense_lu(job->parts, n, n, a, pivots);
+    dense_identity(job->parts, n, n, b);
+    dense_eliminations_of(job->parts)->exchange(n, b, n, pivots, false);
+    dense_solve(job->parts, n, n, a, b, false, true);
+    dense_solve(job->parts, n, n, a, b, true, false);
     matrix_store(job->out[0], i, b);
 }
 

@@ -14,7 +14,7 @@
 
 int matrix_check_dtype(const fl_tensor *a, const char *kernel)
 {
-    if (a->dtype == FL_FLOAT32 || a->dtype == FL_FLOAT64)
+    if (a->dtype == FL_FLOAT32 || a->dtype == FL_FLOAT64 || dtype_is_complex(a->dtype))
         return 0;
     return error_set(FL_NOT_IMPLEMENTED, "\"%s\" not implemented for '%s'", kernel,
                      dtype_title(a->dtype));
@@ -35,7 +35,7 @@ int matrix_check(const fl_tensor *a, const char *function, const char *kernel)
     if (a->ndim < 2)
         return error_set(FL_RUNTIME_ERROR,
                          "%s: The input tensor A must have at least 2 dimensions.", function);
-    if (!dtype_is_floating(a->dtype))
+    if (!dtype_is_inexact(a->dtype))
         return error_set(FL_RUNTIME_ERROR,
                          "%s: Expected a floating point or complex tensor as input. Got %s",
                          function, dtype_title(a->dtype));
@@ -79,6 +79,58 @@ bool matrix_needs_vectors(const fl_tensor *a)
 fl_tensor *matrix_turned(fl_tensor *t)
 {
     return fl_transpose(t, -2, -1);
+}
+
+fl_tensor *matrix_adjoint(fl_tensor *t)
+{
+    return fl_conj(fl_transpose(t, -2, -1));
+}
+
+fl_tensor *matrix_skew(fl_tensor *t)
+{
+    if (!t)
+        return NULL;
+    fl_tensor *x = fl_sub(t, matrix_adjoint(t), fl_int(1));
+    if (!dtype_is_complex(t->dtype)) /* it is 0 there */
+        return x;
+    return fl_sub(x, fl_diag_embed(fl_diagonal(x, 0, -2, -1), 0, -2, -1), fl_int(1));
+}
+
+fl_tensor *matrix_mirrored(fl_tensor *t)
+{
+    fl_tensor *half = fl_add(fl_tril(t, 0), fl_tril(t, -1), fl_int(1));
+    half = fl_mul_scalar(half, fl_float(0.5));
+    return fl_add(half, matrix_adjoint(half), fl_int(1));
+}
+
+int matrix_check_phases(fl_tensor *turns, const char *function, const char *vectors)
+{
+    if (!turns || !dtype_is_complex(turns->dtype) || autograd_mode.any_gradient)
+        return turns ? 0 : -1;
+    fl_tensor *all = op_samples(turns);
+    const fl_tensor *seen = all ? op_look(all) : NULL;
+    fl_tensor *plain = seen ? tensor_as(seen, FL_COMPLEX128) : NULL;
+    int status = plain ? 0 : -1;
+    for (int64_t i = 0; status == 0 && i < plain->numel; i++)
+        if (fabs(((const double *)tensor_data(plain))[2 * i + 1]) > 1e-2)
+            status = error_set(FL_RUNTIME_ERROR,
+                               "%s: The %s in the complex case are specified up to multiplication "
+                               "by e^{i phi}. The specified loss function depends on this "
+                               "quantity, so it is ill-defined.",
+                               function, vectors);
+    tensor_release(plain);
+    return status;
+}
+
+int matrix_parts(const fl_tensor *t)
+{
+    return dtype_is_complex(t->dtype) ? 2 : 1;
+}
+
+/* The dtype of numbers in scratch memory beside t. */
+static int plain_dtype(const fl_tensor *t)
+{
+    return dtype_is_complex(t->dtype) ? FL_COMPLEX128 : FL_FLOAT64;
 }
 
 const char *matrix_name(char *buffer, bool batch, int64_t index)
@@ -150,15 +202,20 @@ static void pass(const fl_tensor *t, int64_t start, double *plain, bool in, bool
 {
     int first = t->ndim - 2 + turned, second = t->ndim - 1 - turned;
     int64_t size = (int64_t)dtype_size(t->dtype), step = t->strides[second] * size;
+    int64_t count = t->sizes[second], wide = count * matrix_parts(t);
+    const int dtype = plain_dtype(t);
+    const int64_t next = (int64_t)sizeof *plain * matrix_parts(t);
     char *data = (char *)tensor_data(t) + start * size;
-    for (int64_t r = 0; r < t->sizes[first]; r++, plain += t->sizes[second]) {
+    for (int64_t r = 0; r < t->sizes[first]; r++, plain += wide) {
         char *row = data + r * t->strides[first] * size;
         if (in)
-            convert_elements(t->sizes[second], plain, FL_FLOAT64, sizeof *plain, row, t->dtype,
-                             step);
-        else
-            convert_elements(t->sizes[second], row, t->dtype, step, plain, FL_FLOAT64,
-                             sizeof *plain);
+            convert_elements(count, plain, dtype, next, row, t->dtype, step);
+        if (turned)
+            dense_conjugate(matrix_parts(t), count, plain);
+        if (!in)
+            convert_elements(count, row, t->dtype, step, plain, dtype, next);
+        if (turned && !in)
+            dense_conjugate(matrix_parts(t), count, plain);
     }
 }
 
@@ -185,16 +242,16 @@ void matrix_store_turned(fl_tensor *t, int64_t index, const double *in)
 void matrix_store_vector(fl_tensor *t, int64_t index, const double *in)
 {
     int64_t n = t->sizes[t->ndim - 1], size = (int64_t)dtype_size(t->dtype);
-    convert_elements(n, (char *)tensor_data(t) + index * n * size, t->dtype, size, in, FL_FLOAT64,
-                     sizeof *in);
+    convert_elements(n, (char *)tensor_data(t) + index * n * size, t->dtype, size, in,
+                     plain_dtype(t), (int64_t)sizeof *in * matrix_parts(t));
 }
 
-void matrix_put(fl_tensor *t, int64_t index, double x)
+void matrix_put(fl_tensor *t, int64_t index, double x, double imaginary)
 {
-    if (t->dtype == FL_FLOAT64)
-        ((double *)tensor_data(t))[index] = x;
-    else
-        ((float *)tensor_data(t))[index] = (float)x;
+    const double number[2] = {x, imaginary};
+    int64_t size = (int64_t)dtype_size(t->dtype);
+    convert_elements(1, (char *)tensor_data(t) + index * size, t->dtype, size, number,
+                     plain_dtype(t), sizeof number);
 }
 
 /* A job cut into chunks of about as many matrices each, with the scratch of all. */
@@ -211,9 +268,11 @@ static void run_chunk(void *context, int64_t chunk)
         e->job->one(e->job, i, e->scratch + chunk * e->doubles);
 }
 
-int matrix_each(const struct matrix_job *job, int64_t count, int64_t doubles, int64_t work)
+int matrix_each(const struct matrix_job *plain, int64_t count, int64_t numbers, int64_t work)
 {
     enum { WORTH_A_THREAD = 1 << 16 };
+    struct matrix_job own = *plain, *job = &own;
+    int64_t doubles = numbers * (own.parts = matrix_parts(plain->in[0]));
     int64_t most = threads_count(), worth = 1 + count * (work / 64 + 1) / (WORTH_A_THREAD / 64);
     int64_t chunks = count < most ? count : most;
     chunks = chunks < worth ? chunks : worth;

@@ -1,5 +1,5 @@
 /* Batches of matrices: checks that every operator on them makes, and one matrix at a time in
- * double, row after row, whatever its dtype and layout.
+ * double, row after row, whatever its dtype and layout; in pairs of doubles where it is complex.
  */
 #ifndef FLAMBEAU_OPS_LINALG_MATRIX_H
 #define FLAMBEAU_OPS_LINALG_MATRIX_H
@@ -26,8 +26,20 @@ bool matrix_beside_vector(const fl_tensor *a, const fl_tensor *b);
  * them. */
 bool matrix_needs_vectors(const fl_tensor *a);
 
-/* t with its last two dims exchanged, in a composition. */
+/* In a composition: t with its last two dims exchanged, and conjugated as well; the Hermitian matrix
+ * whose lower triangle, with the real part of its diagonal, is that of t. */
 fl_tensor *matrix_turned(fl_tensor *t);
+fl_tensor *matrix_adjoint(fl_tensor *t);
+fl_tensor *matrix_mirrored(fl_tensor *t);
+/* t less its adjoint, with zeros on the diagonal. */
+fl_tensor *matrix_skew(fl_tensor *t);
+
+/* 0, or -1 with the error that a loss depends on the phases of vectors, which nothing determines:
+ * numbers of the last dim of `turns` have imaginary parts. What the vectors are called. */
+int matrix_check_phases(fl_tensor *turns, const char *function, const char *vectors);
+
+/* The doubles that an element takes: 2 of complex ones. */
+int matrix_parts(const fl_tensor *t);
 
 /* "(Batch element 3): " for an error about one matrix of a batch, else "". */
 enum { MATRIX_NAME = 48 };
@@ -48,13 +60,14 @@ int64_t matrix_index(const fl_tensor *t, const fl_tensor *like, int64_t index);
  * columns], and back. */
 void matrix_load(const fl_tensor *t, const fl_tensor *like, int64_t index, double *out);
 void matrix_store(fl_tensor *t, int64_t index, const double *in);
-/* The same with the matrix transposed on the way: out and in are [columns, rows]. */
+/* The same with the matrix transposed, and conjugated, on the way: out and in are [columns, rows].
+ */
 void matrix_load_turned(const fl_tensor *t, const fl_tensor *like, int64_t index, double *out);
 void matrix_store_turned(fl_tensor *t, int64_t index, const double *in);
 /* Vector number `index` of the contiguous t, whose vectors are its last dim. */
 void matrix_store_vector(fl_tensor *t, int64_t index, const double *in);
 /* Element number `index` of the contiguous t. */
-void matrix_put(fl_tensor *t, int64_t index, double x);
+void matrix_put(fl_tensor *t, int64_t index, double x, double imaginary);
 
 /* What is done to each matrix of a batch, on several threads. `one` gets scratch of its own and
  * sets no error: it leaves a number in an info tensor that is looked at afterwards. */
@@ -66,8 +79,10 @@ struct matrix_job {
     int64_t rows, columns, few;
     double number;
     bool flag, other;
+    int parts; /* of in[0], which matrix_each fills in */
 };
-/* Runs a job; doubles: how much scratch a matrix needs; work: about how many operations. */
-int matrix_each(const struct matrix_job *job, int64_t count, int64_t doubles, int64_t work);
+/* Runs a job; numbers: how much scratch a matrix needs, in numbers as in[0] has them; work: about
+ * how many operations. */
+int matrix_each(const struct matrix_job *job, int64_t count, int64_t numbers, int64_t work);
 
 #endif

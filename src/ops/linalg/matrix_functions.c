@@ -56,7 +56,7 @@ static int rank_within(fl_tensor *self, fl_tensor *atol, fl_tensor *rtol, bool h
     if (refuse_few_dims(self, "torch.linalg.matrix_rank: The input tensor input must have at least "
                               "2 dimensions."))
         return -1;
-    if (self->dtype != FL_FLOAT32 && self->dtype != FL_FLOAT64)
+    if (dtype_real(self->dtype) != FL_FLOAT32 && dtype_real(self->dtype) != FL_FLOAT64)
         return error_set(FL_RUNTIME_ERROR,
                          "This function doesn't handle types other than float and double");
     if (matrix_tolerances(self, &atol, &rtol))
@@ -132,8 +132,9 @@ static int check_condition(fl_tensor *self, const char *name)
 
 static int no_condition(fl_tensor *self, fl_tensor **y)
 {
-    return given(y, fl_zeros((fl_ints){self->sizes, self->ndim - 2}, (fl_dtype)self->dtype,
-                             (fl_device){.kind = -1}, false));
+    const fl_dtype real = (fl_dtype)dtype_real(self->dtype);
+    return given(y, fl_zeros((fl_ints){self->sizes, self->ndim - 2}, real, (fl_device){.kind = -1},
+                             false));
 }
 
 int linalg_cond_compose(fl_tensor *self, fl_value p, fl_tensor **y)

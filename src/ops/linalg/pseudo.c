@@ -13,7 +13,7 @@
 int matrix_tolerances(fl_tensor *a, fl_tensor **atol, fl_tensor **rtol)
 {
     const fl_device here = {.kind = -1};
-    double eps = a->dtype == FL_FLOAT64 ? DBL_EPSILON : FLT_EPSILON;
+    double eps = dtype_real(a->dtype) == FL_FLOAT64 ? DBL_EPSILON : FLT_EPSILON;
     int64_t m = a->ndim < 2 ? 0 : a->sizes[a->ndim - 2],
             n = a->ndim < 2 ? 0 : a->sizes[a->ndim - 1];
     double usual = eps * (double)(m > n ? m : n);
@@ -32,7 +32,8 @@ int pinv_shape(fl_tensor *self, fl_tensor *atol, fl_tensor *rtol, bool hermitian
                struct op_shape *y)
 {
     (void)atol, (void)rtol;
-    if (self->ndim < 2 || (self->dtype != FL_FLOAT32 && self->dtype != FL_FLOAT64))
+    int real = dtype_real(self->dtype);
+    if (self->ndim < 2 || (real != FL_FLOAT32 && real != FL_FLOAT64))
         return error_set(FL_RUNTIME_ERROR,
                          "linalg.pinv(%s{%s}): expected a tensor with 2 or more dimensions of "
                          "float, double, cfloat or cdouble types",
@@ -47,13 +48,24 @@ int pinv_shape(fl_tensor *self, fl_tensor *atol, fl_tensor *rtol, bool hermitian
     return 0;
 }
 
-/* y [n, m] = V (1 / d where d is above the bound) U^T, of the rows of u and v. */
+/* y [count, few] += x^H row / d, x [count] and row [few]. */
+static void add_product(int parts, int64_t count, int64_t few, const double *x, double d,
+                        const double *row, double *y)
+{
+    for (int64_t r = 0; r < count; r++) {
+        const double factor[2] = {x[r * parts] / d, parts == 2 ? -x[r * parts + 1] / d : 0};
+        dense_add(parts, few, y + r * few * parts, factor, row);
+    }
+}
+
+/* y [n, m] = V (1 / d where d is above the bound) U^H, of the rows of u and v. */
 static void pseudo_inverse(const struct svd_parts *s, double bound, double *y)
 {
-    memset(y, 0, (size_t)(s->n * s->m) * sizeof *y);
+    memset(y, 0, (size_t)(s->n * s->m * s->parts) * sizeof *y);
     for (int64_t k = 0; k < s->n; k++)
-        for (int64_t r = 0; r < s->n && fabs(s->d[k]) > bound; r++)
-            dense_subtract(s->m, y + r * s->m, -s->v[k * s->n + r] / s->d[k], s->u + k * s->m);
+        if (fabs(s->d[k]) > bound)
+            add_product(s->parts, s->n, s->m, s->v + k * s->n * s->parts, s->d[k],
+                        s->u + k * s->m * s->parts, y);
 }
 
 /* plain: the tolerances of each matrix, atol and rtol in turn. */
@@ -61,16 +73,14 @@ static void pinv_one(const struct matrix_job *job, int64_t i, double *scratch)
 {
     bool wide = job->rows < job->columns, hermitian = job->flag;
     int64_t m = wide ? job->columns : job->rows, n = wide ? job->rows : job->columns;
-    struct svd_parts s = svd_place(m, n, n, scratch);
-    double *y = s.work + 4 * n + m, largest = 0;
+    struct svd_parts s = svd_place(job->parts, m, n, n, scratch);
+    double *y = s.work + (4 * n + m) * job->parts, largest = 0;
     int32_t *status = (int32_t *)tensor_data(job->out[3]) + i;
     (wide ? matrix_load_turned : matrix_load)(job->in[0], job->in[0], i, s.a);
     if (hermitian) {
-        for (int64_t r = 0; r < n; r++)
-            for (int64_t c = 0; c < r; c++)
-                s.a[c * n + r] = s.a[r * n + c];
+        dense_mirror(job->parts, n, s.a, false);
         s.v = s.u;
-        *status = dense_eigen(n, s.a, s.d, s.u, s.work) ? SVD_DONE : SVD_STUCK;
+        *status = dense_eigen(job->parts, n, s.a, s.d, s.u, s.work) ? SVD_DONE : SVD_STUCK;
     } else {
         *status = svd_run(&s, true);
     }
@@ -111,11 +121,13 @@ int pinv_cpu(fl_tensor *self, fl_tensor *atol, fl_tensor *rtol, bool hermitian, 
     return done;
 }
 
-/* Of Y = A^+: -Y^T g Y^T + (I - A Y) g^T Y Y^T + Y^T Y g^T (I - Y A) (Golub and Pereyra, "The
- * differentiation of pseudo-inverses and nonlinear least squares problems", 1973). */
+/* Of Y = A^+: -Y^H g Y^H + (I - A Y) g^H Y Y^H + Y^H Y g^H (I - Y A) (Golub and Pereyra, "The
+ * differentiation of pseudo-inverses and nonlinear least squares problems", 1973). The record
+ * conjugates g and the result; here A and Y are, in their place. */
 int pinv_backward_compose(fl_tensor *g, fl_tensor *p, fl_tensor *a, fl_tensor **y)
 {
-    fl_tensor *p_t = matrix_turned(p), *g_t = matrix_turned(g);
+    p = fl_conj(p), a = fl_conj(a);
+    fl_tensor *p_t = matrix_adjoint(p), *g_t = matrix_adjoint(g);
     fl_tensor *first = fl_matmul(p_t, fl_matmul(g, p_t));
     fl_tensor *second = fl_matmul(fl_matmul(g_t, p), p_t),
               *third = fl_matmul(p_t, fl_matmul(p, g_t));
@@ -176,7 +188,8 @@ int lstsq_shape(fl_tensor *self, fl_tensor *b, double rcond, struct op_shape *y)
     op_shape_set(&y[1], y[0].ndim - 2, y[0].sizes);
     op_shape_set(&y[2], y[0].ndim - 1, y[0].sizes);
     y[2].sizes[y[2].ndim - 1] = m < n ? m : n;
-    y[0].dtype = y[2].dtype = self->dtype;
+    y[0].dtype = self->dtype;
+    y[2].dtype = dtype_real(self->dtype);
     y[1].dtype = FL_INT64;
     return 0;
 }
@@ -187,26 +200,26 @@ static void lstsq_one(const struct matrix_job *job, int64_t i, double *scratch)
 {
     bool wide = job->rows < job->columns;
     int64_t m = wide ? job->columns : job->rows, n = wide ? job->rows : job->columns;
-    int64_t few = job->few, rank = 0;
-    struct svd_parts s = svd_place(m, n, n, scratch);
-    double *b = s.work + 4 * n + m, *x = b + job->rows * few, *t = x + job->columns * few;
+    int64_t few = job->few, rank = 0, parts = job->parts;
+    struct svd_parts s = svd_place(job->parts, m, n, n, scratch);
+    double *b = s.work + (4 * n + m) * parts, *x = b + job->rows * few * parts;
+    double *t = x + job->columns * few * parts;
     const fl_tensor *like = job->out[0];
     int32_t *status = (int32_t *)tensor_data(job->out[3]) + i;
     (wide ? matrix_load_turned : matrix_load)(job->in[0], like, i, s.a);
     matrix_load(job->in[1], like, i, b);
     *status = svd_run(&s, true);
-    memset(x, 0, (size_t)(job->columns * few) * sizeof *x);
+    memset(x, 0, (size_t)(job->columns * few * parts) * sizeof *x);
     for (int64_t k = 0; *status == SVD_DONE && k < n; k++) {
-        const double *left = wide ? s.v + k * n : s.u + k * m;
-        const double *right = wide ? s.u + k * m : s.v + k * n;
+        const double *left = wide ? s.v + k * n * parts : s.u + k * m * parts;
+        const double *right = wide ? s.u + k * m * parts : s.v + k * n * parts;
         if (!(s.d[k] > job->number * s.d[0]))
             break;
         rank++;
-        memset(t, 0, (size_t)few * sizeof *t);
+        memset(t, 0, (size_t)(few * parts) * sizeof *t);
         for (int64_t r = 0; r < job->rows; r++)
-            dense_subtract(few, t, -left[r], b + r * few);
-        for (int64_t r = 0; r < job->columns; r++)
-            dense_subtract(few, x + r * few, -right[r] / s.d[k], t);
+            dense_add(job->parts, few, t, left + r * parts, b + r * few * parts);
+        add_product(job->parts, job->columns, few, right, s.d[k], t, x);
     }
     ((int64_t *)tensor_data(job->out[1]))[i] = rank;
     matrix_store(job->out[0], i, x);
@@ -273,7 +286,7 @@ static int check_lstsq(const fl_tensor *a, const fl_tensor *b, const char *drive
                 : b->ndim < 2 || a->sizes[a->ndim - 2] != b->sizes[b->ndim - 2])
         return error_set(FL_RUNTIME_ERROR, "%s: input.size(-2) should match other.size(-%d)", NAME,
                          *vector ? 1 : 2);
-    if (a->dtype != FL_FLOAT32 && a->dtype != FL_FLOAT64)
+    if (dtype_real(a->dtype) != FL_FLOAT32 && dtype_real(a->dtype) != FL_FLOAT64)
         return error_set(FL_RUNTIME_ERROR,
                          "This function doesn't handle types other than float and double");
     for (int i = 0; driver && i < 4; i++)
@@ -294,7 +307,7 @@ int linalg_lstsq_compose(fl_tensor *self, fl_tensor *b, const double *rcond, con
         return -1;
     driver = driver ? driver : "gelsy";
     int64_t m = self->sizes[self->ndim - 2], n = self->sizes[self->ndim - 1];
-    double eps = self->dtype == FL_FLOAT64 ? DBL_EPSILON : FLT_EPSILON;
+    double eps = dtype_real(self->dtype) == FL_FLOAT64 ? DBL_EPSILON : FLT_EPSILON;
     double bound = rcond ? *rcond : eps * (double)(m > n ? m : n);
     bool presumed = strcmp(driver, "gels") == 0; /* that the rank is full */
     fl_tensor *right = vector ? fl_unsqueeze(b, -1) : b;
@@ -305,9 +318,9 @@ int linalg_lstsq_compose(fl_tensor *self, fl_tensor *b, const double *rcond, con
     const fl_tensor *ranks = op_look(*rank);
     for (int64_t i = 0; ranks && i < ranks->numel; i++)
         full &= ((const int64_t *)tensor_data(ranks))[i] == n;
-    *residuals = fl_flatten(fl_narrow(*y, -1, 0, 0), 0, -1);
+    *residuals = op_as(fl_flatten(fl_narrow(*y, -1, 0, 0), 0, -1), dtype_real(self->dtype));
     if (m > n && (full || presumed) && strcmp(driver, "gelsy") != 0) {
-        fl_tensor *left = fl_square(fl_sub(fl_matmul(self, *y), right, fl_int(1)));
+        fl_tensor *left = fl_square(fl_abs(fl_sub(fl_matmul(self, *y), right, fl_int(1))));
         *residuals = fl_sum_dim_intlist(left, FL_INTS_OF(-2), false, FL_NO_DTYPE);
     }
     if (strcmp(driver, "gelsd") != 0 && strcmp(driver, "gelss") != 0)

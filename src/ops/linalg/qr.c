@@ -46,19 +46,20 @@ int qr_shape(fl_tensor *A, const char *mode, struct op_shape *y)
 static void qr_one(const struct matrix_job *job, int64_t i, double *a)
 {
     int64_t m = job->rows, n = job->columns, width = job->few, k = m < n ? m : n;
-    double *q = a + m * n, *r = q + m * width, *tau = r + width * n, *work = tau + k;
+    int64_t parts = job->parts;
+    double *q = a + m * n * parts, *r = q + m * width * parts, *tau = r + width * n * parts;
+    double *work = tau + k * parts;
     matrix_load(job->in[0], job->in[0], i, a);
-    dense_qr(m, n, a, tau, work);
-    memset(r, 0, (size_t)(width * n) * sizeof *r);
+    dense_qr(job->parts, m, n, a, tau, work);
+    memset(r, 0, (size_t)(width * n * parts) * sizeof *r);
     for (int64_t row = 0; row < k; row++)
-        memcpy(r + row * n + row, a + row * n + row, (size_t)(n - row) * sizeof *r);
+        memcpy(r + (row * n + row) * parts, a + (row * n + row) * parts,
+               (size_t)((n - row) * parts) * sizeof *r);
     matrix_store(job->out[1], i, r);
     if (job->flag)
         return;
-    memset(q, 0, (size_t)(m * width) * sizeof *q);
-    for (int64_t row = 0; row < width; row++)
-        q[row * width + row] = 1;
-    dense_apply(m, width, k, n, a, tau, q, false, true, work);
+    dense_identity(job->parts, m, width, q);
+    dense_apply(job->parts, m, width, k, n, a, tau, q, false, true, work);
     matrix_store(job->out[0], i, q);
 }
 
@@ -81,23 +82,23 @@ int qr_old_compose(fl_tensor *self, bool some, fl_tensor **Q, fl_tensor **R)
     return fl_linalg_qr(self, some ? "reduced" : "complete", Q, R);
 }
 
-/* Of a square or tall A: (gQ + Q (M + M^T with the diagonal once)) R^-T, M the lower triangle of
- * R gR^T - gQ^T Q (Walter and Lehmann, "Algorithmic differentiation of linear algebra functions",
+/* Of a square or tall A: (gQ + Q (M + M^H with the diagonal once)) R^-H, M the lower triangle of
+ * R gR^H - gQ^H Q (Walter and Lehmann, "Algorithmic differentiation of linear algebra functions",
  * 2010). */
 static fl_tensor *qr_backward(fl_tensor *g_q, fl_tensor *g_r, fl_tensor *q, fl_tensor *r)
 {
-    fl_tensor *m = g_r ? fl_matmul(r, matrix_turned(g_r)) : NULL;
+    fl_tensor *m = g_r ? fl_matmul(r, matrix_adjoint(g_r)) : NULL;
     if (g_q) {
-        fl_tensor *with_q = fl_matmul(matrix_turned(g_q), q);
+        fl_tensor *with_q = fl_matmul(matrix_adjoint(g_q), q);
         m = m ? fl_sub(m, with_q, fl_int(1)) : fl_neg(with_q);
     }
-    m = fl_add(fl_tril(m, 0), matrix_turned(fl_tril(m, -1)), fl_int(1));
-    fl_tensor *x = fl_matmul(q, m);
+    fl_tensor *x = fl_matmul(q, matrix_mirrored(m));
     x = g_q ? fl_add(g_q, x, fl_int(1)) : x;
-    return fl_linalg_solve_triangular(matrix_turned(r), x, false, false, false);
+    return fl_linalg_solve_triangular(matrix_adjoint(r), x, false, false, false);
 }
 
-/* A wide A = [A1 A2] has R = [R1 R2] with A1 = Q R1 and R2 = Q^T A2. */
+/* A wide A = [A1 A2] has R = [R1 R2] with A1 = Q R1 and R2 = Q^H A2. The record conjugates what
+ * comes in and the result; here Q and R are, in their place. */
 int qr_backward_compose(fl_tensor *g_q, fl_tensor *g_r, fl_tensor *q, fl_tensor *r,
                         const char *mode, fl_tensor **y)
 {
@@ -112,6 +113,7 @@ int qr_backward_compose(fl_tensor *g_q, fl_tensor *g_r, fl_tensor *q, fl_tensor 
         return error_set(FL_RUNTIME_ERROR,
                          "The QR decomposition is not differentiable when mode='complete' and "
                          "nrows > ncols.");
+    q = fl_conj(q), r = fl_conj(r);
     if (m >= n) {
         *y = qr_backward(g_q, g_r, q, r);
         return *y ? 0 : -1;
@@ -122,7 +124,7 @@ int qr_backward_compose(fl_tensor *g_q, fl_tensor *g_r, fl_tensor *q, fl_tensor 
         g_r1 = fl_narrow(g_r, -1, 0, m);
         rest = fl_matmul(q, g_r2);
         fl_tensor *through =
-            fl_matmul(fl_matmul(q, fl_narrow(r, -1, m, n - m)), matrix_turned(g_r2));
+            fl_matmul(fl_matmul(q, fl_narrow(r, -1, m, n - m)), matrix_adjoint(g_r2));
         g_q = g_q ? fl_add(g_q, through, fl_int(1)) : through;
     }
     fl_tensor *first = qr_backward(g_q, g_r1, q, r1);
@@ -153,9 +155,9 @@ int geqrf_shape(fl_tensor *self, struct op_shape *y)
 static void geqrf_one(const struct matrix_job *job, int64_t i, double *a)
 {
     int64_t m = job->rows, n = job->columns;
-    double *tau = a + m * n, *work = tau + n;
+    double *tau = a + m * n * job->parts, *work = tau + n * job->parts;
     matrix_load(job->in[0], job->in[0], i, a);
-    dense_qr(m, n, a, tau, work);
+    dense_qr(job->parts, m, n, a, tau, work);
     matrix_store(job->out[0], i, a);
     matrix_store_vector(job->out[1], i, tau);
 }
@@ -217,12 +219,10 @@ int householder_product_shape(fl_tensor *input, fl_tensor *tau, struct op_shape 
 static void product_one(const struct matrix_job *job, int64_t i, double *a)
 {
     int64_t m = job->rows, n = job->columns, k = job->few;
-    double *q = a + m * n, *work = q + m * n;
+    double *q = a + m * n * job->parts, *work = q + m * n * job->parts;
     matrix_load(job->in[0], job->in[0], i, a);
-    memset(q, 0, (size_t)(m * n) * sizeof *q);
-    for (int64_t row = 0; row < n; row++)
-        q[row * n + row] = 1;
-    dense_apply(m, n, k, n, a, job->plain + i * k, q, false, true, work);
+    dense_identity(job->parts, m, n, q);
+    dense_apply(job->parts, m, n, k, n, a, job->plain + i * k * job->parts, q, false, true, work);
     matrix_store(job->out[0], i, q);
 }
 
@@ -230,7 +230,7 @@ int householder_product_cpu(fl_tensor *input, fl_tensor *tau, fl_tensor *y)
 {
     int64_t m = y->sizes[y->ndim - 2], n = y->sizes[y->ndim - 1];
     int64_t k = tau->sizes[tau->ndim - 1];
-    fl_tensor *plain = tensor_as(tau, FL_FLOAT64);
+    fl_tensor *plain = tensor_as(tau, matrix_parts(tau) == 2 ? FL_COMPLEX128 : FL_FLOAT64);
     if (!plain)
         return -1;
     struct matrix_job job = {.one = product_one,
@@ -276,15 +276,16 @@ int ormqr_shape(fl_tensor *self, fl_tensor *input2, fl_tensor *input3, bool left
     return 0;
 }
 
-/* C Q is (Q^T C^T)^T. */
+/* C Q is (Q^H C^H)^H. */
 static void ormqr_one(const struct matrix_job *job, int64_t i, double *a)
 {
     int64_t m = job->rows, n = job->columns, few = job->few, k = m < n ? m : n;
-    double *c = a + m * n, *work = c + m * few;
+    double *c = a + m * n * job->parts, *work = c + m * few * job->parts;
     bool left = job->flag;
     matrix_load(job->in[0], job->in[0], i, a);
     (left ? matrix_load : matrix_load_turned)(job->in[1], job->in[1], i, c);
-    dense_apply(m, few, k, n, a, job->plain + i * k, c, job->other == left, false, work);
+    dense_apply(job->parts, m, few, k, n, a, job->plain + i * k * job->parts, c, job->other == left,
+                false, work);
     (left ? matrix_store : matrix_store_turned)(job->out[0], i, c);
 }
 
@@ -293,7 +294,7 @@ int ormqr_cpu(fl_tensor *self, fl_tensor *input2, fl_tensor *input3, bool left, 
 {
     int64_t m = self->sizes[self->ndim - 2], n = self->sizes[self->ndim - 1];
     int64_t few = input3->sizes[input3->ndim - 1 - !left];
-    fl_tensor *plain = tensor_as(input2, FL_FLOAT64);
+    fl_tensor *plain = tensor_as(input2, matrix_parts(input2) == 2 ? FL_COMPLEX128 : FL_FLOAT64);
     if (!plain)
         return -1;
     struct matrix_job job = {.one = ormqr_one,
@@ -324,10 +325,10 @@ static fl_tensor *vector_of(fl_tensor *a, int64_t i)
                               FL_INTS_OF(0, 0, i, 0), fl_int(0));
 }
 
-/* x - tau v (v^T x) */
+/* x - tau v (v^H x) */
 static fl_tensor *reflected(fl_tensor *x, fl_tensor *v, fl_tensor *tau)
 {
-    return fl_sub(x, fl_mul(tau, fl_matmul(v, fl_matmul(matrix_turned(v), x))), fl_int(1));
+    return fl_sub(x, fl_mul(tau, fl_matmul(v, fl_matmul(matrix_adjoint(v), x))), fl_int(1));
 }
 
 /* What the reflections of one call are made of, and their gradients in the same places. */
@@ -337,9 +338,9 @@ struct reflections {
     fl_tensor **v, **x; /* of each: its vector, and what it is applied to */
 };
 
-/* Y = H1 ... Hk C (transposed: Hk ... H1 C). What each is applied to is found by going through them
- * once more; g goes back through them in the other order and becomes C's gradient. Of H x with
- * gradient g: gv = -tau (g x^T v + x g^T v), gtau = -(v^T x) (v^T g)^T. */
+/* Y = H1 ... Hk C (transposed: Hk^H ... H1^H C, whose taus are conjugated). What each is applied to
+ * is found by going through them once more; g goes back through them in the other order and becomes
+ * C's gradient. Of H x with gradient g: gv = -(tau* g x^H v + tau x g^H v), gtau = -(v^H g) (x^H v). */
 static fl_tensor *through(struct reflections *h, fl_tensor *g, fl_tensor *a, fl_tensor *c,
                           bool transposed)
 {
@@ -352,15 +353,17 @@ static fl_tensor *through(struct reflections *h, fl_tensor *g, fl_tensor *a, fl_
     for (int64_t s = 0; s < h->count; s++) {
         int64_t i = transposed ? h->count - 1 - s : s;
         fl_tensor *tau = fl_narrow(h->taus, -1, i, 1), *v = h->v[i], *x = h->x[i];
-        fl_tensor *of_x = fl_matmul(matrix_turned(x), v), *of_g = fl_matmul(matrix_turned(g), v);
-        fl_tensor *sum = fl_add(fl_matmul(g, of_x), fl_matmul(x, of_g), fl_int(1));
-        h->v[i] = fl_neg(fl_mul(tau, sum));
-        h->x[i] = fl_neg(fl_matmul(matrix_turned(of_x), of_g));
-        g = reflected(g, v, tau);
+        fl_tensor *of_x = fl_matmul(matrix_adjoint(x), v), *of_g = fl_matmul(matrix_adjoint(g), v);
+        fl_tensor *back = fl_conj(tau);
+        h->v[i] = fl_neg(
+            fl_add(fl_mul(back, fl_matmul(g, of_x)), fl_mul(tau, fl_matmul(x, of_g)), fl_int(1)));
+        h->x[i] = fl_neg(fl_matmul(matrix_adjoint(of_g), of_x));
+        g = reflected(g, v, back);
     }
     return g;
 }
 
+/* The record conjugates g and the gradients; here what is saved is, in their place. */
 static int reflect_backward(fl_tensor *g, fl_tensor *a, fl_tensor *tau, fl_tensor *c,
                             bool transposed, fl_tensor **g_a, fl_tensor **g_tau, fl_tensor **g_c)
 {
@@ -373,11 +376,13 @@ static int reflect_backward(fl_tensor *g, fl_tensor *a, fl_tensor *tau, fl_tenso
     fl_tensor **list = memory_alloc(bytes);
     if (!list)
         return -1;
+    tau = transposed ? tau : fl_conj(tau), a = fl_conj(a), c = fl_conj(c);
     struct reflections h = {k, fl_unsqueeze(tau, -2), list, list + k};
-    *g_c = through(&h, g, a, c, transposed);
-    fl_tensor *columns = fl_tril(fl_cat((fl_tensors){h.v, k}, -1), -1);
+    *g_c = a ? through(&h, g, a, c, transposed) : NULL;
+    fl_tensor *columns = *g_c ? fl_tril(fl_cat((fl_tensors){h.v, k}, -1), -1) : NULL;
     *g_a = fl_constant_pad_nd(columns, FL_INTS_OF(0, n - k), fl_int(0));
-    *g_tau = fl_squeeze_dim(fl_cat((fl_tensors){h.x, k}, -1), -2);
+    *g_tau = *g_c ? fl_squeeze_dim(fl_cat((fl_tensors){h.x, k}, -1), -2) : NULL;
+    *g_tau = transposed ? fl_conj(*g_tau) : *g_tau;
     memory_free(list, bytes);
     return *g_a && *g_tau && *g_c ? 0 : -1;
 }
@@ -395,8 +400,8 @@ int ormqr_backward_compose(fl_tensor *g, fl_tensor *a, fl_tensor *tau, fl_tensor
 {
     if (left)
         return reflect_backward(g, a, tau, c, transpose, g_a, g_tau, g_c);
-    if (reflect_backward(matrix_turned(g), a, tau, matrix_turned(c), !transpose, g_a, g_tau, g_c))
+    if (reflect_backward(matrix_adjoint(g), a, tau, matrix_adjoint(c), !transpose, g_a, g_tau, g_c))
         return -1;
-    *g_c = matrix_turned(*g_c);
+    *g_c = matrix_adjoint(*g_c);
     return *g_c ? 0 : -1;
 }

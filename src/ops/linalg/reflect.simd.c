@@ -76,13 +76,6 @@ static void rotate(int64_t n, double *restrict p, double *restrict q, double c, 
     }
 }
 
-static void identity(int64_t m, int64_t n, double *z)
-{
-    memset(z, 0, (size_t)(m * n) * sizeof *z);
-    for (int64_t i = 0; i < m && i < n; i++)
-        z[i * n + i] = 1;
-}
-
 /* ---- Symmetric matrices ---------------------------------------------------------------------- */
 
 /* a [n, n], symmetric, becomes tridiagonal: d and e. The rows of z, unless that is NULL, become the
@@ -108,7 +101,7 @@ static void tridiagonalise(int64_t n, double *a, double *d, double *e, double *z
     if (n >= 2)
         e[n - 2] = a[(n - 2) * n + n - 1];
     if (z) {
-        identity(n, n, z);
+        dense_identity(1, n, n, z);
         for (int64_t k = n - 3; k >= 0; k--)
             reflect_right(n - k - 1, n - k - 1, z + (k + 1) * n + k + 1, n, d[k],
                           a + k * n + k + 1);
@@ -118,7 +111,7 @@ static void tridiagonalise(int64_t n, double *a, double *d, double *e, double *z
 }
 
 /* One QR step of the block lo..hi of the tridiagonal d, e; the rows of z turn with it. */
-static void step(int64_t n, int64_t lo, int64_t hi, double *d, double *e, double *z)
+static void step(int64_t width, int64_t lo, int64_t hi, double *d, double *e, double *z)
 {
     double gap = (d[hi - 1] - d[hi]) / 2, last = e[hi - 1];
     double far = dense_length(gap, last);
@@ -138,12 +131,12 @@ static void step(int64_t n, int64_t lo, int64_t hi, double *d, double *e, double
             e[k + 1] *= c;
         }
         if (z)
-            rotate(n, z + k * n, z + (k + 1) * n, c, s);
+            rotate(width, z + k * width, z + (k + 1) * width, c, s);
     }
 }
 
 /* d becomes the eigenvalues; whether that took no more steps than it may. */
-static bool diagonalise(int64_t n, double *d, double *e, double *z)
+static bool diagonalise(int64_t n, double *d, double *e, int64_t width, double *z)
 {
     int64_t hi = n - 1;
     for (int64_t steps = 0; hi > 0; steps++) {
@@ -156,7 +149,7 @@ static bool diagonalise(int64_t n, double *d, double *e, double *z)
         while (lo > 0 && e[lo - 1] != 0)
             lo--;
         if (lo < hi)
-            step(n, lo, hi, d, e, z);
+            step(width, lo, hi, d, e, z);
         if (steps > 30 * n)
             return false;
     }
@@ -172,7 +165,8 @@ static void exchange(int64_t n, double *p, double *q)
 }
 
 /* Puts d in ascending order, or descending; rows of p and q go along, unless they are NULL. */
-static void sort(int64_t n, double *d, bool descending, int64_t width, double *p, double *q)
+static void sort(int64_t n, double *d, bool descending, int64_t p_width, double *p, int64_t q_width,
+                 double *q)
 {
     for (int64_t i = 0; i < n; i++) {
         int64_t first = i;
@@ -183,9 +177,9 @@ static void sort(int64_t n, double *d, bool descending, int64_t width, double *p
             continue;
         exchange(1, d + i, d + first);
         if (p)
-            exchange(width, p + i * width, p + first * width);
+            exchange(p_width, p + i * p_width, p + first * p_width);
         if (q)
-            exchange(n, q + i * n, q + first * n);
+            exchange(q_width, q + i * q_width, q + first * q_width);
     }
 }
 
@@ -195,17 +189,22 @@ static void negate(int64_t n, double *x)
         x[i] = -x[i];
 }
 
-static bool eigen(int64_t n, double *a, double *d, double *z, double *work)
+static bool eigenvalues(int64_t n, double *d, double *e, int64_t width, double *z)
 {
-    double *e = work, sum = 0;
-    tridiagonalise(n, a, d, e, z, work + n);
+    double sum = 0;
     for (int64_t i = 0; i < n; i++)
         sum += d[i] + (i + 1 < n ? e[i] : 0);
     for (int64_t i = 0; i < n && !isfinite(sum); i++)
         d[i] = NAN, e[i] = 0;
-    bool done = diagonalise(n, d, e, z);
-    sort(n, d, false, n, z, NULL);
+    bool done = diagonalise(n, d, e, width, z);
+    sort(n, d, false, width, z, 0, NULL);
     return done;
+}
+
+static bool eigen(int64_t n, double *a, double *d, double *z, double *work)
+{
+    tridiagonalise(n, a, d, work, z, work + n);
+    return eigenvalues(n, d, work, n, z);
 }
 
 /* ---- Singular values ------------------------------------------------------------------------- */
@@ -230,8 +229,8 @@ static void bidiagonalise(int64_t m, int64_t n, double *a, double *d, double *e,
     }
     if (!u)
         return;
-    identity(rows, m, u);
-    identity(n, n, v);
+    dense_identity(1, rows, m, u);
+    dense_identity(1, n, n, v);
     for (int64_t i = n - 1; i >= 0; i--) {
         take_column(m - i, column, a + i * n + i, n);
         reflect_right(rows - i, m - i, u + i * m + i, m, left[i], column);
@@ -243,20 +242,22 @@ static void bidiagonalise(int64_t m, int64_t n, double *a, double *d, double *e,
 
 /* A bidiagonal matrix, and the vectors that turn with it: NULL where none are wanted. */
 struct bidiagonal {
-    int64_t m, n;
-    double *d, *e, *u, *v;
+    int64_t n;
+    double *d, *e;
+    int64_t u_width, v_width;
+    double *u, *v;
 };
 
 static void turn_rows(const struct bidiagonal *b, int64_t i, int64_t j, double c, double s)
 {
     if (b->u)
-        rotate(b->m, b->u + i * b->m, b->u + j * b->m, c, s);
+        rotate(b->u_width, b->u + i * b->u_width, b->u + j * b->u_width, c, s);
 }
 
 static void turn_columns(const struct bidiagonal *b, int64_t i, int64_t j, double c, double s)
 {
     if (b->v)
-        rotate(b->n, b->v + i * b->n, b->v + j * b->n, c, s);
+        rotate(b->v_width, b->v + i * b->v_width, b->v + j * b->v_width, c, s);
 }
 
 /* d[i] is 0: the element beside it is chased out of its row, through the rows below. */
@@ -354,26 +355,30 @@ static bool settle(const struct bidiagonal *b)
     return true;
 }
 
+static bool singular_values(int64_t n, double *d, double *e, int64_t u_width, double *u,
+                            int64_t v_width, double *v)
+{
+    struct bidiagonal b = {n, d, e, u_width, v_width, u, v};
+    bool done = settle(&b);
+    for (int64_t i = 0; i < n; i++) {
+        if (v && signbit(d[i]))
+            negate(v_width, v + i * v_width);
+        d[i] = fabs(d[i]);
+    }
+    sort(n, d, true, u_width, u, v_width, v);
+    return done;
+}
+
 static bool svd(int64_t m, int64_t n, double *a, double *d, int64_t rows, double *u, double *v,
                 double *work)
 {
-    double largest = 0;
-    for (int64_t i = 0; i < m * n; i++)
-        largest = fmax(largest, fabs(a[i]));
-    int exponent = 0;
-    frexp(largest, &exponent);
-    for (int64_t i = 0; i < m * n && largest > 0; i++)
-        a[i] = ldexp(a[i], -exponent);
+    int exponent = dense_scale(m * n, a);
     bidiagonalise(m, n, a, d, work, rows, u, v, work + n);
-    struct bidiagonal b = {m, n, d, work, u, u ? v : NULL};
-    bool done = settle(&b);
-    for (int64_t i = 0; i < n; i++) {
-        if (u && signbit(d[i]))
-            negate(n, v + i * n);
-        d[i] = largest > 0 ? ldexp(fabs(d[i]), exponent) : 0;
-    }
-    sort(n, d, true, m, u, u ? v : NULL);
+    bool done = singular_values(n, d, work, m, u, n, u ? v : NULL);
+    for (int64_t i = 0; i < n; i++)
+        d[i] = ldexp(d[i], exponent);
     return done;
 }
 
 const struct dense_reflections FL_SIMD(dense_reflections) = {qr, apply, eigen, svd};
+const struct dense_rotations FL_SIMD(dense_rotations) = {eigenvalues, singular_values};

@@ -1,12 +1,16 @@
-/* Eigenvalues of any square matrix: reflections to Hessenberg's form, Francis's QR steps to Schur's
- * (Golub and Van Loan, "Matrix Computations", 7.4 and 7.5), whose blocks of 2 rotations with complex
- * numbers make triangular, and substitution for the vectors. */
-#include <complex.h>
+/* Schur's form of real matrices: reflections to Hessenberg's form, Francis's QR steps (Golub and Van
+ * Loan, "Matrix Computations", 7.4 and 7.5) with the shifts that LAPACK's dlahqr takes, which the
+ * order of the eigenvalues depends on, and blocks of 2 that rotations with complex numbers make
+ * triangular. */
+#include "ops/linalg/schur.h"
+
 #include <float.h>
 #include <math.h>
 #include <string.h>
 
 #include "ops/linalg/dense.h"
+
+#include <complex.h> /* last: its macro `complex` is a name of the other headers */
 
 /* h = z^T a z; both [n, n]. */
 struct schur {
@@ -37,15 +41,13 @@ static void turn(const struct schur *s, int64_t row, int64_t size, double tau, c
     }
 }
 
-static void to_hessenberg(const struct schur *s, double *work)
+static void to_hessenberg(const struct schur *s, const struct balance *b, double *work)
 {
     int64_t n = s->n;
     double *v = work, *w = work + n, beta;
-    memset(s->z, 0, (size_t)(n * n) * sizeof *s->z);
-    for (int64_t i = 0; i < n; i++)
-        s->z[i * n + i] = 1;
-    for (int64_t k = 0; k + 2 < n; k++) {
-        int64_t m = n - k - 1;
+    dense_identity(1, n, n, s->z);
+    for (int64_t k = b->lo; k + 2 < b->hi; k++) {
+        int64_t m = b->hi - k - 1;
         for (int64_t i = 0; i < m; i++)
             v[i] = s->h[(k + 1 + i) * n + k];
         double tau = dense_reflector(m, v, &beta);
@@ -61,9 +63,14 @@ static void francis(const struct schur *s, int64_t lo, int64_t hi, bool exceptio
     int64_t n = s->n;
     double *h = s->h, *last = h + hi * n + hi, *before = last - n - 1, v[3], beta;
     double sum = *before + *last, product = *before * *last - *(last - n) * *(last - 1);
+    double half = sum / 2, square = half * half - product;
     if (exceptional) {
         double size = fabs(*(last - 1)) + (hi - 1 > lo ? fabs(*(before - 1)) : 0);
         sum = 1.5 * size, product = size * size;
+    } else if (square > 0) { /* two real shifts: twice the one that is closer to the last element */
+        double root = sqrt(square), above = half + root, below = half - root;
+        double near = fabs(above - *last) <= fabs(below - *last) ? above : below;
+        sum = 2 * near, product = near * near;
     }
     const double *top = h + lo * n + lo;
     double x = top[0] * top[0] + top[1] * top[n] - sum * top[0] + product;
@@ -96,12 +103,12 @@ static void split(const struct schur *s, int64_t p, double *w)
 }
 
 /* h becomes triangular but for blocks of 2 with complex eigenvalues. */
-static bool to_schur(const struct schur *s, double *work)
+static bool to_schur(const struct schur *s, const struct balance *b, double *work)
 {
-    int64_t n = s->n, hi = n - 1;
-    for (int64_t steps = 0, all = 0; hi > 0; all++) {
+    int64_t n = s->n, hi = b->hi - 1;
+    for (int64_t steps = 0, all = 0; hi > b->lo; all++) {
         int64_t lo = hi;
-        for (; lo > 0; lo--) {
+        for (; lo > b->lo; lo--) {
             double *beside = s->h + lo * n + lo - 1;
             double scale = fabs(*(beside + 1)) + fabs(*(beside - n));
             if (fabs(*beside) <= DBL_EPSILON * scale || fabs(*beside) < DBL_MIN) {
@@ -154,65 +161,18 @@ static void split_complex(int64_t n, double _Complex *t, double _Complex *z, int
     a[n] = 0;
 }
 
-/* v = z x with (t - t[k, k]) x = 0, of length 1; the last number of at least half the largest
- * magnitude is positive. x: n numbers. */
-static void vector_of(int64_t n, const double _Complex *t, const double _Complex *z, int64_t k,
-                      double least, double _Complex *v, double _Complex *x)
+bool schur_real(int64_t n, double *a, const struct balance *b, double _Complex *t,
+                double _Complex *z, double _Complex *work)
 {
-    double _Complex value = t[k * n + k], lead = 1;
-    double square = 0, largest = 0;
-    x[k] = 1;
-    for (int64_t i = k - 1; i >= 0; i--) {
-        double _Complex sum = 0, gap = t[i * n + i] - value;
-        for (int64_t j = i + 1; j <= k; j++)
-            sum += t[i * n + j] * x[j];
-        bool close = fmax(fabs(creal(gap)), fabs(cimag(gap))) < least;
-        x[i] = -sum / (close ? least : gap);
-    }
-    for (int64_t i = 0; i < n; i++) {
-        v[i] = 0;
-        for (int64_t j = 0; j <= k; j++)
-            v[i] += z[i * n + j] * x[j];
-        double size = dense_length(creal(v[i]), cimag(v[i]));
-        largest = fmax(largest, size);
-        square += size * size;
-    }
-    for (int64_t i = 0; i < n; i++)
-        if (2 * dense_length(creal(v[i]), cimag(v[i])) >= largest)
-            lead = v[i];
-    double _Complex scale = conj(lead) / (dense_length(creal(lead), cimag(lead)) * sqrt(square));
-    for (int64_t i = 0; i < n; i++)
-        v[i] *= scale;
-}
-
-bool dense_eigen_general(int64_t n, double *a, double _Complex *w, double _Complex *v,
-                         double _Complex *work)
-{
-    double _Complex *t = work, *z = t + n * n, *x = z + n * n;
-    struct schur s = {n, a, (double *)v};
-    double largest = 0;
-    to_hessenberg(&s, (double *)work);
-    if (!to_schur(&s, (double *)work))
+    struct schur s = {n, a, (double *)work};
+    double *rest = s.z + n * n;
+    to_hessenberg(&s, b, rest);
+    if (!to_schur(&s, b, rest))
         return false;
-    for (int64_t i = 0; i < n * n; i++) {
+    for (int64_t i = 0; i < n * n; i++)
         t[i] = s.h[i], z[i] = s.z[i];
-        largest = fmax(largest, fabs(s.h[i]));
-    }
     for (int64_t p = 0; p + 1 < n; p++)
         if (creal(t[(p + 1) * n + p]) != 0)
             split_complex(n, t, z, p);
-    for (int64_t k = 0; k < n; k++) {
-        bool pair = cimag(t[k * n + k]) != 0 && k + 1 < n;
-        vector_of(n, t, z, k, fmax(DBL_EPSILON * largest, DBL_MIN), v + k * n, x);
-        w[k] = t[k * n + k];
-        for (int64_t i = 0; i < n && !pair; i++)
-            v[k * n + i] = creal(v[k * n + i]);
-        if (!pair)
-            continue;
-        w[k + 1] = conj(w[k]);
-        for (int64_t i = 0; i < n; i++)
-            v[(k + 1) * n + i] = conj(v[k * n + i]);
-        k++;
-    }
     return true;
 }

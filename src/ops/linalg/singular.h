@@ -4,16 +4,17 @@
 
 #include "core/tensor.h"
 
-/* A matrix a [m, n], m >= n, and its parts: values d, left vectors in the rows of u [rows, m],
- * right ones in those of v [n, n]. */
+/* A matrix a [m, n], m >= n, and its parts: values d, left vectors, conjugated, in the rows of u
+ * [rows, m], right ones in those of v [n, n]. */
 struct svd_parts {
+    int parts; /* of each number */
     int64_t m, n, rows;
     double *a, *d, *u, *v, *work;
 };
 
 /* How many numbers they take, and their places in that many. */
 int64_t svd_doubles(int64_t m, int64_t n, int64_t rows);
-struct svd_parts svd_place(int64_t m, int64_t n, int64_t rows, double *scratch);
+struct svd_parts svd_place(int parts, int64_t m, int64_t n, int64_t rows, double *scratch);
 
 /* Computes the parts from a. NaN is refused; infinity gives NaN. */
 enum { SVD_DONE, SVD_STUCK, SVD_NAN };

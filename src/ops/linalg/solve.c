@@ -47,18 +47,18 @@ int solve_shape(fl_tensor *A, fl_tensor *B, bool left, struct op_shape *y)
 /* X A = B is A^T X^T = B^T. */
 static void solve_one(const struct matrix_job *job, int64_t i, double *a)
 {
-    const struct dense_eliminations *dense = ISA_PICK(dense_eliminations);
+    const struct dense_eliminations *dense = dense_eliminations_of(job->parts);
     int64_t n = job->rows, k = job->few;
-    double *b = a + n * n;
-    int32_t *pivots = (int32_t *)(b + n * k);
+    double *b = a + n * n * job->parts;
+    int32_t *pivots = (int32_t *)(b + n * k * job->parts);
     fl_tensor *y = job->out[0];
     (job->flag ? matrix_load : matrix_load_turned)(job->in[0], y, i, a);
     (job->flag ? matrix_load : matrix_load_turned)(job->in[1], y, i, b);
-    int zero = dense_lu(n, n, a, pivots);
+    int zero = dense_lu(job->parts, n, n, a, pivots);
     ((int32_t *)tensor_data(job->out[1]))[matrix_index(job->in[0], y, i)] = zero;
     dense->exchange(k, b, n, pivots, false);
-    dense_solve(n, k, a, b, false, true);
-    dense_solve(n, k, a, b, true, false);
+    dense_solve(job->parts, n, k, a, b, false, true);
+    dense_solve(job->parts, n, k, a, b, true, false);
     (job->flag ? matrix_store : matrix_store_turned)(y, i, b);
 }
 
@@ -175,9 +175,9 @@ int lu_solve_shape(fl_tensor *LU, fl_tensor *pivots, fl_tensor *B, bool left, bo
 /* job->other: with A^T in the place of A, for what is asked or because X A = B is turned round. */
 static void lu_solve_one(const struct matrix_job *job, int64_t i, double *a)
 {
-    const struct dense_eliminations *dense = ISA_PICK(dense_eliminations);
+    const struct dense_eliminations *dense = dense_eliminations_of(job->parts);
     int64_t n = job->rows, k = job->few;
-    double *b = a + n * n;
+    double *b = a + n * n * job->parts;
     fl_tensor *y = job->out[0];
     const fl_tensor *lu = job->in[0];
     matrix_load(lu, y, i, a);
@@ -189,8 +189,8 @@ static void lu_solve_one(const struct matrix_job *job, int64_t i, double *a)
         dense->exchange(k, b, n, pivots, true);
     } else {
         dense->exchange(k, b, n, pivots, false);
-        dense_solve(n, k, a, b, false, true);
-        dense_solve(n, k, a, b, true, false);
+        dense_solve(job->parts, n, k, a, b, false, true);
+        dense_solve(job->parts, n, k, a, b, true, false);
     }
     (job->flag ? matrix_store : matrix_store_turned)(y, i, b);
 }
@@ -224,9 +224,10 @@ int lu_solve_cpu(fl_tensor *LU, fl_tensor *pivots, fl_tensor *B, bool left, bool
     return status;
 }
 
-/* A X = B, A = P L U: with h = U^-T g, gU = -h X^T and gL = -L^-T h (U X)^T. A^T X = B: with
- * h = L^-1 P^T g, gL = -P^T X h^T and gU = -(L^T P^T X) (U^-1 h)^T. X A = B is the other of the
- * two, turned round. */
+/* A X = B, A = P L U: with h = U^-H g, gU = -h X^H and gL = -L^-H h (U X)^H. A^H X = B: with
+ * h = L^-1 P^T g, gL = -P^T X h^H and gU = -(L^H P^T X) (U^-1 h)^H. X A = B is the other of the
+ * two, turned round. The record conjugates g and the result; here what is saved is, in their
+ * place. */
 int lu_solve_backward_compose(fl_tensor *g, fl_tensor *lu, fl_tensor *pivots, fl_tensor *x,
                               bool left, bool adjoint, fl_tensor **y)
 {
@@ -234,19 +235,20 @@ int lu_solve_backward_compose(fl_tensor *g, fl_tensor *lu, fl_tensor *pivots, fl
     if (fl_lu_unpack(lu, pivots, true, true, &P, &L, &U))
         return -1;
     if (!left)
-        g = matrix_turned(g), x = matrix_turned(x), adjoint = !adjoint;
+        g = matrix_adjoint(g), x = matrix_adjoint(x), adjoint = !adjoint;
+    x = fl_conj(x), L = fl_conj(L), U = fl_conj(U);
     if (!adjoint) {
-        fl_tensor *h = fl_linalg_solve_triangular(matrix_turned(U), g, false, true, false);
-        fl_tensor *k = fl_linalg_solve_triangular(matrix_turned(L), h, true, true, true);
-        g_u = fl_matmul(h, matrix_turned(x));
-        g_l = fl_matmul(k, matrix_turned(fl_matmul(U, x)));
+        fl_tensor *h = fl_linalg_solve_triangular(matrix_adjoint(U), g, false, true, false);
+        fl_tensor *k = fl_linalg_solve_triangular(matrix_adjoint(L), h, true, true, true);
+        g_u = fl_matmul(h, matrix_adjoint(x));
+        g_l = fl_matmul(k, matrix_adjoint(fl_matmul(U, x)));
     } else {
         fl_tensor *moved = fl_matmul(matrix_turned(P), x);
         fl_tensor *h =
             fl_linalg_solve_triangular(L, fl_matmul(matrix_turned(P), g), false, true, true);
         fl_tensor *k = fl_linalg_solve_triangular(U, h, true, true, false);
-        g_l = fl_matmul(moved, matrix_turned(h));
-        g_u = fl_matmul(fl_matmul(matrix_turned(L), moved), matrix_turned(k));
+        g_l = fl_matmul(moved, matrix_adjoint(h));
+        g_u = fl_matmul(fl_matmul(matrix_adjoint(L), moved), matrix_adjoint(k));
     }
     fl_tensor *sum = fl_neg(fl_add(fl_triu(g_u, 0), fl_tril(g_l, -1), fl_int(1)));
     *y = fl__sum_to_batch(sum, (fl_ints){lu->sizes, lu->ndim});

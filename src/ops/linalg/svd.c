@@ -16,7 +16,7 @@ int svd_shape(fl_tensor *A, bool full_matrices, bool compute_uv, struct op_shape
     int64_t m = A->sizes[A->ndim - 2], n = A->sizes[A->ndim - 1], k = m < n ? m : n;
     for (int i = 0; i < 3; i++) {
         op_shape_set(&y[i], A->ndim, A->sizes);
-        y[i].dtype = A->dtype;
+        y[i].dtype = i == 1 ? dtype_real(A->dtype) : A->dtype;
     }
     y[0].sizes[A->ndim - 1] = full_matrices ? m : k;
     y[2].sizes[A->ndim - 2] = full_matrices ? n : k;
@@ -35,23 +35,25 @@ int64_t svd_doubles(int64_t m, int64_t n, int64_t rows)
     return m * n + n + rows * m + n * n + 4 * n + m;
 }
 
-struct svd_parts svd_place(int64_t m, int64_t n, int64_t rows, double *scratch)
+struct svd_parts svd_place(int parts, int64_t m, int64_t n, int64_t rows, double *scratch)
 {
-    struct svd_parts s = {.m = m, .n = n, .rows = rows, .a = scratch};
-    s.d = s.a + m * n, s.u = s.d + n, s.v = s.u + rows * m, s.work = s.v + n * n;
+    struct svd_parts s = {.parts = parts, .m = m, .n = n, .rows = rows, .a = scratch};
+    s.d = s.a + m * n * parts, s.u = s.d + n, s.v = s.u + rows * m * parts;
+    s.work = s.v + n * n * parts;
     return s;
 }
 
 int svd_run(const struct svd_parts *s, bool vectors)
 {
     double sum = 0;
-    for (int64_t i = 0; i < s->m * s->n; i++) {
+    for (int64_t i = 0; i < s->m * s->n * s->parts; i++) {
         if (isnan(s->a[i]))
             return SVD_NAN;
         sum += isinf(s->a[i]);
     }
     if (sum == 0)
-        return dense_svd(s->m, s->n, s->a, s->d, s->rows, vectors ? s->u : NULL, s->v, s->work)
+        return dense_svd(s->parts, s->m, s->n, s->a, s->d, s->rows, vectors ? s->u : NULL, s->v,
+                         s->work)
                    ? SVD_DONE
                    : SVD_STUCK;
     for (double *x = s->d; x < s->work; x++)
@@ -59,12 +61,12 @@ int svd_run(const struct svd_parts *s, bool vectors)
     return SVD_DONE;
 }
 
-/* A wide matrix is A^T = U S V^T. */
+/* A wide matrix is A^H = U S V^H. */
 static void svd_one(const struct matrix_job *job, int64_t i, double *scratch)
 {
     bool wide = job->rows < job->columns;
-    struct svd_parts s = svd_place(wide ? job->columns : job->rows, wide ? job->rows : job->columns,
-                                   job->few, scratch);
+    int64_t m = wide ? job->columns : job->rows, n = wide ? job->rows : job->columns;
+    struct svd_parts s = svd_place(job->parts, m, n, job->few, scratch);
     (wide ? matrix_load_turned : matrix_load)(job->in[0], job->in[0], i, s.a);
     int32_t *status = (int32_t *)tensor_data(job->out[3]) + i;
     *status = svd_run(&s, job->flag);
@@ -163,50 +165,65 @@ int svd_old_compose(fl_tensor *self, bool some, bool compute_uv, fl_tensor **U, 
     return *U && *S && *V ? 0 : -1;
 }
 
-/* x - x^T */
-static fl_tensor *skew(fl_tensor *x)
-{
-    return fl_sub(x, matrix_turned(x), fl_int(1));
-}
-
 /* x with its part in the span of q's columns taken away. */
 static fl_tensor *outside(fl_tensor *q, fl_tensor *x)
 {
-    return fl_sub(x, fl_matmul(q, fl_matmul(matrix_turned(q), x)), fl_int(1));
+    return fl_sub(x, fl_matmul(q, fl_matmul(matrix_adjoint(q), x)), fl_int(1));
+}
+
+/* How the phase of each pair of vectors turns: i Im diag(U^H gU) / s, which U alone is asked for,
+ * since that of V is its negative where the loss is well defined. */
+static fl_tensor *turned_phases(fl_tensor *of_u, fl_tensor *s)
+{
+    fl_tensor *x = fl_diagonal(of_u, 0, -2, -1);
+    x = fl_div(fl_sub(x, fl_conj(x), fl_int(1)), fl_mul_scalar(s, fl_float(2)));
+    return fl_diag_embed(x, 0, -2, -1);
 }
 
 /* Giles, "Collected matrix derivative results", 2008, 3.2; E_ij = s_j^2 - s_i^2:
- * U [(U^T gU - gU^T U) / E S + S (V^T gV - gV^T V) / E + diag(gS)] V^T, and what gU and gV have
- * outside of the spans of U and V. */
+ * U [(U^H gU - gU^H U) / E S + S (V^H gV - gV^H V) / E + diag(gS)] V^H, and what gU and gV have
+ * outside of the spans of U and V. The record conjugates g and the result; here U and V are, in
+ * their place. */
 int svd_backward_compose(fl_tensor *g_u, fl_tensor *g_s, fl_tensor *g_vh, fl_tensor *u,
                          fl_tensor *s, fl_tensor *vh, fl_tensor **y)
 {
     int64_t m = u->sizes[u->ndim - 2], n = vh->sizes[vh->ndim - 1], k = m < n ? m : n;
-    u = fl_narrow(u, -1, 0, k), vh = fl_narrow(vh, -2, 0, k);
-    fl_tensor *v = matrix_turned(vh), *inner = g_s ? fl_diag_embed(g_s, 0, -2, -1) : NULL;
+    const int dtype = u->dtype;
+    u = fl_conj(fl_narrow(u, -1, 0, k)), vh = fl_conj(fl_narrow(vh, -2, 0, k));
+    fl_tensor *v = matrix_adjoint(vh), *inner = g_s ? fl_diag_embed(g_s, 0, -2, -1) : NULL;
     if (!g_u && !g_vh) {
+        inner = inner ? op_as(inner, dtype) : NULL;
         *y = fl_matmul(u, fl_matmul(inner, vh));
         return *y ? 0 : -1;
     }
     fl_tensor *row = fl_unsqueeze(s, -2), *column = fl_unsqueeze(s, -1);
     fl_tensor *gap = fl_mul(fl_sub(row, column, fl_int(1)), fl_add(row, column, fl_int(1)));
-    gap =
-        fl_add(gap, fl_eye(k, NULL, (fl_dtype)s->dtype, (fl_device){.kind = -1}, false), fl_int(1));
-    fl_tensor *rest = NULL;
+    gap = fl_add(gap, fl_eye(k, NULL, (fl_dtype)s->dtype, (fl_device){.kind = -1}, false),
+                 fl_int(1));
+    fl_tensor *rest = NULL, *turns = NULL;
     if (g_u) {
         g_u = fl_narrow(g_u, -1, 0, k);
-        fl_tensor *x = fl_mul(fl_div(skew(fl_matmul(matrix_turned(u), g_u)), gap), row);
+        fl_tensor *of_u = fl_matmul(matrix_adjoint(u), g_u);
+        fl_tensor *x = fl_mul(fl_div(matrix_skew(of_u), gap), row);
         inner = inner ? fl_add(inner, x, fl_int(1)) : x;
+        turns = fl_diagonal(of_u, 0, -2, -1);
+        if (dtype_is_complex(dtype))
+            inner = fl_add(inner, turned_phases(of_u, s), fl_int(1));
         if (m > k)
             rest = fl_matmul(fl_div(outside(u, g_u), row), vh);
     }
     if (g_vh) {
-        fl_tensor *g_v = matrix_turned(fl_narrow(g_vh, -2, 0, k));
-        fl_tensor *x = fl_mul(column, fl_div(skew(fl_matmul(vh, g_v)), gap));
+        fl_tensor *g_v = matrix_adjoint(fl_narrow(g_vh, -2, 0, k));
+        fl_tensor *of_v = fl_matmul(vh, g_v);
+        fl_tensor *x = fl_mul(column, fl_div(matrix_skew(of_v), gap));
         inner = inner ? fl_add(inner, x, fl_int(1)) : x;
+        fl_tensor *more = fl_diagonal(of_v, 0, -2, -1);
+        turns = turns ? fl_add(turns, more, fl_int(1)) : more;
         if (n > k)
-            rest = fl_matmul(u, fl_div(matrix_turned(outside(v, g_v)), column));
+            rest = fl_matmul(u, fl_div(matrix_adjoint(outside(v, g_v)), column));
     }
+    if (matrix_check_phases(turns, "svd_backward", "singular vectors"))
+        return -1;
     *y = fl_matmul(u, fl_matmul(inner, vh));
     *y = rest ? fl_add(*y, rest, fl_int(1)) : *y;
     return *y ? 0 : -1;

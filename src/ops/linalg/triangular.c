@@ -32,12 +32,12 @@ int solve_triangular_shape(fl_tensor *self, fl_tensor *B, bool upper, bool left,
 static void solve_one(const struct matrix_job *job, int64_t i, double *a)
 {
     int64_t n = job->rows, k = job->few;
-    double *b = a + n * n;
+    double *b = a + n * n * job->parts;
     bool left = job->flag;
     fl_tensor *y = job->out[0];
     (left ? matrix_load : matrix_load_turned)(job->in[0], y, i, a);
     (left ? matrix_load : matrix_load_turned)(job->in[1], y, i, b);
-    dense_solve(n, k, a, b, job->other == left, job->number != 0);
+    dense_solve(job->parts, n, k, a, b, job->other == left, job->number != 0);
     (left ? matrix_store : matrix_store_turned)(y, i, b);
 }
 

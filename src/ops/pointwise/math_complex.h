@@ -127,6 +127,16 @@ typedef double _Complex c128;
             size > (R)0.5 && size < 2 ? m_log1p_##r(x * (2 + x) + y * y) / 2 : m_log_##r(size);    \
         return __builtin_complex(real, m_atan2_##r(y, 1 + x));                                     \
     }                                                                                              \
+    /* By the larger real part, so that nothing overflows; infinite ones as PyTorch has them. */   \
+    static inline C m_logaddexp_##b(C x, C y)                                                      \
+    {                                                                                              \
+        C low = __real__ x < __real__ y ? x : y, high = __real__ x < __real__ y ? y : x;           \
+        if (__real__ low == __real__ high && m_isinf_##r(__real__ low))                            \
+            return __real__ low < 0                                                                \
+                       ? low                                                                       \
+                       : __builtin_clog##s(__builtin_cexp##s(x) + __builtin_cexp##s(y));           \
+        return high + m_log1p_##b(__builtin_cexp##s(low - high));                                  \
+    }                                                                                              \
     static inline C m_sin_##b(C z)                                                                 \
     {                                                                                              \
         return __builtin_csin##s(z);                                                               \

@@ -305,31 +305,6 @@ int cumulative_shape(fl_tensor *self, int64_t dim, fl_dtype dtype, struct op_sha
     return shape_wrap_dim(dim, self->ndim) < 0 ? -1 : 0;
 }
 
-/* Running totals of complex numbers, plainly, in double precision as PyTorch's. */
-static int complex_total(fl_tensor *self, int d, fl_tensor *y, bool product)
-{
-    int64_t outer = 1, inner = 1, n = self->ndim ? self->sizes[d] : 1;
-    for (int k = 0; k < self->ndim; k++)
-        *(k < d ? &outer : &inner) *= k == d ? 1 : self->sizes[k];
-    fl_tensor *wide = tensor_as(self, FL_COMPLEX128);
-    fl_tensor *sums = wide ? tensor_new(self->ndim, self->sizes, FL_COMPLEX128) : NULL;
-    const double *x = sums ? tensor_data(wide) : NULL;
-    double *s = sums ? tensor_data(sums) : NULL;
-    for (int64_t line = 0; sums && sums->numel && line < outer * inner; line++) {
-        double real = product, imag = 0;
-        for (int64_t k = 0; k < n; k++) {
-            const int64_t at = 2 * ((line / inner * n + k) * inner + line % inner);
-            const double a = x[at], b = x[at + 1], before = real;
-            real = product ? before * a - imag * b : before + a;
-            imag = product ? before * b + imag * a : imag + b;
-            s[at] = real, s[at + 1] = imag;
-        }
-    }
-    int status = sums ? tensor_copy(y, sums) : -1;
-    tensor_release(wide), tensor_release(sums);
-    return status;
-}
-
 static int total(fl_tensor *self, int64_t dim, fl_tensor *y, enum running what)
 {
     assert(shape_equal(y, self));
@@ -337,7 +312,7 @@ static int total(fl_tensor *self, int64_t dim, fl_tensor *y, enum running what)
     if (d < 0)
         return -1;
     if (dtype_is_complex(y->dtype))
-        return complex_total(self, d, y, what == PRODUCT);
+        return running_complex(self, d, y, what == PRODUCT ? RUNNING_PRODUCT : RUNNING_SUM);
     fl_tensor *x =
         tensor_as(self, y->dtype); /* which may wrap or round, before anything is added */
     struct job j = job_of(what, y->dtype);
@@ -378,6 +353,8 @@ int logcumsumexp_cpu(fl_tensor *self, int64_t dim, fl_tensor *y)
 {
     assert(shape_equal(y, self));
     int d = shape_wrap_dim(dim, self->ndim);
+    if (d >= 0 && dtype_is_complex(y->dtype))
+        return running_complex(self, d, y, RUNNING_LOG_SUM);
     struct job j = {.work = FL_FLOAT64, .columns = 1, .pass = log_sum};
     return d < 0 ? -1 : run(&j, self, d, y, NULL);
 }
@@ -465,6 +442,12 @@ int logcumsumexp_backward_compose(fl_tensor *g, fl_tensor *self, fl_tensor *y, i
 {
     /* sum over j >= k of g_j exp(x_k - y_j), by the signs of g apart, in logarithms */
     fl_ints along = {(int64_t[]){self->ndim ? dim : 0}, self->ndim ? 1 : 0};
+    if (dtype_is_complex(self->dtype)) { /* whose logarithms need no signs */
+        fl_tensor *terms = fl_flip(fl_sub(fl_log(g), y, fl_int(1)), along);
+        fl_tensor *sums = fl_flip(fl_logcumsumexp(terms, dim), along);
+        *out = fl_exp(fl_add(sums, self, fl_int(1)));
+        return *out ? 0 : -1;
+    }
     const fl_value lowest = fl_float(-dtypes[g->dtype].largest);
     fl_tensor *half[2];
     for (int negative = 0; negative < 2; negative++) {

@@ -6,6 +6,7 @@
 #include <stdint.h>
 
 #include "core/isa.h"
+#include "core/tensor.h"
 
 /* n steps along `lanes` lines. Strides are in elements and lead to the next step; at each, the
  * lines' elements are neighbours. */
@@ -29,5 +30,9 @@ struct running_table {
     running_fn f32[RUNNINGS], f64[RUNNINGS], i64[RUNNINGS];
 };
 FL_SIMD_TABLE(struct running_table, running_table);
+
+/* The running totals y of the complex self along dim d, or the logarithms of those of exponentials. */
+enum running_complex { RUNNING_SUM, RUNNING_PRODUCT, RUNNING_LOG_SUM };
+int running_complex(fl_tensor *self, int d, fl_tensor *y, enum running_complex what);
 
 #endif

@@ -242,6 +242,8 @@ static PyObject *cast(PyObject *self, int dtype, bool copy, int format)
         return pytensor_wrap(
             pytensor_call(clone, t, (struct named_value[]){{"memory_format", memory}, {0}}));
     }
+    if (tensor_warn_parts(t, dtype))
+        return raise_error();
     OPERATOR(to_dtype, "_cast");
     fl_value type = {.tag = FL_DTYPE, .as.i = dtype};
     return pytensor_wrap(pytensor_call(to_dtype, t, (struct named_value[]){{"dtype", type}, {0}}));
