@@ -133,8 +133,8 @@ static int check_condition(fl_tensor *self, const char *name)
 static int no_condition(fl_tensor *self, fl_tensor **y)
 {
     const fl_dtype real = (fl_dtype)dtype_real(self->dtype);
-    return given(y, fl_zeros((fl_ints){self->sizes, self->ndim - 2}, real, (fl_device){.kind = -1},
-                             false));
+    return given(
+        y, fl_zeros((fl_ints){self->sizes, self->ndim - 2}, real, (fl_device){.kind = -1}, false));
 }
 
 int linalg_cond_compose(fl_tensor *self, fl_value p, fl_tensor **y)

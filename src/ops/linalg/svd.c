@@ -198,8 +198,8 @@ int svd_backward_compose(fl_tensor *g_u, fl_tensor *g_s, fl_tensor *g_vh, fl_ten
     }
     fl_tensor *row = fl_unsqueeze(s, -2), *column = fl_unsqueeze(s, -1);
     fl_tensor *gap = fl_mul(fl_sub(row, column, fl_int(1)), fl_add(row, column, fl_int(1)));
-    gap = fl_add(gap, fl_eye(k, NULL, (fl_dtype)s->dtype, (fl_device){.kind = -1}, false),
-                 fl_int(1));
+    gap =
+        fl_add(gap, fl_eye(k, NULL, (fl_dtype)s->dtype, (fl_device){.kind = -1}, false), fl_int(1));
     fl_tensor *rest = NULL, *turns = NULL;
     if (g_u) {
         g_u = fl_narrow(g_u, -1, 0, k);
