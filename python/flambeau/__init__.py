@@ -339,3 +339,6 @@ def _log_api_usage_once(event):
 
 _C._log_api_usage_once = _log_api_usage_once  # libraries call it there
 _C._TensorMeta = type(_C.Tensor)
+_C._are_functorch_transforms_active = lambda: _builtins.bool(
+    _C._vmaps() or _C._dual_levels()
+)

@@ -169,3 +169,14 @@ def test_names_that_nothing_is_an_instance_of():
     assert torch.Future[int].__origin__ is torch.futures.Future
     assert scatter_kwargs((1,), {"a": 2}, ["cpu"]) == (((1,),), ({"a": 2},))
     assert torch.distributed.constants.default_pg_timeout.total_seconds() == 1800
+
+
+def test_what_is_called_in_the_extension():
+    assert torch._C._nn._parse_to("cpu", torch.float64)[:2] == (torch.device("cpu"), torch.float64)
+    assert not torch._C._are_functorch_transforms_active()
+    seen = []
+    torch.func.vmap(lambda x: seen.append(torch._C._are_functorch_transforms_active()) or x)(
+        torch.ones(2))
+    assert seen == [True]
+    with pytest.raises(RuntimeError, match="single nonzero value"):
+        torch._assert_async(torch.tensor(0))

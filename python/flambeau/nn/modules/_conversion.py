@@ -139,3 +139,6 @@ def _parse_to(
     if len(args) > 1 or not (device is None or isinstance(device, (str, int, flambeau.device))):
         raise TypeError("to() received an invalid combination of arguments")
     return None if device is None else flambeau.device(device), dtype, non_blocking, memory_format
+
+
+flambeau._C._nn._parse_to = _parse_to  # modules with a `to` of their own call it there
