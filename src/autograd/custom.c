@@ -4,6 +4,7 @@
  * the outputs. A saved output is kept as an alias without history, because the output holds the
  * node; a walk that is recorded gives it its history back.
  */
+#include <assert.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -86,6 +87,7 @@ static int check_saved(const struct custom_node *self)
  * recorded. -1 with the error set when memory is out; what is not NULL is the caller's to release. */
 static int show_saved(struct custom_node *self, bool create_graph, fl_tensor **room)
 {
+    assert(room || !self->saved_count);
     for (int i = 0; i < self->saved_count; i++) {
         const struct saved *s = &self->saved[i];
         if (s->packed.packed &&
@@ -144,6 +146,7 @@ static const struct node_class CUSTOM = {custom_name, go_back, release_saved, de
 
 static int keep_saved(struct custom_node *self, fl_tensors saved, fl_tensors outputs)
 {
+    assert(saved.count >= 0);
     for (int64_t i = 0; i < saved.count; i++) {
         fl_tensor *t = saved.data[i];
         struct saved *s = &self->saved[self->saved_count++];
@@ -167,6 +170,7 @@ static int keep_saved(struct custom_node *self, fl_tensors saved, fl_tensors out
 
 static struct custom_node *make(const char *name, fl_tensors inputs, int outputs, fl_tensors saved)
 {
+    assert(outputs > 0);
     size_t edges = sizeof(struct edge) * (size_t)inputs.count,
            kept = sizeof(struct saved) * (size_t)saved.count,
            shapes = sizeof(fl_tensor *) * (size_t)inputs.count;

@@ -1,4 +1,5 @@
 /* The public functions on tensors: each a line or two over the functions of core. */
+#include <assert.h>
 #include <inttypes.h>
 #include <limits.h>
 #include <math.h>
@@ -31,6 +32,7 @@ void fl_release(fl_tensor *t)
 /* The new tensor in the scope's care, where there is a scope. */
 static fl_tensor *given_out(fl_tensor *t)
 {
+    assert(!t || atomic_load(&t->refs) > 0);
     return scope_adopt(t) == 0 ? t : NULL;
 }
 
@@ -154,6 +156,7 @@ void *fl_data(const fl_tensor *t)
 /* The single element of t, or FL_NONE with the error set. */
 static fl_value only_element(const fl_tensor *t)
 {
+    assert(t->storage);
     if (!t)
         return fl_none();
     if (t->lanes) {

@@ -5,6 +5,7 @@
  * where it fits, through 64 bits for uint8 and int64 and 32 bits otherwise, and then wraps; what
  * does not fit there becomes the least integer, as it does on x86. Truth is being different from 0.
  */
+#include <assert.h>
 #include <string.h>
 #if defined(__F16C__)
 #include <immintrin.h>
@@ -113,6 +114,7 @@ CONVERT_FROM(f64)
 
 static void f16_to_f32(int64_t n, void *restrict result, const void *restrict source)
 {
+    assert(n >= 0);
     float *r = result;
     const uint16_t *s = source;
     int64_t i = 0;
@@ -123,6 +125,7 @@ static void f16_to_f32(int64_t n, void *restrict result, const void *restrict so
 
 static void f32_to_f16(int64_t n, void *restrict result, const void *restrict source)
 {
+    assert(n >= 0);
     uint16_t *r = result;
     const float *s = source;
     int64_t i = 0;
@@ -151,6 +154,7 @@ typedef line line_anywhere __attribute__((aligned(1), may_alias));
  * source and destination lie differently in their lines; these loads and stores are not. */
 static void move(int64_t n, void *to, const void *from)
 {
+    assert(n >= 0);
     const int64_t whole = n / 256 * 256;
     char *t = to;
     const char *f = from;

@@ -6,6 +6,7 @@
  */
 #include "core/print.h"
 
+#include <assert.h>
 #include <math.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -19,6 +20,7 @@ struct print_options print_options = {4, 1000, 3, 80, -1};
 
 static bool make_room(struct print_text *text, size_t more)
 {
+    assert(!text->data || text->length < text->room);
     size_t room = text->room ? text->room : 256;
     while (room < text->length + more + 1)
         room *= 2;
@@ -91,6 +93,7 @@ static int write_number(char *to, fl_value v, const struct format *f)
 /* One format for every `step`-th of the values: what the finite ones other than zero need. */
 static struct format choose(const fl_value *values, int64_t count, int step, int dtype)
 {
+    assert(count >= 0 && step > 0);
     struct format f = {STYLE_WHOLE, print_options.precision, 1};
     char text[NUMBER_BYTES];
     double low = INFINITY, high = 0;
@@ -133,6 +136,7 @@ struct shown {
 /* Whether a dim is cut to its edges; then `edge` items are shown at each end. */
 static bool is_cut(const struct shown *s, int d)
 {
+    assert(d >= 0 && d < s->t->ndim);
     return s->summarised && s->t->sizes[d] / 2 >= print_options.edge_items &&
            s->t->sizes[d] > 2 * print_options.edge_items;
 }
@@ -140,6 +144,7 @@ static bool is_cut(const struct shown *s, int d)
 /* The index after i along dim d: over the gap of a dim that is cut. */
 static int64_t next_index(const struct shown *s, int d, int64_t i)
 {
+    assert(i >= 0);
     bool at_gap = is_cut(s, d) && i + 1 == print_options.edge_items;
     return at_gap ? s->t->sizes[d] - print_options.edge_items : i + 1;
 }
@@ -155,6 +160,7 @@ static int64_t count_shown(const struct shown *s)
 /* Reads what is shown below dim d; `position` is in memory, in elements. */
 static void read_shown(struct shown *s, int d, int64_t position)
 {
+    assert(d >= 0 && d <= s->t->ndim);
     if (d == s->t->ndim) {
         fl_value number = tensor_number(s->t, position);
         if (s->parts == 1) {
@@ -193,6 +199,7 @@ static void write_element(struct print_text *text, struct shown *s, const struct
 /* The last dim: items in lines of as many as fit. */
 static void write_row(struct print_text *text, struct shown *s, const struct format *f, int indent)
 {
+    assert(indent >= 0);
     int d = s->t->ndim - 1;
     int64_t width = s->parts == 1 ? f->width : f[0].width + f[1].width + 1;
     int64_t per_line = (print_options.line_width - indent) / (width + 2), item = 0;
@@ -240,6 +247,7 @@ static void write_dim(struct print_text *text, struct shown *s, int d, const str
 
 void print_elements(struct print_text *text, fl_tensor *t, int indent)
 {
+    assert(indent >= 0);
     struct shown s = {.t = t,
                       .summarised = t->numel > print_options.threshold,
                       .parts = dtype_is_complex(t->dtype) ? 2 : 1};

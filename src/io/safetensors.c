@@ -37,6 +37,7 @@ struct safetensors_memory {
 
 static int list_grow(struct list *list)
 {
+    assert(list->used <= list->room && list->item > 0);
     size_t room = list->room ? 2 * list->room : 16;
     char *data = memory_alloc(room * list->item);
     if (!data)
@@ -73,6 +74,7 @@ static int bad(const struct parser *p, const char *what)
 
 static void skip_space(struct parser *p)
 {
+    assert(p->at <= p->end);
     while (p->at < p->end && (*p->at == ' ' || *p->at == '\n' || *p->at == '\r' || *p->at == '\t'))
         p->at++;
 }
@@ -80,6 +82,7 @@ static void skip_space(struct parser *p)
 /* Takes the character c, after space; 0 when it is not there. */
 static int take(struct parser *p, char c)
 {
+    assert(p->at <= p->end);
     skip_space(p);
     if (p->at == p->end || *p->at != (unsigned char)c)
         return 0;
@@ -123,6 +126,7 @@ static int hex4(struct parser *p, unsigned *code)
 
 static void put_utf8(struct parser *p, unsigned code)
 {
+    assert(code <= 0x10ffff);
     assert(code <= 0x10ffff);
     static const struct {
         unsigned below, lead;
@@ -222,6 +226,7 @@ static int take_number(struct parser *p, int64_t *number)
 /* Takes a list of numbers to the end of memory->sizes. Returns how many, or -1. */
 static int take_numbers(struct parser *p, int limit, const char *too_many)
 {
+    assert(limit > 0);
     if (expect(p, '[') != 0)
         return -1;
     if (take(p, ']'))

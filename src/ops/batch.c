@@ -42,6 +42,7 @@ void batch_watch(void)
 
 uint32_t batch_begin(int64_t size, enum batch_randomness randomness)
 {
+    assert(size >= 0);
     static _Atomic uint32_t last;
     struct batch_levels *l = &batch_levels;
     if (l->count == LANES_MAX) {
@@ -56,6 +57,7 @@ uint32_t batch_begin(int64_t size, enum batch_randomness randomness)
 
 void batch_end(uint32_t id)
 {
+    assert(id != 0);
     for (int i = 0; i < batch_levels.count; i++)
         if (batch_levels.of[i].id == id)
             batch_levels.count = i;
@@ -85,6 +87,7 @@ fl_tensor *batch_leave(fl_tensor *t, uint32_t id, int64_t size, int64_t dim)
 /* t expanded to the lanes that it lacks, of a set: a new reference. */
 static fl_tensor *expand_to(fl_tensor *t, const struct lanes *all)
 {
+    assert(all->count <= LANES_MAX);
     fl_tensor *y = tensor_retain(t);
     for (int i = 0; i < all->count && y; i++) {
         if (lanes_find(y->lanes, all->lane[i].id))
@@ -255,6 +258,7 @@ static fl_tensor *show(fl_tensor *t, void *context)
 static int finish(const fl_op *f, fl_value *results, const struct lanes *leading,
                   const struct lanes *still)
 {
+    assert(leading->count <= LANES_MAX && still->count <= LANES_MAX);
     int status = 0;
     for (int k = 0; k < f->results && !status; k++) {
         fl_tensor *y = results[k].tag == FL_TENSOR ? results[k].as.tensor : NULL;
@@ -336,6 +340,7 @@ static int rank_of(const fl_op *f, const fl_value *args)
 /* Moves a number of a dim behind so many more; false where it is none. */
 static bool move_dim(int64_t *dim, int rank, int more)
 {
+    assert(more >= 0);
     if (!rank || *dim < -rank || *dim >= rank)
         return false;
     *dim += (*dim < 0 ? rank : 0) + more;
@@ -347,6 +352,7 @@ static bool move_dim(int64_t *dim, int rank, int more)
 static bool move_dims(const fl_op *f, fl_value *args, const struct lanes *all, int rank,
                       int64_t (*room)[TENSOR_MAX_DIMS])
 {
+    assert(all->count <= LANES_MAX);
     int lists = 0;
     for (int i = 0; i < f->params; i++) {
         bool dims = f->batch_dims >> i & 1, sizes = f->batch_sizes >> i & 1;

@@ -200,6 +200,7 @@ static int pairs_take(struct pairs *p, const struct call *c, const fl_value *arg
 /* Runs the rules of the parameters `from` on u, as record.c does on gradients. */
 static int run_rules(const struct call *c, uint32_t from, fl_tensor *const *u, struct pairs *p)
 {
+    assert(c->f->grad && c->level);
     const struct op_grad *grad = c->f->grad;
     fl_tensor *start[OP_RESULTS] = {NULL};
     struct grad_context context = {c->args, start, c->y, from};
@@ -235,6 +236,7 @@ static int run_rules(const struct call *c, uint32_t from, fl_tensor *const *u, s
  * matter to what is linear, but some formulas take logarithms of u.) */
 static int make_starts(const struct call *c, fl_tensor **u)
 {
+    assert(c->f->grad);
     for (int k = 0; k < c->f->results; k++) {
         bool has = (c->f->results == 1 || c->f->grad->grads >> k & 1) && c->y[k] &&
                    dtype_is_inexact(c->y[k]->dtype);
@@ -257,6 +259,7 @@ static int count_tensors(const fl_op *f, const fl_value *args)
 static int differentiate(const struct pairs *p, int results, fl_tensor *const *u, bool recorded,
                          fl_tensor **dy)
 {
+    assert(results <= OP_RESULTS);
     fl_tensor *input[OP_RESULTS], *found[OP_RESULTS] = {NULL};
     int inputs = 0;
     for (int k = 0; k < results; k++)
@@ -331,6 +334,7 @@ static bool shares_storage(const fl_tensor *t, uint32_t level, const fl_tensor *
 /* Whether d lies in memory as t does, so that what makes a view of t makes one of d. */
 static bool lies_alike(const fl_tensor *d, const fl_tensor *t)
 {
+    assert(d->ndim == t->ndim);
     for (int i = 0; i < t->ndim; i++)
         if (t->sizes[i] > 1 && d->strides[i] != t->strides[i])
             return false;
@@ -367,6 +371,7 @@ static int make_own(const struct call *c, fl_tensor **dy)
 /* The tangents of the results at the call's level: dy, new references or NULL. */
 static int tangents_for(const struct call *c, fl_tensor **dy)
 {
+    assert(c->level);
     uint32_t from = moving(c->f, c->args, c->level), below = tangent_levels.below;
     if (!from)
         return 0;
@@ -393,6 +398,7 @@ static int shown_levels(uint32_t *level)
 
 static int call_view(const fl_op *op, const fl_value *args, fl_value *results)
 {
+    assert(op->function->kind == OP_VIEW && op->function->first >= 0);
     const fl_op *f = op->function;
     uint32_t level[TANGENT_LEVELS], below = tangent_levels.below;
     int levels = shown_levels(level), status = door_plain(op, args, results);
@@ -453,6 +459,7 @@ static int call_computed(const fl_op *f, const fl_value *args, fl_value *results
  * memory as they do the tensor's. */
 static int write_tangent(fl_tensor *self, uint32_t level, fl_tensor *d)
 {
+    assert(level);
     fl_tensor *t = tangents_of(self, level), *base = self->base;
     if (!t && !d)
         return 0;
@@ -483,6 +490,7 @@ static int write_tangent(fl_tensor *self, uint32_t level, fl_tensor *d)
 /* In place by nature: the tangents are computed from what self was, and written after it. */
 static int call_writer(const fl_op *op, const fl_value *args, fl_value *results)
 {
+    assert(args[0].tag == FL_TENSOR);
     const fl_op *f = op->function;
     fl_tensor *self = args[0].as.tensor, *dy[TANGENT_LEVELS] = {NULL};
     uint32_t level[TANGENT_LEVELS], below = tangent_levels.below;
@@ -535,6 +543,7 @@ static fl_tensor *view_of(fl_tensor *t)
 
 fl_tensor *forward_make(fl_tensor *t, fl_tensor *tangent, uint32_t level)
 {
+    assert(level);
     char own[128], given[128];
     if (!shape_equal(t, tangent))
         return error_null(FL_RUNTIME_ERROR,

@@ -5,6 +5,7 @@
  * and multiplies with the values; scores are never kept. The gradient makes them again. Causal
  * blocks stop at their last row's key. Blocks depend on the sizes alone.
  */
+#include <assert.h>
 #include <math.h>
 #include <stdatomic.h>
 #include <string.h>
@@ -49,6 +50,7 @@ static void multiply(const struct job *j, int64_t m, int64_t n, int64_t k, const
                      int64_t a_row, int64_t a_col, const void *b, int64_t b_row, int64_t b_col,
                      void *c, bool accumulate, _Atomic int *failed)
 {
+    assert(m >= 0 && n >= 0 && k >= 0);
     const struct gemm g = {.dtype = (fl_dtype)j->dtype,
                            .m = m,
                            .n = n,
@@ -73,6 +75,7 @@ static void multiply(const struct job *j, int64_t m, int64_t n, int64_t k, const
 
 static void scale(const struct job *j, int64_t n, const void *from, double factor, void *to)
 {
+    assert(j->dtype == FL_FLOAT32 || j->dtype == FL_FLOAT64);
     if (j->dtype == FL_FLOAT32)
         SCALE(float);
     else
@@ -114,6 +117,7 @@ MASK_ROW(mask_row_f64, double)
 
 static bool mask_row(const struct job *j, const struct block *b, int64_t i)
 {
+    assert(i >= 0 && i < b->rows);
     const int64_t own = j->causal ? b->row + i + 1 : b->seen, open = own < b->seen ? own : b->seen;
     char *s = b->scores + i * b->seen * j->size;
     const char *mask = NULL;
@@ -136,6 +140,7 @@ static bool mask_row(const struct job *j, const struct block *b, int64_t i)
  * weighs nothing. */
 static void weigh(struct job *j, const struct block *b)
 {
+    assert(b->rows <= MOST_ROWS && b->seen <= j->keys);
     const int64_t at = (b->head * j->rows + b->row) * j->features;
     bool shown[MOST_ROWS];
     scale(j, b->rows * j->features, j->q + at * j->size, j->scale, b->queries);
@@ -181,6 +186,7 @@ static void backward_block(struct job *j, const struct block *b)
 static void run_blocks(struct job *j, int64_t head, int64_t first, int64_t end,
                        void (*run)(struct job *, const struct block *))
 {
+    assert(first <= end && end <= j->blocks);
     const int64_t scores = j->block * j->keys * j->size;
     const size_t bytes = (size_t)(3 * scores + j->block * j->features * j->size);
     char *room = memory_alloc(bytes);
@@ -204,6 +210,7 @@ static void run_blocks(struct job *j, int64_t head, int64_t first, int64_t end,
 
 static void forward_task(void *context, int64_t task)
 {
+    assert(task >= 0 && task < ((struct job *)context)->heads * ((struct job *)context)->blocks);
     struct job *j = context;
     const int64_t block = task % j->blocks;
     run_blocks(j, task / j->blocks, block, block + 1, forward_block);
@@ -220,6 +227,7 @@ static void backward_task(void *context, int64_t head)
 static void set_up(struct job *j, const fl_tensor *q, const fl_tensor *k, const fl_tensor *v,
                    const fl_tensor *mask)
 {
+    assert(q->ndim == k->ndim && q->ndim == v->ndim && q->ndim >= 2);
     const int n = q->ndim;
     j->rows = q->sizes[n - 2], j->features = q->sizes[n - 1];
     j->keys = k->sizes[n - 2], j->width = v->sizes[n - 1];
@@ -321,5 +329,6 @@ int attention_backward_cpu(fl_tensor *g, fl_tensor *query, fl_tensor *key, fl_te
                            fl_tensor *mask, bool is_causal, double scale_by, fl_tensor *dq,
                            fl_tensor *dk, fl_tensor *dv)
 {
+    assert(shape_equal(dq, query) && shape_equal(dk, key) && shape_equal(dv, value));
     return run(g, query, key, value, mask, is_causal, scale_by, (fl_tensor *[]){dq, dk, dv});
 }

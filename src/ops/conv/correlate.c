@@ -86,6 +86,7 @@ static int64_t round_up(int64_t a, int64_t to)
 
 static void copy_element(void *dst, int64_t to, const void *src, int64_t from, int64_t size)
 {
+    assert(size == 4 || size == 8);
     if (size == 4)
         ((uint32_t *)dst)[to] = ((const uint32_t *)src)[from];
     else
@@ -95,6 +96,7 @@ static void copy_element(void *dst, int64_t to, const void *src, int64_t from, i
 /* One panel of the phase `packing`: filters first .. first + count, in vectors. */
 static void pack_panel(void *context, int64_t index)
 {
+    assert(index >= 0 && ((const struct plan *)context)->packing);
     const struct plan *plan = context;
     const struct correlation *p = plan->p;
     const struct phase *phase = plan->packing;
@@ -226,6 +228,7 @@ static void one_by_one(const struct plan *plan, const struct phase *phase, int64
 /* Staged lines i0 .. i1 go where they belong, `out` elements beyond each phase's first output. */
 static void spread(const struct plan *plan, const char *staged, int64_t out, int64_t i0, int64_t i1)
 {
+    assert(i0 <= i1);
     const struct correlation *p = plan->p;
     const int64_t size = plan->size;
     for (int64_t m = 0; m < p->filters; m++)
@@ -244,6 +247,7 @@ static void spread(const struct plan *plan, const char *staged, int64_t out, int
 static void run_lines(const struct plan *plan, int64_t group, int64_t image, int64_t i0, int64_t i1,
                       char *copy)
 {
+    assert(i0 <= i1);
     const struct correlation *p = plan->p;
     const int64_t size = plan->size;
     const char *in =
@@ -334,6 +338,7 @@ static void cut(struct plan *plan)
 /* Elements rounded up to an odd number of cache lines. */
 static int64_t odd_lines(int64_t elements, int64_t size)
 {
+    assert(elements >= 0 && size > 0);
     return (((elements * size + LINE - 1) / LINE) | 1) * LINE / size;
 }
 
@@ -375,6 +380,7 @@ static void lay_out(struct plan *plan)
 /* The largest divisor of planes between LEAST_DEPTH and MOST_DEPTH, or planes. */
 static int64_t choose_depth(int64_t planes)
 {
+    assert(planes >= 0);
     assert(planes >= 0);
     for (int64_t depth = MOST_DEPTH; depth >= LEAST_DEPTH; depth--)
         if (planes % depth == 0)

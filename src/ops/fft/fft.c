@@ -2,6 +2,8 @@
  * transformed, and put back. Between two dims the numbers stay doubles, so that all is rounded
  * once. Lines go over threads and do not depend on one another.
  */
+#include <assert.h>
+
 #include "core/error.h"
 #include "core/memory.h"
 #include "core/threads.h"
@@ -77,6 +79,7 @@ static void scatter(const struct number *x, int64_t n, double scale, char *to, i
 /* The conjugate half that is not stored; what should be real is read as such. */
 static void complete(struct number *x, int64_t n)
 {
+    assert(n > 0);
     x[0].im = 0;
     if (n % 2 == 0)
         x[n / 2].im = 0;
@@ -93,6 +96,7 @@ static void swap_parts(struct number *x, int64_t n)
 
 static void run_line(const struct sweep *s, int64_t index, struct number *work)
 {
+    assert(index >= 0 && index < s->lines);
     const struct place *from = &s->from, *to = &s->to;
     int64_t from_step = from->strides[s->dim] * (int64_t)dtype_size(from->dtype);
     int64_t to_step = to->strides[s->dim] * (int64_t)dtype_size(to->dtype);
@@ -113,6 +117,7 @@ static void run_line(const struct sweep *s, int64_t index, struct number *work)
 static void run_chunk(void *context, int64_t chunk)
 {
     const struct sweep *s = context;
+    assert(chunk >= 0 && chunk < s->chunks);
     struct number *work = s->work + chunk * fourier_work(s->plan);
     for (int64_t i = s->lines * chunk / s->chunks; i < s->lines * (chunk + 1) / s->chunks; i++)
         run_line(s, i, work);
@@ -121,6 +126,7 @@ static void run_chunk(void *context, int64_t chunk)
 /* One dim, s->n points. */
 static int run_sweep(struct sweep *s)
 {
+    assert(s->dim >= 0 && s->dim < s->ndim && s->n > 0);
     enum { WORTH_A_THREAD = 1 << 13 };
     s->lines = 1;
     for (int d = 0; d < s->ndim; d++)
@@ -158,6 +164,7 @@ static int wrapped(const fl_tensor *t, int64_t dim)
 static int run_dims(const fl_tensor *self, fl_tensor *y, fl_ints dim, double scale,
                     enum direction direction)
 {
+    assert(self->ndim == y->ndim && dim.count > 0);
     bool from_half = direction == BACKWARD_FROM_HALF;
     const fl_tensor *small = from_half ? self : y; /* has the sizes of what lies between two dims */
     int64_t strides[TENSOR_MAX_DIMS];
@@ -295,6 +302,7 @@ int fft_r2c_backward_compose(fl_tensor *g, fl_ints sizes, fl_ints dim, double sc
  * size 1 after them. */
 static fl_tensor *weights(int dtype, int64_t n, int after)
 {
+    assert(n > 0 && after >= 0 && after < TENSOR_MAX_DIMS);
     int64_t count = n / 2 + 1, sizes[TENSOR_MAX_DIMS] = {count};
     for (int d = 1; d <= after; d++)
         sizes[d] = 1;

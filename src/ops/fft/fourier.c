@@ -8,6 +8,7 @@
  */
 #include "ops/fft/fourier.h"
 
+#include <assert.h>
 #include <math.h>
 #include <stdbool.h>
 
@@ -54,6 +55,7 @@ static inline struct number scaled(struct number a, double s)
 /* exp(-2 pi i k / n) for 0 <= k < n, from an angle of at most an eighth of a turn. */
 static struct number root_of_unity(int64_t k, int64_t n)
 {
+    assert(k >= 0 && k < n);
     int64_t quarter = 4 * k / n, rest = 4 * k - quarter * n;
     bool mirrored = 2 * rest > n;
     double angle = 1.57079632679489661923 * (double)(mirrored ? n - rest : rest) / (double)n;
@@ -67,6 +69,7 @@ static struct number root_of_unity(int64_t k, int64_t n)
 /* Fills in the factors of n; false where a prime among them is too large. */
 static bool factorise(struct fourier *f)
 {
+    assert(f->n > 0 && f->factors == 0);
     int64_t rest = f->n;
     for (; rest % 4 == 0; rest /= 4)
         f->factor[f->factors++] = 4;
@@ -109,6 +112,7 @@ static int plan_chirp(struct fourier *f)
 
 struct fourier *fourier_new(int64_t n)
 {
+    assert(n > 0);
     if (n > INT64_MAX / 512) {
         error_set(FL_RUNTIME_ERROR, "a Fourier transform of %lld points is too long", (long long)n);
         return NULL;
@@ -193,6 +197,7 @@ static void butterfly5(struct number *a)
 /* By the definition; `step` roots of f make one of r. */
 static void butterfly_any(const struct fourier *f, int r, struct number *a)
 {
+    assert(r <= LARGEST_PRIME && f->n % r == 0);
     int64_t step = f->n / r;
     struct number y[LARGEST_PRIME];
     for (int k = 0; k < r; k++) {
@@ -208,6 +213,7 @@ static void butterfly_any(const struct fourier *f, int r, struct number *a)
 static inline void pass(const struct fourier *f, int r, int64_t done, const struct number *x,
                         struct number *y)
 {
+    assert(r <= LARGEST_PRIME && f->n % (done * r) == 0);
     int64_t groups = f->n / done / r;
     struct number a[LARGEST_PRIME], w[LARGEST_PRIME];
     for (int64_t p = 0; p < groups; p++) {
@@ -235,6 +241,7 @@ static inline void pass(const struct fourier *f, int r, int64_t done, const stru
 
 static struct number *run_factors(const struct fourier *f, struct number *work)
 {
+    assert(!f->inner);
     struct number *x = work, *y = work + f->n;
     int64_t done = 1;
     for (int i = 0; i < f->factors; i++) {
@@ -265,6 +272,7 @@ static struct number swapped(struct number a)
 
 static struct number *run_chirp(const struct fourier *f, struct number *work)
 {
+    assert(f->inner->n >= 2 * f->n - 1);
     int64_t n = f->n, length = f->inner->n;
     for (int64_t k = 0; k < n; k++)
         work[k] = times(work[k], f->root[k]);

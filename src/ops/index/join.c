@@ -88,6 +88,7 @@ int cat_cpu(fl_tensors tensors, int64_t dim, fl_tensor *y)
 
 int cat_backward_compose(fl_tensor *g, fl_tensors shapes, int64_t dim, fl_value *y)
 {
+    assert(shapes.count > 0);
     fl_tensor **list = op_list(y, shapes.count);
     int d = shape_wrap_dim(dim, g->ndim);
     int64_t from = 0;
@@ -108,6 +109,7 @@ int cat_backward_compose(fl_tensor *g, fl_tensors shapes, int64_t dim, fl_value 
 static int cat_changed(fl_tensors tensors, fl_tensor *(*change)(fl_tensor *t, int dim), int dim,
                        int64_t along, const char *what, fl_tensor **y)
 {
+    assert(change);
     fl_value list;
     if (tensors.count == 0)
         return error_set(FL_RUNTIME_ERROR, "%s expects a non-empty TensorList", what);

@@ -55,6 +55,7 @@ struct lane {
 
 static double get(const struct batch *k, const void *row, int64_t i)
 {
+    assert(i >= 0);
     return k->dtype == FL_FLOAT32 ? (double)((const float *)row)[i] : ((const double *)row)[i];
 }
 
@@ -77,6 +78,8 @@ static size_t lane_size(const struct batch *k)
 
 static struct lane lane_open(const struct batch *k, int64_t b)
 {
+    assert(b >= 0 && b < k->N);
+    assert(2 * k->target_lengths[b] + 1 <= k->most);
     char *at = k->scratch + (size_t)b * k->each;
     size_t line = (size_t)k->most * k->real, row = (size_t)k->row * k->real;
     struct lane l = {.n = 2 * k->target_lengths[b] + 1, .class = (int64_t *)at};
@@ -100,6 +103,7 @@ static struct lane lane_open(const struct batch *k, int64_t b)
 
 static const char *log_probs_at(const struct batch *k, int64_t b, int64_t t)
 {
+    assert(t >= 0 && t < k->T && b >= 0 && b < k->N);
     return k->log_probs + (size_t)((t * k->N + b) * k->C) * k->real;
 }
 
@@ -120,12 +124,14 @@ static void gather(const struct batch *k, const struct lane *l, int64_t b, int64
 
 static char *alpha_at(const struct batch *k, int64_t b, int64_t t)
 {
+    assert(t >= 0 && t < k->T && b >= 0 && b < k->N);
     return k->alpha + (size_t)((b * k->T + t) * k->row) * k->real;
 }
 
 /* The first row of alpha or beta: an alignment begins at one of the first two positions. */
 static void begin(const struct batch *k, int64_t n, const char *log_p, char *row)
 {
+    assert(n > 0);
     k->kernels->impossible(CTC_MARGIN + n, row);
     for (int64_t s = 0; s < 2 && s < n; s++)
         put(k, row, CTC_MARGIN + s, get(k, log_p, s));
@@ -133,6 +139,7 @@ static void begin(const struct batch *k, int64_t n, const char *log_p, char *row
 
 static void forward(void *context, int64_t b)
 {
+    assert(b >= 0 && ((const struct batch *)context)->input_lengths[b] <= ((const struct batch *)context)->T);
     const struct batch *k = context;
     struct lane l = lane_open(k, b);
     const int64_t T = k->input_lengths[b];

@@ -2,6 +2,7 @@
  * double. */
 #include "ops/norm/norm.h"
 
+#include <assert.h>
 #include <math.h>
 #include <string.h>
 

@@ -68,6 +68,7 @@ static inline REAL NAME(centred_block)(int64_t n, const REAL *g, const REAL *x, 
 /* The same over any n, blocks added in double. */
 static double NAME(sum)(int64_t n, const REAL *x)
 {
+    assert(n >= 0);
     double total = 0;
     for (int64_t i = 0; i < n; i += 2048)
         total += (double)NAME(sum_block)(n - i < 2048 ? n - i : 2048, x + i);
@@ -101,6 +102,7 @@ static double NAME(centred)(int64_t n, const REAL *g, const REAL *x, REAL mean)
 /* The greatest element; NaN if there is one. */
 static REAL NAME(greatest)(int64_t n, const REAL *x)
 {
+    assert(n > 0);
     REAL lane[LANES];
     int64_t i = 0;
     for (int l = 0; l < LANES; l++)
@@ -120,6 +122,7 @@ static REAL NAME(greatest)(int64_t n, const REAL *x)
 
 static void NAME(softmax)(int64_t rows, int64_t n, const void *from, void *to, bool logarithm)
 {
+    assert(rows >= 0 && n >= 0);
     for (int64_t r = 0; r < rows; r++) {
         const REAL *x = (const REAL *)from + r * n;
         REAL *y = (REAL *)to + r * n;
@@ -227,6 +230,7 @@ static inline __attribute__((always_inline)) void NAME(normalise)(int64_t n, con
 static void NAME(layer_norm)(int64_t rows, int64_t n, const void *from, const void *weights,
                              const void *biases, double eps, void *to, void *means, void *rstds)
 {
+    assert(rows >= 0 && n > 0);
     const REAL *weight = weights, *bias = biases;
     for (int64_t r = 0; r < rows; r++) {
         const REAL *x = (const REAL *)from + r * n;
@@ -297,6 +301,7 @@ static void NAME(add)(int64_t n, void *to, const void *from)
 static void NAME(channel_moments)(int64_t N, int64_t C, int64_t S, int64_t c, const void *from,
                                   double *mean, double *squares)
 {
+    assert(c >= 0 && c < C);
     const REAL *x = (const REAL *)from + c * S;
     double total = 0, square = 0;
     if (S == 1) { /* a column: nothing to gain from lanes */
@@ -338,6 +343,7 @@ static void NAME(channel_sums)(int64_t N, int64_t C, int64_t S, int64_t c, const
 static void NAME(channel_affine)(int64_t N, int64_t C, int64_t S, int64_t c, const void *from,
                                  double scale, double shift, void *to)
 {
+    assert(c >= 0 && c < C);
     const REAL *x = (const REAL *)from + c * S;
     REAL *y = (REAL *)to + c * S, a = (REAL)scale, d = (REAL)shift;
     for (int64_t b = 0; b < N; b++)
@@ -349,6 +355,7 @@ static void NAME(channel_backward)(int64_t N, int64_t C, int64_t S, int64_t c, c
                                    const void *from, double mean, double scale, double slope,
                                    double shift, void *to)
 {
+    assert(c >= 0 && c < C);
     const REAL *g = (const REAL *)incoming + c * S, *x = (const REAL *)from + c * S;
     REAL *out = (REAL *)to + c * S, m = (REAL)mean, a = (REAL)scale, k = (REAL)slope,
          d = (REAL)shift;

@@ -1,5 +1,6 @@
 /* Arithmetic that takes more than an expression: what is refused, and what is chosen by an
  * argument. */
+#include <assert.h>
 #include <math.h>
 #include <string.h>
 
@@ -75,6 +76,7 @@ static int has_zero(const fl_tensor *t, int dtype)
 /* A divisor of no dim is converted to the dividend's dtype, where it may become 0. */
 static int refuse_zero(fl_value dividend, fl_value divisor)
 {
+    assert(divisor.tag != FL_NONE);
     const fl_value both[] = {dividend, divisor};
     int common = pointwise_promote(2, both);
     if (dtype_is_inexact(common))
@@ -156,6 +158,7 @@ static uint16_t next_half(uint16_t x, uint16_t y, uint16_t infinity)
 
 int nextafter_half_cpu(fl_tensor *self, fl_tensor *other, fl_tensor *y)
 {
+    assert(y->numel == self->numel);
     fl_tensor *from = tensor_contiguous(self), *to = from ? tensor_contiguous(other) : NULL;
     uint16_t infinity = self->dtype == FL_FLOAT16 ? 0x7c00 : 0x7f80, *out = tensor_data(y);
     const uint16_t *a = to ? tensor_data(from) : NULL, *b = to ? tensor_data(to) : NULL;
@@ -183,6 +186,7 @@ int frexp_shape(fl_tensor *self, struct op_shape *y)
 
 int frexp_cpu(fl_tensor *self, fl_tensor *mantissa, fl_tensor *exponent)
 {
+    assert(exponent->dtype == FL_INT32 && mantissa->numel == self->numel);
     fl_tensor *x = tensor_as(self, FL_FLOAT64),
               *m = tensor_new(x ? x->ndim : 0, self->sizes, FL_FLOAT64);
     int status = x && m ? 0 : -1;

@@ -5,6 +5,8 @@
  * comes first in its slice, and its slice first, so that positions are PyTorch's; a mean's divisor
  * is a product of one number a dim.
  */
+#include <assert.h>
+
 #include "core/error.h"
 #include "ops/op.h"
 #include "ops/pool/pool_calls.h"
@@ -53,6 +55,7 @@ static fl_tensor *positions(fl_tensor *deep, fl_tensor *flat, const fl_tensor *x
 static int max_pool(const char *what, fl_tensor *self, const struct pool_sizes *p,
                     const int64_t *out, bool ceil_mode, fl_tensor **y, fl_tensor **indices)
 {
+    assert(p || out);
     fl_tensor *x = pool_batched(what, self, 3), *flat, *flat_at, *deep, *deep_at;
     if (!x)
         return -1;
@@ -187,6 +190,7 @@ static int check_unpool(const char *what, const fl_tensor *self, const fl_tensor
 static int unpool(const char *what, fl_tensor *self, fl_tensor *indices, fl_ints output_size,
                   int spatial, fl_tensor **y)
 {
+    assert(spatial == 2 || spatial == 3);
     if (check_unpool(what, self, indices, output_size, spatial))
         return -1;
     const int lead = self->ndim - spatial;

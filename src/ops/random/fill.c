@@ -1,5 +1,6 @@
 /* Random tensors. A tensor is filled in the order of its memory, whatever order its dims stand in,
  * as PyTorch does: where it has no gaps in place, otherwise by way of a contiguous copy. */
+#include <assert.h>
 #include <float.h>
 #include <math.h>
 
@@ -57,6 +58,7 @@ static int filling_start(struct filling *f, fl_tensor *self)
 
 static int filling_end(struct filling *f, int status)
 {
+    assert(f->into || status);
     if (status == 0 && f->into != f->view)
         status = tensor_copy(f->view, f->into);
     tensor_release(f->view), tensor_release(f->into);
@@ -70,6 +72,7 @@ typedef double (*draw_fn)(fl_generator *g, const double *p);
 /* Fills self, element after element. */
 static int fill_drawn(fl_tensor *self, fl_generator *generator, draw_fn draw, const double *p)
 {
+    assert(draw && p);
     enum { CHUNK = 256 };
     double stage[CHUNK];
     fl_generator *g = or_default(generator);
@@ -102,6 +105,8 @@ static int fill_run(fl_tensor *self, fl_generator *generator, enum filler how, d
 /* A complex tensor by its parts, each of which has half the variance. */
 static int fill_parts(fl_tensor *self, fl_generator *generator, enum filler how, double a, double b)
 {
+    assert(dtype_is_complex(self->dtype));
+    assert(self->ndim < TENSOR_MAX_DIMS);
     int64_t sizes[TENSOR_MAX_DIMS + 1], strides[TENSOR_MAX_DIMS + 1];
     if (how != UNIFORM && how != NORMAL)
         return error_set(FL_NOT_IMPLEMENTED, "\"random_\" not implemented for '%s'",
@@ -222,6 +227,7 @@ static int check_bounds(int dtype, int64_t from, int64_t to)
  * the dtype below that (source: update_to of PyTorch's DistributionTemplates.h). */
 static int64_t last_held(int dtype, int64_t to)
 {
+    assert(dtype_is_floating(dtype));
     double last = convert_rounded((double)(to - 1), dtype);
     if (!(last < 0x1p62) || (int64_t)last < to)
         return to;
@@ -281,6 +287,7 @@ int randperm_shape(int64_t n, fl_generator *generator, fl_dtype dtype, fl_device
 int randperm_cpu(int64_t n, fl_generator *generator, fl_dtype dtype, fl_device device,
                  bool requires_grad, fl_tensor *y)
 {
+    assert(y->ndim == 1 && y->numel == n);
     (void)dtype, (void)device;
     fl_generator *g = or_default(generator);
     fl_tensor *order = y->dtype == FL_INT64 ? tensor_retain(y) : tensor_new(1, &n, FL_INT64);
@@ -340,6 +347,7 @@ int random_from__cpu(fl_tensor *self, int64_t from, const int64_t *to, fl_genera
 
 static double draw_exponential(fl_generator *g, const double *p)
 {
+    assert(p[0] > 0);
     return -1 / p[0] * log1p(-generator_uniform_double(g));
 }
 
@@ -353,6 +361,7 @@ int exponential__cpu(fl_tensor *self, double lambd, fl_generator *generator)
 
 static double draw_geometric(fl_generator *g, const double *p)
 {
+    assert(p[0] > 0 && p[0] < 1);
     return ceil(log(generator_uniform_double(g)) / log1p(-p[0]));
 }
 
@@ -365,6 +374,7 @@ int geometric__cpu(fl_tensor *self, double p, fl_generator *generator)
 
 static double draw_cauchy(fl_generator *g, const double *p)
 {
+    assert(p[1] > 0);
     return p[0] + p[1] * tan(3.14159265358979323846 * (generator_uniform_double(g) - 0.5));
 }
 
@@ -390,6 +400,7 @@ int log_normal__cpu(fl_tensor *self, double mean, double std, fl_generator *gene
 
 static double draw_bernoulli(fl_generator *g, const double *p)
 {
+    assert(p[0] >= 0 && p[0] <= 1);
     return generator_uniform_double(g) < p[0];
 }
 
@@ -415,6 +426,7 @@ int bernoulli_p_cpu(fl_tensor *self, double p, fl_generator *generator, fl_tenso
  * in double. */
 static int draw_by_probabilities(fl_tensor *y, fl_tensor *p, fl_generator *generator)
 {
+    assert(shape_equal(y, p));
     int order[TENSOR_MAX_DIMS];
     fl_generator *g = or_default(generator);
     if (tensor_check_written(y))
@@ -477,6 +489,7 @@ int bernoulli_tensor__cpu(fl_tensor *self, fl_tensor *p, fl_generator *generator
 int rrelu_slopes_cpu(fl_tensor *self, double lower, double upper, fl_generator *generator,
                      fl_tensor *y)
 {
+    assert(y->numel == self->numel);
     fl_generator *g = or_default(generator);
     fl_tensor *dense = tensor_as(self, FL_FLOAT64);
     int64_t size = (int64_t)dtype_size(y->dtype);
@@ -543,6 +556,7 @@ static int check_weights(const double *w, int64_t n)
 static void draw_with_replacement(fl_generator *g, double *w, int64_t n, int64_t samples,
                                   int64_t *out)
 {
+    assert(n > 0 && samples > 0);
     double sum = 0;
     for (int64_t i = 0; i < n; i++)
         w[i] = sum += w[i];
@@ -564,6 +578,7 @@ static void draw_with_replacement(fl_generator *g, double *w, int64_t n, int64_t
  * a reservoir", 2006. */
 static void take_largest(double *w, int64_t n, int64_t samples, int64_t *out)
 {
+    assert(samples <= n);
     for (int64_t k = 0; k < samples; k++) {
         int64_t best = -1;
         for (int64_t i = 0; i < n; i++)
@@ -577,6 +592,7 @@ static void take_largest(double *w, int64_t n, int64_t samples, int64_t *out)
 int multinomial_cpu(fl_tensor *self, int64_t num_samples, bool replacement, fl_generator *generator,
                     fl_tensor *y)
 {
+    assert(y->sizes[y->ndim - 1] == num_samples);
     fl_generator *g = or_default(generator);
     int64_t n = self->sizes[self->ndim - 1];
     fl_tensor *weights = tensor_new(self->ndim, self->sizes, FL_FLOAT64);

@@ -453,6 +453,7 @@ int renorm_compose(fl_tensor *self, fl_value p, int64_t dim, fl_value maxnorm, f
 static int variance(const char *what, fl_tensor *self, fl_ints dim, double correction, bool keepdim,
                     fl_tensor **var, fl_tensor **mean)
 {
+    assert(var && mean);
     int dtype = self->dtype;
     if (dtype_is_complex(dtype)) { /* the distances' squares are those of both parts */
         fl_tensor *real, *imag, *m_real, *m_imag;

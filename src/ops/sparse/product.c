@@ -31,6 +31,7 @@ static int check_places(const char *what, const fl_tensor *rows, const fl_tensor
 /* Checks that all places are within 0..size-1. */
 static int check_within(const int64_t *place, int64_t count, int64_t size, const char *what)
 {
+    assert(count >= 0);
     for (int64_t e = 0; e < count; e++)
         if (place[e] < 0 || place[e] >= size)
             return error_set(FL_INDEX_ERROR,
@@ -99,6 +100,7 @@ ROWS(rows_f64, double)
 static void sort_by_row(int64_t rows, int64_t count, const int64_t *row, int64_t *start,
                         int64_t *entry)
 {
+    assert(rows >= 0 && count >= 0);
     memset(start, 0, sizeof *start * (size_t)(rows + 1));
     for (int64_t e = 0; e < count; e++)
         start[row[e] + 1]++;

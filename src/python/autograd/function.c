@@ -76,6 +76,7 @@ static void drop_saved(struct context_object *c)
 static bool keep_saved(struct context_object *c, fl_tensor *const *results, int count)
 {
     assert(count >= 0);
+    assert(count >= 0);
     PyObject *tuple = c->to_save;
     if (!tuple || !PyTuple_Check(tuple))
         return true;
@@ -284,6 +285,7 @@ static const char *function_name(const struct node *n)
 /* The incoming gradients as arguments for backward: ctx, then one a result. */
 static PyObject *backward_arguments(struct function_node *f, fl_tensor *const *g)
 {
+    assert(f->node.results > 0);
     PyObject *args = PyTuple_New(f->node.results + 1);
     if (!args)
         return NULL;
@@ -312,6 +314,7 @@ static PyObject *backward_arguments(struct function_node *f, fl_tensor *const *g
 /* What backward returned, dealt out to the edges. */
 static bool take_gradients(struct function_node *f, PyObject *result, fl_tensor **out)
 {
+    assert(f->node.edges >= 0);
     bool single = !PyTuple_Check(result);
     Py_ssize_t count = single ? 1 : PyTuple_Size(result);
     Py_ssize_t extra = f->arguments;
@@ -353,6 +356,7 @@ static bool take_gradients(struct function_node *f, PyObject *result, fl_tensor 
 static int function_backward(struct node *n, fl_tensor *const *g, bool create_graph,
                              fl_tensor **out)
 {
+    assert(!n->released);
     (void)create_graph;
     struct function_node *f = (struct function_node *)n;
     bool held = turn_pause();
@@ -421,6 +425,7 @@ PyObject *function_context(const struct node *n)
 /* A node for a call with these arguments and so many results. NULL with an exception. */
 static struct function_node *node_new(PyObject *context, PyObject *args, int results)
 {
+    assert(results > 0);
     int arguments = (int)PyTuple_Size(args), edges = 0;
     for (int i = 0; i < arguments; i++)
         edges += pytensor_check(PyTuple_GetItem(args, i));
@@ -464,6 +469,7 @@ static bool contains(PyObject *tuple, PyObject *o)
 /* Hangs one result on the node: the object to return in its place, a new reference. */
 static PyObject *record_result(struct function_node *f, PyObject *args, PyObject *o, int i)
 {
+    assert(i >= 0 && i < f->node.results);
     assert(i >= 0);
     fl_tensor *t = pytensor_get(o);
     struct context_object *c = f->context;

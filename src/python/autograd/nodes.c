@@ -3,6 +3,7 @@
  * A node has at most one live object, which holds a reference to it. The nodes of autograd.Function
  * show their context object instead (function.c).
  */
+#include <assert.h>
 #include <stddef.h>
 #include <string.h>
 
@@ -293,6 +294,7 @@ static PyTypeObject *type_of(const struct node *n)
 /* Runs the engine without the GIL: hooks take it again. */
 static int run_backward(const struct backward_request *request)
 {
+    assert(request->count >= 0 && request->inputs >= 0);
     raise_forget();
     PyThreadState *state = python_leave();
     int status = engine_backward(request);

@@ -8,6 +8,7 @@
  */
 #include "python/call/overrides.h"
 
+#include <assert.h>
 #include <string.h>
 
 #include "python/call/arguments.h"
@@ -82,6 +83,7 @@ static int gather_one(PyObject *asked, PyObject *o)
 /* The objects whose classes are asked, in order: a new list. */
 static PyObject *gather(PyObject *self, PyObject *const *args, Py_ssize_t count)
 {
+    assert(count >= 0);
     PyObject *asked = PyList_New(0);
     int failed = asked && self ? gather_one(asked, self) : 0;
     for (Py_ssize_t i = 0; asked && !failed && i < count; i++)
@@ -102,6 +104,7 @@ bool overrides_any(PyObject *self, PyObject *const *args, Py_ssize_t count)
 
 static PyObject *types_of(PyObject *asked)
 {
+    assert(PyList_Check(asked));
     PyObject *types = PyTuple_New(PyList_Size(asked));
     for (Py_ssize_t i = 0; types && i < PyList_Size(asked); i++)
         PyTuple_SetItem(types, i, Py_NewRef((PyObject *)Py_TYPE(PyList_GetItem(asked, i))));
@@ -170,6 +173,7 @@ static void refuse(PyObject *function, PyObject *types, bool is_operator)
 static PyObject *ask_all(PyObject *asked, PyObject *function, PyObject *args, PyObject *kwargs,
                          bool is_operator)
 {
+    assert(PyList_Check(asked));
     PyObject *types = types_of(asked);
     PyObject *result = types ? ask_mode(function, types, args, kwargs) : NULL;
     for (Py_ssize_t i = 0; result == Py_NotImplemented && i < PyList_Size(asked); i++) {

@@ -357,6 +357,7 @@ static enum outcome adam_options(PyObject *group, struct optimizer_adam *rule)
 /* Puts a tensor of zeros into the dict. */
 static bool put_zeros(PyObject *dict, PyObject *key, int ndim, const int64_t *sizes, int dtype)
 {
+    assert(ndim >= 0 && dtype >= 0);
     assert(ndim >= 0 && ndim <= TENSOR_MAX_DIMS);
     fl_tensor *zeros = tensor_new(ndim, sizes, dtype);
     if (zeros && tensor_fill(zeros, fl_int(0)) != 0) {
@@ -372,6 +373,7 @@ static bool put_zeros(PyObject *dict, PyObject *key, int ndim, const int64_t *si
 /* Fills an empty state, in PyTorch's order of keys. */
 static bool adam_start(PyObject *dict, const fl_tensor *p, bool amsgrad)
 {
+    assert(PyDict_Check(dict));
     int step_dtype = dtype_default() == FL_FLOAT64 ? FL_FLOAT64 : FL_FLOAT32;
     if (put_zeros(dict, key_step, 0, NULL, step_dtype) &&
         put_zeros(dict, key_exp_avg, p->ndim, p->sizes, p->dtype) &&

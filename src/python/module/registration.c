@@ -3,6 +3,8 @@
  *
  * A name is in at most one of __dict__, `_parameters`, `_buffers` and `_modules`: an assignment of
  * another kind of value moves it. The checks, their order and their words are PyTorch's. */
+#include <assert.h>
+
 #include "python/module/module.h"
 #include "python/python.h"
 
@@ -124,6 +126,7 @@ static bool is_tensor_like(PyObject *value)
 /* An OrderedDict keeps its order beside the table: it must be written through its own methods. */
 static int item_set(PyObject *dict, PyObject *name, PyObject *value)
 {
+    assert(PyDict_Check(dict));
     return PyDict_CheckExact(dict) ? PyDict_SetItem(dict, name, value)
                                    : PyObject_SetItem(dict, name, value);
 }
@@ -131,6 +134,7 @@ static int item_set(PyObject *dict, PyObject *name, PyObject *value)
 /* Takes a name out of a dictionary that may be NULL. Returns 1 if it was there, 0 if not, -1. */
 static int item_drop(PyObject *dict, PyObject *name)
 {
+    assert(PyDict_Check(dict));
     if (!module_item(dict, name))
         return PyErr_Occurred() ? -1 : 0;
     int failed =
@@ -141,6 +145,7 @@ static int item_drop(PyObject *dict, PyObject *name)
 /* Lets the hooks of one kind see, and replace, a value on its way in. The caller owns *value. */
 static int pass_hooks(enum module_hooks kind, PyObject *self, PyObject *name, PyObject **value)
 {
+    assert(value && *value);
     if (PyDict_Size(module_shared_hooks[kind]) == 0)
         return 0;
     PyObject *hooks = PyMapping_Values(module_shared_hooks[kind]);

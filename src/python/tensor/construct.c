@@ -8,6 +8,8 @@
  */
 #include "python/tensor/construct.h"
 
+#include <assert.h>
+
 #include "python/tensor/types.h"
 
 /* Whether every argument is a size: Tensor(2, 3), by ints or what stands for one. */
@@ -143,6 +145,7 @@ static bool on_cpu(PyObject *o)
 /* Takes the keywords apart: what stands for the first argument (borrowed, NULL: none given). */
 static bool read_keywords(PyObject *kwargs, PyObject **first)
 {
+    assert(first);
     PyObject *key, *value;
     Py_ssize_t place = 0;
     *first = NULL;
@@ -167,6 +170,7 @@ static bool read_keywords(PyObject *kwargs, PyObject **first)
 
 fl_tensor *construct_tensor(int dtype, PyObject *args, PyObject *kwargs)
 {
+    assert(PyTuple_Check(args));
     static const int64_t nothing[1] = {0};
     PyObject *first;
     if (!read_keywords(kwargs, &first))
@@ -281,6 +285,7 @@ static int read_dims(PyObject *o, int64_t *dims)
 static fl_tensor *on_storage(const fl_tensor *over, int dtype, PyObject *sizes, PyObject *strides,
                              long long offset)
 {
+    assert(over->storage);
     int64_t dims[TENSOR_MAX_DIMS], steps[TENSOR_MAX_DIMS];
     int ndim = read_dims(sizes, dims), last = strides == Py_None ? ndim : read_dims(strides, steps);
     if (ndim < 0 || last < 0)

@@ -123,6 +123,7 @@ PyObject *data_item(const fl_tensor *t, int64_t position)
 static PyObject *list_of(const fl_tensor *t, int dim, int64_t *position)
 {
     assert(dim >= 0 && dim <= t->ndim);
+    assert(dim >= 0 && dim <= t->ndim);
     if (dim == t->ndim)
         return data_item(t, (*position)++);
     int64_t count = t->sizes[dim];
@@ -241,6 +242,7 @@ static int dtype_of_one(PyObject *o)
 /* Joins the dtypes of all numbers in o, `depth` lists deep, into *dtype (FL_NO_DTYPE: none seen yet). */
 static bool find_dtype(PyObject *o, int depth, int *dtype)
 {
+    assert(depth >= 0);
     if (!is_data_sequence(o)) {
         int one = dtype_of_one(o);
         if (one != FL_NO_DTYPE)
@@ -285,6 +287,7 @@ static bool put_overflow(struct sink *s)
 
 static bool put_complex(struct sink *s, double real, double imag)
 {
+    assert(s->complex);
     s->f[2 * s->count] = real, s->f[2 * s->count + 1] = imag;
     s->count++;
     return true;
@@ -325,6 +328,7 @@ static bool put_float(struct sink *s, double value)
 /* uint64 alone has Python's own rules and exceptions. */
 static bool put_unsigned(struct sink *s, PyObject *o)
 {
+    assert(s->dtype == FL_UINT64);
     PyObject *whole = PyLong_Check(o) ? Py_NewRef(o) : PyNumber_Index(o);
     if (!whole) {
         PyErr_SetString(PyExc_TypeError, "an integer is required");
@@ -525,6 +529,7 @@ static int read_keyword(const char *name, struct request *r, PyObject *keyword, 
 static bool read_request(const char *name, struct request *r, int positional, PyObject *const *args,
                          Py_ssize_t nargs, PyObject *kwnames)
 {
+    assert(nargs >= 0 && positional >= 0);
     if (nargs > positional) {
         PyErr_Format(PyExc_TypeError, "%s() takes %d positional argument%s but %zd were given",
                      name, positional, positional == 1 ? "" : "s", nargs);

@@ -27,6 +27,7 @@ static void drop_owner(void *owner)
 static fl_tensor *over_memory(PyObject *owner, void *data, int dtype, int ndim,
                               const int64_t *sizes, const int64_t *strides)
 {
+    assert(dtype >= 0 && dtype < FL_DTYPE_COUNT);
     assert(ndim >= 0 && ndim <= TENSOR_MAX_DIMS);
     int64_t last = 0, one = 1;
     bool empty = false;
@@ -65,6 +66,7 @@ static int dtype_of_typestr(const char *s)
 /* Reads a tuple of ints: of nothing else, whose __index__ might drop the tuple meanwhile. */
 static bool read_dims(PyObject *tuple, int64_t *out, Py_ssize_t ndim)
 {
+    assert(ndim <= TENSOR_MAX_DIMS);
     for (Py_ssize_t i = 0; i < ndim; i++) {
         PyObject *item = PyTuple_GetItem(tuple, i);
         if (item && !PyLong_Check(item))
@@ -219,6 +221,7 @@ static PyObject *function_from_numpy(PyObject *module, PyObject *array)
 
 static void drop_buffer(void *context)
 {
+    assert(context);
     PyGILState_STATE state = PyGILState_Ensure();
     PyBuffer_Release(context);
     free(context);

@@ -1,5 +1,6 @@
 /* Tensor's methods that are no operators: questions about shape and memory, conversions of dtype
  * and device, Python's own protocols (length, iteration, copying, pickling, text). */
+#include <assert.h>
 #include <string.h>
 
 #include "autograd/operations.h"
@@ -19,6 +20,7 @@
 static PyObject *find_argument(PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames,
                                Py_ssize_t position, const char *keyword)
 {
+    assert(position >= 0 && nargs >= 0);
     if (position >= 0 && position < nargs)
         return args[position];
     for (Py_ssize_t k = 0; kwnames && k < PyTuple_Size(kwnames); k++)
@@ -172,6 +174,7 @@ METHOD(method_is_set_to)
 /* Whether a tensor of 4 (or 5) dims stands with its channels last. */
 static bool is_channels_last(const fl_tensor *t, int ndim)
 {
+    assert(ndim == 4 || ndim == 5);
     if (t->ndim != ndim)
         return false;
     int64_t expected = 1;
@@ -188,6 +191,7 @@ static bool is_channels_last(const fl_tensor *t, int ndim)
 
 static bool has_format(const fl_tensor *t, int format)
 {
+    assert(format >= 0 && format < FORMAT_COUNT);
     return format == FORMAT_CHANNELS_LAST      ? is_channels_last(t, 4)
            : format == FORMAT_CHANNELS_LAST_3D ? is_channels_last(t, 5)
                                                : t->flags & TENSOR_CONTIGUOUS;

@@ -1,5 +1,7 @@
 /* Tensor's properties: shape and dtype, gradient and graph, the many questions with a fixed answer.
  */
+#include <assert.h>
+
 #include "python/tensor/tensor_object.h"
 #include "python/tensor/types.h"
 
@@ -194,6 +196,7 @@ GETTER(data)
 
 int pytensor_set_data(fl_tensor *t, const fl_tensor *from)
 {
+    assert(t->storage && from->storage);
     if (t == from)
         return 0;
     if (tensor_requires_grad(t) && !dtype_is_inexact(from->dtype))

@@ -1,5 +1,6 @@
 /* Tensors in memory that processes share: what flambeau.multiprocessing and the loader's workers
  * are made of; and how a worker ends with its parent. */
+#include <assert.h>
 #include <signal.h>
 #include <sys/prctl.h>
 #include <unistd.h>
@@ -69,6 +70,7 @@ static PyObject *function_new_shared(PyObject *module, PyObject *args)
  * they are no plain tensors of one shape and dtype. */
 static fl_tensor *stack_rows(PyObject *list, Py_ssize_t count, struct storage *into)
 {
+    assert(count > 0);
     const fl_tensor *first = NULL;
     for (Py_ssize_t i = 0; i < count; i++) {
         PyObject *o = python_item(list, i);
@@ -138,6 +140,7 @@ static PyObject *function_stack_shared(PyObject *module, PyObject *args)
 static bool fits(int ndim, const int64_t *sizes, const int64_t *strides, int64_t offset, int dtype,
                  int64_t bytes)
 {
+    assert(ndim >= 0 && ndim <= TENSOR_MAX_DIMS);
     int64_t last = offset, step;
     if (offset < 0)
         return false;

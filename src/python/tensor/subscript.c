@@ -41,6 +41,7 @@ static bool in_steps(const fl_tensor *t)
 
 static void subscript_begin(struct subscript *s, fl_tensor *self, bool recorded)
 {
+    assert(self->ndim <= TENSOR_MAX_DIMS && self->storage);
     s->self = self;
     s->storage = storage_retain(self->storage);
     s->view = NULL;
@@ -54,6 +55,7 @@ static void subscript_begin(struct subscript *s, fl_tensor *self, bool recorded)
 
 static void subscript_end(struct subscript *s)
 {
+    assert(s->storage);
     storage_release(s->storage);
     if (s->view)
         tensor_release(s->view);
@@ -108,6 +110,7 @@ static PyObject *__attribute__((cold)) hint_of_index(int64_t size)
 
 static bool take_int(struct subscript *s, int64_t i)
 {
+    assert(s->dim <= s->ndim);
     if (s->dim >= s->ndim) {
         PyErr_SetString(PyExc_IndexError,
                         s->self->ndim
@@ -142,6 +145,7 @@ static bool refuse_many(const struct subscript *s)
 
 static bool take_slice(struct subscript *s, PyObject *slice)
 {
+    assert(PySlice_Check(slice));
     Py_ssize_t start, stop, by;
     if (PySlice_Unpack(slice, &start, &stop, &by) < 0)
         return false;
@@ -478,6 +482,7 @@ static fl_tensor *resized(fl_tensor *value, const fl_op **op, const char *name, 
  */
 static fl_tensor *trim(fl_tensor *value, int ndim)
 {
+    assert(ndim >= 0);
     assert(ndim >= 0);
     static const fl_op *reshape;
     int extra = 0;

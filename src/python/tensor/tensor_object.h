@@ -3,6 +3,8 @@
 #ifndef FLAMBEAU_PYTHON_TENSOR_OBJECT_H
 #define FLAMBEAU_PYTHON_TENSOR_OBJECT_H
 
+#include <assert.h>
+
 #include "python/python.h"
 
 struct tensor_object {
@@ -20,6 +22,7 @@ static inline bool pytensor_check(PyObject *o)
 }
 static inline fl_tensor *pytensor_get(PyObject *o)
 {
+    assert(pytensor_check(o));
     return ((struct tensor_object *)o)->tensor;
 }
 /* The object that shows t, a new reference; takes over the caller's reference to t, also when it
