@@ -50,7 +50,7 @@ uint32_t batch_begin(int64_t size, enum batch_randomness randomness)
         return 0;
     }
     uint32_t id = atomic_fetch_add(&last, 1) + 1;
-    l->of[l->count++] = (struct batch_level){id, size, randomness};
+    l->of[l->count++] = (struct batch_level){size, id, (uint8_t)randomness};
     batch_watch();
     return id;
 }

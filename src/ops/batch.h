@@ -14,9 +14,9 @@ enum batch_randomness { RANDOMNESS_ERROR, RANDOMNESS_SAME, RANDOMNESS_DIFFERENT 
 struct batch_levels {
     int count;
     struct batch_level {
-        uint32_t id;
         int64_t size;
-        enum batch_randomness randomness;
+        uint32_t id;
+        uint8_t randomness; /* an enum batch_randomness; small: threads have little room */
     } of[LANES_MAX];
 };
 extern __thread struct batch_levels batch_levels;

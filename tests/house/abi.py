@@ -54,6 +54,13 @@ def measured(text, root):
 
 
 def operators(build):
+    """Read in a process of its own: the extension and the library, each with thread-local memory of
+    its own, need more of it than a process has left for libraries that it opens later."""
+    yield from subprocess.run([sys.executable, __file__, "--operators", str(build)], check=True,
+                              capture_output=True, text=True).stdout.splitlines()
+
+
+def operators_here(build):
     library = ctypes.CDLL(str(build / "libflambeau.so"))
     for function in ("fl_op_at", "fl_op_name", "fl_op_signature"):
         getattr(library, function).restype = ctypes.c_void_p
@@ -70,5 +77,7 @@ def lines(root, build):
     return sorted([*functions(text), *measured(text, root), *operators(build)])
 
 
-if __name__ == "__main__":
+if __name__ == "__main__" and sys.argv[1] == "--operators":
+    print("\n".join(operators_here(Path(sys.argv[2]))))
+elif __name__ == "__main__":
     print("\n".join(lines(Path(__file__).resolve().parents[2], Path(sys.argv[1]).resolve())))
