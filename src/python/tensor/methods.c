@@ -20,7 +20,7 @@
 static PyObject *find_argument(PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames,
                                Py_ssize_t position, const char *keyword)
 {
-    assert(position >= 0 && nargs >= 0);
+    assert(nargs >= 0 && (position >= 0 || keyword));
     if (position >= 0 && position < nargs)
         return args[position];
     for (Py_ssize_t k = 0; kwnames && k < PyTuple_Size(kwnames); k++)
