@@ -20,7 +20,7 @@ _MODULES = frozenset(
     (
         "__config__ _dynamo _inductor _subclasses _tensor_str _utils accelerator amp autograd "
         "backends compat compiler cpu cuda datasets distributed distributions fft func functional futures "
-        "fx hub jit library linalg mps multiprocessing nn onnx optim overrides profiler random "
+        "fx hub jit library linalg masked mps multiprocessing nn onnx optim overrides profiler random "
         "serialization signal sparse special storage testing torch_version types utils version xpu"
     ).split()
 )
@@ -38,7 +38,8 @@ _HOMES = {
     ),
     **dict.fromkeys(
         (
-            "eig einsum lobpcg lstsq lu matrix_rank pca_lowrank solve svd_lowrank symeig tensordot"
+            "eig einsum histogramdd lobpcg lstsq lu matrix_rank pca_lowrank solve svd_lowrank "
+            "symeig tensordot"
         ).split(),
         "functional",
     ),

@@ -76,6 +76,7 @@ from flambeau.amp.autocast_mode import (
 from flambeau.functional import (
     eig as eig,
     einsum as einsum,
+    histogramdd as histogramdd,
     lobpcg as lobpcg,
     lstsq as lstsq,
     lu as lu,

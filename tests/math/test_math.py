@@ -47,20 +47,29 @@ UNARY = {
     "lgamma": (0.6, 4), "i0": (0.6, 4), "i1": (0.6, 4), "digamma": (0.6, 6), "sinc": (0.6, 2.1),
     "sin_near": (1.7, 0.9), "cos_near": (1.7, 0.9), "tan_near": (0.6, 1.4), "floor": (0, 0),
     "ceil": (0, 0), "trunc": (0, 0), "round": (0, 0),
-    "frac": (0, 0),
+    "frac": (0, 0), "i0e": (0.6, 3), "i1e": (0.6, 3.5), "erfcx": (0.6, 3), "log_ndtr": (0.6, 4),
+    "ndtri": (0.6, 4), "bessel_j0": (0.6, 3), "bessel_j1": (0.6, 3.5), "bessel_y0": (0.6, 4),
+    "bessel_y1": (0.6, 4), "modified_bessel_k0": (0.6, 3), "modified_bessel_k1": (0.6, 3),
+    "scaled_modified_bessel_k0": (0.6, 3), "scaled_modified_bessel_k1": (0.6, 3),
+    "airy_ai": (0.6, 4),
 }
 BINARY = {
     "pow": (0.6, 1.1), "atan2": (1.5, 1.6), "hypot": (0.6, 1), "fmod": (0, 0),
     "remainder": (0.5, 0.5), "logaddexp": (1.7, 1.7), "logaddexp2": (1.7, 1.7), "xlogy": (1.6, 1.6),
     "ldexp": (0.5, 0.5), "floor_divide": None, "nextafter": None, "copysign": None, "fmin": None,
     "fmax": None, "minimum": None, "maximum": None, "heaviside": None, "igamma": None,
-    "igammac": None, "gamma_grad": None,
+    "igammac": None, "gamma_grad": None, "zeta": None, **dict.fromkeys(
+        [f"{f}_polynomial_{kind}" for f, kinds in (("chebyshev", "tuvw"), ("laguerre", "l"),
+                                                   ("legendre", "p"), ("hermite", ["h", "he"]))
+         for kind in kinds]),
 }
 INTEGER = ["floordiv", "mod", "pow", "gcd"]
 QUOTIENTS = ["fmod_near", "remainder_near", "floor_divide_near"]  # of operands whose quotient is near 0
 SCALAR = {"sin_f64", "cos_f64", "tan_f64", "fmod_f32", "fmod_f64", "remainder_f32",
           "remainder_f64", "floor_divide_f32", "floor_divide_f64",
-          *(f"{f}_{t}" for f in ("igamma", "igammac", "gamma_grad") for t in ("f32", "f64"))}
+          *(f"{f}_{t}" for t in ("f32", "f64") for f in [
+              "igamma", "igammac", "gamma_grad", "zeta", "erfcx", "log_ndtr", "ndtri", "airy_ai",
+              *(f for f in [*UNARY, *BINARY] if "bessel" in f or "_polynomial_" in f)])}
 CTYPES = {"f32": "float", "f64": "double", "i32": "int32_t", "i64": "int64_t"}
 CODES = {"f32": "f", "f64": "d", "i32": "i", "i64": "q", "u16": "H"}
 MAX = {"f32": struct.unpack("f", struct.pack("I", 0x7f7fffff))[0], "f64": 1.7976931348623157e308}
@@ -163,6 +172,17 @@ def exact(mp):
         n = mp.nint(x)
         return mp.mpf(1) if x == 0 else (-1) ** int(n % 2) * mp.sin(mp.pi * (x - n)) / (mp.pi * x)
 
+    def ndtri(p):
+        if not 0 < p < 1 or p < 1e-290:
+            return None
+        x = (-mp.sqrt(-2 * mp.log(p)) if p < 0.05 else mp.sqrt(-2 * mp.log(1 - p)) if p > 0.95
+             else mp.sqrt(2) * mp.erfinv(2 * p - 1))
+        for _ in range(12):  # Newton's method on the logarithm
+            tail = mp.erfc(abs(x) / mp.sqrt(2)) * half
+            want = p if x < 0 else 1 - p
+            x += mp.sign(x) * (mp.log(tail / want)) * tail / density(x)
+        return x
+
     positive = {"log": mp.log, "log2": lambda x: mp.log(x, 2), "log10": mp.log10, "sqrt": mp.sqrt,
                 "rsqrt": lambda x: 1 / mp.sqrt(x), "lgamma": lgamma}
     table = {f: (lambda x, g=g: g(x) if x > 0 else None) for f, g in positive.items()}
@@ -182,7 +202,15 @@ def exact(mp):
         "gelu": lambda x: x * mp.erfc(-x / mp.sqrt(2)) * half, "gelu_tanh": gelu_tanh,
         "gelu_slope": lambda x: mp.erfc(-x / mp.sqrt(2)) * half + x * density(x),
         "i0": lambda x: mp.besseli(0, x), "i1": lambda x: mp.besseli(1, x), "digamma": digamma,
-        "sinc": sinc,
+        "sinc": sinc, "i0e": lambda x: mp.besseli(0, x) * mp.exp(-abs(x)),
+        "i1e": lambda x: mp.besseli(1, x) * mp.exp(-abs(x)),
+        "erfcx": lambda x: mp.exp(x * x) * mp.erfc(x), "ndtri": ndtri,
+        "log_ndtr": lambda x: mp.log(mp.erfc(-x / mp.sqrt(2)) * half) if x < 0
+        else mp.log1p(-mp.erfc(x / mp.sqrt(2)) * half), "airy_ai": mp.airyai,
+        **{f"bessel_{f}{n}": (lambda x, g=g, n=n: g(n, x) if x > 0 or g == mp.besselj else None)
+           for f, g in (("j", mp.besselj), ("y", mp.bessely)) for n in (0, 1)},
+        **{f"{s}modified_bessel_k{n}": (lambda x, s=s, n=n: mp.besselk(n, x) * mp.exp(x if s else 0)
+                                        if x > 0 else None) for s in ("", "scaled_") for n in (0, 1)},
         "floor": mp.floor, "ceil": mp.ceil, "round": mp.nint,
         "trunc": lambda x: mp.sign(x) * mp.floor(abs(x)),
         "frac": lambda x: x - mp.sign(x) * mp.floor(abs(x)),
@@ -218,8 +246,12 @@ def test_unary_error(library, name, t):
     if name.endswith("_near"):
         xs = [x for x in xs if abs(x) < (2.0**17 if t == "f32" else 2.0**25)]
     # Slow, or beyond use.
-    if name in ("lgamma", "digamma", "i0", "i1", "gelu", "gelu_slope", "gelu_tanh", "erfc"):
+    if name in ("lgamma", "digamma", "i0", "i1", "gelu", "gelu_slope", "gelu_tanh", "erfc", "i0e",
+                "i1e", "erfcx", "log_ndtr", "ndtri", "airy_ai") or "bessel" in name:
         xs = [x for x in xs if abs(x) < 700][::3]
+    if name == "ndtri":
+        xs += list(array.array(CODES[t], [random.Random(0).random() for _ in range(SAMPLES)]))
+        xs += list(array.array(CODES[t], [10.0**-k for k in range(1, 38)]))
     ys = run(library, f"{name}_{t}", [t], t, xs)
     bound = UNARY[name][t == "f64"]
     with mp.workprec(1200 if name in ("sin", "cos", "tan", "cosh", "sinh") else 250):
@@ -235,6 +267,11 @@ def test_unary_error(library, name, t):
             scale = 1 if name == "digamma" else 0
             if x < 0 and name == "digamma":  # two terms that cancel near the zeros
                 scale = max(1, abs(mp.pi / mp.tan(mp.pi * mp.mpf(x))))
+            if name in ("bessel_j0", "bessel_j1", "bessel_y0", "bessel_y1"):  # the amplitude
+                n = int(name[-1])
+                scale = abs(mp.hankel1(n, abs(mp.mpf(x)))) if abs(x) > 1e-3 else 0
+            if name == "airy_ai" and x < 0:
+                scale = mp.hypot(true, mp.airybi(mp.mpf(x)))
             if name == "gelu_slope":
                 scale = abs(x) * mp.exp(-mp.mpf(x)**2 / 2) / mp.sqrt(2 * mp.pi)
             error = ulps(mp, y, true, t, scale)
@@ -304,6 +341,49 @@ def test_incomplete_gamma(library):
         assert abs(low - normal) < 0.3 / math.sqrt(p), (p, z, low, normal)
 
 
+def test_zeta(library):
+    """To 4 ULP; between its poles, by terms of negative base, to 1e-13."""
+    mp = pytest.importorskip("mpmath").mp
+    pairs = [(s, q) for s in (1.0001, 1.5, 2.0, 3.3, 7.0, 20.0, 60.0)
+             for q in (0.01, 0.5, 1.0, 1.7, 11.9, 12.0, 14.5, 100.0, 1e6)]
+    ys = run(library, "zeta_f64", ["f64"] * 2, "f64", *zip(*pairs))
+    with mp.workprec(300):
+        for (s, q), y in zip(pairs, ys):
+            error = ulps(mp, y, mp.zeta(mp.mpf(s), mp.mpf(q)), "f64")
+            assert error <= 4, (s, q, y, error)
+        pairs = [(2.0, -1.5), (3.0, -0.25), (5.0, -30.75), (2.0, -1e3 - 0.5)]
+        ys = run(library, "zeta_f64", ["f64"] * 2, "f64", *zip(*pairs))
+        for (s, q), y in zip(pairs, ys):
+            n = -math.floor(q)
+            true = mp.zeta(int(s), q + n) + mp.fsum((mp.mpf(q) + k) ** -int(s) for k in range(n))
+            assert abs(y / true - 1) < 1e-13, (s, q, y, true)
+
+
+@pytest.mark.parametrize("t", ["f32", "f64"])
+def test_orthogonal_polynomials(library, t):
+    """As exact as the recurrences are: some ULP times the degree of the largest of nearby degrees; in
+    float 2 ULP wherever the double result is itself so exact."""
+    mp = pytest.importorskip("mpmath").mp
+    rng = random.Random(t)
+    families = {"chebyshev_polynomial_t": mp.chebyt, "chebyshev_polynomial_u": mp.chebyu,
+                "hermite_polynomial_h": mp.hermite, "legendre_polynomial_p": mp.legendre,
+                "laguerre_polynomial_l": lambda n, x: mp.laguerre(n, 0, x),
+                "hermite_polynomial_he": lambda n, x: mp.hermite(n, x / mp.sqrt(2)) / mp.sqrt(2)**n,
+                "chebyshev_polynomial_v": lambda n, x: mp.chebyu(n, x) - mp.chebyu(n - 1, x),
+                "chebyshev_polynomial_w": lambda n, x: mp.chebyu(n, x) + mp.chebyu(n - 1, x)}
+    xs = [rng.uniform(-w, w) for w in (1, 4) for _ in range(40)] + [1.0, -1.0, 0.3]
+    xs = list(array.array(CODES[t], xs))
+    for name, true in families.items():
+        ns = [float(rng.randint(1, 25)) for _ in xs]
+        ys = run(library, f"{name}_{t}", [t, t], t, xs, ns)
+        with mp.workprec(200):
+            for x, n, y in zip(xs, ns, ys):
+                want = true(int(n), mp.mpf(x))
+                scale = max(abs(want), abs(true(int(n) - 1, mp.mpf(x)) if n > 1 else 1), 1)
+                error = ulps(mp, y, want, t, scale)
+                assert error <= (2 if t == "f32" else 8 * n), (name, x, n, y, error)
+
+
 PI = math.pi
 EDGES = {
     "exp": [(inf, inf), (-inf, 0), (0, 1), (1000, inf), (-1000, 0)],
@@ -334,6 +414,25 @@ EDGES = {
     "lgamma": [(1, 0), (2, 0), (0, inf), (-1, inf), (inf, inf), (-inf, inf)],
     "digamma": [(0, -inf), (-0.0, inf), (-1, nan), (inf, inf), (-inf, nan)],
     "i0": [(0, 1), (inf, nan), (-inf, nan)], "i1": [(0, 0), (inf, nan), (-inf, nan)], "sinc": [(0, 1), (1, 0), (inf, nan)],
+    "i0e": [(0, 1), (inf, 0), (-inf, 0)], "i1e": [(0, 0), (-0.0, -0.0), (inf, 0), (-inf, -0.0)],
+    "erfcx": [(0, 1), (inf, 0), (-inf, inf), (-30, inf)],
+    "log_ndtr": [(inf, -0.0), (-inf, -inf)],
+    "ndtri": [(0, -inf), (1, inf), (0.5, 0), (-0.1, nan), (1.5, nan), (inf, nan)],
+    "bessel_j0": [(0, 1), (inf, nan), (-inf, nan)], "bessel_j1": [(0, 0), (-0.0, -0.0), (inf, nan)],
+    "bessel_y0": [(0, -inf), (-0.0, -inf), (-1, nan), (inf, nan)],
+    "bessel_y1": [(0, -inf), (-0.0, -inf), (-1, nan), (inf, nan)],
+    "modified_bessel_k0": [(0, inf), (-1, nan), (inf, 0), (1e4, 0)],
+    "modified_bessel_k1": [(0, inf), (-1, nan), (inf, 0), (1e4, 0)],
+    "scaled_modified_bessel_k0": [(0, inf), (-1, nan), (inf, 0)],
+    "scaled_modified_bessel_k1": [(0, inf), (-1, nan), (inf, 0)],
+    "airy_ai": [(inf, nan), (-inf, nan), (1e30, 0)],
+    "zeta": [((1, 2), inf), ((0.5, 2), nan), ((2, 0), inf), ((2, -1), inf), ((2.5, -1.5), nan),
+             ((inf, 2), nan), ((2, inf), nan), ((nan, 1), nan), ((2, nan), nan)],
+    "chebyshev_polynomial_t": [((nan, 0), 1), ((nan, 5), nan), ((0.5, -3), 0), ((0.5, 2.9), -0.5),
+                               ((-1, 3), -1), ((1, 1e30), 1), ((0.5, nan), 0)],
+    "hermite_polynomial_h": [((2, 3), 40), ((2, 0.5), 1), ((2, -1), 0)],
+    "laguerre_polynomial_l": [((0, 10), 1), ((0.5, 2), 0.125)],
+    "legendre_polynomial_p": [((-1, 3), -1), ((0.5, 2), -0.125), ((0.5, -1), 0)],
     "floor": [(-0.5, -1), (-0.0, -0.0), (inf, inf)], "ceil": [(-0.5, -0.0), (0.5, 1)],
     "trunc": [(-0.5, -0.0), (2.7, 2)], "round": [(0.5, 0), (1.5, 2), (2.5, 2), (-0.5, -0.0)],
     "frac": [(-1.5, -0.5), (2, 0)],

@@ -282,6 +282,53 @@ int new_empty_strided_cpu(fl_tensor *self, fl_ints size, fl_ints stride, fl_dtyp
     return empty_strided_cpu(size, stride, dtype, device, requires_grad, y);
 }
 
+/* Strides as of a contiguous tensor whose dims stand in the order of the layout. */
+int empty_permuted_shape(fl_ints size, fl_ints physical_layout, fl_dtype dtype, fl_device device,
+                         bool requires_grad, struct op_shape *y)
+{
+    uint64_t seen = 0;
+    (void)requires_grad;
+    if (settle(y, dtype, dtype_default(), device))
+        return -1;
+    if (size.count != physical_layout.count)
+        return error_set(FL_RUNTIME_ERROR,
+                         "Number of dimensions in size does not match the length of the "
+                         "physical_layout; i.e. len(size) = %lld is not equal to "
+                         "len(physical_layout) = %lld",
+                         (long long)size.count, (long long)physical_layout.count);
+    if (settle_sizes(y, size))
+        return -1;
+    for (int i = 0; i < size.count; i++) {
+        int64_t d = physical_layout.data[i];
+        if (d < 0 || d >= size.count)
+            return error_set(FL_RUNTIME_ERROR,
+                             "Dimension out of range (expected to be between 0 and %lld, but got "
+                             "%lld at index %d).  NB: negative dims not currently supported; file "
+                             "an issue if you want it.",
+                             (long long)size.count - 1, (long long)d, i);
+        if (seen >> d & 1)
+            return error_set(FL_RUNTIME_ERROR, "Duplicate dim not allowed");
+        seen |= (uint64_t)1 << d;
+    }
+    y->strided = true;
+    int64_t step = 1;
+    for (int64_t i = size.count - 1; i >= 0; i--) {
+        int64_t d = physical_layout.data[i], n = size.data[d];
+        y->strides[d] = step;
+        if (n > 1 && __builtin_mul_overflow(step, n, &step))
+            return error_set(FL_RUNTIME_ERROR, "empty_permuted: a tensor of so many elements is "
+                                               "beyond 64 bits");
+    }
+    return 0;
+}
+
+int empty_permuted_cpu(fl_ints size, fl_ints physical_layout, fl_dtype dtype, fl_device device,
+                       bool requires_grad, fl_tensor *y)
+{
+    (void)size, (void)physical_layout, (void)dtype, (void)device;
+    return mark(y, requires_grad);
+}
+
 /* ---- filled in place ---- */
 
 int zero__cpu(fl_tensor *self)

@@ -1,7 +1,7 @@
-/* Sampling of images at the points of a grid (Jaderberg et al., "Spatial Transformer Networks",
- * 2015). Each point is turned into a few elements with weights, once for all channels. Forward runs
- * a task a row of the output; backward one an image, for the points of an image add to the same
- * elements. */
+/* Sampling of images and volumes at the points of a grid (Jaderberg et al., "Spatial Transformer
+ * Networks", 2015). An image is a volume of depth 1, at whose only layer all points lie. Each point
+ * is turned into a few elements with weights, once for all channels. Forward runs a task a row of the
+ * output; backward one an image, for the points of an image add to the same elements. */
 #include <assert.h>
 #include <math.h>
 #include <string.h>
@@ -16,10 +16,10 @@ enum { MODE_BILINEAR, MODE_NEAREST, MODE_BICUBIC };
 enum { PAD_ZEROS, PAD_BORDER, PAD_REFLECTION };
 
 struct sampler {
-    int64_t N, C, in[2], out[2];
-    int mode, padding;
+    int64_t N, C, in[3], out[3]; /* (D, H, W) */
+    int dims, mode, padding;     /* dims: 2, where D is 1, or 3 */
     bool align_corners;
-    const void *x, *grid; /* (N, C, in), (N, out, 2) */
+    const void *x, *grid; /* (N, C, in), (N, out, dims) */
     void *y;              /* (N, C, out); backward: the incoming gradient */
     void *dx, *dgrid;
 };
@@ -55,27 +55,29 @@ static inline double even_f64(double x)
 #define REAL_BITS 64
 #include "ops/image/grid_sampler_loops.h"
 
-static int check(const fl_tensor *input, const fl_tensor *grid)
+static int check(const fl_tensor *input, const fl_tensor *grid, int dims)
 {
     char a[128], b[128];
-    if (input->ndim != 4 || grid->ndim != 4)
-        return error_set(FL_RUNTIME_ERROR,
-                         "grid_sampler(): expected 4D input and grid with same number of "
-                         "dimensions, but got input with sizes %s and grid with sizes %s",
-                         shape_text(a, sizeof a, input->ndim, input->sizes),
-                         shape_text(b, sizeof b, grid->ndim, grid->sizes));
-    if (input->sizes[0] != grid->sizes[0])
+    if (input->ndim > 2 && grid->ndim > 0 && input->sizes[0] != grid->sizes[0])
         return error_set(FL_RUNTIME_ERROR,
                          "grid_sampler(): expected grid and input to have same batch size, but got "
                          "input with sizes %s and grid with sizes %s",
                          shape_text(a, sizeof a, input->ndim, input->sizes),
                          shape_text(b, sizeof b, grid->ndim, grid->sizes));
-    if (grid->sizes[3] != 2)
+    if (input->ndim > 2 && grid->ndim > 0 && grid->sizes[grid->ndim - 1] != input->ndim - 2)
         return error_set(FL_RUNTIME_ERROR,
-                         "grid_sampler(): expected grid to have size 2 in last dimension, but got "
+                         "grid_sampler(): expected grid to have size %d in last dimension, but got "
                          "grid with sizes %s",
+                         input->ndim - 2,
                          shape_text(b, sizeof b, grid->ndim, grid->sizes));
-    for (int d = 2; d < 4; d++)
+    if (input->ndim != dims + 2 || grid->ndim != input->ndim)
+        return error_set(FL_RUNTIME_ERROR,
+                         "grid_sampler(): expected %dD input and grid with same number of "
+                         "dimensions, but got input with sizes %s and grid with sizes %s",
+                         dims + 2,
+                         shape_text(a, sizeof a, input->ndim, input->sizes),
+                         shape_text(b, sizeof b, grid->ndim, grid->sizes));
+    for (int d = 2; d < dims + 2; d++)
         if (input->sizes[d] <= 0)
             return error_set(FL_RUNTIME_ERROR,
                              "grid_sampler(): expected input to have non-empty spatial dimensions, "
@@ -92,13 +94,19 @@ static int check(const fl_tensor *input, const fl_tensor *grid)
 static struct sampler sampler_of(const fl_tensor *input, const fl_tensor *grid, int64_t mode,
                                  int64_t padding, bool align_corners)
 {
-    return (struct sampler){.N = input->sizes[0],
-                            .C = input->sizes[1],
-                            .in = {input->sizes[2], input->sizes[3]},
-                            .out = {grid->sizes[1], grid->sizes[2]},
-                            .mode = (int)mode,
-                            .padding = (int)padding,
-                            .align_corners = align_corners};
+    struct sampler s = {.N = input->sizes[0],
+                        .C = input->sizes[1],
+                        .in = {1, 1, 1},
+                        .out = {1, 1, 1},
+                        .dims = input->ndim - 2,
+                        .mode = (int)mode,
+                        .padding = (int)padding,
+                        .align_corners = align_corners};
+    for (int d = 0; d < s.dims; d++) {
+        s.in[3 - s.dims + d] = input->sizes[2 + d];
+        s.out[3 - s.dims + d] = grid->sizes[1 + d];
+    }
+    return s;
 }
 
 static int work_of(const fl_tensor *t)
@@ -106,19 +114,37 @@ static int work_of(const fl_tensor *t)
     return t->dtype == FL_FLOAT64 ? FL_FLOAT64 : FL_FLOAT32;
 }
 
-int grid_sampler_2d_shape(fl_tensor *input, fl_tensor *grid, int64_t mode, int64_t padding,
-                          bool align_corners, struct op_shape *y)
+static int sampled_shape(const fl_tensor *input, const fl_tensor *grid, int dims, int64_t mode,
+                         int64_t padding, struct op_shape *y)
 {
-    (void)align_corners;
-    if (check(input, grid))
+    int64_t sizes[5];
+    if (check(input, grid, dims))
         return -1;
+    if (dims == 3 && mode == MODE_BICUBIC)
+        return error_set(FL_RUNTIME_ERROR,
+                         "grid_sampler(): bicubic interpolation only supports 4D input");
     if (mode < 0 || mode > 2 || padding < 0 || padding > 2)
         return error_set(FL_RUNTIME_ERROR,
                          "grid_sampler(): no interpolation mode %lld or padding mode %lld",
                          (long long)mode, (long long)padding);
-    op_shape_set(y, 4,
-                 (int64_t[]){input->sizes[0], input->sizes[1], grid->sizes[1], grid->sizes[2]});
+    memcpy(sizes, input->sizes, 2 * sizeof *sizes);
+    memcpy(sizes + 2, grid->sizes + 1, (size_t)dims * sizeof *sizes);
+    op_shape_set(y, dims + 2, sizes);
     return 0;
+}
+
+int grid_sampler_2d_shape(fl_tensor *input, fl_tensor *grid, int64_t mode, int64_t padding,
+                          bool align_corners, struct op_shape *y)
+{
+    (void)align_corners;
+    return sampled_shape(input, grid, 2, mode, padding, y);
+}
+
+int grid_sampler_3d_shape(fl_tensor *input, fl_tensor *grid, int64_t mode, int64_t padding,
+                          bool align_corners, struct op_shape *y)
+{
+    (void)align_corners;
+    return sampled_shape(input, grid, 3, mode, padding, y);
 }
 
 static void forward_row_f32(void *context, int64_t row)
@@ -131,30 +157,30 @@ static void forward_row_f64(void *context, int64_t row)
     sample_row_f64(context, row);
 }
 
-int grid_sampler_2d_cpu(fl_tensor *input, fl_tensor *grid, int64_t mode, int64_t padding,
-                        bool align_corners, fl_tensor *y)
+int grid_sampler_cpu(fl_tensor *input, fl_tensor *grid, int64_t mode, int64_t padding,
+                     bool align_corners, fl_tensor *y)
 {
-    assert(input->ndim == 4 && grid->ndim == 4 && y->ndim == 4);
+    assert(input->ndim == grid->ndim && y->ndim == input->ndim);
     int work = work_of(input), status = -1;
     struct sampler s = sampler_of(input, grid, mode, padding, align_corners);
     fl_tensor *x = tensor_as(input, work), *points = tensor_as(grid, work),
-              *out = y->dtype == work ? tensor_retain(y) : tensor_new(4, y->sizes, work);
+              *out = y->dtype == work ? tensor_retain(y) : tensor_new(y->ndim, y->sizes, work);
     if (x && points && out) {
         s.x = tensor_data(x), s.grid = tensor_data(points), s.y = tensor_data(out);
         if (y->numel)
-            threads_for(s.N * s.out[0], work == FL_FLOAT64 ? forward_row_f64 : forward_row_f32, &s);
+            threads_for(s.N * s.out[0] * s.out[1], work == FL_FLOAT64 ? forward_row_f64 : forward_row_f32, &s);
         status = out == y ? 0 : tensor_copy(y, out);
     }
     tensor_release(x), tensor_release(points), tensor_release(out);
     return status;
 }
 
-int grid_sampler_2d_backward_shape(fl_tensor *g, fl_tensor *input, fl_tensor *grid, int64_t mode,
-                                   int64_t padding, bool align_corners, struct op_shape *y)
+int grid_sampler_backward_shape(fl_tensor *g, fl_tensor *input, fl_tensor *grid, int64_t mode,
+                                int64_t padding, bool align_corners, struct op_shape *y)
 {
     (void)g, (void)mode, (void)padding, (void)align_corners;
-    op_shape_set(&y[0], 4, input->sizes);
-    op_shape_set(&y[1], 4, grid->sizes);
+    op_shape_set(&y[0], input->ndim, input->sizes);
+    op_shape_set(&y[1], grid->ndim, grid->sizes);
     return 0;
 }
 
@@ -168,15 +194,15 @@ static void backward_task_f64(void *context, int64_t image)
     backward_image_f64(context, image);
 }
 
-int grid_sampler_2d_backward_cpu(fl_tensor *g, fl_tensor *input, fl_tensor *grid, int64_t mode,
-                                 int64_t padding, bool align_corners, fl_tensor *dinput,
-                                 fl_tensor *dgrid)
+int grid_sampler_backward_cpu(fl_tensor *g, fl_tensor *input, fl_tensor *grid, int64_t mode,
+                              int64_t padding, bool align_corners, fl_tensor *dinput,
+                              fl_tensor *dgrid)
 {
     int work = work_of(input), status = -1;
     struct sampler s = sampler_of(input, grid, mode, padding, align_corners);
     fl_tensor *x = tensor_as(input, work), *points = tensor_as(grid, work),
-              *gy = tensor_as(g, work), *dx = tensor_new(4, input->sizes, work),
-              *dp = tensor_new(4, grid->sizes, work);
+              *gy = tensor_as(g, work), *dx = tensor_new(input->ndim, input->sizes, work),
+              *dp = tensor_new(grid->ndim, grid->sizes, work);
     if (x && points && gy && dx && dp) {
         s.x = tensor_data(x), s.grid = tensor_data(points), s.y = tensor_data(gy);
         s.dx = tensor_data(dx), s.dgrid = tensor_data(dp);
@@ -194,7 +220,8 @@ int grid_sampler_2d_backward_cpu(fl_tensor *g, fl_tensor *input, fl_tensor *grid
 int grid_sampler_compose(fl_tensor *input, fl_tensor *grid, int64_t mode, int64_t padding,
                          bool align_corners, fl_tensor **y)
 {
-    *y = fl_grid_sampler_2d(input, grid, mode, padding, align_corners);
+    *y = input->ndim == 5 ? fl_grid_sampler_3d(input, grid, mode, padding, align_corners)
+                          : fl_grid_sampler_2d(input, grid, mode, padding, align_corners);
     return *y ? 0 : -1;
 }
 
@@ -210,32 +237,44 @@ static fl_tensor *coordinates(const fl_tensor *theta, int64_t n, bool align_corn
     return align_corners ? t : fl_div_scalar(fl_mul_scalar(t, fl_int(n - 1)), fl_int(n));
 }
 
+/* The matrices times (x, y, z..., 1) of every point: coordinate k of a point varies along dim n - 1 - k
+ * of the grid. */
 int affine_grid_generator_compose(fl_tensor *theta, fl_ints size, bool align_corners, fl_tensor **y)
 {
-    char text[128];
-    if (size.count != 4)
+    char text[128], want[128];
+    int n = (int)size.count - 2;
+    if (n != 2 && n != 3)
         return error_set(FL_NOT_IMPLEMENTED,
-                         "affine_grid_generator needs 4d (spatial) input: a size (N, C, H, W), but "
-                         "got one of %lld numbers",
+                         "affine_grid_generator needs 4d (spatial) or 5d (volumetric) input: a size "
+                         "(N, C, H, W) or (N, C, D, H, W), but got one of %lld numbers",
                          (long long)size.count);
-    const int64_t N = size.data[0], H = size.data[2], W = size.data[3];
-    if (theta->ndim != 3 || theta->sizes[0] != N || theta->sizes[1] != 2 || theta->sizes[2] != 3)
+    const int64_t N = size.data[0], *out = size.data + 2;
+    if (theta->ndim != 3 || theta->sizes[0] != N || theta->sizes[1] != n ||
+        theta->sizes[2] != n + 1)
         return error_set(FL_RUNTIME_ERROR,
-                         "Expected a batch of 2D affine matrices of shape Nx2x3 for size %lld x "
-                         "%lld x %lld x %lld. Got %s.",
-                         (long long)N, (long long)size.data[1], (long long)H, (long long)W,
+                         "Expected a batch of %dD affine matrices of shape Nx%dx%d for size %s. "
+                         "Got %s.",
+                         n, n, n + 1, shape_text(want, sizeof want, (int)size.count, size.data),
                          shape_text(text, sizeof text, theta->ndim, theta->sizes));
-    int64_t plane[] = {H, W}, column[] = {H, 1}, points[] = {1, H * W, 3}, batch[] = {N, H * W, 3},
-            grid[] = {N, H, W, 2};
-    fl_tensor *x = fl_expand(coordinates(theta, W, align_corners), (fl_ints){plane, 2}, false);
-    fl_tensor *down = fl_view(coordinates(theta, H, align_corners), (fl_ints){column, 2});
-    fl_tensor *list[] = {x, fl_expand(down, (fl_ints){plane, 2}, false),
-                         x ? fl_ones_like(x, FL_NO_DTYPE, (fl_device){-1, 0}, false, -1) : NULL};
-    if (!list[0] || !list[1] || !list[2])
+    int64_t P = 1, grid[5] = {N};
+    for (int d = 0; d < n; d++)
+        P *= out[d], grid[d + 1] = out[d];
+    grid[n + 1] = n;
+    fl_tensor *list[4];
+    for (int k = 0; k < n; k++) {
+        int64_t along[3] = {1, 1, 1};
+        along[n - 1 - k] = out[n - 1 - k];
+        fl_tensor *t = fl_view(coordinates(theta, out[n - 1 - k], align_corners), (fl_ints){along, n});
+        if (!(list[k] = fl_expand(t, (fl_ints){out, n}, false)))
+            return -1;
+    }
+    list[n] = fl_ones_like(list[0], FL_NO_DTYPE, (fl_device){-1, 0}, false, -1);
+    if (!list[n])
         return -1;
-    fl_tensor *base = fl_reshape(fl_stack((fl_tensors){list, 3}, -1), (fl_ints){points, 3});
+    int64_t points[] = {1, P, n + 1}, batch[] = {N, P, n + 1};
+    fl_tensor *base = fl_reshape(fl_stack((fl_tensors){list, n + 1}, -1), (fl_ints){points, 3});
     fl_tensor *product =
         fl_bmm(fl_expand(base, (fl_ints){batch, 3}, false), fl_transpose(theta, 1, 2));
-    *y = fl_view(product, (fl_ints){grid, 4});
+    *y = fl_view(product, (fl_ints){grid, n + 2});
     return *y ? 0 : -1;
 }

@@ -63,62 +63,94 @@ static inline void NAME(cubic)(real t, bool slope, real *w)
 }
 
 /* What a point of the output is made of: `count` elements of each plane with their weights, and
- * how these change with the point's y (slope[0]) and x (slope[1]), in units of the grid. */
+ * how these change with the point's z, y and x (slope[0], [1], [2]), in units of the grid. */
 struct NAME(point) {
     int count;
     int64_t at[16];
-    real weight[16], slope[2][16];
+    real weight[16], slope[3][16];
 };
 
-static inline void NAME(add)(const struct sampler *s, real y, real x, real weight, real down,
-                             real right, struct NAME(point) * p)
+/* Adds the element at (z, y, x) of the weight w, if there is one. */
+static inline void NAME(add)(const struct sampler *s, const real *at, real w, const real *slope,
+                             struct NAME(point) * p)
 {
-    if (!(y >= 0 && y < (real)s->in[0] && x >= 0 && x < (real)s->in[1]))
-        return;
+    int64_t element = 0;
+    for (int d = 0; d < 3; d++) {
+        if (!(at[d] >= 0 && at[d] < (real)s->in[d]))
+            return;
+        element = element * s->in[d] + (int64_t)at[d];
+    }
     int k = p->count++;
-    p->at[k] = (int64_t)y * s->in[1] + (int64_t)x;
-    p->weight[k] = weight, p->slope[0][k] = down, p->slope[1][k] = right;
+    p->at[k] = element, p->weight[k] = w;
+    for (int d = 0; d < 3; d++)
+        p->slope[d][k] = slope[d];
+}
+
+/* The sixteen neighbours of a point of an image. */
+static inline void NAME(find_cubic)(const struct sampler *s, const real *at, const real *speed,
+                                    struct NAME(point) * p)
+{
+    real top = NAME(down)(at[1]), left = NAME(down)(at[2]), w[2][4], slope[2][4], ignored;
+    NAME(cubic)(at[1] - top, false, w[0]), NAME(cubic)(at[2] - left, false, w[1]);
+    NAME(cubic)(at[1] - top, true, slope[0]), NAME(cubic)(at[2] - left, true, slope[1]);
+    for (int i = 0; i < 4; i++)
+        for (int j = 0; j < 4; j++) {
+            real near[3] = {0, NAME(padded)(s, 1, top + (real)(i - 1), &ignored),
+                            NAME(padded)(s, 2, left + (real)(j - 1), &ignored)};
+            real slopes[3] = {0, slope[0][i] * w[1][j] * speed[1],
+                              w[0][i] * slope[1][j] * speed[2]};
+            NAME(add)(s, near, w[0][i] * w[1][j], slopes, p);
+        }
 }
 
 static inline void NAME(find)(const struct sampler *s, const real *grid, struct NAME(point) * p)
 {
-    real speed[2];
-    real x = NAME(unscale)(s, 1, grid[0], &speed[1]), y = NAME(unscale)(s, 0, grid[1], &speed[0]);
+    real at[3] = {0, 0, 0}, speed[3] = {0, 0, 0}, flat[3] = {0, 0, 0}, low[3], part[3];
+    int first = 3 - s->dims;
     p->count = 0;
+    for (int d = first; d < 3; d++)
+        at[d] = NAME(unscale)(s, d, grid[2 - d], &speed[d]);
     if (s->mode == MODE_BICUBIC) {
-        real top = NAME(down)(y), left = NAME(down)(x), w[2][4], slope[2][4], ignored;
-        NAME(cubic)(y - top, false, w[0]), NAME(cubic)(x - left, false, w[1]);
-        NAME(cubic)(y - top, true, slope[0]), NAME(cubic)(x - left, true, slope[1]);
-        for (int i = 0; i < 4; i++)
-            for (int j = 0; j < 4; j++)
-                NAME(add)(s, NAME(padded)(s, 0, top + (real)(i - 1), &ignored),
-                          NAME(padded)(s, 1, left + (real)(j - 1), &ignored), w[0][i] * w[1][j],
-                          slope[0][i] * w[1][j] * speed[0], w[0][i] * slope[1][j] * speed[1], p);
+        NAME(find_cubic)(s, at, speed, p);
         return;
     }
-    y = NAME(padded)(s, 0, y, &speed[0]), x = NAME(padded)(s, 1, x, &speed[1]);
+    for (int d = first; d < 3; d++)
+        at[d] = NAME(padded)(s, d, at[d], &speed[d]);
+    for (int d = 0; d < 3; d++) {
+        low[d] = s->mode == MODE_NEAREST ? NAME(even)(at[d]) : NAME(down)(at[d]);
+        part[d] = at[d] - low[d];
+    }
     if (s->mode == MODE_NEAREST) {
-        NAME(add)(s, NAME(even)(y), NAME(even)(x), 1, 0, 0, p);
+        NAME(add)(s, low, 1, flat, p);
         return;
     }
-    real top = NAME(down)(y), left = NAME(down)(x), v = y - top, h = x - left;
-    NAME(add)(s, top, left, (1 - h) * (1 - v), -(1 - h) * speed[0], -(1 - v) * speed[1], p);
-    NAME(add)(s, top, left + 1, h * (1 - v), -h * speed[0], (1 - v) * speed[1], p);
-    NAME(add)(s, top + 1, left, (1 - h) * v, (1 - h) * speed[0], -v * speed[1], p);
-    NAME(add)(s, top + 1, left + 1, h * v, h * speed[0], v * speed[1], p);
+    for (int corner = 0; corner < 1 << s->dims; corner++) {
+        real near[3], w[3], slope[3];
+        for (int d = 0; d < 3; d++) {
+            int up = corner >> (2 - d) & 1;
+            near[d] = low[d] + (real)up;
+            w[d] = up ? part[d] : 1 - part[d];
+        }
+        for (int d = 0; d < 3; d++) {
+            int up = corner >> (2 - d) & 1;
+            real others = w[d == 2 ? 1 : 2] * w[d == 0 ? 1 : 0];
+            slope[d] = (up ? others : -others) * speed[d];
+        }
+        NAME(add)(s, near, w[2] * w[1] * w[0], slope, p);
+    }
 }
 
 /* One row of the output, all channels of it. */
 static void NAME(sample_row)(const struct sampler *s, int64_t row)
 {
-    int64_t image = row / s->out[0], i = row % s->out[0], plane = s->in[0] * s->in[1],
-            out = s->out[0] * s->out[1];
+    int64_t rows = s->out[0] * s->out[1], image = row / rows, i = row % rows,
+            plane = s->in[0] * s->in[1] * s->in[2], out = rows * s->out[2];
     const real *x = (const real *)s->x + image * s->C * plane;
-    const real *grid = (const real *)s->grid + row * s->out[1] * 2;
-    real *y = (real *)s->y + image * s->C * out + i * s->out[1];
+    const real *grid = (const real *)s->grid + row * s->out[2] * s->dims;
+    real *y = (real *)s->y + image * s->C * out + i * s->out[2];
     struct NAME(point) p;
-    for (int64_t j = 0; j < s->out[1]; j++) {
-        NAME(find)(s, grid + 2 * j, &p);
+    for (int64_t j = 0; j < s->out[2]; j++) {
+        NAME(find)(s, grid + s->dims * j, &p);
         for (int64_t c = 0; c < s->C; c++) {
             real sum = 0;
             for (int k = 0; k < p.count; k++)
@@ -131,22 +163,24 @@ static void NAME(sample_row)(const struct sampler *s, int64_t row)
 /* The gradients of one image (dx begins as zeros) and of its grid. */
 static void NAME(backward_image)(const struct sampler *s, int64_t image)
 {
-    int64_t plane = s->in[0] * s->in[1], out = s->out[0] * s->out[1];
+    int64_t plane = s->in[0] * s->in[1] * s->in[2], out = s->out[0] * s->out[1] * s->out[2];
     const real *x = (const real *)s->x + image * s->C * plane;
     const real *g = (const real *)s->y + image * s->C * out;
-    const real *grid = (const real *)s->grid + image * out * 2;
-    real *dx = (real *)s->dx + image * s->C * plane, *dgrid = (real *)s->dgrid + image * out * 2;
+    const real *grid = (const real *)s->grid + image * out * s->dims;
+    real *dx = (real *)s->dx + image * s->C * plane;
+    real *dgrid = (real *)s->dgrid + image * out * s->dims;
     struct NAME(point) p;
     for (int64_t j = 0; j < out; j++) {
-        real down = 0, right = 0;
-        NAME(find)(s, grid + 2 * j, &p);
+        real slope[3] = {0, 0, 0};
+        NAME(find)(s, grid + s->dims * j, &p);
         for (int64_t c = 0; c < s->C; c++)
             for (int k = 0; k < p.count; k++) {
                 real gradient = g[c * out + j], value = x[c * plane + p.at[k]];
                 dx[c * plane + p.at[k]] += gradient * p.weight[k];
-                down += gradient * value * p.slope[0][k];
-                right += gradient * value * p.slope[1][k];
+                for (int d = 0; d < 3; d++)
+                    slope[d] += gradient * value * p.slope[d][k];
             }
-        dgrid[2 * j] = right, dgrid[2 * j + 1] = down;
+        for (int d = 0; d < s->dims; d++)
+            dgrid[s->dims * j + d] = slope[2 - d];
     }
 }

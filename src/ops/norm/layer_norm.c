@@ -277,16 +277,11 @@ int rms_norm_compose(fl_tensor *input, fl_ints normalized_shape, fl_tensor *weig
     return *y ? 0 : -1;
 }
 
-int group_norm_compose(fl_tensor *input, int64_t num_groups, fl_tensor *weight, fl_tensor *bias,
-                       double eps, bool cudnn_enabled, fl_tensor **y)
+/* Whether the channels of (N, C, ...) make so many groups, and weight and bias have one number each. */
+static int check_groups(fl_tensor *input, int64_t num_groups, fl_tensor *weight, fl_tensor *bias)
 {
-    (void)cudnn_enabled;
     char got[128], whole[128];
-    if (input->ndim < 2)
-        return error_set(FL_RUNTIME_ERROR,
-                         "Expected at least 2 dimensions for input tensor but received %d",
-                         input->ndim);
-    int64_t N = input->sizes[0], C = input->sizes[1];
+    int64_t C = input->sizes[1];
     if (num_groups <= 0)
         return error_set(FL_RUNTIME_ERROR, "Expected num groups to be greater than 0, got %lld",
                          (long long)num_groups);
@@ -307,23 +302,73 @@ int group_norm_compose(fl_tensor *input, int64_t num_groups, fl_tensor *weight, 
                 shape_text(got, sizeof got, p->ndim, p->sizes),
                 shape_text(whole, sizeof whole, input->ndim, input->sizes));
     }
-    if (norm_check_dtypes(input, (const fl_tensor *[]){weight, bias}, 2))
-        return -1;
-    int64_t groups = N * num_groups, rows[2] = {groups, groups > 0 ? input->numel / groups : 0},
-            each[TENSOR_MAX_DIMS];
+    return norm_check_dtypes(input, (const fl_tensor *[]){weight, bias}, 2);
+}
+
+/* The groups brought to mean 0 and variance 1, as rows of native_layer_norm, times weight, plus bias;
+ * mean and rstd (N * groups, 1). */
+static fl_tensor *group_norm(fl_tensor *input, int64_t num_groups, fl_tensor *weight,
+                             fl_tensor *bias, double eps, fl_tensor **mean, fl_tensor **rstd)
+{
+    int64_t N = input->sizes[0], C = input->sizes[1], groups = N * num_groups,
+            rows[2] = {groups, groups > 0 ? input->numel / groups : 0}, each[TENSOR_MAX_DIMS];
     for (int d = 0; d < input->ndim; d++)
         each[d] = d == 1 ? C : 1;
     fl_ints by_channel = {each, input->ndim}, sizes = {input->sizes, input->ndim};
-    fl_tensor *flat = fl_reshape(op_widen(input), (fl_ints){rows, 2}), *x, *mean, *rstd;
-    if (fl_native_layer_norm(flat, (fl_ints){&rows[1], 1}, NULL, NULL, eps, &x, &mean, &rstd))
-        return -1;
+    fl_tensor *flat = fl_reshape(op_widen(input), (fl_ints){rows, 2}), *x;
+    if (fl_native_layer_norm(flat, (fl_ints){&rows[1], 1}, NULL, NULL, eps, &x, mean, rstd))
+        return NULL;
     x = fl_view(x, sizes);
     if (weight)
         x = fl_mul(x, fl_view(op_widen(weight), by_channel));
     if (bias)
         x = fl_add(x, fl_view(op_widen(bias), by_channel), fl_int(1));
-    *y = op_as(x, input->dtype);
-    if (*y)
-        *y = fl__keep_format(*y, input);
+    x = op_as(x, input->dtype);
+    return x ? fl__keep_format(x, input) : NULL;
+}
+
+int group_norm_compose(fl_tensor *input, int64_t num_groups, fl_tensor *weight, fl_tensor *bias,
+                       double eps, bool cudnn_enabled, fl_tensor **y)
+{
+    fl_tensor *mean, *rstd;
+    (void)cudnn_enabled;
+    if (input->ndim < 2)
+        return error_set(FL_RUNTIME_ERROR,
+                         "Expected at least 2 dimensions for input tensor but received %d",
+                         input->ndim);
+    if (check_groups(input, num_groups, weight, bias))
+        return -1;
+    *y = group_norm(input, num_groups, weight, bias, eps, &mean, &rstd);
     return *y ? 0 : -1;
+}
+
+int native_group_norm_compose(fl_tensor *input, fl_tensor *weight, fl_tensor *bias, int64_t N,
+                              int64_t C, int64_t HxW, int64_t group, double eps, fl_tensor **y,
+                              fl_tensor **mean, fl_tensor **rstd)
+{
+    char text[128];
+    int64_t each[] = {N, group};
+    if (input->ndim < 2 || input->sizes[0] != N || input->sizes[1] != C ||
+        input->numel != N * C * HxW)
+        return error_set(FL_RUNTIME_ERROR,
+                         "native_group_norm: expected an input of N * C * HxW elements, (%lld, "
+                         "%lld, %lld), but got shape %s",
+                         (long long)N, (long long)C, (long long)HxW,
+                         shape_text(text, sizeof text, input->ndim, input->sizes));
+    if (check_groups(input, group, weight, bias))
+        return -1;
+    *y = group_norm(input, group, weight, bias, eps, mean, rstd);
+    if (!*y)
+        return -1;
+    if (autograd_mode.grad && tensor_requires_grad(input)) { /* derived by themselves */
+        int64_t rows[] = {N * group, -1};
+        fl_tensor *flat = fl_reshape(op_widen(input), (fl_ints){rows, 2});
+        *mean = fl_mean_dim(flat, FL_INTS_OF(1), true, FL_NO_DTYPE);
+        fl_tensor *x = fl_sub(flat, *mean, fl_int(1));
+        *rstd = fl_mean_dim(fl_mul(x, x), FL_INTS_OF(1), true, FL_NO_DTYPE);
+        *rstd = fl_rsqrt(fl_add_scalar(*rstd, fl_float(eps), fl_int(1)));
+    }
+    *mean = fl_view(op_as(*mean, input->dtype), (fl_ints){each, 2});
+    *rstd = fl_view(op_as(*rstd, input->dtype), (fl_ints){each, 2});
+    return *mean && *rstd ? 0 : -1;
 }

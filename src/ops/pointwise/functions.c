@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "core/error.h"
+#include "ops/pointwise/math.h"
 #include "ops_kernels.h"
 #include "flambeau/ops.h"
 
@@ -58,39 +59,6 @@ int polygamma_check(int64_t n, fl_tensor *self)
     return 0;
 }
 
-static double power(double x, int64_t n)
-{
-    double y = 1;
-    for (; n; n >>= 1, x *= x)
-        if (n & 1)
-            y *= x;
-    return y;
-}
-
-/* The sum of (q + k)^-s over k >= 0: term by term up to 12, then Euler and Maclaurin's formula. Far
- * below 0, where a number has no neighbours between the poles, NaN. */
-static double hurwitz_zeta(int64_t s, double q)
-{
-    static const double DIVISORS[] = {12,       -720,           30240,
-                                      -1209600, 47900160,       -1307674368000.0 / 691,
-                                      74724249600, -10670622842880000.0 / 3617};
-    double sum = 0;
-    if (q <= 0 && q == floor(q))
-        return INFINITY;
-    if (!(q > -1e5))
-        return NAN;
-    for (; q < 12; q++)
-        sum += 1 / power(q, s);
-    double last = 1 / power(q, s), rising = (double)s, down = last / q;
-    sum += q * last / (double)(s - 1) + last / 2;
-    for (int k = 0; k < 8; k++) {
-        sum += rising * down / DIVISORS[k];
-        rising *= (double)(s + 2 * k + 1) * (double)(s + 2 * k + 2);
-        down /= q * q;
-    }
-    return sum;
-}
-
 int polygamma_cpu(fl_tensor *self, int64_t n, fl_tensor *y)
 {
     assert(n >= 0 && shape_equal(y, self));
@@ -101,7 +69,9 @@ int polygamma_cpu(fl_tensor *self, int64_t n, fl_tensor *y)
     int status = x && z ? 0 : -1;
     for (int64_t i = 0; status == 0 && i < x->numel; i++)
         ((double *)tensor_data(z))[i] =
-            n < INT32_MAX ? factor * hurwitz_zeta(n + 1, ((const double *)tensor_data(x))[i]) : NAN;
+            n < INT32_MAX
+                ? factor * m_zeta_f64((double)n + 1, ((const double *)tensor_data(x))[i])
+                : NAN;
     if (status == 0)
         status = tensor_copy(y, z);
     tensor_release(x), tensor_release(z);

@@ -11,15 +11,19 @@
 #ifndef FLAMBEAU_POINTWISE_MATH_H
 #define FLAMBEAU_POINTWISE_MATH_H
 
+#include "math_airy.h"
 #include "math_arith.h"
+#include "math_bessel.h"
 #include "math_bits.h"
 #include "math_complex.h"
 #include "math_erf.h"
 #include "math_exp.h"
 #include "math_gamma.h"
 #include "math_log.h"
+#include "math_orthogonal.h"
 #include "math_pow.h"
 #include "math_special.h"
+#include "math_tail.h"
 #include "math_trig.h"
 
 #endif

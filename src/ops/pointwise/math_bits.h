@@ -15,6 +15,7 @@
 #include "core/fma.h"
 
 #define M_INLINE static inline __attribute__((always_inline, unused))
+#define M_CALL   static __attribute__((noinline, unused)) /* long, and no loop would vectorise */
 
 /* Tables of constants, and what points at them; a GPU's compiler has memory of its own for them. */
 #ifndef M_TABLE
@@ -69,6 +70,15 @@ M_INLINE float m_fma_f32(float a, float b, float c)
 M_INLINE double m_fma_f64(double a, double b, double c)
 {
     return __builtin_fma(a, b, c);
+}
+
+/* The polynomial in t of so many coefficients, the highest first. */
+M_INLINE double m_polynomial_f64(const double *coefficients, int terms, double t)
+{
+    double p = coefficients[0];
+    for (int i = 1; i < terms; i++)
+        p = m_fma_f64(p, t, coefficients[i]);
+    return p;
 }
 
 M_INLINE float m_abs_f32(float x)

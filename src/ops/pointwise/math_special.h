@@ -1,4 +1,4 @@
-/* Special functions: erfinv, lgamma, digamma, i0, i1. The float versions are, but for erfinv, the double ones
+/* Special functions: erfinv, lgamma, digamma, i0, i1, i0e, i1e. The float versions are, but for erfinv, the double ones
  * rounded.
  *
  * erfinv refines an estimate with erf itself. The gamma family uses Stirling's series from 8 on,
@@ -210,14 +210,11 @@ M_INLINE float m_digamma_f32(float x)
     return (float)m_digamma_f64((double)x);
 }
 
-/* i0, the modified Bessel function of the first kind of order 0: 0.6 ULP in float, 4 in
- * double. Up to 8 a polynomial in
- * x^2 / 4; beyond, e^a / sqrt(a) times a polynomial in 1/a; it overflows later than e^a. Of
- * infinity NaN, as PyTorch's. */
-M_INLINE double m_i0_f64(double x)
+/* i0, the modified Bessel function of the first kind of order 0, and i0e, e^-|x| times it: 0.6 ULP in
+ * float, 4 in double. Up to 8 a polynomial in x^2 / 4; beyond, e^a / sqrt(a) times a polynomial in
+ * 1/a; it overflows later than e^a. i0 of infinity is NaN, as PyTorch's. */
+M_INLINE double m_i0_near_f64(double small)
 {
-    double a = m_abs_f64(x);
-    double small = a < 8.0 ? a : 8.0;
     double u = 0.25 * small * small;
     double p = m_fma_f64(0x1.8c960dd73c3f8p-98, u, 0x1.c9d6ea30236c9p-89);
     p = m_fma_f64(p, u, 0x1.524e030d6915ap-81);
@@ -236,36 +233,56 @@ M_INLINE double m_i0_f64(double x)
     p = m_fma_f64(p, u, 0x1p-2);
     p = m_fma_f64(p, u, 0x1p+0);
     p = m_fma_f64(p, u, 0x1p+0);
-    double big = a < 8.0 ? 8.0 : 720.0 < a ? 720.0 : a;
+    return p;
+}
+
+M_INLINE double m_i0_far_f64(double big)
+{
     double t = 16.0 / big - 1.0;
-    double q = m_fma_f64(0x1.8b39b697a088dp-33, t, -0x1.7fd22ab0af1bp-35);
-    q = m_fma_f64(q, t, -0x1.09a11bc7fa759p-30);
-    q = m_fma_f64(q, t, 0x1.31b1bbf18e914p-32);
-    q = m_fma_f64(q, t, 0x1.1cac28c4fef78p-29);
-    q = m_fma_f64(q, t, -0x1.d9f720036a65bp-31);
-    q = m_fma_f64(q, t, -0x1.fdd017271072p-30);
-    q = m_fma_f64(q, t, 0x1.057b9332e64bcp-29);
-    q = m_fma_f64(q, t, -0x1.a758a5d6d1aa4p-31);
-    q = m_fma_f64(q, t, -0x1.068851ffec267p-28);
-    q = m_fma_f64(q, t, 0x1.20a42af29dbadp-28);
-    q = m_fma_f64(q, t, 0x1.0941c34e69f17p-27);
-    q = m_fma_f64(q, t, -0x1.172aeaa75d29fp-28);
-    q = m_fma_f64(q, t, -0x1.ceb81a5b24691p-27);
-    q = m_fma_f64(q, t, -0x1.e8eb2b0f1fb8fp-28);
-    q = m_fma_f64(q, t, 0x1.0404247eb415fp-27);
-    q = m_fma_f64(q, t, 0x1.734a6c61d4a15p-26);
-    q = m_fma_f64(q, t, 0x1.51cab518fceb9p-25);
-    q = m_fma_f64(q, t, 0x1.7d07f26a35fdap-24);
-    q = m_fma_f64(q, t, 0x1.3f49b089bb9cbp-22);
-    q = m_fma_f64(q, t, 0x1.8e5140766048dp-20);
-    q = m_fma_f64(q, t, 0x1.75e5ee6f496d2p-17);
-    q = m_fma_f64(q, t, 0x1.1daa72b5a3284p-13);
-    q = m_fma_f64(q, t, 0x1.b87969bb93bdfp-9);
+    double q = m_fma_f64(-0x1.0adb754ca8b19p-34, t, -0x1.646da6611913p-36);
+    q = m_fma_f64(q, t, 0x1.f741903e631aep-32);
+    q = m_fma_f64(q, t, 0x1.4ffe43b34b0cep-33);
+    q = m_fma_f64(q, t, -0x1.bd05a336c6a55p-30);
+    q = m_fma_f64(q, t, -0x1.3a3b59d669597p-31);
+    q = m_fma_f64(q, t, 0x1.f3ff264907755p-29);
+    q = m_fma_f64(q, t, 0x1.a1d63d6d82361p-30);
+    q = m_fma_f64(q, t, -0x1.99204d1a8bb2ep-28);
+    q = m_fma_f64(q, t, -0x1.e1db3b1fc3ea5p-29);
+    q = m_fma_f64(q, t, 0x1.fe9e1dd494c83p-28);
+    q = m_fma_f64(q, t, 0x1.03813921d363bp-27);
+    q = m_fma_f64(q, t, -0x1.7369bf37c026dp-28);
+    q = m_fma_f64(q, t, -0x1.ccba1604bc157p-27);
+    q = m_fma_f64(q, t, -0x1.cfb20ddb53edep-28);
+    q = m_fma_f64(q, t, 0x1.0393c5c549066p-27);
+    q = m_fma_f64(q, t, 0x1.7232c4c122295p-26);
+    q = m_fma_f64(q, t, 0x1.51ce71adfb8dcp-25);
+    q = m_fma_f64(q, t, 0x1.7d0f1670e44e2p-24);
+    q = m_fma_f64(q, t, 0x1.3f49a7d62b2a7p-22);
+    q = m_fma_f64(q, t, 0x1.8e513a708989ep-20);
+    q = m_fma_f64(q, t, 0x1.75e5ee7193c9bp-17);
+    q = m_fma_f64(q, t, 0x1.1daa72b5e2bd7p-13);
+    q = m_fma_f64(q, t, 0x1.b87969bb93b86p-9);
     q = m_fma_f64(q, t, 0x1.9bd428ad249a5p-2);
+    return q / m_sqrt_f64(big);
+}
+
+M_INLINE double m_i0_f64(double x)
+{
+    double a = m_abs_f64(x);
+    double near = m_i0_near_f64(a < 8.0 ? a : 8.0);
+    double big = a < 8.0 ? 8.0 : 720.0 < a ? 720.0 : a;
     uint64_t k;
     double e = m_exp_parts_f64(big, 0.0, &k);
-    double far = m_scale_f64(e * (q / m_sqrt_f64(big)), k);
-    return a < 8.0 ? p : a < M_INF_F64 ? far : M_NAN_F64;
+    double far = m_scale_f64(e * m_i0_far_f64(big), k);
+    return a < 8.0 ? near : a < M_INF_F64 ? far : M_NAN_F64;
+}
+
+/* i0e, e^-|x| i0(x). */
+M_INLINE double m_i0e_f64(double x)
+{
+    double a = m_abs_f64(x);
+    double near = m_i0_near_f64(a < 8.0 ? a : 8.0) * m_exp_f64(-a);
+    return a < 8.0 ? near : a <= M_INF_F64 ? m_i0_far_f64(a) : x;
 }
 
 M_INLINE float m_i0_f32(float x)
@@ -273,11 +290,14 @@ M_INLINE float m_i0_f32(float x)
     return (float)m_i0_f64((double)x);
 }
 
-/* i1, that of order 1: 0.6 ULP in float, 4 in double, in the same two pieces. */
-M_INLINE double m_i1_f64(double x)
+M_INLINE float m_i0e_f32(float x)
 {
-    double a = m_abs_f64(x);
-    double small = a < 8.0 ? a : 8.0;
+    return (float)m_i0e_f64((double)x);
+}
+
+/* i1 and i1e, those of order 1: 0.6 ULP in float, 4 in double, in the same two pieces. */
+M_INLINE double m_i1_near_f64(double small)
+{
     double u = 0.25 * small * small;
     double p = m_fma_f64(0x1.08fbc76dd1dfp-92, u, 0x1.38dbeef3ff4f1p-85);
     p = m_fma_f64(p, u, 0x1.5ac53da80dc82p-77);
@@ -295,42 +315,66 @@ M_INLINE double m_i1_f64(double x)
     p = m_fma_f64(p, u, 0x1.5555555555556p-4);
     p = m_fma_f64(p, u, 0x1p-1);
     p = m_fma_f64(p, u, 0x1p+0);
-    double big = a < 8.0 ? 8.0 : 720.0 < a ? 720.0 : a;
+    return p;
+}
+
+M_INLINE double m_i1_far_f64(double big)
+{
     double t = 16.0 / big - 1.0;
-    double q = m_fma_f64(-0x1.5a29b525d5b61p-36, t, 0x1.0ddc76377a482p-34);
-    q = m_fma_f64(q, t, 0x1.37bea64f21a57p-33);
-    q = m_fma_f64(q, t, -0x1.fff33f5c53151p-32);
-    q = m_fma_f64(q, t, -0x1.07d06cdad6859p-31);
-    q = m_fma_f64(q, t, 0x1.c7aed2034950bp-30);
-    q = m_fma_f64(q, t, 0x1.268bd494edc4bp-30);
-    q = m_fma_f64(q, t, -0x1.01ef46453b7a9p-28);
-    q = m_fma_f64(q, t, -0x1.11c9f68edc4adp-29);
-    q = m_fma_f64(q, t, 0x1.aa440cf7a277dp-28);
-    q = m_fma_f64(q, t, 0x1.05656bae7a1b3p-28);
-    q = m_fma_f64(q, t, -0x1.0e2bb88573afdp-27);
-    q = m_fma_f64(q, t, -0x1.0c96c7b2352eep-27);
-    q = m_fma_f64(q, t, 0x1.99d191004b084p-28);
-    q = m_fma_f64(q, t, 0x1.e413f06845582p-27);
-    q = m_fma_f64(q, t, 0x1.ceff3cea0667cp-28);
-    q = m_fma_f64(q, t, -0x1.21f47a4ed8d42p-27);
-    q = m_fma_f64(q, t, -0x1.9191ff3332136p-26);
-    q = m_fma_f64(q, t, -0x1.727702ec175edp-25);
-    q = m_fma_f64(q, t, -0x1.ad8d43e5d62b7p-24);
-    q = m_fma_f64(q, t, -0x1.7613865ea6ebep-22);
-    q = m_fma_f64(q, t, -0x1.ec8e107bd7ea9p-20);
-    q = m_fma_f64(q, t, -0x1.f89c230446f74p-17);
-    q = m_fma_f64(q, t, -0x1.cbc54df1e894cp-13);
-    q = m_fma_f64(q, t, -0x1.3f796198ee63fp-7);
+    double q = m_fma_f64(0x1.1556db352e8e6p-34, t, 0x1.45b8aea87b95p-36);
+    q = m_fma_f64(q, t, -0x1.059e6bcc892fbp-31);
+    q = m_fma_f64(q, t, -0x1.341e6ffaf59fap-33);
+    q = m_fma_f64(q, t, 0x1.cf243016f9c2cp-30);
+    q = m_fma_f64(q, t, 0x1.23214d692a96p-31);
+    q = m_fma_f64(q, t, -0x1.04c48e6f24f2ep-28);
+    q = m_fma_f64(q, t, -0x1.8b794674af087p-30);
+    q = m_fma_f64(q, t, 0x1.acff7707fcc46p-28);
+    q = m_fma_f64(q, t, 0x1.d6e5e5ac6b3a2p-29);
+    q = m_fma_f64(q, t, -0x1.0f0aac74a7f0dp-27);
+    q = m_fma_f64(q, t, -0x1.069735b018307p-27);
+    q = m_fma_f64(q, t, 0x1.9a8f6afc3dd3dp-28);
+    q = m_fma_f64(q, t, 0x1.e236784650fbp-27);
+    q = m_fma_f64(q, t, 0x1.cec9f53b94527p-28);
+    q = m_fma_f64(q, t, -0x1.21936a1ea1c23p-27);
+    q = m_fma_f64(q, t, -0x1.918f9f9793789p-26);
+    q = m_fma_f64(q, t, -0x1.727a1058f659fp-25);
+    q = m_fma_f64(q, t, -0x1.ad8d53e613985p-24);
+    q = m_fma_f64(q, t, -0x1.76137f7ae6917p-22);
+    q = m_fma_f64(q, t, -0x1.ec8e106de0a2fp-20);
+    q = m_fma_f64(q, t, -0x1.f89c230615615p-17);
+    q = m_fma_f64(q, t, -0x1.cbc54df1e92ep-13);
+    q = m_fma_f64(q, t, -0x1.3f796198ee62dp-7);
     q = m_fma_f64(q, t, 0x1.8ebe783a8403p-2);
+    return q / m_sqrt_f64(big);
+}
+
+M_INLINE double m_i1_f64(double x)
+{
+    double a = m_abs_f64(x);
+    double near = 0.5 * x * m_i1_near_f64(a < 8.0 ? a : 8.0);
+    double big = a < 8.0 ? 8.0 : 720.0 < a ? 720.0 : a;
     uint64_t k;
     double e = m_exp_parts_f64(big, 0.0, &k);
-    double far = m_scale_f64(e * (q / m_sqrt_f64(big)), k);
-    return a < 8.0 ? 0.5 * x * p : a < M_INF_F64 ? m_copysign_f64(far, x) : M_NAN_F64;
+    double far = m_scale_f64(e * m_i1_far_f64(big), k);
+    return a < 8.0 ? near : a < M_INF_F64 ? m_copysign_f64(far, x) : M_NAN_F64;
+}
+
+/* i1e, e^-|x| i1(x). */
+M_INLINE double m_i1e_f64(double x)
+{
+    double a = m_abs_f64(x);
+    double near = 0.5 * x * m_i1_near_f64(a < 8.0 ? a : 8.0) * m_exp_f64(-a);
+    return a < 8.0 ? near : a <= M_INF_F64 ? m_copysign_f64(m_i1_far_f64(a), x) : x;
 }
 
 M_INLINE float m_i1_f32(float x)
 {
     return (float)m_i1_f64((double)x);
+}
+
+M_INLINE float m_i1e_f32(float x)
+{
+    return (float)m_i1e_f64((double)x);
 }
 
 #endif

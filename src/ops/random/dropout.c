@@ -184,6 +184,20 @@ int dropout_in_place_compose(fl_tensor *input, double p, bool train, fl_tensor *
     return drop(input, false, true, p, train, y);
 }
 
+int native_dropout_compose(fl_tensor *input, double p, int train, fl_tensor **y, fl_tensor **mask)
+{
+    if (check_probability(p))
+        return -1;
+    if (train == 0) {
+        *y = fl_clone(input, -1);
+        *mask = fl_ones_like(input, FL_BOOL, ANYWHERE, false, -1);
+        return *y && *mask ? 0 : -1;
+    }
+    *mask = fl_bernoulli_float_(room_like(input, FL_BOOL, -1), 1 - p, NULL);
+    *y = fl_mul_scalar(fl_mul(input, *mask), fl_float(p == 1 ? 0 : 1 / (1 - p)));
+    return *y && *mask ? 0 : -1;
+}
+
 int feature_dropout_compose(fl_tensor *input, double p, bool train, fl_tensor **y)
 {
     return drop(input, true, false, p, train, y);
