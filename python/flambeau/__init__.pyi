@@ -22,6 +22,7 @@ from flambeau import (
     hub as hub,
     jit as jit,
     linalg as linalg,
+    masked as masked,
     mps as mps,
     multiprocessing as multiprocessing,
     nn as nn,

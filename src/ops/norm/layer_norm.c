@@ -305,18 +305,18 @@ static int check_groups(fl_tensor *input, int64_t num_groups, fl_tensor *weight,
     return norm_check_dtypes(input, (const fl_tensor *[]){weight, bias}, 2);
 }
 
-/* The groups brought to mean 0 and variance 1, as rows of native_layer_norm, times weight, plus bias;
- * mean and rstd (N * groups, 1). */
+/* The groups brought to mean 0 and variance 1, as rows of native_layer_norm, times weight, plus
+ * bias. */
 static fl_tensor *group_norm(fl_tensor *input, int64_t num_groups, fl_tensor *weight,
-                             fl_tensor *bias, double eps, fl_tensor **mean, fl_tensor **rstd)
+                             fl_tensor *bias, double eps)
 {
     int64_t N = input->sizes[0], C = input->sizes[1], groups = N * num_groups,
             rows[2] = {groups, groups > 0 ? input->numel / groups : 0}, each[TENSOR_MAX_DIMS];
     for (int d = 0; d < input->ndim; d++)
         each[d] = d == 1 ? C : 1;
     fl_ints by_channel = {each, input->ndim}, sizes = {input->sizes, input->ndim};
-    fl_tensor *flat = fl_reshape(op_widen(input), (fl_ints){rows, 2}), *x;
-    if (fl_native_layer_norm(flat, (fl_ints){&rows[1], 1}, NULL, NULL, eps, &x, mean, rstd))
+    fl_tensor *flat = fl_reshape(op_widen(input), (fl_ints){rows, 2}), *x, *mean, *rstd;
+    if (fl_native_layer_norm(flat, (fl_ints){&rows[1], 1}, NULL, NULL, eps, &x, &mean, &rstd))
         return NULL;
     x = fl_view(x, sizes);
     if (weight)
@@ -330,7 +330,6 @@ static fl_tensor *group_norm(fl_tensor *input, int64_t num_groups, fl_tensor *we
 int group_norm_compose(fl_tensor *input, int64_t num_groups, fl_tensor *weight, fl_tensor *bias,
                        double eps, bool cudnn_enabled, fl_tensor **y)
 {
-    fl_tensor *mean, *rstd;
     (void)cudnn_enabled;
     if (input->ndim < 2)
         return error_set(FL_RUNTIME_ERROR,
@@ -338,7 +337,7 @@ int group_norm_compose(fl_tensor *input, int64_t num_groups, fl_tensor *weight, 
                          input->ndim);
     if (check_groups(input, num_groups, weight, bias))
         return -1;
-    *y = group_norm(input, num_groups, weight, bias, eps, &mean, &rstd);
+    *y = group_norm(input, num_groups, weight, bias, eps);
     return *y ? 0 : -1;
 }
 
@@ -357,17 +356,15 @@ int native_group_norm_compose(fl_tensor *input, fl_tensor *weight, fl_tensor *bi
                          shape_text(text, sizeof text, input->ndim, input->sizes));
     if (check_groups(input, group, weight, bias))
         return -1;
-    *y = group_norm(input, group, weight, bias, eps, mean, rstd);
+    *y = group_norm(input, group, weight, bias, eps);
     if (!*y)
         return -1;
-    if (autograd_mode.grad && tensor_requires_grad(input)) { /* derived by themselves */
-        int64_t rows[] = {N * group, -1};
-        fl_tensor *flat = fl_reshape(op_widen(input), (fl_ints){rows, 2});
-        *mean = fl_mean_dim(flat, FL_INTS_OF(1), true, FL_NO_DTYPE);
-        fl_tensor *x = fl_sub(flat, *mean, fl_int(1));
-        *rstd = fl_mean_dim(fl_mul(x, x), FL_INTS_OF(1), true, FL_NO_DTYPE);
-        *rstd = fl_rsqrt(fl_add_scalar(*rstd, fl_float(eps), fl_int(1)));
-    }
+    int64_t groups = N * group, rows[] = {groups, groups > 0 ? input->numel / groups : 0};
+    fl_tensor *flat = fl_reshape(op_widen(input), (fl_ints){rows, 2}); /* these have gradients */
+    *mean = fl_mean_dim(flat, FL_INTS_OF(1), true, FL_NO_DTYPE);
+    fl_tensor *x = fl_sub(flat, *mean, fl_int(1));
+    *rstd = fl_mean_dim(fl_mul(x, x), FL_INTS_OF(1), true, FL_NO_DTYPE);
+    *rstd = fl_rsqrt(fl_add_scalar(*rstd, fl_float(eps), fl_int(1)));
     *mean = fl_view(op_as(*mean, input->dtype), (fl_ints){each, 2});
     *rstd = fl_view(op_as(*rstd, input->dtype), (fl_ints){each, 2});
     return *mean && *rstd ? 0 : -1;
