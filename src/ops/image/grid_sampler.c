@@ -68,14 +68,12 @@ static int check(const fl_tensor *input, const fl_tensor *grid, int dims)
         return error_set(FL_RUNTIME_ERROR,
                          "grid_sampler(): expected grid to have size %d in last dimension, but got "
                          "grid with sizes %s",
-                         input->ndim - 2,
-                         shape_text(b, sizeof b, grid->ndim, grid->sizes));
+                         input->ndim - 2, shape_text(b, sizeof b, grid->ndim, grid->sizes));
     if (input->ndim != dims + 2 || grid->ndim != input->ndim)
         return error_set(FL_RUNTIME_ERROR,
                          "grid_sampler(): expected %dD input and grid with same number of "
                          "dimensions, but got input with sizes %s and grid with sizes %s",
-                         dims + 2,
-                         shape_text(a, sizeof a, input->ndim, input->sizes),
+                         dims + 2, shape_text(a, sizeof a, input->ndim, input->sizes),
                          shape_text(b, sizeof b, grid->ndim, grid->sizes));
     for (int d = 2; d < dims + 2; d++)
         if (input->sizes[d] <= 0)
@@ -168,7 +166,8 @@ int grid_sampler_cpu(fl_tensor *input, fl_tensor *grid, int64_t mode, int64_t pa
     if (x && points && out) {
         s.x = tensor_data(x), s.grid = tensor_data(points), s.y = tensor_data(out);
         if (y->numel)
-            threads_for(s.N * s.out[0] * s.out[1], work == FL_FLOAT64 ? forward_row_f64 : forward_row_f32, &s);
+            threads_for(s.N * s.out[0] * s.out[1],
+                        work == FL_FLOAT64 ? forward_row_f64 : forward_row_f32, &s);
         status = out == y ? 0 : tensor_copy(y, out);
     }
     tensor_release(x), tensor_release(points), tensor_release(out);
@@ -244,10 +243,11 @@ int affine_grid_generator_compose(fl_tensor *theta, fl_ints size, bool align_cor
     char text[128], want[128];
     int n = (int)size.count - 2;
     if (n != 2 && n != 3)
-        return error_set(FL_NOT_IMPLEMENTED,
-                         "affine_grid_generator needs 4d (spatial) or 5d (volumetric) input: a size "
-                         "(N, C, H, W) or (N, C, D, H, W), but got one of %lld numbers",
-                         (long long)size.count);
+        return error_set(
+            FL_NOT_IMPLEMENTED,
+            "affine_grid_generator needs 4d (spatial) or 5d (volumetric) input: a size "
+            "(N, C, H, W) or (N, C, D, H, W), but got one of %lld numbers",
+            (long long)size.count);
     const int64_t N = size.data[0], *out = size.data + 2;
     if (theta->ndim != 3 || theta->sizes[0] != N || theta->sizes[1] != n ||
         theta->sizes[2] != n + 1)
@@ -264,7 +264,8 @@ int affine_grid_generator_compose(fl_tensor *theta, fl_ints size, bool align_cor
     for (int k = 0; k < n; k++) {
         int64_t along[3] = {1, 1, 1};
         along[n - 1 - k] = out[n - 1 - k];
-        fl_tensor *t = fl_view(coordinates(theta, out[n - 1 - k], align_corners), (fl_ints){along, n});
+        fl_tensor *t =
+            fl_view(coordinates(theta, out[n - 1 - k], align_corners), (fl_ints){along, n});
         if (!(list[k] = fl_expand(t, (fl_ints){out, n}, false)))
             return -1;
     }

@@ -51,9 +51,9 @@ static fl_tensor *along_steps(fl_tensor *x, const struct axis *a, int64_t order)
     } else {
         first = less(plus(times(sample(x, d, 0), -1.5), fl_mul_scalar(sample(x, d, 1), fl_int(2))),
                      times(sample(x, d, 2), 0.5));
-        last = plus(less(times(sample(x, d, n - 3), 0.5),
-                         fl_mul_scalar(sample(x, d, n - 2), fl_int(2))),
-                    times(sample(x, d, n - 1), 1.5));
+        last = plus(
+            less(times(sample(x, d, n - 3), 0.5), fl_mul_scalar(sample(x, d, n - 2), fl_int(2))),
+            times(sample(x, d, n - 1), 1.5));
     }
     fl_tensor *middle = less(fl_narrow(x, d, 2, n - 2), fl_narrow(x, d, 0, n - 2));
     middle = fl_div_scalar(fl_div_scalar(middle, a->step), fl_int(2));

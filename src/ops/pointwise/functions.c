@@ -5,9 +5,9 @@
 #include <string.h>
 
 #include "core/error.h"
+#include "flambeau/ops.h"
 #include "ops/pointwise/math.h"
 #include "ops_kernels.h"
-#include "flambeau/ops.h"
 
 int heaviside_check(fl_tensor *self, fl_tensor *values)
 {

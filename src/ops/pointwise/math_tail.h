@@ -16,13 +16,14 @@ M_CALL double m_erfcx_f64(double x)
 {
     static const double FAR[26] = {
         -0x1.2e4a1567a7226p-33, -0x1.246d137a7141bp-32, 0x1.ec1f75354e746p-30,
-        0x1.b39ff8659b236p-29, -0x1.f96a93e7cc6fp-27, -0x1.613ab11aa87fdp-26,
-        0x1.d8dd577cdf1c6p-24, 0x1.4cbb15f961e46p-24, -0x1.bae01eb0d8ac7p-21,
-        0x1.3981051d34c77p-22, 0x1.7f2369c34c9ffp-18, -0x1.78861f18ee7b4p-17,
-        -0x1.9958ab3ba5c33p-16, 0x1.3be04bf52bb5ap-13, -0x1.a1df2abbaddf5p-13,
-        -0x1.8d4a9b00c7997p-11, 0x1.49c6728d8f7d4p-8, -0x1.0962388397d97p-6, 0x1.3079edf66992fp-5,
-        -0x1.0fb06dfe5229fp-4, 0x1.7fee004e1312cp-4, -0x1.9ddb23c3e8a22p-4, 0x1.16ecefcfa5342p-4,
-        0x1.f7f5df66fd6c2p-7, -0x1.1df1ad154a28ep-3, 0x1.3ba5916e9fd7fp+0};
+        0x1.b39ff8659b236p-29,  -0x1.f96a93e7cc6fp-27,  -0x1.613ab11aa87fdp-26,
+        0x1.d8dd577cdf1c6p-24,  0x1.4cbb15f961e46p-24,  -0x1.bae01eb0d8ac7p-21,
+        0x1.3981051d34c77p-22,  0x1.7f2369c34c9ffp-18,  -0x1.78861f18ee7b4p-17,
+        -0x1.9958ab3ba5c33p-16, 0x1.3be04bf52bb5ap-13,  -0x1.a1df2abbaddf5p-13,
+        -0x1.8d4a9b00c7997p-11, 0x1.49c6728d8f7d4p-8,   -0x1.0962388397d97p-6,
+        0x1.3079edf66992fp-5,   -0x1.0fb06dfe5229fp-4,  0x1.7fee004e1312cp-4,
+        -0x1.9ddb23c3e8a22p-4,  0x1.16ecefcfa5342p-4,   0x1.f7f5df66fd6c2p-7,
+        -0x1.1df1ad154a28ep-3,  0x1.3ba5916e9fd7fp+0};
     double a = m_abs_f64(x);
     if (a < 0.5) {
         double c = 1.0 - m_erf_f64(x);
@@ -58,11 +59,12 @@ M_CALL double m_log_ndtr_f64(double x)
 M_CALL double m_ndtri_f64(double p)
 {
     static const double GUESS[17] = {
-        -0x1.d77eccb6599a9p-16, 0x1.b8166bfdd5278p-15, 0x1.1554ce522acf6p-17,
-        0x1.cf0f9496dbf6ep-21, -0x1.ac3decd71adfbp-13, 0x1.97a09a51d456ap-12,
-        -0x1.40529fe201a44p-11, 0x1.4a23cf7eee649p-10, -0x1.5bdbd18051b4ap-9, 0x1.5bf9f54d53bc8p-8,
-        -0x1.5aea536222fedp-7, 0x1.53a46c1868d04p-6, -0x1.476009e7e9619p-5, 0x1.2aa570e0dc2dp-4,
-        -0x1.fc3ed89ce213p-4, 0x1.27c1cf8fa4fa6p-3, 0x1.dc2e4c6b0d37bp-1};
+        -0x1.d77eccb6599a9p-16, 0x1.b8166bfdd5278p-15,  0x1.1554ce522acf6p-17,
+        0x1.cf0f9496dbf6ep-21,  -0x1.ac3decd71adfbp-13, 0x1.97a09a51d456ap-12,
+        -0x1.40529fe201a44p-11, 0x1.4a23cf7eee649p-10,  -0x1.5bdbd18051b4ap-9,
+        0x1.5bf9f54d53bc8p-8,   -0x1.5aea536222fedp-7,  0x1.53a46c1868d04p-6,
+        -0x1.476009e7e9619p-5,  0x1.2aa570e0dc2dp-4,    -0x1.fc3ed89ce213p-4,
+        0x1.27c1cf8fa4fa6p-3,   0x1.dc2e4c6b0d37bp-1};
     double tail = p > 0.5 ? 1.0 - p : p;
     if (!(tail > 0.0))
         return tail == 0.0 ? m_copysign_f64(M_INF_F64, p - 0.5) : M_NAN_F64;
