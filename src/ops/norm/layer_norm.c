@@ -365,7 +365,8 @@ int native_group_norm_compose(fl_tensor *input, fl_tensor *weight, fl_tensor *bi
     fl_tensor *x = fl_sub(flat, *mean, fl_int(1));
     *rstd = fl_mean_dim(fl_mul(x, x), FL_INTS_OF(1), true, FL_NO_DTYPE);
     *rstd = fl_rsqrt(fl_add_scalar(*rstd, fl_float(eps), fl_int(1)));
-    *mean = fl_view(op_as(*mean, input->dtype), (fl_ints){each, 2});
-    *rstd = fl_view(op_as(*rstd, input->dtype), (fl_ints){each, 2});
+    int dtype = weight ? weight->dtype : input->dtype;
+    *mean = fl_view(op_as(*mean, dtype), (fl_ints){each, 2});
+    *rstd = fl_view(op_as(*rstd, dtype), (fl_ints){each, 2});
     return *mean && *rstd ? 0 : -1;
 }

@@ -193,7 +193,7 @@ int native_dropout_compose(fl_tensor *input, double p, int train, fl_tensor **y,
         *mask = fl_ones_like(input, FL_BOOL, ANYWHERE, false, -1);
         return *y && *mask ? 0 : -1;
     }
-    *mask = fl_bernoulli_float_(room_like(input, FL_BOOL, -1), 1 - p, NULL);
+    *mask = fl_bernoulli_float_(room_like(input, FL_BOOL, ANYWHERE, -1), 1 - p, NULL);
     *y = fl_mul_scalar(fl_mul(input, *mask), fl_float(p == 1 ? 0 : 1 / (1 - p)));
     return *y && *mask ? 0 : -1;
 }
