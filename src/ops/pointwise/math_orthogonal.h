@@ -5,13 +5,15 @@
  * in the degree (Abramowitz and Stegun, 22.7). Chebyshev's four are also ratios of a sine or cosine of
  * n arccos x (22.3.15, 22.3.16 and their like), which is used within (-1, 1) beyond a small degree, as
  * PyTorch does: its error is that of the angle, n times as large. The recurrences go on until they
- * overflow. The float versions are the double ones rounded.
+ * overflow; a degree beyond 2^24, which would take seconds, gives NaN. The float versions are the double ones rounded.
  */
 #ifndef FLAMBEAU_POINTWISE_MATH_ORTHOGONAL_H
 #define FLAMBEAU_POINTWISE_MATH_ORTHOGONAL_H
 
 #include "math_pow.h"
 #include "math_trig.h"
+
+#define M_MOST_DEGREES ((int64_t)1 << 24)
 
 /* The degree as an integer, -1 for all below 0. */
 M_INLINE int64_t m_degree_f64(double n)
@@ -27,7 +29,7 @@ M_INLINE bool m_is_odd_f64(int64_t n)
 /* From the polynomials of degree 0, which is 1, and 1: p(k + 1) = 2 x p(k) - p(k - 1). */
 M_INLINE double m_chebyshev_f64(double x, int64_t n, double one)
 {
-    double p = 1.0, q = one;
+    double p = 1.0, q = n > M_MOST_DEGREES ? M_NAN_F64 : one;
     for (int64_t k = 1; k < n && q == q; k++) {
         double next = m_fma_f64(x + x, q, -p);
         p = q;
@@ -101,7 +103,7 @@ M_CALL double m_chebyshev_polynomial_w_f64(double x, double degree)
 M_CALL double m_hermite_polynomial_h_f64(double x, double degree)
 {
     int64_t n = m_degree_f64(degree);
-    double p = 1.0, q = x + x;
+    double p = 1.0, q = n > M_MOST_DEGREES ? M_NAN_F64 : x + x;
     for (int64_t k = 1; k < n && q == q; k++) {
         double next = m_fma_f64(x + x, q, -2.0 * (double)k * p);
         p = q;
@@ -114,7 +116,7 @@ M_CALL double m_hermite_polynomial_h_f64(double x, double degree)
 M_CALL double m_hermite_polynomial_he_f64(double x, double degree)
 {
     int64_t n = m_degree_f64(degree);
-    double p = 1.0, q = x;
+    double p = 1.0, q = n > M_MOST_DEGREES ? M_NAN_F64 : x;
     for (int64_t k = 1; k < n && q == q; k++) {
         double next = m_fma_f64(x, q, -(double)k * p);
         p = q;
@@ -127,7 +129,7 @@ M_CALL double m_hermite_polynomial_he_f64(double x, double degree)
 M_CALL double m_laguerre_polynomial_l_f64(double x, double degree)
 {
     int64_t n = m_degree_f64(degree);
-    double p = 1.0, q = x == 0.0 ? 1.0 : 1.0 - x;
+    double p = 1.0, q = x == 0.0 ? 1.0 : n > M_MOST_DEGREES ? M_NAN_F64 : 1.0 - x;
     for (int64_t k = 1; k < n && q == q && x != 0.0; k++) {
         double d = (double)k, next = m_fma_f64(d + d + (1.0 - x), q, -d * p) / (d + 1.0);
         p = q;
@@ -142,7 +144,7 @@ M_CALL double m_legendre_polynomial_p_f64(double x, double degree)
     int64_t n = m_degree_f64(degree);
     if (n >= 0 && m_abs_f64(x) == 1.0)
         return x > 0.0 || !m_is_odd_f64(n) ? 1.0 : -1.0;
-    double p = 1.0, q = x;
+    double p = 1.0, q = n > M_MOST_DEGREES ? M_NAN_F64 : x;
     for (int64_t k = 1; k < n && q == q; k++) {
         double d = (double)k, next = m_fma_f64((d + d + 1.0) * x, q, -d * p) / (d + 1.0);
         p = q;
