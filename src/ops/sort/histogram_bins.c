@@ -261,8 +261,8 @@ static int histogram_of(fl_tensor *self, fl_tensor *edges, fl_tensor *weight, bo
     if (!points || !edges || (weight && !w))
         return -1;
     *hist = fl__histogramdd_from_bin_tensors(points, (fl_tensors){&edges, 1}, w, density);
-    *bin_edges = edges;
-    return *hist ? 0 : -1;
+    *bin_edges = fl_clone(fl_detach(edges), -1);
+    return *hist && *bin_edges ? 0 : -1;
 }
 
 int histogram_bins_compose(fl_tensor *self, fl_tensor *bins, fl_tensor *weight, bool density,
