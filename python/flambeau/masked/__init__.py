@@ -28,7 +28,9 @@ def _canonical(mask, input):
 
 
 def _least(dtype):
-    return -float("inf") if dtype.is_floating_point else fl.iinfo(dtype).min
+    if dtype.is_floating_point or dtype.is_complex:
+        return -float("inf")
+    return fl.iinfo(dtype).min
 
 
 def _greatest(dtype):
