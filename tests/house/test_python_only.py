@@ -13,8 +13,8 @@ import flambeau.nn.functional as F  # noqa: E402
 
 REASONS = {
     # arguments that only Python has
-    "einsum": "operands one by one, or with lists of numbers in the place of letters: _einsum",
-    "tensordot": "dims is an int or two lists: _tensordot",
+    "einsum": "operands one by one, or with lists of numbers in the place of letters: einsum_letters",
+    "tensordot": "dims is an int or two lists: tensordot_dims",
     "lu": "two or three results, by a flag; out is a tuple: linalg.lu_factor_ex",
     "to_dense": "of a dense tensor it is the tensor",
     "is_nonzero": "the truth value of a Python object",

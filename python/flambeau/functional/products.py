@@ -18,7 +18,7 @@ def tensordot(a, b, dims=2, out=None):
             raise RuntimeError(f"tensordot expects dims < ndim_a or ndim_b, but got dims={dims}")
         dims = list(range(-dims, 0)), list(range(dims))
     of_a, of_b = ([d] if isinstance(d, int) else d for d in dims)
-    y = _C._tensordot(a, b, of_a, of_b)
+    y = _C.tensordot_dims(a, b, of_a, of_b)
     return y if out is None else out.resize_(y.shape).copy_(y)
 
 
@@ -33,7 +33,7 @@ def einsum(*args):
     equation, operands = args[0], args[1:]
     if not isinstance(equation, str):
         equation, operands = _equation(args)
-    return _C._einsum(equation, several(operands))
+    return _C.einsum_letters(equation, several(operands))
 
 
 def _equation(args):
