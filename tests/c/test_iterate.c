@@ -68,7 +68,7 @@ static fl_tensor *make(int ndim, const int64_t *sizes, int dtype)
     REQUIRE(t != NULL);
     for (size_t i = 0; i < t->storage->bytes / dtype_size(dtype); i++) {
         double x = dtype == FL_BOOL ? pick(2) : dtype == FL_UINT8 ? pick(100) : pick(100) - 50;
-        convert_elements(1, (char *)t->storage->data + i * dtype_size(dtype), dtype, 0, &x,
+        convert_elements(1, (char *)tensor_data(t) + i * dtype_size(dtype), dtype, 0, &x,
                          FL_FLOAT64, 0);
     }
     return t;

@@ -22,6 +22,7 @@ REASONS = {
     "svd_lowrank": "draws, then factors of the table",
     "pca_lowrank": "svd_lowrank of centred rows",
     "lobpcg": "iterates until residuals are small",
+    "histogramdd": "two operators, of numbers of bins and of edges; its result is a named tuple",
     # removed in PyTorch: they refuse
     **dict.fromkeys(("eig", "lstsq", "matrix_rank", "solve", "symeig"), "refuses, as in PyTorch"),
     # layouts whose tensors are Python objects
