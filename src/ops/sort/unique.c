@@ -155,12 +155,14 @@ static int unique_by_order(struct distinct *u)
     return status;
 }
 
-/* Whether element i differs from the one before it, for i from 1 on: each new one's place. */
-#define RUNS(type)                                                                                 \
+/* Whether element i, read so, differs from the one before it, for i from 1 on: each new one's place.
+ * A bool is read as its truth: its byte may be any. */
+#define RUNS_READ(type, read)                                                                      \
     for (int64_t i = 1; i < u->n; i++) {                                                           \
         first[count] = i;                                                                          \
-        count += ((const type *)data)[i] != ((const type *)data)[i - 1];                           \
+        count += read(((const type *)data)[i]) != read(((const type *)data)[i - 1]);               \
     }
+#define RUNS(type) RUNS_READ(type, )
 
 static int unique_neighbours(struct distinct *u)
 {
@@ -173,6 +175,8 @@ static int unique_neighbours(struct distinct *u)
             return -1;
         data = tensor_data(wide);
         RUNS(float)
+    } else if (u->from->dtype == FL_BOOL) {
+        RUNS_READ(uint8_t, !)
     } else if (dtype_is_floating(u->from->dtype)) {
         if (u->from->dtype == FL_FLOAT32)
             RUNS(float)

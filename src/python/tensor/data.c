@@ -563,7 +563,7 @@ static bool read_request(const char *name, struct request *r, int positional, Py
 /* The result of the functions below: t (taken over), or a copy on that device; a leaf. */
 static PyObject *finish(fl_tensor *t, fl_device device, bool requires_grad)
 {
-    if (t && device_others) {
+    if (t && (device_others || device.kind > FL_CPU)) { /* asked for here, or known already */
         struct device *d = device.kind >= 0 ? device_find(device)
                            : device_default ? device_default
                                             : &device_cpu;
