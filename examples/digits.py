@@ -119,7 +119,7 @@ def main(seed, device):
 if __name__ == "__main__":
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="replace")
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("seed", nargs="?", type=int, default=0)
     parser.add_argument("--device", default="cpu", help="cpu or opencl")
     args = parser.parse_args()

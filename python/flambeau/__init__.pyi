@@ -26,6 +26,7 @@ from flambeau import (
     mps as mps,
     multiprocessing as multiprocessing,
     nn as nn,
+    onnx as onnx,
     optim as optim,
     overrides as overrides,
     profiler as profiler,
@@ -41,6 +42,7 @@ from flambeau import (
     version as version,
     xpu as xpu,
 )
+from flambeau._archive import PyTorchFileReader as PyTorchFileReader
 from flambeau._advice import AdviceWarning as AdviceWarning, set_advice as set_advice
 from flambeau._C import *
 from flambeau._C import Tensor as Tensor
@@ -60,6 +62,11 @@ from flambeau._tensor_str import (
     printoptions as printoptions,
     set_printoptions as set_printoptions,
 )
+from flambeau._symbols import (
+    SymBool as SymBool,
+    SymFloat as SymFloat,
+    SymInt as SymInt,
+)
 from flambeau._typeinfo import finfo as finfo, iinfo as iinfo
 from flambeau.amp.autocast_mode import (
     autocast as autocast,
@@ -74,6 +81,7 @@ from flambeau.amp.autocast_mode import (
     set_autocast_enabled as set_autocast_enabled,
     set_autocast_gpu_dtype as set_autocast_gpu_dtype,
 )
+from flambeau.cuda import Event as Event, Stream as Stream
 from flambeau.functional import (
     eig as eig,
     einsum as einsum,
@@ -88,6 +96,8 @@ from flambeau.functional import (
     symeig as symeig,
     tensordot as tensordot,
 )
+from flambeau.futures import Future as Future
+from flambeau.jit import ScriptModule as ScriptModule
 from flambeau.random import (
     fork_rng as fork_rng,
     get_rng_state as get_rng_state,

@@ -9,7 +9,8 @@
 
 #include <string.h>
 
-enum { MAX_NODES = 4000, MAX_DEPTH = 500, FLOATS = 1, INTS = 2, TRUTH = 4, COMPLEX = 8 };
+enum { MAX_NODES = 4000, MAX_DEPTH = 500, FLOATS = 1, INTS = 2, TRUTH = 4, COMPLEX = 8,
+       CPU = 16 }; /* no GPU's compiler is given it: long, with tables inside functions */
 
 /* What math.h offers: m_NAME_f32 and m_NAME_f64 for FLOATS, m_NAME_c64 and m_NAME_c128 for COMPLEX;
  * for INTS m_NAME_i32 and m_NAME_i64, under another name where `integer` has one. */
@@ -49,18 +50,18 @@ static const struct {
     {"i1", 1, FLOATS, 0},
     {"i0e", 1, FLOATS, 0},
     {"i1e", 1, FLOATS, 0},
-    {"erfcx", 1, FLOATS, 0},
-    {"log_ndtr", 1, FLOATS, 0},
-    {"ndtri", 1, FLOATS, 0},
-    {"bessel_j0", 1, FLOATS, 0},
-    {"bessel_j1", 1, FLOATS, 0},
-    {"bessel_y0", 1, FLOATS, 0},
-    {"bessel_y1", 1, FLOATS, 0},
-    {"modified_bessel_k0", 1, FLOATS, 0},
-    {"modified_bessel_k1", 1, FLOATS, 0},
-    {"scaled_modified_bessel_k0", 1, FLOATS, 0},
-    {"scaled_modified_bessel_k1", 1, FLOATS, 0},
-    {"airy_ai", 1, FLOATS, 0},
+    {"erfcx", 1, FLOATS | CPU, 0},
+    {"log_ndtr", 1, FLOATS | CPU, 0},
+    {"ndtri", 1, FLOATS | CPU, 0},
+    {"bessel_j0", 1, FLOATS | CPU, 0},
+    {"bessel_j1", 1, FLOATS | CPU, 0},
+    {"bessel_y0", 1, FLOATS | CPU, 0},
+    {"bessel_y1", 1, FLOATS | CPU, 0},
+    {"modified_bessel_k0", 1, FLOATS | CPU, 0},
+    {"modified_bessel_k1", 1, FLOATS | CPU, 0},
+    {"scaled_modified_bessel_k0", 1, FLOATS | CPU, 0},
+    {"scaled_modified_bessel_k1", 1, FLOATS | CPU, 0},
+    {"airy_ai", 1, FLOATS | CPU, 0},
     {"sinc", 1, FLOATS, 0},
     {"floor", 1, FLOATS, 0},
     {"ceil", 1, FLOATS, 0},
@@ -96,15 +97,15 @@ static const struct {
     {"igamma", 2, FLOATS, 0},
     {"igammac", 2, FLOATS, 0},
     {"gamma_grad", 2, FLOATS, 0},
-    {"chebyshev_polynomial_t", 2, FLOATS, 0},
-    {"chebyshev_polynomial_u", 2, FLOATS, 0},
-    {"chebyshev_polynomial_v", 2, FLOATS, 0},
-    {"chebyshev_polynomial_w", 2, FLOATS, 0},
-    {"hermite_polynomial_h", 2, FLOATS, 0},
-    {"hermite_polynomial_he", 2, FLOATS, 0},
-    {"laguerre_polynomial_l", 2, FLOATS, 0},
-    {"legendre_polynomial_p", 2, FLOATS, 0},
-    {"zeta", 2, FLOATS, 0},
+    {"chebyshev_polynomial_t", 2, FLOATS | CPU, 0},
+    {"chebyshev_polynomial_u", 2, FLOATS | CPU, 0},
+    {"chebyshev_polynomial_v", 2, FLOATS | CPU, 0},
+    {"chebyshev_polynomial_w", 2, FLOATS | CPU, 0},
+    {"hermite_polynomial_h", 2, FLOATS | CPU, 0},
+    {"hermite_polynomial_he", 2, FLOATS | CPU, 0},
+    {"laguerre_polynomial_l", 2, FLOATS | CPU, 0},
+    {"legendre_polynomial_p", 2, FLOATS | CPU, 0},
+    {"zeta", 2, FLOATS | CPU, 0},
     {"gcd", 2, INTS, 0},
     {"real", 1, COMPLEX, 0},
     {"imag", 1, COMPLEX, 0},
@@ -232,6 +233,8 @@ static const char *call_primitive(struct element *e, const struct node *n, size_
 {
     const char *list = "";
     int count = 0;
+    if (e->gpu && PRIMITIVES[k].types & CPU)
+        return refused(e);
     for (const struct node *a = n->child; a; a = a->next, count++) {
         bool ignored = false;
         const char *text = element_lower(e, a, &ignored);
