@@ -46,6 +46,8 @@ int batch_run_kernel(const fl_op *f, const fl_value *args);
 /* Adds t's lanes to a set; t may be NULL. */
 int batch_join(struct lanes *all, const fl_tensor *t);
 int64_t batch_samples(const struct lanes *all);
+/* Refuses a vmap over no samples: 0, or -1 with the error. */
+int batch_check_samples(const struct lanes *all, const char *name);
 /* A tensor without lanes: those of the set are more places of a dim of t, in which all samples are
  * the same where t lacks one. And the reverse. */
 fl_tensor *batch_fold(fl_tensor *t, const struct lanes *all, int dim);

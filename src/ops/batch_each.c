@@ -148,8 +148,8 @@ int batch_each(const fl_op *f, const fl_value *args, const struct lane *lane, bo
     struct batch_args a;
     const struct lane along = *lane; /* it may be an argument's */
     size_t bytes = sizeof(fl_value) * OP_RESULTS * (size_t)along.size;
-    if (!along.size)
-        return error_set(FL_RUNTIME_ERROR, "vmap: %s cannot be run over no samples", f->base);
+    if (batch_check_samples(&(struct lanes){.count = 1, .lane = {along}}, f->base))
+        return -1;
     warn_once(f);
     if (batch_args_begin(f, args, &a))
         return -1;

@@ -3,6 +3,7 @@
  * samples. Sample l of L in a dim of n has the places l n to (l + 1) n - 1 of L n. */
 #include <string.h>
 
+#include "core/error.h"
 #include "core/scope.h"
 #include "flambeau/ops.h"
 #include "ops/batch.h"
@@ -14,6 +15,13 @@ int64_t batch_samples(const struct lanes *all)
     for (int i = 0; i < all->count; i++)
         samples *= all->lane[i].size;
     return samples;
+}
+
+int batch_check_samples(const struct lanes *all, const char *name)
+{
+    return batch_samples(all)
+               ? 0
+               : error_set(FL_RUNTIME_ERROR, "vmap: %s cannot be run over no samples", name);
 }
 
 int batch_join(struct lanes *all, const fl_tensor *t)
@@ -108,6 +116,8 @@ int batch_folded(const fl_op *f, const fl_value *args, const struct lanes *all, 
     struct scope own;
     if (!covers(f, args))
         return 1;
+    if (batch_check_samples(all, f->base))
+        return -1;
     memcpy(folded, args, sizeof *args * f->params);
     scope_open(&own);
     int status = fold_args(f, folded, all, room);

@@ -38,6 +38,28 @@ fl_tensor *op_widen(fl_tensor *t)
     return t && (t->dtype == FL_FLOAT16 || t->dtype == FL_BFLOAT16) ? fl__cast(t, FL_FLOAT32) : t;
 }
 
+int op_give(fl_tensor **y, fl_tensor *t)
+{
+    *y = t;
+    return t ? 0 : -1;
+}
+
+fl_tensor *op_ones_of(fl_tensor *t)
+{
+    return fl_ones_like(t, FL_NO_DTYPE, (fl_device){-1, 0}, false, -1);
+}
+
+fl_tensor *op_sum_along(fl_tensor *t, int64_t dim, bool keepdim)
+{
+    return fl_sum_dim_intlist(t, (fl_ints){&dim, 1}, keepdim, FL_NO_DTYPE);
+}
+
+fl_tensor *op_number(const double *x)
+{
+    return x ? fl_full((fl_ints){NULL, 0}, fl_float(*x), FL_FLOAT64, (fl_device){-1, 0}, false)
+             : NULL;
+}
+
 bool op_all_there(fl_tensor *const *list, int64_t count)
 {
     int64_t there = 0;

@@ -315,6 +315,13 @@ fl_tensor *op_look(const fl_tensor *t);
 fl_tensor *op_beside(fl_tensor *t, const fl_tensor *like);
 /* In a composite: t as that dtype, itself where it has it. */
 fl_tensor *op_as(fl_tensor *t, int dtype);
+/* In a composite: y = t, what an operator gave: 0, or -1 where that failed. */
+int op_give(fl_tensor **y, fl_tensor *t);
+/* In a composite: ones of t's shape and dtype; the sum along one dim; a float64 without dims, NULL
+ * where x is. */
+fl_tensor *op_ones_of(fl_tensor *t);
+fl_tensor *op_sum_along(fl_tensor *t, int64_t dim, bool keepdim);
+fl_tensor *op_number(const double *x);
 /* Whether all of a list are there: of what operators gave, those that failed are NULL. */
 bool op_all_there(fl_tensor *const *list, int64_t count);
 /* In a composite: the list joined along a dim, or stacked; NULL where one of it is NULL. */

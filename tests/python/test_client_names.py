@@ -180,3 +180,16 @@ def test_what_is_called_in_the_extension():
     assert seen == [True]
     with pytest.raises(RuntimeError, match="single nonzero value"):
         torch._assert_async(torch.tensor(0))
+
+
+def test_policies_that_choose_modules():
+    from flambeau.distributed.fsdp import wrap
+
+    net = torch.nn.Sequential(torch.nn.Linear(2, 2), torch.nn.ReLU(), torch.nn.Linear(2, 2))
+    says = {net: False, net[0]: True, net[1]: {}, net[2]: {"mixed": 2}}
+    chosen = wrap.CustomPolicy(says.get)._run_policy(net, set(), {"mixed": 1})
+    assert chosen == {net[0]: {"mixed": 1}, net[2]: {"mixed": 2}}
+    by_class = wrap.ModuleWrapPolicy({torch.nn.Linear})
+    assert by_class._run_policy(net, {net[0]}, {"a": 1}) == {net[2]: {"a": 1}}
+    with pytest.raises(ValueError, match="should return False/True or a kwarg dict"):
+        wrap.CustomPolicy(lambda module: None)._run_policy(net, set(), {})

@@ -159,3 +159,27 @@ def test_leaves_are_a_tracers_choice():
     assert fixed(torch.ones(4), 2).shape == (2, 2)
     with pytest.raises(AssertionError, match='n has been specialized to have value 2'):
         fixed(torch.ones(4), 4)
+
+
+def test_a_trace_within_a_trace_and_one_that_cannot_begin():
+    class Outer(torch.nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.part = torch.nn.Linear(2, 2)
+
+        def forward(self, x):
+            torch.fx.symbolic_trace(torch.nn.Sequential(torch.nn.ReLU()))
+            return self.part(x)
+
+    module = torch.nn.Module
+    before = vars(module).get("__call__"), vars(module).get("__getattribute__")
+    assert "self.part(x)" in torch.fx.symbolic_trace(Outer()).code
+    names = {"__name__": "elsewhere"}
+    exec("import flambeau.fx\nflambeau.fx.wrap('missing')", names)
+    wrapped = torch.fx._symbolic_trace._wrapped
+    try:
+        with pytest.raises(AttributeError, match="missing"):
+            torch.fx.symbolic_trace(torch.nn.ReLU())
+    finally:
+        wrapped.pop()
+    assert (vars(module).get("__call__"), vars(module).get("__getattribute__")) == before

@@ -161,3 +161,39 @@ def test_distances():
     assert torch.allclose(
         torch.autograd.grad(d.sum(), a)[0], torch.tensor([[-0.6, -0.8]])
     )
+
+
+@pytest.mark.parametrize("size", [(3,), ()])
+def test_a_source_without_dims_has_one_element(size):
+    x, i, one = torch.zeros(size), torch.tensor([0, 0, 0]), torch.tensor(1.0)
+    text = "no larger than self .* apart from dimension 0 and to be no larger size than src"
+    for call in (lambda: x.scatter_reduce(0, i, one, "sum"), lambda: x.scatter_add(0, i, one)):
+        with pytest.raises(RuntimeError, match=text):
+            call()
+    assert torch.zeros(()).scatter_reduce(0, i, torch.ones(3), "sum").item() == 3
+
+
+def test_scatter_reduce_of_an_index_without_dims_and_its_gradient():
+    src = torch.tensor([1.0, 2.0, 3.0], requires_grad=True)
+    y = torch.zeros(3).scatter_reduce(0, torch.tensor(1), src, "sum")
+    y.sum().backward()
+    assert y.tolist() == [0.0, 1.0, 0.0] and src.grad.tolist() == [1.0, 0.0, 0.0]
+
+
+@pytest.mark.parametrize("spacing", [[], ()])
+def test_gradient_with_no_spacing_in_a_list(spacing):
+    x = torch.arange(4.0)
+    with pytest.raises(RuntimeError, match="but got a list of length 0"):
+        torch.gradient(x, spacing=spacing)
+    with pytest.raises(RuntimeError, match="a spacing argument of length 0"):
+        torch.gradient(x, spacing=spacing, dim=[0])
+
+
+def test_combinations_of_many():
+    x = torch.arange(40)
+    assert torch.combinations(x[:3], r=2**62).shape == (0, 2**62)
+    assert torch.combinations(x, r=38).shape == (780, 38)
+    assert torch.combinations(x[:1], r=70, with_replacement=True).shape == (1, 70)
+    for n, r in ((3, 2**62), (2, 2**63 - 1)):
+        with pytest.raises(RuntimeError):
+            torch.combinations(x[:n], r=r, with_replacement=True)

@@ -93,3 +93,8 @@ def test_refusals():
         masked.sum(x, mask=fl.ones(1, 3, 4, dtype=fl.bool))
     with pytest.raises(IndexError, match="Dimension out of range"):
         masked.sum(x, 3)
+
+
+def test_without_a_mask_on_a_device_without_values():
+    x = fl.ones(2, 3, device="meta")
+    assert fl.masked.mean(x, 1).device.type == "meta"

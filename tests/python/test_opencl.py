@@ -312,3 +312,9 @@ def test_digits_first_steps():
             taken.append(loss.item())
         losses.append(taken)
     assert max(abs(a - b) for a, b in zip(*losses, strict=True)) < 1e-4
+
+
+@needs_opencl
+def test_the_greatest_unsigned_integer_as_a_number():
+    x = torch.tensor([2**64 - 1, 3], dtype=torch.uint64).to("opencl")
+    assert x[0].item() == 2**64 - 1 and x.tolist() == [2**64 - 1, 3]

@@ -241,3 +241,25 @@ def test_unique_of_nan_and_gradients():
     assert str(values.tolist()) == "[1.0, 2.0, nan, nan]" and counts.tolist() == [1, 2, 1, 1]
     values[:2].sum().backward()
     assert x.grad.tolist() == [0, 1, 0, 1, 0]
+
+
+def test_the_least_and_the_greatest_integer_are_like_others():
+    least, most = -2**63, 2**63 - 1
+    x = torch.tensor([least, 1, least, 1, 0, most, most])
+    assert torch.unique(x).tolist() == [least, 0, 1, most]
+    assert torch.unique(x, dim=0).tolist() == [least, 0, 1, most]
+    rows, counts = torch.unique(torch.tensor([[least, 1], [least, 1], [0, 2]]), dim=0,
+                                return_counts=True)
+    assert rows.tolist() == [[least, 1], [0, 2]] and counts.tolist() == [2, 1]
+    assert torch.unique_consecutive(torch.tensor([most, most, 3]), dim=0).tolist() == [most, 3]
+    assert torch.mode(torch.tensor([most, most, 1])).values.item() == most
+
+
+@pytest.mark.parametrize("bits", [16, 32, 64])
+def test_unique_of_unsigned_integers(bits):
+    dtype, most = getattr(torch, f"uint{bits}"), 2**bits - 1
+    values, counts = torch.unique(torch.tensor([most, 5, most, 0], dtype=dtype), return_counts=True)
+    assert values.dtype is dtype and values.tolist() == [0, 5, most] and counts.tolist() == [1, 1, 2]
+    assert torch.unique_consecutive(torch.tensor([most, most, 0], dtype=dtype)).tolist() == [most, 0]
+    rows = torch.tensor([[0, most], [0, 7], [0, most]], dtype=dtype)
+    assert torch.unique(rows, dim=0).tolist() == [[0, 7], [0, most]]

@@ -92,3 +92,11 @@ def test_bags():
     assert grad.is_sparse
     assert grad.to_dense().flatten().tolist() == pytest.approx(
         [0, 0, 0.3, 0.4, 0.3, 0.4, 0, 0, 1.1555555, 1.2888889, 0.5777777, 0.6444445])
+
+
+def test_bags_on_another_device():
+    weight = torch.ones(4, 2, device="meta", requires_grad=True)
+    bags = torch.nn.functional.embedding_bag(
+        torch.zeros(3, dtype=torch.int64, device="meta"), weight,
+        torch.zeros(1, dtype=torch.int64, device="meta"), mode="sum", sparse=True)
+    assert bags.shape == (1, 2) and bags.device.type == "meta"

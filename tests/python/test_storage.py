@@ -159,3 +159,9 @@ def test_batch_norm_with_statistics_of_another_shape(shape):
     torch.nn.functional.batch_norm(torch.arange(640.0).view(10, 64), mean, var, training=True)
     assert torch.allclose(mean.flatten(), 28.8 + torch.arange(64) * 0.1)
     assert torch.allclose(var, torch.full(shape, 3755.5667))
+
+
+def test_from_dlpack_on_a_device_that_is_none():
+    with pytest.raises(RuntimeError, match="start of device string: nonsense"):
+        torch.from_dlpack(torch.ones(2), device="nonsense")
+    assert torch.from_dlpack(torch.ones(2), device="cpu").tolist() == [1.0, 1.0]

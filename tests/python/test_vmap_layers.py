@@ -85,3 +85,11 @@ def test_derived_twice():
     second.pow(2).sum().backward()
     torch.testing.assert_close(first, second, rtol=1e-4, atol=1e-2)
     torch.testing.assert_close(w.grad, v.grad, rtol=1e-3, atol=1.0)
+
+
+def test_no_samples_to_fold():
+    x, weight = torch.zeros(0, 1, 1, 4, 4), torch.ones(1, 1, 2, 2, requires_grad=True)
+    for call in (lambda x: torch.nn.functional.max_pool2d(x, 2),
+                 lambda x: torch.nn.functional.conv2d(x, weight)):
+        with pytest.raises(RuntimeError, match="vmap: .*2d cannot be run over no samples"):
+            torch.vmap(call)(x)

@@ -76,3 +76,11 @@ def test_dtypes_and_refusals():
         torch.signal.windows.gaussian(3, std=-1)
     with pytest.raises(ValueError, match="^Coefficients cannot be empty"):
         torch.signal.windows.general_cosine(3, a=[])
+
+
+def test_windows_of_more_places_than_64_bits_count():
+    side = (2**32, 2**32)
+    for call in (lambda: torch.nn.functional.fold(torch.zeros(1, 4, 4), (4, 4), side),
+                 lambda: torch.nn.functional.unfold(torch.zeros(1, 1, 4, 4), side, padding=2**33)):
+        with pytest.raises(RuntimeError, match="product of kernel_width and kernel_height over"):
+            call()

@@ -126,6 +126,7 @@ class Tracer(TracerBase):
     def _watch(self):
         """While it lasts, calls of modules and wrapped functions, and parameters, become steps."""
         call, look = Module.__call__, Module.__getattribute__
+        own = [(name, vars(Module).get(name)) for name in ("__call__", "__getattribute__")]
 
         def traced_call(module, *args, **kwargs):
             def forward(*args, **kwargs):
@@ -141,16 +142,21 @@ class Tracer(TracerBase):
 
         saved = [(names, name, names.get(name)) for names, name in _wrapped]
         saved += [(f.__globals__, f.__name__, f) for f in self._autowrapped]
-        Module.__call__, Module.__getattribute__ = traced_call, traced_look
-        for names, name, function in saved:
-            names[name] = self._step(function or getattr(builtins, name))
+        steps = [self._step(function or getattr(builtins, name)) for _, name, function in saved]
         try:
+            Module.__call__, Module.__getattribute__ = traced_call, traced_look
+            for (names, name, _), step in zip(saved, steps):
+                names[name] = step
             yield
         finally:
-            del Module.__call__, Module.__getattribute__
+            for name, function in own:
+                if function is not None:
+                    setattr(Module, name, function)
+                elif name in vars(Module):
+                    delattr(Module, name)
             for names, name, function in saved:
                 if function is None:
-                    del names[name]
+                    names.pop(name, None)
                 else:
                     names[name] = function
 

@@ -34,7 +34,9 @@ def _least(dtype):
 
 
 def _greatest(dtype):
-    return float("inf") if dtype.is_floating_point else fl.iinfo(dtype).max
+    if dtype.is_floating_point or dtype.is_complex:
+        return float("inf")
+    return fl.iinfo(dtype).max
 
 
 def _filled(input, mask, value):
@@ -127,7 +129,7 @@ def argmin(input, dim=None, *, keepdim=False, dtype=None, mask=None):
 def _count(input, dim, keepdim, mask):
     """How many elements are there: the canonical mask, and its sums."""
     if mask is None:
-        mask = _C.ones(input.shape, dtype=fl.bool)
+        mask = _C.ones(input.shape, dtype=fl.bool, device=input.device)
     mask = _canonical(mask, input)
     return mask, _C.sum(mask, _dims(dim, input.dim()), bool(keepdim))
 

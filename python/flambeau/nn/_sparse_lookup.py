@@ -36,7 +36,8 @@ def lookup_bags(weight, indices, offsets, mode, weights, include_last_offset, pa
     """Sums or means of bags of rows: indices (n) cut at offsets (bags): (bags, features)."""
     bags = offsets.shape[0] - bool(include_last_offset)
     begins = offsets[:bags].to(_C.int64)
-    bag = _C.searchsorted(begins, _C.arange(indices.shape[0]), right=True) - 1
+    places = _C.arange(indices.shape[0], device=indices.device)
+    bag = _C.searchsorted(begins, places, right=True) - 1
     if padding_idx is not None:
         kept = indices != padding_idx % weight.shape[0]
         indices, bag = indices[kept], bag[kept]

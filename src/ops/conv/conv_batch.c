@@ -10,7 +10,8 @@ int conv2d_batch_compose(fl_tensor *input, fl_tensor *weight, fl_tensor *bias, f
                          fl_ints padding, fl_ints dilation, int64_t groups, fl_tensor **y)
 {
     struct lanes all = {0};
-    if (batch_join(&all, input) || batch_join(&all, weight) || batch_join(&all, bias))
+    if (batch_join(&all, input) || batch_join(&all, weight) || batch_join(&all, bias) ||
+        batch_check_samples(&all, "conv2d"))
         return -1;
     int own = weight->lanes != NULL;
     bool later = bias && bias->lanes && !own; /* the bias differs, and the filters do not */
@@ -35,7 +36,7 @@ int conv2d_backward_input_batch_compose(fl_tensor *g, fl_ints input_size, fl_ten
 {
     struct lanes all = {0};
     int64_t sizes[4];
-    if (batch_join(&all, g) || batch_join(&all, weight))
+    if (batch_join(&all, g) || batch_join(&all, weight) || batch_check_samples(&all, "conv2d"))
         return -1;
     int own = weight->lanes != NULL;
     int64_t samples = batch_samples(&all);
@@ -55,7 +56,7 @@ int conv2d_backward_weight_batch_compose(fl_tensor *g, fl_tensor *input, fl_ints
 {
     struct lanes all = {0};
     int64_t sizes[4];
-    if (batch_join(&all, g) || batch_join(&all, input))
+    if (batch_join(&all, g) || batch_join(&all, input) || batch_check_samples(&all, "conv2d"))
         return -1;
     memcpy(sizes, weight_size.data, sizeof sizes);
     sizes[0] *= batch_samples(&all);

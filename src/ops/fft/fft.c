@@ -279,12 +279,6 @@ int fft_c2r_cpu(fl_tensor *self, fl_ints dim, double scale, int64_t last_dim_siz
     return run_dims(self, y, dim, scale, BACKWARD_FROM_HALF);
 }
 
-static int given(fl_tensor **y, fl_tensor *t)
-{
-    *y = t;
-    return t ? 0 : -1;
-}
-
 int fft_r2c_backward_compose(fl_tensor *g, fl_ints sizes, fl_ints dim, double scale, bool onesided,
                              fl_tensor **y)
 {
@@ -295,7 +289,7 @@ int fft_r2c_backward_compose(fl_tensor *g, fl_ints sizes, fl_ints dim, double sc
     pad[2 * (g->ndim - 1 - last) + 1] = sizes.data[last] - g->sizes[last];
     if (onesided)
         g = fl_constant_pad_nd(g, (fl_ints){pad, 2 * (g->ndim - last)}, fl_int(0));
-    return given(y, g ? fl__fft_c2c(g, dim, scale, true) : NULL);
+    return op_give(y, g ? fl__fft_c2c(g, dim, scale, true) : NULL);
 }
 
 /* 1 for numbers 0 and n / 2, 2 for those that stand for their conjugates too, with `after` dims of
@@ -327,5 +321,5 @@ int fft_c2r_backward_compose(fl_tensor *g, fl_ints dim, double scale, fl_ints si
     pad[2 * (g->ndim - 1 - last) + 1] = more;
     if (t && more > 0)
         t = fl_constant_pad_nd(t, (fl_ints){pad, 2 * (g->ndim - last)}, fl_int(0));
-    return given(y, t);
+    return op_give(y, t);
 }

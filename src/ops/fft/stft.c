@@ -14,12 +14,6 @@
     "To suppress this warning and use a rectangular window, explicitly set "                       \
     "`window=torch.ones(n_fft, device=<device>)`."
 
-static int given(fl_tensor **y, fl_tensor *t)
-{
-    *y = t;
-    return t ? 0 : -1;
-}
-
 /* "torch.FloatTensor[4, 5]", as PyTorch's messages describe tensors; `form` takes the dtype's title
  * and the sizes. */
 static const char *described(char *out, size_t room, const fl_tensor *t, const char *form)
@@ -178,7 +172,7 @@ int stft_compose(fl_tensor *self, int64_t n_fft, const int64_t *hop_length,
         return error_set(FL_RUNTIME_ERROR,
                          "Cannot have onesided output if window or input is complex");
     fl_tensor *found = transform_frames(&s, self, onesided < 0 ? !complex : onesided);
-    return given(y, return_complex == 0 ? fl_view_as_real(found) : found);
+    return op_give(y, return_complex == 0 ? fl_view_as_real(found) : found);
 }
 
 /* ---- Back ------------------------------------------------------------------------------------ */
@@ -337,5 +331,5 @@ int istft_compose(fl_tensor *self, int64_t n_fft, const int64_t *hop_length,
                                 "lossless." GIVE_ONES))
         return -1;
     s.guessed = onesided < 0;
-    return check_istft(&s, self) ? -1 : given(y, signal_of(&s, self));
+    return check_istft(&s, self) ? -1 : op_give(y, signal_of(&s, self));
 }

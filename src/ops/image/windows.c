@@ -6,15 +6,10 @@
 #include "ops/op.h"
 #include "ops_kernels.h"
 
-static int given(fl_tensor **y, fl_tensor *t)
-{
-    *y = t;
-    return t ? 0 : -1;
-}
-
 struct windows {
     const int64_t *kernel, *dilation, *padding, *stride;
     int64_t count[2]; /* how many fit down and across */
+    int64_t taps;     /* the places of one */
 };
 
 static int refuse_two(const char *what, const char *name, const int64_t *two)
@@ -26,7 +21,7 @@ static int refuse_two(const char *what, const char *name, const int64_t *two)
 static int count_windows(struct windows *w, const int64_t *size, fl_ints kernel, fl_ints dilation,
                          fl_ints padding, fl_ints stride)
 {
-    *w = (struct windows){kernel.data, dilation.data, padding.data, stride.data, {0, 0}};
+    *w = (struct windows){kernel.data, dilation.data, padding.data, stride.data, {0, 0}, 0};
     for (int d = 0; d < 2; d++) {
         if (w->kernel[d] <= 0)
             return refuse_two("kernel size should be greater than zero", "kernel", w->kernel);
@@ -44,6 +39,11 @@ static int count_windows(struct windows *w, const int64_t *size, fl_ints kernel,
             return error_set(FL_RUNTIME_ERROR, "integer out of range");
         w->count[d] = room < 1 ? 0 : (room - 1) / w->stride[d] + 1;
     }
+    if (__builtin_mul_overflow(w->kernel[0], w->kernel[1], &w->taps))
+        return error_set(FL_RUNTIME_ERROR,
+                         "Given kernel_width = %lld and kernel_height = %lld the product of "
+                         "kernel_width and kernel_height overflowed.",
+                         (long long)w->kernel[1], (long long)w->kernel[0]);
     return 0;
 }
 
@@ -89,15 +89,15 @@ int unfold_windows_compose(fl_tensor *input, fl_ints kernel_size, fl_ints dilati
     const int64_t pads[] = {w.padding[1], w.padding[1], w.padding[0], w.padding[0]};
     fl_tensor *padded = fl_constant_pad_nd(t, (fl_ints){pads, 4}, fl_int(0));
     fl_value list;
-    fl_tensor **part = op_list(&list, kh * kw);
+    fl_tensor **part = op_list(&list, w.taps);
     if (!part)
         return -1;
-    for (int64_t i = 0; i < kh * kw; i++)
+    for (int64_t i = 0; i < w.taps; i++)
         part[i] = at_place(padded, &w, i / kw, i % kw);
-    const int64_t shape[] = {t->sizes[0], t->sizes[1] * kh * kw, w.count[0] * w.count[1]};
-    fl_tensor *columns = fl_reshape(op_stacked(part, kh * kw, 2), (fl_ints){shape, 3});
+    const int64_t shape[] = {t->sizes[0], t->sizes[1] * w.taps, w.count[0] * w.count[1]};
+    fl_tensor *columns = fl_reshape(op_stacked(part, w.taps, 2), (fl_ints){shape, 3});
     op_list_drop(&list);
-    return given(y, input->ndim == 3 ? fl_squeeze_dim(columns, 0) : columns);
+    return op_give(y, input->ndim == 3 ? fl_squeeze_dim(columns, 0) : columns);
 }
 
 int fold_compose(fl_tensor *input, fl_ints output_size, fl_ints kernel_size, fl_ints dilation,
@@ -110,24 +110,24 @@ int fold_compose(fl_tensor *input, fl_ints output_size, fl_ints kernel_size, fl_
         return -1;
     const int64_t kh = w.kernel[0], kw = w.kernel[1], height = output_size.data[0],
                   width = output_size.data[1];
-    if (t->ndim != 3 || t->sizes[1] % (kh * kw) || t->sizes[2] != w.count[0] * w.count[1] ||
+    if (t->ndim != 3 || t->sizes[1] % w.taps || t->sizes[2] != w.count[0] * w.count[1] ||
         w.count[0] < 1 || w.count[1] < 1)
         return error_set(FL_RUNTIME_ERROR,
                          "Given output_size=(%lld, %lld), kernel_size=(%lld, %lld), expected input "
                          "of shape (N, C * %lld, %lld), but got %s",
                          (long long)height, (long long)width, (long long)kh, (long long)kw,
-                         (long long)(kh * kw), (long long)(w.count[0] * w.count[1]),
+                         (long long)w.taps, (long long)(w.count[0] * w.count[1]),
                          shape_text(got, sizeof got, input->ndim, input->sizes));
-    const int64_t N = t->sizes[0], C = t->sizes[1] / (kh * kw);
-    const int64_t shape[] = {N, C, kh * kw, w.count[0], w.count[1]};
+    const int64_t N = t->sizes[0], C = t->sizes[1] / w.taps;
+    const int64_t shape[] = {N, C, w.taps, w.count[0], w.count[1]};
     const int64_t whole[] = {N, C, height + 2 * w.padding[0], width + 2 * w.padding[1]};
     fl_tensor *parts = fl_reshape(t, (fl_ints){shape, 5});
     fl_tensor *sum = fl_new_zeros(t, (fl_ints){whole, 4}, FL_NO_DTYPE, (fl_device){-1, 0}, false);
-    for (int64_t i = 0; sum && i < kh * kw; i++)
+    for (int64_t i = 0; sum && i < w.taps; i++)
         if (!fl_add_(at_place(sum, &w, i / kw, i % kw), fl_select(parts, 2, i), fl_int(1)))
             return -1;
     sum = fl_narrow(fl_narrow(sum, 2, w.padding[0], height), 3, w.padding[1], width);
-    return given(y, input->ndim == 2 ? fl_squeeze_dim(sum, 0) : sum);
+    return op_give(y, input->ndim == 2 ? fl_squeeze_dim(sum, 0) : sum);
 }
 
 /* ---- Shuffles -------------------------------------------------------------------------------- */
@@ -169,7 +169,7 @@ int pixel_shuffle_compose(fl_tensor *input, int64_t r, fl_tensor **y)
                          shape_text(got, sizeof got, input->ndim, input->sizes), (long long)r);
     const int64_t C = n[0] / (r * r), parts[] = {C, r, r, n[1], n[2]},
                   then[] = {C, n[1] * r, n[2] * r};
-    return given(y, shuffled(input, parts, (const int64_t[]){0, 1, 4, 2, 5, 3}, then));
+    return op_give(y, shuffled(input, parts, (const int64_t[]){0, 1, 4, 2, 5, 3}, then));
 }
 
 int pixel_unshuffle_compose(fl_tensor *input, int64_t r, fl_tensor **y)
@@ -193,7 +193,7 @@ int pixel_unshuffle_compose(fl_tensor *input, int64_t r, fl_tensor **y)
                          shape_text(got, sizeof got, input->ndim, input->sizes), (long long)r);
     const int64_t parts[] = {n[0], n[1] / r, r, n[2] / r, r},
                   then[] = {n[0] * r * r, n[1] / r, n[2] / r};
-    return given(y, shuffled(input, parts, (const int64_t[]){0, 1, 3, 5, 2, 4}, then));
+    return op_give(y, shuffled(input, parts, (const int64_t[]){0, 1, 3, 5, 2, 4}, then));
 }
 
 int channel_shuffle_compose(fl_tensor *input, int64_t groups, fl_tensor **y)
@@ -216,5 +216,5 @@ int channel_shuffle_compose(fl_tensor *input, int64_t groups, fl_tensor **y)
     shape[0] = input->sizes[0], shape[1] = groups, shape[2] = input->sizes[1] / groups;
     memcpy(shape + 3, input->sizes + 2, sizeof *shape * (size_t)(input->ndim - 2));
     fl_tensor *dealt = fl_transpose(fl_reshape(input, (fl_ints){shape, input->ndim + 1}), 1, 2);
-    return given(y, fl_reshape(dealt, (fl_ints){input->sizes, input->ndim}));
+    return op_give(y, fl_reshape(dealt, (fl_ints){input->sizes, input->ndim}));
 }

@@ -6,12 +6,6 @@
 #include "ops/op.h"
 #include "ops_kernels.h"
 
-static int given(fl_tensor **y, fl_tensor *t)
-{
-    *y = t;
-    return t ? 0 : -1;
-}
-
 /* ---- Blocks and choices ---------------------------------------------------------------------- */
 
 int nonzero_static_compose(fl_tensor *self, int64_t size, int64_t fill_value, fl_tensor **y)
@@ -23,11 +17,11 @@ int nonzero_static_compose(fl_tensor *self, int64_t size, int64_t fill_value, fl
     if (!found)
         return -1;
     if (found->sizes[0] >= size)
-        return given(y, fl_narrow(found, 0, 0, size));
+        return op_give(y, fl_narrow(found, 0, 0, size));
     const int64_t rest[] = {size - found->sizes[0], self->ndim};
     fl_tensor *parts[] = {found, fl_full((fl_ints){rest, 2}, fl_int(fill_value), FL_INT64,
                                          (fl_device){-1, 0}, false)};
-    return given(y, op_joined(parts, 2, 0));
+    return op_give(y, op_joined(parts, 2, 0));
 }
 
 int block_diag_compose(fl_tensors tensors, fl_tensor **y)
@@ -36,7 +30,7 @@ int block_diag_compose(fl_tensors tensors, fl_tensor **y)
     int64_t width = 0, at = 0;
     int dtype = tensors.count ? tensors.data[0]->dtype : dtype_default();
     if (!tensors.count)
-        return given(
+        return op_give(
             y, fl_zeros((fl_ints){(int64_t[]){1, 0}, 2}, FL_NO_DTYPE, (fl_device){-1, 0}, false));
     fl_tensor **row = op_list(&list, tensors.count);
     for (int64_t i = 0; row && i < tensors.count; i++) {
@@ -67,7 +61,7 @@ int cartesian_prod_compose(fl_tensors tensors, fl_tensor **y)
 {
     fl_value grid;
     if (tensors.count == 1)
-        return given(y, tensors.data[0]);
+        return op_give(y, tensors.data[0]);
     if (fl_meshgrid(tensors, "ij", &grid) || grid.tag != FL_TENSORS)
         return -1;
     fl_value list;
@@ -81,16 +75,19 @@ int cartesian_prod_compose(fl_tensors tensors, fl_tensor **y)
     return *y ? 0 : -1;
 }
 
-/* n over r; -1 where it exceeds 64 bits. */
+/* n over r; -1 where it exceeds 64 bits: soon, as r is at most half of n in the loop. */
 static int64_t choose(int64_t n, int64_t r)
 {
     int64_t count = 1;
+    if (n < r)
+        return 0;
+    r = r < n - r ? r : n - r;
     for (int64_t i = 0; i < r; i++)
         if (__builtin_mul_overflow(count, n - i, &count))
             return -1;
         else
             count /= i + 1;
-    return n < r ? 0 : count;
+    return count;
 }
 
 /* The rows of r positions among n in lexical order. */
@@ -119,16 +116,18 @@ int combinations_compose(fl_tensor *self, int64_t r, bool with_replacement, fl_t
         return error_set(FL_RUNTIME_ERROR, "Expect a non-negative number, but got %lld",
                          (long long)r);
     if (r == 0)
-        return given(y, fl_narrow(self, 0, 0, 0));
-    const int64_t n = self->sizes[0], rows = n ? choose(with_replacement ? n + r - 1 : n, r) : 0;
-    const int64_t shape[] = {rows, r};
+        return op_give(y, fl_narrow(self, 0, 0, 0));
+    const int64_t n = self->sizes[0];
+    int64_t from = n; /* rows are r of so many */
+    bool counts = !with_replacement || !n || !__builtin_add_overflow(n - 1, r, &from);
+    const int64_t rows = !counts ? -1 : n ? choose(from, r) : 0, shape[] = {rows, r};
     if (rows < 0)
         return error_set(FL_RUNTIME_ERROR, "combinations: more rows than 64 bits count");
     fl_tensor *index = op_adopt(tensor_new(2, shape, FL_INT64));
     if (!index)
         return -1;
     fill_choices(tensor_data(index), rows, n, r, with_replacement);
-    return given(y, fl_reshape(fl_index_select(self, 0, fl_flatten(op_beside(index, self), 0, -1)),
+    return op_give(y, fl_reshape(fl_index_select(self, 0, fl_flatten(op_beside(index, self), 0, -1)),
                                (fl_ints){shape, 2}));
 }
 
@@ -239,7 +238,7 @@ int diff_compose(fl_tensor *self, int64_t n, int64_t dim, fl_tensor *prepend, fl
         return error_set(FL_RUNTIME_ERROR, "diff expects prepend or append to be the same "
                                            "dimension as input");
     if (n == 0)
-        return given(y, fl_clone(self, -1));
+        return op_give(y, fl_clone(self, -1));
     fl_tensor *parts[3];
     if (prepend)
         parts[count++] = prepend;
@@ -252,7 +251,7 @@ int diff_compose(fl_tensor *self, int64_t n, int64_t dim, fl_tensor *prepend, fl
     for (int64_t i = 0; t && i < n; i++)
         t = t->dtype == FL_BOOL ? fl_bitwise_xor(without_first(t, d), without_last(t, d))
                                 : fl_sub(without_first(t, d), without_last(t, d), fl_int(1));
-    return given(y, t);
+    return op_give(y, t);
 }
 
 /* The areas between neighbours: half the sum of both times the distance. */
@@ -285,7 +284,7 @@ int trapezoid_compose(fl_tensor *t, fl_tensor *x, int64_t dim, fl_tensor **y)
 {
     int d = shape_wrap_dim(dim, t->ndim);
     return d < 0 ? -1
-                 : given(y, fl_sum_dim_intlist(trapezoids(t, x, fl_int(1), d), (fl_ints){&dim, 1},
+                 : op_give(y, fl_sum_dim_intlist(trapezoids(t, x, fl_int(1), d), (fl_ints){&dim, 1},
                                                false, FL_NO_DTYPE));
 }
 
@@ -293,18 +292,18 @@ int trapezoid_dx_compose(fl_tensor *t, fl_value dx, int64_t dim, fl_tensor **y)
 {
     int d = shape_wrap_dim(dim, t->ndim);
     return d < 0 ? -1
-                 : given(y, fl_sum_dim_intlist(trapezoids(t, NULL, dx, d), (fl_ints){&dim, 1},
+                 : op_give(y, fl_sum_dim_intlist(trapezoids(t, NULL, dx, d), (fl_ints){&dim, 1},
                                                false, FL_NO_DTYPE));
 }
 
 int cumulative_trapezoid_compose(fl_tensor *t, fl_tensor *x, int64_t dim, fl_tensor **y)
 {
     int d = shape_wrap_dim(dim, t->ndim);
-    return d < 0 ? -1 : given(y, fl_cumsum(trapezoids(t, x, fl_int(1), d), dim, FL_NO_DTYPE));
+    return d < 0 ? -1 : op_give(y, fl_cumsum(trapezoids(t, x, fl_int(1), d), dim, FL_NO_DTYPE));
 }
 
 int cumulative_trapezoid_dx_compose(fl_tensor *t, fl_value dx, int64_t dim, fl_tensor **y)
 {
     int d = shape_wrap_dim(dim, t->ndim);
-    return d < 0 ? -1 : given(y, fl_cumsum(trapezoids(t, NULL, dx, d), dim, FL_NO_DTYPE));
+    return d < 0 ? -1 : op_give(y, fl_cumsum(trapezoids(t, NULL, dx, d), dim, FL_NO_DTYPE));
 }

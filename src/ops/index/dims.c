@@ -363,7 +363,7 @@ int index_select_scaled_compose(fl_tensor *self, int64_t dim, fl_tensor *index, 
 static int check_index(const fl_tensor *t, const fl_tensor *index, int d, const fl_tensor *source,
                        const char *what)
 {
-    char a[128], b[128];
+    char a[128], b[128], c[128];
     if (index->numel && index->dtype != FL_INT64 && index->dtype != FL_INT32)
         return error_set(FL_RUNTIME_ERROR, "%s(): Expected dtype int32/int64 for index", what);
     int ndim = t->ndim ? t->ndim : 1, own = index->ndim ? index->ndim : 1;
@@ -384,14 +384,15 @@ static int check_index(const fl_tensor *t, const fl_tensor *index, int d, const 
     if ((source->ndim ? source->ndim : 1) != own)
         return error_set(FL_RUNTIME_ERROR,
                          "Index tensor must have the same number of dimensions as src tensor");
-    for (int k = 0; k < index->ndim && source->ndim; k++)
-        if (index->sizes[k] > source->sizes[k])
+    for (int k = 0; k < index->ndim; k++)
+        if (index->sizes[k] > (source->ndim ? source->sizes[k] : 1))
             return error_set(
                 FL_RUNTIME_ERROR,
                 "Expected index %s to be no larger than self %s apart from dimension %d and to be "
                 "no larger size than src %s",
-                shape_text(a, sizeof a, index->ndim, index->sizes), "", d,
-                shape_text(b, sizeof b, source->ndim, source->sizes));
+                shape_text(a, sizeof a, index->ndim, index->sizes),
+                shape_text(b, sizeof b, t->ndim, t->sizes), d,
+                shape_text(c, sizeof c, source->ndim, source->sizes));
     if (source->dtype != t->dtype)
         return error_set(FL_RUNTIME_ERROR, "%s(): Expected self.dtype to be equal to src.dtype",
                          what);

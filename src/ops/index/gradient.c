@@ -108,18 +108,20 @@ static fl_tensor *along_places(fl_tensor *x, const struct axis *a, int64_t order
     return joined(first, middle, last, d);
 }
 
-/* The dims that are asked for, or all. `spacings` says how many spacings were given, 0 if one or none
- * stands for all dims. Returns their number, or -1. */
+/* The dims that are asked for, or all. `spacings` says how many spacings were given, ONE_FOR_ALL if
+ * one or none stands for all dims. Returns their number, or -1. */
+enum { ONE_FOR_ALL = -1 };
+
 static int settle_axes(const fl_tensor *self, int64_t spacings, fl_ints dim, int64_t order,
                        struct axis *axes)
 {
-    if (dim.data && spacings && spacings != dim.count)
+    if (dim.data && spacings != ONE_FOR_ALL && spacings != dim.count)
         return error_set(FL_RUNTIME_ERROR,
                          "torch.gradient expected spacing to be unspecified, a scalar or it's "
                          "spacing and dim arguments to have the same length, but got a spacing "
                          "argument of length %lld and a dim argument of length %lld.",
                          (long long)spacings, (long long)dim.count);
-    if (!dim.data && spacings > 1 && spacings != self->ndim)
+    if (!dim.data && spacings != ONE_FOR_ALL && spacings != 1 && spacings != self->ndim)
         return error_set(FL_RUNTIME_ERROR,
                          "torch.gradient expected spacing to be unspecified, a scalar, or a list "
                          "of length equal to 'self.dim() = %d', since dim argument was not given, "
@@ -166,7 +168,7 @@ int gradient_compose(fl_tensor *self, fl_value spacing, fl_ints dim, int64_t edg
                      fl_value *y)
 {
     struct axis axes[TENSOR_MAX_DIMS];
-    int count = settle_axes(self, 0, dim, edge_order, axes);
+    int count = settle_axes(self, ONE_FOR_ALL, dim, edge_order, axes);
     for (int i = 0; i < count; i++)
         axes[i].step = spacing.tag == FL_NONE ? fl_int(1) : spacing;
     return count < 0 ? -1 : derive(self, axes, count, edge_order, y);

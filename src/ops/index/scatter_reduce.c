@@ -24,6 +24,12 @@ static int join_of(const char *name)
                      "reduce argument must be either sum, prod, mean, amax or amin, got %s", name);
 }
 
+/* The size of a dim; a tensor without dims counts as one of one element. */
+static int64_t size_at(const fl_tensor *t, int k)
+{
+    return t->ndim ? t->sizes[k] : 1;
+}
+
 int scatter_reduce_shape(fl_tensor *self, int64_t dim, fl_tensor *index, fl_tensor *src,
                          const char *reduce, bool include_self, struct op_shape *y)
 {
@@ -45,12 +51,13 @@ int scatter_reduce_shape(fl_tensor *self, int64_t dim, fl_tensor *index, fl_tens
                          "Index tensor must have the same number of dimensions "
                          "as %s tensor",
                          (index->ndim ? index->ndim : 1) != rank ? "self" : "src");
-    for (int k = 0; k < index->ndim && self->ndim && src->ndim; k++)
-        if ((k != d && index->sizes[k] > self->sizes[k]) || index->sizes[k] > src->sizes[k]) {
+    for (int k = 0; k < rank; k++)
+        if ((k != d && size_at(index, k) > size_at(self, k)) ||
+            size_at(index, k) > size_at(src, k)) {
             char a[128], b[128], c[128];
             return error_set(FL_RUNTIME_ERROR,
                              "Expected index %s to be no larger than self %s apart from dimension "
-                             "%d and to be no larger than src %s",
+                             "%d and to be no larger size than src %s",
                              shape_text(a, sizeof a, index->ndim, index->sizes),
                              shape_text(b, sizeof b, self->ndim, self->sizes), d,
                              shape_text(c, sizeof c, src->ndim, src->sizes));
@@ -205,11 +212,6 @@ static fl_tensor *zeros_like(fl_tensor *t)
     return fl_zeros_like(t, FL_NO_DTYPE, (fl_device){-1, 0}, false, -1);
 }
 
-static fl_tensor *ones_like(fl_tensor *t)
-{
-    return fl_ones_like(t, FL_NO_DTYPE, (fl_device){-1, 0}, false, -1);
-}
-
 struct gradient {
     fl_tensor *g, *self, *src, *result, *index;
     int64_t dim;
@@ -228,9 +230,9 @@ static fl_tensor *reduced(const struct gradient *c, fl_tensor *self, fl_tensor *
 
 static void of_mean(const struct gradient *c, fl_tensor **of_self, fl_tensor **of_src)
 {
-    fl_tensor *count = c->include_self ? ones_like(c->g) : zeros_like(c->g);
+    fl_tensor *count = c->include_self ? op_ones_of(c->g) : zeros_like(c->g);
     count =
-        fl_clamp_min_scalar(fl_scatter_add(count, c->dim, c->index, ones_like(c->src)), fl_int(1));
+        fl_clamp_min_scalar(fl_scatter_add(count, c->dim, c->index, op_ones_of(c->src)), fl_int(1));
     *of_self = fl_div(c->g, count);
     *of_src = fl_div(gathered(c, c->g), gathered(c, count));
 }
@@ -279,12 +281,14 @@ int scatter_reduce_backward_compose(fl_tensor *g, fl_tensor *self, int64_t dim, 
         return *of_src ? 0 : -1;
     }
     bool whole = true; /* index reaches all of src */
-    for (int d = 0; d < index->ndim && d < src->ndim; d++) {
-        corner[d] = index->sizes[d];
+    for (int d = 0; d < src->ndim; d++) {
+        corner[d] = size_at(index, d);
         whole = whole && corner[d] == src->sizes[d];
     }
-    for (int d = 0; !whole && d < index->ndim; d++)
+    for (int d = 0; !whole && d < src->ndim; d++)
         c.src = fl_narrow(c.src, d, 0, corner[d]);
+    if (!whole && !index->ndim) /* so that both are of one shape */
+        c.src = fl_reshape(c.src, (fl_ints){NULL, 0});
     if (!c.src)
         return -1;
     if (join == JOIN_SUM)
@@ -297,6 +301,8 @@ int scatter_reduce_backward_compose(fl_tensor *g, fl_tensor *self, int64_t dim, 
         of_extreme(&c, of_self, of_src);
     if (!include_self && *of_self)
         *of_self = fl_scatter_value(*of_self, dim, index, fl_int(0));
+    if (!whole && !index->ndim)
+        *of_src = fl_reshape(*of_src, (fl_ints){corner, src->ndim});
     for (int d = src->ndim - 1; !whole && d >= 0; d--) {
         int64_t pad[2 * TENSOR_MAX_DIMS] = {0};
         pad[2 * (src->ndim - 1 - d) + 1] = src->sizes[d] - corner[d];

@@ -12,12 +12,6 @@
 #include "ops/linalg/singular.h"
 #include "ops_kernels.h"
 
-static int given(fl_tensor **y, fl_tensor *t)
-{
-    *y = t;
-    return t ? 0 : -1;
-}
-
 static int refuse_few_dims(const fl_tensor *a, const char *text)
 {
     return a->ndim < 2 ? error_set(FL_RUNTIME_ERROR, "%s", text) : 0;
@@ -32,19 +26,19 @@ int matrix_power_compose(fl_tensor *self, int64_t n, fl_tensor **y)
         fl_tensor *one = fl_eye(self->sizes[self->ndim - 1], NULL, (fl_dtype)self->dtype,
                                 (fl_device){.kind = -1}, false);
         fl_tensor *all = fl_ones_like(self, FL_BOOL, (fl_device){.kind = -1}, false, -1);
-        return given(y, fl_add(fl_masked_fill_scalar(self, all, fl_int(0)), one, fl_int(1)));
+        return op_give(y, fl_add(fl_masked_fill_scalar(self, all, fl_int(0)), one, fl_int(1)));
     }
     fl_tensor *power = n < 0 ? fl_linalg_inv(self) : self, *product = NULL;
     uint64_t digits = n < 0 ? -(uint64_t)n : (uint64_t)n;
     if (digits == 1)
-        return given(y, n < 0 ? power : fl_clone(self, -1));
+        return op_give(y, n < 0 ? power : fl_clone(self, -1));
     for (;; power = fl_matmul(power, power)) {
         if (digits & 1)
             product = product ? fl_matmul(product, power) : power;
         if (!product && !power)
             return -1;
         if (!(digits >>= 1))
-            return given(y, product);
+            return op_give(y, product);
     }
 }
 
@@ -62,21 +56,15 @@ static int rank_within(fl_tensor *self, fl_tensor *atol, fl_tensor *rtol, bool h
     if (matrix_tolerances(self, &atol, &rtol))
         return -1;
     if (!self->sizes[self->ndim - 2] || !self->sizes[self->ndim - 1])
-        return given(y, fl_zeros((fl_ints){self->sizes, self->ndim - 2}, FL_INT64,
+        return op_give(y, fl_zeros((fl_ints){self->sizes, self->ndim - 2}, FL_INT64,
                                  (fl_device){.kind = -1}, false));
     fl_tensor *self_alone = fl_detach(self);
     fl_tensor *s = hermitian ? fl_abs(fl_linalg_eigvalsh(self_alone, "L"))
                              : fl_linalg_svdvals(self_alone, NULL);
     fl_tensor *largest = fl_amax(s, FL_INTS_OF(-1), false);
     fl_tensor *bound = fl_maximum(atol, fl_mul(rtol, largest));
-    return given(y, fl_sum_dim_intlist(fl_gt(s, fl_unsqueeze(bound, -1)), FL_INTS_OF(-1), false,
+    return op_give(y, fl_sum_dim_intlist(fl_gt(s, fl_unsqueeze(bound, -1)), FL_INTS_OF(-1), false,
                                        FL_NO_DTYPE));
-}
-
-static fl_tensor *number(const double *x)
-{
-    return x ? fl_full((fl_ints){NULL, 0}, fl_float(*x), FL_FLOAT64, (fl_device){.kind = -1}, false)
-             : NULL;
 }
 
 int matrix_rank_tensors_compose(fl_tensor *self, fl_tensor *atol, fl_tensor *rtol, bool hermitian,
@@ -88,17 +76,17 @@ int matrix_rank_tensors_compose(fl_tensor *self, fl_tensor *atol, fl_tensor *rto
 int matrix_rank_numbers_compose(fl_tensor *self, const double *atol, const double *rtol,
                                 bool hermitian, fl_tensor **y)
 {
-    return rank_within(self, number(atol), number(rtol), hermitian, y);
+    return rank_within(self, op_number(atol), op_number(rtol), hermitian, y);
 }
 
 int matrix_rank_tol_compose(fl_tensor *self, double tol, bool hermitian, fl_tensor **y)
 {
-    return rank_within(self, number(&tol), number(&(double){0}), hermitian, y);
+    return rank_within(self, op_number(&tol), op_number(&(double){0}), hermitian, y);
 }
 
 int matrix_rank_tol_tensor_compose(fl_tensor *self, fl_tensor *tol, bool hermitian, fl_tensor **y)
 {
-    return rank_within(self, tol, number(&(double){0}), hermitian, y);
+    return rank_within(self, tol, op_number(&(double){0}), hermitian, y);
 }
 
 /* ||A|| ||A^-1|| where that exists, else infinity. */
@@ -133,7 +121,7 @@ static int check_condition(fl_tensor *self, const char *name)
 static int no_condition(fl_tensor *self, fl_tensor **y)
 {
     const fl_dtype real = (fl_dtype)dtype_real(self->dtype);
-    return given(
+    return op_give(
         y, fl_zeros((fl_ints){self->sizes, self->ndim - 2}, real, (fl_device){.kind = -1}, false));
 }
 
@@ -148,12 +136,12 @@ int linalg_cond_compose(fl_tensor *self, fl_value p, fl_tensor **y)
     if (checked)
         return checked < 0 ? -1 : no_condition(self, y);
     if (fabs(order) != 2)
-        return given(y, condition_by_inverse(self, p, NULL));
+        return op_give(y, condition_by_inverse(self, p, NULL));
     if (!self->numel)
         return no_condition(self, y);
     fl_tensor *s = fl_linalg_svdvals(self, NULL);
     fl_tensor *first = fl_select(s, -1, 0), *last = fl_select(s, -1, -1);
-    return given(y, order > 0 ? fl_div(first, last) : fl_div(last, first));
+    return op_give(y, order > 0 ? fl_div(first, last) : fl_div(last, first));
 }
 
 int linalg_cond_named_compose(fl_tensor *self, const char *p, fl_tensor **y)
@@ -163,7 +151,7 @@ int linalg_cond_named_compose(fl_tensor *self, const char *p, fl_tensor **y)
     int checked = check_condition(self, p);
     if (checked)
         return checked < 0 ? -1 : no_condition(self, y);
-    return given(y, condition_by_inverse(self, fl_int(0), p));
+    return op_give(y, condition_by_inverse(self, fl_int(0), p));
 }
 
 /* ---- Chains of products ---------------------------------------------------------------------- */
@@ -300,7 +288,7 @@ int tensorinv_compose(fl_tensor *self, int64_t ind, fl_tensor **y)
     memcpy(sizes, self->sizes + cut, (size_t)behind * sizeof *sizes);
     memcpy(sizes + behind, self->sizes, (size_t)cut * sizeof *sizes);
     fl_tensor *inverse = fl_linalg_inv(fl_reshape(self, FL_INTS_OF(m, n)));
-    return given(y, fl_reshape(inverse, (fl_ints){sizes, self->ndim}));
+    return op_give(y, fl_reshape(inverse, (fl_ints){sizes, self->ndim}));
 }
 
 int tensorsolve_compose(fl_tensor *self, fl_tensor *other, fl_ints dims, fl_tensor **y)
@@ -322,7 +310,7 @@ int tensorsolve_compose(fl_tensor *self, fl_tensor *other, fl_ints dims, fl_tens
                          (long long)m, (long long)n);
     fl_tensor *x =
         fl_linalg_solve(fl_reshape(self, FL_INTS_OF(m, m)), fl_flatten(other, 0, -1), true);
-    return given(y, fl_reshape(x, (fl_ints){self->sizes + cut, behind}));
+    return op_give(y, fl_reshape(x, (fl_ints){self->sizes + cut, behind}));
 }
 
 /* ---- Vectors --------------------------------------------------------------------------------- */
@@ -353,7 +341,7 @@ int linalg_vander_compose(fl_tensor *x, const int64_t *N, fl_tensor **y)
     fl_tensor *ones = fl_ones_like(column, FL_NO_DTYPE, (fl_device){.kind = -1}, false, -1);
     if (!powers || !ones)
         return -1;
-    return given(y, fl_cat((fl_tensors){(fl_tensor *[]){ones, powers}, 2}, -1));
+    return op_give(y, fl_cat((fl_tensors){(fl_tensor *[]){ones, powers}, 2}, -1));
 }
 
 int linalg_cross_compose(fl_tensor *self, fl_tensor *other, int64_t dim, fl_tensor **y)
@@ -383,7 +371,7 @@ int linalg_cross_compose(fl_tensor *self, fl_tensor *other, int64_t dim, fl_tens
         fl_mul(fl_roll(self, FL_INTS_OF(-1), along), fl_roll(other, FL_INTS_OF(-2), along));
     fl_tensor *before =
         fl_mul(fl_roll(self, FL_INTS_OF(-2), along), fl_roll(other, FL_INTS_OF(-1), along));
-    return given(y, fl_sub(next, before, fl_int(1)));
+    return op_give(y, fl_sub(next, before, fl_int(1)));
 }
 
 int cross_compose(fl_tensor *self, fl_tensor *other, const int64_t *dim, fl_tensor **y)
@@ -414,5 +402,5 @@ int linalg_vecdot_compose(fl_tensor *x, fl_tensor *y, int64_t dim, fl_tensor **r
                          "type %s and y of type %s instead",
                          dtype_title(x->dtype), dtype_title(y->dtype));
     fl_tensor *products = fl_mul(fl_conj(x), y);
-    return given(result, fl_sum_dim_intlist(products, (fl_ints){&dim, 1}, false, FL_NO_DTYPE));
+    return op_give(result, fl_sum_dim_intlist(products, (fl_ints){&dim, 1}, false, FL_NO_DTYPE));
 }

@@ -148,12 +148,6 @@ static int pinv_within(fl_tensor *self, fl_tensor *atol, fl_tensor *rtol, bool h
     return *y ? 0 : -1;
 }
 
-static fl_tensor *number(const double *x)
-{
-    return x ? fl_full((fl_ints){NULL, 0}, fl_float(*x), FL_FLOAT64, (fl_device){.kind = -1}, false)
-             : NULL;
-}
-
 int pinv_tensors_compose(fl_tensor *self, fl_tensor *atol, fl_tensor *rtol, bool hermitian,
                          fl_tensor **y)
 {
@@ -163,12 +157,12 @@ int pinv_tensors_compose(fl_tensor *self, fl_tensor *atol, fl_tensor *rtol, bool
 int pinv_numbers_compose(fl_tensor *self, const double *atol, const double *rtol, bool hermitian,
                          fl_tensor **y)
 {
-    return pinv_within(self, number(atol), number(rtol), hermitian, y);
+    return pinv_within(self, op_number(atol), op_number(rtol), hermitian, y);
 }
 
 int pinv_rcond_compose(fl_tensor *self, double rcond, bool hermitian, fl_tensor **y)
 {
-    return pinv_within(self, number(&(double){0}), number(&rcond), hermitian, y);
+    return pinv_within(self, op_number(&(double){0}), op_number(&rcond), hermitian, y);
 }
 
 int pinv_old_compose(fl_tensor *self, double rcond, fl_tensor **y)

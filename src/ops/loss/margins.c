@@ -8,11 +8,6 @@
 #include "ops/op.h"
 #include "ops_kernels.h"
 
-static fl_tensor *sum_over(fl_tensor *t, int64_t dim)
-{
-    return fl_sum_dim_intlist(t, (fl_ints){&dim, 1}, false, FL_NO_DTYPE);
-}
-
 static fl_tensor *at_least_zero(fl_tensor *t)
 {
     return fl_clamp_min_scalar(t, fl_int(0));
@@ -37,10 +32,10 @@ int cosine_embedding_loss_compose(fl_tensor *input1, fl_tensor *input2, fl_tenso
                          "%s and %s.",
                          dim, dim + 1, shape_text(a, sizeof a, input1->ndim, input1->sizes),
                          shape_text(b, sizeof b, input2->ndim, input2->sizes));
-    fl_tensor *size1 = plus(sum_over(fl_mul(input1, input1), dim), 1e-12),
-              *size2 = plus(sum_over(fl_mul(input2, input2), dim), 1e-12);
+    fl_tensor *size1 = plus(op_sum_along(fl_mul(input1, input1), dim, false), 1e-12),
+              *size2 = plus(op_sum_along(fl_mul(input2, input2), dim, false), 1e-12);
     fl_tensor *cosine =
-        fl_div(sum_over(fl_mul(input1, input2), dim), fl_sqrt(fl_mul(size1, size2)));
+        fl_div(op_sum_along(fl_mul(input1, input2), dim, false), fl_sqrt(fl_mul(size1, size2)));
     fl_tensor *near = fl_where_scalar(fl_eq_scalar(target, fl_int(1)),
                                       fl_rsub_scalar(cosine, fl_int(1), fl_int(1)), fl_float(0));
     fl_tensor *far = fl_where_scalar(fl_eq_scalar(target, fl_int(-1)),
@@ -72,7 +67,7 @@ int multilabel_soft_margin_loss_compose(fl_tensor *input, fl_tensor *target, fl_
     fl_tensor *errors = fl_neg(fl_add(hit, miss, fl_int(1)));
     if (weight)
         errors = fl_mul(errors, weight);
-    return loss_reduce(fl_div_scalar(sum_over(errors, -1), fl_int(input->sizes[input->ndim - 1])),
+    return loss_reduce(fl_div_scalar(op_sum_along(errors, -1, false), fl_int(input->sizes[input->ndim - 1])),
                        reduction, y);
 }
 
@@ -103,7 +98,7 @@ int multi_margin_loss_compose(fl_tensor *input, fl_tensor *target, fl_value p, d
                                            (fl_ints){shape, input->ndim}));
     fl_tensor *numbers = fl_arange(fl_int(classes), FL_NO_DTYPE, (fl_device){-1, 0}, false);
     errors = fl_masked_fill_scalar(errors, fl_eq(index, numbers), fl_float(0));
-    return loss_reduce(fl_div_scalar(sum_over(errors, -1), fl_int(classes)), reduction, y);
+    return loss_reduce(fl_div_scalar(op_sum_along(errors, -1, false), fl_int(classes)), reduction, y);
 }
 
 static int check_labels(const fl_tensor *input, const fl_tensor *target)

@@ -4,26 +4,20 @@
 #include "ops/pointwise/pointwise.h"
 #include "ops_kernels.h"
 
-static int given(fl_tensor **y, fl_tensor *t)
-{
-    *y = t;
-    return t ? 0 : -1;
-}
-
 int conj_compose(fl_tensor *self, fl_tensor **y)
 {
-    return given(y, dtype_is_complex(self->dtype) ? fl__conj(self) : self);
+    return op_give(y, dtype_is_complex(self->dtype) ? fl__conj(self) : self);
 }
 
 int resolved_compose(fl_tensor *self, fl_tensor **y)
 {
-    return given(y, self);
+    return op_give(y, self);
 }
 
 int angle_compose(fl_tensor *self, fl_tensor **y)
 {
     if (dtype_is_complex(self->dtype))
-        return given(y, fl_atan2(fl_imag(self), fl_real(self)));
+        return op_give(y, fl_atan2(fl_imag(self), fl_real(self)));
     if (!dtype_is_floating(self->dtype))
         self = op_as(self, dtype_default());
     if (!self)
@@ -31,7 +25,7 @@ int angle_compose(fl_tensor *self, fl_tensor **y)
     fl_tensor *negative = fl_lt_scalar(self, fl_int(0));
     fl_tensor *angle =
         fl_mul_scalar(op_as(negative, self->dtype), fl_float(3.14159265358979323846));
-    return given(y, fl_where(fl_isnan(self), self, angle));
+    return op_give(y, fl_where(fl_isnan(self), self, angle));
 }
 
 /* Both as views of the shape to which they broadcast. */
@@ -70,12 +64,12 @@ int complex_compose(fl_tensor *real, fl_tensor *imag, fl_tensor **y)
     if (check_parts(real, imag) || expand_both(&real, &imag))
         return -1;
     fl_tensor *const parts[] = {real, imag};
-    return given(y, fl_view_as_complex(fl_stack((fl_tensors){parts, 2}, -1)));
+    return op_give(y, fl_view_as_complex(fl_stack((fl_tensors){parts, 2}, -1)));
 }
 
 int polar_compose(fl_tensor *abs, fl_tensor *angle, fl_tensor **y)
 {
     if (check_parts(abs, angle))
         return -1;
-    return given(y, fl_complex(fl_mul(abs, fl_cos(angle)), fl_mul(abs, fl_sin(angle))));
+    return op_give(y, fl_complex(fl_mul(abs, fl_cos(angle)), fl_mul(abs, fl_sin(angle))));
 }

@@ -13,12 +13,6 @@
 #include "ops/reduce/reduce.h"
 #include "ops_kernels.h"
 
-static int given(fl_tensor **y, fl_tensor *t)
-{
-    *y = t;
-    return t ? 0 : -1;
-}
-
 static double number_of(fl_value v)
 {
     return v.tag == FL_FLOATING ? v.as.f : (double)v.as.i;
@@ -68,10 +62,10 @@ int prod_backward_compose(fl_tensor *g, fl_tensor *self, fl_tensor *result, cons
         return -1;
     const int64_t count = tensor_is_meta(zeros) ? 0 : tensor_element(zeros, 0).as.i;
     if (count > 1 && !dim && !autograd_mode.grad) /* whatever the others are */
-        return given(y, fl_zeros_like(self, FL_NO_DTYPE, (fl_device){-1, 0}, false, -1));
+        return op_give(y, fl_zeros_like(self, FL_NO_DTYPE, (fl_device){-1, 0}, false, -1));
     if (count == 0)
-        return given(y, fl_div(fl__expand_reduced(fl_mul(g, result), sizes, dims, keepdim), self));
-    return given(
+        return op_give(y, fl_div(fl__expand_reduced(fl_mul(g, result), sizes, dims, keepdim), self));
+    return op_give(
         y, fl_mul(fl__expand_reduced(g, sizes, dims, keepdim), fl__product_of_others(self, dim)));
 }
 
@@ -170,13 +164,13 @@ int aminmax_compose(fl_tensor *self, const int64_t *dim, bool keepdim, fl_tensor
             "aminmax(): cannot compute aminmax over an empty dimension as the operation has "
             "no identity.");
     fl_ints dims = {dim, dim != NULL};
-    return given(y0, fl_amin(self, dims, keepdim)) || given(y1, fl_amax(self, dims, keepdim)) ? -1
+    return op_give(y0, fl_amin(self, dims, keepdim)) || op_give(y1, fl_amax(self, dims, keepdim)) ? -1
                                                                                               : 0;
 }
 
 int count_nonzero_compose(fl_tensor *self, const int64_t *dim, fl_tensor **y)
 {
-    return given(y, fl_sum_dim_intlist(fl_ne_scalar(self, fl_boolean(false)),
+    return op_give(y, fl_sum_dim_intlist(fl_ne_scalar(self, fl_boolean(false)),
                                        (fl_ints){dim, dim != NULL}, false, FL_NO_DTYPE));
 }
 
@@ -187,7 +181,7 @@ int logsumexp_compose(fl_tensor *self, fl_ints dim, bool keepdim, fl_tensor **y)
     if (!self)
         return -1;
     if (!self->numel)
-        return given(y, fl_log(fl_sum_dim_intlist(fl_exp(self), dim, keepdim, FL_NO_DTYPE)));
+        return op_give(y, fl_log(fl_sum_dim_intlist(fl_exp(self), dim, keepdim, FL_NO_DTYPE)));
     fl_tensor *m =
         fl__amax_constant(dtype_is_complex(self->dtype) ? fl_real(self) : self, dim, true);
     m = fl_where_scalar(fl_isfinite(m), m, fl_float(0));
@@ -195,7 +189,7 @@ int logsumexp_compose(fl_tensor *self, fl_ints dim, bool keepdim, fl_tensor **y)
         fl_log(fl_sum_dim_intlist(fl_exp(fl_sub(self, m, fl_int(1))), dim, keepdim, FL_NO_DTYPE));
     if (!s)
         return -1;
-    return given(y, fl_add(s, fl_reshape(m, (fl_ints){s->sizes, s->ndim}), fl_int(1)));
+    return op_give(y, fl_add(s, fl_reshape(m, (fl_ints){s->sizes, s->ndim}), fl_int(1)));
 }
 
 /* ---- norms ---- */
@@ -265,26 +259,26 @@ static fl_value order_or_2(fl_value p)
 
 int norm_all_compose(fl_tensor *self, fl_value p, fl_tensor **y)
 {
-    return given(y, norm_of(self, order_or_2(p), ALL, false, FL_NO_DTYPE));
+    return op_give(y, norm_of(self, order_or_2(p), ALL, false, FL_NO_DTYPE));
 }
 
 int vector_norm_compose(fl_tensor *self, fl_value ord, fl_ints dim, bool keepdim, fl_dtype dtype,
                         fl_tensor **y)
 {
-    return given(y, norm_of(self, order_or_2(ord), dim, keepdim, dtype));
+    return op_give(y, norm_of(self, order_or_2(ord), dim, keepdim, dtype));
 }
 
 int norm_except_dim_compose(fl_tensor *v, int64_t pow, int64_t dim, fl_tensor **y)
 {
     if (dim == -1)
-        return given(y, norm_of(v, fl_int(pow), ALL, false, FL_NO_DTYPE));
+        return op_give(y, norm_of(v, fl_int(pow), ALL, false, FL_NO_DTYPE));
     int64_t kept = shape_wrap_dim(dim, v->ndim), others[TENSOR_MAX_DIMS], n = 0;
     if (kept < 0)
         return -1;
     for (int64_t d = 0; d < v->ndim; d++)
         if (d != kept)
             others[n++] = d;
-    return given(y, n ? norm_of(v, fl_int(pow), (fl_ints){others, (size_t)n}, true, FL_NO_DTYPE)
+    return op_give(y, n ? norm_of(v, fl_int(pow), (fl_ints){others, (size_t)n}, true, FL_NO_DTYPE)
                       : fl_abs(v));
 }
 
@@ -349,14 +343,14 @@ int norm_named_compose(fl_tensor *self, const char *p, fl_ints dim, bool keepdim
 {
     int64_t dims[2], all[TENSOR_MAX_DIMS];
     if (strcmp(p, "fro") == 0)
-        return given(y, norm_of(self, fl_int(2), dim, keepdim, dtype));
+        return op_give(y, norm_of(self, fl_int(2), dim, keepdim, dtype));
     if (strcmp(p, "nuc") != 0)
         return error_set(FL_RUNTIME_ERROR, "linalg.matrix_norm: Order %s not supported.", p);
     for (int d = 0; d < self->ndim; d++)
         all[d] = d;
     if (matrix_dims(self, dim.data ? dim : (fl_ints){all, self->ndim}, dims))
         return -1;
-    return given(y, singular_norm(self, dims, keepdim, dtype, 0));
+    return op_give(y, singular_norm(self, dims, keepdim, dtype, 0));
 }
 
 /* The largest or smallest sum of magnitudes of a column (1) or of a row (inf). */
@@ -368,7 +362,7 @@ int matrix_norm_compose(fl_tensor *self, fl_value ord, fl_ints dim, bool keepdim
     if (matrix_dims(self, dim, dims))
         return -1;
     if (size == 2)
-        return given(y, singular_norm(self, dims, keepdim, dtype, p));
+        return op_give(y, singular_norm(self, dims, keepdim, dtype, p));
     if (size != 1 && size != INFINITY)
         return error_set(FL_RUNTIME_ERROR, "linalg.matrix_norm: Order %g not supported.", p);
     int64_t along = dims[size != 1], over = dims[size == 1];
@@ -376,7 +370,7 @@ int matrix_norm_compose(fl_tensor *self, fl_value ord, fl_ints dim, bool keepdim
         over--;
     fl_tensor *sums = norm_of(self, fl_int(1), (fl_ints){&along, 1}, keepdim, dtype);
     fl_ints last = {&over, 1};
-    return given(y, p > 0 ? largest(sums, last, keepdim) : fl_amin(sums, last, keepdim));
+    return op_give(y, p > 0 ? largest(sums, last, keepdim) : fl_amin(sums, last, keepdim));
 }
 
 int matrix_norm_named_compose(fl_tensor *self, const char *ord, fl_ints dim, bool keepdim,
@@ -443,7 +437,7 @@ int renorm_compose(fl_tensor *self, fl_value p, int64_t dim, fl_value maxnorm, f
              : NULL;
     fl_tensor *scale =
         size ? fl_where_scalar(fl_gt_scalar(size, maxnorm), smaller, fl_float(1)) : NULL;
-    return given(y, fl_mul(self, op_as(scale, self->dtype)));
+    return op_give(y, fl_mul(self, op_as(scale, self->dtype)));
 }
 
 /* ---- variance ---- */
@@ -493,12 +487,12 @@ static int deviation(const char *what, fl_tensor *self, fl_ints dim, double corr
     if (variance(what, self, dim, correction, keepdim, std, mean))
         return -1;
     if (self->dtype == FL_FLOAT64 || !truth_of(fl_any(fl_isinf(*std))))
-        return given(std, fl__sqrt_safe(*std));
+        return op_give(std, fl__sqrt_safe(*std));
     /* The variance is beyond its dtype, as the deviation need not be. */
     if (variance(NULL, fl__cast(self, FL_FLOAT64), dim, correction, keepdim, std, mean))
         return -1;
     *mean = fl__cast(*mean, (fl_dtype)self->dtype);
-    return given(std, fl__cast(fl__sqrt_safe(*std), (fl_dtype)self->dtype)) || !*mean ? -1 : 0;
+    return op_give(std, fl__cast(fl__sqrt_safe(*std), (fl_dtype)self->dtype)) || !*mean ? -1 : 0;
 }
 
 static double correction_of(fl_value correction)

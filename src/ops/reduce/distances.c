@@ -7,11 +7,6 @@
 #include "ops/op.h"
 #include "ops_kernels.h"
 
-static fl_tensor *sum_over(fl_tensor *t, int64_t dim, bool keepdim)
-{
-    return fl_sum_dim_intlist(t, (fl_ints){&dim, 1}, keepdim, FL_NO_DTYPE);
-}
-
 static fl_tensor *root(fl_tensor *total, double p)
 {
     fl_tensor *zero = fl_eq_scalar(total, fl_int(0));
@@ -23,31 +18,26 @@ static fl_tensor *root(fl_tensor *total, double p)
 static fl_tensor *norm_of(fl_tensor *t, double p, int64_t dim)
 {
     if (p == 0)
-        return fl_add(sum_over(op_as(fl_ne_scalar(t, fl_int(0)), t->dtype), dim, false),
-                      sum_over(fl_mul_scalar(t, fl_int(0)), dim, false), fl_int(1));
+        return fl_add(op_sum_along(op_as(fl_ne_scalar(t, fl_int(0)), t->dtype), dim, false),
+                      op_sum_along(fl_mul_scalar(t, fl_int(0)), dim, false), fl_int(1));
     fl_tensor *size = fl_abs(t);
     if (p == 1)
-        return sum_over(size, dim, false);
+        return op_sum_along(size, dim, false);
     if (isinf(p))
         return fl_amax(size, (fl_ints){&dim, 1}, false);
     return root(
-        sum_over(p == 2 ? fl_mul(size, size) : fl_pow_scalar(size, fl_float(p)), dim, false), p);
-}
-
-static fl_tensor *ones_like(fl_tensor *t)
-{
-    return fl_ones_like(t, FL_NO_DTYPE, (fl_device){-1, 0}, false, -1);
+        op_sum_along(p == 2 ? fl_mul(size, size) : fl_pow_scalar(size, fl_float(p)), dim, false), p);
 }
 
 /* |a - b|^2 = |a|^2 + |b|^2 - 2 a b as one matrix product, as PyTorch computes it. */
 static fl_tensor *distances_by_product(fl_tensor *x1, fl_tensor *x2)
 {
-    fl_tensor *size1 = sum_over(fl_mul(x1, x1), -1, true),
-              *size2 = sum_over(fl_mul(x2, x2), -1, true);
+    fl_tensor *size1 = op_sum_along(fl_mul(x1, x1), -1, true),
+              *size2 = op_sum_along(fl_mul(x2, x2), -1, true);
     if (!size1 || !size2)
         return NULL;
-    fl_tensor *left[] = {fl_mul_scalar(x1, fl_int(-2)), size1, ones_like(size1)};
-    fl_tensor *right[] = {x2, ones_like(size2), size2};
+    fl_tensor *left[] = {fl_mul_scalar(x1, fl_int(-2)), size1, op_ones_of(size1)};
+    fl_tensor *right[] = {x2, op_ones_of(size2), size2};
     fl_tensor *product =
         fl_matmul(op_joined(left, 3, -1), fl_transpose(op_joined(right, 3, -1), -2, -1));
     return root(fl_clamp_min_scalar(product, fl_int(0)), 2);
@@ -58,7 +48,7 @@ static fl_tensor *distances_by_gap(fl_tensor *x1, fl_tensor *x2, double p)
     fl_tensor *gap = fl_sub(fl_unsqueeze(x1, -2), fl_unsqueeze(x2, -3), fl_int(1));
     if (!gap)
         return NULL;
-    return gap->sizes[gap->ndim - 1] ? norm_of(gap, p, -1) : sum_over(gap, -1, false);
+    return gap->sizes[gap->ndim - 1] ? norm_of(gap, p, -1) : op_sum_along(gap, -1, false);
 }
 
 enum { MOST_GAPS = 1 << 22 };
@@ -140,7 +130,7 @@ int cosine_similarity_compose(fl_tensor *x1, fl_tensor *x2, int64_t dim, double 
         unit[i] = fl_div(t, fl_clamp_min_scalar(norm, fl_float(eps)));
     }
     op_list_drop(&both);
-    *y = sum_over(fl_mul(unit[0], unit[1]), dim, false);
+    *y = op_sum_along(fl_mul(unit[0], unit[1]), dim, false);
     return *y ? 0 : -1;
 }
 

@@ -515,8 +515,10 @@ int reduce_call(const fl_op *f, const fl_value *args, fl_tensor *to, fl_value *r
     job.loops = ops_reduce_loops(r->loops[job.compute]);
     fl_tensor *y = NULL;
     if (to && !lanes && !(t->flags & TENSOR_ELSEWHERE) &&
-        room_take(f, args, to, ndim, sizes, dtype, &y))
+        room_take(f, args, to, ndim, sizes, dtype, &y)) {
+        tensor_release(shown);
         return -1;
+    }
     if (!y)
         y = t->flags & TENSOR_ELSEWHERE ? tensor_new_on(tensor_device(t), ndim, sizes, NULL, dtype)
                                         : tensor_new(ndim, sizes, dtype);

@@ -7,20 +7,9 @@
 #include "ops/op.h"
 #include "ops_kernels.h"
 
-static int given(fl_tensor **y, fl_tensor *t)
-{
-    *y = t;
-    return t ? 0 : -1;
-}
-
 static fl_tensor *constant(fl_value number, int dtype)
 {
     return fl_full((fl_ints){NULL, 0}, number, (fl_dtype)dtype, (fl_device){-1, 0}, false);
-}
-
-static fl_tensor *sum_along(fl_tensor *t, int64_t dim, bool keepdim)
-{
-    return fl_sum_dim_intlist(t, (fl_ints){&dim, 1}, keepdim, FL_NO_DTYPE);
 }
 
 /* What a tensor of truth values without dims says: 1, 0, or -1 with the error. */
@@ -78,7 +67,7 @@ static fl_tensor *places(fl_tensor *lines, fl_tensor *q, bool skip)
     if (!skip)
         return fl_where(fl_any_dim(bad, -1, true), constant(fl_float((double)last), lines->dtype),
                         fl_mul_scalar(q, fl_int(last)));
-    fl_tensor *count = sum_along(fl_logical_not(bad), -1, true);
+    fl_tensor *count = op_sum_along(fl_logical_not(bad), -1, true);
     count = fl_clamp_min_scalar(fl_sub_scalar(count, fl_int(1), fl_int(1)), fl_int(0));
     return fl_mul(q, op_as(count, lines->dtype));
 }
@@ -141,7 +130,7 @@ static int quantile(fl_tensor *self, const fl_value *q, const int64_t *dim, bool
     } else if (keepdim && self->ndim) {
         found = fl_unsqueeze(found, along + 1);
     }
-    return given(y, wanted->ndim ? found : fl_squeeze_dim(found, 0));
+    return op_give(y, wanted->ndim ? found : fl_squeeze_dim(found, 0));
 }
 
 int quantile_compose(fl_tensor *self, fl_value q, const int64_t *dim, bool keepdim,
@@ -162,9 +151,9 @@ int nanmedian_compose(fl_tensor *self, fl_tensor **y)
 {
     fl_tensor *flat = fl_flatten(self, 0, -1);
     if (!dtype_is_floating(self->dtype) || self->numel == 0)
-        return given(y, fl_median(self));
+        return op_give(y, fl_median(self));
     fl_tensor *kept = fl_masked_select(flat, fl_logical_not(fl_isnan(flat)));
-    return kept ? given(y, fl_median(kept->numel ? kept : flat)) : -1;
+    return kept ? op_give(y, fl_median(kept->numel ? kept : flat)) : -1;
 }
 
 int nanmedian_dim_compose(fl_tensor *self, int64_t dim, bool keepdim, fl_tensor **values,
@@ -175,7 +164,7 @@ int nanmedian_dim_compose(fl_tensor *self, int64_t dim, bool keepdim, fl_tensor 
         return fl_median_dim(self, dim, keepdim, values, indices);
     if (fl_sort_stable(self, true, dim, false, &sorted, &order))
         return -1;
-    fl_tensor *count = sum_along(fl_logical_not(fl_isnan(sorted)), dim, true);
+    fl_tensor *count = op_sum_along(fl_logical_not(fl_isnan(sorted)), dim, true);
     fl_tensor *middle = fl_floor_divide_scalar(
         fl_clamp_min_scalar(fl_sub_scalar(count, fl_int(1), fl_int(1)), fl_int(0)), fl_int(2));
     fl_tensor *at = fl_gather(order, dim, middle, false);
@@ -230,14 +219,14 @@ int cov_compose(fl_tensor *self, int64_t correction, fl_tensor *fweights, fl_ten
                                         : aweights;
     const int64_t n = rows->sizes[1], free = n - correction > 0 ? n - correction : 0;
     fl_tensor *total = w ? fl_sum(w, FL_NO_DTYPE) : NULL;
-    fl_tensor *mean = w ? fl_div(sum_along(fl_mul(rows, w), 1, true), total)
-                        : fl_div_scalar(sum_along(rows, 1, true), fl_int(n));
+    fl_tensor *mean = w ? fl_div(op_sum_along(fl_mul(rows, w), 1, true), total)
+                        : fl_div_scalar(op_sum_along(rows, 1, true), fl_int(n));
     fl_tensor *centered = fl_sub(rows, mean, fl_int(1));
     fl_tensor *weighted = w ? fl_mul(centered, w) : centered;
     fl_tensor *products = fl_matmul(centered, fl_conj(fl_t(weighted)));
     fl_tensor *c = w ? fl_div(products, norm_of(w, total, aweights, correction))
                      : fl_div_scalar(products, fl_int(free));
-    return given(y, fl_squeeze(c));
+    return op_give(y, fl_squeeze(c));
 }
 
 int corrcoef_compose(fl_tensor *self, fl_tensor **y)
@@ -246,11 +235,11 @@ int corrcoef_compose(fl_tensor *self, fl_tensor **y)
     if (!c)
         return -1;
     if (c->ndim == 0)
-        return given(y, fl_div(c, c));
+        return op_give(y, fl_div(c, c));
     fl_tensor *d = fl_sqrt(fl_diagonal(c, 0, 0, 1));
     c = fl_div(fl_div(c, fl_unsqueeze(d, 1)), fl_unsqueeze(d, 0));
     if (c && dtype_is_complex(c->dtype))
-        return given(y, fl_complex(fl_clamp(fl_real(c), fl_int(-1), fl_int(1)),
+        return op_give(y, fl_complex(fl_clamp(fl_real(c), fl_int(-1), fl_int(1)),
                                    fl_clamp(fl_imag(c), fl_int(-1), fl_int(1))));
-    return given(y, fl_clamp(c, fl_int(-1), fl_int(1)));
+    return op_give(y, fl_clamp(c, fl_int(-1), fl_int(1)));
 }

@@ -10,7 +10,7 @@
 /* The line's n elements as pairs of key and position. Elements that are equal have equal keys, -0
  * and 0 among them; NaN comes last. Descending order inverts keys, so that it is stable too. */
 void keys_read(const struct line *l, bool descending, struct pair *out);
-/* The key of a NaN, read ascending; one that no element has where the dtype has none. */
+/* The key of a NaN, read ascending; integers, which have none, may have it too. */
 uint64_t keys_nan(int dtype);
 
 /* What a line in order gives: the elements at `take` pairs' positions into one line of the same

@@ -36,10 +36,12 @@ static int64_t find_mode(const struct pair *sorted, int64_t n, int dtype)
 {
     assert(n > 0);
     int64_t best = 0, most = 0;
+    const bool has_nan = dtype_is_floating(dtype);
     const uint64_t nan = keys_nan(dtype);
     for (int64_t i = 0; i < n;) {
         int64_t end = i;
-        while (end < n && sorted[end].key == sorted[i].key && (end == i || sorted[i].key != nan))
+        while (end < n && sorted[end].key == sorted[i].key &&
+               (end == i || !has_nan || sorted[i].key != nan))
             end++;
         if (end - i > most)
             most = end - i, best = sorted[end - 1].position;

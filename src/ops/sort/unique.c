@@ -127,12 +127,15 @@ static int take_runs(struct distinct *u, const struct pair *order)
     return 0;
 }
 
-static void find_runs(struct distinct *u, const struct pair *order, uint64_t nan)
+static void find_runs(struct distinct *u, const struct pair *order)
 {
+    const bool has_nan = dtype_is_floating(u->from->dtype);
+    const uint64_t nan = keys_nan(u->from->dtype);
     int64_t *first = u->first, *inverse = u->inverse, count = 0;
     for (int64_t i = 0; i < u->n; i++) {
         first[count] = i;
-        count += i == 0 || order[i].key != order[i - 1].key || order[i].key == nan;
+        count += i == 0 || order[i].key != order[i - 1].key ||
+                 (has_nan && order[i].key == nan);
         if (inverse)
             inverse[order[i].position] = count - 1;
     }
@@ -149,7 +152,7 @@ static int unique_by_order(struct distinct *u)
     const struct line line = {tensor_data(u->from), u->n, size, u->from->dtype};
     keys_read(&line, false, pairs);
     const struct pair *order = order_stable(pairs, pairs + u->n, u->n);
-    find_runs(u, order, dtype_is_floating(line.dtype) ? keys_nan(line.dtype) : 0);
+    find_runs(u, order);
     const int status = take_runs(u, order);
     memory_free(pairs, bytes);
     return status;

@@ -16,7 +16,8 @@
 struct slices {
     int64_t count, width;
     uint64_t *key; /* (count, width) */
-    uint64_t nan;
+    bool has_nan; /* whether the dtype has NaNs, */
+    uint64_t nan; /* and their key */
     int64_t *order, *room; /* which slice stands at each place; as much again */
 };
 
@@ -32,7 +33,7 @@ static int compare(const struct slices *s, int64_t a, int64_t b)
 static bool are_same(const struct slices *s, int64_t a, int64_t b)
 {
     const uint64_t *x = s->key + a * s->width;
-    for (int64_t i = 0; i < s->width; i++)
+    for (int64_t i = 0; s->has_nan && i < s->width; i++)
         if (x[i] == s->nan)
             return false;
     return compare(s, a, b) == 0;
@@ -69,7 +70,8 @@ static int read_keys(const fl_tensor *rows, struct slices *s)
         for (int64_t k = 0; k < s->width; k++)
             s->key[i * s->width + k] = pairs[k].key;
     }
-    s->nan = dtype_is_floating(rows->dtype) ? keys_nan(rows->dtype) : 0;
+    s->has_nan = dtype_is_floating(rows->dtype);
+    s->nan = keys_nan(rows->dtype);
     memory_free(pairs, bytes);
     return 0;
 }
@@ -103,6 +105,20 @@ static fl_tensor *rows_of(fl_tensor *self, int d, int64_t width)
     return front ? op_adopt(tensor_contiguous(front)) : NULL;
 }
 
+/* Slices of self; index_select has no unsigned integers, whose bits go as signed ones. */
+static fl_tensor *selected(fl_tensor *self, int d, fl_tensor *places)
+{
+    const int dtype = self->dtype, as = dtype == FL_UINT16   ? FL_INT16
+                                        : dtype == FL_UINT32 ? FL_INT32
+                                        : dtype == FL_UINT64 ? FL_INT64
+                                                             : dtype;
+    if (as == dtype)
+        return fl_index_select(self, d, places);
+    fl_tensor *bits = fl_view_dtype(self, (fl_dtype)as);
+    fl_tensor *picked = bits ? fl_index_select(bits, d, places) : NULL;
+    return picked ? fl_view_dtype(picked, (fl_dtype)dtype) : NULL;
+}
+
 static int unique_rows(fl_tensor *self, int d, bool sort, struct slices *s, fl_tensor **values,
                        fl_tensor **inverse, fl_tensor **counts)
 {
@@ -123,7 +139,7 @@ static int unique_rows(fl_tensor *self, int d, bool sort, struct slices *s, fl_t
     int64_t *place = tensor_data(places), *count = tensor_data(*counts);
     for (int64_t k = 0; k < distinct; k++)
         place[k] = s->order[at[k]], count[k] = at[k + 1] - at[k];
-    *values = fl_index_select(self, d, places);
+    *values = selected(self, d, places);
     return *values ? 0 : -1;
 }
 
@@ -133,9 +149,6 @@ static int unique_dim(fl_tensor *self, int64_t dim, bool sort, fl_tensor **value
     int d = shape_wrap_dim(dim, self->ndim), empty = 0;
     if (d < 0)
         return -1;
-    if (dtype_is_complex(self->dtype))
-        return error_set(FL_NOT_IMPLEMENTED, "\"unique_dim\" not implemented for '%s'",
-                         dtype_title(self->dtype));
     if (self->ndim == 0)
         return fl__unique2(self, true, true, true, values, inverse, counts);
     for (int i = 0; i < self->ndim; i++)

@@ -116,13 +116,14 @@ PyObject *data_item(const fl_tensor *t, int64_t position)
         return PyLong_FromUnsignedLongLong(((const uint64_t *)tensor_data(t))[position]);
     default:
         v = tensor_number(t, position);
+        if (v.tag == FL_INTEGER && t->dtype == FL_UINT64)
+            return PyLong_FromUnsignedLongLong((uint64_t)v.as.i);
         return v.tag == FL_NONE ? raise_error() : data_from_number(v);
     }
 }
 
 static PyObject *list_of(const fl_tensor *t, int dim, int64_t *position)
 {
-    assert(dim >= 0 && dim <= t->ndim);
     assert(dim >= 0 && dim <= t->ndim);
     if (dim == t->ndim)
         return data_item(t, (*position)++);

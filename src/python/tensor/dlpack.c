@@ -251,7 +251,7 @@ static PyObject *wishes(PyObject *device, PyObject *copy)
     if (ok && device != Py_None) {
         fl_device named;
         PyObject *pair =
-            types_as_device(device, &named) ? Py_BuildValue("(ii)", DLPACK_CPU, 0) : NULL;
+            types_as_device(device, &named) > 0 ? Py_BuildValue("(ii)", DLPACK_CPU, 0) : NULL;
         if (pair && named.kind != FL_CPU)
             PyErr_SetString(PyExc_BufferError, "from_dlpack gives tensors on the CPU alone");
         else if (!pair && !PyErr_Occurred())

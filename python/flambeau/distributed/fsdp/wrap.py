@@ -39,12 +39,35 @@ class ModuleWrapPolicy:
     def __call__(self, module, recurse, *args, **kwargs):
         return recurse or isinstance(module, tuple(self._module_classes))
 
+    def _run_policy(self, root_module, ignored_modules, root_kwargs):
+        """The modules that are of those classes, each with a copy of the root's kwargs."""
+        classes = tuple(self._module_classes)
+        return {module: dict(root_kwargs) for module in root_module.modules()
+                if module not in ignored_modules and isinstance(module, classes)}
+
 
 class CustomPolicy:
-    """What a function says of each module."""
+    """What a function says of each module: False, True, or kwargs of its own."""
 
     def __init__(self, lambda_fn):
         self._lambda_fn = lambda_fn
+
+    def _run_policy(self, root_module, ignored_modules, root_kwargs):
+        """The modules of which the function says yes, each with the root's kwargs and its own.
+        ValueError where it says neither False, nor True, nor a dict."""
+        chosen = {}
+        for module in root_module.modules():
+            if module in ignored_modules:
+                continue
+            said = self._lambda_fn(module)
+            if not isinstance(said, (dict, bool)):
+                raise ValueError(
+                    "The lambda_fn passed to CustomPolicy should return False/True or a kwarg "
+                    f"dict, but it returned {said}"
+                )
+            if said:
+                chosen[module] = root_kwargs | (said if isinstance(said, dict) else {})
+        return chosen
 
 
 _wrapper = None
