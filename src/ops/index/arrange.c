@@ -127,8 +127,9 @@ int combinations_compose(fl_tensor *self, int64_t r, bool with_replacement, fl_t
     if (!index)
         return -1;
     fill_choices(tensor_data(index), rows, n, r, with_replacement);
-    return op_give(y, fl_reshape(fl_index_select(self, 0, fl_flatten(op_beside(index, self), 0, -1)),
-                               (fl_ints){shape, 2}));
+    return op_give(y,
+                   fl_reshape(fl_index_select(self, 0, fl_flatten(op_beside(index, self), 0, -1)),
+                              (fl_ints){shape, 2}));
 }
 
 int unravel_index_compose(fl_tensor *indices, fl_ints shape, fl_value *y)
@@ -285,7 +286,7 @@ int trapezoid_compose(fl_tensor *t, fl_tensor *x, int64_t dim, fl_tensor **y)
     int d = shape_wrap_dim(dim, t->ndim);
     return d < 0 ? -1
                  : op_give(y, fl_sum_dim_intlist(trapezoids(t, x, fl_int(1), d), (fl_ints){&dim, 1},
-                                               false, FL_NO_DTYPE));
+                                                 false, FL_NO_DTYPE));
 }
 
 int trapezoid_dx_compose(fl_tensor *t, fl_value dx, int64_t dim, fl_tensor **y)
@@ -293,7 +294,7 @@ int trapezoid_dx_compose(fl_tensor *t, fl_value dx, int64_t dim, fl_tensor **y)
     int d = shape_wrap_dim(dim, t->ndim);
     return d < 0 ? -1
                  : op_give(y, fl_sum_dim_intlist(trapezoids(t, NULL, dx, d), (fl_ints){&dim, 1},
-                                               false, FL_NO_DTYPE));
+                                                 false, FL_NO_DTYPE));
 }
 
 int cumulative_trapezoid_compose(fl_tensor *t, fl_tensor *x, int64_t dim, fl_tensor **y)

@@ -57,14 +57,14 @@ static int rank_within(fl_tensor *self, fl_tensor *atol, fl_tensor *rtol, bool h
         return -1;
     if (!self->sizes[self->ndim - 2] || !self->sizes[self->ndim - 1])
         return op_give(y, fl_zeros((fl_ints){self->sizes, self->ndim - 2}, FL_INT64,
-                                 (fl_device){.kind = -1}, false));
+                                   (fl_device){.kind = -1}, false));
     fl_tensor *self_alone = fl_detach(self);
     fl_tensor *s = hermitian ? fl_abs(fl_linalg_eigvalsh(self_alone, "L"))
                              : fl_linalg_svdvals(self_alone, NULL);
     fl_tensor *largest = fl_amax(s, FL_INTS_OF(-1), false);
     fl_tensor *bound = fl_maximum(atol, fl_mul(rtol, largest));
     return op_give(y, fl_sum_dim_intlist(fl_gt(s, fl_unsqueeze(bound, -1)), FL_INTS_OF(-1), false,
-                                       FL_NO_DTYPE));
+                                         FL_NO_DTYPE));
 }
 
 int matrix_rank_tensors_compose(fl_tensor *self, fl_tensor *atol, fl_tensor *rtol, bool hermitian,

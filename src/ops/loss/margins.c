@@ -67,8 +67,9 @@ int multilabel_soft_margin_loss_compose(fl_tensor *input, fl_tensor *target, fl_
     fl_tensor *errors = fl_neg(fl_add(hit, miss, fl_int(1)));
     if (weight)
         errors = fl_mul(errors, weight);
-    return loss_reduce(fl_div_scalar(op_sum_along(errors, -1, false), fl_int(input->sizes[input->ndim - 1])),
-                       reduction, y);
+    return loss_reduce(
+        fl_div_scalar(op_sum_along(errors, -1, false), fl_int(input->sizes[input->ndim - 1])),
+        reduction, y);
 }
 
 int multi_margin_loss_compose(fl_tensor *input, fl_tensor *target, fl_value p, double margin,
@@ -98,7 +99,8 @@ int multi_margin_loss_compose(fl_tensor *input, fl_tensor *target, fl_value p, d
                                            (fl_ints){shape, input->ndim}));
     fl_tensor *numbers = fl_arange(fl_int(classes), FL_NO_DTYPE, (fl_device){-1, 0}, false);
     errors = fl_masked_fill_scalar(errors, fl_eq(index, numbers), fl_float(0));
-    return loss_reduce(fl_div_scalar(op_sum_along(errors, -1, false), fl_int(classes)), reduction, y);
+    return loss_reduce(fl_div_scalar(op_sum_along(errors, -1, false), fl_int(classes)), reduction,
+                       y);
 }
 
 static int check_labels(const fl_tensor *input, const fl_tensor *target)

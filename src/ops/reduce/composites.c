@@ -64,7 +64,8 @@ int prod_backward_compose(fl_tensor *g, fl_tensor *self, fl_tensor *result, cons
     if (count > 1 && !dim && !autograd_mode.grad) /* whatever the others are */
         return op_give(y, fl_zeros_like(self, FL_NO_DTYPE, (fl_device){-1, 0}, false, -1));
     if (count == 0)
-        return op_give(y, fl_div(fl__expand_reduced(fl_mul(g, result), sizes, dims, keepdim), self));
+        return op_give(y,
+                       fl_div(fl__expand_reduced(fl_mul(g, result), sizes, dims, keepdim), self));
     return op_give(
         y, fl_mul(fl__expand_reduced(g, sizes, dims, keepdim), fl__product_of_others(self, dim)));
 }
@@ -164,14 +165,15 @@ int aminmax_compose(fl_tensor *self, const int64_t *dim, bool keepdim, fl_tensor
             "aminmax(): cannot compute aminmax over an empty dimension as the operation has "
             "no identity.");
     fl_ints dims = {dim, dim != NULL};
-    return op_give(y0, fl_amin(self, dims, keepdim)) || op_give(y1, fl_amax(self, dims, keepdim)) ? -1
-                                                                                              : 0;
+    return op_give(y0, fl_amin(self, dims, keepdim)) || op_give(y1, fl_amax(self, dims, keepdim))
+               ? -1
+               : 0;
 }
 
 int count_nonzero_compose(fl_tensor *self, const int64_t *dim, fl_tensor **y)
 {
     return op_give(y, fl_sum_dim_intlist(fl_ne_scalar(self, fl_boolean(false)),
-                                       (fl_ints){dim, dim != NULL}, false, FL_NO_DTYPE));
+                                         (fl_ints){dim, dim != NULL}, false, FL_NO_DTYPE));
 }
 
 int logsumexp_compose(fl_tensor *self, fl_ints dim, bool keepdim, fl_tensor **y)
@@ -279,7 +281,7 @@ int norm_except_dim_compose(fl_tensor *v, int64_t pow, int64_t dim, fl_tensor **
         if (d != kept)
             others[n++] = d;
     return op_give(y, n ? norm_of(v, fl_int(pow), (fl_ints){others, (size_t)n}, true, FL_NO_DTYPE)
-                      : fl_abs(v));
+                        : fl_abs(v));
 }
 
 /* The dims of the matrices, wrapped, as far as they are two different ones. */

@@ -26,7 +26,8 @@ static fl_tensor *norm_of(fl_tensor *t, double p, int64_t dim)
     if (isinf(p))
         return fl_amax(size, (fl_ints){&dim, 1}, false);
     return root(
-        op_sum_along(p == 2 ? fl_mul(size, size) : fl_pow_scalar(size, fl_float(p)), dim, false), p);
+        op_sum_along(p == 2 ? fl_mul(size, size) : fl_pow_scalar(size, fl_float(p)), dim, false),
+        p);
 }
 
 /* |a - b|^2 = |a|^2 + |b|^2 - 2 a b as one matrix product, as PyTorch computes it. */

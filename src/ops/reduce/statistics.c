@@ -240,6 +240,6 @@ int corrcoef_compose(fl_tensor *self, fl_tensor **y)
     c = fl_div(fl_div(c, fl_unsqueeze(d, 1)), fl_unsqueeze(d, 0));
     if (c && dtype_is_complex(c->dtype))
         return op_give(y, fl_complex(fl_clamp(fl_real(c), fl_int(-1), fl_int(1)),
-                                   fl_clamp(fl_imag(c), fl_int(-1), fl_int(1))));
+                                     fl_clamp(fl_imag(c), fl_int(-1), fl_int(1))));
     return op_give(y, fl_clamp(c, fl_int(-1), fl_int(1)));
 }

@@ -134,8 +134,7 @@ static void find_runs(struct distinct *u, const struct pair *order)
     int64_t *first = u->first, *inverse = u->inverse, count = 0;
     for (int64_t i = 0; i < u->n; i++) {
         first[count] = i;
-        count += i == 0 || order[i].key != order[i - 1].key ||
-                 (has_nan && order[i].key == nan);
+        count += i == 0 || order[i].key != order[i - 1].key || (has_nan && order[i].key == nan);
         if (inverse)
             inverse[order[i].position] = count - 1;
     }
