@@ -15,6 +15,15 @@ pytestmark = needs_opencl
 # Functions whose kernels work alike on both devices round alike too; sums have an order of their own.
 TOLERANCE = {torch.float64: 1e-11, torch.float32: 1e-5}
 
+# Their functions are long, with tables inside: no device is given them (CPU in tools/opgen/element.c).
+ON_CPU = {f"special_{name}" for name in (
+    "airy_ai bessel_j0 bessel_j1 bessel_y0 bessel_y1 erfcx log_ndtr ndtri zeta modified_bessel_k0 "
+    "modified_bessel_k1 scaled_modified_bessel_k0 scaled_modified_bessel_k1 chebyshev_polynomial_t "
+    "chebyshev_polynomial_u chebyshev_polynomial_v chebyshev_polynomial_w hermite_polynomial_h "
+    "hermite_polynomial_he laguerre_polynomial_l legendre_polynomial_p shifted_chebyshev_polynomial_t "
+    "shifted_chebyshev_polynomial_u shifted_chebyshev_polynomial_v shifted_chebyshev_polynomial_w "
+).split()}
+
 
 def moved(value):
     if isinstance(value, torch.Tensor):
@@ -46,6 +55,6 @@ def test_same_as_cpu(op):
             if any(t.is_complex() for t in here + tensors(args)):
                 continue
             there, lacking = fallbacks(op.call, {k: moved(v) for k, v in args.items()})
-            assert not lacking, f"{sample} ran on the CPU"
+            assert not lacking or op.name.split(".")[0] in ON_CPU, f"{sample} ran on the CPU"
             for a, b in zip(here, tensors(there), strict=True):
                 assert agree(a, b, TOLERANCE.get(a.dtype, 0)), (sample, dtype)
