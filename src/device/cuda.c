@@ -191,9 +191,13 @@ static struct gpu_kernel *compile(struct gpu *g, int count, const char *const *t
     if (enter(&g->device))
         return NULL;
     char *cubin = nvrtc_compile(count, texts, c->major, c->minor, &size);
-    struct gpu_kernel *k = cubin ? malloc(sizeof *k) : NULL;
+    if (!cubin)
+        return NULL;
+    struct gpu_kernel *k = malloc(sizeof *k);
     int status = k ? library.api.load(&m, cubin) : 0;
-    if (k && !status)
+    if (!k)
+        error_set(FL_OUT_OF_MEMORY, "out of memory for a kernel");
+    else if (!status)
         status = library.api.function(&k->function, m, name); /* the module lives on */
     free(cubin);
     if (status) {
@@ -258,10 +262,8 @@ static int count(void)
 static struct device *open_device(int index)
 {
     int device;
-    if (index >= count() || nvrtc_open())
-        return index >= count()
-                   ? error_null(FL_RUNTIME_ERROR, "CUDA error: invalid device ordinal %d", index)
-                   : NULL;
+    if (nvrtc_open())
+        return NULL;
     struct cuda_device *c = calloc(1, sizeof *c);
     if (!c)
         return error_null(FL_OUT_OF_MEMORY, "out of memory for a device");
@@ -283,6 +285,7 @@ static struct device *open_device(int index)
                                      .fill = fill,
                                      .wait = wait},
                           .prelude = gpu_text_cuda,
+                          .most_groups = LARGEST_GRID,
                           .compile = compile,
                           .launch = launch};
     if (status)

@@ -13,14 +13,16 @@ static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 
 static struct device *refuse(fl_device id)
 {
-    if (id.kind == FL_CUDA) {
+    if (id.kind == FL_CUDA && device_count(FL_CUDA) == 0) {
         error_set(FL_ASSERTION_ERROR, "Torch not compiled with CUDA enabled");
-        error_hint("there is no GPU here: use the device 'cpu', or 'cuda' only if "
+        error_hint("no CUDA device is available: use the device 'cpu', or 'cuda' only if "
                    "torch.cuda.is_available()",
-                   "这里没有 GPU（当前版本只在 CPU 上计算）：请使用设备 'cpu'，"
+                   "没有可用的 CUDA 设备：请使用设备 'cpu'，"
                    "或仅在 torch.cuda.is_available() 时使用 'cuda'");
         return NULL;
     }
+    if (id.kind == FL_CUDA)
+        return error_null(FL_RUNTIME_ERROR, "CUDA error: invalid device ordinal");
     return error_null(FL_RUNTIME_ERROR, "there is no device %s:%d: %d of them were found",
                       NAMES[id.kind], id.index, device_count(id.kind));
 }
@@ -34,7 +36,7 @@ struct device *device_find(fl_device id)
     if (id.index < 0 || id.index >= DEVICES_OF_A_KIND)
         return refuse(id);
     const struct driver *driver = DRIVERS[id.kind];
-    if (id.kind == FL_CUDA && driver->count() == 0)
+    if (id.kind == FL_CUDA && id.index >= driver->count())
         driver = NULL; /* PyTorch's words, below */
     pthread_mutex_lock(&lock);
     struct device **d = &opened[id.kind][id.index];

@@ -7,7 +7,7 @@
 enum { DEVICES_OF_A_KIND = 16 };
 
 /* A kind of device. count opens the driver's library where it is there; 0 and no error where not.
- * open makes device `index`, which lives as long as the process; NULL with the error set, which
+ * open makes device `index`, of CUDA one of those counted, which lives as long as the process; NULL with the error set, which
  * says what to install. */
 struct driver {
     const char *name; /* "opencl" */

@@ -5,9 +5,9 @@
  * A kernel is found by a key of the caller's: a few bytes that say which text, for which dtypes.
  * Only where it is not found is its text put together and compiled.
  *
- * The dialect (gpu_text_opencl and its like make it the driver's): FL_KERNEL, FL_GLOBAL, FL_LOCAL
- * (and FL_LOCAL_AT, what points there) mark kernels and memory; FL_ID(d), FL_GROUP(d), FL_ITEM(d) number work items, groups,
- * and items of a group; FL_BARRIER waits for the group. Each buffer among the arguments is a pair
+ * The dialect (gpu_text_opencl and its like make it the driver's): FL_ENTRY, FL_GLOBAL, FL_LOCAL
+ * (and FL_LOCAL_AT, what points there) mark kernels and memory; FL_ID(d), FL_GROUP(d), FL_ITEM(d)
+ * number work items, groups, and items of a group; FL_BARRIER waits for the group. Each buffer among the arguments is a pair
  * FL_BUFFER(type, name): a pointer and an offset in bytes, of which FL_AT(type, name) makes the
  * address.
  */
@@ -38,6 +38,7 @@ struct gpu_kernel; /* compiled; the driver's */
 struct gpu {
     struct device device;
     const char *prelude; /* makes the dialect the driver's */
+    size_t most_groups;  /* of a launch, along its second and third dim; 0: any number */
     /* Compiles `count` texts, one after the other, of which the kernel `name` is used. NULL with the
      * error, which holds the compiler's words. */
     struct gpu_kernel *(*compile)(struct gpu *g, int count, const char *const *texts,
@@ -75,6 +76,13 @@ gpu_find(struct gpu *g, const struct gpu_key *key, const char *name, const char 
          int (*write)(const struct gpu_key *key, const void *context, const char **texts),
          const void *context);
 
+/* What a `write` that puts lines of the kernel's own in front of the texts has as its context. */
+enum { GPU_DEFINES = 1024 };
+struct gpu_writing {
+    const struct gpu *g;
+    char *defines; /* room for them */
+};
+
 /* Adds an argument to a launch; data stays where it is until the launch. */
 static inline void gpu_buffer(struct gpu_launch *l, const void *address)
 {
@@ -95,7 +103,7 @@ size_t gpu_scalar(union loop_scalar s, enum compute compute, void *to);
 /* "#define FL_F32", for T and what hangs on it. */
 const char *gpu_compute_define(enum compute type);
 
-/* gpu_pointwise.c, gpu_reduce.c, gpu_convert.c, gpu_kernels.c: the device's functions. */
+/* gpu_pointwise.c, gpu_reduce.c, gpu_kernels.c: the device's functions. */
 int gpu_pointwise(struct device *d, const struct device_loop *loop);
 int gpu_reduce(struct device *d, const struct device_reduction *reduction);
 int gpu_convert(struct device *d, fl_tensor *to, const fl_tensor *from);

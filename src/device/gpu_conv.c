@@ -17,69 +17,86 @@ static int64_t items(int64_t channels, const struct conv *v)
     return v->groups * ((each + BLOCK - 1) / BLOCK);
 }
 
-static void take_pair(const fl_value *v, int32_t pair[2])
+/* Numbers whose products 32 bits may not hold are the CPU's: false. */
+static bool take(int64_t from, int32_t *to)
 {
+    enum { MOST = 1 << 20 };
+    *to = (int32_t)from;
+    return from >= -MOST && from <= MOST;
+}
+
+static bool take_pair(const fl_value *v, int32_t pair[2])
+{
+    bool fits = true;
     for (int d = 0; d < 2; d++)
-        pair[d] = (int32_t)(v->tag == FL_INTS ? v->as.ints[d] : v->as.i);
+        fits &= take(v->tag == FL_INTS ? v->as.ints[d] : v->as.i, &pair[d]);
+    return fits;
 }
 
-/* x (N, C, H, W), w (K, C / groups, R, S), y (N, K, P, Q); at: the parameter `stride`. */
-static struct conv conv_of(const struct gpu_call *c, const int64_t *x, const int64_t *w,
-                           const int64_t *y, int at)
+/* x (N, C, H, W), w (K, C / groups, R, S), y (N, K, P, Q); at: the parameter `stride`. False where a
+ * number does not fit. */
+static bool conv_of(const struct gpu_call *c, const int64_t *x, const int64_t *w, const int64_t *y,
+                    int at, struct conv *v)
 {
-    struct conv v = {.N = (int32_t)x[0],
-                     .C = (int32_t)x[1],
-                     .H = (int32_t)x[2],
-                     .W = (int32_t)x[3],
-                     .K = (int32_t)w[0],
-                     .R = (int32_t)w[2],
-                     .S = (int32_t)w[3],
-                     .P = (int32_t)y[2],
-                     .Q = (int32_t)y[3],
-                     .groups = (int32_t)c->args[at + 3].as.i};
-    take_pair(&c->args[at], v.stride);
-    take_pair(&c->args[at + 1], v.padding);
-    take_pair(&c->args[at + 2], v.dilation);
-    return v;
+    *v = (struct conv){.N = (int32_t)x[0],
+                       .C = (int32_t)x[1],
+                       .H = (int32_t)x[2],
+                       .W = (int32_t)x[3],
+                       .K = (int32_t)w[0],
+                       .R = (int32_t)w[2],
+                       .S = (int32_t)w[3],
+                       .P = (int32_t)y[2],
+                       .Q = (int32_t)y[3]};
+    return take_pair(&c->args[at], v->stride) && take_pair(&c->args[at + 1], v->padding) &&
+           take_pair(&c->args[at + 2], v->dilation) && take(c->args[at + 3].as.i, &v->groups);
 }
 
-static int launch(struct gpu_call *c, const char *entry, struct conv *v, int count,
-                  const void *const *buffers, int64_t n)
+/* n items of an entry with its problem, a struct of the text. */
+static int launch(struct gpu_call *c, const char *text, const char *entry, const void *problem,
+                  size_t size, int count, const void *const *buffers, int64_t n)
 {
     struct gpu_launch l = {0};
     if (n == 0 || c->y[0]->numel == 0)
         return 0;
-    gpu_bytes(&l, v, sizeof *v);
+    gpu_bytes(&l, problem, size);
     for (int i = 0; i < count; i++)
         gpu_buffer(&l, buffers[i] ? buffers[i] : buffers[count - 1]);
     gpu_spread(&l, n);
-    return gpu_go(c, gpu_text_conv, entry, &l);
+    return gpu_go(c, text, entry, &l);
 }
 
 int gpu_conv2d(struct gpu_call *c)
 {
     const fl_tensor *x = gpu_tensor(c, 0), *w = gpu_tensor(c, 1), *bias = gpu_tensor(c, 2);
-    struct conv v = conv_of(c, x->sizes, w->sizes, c->y[0]->sizes, 3);
+    struct conv v;
+    if (!conv_of(c, x->sizes, w->sizes, c->y[0]->sizes, 3, &v))
+        return DEVICE_CANNOT;
     v.has_bias = bias != NULL;
     const void *buffers[] = {gpu_operand(c, x), gpu_operand(c, w), gpu_operand(c, bias),
                              gpu_result(c, 0)};
-    return launch(c, "conv2d", &v, 4, buffers, v.N * items(v.K, &v) * v.P * v.Q);
+    return launch(c, gpu_text_conv, "conv2d", &v, sizeof v, 4, buffers,
+                  v.N * items(v.K, &v) * v.P * v.Q);
 }
 
 int gpu_conv2d_backward_input(struct gpu_call *c)
 {
     const fl_tensor *g = gpu_tensor(c, 0), *w = gpu_tensor(c, 2);
-    struct conv v = conv_of(c, c->y[0]->sizes, w->sizes, g->sizes, 3);
+    struct conv v;
+    if (!conv_of(c, c->y[0]->sizes, w->sizes, g->sizes, 3, &v))
+        return DEVICE_CANNOT;
     const void *buffers[] = {gpu_operand(c, g), gpu_operand(c, w), gpu_result(c, 0)};
-    return launch(c, "conv2d_input", &v, 3, buffers, v.N * items(v.C, &v) * v.H * v.W);
+    return launch(c, gpu_text_conv, "conv2d_input", &v, sizeof v, 3, buffers,
+                  v.N * items(v.C, &v) * v.H * v.W);
 }
 
 int gpu_conv2d_backward_weight(struct gpu_call *c)
 {
     const fl_tensor *g = gpu_tensor(c, 0), *x = gpu_tensor(c, 1);
-    struct conv v = conv_of(c, x->sizes, c->y[0]->sizes, g->sizes, 3);
+    struct conv v;
+    if (!conv_of(c, x->sizes, c->y[0]->sizes, g->sizes, 3, &v))
+        return DEVICE_CANNOT;
     const void *buffers[] = {gpu_operand(c, g), gpu_operand(c, x), gpu_result(c, 0)};
-    return launch(c, "conv2d_weight", &v, 3, buffers,
+    return launch(c, gpu_text_conv, "conv2d_weight", &v, sizeof v, 3, buffers,
                   items(v.K, &v) * (v.C / v.groups) * v.R * v.S);
 }
 
@@ -101,41 +118,21 @@ static struct pool pool_of(const int64_t *in, const int64_t *out)
                          .dilation = {1, 1}};
 }
 
-/* Windows that 32 bits may not hold are the CPU's. */
 static bool take_window(const struct gpu_call *c, int at, struct pool *v)
 {
-    for (int i = at; i < at + 3; i++)
-        for (int d = 0; d < 2; d++)
-            if (c->args[i].tag == FL_INTS && c->args[i].as.ints[d] > 1 << 20)
-                return false;
-    take_pair(&c->args[at], v->kernel);
-    take_pair(&c->args[at + 1], v->stride);
-    take_pair(&c->args[at + 2], v->padding);
-    return true;
-}
-
-static int launch_pool(struct gpu_call *c, const char *entry, const struct pool *v, int count,
-                       const void *const *buffers, int64_t n)
-{
-    struct gpu_launch l = {0};
-    if (n == 0 || c->y[0]->numel == 0)
-        return 0;
-    gpu_bytes(&l, v, sizeof *v);
-    for (int i = 0; i < count; i++)
-        gpu_buffer(&l, buffers[i] ? buffers[i] : buffers[count - 1]);
-    gpu_spread(&l, n);
-    return gpu_go(c, gpu_text_pool, entry, &l);
+    return take_pair(&c->args[at], v->kernel) && take_pair(&c->args[at + 1], v->stride) &&
+           take_pair(&c->args[at + 2], v->padding);
 }
 
 int gpu_max_pool2d(struct gpu_call *c)
 {
     const fl_tensor *x = gpu_tensor(c, 0);
     struct pool v = pool_of(x->sizes, c->y[0]->sizes);
-    if (!dtype_is_floating(c->dtype) || !take_window(c, 1, &v))
+    if (!dtype_is_floating(c->dtype) || !take_window(c, 1, &v) ||
+        !take_pair(&c->args[4], v.dilation))
         return DEVICE_CANNOT;
-    take_pair(&c->args[4], v.dilation);
     const void *buffers[] = {gpu_operand(c, x), gpu_result(c, 0), tensor_address(c->y[1])};
-    return launch_pool(c, "max_pool2d", &v, 3, buffers, c->y[0]->numel);
+    return launch(c, gpu_text_pool, "max_pool2d", &v, sizeof v, 3, buffers, c->y[0]->numel);
 }
 
 int gpu_max_pool2d_backward(struct gpu_call *c)
@@ -144,33 +141,32 @@ int gpu_max_pool2d_backward(struct gpu_call *c)
     struct pool v = pool_of(c->y[0]->sizes, g->sizes);
     const void *buffers[] = {gpu_operand(c, g), gpu_operand_as(c, index, FL_INT64),
                              gpu_result(c, 0)};
-    return launch_pool(c, "max_pool2d_backward", &v, 3, buffers, v.planes);
+    return launch(c, gpu_text_pool, "max_pool2d_backward", &v, sizeof v, 3, buffers, v.planes);
 }
 
-static void take_divisor(const struct gpu_call *c, int at, struct pool *v)
+static bool take_divisor(const struct gpu_call *c, int at, struct pool *v)
 {
     v->count_padding = c->args[at].as.i != 0;
-    v->divisor = (int32_t)c->args[at + 1].as.i;
+    return take(c->args[at + 1].as.i, &v->divisor);
 }
 
 int gpu_avg_pool2d(struct gpu_call *c)
 {
     const fl_tensor *x = gpu_tensor(c, 0);
     struct pool v = pool_of(x->sizes, c->y[0]->sizes);
-    if (!dtype_is_floating(c->dtype) || !take_window(c, 1, &v))
+    if (!dtype_is_floating(c->dtype) || !take_window(c, 1, &v) || !take_divisor(c, 5, &v))
         return DEVICE_CANNOT;
-    take_divisor(c, 5, &v);
     const void *buffers[] = {gpu_operand(c, x), gpu_result(c, 0)};
-    return launch_pool(c, "avg_pool2d", &v, 2, buffers, c->y[0]->numel);
+    return launch(c, gpu_text_pool, "avg_pool2d", &v, sizeof v, 2, buffers, c->y[0]->numel);
 }
 
 int gpu_avg_pool2d_backward(struct gpu_call *c)
 {
     const fl_tensor *g = gpu_tensor(c, 0);
     struct pool v = pool_of(c->y[0]->sizes, g->sizes);
-    if (!take_window(c, 2, &v))
+    if (!take_window(c, 2, &v) || !take_divisor(c, 6, &v))
         return DEVICE_CANNOT;
-    take_divisor(c, 6, &v);
     const void *buffers[] = {gpu_operand(c, g), gpu_result(c, 0)};
-    return launch_pool(c, "avg_pool2d_backward", &v, 2, buffers, c->y[0]->numel);
+    return launch(c, gpu_text_pool, "avg_pool2d_backward", &v, sizeof v, 2, buffers,
+                  c->y[0]->numel);
 }

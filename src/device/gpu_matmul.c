@@ -36,6 +36,8 @@ static int run(struct gpu_call *c, const struct product *p, const void *a, const
         batch *= (size_t)p->size[d];
     if (!batch)
         return 0;
+    if (c->g->most_groups && (tiles(p->m) > c->g->most_groups || batch > c->g->most_groups))
+        return DEVICE_CANNOT;
     l.global[0] = tiles(p->n) * SIDE, l.global[1] = tiles(p->m) * SIDE, l.global[2] = batch;
     gpu_bytes(&l, p, sizeof *p);
     gpu_buffer(&l, a ? a : y); /* a factor without elements has no memory; k is 0 then */

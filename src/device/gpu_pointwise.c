@@ -9,7 +9,7 @@
 
 #include "device/gpu.h"
 
-enum { MOST_OPERANDS = 9, DEFINES = 1024 };
+enum { MOST_OPERANDS = 9, MOST_SCALARS = 8 };
 
 struct shape {
     int ndim;
@@ -57,29 +57,23 @@ static bool collapse(const struct device_loop *loop, struct shape *s)
     return true;
 }
 
-/* What puts texts together: lines of this kernel's own. */
-struct writing {
-    const struct gpu *g;
-    char *defines;
-};
-
 static int write_texts(const struct gpu_key *key, const void *context, const char **texts)
 {
-    const struct writing *w = context;
+    const struct gpu_writing *w = context;
     char *defines = w->defines;
     struct detail d;
     memcpy(&d, key->detail, sizeof d);
-    int used = snprintf(defines, DEFINES, "%s#define FL_NDIM %d\n#define FL_INDEX %s\n",
+    int used = snprintf(defines, GPU_DEFINES, "%s#define FL_NDIM %d\n#define FL_INDEX %s\n",
                         gpu_compute_define(key->compute), d.ndim, d.wide ? "int64_t" : "uint32_t");
     for (int k = 0; k < d.operands; k++) {
         static const char *const KINDS[] = {"number", "tensor", "truth"};
         char name[8] = "out";
         if (k)
             snprintf(name, sizeof name, "%d", k - 1);
-        used += snprintf(defines + used, DEFINES - (size_t)used,
+        used += snprintf(defines + used, GPU_DEFINES - (size_t)used,
                          "#define FL_KIND_%s %s\n#define FL_DTYPE_%s %s\n", name, KINDS[d.kind[k]],
                          name, gpu_dtype_name(d.dtype[k]));
-        assert(used < DEFINES);
+        assert(used < GPU_DEFINES);
     }
     const char *all[] = {
         w->g->prelude,      defines,  gpu_text_dialect, gpu_text_math, gpu_text_primitives,
@@ -90,19 +84,21 @@ static int write_texts(const struct gpu_key *key, const void *context, const cha
 
 size_t gpu_scalar(union loop_scalar s, enum compute compute, void *to)
 {
+    const float f = (float)s.f;
+    const int32_t i = (int32_t)s.i;
     switch (compute) {
     case COMPUTE_F32:
-        *(float *)to = (float)s.f;
-        return 4;
+        memcpy(to, &f, sizeof f);
+        return sizeof f;
     case COMPUTE_F64:
-        *(double *)to = s.f;
-        return 8;
+        memcpy(to, &s.f, sizeof s.f);
+        return sizeof s.f;
     case COMPUTE_I64:
-        *(int64_t *)to = s.i;
-        return 8;
+        memcpy(to, &s.i, sizeof s.i);
+        return sizeof s.i;
     default:
-        *(int32_t *)to = (int32_t)s.i;
-        return 4;
+        memcpy(to, &i, sizeof i);
+        return sizeof i;
     }
 }
 
@@ -111,7 +107,7 @@ static size_t number_bytes(const struct iterate_operand *o, enum compute compute
 {
     bool truth = compute == COMPUTE_BOOL || o->compute == COMPUTE_BOOL;
     int dtype = truth ? FL_BOOL : compute_dtype(compute);
-    char element[COMPUTE_LARGEST];
+    _Alignas(16) char element[COMPUTE_LARGEST];
     convert_elements(1, element, dtype, COMPUTE_LARGEST, o->data, o->dtype, 0);
     if (!truth) {
         memcpy(to, element, dtype_size(dtype));
@@ -131,7 +127,8 @@ int gpu_pointwise(struct device *d, const struct device_loop *loop)
     struct detail detail = {0};
     int64_t n = 1;
     memset(&key, 0, sizeof key);
-    if (!loop->text || loop->operands > MOST_OPERANDS || compute_is_complex(loop->compute))
+    if (!loop->text || loop->operands > MOST_OPERANDS || loop->scalars > MOST_SCALARS ||
+        compute_is_complex(loop->compute))
         return DEVICE_CANNOT;
     for (int k = 0; k < loop->operands; k++) {
         const struct iterate_operand *o = &loop->operand[k];
@@ -152,14 +149,14 @@ int gpu_pointwise(struct device *d, const struct device_loop *loop)
     detail.wide = n > INT32_MAX;
     key.text = loop->text, key.compute = (uint8_t)loop->compute;
     memcpy(key.detail, &detail, sizeof detail);
-    char defines[DEFINES];
-    const struct writing writing = {g, defines};
+    char defines[GPU_DEFINES];
+    const struct gpu_writing writing = {g, defines};
     struct gpu_kernel *k = gpu_find(g, &key, loop->name, "fl_kernel", write_texts, &writing);
     if (!k)
         return -1;
 
     struct gpu_launch l = {.name = loop->name};
-    char number[MOST_OPERANDS][16], scalar[8][8];
+    char number[MOST_OPERANDS][16], scalar[MOST_SCALARS][8];
     size_t dims = sizeof(int64_t) * (size_t)s.ndim;
     gpu_bytes(&l, &n, sizeof n);
     gpu_bytes(&l, s.size, dims);

@@ -7,7 +7,6 @@
 #include "device/gpu.h"
 
 enum {
-    DEFINES = 1024,
     EACH = 64,       /* elements of a line that a work item reduces, about */
     ENOUGH = 1 << 16 /* work items that fill any device: no more parts for their sake */
 };
@@ -21,26 +20,20 @@ struct detail {
     uint8_t from, to, kept, dropped, first, last, down, scalars;
 };
 
-/* What puts texts together: lines of this kernel's own. */
-struct writing {
-    const struct gpu *g;
-    char *defines;
-};
-
 static int write_texts(const struct gpu_key *key, const void *context, const char **texts)
 {
-    const struct writing *w = context;
+    const struct gpu_writing *w = context;
     char *defines = w->defines;
     struct detail d;
     memcpy(&d, key->detail, sizeof d);
     int used = snprintf(
-        defines, DEFINES,
+        defines, GPU_DEFINES,
         "%s#define FL_KEPT %d\n#define FL_DROPPED %d\n#define FL_DTYPE_0 %s\n#define FL_DTYPE_out "
         "%s\n%s%s%s",
         gpu_compute_define(key->compute), d.kept, d.dropped, gpu_dtype_name(d.from),
         gpu_dtype_name(d.to), d.first ? "#define FL_FIRST\n" : "",
         d.last ? "#define FL_LAST\n" : "", d.down ? "#define FL_DOWN\n" : "");
-    assert(used < DEFINES);
+    assert(used < GPU_DEFINES);
     (void)used;
     const char *all[] = {w->g->prelude,       defines,   gpu_text_dialect, gpu_text_math,
                          gpu_text_primitives, key->text, gpu_text_reduce};
@@ -94,8 +87,8 @@ static int run_pass(const struct work *w, const void *from, void *to, int64_t li
     memset(&key, 0, sizeof key);
     key.text = r->text, key.compute = (uint8_t)r->compute;
     memcpy(key.detail, &d, sizeof d);
-    char defines[DEFINES];
-    const struct writing writing = {w->g, defines};
+    char defines[GPU_DEFINES];
+    const struct gpu_writing writing = {w->g, defines};
     struct gpu_kernel *k = gpu_find(w->g, &key, r->name, "fl_kernel", write_texts, &writing);
     if (!k)
         return -1;

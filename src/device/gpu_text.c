@@ -4,7 +4,6 @@
  * kernel's own part. So the text is cut into its functions and tables once, and a kernel gets those
  * that it names, and what these name in turn, in the order of the file.
  */
-#include <assert.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
@@ -22,6 +21,7 @@ struct piece {
 
 static struct piece pieces[MOST_PIECES];
 static int piece_count;
+static bool too_many;
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 
 static bool is_letter(char c)
@@ -84,9 +84,10 @@ static const char *end_of_piece(const char *at)
 static void cut(void)
 {
     for (const char *at = gpu_text_math; *at;) {
+        if ((too_many = piece_count == MOST_PIECES))
+            return;
         const char *end = end_of_piece(at), *word = at;
         struct piece *p = &pieces[piece_count++];
-        assert(piece_count < MOST_PIECES);
         *p = (struct piece){.text = at, .length = (size_t)(end - at)};
         size_t length = 0;
         while (*at != '#' && (word = next_word(word, end, &length)) && comes_before(word, length))
@@ -128,6 +129,9 @@ char *gpu_math_for(int count, const char *const *texts, enum compute compute)
     const char *ending = ENDINGS[compute];
     bool whole = compute != COMPUTE_F32 && compute != COMPUTE_F64;
     pthread_once(&once, cut);
+    if (too_many)
+        return error_null(FL_RUNTIME_ERROR, "math.h has more than %d pieces: raise MOST_PIECES",
+                          MOST_PIECES);
     for (int t = 0; t < count; t++)
         if (texts[t] != gpu_text_math && texts[t] != gpu_text_primitives)
             mark_all(texts[t], texts[t] + strlen(texts[t]), ending, needed);

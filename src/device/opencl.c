@@ -326,9 +326,11 @@ static int launch(struct gpu *g, struct gpu_kernel *k, const struct gpu_launch *
 
 static int count(void)
 {
+    struct error_state *before = error_save(); /* the caller's */
     int found = opencl_count();
     if (found < 0)
         fl_error_clear();
+    error_restore(before);
     return found < 0 ? 0 : found;
 }
 
@@ -356,11 +358,13 @@ static struct device *open_device(int index)
                           .prelude = gpu_text_opencl,
                           .compile = compile,
                           .launch = launch};
-    if (reserve(o) || gpu_set_up(&o->gpu)) {
-        free(o);
-        return NULL;
-    }
-    return &o->gpu.device;
+    if (reserve(o) == 0 && gpu_set_up(&o->gpu) == 0)
+        return &o->gpu.device;
+    if (o->range)
+        munmap(o->range, (size_t)(o->range_end - o->range));
+    pthread_mutex_destroy(&o->lock);
+    free(o);
+    return NULL;
 }
 
 const struct driver driver_opencl = {"opencl", count, open_device};

@@ -41,6 +41,7 @@ struct opencl_api {
                                  const cl_device *devices,
                                  void (*notify)(const char *, const void *, size_t, void *),
                                  void *user, int *error);
+    int (*release_context)(cl_context c);
     cl_queue (*create_queue)(cl_context c, cl_device d, uint64_t properties, int *error);
     cl_memory (*create_buffer)(cl_context c, uint64_t flags, size_t bytes, void *host, int *error);
     int (*release_memory)(cl_memory m);

@@ -20,6 +20,7 @@ static const char *const FUNCTIONS[] = {"clGetPlatformIDs",
                                         "clGetDeviceIDs",
                                         "clGetDeviceInfo",
                                         "clCreateContext",
+                                        "clReleaseContext",
                                         "clCreateCommandQueue",
                                         "clCreateBuffer",
                                         "clReleaseMemObject",
@@ -183,7 +184,10 @@ static int set_up(struct opencl *cl)
     if (!cl->context)
         return opencl_failed(cl, "clCreateContext", status);
     cl->queue = api->create_queue(cl->context, cl->device, 0, &status);
-    return cl->queue ? 0 : opencl_failed(cl, "clCreateCommandQueue", status);
+    if (cl->queue)
+        return 0;
+    api->release_context(cl->context);
+    return opencl_failed(cl, "clCreateCommandQueue", status);
 }
 
 struct opencl *opencl_open(int index)

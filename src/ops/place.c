@@ -21,7 +21,7 @@
 
 /* ---- Which device ---------------------------------------------------------------------------- */
 
-/* Tensors of a value, one after the other: the k-th, NULL behind the last (and in lists for None). */
+/* How many tensors a value has, and the k-th of them: in lists NULL where there is None. */
 static inline uint32_t tensors_of(const fl_value *v)
 {
     return v->tag == FL_TENSOR ? 1 : v->tag == FL_TENSORS ? v->count : 0;
@@ -177,6 +177,25 @@ void place_drop(const fl_op *f, struct place_copies *c)
     }
 }
 
+/* Brings back what the kernel wrote of its arguments: the first, of one that writes in place; of
+ * the others (running statistics) those whose version it has counted up. */
+static int write_back(const fl_op *f, const fl_value *args, const struct place_copies *c,
+                      bool in_place)
+{
+    for (int i = 0; i < f->params; i++)
+        for (uint32_t k = 0; c->list[i] && k < tensors_of(&args[i]); k++) {
+            fl_tensor *t = tensor_at(&args[i], k), *copy = c->list[i][k];
+            const bool counted = t && copy != t && copy->storage->version;
+            if (!counted && !(in_place && i == 0))
+                continue;
+            if (tensor_host_back(t, copy))
+                return -1;
+            if (counted)
+                tensor_bump_version(t);
+        }
+    return 0;
+}
+
 /* The CPU's kernel, on copies. */
 static int run_on_copies(const fl_op *f, const fl_value *args, fl_tensor **y)
 {
@@ -191,8 +210,8 @@ static int run_on_copies(const fl_op *f, const fl_value *args, fl_tensor **y)
     for (int k = 0; y && k < f->results && status == 0; k++)
         if (y[k])
             status = tensor_host_back(y[k], result[k]);
-    if (!y && status == 0)
-        status = tensor_host_back(args[0].as.tensor, c.value[0].as.tensor);
+    if (status == 0)
+        status = write_back(f, args, &c, !y);
     for (int k = 0; k < f->results; k++)
         tensor_release(result[k]);
     place_drop(f, &c);
@@ -248,6 +267,19 @@ static int move_result(fl_value *v, struct device *d)
     return 0;
 }
 
+/* Copies a result into the tensor that was to be written, which takes its place. */
+static int write_result(fl_value *v, fl_tensor *to)
+{
+    fl_tensor *y = v->as.tensor;
+    if (!shape_equal(to, y) && tensor_resize_output(to, y->ndim, y->sizes))
+        return -1;
+    if (operation_copy_(to, y))
+        return -1;
+    *v = fl_tensor_value(tensor_retain(to));
+    tensor_release(y);
+    return 0;
+}
+
 int place_on_host(const fl_op *op, const fl_value *args, fl_value *results)
 {
     const fl_op *f = op->function;
@@ -281,22 +313,15 @@ int place_on_host(const fl_op *op, const fl_value *args, fl_value *results)
     }
     if (status == 0)
         status = op_call(op, host, results);
+    const bool made = status == 0;
     /* What was written is the first argument, or those behind the parameters. */
     const int from = op->form == FORM_OUT ? f->params : 0;
     const bool writes = op->form != FORM_FUNCTION || op_writes(f);
-    for (int k = 0; k < f->results && status == 0; k++) {
-        if (!writes) {
-            status = move_result(&results[k], d);
-            continue;
-        }
-        fl_tensor *to = args[from + k].as.tensor, *y = results[k].as.tensor;
-        if (!shape_equal(to, y) && tensor_resize_output(to, y->ndim, y->sizes))
-            status = -1;
-        if (status == 0)
-            status = operation_copy_(to, y);
-        tensor_release(y);
-        results[k] = fl_tensor_value(tensor_retain(to));
-    }
+    for (int k = 0; k < f->results && status == 0; k++)
+        status = writes ? write_result(&results[k], args[from + k].as.tensor)
+                        : move_result(&results[k], d);
+    for (int k = 0; k < f->results && made && status; k++)
+        fl_value_release(&results[k]);
     for (int i = 0; i < count; i++) {
         for (uint32_t k = 0; list[i] && k < tensors_of(&args[i]); k++)
             tensor_release(list[i][k]);

@@ -104,9 +104,9 @@ PyObject *raise_hint(const char *english, const char *chinese)
 PyObject *raise_no_cuda(void)
 {
     PyErr_SetString(PyExc_AssertionError, "Torch not compiled with CUDA enabled");
-    return raise_hint("there is no GPU here: device = 'cuda' if torch.cuda.is_available() else "
-                      "'cpu', and .to(device) in place of .cuda().",
-                      "这里没有 GPU（当前版本只在 CPU 上计算）：请写 device = 'cuda' if "
+    return raise_hint("no CUDA device is available: device = 'cuda' if torch.cuda.is_available() "
+                      "else 'cpu', and .to(device) in place of .cuda().",
+                      "没有可用的 CUDA 设备：请写 device = 'cuda' if "
                       "torch.cuda.is_available() else 'cpu'，并用 .to(device) 代替 .cuda()。");
 }
 

@@ -187,6 +187,37 @@ def test_running_statistics():
 
 
 @needs_opencl
+def test_running_statistics_on_copies():
+    """A half input has no kernel: what the CPU wrote of the arguments comes back, and counts."""
+    warnings.resetwarnings()
+    here, x = nn.BatchNorm2d(3), torch.randn(4, 3, 5, 5).half()
+    there = nn.BatchNorm2d(3).to("opencl")
+    before = there.running_mean._version
+    here(x), fallbacks(there, x.to("opencl"))
+    assert here.running_mean.abs().sum() > 0 and there.running_mean._version > before
+    assert close(here.running_mean, there.running_mean) and close(here.running_var, there.running_var)
+
+
+@needs_opencl
+def test_copies_onto_themselves():
+    x = torch.arange(6.0, device="opencl").reshape(2, 3)
+    x[0] += 1
+    x[:, 1] *= 2
+    x[:1, 0] -= 1
+    assert x.tolist() == [[0, 4, 3], [3, 8, 5]]
+    assert x.copy_(x.view_as(x)) is x and x.tolist() == [[0, 4, 3], [3, 8, 5]]
+
+
+@needs_opencl
+def test_divisor_of_more_than_32_bits():
+    """The kernel holds it in 32 bits, where it would be 2: the CPU takes it."""
+    warnings.resetwarnings()
+    x = torch.full((1, 2, 4, 4), 2.0**32)
+    y, _ = fallbacks(F.avg_pool2d, x.to("opencl"), 2, divisor_override=(1 << 32) + 2)
+    assert close(torch.full((1, 2, 2, 2), 4.0), y)
+
+
+@needs_opencl
 @pytest.mark.parametrize("reduction", ["mean", "sum", "none"])
 def test_cross_entropy(reduction):
     target, weight = torch.tensor([1, 0, 3, -100, 2]), torch.rand(4)

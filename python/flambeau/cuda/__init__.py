@@ -1,5 +1,5 @@
-"""Asking about NVIDIA GPUs (source: torch.cuda). This build computes on the CPU alone: questions have
-the answers of PyTorch built without CUDA, and what needs a GPU raises what it raises there."""
+"""Asking about NVIDIA GPUs (source: torch.cuda). Python has no CUDA device: questions have the answers
+of PyTorch built without CUDA, and what needs a GPU raises what it raises there."""
 
 from collections import OrderedDict
 from contextlib import contextmanager
@@ -32,9 +32,9 @@ def _none(*args, **kwargs):
     raise AssertionError(
         "Torch not compiled with CUDA enabled"
         + hint(
-            "Flambeau computes on the CPU here: guard GPU code with torch.cuda.is_available(), or "
-            "use device='cpu'.",
-            "此处 Flambeau 在 CPU 上计算：请用 torch.cuda.is_available() 判断后再使用 GPU，"
+            "no CUDA device is available: guard GPU code with torch.cuda.is_available(), or use "
+            "device='cpu'.",
+            "没有可用的 CUDA 设备：请用 torch.cuda.is_available() 判断后再使用 GPU，"
             "或改用 device='cpu'。",
         )
     )

@@ -306,9 +306,10 @@ static int device_from(PyObject *o, fl_value *out)
         if (index == -1 && PyErr_Occurred())
             return raise_overflow();
         out->as.device = (fl_device){FL_CUDA, (int16_t)index};
-        return 1;
+        return types_device_find(out->as.device) ? 1 : -1;
     }
-    return types_as_device(o, &out->as.device);
+    int fits = types_as_device(o, &out->as.device);
+    return fits > 0 && !types_device_find(out->as.device) ? -1 : fits;
 }
 
 static int string_from(PyObject *o, fl_value *out)

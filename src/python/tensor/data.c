@@ -495,13 +495,7 @@ static bool read_device(const char *name, struct request *r, PyObject *o)
     if (fits == 0)
         PyErr_Format(PyExc_TypeError, "%s(): argument 'device' must be torch.device, not %s", name,
                      python_type_name(o));
-    if (fits > 0 && r->device.kind == FL_CUDA)
-        raise_no_cuda();
-    else if (fits > 0 && !device_find(r->device))
-        raise_error();
-    else
-        return fits > 0;
-    return false;
+    return fits > 0 && types_device_find(r->device);
 }
 
 /* One argument into the request: 1, 0 when no parameter is called so, -1. */

@@ -4,8 +4,8 @@
 #include <string.h>
 
 #include "autograd/operations.h"
+#include "core/device.h"
 #include "core/memory.h"
-#include "device/devices.h"
 #include "python/call/arguments.h"
 #include "python/call/overrides.h"
 #include "python/tensor/types.h"
@@ -253,18 +253,6 @@ static PyObject *cast(PyObject *self, int dtype, bool copy, int format)
     return pytensor_wrap(pytensor_call(to_dtype, t, (struct named_value[]){{"dtype", type}, {0}}));
 }
 
-/* A device that is not there raises, as PyTorch without that device does. */
-static bool device_is_here(fl_device device)
-{
-    if (device.kind == FL_CUDA)
-        raise_no_cuda();
-    else if (device_find(device))
-        return true;
-    else
-        raise_error();
-    return false;
-}
-
 /* t on a device, recorded: takes the object over; itself where t is there. NULL for NULL. */
 static PyObject *move(PyObject *o, fl_device device)
 {
@@ -305,7 +293,7 @@ static bool read_to(struct to_request *r, PyObject *o, Py_ssize_t position)
     }
     int fits = types_as_device(o, &r->device);
     if (fits > 0)
-        return device_is_here(r->device);
+        return types_device_find(r->device) != NULL;
     if (fits == 0)
         PyErr_Format(
             PyExc_TypeError,

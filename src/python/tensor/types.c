@@ -334,6 +334,16 @@ int types_as_device(PyObject *o, fl_device *device)
     return 1;
 }
 
+struct device *types_device_find(fl_device device)
+{
+    struct device *d = device.kind == FL_CUDA ? NULL : device_find(device);
+    if (!d && device.kind == FL_CUDA)
+        raise_no_cuda();
+    else if (!d)
+        raise_error();
+    return d;
+}
+
 static PyObject *device_new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
 {
     static char *names[] = {"type", "index", NULL};
@@ -429,9 +439,9 @@ static PyObject *device_reduce(PyObject *self, PyObject *unused)
 static bool device_choose(PyObject *self)
 {
     fl_device id;
-    struct device *d = types_as_device(self, &id) > 0 ? device_find(id) : NULL;
+    struct device *d = types_as_device(self, &id) > 0 ? types_device_find(id) : NULL;
     if (!d)
-        return raise_error(), false;
+        return false;
     device_default = d == &device_cpu ? NULL : d;
     device_others |= d != &device_cpu;
     return true;

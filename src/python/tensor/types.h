@@ -20,6 +20,9 @@ PyObject *types_layout(void);
  * may be written as one of the types float, int, bool; a device as text. */
 int types_as_dtype(PyObject *o, int *dtype);
 int types_as_device(PyObject *o, fl_device *device);
+/* The device itself; NULL with an exception where it is not there. Of CUDA there is none in Python,
+ * as in PyTorch built without it. */
+struct device *types_device_find(fl_device device);
 int types_as_layout(PyObject *o);                     /* 1 or 0 */
 int types_as_memory_format(PyObject *o, int *format); /* 1 or 0 */
 
