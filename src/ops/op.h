@@ -205,6 +205,7 @@ struct op_grad {
     uint32_t saves_shape;    /* parameters of which they use sizes or dtype alone */
     uint32_t saves_results;  /* results whose elements they use */
     uint32_t grads; /* results whose incoming gradients they use: the differentiable ones */
+    uint32_t needed_grads; /* of these, the ones that are zeros where none came in; others are None */
     uint8_t rules;
     const struct op_grad_rule *rule;
     uint32_t refused;    /* parameters that must not ask for a gradient */

@@ -211,7 +211,7 @@ make_node(const fl_op *f, const struct plan *p, struct needs need, const fl_valu
             if (!self->result[k])
                 goto fail;
         }
-        if (f->results > 1) {
+        if (f->results > 1 && f->grad->needed_grads >> k & 1) {
             self->shapes = true;
             if (!(self->shape[k] = tensor_shape_only(y)))
                 goto fail;

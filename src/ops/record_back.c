@@ -177,7 +177,8 @@ static int go_back_there(struct op_node *self, const fl_value *args, fl_tensor *
             continue;
         fl_value values[OP_PARAMS];
         memset(values, 0, sizeof values);
-        enum compute compute = compute_of(g[0]->dtype);
+        /* (A fused loop is of a pointwise operator, which has one result.) */
+        enum compute compute = g[0] ? compute_of(g[0]->dtype) : COMPUTE_TYPES;
         if (rule->missing) {
             status = set_missing(self, rule);
             break;

@@ -116,12 +116,12 @@ def test_descriptors(small):
     assert len(set(loops)) == 5 and all(int(index) >= len(LOOPS) for index in loops)
     assert (f"{{0x1, 0x2, 0, 0, 2, {{128, 1}}, 0, {{0}}, {{{loops[0]}, {loops[1]}}}, 0, "
             "grad_mul_Tensor_0," in table)
-    assert "grad_mul_Tensor = {0x3, 0x3, 0, 0, 0x1, 2, rules_mul_Tensor, 0, NULL}" in table
+    assert "grad_mul_Tensor = {0x3, 0x3, 0, 0, 0x1, 0x1, 2, rules_mul_Tensor, 0, NULL}" in table
     # none is no gradient at all; what is missing is a rule that names what PyTorch's message names
     assert "grad_total" not in table and '.title = "NotImplemented"' in table
     assert '{0x1, 0, 0, 0, 0, {0}, 0, {0}, {0, 0}, 0, NULL, NULL, ""},' in table
     assert '{0x1, 0, 0, 0, 0, {0}, 0, {0}, {0, 0}, 0, NULL, NULL, "stride: self"},' in table
-    assert ('grad_stride = {0x1, 0, 0, 0, 0xffffffff, 1, rules_stride, 0x4, "stride_by"}'
+    assert ('grad_stride = {0x1, 0, 0, 0, 0xffffffff, 0, 1, rules_stride, 0x4, "stride_by"}'
             in table)
 
 

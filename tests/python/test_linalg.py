@@ -558,3 +558,23 @@ def test_orthogonal_weights_are_pytorchs():
     torch.manual_seed(0)
     layer = torch.nn.utils.parametrizations.orthogonal(torch.nn.Linear(3, 2))
     assert near(layer.weight.tolist(), ORTHOGONAL[1], 1e-5)
+
+
+def test_gradients_of_values_that_repeat():
+    """What only values are asked for is free of the gaps between them, by which vectors turn."""
+    for function in (torch.linalg.svdvals, torch.linalg.eigvalsh, lambda x: torch.linalg.eigh(x)[0],
+                     lambda x: torch.linalg.svd(x, full_matrices=False)[1]):
+        x = torch.eye(3, requires_grad=True)
+        function(x).sum().backward()
+        assert torch.allclose(x.grad, torch.eye(3))
+    ones = torch.ones(3, 2, requires_grad=True)
+    torch.linalg.svdvals(ones)[0].backward()
+    assert torch.allclose(ones.grad, torch.full((3, 2), 6 ** -0.5))
+
+
+def test_vmap_looks_at_each_sample():
+    singular = torch.stack([torch.eye(2), torch.zeros(2, 2)])
+    for function in (torch.linalg.inv, torch.linalg.cholesky):
+        with pytest.raises(torch.linalg.LinAlgError):
+            torch.func.vmap(function)(singular)
+        assert torch.func.vmap(function)(singular[:0]).shape == (0, 2, 2)

@@ -333,8 +333,27 @@ static void parts(struct out *o, const struct op *op)
              op->start == NULL);
 }
 
-static void grad(struct out *o, struct op *op)
+/* The results (bits) whose incoming gradient an expression must have: those that it names, but as
+ * they are in the place of a parameter that may be None. */
+static uint32_t needed_gradients(const struct table *t, const struct node *n, bool may_be_none)
 {
+    uint32_t needed = 0;
+    if (n->kind == NODE_NAME && n->text[0] == 'g' && strspn(n->text + 1, "0123456789") == strlen(n->text + 1))
+        return may_be_none ? 0 : 1u << atoi(n->text + 1);
+    const struct op *callee = n->kind == NODE_CALL ? table_find(t, n->text) : NULL;
+    int position = 0;
+    for (const struct node *a = n->child; a; a = a->next, position++) {
+        int i = callee && a->keyword ? op_param(callee, a->keyword) : position;
+        bool optional = callee && !callee->next_overload && i >= 0 && i < callee->params &&
+                        callee->param[i].type == TYPE_TENSOR && callee->param[i].optional;
+        needed |= needed_gradients(t, a, optional);
+    }
+    return needed;
+}
+
+static void grad(struct out *o, const struct table *t, struct op *op)
+{
+    uint32_t needed = 0;
     uint32_t saves = 0, shapes = 0, results = 0, differentiable = 0, grads = 0, refused = 0;
     int count = 0;
     const char *refuser = NULL;
@@ -355,14 +374,15 @@ static void grad(struct out *o, struct op *op)
              r->missing ? text_format("\"%s\"", text_quote(r->missing)) : "NULL");
         saves |= r->saves, shapes |= r->saves_shape, results |= r->saves_results,
             differentiable |= r->params, grads |= r->missing ? ~0u : r->grads;
+        needed |= r->body ? needed_gradients(t, r->body, false) : 0;
     }
     if (count)
         emit_text(o, "};\n");
     if (op->recorded || refused)
         emit(o,
-             "static const struct op_grad grad_%s = {%#x, %#x, %#x, %#x, %#x, %d, %s%s, %#x, "
-             "%s};\n",
-             op->id, differentiable, saves, shapes & ~saves, results, grads, count,
+             "static const struct op_grad grad_%s = {%#x, %#x, %#x, %#x, %#x, %#x, %d, %s%s, "
+             "%#x, %s};\n",
+             op->id, differentiable, saves, shapes & ~saves, results, grads, needed, count,
              count ? "rules_" : "NULL", count ? op->id : "", refused,
              refuser ? text_format("\"%s\"", text_quote(refuser)) : "NULL");
     op->recorded |= refused != 0;
@@ -500,7 +520,7 @@ static void paragraph(struct out *o, const struct table *t, struct op *op)
         if (r->body)
             compose_emit_rule(o, t, op, r, number++);
     parts(o, op);
-    grad(o, op);
+    grad(o, t, op);
     descriptor(o, op, op->name, op->id, "FORM_FUNCTION");
     if (op->inplace_id)
         descriptor(o, op, op->inplace_name, op->inplace_id, "FORM_INPLACE");

@@ -27,7 +27,7 @@ int cholesky_ex_shape(fl_tensor *self, bool upper, bool check_errors, struct op_
 /* Tells of the first matrix that has no factor. */
 static int check_info(const fl_tensor *info, const char *function)
 {
-    const fl_tensor *seen = op_look(info);
+    const fl_tensor *seen = op_samples(op_look(info));
     for (int64_t i = 0; seen && i < seen->numel; i++) {
         int order = ((const int32_t *)tensor_data(seen))[i];
         char name[MATRIX_NAME];

@@ -187,7 +187,7 @@ static void factor_one(const struct matrix_job *job, int64_t i, double *plain)
 
 static int check_info(const fl_tensor *info, const char *function)
 {
-    const fl_tensor *seen = op_look(info);
+    const fl_tensor *seen = op_samples(op_look(info));
     for (int64_t i = 0; seen && i < seen->numel; i++) {
         int at = ((const int32_t *)tensor_data(seen))[i];
         char name[MATRIX_NAME];

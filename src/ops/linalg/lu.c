@@ -47,7 +47,7 @@ static void factor_one(const struct matrix_job *job, int64_t i, double *a)
 
 static int check_factor(const fl_tensor *info, const char *function)
 {
-    const fl_tensor *seen = op_look(info);
+    const fl_tensor *seen = op_samples(op_look(info));
     for (int64_t i = 0; seen && i < seen->numel; i++) {
         int at = ((const int32_t *)tensor_data(seen))[i];
         char name[MATRIX_NAME];
@@ -358,7 +358,7 @@ int inv_ex_shape(fl_tensor *self, bool check_errors, struct op_shape *y)
 
 static int check_info(const fl_tensor *info, const char *function)
 {
-    const fl_tensor *seen = op_look(info);
+    const fl_tensor *seen = op_samples(op_look(info));
     for (int64_t i = 0; seen && i < seen->numel; i++) {
         int pivot = ((const int32_t *)tensor_data(seen))[i];
         char name[MATRIX_NAME];

@@ -87,7 +87,7 @@ static int solve_with_info(fl_tensor *a, fl_tensor *b, bool left, const char *fu
                          "linalg.solve: The input tensor B must have at least 2 dimensions.");
     if (fl__linalg_solve(a, vector ? fl_unsqueeze(b, -1) : b, left, y, info))
         return -1;
-    const fl_tensor *seen = function ? op_look(*info) : NULL;
+    const fl_tensor *seen = function ? op_samples(op_look(*info)) : NULL;
     for (int64_t i = 0; seen && i < seen->numel; i++) {
         char name[MATRIX_NAME];
         if (((const int32_t *)tensor_data(seen))[i])
