@@ -357,6 +357,22 @@ static void take_captures(struct run *r, struct node_state *s)
     }
 }
 
+/* Makes gradients whose elements are in their object dense: a node's formula reads elements. */
+static int make_dense(struct node_state *s)
+{
+    for (int i = 0; i < s->node->results; i++) {
+        fl_tensor *g = s->g[i];
+        if (!g || !(g->flags & TENSOR_IN_OBJECT))
+            continue;
+        if (!(s->g[i] = operation_dense(g))) {
+            s->g[i] = g;
+            return -1;
+        }
+        tensor_release(g);
+    }
+    return 0;
+}
+
 static int run_node(struct run *r, struct node_state *s)
 {
     assert(s->waiting == 0 && s->run == r);
@@ -376,6 +392,8 @@ static int run_node(struct run *r, struct node_state *s)
     if (status == 0 && r->selective)
         take_captures(r, s);
     bool skip = r->selective && !leads_on(r, n);
+    if (status == 0 && !skip && !leaf)
+        status = make_dense(s);
     if (status == 0 && !skip) {
         status = n->released ? engine_refuse_released(r->newer)
                              : n->type->backward(n, s->g, q->create_graph, out);

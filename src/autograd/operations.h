@@ -9,8 +9,15 @@
 #include "autograd/autograd.h"
 
 fl_tensor *operation_add(fl_tensor *a, fl_tensor *b);
-/* Adds tensors of which one has its elements in its object; whoever makes such tensors sets it. */
-extern fl_tensor *(*operation_add_in_object)(fl_tensor *a, fl_tensor *b);
+/* What is done with tensors whose elements are in their object (TENSOR_IN_OBJECT); whoever makes
+ * such tensors sets it, and it is NULL while there are none. */
+struct object_operations {
+    fl_tensor *(*add)(fl_tensor *a, fl_tensor *b); /* one of them is such a tensor */
+    fl_tensor *(*dense)(fl_tensor *t);
+};
+extern const struct object_operations *operation_in_object;
+/* t with its elements in its storage. */
+fl_tensor *operation_dense(fl_tensor *t);
 int operation_add_(fl_tensor *a, fl_tensor *b); /* never recorded */
 fl_tensor *operation_clone(fl_tensor *t);
 /* A copy row by row. */

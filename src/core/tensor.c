@@ -264,13 +264,23 @@ fl_tensor *tensor_alias(const fl_tensor *t, int ndim, const int64_t *sizes, cons
         return NULL;
     view->storage = storage_retain(t->storage);
     view->offset = offset;
-    view->flags |= t->flags & (TENSOR_UNTRACKED | TENSOR_INFERENCE | TENSOR_ELSEWHERE);
+    view->flags |= t->flags & (TENSOR_UNTRACKED | TENSOR_INFERENCE | TENSOR_ELSEWHERE |
+                               TENSOR_IN_OBJECT);
     assert(!view->storage || view->offset >= 0);
     if (t->lanes && lanes_set(view, t->lanes)) {
         tensor_release(view);
         return NULL;
     }
     return view;
+}
+
+int tensor_refuse_in_object(const char *name)
+{
+    return error_set(FL_NOT_IMPLEMENTED,
+                     "Could not run 'aten::%s' with arguments from the 'SparseCPU' backend: "
+                     "Flambeau has no sparse form of %s; make the tensor dense first, with "
+                     "to_dense()",
+                     name, name);
 }
 
 void tensor_set_base(fl_tensor *view, fl_tensor *of, int creation)

@@ -264,6 +264,8 @@ fl_tensor *tensor_alias(const fl_tensor *t, int ndim, const int64_t *sizes, cons
 /* Makes a handle on the memory of `of` a view of it, or of its base. creation: a tensor_creation, 0:
  * that of `of`. */
 void tensor_set_base(fl_tensor *view, fl_tensor *of, int creation);
+/* The error of an operator called on a handle whose elements are in its object: -1. */
+int tensor_refuse_in_object(const char *name);
 /* A handle on a storage: takes a new reference on it. strides NULL: contiguous; offset in elements.
  */
 fl_tensor *tensor_on_storage(struct storage *s, int ndim, const int64_t *sizes,

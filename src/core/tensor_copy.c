@@ -192,6 +192,8 @@ int tensor_copy(fl_tensor *dst, const fl_tensor *src)
         return error_set(FL_RUNTIME_ERROR,
                          "vmap: this operation looks at the elements of a tensor, of which there "
                          "are those of each sample");
+    if ((dst->flags | src->flags) & TENSOR_IN_OBJECT)
+        return tensor_refuse_in_object("copy_");
     if ((dst->flags | src->flags) & TENSOR_ELSEWHERE)
         return device_copy(dst, src);
     char *to = tensor_data(dst);

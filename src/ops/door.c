@@ -557,6 +557,24 @@ static int __attribute__((cold)) name_operator(const fl_op *op, const fl_value *
     return -1;
 }
 
+static bool is_in_object(const fl_tensor *t)
+{
+    return t && t->flags & TENSOR_IN_OBJECT;
+}
+
+/* Refuses a call on a handle whose elements are in its object: its storage has none to read. */
+static int __attribute__((noinline, cold)) refuse_in_object(const fl_op *op, const fl_value *args)
+{
+    const fl_op *f = op->function;
+    bool found = false;
+    for (int i = 0; i < f->params + (op->form == FORM_OUT ? f->results : 0); i++) {
+        found |= args[i].tag == FL_TENSOR && is_in_object(args[i].as.tensor);
+        for (uint32_t k = 0; args[i].tag == FL_TENSORS && k < args[i].count; k++)
+            found |= is_in_object(args[i].as.tensors[k]);
+    }
+    return found ? tensor_refuse_in_object(op->base) : 0;
+}
+
 /* Under inference_mode what is made is an inference tensor; what was there before, and its views,
  * stay what they are. */
 static void mark_inference(const fl_op *f, const fl_value *args, fl_value *results)
@@ -610,7 +628,9 @@ static inline __attribute__((always_inline)) int call_plain(const fl_op *op, con
     assert(f->function == f && f->params <= OP_PARAMS && f->results <= OP_RESULTS);
     assert(are_sound(f->params + (op->form == FORM_OUT ? f->results : 0), args));
     int status;
-    if (f->kind == OP_POINTWISE)
+    if (__builtin_expect(operation_in_object != NULL, 0) && refuse_in_object(op, args))
+        status = -1;
+    else if (f->kind == OP_POINTWISE)
         status = pointwise_call(op, args, results);
     else if (device_others && place_looks(f, args))
         status = place_on_host(op, args, results);

@@ -9,12 +9,29 @@
 #include "ops/record.h"
 #include "ops_table.h"
 
-fl_tensor *(*operation_add_in_object)(fl_tensor *a, fl_tensor *b);
+const struct object_operations *operation_in_object;
+
+fl_tensor *operation_dense(fl_tensor *t)
+{
+    return t->flags & TENSOR_IN_OBJECT ? operation_in_object->dense(t) : tensor_retain(t);
+}
+
+/* Calls an operator on the dense form of its first argument. */
+static fl_tensor *call_dense(const fl_op *op, fl_value *args)
+{
+    fl_tensor *dense = operation_dense(args[0].as.tensor);
+    if (!dense)
+        return NULL;
+    args[0] = fl_tensor_value(dense);
+    fl_tensor *y = op_call1(op, args);
+    tensor_release(dense);
+    return y;
+}
 
 fl_tensor *operation_add(fl_tensor *a, fl_tensor *b)
 {
     if ((a->flags | b->flags) & TENSOR_IN_OBJECT)
-        return operation_add_in_object(a, b);
+        return operation_in_object->add(a, b);
     return op_call1(&op_add_Tensor,
                     (fl_value[]){fl_tensor_value(a), fl_tensor_value(b), fl_int(1)});
 }
@@ -159,12 +176,12 @@ struct node *operation_view_node(fl_tensor *view)
 
 fl_tensor *operation_sum_to_size(fl_tensor *t, fl_ints sizes)
 {
-    return op_call1(&op_sum_to_size, (fl_value[]){fl_tensor_value(t), ints_value(sizes)});
+    return call_dense(&op_sum_to_size, (fl_value[]){fl_tensor_value(t), ints_value(sizes)});
 }
 
 fl_tensor *operation_conj(fl_tensor *t)
 {
-    return op_call1(&op__conj, (fl_value[]){fl_tensor_value(t)});
+    return call_dense(&op__conj, (fl_value[]){fl_tensor_value(t)});
 }
 
 fl_tensor *operation_cast(fl_tensor *t, int dtype)
@@ -172,21 +189,21 @@ fl_tensor *operation_cast(fl_tensor *t, int dtype)
     assert(dtype >= 0 && dtype < FL_DTYPE_COUNT);
     fl_value d = {.tag = FL_DTYPE};
     d.as.i = dtype;
-    return op_call1(&op__cast, (fl_value[]){fl_tensor_value(t), d});
+    return call_dense(&op__cast, (fl_value[]){fl_tensor_value(t), d});
 }
 
 fl_tensor *operation_move(fl_tensor *t, fl_device device)
 {
     fl_value d = {.tag = FL_DEVICE};
     d.as.device = device;
-    return op_call1(&op__move, (fl_value[]){fl_tensor_value(t), d});
+    return call_dense(&op__move, (fl_value[]){fl_tensor_value(t), d});
 }
 
 int operation_has_nan(fl_tensor *t)
 {
     bool mode = autograd_mode.grad;
     autograd_mode.grad = false;
-    fl_tensor *nan = op_call1(&op_isnan, (fl_value[]){fl_tensor_value(t)});
+    fl_tensor *nan = call_dense(&op_isnan, (fl_value[]){fl_tensor_value(t)});
     fl_tensor *any = nan ? op_call1(&op_any, (fl_value[]){fl_tensor_value(nan)}) : NULL;
     int found = any ? (int)tensor_element(any, 0).as.i : -1;
     autograd_mode.grad = mode;

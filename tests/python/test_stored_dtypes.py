@@ -4,6 +4,7 @@ PyTorch gives them; the values are PyTorch 2.13's."""
 import copy
 import io
 import math
+import operator
 
 import pytest
 
@@ -265,3 +266,20 @@ def test_complex_numbers_still_promote():
         torch.complex128)  # fmt: skip
     assert torch.rand_like(z).dtype is torch.complex128 and abs(torch.rand_like(z).item()) < 1.5
     assert torch.rand(2, dtype=torch.complex64).abs().max().item() < 1.5
+
+
+@pytest.mark.parametrize("value", [2**63, 2**64 - 1, 2**63 - 1, 7])
+def test_python_numbers_of_uint64_are_unsigned(value):
+    a = torch.tensor(value, dtype=torch.uint64)
+    assert (int(a), a.item(), operator.index(a)) == (value, value, value)
+    assert (float(a), complex(a), bool(a)) == (float(value), complex(value), True)
+    assert math.floor(a) == math.floor(float(value)) and f"{a:d}" == str(value)
+    assert torch.tensor([a, a], dtype=torch.uint64).tolist() == [value, value]
+    assert torch.tensor([a, 1.5]).tolist() == [float(value), 1.5]
+    if value < 2**63:
+        assert torch.full((1,), a).item() == value
+        return
+    for use in (lambda: torch.full((1,), a), lambda: torch.zeros(a),
+                lambda: torch.ones(2).sum(a), lambda: torch.ones(2).view(a)):
+        with pytest.raises(RuntimeError, match="int64_t without overflow"):
+            use()

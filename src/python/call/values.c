@@ -78,9 +78,15 @@ static bool is_number_tensor(PyObject *o)
 static int number_from(struct arguments *a, PyObject *o, fl_value *out)
 {
     int fits = data_number(o, out);
-    if (fits == 0 && is_number_tensor(o))
-        *out = data_one(pytensor_get(o)) ? tensor_number(pytensor_get(o), 0) : fl_none(),
+    if (fits == 0 && is_number_tensor(o)) {
+        const fl_tensor *t = pytensor_get(o);
+        int64_t whole;
+        if (t->dtype == FL_UINT64)
+            *out = data_int(t, &whole) ? fl_int(whole) : fl_none();
+        else
+            *out = data_one(t) ? tensor_number(t, 0) : fl_none();
         fits = out->tag == FL_NONE ? -1 : 1;
+    }
     if (fits == 1 && out->tag == FL_COMPLEX) {
         double *parts = take_words(a, 2);
         if (!parts)
@@ -102,8 +108,7 @@ static int int_from(PyObject *o, int64_t *out)
         const fl_tensor *t = pytensor_get(o);
         if (t->ndim || !dtype_is_integral(t->dtype) || is_followed(t))
             return 0;
-        *out = data_one(t) ? tensor_element(t, 0).as.i : 0;
-        return PyErr_Occurred() ? -1 : 1;
+        return data_int(t, out) ? 1 : -1;
     } else if (PyIndex_Check(o)) {
         PyObject *number = PyNumber_Index(o);
         if (!number) {
@@ -152,8 +157,7 @@ static int ints_from(struct arguments *a, const char *name, const struct op_para
         int fits = p->list_size ? int_from(o, &one) : 0;
         if (fits == 0 && p->list_size && pytensor_check(o) && pytensor_get(o)->numel == 1 &&
             dtype_is_integral(pytensor_get(o)->dtype)) {
-            fits = data_one(pytensor_get(o)) ? 1 : -1;
-            one = fits > 0 ? tensor_element(pytensor_get(o), 0).as.i : 0;
+            fits = data_int(pytensor_get(o), &one) ? 1 : -1;
         }
         if (fits <= 0)
             return fits;

@@ -83,6 +83,10 @@ bool data_one(const fl_tensor *t)
         PyErr_SetString(PyExc_RuntimeError, "Tensor.item() cannot be called on meta tensors");
         return false;
     }
+    if (t->flags & TENSOR_IN_OBJECT) {
+        tensor_refuse_in_object("_local_scalar_dense");
+        return raise_error(), false;
+    }
     if (!t->lanes)
         return true;
     PyErr_SetString(PyExc_RuntimeError,
@@ -93,9 +97,21 @@ bool data_one(const fl_tensor *t)
     return false;
 }
 
+bool data_int(const fl_tensor *t, int64_t *out)
+{
+    if (!data_one(t))
+        return false;
+    *out = tensor_element(t, 0).as.i;
+    if (t->dtype != FL_UINT64 || *out >= 0)
+        return true;
+    PyErr_SetString(PyExc_RuntimeError,
+                    "value cannot be converted to type int64_t without overflow");
+    return false;
+}
+
 bool data_own(const fl_tensor *t)
 {
-    if (!t->lanes)
+    if (!t->lanes && !(t->flags & TENSOR_IN_OBJECT))
         return true;
     PyErr_SetString(PyExc_RuntimeError,
                     "Cannot access data pointer of Tensor that doesn't have storage");
@@ -375,6 +391,12 @@ static bool put_one(struct sink *s, PyObject *o)
         }
         if (!data_one(pytensor_get(o)))
             return false;
+        if (pytensor_get(o)->dtype == FL_UINT64) { /* whose whole range a Python int has */
+            PyObject *whole = data_item(pytensor_get(o), 0);
+            bool put = whole && put_one(s, whole);
+            Py_XDECREF(whole);
+            return put;
+        }
         v = tensor_number(pytensor_get(o), 0);
         return put_number(s, o, &v);
     }

@@ -383,14 +383,28 @@ static bool is_real(const fl_value *v, const char *type)
     return false;
 }
 
+/* t's one element, where it is converted to a float: one of uint64 beyond int64 is one already. */
+static fl_value as_number(const fl_tensor *t)
+{
+    fl_value v = tensor_number(t, 0);
+    bool beyond = t->dtype == FL_UINT64 && v.as.i < 0;
+    return beyond ? fl_float((double)(uint64_t)v.as.i) : v;
+}
+
 static PyObject *method_complex(PyObject *self, PyObject *unused)
 {
     const fl_tensor *t = pytensor_get(self);
     (void)unused;
     if (!is_single(t))
         return NULL;
-    fl_value v = tensor_number(t, 0);
+    fl_value v = as_number(t);
     return PyComplex_FromDoubles(number_real(&v), number_imag(&v));
+}
+
+/* t's one element, an integer or a bool, as a Python int. */
+static PyObject *whole_number(const fl_tensor *t)
+{
+    return t->dtype == FL_UINT64 ? data_item(t, 0) : PyLong_FromLongLong(tensor_element(t, 0).as.i);
 }
 
 static PyObject *number_int(PyObject *self)
@@ -404,7 +418,7 @@ static PyObject *number_int(PyObject *self)
     if (!is_real(&v, "int64_t"))
         return NULL;
     return v.tag == FL_FLOATING || v.tag == FL_COMPLEX ? PyLong_FromDouble(number_real(&v))
-                                                       : PyLong_FromLongLong(v.as.i);
+                                                       : whole_number(t);
 }
 
 static PyObject *number_float(PyObject *self)
@@ -414,7 +428,7 @@ static PyObject *number_float(PyObject *self)
     const fl_tensor *t = pytensor_get(self);
     if (!is_single(t) || !warn_of_number(t))
         return NULL;
-    fl_value v = tensor_number(t, 0);
+    fl_value v = as_number(t);
     return is_real(&v, "double") ? PyFloat_FromDouble(number_real(&v)) : NULL;
 }
 
@@ -428,7 +442,7 @@ static PyObject *number_index(PyObject *self)
                         "only integer tensors of a single element can be converted to an index");
         return NULL;
     }
-    return data_one(t) ? PyLong_FromLongLong(tensor_element(t, 0).as.i) : NULL;
+    return data_one(t) ? whole_number(t) : NULL;
 }
 
 static PyObject *method_rdiv(PyObject *self, PyObject *other)

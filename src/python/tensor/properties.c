@@ -199,6 +199,10 @@ int pytensor_set_data(fl_tensor *t, const fl_tensor *from)
     assert(t->storage && from->storage);
     if (t == from)
         return 0;
+    if ((t->flags | from->flags) & TENSOR_IN_OBJECT)
+        return error_set(FL_RUNTIME_ERROR,
+                         "Attempted to call `variable.set_data(tensor)`, but `variable` and "
+                         "`tensor` have incompatible tensor type.");
     if (tensor_requires_grad(t) && !dtype_is_inexact(from->dtype))
         return error_set(
             FL_RUNTIME_ERROR,

@@ -201,6 +201,10 @@ static PyObject *make_subclass(PyObject *args, PyObject *kwargs)
         return PyErr_Format(PyExc_TypeError,
                             "_make_subclass(): argument 'data' (position 2) must be Tensor, not %s",
                             python_type_name(data));
+    if (pytensor_get(data)->flags & TENSOR_IN_OBJECT) {
+        tensor_refuse_in_object("_make_subclass");
+        return raise_error();
+    }
     fl_tensor *t = autograd_detach(pytensor_get(data));
     if (t && requires_grad && autograd_set_requires_grad(t, true) < 0) {
         tensor_release(t);

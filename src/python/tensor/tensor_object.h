@@ -84,6 +84,8 @@ PyObject *data_item(const fl_tensor *t, int64_t position);
  * or its memory (data_own) is asked for. */
 bool data_one(const fl_tensor *t);
 bool data_own(const fl_tensor *t);
+/* The one element of a tensor of integers; false with an exception, beyond int64 too. */
+bool data_int(const fl_tensor *t, int64_t *out);
 /* A Python or NumPy number as a value: 1, 0 when it is none, -1 with an exception (it does not
  * fit). Tensors are not numbers here. */
 int data_number(PyObject *o, fl_value *out);
