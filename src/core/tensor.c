@@ -264,8 +264,8 @@ fl_tensor *tensor_alias(const fl_tensor *t, int ndim, const int64_t *sizes, cons
         return NULL;
     view->storage = storage_retain(t->storage);
     view->offset = offset;
-    view->flags |= t->flags & (TENSOR_UNTRACKED | TENSOR_INFERENCE | TENSOR_ELSEWHERE |
-                               TENSOR_IN_OBJECT);
+    view->flags |=
+        t->flags & (TENSOR_UNTRACKED | TENSOR_INFERENCE | TENSOR_ELSEWHERE | TENSOR_IN_OBJECT);
     assert(!view->storage || view->offset >= 0);
     if (t->lanes && lanes_set(view, t->lanes)) {
         tensor_release(view);
