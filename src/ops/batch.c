@@ -66,6 +66,10 @@ void batch_end(uint32_t id)
 
 fl_tensor *batch_enter(fl_tensor *t, uint32_t id, int64_t dim)
 {
+    if (t->flags & TENSOR_IN_OBJECT) {
+        tensor_refuse_in_object("vmap");
+        return NULL;
+    }
     return op_call1(&op__lane_enter, (fl_value[]){fl_tensor_value(t), fl_int(id), fl_int(dim)});
 }
 

@@ -192,7 +192,7 @@ def set_data(s):
     (lambda s: torch.ones(3, 2).set_(s), NotImplementedError,
      r"Could not run 'aten::set_\.source_Tensor'"),
     (set_data, RuntimeError, r'Attempted to call `variable\.set_data\(tensor\)`'),
-    (torch.func.vmap(lambda a: a + 1), NotImplementedError, 'Could not run'),
+    (torch.func.vmap(lambda a: a + 1), NotImplementedError, "Could not run 'aten::vmap'"),
     (memoryview, RuntimeError, 'Cannot access data pointer of Tensor'),
     (lambda s: s.as_subclass(torch.Tensor) + 1, NotImplementedError, "Could not run 'aten::"),
 ])
