@@ -34,9 +34,9 @@ static int settle_sizes(struct op_shape *y, fl_ints size)
     return 0;
 }
 
+/* (y may be a destination of the user's.) */
 static int mark(fl_tensor *y, bool requires_grad)
 {
-    assert(atomic_load(&y->refs) == 1 && !y->autograd); /* nobody else sees it yet */
     return requires_grad ? autograd_set_requires_grad(y, true) : 0;
 }
 

@@ -1,5 +1,6 @@
 /* Running totals of complex numbers, plainly, in double precision as PyTorch's. */
 #include <math.h>
+#include <string.h>
 
 #include "core/tensor.h"
 #include "ops/sort/running.h"
@@ -11,7 +12,10 @@ typedef double _Complex pair;
 static pair product(pair x, pair y)
 {
     double a = creal(x), b = cimag(x), c = creal(y), d = cimag(y);
-    return CMPLX(a * c - b * d, a * d + b * c);
+    double parts[2] = {a * c - b * d, a * d + b * c}; /* CMPLX is missing with clang */
+    pair z;
+    memcpy(&z, parts, sizeof z);
+    return z;
 }
 
 /* log(exp(x) + exp(y)), by the larger real part; infinite ones as PyTorch has them. */

@@ -110,7 +110,6 @@ static PyObject *__attribute__((cold)) hint_of_index(int64_t size)
 
 static bool take_int(struct subscript *s, int64_t i)
 {
-    assert(s->dim <= s->ndim);
     if (s->dim >= s->ndim) {
         PyErr_SetString(PyExc_IndexError,
                         s->self->ndim
