@@ -99,7 +99,7 @@ struct op_pointwise {
                          do: pow's exponent */
     uint8_t rounded;  /* scalars (bits) that are rounded to a half dtype: those, and alpha */
     uint8_t exact;    /* operands (bits) that are not where they are numbers: mul's other */
-    uint8_t shorts;   /* compute types (bits) whose own dtype is the result's too, or the result is a
+    uint8_t shorts; /* compute types (bits) whose own dtype is the result's too, or the result is a
                          bool, and nothing else is to be thought of: the short path */
     uint16_t loop[COMPUTE_TYPES + 1]; /* for ops_loop(), by compute type; 0: none. The last,
                                          COMPUTE_BOOL, is for a promoted dtype of bool: all operands
@@ -205,7 +205,8 @@ struct op_grad {
     uint32_t saves_shape;    /* parameters of which they use sizes or dtype alone */
     uint32_t saves_results;  /* results whose elements they use */
     uint32_t grads; /* results whose incoming gradients they use: the differentiable ones */
-    uint32_t needed_grads; /* of these, the ones that are zeros where none came in; others are None */
+    uint32_t
+        needed_grads; /* of these, the ones that are zeros where none came in; others are None */
     uint8_t rules;
     const struct op_grad_rule *rule;
     uint32_t refused;    /* parameters that must not ask for a gradient */

@@ -225,8 +225,7 @@ static int go_back(struct op_node *self, const fl_value *args, fl_tensor *const 
     return status;
 }
 
-int op_node_backward(struct node *n, fl_tensor *const *incoming, bool create_graph,
-                            fl_tensor **out)
+int op_node_backward(struct node *n, fl_tensor *const *incoming, bool create_graph, fl_tensor **out)
 {
     struct op_node *self = (struct op_node *)n;
     fl_tensor *none[OP_RESULTS] = {NULL};

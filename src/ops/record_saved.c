@@ -78,7 +78,7 @@ static void drop_packed(struct op_node *self)
 }
 
 int op_node_unpack(struct op_node *self, bool create_graph, fl_value *args, fl_tensor **lists,
-                  fl_tensor **y, fl_tensor **made)
+                   fl_tensor **y, fl_tensor **made)
 {
     for (int i = 0; i < self->op->params; i++) {
         if (args[i].tag != FL_TENSORS)

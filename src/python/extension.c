@@ -242,13 +242,13 @@ static int add_namespace(PyObject *module, const char *name, const char *full,
 
 static int add_functions(PyObject *module)
 {
-    PyMethodDef *tables[] = {
-        ops_functions,       module_functions,     own_functions,          data_functions,
-        exchange_functions,  graph_functions,      optim_functions,        safetensors_functions,
-        archive_functions,   location_functions,   construct_functions,    sharing_functions,
-        text_functions,      interposer_functions, saved_hook_functions,   collate_functions,
-        transform_functions, advice_functions,     registration_functions, dlpack_functions,
-        in_object_functions};
+    PyMethodDef *tables[] = {ops_functions,          module_functions,      own_functions,
+                             data_functions,         exchange_functions,    graph_functions,
+                             optim_functions,        safetensors_functions, archive_functions,
+                             location_functions,     construct_functions,   sharing_functions,
+                             text_functions,         interposer_functions,  saved_hook_functions,
+                             collate_functions,      transform_functions,   advice_functions,
+                             registration_functions, dlpack_functions,      in_object_functions};
     for (size_t i = 0; i < sizeof tables / sizeof *tables; i++)
         if (PyModule_AddFunctions(module, tables[i]) < 0)
             return -1;

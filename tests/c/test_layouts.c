@@ -221,8 +221,8 @@ static void walk(const fl_op *op)
 int main(void)
 {
     /* What memory held, what answers by strides and offset, what trusts its arguments. */
-    static const char *const LEFT_OUT[] = {"empty",     "resize",  "stride", "view.dtype", "view_copy.dtype",
-                                           "_backward", "_scaled", NULL};
+    static const char *const LEFT_OUT[] = {"empty",           "resize",    "stride",  "view.dtype",
+                                           "view_copy.dtype", "_backward", "_scaled", NULL};
     setenv("FLAMBEAU_LANG", "en", 1);
     for (int i = 0; i < ops_count; i++)
         if (ops_all[i]->form == FORM_FUNCTION && *ops_all[i]->name != '_' &&

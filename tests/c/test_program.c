@@ -80,7 +80,8 @@ static void test_conversion(void)
     CHECK(fl_backward(loss) == 0 && fl_dtype_of(fl_grad(x)) == FL_FLOAT32);
     fl_tensor *free = fl_detach(x);
     CHECK(!fl_requires_grad(free) && fl_data(free) == fl_data(x));
-    CHECK(fl_to(x, FL_FLOAT32, (fl_device){FL_CUDA, 0}) == NULL && fl_error() == FL_ASSERTION_ERROR);
+    CHECK(fl_to(x, FL_FLOAT32, (fl_device){FL_CUDA, 0}) == NULL &&
+          fl_error() == FL_ASSERTION_ERROR);
     fl_error_clear();
     CHECK(fl_to(NULL, FL_FLOAT32, (fl_device){-1, 0}) == NULL && fl_error() == FL_VALUE_ERROR);
     CHECK(strstr(fl_error_message(), "fl_to"));

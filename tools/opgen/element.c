@@ -9,8 +9,15 @@
 
 #include <string.h>
 
-enum { MAX_NODES = 4000, MAX_DEPTH = 500, FLOATS = 1, INTS = 2, TRUTH = 4, COMPLEX = 8,
-       CPU = 16 }; /* no GPU's compiler is given it: long, with tables inside functions */
+enum {
+    MAX_NODES = 4000,
+    MAX_DEPTH = 500,
+    FLOATS = 1,
+    INTS = 2,
+    TRUTH = 4,
+    COMPLEX = 8,
+    CPU = 16
+}; /* no GPU's compiler is given it: long, with tables inside functions */
 
 /* What math.h offers: m_NAME_f32 and m_NAME_f64 for FLOATS, m_NAME_c64 and m_NAME_c128 for COMPLEX;
  * for INTS m_NAME_i32 and m_NAME_i64, under another name where `integer` has one. */

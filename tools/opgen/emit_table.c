@@ -338,7 +338,8 @@ static void parts(struct out *o, const struct op *op)
 static uint32_t needed_gradients(const struct table *t, const struct node *n, bool may_be_none)
 {
     uint32_t needed = 0;
-    if (n->kind == NODE_NAME && n->text[0] == 'g' && strspn(n->text + 1, "0123456789") == strlen(n->text + 1))
+    if (n->kind == NODE_NAME && n->text[0] == 'g' &&
+        strspn(n->text + 1, "0123456789") == strlen(n->text + 1))
         return may_be_none ? 0 : 1u << atoi(n->text + 1);
     const struct op *callee = n->kind == NODE_CALL ? table_find(t, n->text) : NULL;
     int position = 0;

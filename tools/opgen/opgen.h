@@ -13,8 +13,14 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum { MAX_PARAMS = 16, MAX_RESULTS = 8, MAX_OPERANDS = 6, MAX_GRAD_OPERANDS = 8, LOOP_FILES = 16,
-       TABLE_FILES = 4 };
+enum {
+    MAX_PARAMS = 16,
+    MAX_RESULTS = 8,
+    MAX_OPERANDS = 6,
+    MAX_GRAD_OPERANDS = 8,
+    LOOP_FILES = 16,
+    TABLE_FILES = 4
+};
 
 /* ---- text.c: memory, strings, output ---- */
 

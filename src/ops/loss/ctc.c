@@ -139,7 +139,8 @@ static void begin(const struct batch *k, int64_t n, const char *log_p, char *row
 
 static void forward(void *context, int64_t b)
 {
-    assert(b >= 0 && ((const struct batch *)context)->input_lengths[b] <= ((const struct batch *)context)->T);
+    assert(b >= 0 &&
+           ((const struct batch *)context)->input_lengths[b] <= ((const struct batch *)context)->T);
     const struct batch *k = context;
     struct lane l = lane_open(k, b);
     const int64_t T = k->input_lengths[b];

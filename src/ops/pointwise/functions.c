@@ -69,9 +69,8 @@ int polygamma_cpu(fl_tensor *self, int64_t n, fl_tensor *y)
     int status = x && z ? 0 : -1;
     for (int64_t i = 0; status == 0 && i < x->numel; i++)
         ((double *)tensor_data(z))[i] =
-            n < INT32_MAX
-                ? factor * m_zeta_f64((double)n + 1, ((const double *)tensor_data(x))[i])
-                : NAN;
+            n < INT32_MAX ? factor * m_zeta_f64((double)n + 1, ((const double *)tensor_data(x))[i])
+                          : NAN;
     if (status == 0)
         status = tensor_copy(y, z);
     tensor_release(x), tensor_release(z);

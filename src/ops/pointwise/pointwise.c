@@ -200,7 +200,8 @@ static void load_scalars(int count, const fl_value *values, enum compute compute
 }
 
 /* Spreads a number over n elements of a compute type. (Out of line: see call_short.) */
-static __attribute__((noinline)) void spread(enum compute compute, const fl_value *number, int64_t n, void *out)
+static __attribute__((noinline)) void spread(enum compute compute, const fl_value *number,
+                                             int64_t n, void *out)
 {
     assert(n >= 0 && n <= NUMBER_ELEMENTS);
     const double x = number_real(number);
@@ -569,7 +570,8 @@ static bool fits_all_types(const fl_value *v)
 /* The short path: contiguous operands of one shape and dtype, and small numbers. Returns 1, before
  * anything is done, when the call needs the general path. What it seldom needs stays out of line:
  * inlined, that code takes the registers, and each call pays for it. */
-static inline __attribute__((always_inline)) int call_short(const fl_op *f, const fl_value *args, fl_value *results)
+static inline __attribute__((always_inline)) int call_short(const fl_op *f, const fl_value *args,
+                                                            fl_value *results)
 {
     const struct op_pointwise *p = f->pointwise;
     const fl_tensor *first = first_tensor(p, args);

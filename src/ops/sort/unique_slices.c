@@ -15,9 +15,9 @@
 
 struct slices {
     int64_t count, width;
-    uint64_t *key; /* (count, width) */
-    bool has_nan;  /* whether the dtype has NaNs, */
-    uint64_t nan;  /* and their key */
+    uint64_t *key;         /* (count, width) */
+    bool has_nan;          /* whether the dtype has NaNs, */
+    uint64_t nan;          /* and their key */
     int64_t *order, *room; /* which slice stands at each place; as much again */
 };
 
