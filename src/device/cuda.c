@@ -242,13 +242,9 @@ static int launch(struct gpu *g, struct gpu_kernel *k, const struct gpu_launch *
 
 static void open_library(void)
 {
-    void *functions[FUNCTION_COUNT], *handle = dlopen("libcuda.so.1", RTLD_NOW | RTLD_LOCAL);
-    for (int i = 0; handle && i < FUNCTION_COUNT; i++)
-        if (!(functions[i] = dlsym(handle, FUNCTIONS[i])))
-            return;
-    if (!handle)
+    void *handle = dlopen("libcuda.so.1", RTLD_NOW | RTLD_LOCAL);
+    if (!handle || devices_functions(handle, FUNCTION_COUNT, FUNCTIONS, &library.api))
         return;
-    memcpy(&library.api, functions, sizeof library.api);
     if (library.api.init(0) || library.api.count(&library.count))
         library.count = 0;
 }

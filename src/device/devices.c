@@ -1,7 +1,9 @@
 /* The devices of this process: a table of drivers, and what they have opened so far. */
 #include "device/devices.h"
 
+#include <dlfcn.h>
 #include <pthread.h>
+#include <string.h>
 
 #include "core/error.h"
 
@@ -10,6 +12,18 @@ static const struct driver *const DRIVERS[FL_DEVICE_KINDS] = {
 static const char *const NAMES[FL_DEVICE_KINDS] = {"cpu", "cuda", "opencl", "meta"};
 static struct device *opened[FL_DEVICE_KINDS][DEVICES_OF_A_KIND];
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+
+const char *devices_functions(void *library, int count, const char *const *names, void *api)
+{
+    for (int i = 0; i < count; i++)
+        if (!dlsym(library, names[i]))
+            return names[i];
+    for (int i = 0; i < count; i++) {
+        void *function = dlsym(library, names[i]);
+        memcpy((char *)api + (size_t)i * sizeof function, &function, sizeof function);
+    }
+    return NULL;
+}
 
 static struct device *refuse(fl_device id)
 {

@@ -7,14 +7,18 @@
 enum { DEVICES_OF_A_KIND = 16 };
 
 /* A kind of device. count opens the driver's library where it is there; 0 and no error where not.
- * open makes device `index`, of CUDA one of those counted, which lives as long as the process; NULL with the error set, which
- * says what to install. */
+ * open makes device `index`, of CUDA one of those counted, which lives as long as the process; NULL
+ * with the error set, which says what to install. */
 struct driver {
     const char *name; /* "opencl" */
     int (*count)(void);
     struct device *(*open)(int index);
 };
 extern const struct driver driver_meta, driver_opencl, driver_cuda;
+
+/* Fills api, a struct of `count` pointers to functions, with those of these names in a library that
+ * dlopen gave. NULL; else the first name that is not there, and api is as it was. */
+const char *devices_functions(void *library, int count, const char *const *names, void *api);
 
 /* The device, opened; NULL with PyTorch's error where there is none. Kind -1: the CPU. */
 struct device *device_find(fl_device id);

@@ -7,9 +7,9 @@
  *
  * The dialect (gpu_text_opencl and its like make it the driver's): FL_ENTRY, FL_GLOBAL, FL_LOCAL
  * (and FL_LOCAL_AT, what points there) mark kernels and memory; FL_ID(d), FL_GROUP(d), FL_ITEM(d)
- * number work items, groups, and items of a group; FL_BARRIER waits for the group. Each buffer among the arguments is a pair
- * FL_BUFFER(type, name): a pointer and an offset in bytes, of which FL_AT(type, name) makes the
- * address.
+ * number work items, groups, and items of a group; FL_BARRIER waits for the group. Each buffer among
+ * the arguments is a pair FL_BUFFER(type, name): a pointer and an offset in bytes, of which
+ * FL_AT(type, name) makes the address.
  */
 #ifndef FLAMBEAU_DEVICE_GPU_H
 #define FLAMBEAU_DEVICE_GPU_H
@@ -67,8 +67,8 @@ struct gpu_key {
 /* gpu_text.c: what of math.h these texts need, to be freed; NULL with the error. */
 char *gpu_math_for(int count, const char *const *texts, enum compute compute);
 
-/* The kernel `entry` with this key, for the operator `name`, compiled from texts that `write` puts out where it is not there yet: it
- * fills at most 16 of them and returns how many. gpu_text_math among them stands for what the others
+/* The kernel `entry` with this key, for the operator `name`, compiled where it is not there yet from
+ * texts that `write` puts out: it fills at most GPU_TEXTS of them and returns how many. gpu_text_math among them stands for what the others
  * need of it. NULL with the error. */
 enum { GPU_TEXTS = 16 };
 struct gpu_kernel *
@@ -109,7 +109,7 @@ int gpu_reduce(struct device *d, const struct device_reduction *reduction);
 int gpu_convert(struct device *d, fl_tensor *to, const fl_tensor *from);
 int gpu_run_kernel(struct device *d, const char *name, const fl_value *args, fl_tensor *const *y);
 
-/* ---- operators' kernels (gpu_kernels.c) ----
+/* ---- operators' kernels (gpu_call.c) ----
  *
  * They see their operands contiguous and of one dtype, that of the type T in which they compute;
  * what is not so is copied first. */

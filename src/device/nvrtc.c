@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "core/error.h"
+#include "device/devices.h"
 
 typedef struct nvrtc_program *nvrtc_program;
 
@@ -38,16 +39,13 @@ static struct {
 
 static bool try_path(const char *path)
 {
-    void *functions[FUNCTION_COUNT], *handle = dlopen(path, RTLD_NOW | RTLD_LOCAL);
+    void *handle = dlopen(path, RTLD_NOW | RTLD_LOCAL);
     if (!handle)
         return false;
-    for (int i = 0; i < FUNCTION_COUNT; i++)
-        if (!(functions[i] = dlsym(handle, FUNCTIONS[i]))) {
-            dlclose(handle);
-            return false;
-        }
-    memcpy(&library.api, functions, sizeof library.api);
-    return library.found = true;
+    library.found = !devices_functions(handle, FUNCTION_COUNT, FUNCTIONS, &library.api);
+    if (!library.found)
+        dlclose(handle);
+    return library.found;
 }
 
 /* The wheel beside the folder of the package that this code is a part of. */

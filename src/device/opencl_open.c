@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "core/error.h"
+#include "device/devices.h"
 #include "device/opencl_api.h"
 
 enum { MOST_DEVICES = 16, MOST_PLATFORMS = 16 };
@@ -135,20 +136,15 @@ static void find_devices(void)
 
 static void open_loader(void)
 {
-    void *functions[FUNCTION_COUNT];
     library.tried = true;
     library.loader = dlopen("libOpenCL.so.1", RTLD_NOW | RTLD_LOCAL);
     if (!library.loader)
         library.loader = dlopen("libOpenCL.so", RTLD_NOW | RTLD_LOCAL);
-    for (int i = 0; library.loader && i < FUNCTION_COUNT; i++)
-        if (!(functions[i] = dlsym(library.loader, FUNCTIONS[i]))) {
-            library.missing = FUNCTIONS[i];
-            return;
-        }
-    if (!library.loader)
-        return;
-    memcpy(&library.api, functions, sizeof library.api);
-    find_devices();
+    if (library.loader)
+        library.missing =
+            devices_functions(library.loader, FUNCTION_COUNT, FUNCTIONS, &library.api);
+    if (library.loader && !library.missing)
+        find_devices();
 }
 
 static int count_locked(void)

@@ -5,7 +5,7 @@ class FakeTensor:
     """No tensor is one."""
 
     def __init__(self, *arguments, **options):
-        raise NotImplementedError("Flambeau compiles nothing, and has no tensors without elements")
+        raise NotImplementedError("Flambeau compiles nothing: tensors of the device 'meta' have no elements")
 
 
 def is_fake(x):

@@ -208,9 +208,6 @@ M_CALL double m_airy_ai_f64(double x)
     return m_polynomial_f64(NEAR[i], 20, 2.0 * (x - (double)(i - 8)) - 1.0);
 }
 
-M_INLINE float m_airy_ai_f32(float x)
-{
-    return (float)m_airy_ai_f64((double)x);
-}
+M_ROUNDED(airy_ai)
 
 #endif

@@ -247,44 +247,13 @@ M_CALL double m_scaled_modified_bessel_k1_f64(double x)
     return m_bessel_k_f64(x, 1, 1);
 }
 
-M_INLINE float m_bessel_j0_f32(float x)
-{
-    return (float)m_bessel_j0_f64((double)x);
-}
-
-M_INLINE float m_bessel_j1_f32(float x)
-{
-    return (float)m_bessel_j1_f64((double)x);
-}
-
-M_INLINE float m_bessel_y0_f32(float x)
-{
-    return (float)m_bessel_y0_f64((double)x);
-}
-
-M_INLINE float m_bessel_y1_f32(float x)
-{
-    return (float)m_bessel_y1_f64((double)x);
-}
-
-M_INLINE float m_modified_bessel_k0_f32(float x)
-{
-    return (float)m_modified_bessel_k0_f64((double)x);
-}
-
-M_INLINE float m_modified_bessel_k1_f32(float x)
-{
-    return (float)m_modified_bessel_k1_f64((double)x);
-}
-
-M_INLINE float m_scaled_modified_bessel_k0_f32(float x)
-{
-    return (float)m_scaled_modified_bessel_k0_f64((double)x);
-}
-
-M_INLINE float m_scaled_modified_bessel_k1_f32(float x)
-{
-    return (float)m_scaled_modified_bessel_k1_f64((double)x);
-}
+M_ROUNDED(bessel_j0)
+M_ROUNDED(bessel_j1)
+M_ROUNDED(bessel_y0)
+M_ROUNDED(bessel_y1)
+M_ROUNDED(modified_bessel_k0)
+M_ROUNDED(modified_bessel_k1)
+M_ROUNDED(scaled_modified_bessel_k0)
+M_ROUNDED(scaled_modified_bessel_k1)
 
 #endif

@@ -17,6 +17,19 @@
 #define M_INLINE static inline __attribute__((always_inline, unused))
 #define M_CALL   static __attribute__((noinline, unused)) /* long, and no loop would vectorise */
 
+/* The float version of a function that is the double one rounded; of one and of two arguments. (Where
+ * a GPU is given a function, it is written out: gpu_text.c takes texts apart by functions.) */
+#define M_ROUNDED(name)                                                                            \
+    M_INLINE float m_##name##_f32(float x)                                                         \
+    {                                                                                              \
+        return (float)m_##name##_f64((double)x);                                                   \
+    }
+#define M_ROUNDED_2(name)                                                                          \
+    M_INLINE float m_##name##_f32(float x, float y)                                                \
+    {                                                                                              \
+        return (float)m_##name##_f64((double)x, (double)y);                                        \
+    }
+
 /* Tables of constants, and what points at them; a GPU's compiler has memory of its own for them. */
 #ifndef M_TABLE
 #define M_TABLE    const

@@ -203,49 +203,14 @@ M_CALL double m_zeta_f64(double s, double q)
     return m_zeta_right_f64(s, f) + (half == __builtin_floor(half) ? passed : -passed);
 }
 
-M_INLINE float m_chebyshev_polynomial_t_f32(float x, float n)
-{
-    return (float)m_chebyshev_polynomial_t_f64((double)x, (double)n);
-}
-
-M_INLINE float m_chebyshev_polynomial_u_f32(float x, float n)
-{
-    return (float)m_chebyshev_polynomial_u_f64((double)x, (double)n);
-}
-
-M_INLINE float m_chebyshev_polynomial_v_f32(float x, float n)
-{
-    return (float)m_chebyshev_polynomial_v_f64((double)x, (double)n);
-}
-
-M_INLINE float m_chebyshev_polynomial_w_f32(float x, float n)
-{
-    return (float)m_chebyshev_polynomial_w_f64((double)x, (double)n);
-}
-
-M_INLINE float m_hermite_polynomial_h_f32(float x, float n)
-{
-    return (float)m_hermite_polynomial_h_f64((double)x, (double)n);
-}
-
-M_INLINE float m_hermite_polynomial_he_f32(float x, float n)
-{
-    return (float)m_hermite_polynomial_he_f64((double)x, (double)n);
-}
-
-M_INLINE float m_laguerre_polynomial_l_f32(float x, float n)
-{
-    return (float)m_laguerre_polynomial_l_f64((double)x, (double)n);
-}
-
-M_INLINE float m_legendre_polynomial_p_f32(float x, float n)
-{
-    return (float)m_legendre_polynomial_p_f64((double)x, (double)n);
-}
-
-M_INLINE float m_zeta_f32(float x, float q)
-{
-    return (float)m_zeta_f64((double)x, (double)q);
-}
+M_ROUNDED_2(chebyshev_polynomial_t)
+M_ROUNDED_2(chebyshev_polynomial_u)
+M_ROUNDED_2(chebyshev_polynomial_v)
+M_ROUNDED_2(chebyshev_polynomial_w)
+M_ROUNDED_2(hermite_polynomial_h)
+M_ROUNDED_2(hermite_polynomial_he)
+M_ROUNDED_2(laguerre_polynomial_l)
+M_ROUNDED_2(legendre_polynomial_p)
+M_ROUNDED_2(zeta)
 
 #endif

@@ -79,19 +79,8 @@ M_CALL double m_ndtri_f64(double p)
     return p > 0.5 ? x : -x;
 }
 
-M_INLINE float m_erfcx_f32(float x)
-{
-    return (float)m_erfcx_f64((double)x);
-}
-
-M_INLINE float m_log_ndtr_f32(float x)
-{
-    return (float)m_log_ndtr_f64((double)x);
-}
-
-M_INLINE float m_ndtri_f32(float x)
-{
-    return (float)m_ndtri_f64((double)x);
-}
+M_ROUNDED(erfcx)
+M_ROUNDED(log_ndtr)
+M_ROUNDED(ndtri)
 
 #endif
