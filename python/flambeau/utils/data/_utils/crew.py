@@ -26,6 +26,7 @@ from flambeau.utils.data._utils.worker import serve
 LOST = object()
 _DUMP_SIGNAL = signal.SIGRTMAX - 2
 _GRACE = 5.0  # seconds that workers have to end by themselves
+_DUMP_GRACE = 10.0  # seconds that a worker has to say where it is: a loaded machine may be slow
 
 
 def _process_main(connection, job, worker_id, dumps):
@@ -109,7 +110,7 @@ class ProcessCrew:
     def _obituary(self, i):
         """Ends what is left of a worker whose socket is closed; (its pid, why it ended)."""
         process = self.processes[i]
-        process.join(1)
+        process.join(_GRACE)
         if process.exitcode is None:
             process.kill()
             process.join()
@@ -135,7 +136,7 @@ class ProcessCrew:
         ended afterwards: the text comes through its socket."""
         process, channel = self.processes[i], self.channels[i]
         os.kill(process.pid, _DUMP_SIGNAL)
-        end = time.monotonic() + 1
+        end = time.monotonic() + _DUMP_GRACE
         poll = select.poll()
         poll.register(channel, select.POLLIN)
         while not channel.closed and poll.poll(max(0, 1000 * (end - time.monotonic()))):
