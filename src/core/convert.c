@@ -1,6 +1,7 @@
 /* Conversion of strided elements, in terms of the contiguous kernels. */
 #include "core/convert.h"
 
+#include <assert.h>
 #include <string.h>
 
 #include "core/iterate.h"
@@ -67,30 +68,61 @@ static void convert_real(int64_t n, void *to, int to_dtype, const void *from, in
         convert_stored(n, to, to_dtype, from, from_dtype);
 }
 
-/* Where one dtype is complex: the real part goes to a real type (its truth is that of both parts),
- * the imaginary part of a real type is 0. */
-static void convert_complex(int64_t n, char *to, int to_dtype, const char *from, int from_dtype)
+/* n real parts, with 0 as the imaginary ones. */
+static void widen(int64_t n, void *to, int part, const void *from)
 {
-    bool from_complex = dtype_is_complex(from_dtype), to_complex = dtype_is_complex(to_dtype);
+    if (part == FL_FLOAT64) {
+        double *y = to;
+        const double *x = from;
+        for (int64_t i = 0; i < n; i++)
+            y[2 * i] = x[i], y[2 * i + 1] = 0;
+    } else {
+        float *y = to;
+        const float *x = from;
+        for (int64_t i = 0; i < n; i++)
+            y[2 * i] = x[i], y[2 * i + 1] = 0;
+    }
+}
+
+/* Up to BLOCK elements, one dtype being complex: the imaginary part of a real type is 0. */
+static void convert_complex_block(int64_t n, char *to, int to_dtype, const char *from,
+                                  int from_dtype)
+{
+    assert(n <= BLOCK && dtype_is_complex(to_dtype) != dtype_is_complex(from_dtype));
+    _Alignas(64) char parts[8 * BLOCK];
     int from_part = dtype_real(from_dtype), to_part = dtype_real(to_dtype);
-    size_t to_size = dtype_size(to_dtype), from_size = dtype_size(from_dtype);
-    if (from_complex && to_complex) {
-        convert_real(2 * n, to, to_part, from, from_part);
+    size_t from_size = dtype_size(from_dtype), part_size = dtype_size(from_part);
+    if (dtype_is_complex(to_dtype)) {
+        if (from_part != to_part)
+            convert_real(n, parts, to_part, from, from_part);
+        widen(n, to, to_part, from_part != to_part ? parts : from);
         return;
     }
-    for (int64_t i = 0; i < n; i++, to += to_size, from += from_size) {
-        if (from_part == to_part)
-            memcpy(to, from, dtype_size(to_part));
-        else
-            convert_real(1, to, to_part, from, from_part);
-        if (to_complex) {
-            memset(to + to_size / 2, 0, to_size / 2);
-        } else if (to_dtype == FL_BOOL) {
-            char imaginary;
-            convert_real(1, &imaginary, FL_BOOL, from + from_size / 2, from_part);
-            *to |= imaginary;
-        }
+    convert_move(n, part_size, parts, (int64_t)part_size, from, (int64_t)from_size);
+    if (from_part == to_part)
+        move_bytes(to, parts, (size_t)n * part_size);
+    else
+        convert_real(n, to, to_part, parts, from_part);
+    if (to_dtype != FL_BOOL)
+        return;
+    char truth[BLOCK];
+    convert_move(n, part_size, parts, (int64_t)part_size, from + part_size, (int64_t)from_size);
+    convert_real(n, truth, FL_BOOL, parts, from_part);
+    for (int64_t i = 0; i < n; i++)
+        to[i] |= truth[i];
+}
+
+/* Where one dtype is complex: the real part goes to a real type; its truth is that of both parts. */
+static void convert_complex(int64_t n, char *to, int to_dtype, const char *from, int from_dtype)
+{
+    if (dtype_is_complex(from_dtype) && dtype_is_complex(to_dtype)) {
+        convert_real(2 * n, to, dtype_real(to_dtype), from, dtype_real(from_dtype));
+        return;
     }
+    int64_t to_size = (int64_t)dtype_size(to_dtype), from_size = (int64_t)dtype_size(from_dtype);
+    for (int64_t done = 0; done < n; done += BLOCK)
+        convert_complex_block(n - done < BLOCK ? n - done : BLOCK, to + done * to_size, to_dtype,
+                              from + done * from_size, from_dtype);
 }
 
 static void convert_contiguous(int64_t n, void *to, int to_dtype, const void *from, int from_dtype)

@@ -5,6 +5,7 @@ import re
 import pytest
 
 import flambeau as torch
+from flambeau import _C
 
 F = torch.fft
 
@@ -195,7 +196,41 @@ def test_lengths(n):
     assert half.tolist() == pytest.approx(F.fft(x.real).tolist()[: n // 2 + 1], abs=1e-11)
     assert F.irfft(half, n).tolist() == pytest.approx(x.real.tolist(), abs=1e-13)
     narrow = F.fft(x.to(torch.complex64))
-    assert narrow.dtype is torch.complex64 and narrow.tolist() == y.to(torch.complex64).tolist()
+    error = (narrow.to(y.dtype) - y).abs().square().sum().sqrt() / y.abs().square().sum().sqrt()
+    assert narrow.dtype is torch.complex64 and error < 4 * 2**-24  # as PyTorch's is, n up to 1000
+
+
+@pytest.mark.parametrize("n", [2, 6, 7, 12, 16, 34, 64, 74, 96, 97, 250])
+@pytest.mark.parametrize("dtype", [torch.complex64, torch.complex128])
+def test_a_line_does_not_depend_on_the_others_or_on_where_it_lies(n, dtype):
+    x = signal(11 * n * 3).reshape(11, n, 3).to(dtype)
+    x[4, :, 1] = float("nan")  # the neighbours stay as they are
+    for make in F.fft, F.ifft, lambda t, dim: F.rfft(t.real, dim=dim), F.irfft, F.hfft:
+        y = make(x, dim=1)
+        across = make(x.transpose(0, 1).contiguous(), dim=0)
+        last = make(x.transpose(1, 2).contiguous(), dim=-1)
+        for i in 0, 3, 10:
+            alone = make(x[i, :, 2].contiguous(), dim=0)
+            for same in y[i, :, 2], across[:, i, 2], last[i, 2]:
+                assert same.tolist() == alone.tolist()
+        assert y[4, :, 1].isnan().any()
+
+
+def test_all_numbers_of_a_real_tensor_are_those_of_a_complex_one():
+    x = signal(5 * 6 * 7).reshape(5, 6, 7).real
+    for dims in (0,), (1,), (2,), (2, 0), (0, 1, 2), (1, 2):
+        for t in x, x.transpose(0, 2):
+            y = _C._fft_r2c(t, dims, 1.0, False)
+            expected = F.fftn(t + 0j, dim=dims)
+            assert y.shape == expected.shape and (y - expected).abs().max() < 1e-12
+
+
+def test_plans_that_stay_are_not_mixed_up():
+    lengths = [*range(1, 40)] * 2 + [16, 16, 32, 16]
+    for n in lengths:
+        x = signal(n)
+        assert F.ifft(F.fft(x)).tolist() == pytest.approx(x.tolist(), abs=1e-13)
+        assert F.irfft(F.rfft(x.real), n).tolist() == pytest.approx(x.real.tolist(), abs=1e-13)
 
 
 @pytest.mark.parametrize("what", [*OF_TWO_DIMS, *SHORT_TIME])
