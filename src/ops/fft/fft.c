@@ -123,7 +123,8 @@ static bool is_across(const struct fourier_memory *m)
 }
 
 /* The same numbers as columns, in the buffer of x that does not count. */
-static struct fourier_memory columns_of(const struct fourier_memory *m, const struct fourier_lines *x)
+static struct fourier_memory columns_of(const struct fourier_memory *m,
+                                        const struct fourier_lines *x)
 {
     assert((char *)x->other_re < (char *)x->other_im);
     size_t part = m->wide ? sizeof(double) : sizeof(float);
@@ -164,9 +165,8 @@ static void scatter(const struct sweep *s, const struct fourier_memory *to,
     int64_t part = to->wide ? sizeof(double) : sizeof(float), size = part * (to->im ? 2 : 1);
     loops->scatter(&columns, s->scale, x);
     ISA_PICK(convert_kernels)
-        ->transpose[__builtin_ctz((unsigned)size)](to->inner, to->outer, to->re,
-                                                   to->inner_step * part, columns.re,
-                                                   to->inner * size);
+        ->transpose[__builtin_ctz((unsigned)size)](
+            to->inner, to->outer, to->re, to->inner_step * part, columns.re, to->inner * size);
 }
 
 static void run_block(const struct sweep *s, int64_t block, char *work)
@@ -182,10 +182,10 @@ static void run_block(const struct sweep *s, int64_t block, char *work)
     int64_t have = half && forward ? s->n / 2 : backward ? s->n / 2 + 1 : s->n;
     int64_t give = half && backward ? s->n / 2 : s->to.sizes[s->dim];
     block /= s->blocks_beside;
-    struct fourier_memory from = memory_of(s, &s->from, block_start(s, &s->from, block, first), have,
-                                           count, half && forward);
-    struct fourier_memory to = memory_of(s, &s->to, block_start(s, &s->to, block, first), give,
-                                         count, half && backward);
+    struct fourier_memory from = memory_of(s, &s->from, block_start(s, &s->from, block, first),
+                                           have, count, half && forward);
+    struct fourier_memory to =
+        memory_of(s, &s->to, block_start(s, &s->to, block, first), give, count, half && backward);
     gather(s, &from, &x);
     transform(s, &x);
     scatter(s, &to, &x);
@@ -221,7 +221,8 @@ static void choose_blocks(struct sweep *s)
     int64_t widest = (all + s->blocks_beside - 1) / s->blocks_beside;
     size_t bytes = s->plan->dtype == FL_FLOAT64 ? sizeof(double) : sizeof(float);
     /* Each part begins at a cache line of its own, none 4096 bytes from another's. */
-    s->work_bytes = 4 * (((size_t)(fourier_room(s->plan) * widest) * bytes + 255) / 256 * 256 + 192);
+    s->work_bytes =
+        4 * (((size_t)(fourier_room(s->plan) * widest) * bytes + 255) / 256 * 256 + 192);
 }
 
 /* One dim, s->n points. */

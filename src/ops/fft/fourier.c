@@ -16,9 +16,9 @@
 #include <stdatomic.h>
 #include <string.h>
 
-#include "flambeau.h"
 #include "core/error.h"
 #include "core/memory.h"
+#include "flambeau.h"
 
 enum { KEPT_PLANS = 8, KEPT_BYTES = 1 << 20 /* of each at most */ };
 

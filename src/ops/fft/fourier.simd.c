@@ -20,9 +20,11 @@
 #include "ops/fft/fourier_loops.h"
 
 #define LOOPS(suffix)                                                                              \
-    {                                                                                              \
-        .pass = pass_##suffix, .scale = scale_##suffix, .split = split_##suffix,                   \
-        .merge = merge_##suffix, .gather = gather_##suffix, .scatter = scatter_##suffix            \
-    }
+    {.pass = pass_##suffix,                                                                        \
+     .scale = scale_##suffix,                                                                      \
+     .split = split_##suffix,                                                                      \
+     .merge = merge_##suffix,                                                                      \
+     .gather = gather_##suffix,                                                                    \
+     .scatter = scatter_##suffix}
 
 const struct fourier_table FL_SIMD(fourier_table) = {LOOPS(f32), LOOPS(f64)};

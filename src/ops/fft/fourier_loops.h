@@ -73,10 +73,10 @@ static inline void NAME(butterfly5)(struct NAME(number) * a)
     struct NAME(number) p = NAME(plus)(a[1], a[4]), q = NAME(plus)(a[2], a[3]);
     struct NAME(number) u = NAME(turned)(NAME(minus)(a[1], a[4]));
     struct NAME(number) v = NAME(turned)(NAME(minus)(a[2], a[3]));
-    struct NAME(number) near = NAME(plus)(
-        a[0], NAME(plus)(NAME(scaled)(p, c1), NAME(scaled)(q, c2)));
-    struct NAME(number) far = NAME(plus)(
-        a[0], NAME(plus)(NAME(scaled)(p, c2), NAME(scaled)(q, c1)));
+    struct NAME(number) near =
+        NAME(plus)(a[0], NAME(plus)(NAME(scaled)(p, c1), NAME(scaled)(q, c2)));
+    struct NAME(number) far =
+        NAME(plus)(a[0], NAME(plus)(NAME(scaled)(p, c2), NAME(scaled)(q, c1)));
     struct NAME(number) near_side = NAME(plus)(NAME(scaled)(u, s1), NAME(scaled)(v, s2));
     struct NAME(number) far_side = NAME(minus)(NAME(scaled)(u, s2), NAME(scaled)(v, s1));
     a[0] = NAME(plus)(a[0], NAME(plus)(p, q));
@@ -104,9 +104,8 @@ static inline void NAME(butterfly8)(struct NAME(number) * a)
 
 /* r numbers `step` apart become r others, `apart` apart, turned by w where `turn`. */
 static inline __attribute__((always_inline)) void
-NAME(cell)(int r, const real *restrict xr, const real *restrict xi, int64_t step,
-           real *restrict yr, real *restrict yi, int64_t apart, bool turn,
-           const struct NAME(number) * w)
+NAME(cell)(int r, const real *restrict xr, const real *restrict xi, int64_t step, real *restrict yr,
+           real *restrict yi, int64_t apart, bool turn, const struct NAME(number) * w)
 {
     struct NAME(number) a[8];
 #pragma GCC unroll 8
@@ -132,14 +131,13 @@ NAME(cell)(int r, const real *restrict xr, const real *restrict xi, int64_t step
 }
 
 /* The roots of group p. */
-static inline __attribute__((always_inline)) void
-NAME(turns_of)(int r, int64_t groups, int64_t p, const real *restrict roots,
-               struct NAME(number) * w)
+static inline __attribute__((always_inline)) void NAME(turns_of)(int r, int64_t groups, int64_t p,
+                                                                 const real *restrict roots,
+                                                                 struct NAME(number) * w)
 {
 #pragma GCC unroll 8
     for (int k = 1; k < r; k++)
-        w[k] = (struct NAME(number)){roots[(k - 1) * groups + p],
-                                     roots[(r + k - 2) * groups + p]};
+        w[k] = (struct NAME(number)){roots[(k - 1) * groups + p], roots[(r + k - 2) * groups + p]};
 }
 
 /* Group by group, of m numbers each. */
@@ -161,9 +159,8 @@ NAME(groups_of)(int r, int64_t groups, int64_t m, const real *restrict roots,
 
 /* m: the numbers that share roots. Eight of them fill a vector, whose offsets become constants. */
 static inline __attribute__((always_inline)) void
-NAME(pass_of)(int r, int64_t groups, int64_t m, const real *restrict roots,
-              const real *restrict xr, const real *restrict xi, real *restrict yr,
-              real *restrict yi)
+NAME(pass_of)(int r, int64_t groups, int64_t m, const real *restrict roots, const real *restrict xr,
+              const real *restrict xi, real *restrict yr, real *restrict yi)
 {
     struct NAME(number) w[8];
     int64_t step = groups * m;
@@ -279,17 +276,18 @@ static inline struct NAME(two) NAME(joined)(struct NAME(two) x, struct NAME(numb
 static inline struct NAME(two) NAME(parted)(struct NAME(two) x, struct NAME(number) w)
 {
     struct NAME(number) even = {x.a.re + x.b.re, x.a.im - x.b.im};
-    struct NAME(number) odd = NAME(times)(
-        (struct NAME(number)){x.a.re - x.b.re, x.a.im + x.b.im}, (struct NAME(number)){w.re, -w.im});
+    struct NAME(number) odd = NAME(times)((struct NAME(number)){x.a.re - x.b.re, x.a.im + x.b.im},
+                                          (struct NAME(number)){w.re, -w.im});
     return (struct NAME(two)){{even.re - odd.im, even.im + odd.re},
                               {even.re + odd.im, odd.re - even.im}};
 }
 
 /* joined or parted of `count` numbers from a and from b on, one root for all, or those of a and of
  * what follows, b going backwards. */
-static inline __attribute__((always_inline)) void
-NAME(pairs)(bool join, int64_t count, int64_t a, int64_t b, int back, const real *wr,
-            const real *wi, const struct fourier_lines *x)
+static inline __attribute__((always_inline)) void NAME(pairs)(bool join, int64_t count, int64_t a,
+                                                              int64_t b, int back, const real *wr,
+                                                              const real *wi,
+                                                              const struct fourier_lines *x)
 {
     const real *xr = x->re, *xi = x->im;
     real *restrict yr = x->other_re, *restrict yi = x->other_im;
@@ -304,8 +302,8 @@ NAME(pairs)(bool join, int64_t count, int64_t a, int64_t b, int back, const real
 }
 
 /* All pairs but those of numbers 0 and n. */
-static inline __attribute__((always_inline)) void NAME(all_pairs)(bool join, const struct fourier *f,
-                                                                  const struct fourier_lines *x)
+static inline __attribute__((always_inline)) void
+NAME(all_pairs)(bool join, const struct fourier *f, const struct fourier_lines *x)
 {
     assert(f->is_half);
     int64_t n = f->n, count = x->count;
@@ -363,8 +361,8 @@ static void NAME(merge)(const struct fourier *f, struct fourier_lines *x)
             for (int64_t k = 0; k < n; k++)                                                        \
                 xr[k] = (real)re[k * step], xi[k] = 0;                                             \
     }                                                                                              \
-    static void NAME(scatter_row_##suffix)(int64_t n, int64_t step, type *restrict re,             \
-                                           type *im, real scale, const real *xr, const real *xi)   \
+    static void NAME(scatter_row_##suffix)(int64_t n, int64_t step, type *restrict re, type *im,   \
+                                           real scale, const real *xr, const real *xi)             \
     {                                                                                              \
         if (step == 2 && im == re + 1)                                                             \
             for (int64_t k = 0; k < n; k++)                                                        \
@@ -403,8 +401,8 @@ static void NAME(scatter)(const struct fourier_memory *to, double scale,
     for (int64_t k = 0; k < to->outer; k++, xr += to->inner, xi += to->inner) {
         if (to->wide)
             NAME(scatter_row_wide)(to->inner, to->inner_step, (double *)to->re + k * to->step,
-                                   to->im ? (double *)to->im + k * to->step : NULL, (real)scale,
-                                   xr, xi);
+                                   to->im ? (double *)to->im + k * to->step : NULL, (real)scale, xr,
+                                   xi);
         else
             NAME(scatter_row_narrow)(to->inner, to->inner_step, (float *)to->re + k * to->step,
                                      to->im ? (float *)to->im + k * to->step : NULL, (real)scale,
