@@ -60,8 +60,9 @@ FL_API fl_tensor *fl_module_get(const fl_module *m, const char *name);
  * set. */
 FL_API int fl_module_to(fl_module *m, fl_device device);
 
-/* Writes all parameters and buffers to a safetensors file; reads them back. Loading is strict:
- * names and shapes must be the module's, or nothing is changed. 0, or -1 with the error set. */
+/* Writes all parameters and buffers to a safetensors file, or as torch.save writes a state_dict()
+ * where the path ends in .pt or .pth; reads them back from either. Loading is strict: names and
+ * shapes must be the module's, or nothing is changed. 0, or -1 with the error set. */
 FL_API int fl_module_save(const fl_module *m, const char *path);
 FL_API int fl_module_load(fl_module *m, const char *path);
 
@@ -156,7 +157,8 @@ FL_API int fl_optimizer_step(fl_optimizer *o);
 /* Drops all gradients. */
 FL_API void fl_optimizer_zero_grad(fl_optimizer *o);
 /* What it keeps and its options, in a safetensors file; loading wants the same optimizer over
- * parameters of the same sizes. 0, or -1 with the error set and nothing changed. */
+ * parameters of the same sizes, and also reads a .pt file that holds its state_dict() in PyTorch. 0,
+ * or -1 with the error set and nothing changed. */
 FL_API int fl_optimizer_save(const fl_optimizer *o, const char *path);
 FL_API int fl_optimizer_load(fl_optimizer *o, const char *path);
 

@@ -56,11 +56,30 @@ def _rebuild_meta_tensor_no_storage(dtype, size, stride, requires_grad):
     )
 
 
+def _with_metadata(tensor, metadata):
+    """The tensor whose values are the conjugates ("conj") or the negatives ("neg") of those stored,
+    as PyTorch saves x.conj(). It has memory of its own, with the same strides."""
+    if not metadata:
+        return tensor
+    if not metadata.keys() <= {"conj", "neg"} or {type(is_so) for is_so in metadata.values()} != {bool}:
+        raise RuntimeError(f"a tensor says of itself what is not known: {str(metadata)[:100]}")
+    if tensor.numel() == 0:
+        return tensor
+    extent = 1 + sum((n - 1) * step for n, step in zip(tensor.shape, tensor.stride()))
+    flat = tensor.as_strided((extent,), (1,))
+    flat = flat.conj_physical() if metadata.get("conj") else flat
+    flat = flat.neg() if metadata.get("neg") else flat.clone()
+    return _C.empty([0], dtype=flat.dtype, device=flat.device).set_(
+        flat.untyped_storage(), 0, tensor.shape, tensor.stride()
+    )
+
+
 def _rebuild_tensor_v2(
     storage, storage_offset, size, stride, requires_grad, backward_hooks, metadata=None
 ):
     """A tensor on a typed storage; its hooks are not kept."""
-    return _rebuild_tensor(storage, storage_offset, size, stride).requires_grad_(requires_grad)
+    made = _rebuild_tensor(storage, storage_offset, size, stride)
+    return _with_metadata(made, metadata).requires_grad_(requires_grad)
 
 
 def _rebuild_tensor_v3(
@@ -69,7 +88,7 @@ def _rebuild_tensor_v3(
     """A tensor of that dtype on an untyped storage."""
     tensor = _C.empty([0], device=storage.device).to(dtype)
     tensor.set_(storage.untyped(), storage_offset, size, stride)
-    return tensor.requires_grad_(requires_grad)
+    return _with_metadata(tensor, metadata).requires_grad_(requires_grad)
 
 
 def _rebuild_sparse_tensor(layout, data):

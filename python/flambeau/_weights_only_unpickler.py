@@ -54,15 +54,19 @@ def _tensor_v1(given, offset, size, stride):
     return _utils._rebuild_tensor(_typed(given), offset, _ints(size), _ints(stride))
 
 
+def _metadata(given):
+    return None if given is None else _is(given, dict, "a dict")
+
+
 def _tensor_v2(given, offset, size, stride, requires_grad, hooks, metadata=None):
-    made = _tensor_v1(given, offset, size, stride)
+    made = _utils._with_metadata(_tensor_v1(given, offset, size, stride), _metadata(metadata))
     return made.requires_grad_(_is(requires_grad, bool, "a bool"))
 
 
 def _tensor_v3(given, offset, size, stride, requires_grad, hooks, dtype, metadata=None):
     _ints(size), _ints(stride), _is(requires_grad, bool, "a bool"), _is(dtype, _C.dtype, "a dtype")
     return _utils._rebuild_tensor_v3(
-        _untyped(given), offset, size, stride, requires_grad, hooks, dtype
+        _untyped(given), offset, size, stride, requires_grad, hooks, dtype, _metadata(metadata)
     )
 
 

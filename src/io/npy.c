@@ -18,6 +18,7 @@
 #include "core/memory.h"
 #include "core/scope.h"
 #include "flambeau/io.h"
+#include "io/byte_order.h"
 #include "io/file_write.h"
 
 enum { MAX_HEADER = 1 << 16, PREFIX = 12, ALIGNMENT = 64 };
@@ -160,18 +161,6 @@ static int64_t read_header(const struct zip_source *source, uint64_t begin, uint
     return status == 0 ? (int64_t)(fixed + length) : -1;
 }
 
-/* Turns the bytes of each number around. */
-static void swap_bytes(char *data, int64_t count, size_t size)
-{
-    assert(count >= 0 && size >= 1);
-    for (int64_t i = 0; i < count; i++, data += size)
-        for (size_t a = 0, b = size - 1; a < b; a++, b--) {
-            char byte = data[a];
-            data[a] = data[b];
-            data[b] = byte;
-        }
-}
-
 /* An uninitialised tensor as the header says. */
 static fl_tensor *make(const struct header *h)
 {
@@ -202,7 +191,7 @@ fl_tensor *npy_read(const struct zip_source *source, uint64_t begin, uint64_t by
     }
     int parts = dtype_is_complex(h.dtype) ? 2 : 1;
     if (h.swapped)
-        swap_bytes(tensor_data(t), numel * parts, dtype_size(h.dtype) / (size_t)parts);
+        byte_order_swap(tensor_data(t), numel * parts, dtype_size(h.dtype) / (size_t)parts);
     return t;
 }
 

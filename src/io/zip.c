@@ -195,27 +195,30 @@ static int by_name(const void *a, const void *b)
     return strcmp((*(struct zip_entry *const *)a)->name, (*(struct zip_entry *const *)b)->name);
 }
 
-/* No entry overlaps the next or the directory, and no name is there twice. */
-static int check_whole(const struct zip_index *index, uint64_t directory)
+void zip_sort(struct zip_index *index)
 {
-    size_t room = (size_t)index->count * sizeof(struct zip_entry *);
-    struct zip_entry **sorted = memory_alloc(room);
-    if (!sorted)
-        return -1;
-    int status = 0;
+    assert((size_t)index->count * sizeof *index->by_name <= index->by_name_bytes);
+    for (int64_t i = 0; i < index->count; i++)
+        index->by_name[i] = &index->entries[i];
+    qsort(index->by_name, (size_t)index->count, sizeof *index->by_name, by_name);
+}
+
+/* No entry overlaps the next or the directory, and no name is there twice. */
+static int check_whole(struct zip_index *index, uint64_t directory)
+{
+    struct zip_entry **sorted = index->by_name;
     for (int64_t i = 0; i < index->count; i++)
         sorted[i] = &index->entries[i];
     qsort(sorted, (size_t)index->count, sizeof *sorted, by_head);
-    for (int64_t i = 0; i < index->count && status == 0; i++)
+    for (int64_t i = 0; i < index->count; i++)
         if (sorted[i]->place + sorted[i]->packed >
             (i + 1 < index->count ? sorted[i + 1]->head : directory))
-            status = bad("entries overlap");
-    qsort(sorted, (size_t)index->count, sizeof *sorted, by_name);
-    for (int64_t i = 1; i < index->count && status == 0; i++)
+            return bad("entries overlap");
+    zip_sort(index);
+    for (int64_t i = 1; i < index->count; i++)
         if (strcmp(sorted[i - 1]->name, sorted[i]->name) == 0)
-            status = bad("two entries have one name");
-    memory_free(sorted, room);
-    return status;
+            return bad("two entries have one name");
+    return 0;
 }
 
 int zip_open(const struct zip_source *source, struct zip_index *index)
@@ -232,7 +235,9 @@ int zip_open(const struct zip_source *source, struct zip_index *index)
     index->names_bytes = directory.bytes; /* a row is longer than its name and a NUL */
     index->entries = memory_alloc(index->entries_bytes);
     index->names = memory_alloc(index->names_bytes);
-    int status = rows && index->entries && index->names
+    index->by_name_bytes = (size_t)directory.count * sizeof(struct zip_entry *);
+    index->by_name = memory_alloc(index->by_name_bytes);
+    int status = rows && index->entries && index->names && index->by_name
                      ? zip_read(source, rows, directory.bytes, directory.at)
                      : -1;
     const unsigned char *at = rows;
@@ -255,14 +260,16 @@ int zip_open(const struct zip_source *source, struct zip_index *index)
 void zip_release(struct zip_index *index)
 {
     memory_free(index->entries, index->entries ? index->entries_bytes : 0);
+    memory_free(index->by_name, index->by_name ? index->by_name_bytes : 0);
     memory_free(index->names, index->names ? index->names_bytes : 0);
     memset(index, 0, sizeof *index);
 }
 
 const struct zip_entry *zip_find(const struct zip_index *index, const char *name)
 {
-    for (int64_t i = 0; i < index->count; i++)
-        if (strcmp(index->entries[i].name, name) == 0)
-            return &index->entries[i];
-    return NULL;
+    struct zip_entry wanted = {.name = name}, *key = &wanted;
+    struct zip_entry **found = index->count ? bsearch(&key, index->by_name, (size_t)index->count,
+                                                      sizeof *index->by_name, by_name)
+                                            : NULL;
+    return found ? *found : NULL;
 }

@@ -29,9 +29,9 @@ struct zip_entry {
 /* What an archive holds, in its directory's order. */
 struct zip_index {
     int64_t count;
-    struct zip_entry *entries;
+    struct zip_entry *entries, **by_name;
     char *names;
-    size_t names_bytes, entries_bytes;
+    size_t names_bytes, entries_bytes, by_name_bytes;
 };
 
 /* Whether bytes begin as an archive does. */
@@ -40,6 +40,8 @@ int zip_begins(const void *bytes, uint64_t size);
  * entries that overlap, lie outside, are encrypted or carry one name twice. */
 int zip_open(const struct zip_source *source, struct zip_index *index);
 void zip_release(struct zip_index *index);
+/* Sorts the entries by name again: for who has changed the index. */
+void zip_sort(struct zip_index *index);
 /* The entry of that name, or NULL (no error). */
 const struct zip_entry *zip_find(const struct zip_index *index, const char *name);
 /* Reads a part of the archive: 0, or -1 with the error set. */

@@ -1,15 +1,13 @@
-/* A module's parameters and buffers in a safetensors file, under PyTorch's names.
+/* A module's parameters and buffers in a safetensors or .pt file, under PyTorch's names.
  *
  * Loading first compares names and shapes of file and module and lists every difference, as
  * load_state_dict does; only when there is none is anything read into the module.
  */
 #include <stdio.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "core/error.h"
 #include "core/memory.h"
-#include "io/safetensors.h"
 #include "io/tensor_file.h"
 #include "nn/modules.h"
 
@@ -64,8 +62,7 @@ int fl_module_save(const fl_module *m, const char *path)
 /* ---- Loading -------------------------------------------------------------------------------- */
 
 struct loading {
-    const struct safetensors_index *index;
-    int file;
+    fl_file *file;
     bool *used;         /* which entries of the file the module has */
     char missing[1024]; /* names, quoted */
     char unequal[2048]; /* lines */
@@ -79,32 +76,28 @@ static void append(char *text, size_t size, const char *format, const char *a, c
     snprintf(text + used, size - used, format, a, b, c);
 }
 
-static const struct safetensors_entry *find_entry(const struct loading *l, const char *name)
-{
-    for (int64_t i = 0; i < l->index->count; i++)
-        if (strcmp(l->index->entries[i].name, name) == 0)
-            return &l->index->entries[i];
-    return NULL;
-}
-
 static int compare(void *context, const char *name, struct module_entry *e)
 {
     struct loading *l = context;
-    const struct safetensors_entry *found = find_entry(l, name);
-    if (!found) {
+    const int64_t *sizes;
+    int64_t found = tensor_file_find(l->file, name);
+    if (found < 0) {
         append(l->missing, sizeof l->missing, "%s\"%s\"%s", l->missing[0] ? ", " : "", name, "");
         return 0;
     }
-    l->used[found - l->index->entries] = true;
+    l->used[found] = true;
     const fl_tensor *t = e->tensor;
-    if (found->ndim == t->ndim &&
-        (t->ndim == 0 || memcmp(found->sizes, t->sizes, (size_t)t->ndim * sizeof *t->sizes) == 0))
+    int ndim = tensor_file_sizes(l->file, found, &sizes);
+    if (ndim < 0)
+        return -1;
+    if (ndim == t->ndim &&
+        (t->ndim == 0 || memcmp(sizes, t->sizes, (size_t)t->ndim * sizeof *t->sizes) == 0))
         return 0;
     char file[256], model[256];
     append(l->unequal, sizeof l->unequal,
            "\n\tsize mismatch for %s: copying a param with shape torch.Size(%s) from checkpoint, "
            "the shape in current model is torch.Size(%s).",
-           name, shape_text(file, sizeof file, found->ndim, found->sizes),
+           name, shape_text(file, sizeof file, ndim, sizes),
            shape_text(model, sizeof model, t->ndim, t->sizes));
     return 0;
 }
@@ -112,9 +105,8 @@ static int compare(void *context, const char *name, struct module_entry *e)
 static int read_one(void *context, const char *name, struct module_entry *e)
 {
     struct loading *l = context;
-    const struct safetensors_entry *found = find_entry(l, name);
-    fl_tensor *t = tensor_new(found->ndim, found->sizes, found->dtype);
-    int status = t ? safetensors_read(l->file, l->index, found, tensor_data(t)) : -1;
+    fl_tensor *t = tensor_file_read(l->file, tensor_file_find(l->file, name));
+    int status = t ? 0 : -1;
     if (status == 0) {
         status = tensor_copy(e->tensor, t);
         tensor_bump_version(e->tensor);
@@ -126,10 +118,10 @@ static int read_one(void *context, const char *name, struct module_entry *e)
 static int refuse(const fl_module *m, const struct loading *l)
 {
     char unexpected[1024] = "";
-    for (int64_t i = 0; i < l->index->count; i++)
+    for (int64_t i = 0; i < fl_file_count(l->file); i++)
         if (!l->used[i])
             append(unexpected, sizeof unexpected, "%s\"%s\"%s", unexpected[0] ? ", " : "",
-                   l->index->entries[i].name, "");
+                   fl_file_name(l->file, i), "");
     if (!l->missing[0] && !unexpected[0] && !l->unequal[0])
         return 0;
     error_set(FL_RUNTIME_ERROR, "Error(s) in loading state_dict for %s:%s%s%s%s%s%s%s",
@@ -146,19 +138,17 @@ int fl_module_load(fl_module *m, const char *path)
 {
     if (!m || !path)
         return fl_null_argument("fl_module_load", m ? "path" : "m");
-    struct safetensors_index index;
-    struct loading l = {.index = &index};
-    l.file = safetensors_open(path, &index);
-    if (l.file < 0)
+    struct loading l = {.file = fl_file_open(path)};
+    if (!l.file)
         return -1;
-    l.used = memory_zalloc((size_t)index.count);
+    size_t count = (size_t)fl_file_count(l.file);
+    l.used = memory_zalloc(count);
     int status = l.used ? module_visit(m, compare, &l) : -1;
     if (status == 0)
         status = refuse(m, &l);
     if (status == 0)
         status = module_visit(m, read_one, &l);
-    memory_free(l.used, (size_t)index.count);
-    safetensors_release(&index);
-    close(l.file);
+    memory_free(l.used, count);
+    fl_file_close(l.file);
     return status;
 }

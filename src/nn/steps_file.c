@@ -1,18 +1,20 @@
 /* What an optimizer keeps, in a safetensors file: "state.0.exp_avg" and so on, the names that
- * torch.save gives them in Python, with "state.0.step"; options stand as "param_groups.0.lr".
+ * torch.save gives them in Python, with "state.0.step"; options stand as "param_groups.0.lr". What
+ * torch.save wrote of an optimizer's state_dict() is read, too: there numbers are texts.
  *
  * Loading reads all into memory first and checks it; only then is the optimizer changed.
  */
 #include <assert.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "core/device.h"
 #include "core/error.h"
 #include "core/memory.h"
 #include "flambeau.h"
 #include "io/safetensors.h"
+#include "io/tensor_file.h"
 #include "nn/steps.h"
 
 enum { NAME = 96 };
@@ -128,33 +130,46 @@ int fl_optimizer_save(const fl_optimizer *o, const char *path)
 
 /* ---- Loading --------------------------------------------------------------------------------- */
 
-static const struct safetensors_entry *find(const struct safetensors_index *index, const char *name)
+/* Options that torch.optim keeps in pairs, as torch.save's files name them. */
+static const struct {
+    const char *option, *pair;
+} PAIRS[] = {{"beta1", "betas.0"},   {"beta2", "betas.1"},         {"eta_minus", "etas.0"},
+             {"eta_plus", "etas.1"}, {"step_min", "step_sizes.0"}, {"step_max", "step_sizes.1"}};
+
+/* What one of torch.save's files says of a number that is no tensor there; NULL: nothing. */
+static const char *find_text(const fl_file *f, const char *name)
 {
-    for (int64_t i = 0; i < index->count; i++)
-        if (strcmp(index->entries[i].name, name) == 0)
-            return &index->entries[i];
-    return NULL;
+    char paired[NAME + 16];
+    const char *text = fl_file_metadata(f, name), *option = strrchr(name, '.');
+    for (size_t i = 0; !text && option && i < sizeof PAIRS / sizeof *PAIRS; i++)
+        if (strcmp(option + 1, PAIRS[i].option) == 0) {
+            snprintf(paired, sizeof paired, "%.*s%s", (int)(option + 1 - name), name,
+                     PAIRS[i].pair);
+            text = fl_file_metadata(f, paired);
+        }
+    return text && strcmp(text, "None") != 0 ? text : NULL;
 }
 
-/* The entry as a tensor of its own dtype. */
-static fl_tensor *read_entry(int file, const struct safetensors_index *index,
-                             const struct safetensors_entry *entry)
+/* "True", "False" or digits as a tensor without dims. */
+static fl_tensor *read_text(const char *text)
 {
-    fl_tensor *t = tensor_new(entry->ndim, entry->sizes, entry->dtype);
-    if (t && entry->end > entry->begin && safetensors_read(file, index, entry, tensor_data(t))) {
-        tensor_release(t);
-        return NULL;
+    char *end = (char *)text;
+    double number = strcmp(text, "True") == 0 ? 1 : 0;
+    if (number == 0 && strcmp(text, "False") != 0) {
+        number = strtod(text, &end);
+        if (end == text || *end)
+            return error_null(FL_VALUE_ERROR, "'%.40s' is no number", text);
     }
-    return t;
+    return tensor_from_number((fl_value){.tag = FL_FLOATING, .as.f = number}, FL_FLOAT64);
 }
 
 /* What the file says of a part, in the part's dtype; *found false where it says nothing. */
-static fl_tensor *read_part(int file, const struct safetensors_index *index, const struct part *p,
-                            bool *found)
+static fl_tensor *read_part(fl_file *f, const struct part *p, bool *found)
 {
-    const struct safetensors_entry *entry = find(index, p->name);
-    *found = entry != NULL;
-    fl_tensor *raw = entry ? read_entry(file, index, entry) : NULL;
+    int64_t place = tensor_file_find(f, p->name);
+    const char *text = place < 0 && p->number ? find_text(f, p->name) : NULL;
+    *found = place >= 0 || text;
+    fl_tensor *raw = place >= 0 ? tensor_file_read(f, place) : text ? read_text(text) : NULL;
     if (!raw)
         return NULL;
     fl_tensor *t =
@@ -188,9 +203,8 @@ static void take(struct part *p, fl_tensor *t)
 int fl_optimizer_load(fl_optimizer *o, const char *path)
 {
     struct listing l = {0};
-    struct safetensors_index index;
-    int file = o ? safetensors_open(path, &index) : -1;
-    if (file < 0)
+    fl_file *file = o ? fl_file_open(path) : NULL;
+    if (!file)
         return -1;
     int status = list(o, true, &l);
     size_t bytes = l.count * sizeof(fl_tensor *), taken = 0;
@@ -198,7 +212,7 @@ int fl_optimizer_load(fl_optimizer *o, const char *path)
     status = read ? 0 : -1;
     for (size_t i = 0; i < l.count && status == 0; i++) {
         bool found;
-        read[i] = read_part(file, &index, &l.part[i], &found);
+        read[i] = read_part(file, &l.part[i], &found);
         status = found && !read[i] ? -1 : 0;
         taken += found;
     }
@@ -211,12 +225,15 @@ int fl_optimizer_load(fl_optimizer *o, const char *path)
         else
             tensor_release(read[i]);
     }
-    for (int64_t i = 0; status == 0 && i < o->count; i++)
-        o->held[i].steps = (int64_t)l.steps[i];
+    for (int64_t i = 0; status == 0 && i < o->count; i++) {
+        struct held *h = &o->held[i];
+        h->steps = (int64_t)l.steps[i];
+        if (!h->steps && h->state[0]) /* torch.optim's SGD counts no steps: its momentum stands */
+            h->steps = 1, h->number[0] = 1;
+    }
     if (read)
         memory_free(read, bytes);
     list_free(&l);
-    safetensors_release(&index);
-    close(file);
+    fl_file_close(file);
     return status;
 }

@@ -12,6 +12,10 @@ HERE = Path(__file__).resolve().parent
 DTYPES = (
     "float32 float64 float16 bfloat16 int8 uint8 int16 int32 int64 bool complex64 complex128"
 ).split()
+NEWER = (
+    "uint16 uint32 uint64 float8_e4m3fn float8_e5m2 float8_e4m3fnuz float8_e5m2fnuz "
+    "float8_e8m0fnu"
+).split()
 
 
 def everything():
@@ -42,7 +46,42 @@ def everything():
     }
 
 
+def rare():
+    """What few files hold: values that are not those stored, dtypes without a type of storages."""
+    z = torch.tensor([1 + 2j, 3 - 4j])
+    sparse = torch.sparse_coo_tensor([[0, 1], [1, 2]], [5.0, 7.0], (2, 3))
+    return {
+        "conj": z.conj(),
+        "neg": z.clone().conj().imag,
+        "stored": z,
+        "sparse": sparse,
+        "csr": sparse.to_dense().to_sparse_csr(),
+        "meta": torch.empty(2, device="meta"),
+        **{name: torch.tensor([1.0, 2.0]).to(getattr(torch, name)) for name in NEWER},
+    }
+
+
+def steps(optimizer, p, count):
+    for _ in range(count):
+        optimizer.zero_grad()
+        (p * p).sum().backward()
+        optimizer.step()
+    return p.item()
+
+
+def save_optimizers():
+    """Their states after two steps, and what p is then and after a third: tests/c/test_pt.c has it."""
+    for name, options in (("Adam", {"betas": (0.75, 0.875)}), ("SGD", {"momentum": 0.5})):
+        p = torch.nn.Parameter(torch.tensor([2.0]))
+        optimizer = getattr(torch.optim, name)([p], lr=0.125, **options)
+        before = steps(optimizer, p, 2)
+        torch.save(optimizer.state_dict(), HERE / f"{name.lower()}.pt")
+        print(name, before, steps(optimizer, p, 1))
+
+
 if __name__ == "__main__":
+    save_optimizers()
+    torch.save(rare(), HERE / "rare.pt")
     torch.save(everything(), HERE / "everything.pt")
     torch.save(everything(), HERE / "everything_old.pt", _use_new_zipfile_serialization=False)
     torch.manual_seed(0)

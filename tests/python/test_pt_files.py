@@ -20,6 +20,11 @@ DTYPES = (
     "float32 float64 float16 bfloat16 int8 uint8 int16 int32 int64 bool complex64 complex128"
 ).split()
 
+NEWER = (
+    "uint16 uint32 uint64 float8_e4m3fn float8_e5m2 float8_e4m3fnuz float8_e5m2fnuz "
+    "float8_e8m0fnu"
+).split()
+
 
 # ---- what PyTorch wrote ------------------------------------------------------------------------
 
@@ -67,6 +72,23 @@ def test_files_of_pytorch(name, tmp_path):
     torch.save(torch.load(DATA / name), again, _use_new_zipfile_serialization="old" not in name)
     check_everything(torch.load(again))
     assert b"flambeau" not in again.read_bytes()
+
+
+def test_what_few_files_hold():
+    """The object rare() of tests/data/make_pt.py."""
+    for trusted in (False, True):
+        found = torch.load(DATA / "rare.pt", weights_only=not trusted)
+        assert found["stored"].tolist() == [1 + 2j, 3 - 4j]
+        assert found["conj"].tolist() == [1 - 2j, 3 + 4j]
+        assert found["neg"].tolist() == [-2, 4] and found["neg"].stride() == (2,)
+        sparse = [[0, 5, 0], [0, 0, 7]]
+        assert found["sparse"].to_dense().tolist() == found["csr"].to_dense().tolist() == sparse
+        assert found["meta"].is_meta and found["meta"].shape == (2,)
+        for name in NEWER:
+            assert found[name].dtype is getattr(torch, name)
+            assert found[name].to(torch.float64).tolist() == [1, 2]
+    again = torch.load(saved({"conj": found["conj"]}))
+    assert again["conj"].tolist() == [1 - 2j, 3 + 4j]
 
 
 def test_a_module_and_a_run_of_pytorch():
