@@ -16,9 +16,14 @@ _FOLDER = os.path.dirname(__file__) + os.sep
 
 NAMES = frozenset(
     (
-        "softmax_before_loss sigmoid_before_loss nll_of_probabilities nll_of_scores "
-        "softmax_over_batch difference_broadcasts loss_diverges loss_is_nan "
-        "optimizer_of_other_parameters zero_grad_missing training_in_eval_mode layers_in_a_list"
+        "softmax_before_loss sigmoid_before_loss relu_before_loss loss_of_one_class "
+        "nll_of_probabilities nll_of_scores kl_of_probabilities loss_of_rounded "
+        "softmax_over_batch softmax_of_one difference_broadcasts loss_diverges loss_is_nan "
+        "backward_of_leaf copy_of_results optimizer_of_other_parameters zero_grad_missing "
+        "zero_grad_before_step backward_missing step_missing clip_without_gradients "
+        "dropout_in_evaluation "
+        "training_in_eval_mode layers_in_a_list tensor_is_no_parameter misspelled_requires_grad "
+        "requires_grad_of_module"
     ).split()
 )
 
@@ -49,14 +54,39 @@ def set_advice(on, name=None):
     _C._set_advice(_on)
 
 
+def _forgets_mode(frame):
+    """Whether the line that runs is F.dropout(x, p), without `training`, in a module in evaluation
+    mode."""
+    import ast
+
+    from flambeau._explain.source import nodes_at, value_of
+
+    module = frame.f_locals.get("self") if frame else None
+    if not isinstance(module, _C.ModuleBase) or module.training:
+        return False
+    try:
+        calls = nodes_at(frame, frame.f_lineno, ast.Call)
+    except Exception:
+        return False  # no source
+    dropout = sys.modules["flambeau.nn.functional"].dropout
+    return any(
+        value_of(call.func, frame) is dropout
+        and len(call.args) < 3
+        and all(keyword.arg != "training" for keyword in call.keywords)
+        for call in calls
+    )
+
+
 def warn(name, text):
     """Gives an advice, from the line of the program that runs."""
     if not _on or name in _off or name in _given:
         return
-    _given.add(name)
     frame = sys._getframe(1) if sys._getframe(0).f_back else None
     while frame and frame.f_code.co_filename.startswith(_FOLDER):
         frame = frame.f_back
+    if name == "dropout_in_evaluation" and not _forgets_mode(frame):
+        return
+    _given.add(name)
     place = (frame.f_code.co_filename, frame.f_lineno) if frame else ("sys", 1)
     off = "关闭此提示：" if speaks_chinese() else "switched off by "
     warnings.warn_explicit(

@@ -78,6 +78,36 @@ int shape_wrap_dim(int64_t dim, int ndim)
     return -1;
 }
 
+/* The fix for sizes a and b that differ in dim `at` of the longer one. */
+static int __attribute__((cold)) hint_of_broadcast(int a_ndim, const int64_t *a, int b_ndim,
+                                                   const int64_t *b, int at)
+{
+    if (b_ndim == 1 && a_ndim == 2 && a[0] == b[0])
+        return error_hint("b has one number for each row of a: b.unsqueeze(1) makes it a column",
+                          "b 为 a 的每一行各有一个数：b.unsqueeze(1) 把它变成一列");
+    if (a_ndim == 1 && b_ndim == 2 && b[0] == a[0])
+        return error_hint("a has one number for each row of b: a.unsqueeze(1) makes it a column",
+                          "a 为 b 的每一行各有一个数：a.unsqueeze(1) 把它变成一列");
+    if (a_ndim == b_ndim && a_ndim >= 3 && at == 1)
+        return error_hint("two branches of a network are joined: give both %lld channels, for "
+                          "example by a convolution of size 1 on the other branch, "
+                          "nn.Conv%dd(%lld, %lld, 1)",
+                          "网络的两个分支相加，通道数必须相同：请使两者都有 %lld 个通道，"
+                          "例如在另一个分支上加 nn.Conv%dd(%lld, %lld, 1)",
+                          (long long)b[1], a_ndim - 2, (long long)a[1], (long long)b[1]);
+    if (a_ndim == b_ndim && a_ndim == 4)
+        return error_hint("height and width differ: a convolution keeps them with "
+                          "padding=kernel_size // 2; F.interpolate(b, size=a.shape[2:]) brings one "
+                          "to the other's size",
+                          "高和宽不同：卷积加 padding=kernel_size // 2 就保持大小；"
+                          "F.interpolate(b, size=a.shape[2:]) 可使两者大小一致");
+    return error_hint("sizes must be equal, or one of them 1: add dimensions at the end with "
+                      "b[:, None, None] or unsqueeze(-1), or reshape or transpose one of the "
+                      "tensors.",
+                      "两个张量在这一维的大小不同，又都不是 1，无法广播：可用 b[:, None, None] 或 "
+                      "unsqueeze(-1) 在末尾增加维度，或用 reshape、transpose 调整其中一个张量。");
+}
+
 int shape_broadcast(int *out_ndim, int64_t *out, int ndim, const int64_t *sizes)
 {
     assert(*out_ndim >= 0 && *out_ndim <= TENSOR_MAX_DIMS);
@@ -105,11 +135,7 @@ int shape_broadcast(int *out_ndim, int64_t *out, int ndim, const int64_t *sizes)
             error_context("b has sizes %s; they are compared from the last dimension on.",
                           "b 的形状是 %s；形状从最后一维开始逐维比较。",
                           shape_text(text, sizeof text, ndim, sizes));
-            return error_hint(
-                "sizes must be equal, or one of them 1: add dimensions at the end with "
-                "b[:, None, None] or unsqueeze(-1), or reshape or transpose one of the tensors.",
-                "两个张量在这一维的大小不同，又都不是 1，无法广播：可用 b[:, None, None] 或 "
-                "unsqueeze(-1) 在末尾增加维度，或用 reshape、transpose 调整其中一个张量。");
+            return hint_of_broadcast(before, out + (whole - before), ndim, sizes, i);
         }
         out[i] = sizes[j];
     }

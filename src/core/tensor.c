@@ -474,11 +474,16 @@ void tensor_dense_strides(const fl_tensor *t, int64_t *strides)
 int tensor_check_written(const fl_tensor *t)
 {
     for (int d = 0; d < t->ndim && t->numel > 1; d++)
-        if (t->strides[d] == 0 && t->sizes[d] > 1)
-            return error_set(FL_RUNTIME_ERROR,
-                             "unsupported operation: more than one element of the written-to "
-                             "tensor refers to a single memory location. Please clone() the tensor "
-                             "before performing the operation.");
+        if (t->strides[d] == 0 && t->sizes[d] > 1) {
+            error_set(FL_RUNTIME_ERROR,
+                      "unsupported operation: more than one element of the written-to "
+                      "tensor refers to a single memory location. Please clone() the tensor "
+                      "before performing the operation.");
+            return error_hint("an expanded tensor shows one number in many places: make it "
+                              "writable by x = x.clone(), or write x = x + 1 in place of x += 1",
+                              "expand 得到的张量在多处显示同一个数，不能就地修改：请先 "
+                              "x = x.clone()，或把 x += 1 写成 x = x + 1");
+        }
     return 0;
 }
 

@@ -26,7 +26,66 @@ int advise_cross_entropy(const fl_tensor *input)
                    "做两次会让梯度非常小，几乎学不动。\n"
                    "提示：把网络里的 softmax 去掉，直接把原始得分（logits）交给损失函数；"
                    "只有在显示概率时才做 softmax。"};
+    static struct advice relu = {
+        .name = "relu_before_loss",
+        .english = "cross_entropy is given the result of relu: scores below 0 are cut off and get no "
+                   "gradient, and a sample whose scores are all 0 teaches nothing.\n"
+                   "hint: leave out the activation after the last layer; the loss takes raw scores "
+                   "(logits).",
+        .chinese = "cross_entropy 的输入是 relu 的结果：小于 0 的得分被截断而没有梯度，"
+                   "得分全为 0 的样本什么也学不到。\n"
+                   "提示：去掉最后一层之后的激活函数，损失函数需要原始得分（logits）。"};
+    static struct advice one = {
+        .name = "loss_of_one_class",
+        .english = "cross_entropy is given one output a sample: of one class the probability is "
+                   "always 1 and the loss always 0, and nothing is trained.\n"
+                   "hint: for two classes give the last layer two outputs, or one output and "
+                   "BCEWithLogitsLoss with targets 0. and 1.",
+        .chinese = "cross_entropy 的输入每个样本只有一个输出：只有一类时概率总是 1，损失总是 0，"
+                   "什么也学不到。\n"
+                   "提示：二分类请让最后一层有两个输出；或用一个输出加 "
+                   "BCEWithLogitsLoss，目标为 0. 和 1.。"};
+    if (!input->autograd || !input->autograd->node)
+        return 0;
+    if (input->ndim == 2 && input->sizes[1] == 1 && input->sizes[0] > 1)
+        return advice_give(&one);
+    return comes_from(input, "softmax") ? advice_give(&advice)
+           : comes_from(input, "relu")  ? advice_give(&relu)
+                                        : 0;
+}
+
+int advise_divergence(const fl_tensor *input)
+{
+    static struct advice advice = {
+        .name = "kl_of_probabilities",
+        .english = "kl_div (KLDivLoss) is given the result of softmax as its input, but it takes "
+                   "log-probabilities there: the result is no divergence.\n"
+                   "hint: use log_softmax for the input (the first argument), and softmax for the "
+                   "target.",
+        .chinese = "kl_div（KLDivLoss）的 input 是 softmax 的结果，但它需要对数概率："
+                   "得到的不是散度。\n"
+                   "提示：input（第一个参数）用 log_softmax，target 用 softmax。"};
     return comes_from(input, "softmax") ? advice_give(&advice) : 0;
+}
+
+int advise_rounded(const fl_tensor *input)
+{
+    static struct advice advice = {
+        .name = "loss_of_rounded",
+        .english = "The loss is given the result of round (or sign, floor, ceil), whose gradient is 0 "
+                   "everywhere: nothing before it is trained.\n"
+                   "hint: compute the loss from the values before rounding, and round only to "
+                   "predict.",
+        .chinese = "损失函数的输入是 round（或 sign、floor、ceil）的结果，它的梯度处处为 0："
+                   "前面的层都学不到东西。\n"
+                   "提示：请用取整之前的值计算损失，只在预测时取整。"};
+    static const char *const names[] = {"round", "sign", "floor", "ceil"};
+    const char *origin =
+        input->autograd && input->autograd->node ? record_origin(input->autograd->node) : "";
+    for (size_t i = 0; *origin && i < sizeof names / sizeof *names; i++)
+        if (strcmp(origin, names[i]) == 0)
+            return advice_give(&advice);
+    return 0;
 }
 
 int advise_logits(const fl_tensor *input)
@@ -72,7 +131,7 @@ int advise_nll(const fl_tensor *input)
                                          : 0;
 }
 
-int advise_softmax(const fl_tensor *input, int dim)
+int advise_softmax(const fl_tensor *input, int dim, bool logarithm)
 {
     static struct advice advice = {
         .name = "softmax_over_batch",
@@ -82,6 +141,17 @@ int advise_softmax(const fl_tensor *input, int dim)
             "hint: use dim=1 (or dim=-1), the dim of the classes.",
         .chinese = "这样每一列在整个批次上的和为 1，而同一个样本的各类概率之和不是 1。\n"
                    "提示：请用 dim=1（或 dim=-1），也就是类别所在的维。"};
+    static struct advice one = {
+        .name = "softmax_of_one",
+        .english = "softmax over one output is always 1, whatever the network computes, and nothing "
+                   "is trained.\n"
+                   "hint: for two classes use sigmoid with one output (and BCEWithLogitsLoss without "
+                   "it), or give the last layer two outputs.",
+        .chinese = "只有一个输出时，softmax 的结果总是 1，与网络的计算无关，什么也学不到。\n"
+                   "提示：二分类请对一个输出用 sigmoid（BCEWithLogitsLoss 则不用），"
+                   "或让最后一层有两个输出。"};
+    if (!logarithm && input->ndim == 2 && dim == 1 && input->sizes[1] == 1 && comes_from(input, "linear"))
+        return advice_give(&one);
     if (dim != 0 || input->ndim != 2 || input->sizes[0] < 2 || input->sizes[1] < 2 ||
         !comes_from(input, "linear"))
         return 0;

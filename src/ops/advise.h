@@ -6,14 +6,18 @@
 
 #include "core/tensor.h"
 
-/* cross_entropy of a softmax. */
+/* cross_entropy of a softmax, of a ReLU, or of one class. */
 int advise_cross_entropy(const fl_tensor *input);
 /* binary_cross_entropy_with_logits of a sigmoid. */
 int advise_logits(const fl_tensor *input);
+/* kl_div of what are no log-probabilities. */
+int advise_divergence(const fl_tensor *input);
+/* A loss of what was rounded, whose gradient is 0 everywhere. */
+int advise_rounded(const fl_tensor *input);
 /* nll_loss (N, C) of what are no log-probabilities, or of those along the batch. */
 int advise_nll(const fl_tensor *input);
-/* softmax along the batch of what a linear layer gives, (N, C). */
-int advise_softmax(const fl_tensor *input, int dim);
+/* softmax along the batch of what a linear layer gives, (N, C), or along a dim of one output. */
+int advise_softmax(const fl_tensor *input, int dim, bool logarithm);
 /* The difference of (N, 1), from a layer, and (N), which is (N, N). */
 int advise_difference(const fl_tensor *a, const fl_tensor *b);
 

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "autograd/autograd.h"
 #include "core/advice.h"
 #include "python/autograd/location.h"
 #include "python/tensor/tensor_object.h"
@@ -80,9 +81,27 @@ static int __attribute__((cold)) advise_of_nan(double value)
                             losses.lowest, losses.latest, steps);
 }
 
+static int __attribute__((cold)) advise_of_leaf(void)
+{
+    static struct advice advice = {
+        .name = "backward_of_leaf",
+        .english = "backward() of a tensor that was not computed from others: its own .grad becomes 1, "
+                   "and no parameter gets a gradient.\n"
+                   "hint: torch.tensor(x), argmax, a comparison, .item() and .detach() cut a loss off "
+                   "from the model, and requires_grad=True does not join it again: compute the loss "
+                   "from the model's output itself.",
+        .chinese = "对一个不是由其他张量算出的张量调用 backward()：只有它自己的 .grad 变为 1，"
+                   "任何参数都得不到梯度。\n"
+                   "提示：torch.tensor(x)、argmax、比较、.item() 和 .detach() 会切断损失与模型的联系，"
+                   "设 requires_grad=True 并不能恢复：请直接用模型的输出计算损失。"};
+    return advice_give(&advice);
+}
+
 int advice_watch_loss(const fl_tensor *loss)
 {
     double value;
+    if (loss->numel == 1 && tensor_is_leaf(loss) && tensor_requires_grad(loss) && advise_of_leaf())
+        return -1;
     if (!number_of_loss(loss, &value))
         return 0;
     if (!isfinite(value)) /* anomaly detection knows better */
@@ -105,7 +124,31 @@ static struct {
     int grown;          /* steps in a row in which backward added to it, and nothing else wrote */
     const void *barren; /* the groups whose step found no gradient */
     long long barren_loss; /* losses.steps at that time */
+    uint64_t nodes;        /* calls recorded by then */
+    long long loss;        /* losses.steps at the last step that found one */
+    const void *zeroed;    /* the groups whose zero_grad dropped gradients */
+    long long zeroed_loss; /* losses.steps at that time */
+    int unused;            /* zero_grads in a row that dropped gradients, before any step at all */
+    bool stepped;          /* an optimizer's step has run */
 } last;
+
+int advice_watch_zero(const void *groups)
+{
+    static struct advice advice = {
+        .name = "step_missing",
+        .english = "zero_grad() has dropped the gradients of four backwards, and no optimizer's step() "
+                   "has run: nothing is trained.\n"
+                   "hint: call optimizer.step(), with brackets, after loss.backward().",
+        .chinese = "zero_grad() 已经四次丢弃了 backward 得到的梯度，而没有一次优化器的 step() "
+                   "执行过：什么也没有训练。\n"
+                   "提示：请在 loss.backward() 之后调用 optimizer.step()，不要漏了括号。"};
+    bool fresh = last.zeroed != groups || last.zeroed_loss < losses.steps;
+    last.zeroed = groups;
+    last.zeroed_loss = losses.steps;
+    if (last.stepped || !fresh)
+        return 0;
+    return ++last.unused >= 4 ? advice_give(&advice) : 0;
+}
 
 static int advise_step_without_gradients(const void *groups)
 {
@@ -121,10 +164,35 @@ static int advise_step_without_gradients(const void *groups)
                    "梯度落在了别的张量上，什么也没有训练。\n"
                    "提示：请先建立模型，再用计算损失的那个模型的参数建立优化器："
                    "optim.SGD(model.parameters(), ...)。"};
-    bool again = last.barren == groups && losses.steps > last.barren_loss;
+    static struct advice zeroed = {
+        .name = "zero_grad_before_step",
+        .english = "optimizer.step() finds no gradient: zero_grad() has dropped them between "
+                   "backward() and step(), and nothing is trained.\n"
+                   "hint: the order is optimizer.zero_grad(), loss.backward(), optimizer.step().",
+        .chinese = "optimizer.step() 找不到梯度：zero_grad() 在 backward() 与 step() 之间把它们丢弃了，"
+                   "什么也没有训练。\n"
+                   "提示：顺序应为 optimizer.zero_grad()、loss.backward()、optimizer.step()。"};
+    static struct advice missing = {
+        .name = "backward_missing",
+        .english = "optimizer.step() finds no gradient: a loss was computed since the last step, but "
+                   "backward() has not run, and nothing is trained.\n"
+                   "hint: call loss.backward(), with brackets, before optimizer.step().",
+        .chinese = "optimizer.step() 找不到梯度：上一步之后计算了损失，但没有执行 backward()，"
+                   "什么也没有训练。\n"
+                   "提示：请在 optimizer.step() 之前调用 loss.backward()，不要漏了括号。"};
+    bool again = last.barren == groups, ran = losses.steps > last.barren_loss;
+    bool recorded = node_count() > last.nodes;
+    bool dropped = last.zeroed == groups && last.zeroed_loss == losses.steps &&
+                   last.zeroed_loss > last.loss;
     last.barren = groups;
     last.barren_loss = losses.steps;
-    return again ? advice_give(&advice) : 0;
+    last.nodes = node_count();
+    if (!again)
+        return 0;
+    return ran && dropped ? advice_give(&zeroed)
+           : ran          ? advice_give(&advice)
+           : recorded     ? advice_give(&missing)
+                          : 0;
 }
 
 static int advise_gradients_that_grow(const fl_tensor *g)
@@ -183,6 +251,14 @@ static const fl_tensor *first_gradient(PyObject *groups)
     return NULL;
 }
 
+/* Sees that an optimizer's step runs, the first time, whoever wrote the optimizer. */
+static PyObject *step_begins(PyObject *module, PyObject *unused)
+{
+    (void)module, (void)unused;
+    last.stepped = true;
+    Py_RETURN_NONE;
+}
+
 /* Looks at the parameters after a step. */
 static PyObject *watch_step(PyObject *module, PyObject *groups)
 {
@@ -191,6 +267,8 @@ static PyObject *watch_step(PyObject *module, PyObject *groups)
         Py_RETURN_NONE;
     const fl_tensor *g = first_gradient(groups);
     PyErr_Clear();
+    if (g)
+        last.loss = losses.steps;
     int status = g ? advise_gradients_that_grow(g) : advise_step_without_gradients(groups);
     if (status == 0)
         status = advise_of_mode();
@@ -208,7 +286,8 @@ static PyObject *set_round(PyObject *module, PyObject *on)
         return NULL;
     atomic_store(&advice_round, truth ? ++rounds : 0);
     last.grad = last.barren = NULL;
-    last.grown = 0;
+    last.grown = last.unused = 0;
+    last.barren_loss = last.loss = last.zeroed_loss = 0;
     losses.steps = 0;
     Py_RETURN_NONE;
 }
@@ -216,6 +295,8 @@ static PyObject *set_round(PyObject *module, PyObject *on)
 PyMethodDef advice_functions[] = {
     {"_watch_step", watch_step, METH_O,
      "_watch_step(groups): advises on what an optimizer's step finds."},
+    {"_step_begins", step_begins, METH_NOARGS,
+     "_step_begins(): tells that an optimizer's step runs."},
     {"_set_advice", set_round, METH_O,
      "_set_advice(on): all advice may be given (again), or none is."},
     {0},

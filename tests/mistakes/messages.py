@@ -62,7 +62,15 @@ def _said(name, language):
 
 def _say(language):
     """Writes what all programs print, each in a process of its own, in the files' form."""
-    import flambeau  # noqa: F401  before the forks, for all
+    import ast  # noqa: F401  before the forks, for all: what the programs or their errors import
+    import inspect  # noqa: F401
+    import traceback  # noqa: F401
+
+    import flambeau.optim.lr_scheduler  # noqa: F401
+    import flambeau.utils.data  # noqa: F401
+    from flambeau._explain import fixes, names  # noqa: F401
+    from flambeau.compat import run  # noqa: F401
+    from flambeau.nn import functional, modules  # noqa: F401
 
     text = "\n".join(f"=== {name}\n{_said(name, language)}" for name in NAMES)
     sys.stdout.buffer.write(text.encode())

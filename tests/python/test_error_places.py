@@ -146,5 +146,6 @@ def test_what_cut_the_loss_off():
     with pytest.raises(RuntimeError) as error:
         torch.ones(()).backward()
     assert notes(error) == [
-        "hint: no input of this tensor has requires_grad=True, or it was computed under no_grad."
+        "hint: no input of this tensor has requires_grad=True, or it was computed under no_grad: "
+        "compute the loss from the model's output, outside of no_grad."
     ]

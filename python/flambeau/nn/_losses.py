@@ -76,18 +76,42 @@ def _how(reduction, size_average, reduce):
     return reduction
 
 
+def _hint_of_sizes(input, target):
+    if input.dim() == 2 and target.dim() == 1 and input.shape[1] > 1 and len(input) == len(target):
+        return hint(
+            "one output a class, and class numbers as targets, go to a loss for classes: "
+            "F.cross_entropy(input, target.long())",
+            "每类一个输出、目标是类别编号时，应使用分类的损失函数："
+            "F.cross_entropy(input, target.long())",
+        )
+    return hint(
+        "every element of one is compared with all of the other: input.squeeze(-1), or "
+        "target.unsqueeze(-1), gives both one shape",
+        "输入与目标形状不同，会被广播：一方的每个元素都与另一方的所有元素比较；"
+        "请用 input.squeeze(-1) 或 target.unsqueeze(-1) 使两者形状相同",
+    )
+
+
 def _warn_of_sizes(input, target):
-    _warn(
+    import sys
+    import warnings
+
+    from flambeau._explain.source import program_frame
+
+    frame = program_frame(sys._getframe(1))
+    message = (
         f"Using a target size ({target.shape}) that is different to the input size"
         f" ({input.shape}). This will likely lead to incorrect results due to broadcasting."
         " Please ensure they have the same size."
-        + hint(
-            "every element of one is compared with all of the other: input.squeeze(-1), or "
-            "target.unsqueeze(-1), gives both one shape",
-            "输入与目标形状不同，会被广播：一方的每个元素都与另一方的所有元素比较；"
-            "请用 input.squeeze(-1) 或 target.unsqueeze(-1) 使两者形状相同",
-        ),
-        up=4,
+        + _hint_of_sizes(input, target)
+    )
+    if frame is None:
+        warnings.warn(message)
+        return
+    registry = frame.f_globals.setdefault("__warningregistry__", {})
+    warnings.warn_explicit(
+        message, UserWarning, frame.f_code.co_filename, frame.f_lineno,
+        frame.f_globals.get("__name__"), registry,
     )
 
 

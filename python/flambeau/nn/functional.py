@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 
 import flambeau
-from flambeau._hint import noted
+from flambeau._hint import hint, noted
 from flambeau import _C
 from flambeau.nn import _reduction  # noqa: F401  programs look for it here
 from flambeau.nn._attention import multi_head_attention_forward  # noqa: F401
@@ -103,7 +103,11 @@ def _implicit_dim(name, ndim, stacklevel):
     import warnings
     warnings.warn(
         f"Implicit dimension choice for {name} has been deprecated. Change the call to include "
-        "dim=X as an argument.",
+        "dim=X as an argument."
+        + hint(
+            "classes are the last dim: dim=-1 (of a batch (N, C) the same as dim=1)",
+            "没有给出 dim，只好猜测：类别在最后一维，请写 dim=-1（批次为 (N, C) 时与 dim=1 相同）",
+        ),
         stacklevel=stacklevel,
     )
     return 0 if ndim in (0, 1, 3) else 1

@@ -69,11 +69,18 @@ def _to_scalar(x):
     return x.squeeze() if isinstance(x, Tensor) and x.dim() != 0 else x
 
 
+_step_began = False  # any optimizer's; advice on a missing step asks
+
+
 def _hooked(step):
     """step with the optimizer's hooks around it; without hooks one test."""
 
     @wraps(step)
     def wrapper(self, *args, **kwargs):
+        global _step_began
+        if not _step_began:
+            _step_began = True
+            _C._step_begins()
         if not (
             self._optimizer_step_pre_hooks
             or self._optimizer_step_post_hooks

@@ -64,6 +64,11 @@ static int __attribute__((cold)) hint_of_channels(const fl_tensor *input, int sp
             "and width: %s",
             "通道在最后一维（Pillow 和 Matplotlib 的排列），而这里要求通道在高和宽之前：%s",
             batch ? "x.permute(0, 3, 1, 2)" : "x.permute(2, 0, 1)");
+    if (spatial == 1 && input->sizes[input->ndim - 1] == wanted)
+        return error_hint("the channels are the last dim, as in a recurrent network's input, and "
+                          "belong before the length: x.transpose(-1, -2)",
+                          "通道（特征）在最后一维（循环网络的排列），而这里要求通道在长度之前："
+                          "x.transpose(-1, -2)");
     if (!batch && wanted == 1)
         return error_hint("this is taken for one sample of %lld channels; a batch of samples of "
                           "one channel needs the channel dim: x.unsqueeze(1)",
@@ -77,6 +82,25 @@ static int __attribute__((cold)) hint_of_channels(const fl_tensor *input, int sp
                       wanted, C, C);
 }
 
+/* The fix where the input has another number of dims than a convolution takes. */
+static int __attribute__((cold)) hint_of_rank(const fl_tensor *input, int spatial)
+{
+    static const char *const layout[] = {"", "(N, C, L)", "(N, C, H, W)", "(N, C, D, H, W)"};
+    long long side = 1;
+    while (input->ndim == 2 && side * side < input->sizes[1])
+        side++;
+    if (spatial == 2 && input->ndim == 2 && side > 1 && side * side == input->sizes[1])
+        return error_hint("the images are flat: x.view(-1, 1, %lld, %lld) gives them their channel, "
+                          "height and width back",
+                          "图片被展平了：x.view(-1, 1, %lld, %lld) 恢复通道、高和宽",
+                          side, side);
+    return error_hint("the layer takes %s: unsqueeze(0) adds a missing batch dim, unsqueeze(1) a "
+                      "missing channel dim, view or flatten make other shapes",
+                      "该层的输入形状是 %s：缺少批次维用 unsqueeze(0)，缺少通道维用 unsqueeze(1)，"
+                      "其他情况用 view 或 flatten",
+                      layout[spatial <= 3 ? spatial : 0]);
+}
+
 static int check_tensors(const fl_tensor *input, const fl_tensor *weight, const fl_tensor *bias,
                          int spatial, int64_t groups, bool transposed)
 {
@@ -86,13 +110,15 @@ static int check_tensors(const fl_tensor *input, const fl_tensor *weight, const 
             FL_RUNTIME_ERROR,
             "weight should have at least three dimensions (here %d for conv%dd), but got %d",
             spatial + 2, spatial, weight->ndim);
-    if (input->ndim != spatial + 2 && input->ndim != spatial + 1)
-        return error_set(
+    if (input->ndim != spatial + 2 && input->ndim != spatial + 1) {
+        error_set(
             FL_RUNTIME_ERROR,
             "Expected %dD (unbatched) or %dD (batched) input to conv%s%dd, but got input of "
             "size: %s",
             spatial + 1, spatial + 2, transposed ? "_transpose" : "", spatial,
             shape_text(got, sizeof got, input->ndim, input->sizes));
+        return hint_of_rank(input, spatial);
+    }
     if (input->dtype != weight->dtype || (bias && bias->dtype != input->dtype))
     {
         if (!transposed && bias && bias->dtype != input->dtype)

@@ -47,13 +47,19 @@ static int check_mask(const fl_tensor *self, const fl_tensor *mask, int dim)
     if (dim + mask->ndim > self->ndim)
         return error_set(FL_INDEX_ERROR, "too many indices for tensor of dimension %d", self->ndim);
     for (int k = 0; k < mask->ndim; k++)
-        if (mask->sizes[k] != self->sizes[dim + k])
-            return error_set(FL_INDEX_ERROR,
-                             "The shape of the mask %s at index %d does not match the shape of the "
-                             "indexed tensor %s at "
-                             "index %d",
-                             shape_text(a, sizeof a, mask->ndim, mask->sizes), k,
-                             shape_text(b, sizeof b, self->ndim, self->sizes), dim + k);
+        if (mask->sizes[k] != self->sizes[dim + k]) {
+            error_set(FL_INDEX_ERROR,
+                      "The shape of the mask %s at index %d does not match the shape of the "
+                      "indexed tensor %s at "
+                      "index %d",
+                      shape_text(a, sizeof a, mask->ndim, mask->sizes), k,
+                      shape_text(b, sizeof b, self->ndim, self->sizes), dim + k);
+            return error_hint("a mask holds one truth for each of the %lld elements along dim %d: "
+                              "make it from this tensor; for another dim: x[:, mask]",
+                              "掩码要为第 %2$d 维的 %1$lld 个元素各给一个真假值："
+                              "请由这个张量算出掩码；要用于别的维：x[:, mask]",
+                              (long long)self->sizes[dim + k], dim + k);
+        }
     return 0;
 }
 
@@ -77,9 +83,12 @@ static int take_index(struct plan *p, const fl_tensor *self, fl_tensor *index, i
     }
     if (dim >= self->ndim)
         return error_set(FL_INDEX_ERROR, "too many indices for tensor of dimension %d", self->ndim);
-    if (!dtype_is_integral(index->dtype))
-        return error_set(FL_INDEX_ERROR,
-                         "tensors used as indices must be long, int, byte or bool tensors");
+    if (!dtype_is_integral(index->dtype)) {
+        error_set(FL_INDEX_ERROR,
+                  "tensors used as indices must be long, int, byte or bool tensors");
+        return error_hint("positions are integers: x[index.long()]",
+                          "下标必须是整数：x[index.long()]");
+    }
     p->index[dim] = index->dtype == FL_INT64 ? tensor_retain(index) : tensor_as(index, FL_INT64);
     return p->index[dim] ? 1 : -1;
 }

@@ -367,10 +367,16 @@ static int check_index(const fl_tensor *t, const fl_tensor *index, int d, const 
     if (index->numel && index->dtype != FL_INT64 && index->dtype != FL_INT32)
         return error_set(FL_RUNTIME_ERROR, "%s(): Expected dtype int32/int64 for index", what);
     int ndim = t->ndim ? t->ndim : 1, own = index->ndim ? index->ndim : 1;
-    if (ndim != own && index->numel)
-        return error_set(FL_RUNTIME_ERROR,
-                         "Index tensor must have the same number of dimensions as %s tensor",
-                         source ? "self" : "input");
+    if (ndim != own && index->numel) {
+        error_set(FL_RUNTIME_ERROR,
+                  "Index tensor must have the same number of dimensions as %s tensor",
+                  source ? "self" : "input");
+        return error_hint("the tensor has %d dims and the index %d: one element a row is taken by "
+                          "x.gather(1, index.unsqueeze(1)).squeeze(1)",
+                          "张量有 %d 维，而下标有 %d 维，必须相同：每行取一个元素时写 "
+                          "x.gather(1, index.unsqueeze(1)).squeeze(1)",
+                          ndim, own);
+    }
     for (int k = 0; k < index->ndim && t->ndim && index->numel; k++)
         if (k != d && index->sizes[k] > t->sizes[k])
             return error_set(

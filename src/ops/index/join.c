@@ -19,16 +19,43 @@ static bool is_skipped(const fl_tensor *t)
     return t->ndim == 1 && t->sizes[0] == 0;
 }
 
+/* The fix where t differs from the first tensor in dim k, and maybe in more. */
+static int __attribute__((cold)) hint_of_sizes(const fl_tensor *first, const fl_tensor *t, int d,
+                                               int k)
+{
+    int differ = 0;
+    for (int i = 0; i < t->ndim; i++)
+        differ += i != d && t->sizes[i] != first->sizes[i];
+    if (differ > 1 && t->ndim >= 3) /* images, as where a network joins two of its layers */
+        return error_hint("they are joined along dim %d and differ in %d more dims: bring one to "
+                          "the other's size first, F.interpolate(b, size=a.shape[2:]), or cut, "
+                          "b[..., :%lld, :%lld]; sizes that halve evenly need no such step",
+                          "拼接沿第 %d 维进行，而它们还有 %d 维的大小不同：请先使大小一致："
+                          "F.interpolate(b, size=a.shape[2:])，或截取 b[..., :%lld, :%lld]；"
+                          "每次都能整除的尺寸就不会这样",
+                          d, differ, (long long)first->sizes[t->ndim - 2],
+                          (long long)first->sizes[t->ndim - 1]);
+    return error_hint("they are joined along dim %d and differ in dim %d: join them along that "
+                      "(dim=%d), or make them equal there",
+                      "拼接沿第 %d 维进行，而它们在第 %d 维的大小不同："
+                      "请改为沿该维拼接（dim=%d），或先使该维大小相同",
+                      d, k, k);
+}
+
 int cat_shape(fl_tensors tensors, int64_t dim, struct op_shape *y)
 {
     const fl_tensor *first = NULL;
     if (tensors.count == 0)
         return error_set(FL_VALUE_ERROR, "torch.cat(): expected a non-empty list of Tensors");
     for (int64_t i = 0; i < tensors.count; i++) {
-        if (tensors.data[i]->ndim == 0)
-            return error_set(FL_RUNTIME_ERROR,
-                             "zero-dimensional tensor (at position %lld) cannot be concatenated",
-                             (long long)i);
+        if (tensors.data[i]->ndim == 0) {
+            error_set(FL_RUNTIME_ERROR,
+                      "zero-dimensional tensor (at position %lld) cannot be concatenated",
+                      (long long)i);
+            return error_hint("cat joins along a dim that the tensors have; single numbers are "
+                              "stacked: torch.stack(tensors)",
+                              "cat 沿已有的维拼接，而单个数没有维：请用 torch.stack(tensors)");
+        }
         if (!first && !is_skipped(tensors.data[i]))
             first = tensors.data[i];
     }
@@ -55,11 +82,7 @@ int cat_shape(fl_tensors tensors, int64_t dim, struct op_shape *y)
                     "Sizes of tensors must match except in dimension %d. Expected size %lld but "
                     "got size %lld for tensor number %lld in the list.",
                     d, (long long)first->sizes[k], (long long)t->sizes[k], (long long)i);
-                return error_hint("they are joined along dim %d and differ in dim %d: join them "
-                                  "along that (dim=%d), or make them equal there",
-                                  "拼接沿第 %d 维进行，而它们在第 %d 维的大小不同："
-                                  "请改为沿该维拼接（dim=%d），或先使该维大小相同",
-                                  d, k, k);
+                return hint_of_sizes(first, t, d, k);
             }
         y->sizes[d] += t->sizes[d];
     }

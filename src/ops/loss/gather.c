@@ -7,6 +7,7 @@
 #include "core/memory.h"
 #include "core/sound.h"
 #include "ops/loss/gather.h"
+#include "ops/loss/loss.h"
 #include "ops/op.h"
 #include "ops_kernels.h"
 
@@ -23,6 +24,34 @@ static struct classes classes_of(int ndim, const int64_t *sizes)
     for (int d = 2; d < ndim; d++)
         k.S *= sizes[d];
     return k;
+}
+
+/* The error where scores and labels differ in the dims after the batch. */
+static int __attribute__((cold)) set_places_error(const fl_tensor *input, const fl_tensor *target,
+                                                  const char *in, const char *to)
+{
+    assert(input->ndim >= 3 && target->ndim == input->ndim - 1);
+    if (input->ndim == 4) {
+        error_set(FL_RUNTIME_ERROR, "size mismatch (got input: %s, target: %s)", in, to);
+    } else {
+        int64_t wanted[TENSOR_MAX_DIMS] = {input->sizes[0]};
+        char text[128];
+        for (int d = 2; d < input->ndim; d++)
+            wanted[d - 1] = input->sizes[d];
+        error_set(FL_RUNTIME_ERROR, "Expected target size %s, got %s",
+                  shape_text(text, sizeof text, input->ndim - 1, wanted), to);
+    }
+    if (input->ndim == 3 && target->sizes[1] == input->sizes[1])
+        return error_hint("classes are dim 1 of the scores, and here they are the last: "
+                          "loss(scores.transpose(1, 2), labels), or for all places as one batch "
+                          "loss(scores.flatten(0, 1), labels.flatten())",
+                          "得分的第 1 维应是类别，而这里类别在最后一维："
+                          "loss(scores.transpose(1, 2), labels)，或把所有位置当作一批："
+                          "loss(scores.flatten(0, 1), labels.flatten())");
+    return error_hint("scores (N, C, ...) go with labels (N, ...): all dims but the classes must be "
+                      "equal; scores of another size: F.interpolate(scores, size=labels.shape[1:])",
+                      "得分 (N, C, ...) 与标签 (N, ...)：除类别维以外的大小必须相同；"
+                      "若得分的尺寸不同：F.interpolate(scores, size=labels.shape[1:])");
 }
 
 int nll_loss_shape(fl_tensor *input, fl_tensor *target, fl_tensor *weight, int64_t reduction,
@@ -51,11 +80,18 @@ int nll_loss_shape(fl_tensor *input, fl_tensor *target, fl_tensor *weight, int64
                              "目标应为每个样本一个类别编号；若是 one-hot 标签："
                              "target.argmax(1)");
         }
-        if (target->ndim && input->sizes[0] == target->sizes[0] && input->ndim == 4)
-            return error_set(FL_RUNTIME_ERROR,
-                             "only batches of spatial targets supported (3D tensors) but got "
-                             "targets of dimension: %d",
-                             target->ndim);
+        if (target->ndim && input->sizes[0] == target->sizes[0] && input->ndim == 4) {
+            error_set(FL_RUNTIME_ERROR,
+                      "only batches of spatial targets supported (3D tensors) but got "
+                      "targets of dimension: %d",
+                      target->ndim);
+            return error_hint("for scores (N, C, H, W) the labels are one class number a pixel, "
+                              "(N, H, W): target.squeeze(1) takes a channel dim of 1 away, "
+                              "target.argmax(1) turns one-hot labels into numbers",
+                              "得分是 (N, C, H, W) 时，标签是每个像素一个类别编号，形状为 (N, H, W)："
+                              "target.squeeze(1) 去掉大小为 1 的通道维，"
+                              "target.argmax(1) 把 one-hot 标签变成编号");
+        }
         if (target->ndim == input->ndim - 1 || input->ndim == 2) {
             error_set(FL_VALUE_ERROR,
                       "Expected input batch_size (%lld) to match target batch_size (%lld).",
@@ -70,7 +106,7 @@ int nll_loss_shape(fl_tensor *input, fl_tensor *target, fl_tensor *weight, int64
     }
     for (int d = 2; d < input->ndim; d++)
         if (target->sizes[d - 1] != input->sizes[d])
-            return error_set(FL_RUNTIME_ERROR, "size mismatch (got input: %s, target: %s)", in, to);
+            return set_places_error(input, target, in, to);
     if (input->ndim == 1 && target->numel != 1)
         return error_set(FL_VALUE_ERROR,
                          "For 1D input, 1D target must have size 1, but got target size: %lld",
@@ -83,11 +119,7 @@ int nll_loss_shape(fl_tensor *input, fl_tensor *target, fl_tensor *weight, int64
     }
     struct classes k = classes_of(input->ndim, input->sizes);
     if (weight && (weight->ndim != 1 || weight->numel != k.C))
-        return error_set(
-            FL_RUNTIME_ERROR,
-            "weight tensor should be defined either for all %lld classes or no classes but got "
-            "weight tensor of shape: %s",
-            (long long)k.C, shape_text(in, sizeof in, weight->ndim, weight->sizes));
+        return loss_refuse_weight(weight, k.C);
     if (weight && weight->dtype != input->dtype)
         return error_set(FL_RUNTIME_ERROR, "expected scalar type %s but found %s",
                          dtype_title(input->dtype), dtype_title(weight->dtype));

@@ -36,6 +36,8 @@ int loss_reduce(fl_tensor *errors, const char *reduction, fl_tensor **y)
 
 int mse_loss_compose(fl_tensor *self, fl_tensor *target, const char *reduction, fl_tensor **y)
 {
+    if (advise_rounded(self))
+        return -1;
     return loss_reduce(fl__squared_error(self, target), reduction, y);
 }
 
@@ -64,6 +66,21 @@ int huber_loss_compose(fl_tensor *self, fl_tensor *target, const char *reduction
     return loss_reduce(fl__huber_error(self, target, delta), reduction, y);
 }
 
+int loss_refuse_weight(const fl_tensor *weight, int64_t C)
+{
+    char text[128];
+    assert(weight && C >= 0);
+    error_set(FL_RUNTIME_ERROR,
+              "weight tensor should be defined either for all %lld classes or no classes but got "
+              "weight tensor of shape: %s",
+              (long long)C, shape_text(text, sizeof text, weight->ndim, weight->sizes));
+    return error_hint("the weight holds one number a class, for the network's %lld outputs: make "
+                      "it of that length, or give the last layer as many outputs as there are "
+                      "classes",
+                      "weight 为每个类别各给一个数，而网络有 %lld 个输出：请使两者个数相同",
+                      (long long)C);
+}
+
 /* The fix for a binary loss whose target has another shape. */
 static int __attribute__((cold)) hint_of_shapes(const fl_tensor *input, const fl_tensor *target)
 {
@@ -71,8 +88,21 @@ static int __attribute__((cold)) hint_of_shapes(const fl_tensor *input, const fl
         return error_hint("give both one shape: input.squeeze(-1), or target.unsqueeze(-1)",
                           "输入与目标的形状必须相同：input.squeeze(-1)，或 target.unsqueeze(-1)");
     if (target->ndim == input->ndim + 1 && target->sizes[target->ndim - 1] == 1)
-        return error_hint("give both one shape: target.squeeze(-1)",
-                          "输入与目标的形状必须相同：target.squeeze(-1)");
+        return input->ndim == 0
+                   ? error_hint("squeeze() without a dim drops a batch of one too: write "
+                                "output.squeeze(1), which keeps it",
+                                "不带参数的 squeeze() 会把大小为 1 的批次维也去掉：请写 "
+                                "output.squeeze(1)，它保留批次维")
+                   : error_hint("give both one shape: target.squeeze(-1)",
+                                "输入与目标的形状必须相同：target.squeeze(-1)");
+    if (input->ndim == 2 && target->ndim == 1 && input->sizes[0] == target->sizes[0])
+        return error_hint("class numbers and one output a class go to CrossEntropyLoss, "
+                          "F.cross_entropy(output, target); for a binary loss give the last layer "
+                          "one output, or one-hot labels, F.one_hot(target, %lld).float()",
+                          "每类一个输出、目标是类别编号时应使用 CrossEntropyLoss："
+                          "F.cross_entropy(output, target)；用二分类损失时，最后一层只要一个输出，"
+                          "或用 one-hot 标签 F.one_hot(target, %lld).float()",
+                          (long long)input->sizes[1]);
     return error_hint(
         "give both one shape; class numbers: F.one_hot(target, classes).float()",
         "输入与目标的形状必须相同；若目标是类别编号：F.one_hot(target, classes).float()");
@@ -129,6 +159,8 @@ int binary_cross_entropy_compose(fl_tensor *self, fl_tensor *target, fl_tensor *
                   dtype_title(self->dtype));
         return hint_of_labels();
     }
+    if (advise_rounded(self))
+        return -1;
     if (check_chances(self, "input") || check_chances(target, "target"))
         return -1;
     fl_tensor *errors = fl__bce_error(self, target);
@@ -173,6 +205,8 @@ int bce_with_logits_compose(fl_tensor *self, fl_tensor *target, fl_tensor *weigh
 int kl_div_compose(fl_tensor *self, fl_tensor *target, const char *reduction, bool log_target,
                    fl_tensor **y)
 {
+    if (!log_target && advise_divergence(self))
+        return -1;
     fl_tensor *errors = log_target ? fl__kl_log_error(self, target) : fl__kl_error(self, target);
     if (strcmp(reduction, "batchmean") == 0) {
         if (!errors)
@@ -292,7 +326,6 @@ int cross_entropy_compose(fl_tensor *input, fl_tensor *target, fl_tensor *weight
                           int64_t ignore_index, const char *reduction, double label_smoothing,
                           fl_tensor **y)
 {
-    char got[128];
     if (label_smoothing > 1)
         return error_set(FL_RUNTIME_ERROR, "label_smoothing must be between 0.0 and 1.0. Got: %g",
                          label_smoothing);
@@ -317,11 +350,7 @@ int cross_entropy_compose(fl_tensor *input, fl_tensor *target, fl_tensor *weight
                          "ignore_index is not supported for floating point target");
     int64_t C = input->ndim ? input->sizes[dim] : 0;
     if (weight && (weight->ndim != 1 || weight->numel != C))
-        return error_set(
-            FL_RUNTIME_ERROR,
-            "weight tensor should be defined either for all %lld classes or no classes but got "
-            "weight tensor of shape: %s",
-            (long long)C, shape_text(got, sizeof got, weight->ndim, weight->sizes));
+        return loss_refuse_weight(weight, C);
     fl_tensor *log_p = fl_log_softmax(input, dim, FL_NO_DTYPE);
     if (!log_p)
         return -1;

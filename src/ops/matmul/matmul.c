@@ -105,10 +105,13 @@ const char *linear_title(fl_tensor *input, fl_tensor *weight, fl_tensor *bias)
 
 int mm_shape(fl_tensor *self, fl_tensor *mat2, struct op_shape *y)
 {
-    if (self->ndim != 2)
-        return error_set(FL_RUNTIME_ERROR, "self must be a matrix");
-    if (mat2->ndim != 2)
-        return error_set(FL_RUNTIME_ERROR, "mat2 must be a matrix");
+    if (self->ndim != 2 || mat2->ndim != 2) {
+        error_set(FL_RUNTIME_ERROR, "%s must be a matrix", self->ndim != 2 ? "self" : "mat2");
+        return error_hint("mm multiplies two matrices: a batch of them is multiplied by a @ b (or "
+                          "torch.bmm), a matrix and a vector too",
+                          "mm 只用于两个矩阵：一批矩阵请用 a @ b（或 torch.bmm），"
+                          "矩阵乘向量也用 a @ b");
+    }
     return matmul_shape(self, mat2, y);
 }
 
@@ -447,6 +450,12 @@ static int __attribute__((cold)) hint_of_features(const fl_tensor *input, long l
             "输入没有展平：请在该层之前加上 x = torch.flatten(x, 1)（或 nn.Flatten()），"
             "就得到该层所需的 %lld 个特征",
             features);
+    if (input->ndim == 2 && last < features && input->numel == features)
+        return error_hint("the %lld rows together are the %lld features of one sample, whose batch "
+                          "dim is missing: give the network x.unsqueeze(0)",
+                          "这 %lld 行合起来正是一个样本的 %lld 个特征，说明缺少批次维："
+                          "请给网络输入 x.unsqueeze(0)",
+                          (long long)input->sizes[0], features);
     if (flat)
         return error_hint("the input's last dim is %lld, and the layer was made with "
                           "in_features=%lld; flattened (torch.flatten(x, 1)) the input has %lld "

@@ -29,13 +29,19 @@ static int check_shape(fl_tensor *input, fl_ints normalized_shape, fl_tensor *we
             "one element, but got normalized_shape = []");
     for (int d = 0; fits && d < k; d++)
         fits = input->sizes[input->ndim - k + d] == normalized_shape.data[d];
-    if (!fits)
-        return error_set(
-            FL_RUNTIME_ERROR,
-            "Given normalized_shape=%s, expected input with shape [*, %.*s, but got input of "
-            "size%s",
-            wanted, (int)sizeof wanted - 1, wanted + 1,
-            shape_text(got, sizeof got, input->ndim, input->sizes));
+    if (!fits) {
+        error_set(FL_RUNTIME_ERROR,
+                  "Given normalized_shape=%s, expected input with shape [*, %.*s, but got input of "
+                  "size%s",
+                  wanted, (int)sizeof wanted - 1, wanted + 1,
+                  shape_text(got, sizeof got, input->ndim, input->sizes));
+        return error_hint("the layer normalises the last dims, and was made for %s: make it for "
+                          "the last dims of this input, or move the features to the end first "
+                          "(x.transpose(1, 2))",
+                          "该层对最后的维做归一化，是为 %s 建立的：请按这个输入最后的维来建立，"
+                          "或先把特征移到最后一维（x.transpose(1, 2)）",
+                          wanted);
+    }
     for (int i = 0; i < 2; i++) {
         fl_tensor *p = i ? bias : weight;
         bool same = !p || (p->ndim == k && memcmp(p->sizes, normalized_shape.data,

@@ -90,15 +90,20 @@ static int softmax_like(fl_tensor *self, int64_t dim, fl_dtype dtype, const char
                         struct op_shape *y)
 {
     int d = shape_wrap_dim(dim, self->ndim);
-    if (d < 0 || (autograd_mode.grad && advise_softmax(self, d)))
+    if (d < 0 || (autograd_mode.grad && advise_softmax(self, d, *what)))
         return -1;
     op_shape_like(y, self);
     y->dtype = dtype == FL_NO_DTYPE ? self->dtype : (int)dtype;
-    if (!dtype_is_floating(y->dtype))
-        return error_set(FL_NOT_IMPLEMENTED, "\"%s%s\" not implemented for '%s'", what,
-                         d == self->ndim - 1 || !self->ndim ? "softmax_lastdim_kernel_impl"
-                                                            : "softmax_kernel_impl",
-                         dtype_title(y->dtype));
+    if (!dtype_is_floating(y->dtype)) {
+        error_set(FL_NOT_IMPLEMENTED, "\"%s%s\" not implemented for '%s'", what,
+                  d == self->ndim - 1 || !self->ndim ? "softmax_lastdim_kernel_impl"
+                                                     : "softmax_kernel_impl",
+                  dtype_title(y->dtype));
+        return error_hint("softmax is of scores, which are floats: x.float(); in cross_entropy the "
+                          "scores come first and the labels second: loss(scores, labels)",
+                          "softmax 的输入是得分，必须是浮点数：x.float()；"
+                          "在 cross_entropy 里先给得分、后给标签：loss(scores, labels)");
+    }
     return 0;
 }
 

@@ -172,10 +172,29 @@ static int drop(fl_tensor *input, bool channels, bool in_place, double p, bool t
     return *y ? 0 : -1;
 }
 
+/* Advises once where dropout runs though nothing is recorded, as when a model is evaluated. Python's
+ * side looks who called it, and is silent where that is meant. */
+static int __attribute__((cold)) advise_in_evaluation(void)
+{
+    static struct advice advice = {
+        .name = "dropout_in_evaluation",
+        .english = "F.dropout drops elements though the model is in evaluation mode: its `training` is "
+                   "True unless it is given, and predictions are random.\n"
+                   "hint: F.dropout(x, p, training=self.training), or a layer nn.Dropout(p), which "
+                   "knows the mode.",
+        .chinese = "模型处于评估模式，F.dropout 却仍在丢弃元素：不传 training 时它总是 True，"
+                   "预测结果是随机的。\n"
+                   "提示：请写 F.dropout(x, p, training=self.training)；或用层 nn.Dropout(p)，"
+                   "它会跟随模式。"};
+    return advice_give(&advice);
+}
+
 int dropout_compose(fl_tensor *input, double p, bool train, fl_tensor **y)
 {
     if (autograd_mode.grad && tensor_requires_grad(input))
         advice_see_mode(train);
+    else if (train && !autograd_mode.grad && advise_in_evaluation())
+        return -1;
     return drop(input, false, false, p, train, y);
 }
 

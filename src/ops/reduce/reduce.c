@@ -365,12 +365,14 @@ static int result_dtype(const fl_op *f, const fl_value *args, int dtype)
     int from = asked ? (int)args[given].as.i : dtype;
     bool summed = f->result_dtype == RESULT_SUM && !asked && f->accepts & ACCEPT_INTEGRAL;
     if (!op_accepts(f->accepts, from) && !(summed && dtype_group(from) == GROUP_UNSIGNED)) {
-        if (strncmp(f->base, "mean", 4) == 0 && !dtype_is_inexact(from))
-            return error_set(
-                FL_RUNTIME_ERROR,
-                "mean(): could not infer output dtype. Input dtype must be either a floating "
-                "point or complex dtype. Got: %s",
-                dtype_title(dtype));
+        if (strncmp(f->base, "mean", 4) == 0 && !dtype_is_inexact(from)) {
+            error_set(FL_RUNTIME_ERROR,
+                      "mean(): could not infer output dtype. Input dtype must be either a floating "
+                      "point or complex dtype. Got: %s",
+                      dtype_title(dtype));
+            return error_hint("a mean is a float: x.float().mean()",
+                              "平均值是浮点数，请先转换：x.float().mean()");
+        }
         return error_set(FL_NOT_IMPLEMENTED, "\"%s\" not implemented for '%s'", f->called,
                          dtype_title(from));
     }

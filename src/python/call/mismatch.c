@@ -173,16 +173,22 @@ static struct counts counts_of(const fl_op *op, bool method)
     return c;
 }
 
-static PyObject *raise_missing(const char *name, const fl_op *op, int from)
+static PyObject *raise_missing(const char *name, const fl_op *op, int from, bool method)
 {
     struct text t = {0};
     int missing = 0;
     for (int i = from; i < op->params; i++)
         if (is_required(&op->param[i]))
             append(&t, "%s\"%s\"", missing++ ? ", " : "", param_name(&op->param[i]));
+    struct text english = {0}, chinese = {0};
+    append(&english, "it is called as %s", name);
+    append_signature(&english, op, method);
+    append(&chinese, "它的调用形式是 %s", name);
+    append_signature(&chinese, op, method);
     /* the plural is PyTorch's own */
-    return PyErr_Format(PyExc_TypeError, "%s() missing %d required positional argument%s: %s", name,
-                        missing, missing == 1 ? "s" : "", t.data);
+    PyErr_Format(PyExc_TypeError, "%s() missing %d required positional argument%s: %s", name,
+                 missing, missing == 1 ? "s" : "", t.data);
+    return raise_hint(english.data, chinese.data);
 }
 
 static PyObject *raise_count(const char *name, struct counts c, Py_ssize_t nargs)
@@ -201,6 +207,20 @@ static PyObject *raise_count(const char *name, struct counts c, Py_ssize_t nargs
 /* The fix for what was given in the place of a tensor. NULL. */
 static PyObject *__attribute__((cold)) hint_of_object(PyObject *o)
 {
+    if (PyTuple_Check(o) && PyTuple_Size(o) > 1 && pytensor_check(python_item(o, 0)))
+        return raise_hint(
+            "a tuple of several results, as an LSTM (output, (h, c)), max(dim) (values, indices) or "
+            "a model that returns more than one gives it: take the one that is meant, "
+            "output, state = lstm(x), or result[0]; in nn.Sequential a module of your own does it.",
+            "传入的是多个结果组成的元组，例如 LSTM 的 (output, (h, c))、max(dim) 的"
+            "（值, 下标），或返回多个值的模型：请取出需要的那个：output, state = lstm(x)，"
+            "或 result[0]；在 nn.Sequential 里请写一个自己的模块来取。");
+    if (python_is_sequence(o) && python_length(o) && PyUnicode_Check(python_item(o, 0)))
+        return raise_hint("these are texts: give each class a number, number = {'cat': 0, 'dog': 1}, "
+                          "and make torch.tensor([number[name] for name in names]), best in the "
+                          "dataset.",
+                          "传入的是字符串：请给每个类别编号 number = {'cat': 0, 'dog': 1}，"
+                          "再写 torch.tensor([number[name] for name in names])，最好放在数据集里。");
     if (python_is_sequence(o) && python_length(o) && pytensor_check(python_item(o, 0)))
         return raise_hint(
             "a list of tensors, such as the batch of a DataLoader: unpack it, `for x, "
@@ -226,6 +246,23 @@ static PyObject *__attribute__((cold)) hint_of_object(PyObject *o)
         "若该层是浮点类型，再加 .float()。");
 }
 
+/* The same for any parameter. */
+static PyObject *__attribute__((cold)) hint_of_argument(const struct op_param *p, PyObject *o)
+{
+    if (p->type == TYPE_TENSOR)
+        return hint_of_object(o);
+    if (p->type == TYPE_TENSORS && pytensor_check(o))
+        return raise_hint("the tensors are given as one list: torch.cat([a, b], dim=0).",
+                          "请把张量放进一个列表：torch.cat([a, b], dim=0)。");
+    if (p->type == TYPE_INTS && PyLong_Check(o))
+        return raise_hint("a size is a tuple, also of one number: torch.randint(0, 10, (3,)).",
+                          "大小要写成元组，一个数也一样：torch.randint(0, 10, (3,))。");
+    if (p->type == TYPE_INTS && python_is_sequence(o))
+        return raise_hint("sizes are whole numbers, and / always gives a float: use //, or int(n).",
+                          "大小必须是整数，而除法 / 的结果总是浮点数：请用 //，或 int(n)。");
+    return NULL;
+}
+
 static PyObject *raise_one(const char *name, const fl_op *op, const struct mismatch *why,
                            bool method, Py_ssize_t nargs)
 {
@@ -234,7 +271,7 @@ static PyObject *raise_one(const char *name, const fl_op *op, const struct misma
     case MISMATCH_TOO_MANY:
         return raise_count(name, counts_of(op, method), nargs);
     case MISMATCH_MISSING:
-        return raise_missing(name, op, why->param);
+        return raise_missing(name, op, why->param, method);
     case MISMATCH_KEYWORD:
         return PyErr_Format(PyExc_TypeError, "%s() got an unexpected keyword argument '%U'", name,
                             why->object);
@@ -249,7 +286,7 @@ static PyObject *raise_one(const char *name, const fl_op *op, const struct misma
             PyErr_Format(PyExc_TypeError, "%s(): argument '%s' (position %zd) must be %s, not %s",
                          name, param_name(p), why->position + 1, type_text(p),
                          python_type_name(why->object));
-        return p->type == TYPE_TENSOR ? hint_of_object(why->object) : NULL;
+        return hint_of_argument(p, why->object);
     }
 }
 

@@ -13,6 +13,7 @@
 
 #include "nn/optimizer.h"
 #include "python/tensor/tensor_object.h"
+#include "python/watch.h"
 
 enum {
     STATES = 3,
@@ -481,6 +482,7 @@ static PyObject *adam_step(PyObject *module, PyObject *const *args, Py_ssize_t n
 static PyObject *zero_grad(PyObject *module, PyObject *groups)
 {
     (void)module;
+    bool dropped = false;
     if (!PyList_Check(groups))
         return PyErr_Format(PyExc_TypeError, "_zero_grad expects a list of groups");
     for (Py_ssize_t i = 0; i < PyList_Size(groups); i++) {
@@ -497,11 +499,14 @@ static PyObject *zero_grad(PyObject *module, PyObject *groups)
                 return PyErr_Format(PyExc_TypeError, "a parameter must be a Tensor, not %s",
                                     python_type_name(p));
             fl_tensor *t = pytensor_get(p);
-            if (t->autograd && t->autograd->grad && autograd_set_grad(t, NULL) != 0)
+            if (!t->autograd || !t->autograd->grad)
+                continue;
+            dropped = true;
+            if (autograd_set_grad(t, NULL) != 0)
                 return raise_error();
         }
     }
-    Py_RETURN_NONE;
+    return dropped && advice_watch_zero(groups) ? raise_error() : Py_NewRef(Py_None);
 }
 
 PyMethodDef optim_functions[] = {

@@ -6,7 +6,9 @@
 #include <assert.h>
 
 #include "python/module/module.h"
-#include "python/python.h"
+
+#include "core/advice.h"
+#include "python/tensor/tensor_object.h"
 
 static PyObject *extension;
 static PyTypeObject *tensor_type, *parameter_type;
@@ -397,14 +399,38 @@ PyMethodDef registration_functions[] = {
     {0},
 };
 
+/* Advises on module.requires_grad = False, which sets an attribute that nobody reads. -1 where the
+ * warning is an exception. */
+static int advise_of_name(PyObject *name)
+{
+    static struct advice advice = {
+        .name = "requires_grad_of_module",
+        .english = "requires_grad is set as an attribute of a module: nothing reads it, and its "
+                   "parameters are trained as before.\n"
+                   "hint: freeze all its parameters by module.requires_grad_(False), with an "
+                   "underscore and brackets.",
+        .chinese = "requires_grad 被设成了模块的属性：没有代码会读取它，它的参数照样参与训练。\n"
+                   "提示：冻结它的全部参数请写 module.requires_grad_(False)，带下划线和括号。"};
+    if (PyUnicode_CompareWithASCIIString(name, "requires_grad") != 0 || advice_give(&advice) == 0)
+        return 0;
+    raise_error();
+    return -1;
+}
+
 /* Any other value: an attribute like that of every object. */
 static int assign_plain(struct module_object *self, PyObject *name, PyObject *value)
 {
-    if (value &&
-        (PyList_CheckExact(value) || PyDict_CheckExact(value) || PyTuple_CheckExact(value)))
+    bool list = value && (PyList_CheckExact(value) || PyDict_CheckExact(value) ||
+                          PyTuple_CheckExact(value));
+    if (list || (pytensor_check(value) && tensor_requires_grad(pytensor_get(value))))
         lists_assigned++;
-    if (PyUnicode_Check(name) && PyUnicode_GetLength(name) && PyUnicode_ReadChar(name, 0) == '_')
-        module_forget(self);
+    if (PyUnicode_Check(name) && PyUnicode_GetLength(name)) {
+        Py_UCS4 first = PyUnicode_ReadChar(name, 0);
+        if (first == '_')
+            module_forget(self);
+        else if (first == 'r' && PyBool_Check(value) && advise_of_name(name))
+            return -1;
+    }
     return PyObject_GenericSetAttr((PyObject *)self, name, value);
 }
 
@@ -421,11 +447,18 @@ static int assign(struct module_object *self, PyObject *name, PyObject *value)
         return make_room(self, name, self->parameters) ? -1 : assign_parameter(self, name, value);
     }
     if (module_item(self->parameters, name)) {
-        if (value != Py_None)
-            return refuse(PyExc_TypeError,
-                          "cannot assign '%U' as parameter '%U' "
-                          "(torch.nn.Parameter or None expected)",
-                          value, name);
+        if (value != Py_None) {
+            refuse(PyExc_TypeError,
+                   "cannot assign '%U' as parameter '%U' "
+                   "(torch.nn.Parameter or None expected)",
+                   value, name);
+            raise_hint("a parameter is replaced by a parameter: layer.weight = "
+                       "nn.Parameter(value); or its values are changed: with torch.no_grad(): "
+                       "layer.weight.copy_(value).",
+                       "参数只能换成参数：layer.weight = nn.Parameter(value)；或只改变它的值："
+                       "with torch.no_grad(): layer.weight.copy_(value)。");
+            return -1;
+        }
         return assign_parameter(self, name, value);
     }
     if (is_module(value))

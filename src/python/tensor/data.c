@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "autograd/operations.h"
+#include "core/advice.h"
 #include "core/iterate.h"
 #include "core/memory.h"
 #include "device/devices.h"
@@ -251,8 +252,15 @@ static int dtype_of_one(PyObject *o)
         return dtype_default();
     if (is_array == 0 && PyComplex_Check(o))
         return dtype_complex(dtype_default());
-    if (is_array == 0)
+    if (is_array == 0) {
         PyErr_Format(PyExc_RuntimeError, "Could not infer dtype of %s", python_type_name(o));
+        if (o == Py_None)
+            raise_hint("a value is missing: leave its row out, or write float('nan') for it.",
+                       "数据里有缺失值 None：请去掉那一行，或用 float('nan') 代替。");
+        else
+            raise_hint("a tensor is made of numbers: take the numbers out of this object first.",
+                       "张量由数组成：请先从该对象里取出数。");
+    }
     return FL_NO_DTYPE;
 }
 
@@ -387,6 +395,10 @@ static bool put_one(struct sink *s, PyObject *o)
         if (pytensor_get(o)->numel != 1) {
             PyErr_SetString(PyExc_ValueError,
                             "only one element tensors can be converted to Python scalars");
+            raise_hint("a list of tensors is joined by torch.stack(tensors) (or torch.cat along a "
+                       "dim that they have): torch.tensor takes numbers.",
+                       "张量的列表用 torch.stack(tensors) 合并（或用 torch.cat 沿已有的维拼接）："
+                       "torch.tensor 只接受数。");
             return false;
         }
         if (!data_one(pytensor_get(o)))
@@ -619,13 +631,38 @@ static bool warn_of_copy(PyObject *data, const char *name)
                             name) == 0;
 }
 
+/* Advises where torch.tensor(losses, requires_grad=True) copies what was computed: results whose
+ * history the new tensor does not have. false with an exception. */
+static bool advise_of_results(PyObject *data)
+{
+    static struct advice advice = {
+        .name = "copy_of_results",
+        .english = "torch.tensor copies the values of computed tensors and drops their history: "
+                   "requires_grad=True makes a new leaf, and no gradient reaches what they were "
+                   "computed from.\n"
+                   "hint: join them with torch.stack(list) (or take sum(list)), and call backward() on "
+                   "that.",
+        .chinese = "torch.tensor 只复制张量的数值，丢掉了计算历史：requires_grad=True 只是建立新的叶子张量，"
+                   "梯度传不到它们的来源。\n"
+                   "提示：请用 torch.stack(list) 合并（或 sum(list)），再对结果调用 backward()。"};
+    PyObject *first = data;
+    if (!pytensor_check(data) && python_is_sequence(data) && python_length(data))
+        first = python_item(data, 0);
+    bool computed = pytensor_check(first) && pytensor_get(first)->autograd &&
+                    pytensor_get(first)->autograd->node;
+    if (!computed || advice_give(&advice) == 0)
+        return true;
+    raise_error();
+    return false;
+}
+
 static PyObject *data_function_tensor(PyObject *module, PyObject *const *args, Py_ssize_t nargs,
                                       PyObject *kwnames)
 {
     (void)module;
     struct request r = {.device = {-1, 0}, .dtype = FL_NO_DTYPE};
     if (!read_request("tensor", &r, 1, args, nargs, kwnames) ||
-        !warn_of_copy(r.data, "torch.tensor"))
+        !warn_of_copy(r.data, "torch.tensor") || (r.requires_grad && !advise_of_results(r.data)))
         return NULL;
     return finish(data_tensor(r.data, r.dtype), r.device, r.requires_grad);
 }

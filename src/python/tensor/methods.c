@@ -433,10 +433,14 @@ METHOD(method_item)
     const fl_tensor *t = pytensor_get(self);
     if (!data_one(t))
         return NULL;
-    if (t->numel != 1)
-        return PyErr_Format(PyExc_RuntimeError,
-                            "a Tensor with %lld elements cannot be converted to Scalar",
-                            (long long)t->numel);
+    if (t->numel != 1) {
+        PyErr_Format(PyExc_RuntimeError, "a Tensor with %lld elements cannot be converted to Scalar",
+                     (long long)t->numel);
+        return raise_hint("item() is of one number: reduce first, x.mean().item(), take one, "
+                          "x[0].item(), or all, x.tolist().",
+                          "item() 只用于一个数：请先归约 x.mean().item()，取一个 x[0].item()，"
+                          "或全部取出 x.tolist()。");
+    }
     return data_item(t, 0);
 }
 

@@ -335,9 +335,11 @@ static int number_truth(PyObject *self)
                                  : "Boolean value of Tensor with no values is ambiguous");
         raise_hint(
             "a condition needs one truth: (x > 0).any() or (x > 0).all(), or torch.where for "
-            "a choice element by element; `is not None` asks whether there is a tensor.",
+            "a choice element by element; conditions of elements are joined by & | ~ in brackets, "
+            "not by `and`, `or`, `not`; `is not None` asks whether there is a tensor.",
             "条件只能是一个真假值，而张量有多个元素：请写 (x > 0).any() 或 (x > 0).all()；"
-            "逐元素的选择用 torch.where；判断有没有张量用 is not None。");
+            "逐元素的选择用 torch.where；逐元素的条件用 & | ~（加括号）连接，而不是 and、or、not；"
+            "判断有没有张量用 is not None。");
         return -1;
     }
     if (t->lanes) {
@@ -359,6 +361,8 @@ static bool is_single(const fl_tensor *t)
         return data_one(t);
     PyErr_SetString(PyExc_ValueError,
                     "only one element tensors can be converted to Python scalars");
+    raise_hint("reduce it to one element first (mean, sum), or index the element you mean.",
+               "请先归约为单个元素（mean、sum），或用下标取出所需元素。");
     return false;
 }
 

@@ -112,6 +112,26 @@ GETTER(is_leaf)
     return python_bool(tensor_is_leaf(pytensor_get(self)));
 }
 
+static int __attribute__((cold)) warn_of_no_leaf(void)
+{
+    const char *hint =
+        error_speaks_chinese()
+            ? "提示：梯度只保留在叶子张量里：请让它最后才要求梯度，x = (...).requires_grad_()，"
+              "或在 backward() 之前调用 x.retain_grad()。"
+            : "hint: gradients are kept for leaves, which are not computed: let it ask for a gradient "
+              "last, x = (...).requires_grad_(), or call x.retain_grad() before backward().";
+    PyObject *text = PyUnicode_FromFormat(
+        "The .grad attribute of a Tensor that is not a leaf Tensor is being accessed. Its .grad "
+        "attribute won't be populated during autograd.backward(). If you indeed want the .grad "
+        "field to be populated for a non-leaf Tensor, use .retain_grad() on the non-leaf Tensor."
+        "\n%s",
+        hint);
+    const char *utf8 = text ? PyUnicode_AsUTF8AndSize(text, NULL) : NULL;
+    int status = utf8 ? PyErr_WarnEx(PyExc_UserWarning, utf8, 1) : -1;
+    Py_XDECREF(text);
+    return status;
+}
+
 GETTER(grad)
 {
     fl_tensor *t = pytensor_get(self);
@@ -120,14 +140,7 @@ GETTER(grad)
         fl_tensor *grad = autograd_grad(t);
         return grad ? pytensor_wrap(grad) : Py_NewRef(Py_None);
     }
-    if (state && state->node && !state->retains_grad &&
-        PyErr_WarnEx(PyExc_UserWarning,
-                     "The .grad attribute of a Tensor that is not a leaf Tensor is being accessed. "
-                     "Its .grad attribute won't "
-                     "be populated during autograd.backward(). If you indeed want the .grad field "
-                     "to be populated for a "
-                     "non-leaf Tensor, use .retain_grad() on the non-leaf Tensor.",
-                     1) < 0)
+    if (state && state->node && !state->retains_grad && warn_of_no_leaf() < 0)
         return NULL;
     Py_RETURN_NONE;
 }

@@ -229,6 +229,7 @@ static bool take_tensor(struct subscript *s, fl_tensor *t)
         t->dtype != FL_BOOL) {
         PyErr_SetString(PyExc_IndexError,
                         "tensors used as indices must be long, int, byte or bool tensors");
+        raise_hint("positions are integers: x[index.long()].", "下标必须是整数：x[index.long()]。");
         return false;
     }
     if (t->lanes && (t->dtype == FL_BOOL || t->dtype == FL_UINT8)) {

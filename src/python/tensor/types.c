@@ -315,6 +315,10 @@ static int device_parse(const char *text, int *kind, int *index)
         "xla, lazy, vulkan, mps, meta, hpu, mtia, privateuseone device type at start of device "
         "string: %s",
         kind_text);
+    raise_hint("an NVIDIA GPU is 'cuda' (or 'cuda:0'), an OpenCL device 'opencl', the processor "
+               "'cpu': device = 'cuda' if torch.cuda.is_available() else 'cpu'.",
+               "NVIDIA 显卡写 'cuda'（或 'cuda:0'），OpenCL 设备写 'opencl'，处理器写 'cpu'："
+               "device = 'cuda' if torch.cuda.is_available() else 'cpu'。");
     return -1;
 }
 

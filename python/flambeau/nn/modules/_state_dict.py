@@ -13,7 +13,16 @@ from flambeau.nn.parameter import Parameter, is_lazy
 _EXTRA_STATE = "_extra_state"
 
 
-def _fix(module, missing, unexpected):
+def _entry_that_fits(module, state_dict):
+    """The key of a checkpoint whose value is a state of the module; None."""
+    own = module.state_dict()
+    for key, value in state_dict.items():
+        if isinstance(value, dict) and own and own.keys() == value.keys():
+            return key
+    return None
+
+
+def _fix(module, state_dict, missing, unexpected):
     """What to do about a state dict that does not fit, in English and Chinese."""
     for strip in ("module.", "_orig_mod."):
         if unexpected and all(key.startswith(strip) for key in unexpected):
@@ -23,6 +32,14 @@ def _fix(module, missing, unexpected):
                 f"该状态保存自被包装的模型（DataParallel、compile），键名多了 '{strip}'："
                 f"请加载 {code}。",
             )
+    key = _entry_that_fits(module, state_dict)
+    if key is not None:
+        return (
+            f"this is a whole checkpoint: the model's state is its entry {key!r}, "
+            f"model.load_state_dict(checkpoint[{key!r}]).",
+            f"这是整个检查点，模型的状态在 {key!r} 这一项里："
+            f"model.load_state_dict(checkpoint[{key!r}])。",
+        )
     if missing or unexpected:
         return (
             f"the state comes from another structure than this {type(module).__name__}: build the "
@@ -268,7 +285,7 @@ class StateDict:
         if errors:
             error = RuntimeError("Error(s) in loading state_dict for {}:\n\t{}".format(
                 type(self).__name__, "\n\t".join(errors)))
-            raise noted(error, *_fix(self, missing, unexpected))
+            raise noted(error, *_fix(self, state_dict, missing, unexpected))
         return _IncompatibleKeys(missing, unexpected)
 
     def _load_tree(self, state_dict, prefix, metadata, assign, missing, unexpected, errors):

@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 import flambeau
+from flambeau._hint import noted
 from flambeau.nn import functional as F
 from flambeau.nn import init
 from flambeau.nn.modules.module import Module
@@ -99,7 +100,14 @@ class _BatchNorm(_NormBase):
     def _check_input_dim(self, input):
         if input.dim() not in self._dims:
             wanted = " or ".join(f"{dim}D" for dim in self._dims)
-            raise ValueError(f"expected {wanted} input (got {input.dim()}D input)")
+            right = {2: "1d", 3: "1d", 4: "2d", 5: "3d"}.get(input.dim())
+            raise noted(
+                ValueError(f"expected {wanted} input (got {input.dim()}D input)"),
+                f"for an input of {input.dim()} dims take BatchNorm{right}"
+                if right else "the dims are (N, C, ...): batch, then channels",
+                f"输入有 {input.dim()} 维，请改用 BatchNorm{right}"
+                if right else "各维应为 (N, C, ...)：先是批次，再是通道",
+            )
 
     def forward(self, input):
         self._check_input_dim(input)

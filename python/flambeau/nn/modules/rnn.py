@@ -294,6 +294,13 @@ class LSTM(RNNBase):
 
     def _add_batch(self, hx, batched):
         dims = 3 if batched else 2
+        if isinstance(hx, flambeau.Tensor) and len(hx) == 1:
+            raise noted(
+                IndexError("index 1 is out of bounds for dimension 0 with size 1"),
+                "an LSTM's state is the pair (h, c) of hidden and cell state, and one tensor was "
+                "given: lstm(x, (h, c)), or lstm(x) for zeros.",
+                "LSTM 的状态是（隐藏状态 h, 细胞状态 c）二元组，而这里只给了一个张量："
+                "lstm(x, (h, c))；用零作初值时只写 lstm(x)。")
         if hx[0].dim() != dims or hx[1].dim() != dims:
             kind = "batched" if batched else "unbatched"
             raise RuntimeError(f"For {kind} {dims}-D input, hx and cx should also be {dims}-D but"

@@ -44,6 +44,20 @@ def clip_grads_with_norm_(parameters, max_norm, total_norm, foreach=None):
                 parameter.grad.mul_(scale)
 
 
+def _advise():
+    from flambeau import _advice
+    from flambeau._hint import speaks_chinese
+
+    _advice.warn(
+        "clip_without_gradients",
+        "clip_grad_norm_ 在所有参数里都找不到梯度，什么也没有裁剪。\n"
+        "提示：请在 loss.backward() 之后、optimizer.step() 之前调用它。"
+        if speaks_chinese()
+        else "clip_grad_norm_ finds no gradient in any of the parameters, so it clips nothing.\n"
+        "hint: call it after loss.backward() and before optimizer.step().",
+    )
+
+
 def clip_grad_norm_(parameters, max_norm, norm_type=2.0, error_if_nonfinite=False, foreach=None):
     """Scales the gradients of all parameters so that their norm together is at most max_norm;
     returns what it was."""
@@ -53,6 +67,8 @@ def clip_grad_norm_(parameters, max_norm, norm_type=2.0, error_if_nonfinite=Fals
             "`parameters` is an empty generator, no gradient clipping will occur.", stacklevel=3
         )
     grads = [parameter.grad for parameter in parameters if parameter.grad is not None]
+    if not grads and any(parameter.requires_grad for parameter in parameters):
+        _advise()
     total = get_total_norm(grads, norm_type, error_if_nonfinite)
     clip_grads_with_norm_(parameters, max_norm, total)
     return total

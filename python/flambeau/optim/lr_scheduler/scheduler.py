@@ -5,6 +5,7 @@ import weakref
 from functools import wraps
 
 from flambeau import _C
+from flambeau._hint import hint
 from flambeau.optim.optimizer import Optimizer, _to_scalar
 
 Tensor = _C.Tensor
@@ -128,7 +129,12 @@ class LRScheduler:
                     "In PyTorch 1.1.0 and later, you should call them in the opposite "
                     "order: `optimizer.step()` before `lr_scheduler.step()`.  Failure "
                     "to do this will result in PyTorch skipping the first value of the "
-                    "learning rate schedule.",
+                    "learning rate schedule."
+                    + hint(
+                        "in each epoch optimizer.step() for every batch, and then scheduler.step()",
+                        "调用顺序反了：每个 epoch 先对各批调用 optimizer.step()，"
+                        "最后调用 scheduler.step()",
+                    ),
                     UserWarning,
                     stacklevel=2,
                 )

@@ -1,0 +1,5 @@
+"""An option of another optimizer."""
+import torch
+from torch import nn
+
+torch.optim.Adam(nn.Linear(3, 1).parameters(), lr=1e-3, momentum=0.9)

@@ -1,0 +1,4 @@
+"""A device that is called gpu."""
+import torch
+
+x = torch.randn(3).to("gpu")

@@ -1,0 +1,4 @@
+"""dtype="float32"."""
+import torch
+
+torch.zeros(3, dtype="float32")

@@ -1,0 +1,15 @@
+"""def __int__."""
+import torch
+from torch import nn
+
+
+class Net(nn.Module):
+    def __int__(self):
+        super().__init__()
+        self.fc = nn.Linear(3, 1)
+
+    def forward(self, x):
+        return self.fc(x)
+
+
+Net()(torch.randn(2, 3))

@@ -1,0 +1,6 @@
+"""loader[0]."""
+import torch
+from torch.utils.data import TensorDataset, DataLoader
+
+loader = DataLoader(TensorDataset(torch.zeros(10, 3)), batch_size=5)
+x = loader[0]
