@@ -622,7 +622,8 @@ int autograd_refuse_version(const fl_tensor *t, const struct node *maker, uint32
     if (!maker && tensor_requires_grad(t))
         return error_hint(
             "this is a parameter, which optimizer.step() changed between the forward pass and this "
-            "backward: call all backwards before the step, (loss_a + loss_b).backward(), or run the "
+            "backward: call all backwards before the step, (loss_a + loss_b).backward(), or run "
+            "the "
             "forward pass again after it",
             "这是模型的参数，optimizer.step() 在前向计算之后、这次 backward 之前改变了它："
             "请先做完所有 backward 再 step，例如 (loss_a + loss_b).backward()；"

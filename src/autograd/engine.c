@@ -520,11 +520,12 @@ static int finish(struct run *r)
                       "used in the graph. "
                       "Set allow_unused=True if this is the desired behavior.",
                       (long long)i);
-            return error_hint("the result does not depend on input %lld: use it in the "
-                              "computation, or give allow_unused=True, which makes its gradient None",
-                              "结果不依赖于第 %lld 个输入：请在计算中用到它，"
-                              "或加上 allow_unused=True（它的梯度就是 None）",
-                              (long long)i);
+            return error_hint(
+                "the result does not depend on input %lld: use it in the "
+                "computation, or give allow_unused=True, which makes its gradient None",
+                "结果不依赖于第 %lld 个输入：请在计算中用到它，"
+                "或加上 allow_unused=True（它的梯度就是 None）",
+                (long long)i);
         } else if (g && !q->create_graph && !tensor_is_dense(g)) {
             /* an expanded gradient (of sum, of mean) could not be written */
             if (!(q->results[i] = operation_own(g, g)))

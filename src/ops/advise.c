@@ -28,10 +28,11 @@ int advise_cross_entropy(const fl_tensor *input)
                    "只有在显示概率时才做 softmax。"};
     static struct advice relu = {
         .name = "relu_before_loss",
-        .english = "cross_entropy is given the result of relu: scores below 0 are cut off and get no "
-                   "gradient, and a sample whose scores are all 0 teaches nothing.\n"
-                   "hint: leave out the activation after the last layer; the loss takes raw scores "
-                   "(logits).",
+        .english =
+            "cross_entropy is given the result of relu: scores below 0 are cut off and get no "
+            "gradient, and a sample whose scores are all 0 teaches nothing.\n"
+            "hint: leave out the activation after the last layer; the loss takes raw scores "
+            "(logits).",
         .chinese = "cross_entropy 的输入是 relu 的结果：小于 0 的得分被截断而没有梯度，"
                    "得分全为 0 的样本什么也学不到。\n"
                    "提示：去掉最后一层之后的激活函数，损失函数需要原始得分（logits）。"};
@@ -72,10 +73,11 @@ int advise_rounded(const fl_tensor *input)
 {
     static struct advice advice = {
         .name = "loss_of_rounded",
-        .english = "The loss is given the result of round (or sign, floor, ceil), whose gradient is 0 "
-                   "everywhere: nothing before it is trained.\n"
-                   "hint: compute the loss from the values before rounding, and round only to "
-                   "predict.",
+        .english =
+            "The loss is given the result of round (or sign, floor, ceil), whose gradient is 0 "
+            "everywhere: nothing before it is trained.\n"
+            "hint: compute the loss from the values before rounding, and round only to "
+            "predict.",
         .chinese = "损失函数的输入是 round（或 sign、floor、ceil）的结果，它的梯度处处为 0："
                    "前面的层都学不到东西。\n"
                    "提示：请用取整之前的值计算损失，只在预测时取整。"};
@@ -143,14 +145,16 @@ int advise_softmax(const fl_tensor *input, int dim, bool logarithm)
                    "提示：请用 dim=1（或 dim=-1），也就是类别所在的维。"};
     static struct advice one = {
         .name = "softmax_of_one",
-        .english = "softmax over one output is always 1, whatever the network computes, and nothing "
-                   "is trained.\n"
-                   "hint: for two classes use sigmoid with one output (and BCEWithLogitsLoss without "
-                   "it), or give the last layer two outputs.",
+        .english =
+            "softmax over one output is always 1, whatever the network computes, and nothing "
+            "is trained.\n"
+            "hint: for two classes use sigmoid with one output (and BCEWithLogitsLoss without "
+            "it), or give the last layer two outputs.",
         .chinese = "只有一个输出时，softmax 的结果总是 1，与网络的计算无关，什么也学不到。\n"
                    "提示：二分类请对一个输出用 sigmoid（BCEWithLogitsLoss 则不用），"
                    "或让最后一层有两个输出。"};
-    if (!logarithm && input->ndim == 2 && dim == 1 && input->sizes[1] == 1 && comes_from(input, "linear"))
+    if (!logarithm && input->ndim == 2 && dim == 1 && input->sizes[1] == 1 &&
+        comes_from(input, "linear"))
         return advice_give(&one);
     if (dim != 0 || input->ndim != 2 || input->sizes[0] < 2 || input->sizes[1] < 2 ||
         !comes_from(input, "linear"))

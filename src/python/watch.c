@@ -85,15 +85,17 @@ static int __attribute__((cold)) advise_of_leaf(void)
 {
     static struct advice advice = {
         .name = "backward_of_leaf",
-        .english = "backward() of a tensor that was not computed from others: its own .grad becomes 1, "
-                   "and no parameter gets a gradient.\n"
-                   "hint: torch.tensor(x), argmax, a comparison, .item() and .detach() cut a loss off "
-                   "from the model, and requires_grad=True does not join it again: compute the loss "
-                   "from the model's output itself.",
-        .chinese = "对一个不是由其他张量算出的张量调用 backward()：只有它自己的 .grad 变为 1，"
-                   "任何参数都得不到梯度。\n"
-                   "提示：torch.tensor(x)、argmax、比较、.item() 和 .detach() 会切断损失与模型的联系，"
-                   "设 requires_grad=True 并不能恢复：请直接用模型的输出计算损失。"};
+        .english =
+            "backward() of a tensor that was not computed from others: its own .grad becomes 1, "
+            "and no parameter gets a gradient.\n"
+            "hint: torch.tensor(x), argmax, a comparison, .item() and .detach() cut a loss off "
+            "from the model, and requires_grad=True does not join it again: compute the loss "
+            "from the model's output itself.",
+        .chinese =
+            "对一个不是由其他张量算出的张量调用 backward()：只有它自己的 .grad 变为 1，"
+            "任何参数都得不到梯度。\n"
+            "提示：torch.tensor(x)、argmax、比较、.item() 和 .detach() 会切断损失与模型的联系，"
+            "设 requires_grad=True 并不能恢复：请直接用模型的输出计算损失。"};
     return advice_give(&advice);
 }
 
@@ -136,9 +138,10 @@ int advice_watch_zero(const void *groups)
 {
     static struct advice advice = {
         .name = "step_missing",
-        .english = "zero_grad() has dropped the gradients of four backwards, and no optimizer's step() "
-                   "has run: nothing is trained.\n"
-                   "hint: call optimizer.step(), with brackets, after loss.backward().",
+        .english =
+            "zero_grad() has dropped the gradients of four backwards, and no optimizer's step() "
+            "has run: nothing is trained.\n"
+            "hint: call optimizer.step(), with brackets, after loss.backward().",
         .chinese = "zero_grad() 已经四次丢弃了 backward 得到的梯度，而没有一次优化器的 step() "
                    "执行过：什么也没有训练。\n"
                    "提示：请在 loss.backward() 之后调用 optimizer.step()，不要漏了括号。"};
@@ -169,21 +172,23 @@ static int advise_step_without_gradients(const void *groups)
         .english = "optimizer.step() finds no gradient: zero_grad() has dropped them between "
                    "backward() and step(), and nothing is trained.\n"
                    "hint: the order is optimizer.zero_grad(), loss.backward(), optimizer.step().",
-        .chinese = "optimizer.step() 找不到梯度：zero_grad() 在 backward() 与 step() 之间把它们丢弃了，"
-                   "什么也没有训练。\n"
-                   "提示：顺序应为 optimizer.zero_grad()、loss.backward()、optimizer.step()。"};
+        .chinese =
+            "optimizer.step() 找不到梯度：zero_grad() 在 backward() 与 step() 之间把它们丢弃了，"
+            "什么也没有训练。\n"
+            "提示：顺序应为 optimizer.zero_grad()、loss.backward()、optimizer.step()。"};
     static struct advice missing = {
         .name = "backward_missing",
-        .english = "optimizer.step() finds no gradient: a loss was computed since the last step, but "
-                   "backward() has not run, and nothing is trained.\n"
-                   "hint: call loss.backward(), with brackets, before optimizer.step().",
+        .english =
+            "optimizer.step() finds no gradient: a loss was computed since the last step, but "
+            "backward() has not run, and nothing is trained.\n"
+            "hint: call loss.backward(), with brackets, before optimizer.step().",
         .chinese = "optimizer.step() 找不到梯度：上一步之后计算了损失，但没有执行 backward()，"
                    "什么也没有训练。\n"
                    "提示：请在 optimizer.step() 之前调用 loss.backward()，不要漏了括号。"};
     bool again = last.barren == groups, ran = losses.steps > last.barren_loss;
     bool recorded = node_count() > last.nodes;
-    bool dropped = last.zeroed == groups && last.zeroed_loss == losses.steps &&
-                   last.zeroed_loss > last.loss;
+    bool dropped =
+        last.zeroed == groups && last.zeroed_loss == losses.steps && last.zeroed_loss > last.loss;
     last.barren = groups;
     last.barren_loss = losses.steps;
     last.nodes = node_count();

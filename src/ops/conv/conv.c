@@ -90,10 +90,10 @@ static int __attribute__((cold)) hint_of_rank(const fl_tensor *input, int spatia
     while (input->ndim == 2 && side * side < input->sizes[1])
         side++;
     if (spatial == 2 && input->ndim == 2 && side > 1 && side * side == input->sizes[1])
-        return error_hint("the images are flat: x.view(-1, 1, %lld, %lld) gives them their channel, "
-                          "height and width back",
-                          "图片被展平了：x.view(-1, 1, %lld, %lld) 恢复通道、高和宽",
-                          side, side);
+        return error_hint(
+            "the images are flat: x.view(-1, 1, %lld, %lld) gives them their channel, "
+            "height and width back",
+            "图片被展平了：x.view(-1, 1, %lld, %lld) 恢复通道、高和宽", side, side);
     return error_hint("the layer takes %s: unsqueeze(0) adds a missing batch dim, unsqueeze(1) a "
                       "missing channel dim, view or flatten make other shapes",
                       "该层的输入形状是 %s：缺少批次维用 unsqueeze(0)，缺少通道维用 unsqueeze(1)，"
@@ -111,12 +111,11 @@ static int check_tensors(const fl_tensor *input, const fl_tensor *weight, const 
             "weight should have at least three dimensions (here %d for conv%dd), but got %d",
             spatial + 2, spatial, weight->ndim);
     if (input->ndim != spatial + 2 && input->ndim != spatial + 1) {
-        error_set(
-            FL_RUNTIME_ERROR,
-            "Expected %dD (unbatched) or %dD (batched) input to conv%s%dd, but got input of "
-            "size: %s",
-            spatial + 1, spatial + 2, transposed ? "_transpose" : "", spatial,
-            shape_text(got, sizeof got, input->ndim, input->sizes));
+        error_set(FL_RUNTIME_ERROR,
+                  "Expected %dD (unbatched) or %dD (batched) input to conv%s%dd, but got input of "
+                  "size: %s",
+                  spatial + 1, spatial + 2, transposed ? "_transpose" : "", spatial,
+                  shape_text(got, sizeof got, input->ndim, input->sizes));
         return hint_of_rank(input, spatial);
     }
     if (input->dtype != weight->dtype || (bias && bias->dtype != input->dtype))

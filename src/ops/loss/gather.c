@@ -48,10 +48,11 @@ static int __attribute__((cold)) set_places_error(const fl_tensor *input, const 
                           "得分的第 1 维应是类别，而这里类别在最后一维："
                           "loss(scores.transpose(1, 2), labels)，或把所有位置当作一批："
                           "loss(scores.flatten(0, 1), labels.flatten())");
-    return error_hint("scores (N, C, ...) go with labels (N, ...): all dims but the classes must be "
-                      "equal; scores of another size: F.interpolate(scores, size=labels.shape[1:])",
-                      "得分 (N, C, ...) 与标签 (N, ...)：除类别维以外的大小必须相同；"
-                      "若得分的尺寸不同：F.interpolate(scores, size=labels.shape[1:])");
+    return error_hint(
+        "scores (N, C, ...) go with labels (N, ...): all dims but the classes must be "
+        "equal; scores of another size: F.interpolate(scores, size=labels.shape[1:])",
+        "得分 (N, C, ...) 与标签 (N, ...)：除类别维以外的大小必须相同；"
+        "若得分的尺寸不同：F.interpolate(scores, size=labels.shape[1:])");
 }
 
 int nll_loss_shape(fl_tensor *input, fl_tensor *target, fl_tensor *weight, int64_t reduction,
@@ -85,12 +86,13 @@ int nll_loss_shape(fl_tensor *input, fl_tensor *target, fl_tensor *weight, int64
                       "only batches of spatial targets supported (3D tensors) but got "
                       "targets of dimension: %d",
                       target->ndim);
-            return error_hint("for scores (N, C, H, W) the labels are one class number a pixel, "
-                              "(N, H, W): target.squeeze(1) takes a channel dim of 1 away, "
-                              "target.argmax(1) turns one-hot labels into numbers",
-                              "得分是 (N, C, H, W) 时，标签是每个像素一个类别编号，形状为 (N, H, W)："
-                              "target.squeeze(1) 去掉大小为 1 的通道维，"
-                              "target.argmax(1) 把 one-hot 标签变成编号");
+            return error_hint(
+                "for scores (N, C, H, W) the labels are one class number a pixel, "
+                "(N, H, W): target.squeeze(1) takes a channel dim of 1 away, "
+                "target.argmax(1) turns one-hot labels into numbers",
+                "得分是 (N, C, H, W) 时，标签是每个像素一个类别编号，形状为 (N, H, W)："
+                "target.squeeze(1) 去掉大小为 1 的通道维，"
+                "target.argmax(1) 把 one-hot 标签变成编号");
         }
         if (target->ndim == input->ndim - 1 || input->ndim == 2) {
             error_set(FL_VALUE_ERROR,

@@ -178,10 +178,11 @@ static int __attribute__((cold)) advise_in_evaluation(void)
 {
     static struct advice advice = {
         .name = "dropout_in_evaluation",
-        .english = "F.dropout drops elements though the model is in evaluation mode: its `training` is "
-                   "True unless it is given, and predictions are random.\n"
-                   "hint: F.dropout(x, p, training=self.training), or a layer nn.Dropout(p), which "
-                   "knows the mode.",
+        .english =
+            "F.dropout drops elements though the model is in evaluation mode: its `training` is "
+            "True unless it is given, and predictions are random.\n"
+            "hint: F.dropout(x, p, training=self.training), or a layer nn.Dropout(p), which "
+            "knows the mode.",
         .chinese = "模型处于评估模式，F.dropout 却仍在丢弃元素：不传 training 时它总是 True，"
                    "预测结果是随机的。\n"
                    "提示：请写 F.dropout(x, p, training=self.training)；或用层 nn.Dropout(p)，"

@@ -205,11 +205,12 @@ static int permutation(fl_tensor *self, fl_ints dims, int *order)
             "length of the "
             "desired ordering of dimensions i.e. input.dim() = %d is not equal to len(dims) = %lld",
             self->ndim, (long long)dims.count);
-        return error_hint("name all %d dims in their new order, the batch among them: for images "
-                          "x.permute(0, 3, 1, 2); two dims alone are exchanged by x.transpose(1, 2)",
-                          "请按新的顺序写出全部 %d 个维，包括批次维：图片用 "
-                          "x.permute(0, 3, 1, 2)；只交换两维用 x.transpose(1, 2)",
-                          self->ndim);
+        return error_hint(
+            "name all %d dims in their new order, the batch among them: for images "
+            "x.permute(0, 3, 1, 2); two dims alone are exchanged by x.transpose(1, 2)",
+            "请按新的顺序写出全部 %d 个维，包括批次维：图片用 "
+            "x.permute(0, 3, 1, 2)；只交换两维用 x.transpose(1, 2)",
+            self->ndim);
     }
     for (int d = 0; d < self->ndim; d++) {
         order[d] = shape_wrap_dim(dims.data[d], self->ndim);

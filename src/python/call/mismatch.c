@@ -209,18 +209,20 @@ static PyObject *__attribute__((cold)) hint_of_object(PyObject *o)
 {
     if (PyTuple_Check(o) && PyTuple_Size(o) > 1 && pytensor_check(python_item(o, 0)))
         return raise_hint(
-            "a tuple of several results, as an LSTM (output, (h, c)), max(dim) (values, indices) or "
+            "a tuple of several results, as an LSTM (output, (h, c)), max(dim) (values, indices) "
+            "or "
             "a model that returns more than one gives it: take the one that is meant, "
             "output, state = lstm(x), or result[0]; in nn.Sequential a module of your own does it.",
             "传入的是多个结果组成的元组，例如 LSTM 的 (output, (h, c))、max(dim) 的"
             "（值, 下标），或返回多个值的模型：请取出需要的那个：output, state = lstm(x)，"
             "或 result[0]；在 nn.Sequential 里请写一个自己的模块来取。");
     if (python_is_sequence(o) && python_length(o) && PyUnicode_Check(python_item(o, 0)))
-        return raise_hint("these are texts: give each class a number, number = {'cat': 0, 'dog': 1}, "
-                          "and make torch.tensor([number[name] for name in names]), best in the "
-                          "dataset.",
-                          "传入的是字符串：请给每个类别编号 number = {'cat': 0, 'dog': 1}，"
-                          "再写 torch.tensor([number[name] for name in names])，最好放在数据集里。");
+        return raise_hint(
+            "these are texts: give each class a number, number = {'cat': 0, 'dog': 1}, "
+            "and make torch.tensor([number[name] for name in names]), best in the "
+            "dataset.",
+            "传入的是字符串：请给每个类别编号 number = {'cat': 0, 'dog': 1}，"
+            "再写 torch.tensor([number[name] for name in names])，最好放在数据集里。");
     if (python_is_sequence(o) && python_length(o) && pytensor_check(python_item(o, 0)))
         return raise_hint(
             "a list of tensors, such as the batch of a DataLoader: unpack it, `for x, "

@@ -420,8 +420,8 @@ static int advise_of_name(PyObject *name)
 /* Any other value: an attribute like that of every object. */
 static int assign_plain(struct module_object *self, PyObject *name, PyObject *value)
 {
-    bool list = value && (PyList_CheckExact(value) || PyDict_CheckExact(value) ||
-                          PyTuple_CheckExact(value));
+    bool list = value &&
+                (PyList_CheckExact(value) || PyDict_CheckExact(value) || PyTuple_CheckExact(value));
     if (list || (pytensor_check(value) && tensor_requires_grad(pytensor_get(value))))
         lists_assigned++;
     if (PyUnicode_Check(name) && PyUnicode_GetLength(name)) {

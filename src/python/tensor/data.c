@@ -637,12 +637,14 @@ static bool advise_of_results(PyObject *data)
 {
     static struct advice advice = {
         .name = "copy_of_results",
-        .english = "torch.tensor copies the values of computed tensors and drops their history: "
-                   "requires_grad=True makes a new leaf, and no gradient reaches what they were "
-                   "computed from.\n"
-                   "hint: join them with torch.stack(list) (or take sum(list)), and call backward() on "
-                   "that.",
-        .chinese = "torch.tensor 只复制张量的数值，丢掉了计算历史：requires_grad=True 只是建立新的叶子张量，"
+        .english =
+            "torch.tensor copies the values of computed tensors and drops their history: "
+            "requires_grad=True makes a new leaf, and no gradient reaches what they were "
+            "computed from.\n"
+            "hint: join them with torch.stack(list) (or take sum(list)), and call backward() on "
+            "that.",
+        .chinese = "torch.tensor 只复制张量的数值，丢掉了计算历史：requires_grad=True "
+                   "只是建立新的叶子张量，"
                    "梯度传不到它们的来源。\n"
                    "提示：请用 torch.stack(list) 合并（或 sum(list)），再对结果调用 backward()。"};
     PyObject *first = data;

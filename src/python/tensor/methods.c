@@ -434,7 +434,8 @@ METHOD(method_item)
     if (!data_one(t))
         return NULL;
     if (t->numel != 1) {
-        PyErr_Format(PyExc_RuntimeError, "a Tensor with %lld elements cannot be converted to Scalar",
+        PyErr_Format(PyExc_RuntimeError,
+                     "a Tensor with %lld elements cannot be converted to Scalar",
                      (long long)t->numel);
         return raise_hint("item() is of one number: reduce first, x.mean().item(), take one, "
                           "x[0].item(), or all, x.tolist().",

@@ -118,7 +118,8 @@ static int __attribute__((cold)) warn_of_no_leaf(void)
         error_speaks_chinese()
             ? "提示：梯度只保留在叶子张量里：请让它最后才要求梯度，x = (...).requires_grad_()，"
               "或在 backward() 之前调用 x.retain_grad()。"
-            : "hint: gradients are kept for leaves, which are not computed: let it ask for a gradient "
+            : "hint: gradients are kept for leaves, which are not computed: let it ask for a "
+              "gradient "
               "last, x = (...).requires_grad_(), or call x.retain_grad() before backward().";
     PyObject *text = PyUnicode_FromFormat(
         "The .grad attribute of a Tensor that is not a leaf Tensor is being accessed. Its .grad "

@@ -165,10 +165,11 @@ static int advise_of_name(PyObject *name)
 {
     static struct advice advice = {
         .name = "misspelled_requires_grad",
-        .english = "An attribute is set on a tensor whose name resembles requires_grad: nothing reads "
-                   "it, and whether the tensor is trained does not change.\n"
-                   "hint: the name is requires_grad: p.requires_grad = False, or "
-                   "p.requires_grad_(False).",
+        .english =
+            "An attribute is set on a tensor whose name resembles requires_grad: nothing reads "
+            "it, and whether the tensor is trained does not change.\n"
+            "hint: the name is requires_grad: p.requires_grad = False, or "
+            "p.requires_grad_(False).",
         .chinese = "给张量设置了一个与 requires_grad 相近的属性：没有代码会读取它，"
                    "张量是否参与训练并没有改变。\n"
                    "提示：正确的名字是 requires_grad：p.requires_grad = False，或 "
