@@ -12,6 +12,7 @@ from flambeau import _C
 # A module here -> the one that has the same things there. Also the modules below it.
 _MOVED = {
     "flambeau.vision": "torchvision",
+    "flambeau._typeinfo": "torch",
     "flambeau.nn._attention": "torch.nn.functional",
     "flambeau.nn._losses": "torch.nn.functional",
     "flambeau.nn._pooling": "torch.nn.functional",
@@ -19,12 +20,7 @@ _MOVED = {
     "flambeau.nn.modules.rnn_cell": "torch.nn.modules.rnn",
     "flambeau.distributions._transform": "torch.distributions.transforms",
 }
-_MOVED_NAMES = {
-    **dict.fromkeys(("PixelShuffle", "PixelUnshuffle"), "torch.nn.modules.pixelshuffle"),
-    **dict.fromkeys(("Fold", "Unfold"), "torch.nn.modules.fold"),
-    "ChannelShuffle": "torch.nn.modules.channelshuffle",
-    "_DatasetKind": "torch.utils.data.dataloader",
-}
+_MOVED_NAMES = {"_DatasetKind": "torch.utils.data.dataloader"}
 _ALL_IN_ONE = "flambeau.optim.lr_scheduler"  # a package here, one module there
 
 
@@ -32,8 +28,7 @@ def torch_module(module, name):
     """The module in which PyTorch has `name` of a module here; others' modules as they are."""
     if module != "flambeau" and not module.startswith("flambeau."):
         return module
-    found = getattr(sys.modules.get(module), name, None)
-    if found is _C.Generator:
+    if getattr(sys.modules.get(module), "__dict__", {}).get(name) is _C.Generator:
         return "torch._C"
     if name in _MOVED_NAMES:
         return _MOVED_NAMES[name]

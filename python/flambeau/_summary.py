@@ -69,7 +69,7 @@ _COSTS = {
 def _cost(module, inputs, outputs):
     """Multiply-adds of one call, by the first class of the module's that is known."""
     for kind in type(module).__mro__:
-        if kind.__name__ in _COSTS and kind.__module__.startswith("flambeau.nn."):
+        if kind.__name__ in _COSTS and kind.__module__.startswith(("flambeau.nn.", "torch.nn.")):
             return _COSTS[kind.__name__](module, inputs, outputs) if outputs else 0
     return 0
 

@@ -176,3 +176,45 @@ def test_version_is_that_of_the_names(tmp_path):
     told = f"2.13.0+flambeau.{flambeau.__version__}"
     assert status == 0 and out == f"{told} {told} True\n"
     assert not flambeau.__version__.startswith("2.")
+
+
+def test_names_of_types():
+    code = (
+        "import copy, pickle, torch\n"
+        "from torch import nn\n"
+        "x = torch.ones(2, requires_grad=True)\n"
+        "for thing in (x, x.dtype, x.shape, x.device, nn.Parameter(x), nn.Linear(1, 1), x.max(0),\n"
+        "              (x * 2).grad_fn, torch.Generator(), nn.PixelShuffle(2), nn.LSTMCell(1, 1),\n"
+        "              nn.MultiheadAttention(2, 1), torch.finfo(x.dtype),\n"
+        "              torch.optim.lr_scheduler.StepLR(torch.optim.SGD([x]), 1)):\n"
+        "    print(type(thing))\n"
+        "for thing in (nn.PixelShuffle(2), nn.LSTMCell(1, 1), nn.MultiheadAttention(2, 1)):\n"
+        "    assert type(pickle.loads(pickle.dumps(copy.deepcopy(thing)))) is type(thing)\n"
+        "print(torch.add.__module__, nn.functional.relu.__module__, torch.save.__module__)\n"
+    )
+    wanted = """\
+        torch.Tensor torch.dtype torch.Size torch.device torch.nn.parameter.Parameter
+        torch.nn.modules.linear.Linear torch.return_types.max MulBackward0 torch._C.Generator
+        torch.nn.modules.pixelshuffle.PixelShuffle torch.nn.modules.rnn.LSTMCell
+        torch.nn.modules.activation.MultiheadAttention torch.finfo torch.optim.lr_scheduler.StepLR
+        """.split()
+    status, out, errors = run("-c", code)
+    assert errors == ""
+    assert out.splitlines()[:-1] == [f"<class '{name}'>" for name in wanted]
+
+
+def test_names_are_given_back():
+    code = (
+        "import pickle, flambeau\n"
+        "from flambeau import compat\n"
+        "compat.install()\n"
+        "print(flambeau.Tensor)\n"
+        "compat.uninstall()\n"
+        "print(flambeau.Tensor, flambeau.nn.Linear, pickle.loads(pickle.dumps(flambeau.nn.ReLU())))\n"
+    )
+    status, out, errors = run("-c", code, through=False)
+    assert (status, errors) == (0, "")
+    assert out == (
+        "<class 'torch.Tensor'>\n"
+        "<class 'flambeau.Tensor'> <class 'flambeau.nn.modules.linear.Linear'> ReLU()\n"
+    )

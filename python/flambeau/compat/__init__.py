@@ -1,8 +1,9 @@
 """Makes `import torch` mean Flambeau, in the process that asks for it: `python -m flambeau` does.
 
 torch and torch.x.y become names of the very modules flambeau and flambeau.x.y, torchvision.x those
-of flambeau.vision.x, so a class has one identity whichever name a program imports it by. Programs
-that ask torch.__version__ what they may use are told the version of PyTorch that is spoken here, and Flambeau's behind a plus.
+of flambeau.vision.x, so a class has one identity whichever name a program imports it by, and says
+that it is torch's. Programs that ask torch.__version__ what they may use are told the version of
+PyTorch that is spoken here, and Flambeau's behind a plus.
 """
 
 import importlib
@@ -12,6 +13,7 @@ from importlib.util import find_spec
 
 import flambeau
 from flambeau import version
+from flambeau.compat import names
 from flambeau.torch_version import TorchVersion
 
 _OWN_VERSION = version.__version__
@@ -38,6 +40,8 @@ class _TorchFinder:
             if _exists(own):
                 return ModuleSpec(fullname, _AliasLoader(), is_package=True)
             raise _missing(fullname)
+        if fullname.startswith("flambeau."):
+            return names.find_spec(fullname, path)
         if fullname == "multiprocessing.spawn":
             from flambeau.compat import children
 
@@ -57,7 +61,7 @@ class _LackFinder:
     @staticmethod
     def find_spec(fullname, path=None, target=None):
         if fullname.startswith("flambeau."):
-            raise _missing(_torch_name(fullname))
+            raise _missing(names.alias(fullname))
         return None
 
 
@@ -75,13 +79,6 @@ class _AliasLoader:
         # The import system has just put the alias's spec on the module.
         alias, module.__spec__ = module.__spec__, module.__spec__.loader_state
         sys.modules[alias.name] = module
-
-
-def _torch_name(own):
-    """The name under which programs import Flambeau's module."""
-    if own.startswith("flambeau.vision."):
-        return "torchvision" + own[15:]
-    return "torch" + own[8:]
 
 
 def _missing(name):
@@ -107,6 +104,7 @@ def install():
             children.teach(spawn)
         sys.meta_path.insert(0, _TorchFinder)
         sys.meta_path.append(_LackFinder)
+        names.adopt_all()
         _tell_version(f"{version.api}+flambeau.{_OWN_VERSION}")
 
 
@@ -120,6 +118,7 @@ def uninstall():
     sys.meta_path[:] = [
         finder for finder in sys.meta_path if finder not in (_TorchFinder, _LackFinder)
     ]
+    names.restore()
     _tell_version(_OWN_VERSION)
 
 

@@ -266,26 +266,10 @@ static PyTypeObject *type_of(const struct node *n)
     PyObject *type = PyDict_GetItemString(node_types, name);
     if (type)
         return (PyTypeObject *)type;
-    PyObject *full = PyUnicode_FromFormat("flambeau.autograd.graph.%s", name);
-    const char *text = full ? PyUnicode_AsUTF8AndSize(full, NULL) : NULL;
-    PyType_Spec spec = {
-        .name = text,
-        .basicsize = sizeof(struct node_object),
-        .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC | Py_TPFLAGS_DISALLOW_INSTANTIATION,
-        .slots =
-            (PyType_Slot[]){
-                SLOT(Py_tp_dealloc, node_dealloc),
-                SLOT(Py_tp_traverse, node_traverse),
-                SLOT(Py_tp_clear, node_clear),
-                {0},
-            },
-    };
-    PyObject *bases = text ? PyTuple_Pack(1, node_type) : NULL;
-    type = bases ? PyType_FromSpecWithBases(&spec, bases) : NULL;
+    type = PyObject_CallFunction((PyObject *)&PyType_Type, "s(O){sss()}", name, node_type,
+                                 "__module__", "builtins", "__slots__");
     int failed = type ? PyDict_SetItemString(node_types, name, type) : -1;
     Py_XDECREF(type); /* the dictionary's now */
-    Py_XDECREF(bases);
-    Py_XDECREF(full);
     return failed ? NULL : (PyTypeObject *)type;
 }
 

@@ -92,7 +92,7 @@ static bool make_type(struct named_type *n)
 {
     for (int i = 0; i < n->count; i++)
         n->properties[i] = (PyGetSetDef){n->names[i], item_get, NULL, NULL, (void *)(intptr_t)i};
-    PyOS_snprintf(n->title, sizeof n->title, "flambeau.return_types.%s", n->base);
+    PyOS_snprintf(n->title, sizeof n->title, "torch.return_types.%s", n->base);
     PyType_Spec spec = {
         .name = n->title,
         .flags = Py_TPFLAGS_DEFAULT,

@@ -111,7 +111,7 @@ static PyGetSetDef dtype_properties[] = {
 static PyType_Spec dtype_spec = {
     .name = "flambeau.dtype",
     .basicsize = sizeof(struct dtype_object),
-    .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_DISALLOW_INSTANTIATION | Py_TPFLAGS_IMMUTABLETYPE,
+    .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_DISALLOW_INSTANTIATION,
     .slots =
         (PyType_Slot[]){
             SLOT(Py_tp_repr, dtype_repr),
@@ -190,7 +190,7 @@ static PyTypeObject *named_type(const char *name)
     PyType_Spec spec = {
         .name = name,
         .basicsize = sizeof(struct named_object),
-        .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_DISALLOW_INSTANTIATION | Py_TPFLAGS_IMMUTABLETYPE,
+        .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_DISALLOW_INSTANTIATION,
         .slots = named_slots,
     };
     return (PyTypeObject *)PyType_FromSpec(&spec);
@@ -530,7 +530,7 @@ static PyGetSetDef device_properties[] = {
 static PyType_Spec device_spec = {
     .name = "flambeau.device",
     .basicsize = sizeof(struct device_object),
-    .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_IMMUTABLETYPE,
+    .flags = Py_TPFLAGS_DEFAULT,
     .slots =
         (PyType_Slot[]){
             SLOT(Py_tp_new, device_new),

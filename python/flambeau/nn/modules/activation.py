@@ -5,6 +5,7 @@ import flambeau
 from flambeau._C import layer_forward
 from flambeau.nn import functional as F
 from flambeau.nn import init as _init
+from flambeau.nn.modules.attention import MultiheadAttention  # noqa: F401  PyTorch has it here
 from flambeau.nn.modules.module import Module
 from flambeau.nn.parameter import Parameter
 

@@ -10,6 +10,12 @@ from flambeau._hint import noted
 from flambeau import _C
 from flambeau.nn import init
 from flambeau.nn.modules.module import Module
+from flambeau.nn.modules.rnn_cell import (  # noqa: F401  PyTorch has them here
+    GRUCell,
+    LSTMCell,
+    RNNCell,
+    RNNCellBase,
+)
 from flambeau.nn.parameter import Parameter
 from flambeau.nn.utils.rnn import PackedSequence
 
