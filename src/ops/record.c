@@ -329,6 +329,14 @@ void record_name(struct node *n, const char *title)
     ((struct op_node *)n)->title = title;
 }
 
+void record_show(fl_tensor *y, const fl_tensor *from, const char *title)
+{
+    assert(from && title);
+    struct node *n = y && y->autograd ? y->autograd->node : NULL;
+    if (n && n->type == &OP_NODE && !(from->autograd && from->autograd->node == n))
+        record_name(n, title);
+}
+
 static void set_title(const fl_op *f, const fl_value *args, fl_tensor *y)
 {
     struct node *n = y && y->autograd ? y->autograd->node : NULL;

@@ -60,6 +60,9 @@ const char *record_origin(const struct node *n);
 bool record_is_of(const struct node *n, const fl_op *f);
 /* Renames a node that record_node made. */
 void record_name(struct node *n, const char *title);
+/* Renames the node behind a result that a composite made of other operators, as PyTorch's one is
+ * called. A result with the node of `from`, the composite's argument, keeps its name. */
+void record_show(fl_tensor *y, const fl_tensor *from, const char *title);
 /* What a node of an operator has saved under this name of the table ("self", "result"): a new
  * reference in *t, NULL for a list or an argument not given. 0; 1 where nothing of that name is
  * saved; -1 with the error set (it was freed, or written since). */

@@ -2,6 +2,7 @@
  * output is a weighted sum of a few points of the input, whose positions and weights depend on that
  * dim alone. Nearest positions are computed in float32, as PyTorch does.
  */
+#include <assert.h>
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
@@ -9,6 +10,7 @@
 #include "core/error.h"
 #include "flambeau/ops.h"
 #include "ops/op.h"
+#include "ops/record.h"
 #include "ops_kernels.h"
 
 enum { SPATIAL_MAX = 3, TAPS_MAX = 4 };
@@ -289,6 +291,36 @@ static int check_room(const struct resize *r, const fl_tensor *input)
     return room ? 0 : -1;
 }
 
+/* Names the node as PyTorch's operator for the mode. */
+static void show(const struct resize *r, const char *mode, bool antialias, const fl_tensor *input,
+                 fl_tensor *y)
+{
+    static const struct {
+        const char *mode, *titles[SPATIAL_MAX];
+    } shown[] = {
+        {"nearest",
+         {"UpsampleNearest1DBackward0", "UpsampleNearest2DBackward0",
+          "UpsampleNearest3DBackward0"}},
+        {"nearest-exact",
+         {"UpsampleNearestExact1DBackward0", "UpsampleNearestExact2DBackward0",
+          "UpsampleNearestExact3DBackward0"}},
+        {"linear", {"UpsampleLinear1DBackward0"}},
+        {"bilinear", {NULL, "UpsampleBilinear2DBackward0"}},
+        {"bicubic", {NULL, "UpsampleBicubic2DBackward0"}},
+        {"trilinear", {NULL, NULL, "UpsampleTrilinear3DBackward0"}},
+    };
+    assert(r->spatial >= 1 && r->spatial <= SPATIAL_MAX);
+    for (size_t i = 0; i < sizeof shown / sizeof *shown; i++) {
+        const char *title = shown[i].titles[r->spatial - 1];
+        if (strcmp(mode, shown[i].mode) == 0 && title)
+            record_show(y, input, title);
+    }
+    if (antialias && strcmp(mode, "bilinear") == 0)
+        record_show(y, input, "UpsampleBilinear2DAaBackward0");
+    if (antialias && strcmp(mode, "bicubic") == 0)
+        record_show(y, input, "UpsampleBicubic2DAaBackward0");
+}
+
 int interpolate_compose(fl_tensor *input, fl_ints size, fl_floats scale_factor, const char *mode,
                         int align_corners, int recompute_scale_factor, bool antialias,
                         fl_tensor **y)
@@ -310,6 +342,7 @@ int interpolate_compose(fl_tensor *input, fl_ints size, fl_floats scale_factor, 
             return refuse_empty(input, &r);
     if (antialias) {
         *y = filter(&r, input);
+        show(&r, mode, true, input, *y);
         return *y ? 0 : -1;
     }
     if (check_room(&r, input))
@@ -320,6 +353,7 @@ int interpolate_compose(fl_tensor *input, fl_ints size, fl_floats scale_factor, 
     else
         t = blend_all(&r, input);
     *y = t ? fl__keep_format(t, input) : NULL;
+    show(&r, mode, false, input, *y);
     return *y ? 0 : -1;
 }
 

@@ -6,6 +6,7 @@
 #include "core/error.h"
 #include "flambeau/ops.h"
 #include "ops/op.h"
+#include "ops/record.h"
 #include "ops_kernels.h"
 
 enum inside { PAD_REFLECT, PAD_REPLICATE, PAD_CIRCULAR };
@@ -129,5 +130,10 @@ int padded_compose(fl_tensor *input, fl_ints pad, const char *mode, fl_value val
     *y = how == PAD_REPLICATE || (how == PAD_REFLECT && pad.count < 6)
              ? fl__pad_inside_float32(input, pad, mode)
              : fl__pad_inside(input, pad, mode);
+    static const char *const titles[2][3] = {
+        {"ReflectionPad1DBackward0", "ReflectionPad2DBackward0", "ReflectionPad3DBackward0"},
+        {"ReplicationPad1DBackward0", "ReplicationPad2DBackward0", "ReplicationPad3DBackward0"}};
+    if (how == PAD_REFLECT || how == PAD_REPLICATE)
+        record_show(*y, input, titles[how == PAD_REPLICATE][pad.count / 2 - 1]);
     return *y ? 0 : -1;
 }

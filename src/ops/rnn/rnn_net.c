@@ -1,6 +1,7 @@
 /* Recurrent nets of several layers and directions, and single steps, made of _rnn_layer. */
 #include "core/error.h"
 #include "ops/op.h"
+#include "ops/record.h"
 #include "ops/rnn/rnn.h"
 #include "ops_kernels.h"
 #include "flambeau/ops.h"
@@ -46,7 +47,23 @@ static int64_t params_each(const struct net *net, int64_t count)
 /* Last states of all layers as one tensor. */
 static fl_tensor *stacked(fl_tensor *const *states, int64_t count)
 {
-    return count == 1 ? fl_unsqueeze(states[0], 0) : fl_stack((fl_tensors){states, count}, 0);
+    if (count > 1)
+        return fl_stack((fl_tensors){states, count}, 0);
+    fl_tensor *y = fl_unsqueeze(states[0], 0);
+    record_show(y, states[0], "StackBackward0");
+    return y;
+}
+
+/* Names the node of the results as PyTorch's: oneDNN's layer has the LSTMs of float32. */
+static void show(const struct net *net, bool projected, fl_tensor *y)
+{
+    const bool fast = net->cell == RNN_LSTM && !projected && net->input->dtype == FL_FLOAT32;
+    if (net->batch_first && net->input->ndim > 1)
+        record_show(y, net->input, fast ? "TransposeBackward0" : "TransposeBackward1");
+    else if (net->bidirectional || net->batch_sizes)
+        record_show(y, net->input, "CatBackward0");
+    else
+        record_show(y, net->input, fast ? "MkldnnRnnLayerBackward0" : "StackBackward0");
 }
 
 static int run_layers(const struct net *net, int64_t each, fl_tensor **h, fl_tensor **c,
@@ -73,6 +90,7 @@ static int run_layers(const struct net *net, int64_t each, fl_tensor **h, fl_ten
             input = fl_dropout(input, net->dropout, true);
     }
     *y = net->batch_first ? fl_transpose(input, 0, 1) : input;
+    show(net, each & 1, *y);
     return *y ? 0 : -1;
 }
 
@@ -184,9 +202,15 @@ static int run_cell(enum rnn_cell cell, fl_tensor *input, fl_tensor *hx, fl_tens
     if (check_cell(input, w_ih, w_hh, states, cx ? 2 : 1))
         return -1;
     fl_tensor *x = fl_unsqueeze(input, 0);
-    return x ? fl__rnn_layer(x, NULL, hx, cx, w_ih, w_hh, b_ih, b_hh, NULL, cell, false, &y, hy, cy,
-                             &saved)
-             : -1;
+    if (!x || fl__rnn_layer(x, NULL, hx, cx, w_ih, w_hh, b_ih, b_hh, NULL, cell, false, &y, hy, cy,
+                            &saved))
+        return -1;
+    static const char *const titles[] = {[RNN_LSTM] = "MulBackward0",
+                                         [RNN_GRU] = "AddBackward0",
+                                         [RNN_TANH] = "TanhBackward0",
+                                         [RNN_RELU] = "ReluBackward0"};
+    record_show(*hy, x, titles[cell]);
+    return 0;
 }
 
 int lstm_cell_compose(fl_tensor *input, fl_tensors hx, fl_tensor *w_ih, fl_tensor *w_hh,
