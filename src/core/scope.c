@@ -21,6 +21,7 @@ void scope_open(struct scope *s)
     s->room = SCOPE_INLINE;
     s->shared = 0;
     s->allocated = false;
+    s->nodes = UINT64_MAX;
     scope_current = s;
 }
 

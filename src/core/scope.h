@@ -12,6 +12,7 @@ struct scope {
     int64_t count, room;
     int64_t shared; /* scopes begun inside this one for which memory was out: they share it */
     bool allocated; /* by fl_scope_begin */
+    uint64_t nodes; /* of a composite: how many nodes were made before it */
     fl_tensor *inline_tensors[SCOPE_INLINE];
 };
 

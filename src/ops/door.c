@@ -262,6 +262,8 @@ static int call_compose(const fl_op *f, const fl_value *args, fl_value *results)
     if (device_others) /* what it makes lives where its operands do */
         place_follow(f->params, args);
     scope_open(&own);
+    if (autograd_mode.grad)
+        own.nodes = node_count();
     for (int k = 0; k < f->results; k++)
         results[k] = fl_none();
     unsigned errors = error_times;

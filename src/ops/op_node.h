@@ -22,6 +22,7 @@ struct op_node {
     struct node node;
     const fl_op *op;
     const char *title, *called; /* in the graph; in the message that a derivative is missing */
+    uint64_t made_from; /* shown by a composite's name: its first node's number, else UINT64_MAX */
     size_t bytes;
     uint32_t saves, saves_results; /* parameters and results whose elements are kept */
     bool in_place;                 /* the form "add_" was called */

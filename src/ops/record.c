@@ -10,6 +10,7 @@
 
 #include "core/error.h"
 #include "core/memory.h"
+#include "core/scope.h"
 #include "ops/op_node.h"
 #include "ops_table.h"
 
@@ -135,7 +136,7 @@ make_node(const fl_op *f, const struct plan *p, struct needs need, const fl_valu
     memset(self, 0, p->lists);
     node_init(&self->node, &OP_NODE, p->edges, (struct edge *)(self + 1),
               f->results ? f->results : 1);
-    self->op = f, self->bytes = p->bytes, self->called = f->base;
+    self->op = f, self->bytes = p->bytes, self->called = f->base, self->made_from = UINT64_MAX;
     self->title = f->titles ? f->titles(args) : f->title;
     self->node.last_first =
         f == &op_linear; /* to PyTorch's, the weight is behind a transposition */
@@ -329,12 +330,23 @@ void record_name(struct node *n, const char *title)
     ((struct op_node *)n)->title = title;
 }
 
+/* The number of the running composite's first node. */
+static uint64_t began(void)
+{
+    return scope_current ? scope_current->nodes : UINT64_MAX;
+}
+
 void record_show(fl_tensor *y, const fl_tensor *from, const char *title)
 {
     assert(from && title);
     struct node *n = y && y->autograd ? y->autograd->node : NULL;
     if (n && n->type == &OP_NODE && !(from->autograd && from->autograd->node == n))
-        record_name(n, title);
+        ((struct op_node *)n)->title = title, ((struct op_node *)n)->made_from = began();
+}
+
+uint64_t record_made_from(const struct node *n)
+{
+    return n->type == &OP_NODE ? ((const struct op_node *)n)->made_from : UINT64_MAX;
 }
 
 static void set_title(const fl_op *f, const fl_value *args, fl_tensor *y)
@@ -348,6 +360,7 @@ static void set_title(const fl_op *f, const fl_value *args, fl_tensor *y)
             return;
     struct op_node *self = (struct op_node *)n;
     self->title = f->title, self->called = f->base, self->in_place = false;
+    self->made_from = began();
 }
 
 void record_title(const fl_op *f, const fl_value *args, const fl_value *results)

@@ -63,6 +63,9 @@ void record_name(struct node *n, const char *title);
 /* Renames the node behind a result that a composite made of other operators, as PyTorch's one is
  * called. A result with the node of `from`, the composite's argument, keeps its name. */
 void record_show(fl_tensor *y, const fl_tensor *from, const char *title);
+/* Of a node with a composite's name: the number of the first node that the composite made. Those from
+ * it on are the composite's, which PyTorch's graph has not. Else UINT64_MAX. */
+uint64_t record_made_from(const struct node *n);
 /* What a node of an operator has saved under this name of the table ("self", "result"): a new
  * reference in *t, NULL for a list or an argument not given. 0; 1 where nothing of that name is
  * saved; -1 with the error set (it was freed, or written since). */

@@ -344,3 +344,50 @@ def test_not_warned():
     torch.cross(ONES(2, 3), ONES(2, 3), dim=1)
     torch.zeros(1, 4).masked_fill_(ONES(1, 4) > 0, 9)
     torch.zeros(2, 4)[[0]] = 9
+
+
+def walked(node):
+    """The names of a node and of all behind it, each edge followed."""
+    names = [node.name().replace("torch::autograd::", "")]
+    for following, _ in node.next_functions:
+        names += walked(following) if following is not None else ["None"]
+    return names
+
+
+def test_what_a_composite_is_made_of_is_not_shown():
+    f, x, y = torch.nn.functional, leaf(1.0, 2.0), torch.zeros(2)
+    assert walked(f.mse_loss(x.exp(), y).grad_fn) == [
+        "MseLossBackward0", "ExpBackward0", "AccumulateGrad", "None",
+    ]
+    assert walked(f.binary_cross_entropy(x.sigmoid(), y).grad_fn) == [
+        "BinaryCrossEntropyBackward0", "SigmoidBackward0", "AccumulateGrad", "None",
+    ]
+    image = torch.ones(1, 4, 2, 2, requires_grad=True)
+    for y, name in (
+        (f.interpolate(image, scale_factor=2), "UpsampleNearest2DBackward0"),
+        (f.interpolate(image, 4, mode="bilinear"), "UpsampleBilinear2DBackward0"),
+        (f.pad(image, (1, 1, 1, 1), mode="reflect"), "ReflectionPad2DBackward0"),
+        (f.pixel_shuffle(image, 2), "PixelShuffleBackward0"),
+        (f.unfold(image, 2), "Im2ColBackward0"),
+        (torch.nn.GroupNorm(2, 4, affine=False)(image), "NativeGroupNormBackward0"),
+    ):
+        assert walked(y.grad_fn) == [name, "AccumulateGrad"]
+    layer = torch.nn.Linear(2, 1)
+    edges = layer(x.exp()[None]).grad_fn.next_functions
+    assert edges[0][0].variable is layer.bias and edges[1][0].name() == "UnsqueezeBackward0"
+    assert f.interpolate(image.exp(), 2).grad_fn.next_functions[0][0].name() == "ExpBackward0"
+
+
+def test_names_of_the_nodes_of_recurrent_nets():
+    x = torch.ones(3, 2, 4)
+    for layer, names in (
+        (torch.nn.LSTM(4, 5), ["MkldnnRnnLayerBackward0", "StackBackward0", "StackBackward0"]),
+        (torch.nn.LSTM(4, 5, batch_first=True),
+         ["TransposeBackward0", "StackBackward0", "StackBackward0"]),
+        (torch.nn.GRU(4, 5, bidirectional=True), ["CatBackward0", "StackBackward0"]),
+        (torch.nn.RNN(4, 5, num_layers=2), ["StackBackward0", "StackBackward0"]),
+    ):
+        y, state = layer(x)
+        states = state if isinstance(state, tuple) else (state,)
+        assert [t.grad_fn.name() for t in (y, *states)] == names
+    assert torch.nn.GRUCell(4, 5)(x[0]).grad_fn.name() == "AddBackward0"

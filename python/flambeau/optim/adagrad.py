@@ -13,6 +13,9 @@ class Adagrad(EachOptimizer):
     """
 
     _takes_sparse = True
+    _later_options = {
+        "foreach": None, "maximize": False, "differentiable": False, "fused": None
+    }
 
     def __init__(self, params, lr=1e-2, lr_decay=0, weight_decay=0, initial_accumulator_value=0,
                  eps=1e-10, foreach=None, *, maximize=False, differentiable=False, fused=None):

@@ -114,33 +114,6 @@ static int node_clear(PyObject *o)
     return 0;
 }
 
-/* Whether PyTorch's node has an edge more: the number of x * 2 is a tensor there. */
-static bool has_number(const struct node *n)
-{
-    static const char *const NAMES[] = {"MulBackward0", "AddBackward0", "DivBackward0",
-                                        "SubBackward0"};
-    bool found = false;
-    for (int i = 0; i < 4 && n->edges == 1 && !found; i++)
-        found = strcmp(node_name(n), NAMES[i]) == 0;
-    return found;
-}
-
-PyObject *nodes_next(const struct node *n)
-{
-    bool more = has_number(n);
-    PyObject *tuple = PyTuple_New(n->edges + more);
-    PyObject *none = tuple && more ? Py_BuildValue("(Oi)", Py_None, 0) : NULL;
-    if (tuple && more && (!none || PyTuple_SetItem(tuple, n->edges, none) < 0))
-        Py_CLEAR(tuple);
-    for (int i = 0; tuple && i < n->edges; i++) {
-        PyObject *next = nodes_show(n->edge[i].node);
-        PyObject *pair = next ? Py_BuildValue("(Ni)", next, (int)n->edge[i].result) : NULL;
-        if (!pair || PyTuple_SetItem(tuple, i, pair) < 0)
-            Py_CLEAR(tuple);
-    }
-    return tuple;
-}
-
 static PyObject *node_get_next(PyObject *self, void *unused)
 {
     (void)unused;
