@@ -66,6 +66,10 @@ void record_show(fl_tensor *y, const fl_tensor *from, const char *title);
 /* Of a node with a composite's name: the number of the first node that the composite made. Those from
  * it on are the composite's, which PyTorch's graph has not. Else UINT64_MAX. */
 uint64_t record_made_from(const struct node *n);
+/* The edges of a node as PyTorch's graph has them, without what a composite is made of: how many, in
+ * shown[RECORD_SHOWN]; -1 where there are more, or too much is behind it, and n->edge serves. */
+enum { RECORD_SHOWN = 64 };
+int record_shown(const struct node *n, struct edge *shown);
 /* What a node of an operator has saved under this name of the table ("self", "result"): a new
  * reference in *t, NULL for a list or an argument not given. 0; 1 where nothing of that name is
  * saved; -1 with the error set (it was freed, or written since). */

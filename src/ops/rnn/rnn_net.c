@@ -1,10 +1,10 @@
 /* Recurrent nets of several layers and directions, and single steps, made of _rnn_layer. */
 #include "core/error.h"
+#include "flambeau/ops.h"
 #include "ops/op.h"
 #include "ops/record.h"
 #include "ops/rnn/rnn.h"
 #include "ops_kernels.h"
-#include "flambeau/ops.h"
 
 /* A call of lstm, gru, rnn_tanh or rnn_relu, padded or packed. */
 struct net {

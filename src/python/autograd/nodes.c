@@ -114,6 +114,22 @@ static int node_clear(PyObject *o)
     return 0;
 }
 
+PyObject *nodes_next(const struct node *n)
+{
+    struct edge shown[RECORD_SHOWN];
+    int count = record_shown(n, shown);
+    const struct edge *edge = count < 0 ? n->edge : shown;
+    count = count < 0 ? n->edges : count;
+    PyObject *tuple = PyTuple_New(count);
+    for (int i = 0; tuple && i < count; i++) {
+        PyObject *next = nodes_show(edge[i].node);
+        PyObject *pair = next ? Py_BuildValue("(Ni)", next, (int)edge[i].result) : NULL;
+        if (!pair || PyTuple_SetItem(tuple, i, pair) < 0)
+            Py_CLEAR(tuple);
+    }
+    return tuple;
+}
+
 static PyObject *node_get_next(PyObject *self, void *unused)
 {
     (void)unused;
