@@ -73,7 +73,7 @@ int record_shown(const struct node *n, struct edge *shown)
     }
     const bool more = has_number(n);
     if (more)
-        shown[n->edges] = (struct edge){NULL, 0};
+        memset(&shown[n->edges], 0, sizeof *shown);
     assert(n->edges + more <= RECORD_SHOWN);
     return n->edges + more;
 }
