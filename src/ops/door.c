@@ -108,6 +108,16 @@ static int change_lane(fl_tensor *y, const struct op_view *view)
     return lanes_set(y, &lanes);
 }
 
+/* The strides of lanes count elements, which a view as complex numbers, or as parts, makes others. */
+static void recount_lanes(fl_tensor *y, int from_dtype)
+{
+    int64_t from = (int64_t)dtype_size(from_dtype), to = (int64_t)dtype_size(y->dtype);
+    for (int i = 0; y->lanes && i < y->lanes->count; i++) {
+        assert(y->lanes->lane[i].stride * from % to == 0);
+        y->lanes->lane[i].stride = y->lanes->lane[i].stride * from / to;
+    }
+}
+
 static int call_view(const fl_op *f, const fl_value *args, fl_value *results)
 {
     assert(f->first >= 0 && args[f->first].tag == FL_TENSOR);
@@ -120,6 +130,7 @@ static int call_view(const fl_op *f, const fl_value *args, fl_value *results)
     if (!y)
         return -1;
     y->dtype = (int8_t)view.dtype;
+    recount_lanes(y, self->dtype);
     y->flags &= (uint8_t)~TENSOR_REQUIRES_GRAD;
     y->flags |= self->flags & TENSOR_INFERENCE;
     if (view.change != VIEW_KEEPS_LANES) {

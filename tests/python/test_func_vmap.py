@@ -268,3 +268,27 @@ def test_flex_attention():
     added = ((places - places[:, None]) * torch.arange(1, 4)[:, None, None]).float()
     expected = F.scaled_dot_product_attention(q, k, v, attn_mask=added)
     assert torch.allclose(flex_attention(q, k, v, score_mod=bias), expected, atol=1e-5)
+
+
+def test_views_of_complex_numbers_and_their_parts():
+    x = torch.linspace(-2, 3, 24, dtype=torch.float64).sin().reshape(3, 4, 2)
+
+    def spectrum(v):
+        z = torch.fft.fft(v, dim=0)
+        z.real.mul_(2)
+        z.imag[0] = 1
+        return (z.abs() ** 2).sum()
+
+    def parts(v):
+        z = torch.view_as_complex(v.clone())
+        w = torch.view_as_real(z * z)
+        w.add_(1)
+        return w.sum() + torch.polar(v[:, 0].abs(), v[:, 1]).imag.sum()
+
+    for f in spectrum, parts:
+        for dim in 0, 1:
+            got = vmap(grad(f), in_dims=dim)(x)
+            for sample, y in zip(x.unbind(dim), got):
+                assert torch.allclose(grad(f)(sample), y, 1e-12, 1e-12)
+    both = vmap(vmap(lambda v: torch.complex(v, 2 * v).conj().imag))(x)
+    assert torch.equal(both, -2 * x)

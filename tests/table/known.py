@@ -45,10 +45,6 @@ TRANSFORM_FAULTS = {
         "linalg_eig": _PHASE,
     },
     "test_vmap": {
-        **dict.fromkeys(
-            "complex polar view_as_real view_as_complex imag".split(),
-            "views between complex tensors and their parts are refused under vmap",
-        ),
         "as_strided_scatter": _STRIDED,
         "linalg_eig": _PHASE,
     },

@@ -86,7 +86,8 @@ int cholesky_backward_compose(fl_tensor *g, fl_tensor *l, bool upper, fl_tensor 
     if (upper)
         g = matrix_adjoint(g), l = matrix_adjoint(l);
     l = fl_conj(l);
-    fl_tensor *p = matrix_mirrored(fl_matmul(matrix_adjoint(l), g));
+    fl_tensor *p = fl_tril(fl_matmul(matrix_adjoint(l), g), 0);
+    p = fl_add(p, matrix_adjoint(fl_tril(p, -1)), fl_int(1));
     p = fl_linalg_solve_triangular(matrix_adjoint(l), p, true, true, false);
     p = fl_linalg_solve_triangular(l, p, false, false, false);
     *y = fl_mul_scalar(p, fl_float(0.5));

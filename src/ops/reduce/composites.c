@@ -70,16 +70,24 @@ int prod_backward_compose(fl_tensor *g, fl_tensor *self, fl_tensor *result, cons
         y, fl_mul(fl__expand_reduced(g, sizes, dims, keepdim), fl__product_of_others(self, dim)));
 }
 
-/* A tensor's elements as doubles in lines: before * n * after, where n is the reduced extent. */
+/* A tensor's elements as doubles or complex doubles in lines: before * n * after, where n is the
+ * reduced extent. */
 struct lines {
     fl_tensor *x;
-    double *out; /* of x's size */
+    void *out; /* of x's size */
+    int dtype;
     int64_t before, n, after;
 };
+
+static size_t lines_bytes(const struct lines *l)
+{
+    return dtype_size(l->dtype) * (size_t)l->x->numel;
+}
 
 static int lines_begin(struct lines *l, const fl_tensor *self, const int64_t *dim)
 {
     l->before = l->after = 1, l->n = self->numel;
+    l->dtype = dtype_is_complex(self->dtype) ? FL_COMPLEX128 : FL_FLOAT64;
     if (dim && self->ndim) {
         int d = shape_wrap_dim(*dim, self->ndim);
         if (d < 0)
@@ -88,8 +96,8 @@ static int lines_begin(struct lines *l, const fl_tensor *self, const int64_t *di
         for (int i = 0; i < self->ndim; i++)
             *(i < d ? &l->before : &l->after) *= i == d ? 1 : self->sizes[i];
     }
-    l->x = tensor_as(self, FL_FLOAT64);
-    l->out = l->x ? memory_alloc(sizeof(double) * (size_t)self->numel) : NULL;
+    l->x = tensor_as(self, l->dtype);
+    l->out = l->x ? memory_alloc(lines_bytes(l)) : NULL;
     if (l->out)
         return 0;
     tensor_release(l->x);
@@ -99,59 +107,78 @@ static int lines_begin(struct lines *l, const fl_tensor *self, const int64_t *di
 static int lines_end(struct lines *l, fl_tensor *y)
 {
     convert_elements(y->numel, tensor_data(y), y->dtype, (int64_t)dtype_size(y->dtype), l->out,
-                     FL_FLOAT64, sizeof(double));
-    memory_free(l->out, sizeof(double) * (size_t)l->x->numel);
+                     l->dtype, (int64_t)dtype_size(l->dtype));
+    memory_free(l->out, lines_bytes(l));
     tensor_release(l->x);
     return 0;
 }
 
-/* Products before an element times products after it. */
+/* products: of those before an element times those after it. slopes: for element k the sum over i of
+ * h[i] times the product of all x but i and k, where p runs over products and s over sums. `after`
+ * lies between the elements of a line. */
+#define LINE(number, suffix)                                                                       \
+    static void products_##suffix(int64_t n, int64_t after, const void *from, void *to)            \
+    {                                                                                              \
+        const number *x = from;                                                                    \
+        number *out = to, p = 1;                                                                   \
+        for (int64_t i = 0; i < n; i++)                                                            \
+            out[i * after] = p, p *= x[i * after];                                                 \
+        p = 1;                                                                                     \
+        for (int64_t i = n - 1; i >= 0; i--)                                                       \
+            out[i * after] *= p, p *= x[i * after];                                                \
+    }                                                                                              \
+    static void slopes_##suffix(int64_t n, int64_t after, const void *from, const void *gradient,  \
+                                void *to)                                                          \
+    {                                                                                              \
+        const number *x = from, *h = gradient;                                                     \
+        number *out = to;                                                                          \
+        for (int64_t k = 0; k < n; k++) {                                                          \
+            number p = 1, s = 0;                                                                   \
+            for (int64_t i = 0; i < n; i++) {                                                      \
+                if (i == k)                                                                        \
+                    continue;                                                                      \
+                s = s * x[i * after] + p * h[i * after];                                           \
+                p *= x[i * after];                                                                 \
+            }                                                                                      \
+            out[k * after] = s;                                                                    \
+        }                                                                                          \
+    }
+
+LINE(double, real)
+LINE(double _Complex, complex)
+
 int product_of_others_cpu(fl_tensor *self, const int64_t *dim, fl_tensor *y)
 {
     assert(y->numel == self->numel);
     struct lines l;
     if (lines_begin(&l, self, dim))
         return -1;
-    const double *x = tensor_data(l.x);
+    char *x = tensor_data(l.x), *out = l.out;
     for (int64_t b = 0; b < l.before; b++)
         for (int64_t a = 0; a < l.after; a++) {
-            int64_t at = b * l.n * l.after + a;
-            double p = 1;
-            for (int64_t i = 0; i < l.n; i++)
-                l.out[at + i * l.after] = p, p *= x[at + i * l.after];
-            p = 1;
-            for (int64_t i = l.n - 1; i >= 0; i--)
-                l.out[at + i * l.after] *= p, p *= x[at + i * l.after];
+            int64_t at = (b * l.n * l.after + a) * (int64_t)dtype_size(l.dtype);
+            (l.dtype == FL_FLOAT64 ? products_real : products_complex)(l.n, l.after, x + at,
+                                                                       out + at);
         }
     return lines_end(&l, y);
 }
 
-/* For element k the sum over i of g[i] times the product of all x but i and k: p runs over
- * products, s over sums. */
 int product_of_others_backward_cpu(fl_tensor *g, fl_tensor *self, const int64_t *dim, fl_tensor *y)
 {
     struct lines l;
-    fl_tensor *gradient = tensor_as(g, FL_FLOAT64);
-    if (!gradient || lines_begin(&l, self, dim)) {
-        tensor_release(gradient);
+    if (lines_begin(&l, self, dim))
         return -1;
-    }
-    const double *x = tensor_data(l.x), *h = tensor_data(gradient);
-    for (int64_t b = 0; b < l.before; b++)
-        for (int64_t a = 0; a < l.after; a++)
-            for (int64_t k = 0; k < l.n; k++) {
-                int64_t at = b * l.n * l.after + a;
-                double p = 1, s = 0;
-                for (int64_t i = 0; i < l.n; i++) {
-                    if (i == k)
-                        continue;
-                    s = s * x[at + i * l.after] + p * h[at + i * l.after];
-                    p *= x[at + i * l.after];
-                }
-                l.out[at + k * l.after] = s;
-            }
+    fl_tensor *gradient = tensor_as(g, l.dtype);
+    char *x = tensor_data(l.x), *out = l.out, *h = gradient ? tensor_data(gradient) : NULL;
+    for (int64_t b = 0; b < l.before && h; b++)
+        for (int64_t a = 0; a < l.after; a++) {
+            int64_t at = (b * l.n * l.after + a) * (int64_t)dtype_size(l.dtype);
+            (l.dtype == FL_FLOAT64 ? slopes_real : slopes_complex)(l.n, l.after, x + at, h + at,
+                                                                   out + at);
+        }
+    int status = gradient ? 0 : -1;
     tensor_release(gradient);
-    return lines_end(&l, y);
+    return lines_end(&l, y) || status ? -1 : 0;
 }
 
 /* ---- small ones ---- */

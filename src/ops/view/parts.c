@@ -2,24 +2,14 @@
 #include <string.h>
 
 #include "core/error.h"
+#include "core/lanes.h"
 #include "flambeau/ops.h"
 #include "ops_kernels.h"
-
-/* The strides of lanes count elements, which are others here. */
-static int refuse_lanes(const fl_tensor *self)
-{
-    return self->lanes ? error_set(FL_NOT_IMPLEMENTED,
-                                   "vmap: a view between complex tensors and their parts "
-                                   "is not implemented")
-                       : 0;
-}
 
 int view_as_real_view(fl_tensor *self, struct op_view *y)
 {
     if (!dtype_is_complex(self->dtype))
         return error_set(FL_RUNTIME_ERROR, "view_as_real is only supported for complex tensors");
-    if (refuse_lanes(self))
-        return -1;
     if (self->ndim == TENSOR_MAX_DIMS)
         return error_set(FL_RUNTIME_ERROR, "a tensor has at most %d dims", TENSOR_MAX_DIMS);
     for (int d = 0; d < self->ndim; d++)
@@ -40,8 +30,6 @@ int view_as_complex_view(fl_tensor *self, struct op_view *y)
             "view_as_complex is only supported for half, float and double tensors, but "
             "got a tensor of scalar type: %s",
             dtype_title(self->dtype));
-    if (refuse_lanes(self))
-        return -1;
     if (last < 0)
         return error_set(FL_RUNTIME_ERROR, "Input tensor must have one or more dimensions");
     if (self->sizes[last] != 2)
@@ -54,6 +42,9 @@ int view_as_complex_view(fl_tensor *self, struct op_view *y)
                              "Tensor must have a stride divisible by 2 for all but last dimension");
         y->sizes[d] = self->sizes[d], y->strides[d] = self->strides[d] / 2;
     }
+    for (int i = 0; self->lanes && i < self->lanes->count; i++)
+        if (self->lanes->lane[i].stride % 2)
+            return error_set(FL_RUNTIME_ERROR, "Tensor must have samples a stride divisible by 2 apart");
     if (self->offset % 2)
         return error_set(FL_RUNTIME_ERROR, "Tensor must have a storage_offset divisible by 2");
     y->ndim = last;
