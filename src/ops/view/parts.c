@@ -44,7 +44,8 @@ int view_as_complex_view(fl_tensor *self, struct op_view *y)
     }
     for (int i = 0; self->lanes && i < self->lanes->count; i++)
         if (self->lanes->lane[i].stride % 2)
-            return error_set(FL_RUNTIME_ERROR, "Tensor must have samples a stride divisible by 2 apart");
+            return error_set(FL_RUNTIME_ERROR,
+                             "Tensor must have samples a stride divisible by 2 apart");
     if (self->offset % 2)
         return error_set(FL_RUNTIME_ERROR, "Tensor must have a storage_offset divisible by 2");
     y->ndim = last;
