@@ -30,6 +30,7 @@ __all__ = [
 _MAGIC = 0x1950A86A20F9469CFC6C  # of the old format, its version, and what follows it
 _VERSION = 1001
 _ALIGNMENT = "64"
+_WIDEST = 16  # bytes of the largest element, whose multiples storages must begin at
 
 
 # ---- names that users trust, and options -----------------------------------------------------
@@ -492,18 +493,25 @@ class _OnDisk(_InMemory):
 
 
 class _Mapped(_InMemory):
-    """An archive in a mapped file: its storages lie there."""
+    """An archive in a mapped file: its storages lie there, but for those that others than PyTorch
+    packed, whose elements are compressed or not where a processor can read them."""
 
     def __init__(self, path):
         from mmap import MAP_SHARED, mmap
 
         flags = _options["mmap"]
-        with open(path, "r+b" if flags == MAP_SHARED else "rb") as file:
+        self.shared = flags == MAP_SHARED
+        with open(path, "r+b" if self.shared else "rb") as file:
             super().__init__(mmap(file.fileno(), 0, flags=flags))
 
     def storage(self, name):
         place, packed, size, method = self.entries[name]
-        if method != 0 or size == 0:
+        if method != 0 or size == 0 or place % _WIDEST:
+            if self.shared and size:
+                raise RuntimeError(
+                    f"'{name}' cannot be mapped to be written (MAP_SHARED): in this file it is "
+                    f"compressed, or begins at no multiple of {_WIDEST} bytes"
+                )
             return super().storage(name)
         over = _C.frombuffer(self.content, dtype=_C.uint8, count=size, offset=place)
         return over.untyped_storage()

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "../draws.h"
@@ -148,6 +149,17 @@ static void test_round_trips(void)
     CHECK(f && fl_file_count(f) == 0 && !fl_file_name(f, 0));
     fl_file_close(f);
     fl_tensor *t = fl_scalar(1, FL_FLOAT32);
+    static const char *const LINK = "pt_link_test.pth";
+    struct stat about;
+    CHECK(chmod(PATH, 0640) == 0 && symlink(PATH, LINK) == 0);
+    CHECK(fl_file_save(LINK, 1, (const char *[]){"a"}, &t) == 0);
+    CHECK(lstat(LINK, &about) == 0 && S_ISLNK(about.st_mode) && unlink(LINK) == 0);
+    CHECK(stat(PATH, &about) == 0 && (about.st_mode & 0777) == 0640);
+    CHECK(fl_file_save("nowhere/x.pt", 1, (const char *[]){"a"}, &t) == -1 &&
+          fl_error() == FL_FILE_NOT_FOUND);
+    CHECK(symlink("/dev/full", LINK) == 0);
+    CHECK(fl_file_save(LINK, 1, (const char *[]){"a"}, &t) == -1 && fl_error() == FL_IO_ERROR);
+    CHECK(unlink(LINK) == 0);
     CHECK(fl_file_save(PATH, 2, (const char *[]){"a", "a"}, (fl_tensor *[]){t, t}) == -1);
     CHECK(fl_file_save(PATH, 1, (const char *[]){"\xff"}, &t) == -1);
     fl_release(t);

@@ -239,6 +239,20 @@ def test_mapped_files(tmp_path):
         torch.load(path, mmap=True)
 
 
+def test_mapped_files_that_were_packed_again(tmp_path):
+    """Python's zipfile begins entries anywhere; a processor wants numbers at multiples of their size."""
+    path = tmp_path / "x.pt"
+    for shift in range(1, 5):
+        with zipfile.ZipFile(io.BytesIO(saved(torch.arange(3.0)).getvalue())) as old:
+            parts = {"x" * shift: b"", **{name: old.read(name) for name in old.namelist()}}
+        path.write_bytes(zipped(parts).getvalue())
+        mapped = torch.load(path, mmap=True)
+        assert mapped.tolist() == [0, 1, 2] and mapped.data_ptr() % 16 == 0
+    with torch.serialization.set_default_mmap_options(1):
+        with pytest.raises(RuntimeError, match="cannot be mapped to be written"):
+            torch.load(path, mmap=True)
+
+
 def test_compressed_and_big_endian_archives():
     with zipfile.ZipFile(saved({"x": torch.tensor([1, 256])})) as archive:
         members = {name: archive.read(name) for name in archive.namelist()}
@@ -253,6 +267,20 @@ def test_compressed_and_big_endian_archives():
 
 class Mine:
     pass
+
+
+def test_arrays_of_numpy(tmp_path):
+    """They come back as they were, where the file is trusted; else they are refused and named."""
+    np = pytest.importorskip("numpy")
+    arrays = {"i": np.arange(3), "f": np.float32([1, 2]), "s": np.array(["a"]), "n": np.int8(4)}
+    for name in ("x.pt", "x.safetensors"):
+        torch.save(arrays, tmp_path / name)
+        found = torch.load(tmp_path / name, weights_only=False)
+        for key, array in arrays.items():
+            assert type(found[key]) is type(array) and found[key].dtype == array.dtype
+            assert (found[key] == array).all()
+        with pytest.raises(pickle.UnpicklingError, match=r"GLOBAL numpy\.\S*_reconstruct was not"):
+            torch.load(tmp_path / name)
 
 
 def test_safe_globals():
