@@ -514,3 +514,13 @@ def test_deep_nesting():
     for _ in range(5000):
         m = nn.Sequential(m)
     del m
+
+
+def test_plain_attributes_are_deleted():
+    m = torch.nn.Linear(1, 1)
+    m.number, m.values, m.requires_other = 3, torch.ones(2), True
+    for name in ("number", "values", "requires_other"):
+        delattr(m, name)
+        assert not hasattr(m, name)
+    with pytest.raises(AttributeError):
+        del m.number

@@ -417,18 +417,18 @@ static int advise_of_name(PyObject *name)
     return -1;
 }
 
-/* Any other value: an attribute like that of every object. */
+/* Any other value: an attribute like that of every object. NULL deletes it. */
 static int assign_plain(struct module_object *self, PyObject *name, PyObject *value)
 {
     bool list = value &&
                 (PyList_CheckExact(value) || PyDict_CheckExact(value) || PyTuple_CheckExact(value));
-    if (list || (pytensor_check(value) && tensor_requires_grad(pytensor_get(value))))
+    if (list || (value && pytensor_check(value) && tensor_requires_grad(pytensor_get(value))))
         lists_assigned++;
     if (PyUnicode_Check(name) && PyUnicode_GetLength(name)) {
         Py_UCS4 first = PyUnicode_ReadChar(name, 0);
         if (first == '_')
             module_forget(self);
-        else if (first == 'r' && PyBool_Check(value) && advise_of_name(name))
+        else if (value && first == 'r' && PyBool_Check(value) && advise_of_name(name))
             return -1;
     }
     return PyObject_GenericSetAttr((PyObject *)self, name, value);
