@@ -278,7 +278,8 @@ static int contract(struct term *a, struct term *b, const bool *later)
         product.name[product.count++] = y.name[d];
     for (int d = 0; d < product.count; d++)
         shape[d] = size[product.name[d]];
-    product.t = fl_reshape(fl_bmm(p, q), (fl_ints){shape, product.count});
+    fl_tensor *y3 = inner.count ? fl_bmm(p, q) : fl_mul(p, q); /* (batch, left, right) */
+    product.t = fl_reshape(y3, (fl_ints){shape, product.count});
     *a = product;
     return a->t ? 0 : -1;
 }

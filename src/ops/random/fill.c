@@ -122,12 +122,28 @@ static int fill_parts(fl_tensor *self, fl_generator *generator, enum filler how,
     return status;
 }
 
+/* uint16, uint32 and uint64: by way of int64. */
+static int fill_unsigned(fl_tensor *self, fl_generator *generator, enum filler how, int64_t from,
+                         uint64_t range)
+{
+    if (how != INTEGERS)
+        return error_set(FL_NOT_IMPLEMENTED, "\"random_\" not implemented for '%s'",
+                         dtype_title(self->dtype));
+    fl_tensor *wide = tensor_new(self->ndim, self->sizes, FL_INT64);
+    int status = wide ? fill_run(wide, generator, how, 0, 0, from, range) : -1;
+    status = status == 0 ? tensor_copy(self, wide) : -1;
+    tensor_release(wide);
+    return status;
+}
+
 static int fill_run(fl_tensor *self, fl_generator *generator, enum filler how, double a, double b,
                     int64_t from, uint64_t range)
 {
     fl_generator *g = or_default(generator);
     if (dtype_is_complex(self->dtype))
         return fill_parts(self, generator, how, a, b);
+    if (dtype_group(self->dtype) == GROUP_UNSIGNED)
+        return fill_unsigned(self, generator, how, from, range);
     /* PyTorch has another algorithm for layouts that are not contiguous. */
     if (how == NORMAL && !(self->flags & TENSOR_CONTIGUOUS))
         return fill_drawn(self, generator, draw_normal, (double[]){a, b});
@@ -211,10 +227,14 @@ static int check_bounds(int dtype, int64_t from, int64_t to)
                                         [FL_UINT8] = "unsigned char",
                                         [FL_INT8] = "signed char",
                                         [FL_INT16] = "short int",
-                                        [FL_INT32] = "int"};
-    if (dtype > FL_INT32)
+                                        [FL_INT32] = "int",
+                                        [FL_UINT16] = "short unsigned int",
+                                        [FL_UINT32] = "unsigned int",
+                                        [FL_UINT64] = "long unsigned int"};
+    bool is_unsigned = dtype_group(dtype) == GROUP_UNSIGNED;
+    if (dtype > FL_INT32 && !is_unsigned)
         return 0;
-    int64_t most = (INT64_C(1) << dtype_digits(dtype)) - 1;
+    int64_t most = dtype == FL_UINT64 ? INT64_MAX : (INT64_C(1) << dtype_digits(dtype)) - 1;
     int64_t least = dtype_is_signed(dtype) ? -most - 1 : 0;
     if (from < least || from > most)
         return error_set(FL_RUNTIME_ERROR, "from is out of bounds for %s", names[dtype]);

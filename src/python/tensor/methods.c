@@ -681,7 +681,6 @@ PyMethodDef pytensor_methods[] = {
     {"is_shared", sharing_is_shared, METH_NOARGS,
      "Whether its memory can be shared with other processes."},
     {"is_pinned", method_no, METH_NOARGS, NULL},
-    {"is_coalesced", method_no, METH_NOARGS, NULL},
     {"share_memory_", sharing_share_memory, METH_NOARGS,
      "Moves its memory to where other processes can share it. Returns self."},
     {"pin_memory", method_self, METH_NOARGS, NULL},

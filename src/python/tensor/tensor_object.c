@@ -345,6 +345,7 @@ static PyMethodDef *all_methods(void)
                              construct_methods,
                              pytensor_number_methods,
                              pytensor_methods,
+                             in_object_methods,
                              pytensor_data_methods,
                              pytensor_exchange_methods,
                              pytensor_dlpack_methods,

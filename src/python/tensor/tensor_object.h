@@ -60,6 +60,7 @@ int pytensor_set_data(fl_tensor *t, const fl_tensor *from);
 
 /* The tables of the type, each in its own file. Ended by an empty row. */
 extern PyMethodDef in_object_functions[];       /* in_object.c: of the module */
+extern PyMethodDef in_object_methods[];         /* in_object.c */
 extern PyMethodDef pytensor_methods[];          /* methods.c */
 extern PyMethodDef pytensor_data_methods[];     /* data.c */
 extern PyMethodDef pytensor_exchange_methods[]; /* exchange.c */
