@@ -127,3 +127,11 @@ def test_out_is_written_without_a_second_tensor(call):
 def test_out_that_is_an_argument():
     a = torch.tensor([[1.0, 2.0], [3.0, 4.0]])
     assert torch.mm(a, a, out=a).tolist() == [[7.0, 10.0], [15.0, 22.0]]
+
+
+def test_einsum_of_bools_multiplies_where_it_sums_nothing():
+    a, b = torch.tensor([True, False]), torch.tensor([[True], [False]])
+    assert torch.einsum("i,jk->jki", a, b).tolist() == [[[True, False]], [[False, False]]]
+    assert torch.einsum("i,i->i", a, a).tolist() == [True, False]
+    with pytest.raises(NotImplementedError):
+        torch.einsum("i,ij->j", a, b)

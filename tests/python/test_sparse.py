@@ -147,7 +147,7 @@ def test_rows_compressed():
         (lambda: example().numpy(), TypeError, "can't convert Sparse layout tensor to numpy"),
         (lambda: example().softmax(0), NotImplementedError, "Could not run 'aten::softmax'"),
         (lambda: torch.exp(example()), NotImplementedError, "Could not run 'aten::exp'"),
-        (lambda: torch.cat([example(), example()]), NotImplementedError, "Could not run 'aten::cat'"),
+        (lambda: torch.flip(example(), [0]), NotImplementedError, "Could not run 'aten::flip'"),
         (lambda: example().view(6), NotImplementedError, "Could not run 'aten::view'"),
         (lambda: example().tolist(), NotImplementedError, "Could not run 'aten::tolist'"),
         (lambda: example().add_(1), NotImplementedError, "Could not run 'aten::add_"),
@@ -183,3 +183,43 @@ def test_a_graph_convolution_learns():
         loss.backward()
         optimizer.step()
     assert loss.item() < 0.05
+
+
+def test_several_and_more_dims():
+    s = example()
+    for joined, places, size in (
+        (torch.cat([s, s], 1), [[0, 1, 1, 0, 0, 1, 1, 0], [2, 0, 2, 2, 5, 3, 5, 5]], (2, 6)),
+        (torch.stack([s, s], 1),
+         [[0, 1, 1, 0, 0, 1, 1, 0], [0, 0, 0, 0, 1, 1, 1, 1], [2, 0, 2, 2, 2, 0, 2, 2]], (2, 2, 3)),
+        (s.unsqueeze(-1), [*I.tolist(), [0] * 4], (2, 3, 1)),
+        (torch.zeros_like(s), [[], []], (2, 3)),
+    ):
+        assert joined._indices().tolist() == places and joined.shape == size
+    assert torch.cat([s, s]).to_dense().tolist() == [[0, 0, 4], [4, 0, 5]] * 2
+    h = torch.sparse_coo_tensor(I, torch.ones(4, 2), (2, 3, 2))
+    assert [h.unsqueeze(d).sparse_dim() for d in (1, 2, 3)] == [3, 3, 2]
+    assert torch.sparse_coo_tensor([[0]], [2.0], (1,)).item() == 2
+    for call, error in (
+        (lambda: torch.cat([s, torch.eye(3)[:2]]), "Concatenating sparse tensors, but a dense"),
+        (lambda: torch.cat([s, s.t()]), r"All tensors must have the same shape: \[2, 3\]"),
+        (lambda: s.item(), "a Tensor with 6 elements cannot be converted to Scalar"),
+        (lambda: example().requires_grad_().div_(2), "a leaf Variable that requires grad"),
+    ):
+        with pytest.raises(RuntimeError, match=error):
+            call()
+
+
+def test_a_dense_tensor_refuses_what_sparse_ones_answer():
+    d = torch.eye(2)
+    for name, layout in dict(coalesce="coordinate tensor", indices="coordinate tensor",
+                             is_coalesced="coordinate tensor", values="tensor",
+                             crow_indices="row compressed tensor").items():
+        with pytest.raises(RuntimeError, match=f"^{name} expected sparse {layout} layout but got Strided"):
+            getattr(d, name)()
+    for name in "_indices", "_values", "_nnz":
+        with pytest.raises(NotImplementedError, match=f"^Could not run 'aten::{name}'"):
+            getattr(d, name)()
+    assert (d.sparse_dim(), d.dense_dim()) == (0, 2)
+    s = example()
+    assert torch.Tensor.coalesce(s).is_coalesced() and torch.Tensor._nnz(s) == 4
+    assert torch.Tensor.sparse_dim(s) == 2

@@ -283,3 +283,14 @@ def test_python_numbers_of_uint64_are_unsigned(value):
                 lambda: torch.ones(2).sum(a), lambda: torch.ones(2).view(a)):
         with pytest.raises(RuntimeError, match="int64_t without overflow"):
             use()
+
+
+def test_random_integers_are_those_of_signed_dtypes():
+    for dtype in torch.uint16, torch.uint32, torch.uint64:
+        torch.manual_seed(0)
+        assert torch.randint(0, 1000, (4,), dtype=dtype).tolist() == [44, 239, 933, 760]
+    for dtype, name in (torch.uint16, "short unsigned int"), (torch.uint32, "unsigned int"):
+        with pytest.raises(RuntimeError, match=f"to - 1 is out of bounds for {name}"):
+            torch.randint(0, 2**40, (2,), dtype=dtype)
+    with pytest.raises(RuntimeError, match="from is out of bounds for long unsigned int"):
+        torch.randint(-1, 5, (2,), dtype=torch.uint64)

@@ -68,6 +68,8 @@ class SparseTensor(Tensor):
                     return func(*args, **(kwargs or {}))
         name = _OTHER_NAMES.get(name, name)
         method = cls.__dict__.get(name)
+        if name in _OF_LISTS:
+            return _OF_LISTS[name](*args, **(kwargs or {}))
         if name in _WITH_DENSE and not isinstance(args[0], SparseTensor):
             return _WITH_DENSE[name](*args, **(kwargs or {}))
         if method is None or not isinstance(args[0], SparseTensor):
@@ -247,6 +249,19 @@ class SparseTensor(Tensor):
             count *= size
         return count
 
+    def item(self):
+        if self.numel() != 1:
+            raise RuntimeError(
+                f"a Tensor with {self.numel()} elements cannot be converted to Scalar"
+            )
+        return self.to_dense().item()
+
+    def zeros_like(self, *, dtype=None, **kwargs):
+        """Of the same size, without entries."""
+        values = self._v.detach().new_empty((0, *self._v.shape[1:]), dtype=dtype)
+        made = self._make(self._i[:, :0], values, self.shape, True)
+        return made.requires_grad_(kwargs.get("requires_grad", False))
+
     def is_floating_point(self):
         return self._v.is_floating_point()
 
@@ -267,6 +282,16 @@ class SparseTensor(Tensor):
         return self.transpose(0, 1)
 
     T = property(lambda self: self.t())
+
+    def unsqueeze(self, dim):
+        """With a dim of size 1: a sparse one up to the last sparse dim, else a dense one."""
+        dim = _wrap(dim, self.ndim + 1)
+        size = (*self.shape[:dim], 1, *self.shape[dim:])
+        depth = self._i.shape[0]
+        if dim > depth:
+            return self._make(self._i, self._v.unsqueeze(dim - depth + 1), size)
+        row = self._i.new_zeros(1, self._i.shape[1])
+        return self._make(_C.cat([self._i[:dim], row, self._i[dim:]]), self._v, size)
 
     def transpose(self, dim0, dim1):
         depth = self._i.shape[0]
@@ -415,6 +440,10 @@ class SparseTensor(Tensor):
     # ---- in place ----
 
     def _become(self, other):
+        if flambeau.is_grad_enabled() and self._v.requires_grad and self._v.is_leaf:
+            raise RuntimeError(
+                "a leaf Variable that requires grad is being used in an in-place operation."
+            )
         self._i, self._v, self._is_coalesced = other._i, other._v, other._is_coalesced
         return self
 
@@ -572,7 +601,7 @@ def _refused(name):
 
 # What would look at the elements of the handle, which has none.
 for _name in (
-    "data_ptr item storage storage_offset stride tolist untyped_storage view __array__ "
+    "data_ptr storage storage_offset stride tolist untyped_storage view __array__ "
     "__bool__ __contains__ __dlpack__ __float__ __index__ __int__ __setitem__ is_contiguous"
 ).split():
     setattr(SparseTensor, _name, _refused(_name))
@@ -592,8 +621,54 @@ _OTHER_NAMES = {
     "nelement": "numel",
     "swapaxes": "transpose",
     "swapdims": "transpose",
+    "concat": "cat",
+    "concatenate": "cat",
 }
 
+
+def _wrap(dim, ndim):
+    if -ndim <= dim < ndim:
+        return dim % ndim
+    raise IndexError(
+        f"Dimension out of range (expected to be in range of [{-ndim}, {ndim - 1}], but got {dim})"
+    )
+
+
+# ---- several of them -------------------------------------------------------------------------------
+
+
+def _cat(tensors, dim=0):
+    """Along a sparse dim: the places of each come after those before it."""
+    first = tensors[0]
+    dim = _wrap(dim, first.ndim)
+    for position, t in enumerate(tensors):
+        if not _is_sparse(t):
+            raise RuntimeError(
+                f"Concatenating sparse tensors, but a dense tensor was found at position {position}."
+            )
+        size = list(t.shape)
+        if size[:dim] + size[dim + 1 :] != [*first.shape[:dim], *first.shape[dim + 1 :]]:
+            raise RuntimeError(
+                f"All tensors must have the same shape: {list(first.shape)} (except in the "
+                f"concatenating dimension), but found shape: {size} at position {position}."
+            )
+        if dim >= t.sparse_dim() or t.sparse_dim() != first.sparse_dim() or t.is_sparse_csr:
+            raise _refusal("cat along a dense dim, or of other layouts")
+    places, length = [], 0
+    for t in tensors:
+        offset = t._i.new_zeros(t._i.shape[0], 1)
+        offset[dim] = length
+        places.append(t._i + offset)
+        length += t.shape[dim]
+    size = (*first.shape[:dim], length, *first.shape[dim + 1 :])
+    return first._make(_C.cat(places, 1), _C.cat([t._v for t in tensors]), size)
+
+
+def _stack(tensors, dim=0):
+    return _cat([t.unsqueeze(dim) if _is_sparse(t) else t for t in tensors], dim)
+
+
+_OF_LISTS = {"cat": _cat, "stack": _stack}
 
 # ---- products --------------------------------------------------------------------------------------
 
