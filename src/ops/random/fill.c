@@ -223,14 +223,11 @@ int randint_shape(int64_t low, int64_t high, fl_ints size, fl_generator *generat
 /* Whether a dtype holds both bounds of integers in [from, to). */
 static int check_bounds(int dtype, int64_t from, int64_t to)
 {
-    static const char *const names[] = {[FL_BOOL] = "bool",
-                                        [FL_UINT8] = "unsigned char",
-                                        [FL_INT8] = "signed char",
-                                        [FL_INT16] = "short int",
-                                        [FL_INT32] = "int",
-                                        [FL_UINT16] = "short unsigned int",
-                                        [FL_UINT32] = "unsigned int",
-                                        [FL_UINT64] = "long unsigned int"};
+    static const char *const names[] = {
+        [FL_BOOL] = "bool",           [FL_UINT8] = "unsigned char",
+        [FL_INT8] = "signed char",    [FL_INT16] = "short int",
+        [FL_INT32] = "int",           [FL_UINT16] = "short unsigned int",
+        [FL_UINT32] = "unsigned int", [FL_UINT64] = "long unsigned int"};
     bool is_unsigned = dtype_group(dtype) == GROUP_UNSIGNED;
     if (dtype > FL_INT32 && !is_unsigned)
         return 0;
