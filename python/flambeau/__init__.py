@@ -38,7 +38,7 @@ _HOMES = {
     ),
     **dict.fromkeys(
         (
-            "eig einsum histogramdd lobpcg lstsq lu matrix_rank pca_lowrank solve svd_lowrank "
+            "eig einsum lobpcg lstsq lu matrix_rank pca_lowrank solve svd_lowrank "
             "symeig tensordot"
         ).split(),
         "functional",

@@ -1,19 +1,7 @@
 """The operators of torch.linalg (source: torch.linalg)."""
 
-from flambeau import _C
+from flambeau._absent import absent as _absent
+from flambeau._C import _LinAlgError as LinAlgError  # noqa: F401
+from flambeau._C._linalg import *  # noqa: F403
 
-_operators = _C._linalg
-LinAlgError = _C._LinAlgError
-
-
-def __getattr__(name):
-    if name.startswith("__"):
-        raise AttributeError(f"module 'flambeau.linalg' has no attribute '{name}'")
-    try:
-        return getattr(_operators, name)
-    except AttributeError:
-        raise AttributeError(f"Flambeau has no torch.linalg.{name} yet") from None
-
-
-def __dir__():
-    return [*dir(_operators), "LinAlgError"]
+__getattr__ = _absent(__name__)

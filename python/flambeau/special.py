@@ -1,18 +1,6 @@
 """The operators of torch.special (source: torch.special)."""
 
-from flambeau import _C
+from flambeau._absent import absent as _absent
+from flambeau._C._special import *  # noqa: F403
 
-_operators = _C._special
-
-
-def __getattr__(name):
-    if name.startswith("__"):
-        raise AttributeError(f"module 'flambeau.special' has no attribute '{name}'")
-    try:
-        return getattr(_operators, name)
-    except AttributeError:
-        raise AttributeError(f"Flambeau has no torch.special.{name} yet") from None
-
-
-def __dir__():
-    return dir(_operators)
+__getattr__ = _absent(__name__)

@@ -292,6 +292,15 @@ bool dtype_can_cast(int from, int to)
     return from == FL_BOOL || to != FL_BOOL;
 }
 
+int dtype_check_cast(int from, int to)
+{
+    if (dtype_can_cast(from, to))
+        return 0;
+    return error_set(FL_RUNTIME_ERROR,
+                     "result type %s can't be cast to the desired output type %s",
+                     dtype_title(from), dtype_title(to));
+}
+
 static _Atomic int default_dtype = FL_FLOAT32;
 
 int dtype_default(void)

@@ -242,6 +242,7 @@ int dtype_promote(int a, int b);
 int dtype_complex_of(int dtype);
 /* Whether a result of dtype `from` may be written to a tensor of dtype `to` (torch.can_cast). */
 bool dtype_can_cast(int from, int to);
+int dtype_check_cast(int from, int to); /* the same; -1 with PyTorch's error where it may not */
 /* torch.get_default_dtype. */
 int dtype_default(void);
 void dtype_set_default(int dtype);

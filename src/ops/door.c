@@ -317,6 +317,18 @@ static int call_function(const fl_op *f, const fl_value *args, fl_tensor *to, fl
 
 /* ---- forms that write ---- */
 
+/* Refuses a destination of a dtype that the result does not become. A composite that leaves dtypes to
+ * its parts, but has a name in errors (a Fourier transform), takes no complex one for a real result
+ * either. */
+static int check_cast(const fl_op *f, const fl_tensor *y, const fl_tensor *to)
+{
+    bool complex = dtype_is_complex(y->dtype), unsaid = f->accepts & ACCEPT_UNSAID;
+    if (unsaid && complex != dtype_is_complex(to->dtype) && strcmp(f->called, f->base) != 0)
+        return error_set(FL_RUNTIME_ERROR, "%s expects a %s output tensor, but got %s", f->called,
+                         complex ? "complex" : "floating point", dtype_title(to->dtype));
+    return dtype_check_cast(y->dtype, to->dtype);
+}
+
 /* Writes what a functional call gave into tensors of the user's. */
 static int write_back(const fl_op *f, fl_value *results, fl_tensor *const *to)
 {
@@ -324,10 +336,8 @@ static int write_back(const fl_op *f, fl_value *results, fl_tensor *const *to)
         fl_tensor *y = results[k].tag == FL_TENSOR ? results[k].as.tensor : NULL;
         if (!y || y == to[k])
             continue;
-        if (!dtype_can_cast(y->dtype, to[k]->dtype))
-            return error_set(FL_RUNTIME_ERROR,
-                             "result type %s can't be cast to the desired output type %s",
-                             dtype_title(y->dtype), dtype_title(to[k]->dtype));
+        if (check_cast(f, y, to[k]))
+            return -1;
         if (!shape_equal(y, to[k]) && tensor_resize_output(to[k], y->ndim, y->sizes))
             return -1;
         if (operation_copy_(to[k], y))
@@ -471,12 +481,8 @@ static int call_inplace(const fl_op *f, const fl_value *given, fl_value *results
     bool looked_at = autograd_mode.interpose & INTERPOSE_TRANSFORMS;
     int status = looked_at ? op_call(f, args, &computed) : call_function(f, args, NULL, &computed);
     fl_tensor *y = status == 0 && computed.tag == FL_TENSOR ? computed.as.tensor : NULL;
-    if (y && check_written_shape(y, self))
+    if (y && (check_written_shape(y, self) || check_cast(f, y, self)))
         status = -1;
-    if (y && status == 0 && !dtype_can_cast(y->dtype, self->dtype))
-        status = error_set(FL_RUNTIME_ERROR,
-                           "result type %s can't be cast to the desired output type %s",
-                           dtype_title(y->dtype), dtype_title(self->dtype));
     if (y && status == 0)
         status = recorded    ? become(f, args, self, y)
                  : looked_at ? operation_copy_(self, y)

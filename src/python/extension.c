@@ -223,21 +223,19 @@ static PyMethodDef own_functions[] = {
 
 /* ---- The module ------------------------------------------------------------------------------ */
 
-extern PyMethodDef ops_functions[], ops_nn_functions[], ops_special_functions[],
-    ops_linalg_functions[];
+extern PyMethodDef ops_functions[];
 
-/* A namespace for operators: _C._nn. */
-static int add_namespace(PyObject *module, const char *name, const char *full,
-                         PyMethodDef *functions)
+static int add_spaces(PyObject *module)
 {
-    PyObject *space = PyModule_New(full);
-    int failed = space && PyModule_AddFunctions(space, functions) == 0
-                     ? PyModule_AddObjectRef(module, name, space)
-                     : -1;
-    if (!failed) /* where pickle looks for their functions */
-        failed = PyDict_SetItemString(PyImport_GetModuleDict(), full, space);
-    Py_XDECREF(space);
-    return failed;
+    int failed = 0;
+    for (const struct python_space *s = ops_spaces; s->name && !failed; s++) {
+        PyObject *space = PyModule_New(s->module);
+        failed = !space || PyModule_AddFunctions(space, s->functions) ||
+                 PyModule_AddObjectRef(module, s->name, space) ||
+                 PyDict_SetItemString(PyImport_GetModuleDict(), s->module, space);
+        Py_XDECREF(space);
+    }
+    return failed ? -1 : 0;
 }
 
 static int add_functions(PyObject *module)
@@ -279,10 +277,7 @@ PyMODINIT_FUNC PyInit__C(void)
         generator_init(module) < 0 || overrides_init(module) < 0 || callbacks_init() < 0 ||
         nodes_init(module) < 0 || function_init(module) < 0 || optim_init() < 0 ||
         add_functions(module) < 0 || module_functions_init(module) < 0 ||
-        add_namespace(module, "_nn", "flambeau._C._nn", ops_nn_functions) < 0 ||
-        add_namespace(module, "_special", "flambeau._C._special", ops_special_functions) < 0 ||
-        add_namespace(module, "_linalg", "flambeau._C._linalg", ops_linalg_functions) < 0 ||
-        module_init(module) < 0)
+        add_spaces(module) < 0 || module_init(module) < 0)
         Py_CLEAR(module);
     return module;
 }

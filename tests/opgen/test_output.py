@@ -189,9 +189,9 @@ def test_typed_functions(small):
 
 def test_python_names(small):
     text = (small / "ops_python.c").read_text()
-    assert '{"mul", (PyCFunction)(void (*)(void))m_mul, METH_FASTCALL | METH_KEYWORDS,\n' \
+    assert '{"mul", (PyCFunction)(void (*)(void))methods_mul, METH_FASTCALL | METH_KEYWORDS,\n' \
            '     "mul(self, other) -> Tensor\\n\\nself * other."}' in text
-    assert "m_mul_(PyObject *self" in text and "overloads_f_scaled[] = {&op_scaled}" in text
+    assert "methods_mul_(PyObject *self" in text and "overloads_functions_scaled[] = {&op_scaled}" in text
     stub = (small / "_C.pyi").read_text()
     assert "def mul(self, other: Union[Tensor, Number]) -> Tensor: ..." in stub
     assert ("def mul(input: Tensor, other: Union[Tensor, Number], *, out: Optional[Tensor] = None)"

@@ -8,6 +8,10 @@ _NORMALISED = "the gradient presumes that exp(log_probs) adds up to 1, as PyTorc
 _SCATTERED = "the gradient goes where src was written, as PyTorch's, and not where it was not"
 _STRIDED = "an offset counts from the storage's start, where a sample does not begin"
 _RESIZED = "it shows memory as it lies, in other sizes, and refuses what asks for a gradient"
+_OF_REAL_NUMBERS = dict.fromkeys(
+    "fft_rfft fft_ihfft fft_rfftn fft_rfft2 fft_ihfftn fft_ihfft2".split(),
+    "complex numbers are refused by a RuntimeError, as PyTorch's",
+)
 _ONE_TRIANGLE = dict.fromkeys(
     "linalg_cholesky_ex linalg_cholesky cholesky cholesky_solve cholesky_inverse "
     "linalg_eigvalsh linalg_eigh".split(),
@@ -34,13 +38,16 @@ FAULTS = {
         "view_as_complex": "an odd stride is refused whatever the size, as PyTorch does",
         "view_as_real": "its gradient is viewed back, where an odd stride is refused",
     },
-    "test_complex_gradient": {"as_strided_scatter": _SCATTERED, "cholesky_solve": _TRIANGLE},
+    "test_complex_gradient": {
+        "as_strided_scatter": _SCATTERED, "cholesky_solve": _TRIANGLE, **_OF_REAL_NUMBERS,
+    },
     "test_dtypes": {"float_power_": "it refuses all dtypes but float64, as PyTorch"},
 }
 
 # The same for test_transforms.py.
 TRANSFORM_FAULTS = {
     "test_forward_mode": {"linalg_eig": _PHASE},
+    "test_complex_forward_mode": _OF_REAL_NUMBERS,
     "test_forward_over_reverse": {
         "linalg_eig": _PHASE,
     },

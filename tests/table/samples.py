@@ -163,6 +163,11 @@ def _shown(v):
     return repr(v)
 
 
+# Namespaces whose operators have their prefix, and where the functions of a form are.
+SPACES = ("special", "linalg", "fft", "masked")
+HOMES = {"function": _C, "nn": _C._nn, **{space: getattr(_C, f"_{space}") for space in SPACES}}
+
+
 class Operator:
     """A paragraph of the table."""
 
@@ -182,14 +187,12 @@ class Operator:
         return next(p["grad"] for p in self.params if p["name"] == name)
 
     def python_name(self, form):
-        prefix = {"special": "special_", "linalg": "linalg_"}.get(form, "")
-        return self.base.removeprefix(prefix)
+        return self.base.removeprefix(f"{form}_") if form in SPACES else self.base
 
     def functions(self):
         """Its functions in Python by form: each takes the arguments by name."""
-        homes = {"function": _C, "nn": _C._nn, "special": _C._special, "linalg": _C._linalg}
-        found = {form: _by_name(self, getattr(homes[form], self.python_name(form)), False)
-                 for form in self.forms if form in homes}
+        found = {form: _by_name(self, getattr(home, self.python_name(form)), False)
+                 for form, home in HOMES.items() if form in self.forms}
         if "method" in self.forms:
             found["method"] = _by_name(self, getattr(_C.Tensor, self.base), True)
         return found

@@ -43,9 +43,19 @@ const char *results_text(const struct op *op)
     return op->results == 1 ? text : text_format("(%s)", text);
 }
 
+const struct space SPACES[SPACES_COUNT] = {
+    {FORM_NN, "nn", "", "flambeau.nn.functional"},
+    {FORM_SPECIAL, "special", "special_", "flambeau.special"},
+    {FORM_LINALG, "linalg", "linalg_", "flambeau.linalg"},
+    {FORM_FFT, "fft", "fft_", "flambeau.fft"},
+    {FORM_MASKED, "masked", "masked_", "flambeau.masked"}};
+
 const char *python_name(const struct op *op, unsigned form)
 {
-    const char *prefix = form == FORM_LINALG ? "linalg_" : form == FORM_SPECIAL ? "special_" : "";
+    const char *prefix = "";
+    for (int i = 0; i < SPACES_COUNT; i++)
+        if (SPACES[i].form == form)
+            prefix = SPACES[i].prefix;
     size_t n = strlen(prefix);
     return strncmp(op->base, prefix, n) == 0 ? op->base + n : op->base;
 }
@@ -76,14 +86,15 @@ static void page(struct out *o, const struct op *op)
         const char *format;
     } FORMS[] = {{FORM_FUNCTION, "%s `flambeau.%s`"},
                  {FORM_METHOD, "%s `Tensor.%s`"},
-                 {FORM_INPLACE, "%s `Tensor.%s_`"},
-                 {FORM_NN, "%s `flambeau.nn.functional.%s`"},
-                 {FORM_SPECIAL, "%s `flambeau.special.%s`"},
-                 {FORM_LINALG, "%s `flambeau.linalg.%s`"}};
+                 {FORM_INPLACE, "%s `Tensor.%s_`"}};
     const char *forms = "";
     for (size_t i = 0; i < sizeof FORMS / sizeof *FORMS; i++)
         if (op->forms & FORMS[i].form)
-            forms = text_format(FORMS[i].format, forms, python_name(op, FORMS[i].form));
+            forms = text_format(FORMS[i].format, forms, op->base);
+    for (int i = 0; i < SPACES_COUNT; i++)
+        if (op->forms & SPACES[i].form)
+            forms = text_format("%s `%s.%s`", forms, SPACES[i].module,
+                                python_name(op, SPACES[i].form));
     emit(o, "Forms:%s%s\n\n", forms, op->forms & FORM_OUT ? ", with `out=`" : "");
     const char *without = "";
     for (const struct rule *r = op->rules; r; r = r->next)

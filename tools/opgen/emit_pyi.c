@@ -1,5 +1,5 @@
-/* _C.pyi, linalg.pyi, special.pyi: types for editors: Tensor's methods, and the functions of the
- * modules. */
+/* _C.pyi, and linalg.pyi and its like: types for editors: Tensor's methods, and the functions of
+ * the modules. */
 #include "opgen.h"
 
 #include <string.h>
@@ -212,7 +212,7 @@ static void submodule(struct out *o, const struct table *t, unsigned form)
     names(o, t, form, IN_MODULE);
 }
 
-void emit_pyi(struct out *o, struct out *linalg, struct out *special, const struct table *t)
+void emit_pyi(struct out *o, struct out *spaces, const struct table *t)
 {
     emit_text(o, HEAD);
     emit_text(o, "class Tensor(TensorBase):\n");
@@ -222,7 +222,9 @@ void emit_pyi(struct out *o, struct out *linalg, struct out *special, const stru
     names(o, t, FORM_FUNCTION, IN_MODULE);
     emit_text(o, "\nclass _nn:\n");
     names(o, t, FORM_NN, IN_SUBMODULE);
-    emit_text(o, "\n_special: Any\n_linalg: Any\n");
-    submodule(linalg, t, FORM_LINALG);
-    submodule(special, t, FORM_SPECIAL);
+    emit_text(o, "\n");
+    for (int i = SPACES_OWN; i < SPACES_COUNT; i++) {
+        emit(o, "_%s: Any\n", SPACES[i].word);
+        submodule(&spaces[i - SPACES_OWN], t, SPACES[i].form);
+    }
 }

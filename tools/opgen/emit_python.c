@@ -58,6 +58,12 @@ static const char *doc_text(const struct name *n)
     return text;
 }
 
+/* What errors call the function: by its operator's name where that says the namespace. */
+static const char *called(const struct name *n)
+{
+    return strstr(n->op[0]->base, n->python) ? n->op[0]->base : n->python;
+}
+
 /* The function of the argument parser that a Python function hands its arguments to. */
 static const char *parser_of(const struct name *n, unsigned form)
 {
@@ -70,8 +76,9 @@ static const char *parser_of(const struct name *n, unsigned form)
                                           : "arguments_call_function";
 }
 
-static void emit_names(struct out *o, const struct table *t, unsigned form, const char *array,
-                       const char *prefix, const char *home)
+/* PREFIX_NAME for each name, and the array ops_PREFIX of them; home: where Python finds them. */
+static void emit_names(struct out *o, const struct table *t, unsigned form, const char *prefix,
+                       const char *home)
 {
     struct name *list = collect(t, form);
     for (const struct name *n = list; n; n = n->next) {
@@ -80,8 +87,8 @@ static void emit_names(struct out *o, const struct table *t, unsigned form, cons
             emit(o, "%s&op_%s", i ? ", " : "", n->id[i]);
         emit(o,
              "};\nstatic const struct python_name name_%s_%s = {\"%s\", %d, overloads_%s_%s, "
-             "\"%s\"};\n",
-             prefix, n->python, n->python, n->count, prefix, n->python, home);
+             "\"%s\", \"%s\"};\n",
+             prefix, n->python, n->python, n->count, prefix, n->python, home, called(n));
         emit(o,
              "static PyObject *%s_%s(PyObject *self, PyObject *const *args, Py_ssize_t n, PyObject "
              "*kw)\n{\n",
@@ -94,7 +101,7 @@ static void emit_names(struct out *o, const struct table *t, unsigned form, cons
             emit(o, "    (void)self;\n    return %s(&name_%s_%s, args, n, kw);\n}\n", parser,
                  prefix, n->python);
     }
-    emit(o, "PyMethodDef %s[] = {\n", array);
+    emit(o, "%sPyMethodDef ops_%s[] = {\n", *home == '_' ? "static " : "", prefix);
     for (const struct name *n = list; n; n = n->next)
         emit(o,
              "    {\"%s\", (PyCFunction)(void (*)(void))%s_%s, METH_FASTCALL | METH_KEYWORDS,\n    "
@@ -107,9 +114,13 @@ void emit_python(struct out *o, const struct table *t)
 {
     emit_text(o, "/* Python's names for the operators (opgen writes this file). */\n"
                  "#include \"python/call/arguments.h\"\n\n#include \"ops_table.h\"\n\n");
-    emit_names(o, t, FORM_METHOD, "ops_methods", "m", "Tensor");
-    emit_names(o, t, FORM_FUNCTION, "ops_functions", "f", "");
-    emit_names(o, t, FORM_NN, "ops_nn_functions", "nn", "_nn");
-    emit_names(o, t, FORM_SPECIAL, "ops_special_functions", "special", "_special");
-    emit_names(o, t, FORM_LINALG, "ops_linalg_functions", "linalg", "_linalg");
+    emit_names(o, t, FORM_METHOD, "methods", "Tensor");
+    emit_names(o, t, FORM_FUNCTION, "functions", "");
+    const char *list = "";
+    for (int i = 0; i < SPACES_COUNT; i++) {
+        emit_names(o, t, SPACES[i].form, SPACES[i].word, text_format("_%s", SPACES[i].word));
+        list = text_format("%s    {\"_%s\", \"flambeau._C._%s\", ops_%s},\n", list, SPACES[i].word,
+                           SPACES[i].word, SPACES[i].word);
+    }
+    emit(o, "const struct python_space ops_spaces[] = {\n%s    {0},\n};\n", list);
 }

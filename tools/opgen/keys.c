@@ -80,7 +80,9 @@ static void key_forms(struct op *op, const struct stretch *s, int unused)
                  {"varargs", FORM_VARARGS},
                  {"varargs_or_list", FORM_VARARGS_OR_LIST},
                  {"each", FORM_EACH},
-                 {"copy", FORM_COPY}};
+                 {"copy", FORM_COPY},
+                 {"fft", FORM_FFT},
+                 {"masked", FORM_MASKED}};
     (void)unused;
     struct lexer l;
     lexer_open(&l, s);
@@ -91,8 +93,8 @@ static void key_forms(struct op *op, const struct stretch *s, int unused)
             k++;
         if (k == count) {
             complain(l.token.place,
-                     "found %s, expected function method inplace out nn special linalg internal "
-                     "varargs varargs_or_list each copy",
+                     "found %s, expected function method inplace out nn special linalg fft masked "
+                     "internal varargs varargs_or_list each copy",
                      token_text(&l.token));
             return;
         }

@@ -72,15 +72,14 @@ enum {
     TABLE_HEADER,
     PYTHON,
     PYI,
-    PYI_LINALG,
-    PYI_SPECIAL,
     DOCS,
     GPU,
     GPU_TEXTS,
     SAMPLES,
     LOOPS,
     PARTS = LOOPS + LOOP_FILES + 1,
-    FILES = PARTS + TABLE_FILES
+    PYI_SPACES = PARTS + TABLE_FILES,
+    FILES = PYI_SPACES + SPACES_COUNT - SPACES_OWN
 };
 
 static bool compile(const struct table *t, const struct gpu_text *texts, const char *folder)
@@ -88,13 +87,15 @@ static bool compile(const struct table *t, const struct gpu_text *texts, const c
     struct out files[FILES] = {
         {.name = "flambeau/ops.h"}, {.name = "ops_kernels.h"}, {.name = "ops_table.c"},
         {.name = "ops_table.h"},    {.name = "ops_python.c"},  {.name = "_C.pyi"},
-        {.name = "linalg.pyi"},     {.name = "special.pyi"},   {.name = "ops.md"},
-        {.name = "ops_gpu.h"},      {.name = "gpu_texts.c"},   {.name = "ops_samples.json"}};
+        {.name = "ops.md"},         {.name = "ops_gpu.h"},     {.name = "gpu_texts.c"},
+        {.name = "ops_samples.json"}};
     for (int i = 0; i < LOOP_FILES; i++)
         files[LOOPS + i].name = text_format("ops_loops_%d.simd.c", i);
     files[LOOPS + LOOP_FILES].name = "ops_loops_complex.c";
     for (int i = 0; i < TABLE_FILES; i++)
         files[PARTS + i].name = text_format("ops_table_%d.c", i);
+    for (int i = SPACES_OWN; i < SPACES_COUNT; i++)
+        files[PYI_SPACES + i - SPACES_OWN].name = text_format("%s.pyi", SPACES[i].word);
     for (int i = 0; i < FILES; i++)
         files[i].line = 1;
 
@@ -108,7 +109,7 @@ static bool compile(const struct table *t, const struct gpu_text *texts, const c
     emit_kernels(&files[KERNELS], t);
     emit_table(&files[TABLE], files + PARTS, &files[TABLE_HEADER], t);
     emit_python(&files[PYTHON], t);
-    emit_pyi(&files[PYI], &files[PYI_LINALG], &files[PYI_SPECIAL], t);
+    emit_pyi(&files[PYI], &files[PYI_SPACES], t);
     emit_docs(&files[DOCS], t);
     emit_samples(&files[SAMPLES], t);
 

@@ -161,7 +161,9 @@ enum form {
     FORM_VARARGS = 256,         /* how Python's function takes its tensors: one by one, */
     FORM_VARARGS_OR_LIST = 512, /* one by one or in one list, */
     FORM_EACH = 1024,           /* one, or several, of which each gives a result */
-    FORM_COPY = 2048            /* NAME_copy is derived (table.c) */
+    FORM_COPY = 2048,           /* NAME_copy is derived (table.c) */
+    FORM_FFT = 4096,
+    FORM_MASKED = 8192
 };
 enum accept {
     ACCEPT_BOOL = 1,
@@ -337,7 +339,14 @@ const char *ctype_internal(const struct param *p, enum kind kind); /* emit_kerne
 /* emit_docs.c: the schema, "add.Tensor(Tensor self, ...) -> Tensor"; with a Python name, "add(self,
  * other) -> Tensor". */
 const char *signature_text(const struct op *op, const char *python);
-/* The name in a namespace of Python's: linalg_norm is linalg.norm, special_ndtr is special.ndtr. */
+/* A namespace of Python's that has operators: linalg_norm is linalg.norm. */
+struct space {
+    enum form form;
+    const char *word, *prefix, *module; /* "linalg", "linalg_", "flambeau.linalg" */
+};
+enum { SPACES_COUNT = 5, SPACES_OWN = 1 }; /* nn comes first; the others have stubs of their own */
+extern const struct space SPACES[SPACES_COUNT];
+/* The name in the namespace of that form. */
 const char *python_name(const struct op *op, unsigned form);
 const char *results_text(const struct op *op);
 
@@ -353,7 +362,8 @@ void emit_table(struct out *list, struct out *parts, struct out *header, const s
 const char *paragraph_line(const struct op *op, struct place place);
 const char *dtype_constant(const char *name); /* emit_table.c: "int64" to FL_INT64, or NULL */
 void emit_python(struct out *o, const struct table *t);
-void emit_pyi(struct out *o, struct out *linalg, struct out *special, const struct table *t);
+/* spaces: a stub for each namespace from SPACES_OWN on. */
+void emit_pyi(struct out *o, struct out *spaces, const struct table *t);
 void emit_docs(struct out *o, const struct table *t);
 void emit_samples(struct out *o, const struct table *t);
 /* What follows fl_ in C (emit_header.c). */

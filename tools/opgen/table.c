@@ -83,18 +83,21 @@ static void check_results(struct op *op)
         complain(op->place, "an expression has a result: name a function");
 }
 
-/* torch.linalg's functions have the prefix in their schemas; torch.special has others too. */
-static void check_namespace(struct op *op, const char *prefix, enum form form, bool always)
+/* A namespace's functions have its prefix in their schemas; torch.special has others too, and some
+ * that begin with masked_ are not in torch.masked. */
+static void check_namespace(struct op *op, const struct space *s)
 {
-    bool prefixed = strncmp(op->base, prefix, strlen(prefix)) == 0;
-    const char *word = text_copy(prefix, strlen(prefix) - 1);
-    if (prefixed && !(op->forms & (form | FORM_INTERNAL)))
-        complain(op->place, "%s has the prefix %s, but not the form %s", op->name, prefix, word);
-    if (!prefixed && always && op->forms & form)
-        complain(op->place, "%s has the form %s: name it %s%s", op->name, word, prefix, op->base);
-    if (op->forms & FORM_INPLACE && op->forms & form &&
+    bool prefixed = strncmp(op->base, s->prefix, strlen(s->prefix)) == 0;
+    if (prefixed && !(op->forms & (s->form | FORM_INTERNAL)) && s->form != FORM_MASKED)
+        complain(op->place, "%s has the prefix %s, but not the form %s", op->name, s->prefix,
+                 s->word);
+    if (!prefixed && op->forms & s->form && s->form != FORM_SPECIAL)
+        complain(op->place, "%s has the form %s: name it %s%s", op->name, s->word, s->prefix,
+                 op->base);
+    if (op->forms & FORM_INPLACE && op->forms & s->form &&
         !(op->forms & (FORM_METHOD | FORM_FUNCTION)))
-        complain(op->place, "%s has an inplace form, a method, but is only in %s", op->name, word);
+        complain(op->place, "%s has an inplace form, a method, but is only in %s", op->name,
+                 s->word);
 }
 
 static void check_paragraph(struct op *op)
@@ -141,8 +144,8 @@ static void check_paragraph(struct op *op)
         complain(op->place, "the form each needs one parameter, a Tensor");
     if (op->forms & FORM_METHOD && op_param(op, "self") < 0)
         complain(op->place, "a method needs a parameter 'self'");
-    check_namespace(op, "linalg_", FORM_LINALG, true);
-    check_namespace(op, "special_", FORM_SPECIAL, false);
+    for (int i = SPACES_OWN; i < SPACES_COUNT; i++)
+        check_namespace(op, &SPACES[i]);
     if (bits(op->truths) && op->kind != KIND_POINTWISE)
         complain(op->place, "truths is for pointwise operators");
 }

@@ -5,5 +5,4 @@ flambeau.NAME and Tensor.NAME come here when they are first touched.
 """
 
 from flambeau.functional.factors import *  # noqa: F403
-from flambeau.functional.histograms import *  # noqa: F403
 from flambeau.functional.products import *  # noqa: F403

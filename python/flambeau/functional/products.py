@@ -1,7 +1,6 @@
 """Sums of products as PyTorch's Python takes their arguments; the operators are in the table."""
 
 from flambeau import _C
-from flambeau.functional._arguments import several
 
 __all__ = ["einsum", "tensordot"]
 
@@ -33,7 +32,9 @@ def einsum(*args):
     equation, operands = args[0], args[1:]
     if not isinstance(equation, str):
         equation, operands = _equation(args)
-    return _C.einsum_letters(equation, several(operands))
+    if len(operands) == 1 and isinstance(operands[0], (list, tuple)):
+        operands = tuple(operands[0])
+    return _C.einsum_letters(equation, operands)
 
 
 def _equation(args):

@@ -178,11 +178,8 @@ int bce_with_logits_compose(fl_tensor *self, fl_tensor *target, fl_tensor *weigh
                   shape_text(a, sizeof a, self->ndim, self->sizes));
         return hint_of_shapes(self, target);
     }
-    if (!dtype_is_floating(target->dtype)) {
-        error_set(FL_RUNTIME_ERROR, "result type Float can't be cast to the desired output type %s",
-                  dtype_title(target->dtype));
+    if (dtype_check_cast(FL_FLOAT32, target->dtype))
         return hint_of_labels();
-    }
     if (advise_logits(self))
         return -1;
     fl_tensor *errors;
@@ -221,10 +218,8 @@ int kl_div_compose(fl_tensor *self, fl_tensor *target, const char *reduction, bo
 int soft_margin_loss_compose(fl_tensor *self, fl_tensor *target, const char *reduction,
                              fl_tensor **y)
 {
-    if (!dtype_is_floating(self->dtype) && !dtype_is_floating(target->dtype))
-        return error_set(FL_RUNTIME_ERROR,
-                         "result type Float can't be cast to the desired output type %s",
-                         dtype_title(self->dtype));
+    if (!dtype_is_floating(target->dtype) && dtype_check_cast(FL_FLOAT32, self->dtype))
+        return -1;
     return loss_reduce(fl_log1p(fl_exp(fl_neg(fl_mul(target, self)))), reduction, y);
 }
 

@@ -428,10 +428,8 @@ static int result_dtype(const fl_op *f, int common)
 static int check_destination(fl_tensor *y, int common, int ndim, const int64_t *sizes,
                              const fl_op *op, int count, const fl_value *values)
 {
-    if (!dtype_can_cast(common, y->dtype))
-        return error_set(FL_RUNTIME_ERROR,
-                         "result type %s can't be cast to the desired output type %s",
-                         dtype_title(common), dtype_title(y->dtype));
+    if (dtype_check_cast(common, y->dtype))
+        return -1;
     bool same = y->ndim == ndim && memcmp(y->sizes, sizes, sizeof *sizes * (size_t)ndim) == 0;
     if (!same && op->form == FORM_INPLACE) {
         char own[128], wanted[128];

@@ -245,6 +245,37 @@ int histogramdd_edges_compose(fl_tensor *self, fl_ints bins, fl_floats range, fl
     return edges ? edges_of(self, bins, range, edges) : -1;
 }
 
+int histogramdd_compose(fl_tensor *self, fl_ints bins, fl_floats range, fl_tensor *weight,
+                        bool density, fl_tensor **hist, fl_value *edges)
+{
+    if (fl__histogramdd_bin_edges(self, bins, range, NULL, false, edges))
+        return -1;
+    return op_give(hist, fl__histogramdd_from_bin_tensors(
+                             self, (fl_tensors){edges->as.tensors, edges->count}, weight, density));
+}
+
+int histogramdd_int_compose(fl_tensor *self, int64_t bins, fl_floats range, fl_tensor *weight,
+                            bool density, fl_tensor **hist, fl_value *edges)
+{
+    int64_t each[TENSOR_MAX_DIMS], N = self->ndim ? self->sizes[self->ndim - 1] : 1;
+    if (N > TENSOR_MAX_DIMS)
+        return error_set(FL_RUNTIME_ERROR, "a tensor has at most %d dims, got points of %lld",
+                         TENSOR_MAX_DIMS, (long long)N);
+    for (int64_t d = 0; d < N; d++)
+        each[d] = bins;
+    return histogramdd_compose(self, (fl_ints){each, N}, range, weight, density, hist, edges);
+}
+
+int histogramdd_edged_compose(fl_tensor *self, fl_tensors bins, fl_floats range, fl_tensor *weight,
+                              bool density, fl_tensor **hist, fl_value *edges)
+{
+    (void)range;
+    fl_tensor **list = op_list(edges, bins.count);
+    for (int64_t d = 0; list && d < bins.count; d++)
+        list[d] = bins.data[d];
+    return list ? op_give(hist, fl__histogramdd_from_bin_tensors(self, bins, weight, density)) : -1;
+}
+
 /* All elements as points of one number. */
 static fl_tensor *as_points(fl_tensor *self)
 {

@@ -269,9 +269,9 @@ static int fit(const struct python_name *name, const fl_op *op, struct arguments
             fits = number_as_tensor(a, o, &a->value[i]);
         } else if (i == varargs || (i != self_at && p->type == TYPE_INTS && position[i] == 0 &&
                                     nargs == 1 && !p->list_size && takes_varargs(op, self_at, o))) {
-            fits = values_from_ints(a, name->name, p, args, nargs, &a->value[i]);
+            fits = values_from_ints(a, name->called, p, args, nargs, &a->value[i]);
         } else {
-            fits = values_from(a, name->name, p, o, i == self_at ? 0 : position[i], &a->value[i]);
+            fits = values_from(a, name->called, p, o, i == self_at ? 0 : position[i], &a->value[i]);
         }
         if (fits <= 0)
             return fits < 0 ? -1 : refuse(why, MISMATCH_TYPE, i, i == self_at ? 0 : position[i], o);

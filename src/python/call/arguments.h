@@ -16,7 +16,15 @@ struct python_name {
     int count;
     const fl_op *const *overloads;
     const char *home; /* where Python finds it: overrides.h */
+    const char *called; /* in errors: "linalg_inv" */
 };
+
+/* A namespace of operators, and where pickle looks for them: _C._linalg. The list ends in zeros. */
+struct python_space {
+    const char *name, *module;
+    PyMethodDef *functions;
+};
+extern const struct python_space ops_spaces[];
 
 PyObject *arguments_call_method(const struct python_name *name, PyObject *self,
                                 PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames);

@@ -141,7 +141,7 @@ static PyObject *raise_all(const struct python_name *name, bool method, PyObject
                            Py_ssize_t nargs, PyObject *kwnames)
 {
     struct text t = {0};
-    append(&t, "%s() received an invalid combination of arguments - got ", name->name);
+    append(&t, "%s() received an invalid combination of arguments - got ", name->called);
     append_given(&t, args, nargs, kwnames);
     append(&t, name->count == 1 ? ", but expected " : ", but expected one of:\n");
     for (int i = 0; i < name->count; i++) {
@@ -303,6 +303,6 @@ PyObject *mismatch_raise(const struct python_name *name, const struct mismatch *
             plausible++, which = i;
     }
     if (name->count == 1 || plausible == 1)
-        return raise_one(name->name, name->overloads[which], &why[which], method, nargs);
+        return raise_one(name->called, name->overloads[which], &why[which], method, nargs);
     return raise_all(name, method, args, nargs, kwnames);
 }

@@ -28,7 +28,7 @@ static PyObject *call_with_list(const struct python_name *name, PyObject *list, 
     Py_ssize_t keywords = kwnames ? PyTuple_Size(kwnames) : 0;
     passed[0] = list;
     if (list && keywords > OP_PARAMS)
-        PyErr_Format(PyExc_TypeError, "%s() got too many keyword arguments", name->name);
+        PyErr_Format(PyExc_TypeError, "%s() got too many keyword arguments", name->called);
     else if (list) {
         for (Py_ssize_t k = 0; k < keywords; k++)
             passed[with_list + k] = keyword[k];
@@ -48,7 +48,7 @@ PyObject *arguments_call_varargs(const struct python_name *name, PyObject *const
         if (PyUnicode_CompareWithASCIIString(keyword, p->name) == 0 ||
             name->overloads[0]->params == 1)
             return PyErr_Format(PyExc_TypeError, "%s() got an unexpected keyword argument '%U'",
-                                name->name, keyword);
+                                name->called, keyword);
     }
     return call_with_list(name, as_tuple(args, nargs), true, args + nargs, kwnames);
 }
@@ -70,7 +70,7 @@ PyObject *arguments_call_each(const struct python_name *name, PyObject *const *a
         return PyErr_Format(PyExc_TypeError,
                             "%s() received an invalid combination of arguments - got (%s), but "
                             "expected one of:\n * (Tensor input)\n * (tuple of Tensors tensors)\n",
-                            name->name, python_type_name(args[0]));
+                            name->called, python_type_name(args[0]));
     if (single || kwnames)
         return arguments_call_function(name, args, nargs, kwnames);
     PyObject *list = as_list(args, nargs);
