@@ -79,18 +79,13 @@ _HOMES = {
         ).split(),
         "storage",
     ),
-    **dict.fromkeys(
-        "_standard_gamma _standard_gamma_grad _sample_dirichlet _dirichlet_grad".split(), "random"
-    ),
 }
 
 
 def __getattr__(name):
     home = _HOMES.get(name)
-    if home is not None:
-        value = _C.__dict__.get(name)
-        if value is None:
-            value = getattr(_module(home), name)
+    if home is not None or name in _C.__dict__:  # operators like _standard_gamma
+        value = getattr(_C if home is None else _module(home), name)
         globals()[name] = value
         return value
     if name in _MODULES:

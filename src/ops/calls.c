@@ -22,7 +22,7 @@ const fl_op *fl_op_find(const char *name)
     if (!name)
         return error_null(FL_VALUE_ERROR, "an operator's name is needed, not NULL");
     const fl_op *const *found = bsearch(name, ops_all, (size_t)ops_count, sizeof *ops_all, by_name);
-    if (*name == '_') /* parts of other operators, which trust their arguments */
+    if (found && (*found)->internal)
         found = NULL;
     return found ? *found : error_null(FL_RUNTIME_ERROR, "there is no operator named %s", name);
 }
@@ -197,7 +197,7 @@ int fl_op_count(void)
 
 const fl_op *fl_op_at(int i)
 {
-    return i >= 0 && i < ops_count && *ops_all[i]->name != '_' ? ops_all[i] : NULL;
+    return i >= 0 && i < ops_count && !ops_all[i]->internal ? ops_all[i] : NULL;
 }
 
 const char *fl_op_name(const fl_op *op)

@@ -46,6 +46,7 @@ struct op_param {
     bool keyword_only;
     bool has_default;
     bool written;      /* "Tensor! self": the operator changes it in place by nature */
+    bool number;       /* a Python number may stand for this Tensor: add's self */
     bool unbounded;    /* an int[] that may hold more ints than a tensor has dims */
     uint8_t list_size; /* int[2]: one int stands for so many; 0: any number */
     fl_value value;    /* the default */
@@ -248,6 +249,7 @@ struct fl_op {
     int8_t first;  /* the parameter whose dtype is checked (the first tensor), -1: none */
     bool promotes; /* all tensor parameters are promoted together (pointwise always) */
     bool random;   /* draws numbers: never cached or reordered */
+    bool internal; /* a part of other operators, which trusts its arguments: not for programs */
     uint8_t autocast; /* an op_autocast */
     uint8_t place;    /* an op_place */
     uint32_t keeps;   /* tensors whose channels-last format the results take (bits) */

@@ -1,5 +1,5 @@
 /* Operators that a program calls for whole steps: sums of products by letters, padding, resizing,
- * attention, distinct elements, quantiles, distances. Values are PyTorch's. */
+ * attention, distinct elements, quantiles, distances, Fourier transforms, masks, boxes. Values are PyTorch's. */
 #include "check.h"
 #include "flambeau.h"
 
@@ -109,6 +109,57 @@ static void test_statistics(void)
     check_values(fl_cdist(a, b, 1, mode), 4, (double[]){2, 6, 2, 2});
 }
 
+static void test_fourier(void)
+{
+    const int64_t points = 4;
+    fl_tensor *x = counting(1, FL_INTS_OF(4));
+    CHECK(fl_set_requires_grad(x, true) == 0);
+    fl_tensor *y = fl_fft_rfft(x, NULL, -1, NULL);
+    check_values(fl_view_as_real(y), 6, (double[]){10, 0, -2, 2, -2, 0});
+    fl_tensor *back = fl_fft_irfft(y, &points, -1, "backward");
+    check_values(back, 4, (double[]){1, 2, 3, 4});
+    CHECK(fl_backward(fl_sum(fl_mul(back, back), FL_NO_DTYPE)) == 0);
+    check_values(fl_grad(x), 4, (double[]){2, 4, 6, 8});
+    CHECK(fl_fft_fft(x, NULL, 3, NULL) == NULL && fl_error() == FL_INDEX_ERROR);
+}
+
+static void test_masked(void)
+{
+    const bool mask[] = {true, false, true, true};
+    fl_tensor *x = counting(1, FL_INTS_OF(2, 2));
+    fl_tensor *m = fl_from_data(mask, FL_INTS_OF(2, 2), FL_BOOL);
+    CHECK(fl_set_requires_grad(x, true) == 0);
+    fl_tensor *mean = fl_masked_mean(x, FL_INTS_OF(1), false, FL_NO_DTYPE, m);
+    check_values(mean, 2, (double[]){1, 3.5});
+    CHECK(fl_backward(fl_sum(mean, FL_NO_DTYPE)) == 0);
+    check_values(fl_grad(x), 4, (double[]){1, 0, 0.5, 0.5});
+}
+
+static void test_histogramdd(void)
+{
+    const double data[] = {1, 2, 3, 4, 1, 1.5};
+    fl_tensor *x = fl_from_data(data, FL_INTS_OF(3, 2), FL_FLOAT64), *hist;
+    fl_value edges;
+    REQUIRE(fl_histogramdd_int_bins(x, 2, (fl_floats){NULL, 0}, NULL, false, &hist, &edges) == 0);
+    check_values(hist, 4, (double[]){2, 0, 0, 1});
+    CHECK(edges.count == 2);
+    check_values(edges.as.tensors[1], 3, (double[]){1.5, 2.75, 4});
+    fl_value_release(&edges);
+}
+
+/* Operators that PyTorch's Python keeps under a name with an underscore are operators of C. */
+static void test_underscores(void)
+{
+    const double boxes[] = {0, 0, 2, 2, 0, 0, 2, 2.1, 5, 5, 6, 6}, roi[] = {0, 0, 0, 1, 1};
+    fl_tensor *b = fl_from_data(boxes, FL_INTS_OF(3, 4), FL_FLOAT64);
+    fl_tensor *x = counting(1, FL_INTS_OF(1, 1, 2, 2));
+    check_values(fl_nms(b, counting(0, FL_INTS_OF(3)), 0.5), 2, (double[]){2, 1});
+    check_values(fl_roi_align(x, fl_from_data(roi, FL_INTS_OF(1, 5), FL_FLOAT64), 1, 1, 1, 1, true),
+                 1, (double[]){1});
+    CHECK(fl_op_find("_nms") != NULL);
+    CHECK(fl_op_find("_nms_keep") == NULL && fl_error() == FL_RUNTIME_ERROR);
+}
+
 int main(void)
 {
     fl_scope_begin();
@@ -118,6 +169,10 @@ int main(void)
     test_attention();
     test_unique();
     test_statistics();
+    test_fourier();
+    test_masked();
+    test_histogramdd();
+    test_underscores();
     fl_scope_end();
     return check_result();
 }

@@ -109,7 +109,7 @@ def test_descriptors(small):
     assert ".title = \"MulBackward0\"" in table
     assert 'const int ops_count = 8;' in table
     assert 'static const int64_t default_pick_where[] = {0, 1};' in table
-    assert '{"f", TYPE_FLOAT, 0, 0, 0, 1, 0, 0, 0, {FL_FLOATING, 0, {.f = 1}}}' in table
+    assert '{"f", TYPE_FLOAT, 0, 0, 0, 1, 0, 0, 0, 0, {FL_FLOATING, 0, {.f = 1}}}' in table
     # one loop a class of dtypes, bools last, and one fused gradient each, of the same text: kept once
     loops = re.search(r"pointwise_mul_Tensor = \{2, \{0, 1\}, 0, \{0\}, 0, 0, 0, 2, 0x4f, "
                       r"\{(\d+), (\d+), (\d+), (\d+), 0, 0, (\d+)\}, 0\};", table).groups()

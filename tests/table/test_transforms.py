@@ -53,7 +53,8 @@ def check_forward_mode(sample, f):
     assert close(dot(v, moved), dot(found, t), 1e-9), (sample, moved, found)
 
 
-@every(lambda op: "complex" in op.accepts and op.kind != "view" and not is_drawn(op))
+@every(lambda op: "complex" in op.accepts and op.kind != "view" and not is_drawn(op),
+       faults=TRANSFORM_FAULTS)
 def test_complex_forward_mode(op):
     """The same of complex tensors, by their parts."""
     for sample in op.samples():

@@ -156,10 +156,10 @@ static void params(struct out *o, const struct op *op)
     emit(o, "static const struct op_param params_%s[] = {\n", op->id);
     for (int i = 0; i < op->params; i++) {
         const struct param *p = &op->param[i];
-        emit(o, "    {\"%s\", TYPE_%s, %d, %d, %d, %d, %d, %d, %d, %s},\n", p->name,
+        emit(o, "    {\"%s\", TYPE_%s, %d, %d, %d, %d, %d, %d, %d, %d, %s},\n", p->name,
              TYPE_NAMES[p->type], p->optional, p->elements_optional, p->keyword_only,
-             p->value != NULL, p->written, op->unbounded >> i & 1, p->list_size,
-             defaults[i] ? defaults[i] : "{FL_NONE, 0, {0}}");
+             p->value != NULL, p->written, op->numbers >> i & 1, op->unbounded >> i & 1,
+             p->list_size, defaults[i] ? defaults[i] : "{FL_NONE, 0, {0}}");
     }
     emit_text(o, "};\n");
 }
@@ -439,6 +439,8 @@ static void descriptor(struct out *o, const struct op *op, const char *name, con
         emit_text(o, "    .promotes = true,\n");
     if (op->random)
         emit_text(o, "    .random = true,\n");
+    if (op->forms & FORM_INTERNAL && *op->base == '_')
+        emit_text(o, "    .internal = true,\n");
     if (op->autocast)
         emit(o, "    .autocast = %d,\n", op->autocast);
     if (op->device)

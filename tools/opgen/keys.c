@@ -356,16 +356,17 @@ static void key_batch(struct op *op, const struct stretch *s, int unused)
 }
 
 /* Parameters' names, as bits. */
-enum { BITS_TRUTHS, BITS_PROMOTED, BITS_ROUNDED, BITS_EXACT, BITS_UNBOUNDED, BITS_KEEPS };
+enum { BITS_TRUTHS, BITS_PROMOTED, BITS_ROUNDED, BITS_EXACT, BITS_UNBOUNDED, BITS_KEEPS, BITS_NUMBERS };
 
 static void key_bits(struct op *op, const struct stretch *s, int which)
 {
     static const enum type TYPE[] = {TYPE_TENSOR,  TYPE_SCALAR, TYPE_SCALAR,
-                                     TYPE_OPERAND, TYPE_INTS,   TYPE_TENSOR};
+                                     TYPE_OPERAND, TYPE_INTS,   TYPE_TENSOR, TYPE_TENSOR};
     static const char *const WANTED[] = {"Tensor",        "Scalar", "Scalar",
-                                         "Tensor|Scalar", "int[]",  "Tensor or Tensor[]"};
+                                         "Tensor|Scalar", "int[]",  "Tensor or Tensor[]",
+                                         "Tensor"};
     uint32_t *bits[] = {&op->truths, &op->promoted,  &op->rounded,
-                        &op->exact,  &op->unbounded, &op->keeps};
+                        &op->exact,  &op->unbounded, &op->keeps, &op->numbers};
     struct lexer l;
     lexer_open(&l, s);
     for (; l.token.kind != TOKEN_END; lexer_next(&l)) {
@@ -506,6 +507,7 @@ static const struct key {
     {"exact", key_bits, BITS_EXACT, false},
     {"unbounded", key_bits, BITS_UNBOUNDED, false},
     {"keeps", key_bits, BITS_KEEPS, false},
+    {"numbers", key_bits, BITS_NUMBERS, false},
     {"try", key_try, 0, true},
     {"title", key_title, 0, false},
     {"titles", key_titles, 0, false},
@@ -538,7 +540,6 @@ void key_parse(struct op *op, const struct stretch *line)
         place,
         "found the key '%s', expected dtypes forms value start step join finish view shape kernel "
         "check compose grad random autocast device batch truths promotes rounds exact unbounded "
-        "keeps try "
-        "title titles cname called or doc",
+        "keeps numbers try title titles cname called or doc",
         name);
 }

@@ -153,11 +153,12 @@ static bool parse_result(struct lexer *l, struct op *op)
     if (!parse_type(l, &p))
         return false;
     r->type = p.type;
-    r->optional = p.optional && p.type == TYPE_TENSOR && op->results > 0;
-    if ((p.optional && !r->optional) || p.written || p.elements_optional ||
-        !(p.type == TYPE_TENSOR || p.type == TYPE_TENSORS || type_is_number(p.type)))
-        complain(place, "a result is a Tensor, Tensor[], bool, int, float or Scalar, and one after "
-                        "the first may be a Tensor?");
+    r->optional = p.optional;
+    bool tensors = p.type == TYPE_TENSOR || p.type == TYPE_TENSORS;
+    if ((p.optional && !tensors) || p.written || p.elements_optional ||
+        !(tensors || type_is_number(p.type)))
+        complain(place, "a result is a Tensor, Tensor[], bool, int, float or Scalar, and one of "
+                        "several may be a Tensor? or Tensor[]?");
     if (l->token.kind == TOKEN_NAME) {
         r->name = l->token.text;
         lexer_next(l);

@@ -201,6 +201,12 @@ int nonzero_columns_compose(fl_tensor *condition, fl_value *y)
     return where ? unbind_compose(where, 1, y) : -1;
 }
 
+int nonzero_as_tuple_compose(fl_tensor *self, bool as_tuple, fl_tensor **positions,
+                             fl_value *columns)
+{
+    return as_tuple ? fl_where_condition(self, columns) : op_give(positions, fl_nonzero(self));
+}
+
 /* ---- reading and writing ---- */
 
 #define READ(type)                                                                                 \

@@ -186,18 +186,6 @@ static int missing_param(const fl_op *op, const struct arguments *a)
     return -1;
 }
 
-/* Whether an operator takes a number for this tensor, as PyTorch's arithmetic does. */
-static bool takes_number(const fl_op *op, int param)
-{
-    static const char *const names[] = {
-        "add", "sub", "mul", "div", "subtract", "multiply", "divide", "true_divide", "floor_divide",
-    };
-    for (size_t i = 0; param == 0 && i < sizeof names / sizeof *names; i++)
-        if (strcmp(op->base, names[i]) == 0)
-            return true;
-    return false;
-}
-
 /* A number as a tensor without dims, which votes in promotion as the number would: 1; 0; -1. */
 static int number_as_tensor(struct arguments *a, PyObject *o, fl_value *out)
 {
@@ -265,7 +253,7 @@ static int fit(const struct python_name *name, const fl_op *op, struct arguments
             continue;
         }
         int fits;
-        if (p->type == TYPE_TENSOR && takes_number(op, i)) {
+        if (p->number) {
             fits = number_as_tensor(a, o, &a->value[i]);
         } else if (i == varargs || (i != self_at && p->type == TYPE_INTS && position[i] == 0 &&
                                     nargs == 1 && !p->list_size && takes_varargs(op, self_at, o))) {

@@ -1,5 +1,4 @@
-/* Functions of the module that are no operators: of shapes alone, or with results that depend on a
- * flag. */
+/* Functions of the module that are no operators: of shapes alone, and methods of Tensor. */
 #include "python/call/module_functions.h"
 
 #include "python/call/arguments.h"
@@ -58,77 +57,6 @@ static PyObject *function_broadcast_shapes(PyObject *module, PyObject *args)
     return types_size(ndim, out);
 }
 
-/* ---- nonzero --------------------------------------------------------------------------------- */
-
-/* nonzero(self, as_tuple): the indices as the rows of a matrix, or as one vector a dim. */
-static PyObject *nonzero(PyObject *self, bool as_tuple)
-{
-    OPERATOR(op, "nonzero");
-    fl_tensor *t = pytensor_get(self);
-    fl_tensor *rows = pytensor_call(op, t, NULL);
-    if (!rows || !as_tuple)
-        return pytensor_wrap(rows);
-    OPERATOR(select, "select");
-    int64_t dims = t->ndim ? rows->sizes[1] : 1;
-    PyObject *tuple = PyTuple_New((Py_ssize_t)dims);
-    for (int64_t d = 0; tuple && d < dims; d++) {
-        PyObject *column;
-        if (t->ndim) {
-            column = pytensor_wrap(pytensor_call(
-                select, rows,
-                (struct named_value[]){{"dim", fl_int(1)}, {"index", fl_int(d)}, {0}}));
-        } else { /* a number counts as a vector of one element */
-            int64_t count = rows->sizes[0];
-            fl_tensor *zeros = tensor_new(1, &count, FL_INT64);
-            if (zeros && tensor_fill(zeros, fl_int(0)) < 0) {
-                tensor_release(zeros);
-                zeros = NULL;
-            }
-            column = pytensor_wrap(zeros);
-        }
-        if (!column || PyTuple_SetItem(tuple, (Py_ssize_t)d, column) < 0)
-            Py_CLEAR(tuple);
-    }
-    tensor_release(rows);
-    return tuple;
-}
-
-static PyObject *function_nonzero(PyObject *module, PyObject *args, PyObject *kwargs)
-{
-    static char *names[] = {"input", "as_tuple", "out", NULL};
-    PyObject *input, *out = Py_None;
-    int as_tuple = 0;
-    (void)module;
-    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "O|$pO:nonzero", names, &input, &as_tuple, &out))
-        return NULL;
-    if (overrides_any(NULL, &input, 1))
-        return overrides_keyword("nonzero", input, "as_tuple", as_tuple ? Py_True : Py_False);
-    if (!pytensor_check(input))
-        return PyErr_Format(PyExc_TypeError,
-                            "nonzero(): argument 'input' (position 1) must be Tensor, not %s",
-                            python_type_name(input));
-    if (out == Py_None)
-        return nonzero(input, as_tuple);
-    if (as_tuple)
-        return PyErr_Format(PyExc_TypeError, "nonzero(): as_tuple=True gives a tuple, without out");
-    OPERATOR(op, "nonzero");
-    struct python_name one = {"nonzero", 1, &op, ""};
-    PyObject *keywords = Py_BuildValue("(N)", PyUnicode_InternFromString("out"));
-    PyObject *passed[] = {input, out};
-    PyObject *result = keywords ? arguments_call_function(&one, passed, 1, keywords) : NULL;
-    Py_XDECREF(keywords);
-    return result;
-}
-
-static PyObject *method_nonzero(PyObject *self, PyObject *args, PyObject *kwargs)
-{
-    static char *names[] = {"as_tuple", NULL};
-    int as_tuple = 0;
-    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "|$p:nonzero", names, &as_tuple))
-        return NULL;
-    return nonzero(self, as_tuple);
-}
-
 /* ---- Methods of Tensor that are functions too ------------------------------------------------ */
 
 /* method(input, ...), with `input` by position or by keyword. */
@@ -179,16 +107,8 @@ int module_functions_init(PyObject *module)
     return failed ? -1 : 0;
 }
 
-PyMethodDef module_methods[] = {
-    {"nonzero", (PyCFunction)(void (*)(void))method_nonzero, METH_VARARGS | METH_KEYWORDS,
-     "nonzero(*, as_tuple=False): the indices of the elements that are not zero."},
-    {0},
-};
-
 PyMethodDef module_functions[] = {
     {"broadcast_shapes", function_broadcast_shapes, METH_VARARGS,
      "broadcast_shapes(*shapes): the common shape."},
-    {"nonzero", (PyCFunction)(void (*)(void))function_nonzero, METH_VARARGS | METH_KEYWORDS,
-     "nonzero(input, *, as_tuple=False): the indices of the elements that are not zero."},
     {0},
 };

@@ -258,14 +258,6 @@ PyObject *overrides_method(const char *name, PyObject *self, PyObject *first, Py
     return overrides_call("Tensor", name, self, args, !first ? 0 : !second ? 1 : 2, NULL);
 }
 
-PyObject *overrides_keyword(const char *name, PyObject *input, const char *keyword, PyObject *value)
-{
-    PyObject *args[] = {input, value}, *kwnames = Py_BuildValue("(s)", keyword);
-    PyObject *result = kwnames ? overrides_call("", name, NULL, args, 1, kwnames) : NULL;
-    Py_XDECREF(kwnames);
-    return result;
-}
-
 /* ---- What Tensor does for its subclasses ----------------------------------------------------- */
 
 /* The call itself, unseen by the subclasses. */

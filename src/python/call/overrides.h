@@ -35,10 +35,6 @@ PyObject *overrides_call(const char *home, const char *name, PyObject *self, PyO
 /* The same for one of Tensor's own methods of at most two arguments; the second may be NULL. */
 PyObject *overrides_method(const char *name, PyObject *self, PyObject *first, PyObject *second);
 
-/* The same for flambeau.NAME(input, keyword=value). */
-PyObject *overrides_keyword(const char *name, PyObject *input, const char *keyword,
-                            PyObject *value);
-
 /* The functional form that is calling an operator in its place (shortcut.c), or NULL. */
 extern PyObject *overrides_caller;
 

@@ -16,7 +16,6 @@
 #include <string.h>
 
 #include "core/advice.h"
-#include "python/call/module_functions.h"
 #include "python/call/overrides.h"
 #include "python/tensor/construct.h"
 #include "python/tensor/types.h"
@@ -341,7 +340,6 @@ static PyMethodDef *all_methods(void)
 {
     PyMethodDef *tables[] = {own_methods,
                              overrides_methods,
-                             module_methods,
                              construct_methods,
                              pytensor_number_methods,
                              pytensor_methods,
