@@ -296,8 +296,7 @@ int dtype_check_cast(int from, int to)
 {
     if (dtype_can_cast(from, to))
         return 0;
-    return error_set(FL_RUNTIME_ERROR,
-                     "result type %s can't be cast to the desired output type %s",
+    return error_set(FL_RUNTIME_ERROR, "result type %s can't be cast to the desired output type %s",
                      dtype_title(from), dtype_title(to));
 }
 

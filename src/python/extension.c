@@ -276,8 +276,8 @@ PyMODINIT_FUNC PyInit__C(void)
     if (raise_init(module) < 0 || types_init(module) < 0 || pytensor_init(module) < 0 ||
         generator_init(module) < 0 || overrides_init(module) < 0 || callbacks_init() < 0 ||
         nodes_init(module) < 0 || function_init(module) < 0 || optim_init() < 0 ||
-        add_functions(module) < 0 || module_functions_init(module) < 0 ||
-        add_spaces(module) < 0 || module_init(module) < 0)
+        add_functions(module) < 0 || module_functions_init(module) < 0 || add_spaces(module) < 0 ||
+        module_init(module) < 0)
         Py_CLEAR(module);
     return module;
 }

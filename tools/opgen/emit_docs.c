@@ -93,8 +93,8 @@ static void page(struct out *o, const struct op *op)
             forms = text_format(FORMS[i].format, forms, op->base);
     for (int i = 0; i < SPACES_COUNT; i++)
         if (op->forms & SPACES[i].form)
-            forms = text_format("%s `%s.%s`", forms, SPACES[i].module,
-                                python_name(op, SPACES[i].form));
+            forms =
+                text_format("%s `%s.%s`", forms, SPACES[i].module, python_name(op, SPACES[i].form));
     emit(o, "Forms:%s%s\n\n", forms, op->forms & FORM_OUT ? ", with `out=`" : "");
     const char *without = "";
     for (const struct rule *r = op->rules; r; r = r->next)

@@ -356,17 +356,24 @@ static void key_batch(struct op *op, const struct stretch *s, int unused)
 }
 
 /* Parameters' names, as bits. */
-enum { BITS_TRUTHS, BITS_PROMOTED, BITS_ROUNDED, BITS_EXACT, BITS_UNBOUNDED, BITS_KEEPS, BITS_NUMBERS };
+enum {
+    BITS_TRUTHS,
+    BITS_PROMOTED,
+    BITS_ROUNDED,
+    BITS_EXACT,
+    BITS_UNBOUNDED,
+    BITS_KEEPS,
+    BITS_NUMBERS
+};
 
 static void key_bits(struct op *op, const struct stretch *s, int which)
 {
-    static const enum type TYPE[] = {TYPE_TENSOR,  TYPE_SCALAR, TYPE_SCALAR,
-                                     TYPE_OPERAND, TYPE_INTS,   TYPE_TENSOR, TYPE_TENSOR};
-    static const char *const WANTED[] = {"Tensor",        "Scalar", "Scalar",
-                                         "Tensor|Scalar", "int[]",  "Tensor or Tensor[]",
-                                         "Tensor"};
-    uint32_t *bits[] = {&op->truths, &op->promoted,  &op->rounded,
-                        &op->exact,  &op->unbounded, &op->keeps, &op->numbers};
+    static const enum type TYPE[] = {TYPE_TENSOR, TYPE_SCALAR, TYPE_SCALAR, TYPE_OPERAND,
+                                     TYPE_INTS,   TYPE_TENSOR, TYPE_TENSOR};
+    static const char *const WANTED[] = {
+        "Tensor", "Scalar", "Scalar", "Tensor|Scalar", "int[]", "Tensor or Tensor[]", "Tensor"};
+    uint32_t *bits[] = {&op->truths,    &op->promoted, &op->rounded, &op->exact,
+                        &op->unbounded, &op->keeps,    &op->numbers};
     struct lexer l;
     lexer_open(&l, s);
     for (; l.token.kind != TOKEN_END; lexer_next(&l)) {

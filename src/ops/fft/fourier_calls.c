@@ -144,8 +144,8 @@ static int dims_and_points(const fl_tensor *t, fl_ints s, fl_ints dim, int64_t *
                          "When given, dim and shape arguments must have the same length");
     if (count > t->ndim && !dim.data)
         return error_set(FL_RUNTIME_ERROR,
-                         "Got shape with %d values but input tensor only has %d dimensions.",
-                         count, t->ndim);
+                         "Got shape with %d values but input tensor only has %d dimensions.", count,
+                         t->ndim);
     for (int i = 0; !dim.data && i < count; i++)
         dims[i] = t->ndim - count + i;
     if (!t->ndim)
@@ -231,9 +231,9 @@ int fft_fftfreq_compose(int64_t n, double d, fl_dtype dtype, fl_device device, b
     if (frequency_dtype("fftfreq", n, &dtype))
         return -1;
     int64_t half = (n + 1) / 2;
-    fl_tensor *steps[] = {fl_arange(fl_int(half), dtype, device, false),
-                          fl_arange_start(fl_int(half - n), fl_int(0), fl_int(1), dtype, device,
-                                          false)};
+    fl_tensor *steps[] = {
+        fl_arange(fl_int(half), dtype, device, false),
+        fl_arange_start(fl_int(half - n), fl_int(0), fl_int(1), dtype, device, false)};
     return frequencies(op_joined(steps, 2, 0), n, d, requires_grad, y);
 }
 

@@ -29,8 +29,8 @@ static int check_dims(const fl_tensor *self, fl_ints dim)
         if (d < 0)
             return -1;
         if (seen[d])
-            return error_set(FL_RUNTIME_ERROR,
-                             "dim=%d appears multiple times in the list of dims", d);
+            return error_set(FL_RUNTIME_ERROR, "dim=%d appears multiple times in the list of dims",
+                             d);
         seen[d] = true;
     }
     return 0;
@@ -59,8 +59,8 @@ int masked_kept_compose(fl_tensor *self, fl_tensor *mask, double value, fl_ints 
 
 int masked_size_compose(fl_tensor *self, fl_tensor *mask, fl_ints dim, bool keepdim, fl_tensor **y)
 {
-    mask = mask ? canonical(self, mask)
-                : fl_ones_like(self, FL_BOOL, (fl_device){-1, 0}, false, -1);
+    mask =
+        mask ? canonical(self, mask) : fl_ones_like(self, FL_BOOL, (fl_device){-1, 0}, false, -1);
     return op_give(y, mask ? fl_sum_dim_intlist(mask, dim, keepdim, FL_NO_DTYPE) : NULL);
 }
 
@@ -138,8 +138,7 @@ int masked_spread_compose(fl_tensor *self, fl_ints dim, int unbiased, const doub
         return -1;
     count = fl_reshape(count, (fl_ints){t->sizes, t->ndim});
     if (less != 0)
-        count = fl_clamp_min_scalar(fl_sub_scalar(op_as(count, dtype_real(work)), fl_float(less),
-                                                  fl_int(1)),
-                                    fl_int(0));
+        count = fl_clamp_min_scalar(
+            fl_sub_scalar(op_as(count, dtype_real(work)), fl_float(less), fl_int(1)), fl_int(0));
     return op_give(y, count ? op_as(fl_div(t, count), result) : NULL);
 }
