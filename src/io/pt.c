@@ -106,7 +106,8 @@ struct walk {
 
 static int too_much(void)
 {
-    return error_set(FL_RUNTIME_ERROR, "the object's containers hold one another without end");
+    return error_set(FL_RUNTIME_ERROR, "the names of the object's values are too many or too long "
+                                       "for a file of its size");
 }
 
 static int add_leaf(struct pt_leaves *leaves, struct pt_leaf leaf)
@@ -242,7 +243,10 @@ static int walk(struct walk *w, struct pickle_value v, size_t length, int depth)
         return name_leaf(w, v, length);
     const struct pickle_value *items = pickle_items(v);
     int64_t step = v.kind == PICKLE_DICT ? 2 : 1;
-    if (depth == MAX_DEPTH || w->bytes < 1)
+    if (depth == MAX_DEPTH)
+        return error_set(FL_RUNTIME_ERROR, "the object's containers lie in one another more than "
+                                           "%d deep, or without end", MAX_DEPTH);
+    if (w->bytes < 1)
         return too_much();
     w->bytes--;
     assert(v.as.object->count % step == 0);

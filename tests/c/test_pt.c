@@ -260,7 +260,8 @@ static size_t make_archive(char *to, const void *pickle, size_t bytes)
     return used;
 }
 
-/* Opens a file of these bytes and reads all tensors in it: how many values it has, or -1. */
+/* Opens a file of these bytes and reads all tensors in it: how many values it has, or -1 with the
+ * error set. */
 static int64_t try_file(const char *bytes, size_t size)
 {
     char *exact = malloc(size); /* so that a sanitizer sees a read beyond the end */
@@ -273,8 +274,11 @@ static int64_t try_file(const char *bytes, size_t size)
     if ((!archive || zip_open(&source, &zip) == 0) &&
         pt_open(&source, archive ? &zip : NULL, &index) == 0) {
         found = index.tensors.count + index.texts.count;
-        for (int64_t i = 0; i < index.tensors.count; i++)
-            fl_release(pt_read(&source, &index, index.tensors.items[i].tensor));
+        for (int64_t i = 0; i < index.tensors.count; i++) {
+            fl_tensor *t = pt_read(&source, &index, index.tensors.items[i].tensor);
+            found = t ? found : -1;
+            fl_release(t);
+        }
         pt_release(&index);
     } else {
         CHECK(fl_error() != FL_OK && fl_error_message()[0]);
@@ -398,7 +402,7 @@ static void test_hostile_pickles(void)
     for (int i = 0; i < 60; i++)
         used += (size_t)snprintf(long_one + used, 16, "p0\n0](g0\ng0\ne");
     long_one[used++] = '.';
-    CHECK(try_pickle(long_one, used) == -1 && strstr(fl_error_message(), "without end"));
+    CHECK(try_pickle(long_one, used) == -1 && strstr(fl_error_message(), "too many"));
     memset(long_one, 0x85, 1000);
     long_one[0] = 'N', long_one[1000] = '.';
     CHECK(try_pickle(long_one, 1001) == -1);
@@ -433,6 +437,35 @@ static void test_archives(void)
     CHECK(f && fl_file_count(f) == 1 && strcmp(fl_file_name(f, 0), "") == 0);
     CHECK(element(f, "", 0) == 1);
     fl_file_close(f);
+    unlink(PATH);
+}
+
+/* Each allocation in turn fails once, while a file is read and while one is written. */
+static void test_out_of_memory(void)
+{
+    static char bytes[1 << 14];
+    int64_t found = -1, sizes = 3;
+    for (int k = 0; k < 2; k++) {
+        FILE *file = fopen(k ? "tests/data/everything_old.pt" : "tests/data/rare.pt", "rb");
+        size_t size = file ? fread(bytes, 1, sizeof bytes, file) : 0;
+        CHECK(size && fclose(file) == 0);
+        found = -1;
+        for (int64_t n = 0; found < 0; n++) {
+            memory_fail_nth(n);
+            found = try_file(bytes, size);
+            memory_fail_nth(-1);
+            CHECK(found >= 0 || fl_error() == FL_OUT_OF_MEMORY);
+        }
+    }
+    fl_tensor *t = fl_zeros((fl_ints){&sizes, 1}, FL_FLOAT32, (fl_device){-1, 0}, false);
+    CHECK(t);
+    for (int64_t n = 0, status = -1; status != 0; n++) {
+        memory_fail_nth(n);
+        status = fl_file_save(PATH, 2, (const char *[]){"a", "b"}, (fl_tensor *[]){t, t});
+        memory_fail_nth(-1);
+        CHECK(status == 0 || fl_error() == FL_OUT_OF_MEMORY);
+    }
+    fl_release(t);
     unlink(PATH);
 }
 
@@ -512,6 +545,7 @@ int main(int argc, char **argv)
     test_damaged_pickles();
     test_hostile_pickles();
     test_archives();
+    test_out_of_memory();
     long accepted = fuzz(files);
     printf("pt: ok, %ld mutated files, %ld of them read\n", files, accepted);
     return 0;
