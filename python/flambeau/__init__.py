@@ -19,9 +19,10 @@ from flambeau.version import __version__
 _MODULES = frozenset(
     (
         "__config__ _dynamo _inductor _subclasses _tensor_str _utils accelerator amp autograd "
-        "backends compat compiler cpu cuda datasets distributed distributions fft func functional futures "
-        "fx hub jit library linalg masked mps multiprocessing nn onnx optim overrides profiler random "
-        "serialization signal sparse special storage testing torch_version types utils version xpu"
+        "backends compat compiler cpu cuda datasets distributed distributions export fft func "
+        "functional futures fx hub jit library linalg masked mps multiprocessing nn onnx optim "
+        "overrides profiler random serialization signal sparse special storage testing "
+        "torch_version types utils version xpu"
     ).split()
 )
 

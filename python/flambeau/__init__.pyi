@@ -14,6 +14,7 @@ from flambeau import (
     datasets as datasets,
     distributed as distributed,
     distributions as distributions,
+    export as export,
     fft as fft,
     func as func,
     functional as functional,

@@ -5,6 +5,7 @@ import builtins
 import contextlib
 import inspect
 import sys
+from types import FunctionType
 
 from flambeau import _assert
 from flambeau.fx.graph import Graph
@@ -27,6 +28,18 @@ def wrap(fn_or_name):
     name = fn_or_name if isinstance(fn_or_name, str) else fn_or_name.__name__
     _wrapped.append((sys._getframe(1).f_globals, name))
     return fn_or_name
+
+
+def _without_stars(function, count):
+    """A function that takes its *args and **kwargs, and keyword-only parameters, as ordinary ones:
+    a trace hands it one proxy for each. count: how many there are."""
+    code = getattr(function, "__code__", None)
+    stars = inspect.CO_VARARGS | inspect.CO_VARKEYWORDS
+    if code is None or not (code.co_flags & stars or code.co_kwonlyargcount):
+        return function
+    plain = code.replace(co_flags=code.co_flags & ~stars, co_argcount=count,
+                         co_posonlyargcount=0, co_kwonlyargcount=0)
+    return FunctionType(plain, function.__globals__, function.__name__, None, function.__closure__)
 
 
 class Tracer(TracerBase):
@@ -87,17 +100,19 @@ class Tracer(TracerBase):
         self._constants, self._got = {}, {}
         args = self._placeholders(root, forward, concrete_args or {})
         with self._watch():
-            result = forward(*args[0], **args[1])
+            result = _without_stars(forward, len(args))(*args)
         self.create_node("output", "output", (self.create_arg(result),), {})
         return self.graph
 
     def _placeholders(self, root, forward, given):
+        """A value for each parameter of forward, in the order of its code: the starred ones last."""
         parameters = list(inspect.signature(forward).parameters.values())
-        positional, named = [], {}
+        values = []
         if isinstance(root, Module):
-            positional.append(root)
+            values.append(root)
             parameters = parameters[1:]
-        for p in parameters:
+        starred = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
+        for p in sorted(parameters, key=lambda p: p.kind in starred):
             if p.name in given:
                 value = self._fixed(p.name, given[p.name])
             else:
@@ -106,13 +121,8 @@ class Tracer(TracerBase):
                 kind = None if p.annotation is p.empty else p.annotation
                 value = self.create_proxy("placeholder", stars + p.name, default, {},
                                           type_expr=kind)
-                if stars:
-                    continue
-            if p.kind is p.KEYWORD_ONLY:
-                named[p.name] = value
-            else:
-                positional.append(value)
-        return positional, named
+            values.append(value)
+        return values
 
     def _fixed(self, name, value):
         """A value for a parameter, which the traced module is given too and holds its caller to."""

@@ -9,7 +9,7 @@ import operator
 import re
 
 import flambeau
-from flambeau.fx.node import Node, map_arg, name_of, type_text
+from flambeau.fx.node import Node, map_aggregate, map_arg, name_of, type_text
 
 # Steps that code writes as Python does.
 _WRITTEN = {
@@ -22,6 +22,22 @@ _WRITTEN = {
     operator.rshift: "{} >> {}", operator.neg: "-{}", operator.pos: "+{}",
     operator.invert: "~{}", operator.getitem: "{}[{}]",
 }
+
+
+class _Number(int):
+    """Stands for a step in a pickled graph."""
+
+
+def _graph_of(steps, tracer_cls):
+    """The graph that Graph.__reduce__ wrote down."""
+    graph, nodes = Graph(tracer_cls=tracer_cls), []
+    for op, target, args, kwargs, name, kind in steps:
+        args, kwargs = (
+            map_aggregate(a, lambda x: nodes[x] if type(x) is _Number else x)
+            for a in (args, kwargs)
+        )
+        nodes.append(graph.create_node(op, target, args, kwargs, name, kind))
+    return graph
 
 
 class Graph:
@@ -144,6 +160,14 @@ class Graph:
         if any(n.op == "output" for n in self.nodes):
             copy.output(result)
         return copy
+
+    def __reduce__(self):
+        numbers = {n: _Number(i) for i, n in enumerate(self.nodes)}
+        steps = [
+            (n.op, n.target, *(map_arg(a, numbers.get) for a in (n.args, n.kwargs)), n.name, n.type)
+            for n in self.nodes
+        ]
+        return _graph_of, (steps, self._tracer_cls)
 
     def lint(self):
         """RuntimeError where a step uses a later one, or two have one name."""

@@ -28,6 +28,16 @@ def _put(root, path, value):
         setattr(root, last, value)
 
 
+def _module_of(name, state, graph):
+    """The module that GraphModule.__reduce__ wrote down."""
+    module = GraphModule.__new__(GraphModule)
+    Module.__init__(module)
+    type(module).__name__ = type(module).__qualname__ = name
+    module.__dict__.update(state)
+    module.graph = graph
+    return module
+
+
 class GraphModule(Module):
     """The modules and parameters that a graph names, and a forward written from it, which
     recompile() writes again once the graph is changed. root: a module, or a dict by names."""
@@ -124,6 +134,12 @@ class GraphModule(Module):
         parts.__dict__.update(copy.deepcopy(
             {k: v for k, v in self.__dict__.items() if k != "_graph"}, memo))
         return GraphModule(parts, copy.deepcopy(self.graph), type(self).__name__)
+
+    def __reduce__(self):
+        return _module_of, (type(self).__name__, self.__getstate__(), self._graph)
+
+    def __getstate__(self):
+        return {k: v for k, v in self.__dict__.items() if k not in ("_graph", "_code")}
 
     def __copy__(self):
         return GraphModule(self, copy.deepcopy(self.graph), type(self).__name__)
