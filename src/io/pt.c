@@ -244,8 +244,10 @@ static int walk(struct walk *w, struct pickle_value v, size_t length, int depth)
     const struct pickle_value *items = pickle_items(v);
     int64_t step = v.kind == PICKLE_DICT ? 2 : 1;
     if (depth == MAX_DEPTH)
-        return error_set(FL_RUNTIME_ERROR, "the object's containers lie in one another more than "
-                                           "%d deep, or without end", MAX_DEPTH);
+        return error_set(FL_RUNTIME_ERROR,
+                         "the object's containers lie in one another more than "
+                         "%d deep, or without end",
+                         MAX_DEPTH);
     if (w->bytes < 1)
         return too_much();
     w->bytes--;

@@ -25,6 +25,7 @@ struct part {
     double *number;
     fl_tensor **tensor;
     const fl_tensor *like; /* the parameter whose sizes and dtype the tensor has */
+    int option;            /* of an option: its rule_option and 1; -1: a count of steps */
 };
 
 /* ---- Listing --------------------------------------------------------------------------------- */
@@ -38,7 +39,7 @@ static int parts_of(fl_optimizer *o, int64_t i, bool all, double *steps, struct 
     if (!all && !h->steps)
         return 0;
     *steps = (double)h->steps;
-    part[n] = (struct part){.number = steps};
+    part[n] = (struct part){.number = steps, .option = -1};
     snprintf(part[n++].name, NAME, "state.%lld.step", (long long)i);
     for (int s = 0; s < RULE_STATES; s++) {
         if (!(all ? o->rule->state[s] : (const void *)h->state[s]))
@@ -60,7 +61,7 @@ static int options_of(fl_optimizer *o, int group, struct part *part)
     for (int k = 0; k < OPTIONS; k++) {
         if (!(o->rule->uses >> k & 1))
             continue;
-        part[n] = (struct part){.number = &o->option[group][k]};
+        part[n] = (struct part){.number = &o->option[group][k], .option = k + 1};
         snprintf(part[n++].name, NAME, "param_groups.%d.%s", group, rule_option_name(k));
     }
     return n;
@@ -163,6 +164,16 @@ static fl_tensor *read_text(const char *text)
     return tensor_from_number((fl_value){.tag = FL_FLOATING, .as.f = number}, FL_FLOAT64);
 }
 
+/* Refuses a number of a file that no optimizer would have: 0, or -1 with the error set. */
+static int check_number(const struct part *p, double number)
+{
+    if (p->option > 0)
+        return rule_check(p->option - 1, number);
+    if (p->option < 0 && !(number >= 0 && number < 0x1p53))
+        return error_set(FL_VALUE_ERROR, "the file's %s is no count: %g", p->name, number);
+    return 0;
+}
+
 /* What the file says of a part, in the part's dtype; *found false where it says nothing. */
 static fl_tensor *read_part(fl_file *f, const struct part *p, bool *found)
 {
@@ -184,6 +195,10 @@ static fl_tensor *read_part(fl_file *f, const struct part *p, bool *found)
     if (t && !fits) {
         tensor_release(t);
         return error_null(FL_VALUE_ERROR, "the file's %s does not fit this optimizer", p->name);
+    }
+    if (t && p->number && check_number(p, *(const double *)tensor_data(t)) != 0) {
+        tensor_release(t);
+        return NULL;
     }
     return t;
 }

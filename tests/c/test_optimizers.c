@@ -126,6 +126,24 @@ static void test_groups(void)
     CHECK_TEXT(fl_error_message(), "Invalid learning rate: -1");
     CHECK(isnan(fl_optimizer_get(o, 0, "frob")));
     CHECK(fl_optimizer_new("Frob", (fl_tensors){&p, 1}) == NULL && fl_error() == FL_VALUE_ERROR);
+    const char *path = "optimizer_options_test.pt";
+    static const struct {
+        const char *name;
+        double value;
+        const char *error;
+    } WRONG[] = {{"param_groups.1.lr", NAN, "Invalid learning rate: nan"},
+                 {"param_groups.0.lr", -1, "Invalid learning rate: -1"},
+                 {"param_groups.0.nesterov", 3, "Invalid nesterov: 3"},
+                 {"state.0.step", 1e300, "the file's state.0.step is no count: 1e+300"},
+                 {"state.0.step", -1, "the file's state.0.step is no count: -1"}};
+    for (size_t i = 0; i < sizeof WRONG / sizeof *WRONG; i++) {
+        fl_tensor *value = fl_scalar(WRONG[i].value, FL_FLOAT64);
+        CHECK(fl_file_save(path, 1, &WRONG[i].name, &value) == 0);
+        CHECK(fl_optimizer_load(o, path) == -1 && fl_optimizer_get(o, 0, "lr") == 0.5);
+        CHECK_TEXT(fl_error_message(), WRONG[i].error);
+        fl_release(value);
+    }
+    unlink(path);
     CHECK(fl_optimizer_load(o, "no such file") == -1 && fl_error() == FL_FILE_NOT_FOUND);
     fl_error_clear();
     fl_optimizer_release(o);
