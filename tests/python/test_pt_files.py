@@ -1,5 +1,6 @@
 """PyTorch's .pt files: those that PyTorch 2.13 wrote (tests/data), ours, and hostile ones."""
 
+import ctypes
 import io
 import os
 import pickle
@@ -358,9 +359,19 @@ def hostile(random, victim):
     return b"\x80" + random.choice([b"\x02", b"\x04"]) + before + call + b"."
 
 
+@pytest.fixture(scope="module")
+def library():
+    """The C library, which has a reader of its own."""
+    build = os.environ.get("FLAMBEAU_BUILD", Path(__file__).resolve().parents[2] / "build")
+    found = ctypes.CDLL(str(Path(build).resolve() / "libflambeau.so"))
+    found.fl_file_open.restype = ctypes.c_void_p
+    found.fl_file_open.argtypes = [ctypes.c_char_p]
+    return found
+
+
 @pytest.mark.parametrize("seed", range(200))
-def test_hostile_pickles_run_nothing(seed, tmp_path):
-    victim = tmp_path / "ran"
+def test_hostile_pickles_run_nothing(seed, tmp_path, library):
+    victim, path = tmp_path / "ran", tmp_path / "x.pt"
     content = hostile(random.Random(seed), victim)
     old = b"".join(
         [pickle.dumps(0x1950A86A20F9469CFC6C, 2), pickle.dumps(1001, 2), pickle.dumps({}, 2)]
@@ -372,7 +383,9 @@ def test_hostile_pickles_run_nothing(seed, tmp_path):
     ):
         with pytest.raises((RuntimeError, pickle.UnpicklingError)):
             torch.load(source)
-    assert not victim.exists() and os.listdir(tmp_path) == []
+        path.write_bytes(source.getvalue())
+        assert not library.fl_file_open(bytes(path))
+    assert not victim.exists() and os.listdir(tmp_path) == ["x.pt"]
 
 
 def unpickled(content):
