@@ -26,6 +26,7 @@ from flambeau import (
     masked as masked,
     mps as mps,
     multiprocessing as multiprocessing,
+    nested as nested,
     nn as nn,
     onnx as onnx,
     optim as optim,

@@ -22,7 +22,10 @@ def is_available():
     return True
 
 
-_MODULES = ("algorithms", "checkpoint", "constants", "device_mesh", "fsdp", "rpc", "tensor")
+_MODULES = (
+    "_tensor", "algorithms", "autograd", "checkpoint", "constants", "device_mesh", "fsdp", "nn",
+    "optim", "rpc", "tensor",
+)
 
 
 def __getattr__(name):

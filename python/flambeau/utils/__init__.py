@@ -2,7 +2,7 @@
 
 
 def __getattr__(name):
-    if name in ("_pytree", "checkpoint", "data", "dlpack", "hooks", "tensorboard"):
+    if name in ("_pytree", "checkpoint", "cpp_extension", "data", "dlpack", "hooks", "tensorboard"):
         module = __import__("flambeau.utils." + name)
         return getattr(module.utils, name)
     raise AttributeError(

@@ -57,6 +57,15 @@ class FullyShardedDataParallel(flambeau.nn.Module):
     def __init__(self, module, *arguments, **options):
         fully_shard(module)
 
+    @staticmethod
+    def state_dict_type(module, *arguments, **options):
+        """NotImplementedError."""
+        fully_shard(module)
+
+    set_state_dict_type = optim_state_dict = full_optim_state_dict = state_dict_type
+    sharded_optim_state_dict = scatter_full_optim_state_dict = state_dict_type
+    optim_state_dict_to_load = flatten_sharded_optim_state_dict = state_dict_type
+
 
 def fully_shard(module, **options):
     """NotImplementedError."""

@@ -1,0 +1,1 @@
+"""Checkpointed layers (source: torch.distributed.algorithms._checkpoint)."""
