@@ -100,3 +100,15 @@ def test_modules():
 def test_errors(call, text):
     with pytest.raises(RuntimeError, match=text):
         call(torch.zeros(1, 2, 3, 4, 4))
+
+
+def test_means_of_integers_are_cut_off_once():
+    x = (torch.arange(60) * 7 % 23 - 11).reshape(1, 1, 3, 4, 5)
+    for kwargs, expected in (
+        (dict(kernel_size=2), [0, 0, 0, 0]),
+        (dict(kernel_size=2, divisor_override=3), [-1, -2, 1, 0]),
+        (dict(kernel_size=(2, 3, 3), stride=2, padding=1, count_include_pad=False, ceil_mode=True),
+         [-1, 1, 2, 1, 1, 3, 5, 0, 3, -1, -1, 0, 0, 0, 2, 2, 0, 6]),
+    ):
+        y = torch.nn.functional.avg_pool3d(x, **kwargs)
+        assert y.dtype == torch.int64 and y.flatten().tolist() == expected

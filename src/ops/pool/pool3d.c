@@ -104,29 +104,58 @@ int adaptive_max_pool3d_compose(fl_tensor *self, fl_ints output_size, fl_tensor 
                : max_pool("adaptive_max_pool3d", self, NULL, out, false, y, indices);
 }
 
+/* What avg_pool3d is asked, of x (N, C, D, H, W). */
+struct mean {
+    struct pool_sizes p;
+    bool ceil_mode, count_include_pad;
+};
+
+/* Sums over boxes divided by a number for slices and one for the depth; 0: by their sizes. */
+static fl_tensor *mean(const struct mean *m, fl_tensor *x, int64_t of_slices, int64_t of_depth)
+{
+    fl_tensor *flat = fl__avg_pool2d(slices(x), (fl_ints){m->p.kernel + 1, 2},
+                                     (fl_ints){m->p.stride + 1, 2}, (fl_ints){m->p.padding + 1, 2},
+                                     m->ceil_mode, m->count_include_pad, of_slices);
+    fl_tensor *planes = columns(flat, x);
+    fl_tensor *deep =
+        planes ? fl__avg_pool2d(planes, FL_INTS_OF(m->p.kernel[0], 1),
+                                FL_INTS_OF(m->p.stride[0], 1), FL_INTS_OF(m->p.padding[0], 0),
+                                m->ceil_mode, m->count_include_pad, of_depth)
+               : NULL;
+    return boxes(deep, flat);
+}
+
+/* The same of integers, cut off once: a box's size is how many elements it has over their mean where
+ * all are 1. */
+static fl_tensor *integral_mean(const struct mean *m, fl_tensor *x, int64_t divisor)
+{
+    assert(!dtype_is_inexact(x->dtype));
+    fl_tensor *sum = mean(m, x, 1, 1);
+    if (divisor)
+        return sum ? fl_div_tensor_mode_scalar(sum, fl_int(divisor), "trunc") : NULL;
+    fl_tensor *ones = fl_ones_like(x, FL_FLOAT64, (fl_device){-1, 0}, false, -1);
+    fl_tensor *count = ones ? mean(m, ones, 1, 1) : NULL,
+              *part = count ? mean(m, ones, 0, 0) : NULL;
+    fl_tensor *size = part ? op_as(fl_round(fl_div(count, part)), x->dtype) : NULL;
+    return sum && size ? fl_div_tensor_mode(sum, size, "trunc") : NULL;
+}
+
 int avg_pool3d_compose(fl_tensor *self, fl_ints kernel_size, fl_ints stride, fl_ints padding,
                        bool ceil_mode, bool count_include_pad, const int64_t *divisor_override,
                        fl_tensor **y)
 {
-    struct pool_sizes p;
+    struct mean m = {.ceil_mode = ceil_mode, .count_include_pad = count_include_pad};
     const int64_t divisor = divisor_override ? *divisor_override : 0;
     if (divisor_override && divisor == 0)
         return error_set(FL_RUNTIME_ERROR, "divisor must be not zero");
-    if (pool_sizes_of("avg_pool3d", kernel_size, stride, padding, (fl_ints){NULL, 0}, 3, &p))
+    if (pool_sizes_of("avg_pool3d", kernel_size, stride, padding, (fl_ints){NULL, 0}, 3, &m.p))
         return -1;
     fl_tensor *x = pool_batched("avg_pool3d", op_widen(self), 3);
     if (!x)
         return -1;
-    fl_tensor *flat = fl__avg_pool2d(slices(x), (fl_ints){p.kernel + 1, 2},
-                                     (fl_ints){p.stride + 1, 2}, (fl_ints){p.padding + 1, 2},
-                                     ceil_mode, count_include_pad, divisor ? 1 : 0);
-    fl_tensor *planes = columns(flat, x);
-    fl_tensor *deep = planes ? fl__avg_pool2d(planes, FL_INTS_OF(p.kernel[0], 1),
-                                              FL_INTS_OF(p.stride[0], 1),
-                                              FL_INTS_OF(p.padding[0], 0), ceil_mode,
-                                              count_include_pad, divisor)
-                             : NULL;
-    *y = op_as(pool_own_dims(boxes(deep, flat), self, 3), self->dtype);
+    fl_tensor *means = dtype_is_inexact(x->dtype) ? mean(&m, x, divisor ? 1 : 0, divisor)
+                                                  : integral_mean(&m, x, divisor);
+    *y = means ? op_as(pool_own_dims(means, self, 3), self->dtype) : NULL;
     return *y ? 0 : -1;
 }
 
