@@ -1,6 +1,8 @@
 """Errors, each of which a type checker must find: on every line that ends in "error", and no other."""
 import flambeau as torch
 from flambeau import nn, optim
+from flambeau.nn import functional as F
+from flambeau.utils.data import DataLoader, TensorDataset, random_split
 
 x = torch.randn(8, 4)
 x.reshap(2, -1)  # error
@@ -29,3 +31,33 @@ torch.special.expitt(x)  # error
 torch.manual_seed()  # error
 x.backward(retain=True)  # error
 x.item(3)  # error
+torch.tensr([1, 2])  # error
+x.astype("float32")  # error
+x.view("a", 2)  # error
+x.sum(axis_=1)  # error
+torch.zeros(2, 3, requires_gradient=True)  # error
+nn.Conv2d(1, 2)  # error
+nn.Conv2d(1, 2, 3, pading=1)  # error
+nn.BatchNorm4d(3)  # error
+DataLoader(TensorDataset(x), batchsize=4)  # error
+DataLoader(TensorDataset(x), batch_size="4")  # error
+random_split([1, 2])  # error
+optim.SGD(nn.Linear(1, 1).parameters(), momentum="0.9")  # error
+optim.Adm([x])  # error
+F.relu6x(x)  # error
+F.cross_entropy(x)  # error
+x.backwards()  # error
+z: str = x.shape[0]  # error
+x @ "y"  # error
+torch.save(x)  # error
+torch.load()  # error
+torch.cat([x, x], dim="a")  # error
+torch.stack(x, x, x)  # error
+x.transpose(0)  # error
+x.requires_grad_("yes")  # error
+torch.no_grad(1, 2)  # error
+torch.device(1.5)  # error
+optim.lr_scheduler.StepLR(optim.SGD([x], lr=0.1), gama=0.1)  # error
+torch.optim.lr_scheduler.StepLRR  # error
+torch.linalg.invv(x)  # error
+torch.nn.functional.softmaxx(x)  # error

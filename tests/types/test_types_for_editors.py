@@ -12,7 +12,7 @@ import pytest
 
 HERE = pathlib.Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
-RIGHT = [HERE / "ordinary.py", *sorted((ROOT / "examples").glob("*.py"))]
+RIGHT = [HERE / "ordinary.py", HERE / "ordinary_kinds.py", *sorted((ROOT / "examples").glob("*.py"))]
 PLANTED = HERE / "planted.py"
 
 
@@ -84,3 +84,29 @@ def test_stubs_name_what_there_is():
     packages = {name for name, value in vars(flambeau).items() if isinstance(value, ModuleType)}
     names = {*dir(flambeau), *dir(flambeau.Tensor)} - packages
     assert sorted(name for name in names - known if not name.startswith("_")) == []
+
+
+def test_stub_of_functional_is_true():
+    """Names, order, kinds and defaults of nn/functional.pyi are those of the functions."""
+    import ast
+    import inspect
+
+    from flambeau.nn import functional
+
+    stub = ast.parse((ROOT / "python/flambeau/nn/functional.pyi").read_text())
+    found = {node.name: node.args for node in stub.body if isinstance(node, ast.FunctionDef)}
+    public = {
+        name
+        for name in (*dir(functional), *functional._HOMES)
+        if not name.startswith("_") and callable(getattr(functional, name))
+        and not isinstance(getattr(functional, name), (type, ModuleType))
+    }
+    public.discard("annotations")
+    assert found.keys() == public
+    for name, args in found.items():
+        try:
+            parameters = inspect.signature(getattr(functional, name)).parameters
+        except ValueError:  # an operator, of the table
+            continue
+        named = [arg.arg for arg in (*args.args, *args.kwonlyargs)]
+        assert named == [p.name for p in parameters.values() if p.kind != p.VAR_KEYWORD], name

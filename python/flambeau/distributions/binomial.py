@@ -23,7 +23,7 @@ class Binomial(ProbsOrLogits):
     }
     has_enumerate_support = True
 
-    def __init__(self, total_count=1, probs=None, logits=None, validate_args=None):
+    def __init__(self, total_count: object = 1, probs=None, logits=None, validate_args=None):
         (count,) = self._take(probs, logits, total_count)
         self.total_count = count.type_as(self._param)
         super().__init__(self._param.size(), validate_args=validate_args)

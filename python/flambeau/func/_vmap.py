@@ -167,7 +167,7 @@ def _check_out_dim(d, func, out_dims):
         )
 
 
-def vmap(func, in_dims=0, out_dims=0, randomness="error", *, chunk_size=None):
+def vmap(func, in_dims: object = 0, out_dims: object = 0, randomness="error", *, chunk_size=None):
     """A function that runs `func` on all samples of a batch at once (source: torch.vmap).
 
     in_dims: the dim of each input over which to run, None for inputs that are the same for all

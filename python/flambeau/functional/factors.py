@@ -33,7 +33,7 @@ def _basis(A, q, niter, M=None):
     return Q
 
 
-def svd_lowrank(A, q=6, niter=2, M=None):
+def svd_lowrank(A, q: int | None = 6, niter: int | None = 2, M=None):
     """(U, S, V) of about the q largest singular values of A - M, found from random products
     (source: torch.svd_lowrank)."""
     A = A if M is None else A - M.expand(A.shape)

@@ -7,6 +7,10 @@ import math
 import flambeau
 from flambeau.nn._binding import _op, _quick
 
+TYPE_CHECKING = False  # a type checker reads what follows; no program does
+if TYPE_CHECKING:
+    from flambeau.nn.common_types import _size_any_t
+
 __all__ = [
     "adaptive_avg_pool1d",
     "adaptive_avg_pool2d",
@@ -117,14 +121,14 @@ def max_pool1d(input, kernel_size, stride=None, padding=0, dilation=1, ceil_mode
     return _op(name)(input, kernel_size, stride, padding, dilation, ceil_mode)
 
 
-def max_pool1d_with_indices(input, kernel_size, stride=None, padding=0, dilation=1,
-                            ceil_mode=False, return_indices=False):
+def max_pool1d_with_indices(input, kernel_size, stride=None, padding: _size_any_t = 0,
+                            dilation: _size_any_t = 1, ceil_mode=False, return_indices=False):
     """max_pool1d and the positions of what it found."""
     return max_pool1d(input, kernel_size, stride, padding, dilation, ceil_mode, True)
 
 
-def max_pool2d_with_indices(input, kernel_size, stride=None, padding=0, dilation=1,
-                            ceil_mode=False, return_indices=False):
+def max_pool2d_with_indices(input, kernel_size, stride=None, padding: _size_any_t = 0,
+                            dilation: _size_any_t = 1, ceil_mode=False, return_indices=False):
     """max_pool2d and the positions of what it found."""
     return max_pool2d(input, kernel_size, stride, padding, dilation, ceil_mode, True)
 
@@ -171,8 +175,8 @@ def max_pool3d(input, kernel_size, stride=None, padding=0, dilation=1, ceil_mode
     return _op(name)(input, kernel_size, stride, padding, dilation, ceil_mode)
 
 
-def max_pool3d_with_indices(input, kernel_size, stride=None, padding=0, dilation=1,
-                            ceil_mode=False, return_indices=False):
+def max_pool3d_with_indices(input, kernel_size, stride=None, padding: _size_any_t = 0,
+                            dilation: _size_any_t = 1, ceil_mode=False, return_indices=False):
     """max_pool3d and the positions of what it found."""
     return max_pool3d(input, kernel_size, stride, padding, dilation, ceil_mode, True)
 
@@ -269,19 +273,22 @@ def _unpooled(input, kernel_size, stride, padding, output_size, spatial):
     return given, stride, padding
 
 
-def max_unpool1d(input, indices, kernel_size, stride=None, padding=0, output_size=None):
+def max_unpool1d(input, indices, kernel_size, stride=None, padding: _size_any_t = 0,
+                 output_size=None):
     """Zeros with the elements of input (N, C, L) or (C, L) where max_pool1d found them."""
     sizes, _, _ = _unpooled(input, kernel_size, stride, padding, output_size, 1)
     return _op("max_unpool2d")(input.unsqueeze(-1), indices.unsqueeze(-1), [*sizes, 1]).squeeze(-1)
 
 
-def max_unpool2d(input, indices, kernel_size, stride=None, padding=0, output_size=None):
+def max_unpool2d(input, indices, kernel_size, stride=None, padding: _size_any_t = 0,
+                 output_size=None):
     """Zeros with the elements of input (N, C, H, W) or (C, H, W) where max_pool2d found them."""
     sizes, _, _ = _unpooled(input, kernel_size, stride, padding, output_size, 2)
     return _op("max_unpool2d")(input, indices, sizes)
 
 
-def max_unpool3d(input, indices, kernel_size, stride=None, padding=0, output_size=None):
+def max_unpool3d(input, indices, kernel_size, stride=None, padding: _size_any_t = 0,
+                 output_size=None):
     """Zeros with the elements of input (N, C, D, H, W) or (C, D, H, W) where max_pool3d found
     them."""
     sizes, stride, padding = _unpooled(input, kernel_size, stride, padding, output_size, 3)

@@ -295,9 +295,9 @@ def embedding(input, weight, padding_idx=None, max_norm=None, norm_type=2.0,
 _BAG_MODES = {"sum": 0, "mean": 1, "max": 2}
 
 
-def embedding_bag(input, weight, offsets=None, max_norm=None, norm_type=2, scale_grad_by_freq=False,
-                  mode="mean", sparse=False, per_sample_weights=None, include_last_offset=False,
-                  padding_idx=None):
+def embedding_bag(input, weight, offsets=None, max_norm=None, norm_type: float = 2,
+                  scale_grad_by_freq=False, mode="mean", sparse=False, per_sample_weights=None,
+                  include_last_offset=False, padding_idx=None):
     """Sums, means or maxima of bags of rows of weight (rows, features): (bags, features).
 
     input: (bags, rows of each), or (n) with offsets (bags), where each bag begins; with

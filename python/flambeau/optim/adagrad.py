@@ -17,8 +17,9 @@ class Adagrad(EachOptimizer):
         "foreach": None, "maximize": False, "differentiable": False, "fused": None
     }
 
-    def __init__(self, params, lr=1e-2, lr_decay=0, weight_decay=0, initial_accumulator_value=0,
-                 eps=1e-10, foreach=None, *, maximize=False, differentiable=False, fused=None):
+    def __init__(self, params, lr=1e-2, lr_decay: float = 0, weight_decay: float = 0,
+                 initial_accumulator_value: float = 0, eps=1e-10, foreach=None, *, maximize=False,
+                 differentiable=False, fused=None):
         refuse_options(lr, weight_decay, eps=eps, lr_decay=lr_decay,
                        initial_accumulator_value=initial_accumulator_value)
         super().__init__(params, {

@@ -11,8 +11,8 @@ class Adamax(EachOptimizer):
     ValueError for options out of range.
     """
 
-    def __init__(self, params, lr=2e-3, betas=(0.9, 0.999), eps=1e-8, weight_decay=0, foreach=None,
-                 *, maximize=False, differentiable=False, capturable=False):
+    def __init__(self, params, lr=2e-3, betas=(0.9, 0.999), eps=1e-8, weight_decay: float = 0,
+                 foreach=None, *, maximize=False, differentiable=False, capturable=False):
         refuse_options(lr, weight_decay, betas, eps)
         super().__init__(params, {
             "lr": lr, "betas": betas, "eps": eps, "weight_decay": weight_decay, "foreach": foreach,

@@ -1,5 +1,6 @@
 """AdamW (source: torch.optim.AdamW)."""
 
+from flambeau._C import Tensor
 from flambeau.optim.adam import Adam
 
 
@@ -10,8 +11,8 @@ class AdamW(Adam):
     def __init__(
         self,
         params,
-        lr=1e-3,
-        betas=(0.9, 0.999),
+        lr: float | Tensor = 1e-3,
+        betas: tuple[float | Tensor, float | Tensor] = (0.9, 0.999),
         eps=1e-8,
         weight_decay=1e-2,
         amsgrad=False,

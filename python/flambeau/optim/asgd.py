@@ -10,7 +10,7 @@ class ASGD(EachOptimizer):
     range.
     """
 
-    def __init__(self, params, lr=1e-2, lambd=1e-4, alpha=0.75, t0=1e6, weight_decay=0,
+    def __init__(self, params, lr=1e-2, lambd=1e-4, alpha=0.75, t0=1e6, weight_decay: float = 0,
                  foreach=None, maximize=False, differentiable=False, capturable=False):
         refuse_options(lr, weight_decay)
         super().__init__(params, {

@@ -16,7 +16,7 @@ class LBFGS(BuiltinOptimizer):
     search.
     """
 
-    def __init__(self, params, lr=1, max_iter=20, max_eval=None, tolerance_grad=1e-7,
+    def __init__(self, params, lr: float = 1, max_iter=20, max_eval=None, tolerance_grad=1e-7,
                  tolerance_change=1e-9, history_size=100, line_search_fn=None):
         refuse_options(lr)
         super().__init__(params, {

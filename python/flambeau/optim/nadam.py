@@ -12,7 +12,7 @@ class NAdam(EachOptimizer):
     weight_decay shrinks p itself, as in AdamW. ValueError for options out of range.
     """
 
-    def __init__(self, params, lr=2e-3, betas=(0.9, 0.999), eps=1e-8, weight_decay=0,
+    def __init__(self, params, lr=2e-3, betas=(0.9, 0.999), eps=1e-8, weight_decay: float = 0,
                  momentum_decay=4e-3, decoupled_weight_decay=False, *, foreach=None, maximize=False,
                  capturable=False, differentiable=False):
         refuse_options(lr, weight_decay, betas, eps, momentum_decay=momentum_decay)

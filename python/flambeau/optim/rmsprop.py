@@ -13,9 +13,9 @@ class RMSprop(EachOptimizer):
     range.
     """
 
-    def __init__(self, params, lr=1e-2, alpha=0.99, eps=1e-8, weight_decay=0, momentum=0,
-                 centered=False, capturable=False, foreach=None, maximize=False,
-                 differentiable=False):
+    def __init__(self, params, lr=1e-2, alpha=0.99, eps=1e-8, weight_decay: float = 0,
+                 momentum: float = 0, centered=False, capturable=False, foreach=None,
+                 maximize=False, differentiable=False):
         refuse_options(lr, weight_decay, eps=eps, momentum=momentum, alpha=alpha)
         super().__init__(params, {
             "lr": lr, "momentum": momentum, "alpha": alpha, "eps": eps, "centered": centered,

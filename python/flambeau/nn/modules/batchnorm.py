@@ -22,7 +22,7 @@ class _NormBase(Module):
         self,
         num_features,
         eps=1e-5,
-        momentum=0.1,
+        momentum: float | None = 0.1,
         affine=True,
         track_running_stats=True,
         device=None,
@@ -155,8 +155,8 @@ class SyncBatchNorm(_BatchNorm):
     """Batch normalisation whose statistics are those of all processes' batches: of one process, its
     own (source: torch.nn.SyncBatchNorm)."""
 
-    def __init__(self, num_features, eps=1e-5, momentum=0.1, affine=True, track_running_stats=True,
-                 process_group=None, device=None, dtype=None):
+    def __init__(self, num_features, eps=1e-5, momentum: float | None = 0.1, affine=True,
+                 track_running_stats=True, process_group=None, device=None, dtype=None):
         super().__init__(num_features, eps, momentum, affine, track_running_stats,
                          device=device, dtype=dtype)
         self.process_group = process_group

@@ -8,6 +8,10 @@ from flambeau._C import Tensor
 from flambeau.nn.modules.module import Module, _addindent
 from flambeau.nn.parameter import Parameter
 
+TYPE_CHECKING = False  # a type checker reads what follows; no program does
+if TYPE_CHECKING:
+    from typing import Any
+
 __all__ = ["ModuleDict", "ModuleList", "ParameterDict", "ParameterList", "Sequential"]
 
 
@@ -78,7 +82,7 @@ class Sequential(_Numbered):
             input = module(input)
         return input
 
-    def __getitem__(self, index):
+    def __getitem__(self, index) -> Any:
         if isinstance(index, slice):
             return type(self)(OrderedDict(list(self._modules.items())[index]))
         return self._modules[self._key(index)]
@@ -148,7 +152,7 @@ class ModuleList(_Numbered):
     def _key(self, index):
         return str(_position(index, len(self)))
 
-    def __getitem__(self, index):
+    def __getitem__(self, index) -> Any:
         if isinstance(index, slice):
             return type(self)(list(self._modules.values())[index])
         return self._modules[self._key(index)]
@@ -234,7 +238,7 @@ class ModuleDict(Module):
         if modules is not None:
             self.update(modules)
 
-    def __getitem__(self, key):
+    def __getitem__(self, key) -> Any:
         return self._modules[key]
 
     def __setitem__(self, key, module):
@@ -314,7 +318,7 @@ class ParameterList(Module):
     def __iter__(self):
         return iter([self[i] for i in range(len(self))])
 
-    def __getitem__(self, index):
+    def __getitem__(self, index) -> Any:
         if isinstance(index, slice):
             return type(self)(self[i] for i in range(*index.indices(len(self))))
         return getattr(self, str(_position(index, len(self))))
@@ -364,7 +368,7 @@ class ParameterDict(Module):
         if parameters is not None:
             self.update(parameters)
 
-    def __getitem__(self, key):
+    def __getitem__(self, key) -> Any:
         return getattr(self, _string_key(key))
 
     def __setitem__(self, key, value):

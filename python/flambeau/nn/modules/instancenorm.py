@@ -16,7 +16,7 @@ class _InstanceNorm(_NormBase):
         self,
         num_features,
         eps=1e-5,
-        momentum=0.1,
+        momentum: float | None = 0.1,
         affine=False,
         track_running_stats=False,
         device=None,

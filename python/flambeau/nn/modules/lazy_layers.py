@@ -20,6 +20,10 @@ from flambeau.nn.modules.lazy import LazyModuleMixin
 from flambeau.nn.modules.linear import Linear
 from flambeau.nn.parameter import UninitializedBuffer, UninitializedParameter
 
+TYPE_CHECKING = False  # a type checker reads what follows; no program does
+if TYPE_CHECKING:
+    from flambeau.nn.common_types import _size_any_t
+
 __all__ = [
     "LazyBatchNorm1d",
     "LazyBatchNorm2d",
@@ -109,16 +113,18 @@ class _LazyConvNd(LazyModuleMixin):
 
 
 class _LazyConvolution(_LazyConvNd):
-    def __init__(self, out_channels, kernel_size, stride=1, padding=0, dilation=1, groups=1,
-                 bias=True, padding_mode="zeros", device=None, dtype=None):
+    def __init__(self, out_channels, kernel_size, stride: _size_any_t = 1,
+                 padding: str | _size_any_t = 0, dilation: _size_any_t = 1, groups=1, bias=True,
+                 padding_mode="zeros", device=None, dtype=None):
         super().__init__(0, 0, kernel_size, stride, padding, dilation, groups, False, padding_mode,
                          device, dtype)
         self._wait(out_channels, bias, device, dtype)
 
 
 class _LazyConvTranspose(_LazyConvNd):
-    def __init__(self, out_channels, kernel_size, stride=1, padding=0, output_padding=0, groups=1,
-                 bias=True, dilation=1, padding_mode="zeros", device=None, dtype=None):
+    def __init__(self, out_channels, kernel_size, stride: _size_any_t = 1, padding: _size_any_t = 0,
+                 output_padding: _size_any_t = 0, groups=1, bias=True, dilation: _size_any_t = 1,
+                 padding_mode="zeros", device=None, dtype=None):
         super().__init__(0, 0, kernel_size, stride, padding, output_padding, groups, False,
                          dilation, padding_mode, device, dtype)
         self._wait(out_channels, bias, device, dtype)

@@ -175,8 +175,8 @@ class LinearCrossEntropyLoss(_WeightedLoss):
 
     __constants__ = ["num_classes", "out_features", "reduction", "ignore_index", "label_smoothing"]
 
-    def __init__(self, in_features, num_classes, *, out_features=(), bias=False, device=None,
-                 dtype=None, reduction="mean", weight=None, ignore_index=None,
+    def __init__(self, in_features, num_classes, *, out_features: tuple[int, ...] = (), bias=False,
+                 device=None, dtype=None, reduction="mean", weight=None, ignore_index=None,
                  label_smoothing=0.0, options=None):
         if weight is not None and weight.shape != (num_classes,):
             raise RuntimeError(

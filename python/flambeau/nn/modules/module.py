@@ -18,6 +18,11 @@ from flambeau.nn.modules._hook_registry import HookRegistry
 from flambeau.nn.modules._state_dict import StateDict, _IncompatibleKeys  # noqa: F401
 from flambeau.nn.parameter import Parameter
 
+TYPE_CHECKING = False  # a type checker reads what follows; no program does
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
+
 __all__ = ["Module", *_hook_registry.__all__]
 
 
@@ -61,7 +66,7 @@ class Module(HookRegistry, StateDict, Conversion, ModuleBase):
     _version = 1
     call_super_init = False
     _compiled_call_impl = None
-    forward = _forward_unimplemented
+    forward: Callable[..., Any] = _forward_unimplemented
     __signature__ = _CallSignature()
     _call_impl = _wrapped_call_impl = ModuleBase.__call__
 

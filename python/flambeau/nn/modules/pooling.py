@@ -6,6 +6,10 @@ from flambeau.nn import functional as F
 from flambeau.nn.modules.module import Module
 from flambeau.nn.modules.utils import _pair, _single, _triple
 
+TYPE_CHECKING = False  # a type checker reads what follows; no program does
+if TYPE_CHECKING:
+    from flambeau.nn.common_types import _size_any_t
+
 __all__ = [
     "AdaptiveMaxPool1d",
     "AdaptiveMaxPool2d",
@@ -33,9 +37,8 @@ __all__ = [
 class _MaxPoolNd(Module):
     __constants__ = ["kernel_size", "stride", "padding", "dilation", "return_indices", "ceil_mode"]
 
-    def __init__(
-        self, kernel_size, stride=None, padding=0, dilation=1, return_indices=False, ceil_mode=False
-    ):
+    def __init__(self, kernel_size, stride=None, padding: _size_any_t = 0,
+                 dilation: _size_any_t = 1, return_indices=False, ceil_mode=False):
         super().__init__()
         self.kernel_size = kernel_size
         self.stride = kernel_size if stride is None else stride
@@ -74,7 +77,7 @@ class MaxPool3d(_MaxPoolNd):
 class _MaxUnpoolNd(Module):
     """Zeros with the elements of input where a max pool of these arguments found them."""
 
-    def __init__(self, kernel_size, stride=None, padding=0):
+    def __init__(self, kernel_size, stride=None, padding: _size_any_t = 0):
         super().__init__()
         self.kernel_size = self._ntuple(kernel_size)
         self.stride = self._ntuple(kernel_size if stride is None else stride)
@@ -152,9 +155,8 @@ class _AvgPoolNd(Module):
 class AvgPool1d(_AvgPoolNd):
     """The mean of every window of (N, C, L) or (C, L)."""
 
-    def __init__(
-        self, kernel_size, stride=None, padding=0, ceil_mode=False, count_include_pad=True
-    ):
+    def __init__(self, kernel_size, stride=None, padding: _size_any_t = 0, ceil_mode=False,
+                 count_include_pad=True):
         super().__init__()
         self.kernel_size = _single(kernel_size)
         self.stride = _single(kernel_size if stride is None else stride)
@@ -184,8 +186,8 @@ class AvgPool2d(_AvgPoolNd):
         "divisor_override",
     ]
 
-    def __init__(self, kernel_size, stride=None, padding=0, ceil_mode=False, count_include_pad=True,
-                 divisor_override=None):
+    def __init__(self, kernel_size, stride=None, padding: _size_any_t = 0, ceil_mode=False,
+                 count_include_pad=True, divisor_override=None):
         super().__init__()
         self.kernel_size = kernel_size
         self.stride = kernel_size if stride is None else stride
@@ -216,8 +218,8 @@ class AvgPool3d(_AvgPoolNd):
         "divisor_override",
     ]
 
-    def __init__(self, kernel_size, stride=None, padding=0, ceil_mode=False, count_include_pad=True,
-                 divisor_override=None):
+    def __init__(self, kernel_size, stride=None, padding: _size_any_t = 0, ceil_mode=False,
+                 count_include_pad=True, divisor_override=None):
         super().__init__()
         self.kernel_size = kernel_size
         self.stride = kernel_size if stride is None else stride

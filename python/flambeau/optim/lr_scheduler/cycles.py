@@ -61,8 +61,8 @@ class CyclicLR(_WithMomentum):
         scale_fn=None,
         scale_mode="cycle",
         cycle_momentum=True,
-        base_momentum=0.8,
-        max_momentum=0.9,
+        base_momentum: float | list[float] = 0.8,
+        max_momentum: float | list[float] = 0.9,
         last_epoch=-1,
     ):
         check_optimizer(optimizer)
@@ -178,8 +178,8 @@ class OneCycleLR(_WithMomentum):
         pct_start=0.3,
         anneal_strategy="cos",
         cycle_momentum=True,
-        base_momentum=0.85,
-        max_momentum=0.95,
+        base_momentum: float | list[float] = 0.85,
+        max_momentum: float | list[float] = 0.95,
         div_factor=25.0,
         final_div_factor=1e4,
         three_phase=False,

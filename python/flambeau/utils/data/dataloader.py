@@ -12,6 +12,7 @@ import os
 import warnings
 from itertools import chain, islice
 from math import ceil
+from types import GenericAlias
 
 from flambeau import _C
 from flambeau.utils.data._utils.collate import default_collate, default_convert
@@ -57,12 +58,13 @@ class DataLoader:
     it goes on with the next batch, with another worker in the place of a lost one.
     """
 
+    __class_getitem__ = classmethod(GenericAlias)
     __initialized = False
 
     def __init__(
         self,
         dataset,
-        batch_size=1,
+        batch_size: int | None = 1,
         shuffle=None,
         sampler=None,
         batch_sampler=None,
@@ -70,7 +72,7 @@ class DataLoader:
         collate_fn=None,
         pin_memory=False,
         drop_last=False,
-        timeout=0,
+        timeout: float = 0,
         worker_init_fn=None,
         multiprocessing_context=None,
         generator=None,
