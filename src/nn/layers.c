@@ -7,9 +7,16 @@
 #include <assert.h>
 
 #include "core/error.h"
+#include "flambeau/ops/conv.h"
+#include "flambeau/ops/loss.h"
+#include "flambeau/ops/matmul.h"
+#include "flambeau/ops/norm.h"
+#include "flambeau/ops/pointwise.h"
+#include "flambeau/ops/pool.h"
+#include "flambeau/ops/random.h"
+#include "flambeau/ops/view.h"
 #include "nn/initialise.h"
 #include "nn/modules.h"
-#include "flambeau/ops.h"
 
 /* The finished module, or NULL, dropping it, when a step of its making failed. */
 static fl_module *finished(fl_module *m, int failures)

@@ -5,9 +5,10 @@
 #include <stdio.h>
 
 #include "core/error.h"
+#include "flambeau/ops/create.h"
+#include "flambeau/ops/rnn.h"
 #include "nn/initialise.h"
 #include "nn/modules.h"
-#include "flambeau/ops.h"
 
 enum { HIDDEN, STATE, LAYERS, BIAS, BATCH_FIRST, BIDIRECTIONAL, RELU };
 

@@ -5,7 +5,7 @@
 
 #include "core/error.h"
 #include "core/scope.h"
-#include "flambeau/ops.h"
+#include "flambeau/ops/view.h"
 #include "ops/batch.h"
 #include "ops/door.h"
 

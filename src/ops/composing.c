@@ -3,7 +3,10 @@
 
 #include "core/device.h"
 #include "core/scope.h"
-#include "flambeau/ops.h"
+#include "flambeau/ops/copy.h"
+#include "flambeau/ops/create.h"
+#include "flambeau/ops/index.h"
+#include "flambeau/ops/reduce.h"
 #include "ops/op.h"
 
 fl_tensor *op_adopt(fl_tensor *t)

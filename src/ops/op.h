@@ -344,7 +344,7 @@ void op_list_drop(fl_value *y);
 
 /* What the table's compiler emits (ops_table.c, ops_loops_N.simd.c). ops_all is sorted by name. The
  * loops stand in OPS_LOOP_FILES files, so that they compile side by side and an edited paragraph
- * compiles few of them; index i is loop i / OPS_LOOP_FILES of file i % OPS_LOOP_FILES. */
+ * compiles few of them; index i is slot i / OPS_LOOP_FILES of file i % OPS_LOOP_FILES. */
 extern const fl_op *const ops_all[];
 extern const int ops_count;
 enum { OPS_LOOP_FILES = 16 };

@@ -114,7 +114,7 @@ void emit_docs(struct out *o, const struct table *t)
             begun |= strcmp(other->family, op->family) == 0;
         if (begun)
             continue;
-        emit(o, "## %s\n\n", *op->family ? op->family : "others");
+        emit(o, "## %s\n\n", op->family);
         for (const struct op *other = op; other; other = other->next)
             if (strcmp(other->family, op->family) == 0 && !(other->forms & FORM_INTERNAL))
                 page(o, other);

@@ -1,32 +1,26 @@
-/* ops_gpu.h: the kernel text of each pointwise operator, fused gradient and reduction, in a C
- * dialect that a prelude makes OpenCL C or CUDA C. gpu_texts.c: texts that are written by hand. */
+/* The kernel text of each pointwise operator, fused gradient and reduction, in a C dialect that a
+ * prelude makes OpenCL C or CUDA C; it stands in the operator's paragraph of ops_table_N.c.
+ * gpu_texts.c: texts that are written by hand.
+ *
+ * A driver compiles PRELUDE + text for one set of dtypes. The prelude defines:
+ *   T                    the type that is computed in; FL_INTEGRAL is defined where it is an
+ *                        integer, FL_BITS its width
+ *   FL_N(x)              the floating literal x as a T; FL_INF FL_NAN FL_EPS FL_LARGEST
+ *   m_NAME(...)          the functions of math.h on T; m_isnan, m_isinf... give int
+ *   FL_KERNEL(name, p)   the head of a kernel; p is made of FL_OUT, FL_IN(k), FL_IN_BOOL(k),
+ *                        FL_SCALAR(k), each of which declares what the driver needs (pointers,
+ *                        strides), and the scalars as T s0, s1...
+ *   FL_EACH(i)           a loop head over the elements of this work item
+ *   FL_LOAD(k, i)        element i of input k as a T; FL_LOAD_BOOL(k, i) as an int of 0 and 1
+ *   FL_STORE(i, v)       writes result i from a T; FL_STORE_BOOL(i, v) from an int
+ *   FL_TRUTH             is defined where all operands are truth values, T an int
+ *
+ * A reduction's text is its steps: functions fl_step, fl_join and, where FL_START and FL_FINISH are
+ * defined, fl_start and fl_finish, with the scalars FL_SCALARS, passed on as FL_NAMES.
+ */
 #include "opgen.h"
 
 #include <string.h>
-
-static const char HEAD[] =
-    "/* Kernel texts for GPUs (opgen writes this file from the operator table).\n"
-    " *\n"
-    " * A driver compiles PRELUDE + text for one set of dtypes. The prelude defines:\n"
-    " *   T                      the type that is computed in; FL_INTEGRAL is defined where it is "
-    "an integer, FL_BITS its width\n"
-    " *   FL_N(x)                the floating literal x as a T; FL_INF FL_NAN FL_EPS FL_LARGEST\n"
-    " *   m_NAME(...)            the functions of math.h on T; m_isnan, m_isinf... give int\n"
-    " *   FL_KERNEL(name, p)     the head of a kernel; p is made of FL_OUT, FL_IN(k), "
-    "FL_IN_BOOL(k), FL_SCALAR(k), each of\n"
-    " *                          which declares what the driver needs (pointers, strides), and the "
-    "scalars as T s0, s1...\n"
-    " *   FL_EACH(i)             a loop head over the elements of this work item\n"
-    " *   FL_LOAD(k, i)          element i of input k as a T; FL_LOAD_BOOL(k, i) as an int of 0 "
-    "and 1\n"
-    " *   FL_STORE(i, v)         writes result i from a T; FL_STORE_BOOL(i, v) from an int\n"
-    " *   FL_TRUTH               is defined where all operands are truth values, T an int\n"
-    " *\n"
-    " * A reduction's text is its steps: functions fl_step, fl_join and, where FL_START and "
-    "FL_FINISH are defined, fl_start and fl_finish, with the scalars FL_SCALARS, passed on as "
-    "FL_NAMES.\n"
-    " */\n"
-    "#ifndef OPS_GPU_H\n#define OPS_GPU_H\n\n";
 
 static const char *kernel(const char *name, const struct loop_spec *spec, const char *inside)
 {
@@ -49,12 +43,7 @@ static void emit_lines(struct out *o, const char *head, const char *name, const 
     }
 }
 
-static void emit_string(struct out *o, const char *name, const char *text)
-{
-    emit_lines(o, "static ", name, text);
-}
-
-static void operator_text(struct out *o, const struct table *t, struct op *op)
+static void operator_text(const struct table *t, struct op *op)
 {
     struct loop_spec spec = {.table = t,
                              .op = op,
@@ -94,16 +83,14 @@ static void operator_text(struct out *o, const struct table *t, struct op *op)
     if (truth)
         inside = text_format("#ifdef FL_TRUTH\n%s#else\n%s#endif\n", truth, inside);
     op->gpu = kernel(op->id, &spec, inside);
-    emit_string(o, text_format("gpu_%s", op->id), op->gpu);
 }
 
-static void rule_text(struct out *o, struct op *op, struct rule *r, int number)
+static void rule_text(const struct op *op, struct rule *r, int number)
 {
     struct loop_spec spec = {.operands = r->operands, .scalars = r->scalars, .truths = r->truths};
     const char *name = text_format("grad_%s_%d", op->id, number);
-    emit_string(o, text_format("gpu_%s", name),
-                kernel(name, &spec, text_format("#ifndef FL_INTEGRAL\n%s#endif\n", r->gpu)));
-    r->gpu = text_format("gpu_%s", name);
+    r->gpu = kernel(name, &spec, text_format("#ifndef FL_INTEGRAL\n%s#endif\n", r->gpu));
+    r->gpu_name = text_format("gpu_%s", name);
 }
 
 /* One step of a reduction as a function, for floats and, where it differs, for integers. */
@@ -121,7 +108,7 @@ static const char *step(const struct table *t, const struct op *op, const struct
     return inside ? text_format("static inline T %s(%s)\n{\n%s}\n", name, params, inside) : NULL;
 }
 
-static void reduce_text(struct out *o, const struct table *t, struct op *op)
+static void reduce_text(const struct table *t, struct op *op)
 {
     const char *params = "", *args = "", *begin = NULL, *finish = NULL;
     for (int i = 0; i < op->scalars; i++) {
@@ -141,7 +128,6 @@ static void reduce_text(struct out *o, const struct table *t, struct op *op)
     if (!add || !join || (op->start && !begin) || (op->finish && !finish))
         return;
     op->gpu = text_format("%s%s%s%s%s", text, add, join, begin ? begin : "", finish ? finish : "");
-    emit_string(o, text_format("gpu_%s", op->id), op->gpu);
 }
 
 /* ---- texts written by hand ---- */
@@ -185,20 +171,27 @@ void emit_gpu_texts(struct out *o, const struct gpu_text *first)
         emit_lines(o, "", text_format("gpu_text_%s", f->name), bare(f->text));
 }
 
-void emit_gpu(struct out *o, const struct table *t)
+void gpu_make(const struct table *t)
 {
-    emit_text(o, HEAD);
     for (struct op *op = t->first; op; op = op->next) {
         if (op->kind == KIND_POINTWISE)
-            operator_text(o, t, op);
+            operator_text(t, op);
         if (op->kind == KIND_REDUCE)
-            reduce_text(o, t, op);
+            reduce_text(t, op);
         int number = 0;
         for (struct rule *r = op->rules; r; r = r->next) {
             if (r->gpu)
-                rule_text(o, op, r, number);
+                rule_text(op, r, number);
             number += r->body != NULL;
         }
     }
-    emit_text(o, "\n#endif\n");
+}
+
+void emit_gpu(struct out *o, const struct op *op)
+{
+    if (op->gpu)
+        emit_lines(o, "static ", text_format("gpu_%s", op->id), op->gpu);
+    for (const struct rule *r = op->rules; r; r = r->next)
+        if (r->gpu)
+            emit_lines(o, "static ", r->gpu_name, r->gpu);
 }

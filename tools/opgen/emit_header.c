@@ -1,5 +1,5 @@
-/* flambeau/ops.h: a typed inline function for each operator, over fl_call. An operator adds no
- * symbol to the library.
+/* flambeau/ops/FAMILY.h: a typed inline function for each operator, over fl_call; flambeau/ops.h
+ * includes all families. An operator adds no symbol to the library.
  *
  * They are written with flambeau/call.h. Valid C11 and C++17: no compound literals, no designated
  * initialisers.
@@ -10,7 +10,9 @@
 #include <string.h>
 
 static const char HEAD[] =
-    "/* The operators, as C functions (opgen writes this file from the operator table).\n"
+    "/* The operators, as C functions, a header for each family (opgen writes them from the "
+    "operator\n"
+    " * table).\n"
     " *\n"
     " * Each is PyTorch's operator of that name. A tensor that is returned is a new reference, or "
     "the\n"
@@ -26,8 +28,7 @@ static const char HEAD[] =
     " */\n"
     "#ifndef FLAMBEAU_OPS_H\n"
     "#define FLAMBEAU_OPS_H\n"
-    "\n"
-    "#include \"flambeau/call.h\"\n";
+    "\n";
 
 /* Names that flambeau.h has for other things. */
 static const char *const TAKEN[] = {
@@ -72,6 +73,14 @@ static const char *lower_case(const char *s)
     char *copy = text_copy(s, strlen(s));
     for (char *c = copy; *c; c++)
         *c = (char)tolower((unsigned char)*c);
+    return copy;
+}
+
+static const char *upper_case(const char *s)
+{
+    char *copy = text_copy(s, strlen(s));
+    for (char *c = copy; *c; c++)
+        *c = (char)toupper((unsigned char)*c);
     return copy;
 }
 
@@ -228,21 +237,49 @@ const char *c_function_name(const struct table *t, const struct op *op)
     return name;
 }
 
-void emit_header(struct out *o, const struct table *t)
+/* The family's header, begun where this is its first operator. */
+static struct out *header_of(struct header **list, const char *family)
 {
-    emit_text(o, HEAD);
+    while (*list && strcmp((*list)->family, family) != 0)
+        list = &(*list)->next;
+    if (!*list) {
+        struct header *h = *list = arena_alloc(sizeof *h);
+        const char *guard = upper_case(family);
+        h->family = family;
+        h->out = (struct out){.name = text_format("flambeau/ops/%s.h", family), .line = 1};
+        emit(&h->out,
+             "/* Operators of src/ops/%s, as C functions: see flambeau/ops.h, which includes all. "
+             "*/\n"
+             "#ifndef FLAMBEAU_OPS_%s_H\n#define FLAMBEAU_OPS_%s_H\n\n"
+             "#include \"flambeau/call.h\"\n",
+             family, guard, guard);
+    }
+    return &(*list)->out;
+}
+
+struct header *emit_header(struct out *o, const struct table *t)
+{
+    struct header *families = NULL;
     for (int internal = 0; internal < 2; internal++) {
-        emit_text(o, internal ? "\n#ifdef FLAMBEAU_INTERNAL\n" : "");
+        for (struct header *h = families; h; h = h->next)
+            emit_text(&h->out, "\n#ifdef FLAMBEAU_INTERNAL\n");
         for (const struct op *op = t->first; op; op = op->next) {
+            struct out *header = header_of(&families, op->family);
             if (!!(op->forms & FORM_INTERNAL) != internal)
                 continue;
             const char *name = c_function_name(t, op);
-            comment(o, op);
-            all_variants(o, op, name, op->id, op->name);
+            comment(header, op);
+            all_variants(header, op, name, op->id, op->name);
             if (op->inplace_name)
-                all_variants(o, op, text_format("%s_", name), op->inplace_id, op->inplace_name);
+                all_variants(header, op, text_format("%s_", name), op->inplace_id,
+                             op->inplace_name);
         }
-        emit_text(o, internal ? "#endif\n" : "");
     }
-    emit_text(o, "\n#undef FL_OPS_FIND\n#endif\n");
+    emit_text(o, HEAD);
+    for (struct header *h = families; h; h = h->next) {
+        emit_text(&h->out, "#endif\n\n#endif\n");
+        emit(o, "#include \"%s\"\n", h->out.name);
+    }
+    emit_text(o, "\n#endif\n");
+    return families;
 }

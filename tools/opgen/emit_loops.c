@@ -3,7 +3,7 @@
  *
  * A loop's body is made as text in which the operands are x0, x1..., the scalars s0, s1...; loops
  * that are the same text are kept once. The text alone decides in which file a loop stands, so that
- * an edited paragraph changes few of them: the loop with index i is number i / LOOP_FILES of file
+ * an edited paragraph changes few of them: the loop with index i has slot i / LOOP_FILES of file
  * i % LOOP_FILES. In a text, the lines "#line ^" and "#line @" become directives for the place in
  * the table and for the written file; the byte INDEX becomes the loop's index. A place in the table
  * counts from its paragraph, for the same reason.
@@ -17,40 +17,54 @@
 struct loop {
     const char *body, *row; /* row: the reduction's entry of the table; NULL for a plain loop */
     struct place place;
-    struct loop *next;
 };
-static struct loop *loops[LOOP_FILES], *reductions[LOOP_FILES]; /* of each file */
-static struct loop *complex_loops, *complex_reductions;
+
+/* Where loops stand: in each file a hash table with open addressing, so that a new text moves few
+ * others. Slot 0 is none. */
+struct registry {
+    struct loop *slots; /* [file][slot] */
+    int files, size;
+};
+enum { SLOTS = 128, COMPLEX_SLOTS = 1024 };
+static struct loop loop_slots[LOOP_FILES][SLOTS], reduction_slots[LOOP_FILES][SLOTS];
+static struct loop complex_loop_slots[COMPLEX_SLOTS], complex_reduction_slots[COMPLEX_SLOTS];
+static const struct registry loops = {loop_slots[0], LOOP_FILES, SLOTS},
+                             reductions = {reduction_slots[0], LOOP_FILES, SLOTS},
+                             complex_loops = {complex_loop_slots, 1, COMPLEX_SLOTS},
+                             complex_reductions = {complex_reduction_slots, 1, COMPLEX_SLOTS};
 enum { COMPLEX_INDEX = 0x8000 }; /* OPS_COMPLEX of ops/op.h */
 
-/* Index 0 is none: numbers in a file count from 1. */
-static int registry_add(struct loop **lists, int files, const char *body, const char *row,
+static int registry_add(const struct registry *r, const char *body, const char *row,
                         struct place place)
 {
-    const int file = (int)(text_hash(body) % (unsigned)files);
-    int number = 1;
-    struct loop **at = &lists[file];
-    for (; *at; at = &(*at)->next, number++)
-        if (strcmp((*at)->body, body) == 0 && text_same((*at)->row, row))
-            return number * files + file;
-    *at = arena_alloc(sizeof **at);
-    **at = (struct loop){body, row, place, NULL};
-    return number * files + file;
+    const unsigned hash = text_hash(body);
+    const int file = (int)(hash % (unsigned)r->files);
+    struct loop *slots = r->slots + file * r->size;
+    int slot = 1 + (int)(hash / (unsigned)r->files % (unsigned)(r->size - 1)), tried = 1;
+    for (; slots[slot].body; slot = slot + 1 < r->size ? slot + 1 : 1)
+        if (strcmp(slots[slot].body, body) == 0 && text_same(slots[slot].row, row))
+            return slot * r->files + file;
+        else if (++tried == r->size) {
+            complain(place, "a file of loops is full: more LOOP_FILES are needed");
+            return 0;
+        }
+    slots[slot] = (struct loop){body, row, place};
+    return slot * r->files + file;
 }
 
 int loop_add(const char *body, struct place place)
 {
-    return registry_add(loops, LOOP_FILES, body, NULL, place);
+    return registry_add(&loops, body, NULL, place);
 }
 
 int complex_loop_add(const char *body, struct place place)
 {
-    return COMPLEX_INDEX | registry_add(&complex_loops, 1, body, NULL, place);
+    return COMPLEX_INDEX | registry_add(&complex_loops, body, NULL, place);
 }
 
 int reduce_loops_add(const char *body, const char *row, struct place place)
 {
-    return registry_add(reductions, LOOP_FILES, body, row, place);
+    return registry_add(&reductions, body, row, place);
 }
 
 /* ---- pointwise ---- */
@@ -482,7 +496,7 @@ static void reduce_type(const struct table *t, struct op *op, enum compute type)
         op->loop[type] = reduce_loops_add(text, row, op->step->place);
     else
         op->loop[type] =
-            COMPLEX_INDEX | registry_add(&complex_reductions, 1, text, row, op->step->place);
+            COMPLEX_INDEX | registry_add(&complex_reductions, text, row, op->step->place);
 }
 
 static void reduce_all(const struct table *t, struct op *op)
@@ -552,21 +566,22 @@ static void write_text(struct out *o, const struct table *t, const struct loop *
     }
 }
 
-/* What a file's list holds: the functions, and the table of them, whose first entry is none. */
-static void write_list(struct out *o, const struct table *t, const struct loop *list, int file,
-                       int files, bool reduce)
+/* What a file's slots hold: the functions, and the table of them. */
+static void write_list(struct out *o, const struct table *t, const struct registry *r, int file,
+                       bool reduce)
 {
-    int index = file;
-    for (const struct loop *l = list; l; l = l->next)
-        write_text(o, t, l, index += files, l->body), emit_text(o, "\n");
-    emit_text(o, reduce ? "static const struct reduce_loops REDUCTIONS[] = {\n    {0},\n"
-                        : "static const loop_fn LOOPS[] = {\n    NULL,\n");
-    index = file;
-    for (const struct loop *l = list; l; l = l->next) {
-        emit_text(o, "    ");
-        write_text(o, t, l, index += files, reduce ? l->row : "loop_" INDEX);
-        emit_text(o, ",\n");
-    }
+    const struct loop *slots = r->slots + file * r->size;
+    for (int i = 1; i < r->size; i++)
+        if (slots[i].body)
+            write_text(o, t, &slots[i], i * r->files + file, slots[i].body), emit_text(o, "\n");
+    emit(o, "static const %s[%d] = {\n",
+         reduce ? "struct reduce_loops REDUCTIONS" : "loop_fn LOOPS", r->size);
+    for (int i = 1; i < r->size; i++)
+        if (slots[i].body) {
+            emit(o, "    [%d] = ", i);
+            write_text(o, t, &slots[i], i * r->files + file, reduce ? slots[i].row : "loop_" INDEX);
+            emit_text(o, ",\n");
+        }
     emit_text(o, "};\n\n");
 }
 
@@ -587,13 +602,13 @@ void emit_loops(const struct table *t, struct out *files)
         "#endif\n\n";
     for (int f = 0; f < LOOP_FILES; f++) {
         emit_text(&files[f], HEAD);
-        write_list(&files[f], t, loops[f], f, LOOP_FILES, false);
-        write_list(&files[f], t, reductions[f], f, LOOP_FILES, true);
+        write_list(&files[f], t, &loops, f, false);
+        write_list(&files[f], t, &reductions, f, true);
         emit(&files[f], "const struct ops_loops FL_SIMD(ops_loops_%d) = {LOOPS, REDUCTIONS};\n", f);
     }
     struct out *o = &files[LOOP_FILES];
     emit_text(o, HEAD);
-    write_list(o, t, complex_loops, 0, 1, false);
-    write_list(o, t, complex_reductions, 0, 1, true);
+    write_list(o, t, &complex_loops, 0, false);
+    write_list(o, t, &complex_reductions, 0, true);
     emit_text(o, "const struct ops_loops ops_loops_complex = {LOOPS, REDUCTIONS};\n");
 }

@@ -14,9 +14,7 @@ static const char HEAD[] =
     "\n"
     "#include \"ops/formula.h\"\n"
     "#include \"ops/op.h\"\n"
-    "#include \"ops_gpu.h\"\n"
     "#include \"ops_kernels.h\"\n"
-    "#include \"ops_table.h\"\n"
     "\n";
 
 /* ---- parameters ---- */
@@ -367,11 +365,11 @@ static void grad(struct out *o, const struct table *t, struct op *op)
             continue;
         if (!count++)
             emit(o, "static const struct op_grad_rule rules_%s[] = {\n", op->id);
-        emit(o, "    {%#x, %#x, %#x, %#x, %d, {%s}, %d, {%s}, {%d, %d}, %u, %s, %s, %s},\n", r->params,
-             r->saves, r->saves_shape, r->saves_results, r->operands,
+        emit(o, "    {%#x, %#x, %#x, %#x, %d, {%s}, %d, {%s}, {%d, %d}, %u, %s, %s, %s},\n",
+             r->params, r->saves, r->saves_shape, r->saves_results, r->operands,
              numbers(r->operands, r->operand), r->scalars, numbers(r->scalars, r->scalar),
              r->loop[0], r->loop[1], r->truths, r->function ? r->function : "NULL",
-             r->gpu ? r->gpu : "NULL",
+             r->gpu ? r->gpu_name : "NULL",
              r->missing ? text_format("\"%s\"", text_quote(r->missing)) : "NULL");
         saves |= r->saves, shapes |= r->saves_shape, results |= r->saves_results,
             differentiable |= r->params, grads |= r->missing ? ~0u : r->grads;
@@ -503,6 +501,37 @@ static void declare_all(struct out *o, const struct entry *entries, int count)
     emit_text(o, "\n#endif\n");
 }
 
+static int by_id(const void *a, const void *b)
+{
+    return strcmp(((const struct entry *)a)->id, ((const struct entry *)b)->id);
+}
+
+/* Declares the descriptors that a text names, as op_ID, and no others: a part then changes with its
+ * own paragraphs alone. */
+static void declare_used(struct out *o, const char *text, const struct entry *entries, int count)
+{
+    static const char NAME[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_";
+    struct entry *sorted = arena_alloc((size_t)count * sizeof *sorted + 1);
+    bool *used = arena_alloc((size_t)count + 1);
+    memcpy(sorted, entries, (size_t)count * sizeof *sorted);
+    qsort(sorted, (size_t)count, sizeof *sorted, by_id);
+    for (size_t n; *text; text += n) {
+        n = strspn(text, NAME);
+        if (!n) {
+            n = strcspn(text, NAME);
+        } else if (strncmp(text, "op_", 3) == 0) {
+            const struct entry key = {NULL, text_copy(text + 3, n - 3)};
+            const struct entry *found = bsearch(&key, sorted, (size_t)count, sizeof *sorted, by_id);
+            if (found)
+                used[found - sorted] = true;
+        }
+    }
+    for (int i = 0; i < count; i++)
+        if (used[i])
+            emit(o, "extern const fl_op op_%s;\n", sorted[i].id);
+    emit_text(o, "\n");
+}
+
 const char *paragraph_line(const struct op *op, struct place place)
 {
     return text_format("#line %d \"%s: %s\"", place.line - op->place.line + 1,
@@ -522,6 +551,7 @@ static void paragraph(struct out *o, const struct table *t, struct op *op)
     for (struct rule *r = op->rules; r; r = r->next)
         if (r->body)
             compose_emit_rule(o, t, op, r, number++);
+    emit_gpu(o, op);
     parts(o, op);
     grad(o, t, op);
     descriptor(o, op, op->name, op->id, "FORM_FUNCTION");
@@ -566,10 +596,15 @@ void emit_table(struct out *list, struct out *parts, struct out *header, const s
     }
     qsort(entries, (size_t)count, sizeof *entries, by_name);
     declare_all(header, entries, count);
-    for (int i = 0; i < TABLE_FILES; i++)
-        emit_text(&parts[i], HEAD);
+    struct out body[TABLE_FILES] = {{0}};
     for (struct op *op = t->first; op; op = op->next)
-        paragraph(&parts[text_hash(op->base) % TABLE_FILES], t, op);
+        paragraph(&body[text_hash(op->base) % TABLE_FILES], t, op);
+    for (int i = 0; i < TABLE_FILES; i++) {
+        emit_text(&parts[i], HEAD);
+        declare_used(&parts[i], body[i].text ? body[i].text : "", entries, count);
+        emit_text(&parts[i], body[i].text ? body[i].text : "");
+        text_release(&body[i]);
+    }
     emit_text(list, "/* All operators, and all loops (opgen writes this file from the table). */\n"
                     "#include \"ops_table.h\"\n\n");
     for (int f = 0; f < LOOP_FILES; f++)

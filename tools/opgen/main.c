@@ -73,7 +73,6 @@ enum {
     PYTHON,
     PYI,
     DOCS,
-    GPU,
     GPU_TEXTS,
     SAMPLES,
     LOOPS,
@@ -82,13 +81,21 @@ enum {
     FILES = PYI_SPACES + SPACES_COUNT - SPACES_OWN
 };
 
+static bool make_folder(const char *path)
+{
+    if (mkdir(path, 0777) == 0 || errno == EEXIST)
+        return true;
+    perror(path);
+    return false;
+}
+
 static bool compile(const struct table *t, const struct gpu_text *texts, const char *folder)
 {
     struct out files[FILES] = {{.name = "flambeau/ops.h"}, {.name = "ops_kernels.h"},
                                {.name = "ops_table.c"},    {.name = "ops_table.h"},
                                {.name = "ops_python.c"},   {.name = "_C.pyi"},
-                               {.name = "ops.md"},         {.name = "ops_gpu.h"},
-                               {.name = "gpu_texts.c"},    {.name = "ops_samples.json"}};
+                               {.name = "ops.md"},         {.name = "gpu_texts.c"},
+                               {.name = "ops_samples.json"}};
     for (int i = 0; i < LOOP_FILES; i++)
         files[LOOPS + i].name = text_format("ops_loops_%d.simd.c", i);
     files[LOOPS + LOOP_FILES].name = "ops_loops_complex.c";
@@ -103,9 +110,9 @@ static bool compile(const struct table *t, const struct gpu_text *texts, const c
     emit_pointwise_bodies(t);
     emit_grad_loops(t);
     emit_loops(t, files + LOOPS);
-    emit_gpu(&files[GPU], t); /* before the table: it says which texts there are */
+    gpu_make(t);
     emit_gpu_texts(&files[GPU_TEXTS], texts);
-    emit_header(&files[HEADER], t);
+    struct header *families = emit_header(&files[HEADER], t);
     emit_kernels(&files[KERNELS], t);
     emit_table(&files[TABLE], files + PARTS, &files[TABLE_HEADER], t);
     emit_python(&files[PYTHON], t);
@@ -114,10 +121,12 @@ static bool compile(const struct table *t, const struct gpu_text *texts, const c
     emit_samples(&files[SAMPLES], t);
 
     bool good = complaints() == 0;
-    if (good && ((mkdir(folder, 0777) != 0 && errno != EEXIST) ||
-                 (mkdir(text_format("%s/flambeau", folder), 0777) != 0 && errno != EEXIST))) {
-        perror(folder);
-        good = false;
+    good = good && make_folder(folder) && make_folder(text_format("%s/flambeau", folder)) &&
+           make_folder(text_format("%s/flambeau/ops", folder));
+    for (struct header *h = families; h; h = h->next) {
+        if (good && out_write(&h->out, folder) != 0)
+            good = false;
+        free(h->out.text);
     }
     for (int i = 0; i < FILES; i++) {
         if (good && out_write(&files[i], folder) != 0)

@@ -204,7 +204,7 @@ struct rule {
     uint32_t saves, saves_shape, saves_results;
     uint32_t grads; /* the results (bits) whose gradients it uses */
     const char *function;
-    const char *gpu;
+    const char *gpu, *gpu_name;
     struct rule *next;
 };
 
@@ -354,7 +354,13 @@ void emit_loops(const struct table *t,
                 struct out *files); /* LOOP_FILES and the complex one; before emit_table */
 void emit_pointwise_bodies(const struct table *t);
 void emit_grad_loops(const struct table *t);
-void emit_header(struct out *o, const struct table *t);
+/* flambeau/ops.h, which includes the headers of the families; those, in the order of the table */
+struct header {
+    const char *family;
+    struct out out;
+    struct header *next;
+};
+struct header *emit_header(struct out *o, const struct table *t);
 void emit_kernels(struct out *o, const struct table *t);
 /* ops_table.c, which lists all; its parts, TABLE_FILES of them; ops_table.h */
 void emit_table(struct out *list, struct out *parts, struct out *header, const struct table *t);
@@ -368,7 +374,8 @@ void emit_docs(struct out *o, const struct table *t);
 void emit_samples(struct out *o, const struct table *t);
 /* What follows fl_ in C (emit_header.c). */
 const char *c_function_name(const struct table *t, const struct op *op);
-void emit_gpu(struct out *o, const struct table *t);
+void gpu_make(const struct table *t); /* before the table, which says which texts there are */
+void emit_gpu(struct out *o, const struct op *op);
 /* A file of kernel text, to be embedded as gpu_text_NAME. */
 struct gpu_text {
     const char *name, *text;

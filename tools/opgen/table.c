@@ -186,7 +186,7 @@ static void begin_paragraph(struct reader *r, const struct stretch *s)
     op->shape_like = -1;
     if (!signature_parse(op, s))
         return;
-    op->family = "";
+    op->family = "others";
     const char *slash = strrchr(s->file, '/');
     if (slash) {
         const char *folder = slash;

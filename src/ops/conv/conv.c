@@ -9,7 +9,12 @@
 
 #include "core/error.h"
 #include "core/sound.h"
-#include "flambeau/ops.h"
+#include "flambeau/ops/conv.h"
+#include "flambeau/ops/copy.h"
+#include "flambeau/ops/create.h"
+#include "flambeau/ops/index.h"
+#include "flambeau/ops/pointwise.h"
+#include "flambeau/ops/view.h"
 #include "ops/conv/conv2d.h"
 #include "ops/conv/conv_complex.h"
 #include "ops/conv/conv_window.h"

@@ -8,9 +8,14 @@
 #include <stdio.h>
 
 #include "core/error.h"
+#include "flambeau/ops/conv.h"
+#include "flambeau/ops/copy.h"
+#include "flambeau/ops/create.h"
+#include "flambeau/ops/index.h"
+#include "flambeau/ops/pointwise.h"
+#include "flambeau/ops/view.h"
 #include "ops/conv/conv_window.h"
 #include "ops/op.h"
-#include "flambeau/ops.h"
 
 static fl_tensor *shaped(fl_tensor *t, int64_t a, int64_t b, int64_t c, int64_t d)
 {

@@ -2,7 +2,9 @@
  * each has its own, they are more channels, in as many more groups. */
 #include <string.h>
 
-#include "flambeau/ops.h"
+#include "flambeau/ops/conv.h"
+#include "flambeau/ops/pointwise.h"
+#include "flambeau/ops/view.h"
 #include "ops/batch.h"
 #include "ops_kernels.h"
 

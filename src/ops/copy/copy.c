@@ -5,7 +5,10 @@
 #include "autograd/autograd.h"
 #include "core/error.h"
 #include "core/memory.h"
-#include "flambeau/ops.h"
+#include "flambeau/ops/copy.h"
+#include "flambeau/ops/create.h"
+#include "flambeau/ops/reduce.h"
+#include "flambeau/ops/view.h"
 #include "ops/op.h"
 #include "ops_kernels.h"
 

@@ -7,7 +7,10 @@
 #include "core/error.h"
 #include "core/sound.h"
 #include "core/warning.h"
-#include "flambeau/ops.h"
+#include "flambeau/ops/copy.h"
+#include "flambeau/ops/create.h"
+#include "flambeau/ops/pointwise.h"
+#include "flambeau/ops/view.h"
 #include "ops/op.h"
 #include "ops_kernels.h"
 

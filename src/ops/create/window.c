@@ -4,7 +4,8 @@
 
 #include "autograd/autograd.h"
 #include "core/error.h"
-#include "flambeau/ops.h"
+#include "flambeau/ops/create.h"
+#include "flambeau/ops/pointwise.h"
 #include "ops/op.h"
 #include "ops_kernels.h"
 

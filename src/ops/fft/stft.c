@@ -6,7 +6,12 @@
 #include "core/device.h"
 #include "core/error.h"
 #include "core/warning.h"
-#include "flambeau/ops.h"
+#include "flambeau/ops/create.h"
+#include "flambeau/ops/fft.h"
+#include "flambeau/ops/index.h"
+#include "flambeau/ops/pointwise.h"
+#include "flambeau/ops/reduce.h"
+#include "flambeau/ops/view.h"
 #include "ops/op.h"
 #include "ops_kernels.h"
 

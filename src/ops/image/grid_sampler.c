@@ -8,9 +8,14 @@
 
 #include "core/error.h"
 #include "core/threads.h"
+#include "flambeau/ops/create.h"
+#include "flambeau/ops/image.h"
+#include "flambeau/ops/index.h"
+#include "flambeau/ops/matmul.h"
+#include "flambeau/ops/pointwise.h"
+#include "flambeau/ops/view.h"
 #include "ops/op.h"
 #include "ops_kernels.h"
-#include "flambeau/ops.h"
 
 enum { MODE_BILINEAR, MODE_NEAREST, MODE_BICUBIC };
 enum { PAD_ZEROS, PAD_BORDER, PAD_REFLECTION };

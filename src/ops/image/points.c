@@ -10,7 +10,6 @@
 #include "core/error.h"
 #include "core/memory.h"
 #include "core/threads.h"
-#include "flambeau/ops.h"
 #include "ops/image/points.h"
 #include "ops/op.h"
 #include "ops_kernels.h"

@@ -8,9 +8,11 @@
 
 #include "core/error.h"
 #include "core/threads.h"
+#include "flambeau/ops/image.h"
+#include "flambeau/ops/index.h"
+#include "flambeau/ops/sort.h"
 #include "ops/op.h"
 #include "ops_kernels.h"
-#include "flambeau/ops.h"
 
 enum { MOST = 1 << 20 }; /* samples along a bin */
 

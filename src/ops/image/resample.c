@@ -10,10 +10,10 @@
 #include "core/error.h"
 #include "core/memory.h"
 #include "core/threads.h"
+#include "flambeau/ops/image.h"
 #include "ops/op.h"
 #include "ops/pointwise/math.h"
 #include "ops_kernels.h"
-#include "flambeau/ops.h"
 
 static const double pi = 3.14159265358979323846;
 

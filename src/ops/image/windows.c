@@ -2,7 +2,11 @@
 #include <string.h>
 
 #include "core/error.h"
-#include "flambeau/ops.h"
+#include "flambeau/ops/copy.h"
+#include "flambeau/ops/create.h"
+#include "flambeau/ops/index.h"
+#include "flambeau/ops/pointwise.h"
+#include "flambeau/ops/view.h"
 #include "ops/op.h"
 #include "ops_kernels.h"
 

@@ -12,10 +12,12 @@
 
 #include "core/error.h"
 #include "core/memory.h"
+#include "flambeau/ops/copy.h"
+#include "flambeau/ops/create.h"
+#include "flambeau/ops/index.h"
 #include "ops/index/index.h"
 #include "ops/op.h"
 #include "ops_kernels.h"
-#include "flambeau/ops.h"
 
 enum { MOST = TENSOR_MAX_DIMS };
 

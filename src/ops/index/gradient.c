@@ -2,7 +2,9 @@
  * both ends (Fornberg, "Generation of Finite Difference Formulas on Arbitrarily Spaced Grids", 1988).
  * Samples lie at equal steps, or at the coordinates of a tensor. */
 #include "core/error.h"
-#include "flambeau/ops.h"
+#include "flambeau/ops/index.h"
+#include "flambeau/ops/pointwise.h"
+#include "flambeau/ops/view.h"
 #include "ops/op.h"
 #include "ops_kernels.h"
 

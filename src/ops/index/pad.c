@@ -3,9 +3,9 @@
 #include <string.h>
 
 #include "core/error.h"
+#include "flambeau/ops/index.h"
 #include "ops/op.h"
 #include "ops_kernels.h"
-#include "flambeau/ops.h"
 
 static int64_t positive(int64_t n)
 {

@@ -4,7 +4,9 @@
 #include <string.h>
 
 #include "core/error.h"
-#include "flambeau/ops.h"
+#include "flambeau/ops/copy.h"
+#include "flambeau/ops/index.h"
+#include "flambeau/ops/view.h"
 #include "ops/op.h"
 #include "ops/record.h"
 #include "ops_kernels.h"

@@ -6,7 +6,11 @@
  */
 #include "core/error.h"
 #include "core/memory.h"
-#include "flambeau/ops.h"
+#include "flambeau/ops/copy.h"
+#include "flambeau/ops/create.h"
+#include "flambeau/ops/linalg.h"
+#include "flambeau/ops/matmul.h"
+#include "flambeau/ops/pointwise.h"
 #include "ops/linalg/dense.h"
 #include "ops/linalg/matrix.h"
 #include "ops_kernels.h"

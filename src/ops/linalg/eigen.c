@@ -2,7 +2,12 @@
 #include <string.h>
 
 #include "core/error.h"
-#include "flambeau/ops.h"
+#include "flambeau/ops/create.h"
+#include "flambeau/ops/index.h"
+#include "flambeau/ops/linalg.h"
+#include "flambeau/ops/matmul.h"
+#include "flambeau/ops/pointwise.h"
+#include "flambeau/ops/view.h"
 #include "ops/linalg/dense.h"
 #include "ops/linalg/matrix.h"
 #include "ops_kernels.h"

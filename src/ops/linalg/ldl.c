@@ -7,7 +7,7 @@
 #include <math.h>
 
 #include "core/error.h"
-#include "flambeau/ops.h"
+#include "flambeau/ops/linalg.h"
 #include "ops/linalg/dense.h"
 #include "ops/linalg/matrix.h"
 #include "ops_kernels.h"

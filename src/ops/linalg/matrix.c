@@ -8,7 +8,10 @@
 #include "core/iterate.h"
 #include "core/memory.h"
 #include "core/threads.h"
-#include "flambeau/ops.h"
+#include "flambeau/ops/create.h"
+#include "flambeau/ops/index.h"
+#include "flambeau/ops/pointwise.h"
+#include "flambeau/ops/view.h"
 #include "ops/linalg/dense.h"
 #include "ops/linalg/lapack.h"
 

@@ -3,7 +3,10 @@
 #include <math.h>
 #include <string.h>
 
-#include "flambeau/ops.h"
+#include "flambeau/ops/create.h"
+#include "flambeau/ops/index.h"
+#include "flambeau/ops/linalg.h"
+#include "flambeau/ops/view.h"
 #include "ops/linalg/dense.h"
 #include "ops/linalg/matrix.h"
 #include "ops_kernels.h"

@@ -4,7 +4,13 @@
 #include <string.h>
 
 #include "core/error.h"
-#include "flambeau/ops.h"
+#include "flambeau/ops/copy.h"
+#include "flambeau/ops/create.h"
+#include "flambeau/ops/linalg.h"
+#include "flambeau/ops/matmul.h"
+#include "flambeau/ops/pointwise.h"
+#include "flambeau/ops/reduce.h"
+#include "flambeau/ops/view.h"
 #include "ops/linalg/dense.h"
 #include "ops/linalg/matrix.h"
 #include "ops/linalg/singular.h"

@@ -1,6 +1,10 @@
 /* Triangular systems, by substitution. */
 #include "core/error.h"
-#include "flambeau/ops.h"
+#include "flambeau/ops/copy.h"
+#include "flambeau/ops/create.h"
+#include "flambeau/ops/linalg.h"
+#include "flambeau/ops/matmul.h"
+#include "flambeau/ops/pointwise.h"
 #include "ops/linalg/dense.h"
 #include "ops/linalg/matrix.h"
 #include "ops_kernels.h"

@@ -15,10 +15,13 @@
 #include "core/error.h"
 #include "core/memory.h"
 #include "core/threads.h"
+#include "flambeau/ops/loss.h"
+#include "flambeau/ops/pointwise.h"
+#include "flambeau/ops/reduce.h"
+#include "flambeau/ops/view.h"
 #include "ops/loss/ctc.h"
 #include "ops/op.h"
 #include "ops_kernels.h"
-#include "flambeau/ops.h"
 
 /* What all sequences share; the arrays are contiguous. */
 struct batch {

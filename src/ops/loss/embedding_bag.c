@@ -9,10 +9,10 @@
 #include "core/iterate.h"
 #include "core/memory.h"
 #include "core/threads.h"
+#include "flambeau/ops/loss.h"
 #include "ops/loss/gather.h"
 #include "ops/op.h"
 #include "ops_kernels.h"
-#include "flambeau/ops.h"
 
 enum mode { BAG_SUM, BAG_MEAN, BAG_MAX };
 enum { BAGS_A_CHUNK = 32 };

@@ -3,7 +3,12 @@
 #include <string.h>
 
 #include "core/error.h"
-#include "flambeau/ops.h"
+#include "flambeau/ops/create.h"
+#include "flambeau/ops/index.h"
+#include "flambeau/ops/pointwise.h"
+#include "flambeau/ops/reduce.h"
+#include "flambeau/ops/sort.h"
+#include "flambeau/ops/view.h"
 #include "ops/loss/loss.h"
 #include "ops/op.h"
 #include "ops_kernels.h"

@@ -5,7 +5,9 @@
 #include <string.h>
 
 #include "core/error.h"
-#include "flambeau/ops.h"
+#include "flambeau/ops/matmul.h"
+#include "flambeau/ops/reduce.h"
+#include "flambeau/ops/view.h"
 #include "ops/op.h"
 #include "ops_kernels.h"
 

@@ -1,7 +1,9 @@
 /* Comparisons of whole tensors. */
 #include "core/error.h"
+#include "flambeau/ops/copy.h"
+#include "flambeau/ops/pointwise.h"
+#include "flambeau/ops/reduce.h"
 #include "ops_kernels.h"
-#include "flambeau/ops.h"
 
 static int refuse_tolerances(const fl_tensor *self, const fl_tensor *other, double rtol,
                              double atol)

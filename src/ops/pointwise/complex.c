@@ -1,6 +1,8 @@
 /* Complex numbers from their parts, and what is made of the parts of complex numbers. */
 #include "core/error.h"
-#include "flambeau/ops.h"
+#include "flambeau/ops/index.h"
+#include "flambeau/ops/pointwise.h"
+#include "flambeau/ops/view.h"
 #include "ops/pointwise/pointwise.h"
 #include "ops_kernels.h"
 

@@ -5,7 +5,8 @@
 #include <string.h>
 
 #include "core/error.h"
-#include "flambeau/ops.h"
+#include "flambeau/ops/pointwise.h"
+#include "flambeau/ops/view.h"
 #include "ops/pointwise/math.h"
 #include "ops_kernels.h"
 

@@ -12,10 +12,13 @@
 #include "core/iterate.h"
 #include "core/memory.h"
 #include "core/threads.h"
+#include "flambeau/ops/create.h"
+#include "flambeau/ops/index.h"
+#include "flambeau/ops/pool.h"
+#include "flambeau/ops/view.h"
 #include "ops/op.h"
 #include "ops/pool/pool_calls.h"
 #include "ops_kernels.h"
-#include "flambeau/ops.h"
 
 struct fraction {
     int64_t in[POOL_DIMS], out[POOL_DIMS], kernel[POOL_DIMS];

@@ -1,6 +1,7 @@
 /* The p-norms of windows, from the means of p-th powers. */
 #include "core/error.h"
-#include "flambeau/ops.h"
+#include "flambeau/ops/pointwise.h"
+#include "flambeau/ops/pool.h"
 #include "ops/op.h"
 #include "ops_kernels.h"
 

@@ -4,10 +4,12 @@
 
 #include "core/error.h"
 #include "core/threads.h"
+#include "flambeau/ops/index.h"
+#include "flambeau/ops/pool.h"
+#include "flambeau/ops/view.h"
 #include "ops/op.h"
 #include "ops/pool/pool.h"
 #include "ops_kernels.h"
-#include "flambeau/ops.h"
 
 enum { TASK = 16384 }; /* elements of a task */
 

@@ -8,10 +8,16 @@
 #include <assert.h>
 
 #include "core/error.h"
+#include "flambeau/ops/copy.h"
+#include "flambeau/ops/create.h"
+#include "flambeau/ops/index.h"
+#include "flambeau/ops/pointwise.h"
+#include "flambeau/ops/pool.h"
+#include "flambeau/ops/reduce.h"
+#include "flambeau/ops/view.h"
 #include "ops/op.h"
 #include "ops/pool/pool_calls.h"
 #include "ops_kernels.h"
-#include "flambeau/ops.h"
 
 /* Slices (N, C D, H, W) of x (N, C, D, H, W). */
 static fl_tensor *slices(fl_tensor *x)

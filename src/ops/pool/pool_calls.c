@@ -3,9 +3,11 @@
 #include "ops/pool/pool_calls.h"
 
 #include "core/error.h"
+#include "flambeau/ops/pool.h"
+#include "flambeau/ops/reduce.h"
+#include "flambeau/ops/view.h"
 #include "ops/op.h"
 #include "ops_kernels.h"
-#include "flambeau/ops.h"
 
 static int spread(const char *what, const char *name, fl_ints given, int spatial,
                   int64_t otherwise, int64_t *out)

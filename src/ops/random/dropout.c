@@ -6,7 +6,11 @@
 #include "core/advice.h"
 #include "core/device.h"
 #include "core/error.h"
-#include "flambeau/ops.h"
+#include "flambeau/ops/copy.h"
+#include "flambeau/ops/create.h"
+#include "flambeau/ops/pointwise.h"
+#include "flambeau/ops/random.h"
+#include "flambeau/ops/reduce.h"
 #include "ops/op.h"
 #include "ops_kernels.h"
 

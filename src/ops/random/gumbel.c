@@ -1,7 +1,12 @@
 /* Draws from the Gumbel-softmax distribution (Jang et al., "Categorical Reparameterization with
  * Gumbel-Softmax", 2017). */
 #include "core/error.h"
-#include "flambeau/ops.h"
+#include "flambeau/ops/create.h"
+#include "flambeau/ops/index.h"
+#include "flambeau/ops/norm.h"
+#include "flambeau/ops/pointwise.h"
+#include "flambeau/ops/random.h"
+#include "flambeau/ops/sort.h"
 #include "ops/op.h"
 #include "ops_kernels.h"
 

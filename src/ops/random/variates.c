@@ -13,7 +13,8 @@
 #include "core/convert.h"
 #include "core/error.h"
 #include "core/random.h"
-#include "flambeau/ops.h"
+#include "flambeau/ops/random.h"
+#include "flambeau/ops/view.h"
 #include "ops/op.h"
 #include "ops_kernels.h"
 

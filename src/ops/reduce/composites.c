@@ -9,7 +9,12 @@
 #include "core/error.h"
 #include "core/memory.h"
 #include "core/warning.h"
-#include "flambeau/ops.h"
+#include "flambeau/ops/copy.h"
+#include "flambeau/ops/create.h"
+#include "flambeau/ops/linalg.h"
+#include "flambeau/ops/pointwise.h"
+#include "flambeau/ops/reduce.h"
+#include "flambeau/ops/view.h"
 #include "ops/reduce/reduce.h"
 #include "ops_kernels.h"
 

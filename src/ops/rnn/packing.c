@@ -8,9 +8,10 @@
 
 #include "core/error.h"
 #include "core/memory.h"
+#include "flambeau/ops/index.h"
+#include "flambeau/ops/view.h"
 #include "ops/op.h"
 #include "ops_kernels.h"
-#include "flambeau/ops.h"
 
 static int check_lengths(const fl_tensor *lengths, int64_t batch)
 {

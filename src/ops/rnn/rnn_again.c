@@ -9,10 +9,14 @@
 #include "autograd/autograd.h"
 #include "core/error.h"
 #include "core/memory.h"
+#include "flambeau/ops/index.h"
+#include "flambeau/ops/matmul.h"
+#include "flambeau/ops/pointwise.h"
+#include "flambeau/ops/rnn.h"
+#include "flambeau/ops/view.h"
 #include "ops/op.h"
 #include "ops/rnn/rnn.h"
 #include "ops_kernels.h"
-#include "flambeau/ops.h"
 
 enum { X, HX, CX, W_IH, W_HH, B_IH, B_HH, W_HR, OPERANDS };
 

@@ -1,6 +1,9 @@
 /* Recurrent nets of several layers and directions, and single steps, made of _rnn_layer. */
 #include "core/error.h"
-#include "flambeau/ops.h"
+#include "flambeau/ops/index.h"
+#include "flambeau/ops/random.h"
+#include "flambeau/ops/rnn.h"
+#include "flambeau/ops/view.h"
 #include "ops/op.h"
 #include "ops/record.h"
 #include "ops/rnn/rnn.h"

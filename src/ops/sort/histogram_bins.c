@@ -7,7 +7,12 @@
 #include <math.h>
 
 #include "core/error.h"
-#include "flambeau/ops.h"
+#include "flambeau/ops/copy.h"
+#include "flambeau/ops/create.h"
+#include "flambeau/ops/pointwise.h"
+#include "flambeau/ops/reduce.h"
+#include "flambeau/ops/sort.h"
+#include "flambeau/ops/view.h"
 #include "ops/op.h"
 #include "ops_kernels.h"
 

@@ -6,7 +6,8 @@
 
 #include "core/error.h"
 #include "core/warning.h"
-#include "flambeau/ops.h"
+#include "flambeau/ops/index.h"
+#include "flambeau/ops/sort.h"
 #include "ops/op.h"
 #include "ops_kernels.h"
 

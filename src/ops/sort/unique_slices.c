@@ -7,7 +7,11 @@
 
 #include "core/error.h"
 #include "core/memory.h"
-#include "flambeau/ops.h"
+#include "flambeau/ops/create.h"
+#include "flambeau/ops/index.h"
+#include "flambeau/ops/pointwise.h"
+#include "flambeau/ops/sort.h"
+#include "flambeau/ops/view.h"
 #include "ops/op.h"
 #include "ops/pointwise/pointwise.h"
 #include "ops/sort/keys.h"

@@ -1,6 +1,6 @@
 /* Copies of what views show, and copies with something else written where a view looks. */
 #include "core/error.h"
-#include "flambeau/ops.h"
+#include "flambeau/ops/copy.h"
 #include "ops/op.h"
 #include "ops_kernels.h"
 

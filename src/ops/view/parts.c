@@ -3,7 +3,7 @@
 
 #include "core/error.h"
 #include "core/lanes.h"
-#include "flambeau/ops.h"
+#include "flambeau/ops/view.h"
 #include "ops_kernels.h"
 
 int view_as_real_view(fl_tensor *self, struct op_view *y)

@@ -4,9 +4,11 @@
 #include <string.h>
 
 #include "core/error.h"
+#include "flambeau/ops/copy.h"
+#include "flambeau/ops/pointwise.h"
+#include "flambeau/ops/view.h"
 #include "ops/op.h"
 #include "ops_kernels.h"
-#include "flambeau/ops.h"
 
 static void view_of(struct op_view *y, const fl_tensor *t)
 {
