@@ -352,15 +352,11 @@ struct node *autograd_node(fl_tensor *t, int *result)
     return a->node;
 }
 
-int autograd_edge(fl_tensor *t, struct edge *edge)
+/* The edge to what a tensor that requires grad comes from; apart, so that the edge of one that does
+ * not costs no saved registers. */
+static __attribute__((noinline)) int edge_to_history(fl_tensor *t, struct edge *edge)
 {
     int result = 0;
-    edge->dtype = t->dtype;
-    edge->device = t->flags & TENSOR_ELSEWHERE ? t->storage->device->id : (fl_device){FL_CPU, 0};
-    edge->result = 0;
-    edge->node = NULL;
-    if (!tensor_requires_grad(t))
-        return 0;
     struct node *n = autograd_node(t, &result);
     if (!n && is_stale_view(t))
         return -1;
@@ -373,6 +369,15 @@ int autograd_edge(fl_tensor *t, struct edge *edge)
         return 0;
     edge->node = accumulate_of(t);
     return edge->node ? 0 : -1;
+}
+
+int autograd_edge(fl_tensor *t, struct edge *edge)
+{
+    edge->dtype = t->dtype;
+    edge->device = t->flags & TENSOR_ELSEWHERE ? t->storage->device->id : (fl_device){FL_CPU, 0};
+    edge->result = 0;
+    edge->node = NULL;
+    return tensor_requires_grad(t) ? edge_to_history(t, edge) : 0;
 }
 
 /* t no longer comes from its node: what was to keep its gradient goes too. */
