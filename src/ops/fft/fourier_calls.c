@@ -7,7 +7,11 @@
 
 #include "autograd/autograd.h"
 #include "core/error.h"
-#include "flambeau/ops.h"
+#include "flambeau/ops/copy.h"
+#include "flambeau/ops/create.h"
+#include "flambeau/ops/fft.h"
+#include "flambeau/ops/index.h"
+#include "flambeau/ops/pointwise.h"
 #include "ops/op.h"
 #include "ops_kernels.h"
 

@@ -104,7 +104,7 @@ struct block {
 
 static struct block block_at(int64_t n, const pair *a, int64_t k, bool hermitian)
 {
-    pair off = a[(k + 1) * n + k], d = hermitian ? cabs(off) : off;
+    pair off = a[(k + 1) * n + k], d = hermitian ? dense_length(creal(off), cimag(off)) : off;
     return (struct block){d, off / d, a[k * n + k] / d, a[(k + 1) * n + k + 1] / d};
 }
 
