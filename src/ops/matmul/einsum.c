@@ -6,6 +6,7 @@
 
 #include "core/error.h"
 #include "flambeau/ops/matmul.h"
+#include "flambeau/ops/pointwise.h"
 #include "flambeau/ops/reduce.h"
 #include "flambeau/ops/view.h"
 #include "ops/op.h"
