@@ -4,6 +4,10 @@ from __future__ import annotations
 from flambeau.nn import functional as F
 from flambeau.nn.modules.module import Module
 
+TYPE_CHECKING = False  # a type checker reads what follows; no program does
+if TYPE_CHECKING:
+    from flambeau.nn.common_types import _size_any_t
+
 __all__ = ["Fold", "Unfold"]
 
 
@@ -12,7 +16,8 @@ class Unfold(Module):
 
     __constants__ = ["kernel_size", "dilation", "padding", "stride"]
 
-    def __init__(self, kernel_size, dilation=1, padding=0, stride=1):
+    def __init__(self, kernel_size, dilation: _size_any_t = 1, padding: _size_any_t = 0,
+                 stride: _size_any_t = 1):
         super().__init__()
         self.kernel_size, self.dilation, self.padding, self.stride = (
             kernel_size,
@@ -36,7 +41,8 @@ class Fold(Module):
 
     __constants__ = ["output_size", "kernel_size", "dilation", "padding", "stride"]
 
-    def __init__(self, output_size, kernel_size, dilation=1, padding=0, stride=1):
+    def __init__(self, output_size, kernel_size, dilation: _size_any_t = 1,
+                 padding: _size_any_t = 0, stride: _size_any_t = 1):
         super().__init__()
         self.output_size, self.kernel_size = output_size, kernel_size
         self.dilation, self.padding, self.stride = dilation, padding, stride
