@@ -87,7 +87,6 @@ from flambeau.cuda import Event as Event, Stream as Stream
 from flambeau.functional import (
     eig as eig,
     einsum as einsum,
-    histogramdd as histogramdd,
     lobpcg as lobpcg,
     lstsq as lstsq,
     lu as lu,
