@@ -196,7 +196,7 @@ M_INLINE float m_gelu_f32(float x)
     a = 14.5f < a ? 14.5f : a;
     uint32_t k;
     float e, q = m_gelu_tail_f32(a, &e, &k);
-    float tail = m_scale_f32(e * q, k);
+    float tail = m_scale_down_f32(e * q, k);
     float far = x == -M_INF_F32 ? M_NAN_F32 : x < 0.0f ? -tail : x - tail;
     return a < 0.875f ? x * m_gelu_near_f32(x) : far;
 }
@@ -232,8 +232,8 @@ M_INLINE float m_gelu_slope_f32(float x)
     a = 15.0f < a ? 15.0f : a;
     uint32_t k;
     float e, q = m_gelu_tail_f32(a, &e, &k);
-    float near = m_fma_f32(x * c, m_scale_f32(e, k), m_gelu_near_f32(x));
-    float beyond = m_scale_f32(e * m_fma_f32(a, c, -q / a), k);
+    float near = m_fma_f32(x * c, m_scale_down_f32(e, k), m_gelu_near_f32(x));
+    float beyond = m_scale_down_f32(e * m_fma_f32(a, c, -q / a), k);
     float far = x < 0.0f ? -beyond : 1.0f + beyond;
     return a < 0.875f ? near : m_isinf_f32(x) ? M_NAN_F32 : far;
 }

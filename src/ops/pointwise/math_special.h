@@ -49,30 +49,46 @@ M_INLINE double m_erfinv_f64(double x)
 }
 
 /* In double throughout, where 1 - x^2 is exact: estimates good to 2^-28, in w below 5 and in its root
- * up to that of the last float below 1, and no more. */
-M_INLINE float m_erfinv_f32(float x)
+ * up to that of the last float below 1, and no more. This is w, to 2^-30 of 1 (no more is needed,
+ * since the first estimate is flat), without a division. */
+M_INLINE double m_erfinv_log_rough_f64(double a)
 {
-    double a = (double)m_abs_f32(x);
-    double k, f = m_log_reduce_f64((1.0 - a) * (1.0 + a), &k);
-    double s = f / (2.0 + f);
-    double z = s * s;
-    double r = m_fma_f64(0x1.745d1745d1746p-4, z, 0x1.c71c71c71c71cp-4);
-    r = m_fma_f64(r, z, 0x1.2492492492492p-3);
-    r = m_fma_f64(r, z, 0x1.999999999999ap-3);
-    r = m_fma_f64(r, z, 0x1.5555555555555p-2);
-    r = m_fma_f64(r, z, 1.0);
-    double w = -m_fma_f64(k, 0x1.62e42fefa39efp-1, 2.0 * s * r);
-    double p = m_fma_f64(0x1.70f4cbe966c5ap-32, w, -0x1.26d6beb2404bap-26);
-    p = m_fma_f64(p, w, 0x1.4ca5af1fcd7d1p-22);
-    p = m_fma_f64(p, w, -0x1.4f435860bb206p-19);
-    p = m_fma_f64(p, w, 0x1.87a06765c522cp-18);
-    p = m_fma_f64(p, w, 0x1.53a08094c7b97p-15);
-    p = m_fma_f64(p, w, -0x1.ffb737d9eb57fp-14);
-    p = m_fma_f64(p, w, -0x1.3284674463c5bp-9);
-    p = m_fma_f64(p, w, 0x1.7a7b3cb878dadp-7);
-    p = m_fma_f64(p, w, 0x1.db29ec5a1e6e9p-3);
-    p = m_fma_f64(p, w, 0x1.c5bf892c7b9abp-1);
-    double h = m_sqrt_f64(w);
+    uint64_t u = m_bits_f64((1.0 - a) * (1.0 + a)) + (0x3ff0000000000000 - 0x3fe6a09e667f3bcd);
+    double f = m_from_bits_f64((u & 0xfffffffffffff) + 0x3fe6a09e667f3bcd) - 1.0;
+    double z = f * f;
+    double even = m_fma_f64(0x1.0b6e9c637691fp-3, z, 0x1.220097760e266p-3);
+    even = m_fma_f64(even, z, 0x1.99a831d43ca8ap-3);
+    even = m_fma_f64(even, z, 0x1.55554bf79ff6bp-2);
+    even = m_fma_f64(even, z, 0x1.ffffffffbef5ep-1);
+    double odd = m_fma_f64(-0x1.37984ea95b6efp-4, z, -0x1.110edc2339b15p-3);
+    odd = m_fma_f64(odd, z, -0x1.53d577266b711p-3);
+    odd = m_fma_f64(odd, z, -0x1.00065ea8728ebp-2);
+    odd = m_fma_f64(odd, z, -0x1.ffffef3d00610p-2);
+    double k = m_from_int_f64(1023 - (u >> 52));
+    return m_fma_f64(k, 0x1.62e42fefa39efp-1, -(f * m_fma_f64(odd, f, even)));
+}
+
+M_INLINE double m_erfinv_inner_rough_f64(double w)
+{
+    double z = w * w;
+    double even = m_fma_f64(0x1.70f4cbe966c5ap-32, z, 0x1.4ca5af1fcd7d1p-22);
+    even = m_fma_f64(even, z, 0x1.87a06765c522cp-18);
+    even = m_fma_f64(even, z, -0x1.ffb737d9eb57fp-14);
+    even = m_fma_f64(even, z, 0x1.7a7b3cb878dadp-7);
+    even = m_fma_f64(even, z, 0x1.c5bf892c7b9abp-1);
+    double odd = m_fma_f64(-0x1.26d6beb2404bap-26, z, -0x1.4f435860bb206p-19);
+    odd = m_fma_f64(odd, z, 0x1.53a08094c7b97p-15);
+    odd = m_fma_f64(odd, z, -0x1.3284674463c5bp-9);
+    odd = m_fma_f64(odd, z, 0x1.db29ec5a1e6e9p-3);
+    return m_fma_f64(odd, w, even);
+}
+
+/* The root is taken in float, and what it lacks is added. */
+M_INLINE double m_erfinv_outer_rough_f64(double w)
+{
+    float rough = m_sqrt_f32((float)w);
+    double h = (double)rough;
+    h = m_fma_f64(m_fma_f64(-h, h, w), (double)(0.5f / rough), h);
     double q = m_fma_f64(-0x1.e9e8ce08d2dbcp-16, h, 0x1.0fab1c201143dp-10);
     q = m_fma_f64(q, h, -0x1.0d3b89e03d374p-6);
     q = m_fma_f64(q, h, 0x1.398e0dc1f5d39p-3);
@@ -82,10 +98,29 @@ M_INLINE float m_erfinv_f32(float x)
     q = m_fma_f64(q, h, 0x1.3baf2ccab0082p+4);
     q = m_fma_f64(q, h, -0x1.72a63bd4c5d42p+4);
     q = m_fma_f64(q, h, 0x1.ffda3baf6ce97p+3);
-    q = m_fma_f64(q, h, -0x1.f5b0380ecbbd4p+1);
-    float y = (float)(a * (w < 5.0 ? p : q));
+    return m_fma_f64(q, h, -0x1.f5b0380ecbbd4p+1);
+}
+
+M_INLINE float m_erfinv_f32(float x)
+{
+    double a = (double)m_abs_f32(x);
+    double w = m_erfinv_log_rough_f64(a);
+    float y = (float)(a * (w < 5.0 ? m_erfinv_inner_rough_f64(w) : m_erfinv_outer_rough_f64(w)));
     y = a == 1.0 ? M_INF_F32 : y;
     return m_copysign_f32(a > 1.0 ? M_NAN_F32 : y, x);
+}
+
+/* The same bits where |x| is below 0.9966, and w below 5. Of numbers spread evenly, most blocks of so
+ * many hold no other. */
+enum { M_INNER_BLOCK = 128 };
+static inline __attribute__((unused)) bool m_all_inner_f32(const float *x, int64_t n)
+{
+    return m_all_below_f32(x, n, 0.9966f);
+}
+M_INLINE float m_erfinv_near_f32(float x)
+{
+    double a = (double)x;
+    return (float)(a * m_erfinv_inner_rough_f64(m_erfinv_log_rough_f64(a)));
 }
 
 /* log gamma(1.375 + t) for |t| <= 0.63: (x - 1)(x - 2) q(t), so that the zeros at 1 and 2 are

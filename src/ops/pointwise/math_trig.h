@@ -16,14 +16,18 @@
 
 /* Whether all of n numbers are. Loops ask it for M_NEAR_BLOCK elements at a time. */
 enum { M_NEAR_BLOCK = 2048 };
-static inline __attribute__((unused)) bool m_all_near_f32(const float *x, int64_t n)
+M_INLINE bool m_all_below_f32(const float *x, int64_t n, float bound)
 {
     uint32_t most = 0;
     for (int64_t i = 0; i < n; i++) {
         uint32_t u = m_bits_f32(x[i]) & 0x7fffffff;
         most = u > most ? u : most;
     }
-    return most < m_bits_f32(M_NEAR_F32);
+    return most < m_bits_f32(bound);
+}
+static inline __attribute__((unused)) bool m_all_near_f32(const float *x, int64_t n)
+{
+    return m_all_below_f32(x, n, M_NEAR_F32);
 }
 static inline __attribute__((unused)) bool m_all_near_f64(const double *x, int64_t n)
 {
