@@ -23,6 +23,7 @@
 
 enum { GRAIN = 32768, BLOCK = 512, LONG_ROW = 128 };
 enum { FEW = 4 }; /* operands whose whole buffers fit the first cache */
+enum { BUFFER = 2 * BLOCK * COMPUTE_LARGEST }; /* bytes */
 enum { TILE_ROWS = 16, TILE_COLUMNS = 64 };
 
 _Static_assert((int)TILE_ROWS *TILE_COLUMNS <= 2 * BLOCK, "a tile fits into a buffer");
@@ -54,11 +55,12 @@ struct iteration {
 const int8_t compute_dtypes[] = {
     [COMPUTE_F32] = FL_FLOAT32, [COMPUTE_F64] = FL_FLOAT64,   [COMPUTE_I32] = FL_INT32,
     [COMPUTE_I64] = FL_INT64,   [COMPUTE_C64] = FL_COMPLEX64, [COMPUTE_C128] = FL_COMPLEX128,
-    [COMPUTE_BOOL] = FL_BOOL};
+    [COMPUTE_BOOL] = FL_BOOL,   [COMPUTE_U8] = FL_UINT8,      [COMPUTE_I8] = FL_INT8,
+    [COMPUTE_I16] = FL_INT16};
 
 size_t compute_size(enum compute type)
 {
-    assert(type <= COMPUTE_BOOL);
+    assert(type < COMPUTE_LOOPS);
     return dtype_size(compute_dtypes[type]);
 }
 
@@ -125,13 +127,14 @@ static void pass(const struct iteration *it, int k, const int64_t *start, int64_
     }
 }
 
-/* Fills a buffer with one period after another, BLOCK + period elements in all. */
-static void fill_periods(const struct iteration *it, int k, char *buffer)
+/* Fills a buffer with one period after another, for blocks of `most` elements at any phase. */
+static void fill_periods(const struct iteration *it, int k, int64_t most, char *buffer)
 {
     assert(it->operand[k].period > 0 && it->operand[k].period <= BLOCK);
     const struct served *s = &it->operand[k];
     static const int64_t ORIGIN[TENSOR_MAX_DIMS + 1];
-    int64_t have = s->period, whole = BLOCK + s->period;
+    int64_t have = s->period, whole = most + s->period;
+    assert(whole * s->size <= BUFFER);
     pass(it, k, ORIGIN, have, buffer, false);
     while (have < whole) {
         int64_t more = least(have, whole - have);
@@ -146,21 +149,24 @@ static void run_blocks(const struct iteration *it, int64_t start, int64_t end)
 {
     assert(start >= 0 && start < end && end <= it->w.numel);
     const struct walk *w = &it->w;
-    _Alignas(64) char buffers[ITERATE_MAX_OPERANDS][2 * BLOCK * COMPUTE_LARGEST];
+    _Alignas(64) char buffers[ITERATE_MAX_OPERANDS][BUFFER];
     char *data[ITERATE_MAX_OPERANDS];
     int64_t at[TENSOR_MAX_DIMS + 1];
     int64_t most = end - start; /* elements of a block: some operands limit it to their buffers */
     for (int k = 0; k < it->operands; k++) {
         const enum service service = it->operand[k].service;
-        if (service == SERVE_PERIOD)
-            fill_periods(it, k, buffers[k]);
         if (service == SERVE_LEVEL)
             most = least(most, 2 * BLOCK);
-        else if (service == SERVE_PERIOD || (service == SERVE_GATHERED && it->operands > FEW))
+        else if (service == SERVE_GATHERED && it->operands > FEW)
             most = least(most, BLOCK);
         else if (service == SERVE_GATHERED)
             most = least(most, (int64_t)(2 * BLOCK * sizeof(double)) / it->operand[k].size);
+        else if (service == SERVE_PERIOD)
+            most = least(most, (int64_t)(BLOCK * sizeof(double)) / it->operand[k].size);
     }
+    for (int k = 0; k < it->operands; k++)
+        if (it->operand[k].service == SERVE_PERIOD)
+            fill_periods(it, k, most, buffers[k]);
     int64_t row = w->sizes[w->ndim - 1];
     bool first = true; /* of a row's blocks here, none of which is longer */
     for (int64_t n; start < end; start += n) {

@@ -14,8 +14,10 @@
 #include "core/tensor.h"
 
 /* The types in which loops compute. Every dtype has one: float16 and bfloat16 compute in F32; bool,
- * uint8, int8 and int16 in I32. C64 and C128 are pairs of float and of double. BOOL is for truth
- * values in bytes: a loop reads 0 as false and any other byte as true, and writes 0 and 1. */
+ * uint8, int8 and int16 in I32. C64 and C128 are pairs of float and of double.
+ * Behind them, what pointwise loops are also made for: BOOL is truth values in bytes, of which a
+ * loop reads 0 as false and any other byte as true, and writes 0 and 1; of U8, I8 and I16 it reads
+ * and writes the elements as they lie, and computes what a loop of I32 would. */
 enum compute {
     COMPUTE_F32,
     COMPUTE_F64,
@@ -24,7 +26,11 @@ enum compute {
     COMPUTE_C64,
     COMPUTE_C128,
     COMPUTE_TYPES,
-    COMPUTE_BOOL = COMPUTE_TYPES
+    COMPUTE_BOOL = COMPUTE_TYPES,
+    COMPUTE_U8,
+    COMPUTE_I8,
+    COMPUTE_I16,
+    COMPUTE_LOOPS
 };
 
 extern const int8_t compute_dtypes[];

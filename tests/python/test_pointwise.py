@@ -342,3 +342,61 @@ def test_a_column_along_long_rows(rows, columns):
         assert torch.equal(torch.where(column > 0, x, -x), torch.where((column > 0).repeat(1, columns), x, -x))
     row = torch.arange(columns, dtype=torch.float32)
     assert torch.equal(column.float() * row, column.float().repeat(1, columns) * row.repeat(rows, 1))
+
+
+@pytest.mark.parametrize("n", [3, 5000, 70000])
+@pytest.mark.parametrize("dtype, least, most", [(torch.uint8, 0, 255), (torch.int8, -128, 127),
+                                                (torch.int16, -32768, 32767)])
+def test_narrow_integers_as_they_lie(dtype, least, most, n):
+    """They wrap around in their own width, whatever the length, the strides and the operand beside them."""
+    def wrapped(x):
+        return (x - least) % (most - least + 1) + least
+    a = [wrapped(7919 * i) for i in range(n)]
+    b = [wrapped(104729 * i + 5) for i in range(n)]
+    x, y = torch.tensor(a, dtype=dtype), torch.tensor(b, dtype=dtype)
+    wide = torch.empty(2 * n, dtype=dtype)
+    wide[::2] = x
+    for left in (x, wide[::2]):
+        pairs = list(zip(a, b))
+        assert (left + y).tolist() == [wrapped(p + q) for p, q in pairs]
+        assert (left - y).tolist() == [wrapped(p - q) for p, q in pairs]
+        assert (left * y).tolist() == [wrapped(p * q) for p, q in pairs]
+        assert torch.add(left, y, alpha=3).tolist() == [wrapped(p + 3 * q) for p, q in pairs]
+        assert (left & y).tolist() == [p & q for p, q in pairs] and (~left).tolist() == [wrapped(~p) for p in a]
+        assert (left < y).tolist() == [p < q for p, q in pairs]
+        assert torch.maximum(left, y).tolist() == [max(p, q) for p, q in pairs]
+        assert (left >> 2).tolist() == [p >> 2 for p in a] and (left << 1).tolist() == [wrapped(2 * p) for p in a]
+        assert left.clamp(3, 100).tolist() == [min(max(p, 3), 100) for p in a]
+        assert (left + 100).tolist() == [wrapped(p + 100) for p in a] and (-left).tolist() == [wrapped(-p) for p in a]
+        assert torch.where(left > 7, left, y).tolist() == [p if p > 7 else q for p, q in pairs]
+        assert (left > -1).tolist() == [p > wrapped(-1) for p in a]
+    assert x.clone().mul_(y).sub_(1).tolist() == [wrapped(p * q - 1) for p, q in zip(a, b)]
+    assert torch.add(x, y, out=torch.empty(n, dtype=torch.int32)).tolist() == [wrapped(p + q) for p, q in zip(a, b)]
+    assert (x + torch.ones(n, dtype=torch.bool)).tolist() == [wrapped(p + 1) for p in a]
+
+
+def test_a_number_beside_long_rows_of_bytes():
+    """Blocks are longer where elements are small; patterns begin at any phase of them."""
+    for dtype in (torch.uint8, torch.int16, torch.float32, torch.float64):
+        x = (torch.arange(7 * 10007) % 100).to(dtype)
+        for period in (1, 3, 511, 512):
+            row = (torch.arange(period) % 13).to(dtype)
+            n = x.numel() // period * period
+            assert torch.equal(x[:n].reshape(-1, period) + row, (x[:n] + row.repeat(n // period)).reshape(-1, period))
+        assert torch.equal(x.clamp(10, 50), torch.minimum(torch.maximum(x, torch.full_like(x, 10)), torch.full_like(x, 50)))
+
+
+def test_rounding_to_decimals_and_remainders_of_a_number():
+    assert torch.round(torch.tensor([1.2345, -2.555, 1250.0]), decimals=2).tolist() == pytest.approx([1.23, -2.56, 1250.0])
+    assert torch.round(torch.tensor([1250.0, -1349.0]), decimals=-2).tolist() == [1200.0, -1300.0]
+    x = torch.tensor([0.75, -2.0, 1e-30, 3.0, float("inf")])
+    assert torch.remainder(7.5, x[:2]).tolist() == [0.0, -0.5] and torch.remainder(7.5, x[3:]).tolist() == [1.5, 7.5]
+    assert torch.remainder(1e30, torch.full((5000,), 3.0)).unique().numel() == 1
+
+
+def test_conj_physical_of_real_numbers_is_the_tensor_itself():
+    x = torch.ones(3)
+    assert torch.conj_physical(x).data_ptr() == x.data_ptr()
+    z = torch.tensor([1 + 2j], requires_grad=True)
+    assert torch.conj_physical(z).tolist() == [1 - 2j]
+    assert type(torch.conj_physical(z).grad_fn).__name__ == "ConjPhysicalBackward0"

@@ -139,7 +139,9 @@ const char *compute_name(enum compute type)
 
 const char *compute_ctype(enum compute type)
 {
-    static const char *const NAMES[] = {"float", "double", "int32_t", "int64_t", "c64", "c128"};
+    static const char *const NAMES[] = {[F32] = "float", [F64] = "double",   [I32] = "int32_t",
+                                        [I64] = "int64_t", [C64] = "c64", [C128] = "c128",
+                                        [U8] = "uint8_t", [I8] = "int8_t", [I16] = "int16_t"};
     return NAMES[type];
 }
 
@@ -214,21 +216,39 @@ static const char *name_text(struct element *e, const struct node *n, bool *trut
     return REFUSE(e, n->place, "'%s' is not known here", n->text);
 }
 
+static bool is_word(char c)
+{
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_';
+}
+
 static bool is_simple(const char *c)
 {
     for (; *c; c++)
-        if (!((*c >= 'a' && *c <= 'z') || (*c >= 'A' && *c <= 'Z') || (*c >= '0' && *c <= '9') ||
-              *c == '_' || *c == '.'))
+        if (!is_word(*c) && *c != '.')
             return false;
     return true;
+}
+
+/* Whether a text depends on the element: on an operand x0... or on a temporary t0... made of it. */
+static bool varies(const char *c)
+{
+    for (bool inside = false; *c; c++) {
+        bool word = is_word(*c);
+        if (word && !inside && (*c == 'x' || *c == 't') && c[1] >= '0' && c[1] <= '9')
+            return true;
+        inside = word;
+    }
+    return false;
 }
 
 static void bind(struct element *e, const char *name, const char *text, bool truth)
 {
     if (!is_simple(text)) {
-        const char *temporary = text_format("t%d", e->temporaries++);
-        e->statements = text_format("%sconst %s %s = %s; ", e->statements ? e->statements : "",
-                                    truth ? "int" : ctype(e), temporary, text);
+        bool hoisted = e->hoists && !varies(text);
+        const char *temporary = text_format(hoisted ? "u%d" : "t%d", e->temporaries++);
+        char **to = hoisted ? &e->before : &e->statements;
+        *to = text_format("%sconst %s %s = %s; ", *to ? *to : "", truth ? "int" : ctype(e),
+                          temporary, text);
         text = temporary;
     }
     struct binding *b = arena_alloc(sizeof *b);

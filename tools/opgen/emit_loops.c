@@ -129,34 +129,54 @@ static const char *replace_far(const char *loop, const char *const *functions, c
     return near;
 }
 
-/* A loop that calls sin or fmod of operands themselves, or one of their kin, is written twice, and
- * chooses block by block: where all angles, or all quotients, are near 0, functions that leave out
- * the far ones give the same bits several times faster. */
+/* What a quotient is made of, by its name in the loop: where it is in a block, and by which step. */
+struct side {
+    const char *name, *where;
+};
+static struct side side_of(const struct loop_spec *spec, int k)
+{
+    if (k < spec->operands)
+        return (struct side){text_format("x%d", k), text_format("d%d + from, 1", k)};
+    k -= spec->operands;
+    return (struct side){text_format("s%d", k), text_format("&s%d, 0", k)};
+}
+
+/* A loop that calls sin, fmod or erfinv of operands themselves, or one of their kin, is written
+ * twice, and chooses block by block: where all angles, quotients or numbers are near 0, functions
+ * that leave out the far ones give the same bits several times faster. */
 static const char *choose_near(const struct loop_spec *spec, const char *loop)
 {
     static const char *const angles[] = {"sin", "cos", "tan", NULL},
+                             *const inner[] = {"erfinv", NULL},
                              *const quotients[] = {"fmod",     "remainder", "floor_divide",
                                                    "floordiv", "mod",       NULL};
     const char *bits = compute_name(spec->type), *near = loop, *test = "";
     if (spec->type == I32 || spec->type >= C64) /* have no far ones */
         return loop;
     for (int k = 0; k < spec->operands; k++) {
-        near = replace_far(near, angles, bits, text_format("x%d", k),
-                           text_format("m_all_near_%s(d%d + from, to - from)", bits, k), &test);
-        for (int l = 0; l < spec->operands; l++)
-            near = replace_far(
-                near, quotients, bits, text_format("x%d, x%d", k, l),
-                text_format("m_all_quotients_near_%s(d%d + from, d%d + from, to - from)", bits, k,
-                            l),
-                &test);
+        const char *x = text_format("x%d", k), *numbers = text_format("(d%d + from, to - from)", k);
+        near = replace_far(near, angles, bits, x, text_format("m_all_near_%s%s", bits, numbers),
+                           &test);
+        if (spec->type == F32)
+            near = replace_far(near, inner, bits, x, text_format("m_all_inner_f32%s", numbers),
+                               &test);
     }
+    for (int k = 0; k < spec->operands + spec->scalars; k++)
+        for (int l = 0; l < spec->operands + spec->scalars; l++) {
+            const struct side a = side_of(spec, k), b = side_of(spec, l);
+            near = replace_far(near, quotients, bits, text_format("%s, %s", a.name, b.name),
+                               text_format("m_all_quotients_near_%s(%s, %s, to - from)", bits,
+                                           a.where, b.where),
+                               &test);
+        }
     if (!*test)
         return loop;
     const char *whole = "i = 0; i < n;", *block = "i = from; i < to;";
+    const char *size = strstr(test, "inner") ? "M_INNER_BLOCK" : "M_NEAR_BLOCK";
     return text_format("    for (int64_t from = 0, to; from < n; from = to) {\n"
-                       "    to = n - from > M_NEAR_BLOCK ? from + M_NEAR_BLOCK : n;\n"
+                       "    to = n - from > %s ? from + %s : n;\n"
                        "    if (%s) {\n%s    } else {\n%s    }\n    }\n",
-                       test, text_substitute(near, whole, block),
+                       size, size, test, text_substitute(near, whole, block),
                        text_substitute(loop, whole, block));
 }
 
@@ -167,6 +187,7 @@ static const char *loop_text(const struct loop_spec *spec, const struct node *n,
     struct element e = {
         .table = spec->table, .type = spec->type, .quiet = spec->quiet, .gpu = spec->gpu};
     bool truth = false;
+    e.hoists = !spec->gpu;
     if (spec->op)
         e.inlined[e.depth++] = spec->op;
     bind_names(&e, spec);
@@ -200,10 +221,14 @@ static const char *loop_text(const struct loop_spec *spec, const struct node *n,
                                 spec->truths >> i & 1 ? "int8_t" : type, i, i,
                                 spec->truths >> i & 1 ? " != 0" : "");
     const char *loop =
-        text_format("INDEPENDENT\n    for (int64_t i = 0; i < n; i++) {\n%s#line ^\n      "
+        text_format("%s%s%sINDEPENDENT\n    for (int64_t i = 0; i < n; i++) {\n%s#line ^\n      "
                     "  %sy[i] = %s%s;\n"
                     "#line @\n    }\n",
-                    loads, e.statements ? e.statements : "", spec->truth_result ? "(uint8_t)" : "",
+                    e.before ? "#line ^\n    " : "", e.before ? e.before : "",
+                    e.before ? "\n#line @\n" : "", loads, e.statements ? e.statements : "",
+                    spec->truth_result ? "(uint8_t)"
+                    : spec->stored     ? text_format("(%s)", compute_ctype(spec->stored))
+                                       : "",
                     truth && spec->truth_result ? value : text_format("(%s)", value));
     return choose_near(spec, loop);
 }
@@ -219,14 +244,15 @@ static const char *scalar_text(enum compute type, int i)
 const char *loop_body(const struct loop_spec *spec, const struct node *n)
 {
     const char *type = compute_ctype(spec->type);
+    const char *stored = spec->stored ? compute_ctype(spec->stored) : type;
     const char *text = loop_text(spec, n, 0);
     if (!text || spec->gpu)
         return text;
     const char *head =
-        text_format("    %s *y = (%s *)data[0];\n", spec->truth_result ? "uint8_t" : type,
-                    spec->truth_result ? "uint8_t" : type);
+        text_format("    %s *y = (%s *)data[0];\n", spec->truth_result ? "uint8_t" : stored,
+                    spec->truth_result ? "uint8_t" : stored);
     for (int i = 0; i < spec->operands; i++) {
-        const char *own = spec->truths >> i & 1 ? "uint8_t" : type;
+        const char *own = spec->truths >> i & 1 ? "uint8_t" : stored;
         if (mentions(text, 'x', i))
             head = text_format("%s    const %s *d%d = (const %s *)data[%d];\n", head, own, i, own,
                                i + 1);
@@ -236,7 +262,8 @@ const char *loop_body(const struct loop_spec *spec, const struct node *n)
         if (!mentions(text, 's', i))
             continue;
         scalars = true;
-        head = text_format("%s    const %s s%d = %s;\n", head, type, i, scalar_text(spec->type, i));
+        head = text_format("%s    const %s s%d = %s;\n", head, stored, i,
+                           scalar_text(spec->stored ? spec->stored : spec->type, i));
     }
     return text_format("static void loop_" INDEX
                        "(int64_t n, char *const *data, const union loop_scalar *scalars)\n"
@@ -290,7 +317,23 @@ static void bool_loop(struct loop_spec *spec, struct op *op)
     spec->truths = (1u << spec->operands) - 1;
     const char *body = loop_body(spec, n);
     if (body)
-        op->loop[COMPUTE_TYPES] = loop_add(body, n->place);
+        op->loop[TRUTHS] = loop_add(body, n->place);
+}
+
+/* The loops over narrow integers, of values without a call: those vectorise in the width of their
+ * elements, as far as compilers can prove that no wider bit counts. Others gain little. */
+static void narrow_loops(struct loop_spec *spec, struct op *op)
+{
+    bool needed;
+    struct node *n = value_for(op, I32, &needed);
+    spec->type = I32;
+    for (int stored = U8; needed && stored <= I16; stored++) {
+        spec->stored = (enum compute)stored;
+        const char *body = loop_body(spec, n);
+        if (body && !strstr(body, "m_"))
+            op->loop[stored] = loop_add(body, n->place);
+    }
+    spec->stored = F32;
 }
 
 static void pointwise_loops(const struct table *t, struct op *op)
@@ -315,6 +358,7 @@ static void pointwise_loops(const struct table *t, struct op *op)
             return; /* one complaint for one expression */
         op->loop[type] = type < C64 ? loop_add(body, n->place) : complex_loop_add(body, n->place);
     }
+    narrow_loops(&spec, op);
     bool_loop(&spec, op);
 }
 
@@ -387,9 +431,9 @@ static const char INNER[] =
     "            more[l] = $G;\n"
     "        i += $I;\n"
     "        for (; i + 2 * $L <= n; i += 2 * $L) {\n"
-    "            for (int l = 0; l < $L; l++)\n"
+    "$U            for (int l = 0; l < $L; l++)\n"
     "                lane[l] = step_" INDEX "(lane[l], x[i + l]$A);\n"
-    "            for (int l = 0; l < $L; l++)\n"
+    "$U            for (int l = 0; l < $L; l++)\n"
     "                more[l] = step_" INDEX "(more[l], x[i + $L + l]$A);\n"
     "        }\n"
     "        for (int l = 0; l < $L; l++)\n"
@@ -477,6 +521,8 @@ static void reduce_type(const struct table *t, struct op *op, enum compute type)
     const char *start_call = text_format("start_" INDEX "(%s)", *args ? args + 2 : "");
     const char *inner = put(INNER, "$F", begin ? start_call : "x[i++]");
     inner = put(put(inner, "$G", begin ? start_call : "x[i + l]"), "$I", begin ? "0" : "$L");
+    /* GCC unrolls 16 rounds, and of those that call a function makes no vectors after. */
+    inner = put(inner, "$U", type == F64 && strstr(step, "m_") ? "#pragma GCC unroll 1\n" : "");
     text = text_format("%s%s", text, inner);
     text = text_format("%s%s", text,
                        put(put(OVER, "$W", "step"), "$E", "step_" INDEX "(a[i], b[i]$A)"));

@@ -299,7 +299,8 @@ static unsigned short_types(const struct op *op)
 {
     static const unsigned CLASS[] = {ACCEPT_FLOATING, ACCEPT_FLOATING, ACCEPT_INTEGRAL,
                                      ACCEPT_INTEGRAL, ACCEPT_COMPLEX,  ACCEPT_COMPLEX,
-                                     ACCEPT_BOOL};
+                                     ACCEPT_BOOL,     ACCEPT_INTEGRAL, ACCEPT_INTEGRAL,
+                                     ACCEPT_INTEGRAL};
     unsigned classes = op->accepts, types = 0;
     if (op->result_dtype == RESULT_FLOAT)
         classes &= ACCEPT_FLOATING | ACCEPT_COMPLEX;
@@ -307,7 +308,7 @@ static unsigned short_types(const struct op *op)
         classes &= ~(unsigned)ACCEPT_COMPLEX;
     else if (op->result_dtype != RESULT_PROMOTED && op->result_dtype != RESULT_BOOL)
         return 0;
-    for (int type = 0; type <= COMPUTE_TYPES; type++)
+    for (int type = 0; type < LOOP_TYPES; type++)
         types |= (unsigned)(op->loop[type] && classes & CLASS[type]) << type;
     return op->truths || op->promoted ? 0 : types;
 }
@@ -323,7 +324,7 @@ static void parts(struct out *o, const struct op *op)
              in_loop_order(op->promoted, op->scalars, op->scalar),
              in_loop_order(op->promoted | op->rounded, op->scalars, op->scalar),
              in_loop_order(op->exact, op->operands, op->operand), short_types(op),
-             numbers(COMPUTE_TYPES + 1, op->loop), op->result_dtype == RESULT_BOOL);
+             numbers(LOOP_TYPES, op->loop), op->result_dtype == RESULT_BOOL);
     if (op->kind == KIND_REDUCE)
         emit(o, "static const struct op_reduce reduce_%s = {0, %d, %d, %d, %d, {%s}, {%s}, %d};\n",
              op->id, op_param(op, "dim"), op_param(op, "keepdim"), op_param(op, "dtype"),

@@ -185,7 +185,10 @@ enum rule_dtype {
     RESULT_REAL,
     RESULT_OWN
 };
-enum compute { F32, F64, I32, I64, C64, C128, COMPUTE_TYPES };
+/* Behind the types in which values are computed, those that pointwise loops read and write besides:
+ * truth values, and the narrow integers, between which a loop computes in I32. */
+enum compute { F32, F64, I32, I64, C64, C128, COMPUTE_TYPES, TRUTHS = COMPUTE_TYPES, U8, I8, I16,
+               LOOP_TYPES };
 enum value_class { VALUE_ANY, VALUE_INT, VALUE_BOOL, VALUE_FLOAT, VALUE_COMPLEX, VALUE_CLASSES };
 enum { FROM_PARAM = 0, FROM_RESULT = 64, FROM_GRAD = 128 };
 
@@ -254,7 +257,7 @@ struct op {
     /* pointwise and reduce: parameters in the loop's order; loops (emit_loops.c) */
     int operands, operand[MAX_OPERANDS];
     int scalars, scalar[MAX_OPERANDS];
-    int loop[COMPUTE_TYPES + 1]; /* the last: over bools */
+    int loop[LOOP_TYPES];
     const char *gpu;
     const char *compose_function; /* emit_grad.c: the C function of a compose expression */
     const char *family;           /* the folder: "pointwise" */
@@ -294,11 +297,12 @@ struct element {
     enum compute type;
     const struct op *op; /* whose expression it is: for recursion */
     struct binding *bindings;
-    char *statements; /* declarations that come before, each a line ending in \n */
+    char *statements; /* declarations that come before */
+    char *before;     /* where hoists is set: those of them that are the same for all elements */
     int temporaries, nodes, depth;
     const struct op *inlined[32];
     bool quiet; /* do not complain: the caller only asks whether it can be done */
-    bool failed;
+    bool failed, hoists;
     bool gpu; /* T and FL_NUMBER instead of C types */
 };
 /* The C of an expression, or NULL (complained unless quiet). */
@@ -322,6 +326,7 @@ struct loop_spec {
     const struct table *table;
     const struct op *op; /* whose value it is, or NULL for a gradient */
     enum compute type;
+    enum compute stored; /* what operands and result are in memory, where it is not type: U8... */
     bool truth_result, quiet, gpu;
     int operands, scalars;
     const char *operand[MAX_GRAD_OPERANDS], *scalar[MAX_GRAD_OPERANDS];

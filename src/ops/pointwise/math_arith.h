@@ -150,22 +150,22 @@ M_INLINE int m_quotient_is_far_f64(double a, double b)
     return ((a >= m_abs_f64(b) * M_QUOTIENT_F64) | (a >= 0x1p1000)) & (b != 0.0) & (a < M_INF_F64);
 }
 
-/* Whether all of n quotients are near. */
-static inline __attribute__((unused)) bool m_all_quotients_near_f32(const float *a, const float *b,
-                                                                    int64_t n)
+/* Whether all of n quotients are near; the steps are 1, or 0 of a number. */
+M_INLINE bool m_all_quotients_near_f32(const float *a, int64_t a_step, const float *b, int64_t b_step,
+                                       int64_t n)
 {
     int far = 0;
     for (int64_t i = 0; i < n; i++)
-        far |= m_quotient_is_far_f32(a[i], b[i]);
+        far |= m_quotient_is_far_f32(a[i * a_step], b[i * b_step]);
     return !far;
 }
 
-static inline __attribute__((unused)) bool m_all_quotients_near_f64(const double *a,
-                                                                    const double *b, int64_t n)
+M_INLINE bool m_all_quotients_near_f64(const double *a, int64_t a_step, const double *b, int64_t b_step,
+                                       int64_t n)
 {
     int64_t far = 0;
     for (int64_t i = 0; i < n; i++)
-        far |= m_quotient_is_far_f64(a[i], b[i]);
+        far |= m_quotient_is_far_f64(a[i * a_step], b[i * b_step]);
     return !far;
 }
 
@@ -345,12 +345,12 @@ M_INLINE int64_t m_mod_i64(int64_t a, int64_t b)
     return ((r != 0) & ((r < 0) != (d < 0))) ? r + d : r;
 }
 
-static inline __attribute__((unused)) bool m_all_quotients_near_i64(const int64_t *a,
-                                                                    const int64_t *b, int64_t n)
+M_INLINE bool m_all_quotients_near_i64(const int64_t *a, int64_t a_step, const int64_t *b, int64_t b_step,
+                                       int64_t n)
 {
     uint64_t bits = 0, least = (uint64_t)1 << 51;
     for (int64_t i = 0; i < n; i++)
-        bits |= ((uint64_t)a[i] + least) | ((uint64_t)b[i] + least);
+        bits |= ((uint64_t)a[i * a_step] + least) | ((uint64_t)b[i * b_step] + least);
     return bits < 2 * least;
 }
 

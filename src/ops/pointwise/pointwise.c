@@ -222,6 +222,14 @@ static __attribute__((noinline)) void spread(enum compute compute, const fl_valu
     case COMPUTE_BOOL:
         memset(out, k != 0, (size_t)n);
         break;
+    case COMPUTE_U8:
+    case COMPUTE_I8:
+        memset(out, (int)k, (size_t)n);
+        break;
+    case COMPUTE_I16:
+        for (int64_t i = 0; i < n; i++)
+            ((int16_t *)out)[i] = (int16_t)k;
+        break;
     case COMPUTE_C64:
         for (int64_t i = 0; i < n; i++)
             ((float *)out)[2 * i] = (float)x,
@@ -536,11 +544,16 @@ static fl_value as_common(fl_value operand, int common)
                                                                   : operand;
 }
 
-/* What loops over a common dtype compute in. */
-static enum compute loop_type(int dtype)
+/* What the loop over a common dtype is made for: narrow integers as they lie, where there is one. */
+static inline enum compute loop_type(const struct op_pointwise *p, int dtype)
 {
+    static const uint8_t AS_THEY_LIE[FL_DTYPE_COUNT] = {[FL_BOOL] = COMPUTE_BOOL,
+                                                        [FL_UINT8] = COMPUTE_U8,
+                                                        [FL_INT8] = COMPUTE_I8,
+                                                        [FL_INT16] = COMPUTE_I16};
     assert(dtype >= 0 && dtype < FL_DTYPE_COUNT);
-    return dtype == FL_BOOL ? COMPUTE_BOOL : compute_of(dtype);
+    enum compute own = (enum compute)AS_THEY_LIE[dtype];
+    return own == COMPUTE_BOOL || (own && p->loop[own]) ? own : compute_of(dtype);
 }
 
 static const fl_tensor *first_tensor(const struct op_pointwise *p, const fl_value *args)
@@ -557,9 +570,11 @@ static bool keeps_dtype(const fl_value *v, int dtype)
     return v->tag != FL_COMPLEX && (int)v->tag - FL_BOOLEAN <= rank(dtype);
 }
 
-/* Whether all compute types hold a number, so that nothing is to be checked or wrapped. */
-static bool fits_all_types(const fl_value *v)
+/* Whether a number fits whatever the compute type, so that nothing is to be checked or wrapped. */
+static bool fits(enum compute compute, const fl_value *v)
 {
+    if (compute == COMPUTE_U8 && !number_is_small(*v))
+        return false;
     return v->tag == FL_FLOATING  ? v->as.f >= -127 && v->as.f <= 127
            : v->tag == FL_COMPLEX ? false
                                   : v->as.i >= -127 && v->as.i <= 127;
@@ -576,7 +591,7 @@ static inline __attribute__((always_inline)) int call_short(const fl_op *f, cons
     if (!first || (first->flags & WHERE) != TENSOR_CONTIGUOUS || first->numel > SHORT_ELEMENTS)
         return 1;
     const int dtype = first->dtype;
-    const enum compute compute = loop_type(dtype);
+    const enum compute compute = loop_type(p, dtype);
     if (!(p->shorts >> compute & 1) || compute_dtype(compute) != dtype)
         return 1;
 
@@ -593,7 +608,7 @@ static inline __attribute__((always_inline)) int call_short(const fl_op *f, cons
                 return 1;
             data[1 + i] = tensor_data_of_size(t, size);
         } else {
-            if (!value_is_number(v) || !keeps_dtype(v, dtype) || !fits_all_types(v) ||
+            if (!value_is_number(v) || !keeps_dtype(v, dtype) || !fits(compute, v) ||
                 spreads == 2 || first->numel > NUMBER_ELEMENTS)
                 return 1;
             spread(compute, v, first->numel, data[1 + i] = numbers[spreads++]);
@@ -602,7 +617,7 @@ static inline __attribute__((always_inline)) int call_short(const fl_op *f, cons
     union loop_scalar scalars[MOST_OPERANDS];
     for (int i = 0; i < p->scalars; i++) {
         const fl_value *v = &args[p->scalar[i]];
-        if (!fits_all_types(v))
+        if (!fits(compute, v))
             return 1;
         if (compute <= COMPUTE_F64)
             scalars[i].f = v->tag == FL_FLOATING ? v->as.f : (double)v->as.i;
@@ -686,7 +701,9 @@ static __attribute__((noinline)) int call_general(const fl_op *op, const fl_valu
             operand[i] = as_common(operand[i], common);
     struct job job = {.op = f,
                       .text = f->gpu,
-                      .compute = loop_type(common),
+                      .compute = tensor_device(y) == &device_cpu ? loop_type(p, common)
+                                 : common == FL_BOOL             ? COMPUTE_BOOL
+                                                                 : compute_of(common),
                       .scalar_count = p->scalars,
                       .truth = p->truth,
                       .truths = p->truths,
