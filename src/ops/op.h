@@ -100,7 +100,7 @@ struct op_pointwise {
                          do: pow's exponent */
     uint8_t rounded;  /* scalars (bits) that are rounded to a half dtype: those, and alpha */
     uint8_t exact;    /* operands (bits) that are not where they are numbers: mul's other */
-    uint16_t shorts; /* compute types (bits) whose own dtype is the result's too, or the result is
+    uint16_t shorts;  /* compute types (bits) whose own dtype is the result's too, or the result is
                         a bool, and nothing else is to be thought of: the short path */
     uint16_t loop[COMPUTE_LOOPS]; /* for ops_loop(), by compute type; 0: none. COMPUTE_BOOL is for a
                                      promoted dtype of bool: all operands are COMPUTE_BOOL, and the

@@ -158,16 +158,16 @@ static const char *choose_near(const struct loop_spec *spec, const char *loop)
         near = replace_far(near, angles, bits, x, text_format("m_all_near_%s%s", bits, numbers),
                            &test);
         if (spec->type == F32)
-            near = replace_far(near, inner, bits, x, text_format("m_all_inner_f32%s", numbers),
-                               &test);
+            near =
+                replace_far(near, inner, bits, x, text_format("m_all_inner_f32%s", numbers), &test);
     }
     for (int k = 0; k < spec->operands + spec->scalars; k++)
         for (int l = 0; l < spec->operands + spec->scalars; l++) {
             const struct side a = side_of(spec, k), b = side_of(spec, l);
-            near = replace_far(near, quotients, bits, text_format("%s, %s", a.name, b.name),
-                               text_format("m_all_quotients_near_%s(%s, %s, to - from)", bits,
-                                           a.where, b.where),
-                               &test);
+            near = replace_far(
+                near, quotients, bits, text_format("%s, %s", a.name, b.name),
+                text_format("m_all_quotients_near_%s(%s, %s, to - from)", bits, a.where, b.where),
+                &test);
         }
     if (!*test)
         return loop;

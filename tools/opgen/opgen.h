@@ -187,8 +187,20 @@ enum rule_dtype {
 };
 /* Behind the types in which values are computed, those that pointwise loops read and write besides:
  * truth values, and the narrow integers, between which a loop computes in I32. */
-enum compute { F32, F64, I32, I64, C64, C128, COMPUTE_TYPES, TRUTHS = COMPUTE_TYPES, U8, I8, I16,
-               LOOP_TYPES };
+enum compute {
+    F32,
+    F64,
+    I32,
+    I64,
+    C64,
+    C128,
+    COMPUTE_TYPES,
+    TRUTHS = COMPUTE_TYPES,
+    U8,
+    I8,
+    I16,
+    LOOP_TYPES
+};
 enum value_class { VALUE_ANY, VALUE_INT, VALUE_BOOL, VALUE_FLOAT, VALUE_COMPLEX, VALUE_CLASSES };
 enum { FROM_PARAM = 0, FROM_RESULT = 64, FROM_GRAD = 128 };
 

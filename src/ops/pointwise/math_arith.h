@@ -151,8 +151,8 @@ M_INLINE int m_quotient_is_far_f64(double a, double b)
 }
 
 /* Whether all of n quotients are near; the steps are 1, or 0 of a number. */
-M_INLINE bool m_all_quotients_near_f32(const float *a, int64_t a_step, const float *b, int64_t b_step,
-                                       int64_t n)
+M_INLINE bool m_all_quotients_near_f32(const float *a, int64_t a_step, const float *b,
+                                       int64_t b_step, int64_t n)
 {
     int far = 0;
     for (int64_t i = 0; i < n; i++)
@@ -160,8 +160,8 @@ M_INLINE bool m_all_quotients_near_f32(const float *a, int64_t a_step, const flo
     return !far;
 }
 
-M_INLINE bool m_all_quotients_near_f64(const double *a, int64_t a_step, const double *b, int64_t b_step,
-                                       int64_t n)
+M_INLINE bool m_all_quotients_near_f64(const double *a, int64_t a_step, const double *b,
+                                       int64_t b_step, int64_t n)
 {
     int64_t far = 0;
     for (int64_t i = 0; i < n; i++)
@@ -345,8 +345,8 @@ M_INLINE int64_t m_mod_i64(int64_t a, int64_t b)
     return ((r != 0) & ((r < 0) != (d < 0))) ? r + d : r;
 }
 
-M_INLINE bool m_all_quotients_near_i64(const int64_t *a, int64_t a_step, const int64_t *b, int64_t b_step,
-                                       int64_t n)
+M_INLINE bool m_all_quotients_near_i64(const int64_t *a, int64_t a_step, const int64_t *b,
+                                       int64_t b_step, int64_t n)
 {
     uint64_t bits = 0, least = (uint64_t)1 << 51;
     for (int64_t i = 0; i < n; i++)
