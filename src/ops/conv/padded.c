@@ -83,8 +83,10 @@ void padded_copy(const struct padded *p, const void *in, int64_t planes, int64_t
                 continue; /* no tap reaches it */
             int64_t row = i0 * p->step[0] + p->first_dy + line;
             bool inside = row >= 0 && row < p->in_rows;
-            const char *src = (const char *)in + (plane * p->in_plane + row * p->in_row) * p->size;
-            copy_line(p, inside ? src : NULL,
+            const char *src =
+                inside ? (const char *)in + (plane * p->in_plane + row * p->in_row) * p->size
+                       : NULL;
+            copy_line(p, src,
                       (char *)copy + (plane * p->plane_pitch + line * p->row_pitch) * p->size);
         }
 }

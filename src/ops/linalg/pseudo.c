@@ -64,12 +64,13 @@ static void add_product(int parts, int64_t count, int64_t few, const double *x, 
     }
 }
 
-/* y [n, m] = V (1 / d where d is above the bound) U^H, of the rows of u and v. */
+/* y [n, m] = V (1 / d where d is above the bound) U^H, of the rows of u and v. NaN is above any:
+ * the inverse of what is not finite is NaN. */
 static void pseudo_inverse(const struct svd_parts *s, double bound, double *y)
 {
     memset(y, 0, (size_t)(s->n * s->m * s->parts) * sizeof *y);
     for (int64_t k = 0; k < s->n; k++)
-        if (fabs(s->d[k]) > bound)
+        if (!(fabs(s->d[k]) <= bound))
             add_product(s->parts, s->n, s->m, s->v + k * s->n * s->parts, s->d[k],
                         s->u + k * s->m * s->parts, y);
 }
@@ -213,7 +214,7 @@ static void lstsq_one(const struct matrix_job *job, int64_t i, double *scratch)
     for (int64_t k = 0; *status == SVD_DONE && k < n; k++) {
         const double *left = wide ? s.v + k * n * parts : s.u + k * m * parts;
         const double *right = wide ? s.u + k * m * parts : s.v + k * n * parts;
-        if (!(s.d[k] > job->number * s.d[0]))
+        if (s.d[k] <= job->number * s.d[0])
             break;
         rank++;
         memset(t, 0, (size_t)(few * parts) * sizeof *t);

@@ -194,8 +194,12 @@ static bool eigenvalues(int64_t n, double *d, double *e, int64_t width, double *
     double sum = 0;
     for (int64_t i = 0; i < n; i++)
         sum += d[i] + (i + 1 < n ? e[i] : 0);
-    for (int64_t i = 0; i < n && !isfinite(sum); i++)
-        d[i] = NAN, e[i] = 0;
+    if (!isfinite(sum)) {
+        for (int64_t i = 0; i < n; i++)
+            d[i] = NAN, e[i] = 0;
+        for (int64_t i = 0; z && i < n * width; i++)
+            z[i] = NAN;
+    }
     bool done = diagonalise(n, d, e, width, z);
     sort(n, d, false, width, z, 0, NULL);
     return done;

@@ -19,6 +19,16 @@ static fl_tensor *root(fl_tensor *total, double p)
     return fl_where(zero, total, p == 2 ? fl_sqrt(safe) : fl_pow_scalar(safe, fl_float(1 / p)));
 }
 
+/* |t|^p; of p < 1 the power's gradient at 0 is infinite, and 0 counts, as the norm's does. */
+static fl_tensor *power(fl_tensor *size, double p)
+{
+    if (p >= 1)
+        return fl_pow_scalar(size, fl_float(p));
+    fl_tensor *zero = fl_eq_scalar(size, fl_int(0));
+    fl_tensor *safe = fl_where_scalar_first(zero, fl_float(1), size);
+    return fl_where(zero, size, fl_pow_scalar(safe, fl_float(p)));
+}
+
 /* The p-norm along a dim. */
 static fl_tensor *norm_of(fl_tensor *t, double p, int64_t dim)
 {
@@ -29,9 +39,9 @@ static fl_tensor *norm_of(fl_tensor *t, double p, int64_t dim)
     if (p == 1)
         return op_sum_along(size, dim, false);
     if (isinf(p))
-        return fl_amax(size, (fl_ints){&dim, 1}, false);
+        return fl__amax_each(size, (fl_ints){&dim, 1}, false);
     return root(
-        op_sum_along(p == 2 ? fl_mul(size, size) : fl_pow_scalar(size, fl_float(p)), dim, false),
+        op_sum_along(p == 2 ? fl_mul(size, size) : power(size, p), dim, false),
         p);
 }
 

@@ -122,7 +122,8 @@ static int step_forward(struct rnn_sweep *s, struct at at, char *h, char *c, cha
     s->kernels->forward[n->cell](&step);
     if (n->projected && multiply(&s->projection, at.rows, scratch, h, n->P, false, NULL))
         return -1;
-    memcpy(offset(s, s->y, at.row * n->P), h, (size_t)(at.rows * n->P) * s->element);
+    if (n->P) /* else there is no memory */
+        memcpy(offset(s, s->y, at.row * n->P), h, (size_t)(at.rows * n->P) * s->element);
     return 0;
 }
 

@@ -9,6 +9,7 @@
 #include <assert.h>
 #include <string.h>
 
+#include "python/call/outside.h"
 #include "python/call/overrides.h"
 #include "python/tensor/types.h"
 
@@ -294,15 +295,37 @@ static bool is_long(const fl_op *op, const struct arguments *a)
     return total >= LONG_CALL;
 }
 
+/* Whether the call may give its destinations other memory or another shape. */
+static bool changes_handles(const fl_op *op)
+{
+    return op->form == FORM_OUT || (op->form == FORM_INPLACE && op->function->view) ||
+           (op_writes(op->function) && strncmp(op->name, "resize_", 7) == 0);
+}
+
+static int wait_for_handles(const fl_op *op, const struct arguments *a)
+{
+    const int first = op->form == FORM_OUT ? op->params : 0;
+    const int count = op->form == FORM_OUT ? op->results : 1;
+    for (int i = first; i < first + count; i++)
+        if (a->value[i].tag == FL_TENSOR && outside_wait(a->value[i].as.tensor))
+            return -1;
+    return 0;
+}
+
 int arguments_run(const fl_op *op, struct arguments *a, fl_value *results)
 {
     assert(op->function == op || op->form != FORM_FUNCTION);
     assert(!PyErr_Occurred());
+    if (python_outside && changes_handles(op) && wait_for_handles(op, a))
+        return -1;
     if (!is_long(op, a))
         return op_call(op, a->value, results);
+    struct outside_call outside;
+    outside_enter(&outside, a->value, op->params + (op->form == FORM_OUT ? op->results : 0));
     PyThreadState *state = python_leave();
     int failed = op_call(op, a->value, results);
     python_return(state);
+    outside_leave(&outside);
     return failed;
 }
 

@@ -2,6 +2,7 @@
  */
 #include <assert.h>
 
+#include "python/call/outside.h"
 #include "python/tensor/tensor_object.h"
 #include "python/tensor/types.h"
 
@@ -222,10 +223,17 @@ int pytensor_set_data(fl_tensor *t, const fl_tensor *from)
             FL_RUNTIME_ERROR,
             "data set to a tensor that requires gradients must be floating point or complex "
             "dtype");
+    if (outside_wait(t))
+        return -1;
     if (tensor_set_shape(t, from->ndim, from->sizes, from->strides, from->offset))
         return -1;
     tensor_set_storage(t, from->storage);
     t->dtype = from->dtype;
+    if (t->base && t->base->storage != t->storage) { /* a view of that no longer */
+        tensor_release(t->base);
+        t->base = NULL;
+        t->creation = 0;
+    }
     return 0;
 }
 
