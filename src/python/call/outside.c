@@ -82,9 +82,24 @@ static void wait_for_change(void)
     python_return(state);
 }
 
+/* A fork's child has one thread, and that one is in no call. */
+static void forget_others(void)
+{
+    calls = NULL, waiters = NULL;
+    pthread_mutex_init(&lock, NULL);
+    pthread_cond_init(&changed, NULL);
+}
+
+static void at_fork(void)
+{
+    pthread_atfork(NULL, NULL, forget_others);
+}
+
 void outside_enter(struct outside_call *c, const fl_value *values, int count)
 {
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
     assert(count >= 0 && values);
+    pthread_once(&once, at_fork);
     if (waiters && !is_inside()) /* who is inside is waited for: it goes on */
         while (is_awaited(values, count))
             wait_for_change();
@@ -97,8 +112,8 @@ void outside_leave(struct outside_call *c)
     struct outside_call **at = &calls;
     while (*at && *at != c)
         at = &(*at)->before;
-    assert(*at == c);
-    *at = c->before;
+    if (*at) /* not in a child that was forked from within the call */
+        *at = c->before;
     if (waiters)
         tell();
 }
