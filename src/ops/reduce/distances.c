@@ -40,9 +40,7 @@ static fl_tensor *norm_of(fl_tensor *t, double p, int64_t dim)
         return op_sum_along(size, dim, false);
     if (isinf(p))
         return fl__amax_each(size, (fl_ints){&dim, 1}, false);
-    return root(
-        op_sum_along(p == 2 ? fl_mul(size, size) : power(size, p), dim, false),
-        p);
+    return root(op_sum_along(p == 2 ? fl_mul(size, size) : power(size, p), dim, false), p);
 }
 
 /* |a - b|^2 = |a|^2 + |b|^2 - 2 a b as one matrix product, as PyTorch computes it. */

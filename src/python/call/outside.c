@@ -124,8 +124,9 @@ int outside_wait(const fl_tensor *t)
     if (!calls || !is_busy(t))
         return 0;
     if (is_inside())
-        return error_set(FL_RUNTIME_ERROR, "a tensor that another thread computes with cannot be "
-                                           "given other memory or another shape from within a call");
+        return error_set(FL_RUNTIME_ERROR,
+                         "a tensor that another thread computes with cannot be "
+                         "given other memory or another shape from within a call");
     struct waiter self = {t, waiters}, **at = &waiters;
     waiters = &self;
     while (is_busy(t))
