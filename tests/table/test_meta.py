@@ -19,7 +19,8 @@ LOOKS = {
             "_unique_neighbours where repeat_interleave.self_Tensor repeat_interleave.Tensor _nms "
             "tensor_split.tensor_indices_or_sections",
         "the result is a number of the host's": "equal allclose",
-        "the bins lie over the range of the values": "histogram.bin_ct _histogramdd_bin_edges",
+        "the bins lie over the range of the values": "histogram.bin_ct _histogramdd_bin_edges "
+            "histogramdd histogramdd.int_bins",
         "lengths are looked at":
             "ctc_loss.IntList ctc_loss.Tensor _pack_padded_sequence _pad_packed_sequence lstm.data "
             "gru.data rnn_tanh.data rnn_relu.data",
