@@ -177,6 +177,19 @@ static inline double dense_length(double a, double b)
     return large * sqrt(1 + ratio * ratio);
 }
 
+/* x / y by Smith's way (Robert L. Smith, Algorithm 116, 1962), written out: the quotient of the
+ * compiler's library has other bits where a processor fuses products and sums. */
+static inline double _Complex dense_quotient(double _Complex x, double _Complex y)
+{
+    double p = __real__ x, q = __imag__ x, c = __real__ y, d = __imag__ y;
+    if (c == 0 && d == 0)
+        return __builtin_complex(p / c, q / c);
+    bool turned = fabs(c) < fabs(d);
+    double ratio = turned ? c / d : d / c, scale = turned ? c * ratio + d : c + d * ratio;
+    return turned ? __builtin_complex((p * ratio + q) / scale, (q * ratio - p) / scale)
+                  : __builtin_complex((p + q * ratio) / scale, (q - p * ratio) / scale);
+}
+
 /* Divides n numbers by a power of two, so that the largest is about 1: its exponent. */
 static inline int dense_scale(int64_t n, double *a)
 {

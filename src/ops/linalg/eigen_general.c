@@ -21,7 +21,7 @@ static void vector_of(int64_t n, const double _Complex *t, const double _Complex
         for (int64_t j = i + 1; j <= k; j++)
             sum += t[i * n + j] * x[j];
         bool close = fmax(fabs(creal(gap)), fabs(cimag(gap))) < least;
-        x[i] = -sum / (close ? least : gap);
+        x[i] = dense_quotient(-sum, close ? least : gap);
     }
     for (int64_t i = 0; i < n; i++) {
         v[i] = 0;

@@ -2,7 +2,7 @@
  * partial pivoting, substitution. eliminate.simd.c includes this with NUMBER double,
  * eliminate_complex.c with NUMBER double _Complex; they define
  *
- *   REAL(x), CONJUGATE(x)
+ *   REAL(x), CONJUGATE(x), QUOTIENT(x, y)
  *   SIZE(x)                    what pivots are compared by, as LAPACK does
  *   dot(n, x, y)               the sum of x[i] * conj(y[i])
  *   subtract(n, y, factor, x)  y -= factor * x
@@ -58,7 +58,7 @@ static int lu(int64_t m, int64_t n, double *plain, int32_t *pivots)
             continue;
         }
         for (int64_t r = i + 1; r < m; r++) {
-            NUMBER factor = a[r * n + i] /= pivot;
+            NUMBER factor = a[r * n + i] = QUOTIENT(a[r * n + i], pivot);
             subtract(n - i - 1, a + r * n + i + 1, factor, a + i * n + i + 1);
         }
     }
@@ -77,7 +77,7 @@ static void exchange(int64_t n, double *b, int64_t count, const int32_t *pivots,
 static void divide(int64_t n, NUMBER *row, NUMBER by)
 {
     for (int64_t i = 0; i < n; i++)
-        row[i] /= by;
+        row[i] = QUOTIENT(row[i], by);
 }
 
 static void solve(int64_t n, int64_t k, const double *plain, double *right, bool upper, bool unit)

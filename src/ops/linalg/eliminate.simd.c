@@ -6,6 +6,7 @@
 #define NUMBER       double
 #define REAL(x)      (x)
 #define CONJUGATE(x) (x)
+#define QUOTIENT(x, y) ((x) / (y))
 #define SIZE(x)      fabs(x)
 #define dot          dense_dot
 #define subtract     dense_subtract

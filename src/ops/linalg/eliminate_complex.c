@@ -6,6 +6,7 @@
 #define NUMBER       double _Complex
 #define REAL(x)      creal(x)
 #define CONJUGATE(x) conj(x)
+#define QUOTIENT     dense_quotient
 #define SIZE(x)      (fabs(creal(x)) + fabs(cimag(x)))
 
 static NUMBER dot(int64_t n, const NUMBER *x, const NUMBER *y)

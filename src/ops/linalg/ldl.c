@@ -88,13 +88,13 @@ static void choose(int64_t n, const pair *a, int64_t k, int64_t *row, bool *two)
 static void take_one(int64_t n, pair *a, int64_t k, bool hermitian)
 {
     for (int64_t j = k + 1; j < n; j++) {
-        pair factor = across(a[j * n + k], hermitian) / a[k * n + k];
+        pair factor = dense_quotient(across(a[j * n + k], hermitian), a[k * n + k]);
         for (int64_t i = j; i < n; i++)
             a[i * n + j] -= a[i * n + k] * factor;
         a[j * n + j] = hermitian ? creal(a[j * n + j]) : a[j * n + j];
     }
     for (int64_t j = k + 1; j < n; j++)
-        a[j * n + k] /= a[k * n + k];
+        a[j * n + k] = dense_quotient(a[j * n + k], a[k * n + k]);
 }
 
 /* A block [d1 d across(u); d u d2] of D, divided by d: first and second are d1 / d and d2 / d. */
@@ -105,13 +105,14 @@ struct block {
 static struct block block_at(int64_t n, const pair *a, int64_t k, bool hermitian)
 {
     pair off = a[(k + 1) * n + k], d = hermitian ? dense_length(creal(off), cimag(off)) : off;
-    return (struct block){d, off / d, a[k * n + k] / d, a[(k + 1) * n + k + 1] / d};
+    return (struct block){d, dense_quotient(off, d), dense_quotient(a[k * n + k], d),
+                          dense_quotient(a[(k + 1) * n + k + 1], d)};
 }
 
 static void take_two(int64_t n, pair *a, int64_t k, bool hermitian)
 {
     struct block b = block_at(n, a, k, hermitian);
-    pair scale = 1 / (b.second * b.first - 1) / b.d;
+    pair scale = dense_quotient(dense_quotient(1, b.second * b.first - 1), b.d);
     for (int64_t j = k + 2; j < n; j++) {
         pair p = a[j * n + k], q = a[j * n + k + 1];
         pair x = scale * (b.second * p - b.u * q);
@@ -279,9 +280,9 @@ static void divide_two(int64_t few, struct block d, bool hermitian, pair *b)
 {
     pair scale = d.first * d.second - 1;
     for (int64_t c = 0; c < few; c++) {
-        pair p = b[c] / d.d, q = b[few + c] / d.d;
-        b[c] = (d.second * p - across(d.u, hermitian) * q) / scale;
-        b[few + c] = (d.first * q - d.u * p) / scale;
+        pair p = dense_quotient(b[c], d.d), q = dense_quotient(b[few + c], d.d);
+        b[c] = dense_quotient(d.second * p - across(d.u, hermitian) * q, scale);
+        b[few + c] = dense_quotient(d.first * q - d.u * p, scale);
     }
 }
 
@@ -296,7 +297,7 @@ static void solve(int64_t n, int64_t few, const pair *a, const int32_t *pivots, 
             for (int64_t c = k; c < k + wide; c++)
                 subtract(few, b + r * few, a[r * n + c], b + c * few);
         for (int64_t c = 0; wide == 1 && c < few; c++)
-            b[k * few + c] /= a[k * n + k];
+            b[k * few + c] = dense_quotient(b[k * few + c], a[k * n + k]);
         if (wide == 2)
             divide_two(few, block_at(n, a, k, hermitian), hermitian, b + k * few);
         k += wide;

@@ -23,7 +23,7 @@ pair dense_reflector_complex(int64_t n, pair *x, double *beta)
         rest += creal(x[i]) * creal(x[i]) + cimag(x[i]) * cimag(x[i]);
     }
     *beta = -copysign(dense_length(dense_length(real, imaginary), largest * sqrt(rest)), real);
-    pair scale = largest / (real - *beta + imaginary * I);
+    pair scale = dense_quotient(largest, real - *beta + imaginary * I);
     for (int64_t i = 1; i < n; i++)
         x[i] *= scale;
     return (*beta - real) / *beta - imaginary / *beta * I;

@@ -54,8 +54,8 @@ static void to_hessenberg(int64_t n, pair *t, pair *z, const struct balance *b, 
     }
 }
 
-/* The principal square root and a quotient (Robert L. Smith, Algorithm 116, 1962), written out: those
- * of the C and the compiler's library differ in their last bits from one processor to another. */
+/* The principal square root. The C library's has other bits where a processor fuses products and
+ * sums. */
 static pair root_of(pair z)
 {
     double re = creal(z), im = cimag(z), size = dense_length(re, im);
@@ -63,15 +63,6 @@ static pair root_of(pair z)
         return 0;
     double a = sqrt(size / 2 + fabs(re) / 2), b = im / (2 * a);
     return re >= 0 ? __builtin_complex(a, b) : __builtin_complex(fabs(b), copysign(a, im));
-}
-
-static pair quotient(pair x, pair y)
-{
-    double p = creal(x), q = cimag(x), c = creal(y), d = cimag(y);
-    bool turned = fabs(c) < fabs(d);
-    double ratio = turned ? c / d : d / c, scale = turned ? c * ratio + d : c + d * ratio;
-    return turned ? __builtin_complex((p * ratio + q) / scale, (q * ratio - p) / scale)
-                  : __builtin_complex((p + q * ratio) / scale, (q - p * ratio) / scale);
 }
 
 /* The eigenvalue of the last two rows that is closer to the last element. */
@@ -87,7 +78,7 @@ static pair shift_of(const pair *last, int64_t n)
     pair y = s * root_of((x / s) * (x / s) + (u / s) * (u / s));
     if (far > 0 && creal(x / far) * creal(y) + cimag(x / far) * cimag(y) < 0)
         y = -y;
-    return here - u * quotient(u, x + y);
+    return here - u * dense_quotient(u, x + y);
 }
 
 static void step(int64_t n, pair *t, pair *z, int64_t lo, int64_t hi, pair shift)
