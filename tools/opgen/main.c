@@ -91,11 +91,10 @@ static bool make_folder(const char *path)
 
 static bool compile(const struct table *t, const struct gpu_text *texts, const char *folder)
 {
-    struct out files[FILES] = {{.name = "flambeau/ops.h"}, {.name = "ops_kernels.h"},
-                               {.name = "ops_table.c"},    {.name = "ops_table.h"},
-                               {.name = "ops_python.c"},   {.name = "_C.pyi"},
-                               {.name = "ops.md"},         {.name = "gpu_texts.c"},
-                               {.name = "ops_samples.json"}};
+    struct out files[FILES] = {
+        {.name = "flambeau/ops.h"}, {.name = "ops_kernels.h"}, {.name = "ops_table.c"},
+        {.name = "ops_table.h"},    {.name = "ops_python.c"},  {.name = "_C.pyi"},
+        {.name = "ops.md"},         {.name = "gpu_texts.c"},   {.name = "ops_samples.json"}};
     for (int i = 0; i < LOOP_FILES; i++)
         files[LOOPS + i].name = text_format("ops_loops_%d.simd.c", i);
     files[LOOPS + LOOP_FILES].name = "ops_loops_complex.c";
