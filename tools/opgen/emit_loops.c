@@ -635,17 +635,12 @@ void emit_loops(const struct table *t, struct out *files)
 {
     static const char HEAD[] =
         "/* Loops over elements, from the operator table (opgen writes this file). */\n"
+        "#include \"core/independent.h\"\n"
         "#include \"ops/op.h\"\n"
         "#include \"ops/pointwise/math.h\"\n\n"
         "/* A step need not look at every scalar of its operator. */\n"
-        "#pragma GCC diagnostic ignored \"-Wunused-parameter\"\n\n"
-        "/* The rounds of the loop that follows do not depend on one another. */\n"
-        "#if defined(__clang__)\n"
-        "#pragma GCC diagnostic ignored \"-Wpass-failed\"\n"
-        "#define INDEPENDENT _Pragma(\"clang loop vectorize(assume_safety)\")\n"
-        "#else\n"
-        "#define INDEPENDENT _Pragma(\"GCC ivdep\")\n"
-        "#endif\n\n";
+        "#pragma GCC diagnostic ignored \"-Wunused-parameter\"\n\n";
+
     for (int f = 0; f < LOOP_FILES; f++) {
         emit_text(&files[f], HEAD);
         write_list(&files[f], t, &loops, f, false);

@@ -3,13 +3,7 @@
 
 #include <assert.h>
 
-/* The steps of the loop that follows do not touch one another's elements. */
-#ifdef __clang__
-#pragma GCC diagnostic ignored "-Wpass-failed" /* it may find that vectors do not pay */
-#define INDEPENDENT _Pragma("clang loop vectorize(assume_safety)")
-#else
-#define INDEPENDENT _Pragma("GCC ivdep")
-#endif
+#include "core/independent.h"
 
 #define real    float
 #define NAME(x) x##_f32
