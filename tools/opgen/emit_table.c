@@ -507,14 +507,11 @@ static int by_id(const void *a, const void *b)
 }
 
 /* Declares the descriptors that a text names, as op_ID, and no others: a part then changes with its
- * own paragraphs alone. */
-static void declare_used(struct out *o, const char *text, const struct entry *entries, int count)
+ * own paragraphs alone. The entries are sorted by id. */
+static void declare_used(struct out *o, const char *text, const struct entry *sorted, int count)
 {
     static const char NAME[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_";
-    struct entry *sorted = arena_alloc((size_t)count * sizeof *sorted + 1);
     bool *used = arena_alloc((size_t)count + 1);
-    memcpy(sorted, entries, (size_t)count * sizeof *sorted);
-    qsort(sorted, (size_t)count, sizeof *sorted, by_id);
     for (size_t n; *text; text += n) {
         n = strspn(text, NAME);
         if (!n) {
@@ -596,12 +593,15 @@ void emit_table(struct out *list, struct out *parts, struct out *header, const s
     }
     qsort(entries, (size_t)count, sizeof *entries, by_name);
     declare_all(header, entries, count);
+    struct entry *by_ids = arena_alloc((size_t)count * sizeof *by_ids + 1);
+    memcpy(by_ids, entries, (size_t)count * sizeof *by_ids);
+    qsort(by_ids, (size_t)count, sizeof *by_ids, by_id);
     struct out body[TABLE_FILES] = {{0}};
     for (struct op *op = t->first; op; op = op->next)
         paragraph(&body[text_hash(op->base) % TABLE_FILES], t, op);
     for (int i = 0; i < TABLE_FILES; i++) {
         emit_text(&parts[i], HEAD);
-        declare_used(&parts[i], body[i].text ? body[i].text : "", entries, count);
+        declare_used(&parts[i], body[i].text ? body[i].text : "", by_ids, count);
         emit_text(&parts[i], body[i].text ? body[i].text : "");
         text_release(&body[i]);
     }
