@@ -8,7 +8,7 @@ PyTorch that is spoken here, and Flambeau's behind a plus.
 
 import importlib
 import sys
-from importlib.machinery import ModuleSpec
+from importlib.machinery import ModuleSpec, PathFinder
 from importlib.util import find_spec
 
 import flambeau
@@ -29,6 +29,22 @@ def _own_name(fullname):
     return _NAMES[top] + dot + rest if top in _NAMES else None
 
 
+def _spec_then(fullname, path, act):
+    """The spec of a module on the path, of which act(module) is called when it has run; None where
+    it is not found."""
+    spec = PathFinder.find_spec(fullname, path)
+    if spec is None or not hasattr(spec.loader, "exec_module"):
+        return spec
+    run = spec.loader.exec_module
+
+    def exec_module(module):
+        run(module)
+        act(module)
+
+    spec.loader.exec_module = exec_module
+    return spec
+
+
 class _TorchFinder:
     """Finds torch, torchvision and everything below them among Flambeau's modules; and says which
     of their names Flambeau lacks."""
@@ -41,11 +57,11 @@ class _TorchFinder:
                 return ModuleSpec(fullname, _AliasLoader(), is_package=True)
             raise _missing(fullname)
         if fullname.startswith("flambeau."):
-            return names.find_spec(fullname, path)
+            return _spec_then(fullname, path, names.adopt)
         if fullname == "multiprocessing.spawn":
             from flambeau.compat import children
 
-            return children.find_spec(fullname, path)
+            return _spec_then(fullname, path, children.teach)
         return None
 
     # The standard library asks finders for this when a package is installed or removed.

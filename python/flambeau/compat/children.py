@@ -2,8 +2,6 @@
 the program's file before anything of ours. The first thing that they unpickle is told to install
 the names."""
 
-from importlib.machinery import PathFinder
-
 
 class _Name(str):
     """A process's name, which installs the names of torch where it arrives."""
@@ -33,16 +31,3 @@ def teach(spawn):
 
     if original.__module__ == "multiprocessing.spawn":
         spawn.get_preparation_data = get_preparation_data
-
-
-def find_spec(fullname, path):
-    """The spec of multiprocessing.spawn, which is taught when it is imported."""
-    spec = PathFinder.find_spec(fullname, path)
-    run = spec.loader.exec_module
-
-    def exec_module(module):
-        run(module)
-        teach(module)
-
-    spec.loader.exec_module = exec_module
-    return spec

@@ -7,7 +7,6 @@ stands here keeps its names: a process started afresh finds it before `import to
 """
 
 import sys
-from importlib.machinery import PathFinder
 from types import BuiltinFunctionType, FunctionType, ModuleType
 
 from flambeau._pickled_names import torch_module
@@ -53,19 +52,3 @@ def restore():
     while _renamed:
         thing, home = _renamed.pop()
         thing.__module__ = home
-
-
-def find_spec(fullname, path):
-    """The spec of a module of Flambeau, which is renamed when it has run; None where it is not
-    found on the path."""
-    spec = PathFinder.find_spec(fullname, path)
-    if spec is None or not hasattr(spec.loader, "exec_module"):
-        return spec
-    run = spec.loader.exec_module
-
-    def exec_module(module):
-        run(module)
-        adopt(module)
-
-    spec.loader.exec_module = exec_module
-    return spec
