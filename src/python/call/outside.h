@@ -2,8 +2,9 @@
  *
  * A long call reads the shape and the memory of its operands while other threads run Python. What
  * gives one of them other memory or another shape (x.data = y, resize_, t_, out=) waits until no
- * other thread's call has it, or its storage, as an operand. Calls that begin meanwhile wait for
- * the change, so that it comes to its turn. All functions are called with the GIL held.
+ * other thread's call has it, or its storage, as an operand, and keeps the GIL until it is done, however
+ * long it computes. Calls that begin meanwhile wait for the change, so that it comes to its turn. All
+ * functions are called with the GIL held.
  */
 #ifndef FLAMBEAU_PYTHON_OUTSIDE_H
 #define FLAMBEAU_PYTHON_OUTSIDE_H
