@@ -224,7 +224,8 @@ static int settle_wide(const fl_op *op, struct arguments *a)
 {
     const int dtype = dtype_of_wide(op, a);
     for (int i = 0; i < op->params; i++)
-        if (a->given[i] && (op->param[i].type == TYPE_SCALAR || op->param[i].type == TYPE_OPERAND) &&
+        if (a->given[i] &&
+            (op->param[i].type == TYPE_SCALAR || op->param[i].type == TYPE_OPERAND) &&
             data_wide_number(a->given[i], dtype, &a->value[i]) < 0)
             return -1;
     return 1;
