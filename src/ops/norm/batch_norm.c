@@ -254,8 +254,7 @@ int native_batch_norm_compose(fl_tensor *input, fl_tensor *weight, fl_tensor *bi
                               fl_tensor **rstd)
 {
     if (!dtype_is_floating(input->dtype))
-        return error_set(FL_NOT_IMPLEMENTED, "\"batch_norm\" not implemented for '%s'",
-                         dtype_title(input->dtype));
+        return dtype_refuse("batch_norm", input->dtype);
     if (training)
         return fl__batch_norm_training(input, weight, bias, running_mean, running_var, momentum,
                                        eps, y, mean, rstd);
