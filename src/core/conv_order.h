@@ -39,9 +39,9 @@ static inline struct conv_cut conv_cut(int64_t images, int64_t rows, int64_t col
 {
     enum {
         UNIT_PIXELS = 768,
-        CHUNKS = 16,          /* wanted, where there is work for so many */
+        CHUNKS = 16,           /* wanted, where there is work for so many */
         LEAST_CHUNK = 1 << 18, /* multiply-adds */
-        MOST_SUMS = 32 << 20  /* bytes of all splits' sums */
+        MOST_SUMS = 32 << 20   /* bytes of all splits' sums */
     };
     const int64_t pixels = rows * cols;
     assert(images > 0 && pixels > 0 && channels > 0 && filters > 0);

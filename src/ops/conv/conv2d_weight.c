@@ -27,10 +27,7 @@
 #include "ops/conv/depthwise.h"
 #include "ops/matmul/gemm.h"
 
-enum {
-    FILTER_BLOCK = CONV_FILTER_BLOCK,
-    CHANNEL_BLOCK = 64
-};
+enum { FILTER_BLOCK = CONV_FILTER_BLOCK, CHANNEL_BLOCK = 64 };
 
 struct plan {
     const struct conv2d_shape *p;
@@ -250,7 +247,8 @@ static void run_unit(const struct plan *plan, int64_t group, int64_t filter, int
 static void run_chunk(void *context, int64_t chunk)
 {
     struct plan *plan = context;
-    const int64_t split = chunk % plan->cut.splits, block = chunk / plan->cut.splits % plan->filter_blocks;
+    const int64_t split = chunk % plan->cut.splits,
+                  block = chunk / plan->cut.splits % plan->filter_blocks;
     const int64_t group = chunk / plan->cut.splits / plan->filter_blocks;
     const int64_t filter = block * FILTER_BLOCK,
                   filters = at_most(plan->filters - filter, FILTER_BLOCK);

@@ -27,9 +27,9 @@ enum {
     MOST_CHUNK = 1 << 24, /* multiply-adds of a chunk */
     LEAST_CHUNK = 1 << 17,
     LEAST_PACKING = 1 << 16, /* weights that are worth waking a thread for */
-    SCRATCH_BYTES = 256
-        << 10, /* copied input and staged output of a chunk: they stay in the second cache */
-    LINE = 64 /* bytes of a cache line */
+    SCRATCH_BYTES =
+        256 << 10, /* copied input and staged output of a chunk: they stay in the second cache */
+    LINE = 64      /* bytes of a cache line */
 };
 
 /* What is prepared of a phase. */
