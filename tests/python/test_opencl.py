@@ -305,9 +305,11 @@ def digits():
 
 
 @needs_opencl
-def test_digits(capsys):
-    """The example learns the digits as it does on the CPU, to the same losses."""
+def test_digits(capsys, monkeypatch):
+    """The example learns the digits as it does on the CPU, to the same losses. Of its fifteen passes
+    three are enough for the accuracy that it promises."""
     example, losses = digits(), {}
+    monkeypatch.setattr(example, "EPOCHS", 3)
     known, held_out = example.Digits(train=True), example.Digits(train=False)
     for place in ("cpu", "opencl"):
         torch.manual_seed(0)
@@ -320,7 +322,7 @@ def test_digits(capsys):
         assert accuracy >= 0.985
         losses[place] = [float(line.split()[3]) for line in capsys.readouterr().out.splitlines()
                          if line.startswith("epoch")]
-    assert len(losses["cpu"]) == 15
+    assert len(losses["cpu"]) == 3
     apart = [abs(a - b) for a, b in zip(losses["cpu"], losses["opencl"], strict=True)]
     assert max(apart) < 1e-4
 
