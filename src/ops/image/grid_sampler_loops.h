@@ -142,7 +142,8 @@ static inline void NAME(find)(const struct sampler *s, const real *grid, struct 
 
 /* A row of an image's output, POINTS_TILE points at a time: places and weights first, which all
  * channels share, then each channel by itself. Gives what sample_row gives. */
-static void NAME(sample_image_row)(const struct sampler *s, const real *x, const real *grid, real *y)
+static void NAME(sample_image_row)(const struct sampler *s, const real *x, const real *grid,
+                                   real *y)
 {
     const struct point_loops *loops = POINT_LOOPS;
     const int64_t plane = s->in[1] * s->in[2], out = s->out[1] * s->out[2];

@@ -521,7 +521,8 @@ int gather_cpu(fl_tensor *self, int64_t dim, fl_tensor *index, bool sparse_grad,
     if (!which)
         return -1;
     struct walk w = walk_of(self, which, y, shape_wrap_dim(dim, self->ndim));
-    const int64_t bytes = (int64_t)dtype_size(self->dtype), size = self->ndim ? self->sizes[w.d] : 1;
+    const int64_t bytes = (int64_t)dtype_size(self->dtype),
+                  size = self->ndim ? self->sizes[w.d] : 1;
     const bool dense = w.row == w.d && w.along == bytes && w.own_step == bytes && w.k_step == 1;
     assert(bytes == 1 || bytes == 2 || bytes == 4 || bytes == 8 || bytes == 16);
     bool within = w.k_step == 1 || check_bounds(which, w.d, size) == 0;

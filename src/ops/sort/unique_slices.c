@@ -222,7 +222,10 @@ static fl_tensor *among_few(fl_tensor *wanted, fl_tensor *known, bool invert)
     for (int64_t i = 0; known && i < known->numel; i++) {
         fl_tensor *one = fl_select(known, 0, i);
         fl_tensor *same = !one ? NULL : invert ? fl_ne(wanted, one) : fl_eq(wanted, one);
-        found = i == 0 ? same : !found ? NULL : invert ? fl_logical_and(found, same) : fl_logical_or(found, same);
+        found = i == 0   ? same
+                : !found ? NULL
+                : invert ? fl_logical_and(found, same)
+                         : fl_logical_or(found, same);
         if (!found)
             return NULL;
     }
