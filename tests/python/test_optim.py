@@ -423,3 +423,49 @@ def test_steps_of_the_other_optimizers(name, options, expected):
     assert again.state[w]["step"] == 8
     with pytest.raises(ValueError, match="Invalid learning rate: -1"):
         getattr(torch.optim, name)([w], lr=-1)
+
+
+# Six steps on complex numbers, whose parts are updated one by one; PyTorch 2.13's.
+OF_COMPLEX = [
+    ("Adam", {}, [0.45257 + 1.40384j, -0.40844 + 0.05461j]),
+    ("Adam", {"amsgrad": True, "weight_decay": 0.1}, [0.44996 + 1.40387j, -0.40848 + 0.05265j]),
+    ("AdamW", {}, [0.44903 + 1.39346j, -0.40405 + 0.0542j]),
+    ("SGD", {"momentum": 0.9}, [0.31775 - 1.41125j, -0.50833 + 0.39464j]),
+    ("RMSprop", {"centered": True}, [0.50368 - 0.30183j, 0.39906 + 0.20115j]),
+    ("Adagrad", {"initial_accumulator_value": 0.1}, [0.69829 + 1.64637j, -0.65505 + 0.24687j]),
+    ("Adadelta", {}, [0.99802 + 1.99802j, -0.99802 + 0.49802j]),
+    ("Adamax", {}, [0.54802 + 1.43095j, -0.45553 + 0.1311j]),
+    ("NAdam", {}, [0.61416 + 1.53382j, -0.54722 + 0.19596j]),
+    ("RAdam", {}, [0.37249 - 1.13382j, 0.84995 + 0.10436j]),
+    ("Rprop", {}, [0.5496 + 1.00701j, -0.00701 + 0.208j]),
+    ("ASGD", {}, [0.52332 - 0.38335j, 0.4 + 0.2j]),
+    ("LBFGS", {}, [0.50001 - 0.49997j, 0.39998 + 0.2j]),
+]
+
+
+@pytest.mark.parametrize("name, options, expected", OF_COMPLEX)
+def test_steps_on_complex_parameters(name, options, expected):
+    w = torch.tensor([1 + 2j, -1 + 0.5j]).requires_grad_()
+    optimizer = getattr(torch.optim, name)([w], lr=0.1, **options)
+
+    def closure():
+        optimizer.zero_grad()
+        loss = (w * torch.tensor([1 + 1j, 2 - 1j]) - 1).abs().pow(2).sum()
+        loss.backward()
+        return loss
+
+    for _ in range(6):
+        optimizer.step(closure)
+    assert w.tolist() == pytest.approx(expected, abs=3e-5)
+    kept = [v for v in optimizer.state[w].values() if isinstance(v, torch.Tensor) and v.shape == w.shape]
+    assert all(v.dtype == torch.complex64 for v in kept)
+
+
+def test_optimizers_that_refuse_complex_parameters():
+    w = torch.ones(2, 2, dtype=torch.complex64).requires_grad_()
+    w.grad = torch.ones_like(w)
+    for name in ("Adafactor", "Muon"):
+        with pytest.raises(RuntimeError, match=f"{name} does not support complex parameters"):
+            getattr(torch.optim, name)([w]).step()
+    with pytest.raises(ValueError, match=r"Complex params at indices \[\[0, 0\]\]: SparseAdam"):
+        torch.optim.SparseAdam([w])

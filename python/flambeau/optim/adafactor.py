@@ -38,6 +38,11 @@ class Adafactor(EachOptimizer):
     _later_options = {"foreach": None}
     _decays = False  # by lr, after the size of the parameter is taken
 
+    def _step_one(self, p, group):
+        if p.is_complex():
+            raise RuntimeError("Adafactor does not support complex parameters")
+        super()._step_one(p, group)
+
     def _start(self, p, group):
         g = p.grad
         if g.dim() <= 1:

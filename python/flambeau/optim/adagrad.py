@@ -32,7 +32,8 @@ class Adagrad(EachOptimizer):
                 self.state[p] = {"step": _C.zeros((), dtype=step_dtype()), **self._start(p, group)}
 
     def _start(self, p, group):
-        return {"sum": _C.full_like(p, group["initial_accumulator_value"])}
+        start = group["initial_accumulator_value"]
+        return {"sum": _C.full_like(p, complex(start, start) if p.is_complex() else start)}
 
     def share_memory(self):
         """Moves the sums to shared memory."""

@@ -5,6 +5,7 @@ from flambeau.optim.optimizer import (
     GroupOptimizer,
     _to_scalar,
     _use_grad_for_differentiable,
+    as_real,
     step_dtype,
 )
 
@@ -121,8 +122,10 @@ class Adam(GroupOptimizer):
                 )
             if group["maximize"]:
                 g = -g
-            m, v, step = state["exp_avg"], state["exp_avg_sq"], state["step"]
+            step = state["step"]
             step += 1
+            p, g = as_real(p), as_real(g)
+            m, v = as_real(state["exp_avg"]), as_real(state["exp_avg_sq"])
             if group["weight_decay"] != 0:
                 if group["decoupled_weight_decay"]:
                     p.mul_(1 - lr * group["weight_decay"])
@@ -133,7 +136,7 @@ class Adam(GroupOptimizer):
             t = step if recorded else step.item()
             size, correction = lr / (1 - beta1**t), (1 - beta2**t) ** 0.5
             if group["amsgrad"]:
-                top = state["max_exp_avg_sq"]
+                top = as_real(state["max_exp_avg_sq"])
                 top.copy_(_C.maximum(top.clone() if recorded else top, v))
                 v = top
             if recorded:

@@ -3,7 +3,7 @@
 from flambeau import _C
 from flambeau.autograd.grad_mode import enable_grad
 from flambeau.optim.line_search import strong_wolfe
-from flambeau.optim.optimizer import BuiltinOptimizer, _to_scalar, refuse_options
+from flambeau.optim.optimizer import BuiltinOptimizer, _to_scalar, as_real, refuse_options
 
 
 class LBFGS(BuiltinOptimizer):
@@ -35,14 +35,14 @@ class LBFGS(BuiltinOptimizer):
     def _gradient(self):
         """The gradients of all parameters, one after the other."""
         return _C.cat([
-            _C.zeros(p.numel(), dtype=p.dtype) if p.grad is None else p.grad.reshape(-1)
+            as_real(_C.zeros_like(p) if p.grad is None else p.grad).reshape(-1)
             for p in self._params
         ])
 
     def _move(self, t, d):
         """Adds t * d to the parameters."""
         start = 0
-        for p in self._params:
+        for p in map(as_real, self._params):
             end = start + p.numel()
             p.add_(d[start:end].view_as(p), alpha=t)
             start = end

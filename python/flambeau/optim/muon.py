@@ -69,6 +69,8 @@ class Muon(EachOptimizer):
     _later_options = {}
 
     def _step_one(self, p, group):
+        if p.is_complex():
+            raise RuntimeError("Muon does not support complex parameters")
         state, g, momentum = self.state[p], p.grad, group["momentum"]
         if "momentum_buffer" not in state:
             state["momentum_buffer"] = _C.zeros_like(g)

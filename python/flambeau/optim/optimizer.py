@@ -525,7 +525,15 @@ class EachOptimizer(BuiltinOptimizer):
             p.mul_(1 - _to_scalar(group["lr"]) * decay)
         elif decay != 0:
             g = g.add(p, alpha=decay)
+        if p.is_complex():
+            p, g, state = as_real(p), as_real(g), {k: as_real(v) for k, v in state.items()}
         self._update(p, g, state, group)
+
+
+def as_real(t):
+    """A complex tensor as a view of its real and imaginary parts, which optimizers update as
+    independent numbers; a real tensor as it is."""
+    return _C.view_as_real(t) if t.is_complex() else t
 
 
 def step_dtype():

@@ -22,9 +22,9 @@ class Rprop(EachOptimizer):
         })
 
     def _start(self, p, group):
-        return {
-            "prev": _C.zeros_like(p), "step_size": _C.full_like(p.grad, _to_scalar(group["lr"]))
-        }
+        lr = _to_scalar(group["lr"])
+        size = _C.full_like(p.grad, complex(lr, lr) if p.is_complex() else lr)
+        return {"prev": _C.zeros_like(p), "step_size": size}
 
     def _update(self, p, g, state, group):
         (shrink, grow), (least, greatest) = group["etas"], group["step_sizes"]

@@ -21,6 +21,11 @@ class SparseAdam(EachOptimizer):
         if not 0.0 < eps:
             raise ValueError(f"Invalid epsilon value: {eps}")
         super().__init__(params, {"lr": lr, "betas": betas, "eps": eps, "maximize": maximize})
+        places = [[i, k] for i, group in enumerate(self.param_groups)
+                  for k, p in enumerate(group["params"]) if p.is_complex()]
+        if places:
+            raise ValueError(f"Complex params at indices {places}: SparseAdam does not support"
+                             " complex parameters")
 
     def __setstate__(self, state):
         Optimizer.__setstate__(self, state)
