@@ -1,6 +1,7 @@
 """torch.fx: the graphs and the code that PyTorch 2.13 finds for the same modules."""
 import copy
 import operator
+from typing import Dict, List, Optional, Tuple
 
 import pytest
 
@@ -183,3 +184,85 @@ def test_a_trace_within_a_trace_and_one_that_cannot_begin():
     finally:
         wrapped.pop()
     assert (vars(module).get("__call__"), vars(module).get("__getattribute__")) == before
+
+
+def test_annotations_are_written_as_types():
+    def annotated(x: Optional[torch.Tensor], n: List[int], d: Dict[str, int], t: Tuple[int, ...],
+                  u: "int | None" = None, p: int | float = 3):
+        return x + p
+
+    graph = fx.symbolic_trace(annotated)
+    assert graph.code.split("\n")[3] == (
+        "def forward(self, x : typing_Union[torch.Tensor,NoneType], n : typing_List[int], "
+        "d : typing_Dict[str,int], t : typing_Tuple[int,...], u : _int_None_ = None, "
+        "p : int|float = 3):"
+    )
+    assert "%x : typing.Optional[torch.Tensor] [num_users=1]" in str(graph.graph)
+    assert graph(torch.ones(1), [], {}, ()) == 4
+
+
+def test_replace_pattern():
+    class Net(nn.Module):
+        def forward(self, x, w):
+            return torch.sigmoid(x) * w + torch.sigmoid(w) * x
+
+    def swish(a, b):
+        return torch.sigmoid(a) * b
+
+    graph = fx.symbolic_trace(Net())
+    matches = fx.replace_pattern(graph, swish, lambda a, b: torch.tanh(a) * b)
+    assert [m.anchor.name for m in matches] == ["mul", "mul"]
+    assert graph.code == """
+
+
+def forward(self, x, w):
+    tanh = torch.tanh(x)
+    mul_2 = tanh * w;  tanh = None
+    tanh_1 = torch.tanh(w);  w = None
+    mul_3 = tanh_1 * x;  tanh_1 = x = None
+    add = mul_2 + mul_3;  mul_2 = mul_3 = None
+    return add
+    """
+    x, w = torch.tensor([0.5]), torch.tensor([2.0])
+    assert graph(x, w) == x.tanh() * w + w.tanh() * x
+
+
+def test_replace_pattern_leaves_what_is_used_elsewhere():
+    def leaks(x):
+        y = x.relu()
+        return y.neg() + y
+
+    graph = fx.symbolic_trace(leaks)
+    assert fx.replace_pattern(graph, lambda x: x.relu().neg(), lambda x: x.abs()) == []
+    done = fx.subgraph_rewriter.replace_pattern_with_filters(
+        graph, lambda x: x.relu(), lambda x: x.abs(),
+        match_filters=[lambda match, graph, pattern: match.placeholder_nodes[0].name == "x"])
+    assert [n.name for n in done[0].replacements] == ["abs_1"]
+    assert graph(torch.tensor([-2.0])) == 0
+
+
+def test_replacement_brings_its_modules():
+    class Layer(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.inner = nn.Linear(2, 2)
+
+        def forward(self, x):
+            return self.inner(x)
+
+    graph, layer = fx.symbolic_trace(lambda x: torch.relu(x) + 1), Layer()
+    fx.replace_pattern(graph, lambda x: torch.relu(x), fx.symbolic_trace(layer))
+    x = torch.ones(1, 2)
+    assert torch.equal(graph(x), layer(x) + 1)
+
+
+def test_shape_prop():
+    from flambeau.fx.passes.shape_prop import ShapeProp
+
+    graph = fx.symbolic_trace(nn.Sequential(nn.Linear(2, 3), nn.ReLU()))
+    ShapeProp(graph).propagate(torch.ones(4, 2))
+    metas = [n.meta["tensor_meta"] for n in graph.graph.nodes]
+    assert [tuple(m.shape) for m in metas] == [(4, 2), (4, 3), (4, 3), (4, 3)]
+    assert metas[1].stride == (3, 1) and metas[1].requires_grad and not metas[0].requires_grad
+    with pytest.raises(RuntimeError, match="ShapeProp error for: node=%_0"):
+        ShapeProp(graph).propagate(torch.ones(4, 5))

@@ -11,8 +11,10 @@ _HOMES = {
     **dict.fromkeys(("Tracer", "symbolic_trace", "wrap"), "_symbolic_trace"),
     **dict.fromkeys(("Interpreter", "Transformer"), "interpreter"),
     "GraphModule": "graph_module",
+    "replace_pattern": "subgraph_rewriter",
 }
-_MODULES = ("graph", "node", "proxy", "_symbolic_trace", "interpreter", "graph_module")
+_MODULES = ("graph", "node", "proxy", "_symbolic_trace", "interpreter", "graph_module",
+            "subgraph_rewriter")
 
 
 def __getattr__(name):

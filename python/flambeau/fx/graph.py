@@ -7,6 +7,8 @@ import keyword
 import math
 import operator
 import re
+import typing
+from types import UnionType
 
 import flambeau
 from flambeau.fx.node import Node, map_aggregate, map_arg, name_of, type_text
@@ -21,6 +23,12 @@ _WRITTEN = {
     operator.or_: "{} | {}", operator.xor: "{} ^ {}", operator.lshift: "{} << {}",
     operator.rshift: "{} >> {}", operator.neg: "-{}", operator.pos: "+{}",
     operator.invert: "~{}", operator.getitem: "{}[{}]",
+}
+
+
+_WRITTEN_TYPES = {
+    list: typing.List, dict: typing.Dict, set: typing.Set, frozenset: typing.FrozenSet,
+    tuple: typing.Tuple,
 }
 
 
@@ -258,12 +266,29 @@ class _Writer:
 
     def named(self, function):
         """The name of a function or a type, which the code's globals have."""
-        text = type_text(function) if isinstance(function, type) else name_of(function)
-        if text.split(".")[0] in ("torch", "operator"):
+        return self.known(
+            type_text(function) if isinstance(function, type) else name_of(function), function)
+
+    def known(self, text, value):
+        if text.split(".")[0] in ("torch", "operator") and text.replace(".", "").isidentifier():
             return text
-        name = text.replace(".", "_") if "." in text else text
-        self.globals[name] = function
+        name = re.sub("[^0-9a-zA-Z_]+", "_", text)
+        self.globals[name] = value
         return name
+
+    def annotation(self, kind):
+        """How the code writes a type: typing.List[int] as typing_List[int]."""
+        if isinstance(kind, UnionType):
+            return "|".join(map(self.annotation, kind.__args__))
+        origin = getattr(kind, "__origin__", None)
+        if origin is None:
+            plain = {(): "()", ...: "..."}.get(kind)
+            return plain or self.known(type_text(kind), kind)
+        if isinstance(kind, type(typing.List[int])):
+            origin = _WRITTEN_TYPES.get(origin, origin)
+        name = self.known(type_text(origin), origin)
+        parts = ",".join(map(self.annotation, kind.__args__))
+        return f"{name}[{parts}]" if parts else name
 
     def attribute(self, path):
         text = self.root
@@ -294,8 +319,7 @@ class _Writer:
     def parameter(self, node):
         text = node.target
         if node.type is not None:
-            text += f" : {type_text(node.type)}"
-            self.globals.update(vars(builtins))
+            text += f" : {self.annotation(node.type)}"
         return text + (f" = {self.value(node.args[0])}" if node.args else "")
 
     def text(self):

@@ -135,7 +135,7 @@ class Node:
 def type_text(kind):
     """How a program writes a type."""
     if not isinstance(kind, type):
-        return str(kind).replace("typing.", "").replace("flambeau.", "torch.")
+        return repr(kind).replace("flambeau.", "torch.")
     home = kind.__module__
     if home == "builtins":
         return kind.__name__

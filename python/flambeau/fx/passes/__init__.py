@@ -1,0 +1,1 @@
+"""Passes over graphs (source: torch.fx.passes)."""
