@@ -8,7 +8,7 @@
 
 #include "ops/pointwise/math.h"
 
-enum { LANES = 32, ROWS = 16 };
+enum { LANES = 32 };
 
 #define REAL    float
 #define NAME(x) x##_f32

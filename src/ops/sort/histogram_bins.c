@@ -20,7 +20,8 @@ static int refuse_dtype(const fl_tensor *self)
 {
     if (self->dtype == FL_FLOAT32 || self->dtype == FL_FLOAT64)
         return 0;
-    return dtype_refuse("histogramdd", self->dtype);
+    return error_set(FL_NOT_IMPLEMENTED, "\"histogramdd\" not implemented for '%s'",
+                     dtype_title(self->dtype));
 }
 
 /* ---- Edges ---- */

@@ -349,7 +349,7 @@ int expand_view(fl_tensor *self, fl_ints size, bool implicit, struct op_view *y)
                          dtype_title(self->dtype), own, wanted, (long long)size.count, self->ndim);
     y->ndim = (int)size.count, y->offset = self->offset;
     int extra = y->ndim - self->ndim;
-    for (int d = 0; d < y->ndim; d++) {
+    for (int d = y->ndim - 1; d >= 0; d--) {
         int64_t want = size.data[d], have = d < extra ? 1 : self->sizes[d - extra];
         if (want == -1 && d < extra)
             return error_set(
