@@ -132,6 +132,7 @@ static struct {
     long long zeroed_loss; /* losses.steps at that time */
     int unused;            /* zero_grads in a row that dropped gradients, before any step at all */
     bool stepped;          /* an optimizer's step has run */
+    bool evaluated;        /* only layers in evaluation mode were recorded before the last step */
 } last;
 
 int advice_watch_zero(const void *groups)
@@ -227,7 +228,10 @@ static int advise_of_mode(void)
                    "提示：训练之前请调用 model.train()，每次 model.eval() 之后也要重新调用。"};
     bool training = atomic_exchange_explicit(&advice_saw_training, false, memory_order_relaxed);
     bool evaluation = atomic_exchange_explicit(&advice_saw_evaluation, false, memory_order_relaxed);
-    return evaluation && !training ? advice_give(&advice) : 0;
+    /* Once may be another model's evaluation, whose graph nobody trains. */
+    bool again = last.evaluated;
+    last.evaluated = evaluation && !training;
+    return again && last.evaluated ? advice_give(&advice) : 0;
 }
 
 /* The first gradient of the groups' parameters, borrowed, and the learning rate of its group. */

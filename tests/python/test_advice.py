@@ -198,3 +198,11 @@ def test_nothing_is_said_by_c_programs_or_without_a_graph(told):
         F.cross_entropy(x.softmax(1), torch.zeros(4, dtype=torch.long))
         F.nll_loss(x.softmax(0), torch.zeros(4, dtype=torch.long))
     assert told == []
+
+
+def test_evaluation_of_another_model_before_a_step_is_no_mistake(told):
+    teacher = nn.Sequential(nn.Linear(2, 8), nn.BatchNorm1d(8), nn.Linear(8, 1)).eval()
+    model = nn.Linear(2, 1)
+    teacher(torch.ones(4, 2)).sum().backward()  # a look at its gradients
+    train(model, torch.optim.SGD(model.parameters(), lr=0.01))
+    assert told == []
