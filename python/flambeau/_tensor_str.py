@@ -5,6 +5,8 @@ The text itself is made in C (src/core/print.c), so that C programs print the sa
 options and what only Python has: the names of subclasses, format().
 """
 
+import sys
+
 from flambeau import _C
 
 _INF = float("inf")
@@ -23,6 +25,10 @@ class _Options:
         _C._set_print_options(*values)
         for name, value in zip(self.__slots__, values):
             object.__setattr__(self, name, value)
+
+    def __repr__(self):
+        pairs = (f"{name}={getattr(self, name)!r}" for name in self.__slots__)
+        return f"__PrinterOptions({', '.join(pairs)})"
 
     def __setattr__(self, name, value):
         values = {other: getattr(self, other) for other in self.__slots__} | {name: value}
@@ -83,9 +89,15 @@ def _str(t, *, tensor_contents=None):
     if lanes:  # each sample of a vmap's batch
         text = _str(_C._lane_leave(t, lanes[-1], 0, 0)).replace("\n", "\n    ")
         return f"BatchedTensor(lvl={len(lanes)}, bdim=0, value=\n    {text}\n)"
+    forward = sys.modules.get("flambeau.autograd.forward_ad")
+    tangent = forward.unpack_dual(t).tangent if forward else None
     kind = type(t)
     plain = kind is _C.Tensor or kind.__name__ == "Parameter"
-    return _C._tensor_text(t, "tensor(" if plain else kind.__name__ + "(", tensor_contents)
+    start = "tensor(" if plain else kind.__name__ + "("
+    text = _C._tensor_text(t, start, tensor_contents)
+    if tangent is None:
+        return text
+    return _add_suffixes(text[:-1], [f"tangent={tangent}"], len(start), t.is_sparse)
 
 
 def _format(t, spec):

@@ -44,6 +44,7 @@ class finfo:
                 "to handle 'torch.finfo'"
             )
         self.bits, digits, low, high, self.resolution, *top = _FLOATS[self.dtype]
+        self.dtype = {"complex64": "float32", "complex128": "float64"}.get(self.dtype, self.dtype)
         self.eps = 2.0**-digits
         self.max = top[0] if top else (2.0 - self.eps) * 2.0**high
         self.tiny = self.smallest_normal = 2.0**low

@@ -218,7 +218,7 @@ def test_profiler(tmp_path):
         for _ in range(6):
             torch.ones(2) + 1
             prof.step()
-    assert ready == [3]
+    assert ready == [4]
     assert {e.name for e in prof.events()} >= {"aten::add", "ProfilerStep#2", "ProfilerStep#3"}
     torch.ones(2) + 1
     with torch.autograd.profiler.profile() as prof:

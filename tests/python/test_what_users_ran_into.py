@@ -273,3 +273,117 @@ def test_resize():
 def test_windows_without_a_place():
     with pytest.raises(RuntimeError, match="non-positive groups"):
         F.conv3d(torch.ones(1, 0, 5, 3, 3), torch.ones(5, 0, 2, 2, 2), padding="same", groups=0)
+
+
+def test_segment_reduce():
+    x = torch.arange(12.0).view(6, 2).requires_grad_()
+    lengths = torch.tensor([2, 0, 4])
+    rows = {"sum": [2, 0, 28], "mean": [1, math.nan, 7], "max": [2, -inf, 10],
+            "min": [0, inf, 4], "prod": [0, 1, 1920]}
+    started = {"sum": [5, 3, 31], "mean": [2.5, 3, 7.75], "max": [3, 3, 10], "min": [0, 3, 3],
+               "prod": [0, 3, 5760]}
+    for how, expected in rows.items():
+        y = torch.segment_reduce(x, how, lengths=lengths)
+        assert y[:, 0].tolist() == pytest.approx(expected, nan_ok=True)
+        y = torch.segment_reduce(x, how, lengths=lengths, initial=3.0)
+        assert y[:, 0].tolist() == pytest.approx(started[how])
+    y = torch.segment_reduce(x, "sum", offsets=torch.tensor([1, 2, 5]))
+    assert y.tolist() == [[2, 3], [18, 21]]
+    y = torch.segment_reduce(x.T, "sum", lengths=torch.tensor([[2, 4], [5, 1]]), axis=1)
+    assert y.tolist() == [[2, 28], [25, 11]]
+    torch.segment_reduce(x, "mean", lengths=lengths).nansum().backward()
+    assert x.grad[:, 0].tolist() == [0.5, 0.5, 0.25, 0.25, 0.25, 0.25]
+    for error, text, call in (
+        (RuntimeError, "reduce argument must be either sum, prod, mean, amax or amin, got foo",
+         lambda: torch.segment_reduce(x, "foo", lengths=lengths)),
+        (RuntimeError, "segment_reduce(): Either lengths or offsets must be defined.",
+         lambda: torch.segment_reduce(x, "sum")),
+        (RuntimeError, "lengths contains negative value!",
+         lambda: torch.segment_reduce(x, "sum", lengths=torch.tensor([-1, 7]))),
+        (RuntimeError, "segment_reduce(): Expected all rows of lengths along axis to sum to "
+         "data.size(lengths.dim()-1) when !unsafe.",
+         lambda: torch.segment_reduce(x, "sum", lengths=torch.tensor([1, 2**62]))),
+        (RuntimeError, "segment_reduce(): Expected axis to be the last dimension of lengths but "
+         "got 1.", lambda: torch.segment_reduce(x, "sum", lengths=lengths, axis=1)),
+        (NotImplementedError, "\"_segment_reduce_cpu\" not implemented for 'Long'",
+         lambda: torch.segment_reduce(x.long(), "sum", lengths=lengths)),
+    ):
+        assert first_line(error, call) == text
+
+
+def test_expand_tells_the_last_dim_that_does_not_fit():
+    assert first_line(RuntimeError, lambda: torch.ones(2, 3).expand(5, 5)) == (
+        "The expanded size of the tensor (5) must match the existing size (3) at non-singleton "
+        "dimension 1.  Target sizes: [5, 5].  Tensor sizes: [2, 3]"
+    )
+
+
+def test_limits_of_complex_numbers_are_those_of_their_parts():
+    assert repr(torch.finfo(torch.complex64)) == repr(torch.finfo(torch.float32))
+    assert torch.finfo(torch.complex128) == torch.finfo(torch.float64)
+
+
+def test_print_options_say_what_they_are():
+    from flambeau._tensor_str import PRINT_OPTS
+
+    assert repr(PRINT_OPTS) == (
+        "__PrinterOptions(precision=4, threshold=1000, edgeitems=3, linewidth=80, sci_mode=None)")
+
+
+def test_node_of_a_function_says_its_name():
+    class Twice(torch.autograd.Function):
+        @staticmethod
+        def forward(ctx, x):
+            return x * 2
+
+        @staticmethod
+        def backward(ctx, g):
+            return g * 2
+
+    node = Twice.apply(torch.ones(1, requires_grad=True)).grad_fn
+    assert repr(node).startswith("<torch.autograd.function.TwiceBackward object at 0x")
+
+
+def test_gradgradcheck_draws_as_pytorch():
+    torch.manual_seed(0)
+    x = torch.ones(3, dtype=torch.float64, requires_grad=True)
+    assert torch.autograd.gradgradcheck(lambda x: x**3, (x,))
+    assert torch.rand(1).item() == pytest.approx(0.4901, abs=1e-4)
+    torch.manual_seed(0)
+    made = torch.testing.make_tensor(2, dtype=torch.complex64, low=-1, high=1)
+    assert made.tolist() == pytest.approx([-0.0075 + 0.5364j, -0.823 - 0.7359j], abs=1e-4)
+
+
+def test_functionalize_leaves_results_alone():
+    def change(x):
+        y = x.clone()
+        y.add_(1)
+        return y
+
+    assert torch.func.functionalize(change)(torch.ones(1)) == 2
+    with pytest.raises(RuntimeError, match="received invalid argument for remove="):
+        torch.func.functionalize(change, remove="views")
+
+
+def test_zero_redundancy_optimizer_of_one_process():
+    from flambeau.distributed.optim import ZeroRedundancyOptimizer
+
+    w = torch.ones(2, requires_grad=True)
+    optimizer = ZeroRedundancyOptimizer([w], torch.optim.Adam, lr=0.5)
+    (w * 2).sum().backward()
+    optimizer.step()
+    optimizer.consolidate_state_dict()
+    assert w.tolist() == pytest.approx([0.5, 0.5])
+    again = ZeroRedundancyOptimizer([w], torch.optim.Adam, lr=0.1)
+    again.load_state_dict(optimizer.state_dict())
+    assert again.param_groups[0]["lr"] == 0.5 and again.state[w]["step"] == 1
+    optimizer.zero_grad()
+    assert w.grad is None
+
+
+def test_dual_tensors_print_their_tangent():
+    forward = torch.autograd.forward_ad
+    with forward.dual_level():
+        x = forward.make_dual(torch.tensor([1.0, 2.0]), torch.tensor([3.0, 4.0]))
+        assert repr(x * x) == "tensor([1., 4.], tangent=tensor([ 6., 16.]))"
+        assert repr(torch.ones(1)) == "tensor([1.])"

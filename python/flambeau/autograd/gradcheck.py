@@ -287,9 +287,10 @@ def gradgradcheck(
 
 def _random_like(y, scattered):
     """Random numbers of y's shape that require a gradient; `scattered`: not contiguous."""
-    if scattered:
-        return _C.randn((*y.shape, 2), dtype=y.dtype)[..., 0].requires_grad_()
-    return _C.randn(y.shape, dtype=y.dtype).requires_grad_()
+    from flambeau.testing import make_tensor
+
+    return make_tensor(y.shape, dtype=y.dtype, low=-1, high=1, requires_grad=True,
+                       noncontiguous=scattered)
 
 
 class _Module(type(sys)):

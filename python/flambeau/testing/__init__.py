@@ -259,10 +259,11 @@ def make_tensor(
     if low is None:
         low = 0 if dtype in (_C.bool, _C.uint8) else -9
     if high is None:
-        high = 2 if dtype == _C.bool else 9 if floating else 10
+        high = 2 if dtype == _C.bool else 9 if floating or dtype.is_complex else 10
     sizes = (*shape[:-1], 2 * shape[-1]) if noncontiguous and shape else shape
-    if floating:
-        made = _C.empty(sizes, dtype=dtype, device=device).uniform_(low, high)
+    if floating or dtype.is_complex:
+        made = _C.empty(sizes, dtype=dtype, device=device)
+        (_C.view_as_real(made) if dtype.is_complex else made).uniform_(low, high)
     else:
         made = _C.randint(int(low), int(high), sizes, dtype=_C.int64, device=device).to(dtype)
     if noncontiguous and shape:

@@ -746,6 +746,17 @@ static PyMemberDef context_members[] = {
     {0},
 };
 
+/* As PyTorch's, whose node is of a class of its own, NAMEBackward. */
+static PyObject *context_repr(PyObject *self)
+{
+    PyObject *name = PyType_GetName(Py_TYPE(self));
+    PyObject *text =
+        name ? PyUnicode_FromFormat("<torch.autograd.function.%UBackward object at %p>", name, self)
+             : NULL;
+    Py_XDECREF(name);
+    return text;
+}
+
 static PyType_Spec context_spec = {
     .name = "flambeau._C._FunctionNode",
     .basicsize = sizeof(struct context_object),
@@ -755,6 +766,7 @@ static PyType_Spec context_spec = {
             SLOT(Py_tp_dealloc, context_dealloc),
             SLOT(Py_tp_traverse, context_traverse),
             SLOT(Py_tp_clear, context_clear),
+            SLOT(Py_tp_repr, context_repr),
             SLOT(Py_tp_methods, context_methods),
             SLOT(Py_tp_getset, context_properties),
             SLOT(Py_tp_members, context_members),
