@@ -294,6 +294,8 @@ void tensor_set_base(fl_tensor *view, fl_tensor *of, int creation)
 fl_tensor *tensor_shape_only(const fl_tensor *t)
 {
     fl_tensor *shape = make_handle(t->ndim, t->sizes, t->strides, t->numel, t->dtype);
+    if (shape)
+        shape->offset = t->offset;
     if (shape && t->lanes && lanes_set(shape, t->lanes)) {
         tensor_release(shape);
         return NULL;

@@ -9,7 +9,9 @@
 #include "core/warning.h"
 #include "flambeau/ops/copy.h"
 #include "flambeau/ops/create.h"
+#include "flambeau/ops/index.h"
 #include "flambeau/ops/pointwise.h"
+#include "flambeau/ops/sort.h"
 #include "flambeau/ops/view.h"
 #include "ops/op.h"
 #include "ops_kernels.h"
@@ -626,11 +628,14 @@ int vander_compose(fl_tensor *x, const int64_t *N, bool increasing, fl_tensor **
     int64_t n = N ? *N : x->sizes[0];
     if (n < 0)
         return error_set(FL_RUNTIME_ERROR, "N must be non-negative.");
-    fl_tensor *powers = fl_arange(fl_int(n), FL_INT64, (fl_device){-1, 0}, false);
-    if (!increasing && powers)
-        powers = fl_rsub_scalar(powers, fl_int(n - 1), fl_int(1));
-    *y = fl_pow(fl_unsqueeze(x, -1), powers);
-    return *y ? 0 : -1;
+    /* 1 and n - 1 times x, multiplied up: exact where powers by logarithms are not. */
+    fl_tensor *column = fl_unsqueeze(x, -1);
+    fl_tensor *parts[] = {
+        fl_ones_like(column, FL_NO_DTYPE, (fl_device){-1, 0}, false, -1),
+        fl_expand(column, FL_INTS_OF(x->sizes[0], n > 1 ? n - 1 : 0), false)};
+    fl_tensor *powers = fl_cumprod(op_joined(parts, 2, -1), -1, FL_NO_DTYPE);
+    powers = fl_narrow(powers, -1, 0, n < 1 ? 0 : n);
+    return op_give(y, increasing ? powers : fl_flip(powers, FL_INTS_OF(-1)));
 }
 
 int fill_diagonal_compose(fl_tensor *self, fl_value fill_value, bool wrap, fl_tensor **y)

@@ -10,6 +10,7 @@
 #include "flambeau/ops/sort.h"
 #include "flambeau/ops/view.h"
 #include "ops/op.h"
+#include "ops/pointwise/pointwise.h"
 #include "ops_kernels.h"
 
 /* ---- Blocks and choices ---------------------------------------------------------------------- */
@@ -34,11 +35,11 @@ int block_diag_compose(fl_tensors tensors, fl_tensor **y)
 {
     fl_value list;
     int64_t width = 0, at = 0;
-    int dtype = tensors.count ? tensors.data[0]->dtype : dtype_default();
     if (!tensors.count)
         return op_give(
             y, fl_zeros((fl_ints){(int64_t[]){1, 0}, 2}, FL_NO_DTYPE, (fl_device){-1, 0}, false));
-    fl_tensor **row = op_list(&list, tensors.count);
+    const int dtype = pointwise_promote_list(tensors.data, tensors.count);
+    fl_tensor **row = dtype < 0 ? NULL : op_list(&list, tensors.count);
     for (int64_t i = 0; row && i < tensors.count; i++) {
         if (tensors.data[i]->ndim > 2) {
             op_list_drop(&list);
@@ -50,7 +51,6 @@ int block_diag_compose(fl_tensors tensors, fl_tensor **y)
         }
         row[i] = fl_atleast_2d(tensors.data[i]);
         width += row[i] ? row[i]->sizes[1] : 0;
-        dtype = dtype_promote(dtype, tensors.data[i]->dtype);
     }
     for (int64_t i = 0; row && i < tensors.count; i++) {
         const int64_t own = row[i] ? row[i]->sizes[1] : 0, pad[] = {at, width - at - own};
@@ -299,8 +299,10 @@ int trapezoid_dx_compose(fl_tensor *t, fl_value dx, int64_t dim, fl_tensor **y)
 {
     int d = shape_wrap_dim(dim, t->ndim);
     return d < 0 ? -1
-                 : op_give(y, fl_sum_dim_intlist(trapezoids(t, NULL, dx, d), (fl_ints){&dim, 1},
-                                                 false, FL_NO_DTYPE));
+                 : op_give(y, fl_mul_scalar(fl_sum_dim_intlist(trapezoids(t, NULL, fl_int(2), d),
+                                                               (fl_ints){&dim, 1}, false,
+                                                               FL_NO_DTYPE),
+                                            fl_float(number_real(&dx) / 2)));
 }
 
 int cumulative_trapezoid_compose(fl_tensor *t, fl_tensor *x, int64_t dim, fl_tensor **y)

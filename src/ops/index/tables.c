@@ -55,11 +55,12 @@ static double norm_of(const double *row, int64_t n, double p)
     for (int64_t i = 0; i < n; i++) {
         const double size = fabs(row[i]);
         sum = isinf(p) ? (size > sum ? size : sum)
-                       : sum + (p == 2   ? size * size
+                       : sum + (p == 0   ? size != 0
+                                : p == 2 ? size * size
                                 : p == 1 ? size
                                          : pow(size, p));
     }
-    return isinf(p) || p == 1 ? sum : p == 2 ? sqrt(sum) : pow(sum, 1 / p);
+    return isinf(p) || p == 1 || p == 0 ? sum : p == 2 ? sqrt(sum) : pow(sum, 1 / p);
 }
 
 /* Holds row number `at` of t (rows, n) to the norm; room has n numbers. */

@@ -221,7 +221,8 @@ int embedding_bag_cpu(fl_tensor *weight, fl_tensor *indices, fl_tensor *offsets,
                       bool include_last_offset, int64_t padding_idx, fl_tensor *y,
                       fl_tensor *offset2bag, fl_tensor *bag_size, fl_tensor *maximum_indices)
 {
-    (void)scale_grad_by_freq, (void)include_last_offset;
+    (void)scale_grad_by_freq;
+    int64_t beyond = 0;
     const int work = compute_dtype(compute_of(weight->dtype));
     fl_tensor *table = tensor_as(weight, work), *which = tensor_as(indices, FL_INT64);
     fl_tensor *starts = tensor_as(offsets, FL_INT64);
@@ -248,6 +249,9 @@ int embedding_bag_cpu(fl_tensor *weight, fl_tensor *indices, fl_tensor *offsets,
         if (status == 0)
             status = check_indices(k.indices, k.total, weight->sizes[0],
                                    mode != BAG_MAX && padding_idx < 0);
+        if (status == 0 && include_last_offset) /* what lies beyond is in no bag */
+            for (k.total = k.offsets[k.bags]; k.total + beyond < which->numel; beyond++)
+                k.bag_of[k.total + beyond] = -1;
         if (status == 0)
             threads_for((k.bags + BAGS_A_CHUNK - 1) / BAGS_A_CHUNK, fill_chunk, &k);
         if (status == 0 && out != y)
@@ -312,8 +316,8 @@ int embedding_bag_backward_cpu(fl_tensor *g, fl_tensor *indices, fl_tensor *offs
             times[index[i]]++;
         for (int64_t i = 0; mode != BAG_MAX && i < total; i++) {
             double scale = weight_at(weights, i) / (times ? (double)times[index[i]] : 1);
-            scale /= mode == BAG_MEAN && rows[bag[i]] ? (double)rows[bag[i]] : 1;
-            if (index[i] != padding_idx)
+            scale /= mode == BAG_MEAN && bag[i] >= 0 && rows[bag[i]] ? (double)rows[bag[i]] : 1;
+            if (index[i] != padding_idx && bag[i] >= 0)
                 gather_add_row(dy, bag[i], out, index[i], size.data[1], scale);
         }
         if (status == 0 && out != y)
@@ -358,7 +362,9 @@ int embedding_bag_per_sample_weights_backward_cpu(fl_tensor *g, fl_tensor *weigh
         const int64_t *index = tensor_data(which), *bag = tensor_data(offset2bag);
         for (int64_t i = 0; dy->sizes[0] && i < which->numel; i++) {
             const double sum =
-                index[i] == padding_idx ? 0 : dot(dy, bag[i], table, index[i], weight->sizes[1]);
+                index[i] == padding_idx || bag[i] < 0
+                    ? 0
+                    : dot(dy, bag[i], table, index[i], weight->sizes[1]);
             if (work == FL_FLOAT32)
                 ((float *)tensor_data(out))[i] = (float)sum;
             else

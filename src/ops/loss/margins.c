@@ -141,7 +141,8 @@ int multilabel_margin_loss_compose(fl_tensor *input, fl_tensor *target, const ch
         fl_gt_scalar(fl_scatter_add(zeros, -1, index, op_as(named, input->dtype)), fl_int(0));
     fl_tensor *own =
         fl_unsqueeze(fl_rsub_scalar(fl_gather(input, -1, index, false), fl_int(1), fl_int(1)), -1);
-    fl_tensor *errors = at_least_zero(fl_add(own, fl_unsqueeze(input, -2), fl_int(1)));
+    /* At the margin itself the gradient is 0: relu's, not clamp's. */
+    fl_tensor *errors = fl_relu(fl_add(own, fl_unsqueeze(input, -2), fl_int(1)));
     fl_tensor *left_out = fl_logical_or(fl_unsqueeze(unnamed, -1), fl_unsqueeze(chosen, -2));
     errors = fl_masked_fill_scalar(errors, left_out, fl_float(0));
     errors = fl_sum_dim_intlist(errors, (fl_ints){(int64_t[]){-1, -2}, 2}, false, FL_NO_DTYPE);
@@ -165,7 +166,8 @@ int poisson_nll_loss_compose(fl_tensor *input, fl_tensor *target, bool log_input
                             ? fl_sub(fl_exp(input), fl_mul(target, input), fl_int(1))
                             : fl_sub(input, fl_mul(target, fl_log(plus(input, eps))), fl_int(1));
     if (full)
-        errors = fl_add(errors, log_factorial(target), fl_int(1));
+        errors = fl_add(errors, op_as(log_factorial(target), errors ? errors->dtype : FL_FLOAT32),
+                        fl_int(1));
     return loss_reduce(errors, reduction, y);
 }
 

@@ -22,12 +22,7 @@ int angle_compose(fl_tensor *self, fl_tensor **y)
         return op_give(y, fl_atan2(fl_imag(self), fl_real(self)));
     if (!dtype_is_floating(self->dtype))
         self = op_as(self, dtype_default());
-    if (!self)
-        return -1;
-    fl_tensor *negative = fl_lt_scalar(self, fl_int(0));
-    fl_tensor *angle =
-        fl_mul_scalar(op_as(negative, self->dtype), fl_float(3.14159265358979323846));
-    return op_give(y, fl_where(fl_isnan(self), self, angle));
+    return op_give(y, fl__angle_real(self));
 }
 
 /* Both as views of the shape to which they broadcast. */

@@ -520,13 +520,17 @@ static int deviation(const char *what, fl_tensor *self, fl_ints dim, double corr
 {
     if (variance(what, self, dim, correction, keepdim, std, mean))
         return -1;
-    if (self->dtype == FL_FLOAT64 || !truth_of(fl_any(fl_isinf(*std))))
+    const int real = dtype_real(self->dtype);
+    const bool complex = dtype_is_complex(self->dtype);
+    if (real == FL_FLOAT64 || !truth_of(fl_any(fl_isinf(*std))))
         return op_give(std, fl__sqrt_safe(*std));
     /* The variance is beyond its dtype, as the deviation need not be. */
-    if (variance(NULL, fl__cast(self, FL_FLOAT64), dim, correction, keepdim, std, mean))
+    self = fl__cast(self, complex ? FL_COMPLEX128 : FL_FLOAT64);
+    const int dtype = (*mean)->dtype;
+    if (variance(NULL, self, dim, correction, keepdim, std, mean))
         return -1;
-    *mean = fl__cast(*mean, (fl_dtype)self->dtype);
-    return op_give(std, fl__cast(fl__sqrt_safe(*std), (fl_dtype)self->dtype)) || !*mean ? -1 : 0;
+    *mean = fl__cast(*mean, (fl_dtype)dtype);
+    return op_give(std, fl__cast(fl__sqrt_safe(*std), (fl_dtype)real)) || !*mean ? -1 : 0;
 }
 
 static double correction_of(fl_value correction)

@@ -46,7 +46,7 @@ static fl_value in_class(double value, int dtype)
         return fl_boolean(value > 0);
     if (dtype_is_inexact(dtype))
         return fl_float(value);
-    return fl_int(value == -INFINITY  ? dtype_least(dtype)
+    return fl_int(value == -INFINITY  ? (dtype_is_signed(dtype) ? dtype_least(dtype) : 0)
                   : value == INFINITY ? dtype_most(dtype)
                                       : (int64_t)value);
 }
