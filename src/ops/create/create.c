@@ -630,9 +630,8 @@ int vander_compose(fl_tensor *x, const int64_t *N, bool increasing, fl_tensor **
         return error_set(FL_RUNTIME_ERROR, "N must be non-negative.");
     /* 1 and n - 1 times x, multiplied up: exact where powers by logarithms are not. */
     fl_tensor *column = fl_unsqueeze(x, -1);
-    fl_tensor *parts[] = {
-        fl_ones_like(column, FL_NO_DTYPE, (fl_device){-1, 0}, false, -1),
-        fl_expand(column, FL_INTS_OF(x->sizes[0], n > 1 ? n - 1 : 0), false)};
+    fl_tensor *parts[] = {fl_ones_like(column, FL_NO_DTYPE, (fl_device){-1, 0}, false, -1),
+                          fl_expand(column, FL_INTS_OF(x->sizes[0], n > 1 ? n - 1 : 0), false)};
     fl_tensor *powers = fl_cumprod(op_joined(parts, 2, -1), -1, FL_NO_DTYPE);
     powers = fl_narrow(powers, -1, 0, n < 1 ? 0 : n);
     return op_give(y, increasing ? powers : fl_flip(powers, FL_INTS_OF(-1)));

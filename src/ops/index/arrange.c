@@ -299,10 +299,10 @@ int trapezoid_dx_compose(fl_tensor *t, fl_value dx, int64_t dim, fl_tensor **y)
 {
     int d = shape_wrap_dim(dim, t->ndim);
     return d < 0 ? -1
-                 : op_give(y, fl_mul_scalar(fl_sum_dim_intlist(trapezoids(t, NULL, fl_int(2), d),
-                                                               (fl_ints){&dim, 1}, false,
-                                                               FL_NO_DTYPE),
-                                            fl_float(number_real(&dx) / 2)));
+                 : op_give(y,
+                           fl_mul_scalar(fl_sum_dim_intlist(trapezoids(t, NULL, fl_int(2), d),
+                                                            (fl_ints){&dim, 1}, false, FL_NO_DTYPE),
+                                         fl_float(number_real(&dx) / 2)));
 }
 
 int cumulative_trapezoid_compose(fl_tensor *t, fl_tensor *x, int64_t dim, fl_tensor **y)

@@ -361,10 +361,9 @@ int embedding_bag_per_sample_weights_backward_cpu(fl_tensor *g, fl_tensor *weigh
     if (dy && table && which && out) {
         const int64_t *index = tensor_data(which), *bag = tensor_data(offset2bag);
         for (int64_t i = 0; dy->sizes[0] && i < which->numel; i++) {
-            const double sum =
-                index[i] == padding_idx || bag[i] < 0
-                    ? 0
-                    : dot(dy, bag[i], table, index[i], weight->sizes[1]);
+            const double sum = index[i] == padding_idx || bag[i] < 0
+                                   ? 0
+                                   : dot(dy, bag[i], table, index[i], weight->sizes[1]);
             if (work == FL_FLOAT32)
                 ((float *)tensor_data(out))[i] = (float)sum;
             else

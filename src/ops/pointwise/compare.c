@@ -40,8 +40,7 @@ static fl_tensor *integers_isclose(fl_tensor *self, fl_tensor *other, double rto
     fl_tensor *same = fl_eq(self, other);
     if (rtol == 0 && atol == 0)
         return same;
-    fl_tensor *gap =
-        fl_abs(fl_sub(fl__cast(self, FL_INT64), fl__cast(other, FL_INT64), fl_int(1)));
+    fl_tensor *gap = fl_abs(fl_sub(fl__cast(self, FL_INT64), fl__cast(other, FL_INT64), fl_int(1)));
     self = fl__cast(self, FL_FLOAT64), other = fl__cast(other, FL_FLOAT64);
     fl_tensor *allowed =
         fl_add_scalar(fl_abs(fl_mul_scalar(other, fl_float(rtol))), fl_float(atol), fl_int(1));

@@ -30,7 +30,8 @@ int lp_pool1d_compose(fl_tensor *input, fl_value norm_type, fl_ints kernel_size,
                       bool ceil_mode, fl_tensor **y)
 {
     if (is_greatest(&norm_type))
-        return op_give(y, fl_max_pool1d(input, kernel_size, stride, (fl_ints){none.data, 1}, (fl_ints){ones.data, 1}, ceil_mode));
+        return op_give(y, fl_max_pool1d(input, kernel_size, stride, (fl_ints){none.data, 1},
+                                        (fl_ints){ones.data, 1}, ceil_mode));
     fl_tensor *powers = fl_pow_scalar(input, norm_type);
     return root(
         fl_avg_pool1d(powers, kernel_size, stride, (fl_ints){none.data, 1}, ceil_mode, true),
@@ -41,7 +42,8 @@ int lp_pool2d_compose(fl_tensor *input, fl_value norm_type, fl_ints kernel_size,
                       bool ceil_mode, fl_tensor **y)
 {
     if (is_greatest(&norm_type))
-        return op_give(y, fl_max_pool2d(input, kernel_size, stride, (fl_ints){none.data, 2}, (fl_ints){ones.data, 2}, ceil_mode));
+        return op_give(y, fl_max_pool2d(input, kernel_size, stride, (fl_ints){none.data, 2},
+                                        (fl_ints){ones.data, 2}, ceil_mode));
     fl_tensor *powers = fl_pow_scalar(input, norm_type);
     return root(
         fl_avg_pool2d(powers, kernel_size, stride, (fl_ints){none.data, 2}, ceil_mode, true, NULL),
