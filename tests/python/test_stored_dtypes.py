@@ -152,7 +152,6 @@ def test_what_unsigned_integers_do():
         (lambda: x.sum(dtype=torch.uint16), "sum_cpu"),
         (lambda: x.cumsum(0, dtype=torch.uint16), "cumsum_out_cpu"),
         (lambda: torch.eye(2, dtype=torch.uint16), "eye"),
-        (lambda: x.index_select(0, torch.tensor([0])), "index_select"),
         (lambda: x.masked_fill(x == 1, 0), "masked_fill"),
         (lambda: x.view(3, 1) @ y.view(1, 3), "addmm_impl_cpu_"),
     ]:
