@@ -16,14 +16,16 @@ _FOLDER = os.path.dirname(__file__) + os.sep
 
 NAMES = frozenset(
     (
-        "softmax_before_loss sigmoid_before_loss relu_before_loss loss_of_one_class "
+        "softmax_before_loss sigmoid_before_loss sigmoid_before_cross_entropy relu_before_loss "
+        "loss_of_one_class targets_of_binary_loss comparison_broadcasts comparison_with_nan "
         "nll_of_probabilities nll_of_scores kl_of_probabilities loss_of_rounded "
         "softmax_over_batch softmax_of_one difference_broadcasts loss_diverges loss_is_nan "
         "backward_of_leaf copy_of_results optimizer_of_other_parameters zero_grad_missing "
         "zero_grad_before_step backward_missing step_missing clip_without_gradients "
         "dropout_in_evaluation "
         "training_in_eval_mode layers_in_a_list tensor_is_no_parameter misspelled_requires_grad "
-        "requires_grad_of_module"
+        "requires_grad_of_module trainable_of_module mode_as_attribute layer_repeated "
+        "state_not_copied rate_as_attribute batch_first_missing"
     ).split()
 )
 
@@ -54,27 +56,52 @@ def set_advice(on, name=None):
     _C._set_advice(_on)
 
 
+def _nodes(frame, kind):
+    """The nodes of a kind, named as in ast, in the statement that runs; none without source."""
+    import ast
+
+    from flambeau._explain.source import nodes_at
+
+    try:
+        return nodes_at(frame, frame.f_lineno, getattr(ast, kind))
+    except Exception:
+        return []
+
+
 def _forgets_mode(frame):
     """Whether the line that runs is F.dropout(x, p), without `training`, in a module in evaluation
     mode."""
-    import ast
-
-    from flambeau._explain.source import nodes_at, value_of
+    from flambeau._explain.source import value_of
 
     module = frame.f_locals.get("self") if frame else None
     if not isinstance(module, _C.ModuleBase) or module.training:
         return False
-    try:
-        calls = nodes_at(frame, frame.f_lineno, ast.Call)
-    except Exception:
-        return False  # no source
     dropout = sys.modules["flambeau.nn.functional"].dropout
     return any(
         value_of(call.func, frame) is dropout
         and len(call.args) < 3
         and all(keyword.arg != "training" for keyword in call.keywords)
-        for call in calls
+        for call in _nodes(frame, "Call")
     )
+
+
+def _counts_hits(frame):
+    """Whether the line that runs counts the hits of a comparison: (pred == y).sum(), or .mean()."""
+    for call in _nodes(frame, "Call") if frame else ():
+        function = getattr(call.func, "attr", "")
+        if function not in ("sum", "mean", "count_nonzero") or call.args and function != "count_nonzero":
+            continue
+        inner = getattr(call.func, "value", None)
+        while type(inner).__name__ == "Call" and type(inner.func).__name__ == "Attribute":
+            if inner.func.attr == "eq":
+                return True
+            inner = inner.func.value
+        if type(inner).__name__ == "Compare":
+            return True
+    return False
+
+
+_ASKED = {"dropout_in_evaluation": _forgets_mode, "comparison_broadcasts": _counts_hits}
 
 
 def warn(name, text):
@@ -84,7 +111,7 @@ def warn(name, text):
     frame = sys._getframe(1) if sys._getframe(0).f_back else None
     while frame and frame.f_code.co_filename.startswith(_FOLDER):
         frame = frame.f_back
-    if name == "dropout_in_evaluation" and not _forgets_mode(frame):
+    if name in _ASKED and not _ASKED[name](frame):
         return
     _given.add(name)
     place = (frame.f_code.co_filename, frame.f_lineno) if frame else ("sys", 1)

@@ -17,6 +17,7 @@ from enum import Enum
 
 from flambeau import _C, _weights_only_unpickler, storage
 from flambeau._pickled_names import own_module, torch_module
+from flambeau._hint import noted
 from flambeau._safetensors import flat_tensors, load_safetensors, save_safetensors
 from flambeau._weights_only_unpickler import UnpicklingError
 
@@ -410,6 +411,7 @@ def _load_file(file, path, options, mmap):
             return _from_archive(_Mapped(path), options)
         return _from_archive(_OnDisk(file), options)
     if _begins_safetensors(start):
+        _refuse_others(start)
         return load_safetensors(_C._safetensors_load(path), options.place)
     if mmap:
         raise RuntimeError(
@@ -430,6 +432,7 @@ def _load_bytes(f, options):
     if not content:
         raise EOFError
     if _begins_safetensors(content[:9]):
+        _refuse_others(content[:9])
         return load_safetensors(_C._safetensors_loads(content), options.place)
     found, end = _from_pickles(content, 0, options)
     f.seek(begin + end)
@@ -440,6 +443,25 @@ def _begins_safetensors(start):
     """A header of safetensors begins at the ninth byte, behind its length, whose lowest byte may be
     a pickle's first."""
     return start[:1] != b"\x80" or start[8:] == b"{"
+
+
+def _refuse_others(start):
+    """UnpicklingError for what begins as an array of NumPy's or as a text does."""
+    if start[:6] == b"\x93NUMPY":
+        fix = (
+            "this is a file of NumPy's: torch.from_numpy(np.load(path)).",
+            "这是 NumPy 的文件：torch.from_numpy(np.load(path))。",
+        )
+    elif len(start) == 9 and start[8:] != b"{" and all(32 <= c < 127 or c in b"\r\n\t" for c in start):
+        fix = (
+            "this is a text, and torch.load reads what torch.save wrote: a table of numbers is read by "
+            "np.loadtxt(path, delimiter=',', skiprows=1), and torch.tensor makes it a tensor.",
+            "这是文本文件，而 torch.load 只读 torch.save 保存的文件：数值表请用 "
+            "np.loadtxt(path, delimiter=',', skiprows=1) 读取，再用 torch.tensor 变成张量。",
+        )
+    else:
+        return
+    raise noted(UnpicklingError(_WEIGHTS_ONLY.format(f"Unsupported operand {start[0]}")), *fix)
 
 
 # ---- archives

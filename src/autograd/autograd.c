@@ -634,10 +634,10 @@ int autograd_refuse_version(const fl_tensor *t, const struct node *maker, uint32
             "请先做完所有 backward 再 step，例如 (loss_a + loss_b).backward()；"
             "或在 step 之后重新做前向计算");
     return error_hint(
-        "replace the in-place change (x += y, x[i] = v, x.relu_()) after its use by "
-        "one that makes a new tensor",
+        "replace the in-place change (x += y, x[i] = v, x.relu_(), "
+        "nn.ReLU(inplace=True)) after its use by one that makes a new tensor (x = x + y)",
         "反向计算所需的张量后来被就地修改了：请把使用之后的就地修改（x += y、x[i] = v、"
-        "x.relu_()）换成生成新张量的写法");
+        "x.relu_()、nn.ReLU(inplace=True)）换成生成新张量的写法（x = x + y）");
 }
 
 /* ---- hooks ---- */

@@ -279,11 +279,15 @@ int engine_refuse_released(bool kept)
     if (kept)
         return error_hint(
             "this graph was made after the last backward, but leads into one that backward has "
-            "used up: a tensor kept from the step before (a hidden state, a running sum). Cut it "
-            "off where it is kept: hidden = hidden.detach()",
+            "used up. A tensor kept from the step before is cut off where it is kept: hidden = "
+            "hidden.detach(), total += loss.item(). What is computed once before the loop is "
+            "computed anew in each step. Of two losses of one forward pass (a GAN's) the first "
+            "takes it detached, D(fake.detach()), or both are added before one backward",
             "这个图是在上一次 backward 之后建立的，却连到了已被上一次 backward 用掉的图上："
-            "有张量从上一步保留了下来（例如隐藏状态或累加量）。请在保留时切断："
-            "hidden = hidden.detach()");
+            "从上一步保留下来的张量请在保留时切断：hidden = hidden.detach()、"
+            "total += loss.item()；循环之前只算了一次的，请移到循环内每步重新计算；"
+            "两个损失共用一次前向计算时（如 GAN），第一个请用 D(fake.detach())，"
+            "或相加后只做一次 backward");
     return error_hint(
         "backward was called twice on one graph: call it once, or run the forward "
         "pass again before each backward; retain_graph=True in the first call keeps "

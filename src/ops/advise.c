@@ -36,6 +36,15 @@ int advise_cross_entropy(const fl_tensor *input)
         .chinese = "cross_entropy 的输入是 relu 的结果：小于 0 的得分被截断而没有梯度，"
                    "得分全为 0 的样本什么也学不到。\n"
                    "提示：去掉最后一层之后的激活函数，损失函数需要原始得分（logits）。"};
+    static struct advice sigmoid = {
+        .name = "sigmoid_before_cross_entropy",
+        .english = "cross_entropy is given the result of sigmoid: scores between 0 and 1 differ too "
+                   "little for its softmax, whose probabilities then stay close to each other.\n"
+                   "hint: leave the sigmoid out of the network and give the loss the raw scores "
+                   "(logits).",
+        .chinese = "cross_entropy 的输入是 sigmoid 的结果：得分都在 0 和 1 之间，"
+                   "经它内部的 softmax 之后各类概率几乎相同。\n"
+                   "提示：把网络里的 sigmoid 去掉，直接把原始得分（logits）交给损失函数。"};
     static struct advice one = {
         .name = "loss_of_one_class",
         .english = "cross_entropy is given one output a sample: of one class the probability is "
@@ -52,7 +61,8 @@ int advise_cross_entropy(const fl_tensor *input)
         return advice_give(&one);
     return comes_from(input, "softmax") ? advice_give(&advice)
            : comes_from(input, "relu")  ? advice_give(&relu)
-                                        : 0;
+           : comes_from(input, "sigmoid") ? advice_give(&sigmoid)
+                                          : 0;
 }
 
 int advise_divergence(const fl_tensor *input)
@@ -185,4 +195,35 @@ int advise_difference(const fl_tensor *a, const fl_tensor *b)
         &advice,
         "The difference of a layer's result (%lld, 1) and (%lld) broadcasts to (%lld, %lld).",
         "层的输出 (%lld, 1) 与 (%lld) 相减，被广播成了 (%lld, %lld)。", N, N, N, N);
+}
+
+int advise_equality(const fl_tensor *a, const fl_tensor *b)
+{
+    static struct advice advice = {
+        .name = "comparison_broadcasts",
+        .english = "Every prediction is compared with every label, and the number of hits is no "
+                   "accuracy.\n"
+                   "hint: give both one shape: prediction.squeeze(1), or labels.unsqueeze(1).",
+        .chinese = "于是每个预测都与所有标签比较，得到的个数不是准确率。\n"
+                   "提示：让两者形状一致：prediction.squeeze(1)，或 labels.unsqueeze(1)。"};
+    const fl_tensor *column = a->ndim == 2 ? a : b, *row = a->ndim == 2 ? b : a;
+    if (column->ndim != 2 || row->ndim != 1 || column->sizes[1] != 1 || column->sizes[0] < 2 ||
+        column->sizes[0] != row->sizes[0] || advice_is_given(&advice))
+        return 0;
+    long long N = column->sizes[0];
+    return advice_give_seen(&advice,
+                            "The comparison of (%lld, 1) with (%lld) broadcasts to (%lld, %lld).",
+                            "(%lld, 1) 与 (%lld) 比较，被广播成了 (%lld, %lld)。", N, N, N, N);
+}
+
+int advise_nan(double number)
+{
+    static struct advice advice = {
+        .name = "comparison_with_nan",
+        .english = "A tensor is compared with nan, which equals nothing, not even itself: == is False "
+                   "and != True everywhere.\n"
+                   "hint: torch.isnan(x) finds them; torch.nan_to_num(x) replaces them.",
+        .chinese = "张量与 nan 比较，而 nan 不等于任何数，包括它自己：== 处处为 False，!= 处处为 True。\n"
+                   "提示：查找 nan 用 torch.isnan(x)，替换用 torch.nan_to_num(x)。"};
+    return number != number ? advice_give(&advice) : 0;
 }

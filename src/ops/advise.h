@@ -20,5 +20,9 @@ int advise_nll(const fl_tensor *input);
 int advise_softmax(const fl_tensor *input, int dim, bool logarithm);
 /* The difference of (N, 1), from a layer, and (N), which is (N, N). */
 int advise_difference(const fl_tensor *a, const fl_tensor *b);
+/* (N, 1) == (N), which is (N, N): the listener looks whether the program counts hits. */
+int advise_equality(const fl_tensor *a, const fl_tensor *b);
+/* x == nan. */
+int advise_nan(double number);
 
 #endif

@@ -31,7 +31,8 @@ static int warn(const char *name, const char *text)
 static struct {
     double lowest, latest;
     long long steps, lowest_at;
-    double lr; /* of the last optimizer's step; 0: unknown */
+    int infinite; /* inf, in a row */
+    double lr;    /* of the last optimizer's step; 0: unknown */
 } losses;
 
 static bool number_of_loss(const fl_tensor *t, double *value)
@@ -62,10 +63,12 @@ static int __attribute__((cold)) advise_of_nan(double value)
         .chinese = "提示：请检查输入里有没有 nan 或 inf（torch.isfinite(x).all()），有没有 0 的 "
                    "log、sqrt 或 0/0；torch.autograd.set_detect_anomaly(True) 会指出是哪一行。"};
     const char *is = isnan(value) ? "nan" : "inf";
+    losses.infinite = isinf(value) ? losses.infinite + 1 : 0;
     bool grew = losses.steps > 1 && losses.latest > 1e3 && losses.latest > 100 * losses.lowest;
-    if (!grew) /* inf at once is what a gradient scaler looks for */
-        return isnan(value) ? advice_give_seen(&sudden, "The loss is %s.", "损失变成了 %s。", is)
-                            : 0;
+    if (!grew) /* inf at once is what a gradient scaler looks for, and not again and again */
+        return isnan(value) || losses.infinite >= 3
+                   ? advice_give_seen(&sudden, "The loss is %s.", "损失变成了 %s。", is)
+                   : 0;
     long long steps = losses.steps - losses.lowest_at + 1;
     if (losses.lr > 0)
         return advice_give_seen(
@@ -108,6 +111,7 @@ int advice_watch_loss(const fl_tensor *loss)
         return 0;
     if (!isfinite(value)) /* anomaly detection knows better */
         return location_anomaly ? 0 : advise_of_nan(value);
+    losses.infinite = 0;
     losses.steps++;
     losses.latest = fabs(value);
     if (losses.steps == 1 || losses.latest <= losses.lowest) {
@@ -207,9 +211,9 @@ static int advise_gradients_that_grow(const fl_tensor *g)
         .name = "zero_grad_missing",
         .english = "The gradients were not set to zero between the last three steps: each backward "
                    "adds to those of all steps before.\n"
-                   "hint: call optimizer.zero_grad() in every step, before loss.backward().",
+                   "hint: call optimizer.zero_grad(), with brackets, in every step before loss.backward().",
         .chinese = "最近三步之间没有清零梯度：每次 backward 都累加到之前所有步的梯度上。\n"
-                   "提示：请在每一步的 loss.backward() 之前调用 optimizer.zero_grad()。"};
+                   "提示：请在每一步的 loss.backward() 之前调用 optimizer.zero_grad()，不要漏了括号。"};
     uint32_t version = g->storage ? g->storage->version : 0;
     last.grown = g == last.grad && version == last.version + 1 ? last.grown + 1 : 0;
     last.grad = g;

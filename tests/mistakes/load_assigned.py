@@ -3,5 +3,5 @@ import torch
 from torch import nn
 
 net = nn.Linear(3, 2)
-net = net.load_state_dict(net.state_dict())
+net = net.load_state_dict(nn.Linear(3, 2).state_dict())
 net(torch.randn(1, 3))

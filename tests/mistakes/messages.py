@@ -44,7 +44,8 @@ def _child(name, language, pipe):
     file.flush()
 
 
-def _said(name, language):
+def _started(name, language):
+    """(process, pipe) of a child that runs a program: what it prints fits into the pipe."""
     reading, writing = os.pipe()
     child = os.fork()
     if child == 0:
@@ -54,6 +55,10 @@ def _said(name, language):
         finally:
             os._exit(0)
     os.close(writing)
+    return child, reading
+
+
+def _said(child, reading):
     with os.fdopen(reading, encoding="utf-8") as file:
         text = file.read()
     os.waitpid(child, 0)
@@ -68,11 +73,18 @@ def _say(language):
 
     import flambeau.optim.lr_scheduler  # noqa: F401
     import flambeau.utils.data  # noqa: F401
-    from flambeau._explain import fixes, names  # noqa: F401
+    from flambeau._explain import fixes, foreign, kinds, names  # noqa: F401
     from flambeau.compat import run  # noqa: F401
     from flambeau.nn import functional, modules  # noqa: F401
 
-    text = "\n".join(f"=== {name}\n{_said(name, language)}" for name in NAMES)
+    fixes.explain(Exception())  # compiles the patterns
+    running, said = [], []
+    for name in NAMES:
+        running.append(_started(name, language))
+        if len(running) > (os.cpu_count() or 1):
+            said.append(_said(*running.pop(0)))
+    said += [_said(*pair) for pair in running]
+    text = "\n".join(f"=== {name}\n{what}" for name, what in zip(NAMES, said))
     sys.stdout.buffer.write(text.encode())
 
 

@@ -1,5 +1,6 @@
 """What an error means that a program does not catch, and its fix: read when it has failed, in the
-program's source (source.py, names.py, graph.py) and in a table of texts (fixes.py).
+program's source (source.py, names.py, kinds.py, graph.py), in the names of other libraries (foreign.py)
+and in tables of texts (fixes.py).
 
 Nothing is prepared for this, and a reader that fails is quiet: the program's exception is what counts.
 """
@@ -12,15 +13,26 @@ def _has_hint(error):
     return any("hint: " in text or "提示：" in text for text in said)
 
 
+def _explain(error):
+    from flambeau._explain import fixes, foreign, kinds, names
+
+    kinds.explain_sample(error)
+    if names.of_constructor(error) or _has_hint(error):
+        return
+    readers = foreign.explain, kinds.explain, names.explain, fixes.explain, foreign.explain_spelling
+    for read in readers:
+        read(error)
+        if _has_hint(error):
+            return
+
+
 def explain(error):
     """Adds to an exception that the program does not catch what it means here."""
     try:
-        from flambeau._explain import fixes, names
+        from warnings import catch_warnings, simplefilter
 
-        if names.of_constructor(error) or _has_hint(error):
-            return
-        names.explain(error)
-        if not _has_hint(error):
-            fixes.explain(error)
+        with catch_warnings():
+            simplefilter("ignore")  # of attributes that are looked at
+            _explain(error)
     except Exception:
         pass  # the program's exception is what counts

@@ -1,11 +1,13 @@
 """The fixes of errors whose text says what they are: rows of (pattern, English, Chinese).
 
 The first pattern that is found in the error's text gives its hint; {0} and {1} stand for its groups.
-Texts of Python's own are here, and those of our Python files; what C sets carries its hint from there.
+Texts of Python's own are here, and those of our Python files; what C sets carries its hint from there,
+or has a row. The tables of single subjects come first, and the rows below after them.
 """
 
 import re
 
+from flambeau._explain import fixes_of_data, fixes_of_models, fixes_of_tensors
 from flambeau._explain.source import note
 
 _FIXES = [
@@ -160,11 +162,6 @@ _FIXES = [
     ),
     # ---- recurrent networks and attention ----
     (
-        r"'tuple' object has no attribute 'dim'",
-        "a GRU and an RNN have one state, the tensor h; the pair (h, c) is an LSTM's.",
-        "GRU 和 RNN 的状态是一个张量 h；(h, c) 二元组是 LSTM 的。",
-    ),
-    (
         r"was expecting embedding dimension of (\d+), but got (\d+)",
         "the layer was made for {0} features (embed_dim, d_model), and the input's last dim has {1}: "
         "make it with {1}, or bring the input to {0} by nn.Linear({1}, {0}) before.",
@@ -281,9 +278,14 @@ _FIXES = [
 def explain(error):
     """Adds the fix of the first row that fits to an exception."""
     text = str(error)
-    for pattern, english, chinese in _FIXES:
+    for pattern, english, chinese in (
+        *fixes_of_data.FIXES,
+        *fixes_of_models.FIXES,
+        *fixes_of_tensors.FIXES,
+        *_FIXES,
+    ):
         found = re.search(pattern, text)
         if found:
-            groups = [group or "" for group in found.groups()]
+            groups = [group for group in found.groups() if group is not None]
             note(error, english.format(*groups), chinese.format(*groups))
             return

@@ -346,10 +346,12 @@ def _method_of_class(error, frame, line):
 
 
 def _signature(error, frame, line):
-    """An argument that a constructor does not take, or one that is missing: what it takes."""
+    """An argument that a constructor or a function does not take, or one that is missing: what it
+    takes."""
+    called = re.match(r"(?:\w+\.)*?(\w+)(?:\.__init__)?\(\)", str(error))
     for call in nodes_at(frame, line, ast.Call):
         kind = value_of(call.func, frame)
-        if isinstance(kind, type):
+        if isinstance(kind, type) or inspect.isroutine(kind) and called and kind.__name__ == called[1]:
             name = kind.__name__
             parameters = list(inspect.signature(kind).parameters.values())
             takes = ", ".join(
@@ -373,22 +375,6 @@ def _signature(error, frame, line):
             return
 
 
-def _layer_as_tensor(error, frame, line):
-    """Arithmetic with a layer, or a tensor's attribute of one: nn.ReLU(x) makes a layer."""
-    for node in nodes_at(frame, line, (ast.Name, ast.Attribute)):
-        layer = value_of(node, frame)
-        if isinstance(layer, _Module) and not isinstance(layer, type):
-            kind, name = type(layer).__name__, ast.unparse(node)
-            note(
-                error,
-                f"`{name}` is a layer and no tensor: nn.{kind}(x) makes a layer; call it with the "
-                f"tensor, nn.{kind}(...)(x).",
-                f"`{name}` 是一个层而不是张量：nn.{kind}(x) 只是建立层；请再用张量调用它："
-                f"nn.{kind}(...)(x)。",
-            )
-            return
-
-
 _READERS = [  # the exception, its text, and who reads on
     (AttributeError, r"'(float|int)' object has no attribute 'backward'", _number_backward),
     ((AttributeError, TypeError), r"NoneType", _none_grad),
@@ -398,8 +384,7 @@ _READERS = [  # the exception, its text, and who reads on
     (NotImplementedError, r'missing the required "forward" function', _no_forward),
     (TypeError, r"\.__init__\(\) takes .* positional", _class_called),
     (TypeError, r"missing 1 required positional argument: 'self'", _method_of_class),
-    (TypeError, r"\.__init__\(\) (got an unexpected|missing)", _signature),
-    (TypeError, r"unsupported operand type|bad operand type", _layer_as_tensor),
+    (TypeError, r"\(\) (got an unexpected|missing)", _signature),
 ]
 
 
@@ -414,9 +399,5 @@ def explain(error):
             reader(error, frame, line)
             return
     model = _named(error)[0] if isinstance(error, AttributeError) else None
-    if isinstance(model, _Module):
-        (_model_without if _is_of_program(type(model)) else _layer_as_tensor)(error, frame, line)
-
-
-def _is_of_program(kind):
-    return not kind.__module__.startswith(("flambeau.", "torch."))
+    if isinstance(model, _Module) and not type(model).__module__.startswith(("flambeau.", "torch.")):
+        _model_without(error, frame, line)

@@ -52,7 +52,8 @@ class Function(FunctionCtx):
         raise RuntimeError(
             "Legacy autograd function with non-static forward method is "
             "deprecated. Please use new-style autograd function with static "
-            "forward method."
+            "forward method. (Example: "
+            "https://pytorch.org/docs/stable/autograd.html#torch.autograd.Function)"
         )
 
 

@@ -14,7 +14,7 @@ from functools import wraps
 from itertools import chain
 
 from flambeau import _C
-from flambeau._hint import noted
+from flambeau._hint import noted, speaks_chinese
 from flambeau.autograd.grad_mode import enable_grad
 from flambeau.utils.hooks import RemovableHandle
 
@@ -120,6 +120,46 @@ _HOOK_TABLES = tuple(
 )
 
 
+def _rate(name):
+    """An attribute that an optimizer of the library has not, like any other of that name: setting it
+    is advised on, for the rate is in param_groups."""
+
+    def get(self):
+        try:
+            return self.__dict__[name]
+        except KeyError:
+            raise AttributeError(
+                f"'{type(self).__name__}' object has no attribute '{name}'", name=name, obj=self
+            ) from None
+
+    def put(self, value):
+        self.__dict__[name] = value
+        if type(self).__module__.startswith(("flambeau.optim.", "torch.optim.")):
+            _advise_of_rate(name)
+
+    def remove(self):
+        get(self)
+        del self.__dict__[name]
+
+    return property(get, put, remove)
+
+
+def _advise_of_rate(name):
+    from flambeau import _advice
+
+    _advice.warn(
+        "rate_as_attribute",
+        f"给优化器设置了属性 {name}：没有代码会读取它，学习率没有改变。\n"
+        "提示：for group in optimizer.param_groups: group['lr'] = value；"
+        "或用 torch.optim.lr_scheduler 里的调度器。"
+        if speaks_chinese()
+        else f"The attribute {name} of an optimizer is set: nothing reads it, and the learning rate stays "
+        "as it is.\n"
+        "hint: for group in optimizer.param_groups: group['lr'] = value, or a scheduler of "
+        "torch.optim.lr_scheduler.",
+    )
+
+
 class Optimizer:
     """Base of optimizers: subclasses define step(closure=None).
 
@@ -150,6 +190,9 @@ class Optimizer:
             groups = [{"params": groups}]
         for group in groups:
             self.add_param_group(group)
+
+    lr = _rate("lr")
+    learning_rate = _rate("learning_rate")
 
     def _patch_step_function(self):
         kind = type(self)

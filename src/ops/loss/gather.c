@@ -100,9 +100,11 @@ int nll_loss_shape(fl_tensor *input, fl_tensor *target, fl_tensor *weight, int64
                       (long long)input->sizes[0], (long long)(target->ndim ? target->sizes[0] : 0));
             return error_hint(
                 "the first dim of both is the batch: a view or reshape in the network "
-                "may mix it with other dims; x.flatten(1) keeps it",
+                "may mix it with other dims (x.flatten(1) keeps it), or an index take "
+                "a step of time for it (the last is out[:, -1] where batch_first=True)",
                 "两者的第 0 维都是批次，大小必须相同：网络里的 view 或 reshape "
-                "可能把批次维与其他维混在了一起；x.flatten(1) 会保留批次维");
+                "可能把批次维与其他维混在了一起（x.flatten(1) 会保留批次维），"
+                "或下标取错了维（batch_first=True 时最后一步是 out[:, -1]）");
         }
         return error_set(FL_RUNTIME_ERROR, "size mismatch (got input: %s, target: %s)", in, to);
     }
@@ -116,8 +118,9 @@ int nll_loss_shape(fl_tensor *input, fl_tensor *target, fl_tensor *weight, int64
     if (target->dtype != FL_INT64 && target->dtype != FL_UINT8) {
         error_set(FL_RUNTIME_ERROR, "expected target dtype to be Long or Byte, but got %s",
                   dtype_title(target->dtype));
-        return error_hint("the target holds class numbers, which are integers: target.long()",
-                          "目标（target）应是类别编号，类型必须是整数：target.long()");
+        return error_hint("the target holds class numbers, which are integers: target = "
+                          "target.long()",
+                          "目标（target）应是类别编号，类型必须是整数：target = target.long()");
     }
     struct classes k = classes_of(input->ndim, input->sizes);
     if (weight && (weight->ndim != 1 || weight->numel != k.C))
@@ -165,6 +168,12 @@ static int64_t class_at(const fl_tensor *labels, int64_t i, int64_t C, int64_t i
                    "共 %2$lld 类时，类别编号从 0 到 %1$lld；若标签从 1 开始：target - 1；"
                    "若类别更多：请增大最后一层的输出数",
                    (long long)C - 1, (long long)C);
+    else if (c < 0)
+        error_hint("class numbers run from 0 to %lld: labels -1 and 1 become 0 and 1 by "
+                   "(target + 1) // 2; samples without a label are left out by ignore_index=%lld",
+                   "类别编号从 0 到 %lld：标签 -1 和 1 用 (target + 1) // 2 变为 0 和 1；"
+                   "没有标签的样本用 ignore_index=%lld 忽略",
+                   (long long)C - 1, (long long)c);
     else
         error_hint("class numbers run from 0 to %lld for the %lld outputs of the network: correct "
                    "the labels, or give the last layer more outputs",
@@ -291,10 +300,16 @@ static int set_range_error(int64_t index, int64_t rows)
     error_set(FL_INDEX_ERROR, "index out of range in self");
     error_context("the index %lld, of a table of %lld rows", "下标是 %lld，而表只有 %lld 行",
                   (long long)index, (long long)rows);
+    if (index < 0)
+        return error_hint("indices run from 0 to %lld: a place to be filled up has a row of its own, "
+                          "x.masked_fill(x < 0, 0) with padding_idx=0, and -1 is none",
+                          "下标应从 0 到 %lld，没有 -1：填充的位置请用单独的一行："
+                          "x.masked_fill(x < 0, 0)，并设 padding_idx=0",
+                          (long long)rows - 1);
     return error_hint("indices run from 0 to %lld: make the table larger (num_embeddings=%lld or "
                       "more), or correct the index",
                       "下标应从 0 到 %lld：请增大词表（num_embeddings 至少为 %lld），或改正下标",
-                      (long long)rows - 1, (long long)(index < 0 ? rows : index + 1));
+                      (long long)rows - 1, (long long)index + 1);
 }
 
 int embedding_cpu(fl_tensor *weight, fl_tensor *indices, int64_t padding_idx,

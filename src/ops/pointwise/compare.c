@@ -3,7 +3,15 @@
 #include "flambeau/ops/copy.h"
 #include "flambeau/ops/pointwise.h"
 #include "flambeau/ops/reduce.h"
+#include "ops/advise.h"
 #include "ops_kernels.h"
+
+int equality_check(fl_tensor *self, fl_value other)
+{
+    if (other.tag == FL_TENSOR)
+        return self->ndim != other.as.tensor->ndim ? advise_equality(self, other.as.tensor) : 0;
+    return other.tag == FL_FLOATING ? advise_nan(other.as.f) : 0;
+}
 
 static int refuse_tolerances(const fl_tensor *self, const fl_tensor *other, double rtol,
                              double atol)

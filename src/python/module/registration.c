@@ -4,6 +4,7 @@
  * A name is in at most one of __dict__, `_parameters`, `_buffers` and `_modules`: an assignment of
  * another kind of value moves it. The checks, their order and their words are PyTorch's. */
 #include <assert.h>
+#include <string.h>
 
 #include "python/module/module.h"
 
@@ -399,9 +400,20 @@ PyMethodDef registration_functions[] = {
     {0},
 };
 
-/* Advises on module.requires_grad = False, which sets an attribute that nobody reads. -1 where the
- * warning is an exception. */
-static int advise_of_name(PyObject *name)
+/* Whether the class is the library's, and not the program's, whose attributes have a meaning there. */
+static bool is_of_library(struct module_object *self)
+{
+    PyObject *home = PyObject_GetAttrString((PyObject *)self, "__module__");
+    const char *text = home && PyUnicode_Check(home) ? PyUnicode_AsUTF8AndSize(home, NULL) : NULL;
+    bool is = text && (!strncmp(text, "flambeau.nn.", 12) || !strncmp(text, "torch.nn.", 9));
+    Py_XDECREF(home);
+    PyErr_Clear();
+    return is;
+}
+
+/* Advises on module.requires_grad = False and layer.trainable = False, attributes that nobody reads,
+ * and on module.train = False, which hides the method. -1 where the warning is an exception. */
+static int advise_of_name(struct module_object *self, PyObject *name)
 {
     static struct advice advice = {
         .name = "requires_grad_of_module",
@@ -411,10 +423,31 @@ static int advise_of_name(PyObject *name)
                    "underscore and brackets.",
         .chinese = "requires_grad 被设成了模块的属性：没有代码会读取它，它的参数照样参与训练。\n"
                    "提示：冻结它的全部参数请写 module.requires_grad_(False)，带下划线和括号。"};
-    if (PyUnicode_CompareWithASCIIString(name, "requires_grad") != 0 || advice_give(&advice) == 0)
-        return 0;
-    raise_error();
-    return -1;
+    static struct advice foreign = {
+        .name = "trainable_of_module",
+        .english = "trainable is set as an attribute of a layer: nothing here reads it, and its "
+                   "parameters are trained as before.\n"
+                   "hint: freeze all its parameters by layer.requires_grad_(False).",
+        .chinese = "trainable 被设成了层的属性：这里没有代码会读取它，它的参数照样参与训练。\n"
+                   "提示：冻结它的全部参数请写 layer.requires_grad_(False)。"};
+    static struct advice method = {
+        .name = "mode_as_attribute",
+        .english = "The name of a method, train or eval, is given a truth value: the mode stays as it "
+                   "is, and the method cannot be called any more.\n"
+                   "hint: call the method: model.train() to train, model.eval() to predict.",
+        .chinese = "把真假值赋给了方法名 train 或 eval：模式没有改变，而且方法再也不能调用。\n"
+                   "提示：请调用方法：训练用 model.train()，预测用 model.eval()。"};
+    int status = 0;
+    if (PyUnicode_CompareWithASCIIString(name, "requires_grad") == 0)
+        status = advice_give(&advice);
+    else if (PyUnicode_CompareWithASCIIString(name, "trainable") == 0)
+        status = is_of_library(self) ? advice_give(&foreign) : 0;
+    else if (PyUnicode_CompareWithASCIIString(name, "train") == 0 ||
+             PyUnicode_CompareWithASCIIString(name, "eval") == 0)
+        status = advice_give(&method);
+    if (status)
+        raise_error();
+    return status ? -1 : 0;
 }
 
 /* Any other value: an attribute like that of every object. NULL deletes it. */
@@ -428,7 +461,8 @@ static int assign_plain(struct module_object *self, PyObject *name, PyObject *va
         Py_UCS4 first = PyUnicode_ReadChar(name, 0);
         if (first == '_')
             module_forget(self);
-        else if (value && first == 'r' && PyBool_Check(value) && advise_of_name(name))
+        else if (value && (first == 'r' || first == 't' || first == 'e') && PyBool_Check(value) &&
+                 advise_of_name(self, name))
             return -1;
     }
     return PyObject_GenericSetAttr((PyObject *)self, name, value);

@@ -56,8 +56,19 @@ def note(error, module, args, kwargs):
 def _note_signature(error, module):
     """What forward takes, where it was called otherwise."""
     if isinstance(error, TypeError) and ".forward() " in str(error):
-        parameters = ", ".join(list(inspect.signature(module.forward).parameters)) or "-"
         name = type(module).__name__
+        if name == "Sequential":
+            return  # it hands on one value: the table of fixes says so
+        names = list(inspect.signature(type(module).forward).parameters)
+        if names[:1] != ["self"] and getattr(module.forward, "__self__", None) is module:
+            first = ", ".join(["self", *names])
+            noted(
+                error,
+                f"a method begins with self: def forward({first}).",
+                f"方法的第一个参数是 self：def forward({first})。",
+            )
+            return
+        parameters = ", ".join(list(inspect.signature(module.forward).parameters)) or "-"
         noted(
             error,
             f"a call of the module gives its arguments to forward: {name}.forward takes "

@@ -6,7 +6,8 @@ import warnings
 from _collections import OrderedDict
 
 import flambeau
-from flambeau._hint import noted
+from flambeau import _advice
+from flambeau._hint import noted, speaks_chinese
 from flambeau.nn.modules._hook_registry import WrappedHook, hang, warn
 from flambeau.nn.parameter import Parameter, is_lazy
 
@@ -20,6 +21,30 @@ def _entry_that_fits(module, state_dict):
         if isinstance(value, dict) and own and own.keys() == value.keys():
             return key
     return None
+
+
+def _advise_of_own(module, state_dict):
+    """Advises on a state that is the module's own, kept without a copy: loading it changes nothing."""
+    shared = False
+    for name, parameter in module.named_parameters():
+        value = state_dict.get(name)
+        if not isinstance(value, flambeau.Tensor) or is_lazy(parameter) or is_lazy(value):
+            return
+        if value.device != parameter.device or value.data_ptr() != parameter.data_ptr():
+            return
+        shared = shared or parameter.data_ptr() != 0
+    if shared:
+        _advice.warn(
+            "state_not_copied",
+            "要加载的 state_dict 就是模型自己的张量：state_dict() 并不复制，训练会一直改变它，"
+            "加载它不起任何作用。\n"
+            "提示：保存时请复制：best = copy.deepcopy(model.state_dict())，或 torch.save 到文件。"
+            if speaks_chinese()
+            else "The state_dict that is loaded is made of the model's own tensors: state_dict() copies "
+            "nothing, training went on changing it, and loading it does nothing.\n"
+            "hint: copy it where it is kept: best = copy.deepcopy(model.state_dict()), or torch.save it "
+            "to a file.",
+        )
 
 
 def _fix(module, state_dict, missing, unexpected):
@@ -271,6 +296,8 @@ class StateDict:
         from _collections_abc import Mapping
         if not isinstance(state_dict, Mapping):
             raise TypeError(f"Expected state_dict to be dict-like, got {type(state_dict)}.")
+        if not assign:
+            _advise_of_own(self, state_dict)
         missing, unexpected, errors = [], [], []
         metadata = getattr(state_dict, "_metadata", None)
         state_dict = OrderedDict(state_dict)

@@ -4,7 +4,9 @@ from __future__ import annotations
 from _collections import OrderedDict
 from operator import index as _index
 
+from flambeau import _advice
 from flambeau._C import Tensor
+from flambeau._hint import speaks_chinese
 from flambeau.nn.modules.module import Module, _addindent
 from flambeau.nn.parameter import Parameter
 
@@ -76,6 +78,8 @@ class Sequential(_Numbered):
         else:
             for number, module in enumerate(args):
                 self.add_module(str(number), module)
+            if len(args) > 1 and args[0] is args[1]:
+                _advise_of_repeated(self)
 
     def forward(self, input):
         for module in self._modules.values():
@@ -120,6 +124,25 @@ class Sequential(_Numbered):
         for module in sequential:
             self.append(module)
         return self
+
+
+def _advise_of_repeated(layers):
+    """Advises on [layer] * n: n times the same layer."""
+    layer = layers[-1]
+    if any(other is not layer for other in layers) or not any(
+        p.requires_grad for p in layer.parameters()
+    ):
+        return
+    kind, count = type(layer).__name__, len(layers)
+    _advice.warn(
+        "layer_repeated",
+        f"这 {count} 层是同一个 {kind}：[layer] * n 只重复引用，各层共用一份参数。\n"
+        f"提示：请分别建立：[nn.{kind}(...) for _ in range({count})]。"
+        if speaks_chinese()
+        else f"These {count} layers are one and the same {kind}: [layer] * n repeats a reference, and "
+        "all of them share their parameters.\n"
+        f"hint: make each by itself: [nn.{kind}(...) for _ in range({count})].",
+    )
 
 
 def _check_sequential(other):
@@ -177,6 +200,8 @@ class ModuleList(_Numbered):
         offset = len(self)
         for number, module in enumerate(modules, offset):
             self.add_module(str(number), module)
+        if isinstance(modules, list) and len(modules) > 1 and modules[0] is modules[1]:
+            _advise_of_repeated(self)
         return self
 
     def __repr__(self):

@@ -6,9 +6,10 @@ import warnings
 from numbers import Number
 
 import flambeau
-from flambeau._hint import noted
+from flambeau._hint import hint, noted
 from flambeau import _C
 from flambeau.nn import init
+from flambeau.nn.modules._last_step import watch_caller
 from flambeau.nn.modules.module import Module
 from flambeau.nn.modules.rnn_cell import (  # noqa: F401  PyTorch has them here
     GRUCell,
@@ -78,7 +79,11 @@ class RNNBase(Module):
             warnings.warn(
                 "dropout option adds dropout after all but last recurrent layer, so non-zero"
                 f" dropout expects num_layers greater than 1, but got dropout={dropout} and"
-                f" num_layers={num_layers}", stacklevel=4)
+                f" num_layers={num_layers}"
+                + hint("of one layer no result is dropped: give num_layers=2 or more, or put "
+                       "nn.Dropout behind it",
+                       "只有一层时 dropout 不起作用：请设 num_layers=2 或更多，或在其后加 nn.Dropout"),
+                stacklevel=4)
         for name, value, kind in (("bias", bias, bool), ("batch_first", batch_first, bool),
                                   ("input_size", input_size, int),
                                   ("hidden_size", hidden_size, int)):
@@ -202,6 +207,8 @@ class RNNBase(Module):
                 raise ValueError(f"{name}: Expected input to be 2D or 3D, got {input.dim()}D"
                                  + (" tensor instead" if name == "RNN" else " instead"))
             input = input.unsqueeze(0 if self.batch_first else 1)
+        if self.training and not self.batch_first:
+            watch_caller()
         if hx is None:
             hx = self._zeros(input, batch_sizes)
         else:

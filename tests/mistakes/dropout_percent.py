@@ -1,0 +1,4 @@
+"""Dropout percent."""
+from torch import nn
+
+drop = nn.Dropout(50)

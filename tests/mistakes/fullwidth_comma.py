@@ -1,0 +1,4 @@
+"""Fullwidth comma."""
+import torch
+
+x = torch.randn(3，4)

@@ -1,0 +1,4 @@
+"""Loss name misspelled."""
+from torch import nn
+
+crit = nn.CrossEntropy()

@@ -1,0 +1,7 @@
+"""Param groups whole."""
+import torch
+from torch import nn
+
+net = nn.Linear(3, 1)
+opt = torch.optim.SGD(net.parameters(), lr=0.1)
+opt.param_groups['lr'] = 0.01

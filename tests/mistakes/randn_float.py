@@ -1,0 +1,4 @@
+"""Randn float."""
+import torch
+
+x = torch.randn(3.0, 2)

@@ -1,0 +1,4 @@
+"""Tensor two arguments."""
+import torch
+
+x = torch.tensor(3, 4)

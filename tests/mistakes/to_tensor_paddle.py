@@ -1,0 +1,4 @@
+"""To tensor paddle."""
+import torch
+
+x = torch.to_tensor([1.0, 2.0])
