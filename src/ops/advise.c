@@ -208,7 +208,8 @@ int advise_equality(const fl_tensor *a, const fl_tensor *b)
                    "提示：让两者形状一致：prediction.squeeze(1)，或 labels.unsqueeze(1)。"};
     const fl_tensor *column = a->ndim == 2 ? a : b, *row = a->ndim == 2 ? b : a;
     if (column->ndim != 2 || row->ndim != 1 || column->sizes[1] != 1 || column->sizes[0] < 2 ||
-        column->sizes[0] != row->sizes[0] || advice_is_given(&advice))
+        column->sizes[0] != row->sizes[0] || column->storage == row->storage ||
+        advice_is_given(&advice)) /* one tensor with itself: pairs are meant */
         return 0;
     long long N = column->sizes[0];
     return advice_give_seen(&advice,
