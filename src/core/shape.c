@@ -83,19 +83,21 @@ static int __attribute__((cold)) hint_of_broadcast(int a_ndim, const int64_t *a,
                                                    const int64_t *b, int at)
 {
     if (a_ndim == 1 && b_ndim == 1)
-        return error_hint("a has %lld elements and b %lld; where they are predictions and labels, the "
-                          "predictions are taken over the classes of each sample, "
-                          "scores.argmax(1), and not over the batch, argmax(0)",
-                          "a 有 %lld 个元素，b 有 %lld 个，无法逐个对应；若它们是预测与标签，"
-                          "预测应沿每个样本的类别取：scores.argmax(1)，而不是沿批次 argmax(0)",
-                          (long long)a[0], (long long)b[0]);
+        return error_hint(
+            "a has %lld elements and b %lld; where they are predictions and labels, the "
+            "predictions are taken over the classes of each sample, "
+            "scores.argmax(1), and not over the batch, argmax(0)",
+            "a 有 %lld 个元素，b 有 %lld 个，无法逐个对应；若它们是预测与标签，"
+            "预测应沿每个样本的类别取：scores.argmax(1)，而不是沿批次 argmax(0)",
+            (long long)a[0], (long long)b[0]);
     if (a_ndim == 3 && b_ndim == 3 && at == 1 && (a[0] == 1) != (b[0] == 1))
-        return error_hint("one of them holds %lld places for all of the batch, and the sequences have "
-                          "%lld: make it for the longest, and take what is needed, "
-                          "x + self.pos[:, :x.size(1)]",
-                          "其中一个（如位置编码）为整个批次准备了 %lld 个位置，而序列有 %lld 个："
-                          "请按最长的序列建立它，再截取所需的部分：x + self.pos[:, :x.size(1)]",
-                          (long long)(a[0] == 1 ? a[1] : b[1]), (long long)(a[0] == 1 ? b[1] : a[1]));
+        return error_hint(
+            "one of them holds %lld places for all of the batch, and the sequences have "
+            "%lld: make it for the longest, and take what is needed, "
+            "x + self.pos[:, :x.size(1)]",
+            "其中一个（如位置编码）为整个批次准备了 %lld 个位置，而序列有 %lld 个："
+            "请按最长的序列建立它，再截取所需的部分：x + self.pos[:, :x.size(1)]",
+            (long long)(a[0] == 1 ? a[1] : b[1]), (long long)(a[0] == 1 ? b[1] : a[1]));
     if (b_ndim == 1 && a_ndim == 2 && a[0] == b[0])
         return error_hint("b has one number for each row of a: b.unsqueeze(1) makes it a column",
                           "b 为 a 的每一行各有一个数：b.unsqueeze(1) 把它变成一列");

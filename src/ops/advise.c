@@ -38,10 +38,11 @@ int advise_cross_entropy(const fl_tensor *input)
                    "提示：去掉最后一层之后的激活函数，损失函数需要原始得分（logits）。"};
     static struct advice sigmoid = {
         .name = "sigmoid_before_cross_entropy",
-        .english = "cross_entropy is given the result of sigmoid: scores between 0 and 1 differ too "
-                   "little for its softmax, whose probabilities then stay close to each other.\n"
-                   "hint: leave the sigmoid out of the network and give the loss the raw scores "
-                   "(logits).",
+        .english =
+            "cross_entropy is given the result of sigmoid: scores between 0 and 1 differ too "
+            "little for its softmax, whose probabilities then stay close to each other.\n"
+            "hint: leave the sigmoid out of the network and give the loss the raw scores "
+            "(logits).",
         .chinese = "cross_entropy 的输入是 sigmoid 的结果：得分都在 0 和 1 之间，"
                    "经它内部的 softmax 之后各类概率几乎相同。\n"
                    "提示：把网络里的 sigmoid 去掉，直接把原始得分（logits）交给损失函数。"};
@@ -59,8 +60,8 @@ int advise_cross_entropy(const fl_tensor *input)
         return 0;
     if (input->ndim == 2 && input->sizes[1] == 1 && input->sizes[0] > 1)
         return advice_give(&one);
-    return comes_from(input, "softmax") ? advice_give(&advice)
-           : comes_from(input, "relu")  ? advice_give(&relu)
+    return comes_from(input, "softmax")   ? advice_give(&advice)
+           : comes_from(input, "relu")    ? advice_give(&relu)
            : comes_from(input, "sigmoid") ? advice_give(&sigmoid)
                                           : 0;
 }
@@ -221,10 +222,12 @@ int advise_nan(double number)
 {
     static struct advice advice = {
         .name = "comparison_with_nan",
-        .english = "A tensor is compared with nan, which equals nothing, not even itself: == is False "
-                   "and != True everywhere.\n"
-                   "hint: torch.isnan(x) finds them; torch.nan_to_num(x) replaces them.",
-        .chinese = "张量与 nan 比较，而 nan 不等于任何数，包括它自己：== 处处为 False，!= 处处为 True。\n"
-                   "提示：查找 nan 用 torch.isnan(x)，替换用 torch.nan_to_num(x)。"};
+        .english =
+            "A tensor is compared with nan, which equals nothing, not even itself: == is False "
+            "and != True everywhere.\n"
+            "hint: torch.isnan(x) finds them; torch.nan_to_num(x) replaces them.",
+        .chinese =
+            "张量与 nan 比较，而 nan 不等于任何数，包括它自己：== 处处为 False，!= 处处为 True。\n"
+            "提示：查找 nan 用 torch.isnan(x)，替换用 torch.nan_to_num(x)。"};
     return number != number ? advice_give(&advice) : 0;
 }

@@ -211,9 +211,11 @@ static int advise_gradients_that_grow(const fl_tensor *g)
         .name = "zero_grad_missing",
         .english = "The gradients were not set to zero between the last three steps: each backward "
                    "adds to those of all steps before.\n"
-                   "hint: call optimizer.zero_grad(), with brackets, in every step before loss.backward().",
-        .chinese = "最近三步之间没有清零梯度：每次 backward 都累加到之前所有步的梯度上。\n"
-                   "提示：请在每一步的 loss.backward() 之前调用 optimizer.zero_grad()，不要漏了括号。"};
+                   "hint: call optimizer.zero_grad(), with brackets, in every step before "
+                   "loss.backward().",
+        .chinese =
+            "最近三步之间没有清零梯度：每次 backward 都累加到之前所有步的梯度上。\n"
+            "提示：请在每一步的 loss.backward() 之前调用 optimizer.zero_grad()，不要漏了括号。"};
     uint32_t version = g->storage ? g->storage->version : 0;
     last.grown = g == last.grad && version == last.version + 1 ? last.grown + 1 : 0;
     last.grad = g;

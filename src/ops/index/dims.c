@@ -375,13 +375,14 @@ static int check_index(const fl_tensor *t, const fl_tensor *index, int d, const 
                   "Index tensor must have the same number of dimensions as %s tensor",
                   source ? "self" : "input");
         if (strcmp(what, "gather"))
-            return error_hint("the tensor has %d dims and the index %d: one element a row is written by "
-                              "x.scatter_(1, index.unsqueeze(1), value); one-hot labels: "
-                              "F.one_hot(index, classes)",
-                              "张量有 %d 维，而下标有 %d 维，必须相同：每行写一个元素时用 "
-                              "x.scatter_(1, index.unsqueeze(1), value)；one-hot 标签："
-                              "F.one_hot(index, classes)",
-                              ndim, own);
+            return error_hint(
+                "the tensor has %d dims and the index %d: one element a row is written by "
+                "x.scatter_(1, index.unsqueeze(1), value); one-hot labels: "
+                "F.one_hot(index, classes)",
+                "张量有 %d 维，而下标有 %d 维，必须相同：每行写一个元素时用 "
+                "x.scatter_(1, index.unsqueeze(1), value)；one-hot 标签："
+                "F.one_hot(index, classes)",
+                ndim, own);
         return error_hint("the tensor has %d dims and the index %d: one element a row is taken by "
                           "x.gather(1, index.unsqueeze(1)).squeeze(1)",
                           "张量有 %d 维，而下标有 %d 维，必须相同：每行取一个元素时写 "

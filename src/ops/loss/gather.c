@@ -301,11 +301,12 @@ static int set_range_error(int64_t index, int64_t rows)
     error_context("the index %lld, of a table of %lld rows", "下标是 %lld，而表只有 %lld 行",
                   (long long)index, (long long)rows);
     if (index < 0)
-        return error_hint("indices run from 0 to %lld: a place to be filled up has a row of its own, "
-                          "x.masked_fill(x < 0, 0) with padding_idx=0, and -1 is none",
-                          "下标应从 0 到 %lld，没有 -1：填充的位置请用单独的一行："
-                          "x.masked_fill(x < 0, 0)，并设 padding_idx=0",
-                          (long long)rows - 1);
+        return error_hint(
+            "indices run from 0 to %lld: a place to be filled up has a row of its own, "
+            "x.masked_fill(x < 0, 0) with padding_idx=0, and -1 is none",
+            "下标应从 0 到 %lld，没有 -1：填充的位置请用单独的一行："
+            "x.masked_fill(x < 0, 0)，并设 padding_idx=0",
+            (long long)rows - 1);
     return error_hint("indices run from 0 to %lld: make the table larger (num_embeddings=%lld or "
                       "more), or correct the index",
                       "下标应从 0 到 %lld：请增大词表（num_embeddings 至少为 %lld），或改正下标",

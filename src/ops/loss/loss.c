@@ -128,14 +128,15 @@ static int advise_targets(const fl_tensor *self, fl_tensor *target)
 {
     static struct advice advice = {
         .name = "targets_of_binary_loss",
-        .english = "hint: labels 1 and 2 become 0 and 1 by target - 1, labels -1 and 1 by (target + 1) "
-                   "/ 2; more than two classes go to CrossEntropyLoss, with an output for each.",
+        .english =
+            "hint: labels 1 and 2 become 0 and 1 by target - 1, labels -1 and 1 by (target + 1) "
+            "/ 2; more than two classes go to CrossEntropyLoss, with an output for each.",
         .chinese = "提示：标签 1 和 2 请写 target - 1，标签 -1 和 1 请写 (target + 1) / 2；"
                    "多于两类请用 CrossEntropyLoss，每类一个输出。"};
     static _Atomic int looks;
     if (!tensor_requires_grad(self) || advice_is_given(&advice) || target->numel == 0 ||
-        target->flags & TENSOR_ELSEWHERE || tensor_is_meta(target) || tensor_requires_grad(target) ||
-        atomic_load_explicit(&looks, memory_order_relaxed) >= 4)
+        target->flags & TENSOR_ELSEWHERE || tensor_is_meta(target) ||
+        tensor_requires_grad(target) || atomic_load_explicit(&looks, memory_order_relaxed) >= 4)
         return 0;
     atomic_fetch_add_explicit(&looks, 1, memory_order_relaxed);
     target = op_samples(target);
@@ -146,13 +147,14 @@ static int advise_targets(const fl_tensor *self, fl_tensor *target)
     double low = fl_item(least), high = fl_item(most);
     return low >= 0 && high <= 1
                ? 0
-               : advice_give_seen(&advice,
-                                  "The targets of binary_cross_entropy_with_logits "
-                                  "(BCEWithLogitsLoss) are between %g and %g, and should be 0. or 1., or "
-                                  "probabilities: the loss has no minimum.",
-                                  "binary_cross_entropy_with_logits（BCEWithLogitsLoss）的目标在 %g 和 %g "
-                                  "之间，而它应为 0. 或 1.，或概率：这样的损失没有最小值。",
-                                  low, high);
+               : advice_give_seen(
+                     &advice,
+                     "The targets of binary_cross_entropy_with_logits "
+                     "(BCEWithLogitsLoss) are between %g and %g, and should be 0. or 1., or "
+                     "probabilities: the loss has no minimum.",
+                     "binary_cross_entropy_with_logits（BCEWithLogitsLoss）的目标在 %g 和 %g "
+                     "之间，而它应为 0. 或 1.，或概率：这样的损失没有最小值。",
+                     low, high);
 }
 
 static int check_chances(fl_tensor *t, const char *name)
@@ -170,12 +172,13 @@ static int check_chances(fl_tensor *t, const char *name)
     error_set(FL_RUNTIME_ERROR, "all elements of %s should be between 0 and 1", name);
     error_context("they are between %g and %g", "实际的值在 %g 和 %g 之间", low, high);
     if (strcmp(name, "target") == 0)
-        return error_hint("targets are 0. or 1., or probabilities: of labels 1 and 2 subtract 1, of -1 "
-                          "and 1 take (target + 1) / 2; more than two classes go to "
-                          "CrossEntropyLoss, with an output for each",
-                          "目标（target）的每个元素应为 0. 或 1.，或 0 到 1 之间的概率：标签是 1 和 2 "
-                          "请减 1，是 -1 和 1 请用 (target + 1) / 2；多于两类请用 CrossEntropyLoss，"
-                          "每类一个输出");
+        return error_hint(
+            "targets are 0. or 1., or probabilities: of labels 1 and 2 subtract 1, of -1 "
+            "and 1 take (target + 1) / 2; more than two classes go to "
+            "CrossEntropyLoss, with an output for each",
+            "目标（target）的每个元素应为 0. 或 1.，或 0 到 1 之间的概率：标签是 1 和 2 "
+            "请减 1，是 -1 和 1 请用 (target + 1) / 2；多于两类请用 CrossEntropyLoss，"
+            "每类一个输出");
     return error_hint(
         "BCELoss takes probabilities: apply torch.sigmoid to the network's output, or "
         "use BCEWithLogitsLoss (binary_cross_entropy_with_logits), which takes it as "

@@ -463,11 +463,12 @@ static int __attribute__((cold)) hint_of_features(const fl_tensor *input, long l
                           "请给网络输入 x.unsqueeze(0)",
                           (long long)input->sizes[0], features);
     if (input->ndim == 1 && features && last % features == 0)
-        return error_hint("the input is flattened whole, the batch with it: %lld are %lld samples of "
-                          "%lld features; keep dim 0 with x.flatten(1), or nn.Flatten()",
-                          "展平时把批次维也展平了：这 %lld 个数是 %lld 个样本的各 %lld 个特征；"
-                          "请用 x.flatten(1) 或 nn.Flatten() 保留第 0 维",
-                          last, last / features, features);
+        return error_hint(
+            "the input is flattened whole, the batch with it: %lld are %lld samples of "
+            "%lld features; keep dim 0 with x.flatten(1), or nn.Flatten()",
+            "展平时把批次维也展平了：这 %lld 个数是 %lld 个样本的各 %lld 个特征；"
+            "请用 x.flatten(1) 或 nn.Flatten() 保留第 0 维",
+            last, last / features, features);
     if (flat)
         return error_hint("the input's last dim is %lld, and the layer was made with "
                           "in_features=%lld; flattened (torch.flatten(x, 1)) the input has %lld "

@@ -432,9 +432,10 @@ static int advise_of_name(struct module_object *self, PyObject *name)
                    "提示：冻结它的全部参数请写 layer.requires_grad_(False)。"};
     static struct advice method = {
         .name = "mode_as_attribute",
-        .english = "The name of a method, train or eval, is given a truth value: the mode stays as it "
-                   "is, and the method cannot be called any more.\n"
-                   "hint: call the method: model.train() to train, model.eval() to predict.",
+        .english =
+            "The name of a method, train or eval, is given a truth value: the mode stays as it "
+            "is, and the method cannot be called any more.\n"
+            "hint: call the method: model.train() to train, model.eval() to predict.",
         .chinese = "把真假值赋给了方法名 train 或 eval：模式没有改变，而且方法再也不能调用。\n"
                    "提示：请调用方法：训练用 model.train()，预测用 model.eval()。"};
     int status = 0;

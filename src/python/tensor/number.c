@@ -361,10 +361,11 @@ static bool is_single(const fl_tensor *t)
         return data_one(t);
     PyErr_SetString(PyExc_ValueError,
                     "only one element tensors can be converted to Python scalars");
-    raise_hint("reduce it to one element first (mean, sum), or index the element you mean; functions of "
-               "math are of single numbers, and torch's of all elements, torch.sqrt(x).",
-               "请先归约为单个元素（mean、sum），或用下标取出所需元素；math 的函数只处理单个数，"
-               "对所有元素请用 torch 的函数，例如 torch.sqrt(x)。");
+    raise_hint(
+        "reduce it to one element first (mean, sum), or index the element you mean; functions of "
+        "math are of single numbers, and torch's of all elements, torch.sqrt(x).",
+        "请先归约为单个元素（mean、sum），或用下标取出所需元素；math 的函数只处理单个数，"
+        "对所有元素请用 torch 的函数，例如 torch.sqrt(x)。");
     return false;
 }
 
