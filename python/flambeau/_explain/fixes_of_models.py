@@ -4,8 +4,8 @@ FIXES = [
     # ---- layers ----
     (
         r"in_channels must be divisible by groups|out_channels must be divisible by groups",
-        "the channels are shared out among the groups: both numbers of channels must be multiples of "
-        "groups (1: an ordinary convolution; in_channels: one filter a channel).",
+        "the channels are shared out among the groups: both numbers of channels must be multiples "
+        "of groups (1: an ordinary convolution; in_channels: one filter a channel).",
         "通道平均分给各组：输入和输出通道数都必须是 groups 的倍数"
         "（1 是普通卷积；等于 in_channels 时每个通道一个卷积核）。",
     ),
@@ -21,7 +21,8 @@ FIXES = [
     ),
     (
         r"Invalid padding string '(\w+)'",
-        "the words are written small: padding='same' or padding='valid'; else a number, as padding=1.",
+        "the words are written small: padding='same' or padding='valid'; else a number, as "
+        "padding=1.",
         "只能用小写：padding='same' 或 padding='valid'；否则给一个数，例如 padding=1。",
     ),
     (
@@ -31,8 +32,8 @@ FIXES = [
     ),
     (
         r"Padding_idx must be within num_embeddings",
-        "padding_idx is one of the rows, from 0 to num_embeddings - 1: take padding_idx=0, or make the "
-        "table one row larger.",
+        "padding_idx is one of the rows, from 0 to num_embeddings - 1: take padding_idx=0, or make "
+        "the table one row larger.",
         "padding_idx 是表里的一行，从 0 到 num_embeddings - 1：请用 padding_idx=0，"
         "或把表加大一行。",
     ),
@@ -44,8 +45,8 @@ FIXES = [
     ),
     (
         r"cannot assign '(?:float|int|list|tuple)' object to buffer '(\w+)'",
-        "{0} is a tensor: {0}=torch.tensor([0.3, 0.7]), one number a class (pos_weight of one output: "
-        "torch.tensor([3.0])).",
+        "{0} is a tensor: {0}=torch.tensor([0.3, 0.7]), one number a class (pos_weight of one "
+        "output: torch.tensor([3.0])).",
         "{0} 必须是张量：{0}=torch.tensor([0.3, 0.7])，每类一个数（单输出的 pos_weight："
         "torch.tensor([3.0])）。",
     ),
@@ -68,8 +69,9 @@ FIXES = [
     ),
     (
         r"Only Tensors of floating point and complex dtype can require gradients",
-        "whole numbers have no gradient: write them as floats, [1., 2., 3.], or make the tensor with "
-        "dtype=torch.float32; one that is not trained: requires_grad=False, or register_buffer.",
+        "whole numbers have no gradient: write them as floats, [1., 2., 3.], or make the tensor "
+        "with dtype=torch.float32; one that is not trained: requires_grad=False, or "
+        "register_buffer.",
         "整数没有梯度：请写成浮点数 [1., 2., 3.] 或用 dtype=torch.float32；"
         "不需要训练的用 requires_grad=False 或 register_buffer。",
     ),
@@ -104,37 +106,38 @@ FIXES = [
     ),
     (
         r"size mismatch \(got input: \[(\d+), (\d+), (\d+)\], target: \[\1\]\)",
-        "there are {1} results a sample, and one label: of a sequence take the last step, fc(out[:, -1]), "
-        "or the mean, out.mean(1); labels of all steps are ({0}, {1}).",
+        "there are {1} results a sample, and one label: of a sequence take the last step, "
+        "fc(out[:, -1]), or the mean, out.mean(1); labels of all steps are ({0}, {1}).",
         "每个样本有 {1} 个结果，却只有一个标签：序列请取最后一步 fc(out[:, -1])，或取均值 "
         "out.mean(1)；若每一步都有标签，形状应为（{0}, {1}）。",
     ),
     (
         r"expected scalar type (\w+) but found (\w+)",
-        "one tensor is {1} where the others are {0} (NumPy's numbers are Double): convert it, x.float(); "
-        "a loss's weight: weight.float().",
+        "one tensor is {1} where the others are {0} (NumPy's numbers are Double): convert it, "
+        "x.float(); a loss's weight: weight.float().",
         "有一个张量是 {1}，而其他是 {0}（NumPy 的数默认为 Double）：请转换 x.float()；"
         "损失函数的 weight：weight.float()。",
     ),
     (
         r"input_lengths must be of size batch_size|target_lengths must be of size batch_size",
-        "CTC takes (time, batch, classes): log_probs.transpose(0, 1) where the batch is first; both "
-        "lengths hold one number a sample.",
+        "CTC takes (time, batch, classes): log_probs.transpose(0, 1) where the batch is first; "
+        "both lengths hold one number a sample.",
         "CTC 的输入是（时间, 批次, 类别）：批次在前时请写 log_probs.transpose(0, 1)；"
         "两个 lengths 每个样本各一个数。",
     ),
     (
         r"Sequential\.forward\(\) takes 2 positional arguments",
-        "layers in a row pass on one thing: join the inputs first, net(torch.cat([x, y], dim=1)), or write "
-        "a module of your own whose forward takes both.",
+        "layers in a row pass on one thing: join the inputs first, net(torch.cat([x, y], dim=1)), "
+        "or write a module of your own whose forward takes both.",
         "顺序连接的层之间只传递一个值：请先合并输入 net(torch.cat([x, y], dim=1))，"
         "或自己写一个 forward 接受两个输入的模块。",
     ),
     # ---- optimizers and schedulers ----
     (
         r"optimizer can only optimize Tensors, but one of the params is (generator|list)",
-        "parameters of several models are one list: list(a.parameters()) + list(b.parameters()); with "
-        "options of their own: [{{'params': a.parameters()}}, {{'params': b.parameters(), 'lr': 0.1}}].",
+        "parameters of several models are one list: list(a.parameters()) + list(b.parameters()); "
+        "with options of their own: [{{'params': a.parameters()}}, {{'params': b.parameters(), "
+        "'lr': 0.1}}].",
         "多个模型的参数要合成一个列表：list(a.parameters()) + list(b.parameters())；各用各的选项时："
         "[{{'params': a.parameters()}}, {{'params': b.parameters(), 'lr': 0.1}}]。",
     ),
@@ -151,8 +154,8 @@ FIXES = [
     ),
     (
         r"some parameters appear in more than one parameter group",
-        "each parameter belongs to one group: leave those with options of their own out of the other, "
-        "[p for n, p in net.named_parameters() if not n.startswith('head.')].",
+        "each parameter belongs to one group: leave those with options of their own out of the "
+        "other, [p for n, p in net.named_parameters() if not n.startswith('head.')].",
         "每个参数只能属于一组：另有选项的参数请从其他组里去掉："
         "[p for n, p in net.named_parameters() if not n.startswith('head.')]。",
     ),
@@ -164,27 +167,28 @@ FIXES = [
     ),
     (
         r"^'param_groups'$",
-        "this is no optimizer's state (perhaps a model's): save both, {{'model': model.state_dict(), "
-        "'optimizer': optimizer.state_dict()}}, and load each into its own.",
+        "this is no optimizer's state (perhaps a model's): save both, {{'model': "
+        "model.state_dict(), 'optimizer': optimizer.state_dict()}}, and load each into its own.",
         "这不是优化器的状态（可能是模型的）：请两者都保存 {{'model': model.state_dict(), "
         "'optimizer': optimizer.state_dict()}}，再分别加载。",
     ),
     (
         r"loaded state dict (?:contains a parameter group that doesn't match|has a different number)",
-        "the state was saved for a model of other layers: make the optimizer for the same model and the "
-        "same groups as when it was saved, or begin with a new one.",
+        "the state was saved for a model of other layers: make the optimizer for the same model "
+        "and the same groups as when it was saved, or begin with a new one.",
         "该状态是为另一种结构的模型保存的：请用与保存时相同的模型和参数组建立优化器，"
         "或从新的优化器开始。",
     ),
     (
         r"Invalid learning rate: -",
-        "step() subtracts the gradient by itself, so the rate is positive; to climb give maximize=True.",
+        "step() subtracts the gradient by itself, so the rate is positive; to climb give "
+        "maximize=True.",
         "step() 本身就是减去梯度，学习率应为正数；若要最大化，请用 maximize=True。",
     ),
     (
         r"Invalid (learning rate|momentum value|weight_decay value|beta parameter[^:]*|epsilon value)",
-        "options are numbers from 0 on, and betas below 1: lr=1e-3, momentum=0.9, weight_decay=1e-4, "
-        "betas=(0.9, 0.999).",
+        "options are numbers from 0 on, and betas below 1: lr=1e-3, momentum=0.9, "
+        "weight_decay=1e-4, betas=(0.9, 0.999).",
         "这些选项不能为负，betas 要小于 1：lr=1e-3、momentum=0.9、weight_decay=1e-4、"
         "betas=(0.9, 0.999)。",
     ),
@@ -197,8 +201,8 @@ FIXES = [
     ),
     (
         r"ReduceLROnPlateau\.step\(\) missing 1 required positional argument",
-        "this scheduler looks at a number that should fall: scheduler.step(validation_loss), once an "
-        "epoch.",
+        "this scheduler looks at a number that should fall: scheduler.step(validation_loss), once "
+        "an epoch.",
         "该调度器根据一个应当下降的数来调整：每个 epoch 调用一次 scheduler.step(validation_loss)。",
     ),
     (
@@ -210,15 +214,15 @@ FIXES = [
     ),
     (
         r"Attempted step but _scale is None|No inf checks were recorded for this optimizer",
-        "the scaler did not see this loss: scaler.scale(loss).backward(), then scaler.step(optimizer) "
-        "and scaler.update().",
+        "the scaler did not see this loss: scaler.scale(loss).backward(), then "
+        "scaler.step(optimizer) and scaler.update().",
         "缩放器没有处理过这个损失：请写 scaler.scale(loss).backward()，"
         "再 scaler.step(optimizer) 和 scaler.update()。",
     ),
     (
         r"Default process group has not been initialized",
-        "call torch.distributed.init_process_group('gloo') first, in a program that torchrun starts; one "
-        "process alone needs no DistributedDataParallel.",
+        "call torch.distributed.init_process_group('gloo') first, in a program that torchrun "
+        "starts; one process alone needs no DistributedDataParallel.",
         "请先调用 torch.distributed.init_process_group('gloo')，并用 torchrun 启动程序；"
         "单个进程不需要 DistributedDataParallel。",
     ),
@@ -231,42 +235,42 @@ FIXES = [
     (
         r"element 0 of tensors does not require grad and does not have a grad_fn",
         "the result has no graph: a gradient of a gradient needs torch.autograd.grad(y, x, "
-        "create_graph=True) at the first; else compute y from x after x.requires_grad_(), outside of "
-        "no_grad.",
+        "create_graph=True) at the first; else compute y from x after x.requires_grad_(), outside "
+        "of no_grad.",
         "该结果没有计算图：若要对梯度再求导，第一次请用 torch.autograd.grad(y, x, "
         "create_graph=True)；否则请先 x.requires_grad_()，再在 no_grad 之外由 x 计算 y。",
     ),
     (
         r"Inference tensors cannot be saved for backward",
-        "the tensor was made under torch.inference_mode(): compute it under torch.no_grad(), or without "
-        "either if what made it is to be trained.",
+        "the tensor was made under torch.inference_mode(): compute it under torch.no_grad(), or "
+        "without either if what made it is to be trained.",
         "该张量是在 torch.inference_mode() 之内算出来的：请改用 torch.no_grad()；"
         "若前面的层也要训练，两者都不要用。",
     ),
     (
         r"One of the differentiated Tensors does not require grad",
-        "ask for its gradient before the forward pass: x.requires_grad_(), and compute the result from "
-        "it after that.",
+        "ask for its gradient before the forward pass: x.requires_grad_(), and compute the result "
+        "from it after that.",
         "请在前向计算之前要求梯度：x.requires_grad_()，然后再用它计算结果。",
     ),
     (
         r"Legacy autograd function with non-static forward",
-        "a Function is applied by its class: y = Square.apply(x), with @staticmethod before forward and "
-        "backward.",
+        "a Function is applied by its class: y = Square.apply(x), with @staticmethod before "
+        "forward and backward.",
         "Function 要通过类来调用：y = Square.apply(x)；forward 和 backward 之前写 @staticmethod。",
     ),
     (
         r"function (\w+)Backward returned an incorrect number of gradients \(expected (\d+), got (\d+)\)",
-        "backward of {0} returns one gradient for each of the {1} arguments of forward, None for what is "
-        "no tensor: return grad * ctx.k, None.",
+        "backward of {0} returns one gradient for each of the {1} arguments of forward, None for "
+        "what is no tensor: return grad * ctx.k, None.",
         "{0} 的 backward 要为 forward 的 {1} 个参数各返回一个梯度，不是张量的返回 None："
         "return grad * ctx.k, None。",
     ),
     (
         r"Function (\w+)Backward returned an invalid gradient at index (\d+) - got (\[.*?\]) but expected "
         r"shape compatible with (\[.*\])",
-        "the gradient of an argument has the argument's shape, {3}: backward of {0} must spread it, "
-        "grad.expand(...) / n for a mean, grad.expand(...) for a sum.",
+        "the gradient of an argument has the argument's shape, {3}: backward of {0} must spread "
+        "it, grad.expand(...) / n for a mean, grad.expand(...) for a sum.",
         "参数的梯度形状与参数相同，即 {3}：{0} 的 backward 要把它展开：均值用 grad.expand(...) / n，"
         "求和用 grad.expand(...)。",
     ),

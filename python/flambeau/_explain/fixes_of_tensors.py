@@ -30,14 +30,16 @@ FIXES = [
     (
         r"can't convert np\.ndarray of type numpy\.(?:str_|bytes_)",
         "the elements are texts: give each class a number, names, y = np.unique(labels, "
-        "return_inverse=True), and take torch.tensor(y); texts that are numbers: labels.astype(float).",
+        "return_inverse=True), and take torch.tensor(y); texts that are numbers: "
+        "labels.astype(float).",
         "元素是字符串：请给每个类别一个编号：names, y = np.unique(labels, return_inverse=True)，"
         "再用 torch.tensor(y)；内容是数的字符串：labels.astype(float)。",
     ),
     (
         r"can't convert np\.ndarray of type numpy\.object_",
-        "the array holds things of different kinds or lengths: take the columns that are numbers and "
-        "convert them, array[:, :2].astype(np.float32); rows of different lengths are filled up first.",
+        "the array holds things of different kinds or lengths: take the columns that are numbers "
+        "and convert them, array[:, :2].astype(np.float32); rows of different lengths are filled "
+        "up first.",
         "数组里混有不同类型或不同长度的内容：请只取数值列并转换 array[:, :2].astype(np.float32)；"
         "长度不同的行先补齐。",
     ),
@@ -69,15 +71,16 @@ FIXES = [
     (
         r"einsum\(\): subscript (\w) has size (\d+) for operand (\d+) which does not broadcast with "
         r"previously seen size (\d+)",
-        "{0} stands for {3} and for {1}, and a letter has one size: give the dims different letters if "
-        "they differ, or bring one tensor to the other's size (by nn.Linear({1}, {3}) for features).",
+        "{0} stands for {3} and for {1}, and a letter has one size: give the dims different "
+        "letters if they differ, or bring one tensor to the other's size (by nn.Linear({1}, {3}) "
+        "for features).",
         "字母 {0} 既表示 {3} 又表示 {1}，而同一个字母只能有一个大小：不同的维请用不同的字母，"
         "或先把一个张量变为另一个的大小（特征维用 nn.Linear({1}, {3})）。",
     ),
     (
         r"Input Error: Only 3D, 4D and 5D input Tensors supported",
-        "an image is (batch, channels, height, width): F.interpolate(x.unsqueeze(0), ...).squeeze(0); "
-        "for 3 dims (batch, channels, length) the mode is 'linear'.",
+        "an image is (batch, channels, height, width): F.interpolate(x.unsqueeze(0), "
+        "...).squeeze(0); for 3 dims (batch, channels, length) the mode is 'linear'.",
         "图像的形状是（批次, 通道, 高, 宽）：F.interpolate(x.unsqueeze(0), ...).squeeze(0)；"
         "三维（批次, 通道, 长度）用 mode='linear'。",
     ),
@@ -88,7 +91,8 @@ FIXES = [
     ),
     (
         r"scatter\(\): Expected self\.dtype to be equal to src\.dtype",
-        "both hold the same kind of number: src.to(x.dtype); for a constant x.scatter_(1, index, 1.0).",
+        "both hold the same kind of number: src.to(x.dtype); for a constant x.scatter_(1, index, "
+        "1.0).",
         "两者的数据类型必须相同：src.to(x.dtype)；写入常数用 x.scatter_(1, index, 1.0)。",
     ),
     (
@@ -108,8 +112,8 @@ FIXES = [
     ),
     (
         r"result type (\w+) can't be cast to the desired output type (\w+)",
-        "an in-place operation keeps the dtype of its target, {1}: write x = x + y, or make the target "
-        "a float first (x.float(), dtype=torch.float32).",
+        "an in-place operation keeps the dtype of its target, {1}: write x = x + y, or make the "
+        "target a float first (x.float(), dtype=torch.float32).",
         "就地运算保持左边的数据类型 {1}：请写 x = x + y，或先把左边变为浮点数"
         "（x.float()、dtype=torch.float32）。",
     ),
@@ -123,28 +127,28 @@ FIXES = [
     (
         r"Expected size for first two dimensions of batch2 tensor to be: \[(\d+), (\d+)\] but got: "
         r"\[(\d+), (\d+)\]",
-        "(batch, n, m) is multiplied with (batch, m, p): the second has {2} matrices of {3} rows, and "
-        "must have {0} of {1}; of keys and queries transpose the keys, k.transpose(1, 2).",
+        "(batch, n, m) is multiplied with (batch, m, p): the second has {2} matrices of {3} rows, "
+        "and must have {0} of {1}; of keys and queries transpose the keys, k.transpose(1, 2).",
         "（批次, n, m）只能乘（批次, m, p）：第二个张量是 {2} 个 {3} 行的矩阵，应为 {0} 个 {1} 行的；"
         "查询乘键时请转置键：k.transpose(1, 2)。",
     ),
     (
         r"batch[12] must be a 3D tensor",
-        "bmm takes two batches of matrices, of three dims each: a @ b takes a single matrix for all of the "
-        "batch too.",
+        "bmm takes two batches of matrices, of three dims each: a @ b takes a single matrix for "
+        "all of the batch too.",
         "bmm 的两个输入都是三维的矩阵批次：一个批次乘同一个矩阵请写 a @ b。",
     ),
     (
         r"The expanded size of the tensor \((\d+)\) must match the existing size \((\d+)\)",
-        "only a dim of size 1 is spread, and {1} values do not fill {0} places: give both the same size "
-        "(in out[i] = x that of out's row); to write a tensor several times: x.repeat(2, 1).",
+        "only a dim of size 1 is spread, and {1} values do not fill {0} places: give both the same "
+        "size (in out[i] = x that of out's row); to write a tensor several times: x.repeat(2, 1).",
         "只有大小为 1 的维能扩展，{1} 个值填不满 {0} 个位置：请让两边大小相同"
         "（out[i] = x 时与 out 的一行相同）；要重复多次请用 x.repeat(2, 1)。",
     ),
     (
         r"index (-?\d+) is out of bounds for dimension (\d+) with size (\d+)",
-        "positions begin at 0 and end before {2}: subtract 1 from numbers that begin at 1, or make dim "
-        "{1} larger (a last layer with more outputs).",
+        "positions begin at 0 and end before {2}: subtract 1 from numbers that begin at 1, or make "
+        "dim {1} larger (a last layer with more outputs).",
         "下标从 0 开始，必须小于 {2}：从 1 开始的编号请减 1，或加大第 {1} 维（例如最后一层的输出数）。",
     ),
     # ---- Python's own values ----
@@ -160,8 +164,8 @@ FIXES = [
     ),
     (
         r"'(?:builtin_function_or_method|method|function)' object has no attribute '(\w+)'",
-        "a method was named and not called: the brackets before .{0} or in the line that made the value "
-        "are missing, as in loss.mean().",
+        "a method was named and not called: the brackets before .{0} or in the line that made the "
+        "value are missing, as in loss.mean().",
         "只写了方法名而没有调用：.{0} 之前（或产生该值的那一行）漏了括号，例如 loss.mean()。",
     ),
     (
@@ -171,14 +175,15 @@ FIXES = [
     ),
     (
         r"'tuple' object is not callable",
-        "a comma at the end of a line makes a tuple: self.fc = nn.Linear(2, 2) without a comma after it.",
+        "a comma at the end of a line makes a tuple: self.fc = nn.Linear(2, 2) without a comma "
+        "after it.",
         "行末多了逗号，值就成了元组：请写 self.fc = nn.Linear(2, 2)，后面不加逗号。",
     ),
     (
         r"'tuple' object has no attribute '(\w+)'",
-        "this is a tuple of several results, as an LSTM gives (output, (h, c)) and max(dim) (values, "
-        "indices): take the one that is meant, output, _ = lstm(x), and then output.{0}; a comma at the "
-        "end of a line makes a tuple too.",
+        "this is a tuple of several results, as an LSTM gives (output, (h, c)) and max(dim) "
+        "(values, indices): take the one that is meant, output, _ = lstm(x), and then output.{0}; "
+        "a comma at the end of a line makes a tuple too.",
         "这是包含多个结果的元组，例如 LSTM 返回 (output, (h, c))，max(dim) 返回（值，下标）："
         "请取出需要的那个 output, _ = lstm(x)，再用 output.{0}；行末多写逗号也会得到元组。",
     ),
@@ -193,8 +198,8 @@ FIXES = [
     (
         r"unsupported operand type\(s\) for \S+: '(?:Tensor|Parameter)' and '(str|list|dict|set)'"
         r"|unsupported operand type\(s\) for \S+: '(str|list|dict|set)' and '(?:Tensor|Parameter)'",
-        "a tensor computes with tensors and numbers: make the other side one first, torch.tensor(x), or "
-        "float(text).",
+        "a tensor computes with tensors and numbers: make the other side one first, "
+        "torch.tensor(x), or float(text).",
         "张量只能与张量或数运算：请先转换另一边：torch.tensor(x)，或 float(text)。",
     ),
     (
@@ -212,14 +217,14 @@ FIXES = [
     ),
     (
         r"list indices must be integers or slices, not (?:tuple|Tensor|Parameter)",
-        "this is a list, and such indexing is of tensors: torch.tensor(x), or torch.stack(x) of a list "
-        "of tensors.",
+        "this is a list, and such indexing is of tensors: torch.tensor(x), or torch.stack(x) of a "
+        "list of tensors.",
         "这是列表，而这种下标只适用于张量：请先用 torch.tensor(x)，张量的列表用 torch.stack(x)。",
     ),
     (
         r"'(?:int|float)' object is not iterable",
-        "one number was given where several are meant: write a list, [30] or [30, 60]; a loop counts "
-        "with range(n).",
+        "one number was given where several are meant: write a list, [30] or [30, 60]; a loop "
+        "counts with range(n).",
         "这里需要多个数，却只给了一个：请写成列表 [30] 或 [30, 60]；循环计数用 range(n)。",
     ),
     (

@@ -44,8 +44,8 @@ def _key(error, frame, line):
     if isinstance(key, _C.Tensor):
         note(
             error,
-            "a tensor is no key of a dict, which finds it by identity and not by value: take the number, "
-            "names[label.item()].",
+            "a tensor is no key of a dict, which finds it by identity and not by value: take the "
+            "number, names[label.item()].",
             "张量不能当作字典的键（按对象而不是按数值查找）：请取出数：names[label.item()]。",
         )
         return True
@@ -189,8 +189,8 @@ def _tensor_dataset(error, frame, line):
         return False
     note(
         error,
-        "a TensorDataset is made of tensors: TensorDataset(torch.tensor(x), torch.tensor(y)), for arrays "
-        "torch.from_numpy(x).float().",
+        "a TensorDataset is made of tensors: TensorDataset(torch.tensor(x), torch.tensor(y)), for "
+        "arrays torch.from_numpy(x).float().",
         "TensorDataset 由张量组成：TensorDataset(torch.tensor(x), torch.tensor(y))，"
         "NumPy 数组用 torch.from_numpy(x).float()。",
     )
@@ -204,8 +204,8 @@ def _step_of_loss(error, frame, line):
         if getattr(call.func, "attr", "") == "step" and isinstance(given, _C.Tensor):
             note(
                 error,
-                "step takes no loss: loss.backward() has put the gradients into the parameters, and "
-                "optimizer.step() uses them.",
+                "step takes no loss: loss.backward() has put the gradients into the parameters, "
+                "and optimizer.step() uses them.",
                 "step 不需要损失：loss.backward() 已把梯度写入参数，直接写 optimizer.step()。",
             )
             return True
@@ -249,9 +249,9 @@ def _called_by_library(error, frame, line):
         if isinstance(function, _C.ModuleBase) and _has_hooks(function):
             note(
                 error,
-                "a hook does not take what it is given: a forward hook is def hook(module, args, output), "
-                "a forward pre-hook def hook(module, args), a backward hook def hook(module, grad_input, "
-                "grad_output).",
+                "a hook does not take what it is given: a forward hook is def hook(module, args, "
+                "output), a forward pre-hook def hook(module, args), a backward hook def "
+                "hook(module, grad_input, grad_output).",
                 "钩子函数的参数个数不对：前向钩子是 def hook(module, args, output)，前向预钩子是 "
                 "def hook(module, args)，反向钩子是 def hook(module, grad_input, grad_output)。",
             )
