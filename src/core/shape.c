@@ -54,6 +54,15 @@ int64_t shape_numel(int ndim, const int64_t *sizes)
     return product;
 }
 
+int shape_check_strides(int ndim, const int64_t *sizes)
+{
+    int64_t stride = 1;
+    for (int i = ndim - 1; i > 0; i--)
+        if (sizes[i] > 1 && __builtin_mul_overflow(stride, sizes[i], &stride))
+            return error_set(FL_RUNTIME_ERROR, "Stride calculation overflowed");
+    return 0;
+}
+
 void shape_contiguous_strides(int ndim, const int64_t *sizes, int64_t *strides)
 {
     assert(ndim >= 0 && ndim <= TENSOR_MAX_DIMS);

@@ -153,7 +153,7 @@ fl_tensor *tensor_new_on(struct device *d, int ndim, const int64_t *sizes, const
         return NULL;
     }
     int64_t numel = shape_numel(ndim, sizes);
-    if (numel < 0)
+    if (numel < 0 || (numel == 0 && !strides && shape_check_strides(ndim, sizes)))
         return NULL;
     int64_t elements = strides ? extent(ndim, sizes, strides) : numel;
     int64_t bytes;
@@ -387,7 +387,7 @@ int tensor_resize(fl_tensor *t, int ndim, const int64_t *sizes)
         return -1;
     int64_t numel = shape_numel(ndim, sizes);
     int64_t bytes;
-    if (numel < 0)
+    if (numel < 0 || (numel == 0 && shape_check_strides(ndim, sizes)))
         return -1;
     if (__builtin_add_overflow(numel, t->offset, &bytes) ||
         __builtin_mul_overflow(bytes, (int64_t)dtype_size(t->dtype), &bytes))
@@ -507,9 +507,10 @@ int tensor_overlap(const fl_tensor *a, const fl_tensor *b)
     return a_begin < b_end && b_begin < a_end ? 2 : 0;
 }
 
-int tensor_check_read(const fl_tensor *written, const fl_tensor *read)
+int tensor_check_read(const fl_tensor *written, const fl_tensor *read, bool apart)
 {
-    if (tensor_overlap(written, read) != 2)
+    int overlap = tensor_overlap(written, read);
+    if (overlap == 0 || (overlap == 1 && !apart))
         return 0;
     return error_set(FL_RUNTIME_ERROR, "unsupported operation: some elements of the input tensor "
                                        "and the written-to tensor refer to a single memory "

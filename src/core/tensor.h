@@ -333,6 +333,8 @@ int tensor_resize_output(fl_tensor *t, int ndim, const int64_t *sizes);
 
 /* The product of sizes, or -1 with an error when it overflows or a size is negative. */
 int64_t shape_numel(int ndim, const int64_t *sizes);
+/* Refuses sizes whose contiguous strides exceed 64 bits, which a tensor without elements may have. */
+int shape_check_strides(int ndim, const int64_t *sizes);
 void shape_contiguous_strides(int ndim, const int64_t *sizes, int64_t *strides);
 static inline bool shape_equal(const fl_tensor *a, const fl_tensor *b)
 {
@@ -382,8 +384,9 @@ int tensor_check_written(const fl_tensor *t);
 /* Whether two tensors' memory overlaps: 0 no, 1 fully the same, 2 partly. */
 int tensor_overlap(const fl_tensor *a, const fl_tensor *b);
 
-/* Refuses to read a tensor that overlaps the written one partly. 0, or -1 with the error. */
-int tensor_check_read(const fl_tensor *written, const fl_tensor *read);
+/* Refuses to read a tensor that overlaps the written one partly, or with `apart` at all. 0, or -1
+ * with the error. */
+int tensor_check_read(const fl_tensor *written, const fl_tensor *read, bool apart);
 
 static inline void tensor_bump_version(fl_tensor *t)
 {

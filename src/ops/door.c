@@ -338,7 +338,7 @@ static int write_back(const fl_op *f, fl_value *results, fl_tensor *const *to)
             continue;
         if (check_cast(f, y, to[k]))
             return -1;
-        if (!shape_equal(y, to[k]) && tensor_resize_output(to[k], y->ndim, y->sizes))
+        if (!shape_equal(y, to[k]) && room_resize(f, to[k], y->ndim, y->sizes))
             return -1;
         if (operation_copy_(to[k], y))
             return -1;
@@ -346,16 +346,18 @@ static int write_back(const fl_op *f, fl_value *results, fl_tensor *const *to)
     return 0;
 }
 
-/* Refuses arguments from number `from` on that overlap the written tensor partly; not one of no
- * dim, which is a number and read before anything is written. */
+/* Refuses arguments from number `from` on that overlap the written tensor partly, or where the
+ * operator says so at all; not one of no dim, which is a number and read before anything is
+ * written. */
 static int check_apart(const fl_op *f, const fl_value *args, int from, const fl_tensor *written)
 {
     for (int i = from; i < f->params; i++) {
+        const bool apart = f->apart >> i & 1;
         if (args[i].tag == FL_TENSOR && args[i].as.tensor->ndim &&
-            tensor_check_read(written, args[i].as.tensor))
+            tensor_check_read(written, args[i].as.tensor, apart))
             return -1;
         for (uint32_t k = 0; args[i].tag == FL_TENSORS && k < args[i].count; k++)
-            if (args[i].as.tensors[k] && tensor_check_read(written, args[i].as.tensors[k]))
+            if (args[i].as.tensors[k] && tensor_check_read(written, args[i].as.tensors[k], apart))
                 return -1;
     }
     return 0;
@@ -469,7 +471,7 @@ static int call_inplace(const fl_op *f, const fl_value *given, fl_value *results
     fl_tensor *self = given[0].as.tensor, *before = NULL;
     fl_value args[OP_PARAMS], computed = fl_none();
     bool recorded = record_has_gradient(f, given);
-    if (autograd_check_inplace(self, recorded))
+    if (autograd_check_inplace(self, recorded) || (f->apart && check_apart(f, given, 1, self)))
         return -1;
     memcpy(args, given, sizeof *args * f->params);
     recorded = recorded && dtype_is_inexact(self->dtype);

@@ -253,6 +253,7 @@ struct fl_op {
     uint8_t autocast; /* an op_autocast */
     uint8_t place;    /* an op_place */
     uint32_t keeps;   /* tensors whose channels-last format the results take (bits) */
+    uint32_t apart;   /* tensors that may not be the memory written, not even all of it (bits) */
     uint8_t batch;    /* an op_batch */
     uint16_t batch_tensors, batch_dims, batch_sizes; /* parameters (bits): those that may have
                           lanes, those that number dims, those that list sizes */

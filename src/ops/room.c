@@ -1,6 +1,8 @@
 /* Where the result of a call is computed: in new memory, or in what the program gave for it. */
 #include "ops/room.h"
 
+#include <assert.h>
+
 #include "core/device.h"
 
 bool room_is_shared(const fl_op *f, const fl_value *args, const fl_tensor *t)
@@ -15,6 +17,17 @@ bool room_is_shared(const fl_op *f, const fl_value *args, const fl_tensor *t)
     return false;
 }
 
+int room_resize(const fl_op *f, fl_tensor *to, int ndim, const int64_t *sizes)
+{
+    assert(to->storage);
+    bool of_others = false;
+    for (int i = 0; i < f->params; i++) {
+        enum op_type type = f->param[i].type;
+        of_others |= type == TYPE_TENSOR || type == TYPE_OPERAND || type == TYPE_TENSORS;
+    }
+    return of_others ? tensor_resize_output(to, ndim, sizes) : tensor_resize(to, ndim, sizes);
+}
+
 int room_take(const fl_op *f, const fl_value *args, fl_tensor *to, int ndim, const int64_t *sizes,
               int dtype, fl_tensor **y)
 {
@@ -27,7 +40,7 @@ int room_take(const fl_op *f, const fl_value *args, fl_tensor *to, int ndim, con
         same = to->sizes[d] == sizes[d];
     if (!same && to->numel)
         return 0;
-    if (!same && tensor_resize_output(to, ndim, sizes))
+    if (!same && room_resize(f, to, ndim, sizes))
         return -1;
     if (!(to->flags & TENSOR_CONTIGUOUS))
         return 0;

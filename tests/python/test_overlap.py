@@ -32,3 +32,35 @@ def test_the_same_memory_is_no_partial_overlap():
     r[:] = r
     torch.cumsum(r, 0, out=r)
     assert r.tolist() == [0, 1, 3, 6]
+
+
+ALL = [1, 2, 3, 0]
+
+
+@pytest.mark.parametrize(
+    "write",
+    [
+        lambda r, i: r.index_copy_(0, i, r),
+        lambda r, i: r.index_add_(0, i, r),
+        lambda r, i: i.index_add_(0, i, torch.ones(4, dtype=torch.long)),
+        lambda r, i: i.index_fill_(0, i, 9),
+        lambda r, i: r.scatter_(0, i, r),
+        lambda r, i: i.scatter_(0, i, 5),
+        lambda r, i: r.scatter_add_(0, i, r),
+        lambda r, i: r.scatter_reduce_(0, i, r, "sum"),
+        lambda r, i: r.index_reduce_(0, i, r, "prod"),
+        lambda r, i: r.index_put_((i,), r),
+        lambda r, i: i.index_put_((i,), torch.tensor(5)),
+        lambda r, i: r.__setitem__(i, r),
+        lambda r, i: r.put_(i, r),
+        lambda r, i: torch.gather(r, 0, i, out=r),
+        lambda r, i: torch.gather(i, 0, i, out=i),
+        lambda r, i: torch.index_select(r, 0, i, out=r),
+        lambda r, i: torch.take(r, i, out=r),
+    ],
+)
+def test_what_goes_by_an_index_is_wholly_apart(write):
+    r, i = torch.arange(4.0), torch.tensor(ALL)
+    with pytest.raises(RuntimeError, match="some elements of the input tensor and the written-to"):
+        write(r, i)
+    assert r.tolist() == [0, 1, 2, 3] and i.tolist() == ALL

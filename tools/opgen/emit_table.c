@@ -445,6 +445,8 @@ static void descriptor(struct out *o, const struct op *op, const char *name, con
         emit(o, "    .place = %d,\n", op->device);
     if (op->keeps)
         emit(o, "    .keeps = %#x,\n", op->keeps);
+    if (op->apart)
+        emit(o, "    .apart = %#x,\n", op->apart);
     if (op->batch)
         emit(o,
              "    .batch = %d,\n    .batch_tensors = %u,\n    .batch_dims = %u,\n"

@@ -363,23 +363,28 @@ enum {
     BITS_EXACT,
     BITS_UNBOUNDED,
     BITS_KEEPS,
-    BITS_NUMBERS
+    BITS_NUMBERS,
+    BITS_APART
 };
 
 static void key_bits(struct op *op, const struct stretch *s, int which)
 {
     static const enum type TYPE[] = {TYPE_TENSOR, TYPE_SCALAR, TYPE_SCALAR, TYPE_OPERAND,
-                                     TYPE_INTS,   TYPE_TENSOR, TYPE_TENSOR};
-    static const char *const WANTED[] = {
-        "Tensor", "Scalar", "Scalar", "Tensor|Scalar", "int[]", "Tensor or Tensor[]", "Tensor"};
+                                     TYPE_INTS,   TYPE_TENSOR, TYPE_TENSOR, TYPE_TENSOR};
+    static const char *const WANTED[] = {"Tensor", "Scalar",
+                                         "Scalar", "Tensor|Scalar",
+                                         "int[]",  "Tensor or Tensor[]",
+                                         "Tensor", "Tensor or Tensor[]"};
     uint32_t *bits[] = {&op->truths,    &op->promoted, &op->rounded, &op->exact,
-                        &op->unbounded, &op->keeps,    &op->numbers};
+                        &op->unbounded, &op->keeps,    &op->numbers, &op->apart};
     struct lexer l;
     lexer_open(&l, s);
     for (; l.token.kind != TOKEN_END; lexer_next(&l)) {
         int p = l.token.kind == TOKEN_NAME ? op_param(op, l.token.text) : -1;
-        bool fits = p >= 0 && (op->param[p].type == TYPE[which] ||
-                               (which == BITS_KEEPS && op->param[p].type == TYPE_TENSORS));
+        bool fits =
+            p >= 0 &&
+            (op->param[p].type == TYPE[which] ||
+             ((which == BITS_KEEPS || which == BITS_APART) && op->param[p].type == TYPE_TENSORS));
         if (!fits)
             complain(l.token.place, "found %s, expected a %s parameter of %s", token_text(&l.token),
                      WANTED[which], op->name);
@@ -515,6 +520,7 @@ static const struct key {
     {"unbounded", key_bits, BITS_UNBOUNDED, false},
     {"keeps", key_bits, BITS_KEEPS, false},
     {"numbers", key_bits, BITS_NUMBERS, false},
+    {"apart", key_bits, BITS_APART, false},
     {"try", key_try, 0, true},
     {"title", key_title, 0, false},
     {"titles", key_titles, 0, false},
@@ -547,6 +553,6 @@ void key_parse(struct op *op, const struct stretch *line)
         place,
         "found the key '%s', expected dtypes forms value start step join finish view shape kernel "
         "check compose grad random autocast device batch truths promotes rounds exact unbounded "
-        "keeps numbers try title titles cname called or doc",
+        "keeps numbers apart try title titles cname called or doc",
         name);
 }

@@ -261,7 +261,8 @@ struct op {
     const char *view, *shape, *kernel, *check, *titles, *compose_name;
     int shape_like; /* a parameter, or -1 */
     struct node *compose;
-    uint32_t truths, promoted, rounded, exact, unbounded, keeps, numbers; /* parameters (bits) */
+    uint32_t truths, promoted, rounded, exact, unbounded, keeps, numbers,
+        apart; /* parameters (bits) */
     struct rule *rules;
     bool has_grad;
     const char *doc;

@@ -449,7 +449,7 @@ static int check_destination(fl_tensor *y, int common, int ndim, const int64_t *
     if (same && tensor_check_written(y))
         return -1;
     for (int i = 0; i < count; i++)
-        if (values[i].tag == FL_TENSOR && tensor_check_read(y, values[i].as.tensor))
+        if (values[i].tag == FL_TENSOR && tensor_check_read(y, values[i].as.tensor, false))
             return -1;
     return same ? 0 : tensor_resize_output(y, ndim, sizes);
 }
