@@ -174,32 +174,37 @@ static bool before(const struct node_state *a, const struct node_state *b)
     return a->node->sequence > b->node->sequence;
 }
 
+/* Puts s into the hole i, or above it. */
+static void rise(struct run *r, int64_t i, struct node_state *s)
+{
+    for (; i && before(s, r->ready[(i - 1) / 2]); i = (i - 1) / 2)
+        r->ready[i] = r->ready[(i - 1) / 2];
+    r->ready[i] = s;
+}
+
 static int push(struct run *r, struct node_state *s)
 {
     assert(s->waiting == 0);
     if (grow(&r->ready, r->heap, &r->heap_room, sizeof *r->ready))
         return -1;
-    int64_t i = r->heap++;
-    for (; i && before(s, r->ready[(i - 1) / 2]); i = (i - 1) / 2)
-        r->ready[i] = r->ready[(i - 1) / 2];
-    r->ready[i] = s;
+    rise(r, r->heap++, s);
     return 0;
 }
 
+/* The hole at the top sinks to a leaf, along the right child where two are alike, and the last one
+ * rises from there: the order in which C++'s std::pop_heap leaves leaves, which all have the same
+ * number, so that their hooks run in PyTorch's order. */
 static struct node_state *pop(struct run *r)
 {
     assert(r->heap > 0);
     struct node_state *first = r->ready[0], *last = r->ready[--r->heap];
     int64_t i = 0;
     for (int64_t child; (child = 2 * i + 1) < r->heap; i = child) {
-        if (child + 1 < r->heap && before(r->ready[child + 1], r->ready[child]))
+        if (child + 1 < r->heap && !before(r->ready[child], r->ready[child + 1]))
             child++;
-        if (!before(r->ready[child], last))
-            break;
         r->ready[i] = r->ready[child];
     }
-    r->ready[i] = last;
-    return first;
+    return rise(r, i, last), first;
 }
 
 /* g (given away) as dtype: a new reference, NULL with the error. */

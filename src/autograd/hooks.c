@@ -6,6 +6,7 @@
 #include <assert.h>
 #include <string.h>
 
+#include "core/device.h"
 #include "core/error.h"
 #include "core/memory.h"
 
@@ -115,6 +116,12 @@ int hooks_check(const char *name, const fl_tensor *old, const fl_tensor *new)
                          "hook '%s' has changed the type of value (was torch.%sTensor got "
                          "torch.%sTensor)",
                          name, dtype_title(old->dtype), dtype_title(new->dtype));
+    if (tensor_device(new) != tensor_device(old))
+        return error_set(FL_RUNTIME_ERROR,
+                         "hook '%s' has changed the type of value (was torch.%sTensor on %s got "
+                         "torch.%sTensor on %s)",
+                         name, dtype_title(old->dtype), tensor_device(old)->name,
+                         dtype_title(new->dtype), tensor_device(new)->name);
     return shape_equal(old, new)
                ? 0
                : error_set(FL_RUNTIME_ERROR, "hook '%s' has changed the size of value", name);
