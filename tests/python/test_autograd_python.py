@@ -392,7 +392,7 @@ def test_function_errors():
         run(lambda ctx, g: g)
     with pytest.raises(RuntimeError, match="returned a gradient different from None at position 2"):
         run(lambda ctx, g: (g, g))
-    with pytest.raises(TypeError, match="expected Variable or None"):
+    with pytest.raises(RuntimeError, match="expected Variable or None"):
         run(lambda ctx, g: (3, None))
     with pytest.raises(KeyError):
         run(lambda ctx, g: {}["a"])

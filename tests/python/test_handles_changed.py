@@ -72,3 +72,101 @@ def test_a_change_from_within_its_own_call():
         z = y * y
     z.sum().backward()
     assert x.grad[0] == 2
+
+
+@pytest.mark.parametrize("change", [give_data, resize, write_out])
+def test_a_change_waits_for_backward(change):
+    """A gradient is of one content of x, and of its size, or refused: never of two."""
+    w = torch.ones((), requires_grad=True)
+    x = torch.ones(SIZES[0])
+    wrong, ends = [], threading.Event()
+
+    def compute():
+        try:
+            while not ends.is_set():
+                y = (w * x).sum()
+                try:
+                    y.backward()
+                except RuntimeError as error:
+                    if "modified by an inplace operation" not in str(error):
+                        wrong.append(error)
+                    w.grad = None
+                    continue
+                if w.grad.item() not in (0, *SIZES):
+                    wrong.append(w.grad.item())
+                w.grad = None
+        except BaseException as error:
+            wrong.append(error)
+
+    thread = threading.Thread(target=compute)
+    thread.start()
+    for i in range(40):
+        change(x, SIZES[i % 2])
+    ends.set()
+    thread.join()
+    assert not wrong
+
+
+@pytest.mark.parametrize("kind", [torch.optim.SGD, torch.optim.Adam])
+def test_a_change_waits_for_steps(kind):
+    x = torch.zeros(SIZES[0], requires_grad=True)
+    step = kind([x], lr=1.0)
+    wrong, ends = [], threading.Event()
+
+    def train():
+        try:
+            while not ends.is_set():
+                x.grad = torch.zeros_like(x)
+                step.step()
+        except BaseException as error:
+            wrong.append(error)
+
+    thread = threading.Thread(target=train)
+    thread.start()
+    for i in range(40):
+        x.data = torch.full((SIZES[0],), float(i))
+        x.detach().sum()
+    ends.set()
+    thread.join()
+    assert not wrong and x.min() == x.max() == 39
+
+
+def test_a_hook_may_wait_for_another_threads_change():
+    x = torch.ones(4, requires_grad=True)
+    other = torch.ones(SIZES[0])
+
+    def hook(g):
+        thread = threading.Thread(target=give_data, args=(other, 3))
+        thread.start()
+        thread.join()
+        return g * 2
+
+    y = x * 1
+    y.register_hook(hook)
+    y.sum().backward()
+    assert x.grad.tolist() == [2] * 4 and other.tolist() == [1] * 3
+
+
+def saved():
+    p = torch.tensor([[1.0, 2.0], [3.0, 4.0]], requires_grad=True)
+    x = p * 1
+    return p, x, (x * x).sum()
+
+
+@pytest.mark.parametrize("change", [lambda x: setattr(x, "data", torch.ones(1)),
+                                    lambda x: setattr(x, "data", torch.ones(2, 2).double()),
+                                    lambda x: x.set_(torch.ones(1))])
+def test_what_was_saved_and_has_another_shape_is_refused(change):
+    p, x, y = saved()
+    change(x)
+    with pytest.raises(RuntimeError, match="modified by an inplace operation"):
+        y.backward()
+
+
+def test_what_was_saved_may_be_given_new_values():
+    layer = torch.nn.Linear(2, 2)
+    x = torch.ones(1, 2, requires_grad=True)
+    y = layer(x).sum()
+    layer.weight.data = torch.full((2, 2), 3.0)
+    y.backward()
+    assert x.grad.tolist() == [[6, 6]]

@@ -152,3 +152,13 @@ def test_a_kept_gradient_has_its_history():
         (y**3).sum().backward(create_graph=True)
     assert y.grad.requires_grad
     assert torch.autograd.grad(y.grad.sum(), x)[0].tolist() == [24, 48]
+
+
+def test_a_view_of_no_grad_whose_base_is_written_has_no_node_to_show():
+    p, t = torch.ones(2, requires_grad=True), torch.zeros(2)
+    with torch.no_grad():
+        u = t[:1]
+    assert u.grad_fn is None
+    t.copy_(p)
+    with pytest.raises(RuntimeError, match="A view was created in no_grad mode and its base"):
+        u.grad_fn

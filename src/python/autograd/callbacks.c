@@ -9,6 +9,7 @@
 
 #include "autograd/hooks.h"
 #include "python/autograd/callbacks.h"
+#include "python/call/outside.h"
 #include "python/tensor/tensor_object.h"
 
 struct callback {
@@ -172,7 +173,7 @@ static int run_tensor_hook(void *context, fl_tensor **grad)
 {
     assert(*grad);
     struct callback *c = context;
-    PyGILState_STATE state = PyGILState_Ensure();
+    struct outside_callback state = outside_callback();
     int status = 0;
     PyObject *function = function_of(c);
     if (function) {
@@ -187,7 +188,7 @@ static int run_tensor_hook(void *context, fl_tensor **grad)
         Py_DECREF(function);
         status = PyErr_Occurred() ? raise_stash() : 0;
     }
-    PyGILState_Release(state);
+    outside_callback_end(state);
     return status;
 }
 
@@ -195,17 +196,20 @@ static int run_leaf_hook(void *context, fl_tensor *leaf)
 {
     assert(leaf);
     struct callback *c = context;
-    PyGILState_STATE state = PyGILState_Ensure();
+    struct outside_callback state = outside_callback();
     int status = 0;
     PyObject *function = function_of(c);
     if (function) {
         PyObject *shown = pytensor_show(leaf);
         PyObject *result = call_with(function, shown ? Py_BuildValue("(N)", shown) : NULL);
+        if (result && result != Py_None)
+            PyErr_SetString(PyExc_RuntimeError,
+                            "Tensor post accumulate grad hooks should return None.");
         Py_XDECREF(result);
         Py_DECREF(function);
-        status = result ? 0 : raise_stash();
+        status = PyErr_Occurred() ? raise_stash() : 0;
     }
-    PyGILState_Release(state);
+    outside_callback_end(state);
     return status;
 }
 
@@ -274,7 +278,7 @@ static int run_after_hook(void *context, int inputs, fl_tensor **grad_inputs, in
                           fl_tensor **grad_results)
 {
     struct callback *c = context;
-    PyGILState_STATE state = PyGILState_Ensure();
+    struct outside_callback state = outside_callback();
     int status = 0;
     if (c->function) {
         PyObject *in = tuple_of(inputs, grad_inputs), *out = tuple_of(results, grad_results);
@@ -282,7 +286,7 @@ static int run_after_hook(void *context, int inputs, fl_tensor **grad_inputs, in
         Py_XDECREF(in);
         Py_XDECREF(out);
     }
-    PyGILState_Release(state);
+    outside_callback_end(state);
     return status;
 }
 
@@ -291,13 +295,13 @@ static int run_before_hook(void *context, int inputs, fl_tensor **grad_inputs, i
 {
     (void)inputs, (void)grad_inputs;
     struct callback *c = context;
-    PyGILState_STATE state = PyGILState_Ensure();
+    struct outside_callback state = outside_callback();
     int status = 0;
     if (c->function) {
         PyObject *out = tuple_of(results, grad_results);
         status = run_node_hook(c, out ? Py_BuildValue("(N)", out) : NULL, results, grad_results);
     }
-    PyGILState_Release(state);
+    outside_callback_end(state);
     return status;
 }
 

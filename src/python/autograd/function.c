@@ -16,6 +16,7 @@
 #include "core/memory.h"
 #include "ops/forward.h"
 #include "python/autograd/callbacks.h"
+#include "python/call/outside.h"
 #include "python/tensor/tensor_object.h"
 
 struct context_object;
@@ -340,7 +341,7 @@ static bool take_gradients(struct function_node *f, PyObject *result, fl_tensor 
         if (o == Py_None)
             continue;
         if (!pytensor_check(o)) {
-            PyErr_Format(PyExc_TypeError, "expected Variable or None (got %s)",
+            PyErr_Format(PyExc_RuntimeError, "expected Variable or None (got %s)",
                          python_type_name(o));
             return false;
         }
@@ -360,7 +361,7 @@ static int function_backward(struct node *n, fl_tensor *const *g, bool create_gr
     (void)create_graph;
     struct function_node *f = (struct function_node *)n;
     bool held = turn_pause();
-    PyGILState_STATE state = PyGILState_Ensure();
+    struct outside_callback state = outside_callback();
     PyObject *backward =
         PyObject_GetAttrString((PyObject *)Py_TYPE((PyObject *)f->context), "backward");
     PyObject *args = backward ? backward_arguments(f, g) : NULL;
@@ -376,7 +377,7 @@ static int function_backward(struct node *n, fl_tensor *const *g, bool create_gr
         }
         raise_stash();
     }
-    PyGILState_Release(state);
+    outside_callback_end(state);
     turn_resume(held);
     return ok ? 0 : -1;
 }

@@ -9,6 +9,7 @@
 
 #include "ops/record.h"
 #include "python/autograd/callbacks.h"
+#include "python/call/outside.h"
 #include "python/tensor/tensor_object.h"
 #include "python/watch.h"
 
@@ -269,9 +270,12 @@ static int run_backward(const struct backward_request *request)
 {
     assert(request->count >= 0 && request->inputs >= 0);
     raise_forget();
+    struct outside_call outside;
+    outside_enter(&outside, NULL, 0);
     PyThreadState *state = python_leave();
     int status = engine_backward(request);
     python_return(state);
+    outside_leave(&outside);
     return status;
 }
 

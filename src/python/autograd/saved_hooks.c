@@ -1,6 +1,7 @@
 /* saved_tensors_hooks: pairs of Python functions, the innermost of which packs what nodes save. */
 #include "autograd/saving.h"
 #include "python/autograd/callbacks.h"
+#include "python/call/outside.h"
 #include "python/tensor/tensor_object.h"
 
 /* One pair, in force on its thread. */
@@ -22,7 +23,7 @@ static __thread PyObject *refusal; /* why no pair may be pushed, NULL: it may */
 static fl_tensor *unpack_value(struct packed *p)
 {
     const struct python_packed *self = (const struct python_packed *)p;
-    PyGILState_STATE state = PyGILState_Ensure();
+    struct outside_callback state = outside_callback();
     fl_tensor *t = NULL;
     PyObject *result = PyObject_CallFunctionObjArgs(self->unpack, self->value, NULL);
     if (result && pytensor_check(result))
@@ -35,7 +36,7 @@ static fl_tensor *unpack_value(struct packed *p)
     if (!t)
         raise_stash();
     Py_XDECREF(result);
-    PyGILState_Release(state);
+    outside_callback_end(state);
     return t;
 }
 

@@ -18,6 +18,7 @@ static uint64_t turn;
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static pthread_cond_t changed = PTHREAD_COND_INITIALIZER;
 static _Thread_local char here;
+static _Thread_local struct outside_call *whole; /* this thread's innermost with every tensor */
 
 static bool shares(const fl_tensor *a, const fl_tensor *t)
 {
@@ -40,7 +41,7 @@ static bool has(const fl_value *values, int count, const fl_tensor *t)
 static bool is_inside(void)
 {
     for (const struct outside_call *c = calls; c; c = c->before)
-        if (c->thread == &here)
+        if (c->thread == &here && !c->paused)
             return true;
     return false;
 }
@@ -48,7 +49,7 @@ static bool is_inside(void)
 static bool is_awaited(const fl_value *values, int count)
 {
     for (const struct waiter *w = waiters; w; w = w->before)
-        if (has(values, count, w->t))
+        if (!values || has(values, count, w->t))
             return true;
     return false;
 }
@@ -56,7 +57,7 @@ static bool is_awaited(const fl_value *values, int count)
 static bool is_busy(const fl_tensor *t)
 {
     for (const struct outside_call *c = calls; c; c = c->before)
-        if (c->thread != &here && has(c->values, c->count, t))
+        if (c->thread != &here && !c->paused && (!c->values || has(c->values, c->count, t)))
             return true;
     return false;
 }
@@ -98,13 +99,15 @@ static void at_fork(void)
 void outside_enter(struct outside_call *c, const fl_value *values, int count)
 {
     static pthread_once_t once = PTHREAD_ONCE_INIT;
-    assert(count >= 0 && values);
+    assert(values ? count >= 0 : count == 0);
     pthread_once(&once, at_fork);
     if (waiters && !is_inside()) /* who is inside is waited for: it goes on */
         while (is_awaited(values, count))
             wait_for_change();
-    *c = (struct outside_call){values, count, &here, calls};
+    *c = (struct outside_call){values, count, false, &here, calls, whole};
     calls = c;
+    if (!values)
+        whole = c;
 }
 
 void outside_leave(struct outside_call *c)
@@ -114,8 +117,32 @@ void outside_leave(struct outside_call *c)
         at = &(*at)->before;
     if (*at) /* not in a child that was forked from within the call */
         *at = c->before;
+    if (!c->values) {
+        assert(whole == c && !c->paused);
+        whole = c->around;
+    }
     if (waiters)
         tell();
+}
+
+struct outside_callback outside_callback(void)
+{
+    struct outside_callback c = {PyGILState_Ensure(), NULL};
+    if (whole && !whole->paused) {
+        c.paused = whole, whole->paused = true;
+        if (waiters)
+            tell();
+    }
+    return c;
+}
+
+/* A change that goes on keeps the GIL: there is none now. */
+void outside_callback_end(struct outside_callback c)
+{
+    assert(!c.paused || (c.paused == whole && whole->paused));
+    if (c.paused)
+        c.paused->paused = false;
+    PyGILState_Release(c.gil);
 }
 
 int outside_wait(const fl_tensor *t)

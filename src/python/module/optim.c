@@ -12,6 +12,7 @@
 #include <stdlib.h>
 
 #include "nn/optimizer.h"
+#include "python/call/outside.h"
 #include "python/tensor/tensor_object.h"
 #include "python/watch.h"
 
@@ -310,9 +311,12 @@ static PyObject *sgd_step(PyObject *module, PyObject *const *args, Py_ssize_t na
     if (outcome != GO_ON)
         return finish(&step, outcome);
     if (step.elements >= LONG_STEP) {
+        struct outside_call outside;
+        outside_enter(&outside, NULL, 0);
         PyThreadState *thread = python_leave();
         sgd_update(&step, &rule);
         python_return(thread);
+        outside_leave(&outside);
     } else {
         sgd_update(&step, &rule);
     }
@@ -468,9 +472,12 @@ static PyObject *adam_step(PyObject *module, PyObject *const *args, Py_ssize_t n
         return finish(&step, outcome);
     adam_count(&step);
     if (step.elements >= LONG_STEP) {
+        struct outside_call outside;
+        outside_enter(&outside, NULL, 0);
         PyThreadState *thread = python_leave();
         adam_update(&step, &rule);
         python_return(thread);
+        outside_leave(&outside);
     } else {
         adam_update(&step, &rule);
     }

@@ -174,7 +174,7 @@ GETTER(grad_fn)
 {
     int result;
     fl_tensor *t = pytensor_get(self);
-    if (tensor_is_leaf(t))
+    if (tensor_is_leaf(t) && !t->creation) /* of such views the node's lack may be an error */
         Py_RETURN_NONE;
     struct node *n = autograd_node(t, &result);
     pytensor_track(self); /* a hook or an attribute of the node may come to refer to it */
@@ -196,6 +196,8 @@ GETTER(output_nr)
 GETTER(version)
 {
     const fl_tensor *t = pytensor_get(self);
+    if (t->flags & TENSOR_INFERENCE)
+        return PyErr_Format(PyExc_RuntimeError, "Inference tensors do not track version counter.");
     return PyLong_FromLong(t->storage ? (long)t->storage->version : 0);
 }
 
@@ -225,6 +227,15 @@ int pytensor_set_data(fl_tensor *t, const fl_tensor *from)
             "dtype");
     if (outside_wait(t))
         return -1;
+    /* The version is the storage's. Saved as t was, it may be read with new values (as PyTorch does)
+     * where the memory is t's alone; what lost its shape or dtype goes beyond all that it had. */
+    struct storage *before = t->storage, *after = from->storage;
+    const bool alike = shape_equal(t, from) && t->dtype == from->dtype,
+               alone = atomic_load(&after->refs) == 1;
+    if (alike && alone)
+        after->version = before->version;
+    else if (!alike && after->version <= before->version)
+        after->version = before->version + 1;
     if (tensor_set_shape(t, from->ndim, from->sizes, from->strides, from->offset))
         return -1;
     tensor_set_storage(t, from->storage);
@@ -279,7 +290,7 @@ GETTER(T)
     if (ndim == 0 && !warn_of_rank(&told_of_none, "Tensor.T is deprecated on 0-D tensors. This "
                                                   "function is the identity in these cases."))
         return NULL;
-    if (ndim > 2 &&
+    if (ndim != 2 && ndim != 0 &&
         !warn_of_rank(&told, "The use of `x.T` on tensors of dimension other than 2 to reverse "
                              "their shape is deprecated and it will throw an error in a future "
                              "release. Consider `x.mT` to transpose batches of matrices or "
@@ -336,7 +347,8 @@ GETTER(H)
     if (ndim != 2 && ndim != 0)
         return PyErr_Format(
             PyExc_RuntimeError,
-            "tensor.H is only supported on matrices (2-D tensors). Got %d-D tensor.", ndim);
+            "tensor.H is only supported on matrices (2-D tensors). Got %d-D tensor.%s", ndim,
+            ndim > 2 ? " For batches of matrices, consider using tensor.mH" : "");
     static bool told;
     if (ndim == 0 && !warn_of_rank(&told, "Tensor.H is deprecated on 0-D tensors. Consider using "
                                           "x.conj()."))

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "core/segment.h"
+#include "python/call/outside.h"
 #include "python/tensor/tensor_object.h"
 #include "python/tensor/types.h"
 
@@ -18,8 +19,9 @@ PyObject *sharing_is_shared(PyObject *self, PyObject *unused)
 PyObject *sharing_share_memory(PyObject *self, PyObject *unused)
 {
     (void)unused;
-    struct storage *s = pytensor_get(self)->storage;
-    return s && segment_move(s) < 0 ? raise_error() : Py_NewRef(self);
+    fl_tensor *t = pytensor_get(self);
+    return t->storage && (outside_wait(t) || segment_move(t->storage) < 0) ? raise_error()
+                                                                           : Py_NewRef(self);
 }
 
 /* A handle on a new storage, which it takes over. */

@@ -6,6 +6,7 @@
 
 #include "core/device.h"
 #include "core/memory.h"
+#include "python/call/outside.h"
 #include "python/module/optim.h"
 #include "python/tensor/tensor_object.h"
 
@@ -111,9 +112,12 @@ static PyObject *save(PyObject *module, PyObject *args)
     bool done = writing_from(&w, names, tensors, metadata);
     const char *file = PyBytes_AsString(path);
     if (done && file) {
+        struct outside_call outside;
+        outside_enter(&outside, NULL, 0);
         PyThreadState *thread = python_leave();
         int status = safetensors_write(file, w.count, w.items, w.pairs, w.metadata);
         python_return(thread);
+        outside_leave(&outside);
         if (status != 0)
             raise_error();
         done = status == 0;
