@@ -369,6 +369,15 @@ static PyObject *call(const struct python_name *name, PyObject *self, PyObject *
     }
     if (overrides_any(self, args, nargs + (kwnames ? PyTuple_Size(kwnames) : 0)))
         return overrides_call(name->home, name->name, self, args, nargs, kwnames);
+    struct old_arguments old;
+    int arranged = old_overloads_arrange(name, self != NULL, args, nargs, kwnames, &old);
+    if (arranged) {
+        PyObject *result =
+            arranged < 0 ? NULL : call(name, self, old.args, old.positional, old.names);
+        if (arranged > 0)
+            Py_DECREF(old.names);
+        return result;
+    }
     return mismatch_raise(name, why, self != NULL, args, nargs, kwnames);
 }
 

@@ -99,6 +99,18 @@ enum { OVERLOADS_MAX = 16 };
 PyObject *mismatch_raise(const struct python_name *name, const struct mismatch *why, bool method,
                          PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames);
 
+/* "(Tensor input, Tensor other, *, Number alpha = 1)", cut where it does not fit. */
+void mismatch_signature(char *text, size_t size, const fl_op *op, bool method);
+/* old_overloads.c: arguments of an overload that PyTorch has deprecated as those of today's, `names`
+ * owned by the caller. 1; 0: they are none; -1 with an exception. */
+enum { OLD_ARGUMENTS = 6 };
+struct old_arguments {
+    Py_ssize_t positional;
+    PyObject *args[OLD_ARGUMENTS], *names;
+};
+int old_overloads_arrange(const struct python_name *name, bool method, PyObject *const *args,
+                          Py_ssize_t nargs, PyObject *kwnames, struct old_arguments *a);
+
 /* results.c: what a call returns. Takes over the references in `results`. */
 PyObject *results_wrap(const fl_op *op, fl_value *results);
 

@@ -123,6 +123,16 @@ static void append_signature(struct text *t, const fl_op *op, bool method)
     append(t, ")");
 }
 
+void mismatch_signature(char *text, size_t size, const fl_op *op, bool method)
+{
+    assert(size > 0);
+    struct text t = {0};
+    append_signature(&t, op, method);
+    const size_t length = t.length < size ? t.length : size - 1;
+    memcpy(text, t.data, length);
+    text[length] = '\0';
+}
+
 static void append_given(struct text *t, PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames)
 {
     Py_ssize_t keywords = kwnames ? PyTuple_Size(kwnames) : 0;
