@@ -220,5 +220,6 @@ int channel_shuffle_compose(fl_tensor *input, int64_t groups, fl_tensor **y)
     shape[0] = input->sizes[0], shape[1] = groups, shape[2] = input->sizes[1] / groups;
     memcpy(shape + 3, input->sizes + 2, sizeof *shape * (size_t)(input->ndim - 2));
     fl_tensor *dealt = fl_transpose(fl_reshape(input, (fl_ints){shape, input->ndim + 1}), 1, 2);
-    return op_give(y, fl_reshape(dealt, (fl_ints){input->sizes, input->ndim}));
+    fl_tensor *whole = fl_reshape(dealt, (fl_ints){input->sizes, input->ndim});
+    return op_give(y, whole ? fl__keep_format(whole, input) : NULL);
 }

@@ -101,6 +101,8 @@ int pad_inside_compose(fl_tensor *self, fl_ints pad, const char *mode, fl_tensor
     for (int64_t i = 0; t && i < pad.count; i += 2)
         t = pad_dim(t, self->ndim - 1 - (int)(i / 2), pad.data[i], pad.data[i + 1],
                     (enum inside)how);
+    if (t && t->storage == self->storage) /* nothing was added: a result is never its input */
+        t = fl_clone(t, -1);
     *y = t && how != PAD_CIRCULAR ? fl__keep_format(t, self) : t;
     return *y ? 0 : -1;
 }

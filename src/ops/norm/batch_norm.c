@@ -124,6 +124,15 @@ static int check(const fl_tensor *input, const fl_tensor *p, const char *name)
                       (long long)p->numel, (long long)input->sizes[1], (long long)input->sizes[1]);
 }
 
+/* Statistics are rows: what is written to them goes by their number of elements. */
+static int check_row(const fl_tensor *p)
+{
+    return !p || p->ndim == 1
+               ? 0
+               : error_set(FL_RUNTIME_ERROR, "TensorAccessor expected 1 dims but tensor has %d",
+                           p->ndim);
+}
+
 static int shape_of(fl_tensor *input, fl_tensor *weight, fl_tensor *bias, fl_tensor *running_mean,
                     fl_tensor *running_var, bool training, struct op_shape *y)
 {
@@ -132,7 +141,8 @@ static int shape_of(fl_tensor *input, fl_tensor *weight, fl_tensor *bias, fl_ten
                          "batch_norm: expected input with at least 2 dims (N, C, ...), got %d",
                          input->ndim);
     if (check(input, running_mean, "running_mean") || check(input, running_var, "running_var") ||
-        check(input, weight, "weight") || check(input, bias, "bias"))
+        check(input, weight, "weight") || check(input, bias, "bias") || check_row(running_mean) ||
+        check_row(running_var))
         return -1;
     if (norm_check_dtypes(input, (const fl_tensor *[]){weight, bias, running_mean, running_var}, 4))
         return -1;

@@ -7,6 +7,7 @@
 #include "autograd/autograd.h"
 #include "core/error.h"
 #include "core/random.h"
+#include "core/warning.h"
 #include "ops/op.h"
 #include "ops_kernels.h"
 
@@ -252,6 +253,21 @@ static int64_t last_held(int dtype, int64_t to)
     return (int64_t)last - (INT64_C(1) << (exponent - dtype_digits(dtype) + 1));
 }
 
+/* Tells of a bound beyond which a float does not hold every integer. */
+static int warn_of_bound(int dtype, const char *name, int64_t bound)
+{
+    const int digits = dtype_digits(dtype);
+    const int64_t most = INT64_C(1) << digits;
+    return bound >= -most && bound <= most
+               ? 0
+               : warning_give(
+                     "%s is out of bounds [-(2^%d), 2^%d]. Due to precision limitations %s "
+                     "can support discrete uniform distribution only within this range. "
+                     "This warning will become an error in version 1.7 release, please "
+                     "fix the code in advance",
+                     name, digits, digits, dtype_c_name(dtype));
+}
+
 static int fill_integers(fl_tensor *self, fl_generator *generator, int64_t from, int64_t to)
 {
     if (from >= to)
@@ -260,6 +276,9 @@ static int fill_integers(fl_tensor *self, fl_generator *generator, int64_t from,
             "random_ expects 'from' to be less than 'to', but got from=%lld >= to=%lld",
             (long long)from, (long long)to);
     if (check_bounds(self->dtype, from, to))
+        return -1;
+    if (dtype_is_floating(self->dtype) &&
+        (warn_of_bound(self->dtype, "from", from) || warn_of_bound(self->dtype, "to - 1", to - 1)))
         return -1;
     if (dtype_is_floating(self->dtype))
         to = last_held(self->dtype, to);
@@ -535,6 +554,10 @@ int multinomial_shape(fl_tensor *self, int64_t num_samples, bool replacement,
                       fl_generator *generator, struct op_shape *y)
 {
     (void)generator;
+    if (!dtype_is_floating(self->dtype))
+        return error_set(FL_RUNTIME_ERROR,
+                         "multinomial only supports floating-point dtypes for input, got: %s",
+                         dtype_title(self->dtype));
     if (self->ndim < 1 || self->ndim > 2)
         return error_set(FL_RUNTIME_ERROR, "prob_dist must be 1 or 2 dim");
     int64_t n = self->sizes[self->ndim - 1];
