@@ -2,6 +2,8 @@
 torch.FloatTensor). Calling one makes a tensor of its dtype from sizes, data or a storage;
 isinstance asks for dtype and device."""
 
+import warnings
+
 from flambeau import _C
 
 # Name of a type, without "Tensor" -> its dtype.
@@ -76,4 +78,7 @@ def set_default_tensor_type(t):
         )
     if not t.dtype.is_floating_point:
         raise TypeError("only floating-point types are supported as the default type")
+    warnings.warn("torch.set_default_tensor_type() is deprecated as of PyTorch 2.1, please use "
+                  "torch.set_default_dtype() and torch.set_default_device() as alternatives.",
+                  stacklevel=2)
     _C.set_default_dtype(t.dtype)

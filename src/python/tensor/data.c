@@ -459,10 +459,25 @@ static bool put_all(struct sink *s, PyObject *o, const struct shape *shape, int 
     return ok;
 }
 
+/* Tells once that a list of arrays is read number by number; false with an exception. */
+static bool warn_of_arrays(PyObject *data)
+{
+    static bool told;
+    if (told || !PyList_Check(data) || PyList_Size(data) == 0 ||
+        !exchange_is_array(PyList_GetItem(data, 0)))
+        return true;
+    told = true;
+    return PyErr_WarnEx(PyExc_UserWarning,
+                        "Creating a tensor from a list of numpy.ndarrays is extremely slow. Please "
+                        "consider converting the list to a single numpy.ndarray with numpy.array() "
+                        "before converting to a tensor.",
+                        1) == 0;
+}
+
 static fl_tensor *from_sequence(PyObject *data, int dtype)
 {
     struct shape shape;
-    if (!find_sizes(data, &shape))
+    if (!warn_of_arrays(data) || !find_sizes(data, &shape))
         return NULL;
     if (dtype == FL_NO_DTYPE && !find_dtype(data, 0, &dtype))
         return NULL;

@@ -232,15 +232,15 @@ FAST_METHOD(method_contiguous)
 
 /* ---- dtype and device ------------------------------------------------------------------------ */
 
-/* t as dtype, recorded: t itself when it is so already and no copy is asked for. */
+/* t as dtype, recorded: t itself when it is so already, with strides that speak of the memory format
+ * (one channel may lie either way), and no copy is asked for. */
 static PyObject *cast(PyObject *self, int dtype, bool copy, int format)
 {
     fl_tensor *t = pytensor_get(self);
     fl_value memory = format < 0 ? fl_none() : fl_int(format);
-    if (t->dtype == dtype && (format < 0 || format == FORMAT_PRESERVE || has_format(t, format))) {
-        if (!copy)
-            return Py_NewRef(self);
-    }
+    const bool kept = format < 0 || format == FORMAT_PRESERVE;
+    if (t->dtype == dtype && !copy && (kept || format_of(t) == format))
+        return Py_NewRef(self);
     if (t->dtype == dtype) {
         OPERATOR(clone, "clone");
         return pytensor_wrap(
@@ -250,7 +250,11 @@ static PyObject *cast(PyObject *self, int dtype, bool copy, int format)
         return raise_error();
     OPERATOR(to_dtype, "_cast");
     fl_value type = {.tag = FL_DTYPE, .as.i = dtype};
-    return pytensor_wrap(pytensor_call(to_dtype, t, (struct named_value[]){{"dtype", type}, {0}}));
+    PyObject *y =
+        pytensor_wrap(pytensor_call(to_dtype, t, (struct named_value[]){{"dtype", type}, {0}}));
+    PyObject *laid = y && !kept ? cast(y, dtype, false, format) : Py_XNewRef(y);
+    Py_XDECREF(y);
+    return laid;
 }
 
 /* t on a device, recorded: takes the object over; itself where t is there. NULL for NULL. */
