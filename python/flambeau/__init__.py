@@ -262,17 +262,21 @@ def compile(
     options=None,
     disable=False,
 ):
-    """Returns the model or function as it is: every call already runs at full speed (source:
-    torch.compile). RuntimeError for both a mode and options."""
+    """Returns a function as it is, and a module in an OptimizedModule that calls it: every call
+    already runs at full speed (source: torch.compile). RuntimeError for both a mode and options."""
     if mode is not None and options is not None:
         raise RuntimeError(
             "Either mode or options can be specified, but both can't be specified at the same time."
         )
     if model is None:
-        return lambda model: model
+        return lambda model: compile(model, disable=disable)
     if not callable(model):
         raise AssertionError("A callable function is expected, but {} is provided.".format(model))
-    return model
+    from flambeau._dynamo.eval_frame import Module, OptimizedModule
+
+    if disable or not isinstance(model, Module):
+        return model
+    return OptimizedModule(getattr(model, "_orig_mod", model))
 
 
 _deterministic = False

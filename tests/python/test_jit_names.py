@@ -1,7 +1,9 @@
 """torch.jit, torch.compile and their kin run things as they are; pytrees, hub, profiler,
 TensorBoard, overrides."""
 
+import copy
 import json
+import pickle
 import typing
 from collections import OrderedDict, namedtuple
 
@@ -106,8 +108,7 @@ def test_compile():
     assert torch.compile(function) is function
     assert torch.compile(function, mode="max-autotune", fullgraph=True) is function
     assert torch.compile(backend="eager", dynamic=False)(function) is function
-    model = Net()
-    assert torch.compile(model, options={"triton.cudagraphs": True}) is model
+    assert torch.compile(Net, disable=True) is Net
     with pytest.raises(TypeError):
         torch.compile(function, frobnicate=True)
     with pytest.raises(RuntimeError, match="Either mode or options"):
@@ -252,3 +253,26 @@ def test_overrides():
         return 1
 
     assert public(3) == 1 and public(Like()) == "public"
+
+
+def test_compiled_modules_are_wrapped():
+    plain = torch.nn.Sequential(torch.nn.Linear(2, 3), torch.nn.Dropout(0.5))
+    model = torch.compile(plain, options={"triton.cudagraphs": True})
+    assert isinstance(model, torch._dynamo.OptimizedModule) and model._orig_mod is plain
+    assert list(model.state_dict()) == ["_orig_mod.0.weight", "_orig_mod.0.bias"]
+    assert repr(model).startswith("OptimizedModule(\n  (_orig_mod): Sequential(")
+    assert torch.compile(model)._orig_mod is plain and len(model) == 2
+    model.eval()
+    assert not plain.training and not plain[1].training and not model.training
+    model.note = 3
+    assert plain.note == 3 and "note" not in vars(model)
+    del model.note
+    assert not hasattr(plain, "note")
+    x = torch.ones(1, 2)
+    assert torch.equal(model(x), plain(x))
+    assert [p is q for p, q in zip(model.parameters(), plain.parameters())] == [True, True]
+    for again in (copy.deepcopy(model), pickle.loads(pickle.dumps(model))):
+        assert type(again) is type(model) and torch.equal(again(x), model(x))
+        again.load_state_dict(model.state_dict())
+    with pytest.raises(AttributeError, match="has no attribute 'nothing'"):
+        model.nothing

@@ -37,12 +37,11 @@ def list_backends(exclude_tags=("debug", "experimental")):
     return ["inductor"]
 
 
-class OptimizedModule:
-    """What PyTorch's compile makes of a module: no object is one, because compile returns the module
-    itself."""
-
-
 def __getattr__(name):
+    if name == "OptimizedModule":
+        from flambeau._dynamo.eval_frame import OptimizedModule
+
+        return OptimizedModule
     if name in ("eval_frame", "utils"):
         return __import__("flambeau._dynamo." + name, fromlist=["__name__"])
     raise AttributeError(f"module 'torch._dynamo' has no attribute '{name}'")
