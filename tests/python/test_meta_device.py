@@ -186,3 +186,10 @@ def test_nothing_is_warned_of():
         warnings.simplefilter("error")
         m = meta(4, 4)
         torch.linalg.inv(m), torch.linalg.svd(m), m.cumsum(0), m.sort(), m.softmax(0), m @ m
+
+
+def test_truncated_normal_draws_nothing_without_memory():
+    before = torch.get_rng_state()
+    w = torch.empty(3, 4, device="meta")
+    assert torch.nn.init.trunc_normal_(w) is w
+    assert torch.equal(torch.get_rng_state(), before)

@@ -321,3 +321,18 @@ def test_repr():
     assert repr(T.Compose([T.ToImage(), T.Pad((1, 2))])) == (
         "Compose(\n      ToImage()\n      Pad(padding=[1, 2], fill=0, padding_mode=constant)\n)"
     )
+
+
+def test_boxes_of_integers_stay_so_and_boxes_print_what_they_are():
+    from flambeau.vision import tv_tensors
+
+    boxes = tv_tensors.BoundingBoxes(
+        [[1, 2, 10, 12], [5, 5, 20, 20]], format="XYXY", canvas_size=(24, 32))
+    middles = F.convert_bounding_box_format(boxes, new_format="CXCYWH")
+    assert middles.dtype == torch.int64 and middles.tolist() == [[5, 7, 9, 10], [12, 12, 15, 15]]
+    back = F.convert_bounding_box_format(middles, new_format="XYXY")
+    assert back.tolist() == [[0, 2, 9, 12], [4, 4, 19, 19]]
+    assert repr(boxes[:1]) == "tensor([[ 1,  2, 10, 12]])"
+    assert repr(boxes) == (
+        "BoundingBoxes([[ 1,  2, 10, 12],\n               [ 5,  5, 20, 20]], "
+        "format=BoundingBoxFormat.XYXY, canvas_size=(24, 32), clamping_mode=soft)")

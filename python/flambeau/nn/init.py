@@ -109,6 +109,8 @@ def zeros_(tensor):
 
 def trunc_normal_(tensor, mean=0.0, std=1.0, a=-2.0, b=2.0, generator=None):
     """Normal with that mean and standard deviation, values outside [a, b] drawn again."""
+    if tensor.is_meta:
+        return tensor
     if mean < a - 2 * std or mean > b + 2 * std:
         _warn(
             "mean is more than 2 std from [a, b] in nn.init.trunc_normal_. The distribution of"

@@ -94,6 +94,10 @@ class BoundingBoxes(TVTensor):
         made.canvas_size = tuple(canvas_size)
         return made
 
+    def __repr__(self, *, tensor_contents=None):
+        return (f"{super().__repr__()[:-1]}, format={self.format}, canvas_size={self.canvas_size}, "
+                "clamping_mode=soft)")
+
 
 def wrap(wrappee, *, like, **kwargs):
     """The tensor as of the kind, and with the format and canvas_size, of `like`."""

@@ -186,11 +186,15 @@ def convert_image_dtype(image, dtype=flambeau.float32):
 
 
 def convert_bounding_box_format(inpt, old_format=None, new_format=None, inplace=False):
-    """Boxes in another format."""
+    """Boxes in another format. Those of integers stay so: their middles are rounded down, the corners
+    that they give towards 0."""
     tagged = _is_box(inpt)
     old = inpt.format if tagged else tv_tensors.BoundingBoxFormat(_format_name(old_format))
     new = tv_tensors.BoundingBoxFormat(_format_name(new_format))
-    out = box_convert(_plain(inpt), old.value.lower(), new.value.lower())
+    corners = box_convert(_plain(inpt), old.value.lower(), "xyxy").to(inpt.dtype)
+    out = box_convert(corners, "xyxy", new.value.lower())
+    if out.dtype != corners.dtype:
+        out = out.floor().to(corners.dtype)
     return tv_tensors.wrap(out, like=inpt, format=new) if tagged else out
 
 
