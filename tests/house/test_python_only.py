@@ -1,7 +1,8 @@
 """The operator table holds what computes: C has it too. A function of flambeau, of Tensor, of
 flambeau.nn.functional or of a namespace that Python defines is either a form of an operator of the
-same name (its old arguments, its warnings), or stands below with its reason."""
+same name (its old arguments, its warnings), or stands in docs/operators.md with its reason."""
 import pathlib
+import re
 import types
 
 import pytest
@@ -9,39 +10,6 @@ import pytest
 torch = pytest.importorskip("flambeau")
 import flambeau.functional  # noqa: E402
 import flambeau.nn.functional as F  # noqa: E402
-
-REASONS = {
-    # arguments that only Python has
-    "einsum": "operands one by one, or with lists of numbers in the place of letters: einsum_letters",
-    "tensordot": "dims is an int or two lists: tensordot_dims",
-    "lu": "two or three results, by a flag; out is a tuple: linalg.lu_factor_ex",
-    "to_dense": "of a dense tensor it is the tensor",
-    "is_nonzero": "the truth value of a Python object",
-    # algorithms that loop until what they computed is good
-    "svd_lowrank": "draws, then factors of the table",
-    "pca_lowrank": "svd_lowrank of centred rows",
-    "lobpcg": "iterates until residuals are small",
-    # removed in PyTorch: they refuse
-    **dict.fromkeys(("eig", "lstsq", "matrix_rank", "solve", "symeig"), "refuses, as in PyTorch"),
-    # layouts whose tensors are Python objects
-    **dict.fromkeys(("sparse_mask", "to_sparse", "to_sparse_coo", "to_sparse_csr"),
-                    "sparse layouts are of Python"),
-    # functional forms under another name than their operator's, or of several operators
-    "logsigmoid": "log_sigmoid, by PyTorch's name",
-    "softmin": "softmax of the negated; the dim may be implicit, with a warning",
-    "upsample": "interpolate by its old name, with a warning",
-    "grid_sample": "grid_sampler, whose modes have names here",
-    "affine_grid": "affine_grid_generator, with a warning",
-    "linear_cross_entropy": "a loss in pieces, with its own backward",
-    "multi_head_attention_forward": "steps of the table; its masks may be None, and are warned of",
-    "triplet_margin_with_distance_loss": "the distance is the caller's function",
-    "dropout1d": "feature_dropout, which depends on the rank",
-    "dropout2d": "feature_dropout, with warnings of the rank",
-    "dropout3d": "feature_dropout, with warnings of the rank",
-    "max_unpool1d": "max_unpool2d of one row",
-    "fractional_max_pool2d_with_indices": "fractional_max_pool2d with its flag",
-    "fractional_max_pool3d_with_indices": "fractional_max_pool3d with its flag",
-}
 
 SPACES = ("special", "linalg", "fft", "masked")
 
@@ -69,14 +37,22 @@ def python_functions():
             | set().union(*(of_python(getattr(flambeau, space), "flambeau") for space in SPACES)))
 
 
-def test_each_function_of_python_has_its_reason():
-    left = {name for name in python_functions() if not in_table(name)}
-    assert left - set(REASONS) == set(), "make them paragraphs of the table"
+@pytest.fixture
+def listed(root):
+    """The functions that docs/operators.md gives a reason."""
+    section = (root / "docs/operators.md").read_text().partition("## What remains in Python\n")[2]
+    rows = re.findall(r"^\| (`.*`) \| \S.* \|$", section.partition("\n## ")[0], re.M)
+    return [name for row in rows for name in re.findall(r"`(\w+)`", row)]
 
 
-def test_no_reason_outlives_its_function():
+def test_each_function_of_python_has_its_reason(listed):
     left = {name for name in python_functions() if not in_table(name)}
-    assert set(REASONS) - left == set()
+    assert left - set(listed) == set(), "make them paragraphs of the table"
+
+
+def test_no_reason_outlives_its_function(listed):
+    left = {name for name in python_functions() if not in_table(name)}
+    assert sorted(listed) == sorted(set(listed)) and set(listed) - left == set()
 
 
 def test_what_remains_is_little():

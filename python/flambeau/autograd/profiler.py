@@ -1,7 +1,8 @@
 """Recording calls and ranges of the program with their times (source: torch.autograd.profiler).
 
-Calls are written down in C, ranges of record_function here; both read the monotonic clock. An event
-lies inside another where its time does: that gives the time of an event without those inside it.
+Calls are written down in C, ranges of record_function here; both read the monotonic clock, and
+count memory where that is asked for. An event lies inside another where its time does: that gives
+the time of an event without those inside it.
 """
 
 from enum import Enum
@@ -17,17 +18,23 @@ class DeviceType(Enum):
 
 
 class _Recorder:
-    """Whether somebody records, and the ranges so far: (name, start, end)."""
+    """Whether somebody records, memory too, and the ranges so far: (name, start, end, bytes)."""
 
     active = 0
+    memory = False
     ranges = []
 
+    @classmethod
+    def now(cls):
+        """The time, and the bytes in use where these are asked for."""
+        return monotonic_ns(), _C.memory_stats()["allocated"] if cls.memory else 0
 
-def _start():
+
+def _start(memory=False):
     if _Recorder.active == 0:
         _C._take_profile()
-        _Recorder.ranges = []
-        _C._profile(True)
+        _Recorder.ranges, _Recorder.memory = [], memory
+        _C._profile(2 if memory else 1)
     _Recorder.active += 1
 
 
@@ -35,12 +42,13 @@ def _stop():
     """The events since the start."""
     _Recorder.active -= 1
     if _Recorder.active == 0:
-        _C._profile(False)
-    calls = [("aten::" + name, start, end) for name, start, end in _C._take_profile()]
+        _C._profile(0)
+    calls = [("aten::" + name, *rest) for name, *rest in _C._take_profile()]
     events = EventList(FunctionEvent(*event) for event in [*calls, *_Recorder.ranges])
     _Recorder.ranges = []
     events.sort(key=lambda event: (event.start, -event.end))
     events._nest()
+    events._memory = _Recorder.memory
     return events
 
 
@@ -53,13 +61,14 @@ class record_function:
         self._starts = []
 
     def __enter__(self):
-        self._starts.append(monotonic_ns() if _Recorder.active else None)
+        self._starts.append(_Recorder.now() if _Recorder.active else None)
         return self
 
     def __exit__(self, *exc):
         start = self._starts.pop()
         if start is not None and _Recorder.active:
-            _Recorder.ranges.append((self.name, start, monotonic_ns()))
+            end, bytes = _Recorder.now()
+            _Recorder.ranges.append((self.name, start[0], end, bytes - start[1]))
         return False
 
     def __call__(self, function):
@@ -80,9 +89,10 @@ class FunctionEvent:
     device_time_total = self_device_time_total = cuda_time_total = 0
     is_async, count = False, 1
 
-    def __init__(self, name, start, end):
+    def __init__(self, name, start, end, bytes):
         self.name = self.key = name
         self.start, self.end = start, end
+        self.cpu_memory_usage = self.self_cpu_memory_usage = bytes
         self.inside = 0  # nanoseconds of the events directly inside
         self.cpu_children, self.cpu_parent = [], None
 
@@ -112,11 +122,14 @@ class FunctionEventAvg:
     def __init__(self, key):
         self.key = key
         self.count, self.cpu_time_total, self.self_cpu_time_total = 0, 0.0, 0.0
+        self.cpu_memory_usage = self.self_cpu_memory_usage = 0
 
     def add(self, event):
         self.count += 1
         self.cpu_time_total += event.cpu_time_total
         self.self_cpu_time_total += event.self_cpu_time_total
+        self.cpu_memory_usage += event.cpu_memory_usage
+        self.self_cpu_memory_usage += event.self_cpu_memory_usage
         return self
 
     @property
@@ -137,8 +150,18 @@ def _time(us):
     return f"{us / 1e3:.3f}ms" if us >= 1e3 else f"{us:.3f}us"
 
 
+def _bytes(count):
+    """Bytes as people read them."""
+    for unit, size in (("GB", 1 << 30), ("MB", 1 << 20), ("KB", 1 << 10)):
+        if abs(count) >= size:
+            return f"{count / size:.2f} {unit}"
+    return f"{count} B"
+
+
 class EventList(list):
     """Events, or averages of them."""
+
+    _memory = False  # whether bytes were counted
 
     def _nest(self):
         """Finds what lies inside what, in a list sorted by start."""
@@ -148,6 +171,7 @@ class EventList(list):
                 open_events.pop()
             if open_events:
                 open_events[-1].inside += event.end - event.start
+                open_events[-1].self_cpu_memory_usage -= event.cpu_memory_usage
                 open_events[-1].cpu_children.append(event)
                 event.cpu_parent = open_events[-1]
             open_events.append(event)
@@ -161,7 +185,9 @@ class EventList(list):
         found = {}
         for event in self:
             found.setdefault(event.key, FunctionEventAvg(event.key)).add(event)
-        return EventList(found.values())
+        averages = EventList(found.values())
+        averages._memory = self._memory
+        return averages
 
     def total_average(self):
         total = FunctionEventAvg("Total")
@@ -183,13 +209,16 @@ class EventList(list):
         """The events as a table, the costliest first."""
         rows = list(self)
         if sort_by is not None:
-            known = {"cpu_time_total", "self_cpu_time_total", "cpu_time", "count"}
+            known = {"cpu_time_total", "self_cpu_time_total", "cpu_time", "count",
+                     "cpu_memory_usage", "self_cpu_memory_usage"}
             key = sort_by if sort_by in known else "self_cpu_time_total"
             rows.sort(key=lambda event: getattr(event, key), reverse=True)
         total = self.self_cpu_time_total or 1.0
         names = [event.key[:max_name_column_width] for event in rows[:row_limit]]
         wide = max([4, *map(len, names)])
-        heads = ["Self CPU %", "Self CPU", "CPU total %", "CPU total", "CPU time avg", "# of Calls"]
+        heads = ["Self CPU %", "Self CPU", "CPU total %", "CPU total", "CPU time avg"]
+        heads += ["CPU Mem", "Self CPU Mem"] if self._memory else []
+        heads.append("# of Calls")
         line = "  ".join(["-" * wide, *("-" * 12 for _ in heads)])
         text = [line, "  ".join([" " * (wide - 4) + "Name", *(f"{h:>12}" for h in heads)]), line]
         for name, event in zip(names, rows):
@@ -199,6 +228,8 @@ class EventList(list):
                 f"{100 * event.cpu_time_total / total:.2f}%",
                 _time(event.cpu_time_total),
                 _time(event.cpu_time),
+                *((_bytes(event.cpu_memory_usage), _bytes(event.self_cpu_memory_usage))
+                  if self._memory else ()),
                 str(event.count),
             )
             text.append("  ".join([f"{name:>{wide}}", *(f"{cell:>12}" for cell in cells)]))
@@ -221,6 +252,7 @@ class EventList(list):
                 "tid": 0,
                 "ts": event.start / 1e3,
                 "dur": (event.end - event.start) / 1e3,
+                **({"args": {"Bytes": event.cpu_memory_usage}} if self._memory else {}),
             }
             for event in self
         ]
@@ -231,13 +263,15 @@ class EventList(list):
 class profile:
     """A context whose calls are recorded (source: torch.autograd.profiler.profile)."""
 
-    def __init__(self, enabled=True, *, use_cuda=False, use_device=None, **options):
-        self.enabled = enabled
+    def __init__(
+        self, enabled=True, *, use_cuda=False, use_device=None, profile_memory=False, **options
+    ):
+        self.enabled, self.profile_memory = enabled, profile_memory
         self.function_events = None
 
     def __enter__(self):
         if self.enabled:
-            _start()
+            _start(self.profile_memory)
         return self
 
     def __exit__(self, *exc):

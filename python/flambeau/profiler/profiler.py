@@ -73,7 +73,8 @@ class profile:
     """A context that records the calls of its steps; step() ends one (source:
     torch.profiler.profile).
 
-    activities: CPU is recorded, others are accepted; schedule: which steps, all without one;
+    activities: CPU is recorded, others are accepted; profile_memory: bytes too, handles and nodes
+    included; schedule: which steps, all without one;
     on_trace_ready: called with the profile when a recorded cycle ends.
     """
 
@@ -98,7 +99,7 @@ class profile:
         self.activities = set(activities) if activities else supported_activities()
         self.schedule, self._scheduled = schedule or _always, schedule is not None
         self.on_trace_ready = on_trace_ready
-        self.step_num = 0
+        self.step_num, self.profile_memory = 0, profile_memory
         self.current_action = self.schedule(0)
         self._events = None
         self._recording = False
@@ -107,7 +108,7 @@ class profile:
     def _begin(self):
         if self.current_action in (ProfilerAction.RECORD, ProfilerAction.RECORD_AND_SAVE):
             if not self._recording:
-                recorder._start()
+                recorder._start(self.profile_memory)
                 self._recording = True
         if self._scheduled:
             self._range = recorder.record_function(f"ProfilerStep#{self.step_num}")

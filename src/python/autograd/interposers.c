@@ -77,20 +77,21 @@ static PyObject *function_clear(PyObject *module, PyObject *unused)
 
 /* ---- The profiler ---------------------------------------------------------------------------- */
 
-static PyObject *function_profile(PyObject *module, PyObject *on)
+/* 0: stops; 1: writes times down, 2: bytes too. */
+static PyObject *function_profile(PyObject *module, PyObject *how)
 {
     (void)module;
-    int truth = PyObject_IsTrue(on);
-    if (truth < 0)
+    long much = PyLong_AsLong(how);
+    if (much == -1 && PyErr_Occurred())
         return NULL;
-    if (truth)
-        profile_start();
+    if (much)
+        profile_start(much > 1);
     else
         profile_stop();
     Py_RETURN_NONE;
 }
 
-/* [(name, start, end), ...], which are forgotten. */
+/* [(name, start, end, bytes), ...], which are forgotten. */
 static PyObject *function_take_profile(PyObject *module, PyObject *unused)
 {
     size_t count, lost;
@@ -98,8 +99,10 @@ static PyObject *function_take_profile(PyObject *module, PyObject *unused)
     const struct profile_event *event = profile_events(&count, &lost);
     PyObject *list = PyList_New((Py_ssize_t)count);
     for (size_t i = 0; list && i < count; i++) {
-        PyObject *item = Py_BuildValue("sLL", event[i].name, (long long)event[i].start,
-                                       (long long)(event[i].end ? event[i].end : event[i].start));
+        bool done = event[i].end;
+        PyObject *item = Py_BuildValue("sLLL", event[i].name, (long long)event[i].start,
+                                       (long long)(done ? event[i].end : event[i].start),
+                                       (long long)(done ? event[i].bytes : 0));
         if (!item)
             Py_CLEAR(list);
         else
