@@ -118,3 +118,19 @@ def test_attention_lies_as_its_query():
     assert torch.autograd.gradcheck(
         lambda q: F.scaled_dot_product_attention(q, k.double(), v.double()), (q,)
     )
+
+
+def test_sums_with_products_and_scattered_copies_are_contiguous():
+    t = torch.arange(6.0).reshape(2, 3).t()
+    index, row = torch.zeros(3, 2, dtype=torch.int64), torch.ones(1, 2)
+    batch = torch.arange(24.0).reshape(2, 3, 4).permute(2, 0, 1)
+    for y in (t.scatter(0, index, 1.0), t.scatter(0, index, t), t.scatter_add(0, index, t),
+              t.scatter(0, index, t, reduce="add"), t.index_add(0, torch.tensor([0]), row),
+              t.index_copy(0, torch.tensor([0]), row), t.renorm(2, 0, 1.0),
+              torch.nn.functional.rms_norm(t, (2,)), torch.addmm(t, t, torch.ones(2, 2)),
+              torch.addbmm(t, torch.ones(4, 3, 3), torch.ones(4, 3, 2)),
+              torch.baddbmm(batch, batch, torch.ones(4, 3, 3))):
+        assert y.is_contiguous() and y.view(-1).shape == (y.numel(),)
+    one, first = torch.tensor(1.0), torch.tensor([0])
+    for y in (t + 1, t.index_fill(0, first, 1.0), t.index_put((first,), one)):
+        assert y.stride() == (1, 3)

@@ -333,14 +333,14 @@ int index_fill__cpu(fl_tensor *self, int64_t dim, fl_tensor *index, fl_tensor *v
 int index_add_compose(fl_tensor *self, int64_t dim, fl_tensor *index, fl_tensor *source,
                       fl_value alpha, fl_tensor **y)
 {
-    *y = fl_index_add_(fl_clone(self, -1), dim, index, source, alpha);
+    *y = fl_index_add_(fl_clone(self, FORMAT_CONTIGUOUS), dim, index, source, alpha);
     return *y ? 0 : -1;
 }
 
 int index_copy_compose(fl_tensor *self, int64_t dim, fl_tensor *index, fl_tensor *source,
                        fl_tensor **y)
 {
-    *y = fl_index_copy_(fl_clone(self, -1), dim, index, source);
+    *y = fl_index_copy_(fl_clone(self, FORMAT_CONTIGUOUS), dim, index, source);
     return *y ? 0 : -1;
 }
 
@@ -576,35 +576,35 @@ int scatter_value_reduce__cpu(fl_tensor *self, int64_t dim, fl_tensor *index, fl
 
 int scatter_compose(fl_tensor *self, int64_t dim, fl_tensor *index, fl_tensor *src, fl_tensor **y)
 {
-    *y = fl_scatter_(fl_clone(self, -1), dim, index, src);
+    *y = fl_scatter_(fl_clone(self, FORMAT_CONTIGUOUS), dim, index, src);
     return *y ? 0 : -1;
 }
 
 int scatter_value_compose(fl_tensor *self, int64_t dim, fl_tensor *index, fl_value value,
                           fl_tensor **y)
 {
-    *y = fl_scatter_value_(fl_clone(self, -1), dim, index, value);
+    *y = fl_scatter_value_(fl_clone(self, FORMAT_CONTIGUOUS), dim, index, value);
     return *y ? 0 : -1;
 }
 
 int scatter_reduce_named_compose(fl_tensor *self, int64_t dim, fl_tensor *index, fl_tensor *src,
                                  const char *reduce, fl_tensor **y)
 {
-    *y = fl_scatter_reduce_(fl_clone(self, -1), dim, index, src, reduce);
+    *y = fl_scatter_reduce_(fl_clone(self, FORMAT_CONTIGUOUS), dim, index, src, reduce);
     return *y ? 0 : -1;
 }
 
 int scatter_value_reduce_compose(fl_tensor *self, int64_t dim, fl_tensor *index, fl_value value,
                                  const char *reduce, fl_tensor **y)
 {
-    *y = fl_scatter_value_reduce_(fl_clone(self, -1), dim, index, value, reduce);
+    *y = fl_scatter_value_reduce_(fl_clone(self, FORMAT_CONTIGUOUS), dim, index, value, reduce);
     return *y ? 0 : -1;
 }
 
 int scatter_add_compose(fl_tensor *self, int64_t dim, fl_tensor *index, fl_tensor *src,
                         fl_tensor **y)
 {
-    *y = fl_scatter_add_(fl_clone(self, -1), dim, index, src);
+    *y = fl_scatter_add_(fl_clone(self, FORMAT_CONTIGUOUS), dim, index, src);
     return *y ? 0 : -1;
 }
 

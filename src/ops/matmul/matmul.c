@@ -335,12 +335,18 @@ static fl_tensor *without_elements(fl_tensor *t)
     return fl_masked_fill_scalar(t, all, fl_int(0));
 }
 
+/* Sums with products are contiguous whatever self's layout, where a sum would take its own. */
+static fl_tensor *in_order(fl_tensor *self)
+{
+    return self->flags & TENSOR_CONTIGUOUS ? self : fl_contiguous(self, -1);
+}
+
 /* beta * self + alpha * product, as `dtype`, the factors'; what is taken 0 times counts for nothing,
  * NaN included. */
 static int add_product(fl_tensor *self, fl_tensor *product, int dtype, fl_value beta,
                        fl_value alpha, fl_tensor **y)
 {
-    if (!product)
+    if (!product || !self)
         return -1;
     if (self->dtype != dtype)
         return error_set(FL_RUNTIME_ERROR,
@@ -383,7 +389,8 @@ int addmm_compose(fl_tensor *self, fl_tensor *mat1, fl_tensor *mat2, fl_value be
         return error_set(FL_RUNTIME_ERROR, "%s must be a matrix, got %d-D tensor",
                          mat1->ndim != 2 ? "mat1" : "mat2",
                          mat1->ndim != 2 ? mat1->ndim : mat2->ndim);
-    return add_product(self, fl_mm(op_widen(mat1), op_widen(mat2)), mat1->dtype, beta, alpha, y);
+    return add_product(in_order(self), fl_mm(op_widen(mat1), op_widen(mat2)), mat1->dtype,
+                       beta, alpha, y);
 }
 
 int addmv_compose(fl_tensor *self, fl_tensor *mat, fl_tensor *vec, fl_value beta, fl_value alpha,
@@ -411,8 +418,8 @@ int addr_compose(fl_tensor *self, fl_tensor *vec1, fl_tensor *vec2, fl_value bet
 int baddbmm_compose(fl_tensor *self, fl_tensor *batch1, fl_tensor *batch2, fl_value beta,
                     fl_value alpha, fl_tensor **y)
 {
-    return add_product(self, fl_bmm(op_widen(batch1), op_widen(batch2)), batch1->dtype, beta, alpha,
-                       y);
+    return add_product(in_order(self), fl_bmm(op_widen(batch1), op_widen(batch2)),
+                       batch1->dtype, beta, alpha, y);
 }
 
 int addbmm_compose(fl_tensor *self, fl_tensor *batch1, fl_tensor *batch2, fl_value beta,
@@ -425,7 +432,7 @@ int addbmm_compose(fl_tensor *self, fl_tensor *batch1, fl_tensor *batch2, fl_val
         if (product)
             product = fl_sum_dim_intlist(product, (fl_ints){(int64_t[]){0}, 1}, false,
                                          (fl_dtype)product->dtype);
-        return add_product(self, product, dtype, beta, alpha, y);
+        return add_product(in_order(self), product, dtype, beta, alpha, y);
     }
     /* One product after the other, each sum rounded, as PyTorch has it. */
     *y = self;

@@ -274,7 +274,7 @@ int rms_norm_compose(fl_tensor *input, fl_ints normalized_shape, fl_tensor *weig
         return -1;
     for (int d = 0; d < normalized_shape.count; d++)
         dims[d] = input->ndim - normalized_shape.count + d;
-    fl_tensor *x = op_widen(input);
+    fl_tensor *x = op_widen(fl_contiguous(input, -1));
     if (!x)
         return -1;
     double small = eps ? *eps : x->dtype == FL_FLOAT64 ? 0x1p-52 : 0x1p-23;

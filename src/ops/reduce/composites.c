@@ -464,7 +464,8 @@ int renorm_compose(fl_tensor *self, fl_value p, int64_t dim, fl_value maxnorm, f
     for (int64_t d = 0; d < self->ndim; d++)
         if (d != along)
             others[n++] = d;
-    fl_tensor *rows = op_widen(fl_contiguous(self, -1)); /* one order of summation for any layout */
+    self = fl_contiguous(self, -1); /* one order of summation for any layout */
+    fl_tensor *rows = self ? op_widen(self) : NULL;
     fl_tensor *size = rows ? norm_of(rows, p, (fl_ints){others, n}, true, FL_NO_DTYPE) : NULL;
     fl_tensor *smaller =
         size ? fl_mul_scalar(fl_reciprocal(fl_add_scalar(size, fl_float(1e-7), fl_int(1))), maxnorm)
