@@ -32,7 +32,8 @@ def test_the_gradient_of_as_strided_counts_its_offset_from_the_storage():
 
 def test_norms_of_windows_of_order_infinity():
     x = torch.arange(16.0).reshape(1, 1, 4, 4)
-    assert F.lp_pool2d(x, inf, 2).tolist() == [[[[5.0, 7.0], [13.0, 15.0]]]]
+    assert F.lp_pool2d(-x, inf, 2).tolist() == [[[[5.0, 7.0], [13.0, 15.0]]]]
+    assert F.lp_pool2d(-x, -inf, 2).tolist() == [[[[0.0, 2.0], [8.0, 10.0]]]]
     assert F.lp_pool1d(x[0, :, 0], inf, 2, stride=1).tolist() == [[1.0, 2.0, 3.0]]
     assert F.lp_pool3d(x.long()[None, :, 0, :2], inf, (1, 2, 2)).tolist() == [[[[5, 7]]]]
 

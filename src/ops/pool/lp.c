@@ -1,4 +1,5 @@
 /* The p-norms of windows, from the means of p-th powers. */
+#include <assert.h>
 #include <math.h>
 
 #include "core/error.h"
@@ -18,44 +19,58 @@ static int root(fl_tensor *means, fl_ints kernel, double p, fl_tensor **y)
     return *y ? 0 : -1;
 }
 
-static const fl_ints none = {(const int64_t[]){0, 0, 0}, 3}, ones = {(const int64_t[]){1, 1, 1}, 3};
+/* How windows lie, in one, two or three dims. */
+struct windows {
+    int dims;
+    fl_ints kernel, stride, none, ones;
+    bool ceil_mode;
+};
 
-/* The norm of order infinity is the greatest element, PyTorch's without the magnitude. */
-static bool is_greatest(const fl_value *norm_type)
+static fl_tensor *means_of(const struct windows *w, fl_tensor *t)
 {
-    return number_real(norm_type) == INFINITY;
+    return w->dims == 1 ? fl_avg_pool1d(t, w->kernel, w->stride, w->none, w->ceil_mode, true)
+           : w->dims == 2
+               ? fl_avg_pool2d(t, w->kernel, w->stride, w->none, w->ceil_mode, true, NULL)
+               : fl_avg_pool3d(t, w->kernel, w->stride, w->none, w->ceil_mode, true, NULL);
+}
+
+static fl_tensor *maxima_of(const struct windows *w, fl_tensor *t)
+{
+    return w->dims == 1 ? fl_max_pool1d(t, w->kernel, w->stride, w->none, w->ones, w->ceil_mode)
+           : w->dims == 2
+               ? fl_max_pool2d(t, w->kernel, w->stride, w->none, w->ones, w->ceil_mode)
+               : fl_max_pool3d(t, w->kernel, w->stride, w->none, w->ones, w->ceil_mode);
+}
+
+/* The norms of order infinity and minus infinity are the greatest and the least magnitude. */
+static int norms_of(int dims, fl_tensor *input, fl_value norm_type, fl_ints kernel, fl_ints stride,
+                    bool ceil_mode, fl_tensor **y)
+{
+    static const int64_t zeros[] = {0, 0, 0}, ones[] = {1, 1, 1};
+    const struct windows w = {dims, kernel, stride, {zeros, dims}, {ones, dims}, ceil_mode};
+    const double p = number_real(&norm_type);
+    assert(dims >= 1 && dims <= 3);
+    if (p == INFINITY)
+        return op_give(y, maxima_of(&w, fl_abs(input)));
+    if (p == -INFINITY)
+        return op_give(y, fl_neg(maxima_of(&w, fl_neg(fl_abs(input)))));
+    return root(means_of(&w, fl_pow_scalar(input, norm_type)), kernel, p, y);
 }
 
 int lp_pool1d_compose(fl_tensor *input, fl_value norm_type, fl_ints kernel_size, fl_ints stride,
                       bool ceil_mode, fl_tensor **y)
 {
-    if (is_greatest(&norm_type))
-        return op_give(y, fl_max_pool1d(input, kernel_size, stride, (fl_ints){none.data, 1},
-                                        (fl_ints){ones.data, 1}, ceil_mode));
-    fl_tensor *powers = fl_pow_scalar(input, norm_type);
-    return root(
-        fl_avg_pool1d(powers, kernel_size, stride, (fl_ints){none.data, 1}, ceil_mode, true),
-        kernel_size, number_real(&norm_type), y);
+    return norms_of(1, input, norm_type, kernel_size, stride, ceil_mode, y);
 }
 
 int lp_pool2d_compose(fl_tensor *input, fl_value norm_type, fl_ints kernel_size, fl_ints stride,
                       bool ceil_mode, fl_tensor **y)
 {
-    if (is_greatest(&norm_type))
-        return op_give(y, fl_max_pool2d(input, kernel_size, stride, (fl_ints){none.data, 2},
-                                        (fl_ints){ones.data, 2}, ceil_mode));
-    fl_tensor *powers = fl_pow_scalar(input, norm_type);
-    return root(
-        fl_avg_pool2d(powers, kernel_size, stride, (fl_ints){none.data, 2}, ceil_mode, true, NULL),
-        kernel_size, number_real(&norm_type), y);
+    return norms_of(2, input, norm_type, kernel_size, stride, ceil_mode, y);
 }
 
 int lp_pool3d_compose(fl_tensor *input, fl_value norm_type, fl_ints kernel_size, fl_ints stride,
                       bool ceil_mode, fl_tensor **y)
 {
-    if (is_greatest(&norm_type))
-        return op_give(y, fl_max_pool3d(input, kernel_size, stride, none, ones, ceil_mode));
-    fl_tensor *powers = fl_pow_scalar(input, norm_type);
-    return root(fl_avg_pool3d(powers, kernel_size, stride, none, ceil_mode, true, NULL),
-                kernel_size, number_real(&norm_type), y);
+    return norms_of(3, input, norm_type, kernel_size, stride, ceil_mode, y);
 }
