@@ -389,8 +389,8 @@ int addmm_compose(fl_tensor *self, fl_tensor *mat1, fl_tensor *mat2, fl_value be
         return error_set(FL_RUNTIME_ERROR, "%s must be a matrix, got %d-D tensor",
                          mat1->ndim != 2 ? "mat1" : "mat2",
                          mat1->ndim != 2 ? mat1->ndim : mat2->ndim);
-    return add_product(in_order(self), fl_mm(op_widen(mat1), op_widen(mat2)), mat1->dtype,
-                       beta, alpha, y);
+    return add_product(in_order(self), fl_mm(op_widen(mat1), op_widen(mat2)), mat1->dtype, beta,
+                       alpha, y);
 }
 
 int addmv_compose(fl_tensor *self, fl_tensor *mat, fl_tensor *vec, fl_value beta, fl_value alpha,
@@ -418,8 +418,8 @@ int addr_compose(fl_tensor *self, fl_tensor *vec1, fl_tensor *vec2, fl_value bet
 int baddbmm_compose(fl_tensor *self, fl_tensor *batch1, fl_tensor *batch2, fl_value beta,
                     fl_value alpha, fl_tensor **y)
 {
-    return add_product(in_order(self), fl_bmm(op_widen(batch1), op_widen(batch2)),
-                       batch1->dtype, beta, alpha, y);
+    return add_product(in_order(self), fl_bmm(op_widen(batch1), op_widen(batch2)), batch1->dtype,
+                       beta, alpha, y);
 }
 
 int addbmm_compose(fl_tensor *self, fl_tensor *batch1, fl_tensor *batch2, fl_value beta,

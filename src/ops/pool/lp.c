@@ -36,10 +36,9 @@ static fl_tensor *means_of(const struct windows *w, fl_tensor *t)
 
 static fl_tensor *maxima_of(const struct windows *w, fl_tensor *t)
 {
-    return w->dims == 1 ? fl_max_pool1d(t, w->kernel, w->stride, w->none, w->ones, w->ceil_mode)
-           : w->dims == 2
-               ? fl_max_pool2d(t, w->kernel, w->stride, w->none, w->ones, w->ceil_mode)
-               : fl_max_pool3d(t, w->kernel, w->stride, w->none, w->ones, w->ceil_mode);
+    return w->dims == 1   ? fl_max_pool1d(t, w->kernel, w->stride, w->none, w->ones, w->ceil_mode)
+           : w->dims == 2 ? fl_max_pool2d(t, w->kernel, w->stride, w->none, w->ones, w->ceil_mode)
+                          : fl_max_pool3d(t, w->kernel, w->stride, w->none, w->ones, w->ceil_mode);
 }
 
 /* The norms of order infinity and minus infinity are the greatest and the least magnitude. */
