@@ -136,3 +136,50 @@ def test_attention_of_attention():
     assert torch.equal(f(heads[0], heads[1], heads[1], enable_gqa=True), f(heads[0], shared, shared))
     with pytest.raises(RuntimeError, match="Explicit attn_mask should not be set when is_causal=True"):
         f(q, k, v, mask, is_causal=True)
+
+
+def test_causal_biases_of_other_lengths():
+    from flambeau.nn.attention.bias import CausalBias, causal_lower_right, causal_upper_left
+
+    torch.manual_seed(0)
+    q, k, v = torch.randn(1, 2, 3, 4), torch.randn(1, 2, 5, 4), torch.randn(1, 2, 5, 4)
+    attend = torch.nn.functional.scaled_dot_product_attention
+    bias = causal_lower_right(3, 5)
+    assert isinstance(bias, CausalBias) and repr(bias) == repr(torch.ones(3, 5).tril(2).bool())
+    assert torch.equal(attend(q, k, v, bias), attend(q, k, v, torch.ones(3, 5).tril(2).bool()))
+    assert torch.allclose(attend(q, k, v, causal_upper_left(3, 5)), attend(q, k, v, is_causal=True))
+    with pytest.raises(ValueError, match="CausalBias should not be used with causal=True"):
+        attend(q, k, v, bias, is_causal=True)
+    with pytest.warns(UserWarning, match="Lower right causal bias will produce NaNs"):
+        causal_lower_right(5, 3)
+
+
+def test_block_masks_tell_their_blocks():
+    from flambeau.nn.attention.flex_attention import and_masks, create_block_mask
+
+    def causal(b, h, q, k):
+        return q >= k
+
+    def window(b, h, q, k):
+        return q - k <= 4
+
+    mask = create_block_mask(and_masks(causal, window), None, None, 20, 20, BLOCK_SIZE=4)
+    assert mask.to_dense()[0, 0].tolist() == [
+        [1, 0, 0, 0, 0], [1, 1, 0, 0, 0], [0, 1, 1, 0, 0], [0, 0, 1, 1, 0], [0, 0, 0, 1, 1]]
+    assert mask.sparsity() == pytest.approx(64.0) and mask.numel() == 400
+    assert mask.kv_num_blocks.tolist() == [[[1, 2, 2, 2, 2]]]
+    assert mask.kv_indices[0, 0, 2].tolist() == [1, 2, 0, 3, 4]
+    assert mask.q_num_blocks.tolist() == [[[2, 2, 2, 2, 1]]]
+    assert not mask.full_kv_num_blocks.any()
+    assert str(mask) == """BlockMask(shape=(1, 1, 20, 20), sparsity=64.00%, 
+(0, 0)
+██        
+████      
+  ████    
+    ████  
+      ████
+)"""
+    assert "mask_mod=and_mask" in repr(mask)
+    assert "full_kv_indices=torch.Size([1, 1, 5, 5])" in repr(mask)
+    with pytest.raises(RuntimeError, match="All inputs should be callable mask_mods"):
+        and_masks(causal, 3)

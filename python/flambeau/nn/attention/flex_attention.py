@@ -1,16 +1,18 @@
 """Attention whose scores and mask are functions of the positions (source:
 torch.nn.attention.flex_attention).
 
-The functions are run over all positions by vmap, and attention is computed densely: a BlockMask is
-its function and its sizes.
+The functions are run over all positions by vmap, and attention is computed densely: the blocks of a
+BlockMask are for programs to look at.
 """
 from __future__ import annotations
 
+import itertools
 import math
 from typing import NamedTuple, Optional
 
 from flambeau import _C
 from flambeau.func._vmap import vmap
+from flambeau.nn.functional import pad
 
 __all__ = ["AuxOutput", "AuxRequest", "BlockMask", "and_masks", "create_block_mask", "create_mask",
            "flex_attention", "noop_mask", "or_masks"]
@@ -39,26 +41,30 @@ def noop_mask(batch, head, token_q, token_kv):
 
 def and_masks(*mask_mods):
     """The places where all of them look."""
+    if not all(map(callable, mask_mods)):
+        raise RuntimeError(f"All inputs should be callable mask_mods: {mask_mods}")
 
-    def mask(b, h, q_idx, kv_idx):
+    def and_mask(b, h, q_idx, kv_idx):
         result = b.new_ones((), dtype=_C.bool)
         for mask_mod in mask_mods:
             result = result & mask_mod(b, h, q_idx, kv_idx)
         return result
 
-    return mask
+    return and_mask
 
 
 def or_masks(*mask_mods):
     """The places where one of them looks."""
+    if not all(map(callable, mask_mods)):
+        raise RuntimeError(f"All inputs should be callable mask_mods: {mask_mods}")
 
-    def mask(b, h, q_idx, kv_idx):
+    def or_mask(b, h, q_idx, kv_idx):
         result = b.new_zeros((), dtype=_C.bool)
         for mask_mod in mask_mods:
             result = result | mask_mod(b, h, q_idx, kv_idx)
         return result
 
-    return mask
+    return or_mask
 
 
 def _over_positions(function, prefix):
@@ -76,30 +82,86 @@ def create_mask(mod_fn, B, H, Q_LEN, KV_LEN, device=None):
     return _over_positions(mod_fn, 0)(*positions)
 
 
+def _ordered(blocks):
+    """Of each row of blocks how many are looked at, and the numbers of all, those first."""
+    order = blocks.argsort(dim=-1, descending=True, stable=True)
+    return blocks.sum(-1).to(_C.int32), order.to(_C.int32)
+
+
 class BlockMask:
-    """A mask as a function of (batch, head, query, key), and its sizes."""
+    """A mask as a function of (batch, head, query, key), its sizes, and what it does to blocks of
+    BLOCK_SIZE (queries, keys): kv_num_blocks and kv_indices name those of which it looks at a part,
+    full_kv_num_blocks and full_kv_indices at all; q_... the same for columns."""
 
     def __init__(self, mask_mod, shape, block_size):
         self.mask_mod, self.shape, self.BLOCK_SIZE = mask_mod, tuple(shape), block_size
         self.seq_lengths = self.shape[-2:]
+        dense = create_mask(mask_mod, *self.shape)
+        (q, k), (rows, columns) = self.seq_lengths, block_size
+        tall, wide = -(-q // rows), -(-k // columns)
+        blocks = pad(dense, (0, wide * columns - k, 0, tall * rows - q))
+        counts = blocks.view(*self.shape[:2], tall, rows, wide, columns).sum((3, 5))
+        full = counts == rows * columns
+        part = (counts > 0) & ~full
+        self.kv_num_blocks, self.kv_indices = _ordered(part)
+        self.full_kv_num_blocks, self.full_kv_indices = _ordered(full)
+        self.q_num_blocks, self.q_indices = _ordered(part.mT)
+        self.full_q_num_blocks, self.full_q_indices = _ordered(full.mT)
+        self._looked_at = (counts > 0).to(_C.int32)
 
     def numel(self):
         return math.prod(self.shape)
 
     def to_dense(self):
-        """The mask itself."""
-        return create_mask(self.mask_mod, *self.shape)
+        """Which blocks are looked at: (B, H, blocks of queries, blocks of keys), 0 or 1."""
+        return self._looked_at
 
     def sparsity(self):
-        """The part of all places at which nothing is looked, in percent."""
-        dense = self.to_dense()
-        return 100.0 * (1 - dense.sum().item() / max(dense.numel(), 1))
+        """The part of all places that lies in blocks at which nothing is looked, in percent."""
+        return 100 * (1 - self._looked_at.sum().item() * math.prod(self.BLOCK_SIZE) / self.numel())
 
     def to(self, device):
         return self
 
+    def to_string(self, grid_size=(20, 20), limit=4):
+        """A picture of at most grid_size characters (-1: all blocks) for each batch and head, of
+        which `limit` are drawn."""
+        pictures = []
+        for at in itertools.product(*map(range, self.shape[:2])):
+            if len(pictures) == limit:
+                pictures += ["...", "To print out more, set BlockMask.to_string(limit=N)",
+                             "You can also index (BlockMask[batch, head]) to choose a specific "
+                             "batch or head"]
+                break
+            pictures.append(f"{at}\n{_picture(self._looked_at[at], grid_size)}")
+        return "\n".join(pictures)
+
+    def __str__(self):
+        return (f"BlockMask(shape={self.shape}, sparsity={self.sparsity():.2f}%, \n"
+                f"{self.to_string().strip()}\n)")
+
     def __repr__(self):
-        return f"BlockMask(shape={self.shape}, mask_mod={self.mask_mod})"
+        names = [side + what for side in ("kv", "full_kv", "q", "full_q")
+                 for what in ("_num_blocks", "_indices")]
+        lines = [f"{name}={getattr(self, name).shape}" for name in names]
+        lines += [f"BLOCK_SIZE={self.BLOCK_SIZE}", f"shape={self.shape}",
+                  f"sparsity={self.sparsity():.2f}%",
+                  f"mask_mod={getattr(self.mask_mod, '__name__', self.mask_mod)}"]
+        return "BlockMask(\n    " + ",\n    ".join(lines) + "\n)"
+
+
+def _picture(blocks, grid_size):
+    """Two characters for each part of a matrix of blocks: all, some or none of them looked at."""
+    rows, columns = blocks.shape
+    most = (grid_size, grid_size) if isinstance(grid_size, int) else grid_size
+    down, along = (max(1, -(-n // m)) if m > 0 else 1 for n, m in zip((rows, columns), most))
+    text = ""
+    for r in range(0, rows, down):
+        for c in range(0, columns, along):
+            part = blocks[r:r + down, c:c + along].float().mean().item()
+            text += ("█" if part == 1 else "░" if part else " ") * 2
+        text += "\n"
+    return text
 
 
 def create_block_mask(mask_mod, B, H, Q_LEN, KV_LEN, device=None,
