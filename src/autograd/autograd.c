@@ -281,7 +281,9 @@ static bool is_stale_view(const fl_tensor *t)
 /* "Mul" of MulBackward0, "Pow1" of PowBackward1, as PyTorch's errors name an operator. */
 static const char *operator_of(const struct node *n, char *text, size_t size)
 {
-    const char *name = node_name(n), *end = strstr(name, "Backward");
+    const char *name = node_name(n), *end = NULL;
+    for (const char *at = name; (at = strstr(at, "Backward")); at++)
+        end = at; /* the last: BackwardHookFunctionBackward */
     if (!end || end == name || strchr(name, ':'))
         return name;
     const char *number = end + strlen("Backward");

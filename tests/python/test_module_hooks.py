@@ -168,3 +168,10 @@ def test_hooks_survive_their_handles():
     del m
     gc.collect()
     handle.remove()
+
+
+def test_a_refused_write_names_the_function_of_the_hook():
+    relu = nn.ReLU(inplace=True)
+    relu.register_full_backward_hook(lambda module, grad_input, grad_output: None)
+    with pytest.raises(RuntimeError, match="^Output 0 of BackwardHookFunction is a view and is"):
+        relu(torch.ones(1, 1, requires_grad=True) * 1)
