@@ -134,3 +134,19 @@ def test_sums_with_products_and_scattered_copies_are_contiguous():
     one, first = torch.tensor(1.0), torch.tensor([0])
     for y in (t + 1, t.index_fill(0, first, 1.0), t.index_put((first,), one)):
         assert y.stride() == (1, 3)
+
+
+def test_one_channel_has_strides_of_both_formats():
+    x = torch.randn(2, 1, 4, 4)
+    y = x.to(memory_format=torch.channels_last)
+    assert y.stride() == (16, 1, 4, 1)
+    assert x.contiguous(memory_format=torch.channels_last).stride() == (16, 16, 4, 1)
+    assert torch.nn.functional.conv2d(y, torch.ones(2, 1, 1, 1)).stride() == (32, 1, 8, 2)
+    assert torch.randn(2, 3, 1, 1).to(memory_format=torch.channels_last).stride() == (3, 1, 3, 3)
+    assert y.to(memory_format=torch.contiguous_format).stride() == (16, 16, 4, 1)
+
+
+def test_a_dtype_and_a_format():
+    x = torch.randn(2, 3, 4, 4)
+    assert x.to(torch.float64, memory_format=torch.channels_last).stride() == (48, 1, 12, 3)
+    assert x.double(memory_format=torch.channels_last).stride() == (48, 1, 12, 3)

@@ -1,0 +1,66 @@
+"""Warnings that PyTorch gives to calls that work; each is told once, or at each call, as there."""
+
+import subprocess
+import sys
+
+import pytest
+
+# What is told once belongs to the process: one for all.
+PROGRAM = """
+import warnings
+import flambeau as torch
+def told(call):
+    with warnings.catch_warnings(record=True) as seen:
+        warnings.simplefilter("always")
+        call()
+    return [str(w.message).splitlines()[0] for w in seen]
+x = torch.ones(2, 2)
+"""
+CALLS = {
+    "lambda: torch.zeros(2).random_(0, 2**30)":
+        "to - 1 is out of bounds [-(2^24), 2^24]. Due to precision limitations float can support "
+        "discrete uniform distribution only within this range. This warning will become an error "
+        "in version 1.7 release, please fix the code in advance",
+    "lambda: torch.ones(3).T": "The use of `x.T` on tensors of dimension other than 2 to reverse",
+    "lambda: torch.add(x, 1, x)": "This overload of add is deprecated:",
+    "lambda: torch.set_default_tensor_type('torch.FloatTensor')":
+        "torch.set_default_tensor_type() is deprecated as of PyTorch 2.1, please use "
+        "torch.set_default_dtype() and torch.set_default_device() as alternatives.",
+    "lambda: torch.autograd.Variable(x, volatile=True)":
+        "volatile was removed and now has no effect. Use `with torch.no_grad():` instead.",
+}
+SILENT = [
+    "lambda: torch.linspace(0, 1, 10, out=torch.zeros(2))",
+    "lambda: torch.eye(3, out=torch.zeros(2))",
+    "lambda: torch.randperm(6, out=torch.zeros(2).long())",
+    "lambda: torch.zeros(2).random_(0, 2**24)",
+]
+
+
+def test_what_is_told():
+    program = PROGRAM + "".join(f"print(*told({call}), sep='\\n')\n" for call in CALLS)
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    lines = done.stdout.splitlines()
+    assert len(lines) == len(CALLS), lines
+    for line, want in zip(lines, CALLS.values()):
+        assert line.startswith(want), line
+
+
+@pytest.mark.parametrize("call", SILENT)
+def test_what_is_not(call):
+    import warnings
+
+    import flambeau as torch
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        eval(call, {"torch": torch})()
+
+
+def test_a_list_of_arrays():
+    numpy = pytest.importorskip("numpy")
+    import flambeau as torch
+
+    with pytest.warns(UserWarning, match="from a list of numpy.ndarrays is extremely slow"):
+        assert torch.tensor([numpy.ones(2), numpy.ones(2)]).tolist() == [[1, 1], [1, 1]]
