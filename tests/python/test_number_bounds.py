@@ -58,3 +58,19 @@ def test_isin_beside_nan():
 def test_a_float_on_the_left_keeps_its_value():
     assert (0.3 // torch.tensor([0.1], dtype=torch.float64)).tolist() == [2.0]
     assert (0.5 // torch.tensor([2])).dtype == torch.float32
+
+
+def test_spaced_integers_lie_between_integers():
+    T, S = torch.linspace, torch.logspace
+    assert T(-3, 1.2, 5, dtype=torch.int64).tolist() == [-3, -2, -1, 0, 1]
+    assert T(4.9, 1, 7, dtype=torch.int32).tolist() == [4, 3, 3, 2, 2, 1, 1]
+    assert T(-3, 1, 7, dtype=torch.int8).tolist() == [-3, -2, -1, 0, 0, 0, 1]
+    assert S(0, 2.5, 5, base=8, dtype=torch.int64).tolist() == [1, 2, 8, 22, 64]
+    assert S(1.2, 0, 1, dtype=torch.int64).tolist() == [15]
+
+
+def test_spaced_floats_are_rounded_as_pytorch_rounds_them():
+    wide = torch.linspace(-3, 0, 50, dtype=torch.float64)
+    assert wide[[10, 13]].tolist() == [-2.3877551020408165, -2.2040816326530615]
+    half = torch.logspace(1.2, 3, 3, dtype=torch.float16).tolist()
+    assert half == [15.859375, 125.9375, 1000.0]

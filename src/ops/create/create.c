@@ -521,7 +521,13 @@ static double linspace_value(const double *p, int64_t i)
     return i < steps / 2 ? p[0] + p[2] * (double)i : p[1] - p[2] * (double)(steps - i - 1);
 }
 
-/* The same in float32, of which PyTorch rounds step and value: a fused multiply-add. */
+/* The same in each dtype, of which PyTorch rounds step and value: fused multiply-adds. */
+static double linspace_fused(const double *p, int64_t i)
+{
+    int64_t steps = (int64_t)p[3];
+    return i < steps / 2 ? fma(p[2], (double)i, p[0]) : fma(-p[2], (double)(steps - i - 1), p[1]);
+}
+
 static double linspace_float(const double *p, int64_t i)
 {
     int64_t steps = (int64_t)p[3];
@@ -540,13 +546,15 @@ static double linspace_half(const double *p, int64_t i)
     return first ? p[0] + way : p[1] - way;
 }
 
-/* Start, end and step are rounded to a floating `dtype`. */
+/* Start, end and step are rounded to a floating `dtype`; start and end are cut to an integral one. */
 static void linspace_parameters(fl_value start, fl_value end, int64_t steps, int dtype, double *p)
 {
     assert(steps >= 0);
     int rounded = dtype_is_floating(dtype) ? dtype : FL_FLOAT64;
     p[0] = convert_rounded(as_double(start), rounded);
     p[1] = convert_rounded(as_double(end), rounded);
+    if (dtype_is_integral(dtype))
+        p[0] = trunc(p[0]), p[1] = trunc(p[1]);
     p[2] = convert_rounded(p[1] - p[0], rounded);
     p[2] = steps > 1 ? convert_rounded(p[2] / (double)(steps - 1), rounded) : 0;
     p[3] = (double)steps, p[4] = dtype;
@@ -589,8 +597,10 @@ int linspace_cpu(fl_value start, fl_value end, int64_t steps, fl_dtype dtype, fl
     if (dtype_is_complex(y->dtype))
         return complex_spaced(start, end, steps, NULL, y) ? -1 : mark(y, requires_grad);
     linspace_parameters(start, end, steps, y->dtype, p);
-    bool half = y->dtype == FL_FLOAT16 || y->dtype == FL_BFLOAT16;
-    write_counted(y, y->dtype == FL_FLOAT32 ? linspace_float : half ? linspace_half : linspace_value,
+    write_counted(y,
+                  y->dtype == FL_FLOAT32      ? linspace_float
+                  : dtype_is_narrow(y->dtype) ? linspace_half
+                                              : linspace_fused,
                   p, 0, 0);
     return mark(y, requires_grad);
 }
@@ -602,9 +612,16 @@ int logspace_shape(fl_value start, fl_value end, int64_t steps, double base, fl_
     return linspace_shape(start, end, steps, dtype, device, requires_grad, y);
 }
 
+/* p[5]: the base. Exponents are rounded as the dtype has it, step by step. */
 static double logspace_value(const double *p, int64_t i)
 {
-    return pow(p[4], linspace_value(p, i));
+    const int64_t steps = (int64_t)p[3];
+    const bool first = i < steps / 2;
+    const float way = (float)p[2] * (float)(first ? i : steps - i - 1);
+    const double exponent = dtype_is_narrow((int)p[4]) ? linspace_half(p, i)
+                            : p[4] == FL_FLOAT32       ? (first ? (float)p[0] + way : (float)p[1] - way)
+                                                       : linspace_value(p, i);
+    return pow(p[5], exponent);
 }
 
 int logspace_cpu(fl_value start, fl_value end, int64_t steps, double base, fl_dtype dtype,
@@ -612,11 +629,11 @@ int logspace_cpu(fl_value start, fl_value end, int64_t steps, double base, fl_dt
 {
     assert(y->ndim == 1 && y->numel == steps);
     (void)dtype, (void)device;
-    double p[5];
+    double p[6];
     if (dtype_is_complex(y->dtype))
         return complex_spaced(start, end, steps, &base, y) ? -1 : mark(y, requires_grad);
-    linspace_parameters(start, end, steps, FL_FLOAT64, p);
-    p[4] = base;
+    linspace_parameters(start, end, steps, steps == 1 ? FL_FLOAT64 : y->dtype, p);
+    p[5] = base;
     write_counted(y, logspace_value, p, 0, 0);
     return mark(y, requires_grad);
 }
