@@ -619,8 +619,8 @@ static double logspace_value(const double *p, int64_t i)
     const bool first = i < steps / 2;
     const float way = (float)p[2] * (float)(first ? i : steps - i - 1);
     const double exponent = dtype_is_narrow((int)p[4]) ? linspace_half(p, i)
-                            : p[4] == FL_FLOAT32       ? (first ? (float)p[0] + way : (float)p[1] - way)
-                                                       : linspace_value(p, i);
+                            : p[4] == FL_FLOAT32 ? (first ? (float)p[0] + way : (float)p[1] - way)
+                                                 : linspace_value(p, i);
     return pow(p[5], exponent);
 }
 
