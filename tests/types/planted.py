@@ -61,3 +61,14 @@ optim.lr_scheduler.StepLR(optim.SGD([x], lr=0.1), gama=0.1)  # error
 torch.optim.lr_scheduler.StepLRR  # error
 torch.linalg.invv(x)  # error
 torch.nn.functional.softmaxx(x)  # error
+x.to(devise="cpu")  # error
+w: torch.Tensor = x.item()  # error
+nn.Linear(4, 2).train("yes")  # error
+nn.Linear(4, 2).state_dict().weight  # error
+nn.ModuleList(3)  # error
+nn.Sequential(nn.Linear(1, 1), 3)  # error
+nn.Dropout("0.5")  # error
+F.dropout(x, p="0.5")  # error
+DataLoader(3)  # error
+torch.cuda.is_availabel()  # error
+optim.lr_scheduler.ReduceLROnPlateau(optim.SGD([x], lr=0.1), patience="2")  # error

@@ -191,12 +191,30 @@ class MemPool(_Absent):
     """Raises RuntimeError: there is no GPU."""
 
 
-def __getattr__(name):
-    if name in ("amp", "nvtx", "random", "memory", "nccl", "profiler"):
-        return __import__("flambeau.cuda." + name, fromlist=["__name__"])
-    from flambeau import _legacy
+TYPE_CHECKING = False  # a type checker reads what follows; no program does
+if TYPE_CHECKING:
+    from typing import Any
 
-    kind = _legacy.cuda_type(name)
-    if kind is None:
-        raise AttributeError(f"module 'flambeau.cuda' has no attribute '{name}'")
-    return kind
+    from flambeau.cuda import amp, memory, nccl, nvtx, profiler, random  # noqa: F401
+
+    FloatTensor: Any
+    DoubleTensor: Any
+    HalfTensor: Any
+    BFloat16Tensor: Any
+    LongTensor: Any
+    IntTensor: Any
+    ShortTensor: Any
+    CharTensor: Any
+    ByteTensor: Any
+    BoolTensor: Any
+else:
+
+    def __getattr__(name):
+        if name in ("amp", "nvtx", "random", "memory", "nccl", "profiler"):
+            return __import__("flambeau.cuda." + name, fromlist=["__name__"])
+        from flambeau import _legacy
+
+        kind = _legacy.cuda_type(name)
+        if kind is None:
+            raise AttributeError(f"module 'flambeau.cuda' has no attribute '{name}'")
+        return kind

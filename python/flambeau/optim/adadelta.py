@@ -1,5 +1,7 @@
 """Adadelta (source: torch.optim.Adadelta)."""
 
+from collections.abc import Iterable
+
 from flambeau import _C
 from flambeau.optim.optimizer import EachOptimizer, _to_scalar, refuse_options
 
@@ -11,7 +13,7 @@ class Adadelta(EachOptimizer):
     rho: how much of the means is kept a step. ValueError for options out of range.
     """
 
-    def __init__(self, params, lr=1.0, rho=0.9, eps=1e-6, weight_decay: float = 0, foreach=None, *,
+    def __init__(self, params: Iterable, lr=1.0, rho=0.9, eps=1e-6, weight_decay: float = 0, foreach=None, *,
                  capturable=False, maximize=False, differentiable=False):
         refuse_options(lr, weight_decay, eps=eps)
         if not 0.0 <= rho <= 1.0:

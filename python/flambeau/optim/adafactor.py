@@ -1,5 +1,7 @@
 """Adafactor (source: torch.optim.Adafactor)."""
 
+from collections.abc import Iterable
+
 from flambeau import _C
 from flambeau._typeinfo import finfo
 from flambeau.optim.optimizer import EachOptimizer, _to_scalar
@@ -14,7 +16,7 @@ class Adafactor(EachOptimizer):
     greater are cut to it. ValueError for options out of range.
     """
 
-    def __init__(self, params, lr=1e-2, beta2_decay=-0.8, eps=(None, 1e-3), d=1.0,
+    def __init__(self, params: Iterable, lr=1e-2, beta2_decay=-0.8, eps=(None, 1e-3), d=1.0,
                  weight_decay=0.0, *, foreach=None, maximize=False):
         if isinstance(lr, _C.Tensor) and lr.numel() != 1:
             raise ValueError("Tensor lr must be 1-element")

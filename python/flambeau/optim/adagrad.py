@@ -1,5 +1,7 @@
 """Adagrad (source: torch.optim.Adagrad)."""
 
+from collections.abc import Iterable
+
 from flambeau import _C
 from flambeau.optim.optimizer import EachOptimizer, _to_scalar, refuse_options, step_dtype
 
@@ -17,7 +19,7 @@ class Adagrad(EachOptimizer):
         "foreach": None, "maximize": False, "differentiable": False, "fused": None
     }
 
-    def __init__(self, params, lr=1e-2, lr_decay: float = 0, weight_decay: float = 0,
+    def __init__(self, params: Iterable, lr=1e-2, lr_decay: float = 0, weight_decay: float = 0,
                  initial_accumulator_value: float = 0, eps=1e-10, foreach=None, *, maximize=False,
                  differentiable=False, fused=None):
         refuse_options(lr, weight_decay, eps=eps, lr_decay=lr_decay,

@@ -1,5 +1,7 @@
 """Adam (source: torch.optim.Adam)."""
 
+from collections.abc import Iterable
+
 from flambeau import _C
 from flambeau.optim.optimizer import (
     GroupOptimizer,
@@ -36,7 +38,7 @@ class Adam(GroupOptimizer):
 
     def __init__(
         self,
-        params,
+        params: Iterable,
         lr: float | Tensor = 1e-3,
         betas: tuple[float | Tensor, float | Tensor] = (0.9, 0.999),
         eps=1e-8,

@@ -1,5 +1,7 @@
 """Adamax (source: torch.optim.Adamax)."""
 
+from collections.abc import Iterable
+
 from flambeau import _C
 from flambeau.optim.optimizer import EachOptimizer, _to_scalar, refuse_options
 
@@ -11,7 +13,7 @@ class Adamax(EachOptimizer):
     ValueError for options out of range.
     """
 
-    def __init__(self, params, lr=2e-3, betas=(0.9, 0.999), eps=1e-8, weight_decay: float = 0,
+    def __init__(self, params: Iterable, lr=2e-3, betas=(0.9, 0.999), eps=1e-8, weight_decay: float = 0,
                  foreach=None, *, maximize=False, differentiable=False, capturable=False):
         refuse_options(lr, weight_decay, betas, eps)
         super().__init__(params, {

@@ -1,5 +1,7 @@
 """AdamW (source: torch.optim.AdamW)."""
 
+from collections.abc import Iterable
+
 from flambeau._C import Tensor
 from flambeau.optim.adam import Adam
 
@@ -10,7 +12,7 @@ class AdamW(Adam):
 
     def __init__(
         self,
-        params,
+        params: Iterable,
         lr: float | Tensor = 1e-3,
         betas: tuple[float | Tensor, float | Tensor] = (0.9, 0.999),
         eps=1e-8,

@@ -1,5 +1,7 @@
 """ASGD (source: torch.optim.ASGD)."""
 
+from collections.abc import Iterable
+
 from flambeau import _C
 from flambeau.optim.optimizer import EachOptimizer, _to_scalar, refuse_options, step_dtype
 
@@ -10,7 +12,7 @@ class ASGD(EachOptimizer):
     range.
     """
 
-    def __init__(self, params, lr=1e-2, lambd=1e-4, alpha=0.75, t0=1e6, weight_decay: float = 0,
+    def __init__(self, params: Iterable, lr=1e-2, lambd=1e-4, alpha=0.75, t0=1e6, weight_decay: float = 0,
                  foreach=None, maximize=False, differentiable=False, capturable=False):
         refuse_options(lr, weight_decay)
         super().__init__(params, {

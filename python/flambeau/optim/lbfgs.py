@@ -1,5 +1,7 @@
 """L-BFGS (source: torch.optim.LBFGS)."""
 
+from collections.abc import Iterable
+
 from flambeau import _C
 from flambeau.autograd.grad_mode import enable_grad
 from flambeau.optim.line_search import strong_wolfe
@@ -16,7 +18,7 @@ class LBFGS(BuiltinOptimizer):
     search.
     """
 
-    def __init__(self, params, lr: float = 1, max_iter=20, max_eval=None, tolerance_grad=1e-7,
+    def __init__(self, params: Iterable, lr: float = 1, max_iter=20, max_eval=None, tolerance_grad=1e-7,
                  tolerance_change=1e-9, history_size=100, line_search_fn=None):
         refuse_options(lr)
         super().__init__(params, {

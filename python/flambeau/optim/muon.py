@@ -1,6 +1,7 @@
 """Muon (source: torch.optim.Muon)."""
 
 import math
+from collections.abc import Iterable
 
 from flambeau import _C
 from flambeau.optim.optimizer import EachOptimizer, _to_scalar
@@ -41,7 +42,7 @@ class Muon(EachOptimizer):
     matrices.
     """
 
-    def __init__(self, params, lr=1e-3, weight_decay=0.1, momentum=0.95, nesterov=True,
+    def __init__(self, params: Iterable, lr=1e-3, weight_decay=0.1, momentum=0.95, nesterov=True,
                  ns_coefficients=(3.4445, -4.775, 2.0315), eps=1e-7, ns_steps=5,
                  adjust_lr_fn=None):
         if isinstance(lr, _C.Tensor) and lr.numel() != 1:

@@ -1,5 +1,7 @@
 """NAdam (source: torch.optim.NAdam)."""
 
+from collections.abc import Iterable
+
 from flambeau import _C
 from flambeau.optim.optimizer import EachOptimizer, _to_scalar, refuse_options, step_dtype
 
@@ -12,7 +14,7 @@ class NAdam(EachOptimizer):
     weight_decay shrinks p itself, as in AdamW. ValueError for options out of range.
     """
 
-    def __init__(self, params, lr=2e-3, betas=(0.9, 0.999), eps=1e-8, weight_decay: float = 0,
+    def __init__(self, params: Iterable, lr=2e-3, betas=(0.9, 0.999), eps=1e-8, weight_decay: float = 0,
                  momentum_decay=4e-3, decoupled_weight_decay=False, *, foreach=None, maximize=False,
                  capturable=False, differentiable=False):
         refuse_options(lr, weight_decay, betas, eps, momentum_decay=momentum_decay)

@@ -168,7 +168,7 @@ class Optimizer:
     ValueError for an empty list, a tensor that is not a leaf, or a parameter in two groups.
     """
 
-    def __init__(self, params, defaults):
+    def __init__(self, params: Iterable, defaults):
         self.defaults = defaults
         for table in _HOOK_TABLES:
             setattr(self, table, OrderedDict())

@@ -1,5 +1,7 @@
 """RAdam (source: torch.optim.RAdam)."""
 
+from collections.abc import Iterable
+
 from flambeau import _C
 from flambeau.optim.optimizer import EachOptimizer, _to_scalar, refuse_options
 
@@ -12,7 +14,7 @@ class RAdam(EachOptimizer):
     of range.
     """
 
-    def __init__(self, params, lr=1e-3, betas=(0.9, 0.999), eps=1e-8, weight_decay: float = 0,
+    def __init__(self, params: Iterable, lr=1e-3, betas=(0.9, 0.999), eps=1e-8, weight_decay: float = 0,
                  decoupled_weight_decay=False, *, foreach=None, maximize=False, capturable=False,
                  differentiable=False):
         refuse_options(lr, weight_decay, betas, eps)

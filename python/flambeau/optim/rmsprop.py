@@ -1,5 +1,7 @@
 """RMSprop (source: torch.optim.RMSprop)."""
 
+from collections.abc import Iterable
+
 from flambeau import _C
 from flambeau.optim.optimizer import EachOptimizer, _to_scalar, refuse_options
 
@@ -13,7 +15,7 @@ class RMSprop(EachOptimizer):
     range.
     """
 
-    def __init__(self, params, lr=1e-2, alpha=0.99, eps=1e-8, weight_decay: float = 0,
+    def __init__(self, params: Iterable, lr=1e-2, alpha=0.99, eps=1e-8, weight_decay: float = 0,
                  momentum: float = 0, centered=False, capturable=False, foreach=None,
                  maximize=False, differentiable=False):
         refuse_options(lr, weight_decay, eps=eps, momentum=momentum, alpha=alpha)

@@ -1,5 +1,7 @@
 """Rprop (source: torch.optim.Rprop)."""
 
+from collections.abc import Iterable
+
 from flambeau import _C
 from flambeau.optim.optimizer import EachOptimizer, _to_scalar, refuse_options
 
@@ -11,7 +13,7 @@ class Rprop(EachOptimizer):
     lr: the first s; step_sizes: the least and the greatest s. ValueError for options out of range.
     """
 
-    def __init__(self, params, lr=1e-2, etas=(0.5, 1.2), step_sizes=(1e-6, 50), *,
+    def __init__(self, params: Iterable, lr=1e-2, etas=(0.5, 1.2), step_sizes=(1e-6, 50), *,
                  capturable=False, foreach=None, maximize=False, differentiable=False):
         refuse_options(lr)
         if not 0.0 < etas[0] < 1.0 < etas[1]:

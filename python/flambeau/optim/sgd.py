@@ -1,5 +1,7 @@
 """Stochastic gradient descent (source: torch.optim.SGD)."""
 
+from collections.abc import Iterable
+
 from flambeau import _C
 from flambeau.optim.optimizer import GroupOptimizer, _to_scalar, _use_grad_for_differentiable
 
@@ -27,7 +29,7 @@ class SGD(GroupOptimizer):
 
     def __init__(
         self,
-        params,
+        params: Iterable,
         lr: float | Tensor = 1e-3,
         momentum: float = 0,
         dampening: float = 0,

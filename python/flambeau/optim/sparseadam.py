@@ -1,5 +1,7 @@
 """SparseAdam (source: torch.optim.SparseAdam)."""
 
+from collections.abc import Iterable
+
 from flambeau import _C
 from flambeau.optim.optimizer import EachOptimizer, Optimizer, _to_scalar, refuse_options
 
@@ -13,7 +15,7 @@ class SparseAdam(EachOptimizer):
     _takes_sparse = True
     _later_options = {}
 
-    def __init__(self, params, lr=1e-3, betas=(0.9, 0.999), eps=1e-8, maximize=False):
+    def __init__(self, params: Iterable, lr=1e-3, betas=(0.9, 0.999), eps=1e-8, maximize=False):
         if not isinstance(lr, (int, float)) or lr > 0:
             refuse_options(lr, betas=betas)
         else:

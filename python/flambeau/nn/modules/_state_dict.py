@@ -11,6 +11,10 @@ from flambeau._hint import noted, speaks_chinese
 from flambeau.nn.modules._hook_registry import WrappedHook, hang, warn
 from flambeau.nn.parameter import Parameter, is_lazy
 
+TYPE_CHECKING = False  # a type checker reads what follows; no program does
+if TYPE_CHECKING:
+    from typing import Any
+
 _EXTRA_STATE = "_extra_state"
 
 
@@ -164,7 +168,7 @@ class StateDict:
         if type(self).get_extra_state is not StateDict.get_extra_state:
             destination[prefix + _EXTRA_STATE] = self.get_extra_state()
 
-    def state_dict(self, *args, destination=None, prefix="", keep_vars=False):
+    def state_dict(self, *args, destination=None, prefix="", keep_vars=False) -> dict[str, Any]:
         """An ordered dictionary of all parameters and persistent buffers by path, detached unless
         keep_vars."""
         if args:

@@ -12,6 +12,7 @@ from flambeau.nn.parameter import Parameter
 
 TYPE_CHECKING = False  # a type checker reads what follows; no program does
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
     from typing import Any
 
 __all__ = ["ModuleDict", "ModuleList", "ParameterDict", "ParameterList", "Sequential"]
@@ -70,7 +71,7 @@ class _Numbered(Module):
 class Sequential(_Numbered):
     """Modules called one after the other; from modules, or from one OrderedDict of named ones."""
 
-    def __init__(self, *args):
+    def __init__(self, *args: Module | Mapping[str, Module]):
         super().__init__()
         if len(args) == 1 and isinstance(args[0], OrderedDict):
             for name, module in args[0].items():
@@ -167,7 +168,7 @@ def _check_times(self, times):
 class ModuleList(_Numbered):
     """A list of modules."""
 
-    def __init__(self, modules=None):
+    def __init__(self, modules: Iterable[Module] | None = None):
         super().__init__()
         if modules is not None:
             self += modules
@@ -258,7 +259,7 @@ def _pairs(what, given, sort=False):
 class ModuleDict(Module):
     """A dictionary of modules, in the order in which they were added."""
 
-    def __init__(self, modules=None):
+    def __init__(self, modules: Mapping[str, Module] | Iterable[tuple[str, Module]] | None = None):
         super().__init__()
         if modules is not None:
             self.update(modules)

@@ -202,7 +202,7 @@ class Module(HookRegistry, StateDict, Conversion, ModuleBase):
         fn(self)
         return self
 
-    def train(self, mode=True):
+    def train(self, mode: bool = True):
         """Sets `training` of this module and all below it. Returns self."""
         if not isinstance(mode, bool):
             raise ValueError("training mode is expected to be boolean")

@@ -23,14 +23,14 @@ class ReduceLROnPlateau(LRScheduler):
     def __init__(
         self,
         optimizer,
-        mode="min",
-        factor=0.1,
-        patience=10,
-        threshold=1e-4,
-        threshold_mode="rel",
-        cooldown=0,
+        mode: str = "min",
+        factor: float = 0.1,
+        patience: int = 10,
+        threshold: float = 1e-4,
+        threshold_mode: str = "rel",
+        cooldown: int = 0,
         min_lr: float | list[float] = 0,
-        eps=1e-8,
+        eps: float = 1e-8,
     ):
         if factor >= 1.0:
             raise ValueError("Factor should be < 1.0.")

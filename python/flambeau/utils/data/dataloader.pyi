@@ -1,5 +1,5 @@
 from collections.abc import Callable, Iterable, Iterator
-from typing import Any, Generic
+from typing import Any, Generic, Protocol
 
 from typing_extensions import TypeVar
 
@@ -10,6 +10,9 @@ from flambeau.utils.data._utils.fetch import _DatasetKind as _DatasetKind
 from flambeau.utils.data._utils.info import get_worker_info as get_worker_info
 
 _T_co = TypeVar("_T_co", covariant=True, default=Any)
+
+class _Indexed(Protocol):
+    def __getitem__(self, index: Any, /) -> Any: ...
 
 class DataLoader(Generic[_T_co]):
     dataset: Any  # a Dataset, or what else has __getitem__ and __len__, or __iter__
@@ -26,7 +29,7 @@ class DataLoader(Generic[_T_co]):
     prefetch_factor: int | None
     def __init__(
         self,
-        dataset: Any,
+        dataset: _Indexed | Iterable[Any],
         batch_size: int | None = 1,
         shuffle: bool | None = None,
         sampler: Iterable[Any] | None = None,
