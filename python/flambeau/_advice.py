@@ -25,7 +25,8 @@ NAMES = frozenset(
         "dropout_in_evaluation "
         "training_in_eval_mode layers_in_a_list tensor_is_no_parameter misspelled_requires_grad "
         "requires_grad_of_module trainable_of_module mode_as_attribute layer_repeated "
-        "state_not_copied rate_as_attribute batch_first_missing"
+        "state_not_copied rate_as_attribute batch_first_missing "
+        "weights_broadcast"
     ).split()
 )
 

@@ -198,6 +198,41 @@ int advise_difference(const fl_tensor *a, const fl_tensor *b)
         "层的输出 (%lld, 1) 与 (%lld) 相减，被广播成了 (%lld, %lld)。", N, N, N, N);
 }
 
+/* Whether t is a power or size of the difference of a layer's result and something. */
+static bool is_error_of_layer(const fl_tensor *t)
+{
+    const struct node *power = t->autograd ? t->autograd->node : NULL;
+    const char *name = power ? record_origin(power) : "";
+    if (strcmp(name, "pow") != 0 && strcmp(name, "square") != 0 && strcmp(name, "abs") != 0)
+        return false;
+    const struct node *difference = power->edges ? power->edge[0].node : NULL;
+    if (!difference || strcmp(record_origin(difference), "sub") != 0)
+        return false;
+    for (int e = 0; e < difference->edges; e++)
+        if (difference->edge[e].node &&
+            strcmp(record_origin(difference->edge[e].node), "linear") == 0)
+            return true;
+    return false;
+}
+
+int advise_weights(const fl_tensor *a, const fl_tensor *b)
+{
+    static struct advice advice = {
+        .name = "weights_broadcast",
+        .english = "Every error is weighted with the weights of all samples.\n"
+                   "hint: give both one shape: weights.unsqueeze(1), or errors.squeeze(1).",
+        .chinese = "于是每个样本的误差都乘上了所有样本的权重。\n"
+                   "提示：让两者形状一致：weights.unsqueeze(1)，或 errors.squeeze(1)。"};
+    const fl_tensor *column = a->ndim == 2 ? a : b, *row = a->ndim == 2 ? b : a;
+    if (column->ndim != 2 || row->ndim != 1 || column->sizes[1] != 1 || column->sizes[0] < 2 ||
+        column->sizes[0] != row->sizes[0] || tensor_requires_grad(row) || !is_error_of_layer(column))
+        return 0;
+    long long N = column->sizes[0];
+    return advice_give_seen(
+        &advice, "The product of errors (%lld, 1) and weights (%lld) broadcasts to (%lld, %lld).",
+        "误差 (%lld, 1) 与权重 (%lld) 相乘，被广播成了 (%lld, %lld)。", N, N, N, N);
+}
+
 int advise_equality(const fl_tensor *a, const fl_tensor *b)
 {
     static struct advice advice = {

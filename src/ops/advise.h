@@ -20,6 +20,8 @@ int advise_nll(const fl_tensor *input);
 int advise_softmax(const fl_tensor *input, int dim, bool logarithm);
 /* The difference of (N, 1), from a layer, and (N), which is (N, N). */
 int advise_difference(const fl_tensor *a, const fl_tensor *b);
+/* Weights (N) times a layer's errors (N, 1), which is (N, N). */
+int advise_weights(const fl_tensor *a, const fl_tensor *b);
 /* (N, 1) == (N), which is (N, N): the listener looks whether the program counts hits. */
 int advise_equality(const fl_tensor *a, const fl_tensor *b);
 /* x == nan. */

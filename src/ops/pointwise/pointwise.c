@@ -410,12 +410,17 @@ fl_tensor *pointwise_new(const fl_op *f, const char *text, int loop, enum comput
 
 /* ---- the call ---- */
 
-/* a - b of two tensors of different ranks. */
-static bool is_uneven_difference(const fl_op *f, const fl_value *operand)
+/* Advice on a - b and a * b of two tensors of different ranks. */
+static int advise_uneven(const fl_op *f, const fl_value *operand)
 {
-    return f->pointwise->operands == 2 && operand[0].tag == FL_TENSOR &&
-           operand[1].tag == FL_TENSOR &&
-           operand[0].as.tensor->ndim != operand[1].as.tensor->ndim && strcmp(f->base, "sub") == 0;
+    if (f->pointwise->operands != 2 || operand[0].tag != FL_TENSOR || operand[1].tag != FL_TENSOR)
+        return 0;
+    const fl_tensor *a = operand[0].as.tensor, *b = operand[1].as.tensor;
+    if (a->ndim == b->ndim)
+        return 0;
+    return strcmp(f->base, "sub") == 0   ? advise_difference(a, b)
+           : strcmp(f->base, "mul") == 0 ? advise_weights(a, b)
+                                         : 0;
 }
 
 static int result_dtype(const fl_op *f, int common)
@@ -674,8 +679,7 @@ static __attribute__((noinline)) int call_general(const fl_op *op, const fl_valu
         return -1;
     if (common < 0 || pointwise_broadcast(p->operands, operand, &ndim, sizes))
         return -1;
-    if (needs_node && ndim == 2 && is_uneven_difference(f, operand) &&
-        advise_difference(operand[0].as.tensor, operand[1].as.tensor))
+    if (needs_node && ndim == 2 && advise_uneven(f, operand))
         return -1;
     const int dtype = result_dtype(f, common);
     fl_tensor *y;
