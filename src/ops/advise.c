@@ -225,7 +225,8 @@ int advise_weights(const fl_tensor *a, const fl_tensor *b)
                    "提示：让两者形状一致：weights.unsqueeze(1)，或 errors.squeeze(1)。"};
     const fl_tensor *column = a->ndim == 2 ? a : b, *row = a->ndim == 2 ? b : a;
     if (column->ndim != 2 || row->ndim != 1 || column->sizes[1] != 1 || column->sizes[0] < 2 ||
-        column->sizes[0] != row->sizes[0] || tensor_requires_grad(row) || !is_error_of_layer(column))
+        column->sizes[0] != row->sizes[0] || tensor_requires_grad(row) ||
+        !is_error_of_layer(column))
         return 0;
     long long N = column->sizes[0];
     return advice_give_seen(
