@@ -281,6 +281,19 @@ def compile(
 
 _deterministic = False
 _matmul_precision = "highest"
+_warns_always = False
+
+
+def set_warn_always(b):
+    """Accepted: Python's filters of warnings say how often one is shown (source:
+    torch.set_warn_always)."""
+    global _warns_always
+    _warns_always = _builtins.bool(b)
+
+
+def is_warn_always_enabled():
+    """What set_warn_always was last given (source: torch.is_warn_always_enabled)."""
+    return _warns_always
 
 
 def use_deterministic_algorithms(mode, *, warn_only=False):

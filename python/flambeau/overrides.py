@@ -67,6 +67,11 @@ def is_tensor_method_or_property(func):
     return name == "__get__" or (name is not None and getattr(Tensor, name, None) is func)
 
 
+def get_default_nowrap_functions():
+    """Functions whose results a subclass's __torch_function__ leaves as they are."""
+    return {Tensor.grad.__get__, Tensor._base.__get__}
+
+
 def get_overridable_functions():
     """The functions that show their calls: {namespace: its functions}."""
     import flambeau

@@ -193,3 +193,10 @@ def test_policies_that_choose_modules():
     assert by_class._run_policy(net, {net[0]}, {"a": 1}) == {net[2]: {"a": 1}}
     with pytest.raises(ValueError, match="should return False/True or a kwarg dict"):
         wrap.CustomPolicy(lambda module: None)._run_policy(net, set(), {})
+
+
+def test_warn_always():
+    assert not torch.is_warn_always_enabled()
+    torch.set_warn_always(True)
+    assert torch.is_warn_always_enabled()
+    torch.set_warn_always(False)

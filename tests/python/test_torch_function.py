@@ -265,3 +265,16 @@ def test_a_subclass_is_collected():
     gc.collect()
     after = torch._C.memory_stats()
     assert after == before or after["allocated"] <= before["allocated"]
+
+
+def test_names_around_overrides():
+    from flambeau.utils._python_dispatch import TorchDispatchMode, is_traceable_wrapper_subclass
+
+    assert torch.Tensor.grad.__get__ in torch.overrides.get_default_nowrap_functions()
+    assert not is_traceable_wrapper_subclass(torch.ones(1))
+
+    class Mode(TorchDispatchMode):
+        pass
+
+    with pytest.raises(NotImplementedError, match="torch.overrides.TorchFunctionMode sees"):
+        Mode().__enter__()

@@ -5,6 +5,7 @@ import itertools
 import statistics
 import timeit
 
+import flambeau
 from flambeau import _C
 
 __all__ = ["Compare", "Language", "Measurement", "TaskSpec", "Timer", "timer"]
@@ -143,7 +144,7 @@ class Timer:
     ):
         if language not in (Language.PYTHON, "python", "py"):
             raise NotImplementedError("Timer runs statements of Python alone")
-        self._timer = timeit.Timer(stmt, setup, timer, dict(globals or {}))
+        self._timer = timeit.Timer(stmt, setup, timer, {"torch": flambeau, **(globals or {})})
         self._task = TaskSpec(
             stmt,
             "" if setup == "pass" else setup,
