@@ -32,6 +32,7 @@ from pathlib import Path
 HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE))
 STILL = 40  # seconds without a new line
+START = 600  # until the first: sanitizers on a busy machine take minutes to import
 LIMIT = 256 << 20
 LINES = 10
 
@@ -266,7 +267,8 @@ def watch(worker, trace):
         try:
             return worker.wait(5)
         except subprocess.TimeoutExpired:
-            if time.time() - os.stat(trace).st_mtime > STILL:
+            seen = os.stat(trace)
+            if time.time() - seen.st_mtime > (STILL if seen.st_size else START):
                 worker.kill()
                 worker.wait()
                 return -signal.SIGALRM
@@ -293,7 +295,7 @@ def drive(arguments):
                        "--seconds", str(end - time.time())]
             command += ["--against", arguments.against] if arguments.against else []
             command += ["--calls", str(arguments.calls - calls)] if arguments.calls else []
-            Path(trace).touch()
+            Path(trace).write_text("")
             with open(output, "w") as out, open(errors, "w") as err:
                 status = watch(subprocess.Popen(command, stdout=out, stderr=err), trace)
             for line in Path(output).read_text(errors="replace").splitlines():
