@@ -19,8 +19,14 @@ def _explain(error):
     kinds.explain_sample(error)
     if names.of_constructor(error) or _has_hint(error):
         return
-    readers = foreign.explain, kinds.explain, names.explain, fixes.explain, foreign.explain_spelling
-    for read in readers:
+    for read in (
+        foreign.explain,
+        kinds.explain,
+        names.explain,
+        fixes.explain,
+        names.explain_function,
+        foreign.explain_spelling,
+    ):
         read(error)
         if _has_hint(error):
             return

@@ -99,19 +99,6 @@ FIXES = [
         "空序列无法打包：请从数据集里去掉空样本，或用 lengths.clamp(min=1)。",
     ),
     (
-        r"size mismatch \(got input: \[1, (\d+), (\d+)\], target: \[\1\]\)",
-        "dim 0 of an RNN's state h counts its layers: take the last, fc(h[-1]), which is (batch, "
-        "features).",
-        "循环网络的状态 h 的第 0 维是层：请取最后一层 fc(h[-1])，形状为（批次, 特征）。",
-    ),
-    (
-        r"size mismatch \(got input: \[(\d+), (\d+), (\d+)\], target: \[\1\]\)",
-        "there are {1} results a sample, and one label: of a sequence take the last step, "
-        "fc(out[:, -1]), or the mean, out.mean(1); labels of all steps are ({0}, {1}).",
-        "每个样本有 {1} 个结果，却只有一个标签：序列请取最后一步 fc(out[:, -1])，或取均值 "
-        "out.mean(1)；若每一步都有标签，形状应为（{0}, {1}）。",
-    ),
-    (
         r"expected scalar type (\w+) but found (\w+)",
         "one tensor is {1} where the others are {0} (NumPy's numbers are Double): convert it, "
         "x.float(); a loss's weight: weight.float().",

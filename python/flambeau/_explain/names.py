@@ -348,10 +348,11 @@ def _method_of_class(error, frame, line):
 def _signature(error, frame, line):
     """An argument that a constructor or a function does not take, or one that is missing: what it
     takes."""
-    called = re.match(r"(?:\w+\.)*?(\w+)(?:\.__init__)?\(\)", str(error))
+    called = re.match(r"(?:\w+\.)*?(\w+)\(\)", str(error))
     for call in nodes_at(frame, line, ast.Call):
         kind = value_of(call.func, frame)
-        if isinstance(kind, type) or inspect.isroutine(kind) and called and kind.__name__ == called[1]:
+        of_class = isinstance(kind, type) and called and called[1] == "__init__"
+        if of_class or inspect.isroutine(kind) and called and kind.__name__ == called[1]:
             name = kind.__name__
             parameters = list(inspect.signature(kind).parameters.values())
             takes = ", ".join(
@@ -384,7 +385,7 @@ _READERS = [  # the exception, its text, and who reads on
     (NotImplementedError, r'missing the required "forward" function', _no_forward),
     (TypeError, r"\.__init__\(\) takes .* positional", _class_called),
     (TypeError, r"missing 1 required positional argument: 'self'", _method_of_class),
-    (TypeError, r"\(\) (got an unexpected|missing)", _signature),
+    (TypeError, r"\.__init__\(\) (got an unexpected|missing)", _signature),
 ]
 
 
@@ -401,3 +402,12 @@ def explain(error):
     model = _named(error)[0] if isinstance(error, AttributeError) else None
     if isinstance(model, _Module) and not type(model).__module__.startswith(("flambeau.", "torch.")):
         _model_without(error, frame, line)
+
+
+def explain_function(error):
+    """Adds what a function takes that was called otherwise, where nothing else is known."""
+    place = program_place(error)
+    if place and isinstance(error, TypeError) and re.search(
+        r"\(\) (got an unexpected|missing)", str(error)
+    ):
+        _signature(error, *place)

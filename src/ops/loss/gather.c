@@ -30,7 +30,7 @@ static struct classes classes_of(int ndim, const int64_t *sizes)
 static int __attribute__((cold)) set_places_error(const fl_tensor *input, const fl_tensor *target,
                                                   const char *in, const char *to)
 {
-    assert(input->ndim >= 3 && target->ndim == input->ndim - 1);
+    assert(input->ndim >= 3 && target->ndim >= 1);
     if (input->ndim == 4) {
         error_set(FL_RUNTIME_ERROR, "size mismatch (got input: %s, target: %s)", in, to);
     } else {
@@ -41,6 +41,14 @@ static int __attribute__((cold)) set_places_error(const fl_tensor *input, const 
         error_set(FL_RUNTIME_ERROR, "Expected target size %s, got %s",
                   shape_text(text, sizeof text, input->ndim - 1, wanted), to);
     }
+    if (input->ndim == 3 && target->ndim == 1)
+        return error_hint("there are %lld results a sample, and one label: of a sequence take the last "
+                          "step, fc(out[:, -1]), or the mean, out.mean(1); labels of all steps are "
+                          "(%lld, %lld)",
+                          "每个样本有 %lld 个结果，却只有一个标签：序列请取最后一步 fc(out[:, -1])，"
+                          "或取均值 out.mean(1)；若每一步都有标签，形状应为（%lld, %lld）",
+                          (long long)input->sizes[1], (long long)input->sizes[0],
+                          (long long)input->sizes[1]);
     if (input->ndim == 3 && target->sizes[1] == input->sizes[1])
         return error_hint("classes are dim 1 of the scores, and here they are the last: "
                           "loss(scores.transpose(1, 2), labels), or for all places as one batch "
@@ -94,10 +102,16 @@ int nll_loss_shape(fl_tensor *input, fl_tensor *target, fl_tensor *weight, int64
                 "target.squeeze(1) 去掉大小为 1 的通道维，"
                 "target.argmax(1) 把 one-hot 标签变成编号");
         }
-        if (target->ndim == input->ndim - 1 || input->ndim == 2) {
+        const int64_t samples = target->ndim ? target->sizes[0] : 0;
+        if (!target->ndim || input->sizes[0] != samples) {
             error_set(FL_VALUE_ERROR,
                       "Expected input batch_size (%lld) to match target batch_size (%lld).",
-                      (long long)input->sizes[0], (long long)(target->ndim ? target->sizes[0] : 0));
+                      (long long)input->sizes[0], (long long)samples);
+            if (input->ndim == 3 && input->sizes[0] == 1 && input->sizes[1] == samples)
+                return error_hint(
+                    "dim 0 of an RNN's state h counts its layers: take the last, fc(h[-1]), which is "
+                    "(batch, features)",
+                    "循环网络的状态 h 的第 0 维是层：请取最后一层 fc(h[-1])，形状为（批次, 特征）");
             return error_hint(
                 "the first dim of both is the batch: a view or reshape in the network "
                 "may mix it with other dims (x.flatten(1) keeps it), or an index take "
@@ -106,7 +120,7 @@ int nll_loss_shape(fl_tensor *input, fl_tensor *target, fl_tensor *weight, int64
                 "可能把批次维与其他维混在了一起（x.flatten(1) 会保留批次维），"
                 "或下标取错了维（batch_first=True 时最后一步是 out[:, -1]）");
         }
-        return error_set(FL_RUNTIME_ERROR, "size mismatch (got input: %s, target: %s)", in, to);
+        return set_places_error(input, target, in, to);
     }
     for (int d = 2; d < input->ndim; d++)
         if (target->sizes[d - 1] != input->sizes[d])
