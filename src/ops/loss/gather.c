@@ -42,13 +42,13 @@ static int __attribute__((cold)) set_places_error(const fl_tensor *input, const 
                   shape_text(text, sizeof text, input->ndim - 1, wanted), to);
     }
     if (input->ndim == 3 && target->ndim == 1)
-        return error_hint("there are %lld results a sample, and one label: of a sequence take the last "
-                          "step, fc(out[:, -1]), or the mean, out.mean(1); labels of all steps are "
-                          "(%lld, %lld)",
-                          "每个样本有 %lld 个结果，却只有一个标签：序列请取最后一步 fc(out[:, -1])，"
-                          "或取均值 out.mean(1)；若每一步都有标签，形状应为（%lld, %lld）",
-                          (long long)input->sizes[1], (long long)input->sizes[0],
-                          (long long)input->sizes[1]);
+        return error_hint(
+            "there are %lld results a sample, and one label: of a sequence take the last "
+            "step, fc(out[:, -1]), or the mean, out.mean(1); labels of all steps are "
+            "(%lld, %lld)",
+            "每个样本有 %lld 个结果，却只有一个标签：序列请取最后一步 fc(out[:, -1])，"
+            "或取均值 out.mean(1)；若每一步都有标签，形状应为（%lld, %lld）",
+            (long long)input->sizes[1], (long long)input->sizes[0], (long long)input->sizes[1]);
     if (input->ndim == 3 && target->sizes[1] == input->sizes[1])
         return error_hint("classes are dim 1 of the scores, and here they are the last: "
                           "loss(scores.transpose(1, 2), labels), or for all places as one batch "
@@ -109,7 +109,8 @@ int nll_loss_shape(fl_tensor *input, fl_tensor *target, fl_tensor *weight, int64
                       (long long)input->sizes[0], (long long)samples);
             if (input->ndim == 3 && input->sizes[0] == 1 && input->sizes[1] == samples)
                 return error_hint(
-                    "dim 0 of an RNN's state h counts its layers: take the last, fc(h[-1]), which is "
+                    "dim 0 of an RNN's state h counts its layers: take the last, fc(h[-1]), which "
+                    "is "
                     "(batch, features)",
                     "循环网络的状态 h 的第 0 维是层：请取最后一层 fc(h[-1])，形状为（批次, 特征）");
             return error_hint(
