@@ -102,11 +102,13 @@ static inline int autograd_creation(void)
 /* A view between complex numbers and their parts: its elements are not those of its base. */
 static inline bool tensor_is_by_parts(const fl_tensor *t)
 {
+    assert(!t->base || !t->base->base);
     return t->base && dtype_is_complex(t->base->dtype) != dtype_is_complex(t->dtype);
 }
 /* A view made before its base came to require grad by a write: its history is the base's. */
 static inline bool tensor_follows_base(const fl_tensor *t)
 {
+    assert(!t->base || !t->base->base);
     return t->base && t->base->flags & TENSOR_REQUIRES_GRAD && tensor_has_node(t->base) &&
            !(t->creation || t->flags & TENSOR_REQUIRES_GRAD);
 }
@@ -193,6 +195,7 @@ void node_number(struct node *n);
 uint64_t node_count(void);
 static inline struct node *node_retain(struct node *n)
 {
+    assert(atomic_load_explicit(&n->refs, memory_order_relaxed) > 0);
     atomic_fetch_add_explicit(&n->refs, 1, memory_order_relaxed);
     return n;
 }

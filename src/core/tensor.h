@@ -109,6 +109,7 @@ extern const struct dtype dtypes[FL_DTYPE_COUNT];
 
 static inline size_t dtype_size(int dtype)
 {
+    assert(dtype > FL_NO_DTYPE && dtype < FL_DTYPE_COUNT);
     return dtypes[dtype].size;
 }
 /* The address of t's first element, an address of its device; NULL where there is no memory (no
@@ -134,6 +135,7 @@ static inline char *tensor_data_of_size(const fl_tensor *t, int64_t size)
 }
 static inline enum dtype_class dtype_class(int dtype)
 {
+    assert(dtype >= FL_NO_DTYPE && dtype < FL_DTYPE_COUNT);
     return (enum dtype_class)dtypes[dtype].class;
 }
 static inline int dtype_group(int dtype)
@@ -171,9 +173,10 @@ static inline int dtype_digits(int dtype)
 {
     return dtypes[dtype].digits;
 }
-/* The largest finite number of a floating dtype. */
+/* The largest finite number of a floating dtype, of a complex one's parts. */
 static inline double dtype_largest(int dtype)
 {
+    assert(dtype_is_inexact(dtype));
     return dtypes[dtype].largest;
 }
 static inline int dtype_real(int dtype)
@@ -278,6 +281,7 @@ fl_tensor *tensor_from_number(fl_value number, int dtype);
 
 static inline fl_tensor *tensor_retain(fl_tensor *t)
 {
+    assert(atomic_load_explicit(&t->refs, memory_order_relaxed) > 0);
     atomic_fetch_add_explicit(&t->refs, 1, memory_order_relaxed);
     return t;
 }
@@ -390,6 +394,7 @@ int tensor_check_read(const fl_tensor *written, const fl_tensor *read, bool apar
 
 static inline void tensor_bump_version(fl_tensor *t)
 {
+    assert(!t->storage || atomic_load_explicit(&t->storage->refs, memory_order_relaxed) > 0);
     if (!(t->flags & TENSOR_UNTRACKED) && t->storage)
         t->storage->version++;
 }

@@ -15,6 +15,7 @@ static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 
 const char *devices_functions(void *library, int count, const char *const *names, void *api)
 {
+    assert(library && count > 0);
     for (int i = 0; i < count; i++)
         if (!dlsym(library, names[i]))
             return names[i];
@@ -63,6 +64,7 @@ struct device *device_find(fl_device id)
 
 void device_add(struct device *d)
 {
+    assert(d->id.kind > FL_CPU && d->id.kind < FL_DEVICE_KINDS && d->id.index >= 0);
     pthread_mutex_lock(&lock);
     opened[d->id.kind][d->id.index] = d;
     pthread_mutex_unlock(&lock);

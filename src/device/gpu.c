@@ -30,6 +30,7 @@ static size_t hash(const struct gpu_key *key)
 /* Where the key stands, or would. */
 static struct row *place(const struct gpu_table *t, const struct gpu_key *key)
 {
+    assert(t->room > t->count);
     size_t at = hash(key) % t->room;
     while (t->rows[at].kernel && memcmp(&t->rows[at].key, key, sizeof *key) != 0)
         at = (at + 1) % t->room;
@@ -38,6 +39,7 @@ static struct row *place(const struct gpu_table *t, const struct gpu_key *key)
 
 static int grow(struct gpu_table *t)
 {
+    assert(t->count <= t->room);
     struct gpu_table larger = {.room = t->room ? 2 * t->room : 256};
     larger.rows = calloc(larger.room, sizeof *larger.rows);
     if (!larger.rows)
@@ -115,6 +117,7 @@ const char *gpu_dtype_name(int dtype)
 
 const char *gpu_compute_define(enum compute type)
 {
+    assert(type <= COMPUTE_I64 || type == COMPUTE_BOOL);
     static const char *const DEFINES[] = {[COMPUTE_F32] = "#define FL_F32\n",
                                           [COMPUTE_F64] = "#define FL_F64\n",
                                           [COMPUTE_I32] = "#define FL_I32\n",

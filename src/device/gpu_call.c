@@ -42,12 +42,14 @@ const void *gpu_operand(struct gpu_call *c, const fl_tensor *t)
 
 void *gpu_room(struct gpu_call *c, int64_t n, int dtype)
 {
+    assert(n >= 0 && dtype > FL_NO_DTYPE);
     fl_tensor *room = keep(c, tensor_new_on(&c->g->device, 1, &n, NULL, dtype));
     return room && n ? tensor_address(room) : NULL;
 }
 
 void *gpu_result(struct gpu_call *c, int k)
 {
+    assert(k >= 0 && c->y[k]);
     fl_tensor *y = c->y[k];
     if (y->dtype == c->dtype || y->dtype == FL_INT64)
         return tensor_address(y);

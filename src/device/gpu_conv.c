@@ -13,6 +13,7 @@ enum { BLOCK = 8 }; /* channels of an item; the text's */
 /* Items for so many channels, of each group by blocks. */
 static int64_t items(int64_t channels, const struct conv *v)
 {
+    assert(v->groups > 0 && channels % v->groups == 0);
     int64_t each = channels / v->groups;
     return v->groups * ((each + BLOCK - 1) / BLOCK);
 }

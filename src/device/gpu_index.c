@@ -31,6 +31,7 @@ static int find_wrong(struct gpu_call *c, const void *wrong, int64_t *index)
 /* (N, C, S...) in size. */
 static void classes_of(int ndim, const int64_t *sizes, int64_t size[3])
 {
+    assert(ndim >= 1);
     size[0] = ndim > 1 ? sizes[0] : 1, size[1] = sizes[ndim > 1], size[2] = 1;
     for (int d = 2; d < ndim; d++)
         size[2] *= sizes[d];

@@ -22,6 +22,7 @@ static struct product new_product(void)
 
 static size_t tiles(int64_t n)
 {
+    assert(n >= 0);
     return (size_t)((n + TILE - 1) / TILE);
 }
 

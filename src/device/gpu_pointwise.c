@@ -27,6 +27,7 @@ _Static_assert(sizeof(struct detail) <= sizeof((struct gpu_key *)0)->detail, "a 
 /* The stride of an operand in dim d of the whole; 0 where it is broadcast. */
 static int64_t stride_of(const struct iterate_operand *o, int ndim, int d)
 {
+    assert(d >= 0 && d < ndim);
     int own = d - (ndim - o->ndim);
     return !o->sizes || own < 0 || o->sizes[own] == 1 ? 0 : o->strides[own];
 }

@@ -44,6 +44,7 @@ static int write_texts(const struct gpu_key *key, const void *context, const cha
 /* Adds a dim, or joins it with the one in front of it. */
 static bool add_dim(struct dims *s, int64_t size, int64_t stride)
 {
+    assert(size >= 0 && s->count <= GPU_DIMS);
     if (size == 1)
         return true;
     if (s->count && s->stride[s->count - 1] == stride * size) {
@@ -74,6 +75,7 @@ struct work {
 static int run_pass(const struct work *w, const void *from, void *to, int64_t line, int64_t parts,
                     bool first)
 {
+    assert(line >= 0 && parts > 0);
     const struct device_reduction *r = w->r;
     struct gpu_key key;
     struct detail d = {(uint8_t)r->from.dtype,

@@ -101,6 +101,7 @@ static void cut(void)
 /* Marks the piece of a name that stands in a text; with the ending too. */
 static void mark(const char *word, size_t length, const char *ending, bool *needed)
 {
+    assert(length > 0 && piece_count <= MOST_PIECES);
     size_t more = strlen(ending);
     for (int i = 0; i < piece_count; i++) {
         const struct piece *p = &pieces[i];
@@ -120,6 +121,7 @@ static void mark_all(const char *text, const char *end, const char *ending, bool
 
 char *gpu_math_for(int count, const char *const *texts, enum compute compute)
 {
+    assert(count > 0);
     static const char *const ENDINGS[] = {[COMPUTE_F32] = "_f32",
                                           [COMPUTE_F64] = "_f64",
                                           [COMPUTE_I32] = "_i32",

@@ -93,6 +93,7 @@ int nvrtc_open(void)
 
 static char *joined(int count, const char *const *texts)
 {
+    assert(count > 0);
     size_t bytes = 1;
     for (int i = 0; i < count; i++)
         bytes += strlen(texts[i]);

@@ -60,6 +60,7 @@ static size_t class_size(int class)
 
 static int class_of(size_t bytes)
 {
+    assert(bytes > 0);
     int class = 0;
     while (class < SIZE_CLASSES - 1 && class_size(class) < bytes)
         class++;

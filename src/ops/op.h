@@ -66,6 +66,7 @@ enum op_accept {
 /* Whether a set of op_accept has a dtype. */
 static inline bool op_accepts(unsigned accepts, int dtype)
 {
+    assert(dtype >= FL_NO_DTYPE && dtype < FL_DTYPE_COUNT);
     return accepts >> dtype_group(dtype) & 1;
 }
 
@@ -360,12 +361,14 @@ extern const struct ops_loops ops_loops_complex;
 
 static inline loop_fn ops_loop(int index)
 {
+    assert(index > 0);
     if (index & OPS_COMPLEX)
         return ops_loops_complex.loop[index & ~OPS_COMPLEX];
     return ops_loops[isa_level()][index % OPS_LOOP_FILES]->loop[index / OPS_LOOP_FILES];
 }
 static inline const struct reduce_loops *ops_reduce_loops(int index)
 {
+    assert(index > 0);
     if (index & OPS_COMPLEX)
         return &ops_loops_complex.reduce[index & ~OPS_COMPLEX];
     return &ops_loops[isa_level()][index % OPS_LOOP_FILES]->reduce[index / OPS_LOOP_FILES];

@@ -99,6 +99,7 @@ static PyObject *function_set_default(PyObject *module, PyObject *o)
 /* Two dtypes from a call of two arguments. */
 static bool two_dtypes(const char *name, PyObject *args, int *a, int *b)
 {
+    assert(PyTuple_Check(args));
     PyObject *x, *y;
     if (!PyArg_UnpackTuple(args, name, 2, 2, &x, &y))
         return false;
@@ -147,6 +148,7 @@ static fl_tensor *operand(PyObject *o)
 
 static PyObject *refuse_operands(PyObject *args)
 {
+    assert(PyTuple_Check(args));
     PyObject *names = PyList_New(0), *comma = PyUnicode_FromString(", "), *given = NULL;
     for (Py_ssize_t i = 0; names && i < PyTuple_Size(args); i++) {
         PyObject *name = PyUnicode_FromString(python_type_name(PyTuple_GetItem(args, i)));

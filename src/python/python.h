@@ -44,6 +44,7 @@ static inline PyThreadState *python_leave(void)
 }
 static inline void python_return(PyThreadState *thread)
 {
+    assert(python_outside > 0);
     PyEval_RestoreThread(thread);
     python_outside--;
 }
@@ -67,6 +68,7 @@ static inline PyObject *python_bool(bool truth)
 /* Element i of a tuple or a list, borrowed. */
 static inline PyObject *python_item(PyObject *sequence, Py_ssize_t i)
 {
+    assert(PyTuple_Check(sequence) || PyList_Check(sequence));
     return PyTuple_Check(sequence) ? PyTuple_GetItem(sequence, i) : PyList_GetItem(sequence, i);
 }
 static inline Py_ssize_t python_length(PyObject *sequence)

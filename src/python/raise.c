@@ -19,6 +19,7 @@ void raise_forget(void)
 
 int raise_stash(void)
 {
+    assert(PyErr_Occurred());
     raise_forget();
     PyErr_Fetch(&stashed_type, &stashed_value, &stashed_traceback);
     return error_set(FL_RUNTIME_ERROR, "a Python function failed during the call");
@@ -88,6 +89,7 @@ int raise_overflow(void)
 
 PyObject *raise_hint(const char *english, const char *chinese)
 {
+    assert(PyErr_Occurred() && english && chinese);
     PyObject *type, *value, *traceback;
     PyErr_Fetch(&type, &value, &traceback);
     PyErr_NormalizeException(&type, &value, &traceback);

@@ -97,6 +97,7 @@ static int check(const fl_tensor *input, const fl_tensor *grid, int dims)
 static struct sampler sampler_of(const fl_tensor *input, const fl_tensor *grid, int64_t mode,
                                  int64_t padding, bool align_corners)
 {
+    assert(input->ndim == 4 || input->ndim == 5);
     struct sampler s = {.N = input->sizes[0],
                         .C = input->sizes[1],
                         .in = {1, 1, 1},
@@ -202,6 +203,7 @@ int grid_sampler_backward_cpu(fl_tensor *g, fl_tensor *input, fl_tensor *grid, i
                               int64_t padding, bool align_corners, fl_tensor *dinput,
                               fl_tensor *dgrid)
 {
+    assert(g->ndim == input->ndim && shape_equal(dgrid, grid));
     int work = work_of(input), status = -1;
     struct sampler s = sampler_of(input, grid, mode, padding, align_corners);
     fl_tensor *x = tensor_as(input, work), *points = tensor_as(grid, work),

@@ -56,6 +56,7 @@ static double scale_of(int64_t old, int64_t n, double factor)
 
 static fl_tensor *pick(fl_tensor *t, int d, int64_t n, double factor, bool exact)
 {
+    assert(d >= 2 && d < t->ndim);
     const int64_t old = t->sizes[d];
     const float scale = (float)scale_of(old, n, factor);
     fl_tensor *index = op_adopt(tensor_new(1, &n, FL_INT64));
@@ -80,6 +81,7 @@ static void cubic_weights(double t, double *w)
 static void find_points(const struct resize *r, int64_t old, int64_t n, double factor,
                         int64_t *index, double *weight)
 {
+    assert(r->mode->taps >= 1 && r->mode->taps <= TAPS_MAX);
     const int taps = r->mode->taps;
     double w[TAPS_MAX];
     const double scale = r->align_corners ? (n > 1 ? (double)(old - 1) / (double)(n - 1) : 0)
@@ -117,6 +119,7 @@ static int new_points(const struct resize *r, int64_t old, int64_t n, double fac
 /* Weights are rounded to `kept`, of two taps the second; they are then of t's dtype. */
 static fl_tensor *blend(const struct resize *r, fl_tensor *t, int d, int k, int kept)
 {
+    assert(k >= 0 && k < r->spatial);
     fl_tensor *index, *weight;
     if (new_points(r, t->sizes[d], r->size[k], r->factor[k], &index, &weight))
         return NULL;
@@ -133,6 +136,7 @@ static fl_tensor *blend(const struct resize *r, fl_tensor *t, int d, int k, int 
  * the point as the greatest leaves room for; the sum is rounded to the nearest byte. */
 static fl_tensor *blend_bytes(const struct resize *r, fl_tensor *t, int d, int k)
 {
+    assert(d >= 2 && d < t->ndim);
     fl_tensor *index, *weight, *total = NULL;
     const int64_t n = r->size[k], taps = r->mode->taps;
     int64_t shape[TENSOR_MAX_DIMS];
@@ -266,6 +270,7 @@ static int refuse_empty(const fl_tensor *input, const struct resize *r)
 
 static fl_tensor *filter(const struct resize *r, fl_tensor *input)
 {
+    assert(r->spatial == 2);
     const fl_ints size = {r->size, 2};
     const double *h = r->factor[0] != 0 ? &r->factor[0] : NULL,
                  *w = r->factor[1] != 0 ? &r->factor[1] : NULL;
@@ -287,6 +292,7 @@ static fl_tensor *area(const struct resize *r, fl_tensor *input)
 /* What no memory can hold is refused before its points are listed. */
 static int check_room(const struct resize *r, const fl_tensor *input)
 {
+    assert(r->spatial >= 1 && input->ndim == r->spatial + 2);
     int64_t sizes[SPATIAL_MAX + 2] = {input->sizes[0], input->sizes[1]};
     if (input->flags & TENSOR_ELSEWHERE)
         return 0;

@@ -55,6 +55,7 @@ static void back(const struct blend *b, char *x, const char *y)
 
 static void blend_chunk(void *context, int64_t chunk)
 {
+    assert(chunk >= 0);
     const struct blend *b = context;
     const int64_t next = (chunk + 1) * b->per_chunk, end = next < b->outer ? next : b->outer;
     for (int64_t o = chunk * b->per_chunk; o < end; o++) {
@@ -71,6 +72,7 @@ static void blend_chunk(void *context, int64_t chunk)
 static int run(struct blend *b, const fl_tensor *x, const fl_tensor *y, int dim,
                const fl_tensor *which, const fl_tensor *weight)
 {
+    assert(dim >= 0 && dim < x->ndim && x->ndim == y->ndim);
     b->loops = x->dtype == FL_FLOAT64 ? &ISA_PICK(point_table)->f64 : &ISA_PICK(point_table)->f32;
     b->size = (int64_t)dtype_size(x->dtype);
     b->outer = b->inner = 1, b->in = x->sizes[dim], b->out = y->sizes[dim];

@@ -96,6 +96,7 @@ static int taps_make(struct taps *t, int64_t in, int64_t out, int taps, bool ali
 
 static inline uint8_t byte_of(const struct taps *t, int sum)
 {
+    assert(t->bits > 0);
     int value = (sum + (1 << t->bits >> 1)) >> t->bits;
     return (uint8_t)(value < 0 ? 0 : value > 255 ? 255 : value);
 }
@@ -152,6 +153,7 @@ static void run_plane(void *context, int64_t p)
 static int run(struct job *j, fl_tensor *x, fl_tensor *y, int taps, bool align_corners,
                const double *const *scales)
 {
+    assert(taps > 0 && x->ndim == 4 && y->ndim == 4);
     int status = -1;
     int64_t planes = x->sizes[0] * x->sizes[1];
     if (!x->numel || !y->numel)
@@ -203,6 +205,7 @@ int resample_shape(fl_tensor *input, fl_ints output_size, bool align_corners,
 static int resample(fl_tensor *input, int taps, bool align_corners, const double *scales_h,
                     const double *scales_w, fl_tensor *y)
 {
+    assert(input->ndim == 4 && y->ndim == 4);
     struct job j = {.dtype = work_of(input)};
     int status = -1;
     fl_tensor *x = tensor_as(input, j.dtype),

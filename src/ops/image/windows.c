@@ -54,6 +54,7 @@ static int count_windows(struct windows *w, const int64_t *size, fl_ints kernel,
 /* The elements of t (N, C, H, W), padded, that stand at place (i, j) of every window. */
 static fl_tensor *at_place(fl_tensor *t, const struct windows *w, int64_t i, int64_t j)
 {
+    assert(i >= 0 && i < w->kernel[0] && j >= 0 && j < w->kernel[1]);
     const int64_t place[2] = {i, j};
     for (int d = 0; d < 2; d++) {
         const int64_t start = place[d] * w->dilation[d];
@@ -141,6 +142,7 @@ int fold_compose(fl_tensor *input, fl_ints output_size, fl_ints kernel_size, fl_
 static fl_tensor *shuffled(fl_tensor *t, const int64_t *parts, const int64_t *order,
                            const int64_t *then)
 {
+    assert(t->ndim >= 3);
     int64_t six[6] = {1}, shape[TENSOR_MAX_DIMS];
     const int lead = t->ndim - 3;
     for (int d = 0; d < lead; d++)

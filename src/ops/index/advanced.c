@@ -45,6 +45,7 @@ static bool is_mask(const fl_tensor *t)
 
 static int check_mask(const fl_tensor *self, const fl_tensor *mask, int dim)
 {
+    assert(is_mask(mask));
     char a[128], b[128];
     if (dim + mask->ndim > self->ndim)
         return error_set(FL_INDEX_ERROR, "too many indices for tensor of dimension %d", self->ndim);
@@ -68,6 +69,7 @@ static int check_mask(const fl_tensor *self, const fl_tensor *mask, int dim)
 /* The index of dim `dim` and, for masks, of the dims after it; how many dims it took, or -1. */
 static int take_index(struct plan *p, const fl_tensor *self, fl_tensor *index, int dim)
 {
+    assert(dim >= 0);
     if (is_mask(index)) {
         if (mask_warn(index) || check_mask(self, index, dim))
             return -1;
@@ -161,6 +163,7 @@ fail:
 /* The sizes of self[indices]. */
 static void result_sizes(const struct plan *p, const fl_tensor *self, int *ndim, int64_t *sizes)
 {
+    assert(p->first >= 0 && p->first + p->count <= self->ndim);
     *ndim = 0;
     for (int k = 0; k < p->first; k++)
         sizes[(*ndim)++] = self->sizes[p->order[k]];
@@ -183,6 +186,7 @@ static fl_tensor *ordered(const struct plan *p, const fl_tensor *self)
  * with IndexError. */
 static int64_t *run_numbers(const struct plan *p, const fl_tensor *self)
 {
+    assert(p->positions >= 0);
     int64_t *run = memory_zalloc(sizeof *run * (size_t)(p->positions + 1)), scale = 1;
     for (int k = p->first + p->count - 1; run && k >= p->first; k--) {
         int dim = p->order[k];

@@ -84,6 +84,7 @@ int cartesian_prod_compose(fl_tensors tensors, fl_tensor **y)
 /* n over r; -1 where it exceeds 64 bits: soon, as r is at most half of n in the loop. */
 static int64_t choose(int64_t n, int64_t r)
 {
+    assert(n >= 0 && r >= 0);
     int64_t count = 1;
     if (n < r)
         return 0;
@@ -264,6 +265,7 @@ int diff_compose(fl_tensor *self, int64_t n, int64_t dim, fl_tensor *prepend, fl
 /* The areas between neighbours: half the sum of both times the distance. */
 static fl_tensor *trapezoids(fl_tensor *t, fl_tensor *x, fl_value dx, int d)
 {
+    assert(d >= 0 && (d < t->ndim || t->ndim == 0));
     if (t->dtype == FL_BOOL || (x && x->dtype == FL_BOOL))
         return error_null(FL_RUNTIME_ERROR, "trapezoid: bool is not supported for `x` or `y`");
     fl_tensor *middle = fl_add(without_first(t, d), without_last(t, d), fl_int(1));

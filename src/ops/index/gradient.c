@@ -44,6 +44,7 @@ static fl_tensor *joined(fl_tensor *first, fl_tensor *middle, fl_tensor *last, i
 
 static fl_tensor *along_steps(fl_tensor *x, const struct axis *a, int64_t order)
 {
+    assert(a->d >= 0 && a->d < x->ndim && (order == 1 || order == 2));
     int d = a->d;
     int64_t n = x->sizes[d];
     fl_tensor *first, *last;
@@ -66,6 +67,7 @@ static fl_tensor *along_steps(fl_tensor *x, const struct axis *a, int64_t order)
  * that lie h and k apart. */
 static fl_tensor *of_three(fl_tensor *const *x, fl_tensor *h, fl_tensor *k, int place)
 {
+    assert(place >= 0 && place <= 2);
     fl_tensor *both = plus(h, k), *a, *b, *c;
     if (place == 0) {
         a = fl_neg(fl_div(plus(h, both), fl_mul(h, both)));
@@ -85,6 +87,7 @@ static fl_tensor *of_three(fl_tensor *const *x, fl_tensor *h, fl_tensor *k, int 
 
 static fl_tensor *along_places(fl_tensor *x, const struct axis *a, int64_t order)
 {
+    assert(a->d >= 0 && a->d < x->ndim && a->places);
     int d = a->d;
     int64_t n = x->sizes[d], line[TENSOR_MAX_DIMS], m = a->places->sizes[0];
     for (int i = 0; i < x->ndim; i++)
@@ -156,6 +159,7 @@ static int settle_axes(const fl_tensor *self, int64_t spacings, fl_ints dim, int
 
 static int derive(fl_tensor *self, const struct axis *axes, int count, int64_t order, fl_value *y)
 {
+    assert(count >= 0 && count <= TENSOR_MAX_DIMS);
     fl_tensor **list = op_list(y, count);
     for (int i = 0; list && i < count; i++) {
         list[i] = axes[i].places ? along_places(self, &axes[i], order)

@@ -416,6 +416,7 @@ int flipud_compose(fl_tensor *self, fl_tensor **y)
 
 static fl_tensor *roll_dim(fl_tensor *t, int d, int64_t shift)
 {
+    assert(d >= 0);
     int64_t n = t->ndim ? t->sizes[d] : 0;
     if (n == 0)
         return t;

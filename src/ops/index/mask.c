@@ -19,6 +19,7 @@
 
 static void multiply_complex(int dtype, int64_t n, void *to, const void *from)
 {
+    assert(n >= 0 && dtype_is_complex(dtype));
     const int64_t size = (int64_t)dtype_size(dtype);
     for (int64_t i = 0; i < n; i++) {
         double a[2], b[2], c[2];
@@ -125,6 +126,7 @@ int64_t mask_count(const fl_tensor *t)
 static void write_positions(const fl_tensor *truth, int64_t count, int64_t *out, int64_t step,
                             int64_t pitch)
 {
+    assert(count >= 0 && count <= truth->numel);
     assert(truth->dtype == FL_BOOL && tensor_is_flat(truth));
     int64_t at[TENSOR_MAX_DIMS] = {0}, left = count;
     const int last = truth->ndim - 1;

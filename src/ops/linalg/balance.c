@@ -24,6 +24,7 @@ static double magnitude(const struct square *s, int64_t row, int64_t column)
 /* Rows and columns p and q change places: columns of rows below `until`, rows from column `from`. */
 static void exchange(const struct square *s, int64_t p, int64_t q, int64_t until, int64_t from)
 {
+    assert(p >= 0 && p < s->n && q >= 0 && q < s->n);
     int64_t parts = s->parts, wide = s->n * parts;
     for (int64_t i = 0; i < until; i++)
         for (int64_t part = 0; part < parts; part++) {
@@ -67,6 +68,7 @@ static void permute(const struct square *s, struct balance *b)
 
 static double norm(const struct square *s, int64_t i, bool column, const struct balance *b)
 {
+    assert(i >= b->lo && i < b->hi);
     double sum = 0;
     for (int64_t j = b->lo; j < b->hi; j++) {
         double x = magnitude(s, column ? j : i, column ? i : j);
@@ -77,6 +79,7 @@ static double norm(const struct square *s, int64_t i, bool column, const struct 
 
 static void multiply(const struct square *s, int64_t i, double by)
 {
+    assert(by > 0);
     int64_t parts = s->parts, wide = s->n * parts;
     for (int64_t k = 0; k < wide; k++)
         s->a[i * wide + k] /= by;
@@ -125,6 +128,7 @@ static void swap(double _Complex *v, int64_t i, int64_t j)
 
 void balance_undo(const struct balance *b, int64_t n, double _Complex *v)
 {
+    assert(b->lo >= 0 && b->lo <= b->hi && b->hi <= n);
     for (int64_t i = b->lo; i < b->hi; i++)
         v[i] *= b->scale[i];
     for (int64_t i = b->lo - 1; i >= 0; i--)

@@ -31,6 +31,7 @@ int cholesky_ex_shape(fl_tensor *self, bool upper, bool check_errors, struct op_
 /* Tells of the first matrix that has no factor. */
 static int check_info(const fl_tensor *info, const char *function)
 {
+    assert(info->dtype == FL_INT32);
     const fl_tensor *seen = op_samples(op_look(info));
     for (int64_t i = 0; seen && i < seen->numel; i++) {
         int order = ((const int32_t *)tensor_data(seen))[i];
@@ -58,6 +59,7 @@ static void factor_one(const struct matrix_job *job, int64_t i, double *a)
 
 int cholesky_ex_cpu(fl_tensor *self, bool upper, bool check_errors, fl_tensor *y, fl_tensor *info)
 {
+    assert(shape_equal(y, self) && info->ndim == self->ndim - 2);
     int64_t n = self->sizes[self->ndim - 1];
     struct matrix_job job = {
         .one = factor_one, .in = {self}, .out = {y, info}, .rows = n, .flag = upper};

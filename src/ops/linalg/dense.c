@@ -12,11 +12,13 @@ static int64_t smaller(int64_t m, int64_t n)
 
 static const struct dense_reflections *reflections_of(int parts)
 {
+    assert(parts == 1 || parts == 2);
     return parts == 2 ? &dense_complex_reflections : ISA_PICK(dense_reflections);
 }
 
 int dense_cholesky(int parts, int64_t n, double *a)
 {
+    assert(n >= 0 && a);
     int info;
     if (dense_is_large(n) && lapack_cholesky(parts, n, a, &info))
         return info;
@@ -25,6 +27,7 @@ int dense_cholesky(int parts, int64_t n, double *a)
 
 int dense_lu(int parts, int64_t m, int64_t n, double *a, int32_t *pivots)
 {
+    assert(m >= 0 && n >= 0 && (pivots || !smaller(m, n)));
     int info;
     if (dense_is_large(smaller(m, n)) && lapack_lu(parts, m, n, a, pivots, &info))
         return info;
@@ -33,6 +36,7 @@ int dense_lu(int parts, int64_t m, int64_t n, double *a, int32_t *pivots)
 
 void dense_solve(int parts, int64_t n, int64_t k, const double *a, double *b, bool upper, bool unit)
 {
+    assert(n >= 0 && k >= 0);
     if (!dense_is_large(smaller(n, 8 * k)) || !lapack_solve(parts, n, k, a, b, upper, unit))
         dense_eliminations_of(parts)->solve(n, k, a, b, upper, unit);
 }
@@ -40,12 +44,14 @@ void dense_solve(int parts, int64_t n, int64_t k, const double *a, double *b, bo
 void dense_multiply(int parts, int64_t m, int64_t k, int64_t n, const double *a, const double *b,
                     double *y)
 {
+    assert(m >= 0 && k >= 0 && n >= 0 && y != a && y != b);
     if (!dense_is_large(smaller(m, n)) || !lapack_multiply(parts, m, k, n, a, b, y))
         dense_eliminations_of(parts)->multiply(m, k, n, a, b, y);
 }
 
 void dense_qr(int parts, int64_t m, int64_t n, double *a, double *tau, double *work)
 {
+    assert(m >= 0 && n >= 0 && tau && work);
     if (!dense_is_large(smaller(m, n)) || !lapack_qr(parts, m, n, a, tau))
         reflections_of(parts)->qr(m, n, a, tau, work);
 }
@@ -53,6 +59,7 @@ void dense_qr(int parts, int64_t m, int64_t n, double *a, double *tau, double *w
 void dense_apply(int parts, int64_t m, int64_t n, int64_t k, int64_t columns, const double *a,
                  const double *tau, double *c, bool transposed, bool wedge, double *work)
 {
+    assert(k >= 0 && k <= m && k <= columns);
     if (!dense_is_large(smaller(k, n)) ||
         !lapack_apply(parts, m, n, k, columns, a, tau, c, transposed))
         reflections_of(parts)->apply(m, n, k, columns, a, tau, c, transposed, wedge, work);
@@ -89,6 +96,7 @@ static void turn(int parts, int64_t n, double *x, const double *by)
 
 bool dense_eigen(int parts, int64_t n, double *a, double *d, double *z, double *work)
 {
+    assert(n > 0 && a != z && work);
     bool done;
     double back[2];
     if (!dense_is_large(n) || !lapack_eigen(parts, n, a, d, z, &done))
@@ -104,6 +112,7 @@ bool dense_eigen(int parts, int64_t n, double *a, double *d, double *z, double *
 bool dense_svd(int parts, int64_t m, int64_t n, double *a, double *d, int64_t rows, double *u,
                double *v, double *work)
 {
+    assert(m >= n && (!u || (rows >= n && rows <= m)));
     bool done;
     double back[2];
     if (!dense_is_large(n) || !lapack_svd(parts, m, n, a, d, rows, u, v, &done))

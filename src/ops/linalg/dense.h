@@ -10,6 +10,7 @@
 #ifndef FLAMBEAU_OPS_LINALG_DENSE_H
 #define FLAMBEAU_OPS_LINALG_DENSE_H
 
+#include <assert.h>
 #include <math.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -75,6 +76,7 @@ extern const struct dense_reflections dense_complex_reflections;
 
 static inline const struct dense_eliminations *dense_eliminations_of(int parts)
 {
+    assert(parts == 1 || parts == 2);
     return parts == 2 ? &dense_complex_eliminations : ISA_PICK(dense_eliminations);
 }
 
@@ -127,6 +129,7 @@ static inline void dense_subtract(int64_t n, double *restrict y, double factor,
 /* a [m, n] becomes zeros, with ones on the diagonal. */
 static inline void dense_identity(int parts, int64_t m, int64_t n, double *a)
 {
+    assert(m >= 0 && n >= 0);
     memset(a, 0, (size_t)(m * n * parts) * sizeof *a);
     for (int64_t i = 0; i < m && i < n; i++)
         a[(i * n + i) * parts] = 1;
@@ -135,6 +138,7 @@ static inline void dense_identity(int parts, int64_t m, int64_t n, double *a)
 /* a [n, n] becomes symmetric, or Hermitian: one triangle and the diagonal's real parts are read. */
 static inline void dense_mirror(int parts, int64_t n, double *a, bool upper)
 {
+    assert(n >= 0 && (parts == 1 || parts == 2));
     for (int64_t r = 0; r < n; r++) {
         if (parts == 2)
             a[2 * (r * n + r) + 1] = 0;
@@ -160,6 +164,7 @@ static inline void dense_conjugate(int parts, int64_t n, double *a)
 static inline void dense_add(int parts, int64_t n, double *restrict y, const double *factor,
                              const double *restrict x)
 {
+    assert(n >= 0 && (parts == 1 || parts == 2));
     if (parts == 1)
         dense_subtract(n, y, -*factor, x);
     for (int64_t i = 0; parts == 2 && i < 2 * n; i += 2) {
@@ -207,6 +212,7 @@ static inline int dense_scale(int64_t n, double *a)
  * whose first number is 1, *beta the multiple. tau. */
 static inline double dense_reflector(int64_t n, double *x, double *beta)
 {
+    assert(n >= 1);
     double largest = 0, first = *x;
     for (int64_t i = 1; i < n; i++)
         largest = fmax(largest, fabs(x[i]));

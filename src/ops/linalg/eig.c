@@ -48,6 +48,7 @@ static void eig_one(const struct matrix_job *job, int64_t i, double *a)
 
 int eig_cpu(fl_tensor *self, fl_tensor *values, fl_tensor *vectors)
 {
+    assert(shape_equal(vectors, self) && values->ndim == self->ndim - 1);
     int64_t n = self->sizes[self->ndim - 1], count = matrix_count(self->ndim, self->sizes, 2);
     fl_tensor *what = tensor_new(1, &count, FL_INT32);
     if (!what)

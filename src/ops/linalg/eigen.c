@@ -45,6 +45,7 @@ static void decompose_one(const struct matrix_job *job, int64_t i, double *a)
 
 int eigh_cpu(fl_tensor *self, bool upper, bool compute_v, fl_tensor *values, fl_tensor *vectors)
 {
+    assert(self->ndim >= 2 && values->ndim == self->ndim - 1);
     int64_t n = self->sizes[self->ndim - 1], count = matrix_count(self->ndim, self->sizes, 2);
     fl_tensor *done = tensor_new(1, &count, FL_BOOL);
     struct matrix_job job = {.one = decompose_one,

@@ -13,6 +13,7 @@
 static void vector_of(int64_t n, const double _Complex *t, const double _Complex *z, int64_t k,
                       double least, const struct balance *b, double _Complex *v, double _Complex *x)
 {
+    assert(k >= 0 && k < n && least > 0);
     double _Complex value = t[k * n + k], lead = 1;
     double square = 0, largest = 0;
     x[k] = 1;
@@ -61,6 +62,7 @@ static void make_real(int64_t n, double _Complex *w, double _Complex *v)
 bool dense_eigen_general(int parts, int64_t n, double *a, double _Complex *w, double _Complex *v,
                          double _Complex *work)
 {
+    assert(n > 0 && w && v && work);
     double _Complex *t = work, *z = t + n * n, *x = z + n * n, *more = x + n;
     struct balance b = {.scale = (double *)(more + n * n + 2 * n)};
     double largest = 0;

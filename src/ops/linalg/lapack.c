@@ -135,6 +135,7 @@ static bool is_there(void)
 /* y [n, m] becomes the transpose of x [m, n], in squares that stay in cache. */
 static void transpose(int parts, int64_t m, int64_t n, const double *x, double *y)
 {
+    assert(x != y);
     enum { SIDE = 16 };
     for (int64_t i = 0; i < m; i += SIDE)
         for (int64_t j = 0; j < n; j += SIDE)
@@ -147,6 +148,7 @@ static void transpose(int parts, int64_t m, int64_t n, const double *x, double *
 /* Numbers of scratch that a call frees again; NULL: none could be had. */
 static double *take(int64_t count)
 {
+    assert(count >= 0);
     double *taken = memory_alloc((size_t)(count + 1) * sizeof *taken);
     if (!taken)
         fl_error_clear();
@@ -298,6 +300,7 @@ bool lapack_eigen(int parts, int64_t n, double *a, double *d, double *z, bool *c
 bool lapack_svd(int parts, int64_t m, int64_t n, double *a, double *d, int64_t rows, double *u,
                 double *v, bool *converged)
 {
+    assert(m >= n && (!u || v));
     const int64_t few = 7 * n + 4 * n * n + 64 * (m + n) + 3 * n + m, ints = 8 * n;
     const int64_t reals = parts == 2 ? 5 * n * n + 7 * n + 2 * m * n + 2 * n * n : 0;
     const int64_t right = u ? rows * m : 0, count = (few + right) * parts + reals + ints;

@@ -46,6 +46,7 @@ static void swap(pair *x, pair *y)
  * lower triangle is there. */
 static void exchange(int64_t n, pair *a, int64_t p, int64_t q, bool hermitian)
 {
+    assert(p >= 0 && p < q && q < n);
     for (int64_t i = q + 1; i < n; i++)
         swap(&a[i * n + p], &a[i * n + q]);
     for (int64_t i = p + 1; i < q; i++) {
@@ -65,6 +66,7 @@ static double size_of(pair x)
 /* How step k pivots: row *row comes to k, or to k + 1 where *two. */
 static void choose(int64_t n, const pair *a, int64_t k, int64_t *row, bool *two)
 {
+    assert(k >= 0 && k < n);
     const double alpha = (1 + sqrt(17)) / 8;
     double here = size_of(a[k * n + k]), most = 0, other = 0;
     int64_t at = k;
@@ -104,6 +106,7 @@ struct block {
 
 static struct block block_at(int64_t n, const pair *a, int64_t k, bool hermitian)
 {
+    assert(k >= 0 && k + 1 < n);
     pair off = a[(k + 1) * n + k], d = hermitian ? dense_length(creal(off), cimag(off)) : off;
     return (struct block){d, dense_quotient(off, d), dense_quotient(a[k * n + k], d),
                           dense_quotient(a[(k + 1) * n + k + 1], d)};
@@ -264,6 +267,7 @@ int ldl_solve_shape(fl_tensor *LD, fl_tensor *pivots, fl_tensor *B, bool hermiti
 
 static void swap_rows(int64_t k, pair *b, int64_t p, int64_t q)
 {
+    assert(p >= 0 && q >= 0);
     for (int64_t c = 0; c < k && p != q; c++)
         swap(&b[p * k + c], &b[q * k + c]);
 }
@@ -290,6 +294,7 @@ static void divide_two(int64_t few, struct block d, bool hermitian, pair *b)
 static void solve(int64_t n, int64_t few, const pair *a, const int32_t *pivots, bool hermitian,
                   pair *b)
 {
+    assert(n >= 0 && few >= 0 && a != b);
     for (int64_t k = 0; k < n;) {
         int wide = pivots[k] < 0 ? 2 : 1;
         swap_rows(few, b, k + wide - 1, (wide == 2 ? -pivots[k] : pivots[k]) - 1);

@@ -53,6 +53,7 @@ static void factor_one(const struct matrix_job *job, int64_t i, double *a)
 
 static int check_factor(const fl_tensor *info, const char *function)
 {
+    assert(info->dtype == FL_INT32);
     const fl_tensor *seen = op_samples(op_look(info));
     for (int64_t i = 0; seen && i < seen->numel; i++) {
         int at = ((const int32_t *)tensor_data(seen))[i];
@@ -71,6 +72,7 @@ static int check_factor(const fl_tensor *info, const char *function)
 int lu_factor_ex_cpu(fl_tensor *A, bool pivot, bool check_errors, fl_tensor *LU, fl_tensor *pivots,
                      fl_tensor *info)
 {
+    assert(shape_equal(LU, A) && pivots->dtype == FL_INT32);
     (void)pivot;
     int64_t m = A->sizes[A->ndim - 2], n = A->sizes[A->ndim - 1], k = m < n ? m : n;
     struct matrix_job job = {
@@ -152,6 +154,7 @@ int lu_permutation_shape(fl_tensor *pivots, int64_t rows, fl_dtype dtype, struct
 /* The rows that the exchanges leave in each place: column place[i] of P is the unit vector i. */
 static int permute(int64_t rows, int64_t k, const int32_t *pivots, int64_t *place)
 {
+    assert(k >= 0 && k <= rows);
     for (int64_t i = 0; i < rows; i++)
         place[i] = i;
     for (int64_t i = 0; i < k; i++) {
@@ -265,6 +268,7 @@ static void determinant_one(const struct matrix_job *job, int64_t i, double *a)
 
 static int determinants(fl_tensor *a, fl_tensor *y0, fl_tensor *y1)
 {
+    assert(a->ndim >= 2 && y0->ndim == a->ndim - 2);
     int64_t n = a->sizes[a->ndim - 1];
     struct matrix_job job = {.one = determinant_one, .in = {a}, .out = {y0, y1}, .rows = n};
     return matrix_each(&job, y0->numel, n * n + n, n * n * n);
@@ -394,6 +398,7 @@ static void invert_one(const struct matrix_job *job, int64_t i, double *a)
 
 int inv_ex_cpu(fl_tensor *self, bool check_errors, fl_tensor *y, fl_tensor *info)
 {
+    assert(shape_equal(y, self) && info->ndim == self->ndim - 2);
     int64_t n = self->sizes[self->ndim - 1];
     struct matrix_job job = {.one = invert_one, .in = {self}, .out = {y, info}, .rows = n};
     if (matrix_each(&job, info->numel, 2 * n * n + n, 2 * n * n * n))

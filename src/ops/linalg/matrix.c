@@ -7,6 +7,7 @@
 #include "core/error.h"
 #include "core/iterate.h"
 #include "core/memory.h"
+#include "core/sound.h"
 #include "core/threads.h"
 #include "flambeau/ops/create.h"
 #include "flambeau/ops/index.h"
@@ -138,6 +139,7 @@ static int plain_dtype(const fl_tensor *t)
 
 const char *matrix_name(char *buffer, bool batch, int64_t index)
 {
+    assert(!batch || index >= 0);
     *buffer = 0;
     if (batch)
         snprintf(buffer, MATRIX_NAME, "(Batch element %lld): ", (long long)index);
@@ -146,6 +148,7 @@ const char *matrix_name(char *buffer, bool batch, int64_t index)
 
 int64_t matrix_count(int ndim, const int64_t *sizes, int dims)
 {
+    assert(dims >= 0 && dims <= ndim);
     int64_t count = 1;
     for (int d = 0; d < ndim - dims; d++)
         count *= sizes[d];
@@ -155,6 +158,7 @@ int64_t matrix_count(int ndim, const int64_t *sizes, int dims)
 int matrix_broadcast(const fl_tensor *a, const fl_tensor *b, int64_t rows, int64_t columns,
                      struct op_shape *y)
 {
+    assert(a->ndim >= 2 && b->ndim >= 2);
     y->ndim = a->ndim - 2;
     for (int d = 0; d < y->ndim; d++)
         y->sizes[d] = a->sizes[d];
@@ -167,6 +171,7 @@ int matrix_broadcast(const fl_tensor *a, const fl_tensor *b, int64_t rows, int64
 
 void matrix_column_major(struct op_shape *y)
 {
+    assert(y->ndim >= 2);
     int r = y->ndim - 2, c = y->ndim - 1;
     shape_contiguous_strides(y->ndim, y->sizes, y->strides);
     y->strides[r] = 1;
@@ -177,6 +182,7 @@ void matrix_column_major(struct op_shape *y)
 /* Where matrix `index` of like's batch begins in t, in elements from t's data. */
 static int64_t matrix_start(const fl_tensor *t, const fl_tensor *like, int64_t index)
 {
+    assert(index >= 0 && like->ndim >= 2 && t->ndim <= like->ndim);
     int64_t start = 0;
     int missing = like->ndim - t->ndim;
     for (int d = like->ndim - 3; d >= 0 && d - missing >= 0; d--) {
@@ -190,6 +196,7 @@ static int64_t matrix_start(const fl_tensor *t, const fl_tensor *like, int64_t i
 
 int64_t matrix_index(const fl_tensor *t, const fl_tensor *like, int64_t index)
 {
+    assert(index >= 0 && t->ndim <= like->ndim);
     int64_t own = 0, step = 1;
     int missing = like->ndim - t->ndim;
     for (int d = like->ndim - 3; d >= 0 && d - missing >= 0; d--) {
@@ -203,6 +210,7 @@ int64_t matrix_index(const fl_tensor *t, const fl_tensor *like, int64_t index)
 /* The passage of one matrix; `plain` is rows * columns doubles, row after row where not turned. */
 static void pass(const fl_tensor *t, int64_t start, double *plain, bool in, bool turned)
 {
+    assert(t->ndim >= 2 && start >= 0);
     int first = t->ndim - 2 + turned, second = t->ndim - 1 - turned;
     int64_t size = (int64_t)dtype_size(t->dtype), step = t->strides[second] * size;
     int64_t count = t->sizes[second], wide = count * matrix_parts(t);
@@ -244,6 +252,7 @@ void matrix_store_turned(fl_tensor *t, int64_t index, const double *in)
 
 void matrix_store_vector(fl_tensor *t, int64_t index, const double *in)
 {
+    assert(t->ndim >= 1 && index >= 0 && tensor_is_flat(t));
     int64_t n = t->sizes[t->ndim - 1], size = (int64_t)dtype_size(t->dtype);
     convert_elements(n, (char *)tensor_data(t) + index * n * size, t->dtype, size, in,
                      plain_dtype(t), (int64_t)sizeof *in * matrix_parts(t));
@@ -251,6 +260,7 @@ void matrix_store_vector(fl_tensor *t, int64_t index, const double *in)
 
 void matrix_put(fl_tensor *t, int64_t index, double x, double imaginary)
 {
+    assert(index >= 0 && index < t->numel && tensor_is_flat(t));
     const double number[2] = {x, imaginary};
     int64_t size = (int64_t)dtype_size(t->dtype);
     convert_elements(1, (char *)tensor_data(t) + index * size, t->dtype, size, number,
@@ -266,6 +276,7 @@ struct each {
 
 static void run_chunk(void *context, int64_t chunk)
 {
+    assert(chunk >= 0 && chunk < ((const struct each *)context)->chunks);
     const struct each *e = context;
     for (int64_t i = e->count * chunk / e->chunks; i < e->count * (chunk + 1) / e->chunks; i++)
         e->job->one(e->job, i, e->scratch + chunk * e->doubles);
@@ -273,6 +284,7 @@ static void run_chunk(void *context, int64_t chunk)
 
 int matrix_each(const struct matrix_job *plain, int64_t count, int64_t numbers, int64_t work)
 {
+    assert(plain->one && plain->in[0] && count >= 0 && numbers >= 0);
     enum { WORTH_A_THREAD = 1 << 16 };
     struct matrix_job own = *plain, *job = &own;
     int64_t doubles = numbers * (own.parts = matrix_parts(plain->in[0]));

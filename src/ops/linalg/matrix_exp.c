@@ -48,6 +48,7 @@ static void even_terms(int parts, int64_t n, const double *const power[3], const
 
 static void product(int parts, int64_t n, const double *a, const double *b, double *y)
 {
+    assert(y != a && y != b);
     memset(y, 0, (size_t)(n * n * parts) * sizeof *y);
     dense_multiply(parts, n, n, n, a, b, y);
 }
@@ -106,6 +107,7 @@ static void exp_one(const struct matrix_job *job, int64_t i, double *x)
 
 int matrix_exp_cpu(fl_tensor *self, fl_tensor *y)
 {
+    assert(shape_equal(y, self));
     int64_t n = self->sizes[self->ndim - 1];
     struct matrix_job job = {.one = exp_one, .in = {self}, .out = {y}, .rows = n};
     int64_t count = y->numel ? matrix_count(y->ndim, y->sizes, 2) : 0;

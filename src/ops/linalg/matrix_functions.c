@@ -168,6 +168,7 @@ int linalg_cond_named_compose(fl_tensor *self, const char *p, fl_tensor **y)
  * al., "Introduction to Algorithms", 15.2). split: n * n ints. */
 static void plan(int64_t n, const int64_t *sides, double *cost, int64_t *split)
 {
+    assert(n >= 2);
     for (int64_t length = 1; length <= n; length++)
         for (int64_t i = 0; i + length <= n; i++) {
             int64_t j = i + length - 1;
@@ -184,6 +185,7 @@ static void plan(int64_t n, const int64_t *sides, double *cost, int64_t *split)
 static fl_tensor *multiply_chain(fl_tensor *const *factor, int64_t n, const int64_t *split,
                                  int64_t i, int64_t j)
 {
+    assert(i >= 0 && i <= j && j < n);
     if (i == j)
         return factor[i];
     int64_t k = split[i * n + j];

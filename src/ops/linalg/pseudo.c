@@ -68,6 +68,7 @@ static void add_product(int parts, int64_t count, int64_t few, const double *x, 
  * the inverse of what is not finite is NaN. */
 static void pseudo_inverse(const struct svd_parts *s, double bound, double *y)
 {
+    assert(bound >= 0 || isnan(bound));
     memset(y, 0, (size_t)(s->n * s->m * s->parts) * sizeof *y);
     for (int64_t k = 0; k < s->n; k++)
         if (!(fabs(s->d[k]) <= bound))
@@ -231,6 +232,7 @@ static void lstsq_one(const struct matrix_job *job, int64_t i, double *scratch)
 int lstsq_cpu(fl_tensor *self, fl_tensor *b, double rcond, fl_tensor *y, fl_tensor *rank,
               fl_tensor *values)
 {
+    assert(rank->dtype == FL_INT64 && y->ndim >= 2);
     int64_t m = self->sizes[self->ndim - 2], n = self->sizes[self->ndim - 1], k = m < n ? m : n;
     int64_t few = y->sizes[y->ndim - 1], tall = m < n ? n : m;
     struct matrix_job job = {.one = lstsq_one,

@@ -70,6 +70,7 @@ static void qr_one(const struct matrix_job *job, int64_t i, double *a)
 
 int qr_cpu(fl_tensor *A, const char *mode, fl_tensor *Q, fl_tensor *R)
 {
+    assert(A->ndim >= 2 && R->ndim == A->ndim);
     int64_t m = A->sizes[A->ndim - 2], n = A->sizes[A->ndim - 1], width = R->sizes[R->ndim - 2];
     struct matrix_job job = {.one = qr_one,
                              .in = {A},
@@ -169,6 +170,7 @@ static void geqrf_one(const struct matrix_job *job, int64_t i, double *a)
 
 int geqrf_cpu(fl_tensor *self, fl_tensor *y, fl_tensor *tau)
 {
+    assert(shape_equal(y, self) && tau->ndim == self->ndim - 1);
     int64_t m = self->sizes[self->ndim - 2], n = self->sizes[self->ndim - 1];
     struct matrix_job job = {
         .one = geqrf_one, .in = {self}, .out = {y, tau}, .rows = m, .columns = n};
@@ -297,6 +299,7 @@ static void ormqr_one(const struct matrix_job *job, int64_t i, double *a)
 int ormqr_cpu(fl_tensor *self, fl_tensor *input2, fl_tensor *input3, bool left, bool transpose,
               fl_tensor *y)
 {
+    assert(shape_equal(y, input3));
     int64_t m = self->sizes[self->ndim - 2], n = self->sizes[self->ndim - 1];
     int64_t few = input3->sizes[input3->ndim - 1 - !left];
     fl_tensor *plain = tensor_as(input2, matrix_parts(input2) == 2 ? FL_COMPLEX128 : FL_FLOAT64);
@@ -349,6 +352,7 @@ struct reflections {
 static fl_tensor *through(struct reflections *h, fl_tensor *g, fl_tensor *a, fl_tensor *c,
                           bool transposed)
 {
+    assert(h->count > 0);
     for (int64_t s = 0; s < h->count; s++) {
         int64_t i = transposed ? s : h->count - 1 - s;
         h->v[i] = vector_of(a, i);

@@ -113,6 +113,7 @@ static void tridiagonalise(int64_t n, double *a, double *d, double *e, double *z
 /* One QR step of the block lo..hi of the tridiagonal d, e; the rows of z turn with it. */
 static void step(int64_t width, int64_t lo, int64_t hi, double *d, double *e, double *z)
 {
+    assert(lo >= 0 && lo < hi);
     double gap = (d[hi - 1] - d[hi]) / 2, last = e[hi - 1];
     double far = dense_length(gap, last);
     double shift = d[hi] - last * (last / (gap + copysign(far, gap)));
@@ -218,6 +219,7 @@ static bool eigen(int64_t n, double *a, double *d, double *z, double *work)
 static void bidiagonalise(int64_t m, int64_t n, double *a, double *d, double *e, int64_t rows,
                           double *u, double *v, double *work)
 {
+    assert(m >= n && (!u || v));
     double *left = work, *right = left + n, *w = right + n, *column = w + n;
     for (int64_t i = 0; i < n; i++) {
         double *corner = a + i * n + i;
@@ -267,6 +269,7 @@ static void turn_columns(const struct bidiagonal *b, int64_t i, int64_t j, doubl
 /* d[i] is 0: the element beside it is chased out of its row, through the rows below. */
 static void clear_row(const struct bidiagonal *b, int64_t i, int64_t hi)
 {
+    assert(i >= 0 && i < hi && b->d[i] == 0);
     double chased = b->e[i];
     b->e[i] = 0;
     for (int64_t k = i + 1; k <= hi && chased != 0; k++) {
@@ -282,6 +285,7 @@ static void clear_row(const struct bidiagonal *b, int64_t i, int64_t hi)
 /* d[hi] is 0: the element above it is chased out of its column, through the columns before. */
 static void clear_column(const struct bidiagonal *b, int64_t lo, int64_t hi)
 {
+    assert(lo >= 0 && lo < hi && b->d[hi] == 0);
     double chased = b->e[hi - 1];
     b->e[hi - 1] = 0;
     for (int64_t k = hi - 1; k >= lo && chased != 0; k--) {
@@ -297,6 +301,7 @@ static void clear_column(const struct bidiagonal *b, int64_t lo, int64_t hi)
 /* One QR step of the block lo..hi, with the shift of B^T B. */
 static void singular_step(const struct bidiagonal *b, int64_t lo, int64_t hi)
 {
+    assert(lo >= 0 && lo < hi && hi < b->n);
     double *d = b->d, *e = b->e;
     double before = hi - 1 > lo ? e[hi - 2] : 0;
     double above = d[hi - 1] * d[hi - 1] + before * before;

@@ -11,6 +11,7 @@ typedef double _Complex pair;
 
 pair dense_reflector_complex(int64_t n, pair *x, double *beta)
 {
+    assert(n >= 1);
     double largest = 0, rest = 0, real = creal(*x), imaginary = cimag(*x);
     for (int64_t i = 1; i < n; i++)
         largest = fmax(largest, fmax(fabs(creal(x[i])), fabs(cimag(x[i]))));

@@ -23,6 +23,7 @@ struct schur {
 static void turn(const struct schur *s, int64_t row, int64_t size, double tau, const double *v,
                  int64_t from, int64_t until, double *w)
 {
+    assert(size >= 1 && row >= 0 && row + size <= s->n);
     int64_t n = s->n;
     if (tau == 0)
         return;
@@ -60,6 +61,7 @@ static void to_hessenberg(const struct schur *s, const struct balance *b, double
 /* One double step of the block lo..hi; where exceptional, with shifts that lead out of a cycle. */
 static void francis(const struct schur *s, int64_t lo, int64_t hi, bool exceptional, double *w)
 {
+    assert(lo >= 0 && hi - lo >= 2 && hi < s->n);
     int64_t n = s->n;
     double *h = s->h, *last = h + hi * n + hi, *before = last - n - 1, v[3], beta;
     double sum = *before + *last, product = *before * *last - *(last - n) * *(last - 1);
@@ -91,6 +93,7 @@ static void francis(const struct schur *s, int64_t lo, int64_t hi, bool exceptio
 /* The block of rows p and p + 1, where its eigenvalues are real, becomes triangular. */
 static void split(const struct schur *s, int64_t p, double *w)
 {
+    assert(p >= 0 && p + 1 < s->n);
     int64_t n = s->n;
     double *a = s->h + p * n + p, half = (a[0] - a[n + 1]) / 2, v[2], beta;
     double square = half * half + a[1] * a[n];
@@ -145,6 +148,7 @@ static void turn_columns(int64_t rows, int64_t n, double _Complex *m, int64_t p,
  * part first. */
 static void split_complex(int64_t n, double _Complex *t, double _Complex *z, int64_t p)
 {
+    assert(p >= 0 && p + 1 < n);
     double _Complex *a = t + p * n + p, *upper = t + p * n, *lower = upper + n;
     double half = creal(a[0] - a[n + 1]) / 2, s = creal(a[n]);
     double imaginary = sqrt(fmax(0, -(half * half + creal(a[1]) * s)));

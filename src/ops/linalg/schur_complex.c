@@ -23,6 +23,7 @@ static double size_of(pair x)
 static void turn(int64_t n, pair *t, pair *z, int64_t row, int64_t size, pair tau, const pair *v,
                  int64_t from, int64_t until)
 {
+    assert(size >= 1 && row >= 0 && row + size <= n);
     for (int64_t j = from; j < n; j++) {
         pair sum = 0;
         for (int64_t i = 0; i < size; i++)
@@ -83,6 +84,7 @@ static pair shift_of(const pair *last, int64_t n)
 
 static void step(int64_t n, pair *t, pair *z, int64_t lo, int64_t hi, pair shift)
 {
+    assert(lo >= 0 && lo < hi && hi < n);
     for (int64_t k = lo; k < hi; k++) {
         int64_t until = k + 3 < hi + 1 ? k + 3 : hi + 1;
         pair v[2] = {t[k * n + k] - shift, t[(k + 1) * n + k]};
@@ -98,6 +100,7 @@ static void step(int64_t n, pair *t, pair *z, int64_t lo, int64_t hi, pair shift
 
 static bool is_small(const pair *t, int64_t n, int64_t k)
 {
+    assert(k >= 1 && k < n);
     double beside = size_of(t[k * n + k - 1]);
     double scale = size_of(t[k * n + k]) + size_of(t[(k - 1) * n + k - 1]);
     return beside <= DBL_EPSILON * scale || beside < DBL_MIN;

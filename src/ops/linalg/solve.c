@@ -12,6 +12,7 @@
 /* Refuses an equation whose sizes do not fit. */
 static int check_equation(const fl_tensor *a, const fl_tensor *b, bool left, const char *function)
 {
+    assert(a->ndim >= 2 && b->ndim >= 2);
     const int64_t *n = a->sizes + a->ndim - 2, *k = b->sizes + b->ndim - 2;
     if ((left ? k[0] : k[1]) == n[0])
         return 0;
@@ -68,6 +69,7 @@ static void solve_one(const struct matrix_job *job, int64_t i, double *a)
 
 int solve_cpu(fl_tensor *A, fl_tensor *B, bool left, fl_tensor *y, fl_tensor *info)
 {
+    assert(A->ndim >= 2 && info->dtype == FL_INT32);
     int64_t n = A->sizes[A->ndim - 1], k = y->sizes[y->ndim - 1 - !left];
     int64_t count = matrix_count(y->ndim, y->sizes, 2);
     struct matrix_job job = {

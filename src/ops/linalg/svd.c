@@ -42,6 +42,7 @@ int64_t svd_doubles(int64_t m, int64_t n, int64_t rows)
 
 struct svd_parts svd_place(int parts, int64_t m, int64_t n, int64_t rows, double *scratch)
 {
+    assert(m >= n && rows >= 0 && rows <= m);
     struct svd_parts s = {.parts = parts, .m = m, .n = n, .rows = rows, .a = scratch};
     s.d = s.a + m * n * parts, s.u = s.d + n, s.v = s.u + rows * m * parts;
     s.work = s.v + n * n * parts;
@@ -86,6 +87,7 @@ static void svd_one(const struct matrix_job *job, int64_t i, double *scratch)
 
 int svd_check(const fl_tensor *status, bool batch, const char *function)
 {
+    assert(status->dtype == FL_INT32);
     const int32_t *at = tensor_data(status);
     for (int64_t i = 0; i < status->numel; i++) {
         char name[MATRIX_NAME];
@@ -102,6 +104,7 @@ int svd_check(const fl_tensor *status, bool batch, const char *function)
 int svd_cpu(fl_tensor *A, bool full_matrices, bool compute_uv, fl_tensor *U, fl_tensor *S,
             fl_tensor *Vh)
 {
+    assert(A->ndim >= 2 && S->ndim == A->ndim - 1);
     int64_t m = A->sizes[A->ndim - 2], n = A->sizes[A->ndim - 1];
     int64_t count = matrix_count(A->ndim, A->sizes, 2);
     int64_t tall = m < n ? n : m, k = m < n ? m : n;

@@ -48,6 +48,7 @@ static void solve_one(const struct matrix_job *job, int64_t i, double *a)
 int solve_triangular_cpu(fl_tensor *self, fl_tensor *B, bool upper, bool left, bool unitriangular,
                          fl_tensor *y)
 {
+    assert(y->ndim >= 2 && y->dtype == self->dtype);
     int64_t rows = y->sizes[y->ndim - 2], columns = y->sizes[y->ndim - 1];
     int64_t n = left ? rows : columns, k = left ? columns : rows;
     struct matrix_job job = {.one = solve_one,

@@ -41,6 +41,7 @@ static int split_dims(const fl_tensor *t, fl_ints dims, struct split *s)
 /* t as a matrix: the other dims by those summed over, or the other way around. */
 static fl_tensor *as_matrix(fl_tensor *t, const struct split *s, bool summed_last)
 {
+    assert(t->ndim == s->ndim && s->summed <= s->ndim);
     int64_t order[TENSOR_MAX_DIMS], shape[2] = {1, 1};
     const int others = s->ndim - s->summed;
     for (int i = 0; i < s->ndim; i++) {

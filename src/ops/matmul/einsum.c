@@ -27,11 +27,13 @@ static int name_of_letter(char c)
 
 static char letter_of_name(int name)
 {
+    assert(name >= 0 && name < NAMES);
     return name >= LETTERS ? '.' : (char)(name < 26 ? 'A' + name : 'a' + name - 26);
 }
 
 static int place_of(const struct term *a, int name)
 {
+    assert(a->count >= 0 && a->count <= TENSOR_MAX_DIMS);
     const uint8_t *found = memchr(a->name, name, (size_t)a->count);
     return found ? (int)(found - a->name) : -1;
 }
@@ -119,6 +121,7 @@ static int name_dims(const struct subscripts *s, fl_tensor *t, int number, struc
 /* Takes diagonals, so that each name stands once. */
 static int take_diagonals(struct term *a, int number)
 {
+    assert(a->count == a->t->ndim);
     for (int i = 0; i < a->count; i++) {
         int j = i + 1;
         while (j < a->count && a->name[j] != a->name[i])
@@ -196,6 +199,7 @@ static int read_output(const char *equation, const char *arrow, const struct ter
 /* Sums the dims of a that `kept` does not name. */
 static int sum_others(struct term *a, const bool *kept)
 {
+    assert(a->count == a->t->ndim);
     int64_t dims[TENSOR_MAX_DIMS];
     int gone = 0, stays = 0;
     for (int d = 0; d < a->count; d++)
@@ -214,6 +218,7 @@ static int sum_others(struct term *a, const bool *kept)
 static fl_tensor *in_three(const struct term *a, const uint8_t *names, int first, int second,
                            const int64_t *size)
 {
+    assert(first >= 0 && first <= second && second <= a->count);
     int64_t order[TENSOR_MAX_DIMS], wide[TENSOR_MAX_DIMS], three[3] = {1, 1, 1};
     for (int d = 0; d < a->count; d++) {
         order[d] = place_of(a, names[d]);
@@ -290,6 +295,7 @@ static int contract(struct term *a, struct term *b, const bool *later)
 /* Whether all sizes of one name fit together. */
 static int check_sizes(const struct term *terms, int count)
 {
+    assert(count >= 1 && count <= EINSUM_MAX);
     int64_t seen[NAMES];
     memset(seen, 0xff, sizeof seen);
     for (int i = 0; i < count; i++)
@@ -335,6 +341,7 @@ static int read_terms(const char *equation, const char *end, fl_tensors operands
 
 static int combine(struct term *terms, int count, const struct term *output, fl_tensor **y)
 {
+    assert(count >= 1 && count <= EINSUM_MAX);
     bool later[NAMES] = {false};
     int64_t order[TENSOR_MAX_DIMS];
     for (int i = 1; i <= count; i++) {

@@ -43,6 +43,7 @@ static void copy_rows(const struct gemm *g, size_t size, const char *a, char *to
 /* Batch number `index` of an operand: its elements' offset. */
 static int64_t batch_offset(const struct gemm *g, int64_t index, const int64_t *strides)
 {
+    assert(index >= 0);
     int64_t offset = 0;
     for (int d = g->batch_dims - 1; d >= 0; d--) {
         offset += index % g->batch_sizes[d] * strides[d];
@@ -53,6 +54,7 @@ static int64_t batch_offset(const struct gemm *g, int64_t index, const int64_t *
 
 int gemm_complex_run(const struct gemm *g)
 {
+    assert(g->dtype == FL_COMPLEX64 || g->dtype == FL_COMPLEX128);
     assert(g->n == 1 || g->c_col == 1);
     const bool single = g->dtype == FL_COMPLEX64, dense = g->k == 1 || g->a_col == 1;
     const size_t size = single ? 8 : 16;

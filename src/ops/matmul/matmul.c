@@ -232,6 +232,7 @@ int vdot_compose(fl_tensor *self, fl_tensor *other, fl_tensor **y)
 
 int matmul_backward_self_compose(fl_tensor *g, fl_ints self_sizes, fl_tensor *other, fl_tensor **y)
 {
+    assert(self_sizes.count >= 1 && other->ndim >= 1);
     fl_tensor *grad;
     if (self_sizes.count == 1 && other->ndim == 1)
         grad = fl_mul(g, other);
@@ -247,6 +248,7 @@ int matmul_backward_self_compose(fl_tensor *g, fl_ints self_sizes, fl_tensor *ot
 
 int matmul_backward_other_compose(fl_tensor *g, fl_tensor *self, fl_ints other_sizes, fl_tensor **y)
 {
+    assert(other_sizes.count >= 1 && self->ndim >= 1);
     int64_t rows[2] = {-1, self->sizes[self->ndim - 1]},
             g_rows[2] = {-1, g->ndim ? g->sizes[g->ndim - 1] : 1};
     fl_tensor *grad;
@@ -446,6 +448,7 @@ int addbmm_compose(fl_tensor *self, fl_tensor *batch1, fl_tensor *batch2, fl_val
 
 static void replace_last(struct op_shape *y, const fl_tensor *t, int64_t size)
 {
+    assert(t->ndim >= 1 && size >= 0);
     op_shape_like(y, t);
     y->sizes[t->ndim - 1] = size;
 }

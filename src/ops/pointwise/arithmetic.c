@@ -214,6 +214,7 @@ int bound_check(fl_tensor *self, fl_value bound)
 
 int bounds_check(fl_tensor *self, fl_value min, fl_value max)
 {
+    assert(self->dtype > FL_NO_DTYPE && self->dtype < FL_DTYPE_COUNT);
     const fl_value all[] = {fl_tensor_value(self), min, max};
     int common = pointwise_promote(3, all);
     for (int i = 1; i < 3; i++)
@@ -324,6 +325,7 @@ int float_power_in_place_check(fl_tensor *self, fl_value exponent)
 
 int float_power_in_place_compose(fl_tensor *self, fl_value exponent, fl_tensor **y)
 {
+    assert(self->dtype == FL_FLOAT64 || self->dtype == FL_COMPLEX128);
     *y = exponent.tag == FL_TENSOR ? fl_pow_(self, fl__cast(exponent.as.tensor, FL_FLOAT64))
                                    : fl_pow_scalar_(self, fl_float(number_real(&exponent)));
     return *y ? 0 : -1;

@@ -28,6 +28,7 @@ int angle_compose(fl_tensor *self, fl_tensor **y)
 /* Both as views of the shape to which they broadcast. */
 static int expand_both(fl_tensor **a, fl_tensor **b)
 {
+    assert(*a && *b);
     const fl_value both[] = {fl_tensor_value(*a), fl_tensor_value(*b)};
     int64_t sizes[TENSOR_MAX_DIMS];
     int ndim;

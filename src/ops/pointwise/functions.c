@@ -81,7 +81,7 @@ int polygamma_cpu(fl_tensor *self, int64_t n, fl_tensor *y)
 int nan_to_num_compose(fl_tensor *self, const double *nan, const double *posinf,
                        const double *neginf, fl_tensor **y)
 {
-    double most = dtype_largest(self->dtype);
+    double most = dtype_is_floating(self->dtype) ? dtype_largest(self->dtype) : 0;
     *y = fl__nan_to_num(self, nan ? *nan : 0, posinf ? *posinf : most, neginf ? *neginf : -most);
     return *y ? 0 : -1;
 }

@@ -39,6 +39,7 @@ struct votes {
 /* -1 stays: an error was set. */
 static void vote(struct votes *v, int class, int dtype)
 {
+    assert(class >= 0 && class < 3 && dtype > FL_NO_DTYPE);
     int *best = &v->best[class];
     *best = *best == FL_NO_DTYPE ? dtype : *best < 0 ? -1 : dtype_promote(*best, dtype);
 }
@@ -72,6 +73,7 @@ static int count_votes(const struct votes *v)
 
 int pointwise_promote(int count, const fl_value *values)
 {
+    assert(count >= 0);
     struct votes v = {{FL_NO_DTYPE, FL_NO_DTYPE, FL_NO_DTYPE}};
     for (int i = 0; i < count; i++) {
         if (values[i].tag == FL_TENSOR)
@@ -137,6 +139,7 @@ int pointwise_broadcast(int count, const fl_value *values, int *ndim, int64_t *s
 static int further_out(int ndim, const int64_t *sizes, int count, const fl_value *values, int d,
                        int e)
 {
+    assert(d >= 0 && d < ndim && e >= 0 && e < ndim);
     for (int i = 0; i < count; i++) {
         const fl_tensor *t = values[i].tag == FL_TENSOR ? values[i].as.tensor : NULL;
         int shift = t ? ndim - t->ndim : 0;
@@ -160,6 +163,7 @@ static int further_out(int ndim, const int64_t *sizes, int count, const fl_value
 static fl_tensor *new_result(struct device *d, int ndim, const int64_t *sizes, int count,
                              const fl_value *values, int dtype)
 {
+    assert(ndim >= 0 && ndim <= TENSOR_MAX_DIMS && dtype > FL_NO_DTYPE);
     bool plain = true;
     for (int i = 0; i < count && plain; i++)
         plain = values[i].tag != FL_TENSOR || values[i].as.tensor->flags & TENSOR_CONTIGUOUS;
@@ -342,6 +346,7 @@ static int run_on_copies(const struct job *j, fl_tensor *y)
 /* The loop where y lives. A 0-dim tensor of the CPU beside it is a number there. */
 static int run_elsewhere(const struct job *j, fl_tensor *y)
 {
+    assert(y->flags & TENSOR_ELSEWHERE);
     struct device *d = tensor_device(y);
     if (d->memory == DEVICE_NONE || y->numel == 0)
         return 0;
@@ -441,6 +446,7 @@ static int result_dtype(const fl_op *f, int common)
 static int check_destination(fl_tensor *y, int common, int ndim, const int64_t *sizes,
                              const fl_op *op, int count, const fl_value *values)
 {
+    assert(op->form != FORM_FUNCTION);
     if (dtype_check_cast(common, y->dtype))
         return -1;
     bool same = y->ndim == ndim && memcmp(y->sizes, sizes, sizeof *sizes * (size_t)ndim) == 0;
@@ -743,6 +749,7 @@ static __attribute__((noinline)) int call_general(const fl_op *op, const fl_valu
 
 int pointwise_call(const fl_op *op, const fl_value *args, fl_value *results)
 {
+    assert(op->function->kind == OP_POINTWISE);
     int done = op->form == FORM_FUNCTION ? call_short(op->function, args, results) : 1;
     return done <= 0 ? done : call_general(op, args, results);
 }

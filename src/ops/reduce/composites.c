@@ -111,6 +111,7 @@ static int lines_begin(struct lines *l, const fl_tensor *self, const int64_t *di
 
 static int lines_end(struct lines *l, fl_tensor *y)
 {
+    assert(l->out && y->numel == l->x->numel);
     convert_elements(y->numel, tensor_data(y), y->dtype, (int64_t)dtype_size(y->dtype), l->out,
                      l->dtype, (int64_t)dtype_size(l->dtype));
     memory_free(l->out, lines_bytes(l));
@@ -170,6 +171,7 @@ int product_of_others_cpu(fl_tensor *self, const int64_t *dim, fl_tensor *y)
 
 int product_of_others_backward_cpu(fl_tensor *g, fl_tensor *self, const int64_t *dim, fl_tensor *y)
 {
+    assert(y->numel == self->numel && g->numel == self->numel);
     struct lines l;
     if (lines_begin(&l, self, dim))
         return -1;
@@ -348,6 +350,7 @@ static int matrix_dims(const fl_tensor *self, fl_ints dim, int64_t *dims)
 /* amax along a dim, 0 where that has no elements. */
 static fl_tensor *largest(fl_tensor *sums, fl_ints dim, bool keepdim)
 {
+    assert(dim.count >= 1);
     int64_t at = sums ? shape_wrap_dim(dim.data[0], sums->ndim) : -1;
     if (at < 0)
         return NULL;
@@ -359,6 +362,7 @@ static fl_tensor *largest(fl_tensor *sums, fl_ints dim, bool keepdim)
 static fl_tensor *singular_norm(fl_tensor *self, const int64_t *dims, bool keepdim, fl_dtype dtype,
                                 double order)
 {
+    assert(dims[0] != dims[1]);
     const fl_ints last = FL_INTS_OF(-2, -1), along = FL_INTS_OF(-1);
     if (dtype != FL_NO_DTYPE)
         self = fl__cast(self, dtype);

@@ -70,6 +70,7 @@ enum { MOST_GAPS = 1 << 22 };
 /* Some rows at a time: the gaps between all pairs may be many times the result. */
 static int distances_by_parts(fl_tensor *x1, fl_tensor *x2, double p, fl_tensor **y)
 {
+    assert(x1->ndim >= 2 && x2->ndim >= 2);
     const int64_t rows = x1->sizes[x1->ndim - 2], columns = x1->sizes[x1->ndim - 1];
     int64_t a_row = columns * x2->sizes[x2->ndim - 2];
     if (rows && columns && x1->numel / (rows * columns) > 1)

@@ -68,6 +68,7 @@ static int between_of(const char *name)
  * last place, where the NaN stands. */
 static fl_tensor *places(fl_tensor *lines, fl_tensor *q, bool skip)
 {
+    assert(lines->ndim >= 1);
     const int64_t last = lines->sizes[lines->ndim - 1] - 1;
     fl_tensor *bad = fl_isnan(lines);
     if (!skip)
@@ -184,6 +185,7 @@ int nanmedian_dim_compose(fl_tensor *self, int64_t dim, bool keepdim, fl_tensor 
 
 static int check_weights(const fl_tensor *rows, fl_tensor *w, const char *name, bool floating)
 {
+    assert(rows->ndim == 2);
     if (w->ndim > 1 || w->numel != rows->sizes[1])
         return error_set(FL_RUNTIME_ERROR,
                          "cov(): expected %s to be a vector, one for each observation", name);

@@ -46,6 +46,7 @@ static int check_lengths(const fl_tensor *lengths, int64_t batch)
 static fl_tensor *row_numbers(const int64_t *sizes, int64_t sizes_stride, int64_t count,
                               int64_t rows, int64_t steps, int64_t batch, bool batch_first)
 {
+    assert(count >= 0 && rows >= 0);
     fl_tensor *index = op_adopt(tensor_new(1, &rows, FL_INT64));
     int64_t *number = index ? tensor_data(index) : NULL;
     for (int64_t t = 0; number && t < count; t++)

@@ -35,6 +35,7 @@ static fl_tensor *gate(fl_tensor *t, int64_t index, int64_t H)
 /* One step for the first rows of the states: x (rows, gates H) is the input's part. */
 static void step(int64_t cell, fl_tensor *x, fl_tensor *const *p, fl_tensor **h, fl_tensor **c)
 {
+    assert(cell >= 0 && cell < RNN_CELLS && p[W_HH] && *h);
     fl_tensor *part = fl_linear(*h, p[W_HH], p[B_HH]);
     const int64_t H = p[W_HR] ? p[W_HR]->sizes[1] : p[W_HH]->sizes[1];
     if (cell == RNN_LSTM) {
@@ -58,6 +59,7 @@ static void step(int64_t cell, fl_tensor *x, fl_tensor *const *p, fl_tensor **h,
 /* Puts the new first rows of a state in front of its other rows. */
 static fl_tensor *with_rest(fl_tensor *rows, fl_tensor *state, int64_t count)
 {
+    assert(count >= 0 && (!state || count <= state->sizes[0]));
     if (!rows || !state || count == state->sizes[0])
         return rows;
     fl_tensor *both[2] = {rows, fl_narrow(state, 0, count, state->sizes[0] - count)};
@@ -98,6 +100,7 @@ static int run_backward(fl_tensor *const *g, fl_tensor *const *operands, fl_tens
                         int64_t cell, bool reverse, uint32_t wanted, bool create_graph,
                         fl_tensor **out)
 {
+    assert(autograd_mode.grad && wanted >> OPERANDS == 0);
     fl_tensor *p[OPERANDS] = {NULL}, *asked[OPERANDS], *found[OPERANDS] = {NULL}, *h, *c;
     int64_t count = 0;
     int which[OPERANDS];

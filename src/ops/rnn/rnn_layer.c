@@ -151,6 +151,7 @@ struct tensors {
 
 static void *hold(struct tensors *ts, fl_tensor *held, fl_tensor *result)
 {
+    assert(ts->count < MOST_TENSORS);
     ts->held[ts->count] = held, ts->result[ts->count++] = result;
     ts->failed |= !held;
     return held ? tensor_data(held) : NULL;
@@ -203,6 +204,7 @@ static int64_t *first_rows(struct tensors *ts, const struct rnn_sizes *n,
 
 static void begin(struct rnn_sweep *s, struct tensors *ts, const fl_tensor *batch_sizes)
 {
+    assert(ts->work == FL_FLOAT32 || ts->work == FL_FLOAT64);
     s->work = (fl_dtype)ts->work;
     s->element = dtype_size(ts->work);
     s->kernels = &ISA_PICK(rnn_table)->type[ts->work == FL_FLOAT64];
@@ -230,6 +232,7 @@ int rnn_layer_cpu(fl_tensor *input, fl_tensor *batch_sizes, fl_tensor *hx, fl_te
                   fl_tensor *w_hr, int64_t cell, bool reverse, fl_tensor *y, fl_tensor *hy,
                   fl_tensor *cy, fl_tensor *saved)
 {
+    assert(y->ndim == input->ndim);
     struct rnn_sweep s = {.failed = 0};
     struct tensors ts = {.work = saved->dtype};
     if (sizes_of(input, batch_sizes, hx, w_ih, w_hh, w_hr, cell, reverse, &s.n))
@@ -303,6 +306,7 @@ int rnn_layer_backward_shape(fl_tensor *g, fl_tensor *gh, fl_tensor *gc, fl_tens
 static int weight_gradient(const struct rnn_sweep *s, const void *a, int64_t m, const void *b,
                            int64_t b_row, int64_t n, void *c)
 {
+    assert(m >= 0 && n >= 0);
     struct gemm g = {.dtype = s->work,
                      .m = m,
                      .n = n,

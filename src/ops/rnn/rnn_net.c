@@ -50,6 +50,7 @@ static int64_t params_each(const struct net *net, int64_t count)
 /* Last states of all layers as one tensor. */
 static fl_tensor *stacked(fl_tensor *const *states, int64_t count)
 {
+    assert(count >= 1);
     if (count > 1)
         return fl_stack((fl_tensors){states, count}, 0);
     fl_tensor *y = fl_unsqueeze(states[0], 0);
@@ -72,6 +73,7 @@ static void show(const struct net *net, bool projected, fl_tensor *y)
 static int run_layers(const struct net *net, int64_t each, fl_tensor **h, fl_tensor **c,
                       fl_tensor **y)
 {
+    assert(each >= 2);
     const int64_t directions = net->bidirectional ? 2 : 1;
     fl_tensor *input = net->input, *result[2], *saved;
     if (net->batch_first && input->ndim > 1)

@@ -50,6 +50,7 @@ void rnn_factor_free(struct rnn_factor *f)
 static int multiply(const struct rnn_factor *f, int64_t m, const void *a, void *c, int64_t c_row,
                     bool accumulate, const void *bias)
 {
+    assert(m >= 0 && c_row >= 0);
     if (f->packed.panels) {
         gemm_packed_run(&f->packed, m, a, f->packed.k, c, c_row, accumulate, bias);
         return 0;
@@ -105,6 +106,7 @@ static void *offset(const struct rnn_sweep *s, const void *p, int64_t elements)
 
 static int step_forward(struct rnn_sweep *s, struct at at, char *h, char *c, char *scratch)
 {
+    assert(at.rows >= 0 && at.row >= 0);
     const struct rnn_sizes *n = &s->n;
     char *saved = offset(s, s->saved, at.row * n->saved);
     const bool apart = n->cell == RNN_GRU;
@@ -131,6 +133,7 @@ static int step_forward(struct rnn_sweep *s, struct at at, char *h, char *c, cha
 
 static int step_backward(struct rnn_sweep *s, struct at at, char *dh, char *dc, char *scratch)
 {
+    assert(at.rows >= 0 && at.row >= 0 && at.row + at.rows <= s->n.rows);
     const struct rnn_sizes *n = &s->n;
     const bool apart = n->cell == RNN_GRU;
     s->kernels->add(at.rows * n->P, dh, offset(s, s->g, at.row * n->P));
@@ -160,6 +163,7 @@ static int step_backward(struct rnn_sweep *s, struct at at, char *dh, char *dc, 
 
 static void run_chunk(struct rnn_sweep *s, int64_t chunk, bool backward)
 {
+    assert(chunk >= 0 && chunk < s->chunks);
     const struct rnn_sizes *n = &s->n;
     const int64_t begin = n->batch * chunk / s->chunks, end = n->batch * (chunk + 1) / s->chunks;
     const size_t bytes = (size_t)((end - begin) * n->gates) * s->element;

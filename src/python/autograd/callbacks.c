@@ -22,6 +22,7 @@ struct callback {
 
 static void callback_release(struct callback *c)
 {
+    assert(atomic_load(&c->refs) > 0);
     if (atomic_fetch_sub(&c->refs, 1) == 1)
         free(c);
 }
@@ -116,6 +117,7 @@ static struct callback *callback_new(PyObject *function, PyObject **handle)
 static PyObject *callback_given(struct callback *c, PyObject *handle, fl_tensor *t, struct node *n,
                                 int64_t id)
 {
+    assert(c && handle);
     int result;
     if (id >= 0) {
         c->id = id;
@@ -149,6 +151,7 @@ static PyObject *call_with(PyObject *function, PyObject *args)
 /* A hook's __name__, or its type's, in a buffer of the caller's. */
 static const char *hook_name(PyObject *hook, char *buffer, size_t size)
 {
+    assert(size > 0);
     PyObject *name = PyObject_GetAttrString(hook, "__name__");
     const char *text = name ? PyUnicode_AsUTF8AndSize(name, NULL) : NULL;
     PyErr_Clear();

@@ -63,6 +63,7 @@ static struct context_object *context_of(PyObject *o)
 
 static void drop_saved(struct context_object *c)
 {
+    assert(c->saved_count == 0 || c->saved);
     struct saved *saved = c->saved;
     int count = c->saved_count;
     c->saved = NULL, c->saved_count = 0;
@@ -76,7 +77,6 @@ static void drop_saved(struct context_object *c)
 /* Keeps what save_for_backward was given. `results` are those of the recorded node. */
 static bool keep_saved(struct context_object *c, fl_tensor *const *results, int count)
 {
-    assert(count >= 0);
     assert(count >= 0);
     PyObject *tuple = c->to_save;
     if (!tuple || !PyTuple_Check(tuple))
@@ -471,7 +471,6 @@ static bool contains(PyObject *tuple, PyObject *o)
 static PyObject *record_result(struct function_node *f, PyObject *args, PyObject *o, int i)
 {
     assert(i >= 0 && i < f->node.results);
-    assert(i >= 0);
     fl_tensor *t = pytensor_get(o);
     struct context_object *c = f->context;
     bool is_input = contains(args, o), is_dirty = contains(c->dirty, o);
@@ -533,6 +532,7 @@ static bool check_dirty(PyObject *dirty, PyObject *outputs)
 /* Records the call: the results to return. */
 static PyObject *record(PyObject *context, PyObject *args, PyObject *outputs)
 {
+    assert(PyTuple_Check(args) && PyTuple_Check(outputs));
     int count = (int)PyTuple_Size(outputs);
     if (!check_dirty(context_of(context)->dirty, outputs))
         return NULL;
@@ -587,6 +587,7 @@ static PyObject *run_forward(PyObject *class, PyObject *context, PyObject *args,
 
 static PyObject *needs_of(PyObject *args)
 {
+    assert(PyTuple_Check(args));
     PyObject *needs = PyTuple_New(PyTuple_Size(args));
     for (Py_ssize_t i = 0; needs && i < PyTuple_Size(args); i++) {
         PyObject *o = PyTuple_GetItem(args, i);

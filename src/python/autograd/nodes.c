@@ -29,6 +29,7 @@ int python_outside;
 
 static bool is_only(_Atomic int32_t *refs)
 {
+    assert(atomic_load_explicit(refs, memory_order_relaxed) > 0);
     return python_outside == 0 && atomic_load_explicit(refs, memory_order_relaxed) == 1;
 }
 

@@ -46,6 +46,7 @@ static int resolve(struct layer_object *layer)
 
 PyObject *layer_call(PyObject *forward, PyObject *module, PyObject *input)
 {
+    assert(Py_IS_TYPE(forward, layer_type));
     struct layer_object *layer = (struct layer_object *)forward;
     PyObject *a[MOST_NAMES] = {NULL}, *result = NULL;
     int given = 0;

@@ -73,6 +73,7 @@ void module_forget(struct module_object *self)
 
 PyObject *module_entry(struct module_object *self, enum module_entry entry)
 {
+    assert(entry >= 0 && entry < MODULE_ENTRIES);
     return self->dict ? PyDict_GetItemWithError(self->dict, module_entry_names[entry]) : NULL;
 }
 
@@ -100,6 +101,7 @@ void module_refresh(struct module_object *self)
 
 PyObject *module_item(PyObject *dict, PyObject *name)
 {
+    assert(!dict || PyDict_Check(dict));
     return dict && PyDict_Size(dict) ? PyDict_GetItemWithError(dict, name) : NULL;
 }
 
@@ -149,6 +151,7 @@ static bool hint_has(const void *type, const void *name)
 
 static void hint_add(const void *type, const void *name)
 {
+    assert(type && name);
     struct hint *set = hint_set(type, name);
     memmove(set + 1, set, (HINT_PLACES - 1) * sizeof *set);
     set[0] = (struct hint){type, name};
@@ -198,6 +201,7 @@ static PyObject *module_lookup(PyObject *op, PyObject *name)
  * arguments. */
 static PyObject *call_function(PyObject *function, PyObject *self, PyObject *args)
 {
+    assert(PyTuple_Check(args));
     PyObject *a[4] = {NULL};
     Py_ssize_t count = PyTuple_Size(args);
     for (Py_ssize_t i = 0; i < count; i++)
@@ -283,6 +287,7 @@ static PyObject *call(PyObject *op, PyObject *args, PyObject *kwargs)
  * here is dropped. */
 static void __attribute__((cold)) note_failure(PyObject *op, PyObject *args, PyObject *kwargs)
 {
+    assert(PyErr_Occurred());
     PyObject *type, *value, *traceback;
     PyErr_Fetch(&type, &value, &traceback);
     PyErr_NormalizeException(&type, &value, &traceback);

@@ -143,6 +143,7 @@ static bool fits(const fl_tensor *state, const fl_tensor *param)
 static enum outcome state_tensor(PyObject *dict, PyObject *key, const fl_tensor *param,
                                  fl_tensor **out)
 {
+    assert(PyDict_Check(dict));
     PyObject *value = PyDict_GetItemWithError(dict, key);
     *out = NULL;
     if (!value)
@@ -205,6 +206,7 @@ static enum outcome gather(struct step *step, PyObject *group)
  * it is missing. */
 static enum outcome find_state(struct slot *slot, PyObject *state)
 {
+    assert(slot->param && slot->param->python);
     PyObject *param = slot->param->python;
     slot->dict = PyDict_GetItemWithError(state, param);
     if (slot->dict)
@@ -362,8 +364,7 @@ static enum outcome adam_options(PyObject *group, struct optimizer_adam *rule)
 /* Puts a tensor of zeros into the dict. */
 static bool put_zeros(PyObject *dict, PyObject *key, int ndim, const int64_t *sizes, int dtype)
 {
-    assert(ndim >= 0 && dtype >= 0);
-    assert(ndim >= 0 && ndim <= TENSOR_MAX_DIMS);
+    assert(ndim >= 0 && ndim <= TENSOR_MAX_DIMS && dtype > FL_NO_DTYPE);
     fl_tensor *zeros = tensor_new(ndim, sizes, dtype);
     if (zeros && tensor_fill(zeros, fl_int(0)) != 0) {
         tensor_release(zeros);
@@ -395,6 +396,7 @@ static bool adam_start(PyObject *dict, const fl_tensor *p, bool amsgrad)
 /* Finds the tensor that counts steps. */
 static enum outcome find_counter(struct slot *slot)
 {
+    assert(slot->dict);
     PyObject *object = PyDict_GetItemWithError(slot->dict, key_step);
     if (!object || !pytensor_check(object))
         return PyErr_Occurred() ? FAILED : LEAVE;

@@ -172,6 +172,7 @@ static int pass_hooks(enum module_hooks kind, PyObject *self, PyObject *name, Py
 static int enter(enum module_hooks kind, PyObject *self, PyObject *dict, PyObject *name,
                  PyObject *value)
 {
+    assert(kind < MODULE_HOOKS && PyDict_Check(dict));
     Py_INCREF(dict);
     Py_INCREF(value);
     int status = pass_hooks(kind, self, name, &value);

@@ -71,6 +71,7 @@ static PyObject *write_file(PyObject *module, PyObject *args)
 static PyObject *cut_headers(const char *headers, size_t size, const uint64_t *begin,
                              Py_ssize_t count)
 {
+    assert(count >= 0);
     PyObject *list = PyList_New(0);
     for (Py_ssize_t i = 0; list && i <= count; i++) {
         uint64_t end = i < count ? begin[i + 1] : size;

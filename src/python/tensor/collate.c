@@ -45,6 +45,7 @@ static fl_tensor *make_batch(const Py_buffer *view, Py_ssize_t count, bool share
 /* Whether an array is like the rows of y. */
 static bool is_row(const Py_buffer *view, const fl_tensor *y)
 {
+    assert(y->ndim >= 1);
     bool same = view->ndim + 1 == y->ndim && dtype_of_buffer(view) == y->dtype;
     for (int i = 0; same && i < view->ndim; i++)
         same = view->shape[i] == y->sizes[i + 1];

@@ -32,6 +32,7 @@ static bool are_sizes(PyObject *args)
 
 static fl_tensor *uninitialised(PyObject *sizes, int dtype)
 {
+    assert(PyTuple_Check(sizes));
     int64_t dims[TENSOR_MAX_DIMS];
     Py_ssize_t count = PyTuple_Size(sizes);
     if (count > TENSOR_MAX_DIMS)
@@ -67,6 +68,7 @@ static PyObject *storage_tensor(PyObject *o)
  * where it has one. */
 static fl_tensor *whole_storage(PyObject *o, const fl_tensor *over, int dtype)
 {
+    assert(over->storage);
     int own = dtype;
     PyObject *typed = PyObject_GetAttrString(o, "dtype");
     if (!typed)

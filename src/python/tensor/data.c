@@ -69,6 +69,7 @@ int data_number(PyObject *o, fl_value *out)
 
 PyObject *data_from_number(fl_value number)
 {
+    assert(value_is_number(&number));
     if (number.tag == FL_COMPLEX)
         return PyComplex_FromDoubles(number.as.floats[0], number.as.floats[1]);
     if (number.tag == FL_FLOATING)
@@ -121,6 +122,7 @@ bool data_own(const fl_tensor *t)
 
 PyObject *data_item(const fl_tensor *t, int64_t position)
 {
+    assert(position >= 0 && position < t->numel);
     fl_value v;
     switch (t->flags & TENSOR_ELSEWHERE ? FL_NO_DTYPE : (fl_dtype)t->dtype) {
     case FL_FLOAT32:
@@ -550,6 +552,7 @@ static bool read_device(const char *name, struct request *r, PyObject *o)
 /* One argument into the request: 1, 0 when no parameter is called so, -1. */
 static int read_keyword(const char *name, struct request *r, PyObject *keyword, PyObject *o)
 {
+    assert(PyUnicode_Check(keyword));
     if (PyUnicode_CompareWithASCIIString(keyword, "requires_grad") == 0)
         return r->requires_grad = PyObject_IsTrue(o) == 1, 1;
     if (PyUnicode_CompareWithASCIIString(keyword, "dtype") == 0) {

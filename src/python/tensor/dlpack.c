@@ -16,6 +16,7 @@
 
 static struct dlpack_type dlpack_of(int dtype)
 {
+    assert(dtype >= FL_BOOL && dtype < FL_DTYPE_COUNT);
     return (struct dlpack_type){dtypes[dtype].dlpack, (uint8_t)(8 * dtype_size(dtype)), 1};
 }
 
@@ -30,6 +31,7 @@ struct given {
 
 static void drop(struct given *g)
 {
+    assert(g->storage);
     storage_take_back(g->storage);
     free(g);
 }
@@ -177,6 +179,7 @@ static void taken_versioned_drop(void *context)
 
 static fl_tensor *over_dlpack(const struct dlpack_tensor *d, void (*drop)(void *), void *context)
 {
+    assert(drop && context);
     int64_t strides[TENSOR_MAX_DIMS], last = 0, one = 1;
     int dtype = dlpack_dtype(d->dtype);
     bool empty = false;

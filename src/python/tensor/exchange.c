@@ -381,6 +381,7 @@ static int get_buffer(PyObject *self, Py_buffer *view, int flags)
 
 static void release_buffer(PyObject *self, Py_buffer *view)
 {
+    assert(view->internal);
     (void)self;
     storage_take_back(((struct lent *)view->internal)->storage);
     free(view->internal);

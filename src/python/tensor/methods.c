@@ -403,6 +403,7 @@ static PyObject *type_by_name(PyObject *self, PyObject *o)
 /* "meta.": what stands before the type's name of a tensor that is not on the CPU. */
 static const char *kind_prefix(const fl_tensor *t)
 {
+    assert(tensor_device(t)->id.kind < FL_DEVICE_KINDS);
     static const char *const PREFIXES[FL_DEVICE_KINDS] = {"", "cuda.", "opencl.", "meta."};
     return PREFIXES[tensor_device(t)->id.kind];
 }

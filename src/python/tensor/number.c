@@ -130,6 +130,7 @@ static int make_tensors(const fl_op *op, fl_value *values, int count, fl_tensor 
 
 static PyObject *run(const fl_op *op, struct arguments *a, int count)
 {
+    assert(count == 1 || count == 2);
     fl_tensor *made[2];
     fl_value result;
     for (int i = count; i < op->params; i++)

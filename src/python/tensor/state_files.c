@@ -47,6 +47,7 @@ static const char *text_of(PyObject *o, const char *what)
 
 static bool writing_tensors(struct writing *w, PyObject *names, PyObject *tensors)
 {
+    assert(PyList_Check(names) && PyList_Check(tensors));
     for (Py_ssize_t i = 0; i < w->count; i++) {
         PyObject *object = PyList_GetItem(tensors, i);
         const char *name = text_of(PyList_GetItem(names, i), "a tensor's name");
@@ -186,6 +187,7 @@ struct source {
 static fl_tensor *read_tensor(const struct source *source, const struct safetensors_index *index,
                               const struct safetensors_entry *entry)
 {
+    assert(entry->ndim >= 0 && entry->ndim <= TENSOR_MAX_DIMS);
     fl_tensor *t = tensor_new(entry->ndim, entry->sizes, entry->dtype);
     if (!t || t->numel == 0)
         return t;

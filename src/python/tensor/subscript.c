@@ -77,6 +77,7 @@ static fl_tensor *plain_view(fl_tensor *self, int ndim, const int64_t *sizes,
 /* One recorded step: the view becomes what the operator gives for it. */
 static bool step(struct subscript *s, const fl_op *op, const struct named_value *named)
 {
+    assert(op && (s->view || s->self));
     fl_tensor *y = pytensor_call(op, s->view ? s->view : s->self, named);
     if (!y)
         return raise_error(), false;

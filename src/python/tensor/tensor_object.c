@@ -30,6 +30,7 @@ static int free_count;
 
 PyObject *pytensor_make(PyTypeObject *type, fl_tensor *t)
 {
+    assert(t && !t->python);
     struct tensor_object *self;
     if (type != pytensor_type) {
         self = (struct tensor_object *)PyType_GenericAlloc(type, 0);
@@ -75,6 +76,7 @@ PyObject *pytensor_show(fl_tensor *t)
  * subclass put into __slots__ is lost: Python clears that before it asks its base. */
 static bool keep(struct tensor_object *self)
 {
+    assert(!self->kept);
     fl_tensor *t = self->tensor;
     if (!t || atomic_load_explicit(&t->refs, memory_order_acquire) == 1)
         return false;
@@ -290,6 +292,7 @@ const fl_op *pytensor_operator(const char *name)
 
 fl_tensor *pytensor_call(const fl_op *op, fl_tensor *self, const struct named_value *named)
 {
+    assert(op && op->params <= OP_PARAMS);
     fl_value args[64], result;
     for (int i = 0; i < op->params; i++) {
         const struct op_param *p = &op->param[i];

@@ -27,6 +27,7 @@ static int dtype_of(PyObject *o)
 
 PyObject *types_dtype(int dtype)
 {
+    assert(dtype > FL_NO_DTYPE && dtype < FL_DTYPE_COUNT);
     return Py_NewRef(dtype_objects[dtype]);
 }
 
@@ -265,6 +266,7 @@ static PyObject *plain_device[FL_DEVICE_KINDS];
 
 static PyObject *device_make(int kind, int index)
 {
+    assert(kind >= FL_CPU && kind < FL_DEVICE_KINDS);
     if (index < 0 && plain_device[kind])
         return Py_NewRef(plain_device[kind]);
     struct device_object *o = PyObject_New(struct device_object, types_device_type);
@@ -565,6 +567,7 @@ static binaryfunc tuple_concat, tuple_subscript;
 
 PyObject *types_size(Py_ssize_t count, const int64_t *sizes)
 {
+    assert(count >= 0 && count <= TENSOR_MAX_DIMS);
     PyObject *size = PyType_GenericAlloc(types_size_type, count);
     for (Py_ssize_t i = 0; size && i < count; i++) {
         PyObject *n = PyLong_FromLongLong(sizes[i]);
