@@ -85,7 +85,7 @@ built-tests: python
 	@$(call build,$(BUILD),c_tests flambeau_static)
 
 test-c: built-tests
-	@$(dir $(CMAKE))ctest --test-dir $(BUILD) --output-on-failure --no-tests=ignore
+	@$(dir $(CMAKE))ctest --test-dir $(BUILD) --output-on-failure --no-tests=ignore --parallel $(JOBS)
 
 test-python: built-tests $(VENV)/pytest-xdist $(VENV)/compared
 	@FLAMBEAU_BUILD=$(abspath $(BUILD)) $(PYTHON) -m pytest $(AT_ONCE) $(TESTS)
@@ -97,7 +97,7 @@ sanitize: $(VENV)/pytest-xdist $(VENV)/compared tools
 	    -DFLAMBEAU_SANITIZE=address$(comma)undefined -DPython_EXECUTABLE=$(abspath $(PYTHON)))
 	@$(call build,$(BUILD)/sanitize,all c_tests)
 	@$(CMAKE) --install $(BUILD)/sanitize --component python --prefix $(BUILD)/sanitize/package >/dev/null
-	@$(dir $(CMAKE))ctest --test-dir $(BUILD)/sanitize --output-on-failure --no-tests=ignore
+	@$(dir $(CMAKE))ctest --test-dir $(BUILD)/sanitize --output-on-failure --no-tests=ignore --parallel $(JOBS)
 	@ASAN_OPTIONS=detect_leaks=0:allocator_may_return_null=1 UBSAN_OPTIONS=print_stacktrace=1 \
 	    LD_PRELOAD="$$($(TOOLS) preload)" PYTHONMALLOC=malloc PYTHONPATH=$(BUILD)/sanitize/package \
 	    FLAMBEAU_SANITIZED=1 FLAMBEAU_BUILD=$(abspath $(BUILD)/sanitize) \

@@ -190,7 +190,9 @@ class UntypedStorage(_Common):
         return True
 
     def __reduce__(self):
-        return _rebuild_untyped, (bytes(self._elements()),)
+        if self.device.type == "cpu":
+            return _rebuild_untyped, (bytes(self._elements()),)
+        return _rebuild_untyped, (bytes(self._elements().cpu()), str(self.device))
 
     def __deepcopy__(self, memo):
         copies = memo.setdefault("torch", {})
@@ -362,8 +364,9 @@ class TypedStorage(_Common):
         )
 
 
-def _rebuild_untyped(content):
-    return UntypedStorage.from_buffer(content)
+def _rebuild_untyped(content, device="cpu"):
+    storage = UntypedStorage.from_buffer(content)
+    return storage if device == "cpu" else storage._elements().to(device).untyped_storage()
 
 
 def _rebuild_typed(storage, dtype):

@@ -300,6 +300,12 @@ int dtype_check_cast(int from, int to)
                      dtype_title(from), dtype_title(to));
 }
 
+int dtype_refuse(const char *name, int dtype)
+{
+    return error_set(FL_NOT_IMPLEMENTED, "\"%s\" not implemented for '%s'", name,
+                     dtype_title(dtype));
+}
+
 static _Atomic int default_dtype = FL_FLOAT32;
 
 int dtype_default(void)

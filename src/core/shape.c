@@ -73,6 +73,14 @@ void shape_contiguous_strides(int ndim, const int64_t *sizes, int64_t *strides)
     }
 }
 
+int shape_refuse(const fl_tensor *written, int ndim, const int64_t *sizes)
+{
+    char own[128], wanted[128];
+    return error_set(FL_RUNTIME_ERROR, "output with shape %s doesn't match the broadcast shape %s",
+                     shape_text(own, sizeof own, written->ndim, written->sizes),
+                     shape_text(wanted, sizeof wanted, ndim, sizes));
+}
+
 int shape_wrap_dim(int64_t dim, int ndim)
 {
     assert(ndim >= 0);

@@ -246,6 +246,8 @@ int dtype_complex_of(int dtype);
 /* Whether a result of dtype `from` may be written to a tensor of dtype `to` (torch.can_cast). */
 bool dtype_can_cast(int from, int to);
 int dtype_check_cast(int from, int to); /* the same; -1 with PyTorch's error where it may not */
+/* PyTorch's refusal of a dtype by the operator, or its kernel, of that name: -1. */
+int dtype_refuse(const char *name, int dtype);
 /* torch.get_default_dtype. */
 int dtype_default(void);
 void dtype_set_default(int dtype);
@@ -352,6 +354,8 @@ static inline bool shape_equal(const fl_tensor *a, const fl_tensor *b)
 /* dim wrapped into 0..ndim-1 (a 0-dim tensor counts as one dim); -1 with PyTorch's "Dimension out
  * of range" (IndexError). */
 int shape_wrap_dim(int64_t dim, int ndim);
+/* The error of a written tensor that has not the sizes of what is to be written: -1. */
+int shape_refuse(const fl_tensor *written, int ndim, const int64_t *sizes);
 /* Broadcasts `sizes` (ndim of them) into out (out_ndim, up to TENSOR_MAX_DIMS), aligned at the last
  * dim. -1 with PyTorch's "The size of tensor a (3) must match the size of tensor b (4) at
  * non-singleton dimension 1". */

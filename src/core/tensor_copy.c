@@ -16,7 +16,7 @@
 #include "core/walk.h"
 #include "core/warning.h"
 
-enum { GRAIN = 32768, TILE = 64 };
+enum { GRAIN = 32768, TILE = 64, FEW_ROWS = 16, BLOCK_ROWS = 256 };
 
 struct copy {
     struct walk w; /* operand 0 the result, 1 the source */
@@ -47,6 +47,17 @@ static void copy_run(void *context, int64_t chunk)
 
 /* ---- Rows ----------------------------------------------------------------------------------- */
 
+/* So many rows of few elements, neighbours along the last dim but one, a column after the other. */
+static void copy_columns(const struct walk *w, int64_t rows, size_t element, char *to,
+                         const char *from)
+{
+    const int last = w->ndim - 1;
+    assert(last > 0 && rows <= w->sizes[last - 1]);
+    for (int64_t k = 0; k < w->sizes[last]; k++)
+        convert_move(rows, element, to + k * w->strides[0][last], w->strides[0][last - 1],
+                     from + k * w->strides[1][last], w->strides[1][last - 1]);
+}
+
 static void copy_rows(void *context, int64_t chunk)
 {
     const struct copy *c = context;
@@ -60,16 +71,21 @@ static void copy_rows(void *context, int64_t chunk)
     const char *from = c->from + walk_offset(w, 1, at);
     const int64_t element = (int64_t)dtype_size(c->to_dtype);
     const bool plain = c->to_dtype == c->from_dtype && element >= 4 && size < WALK_SHORT_RUN;
-    for (; row < end; row++) {
-        if (plain)
+    for (int64_t together = 1; row < end; row += together) {
+        const int64_t left = least(w->sizes[last - 1] - at[last - 1], end - row);
+        together = plain && left >= FEW_ROWS ? least(left, BLOCK_ROWS) : 1;
+        if (together > 1)
+            copy_columns(w, together, (size_t)element, to, from);
+        else if (plain)
             walk_move_short(size, element, to, w->strides[0][last], from, w->strides[1][last]);
         else
             convert_elements(size, to, c->to_dtype, w->strides[0][last], from, c->from_dtype,
                              w->strides[1][last]);
         for (int d = last - 1; d >= 0; d--) {
-            to += w->strides[0][d];
-            from += w->strides[1][d];
-            if (++at[d] < w->sizes[d])
+            const int64_t step = d == last - 1 ? together : 1;
+            to += step * w->strides[0][d];
+            from += step * w->strides[1][d];
+            if ((at[d] += step) < w->sizes[d])
                 break;
             to -= at[d] * w->strides[0][d];
             from -= at[d] * w->strides[1][d];

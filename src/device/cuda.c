@@ -293,4 +293,4 @@ static struct device *open_device(int index)
     return &c->gpu.device;
 }
 
-const struct driver driver_cuda = {"cuda", count, open_device};
+const struct driver driver_cuda = {"cuda", true, count, open_device};

@@ -13,6 +13,27 @@ static const char *const NAMES[FL_DEVICE_KINDS] = {"cpu", "cuda", "opencl", "met
 static struct device *opened[FL_DEVICE_KINDS][DEVICES_OF_A_KIND];
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 
+/* Devices that each driver counted, in this process or in the one that it was forked from. */
+static _Atomic int counted[FL_DEVICE_KINDS];
+static bool lost[FL_DEVICE_KINDS]; /* forked after its library was opened */
+
+static void after_fork(void)
+{
+    lock = (pthread_mutex_t)PTHREAD_MUTEX_INITIALIZER; /* another thread may have held it */
+    for (int kind = 0; kind < FL_DEVICE_KINDS; kind++)
+        if (DRIVERS[kind] && DRIVERS[kind]->threads && counted[kind]) {
+            lost[kind] = true;
+            for (int i = 0; i < DEVICES_OF_A_KIND; i++)
+                if (opened[kind][i])
+                    device_lose(opened[kind][i]);
+        }
+}
+
+static void watch_forks(void)
+{
+    pthread_atfork(NULL, NULL, after_fork);
+}
+
 const char *devices_functions(void *library, int count, const char *const *names, void *api)
 {
     assert(library && count > 0);
@@ -51,7 +72,12 @@ struct device *device_find(fl_device id)
     if (id.index < 0 || id.index >= DEVICES_OF_A_KIND)
         return refuse(id);
     const struct driver *driver = DRIVERS[id.kind];
-    if (id.kind == FL_CUDA && id.index >= driver->count())
+    const int count = device_count(id.kind);
+    if (lost[id.kind]) {
+        device_refuse_forked(id.kind);
+        return NULL;
+    }
+    if (id.kind == FL_CUDA && id.index >= count)
         driver = NULL; /* PyTorch's words, below */
     pthread_mutex_lock(&lock);
     struct device **d = &opened[id.kind][id.index];
@@ -75,5 +101,10 @@ int device_count(int kind)
     if (kind == FL_CPU)
         return 1;
     const struct driver *driver = kind > FL_CPU && kind < FL_DEVICE_KINDS ? DRIVERS[kind] : NULL;
-    return driver ? driver->count() : 0;
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
+    if (!driver || lost[kind])
+        return driver ? counted[kind] : 0;
+    if (driver->threads)
+        pthread_once(&once, watch_forks);
+    return counted[kind] = driver->count();
 }

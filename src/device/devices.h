@@ -11,6 +11,7 @@ enum { DEVICES_OF_A_KIND = 16 };
  * with the error set, which says what to install. */
 struct driver {
     const char *name; /* "opencl" */
+    bool threads;     /* its library has some, which a fork does not take along */
     int (*count)(void);
     struct device *(*open)(int index);
 };
@@ -26,5 +27,9 @@ struct device *device_find(fl_device id);
 void device_add(struct device *d);
 /* How many there are of an fl_device_kind; no error. */
 int device_count(int kind);
+
+/* forked.c. Makes all of a device's functions refuse; and PyTorch's refusal, -1. */
+void device_lose(struct device *d);
+int device_refuse_forked(int kind);
 
 #endif

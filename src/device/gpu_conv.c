@@ -1,11 +1,13 @@
 /* Convolution and pooling of four dims, for conv.gpu and pool.gpu. */
 #include <assert.h>
 
+#include "core/conv_order.h"
 #include "device/gpu.h"
 
 /* struct fl_conv of the text. */
 struct conv {
-    int32_t N, C, H, W, K, R, S, P, Q, groups, stride[2], padding[2], dilation[2], has_bias;
+    int32_t N, C, H, W, K, R, S, P, Q, groups, stride[2], padding[2], dilation[2], has_bias, depth;
+    int32_t unit_images, units_of_image, units, splits;
 };
 
 enum { BLOCK = 8 }; /* channels of an item; the text's */
@@ -73,6 +75,7 @@ int gpu_conv2d(struct gpu_call *c)
     if (!conv_of(c, x->sizes, w->sizes, c->y[0]->sizes, 3, &v))
         return DEVICE_CANNOT;
     v.has_bias = bias != NULL;
+    v.depth = (int32_t)conv_depth(v.C / v.groups);
     const void *buffers[] = {gpu_operand(c, x), gpu_operand(c, w), gpu_operand(c, bias),
                              gpu_result(c, 0)};
     return launch(c, gpu_text_conv, "conv2d", &v, sizeof v, 4, buffers,
@@ -85,6 +88,7 @@ int gpu_conv2d_backward_input(struct gpu_call *c)
     struct conv v;
     if (!conv_of(c, c->y[0]->sizes, w->sizes, g->sizes, 3, &v))
         return DEVICE_CANNOT;
+    v.depth = (int32_t)conv_depth(v.K / v.groups);
     const void *buffers[] = {gpu_operand(c, g), gpu_operand(c, w), gpu_result(c, 0)};
     return launch(c, gpu_text_conv, "conv2d_input", &v, sizeof v, 3, buffers,
                   v.N * items(v.C, &v) * v.H * v.W);
@@ -96,6 +100,12 @@ int gpu_conv2d_backward_weight(struct gpu_call *c)
     struct conv v;
     if (!conv_of(c, x->sizes, c->y[0]->sizes, g->sizes, 3, &v))
         return DEVICE_CANNOT;
+    if (g->numel == 0 || x->numel == 0 || c->y[0]->numel == 0)
+        return DEVICE_CANNOT;
+    const struct conv_cut cut = conv_cut(v.N, v.P, v.Q, v.R * v.S, v.C / v.groups, v.K / v.groups,
+                                         v.groups, (int64_t)dtype_size(c->dtype));
+    v.unit_images = (int32_t)cut.unit_images, v.units_of_image = (int32_t)cut.units_of_image;
+    v.units = (int32_t)cut.units, v.splits = (int32_t)cut.splits;
     const void *buffers[] = {gpu_operand(c, g), gpu_operand(c, x), gpu_result(c, 0)};
     return launch(c, gpu_text_conv, "conv2d_weight", &v, sizeof v, 3, buffers,
                   items(v.K, &v) * (v.C / v.groups) * v.R * v.S);

@@ -3,14 +3,21 @@
 
 #include "device/gpu.h"
 
-enum { GROUP = 64 }; /* items of a channel; the text's */
+enum { LANES = 32 }; /* items of a line or a channel; the text's */
+
+/* A group of items for each of n. */
+static struct gpu_launch group_each(int64_t n)
+{
+    return (struct gpu_launch){.dims = 1, .local = {LANES}, .global = {(size_t)n * LANES}};
+}
 
 /* ---- softmax ---- */
 
-static int softmax(struct gpu_call *c, const char *entry, int64_t dim, bool logarithm, int inputs)
+/* rows: the entry where the dim is the last; columns: where it is another. */
+static int softmax(struct gpu_call *c, const char *rows, const char *columns, int64_t dim,
+                   bool logarithm, int inputs)
 {
     const fl_tensor *y = c->y[0];
-    struct gpu_launch l = {0};
     int64_t size[3];
     int d = shape_wrap_dim(dim, y->ndim);
     if (d < 0)
@@ -18,6 +25,8 @@ static int softmax(struct gpu_call *c, const char *entry, int64_t dim, bool loga
     gpu_around(y, d, size);
     if (y->numel == 0)
         return 0;
+    const bool last = size[2] == 1;
+    struct gpu_launch l = last ? group_each(size[0]) : (struct gpu_launch){0};
     int32_t is_logarithm = logarithm;
     for (int i = 0; i < 3; i++)
         gpu_bytes(&l, &size[i], sizeof size[i]);
@@ -25,18 +34,20 @@ static int softmax(struct gpu_call *c, const char *entry, int64_t dim, bool loga
     for (int i = 0; i < inputs; i++)
         gpu_buffer(&l, gpu_operand(c, gpu_tensor(c, i)));
     gpu_buffer(&l, gpu_result(c, 0));
-    gpu_spread(&l, size[0] * size[2]);
-    return gpu_go(c, gpu_text_norm, entry, &l);
+    if (!last)
+        gpu_spread(&l, size[0] * size[2]);
+    return gpu_go(c, gpu_text_norm, last ? rows : columns, &l);
 }
 
 int gpu_softmax(struct gpu_call *c)
 {
-    return softmax(c, "softmax", c->args[1].as.i, c->name[0] == 'l', 1);
+    return softmax(c, "softmax", "softmax_columns", c->args[1].as.i, c->name[0] == 'l', 1);
 }
 
 int gpu_softmax_backward(struct gpu_call *c)
 {
-    return softmax(c, "softmax_backward", c->args[2].as.i, c->name[1] == 'l', 2);
+    return softmax(c, "softmax_backward", "softmax_columns_backward", c->args[2].as.i,
+                   c->name[1] == 'l', 2);
 }
 
 /* ---- batch_norm ---- */
@@ -44,19 +55,12 @@ int gpu_softmax_backward(struct gpu_call *c)
 struct batch {
     int64_t N_C_S[3];
     double momentum;
-    char eps[8];
-    size_t size; /* of a T */
     int32_t has;
 };
 
-static void put_number(char *to, double number, int dtype)
+static struct batch batch_of(const fl_tensor *input)
 {
-    gpu_scalar((union loop_scalar){.f = number}, compute_of(dtype), to);
-}
-
-static struct batch batch_of(const struct gpu_call *c, const fl_tensor *input)
-{
-    struct batch b = {.size = dtype_size(c->dtype)};
+    struct batch b = {.momentum = 0};
     gpu_around(input, 1, b.N_C_S);
     return b;
 }
@@ -84,8 +88,8 @@ int gpu_batch_norm_training(struct gpu_call *c)
 {
     const fl_tensor *input = gpu_tensor(c, 0), *weight = gpu_tensor(c, 1), *bias = gpu_tensor(c, 2);
     fl_tensor *mean = (fl_tensor *)gpu_tensor(c, 3), *var = (fl_tensor *)gpu_tensor(c, 4);
-    struct batch b = batch_of(c, input);
-    struct gpu_launch l = {.dims = 1, .local = {GROUP}, .global = {(size_t)b.N_C_S[1] * GROUP}};
+    struct batch b = batch_of(input);
+    struct gpu_launch l = group_each(b.N_C_S[1]);
     if (!is_written_in_place(c, mean) || !is_written_in_place(c, var) || input->numel == 0 ||
         c->y[0]->dtype != c->dtype || c->y[1]->dtype != c->dtype)
         return DEVICE_CANNOT;
@@ -116,15 +120,15 @@ int gpu_batch_norm_training(struct gpu_call *c)
 int gpu_batch_norm_inference(struct gpu_call *c)
 {
     const fl_tensor *input = gpu_tensor(c, 0), *weight = gpu_tensor(c, 1), *bias = gpu_tensor(c, 2);
-    struct batch b = batch_of(c, input);
+    struct batch b = batch_of(input);
     struct gpu_launch l = {0};
     if (input->numel == 0)
         return DEVICE_CANNOT;
     b.has = (weight ? 1 : 0) | (bias ? 2 : 0);
-    put_number(b.eps, c->args[5].as.f, c->dtype);
+    const double eps = c->args[5].as.f;
     void *y = gpu_result(c, 0);
     begin(&l, &b);
-    gpu_bytes(&l, b.eps, b.size);
+    gpu_bytes(&l, &eps, sizeof eps);
     gpu_bytes(&l, &b.has, sizeof b.has);
     gpu_buffer(&l, gpu_operand(c, input));
     optional(c, &l, weight, y);
@@ -139,8 +143,8 @@ int gpu_batch_norm_inference(struct gpu_call *c)
 int gpu_batch_norm_backward(struct gpu_call *c)
 {
     const fl_tensor *g = gpu_tensor(c, 0), *input = gpu_tensor(c, 1), *weight = gpu_tensor(c, 2);
-    struct batch b = batch_of(c, input);
-    struct gpu_launch l = {.dims = 1, .local = {GROUP}, .global = {(size_t)b.N_C_S[1] * GROUP}};
+    struct batch b = batch_of(input);
+    struct gpu_launch l = group_each(b.N_C_S[1]);
     int32_t training = c->args[5].as.i != 0;
     if (input->numel == 0)
         return DEVICE_CANNOT;
@@ -166,16 +170,15 @@ int gpu_layer_norm(struct gpu_call *c)
 {
     const fl_tensor *input = gpu_tensor(c, 0), *weight = gpu_tensor(c, 2), *bias = gpu_tensor(c, 3);
     int64_t rows = c->y[1]->numel, n = rows ? input->numel / rows : 0;
-    struct gpu_launch l = {0};
-    char eps[8];
+    const double eps = c->args[4].as.f;
+    struct gpu_launch l = group_each(rows);
     int32_t has = (weight ? 1 : 0) | (bias ? 2 : 0);
     if (input->numel == 0)
         return DEVICE_CANNOT;
-    put_number(eps, c->args[4].as.f, c->dtype);
     void *y = gpu_result(c, 0);
     gpu_bytes(&l, &rows, sizeof rows);
     gpu_bytes(&l, &n, sizeof n);
-    gpu_bytes(&l, eps, dtype_size(c->dtype));
+    gpu_bytes(&l, &eps, sizeof eps);
     gpu_bytes(&l, &has, sizeof has);
     gpu_buffer(&l, gpu_operand(c, input));
     optional(c, &l, weight, y);
@@ -183,6 +186,5 @@ int gpu_layer_norm(struct gpu_call *c)
     gpu_buffer(&l, y);
     gpu_buffer(&l, gpu_result(c, 1));
     gpu_buffer(&l, gpu_result(c, 2));
-    gpu_spread(&l, rows);
     return gpu_go(c, gpu_text_norm, "layer_norm", &l);
 }

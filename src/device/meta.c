@@ -16,4 +16,4 @@ static struct device *open_meta(int index)
     return &meta;
 }
 
-const struct driver driver_meta = {"meta", count, open_meta};
+const struct driver driver_meta = {"meta", false, count, open_meta};

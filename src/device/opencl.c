@@ -368,4 +368,4 @@ static struct device *open_device(int index)
     return NULL;
 }
 
-const struct driver driver_opencl = {"opencl", count, open_device};
+const struct driver driver_opencl = {"opencl", true, count, open_device};

@@ -46,13 +46,6 @@ void op_shape_like(struct op_shape *y, const fl_tensor *t)
 
 /* ---- dtypes of kernels ---- */
 
-/* PyTorch's refusal of a dtype, by the name of the operator or of its kernel. -1. */
-static int refuse_dtype(const char *name, int dtype)
-{
-    return error_set(FL_NOT_IMPLEMENTED, "\"%s\" not implemented for '%s'", name,
-                     dtype_title(dtype));
-}
-
 /* Unsigned integers that become int64 or a float are read as integers are. */
 static bool accepted(const fl_op *f, int dtype)
 {
@@ -75,7 +68,7 @@ static int kernel_dtype(const fl_op *f, const fl_value *args)
     if (dtype < 0)
         return -1;
     if (f->first >= 0 && dtype != FL_NO_DTYPE && !accepted(f, dtype))
-        return refuse_dtype(f->called, dtype);
+        return dtype_refuse(f->called, dtype);
     switch (f->result_dtype) {
     case RESULT_FLOAT:
         return dtype_is_inexact(dtype) ? dtype : dtype_default();
@@ -142,10 +135,6 @@ static int call_view(const fl_op *f, const fl_value *args, fl_value *results)
         tensor_set_base(y, self, autograd_creation());
     }
     results[0] = fl_tensor_value(y);
-    if (record_is_needed(f, args) && record_call(f, args, results)) {
-        tensor_release(y);
-        return -1;
-    }
     return 0;
 }
 
@@ -163,7 +152,7 @@ static int refuse_special(const fl_op *f, const fl_value *args)
     for (int i = 0; i < f->params; i++) {
         int dtype = args[i].tag == FL_TENSOR ? args[i].as.tensor->dtype : FL_NO_DTYPE;
         if (is_special(dtype) && !accepted(f, dtype))
-            return refuse_dtype(f->called, dtype);
+            return dtype_refuse(f->called, dtype);
     }
     return 0;
 }
@@ -226,7 +215,7 @@ static int allocate_results(const fl_op *f, const fl_value *args, fl_tensor *to,
     int status = f->shape(args, shape);
     for (int k = 0; k < f->results && status == 0; k++)
         if (is_special(shape[k].dtype) && !op_accepts(f->accepts, shape[k].dtype))
-            status = refuse_dtype(f->called, shape[k].dtype);
+            status = dtype_refuse(f->called, shape[k].dtype);
     for (int k = 0; k < f->results && status == 0; k++) {
         y[k] = new_result(f, args, to, &shape[k]);
         status = y[k] ? 0 : -1;
@@ -236,26 +225,16 @@ static int allocate_results(const fl_op *f, const fl_value *args, fl_tensor *to,
     return status;
 }
 
-static int call_kernel(const fl_op *f, const fl_value *given, fl_tensor *to, fl_value *results)
+static int call_kernel(const fl_op *f, const fl_value *args, fl_tensor *to, fl_value *results)
 {
-    fl_value args[OP_PARAMS];
-    fl_tensor *made[OP_PARAMS], *y[OP_RESULTS] = {NULL};
-    if (f->grad && f->grad->refused && autograd_mode.grad && record_refuse(f, given))
-        return -1;
-    memcpy(args, given, sizeof *args * f->params);
-    int status = door_numbers(f, args, made);
-    if (status == 0)
-        status = allocate_results(f, args, to, y);
+    fl_tensor *y[OP_RESULTS] = {NULL};
+    int status = allocate_results(f, args, to, y);
     if (status == 0)
         status = kernel_run(f, args, y);
     if (status == 0 && f->keeps)
         status = format_keep(f, args, y);
     for (int k = 0; k < f->results; k++)
         results[k] = fl_tensor_value(y[k]);
-    if (status == 0 && record_is_needed(f, args))
-        status = record_call(f, args, results);
-    for (int i = 0; i < f->params; i++)
-        tensor_release(made[i]);
     for (int k = 0; status && k < f->results; k++)
         tensor_release(y[k]);
     return status;
@@ -300,19 +279,34 @@ static int call_compose(const fl_op *f, const fl_value *args, fl_value *results)
     return status;
 }
 
-/* to: a tensor of the program's that the result may be computed into (room_take), or NULL. */
+/* Computes and records; a composite's parts are recorded, it is not. to: a tensor of the program's
+ * that the result may be computed into (room_take), or NULL. */
 static int call_function(const fl_op *f, const fl_value *args, fl_tensor *to, fl_value *results)
 {
-    switch (f->kind) {
-    case OP_REDUCE:
-        return reduce_call(f, args, to, results);
-    case OP_VIEW:
-        return call_view(f, args, results);
-    case OP_KERNEL:
-        return call_kernel(f, args, to, results);
-    default:
+    fl_value own[OP_PARAMS];
+    fl_tensor *made[OP_PARAMS];
+    bool kernel = f->kind == OP_KERNEL;
+    int status = 0;
+    if (f->kind == OP_COMPOSE)
         return call_compose(f, args, results);
+    if (kernel) {
+        if (f->grad && f->grad->refused && autograd_mode.grad && record_refuse(f, args))
+            return -1;
+        args = memcpy(own, args, sizeof *own * f->params);
+        status = door_numbers(f, own, made);
     }
+    if (status == 0)
+        status = kernel                 ? call_kernel(f, args, to, results)
+                 : f->kind == OP_REDUCE ? reduce_call(f, args, to, results)
+                                        : call_view(f, args, results);
+    if (status == 0 && record_is_needed(f, args) && record_call(f, args, results)) {
+        status = -1;
+        for (int k = 0; k < f->results; k++)
+            tensor_release(results[k].as.tensor);
+    }
+    for (int i = 0; kernel && i < f->params; i++)
+        tensor_release(made[i]);
+    return status;
 }
 
 /* ---- forms that write ---- */
@@ -363,6 +357,17 @@ static int check_apart(const fl_op *f, const fl_value *args, int from, const fl_
     return 0;
 }
 
+/* Refuses to write what may not be written: by autograd's rules, of all forms. */
+static int check_permission(const fl_op *op, const fl_value *args)
+{
+    const fl_op *f = op->function;
+    bool out = op->form == FORM_OUT, recorded = !out && record_has_gradient(f, args);
+    for (int k = 0; k < (out ? f->results : 1); k++)
+        if (autograd_check_inplace(args[out ? f->params + k : 0].as.tensor, recorded))
+            return -1;
+    return 0;
+}
+
 /* In place by nature: the kernel writes its first parameter, which is also the result. */
 static int call_writer(const fl_op *f, const fl_value *given, fl_value *results)
 {
@@ -370,8 +375,7 @@ static int call_writer(const fl_op *f, const fl_value *given, fl_value *results)
     fl_value args[OP_PARAMS];
     fl_tensor *made[OP_PARAMS], *self = given[0].as.tensor;
     struct node *n = NULL;
-    if (autograd_check_inplace(self, record_has_gradient(f, given)) ||
-        check_apart(f, given, 1, self))
+    if (check_permission(f, given) || check_apart(f, given, 1, self))
         return -1;
     memcpy(args, given, sizeof *args * f->params);
     int status = door_numbers(f, args, made);
@@ -400,7 +404,7 @@ static int call_view_inplace(const fl_op *op, const fl_value *args, fl_value *re
     const fl_op *f = op->function;
     fl_tensor *self = args[0].as.tensor;
     struct op_view view;
-    if (autograd_check_inplace(self, record_has_gradient(f, args)) || f->view(args, &view))
+    if (check_permission(op, args) || f->view(args, &view))
         return -1;
     struct node *n = NULL;
     if (record_is_needed(f, args)) {
@@ -419,16 +423,6 @@ static int call_view_inplace(const fl_op *op, const fl_value *args, fl_value *re
     if (status == 0)
         results[0] = fl_tensor_value(tensor_retain(self));
     return status;
-}
-
-static int check_written_shape(const fl_tensor *y, const fl_tensor *self)
-{
-    char own[128], wanted[128];
-    if (shape_equal(y, self))
-        return 0;
-    return error_set(FL_RUNTIME_ERROR, "output with shape %s doesn't match the broadcast shape %s",
-                     shape_text(own, sizeof own, self->ndim, self->sizes),
-                     shape_text(wanted, sizeof wanted, y->ndim, y->sizes));
 }
 
 static int copy_unrecorded(fl_tensor *to, fl_tensor *from)
@@ -470,11 +464,10 @@ static int call_inplace(const fl_op *f, const fl_value *given, fl_value *results
 {
     fl_tensor *self = given[0].as.tensor, *before = NULL;
     fl_value args[OP_PARAMS], computed = fl_none();
-    bool recorded = record_has_gradient(f, given);
-    if (autograd_check_inplace(self, recorded) || (f->apart && check_apart(f, given, 1, self)))
+    if (check_permission(f, given) || (f->apart && check_apart(f, given, 1, self)))
         return -1;
+    bool recorded = record_has_gradient(f, given) && dtype_is_inexact(self->dtype);
     memcpy(args, given, sizeof *args * f->params);
-    recorded = recorded && dtype_is_inexact(self->dtype);
     if (recorded && (f->kind == OP_COMPOSE || (f->grad && f->grad->saves & 1))) {
         if (!(before = autograd_copy(self)))
             return -1;
@@ -483,7 +476,8 @@ static int call_inplace(const fl_op *f, const fl_value *given, fl_value *results
     bool looked_at = autograd_mode.interpose & INTERPOSE_TRANSFORMS;
     int status = looked_at ? op_call(f, args, &computed) : call_function(f, args, NULL, &computed);
     fl_tensor *y = status == 0 && computed.tag == FL_TENSOR ? computed.as.tensor : NULL;
-    if (y && (check_written_shape(y, self) || check_cast(f, y, self)))
+    if (y && ((!shape_equal(y, self) && shape_refuse(self, y->ndim, y->sizes)) ||
+              check_cast(f, y, self)))
         status = -1;
     if (y && status == 0)
         status = recorded    ? become(f, args, self, y)
@@ -494,14 +488,6 @@ static int call_inplace(const fl_op *f, const fl_value *given, fl_value *results
     if (status == 0)
         results[0] = fl_tensor_value(tensor_retain(self));
     return status;
-}
-
-static int refuse_gradient(const fl_op *f)
-{
-    return error_set(FL_RUNTIME_ERROR,
-                     "%s(): functions with out=... arguments don't support automatic "
-                     "differentiation, but one of the arguments requires grad.",
-                     f->base);
 }
 
 /* What makes a tensor of no other (zeros, arange, rand) makes it of the destination's dtype: a copy of
@@ -536,12 +522,14 @@ static int call_out(const fl_op *op, const fl_value *given, fl_value *results)
     for (int k = 0; k < f->results; k++) {
         to[k] = given[f->params + k].as.tensor;
         if (autograd_mode.grad && tensor_requires_grad(to[k]))
-            return refuse_gradient(f);
+            return record_refuse_out(f);
     }
     if (take_dtype(f, given, to[0], args))
         return -1;
+    if (check_permission(op, given))
+        return -1;
     for (int k = 0; k < f->results; k++)
-        if (autograd_check_inplace(to[k], false) || check_apart(f, args, 0, to[k]))
+        if (check_apart(f, args, 0, to[k]))
             return -1;
     bool looked_at = autograd_mode.interpose & INTERPOSE_TRANSFORMS;
     if (looked_at ? op_call(f, args, computed) : call_function(f, args, to[0], computed))
@@ -549,7 +537,8 @@ static int call_out(const fl_op *op, const fl_value *given, fl_value *results)
     bool recorded = false;
     for (int k = 0; k < f->results; k++)
         recorded |= computed[k].tag == FL_TENSOR && tensor_requires_grad(computed[k].as.tensor);
-    int status = recorded && autograd_mode.grad ? refuse_gradient(f) : write_back(f, computed, to);
+    int status =
+        recorded && autograd_mode.grad ? record_refuse_out(f) : write_back(f, computed, to);
     for (int k = 0; k < f->results; k++) {
         fl_value_release(&computed[k]);
         if (status == 0)

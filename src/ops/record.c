@@ -296,6 +296,14 @@ int record_call(const fl_op *f, const fl_value *args, const fl_value *results)
     return status;
 }
 
+int record_refuse_out(const fl_op *f)
+{
+    return error_set(FL_RUNTIME_ERROR,
+                     "%s(): functions with out=... arguments don't support automatic "
+                     "differentiation, but one of the arguments requires grad.",
+                     f->base);
+}
+
 int record_refuse(const fl_op *f, const fl_value *args)
 {
     for (int i = 0; i < f->params; i++)

@@ -43,6 +43,8 @@ struct node *record_node(const fl_op *f, const fl_value *args, const fl_value *r
 int record_call(const fl_op *f, const fl_value *args, const fl_value *results);
 /* Refuses arguments that must not ask for a gradient and do. Grad mode is on. 0 or -1. */
 int record_refuse(const fl_op *f, const fl_value *args);
+/* The error of out= where a gradient is asked for: -1. */
+int record_refuse_out(const fl_op *f);
 /* Before an in-place call writes self, its first argument: *n becomes the node that self comes from
  * afterwards, NULL where its history stays. What is saved has the versions of before the write: an
  * operand that shares self's memory is refused in backward, as PyTorch does. */

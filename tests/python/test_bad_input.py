@@ -142,9 +142,9 @@ def test_ints_of_more_than_64_bits(n):
             f"{call.__name__}(): argument '{argument}' failed to unpack the object at pos 2 with"
             ' error "Overflow when unpacking long long'
         )
-    # What a uint64 holds wraps in PyTorch's operands, and is refused here rather than wrong.
+    # What a uint64 holds wraps beside PyTorch's integers, and is refused here rather than wrong.
     with pytest.raises(RuntimeError if n == 2**63 else OverflowError):
-        x + n
+        x.long() + n
 
 
 def test_bounds_of_random_numbers():

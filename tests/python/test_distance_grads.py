@@ -44,3 +44,37 @@ def test_matrices_that_are_not_finite(n, dtype):
         inverse = torch.linalg.pinv(both, hermitian=hermitian)
         assert inverse[1].isnan().all() and torch.equal(inverse[0], both[0])
     assert torch.linalg.lstsq(both, both[:, :, :1], driver="gelsd").solution[1].isnan().all()
+
+
+def test_distances_of_order_0_count_infinities():
+    rows = torch.tensor([[1.0, math.inf], [0.0, math.inf], [2.0, 3.0], [2.0, math.nan]])
+    gaps = torch.pdist(rows, p=0).tolist()
+    assert [gaps[1], gaps[3]] == [2.0, 2.0] and all(math.isnan(gaps[i]) for i in (0, 2, 4, 5))
+    assert torch.cdist(rows[:1], rows[2:3], p=0).tolist() == [[2.0]]
+    assert gradients(lambda a: torch.pdist(a, p=0), rows.tolist()) == [[[0.0, 0.0]] * 4]
+
+
+def test_cosines_near_eps_are_derived_as_if_the_norms_counted():
+    a, b = gradients(lambda a, b: torch.nn.functional.cosine_similarity(a, b, eps=1e-3),
+                     [[1e-4, 1e-5]], [[1e-5, 0.0]])
+    assert a == [pytest.approx([9.00496101, -0.09950371])]
+    assert b == [pytest.approx([98.99999237, 9.99999809])]
+
+
+def test_determinants_of_matrices_that_are_not_finite():
+    nan, inf = math.nan, math.inf
+    for a, sign, size in (([[nan, 1.0], [1.0, 2.0]], 0.0, nan), ([[inf, 1.0], [1.0, 2.0]], 1.0, inf),
+                          ([[-1.0, 1.0], [1.0, inf]], -1.0, inf)):
+        got = torch.linalg.slogdet(torch.tensor(a))
+        assert got.sign.item() == sign
+        assert got.logabsdet.item() == size or math.isnan(size) and math.isnan(got.logabsdet.item())
+
+
+def test_gels_refuses_what_has_not_full_rank():
+    whole, half = [[1.0, 2.0], [2.0, 5.0], [3.0, 6.0]], [[0.0, 2.0], [0.0, 4.0], [0.0, 6.0]]
+    b = torch.ones(3, 1)
+    with pytest.raises(torch.linalg.LinAlgError, match="does not have full rank"):
+        torch.linalg.lstsq(torch.tensor(half), b, driver="gels")
+    with pytest.raises(torch.linalg.LinAlgError, match="Batch element 1"):
+        torch.linalg.lstsq(torch.tensor([whole, half]), torch.stack([b, b]), driver="gels")
+    assert torch.linalg.lstsq(torch.tensor(half), b).rank == 1

@@ -74,3 +74,34 @@ def test_spaced_floats_are_rounded_as_pytorch_rounds_them():
     assert wide[[10, 13]].tolist() == [-2.3877551020408165, -2.2040816326530615]
     half = torch.logspace(1.2, 3, 3, dtype=torch.float16).tolist()
     assert half == [15.859375, 125.9375, 1000.0]
+
+
+def test_an_int_beyond_int64_is_a_float_beside_floats():
+    x, big = torch.tensor([1.0, -2.0]), 2**63
+    for y in (x + big, big + x, torch.full((2,), big, dtype=torch.float32),
+              torch.zeros(2).fill_(big), x.clamp(min=big), torch.where(x != x, x, big)):
+        assert y.dtype == torch.float32 and y.tolist() == [9223372036854775808.0] * 2
+    assert (x == big).tolist() == [False, False] and (x < big).tolist() == [True, True]
+    assert torch.remainder(big, torch.tensor([5.0])).tolist() == [3.0]
+    assert (torch.tensor([2.0], dtype=torch.complex64) * big).tolist() == [2.0**64]
+    with pytest.raises(OverflowError):
+        x + 2**64
+
+
+def test_a_uint64_takes_all_its_ints():
+    wide = torch.tensor([2**63 + 1, 5], dtype=torch.uint64)
+    assert (wide == 2**63 + 1).tolist() == [True, False]
+    assert (wide != 2**63 + 1).tolist() == [False, True]
+    assert (wide * 1 == wide).all()
+    assert torch.full((2,), 2**64 - 1, dtype=torch.uint64).tolist() == [2**64 - 1] * 2
+    assert torch.full_like(wide, 2**63).tolist() == wide.new_full((2,), 2**63).tolist()
+    assert torch.zeros(1, dtype=torch.uint64).fill_(2**63 + 5).item() == 2**63 + 5
+
+
+def test_an_int_beyond_int64_is_refused_beside_integers():
+    x = torch.tensor([1, 2])
+    for call in (lambda: x + 2**63, lambda: x.fill_(2**63), lambda: torch.full((2,), 2**63),
+                 lambda: x.masked_fill(x > 1, 2**63)):
+        with pytest.raises(RuntimeError, match="int64_t without overflow"):
+            call()
+    assert x.tolist() == [1, 2]

@@ -1,8 +1,10 @@
 """The device "opencl": where tensors live, what runs there, gradients, training, files."""
+import copy
 import importlib.util
 import io
 import os
 import pathlib
+import pickle
 import subprocess
 import sys
 import warnings
@@ -303,11 +305,11 @@ def digits():
 
 
 @needs_opencl
-def test_digits(capsys):
-    """The example learns the digits as it does on the CPU. Adam divides a gradient by its size, which
-    makes much of the rounding of small ones: losses part by some 1e-4 while they are large, and come
-    together as they fall."""
+def test_digits(capsys, monkeypatch):
+    """The example learns the digits as it does on the CPU, to the same losses. Of its fifteen passes
+    three are enough for the accuracy that it promises."""
     example, losses = digits(), {}
+    monkeypatch.setattr(example, "EPOCHS", 3)
     known, held_out = example.Digits(train=True), example.Digits(train=False)
     for place in ("cpu", "opencl"):
         torch.manual_seed(0)
@@ -320,9 +322,9 @@ def test_digits(capsys):
         assert accuracy >= 0.985
         losses[place] = [float(line.split()[3]) for line in capsys.readouterr().out.splitlines()
                          if line.startswith("epoch")]
-    assert len(losses["cpu"]) == 15
+    assert len(losses["cpu"]) == 3
     apart = [abs(a - b) for a, b in zip(losses["cpu"], losses["opencl"], strict=True)]
-    assert max(apart) < 2e-3 and max(apart[6:]) < 1e-4
+    assert max(apart) < 1e-4
 
 
 @needs_opencl
@@ -349,3 +351,65 @@ def test_digits_first_steps():
 def test_the_greatest_unsigned_integer_as_a_number():
     x = torch.tensor([2**64 - 1, 3], dtype=torch.uint64).to("opencl")
     assert x[0].item() == 2**64 - 1 and x.tolist() == [2**64 - 1, 3]
+
+
+@needs_opencl
+def test_after_a_fork_it_refuses():
+    """The driver's threads are not in the child, where whoever waits for them waits for ever."""
+    program = """
+import os, sys, flambeau as torch
+x = torch.ones(2, device="opencl")
+if not os.fork():
+    for touch in (lambda: x + 1, x.tolist, lambda: torch.ones(2, device="opencl"), x.sum, x.zero_):
+        try:
+            touch()
+        except RuntimeError as error:
+            print(str(error).splitlines()[0], flush=True)
+    del x
+    os._exit(0)
+os.wait()
+print((x + 1).tolist())
+"""
+    run = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=120)
+    *refusals, last = run.stdout.splitlines()
+    assert last == "[2.0, 2.0]" and len(refusals) == 5 and set(refusals) == {
+        "Cannot re-initialize OpenCL in forked subprocess. To use OpenCL with multiprocessing, you "
+        "must use the 'spawn' start method"}
+
+
+@needs_opencl
+def test_pickles_dlpack_and_loaders():
+    x = torch.arange(6.0, device="opencl").reshape(3, 2)
+    for y in (pickle.loads(pickle.dumps(x)), copy.deepcopy(x)):
+        assert y.device == x.device and y.tolist() == x.tolist()
+    assert tuple(int(i) for i in x.__dlpack_device__()) == (4, 0)
+    with pytest.raises(BufferError, match="Can't export a tensor on opencl:0"):
+        x.__dlpack__()
+    assert torch.from_dlpack(x.__dlpack__(dl_device=(1, 0))).tolist() == x.tolist()
+    data = torch.utils.data
+    batch, = next(iter(data.DataLoader(data.TensorDataset(x), batch_size=2)))
+    assert batch.device == x.device and batch.tolist() == [[0, 1], [2, 3]]
+
+
+@needs_opencl
+@pytest.mark.parametrize("shape", [(5, 32, 8, 8, 24), (3, 4, 30, 31, 6), (2, 3, 5, 5, 2)], ids=str)
+def test_convolutions_have_the_bits_of_the_cpu(shape):
+    """Several units and splits of the weight's gradient; planes that are cut, and that are not."""
+    n, c, h, w, k = shape
+    for options in ({"padding": 1}, {"stride": 2, "padding": 1}):
+        both(lambda x, w: F.conv2d(x, w, **options), torch.randn(n, c, h, w),  # noqa: B023
+             torch.randn(k, c, 3, 3), tolerance=0)
+
+
+@needs_opencl
+def test_norms_have_the_bits_of_the_cpu():
+    """Few images and many, long lines, one element a channel."""
+    for shape in ((4, 3, 50, 50), (70, 5, 4, 4), (40, 6)):
+        w, b = torch.randn(shape[1]), torch.randn(shape[1])
+        both(lambda x, w, b: F.batch_norm(x, None, None, w, b, training=True), torch.randn(shape), w, b,
+             tolerance=0)
+        x = torch.randn(shape)
+        assert close(F.layer_norm(x, shape[1:]), F.layer_norm(x.to("opencl"), shape[1:]), 0)
+    for dim in (0, 1):
+        both(lambda x: F.softmax(x, dim), torch.randn(40, 3000), tolerance=0)  # noqa: B023
+        both(lambda x: F.log_softmax(x, dim), torch.randn(40, 3000), tolerance=0)  # noqa: B023

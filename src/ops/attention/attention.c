@@ -20,7 +20,7 @@
 #include "ops/op.h"
 #include "ops_kernels.h"
 
-enum { BLOCK_SCORES = 1 << 16, LEAST_ROWS = 16, MOST_ROWS = 128 };
+enum { BLOCK_SCORES = 1 << 16, LEAST_ROWS = 16, CAUSAL_ROWS = 32, MOST_ROWS = 128 };
 
 struct job {
     int dtype; /* float32 or float64, which all but a bool mask are of, contiguous */
@@ -243,6 +243,9 @@ static void set_up(struct job *j, const fl_tensor *q, const fl_tensor *k, const 
     }
     j->block = BLOCK_SCORES / (j->keys + 1);
     j->block = j->block < LEAST_ROWS ? LEAST_ROWS : j->block > MOST_ROWS ? MOST_ROWS : j->block;
+    if (j->causal &&
+        j->block > CAUSAL_ROWS) /* what a row computes behind its own key is for nothing */
+        j->block = CAUSAL_ROWS;
     j->block = j->block > j->rows ? j->rows : j->block;
     j->blocks = j->block ? (j->rows + j->block - 1) / j->block : 0;
     j->q = tensor_data(q), j->k = tensor_data(k), j->v = tensor_data(v);

@@ -19,6 +19,7 @@
 #include <stdbool.h>
 #include <string.h>
 
+#include "core/conv_order.h"
 #include "core/error.h"
 #include "core/memory.h"
 #include "core/threads.h"
@@ -26,15 +27,7 @@
 #include "ops/conv/depthwise.h"
 #include "ops/matmul/gemm.h"
 
-enum {
-    UNIT_PIXELS = 768,
-    FILTER_BLOCK = 64,
-    CHANNEL_BLOCK = 64,
-    CHUNKS = 16,           /* wanted, where there is work for so many */
-    LEAST_CHUNK = 1 << 18, /* multiply-adds */
-    MOST_SUMS = 32 << 20,  /* bytes of all splits' sums */
-    MOST_SPLITS = 64
-};
+enum { FILTER_BLOCK = CONV_FILTER_BLOCK, CHANNEL_BLOCK = 64 };
 
 struct plan {
     const struct conv2d_shape *p;
@@ -45,8 +38,7 @@ struct plan {
     int64_t rows, cols;        /* of the output */
     int64_t channels, filters; /* of a group */
     int64_t channel_blocks, filter_blocks;
-    int64_t unit_images, units_of_image; /* one of them is 1 */
-    int64_t units, splits;
+    struct conv_cut cut;
     /* The copy of x: (images, lines, columns, channels of a block). */
     int64_t columns, most_lines;
     /* A split's sums for a block of filters: (channel blocks, r, s, channels of a block, pitch). */
@@ -162,14 +154,14 @@ struct unit {
 static struct unit unit_at(const struct plan *plan, int64_t index)
 {
     struct unit u = {.images = 1, .i1 = plan->rows};
-    if (plan->units_of_image > 1) {
-        u.image = index / plan->units_of_image;
-        int64_t part = index % plan->units_of_image;
-        u.i0 = plan->rows * part / plan->units_of_image;
-        u.i1 = plan->rows * (part + 1) / plan->units_of_image;
+    if (plan->cut.units_of_image > 1) {
+        u.image = index / plan->cut.units_of_image;
+        int64_t part = index % plan->cut.units_of_image;
+        u.i0 = plan->rows * part / plan->cut.units_of_image;
+        u.i1 = plan->rows * (part + 1) / plan->cut.units_of_image;
     } else {
-        u.image = index * plan->unit_images;
-        u.images = at_most(plan->unit_images, plan->p->n - u.image);
+        u.image = index * plan->cut.unit_images;
+        u.images = at_most(plan->cut.unit_images, plan->p->n - u.image);
     }
     return u;
 }
@@ -255,12 +247,13 @@ static void run_unit(const struct plan *plan, int64_t group, int64_t filter, int
 static void run_chunk(void *context, int64_t chunk)
 {
     struct plan *plan = context;
-    const int64_t split = chunk % plan->splits, block = chunk / plan->splits % plan->filter_blocks;
-    const int64_t group = chunk / plan->splits / plan->filter_blocks;
+    const int64_t split = chunk % plan->cut.splits,
+                  block = chunk / plan->cut.splits % plan->filter_blocks;
+    const int64_t group = chunk / plan->cut.splits / plan->filter_blocks;
     const int64_t filter = block * FILTER_BLOCK,
                   filters = at_most(plan->filters - filter, FILTER_BLOCK);
-    const int64_t begin = plan->units * split / plan->splits;
-    const int64_t end = plan->units * (split + 1) / plan->splits;
+    const int64_t begin = plan->cut.units * split / plan->cut.splits;
+    const int64_t end = plan->cut.units * (split + 1) / plan->cut.splits;
     char *sums = plan->sums + chunk * plan->sums_size * plan->size;
     char *scratch = memory_alloc(plan->scratch);
     if (!scratch) {
@@ -295,8 +288,8 @@ static void join_chunk(void *context, int64_t index)
     const int64_t group = index / plan->filter_blocks,
                   filter = index % plan->filter_blocks * FILTER_BLOCK;
     const int64_t filters = at_most(plan->filters - filter, FILTER_BLOCK);
-    char *sums = plan->sums + index * plan->splits * plan->sums_size * size;
-    for (int64_t s = 1; s < plan->splits; s++)
+    char *sums = plan->sums + index * plan->cut.splits * plan->sums_size * size;
+    for (int64_t s = 1; s < plan->cut.splits; s++)
         add(sums, sums + s * plan->sums_size * size, plan->sums_size, size);
     char *out =
         (char *)plan->dweight + (group * plan->filters + filter) * plan->channels * taps * size;
@@ -316,32 +309,23 @@ static void join_chunk(void *context, int64_t index)
 static void lay_out(struct plan *plan)
 {
     const struct conv2d_shape *p = plan->p;
-    const int64_t pixels = plan->rows * plan->cols, taps = p->r * p->s, size = plan->size;
+    const int64_t taps = p->r * p->s, size = plan->size;
     plan->channel_blocks = divide_up(plan->channels, CHANNEL_BLOCK);
     plan->filter_blocks = divide_up(plan->filters, FILTER_BLOCK);
-    plan->unit_images = at_most(p->n, pixels < UNIT_PIXELS ? UNIT_PIXELS / pixels : 1);
-    plan->units_of_image =
-        plan->unit_images > 1 ? 1 : at_most(plan->rows, divide_up(pixels, UNIT_PIXELS));
-    plan->units =
-        plan->units_of_image > 1 ? p->n * plan->units_of_image : divide_up(p->n, plan->unit_images);
+    plan->cut = conv_cut(p->n, plan->rows, plan->cols, taps, plan->channels, plan->filters,
+                         p->groups, size);
     plan->pitch = round_up(at_most(plan->filters, FILTER_BLOCK), 16);
     plan->sums_size = taps * plan->channels * plan->pitch;
 
-    const int64_t blocks = p->groups * plan->filter_blocks;
-    const int64_t work = p->n * pixels * plan->channels * taps * plan->pitch * blocks;
-    plan->splits = at_most(at_most(divide_up(CHUNKS, blocks), plan->units), work / LEAST_CHUNK);
-    plan->splits = at_most(plan->splits, MOST_SUMS / (blocks * plan->sums_size * size));
-    plan->splits = plan->splits < 1 ? 1 : plan->splits;
-
-    const int64_t lines = divide_up(plan->rows, plan->units_of_image);
+    const int64_t lines = divide_up(plan->rows, plan->cut.units_of_image);
     const int64_t seen = (lines - 1) * p->stride[0] + (p->r - 1) * p->dilation[0] + 1;
     plan->columns = (plan->cols - 1) * p->stride[1] + (p->s - 1) * p->dilation[1] + 1;
-    plan->copy_bytes = (size_t)round_up(plan->unit_images * seen * plan->columns *
+    plan->copy_bytes = (size_t)round_up(plan->cut.unit_images * seen * plan->columns *
                                             at_most(plan->channels, CHANNEL_BLOCK) * size,
                                         64);
-    plan->g_bytes = (size_t)(plan->unit_images * lines * plan->cols * size *
+    plan->g_bytes = (size_t)(plan->cut.unit_images * lines * plan->cols * size *
                              round_up(at_most(plan->filters, FILTER_BLOCK), plan->kernels->cols));
-    plan->offset_bytes = (size_t)(plan->unit_images * lines) * sizeof(int64_t);
+    plan->offset_bytes = (size_t)(plan->cut.unit_images * lines) * sizeof(int64_t);
     plan->scratch = plan->copy_bytes + plan->g_bytes + plan->offset_bytes;
 }
 
@@ -370,11 +354,11 @@ int conv2d_weight_gradient(const struct conv2d_shape *p, fl_dtype dtype,
         return conv1x1_backward_weight(p, dtype, g, x, dweight);
     lay_out(&plan);
     const int64_t blocks = p->groups * plan.filter_blocks;
-    const size_t bytes = (size_t)(blocks * plan.splits * plan.sums_size * plan.size);
+    const size_t bytes = (size_t)(blocks * plan.cut.splits * plan.sums_size * plan.size);
     plan.sums = memory_alloc(bytes);
     if (!plan.sums)
         return -1;
-    threads_for(blocks * plan.splits, run_chunk, &plan);
+    threads_for(blocks * plan.cut.splits, run_chunk, &plan);
     if (!atomic_load(&plan.failed))
         threads_for(blocks, join_chunk, &plan);
     memory_free(plan.sums, bytes);

@@ -14,6 +14,7 @@
 #include <stdbool.h>
 #include <string.h>
 
+#include "core/conv_order.h"
 #include "core/error.h"
 #include "core/memory.h"
 #include "core/threads.h"
@@ -28,9 +29,7 @@ enum {
     LEAST_PACKING = 1 << 16, /* weights that are worth waking a thread for */
     SCRATCH_BYTES =
         256 << 10, /* copied input and staged output of a chunk: they stay in the second cache */
-    LEAST_DEPTH = 8,
-    MOST_DEPTH = 16,
-    LINE = 64 /* bytes of a cache line */
+    LINE = 64      /* bytes of a cache line */
 };
 
 /* What is prepared of a phase. */
@@ -377,17 +376,6 @@ static void lay_out(struct plan *plan)
     plan->scratch = plan->copy_bytes + (size_t)(p->filters * plan->staged_filter * size);
 }
 
-/* The largest divisor of planes between LEAST_DEPTH and MOST_DEPTH, or planes. */
-static int64_t choose_depth(int64_t planes)
-{
-    assert(planes >= 0);
-    assert(planes >= 0);
-    for (int64_t depth = MOST_DEPTH; depth >= LEAST_DEPTH; depth--)
-        if (planes % depth == 0)
-            return depth;
-    return planes;
-}
-
 static void find_offsets(const struct plan *plan, struct phase *phase)
 {
     const struct correlation_phase *f = phase->p;
@@ -445,7 +433,7 @@ int correlate(const struct correlation *p)
                                  .in_plane = p->in_plane,
                                  .in_row = p->in_row,
                                  .in_col = p->in_col},
-                        .depth = choose_depth(p->planes)};
+                        .depth = conv_depth(p->planes)};
     plan.depthwise = &ISA_PICK(depthwise_table)->type[!single];
     plan.panel_count = (p->filters + plan.kernels->cols - 1) / plan.kernels->cols;
     find_reach(&plan);

@@ -83,15 +83,12 @@ int copy__cpu(fl_tensor *self, fl_tensor *src, bool non_blocking)
     tensor_release(spread);
     return status;
 mismatch:;
-    char to[128], from[128];
     int ndim = self->ndim;
     int64_t sizes[TENSOR_MAX_DIMS];
     memcpy(sizes, self->sizes, sizeof *sizes * (size_t)ndim);
     if (shape_broadcast(&ndim, sizes, src->ndim, src->sizes))
         return -1;
-    return error_set(FL_RUNTIME_ERROR, "output with shape %s doesn't match the broadcast shape %s",
-                     shape_text(to, sizeof to, self->ndim, self->sizes),
-                     shape_text(from, sizeof from, ndim, sizes));
+    return shape_refuse(self, ndim, sizes);
 }
 
 /* Whether t is laid out in a memory format. */

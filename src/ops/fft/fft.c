@@ -391,8 +391,7 @@ int fft_r2c_shape(fl_tensor *self, fl_ints dim, double scale, bool onesided, str
 {
     (void)scale;
     if (dtype_is_complex(self->dtype))
-        return error_set(FL_NOT_IMPLEMENTED, "\"_fft_r2c\" not implemented for '%s'",
-                         dtype_title(self->dtype));
+        return dtype_refuse("_fft_r2c", self->dtype);
     if (self->dtype != FL_FLOAT32 && self->dtype != FL_FLOAT64)
         return error_set(FL_RUNTIME_ERROR, "Unsupported dtype %s", dtype_title(self->dtype));
     if (check_dims(self, dim))

@@ -14,6 +14,7 @@
 #include "flambeau/ops/matmul.h"
 #include "flambeau/ops/pointwise.h"
 #include "flambeau/ops/view.h"
+#include "ops/image/points.h"
 #include "ops/op.h"
 #include "ops_kernels.h"
 
@@ -54,10 +55,13 @@ static inline double even_f64(double x)
     return rint(x);
 }
 
-#define REAL_BITS 32
+#define REAL_BITS   32
+#define POINT_LOOPS (&ISA_PICK(point_table)->f32)
 #include "ops/image/grid_sampler_loops.h"
 #undef REAL_BITS
-#define REAL_BITS 64
+#undef POINT_LOOPS
+#define REAL_BITS   64
+#define POINT_LOOPS (&ISA_PICK(point_table)->f64)
 #include "ops/image/grid_sampler_loops.h"
 
 static int check(const fl_tensor *input, const fl_tensor *grid, int dims)

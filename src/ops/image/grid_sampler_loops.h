@@ -140,6 +140,31 @@ static inline void NAME(find)(const struct sampler *s, const real *grid, struct 
     }
 }
 
+/* A row of an image's output, POINTS_TILE points at a time: places and weights first, which all
+ * channels share, then each channel by itself. Gives what sample_row gives. */
+static void NAME(sample_image_row)(const struct sampler *s, const real *x, const real *grid,
+                                   real *y)
+{
+    const struct point_loops *loops = POINT_LOOPS;
+    const int64_t plane = s->in[1] * s->in[2], out = s->out[1] * s->out[2];
+    const bool nearest = s->mode == MODE_NEAREST;
+    real at[2][POINTS_TILE], weight[4 * POINTS_TILE], slope;
+    int32_t index[4 * POINTS_TILE];
+    assert(s->dims == 2 && s->mode != MODE_BICUBIC);
+    for (int64_t j = 0; j < s->out[2]; j += POINTS_TILE, grid += 2 * POINTS_TILE) {
+        const int64_t n = s->out[2] - j < POINTS_TILE ? s->out[2] - j : POINTS_TILE;
+        for (int d = 0; d < 2; d++)
+            for (int64_t i = 0; i < n; i++)
+                at[d][i] = NAME(unscale)(s, 1 + d, grid[2 * i + 1 - d], &slope);
+        for (int d = 0; d < 2 && s->padding != PAD_ZEROS; d++)
+            for (int64_t i = 0; i < n; i++)
+                at[d][i] = NAME(padded)(s, 1 + d, at[d][i], &slope);
+        loops->neighbours(n, at[0], at[1], s->in[1], s->in[2], nearest, index, weight);
+        for (int64_t c = 0; c < s->C; c++)
+            loops->sampled(n, nearest ? 1 : 4, y + c * out + j, x + c * plane, index, weight);
+    }
+}
+
 /* One row of the output, all channels of it. */
 static void NAME(sample_row)(const struct sampler *s, int64_t row)
 {
@@ -149,6 +174,10 @@ static void NAME(sample_row)(const struct sampler *s, int64_t row)
     const real *grid = (const real *)s->grid + row * s->out[2] * s->dims;
     real *y = (real *)s->y + image * s->C * out + i * s->out[2];
     struct NAME(point) p;
+    if (s->dims == 2 && s->mode != MODE_BICUBIC && plane <= INT32_MAX) {
+        NAME(sample_image_row)(s, x, grid, y);
+        return;
+    }
     for (int64_t j = 0; j < s->out[2]; j++) {
         NAME(find)(s, grid + s->dims * j, &p);
         for (int64_t c = 0; c < s->C; c++) {

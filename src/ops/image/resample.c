@@ -194,8 +194,7 @@ int resample_shape(fl_tensor *input, fl_ints output_size, bool align_corners,
                          (long long)input->sizes[2], (long long)input->sizes[3],
                          shape_text(text, sizeof text, (int)output_size.count, output_size.data));
     if (dtype_is_integral(input->dtype) && input->dtype != FL_UINT8)
-        return error_set(FL_NOT_IMPLEMENTED, "\"upsample_bilinear2d_aa\" not implemented for '%s'",
-                         dtype_title(input->dtype));
+        return dtype_refuse("upsample_bilinear2d_aa", input->dtype);
     op_shape_set(
         y, 4,
         (int64_t[]){input->sizes[0], input->sizes[1], output_size.data[0], output_size.data[1]});

@@ -12,6 +12,7 @@
 
 #include "core/error.h"
 #include "core/memory.h"
+#include "core/sound.h"
 #include "flambeau/ops/copy.h"
 #include "flambeau/ops/create.h"
 #include "flambeau/ops/index.h"
@@ -182,6 +183,18 @@ static fl_tensor *ordered(const struct plan *p, const fl_tensor *self)
     return tensor_alias(self, self->ndim, sizes, strides, self->offset);
 }
 
+/* Adds the index's numbers times scale to those of all positions, which are as many and lie alike:
+ * false, and nothing is added, where one is out of bounds. */
+static bool add_flat(const fl_tensor *t, int64_t size, int64_t scale, int64_t *run)
+{
+    const int64_t *k = tensor_data(t);
+    if (!index_within(k, t->numel, -size, size - 1))
+        return false;
+    for (int64_t i = 0; i < t->numel; i++)
+        run[i] += (k[i] + (k[i] < 0 ? size : 0)) * scale;
+    return true;
+}
+
 /* For each position, the number of the run of `after` elements it names within one `before`; NULL
  * with IndexError. */
 static int64_t *run_numbers(const struct plan *p, const fl_tensor *self)
@@ -197,7 +210,9 @@ static int64_t *run_numbers(const struct plan *p, const fl_tensor *self)
             int s = d - (p->ndim - t->ndim);
             strides[d] = s < 0 || t->sizes[s] == 1 ? 0 : t->strides[s];
         }
-        for (int64_t i = 0; i < p->positions; i++) {
+        const bool added =
+            t->numel == p->positions && tensor_is_flat(t) && add_flat(t, size, scale, run);
+        for (int64_t i = 0; !added && i < p->positions; i++) {
             int64_t index = *data;
             if (index < -size || index >= size) {
                 memory_free(run, sizeof *run * (size_t)(p->positions + 1));
@@ -272,8 +287,8 @@ int index_cpu(fl_tensor *self, fl_tensors indices, fl_tensor *y)
         const char *source = tensor_data(from);
         char *to = tensor_data(y);
         for (int64_t b = 0; b < p.before && bytes; b++)
-            for (int64_t i = 0; i < p.positions; i++, to += bytes)
-                index_move(to, source + (size_t)(b * runs + run[i]) * bytes, bytes);
+            index_pick(to + (size_t)(b * p.positions) * bytes, source + (size_t)(b * runs) * bytes,
+                       p.positions, run, bytes);
         status = 0;
         memory_free(run, sizeof *run * (size_t)(p.positions + 1));
     }
@@ -296,17 +311,16 @@ static int put(struct plan *p, fl_tensor *self, const fl_tensor *values, bool ac
         size_t bytes = (size_t)p->after * dtype_size(self->dtype);
         int64_t runs = runs_before(p, self);
         const char *from = tensor_data(values);
-        char *start = tensor_data(into);
-        for (int64_t b = 0; b < p->before && bytes; b++)
-            for (int64_t i = 0; i < p->positions; i++, from += bytes) {
-                char *to = start + (size_t)(b * runs + run[i]) * bytes;
-                if (accumulate)
-                    index_add_run(self->dtype, p->after, to, from);
-                else
-                    index_move(to, from, bytes);
-                if (marks)
-                    memset(marks + (b * runs + run[i]) * p->after, 1, (size_t)p->after);
-            }
+        char *to = tensor_data(into);
+        for (int64_t b = 0; b < p->before && bytes; b++, to += (size_t)runs * bytes) {
+            if (accumulate)
+                index_add_at(self->dtype, to, p->positions, run, p->after, from);
+            for (int64_t i = 0; !accumulate && i < p->positions; i++)
+                index_move(to + (size_t)run[i] * bytes, from + (size_t)i * bytes, bytes);
+            for (int64_t i = 0; marks && i < p->positions; i++)
+                memset(marks + (b * runs + run[i]) * p->after, 1, (size_t)p->after);
+            from += (size_t)p->positions * bytes;
+        }
         if (marks)
             mask_write(alias, into, marks);
         status = 0;

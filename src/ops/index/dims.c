@@ -44,8 +44,11 @@ static fl_tensor *checked_vector(const fl_tensor *index, int dim, int64_t n, con
     assert(n >= 0);
     fl_tensor *which = check_vector(index, what) ? NULL : tensor_as(index, FL_INT64);
     const int64_t *place = which ? tensor_data(which) : NULL;
-    for (int64_t i = 0; which && i < which->numel; i++) {
+    if (!which || index_within(place, which->numel, 0, n - 1))
+        return which;
+    for (int64_t i = 0;; i++) {
         int64_t k = place[i];
+        assert(i < which->numel);
         if (k >= 0 && k < n)
             continue;
         tensor_release(which);
@@ -60,7 +63,6 @@ static fl_tensor *checked_vector(const fl_tensor *index, int dim, int64_t n, con
                       (long long)n);
         return NULL;
     }
-    return which;
 }
 
 /* ---- slices ---- */
@@ -80,17 +82,6 @@ int index_select_shape(fl_tensor *self, int64_t dim, fl_tensor *index, struct op
     return 0;
 }
 
-/* Lays `count` blocks of `run` bytes one behind another: those at these places of `from`. */
-static void pick_blocks(char *to, const char *from, int64_t count, const int64_t *place, size_t run)
-{
-    assert(count >= 0 && run > 0);
-    if (run == 8)
-        for (int64_t i = 0; i < count; i++)
-            memcpy(to + i * 8, from + place[i] * 8, 8);
-    else
-        for (int64_t i = 0; i < count; i++)
-            index_move(to + (size_t)i * run, from + (size_t)place[i] * run, run);
-}
 int index_select_cpu(fl_tensor *self, int64_t dim, fl_tensor *index, fl_tensor *y)
 {
     assert(y->dtype == self->dtype && tensor_is_flat(y));
@@ -103,8 +94,8 @@ int index_select_cpu(fl_tensor *self, int64_t dim, fl_tensor *index, fl_tensor *
     const char *source = from ? tensor_data(from) : NULL;
     char *to = tensor_data(y);
     for (int64_t o = 0; from && run && o < a.outer; o++)
-        pick_blocks(to + (size_t)(o * which->numel) * run, source + (size_t)(o * a.n) * run,
-                    which->numel, place, run);
+        index_pick(to + (size_t)(o * which->numel) * run, source + (size_t)(o * a.n) * run,
+                   which->numel, place, run);
     int status = from ? 0 : -1;
     tensor_release(which), tensor_release(from);
     return status;
@@ -265,10 +256,13 @@ static int put_slices(enum how how, fl_tensor *self, int64_t dim, fl_tensor *ind
     const int64_t *place = from ? tensor_data(which) : NULL;
     const char *slices = from ? tensor_data(from) : NULL;
     char *to = from ? tensor_data(into) : NULL;
-    for (int64_t o = 0; from && o < a.outer; o++)
-        for (int64_t i = 0; i < count; i++)
-            combine(how, self->dtype, a.inner, to + (size_t)(o * a.n + place[i]) * run,
-                    slices + (size_t)(o * count + i) * run);
+    for (int64_t o = 0; from && o < a.outer; o++, to += (size_t)a.n * run) {
+        if (how == ADD)
+            index_add_at(self->dtype, to, count, place, a.inner, slices);
+        for (int64_t i = 0; how == COPY && i < count; i++)
+            index_move(to + (size_t)place[i] * run, slices + (size_t)i * run, run);
+        slices += (size_t)count * run;
+    }
     int status = !from ? -1 : into == self ? 0 : tensor_copy(self, into);
     tensor_release(which), tensor_release(from), tensor_release(into), tensor_release(scale);
     return status;
@@ -421,14 +415,12 @@ static int check_index(const fl_tensor *t, const fl_tensor *index, int d, const 
 static int check_bounds(const fl_tensor *which, int d, int64_t size)
 {
     const int64_t *k = tensor_data(which);
-    uint64_t greatest = 0; /* a negative one is greater than any size */
-    for (int64_t i = 0; i < which->numel; i++)
-        greatest = (uint64_t)k[i] > greatest ? (uint64_t)k[i] : greatest;
-    if (which->numel == 0 || greatest < (uint64_t)size)
+    if (index_within(k, which->numel, 0, size - 1))
         return 0;
     int64_t i = 0;
     while (k[i] >= 0 && k[i] < size)
         i++;
+    assert(i < which->numel);
     return error_set(FL_RUNTIME_ERROR,
                      "index %lld is out of bounds for dimension %d with size %lld",
                      (long long)k[i], d, (long long)size);
@@ -440,38 +432,60 @@ static int64_t stride_of(const fl_tensor *t, int d)
     return t && t->ndim ? t->strides[d] * (int64_t)dtype_size(t->dtype) : 0;
 }
 
-/* Walks index (contiguous int64, within bounds) row by row along its last dim. Element i of a row
- * names the address `named + i * step + k[i] * along` in t; its own position in other is `own + i *
- * own_step`. Strides are in bytes. */
+/* Walks index (contiguous int64, within bounds) row by row along one dim: the last, or the longest
+ * where that is short. Whichever it is, elements that name the same place, which differ along d
+ * alone, come in the order in which they lie. Element i of a row has the index k[i * k_step]; it
+ * names the address `named + i * step + index * along` in t, and its own position in other is
+ * `own + i * own_step`. These strides are in bytes. */
 struct walk {
     const fl_tensor *t, *index, *other;
-    int d;
-    int64_t at[TENSOR_MAX_DIMS], done, n, along, step, own_step;
+    int d, row;
+    int64_t at[TENSOR_MAX_DIMS], done, n, along, step, own_step, k_step;
     const int64_t *k;
     char *named, *own;
 };
+
+enum { SHORT_ROW = 16 }; /* elements */
+
+static struct walk walk_of(const fl_tensor *t, const fl_tensor *index, const fl_tensor *other,
+                           int d)
+{
+    assert(index->dtype == FL_INT64 && tensor_is_flat(index));
+    struct walk w = {.t = t, .index = index, .other = other, .d = d, .row = index->ndim - 1};
+    for (int e = w.row - 1; e >= 0 && index->sizes[index->ndim - 1] < SHORT_ROW; e--)
+        if (index->sizes[e] > index->sizes[w.row])
+            w.row = e;
+    w.along = stride_of(t, d), w.n = w.k_step = 1;
+    if (w.row < 0)
+        return w;
+    w.n = index->sizes[w.row], w.k_step = index->strides[w.row];
+    w.step = w.row == d ? 0 : stride_of(t, w.row);
+    w.own_step = stride_of(other, w.row);
+    return w;
+}
 
 /* The next row, or false. */
 static bool walk_row(struct walk *w)
 {
     if (w->done == w->index->numel)
         return false;
-    int last = w->index->ndim - 1;
-    w->n = last < 0 ? 1 : w->index->sizes[last];
-    w->k = (const int64_t *)tensor_data(w->index) + w->done;
-    w->along = stride_of(w->t, w->d);
-    w->step = last < 0 || w->d == last ? 0 : stride_of(w->t, last);
-    w->own_step = last < 0 ? 0 : stride_of(w->other, last);
+    w->k = tensor_data(w->index);
     w->named = tensor_data(w->t), w->own = w->other ? tensor_data(w->other) : NULL;
-    for (int e = 0; e < last; e++) {
+    for (int e = 0; e < w->index->ndim; e++) {
+        w->k += w->at[e] * w->index->strides[e];
         if (e != w->d)
             w->named += w->at[e] * stride_of(w->t, e);
         if (w->other)
             w->own += w->at[e] * stride_of(w->other, e);
     }
     w->done += w->n;
-    for (int e = last - 1; e >= 0 && ++w->at[e] == w->index->sizes[e]; e--)
+    for (int e = w->index->ndim - 1; e >= 0; e--) {
+        if (e == w->row)
+            continue;
+        if (++w->at[e] < w->index->sizes[e])
+            break;
         w->at[e] = 0;
+    }
     return true;
 }
 
@@ -486,6 +500,28 @@ int gather_shape(fl_tensor *self, int64_t dim, fl_tensor *index, bool sparse_gra
     return 0;
 }
 
+/* The indices of a row that lie one behind another are checked with the row, while a cache holds
+ * them: false where one is out of bounds. (scatter, which writes to what is there, checks all first.)
+ * Inlined with constants: elements of `bytes`; dense: rows lie along d, and neighbours are neighbours
+ * in memory. */
+static inline __attribute__((always_inline)) bool gather_rows(struct walk *w, const size_t bytes,
+                                                              const bool dense)
+{
+    const int64_t size = w->t->ndim ? w->t->sizes[w->d] : 1;
+    while (walk_row(w)) {
+        if (w->k_step == 1 && !index_within(w->k, w->n, 0, size - 1))
+            return false;
+        const int64_t n = w->n, k_step = dense ? 1 : w->k_step, *k = w->k;
+        const int64_t along = dense ? (int64_t)bytes : w->along, step = dense ? 0 : w->step;
+        const int64_t own_step = dense ? (int64_t)bytes : w->own_step;
+        const char *named = w->named;
+        char *own = w->own;
+        for (int64_t i = 0; i < n; i++)
+            memcpy(own + i * own_step, named + i * step + k[i * k_step] * along, bytes);
+    }
+    return true;
+}
+
 int gather_cpu(fl_tensor *self, int64_t dim, fl_tensor *index, bool sparse_grad, fl_tensor *y)
 {
     assert(shape_equal(y, index) && y->dtype == self->dtype);
@@ -493,14 +529,50 @@ int gather_cpu(fl_tensor *self, int64_t dim, fl_tensor *index, bool sparse_grad,
     fl_tensor *which = tensor_as(index, FL_INT64);
     if (!which)
         return -1;
-    struct walk w = {.t = self, .index = which, .other = y, .d = shape_wrap_dim(dim, self->ndim)};
-    int status = check_bounds(which, w.d, self->ndim ? self->sizes[w.d] : 1);
-    size_t bytes = dtype_size(self->dtype);
-    while (status == 0 && walk_row(&w))
-        for (int64_t i = 0; i < w.n; i++)
-            index_move(w.own + i * w.own_step, w.named + i * w.step + w.k[i] * w.along, bytes);
+    struct walk w = walk_of(self, which, y, shape_wrap_dim(dim, self->ndim));
+    const int64_t bytes = (int64_t)dtype_size(self->dtype),
+                  size = self->ndim ? self->sizes[w.d] : 1;
+    const bool dense = w.row == w.d && w.along == bytes && w.own_step == bytes && w.k_step == 1;
+    assert(bytes == 1 || bytes == 2 || bytes == 4 || bytes == 8 || bytes == 16);
+    bool within = w.k_step == 1 || check_bounds(which, w.d, size) == 0;
+    if (within && bytes == 4)
+        within = dense ? gather_rows(&w, 4, true) : gather_rows(&w, 4, false);
+    else if (within && bytes == 8)
+        within = dense ? gather_rows(&w, 8, true) : gather_rows(&w, 8, false);
+    else if (within && bytes == 1)
+        within = gather_rows(&w, 1, false);
+    else if (within && bytes == 2)
+        within = gather_rows(&w, 2, false);
+    else if (within)
+        within = gather_rows(&w, 16, false);
+    int status = within ? 0 : check_bounds(which, w.d, size);
     tensor_release(which);
     return status;
+}
+
+/* A row of scatter: inlined with a constant `how`, and dtype where it is a common one. */
+static inline __attribute__((always_inline)) void
+scatter_row(const struct walk *w, const void *number, const enum how how, const int dtype)
+{
+    const int64_t n = w->n, k_step = w->k_step, *k = w->k;
+    const int64_t along = w->along, step = w->step, own_step = number ? 0 : w->own_step;
+    const char *own = number ? number : w->own;
+    char *named = w->named;
+    const size_t bytes = dtype_size(dtype);
+    for (int64_t i = 0; i < n; i++) {
+        void *to = named + i * step + k[i * k_step] * along;
+        const void *from = own + i * own_step;
+        if (how == COPY)
+            index_move(to, from, bytes);
+        else if (how == ADD && dtype == FL_FLOAT32)
+            *(float *)to += *(const float *)from;
+        else if (how == ADD && dtype == FL_FLOAT64)
+            *(double *)to += *(const double *)from;
+        else if (how == ADD && dtype == FL_INT64)
+            *(uint64_t *)to += *(const uint64_t *)from;
+        else
+            combine(how, dtype, 1, to, from);
+    }
 }
 
 /* source NULL: every element named receives `number` (one element of self's dtype). */
@@ -510,23 +582,27 @@ static int scatter_into(enum how how, fl_tensor *self, int64_t dim, fl_tensor *i
     int d = shape_wrap_dim(dim, self->ndim);
     if (d < 0 || tensor_check_written(self) || check_index(self, index, d, source, what))
         return -1;
+    assert(!source == !!number);
     fl_tensor *which = tensor_as(index, FL_INT64);
     if (!which)
         return -1;
-    struct walk w = {.t = self, .index = which, .other = source, .d = d};
+    struct walk w = walk_of(self, which, source, d);
     int status = check_bounds(which, d, self->ndim ? self->sizes[d] : 1);
-    size_t bytes = dtype_size(self->dtype);
+    const int dtype = self->dtype;
+    const size_t bytes = dtype_size(dtype);
     while (status == 0 && walk_row(&w))
-        for (int64_t i = 0; i < w.n; i++) {
-            char *to = w.named + i * w.step + w.k[i] * w.along;
-            const void *from = source ? w.own + i * w.own_step : number;
-            if (how == COPY)
-                index_move(to, from, bytes);
-            else if (how == ADD && self->dtype == FL_FLOAT32)
-                *(float *)to += *(const float *)from;
-            else
-                combine(how, self->dtype, 1, to, from);
-        }
+        if (how == COPY && bytes == 4)
+            scatter_row(&w, number, COPY, FL_FLOAT32);
+        else if (how == COPY && bytes == 8)
+            scatter_row(&w, number, COPY, FL_FLOAT64);
+        else if (how == ADD && dtype == FL_FLOAT32)
+            scatter_row(&w, number, ADD, FL_FLOAT32);
+        else if (how == ADD && dtype == FL_FLOAT64)
+            scatter_row(&w, number, ADD, FL_FLOAT64);
+        else if (how == ADD && dtype == FL_INT64)
+            scatter_row(&w, number, ADD, FL_INT64);
+        else
+            scatter_row(&w, number, how, dtype);
     tensor_release(which);
     return status;
 }
@@ -633,7 +709,8 @@ static int check_positions(const fl_tensor *index, int64_t n)
     fl_tensor *plain = seen ? tensor_contiguous(seen) : NULL;
     const int64_t *at = plain ? tensor_data(plain) : NULL;
     int status = plain ? 0 : -1;
-    for (int64_t i = 0; status == 0 && i < plain->numel; i++)
+    bool within = plain && index_within(at, plain->numel, -n, n - 1);
+    for (int64_t i = 0; status == 0 && !within; i++)
         if (at[i] < -n || at[i] >= n)
             status = error_set(FL_INDEX_ERROR,
                                "out of range: tried to access index %lld on a tensor of %lld "

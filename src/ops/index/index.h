@@ -17,8 +17,24 @@ static inline void index_move(void *to, const void *from, size_t bytes)
         memcpy(to, from, bytes);
 }
 
+/* Whether all n indices are within low..high, where low <= 0: no difference below overflows but for
+ * an index that another one refuses. A sign is 1 where one is not, and the loop has no branch. */
+static inline bool index_within(const int64_t *k, int64_t n, int64_t low, int64_t high)
+{
+    uint64_t signs = 0;
+    for (int64_t i = 0; i < n; i++)
+        signs |= ((uint64_t)k[i] - (uint64_t)low) | ((uint64_t)high - (uint64_t)k[i]);
+    return signs >> 63 == 0;
+}
+
 /* to[i] += from[i] for n contiguous elements, as the dtype adds (bool: or). */
 void index_add_run(int dtype, int64_t n, void *to, const void *from);
+/* Adds `count` runs of n elements, which lie one behind another, to those at these places of `to`,
+ * in order. */
+void index_add_at(int dtype, void *to, int64_t count, const int64_t *place, int64_t n,
+                  const void *from);
+/* Lays `count` runs of so many bytes one behind another: those at these places of `from`. */
+void index_pick(char *to, const char *from, int64_t count, const int64_t *place, size_t bytes);
 /* to[i] *= from[i]. */
 void index_multiply_run(int dtype, int64_t n, void *to, const void *from);
 

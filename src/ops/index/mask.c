@@ -79,9 +79,44 @@ void index_add_run(int dtype, int64_t n, void *to, const void *from)
         const double *b = from;
         for (int64_t i = 0; i < n; i++)
             a[i] += b[i];
+    } else if (dtype == FL_INT64) {
+        uint64_t *a = to;
+        const uint64_t *b = from;
+        for (int64_t i = 0; i < n; i++)
+            a[i] += b[i];
     } else {
         combine_run(dtype, n, to, from, false);
     }
+}
+
+void index_add_at(int dtype, void *to, int64_t count, const int64_t *place, int64_t n,
+                  const void *from)
+{
+    assert(count >= 0 && n >= 0);
+    const int64_t bytes = n * (int64_t)dtype_size(dtype);
+    if (n == 1 && dtype == FL_FLOAT32)
+        for (int64_t i = 0; i < count; i++)
+            ((float *)to)[place[i]] += ((const float *)from)[i];
+    else if (n == 1 && dtype == FL_FLOAT64)
+        for (int64_t i = 0; i < count; i++)
+            ((double *)to)[place[i]] += ((const double *)from)[i];
+    else
+        for (int64_t i = 0; i < count; i++)
+            index_add_run(dtype, n, (char *)to + place[i] * bytes, (const char *)from + i * bytes);
+}
+
+void index_pick(char *to, const char *from, int64_t count, const int64_t *place, size_t bytes)
+{
+    assert(count >= 0);
+    if (bytes == 8)
+        for (int64_t i = 0; i < count; i++)
+            memcpy(to + i * 8, from + place[i] * 8, 8);
+    else if (bytes == 4)
+        for (int64_t i = 0; i < count; i++)
+            memcpy(to + i * 4, from + place[i] * 4, 4);
+    else
+        for (int64_t i = 0; i < count; i++)
+            index_move(to + (size_t)i * bytes, from + (size_t)place[i] * bytes, bytes);
 }
 
 void index_multiply_run(int dtype, int64_t n, void *to, const void *from)

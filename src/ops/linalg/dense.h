@@ -182,6 +182,12 @@ static inline double dense_length(double a, double b)
     return large * sqrt(1 + ratio * ratio);
 }
 
+/* |Re x| + |Im x|: what LAPACK compares pivots and tests for zero by (its cabs1). */
+static inline double dense_size(double _Complex x)
+{
+    return fabs(__real__ x) + fabs(__imag__ x);
+}
+
 /* x / y by Smith's way (Robert L. Smith, Algorithm 116, 1962), written out: the quotient of the
  * compiler's library has other bits where a processor fuses products and sums. */
 static inline double _Complex dense_quotient(double _Complex x, double _Complex y)

@@ -57,33 +57,27 @@ static void exchange(int64_t n, pair *a, int64_t p, int64_t q, bool hermitian)
     swap(&a[p * n + p], &a[q * n + q]);
 }
 
-/* What LAPACK compares pivots by. */
-static double size_of(pair x)
-{
-    return fabs(creal(x)) + fabs(cimag(x));
-}
-
 /* How step k pivots: row *row comes to k, or to k + 1 where *two. */
 static void choose(int64_t n, const pair *a, int64_t k, int64_t *row, bool *two)
 {
     assert(k >= 0 && k < n);
     const double alpha = (1 + sqrt(17)) / 8;
-    double here = size_of(a[k * n + k]), most = 0, other = 0;
+    double here = dense_size(a[k * n + k]), most = 0, other = 0;
     int64_t at = k;
     *row = k, *two = false;
     for (int64_t i = k + 1; i < n; i++)
-        if (size_of(a[i * n + k]) > most)
-            most = size_of(a[i * n + k]), at = i;
+        if (dense_size(a[i * n + k]) > most)
+            most = dense_size(a[i * n + k]), at = i;
     if (here >= alpha * most)
         return;
     for (int64_t j = k; j < at; j++)
-        other = fmax(other, size_of(a[at * n + j]));
+        other = fmax(other, dense_size(a[at * n + j]));
     for (int64_t i = at + 1; i < n; i++)
-        other = fmax(other, size_of(a[i * n + at]));
+        other = fmax(other, dense_size(a[i * n + at]));
     if (here >= alpha * most * (most / other))
         return;
     *row = at;
-    *two = size_of(a[at * n + at]) < alpha * other;
+    *two = dense_size(a[at * n + at]) < alpha * other;
 }
 
 /* Takes the block of column k, or of k and k + 1, out of what is below and right of it. */

@@ -255,7 +255,10 @@ static void determinant_one(const struct matrix_job *job, int64_t i, double *a)
         if (job->out[1]) {
             double size = parts == 2 ? dense_length(by, turned) : fabs(by);
             sum += log(size);
-            by = size != 0 ? by / size : 0, turned = size != 0 ? turned / size : 0;
+            if (parts == 2)
+                by = size != 0 ? by / size : 0, turned = size != 0 ? turned / size : 0;
+            else /* of NaN it is 0, as sgn's */
+                by = (by > 0) - (by < 0);
         }
         double sign = pivots[j] == j + 1 ? 1 : -1, held = sign * (real * by - imaginary * turned);
         imaginary = parts == 2 ? sign * (real * turned + imaginary * by) : 0;

@@ -20,8 +20,7 @@ int matrix_check_dtype(const fl_tensor *a, const char *kernel)
 {
     if (a->dtype == FL_FLOAT32 || a->dtype == FL_FLOAT64 || dtype_is_complex(a->dtype))
         return 0;
-    return error_set(FL_NOT_IMPLEMENTED, "\"%s\" not implemented for '%s'", kernel,
-                     dtype_title(a->dtype));
+    return dtype_refuse(kernel, a->dtype);
 }
 
 int matrix_check_same(const fl_tensor *b, const fl_tensor *a)

@@ -1,6 +1,7 @@
 /* What is built on singular values: pseudo-inverses and least squares. */
 #include <float.h>
 #include <math.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "core/error.h"
@@ -302,6 +303,25 @@ static int check_lstsq(const fl_tensor *a, const fl_tensor *b, const char *drive
     return 0;
 }
 
+/* gels presumes full rank, and says where a zero on the diagonal of R tells otherwise. */
+static int check_full_rank(const fl_tensor *ranks, int64_t full)
+{
+    for (int64_t i = 0; i < ranks->numel; i++) {
+        const int64_t rank = ((const int64_t *)tensor_data(ranks))[i];
+        assert(rank >= 0 && rank <= full);
+        char place[48] = "";
+        if (ranks->ndim)
+            snprintf(place, sizeof place, "(Batch element %lld): ", (long long)i);
+        if (rank < full)
+            return error_set(FL_LINALG_ERROR,
+                             "torch.linalg.lstsq: %sThe least squares solution could not be "
+                             "computed because the input matrix does not have full rank (error "
+                             "code: %lld).",
+                             place, (long long)rank + 1);
+    }
+    return 0;
+}
+
 int linalg_lstsq_compose(fl_tensor *self, fl_tensor *b, const double *rcond, const char *driver,
                          fl_tensor **y, fl_tensor **residuals, fl_tensor **rank, fl_tensor **values)
 {
@@ -314,13 +334,17 @@ int linalg_lstsq_compose(fl_tensor *self, fl_tensor *b, const double *rcond, con
     double bound = rcond ? *rcond : eps * (double)(m > n ? m : n);
     bool presumed = strcmp(driver, "gels") == 0; /* that the rank is full */
     fl_tensor *right = vector ? fl_unsqueeze(b, -1) : b;
-    if (fl__linalg_lstsq(self, right, presumed ? 0 : bound, y, rank, values))
+    if (presumed)
+        bound = DBL_EPSILON * (double)(m > n ? m : n);
+    if (fl__linalg_lstsq(self, right, bound, y, rank, values))
         return -1;
     fl_tensor *none =
         fl_new_empty(*values, FL_INTS_OF(0), FL_NO_DTYPE, (fl_device){.kind = -1}, false);
     const fl_tensor *ranks = op_look(*rank);
     for (int64_t i = 0; ranks && i < ranks->numel; i++)
         full &= ((const int64_t *)tensor_data(ranks))[i] == n;
+    if (presumed && ranks && check_full_rank(ranks, m < n ? m : n))
+        return -1;
     *residuals = op_as(fl_flatten(fl_narrow(*y, -1, 0, 0), 0, -1), dtype_real(self->dtype));
     if (m > n && (full || presumed) && strcmp(driver, "gelsy") != 0) {
         fl_tensor *left = fl_square(fl_abs(fl_sub(fl_matmul(self, *y), right, fl_int(1))));

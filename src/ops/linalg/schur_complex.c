@@ -13,11 +13,6 @@
 
 typedef double _Complex pair;
 
-static double size_of(pair x)
-{
-    return fabs(creal(x)) + fabs(cimag(x));
-}
-
 /* The rows and columns row.. of t and the columns of z are turned by I - tau v v^H, v of `size`
  * numbers: rows from column `from` on by its adjoint, columns of the first `until` rows. */
 static void turn(int64_t n, pair *t, pair *z, int64_t row, int64_t size, pair tau, const pair *v,
@@ -70,11 +65,11 @@ static pair root_of(pair z)
 static pair shift_of(const pair *last, int64_t n)
 {
     pair here = *last, u = root_of(*(last - n)) * root_of(*(last - 1));
-    double s = size_of(u);
+    double s = dense_size(u);
     if (s == 0)
         return here;
     pair x = (*(last - n - 1) - here) / 2;
-    double far = size_of(x);
+    double far = dense_size(x);
     s = fmax(s, far);
     pair y = s * root_of((x / s) * (x / s) + (u / s) * (u / s));
     if (far > 0 && creal(x / far) * creal(y) + cimag(x / far) * cimag(y) < 0)
@@ -101,8 +96,8 @@ static void step(int64_t n, pair *t, pair *z, int64_t lo, int64_t hi, pair shift
 static bool is_small(const pair *t, int64_t n, int64_t k)
 {
     assert(k >= 1 && k < n);
-    double beside = size_of(t[k * n + k - 1]);
-    double scale = size_of(t[k * n + k]) + size_of(t[(k - 1) * n + k - 1]);
+    double beside = dense_size(t[k * n + k - 1]);
+    double scale = dense_size(t[k * n + k]) + dense_size(t[(k - 1) * n + k - 1]);
     return beside <= DBL_EPSILON * scale || beside < DBL_MIN;
 }
 

@@ -254,8 +254,7 @@ static int check_tensors(const fl_tensor *log_probs, const fl_tensor *targets,
     if (log_probs->numel == 0)
         return error_set(FL_RUNTIME_ERROR, "log_probs tensor must not be empty");
     if (log_probs->dtype != FL_FLOAT32 && log_probs->dtype != FL_FLOAT64)
-        return error_set(FL_NOT_IMPLEMENTED, "\"ctc_loss_cpu\" not implemented for '%s'",
-                         dtype_title(log_probs->dtype));
+        return dtype_refuse("ctc_loss_cpu", log_probs->dtype);
     if (log_probs->ndim != 3)
         return error_set(FL_RUNTIME_ERROR,
                          "Expected 3-dimensional tensor, but got %d-dimensional tensor for "

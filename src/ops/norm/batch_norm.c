@@ -61,29 +61,44 @@ static void follow(fl_tensor *running, int64_t c, double momentum, double value)
     convert_elements(1, place, running->dtype, size, &old, FL_FLOAT64, 8);
 }
 
+/* How many channels a task does at once, from c on. */
+static int64_t channels_at(const struct job *j, int64_t task, int64_t c)
+{
+    int64_t end = (task + 1) * j->per_task < j->C ? (task + 1) * j->per_task : j->C;
+    return end - c < NORM_CHANNELS ? end - c : NORM_CHANNELS;
+}
+
+/* The factor and the term that normalise channel c. mean, squares: of the batch, in training. */
+static void normalising(const struct job *j, int64_t c, double mean, double squares, double *scale,
+                        double *shift)
+{
+    double rstd, count = (double)(j->N * j->S);
+    if (j->training) {
+        double variance = convert_rounded(convert_rounded(squares, j->kept) / count, j->kept);
+        rstd = 1 / sqrt(variance + j->eps);
+        follow(j->running_mean, c, j->momentum, mean);
+        follow(j->running_var, c, j->momentum, squares / (count - 1));
+        mean = convert_rounded(mean, j->kept), rstd = convert_rounded(rstd, j->kept);
+        set(j->mean, c, mean), set(j->rstd, c, rstd);
+    } else {
+        mean = at(j->running_mean, c);
+        rstd = 1 / sqrt(at(j->running_var, c) + j->eps);
+    }
+    *scale = rstd * (j->weight ? at(j->weight, c) : 1);
+    *shift = (j->bias ? at(j->bias, c) : 0) - mean * *scale;
+}
+
 static void forward_task(void *context, int64_t task)
 {
     const struct job *j = context;
-    int64_t count = j->N * j->S;
-    for (int64_t c = task * j->per_task; c < (task + 1) * j->per_task && c < j->C; c++) {
-        double mean, rstd;
-        if (j->training) {
-            double squares;
-            j->k->channel_moments(j->N, j->C, j->S, c, j->x, &mean, &squares);
-            double variance =
-                convert_rounded(convert_rounded(squares, j->kept) / (double)count, j->kept);
-            rstd = 1 / sqrt(variance + j->eps);
-            follow(j->running_mean, c, j->momentum, mean);
-            follow(j->running_var, c, j->momentum, squares / (double)(count - 1));
-            mean = convert_rounded(mean, j->kept), rstd = convert_rounded(rstd, j->kept);
-            set(j->mean, c, mean), set(j->rstd, c, rstd);
-        } else {
-            mean = at(j->running_mean, c);
-            rstd = 1 / sqrt(at(j->running_var, c) + j->eps);
-        }
-        double scale = rstd * (j->weight ? at(j->weight, c) : 1);
-        j->k->channel_affine(j->N, j->C, j->S, c, j->x, scale,
-                             (j->bias ? at(j->bias, c) : 0) - mean * scale, j->y);
+    double mean[NORM_CHANNELS] = {0}, squares[NORM_CHANNELS] = {0}, scale[NORM_CHANNELS],
+           shift[NORM_CHANNELS];
+    for (int64_t c = task * j->per_task, n; (n = channels_at(j, task, c)) > 0; c += n) {
+        if (j->training)
+            j->k->channel_moments(j->N, j->C, j->S, c, n, j->x, mean, squares);
+        for (int64_t k = 0; k < n; k++)
+            normalising(j, c + k, mean[k], squares[k], &scale[k], &shift[k]);
+        j->k->channel_affine(j->N, j->C, j->S, c, n, j->x, scale, shift, j->y);
     }
 }
 
@@ -264,8 +279,7 @@ int native_batch_norm_compose(fl_tensor *input, fl_tensor *weight, fl_tensor *bi
                               fl_tensor **rstd)
 {
     if (!dtype_is_floating(input->dtype))
-        return error_set(FL_NOT_IMPLEMENTED, "\"batch_norm\" not implemented for '%s'",
-                         dtype_title(input->dtype));
+        return dtype_refuse("batch_norm", input->dtype);
     if (training)
         return fl__batch_norm_training(input, weight, bias, running_mean, running_var, momentum,
                                        eps, y, mean, rstd);
@@ -297,16 +311,22 @@ int batch_norm_backward_shape(fl_tensor *g, fl_tensor *input, fl_tensor *weight,
 static void backward_task(void *context, int64_t task)
 {
     const struct job *j = context;
-    double count = (double)(j->N * j->S);
-    for (int64_t c = task * j->per_task; c < (task + 1) * j->per_task && c < j->C; c++) {
-        double sum, dot, mean = at(j->mean, c), rstd = at(j->rstd, c),
-                         weight = j->weight ? at(j->weight, c) : 1;
-        j->k->channel_sums(j->N, j->C, j->S, c, j->g, j->x, mean, &sum, &dot);
-        set(j->weight_grad, c, dot * rstd);
-        set(j->bias_grad, c, sum);
-        double a = weight * rstd, slope = j->training ? -a * rstd * rstd * dot / count : 0;
-        j->k->channel_backward(j->N, j->C, j->S, c, j->g, j->x, mean, a, slope,
-                               j->training ? -a * sum / count : 0, j->y);
+    const double count = (double)(j->N * j->S);
+    double sum[NORM_CHANNELS], dot[NORM_CHANNELS], mean[NORM_CHANNELS], a[NORM_CHANNELS],
+        slope[NORM_CHANNELS], shift[NORM_CHANNELS];
+    for (int64_t c = task * j->per_task, n; (n = channels_at(j, task, c)) > 0; c += n) {
+        for (int64_t k = 0; k < n; k++)
+            mean[k] = at(j->mean, c + k);
+        j->k->channel_sums(j->N, j->C, j->S, c, n, j->g, j->x, mean, sum, dot);
+        for (int64_t k = 0; k < n; k++) {
+            const double rstd = at(j->rstd, c + k), weight = j->weight ? at(j->weight, c + k) : 1;
+            set(j->weight_grad, c + k, dot[k] * rstd);
+            set(j->bias_grad, c + k, sum[k]);
+            a[k] = weight * rstd;
+            slope[k] = j->training ? -a[k] * rstd * rstd * dot[k] / count : 0;
+            shift[k] = j->training ? -a[k] * sum[k] / count : 0;
+        }
+        j->k->channel_backward(j->N, j->C, j->S, c, n, j->g, j->x, mean, a, slope, shift, j->y);
     }
 }
 

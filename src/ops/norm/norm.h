@@ -7,6 +7,8 @@
 
 #include "core/isa.h"
 
+enum { NORM_CHANNELS = 64 };
+
 /* x, y, g, out are (rows, n), contiguous, of the kernel's type; per-row and per-column vectors
  * likewise. Sums run in a fixed number of lanes joined by a fixed tree, the same on every
  * instruction set. */
@@ -32,19 +34,20 @@ struct norm_kernels {
                               const void *mean, const void *rstd, void *weight, void *bias);
     /* a[i] += b[i]. */
     void (*add)(int64_t n, void *a, const void *b);
-    /* Channel c of x (N, C, S): the mean and the sum of squared differences from it. */
-    void (*channel_moments)(int64_t N, int64_t C, int64_t S, int64_t c, const void *x, double *mean,
-                            double *squares);
+    /* Channels c to c + count - 1 of x (N, C, S), at most NORM_CHANNELS: their means and sums of
+     * squared differences from them. */
+    void (*channel_moments)(int64_t N, int64_t C, int64_t S, int64_t c, int64_t count,
+                            const void *x, double *mean, double *squares);
     /* Of g, x: sum(g) and sum(g (x - mean)). */
-    void (*channel_sums)(int64_t N, int64_t C, int64_t S, int64_t c, const void *g, const void *x,
-                         double mean, double *sum, double *dot);
-    /* y = x * scale + shift over one channel. */
-    void (*channel_affine)(int64_t N, int64_t C, int64_t S, int64_t c, const void *x, double scale,
-                           double shift, void *y);
-    /* out = g * a + (x - mean) * b + shift over one channel. */
-    void (*channel_backward)(int64_t N, int64_t C, int64_t S, int64_t c, const void *g,
-                             const void *x, double mean, double a, double b, double shift,
-                             void *out);
+    void (*channel_sums)(int64_t N, int64_t C, int64_t S, int64_t c, int64_t count, const void *g,
+                         const void *x, const double *mean, double *sum, double *dot);
+    /* y = x * scale + shift. */
+    void (*channel_affine)(int64_t N, int64_t C, int64_t S, int64_t c, int64_t count,
+                           const void *x, const double *scale, const double *shift, void *y);
+    /* out = g * a + (x - mean) * b + shift. */
+    void (*channel_backward)(int64_t N, int64_t C, int64_t S, int64_t c, int64_t count,
+                             const void *g, const void *x, const double *mean, const double *a,
+                             const double *b, const double *shift, void *out);
 };
 
 struct norm_table {

@@ -8,7 +8,7 @@
 
 #include "ops/pointwise/math.h"
 
-enum { LANES = 32 };
+enum { LANES = 32, ROWS = 16 };
 
 #define REAL    float
 #define NAME(x) x##_f32

@@ -112,10 +112,94 @@ static REAL NAME(greatest)(int64_t n, const REAL *x)
             lane[l] = x[i + l] > lane[l] ? x[i + l] : lane[l];
     for (int l = 0; i + l < n; l++)
         lane[l] = x[i + l] > lane[l] ? x[i + l] : lane[l];
-    REAL best = lane[0];
-    for (int l = 1; l < LANES; l++)
-        best = lane[l] > best ? lane[l] : best;
-    return best;
+    for (int width = LANES / 2; width > 0; width /= 2)
+        for (int l = 0; l < width; l++)
+            lane[l] = lane[l + width] > lane[l] ? lane[l + width] : lane[l];
+    return lane[0];
+}
+
+/* ---- short rows ---- */
+
+/* Rows of at most LANES elements lie beside each other, ROWS at a time: element i of all of them is
+ * a vector. A sum is the tree that a row by itself has. */
+static inline void NAME(lay_beside)(int64_t rows, int64_t n, const REAL *x, REAL (*beside)[ROWS])
+{
+    assert(rows > 0 && rows <= ROWS && n <= LANES);
+    for (int64_t r = 0; r < ROWS; r++)
+        for (int64_t i = 0; i < n; i++)
+            beside[i][r] = x[(r < rows ? r : 0) * n + i];
+}
+
+static inline void NAME(lay_back)(int64_t rows, int64_t n, REAL (*beside)[ROWS], REAL *y)
+{
+    for (int64_t r = 0; r < rows; r++)
+        for (int64_t i = 0; i < n; i++)
+            y[r * n + i] = beside[i][r];
+}
+
+/* Of the lanes that a row would have: n elements, then zeros, joined by halves. */
+static inline void NAME(sum_beside)(int64_t n, REAL (*beside)[ROWS], REAL *sum)
+{
+    REAL lane[LANES / 2][ROWS];
+    int width = LANES / 2;
+    while (width > 1 && width >= n)
+        width /= 2;
+    for (int l = 0; l < width; l++)
+        for (int r = 0; r < ROWS; r++)
+            lane[l][r] = 0 + (l < n ? beside[l][r] : 0) + (l + width < n ? beside[l + width][r] : 0);
+    for (width /= 2; width > 0; width /= 2)
+        for (int l = 0; l < width; l++)
+            for (int r = 0; r < ROWS; r++)
+                lane[l][r] += lane[l + width][r];
+    memcpy(sum, lane[0], sizeof lane[0]);
+}
+
+static void NAME(softmax_short)(int64_t rows, int64_t n, const REAL *x, REAL *y, bool logarithm)
+{
+    REAL from[LANES][ROWS], e[LANES][ROWS], top[ROWS], sum[ROWS];
+    NAME(lay_beside)(rows, n, x, from);
+    for (int r = 0; r < ROWS; r++)
+        top[r] = -INFINITY;
+    for (int64_t i = 0; i < n; i++)
+        for (int r = 0; r < ROWS; r++)
+            top[r] = from[i][r] > top[r] ? from[i][r] : top[r];
+    for (int64_t i = 0; i < n; i++)
+        for (int r = 0; r < ROWS; r++)
+            e[i][r] = EXP(from[i][r] - top[r]);
+    NAME(sum_beside)(n, e, sum);
+    for (int r = 0; r < ROWS; r++)
+        sum[r] = logarithm ? LOG(sum[r]) : 1 / sum[r];
+    for (int64_t i = 0; i < n; i++)
+        for (int r = 0; r < ROWS; r++)
+            e[i][r] = logarithm ? from[i][r] - top[r] - sum[r] : e[i][r] * sum[r];
+    NAME(lay_back)(rows, n, e, y);
+}
+
+/* means, rstds: of these rows. Weight and bias may be NULL. */
+static void NAME(layer_norm_short)(int64_t rows, int64_t n, const REAL *x, const REAL *weight,
+                                   const REAL *bias, double eps, REAL *y, REAL *means, REAL *rstds)
+{
+    REAL from[LANES][ROWS], z[LANES][ROWS], mean[ROWS], rstd[ROWS];
+    NAME(lay_beside)(rows, n, x, from);
+    NAME(sum_beside)(n, from, mean);
+    for (int r = 0; r < ROWS; r++)
+        mean[r] = (REAL)((double)mean[r] / (double)n);
+    for (int64_t i = 0; i < n; i++)
+        for (int r = 0; r < ROWS; r++)
+            z[i][r] = (from[i][r] - mean[r]) * (from[i][r] - mean[r]);
+    NAME(sum_beside)(n, z, rstd);
+    for (int r = 0; r < ROWS; r++)
+        rstd[r] = (REAL)(1 / sqrt((double)rstd[r] / (double)n + eps));
+    for (int64_t i = 0; i < n; i++) {
+        const REAL w = weight ? weight[i] : 1, b = bias ? bias[i] : 0;
+        for (int r = 0; r < ROWS; r++) {
+            const REAL scaled = (from[i][r] - mean[r]) * rstd[r] * w;
+            z[i][r] = bias ? scaled + b : scaled;
+        }
+    }
+    NAME(lay_back)(rows, n, z, y);
+    memcpy(means, mean, sizeof *mean * (size_t)rows);
+    memcpy(rstds, rstd, sizeof *rstd * (size_t)rows);
 }
 
 /* ---- softmax ---- */
@@ -123,7 +207,11 @@ static REAL NAME(greatest)(int64_t n, const REAL *x)
 static void NAME(softmax)(int64_t rows, int64_t n, const void *from, void *to, bool logarithm)
 {
     assert(rows >= 0 && n >= 0);
-    for (int64_t r = 0; r < rows; r++) {
+    const bool beside = n <= LANES && rows >= ROWS / 2;
+    for (int64_t r = 0; beside && r < rows; r += ROWS)
+        NAME(softmax_short)(rows - r < ROWS ? rows - r : ROWS, n, (const REAL *)from + r * n,
+                            (REAL *)to + r * n, logarithm);
+    for (int64_t r = 0; !beside && r < rows; r++) {
         const REAL *x = (const REAL *)from + r * n;
         REAL *y = (REAL *)to + r * n;
         REAL top = NAME(greatest)(n, x);
@@ -232,7 +320,12 @@ static void NAME(layer_norm)(int64_t rows, int64_t n, const void *from, const vo
 {
     assert(rows >= 0 && n > 0);
     const REAL *weight = weights, *bias = biases;
-    for (int64_t r = 0; r < rows; r++) {
+    const bool beside = n <= LANES && rows >= ROWS / 2;
+    for (int64_t r = 0; beside && r < rows; r += ROWS)
+        NAME(layer_norm_short)(rows - r < ROWS ? rows - r : ROWS, n, (const REAL *)from + r * n,
+                               weight, bias, eps, (REAL *)to + r * n, (REAL *)means + r,
+                               (REAL *)rstds + r);
+    for (int64_t r = 0; !beside && r < rows; r++) {
         const REAL *x = (const REAL *)from + r * n;
         REAL *y = (REAL *)to + r * n;
         REAL mean = (REAL)(NAME(sum)(n, x) / (double)n);
@@ -298,70 +391,97 @@ static void NAME(add)(int64_t n, void *to, const void *from)
 
 /* ---- channels of (N, C, S) ---- */
 
-static void NAME(channel_moments)(int64_t N, int64_t C, int64_t S, int64_t c, const void *from,
-                                  double *mean, double *squares)
+/* A channel of S elements is a row for each sample; of one element, it is a column, and the columns
+ * of several channels run side by side. */
+
+static void NAME(channel_moments)(int64_t N, int64_t C, int64_t S, int64_t c, int64_t count,
+                                  const void *from, double *mean, double *squares)
 {
-    assert(c >= 0 && c < C);
+    assert(c >= 0 && count <= NORM_CHANNELS && c + count <= C);
     const REAL *x = (const REAL *)from + c * S;
-    double total = 0, square = 0;
-    if (S == 1) { /* a column: nothing to gain from lanes */
-        for (int64_t b = 0; b < N; b++)
-            total += (double)x[b * C];
-        *mean = total / (double)N;
-        for (int64_t b = 0; b < N; b++)
-            square += ((double)x[b * C] - *mean) * ((double)x[b * C] - *mean);
-        *squares = square;
+    for (int64_t k = 0; k < count; k++)
+        mean[k] = squares[k] = 0;
+    for (int64_t b = 0; S == 1 && b < N; b++)
+        for (int64_t k = 0; k < count; k++)
+            mean[k] += (double)x[b * C + k];
+    for (int64_t b = 0; S != 1 && b < N; b++)
+        for (int64_t k = 0; k < count; k++)
+            mean[k] += NAME(sum)(S, x + (b * C + k) * S);
+    for (int64_t k = 0; k < count; k++)
+        mean[k] /= (double)(N * S);
+    for (int64_t b = 0; S == 1 && b < N; b++)
+        for (int64_t k = 0; k < count; k++)
+            squares[k] += ((double)x[b * C + k] - mean[k]) * ((double)x[b * C + k] - mean[k]);
+    if (S == 1)
         return;
+    for (int64_t b = 0; b < N; b++)
+        for (int64_t k = 0; k < count; k++)
+            squares[k] += NAME(squares)(S, x + (b * C + k) * S, (REAL)mean[k]);
+    for (int64_t k = 0; k < count; k++) { /* the differences were from the rounded mean */
+        double off = mean[k] - (double)(REAL)mean[k], exact = squares[k] - off * off * (double)(N * S);
+        squares[k] = exact < 0 ? 0 : exact;
     }
-    for (int64_t b = 0; b < N; b++)
-        total += NAME(sum)(S, x + b * C * S);
-    *mean = total / (double)(N * S);
-    for (int64_t b = 0; b < N; b++)
-        square += NAME(squares)(S, x + b * C * S, (REAL)*mean);
-    double off = *mean - (double)(REAL)*mean; /* the differences were from the rounded mean */
-    *squares = square - off * off * (double)(N * S);
-    if (*squares < 0)
-        *squares = 0;
 }
 
-static void NAME(channel_sums)(int64_t N, int64_t C, int64_t S, int64_t c, const void *incoming,
-                               const void *from, double mean, double *sum, double *dot)
+static void NAME(channel_sums)(int64_t N, int64_t C, int64_t S, int64_t c, int64_t count,
+                               const void *incoming, const void *from, const double *mean,
+                               double *sum, double *dot)
 {
+    assert(c >= 0 && count <= NORM_CHANNELS && c + count <= C);
     const REAL *g = (const REAL *)incoming + c * S, *x = (const REAL *)from + c * S;
-    *sum = *dot = 0;
-    for (int64_t b = 0; b < N; b++) {
-        if (S == 1) {
-            *sum += (double)g[b * C];
-            *dot += (double)g[b * C] * ((double)x[b * C] - mean);
-        } else {
-            *sum += NAME(sum)(S, g + b * C * S);
-            *dot += NAME(centred)(S, g + b * C * S, x + b * C * S, (REAL)mean);
+    for (int64_t k = 0; k < count; k++)
+        sum[k] = dot[k] = 0;
+    for (int64_t b = 0; S == 1 && b < N; b++)
+        for (int64_t k = 0; k < count; k++) {
+            sum[k] += (double)g[b * C + k];
+            dot[k] += (double)g[b * C + k] * ((double)x[b * C + k] - mean[k]);
         }
-    }
+    for (int64_t b = 0; S != 1 && b < N; b++)
+        for (int64_t k = 0; k < count; k++) {
+            const int64_t row = (b * C + k) * S;
+            sum[k] += NAME(sum)(S, g + row);
+            dot[k] += NAME(centred)(S, g + row, x + row, (REAL)mean[k]);
+        }
 }
 
-static void NAME(channel_affine)(int64_t N, int64_t C, int64_t S, int64_t c, const void *from,
-                                 double scale, double shift, void *to)
+static void NAME(channel_affine)(int64_t N, int64_t C, int64_t S, int64_t c, int64_t count,
+                                 const void *from, const double *scale, const double *shift,
+                                 void *to)
 {
-    assert(c >= 0 && c < C);
+    assert(c >= 0 && count <= NORM_CHANNELS && c + count <= C);
     const REAL *x = (const REAL *)from + c * S;
-    REAL *y = (REAL *)to + c * S, a = (REAL)scale, d = (REAL)shift;
-    for (int64_t b = 0; b < N; b++)
-        for (int64_t i = 0; i < S; i++)
-            y[b * C * S + i] = x[b * C * S + i] * a + d;
+    REAL *y = (REAL *)to + c * S, a[NORM_CHANNELS], d[NORM_CHANNELS];
+    for (int64_t k = 0; k < count; k++)
+        a[k] = (REAL)scale[k], d[k] = (REAL)shift[k];
+    for (int64_t b = 0; S == 1 && b < N; b++)
+        for (int64_t k = 0; k < count; k++)
+            y[b * C + k] = x[b * C + k] * a[k] + d[k];
+    for (int64_t b = 0; S != 1 && b < N; b++)
+        for (int64_t k = 0; k < count; k++)
+            for (int64_t i = 0, row = (b * C + k) * S; i < S; i++)
+                y[row + i] = x[row + i] * a[k] + d[k];
 }
 
-static void NAME(channel_backward)(int64_t N, int64_t C, int64_t S, int64_t c, const void *incoming,
-                                   const void *from, double mean, double scale, double slope,
-                                   double shift, void *to)
+static void NAME(channel_backward)(int64_t N, int64_t C, int64_t S, int64_t c, int64_t count,
+                                   const void *incoming, const void *from, const double *mean,
+                                   const double *scale, const double *slope, const double *shift,
+                                   void *to)
 {
-    assert(c >= 0 && c < C);
+    assert(c >= 0 && count <= NORM_CHANNELS && c + count <= C);
     const REAL *g = (const REAL *)incoming + c * S, *x = (const REAL *)from + c * S;
-    REAL *out = (REAL *)to + c * S, m = (REAL)mean, a = (REAL)scale, k = (REAL)slope,
-         d = (REAL)shift;
-    for (int64_t b = 0; b < N; b++)
-        for (int64_t i = 0; i < S; i++) {
-            int64_t at = b * C * S + i;
-            out[at] = g[at] * a + (x[at] - m) * k + d;
+    REAL *out = (REAL *)to + c * S, m[NORM_CHANNELS], a[NORM_CHANNELS], h[NORM_CHANNELS],
+         d[NORM_CHANNELS];
+    for (int64_t k = 0; k < count; k++) {
+        m[k] = (REAL)mean[k], a[k] = (REAL)scale[k];
+        h[k] = (REAL)slope[k], d[k] = (REAL)shift[k];
+    }
+    for (int64_t b = 0; S == 1 && b < N; b++)
+        for (int64_t k = 0; k < count; k++) {
+            const int64_t at = b * C + k;
+            out[at] = g[at] * a[k] + (x[at] - m[k]) * h[k] + d[k];
         }
+    for (int64_t b = 0; S != 1 && b < N; b++)
+        for (int64_t k = 0; k < count; k++)
+            for (int64_t i = 0, row = (b * C + k) * S; i < S; i++)
+                out[row + i] = g[row + i] * a[k] + (x[row + i] - m[k]) * h[k] + d[k];
 }

@@ -1,8 +1,10 @@
 /* Comparisons of whole tensors. */
 #include "core/error.h"
+#include "core/sound.h"
 #include "flambeau/ops/copy.h"
 #include "flambeau/ops/pointwise.h"
 #include "flambeau/ops/reduce.h"
+#include "flambeau/ops/view.h"
 #include "ops/advise.h"
 #include "ops_kernels.h"
 
@@ -93,10 +95,25 @@ int allclose_compose(fl_tensor *self, fl_tensor *other, double rtol, double atol
     return read_all(fl_isclose(self, other, rtol, atol, equal_nan), y);
 }
 
+/* Piece by piece where both lie in order: the first that differs ends it. */
 int equal_compose(fl_tensor *self, fl_tensor *other, bool *y)
 {
+    enum { FIRST = 256, PIECE = 1 << 14 };
+    const bool whole = (self->flags | other->flags) & TENSOR_ELSEWHERE || self->numel <= FIRST ||
+                       !tensor_is_flat(self) || !tensor_is_flat(other);
     *y = false;
-    return shape_equal(self, other) ? read_all(fl_eq(self, other), y) : 0;
+    if (!shape_equal(self, other))
+        return 0;
+    if (whole)
+        return read_all(fl_eq(self, other), y);
+    fl_tensor *a = fl_flatten(self, 0, -1), *b = fl_flatten(other, 0, -1);
+    *y = true;
+    for (int64_t at = 0, n = FIRST; *y && at < self->numel; at += n, n = PIECE) {
+        n = self->numel - at < n ? self->numel - at : n;
+        if (read_all(fl_eq(fl_narrow(a, 0, at, n), fl_narrow(b, 0, at, n)), y))
+            return -1;
+    }
+    return 0;
 }
 
 int bitwise_not_check(fl_tensor *self)

@@ -450,13 +450,8 @@ static int check_destination(fl_tensor *y, int common, int ndim, const int64_t *
     if (dtype_check_cast(common, y->dtype))
         return -1;
     bool same = y->ndim == ndim && memcmp(y->sizes, sizes, sizeof *sizes * (size_t)ndim) == 0;
-    if (!same && op->form == FORM_INPLACE) {
-        char own[128], wanted[128];
-        return error_set(FL_RUNTIME_ERROR,
-                         "output with shape %s doesn't match the broadcast shape %s",
-                         shape_text(own, sizeof own, y->ndim, y->sizes),
-                         shape_text(wanted, sizeof wanted, ndim, sizes));
-    }
+    if (!same && op->form == FORM_INPLACE)
+        return shape_refuse(y, ndim, sizes);
     if (same && tensor_check_written(y))
         return -1;
     for (int i = 0; i < count; i++)
@@ -467,8 +462,7 @@ static int check_destination(fl_tensor *y, int common, int ndim, const int64_t *
 
 static int set_type_error(const fl_op *f, int dtype)
 {
-    return error_set(FL_NOT_IMPLEMENTED, "\"%s\" not implemented for '%s'", f->called,
-                     dtype_title(dtype));
+    return dtype_refuse(f->called, dtype);
 }
 
 /* Unsigned integers that become floats are read as integers are. */
@@ -697,10 +691,7 @@ static __attribute__((noinline)) int call_general(const fl_op *op, const fl_valu
         y = op->form == FORM_INPLACE ? args[0].as.tensor : args[f->params].as.tensor;
         bool recorded = needs_node || tensor_requires_grad(y);
         if (op->form == FORM_OUT && autograd_mode.grad && recorded)
-            return error_set(FL_RUNTIME_ERROR,
-                             "%s(): functions with out=... arguments don't support automatic "
-                             "differentiation, but one of the arguments requires grad.",
-                             f->base);
+            return record_refuse_out(f);
         if (autograd_check_inplace(y, recorded) ||
             check_destination(y, dtype, ndim, sizes, op, p->operands, operand))
             return -1;

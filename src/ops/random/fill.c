@@ -110,8 +110,7 @@ static int fill_parts(fl_tensor *self, fl_generator *generator, enum filler how,
     assert(self->ndim < TENSOR_MAX_DIMS);
     int64_t sizes[TENSOR_MAX_DIMS + 1], strides[TENSOR_MAX_DIMS + 1];
     if (how != UNIFORM && how != NORMAL)
-        return error_set(FL_NOT_IMPLEMENTED, "\"random_\" not implemented for '%s'",
-                         dtype_title(self->dtype));
+        return dtype_refuse("random_", self->dtype);
     for (int d = 0; d < self->ndim; d++)
         sizes[d] = self->sizes[d], strides[d] = 2 * self->strides[d];
     sizes[self->ndim] = 2, strides[self->ndim] = 1;
@@ -128,8 +127,7 @@ static int fill_unsigned(fl_tensor *self, fl_generator *generator, enum filler h
                          uint64_t range)
 {
     if (how != INTEGERS)
-        return error_set(FL_NOT_IMPLEMENTED, "\"random_\" not implemented for '%s'",
-                         dtype_title(self->dtype));
+        return dtype_refuse("random_", self->dtype);
     fl_tensor *wide = tensor_new(self->ndim, self->sizes, FL_INT64);
     int status = wide ? fill_run(wide, generator, how, 0, 0, from, range) : -1;
     status = status == 0 ? tensor_copy(self, wide) : -1;
@@ -176,8 +174,7 @@ static int random_like(fl_ints size, fl_dtype dtype, fl_device device, bool requ
     if (empty_shape(size, dtype, device, requires_grad, -1, y))
         return -1;
     if (!dtype_is_inexact(y->dtype))
-        return error_set(FL_NOT_IMPLEMENTED, "\"%s\" not implemented for '%s'", kernel,
-                         dtype_title(y->dtype));
+        return dtype_refuse(kernel, y->dtype);
     return 0;
 }
 

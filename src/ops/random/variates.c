@@ -48,8 +48,7 @@ static int variate_shape(const fl_tensor *self, const char *name, bool halves, s
 {
     bool half = self->dtype == FL_FLOAT16 || self->dtype == FL_BFLOAT16;
     if (!dtype_is_floating(self->dtype) || (half && !halves))
-        return error_set(FL_NOT_IMPLEMENTED, "\"%s\" not implemented for '%s'", name,
-                         dtype_title(self->dtype));
+        return dtype_refuse(name, self->dtype);
     op_shape_set(y, self->ndim, self->sizes);
     y->dtype = self->dtype;
     return 0;

@@ -2,7 +2,9 @@
 #include <math.h>
 #include <string.h>
 
+#include "autograd/autograd.h"
 #include "core/error.h"
+#include "flambeau/ops/copy.h"
 #include "flambeau/ops/create.h"
 #include "flambeau/ops/index.h"
 #include "flambeau/ops/matmul.h"
@@ -29,12 +31,20 @@ static fl_tensor *power(fl_tensor *size, double p)
     return fl_where(zero, size, fl_pow_scalar(safe, fl_float(p)));
 }
 
+/* How many differ from 0 along a dim, NaN where there is one; its gradient is 0. */
+static fl_tensor *count_of(fl_tensor *t, int64_t dim)
+{
+    fl_tensor *value = fl_detach(t), *other = op_as(fl_ne_scalar(value, fl_int(0)), t->dtype);
+    fl_tensor *counted = fl_where(fl_isnan(value), value, other);
+    fl_tensor *finite = fl_where_scalar_first(fl_eq_scalar(counted, fl_int(1)), fl_int(0), t);
+    return op_sum_along(fl_add(counted, fl_mul_scalar(finite, fl_int(0)), fl_int(1)), dim, false);
+}
+
 /* The p-norm along a dim. */
 static fl_tensor *norm_of(fl_tensor *t, double p, int64_t dim)
 {
     if (p == 0)
-        return fl_add(op_sum_along(op_as(fl_ne_scalar(t, fl_int(0)), t->dtype), dim, false),
-                      op_sum_along(fl_mul_scalar(t, fl_int(0)), dim, false), fl_int(1));
+        return count_of(t, dim);
     fl_tensor *size = fl_abs(t);
     if (p == 1)
         return op_sum_along(size, dim, false);
@@ -132,6 +142,17 @@ int pdist_compose(fl_tensor *input, double p, fl_tensor **y)
 
 /* ---- Divided by norms ------------------------------------------------------------------------ */
 
+/* The norm, which counts as at least eps; PyTorch derives it as if it were the norm still. */
+static fl_tensor *at_least(fl_tensor *norm, double eps)
+{
+    fl_tensor *y = fl_clone(norm, -1);
+    const bool mode = autograd_mode.grad;
+    autograd_mode.grad = false;
+    y = fl_clamp_min_scalar_(y, fl_float(eps));
+    autograd_mode.grad = mode;
+    return y;
+}
+
 int cosine_similarity_compose(fl_tensor *x1, fl_tensor *x2, int64_t dim, double eps, fl_tensor **y)
 {
     fl_tensor *given[] = {x1, x2}, *unit[2];
@@ -142,7 +163,7 @@ int cosine_similarity_compose(fl_tensor *x1, fl_tensor *x2, int64_t dim, double 
         fl_tensor *t = both.as.tensors[i];
         fl_tensor *norm =
             fl_norm_scalaropt_dim(t, fl_int(2), (fl_ints){&dim, 1}, true, FL_NO_DTYPE);
-        unit[i] = fl_div(t, fl_clamp_min_scalar(norm, fl_float(eps)));
+        unit[i] = fl_div(t, at_least(norm, eps));
     }
     op_list_drop(&both);
     *y = op_sum_along(fl_mul(unit[0], unit[1]), dim, false);

@@ -24,7 +24,6 @@
 #include "core/memory.h"
 #include "core/threads.h"
 #include "ops/place.h"
-#include "ops/record.h"
 #include "ops/room.h"
 
 enum {
@@ -373,8 +372,7 @@ static int result_dtype(const fl_op *f, const fl_value *args, int dtype)
             return error_hint("a mean is a float: x.float().mean()",
                               "平均值是浮点数，请先转换：x.float().mean()");
         }
-        return error_set(FL_NOT_IMPLEMENTED, "\"%s\" not implemented for '%s'", f->called,
-                         dtype_title(from));
+        return dtype_refuse(f->called, from);
     }
     switch (f->result_dtype) {
     case RESULT_FLOAT:
@@ -509,8 +507,7 @@ int reduce_call(const fl_op *f, const fl_value *args, fl_tensor *to, fl_value *r
         job.compute = COMPUTE_I64; /* a sum asked for in few bits: the low ones of the whole */
     if (!r->loops[job.compute]) {
         tensor_release(shown);
-        return error_set(FL_NOT_IMPLEMENTED, "\"%s\" not implemented for '%s'", f->called,
-                         dtype_title(args[r->self].as.tensor->dtype));
+        return dtype_refuse(f->called, args[r->self].as.tensor->dtype);
     }
     for (int i = 0; i < r->scalars; i++)
         scalars[i] = loop_scalar_of(&args[r->scalar[i]], job.compute);
@@ -529,8 +526,6 @@ int reduce_call(const fl_op *f, const fl_value *args, fl_tensor *to, fl_value *r
         status = lanes_hide(y, lanes);
     tensor_release(shown);
     results[0] = fl_tensor_value(y);
-    if (status == 0 && record_is_needed(f, args))
-        status = record_call(f, args, results);
     if (status)
         tensor_release(y);
     return status;

@@ -20,8 +20,7 @@ static int refuse_dtype(const fl_tensor *self)
 {
     if (self->dtype == FL_FLOAT32 || self->dtype == FL_FLOAT64)
         return 0;
-    return error_set(FL_NOT_IMPLEMENTED, "\"histogramdd\" not implemented for '%s'",
-                     dtype_title(self->dtype));
+    return dtype_refuse("histogramdd", self->dtype);
 }
 
 /* ---- Edges ---- */

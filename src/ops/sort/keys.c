@@ -116,6 +116,27 @@ bool keys_span(const struct line *l, uint64_t most, int64_t *least, int64_t *gre
     return l->n > 0;
 }
 
+/* Positions of elements that are `least` or one more: those of the former from place[0] on, of the
+ * latter from place[1]. Both stay in registers, where a table of two would make each step wait for
+ * the one before. */
+static void place_two(const struct line *from, int64_t least, const int64_t *place,
+                      const struct line *positions)
+{
+    int64_t block[BLOCK];
+    const int64_t stride = positions->stride;
+    char *zero = positions->data + place[0] * stride, *one = positions->data + place[1] * stride;
+    for (int64_t at = 0, n; at < from->n; at += n) {
+        n = read_integers(from, at, block);
+        for (int64_t k = 0; k < n; k++) {
+            const int64_t which = block[k] - least, mask = -which;
+            assert(which == 0 || which == 1);
+            char *to = zero + ((one - zero) & mask);
+            memcpy(to, &(int64_t){at + k}, sizeof(int64_t));
+            zero += stride & ~mask, one += stride & mask;
+        }
+    }
+}
+
 bool keys_count(const struct line *from, bool descending, const struct line *values,
                 const struct line *positions, struct pair *room)
 {
@@ -127,8 +148,13 @@ bool keys_count(const struct line *from, bool descending, const struct line *val
     memset(place, 0, sizeof *place * (size_t)span);
     for (int64_t at = 0, n; at < from->n; at += n) {
         n = read_integers(from, at, block);
-        for (int64_t k = 0; k < n; k++)
+        int64_t ones = 0;
+        for (int64_t k = 0; span == 2 && k < n; k++)
+            ones += block[k] - least;
+        for (int64_t k = 0; span != 2 && k < n; k++)
             place[block[k] - least]++;
+        if (span == 2)
+            place[0] += n - ones, place[1] += ones;
     }
     for (int64_t i = 0; i < span; i++) {
         const int64_t v = descending ? span - 1 - i : i, count = place[v], number = least + v;
@@ -136,6 +162,10 @@ bool keys_count(const struct line *from, bool descending, const struct line *val
             convert_elements(count, values->data + next * values->stride, values->dtype,
                              values->stride, &number, FL_INT64, 0);
         place[v] = next, next += count;
+    }
+    if (span == 2) {
+        place_two(from, least, place, positions);
+        return true;
     }
     for (int64_t at = 0, n; at < from->n; at += n) {
         n = read_integers(from, at, block);

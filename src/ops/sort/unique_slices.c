@@ -213,6 +213,25 @@ static fl_tensor *as_operand(const fl_value *v, const fl_value *other)
                                : op_adopt(tensor_from_number(*v, pointwise_promote(2, both)));
 }
 
+enum { FEW_KNOWN = 8 }; /* up to so many, comparing with each costs less than a search */
+
+/* Whether each element is one of `known`, which has at least one; invert: is none. */
+static fl_tensor *among_few(fl_tensor *wanted, fl_tensor *known, bool invert)
+{
+    fl_tensor *found = NULL;
+    for (int64_t i = 0; known && i < known->numel; i++) {
+        fl_tensor *one = fl_select(known, 0, i);
+        fl_tensor *same = !one ? NULL : invert ? fl_ne(wanted, one) : fl_eq(wanted, one);
+        found = i == 0   ? same
+                : !found ? NULL
+                : invert ? fl_logical_and(found, same)
+                         : fl_logical_or(found, same);
+        if (!found)
+            return NULL;
+    }
+    return found;
+}
+
 int isin_compose(fl_value elements, fl_value test_elements, bool invert, fl_tensor **y)
 {
     fl_tensor *wanted = as_operand(&elements, &test_elements);
@@ -232,8 +251,12 @@ int isin_compose(fl_value elements, fl_value test_elements, bool invert, fl_tens
         return *y ? 0 : -1;
     }
     const int dtype = dtype_promote(wanted->dtype, known->dtype);
-    fl_tensor *sorted, *order;
     wanted = op_as(wanted, dtype);
+    if (known->numel <= FEW_KNOWN) {
+        *y = among_few(wanted, op_as(known, dtype), invert);
+        return *y ? 0 : -1;
+    }
+    fl_tensor *sorted, *order;
     if (fl_sort(op_as(known, dtype), -1, false, &sorted, &order))
         return -1;
     fl_tensor *at = fl_clamp(fl_searchsorted(sorted, wanted, false, false, NULL, NULL), fl_none(),

@@ -205,6 +205,32 @@ static int number_as_tensor(struct arguments *a, PyObject *o, fl_value *out)
     return 1;
 }
 
+/* What decides how an int beyond int64 is read: the dtype asked for, else a tensor's, one of floats or
+ * complex numbers first. */
+static int dtype_of_wide(const fl_op *op, const struct arguments *a)
+{
+    int found = FL_NO_DTYPE;
+    for (int i = 0; i < op->params; i++) {
+        const fl_value *v = &a->value[i];
+        if (v->tag == FL_DTYPE && v->as.i != FL_NO_DTYPE)
+            return (int)v->as.i;
+        if (v->tag == FL_TENSOR && (found == FL_NO_DTYPE || dtype_is_inexact(v->as.tensor->dtype)))
+            found = v->as.tensor->dtype;
+    }
+    return found;
+}
+
+static int settle_wide(const fl_op *op, struct arguments *a)
+{
+    const int dtype = dtype_of_wide(op, a);
+    for (int i = 0; i < op->params; i++)
+        if (a->given[i] &&
+            (op->param[i].type == TYPE_SCALAR || op->param[i].type == TYPE_OPERAND) &&
+            data_wide_number(a->given[i], dtype, &a->value[i]) < 0)
+            return -1;
+    return 1;
+}
+
 /* Fits the arguments to one overload: 1; 0 and why not; -1 with an exception. */
 static int fit(const struct python_name *name, const fl_op *op, struct arguments *a, PyObject *self,
                PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames, struct mismatch *why)
@@ -214,7 +240,7 @@ static int fit(const struct python_name *name, const fl_op *op, struct arguments
     Py_ssize_t position[ARGUMENTS_MAX];
     int varargs = -1;
 
-    a->out = NULL, a->requires_grad = false, a->used = 0;
+    a->out = NULL, a->requires_grad = false, a->wide = false, a->used = 0;
     a->shown = overrides_modes && overrides_mode_here();
     for (int i = 0; i < op->params; i++) {
         if (i == self_at) {
@@ -267,6 +293,8 @@ static int fit(const struct python_name *name, const fl_op *op, struct arguments
         if (a->value[i].tag == FL_COMPLEX && op_check_complex(op, &a->value[i]))
             return raise_error(), -1;
     }
+    if (a->wide && settle_wide(op, a) < 0)
+        return -1;
     return a->out ? take_out(op, a) : 1;
 }
 

@@ -59,6 +59,7 @@ struct arguments {
     PyObject *given[ARGUMENTS_MAX]; /* borrowed; NULL where the default holds */
     PyObject *out;
     bool requires_grad;
+    bool wide;  /* a number was an int beyond int64: arguments.c says what becomes of it */
     bool shown; /* a class or a mode wants to see the call: overrides.h */
     int used;
     struct arguments_block *more;

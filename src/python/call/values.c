@@ -338,7 +338,11 @@ int values_from(struct arguments *a, const char *name, const struct op_param *p,
         return 0;
     case TYPE_OPERAND:
     case TYPE_SCALAR:
-        return number_from(a, o, out);
+        fits = number_from(a, o, out);
+        if (fits >= 0)
+            return fits;
+        a->wide = true;
+        return data_wide_number(o, FL_UINT64, out);
     case TYPE_TENSORS:
         return tensors_from(a, p, o, position, out);
     case TYPE_INT:

@@ -41,6 +41,27 @@ static int refuse_number(PyObject *o)
     return -1;
 }
 
+int data_wide_number(PyObject *o, int dtype, fl_value *out)
+{
+    if (PyErr_Occurred() && !PyErr_ExceptionMatches(PyExc_RuntimeError))
+        return -1;
+    int beyond = 0;
+    if (!PyLong_Check(o) || (PyLong_AsLongLongAndOverflow(o, &beyond), beyond <= 0))
+        return PyErr_Occurred() ? -1 : 0;
+    PyErr_Clear();
+    unsigned long long bits = PyLong_AsUnsignedLongLong(o);
+    if (bits == (unsigned long long)-1 && PyErr_Occurred())
+        return -1;
+    assert(bits > INT64_MAX);
+    if (dtype != FL_NO_DTYPE && dtype_is_inexact(dtype))
+        *out = fl_float((double)bits);
+    else if (dtype == FL_UINT64)
+        *out = fl_int((int64_t)bits);
+    else
+        return refuse_number(o);
+    return 1;
+}
+
 int data_number(PyObject *o, fl_value *out)
 {
     if (PyFloat_Check(o)) {

@@ -117,6 +117,25 @@ static bool is_host(PyObject *device)
     return host;
 }
 
+/* Of a device's tensor a copy on the CPU, where that was asked for: its memory has no address that
+ * others could use. */
+static PyObject *give_from_device(const fl_tensor *t, PyObject *version, bool to_host)
+{
+    if (!to_host)
+        return PyErr_Format(PyExc_BufferError,
+                            "Can't export a tensor on %s through DLPack: its memory has no address "
+                            "that others can use. Copy it to the CPU first (tensor.cpu()), or ask "
+                            "for dl_device=(1, 0)",
+                            t->storage->device->name);
+    if (tensor_requires_grad(t))
+        return PyErr_Format(PyExc_BufferError,
+                            "Can't export tensors that require gradient, use tensor.detach()");
+    fl_tensor *host = tensor_host(t);
+    PyObject *capsule = host ? give(host, takes_versions(version), true) : raise_error();
+    tensor_release(host);
+    return capsule;
+}
+
 /* __dlpack__(*, stream=-1, max_version=None, dl_device=None, copy=None): a CPU has no streams. */
 static PyObject *method_dlpack(PyObject *self, PyObject *args, PyObject *kwargs)
 {
@@ -131,6 +150,9 @@ static PyObject *method_dlpack(PyObject *self, PyObject *args, PyObject *kwargs)
         return PyErr_Format(PyExc_AssertionError, "stream should be None on cpu.");
     if (!is_host(device))
         return NULL;
+    const fl_tensor *t = pytensor_get(self);
+    if (t->flags & TENSOR_ELSEWHERE && t->storage->device->memory == DEVICE_APART)
+        return give_from_device(t, version, device && device != Py_None && copy != Py_False);
     if (copy != Py_True)
         return give(pytensor_get(self), takes_versions(version), false);
     OPERATOR(clone, "clone");
@@ -142,13 +164,18 @@ static PyObject *method_dlpack(PyObject *self, PyObject *args, PyObject *kwargs)
 
 static PyObject *method_dlpack_device(PyObject *self, PyObject *unused)
 {
-    (void)self, (void)unused;
+    (void)unused;
+    const fl_device own = tensor_device(pytensor_get(self))->id;
+    const int kind_of[] = {[FL_CPU] = DLPACK_CPU,
+                           [FL_CUDA] = DLPACK_CUDA,
+                           [FL_OPENCL] = DLPACK_OPENCL,
+                           [FL_META] = DLPACK_CPU};
     PyObject *module = PyImport_ImportModule("flambeau.utils.dlpack");
     PyObject *type = module ? PyObject_GetAttrString(module, "DLDeviceType") : NULL;
-    PyObject *kind = type ? PyObject_CallFunction(type, "i", DLPACK_CPU) : NULL;
+    PyObject *kind = type ? PyObject_CallFunction(type, "i", kind_of[own.kind]) : NULL;
     Py_XDECREF(module);
     Py_XDECREF(type);
-    return kind ? Py_BuildValue("(Ni)", kind, 0) : NULL;
+    return kind ? Py_BuildValue("(Ni)", kind, own.kind == FL_CPU ? 0 : own.index) : NULL;
 }
 
 /* ---- Taking ---------------------------------------------------------------------------------- */

@@ -4,7 +4,7 @@
 
 #include <stdint.h>
 
-enum { DLPACK_CPU = 1 };
+enum { DLPACK_CPU = 1, DLPACK_CUDA = 2, DLPACK_OPENCL = 4 };
 enum { DLPACK_READ_ONLY = 1, DLPACK_COPIED = 2 };
 
 struct dlpack_device {

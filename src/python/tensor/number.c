@@ -83,12 +83,23 @@ static inline int operand(struct arguments *a, PyObject *o, fl_value *v)
     return 1;
 }
 
+/* The same of an operand whose int is too wide for a value by itself, beside the other. */
+static int operand_beside(PyObject *o, PyObject *other, fl_value *v)
+{
+    return pytensor_check(other) ? data_wide_number(o, pytensor_get(other)->dtype, v) : -1;
+}
+
 /* Both operands as values: 1; 0 when one is neither tensor nor number; -1; 2 when the call is to be
  * shown to a class or a mode. */
 static inline int operands(struct arguments *a, PyObject *x, PyObject *y)
 {
     a->shown = overrides_modes && overrides_mode_here();
-    int left = operand(a, x, &a->value[0]), right = left > 0 ? operand(a, y, &a->value[1]) : left;
+    int left = operand(a, x, &a->value[0]);
+    if (left < 0)
+        left = operand_beside(x, y, &a->value[0]);
+    int right = left > 0 ? operand(a, y, &a->value[1]) : left;
+    if (left > 0 && right < 0)
+        right = operand_beside(y, x, &a->value[1]);
     if (right == 0 && overrides_any(NULL, (PyObject *[]){x, y}, 2))
         return 2;
     return right > 0 && a->shown ? 2 : right;

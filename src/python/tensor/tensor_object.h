@@ -90,6 +90,9 @@ bool data_int(const fl_tensor *t, int64_t *out);
 /* A Python or NumPy number as a value: 1, 0 when it is none, -1 with an exception (it does not
  * fit). Tensors are not numbers here. */
 int data_number(PyObject *o, fl_value *out);
+/* An int of 2^63 to 2^64 - 1, at which data_number has raised, where the dtype is known: a float
+ * where that is inexact, the same bits for uint64: 1 and no exception any more, else -1. 0: no such int. */
+int data_wide_number(PyObject *o, int dtype, fl_value *out);
 PyObject *data_from_number(fl_value number);
 extern PyMethodDef data_functions[], text_functions[];
 
