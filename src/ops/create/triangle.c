@@ -126,6 +126,7 @@ static int indices_shape(int64_t row, int64_t col, int64_t offset, fl_dtype dtyp
 
 static int write_indices(int64_t row, int64_t col, int64_t offset, bool lower, fl_tensor *y)
 {
+    enum { BLOCK = 256 };
     assert(y->ndim == 2 && y->sizes[0] == 2);
     int64_t n = y->sizes[1], at = 0, first, size = (int64_t)dtype_size(y->dtype);
     char *data = tensor_data(y);
@@ -133,9 +134,13 @@ static int write_indices(int64_t row, int64_t col, int64_t offset, bool lower, f
     int64_t beyond = col < INT64_MAX ? col + 1 : col;
     for (int64_t r = start; r < row && at < n; r++) {
         int64_t count = row_part(r, col, clamp(offset, -row - 1, beyond), lower, &first);
-        for (int64_t c = first; c < first + count; c++, at++) {
-            convert_elements(1, data + at * size, y->dtype, size, &r, FL_INT64, 8);
-            convert_elements(1, data + (n + at) * size, y->dtype, size, &c, FL_INT64, 8);
+        int64_t column[BLOCK];
+        for (int64_t done = 0, part; done < count; done += part, at += part) {
+            part = count - done < BLOCK ? count - done : BLOCK;
+            for (int64_t i = 0; i < part; i++)
+                column[i] = first + done + i;
+            convert_elements(part, data + at * size, y->dtype, size, &r, FL_INT64, 0);
+            convert_elements(part, data + (n + at) * size, y->dtype, size, column, FL_INT64, 8);
         }
     }
     return 0;

@@ -12,6 +12,7 @@
 #include "flambeau/ops/index.h"
 #include "flambeau/ops/pointwise.h"
 #include "flambeau/ops/view.h"
+#include "ops/index/index.h"
 #include "ops/op.h"
 #include "ops_kernels.h"
 
@@ -78,13 +79,23 @@ struct scatter {
     int64_t *hits;
 };
 
-/* Walks the index: the elements of src and y that meet. False when all are done. */
-static bool next(const struct scatter *s, int64_t *at)
+/* Where a row of the index, along its last dim, begins: element i of it joins src[from + i *
+ * from_step] to y[to + i * to_step + index[i] * along]. */
+struct row {
+    int64_t at[TENSOR_MAX_DIMS], number, to, from;
+};
+
+/* The next row; false when all are done. */
+static bool next_row(const struct scatter *s, struct row *r)
 {
-    for (int d = s->ndim - 1; d >= 0; d--) {
-        if (++at[d] < s->index->sizes[d])
+    const int last = s->ndim - 1;
+    r->number += s->index->sizes[last];
+    for (int d = last - 1; d >= 0; d--) {
+        const int64_t to_step = d == s->dim ? 0 : s->y->strides[d], from_step = s->src->strides[d];
+        r->to += to_step, r->from += from_step;
+        if (++r->at[d] < s->index->sizes[d])
             return true;
-        at[d] = 0;
+        r->to -= r->at[d] * to_step, r->from -= r->at[d] * from_step, r->at[d] = 0;
     }
     return false;
 }
@@ -103,30 +114,51 @@ static inline bool is_nan_i64(int64_t x)
     return false;
 }
 
+/* rows: inlined with a constant join, and hits or none, which only a mean and a left out self need. */
 #define JOIN_ALL(type, suffix)                                                                     \
+    static inline __attribute__((always_inline)) type joined_##suffix(enum join join, type old,    \
+                                                                      type x)                      \
+    {                                                                                              \
+        return join == JOIN_PROD                ? old * x                                          \
+               : join <= JOIN_MEAN              ? old + x                                          \
+               : is_nan_##suffix(old)           ? old                                              \
+               : is_nan_##suffix(x)             ? x                                                \
+               : (join == JOIN_AMAX) == (old >= x) ? old                                           \
+                                                   : x;                                            \
+    }                                                                                              \
+    static inline __attribute__((always_inline)) void rows_##suffix(const struct scatter *s,       \
+                                                                    enum join join, int64_t *hits) \
+    {                                                                                              \
+        const int last = s->ndim - 1;                                                              \
+        const int64_t n = s->index->sizes[last], along = s->y->strides[s->dim],                    \
+                      to_step = s->dim == last ? 0 : s->y->strides[last],                          \
+                      from_step = s->src->strides[last];                                           \
+        struct row r = {{0}, 0, 0, 0};                                                             \
+        do {                                                                                       \
+            const int64_t *index = (const int64_t *)tensor_data(s->index) + r.number;              \
+            const type *src = (const type *)tensor_data(s->src) + r.from;                          \
+            type *y = tensor_data(s->y);                                                           \
+            for (int64_t i = 0; i < n; i++) {                                                      \
+                const int64_t to = r.to + i * to_step + index[i] * along;                          \
+                const type x = src[i * from_step];                                                 \
+                const bool first = hits && hits[to]++ == 0 && !s->include_self;                    \
+                y[to] = first ? x : joined_##suffix(join, y[to], x);                               \
+            }                                                                                      \
+        } while (next_row(s, &r));                                                                 \
+    }                                                                                              \
     static void join_##suffix(const struct scatter *s)                                             \
     {                                                                                              \
-        int64_t at[TENSOR_MAX_DIMS] = {0}, number = 0;                                             \
         type *y = tensor_data(s->y);                                                               \
-        const type *src = tensor_data(s->src);                                                     \
-        const int64_t *index = tensor_data(s->index);                                              \
-        do {                                                                                       \
-            int64_t to = 0, from = 0;                                                              \
-            for (int d = 0; d < s->ndim; d++) {                                                    \
-                to += (d == s->dim ? index[number] : at[d]) * s->y->strides[d];                    \
-                from += at[d] * s->src->strides[d];                                                \
-            }                                                                                      \
-            const type x = src[from], old = y[to];                                                 \
-            const bool first = s->hits[to]++ == 0 && !s->include_self;                             \
-            y[to] = first                                  ? x                                     \
-                    : s->join == JOIN_PROD                 ? old * x                               \
-                    : s->join <= JOIN_MEAN                 ? old + x                               \
-                    : is_nan_##suffix(old)                 ? old                                   \
-                    : is_nan_##suffix(x)                   ? x                                     \
-                    : (s->join == JOIN_AMAX) == (old >= x) ? old                                   \
-                                                           : x;                                    \
-            number++;                                                                              \
-        } while (next(s, at));                                                                     \
+        if (s->join == JOIN_MEAN || !s->include_self)                                              \
+            rows_##suffix(s, s->join, s->hits);                                                    \
+        else if (s->join == JOIN_SUM)                                                              \
+            rows_##suffix(s, JOIN_SUM, NULL);                                                      \
+        else if (s->join == JOIN_PROD)                                                             \
+            rows_##suffix(s, JOIN_PROD, NULL);                                                     \
+        else if (s->join == JOIN_AMAX)                                                             \
+            rows_##suffix(s, JOIN_AMAX, NULL);                                                     \
+        else                                                                                       \
+            rows_##suffix(s, JOIN_AMIN, NULL);                                                     \
         for (int64_t i = 0; s->join == JOIN_MEAN && i < s->y->numel; i++) {                        \
             const int64_t count = s->hits[i] + (s->include_self ? 1 : 0);                          \
             if (s->hits[i])                                                                        \
@@ -154,7 +186,8 @@ JOIN_ALL(int64_t, i64)
 static int check_index(const fl_tensor *index, int dim, int64_t size)
 {
     const int64_t *at = tensor_data(index);
-    for (int64_t i = 0; i < index->numel; i++)
+    const bool within = index_within(at, index->numel, 0, size - 1);
+    for (int64_t i = 0; !within && i < index->numel; i++)
         if (at[i] < 0 || at[i] >= size)
             return error_set(FL_RUNTIME_ERROR,
                              "index %lld is out of bounds for dimension %d with size %lld",

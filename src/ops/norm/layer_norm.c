@@ -329,9 +329,12 @@ static fl_tensor *group_norm(fl_tensor *input, int64_t num_groups, fl_tensor *we
     if (fl_native_layer_norm(flat, (fl_ints){&rows[1], 1}, NULL, NULL, eps, &x, &mean, &rstd))
         return NULL;
     x = fl_view(x, sizes);
-    if (weight)
-        x = fl_mul(x, fl_view(op_widen(weight), by_channel));
-    if (bias)
+    fl_tensor *w = weight ? fl_view(op_widen(weight), by_channel) : NULL;
+    if (weight && bias) /* in one pass */
+        x = fl_addcmul(fl_view(op_widen(bias), by_channel), x, w, fl_int(1));
+    else if (weight)
+        x = fl_mul(x, w);
+    else if (bias)
         x = fl_add(x, fl_view(op_widen(bias), by_channel), fl_int(1));
     x = op_as(x, input->dtype);
     return x ? fl__keep_format(x, input) : NULL;

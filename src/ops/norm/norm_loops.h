@@ -204,6 +204,32 @@ static void NAME(layer_norm_short)(int64_t rows, int64_t n, const REAL *x, const
 
 /* ---- softmax ---- */
 
+/* At most ROWS rows, whose logarithms are one vector. */
+static void NAME(softmax_long)(int64_t rows, int64_t n, const REAL *from, REAL *to, bool logarithm)
+{
+    REAL top[ROWS], sum[ROWS];
+    assert(rows > 0 && rows <= ROWS);
+    for (int64_t r = 0; r < ROWS; r++)
+        sum[r] = 1;
+    for (int64_t r = 0; r < rows; r++) {
+        const REAL *x = from + r * n, greatest = NAME(greatest)(n, x);
+        REAL *y = to + r * n;
+        for (int64_t i = 0; i < n; i++)
+            y[i] = EXP(x[i] - greatest);
+        top[r] = greatest, sum[r] = (REAL)NAME(sum)(n, y);
+    }
+    for (int64_t r = 0; r < ROWS; r++)
+        sum[r] = logarithm ? LOG(sum[r]) : 1 / sum[r];
+    for (int64_t r = 0; r < rows; r++) {
+        const REAL *x = from + r * n, greatest = top[r], scale = sum[r];
+        REAL *y = to + r * n;
+        for (int64_t i = 0; logarithm && i < n; i++)
+            y[i] = x[i] - greatest - scale;
+        for (int64_t i = 0; !logarithm && i < n; i++)
+            y[i] *= scale;
+    }
+}
+
 static void NAME(softmax)(int64_t rows, int64_t n, const void *from, void *to, bool logarithm)
 {
     assert(rows >= 0 && n >= 0);
@@ -211,23 +237,9 @@ static void NAME(softmax)(int64_t rows, int64_t n, const void *from, void *to, b
     for (int64_t r = 0; beside && r < rows; r += ROWS)
         NAME(softmax_short)(rows - r < ROWS ? rows - r : ROWS, n, (const REAL *)from + r * n,
                             (REAL *)to + r * n, logarithm);
-    for (int64_t r = 0; !beside && r < rows; r++) {
-        const REAL *x = (const REAL *)from + r * n;
-        REAL *y = (REAL *)to + r * n;
-        REAL top = NAME(greatest)(n, x);
-        for (int64_t i = 0; i < n; i++)
-            y[i] = EXP(x[i] - top);
-        REAL sum = (REAL)NAME(sum)(n, y);
-        if (logarithm) {
-            REAL log_sum = LOG(sum);
-            for (int64_t i = 0; i < n; i++)
-                y[i] = x[i] - top - log_sum;
-        } else {
-            REAL scale = 1 / sum;
-            for (int64_t i = 0; i < n; i++)
-                y[i] *= scale;
-        }
-    }
+    for (int64_t r = 0; !beside && r < rows; r += ROWS)
+        NAME(softmax_long)(rows - r < ROWS ? rows - r : ROWS, n, (const REAL *)from + r * n,
+                           (REAL *)to + r * n, logarithm);
 }
 
 static void NAME(softmax_backward)(int64_t rows, int64_t n, const void *incoming,
