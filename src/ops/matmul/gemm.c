@@ -226,7 +226,7 @@ static void run_chunk(void *context, int64_t chunk)
 }
 
 /* Cuts one member into blocks: columns by MAX_COLS, then halves of the longer side until there are
- * enough. */
+ * enough; rows first where each block packs its part of A, which blocks beside it would pack again. */
 static void cut(struct plan *p, int64_t work)
 {
     const struct gemm *g = p->g;
@@ -236,7 +236,7 @@ static void cut(struct plan *p, int64_t work)
     p->col_blocks = (g->n + MAX_COLS - 1) / MAX_COLS;
     while (p->members * p->row_blocks * p->col_blocks < wanted) {
         int64_t rows = g->m / (2 * p->row_blocks), cols = g->n / (2 * p->col_blocks);
-        if (rows >= least_rows && (rows >= cols || cols < least_cols))
+        if (rows >= least_rows && (p->pack_a || rows >= cols || cols < least_cols))
             p->row_blocks *= 2;
         else if (cols >= least_cols)
             p->col_blocks *= 2;
