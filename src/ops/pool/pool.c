@@ -58,8 +58,17 @@ static int window_of(struct pool_window *w, const fl_tensor *t, fl_ints kernel, 
         (long long)w->in[0], (long long)w->in[1], (long long)w->kernel[0], (long long)w->kernel[1]);
 }
 
+/* Windows that cut the plane evenly are plain ones. */
 static struct pool_window adaptive_window(const int64_t *in, const int64_t *out)
 {
+    enum { LEAST_ROW = 4 }; /* outputs in a row that are worth a vector */
+    if (out[1] >= LEAST_ROW && out[0] > 0 && in[0] && in[1] && in[0] % out[0] == 0 &&
+        in[1] % out[1] == 0)
+        return (struct pool_window){.in = {in[0], in[1]},
+                                    .out = {out[0], out[1]},
+                                    .kernel = {in[0] / out[0], in[1] / out[1]},
+                                    .stride = {in[0] / out[0], in[1] / out[1]},
+                                    .dilation = {1, 1}};
     return (struct pool_window){
         .in = {in[0], in[1]}, .out = {out[0], out[1]}, .dilation = {1, 1}, .adaptive = true};
 }

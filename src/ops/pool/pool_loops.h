@@ -115,21 +115,56 @@ static void NAME(max)(const struct pool_window *p, const void *from, void *to, i
     }
 }
 
+/* The mean over one window, whose rows are v. */
+static inline real NAME(mean_window)(const struct pool_window *p, const real *x, struct range v,
+                                     int64_t ox)
+{
+    const struct range h = range_of(p, 1, ox);
+    real sum = 0;
+    for (int64_t i = v.from; i < v.to; i++)
+        for (int64_t j = h.from; j < h.to; j++)
+            sum += x[i * p->in[1] + j];
+    return v.from < v.to && h.from < h.to ? sum / (real)window_divisor(p, v, h) : 0;
+}
+
+/* The means of `count` windows in a row, of which the first has its first tap at x[0]. */
+INLINE void NAME(mean_run)(const struct pool_window *p, const real *x, int64_t rows,
+                           const int64_t step, int count, real divisor, real *y)
+{
+    vec sum = {0};
+    for (int64_t i = 0; i < rows; i++)
+        for (int64_t j = 0; j < p->kernel[1]; j++)
+            sum += NAME(every)(x + i * p->in[1] + j, step, count);
+    sum /= NAME(splat)(divisor);
+    if (count == LANES)
+        NAME(store)(y, sum);
+    else
+        NAME(store_first)(y, sum, count);
+}
+
+/* Windows at most two apart that lie between the edges go in runs, as those of max. */
 static void NAME(average)(const struct pool_window *p, const void *from, void *to)
 {
     const real *x = from;
     real *y = to;
-    for (int64_t oy = 0; oy < p->out[0]; oy++) {
-        struct range v = range_of(p, 0, oy);
-        for (int64_t ox = 0; ox < p->out[1]; ox++) {
-            struct range h = range_of(p, 1, ox);
-            real sum = 0;
-            for (int64_t i = v.from; i < v.to; i++)
-                for (int64_t j = h.from; j < h.to; j++)
-                    sum += x[i * p->in[1] + j];
-            y[oy * p->out[1] + ox] =
-                v.from < v.to && h.from < h.to ? sum / (real)window_divisor(p, v, h) : 0;
+    const struct range inside = p->stride[1] <= 2 ? inside_of(p) : (struct range){0, 0, 0};
+    for (int64_t oy = 0; oy < p->out[0]; oy++, y += p->out[1]) {
+        const struct range v = range_of(p, 0, oy);
+        const int64_t runs_to = v.from < v.to ? inside.to : inside.from;
+        int64_t ox = 0;
+        for (; ox < inside.from; ox++)
+            y[ox] = NAME(mean_window)(p, x, v, ox);
+        const real divisor = (real)window_divisor(p, v, range_of(p, 1, ox));
+        for (; ox < runs_to; ox += LANES) {
+            const int count = (int)least(runs_to - ox, LANES);
+            const real *first = x + v.from * p->in[1] + ox * p->stride[1] - p->padding[1];
+            if (p->stride[1] == 1)
+                NAME(mean_run)(p, first, v.to - v.from, 1, count, divisor, y + ox);
+            else
+                NAME(mean_run)(p, first, v.to - v.from, 2, count, divisor, y + ox);
         }
+        for (ox = runs_to; ox < p->out[1]; ox++)
+            y[ox] = NAME(mean_window)(p, x, v, ox);
     }
 }
 
