@@ -119,10 +119,10 @@ static inline bool is_nan_i64(int64_t x)
     static inline __attribute__((always_inline)) type joined_##suffix(enum join join, type old,    \
                                                                       type x)                      \
     {                                                                                              \
-        return join == JOIN_PROD                ? old * x                                          \
-               : join <= JOIN_MEAN              ? old + x                                          \
-               : is_nan_##suffix(old)           ? old                                              \
-               : is_nan_##suffix(x)             ? x                                                \
+        return join == JOIN_PROD                   ? old * x                                       \
+               : join <= JOIN_MEAN                 ? old + x                                       \
+               : is_nan_##suffix(old)              ? old                                           \
+               : is_nan_##suffix(x)                ? x                                             \
                : (join == JOIN_AMAX) == (old >= x) ? old                                           \
                                                    : x;                                            \
     }                                                                                              \

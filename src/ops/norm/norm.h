@@ -42,8 +42,8 @@ struct norm_kernels {
     void (*channel_sums)(int64_t N, int64_t C, int64_t S, int64_t c, int64_t count, const void *g,
                          const void *x, const double *mean, double *sum, double *dot);
     /* y = x * scale + shift. */
-    void (*channel_affine)(int64_t N, int64_t C, int64_t S, int64_t c, int64_t count,
-                           const void *x, const double *scale, const double *shift, void *y);
+    void (*channel_affine)(int64_t N, int64_t C, int64_t S, int64_t c, int64_t count, const void *x,
+                           const double *scale, const double *shift, void *y);
     /* out = g * a + (x - mean) * b + shift. */
     void (*channel_backward)(int64_t N, int64_t C, int64_t S, int64_t c, int64_t count,
                              const void *g, const void *x, const double *mean, const double *a,

@@ -146,7 +146,8 @@ static inline void NAME(sum_beside)(int64_t n, REAL (*beside)[ROWS], REAL *sum)
         width /= 2;
     for (int l = 0; l < width; l++)
         for (int r = 0; r < ROWS; r++)
-            lane[l][r] = 0 + (l < n ? beside[l][r] : 0) + (l + width < n ? beside[l + width][r] : 0);
+            lane[l][r] =
+                0 + (l < n ? beside[l][r] : 0) + (l + width < n ? beside[l + width][r] : 0);
     for (width /= 2; width > 0; width /= 2)
         for (int l = 0; l < width; l++)
             for (int r = 0; r < ROWS; r++)
@@ -430,7 +431,8 @@ static void NAME(channel_moments)(int64_t N, int64_t C, int64_t S, int64_t c, in
         for (int64_t k = 0; k < count; k++)
             squares[k] += NAME(squares)(S, x + (b * C + k) * S, (REAL)mean[k]);
     for (int64_t k = 0; k < count; k++) { /* the differences were from the rounded mean */
-        double off = mean[k] - (double)(REAL)mean[k], exact = squares[k] - off * off * (double)(N * S);
+        double off = mean[k] - (double)(REAL)mean[k],
+               exact = squares[k] - off * off * (double)(N * S);
         squares[k] = exact < 0 ? 0 : exact;
     }
 }
