@@ -7,12 +7,18 @@ they are committed.
 """
 import os
 import pathlib
+import re
 import subprocess
 import sys
 
 HERE = pathlib.Path(__file__).resolve().parent
 NAMES = sorted(
     path.stem for path in HERE.glob("*.py") if path.stem not in ("messages", "test_messages")
+)
+
+
+_OF_A_VERSION = (  # what some versions of Python add
+    r"(?m)\. Did you mean: '.*'\?$| and no __dict__ for setting new attributes$"
 )
 
 
@@ -32,7 +38,8 @@ def _child(name, language, pipe):
         file.write(f"{where}{category.__name__}: {message}\n")
 
     def excepthook(kind, error, trace):
-        file.write("".join(traceback.format_exception_only(error)))
+        text = "".join(traceback.format_exception_only(error))
+        file.write(re.sub(_OF_A_VERSION, "", text))
 
     warnings.showwarning = show
     warnings.simplefilter("default")

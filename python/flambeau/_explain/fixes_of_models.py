@@ -62,7 +62,7 @@ FIXES = [
         "点号用来分隔各级路径：名字里请换用别的符号，例如 layer_1。",
     ),
     (
-        r"super\(type, obj\): obj must be an instance or subtype of type",
+        r"super\(type, obj\): obj .*instance or subtype of type",
         "super names another class than the one it stands in: write super().__init__(), without "
         "arguments.",
         "super 里写的不是当前的类：请写不带参数的 super().__init__()。",
