@@ -162,10 +162,26 @@ int gpu_nll_loss_backward(struct gpu_call *c);
 int gpu_index_select(struct gpu_call *c); /* and embedding */
 int gpu_gather(struct gpu_call *c);
 int gpu_cat(struct gpu_call *c);
+int gpu_index(struct gpu_call *c);
+int gpu_index_backward(struct gpu_call *c);
+int gpu_index_put(struct gpu_call *c);
+int gpu_index_add(struct gpu_call *c); /* and index_copy_ */
+int gpu_scatter_add(struct gpu_call *c);
+int gpu_embedding_backward(struct gpu_call *c);
+int gpu_running(struct gpu_call *c);     /* cumsum, cumprod */
+int gpu_extreme(struct gpu_call *c);     /* max and min along a dim */
+int gpu_arg_extreme(struct gpu_call *c); /* argmax, argmin */
+int gpu_triangle(struct gpu_call *c);    /* tril, triu */
+int gpu_masked_fill(struct gpu_call *c);
+
+/* gpu_index.c: room for the wrong index that a kernel finds, filled with what is none; and what
+ * stands there when it has run: 1, and it in *index; 0: there was none; -1 with the error. */
+void *gpu_index_none(struct gpu_call *c);
+int gpu_index_wrong(struct gpu_call *c, const void *wrong, int64_t *index);
 
 /* Texts that opgen embeds: files *.gpu of this folder, and what math.h is made of. */
 extern const char gpu_text_opencl[], gpu_text_cuda[], gpu_text_dialect[], gpu_text_math[],
     gpu_text_primitives[], gpu_text_pointwise[], gpu_text_reduce[], gpu_text_matmul[],
-    gpu_text_conv[], gpu_text_pool[], gpu_text_norm[], gpu_text_index[];
+    gpu_text_conv[], gpu_text_pool[], gpu_text_norm[], gpu_text_index[], gpu_text_lines[];
 
 #endif

@@ -27,10 +27,12 @@ const void *gpu_operand_as(struct gpu_call *c, const fl_tensor *t, int dtype)
 {
     if (!t || c->failed)
         return NULL;
-    if (t->dtype == dtype && t->flags & TENSOR_CONTIGUOUS)
+    const bool here = tensor_device(t) == &c->g->device;
+    if (here && t->dtype == dtype && t->flags & TENSOR_CONTIGUOUS)
         return tensor_address(t);
     fl_tensor *plain = new_like(c, t, dtype);
-    if (plain && plain->numel && gpu_convert(&c->g->device, plain, t))
+    if (plain && plain->numel &&
+        (here ? gpu_convert(&c->g->device, plain, t) : tensor_copy(plain, t)))
         c->failed = true;
     return plain && plain->numel ? tensor_address(plain) : NULL;
 }

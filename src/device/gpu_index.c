@@ -8,8 +8,7 @@
 #include "core/error.h"
 #include "device/gpu.h"
 
-/* Room for the wrong index, filled with what is none. */
-static void *expect_none(struct gpu_call *c)
+void *gpu_index_none(struct gpu_call *c)
 {
     const int64_t none = INT64_MIN;
     void *wrong = gpu_room(c, 1, FL_INT64);
@@ -18,8 +17,7 @@ static void *expect_none(struct gpu_call *c)
     return wrong;
 }
 
-/* Reads it: 1 where there is a wrong index, in *index; 0, or -1 with the error. */
-static int find_wrong(struct gpu_call *c, const void *wrong, int64_t *index)
+int gpu_index_wrong(struct gpu_call *c, const void *wrong, int64_t *index)
 {
     if (c->g->device.read(&c->g->device, index, wrong, sizeof *index))
         return -1;
@@ -47,7 +45,7 @@ int gpu_nll_loss(struct gpu_call *c)
     if (n == 0 || size[1] == 0)
         return DEVICE_CANNOT;
     struct gpu_launch l = {0}, sum = {.dims = 1, .local = {1}, .global = {1}};
-    void *y = gpu_result(c, 0), *total = gpu_result(c, 1), *wrong = expect_none(c);
+    void *y = gpu_result(c, 0), *total = gpu_result(c, 1), *wrong = gpu_index_none(c);
     void *losses = reduction ? gpu_room(c, n, c->dtype) : y, *weights = gpu_room(c, n, c->dtype);
     for (int i = 0; i < 3; i++)
         gpu_bytes(&l, &size[i], sizeof size[i]);
@@ -70,7 +68,7 @@ int gpu_nll_loss(struct gpu_call *c)
     gpu_buffer(&sum, total);
     if (gpu_go(c, gpu_text_index, "nll_loss_total", &sum))
         return -1;
-    int found = find_wrong(c, wrong, &index);
+    int found = gpu_index_wrong(c, wrong, &index);
     if (found > 0) {
         error_set(FL_INDEX_ERROR, "Target %lld is out of bounds.", (long long)index);
         return error_hint("classes are numbered from 0 to %lld here", "这里类别编号从 0 到 %lld",
@@ -115,7 +113,7 @@ static int select_from(struct gpu_call *c, const char *entry, const fl_tensor *x
         return 0;
     if (x->numel == 0)
         return DEVICE_CANNOT;
-    void *wrong = expect_none(c);
+    void *wrong = gpu_index_none(c);
     gpu_bytes(&l, &outer, sizeof outer);
     gpu_bytes(&l, &n, sizeof n);
     gpu_bytes(&l, &k, sizeof k);
@@ -127,11 +125,11 @@ static int select_from(struct gpu_call *c, const char *entry, const fl_tensor *x
     gpu_spread(&l, outer * k * inner);
     if (gpu_go(c, gpu_text_index, entry, &l))
         return -1;
-    int status = find_wrong(c, wrong, &found);
+    int status = gpu_index_wrong(c, wrong, &found);
     if (status <= 0)
         return status;
     return dim < 0 ? error_set(FL_INDEX_ERROR, "index out of range in self")
-                   : error_set(FL_INDEX_ERROR,
+                   : error_set(FL_RUNTIME_ERROR,
                                "index %lld is out of bounds for dimension %d with size %lld",
                                (long long)found, dim, (long long)n);
 }

@@ -3,7 +3,8 @@
 
 #include "device/gpu.h"
 
-/* By the operator's name, with the number of its parameters. */
+/* By the operator's name, with the number of its parameters. One whose name ends in _ writes in
+ * place: its first argument is its result. */
 static const struct kernel {
     const char *name;
     int (*run)(struct gpu_call *c);
@@ -17,6 +18,8 @@ static const struct kernel {
     {"_conv2d", gpu_conv2d, 7},
     {"_conv2d_backward_input", gpu_conv2d_backward_input, 7},
     {"_conv2d_backward_weight", gpu_conv2d_backward_weight, 7},
+    {"_embedding_backward", gpu_embedding_backward, 5},
+    {"_index_backward", gpu_index_backward, 3},
     {"_linear_backward_input", gpu_linear_backward_input, 2},
     {"_linear_backward_weight", gpu_linear_backward_weight, 2},
     {"_log_softmax_backward", gpu_softmax_backward, 3},
@@ -26,25 +29,41 @@ static const struct kernel {
     {"_nll_loss", gpu_nll_loss, 5},
     {"_nll_loss_backward", gpu_nll_loss_backward, 7},
     {"_softmax_backward", gpu_softmax_backward, 3},
+    {"argmax", gpu_arg_extreme, 3},
+    {"argmin", gpu_arg_extreme, 3},
     {"bmm", gpu_matmul, 2},
     {"cat", gpu_cat, 2},
+    {"cumprod", gpu_running, 3},
+    {"cumsum", gpu_running, 3},
     {"dot", gpu_matmul, 2},
     {"embedding", gpu_index_select, 2},
     {"gather", gpu_gather, 3},
+    {"index", gpu_index, 2},
+    {"index_add_", gpu_index_add, 5},
+    {"index_copy_", gpu_index_add, 4},
+    {"index_put_", gpu_index_put, 4},
     {"index_select", gpu_index_select, 3},
     {"linear", gpu_linear, 3},
     {"log_softmax", gpu_softmax, 2},
+    {"masked_fill_", gpu_masked_fill, 3},
     {"matmul", gpu_matmul, 2},
+    {"max", gpu_extreme, 3},
+    {"min", gpu_extreme, 3},
     {"mm", gpu_matmul, 2},
     {"mv", gpu_matmul, 2},
     {"native_layer_norm", gpu_layer_norm, 5},
+    {"scatter_add_", gpu_scatter_add, 4},
     {"softmax", gpu_softmax, 2},
+    {"tril", gpu_triangle, 2},
+    {"triu", gpu_triangle, 2},
 };
 
-/* On this device (indices and numbers may come from the CPU), with elements that 32 bits number. */
+/* On this device, or a number of the CPU's (which gpu_operand copies), with elements that 32 bits
+ * number. Indices that are the CPU's are left to it. */
 static bool fits(const struct device *d, const fl_tensor *t)
 {
-    return !t || (tensor_device(t) == d && t->numel <= INT32_MAX && gpu_has_dtype(t->dtype));
+    return !t || ((tensor_device(t) == d || (t->ndim == 0 && tensor_device(t) == &device_cpu)) &&
+                  t->numel <= INT32_MAX && gpu_has_dtype(t->dtype));
 }
 
 static bool all_fit(const struct device *d, int count, const fl_value *args)
@@ -61,13 +80,16 @@ static bool all_fit(const struct device *d, int count, const fl_value *args)
 
 int gpu_run_kernel(struct device *d, const char *name, const fl_value *args, fl_tensor *const *y)
 {
-    struct gpu_call c = {.g = gpu_of(d), .name = name, .args = args, .y = y};
+    struct gpu_call c = {.g = gpu_of(d), .name = name, .args = args};
     const struct kernel *k = NULL;
     for (size_t i = 0; i < sizeof KERNELS / sizeof *KERNELS && !k; i++)
         if (strcmp(KERNELS[i].name, name) == 0)
             k = &KERNELS[i];
-    if (!k || !y || !all_fit(d, k->params, args) || !fits(d, y[0]) ||
-        !(y[0]->flags & TENSOR_CONTIGUOUS))
+    const bool in_place = name[strlen(name) - 1] == '_';
+    if (!k || in_place != !y || !all_fit(d, k->params, args))
+        return DEVICE_CANNOT;
+    c.y = y = in_place ? &args[0].as.tensor : y;
+    if (tensor_device(y[0]) != d || !fits(d, y[0]) || !(y[0]->flags & TENSOR_CONTIGUOUS))
         return DEVICE_CANNOT;
     c.dtype = compute_dtype(compute_of(y[0]->dtype));
     int status = k->run(&c);

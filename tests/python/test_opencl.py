@@ -413,3 +413,61 @@ def test_norms_have_the_bits_of_the_cpu():
     for dim in (0, 1):
         both(lambda x: F.softmax(x, dim), torch.randn(40, 3000), tolerance=0)  # noqa: B023
         both(lambda x: F.log_softmax(x, dim), torch.randn(40, 3000), tolerance=0)  # noqa: B023
+
+
+@needs_opencl
+def test_reading_and_writing_at_indices():
+    """No operator falls back, and sums have the CPU's order."""
+    x, i, j = torch.randn(7, 5, 4), torch.tensor([3, 0, 6, 3, 3, -1]), torch.tensor([[1], [4]])
+    both(lambda x: x[i.to(x.device)], x, tolerance=0)
+    both(lambda x: x[:, i[:3].to(x.device) % 5], x, tolerance=0)
+    both(lambda x: x[i.to(x.device), j.to(x.device)], x, tolerance=0)
+    both(lambda x, v: x.index_put((i.to(x.device),), v, accumulate=True), x, torch.randn(6, 5, 4),
+         tolerance=0)
+    both(lambda x, v: x.index_put((i.to(x.device), j.to(x.device)), v), x, torch.randn(2, 6, 4),
+         tolerance=0)
+    k = torch.tensor([[[2, 1, 0, 2], [0, 0, 1, 1], [2, 2, 2, 2]]]).expand(7, 3, 4)
+    both(lambda x: x.gather(1, k.to(x.device)), x, tolerance=0)
+    both(lambda x, v: x.scatter_add(1, k.to(x.device), v), x, torch.randn(7, 3, 4), tolerance=0)
+    both(lambda x, v: x.index_add(0, i[:5].to(x.device), v), x, torch.randn(5, 5, 4), tolerance=0)
+    both(lambda x: x.index_select(2, i[:2].to(x.device)), x, tolerance=0)
+    for dtype in (torch.float32, torch.bfloat16):
+        both(lambda w: F.embedding(j.to(w.device), w, padding_idx=4), x[:, 0].to(dtype), tolerance=0)
+    masked = x[0] > 0.5
+    both(lambda x: x.masked_fill(masked.to(x.device), -1e9), x, tolerance=0)
+    both(lambda x: F.pad(x.tril().flip(1), (1, 0, -1, 2), value=3.0), x, tolerance=0)
+    y = torch.zeros(7, dtype=torch.int64).to("opencl")
+    y[i.to("opencl")] = 5
+    assert y.tolist() == [5, 0, 0, 5, 0, 0, 5]
+    for t in (x.bool(), x.int(), x.half(), x.double()):
+        assert t[i].equal(t.to("opencl")[i.to("opencl")].cpu())
+    y, before = x.to("opencl"), x.clone()
+    for call, error in ((lambda: y[i.to("opencl") + 7], IndexError),
+                        (lambda: y.index_add_(0, i.to("opencl"), y[:6] + 0), IndexError),
+                        (lambda: y.scatter_add_(1, k.to("opencl") + 4, y[:, :3] + 0), RuntimeError)):
+        with pytest.raises(error, match="out of"):
+            call()
+    assert close(before, y, 0)
+
+
+@needs_opencl
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.uint8, torch.int64], ids=str)
+def test_extremes_and_running_totals(dtype):
+    x = torch.tensor([[3, 1, 7, 7], [5, 2, 5, 0], [1, 9, 9, 9]]).repeat(2, 3).to(dtype)
+    if dtype.is_floating_point:
+        x[1, 2] = x[1, 5] = float("nan")
+    y = x.to("opencl")
+    for dim in (0, 1):
+        for name in ("max", "min"):
+            here, there = getattr(x, name)(dim), getattr(y, name)(dim)
+            assert here.indices.tolist() == there.indices.tolist()
+            assert str(here.values.tolist()) == str(there.values.tolist())
+        assert x.argmax(dim).tolist() == y.argmax(dim).tolist()
+        assert x.argmin(dim, True).tolist() == y.argmin(dim, True).tolist()
+        for name in ("cumsum", "cumprod"):
+            here, there = getattr(x, name)(dim), getattr(y, name)(dim)
+            assert here.dtype == there.dtype and str(here.tolist()) == str(there.tolist())
+    assert x.argmax().item() == y.argmax().item() and x.argmin().item() == y.argmin().item()
+    if dtype == torch.float32:
+        both(lambda x: x.max(1).values, torch.randn(4, 6), tolerance=0)
+        both(lambda x: x.cumsum(0), torch.randn(300, 6), tolerance=0)

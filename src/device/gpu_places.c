@@ -1,0 +1,333 @@
+/* Reading and writing at indices that make places first, for index.gpu: self[indices], index_add_,
+ * scatter_add_, and the gradients that add up.
+ *
+ * Indices become places, which a kernel checks: only when the host has read that all are within is
+ * anything written. Elements are added in the CPU's order, by each column's item, and so to its bits. */
+#include <assert.h>
+#include <string.h>
+
+#include "core/error.h"
+#include "device/gpu.h"
+
+enum { MOST = 4, NONE_SKIPPED = -1 }; /* dims with an index; no index in range is below 0 */
+
+struct places {
+    int first, count; /* of self's dims: where the indexed ones start, how many */
+    const fl_tensor *index[MOST];
+    int ndim; /* of the indices, broadcast */
+    int64_t sizes[TENSOR_MAX_DIMS], positions;
+    int64_t before, n, after; /* self's elements: around the indexed dims, and in these */
+};
+
+/* ---- indices ---- */
+
+/* Adds one dim's indices to run, room for a place of each. 1: one is wrong, in *wrong; -1: an error. */
+static int place(struct gpu_call *c, const fl_tensor *index, int64_t n, int64_t skipped, bool wraps,
+                 bool first, const void *run, int64_t *wrong)
+{
+    struct gpu_launch l = {0};
+    const int32_t wrap = wraps, begin = first;
+    void *found = gpu_index_none(c);
+    assert(index->numel > 0 && n >= 0);
+    gpu_bytes(&l, &index->numel, sizeof index->numel);
+    gpu_bytes(&l, &n, sizeof n);
+    gpu_bytes(&l, &skipped, sizeof skipped);
+    gpu_bytes(&l, &wrap, sizeof wrap);
+    gpu_bytes(&l, &begin, sizeof begin);
+    gpu_buffer(&l, gpu_operand_as(c, index, FL_INT64));
+    gpu_buffer(&l, run);
+    gpu_buffer(&l, found);
+    gpu_spread(&l, index->numel);
+    return gpu_go(c, gpu_text_index, "place_at", &l) ? -1 : gpu_index_wrong(c, found, wrong);
+}
+
+/* Whether t broadcasts together with what p has so far; then p is of both. */
+static bool join(struct places *p, const fl_tensor *t)
+{
+    for (int k = 1; k <= p->ndim && k <= t->ndim; k++) {
+        const int64_t a = p->sizes[p->ndim - k], b = t->sizes[t->ndim - k];
+        if (a != b && a != 1 && b != 1)
+            return false;
+    }
+    return shape_broadcast(&p->ndim, p->sizes, t->ndim, t->sizes) == 0;
+}
+
+/* False: what the CPU must take, masks, dims that do not stand together, and mistakes. */
+static bool places_of(const fl_tensor *self, const fl_value *indices, struct places *p)
+{
+    *p = (struct places){.before = 1, .n = 1, .after = 1};
+    for (uint32_t i = 0; i < indices->count; i++) {
+        const fl_tensor *t = indices->as.tensors[i];
+        if (!t)
+            continue;
+        p->first = p->count ? p->first : (int)i;
+        if ((t->dtype != FL_INT64 && t->dtype != FL_INT32) || p->count == MOST ||
+            (int)i != p->first + p->count || !join(p, t))
+            return false;
+        p->index[p->count++] = t;
+    }
+    if (!p->count || p->first + p->count > self->ndim || (int64_t)indices->count > self->ndim)
+        return false;
+    for (int d = 0; d < self->ndim; d++)
+        *(d < p->first              ? &p->before
+          : d < p->first + p->count ? &p->n
+                                    : &p->after) *= self->sizes[d];
+    p->positions = shape_numel(p->ndim, p->sizes);
+    return p->positions * p->before * p->n * p->after > 0;
+}
+
+/* t broadcast to sizes, where it fits; NULL without an error where not. A new reference. */
+static fl_tensor *spread(struct gpu_call *c, const fl_tensor *t, int ndim, const int64_t *sizes)
+{
+    int64_t strides[TENSOR_MAX_DIMS] = {0};
+    const int extra = ndim - t->ndim;
+    for (int d = 0; d < t->ndim; d++)
+        if (extra < 0 || (t->sizes[d] != sizes[extra + d] && t->sizes[d] != 1))
+            return NULL;
+        else
+            strides[extra + d] = t->sizes[d] == 1 ? 0 : t->strides[d];
+    fl_tensor *y = tensor_alias(t, ndim, sizes, strides, t->offset);
+    c->failed |= !y;
+    return y;
+}
+
+/* The place of each position, checked; NULL with the error. */
+static const void *run_of(struct gpu_call *c, const fl_tensor *self, const struct places *p)
+{
+    void *run = gpu_room(c, p->positions, FL_INT64);
+    for (int k = 0; k < p->count; k++) {
+        const int64_t n = self->sizes[p->first + k];
+        int64_t wrong;
+        fl_tensor *index = spread(c, p->index[k], p->ndim, p->sizes);
+        int status = index ? place(c, index, n, INT64_MIN, true, k == 0, run, &wrong) : -1;
+        tensor_release(index);
+        if (status > 0)
+            error_set(FL_INDEX_ERROR,
+                      "index %lld is out of bounds for dimension %d with size %lld",
+                      (long long)wrong, p->first + k, (long long)n);
+        if (status)
+            return NULL;
+    }
+    return run;
+}
+
+/* ---- reading ---- */
+
+/* index(self, indices). */
+int gpu_index(struct gpu_call *c)
+{
+    const fl_tensor *self = gpu_tensor(c, 0);
+    struct places p;
+    struct gpu_launch l = {0};
+    if (!places_of(self, &c->args[1], &p) || self->dtype != c->y[0]->dtype)
+        return DEVICE_CANNOT;
+    assert(c->y[0]->numel == p.before * p.positions * p.after);
+    const void *run = run_of(c, self, &p);
+    if (!run)
+        return -1;
+    gpu_bytes(&l, &p.before, sizeof p.before);
+    gpu_bytes(&l, &p.n, sizeof p.n);
+    gpu_bytes(&l, &p.positions, sizeof p.positions);
+    gpu_bytes(&l, &p.after, sizeof p.after);
+    gpu_buffer(&l, gpu_operand(c, self));
+    gpu_buffer(&l, run);
+    gpu_buffer(&l, gpu_result(c, 0));
+    gpu_buffer(&l, gpu_index_none(c)); /* all are right: nothing will be written there */
+    gpu_spread(&l, c->y[0]->numel);
+    return gpu_go(c, gpu_text_index, "select_at", &l);
+}
+
+/* ---- writing ---- */
+
+/* x into y (size[0], size[1], size[2]), both of T, at k places. */
+static int write_at(struct gpu_call *c, const int64_t size[3], int64_t k, bool each, bool adds,
+                    const void *x, const void *run, const void *y)
+{
+    const int32_t of_each = each, add = adds;
+    struct gpu_launch l = {0};
+    gpu_bytes(&l, &size[0], sizeof size[0]);
+    gpu_bytes(&l, &size[1], sizeof size[1]);
+    gpu_bytes(&l, &k, sizeof k);
+    gpu_bytes(&l, &size[2], sizeof size[2]);
+    gpu_bytes(&l, &of_each, sizeof of_each);
+    gpu_bytes(&l, &add, sizeof add);
+    gpu_buffer(&l, x);
+    gpu_buffer(&l, run);
+    gpu_buffer(&l, y);
+    gpu_spread(&l, size[0] * size[2]);
+    return gpu_go(c, gpu_text_index, "write_at", &l);
+}
+
+/* Whether `from` can be written into y element by element, as T. Other dtypes round each sum. */
+static bool plain(const struct gpu_call *c, const fl_tensor *y, const fl_tensor *from)
+{
+    const bool number = from->flags & TENSOR_WRAPPED_NUMBER && dtype_is_floating(y->dtype);
+    return y->dtype == c->dtype && (from->dtype == y->dtype || number) &&
+           from->storage != y->storage;
+}
+
+static int put(struct gpu_call *c, fl_tensor *y, const fl_value *indices, const fl_tensor *values,
+               bool adds)
+{
+    struct places p;
+    int ndim = 0;
+    int64_t sizes[2 * TENSOR_MAX_DIMS];
+    if (!plain(c, y, values) || !places_of(y, indices, &p) ||
+        p.ndim + y->ndim - p.count > TENSOR_MAX_DIMS)
+        return DEVICE_CANNOT;
+    for (int d = 0; d < p.first; d++)
+        sizes[ndim++] = y->sizes[d];
+    for (int d = 0; d < p.ndim; d++)
+        sizes[ndim++] = p.sizes[d];
+    for (int d = p.first + p.count; d < y->ndim; d++)
+        sizes[ndim++] = y->sizes[d];
+    fl_tensor *whole = spread(c, values, ndim, sizes);
+    if (!whole)
+        return c->failed ? -1 : DEVICE_CANNOT;
+    const int64_t size[3] = {p.before, p.n, p.after};
+    const void *run = run_of(c, y, &p);
+    int status = run ? write_at(c, size, p.positions, false, adds, gpu_operand(c, whole), run,
+                                tensor_address(y))
+                     : -1;
+    tensor_release(whole);
+    return status;
+}
+
+/* index_put_(self, indices, values, accumulate). */
+int gpu_index_put(struct gpu_call *c)
+{
+    return put(c, c->y[0], &c->args[1], gpu_tensor(c, 2), c->args[3].as.i != 0);
+}
+
+/* _index_backward(g, size, indices), into zeros. */
+int gpu_index_backward(struct gpu_call *c)
+{
+    return put(c, c->y[0], &c->args[2], gpu_tensor(c, 0), true);
+}
+
+/* Whether t has y's sizes but along d. */
+static bool alike_but(const fl_tensor *t, const fl_tensor *y, int d)
+{
+    bool alike = t->ndim == y->ndim && y->ndim > 0;
+    for (int k = 0; alike && k < y->ndim; k++)
+        alike = k == d || t->sizes[k] == y->sizes[k];
+    return alike;
+}
+
+/* index_add_(self, dim, index, source, alpha), index_copy_ without alpha. */
+int gpu_index_add(struct gpu_call *c)
+{
+    const bool adds = strcmp(c->name, "index_add_") == 0;
+    fl_tensor *y = c->y[0];
+    const fl_tensor *index = gpu_tensor(c, 2), *from = gpu_tensor(c, 3);
+    const fl_value *alpha = &c->args[4];
+    int64_t size[3], wrong;
+    const int d = shape_wrap_dim(c->args[1].as.i, y->ndim);
+    if (d < 0)
+        return -1;
+    if (!plain(c, y, from) || index->dtype != FL_INT64 || index->ndim != 1 ||
+        !alike_but(from, y, d) || from->sizes[d] != index->numel || from->numel == 0 ||
+        (adds && !(alpha->tag == FL_FLOATING ? alpha->as.f == 1
+                                             : alpha->tag == FL_INTEGER && alpha->as.i == 1)))
+        return DEVICE_CANNOT;
+    gpu_around(y, d, size);
+    const void *run = gpu_room(c, index->numel, FL_INT64);
+    int status = place(c, index, size[1], NONE_SKIPPED, false, true, run, &wrong);
+    if (status > 0)
+        return adds ? error_set(FL_INDEX_ERROR, "index out of range in self")
+                    : error_set(FL_INDEX_ERROR,
+                                "index_copy_(): index %lld is out of bounds for dimension %d with "
+                                "size %lld",
+                                (long long)wrong, d, (long long)size[1]);
+    return status ? -1
+                  : write_at(c, size, index->numel, false, adds, gpu_operand(c, from), run,
+                             tensor_address(y));
+}
+
+/* scatter_add_(self, dim, index, src). */
+int gpu_scatter_add(struct gpu_call *c)
+{
+    fl_tensor *y = c->y[0];
+    const fl_tensor *index = gpu_tensor(c, 2), *from = gpu_tensor(c, 3);
+    int64_t size[3], own[3], wrong;
+    const int d = shape_wrap_dim(c->args[1].as.i, y->ndim);
+    if (d < 0)
+        return -1;
+    if (!plain(c, y, from) || index->dtype != FL_INT64 || !alike_but(index, y, d) ||
+        !alike_but(from, index, -1) || index->numel == 0)
+        return DEVICE_CANNOT;
+    gpu_around(y, d, size);
+    gpu_around(index, d, own);
+    const void *run = gpu_room(c, index->numel, FL_INT64);
+    int status = place(c, index, size[1], NONE_SKIPPED, false, true, run, &wrong);
+    if (status > 0)
+        return error_set(FL_RUNTIME_ERROR,
+                         "index %lld is out of bounds for dimension %d with size %lld",
+                         (long long)wrong, d, (long long)size[1]);
+    return status ? -1
+                  : write_at(c, size, own[1], true, true, gpu_operand(c, from), run,
+                             tensor_address(y));
+}
+
+/* _embedding_backward(g, indices, size, padding_idx, scale_grad_by_freq), into zeros. */
+int gpu_embedding_backward(struct gpu_call *c)
+{
+    fl_tensor *y = c->y[0];
+    const fl_tensor *g = gpu_tensor(c, 0), *index = gpu_tensor(c, 1);
+    const int64_t zero = 0, skipped = c->args[3].as.i;
+    int64_t wrong;
+    if (c->args[4].as.i || index->numel == 0 || y->numel == 0)
+        return DEVICE_CANNOT;
+    const int64_t size[3] = {1, y->sizes[0], y->sizes[1]};
+    assert(g->numel == index->numel * size[2]);
+    void *to = gpu_result(c, 0), *run = gpu_room(c, index->numel, FL_INT64);
+    if (!to || (y->dtype != c->dtype &&
+                c->g->device.fill(&c->g->device, to, &zero, dtype_size(c->dtype), (size_t)y->numel)))
+        return -1;
+    int status = place(c, index, size[1], skipped, false, true, run, &wrong);
+    if (status > 0)
+        return error_set(FL_INDEX_ERROR, "index out of range in self");
+    return status ? -1
+                  : write_at(c, size, index->numel, false, true, gpu_operand(c, g), run, to);
+}
+
+/* ---- masks ---- */
+
+/* masked_fill_(self, mask, value): a loop of self, the mask broadcast to it, and a number. */
+int gpu_masked_fill(struct gpu_call *c)
+{
+    static const char TEXT[] =
+        "FL_KERNEL(k_masked_fill, FL_OUT FL_IN(0) FL_IN(1) FL_IN_BOOL(2))\n{\n    FL_EACH(i) {\n  "
+        "      FL_STORE(i, FL_LOAD_BOOL(2, i) ? FL_LOAD(1, i) : FL_LOAD(0, i));\n    }\n}\n";
+    fl_tensor *y = c->y[0];
+    const fl_tensor *mask = gpu_tensor(c, 1), *value = gpu_tensor(c, 2);
+    const bool number = !value || value->flags & TENSOR_WRAPPED_NUMBER;
+    bool fits = mask->dtype == FL_BOOL && mask->ndim <= y->ndim && !compute_is_complex(compute_of(y->dtype));
+    for (int d = 1; fits && d <= mask->ndim; d++)
+        fits = mask->sizes[mask->ndim - d] == 1 ||
+               mask->sizes[mask->ndim - d] == y->sizes[y->ndim - d];
+    if (!fits || (value && (value->ndim || (!number && value->dtype != y->dtype))))
+        return DEVICE_CANNOT;
+    const fl_value given = value && number ? tensor_number(value, 0) : c->args[2];
+    if (number && number_check(given, y->dtype))
+        return -1;
+    fl_tensor *one = number ? tensor_from_number(given, y->dtype) : tensor_retain((fl_tensor *)value);
+    if (!one)
+        return -1;
+    const enum compute compute = compute_of(y->dtype);
+    const struct iterate_operand operand[] = {
+        {tensor_address(y), y->sizes, y->strides, y->ndim, y->dtype, compute},
+        {tensor_address(y), y->sizes, y->strides, y->ndim, y->dtype, compute},
+        {tensor_address(one), tensor_device(one) == &device_cpu ? NULL : one->sizes, one->strides, 0, one->dtype, compute},
+        {tensor_address(mask), mask->sizes, mask->strides, mask->ndim, FL_BOOL, COMPUTE_BOOL}};
+    const struct device_loop loop = {.name = c->name,
+                                     .text = TEXT,
+                                     .ndim = y->ndim,
+                                     .sizes = y->sizes,
+                                     .operands = 4,
+                                     .operand = operand,
+                                     .compute = compute};
+    int status = gpu_pointwise(&c->g->device, &loop);
+    tensor_release(one);
+    return status;
+}
