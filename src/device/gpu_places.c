@@ -102,8 +102,7 @@ static const void *run_of(struct gpu_call *c, const fl_tensor *self, const struc
         int status = index ? place(c, index, n, INT64_MIN, true, k == 0, run, &wrong) : -1;
         tensor_release(index);
         if (status > 0)
-            error_set(FL_INDEX_ERROR,
-                      "index %lld is out of bounds for dimension %d with size %lld",
+            error_set(FL_INDEX_ERROR, "index %lld is out of bounds for dimension %d with size %lld",
                       (long long)wrong, p->first + k, (long long)n);
         if (status)
             return NULL;
@@ -281,14 +280,13 @@ int gpu_embedding_backward(struct gpu_call *c)
     const int64_t size[3] = {1, y->sizes[0], y->sizes[1]};
     assert(g->numel == index->numel * size[2]);
     void *to = gpu_result(c, 0), *run = gpu_room(c, index->numel, FL_INT64);
-    if (!to || (y->dtype != c->dtype &&
-                c->g->device.fill(&c->g->device, to, &zero, dtype_size(c->dtype), (size_t)y->numel)))
+    if (!to || (y->dtype != c->dtype && c->g->device.fill(&c->g->device, to, &zero,
+                                                          dtype_size(c->dtype), (size_t)y->numel)))
         return -1;
     int status = place(c, index, size[1], skipped, false, true, run, &wrong);
     if (status > 0)
         return error_set(FL_INDEX_ERROR, "index out of range in self");
-    return status ? -1
-                  : write_at(c, size, index->numel, false, true, gpu_operand(c, g), run, to);
+    return status ? -1 : write_at(c, size, index->numel, false, true, gpu_operand(c, g), run, to);
 }
 
 /* ---- masks ---- */
@@ -302,7 +300,8 @@ int gpu_masked_fill(struct gpu_call *c)
     fl_tensor *y = c->y[0];
     const fl_tensor *mask = gpu_tensor(c, 1), *value = gpu_tensor(c, 2);
     const bool number = !value || value->flags & TENSOR_WRAPPED_NUMBER;
-    bool fits = mask->dtype == FL_BOOL && mask->ndim <= y->ndim && !compute_is_complex(compute_of(y->dtype));
+    bool fits = mask->dtype == FL_BOOL && mask->ndim <= y->ndim &&
+                !compute_is_complex(compute_of(y->dtype));
     for (int d = 1; fits && d <= mask->ndim; d++)
         fits = mask->sizes[mask->ndim - d] == 1 ||
                mask->sizes[mask->ndim - d] == y->sizes[y->ndim - d];
@@ -311,14 +310,16 @@ int gpu_masked_fill(struct gpu_call *c)
     const fl_value given = value && number ? tensor_number(value, 0) : c->args[2];
     if (number && number_check(given, y->dtype))
         return -1;
-    fl_tensor *one = number ? tensor_from_number(given, y->dtype) : tensor_retain((fl_tensor *)value);
+    fl_tensor *one =
+        number ? tensor_from_number(given, y->dtype) : tensor_retain((fl_tensor *)value);
     if (!one)
         return -1;
     const enum compute compute = compute_of(y->dtype);
     const struct iterate_operand operand[] = {
         {tensor_address(y), y->sizes, y->strides, y->ndim, y->dtype, compute},
         {tensor_address(y), y->sizes, y->strides, y->ndim, y->dtype, compute},
-        {tensor_address(one), tensor_device(one) == &device_cpu ? NULL : one->sizes, one->strides, 0, one->dtype, compute},
+        {tensor_address(one), tensor_device(one) == &device_cpu ? NULL : one->sizes, one->strides,
+         0, one->dtype, compute},
         {tensor_address(mask), mask->sizes, mask->strides, mask->ndim, FL_BOOL, COMPUTE_BOOL}};
     const struct device_loop loop = {.name = c->name,
                                      .text = TEXT,
