@@ -9,8 +9,8 @@
 
 #include "autograd/autograd.h"
 #include "core/memory.h"
-#include "ops/op.h"
 #include "flambeau.h"
+#include "ops/op.h"
 
 static double now(void)
 {

@@ -350,7 +350,7 @@ typedef struct fl_backward_call {
     fl_tensors gradients; /* one an output; NULL where none came */
     fl_tensors saved;     /* as they were given to fl_record */
     void *context;
-    fl_tensors inputs; /* of which a gradient is wanted: the others are NULL */
+    fl_tensors inputs;   /* of which a gradient is wanted: the others are NULL */
     fl_tensor **results; /* to fill in, one an input (see fl_keep); NULL for none */
 } fl_backward_call;
 

@@ -17,7 +17,7 @@
 struct saved {
     fl_tensor *tensor;
     uint32_t version;
-    int output; /* which one it is, -1 for none */
+    int output;                  /* which one it is, -1 for none */
     struct packed_tensor packed; /* in the place of `tensor`, where the program packs */
 };
 

@@ -241,8 +241,8 @@ int fl_generator_set_state(fl_generator *g, const fl_tensor *state)
         return error_set(FL_TYPE_ERROR, "expected a torch.ByteTensor, but got %s",
                          fl_dtype_name((fl_dtype)state->dtype));
     fl_tensor *dense = tensor_contiguous(state);
-    int status = dense ? generator_set_state(or_default(g), tensor_data(dense), (size_t)dense->numel)
-                       : -1;
+    int status =
+        dense ? generator_set_state(or_default(g), tensor_data(dense), (size_t)dense->numel) : -1;
     tensor_release(dense);
     return status;
 }

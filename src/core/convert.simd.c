@@ -142,7 +142,7 @@ struct pair {
 
 /* From one dtype to each, in the order of fl_dtype, whose first is none. */
 #define ROW(from)                                                                                  \
-    {NULL,          from##_to_b8,  from##_to_u8,  from##_to_i8,   from##_to_i16, from##_to_i32,    \
+    {NULL,          from##_to_b8,  from##_to_u8,   from##_to_i8,  from##_to_i16, from##_to_i32,    \
      from##_to_i64, from##_to_f16, from##_to_bf16, from##_to_f32, from##_to_f64}
 
 /* ---- Moving --------------------------------------------------------------------------------- */
@@ -280,8 +280,17 @@ TRANSPOSE(transpose_4, plain_4, row_4, uint32_t)
 TRANSPOSE(transpose_8, plain_8, row_8, uint64_t)
 
 const struct convert_kernels FL_SIMD(convert_kernels) = {
-    .contiguous = {{NULL}, ROW(b8), ROW(u8), ROW(i8), ROW(i16), ROW(i32), ROW(i64), ROW(f16), ROW(bf16),
-                   ROW(f32), ROW(f64)},
+    .contiguous = {{NULL},
+                   ROW(b8),
+                   ROW(u8),
+                   ROW(i8),
+                   ROW(i16),
+                   ROW(i32),
+                   ROW(i64),
+                   ROW(f16),
+                   ROW(bf16),
+                   ROW(f32),
+                   ROW(f64)},
     .move = move,
     .reverse = {reverse_1, reverse_2, reverse_4, reverse_8, reverse_16},
     .fill = {fill_1, fill_2, fill_4, fill_8, fill_16},

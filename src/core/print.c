@@ -81,9 +81,10 @@ static int write_number(char *to, fl_value v, const struct format *f)
                         isnan(v.as.f) ? "nan"
                         : v.as.f < 0  ? "-inf"
                                       : "inf");
-    int length = f->style == STYLE_WHOLE   ? snprintf(to, NUMBER_BYTES, "%.0f.", v.as.f)
-                 : f->style == STYLE_FIXED ? snprintf(to, NUMBER_BYTES, "%.*f", f->precision, v.as.f)
-                                           : snprintf(to, NUMBER_BYTES, "%.*e", f->precision, v.as.f);
+    int length = f->style == STYLE_WHOLE ? snprintf(to, NUMBER_BYTES, "%.0f.", v.as.f)
+                 : f->style == STYLE_FIXED
+                     ? snprintf(to, NUMBER_BYTES, "%.*f", f->precision, v.as.f)
+                     : snprintf(to, NUMBER_BYTES, "%.*e", f->precision, v.as.f);
     char *comma = strchr(to, ',');
     if (comma)
         *comma = '.';

@@ -6,11 +6,11 @@
 
 /* What torch.set_printoptions sets; of the whole process. */
 struct print_options {
-    int precision;                     /* digits after the point */
-    int64_t threshold;                 /* more elements than this are summarised */
-    int64_t edge_items;                /* items shown at each end of a summarised dim */
-    int64_t line_width;                /* characters a line */
-    int scientific;                    /* 1 always, 0 never, -1 as the values need it */
+    int precision;      /* digits after the point */
+    int64_t threshold;  /* more elements than this are summarised */
+    int64_t edge_items; /* items shown at each end of a summarised dim */
+    int64_t line_width; /* characters a line */
+    int scientific;     /* 1 always, 0 never, -1 as the values need it */
 };
 extern struct print_options print_options;
 

@@ -91,8 +91,8 @@ static int open_new(struct file_write *w, mode_t mode)
     do {
         if (choose_name(w) != 0)
             return -1;
-        file = openat(w->folder, w->name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC,
-                      mode);
+        file =
+            openat(w->folder, w->name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, mode);
     } while (file < 0 && errno == EEXIST);
     return file;
 }

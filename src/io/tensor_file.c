@@ -54,8 +54,8 @@ int tensor_file_save(const char *path, int64_t count, const char *const *names,
     for (int64_t i = 0; status == 0 && i < count; i++) {
         fl_tensor *t = held[i] = tensor_host_rows(tensors[i]);
         if (t)
-            items[i] = (struct safetensors_item){names[i], t->dtype, t->ndim, t->sizes,
-                                                 tensor_data(t)};
+            items[i] =
+                (struct safetensors_item){names[i], t->dtype, t->ndim, t->sizes, tensor_data(t)};
         else
             status = -1;
     }
@@ -146,9 +146,10 @@ static int open_other(struct fl_file *f, const char *path)
 static fl_tensor *load_array(struct fl_file *f, const struct zip_entry *entry)
 {
     if (entry->method != ZIP_STORED)
-        return error_null(FL_RUNTIME_ERROR,
-                          "npz: '%.200s' is compressed; save it by numpy.savez, without _compressed",
-                          entry->name);
+        return error_null(
+            FL_RUNTIME_ERROR,
+            "npz: '%.200s' is compressed; save it by numpy.savez, without _compressed",
+            entry->name);
     return npy_read(&f->source, entry->place, entry->size);
 }
 

@@ -102,8 +102,7 @@ static int find_directory(const struct zip_source *source, struct directory *fou
         return -1;
     for (int64_t i = (int64_t)taken - END_BYTES; i >= 0; i--) {
         const unsigned char *end = tail + i;
-        if (memcmp(end, "PK\5\6", 4) != 0 ||
-            number(end + 20, 2) != taken - (uint64_t)i - END_BYTES)
+        if (memcmp(end, "PK\5\6", 4) != 0 || number(end + 20, 2) != taken - (uint64_t)i - END_BYTES)
             continue;
         *found = (struct directory){number(end + 10, 2), number(end + 12, 4), number(end + 16, 4)};
         if (found->count == 0xffff || found->bytes == 0xffffffff || found->at == 0xffffffff)

@@ -188,7 +188,8 @@ char *zip_headers(int64_t count, const struct zip_item *items, size_t *size, uin
 {
     assert(count >= 0 && size && begin);
     uint32_t table[STEP][256];
-    size_t crc_room = (size_t)count * sizeof(uint32_t), head_room = (size_t)count * sizeof(uint64_t);
+    size_t crc_room = (size_t)count * sizeof(uint32_t),
+           head_room = (size_t)count * sizeof(uint64_t);
     for (int64_t i = 0; i < count; i++)
         if (strlen(items[i].name) >= WIDE)
             return error_null(FL_VALUE_ERROR, "zip: the name of an entry has %zu bytes",

@@ -189,7 +189,10 @@ static int add_tensor(fl_module *m, const char *name, fl_tensor *t, bool buffer)
     fl_keep(t); /* the reference may be a scope's */
     if (!m || !t || !name) {
         fl_null_argument(buffer ? "fl_module_add_buffer" : "fl_module_add_parameter",
-                         !m ? "m" : !name ? "name" : buffer ? "buffer" : "parameter");
+                         !m       ? "m"
+                         : !name  ? "name"
+                         : buffer ? "buffer"
+                                  : "parameter");
         tensor_release(t);
         return broken(m);
     }

@@ -6,8 +6,8 @@
 #include <stddef.h>
 
 #include "core/tensor.h"
-#include "flambeau/nn.h"
 #include "core/threads.h"
+#include "flambeau/nn.h"
 
 enum { CHUNK = 32768 }; /* elements; up to here no thread is woken */
 

@@ -53,9 +53,9 @@ static fl_tensor *forward_one_state(fl_module *m, fl_tensor *x, bool gru)
                fl_tensor **, fl_tensor **) = gru                ? fl_gru
                                              : m->numbers[RELU] ? fl_rnn_relu
                                                                 : fl_rnn_tanh;
-    if (!state || run(x, state, fl_module_parameters(m), m->numbers[BIAS], m->numbers[LAYERS],
-                      m->reals[0], m->training, m->numbers[BIDIRECTIONAL], m->numbers[BATCH_FIRST],
-                      &y, &h))
+    if (!state ||
+        run(x, state, fl_module_parameters(m), m->numbers[BIAS], m->numbers[LAYERS], m->reals[0],
+            m->training, m->numbers[BIDIRECTIONAL], m->numbers[BATCH_FIRST], &y, &h))
         return NULL;
     return y;
 }
@@ -97,8 +97,8 @@ static int add(fl_module *m, const char *what, int64_t layer, bool reverse, fl_i
     assert(layer >= 0);
     char name[64];
     snprintf(name, sizeof name, "%s_l%lld%s", what, (long long)layer, reverse ? "_reverse" : "");
-    return fl_module_add_parameter(
-        m, name, initialise_uniform(sizes, 1 / sqrt((double)m->numbers[HIDDEN])));
+    return fl_module_add_parameter(m, name,
+                                   initialise_uniform(sizes, 1 / sqrt((double)m->numbers[HIDDEN])));
 }
 
 static fl_module *make(const struct module_class *type, int64_t gates, int64_t input_size,

@@ -274,7 +274,7 @@ struct fl_op {
     const char *(*titles)(const fl_value *args); /* the title where it depends on them, or NULL */
     const char *gpu;                             /* kernel text for a GPU, or NULL */
     const char *const *result_names; /* one a result, or NULL: Python's tuple has no names */
-    const char *signature; /* the paragraph's, as written in the table */
+    const char *signature;           /* the paragraph's, as written in the table */
     const char *doc;
 };
 

@@ -13,7 +13,7 @@ struct profile_event {
 };
 
 void profile_start(bool bytes); /* from now on this thread's calls are written down */
-void profile_stop(void);  /* until now */
+void profile_stop(void);        /* until now */
 size_t profile_begin(const char *name);
 void profile_end(size_t event);
 /* This thread's events, in the order in which they began, and how many did not fit into memory. */

@@ -157,11 +157,12 @@ static PyObject *refuse_operands(PyObject *args)
         Py_XDECREF(name);
     }
     if (names && comma && (given = PyUnicode_Join(comma, names)))
-        PyErr_Format(PyExc_TypeError,
-                     "result_type() received an invalid combination of arguments - got (%U), but "
-                     "expected one of:\n * (Tensor tensor, Tensor other)\n * (Number scalar, Tensor "
-                     "tensor)\n * (Tensor tensor, Number other)\n * (Number scalar1, Number scalar2)\n",
-                     given);
+        PyErr_Format(
+            PyExc_TypeError,
+            "result_type() received an invalid combination of arguments - got (%U), but "
+            "expected one of:\n * (Tensor tensor, Tensor other)\n * (Number scalar, Tensor "
+            "tensor)\n * (Tensor tensor, Number other)\n * (Number scalar1, Number scalar2)\n",
+            given);
     Py_XDECREF(names), Py_XDECREF(comma), Py_XDECREF(given);
     return NULL;
 }

@@ -120,7 +120,8 @@ const char *python_type_name(PyObject *o)
     PyObject *name = PyType_GetName(Py_TYPE(o));
     const char *text = name ? PyUnicode_AsUTF8AndSize(name, NULL) : NULL;
     PyObject *home = PyObject_GetAttrString((PyObject *)Py_TYPE(o), "__module__");
-    bool numpy = home && PyUnicode_Check(home) && PyUnicode_CompareWithASCIIString(home, "numpy") == 0;
+    bool numpy =
+        home && PyUnicode_Check(home) && PyUnicode_CompareWithASCIIString(home, "numpy") == 0;
     if (!home)
         PyErr_Clear();
     snprintf(out, sizeof names[0], "%s%s", numpy ? "numpy." : "", text ? text : "object");

@@ -118,9 +118,12 @@ static void test_round_trips(void)
 static size_t make_archive(char *to)
 {
     char arrays[2][512];
-    struct zip_item items[] = {{"a.npy", arrays[0], 0}, {"notes", "hello", 5}, {"b.npy", arrays[1], 0}};
-    items[0].bytes = make_array(arrays[0], "{'descr': '<i4', 'fortran_order': False, 'shape': (2,), }", 8);
-    items[2].bytes = make_array(arrays[1], "{'descr': '|u1', 'fortran_order': False, 'shape': (3,), }", 3);
+    struct zip_item items[] = {
+        {"a.npy", arrays[0], 0}, {"notes", "hello", 5}, {"b.npy", arrays[1], 0}};
+    items[0].bytes =
+        make_array(arrays[0], "{'descr': '<i4', 'fortran_order': False, 'shape': (2,), }", 8);
+    items[2].bytes =
+        make_array(arrays[1], "{'descr': '|u1', 'fortran_order': False, 'shape': (3,), }", 3);
     size_t size, used = 0;
     uint64_t begin[4];
     char *headers = zip_headers(3, items, &size, begin);
@@ -187,7 +190,8 @@ static void fuzz(int files)
         size_t size = whole;
         memcpy(bytes, sound, whole);
         for (int changes = 1 + (int)random_below(4); changes > 0; changes--)
-            bytes[random_below((int64_t)size)] = (char)(random_below(2) ? random_below(256) : 255 * random_below(2));
+            bytes[random_below((int64_t)size)] =
+                (char)(random_below(2) ? random_below(256) : 255 * random_below(2));
         if (random_below(8) == 0)
             size = (size_t)random_below((int64_t)size);
         try_archive(bytes, size ? size : 1);

@@ -88,7 +88,7 @@ static void test_runs(void)
         fl_optimizer *o = make(run, p);
         steps(o, p, run->steps);
         for (int i = 0; i < 3; i++)
-            if (!CHECK_NEAR(((float *)fl_data(p))[i], run->want[i], 2e-6))
+            if (!CHECK_NEAR(((float *)fl_data(p))[i], run -> want[i], 2e-6))
                 fprintf(stderr, "    %s\n", run->name);
         /* Saved after a step, loaded into a fresh one, and gone on: the same. */
         fl_optimizer *first = make(run, q),

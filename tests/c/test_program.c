@@ -56,8 +56,8 @@ static void test_ownership(void)
     CHECK(fl_add_(x, x, fl_int(1)) == x); /* in place: nothing to release */
     fl_module *m = fl_sequential_new();
     fl_scope_begin();
-    CHECK(fl_module_add_parameter(m, "w", fl_zeros(FL_INTS_OF(3), FL_NO_DTYPE, (fl_device){-1, 0},
-                                                   false)) == 0);
+    CHECK(fl_module_add_parameter(
+              m, "w", fl_zeros(FL_INTS_OF(3), FL_NO_DTYPE, (fl_device){-1, 0}, false)) == 0);
     fl_scope_end();
     fl_tensors first = fl_module_parameters(m), second = fl_module_parameters(m);
     CHECK(first.count == 1 && first.data == second.data);
@@ -179,8 +179,8 @@ static void test_hooks(void)
 static int square_backward(const fl_backward_call *call)
 {
     if (call->gradients.data[0] && call->inputs.data[0])
-        call->results[0] = fl_mul(fl_mul_scalar(call->saved.data[0], fl_int(2)),
-                                  call->gradients.data[0]);
+        call->results[0] =
+            fl_mul(fl_mul_scalar(call->saved.data[0], fl_int(2)), call->gradients.data[0]);
     return 0;
 }
 static int failing_backward(const fl_backward_call *call)
@@ -272,8 +272,8 @@ static void test_generators(void)
     fl_generator *g = fl_generator_new();
     fl_generator_seed(g, 7);
     CHECK(fl_generator_initial_seed(g) == 7);
-    fl_tensor *state = fl_generator_state(g), *a = fl_empty(FL_INTS_OF(4), FL_NO_DTYPE,
-                                                            (fl_device){-1, 0}, false, -1);
+    fl_tensor *state = fl_generator_state(g),
+              *a = fl_empty(FL_INTS_OF(4), FL_NO_DTYPE, (fl_device){-1, 0}, false, -1);
     fl_tensor *b = fl_clone(a, -1);
     fl_uniform_(a, 0, 1, g);
     CHECK(fl_generator_set_state(g, state) == 0);
@@ -300,9 +300,9 @@ static void test_text(void)
     shows(numbers(3, (float[]){1, 2.5f, -3}), "tensor([ 1.0000,  2.5000, -3.0000])");
     shows(fl_scalar(3, FL_INT64), "tensor(3)");
     shows(fl_from_data(NULL, FL_INTS_OF(0, 3), FL_FLOAT64),
-               "tensor([], size=(0, 3), dtype=torch.float64)");
+          "tensor([], size=(0, 3), dtype=torch.float64)");
     shows(fl_from_data((bool[]){true, false}, FL_INTS_OF(1, 2), FL_BOOL),
-               "tensor([[ True, False]])");
+          "tensor([[ True, False]])");
     CHECK(fl_default_dtype() == FL_FLOAT32 && fl_set_default_dtype(FL_INT8) == -1);
     fl_error_clear();
 }

@@ -283,8 +283,7 @@ void bench_conv2d(void)
                    "input %.3f ms %.1f, weight %.3f ms %.1f; all %.3f ms\n",
                    threads, (int)p->n, (int)p->c, (int)p->h, (int)p->w, (int)p->k, (int)p->r,
                    (int)p->s, (int)p->stride[0], (int)p->groups, t[0] * 1e3, work / t[0],
-                   t[1] * 1e3, work / t[1], t[2] * 1e3, work / t[2],
-                   (t[0] + t[1] + t[2]) * 1e3);
+                   t[1] * 1e3, work / t[1], t[2] * 1e3, work / t[2], (t[0] + t[1] + t[2]) * 1e3);
             free((void *)r.x.data), free((void *)r.w.data), free((void *)r.g.data);
             free(r.bias), free(r.y), free(r.dx), free(r.dw);
         }

@@ -99,8 +99,8 @@ static void page(struct out *o, const struct op *op)
     const char *without = "";
     for (const struct rule *r = op->rules; r; r = r->next)
         for (int i = 0; !r->body && i < r->count; i++)
-            without = text_format("%s%s%s", without, *without ? ", " : "",
-                                  op->param[r->order[i]].name);
+            without =
+                text_format("%s%s%s", without, *without ? ", " : "", op->param[r->order[i]].name);
     if (*without)
         emit(o, "No gradient: %s.\n\n", without);
 }

@@ -215,8 +215,7 @@ static void all_variants(struct out *o, const struct op *op, const char *name, c
     function(o, op, own, id, full_name, -1);
     for (int k = 0; k < 2; k++)
         if (numbers[k] >= 0)
-            function(o, op, unused_name(with_end(own, ENDS[k])), id, full_name,
-                     numbers[k]);
+            function(o, op, unused_name(with_end(own, ENDS[k])), id, full_name, numbers[k]);
 }
 
 /* The paragraph without overload has the base name, else the first; the others add their overload. */

@@ -17,8 +17,7 @@ static const char *const TYPE_NAMES[] = {
 /* JSON's quoting: of texts that came through the lexer, which have no control characters. */
 static const char *quoted(const char *s)
 {
-    return text_format("\"%s\"",
-                       text_substitute(text_substitute(s, "\\", "\\\\"), "\"", "\\\""));
+    return text_format("\"%s\"", text_substitute(text_substitute(s, "\\", "\\\\"), "\"", "\\\""));
 }
 
 static const char *truth(bool b)

@@ -419,8 +419,8 @@ static void key_try(struct op *op, const struct stretch *s, int unused)
         size_t start = token_start(&l);
         if (!expr_parse(&l))
             return;
-        sample->value[p] = text_replace(
-            text_copy(s->text + start, token_start(&l) - start), '\n', ' ');
+        sample->value[p] =
+            text_replace(text_copy(s->text + start, token_start(&l) - start), '\n', ' ');
         if (l.token.kind != TOKEN_END && !lexer_expect(&l, ",", "between arguments"))
             return;
     }

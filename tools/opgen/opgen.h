@@ -237,7 +237,7 @@ struct op {
     const char *cname; /* what follows fl_ in C, or NULL for the usual */
     const char *called; /* where it refuses a dtype; NULL: by its base name */
     const char *title; /* "AddBackward0"; of composites only where the paragraph says so */
-    const char *inplace_title; /* of a view's in-place form, which PyTorch counts after the others */
+    const char *inplace_title; /* of a view's in-place form, which PyTorch counts last */
     int order;         /* among the overloads of its base */
     enum kind kind;
     int params;

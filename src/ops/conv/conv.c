@@ -123,8 +123,7 @@ static int check_tensors(const fl_tensor *input, const fl_tensor *weight, const 
                   shape_text(got, sizeof got, input->ndim, input->sizes));
         return hint_of_rank(input, spatial);
     }
-    if (input->dtype != weight->dtype || (bias && bias->dtype != input->dtype))
-    {
+    if (input->dtype != weight->dtype || (bias && bias->dtype != input->dtype)) {
         if (!transposed && bias && bias->dtype != input->dtype)
             error_set(FL_RUNTIME_ERROR, "Input type (%s) and bias type (%s) should be the same",
                       dtype_cpp_name(input->dtype), dtype_cpp_name(bias->dtype));

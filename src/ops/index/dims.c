@@ -422,8 +422,8 @@ static int check_bounds(const fl_tensor *which, int d, int64_t size)
         i++;
     assert(i < which->numel);
     return error_set(FL_RUNTIME_ERROR,
-                     "index %lld is out of bounds for dimension %d with size %lld",
-                     (long long)k[i], d, (long long)size);
+                     "index %lld is out of bounds for dimension %d with size %lld", (long long)k[i],
+                     d, (long long)size);
 }
 
 static int64_t stride_of(const fl_tensor *t, int d)

@@ -349,8 +349,8 @@ int repeat_interleave_places_compose(fl_tensor *repeats, const int64_t *output_s
         return error_set(FL_RUNTIME_ERROR, "repeat_interleave only accept 1D vector as repeat");
     if (repeats->dtype != FL_INT64 && repeats->dtype != FL_INT32)
         return dtype_refuse("repeat_interleave_cpu", repeats->dtype);
-    fl_tensor *places = fl_arange(fl_int(repeats->numel), (fl_dtype)repeats->dtype,
-                                  (fl_device){-1, 0}, false);
+    fl_tensor *places =
+        fl_arange(fl_int(repeats->numel), (fl_dtype)repeats->dtype, (fl_device){-1, 0}, false);
     return places ? repeat_interleave_compose(places, repeats, NULL, output_size, y) : -1;
 }
 

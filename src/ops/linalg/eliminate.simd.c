@@ -3,13 +3,13 @@
 
 #include "ops/linalg/dense.h"
 
-#define NUMBER       double
-#define REAL(x)      (x)
-#define CONJUGATE(x) (x)
+#define NUMBER         double
+#define REAL(x)        (x)
+#define CONJUGATE(x)   (x)
 #define QUOTIENT(x, y) ((x) / (y))
-#define SIZE(x)      fabs(x)
-#define dot          dense_dot
-#define subtract     dense_subtract
+#define SIZE(x)        fabs(x)
+#define dot            dense_dot
+#define subtract       dense_subtract
 
 #include "ops/linalg/eliminate.h"
 

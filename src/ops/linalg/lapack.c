@@ -25,7 +25,7 @@ enum routine { POTRF, GETRF, TRSM, GEMM, GEQRF, ORMQR, SYEVD, GESDD, COUNT };
 static struct {
     pthread_once_t once;
     void *handle, *routine[2][COUNT]; /* of numbers with one part and with two */
-    bool wide; /* integers of 64 bits */
+    bool wide;                        /* integers of 64 bits */
     char path[4096], refused[4096];
 } library = {.once = PTHREAD_ONCE_INIT};
 

@@ -27,7 +27,7 @@
 struct batch {
     const struct ctc_kernels *kernels;
     int dtype;
-    size_t real;       /* bytes of an element */
+    size_t real; /* bytes of an element */
     int64_t T, N, C;
     int64_t row, most; /* elements of a row of alpha; positions of the longest target */
     int64_t blank;
@@ -38,20 +38,20 @@ struct batch {
     const char *g;         /* (N), backward alone */
     char *dx;              /* (T, N, C), backward alone */
     bool zero_infinity;
-    char *scratch;         /* (N, each) bytes */
+    char *scratch; /* (N, each) bytes */
     size_t each;
 };
 
 /* One sequence's part of the scratch. */
 struct lane {
     int64_t n;
-    int64_t *class;    /* (most) of each position */
-    char *skip;        /* (most) 0 where an alignment may come from two positions before, else -inf */
-    char *skip_back;   /* (most) the same of the reversed target */
-    char *log_p;       /* (most) */
-    char *log_p_back;  /* (most), reversed */
-    char *beta[2];     /* (row) each */
-    char *posterior;   /* (most) */
+    int64_t *class;  /* (most) of each position */
+    char *skip;      /* (most) 0 where an alignment may come from two positions before, else -inf */
+    char *skip_back; /* (most) the same of the reversed target */
+    char *log_p;     /* (most) */
+    char *log_p_back; /* (most), reversed */
+    char *beta[2];    /* (row) each */
+    char *posterior;  /* (most) */
 };
 
 /* ---- numbers of either type ---- */
@@ -293,8 +293,7 @@ int ctc_loss_shape(fl_tensor *log_probs, fl_tensor *targets, fl_tensor *input_le
                      ? -1
                      : 0;
         op_shape_set(&y[0], 1, &N);
-        op_shape_set(&y[1], 3,
-                     (int64_t[]){N, T, 2 * greatest(lengths, N) + 1 + CTC_MARGIN});
+        op_shape_set(&y[1], 3, (int64_t[]){N, T, 2 * greatest(lengths, N) + 1 + CTC_MARGIN});
         y[1].zero = true; /* the steps past an input's length */
     }
     tensor_release(of_inputs), tensor_release(of_targets);

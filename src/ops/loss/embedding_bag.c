@@ -295,8 +295,8 @@ static void send_to_greatest(const fl_tensor *dy, const int64_t *size, const int
 
 int embedding_bag_backward_cpu(fl_tensor *g, fl_tensor *indices, fl_tensor *offset2bag,
                                fl_tensor *bag_size, fl_tensor *maximum_indices, fl_ints size,
-                               bool scale_grad_by_freq, int64_t mode,
-                               fl_tensor *per_sample_weights, int64_t padding_idx, fl_tensor *y)
+                               bool scale_grad_by_freq, int64_t mode, fl_tensor *per_sample_weights,
+                               int64_t padding_idx, fl_tensor *y)
 {
     assert(size.count == 2);
     const int work = compute_dtype(compute_of(g->dtype));

@@ -323,12 +323,8 @@ int gemm_pack(struct gemm_packed *p, fl_dtype dtype, int64_t n, int64_t k, const
     p->panels = memory_alloc(p->bytes);
     if (!p->panels)
         return -1;
-    struct gemm_block block = {.n = n,
-                               .k = k,
-                               .max_depth = max_depth_of(dtype),
-                               .b = b,
-                               .b_row = b_row,
-                               .b_col = b_col};
+    struct gemm_block block = {
+        .n = n, .k = k, .max_depth = max_depth_of(dtype), .b = b, .b_row = b_row, .b_col = b_col};
     kernels->pack(&block, p->panels);
     return 0;
 }

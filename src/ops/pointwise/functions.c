@@ -66,7 +66,8 @@ int polygamma_cpu(fl_tensor *self, int64_t n, fl_tensor *y)
     double factor = n % 2 ? 1 : -1; /* n!, positive where n is odd */
     for (int64_t k = 2; k <= n && k < 200; k++)
         factor *= (double)k;
-    fl_tensor *x = tensor_as(self, FL_FLOAT64), *z = tensor_new(self->ndim, self->sizes, FL_FLOAT64);
+    fl_tensor *x = tensor_as(self, FL_FLOAT64),
+              *z = tensor_new(self->ndim, self->sizes, FL_FLOAT64);
     int status = x && z ? 0 : -1;
     for (int64_t i = 0; status == 0 && i < x->numel; i++)
         ((double *)tensor_data(z))[i] =

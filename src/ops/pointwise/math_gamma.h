@@ -95,8 +95,8 @@ M_INLINE double m_igamma_temme_f64(double a, double x, int upper)
         c0 = 1.0 / mu - 1.0 / eta;
         c1 = 1.0 / (eta * eta * eta) - 1.0 / (mu * mu * mu) - 1.0 / (mu * mu) - 1.0 / (12.0 * mu);
     }
-    double correction = m_exp_f64(-a * half_square) * 0x1.9884533d43651p-2 / m_sqrt_f64(a) *
-                        (c0 + c1 / a);
+    double correction =
+        m_exp_f64(-a * half_square) * 0x1.9884533d43651p-2 / m_sqrt_f64(a) * (c0 + c1 / a);
     double z = eta * m_sqrt_f64(0.5 * a);
     return upper ? m_fma_f64(0.5, m_erfc_f64(z), correction)
                  : m_fma_f64(0.5, m_erfc_f64(-z), -correction);
@@ -169,8 +169,8 @@ M_INLINE double m_gamma_grad_large_f64(double a, double x)
     }
     double root = m_sqrt_f64(8.0 * a), ratio = m_log_f64(x / a), gap = a - x;
     double tail = m_pow_f64(x - a - a * ratio, -1.5);
-    double t = ratio * (root / gap - (x < a ? tail : -tail)) -
-               m_sqrt_f64(2.0 / a) * (a + x) / (gap * gap);
+    double t =
+        ratio * (root / gap - (x < a ? tail : -tail)) - m_sqrt_f64(2.0 / a) * (a + x) / (gap * gap);
     double stirling = 1.0 + 1.0 / (12.0 * a) * (1.0 + 1.0 / (24.0 * a));
     return -stirling * (x * t) / root;
 }

@@ -109,9 +109,9 @@ int fractional_max_pool_shape(fl_tensor *self, fl_ints in, fl_ints kernel, fl_in
 {
     (void)in, (void)kernel, (void)samples;
     for (int k = 0; k < 2; k++)
-        op_shape_set(&y[k], 4,
-                     (int64_t[]){self->sizes[0], self->sizes[1], out.data[0] * out.data[1],
-                                 out.data[2]});
+        op_shape_set(
+            &y[k], 4,
+            (int64_t[]){self->sizes[0], self->sizes[1], out.data[0] * out.data[1], out.data[2]});
     y[1].dtype = FL_INT64;
     return 0;
 }
@@ -157,9 +157,9 @@ static fl_tensor *samples_by_dim(const char *what, fl_tensor *samples, int64_t p
     fl_tensor *flat = fl_reshape(samples, FL_INTS_OF(planes, spatial));
     if (spatial == 3)
         return flat;
-    fl_tensor *parts[3] = {fl_zeros_like(fl_narrow(flat, 1, 0, 1), FL_NO_DTYPE,
-                                         (fl_device){-1, 0}, false, -1),
-                           fl_narrow(flat, 1, 1, 1), fl_narrow(flat, 1, 0, 1)};
+    fl_tensor *parts[3] = {
+        fl_zeros_like(fl_narrow(flat, 1, 0, 1), FL_NO_DTYPE, (fl_device){-1, 0}, false, -1),
+        fl_narrow(flat, 1, 1, 1), fl_narrow(flat, 1, 0, 1)};
     return fl_cat((fl_tensors){parts, 3}, 1);
 }
 
@@ -182,8 +182,7 @@ static int fractional(const char *what, fl_tensor *self, fl_ints kernel_size, fl
             return error_set(FL_RUNTIME_ERROR,
                              "%s(): pool %s %lld too large relative to input %s %lld", what,
                              DIMS[d], (long long)p.kernel[d], DIMS[d], (long long)in[d]);
-    fl_tensor *u =
-        samples_by_dim(what, random_samples, x->sizes[0] * x->sizes[1], spatial);
+    fl_tensor *u = samples_by_dim(what, random_samples, x->sizes[0] * x->sizes[1], spatial);
     fl_tensor *flat = fl_reshape(x, FL_INTS_OF(x->sizes[0], x->sizes[1], in[0] * in[1], in[2]));
     if (!u || !flat ||
         fl__fractional_max_pool(flat, (fl_ints){in, 3}, (fl_ints){p.kernel, 3}, (fl_ints){out, 3},

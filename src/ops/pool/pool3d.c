@@ -22,15 +22,15 @@
 /* Slices (N, C D, H, W) of x (N, C, D, H, W). */
 static fl_tensor *slices(fl_tensor *x)
 {
-    return fl_reshape(x, FL_INTS_OF(x->sizes[0], x->sizes[1] * x->sizes[2], x->sizes[3],
-                                    x->sizes[4]));
+    return fl_reshape(x,
+                      FL_INTS_OF(x->sizes[0], x->sizes[1] * x->sizes[2], x->sizes[3], x->sizes[4]));
 }
 
 /* Results of slices (N, C D, H', W') as planes (N, C, D, H' W'). */
 static fl_tensor *columns(fl_tensor *y, const fl_tensor *x)
 {
-    return y ? fl_reshape(y, FL_INTS_OF(x->sizes[0], x->sizes[1], x->sizes[2],
-                                        y->sizes[2] * y->sizes[3]))
+    return y ? fl_reshape(
+                   y, FL_INTS_OF(x->sizes[0], x->sizes[1], x->sizes[2], y->sizes[2] * y->sizes[3]))
              : NULL;
 }
 
@@ -47,8 +47,8 @@ static fl_tensor *boxes(fl_tensor *y, const fl_tensor *flat)
 static fl_tensor *positions(fl_tensor *deep, fl_tensor *flat, const fl_tensor *x)
 {
     const int64_t N = x->sizes[0], C = x->sizes[1], P = deep->sizes[3];
-    fl_tensor *place = fl_clamp(fl_reshape(deep, FL_INTS_OF(N, C, deep->sizes[2] * P)), fl_int(0),
-                                fl_none());
+    fl_tensor *place =
+        fl_clamp(fl_reshape(deep, FL_INTS_OF(N, C, deep->sizes[2] * P)), fl_int(0), fl_none());
     fl_tensor *inside =
         fl_gather(fl_reshape(flat, FL_INTS_OF(N, C, x->sizes[2] * P)), 2, place, false);
     fl_tensor *slice = fl_div_tensor_mode_scalar(place, fl_int(P), "floor");
@@ -178,10 +178,10 @@ int adaptive_avg_pool3d_compose(fl_tensor *self, fl_ints output_size, fl_tensor 
     } else {
         fl_tensor *flat = fl__adaptive_avg_pool2d(slices(x), (fl_ints){out + 1, 2});
         fl_tensor *planes = columns(flat, x);
-        means = planes ? boxes(fl__adaptive_avg_pool2d(planes,
-                                                       FL_INTS_OF(out[0], planes->sizes[3])),
-                               flat)
-                       : NULL;
+        means =
+            planes
+                ? boxes(fl__adaptive_avg_pool2d(planes, FL_INTS_OF(out[0], planes->sizes[3])), flat)
+                : NULL;
     }
     *y = op_as(pool_own_dims(means, self, 3), self->dtype);
     return *y ? 0 : -1;
@@ -194,8 +194,9 @@ static int check_unpool(const char *what, const fl_tensor *self, const fl_tensor
 {
     char got[128], wanted[128];
     if (output_size.count != spatial)
-        return error_set(FL_RUNTIME_ERROR, "There should be exactly %d elements in output_size, "
-                                           "but got %lld elements.",
+        return error_set(FL_RUNTIME_ERROR,
+                         "There should be exactly %d elements in output_size, "
+                         "but got %lld elements.",
                          spatial, (long long)output_size.count);
     if (self->ndim != spatial + 1 && self->ndim != spatial + 2)
         return error_set(FL_RUNTIME_ERROR,
@@ -251,11 +252,10 @@ static int unpool(const char *what, fl_tensor *self, fl_tensor *indices, fl_ints
     }
     tensor_release(at);
     fl_ints flat = FL_INTS_OF(planes, planes ? self->numel / planes : 0);
-    fl_tensor *room = fl_zeros(FL_INTS_OF(planes, size), (fl_dtype)self->dtype,
-                               (fl_device){-1, 0}, false);
-    fl_tensor *filled = room && at ? fl_scatter(room, 1, fl_reshape(indices, flat),
-                                                fl_reshape(self, flat))
-                                   : NULL;
+    fl_tensor *room =
+        fl_zeros(FL_INTS_OF(planes, size), (fl_dtype)self->dtype, (fl_device){-1, 0}, false);
+    fl_tensor *filled =
+        room && at ? fl_scatter(room, 1, fl_reshape(indices, flat), fl_reshape(self, flat)) : NULL;
     *y = filled ? fl_view(filled, (fl_ints){sizes, self->ndim}) : NULL;
     return *y ? 0 : -1;
 }

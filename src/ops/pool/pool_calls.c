@@ -9,8 +9,8 @@
 #include "ops/op.h"
 #include "ops_kernels.h"
 
-static int spread(const char *what, const char *name, fl_ints given, int spatial,
-                  int64_t otherwise, int64_t *out)
+static int spread(const char *what, const char *name, fl_ints given, int spatial, int64_t otherwise,
+                  int64_t *out)
 {
     if (given.count != 1 && given.count != spatial)
         return error_set(FL_RUNTIME_ERROR,
@@ -191,8 +191,8 @@ static int adaptive_avg_pool(const char *what, fl_tensor *self, fl_ints output_s
         return -1;
     bool whole = out[1] == 1 && out[2] == 1; /* one window: PyTorch's graph shows a mean, too */
     *y = pool_own_dims(whole ? fl_mean_dim(x, (fl_ints){(int64_t[]){2, 3}, 2}, true, FL_NO_DTYPE)
-                        : fl__adaptive_avg_pool2d(x, two(out)),
-                  self, spatial);
+                             : fl__adaptive_avg_pool2d(x, two(out)),
+                       self, spatial);
     return *y ? 0 : -1;
 }
 

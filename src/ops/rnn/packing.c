@@ -100,8 +100,7 @@ static int lengths_of(const fl_tensor *data, const fl_tensor *batch_sizes, fl_te
     int64_t sum = 0;
     for (int64_t t = 0; t < batch_sizes->numel; t++) {
         int64_t size = sizes[t * stride];
-        if (size <= 0 || (t > 0 && size > sizes[(t - 1) * stride]) ||
-            size > data->sizes[0] - sum) {
+        if (size <= 0 || (t > 0 && size > sizes[(t - 1) * stride]) || size > data->sizes[0] - sum) {
             sum = -1;
             break;
         }

@@ -267,8 +267,7 @@ int rnn_layer_cpu(fl_tensor *input, fl_tensor *batch_sizes, fl_tensor *hx, fl_te
                          .c_col = 1,
                          .bias_kind = b ? GEMM_BIAS_N : GEMM_NO_BIAS,
                          .bias = b};
-        status = gemm_run(&g) ||
-                         rnn_factor_make(&s.weight, &s, s.n.gates, s.n.P, u, 1, s.n.P) ||
+        status = gemm_run(&g) || rnn_factor_make(&s.weight, &s, s.n.gates, s.n.P, u, 1, s.n.P) ||
                          (v && rnn_factor_make(&s.projection, &s, s.n.P, s.n.H, v, 1, s.n.H)) ||
                          rnn_sweep_forward(&s)
                      ? -1
@@ -401,12 +400,12 @@ int rnn_layer_backward_cpu(fl_tensor *g, fl_tensor *gh, fl_tensor *gc, fl_tensor
                          (needs & INPUT && input_gradient(&s, w, to[0])) ||
                          (needs & W_IH &&
                           weight_gradient(&s, s.sums, n->gates, x, n->in, n->in, to[3])) ||
-                         (needs & W_HH && weight_gradient(&s, sums, n->gates, before, n->saved,
-                                                          n->P, to[4])) ||
+                         (needs & W_HH &&
+                          weight_gradient(&s, sums, n->gates, before, n->saved, n->P, to[4])) ||
                          (needs & B_IH && bias_gradient(&s, s.sums, to[5])) ||
                          (needs & B_HH && bias_gradient(&s, sums, to[6])) ||
-                         (needs & W_HR && weight_gradient(&s, s.output_sums, n->P, s.output, n->H,
-                                                          n->H, to[7]))
+                         (needs & W_HR &&
+                          weight_gradient(&s, s.output_sums, n->P, s.output, n->H, n->H, to[7]))
                      ? -1
                      : 0;
     }

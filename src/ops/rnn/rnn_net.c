@@ -24,11 +24,10 @@ static int check_state(const struct net *net, const fl_tensor *state, int64_t co
     char got[128];
     if (state->ndim == 3 && state->sizes[0] == count)
         return 0;
-    return error_set(FL_RUNTIME_ERROR,
-                     "Expected hidden size (%lld, batch, hidden) for %lld layers%s, got %s",
-                     (long long)count, (long long)net->layers,
-                     net->bidirectional ? " of two directions" : "",
-                     shape_text(got, sizeof got, state->ndim, state->sizes));
+    return error_set(
+        FL_RUNTIME_ERROR, "Expected hidden size (%lld, batch, hidden) for %lld layers%s, got %s",
+        (long long)count, (long long)net->layers, net->bidirectional ? " of two directions" : "",
+        shape_text(got, sizeof got, state->ndim, state->sizes));
 }
 
 /* How many tensors of params belong to one direction of one layer, or -1. */
@@ -89,8 +88,7 @@ static int run_layers(const struct net *net, int64_t each, fl_tensor **h, fl_ten
             return -1;
         if ((i + 1) % directions)
             continue;
-        input = directions == 1 ? result[0]
-                                : fl_cat((fl_tensors){result, 2}, result[0]->ndim - 1);
+        input = directions == 1 ? result[0] : fl_cat((fl_tensors){result, 2}, result[0]->ndim - 1);
         if (net->train && net->dropout > 0 && i + 1 < net->layers * directions)
             input = fl_dropout(input, net->dropout, true);
     }

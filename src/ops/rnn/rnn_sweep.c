@@ -16,10 +16,10 @@
 #include "core/threads.h"
 
 enum {
-    GRAIN = 1 << 17,         /* multiply-adds that are worth a thread */
-    LEAST_ROWS = 8,          /* sequences of a chunk */
-    LEAST_ROWS_LARGE = 16,   /* where the weight does not stay in the second cache */
-    LARGE_WEIGHT = 1 << 18,  /* elements of such a weight */
+    GRAIN = 1 << 17,        /* multiply-adds that are worth a thread */
+    LEAST_ROWS = 8,         /* sequences of a chunk */
+    LEAST_ROWS_LARGE = 16,  /* where the weight does not stay in the second cache */
+    LARGE_WEIGHT = 1 << 18, /* elements of such a weight */
     MOST_CHUNKS = 16
 };
 
@@ -148,8 +148,7 @@ static int step_backward(struct rnn_sweep *s, struct at at, char *dh, char *dc, 
                             .sums_row = n->gates,
                             .output = offset(s, s->output, at.row * n->H)};
     if (s->output) {
-        memcpy(offset(s, s->output_sums, at.row * n->P), dh,
-               (size_t)(at.rows * n->P) * s->element);
+        memcpy(offset(s, s->output_sums, at.row * n->P), dh, (size_t)(at.rows * n->P) * s->element);
         if (multiply(&s->projection, at.rows, dh, scratch, n->H, false, NULL))
             return -1;
         step.h = scratch;
@@ -173,8 +172,8 @@ static void run_chunk(struct rnn_sweep *s, int64_t chunk, bool backward)
     for (int64_t i = 0; i < n->steps && !failed; i++) {
         struct at at = at_step(s, backward ? n->steps - 1 - i : i, begin, end);
         if (at.rows > 0)
-            failed = backward ? step_backward(s, at, h, c, scratch)
-                              : step_forward(s, at, h, c, scratch);
+            failed =
+                backward ? step_backward(s, at, h, c, scratch) : step_forward(s, at, h, c, scratch);
     }
     memory_free(scratch, bytes);
     if (failed)

@@ -12,9 +12,9 @@ struct rnn_sizes {
     enum rnn_cell cell;
     bool reverse, projected;
     int64_t steps, batch, rows, in;
-    int64_t H, P;     /* hidden units; of the state h, which a projection makes smaller */
-    int64_t gates;    /* of the cell, times H: the rows of the weights */
-    int64_t saved;    /* elements of a row of `saved` */
+    int64_t H, P;  /* hidden units; of the state h, which a projection makes smaller */
+    int64_t gates; /* of the cell, times H: the rows of the weights */
+    int64_t saved; /* elements of a row of `saved` */
 };
 
 /* A matrix that multiplies at every step: packed, or where there is one step as it lies. */

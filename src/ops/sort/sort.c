@@ -327,8 +327,8 @@ int median_cpu(fl_tensor *self, fl_tensor *y)
     if (self->numel == 0)
         return tensor_fill(y, fl_float(NAN));
     fl_tensor *dense = tensor_contiguous(self), *index = tensor_new(0, NULL, FL_INT64);
-    fl_tensor *row = dense ? tensor_alias(dense, 1, &dense->numel, &(int64_t){1}, dense->offset)
-                           : NULL;
+    fl_tensor *row =
+        dense ? tensor_alias(dense, 1, &dense->numel, &(int64_t){1}, dense->offset) : NULL;
     struct job j = {.take = 1, .what = MEDIAN};
     int status = row && index ? run(&j, row, 0, y, index, false) : -1;
     tensor_release(dense), tensor_release(row), tensor_release(index);

@@ -25,7 +25,7 @@ struct context_object;
 struct saved {
     fl_tensor *tensor; /* NULL: None was saved */
     uint32_t version;
-    int result; /* it is a result of the node's (an alias of it); -1: it is not */
+    int result;                  /* it is a result of the node's (an alias of it); -1: it is not */
     struct packed_tensor packed; /* in the place of `tensor`, where the program packs */
 };
 
@@ -125,8 +125,9 @@ static PyObject *saved_show(struct context_object *c, const struct saved *s)
     if (!t)
         Py_RETURN_NONE;
     if (t->storage && t->storage->version != s->version) {
-        const struct node *maker =
-            s->result < 0 ? autograd_node(t, NULL) : c->node ? &c->node->node : NULL;
+        const struct node *maker = s->result < 0 ? autograd_node(t, NULL)
+                                   : c->node     ? &c->node->node
+                                                 : NULL;
         autograd_refuse_version(t, maker, s->version);
         return raise_error();
     }
@@ -418,7 +419,8 @@ static const struct node_class FUNCTION_NODE = {
 
 PyObject *function_context(const struct node *n)
 {
-    return n->type == &FUNCTION_NODE ? (PyObject *)((const struct function_node *)n)->context : NULL;
+    return n->type == &FUNCTION_NODE ? (PyObject *)((const struct function_node *)n)->context
+                                     : NULL;
 }
 
 /* ---- apply ----------------------------------------------------------------------------------- */

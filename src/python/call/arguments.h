@@ -15,7 +15,7 @@ struct python_name {
     const char *name;
     int count;
     const fl_op *const *overloads;
-    const char *home; /* where Python finds it: overrides.h */
+    const char *home;   /* where Python finds it: overrides.h */
     const char *called; /* in errors: "linalg_inv" */
 };
 

@@ -29,8 +29,8 @@ static bool buffers_from(struct buffers *b, PyObject *list)
     if (!b->views)
         PyErr_NoMemory();
     for (; b->views && b->count < count; b->count++)
-        if (PyObject_GetBuffer(PyList_GetItem(list, b->count), &b->views[b->count],
-                               PyBUF_SIMPLE) < 0)
+        if (PyObject_GetBuffer(PyList_GetItem(list, b->count), &b->views[b->count], PyBUF_SIMPLE) <
+            0)
             break;
     if (!PyErr_Occurred())
         return true;
@@ -140,9 +140,9 @@ static PyObject *entries_of(const struct zip_source *source)
     PyObject *list = PyList_New(0);
     for (int64_t i = 0; list && i < index.count; i++) {
         const struct zip_entry *e = &index.entries[i];
-        PyObject *row = Py_BuildValue("(sKKKi)", e->name, (unsigned long long)e->place,
-                                      (unsigned long long)e->packed, (unsigned long long)e->size,
-                                      e->method);
+        PyObject *row =
+            Py_BuildValue("(sKKKi)", e->name, (unsigned long long)e->place,
+                          (unsigned long long)e->packed, (unsigned long long)e->size, e->method);
         if (!row || PyList_Append(list, row) < 0)
             Py_CLEAR(list);
         Py_XDECREF(row);
@@ -161,14 +161,13 @@ static PyObject *zip_entries(PyObject *module, PyObject *from)
             return NULL;
         if (file < 0 || fstat((int)file, &about) != 0)
             return PyErr_SetFromErrno(PyExc_OSError);
-        return entries_of(
-            &(struct zip_source){.file = (int)file, .size = (uint64_t)about.st_size});
+        return entries_of(&(struct zip_source){.file = (int)file, .size = (uint64_t)about.st_size});
     }
     Py_buffer view;
     if (PyObject_GetBuffer(from, &view, PyBUF_SIMPLE) < 0)
         return NULL;
-    PyObject *result = entries_of(
-        &(struct zip_source){.file = -1, .bytes = view.buf, .size = (uint64_t)view.len});
+    PyObject *result =
+        entries_of(&(struct zip_source){.file = -1, .bytes = view.buf, .size = (uint64_t)view.len});
     PyBuffer_Release(&view);
     return result;
 }

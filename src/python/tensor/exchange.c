@@ -200,8 +200,7 @@ static PyObject *function_from_numpy(PyObject *module, PyObject *array)
     (void)module;
     fl_tensor *t;
     bool readonly = false;
-    bool known =
-        exchange_is_array(array) || strcmp(python_type_name(array), "numpy.memmap") == 0;
+    bool known = exchange_is_array(array) || strcmp(python_type_name(array), "numpy.memmap") == 0;
     int fits = known ? exchange_import(array, &t, &readonly) : 0;
     if (fits == 0)
         PyErr_Format(PyExc_TypeError, "expected np.ndarray (got %s)", python_type_name(array));
@@ -467,7 +466,8 @@ static PyObject *method_array_wrap(PyObject *self, PyObject *args)
     PyObject *kind = dtype ? PyObject_GetAttrString(dtype, "kind") : NULL, *result = NULL;
     const char *text = kind ? PyUnicode_AsUTF8AndSize(kind, NULL) : NULL;
     if (text) /* truths as uint8, like PyTorch's */
-        array = *text == 'b' ? PyObject_CallMethod(array, "astype", "s", "uint8") : Py_NewRef(array);
+        array =
+            *text == 'b' ? PyObject_CallMethod(array, "astype", "s", "uint8") : Py_NewRef(array);
     if (text && array) {
         result = function_from_numpy(NULL, array);
         Py_DECREF(array);

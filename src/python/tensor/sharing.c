@@ -225,9 +225,9 @@ static PyObject *function_lend_shared(PyObject *module, PyObject *args)
     if (ndim < 0 || read_ints(steps, strides) != ndim || !types_as_dtype(type, &dtype) ||
         bytes < 0 || !fits(ndim, sizes, strides, offset, dtype, bytes) ||
         !segment_reuse(s, (size_t)bytes))
-        return PyErr_Occurred() ? NULL
-                                : PyErr_Format(PyExc_RuntimeError,
-                                               "_lend_shared: the tensor does not fit");
+        return PyErr_Occurred()
+                   ? NULL
+                   : PyErr_Format(PyExc_RuntimeError, "_lend_shared: the tensor does not fit");
     return pytensor_wrap(tensor_on_storage(s, ndim, sizes, strides, offset, dtype));
 }
 

@@ -19,7 +19,7 @@
 
 /* The view so far. */
 struct subscript {
-    fl_tensor *self; /* borrowed */
+    fl_tensor *self;         /* borrowed */
     struct storage *storage; /* self's at the start (a reference) */
     fl_tensor *view; /* recorded: what the calls so far gave (owned), NULL before the first */
     bool recorded;

@@ -422,8 +422,8 @@ int pytensor_init(PyObject *module)
     Py_XDECREF(name);
     /* NumPy leaves an operator to the operand of the highest priority. */
     PyObject *priority = failed ? NULL : PyLong_FromLong(1000);
-    failed = !priority || PyObject_SetAttrString((PyObject *)pytensor_type, "__array_priority__",
-                                                 priority);
+    failed = !priority ||
+             PyObject_SetAttrString((PyObject *)pytensor_type, "__array_priority__", priority);
     Py_XDECREF(priority);
     return failed ? -1 : PyModule_AddObjectRef(module, "Tensor", (PyObject *)pytensor_type);
 }

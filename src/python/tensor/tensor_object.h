@@ -119,8 +119,8 @@ extern PyMethodDef collate_functions[];
 
 /* nodes.c, callbacks.c, function.c: the graph as Python sees it. */
 struct node;
-PyObject *nodes_show(struct node *n);       /* new reference; NULL node gives None */
-PyObject *nodes_next(const struct node *n); /* its next_functions */
+PyObject *nodes_show(struct node *n);             /* new reference; NULL node gives None */
+PyObject *nodes_next(const struct node *n);       /* its next_functions */
 PyObject *function_context(const struct node *n); /* of a Function's node, borrowed; else NULL */
 /* For the collector: visits what the graph's state of a handle that only its object owns holds of
  * Python's, and drops it. */

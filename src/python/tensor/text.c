@@ -12,8 +12,7 @@ static PyObject *function_text(PyObject *module, PyObject *args)
     if (!pytensor_check(o) || !PyUnicode_Check(prefix))
         return PyErr_Format(PyExc_TypeError, "_tensor_text takes a Tensor and a str");
     const char *start = PyUnicode_AsUTF8AndSize(prefix, NULL), *given = NULL;
-    if (!start ||
-        (contents != Py_None && !(given = PyUnicode_AsUTF8AndSize(contents, NULL))))
+    if (!start || (contents != Py_None && !(given = PyUnicode_AsUTF8AndSize(contents, NULL))))
         return NULL;
     struct print_text text = {0};
     tensor_text(&text, pytensor_get(o), start, (int)PyUnicode_GetLength(prefix), given);

@@ -230,9 +230,8 @@ static int named_init(PyObject *module)
     for (int i = 0; i < FORMAT_COUNT; i++)
         if (!named_add(module, format_type, format_names[i], i))
             return -1;
-    return !strided ||
-                   absent_add(module, "flambeau.absent_layout", layouts_absent,
-                              COUNT(layouts_absent)) < 0
+    return !strided || absent_add(module, "flambeau.absent_layout", layouts_absent,
+                                  COUNT(layouts_absent)) < 0
                ? -1
                : absent_add(module, "flambeau.absent_dtype", dtypes_absent, COUNT(dtypes_absent));
 }
