@@ -549,16 +549,21 @@ static fl_value as_common(fl_value operand, int common)
                                                                   : operand;
 }
 
+/* The compute type of loops over elements of a dtype as they lie, plus 1; 0 where there are none. */
+static const uint8_t AS_THEY_LIE[FL_DTYPE_COUNT] = {
+    [FL_BOOL] = 1 + COMPUTE_BOOL,     [FL_UINT8] = 1 + COMPUTE_U8,
+    [FL_INT8] = 1 + COMPUTE_I8,       [FL_INT16] = 1 + COMPUTE_I16,
+    [FL_INT32] = 1 + COMPUTE_I32,     [FL_INT64] = 1 + COMPUTE_I64,
+    [FL_FLOAT32] = 1 + COMPUTE_F32,   [FL_FLOAT64] = 1 + COMPUTE_F64,
+    [FL_COMPLEX64] = 1 + COMPUTE_C64, [FL_COMPLEX128] = 1 + COMPUTE_C128};
+
 /* What the loop over a common dtype is made for: narrow integers as they lie, where there is one. */
-static inline enum compute loop_type(const struct op_pointwise *p, int dtype)
+static enum compute loop_type(const struct op_pointwise *p, int dtype)
 {
-    static const uint8_t AS_THEY_LIE[FL_DTYPE_COUNT] = {[FL_BOOL] = COMPUTE_BOOL,
-                                                        [FL_UINT8] = COMPUTE_U8,
-                                                        [FL_INT8] = COMPUTE_I8,
-                                                        [FL_INT16] = COMPUTE_I16};
-    assert(dtype >= 0 && dtype < FL_DTYPE_COUNT);
-    enum compute own = (enum compute)AS_THEY_LIE[dtype];
-    return own == COMPUTE_BOOL || (own && p->loop[own]) ? own : compute_of(dtype);
+    assert(dtype > FL_NO_DTYPE && dtype < FL_DTYPE_COUNT);
+    const int own = AS_THEY_LIE[dtype] - 1;
+    return own == COMPUTE_BOOL || (own >= 0 && p->loop[own]) ? (enum compute)own
+                                                              : compute_of(dtype);
 }
 
 static const fl_tensor *first_tensor(const struct op_pointwise *p, const fl_value *args)
@@ -596,9 +601,11 @@ static inline __attribute__((always_inline)) int call_short(const fl_op *f, cons
     if (!first || (first->flags & WHERE) != TENSOR_CONTIGUOUS || first->numel > SHORT_ELEMENTS)
         return 1;
     const int dtype = first->dtype;
-    const enum compute compute = loop_type(p, dtype);
-    if (!(p->shorts >> compute & 1) || compute_dtype(compute) != dtype)
+    assert(dtype > FL_NO_DTYPE && dtype < FL_DTYPE_COUNT);
+    const unsigned own = AS_THEY_LIE[dtype];
+    if (!((unsigned)p->shorts << 1 >> own & 1))
         return 1;
+    const enum compute compute = (enum compute)(own - 1);
 
     const int64_t size = (int64_t)dtype_size(dtype);
     char *data[1 + MOST_OPERANDS];
