@@ -4,6 +4,7 @@
  * last element, so that whatever runs on it finds the same layout, gaps and overlaps included; to
  * write it back is to write all of these bytes.
  */
+#include <assert.h>
 #include <string.h>
 
 #include "core/device.h"
@@ -18,20 +19,31 @@ int device_refuse_none(void)
     return error_set(FL_NOT_IMPLEMENTED, "Cannot copy out of meta tensor; no data!");
 }
 
-/* Bytes from t's first element to the end of its last. */
-static size_t reach(const fl_tensor *t)
+/* The bytes that t's elements lie in, and how many elements of them come before its first: those of
+ * dims that walk back, which only copies made by flip have. */
+static size_t reach(const fl_tensor *t, int64_t *before)
 {
-    int64_t last = 0;
+    int64_t low = 0, high = 0;
+    *before = 0;
     if (t->numel == 0)
         return 0;
-    for (int d = 0; d < t->ndim; d++)
-        last += (t->sizes[d] - 1) * t->strides[d];
+    for (int d = 0; d < t->ndim; d++) {
+        const int64_t last = (t->sizes[d] - 1) * t->strides[d];
+        low += last < 0 ? last : 0, high += last > 0 ? last : 0;
+    }
     for (int k = 0; t->lanes && k < t->lanes->count; k++) {
         if (t->lanes->lane[k].size == 0)
             return 0;
-        last += (t->lanes->lane[k].size - 1) * t->lanes->lane[k].stride;
+        high += (t->lanes->lane[k].size - 1) * t->lanes->lane[k].stride;
     }
-    return (size_t)(last + 1) * dtype_size(t->dtype);
+    *before = -low;
+    return (size_t)(high - low + 1) * dtype_size(t->dtype);
+}
+
+/* Where these bytes begin on t's device. */
+static char *reach_address(const fl_tensor *t, int64_t before)
+{
+    return (char *)tensor_address(t) - before * (int64_t)dtype_size(t->dtype);
 }
 
 fl_tensor *tensor_host(const fl_tensor *t)
@@ -43,11 +55,12 @@ fl_tensor *tensor_host(const fl_tensor *t)
         device_refuse_none();
         return NULL;
     }
-    size_t bytes = reach(t);
+    int64_t before;
+    size_t bytes = reach(t, &before);
     struct storage *s = storage_new(bytes);
     fl_tensor *copy = NULL;
-    if (s && (bytes == 0 || d->read(d, s->address, tensor_address(t), bytes) == 0))
-        copy = tensor_on_storage(s, t->ndim, t->sizes, t->strides, 0, t->dtype);
+    if (s && (bytes == 0 || d->read(d, s->address, reach_address(t, before), bytes) == 0))
+        copy = tensor_on_storage(s, t->ndim, t->sizes, t->strides, before, t->dtype);
     storage_release(s);
     if (copy && t->lanes && lanes_set(copy, t->lanes)) {
         tensor_release(copy);
@@ -67,11 +80,22 @@ fl_tensor *tensor_host_rows(const fl_tensor *t)
 
 int tensor_host_back(const fl_tensor *t, const fl_tensor *copy)
 {
-    size_t bytes = reach(t);
+    int64_t before;
+    size_t bytes = reach(t, &before);
     struct device *d = tensor_device(t);
     if (!(t->flags & TENSOR_ELSEWHERE) || bytes == 0)
         return 0;
-    return d->write(d, tensor_address(t), tensor_address(copy), bytes);
+    return d->write(d, reach_address(t, before), reach_address(copy, before), bytes);
+}
+
+/* Of a contiguous tensor, in all its lanes. */
+static size_t dense_bytes(const fl_tensor *t)
+{
+    int64_t before;
+    assert(t->flags & TENSOR_CONTIGUOUS);
+    const size_t bytes = reach(t, &before);
+    assert(before == 0);
+    return bytes;
 }
 
 /* dst on the CPU, src elsewhere. */
@@ -79,7 +103,7 @@ static int copy_out(fl_tensor *dst, const fl_tensor *src)
 {
     struct device *d = tensor_device(src);
     if (src->dtype == dst->dtype && src->flags & dst->flags & TENSOR_CONTIGUOUS)
-        return d->read(d, tensor_address(dst), tensor_address(src), reach(src));
+        return d->read(d, tensor_address(dst), tensor_address(src), dense_bytes(src));
     fl_tensor *host = tensor_host(src);
     int status = host ? tensor_copy(dst, host) : -1;
     tensor_release(host);
@@ -92,7 +116,7 @@ static int copy_in(fl_tensor *dst, const fl_tensor *src)
     struct device *d = tensor_device(dst);
     bool dense = tensor_is_dense(dst);
     if (src->dtype == dst->dtype && src->flags & dst->flags & TENSOR_CONTIGUOUS)
-        return d->write(d, tensor_address(dst), tensor_address(src), reach(src));
+        return d->write(d, tensor_address(dst), tensor_address(src), dense_bytes(src));
     fl_tensor *host = dense ? tensor_new_strided(dst->ndim, dst->sizes, dst->strides, dst->dtype)
                             : tensor_host(dst); /* what lies in the gaps stays */
     int status = host ? tensor_copy(host, src) : -1;
@@ -114,7 +138,7 @@ static int copy_within(fl_tensor *dst, const fl_tensor *src)
     if (alike && tensor_address(dst) == tensor_address(src))
         return 0; /* x[0] += 1 ends with a copy of x[0] onto itself */
     if (as_they_lie)
-        return d->copy(d, tensor_address(dst), tensor_address(src), reach(src));
+        return d->copy(d, tensor_address(dst), tensor_address(src), dense_bytes(src));
     int status = d->convert ? d->convert(d, dst, src) : DEVICE_CANNOT;
     if (status != DEVICE_CANNOT)
         return status;

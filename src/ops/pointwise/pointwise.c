@@ -563,7 +563,7 @@ static enum compute loop_type(const struct op_pointwise *p, int dtype)
     assert(dtype > FL_NO_DTYPE && dtype < FL_DTYPE_COUNT);
     const int own = AS_THEY_LIE[dtype] - 1;
     return own == COMPUTE_BOOL || (own >= 0 && p->loop[own]) ? (enum compute)own
-                                                              : compute_of(dtype);
+                                                             : compute_of(dtype);
 }
 
 static const fl_tensor *first_tensor(const struct op_pointwise *p, const fl_value *args)
