@@ -1,5 +1,6 @@
 /* saved_tensors_hooks: pairs of Python functions, the innermost of which packs what nodes save. */
 #include "autograd/saving.h"
+#include "autograd/turn.h"
 #include "python/autograd/callbacks.h"
 #include "python/call/outside.h"
 #include "python/tensor/tensor_object.h"
@@ -53,7 +54,8 @@ static void drop_value(struct packed *p)
 static struct packed *pack_tensor(void *context, fl_tensor *t)
 {
     const struct pair *pair = context;
-    PyGILState_STATE state = PyGILState_Ensure();
+    bool held = turn_pause(); /* it is the program's code, perhaps within a backward */
+    struct outside_callback state = outside_callback();
     struct python_packed *self = NULL;
     PyObject *shown = pytensor_show(t);
     PyObject *value = shown ? PyObject_CallFunctionObjArgs(pair->pack, shown, NULL) : NULL;
@@ -64,7 +66,8 @@ static struct packed *pack_tensor(void *context, fl_tensor *t)
     else
         Py_XDECREF(value), raise_stash();
     Py_XDECREF(shown);
-    PyGILState_Release(state);
+    outside_callback_end(state);
+    turn_resume(held);
     return self ? &self->packed : NULL;
 }
 

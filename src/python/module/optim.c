@@ -39,6 +39,7 @@ struct step {
     Py_ssize_t count;
     int64_t elements;
     struct slot *slots, inline_slots[INLINE_SLOTS];
+    struct outside_call outside;
 };
 
 /* Keys of groups and states, interned once. */
@@ -216,9 +217,18 @@ static enum outcome find_state(struct slot *slot, PyObject *state)
     return PyDict_Check(slot->dict) ? GO_ON : LEAVE;
 }
 
+/* Begins a step, before it looks at a tensor: until it ends no other thread gives one of them other
+ * memory. */
+static void begin(struct step *step)
+{
+    *step = (struct step){.slots = step->inline_slots};
+    outside_enter(&step->outside, NULL, 0);
+}
+
 /* Ends a step: drops what the slots own; the call's result. */
 static PyObject *finish(struct step *step, enum outcome outcome)
 {
+    outside_leave(&step->outside);
     for (Py_ssize_t i = 0; i < step->count; i++) {
         struct slot *slot = &step->slots[i];
         tensor_release(slot->param);
@@ -302,9 +312,10 @@ static PyObject *sgd_step(PyObject *module, PyObject *const *args, Py_ssize_t na
 {
     (void)module;
     struct optimizer_sgd rule;
-    struct step step = {.slots = step.inline_slots};
+    struct step step;
     if (!check_dicts("_sgd_step", args, nargs))
         return NULL;
+    begin(&step);
     enum outcome outcome = sgd_options(args[0], &rule);
     if (outcome == GO_ON)
         outcome = gather(&step, args[0]);
@@ -312,16 +323,10 @@ static PyObject *sgd_step(PyObject *module, PyObject *const *args, Py_ssize_t na
         outcome = sgd_states(&step, args[1]);
     if (outcome != GO_ON)
         return finish(&step, outcome);
-    if (step.elements >= LONG_STEP) {
-        struct outside_call outside;
-        outside_enter(&outside, NULL, 0);
-        PyThreadState *thread = python_leave();
-        sgd_update(&step, &rule);
+    PyThreadState *thread = step.elements >= LONG_STEP ? python_leave() : NULL;
+    sgd_update(&step, &rule);
+    if (thread)
         python_return(thread);
-        outside_leave(&outside);
-    } else {
-        sgd_update(&step, &rule);
-    }
     for (Py_ssize_t i = 0; i < step.count && outcome == GO_ON; i++) {
         struct slot *slot = &step.slots[i];
         PyObject *buffer = slot->first ? pytensor_show(slot->state[0]) : NULL;
@@ -462,9 +467,10 @@ static PyObject *adam_step(PyObject *module, PyObject *const *args, Py_ssize_t n
 {
     (void)module;
     struct optimizer_adam rule;
-    struct step step = {.slots = step.inline_slots};
+    struct step step;
     if (!check_dicts("_adam_step", args, nargs))
         return NULL;
+    begin(&step);
     enum outcome outcome = adam_options(args[0], &rule);
     if (outcome == GO_ON)
         outcome = gather(&step, args[0]);
@@ -473,16 +479,10 @@ static PyObject *adam_step(PyObject *module, PyObject *const *args, Py_ssize_t n
     if (outcome != GO_ON)
         return finish(&step, outcome);
     adam_count(&step);
-    if (step.elements >= LONG_STEP) {
-        struct outside_call outside;
-        outside_enter(&outside, NULL, 0);
-        PyThreadState *thread = python_leave();
-        adam_update(&step, &rule);
+    PyThreadState *thread = step.elements >= LONG_STEP ? python_leave() : NULL;
+    adam_update(&step, &rule);
+    if (thread)
         python_return(thread);
-        outside_leave(&outside);
-    } else {
-        adam_update(&step, &rule);
-    }
     return finish(&step, GO_ON);
 }
 

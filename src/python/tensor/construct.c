@@ -355,7 +355,8 @@ static PyObject *method_set(PyObject *self, PyObject *args, PyObject *kwargs)
         return raise_error();
     from = source ? set_source(self, source, offset, sizes, strides)
                   : tensor_new(1, nothing, to->dtype);
-    int failed = from ? pytensor_set_data(to, from) : -1;
+    const bool has_object = source && pytensor_check(source) && from == pytensor_get(source);
+    int failed = from ? pytensor_set_data(to, from, 1 + has_object) : -1;
     tensor_release(from);
     return failed ? raise_error() : Py_NewRef(self);
 }

@@ -211,7 +211,7 @@ GETTER(data)
     return pytensor_wrap(alias);
 }
 
-int pytensor_set_data(fl_tensor *t, const fl_tensor *from)
+int pytensor_set_data(fl_tensor *t, const fl_tensor *from, int references)
 {
     assert(t->storage && from->storage);
     if (t == from)
@@ -228,13 +228,13 @@ int pytensor_set_data(fl_tensor *t, const fl_tensor *from)
     if (outside_wait(t))
         return -1;
     /* The version is the storage's. Saved as t was, it may be read with new values (as PyTorch does)
-     * where the memory is t's alone; what lost its shape or dtype goes beyond all that it had. */
+     * where nothing else has the memory; what lost its shape or dtype goes beyond all that it had. */
     struct storage *before = t->storage, *after = from->storage;
-    const bool alike = shape_equal(t, from) && t->dtype == from->dtype,
-               alone = atomic_load(&after->refs) == 1;
-    if (alike && alone)
+    const bool fresh =
+        atomic_load(&from->refs) == references && atomic_load(&after->refs) == 1;
+    if (fresh && shape_equal(t, from) && t->dtype == from->dtype)
         after->version = before->version;
-    else if (!alike && after->version <= before->version)
+    else if (fresh && after->version <= before->version)
         after->version = before->version + 1;
     if (tensor_set_shape(t, from->ndim, from->sizes, from->strides, from->offset))
         return -1;
@@ -256,7 +256,7 @@ static int set_data(PyObject *self, PyObject *value, void *context)
                      value ? python_type_name(value) : "nothing");
         return -1;
     }
-    if (pytensor_set_data(pytensor_get(self), pytensor_get(value)) == 0)
+    if (pytensor_set_data(pytensor_get(self), pytensor_get(value), 1) == 0)
         return 0;
     raise_error();
     return -1;

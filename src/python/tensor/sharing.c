@@ -191,9 +191,11 @@ static PyObject *function_share(PyObject *module, PyObject *o)
     (void)module;
     if (!pytensor_check(o))
         return PyErr_Format(PyExc_TypeError, "_share: a Tensor is expected");
-    struct storage *s = pytensor_get(o)->storage;
-    if (!s)
+    if (!pytensor_get(o)->storage)
         return PyErr_Format(PyExc_RuntimeError, "_share: the tensor has no memory");
+    if (outside_wait(pytensor_get(o)))
+        return raise_error();
+    struct storage *s = pytensor_get(o)->storage;
     int descriptor = segment_move(s) < 0 ? -1 : segment_descriptor(s);
     return descriptor < 0 ? raise_error() : Py_BuildValue("in", descriptor, (Py_ssize_t)s->bytes);
 }

@@ -110,19 +110,19 @@ static PyObject *save(PyObject *module, PyObject *args)
                           &tensors, &metadata))
         return NULL;
     struct writing w = {0};
+    struct outside_call outside;
+    outside_enter(&outside, NULL, 0); /* before the addresses of the tensors are taken */
     bool done = writing_from(&w, names, tensors, metadata);
     const char *file = PyBytes_AsString(path);
     if (done && file) {
-        struct outside_call outside;
-        outside_enter(&outside, NULL, 0);
         PyThreadState *thread = python_leave();
         int status = safetensors_write(file, w.count, w.items, w.pairs, w.metadata);
         python_return(thread);
-        outside_leave(&outside);
         if (status != 0)
             raise_error();
         done = status == 0;
     }
+    outside_leave(&outside);
     writing_release(&w);
     Py_DECREF(path);
     return done && file ? Py_NewRef(Py_None) : NULL;

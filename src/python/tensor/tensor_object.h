@@ -55,8 +55,9 @@ struct named_value {
 };
 fl_tensor *pytensor_call(const fl_op *op, fl_tensor *self, const struct named_value *named);
 
-/* properties.c: gives a tensor another one's content and shape in place, as `p.data = x` does. */
-int pytensor_set_data(fl_tensor *t, const fl_tensor *from);
+/* properties.c: gives a tensor another one's content and shape in place, as `p.data = x` does. So many
+ * references to `from` are the caller's: where there are no others, no graph has saved it. */
+int pytensor_set_data(fl_tensor *t, const fl_tensor *from, int references);
 
 /* The tables of the type, each in its own file. Ended by an empty row. */
 extern PyMethodDef in_object_functions[];       /* in_object.c: of the module */
