@@ -23,9 +23,11 @@ int gpu_running(struct gpu_call *c)
     struct gpu_launch l = {0};
     int64_t size[3];
     const int d = shape_wrap_dim(c->args[1].as.i, x->ndim);
+    if (d < 0)
+        return -1;
     /* A dtype that is not computed in rounds what it is given before anything is added. */
-    if (d < 0 || (c->y[0]->dtype != c->dtype && x->dtype != c->y[0]->dtype))
-        return d < 0 ? -1 : DEVICE_CANNOT;
+    if (c->y[0]->dtype != c->dtype && x->dtype != c->y[0]->dtype)
+        return DEVICE_CANNOT;
     gpu_around(x, d, size);
     if (!lines_of(&l, size))
         return DEVICE_CANNOT;

@@ -300,8 +300,8 @@ int gpu_masked_fill(struct gpu_call *c)
     fl_tensor *y = c->y[0];
     const fl_tensor *mask = gpu_tensor(c, 1), *value = gpu_tensor(c, 2);
     const bool number = !value || value->flags & TENSOR_WRAPPED_NUMBER;
-    bool fits = mask->dtype == FL_BOOL && mask->ndim <= y->ndim &&
-                !compute_is_complex(compute_of(y->dtype));
+    bool fits = tensor_device(mask) == &c->g->device && mask->dtype == FL_BOOL &&
+                mask->ndim <= y->ndim && !compute_is_complex(compute_of(y->dtype));
     for (int d = 1; fits && d <= mask->ndim; d++)
         fits = mask->sizes[mask->ndim - d] == 1 ||
                mask->sizes[mask->ndim - d] == y->sizes[y->ndim - d];

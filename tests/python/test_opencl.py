@@ -436,6 +436,8 @@ def test_reading_and_writing_at_indices():
     masked = x[0] > 0.5
     both(lambda x: x.masked_fill(masked.to(x.device), -1e9), x, tolerance=0)
     both(lambda x: F.pad(x.tril().flip(1), (1, 0, -1, 2), value=3.0), x, tolerance=0)
+    filled, _ = fallbacks(lambda: x.to("opencl").masked_fill_(torch.tensor(True), 0.0))
+    assert not filled.any()  # a mask of the CPU has no address there
     y = torch.zeros(7, dtype=torch.int64).to("opencl")
     y[i.to("opencl")] = 5
     assert y.tolist() == [5, 0, 0, 5, 0, 0, 5]
