@@ -132,6 +132,19 @@ def test_distributed_data_parallel():
         dist.destroy_process_group()
 
 
+def test_zero_redundancy_optimizer_keeps_each_group_once():
+    from flambeau.distributed.optim import ZeroRedundancyOptimizer
+
+    first, second, third = (torch.nn.Parameter(torch.full((2,), i)) for i in (1.0, 1.0, 1.0))
+    o = ZeroRedundancyOptimizer([{"params": [first]}, {"params": [second], "lr": 0.5}],
+                                torch.optim.SGD, lr=1.0)
+    assert [group["lr"] for group in o.param_groups] == [1.0, 0.5]
+    o.add_param_group({"params": [third], "lr": 0.25})
+    (first + second + third).sum().backward()
+    o.step()
+    assert [p.tolist() for p in (first, second, third)] == [[0, 0], [0.5, 0.5], [0.75, 0.75]]
+
+
 def test_data_parallel():
     layer = torch.nn.Linear(2, 2)
     model = torch.nn.DataParallel(layer, device_ids=[0, 1])

@@ -27,7 +27,7 @@ class ZeroRedundancyOptimizer(Optimizer):
         return self.optim.step(closure=closure, **options)
 
     def add_param_group(self, param_group):
-        if param_group not in self.optim.param_groups:
+        if not any(group is param_group for group in self.optim.param_groups):
             self.optim.add_param_group(param_group)
 
     def consolidate_state_dict(self, to=0):
