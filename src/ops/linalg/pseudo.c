@@ -69,7 +69,6 @@ static void add_product(int parts, int64_t count, int64_t few, const double *x, 
  * the inverse of what is not finite is NaN. */
 static void pseudo_inverse(const struct svd_parts *s, double bound, double *y)
 {
-    assert(bound >= 0 || isnan(bound));
     memset(y, 0, (size_t)(s->n * s->m * s->parts) * sizeof *y);
     for (int64_t k = 0; k < s->n; k++)
         if (!(fabs(s->d[k]) <= bound))
@@ -303,7 +302,8 @@ static int check_lstsq(const fl_tensor *a, const fl_tensor *b, const char *drive
     return 0;
 }
 
-/* gels presumes full rank, and says where a zero on the diagonal of R tells otherwise. */
+/* gels presumes full rank. PyTorch's looks for a zero on R's diagonal and names its place; here the
+ * rank is the number of singular values above the bound, and the place the one after them. */
 static int check_full_rank(const fl_tensor *ranks, int64_t full)
 {
     for (int64_t i = 0; i < ranks->numel; i++) {
