@@ -39,9 +39,10 @@ PLACES = {
     # out= where a gradient is asked for
     "record_refuse_out": {"door.c": ["call_out"], "pointwise.c": ["call_general"]},
 }
+# Files that may write an error that a dtype has no kernel: two put its name together themselves.
+NOT_IMPLEMENTED = ["dtype.c", "softmax.c", "triangle.c"]
 # Texts of errors that stand once in the sources.
 ONCE = [
-    r"""\"%s\" not implemented for '%s'""",
     "doesn't match the broadcast shape", "can't be cast to the desired output type",
     "functions with out=... arguments don't support",
 ]
@@ -64,7 +65,16 @@ def test_who_records_permits_casts_and_refuses(root):
     assert {name: callers(root, name) for name in PLACES} == PLACES
 
 
+def sources(root):
+    return {file: re.sub(r'"\s*\n\s*"', "", file.read_text())
+            for file in (root / "src").rglob("*.[ch]")}
+
+
+def test_dtype_refuse_is_the_only_one(root):
+    assert sorted(file.name for file, text in sources(root).items()
+                  for _ in re.findall("not implemented for '%s'", text)) == NOT_IMPLEMENTED
+
+
 def test_each_error_of_the_pipeline_stands_once(root):
-    text = "\n".join(re.sub(r'"\s*\n\s*"', "", file.read_text())
-                     for file in (root / "src").rglob("*.[ch]"))
+    text = "\n".join(sources(root).values())
     assert {error: text.count(error) for error in ONCE} == dict.fromkeys(ONCE, 1)

@@ -17,8 +17,8 @@ static inline void index_move(void *to, const void *from, size_t bytes)
         memcpy(to, from, bytes);
 }
 
-/* Whether all n indices are within low..high, where low <= 0: no difference below overflows but for
- * an index that another one refuses. A sign is 1 where one is not, and the loop has no branch. */
+/* Whether low <= k[i] <= high for all i; low <= 0. The top bit of k - low or of high - k is set
+ * where an index is outside; the loop has no branch. */
 static inline bool index_within(const int64_t *k, int64_t n, int64_t low, int64_t high)
 {
     uint64_t signs = 0;

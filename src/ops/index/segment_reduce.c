@@ -55,7 +55,7 @@ static int check_lengths(fl_tensor *lengths, int64_t n)
         int64_t left = n;
         for (int64_t i = 0; i < count; i++, at++) {
             negative |= *at < 0;
-            left = *at < 0 || *at > left ? -1 : left - *at; /* -1: no row of n, for good */
+            left = *at < 0 || *at > left ? -1 : left - *at; /* -1: the row does not add up to n */
         }
         whole_rows &= left == 0;
     }
@@ -75,8 +75,7 @@ static int cut_dim(fl_tensor *data, fl_tensor *lengths, fl_tensor *indices, fl_t
 {
     fl_tensor *cuts = offsets ? offsets : lengths;
     if (!dtype_is_floating(data->dtype))
-        return error_set(FL_NOT_IMPLEMENTED, "\"_segment_reduce_cpu\" not implemented for '%s'",
-                         dtype_title(data->dtype));
+        return dtype_refuse("_segment_reduce_cpu", data->dtype);
     int d = shape_wrap_dim(axis, data->ndim);
     if (d < 0)
         return -1;
@@ -87,9 +86,7 @@ static int cut_dim(fl_tensor *data, fl_tensor *lengths, fl_tensor *indices, fl_t
         return error_set(FL_RUNTIME_ERROR,
                          "segment_reduce(): Either lengths or offsets must be defined.");
     if (cuts->dtype != FL_INT64 && cuts->dtype != FL_INT32)
-        return error_set(FL_NOT_IMPLEMENTED,
-                         "\"_segment_reduce_lengths_cpu_kernel1\" not implemented for '%s'",
-                         dtype_title(cuts->dtype));
+        return dtype_refuse("_segment_reduce_lengths_cpu_kernel1", cuts->dtype);
     if (cuts->ndim == 0 || cuts->ndim > data->ndim)
         return error_set(FL_RUNTIME_ERROR,
                          "segment_reduce(): Expected %s to have between 1 and %d dims, but got %d",
