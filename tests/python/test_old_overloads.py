@@ -47,6 +47,9 @@ def test_value(call, value):
         lambda: torch.add(x, 2, x, alpha=2),
         lambda: torch.mul(x, 2, x),
         lambda: x.addcmul(2, 3, x, x),
+        lambda: torch.add(2, x, x),
+        lambda: torch.addcmul(x, x, 2, x),
+        lambda: x.addmm(x, 2, x),
     ],
 )
 def test_others_stay_refused(call):

@@ -12,15 +12,18 @@
 
 enum { TENSORS_MOST = 3, NUMBERS_MOST = 2, GIVEN_MOST = OLD_ARGUMENTS - 1 };
 
+/* layouts: the orders of tensors (T) and numbers (N); for a method, self is the first T. */
 static const struct old_overload {
-    const char *name;
-    int tensors; /* self among them */
-    const char *numbers[NUMBERS_MOST];
-} OLD[] = {{"add", 2, {"alpha", NULL}},      {"sub", 2, {"alpha", NULL}},
-           {"addcmul", 3, {"value", NULL}},  {"addcdiv", 3, {"value", NULL}},
-           {"addmm", 3, {"beta", "alpha"}},  {"addmv", 3, {"beta", "alpha"}},
-           {"addr", 3, {"beta", "alpha"}},   {"addbmm", 3, {"beta", "alpha"}},
-           {"baddbmm", 3, {"beta", "alpha"}}};
+    const char *name, *layouts[2], *numbers[NUMBERS_MOST];
+} OLD[] = {{"add", {"TNT"}, {"alpha"}},
+           {"sub", {"TNT"}, {"alpha"}},
+           {"addcmul", {"TNTT"}, {"value"}},
+           {"addcdiv", {"TNTT"}, {"value"}},
+           {"addmm", {"NTNTT", "NTTT"}, {"beta", "alpha"}},
+           {"addmv", {"NTNTT", "NTTT"}, {"beta", "alpha"}},
+           {"addr", {"NTNTT", "NTTT"}, {"beta", "alpha"}},
+           {"addbmm", {"NTNTT", "NTTT"}, {"beta", "alpha"}},
+           {"baddbmm", {"NTNTT", "NTTT"}, {"beta", "alpha"}}};
 
 static const struct old_overload *old_of(const char *name)
 {
@@ -32,26 +35,38 @@ static const struct old_overload *old_of(const char *name)
     return NULL;
 }
 
-/* Deals what was given into tensors and the numbers before the last of them. How many numbers; 0:
- * it is no such call. */
+/* Whether `given` is the layout, of a method without its first tensor. */
+static bool is_layout(const char *layout, bool method, const char *given)
+{
+    const size_t before = method ? strcspn(layout, "T") : strlen(layout);
+    assert(!method || layout[before] == 'T');
+    return strncmp(layout, given, before) == 0 &&
+           strcmp(layout + before + method, given + before) == 0;
+}
+
+/* Deals what was given into tensors and numbers. How many numbers; 0: it is no such call. */
 static int deal(const struct old_overload *old, bool method, PyObject *const *args,
                 Py_ssize_t nargs, PyObject **tensors, PyObject **numbers)
 {
     int many = 0, found = 0;
-    if (nargs > GIVEN_MOST || nargs < 2 || !pytensor_check(args[nargs - 1]))
+    char given[GIVEN_MOST + 1] = "";
+    if (nargs > GIVEN_MOST)
         return 0;
     for (Py_ssize_t i = 0; i < nargs; i++) {
         PyObject *o = args[i];
         bool number = (PyFloat_Check(o) || PyLong_Check(o)) && !PyBool_Check(o);
-        if (number ? found == NUMBERS_MOST || !old->numbers[found]
-                   : many == TENSORS_MOST || !pytensor_check(o))
+        if (number ? found == NUMBERS_MOST : many == TENSORS_MOST || !pytensor_check(o))
             return 0;
+        given[i] = number ? 'N' : 'T';
         if (number)
             numbers[found++] = o;
         else
             tensors[many++] = o;
     }
-    return many + method == old->tensors ? found : 0;
+    for (int i = 0; i < 2 && old->layouts[i]; i++)
+        if (is_layout(old->layouts[i], method, given))
+            return found;
+    return 0;
 }
 
 static int warn(const struct python_name *name, bool method)
