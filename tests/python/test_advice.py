@@ -68,6 +68,12 @@ def test_sees_through_views(told):
     assert names(told) == ["sigmoid_before_loss"]
 
 
+def test_targets_that_are_nan_are_not_told_to_be_labels(told):
+    x = nn.Linear(2, 2)(torch.ones(4, 2))
+    F.binary_cross_entropy_with_logits(x, torch.full((4, 2), float("nan")))
+    assert "targets_of_binary_loss" not in names(told)
+
+
 def test_nll_of_scores_and_softmax_of_attention(told):
     scores = nn.Linear(2, 3)(torch.ones(4, 2))
     F.nll_loss(scores, torch.zeros(4, dtype=torch.long))

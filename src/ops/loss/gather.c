@@ -63,6 +63,56 @@ static int __attribute__((cold)) set_places_error(const fl_tensor *input, const 
         "若得分的尺寸不同：F.interpolate(scores, size=labels.shape[1:])");
 }
 
+/* The error where there is not one label a sample, as the numbers of dims or the batches tell. */
+static int __attribute__((cold)) refuse_target(const fl_tensor *input, const fl_tensor *target,
+                                               const char *in, const char *to)
+{
+    assert(input->ndim > 1);
+    if (target->ndim && input->sizes[0] == target->sizes[0] && input->ndim == 2) {
+        error_set(FL_RUNTIME_ERROR, "0D or 1D target tensor expected, multi-target not supported");
+        return target->ndim == 2 && target->sizes[1] == 1
+                   ? error_hint("the labels are a column (%lld, 1); the loss takes one class "
+                                "number a sample, (%lld): target.squeeze(1)",
+                                "标签是一列 (%lld, 1)，而损失函数要求每个样本一个类别编号，"
+                                "形状为 (%lld)：target.squeeze(1)",
+                                (long long)target->sizes[0], (long long)target->sizes[0])
+                   : error_hint("the target must hold one class number a sample; one-hot labels: "
+                                "target.argmax(1)",
+                                "目标应为每个样本一个类别编号；若是 one-hot 标签："
+                                "target.argmax(1)");
+    }
+    if (target->ndim && input->sizes[0] == target->sizes[0] && input->ndim == 4) {
+        error_set(FL_RUNTIME_ERROR,
+                  "only batches of spatial targets supported (3D tensors) but got "
+                  "targets of dimension: %d",
+                  target->ndim);
+        return error_hint("for scores (N, C, H, W) the labels are one class number a pixel, "
+                          "(N, H, W): target.squeeze(1) takes a channel dim of 1 away, "
+                          "target.argmax(1) turns one-hot labels into numbers",
+                          "得分是 (N, C, H, W) 时，标签是每个像素一个类别编号，形状为 (N, H, W)："
+                          "target.squeeze(1) 去掉大小为 1 的通道维，"
+                          "target.argmax(1) 把 one-hot 标签变成编号");
+    }
+    const int64_t samples = target->ndim ? target->sizes[0] : 0;
+    if (!target->ndim || input->sizes[0] != samples) {
+        error_set(FL_VALUE_ERROR,
+                  "Expected input batch_size (%lld) to match target batch_size (%lld).",
+                  (long long)input->sizes[0], (long long)samples);
+        if (input->ndim == 3 && input->sizes[0] == 1 && input->sizes[1] == samples)
+            return error_hint(
+                "dim 0 of an RNN's state h counts its layers: take the last, fc(h[-1]), which "
+                "is (batch, features)",
+                "循环网络的状态 h 的第 0 维是层：请取最后一层 fc(h[-1])，形状为（批次, 特征）");
+        return error_hint("the first dim of both is the batch: a view or reshape in the network "
+                          "may mix it with other dims (x.flatten(1) keeps it), or an index take "
+                          "a step of time for it (the last is out[:, -1] where batch_first=True)",
+                          "两者的第 0 维都是批次，大小必须相同：网络里的 view 或 reshape "
+                          "可能把批次维与其他维混在了一起（x.flatten(1) 会保留批次维），"
+                          "或下标取错了维（batch_first=True 时最后一步是 out[:, -1]）");
+    }
+    return set_places_error(input, target, in, to);
+}
+
 int nll_loss_shape(fl_tensor *input, fl_tensor *target, fl_tensor *weight, int64_t reduction,
                    int64_t ignore_index, struct op_shape *y)
 {
@@ -72,57 +122,8 @@ int nll_loss_shape(fl_tensor *input, fl_tensor *target, fl_tensor *weight, int64
         shape_text(to, sizeof to, target->ndim, target->sizes);
     if (input->ndim == 0)
         return error_set(FL_RUNTIME_ERROR, "input tensor should be 1D or 2D");
-    if (input->ndim > 1 &&
-        (target->ndim != input->ndim - 1 || target->sizes[0] != input->sizes[0])) {
-        if (target->ndim && input->sizes[0] == target->sizes[0] && input->ndim == 2) {
-            error_set(FL_RUNTIME_ERROR,
-                      "0D or 1D target tensor expected, multi-target not supported");
-            return target->ndim == 2 && target->sizes[1] == 1
-                       ? error_hint("the labels are a column (%lld, 1); the loss takes one class "
-                                    "number a sample, (%lld): target.squeeze(1)",
-                                    "标签是一列 (%lld, 1)，而损失函数要求每个样本一个类别编号，"
-                                    "形状为 (%lld)：target.squeeze(1)",
-                                    (long long)target->sizes[0], (long long)target->sizes[0])
-                       : error_hint(
-                             "the target must hold one class number a sample; one-hot labels: "
-                             "target.argmax(1)",
-                             "目标应为每个样本一个类别编号；若是 one-hot 标签："
-                             "target.argmax(1)");
-        }
-        if (target->ndim && input->sizes[0] == target->sizes[0] && input->ndim == 4) {
-            error_set(FL_RUNTIME_ERROR,
-                      "only batches of spatial targets supported (3D tensors) but got "
-                      "targets of dimension: %d",
-                      target->ndim);
-            return error_hint(
-                "for scores (N, C, H, W) the labels are one class number a pixel, "
-                "(N, H, W): target.squeeze(1) takes a channel dim of 1 away, "
-                "target.argmax(1) turns one-hot labels into numbers",
-                "得分是 (N, C, H, W) 时，标签是每个像素一个类别编号，形状为 (N, H, W)："
-                "target.squeeze(1) 去掉大小为 1 的通道维，"
-                "target.argmax(1) 把 one-hot 标签变成编号");
-        }
-        const int64_t samples = target->ndim ? target->sizes[0] : 0;
-        if (!target->ndim || input->sizes[0] != samples) {
-            error_set(FL_VALUE_ERROR,
-                      "Expected input batch_size (%lld) to match target batch_size (%lld).",
-                      (long long)input->sizes[0], (long long)samples);
-            if (input->ndim == 3 && input->sizes[0] == 1 && input->sizes[1] == samples)
-                return error_hint(
-                    "dim 0 of an RNN's state h counts its layers: take the last, fc(h[-1]), which "
-                    "is "
-                    "(batch, features)",
-                    "循环网络的状态 h 的第 0 维是层：请取最后一层 fc(h[-1])，形状为（批次, 特征）");
-            return error_hint(
-                "the first dim of both is the batch: a view or reshape in the network "
-                "may mix it with other dims (x.flatten(1) keeps it), or an index take "
-                "a step of time for it (the last is out[:, -1] where batch_first=True)",
-                "两者的第 0 维都是批次，大小必须相同：网络里的 view 或 reshape "
-                "可能把批次维与其他维混在了一起（x.flatten(1) 会保留批次维），"
-                "或下标取错了维（batch_first=True 时最后一步是 out[:, -1]）");
-        }
-        return set_places_error(input, target, in, to);
-    }
+    if (input->ndim > 1 && (target->ndim != input->ndim - 1 || target->sizes[0] != input->sizes[0]))
+        return refuse_target(input, target, in, to);
     for (int d = 2; d < input->ndim; d++)
         if (target->sizes[d - 1] != input->sizes[d])
             return set_places_error(input, target, in, to);

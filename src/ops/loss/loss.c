@@ -145,7 +145,7 @@ static int advise_targets(const fl_tensor *self, fl_tensor *target)
     if (!least || !most)
         return -1;
     double low = fl_item(least), high = fl_item(most);
-    return low >= 0 && high <= 1
+    return !(low < 0 || high > 1) /* false of NaN, which this does not tell of */
                ? 0
                : advice_give_seen(
                      &advice,
