@@ -181,5 +181,10 @@ def test_block_masks_tell_their_blocks():
 )"""
     assert "mask_mod=and_mask" in repr(mask)
     assert "full_kv_indices=torch.Size([1, 1, 5, 5])" in repr(mask)
+    assert "sparsity=100.00%" in repr(create_block_mask(causal, None, None, 0, 8, BLOCK_SIZE=4))
+    calls = []
+    lazy = create_block_mask(lambda b, h, q, k: calls.append(1) or q >= k, None, None, 8, 8)
+    assert not calls and lazy.to_dense().tolist() == [[[[1]]]] and lazy.kv_indices.numel() == 1
+    assert len(calls) == 1 and not hasattr(lazy, "blocks")
     with pytest.raises(RuntimeError, match="All inputs should be callable mask_mods"):
         and_masks(causal, 3)

@@ -243,8 +243,8 @@ static void set_up(struct job *j, const fl_tensor *q, const fl_tensor *k, const 
     }
     j->block = BLOCK_SCORES / (j->keys + 1);
     j->block = j->block < LEAST_ROWS ? LEAST_ROWS : j->block > MOST_ROWS ? MOST_ROWS : j->block;
-    if (j->causal &&
-        j->block > CAUSAL_ROWS) /* what a row computes behind its own key is for nothing */
+    /* What a row computes behind its own key is for nothing. */
+    if (j->causal && j->block > CAUSAL_ROWS)
         j->block = CAUSAL_ROWS;
     j->block = j->block > j->rows ? j->rows : j->block;
     j->blocks = j->block ? (j->rows + j->block - 1) / j->block : 0;

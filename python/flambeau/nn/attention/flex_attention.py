@@ -88,6 +88,11 @@ def _ordered(blocks):
     return blocks.sum(-1).to(_C.int32), order.to(_C.int32)
 
 
+_NAMED_BLOCKS = [side + what for side in ("kv", "full_kv", "q", "full_q")
+                 for what in ("_num_blocks", "_indices")]
+_OF_BLOCKS = {*_NAMED_BLOCKS, "_looked_at"}
+
+
 class BlockMask:
     """A mask as a function of (batch, head, query, key), its sizes, and what it does to blocks of
     BLOCK_SIZE (queries, keys): kv_num_blocks and kv_indices name those of which it looks at a part,
@@ -96,8 +101,17 @@ class BlockMask:
     def __init__(self, mask_mod, shape, block_size):
         self.mask_mod, self.shape, self.BLOCK_SIZE = mask_mod, tuple(shape), block_size
         self.seq_lengths = self.shape[-2:]
-        dense = create_mask(mask_mod, *self.shape)
-        (q, k), (rows, columns) = self.seq_lengths, block_size
+
+    def __getattr__(self, name):
+        if name not in _OF_BLOCKS:
+            raise AttributeError(f"'BlockMask' object has no attribute '{name}'")
+        self._look_at_blocks()
+        return self.__dict__[name]
+
+    def _look_at_blocks(self):
+        """Sets what is known of blocks, once it is asked for: it takes a mask of all places."""
+        dense = create_mask(self.mask_mod, *self.shape)
+        (q, k), (rows, columns) = self.seq_lengths, self.BLOCK_SIZE
         tall, wide = -(-q // rows), -(-k // columns)
         blocks = pad(dense, (0, wide * columns - k, 0, tall * rows - q))
         counts = blocks.view(*self.shape[:2], tall, rows, wide, columns).sum((3, 5))
@@ -118,7 +132,8 @@ class BlockMask:
 
     def sparsity(self):
         """The part of all places that lies in blocks at which nothing is looked, in percent."""
-        return 100 * (1 - self._looked_at.sum().item() * math.prod(self.BLOCK_SIZE) / self.numel())
+        return 100 * (1 - self._looked_at.sum().item() * math.prod(self.BLOCK_SIZE)
+                      / max(self.numel(), 1))
 
     def to(self, device):
         return self
@@ -141,9 +156,7 @@ class BlockMask:
                 f"{self.to_string().strip()}\n)")
 
     def __repr__(self):
-        names = [side + what for side in ("kv", "full_kv", "q", "full_q")
-                 for what in ("_num_blocks", "_indices")]
-        lines = [f"{name}={getattr(self, name).shape}" for name in names]
+        lines = [f"{name}={getattr(self, name).shape}" for name in _NAMED_BLOCKS]
         lines += [f"BLOCK_SIZE={self.BLOCK_SIZE}", f"shape={self.shape}",
                   f"sparsity={self.sparsity():.2f}%",
                   f"mask_mod={getattr(self.mask_mod, '__name__', self.mask_mod)}"]
