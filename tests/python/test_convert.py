@@ -199,6 +199,8 @@ def test_dlpack_with_itself():
     gc.collect()
     assert y[0, 0].item() == 9
     assert torch.ones(1).__dlpack_device__() == (1, 0)
+    with pytest.raises(BufferError, match="meta tensor"):
+        torch.empty(1, device="meta").__dlpack_device__()
     torch.ones(1).__dlpack__()  # a capsule that nobody takes
     capsule = torch.ones(2).__dlpack__()
     assert torch.from_dlpack(capsule).tolist() == [1, 1]

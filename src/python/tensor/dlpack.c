@@ -5,6 +5,7 @@
  */
 #include "python/tensor/dlpack.h"
 
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -166,10 +167,12 @@ static PyObject *method_dlpack_device(PyObject *self, PyObject *unused)
 {
     (void)unused;
     const fl_device own = tensor_device(pytensor_get(self))->id;
-    const int kind_of[] = {[FL_CPU] = DLPACK_CPU,
-                           [FL_CUDA] = DLPACK_CUDA,
-                           [FL_OPENCL] = DLPACK_OPENCL,
-                           [FL_META] = DLPACK_CPU};
+    const int kind_of[] = {
+        [FL_CPU] = DLPACK_CPU, [FL_CUDA] = DLPACK_CUDA, [FL_OPENCL] = DLPACK_OPENCL};
+    if (own.kind == FL_META)
+        return PyErr_Format(PyExc_BufferError,
+                            "Can't export a meta tensor through DLPack: it has no memory");
+    assert(own.kind < sizeof kind_of / sizeof *kind_of);
     PyObject *module = PyImport_ImportModule("flambeau.utils.dlpack");
     PyObject *type = module ? PyObject_GetAttrString(module, "DLDeviceType") : NULL;
     PyObject *kind = type ? PyObject_CallFunction(type, "i", kind_of[own.kind]) : NULL;

@@ -185,10 +185,12 @@ static int advise_of_name(PyObject *name)
 
 static int tensor_setattr(PyObject *o, PyObject *name, PyObject *value)
 {
-    if (value && PyUnicode_Check(name) && PyUnicode_GetLength(name) >= 9 &&
-        strchr("rst", (int)PyUnicode_ReadChar(name, 0) & 0x7f) && advise_of_name(name)) {
-        raise_error();
-        return -1;
+    if (value && PyUnicode_Check(name) && PyUnicode_GetLength(name) >= 9) {
+        const Py_UCS4 first = PyUnicode_ReadChar(name, 0);
+        if ((first == 'r' || first == 's' || first == 't') && advise_of_name(name)) {
+            raise_error();
+            return -1;
+        }
     }
     int failed = PyObject_GenericSetAttr(o, name, value);
     track_dict(o);
