@@ -460,11 +460,6 @@ static int check_destination(fl_tensor *y, int common, int ndim, const int64_t *
     return same ? 0 : tensor_resize_output(y, ndim, sizes);
 }
 
-static int set_type_error(const fl_op *f, int dtype)
-{
-    return dtype_refuse(f->called, dtype);
-}
-
 /* Unsigned integers that become floats are read as integers are. */
 static bool accepts(const fl_op *f, int dtype)
 {
@@ -490,7 +485,7 @@ static int common_dtype(const fl_op *f, const fl_value *operand, const fl_value 
     if (common < 0)
         return -1;
     if (!accepts(f, common))
-        return set_type_error(f, common);
+        return dtype_refuse(f->called, common);
     if (f->result_dtype == RESULT_FLOAT && rank(common) < 2)
         common = dtype_default();
     return common;
@@ -724,7 +719,7 @@ static __attribute__((noinline)) int call_general(const fl_op *op, const fl_valu
     if (status == 0 && dtype_is_narrow(common))
         status = round_operands(p, common, operand, made);
     if (status == 0 && loop == 0)
-        status = set_type_error(f, common);
+        status = dtype_refuse(f->called, common);
     if (status == 0 && op->form == FORM_INPLACE)
         status = record_write(f, args, y, &n);
     if (status == 0) {
