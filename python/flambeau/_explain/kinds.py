@@ -96,6 +96,16 @@ def _unpacked(error, frame, line):
     return True
 
 
+def _note_layer(error, name, kind):
+    note(
+        error,
+        f"`{name}` is a layer and no tensor: nn.{kind}(x) makes a layer; call it with the tensor, "
+        f"nn.{kind}(...)(x).",
+        f"`{name}` 是一个层而不是张量：nn.{kind}(x) 只是建立层；请再用张量调用它："
+        f"nn.{kind}(...)(x)。",
+    )
+
+
 def _of_layer(error, frame, line):
     """An attribute that a layer of the library has not."""
     layer, name = error.obj, error.name
@@ -121,13 +131,7 @@ def _of_layer(error, frame, line):
             f"(nn.Linear, nn.Conv2d)): ...；容器请取其中的层：net[0].{name}。",
         )
     elif hasattr(_C.Tensor, name):
-        note(
-            error,
-            f"`{called}` is a layer and no tensor: nn.{kind}(x) makes a layer; call it with the "
-            f"tensor, nn.{kind}(...)(x).",
-            f"`{called}` 是一个层而不是张量：nn.{kind}(x) 只是建立层；请再用张量调用它："
-            f"nn.{kind}(...)(x)。",
-        )
+        _note_layer(error, called, kind)
     else:
         return False
     return True
@@ -139,14 +143,7 @@ def _operand(error, frame, line):
         for side in (node.left, node.right):
             layer = value_of(side, frame)
             if isinstance(layer, _C.ModuleBase):
-                kind, name = type(layer).__name__, ast.unparse(side)
-                note(
-                    error,
-                    f"`{name}` is a layer and no tensor: nn.{kind}(x) makes a layer; call it with the "
-                    f"tensor, nn.{kind}(...)(x).",
-                    f"`{name}` 是一个层而不是张量：nn.{kind}(x) 只是建立层；请再用张量调用它："
-                    f"nn.{kind}(...)(x)。",
-                )
+                _note_layer(error, ast.unparse(side), type(layer).__name__)
                 return True
     return False
 
