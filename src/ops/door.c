@@ -357,7 +357,7 @@ static int check_apart(const fl_op *f, const fl_value *args, int from, const fl_
     return 0;
 }
 
-/* Refuses to write what may not be written: by autograd's rules, of all forms. */
+/* Autograd's refusal to write a tensor, for every form of an operator. */
 static int check_permission(const fl_op *op, const fl_value *args)
 {
     const fl_op *f = op->function;

@@ -27,7 +27,7 @@ static int warn(const char *name, const char *text)
 
 /* ---- the loss ---- */
 
-/* Sizes of the finite losses so far. */
+/* What was seen of the losses so far. */
 static struct {
     double lowest, latest;
     long long steps, lowest_at;
