@@ -87,8 +87,9 @@ static void test_runs(void)
         fl_tensor *p = start(), *q = start();
         fl_optimizer *o = make(run, p);
         steps(o, p, run->steps);
+        const float *have = fl_data(p);
         for (int i = 0; i < 3; i++)
-            if (!CHECK_NEAR(((float *)fl_data(p))[i], run -> want[i], 2e-6))
+            if (!CHECK_NEAR(have[i], run->want[i], 2e-6))
                 fprintf(stderr, "    %s\n", run->name);
         /* Saved after a step, loaded into a fresh one, and gone on: the same. */
         fl_optimizer *first = make(run, q),
