@@ -39,7 +39,7 @@ def _child(name, language, pipe):
 
     def excepthook(kind, error, trace):
         text = "".join(traceback.format_exception_only(error))
-        file.write(re.sub(_OF_A_VERSION, "", text))
+        file.write(re.sub(_OF_A_VERSION, "", text).replace(f"{HERE}{os.sep}", ""))
 
     warnings.showwarning = show
     warnings.simplefilter("default")
