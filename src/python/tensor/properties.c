@@ -230,8 +230,7 @@ int pytensor_set_data(fl_tensor *t, const fl_tensor *from, int references)
     /* The version is the storage's. Saved as t was, it may be read with new values (as PyTorch does)
      * where nothing else has the memory; what lost its shape or dtype goes beyond all that it had. */
     struct storage *before = t->storage, *after = from->storage;
-    const bool fresh =
-        atomic_load(&from->refs) == references && atomic_load(&after->refs) == 1;
+    const bool fresh = atomic_load(&from->refs) == references && atomic_load(&after->refs) == 1;
     if (fresh && shape_equal(t, from) && t->dtype == from->dtype)
         after->version = before->version;
     else if (fresh && after->version <= before->version)
