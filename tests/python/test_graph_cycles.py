@@ -25,7 +25,7 @@ def leaf_hook():
 
 def leaf_hook_after():
     x, mark = torch.ones(3, requires_grad=True), Mark()
-    x.register_post_accumulate_grad_hook(lambda p: (x, mark))
+    x.register_post_accumulate_grad_hook(lambda p: (x, mark) and None)
     (x * 2).sum().backward()
     return mark
 
