@@ -106,5 +106,7 @@ int device_count(int kind)
         return driver ? counted[kind] : 0;
     if (driver->threads)
         pthread_once(&once, watch_forks);
-    return counted[kind] = driver->count();
+    const int count = driver->count();
+    counted[kind] = count;
+    return count;
 }
