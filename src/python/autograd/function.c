@@ -750,9 +750,12 @@ static PyMemberDef context_members[] = {
     {0},
 };
 
-/* As PyTorch's, whose node is of a class of its own, NAMEBackward. */
+/* As PyTorch's, whose node is of a class of its own, NAMEBackward; what is not made by apply is an
+ * object as any other. */
 static PyObject *context_repr(PyObject *self)
 {
+    if (!context_of(self)->needs_input_grad)
+        return ((reprfunc)PyType_GetSlot(&PyBaseObject_Type, Py_tp_repr))(self);
     PyObject *name = PyType_GetName(Py_TYPE(self));
     PyObject *text =
         name ? PyUnicode_FromFormat("<torch.autograd.function.%UBackward object at %p>", name, self)
