@@ -27,6 +27,7 @@ LOST = object()
 _DUMP_SIGNAL = signal.SIGRTMAX - 2
 _GRACE = 5.0  # seconds that workers have to end by themselves
 _DUMP_GRACE = 10.0  # seconds that a worker has to say where it is: a loaded machine may be slow
+_LINE_GRACE = 0.5  # and between two lines of that
 
 
 def _process_main(connection, job, worker_id, dumps):
@@ -139,13 +140,15 @@ class ProcessCrew:
         end = time.monotonic() + _DUMP_GRACE
         poll = select.poll()
         poll.register(channel, select.POLLIN)
-        while not channel.closed and poll.poll(max(0, 1000 * (end - time.monotonic()))):
+        frames = []
+        # The lines come one by one, the innermost first, and nothing says which is the last.
+        while not channel.closed and poll.poll(
+            1000 * _LINE_GRACE if frames else max(0, 1000 * (end - time.monotonic()))
+        ):
             channel.receive()
             text = channel.incoming.decode(errors="replace")
-            if text.endswith("\n") and "(most recent call first)" in text:
-                frames = re.findall(r'^  (File ".*)$', text, re.MULTILINE)
-                return "".join(f"\n  {frame}" for frame in reversed(frames))
-        return ""
+            frames = re.findall(r'^  (File ".*)\n', text, re.MULTILINE)
+        return "".join(f"\n  {frame}" for frame in reversed(frames))
 
     def end(self, i):
         """Ends a worker at once."""
