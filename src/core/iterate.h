@@ -75,6 +75,12 @@ struct iterate_operand {
     enum compute compute; /* what the loop sees */
 };
 
+static inline struct iterate_operand iterate_tensor(const fl_tensor *t, enum compute compute)
+{
+    return (struct iterate_operand){tensor_address(t), t->sizes, t->strides,
+                                    t->ndim,           t->dtype, compute};
+}
+
 /* Runs `loop` over a whole of `ndim` dims `sizes`, on the pool where it is large. Outputs come
  * first among operands and must have exactly the whole's sizes. Fails only when memory is out. */
 int iterate_run(int ndim, const int64_t *sizes, int operands, int outputs,

@@ -95,6 +95,14 @@ int shape_wrap_dim(int64_t dim, int ndim)
     return -1;
 }
 
+int shape_refuse_index(enum fl_error_kind kind, int64_t index, int dim, int64_t size)
+{
+    assert(size >= 0);
+    return error_set(kind,
+                     "index %" PRId64 " is out of bounds for dimension %d with size %" PRId64, index,
+                     dim, size);
+}
+
 /* The fix for sizes a and b that differ in dim `at` of the longer one. */
 static int __attribute__((cold)) hint_of_broadcast(int a_ndim, const int64_t *a, int b_ndim,
                                                    const int64_t *b, int at)

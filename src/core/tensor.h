@@ -354,6 +354,8 @@ static inline bool shape_equal(const fl_tensor *a, const fl_tensor *b)
 /* dim wrapped into 0..ndim-1 (a 0-dim tensor counts as one dim); -1 with PyTorch's "Dimension out
  * of range" (IndexError). */
 int shape_wrap_dim(int64_t dim, int ndim);
+/* Sets PyTorch's error, of the kind that the operator has, of an index that is no place of dim: -1. */
+int shape_refuse_index(enum fl_error_kind kind, int64_t index, int dim, int64_t size);
 /* The error of a written tensor that has not the sizes of what is to be written: -1. */
 int shape_refuse(const fl_tensor *written, int ndim, const int64_t *sizes);
 /* Broadcasts `sizes` (ndim of them) into out (out_ndim, up to TENSOR_MAX_DIMS), aligned at the last

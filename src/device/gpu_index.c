@@ -129,9 +129,7 @@ static int select_from(struct gpu_call *c, const char *entry, const fl_tensor *x
     if (status <= 0)
         return status;
     return dim < 0 ? error_set(FL_INDEX_ERROR, "index out of range in self")
-                   : error_set(FL_RUNTIME_ERROR,
-                               "index %lld is out of bounds for dimension %d with size %lld",
-                               (long long)found, dim, (long long)n);
+                   : shape_refuse_index(FL_RUNTIME_ERROR, found, dim, n);
 }
 
 /* index_select(self, dim, index), embedding(weight, indices). */

@@ -102,8 +102,7 @@ static const void *run_of(struct gpu_call *c, const fl_tensor *self, const struc
         int status = index ? place(c, index, n, INT64_MIN, true, k == 0, run, &wrong) : -1;
         tensor_release(index);
         if (status > 0)
-            error_set(FL_INDEX_ERROR, "index %lld is out of bounds for dimension %d with size %lld",
-                      (long long)wrong, p->first + k, (long long)n);
+            shape_refuse_index(FL_INDEX_ERROR, wrong, p->first + k, n);
         if (status)
             return NULL;
     }
@@ -260,9 +259,7 @@ int gpu_scatter_add(struct gpu_call *c)
     const void *run = gpu_room(c, index->numel, FL_INT64);
     int status = place(c, index, size[1], NONE_SKIPPED, false, true, run, &wrong);
     if (status > 0)
-        return error_set(FL_RUNTIME_ERROR,
-                         "index %lld is out of bounds for dimension %d with size %lld",
-                         (long long)wrong, d, (long long)size[1]);
+        return shape_refuse_index(FL_RUNTIME_ERROR, wrong, d, size[1]);
     return status ? -1
                   : write_at(c, size, own[1], true, true, gpu_operand(c, from), run,
                              tensor_address(y));
@@ -315,12 +312,11 @@ int gpu_masked_fill(struct gpu_call *c)
     if (!one)
         return -1;
     const enum compute compute = compute_of(y->dtype);
-    const struct iterate_operand operand[] = {
-        {tensor_address(y), y->sizes, y->strides, y->ndim, y->dtype, compute},
-        {tensor_address(y), y->sizes, y->strides, y->ndim, y->dtype, compute},
-        {tensor_address(one), tensor_device(one) == &device_cpu ? NULL : one->sizes, one->strides,
-         0, one->dtype, compute},
-        {tensor_address(mask), mask->sizes, mask->strides, mask->ndim, FL_BOOL, COMPUTE_BOOL}};
+    struct iterate_operand operand[] = {iterate_tensor(y, compute), iterate_tensor(y, compute),
+                                        iterate_tensor(one, compute),
+                                        iterate_tensor(mask, COMPUTE_BOOL)};
+    if (tensor_device(one) == &device_cpu)
+        operand[2].sizes = NULL; /* a number, which the host has */
     const struct device_loop loop = {.name = c->name,
                                      .text = TEXT,
                                      .ndim = y->ndim,

@@ -183,9 +183,8 @@ int gpu_convert(struct device *d, fl_tensor *to, const fl_tensor *from)
     if (!gpu_has_dtype(to->dtype) || !gpu_has_dtype(from->dtype))
         return DEVICE_CANNOT;
     enum compute compute = compute_of(from->dtype);
-    const struct iterate_operand operands[] = {
-        {tensor_address(to), to->sizes, to->strides, to->ndim, to->dtype, compute},
-        {tensor_address(from), from->sizes, from->strides, from->ndim, from->dtype, compute}};
+    const struct iterate_operand operands[] = {iterate_tensor(to, compute),
+                                               iterate_tensor(from, compute)};
     const struct device_loop loop = {.name = "copy_",
                                      .text = TEXT,
                                      .ndim = to->ndim,

@@ -216,9 +216,7 @@ static int64_t *run_numbers(const struct plan *p, const fl_tensor *self)
             int64_t index = *data;
             if (index < -size || index >= size) {
                 memory_free(run, sizeof *run * (size_t)(p->positions + 1));
-                error_set(FL_INDEX_ERROR,
-                          "index %lld is out of bounds for dimension %d with size %lld",
-                          (long long)index, dim, (long long)size);
+                shape_refuse_index(FL_INDEX_ERROR, index, dim, size);
                 return NULL;
             }
             run[i] += (index < 0 ? index + size : index) * scale;

@@ -2,6 +2,7 @@
 #ifndef FLAMBEAU_OPS_INDEX_INDEX_H
 #define FLAMBEAU_OPS_INDEX_INDEX_H
 
+#include <assert.h>
 #include <string.h>
 
 #include "core/tensor.h"
@@ -27,6 +28,9 @@ static inline bool index_within(const int64_t *k, int64_t n, int64_t low, int64_
     return signs >> 63 == 0;
 }
 
+/* Refuses an index (contiguous int64) below 0 or not below size, before anything is written. */
+int index_check(const fl_tensor *which, int dim, int64_t size);
+
 /* to[i] += from[i] for n contiguous elements, as the dtype adds (bool: or). */
 void index_add_run(int dtype, int64_t n, void *to, const void *from);
 /* Adds `count` runs of n elements, which lie one behind another, to those at these places of `to`,
@@ -37,6 +41,20 @@ void index_add_at(int dtype, void *to, int64_t count, const int64_t *place, int6
 void index_pick(char *to, const char *from, int64_t count, const int64_t *place, size_t bytes);
 /* to[i] *= from[i]. */
 void index_multiply_run(int dtype, int64_t n, void *to, const void *from);
+
+/* What becomes of n contiguous elements that are written to where an index says. */
+enum index_how { INDEX_COPY, INDEX_ADD, INDEX_MULTIPLY };
+static inline void index_combine(enum index_how how, int dtype, int64_t n, void *to,
+                                 const void *from)
+{
+    assert(n >= 0);
+    if (how == INDEX_ADD)
+        index_add_run(dtype, n, to, from);
+    else if (how == INDEX_MULTIPLY)
+        index_multiply_run(dtype, n, to, from);
+    else
+        index_move(to, from, (size_t)n * dtype_size(dtype));
+}
 
 /* The positions of the elements of t that are not zero: a new (n, ndim) int64 tensor, in order. */
 fl_tensor *mask_positions(const fl_tensor *t);

@@ -183,18 +183,6 @@ JOIN_ALL(float, f32)
 JOIN_ALL(double, f64)
 JOIN_ALL(int64_t, i64)
 
-static int check_index(const fl_tensor *index, int dim, int64_t size)
-{
-    const int64_t *at = tensor_data(index);
-    const bool within = index_within(at, index->numel, 0, size - 1);
-    for (int64_t i = 0; !within && i < index->numel; i++)
-        if (at[i] < 0 || at[i] >= size)
-            return error_set(FL_RUNTIME_ERROR,
-                             "index %lld is out of bounds for dimension %d with size %lld",
-                             (long long)at[i], dim, (long long)size);
-    return 0;
-}
-
 /* A tensor without dims as one of one element. */
 static fl_tensor *with_dims(const fl_tensor *t, int dtype)
 {
@@ -224,7 +212,7 @@ int scatter_reduce_cpu(fl_tensor *self, int64_t dim, fl_tensor *index, fl_tensor
     int status = own && from && at && s.hits ? 0 : -1;
     if (status == 0) {
         s.ndim = own->ndim, s.dim = shape_wrap_dim(dim, own->ndim);
-        status = check_index(at, s.dim, own->sizes[s.dim]);
+        status = index_check(at, s.dim, own->sizes[s.dim]);
     }
     if (status == 0)
         status = (to = tensor_new(own->ndim, own->sizes, work)) ? tensor_copy(to, own) : -1;

@@ -300,9 +300,7 @@ static bool run_short(const struct job *j, fl_tensor *y)
 static void describe(const struct job *j, fl_tensor *y, struct iterate_operand *all,
                      union loop_scalar *number)
 {
-    all[0] =
-        (struct iterate_operand){tensor_address(y), y->sizes, y->strides,
-                                 y->ndim,           y->dtype, j->truth ? COMPUTE_BOOL : j->compute};
+    all[0] = iterate_tensor(y, j->truth ? COMPUTE_BOOL : j->compute);
     for (int i = 0; i < j->operands; i++) {
         const fl_value *v = &j->operand[i];
         const fl_tensor *t = v->tag == FL_TENSOR ? v->as.tensor : NULL;
@@ -310,8 +308,7 @@ static void describe(const struct job *j, fl_tensor *y, struct iterate_operand *
         int held = v->tag == FL_BOOLEAN ? FL_INT64 : number_dtype(v);
         if (!t)
             number[i] = loop_scalar_of(v, compute_of(held));
-        all[1 + i] = t ? (struct iterate_operand){tensor_address(t), t->sizes, t->strides,
-                                                  t->ndim,           t->dtype, compute}
+        all[1 + i] = t ? iterate_tensor(t, compute)
                        : (struct iterate_operand){&number[i], NULL, NULL, 0, held, compute};
     }
 }

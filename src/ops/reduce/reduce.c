@@ -432,13 +432,6 @@ static int run_here(struct job *j, const fl_tensor *t, uint64_t mask, fl_tensor 
     return j->results ? reduce_into(j, y) : 0;
 }
 
-/* What a device is told of a tensor. */
-static struct iterate_operand described(const fl_tensor *t, enum compute compute)
-{
-    return (struct iterate_operand){tensor_address(t), t->sizes, t->strides,
-                                    t->ndim,           t->dtype, compute};
-}
-
 static int run(const fl_op *f, struct job *j, const fl_tensor *t, uint64_t mask, fl_tensor *y)
 {
     struct device *d = tensor_device(t);
@@ -449,8 +442,8 @@ static int run(const fl_op *f, struct job *j, const fl_tensor *t, uint64_t mask,
     if (d->reduce) {
         struct device_reduction r = {.name = f->base,
                                      .text = f->gpu,
-                                     .to = described(y, j->compute),
-                                     .from = described(t, j->compute),
+                                     .to = iterate_tensor(y, j->compute),
+                                     .from = iterate_tensor(t, j->compute),
                                      .mask = mask,
                                      .scalars = f->reduce->scalars,
                                      .scalar = j->scalars,
