@@ -177,6 +177,13 @@ int advise_softmax(const fl_tensor *input, int dim, bool logarithm)
         (long long)input->sizes[0], (long long)input->sizes[1]);
 }
 
+/* Whether they are (N, 1) and (N), of more than one sample, which broadcast to (N, N). */
+static bool is_column_beside(const fl_tensor *column, const fl_tensor *row)
+{
+    return column->ndim == 2 && row->ndim == 1 && column->sizes[1] == 1 && column->sizes[0] >= 2 &&
+           column->sizes[0] == row->sizes[0];
+}
+
 int advise_difference(const fl_tensor *a, const fl_tensor *b)
 {
     static struct advice advice = {
@@ -187,8 +194,7 @@ int advise_difference(const fl_tensor *a, const fl_tensor *b)
         .chinese = "于是每个预测都与所有目标相减，用它做损失只会学到目标的平均值。\n"
                    "提示：让两者形状一致：prediction.squeeze(1)，或 target.unsqueeze(1)。"};
     const fl_tensor *column = a->ndim == 2 ? a : b, *row = a->ndim == 2 ? b : a;
-    if (column->ndim != 2 || row->ndim != 1 || column->sizes[1] != 1 || column->sizes[0] < 2 ||
-        column->sizes[0] != row->sizes[0] || tensor_requires_grad(row) ||
+    if (!is_column_beside(column, row) || tensor_requires_grad(row) ||
         !comes_from(column, "linear"))
         return 0;
     long long N = column->sizes[0];
@@ -224,8 +230,7 @@ int advise_weights(const fl_tensor *a, const fl_tensor *b)
         .chinese = "于是每个样本的误差都乘上了所有样本的权重。\n"
                    "提示：让两者形状一致：weights.unsqueeze(1)，或 errors.squeeze(1)。"};
     const fl_tensor *column = a->ndim == 2 ? a : b, *row = a->ndim == 2 ? b : a;
-    if (column->ndim != 2 || row->ndim != 1 || column->sizes[1] != 1 || column->sizes[0] < 2 ||
-        column->sizes[0] != row->sizes[0] || tensor_requires_grad(row) ||
+    if (!is_column_beside(column, row) || tensor_requires_grad(row) ||
         !is_error_of_layer(column))
         return 0;
     long long N = column->sizes[0];
@@ -244,8 +249,7 @@ int advise_equality(const fl_tensor *a, const fl_tensor *b)
         .chinese = "于是每个预测都与所有标签比较，得到的个数不是准确率。\n"
                    "提示：让两者形状一致：prediction.squeeze(1)，或 labels.unsqueeze(1)。"};
     const fl_tensor *column = a->ndim == 2 ? a : b, *row = a->ndim == 2 ? b : a;
-    if (column->ndim != 2 || row->ndim != 1 || column->sizes[1] != 1 || column->sizes[0] < 2 ||
-        column->sizes[0] != row->sizes[0] || column->storage == row->storage ||
+    if (!is_column_beside(column, row) || column->storage == row->storage ||
         advice_is_given(&advice)) /* one tensor with itself: pairs are meant */
         return 0;
     long long N = column->sizes[0];

@@ -276,18 +276,17 @@ _READERS = [  # the exception, its text, and who reads on
 
 
 def explain(error):
-    """Adds what the kind of thing tells. True when noted."""
+    """Adds what the kind of thing tells."""
     frame, line = program_place(error) or (None, 0)
     if frame is None and not isinstance(error, SyntaxError):
-        return False
+        return
     for kind, pattern, reader in _READERS:
         if isinstance(error, kind) and re.search(pattern, str(error)):
             if reader(error, frame, line):
-                return True
+                return
     layer = getattr(error, "obj", None) if isinstance(error, AttributeError) else None
     if isinstance(layer, _C.ModuleBase) and type(layer).__module__.startswith(("flambeau.", "torch.")):
-        return _of_layer(error, frame, line)
-    return False
+        _of_layer(error, frame, line)
 
 
 def explain_sample(error):
