@@ -78,7 +78,7 @@ int subscript_set(PyObject *self, PyObject *key, PyObject *value);
 /* data.c: a tensor from Python data, as torch.tensor makes it, always a copy; dtype FL_NO_DTYPE
  * infers. New handle, or NULL with an exception or the library's error. */
 fl_tensor *data_tensor(PyObject *data, int dtype);
-/* Nested lists of the elements; a number for a tensor of no dimension. */
+/* data_out.c: nested lists of the elements; a number for a tensor of no dimension. */
 PyObject *data_to_list(const fl_tensor *t);
 /* One element (counted from the first, as if contiguous in memory) as a Python number. */
 PyObject *data_item(const fl_tensor *t, int64_t position);
