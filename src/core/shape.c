@@ -98,9 +98,8 @@ int shape_wrap_dim(int64_t dim, int ndim)
 int shape_refuse_index(enum fl_error_kind kind, int64_t index, int dim, int64_t size)
 {
     assert(size >= 0);
-    return error_set(kind,
-                     "index %" PRId64 " is out of bounds for dimension %d with size %" PRId64, index,
-                     dim, size);
+    return error_set(kind, "index %" PRId64 " is out of bounds for dimension %d with size %" PRId64,
+                     index, dim, size);
 }
 
 /* The fix for sizes a and b that differ in dim `at` of the longer one. */

@@ -230,8 +230,7 @@ int advise_weights(const fl_tensor *a, const fl_tensor *b)
         .chinese = "于是每个样本的误差都乘上了所有样本的权重。\n"
                    "提示：让两者形状一致：weights.unsqueeze(1)，或 errors.squeeze(1)。"};
     const fl_tensor *column = a->ndim == 2 ? a : b, *row = a->ndim == 2 ? b : a;
-    if (!is_column_beside(column, row) || tensor_requires_grad(row) ||
-        !is_error_of_layer(column))
+    if (!is_column_beside(column, row) || tensor_requires_grad(row) || !is_error_of_layer(column))
         return 0;
     long long N = column->sizes[0];
     return advice_give_seen(

@@ -214,7 +214,7 @@ static int put_slices(enum index_how how, fl_tensor *self, int64_t dim, fl_tenso
     int d = shape_wrap_dim(dim, self->ndim);
     if (d < 0 || tensor_check_written(self) ||
         (how == INDEX_COPY ? check_copied(self, d, index, source)
-                     : check_added(self, d, index, source, what)) ||
+                           : check_added(self, d, index, source, what)) ||
         number_check(alpha, self->dtype))
         return -1;
     struct around a = around_of(self, d);

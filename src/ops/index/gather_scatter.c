@@ -12,7 +12,7 @@
 
 /* index must fit in `t` but along d; with `source`, in source too. */
 static int check_shapes(const fl_tensor *t, const fl_tensor *index, int d, const fl_tensor *source,
-                       const char *what)
+                        const char *what)
 {
     char a[128], b[128], c[128];
     if (index->numel && index->dtype != FL_INT64 && index->dtype != FL_INT32)
@@ -272,7 +272,8 @@ int scatter_value__cpu(fl_tensor *self, int64_t dim, fl_tensor *index, fl_value 
 {
     fl_tensor *one =
         number_check(value, self->dtype) ? NULL : tensor_from_number(value, self->dtype);
-    int status = one ? scatter_into(INDEX_COPY, self, dim, index, NULL, tensor_data(one), "scatter") : -1;
+    int status =
+        one ? scatter_into(INDEX_COPY, self, dim, index, NULL, tensor_data(one), "scatter") : -1;
     tensor_release(one);
     return status;
 }
@@ -294,8 +295,8 @@ int scatter_value_reduce__cpu(fl_tensor *self, int64_t dim, fl_tensor *index, fl
         return error_set(FL_RUNTIME_ERROR, "reduce argument must be either add or multiply.");
     fl_tensor *one =
         number_check(value, self->dtype) ? NULL : tensor_from_number(value, self->dtype);
-    int status = one ? scatter_into(add ? INDEX_ADD : INDEX_MULTIPLY, self, dim, index, NULL, tensor_data(one),
-                                    "scatter")
+    int status = one ? scatter_into(add ? INDEX_ADD : INDEX_MULTIPLY, self, dim, index, NULL,
+                                    tensor_data(one), "scatter")
                      : -1;
     tensor_release(one);
     return status;

@@ -88,16 +88,6 @@ int data_number(PyObject *o, fl_value *out)
     return fits;
 }
 
-PyObject *data_from_number(fl_value number)
-{
-    assert(value_is_number(&number));
-    if (number.tag == FL_COMPLEX)
-        return PyComplex_FromDoubles(number.as.floats[0], number.as.floats[1]);
-    if (number.tag == FL_FLOATING)
-        return PyFloat_FromDouble(number.as.f);
-    return number.tag == FL_BOOLEAN ? python_bool(number.as.i) : PyLong_FromLongLong(number.as.i);
-}
-
 /* ---- From Python: sizes and dtype ------------------------------------------------------------ */
 
 struct shape {

@@ -5,6 +5,16 @@
 #include "core/error.h"
 #include "python/tensor/tensor_object.h"
 
+PyObject *data_from_number(fl_value number)
+{
+    assert(value_is_number(&number));
+    if (number.tag == FL_COMPLEX)
+        return PyComplex_FromDoubles(number.as.floats[0], number.as.floats[1]);
+    if (number.tag == FL_FLOATING)
+        return PyFloat_FromDouble(number.as.f);
+    return number.tag == FL_BOOLEAN ? python_bool(number.as.i) : PyLong_FromLongLong(number.as.i);
+}
+
 bool data_one(const fl_tensor *t)
 {
     if (tensor_is_meta(t)) {
