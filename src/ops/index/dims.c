@@ -3,6 +3,7 @@
 #include <stdio.h>
 
 #include "core/error.h"
+#include "core/sound.h"
 #include "flambeau/ops/copy.h"
 #include "flambeau/ops/index.h"
 #include "flambeau/ops/pointwise.h"

@@ -2,6 +2,7 @@
 #include <assert.h>
 
 #include "core/error.h"
+#include "core/sound.h"
 #include "flambeau/ops/copy.h"
 #include "flambeau/ops/index.h"
 #include "flambeau/ops/pointwise.h"
