@@ -172,7 +172,7 @@ static PyObject *method_dlpack_device(PyObject *self, PyObject *unused)
     if (own.kind == FL_META)
         return PyErr_Format(PyExc_BufferError,
                             "Can't export a meta tensor through DLPack: it has no memory");
-    assert(own.kind < sizeof kind_of / sizeof *kind_of);
+    assert(own.kind >= 0 && (size_t)own.kind < sizeof kind_of / sizeof *kind_of);
     PyObject *module = PyImport_ImportModule("flambeau.utils.dlpack");
     PyObject *type = module ? PyObject_GetAttrString(module, "DLDeviceType") : NULL;
     PyObject *kind = type ? PyObject_CallFunction(type, "i", kind_of[own.kind]) : NULL;
