@@ -155,6 +155,10 @@ INLINE void NAME(finish_in_registers)(const struct gemm_tile *t, const int mr, c
     }
 }
 
+/* Steps of k whose cache lines are asked for before they are needed: in the second cache they are
+ * too far away, and where rows lie apart the processor does not foresee them. */
+enum { NAME(AHEAD) = 8, NAME(LINE) = 64 / sizeof(real) };
+
 /* mr rows, nv vectors of columns: constants in every use. near: the rows of A are neighbours (a_row
  * = 1). */
 INLINE void NAME(tile_body)(const struct gemm_tile *t, const int mr, const int nv, const int near)
@@ -172,6 +176,12 @@ INLINE void NAME(tile_body)(const struct gemm_tile *t, const int mr, const int n
         if (t->b_offsets)
             b = (const real *)t->b + t->b_offsets[g];
         for (int64_t k = t->depth; k > 0; k--) {
+            if (near) {
+                __builtin_prefetch(a + NAME(AHEAD) * a_step);
+#pragma GCC unroll 2
+                for (int j = 0; j < nv * LANES; j += NAME(LINE))
+                    __builtin_prefetch(b + NAME(AHEAD) * b_step + j);
+            }
             vec right[2];
 #pragma GCC unroll 2
             for (int j = 0; j < nv; j++)
@@ -270,10 +280,6 @@ static void NAME(transpose_any)(const void *src, int64_t src_row, int64_t rows, 
 {
     NAME(transpose_copy)(src, src_row, rows, cols, dst, dst_row, exact);
 }
-
-/* Steps of k whose cache lines are asked for before they are needed: they lie too far apart for the
- * processor to foresee. */
-enum { NAME(AHEAD) = 8 };
 
 /* mr rows of A over `depth` steps become columns of pitch PANEL. */
 static void NAME(pack_rows)(const real *a, int64_t a_row, int64_t a_col, int mr, int64_t depth,
