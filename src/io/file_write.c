@@ -141,6 +141,18 @@ int file_write_open(struct file_write *w, const char *path)
     return 0;
 }
 
+/* Lets the disk begin with what it has been given, so that it works while more is copied to it and
+ * less is left when the file must be there. A system that cannot starts at the end. */
+static void start_writing(const struct file_write *w)
+{
+#if defined(SYNC_FILE_RANGE_WRITE)
+    if (w->target)
+        sync_file_range(w->file, 0, 0, SYNC_FILE_RANGE_WRITE);
+#else
+    (void)w;
+#endif
+}
+
 int file_write_bytes(struct file_write *w, const void *from, uint64_t bytes)
 {
     assert(from || bytes == 0);
@@ -154,6 +166,7 @@ int file_write_bytes(struct file_write *w, const void *from, uint64_t bytes)
         at += done;
         bytes -= (uint64_t)done;
     }
+    start_writing(w);
     return 0;
 }
 

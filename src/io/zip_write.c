@@ -5,45 +5,11 @@
 #include "core/error.h"
 #include "core/memory.h"
 #include "flambeau/base.h"
+#include "io/checksum.h"
 #include "io/zip.h"
 
 enum { ALIGNMENT = 64, WIDE = 0xffff, FIRST_OF_1980 = 0x21, UTF8_NAMES = 0x800 };
 static const uint64_t LONG = 0xffffffff; /* a field of 4 bytes that says: see the long one */
-
-/* ---- CRC-32, sixteen bytes a step ---- */
-
-enum { STEP = 16 };
-
-/* table[k][b]: the checksum of byte b with k zero bytes behind it. */
-static void fill_table(uint32_t table[STEP][256])
-{
-    for (uint32_t b = 0; b < 256; b++) {
-        uint32_t crc = b;
-        for (int bit = 0; bit < 8; bit++)
-            crc = crc >> 1 ^ (crc & 1 ? 0xedb88320u : 0);
-        table[0][b] = crc;
-    }
-    for (int k = 1; k < STEP; k++)
-        for (uint32_t b = 0; b < 256; b++)
-            table[k][b] = table[k - 1][b] >> 8 ^ table[0][table[k - 1][b] & 0xff];
-}
-
-static uint32_t checksum(uint32_t table[STEP][256], const unsigned char *at, uint64_t bytes)
-{
-    uint32_t crc = 0xffffffff;
-    for (; bytes >= STEP; bytes -= STEP, at += STEP) {
-        uint32_t next = crc ^ ((uint32_t)at[0] | (uint32_t)at[1] << 8 | (uint32_t)at[2] << 16 |
-                               (uint32_t)at[3] << 24);
-        uint32_t rest = 0; /* waits for no step before it */
-        for (int k = 4; k < STEP; k++)
-            rest ^= table[STEP - 1 - k][at[k]];
-        crc = table[STEP - 1][next & 0xff] ^ table[STEP - 2][next >> 8 & 0xff] ^
-              table[STEP - 3][next >> 16 & 0xff] ^ table[STEP - 4][next >> 24] ^ rest;
-    }
-    for (; bytes > 0; bytes--)
-        crc = crc >> 8 ^ table[0][(crc ^ *at++) & 0xff];
-    return ~crc;
-}
 
 /* ---- headers ---- */
 
@@ -187,7 +153,6 @@ static void put_all(struct out *out, int64_t count, const struct zip_item *items
 char *zip_headers(int64_t count, const struct zip_item *items, size_t *size, uint64_t *begin)
 {
     assert(count >= 0 && size && begin);
-    uint32_t table[STEP][256];
     size_t crc_room = (size_t)count * sizeof(uint32_t),
            head_room = (size_t)count * sizeof(uint64_t);
     for (int64_t i = 0; i < count; i++)
@@ -198,9 +163,8 @@ char *zip_headers(int64_t count, const struct zip_item *items, size_t *size, uin
     uint64_t *heads = memory_alloc(head_room);
     char *headers = NULL;
     if (crcs && heads) {
-        fill_table(table);
         for (int64_t i = 0; i < count; i++)
-            crcs[i] = checksum(table, items[i].data, items[i].bytes);
+            crcs[i] = ISA_PICK(checksum_kernels)->crc32(items[i].data, items[i].bytes);
         struct out measure = {0};
         put_all(&measure, count, items, crcs, begin, heads);
         *size = measure.used;

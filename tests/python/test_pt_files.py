@@ -116,6 +116,12 @@ def saved(obj, **options):
     return file
 
 
+def test_the_checksum_of_any_length():
+    state = [(torch.arange(n) % 251).to(torch.uint8) for n in [*range(1, 130), 4095, 4096, 5001]]
+    with zipfile.ZipFile(saved(state)) as archive:
+        assert archive.testzip() is None
+
+
 def test_the_archive_is_what_pytorch_reads():
     with zipfile.ZipFile(saved({"w": torch.ones(3), "v": torch.ones(2).bool()})) as archive:
         assert archive.testzip() is None  # the checksums
