@@ -1,6 +1,8 @@
 """__torch_function__: classes that stand in for tensors see the calls they are arguments of
 (source: torch.overrides). Who is asked, and when, is in src/python/call/overrides.c."""
 
+import sys
+
 from flambeau import _C
 from flambeau._C import Tensor
 
@@ -85,6 +87,28 @@ def get_overridable_functions():
             if name[0] != "_" and type(value) in (type(_C.relu), type(Tensor.add))
         ]
     return functions
+
+
+def _own(function):
+    """Flambeau's function where it is PyTorch's, which calls __torch_function__ of a tensor that is
+    not its own; else the function itself. TypeError where Flambeau has none of that name."""
+    theirs = sys.modules.get("torch")
+    name = getattr(function, "__name__", None)
+    if name is None or getattr(theirs, "Tensor", Tensor) is Tensor:
+        return function
+    for home in ("nn.functional", "", "linalg", "special", "fft", "Tensor"):
+        their_home, own_home, short = theirs, sys.modules["flambeau"], name
+        for part in filter(None, home.split(".")):
+            their_home, own_home = getattr(their_home, part), getattr(own_home, part)
+            short = short.removeprefix(part + "_")
+        if getattr(their_home, short, None) is function:
+            try:
+                return getattr(own_home, short)
+            except AttributeError:
+                raise TypeError(
+                    f"PyTorch's {short}() was given a tensor of Flambeau, which has no such function"
+                ) from None
+    return function
 
 
 class TorchFunctionMode:

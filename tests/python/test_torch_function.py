@@ -6,6 +6,8 @@ The values are PyTorch 2.13's, but for deepcopy of a subclass, which PyTorch ref
 import copy
 import gc
 import pickle
+import sys
+import types
 
 import flambeau as torch
 import flambeau.nn.functional as F
@@ -278,3 +280,34 @@ def test_names_around_overrides():
 
     with pytest.raises(NotImplementedError, match="torch.overrides.TorchFunctionMode sees"):
         Mode().__enter__()
+
+
+def test_functions_of_the_other_library(monkeypatch):
+    """PyTorch's functions, given our tensors, ask them: ours of that name answers."""
+
+    def theirs(name):
+        def function(*args, **kwargs):
+            asks = type(args[0]).__torch_function__
+            return asks(function, (type(args[0]),), args, kwargs)
+
+        function.__name__ = name
+        return function
+
+    other = types.ModuleType("torch")
+    other.Tensor = type("Tensor", (), {"add": theirs("add")})
+    other.relu, other.nowhere = theirs("relu"), theirs("nowhere")
+    for home, names in (("linalg", ["det"]), ("special", []), ("fft", [])):
+        space = types.SimpleNamespace(**{name: theirs(f"{home}_{name}") for name in names})
+        setattr(other, home, space)
+    other.nn = types.SimpleNamespace(functional=types.SimpleNamespace(gelu=theirs("gelu")))
+    monkeypatch.setitem(sys.modules, "torch", other)
+    x = torch.tensor([[1.0, -2.0], [3.0, 4.0]])
+    assert torch.equal(other.nn.functional.gelu(x, approximate="tanh"),
+                       F.gelu(x, approximate="tanh"))
+    assert torch.equal(other.relu(x), torch.relu(x)) and other.linalg.det(x) == 10
+    assert torch.equal(other.Tensor.add(x, 1), x + 1)
+    assert type(other.relu(x.as_subclass(Sub))) is Sub
+    layer = torch.nn.TransformerEncoderLayer(4, 2, 8, 0.0, other.nn.functional.gelu)
+    assert layer(torch.ones(2, 1, 4)).shape == (2, 1, 4)
+    with pytest.raises(TypeError, match=r"^PyTorch's nowhere\(\) was given a tensor of Flambeau"):
+        other.nowhere(x)

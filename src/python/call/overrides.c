@@ -325,6 +325,16 @@ static bool keeps_class(PyObject *function)
     return keeps;
 }
 
+/* A function that was given our tensor while calls are unseen is no operator of ours, but may be
+ * PyTorch's: a new reference to ours of its name, or to itself. */
+static PyObject *own_function(PyObject *function)
+{
+    PyObject *module = PyImport_ImportModule("flambeau.overrides");
+    PyObject *own = module ? PyObject_CallMethod(module, "_own", "O", function) : NULL;
+    Py_XDECREF(module);
+    return own;
+}
+
 static PyObject *torch_function(PyObject *type, PyObject *args, PyObject *kwargs)
 {
     static char *names[] = {"func", "types", "args", "kwargs", NULL};
@@ -341,7 +351,9 @@ static PyObject *torch_function(PyObject *type, PyObject *args, PyObject *kwargs
         return NULL;
     if (foreign)
         return Py_NewRef(Py_NotImplemented);
-    PyObject *result = call_unseen(function, given, named);
+    PyObject *called = disabled ? own_function(function) : Py_NewRef(function);
+    PyObject *result = called ? call_unseen(called, given, named) : NULL;
+    Py_XDECREF(called);
     if (!result || type == (PyObject *)pytensor_type || keeps_class(function))
         return result;
     return convert(result, type);
