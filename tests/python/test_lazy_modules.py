@@ -1,9 +1,10 @@
 """Modules that learn their number of inputs, the adaptive softmax, linear_cross_entropy.
 
 Every expectation here is PyTorch's behaviour: with `flambeau` replaced by `torch` the file passes
-as it is.
+as it is, but for options of another class.
 """
 import copy
+import dataclasses
 import pickle
 
 import pytest
@@ -202,3 +203,18 @@ def test_sdpa_kernel():
     with pytest.raises(AssertionError, match="^Backend must be an instance of SDPBackend"):
         with sdpa_kernel(3):
             pass
+
+
+def test_options_of_another_class():
+    @dataclasses.dataclass
+    class Options:  # PyTorch's own, in a program that has both
+        allow_retain_graph: bool = True
+        batch_chunk_size: int = 2
+        chunking_method: str = "auto"
+        acc_policy: str = "auto"
+        acc_dtype: object = None
+
+    torch.manual_seed(0)
+    x, w, target = torch.randn(5, 3), torch.randn(4, 3), torch.tensor([0, 3, 1, 2, 2])
+    found = F.linear_cross_entropy(x, w, target, options=Options())
+    assert torch.allclose(found, F.cross_entropy(x @ w.t(), target))

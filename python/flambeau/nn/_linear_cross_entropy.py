@@ -21,8 +21,8 @@ def linear_cross_entropy(input, linear_weight, target, *, linear_bias=None, weig
 
     input (N, in) or (in); linear_weight (C, *, in) and linear_bias (C, *), with further sizes * for
     batches only; target are classes (N, *) or probabilities (N, C, *); weight (C). options, a
-    LinearCrossEntropyOptions, asks for the computation in pieces, which targets that are classes
-    allow, without label_smoothing and further sizes.
+    LinearCrossEntropyOptions or a dataclass of the same fields, asks for the computation in pieces,
+    which targets that are classes allow, without label_smoothing and further sizes.
     """
     batch, classes, sizes = _check(input, linear_weight, linear_bias)
     shape = (*batch, classes, *sizes)
@@ -88,8 +88,10 @@ def _in_pieces(input, linear_weight, linear_bias, target, weight, reduction, ign
     batched = input.dim() == 2
     if not batched:
         input, target = input.unsqueeze(0), target.unsqueeze(0)
-    options = options._adjust(input.shape[0], input.shape[1], linear_weight.shape[0], input.dtype,
-                              input.device)
+    from flambeau.nn.modules.linear_cross_entropy_options import own_options
+
+    options = own_options(options)._adjust(
+        input.shape[0], input.shape[1], linear_weight.shape[0], input.dtype, input.device)
     losses = _Pieces.apply(input, linear_weight, linear_bias, target, weight, ignore_index,
                            options.batch_chunk_size, options.acc_dtype)
     if reduction == "none":

@@ -81,3 +81,10 @@ class LinearCrossEntropyOptions:
             wide = flambeau.float32 if half and self.acc_policy == "auto" else dtype
         return dataclasses.replace(self, acc_policy=policy, chunking_method=method,
                                    batch_chunk_size=max(1, chosen), acc_dtype=wide)
+
+
+def own_options(options):
+    """Options of our class with the fields of another dataclass, such as PyTorch's own."""
+    if isinstance(options, LinearCrossEntropyOptions):
+        return options
+    return LinearCrossEntropyOptions(**dataclasses.asdict(options))
