@@ -3,12 +3,13 @@ from __future__ import annotations
 
 import flambeau
 from flambeau._C import layer_forward
+from flambeau.autograd import Function
 from flambeau.nn import functional as F
 from flambeau.nn import init
 from flambeau.nn.modules.module import Module
 from flambeau.nn.parameter import Parameter
 
-__all__ = ["GroupNorm", "LayerNorm", "LocalResponseNorm", "RMSNorm"]
+__all__ = ["CrossMapLRN2d", "GroupNorm", "LayerNorm", "LocalResponseNorm", "RMSNorm"]
 
 
 class LocalResponseNorm(Module):
@@ -25,6 +26,56 @@ class LocalResponseNorm(Module):
 
     def extra_repr(self):
         return f"{self.size}, alpha={self.alpha}, beta={self.beta}, k={self.k}"
+
+
+class CrossMapLRN2d(Module):
+    """LocalResponseNorm of input (N, C, H, W) as Torch7 had it: with size 5 a channel's neighbours
+    are two on each side and, beyond those, the first of all; its gradient looks at three before and
+    one behind. ValueError for other dims.
+    """
+
+    def __init__(self, size, alpha=1e-4, beta=0.75, k=1):
+        super().__init__()
+        self.size, self.alpha, self.beta, self.k = size, alpha, beta, k
+
+    def forward(self, input):
+        if input.dim() != 4:
+            raise ValueError(
+                f"CrossMapLRN2d: Expected input to be 4D, got {input.dim()}D instead."
+            )
+        return _CrossMap.apply(input, self.size, self.alpha, self.beta, self.k)
+
+    def extra_repr(self):
+        return f"{self.size}, alpha={self.alpha}, beta={self.beta}, k={self.k}"
+
+
+class _CrossMap(Function):
+    """input times scale ** -beta, where scale is k and alpha times the neighbours' mean square."""
+
+    @staticmethod
+    def forward(ctx, input, size, alpha, beta, k):
+        squares, side = input.square(), int((size - 1) / 2)
+        scale = _sums_of_channels(squares, side, side)
+        scale[:, side + 1:] += squares[:, :1]
+        scale = scale * (alpha / size) + k
+        output = scale.pow(-beta) * input
+        ctx.save_for_backward(input, output, scale)
+        ctx.settings = size, alpha, beta
+        return output
+
+    @staticmethod
+    def backward(ctx, g):
+        input, output, scale = ctx.saved_tensors
+        size, alpha, beta = ctx.settings
+        before = int(size - (size - 1) / 2)
+        ratios = _sums_of_channels(g * output / scale, before, size - 1 - before)
+        grad = scale.pow(-beta) * g - 2 * alpha * beta / size * input * ratios
+        return grad, None, None, None, None
+
+
+def _sums_of_channels(x, before, behind):
+    """x with each channel summed with its neighbours, of which there are none beyond the ends."""
+    return F.pad(x, (0, 0, 0, 0, before, behind)).unfold(1, before + 1 + behind, 1).sum(-1)
 
 
 class _Affine(Module):
