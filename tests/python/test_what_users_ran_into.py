@@ -387,3 +387,29 @@ def test_dual_tensors_print_their_tangent():
         x = forward.make_dual(torch.tensor([1.0, 2.0]), torch.tensor([3.0, 4.0]))
         assert repr(x * x) == "tensor([1., 4.], tangent=tensor([ 6., 16.]))"
         assert repr(torch.ones(1)) == "tensor([1.])"
+
+
+def test_cross_map_lrn2d():
+    layer = torch.nn.CrossMapLRN2d(4, 0.5)
+    assert repr(layer) == "CrossMapLRN2d(4, alpha=0.5, beta=0.75, k=1)"
+    x = torch.arange(1.0, 9.0).view(1, 8, 1, 1).requires_grad_()
+    y = layer(x)
+    y.sum().backward()
+    assert y.flatten().tolist() == pytest.approx(
+        [0.69480026, 0.93654895, 0.93239737, 0.89379615, 0.84219694, 0.79215199, 0.74717563,
+         1.03666306], rel=1e-5)
+    assert x.grad.flatten().tolist() == pytest.approx(
+        [0.55077541, 0.1066144, -0.29986188, -0.32884651, -0.25257751, -0.19492462, -0.20485781,
+         -0.10901235], rel=1e-4)
+    with pytest.raises(ValueError, match="^CrossMapLRN2d: Expected input to be 4D, got 3D instead"):
+        layer(x[0])
+
+
+def test_facts_for_a_report():
+    from flambeau.utils import collect_env
+
+    facts = collect_env.get_env_info()._replace(pip_packages="numpy==1.0\nfrob==2", conda_packages="")
+    lines = collect_env.pretty_str(facts).splitlines()
+    assert lines[0] == f"PyTorch version: {torch.__version__}"
+    assert "Is CUDA available: False" in lines and "CUDA runtime version: No CUDA" in lines
+    assert lines[-2:] == ["[pip3] numpy==1.0", "[conda] No relevant packages"]

@@ -1,8 +1,10 @@
 """Helpers around training (source: torch.utils)."""
 
+_MODULES = "_pytree checkpoint collect_env cpp_extension data dlpack hooks tensorboard".split()
+
 
 def __getattr__(name):
-    if name in ("_pytree", "checkpoint", "cpp_extension", "data", "dlpack", "hooks", "tensorboard"):
+    if name in _MODULES:
         module = __import__("flambeau.utils." + name)
         return getattr(module.utils, name)
     raise AttributeError(
