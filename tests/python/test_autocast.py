@@ -228,3 +228,16 @@ def test_grad_scaler_order():
     with pytest.warns(UserWarning, match="CUDA is not available.  Disabling"):
         off = torch.amp.GradScaler()
     assert not off.is_enabled() and off.get_scale() == 1.0 and off.state_dict() == {}
+
+
+def test_recurrent_layers():
+    """PyTorch's LSTM and plain RNN give halves, its GRU and the cells of both keep float32 states."""
+    x, halves = torch.ones(2, 1, 4), torch.bfloat16
+    with torch.autocast("cpu", dtype=halves):
+        y, (h, c) = torch.nn.LSTM(4, 4, 2, bidirectional=True)(x)
+        assert {y.dtype, h.dtype, c.dtype} == {halves}
+        y.sum().backward()
+        assert torch.nn.RNN(4, 4)(x)[0].dtype == halves
+        assert torch.nn.RNNCell(4, 4)(x[0]).dtype == halves
+        assert torch.nn.GRU(4, 4)(x)[0].dtype == torch.nn.GRUCell(4, 4)(x[0]).dtype == torch.float32
+        assert torch.nn.LSTMCell(4, 4)(x[0])[1].dtype == torch.float32
