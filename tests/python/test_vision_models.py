@@ -22,6 +22,11 @@ EXPECTED = [
     ("inception_v3", "84ce025d22", 83.2387, 418.0030),
     ("shufflenet_v2_x1_0", "b232748ae4", 62.2895, 1184.9438),
     ("mnasnet1_0", "75ab9489b9", 54.2142, 4785.9068),
+    ("regnet_y_400mf", "3bb6a5754f", 56.0907, 474.5734),
+    ("regnet_x_400mf", "bd0a5367c5", 56.8432, 431.7162),
+    ("swin_t", "f1b980be43", 336.7635, 891.2173),
+    ("swin_v2_t", "8815b50bfc", 336.7635, 892.141),
+    ("maxvit_t", "01debe4c7d", 28.6872, 4266.1621),
 ]
 OPTIONS = {"googlenet": {"init_weights": False}, "inception_v3": {"init_weights": False}}
 
@@ -55,6 +60,38 @@ def test_scores_and_loss(name, scores, loss):
     found.backward()
     assert found.item() == pytest.approx(loss, abs=2e-3)
     assert all(p.grad is not None for p in model.parameters())
+
+
+def test_small_transformers():
+    from flambeau.vision.models import maxvit, swin_transformer as swin
+
+    torch.manual_seed(7)
+    model = swin.SwinTransformer([4, 4], 12, [2, 2], [2, 4], [3, 3], num_classes=5,
+                                 stochastic_depth_prob=0.0)
+    images = torch.randn(2, 3, 44, 36)
+    scores = [0.00929846, -0.0017085, 0.03375619, 0.0085972, 0.03199077]
+    assert model.eval()(images)[0].tolist() == pytest.approx(scores, abs=1e-6)
+    loss = torch.nn.functional.cross_entropy(model.train()(images), torch.tensor([1, 3]))
+    loss.backward()
+    found = sum(p.grad.double().abs().sum().item() for p in model.parameters())
+    assert (loss.item(), found) == pytest.approx((1.60867631, 45.0081981), rel=1e-5)
+    torch.manual_seed(7)
+    model = swin.SwinTransformer([4, 4], 12, [2, 2], [2, 4], [4, 4], num_classes=5,
+                                 block=swin.SwinTransformerBlockV2,
+                                 downsample_layer=swin.PatchMergingV2)
+    scores = [-0.06718194, 0.04233128, -0.02399148, -0.02936462, -0.07523952]
+    assert model.eval()(images)[0].tolist() == pytest.approx(scores, abs=1e-6)
+    torch.manual_seed(9)
+    assert model.train()(images).abs().sum().item() == pytest.approx(0.45159633, rel=1e-4)
+    torch.manual_seed(7)
+    model = maxvit.MaxVit((64, 64), 8, 2, [8, 16], [1, 2], 4, 0.2, num_classes=5)
+    images = torch.randn(2, 3, 64, 64)
+    scores = [0.00327798, 0.00239761, 0.00042825, -0.00135197, 0.0019066]
+    assert model.eval()(images)[0].tolist() == pytest.approx(scores, abs=1e-6)
+    torch.manual_seed(9)
+    assert model.train()(images).abs().sum().item() == pytest.approx(0.04380852, rel=1e-3)
+    with pytest.raises(ValueError, match=r"^Input size \(5, 5\) of block 0 is not divisible"):
+        maxvit.MaxVit((20, 20), 8, 2, [8], [1], 4, 0.2)
 
 
 def test_programs_find_models_by_name():
