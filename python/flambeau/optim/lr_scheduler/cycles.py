@@ -195,7 +195,6 @@ class OneCycleLR(_WithMomentum):
                 "anneal_strategy must be one of 'cos' or 'linear', instead got "
                 f"{anneal_strategy}"
             )
-        self._anneal_func_type = anneal_strategy
         last = self.total_steps - 1
         phases = [
             (
@@ -221,6 +220,7 @@ class OneCycleLR(_WithMomentum):
             phases += [(last, "max_lr", "min_lr", "base_momentum", "max_momentum")]
         keys = ("end_step", "start_lr", "end_lr", "start_momentum", "end_momentum")
         self._schedule_phases = [dict(zip(keys, phase)) for phase in phases]
+        self._anneal_func_type = anneal_strategy
 
         max_lrs = one_per_group("max_lr", optimizer, max_lr)
         if last_epoch == -1:
