@@ -128,8 +128,9 @@ FL_API fl_module *fl_softmax_new(int64_t dim);
 /* ---- Optimizers ---- */
 
 /* One of torch.optim by its name: "SGD", "Adam", "AdamW", "Adagrad", "Adadelta", "RMSprop", "Adamax",
- * "NAdam", "RAdam", "Rprop", "ASGD"; over these parameters, which it retains, with PyTorch's
- * defaults. NULL with the error set. */
+ * "NAdam", "RAdam", "Rprop", "ASGD", "Adafactor", "Muon"; over these parameters, which it retains,
+ * with PyTorch's defaults. (LBFGS, which calls the program, is fl_lbfgs_new.) NULL with the error
+ * set. */
 FL_API fl_optimizer *fl_optimizer_new(const char *name, fl_tensors params);
 /* The arguments of torch.optim.SGD, Adam and AdamW, in their order; their defaults are 0, 0, 0, false
  * and 0.9, 0.999, 1e-8, 0 (AdamW: 0.01), false. */
@@ -145,8 +146,10 @@ FL_API void fl_optimizer_release(fl_optimizer *o);
 FL_API int fl_optimizer_add_group(fl_optimizer *o, fl_tensors params);
 FL_API int fl_optimizer_groups(const fl_optimizer *o);
 /* An option of a group by PyTorch's name ("lr", "weight_decay", "maximize", "eps", ...; betas are
- * "beta1" and "beta2", Rprop's pairs "eta_minus", "eta_plus", "step_min", "step_max"; truths are 0
- * and 1). group -1 sets all. 0, or -1 with the error set; NaN with the error set. */
+ * "beta1" and "beta2", Rprop's pairs "eta_minus", "eta_plus", "step_min", "step_max", Adafactor's
+ * "eps1", of which a negative one is the dtype's epsilon, and "eps2", Muon's coefficients "ns_a",
+ * "ns_b", "ns_c", and for its "adjust_lr_fn" 1 is "match_rms_adamw"; truths are 0 and 1). group -1
+ * sets all. 0, or -1 with the error set; NaN with the error set. */
 FL_API int fl_optimizer_set(fl_optimizer *o, int group, const char *option, double value);
 FL_API double fl_optimizer_get(const fl_optimizer *o, int group, const char *option);
 /* The learning rate of group 0; sets that of all groups. */
@@ -162,6 +165,18 @@ FL_API void fl_optimizer_zero_grad(fl_optimizer *o);
 FL_API int fl_optimizer_save(const fl_optimizer *o, const char *path);
 FL_API int fl_optimizer_load(fl_optimizer *o, const char *path);
 
+/* torch.optim.LBFGS, whose step calls the program for the loss, several times. closure(context)
+ * drops the gradients, computes the loss and its gradients (fl_backward), and returns the loss; NaN
+ * with the error set ends the step. A line search that meets the strong Wolfe conditions, or steps
+ * of lr. PyTorch's defaults are lr 1, max_iter 20, history_size 100, false; at most max_iter * 5 / 4
+ * calls, and the end where the gradient is at most 1e-7 or a change at most 1e-9. */
+typedef struct fl_lbfgs fl_lbfgs;
+FL_API fl_lbfgs *fl_lbfgs_new(fl_tensors params, double lr, int max_iter, int history_size,
+                              bool strong_wolfe);
+FL_API void fl_lbfgs_release(fl_lbfgs *o);
+/* The first loss; NaN with the error set. */
+FL_API double fl_lbfgs_step(fl_lbfgs *o, double (*closure)(void *context), void *context);
+
 /* Scales all gradients so that their common norm is at most max_norm (torch.nn.utils.
  * clip_grad_norm_): the norm before, NaN with the error set. */
 FL_API double fl_clip_grad_norm(fl_tensors params, double max_norm);
@@ -169,15 +184,39 @@ FL_API double fl_clip_grad_norm(fl_tensors params, double max_norm);
 FL_API int fl_clip_grad_value(fl_tensors params, double value);
 
 /* Learning rates after so many steps, for fl_optimizer_set_lr: those of torch.optim.lr_scheduler's
- * StepLR, ExponentialLR, LinearLR, CosineAnnealingLR, PolynomialLR and OneCycleLR. lr: the first. */
+ * StepLR, MultiStepLR, ConstantLR, ExponentialLR, LinearLR, CosineAnnealingLR,
+ * CosineAnnealingWarmRestarts, PolynomialLR, OneCycleLR and CyclicLR. lr: the first. What these do
+ * one after the other or at once (SequentialLR, ChainedScheduler, LambdaLR) a program writes. */
 FL_API double fl_lr_step(double lr, int64_t step, int64_t step_size, double gamma);
+FL_API double fl_lr_multi_step(double lr, int64_t step, fl_ints milestones, double gamma);
+FL_API double fl_lr_constant(double lr, int64_t step, double factor, int64_t total);
 FL_API double fl_lr_exponential(double lr, int64_t step, double gamma);
 FL_API double fl_lr_linear(double lr, int64_t step, double start_factor, double end_factor,
                            int64_t total);
 FL_API double fl_lr_cosine(double lr, int64_t step, int64_t t_max, double eta_min);
+FL_API double fl_lr_cosine_restarts(double lr, int64_t step, int64_t t_0, int64_t t_mult,
+                                    double eta_min);
 FL_API double fl_lr_polynomial(double lr, int64_t step, int64_t total, double power);
 FL_API double fl_lr_one_cycle(double max_lr, int64_t step, int64_t total, double pct_start,
                               double div_factor, double final_div_factor);
+/* shrink: what the height of each further cycle is multiplied by ("triangular": 1, "triangular2":
+ * 0.5); gamma: what each step multiplies it by (1, but for "exp_range"). */
+FL_API double fl_lr_cyclic(double base_lr, double max_lr, int64_t step, int64_t step_size_up,
+                           int64_t step_size_down, double shrink, double gamma);
+
+/* ReduceLROnPlateau: its settings, with PyTorch's defaults by fl_plateau_init, and what it has seen.
+ * higher: metrics are the better the higher (mode="max"); absolute: threshold is no part of the best
+ * (threshold_mode="abs"). */
+typedef struct fl_plateau {
+    double factor, threshold, min_lr, eps;
+    int64_t patience, cooldown;
+    bool higher, absolute;
+    double best; /* NaN: nothing seen yet */
+    int64_t bad, waiting;
+} fl_plateau;
+FL_API void fl_plateau_init(fl_plateau *p);
+/* The learning rate after an epoch that ended with this metric; lr: the one before. */
+FL_API double fl_lr_plateau(fl_plateau *p, double lr, double metric);
 
 #ifdef __cplusplus
 }

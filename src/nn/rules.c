@@ -45,6 +45,15 @@ static const struct {
     [OPTION_STEP_MAX] = {"step_max", "step size", 0, INFINITY},
     [OPTION_LAMBD] = {"lambd", "lambd value", -INFINITY, INFINITY},
     [OPTION_T0] = {"t0", "t0 value", -INFINITY, INFINITY},
+    [OPTION_BETA2_DECAY] = {"beta2_decay", "beta2_decay", -INFINITY, 0x1p-1074},
+    [OPTION_EPS1] = {"eps1", "epsilon1", -INFINITY, INFINITY},
+    [OPTION_EPS2] = {"eps2", "epsilon2", 0, INFINITY},
+    [OPTION_D] = {"d", "clipping threshold d", 1, INFINITY},
+    [OPTION_NS_A] = {"ns_a", "coefficient", -INFINITY, INFINITY},
+    [OPTION_NS_B] = {"ns_b", "coefficient", -INFINITY, INFINITY},
+    [OPTION_NS_C] = {"ns_c", "coefficient", -INFINITY, INFINITY},
+    [OPTION_NS_STEPS] = {"ns_steps", "number of steps", 0, 100},
+    [OPTION_ADJUST_LR] = {"adjust_lr_fn", "adjust_lr_fn", 0, 2},
 };
 
 int rule_check(int option, double value)
@@ -377,6 +386,36 @@ static const struct rule RULES[] = {
      {"eta", "mu"},
      {[OPTION_LR] = 1e-2, [OPTION_LAMBD] = 1e-4, [OPTION_ALPHA] = 0.75, [OPTION_T0] = 1e6},
      asgd_update},
+    {"Adafactor",
+     COMMON | BIT(OPTION_BETA2_DECAY) | BIT(OPTION_EPS1) | BIT(OPTION_EPS2) | BIT(OPTION_D),
+     true,
+     {[ADAFACTOR_VARIANCE] = "variance",
+      [ADAFACTOR_ROWS] = "row_var",
+      [ADAFACTOR_COLUMNS] = "col_var"},
+     {NULL},
+     {[OPTION_LR] = 1e-2,
+      [OPTION_BETA2_DECAY] = -0.8,
+      [OPTION_EPS1] = -1,
+      [OPTION_EPS2] = 1e-3,
+      [OPTION_D] = 1},
+     adafactor_update},
+    {"Muon",
+     BIT(OPTION_LR) | BIT(OPTION_WEIGHT_DECAY) | BIT(OPTION_MOMENTUM) | BIT(OPTION_NESTEROV) |
+         BIT(OPTION_NS_A) | BIT(OPTION_NS_B) | BIT(OPTION_NS_C) | BIT(OPTION_EPS) |
+         BIT(OPTION_NS_STEPS) | BIT(OPTION_ADJUST_LR),
+     true,
+     {"momentum_buffer"},
+     {NULL},
+     {[OPTION_LR] = 1e-3,
+      [OPTION_WEIGHT_DECAY] = 0.1,
+      [OPTION_MOMENTUM] = 0.95,
+      [OPTION_NESTEROV] = 1,
+      [OPTION_NS_A] = 3.4445,
+      [OPTION_NS_B] = -4.775,
+      [OPTION_NS_C] = 2.0315,
+      [OPTION_EPS] = 1e-7,
+      [OPTION_NS_STEPS] = 5},
+     muon_update},
 };
 
 const struct rule *rule_find(const char *name)
@@ -396,11 +435,36 @@ int rule_option(const struct rule *r, const char *name)
     return error_set(FL_VALUE_ERROR, "%s has no option '%s'", r->name, name ? name : "NULL");
 }
 
-bool rule_keeps(const struct rule *r, int state, const double *option)
+int rule_takes(const struct rule *r, const fl_tensor *p)
 {
-    assert(state >= 0);
+    if (!dtype_is_floating(p->dtype))
+        return error_set(FL_VALUE_ERROR, "an optimizer cannot change a parameter of dtype %s",
+                         fl_dtype_name(p->dtype));
+    if (r->update == muon_update && p->ndim != 2)
+        return error_set(FL_VALUE_ERROR,
+                         "Muon only supports 2D parameters whereas we found a parameter of %d "
+                         "dims",
+                         p->ndim);
+    return 0;
+}
+
+/* Adafactor keeps the mean square of a matrix as a column and a row. */
+static bool adafactor_keeps(int state, const fl_tensor *p, int64_t *sizes)
+{
+    if (p->ndim > 1 && state != ADAFACTOR_VARIANCE)
+        sizes[state == ADAFACTOR_ROWS ? p->ndim - 1 : p->ndim - 2] = 1;
+    return (p->ndim <= 1) == (state == ADAFACTOR_VARIANCE);
+}
+
+bool rule_keeps(const struct rule *r, int state, const fl_tensor *p, const double *option,
+                int64_t *sizes)
+{
+    assert(state >= 0 && state < RULE_STATES);
+    memcpy(sizes, p->sizes, (size_t)p->ndim * sizeof *sizes);
     if (!r->state[state])
         return false;
+    if (r->update == adafactor_update)
+        return adafactor_keeps(state, p, sizes);
     if (r->update == sgd_update)
         return option[OPTION_MOMENTUM] != 0;
     if (r->uses & BIT(OPTION_AMSGRAD))

@@ -30,6 +30,15 @@ enum rule_option {
     OPTION_STEP_MAX,
     OPTION_LAMBD,
     OPTION_T0,
+    OPTION_BETA2_DECAY,
+    OPTION_EPS1,
+    OPTION_EPS2,
+    OPTION_D,
+    OPTION_NS_A,
+    OPTION_NS_B,
+    OPTION_NS_C,
+    OPTION_NS_STEPS,
+    OPTION_ADJUST_LR,
     OPTIONS
 };
 
@@ -61,7 +70,16 @@ int rule_option(const struct rule *r, const char *name);
 const char *rule_option_name(int option);
 /* Refuses a value out of the option's range, in PyTorch's words: 0, or -1 with the error. */
 int rule_check(int option, double value);
-/* Whether the rule keeps this state with these options. */
-bool rule_keeps(const struct rule *r, int state, const double *option);
+/* Whether the rule keeps this state of p with these options; if so, its sizes, which are as many as
+ * p's. */
+bool rule_keeps(const struct rule *r, int state, const fl_tensor *p, const double *option,
+                int64_t *sizes);
+/* Refuses a parameter that the rule does not take: 0, or -1 with the error set. */
+int rule_takes(const struct rule *r, const fl_tensor *p);
+
+/* The updates of rules_of_matrices.c; Adafactor's states are ADAFACTOR_VARIANCE and so on. */
+enum { ADAFACTOR_VARIANCE, ADAFACTOR_ROWS, ADAFACTOR_COLUMNS };
+int adafactor_update(const struct rule_update *u);
+int muon_update(const struct rule_update *u);
 
 #endif

@@ -29,9 +29,8 @@ static int check_params(const fl_optimizer *o, fl_tensors params)
     for (int64_t i = 0; i < params.count; i++) {
         if (!params.data[i])
             return -1;
-        if (!dtype_is_floating(params.data[i]->dtype))
-            return error_set(FL_VALUE_ERROR, "an optimizer cannot change a parameter of dtype %s",
-                             fl_dtype_name(params.data[i]->dtype));
+        if (rule_takes(o->rule, params.data[i]))
+            return -1;
         for (int64_t k = 0; k < o->count; k++)
             if (o->held[k].param == params.data[i])
                 return error_set(FL_VALUE_ERROR,
@@ -206,11 +205,12 @@ fl_optimizer *fl_adamw_new(fl_tensors params, double lr, double beta1, double be
 /* Makes the states that a parameter lacks, zeroed. */
 static int make_states(const fl_optimizer *o, struct held *h)
 {
+    const fl_tensor *p = h->param;
+    int64_t sizes[TENSOR_MAX_DIMS];
     for (int s = 0; s < RULE_STATES; s++) {
-        if (h->state[s] || !rule_keeps(o->rule, s, o->option[h->group]))
+        if (h->state[s] || !rule_keeps(o->rule, s, p, o->option[h->group], sizes))
             continue;
-        if (!(h->state[s] = tensor_new_on(tensor_device(h->param), h->param->ndim, h->param->sizes,
-                                          NULL, h->param->dtype)))
+        if (!(h->state[s] = tensor_new_on(tensor_device(p), p->ndim, sizes, NULL, p->dtype)))
             return -1;
         tensor_fill(h->state[s], fl_int(0));
     }

@@ -24,7 +24,8 @@ struct part {
     char name[NAME];
     double *number;
     fl_tensor **tensor;
-    const fl_tensor *like; /* the parameter whose sizes and dtype the tensor has */
+    const fl_tensor *like; /* the parameter that the tensor belongs to, whose dtype it has */
+    int state;             /* which of the rule's */
     int option;            /* of an option: its rule_option and 1; -1: a count of steps */
 };
 
@@ -44,7 +45,7 @@ static int parts_of(fl_optimizer *o, int64_t i, bool all, double *steps, struct 
     for (int s = 0; s < RULE_STATES; s++) {
         if (!(all ? o->rule->state[s] : (const void *)h->state[s]))
             continue;
-        part[n] = (struct part){.tensor = &h->state[s], .like = h->param};
+        part[n] = (struct part){.tensor = &h->state[s], .like = h->param, .state = s};
         snprintf(part[n++].name, NAME, "state.%lld.%s", (long long)i, o->rule->state[s]);
     }
     for (int k = 0; k < RULE_NUMBERS && o->rule->number[k]; k++) {
@@ -134,8 +135,12 @@ int fl_optimizer_save(const fl_optimizer *o, const char *path)
 /* Options that torch.optim keeps in pairs, as torch.save's files name them. */
 static const struct {
     const char *option, *pair;
-} PAIRS[] = {{"beta1", "betas.0"},   {"beta2", "betas.1"},         {"eta_minus", "etas.0"},
-             {"eta_plus", "etas.1"}, {"step_min", "step_sizes.0"}, {"step_max", "step_sizes.1"}};
+} PAIRS[] = {{"beta1", "betas.0"},          {"beta2", "betas.1"},
+             {"eta_minus", "etas.0"},       {"eta_plus", "etas.1"},
+             {"step_min", "step_sizes.0"},  {"step_max", "step_sizes.1"},
+             {"eps1", "eps.0"},             {"eps2", "eps.1"},
+             {"ns_a", "ns_coefficients.0"}, {"ns_b", "ns_coefficients.1"},
+             {"ns_c", "ns_coefficients.2"}};
 
 /* What one of torch.save's files says of a number that is no tensor there; NULL: nothing. */
 static const char *find_text(const fl_file *f, const char *name)
@@ -151,16 +156,19 @@ static const char *find_text(const fl_file *f, const char *name)
     return text && strcmp(text, "None") != 0 ? text : NULL;
 }
 
-/* "True", "False" or digits as a tensor without dims. */
+/* Digits, or a word for 0 or 1, as a tensor without dims. */
 static fl_tensor *read_text(const char *text)
 {
-    char *end = (char *)text;
-    double number = strcmp(text, "True") == 0 ? 1 : 0;
-    if (number == 0 && strcmp(text, "False") != 0) {
-        number = strtod(text, &end);
-        if (end == text || *end)
-            return error_null(FL_VALUE_ERROR, "'%.40s' is no number", text);
+    static const char *const WORDS[][2] = {{"False", "original"}, {"True", "match_rms_adamw"}};
+    char *end;
+    double number = strtod(text, &end);
+    bool read = end != text && !*end;
+    for (int w = 0; w < 2 && !read; w++) {
+        number = w;
+        read = strcmp(text, WORDS[w][0]) == 0 || strcmp(text, WORDS[w][1]) == 0;
     }
+    if (!read)
+        return error_null(FL_VALUE_ERROR, "'%.40s' is no number", text);
     return tensor_from_number((fl_value){.tag = FL_FLOATING, .as.f = number}, FL_FLOAT64);
 }
 
@@ -174,8 +182,19 @@ static int check_number(const struct part *p, double number)
     return 0;
 }
 
+/* Whether a tensor has the sizes that the rule gives this state of the parameter. */
+static bool has_sizes(const struct rule *rule, const struct part *p, const fl_tensor *t)
+{
+    double option[OPTIONS]; /* all on: the file's own may yet be to be read */
+    int64_t sizes[TENSOR_MAX_DIMS];
+    for (int k = 0; k < OPTIONS; k++)
+        option[k] = 1;
+    return rule_keeps(rule, p->state, p->like, option, sizes) && t->ndim == p->like->ndim &&
+           memcmp(t->sizes, sizes, (size_t)t->ndim * sizeof *sizes) == 0;
+}
+
 /* What the file says of a part, in the part's dtype; *found false where it says nothing. */
-static fl_tensor *read_part(fl_file *f, const struct part *p, bool *found)
+static fl_tensor *read_part(fl_file *f, const struct rule *rule, const struct part *p, bool *found)
 {
     int64_t place = tensor_file_find(f, p->name);
     const char *text = place < 0 && p->number ? find_text(f, p->name) : NULL;
@@ -191,7 +210,7 @@ static fl_tensor *read_part(fl_file *f, const struct part *p, bool *found)
         t = NULL;
     }
     tensor_release(raw);
-    bool fits = t && (p->like ? shape_equal(t, p->like) : t->numel == 1);
+    bool fits = t && (p->like ? has_sizes(rule, p, t) : t->numel == 1);
     if (t && !fits) {
         tensor_release(t);
         return error_null(FL_VALUE_ERROR, "the file's %s does not fit this optimizer", p->name);
@@ -227,7 +246,7 @@ int fl_optimizer_load(fl_optimizer *o, const char *path)
     status = read ? 0 : -1;
     for (size_t i = 0; i < l.count && status == 0; i++) {
         bool found;
-        read[i] = read_part(file, &l.part[i], &found);
+        read[i] = read_part(file, o->rule, &l.part[i], &found);
         status = found && !read[i] ? -1 : 0;
         taken += found;
     }
