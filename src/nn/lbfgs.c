@@ -196,8 +196,8 @@ static double cubic_minimum(const struct point *a, const struct point *b, double
         return (low + high) / 2;
     const struct point *left = a->t <= b->t ? a : b, *right = a->t <= b->t ? b : a;
     double d2 = sqrt(square), width = right->t - left->t;
-    double place = right->t - width * ((right->slope + d2 - d1) /
-                                       (right->slope - left->slope + 2 * d2));
+    double place =
+        right->t - width * ((right->slope + d2 - d1) / (right->slope - left->slope + 2 * d2));
     return fmin(fmax(place, low), high);
 }
 
@@ -373,8 +373,7 @@ static int iterate(struct run *r, int number, int most, struct point *at)
     if (o->strong_wolfe) {
         if (search(r, d, t, most - r->calls, &next))
             return -1;
-    } else if (move(o, t, d) ||
-               (number < o->max_iter && evaluate(r, &next.loss, &next.g))) {
+    } else if (move(o, t, d) || (number < o->max_iter && evaluate(r, &next.loss, &next.g))) {
         return -1;
     }
     o->taken = next.t;

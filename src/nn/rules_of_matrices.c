@@ -32,8 +32,8 @@ static fl_tensor *adafactor_square(const struct rule_update *u, fl_tensor *g, do
                                    double least)
 {
     if (u->p->ndim <= 1)
-        return fl_clone(fl_lerp_scalar_(u->state[ADAFACTOR_VARIANCE], fl_square(g), fl_float(fresh)),
-                        -1);
+        return fl_clone(
+            fl_lerp_scalar_(u->state[ADAFACTOR_VARIANCE], fl_square(g), fl_float(fresh)), -1);
     fl_tensor *rows = renew(u->state[ADAFACTOR_ROWS], g, -1, fresh);
     fl_tensor *columns = renew(u->state[ADAFACTOR_COLUMNS], g, -2, fresh);
     fl_tensor *mean = fl_mean_dim(rows, FL_INTS_OF(-2), true, FL_NO_DTYPE);
@@ -47,8 +47,7 @@ int adafactor_update(const struct rule_update *u)
         least = ldexp(1, 1 - dtype_digits(u->p->dtype)); /* the dtype's epsilon */
     fl_tensor *g = OPTION(MAXIMIZE) != 0 ? fl_neg(u->g) : u->g;
     double rate = fmax(OPTION(EPS2), root_mean_square(u->p)) * fmin(lr, 1 / sqrt(u->step));
-    if (OPTION(WEIGHT_DECAY) != 0 &&
-        !fl_mul_scalar_(u->p, fl_float(1 - lr * OPTION(WEIGHT_DECAY))))
+    if (OPTION(WEIGHT_DECAY) != 0 && !fl_mul_scalar_(u->p, fl_float(1 - lr * OPTION(WEIGHT_DECAY))))
         return -1;
     fl_tensor *square = adafactor_square(u, g, fresh, least);
     square = fl_clamp_min_scalar_(square, fl_float(least * least));

@@ -135,11 +135,16 @@ int fl_optimizer_save(const fl_optimizer *o, const char *path)
 /* Options that torch.optim keeps in pairs, as torch.save's files name them. */
 static const struct {
     const char *option, *pair;
-} PAIRS[] = {{"beta1", "betas.0"},          {"beta2", "betas.1"},
-             {"eta_minus", "etas.0"},       {"eta_plus", "etas.1"},
-             {"step_min", "step_sizes.0"},  {"step_max", "step_sizes.1"},
-             {"eps1", "eps.0"},             {"eps2", "eps.1"},
-             {"ns_a", "ns_coefficients.0"}, {"ns_b", "ns_coefficients.1"},
+} PAIRS[] = {{"beta1", "betas.0"},
+             {"beta2", "betas.1"},
+             {"eta_minus", "etas.0"},
+             {"eta_plus", "etas.1"},
+             {"step_min", "step_sizes.0"},
+             {"step_max", "step_sizes.1"},
+             {"eps1", "eps.0"},
+             {"eps2", "eps.1"},
+             {"ns_a", "ns_coefficients.0"},
+             {"ns_b", "ns_coefficients.1"},
              {"ns_c", "ns_coefficients.2"}};
 
 /* What one of torch.save's files says of a number that is no tensor there; NULL: nothing. */

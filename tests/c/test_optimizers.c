@@ -173,7 +173,7 @@ static void test_matrices(void)
         fl_optimizer *o = make_matrix(run, &p), *first = make_matrix(run, &q);
         step_matrix(o, p, 3);
         for (int i = 0; i < 6; i++)
-            if (!CHECK_NEAR(((float *)fl_data(p))[i], run->want[i], run->tolerance))
+            if (!CHECK_NEAR(((float *)fl_data(p))[i], run -> want[i], run -> tolerance))
                 fprintf(stderr, "    %s\n", run->name);
         step_matrix(first, q, 2);
         fl_optimizer *second = fl_optimizer_new(run->name, (fl_tensors){&q, 1});
@@ -232,7 +232,8 @@ static double valley_loss(void *context)
     fl_set_grad(v->y, NULL);
     fl_tensor *x0 = entry(v->x, 0), *x1 = entry(v->x, 1), *y = entry(v->y, 0);
     fl_tensor *bend = fl_square(fl_sub(x1, fl_square(x0), fl_int(1)));
-    fl_tensor *loss = fl_add(fl_mul_scalar(bend, fl_float(100)), fl_square(plus(x0, -1)), fl_int(1));
+    fl_tensor *loss =
+        fl_add(fl_mul_scalar(bend, fl_float(100)), fl_square(plus(x0, -1)), fl_int(1));
     loss = fl_add(loss, fl_square(plus(y, -3)), fl_int(1));
     return fl_backward(loss) == 0 ? fl_item(loss) : NAN;
 }
@@ -397,7 +398,7 @@ static void test_further_rates(void)
 static void test_plateau(void)
 {
     static const double metrics[] = {1, 0.9, 0.95, 0.96, 0.97, 0.5, 0.6, 0.6, 0.6, 0.6, 0.6, 0.6};
-    static const double lower[] = {0.5,  0.5,  0.25,  0.25,  0.25,  0.25,
+    static const double lower[] = {0.5,  0.5,   0.25,  0.25,  0.25,   0.25,
                                    0.25, 0.125, 0.125, 0.125, 0.0625, 0.0625};
     static const double higher[] = {0.5, 0.25, 0.125};
     fl_plateau low, high;
