@@ -10,6 +10,7 @@
 #include <assert.h>
 #include <string.h>
 
+#include "core/error.h"
 #include "ops/op.h"
 
 /* A table need not use all of what follows; Clang says so of inline functions too. */
@@ -160,6 +161,12 @@ static inline fl_value hold(fl_value v)
         fl_retain(v.as.tensor);
     return v;
 }
+/* Lets the scope hold a temporary too: vmap finds there what a composite may write for all samples. */
+static inline int show_scope(fl_value v)
+{
+    v = hold(v);
+    return adopt(&v);
+}
 
 /* ---- What formulas say of tensors and numbers ---- */
 
@@ -189,10 +196,21 @@ static inline int dtype_in(fl_value v)
 {
     return v.tag == FL_TENSOR ? v.as.tensor->dtype : FL_NO_DTYPE;
 }
-static inline int64_t size_in(fl_value v, int64_t dim)
+static inline bool is_floating(int dtype)
 {
-    int64_t n = ndim_of(v), k = dim < 0 ? dim + n : dim;
-    return n && k >= 0 && k < n ? v.as.tensor->sizes[k] : 1;
+    return dtype >= 0 && dtype_is_floating(dtype);
+}
+static inline bool is_complex(int dtype)
+{
+    return dtype >= 0 && dtype_is_complex(dtype);
+}
+static inline const char *title_of(int dtype)
+{
+    return dtype >= 0 ? dtype_title(dtype) : "None";
+}
+static inline const char *dtype_word(int dtype)
+{
+    return dtype >= 0 ? fl_dtype_name((fl_dtype)dtype) : "None";
 }
 static inline bool same_string(const char *a, const char *b)
 {
@@ -219,6 +237,83 @@ static inline fl_value number_arithmetic(char sign, fl_value a, fl_value b)
     double x = float_of(a), y = float_of(b);
     return float_value(sign == '+' ? x + y : sign == '-' ? x - y : sign == '*' ? x * y : x / y);
 }
+/* ---- Lists: an index counts from the end where it is negative ---- */
+
+/* 1 where there is none: the size of a dim that is not there. */
+static inline int64_t int_at(fl_value list, int64_t i)
+{
+    assert(list.tag == FL_INTS || list.tag == FL_INTEGER || list.tag == FL_NONE);
+    if (list.tag == FL_INTEGER)
+        return list.as.i;
+    const int64_t k = i < 0 ? i + list.count : i;
+    return list.tag == FL_INTS && k >= 0 && k < list.count ? list.as.ints[k] : 1;
+}
+static inline fl_value tensor_at(fl_value list, int64_t i)
+{
+    assert(list.tag == FL_TENSORS || list.tag == FL_NONE);
+    const int64_t k = i < 0 ? i + list.count : i;
+    return list.tag == FL_TENSORS && k >= 0 && k < list.count ? tensor_value(list.as.tensors[k])
+                                                              : none();
+}
+/* How many rounds a loop below n takes. */
+static inline int64_t natural(int64_t n)
+{
+    return n > 0 ? n : 0;
+}
+static inline int64_t bound_of(int64_t i, int64_t count)
+{
+    i = i < 0 ? i + count : i;
+    return i < 0 ? 0 : i > count ? count : i;
+}
+/* The same memory from one index to before another. */
+static inline fl_value list_part(fl_value list, int64_t from, int64_t to)
+{
+    assert(list.tag == FL_INTS || list.tag == FL_TENSORS || list.tag == FL_NONE);
+    from = bound_of(from, list.count), to = bound_of(to, list.count);
+    if (list.tag == FL_NONE)
+        return list;
+    if (from && list.tag == FL_INTS)
+        list.as.ints += from;
+    else if (from)
+        list.as.tensors += from;
+    list.count = (uint32_t)(to > from ? to - from : 0);
+    return list;
+}
+static inline bool same_ints(fl_value a, fl_value b)
+{
+    return a.count == b.count &&
+           (!a.count || memcmp(a.as.ints, b.as.ints, a.count * sizeof *a.as.ints) == 0);
+}
+/* Refuses more ints than a tensor has dims: -1 with the error. */
+static inline int ints_room(int64_t count)
+{
+    return count <= TENSOR_MAX_DIMS
+               ? 0
+               : error_set(FL_RUNTIME_ERROR, "a tensor has at most %d dims", TENSOR_MAX_DIMS);
+}
+/* y = a, then b, in `room`, which is of TENSOR_MAX_DIMS ints. */
+static inline int join_ints(fl_value *y, int64_t *room, fl_value a, fl_value b)
+{
+    if (ints_room((int64_t)a.count + b.count))
+        return -1;
+    if (a.count)
+        memcpy(room, a.as.ints, a.count * sizeof *room);
+    if (b.count)
+        memcpy(room + a.count, b.as.ints, b.count * sizeof *room);
+    *y = ints_value(room, (int64_t)a.count + b.count);
+    return 0;
+}
+static inline const char *ints_text(fl_value v, char *room, size_t size)
+{
+    return shape_text(room, size, (int)v.count, v.as.ints);
+}
+/* Fills a list of op_list's: v is the list's from now on. */
+static inline void list_put(fl_value list, int64_t i, fl_value v)
+{
+    assert(i >= 0 && i < list.count);
+    ((fl_tensor **)(uintptr_t)list.as.tensors)[i] = tensor_of(v);
+}
+
 /* Number as 0-dim tensor, weak in promotion; a tensor as it is, with a reference. */
 static inline int as_tensor(fl_value v, fl_value *t)
 {
@@ -240,6 +335,20 @@ static inline void release_all(int n, fl_value *t)
             tensor_release(t[i].as.tensor);
         else if (t[i].tag != FL_NONE)
             fl_value_release(&t[i]);
+}
+
+/* The same between the rounds of a loop, which fills them again. */
+static inline void renew(int n, fl_value *t)
+{
+    release_all(n, t);
+    memset(t, 0, (size_t)n * sizeof *t);
+}
+static inline void replace(fl_value *to, fl_value v)
+{
+    const fl_value old = *to;
+    *to = v;
+    if (old.tag == FL_TENSOR)
+        tensor_release(old.as.tensor);
 }
 
 #pragma GCC diagnostic pop

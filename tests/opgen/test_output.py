@@ -306,3 +306,85 @@ def test_gpu_texts_are_c_under_a_prelude(generated, tmp_path, type, suffix, inte
     file = tmp_path / "gpu.c"
     file.write_text(f"#define T {type}\n{integral}{PRELUDE}{macros}{source}")
     compiles([CC, "-std=gnu17", "-O0", *INCLUDE, "-D_GNU_SOURCE", "-fsyntax-only", file])
+
+
+# Every statement and form of the compose language, over operators that are declared alone.
+LANGUAGE = """\
+add.Tensor(Tensor self, Tensor|Scalar other, *, Scalar alpha=1) -> Tensor
+    forms   function method inplace out
+    value   self + other
+    grad    self, other: missing
+    check   require alpha != 0 ValueError "alpha is {alpha}: 100%";
+    alias   plus
+
+reshape(Tensor self, int[] shape) -> Tensor
+    compose reshape
+
+copy_(Tensor! self, Tensor src) -> self
+    kernel  copy_
+    grad    self, src: missing
+
+clone(Tensor self, *, int? memory_format=None) -> Tensor
+    compose clone
+
+select(Tensor self, int dim, int index) -> Tensor
+    view    select
+    grad    self: missing
+    scatter src=float(2), dim=1, index=2
+
+_doubled(Tensor self) -> Tensor
+    forms   internal
+    compose self + self
+
+both(Tensor[] all, int[] shape, int dim, str how='plain') -> Tensor
+    compose require all.count > 0 && shape[:-1] == all[0].sizes[1:] TypeError
+                "{all.count} of {all[0].dtype}, {shape}, "
+                "{how}";
+            d = wrap_dim(dim, all[0].ndim);
+            y = all[0];
+            rows = 1;
+            for t in all: require t.ndim == 2 "{t.ndim}";
+            for n in shape: rows = rows * n;
+            for i in 3: y = _doubled(y) + i;
+            copy_(y, all[-1]);
+            wide = d == 0 ? [rows] + shape : [k == d ? rows : 1 for k in 4];
+            reshape(y, wide)
+
+each(Tensor[] all) -> Tensor[]
+    compose [clone(t) for t in all]
+"""
+
+
+def function_of(table, name):
+    return re.search(rf"static int call_\w+_{name}\(.*?^}}", table, re.S | re.M).group()
+
+
+def test_statements_compile(opgen, tmp_path):
+    done, out = opgen.run(LANGUAGE)
+    assert done.returncode == 0, done.stderr
+    for name in PARTS:
+        compiles([CC, "-std=c17", "-O1", "-Wall", "-Wextra", "-D_GNU_SOURCE", "-DFLAMBEAU_INTERNAL",
+                  *INCLUDE, f"-I{out}", "-c", out / name, "-o", tmp_path / "t.o"])
+
+
+def test_statements(opgen):
+    table = table_text(opgen.run(LANGUAGE)[1])
+    both = function_of(table, "both")
+    assert 'error_set(FL_TYPE_ERROR, "%lld of %s, %s, %s", (long long)' in both
+    assert "same_ints(list_part(args[1], 0, -1), list_part(sizes_of(" in both
+    assert "op__doubled" not in both and both.count("op_call(&op_add_Tensor") == 2  # put in place
+    assert "renew(2, t + " in both  # what a round makes goes before the next
+    assert both.index("op_copy_") < both.index("op_reshape")
+    assert "op_list(" in function_of(table, "each")
+    assert 'error_set(FL_VALUE_ERROR, "alpha is %g: 100%%"' in function_of(table, "add_Tensor")
+    assert ".check = call_check_add_Tensor" in table
+
+
+def test_derived_paragraphs(opgen):
+    table = table_text(opgen.run(LANGUAGE)[1])
+    scatter = function_of(table, "select_scatter")
+    assert scatter.index("op_clone") < scatter.index("op_select") < scatter.index("op_copy_")
+    assert "select_scatter(Tensor self, Tensor src, int dim, int index) -> Tensor" in table
+    assert "op_call(&op_add_Tensor" in function_of(table, "plus_Tensor")
+    for form in ("plus.Tensor", "plus_.Tensor", "plus.out"):
+        assert f'.name = "{form}"' in table

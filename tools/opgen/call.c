@@ -81,6 +81,29 @@ static const char *types_text(const struct call *call)
     return text;
 }
 
+/* Whether the value of op, a part of others, is put in the place of its call. */
+static bool is_inlined(const struct op *op)
+{
+    return op->compose && op->forms & FORM_INTERNAL && op->results == 1 && !op->has_dtypes &&
+           !op->title && !op->autocast && !op->batch && !op->checks && !op->check;
+}
+
+static struct value inlined(struct composer *c, const struct op *op, const char *const *args,
+                            const bool *optional)
+{
+    struct local *outer = c->locals;
+    c->locals = NULL; /* it knows its own parameters alone */
+    c->writes |= compose_has_calls(op->compose);
+    for (int p = 0; p < op->params; p++) {
+        struct value v = value_make(op->param[p].type, args[p]);
+        v.as_value = true, v.optional = optional[p];
+        compose_name(c, op->param[p].name, v);
+    }
+    struct value y = compose_lower(c, op->compose);
+    c->locals = outer;
+    return y;
+}
+
 /* Emits the call; the value is the first of `results` slots. */
 struct value call_emit(struct composer *c, struct place place, const char *base,
                        const struct call *call)
@@ -101,9 +124,11 @@ struct value call_emit(struct composer *c, struct place place, const char *base,
         return VALUE_FAILED;
     }
     const char *args[MAX_PARAMS] = {0}, *list = "";
+    bool optional[MAX_PARAMS] = {false};
     for (int i = 0; i < call->count; i++) {
         const struct value *v = &call->value[i];
         const struct param *p = &op->param[to[i]];
+        optional[to[i]] = v->optional;
         if (v->type == TYPE_NONE)
             continue;
         args[to[i]] = p->type == TYPE_FLOAT ? value_as_float(v) : value_text(v);
@@ -116,11 +141,16 @@ struct value call_emit(struct composer *c, struct place place, const char *base,
             args[to[i]] = t.text;
         }
     }
-    for (int p = 0; p < op->params; p++)
-        list = text_format("%s%s%s", list, p ? ", " : "",
-                           args[p]              ? args[p]
-                           : op->param[p].value ? text_format("op_%s.param[%d].value", op->id, p)
-                                                : "none()");
+    for (int p = 0; p < op->params; p++) {
+        if (!args[p]) {
+            optional[p] = true;
+            args[p] = op->param[p].value ? text_format("op_%s.param[%d].value", op->id, p)
+                                         : "none()";
+        }
+        list = text_format("%s%s%s", list, p ? ", " : "", args[p]);
+    }
+    if (is_inlined(op))
+        return inlined(c, op, args, optional);
     struct value y = compose_slot(c, place, op->results ? op->results : 1,
                                   op->results ? op->result[0].type : TYPE_NONE);
     if (!y.known)
@@ -136,6 +166,9 @@ struct value call_emit(struct composer *c, struct place place, const char *base,
     compose_line(c, op->params ? "        goto done;" : "    goto done;");
     if (op->params)
         compose_line(c, "}");
+    for (int i = 0; i < op->results && c->writes; i++)
+        if (op->result[i].type == TYPE_TENSOR)
+            compose_fail_if(c, text_format("show_scope(t[%d]) != 0", y.slot + i));
     y.as_value = true;
     return y;
 }

@@ -64,6 +64,12 @@ static struct value lower_member(struct composer *c, const struct node *n)
     } MEMBERS[] = {{"sizes", "sizes_of", TYPE_INTS},  {"strides", "strides_of", TYPE_INTS},
                    {"ndim", "ndim_of", TYPE_INT},     {"numel", "numel_of", TYPE_INT},
                    {"offset", "offset_of", TYPE_INT}, {"dtype", "dtype_in", TYPE_DTYPE}};
+    static const struct {
+        const char *name, *function;
+        enum type type;
+    } OF_DTYPES[] = {{"floating", "is_floating", TYPE_BOOL},
+                     {"complex", "is_complex", TYPE_BOOL},
+                     {"title", "title_of", TYPE_STRING}};
     struct value v = compose_shape_of(c, n->child);
     if (!v.known)
         return VALUE_FAILED;
@@ -73,6 +79,10 @@ static struct value lower_member(struct composer *c, const struct node *n)
                 break;
             return value_make(MEMBERS[i].type, text_format("%s(%s)", MEMBERS[i].function, v.text));
         }
+    for (size_t i = 0; i < sizeof OF_DTYPES / sizeof *OF_DTYPES && v.type == TYPE_DTYPE; i++)
+        if (strcmp(OF_DTYPES[i].name, n->text) == 0)
+            return value_make(OF_DTYPES[i].type,
+                              text_format("%s(%s)", OF_DTYPES[i].function, value_c(&v)));
     if (strcmp(n->text, "shapes") == 0 && v.type == TYPE_TENSORS)
         return v;
     if (strcmp(n->text, "count") == 0 &&
@@ -80,13 +90,13 @@ static struct value lower_member(struct composer *c, const struct node *n)
         return value_make(TYPE_INT, text_format("(int64_t)%s.count", v.text));
     complain(
         n->place,
-        "found '.%s' on a %s, expected sizes strides ndim numel offset dtype of a tensor, or count "
-        "or shapes of a list",
+        "found '.%s' on a %s, expected sizes strides ndim numel offset dtype of a tensor, floating "
+        "complex title of a dtype, or count or shapes of a list",
         n->text, value_word(&v));
     return VALUE_FAILED;
 }
 
-/* ---- calls and lists ---- */
+/* ---- calls ---- */
 
 /* Functions of numbers alone are C's. */
 static bool is_number_function(const struct node *n, const struct call *call)
@@ -98,19 +108,26 @@ static bool is_number_function(const struct node *n, const struct call *call)
     return false;
 }
 
+/* wrap_dim(dim, ndim): the dim counted from the front, or PyTorch's error of one out of range. */
+static struct value wrap_dim(struct composer *c, const struct node *n, const struct call *call)
+{
+    const struct value *v = call->value;
+    if (call->count != 2 || v[0].type != TYPE_INT || v[1].type != TYPE_INT) {
+        if (call->count != 2 || (v[0].known && v[1].known))
+            complain(n->place, "expected wrap_dim(int, int)");
+        return VALUE_FAILED;
+    }
+    const char *name = text_format("dim%d", c->dims++);
+    emit(&c->tops, "    int64_t %s = 0;\n", name);
+    compose_line(c, text_format("%s = shape_wrap_dim(%s, (int)%s);", name, value_c(&v[0]),
+                                value_c(&v[1])));
+    compose_fail_if(c, text_format("%s < 0", name));
+    return value_make(TYPE_INT, name);
+}
+
 static struct value lower_call(struct composer *c, const struct node *n)
 {
     struct call call = {0};
-    if (strcmp(n->text, "size") == 0 && n->child && n->child->next && !n->child->next->next) {
-        struct value t = compose_shape_of(c, n->child), dim = compose_lower(c, n->child->next);
-        if (!t.known || !dim.known)
-            return VALUE_FAILED;
-        if (type_is_tensor(t.type) && dim.type == TYPE_INT)
-            return value_make(TYPE_INT, text_format("size_in(%s, %s)", t.text, value_c(&dim)));
-        complain(n->place, "found size(%s, %s), expected size(Tensor, int)", value_word(&t),
-                 value_word(&dim));
-        return VALUE_FAILED;
-    }
     for (const struct node *a = n->child; a; a = a->next) {
         if (call.count == MAX_PARAMS) {
             complain(a->place, "more than %d arguments", MAX_PARAMS);
@@ -127,45 +144,9 @@ static struct value lower_call(struct composer *c, const struct node *n)
             TYPE_FLOAT,
             text_format(v->as_value ? "%s(float_of(%s))" : "%s((double)%s)", n->text, v->text));
     }
+    if (strcmp(n->text, "wrap_dim") == 0)
+        return wrap_dim(c, n, &call);
     return call_emit(c, n->place, n->text, &call);
-}
-
-static struct value lower_list(struct composer *c, const struct node *n)
-{
-    enum type type = TYPE_INTS;
-    const char *texts[64], *name = text_format("list%d", c->lists);
-    int count = 0;
-    for (const struct node *a = n->child; a; a = a->next, count++) {
-        struct value v = compose_lower(c, a);
-        if (!v.known)
-            return VALUE_FAILED;
-        enum type own = type_is_tensor(v.type) ? TYPE_TENSORS
-                        : v.type == TYPE_INT   ? TYPE_INTS
-                                               : TYPE_FLOATS;
-        if (count == 64 || (own == TYPE_FLOATS && v.type != TYPE_FLOAT) ||
-            (count && (own == TYPE_TENSORS) != (type == TYPE_TENSORS))) {
-            complain(a->place, "a list has up to 64 ints, floats or Tensors");
-            return VALUE_FAILED;
-        }
-        if (!count || own == TYPE_FLOATS)
-            type = own;
-        texts[count] = own == TYPE_TENSORS ? text_format("tensor_of(%s)", v.text) : value_c(&v);
-    }
-    c->lists++;
-    emit(&c->tops, "    %s %s[%d];\n",
-         type == TYPE_INTS     ? "int64_t"
-         : type == TYPE_FLOATS ? "double"
-                               : "fl_tensor *",
-         name, count ? count : 1);
-    if (!count)
-        compose_line(c, text_format("%s[0] = 0;", name));
-    for (int i = 0; i < count; i++)
-        compose_line(c, text_format("%s[%d] = %s;", name, i, texts[i]));
-    return value_make(type, text_format("%s_value(%s, %d)",
-                                        type == TYPE_INTS     ? "ints"
-                                        : type == TYPE_FLOATS ? "floats"
-                                                              : "tensors",
-                                        name, count));
 }
 
 /* ---- conditions ---- */
@@ -178,22 +159,31 @@ static void assign(struct composer *c, const struct value *to, const struct valu
         compose_line(c, text_format("%s = hold(%s);", to->text, value_text(from)));
 }
 
-static struct value lower_cond(struct composer *c, const struct node *n)
+/* One of two lists, at least one of which takes lines to compute. */
+static struct value choose_list(struct composer *c, const struct node *n, const char *test,
+                                const struct value *v, const struct out *parts, enum type type)
 {
-    struct value condition = compose_lower(c, n->child);
-    if (!condition.known)
-        return VALUE_FAILED;
-    if (!value_is_c_number(&condition) && condition.type != TYPE_SCALAR) {
-        complain(
-            n->child->place,
-            "found a condition that is a %s, expected a bool or a number: where() chooses between "
-            "elements",
-            value_word(&condition));
+    if (type == TYPE_TENSORS && (v[0].slot >= 0 || v[1].slot >= 0)) {
+        complain(n->place, "a condition cannot choose between lists of new tensors");
         return VALUE_FAILED;
     }
-    const char *test = condition.type == TYPE_SCALAR
-                           ? text_format("float_of(%s) != 0", condition.text)
-                           : value_c(&condition);
+    const char *name = text_format("list%d", c->lists++);
+    emit(&c->tops, "    fl_value %s = none();\n", name);
+    for (int i = 0; i < 2; i++) {
+        compose_line(c, i ? "} else {" : text_format("if (%s) {", test));
+        emit_text(&c->body, parts[i].text ? parts[i].text : "");
+        c->indent++, compose_line(c, text_format("%s = %s;", name, value_text(&v[i])));
+        c->indent--;
+    }
+    compose_line(c, "}");
+    return value_make(type, name);
+}
+
+static struct value lower_cond(struct composer *c, const struct node *n)
+{
+    const char *test = compose_test(c, n->child);
+    if (!test)
+        return VALUE_FAILED;
     /* Both branches are emitted apart first: what they do decides how they are put together. */
     struct out whole = c->body;
     struct value v[2];
@@ -226,7 +216,8 @@ static struct value lower_cond(struct composer *c, const struct node *n)
                                                   : TYPE_SCALAR;
         bool lists = type == TYPE_TENSORS || type == TYPE_INTS || type == TYPE_FLOATS;
         if (lists && !plain) {
-            complain(n->place, "a condition cannot choose between lists that are computed");
+            result = choose_list(c, n, test, v, parts, type);
+            result.optional = none;
         } else if (type == TYPE_SCALAR &&
                    !(type_is_number(v[0].type) && type_is_number(v[1].type)) && !none) {
             complain(n->place, "a condition chooses between %s and %s", value_word(&v[0]),
@@ -255,16 +246,11 @@ static struct value lower_cond(struct composer *c, const struct node *n)
     return result;
 }
 
-static struct value lower_let(struct composer *c, const struct node *n)
+static struct value lower_then(struct composer *c, const struct node *n)
 {
-    struct value v = compose_lower(c, n->child);
-    if (!v.known)
-        return VALUE_FAILED;
-    v.slot = -1; /* it may be used again */
-    struct local *l = arena_alloc(sizeof *l), *outer = c->locals;
-    *l = (struct local){.name = n->text, .value = v, .result = -1, .next = outer};
-    c->locals = l;
-    v = compose_lower(c, n->child->next);
+    struct local *outer = c->locals;
+    struct value v = compose_statement(c, n->child) ? compose_lower(c, n->child->next)
+                                                    : VALUE_FAILED;
     c->locals = outer;
     return v;
 }
@@ -289,7 +275,7 @@ struct value compose_lower(struct composer *c, const struct node *n)
         v = lower_name(c, n);
         break;
     case NODE_LIST:
-        v = lower_list(c, n);
+        v = compose_list(c, n);
         break;
     case NODE_UNARY:
         v = compose_unary(c, n);
@@ -306,8 +292,20 @@ struct value compose_lower(struct composer *c, const struct node *n)
     case NODE_MEMBER:
         v = lower_member(c, n);
         break;
+    case NODE_INDEX:
+        v = compose_index(c, n);
+        break;
+    case NODE_SLICE:
+        v = compose_slice(c, n);
+        break;
+    case NODE_THEN:
+        v = lower_then(c, n);
+        break;
+    case NODE_EACH: /* compose_list has met it */
     case NODE_LET:
-        v = lower_let(c, n);
+    case NODE_REQUIRE:
+    case NODE_LOOP:
+        complain(n->place, "a statement has no value");
         break;
     }
     c->depth--;
@@ -343,12 +341,13 @@ static void emit_function(struct out *o, struct composer *c, const char *head, c
     if (c->slots)
         emit(o, "    fl_value t[%d] = {{0}};\n", c->slots);
     emit_text(o, early);
-    if (c->slots)
+    const bool fails = c->slots || c->fails;
+    if (fails)
         emit_text(o, "    int status = -1;\n");
     emit_text(o, c->body.text ? c->body.text : "");
-    if (c->slots)
-        emit(o, "    status = 0;\ndone:\n    release_all(%d, t);\n    return status;\n}\n",
-             c->slots);
+    if (fails)
+        emit(o, "    status = 0;\ndone:\n%s    return status;\n}\n",
+             c->slots ? text_format("    release_all(%d, t);\n", c->slots) : "");
     else
         emit_text(o, "    return 0;\n}\n");
     emit(o, "#line %d \"%s\"\n", o->line + 1, o->name);
@@ -359,8 +358,17 @@ static void emit_function(struct out *o, struct composer *c, const char *head, c
 /* Hands y[0] over to the scope. */
 static void line_adopt(struct composer *c, const char *result)
 {
-    compose_line(c, text_format("if (adopt(&%s) != 0)", result));
-    compose_line(c, "    goto done;");
+    compose_fail_if(c, text_format("adopt(&%s) != 0", result));
+}
+
+/* The statements of a check: nothing is returned. */
+void compose_emit_check(struct out *o, const struct table *t, struct op *op)
+{
+    struct composer c = {.table = t, .op = op, .indent = 1};
+    add_params(&c, "args");
+    compose_lower(&c, op->checks);
+    emit_function(o, &c, text_format("static int call_check_%s(const fl_value *args)", op->id),
+                  op->params ? "" : "    (void)args;\n", op->checks->place);
 }
 
 /* An expression for several results is a call that gives them. */
@@ -384,13 +392,13 @@ static void return_one(struct composer *c, const struct node *body, const struct
     if (v->type != y.type && !operand && !(type_is_number(y.type) && type_is_number(v->type)))
         complain(body->place, "found a %s, but the result of %s is a %s", value_word(v),
                  c->op->name, value_word(&y));
+    if (y.type == TYPE_TENSORS && !held)
+        complain(body->place, "a list that is a result is made by an operator, or by 'for'");
     if (operand) {
-        compose_line(c, text_format("if (as_tensor(%s, &y[0]) != 0)", v->text));
-        compose_line(c, "    goto done;");
-        c->slots += c->slots == 0;
+        compose_fail_if(c, text_format("as_tensor(%s, &y[0]) != 0", v->text));
     } else if (y.type == TYPE_FLOAT) {
         compose_line(c, text_format("y[0] = %s;", value_as_float(v)));
-    } else if (v->slot >= 0) {
+    } else if (v->slot >= 0 || (held && y.type == TYPE_TENSORS)) {
         compose_line(c, text_format("y[0] = %s, %s = none();", v->text, v->text));
     } else {
         compose_line(c, text_format(held ? "y[0] = hold(%s);" : "y[0] = %s;", value_text(v)));
@@ -402,7 +410,7 @@ static void return_one(struct composer *c, const struct node *body, const struct
 void compose_emit_function(struct out *o, const struct table *t, struct op *op, struct node *n,
                            const char *prefix)
 {
-    struct composer c = {.table = t, .op = op, .indent = 1};
+    struct composer c = {.table = t, .op = op, .indent = 1, .writes = compose_has_calls(n)};
     add_params(&c, "args");
     struct value v = compose_lower(&c, n);
     if (v.known && op->results > 1)

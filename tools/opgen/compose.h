@@ -1,4 +1,5 @@
-/* Expressions over operators: what value.c, call.c, operators.c and compose.c share. */
+/* Expressions over operators: what value.c, call.c, operators.c, sequences.c, statements.c and
+ * compose.c share. */
 #ifndef OPGEN_COMPOSE_H
 #define OPGEN_COMPOSE_H
 
@@ -31,7 +32,9 @@ struct composer {
     struct rule *rule; /* NULL for a compose expression */
     struct local *locals;
     struct out body, tops; /* tops: declarations at the function's top */
-    int slots, lists, depth, indent;
+    int slots, lists, loops, dims, depth, indent;
+    bool fails;  /* something may go to "done" */
+    bool writes; /* statements write: the scope knows the temporaries too */
     uint32_t grads; /* incoming gradients that are used */
 };
 
@@ -67,6 +70,23 @@ struct value call_two(struct composer *c, struct place place, const char *name, 
 
 struct value compose_binary(struct composer *c, const struct node *n);
 struct value compose_unary(struct composer *c, const struct node *n);
+
+/* ---- sequences.c ---- */
+
+struct value compose_list(struct composer *c, const struct node *n);
+struct value compose_index(struct composer *c, const struct node *n);
+struct value compose_slice(struct composer *c, const struct node *n);
+struct value compose_ints(struct composer *c, const struct node *n, const struct value *a,
+                          const struct value *b);
+
+/* ---- statements.c ---- */
+
+void compose_name(struct composer *c, const char *name, struct value v);
+const char *compose_test(struct composer *c, const struct node *n);
+void compose_fail_if(struct composer *c, const char *failed);
+struct value compose_each(struct composer *c, const struct node *n);
+bool compose_statement(struct composer *c, const struct node *n); /* false after a complaint */
+bool compose_has_calls(const struct node *n); /* a call that is a statement */
 
 /* ---- compose.c ---- */
 

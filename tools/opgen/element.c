@@ -457,13 +457,16 @@ static const char *lower(struct element *e, const struct node *n, bool *truth)
         return lower_cond(e, n, truth);
     case NODE_CALL:
         return lower_call(e, n, truth);
-    case NODE_LET: {
+    case NODE_THEN: {
         bool is_truth = false;
-        const char *value = element_lower(e, n->child, &is_truth);
+        const struct node *let = n->child;
+        if (let->kind != NODE_LET)
+            return REFUSE(e, let->place, "an element's value has no statements but names");
+        const char *value = element_lower(e, let->child, &is_truth);
         if (!value)
             return NULL;
         struct binding *outer = e->bindings;
-        bind(e, n->text, value, is_truth);
+        bind(e, let->text, value, is_truth);
         value = element_lower(e, n->child->next, truth);
         e->bindings = outer;
         return value;
@@ -471,6 +474,12 @@ static const char *lower(struct element *e, const struct node *n, bool *truth)
     case NODE_STRING:
     case NODE_LIST:
     case NODE_MEMBER:
+    case NODE_INDEX:
+    case NODE_SLICE:
+    case NODE_EACH:
+    case NODE_LET:
+    case NODE_REQUIRE:
+    case NODE_LOOP:
         break;
     }
     return REFUSE(e, n->place, "an element's value is made of numbers alone");

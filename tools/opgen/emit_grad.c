@@ -57,7 +57,7 @@ static void find_uses(struct uses *u, const struct node *n)
             use_operand(u, n->text, FROM_RESULT, false);
     }
     if (n->kind == NODE_MEMBER || n->kind == NODE_STRING || n->kind == NODE_LIST ||
-        node_is_name(n, "needs"))
+        n->kind == NODE_REQUIRE || n->kind == NODE_LOOP || node_is_name(n, "needs"))
         u->fits = false;
     for (const struct node *c = n->child; c; c = c->next)
         find_uses(u, c);
@@ -66,7 +66,7 @@ static void find_uses(struct uses *u, const struct node *n)
 /* Whether a formula, or a branch of it, is g itself. */
 static bool passes_on(const struct node *n)
 {
-    while (n->kind == NODE_LET)
+    while (n->kind == NODE_THEN)
         n = n->child->next;
     if (n->kind == NODE_COND)
         return passes_on(n->child->next) || passes_on(n->child->next->next);

@@ -77,7 +77,7 @@ static bool is_uniform(const struct node *n, const struct loop_spec *spec)
         for (int i = 0; i < spec->operands; i++)
             if (strcmp(spec->operand[i], n->text) == 0)
                 return false;
-    if (n->kind == NODE_LET || n->kind == NODE_CALL)
+    if (n->kind == NODE_THEN || n->kind == NODE_CALL)
         return false;
     for (const struct node *c = n->child; c; c = c->next)
         if (!is_uniform(c, spec))

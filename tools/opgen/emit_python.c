@@ -47,6 +47,23 @@ static struct name *collect(const struct table *t, unsigned form)
     return list;
 }
 
+/* "relu(input, inplace=False)\n--\n\n...", as inspect reads it. */
+static const char *functional_text(const struct name *n)
+{
+    const struct op *op = n->op[0];
+    const char *parameters = strstr(signature_text(op, n->python), "(self") + strlen("(self");
+    size_t length = strcspn(parameters, ")");
+    return text_format("%s(input%s, inplace=False)\n--\n\n%s", n->python,
+                       text_copy(parameters, length), op->doc ? op->doc : "");
+}
+
+/* Whether the function takes `inplace`, which chooses the form whose name ends in "_". */
+static bool takes_inplace(const struct name *n, unsigned form)
+{
+    return form == FORM_NN && n->op[0]->forms & FORM_NN_INPLACE &&
+           strcmp(n->id[0], n->op[0]->id) == 0;
+}
+
 static const char *doc_text(const struct name *n)
 {
     const char *text = "";
@@ -89,6 +106,8 @@ static void emit_names(struct out *o, const struct table *t, unsigned form, cons
              "};\nstatic const struct python_name name_%s_%s = {\"%s\", %d, overloads_%s_%s, "
              "\"%s\", \"%s\"};\n",
              prefix, n->python, n->python, n->count, prefix, n->python, home, called(n));
+        if (takes_inplace(n, form))
+            emit(o, "static const struct python_name name_%s_%s_;\n", prefix, n->python);
         emit(o,
              "static PyObject *%s_%s(PyObject *self, PyObject *const *args, Py_ssize_t n, PyObject "
              "*kw)\n{\n",
@@ -97,6 +116,11 @@ static void emit_names(struct out *o, const struct table *t, unsigned form, cons
         if (form == FORM_METHOD)
             emit(o, "    return %s(&name_%s_%s, self, args, n, kw);\n}\n", parser, prefix,
                  n->python);
+        else if (takes_inplace(n, form))
+            emit(o,
+                 "    (void)self;\n    return arguments_call_inplace(&name_%s_%s, &name_%s_%s_, "
+                 "args, n, kw);\n}\n",
+                 prefix, n->python, prefix, n->python);
         else
             emit(o, "    (void)self;\n    return %s(&name_%s_%s, args, n, kw);\n}\n", parser,
                  prefix, n->python);
@@ -106,7 +130,8 @@ static void emit_names(struct out *o, const struct table *t, unsigned form, cons
         emit(o,
              "    {\"%s\", (PyCFunction)(void (*)(void))%s_%s, METH_FASTCALL | METH_KEYWORDS,\n    "
              " \"%s\"},\n",
-             n->python, prefix, n->python, text_quote(doc_text(n)));
+             n->python, prefix, n->python,
+             text_quote(takes_inplace(n, form) ? functional_text(n) : doc_text(n)));
     emit_text(o, "    {NULL, NULL, 0, NULL},\n};\n\n");
 }
 

@@ -470,7 +470,7 @@ static void descriptor(struct out *o, const struct op *op, const char *name, con
                  {"compose", "call_compose", op->kind == KIND_COMPOSE},
                  {"batch_compose", "call_batch", op->batch_compose != NULL},
                  {"grad", "&grad", op->recorded && op->kind != KIND_COMPOSE},
-                 {"check", "call_check", op->check != NULL},
+                 {"check", "call_check", op->check || op->checks},
                  {"titles", "call_title", op->titles != NULL},
                  {"result_names", "result_names", op->results > 1 && op->result[0].name},
                  {"gpu", "gpu", op->gpu != NULL}};
@@ -544,6 +544,8 @@ static void paragraph(struct out *o, const struct table *t, struct op *op)
     shims(o, op);
     if (op->compose)
         compose_emit_function(o, t, op, op->compose, "call_compose");
+    if (op->checks)
+        compose_emit_check(o, t, op);
     if (op->batch_compose)
         compose_emit_function(o, t, op, op->batch_compose, "call_batch");
     int number = 0;

@@ -7,6 +7,7 @@
 enum { MAX_DEPTH = 200 };
 
 static struct node *parse(struct lexer *l);
+static struct node *parse_body(struct lexer *l, bool valued);
 
 static struct node *node_new(enum node_kind kind, struct place place, const char *text)
 {
@@ -35,9 +36,34 @@ static int precedence(const struct token *t)
     return 0;
 }
 
+/* "NAME in RANGE", after "for": the range, and the name into *name. */
+static struct node *parse_range(struct lexer *l, const char **name)
+{
+    *name = l->token.text;
+    if (l->token.kind != TOKEN_NAME) {
+        complain(l->token.place, "found %s, expected a name after 'for'", token_text(&l->token));
+        return NULL;
+    }
+    lexer_next(l);
+    return lexer_expect(l, "in", "after the name of a loop") ? parse(l) : NULL;
+}
+
+/* "for NAME in RANGE", after what stands for each element: a list's only element. */
+static struct node *parse_each(struct lexer *l, struct node *element)
+{
+    struct node *each = node_new(NODE_EACH, element->place, "");
+    lexer_next(l);
+    each->child = parse_range(l, &each->text);
+    if (!each->child)
+        return NULL;
+    each->child->next = element;
+    return each;
+}
+
 /* Comma-separated expressions up to `end`, as a list; with keywords where `named`. */
 static bool parse_list(struct lexer *l, const char *end, bool named, struct node **list)
 {
+    bool first = true;
     while (!lexer_is(l, end)) {
         const char *keyword = NULL;
         struct node *n = parse(l);
@@ -49,6 +75,9 @@ static bool parse_list(struct lexer *l, const char *end, bool named, struct node
             if (!n)
                 return false;
         }
+        if (!named && first && lexer_is(l, "for") && !(n = parse_each(l, n)))
+            return false;
+        first = false;
         n->keyword = keyword;
         *list = n;
         list = &n->next;
@@ -56,6 +85,32 @@ static bool parse_list(struct lexer *l, const char *end, bool named, struct node
             break;
     }
     return lexer_expect(l, end, named ? "after the arguments" : "at the list's end");
+}
+
+/* ".NAME", "[INDEX]" or "[FROM:TO]" behind n; a bound that is left out is None. */
+static struct node *parse_part(struct lexer *l, struct node *n)
+{
+    struct node *part = node_new(NODE_MEMBER, l->token.place, "[");
+    part->child = n;
+    if (lexer_accept(l, ".")) {
+        part->place = l->token.place, part->text = l->token.text;
+        if (l->token.kind != TOKEN_NAME) {
+            complain(l->token.place, "found %s, expected a name after '.'", token_text(&l->token));
+            return NULL;
+        }
+        lexer_next(l);
+        return part;
+    }
+    lexer_next(l);
+    part->kind = NODE_INDEX;
+    struct node *from = lexer_is(l, ":") ? node_new(NODE_NAME, l->token.place, "None") : parse(l);
+    n->next = from;
+    if (from && lexer_accept(l, ":")) {
+        part->kind = NODE_SLICE;
+        from->next = lexer_is(l, "]") ? node_new(NODE_NAME, l->token.place, "None") : parse(l);
+        from = from->next;
+    }
+    return from && lexer_expect(l, "]", "after the index") ? part : NULL;
 }
 
 static struct node *parse_primary(struct lexer *l)
@@ -87,7 +142,7 @@ static struct node *parse_primary(struct lexer *l)
         break;
     case TOKEN_SIGN:
         if (lexer_accept(l, "(")) {
-            n = parse(l);
+            n = parse_body(l, true);
             if (!n || !lexer_expect(l, ")", "to close the parenthesis"))
                 return NULL;
         } else if (lexer_accept(l, "[")) {
@@ -103,17 +158,8 @@ static struct node *parse_primary(struct lexer *l)
         complain(t.place, "found %s, expected an expression", token_text(&t));
         return NULL;
     }
-    while (lexer_is(l, ".")) {
-        lexer_next(l);
-        struct node *member = node_new(NODE_MEMBER, l->token.place, l->token.text);
-        if (l->token.kind != TOKEN_NAME) {
-            complain(l->token.place, "found %s, expected a name after '.'", token_text(&l->token));
-            return NULL;
-        }
-        lexer_next(l);
-        member->child = n;
-        n = member;
-    }
+    while (n && (lexer_is(l, ".") || lexer_is(l, "[")))
+        n = parse_part(l, n);
     return n;
 }
 
@@ -190,19 +236,106 @@ static struct node *parse(struct lexer *l)
     return condition;
 }
 
+/* ---- Statements ---- */
+
+/* The expressions that stand in braces in a message, each as if it stood in the table there. */
+static bool parse_message(struct lexer *l, struct node *require)
+{
+    struct node **last = &require->parts;
+    for (const char *at = require->text; (at = strchr(at, '{')); at++) {
+        const char *end = strchr(at, '}');
+        if (!end) {
+            complain(require->place, "a '{' without its '}'");
+            return false;
+        }
+        struct lexer inner;
+        struct stretch stretch = {l->file, at + 1, 0, (size_t)(end - at - 1), 0, require->place.line};
+        lexer_open(&inner, &stretch);
+        inner.depth = l->depth;
+        *last = parse(&inner);
+        if (!*last)
+            return false;
+        lexer_expect_end(&inner, "what the message shows");
+        last = &(*last)->next;
+        at = end;
+    }
+    return true;
+}
+
+/* "CONDITION "message"", after "require"; the kind of error may stand before the message. */
+static struct node *parse_require(struct lexer *l, struct place place)
+{
+    struct node *n = node_new(NODE_REQUIRE, place, "");
+    n->child = parse(l);
+    if (!n->child)
+        return NULL;
+    if (l->token.kind == TOKEN_NAME) {
+        n->keyword = l->token.text;
+        lexer_next(l);
+    }
+    if (l->token.kind != TOKEN_STRING) {
+        complain(l->token.place, "found %s, expected a message in quotes", token_text(&l->token));
+        return NULL;
+    }
+    n->place = l->token.place;
+    for (; l->token.kind == TOKEN_STRING; lexer_next(l)) /* a long one in pieces, as in C */
+        n->text = text_format("%s%s", n->text, l->token.text);
+    return parse_message(l, n) ? n : NULL;
+}
+
+/* A statement without its ";": "require ...", "for NAME in RANGE: STATEMENT", "NAME = EXPRESSION",
+ * or an expression. */
+static struct node *parse_statement(struct lexer *l)
+{
+    struct place place = l->token.place;
+    if (lexer_accept(l, "require"))
+        return parse_require(l, place);
+    if (lexer_accept(l, "for")) {
+        struct node *loop = node_new(NODE_LOOP, place, "");
+        loop->child = parse_range(l, &loop->text);
+        if (!loop->child || !lexer_expect(l, ":", "before what the loop does"))
+            return NULL;
+        loop->child->next = enter(l) ? parse_statement(l) : NULL;
+        l->depth--;
+        return loop->child->next ? loop : NULL;
+    }
+    struct node *first = parse(l);
+    if (!first || first->kind != NODE_NAME || !lexer_accept(l, "="))
+        return first;
+    struct node *let = node_new(NODE_LET, place, first->text);
+    let->child = parse(l);
+    return let->child ? let : NULL;
+}
+
+/* Statements, each with its ";", and the value; where none is wanted, None stands for it. */
+static struct node *parse_body(struct lexer *l, bool valued)
+{
+    if (!valued && l->token.kind == TOKEN_END)
+        return node_new(NODE_NAME, l->token.place, "None");
+    struct node *n = parse_statement(l);
+    if (!n)
+        return NULL;
+    bool statement = n->kind == NODE_LET || n->kind == NODE_REQUIRE || n->kind == NODE_LOOP;
+    if (!statement && !lexer_is(l, ";"))
+        return n;
+    if (!lexer_expect(l, ";", n->kind == NODE_LET ? "after the value of a name"
+                                                  : "after a statement"))
+        return NULL;
+    struct node *then = node_new(NODE_THEN, n->place, ";");
+    then->child = n;
+    n->next = enter(l) ? parse_body(l, valued) : NULL;
+    l->depth--;
+    return n->next ? then : NULL;
+}
+
 struct node *expr_parse(struct lexer *l)
 {
-    struct node *first = parse(l);
-    if (!first || first->kind != NODE_NAME || !lexer_is(l, "="))
-        return first;
-    struct node *let = node_new(NODE_LET, first->place, first->text);
-    lexer_next(l);
-    let->child = parse(l);
-    if (!let->child || !lexer_expect(l, ";", "after the value of a name"))
-        return NULL;
-    let->child->next = enter(l) ? expr_parse(l) : NULL;
-    l->depth--;
-    return let->child->next ? let : NULL;
+    return parse_body(l, true);
+}
+
+struct node *expr_parse_checks(struct lexer *l)
+{
+    return parse_body(l, false);
 }
 
 static bool is_literal(const struct node *n)

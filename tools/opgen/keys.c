@@ -94,12 +94,18 @@ static void key_forms(struct op *op, const struct stretch *s, int unused)
         if (k == count) {
             complain(l.token.place,
                      "found %s, expected function method inplace out nn special linalg fft masked "
-                     "internal varargs varargs_or_list each copy",
+                     "internal varargs varargs_or_list each copy nn(inplace)",
                      token_text(&l.token));
             return;
         }
         op->forms |= FORMS[k].form;
         lexer_next(&l);
+        if (FORMS[k].form == FORM_NN && lexer_accept(&l, "(")) {
+            if (!lexer_expect(&l, "inplace", "after 'nn('") ||
+                !lexer_expect(&l, ")", "after 'nn(inplace'"))
+                return;
+            op->forms |= FORM_INPLACE | FORM_NN_INPLACE;
+        }
     }
 }
 
@@ -177,7 +183,15 @@ static void key_kernel(struct op *op, const struct stretch *s, int unused)
 static void key_check(struct op *op, const struct stretch *s, int unused)
 {
     (void)unused;
-    op->check = one_name(s, "a check function");
+    struct lexer l;
+    lexer_open(&l, s);
+    if (!lexer_is(&l, "require") && !lexer_is(&l, "for")) {
+        op->check = one_name(s, "a check function");
+        return;
+    }
+    op->checks = expr_parse_checks(&l);
+    if (op->checks)
+        lexer_expect_end(&l, "the requirements");
 }
 
 static void key_shape(struct op *op, const struct stretch *s, int unused)
@@ -453,6 +467,34 @@ static void key_cname(struct op *op, const struct stretch *s, int unused)
     op->cname = one_name(s, "the C function, without fl_");
 }
 
+static void key_alias(struct op *op, const struct stretch *s, int unused)
+{
+    (void)unused;
+    struct lexer l;
+    lexer_open(&l, s);
+    op->alias = "";
+    do {
+        if (l.token.kind != TOKEN_NAME) {
+            complain(l.token.place, "found %s, expected another name of %s", token_text(&l.token),
+                     op->base);
+            return;
+        }
+        op->alias = text_format("%s %s", op->alias, l.token.text);
+        lexer_next(&l);
+    } while (l.token.kind != TOKEN_END);
+    if (op->kind == KIND_VIEW || op->writes)
+        complain(op->place, "what %s is has no alias", op->name);
+}
+
+static void key_scatter(struct op *op, const struct stretch *s, int unused)
+{
+    (void)unused;
+    op->scatter = text_copy(s->text + s->at, s->end - s->at);
+    if (op->kind != KIND_VIEW)
+        complain((struct place){s->file, s->line, (int)(s->at - s->line_start) + 1},
+                 "only a view has a scatter, and %s is none so far", op->name);
+}
+
 /* Lines trimmed by the indentation of the second one. */
 static void key_doc(struct op *op, const struct stretch *s, int unused)
 {
@@ -526,6 +568,8 @@ static const struct key {
     {"titles", key_titles, 0, false},
     {"cname", key_cname, 0, false},
     {"called", key_called, 0, false},
+    {"alias", key_alias, 0, false},
+    {"scatter", key_scatter, 0, false},
     {"doc", key_doc, 0, false},
 };
 
@@ -546,6 +590,9 @@ void key_parse(struct op *op, const struct stretch *line)
         if ((op->keys >> k & 1) && !KEYS[k].repeats)
             complain(place, "the key '%s' is there twice", name);
         op->keys |= UINT64_C(1) << k;
+        if (!strstr(" doc cname alias scatter ", text_format(" %s ", name)))
+            op->lines = text_format("%s    %s %s\n", op->lines ? op->lines : "", name,
+                                    text_copy(line->text + end, line->end - end));
         KEYS[k].parse(op, &rest, KEYS[k].argument);
         return;
     }
@@ -553,6 +600,6 @@ void key_parse(struct op *op, const struct stretch *line)
         place,
         "found the key '%s', expected dtypes forms value start step join finish view shape kernel "
         "check compose grad random autocast device batch truths promotes rounds exact unbounded "
-        "keeps numbers apart try title titles cname called or doc",
+        "keeps numbers apart try title titles cname called alias scatter or doc",
         name);
 }

@@ -78,6 +78,8 @@ struct value compose_binary(struct composer *c, const struct node *n)
     if (equality && a.type == TYPE_DTYPE && b.type == TYPE_DTYPE)
         return value_make(TYPE_BOOL,
                           text_format("((int)%s %s (int)%s)", value_c(&a), sign, value_c(&b)));
+    if (a.type == TYPE_INTS && b.type == TYPE_INTS && (equality || strcmp(sign, "+") == 0))
+        return compose_ints(c, n, &a, &b);
     if (type_is_tensor(a.type) || type_is_tensor(b.type))
         return tensor_binary(c, n, a, b);
     if (!type_is_number(a.type) || !type_is_number(b.type)) {

@@ -100,7 +100,14 @@ enum node_kind {
     NODE_COND,   /* condition, then, else */
     NODE_CALL,   /* text, arguments; an argument's `keyword` */
     NODE_MEMBER, /* child . text */
-    NODE_LET     /* text = child; child->next */
+    NODE_INDEX,  /* child [child->next] */
+    NODE_SLICE,  /* child [child->next : child->next->next], bounds that may be None */
+    NODE_EACH,   /* in a list: child->next for `text` in child */
+    NODE_THEN,   /* child, a statement, and then child->next; the value is the latter's */
+    /* statements */
+    NODE_LET,     /* text = child */
+    NODE_REQUIRE, /* child, else an error (keyword, or NULL) with the message `text`; parts */
+    NODE_LOOP     /* for `text` in child: child->next */
 };
 struct node {
     enum node_kind kind;
@@ -108,9 +115,11 @@ struct node {
     const char *text, *keyword;
     bool is_float;
     struct node *child, *next;
+    struct node *parts; /* what a message shows in its braces */
 };
-/* Parses an expression with its `name = value;` bindings; NULL after a complaint. */
+/* Parses an expression with the statements before it; NULL after a complaint. */
 struct node *expr_parse(struct lexer *l);
+struct node *expr_parse_checks(struct lexer *l); /* statements alone; the value is None */
 struct node *expr_parse_value(struct lexer *l); /* a default: a literal */
 bool node_is_name(const struct node *n, const char *name);
 
@@ -161,9 +170,10 @@ enum form {
     FORM_VARARGS = 256,         /* how Python's function takes its tensors: one by one, */
     FORM_VARARGS_OR_LIST = 512, /* one by one or in one list, */
     FORM_EACH = 1024,           /* one, or several, of which each gives a result */
-    FORM_COPY = 2048,           /* NAME_copy is derived (table.c) */
+    FORM_COPY = 2048,           /* NAME_copy is derived (derive.c) */
     FORM_FFT = 4096,
-    FORM_MASKED = 8192
+    FORM_MASKED = 8192,
+    FORM_NN_INPLACE = 16384 /* nn's function takes `inplace`, which chooses the in-place form */
 };
 enum accept {
     ACCEPT_BOOL = 1,
@@ -260,13 +270,16 @@ struct op {
     struct node *start, *step, *join, *finish;
     const char *view, *shape, *kernel, *check, *titles, *compose_name;
     int shape_like; /* a parameter, or -1 */
-    struct node *compose;
+    struct node *compose, *checks; /* checks: statements, in the place of the check's name */
     uint32_t truths, promoted, rounded, exact, unbounded, keeps, numbers,
         apart; /* parameters (bits) */
     struct rule *rules;
     bool has_grad;
     const char *doc;
     struct sample *samples;
+    const char *lines;   /* its keys as they were written, but doc, cname, alias and scatter */
+    const char *alias;   /* "arcsin asin2": paragraphs of these names are derived (derive.c) */
+    const char *scatter; /* a sample call of NAME_scatter, which is derived */
     /* pointwise and reduce: parameters in the loop's order; loops (emit_loops.c) */
     int operands, operand[MAX_OPERANDS];
     int scalars, scalar[MAX_OPERANDS];
@@ -285,7 +298,7 @@ bool signature_parse(struct op *op,
                      const struct stretch *s); /* signature.c; false after a complaint */
 void key_parse(struct op *op, const struct stretch *line); /* keys.c */
 void table_parse(struct table *t, const char *file, const char *text, size_t size);
-/* After all files: the paragraphs of the form copy. */
+/* After all files (derive.c): the paragraphs that others have by a word. */
 void table_derive(struct table *t);
 /* Then: names of forms, order of overloads, checks across paragraphs. */
 void table_finish(struct table *t);
@@ -329,6 +342,7 @@ const char *compute_ctype(enum compute type); /* "float" */
  * saves. */
 void compose_emit_function(struct out *o, const struct table *t, struct op *op, struct node *n,
                            const char *prefix);
+void compose_emit_check(struct out *o, const struct table *t, struct op *op); /* call_check_ID */
 void compose_emit_rule(struct out *o, const struct table *t, struct op *op, struct rule *rule,
                        int number);
 

@@ -271,50 +271,6 @@ void table_parse(struct table *t, const char *file, const char *text, size_t siz
     end_paragraph(&r);
 }
 
-/* ---- paragraphs of the form copy ---- */
-
-/* "self, dim, start=start": the parameters as a call hands them on. */
-static const char *handed_on(const struct op *op)
-{
-    const char *text = "";
-    for (int i = 0; i < op->params; i++)
-        text = text_format(op->param[i].keyword_only ? "%s%s%s=%s" : "%s%s%s", text, i ? ", " : "",
-                           op->param[i].name, op->param[i].name);
-    return text;
-}
-
-static const char *samples_text(const struct op *op)
-{
-    const char *text = "";
-    for (const struct sample *s = op->samples; s; s = s->next) {
-        const char *separator = "    try ";
-        for (int i = 0; i < op->params; i++)
-            if (s->value[i]) {
-                text = text_format("%s%s%s=%s", text, separator, op->param[i].name, s->value[i]);
-                separator = ", ";
-            }
-        text = text_format("%s\n", text);
-    }
-    return text;
-}
-
-void table_derive(struct table *t)
-{
-    const struct op *last = t->last;
-    for (const struct op *op = t->first; op; op = op == last ? NULL : op->next) {
-        if (!(op->forms & FORM_COPY))
-            continue;
-        bool list = op->results && op->result[0].type == TYPE_TENSORS;
-        const char *text = text_format(
-            "%s_copy%s%s%s\n    forms function%s\n    compose %s(%s(%s)%s)\n%s"
-            "    doc A copy of what %s shows.\n",
-            op->base, *op->overload ? "." : "", op->overload, strchr(signature_text(op, NULL), '('),
-            list ? "" : " out", list ? "_clone_each" : "clone", op->base, handed_on(op),
-            list ? "" : ", memory_format=0", samples_text(op), op->base);
-        table_parse(t, op->place.file, text, strlen(text));
-    }
-}
-
 /* ---- across paragraphs ---- */
 
 static const char *camel_case(const char *base)

@@ -25,55 +25,10 @@ _HALVES = (_C.float16, _C.bfloat16)
 tanh, sigmoid, relu_ = (getattr(_C, name, None) for name in ("tanh", "sigmoid", "relu_"))
 
 
-def _activation(name, doc):
-    """The functional form of an operator that has no other parameter."""
-    def function(input, inplace=False):
-        return _op(name + "_" if inplace else name)(input)
-
-    function.__name__ = function.__qualname__ = name
-    function.__doc__ = doc
-    return _quick(1, "inplace")(function)
-
-
-relu = _activation("relu", "max(input, 0), elementwise.")
-relu6 = _activation("relu6", "input held between 0 and 6.")
-silu = _activation("silu", "input * sigmoid(input).")
-mish = _activation("mish", "input * tanh(softplus(input)).")
-selu = _activation("selu", "elu with the scale and alpha that keep mean 0 and variance 1.")
-hardsigmoid = _activation("hardsigmoid", "input / 6 + 1/2, held between 0 and 1.")
-hardswish = _activation("hardswish", "input * hardsigmoid(input).")
-
-
 @_quick(2, "inplace")
 def elu(input, alpha=1.0, inplace=False):
     """input where positive, else alpha (exp(input) - 1)."""
     return _op("elu_" if inplace else "elu")(input, alpha)
-
-
-@_quick(2, "inplace")
-def celu(input, alpha=1.0, inplace=False):
-    """input where positive, else alpha (exp(input / alpha) - 1)."""
-    return _op("celu_" if inplace else "celu")(input, alpha)
-
-
-@_quick(2, "inplace")
-def leaky_relu(input, negative_slope=0.01, inplace=False):
-    """input where positive, else negative_slope * input."""
-    return _op("leaky_relu_" if inplace else "leaky_relu")(input, negative_slope)
-
-
-@_quick(3, "inplace")
-def hardtanh(input, min_val=-1.0, max_val=1.0, inplace=False):
-    """input held between min_val and max_val."""
-    if min_val > max_val:
-        raise ValueError("min_val cannot be greater than max_val")
-    return _op("hardtanh_" if inplace else "hardtanh")(input, min_val, max_val)
-
-
-@_quick(3, "inplace")
-def threshold(input, threshold, value, inplace=False):
-    """input where it is above threshold, else value."""
-    return _op("threshold_" if inplace else "threshold")(input, threshold, value)
 
 
 def logsigmoid(input):
@@ -377,8 +332,12 @@ def upsample(input, size=None, scale_factor=None, mode="nearest", align_corners=
 
 
 _NAMES = frozenset(globals())
-globals().update((name, value) for name, value in vars(_nn).items()
-                 if name not in _NAMES and not name.startswith("_"))
+for _name, _value in vars(_nn).items():
+    if _name not in _NAMES and not _name.startswith("_"):
+        globals()[_name] = _value
+        if getattr(_value, "__text_signature__", None):  # one that takes `inplace` is Python's
+            _value.__module__ = __name__                 # in PyTorch, and files name it so
+del _name, _value
 
 
 # name -> the file of its own that a rare function has

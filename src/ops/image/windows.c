@@ -1,8 +1,6 @@
 /* Windows of images as columns, and back; shuffles of channels and pixels. */
-#include <string.h>
 
 #include "core/error.h"
-#include "flambeau/ops/copy.h"
 #include "flambeau/ops/create.h"
 #include "flambeau/ops/index.h"
 #include "flambeau/ops/pointwise.h"
@@ -136,92 +134,3 @@ int fold_compose(fl_tensor *input, fl_ints output_size, fl_ints kernel_size, fl_
 }
 
 /* ---- Shuffles -------------------------------------------------------------------------------- */
-
-/* t (..., C, H, W) as (all of ..., parts of its last three dims), six in all, in another order, and
- * from there as (..., then). */
-static fl_tensor *shuffled(fl_tensor *t, const int64_t *parts, const int64_t *order,
-                           const int64_t *then)
-{
-    assert(t->ndim >= 3);
-    int64_t six[6] = {1}, shape[TENSOR_MAX_DIMS];
-    const int lead = t->ndim - 3;
-    for (int d = 0; d < lead; d++)
-        six[0] *= shape[d] = t->sizes[d];
-    memcpy(six + 1, parts, 5 * sizeof *six);
-    memcpy(shape + lead, then, 3 * sizeof *shape);
-    fl_tensor *apart = fl_permute(fl_reshape(t, (fl_ints){six, 6}), (fl_ints){order, 6});
-    fl_tensor *y = fl_reshape(apart, (fl_ints){shape, t->ndim});
-    return y ? fl__keep_format(y, t) : NULL;
-}
-
-int pixel_shuffle_compose(fl_tensor *input, int64_t r, fl_tensor **y)
-{
-    char got[128];
-    if (input->ndim < 3)
-        return error_set(FL_RUNTIME_ERROR,
-                         "pixel_shuffle expects input to have at least 3 dimensions, but got input "
-                         "with %d dimension(s)",
-                         input->ndim);
-    if (r <= 0)
-        return error_set(FL_RUNTIME_ERROR,
-                         "pixel_shuffle expects a positive upscale_factor, but got %lld",
-                         (long long)r);
-    const int64_t *n = input->sizes + input->ndim - 3;
-    if (r > INT32_MAX || n[0] % (r * r))
-        return error_set(FL_RUNTIME_ERROR,
-                         "pixel_shuffle expects its input's 'channel' dimension to be divisible by "
-                         "the square of upscale_factor, but got input of shape %s and "
-                         "upscale_factor=%lld",
-                         shape_text(got, sizeof got, input->ndim, input->sizes), (long long)r);
-    const int64_t C = n[0] / (r * r), parts[] = {C, r, r, n[1], n[2]},
-                  then[] = {C, n[1] * r, n[2] * r};
-    return op_give(y, shuffled(input, parts, (const int64_t[]){0, 1, 4, 2, 5, 3}, then));
-}
-
-int pixel_unshuffle_compose(fl_tensor *input, int64_t r, fl_tensor **y)
-{
-    char got[128];
-    if (input->ndim < 3)
-        return error_set(FL_RUNTIME_ERROR,
-                         "pixel_unshuffle expects input to have at least 3 dimensions, but got "
-                         "input with %d dimension(s)",
-                         input->ndim);
-    if (r <= 0)
-        return error_set(FL_RUNTIME_ERROR,
-                         "pixel_unshuffle expects a positive downscale_factor, but got %lld",
-                         (long long)r);
-    const int64_t *n = input->sizes + input->ndim - 3;
-    if (n[1] % r || n[2] % r)
-        return error_set(FL_RUNTIME_ERROR,
-                         "pixel_unshuffle expects %s to be divisible by downscale_factor, but got "
-                         "input of shape %s and downscale_factor=%lld",
-                         n[1] % r ? "height" : "width",
-                         shape_text(got, sizeof got, input->ndim, input->sizes), (long long)r);
-    const int64_t parts[] = {n[0], n[1] / r, r, n[2] / r, r},
-                  then[] = {n[0] * r * r, n[1] / r, n[2] / r};
-    return op_give(y, shuffled(input, parts, (const int64_t[]){0, 1, 3, 5, 2, 4}, then));
-}
-
-int channel_shuffle_compose(fl_tensor *input, int64_t groups, fl_tensor **y)
-{
-    int64_t shape[TENSOR_MAX_DIMS];
-    if (input->ndim < 3 || input->ndim == TENSOR_MAX_DIMS)
-        return error_set(FL_RUNTIME_ERROR,
-                         "channel_shuffle expects input with > 2 dims, but got input with sizes %s",
-                         shape_text((char[128]){0}, 128, input->ndim, input->sizes));
-    if (groups <= 0)
-        return error_set(FL_RUNTIME_ERROR,
-                         "Number of groups to divide channels in must be positive. Value of groups:"
-                         "%lld",
-                         (long long)groups);
-    if (input->sizes[1] % groups)
-        return error_set(FL_RUNTIME_ERROR,
-                         "Number of channels must be divisible by groups. Got %lld channels and "
-                         "%lld groups.",
-                         (long long)input->sizes[1], (long long)groups);
-    shape[0] = input->sizes[0], shape[1] = groups, shape[2] = input->sizes[1] / groups;
-    memcpy(shape + 3, input->sizes + 2, sizeof *shape * (size_t)(input->ndim - 2));
-    fl_tensor *dealt = fl_transpose(fl_reshape(input, (fl_ints){shape, input->ndim + 1}), 1, 2);
-    fl_tensor *whole = fl_reshape(dealt, (fl_ints){input->sizes, input->ndim});
-    return op_give(y, whole ? fl__keep_format(whole, input) : NULL);
-}

@@ -2,7 +2,6 @@
 #include <assert.h>
 
 #include "core/error.h"
-#include "core/memory.h"
 #include "core/threads.h"
 #include "core/warning.h"
 #include "flambeau/ops/copy.h"
@@ -190,51 +189,6 @@ int stack_compose(fl_tensors tensors, int64_t dim, fl_tensor **y)
     return *y ? 0 : -1;
 }
 
-static fl_tensor *one_dim(fl_tensor *t, int dim)
-{
-    (void)dim;
-    return fl_atleast_1d(t);
-}
-
-static fl_tensor *as_row(fl_tensor *t, int dim)
-{
-    (void)dim;
-    return fl_atleast_2d(t);
-}
-
-static fl_tensor *as_column(fl_tensor *t, int dim)
-{
-    (void)dim;
-    return t->ndim <= 1 ? fl_reshape(t, (fl_ints){(int64_t[]){t->numel, 1}, 2}) : t;
-}
-
-static fl_tensor *three_dims(fl_tensor *t, int dim)
-{
-    (void)dim;
-    return fl_atleast_3d(t);
-}
-
-int hstack_compose(fl_tensors tensors, fl_tensor **y)
-{
-    bool vectors = tensors.count && tensors.data[0]->ndim <= 1;
-    return cat_changed(tensors, one_dim, 0, vectors ? 0 : 1, "hstack", y);
-}
-
-int vstack_compose(fl_tensors tensors, fl_tensor **y)
-{
-    return cat_changed(tensors, as_row, 0, 0, "vstack", y);
-}
-
-int column_stack_compose(fl_tensors tensors, fl_tensor **y)
-{
-    return cat_changed(tensors, as_column, 0, 1, "column_stack", y);
-}
-
-int dstack_compose(fl_tensors tensors, fl_tensor **y)
-{
-    return cat_changed(tensors, three_dims, 0, 2, "dstack", y);
-}
-
 /* ---- repeat ---- */
 
 /* self as (1, s0, 1, s1, ...) expanded to (r0, s0, r1, s1, ...), then joined pairwise. */
@@ -264,15 +218,6 @@ int repeat_compose(fl_tensor *self, fl_ints repeats, fl_tensor **y)
         fl_expand(fl_reshape(self, (fl_ints){apart, 2 * n}), (fl_ints){wide, 2 * n}, false);
     *y = fl_reshape(fl_clone(spread, 0), (fl_ints){sizes, n});
     return *y ? 0 : -1;
-}
-
-int tile_compose(fl_tensor *self, fl_ints dims, fl_tensor **y)
-{
-    int64_t repeats[TENSOR_MAX_DIMS];
-    int n = dims.count > self->ndim ? (int)dims.count : self->ndim, missing = n - (int)dims.count;
-    for (int d = 0; d < n; d++)
-        repeats[d] = d < missing ? 1 : dims.data[d - missing];
-    return repeat_compose(self, (fl_ints){repeats, n}, y);
 }
 
 int repeat_interleave_int_compose(fl_tensor *self, int64_t repeats, const int64_t *dim,
@@ -397,133 +342,7 @@ int flip_cpu(fl_tensor *self, fl_ints dims, fl_tensor *y)
     return status;
 }
 
-int fliplr_compose(fl_tensor *self, fl_tensor **y)
-{
-    if (self->ndim < 2)
-        return error_set(FL_RUNTIME_ERROR, "Input must be >= 2-d.");
-    *y = fl_flip(self, (fl_ints){(int64_t[]){1}, 1});
-    return *y ? 0 : -1;
-}
-
-int flipud_compose(fl_tensor *self, fl_tensor **y)
-{
-    if (self->ndim < 1)
-        return error_set(FL_RUNTIME_ERROR, "Input must be >= 1-d.");
-    *y = fl_flip(self, (fl_ints){(int64_t[]){0}, 1});
-    return *y ? 0 : -1;
-}
-
-static fl_tensor *roll_dim(fl_tensor *t, int d, int64_t shift)
-{
-    assert(d >= 0);
-    int64_t n = t->ndim ? t->sizes[d] : 0;
-    if (n == 0)
-        return t;
-    int64_t cut = (n - shift % n) % n, zero = 0;
-    fl_tensor *head = fl_slice(t, d, &cut, &n, 1), *tail = fl_slice(t, d, &zero, &cut, 1);
-    return head && tail ? fl_cat((fl_tensors){(fl_tensor *[]){head, tail}, 2}, d) : NULL;
-}
-
-int roll_compose(fl_tensor *self, fl_ints shifts, fl_ints dims, fl_tensor **y)
-{
-    if (dims.count && self->ndim == 0)
-        return error_set(FL_INDEX_ERROR, "Dimension specified as %lld but tensor has no dimensions",
-                         (long long)dims.data[0]);
-    if (dims.count == 0 && shifts.count == 1) {
-        fl_tensor *row = fl_flatten(self, 0, -1);
-        *y = row ? fl_reshape(roll_dim(row, 0, shifts.data[0]), (fl_ints){self->sizes, self->ndim})
-                 : NULL;
-        return *y ? 0 : -1;
-    }
-    if (shifts.count == 0)
-        return error_set(FL_RUNTIME_ERROR, "`shifts` required");
-    if (shifts.count != dims.count)
-        return error_set(FL_RUNTIME_ERROR,
-                         "shifts and dimensions must align. shifts: %lld, dims:%lld",
-                         (long long)shifts.count, (long long)dims.count);
-    *y = self;
-    for (int64_t i = 0; i < shifts.count && *y; i++) {
-        int d = shape_wrap_dim(dims.data[i], self->ndim);
-        *y = d < 0 ? NULL : roll_dim(*y, d, shifts.data[i]);
-    }
-    if (*y == self)
-        *y = fl_clone(self, -1);
-    return *y ? 0 : -1;
-}
-
-int rot90_compose(fl_tensor *self, int64_t k, fl_ints dims, fl_tensor **y)
-{
-    if (dims.count != 2)
-        return error_set(FL_RUNTIME_ERROR, "expected total rotation dims == 2, but got dims = %lld",
-                         (long long)dims.count);
-    if (self->ndim < 2)
-        return error_set(FL_RUNTIME_ERROR, "expected total dims >= 2, but got total dims = %d",
-                         self->ndim);
-    int a = shape_wrap_dim(dims.data[0], self->ndim), b = shape_wrap_dim(dims.data[1], self->ndim);
-    if (a < 0 || b < 0)
-        return -1;
-    if (a == b)
-        return error_set(
-            FL_RUNTIME_ERROR,
-            "expected rotation dims to be different, but got dim0 = %lld and dim1 = %lld",
-            (long long)dims.data[0], (long long)dims.data[1]);
-    switch (((k % 4) + 4) % 4) {
-    case 1:
-        *y = fl_transpose(fl_flip(self, (fl_ints){(int64_t[]){b}, 1}), a, b);
-        break;
-    case 2:
-        *y = fl_flip(self, (fl_ints){(int64_t[]){a, b}, 2});
-        break;
-    case 3:
-        *y = fl_transpose(fl_flip(self, (fl_ints){(int64_t[]){a}, 1}), a, b);
-        break;
-    default:
-        *y = fl_clone(self, 0);
-        break;
-    }
-    return *y ? 0 : -1;
-}
-
 /* ---- diagonals ---- */
-
-int diag_embed_compose(fl_tensor *self, int64_t offset, int64_t dim1, int64_t dim2, fl_tensor **y)
-{
-    int a = shape_wrap_dim(dim1, self->ndim + 1), b = shape_wrap_dim(dim2, self->ndim + 1);
-    if (a < 0 || b < 0)
-        return -1;
-    if (self->ndim == 0)
-        return error_set(FL_RUNTIME_ERROR, "diag_embed: input must have at least one dim");
-    if (a == b)
-        return error_set(FL_RUNTIME_ERROR, "diagonal dimensions cannot be identical %lld, %lld",
-                         (long long)dim1, (long long)dim2);
-    int64_t n = self->sizes[self->ndim - 1] + (offset < 0 ? -offset : offset),
-            sizes[TENSOR_MAX_DIMS + 1];
-    for (int d = 0, from = 0; d < self->ndim + 1; d++)
-        sizes[d] = d == a || d == b ? n : self->sizes[from++];
-    fl_tensor *zeros = fl_zeros((fl_ints){sizes, self->ndim + 1}, (fl_dtype)self->dtype,
-                                (fl_device){-1, 0}, false);
-    if (!fl_copy_(fl_diagonal(zeros, offset, a, b), self, false))
-        return -1;
-    *y = zeros;
-    return 0;
-}
-
-int diag_compose(fl_tensor *self, int64_t diagonal, fl_tensor **y)
-{
-    if (self->ndim == 1)
-        return diag_embed_compose(self, diagonal, 0, 1, y);
-    if (self->ndim != 2)
-        return error_set(FL_RUNTIME_ERROR, "diag(): Supports 1D or 2D tensors. Got %dD",
-                         self->ndim);
-    *y = fl_clone(fl_diagonal(self, diagonal, 0, 1), 0);
-    return *y ? 0 : -1;
-}
-
-int diagflat_compose(fl_tensor *self, int64_t offset, fl_tensor **y)
-{
-    fl_tensor *row = fl_reshape(self, (fl_ints){(int64_t[]){self->numel}, 1});
-    return row ? diag_embed_compose(row, offset, 0, 1, y) : -1;
-}
 
 int meshgrid_compose(fl_tensors tensors, const char *indexing, fl_value *y)
 {

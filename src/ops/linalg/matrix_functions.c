@@ -273,56 +273,6 @@ int multi_dot_compose(fl_tensors tensors, fl_tensor **y)
 
 /* ---- Tensor equations ------------------------------------------------------------------------ */
 
-static int64_t product_of(const int64_t *sizes, int64_t count)
-{
-    int64_t product = 1;
-    for (int64_t i = 0; i < count; i++)
-        product *= sizes[i];
-    return product;
-}
-
-int tensorinv_compose(fl_tensor *self, int64_t ind, fl_tensor **y)
-{
-    if (ind <= 0)
-        return error_set(FL_RUNTIME_ERROR,
-                         "Expected a strictly positive integer for 'ind', but got %lld",
-                         (long long)ind);
-    int64_t cut = ind < self->ndim ? ind : self->ndim, behind = self->ndim - cut;
-    int64_t n = product_of(self->sizes, cut), m = product_of(self->sizes + cut, behind);
-    if (n != m)
-        return error_set(FL_RUNTIME_ERROR,
-                         "Expected self to satisfy the requirement prod(self.shape[ind:]) == "
-                         "prod(self.shape[:ind]), but got %lld != %lld",
-                         (long long)m, (long long)n);
-    int64_t sizes[TENSOR_MAX_DIMS];
-    memcpy(sizes, self->sizes + cut, (size_t)behind * sizeof *sizes);
-    memcpy(sizes + behind, self->sizes, (size_t)cut * sizeof *sizes);
-    fl_tensor *inverse = fl_linalg_inv(fl_reshape(self, FL_INTS_OF(m, n)));
-    return op_give(y, fl_reshape(inverse, (fl_ints){sizes, self->ndim}));
-}
-
-int tensorsolve_compose(fl_tensor *self, fl_tensor *other, fl_ints dims, fl_tensor **y)
-{
-    int64_t last[TENSOR_MAX_DIMS];
-    for (int64_t i = 0; i < dims.count; i++)
-        last[i] = self->ndim - dims.count + i;
-    if (dims.data)
-        self = fl_movedim(self, dims, (fl_ints){last, dims.count});
-    if (!self)
-        return -1;
-    int64_t cut = other->ndim < self->ndim ? other->ndim : self->ndim;
-    int64_t n = product_of(self->sizes, cut), behind = self->ndim - cut;
-    int64_t m = product_of(self->sizes + cut, behind);
-    if (n != m)
-        return error_set(FL_RUNTIME_ERROR,
-                         "Expected self to satisfy the requirement prod(self.shape[other.ndim:]) "
-                         "== prod(self.shape[:other.ndim]), but got %lld != %lld",
-                         (long long)m, (long long)n);
-    fl_tensor *x =
-        fl_linalg_solve(fl_reshape(self, FL_INTS_OF(m, m)), fl_flatten(other, 0, -1), true);
-    return op_give(y, fl_reshape(x, (fl_ints){self->sizes + cut, behind}));
-}
-
 /* ---- Vectors --------------------------------------------------------------------------------- */
 
 int linalg_vander_compose(fl_tensor *x, const int64_t *N, fl_tensor **y)
@@ -397,20 +347,4 @@ int cross_compose(fl_tensor *self, fl_tensor *other, const int64_t *dim, fl_tens
     if (!dim && at == self->ndim)
         return error_set(FL_RUNTIME_ERROR, "no dimension of size 3 in input");
     return linalg_cross_compose(self, other, dim ? *dim : at, y);
-}
-
-int linalg_vecdot_compose(fl_tensor *x, fl_tensor *y, int64_t dim, fl_tensor **result)
-{
-    if (!dtype_is_inexact(x->dtype))
-        return error_set(FL_RUNTIME_ERROR,
-                         "linalg.vecdot: Expected a floating point or complex tensor as input. Got "
-                         "%s",
-                         dtype_title(x->dtype));
-    if (x->dtype != y->dtype)
-        return error_set(FL_RUNTIME_ERROR,
-                         "linalg.vecdot: Expected x and y to have the same dtype, but found x of "
-                         "type %s and y of type %s instead",
-                         dtype_title(x->dtype), dtype_title(y->dtype));
-    fl_tensor *products = fl_mul(fl_conj(x), y);
-    return op_give(result, fl_sum_dim_intlist(products, (fl_ints){&dim, 1}, false, FL_NO_DTYPE));
 }

@@ -1,5 +1,4 @@
 /* Losses made of pointwise errors and a reduction, and cross_entropy. */
-#include <math.h>
 #include <string.h>
 
 #include "autograd/autograd.h"
@@ -7,7 +6,6 @@
 #include "core/device.h"
 #include "core/error.h"
 #include "flambeau/ops/copy.h"
-#include "flambeau/ops/create.h"
 #include "flambeau/ops/index.h"
 #include "flambeau/ops/loss.h"
 #include "flambeau/ops/norm.h"
@@ -48,31 +46,6 @@ int mse_loss_compose(fl_tensor *self, fl_tensor *target, const char *reduction, 
     if (advise_rounded(self))
         return -1;
     return loss_reduce(fl__squared_error(self, target), reduction, y);
-}
-
-int l1_loss_compose(fl_tensor *self, fl_tensor *target, const char *reduction, fl_tensor **y)
-{
-    return loss_reduce(fl_abs(fl_sub(self, target, fl_int(1))), reduction, y);
-}
-
-int smooth_l1_loss_compose(fl_tensor *self, fl_tensor *target, const char *reduction, double beta,
-                           fl_tensor **y)
-{
-    if (beta < 0)
-        return error_set(FL_RUNTIME_ERROR,
-                         "smooth_l1_loss does not support negative values for beta.");
-    return loss_reduce(beta > 0 ? fl__smooth_error(self, target, beta)
-                                : fl_abs(fl_sub(self, target, fl_int(1))),
-                       reduction, y);
-}
-
-int huber_loss_compose(fl_tensor *self, fl_tensor *target, const char *reduction, double delta,
-                       fl_tensor **y)
-{
-    if (!(delta > 0))
-        return error_set(FL_RUNTIME_ERROR,
-                         "huber_loss does not support non-positive values for delta.");
-    return loss_reduce(fl__huber_error(self, target, delta), reduction, y);
 }
 
 int loss_refuse_weight(const fl_tensor *weight, int64_t C)
@@ -269,40 +242,6 @@ int soft_margin_loss_compose(fl_tensor *self, fl_tensor *target, const char *red
     if (!dtype_is_floating(target->dtype) && dtype_check_cast(FL_FLOAT32, self->dtype))
         return -1;
     return loss_reduce(fl_log1p(fl_exp(fl_neg(fl_mul(target, self)))), reduction, y);
-}
-
-static int refuse_ranks(const fl_tensor *input1, const fl_tensor *input2, const fl_tensor *target)
-{
-    char a[128], b[128], c[128];
-    return error_set(
-        FL_RUNTIME_ERROR,
-        "margin_ranking_loss : All input tensors should have same dimension but got sizes: input1: "
-        "torch.Size(%s), input2: torch.Size(%s), target: torch.Size(%s) ",
-        shape_text(a, sizeof a, input1->ndim, input1->sizes),
-        shape_text(b, sizeof b, input2->ndim, input2->sizes),
-        shape_text(c, sizeof c, target->ndim, target->sizes));
-}
-
-int margin_ranking_loss_compose(fl_tensor *input1, fl_tensor *input2, fl_tensor *target,
-                                double margin, const char *reduction, fl_tensor **y)
-{
-    if (input1->ndim != input2->ndim || input1->ndim != target->ndim)
-        return refuse_ranks(input1, input2, target);
-    fl_tensor *distance = fl_mul(fl_neg(target), fl_sub(input1, input2, fl_int(1)));
-    return loss_reduce(
-        fl_clamp_min_scalar(fl_add_scalar(distance, fl_float(margin), fl_int(1)), fl_float(0)),
-        reduction, y);
-}
-
-int hinge_embedding_loss_compose(fl_tensor *self, fl_tensor *target, double margin,
-                                 const char *reduction, fl_tensor **y)
-{
-    fl_tensor *zero = fl_zeros_like(self, FL_NO_DTYPE, (fl_device){-1, 0}, false, -1);
-    fl_tensor *away =
-        fl_clamp_min_scalar(fl_rsub_scalar(self, fl_float(margin), fl_int(1)), fl_float(0));
-    fl_tensor *far = fl_where(fl_ne_scalar(target, fl_int(1)), away, zero);
-    fl_tensor *near = fl_where(fl_ne_scalar(target, fl_int(-1)), self, zero);
-    return loss_reduce(fl_add(far, near, fl_int(1)), reduction, y);
 }
 
 /* ---- cross entropy ---- */

@@ -169,19 +169,3 @@ int cosine_similarity_compose(fl_tensor *x1, fl_tensor *x2, int64_t dim, double 
     *y = op_sum_along(fl_mul(unit[0], unit[1]), dim, false);
     return *y ? 0 : -1;
 }
-
-int pairwise_distance_compose(fl_tensor *x1, fl_tensor *x2, double p, double eps, bool keepdim,
-                              fl_tensor **y)
-{
-    fl_tensor *gap = fl_add_scalar(fl_sub(x1, x2, fl_int(1)), fl_float(eps), fl_int(1));
-    *y = fl_norm_scalaropt_dim(gap, fl_float(p), (fl_ints){(int64_t[]){-1}, 1}, keepdim,
-                               FL_NO_DTYPE);
-    return *y ? 0 : -1;
-}
-
-int normalize_compose(fl_tensor *input, double p, fl_ints dim, double eps, fl_tensor **y)
-{
-    fl_tensor *norm = fl_norm_scalaropt_dim(input, fl_float(p), dim, true, FL_NO_DTYPE);
-    *y = fl_div(input, fl_clamp_min_scalar(norm, fl_float(eps)));
-    return *y ? 0 : -1;
-}

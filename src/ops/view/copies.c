@@ -1,17 +1,7 @@
 /* Copies of what views show, and copies with something else written where a view looks. */
 #include "core/error.h"
-#include "flambeau/ops/copy.h"
 #include "ops/op.h"
 #include "ops_kernels.h"
-
-int clone_each_compose(fl_tensors tensors, fl_value *y)
-{
-    fl_tensor **parts = op_list(y, tensors.count);
-    for (int64_t i = 0; parts && i < tensors.count; i++)
-        if (!(parts[i] = fl_clone(tensors.data[i], FORMAT_CONTIGUOUS)))
-            return -1;
-    return parts ? 0 : -1;
-}
 
 static int check_part(const fl_tensor *part, const fl_tensor *src)
 {
@@ -23,14 +13,6 @@ static int check_part(const fl_tensor *part, const fl_tensor *src)
                      "size = %s",
                      shape_text(a, sizeof a, src->ndim, src->sizes),
                      shape_text(b, sizeof b, part->ndim, part->sizes));
-}
-
-int written_into_compose(fl_tensor *whole, fl_tensor *part, fl_tensor *src, fl_tensor **y)
-{
-    if (check_part(part, src))
-        return -1;
-    *y = whole;
-    return fl_copy_(part, src, false) ? 0 : -1;
 }
 
 /* The part of a contiguous y that as_strided shows: a new reference. */

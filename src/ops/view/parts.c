@@ -1,9 +1,6 @@
 /* Views between complex tensors and their parts. */
-#include <string.h>
-
 #include "core/error.h"
 #include "core/lanes.h"
-#include "flambeau/ops/view.h"
 #include "ops_kernels.h"
 
 int view_as_real_view(fl_tensor *self, struct op_view *y)
@@ -52,26 +49,4 @@ int view_as_complex_view(fl_tensor *self, struct op_view *y)
     y->offset = self->offset / 2;
     y->dtype = dtype_complex(self->dtype);
     return 0;
-}
-
-static int part(fl_tensor *self, int64_t which, fl_tensor **y)
-{
-    *y = fl_select(fl_view_as_real(self), -1, which);
-    return *y ? 0 : -1;
-}
-
-int real_compose(fl_tensor *self, fl_tensor **y)
-{
-    if (dtype_is_complex(self->dtype))
-        return part(self, 0, y);
-    *y = self;
-    return 0;
-}
-
-int imag_compose(fl_tensor *self, fl_tensor **y)
-{
-    if (dtype_is_complex(self->dtype))
-        return part(self, 1, y);
-    return error_set(FL_RUNTIME_ERROR,
-                     "imag is not implemented for tensors with non-complex dtypes.");
 }

@@ -478,31 +478,6 @@ int unbind_compose(fl_tensor *self, int64_t dim, fl_value *y)
 
 /* ---- shapes made alike ---- */
 
-int atleast_1d_compose(fl_tensor *self, fl_tensor **y)
-{
-    *y = self->ndim >= 1 ? self : fl_reshape(self, (fl_ints){(int64_t[]){1}, 1});
-    return *y ? 0 : -1;
-}
-
-int atleast_2d_compose(fl_tensor *self, fl_tensor **y)
-{
-    *y = self->ndim >= 2   ? self
-         : self->ndim == 1 ? fl_unsqueeze(self, 0)
-                           : fl_reshape(self, (fl_ints){(int64_t[]){1, 1}, 2});
-    return *y ? 0 : -1;
-}
-
-int atleast_3d_compose(fl_tensor *self, fl_tensor **y)
-{
-    if (self->ndim == 0)
-        *y = fl_reshape(self, (fl_ints){(int64_t[]){1, 1, 1}, 3});
-    else
-        *y = self->ndim >= 3   ? self
-             : self->ndim == 2 ? fl_unsqueeze(self, -1)
-                               : fl_unsqueeze(fl_unsqueeze(self, 0), -1);
-    return *y ? 0 : -1;
-}
-
 int broadcast_tensors_compose(fl_tensors tensors, fl_value *y)
 {
     int ndim = 0;

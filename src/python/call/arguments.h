@@ -38,6 +38,10 @@ PyObject *arguments_call_varargs_or_list(const struct python_name *name, PyObjec
                                          Py_ssize_t nargs, PyObject *kwnames);
 PyObject *arguments_call_each(const struct python_name *name, PyObject *const *args,
                               Py_ssize_t nargs, PyObject *kwnames);
+/* The same where PyTorch's function takes `inplace` behind the parameters: a truth value that
+ * chooses the form that writes. */
+PyObject *arguments_call_inplace(const struct python_name *name, const struct python_name *writing,
+                                 PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames);
 
 /* The parameter called self, which a method's caller does not write; -1: none. */
 static inline int arguments_self(const fl_op *op)

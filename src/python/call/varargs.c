@@ -1,5 +1,6 @@
-/* Functions that take tensors one by one where their operator takes a list, or one tensor: the words
- * varargs, varargs_or_list and each of the table's key `forms`.
+/* Functions that take other arguments than their operator: tensors one by one where it takes a list,
+ * or one tensor, and `inplace`. They are the words varargs, varargs_or_list, each and nn(inplace) of
+ * the table's key `forms`.
  */
 #include <assert.h>
 
@@ -88,4 +89,57 @@ PyObject *arguments_call_each(const struct python_name *name, PyObject *const *a
     }
     Py_XDECREF(list);
     return tuple;
+}
+
+/* kwnames without the one at k; NULL where none is left, or with an exception. */
+static PyObject *without(PyObject *kwnames, Py_ssize_t k)
+{
+    const Py_ssize_t count = PyTuple_Size(kwnames);
+    assert(k >= 0 && k < count);
+    PyObject *rest = count > 1 ? PyTuple_New(count - 1) : NULL;
+    for (Py_ssize_t i = 0; rest && i < count; i++)
+        if (i != k)
+            PyTuple_SetItem(rest, i - (i > k), Py_NewRef(PyTuple_GetItem(kwnames, i)));
+    return rest;
+}
+
+PyObject *arguments_call_inplace(const struct python_name *name, const struct python_name *writing,
+                                 PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames)
+{
+    const Py_ssize_t own = name->overloads[0]->params;
+    const Py_ssize_t keywords = kwnames ? PyTuple_Size(kwnames) : 0;
+    Py_ssize_t at = nargs == own + 1 ? own : -1, keyword = -1;
+    assert(name->count == 1 && writing->count == 1);
+    for (Py_ssize_t k = 0; k < keywords; k++)
+        if (PyUnicode_CompareWithASCIIString(PyTuple_GetItem(kwnames, k), "inplace") == 0)
+            keyword = k;
+    if (at >= 0 && keyword >= 0)
+        return PyErr_Format(PyExc_TypeError, "%s() got multiple values for argument 'inplace'",
+                            name->called);
+    if (nargs > own + 1) {
+        Py_ssize_t least = 0;
+        while (least < own && !name->overloads[0]->param[least].has_default)
+            least++;
+        return PyErr_Format(PyExc_TypeError,
+                            "%s() takes from %zd to %zd positional arguments but %zd were given",
+                            name->called, least, own + 1, nargs);
+    }
+    at = keyword >= 0 ? nargs + keyword : at;
+    PyObject *passed[2 * OP_PARAMS], *names = keyword >= 0 ? NULL : Py_XNewRef(kwnames);
+    if (at < 0 || nargs + keywords > 2 * OP_PARAMS) {
+        Py_XDECREF(names);
+        return arguments_call_function(name, args, nargs, kwnames);
+    }
+    const int writes = PyObject_IsTrue(args[at]);
+    for (Py_ssize_t i = 0; i < nargs + keywords; i++)
+        if (i != at)
+            passed[i - (i > at)] = args[i];
+    if (keyword >= 0)
+        names = without(kwnames, keyword);
+    PyObject *result = writes < 0 || PyErr_Occurred()
+                           ? NULL
+                           : arguments_call_function(writes ? writing : name, passed,
+                                                     nargs - (keyword < 0), names);
+    Py_XDECREF(names);
+    return result;
 }
