@@ -144,8 +144,8 @@ struct value call_emit(struct composer *c, struct place place, const char *base,
     for (int p = 0; p < op->params; p++) {
         if (!args[p]) {
             optional[p] = true;
-            args[p] = op->param[p].value ? text_format("op_%s.param[%d].value", op->id, p)
-                                         : "none()";
+            args[p] =
+                op->param[p].value ? text_format("op_%s.param[%d].value", op->id, p) : "none()";
         }
         list = text_format("%s%s%s", list, p ? ", " : "", args[p]);
     }

@@ -119,8 +119,8 @@ static struct value wrap_dim(struct composer *c, const struct node *n, const str
     }
     const char *name = text_format("dim%d", c->dims++);
     emit(&c->tops, "    int64_t %s = 0;\n", name);
-    compose_line(c, text_format("%s = shape_wrap_dim(%s, (int)%s);", name, value_c(&v[0]),
-                                value_c(&v[1])));
+    compose_line(
+        c, text_format("%s = shape_wrap_dim(%s, (int)%s);", name, value_c(&v[0]), value_c(&v[1])));
     compose_fail_if(c, text_format("%s < 0", name));
     return value_make(TYPE_INT, name);
 }
@@ -249,8 +249,8 @@ static struct value lower_cond(struct composer *c, const struct node *n)
 static struct value lower_then(struct composer *c, const struct node *n)
 {
     struct local *outer = c->locals;
-    struct value v = compose_statement(c, n->child) ? compose_lower(c, n->child->next)
-                                                    : VALUE_FAILED;
+    struct value v =
+        compose_statement(c, n->child) ? compose_lower(c, n->child->next) : VALUE_FAILED;
     c->locals = outer;
     return v;
 }

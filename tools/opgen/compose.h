@@ -33,8 +33,8 @@ struct composer {
     struct local *locals;
     struct out body, tops; /* tops: declarations at the function's top */
     int slots, lists, loops, dims, depth, indent;
-    bool fails;  /* something may go to "done" */
-    bool writes; /* statements write: the scope knows the temporaries too */
+    bool fails;     /* something may go to "done" */
+    bool writes;    /* statements write: the scope knows the temporaries too */
     uint32_t grads; /* incoming gradients that are used */
 };
 
@@ -86,7 +86,7 @@ const char *compose_test(struct composer *c, const struct node *n);
 void compose_fail_if(struct composer *c, const char *failed);
 struct value compose_each(struct composer *c, const struct node *n);
 bool compose_statement(struct composer *c, const struct node *n); /* false after a complaint */
-bool compose_has_calls(const struct node *n); /* a call that is a statement */
+bool compose_has_calls(const struct node *n);                     /* a call that is a statement */
 
 /* ---- compose.c ---- */
 

@@ -50,17 +50,17 @@ static const char *copy_text(const struct op *op)
 static const char *scatter_text(const struct op *op)
 {
     const char *parameters = strchr(signature_text(op, NULL), '(') + strlen("(Tensor self");
-    return text_format("%s_scatter(Tensor self, Tensor src%s\n    forms function method\n"
-                       "    compose whole = clone(self, memory_format=0);\n"
-                       "        part = %s(whole%s);\n"
-                       "        require part.sizes == src.sizes \"expected src to have a size equal "
-                       "to the slice of self. src size = {src.sizes}, slice size = "
-                       "{part.sizes}\";\n"
-                       "        copy_(part, src); whole\n"
-                       "    try %s\n"
-                       "    doc A copy of self with src where %s shows it.\n",
-                       op->base, parameters, op->base, handed_on(op) + strlen("self"), op->scatter,
-                       op->base);
+    return text_format(
+        "%s_scatter(Tensor self, Tensor src%s\n    forms function method\n"
+        "    compose whole = clone(self, memory_format=0);\n"
+        "        part = %s(whole%s);\n"
+        "        require part.sizes == src.sizes \"expected src to have a size equal "
+        "to the slice of self. src size = {src.sizes}, slice size = "
+        "{part.sizes}\";\n"
+        "        copy_(part, src); whole\n"
+        "    try %s\n"
+        "    doc A copy of self with src where %s shows it.\n",
+        op->base, parameters, op->base, handed_on(op) + strlen("self"), op->scatter, op->base);
 }
 
 /* A C composite is called as it is; what else there is by a call of the operator. */
@@ -68,12 +68,11 @@ static const char *alias_text(const struct op *op, const char *name)
 {
     const char *lines = op->lines;
     if (!op->compose_name)
-        lines = text_format("    forms%s%s%s%s\n    compose %s(%s)\n%s%s",
-                            op->forms & FORM_FUNCTION ? " function" : "",
-                            op->forms & FORM_METHOD ? " method" : "",
-                            op->forms & FORM_INPLACE ? " inplace" : "",
-                            op->forms & FORM_OUT ? " out" : "", op->base, handed_on(op),
-                            op->numbers ? "    numbers self\n" : "", samples_text(op));
+        lines = text_format(
+            "    forms%s%s%s%s\n    compose %s(%s)\n%s%s",
+            op->forms & FORM_FUNCTION ? " function" : "", op->forms & FORM_METHOD ? " method" : "",
+            op->forms & FORM_INPLACE ? " inplace" : "", op->forms & FORM_OUT ? " out" : "",
+            op->base, handed_on(op), op->numbers ? "    numbers self\n" : "", samples_text(op));
     return text_format("%s\n%s    doc %s by another name.\n", signature_of(op, name), lines,
                        op->base);
 }

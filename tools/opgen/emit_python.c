@@ -105,7 +105,8 @@ static void emit_names(struct out *o, const struct table *t, unsigned form, cons
         emit(o,
              "};\nstatic const struct python_name name_%s_%s = {\"%s\", %d, overloads_%s_%s, "
              "\"%s\", \"%s\"};\n",
-             prefix, n->python, n->python, n->count, prefix, n->python, home, called(n));
+             prefix, n->python, n->python, n->count, prefix, n->python,
+             takes_inplace(n, form) ? "functional" : home, called(n));
         if (takes_inplace(n, form))
             emit(o, "static const struct python_name name_%s_%s_;\n", prefix, n->python);
         emit(o,

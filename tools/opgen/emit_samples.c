@@ -48,10 +48,10 @@ static void words(struct out *o, const char *key, unsigned set, const char *cons
 static void describe(struct out *o, const struct table *t, const struct op *op)
 {
     static const char *const KINDS[] = {"", "pointwise", "reduce", "view", "kernel", "compose"};
-    static const char *const FORMS[] = {
-        "function", "method",  "inplace",         "out",  "nn",   "special", "linalg",
-        "internal", "varargs", "varargs_or_list", "each", "copy", "fft",     "masked",
-        "nn(inplace)"};
+    static const char *const FORMS[] = {"function", "method",          "inplace",    "out",
+                                        "nn",       "special",         "linalg",     "internal",
+                                        "varargs",  "varargs_or_list", "each",       "copy",
+                                        "fft",      "masked",          "nn(inplace)"};
     static const char *const ACCEPTS[] = {"bool",   "int",      "float", "complex",
                                           "unsaid", "unsigned", "float8"};
     static const char *const RESULTS[] = {"promoted", "float", "sum", "bool",

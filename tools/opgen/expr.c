@@ -249,7 +249,8 @@ static bool parse_message(struct lexer *l, struct node *require)
             return false;
         }
         struct lexer inner;
-        struct stretch stretch = {l->file, at + 1, 0, (size_t)(end - at - 1), 0, require->place.line};
+        struct stretch stretch = {
+            l->file, at + 1, 0, (size_t)(end - at - 1), 0, require->place.line};
         lexer_open(&inner, &stretch);
         inner.depth = l->depth;
         *last = parse(&inner);
@@ -318,8 +319,8 @@ static struct node *parse_body(struct lexer *l, bool valued)
     bool statement = n->kind == NODE_LET || n->kind == NODE_REQUIRE || n->kind == NODE_LOOP;
     if (!statement && !lexer_is(l, ";"))
         return n;
-    if (!lexer_expect(l, ";", n->kind == NODE_LET ? "after the value of a name"
-                                                  : "after a statement"))
+    if (!lexer_expect(l, ";",
+                      n->kind == NODE_LET ? "after the value of a name" : "after a statement"))
         return NULL;
     struct node *then = node_new(NODE_THEN, n->place, ";");
     then->child = n;

@@ -193,7 +193,10 @@ static PyObject *find(const char *home, const char *name)
 {
     if (strcmp(home, "Tensor") == 0)
         return PyObject_GetAttrString((PyObject *)pytensor_type, name);
-    PyObject *space = *home ? PyObject_GetAttrString(c_module, home) : Py_NewRef(c_module);
+    PyObject *space = strcmp(home, "functional") == 0
+                          ? PyImport_ImportModule("flambeau.nn.functional")
+                      : *home ? PyObject_GetAttrString(c_module, home)
+                              : Py_NewRef(c_module);
     PyObject *function = space ? PyObject_GetAttrString(space, name) : NULL;
     Py_XDECREF(space);
     return function;
@@ -243,8 +246,8 @@ static PyObject *call_found(PyObject *function, PyObject *self, PyObject *const 
 PyObject *overrides_call(const char *home, const char *name, PyObject *self, PyObject *const *args,
                          Py_ssize_t nargs, PyObject *kwnames)
 {
-    bool is_operator = !overrides_caller;
-    PyObject *function = is_operator ? find(home, name) : Py_NewRef(overrides_caller);
+    bool is_operator = !overrides_caller && strcmp(home, "functional") != 0;
+    PyObject *function = overrides_caller ? Py_NewRef(overrides_caller) : find(home, name);
     overrides_caller = NULL;
     PyObject *result =
         function ? call_found(function, self, args, nargs, kwnames, is_operator) : NULL;

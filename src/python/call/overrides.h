@@ -29,7 +29,8 @@ static inline bool overrides_wants(PyObject *o)
 bool overrides_any(PyObject *self, PyObject *const *args, Py_ssize_t count);
 
 /* Shows a call to the modes and classes that want to see it: their result, or the exception. `home`
- * is where Python finds the function: "Tensor" for methods, else a namespace of _C. */
+ * is where Python finds the function: "Tensor" for methods, "functional" for nn.functional (a function
+ * of Python in PyTorch), else a namespace of _C. */
 PyObject *overrides_call(const char *home, const char *name, PyObject *self, PyObject *const *args,
                          Py_ssize_t nargs, PyObject *kwnames);
 /* The same for one of Tensor's own methods of at most two arguments; the second may be NULL. */
