@@ -66,7 +66,7 @@ struct device {
                 size_t count); /* count elements of `size` bytes, alike */
     int (*wait)(struct device *d);
 
-    /* Running; NULL: never. kernel: any operator by its name ("mm", "convolution"), with completed
+    /* Running; NULL: never. kernel: any operator by its name in the table ("mm", "max.dim"), with completed
      * arguments and results that are allocated, on this device all of them; args[0] is what an
      * operator that writes in place writes, y is NULL then. */
     int (*pointwise)(struct device *d, const struct device_loop *loop);

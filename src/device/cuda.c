@@ -6,7 +6,6 @@
 #include <dlfcn.h>
 #include <pthread.h>
 #include <stdint.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -86,7 +85,6 @@ struct cuda_device {
     struct gpu gpu;
     cu_context context;
     int major, minor;
-    char name[32];
 };
 
 struct gpu_kernel {
@@ -269,11 +267,7 @@ static struct device *open_device(int index)
     if (!status)
         status = library.api.attribute(&c->major, COMPUTE_CAPABILITY_MAJOR, device) ||
                  library.api.attribute(&c->minor, COMPUTE_CAPABILITY_MINOR, device);
-    snprintf(c->name, sizeof c->name, "cuda:%d", index);
-    c->gpu = (struct gpu){.device = {.id = {FL_CUDA, (int16_t)index},
-                                     .name = c->name,
-                                     .memory = DEVICE_APART,
-                                     .allocate = allocate,
+    c->gpu = (struct gpu){.device = {.allocate = allocate,
                                      .free = give_back,
                                      .read = read,
                                      .write = write,
@@ -286,7 +280,7 @@ static struct device *open_device(int index)
                           .launch = launch};
     if (status)
         failed("cuDevicePrimaryCtxRetain", status);
-    if (status || gpu_set_up(&c->gpu)) {
+    if (status || gpu_set_up(&c->gpu, driver_cuda.name, (fl_device){FL_CUDA, (int16_t)index})) {
         free(c);
         return NULL;
     }

@@ -97,6 +97,20 @@ void gpu_spread(struct gpu_launch *l, int64_t n)
     l->global[0] = ((size_t)n + l->local[0] - 1) / l->local[0] * l->local[0];
 }
 
+int gpu_dims(int n)
+{
+    assert(n > 0 && n <= GPU_DIMS);
+    return n <= 2 ? n : n <= 4 ? 4 : GPU_DIMS;
+}
+
+void gpu_pad(int n, int64_t *numbers, int64_t front)
+{
+    const int more = gpu_dims(n) - n;
+    memmove(numbers + more, numbers, (size_t)n * sizeof *numbers);
+    for (int d = 0; d < more; d++)
+        numbers[d] = front;
+}
+
 /* By fl_dtype; NULL: kernels do not know it. */
 static const char *const DTYPES[FL_DTYPE_COUNT] = {
     [FL_BOOL] = "bool",   [FL_UINT8] = "u8",   [FL_INT8] = "i8",     [FL_INT16] = "i16",

@@ -37,6 +37,7 @@ struct gpu_kernel; /* compiled; the driver's */
 /* What a driver adds to its device. The device comes first: a struct device of these is one. */
 struct gpu {
     struct device device;
+    char name[32];       /* the device's: "opencl:0" */
     const char *prelude; /* makes the dialect the driver's */
     size_t most_groups;  /* of a launch, along its second and third dim; 0: any number */
     /* Compiles `count` texts, one after the other, of which the kernel `name` is used. NULL with the
@@ -47,8 +48,9 @@ struct gpu {
     struct gpu_table *table; /* kernels by key (gpu.c) */
 };
 
-/* Fills in the functions of a device that are the same for all drivers. */
-int gpu_set_up(struct gpu *g); /* 0, or -1 with the error */
+/* Fills in what is the same for all drivers: what kind of device it is, its name, and the functions
+ * that run. 0, or -1 with the error. */
+int gpu_set_up(struct gpu *g, const char *driver, fl_device id);
 
 struct gpu_table *gpu_table_new(void); /* an empty one, or NULL with the error */
 
@@ -95,6 +97,10 @@ static inline void gpu_bytes(struct gpu_launch *l, const void *data, size_t size
 /* Runs n work items in one dim, by groups; what is above n must do nothing. */
 void gpu_spread(struct gpu_launch *l, int64_t n);
 
+/* How many dims a kernel has that is to walk n: 1, 2, 4 or GPU_DIMS, so that few are compiled; those in
+ * front are of size 1. Moves the numbers of n dims to their ends, with `front` before them. */
+int gpu_dims(int n);
+void gpu_pad(int n, int64_t *numbers, int64_t front);
 /* Whether kernels know a dtype. */
 bool gpu_has_dtype(int dtype);
 const char *gpu_dtype_name(int dtype); /* "f32", which the dialect's FL_LOAD_f32 and so on end in */
@@ -151,12 +157,15 @@ int gpu_max_pool2d(struct gpu_call *c);
 int gpu_max_pool2d_backward(struct gpu_call *c);
 int gpu_avg_pool2d(struct gpu_call *c);
 int gpu_avg_pool2d_backward(struct gpu_call *c);
+int gpu_adaptive_pool2d(struct gpu_call *c); /* means or maxima */
+int gpu_adaptive_avg_pool2d_backward(struct gpu_call *c);
 int gpu_softmax(struct gpu_call *c); /* and log_softmax */
 int gpu_softmax_backward(struct gpu_call *c);
 int gpu_batch_norm_training(struct gpu_call *c);
 int gpu_batch_norm_inference(struct gpu_call *c);
 int gpu_batch_norm_backward(struct gpu_call *c);
 int gpu_layer_norm(struct gpu_call *c);
+int gpu_layer_norm_backward(struct gpu_call *c);
 int gpu_nll_loss(struct gpu_call *c);
 int gpu_nll_loss_backward(struct gpu_call *c);
 int gpu_index_select(struct gpu_call *c); /* and embedding */
@@ -166,13 +175,27 @@ int gpu_index(struct gpu_call *c);
 int gpu_index_backward(struct gpu_call *c);
 int gpu_index_put(struct gpu_call *c);
 int gpu_index_add(struct gpu_call *c); /* and index_copy_ */
-int gpu_scatter_add(struct gpu_call *c);
+int gpu_index_fill(struct gpu_call *c);
+int gpu_scatter(struct gpu_call *c); /* scatter_ and scatter_add_ */
+int gpu_scatter_reduce(struct gpu_call *c);
 int gpu_embedding_backward(struct gpu_call *c);
-int gpu_running(struct gpu_call *c);     /* cumsum, cumprod */
+int gpu_running(struct gpu_call *c);         /* cumsum, cumprod */
+int gpu_running_extreme(struct gpu_call *c); /* cummax, cummin */
+int gpu_running_log_sum(struct gpu_call *c);
 int gpu_extreme(struct gpu_call *c);     /* max and min along a dim */
 int gpu_arg_extreme(struct gpu_call *c); /* argmax, argmin */
 int gpu_triangle(struct gpu_call *c);    /* tril, triu */
 int gpu_masked_fill(struct gpu_call *c);
+int gpu_nonzero(struct gpu_call *c);
+int gpu_sort(struct gpu_call *c);
+int gpu_sort_stable(struct gpu_call *c);
+int gpu_topk(struct gpu_call *c);
+int gpu_kthvalue(struct gpu_call *c);
+int gpu_one_of_order(struct gpu_call *c); /* median along a dim, mode */
+int gpu_median(struct gpu_call *c);
+int gpu_searchsorted(struct gpu_call *c);
+int gpu_sgd_step(struct gpu_call *c);
+int gpu_adam_step(struct gpu_call *c);
 
 /* gpu_index.c: room for the wrong index that a kernel finds, filled with what is none; and what
  * stands there when it has run: 1, and it in *index; 0: there was none; -1 with the error. */
@@ -182,6 +205,7 @@ int gpu_index_wrong(struct gpu_call *c, const void *wrong, int64_t *index);
 /* Texts that opgen embeds: files *.gpu of this folder, and what math.h is made of. */
 extern const char gpu_text_opencl[], gpu_text_cuda[], gpu_text_dialect[], gpu_text_math[],
     gpu_text_primitives[], gpu_text_pointwise[], gpu_text_reduce[], gpu_text_matmul[],
-    gpu_text_conv[], gpu_text_pool[], gpu_text_norm[], gpu_text_index[], gpu_text_lines[];
+    gpu_text_conv[], gpu_text_pool[], gpu_text_norm[], gpu_text_index[], gpu_text_lines[],
+    gpu_text_sort[], gpu_text_optimizer[];
 
 #endif

@@ -31,8 +31,7 @@ const void *gpu_operand_as(struct gpu_call *c, const fl_tensor *t, int dtype)
     if (here && t->dtype == dtype && t->flags & TENSOR_CONTIGUOUS)
         return tensor_address(t);
     fl_tensor *plain = new_like(c, t, dtype);
-    if (plain && plain->numel &&
-        (here ? gpu_convert(&c->g->device, plain, t) : tensor_copy(plain, t)))
+    if (plain && plain->numel && tensor_copy(plain, t))
         c->failed = true;
     return plain && plain->numel ? tensor_address(plain) : NULL;
 }

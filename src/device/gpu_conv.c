@@ -1,5 +1,6 @@
 /* Convolution and pooling of four dims, for conv.gpu and pool.gpu. */
 #include <assert.h>
+#include <string.h>
 
 #include "core/conv_order.h"
 #include "device/gpu.h"
@@ -116,7 +117,7 @@ int gpu_conv2d_backward_weight(struct gpu_call *c)
 /* struct fl_pool of the text. */
 struct pool {
     int32_t planes, H, W, P, Q, kernel[2], stride[2], padding[2], dilation[2], count_padding,
-        divisor;
+        divisor, adaptive;
 };
 
 static struct pool pool_of(const int64_t *in, const int64_t *out)
@@ -159,6 +160,33 @@ static bool take_divisor(const struct gpu_call *c, int at, struct pool *v)
 {
     v->count_padding = c->args[at].as.i != 0;
     return take(c->args[at + 1].as.i, &v->divisor);
+}
+
+/* _adaptive_max_pool2d(self, output_size), _adaptive_avg_pool2d(self, output_size). */
+int gpu_adaptive_pool2d(struct gpu_call *c)
+{
+    const fl_tensor *x = gpu_tensor(c, 0);
+    const bool largest = strcmp(c->name, "_adaptive_max_pool2d") == 0;
+    struct pool v = pool_of(x->sizes, c->y[0]->sizes);
+    v.adaptive = 1;
+    if (!dtype_is_floating(c->dtype) || x->numel == 0)
+        return DEVICE_CANNOT;
+    const void *buffers[] = {gpu_operand(c, x), gpu_result(c, 0),
+                             largest ? tensor_address(c->y[1]) : NULL};
+    return launch(c, gpu_text_pool, largest ? "max_pool2d" : "avg_pool2d", &v, sizeof v,
+                  largest ? 3 : 2, buffers, c->y[0]->numel);
+}
+
+int gpu_adaptive_avg_pool2d_backward(struct gpu_call *c)
+{
+    const fl_tensor *g = gpu_tensor(c, 0);
+    struct pool v = pool_of(c->y[0]->sizes, g->sizes);
+    v.adaptive = 1;
+    if (g->numel == 0)
+        return DEVICE_CANNOT;
+    const void *buffers[] = {gpu_operand(c, g), gpu_result(c, 0)};
+    return launch(c, gpu_text_pool, "avg_pool2d_backward", &v, sizeof v, 2, buffers,
+                  c->y[0]->numel);
 }
 
 int gpu_avg_pool2d(struct gpu_call *c)

@@ -1,4 +1,5 @@
-/* What goes along lines, for lines.gpu: running totals, extremes with their positions, triangles. */
+/* What goes along lines, for lines.gpu: running totals and extremes, extremes with their positions,
+ * triangles. */
 #include <assert.h>
 
 #include "device/gpu.h"
@@ -35,6 +36,45 @@ int gpu_running(struct gpu_call *c)
     gpu_buffer(&l, gpu_operand(c, x));
     gpu_buffer(&l, gpu_result(c, 0));
     return gpu_go(c, gpu_text_lines, "running", &l);
+}
+
+/* cummax(self, dim), cummin: with positions. */
+int gpu_running_extreme(struct gpu_call *c)
+{
+    const fl_tensor *x = gpu_tensor(c, 0);
+    const int32_t smallest = c->name[4] == 'i';
+    struct gpu_launch l = {0};
+    int64_t size[3];
+    const int d = shape_wrap_dim(c->args[1].as.i, x->ndim);
+    if (d < 0)
+        return -1;
+    assert(c->y[0]->dtype == x->dtype && c->y[1]->dtype == FL_INT64);
+    gpu_around(x, d, size);
+    if (!lines_of(&l, size))
+        return DEVICE_CANNOT;
+    gpu_bytes(&l, &smallest, sizeof smallest);
+    gpu_buffer(&l, gpu_operand(c, x));
+    gpu_buffer(&l, gpu_result(c, 0));
+    gpu_buffer(&l, tensor_address(c->y[1]));
+    return gpu_go(c, gpu_text_lines, "running_extreme", &l);
+}
+
+/* logcumsumexp(self, dim), in double as on the CPU. */
+int gpu_running_log_sum(struct gpu_call *c)
+{
+    const fl_tensor *x = gpu_tensor(c, 0);
+    struct gpu_launch l = {0};
+    int64_t size[3];
+    const int d = shape_wrap_dim(c->args[1].as.i, x->ndim);
+    if (d < 0)
+        return -1;
+    gpu_around(x, d, size);
+    if (!lines_of(&l, size))
+        return DEVICE_CANNOT;
+    c->dtype = FL_FLOAT64;
+    gpu_buffer(&l, gpu_operand(c, x));
+    gpu_buffer(&l, gpu_result(c, 0));
+    return gpu_go(c, gpu_text_lines, "running_log_sum", &l);
 }
 
 /* Positions of x's extremes in y[k]; their values in y[0] where k is 1. */

@@ -1,6 +1,7 @@
 /* Softmax and the normalisations, for norm.gpu. */
 #include <assert.h>
 
+#include "core/norm_order.h"
 #include "device/gpu.h"
 
 enum { LANES = 32 }; /* items of a line or a channel; the text's */
@@ -187,4 +188,42 @@ int gpu_layer_norm(struct gpu_call *c)
     gpu_buffer(&l, gpu_result(c, 1));
     gpu_buffer(&l, gpu_result(c, 2));
     return gpu_go(c, gpu_text_norm, "layer_norm", &l);
+}
+
+/* _layer_norm_backward_kernel(g, input, normalized_shape, mean, rstd, weight). */
+int gpu_layer_norm_backward(struct gpu_call *c)
+{
+    const fl_tensor *g = gpu_tensor(c, 0), *input = gpu_tensor(c, 1), *weight = gpu_tensor(c, 5);
+    const int64_t n = c->y[1]->numel, rows = n ? input->numel / n : 0;
+    const int64_t each = n ? norm_rows(n) : 0;
+    struct gpu_launch l = group_each(rows), sums = {0};
+    const int32_t has = weight ? 1 : 0;
+    if (input->numel == 0)
+        return DEVICE_CANNOT;
+    assert(rows * n == input->numel && c->y[0]->dtype == c->dtype);
+    const void *from = gpu_operand(c, g), *x = gpu_operand(c, input);
+    const void *mean = gpu_operand(c, gpu_tensor(c, 3)), *rstd = gpu_operand(c, gpu_tensor(c, 4));
+    void *y = gpu_result(c, 0);
+    gpu_bytes(&l, &rows, sizeof rows);
+    gpu_bytes(&l, &n, sizeof n);
+    gpu_bytes(&l, &has, sizeof has);
+    gpu_buffer(&l, from);
+    gpu_buffer(&l, x);
+    optional(c, &l, weight, y);
+    gpu_buffer(&l, mean);
+    gpu_buffer(&l, rstd);
+    gpu_buffer(&l, y);
+    if (gpu_go(c, gpu_text_norm, "layer_norm_backward", &l))
+        return -1;
+    gpu_bytes(&sums, &rows, sizeof rows);
+    gpu_bytes(&sums, &n, sizeof n);
+    gpu_bytes(&sums, &each, sizeof each);
+    gpu_buffer(&sums, from);
+    gpu_buffer(&sums, x);
+    gpu_buffer(&sums, mean);
+    gpu_buffer(&sums, rstd);
+    gpu_buffer(&sums, gpu_result(c, 1));
+    gpu_buffer(&sums, gpu_result(c, 2));
+    gpu_spread(&sums, n);
+    return gpu_go(c, gpu_text_norm, "layer_norm_affine", &sums);
 }

@@ -1,5 +1,5 @@
 /* Reading and writing at indices that make places first, for index.gpu: self[indices], index_add_,
- * scatter_add_, and the gradients that add up.
+ * scatter_, and the gradients that add up.
  *
  * Indices become places, which a kernel checks: only when the host has read that all are within is
  * anything written. Elements are added in the CPU's order, by each column's item, and so to its bits. */
@@ -73,7 +73,7 @@ static bool places_of(const fl_tensor *self, const fl_value *indices, struct pla
           : d < p->first + p->count ? &p->n
                                     : &p->after) *= self->sizes[d];
     p->positions = shape_numel(p->ndim, p->sizes);
-    return p->positions * p->before * p->n * p->after > 0;
+    return p->positions == 0 || p->positions * p->before * p->n * p->after > 0;
 }
 
 /* t broadcast to sizes, where it fits; NULL without an error where not. A new reference. */
@@ -120,6 +120,8 @@ int gpu_index(struct gpu_call *c)
     if (!places_of(self, &c->args[1], &p) || self->dtype != c->y[0]->dtype)
         return DEVICE_CANNOT;
     assert(c->y[0]->numel == p.before * p.positions * p.after);
+    if (p.positions == 0)
+        return 0;
     const void *run = run_of(c, self, &p);
     if (!run)
         return -1;
@@ -137,18 +139,24 @@ int gpu_index(struct gpu_call *c)
 
 /* ---- writing ---- */
 
-/* x into y (size[0], size[1], size[2]), both of T, at k places. */
-static int write_at(struct gpu_call *c, const int64_t size[3], int64_t k, bool each, bool adds,
+/* What becomes of an element that another comes to; the text's. */
+enum how { HOW_COPY, HOW_ADD, HOW_MULTIPLY, HOW_GREATEST, HOW_LEAST };
+
+/* x into y (size[0], size[1], size[2]), both of T, at k places; EACH: a place for each of its
+ * elements; ONE: it is one element. */
+enum { AT_PLACES = 0, EACH = 1, ONE = 2 };
+static int write_at(struct gpu_call *c, const int64_t size[3], int64_t k, int flags, enum how how,
                     const void *x, const void *run, const void *y)
 {
-    const int32_t of_each = each, add = adds;
+    const int32_t of_each = flags & EACH, one = flags & ONE, as = (int32_t)how;
     struct gpu_launch l = {0};
     gpu_bytes(&l, &size[0], sizeof size[0]);
     gpu_bytes(&l, &size[1], sizeof size[1]);
     gpu_bytes(&l, &k, sizeof k);
     gpu_bytes(&l, &size[2], sizeof size[2]);
     gpu_bytes(&l, &of_each, sizeof of_each);
-    gpu_bytes(&l, &add, sizeof add);
+    gpu_bytes(&l, &one, sizeof one);
+    gpu_bytes(&l, &as, sizeof as);
     gpu_buffer(&l, x);
     gpu_buffer(&l, run);
     gpu_buffer(&l, y);
@@ -183,10 +191,11 @@ static int put(struct gpu_call *c, fl_tensor *y, const fl_value *indices, const 
     if (!whole)
         return c->failed ? -1 : DEVICE_CANNOT;
     const int64_t size[3] = {p.before, p.n, p.after};
-    const void *run = run_of(c, y, &p);
-    int status = run ? write_at(c, size, p.positions, false, adds, gpu_operand(c, whole), run,
-                                tensor_address(y))
-                     : -1;
+    const void *run = p.positions ? run_of(c, y, &p) : NULL;
+    int status = p.positions == 0 ? 0
+                 : run ? write_at(c, size, p.positions, AT_PLACES, adds ? HOW_ADD : HOW_COPY,
+                                  gpu_operand(c, whole), run, tensor_address(y))
+                       : -1;
     tensor_release(whole);
     return status;
 }
@@ -238,31 +247,118 @@ int gpu_index_add(struct gpu_call *c)
                                 "size %lld",
                                 (long long)wrong, d, (long long)size[1]);
     return status ? -1
-                  : write_at(c, size, index->numel, false, adds, gpu_operand(c, from), run,
-                             tensor_address(y));
+                  : write_at(c, size, index->numel, AT_PLACES, adds ? HOW_ADD : HOW_COPY,
+                             gpu_operand(c, from), run, tensor_address(y));
 }
 
-/* scatter_add_(self, dim, index, src). */
-int gpu_scatter_add(struct gpu_call *c)
+/* The part of t that a tensor of `like`'s sizes covers; NULL where it is smaller. A new reference. */
+static fl_tensor *corner(struct gpu_call *c, const fl_tensor *t, const fl_tensor *like)
+{
+    if (t->ndim != like->ndim)
+        return NULL;
+    for (int d = 0; d < t->ndim; d++)
+        if (like->sizes[d] > t->sizes[d])
+            return NULL;
+    fl_tensor *part = tensor_alias(t, like->ndim, like->sizes, t->strides, t->offset);
+    c->failed |= !part;
+    return part;
+}
+
+/* Combines `from`, or one element, into c->y[0] along d where the index says. */
+static int scatter(struct gpu_call *c, int d, const fl_tensor *index, const fl_tensor *from,
+                   bool one, enum how how)
 {
     fl_tensor *y = c->y[0];
-    const fl_tensor *index = gpu_tensor(c, 2), *from = gpu_tensor(c, 3);
     int64_t size[3], own[3], wrong;
-    const int d = shape_wrap_dim(c->args[1].as.i, y->ndim);
-    if (d < 0)
-        return -1;
-    if (!plain(c, y, from) || index->dtype != FL_INT64 || !alike_but(index, y, d) ||
-        !alike_but(from, index, -1) || index->numel == 0)
+    if (!plain(c, y, from) || (index->dtype != FL_INT64 && index->dtype != FL_INT32) ||
+        !alike_but(index, y, d) || index->numel == 0)
         return DEVICE_CANNOT;
+    fl_tensor *part = one ? tensor_retain((fl_tensor *)from) : corner(c, from, index);
+    if (!part)
+        return c->failed ? -1 : DEVICE_CANNOT;
     gpu_around(y, d, size);
     gpu_around(index, d, own);
-    const void *run = gpu_room(c, index->numel, FL_INT64);
+    const void *run = gpu_room(c, index->numel, FL_INT64), *x = gpu_operand(c, part);
     int status = place(c, index, size[1], NONE_SKIPPED, false, true, run, &wrong);
     if (status > 0)
-        return shape_refuse_index(FL_RUNTIME_ERROR, wrong, d, size[1]);
-    return status ? -1
-                  : write_at(c, size, own[1], true, true, gpu_operand(c, from), run,
-                             tensor_address(y));
+        status = shape_refuse_index(FL_RUNTIME_ERROR, wrong, d, size[1]);
+    else if (status == 0)
+        status = write_at(c, size, own[1], EACH | (one ? ONE : 0), how, x, run, tensor_address(y));
+    tensor_release(part);
+    return status;
+}
+
+/* A number as an element of c->y[0]; NULL with the error. A new reference. */
+static fl_tensor *element_of(const struct gpu_call *c, fl_value number)
+{
+    const int dtype = c->y[0]->dtype;
+    return number_check(number, dtype) ? NULL : tensor_from_number(number, dtype);
+}
+
+/* scatter_add_(self, dim, index, src); scatter_ of src or a value, and with what becomes of it. */
+int gpu_scatter(struct gpu_call *c)
+{
+    const bool adds = strcmp(c->name, "scatter_add_") == 0, one = c->args[3].tag != FL_TENSOR;
+    const char *reduce = strstr(c->name, "reduce") ? c->args[4].as.string : NULL;
+    const int d = shape_wrap_dim(c->args[1].as.i, c->y[0]->ndim);
+    if (d < 0)
+        return -1;
+    if (reduce && strcmp(reduce, "add") != 0 && strcmp(reduce, "multiply") != 0)
+        return DEVICE_CANNOT; /* which refuses it */
+    const enum how how = adds                         ? HOW_ADD
+                         : !reduce                    ? HOW_COPY
+                         : strcmp(reduce, "add") == 0 ? HOW_ADD
+                                                      : HOW_MULTIPLY;
+    fl_tensor *from = one ? element_of(c, c->args[3]) : tensor_retain(c->args[3].as.tensor);
+    int status = from ? scatter(c, d, gpu_tensor(c, 2), from, one, how) : -1;
+    tensor_release(from);
+    return status;
+}
+
+/* scatter_reduce.two(self, dim, index, src, reduce, include_self): what counts nothing. */
+int gpu_scatter_reduce(struct gpu_call *c)
+{
+    static const struct {
+        const char *name;
+        enum how how;
+    } JOINS[] = {
+        {"sum", HOW_ADD}, {"prod", HOW_MULTIPLY}, {"amax", HOW_GREATEST}, {"amin", HOW_LEAST}};
+    const int d = shape_wrap_dim(c->args[1].as.i, c->y[0]->ndim);
+    const fl_tensor *self = gpu_tensor(c, 0), *index = gpu_tensor(c, 2), *from = gpu_tensor(c, 3);
+    if (d < 0)
+        return -1;
+    for (size_t i = 0; c->args[5].as.i && i < sizeof JOINS / sizeof *JOINS; i++)
+        if (strcmp(JOINS[i].name, c->args[4].as.string) == 0)
+            return tensor_copy(c->y[0], self) ? -1
+                                              : scatter(c, d, index, from, false, JOINS[i].how);
+    return DEVICE_CANNOT;
+}
+
+/* index_fill_(self, dim, index, value). */
+int gpu_index_fill(struct gpu_call *c)
+{
+    fl_tensor *y = c->y[0];
+    const fl_tensor *index = gpu_tensor(c, 2), *given = gpu_tensor(c, 3);
+    const int d = shape_wrap_dim(c->args[1].as.i, y->ndim);
+    int64_t size[3], wrong;
+    if (d < 0)
+        return -1;
+    if ((given && (given->ndim || !(given->flags & TENSOR_WRAPPED_NUMBER))) ||
+        y->dtype != c->dtype || index->dtype != FL_INT64 || index->ndim > 1 || index->numel == 0 ||
+        y->numel == 0)
+        return DEVICE_CANNOT;
+    fl_tensor *one = element_of(c, given ? tensor_number(given, 0) : c->args[3]);
+    if (!one)
+        return -1;
+    gpu_around(y, d, size);
+    const void *run = gpu_room(c, index->numel, FL_INT64), *x = gpu_operand(c, one);
+    int status = place(c, index, size[1], INT64_MIN, true, true, run, &wrong);
+    if (status > 0)
+        status = shape_refuse_index(FL_INDEX_ERROR, wrong, d, size[1]);
+    else if (status == 0)
+        status = write_at(c, size, index->numel, ONE, HOW_COPY, x, run, tensor_address(y));
+    tensor_release(one);
+    return status;
 }
 
 /* _embedding_backward(g, indices, size, padding_idx, scale_grad_by_freq), into zeros. */
@@ -283,48 +379,6 @@ int gpu_embedding_backward(struct gpu_call *c)
     int status = place(c, index, size[1], skipped, false, true, run, &wrong);
     if (status > 0)
         return error_set(FL_INDEX_ERROR, "index out of range in self");
-    return status ? -1 : write_at(c, size, index->numel, false, true, gpu_operand(c, g), run, to);
-}
-
-/* ---- masks ---- */
-
-/* masked_fill_(self, mask, value): a loop of self, the mask broadcast to it, and a number. */
-int gpu_masked_fill(struct gpu_call *c)
-{
-    static const char TEXT[] =
-        "FL_KERNEL(k_masked_fill, FL_OUT FL_IN(0) FL_IN(1) FL_IN_BOOL(2))\n{\n    FL_EACH(i) {\n  "
-        "      FL_STORE(i, FL_LOAD_BOOL(2, i) ? FL_LOAD(1, i) : FL_LOAD(0, i));\n    }\n}\n";
-    fl_tensor *y = c->y[0];
-    const fl_tensor *mask = gpu_tensor(c, 1), *value = gpu_tensor(c, 2);
-    const bool number = !value || value->flags & TENSOR_WRAPPED_NUMBER;
-    bool fits = tensor_device(mask) == &c->g->device && mask->dtype == FL_BOOL &&
-                mask->ndim <= y->ndim && !compute_is_complex(compute_of(y->dtype));
-    for (int d = 1; fits && d <= mask->ndim; d++)
-        fits = mask->sizes[mask->ndim - d] == 1 ||
-               mask->sizes[mask->ndim - d] == y->sizes[y->ndim - d];
-    if (!fits || (value && (value->ndim || (!number && value->dtype != y->dtype))))
-        return DEVICE_CANNOT;
-    const fl_value given = value && number ? tensor_number(value, 0) : c->args[2];
-    if (number && number_check(given, y->dtype))
-        return -1;
-    fl_tensor *one =
-        number ? tensor_from_number(given, y->dtype) : tensor_retain((fl_tensor *)value);
-    if (!one)
-        return -1;
-    const enum compute compute = compute_of(y->dtype);
-    struct iterate_operand operand[] = {iterate_tensor(y, compute), iterate_tensor(y, compute),
-                                        iterate_tensor(one, compute),
-                                        iterate_tensor(mask, COMPUTE_BOOL)};
-    if (tensor_device(one) == &device_cpu)
-        operand[2].sizes = NULL; /* a number, which the host has */
-    const struct device_loop loop = {.name = c->name,
-                                     .text = TEXT,
-                                     .ndim = y->ndim,
-                                     .sizes = y->sizes,
-                                     .operands = 4,
-                                     .operand = operand,
-                                     .compute = compute};
-    int status = gpu_pointwise(&c->g->device, &loop);
-    tensor_release(one);
-    return status;
+    return status ? -1
+                  : write_at(c, size, index->numel, AT_PLACES, HOW_ADD, gpu_operand(c, g), run, to);
 }

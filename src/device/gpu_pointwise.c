@@ -1,7 +1,7 @@
 /* Pointwise loops and conversions on a device with kernels.
  *
  * Dims are collapsed for all operands together, so that contiguous ones have one; a kernel is
- * compiled for so many dims, the dtypes, and which operands are numbers.
+ * compiled for as many dims (1, 2, 4 or 8), the dtypes, and which operands are numbers.
  */
 #include <assert.h>
 #include <stdio.h>
@@ -55,6 +55,10 @@ static bool collapse(const struct device_loop *loop, struct shape *s)
         for (int k = 0; k < loop->operands; k++)
             s->stride[k][0] = 0;
     }
+    gpu_pad(s->ndim, s->size, 1);
+    for (int k = 0; k < loop->operands; k++)
+        gpu_pad(s->ndim, s->stride[k], 0);
+    s->ndim = gpu_dims(s->ndim);
     return true;
 }
 

@@ -62,6 +62,9 @@ static void fill_in(struct dims *s)
 {
     if (!s->count)
         s->count = 1, s->size[0] = 1, s->stride[0] = 0;
+    gpu_pad(s->count, s->size, 1);
+    gpu_pad(s->count, s->stride, 0);
+    s->count = gpu_dims(s->count);
 }
 
 struct work {

@@ -37,7 +37,6 @@ struct opencl_device {
     char *range, *range_end, *next; /* reserved addresses, and the first one not given out */
     struct block *blocks;
     int count, room, free[SIZE_CLASSES];
-    char name[32];
 };
 
 struct gpu_kernel {
@@ -342,14 +341,10 @@ static struct device *open_device(int index)
     if (!o)
         return cl ? error_null(FL_OUT_OF_MEMORY, "out of memory for a device") : NULL;
     o->cl = cl;
-    snprintf(o->name, sizeof o->name, "opencl:%d", index);
     pthread_mutex_init(&o->lock, NULL);
     for (int class = 0; class < SIZE_CLASSES; class++)
         o->free[class] = -1;
-    o->gpu = (struct gpu){.device = {.id = {FL_OPENCL, (int16_t)index},
-                                     .name = o->name,
-                                     .memory = DEVICE_APART,
-                                     .allocate = allocate,
+    o->gpu = (struct gpu){.device = {.allocate = allocate,
                                      .free = give_back,
                                      .read = read,
                                      .write = write,
@@ -359,7 +354,8 @@ static struct device *open_device(int index)
                           .prelude = gpu_text_opencl,
                           .compile = compile,
                           .launch = launch};
-    if (reserve(o) == 0 && gpu_set_up(&o->gpu) == 0)
+    if (reserve(o) == 0 &&
+        gpu_set_up(&o->gpu, driver_opencl.name, (fl_device){FL_OPENCL, (int16_t)index}) == 0)
         return &o->gpu.device;
     if (o->range)
         munmap(o->range, (size_t)(o->range_end - o->range));

@@ -5,6 +5,7 @@
 #include "autograd/autograd.h"
 #include "core/error.h"
 #include "core/memory.h"
+#include "core/norm_order.h"
 #include "core/threads.h"
 #include "core/warning.h"
 #include "flambeau/ops/copy.h"
@@ -16,8 +17,6 @@
 #include "ops/norm/norm_work.h"
 #include "ops/op.h"
 #include "ops_kernels.h"
-
-enum { TASK = 32768 };
 
 static int check_shape(fl_tensor *input, fl_ints normalized_shape, fl_tensor *weight,
                        fl_tensor *bias)
@@ -125,7 +124,7 @@ int native_layer_norm_cpu(fl_tensor *input, fl_ints normalized_shape, fl_tensor 
         struct job j = {.k = &ISA_PICK(norm_table)->type[work == FL_FLOAT64],
                         .rows = input->numel / n,
                         .n = n,
-                        .per_task = TASK / n + 1,
+                        .per_task = norm_rows(n),
                         .element = dtype_size(work),
                         .x = tensor_data(x),
                         .weight = w ? tensor_data(w) : NULL,
@@ -187,7 +186,7 @@ int layer_norm_backward_cpu(fl_tensor *g, fl_tensor *input, fl_ints normalized_s
     struct job j = {.k = &ISA_PICK(norm_table)->type[work == FL_FLOAT64],
                     .rows = input->numel / n,
                     .n = n,
-                    .per_task = TASK / n + 1,
+                    .per_task = norm_rows(n),
                     .element = dtype_size(work),
                     .y = tensor_data(y)};
     int64_t tasks = (j.rows + j.per_task - 1) / j.per_task;

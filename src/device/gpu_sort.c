@@ -1,0 +1,169 @@
+/* What puts lines in order, for sort.gpu: sort, topk, kthvalue, median, mode; and searching in lines
+ * that are. */
+#include <assert.h>
+#include <string.h>
+
+#include "device/gpu.h"
+
+/* Lines of x along a dim, as (outer, n, inner). */
+struct order {
+    int64_t size[3];
+    const void *x, *order; /* x as T; positions, (lines, n) */
+};
+
+static int64_t lines_of(const struct order *o)
+{
+    return o->size[0] * o->size[2];
+}
+
+static void begin(struct gpu_launch *l, const struct order *o)
+{
+    for (int i = 0; i < 3; i++)
+        gpu_bytes(l, &o->size[i], sizeof o->size[i]);
+}
+
+/* Puts every line in order. DEVICE_CANNOT: there is nothing to put. */
+static int put_in_order(struct gpu_call *c, const fl_tensor *x, const int64_t size[3],
+                        bool descending, struct order *o)
+{
+    *o = (struct order){{size[0], size[1], size[2]}, gpu_operand(c, x), NULL};
+    const int64_t n = size[1], count = lines_of(o) * n;
+    const int32_t down = descending;
+    if (count == 0)
+        return DEVICE_CANNOT;
+    const void *from = gpu_room(c, count, FL_INT64), *to = gpu_room(c, count, FL_INT64);
+    for (int64_t width = 1; width == 1 || width < n; width *= 2) {
+        struct gpu_launch l = {0};
+        begin(&l, o);
+        gpu_bytes(&l, &width, sizeof width);
+        gpu_bytes(&l, &down, sizeof down);
+        gpu_buffer(&l, o->x);
+        gpu_buffer(&l, from);
+        gpu_buffer(&l, to);
+        gpu_spread(&l, count);
+        if (gpu_go(c, gpu_text_sort, "merge", &l))
+            return -1;
+        const void *done = to;
+        to = from, from = done;
+    }
+    o->order = from;
+    return 0;
+}
+
+/* Launches what reads the order and writes values and their positions. */
+static int write_out(struct gpu_call *c, const char *entry, struct gpu_launch *l,
+                     const struct order *o, int64_t count, const void *index)
+{
+    assert(count > 0);
+    gpu_buffer(l, o->x);
+    gpu_buffer(l, o->order);
+    gpu_buffer(l, gpu_result(c, 0));
+    gpu_buffer(l, index);
+    gpu_spread(l, count);
+    return gpu_go(c, gpu_text_sort, entry, l);
+}
+
+/* k of each line's elements from place `skip` on. */
+static int take(struct gpu_call *c, int64_t dim, bool descending, int64_t k, int64_t skip)
+{
+    const fl_tensor *x = gpu_tensor(c, 0);
+    struct order o;
+    struct gpu_launch l = {0};
+    int64_t size[3];
+    const int d = shape_wrap_dim(dim, x->ndim);
+    if (d < 0)
+        return -1;
+    if (c->y[0]->numel == 0)
+        return 0;
+    gpu_around(x, d, size);
+    int status = put_in_order(c, x, size, descending, &o);
+    if (status)
+        return status;
+    assert(skip >= 0 && skip + k <= size[1]);
+    begin(&l, &o);
+    gpu_bytes(&l, &k, sizeof k);
+    gpu_bytes(&l, &skip, sizeof skip);
+    return write_out(c, "ordered", &l, &o, lines_of(&o) * k, tensor_address(c->y[1]));
+}
+
+/* sort(self, dim, descending). */
+int gpu_sort(struct gpu_call *c)
+{
+    const fl_tensor *x = gpu_tensor(c, 0);
+    const int d = shape_wrap_dim(c->args[1].as.i, x->ndim);
+    return d < 0 ? -1 : take(c, d, c->args[2].as.i != 0, x->ndim ? x->sizes[d] : 1, 0);
+}
+
+/* sort.stable(self, stable, dim, descending). */
+int gpu_sort_stable(struct gpu_call *c)
+{
+    const fl_tensor *x = gpu_tensor(c, 0);
+    const int d = shape_wrap_dim(c->args[2].as.i, x->ndim);
+    return d < 0 ? -1 : take(c, d, c->args[3].as.i != 0, x->ndim ? x->sizes[d] : 1, 0);
+}
+
+/* topk(self, k, dim, largest, sorted). */
+int gpu_topk(struct gpu_call *c)
+{
+    return take(c, c->args[2].as.i, c->args[3].as.i != 0, c->args[1].as.i, 0);
+}
+
+/* kthvalue(self, k, dim, keepdim). */
+int gpu_kthvalue(struct gpu_call *c)
+{
+    return take(c, c->args[2].as.i, false, 1, c->args[1].as.i - 1);
+}
+
+/* median.dim(self, dim, keepdim), mode: one element of each line. */
+int gpu_one_of_order(struct gpu_call *c)
+{
+    const fl_tensor *x = gpu_tensor(c, 0);
+    struct order o;
+    struct gpu_launch l = {0};
+    int64_t size[3];
+    const int d = shape_wrap_dim(c->args[1].as.i, x->ndim);
+    if (d < 0)
+        return -1;
+    gpu_around(x, d, size);
+    int status = put_in_order(c, x, size, false, &o);
+    if (status)
+        return status;
+    begin(&l, &o);
+    return write_out(c, strcmp(c->name, "mode") == 0 ? "mode" : "median", &l, &o, lines_of(&o),
+                     tensor_address(c->y[1]));
+}
+
+/* median(self): of all elements as one line. */
+int gpu_median(struct gpu_call *c)
+{
+    const fl_tensor *x = gpu_tensor(c, 0);
+    struct order o;
+    struct gpu_launch l = {0};
+    int status = put_in_order(c, x, (int64_t[]){1, x->numel, 1}, false, &o);
+    if (status)
+        return status;
+    begin(&l, &o);
+    return write_out(c, "median", &l, &o, 1, gpu_room(c, 1, FL_INT64));
+}
+
+/* _searchsorted(sorted_sequence, self, out_int32, right). */
+int gpu_searchsorted(struct gpu_call *c)
+{
+    const fl_tensor *sorted = gpu_tensor(c, 0), *x = gpu_tensor(c, 1);
+    const int32_t right = c->args[3].as.i != 0;
+    const int64_t n = sorted->sizes[sorted->ndim - 1];
+    const int64_t row = sorted->ndim > 1 && x->ndim ? x->sizes[x->ndim - 1] : 0;
+    struct gpu_launch l = {0};
+    if (c->y[0]->dtype != FL_INT64 || x->numel == 0 || sorted->numel == 0)
+        return DEVICE_CANNOT;
+    c->dtype = dtype_is_floating(dtype_promote(sorted->dtype, x->dtype)) ? FL_FLOAT64 : FL_INT64;
+    gpu_bytes(&l, &x->numel, sizeof x->numel);
+    gpu_bytes(&l, &n, sizeof n);
+    gpu_bytes(&l, &row, sizeof row);
+    gpu_bytes(&l, &right, sizeof right);
+    gpu_buffer(&l, gpu_operand(c, sorted));
+    gpu_buffer(&l, gpu_operand(c, x));
+    gpu_buffer(&l, tensor_address(c->y[0]));
+    gpu_spread(&l, x->numel);
+    return gpu_go(c, gpu_text_sort, "search", &l);
+}
