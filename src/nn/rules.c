@@ -77,6 +77,21 @@ static void *data_of(const fl_tensor *t)
     return t ? tensor_data(t) : NULL;
 }
 
+/* Runs an update by a kernel of the device where its tensors live (device/optimizer.gpu), which gets
+ * `states` of them, so many numbers, and flags; DEVICE_CANNOT where there is none. */
+static int on_device(const struct rule_update *u, const char *name, int states, uint32_t count,
+                     const double *numbers, int64_t flags)
+{
+    struct device *d = tensor_device(u->p);
+    fl_value args[RULE_STATES + 4] = {fl_tensor_value(u->p), fl_tensor_value(u->g)};
+    assert(states <= RULE_STATES);
+    for (int k = 0; k < states; k++)
+        args[2 + k] = u->state[k] ? fl_tensor_value(u->state[k]) : fl_none();
+    args[2 + states] = (fl_value){.tag = FL_FLOATS, .count = count, .as.floats = numbers};
+    args[3 + states] = fl_int(flags);
+    return d->kernel ? d->kernel(d, name, args, NULL) : DEVICE_CANNOT;
+}
+
 /* Runs an update by a loop on copies of what lives on another device, and writes them back. */
 static int on_host(const struct rule_update *u, int (*update)(const struct rule_update *u))
 {
@@ -100,10 +115,10 @@ static int on_host(const struct rule_update *u, int (*update)(const struct rule_
     return status;
 }
 
+static int sgd_elsewhere(const struct rule_update *u);
+
 static int sgd_update(const struct rule_update *u)
 {
-    if (u->p->flags & TENSOR_ELSEWHERE)
-        return on_host(u, sgd_update);
     struct optimizer_sgd rule = {.lr = OPTION(LR),
                                  .momentum = OPTION(MOMENTUM),
                                  .dampening = OPTION(DAMPENING),
@@ -113,11 +128,27 @@ static int sgd_update(const struct rule_update *u)
     if (rule.nesterov && (rule.momentum <= 0 || rule.dampening != 0))
         return error_set(FL_VALUE_ERROR,
                          "Nesterov momentum requires a momentum and zero dampening");
+    if (u->p->flags & TENSOR_ELSEWHERE)
+        return sgd_elsewhere(u);
     bool first = u->number[0] == 0;
     u->number[0] = 1;
     optimizer_sgd(&rule, u->p->dtype, u->p->numel, tensor_data(u->p), tensor_data(u->g),
                   data_of(u->state[0]), first);
     return 0;
+}
+
+/* The numbers and flags are those of optimizer.gpu. */
+static int sgd_elsewhere(const struct rule_update *u)
+{
+    const double numbers[] = {OPTION(MAXIMIZE) != 0 ? -1 : 1, OPTION(WEIGHT_DECAY), -OPTION(LR),
+                              OPTION(MOMENTUM), 1 - OPTION(DAMPENING)};
+    const int64_t flags = (OPTION(WEIGHT_DECAY) != 0 ? 1 : 0) | (OPTION(NESTEROV) != 0 ? 2 : 0) |
+                          (u->state[0] ? 4 : 0) | (u->number[0] == 0 ? 8 : 0);
+    int status = on_device(u, "_sgd_step_", 1, sizeof numbers / sizeof *numbers, numbers, flags);
+    if (status == DEVICE_CANNOT)
+        return on_host(u, sgd_update);
+    u->number[0] = 1;
+    return status;
 }
 
 static int adam_with(const struct rule_update *u, bool decoupled)
@@ -135,18 +166,36 @@ static int adam_with(const struct rule_update *u, bool decoupled)
     return 0;
 }
 
+static int adam_elsewhere(const struct rule_update *u, bool decoupled,
+                          int (*update)(const struct rule_update *u))
+{
+    const double lr = OPTION(LR), decay = OPTION(WEIGHT_DECAY), beta1 = OPTION(BETA1);
+    const double beta2 = OPTION(BETA2);
+    const double numbers[] = {OPTION(MAXIMIZE) != 0 ? -1 : 1,
+                              decay,
+                              1 - lr * decay,
+                              1 - beta1,
+                              beta2,
+                              1 - beta2,
+                              sqrt(1 - pow(beta2, u->step)),
+                              OPTION(EPS),
+                              -lr / (1 - pow(beta1, u->step))};
+    const int64_t flags =
+        (decay != 0 ? decoupled ? 2 : 1 : 0) | (OPTION(AMSGRAD) != 0 && u->state[2] ? 4 : 0);
+    int status = on_device(u, "_adam_step_", 3, sizeof numbers / sizeof *numbers, numbers, flags);
+    return status == DEVICE_CANNOT ? on_host(u, update) : status;
+}
+
 static int adam_update(const struct rule_update *u)
 {
-    if (u->p->flags & TENSOR_ELSEWHERE)
-        return on_host(u, adam_update);
-    return adam_with(u, false);
+    return u->p->flags & TENSOR_ELSEWHERE ? adam_elsewhere(u, OPTION(DECOUPLED) != 0, adam_update)
+                                          : adam_with(u, false);
 }
 
 static int adamw_update(const struct rule_update *u)
 {
-    if (u->p->flags & TENSOR_ELSEWHERE)
-        return on_host(u, adamw_update);
-    return adam_with(u, true);
+    return u->p->flags & TENSOR_ELSEWHERE ? adam_elsewhere(u, true, adamw_update)
+                                          : adam_with(u, true);
 }
 
 /* ---- Updates by operators: each returns the last result, NULL with the error ---- */
