@@ -643,7 +643,7 @@ static inline __attribute__((always_inline)) int call_plain(const fl_op *op, con
     else if (f->kind == OP_POINTWISE)
         status = pointwise_call(op, args, results);
     else if (device_others && place_looks(f, args))
-        status = place_on_host(op, args, results);
+        status = place_look(op, args, results);
     else if (f->check && f->check(args))
         status = -1;
     else if (op_writes(f))

@@ -4,7 +4,8 @@
  * as they lie (core/host.c), the CPU's kernel runs on the copies, and what it wrote is copied back,
  * with one warning for each operator. On a device without memory nothing runs at all: shapes and
  * dtypes are all there is. What looks at values (`device host` in the table) goes to the CPU as a
- * whole, by recorded copies, and is refused where there are no values.
+ * whole, by recorded copies, and is refused where there are no values; masks among indices are
+ * looked at where they live (place_masks.c).
  */
 #include "ops/place.h"
 
@@ -50,8 +51,8 @@ bool place_looks(const fl_op *f, const fl_value *args)
     for (int i = 0; i < f->params; i++)
         for (uint32_t k = 0; f->param[i].elements_optional && k < tensors_of(&args[i]); k++) {
             const fl_tensor *t = tensor_at(&args[i], k);
-            if (t && t->flags & TENSOR_ELSEWHERE && (t->dtype == FL_BOOL || t->dtype == FL_UINT8))
-                return true;
+            if (t && (t->dtype == FL_BOOL || t->dtype == FL_UINT8))
+                return place_is_elsewhere(f->params, args);
         }
     return false;
 }
@@ -138,7 +139,7 @@ int place_warn(const fl_op *f, const struct device *d)
     bool first = !(*byte & bit);
     *byte |= bit;
     pthread_mutex_unlock(&lock);
-    if (!first || d->quiet)
+    if ((!first && !atomic_load(&warning_always)) || d->quiet)
         return 0;
     return warning_give("%s has no kernel for the device %s: it runs on the CPU, on copies.",
                         f->base + (f->base[0] == '_'), d->name);
@@ -236,7 +237,7 @@ int place_kernel(const fl_op *f, const fl_value *args, fl_tensor **y)
         return -1;
     int status = d->memory == DEVICE_NONE ? 0 : DEVICE_CANNOT;
     if (status == DEVICE_CANNOT && d->kernel)
-        status = d->kernel(d, f->base, args, y);
+        status = d->kernel(d, f->name, args, y);
     if (status == DEVICE_CANNOT && !f->random && place_is_elsewhere(f->params, args) &&
         place_warn(f, d))
         return -1;
@@ -280,6 +281,14 @@ static int write_result(fl_value *v, fl_tensor *to)
     return 0;
 }
 
+int place_refuse_meta(const fl_op *f)
+{
+    return error_set(FL_NOT_IMPLEMENTED,
+                     "aten::%s: attempted to run this operator with Meta tensors, but there was no "
+                     "fake impl or Meta kernel registered.",
+                     f->base);
+}
+
 int place_on_host(const fl_op *op, const fl_value *args, fl_value *results)
 {
     const fl_op *f = op->function;
@@ -290,10 +299,7 @@ int place_on_host(const fl_op *op, const fl_value *args, fl_value *results)
     if (!d)
         return -1;
     if (d->memory == DEVICE_NONE)
-        return error_set(FL_NOT_IMPLEMENTED,
-                         "aten::%s: attempted to run this operator with Meta tensors, but there "
-                         "was no fake impl or Meta kernel registered.",
-                         f->base);
+        return place_refuse_meta(f);
     int status = place_warn(f, d);
     for (int i = 0; i < count && status == 0; i++) {
         uint32_t n = tensors_of(&args[i]);

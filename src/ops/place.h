@@ -19,6 +19,13 @@ bool place_is_elsewhere(int count, const fl_value *values);
 /* Makes the device of the values' tensors the thread's own, where there are any; the caller puts back
  * device_default. */
 void place_follow(int count, const fl_value *values);
+/* place_masks.c. Calls op, of which place_looks: with the positions of masks in their place, or on the
+ * host. */
+int place_look(const fl_op *op, const fl_value *args, fl_value *results);
+/* How many elements of t, which is elsewhere and has values, are not zero; -1 with the error. */
+int64_t place_count(const fl_tensor *t);
+/* Refuses, as PyTorch does, to look at values that are not there: -1. */
+int place_refuse_meta(const fl_op *f);
 /* Calls op on copies of its arguments on the CPU and brings its results back, all of it recorded. */
 int place_on_host(const fl_op *op, const fl_value *args, fl_value *results);
 /* A kernel whose arguments or results (NULL: of one that writes) are elsewhere. */

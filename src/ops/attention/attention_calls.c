@@ -1,5 +1,6 @@
 /* scaled_dot_product_attention: its arguments settled, then the fused kernel, or operators where
- * that does not serve: dropout, a mask with a gradient or a tangent, batches that broadcast. */
+ * that does not serve: dropout, a mask with a gradient or a tangent, batches that broadcast, and on
+ * devices, which have no fused kernel. */
 #include <math.h>
 #include <string.h>
 
@@ -100,7 +101,8 @@ int scaled_dot_product_attention_compose(fl_tensor *query, fl_tensor *key, fl_te
     if (enable_gqa && share_heads(query, &key, &value))
         return -1;
     const bool moves = attn_mask && (fl_requires_grad(attn_mask) || forward_has_tangent(attn_mask));
-    if (dropout_p == 0 && !moves && attention_fits(query, key, value, attn_mask)) {
+    if (dropout_p == 0 && !moves && !op_is_apart(query) &&
+        attention_fits(query, key, value, attn_mask)) {
         *y = fl__attention(query, key, value, attn_mask, is_causal, by);
         return *y ? 0 : -1;
     }

@@ -44,7 +44,7 @@ static bool is_mask(const fl_tensor *t)
     return t->dtype == FL_BOOL || t->dtype == FL_UINT8;
 }
 
-static int check_mask(const fl_tensor *self, const fl_tensor *mask, int dim)
+int index_check_mask(const fl_tensor *self, const fl_tensor *mask, int dim)
 {
     assert(is_mask(mask));
     char a[128], b[128];
@@ -72,7 +72,7 @@ static int take_index(struct plan *p, const fl_tensor *self, fl_tensor *index, i
 {
     assert(dim >= 0);
     if (is_mask(index)) {
-        if (mask_warn(index) || check_mask(self, index, dim))
+        if (mask_warn(index) || index_check_mask(self, index, dim))
             return -1;
         fl_tensor *where = mask_positions(index); /* (n, k) */
         if (!where)
@@ -253,7 +253,7 @@ int index_shape(fl_tensor *self, fl_tensors indices, struct op_shape *y)
 {
     const fl_tensor *mask = lone_mask(indices);
     if (mask) {
-        if (check_mask(self, mask, 0) || (y->sizes[0] = mask_count(mask)) < 0)
+        if (index_check_mask(self, mask, 0) || (y->sizes[0] = mask_count(mask)) < 0)
             return -1;
         y->ndim = 1;
         for (int d = mask->ndim; d < self->ndim; d++)
@@ -391,7 +391,7 @@ int index_put__cpu(fl_tensor *self, fl_tensors indices, fl_tensor *values, bool 
             dtype_title(self->dtype), dtype_title(values->dtype));
     if (mask && values->numel == 1 && !accumulate && mask->ndim == self->ndim &&
         (self->flags & TENSOR_CONTIGUOUS)) {
-        fl_tensor *one = check_mask(self, mask, 0) ? NULL : tensor_as(values, self->dtype);
+        fl_tensor *one = index_check_mask(self, mask, 0) ? NULL : tensor_as(values, self->dtype);
         int filled = one ? mask_fill(self, mask, tensor_data(one)) : -1;
         tensor_release(one);
         return filled;

@@ -348,6 +348,13 @@ int gather_into_compose(fl_tensor *self, int64_t dim, fl_tensor *index, fl_ints 
         *y = picked;
         return *y ? 0 : -1;
     }
+    if (size.count == index->ndim) {
+        int64_t pad[2 * TENSOR_MAX_DIMS] = {0};
+        for (int d = 0; d < index->ndim; d++)
+            pad[2 * (index->ndim - 1 - d) + 1] = size.data[d] - index->sizes[d];
+        *y = fl_constant_pad_nd(picked, (fl_ints){pad, 2 * size.count}, fl_int(0));
+        return *y ? 0 : -1;
+    }
     int64_t strides[TENSOR_MAX_DIMS], zero = 0;
     shape_contiguous_strides((int)size.count, size.data, strides);
     *y = fl__as_strided_backward(picked, size, (fl_ints){strides, size.count}, 0, sizes,

@@ -1,6 +1,7 @@
 /* Masks: their positions, and reading and writing by them. */
 #include <assert.h>
 
+#include "core/device.h"
 #include "core/error.h"
 #include "core/iterate.h"
 #include "core/memory.h"
@@ -13,7 +14,9 @@
 #include "flambeau/ops/view.h"
 #include "ops/index/index.h"
 #include "ops/op.h"
+#include "ops/place.h"
 #include "ops_kernels.h"
+#include "ops_table.h"
 
 /* ---- runs of elements ---- */
 
@@ -216,7 +219,9 @@ int index_warn_expanded(const fl_tensor *self, const char *what, const char *exa
 
 int nonzero_shape(fl_tensor *self, struct op_shape *y)
 {
-    int64_t count = mask_count(self);
+    if (tensor_is_meta(self))
+        return place_refuse_meta(&op_nonzero);
+    const int64_t count = self->flags & TENSOR_ELSEWHERE ? place_count(self) : mask_count(self);
     op_shape_set(y, 2, (int64_t[]){count, self->ndim});
     y->strided = true; /* a column a dim, as PyTorch has it */
     y->strides[0] = 1, y->strides[1] = count;

@@ -31,8 +31,10 @@ int one_hot_compose(fl_tensor *tensor, int64_t num_classes, fl_tensor **y)
         fl_tensor *least = fl_min(all), *most = fl_max(all);
         if (!least || !most)
             return -1;
-        const int64_t low = *(const int64_t *)tensor_data(least),
-                      high = *(const int64_t *)tensor_data(most);
+        const fl_value first = tensor_element(least, 0), last = tensor_element(most, 0);
+        const int64_t low = first.as.i, high = last.as.i;
+        if (first.tag == FL_NONE || last.tag == FL_NONE)
+            return -1;
         if (low < 0)
             return error_set(FL_RUNTIME_ERROR, "Class values must be non-negative.");
         if (num_classes != -1 && num_classes < 1)

@@ -4,9 +4,11 @@
 #ifndef FLAMBEAU_OPS_RNN_RNN_H
 #define FLAMBEAU_OPS_RNN_RNN_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "core/isa.h"
+#include "core/tensor.h"
 
 enum rnn_cell { RNN_LSTM, RNN_GRU, RNN_TANH, RNN_RELU, RNN_CELLS };
 
@@ -45,5 +47,21 @@ struct rnn_table {
     struct rnn_kernels type[2];
 };
 FL_SIMD_TABLE(struct rnn_table, rnn_table);
+
+/* rnn_again.c. One layer in one direction in operators, of operands by these numbers: the results, of
+ * packed sequences (rows, P), else (T, N, P); the last states in *h and *c. NULL with the error. */
+enum rnn_operand {
+    RNN_X,
+    RNN_HX,
+    RNN_CX,
+    RNN_W_IH,
+    RNN_W_HH,
+    RNN_B_IH,
+    RNN_B_HH,
+    RNN_W_HR,
+    RNN_OPERANDS
+};
+fl_tensor *rnn_in_operators(fl_tensor *const *operands, fl_tensor *batch_sizes, int64_t cell,
+                            bool reverse, fl_tensor **h, fl_tensor **c);
 
 #endif

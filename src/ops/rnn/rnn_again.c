@@ -1,5 +1,5 @@
-/* The gradient of a recurrent layer: the kernel's, or where it is to be differentiated in turn,
- * that of the same steps written in operators.
+/* A recurrent layer in operators, for devices; and its gradient: the kernel's, or where it is to be
+ * differentiated in turn, that of the same steps written in operators.
  *
  * The steps run again on aliases of the operands, whose graph the engine then walks with
  * create_graph: what comes out has a history of operators, back to the operands and to g.
@@ -18,8 +18,6 @@
 #include "ops/rnn/rnn.h"
 #include "ops_kernels.h"
 
-enum { X, HX, CX, W_IH, W_HH, B_IH, B_HH, W_HR, OPERANDS };
-
 static fl_tensor *plus(fl_tensor *a, fl_tensor *b)
 {
     return fl_add(a, b, fl_int(1));
@@ -35,16 +33,16 @@ static fl_tensor *gate(fl_tensor *t, int64_t index, int64_t H)
 /* One step for the first rows of the states: x (rows, gates H) is the input's part. */
 static void step(int64_t cell, fl_tensor *x, fl_tensor *const *p, fl_tensor **h, fl_tensor **c)
 {
-    assert(cell >= 0 && cell < RNN_CELLS && p[W_HH] && *h);
-    fl_tensor *part = fl_linear(*h, p[W_HH], p[B_HH]);
-    const int64_t H = p[W_HR] ? p[W_HR]->sizes[1] : p[W_HH]->sizes[1];
+    assert(cell >= 0 && cell < RNN_CELLS && p[RNN_W_HH] && *h);
+    fl_tensor *part = fl_linear(*h, p[RNN_W_HH], p[RNN_B_HH]);
+    const int64_t H = p[RNN_W_HR] ? p[RNN_W_HR]->sizes[1] : p[RNN_W_HH]->sizes[1];
     if (cell == RNN_LSTM) {
         fl_tensor *sum = plus(x, part);
         fl_tensor *keep = fl_mul(fl_sigmoid(gate(sum, 1, H)), *c);
         *c = plus(keep, fl_mul(fl_sigmoid(gate(sum, 0, H)), fl_tanh(gate(sum, 2, H))));
         *h = fl_mul(fl_sigmoid(gate(sum, 3, H)), fl_tanh(*c));
-        if (p[W_HR])
-            *h = fl_linear(*h, p[W_HR], NULL);
+        if (p[RNN_W_HR])
+            *h = fl_linear(*h, p[RNN_W_HR], NULL);
     } else if (cell == RNN_GRU) {
         fl_tensor *r = fl_sigmoid(plus(gate(x, 0, H), gate(part, 0, H)));
         fl_tensor *z = fl_sigmoid(plus(gate(x, 1, H), gate(part, 1, H)));
@@ -70,16 +68,17 @@ static fl_tensor *with_rest(fl_tensor *rows, fl_tensor *state, int64_t count)
 static fl_tensor *layer(fl_tensor *const *p, fl_tensor *batch_sizes, int64_t cell, bool reverse,
                         fl_tensor **h, fl_tensor **c)
 {
-    const int64_t steps = batch_sizes ? batch_sizes->numel : p[X]->sizes[0];
+    const int64_t steps = batch_sizes ? batch_sizes->numel : p[RNN_X]->sizes[0];
     const int64_t *sizes = batch_sizes ? tensor_data(batch_sizes) : NULL;
-    fl_tensor *x = fl_linear(batch_sizes ? p[X] : fl_flatten(p[X], 0, 1), p[W_IH], p[B_IH]);
+    fl_tensor *x =
+        fl_linear(batch_sizes ? p[RNN_X] : fl_flatten(p[RNN_X], 0, 1), p[RNN_W_IH], p[RNN_B_IH]);
     fl_value list = fl_none();
     fl_tensor **y = op_list(&list, steps), *all = NULL;
     int64_t row = reverse && x ? x->sizes[0] : 0;
-    *h = p[HX], *c = p[CX];
+    *h = p[RNN_HX], *c = p[RNN_CX];
     for (int64_t i = 0; y && x && *h && i < steps; i++) {
         const int64_t t = reverse ? steps - 1 - i : i;
-        const int64_t count = sizes ? sizes[t * batch_sizes->strides[0]] : p[X]->sizes[1];
+        const int64_t count = sizes ? sizes[t * batch_sizes->strides[0]] : p[RNN_X]->sizes[1];
         row -= reverse ? count : 0;
         fl_tensor *state = fl_narrow(*h, 0, 0, count), *cell_state = NULL;
         if (*c)
@@ -96,15 +95,26 @@ static fl_tensor *layer(fl_tensor *const *p, fl_tensor *batch_sizes, int64_t cel
     return all;
 }
 
+fl_tensor *rnn_in_operators(fl_tensor *const *operands, fl_tensor *batch_sizes, int64_t cell,
+                            bool reverse, fl_tensor **h, fl_tensor **c)
+{
+    fl_tensor *y = layer(operands, batch_sizes, cell, reverse, h, c);
+    const fl_tensor *x = operands[RNN_X];
+    if (!y || batch_sizes)
+        return y;
+    return fl_view(y, (fl_ints){(int64_t[]){x->sizes[0], x->sizes[1], y->sizes[1]}, 3});
+}
+
 static int run_backward(fl_tensor *const *g, fl_tensor *const *operands, fl_tensor *batch_sizes,
                         int64_t cell, bool reverse, uint32_t wanted, bool create_graph,
                         fl_tensor **out)
 {
-    assert(autograd_mode.grad && wanted >> OPERANDS == 0);
-    fl_tensor *p[OPERANDS] = {NULL}, *asked[OPERANDS], *found[OPERANDS] = {NULL}, *h, *c;
+    assert(autograd_mode.grad && wanted >> RNN_OPERANDS == 0);
+    fl_tensor *p[RNN_OPERANDS] = {NULL}, *asked[RNN_OPERANDS], *found[RNN_OPERANDS] = {NULL}, *h,
+              *c;
     int64_t count = 0;
-    int which[OPERANDS];
-    for (int k = 0; k < OPERANDS; k++) {
+    int which[RNN_OPERANDS];
+    for (int k = 0; k < RNN_OPERANDS; k++) {
         if (!operands[k])
             continue;
         /* An alias: an operand that stands in two places has two gradients. */
@@ -161,22 +171,22 @@ int rnn_layer_backward_compose(fl_tensor *g, fl_tensor *gh, fl_tensor *gc, fl_te
                                fl_tensor **dw_ih, fl_tensor **dw_hh, fl_tensor **db_ih,
                                fl_tensor **db_hh, fl_tensor **dw_hr)
 {
-    fl_tensor **to[OPERANDS] = {dx, dh, dc, dw_ih, dw_hh, db_ih, db_hh, dw_hr};
-    fl_tensor *out[OPERANDS] = {NULL};
+    fl_tensor **to[RNN_OPERANDS] = {dx, dh, dc, dw_ih, dw_hh, db_ih, db_hh, dw_hr};
+    fl_tensor *out[RNN_OPERANDS] = {NULL};
     /* batch_sizes is the parameter after input and has no gradient. */
     const uint32_t wanted = (uint32_t)((needs & 1) | needs >> 2 << 1);
     if (autograd_derives()) {
         fl_tensor *incoming[3] = {g, gh, gc};
-        fl_tensor *operands[OPERANDS] = {input, hx, cx, w_ih, w_hh, b_ih, b_hh, w_hr};
+        fl_tensor *operands[RNN_OPERANDS] = {input, hx, cx, w_ih, w_hh, b_ih, b_hh, w_hr};
         if (backward_in_operators(incoming, operands, batch_sizes, cell, reverse, wanted, out))
             return -1;
-    } else if (fl__rnn_layer_backward_kernel(g, gh, gc, input, batch_sizes, hx, cx, w_ih, w_hh,
-                                             b_ih, b_hh, w_hr, saved, cell, reverse, needs, &out[X],
-                                             &out[HX], &out[CX], &out[W_IH], &out[W_HH], &out[B_IH],
-                                             &out[B_HH], &out[W_HR])) {
+    } else if (fl__rnn_layer_backward_kernel(
+                   g, gh, gc, input, batch_sizes, hx, cx, w_ih, w_hh, b_ih, b_hh, w_hr, saved, cell,
+                   reverse, needs, &out[RNN_X], &out[RNN_HX], &out[RNN_CX], &out[RNN_W_IH],
+                   &out[RNN_W_HH], &out[RNN_B_IH], &out[RNN_B_HH], &out[RNN_W_HR])) {
         return -1;
     }
-    for (int k = 0; k < OPERANDS; k++)
+    for (int k = 0; k < RNN_OPERANDS; k++)
         *to[k] = wanted >> k & 1 ? out[k] : NULL;
     return 0;
 }

@@ -1,4 +1,6 @@
 /* Recurrent nets of several layers and directions, and single steps, made of _rnn_layer. */
+#include <assert.h>
+
 #include "core/error.h"
 #include "flambeau/ops/index.h"
 #include "flambeau/ops/random.h"
@@ -69,22 +71,44 @@ static void show(const struct net *net, bool projected, fl_tensor *y)
         record_show(y, net->input, fast ? "MkldnnRnnLayerBackward0" : "StackBackward0");
 }
 
+/* One layer in one direction: the fused kernel, or where that is not, its steps in operators. */
+static int run_layer(const struct net *net, fl_tensor *const *o, bool reverse, fl_tensor **y,
+                     fl_tensor **h, fl_tensor **c)
+{
+    fl_tensor *saved;
+    struct op_shape checked[4];
+    assert(o[RNN_X] && o[RNN_HX] && o[RNN_W_IH] && o[RNN_W_HH]);
+    if (!op_is_apart(o[RNN_X]))
+        return fl__rnn_layer(o[RNN_X], net->batch_sizes, o[RNN_HX], o[RNN_CX], o[RNN_W_IH],
+                             o[RNN_W_HH], o[RNN_B_IH], o[RNN_B_HH], o[RNN_W_HR], net->cell, reverse,
+                             y, h, c, &saved);
+    if (rnn_layer_shape(o[RNN_X], net->batch_sizes, o[RNN_HX], o[RNN_CX], o[RNN_W_IH], o[RNN_W_HH],
+                        o[RNN_B_IH], o[RNN_B_HH], o[RNN_W_HR], net->cell, reverse, checked))
+        return -1;
+    *y = rnn_in_operators(o, net->batch_sizes, net->cell, reverse, h, c);
+    return *y ? 0 : -1;
+}
+
 static int run_layers(const struct net *net, int64_t each, fl_tensor **h, fl_tensor **c,
                       fl_tensor **y)
 {
     assert(each >= 2);
     const int64_t directions = net->bidirectional ? 2 : 1;
-    fl_tensor *input = net->input, *result[2], *saved;
+    fl_tensor *input = net->input, *result[2];
     if (net->batch_first && input->ndim > 1)
         input = fl_transpose(input, 0, 1);
     for (int64_t i = 0; i < net->layers * directions; i++) {
         fl_tensor *const *p = net->params.data + i * each;
-        const bool projected = each & 1;
-        fl_tensor *hx = fl_select(net->hx, 0, i), *cx = net->cx ? fl_select(net->cx, 0, i) : NULL;
-        if (!input || !hx || (net->cx && !cx) ||
-            fl__rnn_layer(input, net->batch_sizes, hx, cx, p[0], p[1], net->biases ? p[2] : NULL,
-                          net->biases ? p[3] : NULL, projected ? p[each - 1] : NULL, net->cell,
-                          i % directions, &result[i % directions], &h[i], &c[i], &saved))
+        fl_tensor *operands[RNN_OPERANDS] = {[RNN_X] = input,
+                                             [RNN_HX] = fl_select(net->hx, 0, i),
+                                             [RNN_CX] = net->cx ? fl_select(net->cx, 0, i) : NULL,
+                                             [RNN_W_IH] = p[0],
+                                             [RNN_W_HH] = p[1],
+                                             [RNN_B_IH] = net->biases ? p[2] : NULL,
+                                             [RNN_B_HH] = net->biases ? p[3] : NULL,
+                                             [RNN_W_HR] = each & 1 ? p[each - 1] : NULL};
+        if (!input || !operands[RNN_HX] || (net->cx && !operands[RNN_CX]) ||
+            run_layer(net, operands, i % directions, &result[i % directions], &h[i], &c[i]))
             return -1;
         if ((i + 1) % directions)
             continue;
