@@ -285,10 +285,11 @@ _warns_always = False
 
 
 def set_warn_always(b):
-    """Accepted: Python's filters of warnings say how often one is shown (source:
-    torch.set_warn_always)."""
+    """Whether warnings that are given once are given each time, as far as Python's filters show them
+    (source: torch.set_warn_always)."""
     global _warns_always
     _warns_always = _builtins.bool(b)
+    _C._warn_always(_warns_always)
 
 
 def is_warn_always_enabled():

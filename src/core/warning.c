@@ -14,6 +14,7 @@
 
 static int (*_Atomic told)(const char *text, void *context);
 static void *_Atomic told_context;
+atomic_bool warning_always;
 
 void fl_on_warning(int (*tell)(const char *text, void *context), void *context)
 {
@@ -61,5 +62,6 @@ int warning_give(const char *format, ...)
 
 int warning_once(atomic_bool *given, const char *text)
 {
-    return atomic_exchange(given, true) ? 0 : give(text, text);
+    const bool again = atomic_exchange(given, true);
+    return again && !atomic_load(&warning_always) ? 0 : give(text, text);
 }

@@ -1,6 +1,7 @@
 /* flambeau._C: the module itself, and its functions that are no operators. */
 #include "core/memory.h"
 #include "core/threads.h"
+#include "core/warning.h"
 #include "ops/pointwise/pointwise.h"
 #include "python/autograd/callbacks.h"
 #include "python/autograd/location.h"
@@ -35,6 +36,16 @@ static PyObject *function_get_threads(PyObject *module, PyObject *unused)
 {
     (void)module, (void)unused;
     return PyLong_FromLong(threads_count());
+}
+
+static PyObject *function_warn_always(PyObject *module, PyObject *o)
+{
+    (void)module;
+    const int always = PyObject_IsTrue(o);
+    if (always < 0)
+        return NULL;
+    atomic_store(&warning_always, always);
+    Py_RETURN_NONE;
 }
 
 static PyObject *function_memory_stats(PyObject *module, PyObject *unused)
@@ -208,6 +219,7 @@ static PyMethodDef own_functions[] = {
     {"get_num_threads", function_get_threads, METH_NOARGS, "How many threads a call may use."},
     {"set_num_interop_threads", function_set_threads, METH_O, NULL},
     {"get_num_interop_threads", function_get_threads, METH_NOARGS, NULL},
+    {"_warn_always", function_warn_always, METH_O, NULL},
     {"memory_stats", function_memory_stats, METH_NOARGS,
      "What the allocator holds and has done, in bytes and calls."},
     {"empty_cache", function_empty_cache, METH_NOARGS, "Gives free memory back to the system."},

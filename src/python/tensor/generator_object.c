@@ -67,9 +67,16 @@ static PyObject *generator_construct(PyTypeObject *type, PyObject *args, PyObjec
         PyErr_Format(PyExc_TypeError,
                      "Generator(): argument 'device' (position 1) must be torch.device, not %s",
                      python_type_name(device));
-    if (fits > 0 && where.kind != FL_CPU)
+    if (fits > 0 && where.kind == FL_CUDA)
         return PyErr_Format(PyExc_RuntimeError,
                             "Cannot get CUDA generator: Flambeau was not built for that device");
+    if (fits > 0 && where.kind != FL_CPU) {
+        PyErr_Format(PyExc_RuntimeError, "%s device type not an accelerator.",
+                     where.kind == FL_OPENCL ? "OPENCL" : "META");
+        return raise_hint("random numbers are drawn on the CPU, for every device: "
+                          "torch.Generator()",
+                          "随机数在 CPU 上产生，对所有设备都一样：torch.Generator()");
+    }
     return fits > 0 ? generator_wrap(generator_new()) : NULL;
 }
 

@@ -120,11 +120,6 @@ METHOD(method_no)
     Py_RETURN_FALSE;
 }
 
-METHOD(method_self)
-{
-    return Py_NewRef(self);
-}
-
 METHOD(method_is_floating_point)
 {
     return python_bool(dtype_is_floating(pytensor_get(self)->dtype));
@@ -408,6 +403,18 @@ static const char *kind_prefix(const fl_tensor *t)
     return PREFIXES[tensor_device(t)->id.kind];
 }
 
+/* Memory of the CPU is as near to a device as it gets; a device's own cannot be pinned. */
+METHOD(method_pin_memory)
+{
+    const fl_tensor *t = pytensor_get(self);
+    (void)unused;
+    if (!(t->flags & TENSOR_ELSEWHERE))
+        return Py_NewRef(self);
+    return PyErr_Format(PyExc_RuntimeError,
+                        "cannot pin 'torch.%s%sTensor' only dense CPU tensors can be pinned",
+                        kind_prefix(t), dtype_title(t->dtype));
+}
+
 FAST_METHOD(method_type)
 {
     PyObject *o = find_argument(args, nargs, kwnames, 0, "dtype");
@@ -688,7 +695,7 @@ PyMethodDef pytensor_methods[] = {
     {"is_pinned", method_no, METH_NOARGS, NULL},
     {"share_memory_", sharing_share_memory, METH_NOARGS,
      "Moves its memory to where other processes can share it. Returns self."},
-    {"pin_memory", method_self, METH_NOARGS, NULL},
+    {"pin_memory", method_pin_memory, METH_NOARGS, NULL},
     FAST("is_contiguous", method_is_contiguous, "is_contiguous(memory_format=contiguous_format)"),
     FAST("contiguous", method_contiguous,
          "contiguous(memory_format=contiguous_format): itself, or a copy that is."),
