@@ -473,3 +473,163 @@ def test_extremes_and_running_totals(dtype):
     if dtype == torch.float32:
         both(lambda x: x.max(1).values, torch.randn(4, 6), tolerance=0)
         both(lambda x: x.cumsum(0), torch.randn(300, 6), tolerance=0)
+
+
+@needs_opencl
+def test_layer_norm_has_the_bits_of_the_cpu():
+    """Rows in one part and in several, with weight and bias and without."""
+    for shape in ((5, 7, 30), (300, 200), (2, 5000)):
+        x, w, b = torch.randn(shape), torch.randn(shape[-1]), torch.randn(shape[-1])
+        both(lambda x, w, b: F.layer_norm(x, shape[-1:], w, b), x, w, b, tolerance=0)  # noqa: B023
+        both(lambda x: F.layer_norm(x, shape[-1:]), x, tolerance=0)  # noqa: B023
+
+
+@needs_opencl
+def test_gradients_of_views():
+    x = torch.randn(4, 5)
+    both(lambda x: x[1], x, tolerance=0)
+    both(lambda x: x[:, 1:4:2], x, tolerance=0)
+    both(lambda x: x.diagonal(), x, tolerance=0)
+
+
+@needs_opencl
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.uint8, torch.int64], ids=str)
+def test_lines_in_order(dtype):
+    x = torch.tensor([[3, 1, 7, 7], [5, 2, 5, 0], [1, 9, 9, 9]]).repeat(2, 3).to(dtype)
+    if dtype.is_floating_point:
+        x[1, 2] = x[1, 5] = float("nan")
+        x[2, 3] = -float("inf")
+    y = x.to("opencl")
+    for dim in (0, 1):
+        for descending in (False, True):
+            here = x.sort(dim=dim, descending=descending, stable=True)
+            for there in (y.sort(dim=dim, descending=descending, stable=True),
+                          y.sort(dim=dim, descending=descending)):
+                assert here.indices.tolist() == there.indices.tolist()
+                assert str(here.values.tolist()) == str(there.values.tolist())
+            k = 3
+            top = y.topk(k, dim, largest=descending)
+            assert top.indices.tolist() == here.indices.narrow(dim, 0, k).tolist()
+            assert str(top.values.tolist()) == str(here.values.narrow(dim, 0, k).tolist())
+        for here, there in ((x.median(dim), y.median(dim)), (x.cummax(dim), y.cummax(dim)),
+                            (x.cummin(dim), y.cummin(dim)), (x.mode(dim), y.mode(dim))):
+            assert here.indices.tolist() == there.indices.tolist()
+            assert str(here.values.tolist()) == str(there.values.tolist())
+        assert str(y.kthvalue(2, dim).values.tolist()) == str(x.kthvalue(2, dim).values.tolist())
+    assert str(x.median().item()) == str(y.median().item())
+
+
+@needs_opencl
+def test_lines_in_order_and_their_gradients():
+    x = torch.randn(3, 1000)
+    both(lambda x: x.sort(1).values, x, tolerance=0)
+    both(lambda x: x.sort(0, descending=True).values, x, tolerance=0)
+    both(lambda x: x.topk(5).values, x, tolerance=0)
+    both(lambda x: x.logcumsumexp(1), x, tolerance=1e-5)
+    edges, values = torch.tensor([-1.0, 0, 0.5]), torch.tensor([[0.5, -2, 3], [0, 0.1, float("nan")]])
+    for right in (False, True):
+        assert torch.equal(torch.searchsorted(edges, values, right=right),
+                           torch.searchsorted(*on(edges, values), right=right).cpu())
+
+
+@needs_opencl
+def test_masks():
+    x = torch.randn(6, 700)
+    mask = x > 0.2
+    both(lambda x: x[mask.to(x.device)], x, tolerance=0)
+    both(lambda x: x.masked_select(mask.to(x.device)), x, tolerance=0)
+    both(lambda x: x[:, mask[0].to(x.device)], x, tolerance=0)
+    both(lambda x: x[mask[:, 0].to(x.device), :5], x, tolerance=0)
+    both(lambda x: x[mask[:, 0]], x, tolerance=0)  # a mask of the CPU
+    y, m = on(x, mask)
+    here, there = x.clone(), y.clone()
+    here[mask], there[m] = 0.5, 0.5
+    assert close(here, there, 0)
+    here[mask], there[m] = x[mask] * 2, y[m] * 2
+    assert close(here, there, 0)
+    for t in (mask, mask.byte() * 3, x.relu().bfloat16(), x.relu()[0], torch.zeros(2, 3)):
+        assert t.nonzero().tolist() == t.to("opencl").nonzero().tolist()
+    assert y[m.new_zeros(6)].shape == (0, 700)
+    with pytest.raises(IndexError, match=r"The shape of the mask \[5\] at index 0 does not match"):
+        y[m[:5, 0]]
+    with pytest.raises(IndexError, match="too many indices"):
+        y[m, m]
+
+
+@needs_opencl
+def test_scatter():
+    x, v = torch.randn(5, 4), torch.randn(3, 6)
+    i = torch.tensor([[0, 3, 1, 0], [2, 2, 4, 1], [4, 0, 0, 3]])
+    both(lambda x, v: x.scatter(0, i.to(x.device), v), x, v, tolerance=0)
+    both(lambda x: x.scatter(0, i.to(x.device), 2.5), x, tolerance=0)
+    both(lambda x: x.index_fill(1, torch.tensor([0, -1]).to(x.device), 1.5), x, tolerance=0)
+    p, j, w = on(x, i, v)
+    for reduce in ("add", "multiply"):
+        assert close(x.scatter(0, i, v, reduce=reduce), p.scatter(0, j, w, reduce=reduce), 0)
+        assert close(x.scatter(0, i, 3, reduce=reduce), p.scatter(0, j, 3, reduce=reduce), 0)
+    for reduce in ("sum", "prod", "amax", "amin"):
+        both(lambda x, v: x.scatter_reduce(0, i.to(x.device), v, reduce), x, v,  # noqa: B023
+             tolerance=1e-6)
+    assert F.one_hot(j, 6).tolist() == F.one_hot(i, 6).tolist() and F.one_hot(j).shape == (3, 4, 5)
+    with pytest.raises(RuntimeError, match="Class values must be smaller than num_classes"):
+        F.one_hot(j, 4)
+    with pytest.raises(RuntimeError, match="out of bounds"):
+        p.scatter(0, j + 2, w)
+    order = torch.tensor([3, 1, 1])
+    assert close(x[order], p[order], 0)  # indices of the CPU
+
+
+@needs_opencl
+def test_adaptive_pools():
+    x = torch.randn(2, 3, 13, 10)
+    for size in ((1, 1), (4, 7), (13, 5)):
+        both(lambda x: F.adaptive_avg_pool2d(x, size), x, tolerance=1e-6)  # noqa: B023
+        both(lambda x: F.adaptive_max_pool2d(x, size), x, tolerance=0)  # noqa: B023
+
+
+@needs_opencl
+@pytest.mark.parametrize("make", [
+    lambda: nn.LSTM(4, 5, num_layers=2, bidirectional=True), lambda: nn.LSTM(4, 5, proj_size=3),
+    lambda: nn.GRU(4, 5, batch_first=True), lambda: nn.RNN(4, 5, nonlinearity="relu"),
+    lambda: nn.TransformerEncoderLayer(4, 2, 8, dropout=0.0)],
+    ids=["LSTM", "projected", "GRU", "RNN", "attention"])
+def test_layers_in_operators(make):
+    torch.manual_seed(0)
+    layer, x = make(), torch.randn(6, 3, 4)
+    there = copy.deepcopy(layer).to("opencl")
+    results = []
+    for net, place in ((layer, "cpu"), (there, "opencl")):
+        y = net(x.to(place))
+        y = y[0] if isinstance(y, tuple) else y
+        (y * y).sum().backward()
+        results.append([y.detach(), *(p.grad for p in net.parameters())])
+    for a, b in zip(*results, strict=True):
+        assert close(a, b, 1e-4)
+
+
+@needs_opencl
+def test_attention_with_masks():
+    q, k, v = torch.randn(2, 3, 4), torch.randn(2, 5, 4), torch.randn(2, 5, 6)
+    shown = torch.tensor([[True, False, True, True, False], [False] * 5, [True] * 5])
+    both(lambda q, k, v: F.scaled_dot_product_attention(q, k, v, shown.to(q.device)), q, k, v)
+    both(lambda q, k, v: F.scaled_dot_product_attention(q, k[:, :3], v[:, :3], is_causal=True), q, k, v)
+
+
+@needs_opencl
+def test_what_is_of_the_cpu_alone():
+    with pytest.raises(RuntimeError, match="only dense CPU tensors can be pinned"):
+        torch.zeros(2, device="opencl").pin_memory()
+    with pytest.raises(RuntimeError, match="OPENCL device type not an accelerator"):
+        torch.Generator("opencl")
+
+
+@needs_opencl
+def test_warnings_each_time():
+    warnings.resetwarnings()
+    x = torch.eye(3, device="opencl")
+    torch.set_warn_always(True)
+    try:
+        for _ in range(2):
+            assert fallbacks(torch.linalg.inv, x)[1] == ["linalg_inv_ex"]
+    finally:
+        torch.set_warn_always(False)
