@@ -31,11 +31,6 @@ static void drop(struct columns *c)
         tensor_release(c->index[k]);
 }
 
-static bool is_mask(const fl_tensor *t)
-{
-    return t && (t->dtype == FL_BOOL || t->dtype == FL_UINT8);
-}
-
 /* Adds the columns of one mask, of the next dims of self. */
 static int add_mask(struct columns *c, const fl_tensor *self, fl_tensor *mask)
 {
@@ -63,7 +58,7 @@ static int add_all(struct columns *c, const fl_tensor *self, const fl_value *ind
         if ((int)c->count >= self->ndim)
             return error_set(FL_INDEX_ERROR, "too many indices for tensor of dimension %d",
                              self->ndim);
-        if (!is_mask(t))
+        if (!t || !index_is_mask(t))
             c->index[c->count++] = t ? tensor_retain(t) : NULL;
         else if (add_mask(c, self, t))
             return -1;
@@ -80,7 +75,7 @@ static bool can_be_columns(const fl_op *f, const fl_value *args, int at)
     bool can = self && strcmp(f->param[0].name, "self") == 0 && !tensor_is_meta(self);
     for (uint32_t k = 0; can && k < args[at].count; k++) {
         const fl_tensor *t = args[at].as.tensors[k];
-        can = !is_mask(t) || (t->ndim > 0 && !tensor_is_meta(t));
+        can = !t || !index_is_mask(t) || (t->ndim > 0 && !tensor_is_meta(t));
     }
     for (int i = 1; can && i < f->params; i++) {
         const fl_tensor *t = args[i].tag == FL_TENSOR ? args[i].as.tensor : NULL;

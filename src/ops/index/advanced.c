@@ -39,39 +39,11 @@ static void plan_drop(struct plan *p)
         tensor_release(p->index[d]);
 }
 
-static bool is_mask(const fl_tensor *t)
-{
-    return t->dtype == FL_BOOL || t->dtype == FL_UINT8;
-}
-
-int index_check_mask(const fl_tensor *self, const fl_tensor *mask, int dim)
-{
-    assert(is_mask(mask));
-    char a[128], b[128];
-    if (dim + mask->ndim > self->ndim)
-        return error_set(FL_INDEX_ERROR, "too many indices for tensor of dimension %d", self->ndim);
-    for (int k = 0; k < mask->ndim; k++)
-        if (mask->sizes[k] != self->sizes[dim + k]) {
-            error_set(FL_INDEX_ERROR,
-                      "The shape of the mask %s at index %d does not match the shape of the "
-                      "indexed tensor %s at "
-                      "index %d",
-                      shape_text(a, sizeof a, mask->ndim, mask->sizes), k,
-                      shape_text(b, sizeof b, self->ndim, self->sizes), dim + k);
-            return error_hint("a mask holds one truth for each of the %lld elements along dim %d: "
-                              "make it from this tensor; for another dim: x[:, mask]",
-                              "掩码要为第 %2$d 维的 %1$lld 个元素各给一个真假值："
-                              "请由这个张量算出掩码；要用于别的维：x[:, mask]",
-                              (long long)self->sizes[dim + k], dim + k);
-        }
-    return 0;
-}
-
 /* The index of dim `dim` and, for masks, of the dims after it; how many dims it took, or -1. */
 static int take_index(struct plan *p, const fl_tensor *self, fl_tensor *index, int dim)
 {
     assert(dim >= 0);
-    if (is_mask(index)) {
+    if (index_is_mask(index)) {
         if (mask_warn(index) || index_check_mask(self, index, dim))
             return -1;
         fl_tensor *where = mask_positions(index); /* (n, k) */
@@ -244,7 +216,7 @@ static int64_t runs_before(const struct plan *p, const fl_tensor *self)
 static const fl_tensor *lone_mask(fl_tensors indices)
 {
     const fl_tensor *first = indices.count == 1 ? indices.data[0] : NULL;
-    return first && is_mask(first) && first->ndim ? first : NULL;
+    return first && index_is_mask(first) && first->ndim ? first : NULL;
 }
 
 /* ---- reading ---- */

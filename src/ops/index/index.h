@@ -3,6 +3,7 @@
 #define FLAMBEAU_OPS_INDEX_INDEX_H
 
 #include <assert.h>
+#include <stdbool.h>
 #include <string.h>
 
 #include "core/tensor.h"
@@ -58,6 +59,8 @@ static inline void index_combine(enum index_how how, int dtype, int64_t n, void 
 
 /* The positions of the elements of t that are not zero: a new (n, ndim) int64 tensor, in order. */
 fl_tensor *mask_positions(const fl_tensor *t);
+/* mask_check.c. Whether an index is a mask: bools, or bytes, of which PyTorch warns. */
+bool index_is_mask(const fl_tensor *t);
 /* Refuses a mask that is not of the sizes of self's dims from `dim` on. 0, or -1 with the error. */
 int index_check_mask(const fl_tensor *self, const fl_tensor *mask, int dim);
 /* PyTorch's warning of a mask of bytes. 0, or -1 where it is an error. */

@@ -196,14 +196,6 @@ fl_tensor *mask_positions(const fl_tensor *t)
     return y;
 }
 
-int mask_warn(const fl_tensor *mask)
-{
-    return mask->dtype != FL_UINT8
-               ? 0
-               : warning_give("indexing with dtype torch.uint8 is now deprecated, please use a "
-                              "dtype torch.bool instead.");
-}
-
 int index_warn_expanded(const fl_tensor *self, const char *what, const char *example)
 {
     bool expanded = false;
