@@ -13,14 +13,14 @@ import pytest
 
 # Why each stands: the door hands calls to who looks at them first, and they call through the door
 # again; it records calls, whose backward computes; what a device has no kernel for is called
-# again on copies; a tensor's state holds its tangents, and a tensor its lanes; a tensor elsewhere
-# is copied by way of one for the host; complex products and convolutions are made of real ones; a
-# Python type's parts stand in several files.
+# again on copies, and masks there as positions; a tensor's state holds its tangents, and a tensor
+# its lanes; a tensor elsewhere is copied by way of one for the host; complex products and
+# convolutions are made of real ones; a Python type's parts stand in several files.
 PERMITTED = (
     {"src/ops/advise", "src/ops/autocast", "src/ops/batch", "src/ops/batch_each", "src/ops/batch_fold",
      "src/ops/batch_random", "src/ops/calls", "src/ops/composing", "src/ops/door",
-     "src/ops/forward", "src/ops/kernel_run", "src/ops/place", "src/ops/pointwise/pointwise",
-     "src/ops/record", "src/ops/record_back", "src/ops/reduce/reduce"},
+     "src/ops/forward", "src/ops/kernel_run", "src/ops/place", "src/ops/place_masks",
+     "src/ops/pointwise/pointwise", "src/ops/record", "src/ops/record_back", "src/ops/reduce/reduce"},
     {"src/autograd/autograd", "src/autograd/tangents"},
     {"src/core/host", "src/core/lanes", "src/core/tensor", "src/core/tensor_copy"},
     {"src/ops/matmul/gemm", "src/ops/matmul/gemm_complex"},
