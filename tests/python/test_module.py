@@ -524,3 +524,13 @@ def test_plain_attributes_are_deleted():
         assert not hasattr(m, name)
     with pytest.raises(AttributeError):
         del m.number
+
+
+def test_annotations_of_a_model_can_be_read():
+    """As transformers does of every class of models."""
+    import typing
+
+    class Model(torch.nn.Module):
+        size: int
+
+    assert typing.get_type_hints(Model) == {"size": int}

@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 from _collections import OrderedDict
+from collections.abc import Iterable, Mapping
 from operator import index as _index
 
 from flambeau import _advice
@@ -12,7 +13,6 @@ from flambeau.nn.parameter import Parameter
 
 TYPE_CHECKING = False  # a type checker reads what follows; no program does
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
     from typing import Any
 
 __all__ = ["ModuleDict", "ModuleList", "ParameterDict", "ParameterList", "Sequential"]

@@ -66,7 +66,10 @@ class Module(HookRegistry, StateDict, Conversion, ModuleBase):
     _version = 1
     call_super_init = False
     _compiled_call_impl = None
-    forward: Callable[..., Any] = _forward_unimplemented
+    if TYPE_CHECKING:  # an annotation that every subclass would have, and whose names no program has
+        forward: Callable[..., Any]
+    else:
+        forward = _forward_unimplemented
     __signature__ = _CallSignature()
     _call_impl = _wrapped_call_impl = ModuleBase.__call__
 
