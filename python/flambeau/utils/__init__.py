@@ -1,6 +1,8 @@
 """Helpers around training (source: torch.utils)."""
 
-_MODULES = "_pytree checkpoint collect_env cpp_extension data dlpack hooks tensorboard".split()
+_MODULES = (
+    "_pytree checkpoint collect_env cpp_extension data dlpack hooks model_zoo tensorboard".split()
+)
 
 
 def __getattr__(name):
