@@ -106,6 +106,15 @@ def test_programs_find_models_by_name():
         models.get_model("resnet17")
 
 
+def test_weights_stand_beside_their_models():
+    from flambeau.vision.models import resnet
+
+    assert resnet.ResNet50_Weights is models.ResNet50_Weights
+    assert resnet.resnet50.__module__ == resnet.__name__
+    with pytest.raises(AttributeError, match="no torchvision.models.resnet.frob yet"):
+        resnet.frob
+
+
 def test_weights_are_described():
     weights = models.ResNet50_Weights.DEFAULT
     assert weights is models.ResNet50_Weights.IMAGENET1K_V2

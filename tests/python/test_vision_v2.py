@@ -92,6 +92,14 @@ CASES = {
     "Pad": T.Pad((1, 2, 3, 4), fill=7),
     "VFlip": T.RandomVerticalFlip(),
     "RotationC": T.RandomRotation(30, center=(3, 4)),
+    "Auto": T.AutoAugment(),
+    "AutoSVHN": T.AutoAugment(T.AutoAugmentPolicy.SVHN, fill=9),
+    "Rand": T.RandAugment(4, 7, interpolation="bilinear"),
+    "Trivial": T.TrivialAugmentWide(),
+    "Mix": T.AugMix(),
+    "MixFew": T.AugMix(5, 2, 3, all_ops=False),
+    "Photo": T.RandomPhotometricDistort(p=0.8),
+    "IoU": T.RandomIoUCrop(),
 }
 
 EXPECTED = """
@@ -214,6 +222,26 @@ Perm/U 52763bc8ac 0.403069
 Perm/D F:582.902,-0.095 0.403069
 Noise/U b68c1eea0a 0.570900
 Noise/D F:584.697,-0.644 0.570900
+Auto/P d814b99119 0.734684
+Auto/U c4d7b8514c 0.734684
+Auto/D F:786.259,-0.437 0.734684
+AutoSVHN/P a76b32ee00 0.029282
+AutoSVHN/U 3fe6f7af41 0.029282
+AutoSVHN/D F:3433.067,-5.005 0.029282
+Rand/P 05054f59b0 0.569508
+Rand/U 31d5877cd2 0.569508
+Rand/D F:502.582,-3.229 0.569508
+Trivial/P 32718696ff 0.734684
+Trivial/D F:582.801,0.163 0.734684
+Mix/P e2ecf6089d 0.236591
+Mix/U 50b88338b6 0.236591
+Mix/D F:582.799,-1.779 0.236591
+MixFew/P ccddecb04a 0.798064
+MixFew/U 551945d73a 0.798064
+MixFew/D F:481.263,-2.064 0.798064
+Photo/P a63b0df5cf 0.682614
+Photo/U 1386cdfdf9 0.682614
+Photo/D F:514.667,5.073 0.682614
 """
 
 
@@ -261,6 +289,9 @@ Persp 17c03bd01f 81.335,17.974 bf0e791ec5 d0864167ec
 Blur 46ce803a5a 68.000,18.928 9dbdb9f1cf d0864167ec
 Gray f1f25a41c5 68.000,18.928 9dbdb9f1cf d0864167ec
 ZoomOut 149e2cb650 136.000,31.039 0dd0b223f2 766343e22b
+Elastic 57f66a17fd 70.089,19.046 7e760dcc4d d0864167ec
+Photo 1386cdfdf9 68.000,18.928 9dbdb9f1cf d0864167ec
+IoU 5f09b6357a 51.000,15.520 e4345d8c7a c965c4fea2
 """
 
 
@@ -336,3 +367,28 @@ def test_boxes_of_integers_stay_so_and_boxes_print_what_they_are():
     assert repr(boxes) == (
         "BoundingBoxes([[ 1,  2, 10, 12],\n               [ 5,  5, 20, 20]], "
         "format=BoundingBoxFormat.XYXY, canvas_size=(24, 32), clamping_mode=soft)")
+
+
+def test_videos_and_files():
+    video = tv_tensors.Video(torch.stack([U, 255 - U, U]))
+    assert torch.equal(T.UniformTemporalSubsample(2)(video), video[::2])
+    assert type(T.AugMix()(video)) is tv_tensors.Video and T.ToImage()(video) is video
+    torch.manual_seed(0)
+    squeezed = T.JPEG((20, 60))(U)
+    assert squeezed.shape == U.shape and 0 < (squeezed.int() - U.int()).abs().sum().item() < 60000
+    with pytest.raises(ValueError, match="^quality must be an integer from 1 to 100"):
+        T.JPEG(0)
+
+
+@pytest.mark.parametrize("transform, message", [
+    (T.RandAugment(), "Inputs of type BoundingBoxes are not supported by RandAugment()"),
+    (T.FiveCrop(9), "BoundingBoxes'es and Mask's are not supported by FiveCrop()"),
+    (T.RandomIoUCrop(), "RandomIoUCrop() requires input sample to contain tensor or PIL images"),
+])
+def test_samples_that_are_refused(transform, message):
+    boxes = tv_tensors.BoundingBoxes([[1, 2, 3, 4]], format="XYXY", canvas_size=(17, 23))
+    with pytest.raises(TypeError) as caught:
+        transform(boxes if message.startswith("RandomIoU") else (U, boxes))
+    assert str(caught.value).startswith(message)
+    with pytest.raises(ValueError, match="^No bounding boxes were found in the sample"):
+        T.SanitizeBoundingBoxes(labels_getter=None)(U)

@@ -25,11 +25,4 @@ from flambeau.vision.models.vgg import *  # noqa: F403
 from flambeau.vision.models.vision_transformer import *  # noqa: F403
 
 
-def __getattr__(name):
-    found = _api.weights_class(name)
-    if found is not None:
-        globals()[name] = found
-        return found
-    if name.startswith("__"):
-        raise AttributeError(f"module '{__name__}' has no attribute '{name}'")
-    raise AttributeError(f"Flambeau has no torchvision.models.{name} yet")
+__getattr__ = _api.attributes(__name__)

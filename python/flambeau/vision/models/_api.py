@@ -8,6 +8,7 @@ from __future__ import annotations
 import fnmatch
 import functools
 import os
+import sys
 import warnings
 from enum import Enum
 
@@ -187,6 +188,22 @@ def weights_class(name):
     return None
 
 
+def attributes(module):
+    """The __getattr__ of a module of models: enumerations of weights, made when asked for."""
+
+    def find(name):
+        found = weights_class(name)
+        if found is None:
+            raise AttributeError(
+                f"module '{module}' has no attribute '{name}'" if name.startswith("__")
+                else f"Flambeau has no torchvision{module[15:]}.{name} yet"
+            )
+        setattr(sys.modules[module], name, found)
+        return found
+
+    return find
+
+
 # ---- Making models -------------------------------------------------------------------------------
 
 BUILTIN_MODELS = {}
@@ -249,7 +266,8 @@ def register_model(name, make, adapt=None, load=None):
         return model
 
     build.__name__ = build.__qualname__ = name
-    build.__module__ = make.__module__ if hasattr(make, "__module__") else __name__
+    build.__module__ = home = getattr(make, "func", make).__module__
+    sys.modules[home].__dict__.setdefault("__getattr__", attributes(home))
     build.__doc__ = f"The model {name}; see the module's classes for its options."
     BUILTIN_MODELS[name] = build
     return build

@@ -14,8 +14,8 @@ from flambeau.vision.transforms._arguments import _fill_of, _randint
 __all__ = ["AutoAugmentPolicy", "AutoAugment", "RandAugment", "TrivialAugmentWide", "AugMix"]
 
 
-def _apply_op(img, op_name, magnitude, interpolation, fill):
-    """An operation of that name and strength."""
+def _apply_op(img, op_name, magnitude, interpolation, fill, F=F):
+    """An operation of that name and strength; F: the module whose functions do it."""
     if op_name in ("ShearX", "ShearY"):
         angle = math.degrees(math.atan(magnitude))
         shear = [angle, 0.0] if op_name == "ShearX" else [0.0, angle]
@@ -32,24 +32,26 @@ def _apply_op(img, op_name, magnitude, interpolation, fill):
     if op_name == "Identity":
         return img
     if op_name in _ENHANCEMENTS:
-        return _ENHANCEMENTS[op_name](img, 1.0 + magnitude)
+        return getattr(F, _ENHANCEMENTS[op_name])(img, 1.0 + magnitude)
     if op_name in _PLAIN:
-        return _PLAIN[op_name](img)
+        return getattr(F, _PLAIN[op_name])(img)
     raise ValueError(f"The provided operator {op_name} is not recognized.")
 
 
 _ENHANCEMENTS = {
-    "Brightness": F.adjust_brightness,
-    "Color": F.adjust_saturation,
-    "Contrast": F.adjust_contrast,
-    "Sharpness": F.adjust_sharpness,
+    "Brightness": "adjust_brightness",
+    "Color": "adjust_saturation",
+    "Contrast": "adjust_contrast",
+    "Sharpness": "adjust_sharpness",
 }
-_PLAIN = {"AutoContrast": F.autocontrast, "Equalize": F.equalize, "Invert": F.invert}
+_PLAIN = {"AutoContrast": "autocontrast", "Equalize": "equalize", "Invert": "invert"}
 
 
-def _space(names, bins, width, height, slant=0.3, turn=30.0, change=0.9, bits=(8, 4)):
+def _space(names, bins, width, height, slant=0.3, turn=30.0, change=0.9, bits=(8, 4),
+           white=255.0):
     """{name: (the strengths to choose from, whether the sign is drawn)}, in the order of names.
-    width, height: the furthest shifts; bits: where Posterize begins and how far it goes down."""
+    width, height: the furthest shifts; bits: where Posterize begins and how far it goes down; white:
+    where Solarize begins."""
     most = {"ShearX": slant, "ShearY": slant, "Rotate": turn}
     most |= {"TranslateX": width, "TranslateY": height}
     most |= dict.fromkeys(_ENHANCEMENTS, change)
@@ -61,7 +63,7 @@ def _space(names, bins, width, height, slant=0.3, turn=30.0, change=0.9, bits=(8
             steps = flambeau.arange(bins) / ((bins - 1) / bits[1])
             space[name] = bits[0] - steps.round().int(), False
         elif name == "Solarize":
-            space[name] = flambeau.linspace(255.0, 0.0, bins), False
+            space[name] = flambeau.linspace(white, 0.0, bins), False
         else:
             space[name] = flambeau.tensor(0.0), False
     return space

@@ -2,12 +2,13 @@
 (source: torchvision.transforms.v2)."""
 from flambeau.vision.transforms.functional import InterpolationMode
 from flambeau.vision.transforms.v2 import functional
+from flambeau.vision.transforms.v2._augments import *  # noqa: F403
 from flambeau.vision.transforms.v2._blends import *  # noqa: F403
 from flambeau.vision.transforms.v2._containers import *  # noqa: F403
 from flambeau.vision.transforms.v2._kinds import *  # noqa: F403
 from flambeau.vision.transforms.v2._moves import *  # noqa: F403
 from flambeau.vision.transforms.v2._shades import *  # noqa: F403
-from flambeau.vision.transforms.v2._transform import Transform
+from flambeau.vision.transforms.v2._transform import Transform, get_bounding_boxes, query_size
 
 
 def __getattr__(name):

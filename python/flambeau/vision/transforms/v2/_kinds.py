@@ -9,7 +9,9 @@ from flambeau.vision import is_pillow_image, tv_tensors
 from flambeau.vision.transforms import functional as F1
 from flambeau.vision.transforms import transforms as v1
 from flambeau.vision.transforms.v2 import functional as F
-from flambeau.vision.transforms.v2._transform import Transform, is_image, is_pure_tensor
+from flambeau.vision.transforms.v2._transform import (
+    Transform, get_bounding_boxes, is_image, is_pure_tensor
+)
 
 __all__ = (
     "ToImage ToPILImage PILToTensor ToPureTensor ToTensor ToDtype ConvertImageDtype Normalize "
@@ -28,7 +30,7 @@ class ToImage(_OfImages):
 
     def _wanted(self, inpt):
         array = hasattr(inpt, "__array__") and not isinstance(inpt, flambeau.Tensor)
-        return super()._wanted(inpt) or array
+        return is_pure_tensor(inpt) or is_pillow_image(inpt) or array
 
     def transform(self, inpt, params):
         return F.to_image(inpt)
@@ -40,6 +42,9 @@ class ToPILImage(ToImage):
     def __init__(self, mode=None):
         super().__init__()
         self.mode = mode
+
+    def _wanted(self, inpt):
+        return super()._wanted(inpt) or isinstance(inpt, tv_tensors.Image)
 
     def transform(self, inpt, params):
         return inpt if is_pillow_image(inpt) else F.to_pil_image(F._plain(inpt), mode=self.mode)
@@ -117,7 +122,13 @@ class ConvertImageDtype(_OfImages):
         return inpt if is_pillow_image(inpt) else F.to_dtype(inpt, self.dtype, scale=True)
 
 
-class Normalize(_OfImages):
+class _OfTensors(_OfImages):
+    def check_inputs(self, flat_inputs):
+        if any(map(is_pillow_image, flat_inputs)):
+            raise TypeError(f"{type(self).__name__}() does not support PIL images.")
+
+
+class Normalize(_OfTensors):
     """(image - mean) / std, channel by channel."""
 
     def __init__(self, mean, std, inplace=False):
@@ -125,10 +136,6 @@ class Normalize(_OfImages):
         self.mean = list(mean)
         self.std = list(std)
         self.inplace = inplace
-
-    def check_inputs(self, flat_inputs):
-        if any(map(is_pillow_image, flat_inputs)):
-            raise TypeError(f"{type(self).__name__}() does not support PIL images.")
 
     def transform(self, inpt, params):
         return F.normalize(inpt, mean=self.mean, std=self.std, inplace=self.inplace)
@@ -157,12 +164,13 @@ class Lambda(Transform):
         return build(iter([self.lambd(x) if isinstance(x, self.types) else x for x in leaves]))
 
 
-class LinearTransformation(_OfImages):
+class LinearTransformation(_OfTensors):
     """transforms.LinearTransformation."""
 
     def __init__(self, transformation_matrix, mean_vector):
         super().__init__()
-        self._v1 = v1.LinearTransformation(transformation_matrix, mean_vector)
+        # Not a child: it is no part of what is shown.
+        self.__dict__["_v1"] = v1.LinearTransformation(transformation_matrix, mean_vector)
         self.transformation_matrix = transformation_matrix
         self.mean_vector = mean_vector
 
@@ -190,10 +198,14 @@ class ConvertBoundingBoxFormat(_OfBoxes):
 
 
 class ClampBoundingBoxes(_OfBoxes):
-    """functional.clamp_bounding_boxes."""
+    """functional.clamp_bounding_boxes; clamping_mode None: boxes stay as they are."""
+
+    def __init__(self, clamping_mode: str | None = "auto"):
+        super().__init__()
+        self.clamping_mode = clamping_mode
 
     def transform(self, inpt, params):
-        return F.clamp_bounding_boxes(inpt)
+        return inpt if self.clamping_mode is None else F.clamp_bounding_boxes(inpt)
 
 
 class SanitizeBoundingBoxes(Transform):
@@ -232,19 +244,16 @@ class SanitizeBoundingBoxes(Transform):
 
         sample, leaves = inputs if len(inputs) > 1 else inputs[0], []
         build = _flatten(sample, leaves)
-        boxes = [x for x in leaves if isinstance(x, tv_tensors.BoundingBoxes)]
-        if len(boxes) != 1:
-            raise ValueError(f"a sample must have one set of boxes, but has {len(boxes)}")
-        labels = self._labels(sample)
+        boxes, labels = get_bounding_boxes(leaves), self._labels(sample)
         for label in labels:
-            if label.shape[0] != boxes[0].shape[0]:
+            if label.shape[0] != boxes.shape[0]:
                 raise ValueError(
-                    f"Number of boxes (shape={tuple(boxes[0].shape)}) and must match the number of "
+                    f"Number of boxes (shape={tuple(boxes.shape)}) and must match the number of "
                     f"labels.Found labels with shape={tuple(label.shape)})."
                 )
-        corners = F._plain(F.convert_bounding_box_format(boxes[0], new_format="XYXY"))
+        corners = F._plain(F.convert_bounding_box_format(boxes, new_format="XYXY"))
         x1, y1, x2, y2 = corners.unbind(1)
-        height, width = boxes[0].canvas_size
+        height, width = boxes.canvas_size
         keep = (x2 - x1 >= self.min_size) & (y2 - y1 >= self.min_size)
         keep &= (x2 - x1) * (y2 - y1) >= self.min_area
         keep &= (x1 >= 0) & (y1 >= 0) & (x2 <= width) & (y2 <= height)

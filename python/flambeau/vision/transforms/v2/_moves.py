@@ -3,16 +3,21 @@ the classes of transforms, whose arguments these take."""
 from __future__ import annotations
 
 import flambeau
+from flambeau.vision import tv_tensors
+from flambeau.vision.ops.boxes import box_iou
 from flambeau.vision.transforms import _arguments
 from flambeau.vision.transforms import transforms as v1
 from flambeau.vision.transforms.functional import F_t as _F_t
 from flambeau.vision.transforms.v2 import functional as F
-from flambeau.vision.transforms.v2._transform import Chance, Transform, query_size
+from flambeau.vision.transforms.v2._transform import (
+    Chance, Transform, get_bounding_boxes, is_image, is_pure_tensor, query_size
+)
 
 __all__ = (
     "Resize CenterCrop Pad RandomCrop RandomResizedCrop RandomHorizontalFlip RandomVerticalFlip "
     "RandomRotation RandomAffine RandomPerspective ElasticTransform FiveCrop TenCrop "
-    "RandomZoomOut ScaleJitter RandomShortestSize RandomResize"
+    "RandomZoomOut RandomIoUCrop ScaleJitter RandomShortestSize RandomResize "
+    "UniformTemporalSubsample"
 ).split()
 
 
@@ -70,11 +75,17 @@ class CenterCrop(Transform):
 class FiveCrop(CenterCrop):
     """functional.five_crop."""
 
+    def check_inputs(self, flat_inputs):
+        if any(isinstance(x, (tv_tensors.BoundingBoxes, tv_tensors.Mask)) for x in flat_inputs):
+            raise TypeError(
+                f"BoundingBoxes'es and Mask's are not supported by {type(self).__name__}()"
+            )
+
     def transform(self, inpt, params):
         return F.five_crop(inpt, self.size)
 
 
-class TenCrop(CenterCrop):
+class TenCrop(FiveCrop):
     """functional.ten_crop."""
 
     def __init__(self, size, vertical_flip=False):
@@ -396,3 +407,82 @@ class RandomResize(_Resized):
 
     def make_params(self, flat_inputs):
         return {"size": [int(flambeau.randint(self.min_size, self.max_size, ()).item())]}
+
+
+class RandomIoUCrop(Transform):
+    """A part of the image that has the middle of a box, and an overlap with one of at least a drawn
+    share (Liu et al., SSD, 2016), which is drawn again after `trials` parts. Boxes whose middle is
+    outside become 0: SanitizeBoundingBoxes takes them out."""
+
+    def __init__(self, min_scale=0.3, max_scale=1.0, min_aspect_ratio=0.5, max_aspect_ratio=2.0,
+                 sampler_options=None, trials=40):
+        super().__init__()
+        self.min_scale, self.max_scale = min_scale, max_scale
+        self.min_aspect_ratio, self.max_aspect_ratio = min_aspect_ratio, max_aspect_ratio
+        self.options = sampler_options or [0.0, 0.1, 0.3, 0.5, 0.7, 0.9, 1.0]
+        self.trials = trials
+
+    def check_inputs(self, flat_inputs):
+        boxes = any(isinstance(x, tv_tensors.BoundingBoxes) for x in flat_inputs)
+        images = (x for x in flat_inputs if not isinstance(x, tv_tensors.Video))
+        if not boxes or not any(is_image(x) or is_pure_tensor(x) for x in images):
+            raise TypeError(
+                f"{type(self).__name__}() requires input sample to contain tensor or PIL images "
+                "and bounding boxes. Sample can also contain masks."
+            )
+
+    def make_params(self, flat_inputs):
+        size, boxes = query_size(flat_inputs), get_bounding_boxes(flat_inputs)
+        corners = F._plain(F.convert_bounding_box_format(boxes, new_format="XYXY"))
+        while True:
+            overlap = self.options[flambeau.randint(0, len(self.options), (1,)).item()]
+            if overlap >= 1.0:
+                return {}
+            for _ in range(self.trials):
+                part = self._draw(*size)
+                inside = part and self._inside(corners, part)
+                if inside is None or not inside.any():
+                    continue
+                left, top, width, height = part
+                whole = [[left, top, left + width, top + height]]
+                whole = flambeau.tensor(whole, dtype=corners.dtype)
+                if box_iou(corners[inside], whole).max() >= overlap:
+                    return {"crop": (top, left, height, width), "inside": inside}
+
+    def _draw(self, height, width):
+        """(left, top, width, height) of a part; None where it would be too long or empty."""
+        range_ = self.max_scale - self.min_scale
+        across, down = self.min_scale + range_ * flambeau.rand(2)
+        new_width, new_height = int(width * across), int(height * down)
+        if not self.min_aspect_ratio <= new_width / new_height <= self.max_aspect_ratio:
+            return None
+        across, down = flambeau.rand(2)
+        left, top = int((width - new_width) * across), int((height - new_height) * down)
+        return (left, top, new_width, new_height) if new_width and new_height else None
+
+    @staticmethod
+    def _inside(corners, part):
+        """Which boxes have their middle in the part."""
+        left, top, width, height = part
+        x = 0.5 * (corners[..., 0] + corners[..., 2])
+        y = 0.5 * (corners[..., 1] + corners[..., 3])
+        return (left < x) & (x < left + width) & (top < y) & (y < top + height)
+
+    def transform(self, inpt, params):
+        if not params:
+            return inpt
+        output = F.crop(inpt, *params["crop"])
+        if isinstance(output, tv_tensors.BoundingBoxes):
+            output[~params["inside"]] = 0
+        return output
+
+
+class UniformTemporalSubsample(Transform):
+    """functional.uniform_temporal_subsample."""
+
+    def __init__(self, num_samples):
+        super().__init__()
+        self.num_samples = num_samples
+
+    def transform(self, inpt, params):
+        return F.uniform_temporal_subsample(inpt, self.num_samples)

@@ -8,9 +8,9 @@ from flambeau.vision.transforms.v2 import functional as F
 from flambeau.vision.transforms.v2._transform import Chance, Transform, is_image, is_pure_tensor
 
 __all__ = (
-    "Grayscale RandomGrayscale RGB ColorJitter RandomChannelPermutation RandomInvert "
-    "RandomPosterize RandomSolarize RandomAdjustSharpness RandomAutocontrast RandomEqualize "
-    "GaussianBlur GaussianNoise RandomErasing"
+    "Grayscale RandomGrayscale RGB ColorJitter RandomChannelPermutation "
+    "RandomPhotometricDistort RandomInvert RandomPosterize RandomSolarize RandomAdjustSharpness RandomAutocontrast RandomEqualize "
+    "GaussianBlur GaussianNoise RandomErasing JPEG"
 ).split()
 
 
@@ -68,11 +68,16 @@ class ColorJitter(Transform):
         return {"order": order.tolist(), "factors": factors}
 
     def transform(self, inpt, params):
-        change = F.adjust_brightness, F.adjust_contrast, F.adjust_saturation, F.adjust_hue
-        for i in params["order"]:
-            if params["factors"][i] is not None:
-                inpt = change[i](inpt, params["factors"][i])
-        return inpt
+        return _adjusted(inpt, params)
+
+
+def _adjusted(inpt, params):
+    """Brightness, contrast, saturation and hue, in params["order"], by factors that are not None."""
+    change = F.adjust_brightness, F.adjust_contrast, F.adjust_saturation, F.adjust_hue
+    for i in params["order"]:
+        if params["factors"][i] is not None:
+            inpt = change[i](inpt, params["factors"][i])
+    return inpt
 
 
 class RandomChannelPermutation(Transform):
@@ -83,12 +88,37 @@ class RandomChannelPermutation(Transform):
         return {"order": flambeau.randperm(F.get_num_channels(images[0]))}
 
     def transform(self, inpt, params):
-        if is_pure_tensor(inpt) or isinstance(inpt, flambeau.Tensor) and is_image(inpt):
-            return F._rewrap(F._plain(inpt).index_select(-3, params["order"]), inpt)
-        if is_image(inpt):
-            picked = F.pil_to_tensor(inpt).index_select(-3, params["order"])
-            return F.to_pil_image(picked, inpt.mode)
-        return inpt
+        return F.permute_channels(inpt, params["order"])
+
+
+class RandomPhotometricDistort(Transform):
+    """ColorJitter's changes and an order of the channels, each with probability p (Liu et al.,
+    SSD, 2016)."""
+
+    def __init__(self, brightness=(0.875, 1.125), contrast=(0.5, 1.5), saturation=(0.5, 1.5),
+                 hue=(-0.05, 0.05), p=0.5):
+        super().__init__()
+        self.brightness, self.contrast = brightness, contrast
+        self.hue, self.saturation = hue, saturation
+        self.p = p
+
+    def make_params(self, flat_inputs):
+        images = [x for x in flat_inputs if is_image(x) or is_pure_tensor(x)]
+        factors = []
+        for low, high in (self.brightness, self.contrast, self.saturation, self.hue):
+            chosen = flambeau.rand(1).item() < self.p
+            factors.append(flambeau.empty(1).uniform_(low, high).item() if chosen else None)
+        order = (0, 1, 2, 3) if flambeau.rand(()).item() < 0.5 else (0, 2, 3, 1)
+        channels = None
+        if flambeau.rand(1).item() < self.p:
+            channels = flambeau.randperm(F.get_num_channels(images[0]))
+        return {"order": order, "factors": factors, "channels": channels}
+
+    def transform(self, inpt, params):
+        inpt = _adjusted(inpt, params)
+        if params["channels"] is None:
+            return inpt
+        return F.permute_channels(inpt, params["channels"])
 
 
 class _Plain(Chance):
@@ -212,3 +242,28 @@ class RandomErasing(Chance):
         if params["box"] is None:
             return inpt
         return F.erase(inpt, *params["box"], self.inplace)
+
+
+class JPEG(Transform):
+    """functional.jpeg of a quality drawn from a range."""
+
+    def __init__(self, quality):
+        super().__init__()
+        if isinstance(quality, bool):
+            raise TypeError("quality can't be bool")
+        quality = [quality, quality] if isinstance(quality, int) else quality
+        if not isinstance(quality, (list, tuple)):
+            raise TypeError("quality should be a sequence of length 2.")
+        if len(quality) != 2:
+            raise ValueError("quality should be a sequence of length 2.")
+        low, high = quality
+        if not (isinstance(low, int) and isinstance(high, int) and 1 <= low <= high <= 100):
+            raise ValueError(f"quality must be an integer from 1 to 100, got {quality =}")
+        self.quality = quality
+
+    def make_params(self, flat_inputs):
+        low, high = self.quality
+        return {"quality": flambeau.randint(low, high + 1, ()).item()}
+
+    def transform(self, inpt, params):
+        return F.jpeg(inpt, params["quality"])

@@ -38,6 +38,14 @@ def is_image(value):
     return isinstance(value, (tv_tensors.Image, tv_tensors.Video)) or is_pillow_image(value)
 
 
+def get_bounding_boxes(flat_inputs):
+    """The first boxes among the inputs; ValueError where there are none."""
+    for x in flat_inputs:
+        if isinstance(x, tv_tensors.BoundingBoxes):
+            return x
+    raise ValueError("No bounding boxes were found in the sample")
+
+
 def query_size(flat_inputs):
     """[height, width] that the images, masks and boxes among the inputs have."""
     sizes = {tuple(F.get_size(x)) for x in flat_inputs}
@@ -69,6 +77,14 @@ class Transform(Module):
     def _wanted(self, inpt):
         return isinstance(inpt, flambeau.Tensor) or is_pillow_image(inpt)
 
+    def _wanted_among(self, leaves):
+        """Of each of a sample's parts whether it is transformed."""
+        plain_counts, wanted = not any(map(is_image, leaves)), []
+        for x in leaves:
+            wanted.append(self._wanted(x) and (plain_counts or not is_pure_tensor(x)))
+            plain_counts = plain_counts and not (wanted[-1] and is_pure_tensor(x))
+        return wanted
+
     def forward(self, *inputs):
         sample = inputs if len(inputs) > 1 else inputs[0]
         leaves = []
@@ -76,10 +92,7 @@ class Transform(Module):
         self.check_inputs(leaves)
         if self._by_chance and flambeau.rand(1).item() >= self.p:
             return sample
-        plain_counts, wanted = not any(map(is_image, leaves)), []
-        for x in leaves:
-            wanted.append(self._wanted(x) and (plain_counts or not is_pure_tensor(x)))
-            plain_counts = plain_counts and not (wanted[-1] and is_pure_tensor(x))
+        wanted = self._wanted_among(leaves)
         params = self.make_params([x for x, w in zip(leaves, wanted) if w])
         done = [self.transform(x, params) if w else x for x, w in zip(leaves, wanted)]
         return build(iter(done))

@@ -13,11 +13,12 @@ from flambeau.vision import is_pillow_image, tv_tensors
 from flambeau.vision.ops.boxes import box_convert
 from flambeau.vision.transforms import functional as F1
 from flambeau.vision.transforms.functional import InterpolationMode, pil_to_tensor, to_pil_image
+from flambeau.vision.transforms.v2.functional import _blended
 
 # Colours and the like: of images alone.
 _COLORS = (
     "adjust_brightness adjust_contrast adjust_saturation adjust_hue adjust_gamma adjust_sharpness "
-    "gaussian_blur invert solarize autocontrast normalize"
+    "gaussian_blur invert autocontrast normalize"
 ).split()
 
 
@@ -42,11 +43,13 @@ def _plain(inpt):
 
 def _of_colors(name):
     function = getattr(F1, name)
+    of_tensors = getattr(_blended, name, function)
 
     def call(inpt, *args, **kwargs):
         if _is_box(inpt) or _is_mask(inpt):
             return inpt
-        return _rewrap(function(_plain(inpt), *args, **kwargs), inpt)
+        act = of_tensors if isinstance(inpt, flambeau.Tensor) else function
+        return _rewrap(act(_plain(inpt), *args, **kwargs), inpt)
 
     call.__name__ = call.__qualname__ = name
     call.__doc__ = function.__doc__
@@ -92,6 +95,20 @@ def posterize(inpt, bits):
     return _rewrap((_plain(inpt) * levels).floor().clamp(0, levels - 1) * (1.0 / levels), inpt)
 
 
+def solarize(inpt, threshold):
+    """Pixels of at least the threshold inverted."""
+    if _is_box(inpt) or _is_mask(inpt):
+        return inpt
+    if isinstance(inpt, flambeau.Tensor):
+        most = 1 if inpt.is_floating_point() else flambeau.iinfo(inpt.dtype).max
+        if threshold > most:
+            raise TypeError(
+                "Threshold should be less or equal the maximum value of the dtype, but got"
+                f" {threshold}"
+            )
+    return _rewrap(F1.solarize(_plain(inpt), threshold), inpt)
+
+
 def gaussian_noise(inpt, mean=0.0, sigma=0.1, clip=True):
     """The image, of floats or bytes, with noise of a normal distribution added."""
     if _is_box(inpt) or _is_mask(inpt):
@@ -113,11 +130,47 @@ def gaussian_noise(inpt, mean=0.0, sigma=0.1, clip=True):
     return _rewrap((noisy.clamp(0, most) if clip else noisy).to(image.dtype), inpt)
 
 
+def permute_channels(inpt, permutation):
+    """The image's channels in that order, a tensor of ints."""
+    return _by_image(inpt, lambda image: image.index_select(-3, flambeau.as_tensor(permutation)))
+
+
+def jpeg(inpt, quality):
+    """The image of bytes as it is after a JPEG file of that quality."""
+    if is_pillow_image(inpt):
+        from io import BytesIO
+
+        from flambeau.vision import pillow
+
+        with BytesIO() as file:
+            inpt.save(file, format="JPEG", quality=quality)
+            return pillow("Image").open(file).copy()
+    return _by_image(inpt, lambda image: _jpeg_bytes(image, quality))
+
+
+def _jpeg_bytes(image, quality):
+    from flambeau.vision.io import decode_jpeg, encode_jpeg
+
+    batch = image.reshape(-1, *image.shape[-3:])
+    done = [decode_jpeg(encode_jpeg(one.contiguous(), quality=quality)) for one in batch]
+    return flambeau.stack(done).view(image.shape) if done else image.clone()
+
+
+def uniform_temporal_subsample(inpt, num_samples):
+    """num_samples of a video's frames, (..., T, C, H, W), at equal distances."""
+    if not isinstance(inpt, flambeau.Tensor) or isinstance(
+        inpt, (tv_tensors.Image, tv_tensors.BoundingBoxes, tv_tensors.Mask)
+    ):
+        return inpt
+    frames = flambeau.linspace(0, inpt.shape[-4] - 1, num_samples).long()
+    return _rewrap(_plain(inpt).index_select(-4, frames), inpt)
+
+
 def rgb_to_grayscale(inpt, num_output_channels=1):
     """The image in grey, of one or three channels."""
     if num_output_channels not in (1, 3):
         raise ValueError(f"num_output_channels must be 1 or 3, got {num_output_channels}.")
-    if _is_box(inpt) or _is_mask(inpt):
+    if isinstance(inpt, (tv_tensors.BoundingBoxes, tv_tensors.Mask, tv_tensors.Video)):
         return inpt
     if num_output_channels == 3 and not is_pillow_image(inpt) and inpt.shape[-3] == 1:
         return grayscale_to_rgb(inpt)
@@ -147,6 +200,11 @@ def get_num_channels(inpt):
 
 
 get_image_num_channels = get_num_channels
+
+
+def get_num_frames(inpt):
+    """The number of a video's frames."""
+    return inpt.shape[-4]
 
 
 def get_image_size(inpt):
@@ -250,7 +308,14 @@ def _of_image(name, inpt, *args, **kwargs):
         image = _plain(inpt).unsqueeze(0) if flat else _plain(inpt)
         out = getattr(F1, name)(image, *args, **kwargs)
         return tv_tensors.wrap(out.squeeze(0) if flat else out, like=inpt)
-    return _rewrap(getattr(F1, name)(_plain(inpt), *args, **kwargs), inpt)
+    image = _plain(inpt)
+    if isinstance(image, flambeau.Tensor) and image.ndim > 4 and name in _OF_BATCHES:
+        out = getattr(F1, name)(image.reshape(-1, *image.shape[-3:]), *args, **kwargs)
+        return _rewrap(out.reshape(*image.shape[:-3], *out.shape[-3:]), inpt)
+    return _rewrap(getattr(F1, name)(image, *args, **kwargs), inpt)
+
+
+_OF_BATCHES = ("affine", "rotate", "perspective", "elastic_transform", "resize")  # of one dim
 
 
 def _mode(interpolation):
@@ -452,10 +517,32 @@ def perspective(
 def elastic(inpt, displacement, interpolation=InterpolationMode.BILINEAR, fill=None):
     """The image with each point moved by displacement (1, H, W, 2)."""
     if _is_box(inpt):
-        raise NotImplementedError("boxes cannot be moved by elastic yet")
+        return _elastic_boxes(inpt, displacement)
     return _of_image(
         "elastic_transform", inpt, displacement, interpolation=interpolation, fill=fill
     )
+
+
+def _elastic_boxes(boxes, displacement):
+    """Boxes around where their corners come to lie: a point goes back by the displacement that is
+    there, which is nearly the inverse."""
+    height, width = boxes.canvas_size
+    if tuple(displacement.shape) != (1, height, width, 2):
+        raise ValueError(
+            f"Argument displacement shape should be {(1, height, width, 2)}, but given"
+            f" {displacement.shape}"
+        )
+    size = flambeau.tensor([width, height], dtype=flambeau.float32)
+
+    def around(corners):
+        points = corners[:, [[0, 1], [2, 1], [2, 3], [0, 3]]].ceil().long()
+        x, y = points[..., 0].clamp(0, width - 1), points[..., 1].clamp(0, height - 1)
+        place = (2 * flambeau.stack((x, y), -1) + 1 - size) / size
+        moved = place - displacement[0, y, x].to(place.dtype)
+        moved = (moved + 1) * (0.5 * size) - 0.5
+        return flambeau.cat((moved.amin(1), moved.amax(1)), 1)
+
+    return _move_boxes(boxes, around, clamp=True)
 
 
 elastic_transform = elastic
