@@ -157,11 +157,19 @@ static int refuse_special(const fl_op *f, const fl_value *args)
     return 0;
 }
 
-int door_numbers(const fl_op *f, fl_value *args, fl_tensor **made)
+/* Whether a number stands where a kernel takes a tensor. */
+static bool has_numbers(const fl_op *f, const fl_value *args)
+{
+    for (int i = 0; i < f->params; i++)
+        if (f->param[i].type == TYPE_OPERAND && value_is_number(&args[i]))
+            return true;
+    return false;
+}
+
+/* Puts tensors in the place of those numbers; `made` receives them, a place a parameter. */
+static int wrap_numbers(const fl_op *f, fl_value *args, fl_tensor **made)
 {
     memset(made, 0, sizeof *made * f->params);
-    if (~f->accepts & ACCEPT_SPECIAL && refuse_special(f, args))
-        return -1;
     for (int i = 0; i < f->params; i++) {
         if (f->param[i].type != TYPE_OPERAND || !value_is_number(&args[i]))
             continue;
@@ -172,6 +180,14 @@ int door_numbers(const fl_op *f, fl_value *args, fl_tensor **made)
         args[i] = fl_tensor_value(made[i]);
     }
     return 0;
+}
+
+int door_numbers(const fl_op *f, fl_value *args, fl_tensor **made)
+{
+    memset(made, 0, sizeof *made * f->params);
+    if (~f->accepts & ACCEPT_SPECIAL && refuse_special(f, args))
+        return -1;
+    return wrap_numbers(f, args, made);
 }
 
 static fl_tensor *new_result(const fl_op *f, const fl_value *args, fl_tensor *to,
@@ -285,15 +301,20 @@ static int call_function(const fl_op *f, const fl_value *args, fl_tensor *to, fl
 {
     fl_value own[OP_PARAMS];
     fl_tensor *made[OP_PARAMS];
-    bool kernel = f->kind == OP_KERNEL;
+    bool kernel = f->kind == OP_KERNEL, numbers = false;
     int status = 0;
     if (f->kind == OP_COMPOSE)
         return call_compose(f, args, results);
     if (kernel) {
         if (f->grad && f->grad->refused && autograd_mode.grad && record_refuse(f, args))
             return -1;
-        args = memcpy(own, args, sizeof *own * f->params);
-        status = door_numbers(f, own, made);
+        if (~f->accepts & ACCEPT_SPECIAL && refuse_special(f, args))
+            return -1;
+        if (has_numbers(f, args)) {
+            numbers = true;
+            args = memcpy(own, args, sizeof *own * f->params);
+            status = wrap_numbers(f, own, made);
+        }
     }
     if (status == 0)
         status = kernel                 ? call_kernel(f, args, to, results)
@@ -304,7 +325,7 @@ static int call_function(const fl_op *f, const fl_value *args, fl_tensor *to, fl
         for (int k = 0; k < f->results; k++)
             tensor_release(results[k].as.tensor);
     }
-    for (int i = 0; kernel && i < f->params; i++)
+    for (int i = 0; numbers && i < f->params; i++)
         tensor_release(made[i]);
     return status;
 }
