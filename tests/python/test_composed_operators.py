@@ -135,3 +135,29 @@ def test_einsum_of_bools_multiplies_where_it_sums_nothing():
     assert torch.einsum("i,i->i", a, a).tolist() == [True, False]
     with pytest.raises(NotImplementedError):
         torch.einsum("i,ij->j", a, b)
+
+
+def test_einsum_reads_its_operands_where_they_lie():
+    """Dims that are exchanged are views: nothing is copied on the way to the product, nor back."""
+    from flambeau.profiler import profile
+    q, k = (torch.randn(2, 5, 3, 4, requires_grad=True) for _ in range(2))
+    with profile() as seen:
+        y = torch.einsum("bihd,bjhd->bhij", q, k)
+        dq, dk = torch.autograd.grad(y.square().sum(), (q, k))
+    names = {row.key for row in seen.key_averages()}
+    assert "aten::matmul" in names and not names & {"aten::clone", "aten::copy_", "aten::expand_copy"}
+    a, b = q.detach().transpose(1, 2), k.detach().transpose(1, 2)
+    assert torch.equal(y, a @ b.mT)
+    g = 2 * y.detach()
+    assert torch.equal(dq, (g @ b).transpose(1, 2)) and torch.equal(dk, (g.mT @ a).transpose(1, 2))
+
+
+@pytest.mark.parametrize("product", [
+    lambda x, w: x @ w.mT, lambda x, w: x[0] @ w[0].t(), lambda x, w: torch.bmm(x, w.mT),
+    lambda x, w: torch.mm(x[0], w[0].t()), lambda x, w: x @ w[0].t(),
+], ids=["batches", "matrices", "bmm", "mm", "rows"])
+def test_the_gradient_of_a_transposed_factor_lies_as_it_does(product):
+    x, w = torch.randn(2, 3, 4), torch.randn(2, 5, 4, requires_grad=True)
+    y = product(x, w)
+    g, = torch.autograd.grad(y, w, torch.ones_like(y))
+    assert g.is_contiguous() and g.shape == w.shape

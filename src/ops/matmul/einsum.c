@@ -213,20 +213,40 @@ static int sum_others(struct term *a, const bool *kept)
     return a->t ? 0 : -1;
 }
 
-/* a's dims in the order of `names`, sizes of 1 broadcast to `size`, as three: those before `first`,
- * those before `second`, and the rest. */
-static fl_tensor *in_three(const struct term *a, const uint8_t *names, int first, int second,
-                           const int64_t *size)
+/* t as those sizes, itself where it has them. */
+static fl_tensor *as_sizes(fl_tensor *t, const int64_t *sizes, int ndim)
+{
+    assert(ndim >= 0 && ndim <= TENSOR_MAX_DIMS);
+    const bool same =
+        t && t->ndim == ndim && memcmp(t->sizes, sizes, sizeof *sizes * (size_t)ndim) == 0;
+    return same ? t : fl_reshape(t, (fl_ints){sizes, ndim});
+}
+
+/* a's dims in the order of `names`, sizes of 1 broadcast to `size`, as matrices: the dims before
+ * `first` are those of the batch (at least one), those before `second` the rows, and the rest the
+ * columns. Where rows and columns are a dim each this is a view, of any strides: matmul reads it as
+ * it is, and no memory moves. */
+static fl_tensor *as_matrices(const struct term *a, const uint8_t *names, int first, int second,
+                              const int64_t *size)
 {
     assert(first >= 0 && first <= second && second <= a->count);
-    int64_t order[TENSOR_MAX_DIMS], wide[TENSOR_MAX_DIMS], three[3] = {1, 1, 1};
+    int64_t order[TENSOR_MAX_DIMS], wide[TENSOR_MAX_DIMS], shape[TENSOR_MAX_DIMS + 3] = {1};
+    const int batch = first ? first : 1;
+    bool broadcast = false;
+    shape[batch] = shape[batch + 1] = 1;
     for (int d = 0; d < a->count; d++) {
         order[d] = place_of(a, names[d]);
         wide[d] = size[a->name[d]];
-        three[d < first ? 0 : d < second ? 1 : 2] *= size[names[d]];
+        broadcast |= wide[d] != a->t->sizes[d];
+        if (d < first)
+            shape[d] = size[names[d]];
+        else
+            shape[d < second ? batch : batch + 1] *= size[names[d]];
     }
-    fl_tensor *t = fl_expand(a->t, (fl_ints){wide, a->count}, false);
-    return fl_reshape(fl_permute(t, (fl_ints){order, a->count}), (fl_ints){three, 3});
+    fl_tensor *t = broadcast ? fl_expand(a->t, (fl_ints){wide, a->count}, false) : a->t;
+    if (batch + 2 > TENSOR_MAX_DIMS)
+        return error_null(FL_RUNTIME_ERROR, "einsum(): more than %d dims", TENSOR_MAX_DIMS);
+    return as_sizes(fl_permute(t, (fl_ints){order, a->count}), shape, batch + 2);
 }
 
 static void common_sizes(const struct term *a, const struct term *b, int64_t *size)
@@ -276,8 +296,8 @@ static int contract(struct term *a, struct term *b, const bool *later)
     y.count += inner.count;
     const int right = y.count;
     add_names(&y, b, a, false, later, false);
-    fl_tensor *p = in_three(a, x.name, batch.count, left, size),
-              *q = in_three(b, y.name, batch.count, right, size);
+    fl_tensor *p = as_matrices(a, x.name, batch.count, left, size),
+              *q = as_matrices(b, y.name, batch.count, right, size);
     struct term product = {.count = left};
     memcpy(product.name, x.name, (size_t)left);
     if (left + y.count - right > TENSOR_MAX_DIMS)
@@ -286,8 +306,10 @@ static int contract(struct term *a, struct term *b, const bool *later)
         product.name[product.count++] = y.name[d];
     for (int d = 0; d < product.count; d++)
         shape[d] = size[product.name[d]];
-    fl_tensor *y3 = inner.count ? fl_bmm(p, q) : fl_mul(p, q); /* (batch, left, right) */
-    product.t = fl_reshape(y3, (fl_ints){shape, product.count});
+    fl_tensor *products = !inner.count        ? fl_mul(p, q)
+                          : batch.count > 1 ? fl_matmul(p, q)
+                                            : fl_bmm(p, q); /* (batch..., left, right) */
+    product.t = as_sizes(products, shape, product.count);
     *a = product;
     return a->t ? 0 : -1;
 }

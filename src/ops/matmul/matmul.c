@@ -246,7 +246,20 @@ int matmul_backward_self_compose(fl_tensor *g, fl_ints self_sizes, fl_tensor *ot
     return *y ? 0 : -1;
 }
 
-int matmul_backward_other_compose(fl_tensor *g, fl_tensor *self, fl_ints other_sizes, fl_tensor **y)
+/* self^T g; where the factor's columns lie in memory as rows do, the gradient is laid out so too:
+ * (g^T self)^T, the same sums (a complex product rounds otherwise when its factors change places).
+ * What made the factor by transposing gets the gradient back as it lies. */
+static fl_tensor *product_like(fl_tensor *self, fl_tensor *g, fl_ints strides)
+{
+    assert(strides.count >= 2);
+    const int64_t *last = strides.data + strides.count - 2;
+    if (last[0] == 1 && last[1] != 1 && self && !dtype_is_complex(self->dtype))
+        return fl_transpose(fl_matmul(fl_transpose(g, -2, -1), self), -2, -1);
+    return fl_matmul(fl_transpose(self, -2, -1), g);
+}
+
+int matmul_backward_other_compose(fl_tensor *g, fl_tensor *self, fl_ints other_sizes,
+                                  fl_ints other_strides, fl_tensor **y)
 {
     assert(other_sizes.count >= 1 && self->ndim >= 1);
     int64_t rows[2] = {-1, self->sizes[self->ndim - 1]},
@@ -262,10 +275,10 @@ int matmul_backward_other_compose(fl_tensor *g, fl_tensor *self, fl_ints other_s
         grad = fl_mul(fl_unsqueeze(self, -1), fl_unsqueeze(g, -2));
     else if (other_sizes.count == 2 && self->ndim > 2 && self->numel &&
              g->numel) /* one product over all rows */
-        grad =
-            fl_mm(fl_t(fl_reshape(self, (fl_ints){rows, 2})), fl_reshape(g, (fl_ints){g_rows, 2}));
+        grad = product_like(fl_reshape(self, (fl_ints){rows, 2}),
+                            fl_reshape(g, (fl_ints){g_rows, 2}), other_strides);
     else
-        grad = fl_matmul(fl_transpose(self, -2, -1), g);
+        grad = product_like(self, g, other_strides);
     *y = fl_sum_to_size(grad, other_sizes);
     return *y ? 0 : -1;
 }
