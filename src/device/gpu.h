@@ -137,6 +137,9 @@ const void *gpu_operand_as(struct gpu_call *c, const fl_tensor *t, int dtype);
 void *gpu_room(struct gpu_call *c, int64_t n, int dtype);
 /* The address of result k, or of room of its size in T, which is converted to it in the end. */
 void *gpu_result(struct gpu_call *c, int k);
+/* The first elements of t along each dim, as many as `like` has, and along dim `whole` (-1: none) all: a
+ * new reference; NULL where like has more, without an error unless the call has failed. */
+fl_tensor *gpu_covered(struct gpu_call *c, const fl_tensor *t, const fl_tensor *like, int whole);
 /* Compiles `entry` of a text, and launches it with T as the call's. 0 or -1. */
 int gpu_go(struct gpu_call *c, const char *text, const char *entry, struct gpu_launch *l);
 static inline const fl_tensor *gpu_tensor(const struct gpu_call *c, int i)
@@ -190,10 +193,11 @@ int gpu_nonzero(struct gpu_call *c);
 int gpu_sort(struct gpu_call *c);
 int gpu_sort_stable(struct gpu_call *c);
 int gpu_topk(struct gpu_call *c);
-int gpu_kthvalue(struct gpu_call *c);
-int gpu_one_of_order(struct gpu_call *c); /* median along a dim, mode */
+int gpu_median_along(struct gpu_call *c);
 int gpu_median(struct gpu_call *c);
 int gpu_searchsorted(struct gpu_call *c);
+int gpu_blend_points(struct gpu_call *c);
+int gpu_blend_points_backward(struct gpu_call *c);
 int gpu_sgd_step(struct gpu_call *c);
 int gpu_adam_step(struct gpu_call *c);
 
@@ -206,6 +210,6 @@ int gpu_index_wrong(struct gpu_call *c, const void *wrong, int64_t *index);
 extern const char gpu_text_opencl[], gpu_text_cuda[], gpu_text_dialect[], gpu_text_math[],
     gpu_text_primitives[], gpu_text_pointwise[], gpu_text_reduce[], gpu_text_matmul[],
     gpu_text_conv[], gpu_text_pool[], gpu_text_norm[], gpu_text_index[], gpu_text_lines[],
-    gpu_text_sort[], gpu_text_optimizer[];
+    gpu_text_sort[], gpu_text_image[], gpu_text_optimizer[];
 
 #endif

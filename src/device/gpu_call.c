@@ -67,6 +67,21 @@ void gpu_around(const fl_tensor *t, int d, int64_t outer_n_inner[3])
         outer_n_inner[k < d ? 0 : k == d ? 1 : 2] *= t->sizes[k];
 }
 
+fl_tensor *gpu_covered(struct gpu_call *c, const fl_tensor *t, const fl_tensor *like, int whole)
+{
+    int64_t sizes[TENSOR_MAX_DIMS];
+    if (t->ndim != like->ndim)
+        return NULL;
+    for (int d = 0; d < t->ndim; d++) {
+        if (d != whole && like->sizes[d] > t->sizes[d])
+            return NULL;
+        sizes[d] = d == whole ? t->sizes[d] : like->sizes[d];
+    }
+    fl_tensor *part = tensor_alias(t, t->ndim, sizes, t->strides, t->offset);
+    c->failed |= !part;
+    return part;
+}
+
 /* ---- running ---- */
 
 static int write_texts(const struct gpu_key *key, const void *context, const char **texts)

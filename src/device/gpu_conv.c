@@ -169,6 +169,8 @@ int gpu_adaptive_pool2d(struct gpu_call *c)
     const bool largest = strcmp(c->name, "_adaptive_max_pool2d") == 0;
     struct pool v = pool_of(x->sizes, c->y[0]->sizes);
     v.adaptive = 1;
+    if (c->y[0]->numel == 0)
+        return 0;
     if (!dtype_is_floating(c->dtype) || x->numel == 0)
         return DEVICE_CANNOT;
     const void *buffers[] = {gpu_operand(c, x), gpu_result(c, 0),
@@ -182,6 +184,8 @@ int gpu_adaptive_avg_pool2d_backward(struct gpu_call *c)
     const fl_tensor *g = gpu_tensor(c, 0);
     struct pool v = pool_of(c->y[0]->sizes, g->sizes);
     v.adaptive = 1;
+    if (c->y[0]->numel == 0)
+        return 0;
     if (g->numel == 0)
         return DEVICE_CANNOT;
     const void *buffers[] = {gpu_operand(c, g), gpu_result(c, 0)};

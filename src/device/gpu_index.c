@@ -152,12 +152,16 @@ int gpu_gather(struct gpu_call *c)
     int d = shape_wrap_dim(c->args[1].as.i, x->ndim);
     if (d < 0)
         return -1;
-    gpu_around(x, d, size);
+    if (index->numel == 0)
+        return 0; /* whatever its dims */
+    fl_tensor *part = gpu_covered(c, x, index, d);
+    if (!part)
+        return c->failed ? -1 : DEVICE_CANNOT;
+    gpu_around(part, d, size);
     gpu_around(index, d, own);
-    for (int k = 0; k < x->ndim; k++)
-        if (k != d && index->sizes[k] != x->sizes[k])
-            return DEVICE_CANNOT;
-    return select_from(c, "gather", x, index, size, own[1], d);
+    int status = select_from(c, "gather", part, index, size, own[1], d);
+    tensor_release(part);
+    return status;
 }
 
 /* ---- cat ---- */

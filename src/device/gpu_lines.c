@@ -31,7 +31,7 @@ int gpu_running(struct gpu_call *c)
         return DEVICE_CANNOT;
     gpu_around(x, d, size);
     if (!lines_of(&l, size))
-        return DEVICE_CANNOT;
+        return c->y[0]->numel ? DEVICE_CANNOT : 0;
     gpu_bytes(&l, &product, sizeof product);
     gpu_buffer(&l, gpu_operand(c, x));
     gpu_buffer(&l, gpu_result(c, 0));
@@ -51,7 +51,7 @@ int gpu_running_extreme(struct gpu_call *c)
     assert(c->y[0]->dtype == x->dtype && c->y[1]->dtype == FL_INT64);
     gpu_around(x, d, size);
     if (!lines_of(&l, size))
-        return DEVICE_CANNOT;
+        return c->y[0]->numel ? DEVICE_CANNOT : 0;
     gpu_bytes(&l, &smallest, sizeof smallest);
     gpu_buffer(&l, gpu_operand(c, x));
     gpu_buffer(&l, gpu_result(c, 0));
@@ -70,7 +70,7 @@ int gpu_running_log_sum(struct gpu_call *c)
         return -1;
     gpu_around(x, d, size);
     if (!lines_of(&l, size))
-        return DEVICE_CANNOT;
+        return c->y[0]->numel ? DEVICE_CANNOT : 0;
     c->dtype = FL_FLOAT64;
     gpu_buffer(&l, gpu_operand(c, x));
     gpu_buffer(&l, gpu_result(c, 0));
@@ -85,7 +85,7 @@ static int extreme(struct gpu_call *c, const fl_tensor *x, int64_t size[3], int 
     assert(c->y[k]->dtype == FL_INT64);
     c->dtype = compute_dtype(compute_of(x->dtype));
     if (!lines_of(&l, size))
-        return DEVICE_CANNOT;
+        return c->y[0]->numel ? DEVICE_CANNOT : 0;
     const void *index = tensor_address(c->y[k]);
     gpu_bytes(&l, &smallest, sizeof smallest);
     gpu_bytes(&l, &has, sizeof has);

@@ -175,7 +175,7 @@ int gpu_layer_norm(struct gpu_call *c)
     struct gpu_launch l = group_each(rows);
     int32_t has = (weight ? 1 : 0) | (bias ? 2 : 0);
     if (input->numel == 0)
-        return DEVICE_CANNOT;
+        return tensor_fill(c->y[1], fl_int(0)) || tensor_fill(c->y[2], fl_int(0)) ? -1 : 0;
     void *y = gpu_result(c, 0);
     gpu_bytes(&l, &rows, sizeof rows);
     gpu_bytes(&l, &n, sizeof n);
@@ -199,7 +199,7 @@ int gpu_layer_norm_backward(struct gpu_call *c)
     struct gpu_launch l = group_each(rows), sums = {0};
     const int32_t has = weight ? 1 : 0;
     if (input->numel == 0)
-        return DEVICE_CANNOT;
+        return 0; /* the gradients of weight and bias are zeros already */
     assert(rows * n == input->numel && c->y[0]->dtype == c->dtype);
     const void *from = gpu_operand(c, g), *x = gpu_operand(c, input);
     const void *mean = gpu_operand(c, gpu_tensor(c, 3)), *rstd = gpu_operand(c, gpu_tensor(c, 4));

@@ -215,7 +215,7 @@ int gpu_index_backward(struct gpu_call *c)
 /* Whether t has y's sizes but along d. */
 static bool alike_but(const fl_tensor *t, const fl_tensor *y, int d)
 {
-    bool alike = t->ndim == y->ndim && y->ndim > 0;
+    bool alike = t->ndim == y->ndim;
     for (int k = 0; alike && k < y->ndim; k++)
         alike = k == d || t->sizes[k] == y->sizes[k];
     return alike;
@@ -233,10 +233,13 @@ int gpu_index_add(struct gpu_call *c)
     if (d < 0)
         return -1;
     if (!plain(c, y, from) || index->dtype != FL_INT64 || index->ndim != 1 ||
-        !alike_but(from, y, d) || from->sizes[d] != index->numel || from->numel == 0 ||
+        !alike_but(from, y, d) || (y->ndim ? from->sizes[d] : 1) != index->numel ||
+        (from->numel == 0 && index->numel) ||
         (adds && !(alpha->tag == FL_FLOATING ? alpha->as.f == 1
                                              : alpha->tag == FL_INTEGER && alpha->as.i == 1)))
         return DEVICE_CANNOT;
+    if (index->numel == 0)
+        return 0;
     gpu_around(y, d, size);
     const void *run = gpu_room(c, index->numel, FL_INT64);
     int status = place(c, index, size[1], NONE_SKIPPED, false, true, run, &wrong);
@@ -251,40 +254,36 @@ int gpu_index_add(struct gpu_call *c)
                              gpu_operand(c, from), run, tensor_address(y));
 }
 
-/* The part of t that a tensor of `like`'s sizes covers; NULL where it is smaller. A new reference. */
-static fl_tensor *corner(struct gpu_call *c, const fl_tensor *t, const fl_tensor *like)
-{
-    if (t->ndim != like->ndim)
-        return NULL;
-    for (int d = 0; d < t->ndim; d++)
-        if (like->sizes[d] > t->sizes[d])
-            return NULL;
-    fl_tensor *part = tensor_alias(t, like->ndim, like->sizes, t->strides, t->offset);
-    c->failed |= !part;
-    return part;
-}
-
-/* Combines `from`, or one element, into c->y[0] along d where the index says. */
+/* Combines `from`, or one element, into c->y[0] along d where the index says, which may cover a part of
+ * either. */
 static int scatter(struct gpu_call *c, int d, const fl_tensor *index, const fl_tensor *from,
                    bool one, enum how how)
 {
     fl_tensor *y = c->y[0];
     int64_t size[3], own[3], wrong;
-    if (!plain(c, y, from) || (index->dtype != FL_INT64 && index->dtype != FL_INT32) ||
-        !alike_but(index, y, d) || index->numel == 0)
+    if (!plain(c, y, from))
         return DEVICE_CANNOT;
-    fl_tensor *part = one ? tensor_retain((fl_tensor *)from) : corner(c, from, index);
-    if (!part)
+    if (index->numel == 0)
+        return 0; /* whatever its dims */
+    fl_tensor *part = one ? tensor_retain((fl_tensor *)from) : gpu_covered(c, from, index, -1);
+    fl_tensor *into = part ? gpu_covered(c, y, index, d) : NULL;
+    if (!into || (index->dtype != FL_INT64 && index->dtype != FL_INT32)) {
+        tensor_release(part), tensor_release(into);
         return c->failed ? -1 : DEVICE_CANNOT;
-    gpu_around(y, d, size);
+    }
+    gpu_around(into, d, size);
     gpu_around(index, d, own);
     const void *run = gpu_room(c, index->numel, FL_INT64), *x = gpu_operand(c, part);
-    int status = place(c, index, size[1], NONE_SKIPPED, false, true, run, &wrong);
+    fl_tensor *plain_into = tensor_contiguous(into);
+    int status = plain_into ? place(c, index, size[1], NONE_SKIPPED, false, true, run, &wrong) : -1;
     if (status > 0)
         status = shape_refuse_index(FL_RUNTIME_ERROR, wrong, d, size[1]);
     else if (status == 0)
-        status = write_at(c, size, own[1], EACH | (one ? ONE : 0), how, x, run, tensor_address(y));
-    tensor_release(part);
+        status = write_at(c, size, own[1], EACH | (one ? ONE : 0), how, x, run,
+                          tensor_address(plain_into));
+    if (status == 0 && plain_into != into)
+        status = tensor_copy(into, plain_into);
+    tensor_release(part), tensor_release(into), tensor_release(plain_into);
     return status;
 }
 
@@ -344,12 +343,15 @@ int gpu_index_fill(struct gpu_call *c)
     if (d < 0)
         return -1;
     if ((given && (given->ndim || !(given->flags & TENSOR_WRAPPED_NUMBER))) ||
-        y->dtype != c->dtype || index->dtype != FL_INT64 || index->ndim > 1 || index->numel == 0 ||
-        y->numel == 0)
+        y->dtype != c->dtype || index->dtype != FL_INT64 || index->ndim > 1 ||
+        (y->numel == 0 && index->numel))
         return DEVICE_CANNOT;
     fl_tensor *one = element_of(c, given ? tensor_number(given, 0) : c->args[3]);
-    if (!one)
-        return -1;
+    if (!one || index->numel == 0) {
+        const int nothing = one ? 0 : -1;
+        tensor_release(one);
+        return nothing;
+    }
     gpu_around(y, d, size);
     const void *run = gpu_room(c, index->numel, FL_INT64), *x = gpu_operand(c, one);
     int status = place(c, index, size[1], INT64_MIN, true, true, run, &wrong);

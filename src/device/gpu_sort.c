@@ -1,7 +1,6 @@
-/* What puts lines in order, for sort.gpu: sort, topk, kthvalue, median, mode; and searching in lines
+/* What puts lines in order, for sort.gpu: sort, topk, median; and searching in lines
  * that are. */
 #include <assert.h>
-#include <string.h>
 
 #include "device/gpu.h"
 
@@ -63,8 +62,8 @@ static int write_out(struct gpu_call *c, const char *entry, struct gpu_launch *l
     return gpu_go(c, gpu_text_sort, entry, l);
 }
 
-/* k of each line's elements from place `skip` on. */
-static int take(struct gpu_call *c, int64_t dim, bool descending, int64_t k, int64_t skip)
+/* The first k of each line's elements. */
+static int take(struct gpu_call *c, int64_t dim, bool descending, int64_t k)
 {
     const fl_tensor *x = gpu_tensor(c, 0);
     struct order o;
@@ -79,10 +78,9 @@ static int take(struct gpu_call *c, int64_t dim, bool descending, int64_t k, int
     int status = put_in_order(c, x, size, descending, &o);
     if (status)
         return status;
-    assert(skip >= 0 && skip + k <= size[1]);
+    assert(k <= size[1]);
     begin(&l, &o);
     gpu_bytes(&l, &k, sizeof k);
-    gpu_bytes(&l, &skip, sizeof skip);
     return write_out(c, "ordered", &l, &o, lines_of(&o) * k, tensor_address(c->y[1]));
 }
 
@@ -91,7 +89,7 @@ int gpu_sort(struct gpu_call *c)
 {
     const fl_tensor *x = gpu_tensor(c, 0);
     const int d = shape_wrap_dim(c->args[1].as.i, x->ndim);
-    return d < 0 ? -1 : take(c, d, c->args[2].as.i != 0, x->ndim ? x->sizes[d] : 1, 0);
+    return d < 0 ? -1 : take(c, d, c->args[2].as.i != 0, x->ndim ? x->sizes[d] : 1);
 }
 
 /* sort.stable(self, stable, dim, descending). */
@@ -99,23 +97,17 @@ int gpu_sort_stable(struct gpu_call *c)
 {
     const fl_tensor *x = gpu_tensor(c, 0);
     const int d = shape_wrap_dim(c->args[2].as.i, x->ndim);
-    return d < 0 ? -1 : take(c, d, c->args[3].as.i != 0, x->ndim ? x->sizes[d] : 1, 0);
+    return d < 0 ? -1 : take(c, d, c->args[3].as.i != 0, x->ndim ? x->sizes[d] : 1);
 }
 
 /* topk(self, k, dim, largest, sorted). */
 int gpu_topk(struct gpu_call *c)
 {
-    return take(c, c->args[2].as.i, c->args[3].as.i != 0, c->args[1].as.i, 0);
+    return take(c, c->args[2].as.i, c->args[3].as.i != 0, c->args[1].as.i);
 }
 
-/* kthvalue(self, k, dim, keepdim). */
-int gpu_kthvalue(struct gpu_call *c)
-{
-    return take(c, c->args[2].as.i, false, 1, c->args[1].as.i - 1);
-}
-
-/* median.dim(self, dim, keepdim), mode: one element of each line. */
-int gpu_one_of_order(struct gpu_call *c)
+/* median.dim(self, dim, keepdim). */
+int gpu_median_along(struct gpu_call *c)
 {
     const fl_tensor *x = gpu_tensor(c, 0);
     struct order o;
@@ -129,8 +121,7 @@ int gpu_one_of_order(struct gpu_call *c)
     if (status)
         return status;
     begin(&l, &o);
-    return write_out(c, strcmp(c->name, "mode") == 0 ? "mode" : "median", &l, &o, lines_of(&o),
-                     tensor_address(c->y[1]));
+    return write_out(c, "median", &l, &o, lines_of(&o), tensor_address(c->y[1]));
 }
 
 /* median(self): of all elements as one line. */

@@ -118,7 +118,8 @@ static void try_kernels(void)
     } KERNELS[] = {{gpu_text_matmul, "product", false},  {gpu_text_conv, "conv2d", false},
                    {gpu_text_pool, "max_pool2d", true},  {gpu_text_norm, "softmax", true},
                    {gpu_text_index, "select_at", false}, {gpu_text_lines, "running", false},
-                   {gpu_text_sort, "merge", false},      {gpu_text_optimizer, "adam_step", true}};
+                   {gpu_text_sort, "merge", false},      {gpu_text_optimizer, "adam_step", true},
+                   {gpu_text_image, "blend", true}};
     for (capability = 0; capability < CAPABILITY_COUNT; capability++)
         for (size_t i = 0; i < sizeof KERNELS / sizeof *KERNELS; i++)
             for (int integral = 0; integral < 2; integral++) {
