@@ -94,12 +94,15 @@ def _pool_halves(input, sizes):
     for offsets in itertools.product(*(range(max(length, default=0)) for length in lengths)):
         term = input
         for dim, (start, length, k) in enumerate(zip(starts, lengths, offsets), -3):
-            at = flambeau.tensor([s + min(k, n - 1) for s, n in zip(start, length)])
-            outside = flambeau.tensor([k >= n for n in length]).reshape([-1] + [1] * (-1 - dim))
+            at = [s + min(k, n - 1) for s, n in zip(start, length)]
+            at = input.new_tensor(at, dtype=flambeau.int64)
+            outside = input.new_tensor([k >= n for n in length], dtype=flambeau.bool)
+            outside = outside.reshape([-1] + [1] * (-1 - dim))
             term = term.index_select(dim, at).masked_fill(outside, 0)
         total = total + term
     for dim, length in enumerate(lengths, -3):
-        total = total / flambeau.tensor(length).reshape([-1] + [1] * (-1 - dim))
+        length = input.new_tensor(length, dtype=flambeau.int64)
+        total = total / length.reshape([-1] + [1] * (-1 - dim))
     return total
 
 
