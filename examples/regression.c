@@ -48,8 +48,8 @@ static void fit(fl_module *net, fl_tensor *x, fl_tensor *y, int steps)
 }
 
 /* Puts a mark at each (x, y) of a box of characters. */
-static void put(const char *rows[HEIGHT][WIDTH], fl_tensor *x, fl_tensor *y, double low, double high,
-                const char *mark)
+static void put(const char *rows[HEIGHT][WIDTH], fl_tensor *x, fl_tensor *y, double low,
+                double high, const char *mark)
 {
     const float *xs = fl_data(x), *ys = fl_data(y);
     for (int64_t i = 0; i < fl_numel(x); i++) {
