@@ -264,12 +264,12 @@ def compile(
 ):
     """Returns a function as it is, and a module in an OptimizedModule that calls it: every call
     already runs at full speed (source: torch.compile). RuntimeError for both a mode and options."""
+    if model is None:
+        return lambda model: compile(model, mode=mode, options=options, disable=disable)
     if mode is not None and options is not None:
         raise RuntimeError(
             "Either mode or options can be specified, but both can't be specified at the same time."
         )
-    if model is None:
-        return lambda model: compile(model, disable=disable)
     if not callable(model):
         raise AssertionError("A callable function is expected, but {} is provided.".format(model))
     from flambeau._dynamo.eval_frame import Module, OptimizedModule
