@@ -43,15 +43,15 @@ class Backend(str):
         return str.__new__(cls, name.lower())
 
 
-class _RedOpType(Enum):
+class RedOpType(Enum):
     SUM, AVG, PRODUCT, MIN, MAX, BAND, BOR, BXOR, PREMUL_SUM = range(9)
 
 
 class ReduceOp:
     """What a reduction does; among one process nothing."""
 
-    RedOpType = _RedOpType
-    SUM, AVG, PRODUCT, MIN, MAX, BAND, BOR, BXOR, PREMUL_SUM = _RedOpType
+    RedOpType = RedOpType
+    SUM, AVG, PRODUCT, MIN, MAX, BAND, BOR, BXOR, PREMUL_SUM = RedOpType
 
 
 reduce_op = ReduceOp
