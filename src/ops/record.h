@@ -76,6 +76,9 @@ int record_shown(const struct node *n, struct edge *shown);
  * reference in *t, NULL for a list or an argument not given. 0; 1 where nothing of that name is
  * saved; -1 with the error set (it was freed, or written since). */
 int record_saved(struct node *n, const char *name, fl_tensor **t);
+/* A number, list of ints or text that a node was called with, by its parameter's name: borrowed.
+ * False where it has none. */
+bool record_argument(const struct node *n, const char *name, fl_value *v);
 /* Gives the nodes behind a composite's results its title. A result that is an argument itself keeps
  * its own. The views of a list come from one node in PyTorch: CREATION_MANY. */
 void record_title(const fl_op *f, const fl_value *args, const fl_value *results);

@@ -171,6 +171,17 @@ int record_saved(struct node *n, const char *name, fl_tensor **t)
     return *t && autograd_set_node(*t, n, 0) == 0 ? 0 : -1;
 }
 
+bool record_argument(const struct node *n, const char *name, fl_value *v)
+{
+    const struct op_node *self = (const struct op_node *)n;
+    for (int i = 0; n->type == &OP_NODE && i < self->op->params; i++) {
+        *v = self->args[i];
+        if (strcmp(self->op->param[i].name, name) == 0)
+            return value_is_number(v) || v->tag == FL_INTS || v->tag == FL_STRING;
+    }
+    return false;
+}
+
 /* Drops the tensors that hold elements; with `all` the shapes too. */
 static void drop_saved(struct op_node *self, bool all)
 {

@@ -251,3 +251,12 @@ def test_edges_and_versions():
     assert y._version == version + 3
     with pytest.raises(RuntimeError, match="modified by an inplace operation"):
         y.sum().backward()
+
+
+def test_nodes_show_the_numbers_that_they_were_called_with():
+    x = torch.ones(2, 3, requires_grad=True)
+    assert (x**2).grad_fn._saved_exponent == 2
+    assert x.sum([0, 1], keepdim=True).grad_fn._saved_dim == (0, 1)
+    assert torch.softmax(x, 1).grad_fn._saved_dim == 1
+    with pytest.raises(AttributeError):
+        x.exp().grad_fn._saved_frob

@@ -191,7 +191,19 @@ static PyObject *node_repr(PyObject *self)
     return PyUnicode_FromFormat("<%s object at %p>", short_name(node_of(self)), self);
 }
 
-/* _saved_self, _saved_result...: what the node keeps for its derivative. */
+static PyObject *plain_value(const fl_value *v)
+{
+    if (v->tag == FL_STRING)
+        return PyUnicode_FromString(v->as.string);
+    if (v->tag != FL_INTS)
+        return data_from_number(*v);
+    PyObject *list = PyTuple_New(v->count);
+    for (uint32_t i = 0; list && i < v->count; i++)
+        PyTuple_SetItem(list, i, PyLong_FromLongLong(v->as.ints[i]));
+    return list;
+}
+
+/* _saved_self, _saved_result, _saved_dim...: what the node keeps for its derivative. */
 static PyObject *node_getattro(PyObject *self, PyObject *name)
 {
     PyObject *found = PyObject_GenericGetAttr(self, name);
@@ -200,16 +212,20 @@ static PyObject *node_getattro(PyObject *self, PyObject *name)
     PyObject *type, *value, *trace;
     PyErr_Fetch(&type, &value, &trace);
     const char *text = PyUnicode_AsUTF8AndSize(name, NULL);
+    bool asks = text && strncmp(text, "_saved_", 7) == 0;
     fl_tensor *t;
-    int status =
-        text && strncmp(text, "_saved_", 7) == 0 ? record_saved(node_of(self), text + 7, &t) : 1;
-    if (status == 1) {
+    fl_value v;
+    int status = asks ? record_saved(node_of(self), text + 7, &t) : 1;
+    bool plain = asks && status == 1 && record_argument(node_of(self), text + 7, &v);
+    if (status == 1 && !plain) {
         PyErr_Restore(type, value, trace);
         return NULL;
     }
     Py_XDECREF(type);
     Py_XDECREF(value);
     Py_XDECREF(trace);
+    if (plain)
+        return plain_value(&v);
     return status ? raise_error() : t ? pytensor_wrap(t) : Py_NewRef(Py_None);
 }
 
