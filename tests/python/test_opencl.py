@@ -189,11 +189,25 @@ def test_running_statistics():
 
 
 @needs_opencl
+def test_halves_with_statistics_in_float32():
+    here, x = nn.BatchNorm2d(3), torch.randn(4, 3, 5, 5).bfloat16()
+    there = copy.deepcopy(here).to("opencl")
+    results = []
+    for net, place in ((here, "cpu"), (there, "opencl")):
+        z = x.clone().to(place).requires_grad_()
+        y = net(z)
+        y.sum().backward()
+        results.append([y.detach(), z.grad, net.running_mean, net.running_var])
+    for a, b in zip(*results, strict=True):
+        assert close(a, b, 1e-2)
+
+
+@needs_opencl
 def test_running_statistics_on_copies():
-    """A half input has no kernel: what the CPU wrote of the arguments comes back, and counts."""
+    """Half statistics have no kernel: what the CPU wrote of the arguments comes back, and counts."""
     warnings.resetwarnings()
-    here, x = nn.BatchNorm2d(3), torch.randn(4, 3, 5, 5).half()
-    there = nn.BatchNorm2d(3).to("opencl")
+    here, x = nn.BatchNorm2d(3).half(), torch.randn(4, 3, 5, 5).half()
+    there = nn.BatchNorm2d(3).half().to("opencl")
     before = there.running_mean._version
     here(x), fallbacks(there, x.to("opencl"))
     assert here.running_mean.abs().sum() > 0 and there.running_mean._version > before
