@@ -73,6 +73,47 @@ void shape_contiguous_strides(int ndim, const int64_t *sizes, int64_t *strides)
     }
 }
 
+/* Which of two dims is to lie further out, by the first list of strides that tells: above 0 when it
+ * is d, below 0 when it is e; 0 where none tells. */
+static int further_out(const int64_t *sizes, int count, const int64_t *const *strides, int d, int e)
+{
+    assert(d != e && count >= 0);
+    for (int i = 0; i < count; i++) {
+        const int64_t a = strides[i][d], b = strides[i][e];
+        if (a == 0 || b == 0)
+            continue;
+        if (a != b)
+            return a > b ? 1 : -1;
+        if (sizes[d] > sizes[e])
+            return 1;
+    }
+    return 0;
+}
+
+void shape_lay(int ndim, const int64_t *sizes, int count, const int64_t *const *strides,
+               int64_t *laid)
+{
+    assert(ndim >= 0 && ndim <= TENSOR_MAX_DIMS);
+    int order[TENSOR_MAX_DIMS]; /* from the innermost dim outwards */
+    for (int k = 0; k < ndim; k++) {
+        order[k] = ndim - 1 - k;
+        for (int at = k, j = k - 1; j >= 0; j--) {
+            const int told = further_out(sizes, count, strides, order[j], order[at]);
+            if (told < 0)
+                break;
+            if (told == 0)
+                continue;
+            const int swapped = order[j];
+            order[j] = order[at], order[at] = swapped, at = j;
+        }
+    }
+    int64_t step = 1;
+    for (int k = 0; k < ndim; k++) {
+        laid[order[k]] = step;
+        step *= sizes[order[k]] > 1 ? sizes[order[k]] : 1;
+    }
+}
+
 int shape_refuse(const fl_tensor *written, int ndim, const int64_t *sizes)
 {
     char own[128], wanted[128];

@@ -437,40 +437,13 @@ bool tensor_is_dense(const fl_tensor *t)
     return true;
 }
 
-/* 1 where dim a lies outside dim b in memory, -1 where inside, 0 where strides do not tell: one is
- * 0, or both are alike and a is not the larger. */
-static int compare_dims(const fl_tensor *t, int a, int b)
-{
-    int64_t x = t->strides[a], y = t->strides[b];
-    if (x == 0 || y == 0)
-        return 0;
-    return x != y ? (x > y ? 1 : -1) : t->sizes[a] > t->sizes[b];
-}
-
 void tensor_dense_strides(const fl_tensor *t, int64_t *strides)
 {
-    int order[TENSOR_MAX_DIMS]; /* from the inside outwards */
-    int64_t step = 1;
-    if (tensor_is_dense(t)) {
-        memcpy(strides, t->strides, (size_t)t->ndim * sizeof *strides);
-        return;
-    }
-    for (int i = 0; i < t->ndim; i++) {
-        order[i] = t->ndim - 1 - i;
-        for (int at = i, k = i - 1; k >= 0; k--) {
-            int outside = compare_dims(t, order[k], order[at]);
-            if (outside < 0)
-                break;
-            if (outside == 0)
-                continue;
-            int swapped = order[k];
-            order[k] = order[at], order[at] = swapped, at = k;
-        }
-    }
-    for (int i = 0; i < t->ndim; i++) {
-        strides[order[i]] = step;
-        step *= t->sizes[order[i]] > 1 ? t->sizes[order[i]] : 1;
-    }
+    const int64_t *own = t->strides;
+    if (tensor_is_dense(t))
+        memcpy(strides, own, (size_t)t->ndim * sizeof *strides);
+    else
+        shape_lay(t->ndim, t->sizes, 1, &own, strides);
 }
 
 int tensor_check_written(const fl_tensor *t)

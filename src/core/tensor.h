@@ -342,6 +342,11 @@ int64_t shape_numel(int ndim, const int64_t *sizes);
 /* Refuses sizes whose contiguous strides exceed 64 bits, which a tensor without elements may have. */
 int shape_check_strides(int ndim, const int64_t *sizes);
 void shape_contiguous_strides(int ndim, const int64_t *sizes, int64_t *strides);
+/* Strides of memory without gaps whose dims lie in the order of other tensors' strides, `count`
+ * lists of ndim numbers, of which an earlier one counts for more and 0 tells nothing (source:
+ * TensorIterator's reorder_dimensions). */
+void shape_lay(int ndim, const int64_t *sizes, int count, const int64_t *const *strides,
+               int64_t *laid);
 static inline bool shape_equal(const fl_tensor *a, const fl_tensor *b)
 {
     if (a->ndim != b->ndim)

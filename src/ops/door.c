@@ -44,6 +44,14 @@ void op_shape_like(struct op_shape *y, const fl_tensor *t)
     op_shape_set(y, t->ndim, t->sizes);
 }
 
+void op_shape_laid_as(struct op_shape *y, const fl_tensor *t)
+{
+    op_shape_set(y, t->ndim, t->sizes);
+    y->strided = !(t->flags & TENSOR_CONTIGUOUS);
+    if (y->strided)
+        tensor_dense_strides(t, y->strides);
+}
+
 /* ---- dtypes of kernels ---- */
 
 /* Unsigned integers that become int64 or a float are read as integers are. */

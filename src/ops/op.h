@@ -152,6 +152,8 @@ enum memory_format {
 };
 
 void op_shape_like(struct op_shape *y, const fl_tensor *t);
+/* The same, laid out as t, without gaps. */
+void op_shape_laid_as(struct op_shape *y, const fl_tensor *t);
 /* Places it on a device; of kind -1: where it is. -1 with the error where there is none. */
 int op_shape_on(struct op_shape *y, fl_device device);
 void op_shape_set(struct op_shape *y, int ndim, const int64_t *sizes);

@@ -14,15 +14,10 @@
 
 int clone_shape(fl_tensor *self, int memory_format, struct op_shape *y)
 {
-    op_shape_like(y, self);
-    bool preserve = memory_format < 0 || memory_format == FORMAT_PRESERVE;
-    if (preserve && self->flags & TENSOR_CONTIGUOUS)
+    op_shape_laid_as(y, self);
+    if (memory_format < 0 || memory_format == FORMAT_PRESERVE)
         return 0;
     y->strided = true;
-    if (preserve) {
-        tensor_dense_strides(self, y->strides);
-        return 0;
-    }
     return format_strides(memory_format, self->ndim, self->sizes, y->strides);
 }
 

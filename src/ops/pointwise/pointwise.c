@@ -134,62 +134,32 @@ int pointwise_broadcast(int count, const fl_value *values, int *ndim, int64_t *s
     return 0;
 }
 
-/* Which of two dims of the result is to lie further out, by the first operand whose strides tell:
- * above 0 when it is d, below 0 when it is e; 0 where none tells. */
-static int further_out(int ndim, const int64_t *sizes, int count, const fl_value *values, int d,
-                       int e)
-{
-    assert(d >= 0 && d < ndim && e >= 0 && e < ndim);
-    for (int i = 0; i < count; i++) {
-        const fl_tensor *t = values[i].tag == FL_TENSOR ? values[i].as.tensor : NULL;
-        int shift = t ? ndim - t->ndim : 0;
-        if (!t || d < shift || e < shift)
-            continue;
-        int64_t n = t->sizes[d - shift], m = t->sizes[e - shift];
-        int64_t a = n == sizes[d] ? t->strides[d - shift] : 0;
-        int64_t b = m == sizes[e] ? t->strides[e - shift] : 0;
-        if (a == 0 || b == 0)
-            continue;
-        if (a != b)
-            return a > b ? 1 : -1;
-        if (sizes[d] > sizes[e])
-            return 1;
-    }
-    return 0;
-}
-
 /* A new result that lies as its operands do, so that layouts carry through a chain: its dims are
  * ordered by the operands' strides, and memory is without gaps (source: TensorIterator). */
 static fl_tensor *new_result(struct device *d, int ndim, const int64_t *sizes, int count,
                              const fl_value *values, int dtype)
 {
-    assert(ndim >= 0 && ndim <= TENSOR_MAX_DIMS && dtype > FL_NO_DTYPE);
+    assert(ndim >= 0 && ndim <= TENSOR_MAX_DIMS && dtype > FL_NO_DTYPE && count <= 8);
     bool plain = true;
     for (int i = 0; i < count && plain; i++)
         plain = values[i].tag != FL_TENSOR || values[i].as.tensor->flags & TENSOR_CONTIGUOUS;
     if (plain)
         return d == &device_cpu ? tensor_new(ndim, sizes, dtype)
                                 : tensor_new_on(d, ndim, sizes, NULL, dtype);
-    int order[TENSOR_MAX_DIMS]; /* from the innermost dim outwards */
-    for (int k = 0; k < ndim; k++) {
-        int at = k;
-        order[k] = ndim - 1 - k;
-        for (int j = k - 1; j >= 0; j--) {
-            int told = further_out(ndim, sizes, count, values, order[j], order[at]);
-            if (told < 0)
-                break;
-            if (told == 0)
-                continue;
-            int d = order[j];
-            order[j] = order[at], order[at] = d;
-            at = j;
-        }
+    enum { MOST = 8 };
+    int64_t seen[MOST][TENSOR_MAX_DIMS], strides[TENSOR_MAX_DIMS];
+    const int64_t *list[MOST];
+    int tensors = 0;
+    for (int i = 0; i < count; i++) {
+        const fl_tensor *t = values[i].tag == FL_TENSOR ? values[i].as.tensor : NULL;
+        const int before = t ? ndim - t->ndim : 0;
+        for (int k = 0; t && k < ndim; k++)
+            seen[tensors][k] =
+                k >= before && t->sizes[k - before] == sizes[k] ? t->strides[k - before] : 0;
+        if (t)
+            list[tensors] = seen[tensors], tensors++;
     }
-    int64_t strides[TENSOR_MAX_DIMS], step = 1;
-    for (int k = 0; k < ndim; k++) {
-        strides[order[k]] = step;
-        step *= sizes[order[k]] > 1 ? sizes[order[k]] : 1;
-    }
+    shape_lay(ndim, sizes, tensors, list, strides);
     return tensor_new_on(d, ndim, sizes, strides, dtype);
 }
 
