@@ -108,16 +108,19 @@ static void run_task(void *context, int64_t task)
 static int run(struct job *j, const fl_tensor *x, fl_tensor *y)
 {
     assert(x->ndim >= 2 && y->ndim == x->ndim);
-    int work = y->dtype == FL_FLOAT32                              ? FL_FLOAT32
-               : y->dtype == FL_FLOAT16 || y->dtype == FL_BFLOAT16 ? FL_FLOAT32
-                                                                   : FL_FLOAT64;
+    const int dtype = y->dtype;
+    const enum pool_type type = dtype == FL_INT64 ? POOL_I64
+                                : dtype == FL_FLOAT32 || dtype == FL_FLOAT16 || dtype == FL_BFLOAT16
+                                    ? POOL_F32
+                                    : POOL_F64;
+    const int work = (const int[]){FL_FLOAT32, FL_FLOAT64, FL_INT64}[type];
     int status = -1;
     fl_tensor *from = tensor_as(x, work),
               *to = y->dtype == work ? tensor_retain(y) : tensor_new(4, y->sizes, work);
     if (from && to) {
         if (j->what >= MAX_BACKWARD && to->numel)
             memset(tensor_data(to), 0, (size_t)to->numel * dtype_size(work));
-        j->k = &ISA_PICK(pool_table)->type[work == FL_FLOAT64];
+        j->k = &ISA_PICK(pool_table)->type[type];
         j->x = tensor_data(from), j->y = tensor_data(to), j->element = dtype_size(work);
         j->planes = x->sizes[0] * x->sizes[1];
         j->in = x->sizes[2] * x->sizes[3], j->out = y->sizes[2] * y->sizes[3];

@@ -1,4 +1,4 @@
-/* The plane-by-plane kernels of pooling, for float32 [0] and float64 [1]. */
+/* The plane-by-plane kernels of pooling, for float32, float64 and int64. */
 #ifndef FLAMBEAU_OPS_POOL_POOL_H
 #define FLAMBEAU_OPS_POOL_POOL_H
 
@@ -25,8 +25,9 @@ struct pool_kernels {
     void (*average_backward)(const struct pool_window *p, const void *g, void *out);
 };
 
+enum pool_type { POOL_F32, POOL_F64, POOL_I64 };
 struct pool_table {
-    struct pool_kernels type[2];
+    struct pool_kernels type[3]; /* by pool_type; int64 has no gradients */
 };
 FL_SIMD_TABLE(struct pool_table, pool_table);
 

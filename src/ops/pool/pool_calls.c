@@ -2,6 +2,9 @@
  * and pairs. */
 #include "ops/pool/pool_calls.h"
 
+#include <stdio.h>
+#include <string.h>
+
 #include "core/error.h"
 #include "flambeau/ops/pool.h"
 #include "flambeau/ops/reduce.h"
@@ -35,12 +38,16 @@ int pool_sizes_of(const char *what, fl_ints kernel, fl_ints stride, fl_ints padd
         spread(what, "dilation", dilation, spatial, 1, p->dilation))
         return -1;
     for (int d = 0; d < POOL_DIMS; d++) {
+        if (p->kernel[d] <= 0 && strcmp(what, "max_pool1d") == 0)
+            return error_set(FL_RUNTIME_ERROR,
+                             "max_pool1d() kernel_size must be greater than zero, but got %lld",
+                             (long long)p->kernel[d]);
+        if (p->stride[d] <= 0)
+            return error_set(FL_RUNTIME_ERROR, "stride should not be zero");
         if (p->kernel[d] <= 0)
             return error_set(FL_RUNTIME_ERROR,
                              "kernel size should be greater than zero, but got kH: %lld kW: %lld",
                              (long long)p->kernel[1], (long long)p->kernel[2]);
-        if (p->stride[d] <= 0)
-            return error_set(FL_RUNTIME_ERROR, "stride should not be zero");
         if (p->dilation[d] <= 0)
             return error_set(
                 FL_RUNTIME_ERROR,
@@ -67,6 +74,10 @@ fl_tensor *pool_batched(const char *what, fl_tensor *t, int spatial)
 {
     char got[128];
     bool fits = t->ndim == spatial + 1 || t->ndim == spatial + 2;
+    if (!fits && spatial > 1 && strncmp(what, "max", 3) == 0)
+        return error_null(FL_RUNTIME_ERROR,
+                          "non-empty %dD or %dD (batch mode) tensor expected for input",
+                          spatial + 1, spatial + 2);
     for (int d = t->ndim - spatial - 1; fits && d < t->ndim; d++)
         fits = d < 0 || t->sizes[d] > 0;
     if (!fits)
@@ -173,13 +184,21 @@ int pool_output_sizes(const char *what, fl_ints output_size, int spatial, int64_
 {
     if (spread(what, "output_size", output_size, spatial, 1, out))
         return -1;
-    for (int d = 0; d < POOL_DIMS; d++)
-        if (out[d] < 0)
-            return error_set(
-                FL_RUNTIME_ERROR,
-                "%s: elements of output_size must be greater than or equal to 0 but received %lld",
-                what, (long long)out[d]);
-    return 0;
+    char text[96];
+    int used = 0;
+    if (out[0] >= 0 && out[1] >= 0 && out[2] >= 0)
+        return 0;
+    /* as PyTorch's operators have them, that of one dim being that of two */
+    for (int d = spatial == 3 ? 0 : 1; d < POOL_DIMS; d++)
+        used += snprintf(text + used, sizeof text - (size_t)used, "%s%lld",
+                         d == (spatial == 3 ? 0 : 1) ? ""
+                         : spatial == 3 && d == 2    ? ","
+                                                     : ", ",
+                         (long long)out[d]);
+    return error_set(
+        FL_RUNTIME_ERROR,
+        "%s: elements of output_size must be greater than or equal to 0 but received {%s}",
+        spatial == 1 ? "adaptive_avg_pool2d" : what, text);
 }
 
 static int adaptive_avg_pool(const char *what, fl_tensor *self, fl_ints output_size, int spatial,

@@ -11,18 +11,8 @@ static inline void NAME(max_window)(const struct pool_window *p, const real *x, 
     real best = -INFINITY;
     int64_t at = -1;
     struct range v, h;
-    int64_t step[2] = {p->adaptive ? 1 : p->dilation[0], p->adaptive ? 1 : p->dilation[1]};
-    if (p->adaptive) {
-        v = range_of(p, 0, oy), h = range_of(p, 1, ox);
-    } else {
-        v.from = oy * p->stride[0] - p->padding[0], h.from = ox * p->stride[1] - p->padding[1];
-        v.to = least(v.from + (p->kernel[0] - 1) * step[0] + 1, p->in[0]);
-        h.to = least(h.from + (p->kernel[1] - 1) * step[1] + 1, p->in[1]);
-        if (v.from < 0)
-            v.from += (step[0] - 1 - v.from) / step[0] * step[0];
-        if (h.from < 0)
-            h.from += (step[1] - 1 - h.from) / step[1] * step[1];
-    }
+    int64_t step[2];
+    taps_of(p, oy, ox, &v, &h, step);
     for (int64_t i = v.from; i < v.to; i += step[0])
         for (int64_t j = h.from; j < h.to; j += step[1]) {
             real value = x[i * p->in[1] + j];
