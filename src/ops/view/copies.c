@@ -1,4 +1,6 @@
 /* Copies of what views show, and copies with something else written where a view looks. */
+#include <assert.h>
+
 #include "core/error.h"
 #include "ops/op.h"
 #include "ops_kernels.h"
@@ -15,7 +17,7 @@ static int check_part(const fl_tensor *part, const fl_tensor *src)
                      shape_text(b, sizeof b, part->ndim, part->sizes));
 }
 
-/* The part of a contiguous y that as_strided shows: a new reference. */
+/* The part of y's memory that as_strided shows: a new reference. */
 static fl_tensor *strided_part(fl_tensor *y, fl_ints size, fl_ints stride, const int64_t *offset)
 {
     struct op_view view = {.dtype = y->dtype};
@@ -24,14 +26,38 @@ static fl_tensor *strided_part(fl_tensor *y, fl_ints size, fl_ints stride, const
     return tensor_alias(y, view.ndim, view.sizes, view.strides, view.offset);
 }
 
+/* A copy of the whole memory that self is a view of, so that offsets mean the same there; of self
+ * alone where its elements overlap, as PyTorch does. *seen: self's part of it. */
+static fl_tensor *memory_copy(const fl_tensor *self, fl_tensor **seen)
+{
+    bool overlaps = false;
+    for (int d = 0; d < self->ndim; d++)
+        overlaps |= self->strides[d] == 0 && self->sizes[d] > 1;
+    if (overlaps) {
+        fl_tensor *copy = tensor_new(self->ndim, self->sizes, self->dtype);
+        *seen = copy && tensor_copy(copy, self) == 0 ? tensor_retain(copy) : NULL;
+        return copy;
+    }
+    const int64_t all = (int64_t)(self->storage->bytes / dtype_size(self->dtype)), one = 1;
+    fl_tensor *memory = tensor_alias(self, 1, &all, &one, 0);
+    fl_tensor *copy = memory ? tensor_new(1, &all, self->dtype) : NULL;
+    *seen = copy && tensor_copy(copy, memory) == 0
+                ? tensor_alias(copy, self->ndim, self->sizes, self->strides, self->offset)
+                : NULL;
+    tensor_release(memory);
+    return copy;
+}
+
 int as_strided_scatter_cpu(fl_tensor *self, fl_tensor *src, fl_ints size, fl_ints stride,
                            const int64_t *storage_offset, fl_tensor *y)
 {
-    fl_tensor *part = strided_part(y, size, stride, storage_offset);
+    assert(shape_equal(y, self) && y->dtype == self->dtype);
+    fl_tensor *seen = NULL, *copy = memory_copy(self, &seen);
+    fl_tensor *part = seen ? strided_part(seen, size, stride, storage_offset) : NULL;
     int status = part ? check_part(part, src) : -1;
     if (status == 0)
-        status = tensor_copy(y, self) || tensor_copy(part, src) ? -1 : 0;
-    tensor_release(part);
+        status = tensor_copy(part, src) || tensor_copy(y, seen) ? -1 : 0;
+    tensor_release(part), tensor_release(seen), tensor_release(copy);
     return status;
 }
 
