@@ -212,8 +212,8 @@ int mode_dim_shape(fl_tensor *self, int64_t dim, bool keepdim, struct op_shape *
 int sort_shape(fl_tensor *self, int64_t dim, bool descending, struct op_shape *y)
 {
     (void)descending;
-    op_shape_like(&y[0], self);
-    op_shape_like(&y[1], self);
+    op_shape_laid_as(&y[0], self);
+    op_shape_laid_as(&y[1], self);
     y[1].dtype = FL_INT64;
     return shape_wrap_dim(dim, self->ndim) < 0 ? -1 : 0;
 }
