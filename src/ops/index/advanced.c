@@ -221,30 +221,62 @@ static const fl_tensor *lone_mask(fl_tensors indices)
 
 /* ---- reading ---- */
 
+/* Lays a result out as the operands of PyTorch's loop say: self, of which the dims of the indices tell
+ * nothing, then the indices, of which the other dims do not. */
+static void lay_out(const struct plan *p, const fl_tensor *self, struct op_shape *y)
+{
+    int64_t seen[MOST + 1][MOST] = {{0}};
+    const int64_t *list[MOST + 1] = {seen[0]};
+    int count = 1;
+    for (int k = 0; k < self->ndim; k++) {
+        const int dim = p->order[k];
+        if (!p->index[dim]) {
+            seen[0][k < p->first ? k : k - p->count + p->ndim] = self->strides[dim];
+            continue;
+        }
+        const fl_tensor *t = p->index[dim];
+        for (int d = 0; d < y->ndim; d++) /* where all are of size 1, strides tell all the same */
+            seen[count][d] = y->sizes[d] == 1 ? d < p->first ? t->numel : 1 : 0;
+        for (int d = 0; d < t->ndim; d++)
+            seen[count][p->first + p->ndim - t->ndim + d] = t->sizes[d] == 1 ? 0 : t->strides[d];
+        list[count] = seen[count], count++;
+    }
+    shape_lay(y->ndim, y->sizes, count, list, y->strides);
+    y->strided = true;
+}
+
 int index_shape(fl_tensor *self, fl_tensors indices, struct op_shape *y)
 {
     const fl_tensor *mask = lone_mask(indices);
     if (mask) {
         if (index_check_mask(self, mask, 0) || (y->sizes[0] = mask_count(mask)) < 0)
             return -1;
+        int64_t seen[MOST] = {0};
+        const int64_t *list = seen;
         y->ndim = 1;
-        for (int d = mask->ndim; d < self->ndim; d++)
-            y->sizes[y->ndim++] = self->sizes[d];
+        for (int d = mask->ndim; d < self->ndim; d++, y->ndim++)
+            y->sizes[y->ndim] = self->sizes[d], seen[y->ndim] = self->strides[d];
+        if ((y->strided = !(self->flags & TENSOR_CONTIGUOUS)))
+            shape_lay(y->ndim, y->sizes, 1, &list, y->strides);
         return 0;
     }
     struct plan p;
     if (plan_make(&p, self, indices))
         return -1;
+    bool plain = self->flags & TENSOR_CONTIGUOUS;
+    for (int d = 0; d < self->ndim && plain; d++)
+        plain = !p.index[d] || p.index[d]->ndim < 2 || p.index[d]->flags & TENSOR_CONTIGUOUS;
     result_sizes(&p, self, &y->ndim, y->sizes);
+    if (!plain)
+        lay_out(&p, self, y);
     plan_drop(&p);
     return 0;
 }
 
-int index_cpu(fl_tensor *self, fl_tensors indices, fl_tensor *y)
+/* self[indices] into y, which is contiguous. */
+static int read_positions(const fl_tensor *self, fl_tensors indices, fl_tensor *y)
 {
-    assert(y->dtype == self->dtype);
-    if (lone_mask(indices))
-        return mask_read(self, lone_mask(indices), y);
+    assert(y->flags & TENSOR_CONTIGUOUS);
     struct plan p;
     if (plan_make(&p, self, indices))
         return -1;
@@ -264,6 +296,19 @@ int index_cpu(fl_tensor *self, fl_tensors indices, fl_tensor *y)
     }
     tensor_release(alias), tensor_release(from);
     plan_drop(&p);
+    return status;
+}
+
+int index_cpu(fl_tensor *self, fl_tensors indices, fl_tensor *y)
+{
+    assert(y->dtype == self->dtype);
+    const fl_tensor *mask = lone_mask(indices);
+    fl_tensor *to =
+        y->flags & TENSOR_CONTIGUOUS ? tensor_retain(y) : tensor_new(y->ndim, y->sizes, y->dtype);
+    int status = !to ? -1 : mask ? mask_read(self, mask, to) : read_positions(self, indices, to);
+    if (status == 0 && to != y)
+        status = tensor_copy(y, to);
+    tensor_release(to);
     return status;
 }
 

@@ -4,6 +4,7 @@
 #include "core/error.h"
 #include "core/sound.h"
 #include "flambeau/ops/copy.h"
+#include "flambeau/ops/create.h"
 #include "flambeau/ops/index.h"
 #include "flambeau/ops/pointwise.h"
 #include "flambeau/ops/view.h"
@@ -406,6 +407,8 @@ int put_compose(fl_tensor *self, fl_tensor *index, fl_tensor *source, bool accum
     *y = places && from && into ? fl_index_put(into, (fl_tensors){&places, 1}, from, accumulate)
                                 : NULL;
     *y = fl_reshape(*y, (fl_ints){self->sizes, self->ndim});
+    if (*y && !(self->flags & TENSOR_CONTIGUOUS))
+        *y = fl_copy_(fl_empty_like(self, FL_NO_DTYPE, (fl_device){-1, 0}, false, -1), *y, false);
     return *y ? 0 : -1;
 }
 
@@ -418,8 +421,9 @@ int take_compose(fl_tensor *self, fl_tensor *index, fl_tensor **y)
         return error_set(FL_INDEX_ERROR, "take(): tried to take from an empty tensor");
     if (check_positions(index, self->numel))
         return -1;
-    fl_tensor *row = fl_reshape(self, (fl_ints){(int64_t[]){-1}, 1});
-    *y = row ? fl_index(row, (fl_tensors){&index, 1}) : NULL;
+    fl_tensor *row = fl_reshape(self, (fl_ints){(int64_t[]){-1}, 1}),
+              *at = fl_contiguous(index, -1);
+    *y = row && at ? fl_index(row, (fl_tensors){&at, 1}) : NULL;
     return *y ? 0 : -1;
 }
 

@@ -319,7 +319,7 @@ static int flip_mask(const fl_tensor *self, fl_ints dims, uint64_t *mask)
 int flip_shape(fl_tensor *self, fl_ints dims, struct op_shape *y)
 {
     uint64_t mask;
-    op_shape_like(y, self);
+    op_shape_laid_as(y, self);
     return flip_mask(self, dims, &mask);
 }
 

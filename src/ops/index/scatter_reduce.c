@@ -8,6 +8,7 @@
 
 #include "core/error.h"
 #include "core/memory.h"
+#include "core/warning.h"
 #include "flambeau/ops/create.h"
 #include "flambeau/ops/index.h"
 #include "flambeau/ops/pointwise.h"
@@ -340,9 +341,11 @@ int scatter_reduce_backward_compose(fl_tensor *g, fl_tensor *self, int64_t dim, 
 int index_reduce_compose(fl_tensor *self, int64_t dim, fl_tensor *index, fl_tensor *source,
                          const char *reduce, bool include_self, fl_tensor **y)
 {
+    static atomic_bool warned;
     int64_t shape[TENSOR_MAX_DIMS];
     int d = shape_wrap_dim(dim, self->ndim), join = join_of(reduce);
-    if (d < 0)
+    if (d < 0 ||
+        warning_once(&warned, "index_reduce() is in beta and the API may change at any time."))
         return -1;
     if (join <= JOIN_SUM) {
         fl_error_clear();
