@@ -373,12 +373,46 @@ static int check_dims(const fl_tensor *self, fl_ints dim)
     return 0;
 }
 
+/* The result's layout, PyTorch's with MKL: the dims of the transform innermost, the last of them
+ * first where it is `apart` (halved), the others before them; each group in the order of self's. */
+static void lay_out(const fl_tensor *self, fl_ints dim, bool apart, struct op_shape *y)
+{
+    assert(y->ndim == self->ndim && dim.count > 0);
+    bool transformed[TENSOR_MAX_DIMS] = {false};
+    int order[TENSOR_MAX_DIMS], n = 0; /* from the outside inwards */
+    const int last = wrapped(self, dim.data[dim.count - 1]);
+    for (int64_t i = 0; i < dim.count; i++)
+        transformed[wrapped(self, dim.data[i])] = true;
+    for (int group = 0; group < 2; group++) {
+        const int first = n;
+        for (int64_t i = 0; i < (group ? dim.count : self->ndim); i++) {
+            const int d = group ? wrapped(self, dim.data[i]) : (int)i;
+            int at = n;
+            if (group ? apart && d == last : transformed[d])
+                continue;
+            for (; at > first && self->strides[order[at - 1]] < self->strides[d]; at--)
+                order[at] = order[at - 1];
+            order[at] = d, n++;
+        }
+    }
+    if (apart)
+        order[n++] = last;
+    assert(n == self->ndim);
+    y->strided = true;
+    int64_t step = 1;
+    for (int k = n - 1; k >= 0; k--) {
+        y->strides[order[k]] = step;
+        step *= y->sizes[order[k]] > 1 ? y->sizes[order[k]] : 1;
+    }
+}
+
 int fft_c2c_shape(fl_tensor *self, fl_ints dim, double scale, bool forward, struct op_shape *y)
 {
     (void)scale, (void)forward;
     if (check_dims(self, dim))
         return -1;
     op_shape_set(y, self->ndim, self->sizes);
+    lay_out(self, dim, false, y);
     return 0;
 }
 
@@ -401,6 +435,7 @@ int fft_r2c_shape(fl_tensor *self, fl_ints dim, double scale, bool onesided, str
     if (onesided)
         y->sizes[last] = self->sizes[last] / 2 + 1;
     y->dtype = dtype_complex(self->dtype);
+    lay_out(self, dim, true, y);
     return 0;
 }
 
@@ -430,6 +465,7 @@ int fft_c2r_shape(fl_tensor *self, fl_ints dim, double scale, int64_t last_dim_s
                          (long long)last_dim_size, (long long)(last_dim_size / 2 + 1),
                          (long long)self->sizes[last]);
     y->sizes[last] = last_dim_size;
+    lay_out(self, dim, true, y);
     return 0;
 }
 
