@@ -42,7 +42,8 @@ int room_take(const fl_op *f, const fl_value *args, fl_tensor *to, int ndim, con
         return 0;
     if (!same && room_resize(f, to, ndim, sizes))
         return -1;
-    if (!(to->flags & TENSOR_CONTIGUOUS))
+    /* Random numbers are drawn in the order of the memory that they are written to. */
+    if (!(to->flags & TENSOR_CONTIGUOUS) && (!f->random || tensor_check_written(to)))
         return 0;
     tensor_bump_version(to);
     *y = tensor_retain(to);

@@ -323,7 +323,8 @@ int randperm_cpu(int64_t n, fl_generator *generator, fl_dtype dtype, fl_device d
     assert(y->ndim == 1 && y->numel == n);
     (void)dtype, (void)device;
     fl_generator *g = or_default(generator);
-    fl_tensor *order = y->dtype == FL_INT64 ? tensor_retain(y) : tensor_new(1, &n, FL_INT64);
+    const bool in_place = y->dtype == FL_INT64 && y->flags & TENSOR_CONTIGUOUS;
+    fl_tensor *order = in_place ? tensor_retain(y) : tensor_new(1, &n, FL_INT64);
     int status = order && g ? 0 : -1;
     if (status == 0) {
         random_permutation(g, tensor_data(order), n);
