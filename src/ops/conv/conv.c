@@ -7,6 +7,7 @@
 #include <assert.h>
 #include <string.h>
 
+#include "autograd/autograd.h"
 #include "core/error.h"
 #include "core/sound.h"
 #include "flambeau/ops/conv.h"
@@ -35,6 +36,16 @@ static int spread(const char *name, fl_ints given, int spatial, int64_t *out)
     return 0;
 }
 
+/* PyTorch computes one dim as two. */
+static int refuse_dilation(const struct conv_window *w, int spatial)
+{
+    char text[128];
+    const int64_t wide[2] = {1, w->dilation[0]};
+    return error_set(FL_RUNTIME_ERROR, "dilation should be greater than zero, but got %s",
+                     spatial == 1 ? shape_text(text, sizeof text, 2, wide)
+                                  : shape_text(text, sizeof text, spatial, w->dilation));
+}
+
 static int check_window(const struct conv_window *w, int spatial, int64_t groups)
 {
     for (int d = 0; d < spatial; d++) {
@@ -43,7 +54,7 @@ static int check_window(const struct conv_window *w, int spatial, int64_t groups
         if (w->stride[d] <= 0)
             return error_set(FL_RUNTIME_ERROR, "non-positive stride is not supported");
         if (w->dilation[d] <= 0)
-            return error_set(FL_RUNTIME_ERROR, "dilation should be greater than zero");
+            return refuse_dilation(w, spatial);
         if (w->output_padding[d] < 0)
             return error_set(FL_RUNTIME_ERROR, "negative output_padding is not supported");
         /* Places are sums and products of these: they stay far within 64 bits. */
@@ -383,12 +394,22 @@ int conv2d_backward_weight_cpu(fl_tensor *g, fl_tensor *input, fl_ints weight_si
 
 /* ---- the composites ---- */
 
-/* Makes a tensor of `spatial` dims one of four: a batch of one, and a row of height one, where they
- * are missing. */
-static fl_tensor *four_dims(fl_tensor *t, int spatial, bool batched)
+/* Input, weight and bias as tensors of four dims and one: a batch of one, and rows of height one, where
+ * they are missing. Gradients reach the nodes made last first: what PyTorch leaves to one node is made
+ * in the order bias, weight, input, so that hooks run in its order. False with the error. */
+static bool four_dims(fl_tensor **input, fl_tensor **weight, fl_tensor **bias, int spatial,
+                      bool batched)
 {
-    fl_tensor *y = batched ? t : fl_unsqueeze(t, 0);
-    return spatial == 1 ? fl_unsqueeze(y, 2) : y;
+    assert(spatial == 1 || spatial == 2);
+    if (!batched)
+        *input = fl_unsqueeze(*input, 0);
+    if (spatial == 1) {
+        if (*bias && tensor_requires_grad(*bias))
+            *bias = fl_view(*bias, (fl_ints){(*bias)->sizes, 1});
+        *weight = fl_unsqueeze(*weight, 2);
+        *input = *input ? fl_unsqueeze(*input, 2) : NULL;
+    }
+    return *input && *weight;
 }
 
 static fl_tensor *own_dims(fl_tensor *y, int spatial, bool batched)
@@ -427,8 +448,9 @@ static int convolve(fl_tensor *input, fl_tensor *weight, fl_tensor *bias, fl_int
     bool batched = input->ndim == spatial + 2;
     if (spatial == 1) /* whose turned dims are not channels that come last (as in PyTorch) */
         input = fl_contiguous(input, FORMAT_CONTIGUOUS);
-    fl_tensor *result = fl__conv2d(four_dims(input, spatial, batched),
-                                   four_dims(weight, spatial, true), bias, (fl_ints){w.stride, 2},
+    if (!input || !four_dims(&input, &weight, &bias, spatial, batched))
+        return -1;
+    fl_tensor *result = fl__conv2d(input, weight, bias, (fl_ints){w.stride, 2},
                                    (fl_ints){w.padding, 2}, (fl_ints){w.dilation, 2}, groups);
     *y = own_dims(result, spatial, batched);
     return *y ? 0 : -1;
@@ -554,8 +576,9 @@ static int convolve_transposed(fl_tensor *input, fl_tensor *weight, fl_tensor *b
     }
     widen_window(&w, spatial);
     bool batched = input->ndim == spatial + 2;
-    fl_tensor *g = four_dims(input, spatial, batched), *filter = four_dims(weight, spatial, true);
-    if (!g || !filter)
+    fl_tensor *g = input, *filter = weight, *none = NULL;
+    fl_tensor *added = bias ? fl_view(bias, (fl_ints){(int64_t[]){-1, 1, 1}, 3}) : NULL;
+    if ((bias && !added) || !four_dims(&g, &filter, &none, spatial, batched))
         return -1;
     int64_t size[4] = {g->sizes[0], filter->sizes[1] * groups};
     for (int d = 0; d < 2; d++) {
@@ -574,8 +597,8 @@ static int convolve_transposed(fl_tensor *input, fl_tensor *weight, fl_tensor *b
     fl_tensor *result =
         fl__conv2d_backward_input(g, (fl_ints){size, 4}, filter, (fl_ints){w.stride, 2},
                                   (fl_ints){w.padding, 2}, (fl_ints){w.dilation, 2}, groups);
-    if (result && bias)
-        result = fl_add(result, fl_view(bias, (fl_ints){(int64_t[]){-1, 1, 1}, 3}), fl_int(1));
+    if (result && added)
+        result = fl_add(result, added, fl_int(1));
     result = own_dims(result, spatial, batched);
     if (result)
         result = fl__keep_format(fl__keep_format(result, weight), input);
