@@ -284,8 +284,8 @@ int native_batch_norm_compose(fl_tensor *input, fl_tensor *weight, fl_tensor *bi
         return fl__batch_norm_training(input, weight, bias, running_mean, running_var, momentum,
                                        eps, y, mean, rstd);
     if (!running_mean || !running_var)
-        return error_set(FL_RUNTIME_ERROR,
-                         "running_mean and running_var must be defined in evaluation mode");
+        return error_set(FL_RUNTIME_ERROR, "%s must be defined in evaluation mode",
+                         !running_mean ? "running_mean" : "running_var");
     return fl__batch_norm_inference(input, weight, bias, running_mean, running_var, eps, y, mean,
                                     rstd);
 }

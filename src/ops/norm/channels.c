@@ -69,9 +69,11 @@ int instance_norm_compose(fl_tensor *input, fl_tensor *running_mean, fl_tensor *
     const int64_t batch = input->sizes[0], channels = input->sizes[1];
     flat[0] = 1, flat[1] = batch * channels;
     fl_tensor *mean = repeated(running_mean, batch), *var = repeated(running_var, batch);
+    /* in PyTorch's order: gradients reach what was made last first */
+    fl_tensor *scale = repeated(weight, batch), *shift = repeated(bias, batch),
+              *x = fl_reshape(input, (fl_ints){flat, input->ndim});
     fl_tensor *result =
-        fl_batch_norm(fl_reshape(input, (fl_ints){flat, input->ndim}), repeated(weight, batch),
-                      repeated(bias, batch), mean, var, use_input_stats, momentum, eps, true);
+        fl_batch_norm(x, scale, shift, mean, var, use_input_stats, momentum, eps, true);
     *y = fl_view(result, (fl_ints){input->sizes, input->ndim});
     if (!*y || !use_input_stats || !running_mean)
         return *y ? 0 : -1;

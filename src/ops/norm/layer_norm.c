@@ -324,17 +324,19 @@ static fl_tensor *group_norm(fl_tensor *input, int64_t num_groups, fl_tensor *we
     for (int d = 0; d < input->ndim; d++)
         each[d] = d == 1 ? C : 1;
     fl_ints by_channel = {each, input->ndim}, sizes = {input->sizes, input->ndim};
+    /* Gradients reach what was made last first: input, weight, bias, as from PyTorch's one node. */
+    fl_tensor *b = bias ? fl_view(op_widen(bias), by_channel) : NULL;
+    fl_tensor *w = weight ? fl_view(op_widen(weight), by_channel) : NULL;
     fl_tensor *flat = fl_reshape(op_widen(input), (fl_ints){rows, 2}), *x, *mean, *rstd;
     if (fl_native_layer_norm(flat, (fl_ints){&rows[1], 1}, NULL, NULL, eps, &x, &mean, &rstd))
         return NULL;
     x = fl_view(x, sizes);
-    fl_tensor *w = weight ? fl_view(op_widen(weight), by_channel) : NULL;
     if (weight && bias) /* in one pass */
-        x = fl_addcmul(fl_view(op_widen(bias), by_channel), x, w, fl_int(1));
+        x = fl_addcmul(b, x, w, fl_int(1));
     else if (weight)
         x = fl_mul(x, w);
     else if (bias)
-        x = fl_add(x, fl_view(op_widen(bias), by_channel), fl_int(1));
+        x = fl_add(x, b, fl_int(1));
     x = op_as(x, input->dtype);
     return x ? fl__keep_format(x, input) : NULL;
 }
