@@ -180,8 +180,8 @@ int frexp_check(fl_tensor *self)
 
 int frexp_shape(fl_tensor *self, struct op_shape *y)
 {
-    op_shape_like(&y[0], self);
-    op_shape_like(&y[1], self);
+    op_shape_laid_as(&y[0], self);
+    op_shape_laid_as(&y[1], self);
     y[0].dtype = self->dtype, y[1].dtype = FL_INT32;
     return 0;
 }
@@ -190,18 +190,18 @@ int frexp_cpu(fl_tensor *self, fl_tensor *mantissa, fl_tensor *exponent)
 {
     assert(exponent->dtype == FL_INT32 && mantissa->numel == self->numel);
     fl_tensor *x = tensor_as(self, FL_FLOAT64),
-              *m = tensor_new(x ? x->ndim : 0, self->sizes, FL_FLOAT64);
-    int status = x && m ? 0 : -1;
+              *m = tensor_new(self->ndim, self->sizes, FL_FLOAT64),
+              *e = tensor_new(self->ndim, self->sizes, FL_INT32);
+    int status = x && m && e ? 0 : -1;
     const double *from = status == 0 ? tensor_data(x) : NULL;
     for (int64_t i = 0; status == 0 && i < x->numel; i++) {
-        int e = 0;
-        double part = isfinite(from[i]) ? frexp(from[i], &e) : from[i];
-        ((double *)tensor_data(m))[i] = part;
-        ((int32_t *)tensor_data(exponent))[i] = e;
+        int power = 0;
+        ((double *)tensor_data(m))[i] = isfinite(from[i]) ? frexp(from[i], &power) : from[i];
+        ((int32_t *)tensor_data(e))[i] = power;
     }
     if (status == 0)
-        status = tensor_copy(mantissa, m);
-    tensor_release(x), tensor_release(m);
+        status = tensor_copy(mantissa, m) || tensor_copy(exponent, e) ? -1 : 0;
+    tensor_release(x), tensor_release(m), tensor_release(e);
     return status;
 }
 

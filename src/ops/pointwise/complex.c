@@ -1,4 +1,6 @@
 /* Complex numbers from their parts, and what is made of the parts of complex numbers. */
+#include <assert.h>
+
 #include "core/error.h"
 #include "flambeau/ops/index.h"
 #include "flambeau/ops/pointwise.h"
@@ -57,12 +59,39 @@ static int check_parts(const fl_tensor *a, const fl_tensor *b)
     return 0;
 }
 
+/* The dims of both, outermost first in the memory of a pointwise result, and where each went; false
+ * where they stand so already. */
+static bool order_of(const fl_tensor *a, const fl_tensor *b, int64_t *order, int64_t *back)
+{
+    assert(shape_equal(a, b));
+    bool moved = false;
+    int64_t strides[TENSOR_MAX_DIMS];
+    const int64_t *const both[] = {a->strides, b->strides};
+    shape_lay(a->ndim, a->sizes, 2, both, strides);
+    for (int d = 0; d < a->ndim; d++) {
+        int at = d;
+        for (; at > 0 && strides[order[at - 1]] < strides[d]; at--)
+            order[at] = order[at - 1];
+        order[at] = d;
+    }
+    for (int k = 0; k < a->ndim; k++)
+        back[order[k]] = k, moved |= order[k] != k;
+    return moved;
+}
+
 int complex_compose(fl_tensor *real, fl_tensor *imag, fl_tensor **y)
 {
+    int64_t order[TENSOR_MAX_DIMS], back[TENSOR_MAX_DIMS];
     if (check_parts(real, imag) || expand_both(&real, &imag))
         return -1;
+    const fl_ints there = {order, real->ndim}, here = {back, real->ndim};
+    const bool moved = order_of(real, imag, order, back);
+    if (moved)
+        real = fl_permute(real, there), imag = fl_permute(imag, there);
     fl_tensor *const parts[] = {real, imag};
-    return op_give(y, fl_view_as_complex(fl_stack((fl_tensors){parts, 2}, -1)));
+    fl_tensor *both = real && imag ? fl_stack((fl_tensors){parts, 2}, -1) : NULL;
+    fl_tensor *made = both ? fl_view_as_complex(both) : NULL;
+    return op_give(y, made && moved ? fl_permute(made, here) : made);
 }
 
 int polar_compose(fl_tensor *abs, fl_tensor *angle, fl_tensor **y)

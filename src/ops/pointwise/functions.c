@@ -29,7 +29,15 @@ int polygamma_cpu(fl_tensor *self, int64_t n, fl_tensor *y)
 int nan_to_num_compose(fl_tensor *self, const double *nan, const double *posinf,
                        const double *neginf, fl_tensor **y)
 {
-    double most = dtype_is_floating(self->dtype) ? dtype_largest(self->dtype) : 0;
-    *y = fl__nan_to_num(self, nan ? *nan : 0, posinf ? *posinf : most, neginf ? *neginf : -most);
+    const bool complex = dtype_is_complex(self->dtype);
+    const double most = dtype_is_inexact(self->dtype) ? dtype_largest(self->dtype) : 0;
+    fl_tensor *parts = complex ? fl_view_as_real(self) : self;
+    *y = parts ? fl__nan_to_num(parts, nan ? *nan : 0, posinf ? *posinf : most,
+                                neginf ? *neginf : -most)
+               : NULL;
+    if (*y && complex) { /* a number with one such part has no gradient */
+        *y = fl_view_as_complex(*y);
+        *y = *y ? fl_where(fl_isfinite(self), *y, fl_detach(*y)) : NULL;
+    }
     return *y ? 0 : -1;
 }

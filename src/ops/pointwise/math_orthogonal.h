@@ -15,10 +15,10 @@
 
 #define M_MOST_DEGREES ((int64_t)1 << 24)
 
-/* The degree as an integer, -1 for all below 0. */
+/* The degree as an integer; -1 for all below 0, and, as for PyTorch, for what no int64 holds. */
 M_INLINE int64_t m_degree_f64(double n)
 {
-    return n > -1.0 ? n < 0x1p62 ? (int64_t)n : (int64_t)1 << 62 : -1;
+    return n > -1.0 && n < 0x1p63 ? (int64_t)n : -1;
 }
 
 M_INLINE bool m_is_odd_f64(int64_t n)
