@@ -43,6 +43,9 @@ int loss_reduce(fl_tensor *errors, const char *reduction, fl_tensor **y)
 
 int mse_loss_compose(fl_tensor *self, fl_tensor *target, const char *reduction, fl_tensor **y)
 {
+    const int common = dtype_promote(self->dtype, target->dtype);
+    if (!dtype_is_inexact(common))
+        return dtype_refuse("mse_cpu", common);
     if (advise_rounded(self))
         return -1;
     return loss_reduce(fl__squared_error(self, target), reduction, y);
