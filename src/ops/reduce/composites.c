@@ -470,13 +470,17 @@ int renorm_compose(fl_tensor *self, fl_value p, int64_t dim, fl_value maxnorm, f
             others[n++] = d;
     self = fl_contiguous(self, -1); /* one order of summation for any layout */
     fl_tensor *rows = self ? op_widen(self) : NULL;
-    fl_tensor *size = rows ? norm_of(rows, p, (fl_ints){others, n}, true, FL_NO_DTYPE) : NULL;
+    const fl_ints along_others = {others, n};
+    fl_tensor *size = rows ? norm_of(fl_detach(rows), p, along_others, true, FL_NO_DTYPE) : NULL;
+    fl_tensor *above = size ? fl_gt_scalar(size, maxnorm) : NULL;
+    if (above && autograd_mode.grad && tensor_requires_grad(self)) /* of what is scaled alone */
+        size =
+            norm_of(fl_where_scalar(above, rows, fl_float(0)), p, along_others, true, FL_NO_DTYPE);
     fl_tensor *smaller =
         size ? fl_mul_scalar(fl_reciprocal(fl_add_scalar(size, fl_float(1e-7), fl_int(1))), maxnorm)
              : NULL;
-    fl_tensor *scale =
-        size ? fl_where_scalar(fl_gt_scalar(size, maxnorm), smaller, fl_float(1)) : NULL;
-    return op_give(y, fl_mul(self, op_as(scale, self->dtype)));
+    fl_tensor *scale = above && smaller ? fl_where_scalar(above, smaller, fl_float(1)) : NULL;
+    return op_give(y, scale ? fl_mul(self, op_as(scale, self->dtype)) : NULL);
 }
 
 /* ---- variance ---- */
