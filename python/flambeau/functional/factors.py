@@ -1,14 +1,37 @@
 """Factors of matrices under their older names, and approximate ones of large matrices."""
 
+from functools import cache
+
 import flambeau
 from flambeau import _C
 
 linalg = _C._linalg
 
 
+@cache
+def _warn_of_lu():
+    """PyTorch's warning, the first time."""
+    import warnings
+
+    warnings.warn(
+        "torch.lu is deprecated in favor of torch.linalg.lu_factor / torch.linalg.lu_factor_ex and "
+        "will be removed in a future PyTorch release.\n"
+        "LU, pivots = torch.lu(A, compute_pivots)\n"
+        "should be replaced with\n"
+        "LU, pivots = torch.linalg.lu_factor(A, compute_pivots)\n"
+        "and\n"
+        "LU, pivots, info = torch.lu(A, compute_pivots, get_infos=True)\n"
+        "should be replaced with\n"
+        "LU, pivots, info = torch.linalg.lu_factor_ex(A, compute_pivots)",
+        UserWarning,
+        stacklevel=3,
+    )
+
+
 def lu(A, pivot=True, get_infos=False, out=None):
     """(LU, pivots), or (LU, pivots, info), of A = P L U (source: torch.lu). Singular matrices are
     refused unless get_infos."""
+    _warn_of_lu()
     result = linalg.lu_factor_ex(A, pivot=pivot)
     if not get_infos:
         result = tuple(result[:2])

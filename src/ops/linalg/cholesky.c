@@ -6,6 +6,7 @@
  */
 #include "core/error.h"
 #include "core/memory.h"
+#include "core/warning.h"
 #include "flambeau/ops/copy.h"
 #include "flambeau/ops/create.h"
 #include "flambeau/ops/linalg.h"
@@ -82,6 +83,20 @@ int linalg_cholesky_compose(fl_tensor *self, bool upper, fl_tensor **y)
 
 int cholesky_compose(fl_tensor *self, bool upper, fl_tensor **y)
 {
+    static atomic_bool warned;
+    if (warning_once(&warned,
+                     "torch.cholesky is deprecated in favor of torch.linalg.cholesky and will "
+                     "be removed in a future PyTorch release.\n"
+                     "L = torch.cholesky(A)\n"
+                     "should be replaced with\n"
+                     "L = torch.linalg.cholesky(A)\n"
+                     "and\n"
+                     "U = torch.cholesky(A, upper=True)\n"
+                     "should be replaced with\n"
+                     "U = torch.linalg.cholesky(A).mH\n"
+                     "This transform will produce equivalent results for all valid "
+                     "(symmetric positive definite) inputs."))
+        return -1;
     return checked_cholesky(self, upper, "cholesky", y);
 }
 

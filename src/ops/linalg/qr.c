@@ -3,6 +3,7 @@
 
 #include "core/error.h"
 #include "core/memory.h"
+#include "core/warning.h"
 #include "flambeau/ops/create.h"
 #include "flambeau/ops/index.h"
 #include "flambeau/ops/linalg.h"
@@ -85,6 +86,16 @@ int qr_cpu(fl_tensor *A, const char *mode, fl_tensor *Q, fl_tensor *R)
 
 int qr_old_compose(fl_tensor *self, bool some, fl_tensor **Q, fl_tensor **R)
 {
+    static atomic_bool warned;
+    if (warning_once(
+            &warned,
+            "torch.qr is deprecated in favor of torch.linalg.qr and will be removed in a "
+            "future PyTorch release.\n"
+            "The boolean parameter 'some' has been replaced with a string parameter 'mode'.\n"
+            "Q, R = torch.qr(A, some)\n"
+            "should be replaced with\n"
+            "Q, R = torch.linalg.qr(A, 'reduced' if some else 'complete')"))
+        return -1;
     return fl_linalg_qr(self, some ? "reduced" : "complete", Q, R);
 }
 

@@ -1,5 +1,6 @@
 /* Triangular systems, by substitution. */
 #include "core/error.h"
+#include "core/warning.h"
 #include "flambeau/ops/copy.h"
 #include "flambeau/ops/create.h"
 #include "flambeau/ops/linalg.h"
@@ -84,6 +85,17 @@ int solve_triangular_backward_compose(fl_tensor *g, fl_tensor *a, fl_tensor *x, 
 int triangular_solve_compose(fl_tensor *self, fl_tensor *A, bool upper, bool transpose,
                              bool unitriangular, fl_tensor **y0, fl_tensor **y1)
 {
+    static atomic_bool warned;
+    if (warning_once(&warned,
+                     "torch.triangular_solve is deprecated in favor of "
+                     "torch.linalg.solve_triangularand will be removed in a future PyTorch "
+                     "release.\n"
+                     "torch.linalg.solve_triangular has its arguments reversed and does "
+                     "not return a copy of one of the inputs.\n"
+                     "X = torch.triangular_solve(B, A).solution\n"
+                     "should be replaced with\n"
+                     "X = torch.linalg.solve_triangular(A, B)."))
+        return -1;
     if (matrix_check_same(self, A))
         return -1;
     *y1 = fl_clone(A, -1);
