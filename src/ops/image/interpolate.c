@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "core/error.h"
+#include "core/warning.h"
 #include "flambeau/ops/copy.h"
 #include "flambeau/ops/image.h"
 #include "flambeau/ops/index.h"
@@ -383,4 +384,37 @@ int interpolate_number_compose(fl_tensor *input, const int64_t *size, const doub
         input, (fl_ints){size ? sizes : NULL, size ? spatial : 0},
         (fl_floats){scale_factor ? factors : NULL, scale_factor ? spatial : 0}, mode, align_corners,
         recompute_scale_factor, antialias, y);
+}
+
+/* ---- older names ---- */
+
+static int warn_of(const char *name)
+{
+    return warning_give(
+        "`nn.functional.%s` is deprecated. Use `nn.functional.interpolate` instead.", name);
+}
+
+int upsample_nearest_check(fl_tensor *input, fl_ints size, fl_floats scale_factor)
+{
+    (void)input, (void)size, (void)scale_factor;
+    return warn_of("upsample_nearest");
+}
+
+int upsample_nearest_number_check(fl_tensor *input, const int64_t *size, const double *scale_factor)
+{
+    (void)input, (void)size, (void)scale_factor;
+    return warn_of("upsample_nearest");
+}
+
+int upsample_bilinear_check(fl_tensor *input, fl_ints size, fl_floats scale_factor)
+{
+    (void)input, (void)size, (void)scale_factor;
+    return warn_of("upsample_bilinear");
+}
+
+int upsample_bilinear_number_check(fl_tensor *input, const int64_t *size,
+                                   const double *scale_factor)
+{
+    (void)input, (void)size, (void)scale_factor;
+    return warn_of("upsample_bilinear");
 }

@@ -113,8 +113,25 @@ int fold_compose(fl_tensor *input, fl_ints output_size, fl_ints kernel_size, fl_
         return -1;
     const int64_t kh = w.kernel[0], kw = w.kernel[1], height = output_size.data[0],
                   width = output_size.data[1];
-    if (t->ndim != 3 || t->sizes[1] % w.taps || t->sizes[2] != w.count[0] * w.count[1] ||
-        w.count[0] < 1 || w.count[1] < 1)
+    if (t->ndim == 3 && t->sizes[1] % w.taps)
+        return error_set(FL_RUNTIME_ERROR,
+                         "Expected size of input's dimension 1 to be divisible by the product of "
+                         "kernel_size, but got input.size(1)=%lld and kernel_size=(%lld, %lld).",
+                         (long long)t->sizes[1], (long long)kh, (long long)kw);
+    if (t->ndim == 3 && w.count[0] >= 1 && w.count[1] >= 1 &&
+        t->sizes[2] != w.count[0] * w.count[1])
+        return error_set(
+            FL_RUNTIME_ERROR,
+            "Given output_size=(%lld, %lld), kernel_size=(%lld, %lld), dilation=(%lld, %lld), "
+            "padding=(%lld, %lld), stride=(%lld, %lld), expected size of input's dimension 2 to "
+            "match the calculated number of sliding blocks %lld * %lld = %lld, but got "
+            "input.size(2)=%lld.",
+            (long long)height, (long long)width, (long long)kh, (long long)kw,
+            (long long)w.dilation[0], (long long)w.dilation[1], (long long)w.padding[0],
+            (long long)w.padding[1], (long long)w.stride[0], (long long)w.stride[1],
+            (long long)w.count[0], (long long)w.count[1], (long long)(w.count[0] * w.count[1]),
+            (long long)t->sizes[2]);
+    if (t->ndim != 3 || w.count[0] < 1 || w.count[1] < 1)
         return error_set(FL_RUNTIME_ERROR,
                          "Given output_size=(%lld, %lld), kernel_size=(%lld, %lld), expected input "
                          "of shape (N, C * %lld, %lld), but got %s",
