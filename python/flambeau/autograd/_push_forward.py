@@ -30,18 +30,18 @@ def push_forward(ctx, args, output):
             moved = _run_jvp(ctx, tangents)
         finally:
             _C._hide_duals(hidden)
-        _give(type(ctx), outputs, moved if isinstance(moved, tuple) else (moved,), level)
+        _give(ctx._forward_cls, outputs, moved if isinstance(moved, tuple) else (moved,), level)
 
 
 def _run_jvp(ctx, tangents):
     """The Function's jvp; saved_tensors are what save_for_forward was given, if it was called."""
     saved = ctx.__dict__.get("_saved_for_forward")
     if saved is None:
-        return type(ctx).jvp(ctx, *tangents)
+        return ctx._forward_cls.jvp(ctx, *tangents)
     before = ctx.to_save
     ctx.to_save = saved
     try:
-        return type(ctx).jvp(ctx, *tangents)
+        return ctx._forward_cls.jvp(ctx, *tangents)
     finally:
         if before is None:
             del ctx.to_save

@@ -1,17 +1,36 @@
 """Operators with a derivative of one's own (source: torch.autograd.Function).
 
-The object that forward and backward get as `ctx` is the node of the call; its type, with apply,
-save_for_backward and the like, is in C.
+The object that forward and backward get as `ctx` is the node of the call, of a class that each
+Function has for its own, NAMEBackward; save_for_backward, apply and the like are in C.
 """
 
 from functools import wraps
 
 from flambeau import _C
 
-FunctionCtx = _C._FunctionNode
+class FunctionCtx(_C._FunctionNode):
+    """What forward and backward get as `ctx`, and what Function derives from."""
+
+    def save_for_forward(self, *tensors):
+        """Keeps tensors for jvp, which finds them in saved_tensors."""
+        self._saved_for_forward = tensors
 
 
-class Function(FunctionCtx):
+class BackwardCFunction(FunctionCtx):
+    """The class of ctx; `_forward_cls` is the Function."""
+
+
+class FunctionMeta(type):
+    """Makes the class of ctx that a Function has."""
+
+    def __init__(cls, name, bases, attrs):
+        cls._backward_cls = type(
+            name + "Backward", (BackwardCFunction,), {"__module__": __name__, "_forward_cls": cls}
+        )
+        super().__init__(name, bases, attrs)
+
+
+class Function(FunctionCtx, metaclass=FunctionMeta):
     """Subclasses define the static methods forward(ctx, *args) and backward(ctx, *grads), or
     forward(*args) with setup_context(ctx, inputs, output); `apply` calls them.
 
@@ -19,10 +38,6 @@ class Function(FunctionCtx):
     """
 
     generate_vmap_rule = False
-
-    def save_for_forward(self, *tensors):
-        """Keeps tensors for jvp, which finds them in saved_tensors."""
-        self._saved_for_forward = tensors
 
     @staticmethod
     def forward(*args, **kwargs):
@@ -39,7 +54,7 @@ class Function(FunctionCtx):
 
     @staticmethod
     def backward(ctx, *grad_outputs):
-        return type(ctx).vjp(ctx, *grad_outputs)
+        return ctx._forward_cls.vjp(ctx, *grad_outputs)
 
     @staticmethod
     def jvp(ctx, *grad_inputs):

@@ -1,7 +1,7 @@
 /* autograd.Function: nodes whose derivative is written in Python.
  *
- * _FunctionNode is what flambeau.autograd.Function derives from; its instance is the `ctx` of one
- * call, made by apply. The node in the graph owns the ctx; the ctx points back without owning, so
+ * _FunctionNode is what flambeau.autograd.Function derives from, and the class that each Function has
+ * for its nodes, `_backward_cls`; an instance of that is the `ctx` of one call, made by apply. The node in the graph owns the ctx; the ctx points back without owning, so
  * there is no cycle. What save_for_backward was given is kept as handles with their versions once
  * forward has returned; a saved result is kept as an alias without history, because the result
  * holds the node.
@@ -239,7 +239,7 @@ static PyObject *context_set_materialize(PyObject *self, PyObject *value)
 static PyObject *context_name(PyObject *self, PyObject *unused)
 {
     (void)unused;
-    return PyUnicode_FromFormat("%sBackward", python_type_name(self));
+    return PyUnicode_FromString(python_type_name(self));
 }
 
 static PyObject *context_next(PyObject *self, void *unused)
@@ -363,11 +363,13 @@ static int function_backward(struct node *n, fl_tensor *const *g, bool create_gr
     struct function_node *f = (struct function_node *)n;
     bool held = turn_pause();
     struct outside_callback state = outside_callback();
-    PyObject *backward =
-        PyObject_GetAttrString((PyObject *)Py_TYPE((PyObject *)f->context), "backward");
+    PyObject *class =
+        PyObject_GetAttrString((PyObject *)Py_TYPE((PyObject *)f->context), "_forward_cls");
+    PyObject *backward = class ? PyObject_GetAttrString(class, "backward") : NULL;
     PyObject *args = backward ? backward_arguments(f, g) : NULL;
     PyObject *result = args ? PyObject_CallObject(backward, args) : NULL;
     bool ok = result && take_gradients(f, result, out);
+    Py_XDECREF(class);
     Py_XDECREF(backward);
     Py_XDECREF(args);
     Py_XDECREF(result);
@@ -445,7 +447,7 @@ static struct function_node *node_new(PyObject *context, PyObject *args, int res
     f->bytes = bytes;
     f->arguments = arguments;
     node_init(&f->node, &FUNCTION_NODE, edges, edge, results);
-    PyOS_snprintf(f->name, sizeof f->name, "%sBackward", python_type_name(context));
+    PyOS_snprintf(f->name, sizeof f->name, "%s", python_type_name(context));
     for (int i = 0, next = 0; i < arguments; i++) {
         PyObject *o = PyTuple_GetItem(args, i);
         int e = f->edge_of[i] = pytensor_check(o) ? next++ : -1;
@@ -667,7 +669,14 @@ static PyObject *context_apply(PyObject *class, PyObject *args, PyObject *kwargs
 {
     if (autograd_mode.interpose & INTERPOSE_LANES && needs_batch(class, args))
         return apply_batch(class, args, kwargs);
-    PyObject *context = PyType_GenericAlloc((PyTypeObject *)class, 0);
+    PyObject *kind = PyObject_GetAttrString(class, "_backward_cls");
+    PyObject *context =
+        kind && PyType_Check(kind) && PyType_IsSubtype((PyTypeObject *)kind, context_type)
+            ? PyType_GenericAlloc((PyTypeObject *)kind, 0)
+            : NULL;
+    if (kind && !context && !PyErr_Occurred())
+        PyErr_Format(PyExc_TypeError, "_backward_cls is no class of contexts");
+    Py_XDECREF(kind);
     if (!context)
         return NULL;
     context_of(context)->materialize = 1;
@@ -758,8 +767,7 @@ static PyObject *context_repr(PyObject *self)
         return ((reprfunc)PyType_GetSlot(&PyBaseObject_Type, Py_tp_repr))(self);
     PyObject *name = PyType_GetName(Py_TYPE(self));
     PyObject *text =
-        name ? PyUnicode_FromFormat("<torch.autograd.function.%UBackward object at %p>", name, self)
-             : NULL;
+        name ? PyUnicode_FromFormat("<torch.autograd.function.%U object at %p>", name, self) : NULL;
     Py_XDECREF(name);
     return text;
 }
