@@ -26,9 +26,11 @@ _UNTYPED = frozenset(
 
 def _rebuilt(tensor):
     """The function that makes it again, and its arguments."""
+    from flambeau.storage import _typed_over
+
     untyped = tensor.dtype in _UNTYPED
     parts = (
-        tensor.untyped_storage() if untyped else tensor.storage(),
+        tensor.untyped_storage() if untyped else _typed_over(tensor),
         tensor.storage_offset(),
         tuple(tensor.shape),
         tensor.stride(),

@@ -582,7 +582,7 @@ def _from_archive(archive, options):
             if swapped:
                 untyped.byteswap(dtype)
             known[key] = storage.TypedStorage(
-                wrap_storage=options.place(untyped, location), dtype=dtype
+                wrap_storage=options.place(untyped, location), dtype=dtype, _internal=True
             )
         return known[key]
 
@@ -646,6 +646,7 @@ def _from_pickles(content, at, options):
                     storage.UntypedStorage(count * dtype.itemsize), location
                 ),
                 dtype=dtype,
+                _internal=True,
             )
         if saved_id[5:] not in ((), (None,)):
             raise UnpicklingError("views of storages, which PyTorch 0.3 wrote, are not read")

@@ -12,6 +12,7 @@ from flambeau import _C
 from flambeau._legacy import DTYPES
 
 _live = WeakValueDictionary()  # a storage's key -> its UntypedStorage
+_warned_of_typed = False
 
 
 def _untyped(tensor):
@@ -26,7 +27,30 @@ def _untyped(tensor):
 
 def _typed(tensor):
     """Tensor.storage."""
-    return TypedStorage(wrap_storage=_untyped(tensor), dtype=tensor.dtype)
+    _warn_of_typed(3)
+    return _typed_over(tensor)
+
+
+def _typed_over(tensor):
+    return TypedStorage(wrap_storage=_untyped(tensor), dtype=tensor.dtype, _internal=True)
+
+
+def _warn_of_typed(stacklevel):
+    """PyTorch's warning, the first time that a program asks for a typed storage."""
+    global _warned_of_typed
+    if _warned_of_typed:
+        return
+    _warned_of_typed = True
+    import warnings
+
+    warnings.warn(
+        "TypedStorage is deprecated. It will be removed in the future and UntypedStorage will be "
+        "the only storage class. This should only matter to you if you are using storages "
+        "directly.  To access UntypedStorage directly, use tensor.untyped_storage() instead of "
+        "tensor.storage()",
+        UserWarning,
+        stacklevel=stacklevel,
+    )
 
 
 def _type_of(tensor):
@@ -106,7 +130,7 @@ class _Common:
         if moved is elements:
             return self
         untyped = moved.untyped_storage()
-        return untyped if self.untyped() is self else moved.storage()
+        return untyped if self.untyped() is self else _typed_over(moved)
 
     def __repr__(self):
         shown = self.tolist()
@@ -253,7 +277,7 @@ class UntypedStorage(_Common):
         raise NotImplementedError("Flambeau's storages cannot be resized: make a new tensor")
 
     def _converted(self, dtype):
-        return TypedStorage(self.tolist(), dtype=dtype)
+        return TypedStorage(self.tolist(), dtype=dtype, _internal=True)
 
 
 class TypedStorage(_Common):
@@ -263,6 +287,8 @@ class TypedStorage(_Common):
     dtype = None
 
     def __init__(self, *args, wrap_storage=None, dtype=None, device=None, _internal=False):
+        if not _internal:
+            _warn_of_typed(3)
         self.dtype = dtype or self.dtype or _C.get_default_dtype()
         if device is not None:
             _C.empty([0], device=device)
@@ -299,7 +325,7 @@ class TypedStorage(_Common):
 
     def clone(self):
         """A copy."""
-        return self._elements().clone().storage()
+        return _typed_over(self._elements().clone())
 
     def copy_(self, source, non_blocking=None):
         """Takes the elements of a storage, converted to this dtype."""
@@ -324,7 +350,7 @@ class TypedStorage(_Common):
         self._untyped_storage.resize_(size * self.element_size())
 
     def _as(self, dtype):
-        return self if dtype is self.dtype else self._elements().to(dtype).storage()
+        return self if dtype is self.dtype else _typed_over(self._elements().to(dtype))
 
     def __getitem__(self, index):
         if isinstance(index, slice):
@@ -370,7 +396,7 @@ def _rebuild_untyped(content, device="cpu"):
 
 
 def _rebuild_typed(storage, dtype):
-    return TypedStorage(wrap_storage=storage, dtype=dtype)
+    return TypedStorage(wrap_storage=storage, dtype=dtype, _internal=True)
 
 
 class _StorageType(type):
