@@ -120,3 +120,67 @@ def test_rows_are_renormed_by_their_count_of_order_0():
     rows = T([[3.0, 4.0, 0.0]])
     torch.embedding_renorm_(rows, T([0]), 1.0, 0.0)
     assert rows.tolist() == [pytest.approx([1.5, 2.0, 0.0])]
+
+
+def test_pools_of_int64_are_exact():
+    big = 2**53
+    x = T([[[big + 1, big], [big + 2, big + 3]]])
+    y, at = F.max_pool2d(x, 2, return_indices=True)
+    assert y.tolist() == [[[big + 3]]] and at.tolist() == [[[3]]]
+    assert F.max_pool2d(x, 2, 1, 1).tolist() == [
+        [[big + 1, big + 1, big], [big + 2, big + 3, big + 3], [big + 2, big + 3, big + 3]]
+    ]
+    assert F.max_pool3d(x[None], (1, 2, 2)).tolist() == [[[[big + 3]]]]
+    assert F.avg_pool2d(T([[[big + 1, big + 1], [big + 1, big + 1]]]), 2).tolist() == [[[big + 1]]]
+    assert F.avg_pool2d(T([[[-3, 0], [0, 0]]]), 2, divisor_override=-2).tolist() == [[[1]]]
+
+
+def test_as_strided_scatter_counts_from_the_storage():
+    x, src = torch.arange(10.0), torch.full((3,), 9.0)
+    assert torch.as_strided_scatter(x[2:], src, (3,), (1,), 0).tolist() == [9, 3, 4, 5, 6, 7, 8, 9]
+    assert torch.as_strided_scatter(x[2:], src, (3,), (1,)).tolist() == [9, 9, 9, 5, 6, 7, 8, 9]
+    t = torch.arange(12.0).view(3, 4)
+    assert torch.as_strided_scatter(t.t(), src, (3,), (4,), 1)[1].tolist() == [9, 9, 9]
+    assert torch.as_strided_scatter(t[1:].t(), src, (3,), (1,), 4).tolist() == [
+        [9, 8], [9, 9], [9, 10], [7, 11]
+    ]
+    assert torch.as_strided_scatter(torch.ones(1, 4).expand(3, 4), torch.zeros(2), (2,), (1,), 1)[
+        0
+    ].tolist() == [1, 0, 0, 1]
+
+
+def test_renorm_leaves_alone_what_it_does_not_scale():
+    x = T([[3.0, 4.0], [nan, 1.0], [0.0, 0.1]])
+    (grad,) = gradients(lambda x: x.renorm(2, 0, 1.0), x)
+    assert grad[1:] == [[1.0, 1.0], [1.0, 1.0]]
+    assert grad[0] == pytest.approx([0.032, -0.024], abs=1e-6)
+
+
+def test_the_divergence_from_a_target_that_is_zero():
+    (x, t) = gradients(lambda x, t: F.kl_div(x, t, reduction="sum"), T([0.5, 0.2]), T([0.0, 1.0]))
+    assert x == [0.0, -1.0] and math.isnan(t[0]) and t[1] == pytest.approx(0.8)
+
+
+def test_nan_to_num_of_complex_numbers():
+    x = T([complex(nan, 1), complex(inf, -inf), complex(1, nan)])
+    most = torch.finfo(torch.float32).max
+    assert torch.nan_to_num(x).tolist() == [1j, complex(most, -most), 1]
+    assert torch.nan_to_num(x, 5.0, 6.0, 7.0).tolist() == [5 + 1j, 6 + 7j, 1 + 5j]
+    assert x.nan_to_num_().isfinite().all()
+
+
+def test_hinge_embedding_loss_of_integers():
+    x, y = T([1, -3], dtype=torch.int8), T([1, -1], dtype=torch.int8)
+    loss = F.hinge_embedding_loss(x, y, margin=1.9, reduction="none")
+    assert loss.dtype == torch.int8 and loss.tolist() == [1, 4]
+    assert F.hinge_embedding_loss(x, y, reduction="sum").dtype == torch.int64
+
+
+@pytest.mark.parametrize("degree", [1e30, inf, nan, -1.0])
+def test_polynomials_of_no_degree(degree):
+    special = torch.special
+    x = T([0.5, 2.0, nan])
+    for f in (special.hermite_polynomial_h, special.hermite_polynomial_he,
+              special.chebyshev_polynomial_t, special.chebyshev_polynomial_u,
+              special.laguerre_polynomial_l, special.legendre_polynomial_p):
+        assert f(x, degree).tolist() == [0.0, 0.0, 0.0]

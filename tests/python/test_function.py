@@ -369,3 +369,30 @@ def test_limits():
     )
     with pytest.raises(TypeError):
         torch.finfo(torch.int32)
+
+
+def test_the_node_has_a_class_of_its_own():
+    """As PyTorch's: NAMEBackward, which is no Function and knows its own."""
+
+    class Twice(torch.autograd.Function):
+        @staticmethod
+        def forward(ctx, x):
+            return x * 2
+
+        @staticmethod
+        def backward(ctx, g):
+            seen.append(ctx)
+            return g * 2
+
+    class Again(Twice):
+        pass
+
+    seen = []
+    for kind in (Twice, Again):
+        node = kind.apply(torch.ones(1, requires_grad=True)).grad_fn
+        assert type(node).__name__ == node.name() == kind.__name__ + "Backward"
+        assert node._forward_cls is kind and type(node) is kind._backward_cls
+        assert not isinstance(node, torch.autograd.Function)
+        assert isinstance(node, torch.autograd.graph.Node)
+    Twice.apply(torch.ones(1, requires_grad=True)).backward()
+    assert type(seen[0]) is Twice._backward_cls

@@ -22,6 +22,12 @@ def order(module, *inputs):
         (nn.Conv2d(2, 2, 1), (1, 2, 2, 2), "weight bias"),
         (nn.LayerNorm(2), (3, 2), "weight bias"),
         (nn.LSTM(2, 2), (3, 1, 2), "weight_ih_l0 bias_ih_l0 weight_hh_l0 bias_hh_l0"),
+        (nn.Conv1d(2, 2, 1), (1, 2, 2), "weight bias"),
+        (nn.Conv1d(2, 2, 1), (2, 2), "weight bias"),
+        (nn.ConvTranspose1d(2, 2, 1), (1, 2, 2), "weight bias"),
+        (nn.ConvTranspose2d(2, 2, 1), (1, 2, 2, 2), "weight bias"),
+        (nn.GroupNorm(1, 2), (3, 2), "weight bias"),
+        (nn.InstanceNorm1d(2, affine=True), (3, 2, 4), "bias weight"),
     ],
     ids=lambda value: type(value).__name__,
 )

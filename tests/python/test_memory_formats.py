@@ -150,3 +150,80 @@ def test_a_dtype_and_a_format():
     x = torch.randn(2, 3, 4, 4)
     assert x.to(torch.float64, memory_format=torch.channels_last).stride() == (48, 1, 12, 3)
     assert x.double(memory_format=torch.channels_last).stride() == (48, 1, 12, 3)
+
+
+# Turned dims, channels last, and index tensors of every kind: PyTorch's strides.
+LAID = [
+    ("x.sort(1)[0]", (1, 4, 12)),
+    ("t.sort(0)[1]", (1, 4)),
+    ("x[::2].sort(0)[0]", (1, 2, 6)),
+    ("torch.ones(1, 3).expand(4, 3).sort(0)[0]", (3, 1)),
+    ("c.topk(2, 1)[0]", (32, 16, 4, 1)),
+    ("c.cummax(1)[0]", (48, 16, 4, 1)),
+    ("x.flip(1)", (1, 4, 12)),
+    ("x[:, ::2].flip(1)", (1, 4, 8)),
+    ("c.fliplr()", (48, 1, 12, 3)),
+    ("c.rot90()", (1, 48, 12, 3)),
+    ("c.rot90(2)", (48, 1, 12, 3)),
+    ("t.rot90(3)", (4, 1)),
+    ("t.roll(1)", (3, 1)),
+    ("x[i]", (6, 1, 3)),
+    ("x[:, i]", (1, 4, 8)),
+    ("x[:, :, i]", (2, 8, 1)),
+    ("x[i, i]", (2, 1)),
+    ("x[:, i, i]", (2, 1)),
+    ("x[i, :, i]", (3, 1)),
+    ("x[i, :, i[:, None]]", (6, 3, 1)),
+    ("x[[True, False, True, False]]", (6, 1, 3)),
+    ("c[i]", (48, 1, 12, 3)),
+    ("c[:, i]", (32, 16, 4, 1)),
+    ("c[:, :, i]", (24, 1, 3, 6)),
+    ("c[i, :, i]", (12, 1, 3)),
+    ("c[k]", (96, 48, 1, 12, 3)),
+    ("c[m]", (48, 1, 12, 3)),
+    ("c[i, 0]", (16, 4, 1)),
+    ("t[i]", (3, 1)),
+    ("t[k]", (6, 3, 1)),
+    ("t[None, i]", (6, 3, 1)),
+    ("torch.randn(4, 3)[k.t()]", (3, 6, 1)),
+    ("t.take(k.t())", (2, 1)),
+    ("torch.polar(t, t)", (1, 4)),
+    ("torch.complex(t, t.contiguous())", (1, 4)),
+    ("torch.complex(t.contiguous(), t)", (3, 1)),
+    ("torch.complex(t, torch.tensor(1.0))", (1, 4)),
+    ("torch.complex(c, c)", (48, 1, 12, 3)),
+    ("torch.frexp(c)[0]", (48, 1, 12, 3)),
+    ("torch.frexp(t)[1]", (1, 4)),
+    ("c.put(i, torch.ones(2))", (48, 1, 12, 3)),
+    ("torch.fft.fft(x, dim=0)", (1, 4, 12)),
+    ("torch.fft.fft(x, dim=1)", (3, 1, 12)),
+    ("torch.fft.rfft(x, dim=0)", (1, 3, 9)),
+    ("torch.fft.irfft(x, dim=1)", (4, 1, 16)),
+    ("torch.fft.hfft(x, dim=2)", (2, 8, 1)),
+    ("torch.fft.ihfft(x, dim=0)", (1, 3, 9)),
+    ("torch.fft.fft2(x, dim=(0, 1))", (1, 4, 12)),
+    ("torch.fft.rfft2(x, dim=(2, 0))", (1, 6, 3)),
+    ("torch.fft.irfft2(x, dim=(0, 1))", (4, 1, 16)),
+    ("torch.fft.fftn(x)", (1, 4, 12)),
+    ("torch.fft.rfftn(x)", (2, 8, 1)),
+]
+
+
+@pytest.mark.parametrize(["call", "strides"], LAID)
+def test_results_lie_as_pytorchs(call, strides):
+    names = {
+        "torch": torch,
+        "x": torch.arange(24.0).reshape(2, 3, 4).transpose(0, 2),
+        "t": torch.arange(12.0).reshape(3, 4).t(),
+        "c": _image(),
+        "i": torch.tensor([0, 1]),
+        "k": torch.tensor([[0, 1], [1, 0]]),
+        "m": torch.tensor([True, False]),
+    }
+    y = eval(call, names)
+    assert y.stride() == strides
+    for name in "xtc":  # and the numbers are those of the same call on rows
+        names[name] = names[name].contiguous()
+    z = eval(call, names)
+    if "randn" not in call:
+        torch.testing.assert_close(y, z)

@@ -11,6 +11,61 @@ from flambeau.nn import functional as F
 one = torch.ones
 
 REFUSED = [
+    (
+        lambda: F.conv1d(one(1, 1, 4), one(1, 1, 1), dilation=0),
+        RuntimeError,
+        "dilation should be greater than zero, but got [1, 0]",
+    ),
+    (lambda: F.max_pool2d(one(1, 1, 2, 2), 0), RuntimeError, "stride should not be zero"),
+    (
+        lambda: F.max_pool2d(one(1, 1, 2, 2), 0, 1),
+        RuntimeError,
+        "kernel size should be greater than zero, but got kH: 0 kW: 0",
+    ),
+    (
+        lambda: F.max_pool1d(one(1, 1, 2), 0),
+        RuntimeError,
+        "max_pool1d() kernel_size must be greater than zero, but got 0",
+    ),
+    (
+        lambda: F.max_pool2d(one(2), 2),
+        RuntimeError,
+        "non-empty 3D or 4D (batch mode) tensor expected for input",
+    ),
+    (
+        lambda: F.adaptive_avg_pool1d(one(1, 1, 2), -1),
+        RuntimeError,
+        "adaptive_avg_pool2d: elements of output_size must be greater than or equal to 0 but "
+        "received {1, -1}",
+    ),
+    (
+        lambda: F.fold(one(1, 1, 2), 2, 2),
+        RuntimeError,
+        "Expected size of input's dimension 1 to be divisible by the product of kernel_size, but "
+        "got input.size(1)=1 and kernel_size=(2, 2).",
+    ),
+    (
+        lambda: F.fold(one(1, 4, 2), 2, 2),
+        RuntimeError,
+        "Given output_size=(2, 2), kernel_size=(2, 2), dilation=(1, 1), padding=(0, 0), "
+        "stride=(1, 1), expected size of input's dimension 2 to match the calculated number of "
+        "sliding blocks 1 * 1 = 1, but got input.size(2)=2.",
+    ),
+    (
+        lambda: F.mse_loss(one(2).char(), one(2).char(), reduction="sum"),
+        NotImplementedError,
+        "\"mse_cpu\" not implemented for 'Char'",
+    ),
+    (
+        lambda: (lambda x: torch.cat([x, x], out=x))(one(2)),
+        RuntimeError,
+        "unsupported operation: some elements of the input tensor and the written-to tensor",
+    ),
+    (
+        lambda: F.batch_norm(one(2, 3), one(3), None),
+        RuntimeError,
+        "running_var must be defined in evaluation mode",
+    ),
     (lambda: torch.cat([]), ValueError, "torch.cat(): expected a non-empty list of Tensors"),
     (lambda: one(3).gather(0, torch.tensor([5])), RuntimeError, "index 5 is out of bounds for dim"),
     (lambda: one(3).scatter(0, torch.tensor([5]), 1.0), RuntimeError, "index 5 is out of bounds"),

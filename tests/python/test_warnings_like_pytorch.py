@@ -28,12 +28,30 @@ CALLS = {
         "torch.set_default_dtype() and torch.set_default_device() as alternatives.",
     "lambda: torch.autograd.Variable(x, volatile=True)":
         "volatile was removed and now has no effect. Use `with torch.no_grad():` instead.",
+    "lambda: x.lu()": "torch.lu is deprecated in favor of torch.linalg.lu_factor / torch.linalg",
+    "lambda: x.qr()": "torch.qr is deprecated in favor of torch.linalg.qr and will be removed in a",
+    "lambda: torch.cholesky(torch.eye(2))":
+        "torch.cholesky is deprecated in favor of torch.linalg.cholesky and will be removed in a",
+    "lambda: torch.triangular_solve(x, torch.eye(2))":
+        "torch.triangular_solve is deprecated in favor of torch.linalg.solve_triangularand will be",
+    "lambda: torch.chain_matmul(x, x)":
+        "torch.chain_matmul is deprecated and will be removed in a future PyTorch release.",
+    "lambda: x.storage().size()": "TypedStorage is deprecated. It will be removed in the future",
+    "lambda: x.index_reduce(0, torch.tensor([0]), x[:1], 'mean')":
+        "index_reduce() is in beta and the API may change at any time.",
+    "lambda: torch.nn.functional.upsample_nearest(x[None, None], 4)":
+        "`nn.functional.upsample_nearest` is deprecated. Use `nn.functional.interpolate` instead.",
+    "lambda: torch.nn.functional.upsample_bilinear(x[None, None], 4)":
+        "`nn.functional.upsample_bilinear` is deprecated. Use `nn.functional.interpolate` instead.",
 }
 SILENT = [
     "lambda: torch.linspace(0, 1, 10, out=torch.zeros(2))",
     "lambda: torch.eye(3, out=torch.zeros(2))",
     "lambda: torch.randperm(6, out=torch.zeros(2).long())",
     "lambda: torch.zeros(2).random_(0, 2**24)",
+    "lambda: torch.nn.UpsamplingNearest2d(scale_factor=2)(torch.ones(1, 1, 2, 2))",
+    "lambda: torch.nn.UpsamplingBilinear2d(scale_factor=2)(torch.ones(1, 1, 2, 2))",
+    "lambda: __import__('pickle').loads(__import__('pickle').dumps(torch.ones(2)))",
 ]
 
 
