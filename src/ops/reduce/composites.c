@@ -471,7 +471,7 @@ int renorm_compose(fl_tensor *self, fl_value p, int64_t dim, fl_value maxnorm, f
     self = fl_contiguous(self, -1); /* one order of summation for any layout */
     fl_tensor *rows = self ? op_widen(self) : NULL;
     const fl_ints along_others = {others, n};
-    fl_tensor *size = rows ? norm_of(fl_detach(rows), p, along_others, true, FL_NO_DTYPE) : NULL;
+    fl_tensor *size = rows ? norm_of(rows, p, along_others, true, FL_NO_DTYPE) : NULL;
     fl_tensor *above = size ? fl_gt_scalar(size, maxnorm) : NULL;
     if (above && autograd_mode.grad && tensor_requires_grad(self)) /* of what is scaled alone */
         size =
