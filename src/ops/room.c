@@ -17,15 +17,21 @@ bool room_is_shared(const fl_op *f, const fl_value *args, const fl_tensor *t)
     return false;
 }
 
-int room_resize(const fl_op *f, fl_tensor *to, int ndim, const int64_t *sizes)
+/* Whether tensors are among its operands. */
+static bool is_of_others(const fl_op *f)
 {
-    assert(to->storage);
     bool of_others = false;
     for (int i = 0; i < f->params; i++) {
         enum op_type type = f->param[i].type;
         of_others |= type == TYPE_TENSOR || type == TYPE_OPERAND || type == TYPE_TENSORS;
     }
-    return of_others ? tensor_resize_output(to, ndim, sizes) : tensor_resize(to, ndim, sizes);
+    return of_others;
+}
+
+int room_resize(const fl_op *f, fl_tensor *to, int ndim, const int64_t *sizes)
+{
+    assert(to->storage);
+    return is_of_others(f) ? tensor_resize_output(to, ndim, sizes) : tensor_resize(to, ndim, sizes);
 }
 
 int room_take(const fl_op *f, const fl_value *args, fl_tensor *to, int ndim, const int64_t *sizes,
@@ -42,9 +48,13 @@ int room_take(const fl_op *f, const fl_value *args, fl_tensor *to, int ndim, con
         return 0;
     if (!same && room_resize(f, to, ndim, sizes))
         return -1;
-    /* Random numbers are drawn in the order of the memory that they are written to. */
-    if (!(to->flags & TENSOR_CONTIGUOUS) && (!f->random || tensor_check_written(to)))
-        return 0;
+    /* rand and its kin draw in the order of the memory that they write, of whatever strides. */
+    if (!(to->flags & TENSOR_CONTIGUOUS)) {
+        if (!f->random || is_of_others(f))
+            return 0;
+        if (tensor_check_written(to))
+            return -1;
+    }
     tensor_bump_version(to);
     *y = tensor_retain(to);
     return 0;
