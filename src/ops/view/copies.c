@@ -61,6 +61,18 @@ int as_strided_scatter_cpu(fl_tensor *self, fl_tensor *src, fl_ints size, fl_int
     return status;
 }
 
+int as_strided_scatter_alone_cpu(fl_tensor *self, fl_tensor *src, fl_ints size, fl_ints stride,
+                                 const int64_t *storage_offset, fl_tensor *y)
+{
+    assert(shape_equal(y, self) && y->dtype == self->dtype);
+    fl_tensor *part = strided_part(y, size, stride, storage_offset);
+    int status = part ? check_part(part, src) : -1;
+    if (status == 0)
+        status = tensor_copy(y, self) || tensor_copy(part, src) ? -1 : 0;
+    tensor_release(part);
+    return status;
+}
+
 int as_strided_part_cpu(fl_tensor *self, fl_ints size, fl_ints stride,
                         const int64_t *storage_offset, fl_tensor *y)
 {
