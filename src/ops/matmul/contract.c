@@ -2,8 +2,6 @@
 
 #include "core/error.h"
 #include "core/warning.h"
-#include "flambeau/ops/copy.h"
-#include "flambeau/ops/linalg.h"
 #include "flambeau/ops/matmul.h"
 #include "flambeau/ops/pointwise.h"
 #include "flambeau/ops/reduce.h"
@@ -109,61 +107,12 @@ int kron_compose(fl_tensor *self, fl_tensor *other, fl_tensor **y)
     return *y ? 0 : -1;
 }
 
-int trace_compose(fl_tensor *self, fl_tensor **y)
-{
-    if (self->ndim != 2)
-        return error_set(FL_RUNTIME_ERROR, "trace: expected a matrix, but got tensor with dim %d",
-                         self->ndim);
-    *y = fl_sum(fl_diagonal(self, 0, 0, 1), FL_NO_DTYPE);
-    return *y ? 0 : -1;
-}
-
-int chain_matmul_compose(fl_tensors matrices, fl_tensor **y)
+int chain_matmul_check(fl_tensors matrices)
 {
     static atomic_bool warned;
-    if (warning_once(&warned,
-                     "torch.chain_matmul is deprecated and will be removed in a future "
-                     "PyTorch release. Use torch.linalg.multi_dot instead, which accepts a "
-                     "list of two or more tensors rather than multiple parameters."))
-        return -1;
-    if (matrices.count == 0)
-        return error_set(FL_RUNTIME_ERROR, "chain_matmul(): Expected one or more matrices");
-    for (int64_t i = 0; i < matrices.count; i++)
-        if (matrices.data[i]->ndim != 2)
-            return error_set(FL_RUNTIME_ERROR, "Tensor dimension is %d, expected 2 instead.",
-                             matrices.data[i]->ndim);
-    *y = matrices.count == 1 ? fl_clone(matrices.data[0], -1) : fl_linalg_multi_dot(matrices);
-    return *y ? 0 : -1;
-}
-
-int bilinear_compose(fl_tensor *input1, fl_tensor *input2, fl_tensor *weight, fl_tensor *bias,
-                     fl_tensor **y)
-{
-    char a[128], b[128], c[128];
-    bool fit = weight->ndim == 3 && input1->ndim == input2->ndim && input1->ndim > 0;
-    for (int d = 0; fit && d < input1->ndim - 1; d++)
-        fit = input1->sizes[d] == input2->sizes[d];
-    fit = fit && input1->sizes[input1->ndim - 1] == weight->sizes[1] &&
-          input2->sizes[input2->ndim - 1] == weight->sizes[2];
-    if (!fit)
-        return error_set(FL_RUNTIME_ERROR,
-                         "bilinear(): input1 %s and input2 %s do not fit a weight of shape %s",
-                         shape_text(a, sizeof a, input1->ndim, input1->sizes),
-                         shape_text(b, sizeof b, input2->ndim, input2->sizes),
-                         shape_text(c, sizeof c, weight->ndim, weight->sizes));
-    const int64_t out = weight->sizes[0], in1 = weight->sizes[1], in2 = weight->sizes[2];
-    int64_t rows = 1, shape[TENSOR_MAX_DIMS];
-    memcpy(shape, input1->sizes, sizeof *shape * (size_t)input1->ndim);
-    for (int d = 0; d < input1->ndim - 1; d++)
-        rows *= shape[d];
-    shape[input1->ndim - 1] = out;
-    fl_tensor *by_input = fl_reshape(fl_permute(weight, (fl_ints){(int64_t[]){1, 0, 2}, 3}),
-                                     (fl_ints){(int64_t[]){in1, out * in2}, 2});
-    fl_tensor *half = fl_matmul(fl_reshape(input1, (fl_ints){(int64_t[]){rows, in1}, 2}), by_input);
-    fl_tensor *whole = fl_matmul(fl_reshape(half, (fl_ints){(int64_t[]){rows, out, in2}, 3}),
-                                 fl_reshape(input2, (fl_ints){(int64_t[]){rows, in2, 1}, 3}));
-    *y = fl_reshape(whole, (fl_ints){shape, input1->ndim});
-    if (bias)
-        *y = fl_add(*y, bias, fl_int(1));
-    return *y ? 0 : -1;
+    (void)matrices;
+    return warning_once(&warned, "torch.chain_matmul is deprecated and will be removed in a future "
+                                 "PyTorch release. Use torch.linalg.multi_dot instead, which "
+                                 "accepts a list of two or more tensors rather than multiple "
+                                 "parameters.");
 }
