@@ -4,6 +4,7 @@
 #include <math.h>
 
 #include "flambeau/ops/pointwise.h"
+#include "flambeau/ops/view.h"
 #include "ops/pointwise/math.h"
 #include "ops_kernels.h"
 
