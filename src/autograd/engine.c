@@ -294,10 +294,12 @@ int engine_refuse_released(bool kept)
             "两个损失共用一次前向计算时（如 GAN），第一个请用 D(fake.detach())，"
             "或相加后只做一次 backward");
     return error_hint(
-        "backward was called twice on one graph: call it once, or run the forward "
+        "backward was called twice on one graph: call it once (of two losses on their sum, "
+        "(a + b).backward()), or run the forward "
         "pass again before each backward; retain_graph=True in the first call keeps "
         "the graph",
-        "对同一个图调用了两次 backward：只调用一次，或每次 backward 之前重新做一次前向"
+        "对同一个图调用了两次 backward：只调用一次（两个损失请相加：(a + b).backward()），"
+        "或每次 backward 之前重新做一次前向"
         "计算；若确实需要两次，请在第一次传入 retain_graph=True");
 }
 

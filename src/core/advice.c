@@ -2,12 +2,13 @@
 #include "core/advice.h"
 #include "core/error.h"
 
+#include <assert.h>
 #include <stdarg.h>
 #include <stdio.h>
 
 _Atomic unsigned advice_round;
 int (*advice_listener)(const char *name, const char *text);
-_Atomic bool advice_saw_training, advice_saw_evaluation;
+_Atomic bool advice_saw_training, advice_saw_evaluation, advice_trained;
 
 /* Claims the advice for this round: true for one caller. */
 static bool claim(struct advice *a)
@@ -21,6 +22,22 @@ int advice_give(struct advice *a)
     if (!claim(a))
         return 0;
     return advice_listener(a->name, error_speaks_chinese() ? a->chinese : a->english);
+}
+
+int advise_of_unrecorded_training(void)
+{
+    assert(atomic_load(&advice_trained));
+    static struct advice advice = {
+        .name = "evaluation_in_training_mode",
+        .english =
+            "The model is evaluated in training mode: its dropout drops at random, and its batch "
+            "normalisation goes by the batch, so that the accuracy is not the model's.\n"
+            "hint: call model.eval() before an evaluation, and model.train() before training goes "
+            "on.",
+        .chinese = "模型在训练模式下做评估：dropout 仍在随机丢弃，批归一化仍用本批次的统计量，"
+                   "得到的准确率不是模型真正的准确率。\n"
+                   "提示：评估之前请调用 model.eval()，继续训练之前再调用 model.train()。"};
+    return advice_give(&advice);
 }
 
 int advice_give_seen(struct advice *a, const char *english, const char *chinese, ...)

@@ -46,4 +46,16 @@ static inline void advice_see_mode(bool training)
                           memory_order_relaxed);
 }
 
+/* Whether an optimizer's step has trained something. */
+extern _Atomic bool advice_trained;
+/* What such a layer says that runs in training mode and is not recorded: after a step, that the mode is
+ * still training's, where the program counts hits. 0 or -1. */
+int advise_of_unrecorded_training(void) __attribute__((cold));
+static inline int advice_see_unrecorded(bool training)
+{
+    return training && atomic_load_explicit(&advice_trained, memory_order_relaxed)
+               ? advise_of_unrecorded_training()
+               : 0;
+}
+
 #endif

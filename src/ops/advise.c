@@ -2,6 +2,8 @@
  * with views between them passed over. */
 #include "ops/advise.h"
 
+#include <assert.h>
+#include <math.h>
 #include <string.h>
 
 #include "autograd/autograd.h"
@@ -66,18 +68,36 @@ int advise_cross_entropy(const fl_tensor *input)
                                           : 0;
 }
 
+/* Whether t's first row holds probabilities: two or more from 0 to 1, with the sum 1. */
+static bool is_probabilities(const fl_tensor *t)
+{
+    if (t->ndim < 1 || t->dtype != FL_FLOAT32 || !t->storage || t->flags & TENSOR_ELSEWHERE ||
+        !t->numel || t->sizes[t->ndim - 1] < 2)
+        return false;
+    assert(t->numel > 0);
+    const float *row = tensor_data(t);
+    int64_t classes = t->sizes[t->ndim - 1], stride = t->strides[t->ndim - 1];
+    double sum = 0;
+    for (int64_t c = 0; row && c < classes; sum += (double)row[c++ * stride])
+        if (!(row[c * stride] >= 0 && row[c * stride] <= 1))
+            return false;
+    return fabs(sum - 1) < 1e-4;
+}
+
 int advise_divergence(const fl_tensor *input)
 {
     static struct advice advice = {
         .name = "kl_of_probabilities",
-        .english = "kl_div (KLDivLoss) is given the result of softmax as its input, but it takes "
+        .english = "kl_div (KLDivLoss) is given probabilities as its input, but it takes "
                    "log-probabilities there: the result is no divergence.\n"
                    "hint: use log_softmax for the input (the first argument), and softmax for the "
                    "target.",
-        .chinese = "kl_div（KLDivLoss）的 input 是 softmax 的结果，但它需要对数概率："
+        .chinese = "kl_div（KLDivLoss）的 input 是概率，但它需要对数概率："
                    "得到的不是散度。\n"
                    "提示：input（第一个参数）用 log_softmax，target 用 softmax。"};
-    return comes_from(input, "softmax") ? advice_give(&advice) : 0;
+    if (advice_is_given(&advice))
+        return 0;
+    return comes_from(input, "softmax") || is_probabilities(input) ? advice_give(&advice) : 0;
 }
 
 int advise_rounded(const fl_tensor *input)
@@ -144,16 +164,35 @@ int advise_nll(const fl_tensor *input)
                                          : 0;
 }
 
+static int __attribute__((cold)) give_softmax_over_batch(struct advice *advice,
+                                                         const fl_tensor *input)
+{
+    assert(input->ndim == 2);
+    advice->name = "softmax_over_batch";
+    advice->english = "Each column then sums to 1 over the samples of the batch, and the "
+                      "probabilities of one sample do not.\n"
+                      "hint: use dim=1 (or dim=-1), the dim of the classes.";
+    advice->chinese = "这样每一列在整个批次上的和为 1，而同一个样本的各类概率之和不是 1。\n"
+                      "提示：请用 dim=1（或 dim=-1），也就是类别所在的维。";
+    return advice_give_seen(
+        advice,
+        "softmax along dim 0, the batch, of what a network gives for a batch: (%lld, %lld).",
+        "softmax 沿第 0 维（批次）计算，而输入是网络对一个批次的输出：(%lld, %lld)。",
+        (long long)input->sizes[0], (long long)input->sizes[1]);
+}
+
+int advise_unrecorded_softmax(const fl_tensor *input, int dim)
+{
+    static struct advice advice; /* its own: what the listener declines here may be given there */
+    if (dim != 0 || input->ndim != 2 || input->sizes[0] < 2 || input->sizes[1] < 2 ||
+        advice_is_given(&advice))
+        return 0;
+    return give_softmax_over_batch(&advice, input);
+}
+
 int advise_softmax(const fl_tensor *input, int dim, bool logarithm)
 {
-    static struct advice advice = {
-        .name = "softmax_over_batch",
-        .english =
-            "Each column then sums to 1 over the samples of the batch, and the probabilities "
-            "of one sample do not.\n"
-            "hint: use dim=1 (or dim=-1), the dim of the classes.",
-        .chinese = "这样每一列在整个批次上的和为 1，而同一个样本的各类概率之和不是 1。\n"
-                   "提示：请用 dim=1（或 dim=-1），也就是类别所在的维。"};
+    static struct advice advice;
     static struct advice one = {
         .name = "softmax_of_one",
         .english =
@@ -170,11 +209,7 @@ int advise_softmax(const fl_tensor *input, int dim, bool logarithm)
     if (dim != 0 || input->ndim != 2 || input->sizes[0] < 2 || input->sizes[1] < 2 ||
         !comes_from(input, "linear"))
         return 0;
-    return advice_give_seen(
-        &advice,
-        "softmax along dim 0, the batch, of what a linear layer gives for a batch: (%lld, %lld).",
-        "softmax 沿第 0 维（批次）计算，而输入是线性层对一个批次的输出：(%lld, %lld)。",
-        (long long)input->sizes[0], (long long)input->sizes[1]);
+    return give_softmax_over_batch(&advice, input);
 }
 
 /* Whether they are (N, 1) and (N), of more than one sample, which broadcast to (N, N). */

@@ -1,6 +1,6 @@
 /* What losses, softmax and subtraction notice of where their input comes from: advice, given once.
- * Each returns 0, or -1 where the listener raised. They look at nodes alone, so unrecorded calls say
- * nothing. */
+ * Each returns 0, or -1 where the listener raised. They look at nodes, so most say nothing of calls
+ * that are not recorded. */
 #ifndef FLAMBEAU_OPS_ADVISE_H
 #define FLAMBEAU_OPS_ADVISE_H
 
@@ -18,6 +18,8 @@ int advise_rounded(const fl_tensor *input);
 int advise_nll(const fl_tensor *input);
 /* softmax along the batch of what a linear layer gives, (N, C), or along a dim of one output. */
 int advise_softmax(const fl_tensor *input, int dim, bool logarithm);
+/* The same of a softmax that is not recorded: the listener looks whether a network gave its input. */
+int advise_unrecorded_softmax(const fl_tensor *input, int dim);
 /* The difference of (N, 1), from a layer, and (N), which is (N, N). */
 int advise_difference(const fl_tensor *a, const fl_tensor *b);
 /* Weights (N) times a layer's errors (N, 1), which is (N, N). */

@@ -3,12 +3,14 @@
  * holds the GIL. */
 #include "python/watch.h"
 
+#include <assert.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "autograd/autograd.h"
 #include "core/advice.h"
+#include "core/sound.h"
 #include "python/autograd/location.h"
 #include "python/tensor/tensor_object.h"
 
@@ -136,6 +138,7 @@ static struct {
     long long zeroed_loss; /* losses.steps at that time */
     int unused;            /* zero_grads in a row that dropped gradients, before any step at all */
     bool stepped;          /* an optimizer's step has run */
+    int zeros;             /* steps in a row of a first weight that is 0, as its gradient is */
     bool evaluated;        /* only layers in evaluation mode were recorded before the last step */
 } last;
 
@@ -240,8 +243,38 @@ static int advise_of_mode(void)
     return again && last.evaluated ? advice_give(&advice) : 0;
 }
 
-/* The first gradient of the groups' parameters, borrowed, and the learning rate of its group. */
-static const fl_tensor *first_gradient(PyObject *groups)
+static bool is_zero(const fl_tensor *t)
+{
+    if (t->dtype != FL_FLOAT32 || !tensor_is_flat(t) || t->flags & TENSOR_ELSEWHERE)
+        return false;
+    const float *at = tensor_data(t);
+    for (int64_t i = 0; i < t->numel; i++)
+        if (at[i] != 0)
+            return false;
+    return true;
+}
+
+/* Weights that begin at 0, and stay there: reading ends at the first element in all other cases. */
+static int advise_of_zeros(const fl_tensor *weight)
+{
+    static struct advice advice = {
+        .name = "weights_are_zero",
+        .english = "The weights of the first layer are all 0, and so are their gradients, in three "
+                   "steps: nothing reaches them, and they are not trained.\n"
+                   "hint: leave weights as the layers begin them, at random, or use "
+                   "nn.init.xavier_uniform_ or kaiming_uniform_; only biases may begin at 0.",
+        .chinese = "连续三步，第一层的权重全是 0，它的梯度也全是 0：梯度传不到它，什么也学不到。\n"
+                   "提示：权重请保留各层自己的随机初始值，或用 nn.init.xavier_uniform_、"
+                   "kaiming_uniform_；只有偏置可以从 0 开始。"};
+    assert(weight->autograd && weight->autograd->grad);
+    bool zero = weight->ndim >= 2 && weight->numel > 1 && is_zero(weight) &&
+                is_zero(weight->autograd->grad);
+    last.zeros = zero ? last.zeros + 1 : 0;
+    return last.zeros >= 3 ? advice_give(&advice) : 0;
+}
+
+/* The first of the groups' parameters that has a gradient, borrowed; and its group's learning rate. */
+static const fl_tensor *first_trained(PyObject *groups)
 {
     static PyObject *key_params, *key_lr;
     if (!key_params) {
@@ -260,7 +293,7 @@ static const fl_tensor *first_gradient(PyObject *groups)
             losses.lr = lr && PyFloat_Check(lr)  ? PyFloat_AsDouble(lr)
                         : lr && PyLong_Check(lr) ? PyLong_AsDouble(lr)
                                                  : 0;
-            return t->autograd->grad;
+            return t;
         }
     }
     return NULL;
@@ -280,11 +313,16 @@ static PyObject *watch_step(PyObject *module, PyObject *groups)
     (void)module;
     if (!atomic_load_explicit(&advice_round, memory_order_relaxed))
         Py_RETURN_NONE;
-    const fl_tensor *g = first_gradient(groups);
+    const fl_tensor *first = first_trained(groups);
     PyErr_Clear();
-    if (g)
+    if (first) {
         last.loss = losses.steps;
-    int status = g ? advise_gradients_that_grow(g) : advise_step_without_gradients(groups);
+        atomic_store_explicit(&advice_trained, true, memory_order_relaxed);
+    }
+    int status = first ? advise_gradients_that_grow(first->autograd->grad)
+                       : advise_step_without_gradients(groups);
+    if (status == 0 && first)
+        status = advise_of_zeros(first);
     if (status == 0)
         status = advise_of_mode();
     return status ? raise_error() : Py_NewRef(Py_None);
@@ -301,7 +339,7 @@ static PyObject *set_round(PyObject *module, PyObject *on)
         return NULL;
     atomic_store(&advice_round, truth ? ++rounds : 0);
     last.grad = last.barren = NULL;
-    last.grown = last.unused = 0;
+    last.grown = last.unused = last.zeros = 0;
     last.barren_loss = last.loss = last.zeroed_loss = 0;
     losses.steps = 0;
     Py_RETURN_NONE;

@@ -212,3 +212,69 @@ def test_evaluation_of_another_model_before_a_step_is_no_mistake(told):
     teacher(torch.ones(4, 2)).sum().backward()  # a look at its gradients
     train(model, torch.optim.SGD(model.parameters(), lr=0.01))
     assert told == []
+
+
+def test_sums_that_are_trained_and_numbers_are_no_kept_losses(told):
+    model = nn.Linear(2, 1)
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.01)
+    for _ in range(2):
+        optimizer.zero_grad()
+        total = torch.zeros(())
+        for _ in range(40):
+            loss = model(torch.ones(4, 2)).square().mean()
+            total += loss
+        total.backward()
+        optimizer.step()
+    seen = torch.zeros(())
+    for _ in range(40):
+        loss = model(torch.ones(4, 2)).square().mean()
+        loss.backward()
+        seen += loss.detach()
+    assert told == []
+
+
+def test_samples_in_training_mode_are_no_evaluation(told):
+    model = nn.Sequential(nn.Linear(2, 4), nn.Dropout(0.5), nn.BatchNorm1d(4), nn.Linear(4, 3))
+    train(model, torch.optim.SGD(model.parameters(), lr=0.01))
+    x, y = torch.ones(4, 2), torch.zeros(4, dtype=torch.long)
+    with torch.no_grad():
+        model(x)
+    with torch.no_grad():
+        means = torch.stack([model(x).softmax(1) for _ in range(5)]).mean(0)
+        (means.argmax(1) == y).sum()
+    with torch.no_grad():
+        for _ in range(5):
+            votes = model(x).argmax(1) == y
+    model.eval()
+    with torch.no_grad():
+        (model(x).argmax(1) == y).sum()
+    assert told == [] and votes.shape == (4,)
+
+
+def test_attention_along_dim_0_and_what_is_no_network(told):
+    scores = nn.Linear(4, 2)(torch.ones(5, 4))
+    with torch.no_grad():
+        weights = scores * 1
+        torch.softmax(weights, dim=0), torch.softmax(scores[0], 0), weights.softmax(1)
+    assert told == []
+
+
+def test_divergence_of_logarithms_and_short_targets(told):
+    p = torch.tensor([[0.25, 0.75]])
+    for log_p, q, logs in (p.log(), p, False), (p.log(), p.log(), True), (-p, p, False):
+        F.kl_div(log_p, q, reduction="sum", log_target=logs)
+    one = torch.tensor([1])
+    scores = torch.ones(2, 1, 3).log_softmax(2)
+    F.ctc_loss(scores, torch.ones(1, 2, dtype=torch.long), one * 2, one * 2)
+    F.ctc_loss(scores, torch.ones(1, 3, dtype=torch.long), one * 2, one * 3, zero_infinity=True)
+    assert told == []
+
+
+def test_a_last_layer_may_begin_at_zero(told):
+    model = nn.Sequential(nn.Linear(2, 4), nn.Tanh(), nn.Linear(4, 1))
+    nn.init.zeros_(model[2].weight)
+    train(model, torch.optim.SGD(model.parameters(), lr=0.1), loss_of=lambda y: (y - 1).square().mean())
+    one = nn.Linear(2, 1)
+    nn.init.zeros_(one.weight)
+    train(one, torch.optim.SGD(one.parameters(), lr=0.1), loss_of=lambda y: (y - 1).square().mean())
+    assert told == []

@@ -345,6 +345,24 @@ def _method_of_class(error, frame, line):
             return
 
 
+_OF_OTHERS = {  # what other libraries call a parameter
+    "learning_rate": "lr",
+    "filters": "out_channels",
+    "units": "out_features",
+    "strides": "stride",
+    "rate": "p",
+}
+
+
+def _near(word, names):
+    """The one of the names that a word stands for, or is spelled like; None."""
+    import difflib
+
+    if _OF_OTHERS.get(word) in names:
+        return _OF_OTHERS[word]
+    return next(iter(difflib.get_close_matches(word, names, 1, 0.75)), None)
+
+
 def _signature(error, frame, line):
     """An argument that a constructor or a function does not take, or one that is missing: what it
     takes."""
@@ -362,10 +380,15 @@ def _signature(error, frame, line):
             )
             extra = re.search(r"unexpected keyword argument '(\w+)'", str(error))
             if extra:
+                near = _near(extra[1], [p.name for p in parameters])
                 note(
                     error,
-                    f"leave `{extra[1]}` out, or use the right name: {name} takes ({takes}).",
-                    f"请去掉 `{extra[1]}`，或改用正确的名字：{name} 的参数是（{takes}）。",
+                    f"`{extra[1]}` is called {near} here: {name} takes ({takes})."
+                    if near
+                    else f"leave `{extra[1]}` out, or use the right name: {name} takes ({takes}).",
+                    f"`{extra[1]}` 在这里叫 {near}：{name} 的参数是（{takes}）。"
+                    if near
+                    else f"请去掉 `{extra[1]}`，或改用正确的名字：{name} 的参数是（{takes}）。",
                 )
             else:
                 note(

@@ -74,7 +74,8 @@ static int __attribute__((cold)) hint_of_channels(const fl_tensor *input, int sp
                                                   long long wanted)
 {
     bool batch = input->ndim == spatial + 2;
-    if (spatial == 2 && input->sizes[input->ndim - 1] == wanted)
+    const int64_t *end = input->sizes + input->ndim;
+    if (spatial == 2 && end[-1] == wanted && end[-2] != wanted) /* no square of that side */
         return error_hint(
             "the channels are the last dim, as in Pillow and Matplotlib, and belong before height "
             "and width: %s",
@@ -282,11 +283,17 @@ int conv2d_shape(fl_tensor *input, fl_tensor *weight, fl_tensor *bias, fl_ints s
         shape_of(input->sizes, weight->sizes, stride, padding, dilation, groups);
     int64_t reach[2] = {dilation.data[0] * (p.r - 1) + 1, dilation.data[1] * (p.s - 1) + 1};
     int64_t padded[2] = {p.h + 2 * padding.data[0], p.w + 2 * padding.data[1]};
-    if (p.h == 1 && p.r == 1 && padded[1] < reach[1]) /* conv1d */
-        return error_set(FL_RUNTIME_ERROR,
-                         "Calculated padded input size per channel: (%lld). Kernel size: (%lld). "
-                         "Kernel size can't be greater than actual input size",
-                         (long long)padded[1], (long long)reach[1]);
+    if (p.h == 1 && p.r == 1 && padded[1] < reach[1]) { /* conv1d */
+        error_set(FL_RUNTIME_ERROR,
+                  "Calculated padded input size per channel: (%lld). Kernel size: (%lld). "
+                  "Kernel size can't be greater than actual input size",
+                  (long long)padded[1], (long long)reach[1]);
+        return error_hint("the sequence has %lld places, the kernel %lld: take a smaller kernel, "
+                          "padding, or longer sequences; the order of dims is N, C, L",
+                          "序列只有 %lld 个位置，而卷积核有 %lld 个：请用更小的卷积核、加 padding，"
+                          "或用更长的序列；维的顺序应为 N, C, L",
+                          (long long)p.w, (long long)reach[1]);
+    }
     if (padded[0] < reach[0] || padded[1] < reach[1]) {
         error_set(FL_RUNTIME_ERROR,
                   "Calculated padded input size per channel: (%lld x %lld). Kernel size: "

@@ -12,6 +12,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "core/advice.h"
 #include "core/error.h"
 #include "core/memory.h"
 #include "core/threads.h"
@@ -317,6 +318,32 @@ static int find_targets(const struct batch *k, const fl_tensor *targets, int64_t
     return 0;
 }
 
+/* Advises where a target has more classes than its input has steps: no alignment is possible. */
+static int advise_of_lengths(const struct batch *k)
+{
+    static struct advice advice = {
+        .name = "ctc_target_too_long",
+        .english =
+            "A target needs a step for each class (and one more between two that are equal), "
+            "so its loss is inf, and its gradient nan.\n"
+            "hint: input_lengths count the steps (T, after all strides of the network), "
+            "target_lengths the classes without padding: make the steps more, or leave such "
+            "samples out; zero_infinity=True ignores them.",
+        .chinese = "目标的每个类别至少要占一步（相邻两个相同时还要多一步），所以损失是 inf，"
+                   "梯度是 nan。\n"
+                   "提示：input_lengths 是步数（T，经过网络的全部 stride 之后），target_lengths "
+                   "是不含填充的类别数：请增加步数，或去掉这样的样本；zero_infinity=True "
+                   "会忽略它们。"};
+    assert(k->N == 0 || (k->target_lengths && k->input_lengths));
+    for (int64_t b = 0; b < k->N && !k->zero_infinity && !advice_is_given(&advice); b++)
+        if (k->target_lengths[b] > k->input_lengths[b])
+            return advice_give_seen(
+                &advice, "ctc_loss is given a target of %lld classes for an input of %lld steps.",
+                "ctc_loss 的一个目标有 %lld 个类别，而对应的输入只有 %lld 步。",
+                (long long)k->target_lengths[b], (long long)k->input_lengths[b]);
+    return 0;
+}
+
 /* Runs `body` for each sequence. k comes with its results and gradients; the rest is found here. */
 static int run(struct batch *k, const fl_tensor *log_probs, const fl_tensor *targets,
                const fl_tensor *input_lengths, const fl_tensor *target_lengths,
@@ -337,7 +364,7 @@ static int run(struct batch *k, const fl_tensor *log_probs, const fl_tensor *tar
         k->input_lengths = tensor_data(of_inputs), k->target_lengths = tensor_data(of_targets);
         k->most = 2 * greatest(k->target_lengths, k->N) + 1, k->row = k->most + CTC_MARGIN;
         k->each = lane_size(k), bytes = k->each * (size_t)k->N;
-        status = find_targets(k, labels, starts);
+        status = find_targets(k, labels, starts) || (!k->g && advise_of_lengths(k)) ? -1 : 0;
         k->scratch = status ? NULL : memory_alloc(bytes);
         status = k->scratch ? 0 : -1;
         if (status == 0)

@@ -44,11 +44,12 @@ static int set_inner_error(const fl_tensor *a, const fl_tensor *b)
               "mat1 and mat2 shapes cannot be multiplied (%lldx%lld and %lldx%lld)",
               (long long)rows, (long long)k, (long long)bk, (long long)n);
     if (b->ndim > 1 && k == n)
-        return error_hint(
-            "%lld columns against %lld rows; the second factor fits transposed: a @ b.mT",
-            "第一个因子的列数（%lld）要等于第二个因子的行数（%lld）；"
-            "把第二个因子转置就可以相乘：a @ b.mT",
-            (long long)k, (long long)bk);
+        return error_hint("%lld columns against %lld rows; the second factor fits transposed: a @ "
+                          "b.mT, or where b "
+                          "is the batch, b @ a.mT",
+                          "第一个因子的列数（%lld）要等于第二个因子的行数（%lld）；"
+                          "把第二个因子转置就可以相乘：a @ b.mT；若 b 是批次：b @ a.mT",
+                          (long long)k, (long long)bk);
     return error_hint(
         "the last dim of the first factor (%lld) must equal the second-to-last dim of "
         "the second (%lld): transpose or reshape one of them",

@@ -409,6 +409,8 @@ int batch_norm_compose(fl_tensor *input, fl_tensor *weight, fl_tensor *bias,
     fl_tensor *mean, *rstd;
     if (autograd_mode.grad && weight && tensor_requires_grad(weight))
         advice_see_mode(training);
+    else if (!autograd_mode.grad && advice_see_unrecorded(training))
+        return -1;
     if (input->numel == 0) { /* of any shape; the first channel's parameters stay in the graph */
         *y = fl_clone(input, -1);
         if (*y && weight)

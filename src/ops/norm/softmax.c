@@ -90,7 +90,8 @@ static int softmax_like(fl_tensor *self, int64_t dim, fl_dtype dtype, const char
                         struct op_shape *y)
 {
     int d = shape_wrap_dim(dim, self->ndim);
-    if (d < 0 || (autograd_mode.grad && advise_softmax(self, d, *what)))
+    if (d < 0 || (autograd_mode.grad ? advise_softmax(self, d, *what)
+                                     : d == 0 && advise_unrecorded_softmax(self, d)))
         return -1;
     op_shape_like(y, self);
     y->dtype = dtype == FL_NO_DTYPE ? self->dtype : (int)dtype;

@@ -1,4 +1,6 @@
 /* Comparisons of whole tensors. */
+#include <string.h>
+
 #include "core/error.h"
 #include "core/sound.h"
 #include "flambeau/ops/copy.h"
@@ -8,10 +10,34 @@
 #include "ops/advise.h"
 #include "ops_kernels.h"
 
+/* Scores (N, C) and labels (N): the error is broadcasting's, and the fix another. */
+static int check_classes(const fl_tensor *scores, const fl_tensor *labels, bool scores_first)
+{
+    if (scores->ndim != 2 || labels->ndim != 1 || !dtype_is_floating(scores->dtype) ||
+        dtype_is_floating(labels->dtype) || scores->sizes[0] != labels->sizes[0])
+        return 0;
+    const fl_tensor *a = scores_first ? scores : labels, *b = scores_first ? labels : scores;
+    int64_t sizes[TENSOR_MAX_DIMS];
+    int ndim = a->ndim;
+    memcpy(sizes, a->sizes, (size_t)ndim * sizeof *sizes);
+    if (shape_broadcast(&ndim, sizes, b->ndim, b->sizes) == 0)
+        return 0;
+    return error_hint("one of them holds %lld scores a sample, the other its label: compare the "
+                      "classes, scores.argmax(1) == labels",
+                      "一个是每个样本的 %lld 个得分，另一个是标签：请比较类别，"
+                      "scores.argmax(1) == labels",
+                      (long long)scores->sizes[1]);
+}
+
 int equality_check(fl_tensor *self, fl_value other)
 {
+    if (other.tag == FL_TENSOR && self->ndim != other.as.tensor->ndim)
+        return check_classes(self, other.as.tensor, true) ||
+                       check_classes(other.as.tensor, self, false)
+                   ? -1
+                   : advise_equality(self, other.as.tensor);
     if (other.tag == FL_TENSOR)
-        return self->ndim != other.as.tensor->ndim ? advise_equality(self, other.as.tensor) : 0;
+        return 0;
     return other.tag == FL_FLOATING ? advise_nan(other.as.f) : 0;
 }
 

@@ -198,7 +198,8 @@ int dropout_compose(fl_tensor *input, double p, bool train, fl_tensor **y)
 {
     if (autograd_mode.grad && tensor_requires_grad(input))
         advice_see_mode(train);
-    else if (train && !autograd_mode.grad && advise_in_evaluation())
+    else if (train && !autograd_mode.grad &&
+             (advise_in_evaluation() || advice_see_unrecorded(train)))
         return -1;
     return drop(input, false, false, p, train, y);
 }

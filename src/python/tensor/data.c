@@ -584,12 +584,22 @@ static bool advise_of_results(PyObject *data)
                    "只是建立新的叶子张量，"
                    "梯度传不到它们的来源。\n"
                    "提示：请用 torch.stack(list) 合并（或 sum(list)），再对结果调用 backward()。"};
+    static struct advice single = {
+        .name = "copy_of_results",
+        .english =
+            "torch.tensor copies the value of a computed tensor and drops its history: "
+            "requires_grad=True makes a new leaf, and no gradient reaches what it was computed "
+            "from.\n"
+            "hint: leave torch.tensor out, and call backward() on the computed tensor itself.",
+        .chinese = "torch.tensor 只复制张量的数值，丢掉了计算历史：requires_grad=True "
+                   "只是建立新的叶子张量，梯度传不到它的来源。\n"
+                   "提示：去掉 torch.tensor，直接对算出的张量调用 backward()。"};
     PyObject *first = data;
     if (!pytensor_check(data) && python_is_sequence(data) && python_length(data))
         first = python_item(data, 0);
     bool computed = pytensor_check(first) && pytensor_get(first)->autograd &&
                     pytensor_get(first)->autograd->node;
-    if (!computed || advice_give(&advice) == 0)
+    if (!computed || advice_give(first == data ? &single : &advice) == 0)
         return true;
     raise_error();
     return false;

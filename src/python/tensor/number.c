@@ -8,6 +8,7 @@
 #include <assert.h>
 #include <string.h>
 
+#include "core/advice.h"
 #include "python/call/arguments.h"
 #include "python/call/overrides.h"
 
@@ -223,6 +224,30 @@ static PyObject *unary(struct operator_row *row, PyObject *x)
     }
 
 BINARY_INPLACE(add, "add", &row_add, "add", "add", "add_")
+
+/* total += loss, of results alone: looked at now and then, for what the sum may keep alive. */
+static PyObject *accumulate(PyObject *x, PyObject *y)
+{
+    static struct advice advice = {
+        .name = "losses_kept",
+        .english = "A running total of losses is computed with their history: it keeps what each "
+                   "step recorded, and memory grows with every step.\n"
+                   "hint: add numbers, total += loss.item().",
+        .chinese = "损失的累计值带着计算图：它保留了每一步的记录，内存逐步增长。\n"
+                   "提示：请累加数值：total += loss.item()。"};
+    static unsigned seen;
+    assert(pytensor_check(x));
+    const fl_tensor *total = pytensor_get(x), *loss = pytensor_check(y) ? pytensor_get(y) : NULL;
+    bool kept = loss && !total->ndim && !loss->ndim && autograd_mode.grad && total->autograd &&
+                total->autograd->node && loss->autograd && loss->autograd->node;
+    if (kept && ++seen >= 16 && !(seen & (seen - 1))) {
+        atomic_store(&advice.given, 0); /* the listener may have declined another sum before */
+        if (advice_give(&advice))
+            return raise_error();
+    }
+    return number_add_inplace(x, y);
+}
+
 static struct operator_row row_rsub = {.base = "rsub", .count = -1};
 BINARY_INPLACE(sub, "sub", &row_rsub, "sub", "__rsub__", "sub_")
 BINARY_INPLACE(mul, "mul", &row_mul, "mul", "mul", "mul_")
@@ -385,13 +410,20 @@ static bool is_single(const fl_tensor *t)
 static bool warn_of_number(const fl_tensor *t)
 {
     static bool told;
+#define CONVERTING                                                                                 \
+    "Converting a tensor with requires_grad=True to a scalar may lead to unexpected behavior.\n"   \
+    "Consider using tensor.detach() first.\n"
     bool first = !told && autograd_mode.grad && tensor_requires_grad(t);
     told |= first;
     return !first ||
            PyErr_WarnEx(PyExc_UserWarning,
-                        "Converting a tensor with requires_grad=True to a scalar may lead to "
-                        "unexpected behavior.\nConsider using tensor.detach() first.",
+                        error_speaks_chinese()
+                            ? CONVERTING "提示：得到的数不再带计算图，不能用来训练；"
+                                         "若只是要数值，请写 x.item()。"
+                            : CONVERTING "hint: the number has no graph, and nothing is trained "
+                                         "through it; where the value is meant: x.item().",
                         1) == 0;
+#undef CONVERTING
 }
 
 static bool is_real(const fl_value *v, const char *type)
@@ -493,7 +525,7 @@ PyType_Slot pytensor_number_slots[] = {
     SLOT(Py_nb_positive, number_positive),
     SLOT(Py_nb_absolute, number_abs),
     SLOT(Py_nb_invert, number_invert),
-    SLOT(Py_nb_inplace_add, number_add_inplace),
+    SLOT(Py_nb_inplace_add, accumulate),
     SLOT(Py_nb_inplace_subtract, number_sub_inplace),
     SLOT(Py_nb_inplace_multiply, number_mul_inplace),
     SLOT(Py_nb_inplace_true_divide, number_div_inplace),

@@ -120,7 +120,10 @@ def _text(value, depth=0):
         return text if value.dtype == _C.float32 else f"{text} {str(value.dtype).split('.')[-1]}"
     if isinstance(value, (list, tuple)) and depth < 2:
         items = [_text(item, depth + 1) for item in value[:4]] + ["..."] * (len(value) > 4)
-        return f"{type(value).__name__} of {', '.join(items)}" if items else repr(value)
+        kind = type(value).__name__
+        if not items:
+            return repr(value)
+        return f"{kind}（{'、'.join(items)}）" if speaks_chinese() else f"{kind} of {', '.join(items)}"
     if value is None or isinstance(value, (bool, int, float)):
         return repr(value)
     return type(value).__name__

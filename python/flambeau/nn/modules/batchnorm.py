@@ -101,8 +101,17 @@ class _BatchNorm(_NormBase):
         if input.dim() not in self._dims:
             wanted = " or ".join(f"{dim}D" for dim in self._dims)
             right = {2: "1d", 3: "1d", 4: "2d", 5: "3d"}.get(input.dim())
+            error = ValueError(f"expected {wanted} input (got {input.dim()}D input)")
+            if input.dim() == self._dims[0] - 1 and input.size(0) == self.num_features:
+                raise noted(
+                    error,
+                    f"one sample of {self.num_features} channels lacks the batch dim: "
+                    "x.unsqueeze(0), before the network's first layer.",
+                    f"这是一个有 {self.num_features} 个通道的样本，缺少批次维："
+                    "请在进入网络之前用 x.unsqueeze(0) 加上。",
+                )
             raise noted(
-                ValueError(f"expected {wanted} input (got {input.dim()}D input)"),
+                error,
                 f"for an input of {input.dim()} dims take BatchNorm{right}"
                 if right else "the dims are (N, C, ...): batch, then channels",
                 f"输入有 {input.dim()} 维，请改用 BatchNorm{right}"

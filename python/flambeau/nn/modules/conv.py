@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 import math
+from types import FunctionType
 
 import flambeau
 from flambeau.nn import functional as F
@@ -181,6 +182,18 @@ class _Convolution(_ConvNd):
         )
 
 
+def _own_init(cls):
+    """The class with the shared __init__ under its own name, which errors of its arguments tell."""
+    shared = cls.__init__
+    cls.__init__ = FunctionType(
+        shared.__code__, shared.__globals__, "__init__", shared.__defaults__, shared.__closure__
+    )
+    cls.__init__.__annotations__ = shared.__annotations__
+    cls.__init__.__qualname__ = f"{cls.__name__}.__init__"
+    return cls
+
+
+@_own_init
 class Conv1d(_Convolution):
     """A convolution of (N, C, L) or (C, L)."""
 
@@ -188,6 +201,7 @@ class Conv1d(_Convolution):
     _function = staticmethod(F.conv1d)
 
 
+@_own_init
 class Conv2d(_Convolution):
     """A convolution of (N, C, H, W) or (C, H, W)."""
 
@@ -195,6 +209,7 @@ class Conv2d(_Convolution):
     _function = staticmethod(F.conv2d)
 
 
+@_own_init
 class Conv3d(_Convolution):
     """A convolution of (N, C, D, H, W) or (C, D, H, W)."""
 
