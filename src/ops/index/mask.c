@@ -392,6 +392,17 @@ const char *masked_fill_title(fl_tensor *self, fl_tensor *mask, fl_value value)
     return number ? "MaskedFillBackward0" : "MaskedFillBackward1";
 }
 
+/* Into *sizes what both are broadcast to; the number of dims, or -1 with the error, which tells of
+ * `first` first. */
+static int common_sizes(const fl_tensor *first, const fl_tensor *second,
+                        int64_t sizes[TENSOR_MAX_DIMS])
+{
+    int ndim = first->ndim;
+    for (int d = 0; d < ndim; d++)
+        sizes[d] = first->sizes[d];
+    return shape_broadcast(&ndim, sizes, second->ndim, second->sizes) ? -1 : ndim;
+}
+
 int masked_fill__cpu(fl_tensor *self, fl_tensor *mask, fl_tensor *value)
 {
     if (check_mask(mask, "masked_fill_") ||
@@ -404,8 +415,13 @@ int masked_fill__cpu(fl_tensor *self, fl_tensor *mask, fl_tensor *value)
             "dimension(s).",
             value->ndim);
     fl_value number = tensor_number(value, 0);
-    if (number_check(number, self->dtype))
+    int64_t sizes[TENSOR_MAX_DIMS];
+    const int ndim = common_sizes(self, mask, sizes);
+    if (number_check(number, self->dtype) || ndim < 0)
         return -1;
+    for (int d = 0; d < ndim; d++)
+        if (ndim != self->ndim || sizes[d] != self->sizes[d])
+            return shape_refuse(self, ndim, sizes);
     fl_tensor *where = mask_for(mask, self), *one = tensor_from_number(number, self->dtype);
     fl_tensor *into = where && one ? tensor_contiguous(self) : NULL;
     int status = into ? mask_fill(into, where, tensor_data(one)) : -1;
@@ -415,21 +431,11 @@ int masked_fill__cpu(fl_tensor *self, fl_tensor *mask, fl_tensor *value)
     return status;
 }
 
-/* Into *sizes what self and the mask are both broadcast to; the number of dims, or -1. */
-static int common_sizes(const fl_tensor *self, const fl_tensor *mask,
-                        int64_t sizes[TENSOR_MAX_DIMS])
-{
-    int ndim = self->ndim;
-    for (int d = 0; d < ndim; d++)
-        sizes[d] = self->sizes[d];
-    return shape_broadcast(&ndim, sizes, mask->ndim, mask->sizes) ? -1 : ndim;
-}
-
 /* A copy of self that has a place for each element of the mask; NULL with the error. */
 static fl_tensor *copy_for(fl_tensor *self, const fl_tensor *mask)
 {
     int64_t sizes[TENSOR_MAX_DIMS];
-    int ndim = common_sizes(self, mask, sizes);
+    int ndim = common_sizes(mask, self, sizes);
     return ndim < 0 ? NULL : fl_clone(fl_expand(self, (fl_ints){sizes, ndim}, false), 0);
 }
 
@@ -446,7 +452,7 @@ int masked_select_compose(fl_tensor *self, fl_tensor *mask, fl_tensor **y)
     if (mask->dtype != FL_BOOL)
         return error_set(FL_RUNTIME_ERROR, "masked_select: expected BoolTensor for mask");
     int64_t sizes[TENSOR_MAX_DIMS];
-    int ndim = common_sizes(self, mask, sizes);
+    int ndim = common_sizes(mask, self, sizes);
     if (ndim < 0)
         return -1;
     if (ndim == 0)
