@@ -117,7 +117,7 @@ def _warn_of_sizes(input, target):
 
 def mse_loss(input, target, size_average=None, reduce=None, reduction="mean", weight=None):
     """(input - target)²."""
-    if target.shape != input.shape:
+    if target.size() != input.size():
         _warn_of_sizes(input, target)
     if size_average is None and reduce is None and weight is None:
         return _nn.mse_loss(input, target, reduction)
@@ -126,7 +126,7 @@ def mse_loss(input, target, size_average=None, reduce=None, reduction="mean", we
 
 def l1_loss(input, target, size_average=None, reduce=None, reduction="mean", weight=None):
     """|input - target|."""
-    if target.shape != input.shape:
+    if target.size() != input.size():
         _warn_of_sizes(input, target)
     if size_average is None and reduce is None and weight is None:
         return _nn.l1_loss(input, target, reduction)
@@ -150,7 +150,7 @@ def _weighted(name, input, target, reduction, weight, *setting):
 def smooth_l1_loss(input, target, size_average=None, reduce=None, reduction="mean", beta=1.0):
     """Half the square over beta where |input - target| is below beta, else the difference less
     beta / 2."""
-    if target.shape != input.shape:
+    if target.size() != input.size():
         _warn_of_sizes(input, target)
     reduction = _how(reduction, size_average, reduce)
     if beta == 0.0:
@@ -161,7 +161,7 @@ def smooth_l1_loss(input, target, size_average=None, reduce=None, reduction="mea
 def huber_loss(input, target, reduction="mean", delta=1.0, weight=None):
     """Half the square where |input - target| is below delta, else delta times the difference less
     delta / 2."""
-    if target.shape != input.shape:
+    if target.size() != input.size():
         _warn_of_sizes(input, target)
     return _weighted("huber_loss", input, target, reduction, weight, delta)
 
