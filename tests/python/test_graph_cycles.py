@@ -88,6 +88,28 @@ def attribute():
     return mark
 
 
+class KeepsWithin(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx, x):
+        ctx.result = x * 2
+        return ctx.result
+
+    backward = Keeps.backward
+
+
+def context_that_keeps_what_forward_returns():
+    mark = Mark()
+    KeepsWithin.apply(torch.ones(3, requires_grad=True)).grad_fn.mark = mark
+    return mark
+
+
+def attribute_that_shows_the_memory():
+    pytest.importorskip("numpy")
+    x, mark = torch.ones(3), Mark()
+    x.shown, x.mark = x.numpy(), mark
+    return mark
+
+
 @pytest.mark.parametrize(
     "make",
     [
@@ -99,7 +121,9 @@ def attribute():
         metadata_of_a_node,
         weight_hook_of_a_module,
         context_that_keeps_its_result,
+        context_that_keeps_what_forward_returns,
         attribute,
+        attribute_that_shows_the_memory,
     ],
 )
 def test_a_cycle_is_collected(make):

@@ -12,6 +12,27 @@ one = torch.ones
 
 REFUSED = [
     (
+        lambda: one(2).masked_fill(one(3).bool(), 1),
+        RuntimeError,
+        "The size of tensor a (3) must match the size of tensor b (2) at non-singleton dimension 0",
+    ),
+    (
+        lambda: one(2).masked_fill_(one(3).bool(), 1),
+        RuntimeError,
+        "The size of tensor a (2) must match the size of tensor b (3) at non-singleton dimension 0",
+    ),
+    (
+        lambda: one(2).masked_fill_(one(2, 2).bool(), 1),
+        RuntimeError,
+        "output with shape [2] doesn't match the broadcast shape [2, 2]",
+    ),
+    (
+        lambda: one(2).masked_select(one(3).bool()),
+        RuntimeError,
+        "The size of tensor a (3) must match the size of tensor b (2) at non-singleton dimension 0",
+    ),
+    (lambda: F.mse_loss(one(1), 1), AttributeError, "'int' object has no attribute 'size'"),
+    (
         lambda: F.conv1d(one(1, 1, 4), one(1, 1, 1), dilation=0),
         RuntimeError,
         "dilation should be greater than zero, but got [1, 0]",
