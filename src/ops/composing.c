@@ -30,9 +30,9 @@ fl_tensor *op_beside(fl_tensor *t, const fl_tensor *like)
     return t && like->flags & TENSOR_ELSEWHERE ? fl__move(t, tensor_device(like)->id) : t;
 }
 
-bool op_is_apart(const fl_tensor *t)
+bool op_has_kernels(const fl_tensor *t)
 {
-    return tensor_device(t)->memory == DEVICE_APART;
+    return tensor_device(t)->kernel != NULL;
 }
 
 fl_tensor *op_as(fl_tensor *t, int dtype)

@@ -321,9 +321,9 @@ fl_tensor *op_host(fl_tensor *t);
 /* The same for checks, which a tensor without values passes: it is shown without elements. */
 fl_tensor *op_look(const fl_tensor *t);
 fl_tensor *op_beside(fl_tensor *t, const fl_tensor *like);
-/* In a composite: whether t has values that the host cannot read, so that a kernel which is the CPU's
- * alone would run on copies, and operators do better. */
-bool op_is_apart(const fl_tensor *t);
+/* In a composite: whether t lives on a device with kernels of its own, where operators do better than a
+ * fused kernel that is the CPU's alone, and would run on copies. */
+bool op_has_kernels(const fl_tensor *t);
 /* In a composite: t as that dtype, itself where it has it. */
 fl_tensor *op_as(fl_tensor *t, int dtype);
 /* In a composite: y = t, what an operator gave: 0, or -1 where that failed. */

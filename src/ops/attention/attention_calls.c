@@ -101,7 +101,7 @@ int scaled_dot_product_attention_compose(fl_tensor *query, fl_tensor *key, fl_te
     if (enable_gqa && share_heads(query, &key, &value))
         return -1;
     const bool moves = attn_mask && (fl_requires_grad(attn_mask) || forward_has_tangent(attn_mask));
-    if (dropout_p == 0 && !moves && !op_is_apart(query) &&
+    if (dropout_p == 0 && !moves && !op_has_kernels(query) &&
         attention_fits(query, key, value, attn_mask)) {
         *y = fl__attention(query, key, value, attn_mask, is_causal, by);
         return *y ? 0 : -1;
