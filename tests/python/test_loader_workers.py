@@ -265,6 +265,20 @@ def test_memory_is_used_again():
     assert len(addresses) < 20  # of 40
 
 
+def test_memory_of_a_small_tensor_holds_a_larger_one():
+    """Features and labels of a few samples are of one page each, and take each other's."""
+    table = data.TensorDataset(torch.arange(4000.0).view(400, 10), torch.arange(400))
+    batches = list(data.DataLoader(table, 4, num_workers=2))
+    assert len(batches) == 100
+    features = torch.cat([x for x, _ in batches])
+    assert torch.equal(features, table.tensors[0])
+    seen = 0
+    for x, y in data.DataLoader(table, 4, num_workers=2, shuffle=True):  # dropped at once
+        assert x[:, 0].tolist() == [10 * i for i in y.tolist()]
+        seen += len(y)
+    assert seen == 400
+
+
 def test_what_the_program_keeps_is_not_used_again():
     numpy = pytest.importorskip("numpy")
     rows, arrays, read = [], [], []

@@ -11,6 +11,7 @@ and says so, and then the loader does.
 """
 
 from collections import deque
+from os import fstat
 
 from flambeau import _C
 
@@ -126,8 +127,9 @@ class Lender:
     def lend(self, number, descriptor, parts):
         """A tensor on segment `number`, which came with a descriptor (else -1)."""
         size, *shape = parts
-        if descriptor >= 0:
-            whole = _C._open_shared(descriptor, size, False, _C.uint8, (0,), (1,), 0)
+        if descriptor >= 0:  # all of it: what comes in it next may be larger
+            room = fstat(descriptor).st_size
+            whole = _C._open_shared(descriptor, room, False, _C.uint8, (0,), (1,), 0)
             self.holders[number] = whole
             self.came[number] = 0
         if number not in self.out:
