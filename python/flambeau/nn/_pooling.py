@@ -11,31 +11,6 @@ TYPE_CHECKING = False  # a type checker reads what follows; no program does
 if TYPE_CHECKING:
     from flambeau.nn.common_types import _size_any_t
 
-__all__ = [
-    "adaptive_avg_pool1d",
-    "adaptive_avg_pool2d",
-    "adaptive_avg_pool3d",
-    "adaptive_max_pool1d",
-    "adaptive_max_pool2d",
-    "adaptive_max_pool3d",
-    "avg_pool1d",
-    "avg_pool2d",
-    "avg_pool3d",
-    "fractional_max_pool2d",
-    "fractional_max_pool2d_with_indices",
-    "fractional_max_pool3d",
-    "fractional_max_pool3d_with_indices",
-    "max_pool1d",
-    "max_pool1d_with_indices",
-    "max_pool2d",
-    "max_pool2d_with_indices",
-    "max_pool3d",
-    "max_pool3d_with_indices",
-    "max_unpool1d",
-    "max_unpool2d",
-    "max_unpool3d",
-]
-
 
 def _pair(value):
     return tuple(value) if isinstance(value, (tuple, list)) else (value, value)
@@ -296,3 +271,7 @@ def max_unpool3d(input, indices, kernel_size, stride=None, padding: _size_any_t 
     them."""
     sizes, stride, padding = _unpooled(input, kernel_size, stride, padding, output_size, 3)
     return _op("max_unpool3d")(input, indices, sizes, stride, padding)
+
+
+__all__ = [name for name, value in globals().items()  # the functions above
+           if not name.startswith("_") and getattr(value, "__module__", None) == __name__]

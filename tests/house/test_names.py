@@ -1,0 +1,81 @@
+"""The operator table alone lists operators: a list of their names elsewhere would have to be kept in
+step with it by hand. What lists names for another reason stands here, with it."""
+import ast
+import re
+
+import pytest
+
+LEAST = 4  # fewer names in one list are an example or a choice
+
+# Lists that say something of operators which the table does not know, and what that is.
+REASONS = {
+    "python/flambeau/_foreach.py": "which operators PyTorch has on lists of tensors",
+    "python/flambeau/nn/_losses.py": "where old arguments (size_average, reduce) stand",
+    "python/flambeau/nn/init.py": "the gain that is advised for what follows a layer",
+    "python/flambeau/sparse/__init__.py": "what torch.sparse has",
+    "python/flambeau/sparse/tensor.py": "what keeps a sparse tensor's zeros, and other names of methods",
+    "src/device/gpu_kernels.c": "which operators have a kernel written for a GPU",
+    "src/ops/index/segment_reduce.c": "the words of an argument, which are names of reductions",
+}
+# Files that had such lists once: no operator is named in them at all.
+FREE = ["python/flambeau/__init__.py", "src/python/call/results.c",
+        "src/python/call/module_functions.c", "src/python/call/varargs.c"]
+
+
+@pytest.fixture(scope="module")
+def operators(root):
+    """The base names of all paragraphs, and the names that they have besides."""
+    names = set()
+    for table in (root / "src/ops").glob("*/*.ops"):
+        text = table.read_text()
+        names |= set(re.findall(r"^(\w+)(?:\.\w+)?\(", text, re.M))
+        for words in re.findall(r"^    alias +(.*)", text, re.M):
+            names |= set(words.split())
+    return names
+
+
+def lists_of_python(text):
+    """The words of each list, set, tuple, dict's keys, and string of several words, with their line."""
+    tree = ast.parse(text)
+    spoken = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
+    for node in ast.walk(tree):
+        items = node.keys if isinstance(node, ast.Dict) else getattr(node, "elts", ())
+        words = [item.value for item in items
+                 if isinstance(item, ast.Constant) and isinstance(item.value, str)]
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in spoken:
+            words = node.value.split() if re.fullmatch(r"[\w\s]+", node.value) else []
+        yield node, words
+
+
+def lists_of_c(text):
+    """The strings of each initializer in braces, and each string of several words."""
+    text = re.sub(r"/\*.*?\*/", "", text, flags=re.S)
+    for block in re.findall(r"= \{(.*?)^\s*\};", text, re.S | re.M):
+        yield None, re.findall(r'"(\w+)(?:\.\w+)?"', block)
+
+
+def found(file, names):
+    """The largest list of operators' names in a file."""
+    lists = (lists_of_python if file.suffix == ".py" else lists_of_c)(file.read_text())
+    best = []
+    for _, words in lists:
+        known = [word for word in words if word in names or word.removesuffix("_") in names]
+        if len(known) >= max(LEAST, 0.75 * len(words), len(best) + 1):
+            best = known
+    return best
+
+
+def test_no_list_of_operators_beside_the_table(root, operators):
+    files = [*(root / "python").rglob("*.py"), *(root / "src").rglob("*.[ch]")]
+    lists = {str(file.relative_to(root)): found(file, operators) for file in files}
+    lists = {file: names for file, names in lists.items() if names}
+    assert {file: names for file, names in lists.items() if file not in REASONS} == {}, \
+        "say it in the table (a key, a form), or give the list its reason here"
+    assert set(REASONS) == set(lists), "a reason outlives its list"
+
+
+@pytest.mark.parametrize("name", FREE)
+def test_no_operator_is_named(root, operators, name):
+    file = root / name
+    lists = (lists_of_python if file.suffix == ".py" else lists_of_c)(file.read_text())
+    assert [word for _, words in lists for word in words if word in operators] == []
