@@ -63,11 +63,11 @@ static const char *scatter_text(const struct op *op)
         op->base, parameters, op->base, handed_on(op) + strlen("self"), op->scatter, op->base);
 }
 
-/* A C composite is called as it is; what else there is by a call of the operator. */
+/* A composite is written again, so that it costs no call more; what else there is calls the operator. */
 static const char *alias_text(const struct op *op, const char *name)
 {
     const char *lines = op->lines;
-    if (!op->compose_name)
+    if (op->kind != KIND_COMPOSE)
         lines = text_format(
             "    forms%s%s%s%s\n    compose %s(%s)\n%s%s",
             op->forms & FORM_FUNCTION ? " function" : "", op->forms & FORM_METHOD ? " method" : "",

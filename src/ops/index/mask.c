@@ -4,7 +4,6 @@
 #include "core/device.h"
 #include "core/error.h"
 #include "core/iterate.h"
-#include "core/memory.h"
 #include "core/sound.h"
 #include "core/threads.h"
 #include "core/warning.h"
@@ -228,14 +227,6 @@ int nonzero_cpu(fl_tensor *self, fl_tensor *y)
         write_positions(truth, y->sizes[0], tensor_data(y), 1, y->strides[1]);
     tensor_release(truth);
     return truth ? 0 : -1;
-}
-
-int nonzero_columns_compose(fl_tensor *condition, fl_value *y)
-{
-    fl_tensor *from =
-        condition->ndim ? condition : fl_reshape(condition, (fl_ints){(int64_t[]){1}, 1});
-    fl_tensor *where = from ? fl_nonzero(from) : NULL;
-    return where ? unbind_compose(where, 1, y) : -1;
 }
 
 int nonzero_as_tuple_compose(fl_tensor *self, bool as_tuple, fl_tensor **positions,

@@ -3,7 +3,6 @@
 #include <string.h>
 
 #include "core/error.h"
-#include "flambeau/ops/index.h"
 #include "ops/op.h"
 #include "ops_kernels.h"
 
@@ -87,13 +86,4 @@ int constant_pad_nd_cpu(fl_tensor *self, fl_ints pad, fl_value value, fl_tensor 
     int status = source && target ? tensor_copy(target, source) : -1;
     tensor_release(source), tensor_release(target);
     return status;
-}
-
-int constant_pad_nd_backward_compose(fl_tensor *g, fl_ints pad, fl_tensor **y)
-{
-    int64_t back[2 * TENSOR_MAX_DIMS];
-    for (int64_t i = 0; i < pad.count; i++)
-        back[i] = -pad.data[i];
-    *y = fl_constant_pad_nd(g, (fl_ints){back, pad.count}, fl_int(0));
-    return *y ? 0 : -1;
 }

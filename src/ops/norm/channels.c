@@ -1,39 +1,13 @@
 /* Norms over neighbouring channels, and over each sample by itself. */
-#include <string.h>
 
 #include "core/error.h"
 #include "flambeau/ops/copy.h"
 #include "flambeau/ops/index.h"
 #include "flambeau/ops/norm.h"
-#include "flambeau/ops/pointwise.h"
-#include "flambeau/ops/pool.h"
 #include "flambeau/ops/reduce.h"
 #include "flambeau/ops/view.h"
 #include "ops/op.h"
 #include "ops_kernels.h"
-
-int local_response_norm_compose(fl_tensor *input, int64_t size, double alpha, double beta, double k,
-                                fl_tensor **y)
-{
-    if (input->ndim < 3)
-        return error_set(FL_VALUE_ERROR,
-                         "Expected 3D or higher dimensionality                          input (got "
-                         "%d dimensions)",
-                         input->ndim);
-    *y = input;
-    if (input->numel == 0)
-        return 0;
-    const int64_t shape[] = {input->sizes[0], 1, input->sizes[1], -1}, window[] = {size, 1},
-                  one[] = {1, 1}, none[] = {0, 0}, pad[] = {0, 0, size / 2, (size - 1) / 2};
-    fl_tensor *squares = fl_reshape(fl_mul(input, input), (fl_ints){shape, 4});
-    squares = fl_constant_pad_nd(squares, (fl_ints){pad, 4}, fl_int(0));
-    fl_tensor *means = fl_avg_pool2d(squares, (fl_ints){window, 2}, (fl_ints){one, 2},
-                                     (fl_ints){none, 2}, false, true, NULL);
-    means = fl_reshape(means, (fl_ints){input->sizes, input->ndim});
-    means = fl_add_scalar(fl_mul_scalar(means, fl_float(alpha)), fl_float(k), fl_int(1));
-    *y = fl_div(input, fl_pow_scalar(means, fl_float(beta)));
-    return *y ? 0 : -1;
-}
 
 /* A statistic of each channel for each sample. */
 static fl_tensor *repeated(fl_tensor *t, int64_t batch)

@@ -269,37 +269,6 @@ int div_mode_compose(fl_tensor *self, fl_value other, const char *rounding_mode,
     return call(op, fl_tensor_value(self), other, fl_none(), y);
 }
 
-static int clamp_by(fl_tensor *self, fl_value min, fl_value max, fl_tensor **y)
-{
-    fl_value t = fl_tensor_value(self);
-    if (min.tag == FL_NONE && max.tag == FL_NONE)
-        return error_set(FL_RUNTIME_ERROR,
-                         "torch.clamp: At least one of 'min' or 'max' must not be None");
-    if (min.tag == FL_NONE)
-        return call(&op_clamp_max, t, max, fl_none(), y);
-    if (max.tag == FL_NONE)
-        return call(&op_clamp_min, t, min, fl_none(), y);
-    return call(&op__clamp, t, min, max, y);
-}
-
-int clamp_compose(fl_tensor *self, fl_value min, fl_value max, fl_tensor **y)
-{
-    return clamp_by(self, min, max, y);
-}
-
-int clamp_tensor_compose(fl_tensor *self, fl_tensor *min, fl_tensor *max, fl_tensor **y)
-{
-    return clamp_by(self, fl_tensor_value(min), fl_tensor_value(max), y);
-}
-
-int positive_compose(fl_tensor *self, fl_tensor **y)
-{
-    if (self->dtype == FL_BOOL)
-        return error_set(FL_RUNTIME_ERROR, "The `+` operator, on a bool tensor is not supported.");
-    *y = self;
-    return 0;
-}
-
 int float_power_compose(fl_tensor *self, fl_value exponent, fl_tensor **y)
 {
     bool complex = dtype_is_complex(self->dtype) || dtype_is_complex(dtype_of(exponent));
@@ -310,17 +279,6 @@ int float_power_compose(fl_tensor *self, fl_value exponent, fl_tensor **y)
     else
         *y = fl_pow_scalar(base, exponent);
     return *y ? 0 : -1;
-}
-
-int float_power_in_place_check(fl_tensor *self, fl_value exponent)
-{
-    (void)exponent;
-    if (self->dtype == FL_FLOAT64)
-        return 0;
-    return error_set(FL_RUNTIME_ERROR,
-                     "the base given to float_power_ has dtype %s but the operation's result "
-                     "requires dtype Double",
-                     dtype_title(self->dtype));
 }
 
 int float_power_in_place_compose(fl_tensor *self, fl_value exponent, fl_tensor **y)

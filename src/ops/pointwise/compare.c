@@ -141,11 +141,3 @@ int equal_compose(fl_tensor *self, fl_tensor *other, bool *y)
     }
     return 0;
 }
-
-int bitwise_not_check(fl_tensor *self)
-{
-    return dtype_is_floating(self->dtype)
-               ? error_set(FL_TYPE_ERROR, "~ (operator.invert) is only implemented on integer and "
-                                          "Boolean-type tensors")
-               : 0;
-}

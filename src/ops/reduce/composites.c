@@ -204,12 +204,6 @@ int aminmax_compose(fl_tensor *self, const int64_t *dim, bool keepdim, fl_tensor
                : 0;
 }
 
-int count_nonzero_compose(fl_tensor *self, const int64_t *dim, fl_tensor **y)
-{
-    return op_give(y, fl_sum_dim_intlist(fl_ne_scalar(self, fl_boolean(false)),
-                                         (fl_ints){dim, dim != NULL}, false, FL_NO_DTYPE));
-}
-
 int logsumexp_compose(fl_tensor *self, fl_ints dim, bool keepdim, fl_tensor **y)
 {
     if (!dtype_is_inexact(self->dtype))

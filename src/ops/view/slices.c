@@ -461,21 +461,6 @@ int tensor_split_tensor_compose(fl_tensor *self, fl_tensor *by, int64_t dim, fl_
                : -1;
 }
 
-int unbind_compose(fl_tensor *self, int64_t dim, fl_value *y)
-{
-    if (self->ndim == 0)
-        return error_set(FL_INDEX_ERROR, "Dimension specified as %lld but tensor has no dimensions",
-                         (long long)dim);
-    int d = shape_wrap_dim(dim, self->ndim);
-    if (d < 0)
-        return -1;
-    fl_tensor **list = op_list(y, self->sizes[d]);
-    for (int64_t i = 0; list && i < self->sizes[d]; i++)
-        if (!(list[i] = fl_select(self, d, i)))
-            return -1;
-    return list ? 0 : -1;
-}
-
 /* ---- shapes made alike ---- */
 
 int broadcast_tensors_compose(fl_tensors tensors, fl_value *y)

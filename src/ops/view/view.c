@@ -5,7 +5,6 @@
 
 #include "core/error.h"
 #include "flambeau/ops/copy.h"
-#include "flambeau/ops/pointwise.h"
 #include "flambeau/ops/view.h"
 #include "ops/op.h"
 #include "ops_kernels.h"
@@ -267,34 +266,6 @@ int t_view(fl_tensor *self, struct op_view *y)
     if (self->ndim == 2)
         swap(y, 0, 1);
     return 0;
-}
-
-int numpy_T_compose(fl_tensor *self, fl_tensor **y)
-{
-    int64_t dims[TENSOR_MAX_DIMS];
-    for (int d = 0; d < self->ndim; d++)
-        dims[d] = self->ndim - 1 - d;
-    *y = fl_permute(self, (fl_ints){dims, self->ndim});
-    return *y ? 0 : -1;
-}
-
-int matrix_T_compose(fl_tensor *self, fl_tensor **y)
-{
-    if (self->ndim == 1)
-        return error_set(
-            FL_RUNTIME_ERROR,
-            "tensor.mT is only supported on matrices or batches of matrices. Got %d-D tensor.",
-            self->ndim);
-    *y = self->ndim ? fl_transpose(self, -2, -1) : self;
-    return *y ? 0 : -1;
-}
-
-int adjoint_compose(fl_tensor *self, fl_tensor **y)
-{
-    if (matrix_T_compose(self, y))
-        return -1;
-    *y = fl_conj(*y);
-    return *y ? 0 : -1;
 }
 
 int movedim_compose(fl_tensor *self, fl_ints source, fl_ints destination, fl_tensor **y)
