@@ -17,7 +17,7 @@ def _explain(error):
     from flambeau._explain import fixes, foreign, kinds, names
 
     kinds.explain_sample(error)
-    if names.of_constructor(error) or _has_hint(error):
+    if names.of_constructor(error) or names.of_none(error) or _has_hint(error):
         return
     for read in (
         foreign.explain,

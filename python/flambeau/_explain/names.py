@@ -33,6 +33,13 @@ def _named(error):
     return getattr(error, "obj", None), getattr(error, "name", None) or ""
 
 
+def _drop_hints(error):
+    """Takes away the hints of who could not know better."""
+    for text in list(getattr(error, "__notes__", ())):
+        if text.startswith(("hint", "提示")):
+            error.__notes__.remove(text)
+
+
 def of_constructor(error):
     """nn.Dropout(x): a tensor given to a layer's constructor, which takes options. True when noted."""
     trace = error.__traceback__
@@ -50,9 +57,7 @@ def of_constructor(error):
     names = [n for n, v in given.items() if isinstance(v, _Tensor) and not n.startswith("_")]
     if not names:
         return False
-    old = [text for text in getattr(error, "__notes__", ()) if text.startswith(("hint", "提示"))]
-    for text in old:
-        error.__notes__.remove(text)
+    _drop_hints(error)
     options = [n for n in inspect.signature(type(me).__init__).parameters if n != "self"]
     made = "options" if options[0] in ("inplace", "p", "dim") else "sizes"
     args = "" if made == "options" else ", ".join(options[:2])
@@ -329,6 +334,57 @@ def _class_called(error, frame, line):
             return
 
 
+def _giver_of_none(frame, line):
+    """The function of the program without `return` that gave a call of the line its None; None."""
+    given = [
+        value
+        for call in nodes_at(frame, line, ast.Call)
+        for value in (*call.args, *(keyword.value for keyword in call.keywords))
+    ]
+    calls = [value for value in given if isinstance(value, ast.Call)]
+    names = {
+        value.id
+        for value in given
+        if isinstance(value, ast.Name) and value_of(value, frame) is None
+    }
+    before = [
+        step.value
+        for step in ast.walk(tree_of(frame))
+        if isinstance(step, ast.Assign)
+        and step.lineno < line
+        and getattr(step.targets[0], "id", "") in names
+        and isinstance(step.value, ast.Call)
+    ]
+    for call in before[::-1] + calls:
+        of_new = isinstance(call.func, ast.Call)  # Net()(x)
+        value = value_of(call.func.func if of_new else call.func, frame)
+        if isinstance(value, _Module) or of_new and _is_model_class(value):
+            value = value.forward
+        value = getattr(value, "__func__", value)
+        if not inspect.isfunction(value) or value.__module__.startswith(("flambeau", "torch")):
+            continue
+        lines = inspect.getsource(value)
+        if not re.search(r"\b(return|yield|lambda)\b", lines):
+            return value
+    return None
+
+
+def of_none(error):
+    """A None where a tensor is taken, from a function whose `return` is missing. True when noted."""
+    place = program_place(error)
+    giver = place and "must be Tensor, not NoneType" in str(error) and _giver_of_none(*place)
+    if not giver:
+        return False
+    _drop_hints(error)
+    name, at = giver.__qualname__, giver.__code__.co_firstlineno
+    note(
+        error,
+        f"{name} (line {at}) has no `return`, so that it gives None: end it with `return x`.",
+        f"{name}（第 {at} 行）里没有 return，得到的是 None：请在末尾写 return x。",
+    )
+    return True
+
+
 def _method_of_class(error, frame, line):
     """Net.parameters(): a method of the class in place of a model's."""
     for call in nodes_at(frame, line, ast.Call):
@@ -356,8 +412,6 @@ _OF_OTHERS = {  # what other libraries call a parameter
 
 def _near(word, names):
     """The one of the names that a word stands for, or is spelled like; None."""
-    import difflib
-
     if _OF_OTHERS.get(word) in names:
         return _OF_OTHERS[word]
     return next(iter(difflib.get_close_matches(word, names, 1, 0.75)), None)
