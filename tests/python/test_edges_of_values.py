@@ -184,3 +184,12 @@ def test_polynomials_of_no_degree(degree):
               special.chebyshev_polynomial_t, special.chebyshev_polynomial_u,
               special.laguerre_polynomial_l, special.legendre_polynomial_p):
         assert f(x, degree).tolist() == [0.0, 0.0, 0.0]
+
+
+def test_the_norm_of_order_zero_gives_no_gradient():
+    x = T([3.0, 0.0, -4.0], requires_grad=True)
+    y = x.norm(0)
+    y.backward()
+    assert y.item() == 2 and x.grad is None
+    (x.norm(0) + x.sum()).backward()
+    assert x.grad.tolist() == [1.0, 1.0, 1.0]
