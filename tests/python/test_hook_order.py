@@ -26,6 +26,8 @@ def order(module, *inputs):
         (nn.Conv1d(2, 2, 1), (2, 2), "weight bias"),
         (nn.ConvTranspose1d(2, 2, 1), (1, 2, 2), "weight bias"),
         (nn.ConvTranspose2d(2, 2, 1), (1, 2, 2, 2), "weight bias"),
+        (nn.Conv3d(2, 2, 1), (1, 2, 2, 2, 2), "weight bias"),
+        (nn.ConvTranspose3d(2, 2, 1), (1, 2, 2, 2, 2), "weight bias"),
         (nn.GroupNorm(1, 2), (3, 2), "weight bias"),
         (nn.InstanceNorm1d(2, affine=True), (3, 2, 4), "bias weight"),
     ],

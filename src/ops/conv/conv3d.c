@@ -7,6 +7,7 @@
  */
 #include <stdio.h>
 
+#include "autograd/autograd.h"
 #include "core/error.h"
 #include "flambeau/ops/conv.h"
 #include "flambeau/ops/copy.h"
@@ -68,10 +69,13 @@ int conv3d_forward(fl_tensor *input, fl_tensor *weight, fl_tensor *bias,
 {
     const bool batched = input->ndim == 5;
     const int64_t taps = weight->sizes[2], reach = w->dilation[0] * (taps - 1) + 1;
-    fl_tensor *x = batched ? input : fl_unsqueeze(input, 0);
+    /* bias, weight, input: gradients reach what was made last first, as from PyTorch's one node */
+    if (bias && tensor_requires_grad(bias))
+        bias = fl_view(bias, (fl_ints){bias->sizes, bias->ndim});
+    fl_tensor *filter = flat_filter(weight), *x = batched ? input : fl_unsqueeze(input, 0);
     if (x && w->padding[0])
         x = fl_constant_pad_nd(x, FL_INTS_OF(0, 0, 0, 0, w->padding[0], w->padding[0]), fl_int(0));
-    if (!x || check_room(x, weight, w))
+    if (!x || !filter || check_room(x, weight, w))
         return -1;
     const int64_t N = x->sizes[0], C = x->sizes[1], H = x->sizes[3], W = x->sizes[4];
     x = fl_unfold(x, 2, reach, w->stride[0]); /* (N, C, D', H, W, reach) */
@@ -79,7 +83,7 @@ int conv3d_forward(fl_tensor *input, fl_tensor *weight, fl_tensor *bias,
         x = fl_slice(x, 5, NULL, NULL, w->dilation[0]);
     const int64_t depth = x ? x->sizes[2] : 0;
     x = x ? fl_permute(x, FL_INTS_OF(0, 2, 1, 5, 3, 4)) : NULL;
-    fl_tensor *result = fl_conv2d(shaped(x, N * depth, C * taps, H, W), flat_filter(weight), bias,
+    fl_tensor *result = fl_conv2d(shaped(x, N * depth, C * taps, H, W), filter, bias,
                                   (fl_ints){w->stride + 1, 2}, (fl_ints){w->padding + 1, 2},
                                   (fl_ints){w->dilation + 1, 2}, groups);
     if (!result)
@@ -142,9 +146,11 @@ int conv3d_transposed(fl_tensor *input, fl_tensor *weight, fl_tensor *bias,
             "per channel: (%lld x %lld x %lld). Output size is too small",
             (long long)D, (long long)x->sizes[3], (long long)x->sizes[4], (long long)kept,
             reach_of(x, weight, w, 1), reach_of(x, weight, w, 2));
+    fl_tensor *added = bias ? fl_view(bias, FL_INTS_OF(-1, 1, 1, 1)) : NULL,
+              *filter = flat_filter(weight);
     fl_tensor *slices = shaped(fl_transpose(x, 1, 2), N * D, C, x->sizes[3], x->sizes[4]);
     fl_tensor *parts =
-        fl_conv_transpose2d(slices, flat_filter(weight), NULL, (fl_ints){w->stride + 1, 2},
+        fl_conv_transpose2d(slices, filter, NULL, (fl_ints){w->stride + 1, 2},
                             (fl_ints){w->padding + 1, 2}, (fl_ints){w->output_padding + 1, 2},
                             groups, (fl_ints){w->dilation + 1, 2});
     if (!parts)
@@ -153,7 +159,7 @@ int conv3d_transposed(fl_tensor *input, fl_tensor *weight, fl_tensor *bias,
     parts = parts ? fl_permute(parts, FL_INTS_OF(0, 2, 1, 3, 4, 5)) : NULL;
     fl_tensor *result = parts ? add_slices(parts, w) : NULL;
     if (result && bias)
-        result = fl_add(result, fl_view(bias, FL_INTS_OF(-1, 1, 1, 1)), fl_int(1));
+        result = added ? fl_add(result, added, fl_int(1)) : NULL;
     *y = result && !batched ? fl_squeeze_dim(result, 0) : result;
     return *y ? 0 : -1;
 }
