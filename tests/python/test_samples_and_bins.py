@@ -135,3 +135,10 @@ def test_native_dropout_and_group_norm():
     assert mean.tolist() == [[1.5, 5.5]] and mean.requires_grad and rstd.requires_grad
     close(rstd, [[0.894424, 0.894424]], 1e-5)
     close(y, F.group_norm(x, 2).tolist())
+
+
+def test_places_are_written_to_a_destination():
+    edges, x = fl.tensor([1.0, 2.0, 3.0]), fl.tensor([0.5, 2.0, 9.0], requires_grad=True)
+    out = fl.zeros(3, dtype=fl.long)
+    assert fl.searchsorted(edges, x, out=out) is out and out.tolist() == [0, 1, 3]
+    assert fl.bucketize(x, edges, right=True, out=out) is out and out.tolist() == [0, 2, 3]
