@@ -56,7 +56,7 @@ const int8_t compute_dtypes[] = {
     [COMPUTE_F32] = FL_FLOAT32, [COMPUTE_F64] = FL_FLOAT64,   [COMPUTE_I32] = FL_INT32,
     [COMPUTE_I64] = FL_INT64,   [COMPUTE_C64] = FL_COMPLEX64, [COMPUTE_C128] = FL_COMPLEX128,
     [COMPUTE_BOOL] = FL_BOOL,   [COMPUTE_U8] = FL_UINT8,      [COMPUTE_I8] = FL_INT8,
-    [COMPUTE_I16] = FL_INT16};
+    [COMPUTE_I16] = FL_INT16,   [COMPUTE_BF16] = FL_BFLOAT16};
 
 size_t compute_size(enum compute type)
 {
@@ -145,6 +145,13 @@ static void fill_periods(const struct iteration *it, int k, int64_t most, char *
 
 /* ---- A chunk -------------------------------------------------------------------------------- */
 
+/* at % period, where at is seldom beyond two periods: a division would cost as much as a short block. */
+static int64_t phase_after(int64_t at, int64_t period)
+{
+    at = at >= period ? at - period : at;
+    return at >= period ? at % period : at;
+}
+
 static void run_blocks(const struct iteration *it, int64_t start, int64_t end)
 {
     assert(start >= 0 && start < end && end <= it->w.numel);
@@ -167,14 +174,17 @@ static void run_blocks(const struct iteration *it, int64_t start, int64_t end)
     for (int k = 0; k < it->operands; k++)
         if (it->operand[k].service == SERVE_PERIOD)
             fill_periods(it, k, most, buffers[k]);
-    int64_t row = w->sizes[w->ndim - 1];
+    const int last = w->ndim - 1;
+    int64_t row = w->sizes[last], phase[ITERATE_MAX_OPERANDS];
+    for (int k = 0; k < it->operands; k++)
+        phase[k] = it->operand[k].service == SERVE_PERIOD ? start % it->operand[k].period : 0;
+    walk_coordinates(w, start, at);
     bool first = true; /* of a row's blocks here, none of which is longer */
     for (int64_t n; start < end; start += n) {
-        walk_coordinates(w, start, at);
-        first |= at[w->ndim - 1] == 0;
+        first |= at[last] == 0;
         n = least(most, end - start);
         if (it->by_rows)
-            n = least(n, row - at[w->ndim - 1]);
+            n = least(n, row - at[last]);
         for (int k = 0; k < it->operands; k++) {
             const struct served *s = &it->operand[k];
             switch (s->service) {
@@ -182,14 +192,19 @@ static void run_blocks(const struct iteration *it, int64_t start, int64_t end)
                 data[k] = s->data + start * s->size;
                 break;
             case SERVE_PERIOD:
-                data[k] = buffers[k] + start % s->period * s->size;
+                data[k] = buffers[k] + phase[k] * s->size;
+                phase[k] = phase_after(phase[k] + n, s->period);
                 break;
             case SERVE_ROW:
                 data[k] = s->data + walk_offset(w, k, at);
                 break;
             case SERVE_LEVEL:
                 data[k] = buffers[k];
-                if (first)
+                if (first && s->dtype == s->compute_dtype)
+                    ISA_PICK(convert_kernels)
+                        ->fill[__builtin_ctz((unsigned)s->size)](
+                            n, buffers[k], s->data + walk_offset(w, k, at));
+                else if (first)
                     convert_elements(n, buffers[k], s->compute_dtype, s->size,
                                      s->data + walk_offset(w, k, at), s->dtype, 0);
                 break;
@@ -204,6 +219,7 @@ static void run_blocks(const struct iteration *it, int64_t start, int64_t end)
         for (int k = 0; k < it->outputs; k++)
             if (it->operand[k].service == SERVE_GATHERED)
                 pass(it, k, at, n, buffers[k], true);
+        walk_on(w, n, at);
     }
 }
 

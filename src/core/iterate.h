@@ -17,7 +17,8 @@
  * uint8, int8 and int16 in I32. C64 and C128 are pairs of float and of double.
  * Behind them, what pointwise loops are also made for: BOOL is truth values in bytes, of which a
  * loop reads 0 as false and any other byte as true, and writes 0 and 1; of U8, I8 and I16 it reads
- * and writes the elements as they lie, and computes what a loop of I32 would. */
+ * and writes the elements as they lie, and computes what a loop of I32 would; of BF16, what a loop
+ * of F32 would. */
 enum compute {
     COMPUTE_F32,
     COMPUTE_F64,
@@ -30,6 +31,7 @@ enum compute {
     COMPUTE_U8,
     COMPUTE_I8,
     COMPUTE_I16,
+    COMPUTE_BF16,
     COMPUTE_LOOPS
 };
 

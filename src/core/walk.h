@@ -28,6 +28,17 @@ void walk_add(struct walk *w, int ndim, const int64_t *sizes, const int64_t *str
 void walk_merge(struct walk *w);
 /* The coordinates of an element, by its number in the walk's order. */
 void walk_coordinates(const struct walk *w, int64_t element, int64_t *coordinates);
+/* Moves coordinates n elements on, past the last one to the first again. */
+static inline void walk_on(const struct walk *w, int64_t n, int64_t *coordinates)
+{
+    int last = w->ndim - 1;
+    int64_t carry = coordinates[last] + n;
+    for (int d = last; d >= 0 && carry; d--) {
+        const int64_t size = w->sizes[d], here = d < last ? coordinates[d] + carry : carry;
+        carry = here < size ? 0 : here < 2 * size ? 1 : here / size;
+        coordinates[d] = here - carry * size;
+    }
+}
 /* The byte offset of an operand's element at these coordinates. */
 int64_t walk_offset(const struct walk *w, int operand, const int64_t *coordinates);
 
