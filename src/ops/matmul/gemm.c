@@ -21,6 +21,7 @@ enum {
     GRAIN = 1 << 17,       /* multiply-adds that are worth waking a thread for, some 2 us */
     CHUNKS = 16,           /* of a large problem */
     MAX_COLS = 512,        /* columns of a block: its packed B fits the second cache */
+    LONG_RUN = 256,        /* columns worth going to another row of B for */
     PACK_A_COLS = 64,      /* columns from which packing A pays, where its rows lie */
     PACK_A_ROWS = 4096,    /* a page apart or more, bytes, or where its columns, read */
     PACK_A_COLUMNS = 256,  /* downwards, lie so far apart that each is other cache lines */
@@ -230,7 +231,9 @@ static void run_chunk(void *context, int64_t chunk)
 static void cut(struct plan *p, int64_t work)
 {
     const struct gemm *g = p->g;
-    const int64_t least_rows = 4 * p->kernels->rows, least_cols = 2 * p->kernels->cols;
+    const bool along = g->m <= GEMM_FEW_ROWS && g->b_col == 1; /* each row of B is other pages */
+    const int64_t least_rows = 4 * p->kernels->rows;
+    const int64_t least_cols = along ? LONG_RUN : 2 * p->kernels->cols;
     const int64_t wanted = at_most(work / GRAIN, CHUNKS);
     p->row_blocks = 1;
     p->col_blocks = (g->n + MAX_COLS - 1) / MAX_COLS;

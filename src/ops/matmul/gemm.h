@@ -14,6 +14,7 @@
 #include "flambeau/base.h"
 
 enum { GEMM_DEPTH_F32 = 256, GEMM_DEPTH_F64 = 192 };
+enum { GEMM_FEW_ROWS = 4 }; /* so few rows meet B where it lies: packing it would cost more */
 
 enum gemm_bias { GEMM_NO_BIAS, GEMM_BIAS_N, GEMM_BIAS_M }; /* one value a column of C; one a row */
 enum gemm_activation { GEMM_LINEAR, GEMM_RELU };

@@ -10,7 +10,6 @@
 #include "ops/matmul/gemm_vector.h"
 
 #define TILE_COLS  (2 * LANES)
-#define FEW_ROWS   4
 #define FEW_GROUPS 5
 /* The pitch of packed A: a column of a panel is stored in whole vectors. */
 #define PANEL     ((TILE_ROWS + LANES - 1) / LANES * LANES)
@@ -352,7 +351,9 @@ static void NAME(pack_columns)(const real *b, int64_t b_row, int64_t b_col, int 
 
 /* ---- A few rows ------------------------------------------------------------------------------ */
 
-/* LANES columns of C at a time, for the rows of a tile no higher than FEW_ROWS, where B lies with
+enum { NAME(AHEAD_ALONG) = 512 / sizeof(real) }; /* as AHEAD, along a column of B */
+
+/* LANES columns of C at a time, for the rows of a tile no higher than GEMM_FEW_ROWS, where B lies with
  * its columns contiguous, as a layer's weight does: packing it would cost more than the product.
  * Blocks of LANES x LANES are transposed in registers, so that each element of C is the same chain
  * over k. t->b is B's element (0, 0), t->b_step from one column to the next. */
@@ -365,8 +366,11 @@ INLINE void NAME(few_rows_body)(const struct gemm_tile *t, const int mr)
         vec v[LANES];
         if (steps == LANES) {
 #pragma GCC unroll 16
-            for (int j = 0; j < LANES; j++)
-                v[j] = NAME(load)(b + (j < t->nr ? j : 0) * t->b_step + k);
+            for (int j = 0; j < LANES; j++) {
+                const real *at = b + (j < t->nr ? j : 0) * t->b_step + k;
+                __builtin_prefetch(at + NAME(AHEAD_ALONG));
+                v[j] = NAME(load)(at);
+            }
         } else {
 #pragma GCC unroll 16
             for (int j = 0; j < LANES; j++)
@@ -405,19 +409,21 @@ static void NAME(few_rows)(const struct gemm_tile *t)
         NAME(few_rows_body)(t, 3);
         break;
     default:
-        NAME(few_rows_body)(t, FEW_ROWS);
+        NAME(few_rows_body)(t, GEMM_FEW_ROWS);
         break;
     }
 }
 
-/* The same where B's rows are contiguous: RUN columns at a time, whose sums stay in the first cache
- * while the rows of B stream past, four to a visit. */
-enum { NAME(RUN) = 2048 / sizeof(real) };
+/* The same where B's rows are contiguous: RUN sums, all columns of a few rows, stay in the first
+ * cache while the rows of B stream past, four to a visit. */
+enum { NAME(RUN) = 16384 / sizeof(real) };
 
 static void NAME(few_rows_along)(const struct gemm_tile *t)
 {
-    _Alignas(VECTOR_BYTES) real sums[FEW_ROWS][NAME(RUN)] = {{0}};
+    _Alignas(VECTOR_BYTES) real sums[NAME(RUN)];
     const real *a = t->a, *b = t->b;
+    const int pitch = (t->nr + LANES - 1) / LANES * LANES;
+    memset(sums, 0, (size_t)(t->mr * pitch) * sizeof *sums);
     for (int64_t k = 0; k < t->depth; k += 4, b += 4 * t->b_step) {
         const int rows = t->depth - k < 4 ? (int)(t->depth - k) : 4;
         for (int i = 0; i < t->mr; i++) {
@@ -426,18 +432,18 @@ static void NAME(few_rows_along)(const struct gemm_tile *t)
                 left[r] = NAME(splat)(r < rows ? a[i * t->a_row + (k + r) * t->a_step] : 0);
             int j = 0;
             for (; j + LANES <= t->nr && rows == 4; j += LANES) {
-                vec s = NAME(load)(sums[i] + j);
+                vec s = NAME(load)(sums + i * pitch + j);
 #pragma GCC unroll 4
                 for (int r = 0; r < 4; r++)
                     s = NAME(fma)(left[r], NAME(load)(b + r * t->b_step + j), s);
-                NAME(store)(sums[i] + j, s);
+                NAME(store)(sums + i * pitch + j, s);
             }
             for (; j < t->nr; j += LANES) {
                 const int width = t->nr - j < LANES ? t->nr - j : LANES;
-                vec s = NAME(load)(sums[i] + j);
+                vec s = NAME(load)(sums + i * pitch + j);
                 for (int r = 0; r < rows; r++)
                     s = NAME(fma)(left[r], NAME(load_first)(b + r * t->b_step + j, width), s);
-                NAME(store)(sums[i] + j, s);
+                NAME(store)(sums + i * pitch + j, s);
             }
         }
     }
@@ -447,41 +453,42 @@ static void NAME(few_rows_along)(const struct gemm_tile *t)
         row.c = (real *)t->c + i * t->c_row;
         row.bias_m = t->bias_m ? (const real *)t->bias_m + i : NULL;
         if (t->c_col == 1)
-            NAME(finish_rows)(&row, sums[i]);
+            NAME(finish_rows)(&row, sums + i * pitch);
         else
-            NAME(finish_scattered)(&row, sums[i]);
+            NAME(finish_scattered)(&row, sums + i * pitch);
     }
 }
 
+/* Columns outside, stretches of k within them: B's lines are read in the order in which they lie. */
 static void NAME(few_rows_block)(const struct gemm_block *g, int64_t stretch, int64_t stretches)
 {
     const bool along = g->b_col == 1;
-    const int64_t width = along ? NAME(RUN) : LANES;
-    for (int64_t s = 0; s < stretches; s++) {
-        const int64_t k0 = s * stretch;
-        const bool last = s == stretches - 1;
-        struct gemm_tile t = {.mr = (int)g->m,
-                              .depth = last ? g->k - k0 : stretch,
-                              .a = (const real *)g->a + k0 * g->a_col,
-                              .a_row = g->a_row,
-                              .a_step = g->a_col,
-                              .b_step = along ? g->b_row : g->b_col,
-                              .c_row = g->c_row,
-                              .c_col = g->c_col,
-                              .accumulate = g->accumulate || s > 0,
-                              .relu = last && g->relu,
-                              .bias_m = last ? g->bias_m : NULL};
-        for (int64_t col = 0; col < g->n; col += width) {
-            t.nr = (int)(g->n - col < width ? g->n - col : width);
-            t.b = (const real *)g->b + col * g->b_col + k0 * g->b_row;
-            t.c = (real *)g->c + col * g->c_col;
-            t.bias_n = last && g->bias_n ? (const real *)g->bias_n + col : NULL;
+    const int64_t width = along ? NAME(RUN) / g->m / LANES * LANES : LANES;
+    for (int64_t col = 0; col < g->n; col += width)
+        for (int64_t s = 0; s < stretches; s++) {
+            const int64_t k0 = s * stretch;
+            const bool last = s == stretches - 1;
+            const struct gemm_tile t = {
+                .mr = (int)g->m,
+                .nr = (int)(g->n - col < width ? g->n - col : width),
+                .depth = last ? g->k - k0 : stretch,
+                .a = (const real *)g->a + k0 * g->a_col,
+                .a_row = g->a_row,
+                .a_step = g->a_col,
+                .b = (const real *)g->b + col * g->b_col + k0 * g->b_row,
+                .b_step = along ? g->b_row : g->b_col,
+                .c = (real *)g->c + col * g->c_col,
+                .c_row = g->c_row,
+                .c_col = g->c_col,
+                .accumulate = g->accumulate || s > 0,
+                .relu = last && g->relu,
+                .bias_m = last ? g->bias_m : NULL,
+                .bias_n = last && g->bias_n ? (const real *)g->bias_n + col : NULL};
             if (along)
                 NAME(few_rows_along)(&t);
             else
                 NAME(few_rows)(&t);
         }
-    }
 }
 
 /* ---- A block --------------------------------------------------------------------------------- */
@@ -523,7 +530,7 @@ static void NAME(block)(const struct gemm_block *g)
 {
     int64_t stretches, stretch = NAME(stretch_of)(g->k, g->max_depth, &stretches);
     const bool down = g->b_row == 1 && g->b_col != 1 && g->n > 1;
-    if (!g->packed_b && g->m <= FEW_ROWS && (down || (g->b_col == 1 && g->n >= 4 * TILE_COLS))) {
+    if (!g->packed_b && g->m <= GEMM_FEW_ROWS && (down || (g->b_col == 1 && g->n >= 4 * TILE_COLS))) {
         NAME(few_rows_block)(g, stretch, stretches);
         return;
     }
