@@ -104,6 +104,13 @@ M_INLINE double m_abs_f64(double x)
     return __builtin_fabs(x);
 }
 
+/* |x|, and `most` where that is more or NaN: as integers, which compilers do not take for a branch. */
+M_INLINE float m_cap_f32(float x, float most)
+{
+    uint32_t u = m_bits_f32(m_abs_f32(x)), top = m_bits_f32(most);
+    return m_from_bits_f32(u < top ? u : top);
+}
+
 M_INLINE float m_copysign_f32(float x, float y)
 {
     return __builtin_copysignf(x, y);

@@ -173,8 +173,8 @@ M_INLINE float m_gelu_near_f32(float x)
     return m_fma_f32(x, p, 0.5f);
 }
 
-/* a times the tail as a product, as m_normal_tail_f64. */
-M_INLINE float m_gelu_tail_f32(float a, float *e, uint32_t *k)
+/* a times the tail as a product: what is returned, times 1 + d, times 2^k. */
+M_INLINE float m_gelu_tail_f32(float a, float *d, uint32_t *k)
 {
     float t = (a - 4.0f) / (a + 4.0f);
     float q = m_fma_f32(0x1.9e9df4p-11f, t, -0x1.f49ed6p-11f);
@@ -184,20 +184,20 @@ M_INLINE float m_gelu_tail_f32(float a, float *e, uint32_t *k)
     q = m_fma_f32(q, t, 0x1.9adbaep-4f);
     q = m_fma_f32(q, t, -0x1.c41d5p-4f);
     q = m_fma_f32(q, t, 0x1.2dda08p-4f);
-    float h = a * a;
-    float lost = m_fma_f32(a, a, -h);
-    *e = m_exp_parts_f32(-0.5f * h, -0.5f * lost, k);
+    float half = -0.5f * a, h = half * a;
+    float r = m_exp_reduce_f32(h, k) + m_fma_f32(half, a, -h);
+    *d = m_expm1_kernel_f32(r);
     return 0x1.82b4bcp-2f + m_fma_f32(q, t, -0x1.cdac8cp-28f);
 }
 
+/* Below 0 the tail is taken from -0, and of -inf from NaN, which is what 0 x is. */
 M_INLINE float m_gelu_f32(float x)
 {
-    float a = m_abs_f32(x);
-    a = 14.5f < a ? 14.5f : a;
+    float a = m_cap_f32(x, 14.5f);
     uint32_t k;
-    float e, q = m_gelu_tail_f32(a, &e, &k);
-    float tail = m_scale_down_f32(e * q, k);
-    float far = x == -M_INF_F32 ? M_NAN_F32 : x < 0.0f ? -tail : x - tail;
+    float d, q = m_gelu_tail_f32(a, &d, &k);
+    float tail = m_fma_f32(d, q, q) * m_exp2i_f32(k + 100);
+    float far = m_fma_f32(tail, -0x1p-100f, x < 0.0f ? x * 0.0f : x);
     return a < 0.875f ? x * m_gelu_near_f32(x) : far;
 }
 
@@ -231,7 +231,7 @@ M_INLINE float m_gelu_slope_f32(float x)
     float a = m_abs_f32(x);
     a = 15.0f < a ? 15.0f : a;
     uint32_t k;
-    float e, q = m_gelu_tail_f32(a, &e, &k);
+    float d, q = m_gelu_tail_f32(a, &d, &k), e = d + 1.0f;
     float near = m_fma_f32(x * c, m_scale_down_f32(e, k), m_gelu_near_f32(x));
     float beyond = m_scale_down_f32(e * m_fma_f32(a, c, -q / a), k);
     float far = x < 0.0f ? -beyond : 1.0f + beyond;
