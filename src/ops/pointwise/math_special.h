@@ -48,9 +48,8 @@ M_INLINE double m_erfinv_f64(double x)
     return m_copysign_f64(a > 1.0 ? M_NAN_F64 : y, x);
 }
 
-/* In double throughout, where 1 - x^2 is exact: estimates good to 2^-28, in w below 5 and in its root
- * up to that of the last float below 1, and no more. This is w, to 2^-30 of 1 (no more is needed,
- * since the first estimate is flat), without a division. */
+/* Beyond 0.9966, in double, where 1 - x^2 is exact: an estimate good to 2^-28 in the root of w, up to
+ * that of the last float below 1, and no more. This is w, to 2^-30 of 1, without a division. */
 M_INLINE double m_erfinv_log_rough_f64(double a)
 {
     uint64_t u = m_bits_f64((1.0 - a) * (1.0 + a)) + (0x3ff0000000000000 - 0x3fe6a09e667f3bcd);
@@ -66,21 +65,6 @@ M_INLINE double m_erfinv_log_rough_f64(double a)
     odd = m_fma_f64(odd, z, -0x1.ffffef3d00610p-2);
     double k = m_from_int_f64(1023 - (u >> 52));
     return m_fma_f64(k, 0x1.62e42fefa39efp-1, -(f * m_fma_f64(odd, f, even)));
-}
-
-M_INLINE double m_erfinv_inner_rough_f64(double w)
-{
-    double z = w * w;
-    double even = m_fma_f64(0x1.70f4cbe966c5ap-32, z, 0x1.4ca5af1fcd7d1p-22);
-    even = m_fma_f64(even, z, 0x1.87a06765c522cp-18);
-    even = m_fma_f64(even, z, -0x1.ffb737d9eb57fp-14);
-    even = m_fma_f64(even, z, 0x1.7a7b3cb878dadp-7);
-    even = m_fma_f64(even, z, 0x1.c5bf892c7b9abp-1);
-    double odd = m_fma_f64(-0x1.26d6beb2404bap-26, z, -0x1.4f435860bb206p-19);
-    odd = m_fma_f64(odd, z, 0x1.53a08094c7b97p-15);
-    odd = m_fma_f64(odd, z, -0x1.3284674463c5bp-9);
-    odd = m_fma_f64(odd, z, 0x1.db29ec5a1e6e9p-3);
-    return m_fma_f64(odd, w, even);
 }
 
 /* The root is taken in float, and what it lacks is added. */
@@ -101,26 +85,72 @@ M_INLINE double m_erfinv_outer_rough_f64(double w)
     return m_fma_f64(q, h, -0x1.f5b0380ecbbd4p+1);
 }
 
-M_INLINE float m_erfinv_f32(float x)
+/* For |x| below 0.9966, and w below 5, in float, with the low parts of 1 - x^2, of w and of the product
+ * beside the high ones. x times a line in w, and times what is left, which is below 1/64. A result
+ * must not be subnormal, since the low part of the product would be. */
+M_INLINE float m_erfinv_near_f32(float x)
 {
-    double a = (double)m_abs_f32(x);
-    double w = m_erfinv_log_rough_f64(a);
-    float y = (float)(a * (w < 5.0 ? m_erfinv_inner_rough_f64(w) : m_erfinv_outer_rough_f64(w)));
-    y = a == 1.0 ? M_INF_F32 : y;
-    return m_copysign_f32(a > 1.0 ? M_NAN_F32 : y, x);
+    float p = x * x, q = 1.0f - p;
+    float lost = (1.0f - q - p) - m_fma_f32(x, x, -p);
+    float v = q + lost;
+    uint32_t u = m_bits_f32(v) + (0x3f800000 - 0x3f3504f3);
+    float f = m_from_bits_f32((u & 0x7fffff) + 0x3f3504f3) - 1.0f;
+    float f_lo = (lost - (v - q)) * m_from_bits_f32((254u << 23) - (u & 0xff800000));
+    float k = m_from_int_f32(u >> 23); /* v = 2^(k - 127) (1 + f + f_lo) */
+
+    float t = m_fma_f32(-0x1.65b914p-4f, f, 0x1.27c4b4p-3f);
+    t = m_fma_f32(t, f, -0x1.32c6c4p-3f);
+    t = m_fma_f32(t, f, 0x1.52fdf6p-3f);
+    t = m_fma_f32(t, f, -0x1.98a664p-3f);
+    t = m_fma_f32(t, f, 0x1.000688p-2f);
+    t = m_fma_f32(t, f, -0x1.5557acp-2f);
+    t = m_fma_f32(t, f, 0x1.fffff4p-2f);
+    float ln = m_fma_f32(k, -0x1.62ep-1f, 127 * 0x1.62ep-1f); /* exact, in the bits it has of ln2 */
+    float ln_lo = m_fma_f32(k, -0x1.0bfbe8p-15f, 127 * 0x1.0bfbe8p-15f);
+    float w = ln - f;
+    float w_lo = m_fma_f32(-f_lo, m_fma_f32(f, -0.85f, 1.0f), m_fma_f32(f * f, t, ln_lo));
+    w_lo += ln - w - f;
+
+    float c = (w - 2.5f) + w_lo;
+    float g = m_fma_f32(0x1.75640ep-32f, c, -0x1.2d25d2p-27f);
+    g = m_fma_f32(g, c, 0x1.34fb9cp-26f);
+    g = m_fma_f32(g, c, 0x1.f42364p-22f);
+    g = m_fma_f32(g, c, -0x1.ccf4b8p-19f);
+    g = m_fma_f32(g, c, -0x1.4cf5eep-18f);
+    g = m_fma_f32(g, c, 0x1.c9c568p-13f);
+    g = m_fma_f32(g, c, -0x1.48665p-10f);
+    g = m_fma_f32(g, c, -0x1.11c42p-8f);
+    g = m_fma_f32(g, c, 0x1.91bfa2p-8f);
+    g = m_fma_f32(g, c, 0x1.279854p-7f);
+    float line = m_fma_f32(0x1.ec908ep-3f, w, 0x1.c84p-1f);
+    float line_lo = m_fma_f32(0x1.ec908ep-3f, w, 0x1.c84p-1f - line);
+    g += m_fma_f32(0x1.ec908ep-3f, w_lo, line_lo);
+    float y = x * line;
+    return y - m_fma_f32(-x, g, m_fma_f32(-x, line, y));
 }
 
-/* The same bits where |x| is below 0.9966, and w below 5. Of numbers spread evenly, most blocks of so
- * many hold no other. */
+M_INLINE float m_erfinv_f32(float x)
+{
+    const float tiny = 0x1p-100f;
+    float a = m_abs_f32(x);
+    double b = (double)a, w = m_erfinv_log_rough_f64(b);
+    float far = (float)(b * (a < tiny ? 0x1.c5bf891b4ef6bp-1 : m_erfinv_outer_rough_f64(w)));
+    float y = a >= tiny && a < 0.9966f ? m_erfinv_near_f32(a) : a == 1.0f ? M_INF_F32 : far;
+    return m_copysign_f32(a > 1.0f ? M_NAN_F32 : y, x);
+}
+
+/* Whether m_erfinv_near_f32 has the bits for all: |x| is below 0.9966, and 0 or not tiny. Of numbers
+ * spread evenly, most blocks of so many hold no other. */
 enum { M_INNER_BLOCK = 128 };
 static inline __attribute__((unused)) bool m_all_inner_f32(const float *x, int64_t n)
 {
-    return m_all_below_f32(x, n, 0.9966f);
-}
-M_INLINE float m_erfinv_near_f32(float x)
-{
-    double a = (double)x;
-    return (float)(a * m_erfinv_inner_rough_f64(m_erfinv_log_rough_f64(a)));
+    uint32_t most = 0, least = UINT32_MAX; /* 0 - 1 is the most */
+    for (int64_t i = 0; i < n; i++) {
+        uint32_t u = m_bits_f32(x[i]) & 0x7fffffff;
+        most = u > most ? u : most;
+        least = u - 1 < least ? u - 1 : least;
+    }
+    return most < m_bits_f32(0.9966f) && least >= m_bits_f32(0x1p-100f) - 1;
 }
 
 /* log gamma(1.375 + t) for |t| <= 0.63: (x - 1)(x - 2) q(t), so that the zeros at 1 and 2 are
