@@ -400,3 +400,39 @@ def test_conj_physical_of_real_numbers_is_the_tensor_itself():
     z = torch.tensor([1 + 2j], requires_grad=True)
     assert torch.conj_physical(z).tolist() == [1 - 2j]
     assert type(torch.conj_physical(z).grad_fn).__name__ == "ConjPhysicalBackward0"
+
+
+BFLOATS = {
+    "add": lambda x, y: x + y, "add alpha": lambda x, y: torch.add(x, y, alpha=2),
+    "sub": lambda x, y: x - y, "mul": lambda x, y: x * y, "div": lambda x, y: x / y, "abs": lambda x, y: x.abs(),
+    "neg": lambda x, y: -x, "relu": lambda x, y: x.relu(), "maximum": torch.maximum, "clamp": lambda x, y: x.clamp(-0.5, 1.5),
+    "where": lambda x, y: torch.where(x > y, x, y), "sqrt": lambda x, y: x.abs().sqrt(), "square": lambda x, y: x * x,
+    "addcmul": lambda x, y: torch.addcmul(x, x, y, value=0.5), "reciprocal": lambda x, y: x.reciprocal(),
+    "by a number": lambda x, y: x * 0.1, "number over": lambda x, y: 2 / x, "leaky": lambda x, y: F.leaky_relu(x, 0.25),
+}
+
+
+@pytest.mark.parametrize("name", BFLOATS)
+@pytest.mark.parametrize("n", [7, 300, 40000])
+def test_bfloat16_is_float32_rounded_once(name, n):
+    """Short, long and strided: the loops over bfloat16 as it lies and the staged ones give float32's values, rounded."""
+    torch.manual_seed(n)
+    x, y = (torch.randn(2 * n).bfloat16() for _ in range(2))
+    x[:4] = torch.tensor([float("nan"), float("inf"), -0.0, 2.0**-130])
+    call = BFLOATS[name]
+    for a, b in ((x, y), (x[::2], y[::2]), (x.view(2, n), y[:n])):
+        got, wide = call(a, b), call(a.float(), b.float()).bfloat16()
+        assert got.dtype == torch.bfloat16
+        assert got.contiguous().view(torch.int16).tolist() == wide.contiguous().view(torch.int16).tolist()
+
+
+def test_numbers_beside_bfloat16():
+    """What PyTorch rounds to bfloat16 first (an addend, alpha), and what it does not (a factor)."""
+    x = torch.tensor([1.0, 2.0, 3.0, 100.0]).bfloat16()
+    assert (x + 0.1).tolist() == [1.1015625, 2.09375, 3.09375, 100.0]
+    assert (x * 0.1).tolist() == [0.10009765625, 0.2001953125, 0.30078125, 10.0]
+    assert torch.add(x, x, alpha=0.3).tolist() == [1.296875, 2.59375, 3.90625, 130.0]
+    assert (x > 2).tolist() == [False, False, True, True]
+    out = torch.empty(4)
+    torch.add(x, 0.1, out=out)
+    assert out.tolist() == [1.1015625, 2.09375, 3.09375, 100.0]

@@ -204,6 +204,7 @@ static const char *loop_text(const struct loop_spec *spec, const struct node *n,
     if (spec->truth_result && !truth)
         value = text_format("%s != 0", value);
     const char *loads = "", *type = compute_ctype(spec->type);
+    const char *widen = spec->stored == BF16 ? "bf16_to_float" : "";
     const char *both = text_format("%s%s", e.statements ? e.statements : "", value);
     if (spec->gpu) {
         for (int i = 0; i < spec->operands; i++)
@@ -217,18 +218,20 @@ static const char *loop_text(const struct loop_spec *spec, const struct node *n,
     }
     for (int i = 0; i < spec->operands; i++)
         if (mentions(both, 'x', i))
-            loads = text_format("%s        const %s x%d = d%d[i]%s;\n", loads,
-                                spec->truths >> i & 1 ? "int8_t" : type, i, i,
-                                spec->truths >> i & 1 ? " != 0" : "");
+            loads = spec->truths >> i & 1
+                        ? text_format("%s        const int8_t x%d = d%d[i] != 0;\n", loads, i, i)
+                        : text_format("%s        const %s x%d = %s(d%d[i]);\n", loads, type, i,
+                                      widen, i);
     const char *loop =
         text_format("%s%s%sINDEPENDENT\n    for (int64_t i = 0; i < n; i++) {\n%s#line ^\n      "
                     "  %sy[i] = %s%s;\n"
                     "#line @\n    }\n",
                     e.before ? "#line ^\n    " : "", e.before ? e.before : "",
                     e.before ? "\n#line @\n" : "", loads, e.statements ? e.statements : "",
-                    spec->truth_result ? "(uint8_t)"
-                    : spec->stored     ? text_format("(%s)", compute_ctype(spec->stored))
-                                       : "",
+                    spec->truth_result       ? "(uint8_t)"
+                    : spec->stored == BF16 ? "float_to_bf16"
+                    : spec->stored         ? text_format("(%s)", compute_ctype(spec->stored))
+                                           : "",
                     truth && spec->truth_result ? value : text_format("(%s)", value));
     return choose_near(spec, loop);
 }
@@ -262,8 +265,10 @@ const char *loop_body(const struct loop_spec *spec, const struct node *n)
         if (!mentions(text, 's', i))
             continue;
         scalars = true;
-        head = text_format("%s    const %s s%d = %s;\n", head, stored, i,
-                           scalar_text(spec->stored ? spec->stored : spec->type, i));
+        const enum compute held =
+            spec->stored && spec->type == I32 ? spec->stored : spec->type;
+        head = text_format("%s    const %s s%d = %s;\n", head, compute_ctype(held), i,
+                           scalar_text(held, i));
     }
     return text_format("static void loop_" INDEX
                        "(int64_t n, char *const *data, const union loop_scalar *scalars)\n"
@@ -320,6 +325,20 @@ static void bool_loop(struct loop_spec *spec, struct op *op)
         op->loop[TRUTHS] = loop_add(body, n->place);
 }
 
+/* Whether a loop only compares and chooses, so that no value is outside the elements' own type. */
+static bool only_chooses(const char *body)
+{
+    for (const char *at = strstr(body, "#line ^"); at; at = strstr(at + 1, "#line ^"))
+        for (const char *c = at + 7; *c && *c != '#'; c++) {
+            const bool twice = c[1] == *c;
+            if (strchr("+-*/%~^", *c) || (strchr("<>", *c) && twice) ||
+                (strchr("&|", *c) && !twice))
+                return false;
+            c += twice;
+        }
+    return true;
+}
+
 /* The loops over narrow integers, of values without a call: those vectorise in the width of their
  * elements, as far as compilers can prove that no wider bit counts. Others gain little. */
 static void narrow_loops(struct loop_spec *spec, struct op *op)
@@ -329,10 +348,42 @@ static void narrow_loops(struct loop_spec *spec, struct op *op)
     spec->type = I32;
     for (int stored = U8; needed && stored <= I16; stored++) {
         spec->stored = (enum compute)stored;
-        const char *body = loop_body(spec, n);
-        if (body && !strstr(body, "m_"))
-            op->loop[stored] = loop_add(body, n->place);
+        const char *body = loop_body(spec, n), *own = compute_ctype(spec->stored);
+        if (!body || strstr(body, "m_"))
+            continue;
+        if (only_chooses(body))
+            body = text_substitute(body, "const int32_t ", text_format("const %s ", own));
+        op->loop[stored] = loop_add(body, n->place);
     }
+    spec->stored = F32;
+}
+
+/* Whether all that a loop calls costs no more than a load. */
+static bool calls_little(const char *body)
+{
+    static const char *const LITTLE[] = {"abs", "copysign", "fma",   "floor", "ceil",  "trunc",
+                                         "round", "maximum", "minimum", "sqrt", "isnan", "isinf"};
+    for (const char *at = body; (at = strstr(at, "m_")); at += 2) {
+        bool found = false;
+        for (size_t i = 0; i < sizeof LITTLE / sizeof *LITTLE && !found; i++) {
+            const size_t length = strlen(LITTLE[i]);
+            found = strncmp(at + 2, LITTLE[i], length) == 0 && strncmp(at + 2 + length, "_f32", 4) == 0;
+        }
+        if (!found)
+            return false;
+    }
+    return true;
+}
+
+/* The loop over bfloat16, of values that cost no more than staging would. */
+static void bfloat_loop(struct loop_spec *spec, struct op *op)
+{
+    bool needed;
+    struct node *n = value_for(op, F32, &needed);
+    spec->type = F32, spec->stored = BF16;
+    const char *body = needed && n ? loop_body(spec, n) : NULL;
+    if (body && calls_little(body))
+        op->loop[BF16] = loop_add(body, n->place);
     spec->stored = F32;
 }
 
@@ -359,6 +410,7 @@ static void pointwise_loops(const struct table *t, struct op *op)
         op->loop[type] = type < C64 ? loop_add(body, n->place) : complex_loop_add(body, n->place);
     }
     narrow_loops(&spec, op);
+    bfloat_loop(&spec, op);
     bool_loop(&spec, op);
 }
 
@@ -635,11 +687,14 @@ void emit_loops(const struct table *t, struct out *files)
 {
     static const char HEAD[] =
         "/* Loops over elements, from the operator table (opgen writes this file). */\n"
+        "#include \"core/half.h\"\n"
         "#include \"core/independent.h\"\n"
         "#include \"ops/op.h\"\n"
         "#include \"ops/pointwise/math.h\"\n\n"
         "/* A step need not look at every scalar of its operator. */\n"
-        "#pragma GCC diagnostic ignored \"-Wunused-parameter\"\n\n";
+        "#pragma GCC diagnostic ignored \"-Wunused-parameter\"\n"
+        "/* A loop over uint8 may ask what is below 0. */\n"
+        "#pragma GCC diagnostic ignored \"-Wtype-limits\"\n\n";
 
     for (int f = 0; f < LOOP_FILES; f++) {
         emit_text(&files[f], HEAD);

@@ -299,7 +299,8 @@ static unsigned short_types(const struct op *op)
 {
     static const unsigned CLASS[] = {
         ACCEPT_FLOATING, ACCEPT_FLOATING, ACCEPT_INTEGRAL, ACCEPT_INTEGRAL, ACCEPT_COMPLEX,
-        ACCEPT_COMPLEX,  ACCEPT_BOOL,     ACCEPT_INTEGRAL, ACCEPT_INTEGRAL, ACCEPT_INTEGRAL};
+        ACCEPT_COMPLEX,  ACCEPT_BOOL,     ACCEPT_INTEGRAL, ACCEPT_INTEGRAL, ACCEPT_INTEGRAL,
+        ACCEPT_FLOATING};
     unsigned classes = op->accepts, types = 0;
     if (op->result_dtype == RESULT_FLOAT)
         classes &= ACCEPT_FLOATING | ACCEPT_COMPLEX;

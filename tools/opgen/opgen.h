@@ -196,7 +196,8 @@ enum rule_dtype {
     RESULT_OWN
 };
 /* Behind the types in which values are computed, those that pointwise loops read and write besides:
- * truth values, and the narrow integers, between which a loop computes in I32. */
+ * truth values, the narrow integers, between which a loop computes in I32, and bfloat16, between
+ * which it computes in F32. */
 enum compute {
     F32,
     F64,
@@ -209,6 +210,7 @@ enum compute {
     U8,
     I8,
     I16,
+    BF16,
     LOOP_TYPES
 };
 enum value_class { VALUE_ANY, VALUE_INT, VALUE_BOOL, VALUE_FLOAT, VALUE_COMPLEX, VALUE_CLASSES };

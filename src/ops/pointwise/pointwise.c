@@ -12,6 +12,7 @@
 
 #include "autograd/operations.h"
 #include "core/error.h"
+#include "core/half.h"
 #include "ops/advise.h"
 #include "ops/place.h"
 #include "ops/record.h"
@@ -203,6 +204,10 @@ static __attribute__((noinline)) void spread(enum compute compute, const fl_valu
     case COMPUTE_I16:
         for (int64_t i = 0; i < n; i++)
             ((int16_t *)out)[i] = (int16_t)k;
+        break;
+    case COMPUTE_BF16:
+        for (int64_t i = 0; i < n; i++)
+            ((uint16_t *)out)[i] = float_to_bf16((float)x);
         break;
     case COMPUTE_C64:
         for (int64_t i = 0; i < n; i++)
@@ -516,7 +521,7 @@ static const uint8_t AS_THEY_LIE[FL_DTYPE_COUNT] = {
     [FL_BOOL] = 1 + COMPUTE_BOOL,     [FL_UINT8] = 1 + COMPUTE_U8,
     [FL_INT8] = 1 + COMPUTE_I8,       [FL_INT16] = 1 + COMPUTE_I16,
     [FL_INT32] = 1 + COMPUTE_I32,     [FL_INT64] = 1 + COMPUTE_I64,
-    [FL_FLOAT32] = 1 + COMPUTE_F32,   [FL_FLOAT64] = 1 + COMPUTE_F64,
+    [FL_BFLOAT16] = 1 + COMPUTE_BF16, [FL_FLOAT32] = 1 + COMPUTE_F32,   [FL_FLOAT64] = 1 + COMPUTE_F64,
     [FL_COMPLEX64] = 1 + COMPUTE_C64, [FL_COMPLEX128] = 1 + COMPUTE_C128};
 
 /* What the loop over a common dtype is made for: narrow integers as they lie, where there is one. */
@@ -526,6 +531,22 @@ static enum compute loop_type(const struct op_pointwise *p, int dtype)
     const int own = AS_THEY_LIE[dtype] - 1;
     return own == COMPUTE_BOOL || (own >= 0 && p->loop[own]) ? (enum compute)own
                                                              : compute_of(dtype);
+}
+
+static bool is_bfloat(double x)
+{
+    return (double)bf16_to_float(float_to_bf16((float)x)) == x;
+}
+
+/* Whether a loop over bfloat16 sees all as it is: what is not a bfloat16 need not be rounded to one. */
+static bool lie_as_bfloats(const struct op_pointwise *p, const fl_value *operand)
+{
+    for (int i = 0; i < p->operands; i++)
+        if (operand[i].tag == FL_TENSOR
+                ? operand[i].as.tensor->dtype != FL_BFLOAT16 && !(p->truths >> i & 1)
+                : !is_bfloat(number_real(&operand[i])))
+            return false;
+    return true;
 }
 
 static const fl_tensor *first_tensor(const struct op_pointwise *p, const fl_value *args)
@@ -546,6 +567,8 @@ static bool keeps_dtype(const fl_value *v, int dtype)
 static bool fits(enum compute compute, const fl_value *v)
 {
     if (compute == COMPUTE_U8 && !number_is_small(*v))
+        return false;
+    if (compute == COMPUTE_BF16 && v->tag == FL_FLOATING && !is_bfloat(v->as.f))
         return false;
     return v->tag == FL_FLOATING  ? v->as.f >= -127 && v->as.f <= 127
            : v->tag == FL_COMPLEX ? false
@@ -593,7 +616,7 @@ static inline __attribute__((always_inline)) int call_short(const fl_op *f, cons
         const fl_value *v = &args[p->scalar[i]];
         if (!fits(compute, v))
             return 1;
-        if (compute <= COMPUTE_F64)
+        if (compute <= COMPUTE_F64 || compute == COMPUTE_BF16)
             scalars[i].f = v->tag == FL_FLOATING ? v->as.f : (double)v->as.i;
         else if (compute_is_complex(compute))
             scalars[i] = loop_scalar_of(v, compute);
@@ -680,11 +703,13 @@ static __attribute__((noinline)) int call_general(const fl_op *op, const fl_valu
                       .operands = p->operands,
                       .operand = operand};
     int status = load_checked_scalars(f, args, common, job.scalars);
-    int loop = p->loop[job.compute];
     fl_tensor *made[MOST_OPERANDS] = {NULL};
     struct node *n = NULL;
     if (status == 0 && dtype_is_narrow(common))
         status = round_operands(p, common, operand, made);
+    if (job.compute == COMPUTE_BF16 && !lie_as_bfloats(p, operand))
+        job.compute = COMPUTE_F32;
+    const int loop = p->loop[job.compute];
     if (status == 0 && loop == 0)
         status = dtype_refuse(f->called, common);
     if (status == 0 && op->form == FORM_INPLACE)
