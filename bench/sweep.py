@@ -34,12 +34,21 @@ SLICE = 2e-4  # seconds: a shorter call is repeated within a slice
 LONG = 0.3    # seconds: a longer call is timed once
 MEMORY = 6 << 30
 
-REASONS = {
-    "gelu": "right in the left tail too, where PyTorch's 1 + erf keeps nothing",
-    "tanh": "1.6 ULP on every instruction set, by one division",
-    "atanh": "float32 is computed in double, for its ULPs near 1",
-    "sort": "equal elements come in PyTorch's own order, which counting them would not give",
-}
+REASONS = {name: reason for reason, names in {
+    "right in the left tail too, where PyTorch's 1 + erf keeps nothing": "gelu",
+    "1.6 ULP on every instruction set, by one division": "tanh",
+    "the same bits on every instruction set; PyTorch's is MKL's": "exp erfinv tan sinh cosh arctanh atanh",
+    "float32 is computed in double and rounded once, for 0.6 ULP": """asinh acosh lgamma gammaln mvlgamma
+        special_multigammaln digamma igamma special_gammainc igammac special_gammaincc special_zeta special_ndtri
+        special_log_ndtr special_bessel_j0 special_bessel_j1 special_bessel_y0 special_bessel_y1 special_i1e
+        special_airy_ai polygamma""",
+    "in double by plain kernels, so that a float32 answer is as good as its input; PyTorch's is MKL's": """linalg_eig
+        linalg_eigvals linalg_lstsq linalg_ldl_factor linalg_ldl_factor_ex linalg_pinv pinverse linalg_cond
+        linalg_matrix_rank linalg_matrix_exp matrix_exp nuclear_norm linalg_svdvals linalg_svd svd cholesky
+        linalg_cholesky cholesky_inverse cholesky_solve linalg_solve_triangular triangular_solve""",
+    "equal elements come in PyTorch's own order, which counting them would not give": "sort topk msort argsort",
+    "draws PyTorch's numbers one by one, in double": "_standard_gamma _standard_gamma_grad poisson binomial",
+}.items() for name in names.split()}
 
 
 # ---- operands -----------------------------------------------------------------------------------
@@ -166,6 +175,15 @@ def seconds(calls, rounds):
     return [min(side) for side in zip(*turns)]
 
 
+def measured(calls, rounds, worst):
+    """The seconds of each side; longer where the ratio is to be told."""
+    theirs, ours = seconds(calls, rounds)
+    if theirs < worst * ours:
+        again = seconds(calls, 4 * rounds)
+        theirs, ours = min(theirs, again[0]), min(ours, again[1])
+    return theirs, ours
+
+
 # ---- the sweep ----------------------------------------------------------------------------------
 
 def accepted(op, dtype):
@@ -177,6 +195,22 @@ def mean(ratios):
     return math.exp(sum(map(math.log, ratios)) / len(ratios)) if ratios else math.nan
 
 
+def write_list(path, found, slow, worst):
+    """Which calls are slower than PyTorch's, and why, as a page."""
+    rows = {}  # by operator: its worst ratio, the kinds of operands
+    for ratio, kind, op, _ in slow:
+        rows.setdefault((op.name, op.base), []).append((ratio, " ".join(kind)))
+    lines = [f"# Calls slower than {worst} of PyTorch", "",
+             f"Written by `python bench/sweep.py --list FILE --worst {worst}`, one thread. Of {len(found)} calls the geometric "
+             f"mean of the ratios (PyTorch's time over Flambeau's) is {mean([f[0] for f in found]):.2f}; {len(slow)} are "
+             "below, by operator: the lowest ratio, with which operands, and the reason where there is one that is meant.",
+             "", "| operator | ratio | operands | reason |", "|---|---|---|---|"]
+    for (name, base), at in rows.items():
+        more = f" and {len(at) - 1} more" if len(at) > 1 else ""
+        lines.append(f"| `{name}` | {at[0][0]:.2f} | {at[0][1]}{more} | {REASONS.get(base, '')} |")
+    pathlib.Path(path).write_text("\n".join(lines) + "\n")
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("operators", nargs="*", help="base names; all by default")
@@ -186,6 +220,7 @@ def main():
     parser.add_argument("--kinds", nargs="+", help="pointwise, reduce, view, kernel, compose")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--worst", type=float, default=0.7, help="calls below this ratio are listed")
+    parser.add_argument("--list", help="a page to write of the calls below")
     args = parser.parse_args()
     kinds = DEFAULT
     if args.sizes or args.dtypes or args.layouts:
@@ -212,19 +247,22 @@ def main():
                 if not calls:
                     skipped.append(f"{op.name} {size} {dtype} {layout}")
                     continue
-                theirs, ours = seconds(calls, args.rounds)
-                if theirs < args.worst * ours:
-                    again = seconds(calls, 4 * args.rounds)
-                    theirs, ours = min(theirs, again[0]), min(ours, again[1])
+                try:
+                    theirs, ours = measured(calls, args.rounds, args.worst)
+                except (MemoryError, RuntimeError):  # prepared made two results, and these are more
+                    skipped.append(f"{op.name} {size} {dtype} {layout}")
+                    continue
                 found.append((theirs / ours, (size, dtype, layout), op, ours))
     for kind in kinds:
         ratios = [f[0] for f in found if f[1] == kind]
         print(f"{mean(ratios):8.2f}  {' '.join(kind)}: {len(ratios)} calls, {sum(r < 1 for r in ratios)} below 1")
     print(f"{mean([f[0] for f in found]):8.2f}  geometric mean of {len(found)}; "
           f"{len(skipped)} not comparable (one side refuses, or has no such function)")
-    for ratio, kind, op, ours in sorted(found, key=lambda f: f[0]):
-        if ratio < args.worst:
-            print(f"{ratio:8.2f}  {op.name:32s} {' '.join(kind):28s} {ours:9.2e} s  {REASONS.get(op.base, '')}".rstrip())
+    slow = sorted((f for f in found if f[0] < args.worst), key=lambda f: f[0])
+    for ratio, kind, op, ours in slow:
+        print(f"{ratio:8.2f}  {op.name:32s} {' '.join(kind):28s} {ours:9.2e} s  {REASONS.get(op.base, '')}".rstrip())
+    if args.list:
+        write_list(args.list, found, slow, args.worst)
 
 
 if __name__ == "__main__":
