@@ -202,8 +202,8 @@ static void run_blocks(const struct iteration *it, int64_t start, int64_t end)
                 data[k] = buffers[k];
                 if (first && s->dtype == s->compute_dtype)
                     ISA_PICK(convert_kernels)
-                        ->fill[__builtin_ctz((unsigned)s->size)](
-                            n, buffers[k], s->data + walk_offset(w, k, at));
+                        ->fill[__builtin_ctz((unsigned)s->size)](n, buffers[k],
+                                                                 s->data + walk_offset(w, k, at));
                 else if (first)
                     convert_elements(n, buffers[k], s->compute_dtype, s->size,
                                      s->data + walk_offset(w, k, at), s->dtype, 0);

@@ -140,9 +140,9 @@ const char *compute_name(enum compute type)
 const char *compute_ctype(enum compute type)
 {
     static const char *const NAMES[] = {
-        [F32] = "float", [F64] = "double", [I32] = "int32_t", [I64] = "int64_t", [C64] = "c64",
-        [C128] = "c128", [U8] = "uint8_t", [I8] = "int8_t",   [I16] = "int16_t",
-        [BF16] = "uint16_t"};
+        [F32] = "float",   [F64] = "double",   [I32] = "int32_t", [I64] = "int64_t",
+        [C64] = "c64",     [C128] = "c128",    [U8] = "uint8_t",  [I8] = "int8_t",
+        [I16] = "int16_t", [BF16] = "uint16_t"};
     return NAMES[type];
 }
 

@@ -228,7 +228,7 @@ static const char *loop_text(const struct loop_spec *spec, const struct node *n,
                     "#line @\n    }\n",
                     e.before ? "#line ^\n    " : "", e.before ? e.before : "",
                     e.before ? "\n#line @\n" : "", loads, e.statements ? e.statements : "",
-                    spec->truth_result       ? "(uint8_t)"
+                    spec->truth_result     ? "(uint8_t)"
                     : spec->stored == BF16 ? "float_to_bf16"
                     : spec->stored         ? text_format("(%s)", compute_ctype(spec->stored))
                                            : "",
@@ -265,8 +265,7 @@ const char *loop_body(const struct loop_spec *spec, const struct node *n)
         if (!mentions(text, 's', i))
             continue;
         scalars = true;
-        const enum compute held =
-            spec->stored && spec->type == I32 ? spec->stored : spec->type;
+        const enum compute held = spec->stored && spec->type == I32 ? spec->stored : spec->type;
         head = text_format("%s    const %s s%d = %s;\n", head, compute_ctype(held), i,
                            scalar_text(held, i));
     }
@@ -361,13 +360,14 @@ static void narrow_loops(struct loop_spec *spec, struct op *op)
 /* Whether all that a loop calls costs no more than a load. */
 static bool calls_little(const char *body)
 {
-    static const char *const LITTLE[] = {"abs", "copysign", "fma",   "floor", "ceil",  "trunc",
-                                         "round", "maximum", "minimum", "sqrt", "isnan", "isinf"};
+    static const char *const LITTLE[] = {"abs",   "copysign", "fma",     "floor", "ceil",  "trunc",
+                                         "round", "maximum",  "minimum", "sqrt",  "isnan", "isinf"};
     for (const char *at = body; (at = strstr(at, "m_")); at += 2) {
         bool found = false;
         for (size_t i = 0; i < sizeof LITTLE / sizeof *LITTLE && !found; i++) {
             const size_t length = strlen(LITTLE[i]);
-            found = strncmp(at + 2, LITTLE[i], length) == 0 && strncmp(at + 2 + length, "_f32", 4) == 0;
+            found =
+                strncmp(at + 2, LITTLE[i], length) == 0 && strncmp(at + 2 + length, "_f32", 4) == 0;
         }
         if (!found)
             return false;

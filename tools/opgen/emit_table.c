@@ -297,10 +297,10 @@ static uint32_t in_loop_order(uint32_t params, int count, const int *list)
 /* The compute types whose own dtype gives a result of that dtype, or a bool (shorts, in op.h). */
 static unsigned short_types(const struct op *op)
 {
-    static const unsigned CLASS[] = {
-        ACCEPT_FLOATING, ACCEPT_FLOATING, ACCEPT_INTEGRAL, ACCEPT_INTEGRAL, ACCEPT_COMPLEX,
-        ACCEPT_COMPLEX,  ACCEPT_BOOL,     ACCEPT_INTEGRAL, ACCEPT_INTEGRAL, ACCEPT_INTEGRAL,
-        ACCEPT_FLOATING};
+    static const unsigned CLASS[] = {ACCEPT_FLOATING, ACCEPT_FLOATING, ACCEPT_INTEGRAL,
+                                     ACCEPT_INTEGRAL, ACCEPT_COMPLEX,  ACCEPT_COMPLEX,
+                                     ACCEPT_BOOL,     ACCEPT_INTEGRAL, ACCEPT_INTEGRAL,
+                                     ACCEPT_INTEGRAL, ACCEPT_FLOATING};
     unsigned classes = op->accepts, types = 0;
     if (op->result_dtype == RESULT_FLOAT)
         classes &= ACCEPT_FLOATING | ACCEPT_COMPLEX;

@@ -468,22 +468,22 @@ static void NAME(few_rows_block)(const struct gemm_block *g, int64_t stretch, in
         for (int64_t s = 0; s < stretches; s++) {
             const int64_t k0 = s * stretch;
             const bool last = s == stretches - 1;
-            const struct gemm_tile t = {
-                .mr = (int)g->m,
-                .nr = (int)(g->n - col < width ? g->n - col : width),
-                .depth = last ? g->k - k0 : stretch,
-                .a = (const real *)g->a + k0 * g->a_col,
-                .a_row = g->a_row,
-                .a_step = g->a_col,
-                .b = (const real *)g->b + col * g->b_col + k0 * g->b_row,
-                .b_step = along ? g->b_row : g->b_col,
-                .c = (real *)g->c + col * g->c_col,
-                .c_row = g->c_row,
-                .c_col = g->c_col,
-                .accumulate = g->accumulate || s > 0,
-                .relu = last && g->relu,
-                .bias_m = last ? g->bias_m : NULL,
-                .bias_n = last && g->bias_n ? (const real *)g->bias_n + col : NULL};
+            const struct gemm_tile t = {.mr = (int)g->m,
+                                        .nr = (int)(g->n - col < width ? g->n - col : width),
+                                        .depth = last ? g->k - k0 : stretch,
+                                        .a = (const real *)g->a + k0 * g->a_col,
+                                        .a_row = g->a_row,
+                                        .a_step = g->a_col,
+                                        .b = (const real *)g->b + col * g->b_col + k0 * g->b_row,
+                                        .b_step = along ? g->b_row : g->b_col,
+                                        .c = (real *)g->c + col * g->c_col,
+                                        .c_row = g->c_row,
+                                        .c_col = g->c_col,
+                                        .accumulate = g->accumulate || s > 0,
+                                        .relu = last && g->relu,
+                                        .bias_m = last ? g->bias_m : NULL,
+                                        .bias_n = last && g->bias_n ? (const real *)g->bias_n + col
+                                                                    : NULL};
             if (along)
                 NAME(few_rows_along)(&t);
             else
@@ -530,7 +530,8 @@ static void NAME(block)(const struct gemm_block *g)
 {
     int64_t stretches, stretch = NAME(stretch_of)(g->k, g->max_depth, &stretches);
     const bool down = g->b_row == 1 && g->b_col != 1 && g->n > 1;
-    if (!g->packed_b && g->m <= GEMM_FEW_ROWS && (down || (g->b_col == 1 && g->n >= 4 * TILE_COLS))) {
+    if (!g->packed_b && g->m <= GEMM_FEW_ROWS &&
+        (down || (g->b_col == 1 && g->n >= 4 * TILE_COLS))) {
         NAME(few_rows_block)(g, stretch, stretches);
         return;
     }

@@ -518,11 +518,12 @@ static fl_value as_common(fl_value operand, int common)
 
 /* The compute type of loops over elements of a dtype as they lie, plus 1; 0 where there are none. */
 static const uint8_t AS_THEY_LIE[FL_DTYPE_COUNT] = {
-    [FL_BOOL] = 1 + COMPUTE_BOOL,     [FL_UINT8] = 1 + COMPUTE_U8,
-    [FL_INT8] = 1 + COMPUTE_I8,       [FL_INT16] = 1 + COMPUTE_I16,
-    [FL_INT32] = 1 + COMPUTE_I32,     [FL_INT64] = 1 + COMPUTE_I64,
-    [FL_BFLOAT16] = 1 + COMPUTE_BF16, [FL_FLOAT32] = 1 + COMPUTE_F32,   [FL_FLOAT64] = 1 + COMPUTE_F64,
-    [FL_COMPLEX64] = 1 + COMPUTE_C64, [FL_COMPLEX128] = 1 + COMPUTE_C128};
+    [FL_BOOL] = 1 + COMPUTE_BOOL,      [FL_UINT8] = 1 + COMPUTE_U8,
+    [FL_INT8] = 1 + COMPUTE_I8,        [FL_INT16] = 1 + COMPUTE_I16,
+    [FL_INT32] = 1 + COMPUTE_I32,      [FL_INT64] = 1 + COMPUTE_I64,
+    [FL_BFLOAT16] = 1 + COMPUTE_BF16,  [FL_FLOAT32] = 1 + COMPUTE_F32,
+    [FL_FLOAT64] = 1 + COMPUTE_F64,    [FL_COMPLEX64] = 1 + COMPUTE_C64,
+    [FL_COMPLEX128] = 1 + COMPUTE_C128};
 
 /* What the loop over a common dtype is made for: narrow integers as they lie, where there is one. */
 static enum compute loop_type(const struct op_pointwise *p, int dtype)
