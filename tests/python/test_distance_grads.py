@@ -78,3 +78,37 @@ def test_gels_refuses_what_has_not_full_rank():
     with pytest.raises(torch.linalg.LinAlgError, match="Batch element 1"):
         torch.linalg.lstsq(torch.tensor([whole, half]), torch.stack([b, b]), driver="gels")
     assert torch.linalg.lstsq(torch.tensor(half), b).rank == 1
+
+
+@pytest.mark.parametrize("dtype, near", [(torch.float32, 2e-6), (torch.float64, 1e-14)])
+@pytest.mark.parametrize("p", [0.0, 0.5, 1.0, 1.7, 2.0, 3.0, math.inf])
+def test_distances_are_norms_of_differences(p, dtype, near):
+    """cdist and pdist, of more columns than a stretch and more rows than a panel, beside linalg.vector_norm."""
+    torch.manual_seed(0)
+    a, b = torch.randn(2, 5, 130, dtype=dtype), torch.randn(70, 130, dtype=dtype)
+    a[0, 0, :3] = b[0, :3]
+    gaps = torch.linalg.vector_norm(a.unsqueeze(-2) - b, ord=p, dim=-1)
+    mode = "donot_use_mm_for_euclid_dist"
+    assert (torch.cdist(a, b, p=p, compute_mode=mode) / gaps - 1).abs().max() < near * (8 if 0 < p < 1 else 1)
+    rows, columns = torch.triu_indices(70, 70, 1)
+    pairs = torch.linalg.vector_norm(b[rows] - b[columns], ord=p, dim=-1)
+    assert (torch.pdist(b, p=p) / pairs - 1).abs().max() < near * (8 if 0 < p < 1 else 1)
+
+
+@pytest.mark.parametrize("p", [1.0, 1.5, 2.0, 3.0])
+def test_gradients_of_distances(p):
+    a = [[0.5, -1.0, 2.0], [1.0, 1.0, 0.0]]
+    b = [[0.0, 0.25, 1.0], [1.0, 1.0, 0.0]]
+    mine = gradients(lambda x, y: torch.cdist(x, y, p=p), a, b)
+    theirs = gradients(lambda x, y: torch.linalg.vector_norm(x[:, None] - y + 0.0, ord=p, dim=-1), a, b)
+    for got, want in zip(mine, theirs):
+        for row, wanted in zip(got, want):
+            assert row == pytest.approx(wanted, abs=1e-6)
+
+
+def test_distances_of_nothing():
+    assert torch.cdist(torch.ones(2, 0), torch.ones(3, 0), p=1).tolist() == [[0.0] * 3] * 2
+    assert torch.cdist(torch.ones(0, 2), torch.ones(3, 2), p=1).shape == (0, 3)
+    assert torch.pdist(torch.ones(1, 2), p=1).shape == (0,) and torch.pdist(torch.ones(0, 2)).shape == (0,)
+    with pytest.raises(RuntimeError):
+        torch.cdist(torch.ones(2, 3, 4), torch.ones(3, 3, 4), p=1)
