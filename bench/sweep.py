@@ -1,7 +1,7 @@
 """Single calls over the whole operator table beside PyTorch, in one process, in turn: what counts is the ratio.
 
     python sweep.py [operator ...] [--sizes small middle large] [--dtypes float32 ...] [--layouts strided]
-    FLAMBEAU_BUILD=build python sweep.py --worst 0.7
+    FLAMBEAU_BUILD=build python sweep.py --worst 0.7 --list slow_calls.md
 
 The calls are the samples of the tests (docs/operators.md, "Samples"), their tensors brought to about 16, 64k or 4M
 elements. Both sides read the same memory, one thread each, no graph. A ratio is PyTorch's fastest slice of time over
