@@ -581,3 +581,12 @@ def test_vmap_looks_at_each_sample():
         with pytest.raises(torch.linalg.LinAlgError):
             torch.func.vmap(function)(singular)
         assert torch.func.vmap(function)(singular[:0]).shape == (0, 2, 2)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_dot_does_not_depend_on_strides(dtype):
+    torch.manual_seed(0)
+    x, y = torch.randn(2000, dtype=dtype), torch.randn(2000, dtype=dtype)
+    same = torch.dot(x[::2].contiguous(), y[1::2].contiguous())
+    assert torch.equal(torch.dot(x[::2], y[1::2]), same) and torch.equal(x[::2] @ y[1::2].contiguous(), same)
+    assert torch.dot(x[:1].expand(3), y[:3]).item() == pytest.approx((x[0] * y[:3]).sum().item(), rel=1e-5)

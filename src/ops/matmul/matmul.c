@@ -204,10 +204,14 @@ int matmul_cpu(fl_tensor *self, fl_tensor *other, fl_tensor *y)
     g.c_col = vector_b ? 0 : y->strides[y->ndim - 1];
     if (y->numel == 0)
         return 0;
-    if (vector_a && vector_b && (g.k < 2 || (g.a_col == 1 && g.b_row == 1)) &&
-        (g.dtype == FL_FLOAT32 || g.dtype == FL_FLOAT64)) {
-        double sum = gemm_dot(g.dtype, g.a, g.b, g.k);
-        return tensor_fill(y, fl_float(sum));
+    if (vector_a && vector_b && (g.dtype == FL_FLOAT32 || g.dtype == FL_FLOAT64)) {
+        fl_tensor *left = tensor_contiguous(self), *right = tensor_contiguous(other);
+        int status = -1;
+        if (left && right)
+            status = tensor_fill(
+                y, fl_float(gemm_dot(g.dtype, tensor_data(left), tensor_data(right), g.k)));
+        tensor_release(left), tensor_release(right);
+        return status;
     }
     if (bn <= 2 && an > 2 && run_stride(self, an - 1) >= 0) { /* one matrix for all rows */
         g.m = self->numel / (g.k ? g.k : 1), g.a_row = run_stride(self, an - 1);
