@@ -193,3 +193,11 @@ def test_the_norm_of_order_zero_gives_no_gradient():
     assert y.item() == 2 and x.grad is None
     (x.norm(0) + x.sum()).backward()
     assert x.grad.tolist() == [1.0, 1.0, 1.0]
+
+
+def test_a_weight_of_more_dims_than_the_input():
+    x, y = T([[0.5, -1.0], [2.0, 0.0]]), T([[1.0, 0.0], [0.0, 1.0]])
+    weight = T([1.0, 2.0, 4.0]).reshape(1, 3, 1, 1)
+    loss = F.multilabel_soft_margin_loss(x, y, weight, reduction="none")
+    assert loss.shape == (1, 2, 2)
+    assert loss[0, 0].tolist() == pytest.approx([1.65927, 1.09642], abs=1e-4)
