@@ -560,7 +560,9 @@ static int call_out(const fl_op *op, const fl_value *given, fl_value *results)
     for (int k = 0; k < f->results; k++)
         if (check_apart(f, args, 0, to[k]))
             return -1;
-    bool looked_at = autograd_mode.interpose & INTERPOSE_TRANSFORMS;
+    const uint8_t who = autograd_mode.interpose;
+    bool looked_at = (who & INTERPOSE_TANGENTS && forward_concerns(op, given)) ||
+                     (who & INTERPOSE_LANES && batch_concerns(op, given));
     if (looked_at ? op_call(f, args, computed) : call_function(f, args, to[0], computed))
         return -1;
     bool recorded = false;
