@@ -144,7 +144,7 @@ M_INLINE float m_erfinv_f32(float x)
 enum { M_INNER_BLOCK = 128 };
 static inline __attribute__((unused)) bool m_all_inner_f32(const float *x, int64_t n)
 {
-    uint32_t most = 0, least = UINT32_MAX; /* 0 - 1 is the most */
+    uint32_t most = 0, least = 0xffffffffu; /* 0 - 1 is the most */
     for (int64_t i = 0; i < n; i++) {
         uint32_t u = m_bits_f32(x[i]) & 0x7fffffff;
         most = u > most ? u : most;
