@@ -35,6 +35,7 @@ PLACES = {
     # sizes that do not match what is written
     "shape_refuse": {
         "door.c": ["call_inplace"], "pointwise.c": ["check_destination"], "copy.c": ["copy__cpu"],
+        "mask.c": ["masked_fill__cpu"],
     },
     # out= where a gradient is asked for
     "record_refuse_out": {"door.c": ["call_out"], "pointwise.c": ["call_general"]},

@@ -110,10 +110,11 @@ def test_descriptors(small):
     assert 'const int ops_count = 8;' in table
     assert 'static const int64_t default_pick_where[] = {0, 1};' in table
     assert '{"f", TYPE_FLOAT, 0, 0, 0, 1, 0, 0, 0, 0, {FL_FLOATING, 0, {.f = 1}}}' in table
-    # one loop a class of dtypes, then bools and narrow integers, and one fused gradient each, of the same text: kept once
-    loops = re.search(r"pointwise_mul_Tensor = \{2, \{0, 1\}, 0, \{0\}, 0, 0, 0, 2, 0x3cf, "
-                      r"\{(\d+), (\d+), (\d+), (\d+), 0, 0, (\d+), (\d+), (\d+), (\d+)\}, 0\};", table).groups()
-    assert len(set(loops)) == 8 and all(int(index) >= len(LOOPS) for index in loops)
+    # one loop a class of dtypes, then bools, narrow integers and bfloat16, and one fused gradient each,
+    # of the same text: kept once
+    loops = re.search(r"pointwise_mul_Tensor = \{2, \{0, 1\}, 0, \{0\}, 0, 0, 0, 2, 0x7cf, "
+                      r"\{(\d+), (\d+), (\d+), (\d+), 0, 0, (\d+), (\d+), (\d+), (\d+), (\d+)\}, 0\};", table).groups()
+    assert len(set(loops)) == 9 and all(int(index) >= len(LOOPS) for index in loops)
     assert (f"{{0x1, 0x2, 0, 0, 2, {{128, 1}}, 0, {{0}}, {{{loops[0]}, {loops[1]}}}, 0, "
             "grad_mul_Tensor_0," in table)
     assert "grad_mul_Tensor = {0x3, 0x3, 0, 0, 0x1, 0x1, 2, rules_mul_Tensor, 0, NULL}" in table
