@@ -83,9 +83,9 @@ int conv3d_forward(fl_tensor *input, fl_tensor *weight, fl_tensor *bias,
         x = fl_slice(x, 5, NULL, NULL, w->dilation[0]);
     const int64_t depth = x ? x->sizes[2] : 0;
     x = x ? fl_permute(x, FL_INTS_OF(0, 2, 1, 5, 3, 4)) : NULL;
-    fl_tensor *result = fl_conv2d(shaped(x, N * depth, C * taps, H, W), filter, bias,
-                                  (fl_ints){w->stride + 1, 2}, (fl_ints){w->padding + 1, 2},
-                                  (fl_ints){w->dilation + 1, 2}, groups);
+    fl_tensor *result =
+        fl_conv2d(shaped(x, N * depth, C * taps, H, W), filter, bias, (fl_ints){w->stride + 1, 2},
+                  (fl_ints){w->padding + 1, 2}, (fl_ints){w->dilation + 1, 2}, groups);
     if (!result)
         return -1;
     result = fl_reshape(result,
@@ -149,10 +149,9 @@ int conv3d_transposed(fl_tensor *input, fl_tensor *weight, fl_tensor *bias,
     fl_tensor *added = bias ? fl_view(bias, FL_INTS_OF(-1, 1, 1, 1)) : NULL,
               *filter = flat_filter(weight);
     fl_tensor *slices = shaped(fl_transpose(x, 1, 2), N * D, C, x->sizes[3], x->sizes[4]);
-    fl_tensor *parts =
-        fl_conv_transpose2d(slices, filter, NULL, (fl_ints){w->stride + 1, 2},
-                            (fl_ints){w->padding + 1, 2}, (fl_ints){w->output_padding + 1, 2},
-                            groups, (fl_ints){w->dilation + 1, 2});
+    fl_tensor *parts = fl_conv_transpose2d(
+        slices, filter, NULL, (fl_ints){w->stride + 1, 2}, (fl_ints){w->padding + 1, 2},
+        (fl_ints){w->output_padding + 1, 2}, groups, (fl_ints){w->dilation + 1, 2});
     if (!parts)
         return -1;
     parts = fl_reshape(parts, FL_INTS_OF(N, D, K, taps, parts->sizes[2], parts->sizes[3]));

@@ -306,7 +306,7 @@ static int contract(struct term *a, struct term *b, const bool *later)
         product.name[product.count++] = y.name[d];
     for (int d = 0; d < product.count; d++)
         shape[d] = size[product.name[d]];
-    fl_tensor *products = !inner.count        ? fl_mul(p, q)
+    fl_tensor *products = !inner.count      ? fl_mul(p, q)
                           : batch.count > 1 ? fl_matmul(p, q)
                                             : fl_bmm(p, q); /* (batch..., left, right) */
     product.t = as_sizes(products, shape, product.count);
