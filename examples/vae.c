@@ -77,6 +77,8 @@ static void draw(fl_module *m)
     fl_tensor *even = fl_arange(fl_int(GRID), FL_FLOAT32, cpu, false);
     even = fl_div_scalar(fl_add_scalar(even, fl_float(0.5), fl_int(1)), fl_int(GRID));
     const float *steps = fl_data(fl_special_ndtri(even));
+    if (!steps)
+        return;
     for (int i = 0; i < GRID * GRID; i++)
         points[i][0] = steps[i % GRID], points[i][1] = steps[i / GRID];
     fl_tensor *x = fl_from_data(points, FL_INTS_OF(GRID * GRID, 2), FL_FLOAT32);
