@@ -8,6 +8,7 @@ from functools import wraps
 
 from flambeau import _C
 
+
 class FunctionCtx(_C._FunctionNode):
     """What forward and backward get as `ctx`, and what Function derives from."""
 

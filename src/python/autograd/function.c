@@ -1,10 +1,10 @@
 /* autograd.Function: nodes whose derivative is written in Python.
  *
- * _FunctionNode is what flambeau.autograd.Function derives from, and the class that each Function has
- * for its nodes, `_backward_cls`; an instance of that is the `ctx` of one call, made by apply. The node in the graph owns the ctx; the ctx points back without owning, so
- * there is no cycle. What save_for_backward was given is kept as handles with their versions once
- * forward has returned; a saved result is kept as an alias without history, because the result
- * holds the node.
+ * From _FunctionNode derive flambeau.autograd.Function and the class that each Function has for its
+ * nodes, `_backward_cls`; an instance of the latter is the `ctx` of one call, made by apply. The
+ * node in the graph owns the ctx; the ctx points back without owning, so there is no cycle. What
+ * save_for_backward was given is kept as handles with their versions once forward has returned; a
+ * saved result is kept as an alias without history, because the result holds the node.
  */
 #include <assert.h>
 #include <stddef.h>

@@ -9,8 +9,8 @@ from flambeau.vision.transforms.v2._transform import Chance, Transform, is_image
 
 __all__ = (
     "Grayscale RandomGrayscale RGB ColorJitter RandomChannelPermutation "
-    "RandomPhotometricDistort RandomInvert RandomPosterize RandomSolarize RandomAdjustSharpness RandomAutocontrast RandomEqualize "
-    "GaussianBlur GaussianNoise RandomErasing JPEG"
+    "RandomPhotometricDistort RandomInvert RandomPosterize RandomSolarize RandomAdjustSharpness "
+    "RandomAutocontrast RandomEqualize GaussianBlur GaussianNoise RandomErasing JPEG"
 ).split()
 
 
