@@ -6,6 +6,7 @@
  * that a step needs belong to the scope of one iteration; what the next needs is retained.
  */
 #include <assert.h>
+#include <limits.h>
 #include <math.h>
 
 #include "autograd/autograd.h"
@@ -394,7 +395,9 @@ double fl_lbfgs_step(fl_lbfgs *o, double (*closure)(void *context), void *contex
     struct point at = {0};
     struct scope scope;
     bool recorded = autograd_mode.grad;
-    int most = o->max_iter * 5 / 4, going = 1;
+    const int64_t calls = (int64_t)o->max_iter * 5 / 4;
+    const int most = calls < INT_MAX ? (int)calls : INT_MAX;
+    int going = 1;
     autograd_mode.grad = false;
     scope_open(&scope);
     double first = NAN;

@@ -190,7 +190,7 @@ static int check_number(const struct part *p, double number)
 /* Whether a tensor has the sizes that the rule gives this state of the parameter. */
 static bool has_sizes(const struct rule *rule, const struct part *p, const fl_tensor *t)
 {
-    double option[OPTIONS]; /* all on: the file's own may yet be to be read */
+    double option[OPTIONS]; /* all on: the file's may not be read yet */
     int64_t sizes[TENSOR_MAX_DIMS];
     for (int k = 0; k < OPTIONS; k++)
         option[k] = 1;
