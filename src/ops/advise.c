@@ -164,16 +164,19 @@ int advise_nll(const fl_tensor *input)
                                          : 0;
 }
 
+/* Two places give this advice, each with a round of its own. */
+#define SOFTMAX_OVER_BATCH                                                                         \
+    {.name = "softmax_over_batch",                                                                 \
+     .english = "Each column then sums to 1 over the samples of the batch, and the probabilities " \
+                "of one sample do not.\n"                                                          \
+                "hint: use dim=1 (or dim=-1), the dim of the classes.",                            \
+     .chinese = "这样每一列在整个批次上的和为 1，而同一个样本的各类概率之和不是 1。\n"            \
+                "提示：请用 dim=1（或 dim=-1），也就是类别所在的维。"}
+
 static int __attribute__((cold)) give_softmax_over_batch(struct advice *advice,
                                                          const fl_tensor *input)
 {
     assert(input->ndim == 2);
-    advice->name = "softmax_over_batch";
-    advice->english = "Each column then sums to 1 over the samples of the batch, and the "
-                      "probabilities of one sample do not.\n"
-                      "hint: use dim=1 (or dim=-1), the dim of the classes.";
-    advice->chinese = "这样每一列在整个批次上的和为 1，而同一个样本的各类概率之和不是 1。\n"
-                      "提示：请用 dim=1（或 dim=-1），也就是类别所在的维。";
     return advice_give_seen(
         advice,
         "softmax along dim 0, the batch, of what a network gives for a batch: (%lld, %lld).",
@@ -183,7 +186,8 @@ static int __attribute__((cold)) give_softmax_over_batch(struct advice *advice,
 
 int advise_unrecorded_softmax(const fl_tensor *input, int dim)
 {
-    static struct advice advice; /* its own: what the listener declines here may be given there */
+    /* its own: what the listener declines here may be given there */
+    static struct advice advice = SOFTMAX_OVER_BATCH;
     if (dim != 0 || input->ndim != 2 || input->sizes[0] < 2 || input->sizes[1] < 2 ||
         advice_is_given(&advice))
         return 0;
@@ -192,7 +196,7 @@ int advise_unrecorded_softmax(const fl_tensor *input, int dim)
 
 int advise_softmax(const fl_tensor *input, int dim, bool logarithm)
 {
-    static struct advice advice;
+    static struct advice advice = SOFTMAX_OVER_BATCH;
     static struct advice one = {
         .name = "softmax_of_one",
         .english =
