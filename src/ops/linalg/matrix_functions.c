@@ -1,5 +1,5 @@
 /* Functions of matrices that are made of others: powers, chains of products, ranks, condition
- * numbers, tensor equations. */
+ * numbers, cross products. */
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
@@ -271,8 +271,6 @@ int multi_dot_compose(fl_tensors tensors, fl_tensor **y)
     return *y ? 0 : -1;
 }
 
-/* ---- Tensor equations ------------------------------------------------------------------------ */
-
 /* ---- Vectors --------------------------------------------------------------------------------- */
 
 int linalg_vander_compose(fl_tensor *x, const int64_t *N, fl_tensor **y)
@@ -304,36 +302,6 @@ int linalg_vander_compose(fl_tensor *x, const int64_t *N, fl_tensor **y)
     return op_give(y, fl_cat((fl_tensors){(fl_tensor *[]){ones, powers}, 2}, -1));
 }
 
-int linalg_cross_compose(fl_tensor *self, fl_tensor *other, int64_t dim, fl_tensor **y)
-{
-    if (self->ndim != other->ndim)
-        return error_set(FL_RUNTIME_ERROR,
-                         "linalg.cross: inputs must have the same number of dimensions.");
-    int64_t at = shape_wrap_dim(dim, self->ndim);
-    if (at < 0)
-        return -1;
-    if (self->ndim == 0)
-        return error_set(FL_RUNTIME_ERROR,
-                         "linalg.cross: inputs dimension %lld must have length 3. Got 1 and 1",
-                         (long long)dim);
-    if (self->sizes[at] != 3 || other->sizes[at] != 3)
-        return error_set(FL_RUNTIME_ERROR,
-                         "linalg.cross: inputs dimension %lld must have length 3. Got %lld and "
-                         "%lld",
-                         (long long)dim, (long long)self->sizes[at], (long long)other->sizes[at]);
-    if (self->dtype == FL_BOOL)
-        return error_set(FL_NOT_IMPLEMENTED, "\"cross\" not implemented for 'Bool'");
-    if (self->dtype != other->dtype)
-        return error_set(FL_RUNTIME_ERROR, "expected scalar type %s but found %s",
-                         dtype_title(self->dtype), dtype_title(other->dtype));
-    fl_ints along = {&at, 1};
-    fl_tensor *next =
-        fl_mul(fl_roll(self, FL_INTS_OF(-1), along), fl_roll(other, FL_INTS_OF(-2), along));
-    fl_tensor *before =
-        fl_mul(fl_roll(self, FL_INTS_OF(-2), along), fl_roll(other, FL_INTS_OF(-1), along));
-    return op_give(y, fl_sub(next, before, fl_int(1)));
-}
-
 int cross_compose(fl_tensor *self, fl_tensor *other, const int64_t *dim, fl_tensor **y)
 {
     int64_t at = 0;
@@ -346,5 +314,5 @@ int cross_compose(fl_tensor *self, fl_tensor *other, const int64_t *dim, fl_tens
         at++;
     if (!dim && at == self->ndim)
         return error_set(FL_RUNTIME_ERROR, "no dimension of size 3 in input");
-    return linalg_cross_compose(self, other, dim ? *dim : at, y);
+    return op_give(y, fl_linalg_cross(self, other, dim ? *dim : at));
 }
