@@ -144,18 +144,18 @@ int cdist_cpu(fl_tensor *x1, fl_tensor *x2, double p, fl_tensor *y)
 /* What the norms y of gap change by with it; 0 where there is no distance. */
 static fl_tensor *slope_of(fl_tensor *gap, double p, fl_tensor *y)
 {
-    fl_tensor *sign = fl_sign(gap), *size = fl_abs(gap);
+    fl_tensor *some = fl_where_scalar_first(fl_eq_scalar(y, fl_int(0)), fl_int(1), y);
+    if (p == 2)
+        return fl_div(gap, some);
+    fl_tensor *sign = fl_sign(gap);
     if (p == 0)
         return fl_mul_scalar(sign, fl_int(0));
     if (p == 1)
         return sign;
     if (isinf(p))
-        return fl_where_scalar(fl_eq(size, y), sign, fl_int(0));
-    fl_tensor *some = fl_where_scalar_first(fl_eq_scalar(y, fl_int(0)), fl_int(1), y);
-    if (p == 2)
-        return fl_div(gap, some);
+        return fl_where_scalar(fl_eq(fl_abs(gap), y), sign, fl_int(0));
     fl_tensor *none = fl_eq_scalar(gap, fl_int(0));
-    fl_tensor *share = fl_where_scalar_first(none, fl_int(1), fl_div(size, some));
+    fl_tensor *share = fl_where_scalar_first(none, fl_int(1), fl_div(fl_abs(gap), some));
     return fl_where_scalar_first(none, fl_int(0),
                                  fl_mul(sign, fl_pow_scalar(share, fl_float(p - 1))));
 }
@@ -203,7 +203,7 @@ int cdist_compose(fl_tensor *x1, fl_tensor *x2, double p, const char *compute_mo
         return error_set(FL_RUNTIME_ERROR, "cdist only supports at least 2D tensors");
     if (x1->sizes[x1->ndim - 1] != x2->sizes[x2->ndim - 1])
         return error_set(FL_RUNTIME_ERROR, "X1 and X2 must have the same number of columns.");
-    if (p < 0)
+    if (!(p >= 0))
         return error_set(FL_RUNTIME_ERROR, "cdist only supports non-negative p values");
     while (mode < 3 && strcmp(MODES[mode], compute_mode) != 0)
         mode++;
@@ -237,7 +237,7 @@ int pdist_compose(fl_tensor *input, double p, fl_tensor **y)
 {
     if (input->ndim != 2)
         return error_set(FL_RUNTIME_ERROR, "pdist only supports 2D tensors, got: %dD", input->ndim);
-    if (p < 0)
+    if (!(p >= 0))
         return error_set(FL_RUNTIME_ERROR, "pdist only supports non-negative p values");
     const int64_t n = input->sizes[0];
     const int64_t step = n && MOST_PAIRS / n > 1 ? MOST_PAIRS / n : 1;
