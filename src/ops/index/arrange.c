@@ -1,4 +1,4 @@
-/* Blocks, grids, choices and coordinates; differences of neighbours, and areas under points. */
+/* Blocks, choices and coordinates. */
 #include <string.h>
 
 #include "core/error.h"
@@ -120,7 +120,3 @@ int unravel_index_compose(fl_tensor *indices, fl_ints shape, fl_value *y)
     }
     return coordinate ? 0 : -1;
 }
-
-/* ---- Splits along the dim that a name means -------------------------------------------------- */
-
-/* ---- Differences and areas ------------------------------------------------------------------- */
