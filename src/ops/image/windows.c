@@ -1,4 +1,4 @@
-/* Windows of images as columns, and back; shuffles of channels and pixels. */
+/* Windows of images as columns, and back. */
 
 #include "core/error.h"
 #include "flambeau/ops/create.h"
@@ -149,5 +149,3 @@ int fold_compose(fl_tensor *input, fl_ints output_size, fl_ints kernel_size, fl_
     sum = fl_narrow(fl_narrow(sum, 2, w.padding[0], height), 3, w.padding[1], width);
     return op_give(y, input->ndim == 2 ? fl_squeeze_dim(sum, 0) : sum);
 }
-
-/* ---- Shuffles -------------------------------------------------------------------------------- */
