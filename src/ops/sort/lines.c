@@ -113,7 +113,7 @@ int searchsorted_sorted_shape(fl_tensor *sorted, fl_tensor *self, bool out_int32
         bool fits = sorted->ndim == self->ndim;
         for (int d = 0; fits && d < self->ndim - 1; d++)
             fits = sorted->sizes[d] == self->sizes[d];
-        if (!fits || sorted->ndim == 0)
+        if (!fits)
             return error_set(
                 FL_RUNTIME_ERROR,
                 "torch.searchsorted(): boundaries tensor should be 1 dimension or the first N-1 "
@@ -190,12 +190,16 @@ int searchsorted_compose(fl_tensor *sorted, fl_value self, bool out_int32, bool 
             : op_adopt(tensor_from_number(self, self.tag == FL_FLOATING ? FL_FLOAT64 : FL_INT64));
     if (!x)
         return -1;
-    if (self.tag != FL_TENSOR && sorted->ndim != 1)
+    if (x->ndim == 0 && sorted->ndim != 1)
         return error_set(
             FL_RUNTIME_ERROR,
             "torch.searchsorted(): input value can be a scalar only when boundaries tensor "
-            "dimension is 1, but we got boundaries tensor dim(%d)",
+            "dimension is 1, but we got boundaries tensor dim(%d) and input value's dim(0) "
+            "numel(1)",
             sorted->ndim);
+    if (sorted->ndim == 0)
+        return error_set(FL_RUNTIME_ERROR, "torch.searchsorted(): boundaries tensor should have "
+                                           "positive dimension, but got 0 dimension");
     if (sorter &&
         (sorter->dtype != FL_INT64 || sorter->ndim != sorted->ndim ||
          memcmp(sorter->sizes, sorted->sizes, sizeof(int64_t) * (size_t)sorted->ndim) != 0))
