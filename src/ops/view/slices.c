@@ -103,7 +103,7 @@ int slice_view(fl_tensor *self, int64_t dim, const int64_t *start, const int64_t
                struct op_view *y)
 {
     if (self->ndim == 0)
-        return error_set(FL_RUNTIME_ERROR, "slice() cannot be applied to a 0-dim tensor.");
+        return error_set(FL_INDEX_ERROR, "slice() cannot be applied to a 0-dim tensor.");
     int d = shape_wrap_dim(dim, self->ndim);
     if (d < 0)
         return -1;
