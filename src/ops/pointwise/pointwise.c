@@ -140,16 +140,15 @@ int pointwise_broadcast(int count, const fl_value *values, int *ndim, int64_t *s
 static fl_tensor *new_result(struct device *d, int ndim, const int64_t *sizes, int count,
                              const fl_value *values, int dtype)
 {
-    assert(ndim >= 0 && ndim <= TENSOR_MAX_DIMS && dtype > FL_NO_DTYPE && count <= 8);
+    assert(ndim >= 0 && ndim <= TENSOR_MAX_DIMS && dtype > FL_NO_DTYPE && count <= MOST_OPERANDS);
     bool plain = true;
     for (int i = 0; i < count && plain; i++)
         plain = values[i].tag != FL_TENSOR || values[i].as.tensor->flags & TENSOR_CONTIGUOUS;
     if (plain)
         return d == &device_cpu ? tensor_new(ndim, sizes, dtype)
                                 : tensor_new_on(d, ndim, sizes, NULL, dtype);
-    enum { MOST = 8 };
-    int64_t seen[MOST][TENSOR_MAX_DIMS], strides[TENSOR_MAX_DIMS];
-    const int64_t *list[MOST];
+    int64_t seen[MOST_OPERANDS][TENSOR_MAX_DIMS], strides[TENSOR_MAX_DIMS];
+    const int64_t *list[MOST_OPERANDS];
     int tensors = 0;
     for (int i = 0; i < count; i++) {
         const fl_tensor *t = values[i].tag == FL_TENSOR ? values[i].as.tensor : NULL;
