@@ -154,6 +154,57 @@ REFUSED = [
         RuntimeError,
         "repeat_interleave only accept 1D vector as repeat",
     ),
+    (
+        lambda: torch.trapezoid(torch.tensor([True])),
+        RuntimeError,
+        "trapezoid: received a bool input for `y`, but bool is not supported",
+    ),
+    (
+        lambda: torch.cumulative_trapezoid(one(2), torch.tensor([True, False])),
+        RuntimeError,
+        "cumulative_trapezoid: received a bool input for `x` or `y`, but bool is not supported",
+    ),
+    (
+        lambda: torch.cumulative_trapezoid(one(2, 3), one(2)),
+        RuntimeError,
+        "cumulative_trapezoid: There must be one `x` value for each sample point",
+    ),
+    (
+        lambda: torch.cumulative_trapezoid(torch.tensor(1.0)),
+        IndexError,
+        "slice() cannot be applied to a 0-dim tensor.",
+    ),
+    (
+        lambda: torch.searchsorted(torch.tensor(1.0), one(1)),
+        RuntimeError,
+        "torch.searchsorted(): boundaries tensor should have positive dimension, but got 0",
+    ),
+    (
+        lambda: torch.searchsorted(one(2, 2), torch.tensor(1.0)),
+        RuntimeError,
+        "torch.searchsorted(): input value can be a scalar only when boundaries tensor dimension "
+        "is 1, but we got boundaries tensor dim(2) and input value's dim(0) numel(1)",
+    ),
+    (
+        lambda: torch.linalg.cross(torch.tensor(1.0), torch.tensor(1.0)),
+        IndexError,
+        "Dimension specified as -1 but tensor has no dimensions",
+    ),
+    (
+        lambda: one(3).adjoint(),
+        RuntimeError,
+        "tensor.adjoint() is only supported on matrices or batches of matrices. Got 1-D tensor.",
+    ),
+    (
+        lambda: torch.pdist(one(3, 2), float("nan")),
+        RuntimeError,
+        "pdist only supports non-negative p values",
+    ),
+    (
+        lambda: torch.cdist(one(3, 2), one(2, 2), float("nan")),
+        RuntimeError,
+        "cdist only supports non-negative p values",
+    ),
 ]
 
 
