@@ -170,7 +170,7 @@ int advise_nll(const fl_tensor *input)
      .english = "Each column then sums to 1 over the samples of the batch, and the probabilities " \
                 "of one sample do not.\n"                                                          \
                 "hint: use dim=1 (or dim=-1), the dim of the classes.",                            \
-     .chinese = "这样每一列在整个批次上的和为 1，而同一个样本的各类概率之和不是 1。\n"            \
+     .chinese = "这样每一列在整个批次上的和为 1，而同一个样本的各类概率之和不是 1。\n"             \
                 "提示：请用 dim=1（或 dim=-1），也就是类别所在的维。"}
 
 static int __attribute__((cold)) give_softmax_over_batch(struct advice *advice,
