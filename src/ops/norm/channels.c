@@ -1,5 +1,4 @@
-/* Norms over neighbouring channels, and over each sample by itself. */
-
+/* instance_norm: batch_norm of each sample by itself. */
 #include "core/error.h"
 #include "flambeau/ops/copy.h"
 #include "flambeau/ops/index.h"
