@@ -248,6 +248,20 @@ static int check_norm_of_nothing(const fl_tensor *self, double p, fl_ints dim)
     return 0;
 }
 
+/* Whether each norm along dims is that of one element at most. */
+static bool is_of_one(const fl_tensor *self, fl_ints dim)
+{
+    bool one = dim.count || self->numel == 1, none = !self->numel && !dim.count;
+    for (int64_t i = 0; i < dim.count; i++) {
+        const int64_t d = dim.data[i] < 0 ? dim.data[i] + self->ndim : dim.data[i];
+        const int64_t size = d >= 0 && d < self->ndim ? self->sizes[d] : 1;
+        assert(size >= 0);
+        one = one && size == 1;
+        none = none || !size;
+    }
+    return one || none;
+}
+
 static fl_tensor *norm_of(fl_tensor *self, fl_value order, fl_ints dim, bool keepdim,
                           fl_dtype dtype)
 {
@@ -267,12 +281,12 @@ static fl_tensor *norm_of(fl_tensor *self, fl_value order, fl_ints dim, bool kee
             "linalg.vector_norm: Expected a floating point or complex tensor as input. Got "
             "%s",
             dtype_title(self->dtype));
-    if (p == 2)
-        return fl__norm_2(self, dim, keepdim, dtype);
-    if (p == 1)
-        return fl__norm_1(self, dim, keepdim, dtype);
     if (p == 0)
         return fl__norm_0(self, dim, keepdim, dtype);
+    if (p == 1 || is_of_one(self, dim)) /* |x|, whose power of p may be beyond the dtype's range */
+        return fl__norm_1(self, dim, keepdim, dtype);
+    if (p == 2)
+        return fl__norm_2(self, dim, keepdim, dtype);
     if (p == INFINITY)
         return fl__norm_inf(self, dim, keepdim, dtype);
     if (p == -INFINITY)
