@@ -60,10 +60,14 @@ static fl_tensor *pick(fl_tensor *t, int d, int64_t n, double factor, bool exact
     assert(d >= 2 && d < t->ndim);
     const int64_t old = t->sizes[d];
     const float scale = (float)scale_of(old, n, factor);
+    const bool images = t->ndim == 4 && !exact; /* PyTorch: of these 1 and 2 times as many points */
+    const int64_t ratio = !images ? 0 : n == old ? 1 : n == 2 * old ? 2 : 0; /* whatever the factor */
     fl_tensor *index = op_adopt(tensor_new(1, &n, FL_INT64));
     int64_t *at = index ? tensor_data(index) : NULL;
     for (int64_t i = 0; index && i < n; i++) {
-        const int64_t point = (int64_t)(float)(((double)i + (exact ? 0.5 : 0)) * (double)scale);
+        const int64_t point =
+            ratio ? i / ratio
+                  : (int64_t)(float)(((double)i + (exact ? 0.5 : 0)) * (double)scale);
         at[i] = point < old ? point : old - 1;
     }
     return index ? fl_index_select(t, d, op_beside(index, t)) : NULL;
@@ -78,7 +82,8 @@ static void cubic_weights(double t, double *w)
                                 : ((a * x[k] - 5 * a) * x[k] + 8 * a) * x[k] - 4 * a;
 }
 
-/* Which points of the `old` each of the n is made of, and by which weights: (taps, n) each. */
+/* Which points of the `old` each of the n is made of, and by which weights: (taps, n) each. As many
+ * points are copied by two taps, whatever the factor: a neighbour that is infinite has no say. */
 static void find_points(const struct resize *r, int64_t old, int64_t n, double factor,
                         int64_t *index, double *weight)
 {
@@ -89,7 +94,8 @@ static void find_points(const struct resize *r, int64_t old, int64_t n, double f
                                           : scale_of(old, n, factor);
     for (int64_t i = 0; i < n; i++) {
         double at = r->align_corners ? (double)i * scale : ((double)i + 0.5) * scale - 0.5;
-        at = taps == 2 && at < 0 ? 0 : at;
+        if (taps == 2)
+            at = n == old ? (double)i : at < 0 ? 0 : at;
         const int64_t first = (int64_t)floor(at);
         const double t = at - (double)first;
         if (taps == 2)
@@ -97,7 +103,7 @@ static void find_points(const struct resize *r, int64_t old, int64_t n, double f
         else
             cubic_weights(t, w);
         for (int k = 0; k < taps; k++) {
-            const int64_t point = first + k - taps / 2 + 1;
+            const int64_t point = taps == 2 && n == old ? i : first + k - taps / 2 + 1;
             index[k * n + i] = point < 0 ? 0 : point < old ? point : old - 1;
             weight[k * n + i] = w[k];
         }
