@@ -54,6 +54,17 @@ static int find_span(const fl_tensor *from, double *low, double *high)
                         : 0;
 }
 
+/* x as an element of the dtype holds it. */
+static double held(double x, int dtype)
+{
+    return dtype == FL_FLOAT32             ? (double)(float)x
+           : dtype == FL_FLOAT64           ? x
+           : dtype_is_floating(dtype)      ? convert_rounded(x, dtype)
+                                           : x;
+}
+
+/* Counts, as elements of a floating dtype rounded at each step as PyTorch does: an element on an
+ * edge, as 0.7 of ten bins from 0 to 1, falls where single precision puts it. */
 int histc_cpu(fl_tensor *self, int64_t bins, fl_value min, fl_value max, fl_tensor *y)
 {
     double low = number_real(&min), high = number_real(&max), block[CHUNK];
@@ -63,13 +74,16 @@ int histc_cpu(fl_tensor *self, int64_t bins, fl_value min, fl_value max, fl_tens
     int status = from ? find_span(from, &low, &high) : -1;
     if (status == 0)
         status = (count = memory_zalloc(bytes)) ? 0 : -1;
-    const double scale = (double)bins / (high - low);
+    const int dtype = self->dtype;
+    low = held(low, dtype), high = held(high, dtype);
+    const double width = held(high - low, dtype), parts = held((double)bins, dtype);
     for (int64_t at = 0, m; status == 0 && at < from->numel; at += m) {
         m = read_numbers(from, at, block);
         for (int64_t i = 0; i < m; i++)
             if (block[i] >= low && block[i] <= high) {
-                const int64_t part = (int64_t)((block[i] - low) * scale);
-                count[part < bins ? part : bins - 1]++;
+                const double scaled = held(held(block[i] - low, dtype) * parts, dtype);
+                const double part = held(scaled / width, dtype); /* NaN for halves too far apart */
+                count[part < (double)bins ? (int64_t)part : bins - 1]++;
             }
     }
     if (status == 0)
