@@ -77,17 +77,24 @@ const char *normal_of_title(fl_tensor *drawn, fl_tensor *mean, fl_tensor *std)
     return mean && std ? "NormalBackward3" : mean ? "NormalBackward1" : "NormalBackward2";
 }
 
+/* Refuses a deviation below 0, before a number is drawn. */
+static int check_deviations(fl_tensor *std)
+{
+    if (!std->numel)
+        return 0;
+    fl_tensor *least = fl_amin(op_samples(std), (fl_ints){NULL, 0}, false);
+    if (!least)
+        return -1;
+    if (!tensor_is_meta(least) && !(fl_item(least) >= 0))
+        return error_set(FL_RUNTIME_ERROR, "normal expects all elements of std >= 0.0");
+    return 0;
+}
+
 /* standard * std + mean, whose derivatives count as 0. */
 static int scale_and_shift(fl_tensor *standard, fl_tensor *mean, fl_tensor *std, fl_tensor **y)
 {
     if (!standard)
         return -1;
-    fl_tensor *least =
-        std && std->numel ? fl_amin(op_samples(std), (fl_ints){NULL, 0}, false) : NULL;
-    if (std && std->numel && !least)
-        return -1;
-    if (least && !tensor_is_meta(least) && !(fl_item(least) >= 0))
-        return error_set(FL_RUNTIME_ERROR, "normal expects all elements of std >= 0.0");
     fl_tensor *drawn = std ? fl_mul(standard, fl_detach(std)) : standard;
     drawn = mean ? fl_add(drawn, fl_detach(mean), fl_int(1)) : drawn;
     *y = fl__normal_of(drawn, mean, std);
@@ -104,7 +111,7 @@ int normal_tensors_compose(fl_tensor *mean, fl_tensor *std, fl_generator *genera
     int ndim = 0;
     int64_t sizes[TENSOR_MAX_DIMS];
     if (shape_broadcast(&ndim, sizes, mean->ndim, mean->sizes) ||
-        shape_broadcast(&ndim, sizes, std->ndim, std->sizes))
+        shape_broadcast(&ndim, sizes, std->ndim, std->sizes) || check_deviations(std))
         return -1;
     fl_tensor *z = standard_normal((fl_ints){sizes, ndim}, (fl_dtype)mean->dtype, generator);
     return z ? scale_and_shift(z, mean, std, y) : -1;
@@ -121,6 +128,8 @@ int normal_tensor_float_compose(fl_tensor *mean, double std, fl_generator *gener
 
 int normal_float_tensor_compose(double mean, fl_tensor *std, fl_generator *generator, fl_tensor **y)
 {
+    if (check_deviations(std))
+        return -1;
     fl_tensor *z =
         standard_normal((fl_ints){std->sizes, std->ndim}, (fl_dtype)std->dtype, generator);
     if (!z || scale_and_shift(z, NULL, std, y))
