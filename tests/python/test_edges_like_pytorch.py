@@ -391,3 +391,64 @@ def test_names_of_the_nodes_of_recurrent_nets():
         states = state if isinstance(state, tuple) else (state,)
         assert [t.grad_fn.name() for t in (y, *states)] == names
     assert torch.nn.GRUCell(4, 5)(x[0]).grad_fn.name() == "AddBackward0"
+
+
+def test_norms_of_one_element():
+    """Its magnitude, though the power of it is beyond the dtype's range."""
+    x = torch.tensor([[1e-30], [-1e30]])
+    for p in (2, 3, 300, 1e300, 1e-300, nan, -inf):
+        assert torch.linalg.vector_norm(x, p, dim=1).tolist() == x.abs().squeeze(1).tolist()
+    assert F.normalize(torch.tensor([[2.5], [-3]]), p=300).tolist() == [[1], [-1]]
+    assert torch.dist(torch.tensor([2.5]), torch.zeros(1), 1e300).item() == 2.5
+    assert torch.linalg.vector_norm(torch.zeros(0, 1), 1e300, keepdim=True).tolist() == [[0]]
+    assert torch.linalg.vector_norm(torch.zeros(0), nan).item() == 0
+    assert torch.linalg.vector_norm(torch.tensor([[-2.5], [0]]), 0, dim=1).tolist() == [1, 0]
+    assert torch.norm(torch.tensor([3e30 + 4e30j]), 3).item() == pytest.approx(5e30)
+    y = torch.tensor([-1e30], requires_grad=True)
+    torch.linalg.vector_norm(y).backward()
+    assert y.grad.tolist() == [-1]
+
+
+def test_as_many_points_are_copied():
+    """Whatever the factor, and beside infinite neighbours."""
+    resize = F.interpolate
+    x = torch.tensor([[[1.0, 5.0, 2.0]]], requires_grad=True)
+    y = resize(x, scale_factor=1.2, mode="linear")
+    assert y.tolist() == [[[1, 5, 2]]]
+    y.backward(torch.tensor([[[1.0, 2.0, 4.0]]]))
+    assert x.grad.tolist() == [[[1, 2, 4]]]
+    assert resize(x[None], scale_factor=(1, 1.2), mode="bilinear").tolist() == [[[[1, 5, 2]]]]
+    assert resize(x[None], scale_factor=(1, 1.2), mode="nearest").tolist() == [[[[1, 5, 2]]]]
+    assert resize(x[None], scale_factor=(1, 2.2)).tolist() == [[[[1, 1, 5, 5, 2, 2]]]]
+    assert resize(x, scale_factor=1.2, mode="nearest").tolist() == [[[1, 1, 5]]]
+    assert resize(x, scale_factor=2.2, mode="nearest").tolist() == [[[1, 1, 1, 5, 5, 2]]]
+    x = torch.tensor([[[[1.0, -inf], [3.0, inf]]]])
+    for corners in (False, True):
+        y = resize(x, scale_factor=1, mode="bilinear", align_corners=corners)
+        assert y[..., 0].tolist() == [[[1, 3]]]
+
+
+def test_elements_on_the_edges_of_bins():
+    """Their bins are found in the elements' dtype; nothing is differentiated."""
+    for dtype in (torch.float32, torch.float64, torch.float16, torch.bfloat16):
+        x = torch.tensor([i / 10 for i in range(11)], dtype=dtype, requires_grad=True)
+        y = torch.histc(x, 10, 0, 1)
+        assert y.tolist() == [1, 1, 1, 1, 1, 1, 1, 1, 1, 2] and not y.requires_grad
+    assert torch.histc(torch.tensor([0.1, 0.2, 0.3]), 3, 0.1, 0.3).tolist() == [1, 1, 1]
+    assert torch.histc(torch.tensor([-65504.0, 65504]).half(), 4).sum().item() == 2
+
+
+def test_refused_deviations_draw_nothing():
+    std = torch.tensor([-1.0, 2.0])
+    for mean in (0.5, torch.zeros(2)):
+        torch.manual_seed(0)
+        with pytest.raises(RuntimeError, match="expects all elements of std >= 0.0"):
+            torch.normal(mean, std)
+        assert torch.rand(2).tolist() == [0.49625658988952637, 0.7682217955589294]
+
+
+def test_zeta_at_infinity():
+    zeta = torch.special.zeta
+    q = torch.tensor([0.5, 1, -0.5, -1.5, 0])
+    assert zeta(torch.tensor(inf), q).tolist() == [inf, 1, inf, inf, inf]
+    assert zeta(torch.tensor([2.0, 3, 2.5]), torch.tensor(-inf)).tolist() == [inf] * 3

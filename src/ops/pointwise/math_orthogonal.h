@@ -190,15 +190,15 @@ M_CALL double m_zeta_f64(double s, double q)
 {
     if (s == 1.0)
         return M_INF_F64;
-    if (!(s > 1.0 && s < M_INF_F64) || !(q < M_INF_F64))
+    if (!(s > 1.0) || !(q < M_INF_F64))
         return M_NAN_F64;
     if (q > 0.0)
         return m_zeta_right_f64(s, q);
-    double f = q - __builtin_floor(q), half = 0.5 * s;
-    if (f == 0.0)
+    if (q == __builtin_floor(q))
         return M_INF_F64;
     if (s != __builtin_floor(s))
         return M_NAN_F64;
+    double f = q - __builtin_floor(q), half = 0.5 * s;
     double passed = m_zeta_right_f64(s, 1.0 - f) - m_zeta_right_f64(s, 1.0 - q);
     return m_zeta_right_f64(s, f) + (half == __builtin_floor(half) ? passed : -passed);
 }
