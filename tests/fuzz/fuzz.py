@@ -171,6 +171,7 @@ def operator_of(expression):
 
 def work(arguments):
     """A worker: programs of the seeds from --seed on, written to the file --trace."""
+    from outcomes import SILENT
     from programs import Writer
 
     programs = Programs(arguments.against)
@@ -202,7 +203,8 @@ def work(arguments):
                 break
             if found:
                 seen[found[:2]] += 1
-                if seen[found[:2]] <= 3:
+                silent = found[1].split()[0].strip(":") in SILENT
+                if silent or seen[found[:2]] <= 3:
                     fewer = lines if refused_by_both(found[1]) else shrunk(
                         lines, lambda fewer: (programs.first_difference(fewer) or "  ")[:2]
                         == found[:2])
@@ -275,13 +277,20 @@ def watch(worker, trace):
 
 
 def explanations():
-    """(operator, kind) patterns, with the reason's number of calls."""
+    """Patterns of what is known: of operators, of kinds, and of programs, shrunk."""
     rows = []
     for line in (HERE / "explained.txt").read_text(encoding="utf-8").splitlines():
         if line.strip() and line[0] != "#":
-            operator, kind = line.split(None, 1)
-            rows.append((re.compile(operator + "$"), re.compile(kind.strip() + "$")))
+            head, _, program = line.partition(" :: ")
+            operator, kind = head.split(None, 1)
+            rows.append((re.compile(operator + "$"), re.compile(kind.strip() + "$"),
+                         re.compile(program.strip())))
     return rows
+
+
+def explained(known, operator, kind, lines):
+    program = "; ".join(f"{name} = {expression}" for name, expression in lines)
+    return any(o.match(operator) and k.match(kind) and p.search(program) for o, k, p in known)
 
 
 def drive(arguments):
@@ -344,23 +353,23 @@ def tell(arguments, groups):
     """Prints the groups of differences; the number of silent ones without an explanation."""
     from outcomes import SILENT
 
-    known, bad, total, explained = explanations(), 0, 0, 0
+    known, marked, counts = explanations(), defaultdict(list), Counter()
+    for (operator, kind), rows in groups.items():
+        for row in rows:
+            mark = ("explained" if explained(known, operator, kind, row[3]) else
+                    "SILENT" if kind.split()[0].strip(":") in SILENT else "loud")
+            marked[operator, kind, mark].append(row)
+            counts[mark] += 1
     log = open(arguments.log, "w") if arguments.log else None
-    for (operator, kind), rows in sorted(groups.items(), key=lambda item: -len(item[1])):
-        total += len(rows)
-        if any(o.match(operator) and k.match(kind) for o, k in known):
-            explained += len(rows)
-            mark = "explained"
-        else:
-            mark = "SILENT" if kind.split()[0].strip(":") in SILENT else "loud"
-        bad += mark == "SILENT"
+    for (operator, kind, mark), rows in sorted(marked.items(), key=lambda item: -len(item[1])):
         for file in filter(None, (log, sys.stdout if mark == "SILENT" else None)):
             print(f"{len(rows)} {operator} {kind} [{mark}]", file=file)
             for theirs, ours, seed, lines in rows[:3 if file is log else 1]:
                 print(f"  seed {seed}", *(f"    {n} = {e}" for n, e in lines),
                       f"  {arguments.against}: {theirs}", f"  flambeau: {ours}", sep="\n", file=file)
-    print(f"{total} differences in {len(groups)} groups, {explained} explained; "
-          f"{bad} silent groups are not")
+    bad = sum(mark == "SILENT" for _, _, mark in marked)
+    print(f"{sum(counts.values())} differences in {len(groups)} groups, {counts['explained']} "
+          f"explained; {bad} silent groups are not")
     return bad
 
 

@@ -60,8 +60,9 @@ static fl_tensor *pick(fl_tensor *t, int d, int64_t n, double factor, bool exact
     assert(d >= 2 && d < t->ndim);
     const int64_t old = t->sizes[d];
     const float scale = (float)scale_of(old, n, factor);
-    const bool images = t->ndim == 4 && !exact; /* PyTorch: of these 1 and 2 times as many points */
-    const int64_t ratio = !images ? 0 : n == old ? 1 : n == 2 * old ? 2 : 0; /* whatever the factor */
+    /* PyTorch copies and doubles images whatever the factor, and signals and volumes by it. */
+    const bool images = t->ndim == 4 && !exact;
+    const int64_t ratio = !images ? 0 : n == old ? 1 : n == 2 * old ? 2 : 0;
     fl_tensor *index = op_adopt(tensor_new(1, &n, FL_INT64));
     int64_t *at = index ? tensor_data(index) : NULL;
     for (int64_t i = 0; index && i < n; i++) {
