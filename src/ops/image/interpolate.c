@@ -67,8 +67,7 @@ static fl_tensor *pick(fl_tensor *t, int d, int64_t n, double factor, bool exact
     int64_t *at = index ? tensor_data(index) : NULL;
     for (int64_t i = 0; index && i < n; i++) {
         const int64_t point =
-            ratio ? i / ratio
-                  : (int64_t)(float)(((double)i + (exact ? 0.5 : 0)) * (double)scale);
+            ratio ? i / ratio : (int64_t)(float)(((double)i + (exact ? 0.5 : 0)) * (double)scale);
         at[i] = point < old ? point : old - 1;
     }
     return index ? fl_index_select(t, d, op_beside(index, t)) : NULL;

@@ -57,10 +57,10 @@ static int find_span(const fl_tensor *from, double *low, double *high)
 /* x as an element of the dtype holds it. */
 static double held(double x, int dtype)
 {
-    return dtype == FL_FLOAT32             ? (double)(float)x
-           : dtype == FL_FLOAT64           ? x
-           : dtype_is_floating(dtype)      ? convert_rounded(x, dtype)
-                                           : x;
+    return dtype == FL_FLOAT32        ? (double)(float)x
+           : dtype == FL_FLOAT64      ? x
+           : dtype_is_floating(dtype) ? convert_rounded(x, dtype)
+                                      : x;
 }
 
 /* Counts, as elements of a floating dtype rounded at each step as PyTorch does: an element on an
