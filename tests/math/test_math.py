@@ -43,7 +43,7 @@ UNARY = {
     "atan": (1.4, 1.6), "sinh": (1.8, 1.8), "cosh": (1.6, 1.6), "tanh": (1.7, 2),
     "asinh": (0.6, 1.7), "acosh": (0.6, 1.8), "atanh": (0.6, 1.6), "erf": (1, 1.1),
     "erfc": (0.6, 3), "erfinv": (0.6, 2.5), "sigmoid": (1.6, 1.6), "log_sigmoid": (1.9, 1.9),
-    "softplus": (1.9, 1.9), "gelu": (3.2, 3), "gelu_slope": (2, 3.5), "gelu_tanh": (1.9, 2.2),
+    "softplus": (1.9, 1.9), "gelu": (3.5, 3), "gelu_slope": (2, 3.5), "gelu_tanh": (1.9, 2.2),
     "lgamma": (0.6, 4), "i0": (0.6, 4), "i1": (0.6, 4), "digamma": (0.6, 6), "sinc": (0.6, 2.1),
     "sin_near": (1.7, 0.9), "cos_near": (1.7, 0.9), "tan_near": (0.6, 1.4), "floor": (0, 0),
     "ceil": (0, 0), "trunc": (0, 0), "round": (0, 0),

@@ -151,12 +151,6 @@ M_INLINE float m_scale_f32(float x, uint32_t k)
     return x * m_exp2i_f32(half) * m_exp2i_f32(k - half);
 }
 
-/* The same for -200 < k <= 0 and 2^-26 < |x| < 2^26, in fewer steps. */
-M_INLINE float m_scale_down_f32(float x, uint32_t k)
-{
-    return x * m_exp2i_f32(k + 100) * 0x1p-100f;
-}
-
 M_INLINE double m_scale_f64(double x, uint64_t k)
 {
     uint64_t half = ((k + 4096) >> 1) - 2048;

@@ -156,49 +156,57 @@ M_INLINE double m_erfc_f64(double x)
     return m_abs_f64(x) < 0.65 ? 1.0 - m_erf_f64(x) : e;
 }
 
-/* gelu, x times the normal distribution function: in float 1.5 ULP for x > 0, 3.2 below; 3 in
- * double. It holds in the left tail too, where x (1 + erf(x / sqrt 2)) / 2 keeps nothing; 2 ULP
- * would halve the speed. Near 0 it is x (1/2 + x p(x^2)). In float, a times the tail is
- * e^(-a^2/2) times a polynomial in t = (a - 4) / (a + 4). The tail's factor is held within the
- * range where the tail is not 0. Of -inf they are NaN, and the slope of both infinities too, as in
+/* gelu, x times the normal distribution function: in float 3.5 ULP, in double 3. It is max(x, 0) less
+ * a times the tail, a = |x|, which holds in the left tail too, where x (1 + erf(x / sqrt 2)) / 2 keeps
+ * nothing. In float the tail's e^(-a^2/2) is (1 + d) 2^k with |d| < 1/2, and its factor q(u) / (3.1 +
+ * 1.271 a), where u = a / (3.1 + 1.271 a) and q is a polynomial: half of 3.1 at 0, which is kept apart,
+ * so that small numbers are as right as large ones. The tail's factor is held within the range
+ * where the tail is not 0. Of -inf they are NaN, and the slope of both infinities too, as in
  * PyTorch, which multiplies 0 by infinity there. */
-M_INLINE float m_gelu_near_f32(float x)
+M_INLINE float m_gelu_divisor_f32(float a)
 {
-    float u = x * x;
-    float p = m_fma_f32(-0x1.7c47ap-16f, u, 0x1.2eff12p-13f);
-    p = m_fma_f32(p, u, -0x1.3cdefep-10f);
-    p = m_fma_f32(p, u, 0x1.470612p-7f);
-    p = m_fma_f32(p, u, -0x1.1058ecp-4f);
-    p = m_fma_f32(p, u, 0x1.988454p-2f);
-    return m_fma_f32(x, p, 0.5f);
+    return m_fma_f32(a, 0x1.45604p+0f, 0x1.8cccccp+1f);
 }
 
-/* a times the tail as a product: what is returned, times 1 + d, times 2^k. */
-M_INLINE float m_gelu_tail_f32(float a, float *d, uint32_t *k)
+/* -2^-40 q, which leaves room for k above the subnormal numbers. */
+M_INLINE float m_gelu_factor_f32(float u)
 {
-    float t = (a - 4.0f) / (a + 4.0f);
-    float q = m_fma_f32(0x1.9e9df4p-11f, t, -0x1.f49ed6p-11f);
-    q = m_fma_f32(q, t, -0x1.67645p-8f);
-    q = m_fma_f32(q, t, 0x1.b11d42p-6f);
-    q = m_fma_f32(q, t, -0x1.025114p-4f);
-    q = m_fma_f32(q, t, 0x1.9adbaep-4f);
-    q = m_fma_f32(q, t, -0x1.c41d5p-4f);
-    q = m_fma_f32(q, t, 0x1.2dda08p-4f);
-    float half = -0.5f * a, h = half * a;
-    float r = m_exp_reduce_f32(h, k) + m_fma_f32(half, a, -h);
-    *d = m_expm1_kernel_f32(r);
-    return 0x1.82b4bcp-2f + m_fma_f32(q, t, -0x1.cdac8cp-28f);
+    float t = u - 0x1.ce739ep-2f;
+    float q = m_fma_f32(0x1.c2ec6ap-41f, t, 0x1.22e4d2p-41f);
+    q = m_fma_f32(q, t, -0x1.5b99eep-41f);
+    q = m_fma_f32(q, t, -0x1.70e95ep-41f);
+    q = m_fma_f32(q, t, 0x1.7ea302p-42f);
+    q = m_fma_f32(q, t, 0x1.6decc4p-41f);
+    q = m_fma_f32(q, t, -0x1.b412e4p-42f);
+    q = m_fma_f32(q, t, -0x1.a5f85ep-41f);
+    q = m_fma_f32(q, t, 0x1.9f21bep-40f);
+    return m_fma_f32(q, u, -0x1.8cccccp-40f);
+}
+
+/* d, and 2^(k+40), whose exponent the magic number leaves where a shift finds it. a^2 + 2 k ln2 has one
+ * rounding, because k times the first part of 2 ln2 is exact. */
+M_INLINE float m_gelu_exp_f32(float a, float *scale)
+{
+    const float magic = M_MAGIC_F32 + 167.0f;
+    float z = m_fma_f32(a * -0x1.715476p-1f, a, magic);
+    float k = z - magic;
+    float r = m_fma_f32(k, 0x1.7f7d1cp-19f, m_fma_f32(a, a, k * 0x1.62e4p+0f));
+    float e = m_fma_f32(0x1.6a2318p-16f, r, -0x1.123a92p-12f);
+    e = m_fma_f32(e, r, 0x1.5558f6p-9f);
+    e = m_fma_f32(e, r, -0x1.55549p-6f);
+    e = m_fma_f32(e, r, 0x1.fffffcp-4f);
+    *scale = m_from_bits_f32(m_bits_f32(z) << 23);
+    return m_fma_f32(e, r, -0.5f) * r;
 }
 
 /* Below 0 the tail is taken from -0, and of -inf from NaN, which is what 0 x is. */
 M_INLINE float m_gelu_f32(float x)
 {
     float a = m_cap_f32(x, 14.5f);
-    uint32_t k;
-    float d, q = m_gelu_tail_f32(a, &d, &k);
-    float tail = m_fma_f32(d, q, q) * m_exp2i_f32(k + 100);
-    float far = m_fma_f32(tail, -0x1p-100f, x < 0.0f ? x * 0.0f : x);
-    return a < 0.875f ? x * m_gelu_near_f32(x) : far;
+    float scale, d = m_gelu_exp_f32(a, &scale);
+    float u = a / m_gelu_divisor_f32(a);
+    float v = m_gelu_factor_f32(u) * scale;
+    return m_fma_f32(u, m_fma_f32(d, v, v), x < 0.0f ? x * 0.0f : x);
 }
 
 M_INLINE double m_gelu_f64(double x)
@@ -224,17 +232,26 @@ M_INLINE double m_gelu_f64(double x)
 }
 
 /* gelu's derivative, the normal distribution function plus x times its density c e^(-x^2/2): in
- * float 2 ULP, in double 3.5, of the larger of the two, which cancel near -3/4. */
+ * float 4 ULP, in double 3.5, of the larger of the two, which cancel near -3/4. Near 0 the first is
+ * 1/2 + x p(x^2). */
 M_INLINE float m_gelu_slope_f32(float x)
 {
-    const float c = 0x1.988454p-2f;
     float a = m_abs_f32(x);
     a = 15.0f < a ? 15.0f : a;
-    uint32_t k;
-    float d, q = m_gelu_tail_f32(a, &d, &k), e = d + 1.0f;
-    float near = m_fma_f32(x * c, m_scale_down_f32(e, k), m_gelu_near_f32(x));
-    float beyond = m_scale_down_f32(e * m_fma_f32(a, c, -q / a), k);
+    float scale, d = m_gelu_exp_f32(a, &scale);
+    float inverse = 1.0f / m_gelu_divisor_f32(a);
+    float v = m_fma_f32(m_gelu_factor_f32(a * inverse), inverse, a * 0x1.988454p-42f) * scale;
+    float beyond = m_fma_f32(d, v, v);
     float far = x < 0.0f ? -beyond : 1.0f + beyond;
+
+    float u = x * x;
+    float p = m_fma_f32(-0x1.7c47ap-16f, u, 0x1.2eff12p-13f);
+    p = m_fma_f32(p, u, -0x1.3cdefep-10f);
+    p = m_fma_f32(p, u, 0x1.470612p-7f);
+    p = m_fma_f32(p, u, -0x1.1058ecp-4f);
+    p = m_fma_f32(p, u, 0x1.988454p-2f);
+    v = scale * 0x1.988454p-42f;
+    float near = m_fma_f32(x, m_fma_f32(d, v, v), m_fma_f32(x, p, 0.5f));
     return a < 0.875f ? near : m_isinf_f32(x) ? M_NAN_F32 : far;
 }
 
