@@ -142,14 +142,18 @@ int file_write_open(struct file_write *w, const char *path)
 }
 
 /* Lets the disk begin with what it has been given, so that it works while more is copied to it and
- * less is left when the file must be there. A system that cannot starts at the end. */
-static void start_writing(const struct file_write *w)
+ * less is left when the file must be there; of many small pieces now and then, since each time costs
+ * a call and writes a page that the next piece goes on with. A system that cannot starts at the
+ * end. */
+static void start_writing(struct file_write *w, uint64_t bytes)
 {
+    enum { ENOUGH = 1 << 20 };
+    w->waiting += bytes;
 #if defined(SYNC_FILE_RANGE_WRITE)
-    if (w->target)
+    if (w->target && w->waiting >= ENOUGH) {
         sync_file_range(w->file, 0, 0, SYNC_FILE_RANGE_WRITE);
-#else
-    (void)w;
+        w->waiting = 0;
+    }
 #endif
 }
 
@@ -157,6 +161,7 @@ int file_write_bytes(struct file_write *w, const void *from, uint64_t bytes)
 {
     assert(from || bytes == 0);
     const char *at = from;
+    const uint64_t all = bytes;
     while (bytes > 0) {
         ssize_t done = write(w->file, at, bytes < 1 << 30 ? (size_t)bytes : 1 << 30);
         if (done < 0 && errno == EINTR)
@@ -166,7 +171,7 @@ int file_write_bytes(struct file_write *w, const void *from, uint64_t bytes)
         at += done;
         bytes -= (uint64_t)done;
     }
-    start_writing(w);
+    start_writing(w, all);
     return 0;
 }
 

@@ -18,6 +18,7 @@ struct file_write {
     const char *path; /* as the caller gave it, for errors */
     char *target;     /* what is replaced: path behind its symbolic links; NULL: written in place */
     uint64_t target_bytes;
+    uint64_t waiting;           /* bytes written since the disk was last told to begin */
     int file, folder;           /* descriptors */
     bool nameless;              /* the file has no name yet */
     char name[FILE_WRITE_NAME]; /* the temporary's, in the folder */
