@@ -452,3 +452,10 @@ def test_zeta_at_infinity():
     q = torch.tensor([0.5, 1, -0.5, -1.5, 0])
     assert zeta(torch.tensor(inf), q).tolist() == [inf, 1, inf, inf, inf]
     assert zeta(torch.tensor([2.0, 3, 2.5]), torch.tensor(-inf)).tolist() == [inf] * 3
+
+
+def test_gradient_of_hardsigmoid_depends_by_0():
+    x = leaf(-4.0, 1.0)
+    g, = torch.autograd.grad(F.hardsigmoid(x).sum(), x, create_graph=True)
+    assert torch.allclose(g, torch.tensor([0, 1 / 6]))
+    assert grad(g, x) == ["0.0", "0.0"]
