@@ -173,8 +173,8 @@ int advise_nll(const fl_tensor *input)
      .chinese = "这样每一列在整个批次上的和为 1，而同一个样本的各类概率之和不是 1。\n"             \
                 "提示：请用 dim=1（或 dim=-1），也就是类别所在的维。"}
 
-static int __attribute__((cold)) give_softmax_over_batch(struct advice *advice,
-                                                         const fl_tensor *input)
+static int
+    __attribute__((cold)) give_softmax_over_batch(struct advice *advice, const fl_tensor *input)
 {
     assert(input->ndim == 2);
     return advice_give_seen(
