@@ -165,21 +165,27 @@ static int refuse_special(const fl_op *f, const fl_value *args)
     return 0;
 }
 
-/* Whether a number stands where a kernel takes a tensor. */
+/* Whether argument i is a number where a kernel takes a tensor. */
+static bool is_number_for_tensor(const fl_op *f, const fl_value *args, int i)
+{
+    return f->param[i].type == TYPE_OPERAND && value_is_number(&args[i]);
+}
+
 static bool has_numbers(const fl_op *f, const fl_value *args)
 {
     for (int i = 0; i < f->params; i++)
-        if (f->param[i].type == TYPE_OPERAND && value_is_number(&args[i]))
+        if (is_number_for_tensor(f, args, i))
             return true;
     return false;
 }
 
-/* Puts tensors in the place of those numbers; `made` receives them, a place a parameter. */
-static int wrap_numbers(const fl_op *f, fl_value *args, fl_tensor **made)
+int door_numbers(const fl_op *f, fl_value *args, fl_tensor **made)
 {
     memset(made, 0, sizeof *made * f->params);
+    if (~f->accepts & ACCEPT_SPECIAL && refuse_special(f, args))
+        return -1;
     for (int i = 0; i < f->params; i++) {
-        if (f->param[i].type != TYPE_OPERAND || !value_is_number(&args[i]))
+        if (!is_number_for_tensor(f, args, i))
             continue;
         made[i] = tensor_from_number(args[i], number_dtype(&args[i]));
         if (!made[i])
@@ -188,14 +194,6 @@ static int wrap_numbers(const fl_op *f, fl_value *args, fl_tensor **made)
         args[i] = fl_tensor_value(made[i]);
     }
     return 0;
-}
-
-int door_numbers(const fl_op *f, fl_value *args, fl_tensor **made)
-{
-    memset(made, 0, sizeof *made * f->params);
-    if (~f->accepts & ACCEPT_SPECIAL && refuse_special(f, args))
-        return -1;
-    return wrap_numbers(f, args, made);
 }
 
 static fl_tensor *new_result(const fl_op *f, const fl_value *args, fl_tensor *to,
@@ -316,12 +314,12 @@ static int call_function(const fl_op *f, const fl_value *args, fl_tensor *to, fl
     if (kernel) {
         if (f->grad && f->grad->refused && autograd_mode.grad && record_refuse(f, args))
             return -1;
-        if (~f->accepts & ACCEPT_SPECIAL && refuse_special(f, args))
-            return -1;
-        if (has_numbers(f, args)) {
-            numbers = true;
+        numbers = has_numbers(f, args);
+        if (numbers) {
             args = memcpy(own, args, sizeof *own * f->params);
-            status = wrap_numbers(f, own, made);
+            status = door_numbers(f, own, made);
+        } else if (~f->accepts & ACCEPT_SPECIAL && refuse_special(f, args)) {
+            return -1;
         }
     }
     if (status == 0)
