@@ -148,6 +148,8 @@ static inline const fl_tensor *gpu_tensor(const struct gpu_call *c, int i)
 }
 /* Numbers of (outer, n, inner) around dim d. */
 void gpu_around(const fl_tensor *t, int d, int64_t outer_n_inner[3]);
+/* The same around a dim as programs give it: the dim from 0 on, or -1 with the error. */
+int gpu_along(const fl_tensor *t, int64_t dim, int64_t outer_n_inner[3]);
 
 int gpu_matmul(struct gpu_call *c); /* mm, bmm, mv, dot, matmul */
 int gpu_linear(struct gpu_call *c);

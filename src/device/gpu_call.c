@@ -67,6 +67,14 @@ void gpu_around(const fl_tensor *t, int d, int64_t outer_n_inner[3])
         outer_n_inner[k < d ? 0 : k == d ? 1 : 2] *= t->sizes[k];
 }
 
+int gpu_along(const fl_tensor *t, int64_t dim, int64_t outer_n_inner[3])
+{
+    const int d = shape_wrap_dim(dim, t->ndim);
+    if (d >= 0)
+        gpu_around(t, d, outer_n_inner);
+    return d;
+}
+
 fl_tensor *gpu_covered(struct gpu_call *c, const fl_tensor *t, const fl_tensor *like, int whole)
 {
     int64_t sizes[TENSOR_MAX_DIMS];

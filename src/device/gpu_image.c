@@ -7,9 +7,9 @@
 static int blend(struct gpu_call *c, bool back)
 {
     const fl_tensor *whole = gpu_tensor(c, 0), *index = gpu_tensor(c, 2), *y = c->y[0];
-    const int d = shape_wrap_dim(c->args[1].as.i, whole->ndim);
     int64_t given[3], made[3];
     struct gpu_launch l = {0};
+    const int d = gpu_along(whole, c->args[1].as.i, given);
     if (d < 0)
         return -1;
     if (y->numel == 0)
@@ -17,7 +17,6 @@ static int blend(struct gpu_call *c, bool back)
     if (whole->numel == 0 || index->numel == 0)
         return DEVICE_CANNOT;
     assert(index->ndim == 2 && whole->ndim == y->ndim);
-    gpu_around(whole, d, given);
     gpu_around(y, d, made);
     const int64_t in = back ? made[1] : given[1], out = back ? given[1] : made[1];
     gpu_bytes(&l, &given[0], sizeof given[0]);

@@ -23,13 +23,11 @@ int gpu_running(struct gpu_call *c)
     const int32_t product = c->name[3] == 'p';
     struct gpu_launch l = {0};
     int64_t size[3];
-    const int d = shape_wrap_dim(c->args[1].as.i, x->ndim);
-    if (d < 0)
+    if (gpu_along(x, c->args[1].as.i, size) < 0)
         return -1;
     /* A dtype that is not computed in rounds what it is given before anything is added. */
     if (c->y[0]->dtype != c->dtype && x->dtype != c->y[0]->dtype)
         return DEVICE_CANNOT;
-    gpu_around(x, d, size);
     if (!lines_of(&l, size))
         return c->y[0]->numel ? DEVICE_CANNOT : 0;
     gpu_bytes(&l, &product, sizeof product);
@@ -45,11 +43,9 @@ int gpu_running_extreme(struct gpu_call *c)
     const int32_t smallest = c->name[4] == 'i';
     struct gpu_launch l = {0};
     int64_t size[3];
-    const int d = shape_wrap_dim(c->args[1].as.i, x->ndim);
-    if (d < 0)
+    if (gpu_along(x, c->args[1].as.i, size) < 0)
         return -1;
     assert(c->y[0]->dtype == x->dtype && c->y[1]->dtype == FL_INT64);
-    gpu_around(x, d, size);
     if (!lines_of(&l, size))
         return c->y[0]->numel ? DEVICE_CANNOT : 0;
     gpu_bytes(&l, &smallest, sizeof smallest);
@@ -65,10 +61,8 @@ int gpu_running_log_sum(struct gpu_call *c)
     const fl_tensor *x = gpu_tensor(c, 0);
     struct gpu_launch l = {0};
     int64_t size[3];
-    const int d = shape_wrap_dim(c->args[1].as.i, x->ndim);
-    if (d < 0)
+    if (gpu_along(x, c->args[1].as.i, size) < 0)
         return -1;
-    gpu_around(x, d, size);
     if (!lines_of(&l, size))
         return c->y[0]->numel ? DEVICE_CANNOT : 0;
     c->dtype = FL_FLOAT64;
@@ -100,12 +94,8 @@ int gpu_arg_extreme(struct gpu_call *c)
 {
     const fl_tensor *x = gpu_tensor(c, 0);
     int64_t size[3] = {1, x->numel, 1};
-    if (c->args[1].tag != FL_NONE) {
-        const int d = shape_wrap_dim(c->args[1].as.i, x->ndim);
-        if (d < 0)
-            return -1;
-        gpu_around(x, d, size);
-    }
+    if (c->args[1].tag != FL_NONE && gpu_along(x, c->args[1].as.i, size) < 0)
+        return -1;
     return extreme(c, x, size, 0);
 }
 
@@ -113,12 +103,10 @@ int gpu_arg_extreme(struct gpu_call *c)
 int gpu_extreme(struct gpu_call *c)
 {
     const fl_tensor *x = gpu_tensor(c, 0);
-    const int d = shape_wrap_dim(c->args[1].as.i, x->ndim);
     int64_t size[3];
-    if (d < 0)
+    if (gpu_along(x, c->args[1].as.i, size) < 0)
         return -1;
     assert(c->y[0]->dtype == x->dtype);
-    gpu_around(x, d, size);
     return extreme(c, x, size, 1);
 }
 

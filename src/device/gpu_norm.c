@@ -20,10 +20,8 @@ static int softmax(struct gpu_call *c, const char *rows, const char *columns, in
 {
     const fl_tensor *y = c->y[0];
     int64_t size[3];
-    int d = shape_wrap_dim(dim, y->ndim);
-    if (d < 0)
+    if (gpu_along(y, dim, size) < 0)
         return -1;
-    gpu_around(y, d, size);
     if (y->numel == 0)
         return 0;
     const bool last = size[2] == 1;

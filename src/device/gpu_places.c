@@ -229,7 +229,7 @@ int gpu_index_add(struct gpu_call *c)
     const fl_tensor *index = gpu_tensor(c, 2), *from = gpu_tensor(c, 3);
     const fl_value *alpha = &c->args[4];
     int64_t size[3], wrong;
-    const int d = shape_wrap_dim(c->args[1].as.i, y->ndim);
+    const int d = gpu_along(y, c->args[1].as.i, size);
     if (d < 0)
         return -1;
     if (!plain(c, y, from) || index->dtype != FL_INT64 || index->ndim != 1 ||
@@ -240,7 +240,6 @@ int gpu_index_add(struct gpu_call *c)
         return DEVICE_CANNOT;
     if (index->numel == 0)
         return 0;
-    gpu_around(y, d, size);
     const void *run = gpu_room(c, index->numel, FL_INT64);
     int status = place(c, index, size[1], NONE_SKIPPED, false, true, run, &wrong);
     if (status > 0)
@@ -338,8 +337,8 @@ int gpu_index_fill(struct gpu_call *c)
 {
     fl_tensor *y = c->y[0];
     const fl_tensor *index = gpu_tensor(c, 2), *given = gpu_tensor(c, 3);
-    const int d = shape_wrap_dim(c->args[1].as.i, y->ndim);
     int64_t size[3], wrong;
+    const int d = gpu_along(y, c->args[1].as.i, size);
     if (d < 0)
         return -1;
     if ((given && (given->ndim || !(given->flags & TENSOR_WRAPPED_NUMBER))) ||
@@ -352,7 +351,6 @@ int gpu_index_fill(struct gpu_call *c)
         tensor_release(one);
         return nothing;
     }
-    gpu_around(y, d, size);
     const void *run = gpu_room(c, index->numel, FL_INT64), *x = gpu_operand(c, one);
     int status = place(c, index, size[1], INT64_MIN, true, true, run, &wrong);
     if (status > 0)

@@ -62,19 +62,20 @@ static int write_out(struct gpu_call *c, const char *entry, struct gpu_launch *l
     return gpu_go(c, gpu_text_sort, entry, l);
 }
 
-/* The first k of each line's elements. */
+enum { WHOLE = -1 };
+
+/* The first k of each line's elements, or the WHOLE line. */
 static int take(struct gpu_call *c, int64_t dim, bool descending, int64_t k)
 {
     const fl_tensor *x = gpu_tensor(c, 0);
     struct order o;
     struct gpu_launch l = {0};
     int64_t size[3];
-    const int d = shape_wrap_dim(dim, x->ndim);
-    if (d < 0)
+    if (gpu_along(x, dim, size) < 0)
         return -1;
     if (c->y[0]->numel == 0)
         return 0;
-    gpu_around(x, d, size);
+    k = k == WHOLE ? size[1] : k;
     int status = put_in_order(c, x, size, descending, &o);
     if (status)
         return status;
@@ -87,17 +88,13 @@ static int take(struct gpu_call *c, int64_t dim, bool descending, int64_t k)
 /* sort(self, dim, descending). */
 int gpu_sort(struct gpu_call *c)
 {
-    const fl_tensor *x = gpu_tensor(c, 0);
-    const int d = shape_wrap_dim(c->args[1].as.i, x->ndim);
-    return d < 0 ? -1 : take(c, d, c->args[2].as.i != 0, x->ndim ? x->sizes[d] : 1);
+    return take(c, c->args[1].as.i, c->args[2].as.i != 0, WHOLE);
 }
 
 /* sort.stable(self, stable, dim, descending). */
 int gpu_sort_stable(struct gpu_call *c)
 {
-    const fl_tensor *x = gpu_tensor(c, 0);
-    const int d = shape_wrap_dim(c->args[2].as.i, x->ndim);
-    return d < 0 ? -1 : take(c, d, c->args[3].as.i != 0, x->ndim ? x->sizes[d] : 1);
+    return take(c, c->args[2].as.i, c->args[3].as.i != 0, WHOLE);
 }
 
 /* topk(self, k, dim, largest, sorted). */
@@ -113,10 +110,8 @@ int gpu_median_along(struct gpu_call *c)
     struct order o;
     struct gpu_launch l = {0};
     int64_t size[3];
-    const int d = shape_wrap_dim(c->args[1].as.i, x->ndim);
-    if (d < 0)
+    if (gpu_along(x, c->args[1].as.i, size) < 0)
         return -1;
-    gpu_around(x, d, size);
     int status = put_in_order(c, x, size, false, &o);
     if (status)
         return status;
