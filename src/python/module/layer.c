@@ -4,14 +4,18 @@
  * It behaves as a method (it binds, and takes part in super().forward(x)), but a call of the module
  * comes here without a frame of the interpreter, and finds parameters without attribute access. */
 #include "python/module/module.h"
+#include "python/python.h"
 
 #include <stddef.h>
 #include <structmember.h>
 
 enum { MOST_NAMES = 4 };
 
+typedef PyObject *fast_call(PyObject *, PyObject *const *, Py_ssize_t, PyObject *);
+
 struct layer_object {
     PyObject_HEAD PyObject *function; /* its name until the first call */
+    fast_call *fast;                  /* what the function calls, where it is one of C; or NULL */
     PyObject *names[MOST_NAMES];      /* interned */
     int count;
     bool ends_inplace; /* the last name is "inplace" */
@@ -41,6 +45,9 @@ static int resolve(struct layer_object *layer)
         return -1;
     Py_DECREF(layer->function);
     layer->function = function;
+    if (PyCFunction_CheckExact(function) &&
+        (PyCFunction_GetFlags(function) & ~METH_STATIC) == (METH_FASTCALL | METH_KEYWORDS))
+        layer->fast = (fast_call *)(void (*)(void))PyCFunction_GetFunction(function);
     return 0;
 }
 
@@ -48,11 +55,10 @@ PyObject *layer_call(PyObject *forward, PyObject *module, PyObject *input)
 {
     assert(Py_IS_TYPE(forward, layer_type));
     struct layer_object *layer = (struct layer_object *)forward;
-    PyObject *a[MOST_NAMES] = {NULL}, *result = NULL;
+    PyObject *all[1 + MOST_NAMES] = {input}, **a = all + 1, *result = NULL;
     int given = 0;
     if (PyUnicode_Check(layer->function) && resolve(layer))
         return NULL;
-    module_refresh((struct module_object *)module);
     while (given < layer->count && (a[given] = setting(module, layer->names[given])))
         given++;
     bool whole = given == layer->count;
@@ -60,8 +66,10 @@ PyObject *layer_call(PyObject *forward, PyObject *module, PyObject *input)
         Py_DECREF(a[--given]); /* relu(x) rather than relu(x, False): the straight way */
         a[given] = NULL;
     }
-    if (whole) /* the list of arguments ends at NULL */
-        result = PyObject_CallFunctionObjArgs(layer->function, input, a[0], a[1], a[2], a[3], NULL);
+    if (whole)
+        result = layer->fast
+                     ? layer->fast(PyCFunction_GetSelf(layer->function), all, 1 + given, NULL)
+                     : python_call(layer->function, all, 1 + given, NULL);
     for (int i = 0; i < given; i++)
         Py_DECREF(a[i]);
     return result;
@@ -78,6 +86,7 @@ static PyObject *call(PyObject *op, PyObject *args, PyObject *kwargs)
         PyErr_SetString(PyExc_TypeError, "forward() needs a module first");
         return NULL;
     }
+    module_refresh((struct module_object *)module);
     return layer_call(op, module, input);
 }
 

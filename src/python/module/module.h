@@ -87,7 +87,7 @@ int registration_init(PyObject *c_module);
 /* layer.c */
 extern PyTypeObject *layer_type;
 int layer_init(PyObject *c_module);
-/* What a layer_forward gives for a module and one input. A new reference. */
+/* What a layer_forward gives for a module, refreshed, and one input. A new reference. */
 PyObject *layer_call(PyObject *forward, PyObject *module, PyObject *input);
 
 /* shortcut.c */
