@@ -4,21 +4,24 @@
 
 #include "core/device.h"
 
-/* Sizes at least 0, their product in numel; contiguous exactly where the flag says so. */
+/* Sizes at least 0, their product in numel; contiguous exactly where the flag says so, dense where its
+ * own says so. */
 static bool shape_is_sound(const fl_tensor *t)
 {
     int64_t numel = 1, expected = 1;
-    bool contiguous = true;
+    bool contiguous = true, dense = true;
     for (int i = 0; i < t->ndim; i++) {
         if (t->sizes[i] < 0)
             return false;
         numel *= t->sizes[i];
     }
     for (int i = t->ndim - 1; i >= 0 && numel > 0 && contiguous; i--) {
+        dense = dense && t->strides[i] == expected;
         contiguous = t->sizes[i] == 1 || t->strides[i] == expected;
         expected *= t->sizes[i];
     }
-    return numel == t->numel && contiguous == ((t->flags & TENSOR_CONTIGUOUS) != 0);
+    return numel == t->numel && contiguous == ((t->flags & TENSOR_CONTIGUOUS) != 0) &&
+           (dense || !(t->flags & TENSOR_DENSE));
 }
 
 /* Every element lies within the storage. */

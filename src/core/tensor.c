@@ -36,17 +36,18 @@ static void dims_drop(fl_tensor *t)
 static void settle_contiguous(fl_tensor *t)
 {
     int64_t expected = 1;
-    bool contiguous = true;
+    int flags = t->numel > 0 ? TENSOR_CONTIGUOUS | TENSOR_DENSE : TENSOR_CONTIGUOUS;
     for (int i = t->ndim - 1; i >= 0 && t->numel > 0; i--) {
-        if (t->sizes[i] == 1)
-            continue;
         if (t->strides[i] != expected) {
-            contiguous = false;
-            break;
+            flags &= ~TENSOR_DENSE;
+            if (t->sizes[i] != 1) {
+                flags = 0;
+                break;
+            }
         }
         expected *= t->sizes[i];
     }
-    t->flags = (uint8_t)(contiguous ? t->flags | TENSOR_CONTIGUOUS : t->flags & ~TENSOR_CONTIGUOUS);
+    t->flags = (uint8_t)((t->flags & ~(TENSOR_CONTIGUOUS | TENSOR_DENSE)) | flags);
 }
 
 /* A handle with sizes, without storage; strides NULL means contiguous ones. numel is known to the
@@ -87,7 +88,7 @@ static fl_tensor *make_handle(int ndim, const int64_t *sizes, const int64_t *str
         settle_contiguous(t);
     } else {
         shape_contiguous_strides(ndim, sizes, t->strides);
-        t->flags = TENSOR_CONTIGUOUS;
+        t->flags = TENSOR_CONTIGUOUS | TENSOR_DENSE;
     }
     assert(tensor_is_sound(t));
     return t;
@@ -203,7 +204,7 @@ fl_tensor *tensor_new(int ndim, const int64_t *sizes, int dtype)
     }
     atomic_init(&t->refs, 1);
     t->dtype = (int8_t)dtype;
-    t->flags = TENSOR_CONTIGUOUS;
+    t->flags = TENSOR_CONTIGUOUS | TENSOR_DENSE;
     t->ndim = (int16_t)ndim;
     t->creation = 0, t->view_output = 0, t->view_version = 0;
     t->numel = numel;

@@ -24,7 +24,9 @@ enum tensor_flag {
     TENSOR_INFERENCE = 8,     /* made under inference_mode */
     TENSOR_WRAPPED_NUMBER = 16, /* a 0-dim tensor made from a number: weak in type promotion */
     TENSOR_ELSEWHERE = 32,      /* its storage is not the CPU's */
-    TENSOR_IN_OBJECT = 64       /* the object around it keeps its elements (a sparse tensor) */
+    TENSOR_IN_OBJECT = 64,      /* the object around it keeps its elements (a sparse tensor) */
+    TENSOR_DENSE = 128          /* contiguous, with the strides that a new tensor has: those of dims
+                                   of size 1 too */
 };
 
 /* How a view came to be, where it may not be written while calls are recorded: its base could not
