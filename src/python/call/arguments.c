@@ -344,10 +344,13 @@ int arguments_run(const fl_op *op, struct arguments *a, fl_value *results)
 {
     assert(op->function == op || op->form != FORM_FUNCTION);
     assert(!PyErr_Occurred());
+    const bool is_short = !is_long(op, a);
+    if (!python_outside && is_short)
+        return op_call(op, a->value, results);
     const bool changes = changes_handles(op);
     if (python_outside && changes && wait_for_handles(op, a))
         return -1;
-    if (changes || !is_long(op, a)) /* a change is seen by no other thread before it is whole */
+    if (changes || is_short) /* a change is seen by no other thread before it is whole */
         return op_call(op, a->value, results);
     struct outside_call outside;
     outside_enter(&outside, a->value, op->params + (op->form == FORM_OUT ? op->results : 0));
