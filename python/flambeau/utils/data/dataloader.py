@@ -433,7 +433,7 @@ class _SingleProcessDataLoaderIter(_BaseDataLoaderIter):
         loader = self._loader
         least = loader.batch_size if loader.drop_last else 0
         for index in self._sampler_iter:
-            if index.size(0) < least:
+            if least and index.size(0) < least:
                 return
             batch = gather(index)
             yield loader._fetcher().fetch(index.tolist()) if batch is None else batch

@@ -55,7 +55,10 @@ class TensorDataset(Dataset):
     def __gather__(self, index):
         if type(self).__getitem__ is not TensorDataset.__getitem__ or hasattr(self, "__getitems__"):
             return None
-        return [tensor.index_select(0, index.to(tensor.device)) for tensor in self.tensors]
+        return [
+            tensor.index_select(0, index if tensor.is_cpu else index.to(tensor.device))
+            for tensor in self.tensors
+        ]
 
 
 class StackDataset(Dataset):
