@@ -89,7 +89,7 @@ static void fuse(const struct table *t, struct op *op, struct rule *rule)
             return;
     }
     for (int type = F32; type <= F64; type++)
-        rule->loop[type] = loop_add(body[type], rule->place);
+        rule->loop[type] = loop_add(op, body[type], rule->place);
     rule->operands = u.spec.operands;
     rule->scalars = u.spec.scalars;
     rule->truths = u.spec.truths;

@@ -2,9 +2,9 @@
  * complex numbers are in ops_loops_complex.c, which is compiled once.
  *
  * A loop's body is made as text in which the operands are x0, x1..., the scalars s0, s1...; loops
- * that are the same text are kept once. The text alone decides in which file a loop stands, so that
- * an edited paragraph changes few of them: the loop with index i has slot i / LOOP_FILES of file
- * i % LOOP_FILES. In a text, the lines "#line ^" and "#line @" become directives for the place in
+ * that are the same text are kept once. All loops of an operator stand in the file that its name
+ * decides, but for those that an operator before it has too, so that an edited paragraph changes few
+ * files: the loop with index i has slot i / LOOP_FILES of file i % LOOP_FILES. In a text, the lines "#line ^" and "#line @" become directives for the place in
  * the table and for the written file; the byte INDEX becomes the loop's index. A place in the table
  * counts from its paragraph, for the same reason.
  */
@@ -15,6 +15,7 @@
 #define INDEX "\x02"
 
 struct loop {
+    unsigned hash; /* of the body */
     const char *body, *row; /* row: the reduction's entry of the table; NULL for a plain loop */
     struct place place;
 };
@@ -25,7 +26,7 @@ struct registry {
     struct loop *slots; /* [file][slot] */
     int files, size;
 };
-enum { SLOTS = 128, COMPLEX_SLOTS = 1024 };
+enum { SLOTS = 256, COMPLEX_SLOTS = 1024 };
 static struct loop loop_slots[LOOP_FILES][SLOTS], reduction_slots[LOOP_FILES][SLOTS];
 static struct loop complex_loop_slots[COMPLEX_SLOTS], complex_reduction_slots[COMPLEX_SLOTS];
 static const struct registry loops = {loop_slots[0], LOOP_FILES, SLOTS},
@@ -34,37 +35,49 @@ static const struct registry loops = {loop_slots[0], LOOP_FILES, SLOTS},
                              complex_reductions = {complex_reduction_slots, 1, COMPLEX_SLOTS};
 enum { COMPLEX_INDEX = 0x8000 }; /* OPS_COMPLEX of ops/op.h */
 
-static int registry_add(const struct registry *r, const char *body, const char *row,
-                        struct place place)
+/* The index of a text that stands somewhere already; 0. */
+static int registry_find(const struct registry *r, unsigned hash, const char *body, const char *row)
+{
+    for (int i = 0; i < r->files * r->size; i++) {
+        const struct loop *l = &r->slots[i];
+        if (l->body && l->hash == hash && strcmp(l->body, body) == 0 && text_same(l->row, row))
+            return i % r->size * r->files + i / r->size;
+    }
+    return 0;
+}
+
+static int registry_add(const struct registry *r, const char *owner, const char *body,
+                        const char *row, struct place place)
 {
     const unsigned hash = text_hash(body);
-    const int file = (int)(hash % (unsigned)r->files);
+    const int found = registry_find(r, hash, body, row);
+    if (found)
+        return found;
+    const int file = (int)(text_hash(owner) % (unsigned)r->files);
     struct loop *slots = r->slots + file * r->size;
-    int slot = 1 + (int)(hash / (unsigned)r->files % (unsigned)(r->size - 1)), tried = 1;
+    int slot = 1 + (int)(hash % (unsigned)(r->size - 1)), tried = 1;
     for (; slots[slot].body; slot = slot + 1 < r->size ? slot + 1 : 1)
-        if (strcmp(slots[slot].body, body) == 0 && text_same(slots[slot].row, row))
-            return slot * r->files + file;
-        else if (++tried == r->size) {
+        if (++tried == r->size) {
             complain(place, "a file of loops is full: more LOOP_FILES are needed");
             return 0;
         }
-    slots[slot] = (struct loop){body, row, place};
+    slots[slot] = (struct loop){hash, body, row, place};
     return slot * r->files + file;
 }
 
-int loop_add(const char *body, struct place place)
+int loop_add(const struct op *op, const char *body, struct place place)
 {
-    return registry_add(&loops, body, NULL, place);
+    return registry_add(&loops, op->base, body, NULL, place);
 }
 
-int complex_loop_add(const char *body, struct place place)
+int complex_loop_add(const struct op *op, const char *body, struct place place)
 {
-    return COMPLEX_INDEX | registry_add(&complex_loops, body, NULL, place);
+    return COMPLEX_INDEX | registry_add(&complex_loops, op->base, body, NULL, place);
 }
 
-int reduce_loops_add(const char *body, const char *row, struct place place)
+int reduce_loops_add(const struct op *op, const char *body, const char *row, struct place place)
 {
-    return registry_add(&reductions, body, row, place);
+    return registry_add(&reductions, op->base, body, row, place);
 }
 
 /* ---- pointwise ---- */
@@ -321,7 +334,7 @@ static void bool_loop(struct loop_spec *spec, struct op *op)
     spec->truths = (1u << spec->operands) - 1;
     const char *body = loop_body(spec, n);
     if (body)
-        op->loop[TRUTHS] = loop_add(body, n->place);
+        op->loop[TRUTHS] = loop_add(op, body, n->place);
 }
 
 /* Whether a loop only compares and chooses, so that no value is outside the elements' own type. */
@@ -352,7 +365,7 @@ static void narrow_loops(struct loop_spec *spec, struct op *op)
             continue;
         if (only_chooses(body))
             body = text_substitute(body, "const int32_t ", text_format("const %s ", own));
-        op->loop[stored] = loop_add(body, n->place);
+        op->loop[stored] = loop_add(op, body, n->place);
     }
     spec->stored = F32;
 }
@@ -383,7 +396,7 @@ static void bfloat_loop(struct loop_spec *spec, struct op *op)
     spec->type = F32, spec->stored = BF16;
     const char *body = needed && n ? loop_body(spec, n) : NULL;
     if (body && calls_little(body))
-        op->loop[BF16] = loop_add(body, n->place);
+        op->loop[BF16] = loop_add(op, body, n->place);
     spec->stored = F32;
 }
 
@@ -407,7 +420,7 @@ static void pointwise_loops(const struct table *t, struct op *op)
         const char *body = loop_body(&spec, n);
         if (!body)
             return; /* one complaint for one expression */
-        op->loop[type] = type < C64 ? loop_add(body, n->place) : complex_loop_add(body, n->place);
+        op->loop[type] = type < C64 ? loop_add(op, body, n->place) : complex_loop_add(op, body, n->place);
     }
     narrow_loops(&spec, op);
     bfloat_loop(&spec, op);
@@ -591,10 +604,10 @@ static void reduce_type(const struct table *t, struct op *op, enum compute type)
         text_format("{inner_" INDEX ", step_over_" INDEX ", join_over_" INDEX ", %s, %s}",
                     begin ? "start_over_" INDEX : "NULL", finish ? "finish_over_" INDEX : "NULL");
     if (type < C64)
-        op->loop[type] = reduce_loops_add(text, row, op->step->place);
+        op->loop[type] = reduce_loops_add(op, text, row, op->step->place);
     else
         op->loop[type] =
-            COMPLEX_INDEX | registry_add(&complex_reductions, text, row, op->step->place);
+            COMPLEX_INDEX | registry_add(&complex_reductions, op->base, text, row, op->step->place);
 }
 
 static void reduce_all(const struct table *t, struct op *op)

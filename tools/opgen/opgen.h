@@ -363,9 +363,10 @@ struct loop_spec {
 };
 /* The C function's text for an expression (the kernel's inside for a GPU), or NULL. */
 const char *loop_body(const struct loop_spec *spec, const struct node *n);
-int loop_add(const char *body, struct place place); /* an index; 0 is none */
-int complex_loop_add(const char *body, struct place place);
-int reduce_loops_add(const char *body, const char *row, struct place place);
+/* An index of a loop that op has; 0 is none. */
+int loop_add(const struct op *op, const char *body, struct place place);
+int complex_loop_add(const struct op *op, const char *body, struct place place);
+int reduce_loops_add(const struct op *op, const char *body, const char *row, struct place place);
 
 /* ---- emit_*.c ---- */
 
