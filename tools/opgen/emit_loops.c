@@ -15,7 +15,7 @@
 #define INDEX "\x02"
 
 struct loop {
-    unsigned hash; /* of the body */
+    unsigned hash;          /* of the body */
     const char *body, *row; /* row: the reduction's entry of the table; NULL for a plain loop */
     struct place place;
 };
@@ -420,7 +420,8 @@ static void pointwise_loops(const struct table *t, struct op *op)
         const char *body = loop_body(&spec, n);
         if (!body)
             return; /* one complaint for one expression */
-        op->loop[type] = type < C64 ? loop_add(op, body, n->place) : complex_loop_add(op, body, n->place);
+        op->loop[type] =
+            type < C64 ? loop_add(op, body, n->place) : complex_loop_add(op, body, n->place);
     }
     narrow_loops(&spec, op);
     bfloat_loop(&spec, op);
