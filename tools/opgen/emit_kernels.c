@@ -1,5 +1,7 @@
 /* ops_kernels.h: the C functions that the table names, with the types of their paragraphs. A
  * function named by several paragraphs is declared once; if their types differ, that is an error.
+ * The parts of the table declare those of their own paragraphs, so that a new one does not compile
+ * them all.
  */
 #include "opgen.h"
 
@@ -71,20 +73,20 @@ struct declared {
     struct declared *next;
 };
 
-static void declare(struct out *o, struct declared **list, const struct op *op, const char *result,
-                    const char *name, const char *types, const char *named)
+static void declare(struct out *o, struct declared_list *list, const struct op *op,
+                    const char *result, const char *name, const char *types, const char *named)
 {
-    for (struct declared *d = *list; d; d = d->next) {
+    for (struct declared *d = list->first; d; d = d->next) {
         if (strcmp(d->name, name) != 0)
             continue;
-        if (strcmp(d->types, types) != 0)
+        if (!list->part && strcmp(d->types, types) != 0)
             complain(op->place, "%s is %s%s(%s) here, but %s%s(%s) at %s:%d", name, result, name,
                      types, result, name, d->types, d->op->place.file, d->op->place.line);
         return;
     }
     struct declared *d = arena_alloc(sizeof *d);
-    *d = (struct declared){name, types, op, *list};
-    *list = d;
+    *d = (struct declared){name, types, op, list->first};
+    list->first = d;
     emit(o, "%s%s(%s);\n", result, name, *named ? named : "void");
 }
 
@@ -93,43 +95,45 @@ static const char *joined(const char *a, const char *b)
     return text_format("%s%s%s", a, *a && *b ? ", " : "", b);
 }
 
+void kernels_declare(struct out *o, struct declared_list *list, const struct op *op)
+{
+    const char *types = params_text(op, op->kind, false), *named = params_text(op, op->kind, true);
+    if (op->view)
+        declare(o, list, op, "int ", text_format("%s_view", op->view),
+                joined(types, "struct op_view *"), joined(named, "struct op_view *y"));
+    if (op->shape)
+        declare(o, list, op, "int ", text_format("%s_shape", op->shape),
+                joined(types, "struct op_shape *"), joined(named, "struct op_shape *y"));
+    if (op->kernel) {
+        const char *outs = "", *outs_named = "";
+        for (int i = 0; i < op->results && !op->writes; i++) {
+            outs = joined(outs, "fl_tensor *");
+            outs_named = joined(
+                outs_named, text_format(op->results == 1 ? "fl_tensor *y" : "fl_tensor *y%d", i));
+        }
+        declare(o, list, op, "int ", text_format("%s_cpu", op->kernel), joined(types, outs),
+                joined(named, outs_named));
+    }
+    if (op->compose_name)
+        declare(o, list, op, "int ", text_format("%s_compose", op->compose_name),
+                joined(types, result_pointers(op, false)),
+                joined(named, result_pointers(op, true)));
+    if (op->check)
+        declare(o, list, op, "int ", text_format("%s_check", op->check),
+                params_text(op, KIND_COMPOSE, false), params_text(op, KIND_COMPOSE, true));
+    if (op->titles)
+        declare(o, list, op, "const char *", text_format("%s_title", op->titles),
+                params_text(op, KIND_COMPOSE, false), params_text(op, KIND_COMPOSE, true));
+}
+
 void emit_kernels(struct out *o, const struct table *t)
 {
-    struct declared *list = NULL;
+    struct declared_list list = {NULL, false};
     emit_text(o, "/* The functions that the operator table names (opgen writes this file). Those "
                  "of type int return 0,\n"
                  " * or -1 with the error set. */\n"
                  "#ifndef OPS_KERNELS_H\n#define OPS_KERNELS_H\n\n#include \"ops/op.h\"\n\n");
-    for (const struct op *op = t->first; op; op = op->next) {
-        const char *types = params_text(op, op->kind, false),
-                   *named = params_text(op, op->kind, true);
-        if (op->view)
-            declare(o, &list, op, "int ", text_format("%s_view", op->view),
-                    joined(types, "struct op_view *"), joined(named, "struct op_view *y"));
-        if (op->shape)
-            declare(o, &list, op, "int ", text_format("%s_shape", op->shape),
-                    joined(types, "struct op_shape *"), joined(named, "struct op_shape *y"));
-        if (op->kernel) {
-            const char *outs = "", *outs_named = "";
-            for (int i = 0; i < op->results && !op->writes; i++) {
-                outs = joined(outs, "fl_tensor *");
-                outs_named =
-                    joined(outs_named,
-                           text_format(op->results == 1 ? "fl_tensor *y" : "fl_tensor *y%d", i));
-            }
-            declare(o, &list, op, "int ", text_format("%s_cpu", op->kernel), joined(types, outs),
-                    joined(named, outs_named));
-        }
-        if (op->compose_name)
-            declare(o, &list, op, "int ", text_format("%s_compose", op->compose_name),
-                    joined(types, result_pointers(op, false)),
-                    joined(named, result_pointers(op, true)));
-        if (op->check)
-            declare(o, &list, op, "int ", text_format("%s_check", op->check),
-                    params_text(op, KIND_COMPOSE, false), params_text(op, KIND_COMPOSE, true));
-        if (op->titles)
-            declare(o, &list, op, "const char *", text_format("%s_title", op->titles),
-                    params_text(op, KIND_COMPOSE, false), params_text(op, KIND_COMPOSE, true));
-    }
+    for (const struct op *op = t->first; op; op = op->next)
+        kernels_declare(o, &list, op);
     emit_text(o, "\n#endif\n");
 }

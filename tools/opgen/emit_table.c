@@ -14,7 +14,6 @@ static const char HEAD[] =
     "\n"
     "#include \"ops/formula.h\"\n"
     "#include \"ops/op.h\"\n"
-    "#include \"ops_kernels.h\"\n"
     "\n";
 
 /* ---- parameters ---- */
@@ -538,6 +537,12 @@ const char *paragraph_line(const struct op *op, struct place place)
                        text_quote(place.file), op->name);
 }
 
+/* The part that an operator's paragraph stands in. */
+static int part_of(const struct op *op)
+{
+    return (int)(text_hash(op->base) % TABLE_FILES);
+}
+
 static void paragraph(struct out *o, const struct table *t, struct op *op)
 {
     emit(o, "/* ---- %s ---- */\n\n", op->name);
@@ -603,9 +608,13 @@ void emit_table(struct out *list, struct out *parts, struct out *header, const s
     qsort(by_ids, (size_t)count, sizeof *by_ids, by_id);
     struct out body[TABLE_FILES] = {{0}};
     for (struct op *op = t->first; op; op = op->next)
-        paragraph(&body[text_hash(op->base) % TABLE_FILES], t, op);
+        paragraph(&body[part_of(op)], t, op);
     for (int i = 0; i < TABLE_FILES; i++) {
+        struct declared_list declared = {NULL, true};
         emit_text(&parts[i], HEAD);
+        for (const struct op *op = t->first; op; op = op->next)
+            if (part_of(op) == i)
+                kernels_declare(&parts[i], &declared, op);
         declare_used(&parts[i], body[i].text ? body[i].text : "", by_ids, count);
         emit_text(&parts[i], body[i].text ? body[i].text : "");
         text_release(&body[i]);

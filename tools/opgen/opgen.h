@@ -397,6 +397,13 @@ struct header {
 };
 struct header *emit_header(struct out *o, const struct table *t);
 void emit_kernels(struct out *o, const struct table *t);
+/* The declarations of what op names, without those that are in the list. A part of the table leaves it
+ * to emit_kernels to complain of types that differ. */
+struct declared_list {
+    struct declared *first;
+    bool part;
+};
+void kernels_declare(struct out *o, struct declared_list *list, const struct op *op);
 /* ops_table.c, which lists all; its parts, TABLE_FILES of them; ops_table.h */
 void emit_table(struct out *list, struct out *parts, struct out *header, const struct table *t);
 /* "#line" for a place of the table: the line of its paragraph, op's. */
