@@ -2,10 +2,11 @@
  *
  * Packed rows stand in the order in which a recurrent net reads them: first the first step of all
  * sequences, longest sequence first, then the second step of those that have one. Both ways are one
- * gather or scatter of rows by number.
+ * gather or scatter of rows by number. Lengths and batch sizes live on the CPU, wherever the rows are.
  */
 #include <string.h>
 
+#include "core/device.h"
 #include "core/error.h"
 #include "core/memory.h"
 #include "flambeau/ops/index.h"
@@ -65,7 +66,7 @@ int pack_padded_sequence_compose(fl_tensor *input, fl_tensor *lengths, bool batc
     if (input->numel == 0)
         return error_set(FL_RUNTIME_ERROR, "Cannot pack empty tensors.");
     const int64_t batch = input->sizes[!batch_first], steps = input->sizes[batch_first];
-    if (check_lengths(lengths, batch))
+    if (!(lengths = op_host(lengths)) || check_lengths(lengths, batch))
         return -1;
     const int64_t *length = tensor_data(lengths), stride = lengths->strides[0];
     if (length[0] > steps)
@@ -84,6 +85,7 @@ int pack_padded_sequence_compose(fl_tensor *input, fl_tensor *lengths, bool batc
     }
     fl_tensor *index =
         row_numbers(tensor_data(sizes), 1, length[0], rows, steps, batch, batch_first);
+    index = op_beside(index, input);
     *data = index ? fl_index_select(fl_flatten(input, 0, 1), 0, index) : NULL;
     *batch_sizes = sizes;
     return *data ? 0 : -1;
@@ -124,7 +126,8 @@ int pad_packed_sequence_compose(fl_tensor *data, fl_tensor *batch_sizes, bool ba
                                 fl_value padding_value, int64_t total_length, fl_tensor **y,
                                 fl_tensor **lengths)
 {
-    if (lengths_of(data, batch_sizes, lengths))
+    batch_sizes = op_host(batch_sizes);
+    if (!batch_sizes || lengths_of(data, batch_sizes, lengths))
         return -1;
     const int64_t batch = (*lengths)->numel, longest = batch_sizes->numel;
     const int64_t steps = total_length > 0 ? total_length : longest;
@@ -140,7 +143,9 @@ int pad_packed_sequence_compose(fl_tensor *data, fl_tensor *batch_sizes, bool ba
     memcpy(sizes + 2, data->sizes + 1, sizeof *sizes * (size_t)(data->ndim - 1));
     fl_tensor *index = row_numbers(tensor_data(batch_sizes), batch_sizes->strides[0], longest,
                                    data->sizes[0], steps, batch, false);
-    fl_tensor *padded = op_adopt(tensor_new(data->ndim + 1, sizes, data->dtype));
+    fl_tensor *padded = op_adopt(
+        tensor_new_on(tensor_device(data), data->ndim + 1, sizes, NULL, data->dtype));
+    index = op_beside(index, data);
     if (!index || !padded || number_check(padding_value, data->dtype) ||
         tensor_fill(padded, padding_value))
         return -1;

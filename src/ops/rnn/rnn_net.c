@@ -78,7 +78,8 @@ static int run_layer(const struct net *net, fl_tensor *const *o, bool reverse, f
     fl_tensor *saved;
     struct op_shape checked[4];
     assert(o[RNN_X] && o[RNN_HX] && o[RNN_W_IH] && o[RNN_W_HH]);
-    if (!op_has_kernels(o[RNN_X]))
+    const bool packed_elsewhere = net->batch_sizes && o[RNN_X]->flags & TENSOR_ELSEWHERE;
+    if (!op_has_kernels(o[RNN_X]) && !packed_elsewhere)
         return fl__rnn_layer(o[RNN_X], net->batch_sizes, o[RNN_HX], o[RNN_CX], o[RNN_W_IH],
                              o[RNN_W_HH], o[RNN_B_IH], o[RNN_B_HH], o[RNN_W_HR], net->cell, reverse,
                              y, h, c, &saved);
@@ -161,7 +162,7 @@ int lstm_data_compose(fl_tensor *data, fl_tensor *batch_sizes, fl_tensors hx, fl
                       bool has_biases, int64_t num_layers, double dropout, bool train,
                       bool bidirectional, fl_tensor **y, fl_tensor **hy, fl_tensor **cy)
 {
-    if (two_states(hx))
+    if (two_states(hx) || !(batch_sizes = op_host(batch_sizes)))
         return -1;
     return run(&(struct net){RNN_LSTM, data, batch_sizes, hx.data[0], hx.data[1], params,
                              has_biases, train, bidirectional, false, num_layers, dropout},
@@ -183,6 +184,8 @@ int lstm_data_compose(fl_tensor *data, fl_tensor *batch_sizes, fl_tensors hx, fl
                             double dropout, bool train, bool bidirectional, fl_tensor **y,         \
                             fl_tensor **hy)                                                        \
     {                                                                                              \
+        if (!(batch_sizes = op_host(batch_sizes)))                                                 \
+            return -1;                                                                             \
         return run(&(struct net){cell, data, batch_sizes, hx, NULL, params, has_biases, train,     \
                                  bidirectional, false, num_layers, dropout},                       \
                    y, hy, NULL);                                                                   \

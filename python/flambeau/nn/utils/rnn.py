@@ -106,11 +106,15 @@ def pack_padded_sequence(input, lengths, batch_first=False, enforce_sorted=True)
     """
     if isinstance(lengths, flambeau.Tensor):
         lengths = lengths.to(dtype=flambeau.int64)
+        if lengths.device.type != "cpu":
+            raise RuntimeError("'lengths' argument should be a 1D CPU int64 tensor, but got "
+                               f"{lengths.dim()}D {lengths.device} Long tensor")
     else:
         lengths = flambeau.as_tensor(lengths, dtype=flambeau.int64)
     order = None
     if not enforce_sorted:
         lengths, order = flambeau.sort(lengths, descending=True)
+        order = order.to(input.device)
         input = input.index_select(0 if batch_first else 1, order)
     data, batch_sizes = _C._pack_padded_sequence(input, lengths, batch_first)
     return PackedSequence(data, batch_sizes, order)
@@ -132,7 +136,7 @@ def pad_packed_sequence(sequence, batch_first=False, padding_value=0.0, total_le
     order = sequence.unsorted_indices
     if order is None:
         return padded, lengths
-    return padded.index_select(0 if batch_first else 1, order), lengths[order]
+    return padded.index_select(0 if batch_first else 1, order), lengths[order.cpu()]
 
 
 def pad_sequence(sequences, batch_first=False, padding_value=0.0, padding_side="right"):
