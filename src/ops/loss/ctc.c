@@ -13,6 +13,7 @@
 #include <string.h>
 
 #include "core/advice.h"
+#include "core/device.h"
 #include "core/error.h"
 #include "core/memory.h"
 #include "core/threads.h"
@@ -22,6 +23,7 @@
 #include "flambeau/ops/view.h"
 #include "ops/loss/ctc.h"
 #include "ops/op.h"
+#include "ops/place.h"
 #include "ops_kernels.h"
 
 /* What all sequences share; the arrays are contiguous. */
@@ -276,6 +278,14 @@ static int check_tensors(const fl_tensor *log_probs, const fl_tensor *targets,
     return 0;
 }
 
+/* Lengths as int64 that the host reads; NULL with the error. A new reference. */
+static fl_tensor *host_lengths(const fl_tensor *t)
+{
+    fl_tensor *here = tensor_host(t), *lengths = here ? tensor_as(here, FL_INT64) : NULL;
+    tensor_release(here);
+    return lengths;
+}
+
 int ctc_loss_shape(fl_tensor *log_probs, fl_tensor *targets, fl_tensor *input_lengths,
                    fl_tensor *target_lengths, int64_t blank, bool zero_infinity, struct op_shape *y)
 {
@@ -283,8 +293,8 @@ int ctc_loss_shape(fl_tensor *log_probs, fl_tensor *targets, fl_tensor *input_le
     if (check_tensors(log_probs, targets, input_lengths, target_lengths, blank))
         return -1;
     const int64_t T = log_probs->sizes[0], N = log_probs->sizes[1];
-    fl_tensor *of_inputs = tensor_as(input_lengths, FL_INT64);
-    fl_tensor *of_targets = tensor_as(target_lengths, FL_INT64);
+    fl_tensor *of_inputs = host_lengths(input_lengths);
+    fl_tensor *of_targets = host_lengths(target_lengths);
     int status = -1;
     if (of_inputs && of_targets) {
         const int64_t *lengths = tensor_data(of_targets);
@@ -433,6 +443,13 @@ int ctc_loss_tensor_compose(fl_tensor *log_probs, fl_tensor *targets, fl_tensor 
     const bool batched = log_probs->ndim == 3;
     fl_tensor *alpha, *losses;
     fl_tensor *x = batched ? log_probs : fl_unsqueeze(log_probs, 1);
+    if (tensor_device(targets) != tensor_device(log_probs) && targets->flags & TENSOR_ELSEWHERE)
+        return place_refuse(tensor_device(log_probs), tensor_device(targets)) ? 0 : -1;
+    input_lengths = op_beside(op_host(input_lengths), log_probs); /* they may live on the CPU */
+    target_lengths = op_beside(op_host(target_lengths), log_probs);
+    targets = targets->flags & TENSOR_ELSEWHERE ? targets : op_beside(targets, log_probs);
+    if (!input_lengths || !target_lengths || !targets)
+        return -1;
     if (!x || fl__ctc_loss(x, targets, input_lengths, target_lengths, blank, zero_infinity, &losses,
                            &alpha))
         return -1;
