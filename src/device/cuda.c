@@ -2,7 +2,9 @@
  * is opened on first use, and NVRTC.
  *
  * Addresses are CUDA's own pointers. Work is queued in the default stream of the device's primary
- * context, in order. Memory is given back at once: freeing it waits for what still runs. */
+ * context, in order. What is given back waits for the next to ask (gpu.h): CUDA's own free may wait for all
+ * work, and does not promise to, so it is called for want of memory alone, when nothing runs. */
+#include <assert.h>
 #include <dlfcn.h>
 #include <pthread.h>
 #include <stdint.h>
@@ -81,10 +83,19 @@ static struct {
     struct cuda_api api;
 } library = {.once = PTHREAD_ONCE_INIT};
 
+/* A block that nobody has, in the list of its class; or room for one, in that of none. */
+struct spare {
+    cu_address address;
+    int next; /* -1: the last */
+};
+
 struct cuda_device {
     struct gpu gpu;
     cu_context context;
     int major, minor;
+    pthread_mutex_t lock; /* of what follows */
+    struct spare *spare;
+    int count, none, free[GPU_CLASSES];
 };
 
 struct gpu_kernel {
@@ -113,22 +124,77 @@ static int enter(struct device *d)
 
 /* ---- memory ---- */
 
+/* Moves the first of one list to the front of another. */
+static struct spare *move(struct cuda_device *c, int *from, int *to)
+{
+    assert(*from >= 0 && *from < c->count);
+    const int at = *from;
+    *from = c->spare[at].next;
+    c->spare[at].next = *to;
+    *to = at;
+    return &c->spare[at];
+}
+
+/* Puts room for more blocks into the list of none. 0, or -1 without an error. */
+static int add_room(struct cuda_device *c)
+{
+    const int more = c->count ? c->count : 64;
+    struct spare *larger = realloc(c->spare, (size_t)(c->count + more) * sizeof *larger);
+    if (!larger)
+        return -1;
+    c->spare = larger;
+    for (int i = c->count; i < c->count + more; i++)
+        larger[i].next = c->none, c->none = i;
+    c->count += more;
+    return 0;
+}
+
+/* Gives CUDA all blocks that nobody has. */
+static void drop_spare(struct cuda_device *c)
+{
+    if (library.api.synchronize(NULL))
+        return;
+    for (int class = 0; class < GPU_CLASSES; class++)
+        while (c->free[class] >= 0)
+            library.api.free(move(c, &c->free[class], &c->none)->address);
+}
+
 static void *allocate(struct device *d, size_t bytes)
 {
+    struct cuda_device *c = of(d);
+    const int class = gpu_class_of(bytes);
     cu_address a = 0;
+    int status = 0;
+    if (class < 0)
+        return error_null(FL_OUT_OF_MEMORY, "CUDA cannot hold %zu bytes", bytes);
     if (enter(d))
         return NULL;
-    int status = library.api.allocate(&a, bytes);
-    if (status)
-        failed("cuMemAlloc", status);
-    return (void *)(uintptr_t)a;
+    pthread_mutex_lock(&c->lock);
+    if (c->free[class] >= 0) {
+        a = move(c, &c->free[class], &c->none)->address;
+    } else if ((status = library.api.allocate(&a, gpu_class_size(class)))) {
+        drop_spare(c);
+        status = library.api.allocate(&a, gpu_class_size(class));
+    }
+    pthread_mutex_unlock(&c->lock);
+    if (!status)
+        return (void *)(uintptr_t)a;
+    failed("cuMemAlloc", status);
+    error_context("asked for %zu bytes", "请求了 %zu 字节", bytes);
+    return NULL;
 }
 
 static void give_back(struct device *d, void *address, size_t bytes)
 {
-    (void)bytes;
-    if (library.api.set_context(of(d)->context) == 0)
+    struct cuda_device *c = of(d);
+    const int class = gpu_class_of(bytes);
+    assert(class >= 0);
+    pthread_mutex_lock(&c->lock);
+    if (c->none >= 0 || add_room(c) == 0)
+        move(c, &c->none, &c->free[class])->address = (uintptr_t)address;
+    else if (library.api.set_context(c->context) == 0 && library.api.synchronize(NULL) == 0)
         library.api.free((uintptr_t)address);
+    pthread_mutex_unlock(&c->lock);
 }
 
 static int read(struct device *d, void *to, const void *address, size_t bytes)
@@ -149,7 +215,13 @@ static int copy(struct device *d, void *to, const void *from, size_t bytes)
     return status > 0 ? failed("cuMemcpyDtoD", status) : status;
 }
 
-/* Elements of more than 4 bytes by columns of 4: each column is a set of rows. */
+/* Whether an element is the same 4 bytes again and again, as 0 is. */
+static bool is_repeated(const void *element, size_t size)
+{
+    return size % 4 == 0 && memcmp(element, (const char *)element + 4, size - 4) == 0;
+}
+
+/* Elements of more than 4 bytes that differ among themselves by columns of 4: each is a set of rows. */
 static int fill(struct device *d, void *address, const void *element, size_t size, size_t count)
 {
     const cu_address a = (uintptr_t)address;
@@ -164,10 +236,11 @@ static int fill(struct device *d, void *address, const void *element, size_t siz
         memcpy(&two, element, sizeof two);
         status = library.api.fill16(a, two, count, NULL);
     }
-    for (size_t at = 0; size >= 4 && at < size && !status; at += 4) {
+    const bool repeated = is_repeated(element, size);
+    for (size_t at = 0; size >= 4 && at < (repeated ? 4 : size) && !status; at += 4) {
         memcpy(&four, (const char *)element + at, sizeof four);
-        status = size == 4 ? library.api.fill32(a, four, count, NULL)
-                           : library.api.fill_rows(a + at, size, four, 1, count, NULL);
+        status = repeated ? library.api.fill32(a, four, size / 4 * count, NULL)
+                          : library.api.fill_rows(a + at, size, four, 1, count, NULL);
     }
     return status ? failed("cuMemset", status) : 0;
 }
@@ -188,16 +261,16 @@ static struct gpu_kernel *compile(struct gpu *g, int count, const char *const *t
     cu_module m;
     if (enter(&g->device))
         return NULL;
-    char *cubin = nvrtc_compile(count, texts, c->major, c->minor, &size);
-    if (!cubin)
+    char *code = nvrtc_compile(count, texts, c->major, c->minor, &size);
+    if (!code)
         return NULL;
     struct gpu_kernel *k = malloc(sizeof *k);
-    int status = k ? library.api.load(&m, cubin) : 0;
+    int status = k ? library.api.load(&m, code) : 0;
     if (!k)
         error_set(FL_OUT_OF_MEMORY, "out of memory for a kernel");
     else if (!status)
         status = library.api.function(&k->function, m, name); /* the module lives on */
-    free(cubin);
+    free(code);
     if (status) {
         failed("cuModuleLoadData", status);
         free(k);
@@ -256,17 +329,23 @@ static int count(void)
 static struct device *open_device(int index)
 {
     int device;
+    const char *what = "cuDeviceGet";
     if (nvrtc_open())
         return NULL;
     struct cuda_device *c = calloc(1, sizeof *c);
     if (!c)
         return error_null(FL_OUT_OF_MEMORY, "out of memory for a device");
     int status = library.api.get(&device, index);
-    if (!status)
+    if (!status && (what = "cuDevicePrimaryCtxRetain"))
         status = library.api.retain_context(&c->context, device);
+    if (!status && (what = "cuDeviceGetAttribute"))
+        status = library.api.attribute(&c->major, COMPUTE_CAPABILITY_MAJOR, device);
     if (!status)
-        status = library.api.attribute(&c->major, COMPUTE_CAPABILITY_MAJOR, device) ||
-                 library.api.attribute(&c->minor, COMPUTE_CAPABILITY_MINOR, device);
+        status = library.api.attribute(&c->minor, COMPUTE_CAPABILITY_MINOR, device);
+    pthread_mutex_init(&c->lock, NULL);
+    c->none = -1;
+    for (int class = 0; class < GPU_CLASSES; class++)
+        c->free[class] = -1;
     c->gpu = (struct gpu){.device = {.allocate = allocate,
                                      .free = give_back,
                                      .read = read,
@@ -275,12 +354,12 @@ static struct device *open_device(int index)
                                      .fill = fill,
                                      .wait = wait},
                           .prelude = gpu_text_cuda,
-                          .most_groups = LARGEST_GRID,
                           .compile = compile,
                           .launch = launch};
     if (status)
-        failed("cuDevicePrimaryCtxRetain", status);
+        failed(what, status);
     if (status || gpu_set_up(&c->gpu, driver_cuda.name, (fl_device){FL_CUDA, (int16_t)index})) {
+        pthread_mutex_destroy(&c->lock);
         free(c);
         return NULL;
     }

@@ -1,4 +1,4 @@
-/* The table of compiled kernels, and small things that all kernels need. */
+/* The table of compiled kernels, classes of memory, and small things that all kernels need. */
 #include "device/gpu.h"
 
 #include <assert.h>
@@ -87,6 +87,22 @@ struct gpu_kernel *gpu_find(struct gpu *g, const struct gpu_key *key, const char
     }
     pthread_mutex_unlock(&t->lock);
     return k;
+}
+
+size_t gpu_class_size(int class)
+{
+    enum { SMALLEST = 256 };
+    assert(class >= 0 && class < GPU_CLASSES);
+    return ((size_t)SMALLEST << (class / 4)) / 4 * (size_t)(4 + class % 4);
+}
+
+int gpu_class_of(size_t bytes)
+{
+    assert(bytes > 0);
+    int class = 0;
+    while (class < GPU_CLASSES && gpu_class_size(class) < bytes)
+        class++;
+    return class < GPU_CLASSES ? class : -1;
 }
 
 void gpu_spread(struct gpu_launch *l, int64_t n)

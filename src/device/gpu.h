@@ -39,7 +39,6 @@ struct gpu {
     struct device device;
     char name[32];       /* the device's: "opencl:0" */
     const char *prelude; /* makes the dialect the driver's */
-    size_t most_groups;  /* of a launch, along its second and third dim; 0: any number */
     /* Compiles `count` texts, one after the other, of which the kernel `name` is used. NULL with the
      * error, which holds the compiler's words. */
     struct gpu_kernel *(*compile)(struct gpu *g, int count, const char *const *texts,
@@ -51,6 +50,13 @@ struct gpu {
 /* Fills in what is the same for all drivers: what kind of device it is, its name, and the functions
  * that run. 0, or -1 with the error. */
 int gpu_set_up(struct gpu *g, const char *driver, fl_device id);
+
+/* Memory is given out by classes of sizes, a power of two times 4, 5, 6 or 7 quarters; each is a multiple of
+ * 64. What is given back waits for the next who asks for its class: a device's queue is in order, so what
+ * still runs on it ends before anything new begins. The class of bytes, -1 of too many. */
+enum { GPU_CLASSES = 160 };
+size_t gpu_class_size(int class);
+int gpu_class_of(size_t bytes);
 
 struct gpu_table *gpu_table_new(void); /* an empty one, or NULL with the error */
 
@@ -140,8 +146,11 @@ void *gpu_result(struct gpu_call *c, int k);
 /* The first elements of t along each dim, as many as `like` has, and along dim `whole` (-1: none) all: a
  * new reference; NULL where like has more, without an error unless the call has failed. */
 fl_tensor *gpu_covered(struct gpu_call *c, const fl_tensor *t, const fl_tensor *like, int whole);
-/* Compiles `entry` of a text, and launches it with T as the call's. 0 or -1. */
+/* Compiles `entry` of a text, and launches it with T as the call's. 0 or -1. Its buffers hold elements of
+ * T, or in the texts that say FL_STORED of a dtype that is computed in T. */
 int gpu_go(struct gpu_call *c, const char *text, const char *entry, struct gpu_launch *l);
+int gpu_go_stored(struct gpu_call *c, int stored, const char *text, const char *entry,
+                  struct gpu_launch *l);
 static inline const fl_tensor *gpu_tensor(const struct gpu_call *c, int i)
 {
     return c->args[i].tag == FL_TENSOR ? c->args[i].as.tensor : NULL;
@@ -191,6 +200,7 @@ int gpu_extreme(struct gpu_call *c);     /* max and min along a dim */
 int gpu_arg_extreme(struct gpu_call *c); /* argmax, argmin */
 int gpu_triangle(struct gpu_call *c);    /* tril, triu */
 int gpu_masked_fill(struct gpu_call *c);
+int gpu_masked_scatter(struct gpu_call *c);
 int gpu_nonzero(struct gpu_call *c);
 int gpu_sort(struct gpu_call *c);
 int gpu_sort_stable(struct gpu_call *c);
@@ -200,6 +210,13 @@ int gpu_median(struct gpu_call *c);
 int gpu_searchsorted(struct gpu_call *c);
 int gpu_blend_points(struct gpu_call *c);
 int gpu_blend_points_backward(struct gpu_call *c);
+int gpu_grid_sample(struct gpu_call *c); /* of images and volumes */
+int gpu_grid_sample_backward(struct gpu_call *c);
+int gpu_ctc_loss(struct gpu_call *c);
+int gpu_ctc_loss_backward(struct gpu_call *c);
+int gpu_embedding_bag(struct gpu_call *c);
+int gpu_embedding_bag_backward(struct gpu_call *c);
+int gpu_embedding_bag_weights_backward(struct gpu_call *c); /* of per_sample_weights */
 int gpu_sgd_step(struct gpu_call *c);
 int gpu_adam_step(struct gpu_call *c);
 
@@ -212,6 +229,6 @@ int gpu_index_wrong(struct gpu_call *c, const void *wrong, int64_t *index);
 extern const char gpu_text_opencl[], gpu_text_cuda[], gpu_text_dialect[], gpu_text_math[],
     gpu_text_primitives[], gpu_text_pointwise[], gpu_text_reduce[], gpu_text_matmul[],
     gpu_text_conv[], gpu_text_pool[], gpu_text_norm[], gpu_text_index[], gpu_text_lines[],
-    gpu_text_sort[], gpu_text_image[], gpu_text_optimizer[];
+    gpu_text_sort[], gpu_text_image[], gpu_text_grid[], gpu_text_bags[], gpu_text_ctc[], gpu_text_optimizer[];
 
 #endif

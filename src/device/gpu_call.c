@@ -1,6 +1,7 @@
 /* What operators' kernels are given: operands as contiguous elements of T, room, results; and the
  * launch of one. */
 #include <assert.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "device/gpu.h"
@@ -92,25 +93,38 @@ fl_tensor *gpu_covered(struct gpu_call *c, const fl_tensor *t, const fl_tensor *
 
 /* ---- running ---- */
 
+enum { STORED = sizeof(char *) }; /* in a key's detail, behind the kernel's name */
+
 static int write_texts(const struct gpu_key *key, const void *context, const char **texts)
 {
-    const struct gpu *g = context;
-    const char *all[] = {g->prelude,          gpu_compute_define(key->compute),
-                         gpu_text_dialect,    gpu_text_math,
-                         gpu_text_primitives, key->text};
+    const struct gpu_writing *w = context;
+    snprintf(w->defines, GPU_DEFINES, "%s#define FL_STORED %s\n", gpu_compute_define(key->compute),
+             gpu_dtype_name(key->detail[STORED]));
+    const char *all[] = {w->g->prelude, w->defines,          gpu_text_dialect,
+                         gpu_text_math, gpu_text_primitives, key->text};
     memcpy(texts, all, sizeof all);
     return sizeof all / sizeof *all;
 }
 
 int gpu_go(struct gpu_call *c, const char *text, const char *entry, struct gpu_launch *l)
 {
+    return gpu_go_stored(c, c->dtype, text, entry, l);
+}
+
+int gpu_go_stored(struct gpu_call *c, int stored, const char *text, const char *entry,
+                  struct gpu_launch *l)
+{
     struct gpu_key key;
+    char defines[GPU_DEFINES];
+    const struct gpu_writing writing = {c->g, defines};
     if (c->failed)
         return -1;
+    assert(gpu_has_dtype(stored));
     memset(&key, 0, sizeof key);
     key.text = text, key.compute = (uint8_t)compute_of(c->dtype);
     memcpy(key.detail, &entry, sizeof entry); /* which of the text's kernels */
+    key.detail[STORED] = (uint8_t)stored;
     l->name = c->name;
-    struct gpu_kernel *k = gpu_find(c->g, &key, c->name, entry, write_texts, c->g);
+    struct gpu_kernel *k = gpu_find(c->g, &key, c->name, entry, write_texts, &writing);
     return k ? c->g->launch(c->g, k, l) : -1;
 }

@@ -16,7 +16,7 @@ static const struct kernel {
     {"_adaptive_avg_pool2d", gpu_adaptive_pool2d, 2},
     {"_adaptive_avg_pool2d_backward", gpu_adaptive_avg_pool2d_backward, 2},
     {"_adaptive_max_pool2d", gpu_adaptive_pool2d, 2},
-    {"_adam_step_", gpu_adam_step, 5},
+    {"_adam_step_", gpu_adam_step, 7},
     {"_avg_pool2d", gpu_avg_pool2d, 7},
     {"_avg_pool2d_backward", gpu_avg_pool2d_backward, 8},
     {"_batch_norm_backward_kernel", gpu_batch_norm_backward, 6},
@@ -27,7 +27,12 @@ static const struct kernel {
     {"_conv2d", gpu_conv2d, 7},
     {"_conv2d_backward_input", gpu_conv2d_backward_input, 7},
     {"_conv2d_backward_weight", gpu_conv2d_backward_weight, 7},
+    {"_ctc_loss", gpu_ctc_loss, 6},
+    {"_ctc_loss_backward", gpu_ctc_loss_backward, 9},
     {"_embedding_backward", gpu_embedding_backward, 5},
+    {"_embedding_bag", gpu_embedding_bag, 8},
+    {"_embedding_bag_backward", gpu_embedding_bag_backward, 10},
+    {"_embedding_bag_per_sample_weights_backward", gpu_embedding_bag_weights_backward, 5},
     {"_index_backward", gpu_index_backward, 3},
     {"_layer_norm_backward_kernel", gpu_layer_norm_backward, 6},
     {"_linear_backward_input", gpu_linear_backward_input, 2},
@@ -39,7 +44,7 @@ static const struct kernel {
     {"_nll_loss", gpu_nll_loss, 5},
     {"_nll_loss_backward", gpu_nll_loss_backward, 7},
     {"_searchsorted", gpu_searchsorted, 4},
-    {"_sgd_step_", gpu_sgd_step, 3},
+    {"_sgd_step_", gpu_sgd_step, 5},
     {"_softmax_backward", gpu_softmax_backward, 3},
     {"argmax", gpu_arg_extreme, 3},
     {"argmin", gpu_arg_extreme, 3},
@@ -52,6 +57,10 @@ static const struct kernel {
     {"dot", gpu_matmul, 2},
     {"embedding", gpu_index_select, 2},
     {"gather", gpu_gather, 3},
+    {"grid_sampler_2d", gpu_grid_sample, 5},
+    {"grid_sampler_2d_backward", gpu_grid_sample_backward, 6},
+    {"grid_sampler_3d", gpu_grid_sample, 5},
+    {"grid_sampler_3d_backward", gpu_grid_sample_backward, 6},
     {"index.Tensor", gpu_index, 2},
     {"index_add_", gpu_index_add, 5},
     {"index_copy_", gpu_index_add, 4},
@@ -62,6 +71,7 @@ static const struct kernel {
     {"log_softmax.int", gpu_softmax, 3},
     {"logcumsumexp", gpu_running_log_sum, 2},
     {"masked_fill_", gpu_masked_fill, 3},
+    {"masked_scatter_", gpu_masked_scatter, 3},
     {"matmul", gpu_matmul, 2},
     {"max.dim", gpu_extreme, 3},
     {"median", gpu_median, 1},
@@ -85,6 +95,8 @@ static const struct kernel {
     {"triu", gpu_triangle, 2},
 };
 
+enum { MOST_PARAMS = 10 };
+
 /* On this device, or a number or an index of the CPU's (which gpu_operand copies), with elements that
  * 32 bits number. */
 static bool fits(const struct device *d, const fl_tensor *t, bool is_index)
@@ -106,9 +118,34 @@ static bool all_fit(const struct device *d, int count, const fl_value *args)
     return true;
 }
 
+/* Whether no two elements of t lie in one place, which what is written must not. */
+static bool lies_apart(const fl_tensor *t)
+{
+    for (int d = 0; d < t->ndim; d++) {
+        int64_t others = 0; /* how far those of the dims inside reach */
+        for (int k = 0; k < t->ndim && t->sizes[d] > 1; k++) {
+            const bool inside = t->strides[k] < t->strides[d] || (k < d && t->strides[k] == t->strides[d]);
+            if (k != d && inside)
+                others += (t->sizes[k] - 1) * t->strides[k];
+        }
+        if (t->sizes[d] > 1 && t->strides[d] <= others)
+            return false;
+    }
+    return true;
+}
+
+/* What a kernel writes to in the place of what does not lie row by row: a copy, to be written back. */
+static fl_tensor *rows_of(const fl_tensor *t)
+{
+    fl_tensor *rows = tensor_contiguous(t);
+    assert(!rows || (rows->storage != t->storage && rows->flags & TENSOR_CONTIGUOUS));
+    return rows;
+}
+
 int gpu_run_kernel(struct device *d, const char *name, const fl_value *args, fl_tensor *const *y)
 {
     struct gpu_call c = {.g = gpu_of(d), .name = name, .args = args};
+    fl_value given[MOST_PARAMS];
     const struct kernel *k = NULL;
     for (size_t i = 0; i < sizeof KERNELS / sizeof *KERNELS && !k; i++)
         if (strcmp(KERNELS[i].name, name) == 0)
@@ -117,16 +154,28 @@ int gpu_run_kernel(struct device *d, const char *name, const fl_value *args, fl_
     if (!k || in_place != !y || !all_fit(d, k->params, args))
         return DEVICE_CANNOT;
     c.y = y = in_place ? &args[0].as.tensor : y;
-    if (tensor_device(y[0]) != d || !fits(d, y[0], false) ||
-        !(y[0]->flags & TENSOR_CONTIGUOUS || k->run == gpu_nonzero)) /* which writes columns */
+    fl_tensor *const to = y[0];
+    const bool rows = to->flags & TENSOR_CONTIGUOUS || k->run == gpu_nonzero; /* it writes columns */
+    if (tensor_device(to) != d || !fits(d, to, false) || (!rows && !(in_place && lies_apart(to))))
         return DEVICE_CANNOT;
-    c.dtype = compute_dtype(compute_of(y[0]->dtype));
+    if (!rows && k->run != gpu_masked_fill) {
+        memcpy(given, args, sizeof *args * (size_t)k->params);
+        if (!(given[0].as.tensor = rows_of(to)))
+            return -1;
+        c.args = given, c.y = y = &given[0].as.tensor;
+    }
+    c.dtype = compute_dtype(compute_of(to->dtype));
     int status = k->run(&c);
     for (int i = 0; i < 8 && status == 0; i++)
         if (c.room[i] && y[i]->numel)
             status = tensor_copy(y[i], c.room[i]);
     for (int i = 0; i < c.count; i++)
         tensor_release(c.made[i]);
+    if (y[0] != to) {
+        if (status == 0 && !c.failed)
+            status = tensor_copy(to, y[0]);
+        tensor_release(y[0]);
+    }
     return c.failed ? -1 : status;
 }
 

@@ -1,4 +1,5 @@
-/* Masks: filling where they are true, and the positions of what is not zero, for index.gpu. */
+/* Masks: filling and scattering where they are true, and the positions of what is not zero, for
+ * index.gpu. */
 #include <assert.h>
 
 #include "core/error.h"
@@ -99,4 +100,45 @@ int gpu_nonzero(struct gpu_call *c)
         inner *= size;
     }
     return 0;
+}
+
+/* masked_scatter_(self, mask, source): what does not fit is the CPU's to refuse. */
+int gpu_masked_scatter(struct gpu_call *c)
+{
+    fl_tensor *y = c->y[0];
+    const fl_tensor *mask = gpu_tensor(c, 1), *from = gpu_tensor(c, 2);
+    const int64_t n = y->numel, each = EACH, items = (n + EACH - 1) / EACH;
+    int64_t strides[TENSOR_MAX_DIMS], total;
+    struct gpu_launch l = {0};
+    const int extra = y->ndim - mask->ndim;
+    bool fits = mask->dtype == FL_BOOL && from->dtype == y->dtype && extra >= 0 && n > 0;
+    for (int d = 0; fits && d < y->ndim; d++) {
+        const bool one = d < extra || mask->sizes[d - extra] == 1;
+        fits = one || mask->sizes[d - extra] == y->sizes[d];
+        strides[d] = one ? 0 : mask->strides[d - extra];
+    }
+    if (!fits)
+        return DEVICE_CANNOT;
+    fl_tensor *spread = tensor_alias(mask, y->ndim, y->sizes, strides, mask->offset);
+    c->failed |= !spread;
+    c->dtype = FL_INT32; /* of the mask as the kernels read it; y and source are moved as they are */
+    const void *where = gpu_operand(c, spread), *counts = where ? count_true(c, where, n) : NULL;
+    tensor_release(spread);
+    if (!counts || c->g->device.read(&c->g->device, &total, (const int64_t *)counts + items,
+                                     sizeof total))
+        return -1;
+    if (total > from->numel)
+        return error_set(FL_RUNTIME_ERROR,
+                         "masked_scatter: expected self and source to have enough elements: the "
+                         "mask is true more often than source has elements");
+    if (total == 0)
+        return 0;
+    gpu_bytes(&l, &n, sizeof n);
+    gpu_bytes(&l, &each, sizeof each);
+    gpu_buffer(&l, where);
+    gpu_buffer(&l, counts);
+    gpu_buffer(&l, gpu_operand_as(c, from, y->dtype));
+    gpu_buffer(&l, tensor_address(y));
+    gpu_spread(&l, items);
+    return gpu_go_stored(c, y->dtype, gpu_text_index, "scatter_true", &l);
 }

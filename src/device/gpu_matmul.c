@@ -30,16 +30,15 @@ static int run(struct gpu_call *c, const struct product *p, const void *a, const
                const void *bias, void *y)
 {
     size_t batch = 1;
-    struct gpu_launch l = {.dims = 3, .local = {SIDE, SIDE, 1}};
+    struct gpu_launch l = {.dims = 2, .local = {SIDE, SIDE}};
     if (p->m == 0 || p->n == 0)
         return 0;
     for (int d = 0; d < BATCH_DIMS; d++)
         batch *= (size_t)p->size[d];
     if (!batch)
         return 0;
-    if (c->g->most_groups && (tiles(p->m) > c->g->most_groups || batch > c->g->most_groups))
-        return DEVICE_CANNOT;
-    l.global[0] = tiles(p->n) * SIDE, l.global[1] = tiles(p->m) * SIDE, l.global[2] = batch;
+    /* All groups along one dim: only the first may be long on every device. */
+    l.global[0] = tiles(p->n) * tiles(p->m) * batch * SIDE, l.global[1] = SIDE;
     gpu_bytes(&l, p, sizeof *p);
     gpu_buffer(&l, a ? a : y); /* a factor without elements has no memory; k is 0 then */
     gpu_buffer(&l, b ? b : y);

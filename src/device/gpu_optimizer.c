@@ -6,14 +6,14 @@
 
 enum { MOST_NUMBERS = 9 };
 
-/* Whether each of the tensors is floats of T, row by row, on the device: they are written where they
- * lie. */
+/* Whether each of the tensors is floats of one dtype, row by row, on the device: they are written where
+ * they lie. */
 static bool all_plain(const struct gpu_call *c, int tensors)
 {
-    bool plain = c->dtype == FL_FLOAT32 || c->dtype == FL_FLOAT64;
+    bool plain = dtype_is_floating(c->y[0]->dtype);
     for (int i = 0; i < tensors && plain; i++) {
         const fl_tensor *t = gpu_tensor(c, i);
-        plain = !t || (t->dtype == c->dtype && t->flags & TENSOR_CONTIGUOUS &&
+        plain = !t || (t->dtype == c->y[0]->dtype && t->flags & TENSOR_CONTIGUOUS &&
                        tensor_device(t) == &c->g->device && t->numel == c->y[0]->numel);
     }
     return plain;
@@ -41,7 +41,7 @@ static int step(struct gpu_call *c, const char *entry, int states)
     for (int i = 0; i < tensors; i++)
         gpu_buffer(&l, tensor_address(gpu_tensor(c, gpu_tensor(c, i) ? i : 0)));
     gpu_spread(&l, n);
-    return gpu_go(c, gpu_text_optimizer, entry, &l);
+    return gpu_go_stored(c, c->y[0]->dtype, gpu_text_optimizer, entry, &l);
 }
 
 int gpu_sgd_step(struct gpu_call *c)

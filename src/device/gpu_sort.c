@@ -8,6 +8,7 @@
 struct order {
     int64_t size[3];
     const void *x, *order; /* x as T; positions, (lines, n) */
+    const void *spare;     /* room for as many */
 };
 
 static int64_t lines_of(const struct order *o)
@@ -25,7 +26,7 @@ static void begin(struct gpu_launch *l, const struct order *o)
 static int put_in_order(struct gpu_call *c, const fl_tensor *x, const int64_t size[3],
                         bool descending, struct order *o)
 {
-    *o = (struct order){{size[0], size[1], size[2]}, gpu_operand(c, x), NULL};
+    *o = (struct order){{size[0], size[1], size[2]}, gpu_operand(c, x), NULL, NULL};
     const int64_t n = size[1], count = lines_of(o) * n;
     const int32_t down = descending;
     if (count == 0)
@@ -45,7 +46,7 @@ static int put_in_order(struct gpu_call *c, const fl_tensor *x, const int64_t si
         const void *done = to;
         to = from, from = done;
     }
-    o->order = from;
+    o->order = from, o->spare = to;
     return 0;
 }
 
@@ -62,10 +63,28 @@ static int write_out(struct gpu_call *c, const char *entry, struct gpu_launch *l
     return gpu_go(c, gpu_text_sort, entry, l);
 }
 
+/* Which order equal elements have: as they stood, or as the CPU's sort and topk leave them. */
+enum ties { STABLE = -1, ALL, TOP, TOP_UNSORTED };
+
+static int settle_ties(struct gpu_call *c, const struct order *o, int64_t k, enum ties ties)
+{
+    const int32_t how = ties;
+    struct gpu_launch l = {0};
+    assert(ties != STABLE && k > 0 && k <= o->size[1]);
+    begin(&l, o);
+    gpu_bytes(&l, &k, sizeof k);
+    gpu_bytes(&l, &how, sizeof how);
+    gpu_buffer(&l, o->x);
+    gpu_buffer(&l, o->order);
+    gpu_buffer(&l, o->spare);
+    gpu_spread(&l, lines_of(o));
+    return gpu_go(c, gpu_text_sort, "settle_ties", &l);
+}
+
 enum { WHOLE = -1 };
 
 /* The first k of each line's elements, or the WHOLE line. */
-static int take(struct gpu_call *c, int64_t dim, bool descending, int64_t k)
+static int take(struct gpu_call *c, int64_t dim, bool descending, int64_t k, enum ties ties)
 {
     const fl_tensor *x = gpu_tensor(c, 0);
     struct order o;
@@ -80,27 +99,43 @@ static int take(struct gpu_call *c, int64_t dim, bool descending, int64_t k)
     if (status)
         return status;
     assert(k <= size[1]);
+    if (ties != STABLE && settle_ties(c, &o, k, ties))
+        return -1;
     begin(&l, &o);
     gpu_bytes(&l, &k, sizeof k);
     return write_out(c, "ordered", &l, &o, lines_of(&o) * k, tensor_address(c->y[1]));
 }
 
+/* What need not be stable: on the CPU a long row of integers is, and an expanded dim, as in PyTorch. */
+static int sort(struct gpu_call *c, int64_t dim, bool descending, bool stable)
+{
+    const fl_tensor *x = gpu_tensor(c, 0);
+    const int d = shape_wrap_dim(dim, x->ndim);
+    if (d < 0)
+        return -1;
+    const bool radix = x->ndim == 1 && x->numel >= 32768 && !descending &&
+                       !dtype_is_floating(x->dtype) && x->dtype != FL_BOOL;
+    stable |= radix || (x->ndim && x->strides[d] == 0);
+    return take(c, dim, descending, WHOLE, stable ? STABLE : ALL);
+}
+
 /* sort(self, dim, descending). */
 int gpu_sort(struct gpu_call *c)
 {
-    return take(c, c->args[1].as.i, c->args[2].as.i != 0, WHOLE);
+    return sort(c, c->args[1].as.i, c->args[2].as.i != 0, false);
 }
 
 /* sort.stable(self, stable, dim, descending). */
 int gpu_sort_stable(struct gpu_call *c)
 {
-    return take(c, c->args[2].as.i, c->args[3].as.i != 0, WHOLE);
+    return sort(c, c->args[2].as.i, c->args[3].as.i != 0, c->args[1].as.i == 1);
 }
 
 /* topk(self, k, dim, largest, sorted). */
 int gpu_topk(struct gpu_call *c)
 {
-    return take(c, c->args[2].as.i, c->args[3].as.i != 0, c->args[1].as.i);
+    const enum ties ties = c->args[4].as.i ? TOP : TOP_UNSORTED;
+    return take(c, c->args[2].as.i, c->args[3].as.i != 0, c->args[1].as.i, ties);
 }
 
 /* median.dim(self, dim, keepdim). */

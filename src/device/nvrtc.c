@@ -1,6 +1,7 @@
 /* NVRTC: finding the library, and one compilation. */
 #include "device/nvrtc.h"
 
+#include <assert.h>
 #include <dlfcn.h>
 #include <pthread.h>
 #include <stdbool.h>
@@ -22,12 +23,18 @@ struct api {
     int (*log)(nvrtc_program p, char *log);
     int (*cubin_size)(nvrtc_program p, size_t *size);
     int (*cubin)(nvrtc_program p, char *cubin);
+    int (*ptx_size)(nvrtc_program p, size_t *size);
+    int (*ptx)(nvrtc_program p, char *ptx);
+    int (*architecture_count)(int *count);
+    int (*architectures)(int *capability); /* 75, 80, ..., ascending */
     int (*destroy)(nvrtc_program *p);
     const char *(*error)(int status);
 };
 static const char *const FUNCTIONS[] = {
-    "nvrtcCreateProgram", "nvrtcCompileProgram", "nvrtcGetProgramLogSize", "nvrtcGetProgramLog",
-    "nvrtcGetCUBINSize",  "nvrtcGetCUBIN",       "nvrtcDestroyProgram",    "nvrtcGetErrorString"};
+    "nvrtcCreateProgram",    "nvrtcCompileProgram",       "nvrtcGetProgramLogSize",
+    "nvrtcGetProgramLog",    "nvrtcGetCUBINSize",         "nvrtcGetCUBIN",
+    "nvrtcGetPTXSize",       "nvrtcGetPTX",               "nvrtcGetNumSupportedArchs",
+    "nvrtcGetSupportedArchs", "nvrtcDestroyProgram",       "nvrtcGetErrorString"};
 enum { FUNCTION_COUNT = sizeof FUNCTIONS / sizeof *FUNCTIONS };
 _Static_assert(sizeof(struct api) == FUNCTION_COUNT * sizeof(void *), "one name a function");
 
@@ -115,35 +122,67 @@ static void show_log(nvrtc_program p)
     free(log);
 }
 
+/* The capability to compile for: the GPU's own, or the greatest below it that this NVRTC knows. -1 with the
+ * error. */
+static int target_of(int capability)
+{
+    enum { MOST = 256 };
+    int known[MOST], count = 0, best = -1;
+    int status = library.api.architecture_count(&count);
+    if (!status && count > 0 && count <= MOST)
+        status = library.api.architectures(known);
+    for (int i = 0; !status && i < count && count <= MOST; i++)
+        if (known[i] <= capability && known[i] > best)
+            best = known[i];
+    if (best > 0)
+        return best;
+    error_set(FL_RUNTIME_ERROR, "CUDA error: this NVRTC knows no GPU of compute capability %d.%d",
+              capability / 10, capability % 10);
+    return error_hint("install a version of nvidia-cuda-nvrtc that has it",
+                      "请安装支持该计算能力的 nvidia-cuda-nvrtc 版本");
+}
+
+/* What a compilation gave, of *size bytes, with a 0 behind them: a cubin, or PTX. NULL, and *status. */
+static char *result_of(nvrtc_program p, bool ptx, size_t *size, int *status)
+{
+    *status = ptx ? library.api.ptx_size(p, size) : library.api.cubin_size(p, size);
+    char *code = *status ? NULL : calloc(1, *size + 1);
+    if (code)
+        *status = ptx ? library.api.ptx(p, code) : library.api.cubin(p, code);
+    return code;
+}
+
 char *nvrtc_compile(int count, const char *const *texts, int major, int minor, size_t *size)
 {
-    char architecture[32], *cubin = NULL;
+    char architecture[48], *code = NULL;
     nvrtc_program p = NULL;
-    if (nvrtc_open())
+    assert(major > 0 && minor >= 0 && minor < 10);
+    const int target = nvrtc_open() ? -1 : target_of(10 * major + minor);
+    const bool ptx = target != 10 * major + minor;
+    if (target < 0)
         return NULL;
     char *text = joined(count, texts);
     if (!text)
         return error_null(FL_OUT_OF_MEMORY, "out of memory for the text of a kernel");
-    snprintf(architecture, sizeof architecture, "--gpu-architecture=sm_%d%d", major, minor);
+    snprintf(architecture, sizeof architecture, "--gpu-architecture=%s_%d", ptx ? "compute" : "sm",
+             target);
     const char *options[] = {architecture, "--device-as-default-execution-space", "--fmad=false"};
     int status = library.api.create(&p, text, "kernel.cu", 0, NULL, NULL);
     if (!status)
         status = library.api.compile(p, sizeof options / sizeof *options, options);
     if (!status)
-        status = library.api.cubin_size(p, size);
-    if (!status && (cubin = malloc(*size + 1)))
-        status = library.api.cubin(p, cubin);
+        code = result_of(p, ptx, size, &status);
     if (status) {
         error_set(FL_RUNTIME_ERROR, "CUDA error: NVRTC gave %s", library.api.error(status));
         if (p)
             show_log(p);
-        free(cubin);
-        cubin = NULL;
-    } else if (!cubin) {
+        free(code);
+        code = NULL;
+    } else if (!code) {
         error_set(FL_OUT_OF_MEMORY, "out of memory for a kernel");
     }
     if (p)
         library.api.destroy(&p);
     free(text);
-    return cubin;
+    return code;
 }

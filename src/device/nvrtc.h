@@ -8,7 +8,8 @@
  * the error, which says what to install. */
 int nvrtc_open(void);
 /* The texts, one after the other, compiled for a compute capability (9, 0): a cubin, to be freed, of
- * *size bytes. NULL with the error, which holds the compiler's words. */
+ * *size bytes; for a GPU that is newer than the compiler PTX, which the driver translates. NULL with the
+ * error, which holds the compiler's words. */
 char *nvrtc_compile(int count, const char *const *texts, int major, int minor, size_t *size);
 
 #endif

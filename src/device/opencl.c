@@ -21,8 +21,6 @@
 #include "device/gpu.h"
 #include "device/opencl_api.h"
 
-enum { SIZE_CLASSES = 160, SMALLEST = 256 };
-
 struct block {
     char *address;
     size_t size;
@@ -36,7 +34,7 @@ struct opencl_device {
     pthread_mutex_t lock;
     char *range, *range_end, *next; /* reserved addresses, and the first one not given out */
     struct block *blocks;
-    int count, room, free[SIZE_CLASSES];
+    int count, room, free[GPU_CLASSES];
 };
 
 struct gpu_kernel {
@@ -49,22 +47,6 @@ static struct opencl_device *of(struct device *d)
 }
 
 /* ---- memory ---- */
-
-/* Sizes of a class are a power of two times 4, 5, 6 or 7 quarters; each is a multiple of 64. */
-static size_t class_size(int class)
-{
-    assert(class >= 0);
-    return ((size_t)SMALLEST << (class / 4)) / 4 * (size_t)(4 + class % 4);
-}
-
-static int class_of(size_t bytes)
-{
-    assert(bytes > 0);
-    int class = 0;
-    while (class < SIZE_CLASSES - 1 && class_size(class) < bytes)
-        class++;
-    return class;
-}
 
 static int reserve(struct opencl_device *o)
 {
@@ -84,7 +66,7 @@ static int reserve(struct opencl_device *o)
 /* Gives the driver the memory of all free blocks. */
 static void drop_free(struct opencl_device *o)
 {
-    for (int class = 0; class < SIZE_CLASSES; class++)
+    for (int class = 0; class < GPU_CLASSES; class++)
         for (int b = o->free[class]; b >= 0; b = o->blocks[b].next)
             if (o->blocks[b].memory) {
                 o->cl->api.release_memory(o->blocks[b].memory);
@@ -126,16 +108,16 @@ static int give_memory(struct opencl_device *o, struct block *b)
 static void *allocate(struct device *d, size_t bytes)
 {
     struct opencl_device *o = of(d);
-    int class = class_of(bytes);
+    int class = gpu_class_of(bytes);
     void *address = NULL;
-    if (class_size(class) < bytes)
+    if (class < 0)
         return error_null(FL_OUT_OF_MEMORY, "OpenCL cannot hold %zu bytes", bytes);
     pthread_mutex_lock(&o->lock);
     int b = o->free[class];
     if (b >= 0)
         o->free[class] = o->blocks[b].next;
     else
-        b = new_block(o, class_size(class));
+        b = new_block(o, gpu_class_size(class));
     if (b >= 0 && !o->blocks[b].memory && give_memory(o, &o->blocks[b])) {
         o->blocks[b].next = o->free[class]; /* the address range stays for another time */
         o->free[class] = b;
@@ -170,7 +152,7 @@ static void give_back(struct device *d, void *address, size_t bytes)
     (void)bytes;
     pthread_mutex_lock(&o->lock);
     struct block *b = find(o, address, &offset);
-    int class = class_of(b->size);
+    int class = gpu_class_of(b->size);
     assert(offset == 0);
     b->next = o->free[class];
     o->free[class] = (int)(b - o->blocks);
@@ -342,7 +324,7 @@ static struct device *open_device(int index)
         return cl ? error_null(FL_OUT_OF_MEMORY, "out of memory for a device") : NULL;
     o->cl = cl;
     pthread_mutex_init(&o->lock, NULL);
-    for (int class = 0; class < SIZE_CLASSES; class++)
+    for (int class = 0; class < GPU_CLASSES; class++)
         o->free[class] = -1;
     o->gpu = (struct gpu){.device = {.allocate = allocate,
                                      .free = give_back,

@@ -119,18 +119,50 @@ static void try_kernels(void)
                    {gpu_text_pool, "max_pool2d", true},  {gpu_text_norm, "softmax", true},
                    {gpu_text_index, "select_at", false}, {gpu_text_lines, "running", false},
                    {gpu_text_sort, "merge", false},      {gpu_text_optimizer, "adam_step", true},
-                   {gpu_text_image, "blend", true}};
+                   {gpu_text_image, "blend", true},      {gpu_text_grid, "grid_sample", true},
+                   {gpu_text_bags, "fill_bags", true},   {gpu_text_ctc, "ctc_loss", true}};
     for (capability = 0; capability < CAPABILITY_COUNT; capability++)
         for (size_t i = 0; i < sizeof KERNELS / sizeof *KERNELS; i++)
             for (int integral = 0; integral < 2; integral++) {
                 struct gpu_call c = {
                     .g = &gpu, .name = KERNELS[i].entry, .dtype = integral ? FL_INT32 : FL_FLOAT32};
                 struct gpu_launch l = {0};
-                if (integral && (KERNELS[i].floats || KERNELS[i].text == gpu_text_index))
+                if (integral && KERNELS[i].floats)
                     continue;
                 gpu.table = gpu_table_new();
                 CHECK(gpu_go(&c, KERNELS[i].text, KERNELS[i].entry, &l) == 0);
             }
+}
+
+/* What is stored as another dtype than it is computed in. */
+static void try_stored(void)
+{
+    static const struct {
+        const char *text, *entry;
+        int stored, dtype;
+    } KERNELS[] = {{gpu_text_index, "write_at", FL_BFLOAT16, FL_FLOAT32},
+                   {gpu_text_index, "write_at", FL_BOOL, FL_INT32},
+                   {gpu_text_index, "scatter_true", FL_FLOAT64, FL_INT32},
+                   {gpu_text_optimizer, "adam_step", FL_FLOAT16, FL_FLOAT32}};
+    for (size_t i = 0; i < sizeof KERNELS / sizeof *KERNELS; i++) {
+        struct gpu_call c = {.g = &gpu, .name = KERNELS[i].entry, .dtype = KERNELS[i].dtype};
+        struct gpu_launch l = {0};
+        CHECK(gpu_go_stored(&c, KERNELS[i].stored, KERNELS[i].text, KERNELS[i].entry, &l) == 0);
+    }
+}
+
+/* A GPU that is newer than the compiler gets PTX, which its driver translates; one that is too old is
+ * refused. */
+static void try_other_capabilities(void)
+{
+    const char *text = "extern \"C\" __global__ void nothing() {}";
+    size_t size = 0;
+    char *ptx = nvrtc_compile(1, &text, 99, 0, &size);
+    CHECK(ptx && size > 0 && strstr(ptx, ".entry nothing"));
+    free(ptx);
+    CHECK(!nvrtc_compile(1, &text, 2, 0, &size));
+    CHECK(strstr(fl_error_message(), "this NVRTC knows no GPU of compute capability 2.0"));
+    fl_error_clear();
 }
 
 int main(void)
@@ -144,6 +176,9 @@ int main(void)
     gpu.device.allocate = device_cpu.allocate, gpu.device.free = device_cpu.free;
     REQUIRE(gpu.table = gpu_table_new());
     try_kernels();
+    capability = 0;
+    try_stored();
+    try_other_capabilities();
     try_table();
     printf("%d kernels compiled\n", compiled);
     return check_result();
