@@ -229,6 +229,7 @@ int gpu_index_wrong(struct gpu_call *c, const void *wrong, int64_t *index);
 extern const char gpu_text_opencl[], gpu_text_cuda[], gpu_text_dialect[], gpu_text_math[],
     gpu_text_primitives[], gpu_text_pointwise[], gpu_text_reduce[], gpu_text_matmul[],
     gpu_text_conv[], gpu_text_pool[], gpu_text_norm[], gpu_text_index[], gpu_text_lines[],
-    gpu_text_sort[], gpu_text_image[], gpu_text_grid[], gpu_text_bags[], gpu_text_ctc[], gpu_text_optimizer[];
+    gpu_text_sort[], gpu_text_image[], gpu_text_grid[], gpu_text_bags[], gpu_text_ctc[],
+    gpu_text_optimizer[];
 
 #endif

@@ -124,7 +124,8 @@ static bool lies_apart(const fl_tensor *t)
     for (int d = 0; d < t->ndim; d++) {
         int64_t others = 0; /* how far those of the dims inside reach */
         for (int k = 0; k < t->ndim && t->sizes[d] > 1; k++) {
-            const bool inside = t->strides[k] < t->strides[d] || (k < d && t->strides[k] == t->strides[d]);
+            const bool inside =
+                t->strides[k] < t->strides[d] || (k < d && t->strides[k] == t->strides[d]);
             if (k != d && inside)
                 others += (t->sizes[k] - 1) * t->strides[k];
         }
@@ -155,7 +156,8 @@ int gpu_run_kernel(struct device *d, const char *name, const fl_value *args, fl_
         return DEVICE_CANNOT;
     c.y = y = in_place ? &args[0].as.tensor : y;
     fl_tensor *const to = y[0];
-    const bool rows = to->flags & TENSOR_CONTIGUOUS || k->run == gpu_nonzero; /* it writes columns */
+    const bool rows =
+        to->flags & TENSOR_CONTIGUOUS || k->run == gpu_nonzero; /* it writes columns */
     if (tensor_device(to) != d || !fits(d, to, false) || (!rows && !(in_place && lies_apart(to))))
         return DEVICE_CANNOT;
     if (!rows && k->run != gpu_masked_fill) {

@@ -121,11 +121,12 @@ int gpu_masked_scatter(struct gpu_call *c)
         return DEVICE_CANNOT;
     fl_tensor *spread = tensor_alias(mask, y->ndim, y->sizes, strides, mask->offset);
     c->failed |= !spread;
-    c->dtype = FL_INT32; /* of the mask as the kernels read it; y and source are moved as they are */
+    c->dtype =
+        FL_INT32; /* of the mask as the kernels read it; y and source are moved as they are */
     const void *where = gpu_operand(c, spread), *counts = where ? count_true(c, where, n) : NULL;
     tensor_release(spread);
-    if (!counts || c->g->device.read(&c->g->device, &total, (const int64_t *)counts + items,
-                                     sizeof total))
+    if (!counts ||
+        c->g->device.read(&c->g->device, &total, (const int64_t *)counts + items, sizeof total))
         return -1;
     if (total > from->numel)
         return error_set(FL_RUNTIME_ERROR,

@@ -14,8 +14,9 @@ enum { MOST = 4, NONE_SKIPPED = -1 }; /* dims with an index; no index in range i
 struct places {
     int first, count; /* of `seen`: where the indexed dims start, how many there are */
     const fl_tensor *index[MOST];
-    int dim[MOST];   /* theirs in self, for messages */
-    fl_tensor *seen; /* self; where the indexed dims do not stand together, these in front of the others */
+    int dim[MOST]; /* theirs in self, for messages */
+    fl_tensor *
+        seen; /* self; where the indexed dims do not stand together, these in front of the others */
     int ndim; /* of the indices, broadcast */
     int64_t sizes[TENSOR_MAX_DIMS], positions;
     int64_t before, n, after; /* seen's elements: around the indexed dims, and in these */
@@ -218,8 +219,8 @@ static bool is_small(const fl_tensor *number, const fl_tensor *y)
  * hold. */
 static bool plain(const fl_tensor *y, const fl_tensor *from)
 {
-    const bool number = from->flags & TENSOR_WRAPPED_NUMBER &&
-                        (dtype_is_floating(y->dtype) || is_small(from, y));
+    const bool number =
+        from->flags & TENSOR_WRAPPED_NUMBER && (dtype_is_floating(y->dtype) || is_small(from, y));
     return (from->dtype == y->dtype || number) && from->storage != y->storage;
 }
 
@@ -298,9 +299,8 @@ int gpu_index_add(struct gpu_call *c)
     const int d = gpu_along(y, c->args[1].as.i, size);
     if (d < 0)
         return -1;
-    if (!plain(y, from) || index->dtype != FL_INT64 || index->ndim != 1 ||
-        !alike_but(from, y, d) || (y->ndim ? from->sizes[d] : 1) != index->numel ||
-        (from->numel == 0 && index->numel) ||
+    if (!plain(y, from) || index->dtype != FL_INT64 || index->ndim != 1 || !alike_but(from, y, d) ||
+        (y->ndim ? from->sizes[d] : 1) != index->numel || (from->numel == 0 && index->numel) ||
         (adds && alpha->tag != FL_INTEGER && !(alpha->tag == FL_FLOATING && real)))
         return DEVICE_CANNOT;
     if (index->numel == 0)
@@ -422,10 +422,10 @@ int gpu_scatter(struct gpu_call *c)
                          : strcmp(reduce, "add") == 0 ? HOW_ADD
                                                       : HOW_MULTIPLY;
     fl_tensor *from = one ? element_of(c, c->args[3]) : tensor_retain(c->args[3].as.tensor);
-    int status = !from                      ? -1
-                 : one || plain(c->y[0], from) ? scatter(c, c->y[0], d, gpu_tensor(c, 2), from, one,
-                                                         how, NULL)
-                                               : DEVICE_CANNOT;
+    int status = !from ? -1
+                 : one || plain(c->y[0], from)
+                     ? scatter(c, c->y[0], d, gpu_tensor(c, 2), from, one, how, NULL)
+                     : DEVICE_CANNOT;
     tensor_release(from);
     return status;
 }

@@ -31,10 +31,10 @@ struct api {
     const char *(*error)(int status);
 };
 static const char *const FUNCTIONS[] = {
-    "nvrtcCreateProgram",    "nvrtcCompileProgram",       "nvrtcGetProgramLogSize",
-    "nvrtcGetProgramLog",    "nvrtcGetCUBINSize",         "nvrtcGetCUBIN",
-    "nvrtcGetPTXSize",       "nvrtcGetPTX",               "nvrtcGetNumSupportedArchs",
-    "nvrtcGetSupportedArchs", "nvrtcDestroyProgram",       "nvrtcGetErrorString"};
+    "nvrtcCreateProgram",     "nvrtcCompileProgram", "nvrtcGetProgramLogSize",
+    "nvrtcGetProgramLog",     "nvrtcGetCUBINSize",   "nvrtcGetCUBIN",
+    "nvrtcGetPTXSize",        "nvrtcGetPTX",         "nvrtcGetNumSupportedArchs",
+    "nvrtcGetSupportedArchs", "nvrtcDestroyProgram", "nvrtcGetErrorString"};
 enum { FUNCTION_COUNT = sizeof FUNCTIONS / sizeof *FUNCTIONS };
 _Static_assert(sizeof(struct api) == FUNCTION_COUNT * sizeof(void *), "one name a function");
 

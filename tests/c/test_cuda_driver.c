@@ -170,9 +170,9 @@ static const char *played_functions(void *from, int count, const char *const *na
 {
     CHECK(from && count == FUNCTION_COUNT && strcmp(names[count - 1], "cuGetErrorName") == 0);
     *(struct cuda_api *)api = (struct cuda_api){
-        init,     devices,   get,          attribute,  retain_context, set_context,   get_memory,
-        free_memory, to_device, to_host,   within,     fill8,          fill16,        fill32,
-        fill_rows, synchronize, load,      function,   launch_kernel,  error_name};
+        init,        devices,     get,     attribute, retain_context, set_context, get_memory,
+        free_memory, to_device,   to_host, within,    fill8,          fill16,      fill32,
+        fill_rows,   synchronize, load,    function,  launch_kernel,  error_name};
     return NULL;
 }
 

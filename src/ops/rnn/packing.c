@@ -143,8 +143,8 @@ int pad_packed_sequence_compose(fl_tensor *data, fl_tensor *batch_sizes, bool ba
     memcpy(sizes + 2, data->sizes + 1, sizeof *sizes * (size_t)(data->ndim - 1));
     fl_tensor *index = row_numbers(tensor_data(batch_sizes), batch_sizes->strides[0], longest,
                                    data->sizes[0], steps, batch, false);
-    fl_tensor *padded = op_adopt(
-        tensor_new_on(tensor_device(data), data->ndim + 1, sizes, NULL, data->dtype));
+    fl_tensor *padded =
+        op_adopt(tensor_new_on(tensor_device(data), data->ndim + 1, sizes, NULL, data->dtype));
     index = op_beside(index, data);
     if (!index || !padded || number_check(padding_value, data->dtype) ||
         tensor_fill(padded, padding_value))
