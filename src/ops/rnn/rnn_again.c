@@ -130,7 +130,10 @@ static int run_backward(fl_tensor *const *g, fl_tensor *const *operands, fl_tens
         if (wanted >> k & 1)
             which[count] = k, asked[count++] = p[k];
     }
-    fl_tensor *y = layer(p, batch_sizes, cell, reverse, &h, &c);
+    fl_tensor *sizes = op_host(batch_sizes);
+    if (batch_sizes && !sizes)
+        return -1;
+    fl_tensor *y = layer(p, sizes, cell, reverse, &h, &c);
     if (!y || count == 0)
         return y ? 0 : -1;
     fl_tensor *results[3] = {fl_view(y, (fl_ints){g[0]->sizes, g[0]->ndim}), h, c};

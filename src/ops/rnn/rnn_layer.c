@@ -8,6 +8,7 @@
 #include <assert.h>
 #include <string.h>
 
+#include "core/device.h"
 #include "core/error.h"
 #include "core/iterate.h"
 #include "core/memory.h"
@@ -39,6 +40,30 @@ static int check_matrix(const char *name, const fl_tensor *t, int64_t rows, int6
                      t ? shape_text(got, sizeof got, t->ndim, t->sizes) : "none");
 }
 
+/* Steps and batch of so many packed rows. */
+static int count_packed(const fl_tensor *batch_sizes, struct rnn_sizes *n)
+{
+    int64_t sum = 0, last = INT64_MAX;
+    if (batch_sizes->ndim != 1 || batch_sizes->dtype != FL_INT64)
+        return error_set(FL_RUNTIME_ERROR, "batch_sizes must be a vector of int64");
+    const int64_t *sizes = tensor_data(batch_sizes);
+    n->steps = batch_sizes->numel;
+    for (int64_t t = 0; t < n->steps; t++) {
+        const int64_t size = sizes[t * batch_sizes->strides[0]];
+        if (size <= 0 || size > last || size > n->rows - sum)
+            return error_set(FL_RUNTIME_ERROR,
+                             "batch_sizes must be positive, not increase, and sum up to the %lld "
+                             "rows of the data",
+                             (long long)n->rows);
+        n->batch = t == 0 ? size : n->batch;
+        last = size, sum += size;
+    }
+    if (sum != n->rows)
+        return error_set(FL_RUNTIME_ERROR, "batch_sizes sum up to %lld, the data has %lld rows",
+                         (long long)sum, (long long)n->rows);
+    return 0;
+}
+
 /* Steps, batch and rows, of a padded input or of a packed one. */
 static int count_rows(fl_tensor *input, fl_tensor *batch_sizes, struct rnn_sizes *n)
 {
@@ -51,24 +76,12 @@ static int count_rows(fl_tensor *input, fl_tensor *batch_sizes, struct rnn_sizes
         n->steps = input->sizes[0], n->batch = input->sizes[1];
         n->rows = n->steps * n->batch;
     } else {
-        if (batch_sizes->ndim != 1 || batch_sizes->dtype != FL_INT64)
-            return error_set(FL_RUNTIME_ERROR, "batch_sizes must be a vector of int64");
-        n->steps = batch_sizes->numel;
+        fl_tensor *here = tensor_host(batch_sizes);
         n->rows = input->sizes[0];
-        int64_t sum = 0, last = INT64_MAX;
-        for (int64_t t = 0; t < n->steps; t++) {
-            int64_t size = ((const int64_t *)tensor_data(batch_sizes))[t * batch_sizes->strides[0]];
-            if (size <= 0 || size > last || size > n->rows - sum)
-                return error_set(FL_RUNTIME_ERROR,
-                                 "batch_sizes must be positive, not increase, and sum up to the "
-                                 "%lld rows of the data",
-                                 (long long)n->rows);
-            n->batch = t == 0 ? size : n->batch;
-            last = size, sum += size;
-        }
-        if (sum != n->rows)
-            return error_set(FL_RUNTIME_ERROR, "batch_sizes sum up to %lld, the data has %lld rows",
-                             (long long)sum, (long long)n->rows);
+        const int status = here ? count_packed(here, n) : -1;
+        tensor_release(here);
+        if (status)
+            return -1;
     }
     if (n->steps == 0)
         return error_set(FL_RUNTIME_ERROR, "Expected sequence length to be larger than 0 in RNN");

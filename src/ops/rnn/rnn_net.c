@@ -78,9 +78,8 @@ static int run_layer(const struct net *net, fl_tensor *const *o, bool reverse, f
     fl_tensor *saved;
     struct op_shape checked[4];
     assert(o[RNN_X] && o[RNN_HX] && o[RNN_W_IH] && o[RNN_W_HH]);
-    const bool packed_elsewhere = net->batch_sizes && o[RNN_X]->flags & TENSOR_ELSEWHERE;
-    if (!op_has_kernels(o[RNN_X]) && !packed_elsewhere)
-        return fl__rnn_layer(o[RNN_X], net->batch_sizes, o[RNN_HX], o[RNN_CX], o[RNN_W_IH],
+    if (!op_has_kernels(o[RNN_X]))
+        return fl__rnn_layer(o[RNN_X], op_beside(net->batch_sizes, o[RNN_X]), o[RNN_HX], o[RNN_CX], o[RNN_W_IH],
                              o[RNN_W_HH], o[RNN_B_IH], o[RNN_B_HH], o[RNN_W_HR], net->cell, reverse,
                              y, h, c, &saved);
     if (rnn_layer_shape(o[RNN_X], net->batch_sizes, o[RNN_HX], o[RNN_CX], o[RNN_W_IH], o[RNN_W_HH],
