@@ -79,9 +79,9 @@ static int run_layer(const struct net *net, fl_tensor *const *o, bool reverse, f
     struct op_shape checked[4];
     assert(o[RNN_X] && o[RNN_HX] && o[RNN_W_IH] && o[RNN_W_HH]);
     if (!op_has_kernels(o[RNN_X]))
-        return fl__rnn_layer(o[RNN_X], op_beside(net->batch_sizes, o[RNN_X]), o[RNN_HX], o[RNN_CX], o[RNN_W_IH],
-                             o[RNN_W_HH], o[RNN_B_IH], o[RNN_B_HH], o[RNN_W_HR], net->cell, reverse,
-                             y, h, c, &saved);
+        return fl__rnn_layer(o[RNN_X], op_beside(net->batch_sizes, o[RNN_X]), o[RNN_HX], o[RNN_CX],
+                             o[RNN_W_IH], o[RNN_W_HH], o[RNN_B_IH], o[RNN_B_HH], o[RNN_W_HR],
+                             net->cell, reverse, y, h, c, &saved);
     if (rnn_layer_shape(o[RNN_X], net->batch_sizes, o[RNN_HX], o[RNN_CX], o[RNN_W_IH], o[RNN_W_HH],
                         o[RNN_B_IH], o[RNN_B_HH], o[RNN_W_HR], net->cell, reverse, checked))
         return -1;
