@@ -8,11 +8,12 @@ from flambeau import _C
 _HALVES_AND_SINGLE = (_C.float32, _C.float16, _C.bfloat16)
 
 
-def _cast(value, dtype):
+def _cast(value, dtypes):
+    """value with its tensors in the dtypes of their devices."""
     if isinstance(value, _C.Tensor) and value.dtype in _HALVES_AND_SINGLE:
-        return value.to(dtype)
+        return value.to(dtypes.get(value.device.type, value.dtype))
     if isinstance(value, (tuple, list)):
-        return type(value)(_cast(item, dtype) for item in value)
+        return type(value)(_cast(item, dtypes) for item in value)
     return value
 
 
@@ -23,17 +24,21 @@ def under_autocast(rule):
     def decorate(function):
         @wraps(function)
         def inside(*args, **kwargs):
-            if not _C._autocast_enabled():
+            on = [kind for kind in ("cpu", "opencl") if _C._autocast_enabled(kind)]
+            if not on:
                 return function(*args, **kwargs)
             if rule != "as it is":
-                dtype = _C.float32 if rule == "float32" else _C._autocast_dtype()
-                args = [_cast(value, dtype) for value in args]
-                kwargs = {name: _cast(value, dtype) for name, value in kwargs.items()}
-            _C._set_autocast_enabled(False)
+                dtypes = {kind: _C.float32 if rule == "float32" else _C._autocast_dtype(kind)
+                          for kind in on}
+                args = [_cast(value, dtypes) for value in args]
+                kwargs = {name: _cast(value, dtypes) for name, value in kwargs.items()}
+            for kind in on:
+                _C._set_autocast_enabled(kind, False)
             try:
                 return function(*args, **kwargs)
             finally:
-                _C._set_autocast_enabled(True)
+                for kind in on:
+                    _C._set_autocast_enabled(kind, True)
 
         return inside
 

@@ -12,10 +12,26 @@
 #include <string.h>
 
 #include "autograd/operations.h"
+#include "core/device.h"
 #include "core/error.h"
 #include "core/memory.h"
 
-__thread struct autocast_state autocast_state = {.dtype = FL_BFLOAT16, .cache = true};
+__thread struct autocast_state autocast_state = {
+    .dtype = {FL_BFLOAT16, FL_FLOAT16, FL_FLOAT16, FL_FLOAT16}, .cache = true};
+
+void autocast_enable(int kind, bool on)
+{
+    assert(kind >= 0 && kind < FL_DEVICE_KINDS);
+    autocast_state.on &= (uint8_t)~(1u << kind);
+    autocast_state.on |= (uint8_t)((unsigned)on << kind);
+    autograd_mode.interpose &= (uint8_t)~INTERPOSE_AUTOCAST;
+    autograd_mode.interpose |= autocast_state.on ? INTERPOSE_AUTOCAST : 0;
+}
+
+static int kind_of(const fl_tensor *t)
+{
+    return tensor_device(t)->id.kind;
+}
 
 struct kept {
     fl_tensor *leaf, *cast; /* leaf NULL: a free place */
@@ -65,7 +81,7 @@ static int grow(void)
 /* Whether the cast of t to dtype is one to keep. */
 static bool keeps(const fl_tensor *t, int dtype)
 {
-    return autocast_state.cache && dtype == autocast_state.dtype && t->dtype == FL_FLOAT32 &&
+    return autocast_state.cache && dtype == autocast_state.dtype[kind_of(t)] && t->dtype == FL_FLOAT32 &&
            autograd_mode.grad && t->flags & TENSOR_REQUIRES_GRAD && tensor_is_leaf(t) && !t->base;
 }
 
@@ -89,11 +105,11 @@ static fl_tensor *cast(fl_tensor *t, int dtype)
     return y;
 }
 
-/* Whether autocast touches t: of floating point, and not float64. */
+/* Whether autocast touches t: of floating point, and not float64, where it is on. */
 static bool eligible(const fl_tensor *t)
 {
     return t && (t->dtype == FL_FLOAT32 || t->dtype == FL_FLOAT16 || t->dtype == FL_BFLOAT16) &&
-           !(t->flags & TENSOR_ELSEWHERE);
+           autocast_state.on >> kind_of(t) & 1;
 }
 
 /* Walks the tensors of the arguments: calls each(t, context) with the place of each. */
@@ -119,7 +135,7 @@ static int find_float32(fl_tensor **t, void *found)
 
 /* What is cast, and the references to drop after the call. */
 struct casts {
-    int dtype;
+    int dtype; /* FL_NO_DTYPE: the lower one of the tensor's device */
     size_t count;
     fl_tensor **made;
 };
@@ -127,9 +143,12 @@ struct casts {
 static int cast_one(fl_tensor **t, void *context)
 {
     struct casts *c = context;
-    if (!eligible(*t) || (*t)->dtype == c->dtype)
+    if (!eligible(*t))
         return 0;
-    fl_tensor *y = cast(*t, c->dtype);
+    const int dtype = c->dtype == FL_NO_DTYPE ? autocast_state.dtype[kind_of(*t)] : c->dtype;
+    if ((*t)->dtype == dtype)
+        return 0;
+    fl_tensor *y = cast(*t, dtype);
     if (!y)
         return -1;
     *t = c->made[c->count++] = y;
@@ -145,16 +164,16 @@ static size_t count_tensors(const fl_op *f, const fl_value *args)
     return count;
 }
 
-/* The dtype that the operator's rule gives; FL_NO_DTYPE: leave all as they are. */
+/* The dtype that the operator's rule gives; FL_NO_DTYPE: the lower one. */
 static int wanted(const fl_op *f, fl_value *args)
 {
     bool any = false;
     if (f->autocast == AUTOCAST_LOWER)
-        return autocast_state.dtype;
+        return FL_NO_DTYPE;
     if (f->autocast == AUTOCAST_FLOAT32)
         return FL_FLOAT32;
     walk(f, args, find_float32, &any);
-    return any ? FL_FLOAT32 : autocast_state.dtype;
+    return any ? FL_FLOAT32 : FL_NO_DTYPE;
 }
 
 int autocast_call(const fl_op *op, const fl_value *given, fl_value *results)
@@ -191,12 +210,20 @@ int autocast_call(const fl_op *op, const fl_value *given, fl_value *results)
 
 /* ---- C API ---- */
 
+/* A C program's autocast is that of all devices. */
+static void set_everywhere(bool on, int dtype)
+{
+    for (int kind = FL_CPU; kind < FL_DEVICE_KINDS; kind++) {
+        autocast_enable(kind, on);
+        if (dtype == FL_BFLOAT16 || dtype == FL_FLOAT16)
+            autocast_state.dtype[kind] = dtype;
+    }
+}
+
 fl_autocast fl_autocast_begin(bool enabled, fl_dtype dtype)
 {
-    fl_autocast before = {autocast_enabled(), (fl_dtype)autocast_state.dtype};
-    autocast_enable(enabled);
-    if (dtype == FL_BFLOAT16 || dtype == FL_FLOAT16)
-        autocast_state.dtype = dtype;
+    fl_autocast before = {autocast_enabled(FL_CPU), (fl_dtype)autocast_state.dtype[FL_CPU]};
+    set_everywhere(enabled, dtype);
     autocast_state.nesting++;
     return before;
 }
@@ -205,6 +232,5 @@ void fl_autocast_end(fl_autocast before)
 {
     if (autocast_state.nesting > 0 && --autocast_state.nesting == 0)
         autocast_clear();
-    autocast_enable(before.enabled);
-    autocast_state.dtype = before.dtype;
+    set_everywhere(before.enabled, before.dtype);
 }

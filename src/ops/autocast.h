@@ -10,22 +10,20 @@
  * and calls the operator with the mode off. */
 int autocast_call(const fl_op *op, const fl_value *args, fl_value *results);
 
-/* The thread's state besides INTERPOSE_AUTOCAST, which says whether the mode is on. */
+/* The thread's state besides INTERPOSE_AUTOCAST, which says whether the mode is on anywhere. */
 struct autocast_state {
-    int dtype;   /* what AUTOCAST_LOWER means: FL_BFLOAT16 or FL_FLOAT16 */
+    uint8_t on;  /* kinds of devices (bits) whose tensors it brings to another dtype */
+    int dtype[FL_DEVICE_KINDS]; /* what AUTOCAST_LOWER means there: FL_BFLOAT16 or FL_FLOAT16 */
     bool cache;  /* casts of leaves that ask for gradients are kept */
     int nesting; /* of contexts; leaving the outermost one drops the kept casts */
 };
 extern __thread struct autocast_state autocast_state;
-static inline bool autocast_enabled(void)
+static inline bool autocast_enabled(int kind)
 {
-    return autograd_mode.interpose & INTERPOSE_AUTOCAST;
+    assert(kind >= 0 && kind < FL_DEVICE_KINDS);
+    return autograd_mode.interpose & INTERPOSE_AUTOCAST && autocast_state.on >> kind & 1;
 }
-static inline void autocast_enable(bool on)
-{
-    autograd_mode.interpose &= (uint8_t)~INTERPOSE_AUTOCAST;
-    autograd_mode.interpose |= on ? INTERPOSE_AUTOCAST : 0;
-}
+void autocast_enable(int kind, bool on);
 void autocast_clear(void); /* drops this thread's kept casts */
 
 #endif

@@ -3,6 +3,7 @@ float32 (source: torch.amp.autocast_mode). The casting is the door's, in C, by t
 operator table; this module switches it, and remembers the switches of devices that are not here.
 """
 
+import contextlib
 import functools
 import warnings
 
@@ -10,12 +11,13 @@ from flambeau import _C
 
 Tensor = _C.Tensor
 
-_FAST = {"cpu": _C.bfloat16, "xla": _C.bfloat16, "hpu": _C.bfloat16}
-_AVAILABLE = ("cpu", "cuda", "xpu", "mps", "hpu", "mtia", "maia", "xla", "ipu", "privateuseone")
+_FAST = {"xla": _C.bfloat16, "hpu": _C.bfloat16}
+_HERE = ("cpu", "opencl")  # devices that there are, whose switches are the door's
+_AVAILABLE = (*_HERE, "cuda", "xpu", "mps", "hpu", "mtia", "maia", "xla", "ipu", "privateuseone")
 
 
 class _Elsewhere:
-    """Whether autocast is on, and its dtype, for devices other than the CPU."""
+    """Whether autocast is on, and its dtype, for devices that are not here."""
 
     enabled, dtype = {}, {}
 
@@ -40,8 +42,8 @@ def is_autocast_available(device_type):
 def is_autocast_enabled(device_type="cuda"):
     """Whether autocast is on for a type of device; without one, for CUDA."""
     device_type = _kind(device_type)
-    if device_type == "cpu":
-        return _C._autocast_enabled()
+    if device_type in _HERE:
+        return _C._autocast_enabled(device_type)
     return _Elsewhere.enabled.get(device_type, False)
 
 
@@ -49,8 +51,8 @@ def set_autocast_enabled(device_type, enabled=None):
     """Switches autocast for a type of device."""
     if enabled is None:
         device_type, enabled = "cuda", device_type
-    if _kind(device_type) == "cpu":
-        _C._set_autocast_enabled(enabled)
+    if _kind(device_type) in _HERE:
+        _C._set_autocast_enabled(_kind(device_type), bool(enabled))
     else:
         _Elsewhere.enabled[_kind(device_type)] = bool(enabled)
 
@@ -58,34 +60,34 @@ def set_autocast_enabled(device_type, enabled=None):
 def get_autocast_dtype(device_type):
     """The dtype of autocast on a type of device."""
     device_type = _kind(device_type)
-    if device_type == "cpu":
-        return _C._autocast_dtype()
+    if device_type in _HERE:
+        return _C._autocast_dtype(device_type)
     return _Elsewhere.dtype.get(device_type, _FAST.get(device_type, _C.float16))
 
 
 def set_autocast_dtype(device_type, dtype):
-    """Sets the dtype of autocast on a type of device; on a CPU ValueError for other dtypes than
-    bfloat16 and float16."""
-    if _kind(device_type) == "cpu":
-        _C._set_autocast_dtype(dtype)
+    """Sets the dtype of autocast on a type of device; of those that are here ValueError for other
+    dtypes than bfloat16 and float16."""
+    if _kind(device_type) in _HERE:
+        _C._set_autocast_dtype(_kind(device_type), dtype)
     else:
         _Elsewhere.dtype[_kind(device_type)] = dtype
 
 
 def is_autocast_cpu_enabled():
-    return _C._autocast_enabled()
+    return is_autocast_enabled("cpu")
 
 
 def set_autocast_cpu_enabled(enabled):
-    _C._set_autocast_enabled(enabled)
+    set_autocast_enabled("cpu", enabled)
 
 
 def get_autocast_cpu_dtype():
-    return _C._autocast_dtype()
+    return get_autocast_dtype("cpu")
 
 
 def set_autocast_cpu_dtype(dtype):
-    _C._set_autocast_dtype(dtype)
+    set_autocast_dtype("cpu", dtype)
 
 
 def get_autocast_gpu_dtype():
@@ -97,19 +99,24 @@ def set_autocast_gpu_dtype(dtype):
 
 
 def _state():
-    """How autocast stands on the CPU, to be put back by _restored."""
-    return _C._autocast_enabled(), _C._autocast_dtype(), _C.is_autocast_cache_enabled()
+    """How autocast stands on the devices that are here, to be put back by _restored."""
+    cache = _C.is_autocast_cache_enabled()
+    return [(kind, _C._autocast_dtype(kind), _C._autocast_enabled(kind), cache) for kind in _HERE]
 
 
+@contextlib.contextmanager
 def _restored(state):
     """A context in which autocast stands so."""
-    return autocast("cpu", state[1], state[0], state[2])
+    with contextlib.ExitStack() as stack:
+        for values in state:
+            stack.enter_context(autocast(*values))
+        yield
 
 
 class autocast:
     """A context, or a decorator, in which autocast is on or off (source: torch.autocast).
 
-    device_type: "cpu"; other types are accepted and change nothing. dtype: bfloat16 or float16;
+    device_type: "cpu" or "opencl"; other types are accepted and change nothing. dtype: bfloat16 or float16;
     None takes the one that is set. cache_enabled: casts of parameters are kept until the outermost
     context ends. A warning, and no autocast, for other dtypes, and for "cuda", which is not here.
     """
@@ -148,7 +155,7 @@ class autocast:
             get_autocast_dtype(self.device),
         )
         set_autocast_enabled(self.device, self._enabled)
-        if self.device != "cpu" or self.fast_dtype in (_C.bfloat16, _C.float16):
+        if self.device not in _HERE or self.fast_dtype in (_C.bfloat16, _C.float16):
             set_autocast_dtype(self.device, self.fast_dtype)
         _C.autocast_increment_nesting()
         _C.set_autocast_cache_enabled(self._cache_enabled)

@@ -109,7 +109,7 @@ def _analytical(output, inputs):
     where the output does not depend on it."""
     columns = [[] for _ in inputs]
     for k in range(output.numel()):
-        start = _C.zeros(output.numel(), dtype=output.dtype)
+        start = _C.zeros(output.numel(), dtype=output.dtype, device=output.device)
         start[k] = 1
         found = grad(
             output, inputs, start.reshape(output.shape), retain_graph=True, allow_unused=True
@@ -120,7 +120,7 @@ def _analytical(output, inputs):
                     f"Gradient has shape {g.shape}, but its input has shape {x.shape}"
                 )
             g = _C.zeros_like(x) if g is None else g
-            column.append(g.detach().to(_C.float64).reshape(-1))
+            column.append(g.detach().to("cpu", _C.float64).reshape(-1))
     return [
         _C.stack(column, 1) if column else _C.zeros((x.numel(), 0), dtype=_C.float64)
         for column, x in zip(columns, inputs)
@@ -289,7 +289,7 @@ def _random_like(y, scattered):
     """Random numbers of y's shape that require a gradient; `scattered`: not contiguous."""
     from flambeau.testing import make_tensor
 
-    return make_tensor(y.shape, dtype=y.dtype, low=-1, high=1, requires_grad=True,
+    return make_tensor(y.shape, dtype=y.dtype, device=y.device, low=-1, high=1, requires_grad=True,
                        noncontiguous=scattered)
 
 

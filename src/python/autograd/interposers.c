@@ -7,36 +7,57 @@
 
 /* ---- Autocast -------------------------------------------------------------------------------- */
 
-static PyObject *function_enabled(PyObject *module, PyObject *unused)
+/* The kind of a torch.device's device type, given by its name; -1 with an exception. */
+static int kind_of(PyObject *name)
 {
-    (void)module, (void)unused;
-    return python_bool(autocast_enabled());
+    fl_device device;
+    return types_as_device(name, &device) ? device.kind : -1;
 }
 
-static PyObject *function_enable(PyObject *module, PyObject *on)
+static PyObject *function_enabled(PyObject *module, PyObject *kind)
 {
+    const int k = kind_of(kind);
     (void)module;
-    int truth = PyObject_IsTrue(on);
-    if (truth < 0)
+    return k < 0 ? NULL : python_bool(autocast_enabled(k));
+}
+
+/* (device type, on) */
+static PyObject *function_enable(PyObject *module, PyObject *args)
+{
+    PyObject *kind;
+    int on;
+    (void)module;
+    if (!PyArg_ParseTuple(args, "Op", &kind, &on))
         return NULL;
-    autocast_enable(truth);
+    const int k = kind_of(kind);
+    if (k < 0)
+        return NULL;
+    autocast_enable(k, on);
     Py_RETURN_NONE;
 }
 
-static PyObject *function_dtype(PyObject *module, PyObject *unused)
+static PyObject *function_dtype(PyObject *module, PyObject *kind)
 {
-    (void)module, (void)unused;
-    return types_dtype(autocast_state.dtype);
+    const int k = kind_of(kind);
+    (void)module;
+    return k < 0 ? NULL : types_dtype(autocast_state.dtype[k]);
 }
 
-static PyObject *function_set_dtype(PyObject *module, PyObject *o)
+/* (device type, dtype) */
+static PyObject *function_set_dtype(PyObject *module, PyObject *args)
 {
+    PyObject *kind, *o;
     int dtype;
     (void)module;
+    if (!PyArg_ParseTuple(args, "OO", &kind, &o))
+        return NULL;
+    const int k = kind_of(kind);
+    if (k < 0)
+        return NULL;
     if (!types_as_dtype(o, &dtype) || (dtype != FL_BFLOAT16 && dtype != FL_FLOAT16))
         return PyErr_Format(PyExc_ValueError,
                             "autocast computes in torch.bfloat16 or torch.float16, not %R", o);
-    autocast_state.dtype = dtype;
+    autocast_state.dtype[k] = dtype;
     Py_RETURN_NONE;
 }
 
@@ -114,10 +135,10 @@ static PyObject *function_take_profile(PyObject *module, PyObject *unused)
 }
 
 PyMethodDef interposer_functions[] = {
-    {"_autocast_enabled", function_enabled, METH_NOARGS, NULL},
-    {"_set_autocast_enabled", function_enable, METH_O, NULL},
-    {"_autocast_dtype", function_dtype, METH_NOARGS, NULL},
-    {"_set_autocast_dtype", function_set_dtype, METH_O, NULL},
+    {"_autocast_enabled", function_enabled, METH_O, NULL},
+    {"_set_autocast_enabled", function_enable, METH_VARARGS, NULL},
+    {"_autocast_dtype", function_dtype, METH_O, NULL},
+    {"_set_autocast_dtype", function_set_dtype, METH_VARARGS, NULL},
     {"is_autocast_cache_enabled", function_caches, METH_NOARGS,
      "Whether autocast keeps the casts of parameters."},
     {"set_autocast_cache_enabled", function_set_caches, METH_O,

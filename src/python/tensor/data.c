@@ -526,6 +526,13 @@ static bool read_request(const char *name, struct request *r, int positional, Py
     return r->data != NULL;
 }
 
+/* Where the result is wanted: where the program says, else beside a tensor that is given. */
+static fl_device wanted_device(const struct request *r)
+{
+    const bool beside = r->device.kind < 0 && !device_default && pytensor_check(r->data);
+    return beside ? fl_device_of(pytensor_get(r->data)) : r->device;
+}
+
 /* The result of the functions below: t (taken over), or a copy on that device; a leaf. */
 static PyObject *finish(fl_tensor *t, fl_device device, bool requires_grad)
 {
@@ -613,7 +620,7 @@ static PyObject *data_function_tensor(PyObject *module, PyObject *const *args, P
     if (!read_request("tensor", &r, 1, args, nargs, kwnames) ||
         !warn_of_copy(r.data, "torch.tensor") || (r.requires_grad && !advise_of_results(r.data)))
         return NULL;
-    return finish(data_tensor(r.data, r.dtype), r.device, r.requires_grad);
+    return finish(data_tensor(r.data, r.dtype), wanted_device(&r), r.requires_grad);
 }
 
 static PyObject *method_new_tensor(PyObject *self, PyObject *const *args, Py_ssize_t nargs,
@@ -646,7 +653,7 @@ static PyObject *share_or_copy(struct request *r)
     tensor_release(shared);
     if (r->copy == 0)
         return PyErr_Format(PyExc_ValueError, "can't alias arbitrary sequence into a tensor.");
-    return finish(data_tensor(r->data, r->dtype), r->device, r->requires_grad);
+    return finish(data_tensor(r->data, r->dtype), wanted_device(r), r->requires_grad);
 }
 
 static PyObject *data_function_as_tensor(PyObject *module, PyObject *const *args, Py_ssize_t nargs,
