@@ -155,6 +155,8 @@ static inline const fl_tensor *gpu_tensor(const struct gpu_call *c, int i)
 {
     return c->args[i].tag == FL_TENSOR ? c->args[i].as.tensor : NULL;
 }
+/* Whether no two elements of such a layout lie in one place, which what is written must not. */
+bool gpu_lies_apart(int ndim, const int64_t *sizes, const int64_t *strides);
 /* Numbers of (outer, n, inner) around dim d. */
 void gpu_around(const fl_tensor *t, int d, int64_t outer_n_inner[3]);
 /* The same around a dim as programs give it: the dim from 0 on, or -1 with the error. */
@@ -199,6 +201,7 @@ int gpu_running_log_sum(struct gpu_call *c);
 int gpu_extreme(struct gpu_call *c);     /* max and min along a dim */
 int gpu_arg_extreme(struct gpu_call *c); /* argmax, argmin */
 int gpu_triangle(struct gpu_call *c);    /* tril, triu */
+int gpu_as_strided_backward(struct gpu_call *c);
 int gpu_masked_fill(struct gpu_call *c);
 int gpu_masked_scatter(struct gpu_call *c);
 int gpu_nonzero(struct gpu_call *c);

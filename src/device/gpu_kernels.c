@@ -17,6 +17,7 @@ static const struct kernel {
     {"_adaptive_avg_pool2d_backward", gpu_adaptive_avg_pool2d_backward, 2},
     {"_adaptive_max_pool2d", gpu_adaptive_pool2d, 2},
     {"_adam_step_", gpu_adam_step, 7},
+    {"_as_strided_backward", gpu_as_strided_backward, 7},
     {"_avg_pool2d", gpu_avg_pool2d, 7},
     {"_avg_pool2d_backward", gpu_avg_pool2d_backward, 8},
     {"_batch_norm_backward_kernel", gpu_batch_norm_backward, 6},
@@ -118,18 +119,17 @@ static bool all_fit(const struct device *d, int count, const fl_value *args)
     return true;
 }
 
-/* Whether no two elements of t lie in one place, which what is written must not. */
-static bool lies_apart(const fl_tensor *t)
+bool gpu_lies_apart(int ndim, const int64_t *sizes, const int64_t *strides)
 {
-    for (int d = 0; d < t->ndim; d++) {
+    assert(ndim >= 0 && ndim <= TENSOR_MAX_DIMS);
+    for (int d = 0; d < ndim; d++) {
         int64_t others = 0; /* how far those of the dims inside reach */
-        for (int k = 0; k < t->ndim && t->sizes[d] > 1; k++) {
-            const bool inside =
-                t->strides[k] < t->strides[d] || (k < d && t->strides[k] == t->strides[d]);
+        for (int k = 0; k < ndim && sizes[d] > 1; k++) {
+            const bool inside = strides[k] < strides[d] || (k < d && strides[k] == strides[d]);
             if (k != d && inside)
-                others += (t->sizes[k] - 1) * t->strides[k];
+                others += (sizes[k] - 1) * strides[k];
         }
-        if (t->sizes[d] > 1 && t->strides[d] <= others)
+        if (sizes[d] > 1 && strides[d] <= others)
             return false;
     }
     return true;
@@ -158,7 +158,7 @@ int gpu_run_kernel(struct device *d, const char *name, const fl_value *args, fl_
     fl_tensor *const to = y[0];
     const bool rows =
         to->flags & TENSOR_CONTIGUOUS || k->run == gpu_nonzero; /* it writes columns */
-    if (tensor_device(to) != d || !fits(d, to, false) || (!rows && !(in_place && lies_apart(to))))
+    if (tensor_device(to) != d || !fits(d, to, false) || (!rows && !(in_place && gpu_lies_apart(to->ndim, to->sizes, to->strides))))
         return DEVICE_CANNOT;
     if (!rows && k->run != gpu_masked_fill) {
         memcpy(given, args, sizeof *args * (size_t)k->params);

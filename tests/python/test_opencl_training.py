@@ -165,3 +165,62 @@ def test_large_batches_of_products():
     """More of them than a grid's third dim has on CUDA."""
     a, b = torch.randn(70000, 1, 2), torch.randn(70000, 2, 1)
     assert close(a @ b, on(a)[0] @ on(b)[0], 1e-6)
+
+
+def test_gradients_through_views_that_are_written():
+    x = torch.randn(6, 5)
+
+    def write(x):
+        y = x * 1
+        y[:, 1] *= 2
+        y[0] = 5
+        y.t()[3:].add_(x[:, :2].t().clone())
+        return y
+    both(write, x, tolerance=0)
+    both(lambda x: x.as_strided((2, 2), (1, 2), 3), x, tolerance=0)
+    both(lambda x: x.unfold(1, 3, 1), x, tolerance=0)  # windows that lie over others
+    both(lambda x: x.unfold(0, 4, 2).unfold(1, 2, 1), x, tolerance=0)
+    both(lambda x: x.bfloat16().unfold(1, 3, 1).float(), x, tolerance=0)
+    both(lambda x, w: F.conv3d(x, w, padding=1), torch.randn(1, 2, 4, 4, 4), torch.randn(3, 2, 3, 3, 3))
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16], ids=str)
+def test_autocast(dtype):
+    """Of this device alone, with the CPU's rules."""
+    torch.manual_seed(0)
+    nets, x = [nn.Sequential(nn.Linear(6, 8), nn.LayerNorm(8), nn.Tanh(), nn.Linear(8, 3))], torch.randn(5, 6)
+    nets.append(nn.Sequential(nn.Linear(6, 8), nn.LayerNorm(8), nn.Tanh(), nn.Linear(8, 3)).to("opencl"))
+    nets[1].load_state_dict(nets[0].state_dict())
+    results = []
+    for net in nets:
+        place = net[0].weight.device.type
+        optimizer, scaler = torch.optim.SGD(net.parameters(), 0.1), torch.amp.GradScaler(place)
+        for _ in range(2):
+            optimizer.zero_grad()
+            with torch.autocast(place, dtype):
+                out = net(x.to(place))
+                loss = F.cross_entropy(out, torch.tensor([0, 1, 2, 0, 1], device=place))
+            scaler.scale(loss).backward()
+            scaler.step(optimizer)
+            scaler.update()
+        assert out.dtype is dtype and loss.dtype is torch.float32
+        results.append([out.detach(), loss.detach(), *(p.detach() for p in net.parameters())])
+    for a, b in zip(*results, strict=True):
+        assert close(a, b, 2e-2)
+    with torch.autocast("opencl"):
+        assert torch.is_autocast_enabled("opencl") and not torch.is_autocast_enabled("cpu")
+        assert (x @ x.t()).dtype is torch.float32 and torch.get_autocast_dtype("opencl") is torch.float16
+        a, = on(x)
+        assert (a @ a.t()).dtype is torch.float16
+    assert (a @ a.t()).dtype is torch.float32
+
+
+def test_a_tensor_of_a_tensor_lives_beside_it():
+    x = torch.ones(2, 2, device="opencl")
+    with pytest.warns(UserWarning, match="copy construct"):
+        y = torch.tensor(x)
+    assert y.device == x.device and torch.asarray(x, copy=True).device == x.device
+    assert torch.tensor([x[0, 0], x[1, 1]]).device.type == "cpu"
+    x = torch.randn(2, 2, device="opencl", dtype=torch.float64, requires_grad=True)
+    assert torch.autograd.gradcheck(lambda v: v.tanh() @ v.t().exp(), (x,))
+    assert torch.autograd.gradgradcheck(lambda v: v.tanh() * v, (x,))
