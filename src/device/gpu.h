@@ -215,6 +215,7 @@ int gpu_blend_points(struct gpu_call *c);
 int gpu_blend_points_backward(struct gpu_call *c);
 int gpu_grid_sample(struct gpu_call *c); /* of images and volumes */
 int gpu_grid_sample_backward(struct gpu_call *c);
+int gpu_cdist(struct gpu_call *c);
 int gpu_ctc_loss(struct gpu_call *c);
 int gpu_ctc_loss_backward(struct gpu_call *c);
 int gpu_embedding_bag(struct gpu_call *c);
@@ -233,6 +234,6 @@ extern const char gpu_text_opencl[], gpu_text_cuda[], gpu_text_dialect[], gpu_te
     gpu_text_primitives[], gpu_text_pointwise[], gpu_text_reduce[], gpu_text_matmul[],
     gpu_text_conv[], gpu_text_pool[], gpu_text_norm[], gpu_text_index[], gpu_text_lines[],
     gpu_text_sort[], gpu_text_image[], gpu_text_grid[], gpu_text_bags[], gpu_text_ctc[],
-    gpu_text_optimizer[];
+    gpu_text_distances[], gpu_text_optimizer[];
 
 #endif

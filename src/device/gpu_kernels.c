@@ -25,6 +25,7 @@ static const struct kernel {
     {"_batch_norm_training", gpu_batch_norm_training, 7},
     {"_blend_points", gpu_blend_points, 4},
     {"_blend_points_backward", gpu_blend_points_backward, 5},
+    {"_cdist", gpu_cdist, 3},
     {"_conv2d", gpu_conv2d, 7},
     {"_conv2d_backward_input", gpu_conv2d_backward_input, 7},
     {"_conv2d_backward_weight", gpu_conv2d_backward_weight, 7},

@@ -74,6 +74,23 @@ static bool may_join(const fl_op *f, int i, const fl_tensor *t)
     return t->ndim == 0 || (i < f->params && f->param[i].elements_optional);
 }
 
+/* The refusal of tensors of `a` and `b`: of indices in words of their own. NULL, with the error set. */
+static struct device *refuse_mix(const fl_op *f, int count, const fl_value *values,
+                                 const struct device *a, const struct device *b)
+{
+    const fl_tensor *self = count && tensors_of(&values[0]) ? tensor_at(&values[0], 0) : NULL;
+    for (int i = 0; self && i < f->params && i < count; i++)
+        for (uint32_t k = 0; f->param[i].elements_optional && k < tensors_of(&values[i]); k++) {
+            const fl_tensor *t = tensor_at(&values[i], k);
+            if (t && t->flags & TENSOR_ELSEWHERE && tensor_device(t) != tensor_device(self))
+                return error_null(FL_RUNTIME_ERROR,
+                                  "indices should be either on cpu or on the same device as the "
+                                  "indexed tensor (%s)",
+                                  tensor_device(self)->name);
+        }
+    return place_refuse(a, b);
+}
+
 struct device *place_of(const fl_op *f, int count, const fl_value *values)
 {
     struct device *there = NULL; /* where tensors elsewhere are */
@@ -87,7 +104,7 @@ struct device *place_of(const fl_op *f, int count, const fl_value *values)
             tensors |= !(t->flags & TENSOR_WRAPPED_NUMBER);
             if (d != &device_cpu) {
                 if (there && d != there && f->place != PLACE_ANY)
-                    return place_refuse(there, d);
+                    return refuse_mix(f, count, values, there, d);
                 there = there ? there : d;
             } else if (!may_join(f, i, t)) {
                 cpu_first |= !there;
@@ -95,7 +112,8 @@ struct device *place_of(const fl_op *f, int count, const fl_value *values)
             }
         }
     if (there && bound && f->place != PLACE_ANY)
-        return cpu_first ? place_refuse(&device_cpu, there) : place_refuse(there, &device_cpu);
+        return refuse_mix(f, count, values, cpu_first ? &device_cpu : there,
+                          cpu_first ? there : &device_cpu);
     if (there)
         return there;
     return tensors || !device_default ? &device_cpu : device_default;

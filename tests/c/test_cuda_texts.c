@@ -120,7 +120,8 @@ static void try_kernels(void)
                    {gpu_text_index, "select_at", false}, {gpu_text_lines, "running", false},
                    {gpu_text_sort, "merge", false},      {gpu_text_optimizer, "adam_step", true},
                    {gpu_text_image, "blend", true},      {gpu_text_grid, "grid_sample", true},
-                   {gpu_text_bags, "fill_bags", true},   {gpu_text_ctc, "ctc_loss", true}};
+                   {gpu_text_bags, "fill_bags", true},   {gpu_text_ctc, "ctc_loss", true},
+                   {gpu_text_distances, "distances", true}};
     for (capability = 0; capability < CAPABILITY_COUNT; capability++)
         for (size_t i = 0; i < sizeof KERNELS / sizeof *KERNELS; i++)
             for (int integral = 0; integral < 2; integral++) {

@@ -224,3 +224,11 @@ def test_a_tensor_of_a_tensor_lives_beside_it():
     x = torch.randn(2, 2, device="opencl", dtype=torch.float64, requires_grad=True)
     assert torch.autograd.gradcheck(lambda v: v.tanh() @ v.t().exp(), (x,))
     assert torch.autograd.gradgradcheck(lambda v: v.tanh() * v, (x,))
+
+
+def test_distances():
+    a, b = torch.randn(2, 4, 70), torch.randn(2, 3, 70)
+    b[0, 1] = a[0, 1]
+    for p in (0.0, 1.0, 2.0, 3.0, float("inf")):
+        both(lambda a, b: torch.cdist(a, b, p), a, b, tolerance=1e-6)  # noqa: B023
+    both(lambda a: F.pdist(a[0]), a, tolerance=1e-6)

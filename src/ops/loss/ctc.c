@@ -443,8 +443,10 @@ int ctc_loss_tensor_compose(fl_tensor *log_probs, fl_tensor *targets, fl_tensor 
     const bool batched = log_probs->ndim == 3;
     fl_tensor *alpha, *losses;
     fl_tensor *x = batched ? log_probs : fl_unsqueeze(log_probs, 1);
-    if (tensor_device(targets) != tensor_device(log_probs) && targets->flags & TENSOR_ELSEWHERE)
-        return place_refuse(tensor_device(log_probs), tensor_device(targets)) ? 0 : -1;
+    if (targets->flags & TENSOR_ELSEWHERE && tensor_device(targets) != tensor_device(log_probs)) {
+        place_refuse(tensor_device(log_probs), tensor_device(targets));
+        return -1;
+    }
     input_lengths = op_beside(op_host(input_lengths), log_probs); /* they may live on the CPU */
     target_lengths = op_beside(op_host(target_lengths), log_probs);
     targets = targets->flags & TENSOR_ELSEWHERE ? targets : op_beside(targets, log_probs);
