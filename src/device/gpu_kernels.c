@@ -159,7 +159,8 @@ int gpu_run_kernel(struct device *d, const char *name, const fl_value *args, fl_
     fl_tensor *const to = y[0];
     const bool rows =
         to->flags & TENSOR_CONTIGUOUS || k->run == gpu_nonzero; /* it writes columns */
-    if (tensor_device(to) != d || !fits(d, to, false) || (!rows && !(in_place && gpu_lies_apart(to->ndim, to->sizes, to->strides))))
+    if (tensor_device(to) != d || !fits(d, to, false) ||
+        (!rows && !(in_place && gpu_lies_apart(to->ndim, to->sizes, to->strides))))
         return DEVICE_CANNOT;
     if (!rows && k->run != gpu_masked_fill) {
         memcpy(given, args, sizeof *args * (size_t)k->params);

@@ -125,9 +125,9 @@ int gpu_as_strided_backward(struct gpu_call *c)
                          (const char *)tensor_address(storage) +
                              (view_at - low) * (int64_t)dtype_size(c->dtype),
                          from);
-    fl_tensor *shown = status == 0 ? tensor_alias(storage, base.ndim, base.sizes, base.strides,
-                                                  base_at - low)
-                                   : NULL;
+    fl_tensor *shown =
+        status == 0 ? tensor_alias(storage, base.ndim, base.sizes, base.strides, base_at - low)
+                    : NULL;
     if (status == 0)
         status = shown ? tensor_copy(c->y[0], shown) : -1;
     tensor_release(shown), tensor_release(storage);

@@ -81,8 +81,9 @@ static int grow(void)
 /* Whether the cast of t to dtype is one to keep. */
 static bool keeps(const fl_tensor *t, int dtype)
 {
-    return autocast_state.cache && dtype == autocast_state.dtype[kind_of(t)] && t->dtype == FL_FLOAT32 &&
-           autograd_mode.grad && t->flags & TENSOR_REQUIRES_GRAD && tensor_is_leaf(t) && !t->base;
+    return autocast_state.cache && dtype == autocast_state.dtype[kind_of(t)] &&
+           t->dtype == FL_FLOAT32 && autograd_mode.grad && t->flags & TENSOR_REQUIRES_GRAD &&
+           tensor_is_leaf(t) && !t->base;
 }
 
 /* t as dtype, a new reference. */

@@ -12,7 +12,7 @@ int autocast_call(const fl_op *op, const fl_value *args, fl_value *results);
 
 /* The thread's state besides INTERPOSE_AUTOCAST, which says whether the mode is on anywhere. */
 struct autocast_state {
-    uint8_t on;  /* kinds of devices (bits) whose tensors it brings to another dtype */
+    uint8_t on; /* kinds of devices (bits) whose tensors it brings to another dtype */
     int dtype[FL_DEVICE_KINDS]; /* what AUTOCAST_LOWER means there: FL_BFLOAT16 or FL_FLOAT16 */
     bool cache;  /* casts of leaves that ask for gradients are kept */
     int nesting; /* of contexts; leaving the outermost one drops the kept casts */

@@ -115,12 +115,12 @@ static void try_kernels(void)
     static const struct {
         const char *text, *entry;
         bool floats; /* alone */
-    } KERNELS[] = {{gpu_text_matmul, "product", false},  {gpu_text_conv, "conv2d", false},
-                   {gpu_text_pool, "max_pool2d", true},  {gpu_text_norm, "softmax", true},
-                   {gpu_text_index, "select_at", false}, {gpu_text_lines, "running", false},
-                   {gpu_text_sort, "merge", false},      {gpu_text_optimizer, "adam_step", true},
-                   {gpu_text_image, "blend", true},      {gpu_text_grid, "grid_sample", true},
-                   {gpu_text_bags, "fill_bags", true},   {gpu_text_ctc, "ctc_loss", true},
+    } KERNELS[] = {{gpu_text_matmul, "product", false},    {gpu_text_conv, "conv2d", false},
+                   {gpu_text_pool, "max_pool2d", true},    {gpu_text_norm, "softmax", true},
+                   {gpu_text_index, "select_at", false},   {gpu_text_lines, "running", false},
+                   {gpu_text_sort, "merge", false},        {gpu_text_optimizer, "adam_step", true},
+                   {gpu_text_image, "blend", true},        {gpu_text_grid, "grid_sample", true},
+                   {gpu_text_bags, "fill_bags", true},     {gpu_text_ctc, "ctc_loss", true},
                    {gpu_text_distances, "distances", true}};
     for (capability = 0; capability < CAPABILITY_COUNT; capability++)
         for (size_t i = 0; i < sizeof KERNELS / sizeof *KERNELS; i++)
