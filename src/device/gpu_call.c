@@ -76,6 +76,22 @@ int gpu_along(const fl_tensor *t, int64_t dim, int64_t outer_n_inner[3])
     return d;
 }
 
+bool gpu_lies_apart(int ndim, const int64_t *sizes, const int64_t *strides)
+{
+    assert(ndim >= 0 && ndim <= TENSOR_MAX_DIMS);
+    for (int d = 0; d < ndim; d++) {
+        int64_t others = 0; /* how far those of the dims inside reach */
+        for (int k = 0; k < ndim && sizes[d] > 1; k++) {
+            const bool inside = strides[k] < strides[d] || (k < d && strides[k] == strides[d]);
+            if (k != d && inside)
+                others += (sizes[k] - 1) * strides[k];
+        }
+        if (sizes[d] > 1 && strides[d] <= others)
+            return false;
+    }
+    return true;
+}
+
 fl_tensor *gpu_covered(struct gpu_call *c, const fl_tensor *t, const fl_tensor *like, int whole)
 {
     int64_t sizes[TENSOR_MAX_DIMS];

@@ -120,22 +120,6 @@ static bool all_fit(const struct device *d, int count, const fl_value *args)
     return true;
 }
 
-bool gpu_lies_apart(int ndim, const int64_t *sizes, const int64_t *strides)
-{
-    assert(ndim >= 0 && ndim <= TENSOR_MAX_DIMS);
-    for (int d = 0; d < ndim; d++) {
-        int64_t others = 0; /* how far those of the dims inside reach */
-        for (int k = 0; k < ndim && sizes[d] > 1; k++) {
-            const bool inside = strides[k] < strides[d] || (k < d && strides[k] == strides[d]);
-            if (k != d && inside)
-                others += (sizes[k] - 1) * strides[k];
-        }
-        if (sizes[d] > 1 && strides[d] <= others)
-            return false;
-    }
-    return true;
-}
-
 /* What a kernel writes to in the place of what does not lie row by row: a copy, to be written back. */
 static fl_tensor *rows_of(const fl_tensor *t)
 {
