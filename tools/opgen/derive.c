@@ -52,7 +52,7 @@ static const char *scatter_text(const struct op *op)
     const char *parameters = strchr(signature_text(op, NULL), '(') + strlen("(Tensor self");
     return text_format(
         "%s_scatter(Tensor self, Tensor src%s\n    forms function method\n"
-        "    compose whole = clone(self, memory_format=0);\n"
+        "    compose whole = clone(self);\n"
         "        part = %s(whole%s);\n"
         "        require part.sizes == src.sizes \"expected src to have a size equal "
         "to the slice of self. src size = {src.sizes}, slice size = "

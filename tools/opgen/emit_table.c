@@ -365,12 +365,13 @@ static void grad(struct out *o, const struct table *t, struct op *op)
             continue;
         if (!count++)
             emit(o, "static const struct op_grad_rule rules_%s[] = {\n", op->id);
-        emit(o, "    {%#x, %#x, %#x, %#x, %d, {%s}, %d, {%s}, {%d, %d}, %u, %s, %s, %s},\n",
+        emit(o, "    {%#x, %#x, %#x, %#x, %d, {%s}, %d, {%s}, {%d, %d}, %u, %s, %s, %s, %s},\n",
              r->params, r->saves, r->saves_shape, r->saves_results, r->operands,
              numbers(r->operands, r->operand), r->scalars, numbers(r->scalars, r->scalar),
              r->loop[0], r->loop[1], r->truths, r->function ? r->function : "NULL",
              r->gpu ? r->gpu_name : "NULL",
-             r->missing ? text_format("\"%s\"", text_quote(r->missing)) : "NULL");
+             r->missing ? text_format("\"%s\"", text_quote(r->missing)) : "NULL",
+             r->depends ? "true" : "false");
         saves |= r->saves, shapes |= r->saves_shape, results |= r->saves_results,
             differentiable |= r->params, grads |= r->missing ? ~0u : r->grads;
         needed |= r->body ? needed_gradients(t, r->body, false) : 0;

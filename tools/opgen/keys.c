@@ -293,7 +293,8 @@ static void key_grad(struct op *op, const struct stretch *s, int unused)
         if (!lexer_expect(&l, ":", "between the parameter and its gradient"))
             return;
         rule->place = l.token.place;
-        if (!grad_word(&l, rule)) {
+        rule->depends = lexer_accept(&l, "depends");
+        if (rule->depends || !grad_word(&l, rule)) {
             rule->body = expr_parse(&l);
             if (!rule->body)
                 return;

@@ -223,6 +223,7 @@ struct rule {
     struct node *body;             /* NULL: none, missing or refused */
     const char *missing;           /* what PyTorch's message names; "": the operator */
     const char *refused;           /* the function that PyTorch's message names */
+    bool depends;                  /* the gradient depends on the parameter, if only by 0 */
     /* filled by emit_grad.c */
     int operands, operand[MAX_GRAD_OPERANDS];
     int scalars, scalar[MAX_GRAD_OPERANDS];

@@ -244,6 +244,10 @@ int soft_margin_loss_compose(fl_tensor *self, fl_tensor *target, const char *red
 {
     if (!dtype_is_floating(target->dtype) && dtype_check_cast(FL_FLOAT32, self->dtype))
         return -1;
+    if (autograd_mode.grad && tensor_requires_grad(target))
+        return error_set(FL_RUNTIME_ERROR,
+                         "The function 'soft_margin_loss' is not differentiable with respect to "
+                         "argument 'target'. This input cannot have requires_grad True.");
     return loss_reduce(fl_log1p(fl_exp(fl_neg(fl_mul(target, self)))), reduction, y);
 }
 
