@@ -710,7 +710,7 @@ void node_remove_hook(struct node *n, int64_t id)
 
 struct autograd_anomaly autograd_anomaly;
 
-static _Atomic uint64_t clock;
+static _Atomic uint64_t clock = 1; /* 0 is no number */
 
 uint64_t node_count(void)
 {

@@ -24,6 +24,15 @@ struct edge {
     fl_device device;
 };
 
+/* In which order a node's gradients go on, where it is not that of the edges: PyTorch has several
+ * nodes there, and the hooks of leaves tell. at_once: a leaf that is ready runs before the next
+ * gradient goes on. */
+enum { NODE_ORDERED = 8 };
+struct node_order {
+    bool at_once;
+    int8_t edges, edge[NODE_ORDERED];
+};
+
 struct node_class {
     const char *(*name)(const struct node *n); /* "AddBackward0" */
     /* From the gradients of its results (NULL: none came) to those of its inputs, one an edge: each
@@ -46,7 +55,8 @@ struct node {
     struct node_state *state; /* the engine's, while it runs */
     struct grad_hooks *hooks; /* NULL: none */
     bool released;            /* saved tensors are gone: a second backward is an error */
-    bool last_first;          /* gives its gradients from the last edge to the first */
+    const struct node_order *order; /* NULL: the edges' */
+    uint64_t inside; /* of an order: nodes from this number on count as leaves; 0: none */
     void *python;             /* the live Python object that shows this node, borrowed */
     const void *code;         /* who made it, where somebody asked: see autograd_anomaly */
 };

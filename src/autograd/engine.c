@@ -384,6 +384,19 @@ static int make_dense(struct node_state *s)
     return 0;
 }
 
+static int run_node(struct run *r, struct node_state *s);
+
+/* Runs the leaves that are ready, and the nodes that stand between them and n alone. */
+static int run_leaves(struct run *r, const struct node *n)
+{
+    assert(n->order && n->inside <= n->sequence);
+    const uint64_t from = n->inside ? n->inside : n->sequence;
+    int status = 0;
+    while (status == 0 && r->heap && r->ready[0]->node->sequence >= from)
+        status = run_node(r, pop(r));
+    return status;
+}
+
 static int run_node(struct run *r, struct node_state *s)
 {
     assert(s->waiting == 0 && s->run == r);
@@ -426,7 +439,7 @@ static int run_node(struct run *r, struct node_state *s)
     if (status == 0 && !skip && !q->keep_graph)
         n->type->release_saved(n);
     for (int k = 0; k < n->edges; k++) {
-        int e = n->last_first ? n->edges - 1 - k : k;
+        int e = n->order ? n->order->edge[k] : k;
         struct node *next = n->edge[e].node;
         if (!next || status) {
             tensor_release(out[e]);
@@ -437,6 +450,8 @@ static int run_node(struct run *r, struct node_state *s)
         status = deliver(&to->g[n->edge[e].result], out[e], n->edge[e].dtype, q->create_graph);
         if (status == 0 && --to->waiting == 0)
             status = push(r, to);
+        if (status == 0 && n->order && n->order->at_once)
+            status = run_leaves(r, n);
     }
     if (out != few)
         memory_free(out, bytes);

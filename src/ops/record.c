@@ -125,6 +125,16 @@ static inline __attribute__((always_inline)) struct needs needs_of(const fl_op *
     return need;
 }
 
+/* PyTorch's addmm has the bias first, and the weight behind a transposition; an input of other than
+ * two dims is behind a view, made before that. */
+static const struct node_order *order_of_linear(const fl_value *args)
+{
+    static const struct node_order PLAIN = {true, 2, {0, 1}}, MATRIX = {true, 3, {2, 0, 1}},
+                                   OTHER = {true, 3, {2, 1, 0}};
+    assert(args[0].tag == FL_TENSOR);
+    return args[2].tag != FL_TENSOR ? &PLAIN : args[0].as.tensor->ndim == 2 ? &MATRIX : &OTHER;
+}
+
 static inline __attribute__((always_inline)) struct node *
 make_node(const fl_op *f, const struct plan *p, struct needs need, const fl_value *args,
           const fl_value *results, fl_tensor *self_before)
@@ -138,8 +148,8 @@ make_node(const fl_op *f, const struct plan *p, struct needs need, const fl_valu
               f->results ? f->results : 1);
     self->op = f, self->bytes = p->bytes, self->called = f->base, self->made_from = UINT64_MAX;
     self->title = f->titles ? f->titles(args) : f->title;
-    self->node.last_first =
-        f == &op_linear; /* to PyTorch's, the weight is behind a transposition */
+    if (f == &op_linear)
+        self->node.order = order_of_linear(args);
     char *block = (char *)self, *lists = block + p->lists;
     self->args = (fl_value *)(block + p->args);
     self->version = (uint32_t *)(block + p->versions);
@@ -350,6 +360,14 @@ void record_show(fl_tensor *y, const fl_tensor *from, const char *title)
     struct node *n = y && y->autograd ? y->autograd->node : NULL;
     if (n && n->type == &OP_NODE && !(from->autograd && from->autograd->node == n))
         ((struct op_node *)n)->title = title, ((struct op_node *)n)->made_from = began();
+}
+
+void record_order(fl_tensor *y, const struct node_order *order, bool whole)
+{
+    assert(order);
+    struct node *n = y && y->autograd ? y->autograd->node : NULL;
+    if (n && n->type == &OP_NODE && n->edges == order->edges)
+        n->order = order, n->inside = whole ? began() : 0;
 }
 
 uint64_t record_made_from(const struct node *n)

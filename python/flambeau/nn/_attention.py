@@ -83,10 +83,9 @@ def _project_packed(query, key, value, weight, bias):
         both = linear(key, w_kv, b_kv)
         both = both.unflatten(-1, (2, E)).unsqueeze(0).transpose(0, -2).squeeze(-2).contiguous()
         return q, both[0], both[1]
+    weights = weight.chunk(3)  # first, so that the bias has its gradient first
     biases = (None, None, None) if bias is None else bias.chunk(3)
-    return tuple(
-        linear(x, w, b) for x, w, b in zip((query, key, value), weight.chunk(3), biases)
-    )
+    return tuple(linear(x, w, b) for x, w, b in zip((query, key, value), weights, biases))
 
 
 def _project(query, key, value, weights, bias):

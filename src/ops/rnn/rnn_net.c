@@ -71,6 +71,24 @@ static void show(const struct net *net, bool projected, fl_tensor *y)
         record_show(y, net->input, fast ? "MkldnnRnnLayerBackward0" : "StackBackward0");
 }
 
+/* The order in which PyTorch's graph gives gradients back: edges are x, hx, cx, w_ih, w_hh, b_ih, b_hh,
+ * w_hr, as far as they are. */
+static const struct node_order *order_of(const struct net *net, fl_tensor *const *o)
+{
+    static const struct node_order STEPS[2][3] = {
+        /* one state, two, two and a projection */
+        {{true, 4, {3, 0, 2, 1}}, {true, 5, {4, 0, 3, 2, 1}}, {true, 6, {5, 4, 0, 3, 2, 1}}},
+        {{true, 6, {5, 3, 4, 2, 0, 1}},
+         {true, 7, {6, 4, 5, 3, 0, 2, 1}},
+         {true, 8, {7, 6, 4, 5, 3, 0, 2, 1}}}};
+    static const struct node_order WHOLE[2] = {{false, 5, {0, 3, 4, 1, 2}},
+                                               {false, 7, {0, 3, 4, 5, 6, 1, 2}}};
+    const bool biases = o[RNN_B_IH] != NULL;
+    if (net->cell == RNN_LSTM && !o[RNN_W_HR] && o[RNN_X]->dtype == FL_FLOAT32)
+        return &WHOLE[biases];
+    return &STEPS[biases][!o[RNN_CX] ? 0 : !o[RNN_W_HR] ? 1 : 2];
+}
+
 /* One layer in one direction: the fused kernel, or where that is not, its steps in operators. */
 static int run_layer(const struct net *net, fl_tensor *const *o, bool reverse, fl_tensor **y,
                      fl_tensor **h, fl_tensor **c)
@@ -78,10 +96,14 @@ static int run_layer(const struct net *net, fl_tensor *const *o, bool reverse, f
     fl_tensor *saved;
     struct op_shape checked[4];
     assert(o[RNN_X] && o[RNN_HX] && o[RNN_W_IH] && o[RNN_W_HH]);
-    if (!op_has_kernels(o[RNN_X]))
-        return fl__rnn_layer(o[RNN_X], op_beside(net->batch_sizes, o[RNN_X]), o[RNN_HX], o[RNN_CX],
-                             o[RNN_W_IH], o[RNN_W_HH], o[RNN_B_IH], o[RNN_B_HH], o[RNN_W_HR],
-                             net->cell, reverse, y, h, c, &saved);
+    if (!op_has_kernels(o[RNN_X])) {
+        if (fl__rnn_layer(o[RNN_X], op_beside(net->batch_sizes, o[RNN_X]), o[RNN_HX], o[RNN_CX],
+                          o[RNN_W_IH], o[RNN_W_HH], o[RNN_B_IH], o[RNN_B_HH], o[RNN_W_HR],
+                          net->cell, reverse, y, h, c, &saved))
+            return -1;
+        record_order(*y, order_of(net, o), false);
+        return 0;
+    }
     if (rnn_layer_shape(o[RNN_X], net->batch_sizes, o[RNN_HX], o[RNN_CX], o[RNN_W_IH], o[RNN_W_HH],
                         o[RNN_B_IH], o[RNN_B_HH], o[RNN_W_HR], net->cell, reverse, checked))
         return -1;
@@ -238,7 +260,12 @@ static int run_cell(enum rnn_cell cell, fl_tensor *input, fl_tensor *hx, fl_tens
                                          [RNN_GRU] = "AddBackward0",
                                          [RNN_TANH] = "TanhBackward0",
                                          [RNN_RELU] = "ReluBackward0"};
+    /* edges are x, hx, cx, w_ih, w_hh, b_ih, b_hh */
+    static const struct node_order ORDERS[2][3] = {
+        {{true, 4, {0, 2, 1, 3}}, {true, 4, {1, 3, 0, 2}}, {true, 5, {2, 0, 3, 1, 4}}},
+        {{true, 6, {4, 0, 2, 5, 1, 3}}, {true, 6, {5, 1, 3, 4, 0, 2}}, {true, 7, {2, 5, 0, 3, 6, 1, 4}}}};
     record_show(*hy, x, titles[cell]);
+    record_order(*hy, &ORDERS[b_ih != NULL][cell == RNN_LSTM ? 2 : cell == RNN_GRU], true);
     return 0;
 }
 
