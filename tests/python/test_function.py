@@ -396,3 +396,22 @@ def test_the_node_has_a_class_of_its_own():
         assert isinstance(node, torch.autograd.graph.Node)
     Twice.apply(torch.ones(1, requires_grad=True)).backward()
     assert type(seen[0]) is Twice._backward_cls
+
+
+def test_gradients_of_results_without_one_are_zeros_too():
+    class Several(torch.autograd.Function):
+        @staticmethod
+        def forward(ctx, x):
+            marked, number = torch.ones(3), torch.tensor([1, 2])
+            ctx.mark_non_differentiable(marked)
+            return x * 2, marked, number
+
+        @staticmethod
+        def backward(ctx, *grads):
+            seen.extend((g.dtype, g.tolist()) for g in grads)
+            return grads[0] * 2
+
+    seen = []
+    y, _, _ = Several.apply(torch.ones(1, requires_grad=True))
+    y.sum().backward()
+    assert seen == [(torch.float32, [1.0]), (torch.float32, [0.0] * 3), (torch.int64, [0, 0])]

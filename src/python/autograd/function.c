@@ -346,10 +346,11 @@ static bool take_gradients(struct function_node *f, PyObject *result, fl_tensor 
                          python_type_name(o));
             return false;
         }
-        if (!f->input[edge])
+        const bool asks = f->input[edge] != NULL;
+        if (!asks && !f->node.hooks) /* hooks see what was returned for other inputs, too */
             continue;
         out[edge] = tensor_retain(pytensor_get(o));
-        if (engine_fit(&out[edge], f->input[edge], f->name, edge))
+        if (asks && engine_fit(&out[edge], f->input[edge], f->name, edge))
             return raise_error(), false;
     }
     return true;
@@ -479,14 +480,14 @@ static PyObject *record_result(struct function_node *f, PyObject *args, PyObject
     struct context_object *c = f->context;
     bool is_input = contains(args, o), is_dirty = contains(c->dirty, o);
     bool floating = dtype_is_inexact(t->dtype);
+    if (!(f->shape[i] = tensor_shape_only(t)))
+        return raise_error();
     if (contains(c->non_differentiable, o) || !floating) {
         if (is_input && !is_dirty)
             return pytensor_wrap(autograd_unlink(t));
         t->flags &= (uint8_t)~TENSOR_REQUIRES_GRAD;
         return Py_NewRef(o);
     }
-    if (!(f->shape[i] = tensor_shape_only(t)))
-        return raise_error();
     if (is_dirty) {
         bool view_of_input = is_input && t->base;
         bool asks = tensor_requires_grad(t);
