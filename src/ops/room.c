@@ -2,8 +2,11 @@
 #include "ops/room.h"
 
 #include <assert.h>
+#include <string.h>
 
 #include "core/device.h"
+#include "core/error.h"
+#include "core/warning.h"
 
 bool room_is_shared(const fl_op *f, const fl_value *args, const fl_tensor *t)
 {
@@ -31,7 +34,16 @@ static bool is_of_others(const fl_op *f)
 int room_resize(const fl_op *f, fl_tensor *to, int ndim, const int64_t *sizes)
 {
     assert(to->storage);
-    return is_of_others(f) ? tensor_resize_output(to, ndim, sizes) : tensor_resize(to, ndim, sizes);
+    char was[256];
+    if (strcmp(f->base, "arange") == 0 && to->numel && to->numel != sizes[0] &&
+        warning_give("The number of elements in the out tensor of shape %s is %lld which does not "
+                     "match the computed number of elements %lld. Note that this may occur as a "
+                     "result of rounding error. The out tensor will be resized to a tensor of "
+                     "shape (%lld,).",
+                     shape_text(was, sizeof was, to->ndim, to->sizes), (long long)to->numel,
+                     (long long)sizes[0], (long long)sizes[0]))
+        return -1;
+    return is_of_others(f) && !f->random ? tensor_resize_output(to, ndim, sizes) : tensor_resize(to, ndim, sizes);
 }
 
 int room_take(const fl_op *f, const fl_value *args, fl_tensor *to, int ndim, const int64_t *sizes,
@@ -50,7 +62,7 @@ int room_take(const fl_op *f, const fl_value *args, fl_tensor *to, int ndim, con
         return -1;
     /* rand and its kin draw in the order of the memory that they write, of whatever strides. */
     if (!(to->flags & TENSOR_CONTIGUOUS)) {
-        if (!f->random || is_of_others(f))
+        if (!f->random)
             return 0;
         if (tensor_check_written(to))
             return -1;

@@ -176,6 +176,11 @@ def written_order(op, t):
     return t.permute(order).flatten() if op.random and made_of_no_tensor(op) else t
 
 
+def drawn_elsewhere(op, out):
+    """Whether each element has another draw than in rows, of which a tensor makes a result."""
+    return op.random and not made_of_no_tensor(op) and not out.is_contiguous()
+
+
 @every(has("out"))
 def test_out(op):
     """Written to a destination of any kind, the result is that of the functional form."""
@@ -188,7 +193,9 @@ def test_out(op):
             y = written(op, sample.build(), outs)
             assert all(a is b for a, b in zip(tensors(y), outs, strict=True)), (sample, kinds[0][0])
             for out, wanted in zip(outs, expected):
-                assert unset(op) or same(written_order(op, out), written_order(
+                if unset(op) or drawn_elsewhere(op, out):
+                    continue
+                assert same(written_order(op, out), written_order(
                     op, wanted.to(out.dtype))), (sample, kinds[0][0])
             for out, view, version in before:
                 assert out._version > version, (sample, kinds[0][0])

@@ -13,6 +13,7 @@
 #include "flambeau/ops/reduce.h"
 #include "ops/op.h"
 #include "ops_kernels.h"
+#include "ops_table.h"
 
 static const fl_device ANYWHERE = {-1, 0};
 
@@ -57,92 +58,90 @@ int randint_like_compose(fl_tensor *self, int64_t high, fl_dtype dtype, fl_devic
 
 /* ---- normal by tensors ---- */
 
-int normal_of_shape(fl_tensor *drawn, fl_tensor *mean, fl_tensor *std, struct op_shape *y)
-{
-    (void)mean, (void)std;
-    op_shape_set(y, drawn->ndim, drawn->sizes);
-    return 0;
-}
-
-int normal_of_cpu(fl_tensor *drawn, fl_tensor *mean, fl_tensor *std, fl_tensor *y)
-{
-    assert(shape_equal(y, drawn));
-    (void)mean, (void)std;
-    return tensor_copy(y, drawn);
-}
-
-const char *normal_of_title(fl_tensor *drawn, fl_tensor *mean, fl_tensor *std)
-{
-    (void)drawn;
-    return mean && std ? "NormalBackward3" : mean ? "NormalBackward1" : "NormalBackward2";
-}
-
 /* Refuses a deviation below 0, before a number is drawn. */
-static int check_deviations(fl_tensor *std)
+static int check_deviations(const fl_tensor *std)
 {
-    if (!std->numel)
-        return 0;
-    fl_tensor *least = fl_amin(op_samples(std), (fl_ints){NULL, 0}, false);
-    if (!least)
-        return -1;
-    if (!tensor_is_meta(least) && !(fl_item(least) >= 0))
-        return error_set(FL_RUNTIME_ERROR, "normal expects all elements of std >= 0.0");
-    return 0;
+    if (dtype_is_complex(std->dtype))
+        return error_set(FL_RUNTIME_ERROR,
+                         "normal expects standard deviation to be non-complex");
+    fl_tensor *dense = tensor_as(std, FL_FLOAT64);
+    const double *p = dense ? tensor_data(dense) : NULL;
+    int status = dense ? 0 : -1;
+    for (int64_t i = 0; status == 0 && i < dense->numel; i++)
+        if (!(p[i] >= 0))
+            status = error_set(FL_RUNTIME_ERROR, "normal expects all elements of std >= 0.0");
+    tensor_release(dense);
+    return status;
 }
 
-/* standard * std + mean, whose derivatives count as 0. */
-static int scale_and_shift(fl_tensor *standard, fl_tensor *mean, fl_tensor *std, fl_tensor **y)
+/* y = y by or + operand, in place and unrecorded. */
+static int change(const fl_op *f, fl_tensor *y, fl_value operand)
 {
-    if (!standard)
-        return -1;
-    fl_tensor *drawn = std ? fl_mul(standard, fl_detach(std)) : standard;
-    drawn = mean ? fl_add(drawn, fl_detach(mean), fl_int(1)) : drawn;
-    *y = fl__normal_of(drawn, mean, std);
-    return *y ? 0 : -1;
+    assert(f->inplace && y->storage);
+    const bool mode = autograd_mode.grad;
+    autograd_mode.grad = false;
+    fl_tensor *same =
+        op_call1(f->inplace, (fl_value[]){fl_tensor_value(y), operand, fl_int(1)});
+    autograd_mode.grad = mode;
+    tensor_release(same);
+    return same ? 0 : -1;
 }
 
-static fl_tensor *standard_normal(fl_ints size, fl_dtype dtype, fl_generator *generator)
+int normal_tensors_shape(fl_tensor *mean, fl_tensor *std, fl_generator *generator,
+                         struct op_shape *y)
 {
-    return fl_normal_(fl_empty(size, dtype, ANYWHERE, false, -1), 0, 1, generator);
+    (void)generator;
+    y->ndim = 0;
+    return shape_broadcast(&y->ndim, y->sizes, mean->ndim, mean->sizes) ||
+                   shape_broadcast(&y->ndim, y->sizes, std->ndim, std->sizes)
+               ? -1
+               : 0;
 }
 
-int normal_tensors_compose(fl_tensor *mean, fl_tensor *std, fl_generator *generator, fl_tensor **y)
+/* Numbers of variance 1 are drawn in the order of y's memory, then scaled and shifted: PyTorch's
+ * bits, of which the derivatives count as 0. */
+int normal_tensors_cpu(fl_tensor *mean, fl_tensor *std, fl_generator *generator, fl_tensor *y)
 {
-    int ndim = 0;
-    int64_t sizes[TENSOR_MAX_DIMS];
-    if (shape_broadcast(&ndim, sizes, mean->ndim, mean->sizes) ||
-        shape_broadcast(&ndim, sizes, std->ndim, std->sizes) || check_deviations(std))
-        return -1;
-    fl_tensor *z = standard_normal((fl_ints){sizes, ndim}, (fl_dtype)mean->dtype, generator);
-    return z ? scale_and_shift(z, mean, std, y) : -1;
+    return check_deviations(std) || normal__cpu(y, 0, 1, generator) ||
+                   change(&op_mul_Tensor, y, fl_tensor_value(std)) ||
+                   change(&op_add_Tensor, y, fl_tensor_value(mean))
+               ? -1
+               : 0;
 }
 
-int normal_tensor_float_compose(fl_tensor *mean, double std, fl_generator *generator, fl_tensor **y)
+int normal_tensor_float_cpu(fl_tensor *mean, double std, fl_generator *generator, fl_tensor *y)
 {
-    if (std < 0)
-        return error_set(FL_RUNTIME_ERROR, "normal expects std >= 0.0, but found std %g", std);
-    fl_tensor *z =
-        standard_normal((fl_ints){mean->sizes, mean->ndim}, (fl_dtype)mean->dtype, generator);
-    return z ? scale_and_shift(fl_mul_scalar(z, fl_float(std)), mean, NULL, y) : -1;
+    assert(shape_equal(y, mean));
+    return normal__cpu(y, 0, std, generator) || change(&op_add_Tensor, y, fl_tensor_value(mean))
+               ? -1
+               : 0;
 }
 
-int normal_float_tensor_compose(double mean, fl_tensor *std, fl_generator *generator, fl_tensor **y)
+int normal_float_tensor_cpu(double mean, fl_tensor *std, fl_generator *generator, fl_tensor *y)
 {
-    if (check_deviations(std))
-        return -1;
-    fl_tensor *z =
-        standard_normal((fl_ints){std->sizes, std->ndim}, (fl_dtype)std->dtype, generator);
-    if (!z || scale_and_shift(z, NULL, std, y))
-        return -1;
-    *y = fl_add_scalar_(*y, fl_float(mean), fl_int(1));
-    return *y ? 0 : -1;
+    assert(shape_equal(y, std));
+    return check_deviations(std) || normal__cpu(y, 0, 1, generator) ||
+                   change(&op_mul_Tensor, y, fl_tensor_value(std)) ||
+                   change(&op_add_Tensor, y, fl_float(mean))
+               ? -1
+               : 0;
 }
 
-int normal_size_compose(double mean, double std, fl_ints size, fl_generator *generator,
-                        fl_dtype dtype, fl_device device, bool requires_grad, fl_tensor **y)
+int normal_size_shape(double mean, double std, fl_ints size, fl_generator *generator,
+                      fl_dtype dtype, fl_device device, bool requires_grad, struct op_shape *y)
 {
-    return finish(fl_normal_(fl_empty(size, dtype, device, false, -1), mean, std, generator),
-                  requires_grad, y);
+    (void)mean, (void)std;
+    return randn_shape(size, generator, dtype, device, requires_grad, y);
+}
+
+int normal_size_cpu(double mean, double std, fl_ints size, fl_generator *generator, fl_dtype dtype,
+                    fl_device device, bool requires_grad, fl_tensor *y)
+{
+    (void)size, (void)dtype, (void)device;
+    return normal__cpu(y, mean, std, generator) ||
+                   (requires_grad && autograd_set_requires_grad(y, true))
+               ? -1
+               : 0;
 }
 
 /* ---- dropout ---- */

@@ -636,6 +636,9 @@ int multinomial_cpu(fl_tensor *self, int64_t num_samples, bool replacement, fl_g
     fl_tensor *weights = tensor_new(self->ndim, self->sizes, FL_FLOAT64);
     int status = weights && g ? tensor_copy(weights, self) : -1;
     double *w = weights ? tensor_data(weights) : NULL;
+    fl_tensor *drawn = y->flags & TENSOR_CONTIGUOUS ? tensor_retain(y)
+                                                    : tensor_new(y->ndim, y->sizes, FL_INT64);
+    status = drawn ? status : -1;
     for (int64_t r = 0; status == 0 && n && r < self->numel / n; r++)
         status = check_weights(w + r * n, n);
     if (status == 0 && (!replacement || num_samples == 1)) {
@@ -649,12 +652,14 @@ int multinomial_cpu(fl_tensor *self, int64_t num_samples, bool replacement, fl_g
         }
     }
     for (int64_t r = 0; status == 0 && n && r < self->numel / n; r++) {
-        int64_t *out = (int64_t *)tensor_data(y) + r * num_samples;
+        int64_t *out = (int64_t *)tensor_data(drawn) + r * num_samples;
         if (replacement && num_samples > 1)
             draw_with_replacement(g, w + r * n, n, num_samples, out);
         else
             take_largest(w + r * n, n, num_samples, out);
     }
-    tensor_release(weights);
+    if (status == 0 && drawn != y)
+        status = tensor_copy(y, drawn);
+    tensor_release(weights), tensor_release(drawn);
     return status;
 }
