@@ -120,6 +120,21 @@ void storage_take_back(struct storage *s)
     storage_release(s);
 }
 
+static void give_back(void *lent)
+{
+    storage_take_back(lent);
+}
+
+struct storage *storage_beside(struct storage *s)
+{
+    struct storage *own = storage_from_memory(NULL, 0, give_back, s);
+    if (!own)
+        return NULL;
+    own->device = s->device, own->address = s->address, own->bytes = s->bytes;
+    storage_lend(s);
+    return own;
+}
+
 int storage_resize(struct storage *s, size_t bytes)
 {
     assert(atomic_load(&s->refs) > 0);

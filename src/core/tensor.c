@@ -231,7 +231,7 @@ fl_tensor *tensor_new_like(const fl_tensor *like, int dtype)
 {
     int64_t strides[TENSOR_MAX_DIMS];
     struct device *d = tensor_device(like);
-    if (like->flags & TENSOR_CONTIGUOUS)
+    if (tensor_is_plain(like))
         return tensor_new_on(d, like->ndim, like->sizes, NULL, dtype);
     tensor_dense_strides(like, strides);
     return tensor_new_on(d, like->ndim, like->sizes, strides, dtype);

@@ -283,6 +283,12 @@ fl_tensor *tensor_shape_only(const fl_tensor *t);
 /* A 0-dim tensor holding a number converted to dtype. */
 fl_tensor *tensor_from_number(fl_value number, int dtype);
 
+/* Whether a new tensor of t's sizes has its strides. */
+static inline bool tensor_is_plain(const fl_tensor *t)
+{
+    return t->flags & TENSOR_DENSE || (t->flags & TENSOR_CONTIGUOUS && t->numel == 0);
+}
+
 static inline fl_tensor *tensor_retain(fl_tensor *t)
 {
     assert(atomic_load_explicit(&t->refs, memory_order_relaxed) > 0);
@@ -319,6 +325,8 @@ void storage_release(struct storage *s);
  * move, until it is given back. */
 void storage_lend(struct storage *s);
 void storage_take_back(struct storage *s);
+/* A storage on the memory of s, which counts its own writes; NULL with the error. */
+struct storage *storage_beside(struct storage *s);
 /* Makes room for at least `bytes`, keeping the content; an error when the storage cannot grow. */
 int storage_resize(struct storage *s, size_t bytes);
 /* A new storage beside s: `times` copies of its first bytes, one after the other; NULL with the error.

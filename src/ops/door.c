@@ -47,7 +47,7 @@ void op_shape_like(struct op_shape *y, const fl_tensor *t)
 void op_shape_laid_as(struct op_shape *y, const fl_tensor *t)
 {
     op_shape_set(y, t->ndim, t->sizes);
-    y->strided = !(t->flags & TENSOR_CONTIGUOUS);
+    y->strided = !tensor_is_plain(t);
     if (y->strided)
         tensor_dense_strides(t, y->strides);
 }

@@ -141,9 +141,15 @@ int resize_as__cpu(fl_tensor *self, fl_tensor *the_template, int memory_format)
 
 int keep_format_compose(fl_tensor *self, fl_tensor *like, fl_tensor **y)
 {
-    int format = format_of(like);
-    *y = self->ndim != like->ndim || format == FORMAT_CONTIGUOUS ? self
-                                                                 : fl_contiguous(self, format);
+    int64_t strides[TENSOR_MAX_DIMS];
+    const int format = format_of(like);
+    *y = self;
+    if (self->ndim != like->ndim || format == FORMAT_CONTIGUOUS)
+        return 0;
+    if (format_strides(format, self->ndim, self->sizes, strides))
+        return -1;
+    if (memcmp(strides, self->strides, sizeof *strides * (size_t)self->ndim) != 0)
+        *y = fl_clone(self, format);
     return *y ? 0 : -1;
 }
 

@@ -21,7 +21,7 @@ enum {
     MOST_OPERANDS = 8,
     SHORT_ELEMENTS = 32768, /* up to here one thread does it all */
     NUMBER_ELEMENTS = 256,  /* the short path spreads a number over so many elements at most */
-    WHERE = TENSOR_CONTIGUOUS | TENSOR_ELSEWHERE
+    WHERE = TENSOR_DENSE | TENSOR_ELSEWHERE
 };
 
 /* ---- dtypes ---- */
@@ -141,10 +141,15 @@ static fl_tensor *new_result(struct device *d, int ndim, const int64_t *sizes, i
                              const fl_value *values, int dtype)
 {
     assert(ndim >= 0 && ndim <= TENSOR_MAX_DIMS && dtype > FL_NO_DTYPE && count <= MOST_OPERANDS);
-    bool plain = true;
-    for (int i = 0; i < count && plain; i++)
-        plain = values[i].tag != FL_TENSOR || values[i].as.tensor->flags & TENSOR_CONTIGUOUS;
-    if (plain)
+    bool plain = true, odd = false, alike = true;
+    for (int i = 0; i < count && plain; i++) {
+        const fl_tensor *t = values[i].tag == FL_TENSOR ? values[i].as.tensor : NULL;
+        plain = !t || t->flags & TENSOR_CONTIGUOUS;
+        odd |= t && !tensor_is_plain(t);
+        alike = alike && t && t->ndim == ndim &&
+                (ndim == 0 || memcmp(t->sizes, sizes, sizeof *sizes * (size_t)ndim) == 0);
+    }
+    if (plain && (!odd || alike)) /* (as TensorIterator's quick way has it) */
         return d == &device_cpu ? tensor_new(ndim, sizes, dtype)
                                 : tensor_new_on(d, ndim, sizes, NULL, dtype);
     int64_t seen[MOST_OPERANDS][TENSOR_MAX_DIMS], strides[TENSOR_MAX_DIMS];
@@ -583,7 +588,7 @@ static inline __attribute__((always_inline)) int call_short(const fl_op *f, cons
 {
     const struct op_pointwise *p = f->pointwise;
     const fl_tensor *first = first_tensor(p, args);
-    if (!first || (first->flags & WHERE) != TENSOR_CONTIGUOUS || first->numel > SHORT_ELEMENTS)
+    if (!first || (first->flags & WHERE) != TENSOR_DENSE || first->numel > SHORT_ELEMENTS)
         return 1;
     const int dtype = first->dtype;
     assert(dtype > FL_NO_DTYPE && dtype < FL_DTYPE_COUNT);
@@ -600,7 +605,7 @@ static inline __attribute__((always_inline)) int call_short(const fl_op *f, cons
         const fl_value *v = &args[p->operand[i]];
         if (v->tag == FL_TENSOR) {
             const fl_tensor *t = v->as.tensor;
-            if (t != first && (t->dtype != dtype || (t->flags & WHERE) != TENSOR_CONTIGUOUS ||
+            if (t != first && (t->dtype != dtype || (t->flags & WHERE) != TENSOR_DENSE ||
                                !shape_equal(t, first)))
                 return 1;
             data[1 + i] = tensor_data_of_size(t, size);

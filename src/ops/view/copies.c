@@ -48,6 +48,14 @@ static fl_tensor *memory_copy(const fl_tensor *self, fl_tensor **seen)
     return copy;
 }
 
+int as_strided_scatter_shape(fl_tensor *self, fl_tensor *src, fl_ints size, fl_ints stride,
+                             const int64_t *storage_offset, struct op_shape *y)
+{
+    (void)src, (void)size, (void)stride, (void)storage_offset;
+    op_shape_laid_as(y, self);
+    return 0;
+}
+
 int as_strided_scatter_cpu(fl_tensor *self, fl_tensor *src, fl_ints size, fl_ints stride,
                            const int64_t *storage_offset, fl_tensor *y)
 {

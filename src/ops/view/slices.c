@@ -3,6 +3,7 @@
 #include <assert.h>
 #include <string.h>
 
+#include "autograd/autograd.h"
 #include "core/error.h"
 #include "flambeau/ops/copy.h"
 #include "flambeau/ops/view.h"
@@ -391,6 +392,36 @@ int split_with_sizes_compose(fl_tensor *self, fl_ints split_sizes, int64_t dim, 
     int64_t from = 0;
     for (int i = 0; list && i < split_sizes.count; i++)
         if (!(list[i] = next_piece(self, d, &from, from + split_sizes.data[i])))
+            return -1;
+    return list ? 0 : -1;
+}
+
+/* The memory of a view, and its history, behind a handle that is no view: with a storage of its own,
+ * which counts its own writes. NULL with the error. */
+static fl_tensor *apart(fl_tensor *view)
+{
+    int result = 0;
+    struct storage *own = NULL;
+    struct node *n = tensor_requires_grad(view) ? autograd_node(view, &result) : NULL;
+    if (tensor_requires_grad(view) && !n)
+        return NULL;
+    fl_tensor *y = autograd_unlink(view);
+    if (y && (own = storage_beside(view->storage))) {
+        tensor_set_storage(y, own);
+        storage_release(own);
+    }
+    if (y && (!own || (n && autograd_set_node(y, n, result)))) {
+        tensor_release(y);
+        return NULL;
+    }
+    return y;
+}
+
+int apart_each_compose(fl_tensors tensors, fl_value *y)
+{
+    fl_tensor **list = op_list(y, tensors.count);
+    for (int64_t i = 0; list && i < tensors.count; i++)
+        if (!(list[i] = op_adopt(apart(tensors.data[i]))))
             return -1;
     return list ? 0 : -1;
 }
