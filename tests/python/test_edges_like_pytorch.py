@@ -459,3 +459,71 @@ def test_gradient_of_hardsigmoid_depends_by_0():
     g, = torch.autograd.grad(F.hardsigmoid(x).sum(), x, create_graph=True)
     assert torch.allclose(g, torch.tensor([0, 1 / 6]))
     assert grad(g, x) == ["0.0", "0.0"]
+
+
+PENALTIES = [
+    (lambda x: F.max_pool1d(x, 2), (1, 1, 4)),
+    (lambda x: F.max_pool2d(x, 2), (1, 1, 4, 4)),
+    (lambda x: F.max_pool3d(x, 2), (1, 1, 2, 2, 2)),
+    (lambda x: F.adaptive_max_pool2d(x, 2), (1, 1, 4, 4)),
+    (lambda x: F.avg_pool2d(x, 2), (1, 1, 4, 4)),
+    (lambda x: F.adaptive_avg_pool2d(x, 2), (1, 1, 4, 4)),
+    (lambda x: F.nll_loss(x, torch.tensor([0, 1])), (2, 3)),
+    (F.relu, (2, 3)),
+    (F.leaky_relu, (2, 3)),
+    (lambda x: x**1, (2, 3)),
+]
+
+
+@pytest.mark.parametrize("function, shape", PENALTIES)
+def test_penalty_on_gradients_that_depend_by_0(function, shape):
+    x = torch.arange(float(math.prod(shape))).reshape(shape).requires_grad_()
+    g, = torch.autograd.grad(function(x).sum(), x, create_graph=True)
+    (g.norm() - 1).square().backward()
+    assert x.grad.tolist() == torch.zeros(shape).tolist()
+
+
+def test_name_of_such_a_gradient():
+    x = torch.ones(1, 1, 2, 2, requires_grad=True)
+    g, = torch.autograd.grad(F.max_pool2d(x, 2).sum(), x, create_graph=True)
+    assert g.grad_fn.name() == "MaxPool2DWithIndicesBackwardBackward0"
+
+
+def hexes(t):
+    return [v.hex() for v in t.tolist()]
+
+
+def test_last_bits_of_arange():
+    assert hexes(torch.arange(-1, 1, 0.2, dtype=torch.float64))[3:8] == [
+        "-0x1.9999999999999p-2", "-0x1.9999999999998p-3", "0x1.0000000000000p-54",
+        "0x1.999999999999cp-3", "0x1.999999999999bp-2"]
+    assert hexes(torch.arange(0, 2, 0.1))[7:10] == [
+        "0x1.6666660000000p-1", "0x1.99999a0000000p-1", "0x1.ccccce0000000p-1"]
+    assert hexes(torch.arange(-1, 1, 0.2, dtype=torch.bfloat16))[5] == "0x1.0000000000000p-26"
+    assert torch.arange(0, 5, 1.5, dtype=torch.int32).tolist() == [0, 1, 2, 3]
+    assert torch.arange(0.5, 3, dtype=torch.int16).tolist() == [0, 1, 2]
+
+
+def test_parts_of_unsafe_split_share_memory_alone():
+    x = torch.arange(6.0)
+    a, b = torch.unsafe_chunk(x, 2)
+    a.add_(1)
+    assert x.tolist() == [1, 2, 3, 3, 4, 5]
+    assert (a._version, x._version, a._base) == (1, 0, None)
+    y = leaf(0.0, 1, 2, 3, 4, 5) * 1
+    a, b = torch.unsafe_split(y, 3)
+    assert a.grad_fn.name() == "UnsafeSplitBackward0" and b.storage_offset() == 3
+    kept = a * a
+    b.zero_()  # what kept has saved is not written
+    assert y.tolist() == [0, 1, 2, 0, 0, 0]
+    x = leaf(0.0, 1, 2)
+    c, d = torch.unsafe_split_with_sizes(x * 1, [1, 2])
+    d.mul_(3)
+    assert grad(d.sum(), x) == ["0.0", "3.0", "3.0"]
+    assert [t.shape[0] for t in (c, d)] == [1, 2] and kept.tolist() == [0, 1, 4]
+
+
+def test_results_given_as_out_have_a_type_of_their_own():
+    out = torch.empty(2), torch.empty(2, dtype=torch.int64)
+    y = torch.max(torch.eye(2), 1, out=out)
+    assert type(y).__name__ == "max_out" and y.values is out[0]

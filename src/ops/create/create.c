@@ -463,23 +463,57 @@ int range_shape(fl_value start, fl_value end, fl_value step, fl_dtype dtype, fl_
     return arange_like_shape(start, end, step, dtype, device, true, y);
 }
 
-static double arange_value(const double *p, int64_t i)
+/* p: start and step. */
+static double arange_exact(const double *p, int64_t i)
 {
     return p[0] + (double)i * p[1];
+}
+
+/* PyTorch counts in blocks of a vector, whose first number is rounded to the dtype, and what is left
+ * behind the last pair of blocks from the start. p: start, step, the block's length (a power of 2),
+ * where the blocks end, the dtype. */
+static double arange_double(const double *p, int64_t i)
+{
+    if (i >= (int64_t)p[3])
+        return fma(p[1], (double)i, p[0]);
+    const int64_t within = i & ((int64_t)p[2] - 1);
+    const double first = convert_rounded(fma(p[1], (double)(i - within), p[0]), (int)p[4]);
+    return fma(p[1], (double)within, first);
+}
+
+/* The same of halves, which PyTorch counts in float. */
+static double arange_half(const double *p, int64_t i)
+{
+    const float start = (float)p[0], step = (float)p[1];
+    if (i >= (int64_t)p[3])
+        return fmaf(step, (float)i, start);
+    const int64_t within = i & ((int64_t)p[2] - 1);
+    const double first = convert_rounded(fmaf(step, (float)(i - within), start), (int)p[4]);
+    return fmaf(step, (float)within, (float)first);
+}
+
+static void write_arange(double start, double step, fl_tensor *y)
+{
+    assert(dtype_is_floating(y->dtype));
+    const bool half = dtype_digits(y->dtype) < 24;
+    const int64_t lanes = half ? 16 : 32 / (int64_t)dtype_size(y->dtype);
+    const double p[5] = {start, step, (double)lanes, (double)(y->numel & ~(2 * lanes - 1)),
+                         y->dtype};
+    const double most = ldexp(1, dtype_digits(y->dtype));
+    const bool exact = start == trunc(start) && step == trunc(step) &&
+                       fabs(start) + fabs(step) * (double)y->numel < most;
+    write_counted(y, exact ? arange_exact : half ? arange_half : arange_double, p, 0, 0);
 }
 
 int arange_cpu(fl_value start, fl_value end, fl_value step, fl_dtype dtype, fl_device device,
                bool requires_grad, fl_tensor *y)
 {
     assert(y->ndim == 1 && tensor_is_flat(y));
-    (void)dtype, (void)device;
-    double p[2] = {as_double(start), as_double(step)};
-    if (y->dtype == FL_INT64)
-        start = truncated(start), end = truncated(end), step = truncated(step);
-    if (all_integers(start, end, step))
-        write_counted(y, NULL, NULL, start.as.i, step.as.i);
+    (void)end, (void)dtype, (void)device;
+    if (dtype_is_floating(y->dtype))
+        write_arange(as_double(start), as_double(step), y);
     else
-        write_counted(y, arange_value, p, 0, 0);
+        write_counted(y, NULL, NULL, truncated(start).as.i, truncated(step).as.i);
     return mark(y, requires_grad);
 }
 
