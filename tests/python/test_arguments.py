@@ -112,7 +112,49 @@ def test_named_results():
             "one of:\n",
         ),
         ("X.sum(0, 1)", "sum(): argument 'keepdim' (position 2) must be bool, not int"),
-        ("X.relu(1)", "relu() takes no arguments (1 given)"),
+        ("X.relu(1)", "Tensor.relu() takes no arguments (1 given)"),
+        ("X.clone(1)", "clone() takes 0 positional arguments but 1 was given"),
+        (
+            "torch.add(X)",
+            "add() received an invalid combination of arguments - got (Tensor), but expected "
+            "(Tensor input, Tensor other, *, Number alpha = 1, Tensor out = None)",
+        ),
+        ("X.add()", "add() received an invalid combination of arguments - got (), but expected"),
+        (
+            "torch.eq(X, 'x')",
+            "eq() received an invalid combination of arguments - got (Tensor, str), but expected "
+            "one of:\n",
+        ),
+        (
+            "X.masked_fill(1, 2)",
+            "masked_fill() received an invalid combination of arguments - got (int, int), but "
+            "expected one of:\n",
+        ),
+        (
+            "torch.where(1, X, X)",
+            "where() received an invalid combination of arguments - got (int, Tensor, Tensor), but "
+            "expected one of:\n",
+        ),
+        (
+            "torch.nn.functional.cross_entropy(X, [0])",
+            "cross_entropy_loss(): argument 'target' (position 2) must be Tensor, not list",
+        ),
+        (
+            "torch.nn.functional.cross_entropy(X, X, ignore_index=1.5)",
+            "cross_entropy_loss(): argument 'ignore_index' (position 5) must be int, not float",
+        ),
+        (
+            "torch.nn.functional.nll_loss(X, [0])",
+            "nll_loss_nd(): argument 'target' (position 2) must be Tensor, not list",
+        ),
+        (
+            "torch.nn.functional.cross_entropy(X)",
+            "cross_entropy() missing 1 required positional argument: 'target'",
+        ),
+        (
+            "torch.nn.functional.cross_entropy(X, X, foo=1)",
+            "cross_entropy() got an unexpected keyword argument 'foo'",
+        ),
         (
             "torch.zeros((2, 2.0))",
             "zeros(): argument 'size' failed to unpack the object at pos 2 with "

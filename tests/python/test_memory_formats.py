@@ -227,3 +227,42 @@ def test_results_lie_as_pytorchs(call, strides):
     z = eval(call, names)
     if "randn" not in call:
         torch.testing.assert_close(y, z)
+
+
+# c1: one channel, last; h1: one pixel, channels last; n1: one image; t: turned.
+OF_ONE = [
+    ("torch.clone(c1)", (15, 1, 5, 1)),
+    ("c1 + 1", (15, 1, 5, 1)),
+    ("c1 + c1", (15, 15, 5, 1)),
+    ("c1.relu()", (15, 15, 5, 1)),
+    ("c1.double()", (15, 1, 5, 1)),
+    ("torch.zeros_like(c1)", (15, 1, 5, 1)),
+    ("c1.flip(1)", (15, 1, 5, 1)),
+    ("c1.sort(1)[0]", (15, 1, 5, 1)),
+    ("h1 * 2", (4, 1, 4, 4)),
+    ("h1.masked_fill(h1 > 0, 1.0)", (4, 1, 1, 1)),
+    ("F.pixel_shuffle(n1, 2)", (60, 1, 10, 1)),
+    ("F.interpolate(c1, scale_factor=2)", (60, 1, 10, 1)),
+    ("n1.select_scatter(n1[:, 0], 1, 0)", (60, 1, 20, 4)),
+    ("t.slice_scatter(t[:2], 0, 0, 2)", (1, 4)),
+    ("t.as_strided_scatter(torch.ones(2), (2,), (1,))", (1, 4)),
+    ("F.unfold(n1, 1)", (60, 15, 1)),
+    ("F.max_pool1d(t[None], 2)", (4, 1, 1)),
+    ("F.conv3d(torch.ones(1, 2, 3, 3, 3).to(memory_format=torch.channels_last_3d), "
+     "torch.ones(4, 2, 1, 1, 1))", (108, 27, 9, 3, 1)),
+]
+
+
+@pytest.mark.parametrize(["call", "strides"], OF_ONE)
+def test_dims_of_one_keep_their_strides(call, strides):
+    last = torch.channels_last
+    names = {
+        "torch": torch,
+        "F": torch.nn.functional,
+        "c1": torch.rand(2, 1, 3, 5).to(memory_format=last),
+        "h1": torch.rand(2, 4, 1, 1).to(memory_format=last),
+        "n1": torch.rand(1, 4, 3, 5).to(memory_format=last),
+        "t": torch.rand(3, 4).t(),
+    }
+    assert names["c1"].stride() == (15, 1, 5, 1) and names["t"].stride() == (1, 4)
+    assert eval(call, names).stride() == strides

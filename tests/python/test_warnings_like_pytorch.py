@@ -43,8 +43,14 @@ CALLS = {
         "`nn.functional.upsample_nearest` is deprecated. Use `nn.functional.interpolate` instead.",
     "lambda: torch.nn.functional.upsample_bilinear(x[None, None], 4)":
         "`nn.functional.upsample_bilinear` is deprecated. Use `nn.functional.interpolate` instead.",
+    "lambda: torch.arange(5, out=torch.zeros(3))":
+        "The number of elements in the out tensor of shape [3] is 3 which does not match the "
+        "computed number of elements 5. Note that this may occur as a result of rounding error. "
+        "The out tensor will be resized to a tensor of shape (5,).",
 }
 SILENT = [
+    "lambda: torch.arange(5, out=torch.zeros(5))",
+    "lambda: torch.bernoulli(torch.zeros(5), out=torch.zeros(3))",
     "lambda: torch.linspace(0, 1, 10, out=torch.zeros(2))",
     "lambda: torch.eye(3, out=torch.zeros(2))",
     "lambda: torch.randperm(6, out=torch.zeros(2).long())",
@@ -63,6 +69,18 @@ def test_what_is_told():
     assert len(lines) == len(CALLS), lines
     for line, want in zip(lines, CALLS.values()):
         assert line.startswith(want), line
+
+
+def test_masks_of_expanded_memory():
+    import warnings
+
+    import flambeau as torch
+
+    with warnings.catch_warnings(record=True) as seen:
+        warnings.simplefilter("always")
+        torch.zeros(1).expand(3)[torch.tensor([True, False, True])] = 5.0
+    assert [str(w.message)[:40] for w in seen] == [
+        "Use of index_put_ on expanded tensors is", "Use of masked_fill_ on expanded tensors "]
 
 
 @pytest.mark.parametrize("call", SILENT)

@@ -33,28 +33,50 @@ __all__ = [
 ]
 
 
+# What PyTorch's functions call in turn: its name, and where reduction stands in front of others.
+_INNER = {
+    "cross_entropy": ("cross_entropy_loss", {"ignore_index": 5, "label_smoothing": 6}),
+    "nll_loss": ("nll_loss_nd", {"ignore_index": 5}),
+}
+
+
+def _with_inner_name(name, error):
+    """A TypeError of the operator NAME in the words of what PyTorch's function calls."""
+    inner, places = _INNER[name]
+    first, *rest = str(error).split("\n")
+    first = first.replace(f"{name}()", f"{inner}()", 1)
+    for argument, place in places.items():
+        first = re.sub(rf"('{argument}' \(position )\d+", rf"\g<1>{place}", first)
+    error.args = ("\n".join([first, *rest]),)
+
+
 def _with_old_names(name, signature):
     """The operator NAME with the arguments of `signature`, old names of its reduction among them."""
     names, operator = signature.split(), getattr(_nn, name)
-
-    def loss(*args, **kwargs):
-        if len(args) > len(names):
-            raise TypeError(
-                f"{name}() takes {len(names)} positional arguments but {len(args)} were given"
-            )
-        for given in names[: len(args)]:
-            if given in kwargs:
-                raise TypeError(f"{name}() got multiple values for argument '{given}'")
-        kwargs.update(zip(names, args))
-        old = kwargs.pop("size_average", None), kwargs.pop("reduce", None)
-        if old != (None, None):
-            kwargs["reduction"] = _reduction.legacy_get_string(*old)
-        return operator(**kwargs)
-
     line, text = operator.__doc__.split("\n\n", 1)
     defaults = dict(re.findall(r"(\w+)=([^,)]+)", line))
     old = dict.fromkeys(("size_average", "reduce"), "None")
     shown = [n + "=" + {**old, **defaults}[n] if n in old or n in defaults else n for n in names]
+    order = [n for n in re.findall(r"(\w+)[=,)]", line.split("(", 1)[1]) if n in names]
+    arranged = None
+
+    def loss(*args, **kwargs):
+        nonlocal arranged
+        if arranged is None:  # Python's own errors of calls, made when first wanted
+            scope = {}
+            exec(f"def {name}({', '.join(shown)}): return locals()", scope)
+            arranged = scope[name]
+        given = arranged(*args, **kwargs)
+        if (given["size_average"], given["reduce"]) != (None, None):
+            given["reduction"] = _reduction.legacy_get_string(given["size_average"],
+                                                              given["reduce"])
+        try:
+            return operator(*[given[n] for n in order])
+        except TypeError as error:
+            if name in _INNER:
+                _with_inner_name(name, error)
+            raise
+
     loss.__name__ = loss.__qualname__ = name
     return _C.shortcut(loss, operator, names.index("size_average"), ("size_average", "reduce"),
                        f"{name}({', '.join(shown)})\n--\n\n{text}")

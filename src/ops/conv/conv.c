@@ -122,11 +122,6 @@ static int check_tensors(const fl_tensor *input, const fl_tensor *weight, const 
                          int spatial, int64_t groups, bool transposed)
 {
     char got[128], filter[128];
-    if (weight->ndim != spatial + 2)
-        return error_set(
-            FL_RUNTIME_ERROR,
-            "weight should have at least three dimensions (here %d for conv%dd), but got %d",
-            spatial + 2, spatial, weight->ndim);
     if (input->ndim != spatial + 2 && input->ndim != spatial + 1) {
         error_set(FL_RUNTIME_ERROR,
                   "Expected %dD (unbatched) or %dD (batched) input to conv%s%dd, but got input of "
@@ -135,6 +130,11 @@ static int check_tensors(const fl_tensor *input, const fl_tensor *weight, const 
                   shape_text(got, sizeof got, input->ndim, input->sizes));
         return hint_of_rank(input, spatial);
     }
+    if (weight->ndim != spatial + 2)
+        return error_set(
+            FL_RUNTIME_ERROR,
+            "weight should have at least three dimensions (here %d for conv%dd), but got %d",
+            spatial + 2, spatial, weight->ndim);
     if (input->dtype != weight->dtype || (bias && bias->dtype != input->dtype)) {
         if (!transposed && bias && bias->dtype != input->dtype)
             error_set(FL_RUNTIME_ERROR, "Input type (%s) and bias type (%s) should be the same",
@@ -448,7 +448,8 @@ static int convolve(fl_tensor *input, fl_tensor *weight, fl_tensor *bias, fl_int
     if (spatial == 3) {
         if (conv3d_forward(input, weight, bias, &w, groups, y))
             return -1;
-        *y = fl__keep_format(fl__keep_format(*y, weight), input);
+        if (input->ndim == 5 && input->sizes[0] > 1) /* PyTorch's of one volume: row by row */
+            *y = fl__keep_format(fl__keep_format(*y, weight), input);
         return *y ? 0 : -1;
     }
     widen_window(&w, spatial);

@@ -200,6 +200,13 @@ static int check_mode(const fl_tensor *input, const char *name, const struct mod
         return error_set(FL_VALUE_ERROR,
                          "align_corners option can only be set with the interpolating modes: "
                          "linear | bilinear | bicubic | trilinear");
+    const int needed = strcmp(name, "linear") == 0      ? 3
+                       : strcmp(name, "bilinear") == 0  ? 4
+                       : strcmp(name, "trilinear") == 0 ? 5
+                                                        : 0;
+    if (needed && input->ndim != needed && input->ndim >= 3 && input->ndim <= 5)
+        return error_set(FL_NOT_IMPLEMENTED, "Got %dD input, but %s mode needs %dD input",
+                         input->ndim, name, needed);
     if (!mode || (mode->ndim ? mode->ndim != input->ndim : input->ndim < 3 || input->ndim > 5))
         return error_set(FL_NOT_IMPLEMENTED,
                          "Input Error: Only 3D, 4D and 5D input Tensors supported (got %dD) for "
@@ -215,11 +222,24 @@ static int check_mode(const fl_tensor *input, const char *name, const struct mod
     return 0;
 }
 
-/* "(8, 8)", as Python shows sizes. */
+/* "(1, 2.5)", as Python shows numbers. */
+static const char *factors_text(char *out, size_t room, fl_floats scale)
+{
+    assert(room > 4);
+    size_t used = 0;
+    for (int64_t i = 0; i < scale.count && used + 32 < room; i++)
+        used += (size_t)snprintf(out + used, room - used, "%s%g", i ? ", " : "(", scale.data[i]);
+    snprintf(out + used, room - used, scale.count == 1 ? ",)" : scale.count ? ")" : "()");
+    return out;
+}
+
+/* "(8, 8)" and "(8,)", as Python shows sizes. */
 static const char *tuple_text(char *out, size_t room, int64_t count, const int64_t *sizes)
 {
     shape_text(out, room, (int)count, sizes);
-    out[0] = '(', out[strlen(out) - 1] = ')';
+    const size_t end = strlen(out) - 1;
+    out[0] = '(';
+    snprintf(out + end, room - end, count == 1 ? ",)" : ")");
     return out;
 }
 
@@ -244,9 +264,9 @@ static int find_sizes(struct resize *r, const fl_tensor *input, fl_ints size, fl
         return error_set(
             FL_VALUE_ERROR,
             "Input and scale_factor must have the same number of spatial dimensions, but got input "
-            "with spatial dimensions of %s and scale_factor of %lld numbers. Please provide input "
+            "with spatial dimensions of %s and scale_factor of shape %s. Please provide input "
             "tensor in (N, C, d1, d2, ...,dK) format and scale_factor in (s1, s2, ...,sK) format.",
-            shape_text(a, sizeof a, r->spatial, old), (long long)scale.count);
+            shape_text(a, sizeof a, r->spatial, old), factors_text(b, sizeof b, scale));
     if (size.data && recompute)
         return error_set(FL_VALUE_ERROR,
                          "recompute_scale_factor is not meaningful with an explicit size.");

@@ -1,6 +1,7 @@
 /* Windows of images as columns, and back. */
 
 #include "core/error.h"
+#include "flambeau/ops/copy.h"
 #include "flambeau/ops/create.h"
 #include "flambeau/ops/index.h"
 #include "flambeau/ops/pointwise.h"
@@ -99,6 +100,7 @@ int unfold_windows_compose(fl_tensor *input, fl_ints kernel_size, fl_ints dilati
         part[i] = at_place(padded, &w, i / kw, i % kw);
     const int64_t shape[] = {t->sizes[0], t->sizes[1] * w.taps, w.count[0] * w.count[1]};
     fl_tensor *columns = fl_reshape(op_stacked(part, w.taps, 2), (fl_ints){shape, 3});
+    columns = columns ? fl_contiguous(columns, FORMAT_CONTIGUOUS) : NULL;
     op_list_drop(&list);
     return op_give(y, input->ndim == 3 ? fl_squeeze_dim(columns, 0) : columns);
 }
@@ -146,6 +148,9 @@ int fold_compose(fl_tensor *input, fl_ints output_size, fl_ints kernel_size, fl_
     for (int64_t i = 0; sum && i < w.taps; i++)
         if (!fl_add_(at_place(sum, &w, i / kw, i % kw), fl_select(parts, 2, i), fl_int(1)))
             return -1;
-    sum = fl_narrow(fl_narrow(sum, 2, w.padding[0], height), 3, w.padding[1], width);
+    if (w.padding[0] || w.padding[1]) {
+        sum = fl_narrow(fl_narrow(sum, 2, w.padding[0], height), 3, w.padding[1], width);
+        sum = sum ? fl_contiguous(sum, FORMAT_CONTIGUOUS) : NULL;
+    }
     return op_give(y, input->ndim == 2 ? fl_squeeze_dim(sum, 0) : sum);
 }

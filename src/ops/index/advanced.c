@@ -397,7 +397,9 @@ int index_put__cpu(fl_tensor *self, fl_tensors indices, fl_tensor *values, bool 
 {
     const fl_tensor *mask = lone_mask(indices);
     struct plan p;
-    if (index_warn_expanded(self, "index_put_", "tensor[indices] = tensor"))
+    if (index_warn_expanded(self, "index_put_", "tensor[indices] = tensor") ||
+        (!accumulate && is_masked_fill(indices, values) &&
+         index_warn_expanded(self, "masked_fill_", "tensor[mask] = scalar")))
         return -1;
     if (values->dtype != self->dtype && !(values->flags & TENSOR_WRAPPED_NUMBER) &&
         (accumulate || !is_masked_fill(indices, values)))

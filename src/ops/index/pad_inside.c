@@ -122,7 +122,7 @@ int padded_compose(fl_tensor *input, fl_ints pad, const char *mode, fl_value val
         return *y ? 0 : -1;
     }
     if (given && number_real(&value) != 0)
-        return error_set(FL_VALUE_ERROR, "Padding mode \"%s\" doesn't take in value argument",
+        return error_set(FL_RUNTIME_ERROR, "Padding mode \"%s\" doesn't take in value argument",
                          mode);
     int how = inside_of(mode);
     if (how < 0)

@@ -373,7 +373,7 @@ static PyObject *run(const fl_op *op, struct arguments *a)
     }
     if (op->results == 1 && results[0].tag == FL_TENSOR)
         return pytensor_wrap(results[0].as.tensor);
-    return results_wrap(op, results);
+    return results_wrap(a->out ? op->out : op, results);
 }
 
 static PyObject *call(const struct python_name *name, PyObject *self, PyObject *const *args,
@@ -409,7 +409,8 @@ static PyObject *call(const struct python_name *name, PyObject *self, PyObject *
             Py_DECREF(old.names);
         return result;
     }
-    return mismatch_raise(name, why, self != NULL, args, nargs, kwnames);
+    return mismatch_raise(name, why, self != NULL, old_overloads_has(name->called), args, nargs,
+                          kwnames);
 }
 
 PyObject *arguments_call_method(const struct python_name *name, PyObject *self,

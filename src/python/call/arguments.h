@@ -99,10 +99,10 @@ fl_tensor **values_list(struct arguments *a, Py_ssize_t count);
 void values_release(struct arguments *a);
 
 /* mismatch.c: the TypeError for a call that fits no overload; always NULL. `why` has one entry an
- * overload. */
+ * overload. old: PyTorch has deprecated ones besides. */
 enum { OVERLOADS_MAX = 16 };
 PyObject *mismatch_raise(const struct python_name *name, const struct mismatch *why, bool method,
-                         PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames);
+                         bool old, PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames);
 
 /* "(Tensor input, Tensor other, *, Number alpha = 1)", cut where it does not fit. */
 void mismatch_signature(char *text, size_t size, const fl_op *op, bool method);
@@ -115,6 +115,8 @@ struct old_arguments {
 };
 int old_overloads_arrange(const struct python_name *name, bool method, PyObject *const *args,
                           Py_ssize_t nargs, PyObject *kwnames, struct old_arguments *a);
+/* Whether a function of that name has such an overload. */
+bool old_overloads_has(const char *name);
 
 /* results.c: what a call returns. Takes over the references in `results`. */
 PyObject *results_wrap(const fl_op *op, fl_value *results);

@@ -97,8 +97,8 @@ static void append_default(struct text *t, const struct op_param *p)
         append(t, " = None");
 }
 
-/* "(Tensor input, Tensor other, *, Number alpha = 1)" */
-static void append_signature(struct text *t, const fl_op *op, bool method)
+/* "(Tensor input, Tensor other, *, Number alpha = 1)"; numbers: what may be a number is one. */
+static void append_signature(struct text *t, const fl_op *op, bool method, bool numbers)
 {
     int self_at = method ? arguments_self(op) : -1;
     const char *comma = "";
@@ -112,7 +112,8 @@ static void append_signature(struct text *t, const fl_op *op, bool method)
             append(t, "%s*", comma);
             comma = ", ", star = true;
         }
-        append(t, "%s%s %s", comma, type_text(p), param_name(p));
+        append(t, "%s%s %s", comma,
+               numbers && p->type == TYPE_OPERAND ? "Number" : type_text(p), param_name(p));
         if (!is_required(p))
             append_default(t, p);
         comma = ", ";
@@ -127,7 +128,7 @@ void mismatch_signature(char *text, size_t size, const fl_op *op, bool method)
 {
     assert(size > 0);
     struct text t = {0};
-    append_signature(&t, op, method);
+    append_signature(&t, op, method, false);
     const size_t length = t.length < size ? t.length : size - 1;
     memcpy(text, t.data, length);
     text[length] = '\0';
@@ -147,18 +148,37 @@ static void append_given(struct text *t, PyObject *const *args, Py_ssize_t nargs
     append(t, keywords && !nargs ? ", )" : ")"); /* as PyTorch writes it */
 }
 
+/* Whether PyTorch has two overloads of the same count of arguments where one stands here, which takes
+ * a tensor or a number, an int or a list: of these it always lists all. */
+static bool stands_for_two(const char *name, bool method)
+{
+    static const char BOTH[] =
+        " bitwise_and bitwise_left_shift bitwise_or bitwise_right_shift bitwise_xor bucketize "
+        "clamp_max clamp_min copysign eq fill float_power fmod ge greater greater_equal gt "
+        "index_fill le less less_equal linspace logspace lt masked_fill moveaxis movedim "
+        "nanquantile narrow ne not_equal quantile randint_like remainder rsub searchsorted where "
+        "xlogy ";
+    static const char METHODS[] = " divide floor_divide multiply subtract true_divide ";
+    char word[64];
+    const size_t length = strlen(name) - (*name && name[strlen(name) - 1] == '_');
+    snprintf(word, sizeof word, " %.*s ", (int)length, name);
+    return strstr(BOTH, word) || (method && strstr(METHODS, word));
+}
+
 static PyObject *raise_all(const struct python_name *name, bool method, PyObject *const *args,
                            Py_ssize_t nargs, PyObject *kwnames)
 {
     struct text t = {0};
     append(&t, "%s() received an invalid combination of arguments - got ", name->called);
     append_given(&t, args, nargs, kwnames);
-    append(&t, name->count == 1 ? ", but expected " : ", but expected one of:\n");
-    for (int i = 0; i < name->count; i++) {
-        append(&t, name->count == 1 ? "" : " * ");
-        append_signature(&t, name->overloads[i], method);
-        append(&t, name->count == 1 ? "" : "\n");
-    }
+    const bool pair = stands_for_two(name->called, method), one = name->count == 1 && !pair;
+    append(&t, one ? ", but expected " : ", but expected one of:\n");
+    for (int i = 0; i < name->count; i++)
+        for (int numbers = 0; numbers <= pair; numbers++) {
+            append(&t, one ? "" : " * ");
+            append_signature(&t, name->overloads[i], method, numbers);
+            append(&t, one ? "" : "\n");
+        }
     PyErr_Clear();
     PyErr_SetString(PyExc_TypeError, t.data);
     return NULL;
@@ -192,19 +212,20 @@ static PyObject *raise_missing(const char *name, const fl_op *op, int from, bool
             append(&t, "%s\"%s\"", missing++ ? ", " : "", param_name(&op->param[i]));
     struct text english = {0}, chinese = {0};
     append(&english, "it is called as %s", name);
-    append_signature(&english, op, method);
+    append_signature(&english, op, method, false);
     append(&chinese, "它的调用形式是 %s", name);
-    append_signature(&chinese, op, method);
+    append_signature(&chinese, op, method, false);
     /* the plural is PyTorch's own */
     PyErr_Format(PyExc_TypeError, "%s() missing %d required positional argument%s: %s", name,
                  missing, missing == 1 ? "s" : "", t.data);
     return raise_hint(english.data, chinese.data);
 }
 
-static PyObject *raise_count(const char *name, struct counts c, Py_ssize_t nargs)
+static PyObject *raise_count(const char *name, struct counts c, bool method, Py_ssize_t nargs)
 {
-    if (c.positional == 0)
-        return PyErr_Format(PyExc_TypeError, "%s() takes no arguments (%zd given)", name, nargs);
+    if (c.most == 0 && method)
+        return PyErr_Format(PyExc_TypeError, "Tensor.%s() takes no arguments (%zd given)", name,
+                            nargs);
     if (c.least != c.positional)
         return PyErr_Format(PyExc_TypeError,
                             "%s() takes from %d to %d positional arguments but %zd were given",
@@ -281,7 +302,7 @@ static PyObject *raise_one(const char *name, const fl_op *op, const struct misma
     const struct op_param *p = &op->param[why->param];
     switch (why->kind) {
     case MISMATCH_TOO_MANY:
-        return raise_count(name, counts_of(op, method), nargs);
+        return raise_count(name, counts_of(op, method), method, nargs);
     case MISMATCH_MISSING:
         return raise_missing(name, op, why->param, method);
     case MISMATCH_KEYWORD:
@@ -303,7 +324,7 @@ static PyObject *raise_one(const char *name, const fl_op *op, const struct misma
 }
 
 PyObject *mismatch_raise(const struct python_name *name, const struct mismatch *why, bool method,
-                         PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames)
+                         bool old, PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames)
 {
     Py_ssize_t given = nargs + (kwnames ? PyTuple_Size(kwnames) : 0);
     int plausible = 0, which = 0;
@@ -312,7 +333,8 @@ PyObject *mismatch_raise(const struct python_name *name, const struct mismatch *
         if (given >= c.least && given <= c.most)
             plausible++, which = i;
     }
-    if (name->count == 1 || plausible == 1)
+    if (!stands_for_two(name->called, method) &&
+        (plausible == 1 || (name->count == 1 && !old)))
         return raise_one(name->called, name->overloads[which], &why[which], method, nargs);
     return raise_all(name, method, args, nargs, kwnames);
 }

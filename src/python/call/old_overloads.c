@@ -35,6 +35,11 @@ static const struct old_overload *old_of(const char *name)
     return NULL;
 }
 
+bool old_overloads_has(const char *name)
+{
+    return old_of(name) != NULL;
+}
+
 /* Whether `given` is the layout, of a method without its first tensor. */
 static bool is_layout(const char *layout, bool method, const char *given)
 {

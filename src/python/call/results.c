@@ -10,10 +10,11 @@
 #include "python/call/arguments.h"
 #include "python/tensor/tensor_object.h"
 
-/* The type of one operator's results: overloads and forms have it together. */
+/* The type of one operator's results: overloads have it together; those of out= have their own. */
 struct named_type {
     PyObject *type;
     const char *base; /* the functional form's */
+    bool out;
     const char *const *names;
     int count;
     char title[64];
@@ -92,7 +93,8 @@ static bool make_type(struct named_type *n)
 {
     for (int i = 0; i < n->count; i++)
         n->properties[i] = (PyGetSetDef){n->names[i], item_get, NULL, NULL, (void *)(intptr_t)i};
-    PyOS_snprintf(n->title, sizeof n->title, "torch.return_types.%s", n->base);
+    PyOS_snprintf(n->title, sizeof n->title, "torch.return_types.%s%s", n->base,
+                  n->out ? "_out" : "");
     PyType_Spec spec = {
         .name = n->title,
         .flags = Py_TPFLAGS_DEFAULT,
@@ -116,15 +118,15 @@ static bool make_type(struct named_type *n)
 }
 
 /* The type for an operator whose results have names, borrowed; NULL with an exception. */
-static PyObject *type_of(const fl_op *f)
+static PyObject *type_of(const fl_op *f, bool out)
 {
     for (const struct named_type *n = named_types; n; n = n->next)
-        if (strcmp(n->base, f->base) == 0 && n->count == f->results)
+        if (strcmp(n->base, f->base) == 0 && n->count == f->results && n->out == out)
             return n->type;
     struct named_type *n = PyMem_Calloc(1, sizeof *n);
     if (!n)
         return PyErr_NoMemory();
-    n->base = f->base, n->names = f->result_names, n->count = f->results;
+    n->base = f->base, n->names = f->result_names, n->count = f->results, n->out = out;
     if (!make_type(n)) {
         PyMem_Free(n);
         return NULL;
@@ -140,7 +142,7 @@ static PyObject *tuple_for(const fl_op *op)
     assert(op->results > 1 && op->results <= OP_RESULTS);
     if (!op->function->result_names)
         return PyTuple_New(op->results);
-    PyObject *type = type_of(op->function);
+    PyObject *type = type_of(op->function, op->form == FORM_OUT);
     return type ? PyType_GenericAlloc((PyTypeObject *)type, op->results) : NULL;
 }
 
