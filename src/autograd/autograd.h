@@ -56,7 +56,7 @@ struct node {
     struct grad_hooks *hooks; /* NULL: none */
     bool released;            /* saved tensors are gone: a second backward is an error */
     const struct node_order *order; /* NULL: the edges' */
-    uint64_t inside; /* of an order: nodes from this number on count as leaves; 0: none */
+    uint64_t inside;          /* of an order: nodes from this number on count as leaves; 0: none */
     void *python;             /* the live Python object that shows this node, borrowed */
     const void *code;         /* who made it, where somebody asked: see autograd_anomaly */
 };

@@ -68,7 +68,8 @@ int record_shown(const struct node *n, struct edge *shown)
         return -1;
     for (int i = 0; i < n->edges; i++)
         shown[i] = n->edge[i];
-    if (n->edges == 3 && record_is_of(n, &op_linear)) { /* linear: PyTorch's addmm has the bias first */
+    if (n->edges == 3 &&
+        record_is_of(n, &op_linear)) { /* linear: PyTorch's addmm has the bias first */
         const struct edge bias = shown[2];
         shown[2] = shown[1], shown[1] = shown[0], shown[0] = bias;
     }

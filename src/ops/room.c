@@ -43,7 +43,8 @@ int room_resize(const fl_op *f, fl_tensor *to, int ndim, const int64_t *sizes)
                      shape_text(was, sizeof was, to->ndim, to->sizes), (long long)to->numel,
                      (long long)sizes[0], (long long)sizes[0]))
         return -1;
-    return is_of_others(f) && !f->random ? tensor_resize_output(to, ndim, sizes) : tensor_resize(to, ndim, sizes);
+    return is_of_others(f) && !f->random ? tensor_resize_output(to, ndim, sizes)
+                                         : tensor_resize(to, ndim, sizes);
 }
 
 int room_take(const fl_op *f, const fl_value *args, fl_tensor *to, int ndim, const int64_t *sizes,

@@ -78,7 +78,8 @@ FIXES = [
         "或先把一个张量变为另一个的大小（特征维用 nn.Linear({1}, {3})）。",
     ),
     (
-        r"Input Error: Only 3D, 4D and 5D input Tensors supported",
+        r"Input Error: Only 3D, 4D and 5D input Tensors supported|"
+        r"Got \dD input, but \w+ mode needs \dD input",
         "an image is (batch, channels, height, width): F.interpolate(x.unsqueeze(0), "
         "...).squeeze(0); for 3 dims (batch, channels, length) the mode is 'linear'.",
         "图像的形状是（批次, 通道, 高, 宽）：F.interpolate(x.unsqueeze(0), ...).squeeze(0)；"
@@ -106,7 +107,8 @@ FIXES = [
         "& 和 | 的优先级高于 > 和 <，每个比较都要加括号：(x > 0) & (x < 1)。",
     ),
     (
-        r"argument '(?:value|other)' \(position \d+\) must be (?:Tensor|Number), not str",
+        r"argument '(?:value|other)' \(position \d+\) must be (?:Tensor|Number), not str|"
+        r"(?:masked_fill_?|eq|ne|lt|le|gt|ge)\(\) received an invalid .* got \((?:Tensor, )?str\)",
         "a number is written without quotes: infinity is float('-inf').",
         "数不能加引号：无穷写作 float('-inf')。",
     ),

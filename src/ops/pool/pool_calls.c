@@ -131,8 +131,7 @@ int max_pool2d_compose(fl_tensor *self, fl_ints kernel_size, fl_ints stride, fl_
 int max_pool1d_compose(fl_tensor *self, fl_ints kernel_size, fl_ints stride, fl_ints padding,
                        fl_ints dilation, bool ceil_mode, fl_tensor **y)
 {
-    if (max_pool("max_pool1d", self, kernel_size, stride, padding, dilation, ceil_mode, 1, y,
-                 NULL))
+    if (max_pool("max_pool1d", self, kernel_size, stride, padding, dilation, ceil_mode, 1, y, NULL))
         return -1;
     if (!autograd_mode.grad || !tensor_requires_grad(self)) /* PyTorch's own kernel: row by row */
         *y = fl_contiguous(*y, FORMAT_CONTIGUOUS);

@@ -62,8 +62,7 @@ int randint_like_compose(fl_tensor *self, int64_t high, fl_dtype dtype, fl_devic
 static int check_deviations(const fl_tensor *std)
 {
     if (dtype_is_complex(std->dtype))
-        return error_set(FL_RUNTIME_ERROR,
-                         "normal expects standard deviation to be non-complex");
+        return error_set(FL_RUNTIME_ERROR, "normal expects standard deviation to be non-complex");
     fl_tensor *dense = tensor_as(std, FL_FLOAT64);
     const double *p = dense ? tensor_data(dense) : NULL;
     int status = dense ? 0 : -1;
@@ -80,8 +79,7 @@ static int change(const fl_op *f, fl_tensor *y, fl_value operand)
     assert(f->inplace && y->storage);
     const bool mode = autograd_mode.grad;
     autograd_mode.grad = false;
-    fl_tensor *same =
-        op_call1(f->inplace, (fl_value[]){fl_tensor_value(y), operand, fl_int(1)});
+    fl_tensor *same = op_call1(f->inplace, (fl_value[]){fl_tensor_value(y), operand, fl_int(1)});
     autograd_mode.grad = mode;
     tensor_release(same);
     return same ? 0 : -1;

@@ -636,8 +636,8 @@ int multinomial_cpu(fl_tensor *self, int64_t num_samples, bool replacement, fl_g
     fl_tensor *weights = tensor_new(self->ndim, self->sizes, FL_FLOAT64);
     int status = weights && g ? tensor_copy(weights, self) : -1;
     double *w = weights ? tensor_data(weights) : NULL;
-    fl_tensor *drawn = y->flags & TENSOR_CONTIGUOUS ? tensor_retain(y)
-                                                    : tensor_new(y->ndim, y->sizes, FL_INT64);
+    fl_tensor *drawn =
+        y->flags & TENSOR_CONTIGUOUS ? tensor_retain(y) : tensor_new(y->ndim, y->sizes, FL_INT64);
     status = drawn ? status : -1;
     for (int64_t r = 0; status == 0 && n && r < self->numel / n; r++)
         status = check_weights(w + r * n, n);

@@ -263,7 +263,9 @@ static int run_cell(enum rnn_cell cell, fl_tensor *input, fl_tensor *hx, fl_tens
     /* edges are x, hx, cx, w_ih, w_hh, b_ih, b_hh */
     static const struct node_order ORDERS[2][3] = {
         {{true, 4, {0, 2, 1, 3}}, {true, 4, {1, 3, 0, 2}}, {true, 5, {2, 0, 3, 1, 4}}},
-        {{true, 6, {4, 0, 2, 5, 1, 3}}, {true, 6, {5, 1, 3, 4, 0, 2}}, {true, 7, {2, 5, 0, 3, 6, 1, 4}}}};
+        {{true, 6, {4, 0, 2, 5, 1, 3}},
+         {true, 6, {5, 1, 3, 4, 0, 2}},
+         {true, 7, {2, 5, 0, 3, 6, 1, 4}}}};
     record_show(*hy, x, titles[cell]);
     record_order(*hy, &ORDERS[b_ih != NULL][cell == RNN_LSTM ? 2 : cell == RNN_GRU], true);
     return 0;

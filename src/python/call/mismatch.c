@@ -112,8 +112,8 @@ static void append_signature(struct text *t, const fl_op *op, bool method, bool 
             append(t, "%s*", comma);
             comma = ", ", star = true;
         }
-        append(t, "%s%s %s", comma,
-               numbers && p->type == TYPE_OPERAND ? "Number" : type_text(p), param_name(p));
+        append(t, "%s%s %s", comma, numbers && p->type == TYPE_OPERAND ? "Number" : type_text(p),
+               param_name(p));
         if (!is_required(p))
             append_default(t, p);
         comma = ", ";
@@ -333,8 +333,7 @@ PyObject *mismatch_raise(const struct python_name *name, const struct mismatch *
         if (given >= c.least && given <= c.most)
             plausible++, which = i;
     }
-    if (!stands_for_two(name->called, method) &&
-        (plausible == 1 || (name->count == 1 && !old)))
+    if (!stands_for_two(name->called, method) && (plausible == 1 || (name->count == 1 && !old)))
         return raise_one(name->called, name->overloads[which], &why[which], method, nargs);
     return raise_all(name, method, args, nargs, kwnames);
 }
