@@ -79,7 +79,7 @@ inf, nan = math.inf, math.nan
 
 def source():
     """The harness: do_NAME_TYPE(n, operands..., y), one line each."""
-    lines = ['#include "ops/pointwise/math.h"', '#include "core/half.h"']
+    lines = ['#include "ops/pointwise/math_blocks.h"', '#include "core/half.h"']
     loop = ("void do_{0}(long n, {1}, {2} *restrict y) "
             "{{ for (long i = 0; i < n; i++) y[i] = {3}; }}")
     for t in ("f32", "f64"):
@@ -89,7 +89,9 @@ def source():
         for f in [*BINARY, *QUOTIENTS]:
             lines.append(loop.format(f"{f}_{t}", f"const {c} *restrict a, const {c} *restrict b", c,
                                      f"m_{f}_{t}(a[i], b[i])"))
-    lines.append(loop.format("erfinv_near_f32", "const float *restrict a", "float", "m_erfinv_near_f32(a[i])"))
+    lines.append("void do_erfinv_inner_f32(long n, const float *restrict a, float *restrict y) "
+                 "{ for (long i = 0; i < n; i += M_INNER_BLOCK) y[0] = m_erfinv_inner_block_f32(a + i, y + i, "
+                 "n - i < M_INNER_BLOCK ? n - i : M_INNER_BLOCK) ? y[0] : M_NAN_F32; }")
     for t in ("i32", "i64"):
         c = CTYPES[t]
         for f in [*INTEGER, *(["floordiv_near", "mod_near"] if t == "i64" else [])]:
@@ -547,15 +549,20 @@ def test_integers(library, t):
         assert [(c, g) for c, g in zip(cases, got) if g != want(*c)] == []
 
 
-def test_near_erfinv(library):
-    """The way for numbers below 0.9966 that are 0 or not tiny has the bits of the long way."""
+def test_inner_erfinv(library):
+    """Numbers below 1 - 2^-8 that are 0 or not tiny have the same bits by blocks and one by one."""
     rng = random.Random(0)
-    xs = [0.0, -0.0, 2.0**-100, -2.0**-100, 0.99659, -0.99659]
-    xs += [rng.uniform(-0.9966, 0.9966) for _ in range(20000)] + [2.0**rng.uniform(-100, -1) for _ in range(2000)]
-    xs = [x for x in array.array("f", xs) if abs(x) < array.array("f", [0.9966])[0]]
+    xs = [0.5, 0.0, -0.0, 2.0**-100, -2.0**-100, 0.99609, -0.99609, 0.25, 0.75]
+    xs += [rng.uniform(-0.99609, 0.99609) for _ in range(20000)] + [2.0**rng.uniform(-100, -1) for _ in range(2000)]
+    xs = array.array("f", xs)
     for isa in library:
-        near, whole = (run(library, f"{f}_f32", ["f32"], "f32", xs, isa=isa) for f in ("erfinv_near", "erfinv"))
-        assert bits(near) == bits(whole)
+        blocks, whole = (run(library, f"{f}_f32", ["f32"], "f32", xs, isa=isa) for f in ("erfinv_inner", "erfinv"))
+        assert bits(blocks) == bits(whole)
+    for bad in (0.99610, -1.0, 2.0, nan, inf, 2.0**-101, -2.0**-149):
+        for place in (0, 5, 127, 130):
+            ys = [0.1] * 131
+            ys[place] = bad
+            assert math.isnan(run(library, "erfinv_inner_f32", ["f32"], "f32", array.array("f", ys))[0])
 
 
 @pytest.mark.parametrize("t", ["f32", "f64"])

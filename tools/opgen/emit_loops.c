@@ -154,25 +154,41 @@ static struct side side_of(const struct loop_spec *spec, int k)
     return (struct side){text_format("s%d", k), text_format("&s%d, 0", k)};
 }
 
+/* erfinv of an operand is made by blocks first, and made again where numbers are near 1 or tiny:
+ * adds the blocks to `made` and the question to `test`. *far: the loop for blocks with such numbers. */
+static const char *replace_inner(const struct loop_spec *spec, const char *near, const char **far,
+                                 const char **made, const char **test)
+{
+    for (int k = 0; k < spec->operands; k++) {
+        const char *call = text_format("m_erfinv_f32(x%d)", k);
+        if (!strstr(near, call))
+            continue;
+        near = text_substitute(near, call, text_format("((void)x%d, inner%d[i - from])", k, k));
+        *far = text_substitute(*far, call,
+                               text_format("m_erfinv_outer_f32(x%d, inner%d[i - from])", k, k));
+        *made = text_format("%s    float inner%d[M_INNER_BLOCK];\n    const bool all_inner%d = "
+                            "m_erfinv_inner_block_f32(d%d + from, inner%d, to - from);\n",
+                            *made, k, k, k, k);
+        *test = text_format("%s%sall_inner%d", *test, **test ? " && " : "", k);
+    }
+    return near;
+}
+
 /* A loop that calls sin, fmod or erfinv of operands themselves, or one of their kin, is written
  * twice, and chooses block by block: where all angles, quotients or numbers are near 0, functions
  * that leave out the far ones give the same bits several times faster. */
 static const char *choose_near(const struct loop_spec *spec, const char *loop)
 {
     static const char *const angles[] = {"sin", "cos", "tan", NULL},
-                             *const inner[] = {"erfinv", NULL},
                              *const quotients[] = {"fmod",     "remainder", "floor_divide",
                                                    "floordiv", "mod",       NULL};
-    const char *bits = compute_name(spec->type), *near = loop, *test = "";
+    const char *bits = compute_name(spec->type), *near = loop, *far = loop, *made = "", *test = "";
     if (spec->type == I32 || spec->type >= C64) /* have no far ones */
         return loop;
     for (int k = 0; k < spec->operands; k++) {
         const char *x = text_format("x%d", k), *numbers = text_format("(d%d + from, to - from)", k);
         near = replace_far(near, angles, bits, x, text_format("m_all_near_%s%s", bits, numbers),
                            &test);
-        if (spec->type == F32)
-            near =
-                replace_far(near, inner, bits, x, text_format("m_all_inner_f32%s", numbers), &test);
     }
     for (int k = 0; k < spec->operands + spec->scalars; k++)
         for (int l = 0; l < spec->operands + spec->scalars; l++) {
@@ -182,15 +198,17 @@ static const char *choose_near(const struct loop_spec *spec, const char *loop)
                 text_format("m_all_quotients_near_%s(%s, %s, to - from)", bits, a.where, b.where),
                 &test);
         }
+    if (spec->type == F32)
+        near = replace_inner(spec, near, &far, &made, &test);
     if (!*test)
         return loop;
     const char *whole = "i = 0; i < n;", *block = "i = from; i < to;";
-    const char *size = strstr(test, "inner") ? "M_INNER_BLOCK" : "M_NEAR_BLOCK";
+    const char *size = *made ? "M_INNER_BLOCK" : "M_NEAR_BLOCK";
     return text_format("    for (int64_t from = 0, to; from < n; from = to) {\n"
-                       "    to = n - from > %s ? from + %s : n;\n"
+                       "    to = n - from > %s ? from + %s : n;\n%s"
                        "    if (%s) {\n%s    } else {\n%s    }\n    }\n",
-                       size, size, test, text_substitute(near, whole, block),
-                       text_substitute(loop, whole, block));
+                       size, size, made, test, text_substitute(near, whole, block),
+                       text_substitute(far, whole, block));
 }
 
 /* The loop for one expression; conditions that do not depend on elements become ifs around loops.
@@ -704,7 +722,7 @@ void emit_loops(const struct table *t, struct out *files)
         "#include \"core/half.h\"\n"
         "#include \"core/independent.h\"\n"
         "#include \"ops/op.h\"\n"
-        "#include \"ops/pointwise/math.h\"\n\n"
+        "#include \"ops/pointwise/math_blocks.h\"\n\n"
         "/* A step need not look at every scalar of its operator. */\n"
         "#pragma GCC diagnostic ignored \"-Wunused-parameter\"\n"
         "/* A loop over uint8 may ask what is below 0. */\n"
@@ -720,5 +738,5 @@ void emit_loops(const struct table *t, struct out *files)
     emit_text(o, HEAD);
     write_list(o, t, &complex_loops, 0, false);
     write_list(o, t, &complex_reductions, 0, true);
-    emit_text(o, "const struct ops_loops ops_loops_complex = {LOOPS, REDUCTIONS};\n");
+    emit_text(o, "const struct ops_loops ops_loops_complex = {LOOPS, NULL, REDUCTIONS};\n");
 }

@@ -1,7 +1,7 @@
 /* Special functions: erfinv, lgamma, digamma, i0, i1, i0e, i1e. The float versions are, but for erfinv, the double ones
  * rounded.
  *
- * erfinv refines an estimate with erf itself. The gamma family uses Stirling's series from 8 on,
+ * erfinv refines an estimate with erf itself in double, and looks polynomials up in float. The gamma family uses Stirling's series from 8 on,
  * goes there (or to [1, 2)) by the recurrence, and to negative numbers by reflection. The
  * recurrence is a loop of fixed length.
  */
@@ -48,7 +48,7 @@ M_INLINE double m_erfinv_f64(double x)
     return m_copysign_f64(a > 1.0 ? M_NAN_F64 : y, x);
 }
 
-/* Beyond 0.9966, in double, where 1 - x^2 is exact: an estimate good to 2^-28 in the root of w, up to
+/* Beyond 1 - 2^-8, in double, where 1 - x^2 is exact: an estimate good to 2^-28 in the root of w, up to
  * that of the last float below 1, and no more. This is w, to 2^-30 of 1, without a division. */
 M_INLINE double m_erfinv_log_rough_f64(double a)
 {
@@ -73,84 +73,96 @@ M_INLINE double m_erfinv_outer_rough_f64(double w)
     float rough = m_sqrt_f32((float)w);
     double h = (double)rough;
     h = m_fma_f64(m_fma_f64(-h, h, w), (double)(0.5f / rough), h);
-    double q = m_fma_f64(-0x1.e9e8ce08d2dbcp-16, h, 0x1.0fab1c201143dp-10);
-    q = m_fma_f64(q, h, -0x1.0d3b89e03d374p-6);
-    q = m_fma_f64(q, h, 0x1.398e0dc1f5d39p-3);
-    q = m_fma_f64(q, h, -0x1.da4b1fa7ea4c4p-1);
-    q = m_fma_f64(q, h, 0x1.e55b6cec36252p+1);
-    q = m_fma_f64(q, h, -0x1.52ac1447493f4p+3);
-    q = m_fma_f64(q, h, 0x1.3baf2ccab0082p+4);
-    q = m_fma_f64(q, h, -0x1.72a63bd4c5d42p+4);
-    q = m_fma_f64(q, h, 0x1.ffda3baf6ce97p+3);
-    return m_fma_f64(q, h, -0x1.f5b0380ecbbd4p+1);
+    double q = m_fma_f64(-0x1.6ec5e55edc71dp-16, h, 0x1.a84bd58741934p-11);
+    q = m_fma_f64(q, h, -0x1.b353dc7509f5dp-7);
+    q = m_fma_f64(q, h, 0x1.04d37a013d660p-3);
+    q = m_fma_f64(q, h, -0x1.93d5381b36af3p-1);
+    q = m_fma_f64(q, h, 0x1.a51261b890e30p+1);
+    q = m_fma_f64(q, h, -0x1.2a1e5f28a117cp+3);
+    q = m_fma_f64(q, h, 0x1.18c08fbdb0c94p+4);
+    q = m_fma_f64(q, h, -0x1.4b542d4a41b41p+4);
+    q = m_fma_f64(q, h, 0x1.cba00b501f53cp+3);
+    return m_fma_f64(q, h, -0x1.b7871bbb0521fp+1);
 }
 
-/* For |x| below 0.9966, and w below 5, in float, with the low parts of 1 - x^2, of w and of the product
- * beside the high ones. x times a line in w, and times what is left, which is below 1/64. A result
- * must not be subnormal, since the low part of the product would be. */
-M_INLINE float m_erfinv_near_f32(float x)
+/* For |x| below 1 - 2^-8, in float: of 1 - |x|, which is exact where it counts, the exponent and the
+ * first bit choose among 16 polynomials for erfinv(x) / x. Rows of the table: the middle of an
+ * interval, the value there in two parts, and what r, the distance from the middle, is multiplied
+ * with. A result must not be subnormal, since the product with what is left would be; and what is
+ * left of the first interval is above 0, so that -0 stays what it is. */
+static M_TABLE float m_erfinv_table[10][16] __attribute__((unused)) = {
+    {0x1.fbp-1f, 0x1.f9p-1f, 0x1.f6p-1f, 0x1.f2p-1f, 0x1.ecp-1f, 0x1.e4p-1f, 0x1.d8p-1f,
+     0x1.c8p-1f, 0x1.bp-1f, 0x1.9p-1f, 0x1.6p-1f, 0x1.2p-1f, 0x1.8p-2f, 0x1p-3f, 0x1.fd8p-1f,
+     0x1.fc8p-1f},
+    {0x1.d85edap+0f, 0x1.c48a0ep+0f, 0x1.af24a2p+0f, 0x1.9aa96cp+0f, 0x1.84b912p+0f,
+     0x1.6fec22p+0f, 0x1.59ebeap+0f, 0x1.456798p+0f, 0x1.302d1ep+0f, 0x1.1cf6dp+0f,
+     0x1.09ee68p+0f, 0x1.f3b952p-1f, 0x1.d7e1fp-1f, 0x1.c5bf88p-1f, 0x1.00012p+1f, 0x1.ecfa98p+0f},
+    {-0x1.99eeb6p-25f, -0x1.7576a2p-26f, 0x1.c80ad2p-29f, 0x1.58d7ccp-25f, 0x1.24895ep-25f,
+     0x1.eae1dap-27f, -0x1.9ab2fcp-25f, -0x1.8f1432p-27f, -0x1.a77d5p-26f, 0x1.547932p-26f,
+     -0x1.22a424p-27f, 0x1.3dce9ep-26f, -0x1.649cecp-29f, 0x1.df4b3cp-9f, 0x1.37d964p-24f,
+     0x1.7dac52p-26f},
+    {-0x1.75b1d4p+4f, -0x1.0fddap+4f, -0x1.830b6ap+3f, -0x1.17e62p+3f, -0x1.8b16ep+2f,
+     -0x1.1aaf36p+2f, -0x1.8923d8p+1f, -0x1.14274p+1f, -0x1.762044p+0f, -0x1.fbc826p-1f,
+     -0x1.45837ap-1f, -0x1.940d48p-2f, -0x1.a4a7a2p-3f, -0x1.e375ap-5f, -0x1.661898p+5f,
+     -0x1.054abep+5f},
+    {0x1.19cb76p+10f, 0x1.26c636p+9f, 0x1.289028p+8f, 0x1.360f2ap+7f, 0x1.3777a6p+6f,
+     0x1.44ceacp+5f, 0x1.44f052p+4f, 0x1.511306p+3f, 0x1.4ef606p+2f, 0x1.595e7ep+1f,
+     0x1.568684p+0f, 0x1.6604fap-1f, 0x1.7c626ap-2f, 0x1.f4519ap-3f, 0x1.0bfb34p+12f,
+     0x1.182438p+11f},
+    {-0x1.218664p+16f, -0x1.b09116p+14f, -0x1.30c504p+13f, -0x1.c7b3f8p+11f, -0x1.4110bcp+10f,
+     -0x1.dfb0fcp+8f, -0x1.5154d4p+7f, -0x1.f646d4p+5f, -0x1.5f33aep+4f, -0x1.034c6p+3f,
+     -0x1.6573c2p+1f, -0x1.010b28p+0f, -0x1.456b4ep-2f, -0x1.138d1ap-4f, -0x1.13b01ap+19f,
+     -0x1.9b6212p+17f},
+    {0x1.52af06p+22f, 0x1.698d3cp+20f, 0x1.6435b2p+18f, 0x1.7cad86p+16f, 0x1.775a5ep+14f,
+     0x1.913b5ap+12f, 0x1.8b66c6p+10f, 0x1.a5f7dep+8f, 0x1.9e75fp+6f, 0x1.b832c2p+4f,
+     0x1.ad64eap+2f, 0x1.c59444p+0f, 0x1.c3401cp-2f, 0x1.310cdcp-3f, 0x1.42eefp+26f,
+     0x1.5842a8p+24f},
+    {-0x1.a94f38p+28f, -0x1.4759e6p+26f, -0x1.bf58bap+23f, -0x1.51bed2p+21f, -0x1.d6fc08p+18f,
+     -0x1.67bce4p+16f, -0x1.f03b9ep+13f, -0x1.7da6aap+11f, -0x1.051ea2p+9f, -0x1.8e11c2p+6f,
+     -0x1.0fc188p+4f, -0x1.993486p+1f, -0x1.1080bep-1f, -0x1.288b82p-4f, -0x1.962a0ep+33f,
+     -0x1.36b87p+31f},
+    {0x1.294d3ep+35f, 0x1.397a2ep+32f, 0x1.381b86p+29f, 0x1.49d77p+26f, 0x1.48b67p+23f,
+     0x1.5badfap+20f, 0x1.5a41cap+17f, 0x1.6da8acp+14f, 0x1.6cdb1cp+11f, 0x1.802fcap+8f,
+     0x1.7dca22p+5f, 0x1.8f8954p+2f, 0x1.8c8dp-1f, 0x1.f26e7ep-4f, 0x1.1c3796p+41f,
+     0x1.2a64c8p+38f},
+    {-0x1.9c456cp+41f, -0x1.997e22p+37f, -0x1.a99a82p+34f, -0x1.c43d66p+31f, -0x1.c341cp+27f,
+     -0x1.568cdp+24f, -0x1.dfec64p+20f, -0x1.0db1dcp+17f, -0x1.f1d04cp+13f, -0x1.5bfc2ep+10f,
+     -0x1.080d68p+7f, -0x1.99ff4cp+3f, -0x1.0e517ap+0f, -0x1.4c82p-4f, -0x1.87991p+48f,
+     -0x1.e8b77cp+44f}};
+
+#define M_ERFINV_BELOW_1 0x1.fffffep-1f /* 1 less a unit: 0 belongs to the interval beside it */
+#define M_ERFINV_SHIFT   22
+#define M_ERFINV_INNER   0x1.fep-1f /* 1 - 2^-8 */
+#define M_ERFINV_TINY    0x1p-100f
+
+M_INLINE float m_erfinv_inner_f32(float x)
 {
-    float p = x * x, q = 1.0f - p;
-    float lost = (1.0f - q - p) - m_fma_f32(x, x, -p);
-    float v = q + lost;
-    uint32_t u = m_bits_f32(v) + (0x3f800000 - 0x3f3504f3);
-    float f = m_from_bits_f32((u & 0x7fffff) + 0x3f3504f3) - 1.0f;
-    float f_lo = (lost - (v - q)) * m_from_bits_f32((254u << 23) - (u & 0xff800000));
-    float k = m_from_int_f32(u >> 23); /* v = 2^(k - 127) (1 + f + f_lo) */
+    float a = m_abs_f32(x);
+    uint32_t i = m_bits_f32(M_ERFINV_BELOW_1 - a) >> M_ERFINV_SHIFT & 15;
+    float r = m_erfinv_table[0][i] - a;
+    float p = m_fma_f32(m_erfinv_table[9][i], r, m_erfinv_table[8][i]);
+    p = m_fma_f32(p, r, m_erfinv_table[7][i]);
+    p = m_fma_f32(p, r, m_erfinv_table[6][i]);
+    p = m_fma_f32(p, r, m_erfinv_table[5][i]);
+    p = m_fma_f32(p, r, m_erfinv_table[4][i]);
+    p = m_fma_f32(p, r, m_erfinv_table[3][i]);
+    p = m_fma_f32(p, r, m_erfinv_table[2][i]);
+    return m_fma_f32(x, m_erfinv_table[1][i], x * p);
+}
 
-    float t = m_fma_f32(-0x1.65b914p-4f, f, 0x1.27c4b4p-3f);
-    t = m_fma_f32(t, f, -0x1.32c6c4p-3f);
-    t = m_fma_f32(t, f, 0x1.52fdf6p-3f);
-    t = m_fma_f32(t, f, -0x1.98a664p-3f);
-    t = m_fma_f32(t, f, 0x1.000688p-2f);
-    t = m_fma_f32(t, f, -0x1.5557acp-2f);
-    t = m_fma_f32(t, f, 0x1.fffff4p-2f);
-    float ln = m_fma_f32(k, -0x1.62ep-1f, 127 * 0x1.62ep-1f); /* exact, in the bits it has of ln2 */
-    float ln_lo = m_fma_f32(k, -0x1.0bfbe8p-15f, 127 * 0x1.0bfbe8p-15f);
-    float w = ln - f;
-    float w_lo = m_fma_f32(-f_lo, m_fma_f32(f, -0.85f, 1.0f), m_fma_f32(f * f, t, ln_lo));
-    w_lo += ln - w - f;
-
-    float c = (w - 2.5f) + w_lo;
-    float g = m_fma_f32(0x1.75640ep-32f, c, -0x1.2d25d2p-27f);
-    g = m_fma_f32(g, c, 0x1.34fb9cp-26f);
-    g = m_fma_f32(g, c, 0x1.f42364p-22f);
-    g = m_fma_f32(g, c, -0x1.ccf4b8p-19f);
-    g = m_fma_f32(g, c, -0x1.4cf5eep-18f);
-    g = m_fma_f32(g, c, 0x1.c9c568p-13f);
-    g = m_fma_f32(g, c, -0x1.48665p-10f);
-    g = m_fma_f32(g, c, -0x1.11c42p-8f);
-    g = m_fma_f32(g, c, 0x1.91bfa2p-8f);
-    g = m_fma_f32(g, c, 0x1.279854p-7f);
-    float line = m_fma_f32(0x1.ec908ep-3f, w, 0x1.c84p-1f);
-    float line_lo = m_fma_f32(0x1.ec908ep-3f, w, 0x1.c84p-1f - line);
-    g += m_fma_f32(0x1.ec908ep-3f, w_lo, line_lo);
-    float y = x * line;
-    return y - m_fma_f32(-x, g, m_fma_f32(-x, line, y));
+/* erfinv x, given what m_erfinv_inner_f32 says of it. */
+M_INLINE float m_erfinv_outer_f32(float x, float inner)
+{
+    float a = m_abs_f32(x);
+    double b = (double)a, w = m_erfinv_log_rough_f64(b);
+    double far = b * (a < M_ERFINV_TINY ? 0x1.c5bf891b4ef6bp-1 : m_erfinv_outer_rough_f64(w));
+    float y = m_copysign_f32(a > 1.0f ? M_NAN_F32 : a == 1.0f ? M_INF_F32 : (float)far, x);
+    return a >= M_ERFINV_TINY && a < M_ERFINV_INNER ? inner : y;
 }
 
 M_INLINE float m_erfinv_f32(float x)
 {
-    const float tiny = 0x1p-100f;
-    float a = m_abs_f32(x);
-    double b = (double)a, w = m_erfinv_log_rough_f64(b);
-    float far = (float)(b * (a < tiny ? 0x1.c5bf891b4ef6bp-1 : m_erfinv_outer_rough_f64(w)));
-    float y = a >= tiny && a < 0.9966f ? m_erfinv_near_f32(a) : a == 1.0f ? M_INF_F32 : far;
-    return m_copysign_f32(a > 1.0f ? M_NAN_F32 : y, x);
-}
-
-/* Whether m_erfinv_near_f32 has the bits for all: |x| is below 0.9966, and 0 or not tiny. Of numbers
- * spread evenly, most blocks of so many hold no other. */
-enum { M_INNER_BLOCK = 128 };
-static inline __attribute__((unused)) bool m_all_inner_f32(const float *x, int64_t n)
-{
-    uint32_t most = 0, least = 0xffffffffu; /* 0 - 1 is the most */
-    for (int64_t i = 0; i < n; i++) {
-        uint32_t u = m_bits_f32(x[i]) & 0x7fffffff;
-        most = u > most ? u : most;
-        least = u - 1 < least ? u - 1 : least;
-    }
-    return most < m_bits_f32(0.9966f) && least >= m_bits_f32(0x1p-100f) - 1;
+    return m_erfinv_outer_f32(x, m_erfinv_inner_f32(x));
 }
 
 /* log gamma(1.375 + t) for |t| <= 0.63: (x - 1)(x - 2) q(t), so that the zeros at 1 and 2 are
