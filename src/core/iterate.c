@@ -4,10 +4,13 @@
  *   period   repeats every `period` elements (a number, a bias along the last dims): gathered once
  *            a chunk, one block and one period long, so that every phase can be read from it
  *   row      contiguous along the innermost dim only, blocks end with the row: a pointer a block
- *   level    the same all along the innermost dim (a column): a buffer filled once a row
+ *   level    the same all along the innermost dim (a column): one element, where there is a loop
+ *            that takes one, else a buffer filled once a row
  *   gathered everything else, and every dtype that is not its compute type: through a buffer
  *
- * When every operand is a run, a chunk is one call of the loop. Otherwise chunks go by blocks of
+ * When every operand is a run, a chunk is one call of the loop; one element for all may stand beside, if
+ * a loop takes it. Where none needs more than a pointer or a
+ * level, chunks are whole rows, with little to do from one to the next. Otherwise they go by blocks of
  * BLOCK elements or, of few operands, of what fills a buffer; buffers stay in the first cache. Where
  * an input lies transposed to the result, chunks go by tiles instead: it is turned tile by tile, so
  * that each of its cache lines is read once. Chunks have about GRAIN elements, whatever the number of threads.
@@ -45,7 +48,10 @@ struct iteration {
     struct walk w;
     struct served operand[ITERATE_MAX_OPERANDS];
     int operands, outputs;
-    bool by_rows; /* blocks end where a row ends */
+    bool by_rows;         /* blocks end where a row ends */
+    int64_t rows_a_chunk; /* 0: chunks are no whole rows */
+    int single;           /* the operand of which the loop takes one element; -1: none */
+    _Alignas(16) char element[COMPUTE_LARGEST]; /* it, where it is one for all */
     int across;   /* the other dim of tiles; -1: no tiles */
     int64_t row_tiles, column_tiles, tiles, tiles_a_chunk;
     loop_fn loop;
@@ -143,6 +149,16 @@ static void fill_periods(const struct iteration *it, int k, int64_t most, char *
     }
 }
 
+/* Spreads the element at `from` over a buffer of n. */
+static void fill_level(const struct served *s, int64_t n, char *buffer, const char *from)
+{
+    assert(n * s->size <= BUFFER);
+    if (s->dtype == s->compute_dtype)
+        ISA_PICK(convert_kernels)->fill[__builtin_ctz((unsigned)s->size)](n, buffer, from);
+    else
+        convert_elements(n, buffer, s->compute_dtype, s->size, from, s->dtype, 0);
+}
+
 /* ---- A chunk -------------------------------------------------------------------------------- */
 
 /* at % period, where at is seldom beyond two periods: a division would cost as much as a short block. */
@@ -200,13 +216,8 @@ static void run_blocks(const struct iteration *it, int64_t start, int64_t end)
                 break;
             case SERVE_LEVEL:
                 data[k] = buffers[k];
-                if (first && s->dtype == s->compute_dtype)
-                    ISA_PICK(convert_kernels)
-                        ->fill[__builtin_ctz((unsigned)s->size)](n, buffers[k],
-                                                                 s->data + walk_offset(w, k, at));
-                else if (first)
-                    convert_elements(n, buffers[k], s->compute_dtype, s->size,
-                                     s->data + walk_offset(w, k, at), s->dtype, 0);
+                if (first)
+                    fill_level(s, n, buffers[k], s->data + walk_offset(w, k, at));
                 break;
             case SERVE_GATHERED:
                 data[k] = buffers[k];
@@ -228,6 +239,103 @@ static void run_chunk(void *context, int64_t chunk)
     const struct iteration *it = context;
     int64_t start = chunk * GRAIN;
     run_blocks(it, start, least(it->w.numel, start + GRAIN));
+}
+
+/* ---- A chunk of rows ------------------------------------------------------------------------ */
+
+/* Rows that follow each other along one dim. */
+struct rows {
+    char *data[ITERATE_MAX_OPERANDS];   /* what the loop is given */
+    int64_t step[ITERATE_MAX_OPERANDS]; /* from one row to the next; 0 of levels */
+    int levels, level[ITERATE_MAX_OPERANDS]; /* those that need elements spread over a buffer */
+    const char *element[ITERATE_MAX_OPERANDS]; /* of levels, with their steps */
+    int64_t element_step[ITERATE_MAX_OPERANDS];
+};
+
+/* Sets everything out for the rows from these coordinates on; the levels' buffers are in data. */
+static void begin_rows(const struct iteration *it, struct rows *s, const int64_t *at)
+{
+    const struct walk *w = &it->w;
+    s->levels = 0;
+    for (int k = 0; k < it->operands; k++) {
+        char *begin = it->operand[k].data + walk_offset(w, k, at);
+        const int64_t step = w->strides[k][w->ndim - 2];
+        s->step[k] = 0;
+        if (it->operand[k].service != SERVE_LEVEL ||
+            (k == it->single && it->operand[k].dtype == it->operand[k].compute_dtype)) {
+            s->data[k] = begin, s->step[k] = step;
+            continue;
+        }
+        s->element[s->levels] = begin, s->element_step[s->levels] = step;
+        s->level[s->levels++] = k;
+    }
+}
+
+/* A row in pieces of what a level's buffer holds. */
+static void run_pieces(const struct iteration *it, char *const *row, int64_t n, int64_t piece)
+{
+    char *data[ITERATE_MAX_OPERANDS];
+    memcpy(data, row, sizeof data);
+    for (int64_t done = 0; done < n; done += piece) {
+        piece = least(piece, n - done);
+        it->loop(piece, data, it->scalars);
+        for (int k = 0; k < it->operands; k++)
+            data[k] += it->operand[k].service == SERVE_LEVEL ? 0 : piece * it->operand[k].size;
+    }
+}
+
+static void run_neighbours(const struct iteration *it, struct rows *s, int64_t count)
+{
+    const int64_t n = it->w.sizes[it->w.ndim - 1];
+    const int64_t piece = it->single < 0 && s->levels ? least(n, 2 * BLOCK) : n;
+    const int64_t spread = it->single < 0 ? piece : 1;
+    const int operands = it->operands;
+    for (int64_t r = 0; r < count; r++) {
+        for (int l = 0; l < s->levels; l++) {
+            fill_level(&it->operand[s->level[l]], spread, s->data[s->level[l]], s->element[l]);
+            s->element[l] += s->element_step[l];
+        }
+        if (piece == n)
+            it->loop(n, s->data, it->scalars);
+        else
+            run_pieces(it, s->data, n, piece);
+        for (int k = 0; k < operands; k++)
+            s->data[k] += s->step[k];
+    }
+}
+
+static void run_rows(void *context, int64_t chunk)
+{
+    const struct iteration *it = context;
+    const struct walk *w = &it->w;
+    const int64_t n = w->sizes[w->ndim - 1], along = w->sizes[w->ndim - 2];
+    const int64_t end = least(w->numel / n, (chunk + 1) * it->rows_a_chunk);
+    _Alignas(64) char buffers[ITERATE_MAX_OPERANDS][BUFFER];
+    int64_t at[TENSOR_MAX_DIMS + 1];
+    struct rows s;
+    assert(w->ndim >= 2);
+    for (int k = 0; k < it->operands; k++)
+        s.data[k] = buffers[k];
+    for (int64_t r = chunk * it->rows_a_chunk, count; r < end; r += count) {
+        count = least(along - r % along, end - r);
+        walk_coordinates(w, r * n, at);
+        begin_rows(it, &s, at);
+        run_neighbours(it, &s, count);
+    }
+}
+
+/* ---- A chunk of runs, and one element beside ------------------------------------------------ */
+
+static void run_beside(void *context, int64_t chunk)
+{
+    const struct iteration *it = context;
+    const int64_t start = chunk * GRAIN;
+    char *data[ITERATE_MAX_OPERANDS];
+    assert(it->single >= it->outputs && start < it->w.numel);
+    for (int k = 0; k < it->operands; k++)
+        data[k] = it->operand[k].data + start * it->operand[k].size;
+    data[it->single] = (char *)it->element;
+    it->loop(least(GRAIN, it->w.numel - start), data, it->scalars);
 }
 
 /* ---- A chunk of tiles ----------------------------------------------------------------------- */
@@ -424,6 +532,59 @@ static void choose_services(struct iteration *it)
     }
 }
 
+/* The only operand that is one element for a loop, if it is an input of two for which there is such a
+ * loop; then the loop is that one. */
+static void choose_single(struct iteration *it, enum service service, const loop_fn *level)
+{
+    int found = 0;
+    it->single = -1;
+    for (int k = it->outputs; k < it->operands; k++)
+        if (it->operand[k].service == service)
+            found++, it->single = k;
+    const int input = it->single - it->outputs;
+    if (found != 1 || it->operands != it->outputs + 2 || !level || !level[input])
+        it->single = -1;
+    else
+        it->loop = level[input];
+}
+
+/* Settles on one element for all beside runs, if that is how it is. */
+static bool choose_runs(struct iteration *it, const loop_fn *level)
+{
+    for (int k = 0; k < it->operands; k++) {
+        const struct served *s = &it->operand[k];
+        if (s->service != SERVE_RUN && !(s->service == SERVE_PERIOD && s->period == 1))
+            return false;
+    }
+    choose_single(it, SERVE_PERIOD, level);
+    if (it->single >= 0)
+        fill_level(&it->operand[it->single], 1, it->element, it->operand[it->single].data);
+    return it->single >= 0;
+}
+
+/* Settles on whole rows where each operand is a pointer or a level along them, and rows are no longer
+ * than a chunk. What repeats is a pointer to the same row again. */
+static void choose_rows(struct iteration *it, const loop_fn *level)
+{
+    const struct walk *w = &it->w;
+    const int last = w->ndim - 1;
+    it->rows_a_chunk = 0, it->single = -1;
+    if (!it->by_rows || w->sizes[last] > GRAIN)
+        return;
+    for (int k = it->outputs; level && it->operands == it->outputs + 2 && k < it->operands; k++)
+        if (it->operand[k].service == SERVE_PERIOD && it->operand[k].period == 1 &&
+            level[k - it->outputs])
+            it->operand[k].service = SERVE_LEVEL;
+    for (int k = 0; k < it->operands; k++) {
+        const struct served *s = &it->operand[k];
+        const bool pointer = s->dtype == s->compute_dtype && w->strides[k][last] == s->size;
+        if (!pointer && s->service != SERVE_LEVEL)
+            return;
+    }
+    it->rows_a_chunk = GRAIN / w->sizes[last];
+    choose_single(it, SERVE_LEVEL, level);
+}
+
 /* Looks for inputs that are contiguous along another dim than the last, and settles on tiles if
  * there are any. */
 static void choose_tiles(struct iteration *it)
@@ -453,7 +614,7 @@ static void choose_tiles(struct iteration *it)
 }
 
 int iterate_run(int ndim, const int64_t *sizes, int operands, int outputs,
-                const struct iterate_operand *operand, loop_fn loop,
+                const struct iterate_operand *operand, loop_fn loop, const loop_fn *level,
                 const union loop_scalar *scalars)
 {
     assert(outputs >= 1 && outputs <= operands && operands <= ITERATE_MAX_OPERANDS);
@@ -479,8 +640,14 @@ int iterate_run(int ndim, const int64_t *sizes, int operands, int outputs,
     }
     walk_merge(&it.w);
     choose_services(&it);
+    choose_rows(&it, level);
     choose_tiles(&it);
-    if (it.across < 0)
+    if (choose_runs(&it, level))
+        threads_for((numel + GRAIN - 1) / GRAIN, run_beside, &it);
+    else if (it.rows_a_chunk)
+        threads_for((numel / it.w.sizes[it.w.ndim - 1] + it.rows_a_chunk - 1) / it.rows_a_chunk,
+                    run_rows, &it);
+    else if (it.across < 0)
         threads_for((numel + GRAIN - 1) / GRAIN, run_chunk, &it);
     else
         threads_for((it.tiles + it.tiles_a_chunk - 1) / it.tiles_a_chunk, run_tiles, &it);

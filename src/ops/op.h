@@ -358,6 +358,7 @@ extern const int ops_count;
 enum { OPS_LOOP_FILES = 16 };
 struct ops_loops {
     const loop_fn *loop;
+    const loop_fn (*level)[2]; /* loops in which one of two operands is a single number, or NULL */
     const struct reduce_loops *reduce;
 };
 extern const struct ops_loops *const ops_loops[ISA_COUNT][OPS_LOOP_FILES];
@@ -371,6 +372,15 @@ static inline loop_fn ops_loop(int index)
     if (index & OPS_COMPLEX)
         return ops_loops_complex.loop[index & ~OPS_COMPLEX];
     return ops_loops[isa_level()][index % OPS_LOOP_FILES]->loop[index / OPS_LOOP_FILES];
+}
+/* The loops for a first and a second operand that is one number for all elements; some are NULL. */
+static inline const loop_fn *ops_level_loops(int index)
+{
+    static const loop_fn NONE[2];
+    assert(index > 0);
+    if (index & OPS_COMPLEX)
+        return NONE;
+    return ops_loops[isa_level()][index % OPS_LOOP_FILES]->level[index / OPS_LOOP_FILES];
 }
 static inline const struct reduce_loops *ops_reduce_loops(int index)
 {

@@ -696,6 +696,44 @@ static void write_text(struct out *o, const struct table *t, const struct loop *
     }
 }
 
+/* The loop in which operand k of two is one number for all elements, as a column is along a row: it is
+ * read once and stays in a register. NULL for what is no plain loop over two operands of floats, or
+ * calls what costs more than a load. */
+static const char *level_text(const char *body, int k)
+{
+    static const char *const TYPES[] = {"float", "double"};
+    for (int i = 0; i < 2 && calls_little(body) && !strstr(body, "*d2 = "); i++) {
+        const char *type = TYPES[i], *read[2];
+        for (int d = 0; d < 2; d++)
+            read[d] = text_format("    const %s *d%d = (const %s *)data[%d];\n", type, d, type, d + 1);
+        const char *load = text_format("        const %s x%d = (d%d[i]);\n", type, k, k);
+        if (!strstr(body, read[0]) || !strstr(body, read[1]) || !strstr(body, load))
+            continue;
+        body = text_substitute(body, "loop_" INDEX, text_format("level%d_" INDEX, k));
+        body = text_substitute(body, load, "");
+        return text_substitute(
+            body, read[k], text_format("%s    const %s x%d = *d%d;\n", read[k], type, k, k));
+    }
+    return NULL;
+}
+
+/* The loops of level_text, and the table of them. */
+static void write_levels(struct out *o, const struct table *t, const struct registry *r, int file)
+{
+    const struct loop *slots = r->slots + file * r->size;
+    const char *rows = "";
+    for (int i = 1; i < r->size; i++)
+        for (int k = 0; k < 2 && slots[i].body; k++) {
+            const char *text = level_text(slots[i].body, k);
+            const int index = i * r->files + file;
+            if (!text)
+                continue;
+            write_text(o, t, &slots[i], index, text), emit_text(o, "\n");
+            rows = text_format("%s    [%d][%d] = level%d_%d,\n", rows, i, k, k, index);
+        }
+    emit(o, "static const loop_fn LEVELS[%d][2] = {\n%s};\n\n", r->size, rows);
+}
+
 /* What a file's slots hold: the functions, and the table of them. */
 static void write_list(struct out *o, const struct table *t, const struct registry *r, int file,
                        bool reduce)
@@ -731,8 +769,10 @@ void emit_loops(const struct table *t, struct out *files)
     for (int f = 0; f < LOOP_FILES; f++) {
         emit_text(&files[f], HEAD);
         write_list(&files[f], t, &loops, f, false);
+        write_levels(&files[f], t, &loops, f);
         write_list(&files[f], t, &reductions, f, true);
-        emit(&files[f], "const struct ops_loops FL_SIMD(ops_loops_%d) = {LOOPS, REDUCTIONS};\n", f);
+        emit(&files[f], "const struct ops_loops FL_SIMD(ops_loops_%d) = {LOOPS, LEVELS, REDUCTIONS};\n",
+             f);
     }
     struct out *o = &files[LOOP_FILES];
     emit_text(o, HEAD);

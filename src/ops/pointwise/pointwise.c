@@ -234,6 +234,7 @@ struct job {
     const fl_op *op;
     const char *text; /* a GPU's, or NULL */
     loop_fn loop;
+    const loop_fn *level; /* of ops_level_loops() */
     enum compute compute;
     bool truth;     /* its result is COMPUTE_BOOL */
     uint8_t truths; /* operands (bits) read as COMPUTE_BOOL */
@@ -359,7 +360,8 @@ static int run(const struct job *j, fl_tensor *y)
     struct iterate_operand all[1 + MOST_OPERANDS];
     union loop_scalar number[MOST_OPERANDS];
     describe(j, y, all, number);
-    return iterate_run(y->ndim, y->sizes, 1 + j->operands, 1, all, j->loop, j->scalars);
+    return iterate_run(y->ndim, y->sizes, 1 + j->operands, 1, all, j->loop, j->level,
+                       j->scalars);
 }
 
 fl_tensor *pointwise_new(const fl_op *f, const char *text, int loop, enum compute compute,
@@ -373,6 +375,7 @@ fl_tensor *pointwise_new(const fl_op *f, const char *text, int loop, enum comput
     struct job job = {.op = f,
                       .text = text,
                       .loop = ops_loop(loop),
+                      .level = ops_level_loops(loop),
                       .scalar_count = scalars,
                       .compute = compute,
                       .truths = truths,
@@ -720,7 +723,7 @@ static __attribute__((noinline)) int call_general(const fl_op *op, const fl_valu
     if (status == 0 && op->form == FORM_INPLACE)
         status = record_write(f, args, y, &n);
     if (status == 0) {
-        job.loop = ops_loop(loop);
+        job.loop = ops_loop(loop), job.level = ops_level_loops(loop);
         status = run(&job, y);
     }
     results[0] = fl_tensor_value(y);
