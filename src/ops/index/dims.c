@@ -3,6 +3,7 @@
 #include <stdio.h>
 
 #include "core/error.h"
+#include "core/iterate.h"
 #include "core/sound.h"
 #include "flambeau/ops/copy.h"
 #include "flambeau/ops/index.h"
@@ -208,6 +209,26 @@ static int check_added(const fl_tensor *self, int d, const fl_tensor *index,
     return 0;
 }
 
+/* A copy of a contiguous tensor, each element times a number that its dtype holds. */
+static fl_tensor *scaled(const fl_tensor *t, fl_value number)
+{
+    enum { BLOCK = 256 };
+    const int64_t size = (int64_t)dtype_size(t->dtype);
+    _Alignas(16) char factors[BLOCK * COMPUTE_LARGEST];
+    fl_tensor *y = tensor_new(t->ndim, t->sizes, t->dtype), *one = tensor_from_number(number, t->dtype);
+    if (y && one && tensor_copy(y, t) == 0) {
+        for (int64_t i = 0; i < BLOCK; i++)
+            memcpy(factors + i * size, tensor_data(one), (size_t)size);
+        for (int64_t i = 0; i < y->numel; i += BLOCK)
+            index_multiply_run(y->dtype, y->numel - i < BLOCK ? y->numel - i : BLOCK,
+                               (char *)tensor_data(y) + i * size, factors);
+        tensor_release(one);
+        return y;
+    }
+    tensor_release(one), tensor_release(y);
+    return NULL;
+}
+
 /* Combines source's slices into those of self that index names. */
 static int put_slices(enum index_how how, fl_tensor *self, int64_t dim, fl_tensor *index,
                       fl_tensor *source, fl_value alpha, const char *what)
@@ -221,18 +242,13 @@ static int put_slices(enum index_how how, fl_tensor *self, int64_t dim, fl_tenso
     struct around a = around_of(self, d);
     fl_tensor *which = checked_vector(index, d, a.n, what), *from = NULL,
               *into = which ? tensor_contiguous(self) : NULL;
-    fl_tensor *scale = NULL;
     if (into)
         from = tensor_contiguous(source);
     bool one = alpha.tag == FL_FLOATING ? alpha.as.f == 1 : alpha.as.i == 1;
-    if (from && !one) { /* a copy of the source, scaled */
-        fl_tensor *copy = tensor_new(from->ndim, from->sizes, from->dtype);
-        scale = copy ? tensor_new(from->ndim, from->sizes, from->dtype) : NULL;
-        bool failed = !scale || tensor_copy(copy, from) || tensor_fill(scale, alpha);
-        if (!failed)
-            index_multiply_run(copy->dtype, copy->numel, tensor_data(copy), tensor_data(scale));
+    if (from && !one) {
+        fl_tensor *copy = scaled(from, alpha);
         tensor_release(from);
-        from = failed ? (tensor_release(copy), NULL) : copy;
+        from = copy;
     }
     int64_t count = which ? which->numel : 0;
     size_t run = (size_t)a.inner * dtype_size(self->dtype);
@@ -247,7 +263,7 @@ static int put_slices(enum index_how how, fl_tensor *self, int64_t dim, fl_tenso
         slices += (size_t)count * run;
     }
     int status = !from ? -1 : into == self ? 0 : tensor_copy(self, into);
-    tensor_release(which), tensor_release(from), tensor_release(into), tensor_release(scale);
+    tensor_release(which), tensor_release(from), tensor_release(into);
     return status;
 }
 

@@ -203,29 +203,14 @@ int gather_cpu(fl_tensor *self, int64_t dim, fl_tensor *index, bool sparse_grad,
     return status;
 }
 
-/* A row of scatter: inlined with a constant `how`, and dtype where it is a common one. */
-static inline __attribute__((always_inline)) void
-scatter_row(const struct walk *w, const void *number, const enum index_how how, const int dtype)
+/* Copies a row of scatter; inlined with constant `bytes`. */
+static inline __attribute__((always_inline)) void copy_row(const struct index_row *row,
+                                                            const size_t bytes)
 {
-    const int64_t n = w->n, k_step = w->k_step, *k = w->k;
-    const int64_t along = w->along, step = w->step, own_step = number ? 0 : w->own_step;
-    const char *own = number ? number : w->own;
-    char *named = w->named;
-    const size_t bytes = dtype_size(dtype);
-    for (int64_t i = 0; i < n; i++) {
-        void *to = named + i * step + k[i * k_step] * along;
-        const void *from = own + i * own_step;
-        if (how == INDEX_COPY)
-            index_move(to, from, bytes);
-        else if (how == INDEX_ADD && dtype == FL_FLOAT32)
-            *(float *)to += *(const float *)from;
-        else if (how == INDEX_ADD && dtype == FL_FLOAT64)
-            *(double *)to += *(const double *)from;
-        else if (how == INDEX_ADD && dtype == FL_INT64)
-            *(uint64_t *)to += *(const uint64_t *)from;
-        else
-            index_combine(how, dtype, 1, to, from);
-    }
+    const struct index_row r = *row;
+    for (int64_t i = 0; i < r.n; i++)
+        memcpy(r.to + i * r.to_step + r.index[i * r.index_step] * r.along, r.from + i * r.from_step,
+               bytes);
 }
 
 /* source NULL: every element named receives `number` (one element of self's dtype). */
@@ -241,21 +226,21 @@ static int scatter_into(enum index_how how, fl_tensor *self, int64_t dim, fl_ten
         return -1;
     struct walk w = walk_of(self, which, source, d);
     int status = index_check(which, d, self->ndim ? self->sizes[d] : 1);
-    const int dtype = self->dtype;
-    const size_t bytes = dtype_size(dtype);
-    while (status == 0 && walk_row(&w))
+    const size_t bytes = dtype_size(self->dtype);
+    while (status == 0 && walk_row(&w)) {
+        const struct index_row row = {w.n, w.k, w.k_step, w.named, w.step, w.along,
+                                      number ? number : w.own, number ? 0 : w.own_step};
         if (how == INDEX_COPY && bytes == 4)
-            scatter_row(&w, number, INDEX_COPY, FL_FLOAT32);
+            copy_row(&row, 4);
         else if (how == INDEX_COPY && bytes == 8)
-            scatter_row(&w, number, INDEX_COPY, FL_FLOAT64);
-        else if (how == INDEX_ADD && dtype == FL_FLOAT32)
-            scatter_row(&w, number, INDEX_ADD, FL_FLOAT32);
-        else if (how == INDEX_ADD && dtype == FL_FLOAT64)
-            scatter_row(&w, number, INDEX_ADD, FL_FLOAT64);
-        else if (how == INDEX_ADD && dtype == FL_INT64)
-            scatter_row(&w, number, INDEX_ADD, FL_INT64);
+            copy_row(&row, 8);
+        else if (how == INDEX_COPY && bytes == 2)
+            copy_row(&row, 2);
+        else if (how == INDEX_COPY && bytes == 1)
+            copy_row(&row, 1);
         else
-            scatter_row(&w, number, how, dtype);
+            index_combine_row(how, self->dtype, &row);
+    }
     tensor_release(which);
     return status;
 }

@@ -57,6 +57,20 @@ static inline void index_combine(enum index_how how, int dtype, int64_t n, void 
         index_move(to, from, (size_t)n * dtype_size(dtype));
 }
 
+/* Elements `from + i * from_step` for those `to + i * to_step + index[i * index_step] * along` of a
+ * tensor, 0 <= i < n; but for index_step, steps are in bytes. */
+struct index_row {
+    int64_t n;
+    const int64_t *index;
+    int64_t index_step;
+    char *to;
+    int64_t to_step, along;
+    const char *from;
+    int64_t from_step;
+};
+/* Combines them in order. */
+void index_combine_row(enum index_how how, int dtype, const struct index_row *row);
+
 /* The positions of the elements of t that are not zero: a new (n, ndim) int64 tensor, in order. */
 fl_tensor *mask_positions(const fl_tensor *t);
 /* mask_check.c. Whether an index is a mask: bools, or bytes, of which PyTorch warns. */

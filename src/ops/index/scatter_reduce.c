@@ -3,11 +3,13 @@
  * The result starts as a copy, wide enough to count in; each element of src joins the one that index
  * names, in order. Where self is left out, the first that comes takes its place.
  */
+#include <assert.h>
 #include <math.h>
 #include <string.h>
 
 #include "core/error.h"
 #include "core/memory.h"
+#include "core/sound.h"
 #include "core/warning.h"
 #include "flambeau/ops/create.h"
 #include "flambeau/ops/index.h"
@@ -70,35 +72,48 @@ int scatter_reduce_shape(fl_tensor *self, int64_t dim, fl_tensor *index, fl_tens
     return 0;
 }
 
-/* One call: everything contiguous, y and src of one working dtype; hits counts what came to each
- * element of y. */
+/* One call: y and src contiguous, of one working dtype; hits counts what came to each element of y,
+ * and is NULL where that does not matter. The index has the strides 0 of an expanded one. */
 struct scatter {
     enum join join;
     bool include_self;
-    int ndim, dim;
+    int ndim, dim, row; /* row: the dim of rows */
     const fl_tensor *y, *src, *index;
     int64_t *hits;
 };
 
-/* Where a row of the index, along its last dim, begins: element i of it joins src[from + i *
- * from_step] to y[to + i * to_step + index[i] * along]. */
+/* Where a row begins: element i of it joins src[from + i * from_step] to y[to + i * to_step +
+ * index[index + i * index_step] * along]. Elements of one place differ along `dim` alone, so they
+ * come in order whichever dim rows have. */
 struct row {
-    int64_t at[TENSOR_MAX_DIMS], number, to, from;
+    int64_t at[TENSOR_MAX_DIMS], index, to, from;
 };
 
 /* The next row; false when all are done. */
 static bool next_row(const struct scatter *s, struct row *r)
 {
-    const int last = s->ndim - 1;
-    r->number += s->index->sizes[last];
-    for (int d = last - 1; d >= 0; d--) {
+    for (int d = s->ndim - 1; d >= 0; d--) {
+        if (d == s->row)
+            continue;
         const int64_t to_step = d == s->dim ? 0 : s->y->strides[d], from_step = s->src->strides[d];
-        r->to += to_step, r->from += from_step;
+        r->to += to_step, r->from += from_step, r->index += s->index->strides[d];
         if (++r->at[d] < s->index->sizes[d])
             return true;
-        r->to -= r->at[d] * to_step, r->from -= r->at[d] * from_step, r->at[d] = 0;
+        r->to -= r->at[d] * to_step, r->from -= r->at[d] * from_step;
+        r->index -= r->at[d] * s->index->strides[d], r->at[d] = 0;
     }
     return false;
+}
+
+/* The last dim, or the longest where that is short. */
+static int dim_of_rows(const fl_tensor *index)
+{
+    enum { SHORT_ROW = 16 };
+    int row = index->ndim - 1;
+    for (int d = row - 1; d >= 0 && index->sizes[index->ndim - 1] < SHORT_ROW; d--)
+        if (index->sizes[d] > index->sizes[row])
+            row = d;
+    return row;
 }
 
 static inline bool is_nan_f32(float x)
@@ -130,19 +145,22 @@ static inline bool is_nan_i64(int64_t x)
     static inline __attribute__((always_inline)) void rows_##suffix(const struct scatter *s,       \
                                                                     enum join join, int64_t *hits) \
     {                                                                                              \
-        const int last = s->ndim - 1;                                                              \
-        const int64_t n = s->index->sizes[last], along = s->y->strides[s->dim],                    \
-                      to_step = s->dim == last ? 0 : s->y->strides[last],                          \
-                      from_step = s->src->strides[last];                                           \
+        const int row = s->row;                                                                    \
+        const int64_t n = s->index->sizes[row], along = s->y->strides[s->dim],                     \
+                      to_step = s->dim == row ? 0 : s->y->strides[row],                            \
+                      from_step = s->src->strides[row], index_step = s->index->strides[row];       \
+        const bool run = !hits && index_step == 0 && to_step == 1 && from_step == 1;               \
         struct row r = {{0}, 0, 0, 0};                                                             \
         do {                                                                                       \
-            const int64_t *index = (const int64_t *)tensor_data(s->index) + r.number;              \
+            const int64_t *index = (const int64_t *)tensor_data(s->index) + r.index;               \
             const type *src = (const type *)tensor_data(s->src) + r.from;                          \
-            type *y = tensor_data(s->y);                                                           \
-            for (int64_t i = 0; i < n; i++) {                                                      \
-                const int64_t to = r.to + i * to_step + index[i] * along;                          \
+            type *y = (type *)tensor_data(s->y) + r.to + (run ? *index * along : 0);               \
+            for (int64_t i = 0; run && i < n; i++)                                                 \
+                y[i] = joined_##suffix(join, y[i], src[i]);                                        \
+            for (int64_t i = 0; !run && i < n; i++) {                                              \
+                const int64_t to = i * to_step + index[i * index_step] * along;                    \
                 const type x = src[i * from_step];                                                 \
-                const bool first = hits && hits[to]++ == 0 && !s->include_self;                    \
+                const bool first = hits && hits[r.to + to]++ == 0 && !s->include_self;             \
                 y[to] = first ? x : joined_##suffix(join, y[to], x);                               \
             }                                                                                      \
         } while (next_row(s, &r));                                                                 \
@@ -184,17 +202,37 @@ JOIN_ALL(float, f32)
 JOIN_ALL(double, f64)
 JOIN_ALL(int64_t, i64)
 
-/* A tensor without dims as one of one element. */
-static fl_tensor *with_dims(const fl_tensor *t, int dtype)
+/* A tensor without dims as one of one element: a new reference. */
+static fl_tensor *with_dims(const fl_tensor *t)
 {
     static const int64_t one = 1;
-    fl_tensor *wide = tensor_as(t, dtype), *dense = wide ? tensor_contiguous(wide) : NULL;
-    tensor_release(wide);
-    if (!dense || dense->ndim)
-        return dense;
-    fl_tensor *vector = tensor_alias(dense, 1, &one, &one, dense->offset);
-    tensor_release(dense);
-    return vector;
+    return t->ndim ? tensor_retain((fl_tensor *)t) : tensor_alias(t, 1, &one, &one, t->offset);
+}
+
+/* The same, contiguous and of that dtype. */
+static fl_tensor *dense_of(const fl_tensor *t, int dtype)
+{
+    fl_tensor *vector = with_dims(t), *dense = vector ? tensor_as(vector, dtype) : NULL;
+    tensor_release(vector);
+    return dense;
+}
+
+/* The index as int64, each element of which is checked once, however often it shows. */
+static fl_tensor *checked_index(const fl_tensor *index, int dim, int64_t size)
+{
+    int64_t sizes[TENSOR_MAX_DIMS], strides[TENSOR_MAX_DIMS];
+    assert(index->ndim >= 1 && dim < index->ndim);
+    for (int d = 0; d < index->ndim; d++)
+        sizes[d] = index->strides[d] ? index->sizes[d] : 1;
+    fl_tensor *shown = tensor_alias(index, index->ndim, sizes, index->strides, index->offset);
+    fl_tensor *own = shown ? tensor_as(shown, FL_INT64) : NULL, *wide = NULL;
+    if (own && index_check(own, dim, size) == 0) {
+        for (int d = 0; d < index->ndim; d++)
+            strides[d] = index->strides[d] ? own->strides[d] : 0;
+        wide = tensor_alias(own, index->ndim, index->sizes, strides, own->offset);
+    }
+    tensor_release(shown), tensor_release(own);
+    return wide;
 }
 
 int scatter_reduce_cpu(fl_tensor *self, int64_t dim, fl_tensor *index, fl_tensor *src,
@@ -206,27 +244,32 @@ int scatter_reduce_cpu(fl_tensor *self, int64_t dim, fl_tensor *index, fl_tensor
                      : dtype_is_floating(self->dtype) ? FL_FLOAT32
                                                       : FL_INT64;
     struct scatter s = {.join = (enum join)join_of(reduce), .include_self = include_self};
-    fl_tensor *own = with_dims(self, work), *from = with_dims(src, work),
-              *at = with_dims(index, FL_INT64), *to = NULL;
+    fl_tensor *own = dense_of(self, work), *from = dense_of(src, work),
+              *named = with_dims(index), *at = NULL, *to = NULL;
+    const bool counts = s.join == JOIN_MEAN || !include_self;
     const size_t bytes = sizeof *s.hits * (size_t)(self->numel + 1);
-    s.hits = memory_zalloc(bytes);
-    int status = own && from && at && s.hits ? 0 : -1;
-    if (status == 0) {
+    s.hits = counts ? memory_zalloc(bytes) : NULL;
+    if (own && from && named && (s.hits || !counts)) {
         s.ndim = own->ndim, s.dim = shape_wrap_dim(dim, own->ndim);
-        status = index_check(at, s.dim, own->sizes[s.dim]);
+        at = checked_index(named, s.dim, own->sizes[s.dim]);
     }
-    if (status == 0)
-        status = (to = tensor_new(own->ndim, own->sizes, work)) ? tensor_copy(to, own) : -1;
+    if (at)
+        to = y->dtype == work && y->ndim && tensor_is_flat(y)
+                 ? tensor_retain(y)
+                 : tensor_new(own->ndim, own->sizes, work);
+    int status = to ? tensor_copy(to, own) : -1;
     if (status == 0) {
-        s.y = to, s.src = from, s.index = at;
+        s.y = to, s.src = from, s.index = at, s.row = dim_of_rows(at);
         work == FL_FLOAT64 ? join_f64(&s) : work == FL_FLOAT32 ? join_f32(&s) : join_i64(&s);
+    }
+    if (status == 0 && to != y) {
         fl_tensor *shaped = tensor_alias(to, self->ndim, self->sizes, to->strides, to->offset);
         status = shaped ? tensor_copy(y, shaped) : -1;
         tensor_release(shaped);
     }
-    if (s.hits)
-        memory_free(s.hits, bytes);
-    tensor_release(own), tensor_release(from), tensor_release(at), tensor_release(to);
+    memory_free(s.hits, s.hits ? bytes : 0);
+    tensor_release(own), tensor_release(from), tensor_release(named);
+    tensor_release(at), tensor_release(to);
     return status;
 }
 
