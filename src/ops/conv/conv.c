@@ -220,34 +220,42 @@ static fl_tensor *contiguous_rows(fl_tensor *g, struct conv2d_view *view)
     return t;
 }
 
-/* Integers, which no fast kernel serves: plain sums in 64 bits, which wrap around. With
- * `transposed` x receives from y. */
-static int convolve_integers(const struct conv2d_shape *p, fl_tensor *x, fl_tensor *w, fl_tensor *y,
-                             bool transposed)
+/* Integers, which no fast kernel serves: plain sums in 64 bits, which wrap around, a row of results at
+ * a time. One tap's part in a row: y[col] for the columns that it reaches within the input's row.
+ * With `transposed` x receives from y. */
+static void convolve_integer_tap(const struct conv2d_shape *p, int64_t s, int64_t cols,
+                                 int64_t factor, int64_t *x, int64_t *y, bool transposed)
 {
-    int64_t rows = y->sizes[2], cols = y->sizes[3], filters = p->k / p->groups,
-            depth = p->c / p->groups;
+    const int64_t step = p->stride[1], first = s * p->dilation[1] - p->padding[1];
+    const int64_t begin = first < 0 ? (-first + step - 1) / step : 0;
+    int64_t end = first < p->w ? (p->w - first + step - 1) / step : 0;
+    end = end < cols ? end : cols;
+    for (int64_t col = begin; transposed && col < end; col++)
+        x[first + col * step] += y[col] * factor;
+    for (int64_t col = begin; !transposed && col < end; col++)
+        y[col] += x[first + col * step] * factor;
+}
+
+static void convolve_integers(const struct conv2d_shape *p, fl_tensor *x, fl_tensor *w,
+                              fl_tensor *y, bool transposed)
+{
+    const int64_t rows = y->sizes[2], cols = y->sizes[3];
+    const int64_t filters = p->k / p->groups, depth = p->c / p->groups;
     int64_t *in = tensor_data(x), *out = tensor_data(y);
     const int64_t *weight = tensor_data(w);
-    for (int64_t i = 0; i < y->numel; i++) {
-        int64_t col = i % cols, row = i / cols % rows, k = i / cols / rows % p->k,
-                n = i / cols / rows / p->k;
+    for (int64_t i = 0; cols && i < y->numel / cols; i++, out += cols) {
+        const int64_t row = i % rows, k = i / rows % p->k, n = i / rows / p->k;
         for (int64_t c = 0; c < depth; c++)
-            for (int64_t r = 0; r < p->r; r++)
-                for (int64_t s = 0; s < p->s; s++) {
-                    int64_t h = row * p->stride[0] - p->padding[0] + r * p->dilation[0];
-                    int64_t v = col * p->stride[1] - p->padding[1] + s * p->dilation[1];
-                    if (h < 0 || h >= p->h || v < 0 || v >= p->w)
-                        continue;
-                    int64_t at = ((n * p->c + k / filters * depth + c) * p->h + h) * p->w + v;
-                    int64_t factor = weight[((k * depth + c) * p->r + r) * p->s + s];
-                    if (transposed)
-                        in[at] += out[i] * factor;
-                    else
-                        out[i] += in[at] * factor;
-                }
+            for (int64_t r = 0; r < p->r; r++) {
+                const int64_t h = row * p->stride[0] - p->padding[0] + r * p->dilation[0];
+                if (h < 0 || h >= p->h)
+                    continue;
+                int64_t *line = in + ((n * p->c + k / filters * depth + c) * p->h + h) * p->w;
+                for (int64_t s = 0; s < p->s; s++)
+                    convolve_integer_tap(p, s, cols, weight[((k * depth + c) * p->r + r) * p->s + s],
+                                         line, out, transposed);
+            }
     }
-    return 0;
 }
 
 /* The convolution or its transpose on copies of 64-bit integers. `result` is whichever of x and y
@@ -265,8 +273,8 @@ static int run_integers(const struct conv2d_shape *p, fl_tensor *x, fl_tensor *w
         tensor_release(spread);
     }
     if (status == 0)
-        status = convolve_integers(p, result == y ? from : to, filter, result == y ? to : from,
-                                   result == x);
+        convolve_integers(p, result == y ? from : to, filter, result == y ? to : from,
+                          result == x);
     if (status == 0)
         status = tensor_copy(result, to);
     tensor_release(from), tensor_release(filter), tensor_release(to);
