@@ -1,4 +1,5 @@
 /* Comparisons of whole tensors. */
+#include <assert.h>
 #include <string.h>
 
 #include "core/error.h"
@@ -121,22 +122,41 @@ int allclose_compose(fl_tensor *self, fl_tensor *other, double rtol, double atol
     return read_all(fl_isclose(self, other, rtol, atol, equal_nan), y);
 }
 
-/* Piece by piece where both lie in order: the first that differs ends it. */
+/* The tensor with its dims in the order of `like`'s strides, the largest first. */
+static fl_tensor *in_memory_order(fl_tensor *t, const fl_tensor *like)
+{
+    int64_t dims[TENSOR_MAX_DIMS];
+    assert(t->ndim == like->ndim);
+    for (int d = 0; d < t->ndim; d++) {
+        int at = d;
+        for (; at > 0 && like->strides[dims[at - 1]] < like->strides[d]; at--)
+            dims[at] = dims[at - 1];
+        dims[at] = d;
+    }
+    return fl_permute(t, (fl_ints){dims, t->ndim});
+}
+
+/* Piece by piece, some rows of the outermost dim in memory: the first that differs ends it. */
 int equal_compose(fl_tensor *self, fl_tensor *other, bool *y)
 {
     enum { FIRST = 256, PIECE = 1 << 14 };
-    const bool whole = (self->flags | other->flags) & TENSOR_ELSEWHERE || self->numel <= FIRST ||
-                       !tensor_is_flat(self) || !tensor_is_flat(other);
     *y = false;
     if (!shape_equal(self, other))
         return 0;
-    if (whole)
+    if ((self->flags | other->flags) & TENSOR_ELSEWHERE || self->numel <= FIRST)
         return read_all(fl_eq(self, other), y);
-    fl_tensor *a = fl_flatten(self, 0, -1), *b = fl_flatten(other, 0, -1);
+    const bool flat = tensor_is_flat(self) && tensor_is_flat(other);
+    fl_tensor *a = flat ? fl_flatten(self, 0, -1) : in_memory_order(self, self);
+    fl_tensor *b = flat ? fl_flatten(other, 0, -1) : in_memory_order(other, self);
+    if (!a || !b)
+        return -1;
+    const int64_t row = a->numel / a->sizes[0];
+    int64_t rows = FIRST > row ? FIRST / row : 1;
     *y = true;
-    for (int64_t at = 0, n = FIRST; *y && at < self->numel; at += n, n = PIECE) {
-        n = self->numel - at < n ? self->numel - at : n;
-        if (read_all(fl_eq(fl_narrow(a, 0, at, n), fl_narrow(b, 0, at, n)), y))
+    for (int64_t at = 0; *y && at < a->sizes[0]; at += rows) {
+        rows = at ? (PIECE > row ? PIECE / row : 1) : rows;
+        rows = a->sizes[0] - at < rows ? a->sizes[0] - at : rows;
+        if (read_all(fl_eq(fl_narrow(a, 0, at, rows), fl_narrow(b, 0, at, rows)), y))
             return -1;
     }
     return 0;
