@@ -245,9 +245,9 @@ static void run_chunk(void *context, int64_t chunk)
 
 /* Rows that follow each other along one dim. */
 struct rows {
-    char *data[ITERATE_MAX_OPERANDS];   /* what the loop is given */
-    int64_t step[ITERATE_MAX_OPERANDS]; /* from one row to the next; 0 of levels */
-    int levels, level[ITERATE_MAX_OPERANDS]; /* those that need elements spread over a buffer */
+    char *data[ITERATE_MAX_OPERANDS];          /* what the loop is given */
+    int64_t step[ITERATE_MAX_OPERANDS];        /* from one row to the next; 0 of levels */
+    int levels, level[ITERATE_MAX_OPERANDS];   /* those that need elements spread over a buffer */
     const char *element[ITERATE_MAX_OPERANDS]; /* of levels, with their steps */
     int64_t element_step[ITERATE_MAX_OPERANDS];
 };

@@ -705,14 +705,15 @@ static const char *level_text(const char *body, int k)
     for (int i = 0; i < 2 && calls_little(body) && !strstr(body, "*d2 = "); i++) {
         const char *type = TYPES[i], *read[2];
         for (int d = 0; d < 2; d++)
-            read[d] = text_format("    const %s *d%d = (const %s *)data[%d];\n", type, d, type, d + 1);
+            read[d] =
+                text_format("    const %s *d%d = (const %s *)data[%d];\n", type, d, type, d + 1);
         const char *load = text_format("        const %s x%d = (d%d[i]);\n", type, k, k);
         if (!strstr(body, read[0]) || !strstr(body, read[1]) || !strstr(body, load))
             continue;
         body = text_substitute(body, "loop_" INDEX, text_format("level%d_" INDEX, k));
         body = text_substitute(body, load, "");
-        return text_substitute(
-            body, read[k], text_format("%s    const %s x%d = *d%d;\n", read[k], type, k, k));
+        return text_substitute(body, read[k],
+                               text_format("%s    const %s x%d = *d%d;\n", read[k], type, k, k));
     }
     return NULL;
 }
@@ -771,8 +772,8 @@ void emit_loops(const struct table *t, struct out *files)
         write_list(&files[f], t, &loops, f, false);
         write_levels(&files[f], t, &loops, f);
         write_list(&files[f], t, &reductions, f, true);
-        emit(&files[f], "const struct ops_loops FL_SIMD(ops_loops_%d) = {LOOPS, LEVELS, REDUCTIONS};\n",
-             f);
+        emit(&files[f],
+             "const struct ops_loops FL_SIMD(ops_loops_%d) = {LOOPS, LEVELS, REDUCTIONS};\n", f);
     }
     struct out *o = &files[LOOP_FILES];
     emit_text(o, HEAD);

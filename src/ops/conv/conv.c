@@ -252,8 +252,9 @@ static void convolve_integers(const struct conv2d_shape *p, fl_tensor *x, fl_ten
                     continue;
                 int64_t *line = in + ((n * p->c + k / filters * depth + c) * p->h + h) * p->w;
                 for (int64_t s = 0; s < p->s; s++)
-                    convolve_integer_tap(p, s, cols, weight[((k * depth + c) * p->r + r) * p->s + s],
-                                         line, out, transposed);
+                    convolve_integer_tap(p, s, cols,
+                                         weight[((k * depth + c) * p->r + r) * p->s + s], line, out,
+                                         transposed);
             }
     }
 }
@@ -273,8 +274,7 @@ static int run_integers(const struct conv2d_shape *p, fl_tensor *x, fl_tensor *w
         tensor_release(spread);
     }
     if (status == 0)
-        convolve_integers(p, result == y ? from : to, filter, result == y ? to : from,
-                          result == x);
+        convolve_integers(p, result == y ? from : to, filter, result == y ? to : from, result == x);
     if (status == 0)
         status = tensor_copy(result, to);
     tensor_release(from), tensor_release(filter), tensor_release(to);

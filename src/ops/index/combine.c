@@ -152,9 +152,8 @@ void index_add_at(int dtype, void *to, int64_t count, const int64_t *place, int6
     assert(count >= 0 && n >= 0);
     const int64_t size = (int64_t)dtype_size(dtype), bytes = n * size;
     if (n == 1)
-        index_combine_row(
-            INDEX_ADD, dtype,
-            &(struct index_row){count, place, 1, to, 0, size, from, size});
+        index_combine_row(INDEX_ADD, dtype,
+                          &(struct index_row){count, place, 1, to, 0, size, from, size});
     for (int64_t i = 0; n > 1 && i < count; i++)
         index_add_run(dtype, n, (char *)to + place[i] * bytes, (const char *)from + i * bytes);
 }

@@ -215,7 +215,8 @@ static fl_tensor *scaled(const fl_tensor *t, fl_value number)
     enum { BLOCK = 256 };
     const int64_t size = (int64_t)dtype_size(t->dtype);
     _Alignas(16) char factors[BLOCK * COMPUTE_LARGEST];
-    fl_tensor *y = tensor_new(t->ndim, t->sizes, t->dtype), *one = tensor_from_number(number, t->dtype);
+    fl_tensor *y = tensor_new(t->ndim, t->sizes, t->dtype),
+              *one = tensor_from_number(number, t->dtype);
     if (y && one && tensor_copy(y, t) == 0) {
         for (int64_t i = 0; i < BLOCK; i++)
             memcpy(factors + i * size, tensor_data(one), (size_t)size);

@@ -205,7 +205,7 @@ int gather_cpu(fl_tensor *self, int64_t dim, fl_tensor *index, bool sparse_grad,
 
 /* Copies a row of scatter; inlined with constant `bytes`. */
 static inline __attribute__((always_inline)) void copy_row(const struct index_row *row,
-                                                            const size_t bytes)
+                                                           const size_t bytes)
 {
     const struct index_row r = *row;
     for (int64_t i = 0; i < r.n; i++)
@@ -228,8 +228,14 @@ static int scatter_into(enum index_how how, fl_tensor *self, int64_t dim, fl_ten
     int status = index_check(which, d, self->ndim ? self->sizes[d] : 1);
     const size_t bytes = dtype_size(self->dtype);
     while (status == 0 && walk_row(&w)) {
-        const struct index_row row = {w.n, w.k, w.k_step, w.named, w.step, w.along,
-                                      number ? number : w.own, number ? 0 : w.own_step};
+        const struct index_row row = {w.n,
+                                      w.k,
+                                      w.k_step,
+                                      w.named,
+                                      w.step,
+                                      w.along,
+                                      number ? number : w.own,
+                                      number ? 0 : w.own_step};
         if (how == INDEX_COPY && bytes == 4)
             copy_row(&row, 4);
         else if (how == INDEX_COPY && bytes == 8)

@@ -244,8 +244,8 @@ int scatter_reduce_cpu(fl_tensor *self, int64_t dim, fl_tensor *index, fl_tensor
                      : dtype_is_floating(self->dtype) ? FL_FLOAT32
                                                       : FL_INT64;
     struct scatter s = {.join = (enum join)join_of(reduce), .include_self = include_self};
-    fl_tensor *own = dense_of(self, work), *from = dense_of(src, work),
-              *named = with_dims(index), *at = NULL, *to = NULL;
+    fl_tensor *own = dense_of(self, work), *from = dense_of(src, work), *named = with_dims(index),
+              *at = NULL, *to = NULL;
     const bool counts = s.join == JOIN_MEAN || !include_self;
     const size_t bytes = sizeof *s.hits * (size_t)(self->numel + 1);
     s.hits = counts ? memory_zalloc(bytes) : NULL;

@@ -37,7 +37,7 @@ static inline block_f32 block_lookup(const float *row, block_i32 i)
     return _mm512_permutexvar_ps(i, _mm512_loadu_ps(row));
 }
 #elif defined(__AVX2__) && defined(__FMA__)
-#define BLOCK_LANES 8
+#define BLOCK_LANES      8
 typedef __m256 block_f32;
 typedef __m256i block_i32;
 #define BLOCK(name)      _mm256_##name
@@ -54,11 +54,11 @@ static inline block_f32 block_lookup(const float *row, block_i32 i)
 
 #if defined(BLOCK_LANES)
 /* BLOCK_LANES numbers, whose bits join the most and the least ones of each lane. */
-static inline __attribute__((always_inline)) void
-m_erfinv_lanes(const float *x, float *y, block_i32 *most, block_i32 *least)
+static inline __attribute__((always_inline)) void m_erfinv_lanes(const float *x, float *y,
+                                                                 block_i32 *most, block_i32 *least)
 {
     const block_f32 v = BLOCK(loadu_ps)(x);
-    const block_i32 u = BLOCK_BITS(and)((block_i32)v, BLOCK(set1_epi32)(0x7fffffff));
+    const block_i32 u = BLOCK_BITS (and)((block_i32)v, BLOCK(set1_epi32)(0x7fffffff));
     *most = BLOCK(max_epu32)(*most, u);
     *least = BLOCK(min_epu32)(*least, BLOCK(sub_epi32)(u, BLOCK(set1_epi32)(1)));
     const block_f32 a = (block_f32)u;
@@ -75,7 +75,7 @@ m_erfinv_lanes(const float *x, float *y, block_i32 *most, block_i32 *least)
 
 /* y[i] = m_erfinv_inner_f32(x[i]) for at most M_INNER_BLOCK elements. Whether that is erfinv of all. */
 static inline __attribute__((unused)) bool m_erfinv_inner_block_f32(const float *x, float *y,
-                                                                     int64_t n)
+                                                                    int64_t n)
 {
     assert(n > 0 && n <= M_INNER_BLOCK);
     uint32_t most = 0, least = UINT32_MAX;

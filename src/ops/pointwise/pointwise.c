@@ -360,8 +360,7 @@ static int run(const struct job *j, fl_tensor *y)
     struct iterate_operand all[1 + MOST_OPERANDS];
     union loop_scalar number[MOST_OPERANDS];
     describe(j, y, all, number);
-    return iterate_run(y->ndim, y->sizes, 1 + j->operands, 1, all, j->loop, j->level,
-                       j->scalars);
+    return iterate_run(y->ndim, y->sizes, 1 + j->operands, 1, all, j->loop, j->level, j->scalars);
 }
 
 fl_tensor *pointwise_new(const fl_op *f, const char *text, int loop, enum compute compute,
