@@ -1,5 +1,7 @@
 """gather, scatter and their kin, sets, sums of products: literal facts, and gradients."""
 
+import warnings
+
 import pytest
 
 import flambeau as torch
@@ -197,3 +199,48 @@ def test_combinations_of_many():
     for n, r in ((3, 2**62), (2, 2**63 - 1)):
         with pytest.raises(RuntimeError):
             torch.combinations(x[:n], r=r, with_replacement=True)
+
+
+DTYPES = ["bool", "uint8", "int8", "int16", "int32", "int64", "float16", "bfloat16", "float32", "float64", "complex64"]
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_index_add_and_scatter_add_of_each_dtype(dtype):
+    """Slices and elements are added in order, as the dtype adds."""
+    dtype = getattr(torch, dtype)
+    x, i = torch.tensor([[1, 0], [100, 2], [3, 1]]).to(dtype), torch.tensor([2, 0, 2])
+    v = torch.tensor([[100, 1], [2, 0], [50, 1]]).to(dtype)
+    want = x.clone()
+    for k, row in enumerate(i.tolist()):
+        want[row] = want[row] + v[k]
+    assert torch.equal(x.index_add(0, i, v), want)
+    assert torch.equal(x.scatter_add(0, i.unsqueeze(1).expand(3, 2), v), want)
+    assert torch.equal(x.t().contiguous().index_add(1, i, v.t()), want.t())
+    if dtype != torch.bool:
+        assert torch.equal(x.index_add(0, i, v, alpha=2), x.index_add(0, i, v * 2))
+
+
+@pytest.mark.parametrize("dtype", ["int32", "float32", "float64", "bfloat16"])
+@pytest.mark.parametrize("reduce", ["prod", "mean", "amax", "amin"])
+@pytest.mark.parametrize("include", [True, False])
+def test_index_reduce_joins_rows(dtype, reduce, include):
+    """Along each dim, whole rows and single elements: scatter_reduce of an index written out."""
+    torch.manual_seed(0)
+    for dim, shape in ((0, (4, 20)), (1, (20, 4)), (1, (3, 4, 5)), (2, (2, 18, 4))):
+        x = torch.randint(1, 9, shape).to(getattr(torch, dtype))
+        i = torch.tensor([3, 0, 3, 1, 3])
+        source = torch.randint(1, 9, [5 if d == dim else n for d, n in enumerate(shape)]).to(x.dtype)
+        wide = i.reshape([-1 if d == dim else 1 for d in range(len(shape))]).expand(source.shape).contiguous()
+        want = x.scatter_reduce(dim, wide, source, reduce, include_self=include)
+        for k in range(4):
+            rows = [source.select(dim, s) for s, to in enumerate(i.tolist()) if to == k]
+            rows += [x.select(dim, k)] if include or not rows else []
+            rows = torch.stack(rows).double()
+            one = {"prod": rows.prod(0), "mean": rows.mean(0), "amax": rows.amax(0), "amin": rows.amin(0)}[reduce]
+            got = want.select(dim, k).double()
+            assert torch.allclose(got, one if x.is_floating_point() else one.floor(), rtol=1e-2 if dtype == "bfloat16" else 1e-6)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            assert torch.equal(x.index_reduce(dim, i, source, reduce, include_self=include), want)
+        with pytest.raises((IndexError, RuntimeError)):
+            x.index_reduce(dim, i + 1, source, reduce)

@@ -436,3 +436,22 @@ def test_numbers_beside_bfloat16():
     out = torch.empty(4)
     torch.add(x, 0.1, out=out)
     assert out.tolist() == [1.1015625, 2.09375, 3.09375, 100.0]
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64", "bfloat16", "int64"])
+@pytest.mark.parametrize("shape", [(5, 200), (3, 4, 130), (2, 40000), (300, 129), (1, 1000), (40000,)])
+def test_columns_and_numbers_beside_rows(dtype, shape):
+    """What is the same along a row, in either place, has the bits of what is written out."""
+    dtype = getattr(torch, dtype)
+    x = (torch.arange(torch.Size(shape).numel()) % 97 + 1).reshape(shape).to(dtype)
+    wide = torch.cat([x, x], -1)[..., : shape[-1]]
+    column, one = x[..., :1] / 3, torch.tensor(3, dtype=dtype)
+    for f in (torch.add, torch.sub, torch.mul, torch.div, torch.gt, torch.atan2):
+        for level in (column, column.to(dtype), column.double(), one):
+            if f is torch.atan2 and not dtype.is_floating_point:
+                continue
+            whole = level.expand(shape).contiguous()
+            for row in (x, wide):
+                assert torch.equal(f(row, level), f(row, whole))
+                assert torch.equal(f(level, row), f(whole, row))
+        assert f is torch.atan2 or torch.equal(f(wide, 3), f(x, one.expand(shape).contiguous()))
