@@ -2,7 +2,8 @@
  *
  * The bytes go to a new file in the target's folder, which takes the target's place by rename when
  * they are on the disk: until then readers see the old file, and a crash, a full disk or a second
- * writer changes nothing of it. The new file has no name while it is written (O_TMPFILE), so a
+ * writer changes nothing of it. The folder itself is not waited for: a power cut soon after may leave
+ * the old file, as whole as the new one. The new file has no name while it is written (O_TMPFILE), so a
  * process that is killed leaves nothing behind; where the file system has no nameless files it has
  * an unpredictable name, opened with O_EXCL. Symbolic links are followed before: what they point at
  * is replaced, and they stay. A pipe or a device is written as it is.
@@ -198,7 +199,6 @@ static int publish(struct file_write *w)
         renameat(w->folder, w->name, w->folder, last) != 0)
         return error_set(FL_IO_ERROR, "writing failed: %s: '%s'", strerror(errno), w->path);
     w->nameless = true; /* the temporary name is gone */
-    fsync(w->folder);   /* some file systems cannot, and the file is there */
     return 0;
 }
 
