@@ -330,6 +330,21 @@ def get_float32_matmul_precision():
     return _matmul_precision
 
 
+def get_device_module(device=None):
+    """The module of a type of device, torch.cuda for "cuda" (source: torch.get_device_module).
+    RuntimeError where there is none; without a device the accelerator's, or torch.cpu."""
+    from importlib import import_module
+
+    if device is not None and not isinstance(device, (str, _C.device)):
+        raise RuntimeError(f"Invalid value of device '{device}', expect torch.device, str, or None")
+    kind = "cpu" if device is None else _C.device(device).type
+    if kind not in ("cpu", "cuda"):
+        raise RuntimeError(
+            f"Device '{kind}' does not have a corresponding module registered as 'torch.{kind}'."
+        )
+    return import_module(f"flambeau.{kind}")
+
+
 def get_default_device():
     """Where tensors are made when no device is given (source: torch.get_default_device)."""
     return _C._get_default_device()

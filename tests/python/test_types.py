@@ -120,3 +120,23 @@ def test_threads_and_memory():
     assert stats["peak"] >= stats["allocated"] > 0
     del held
     torch._C.empty_cache()
+
+
+def test_a_number_names_a_device_of_an_accelerator():
+    for make in (lambda: torch.device(0), lambda: torch.ones(2, device=0), lambda: torch.tensor([1], device=1),
+                 lambda: torch.ones(2).to(0), lambda: torch.ones(2).cuda(0), lambda: torch.nn.Linear(2, 2).to(0)):
+        with pytest.raises(RuntimeError, match="Cannot access accelerator device when none is available."):
+            make()
+    with pytest.raises(RuntimeError, match="Device index must not be negative"):
+        torch.device(-1)
+    with pytest.raises(RuntimeError, match="Invalid device string: 'cuda:01'"):
+        torch.device("cuda:01")
+
+
+def test_modules_of_devices():
+    assert torch.get_device_module() is torch.cpu and torch.get_device_module("cuda:1") is torch.cuda
+    assert torch.get_device_module(torch.device("cuda")).is_available() is False
+    with pytest.raises(RuntimeError, match="Device 'meta' does not have a corresponding module registered"):
+        torch.get_device_module("meta")
+    with pytest.raises(RuntimeError, match="Invalid value of device '0', expect torch.device, str, or None"):
+        torch.get_device_module(0)

@@ -17,6 +17,10 @@ def is_available():
     return False
 
 
+def _is_compiled():
+    return False
+
+
 def _no(*args, **kwargs):
     return False
 

@@ -305,13 +305,6 @@ static int float_from(struct arguments *a, PyObject *o, fl_value *out)
 static int device_from(PyObject *o, fl_value *out)
 {
     *out = (fl_value){.tag = FL_DEVICE};
-    if (PyLong_Check(o) && !PyBool_Check(o)) {
-        long index = PyLong_AsLong(o);
-        if (index == -1 && PyErr_Occurred())
-            return raise_overflow();
-        out->as.device = (fl_device){FL_CUDA, (int16_t)index};
-        return types_device_find(out->as.device) ? 1 : -1;
-    }
     int fits = types_as_device(o, &out->as.device);
     return fits > 0 && !types_device_find(out->as.device) ? -1 : fits;
 }

@@ -366,8 +366,9 @@ FAST_METHOD(method_cpu)
 
 FAST_METHOD(method_cuda)
 {
-    (void)self, (void)args, (void)nargs, (void)kwnames;
-    return raise_no_cuda();
+    fl_device device;
+    (void)self, (void)kwnames;
+    return nargs && types_as_device(args[0], &device) < 0 ? NULL : raise_no_cuda();
 }
 
 /* type('torch.LongTensor'), or with the type itself, whose module and name say the same. */

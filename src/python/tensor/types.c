@@ -281,6 +281,19 @@ PyObject *types_device(fl_device device)
                        device.kind == FL_CPU || device.kind == FL_META ? -1 : device.index);
 }
 
+/* A number names a device of the machine's accelerator, which is no kind of Python's here: -1 with
+ * PyTorch's exception. */
+static int refuse_number(PyObject *number)
+{
+    const long given = PyLong_AsLong(number);
+    if (given == -1 && PyErr_Occurred())
+        return -1;
+    PyErr_SetString(PyExc_RuntimeError,
+                    given < 0 ? "Device index must not be negative"
+                              : "Cannot access accelerator device when none is available.");
+    return -1;
+}
+
 /* Reads "cuda:1". -1 with an exception. */
 static int device_parse(const char *text, int *kind, int *index)
 {
@@ -295,7 +308,7 @@ static int device_parse(const char *text, int *kind, int *index)
         char *end;
         long number = strtol(colon + 1, &end, 10);
         if (end == colon + 1 || *end || number < 0 || number > 127 || colon[1] == '+' ||
-            colon[1] == ' ') {
+            colon[1] == ' ' || (colon[1] == '0' && colon[2])) {
             PyErr_Format(PyExc_RuntimeError, "Invalid device string: '%s'", text);
             return -1;
         }
@@ -333,7 +346,7 @@ int types_as_device(PyObject *o, fl_device *device)
         if (!text || device_parse(text, &kind, &index) < 0)
             return -1;
     } else {
-        return 0;
+        return PyLong_Check(o) && !PyBool_Check(o) ? refuse_number(o) : 0;
     }
     *device = (fl_device){(int16_t)kind, (int16_t)(index < 0 ? 0 : index)};
     return 1;
@@ -353,15 +366,17 @@ static PyObject *device_new(PyTypeObject *type, PyObject *args, PyObject *kwargs
 {
     static char *names[] = {"type", "index", NULL};
     PyObject *what, *number = NULL;
-    int kind = FL_CUDA, index = -1;
+    int kind, index = -1;
     (void)type;
     if (!PyArg_ParseTupleAndKeywords(args, kwargs, "O|O:device", names, &what, &number))
         return NULL;
     if (Py_IS_TYPE(what, types_device_type) && !number)
         return Py_NewRef(what);
     if (PyLong_Check(what) && !number) {
-        number = what;
-    } else if (PyUnicode_Check(what)) {
+        refuse_number(what);
+        return NULL;
+    }
+    if (PyUnicode_Check(what)) {
         const char *text = PyUnicode_AsUTF8AndSize(what, NULL);
         if (!text || device_parse(text, &kind, &index) < 0)
             return NULL;
