@@ -455,3 +455,37 @@ def test_columns_and_numbers_beside_rows(dtype, shape):
                 assert torch.equal(f(row, level), f(row, whole))
                 assert torch.equal(f(level, row), f(whole, row))
         assert f is torch.atan2 or torch.equal(f(wide, 3), f(x, one.expand(shape).contiguous()))
+
+
+# What multiplies and adds does so with one rounding, as PyTorch's kernels do.
+FUSED = {
+    "add": ["0x1.3851ecp-1", "0x1.3851eap-1", "0x1.34e81cp-1", "-0x1.5eb850p+0"],
+    "sub": ["-0x1.a3d70cp-2", "0x1.947ae2p-1", "0x1.0369d2p-4", "-0x1.9d70a4p+1"],
+    "rsub": ["0x1.ab8520p+0", "-0x1.051eb8p-1", "0x1.999998p-1", "0x1.e51eb8p+1"],
+    "addcmul": ["0x1.d3f7d2p-2", "0x1.25e354p-1", "-0x1.704c76p-2", "-0x1.ddb22cp+0"],
+    "addcdiv": ["0x1.044444p+2", "0x1.666666p-2", "-0x1.ea475cp-3", "0x1.119998p+3"],
+    "lerp": ["0x1.28f5c4p-1", "0x1.999998p-2", "0x1.01b4e8p-1", "-0x1.5c28f6p-1"],
+    "lerp far": ["0x1.3851ecp+0", "0x0p+0", "0x1.75c28ep-1", "0x1.7ae146p+0"],
+    "lerp each": ["0x1.28f5c4p-1", "0x1.999990p-4", "0x1.e9d036p-1", "-0x1.3851ecp+0"],
+    "add double": ["0x1.3851ec0cccccdp-1", "0x1.3851eb0000000p-1", "0x1.34e81b6666666p-1",
+                   "-0x1.5eb851999999ap+0"],
+}
+
+
+def test_products_are_added_with_one_rounding():
+    a = torch.tensor([0.1, 0.7, 1 / 3, -2.3])
+    b, c = torch.tensor([1.7, -0.3, 0.9, 3.1]), torch.tensor([0.3, 0.6, -1.1, 0.2])
+    found = {
+        "add": torch.add(a, b, alpha=0.3),
+        "sub": torch.sub(a, b, alpha=0.3),
+        "rsub": torch.rsub(a, b, alpha=0.3),
+        "addcmul": torch.addcmul(a, b, c, value=0.7),
+        "addcdiv": torch.addcdiv(a, b, c, value=0.7),
+        "lerp": torch.lerp(a, b, 0.3),
+        "lerp far": torch.lerp(a, b, 0.7),
+        "lerp each": torch.lerp(a, b, c.abs()),
+        "add double": torch.add(a.double(), b.double(), alpha=0.3),
+    }
+    assert {name: y.tolist() for name, y in found.items()} == {
+        name: [float.fromhex(text) for text in texts] for name, texts in FUSED.items()
+    }
