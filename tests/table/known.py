@@ -8,6 +8,7 @@ _NORMALISED = "the gradient presumes that exp(log_probs) adds up to 1, as PyTorc
 _SCATTERED = "the gradient goes where src was written, as PyTorch's, and not where it was not"
 _STRIDED = "an offset counts from the storage's start, where a sample does not begin"
 _RESIZED = "it shows memory as it lies, in other sizes, and refuses what asks for a gradient"
+_ROUNDED = "the gradient passes through what is rounded, which is what the operator is for"
 _OF_REAL_NUMBERS = dict.fromkeys(
     "fft_rfft fft_ihfft fft_rfftn fft_rfft2 fft_ihfftn fft_ihfft2".split(),
     "complex numbers are refused by a RuntimeError, as PyTorch's",
@@ -25,6 +26,10 @@ FAULTS = {
         "as_strided_scatter": _SCATTERED,
         "_standard_gamma": _QUANTILE,
         "_sample_dirichlet": _QUANTILE,
+        **dict.fromkeys(
+            ("fake_quantize_per_tensor_affine", "fake_quantize_per_tensor_affine.tensor_qparams",
+             "fake_quantize_per_channel_affine"), _ROUNDED,
+        ),
         **dict.fromkeys(("ctc_loss.IntList", "ctc_loss.Tensor"), _NORMALISED),
         **dict.fromkeys(
             ("normal.Tensor_Tensor", "normal.Tensor_float", "normal.float_Tensor"), _DRAW
