@@ -21,7 +21,7 @@ _MODULES = frozenset(
         "__config__ _dynamo _inductor _subclasses _tensor_str _utils accelerator amp autograd "
         "backends compat compiler cpu cuda datasets distributed distributions export fft func "
         "functional futures fx hub jit library linalg masked mps multiprocessing nested nn onnx optim "
-        "overrides profiler random serialization signal sparse special storage testing "
+        "overrides profiler quasirandom random serialization signal sparse special storage testing "
         "torch_version types utils version xpu"
     ).split()
 )

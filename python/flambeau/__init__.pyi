@@ -32,6 +32,7 @@ from flambeau import (
     optim as optim,
     overrides as overrides,
     profiler as profiler,
+    quasirandom as quasirandom,
     random as random,
     serialization as serialization,
     sparse as sparse,
