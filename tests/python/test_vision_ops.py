@@ -217,3 +217,39 @@ def test_layers():
     layer = ops.Conv2dNormActivation(3, 4, kernel_size=5, dilation=2)
     assert tuple(layer(torch.rand(1, 3, 9, 9)).shape) == (1, 4, 9, 9)
     assert [type(m).__name__ for m in layer] == ["Conv2d", "BatchNorm2d", "ReLU"]
+
+
+def test_feature_pyramid():
+    from flambeau.vision.ops.feature_pyramid_network import LastLevelMaxPool, LastLevelP6P7
+
+    torch.manual_seed(0)
+    maps = {"a": torch.rand(1, 4, 8, 8), "b": torch.rand(1, 8, 4, 4)}
+    pyramid = ops.FeaturePyramidNetwork([4, 8], 6, LastLevelMaxPool())
+    found = pyramid(maps)
+    assert {name: tuple(x.shape) for name, x in found.items()} == {
+        "a": (1, 6, 8, 8), "b": (1, 6, 4, 4), "pool": (1, 6, 2, 2)}
+    assert [x.mean().item() for x in found.values()] == pytest.approx(
+        [-0.014674, 0.018019, 0.041581], abs=2e-6)
+    assert "inner_blocks.0.0.weight" in pyramid.state_dict()
+    names = list(ops.FeaturePyramidNetwork([4, 8], 6, LastLevelP6P7(6, 6))(maps))
+    assert names == ["a", "b", "p6", "p7"]
+    with pytest.raises(ValueError, match="^in_channels=0 is currently not supported"):
+        ops.FeaturePyramidNetwork([0], 2)
+
+
+def test_regions_of_a_pyramid():
+    pooler = ops.MultiScaleRoIAlign(["a", "b"], 2, 2, canonical_scale=16, canonical_level=3)
+    maps = {"a": torch.zeros(1, 1, 8, 8), "b": torch.ones(1, 1, 4, 4)}
+    boxes = [torch.tensor([[0.0, 0.0, 6.0, 6.0], [0.0, 0.0, 30.0, 30.0]])]
+    assert pooler(maps, boxes, [(32, 32)]).mean((1, 2, 3)).tolist() == [0.0, 1.0]
+    assert pooler.scales == [0.25, 0.125]
+
+
+def test_drop_block():
+    torch.manual_seed(0)
+    layer = ops.DropBlock2d(0.3, 3)
+    y = layer(torch.ones(2, 2, 6, 6))
+    assert set((y == 0).view(-1).tolist()) == {True, False}
+    assert y.mean() == pytest.approx(1, abs=1e-5) and layer.eval()(y) is y
+    with pytest.raises(ValueError, match="^block size should be odd. Got 2 which is even."):
+        ops.drop_block2d(y, 0.3, 2)
