@@ -64,10 +64,26 @@ static bool takes_inplace(const struct name *n, unsigned form)
            strcmp(n->id[0], n->op[0]->id) == 0;
 }
 
-static const char *doc_text(const struct name *n)
+/* The one signature of all overloads, as inspect reads it; NULL where they differ. */
+static const char *common_signature(const struct name *n)
 {
-    const char *text = "";
-    for (int i = 0; i < n->count; i++)
+    const char *first = signature_text(n->op[0], n->python), *arrow = strstr(first, ") -> ");
+    for (int i = 1; i < n->count; i++)
+        if (strcmp(signature_text(n->op[i], n->python), first) != 0)
+            return NULL;
+    if (!arrow)
+        return NULL;
+    const char *text = text_format("%s)\n--", text_copy(first, (size_t)(arrow - first)));
+    return strstr(text, "(self") ? text_substitute(text, "(self", "(input") : text;
+}
+
+static const char *doc_text(const struct name *n, unsigned form)
+{
+    const char *text = form == FORM_NN ? common_signature(n) : NULL;
+    int known = text ? n->count : 0;
+    if (!text)
+        text = "";
+    for (int i = known; i < n->count; i++)
         text = text_format("%s%s%s", text, i ? "\n" : "", signature_text(n->op[i], n->python));
     for (int i = 0; i < n->count; i++)
         if (n->op[i]->doc)
@@ -132,7 +148,7 @@ static void emit_names(struct out *o, const struct table *t, unsigned form, cons
              "    {\"%s\", (PyCFunction)(void (*)(void))%s_%s, METH_FASTCALL | METH_KEYWORDS,\n    "
              " \"%s\"},\n",
              n->python, prefix, n->python,
-             text_quote(takes_inplace(n, form) ? functional_text(n) : doc_text(n)));
+             text_quote(takes_inplace(n, form) ? functional_text(n) : doc_text(n, form)));
     emit_text(o, "    {NULL, NULL, 0, NULL},\n};\n\n");
 }
 

@@ -53,7 +53,7 @@ def _with_inner_name(name, error):
 def _with_old_names(name, signature):
     """The operator NAME with the arguments of `signature`, old names of its reduction among them."""
     names, operator = signature.split(), getattr(_nn, name)
-    line, text = operator.__doc__.split("\n\n", 1)
+    line = operator.__text_signature__
     defaults = dict(re.findall(r"(\w+)=([^,)]+)", line))
     old = dict.fromkeys(("size_average", "reduce"), "None")
     shown = [n + "=" + {**old, **defaults}[n] if n in old or n in defaults else n for n in names]
@@ -79,7 +79,7 @@ def _with_old_names(name, signature):
 
     loss.__name__ = loss.__qualname__ = name
     return _C.shortcut(loss, operator, names.index("size_average"), ("size_average", "reduce"),
-                       f"{name}({', '.join(shown)})\n--\n\n{text}")
+                       f"{name}({', '.join(shown)})\n--\n\n{operator.__doc__}")
 
 
 for _name, _signature in _SIGNATURES.items():
