@@ -266,3 +266,16 @@ def test_shape_prop():
     assert metas[1].stride == (3, 1) and metas[1].requires_grad and not metas[0].requires_grad
     with pytest.raises(RuntimeError, match="ShapeProp error for: node=%_0"):
         ShapeProp(graph).propagate(torch.ones(4, 5))
+
+
+def test_fuse_and_remove_dropout():
+    from flambeau.fx.experimental.optimization import fuse, remove_dropout
+
+    model = torch.nn.Sequential(torch.nn.Conv2d(1, 2, 3), torch.nn.BatchNorm2d(2)).eval()
+    model[1].running_mean.fill_(0.3)
+    x = torch.rand(1, 1, 5, 5)
+    fused = fuse(model)
+    assert [node.op for node in fused.graph.nodes] == ["placeholder", "call_module", "output"]
+    assert torch.allclose(fused(x), model(x), atol=1e-6) and len(model) == 2
+    plain = remove_dropout(torch.nn.Sequential(torch.nn.Dropout(0.9), torch.nn.ReLU()))
+    assert torch.equal(plain.train()(x), x)
