@@ -39,6 +39,63 @@ class ExceptionWrapper:
         raise error
 
 
+# ---- several tensors in one, as code for many processes sends them
+
+
+def _flatten_dense_tensors(tensors):
+    """The elements of tensors of one dtype, one after another (source:
+    torch._utils._flatten_dense_tensors)."""
+    return _C.cat([tensor.contiguous().view(-1) for tensor in tensors])
+
+
+def _unflatten_dense_tensors(flat, tensors):
+    """Views of flat, as _flatten_dense_tensors made it, with the sizes of tensors."""
+    parts = _C.split(flat, [tensor.numel() for tensor in tensors])
+    return tuple(part.view(tensor.shape) for part, tensor in zip(parts, tensors))
+
+
+def _take_tensors(tensors, size_limit):
+    """Lists of tensors of one dtype, each of about size_limit bytes (source:
+    torch._utils._take_tensors)."""
+    groups = {}
+    for tensor in tensors:
+        group = groups.setdefault(tensor.type(), [[], 0])
+        size = tensor.numel() * tensor.element_size()
+        if group[1] + size > size_limit and group[1] > 0:
+            yield group[0]
+            group = groups[tensor.type()] = [[], 0]
+        group[0].append(tensor)
+        group[1] += size
+    for group, _ in groups.values():
+        if group:
+            yield group
+
+
+def _element_size(dtype):
+    """How many bytes an element has (source: torch._utils._element_size)."""
+    return dtype.itemsize
+
+
+def _get_device_index(device, optional=False, allow_cpu=False):
+    """A device's number; of "cpu" -1 where allowed (source: torch._utils._get_device_index)."""
+    if isinstance(device, int):
+        return device
+    if isinstance(device, str):
+        device = _C.device(device)
+    if isinstance(device, _C.device):
+        if device.type == "cpu":
+            if not allow_cpu:
+                raise ValueError(f"Expected a non cpu device, but got: {device}")
+            return -1 if device.index is None else device.index
+        if device.index is not None:
+            return device.index
+    if optional:
+        return 0
+    raise ValueError(
+        f"Expected a torch.device with a specified index or an integer, but got:{device}"
+    )
+
+
 # ---- what pickles of tensors call
 
 

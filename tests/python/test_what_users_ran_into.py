@@ -413,3 +413,35 @@ def test_facts_for_a_report():
     assert lines[0] == f"PyTorch version: {torch.__version__}"
     assert "Is CUDA available: False" in lines and "CUDA runtime version: No CUDA" in lines
     assert lines[-2:] == ["[pip3] numpy==1.0", "[conda] No relevant packages"]
+
+
+def test_tensors_in_one():
+    from flambeau import _utils
+
+    tensors = [torch.ones(2, 3), torch.arange(2.0)]
+    flat = _utils._flatten_dense_tensors(tensors)
+    assert flat.tolist() == [1.0] * 6 + [0.0, 1.0]
+    parts = _utils._unflatten_dense_tensors(flat, tensors)
+    assert [tuple(part.shape) for part in parts] == [(2, 3), (2,)]
+    assert [len(group) for group in _utils._take_tensors([*tensors, torch.ones(1)], 16)] == [1, 2]
+    assert _utils._get_device_index("cuda:1") == 1
+    with pytest.raises(ValueError, match="^Expected a non cpu device, but got: cpu"):
+        _utils._get_device_index("cpu")
+    assert _utils._get_device_index(torch.device("cpu"), allow_cpu=True) == -1
+
+
+def test_signatures_of_functions():
+    import inspect
+
+    F = torch.nn.functional
+    assert str(inspect.signature(F.interpolate)) == (
+        "(input, size=None, scale_factor=None, mode='nearest', align_corners=None, "
+        "recompute_scale_factor=None, antialias=False)")
+    assert str(inspect.signature(F.normalize)) .startswith("(input, p=2.0, dim=1, eps=")
+
+
+def test_parametrized_classes_say_where_they_are_from():
+    from flambeau.nn.utils import parametrizations, parametrize
+
+    layer = parametrizations.spectral_norm(torch.nn.Linear(3, 4))
+    assert type(layer).__module__ == parametrize.ParametrizationList.__module__

@@ -196,7 +196,7 @@ def _inject_class(module):
         )
 
     cls = type(module)
-    names = {"__getstate__": refuse}
+    names = {"__getstate__": refuse, "__module__": ParametrizationList.__module__}
     if not hasattr(cls, "__deepcopy__"):
         names["__deepcopy__"] = copy
     module.__class__ = type(f"Parametrized{cls.__name__}", (cls,), names)

@@ -15,6 +15,7 @@ from math import ceil
 from types import GenericAlias
 
 from flambeau import _C
+from flambeau.utils.data import _utils  # noqa: F401  programs look for it here
 from flambeau.utils.data._utils.collate import default_collate, default_convert
 from flambeau.utils.data._utils.fetch import _DatasetKind
 from flambeau.utils.data._utils.info import get_worker_info  # noqa: F401
