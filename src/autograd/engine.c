@@ -232,6 +232,11 @@ int engine_fit(fl_tensor **g, const fl_tensor *like, const char *function, int i
                          function, index, shape_text(got, sizeof got, given->ndim, given->sizes),
                          shape_text(want, sizeof want, like->ndim, like->sizes));
     }
+    if (dtype_is_complex(given->dtype) && !dtype_is_complex(like->dtype))
+        return error_set(FL_RUNTIME_ERROR,
+                         "Expected isFloatingType(grad.scalar_type()) || (input_is_complex == "
+                         "grad_is_complex) to be true, but got false.  (Could this error message be "
+                         "improved?  If so, please report an enhancement request to PyTorch.)");
     if (!shape_equal(given, like)) {
         fl_tensor *sum = operation_sum_to_size(*g, (fl_ints){like->sizes, like->ndim});
         if (!sum)
@@ -490,6 +495,13 @@ static fl_tensor *initial_gradient(const struct backward_request *q, int64_t i)
                           (long long)i, shape_text(got, sizeof got, g->ndim, g->sizes),
                           (long long)i, shape_text(want, sizeof want, t->ndim, t->sizes));
     }
+    if (dtype_is_complex(g->dtype) != dtype_is_complex(t->dtype))
+        return error_null(FL_RUNTIME_ERROR,
+                          "For complex Tensors, both grad_output and output are required to have "
+                          "the same dtype. Mismatch in dtype: grad_output[%lld] has a dtype of "
+                          "torch.%s and output[%lld] has a dtype of torch.%s.",
+                          (long long)i, fl_dtype_name(g->dtype), (long long)i,
+                          fl_dtype_name(t->dtype));
     return tensor_retain(g);
 }
 

@@ -99,3 +99,24 @@ def test_hooks_give_another_shape_or_dtype(hook, error):
     with pytest.raises(RuntimeError, match="has changed the"):
         y.sum().backward()
     assert x.grad is None
+
+
+def test_complex_ones_for_real_tensors():
+    class Turned(torch.autograd.Function):
+        @staticmethod
+        def forward(ctx, x):
+            return x * 2
+
+        @staticmethod
+        def backward(ctx, g):
+            return g + 1j
+
+    p = torch.ones(2, requires_grad=True)
+    with pytest.raises(RuntimeError, match="Mismatch in dtype: grad_output.0. has a dtype of "
+                       "torch.complex64 and output.0. has a dtype of torch.float32."):
+        (p * 2).backward(torch.ones(2) + 1j)
+    with pytest.raises(RuntimeError, match="grad_output.0. has a dtype of torch.float32 and "
+                       "output.0. has a dtype of torch.complex64"):
+        torch.autograd.grad(p * 2j, p, torch.ones(2))
+    with pytest.raises(RuntimeError, match="input_is_complex == grad_is_complex"):
+        Turned.apply(p).sum().backward()
