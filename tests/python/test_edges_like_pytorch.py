@@ -527,3 +527,35 @@ def test_results_given_as_out_have_a_type_of_their_own():
     out = torch.empty(2), torch.empty(2, dtype=torch.int64)
     y = torch.max(torch.eye(2), 1, out=out)
     assert type(y).__name__ == "max_out" and y.values is out[0]
+
+
+def second(y, x):
+    g, = torch.autograd.grad(y.sum(), x, create_graph=True)
+    return grad(g, x)
+
+
+def test_second_derivatives_where_a_branch_is_infinite():
+    for function in (F.elu, F.celu, F.selu):
+        x = leaf(0.0, 1000.0, inf, nan, dtype=torch.float64)
+        assert second(function(x), x) == ["0.0"] * 4
+    for function in (torch.special.i1, torch.special.i1e):
+        x = leaf(0.0, dtype=torch.float64)
+        assert second(function(x), x) == ["0.0"]
+    x = leaf(0.0, 0.5, dtype=torch.float64)
+    assert second(torch.special.entr(x), x) == ["-inf", "-2.0"]
+    x = leaf(0.0, 2.0, 0.5, dtype=torch.float64)
+    assert second(F.huber_loss(x, torch.ones(3).double(), reduction="sum"), x) == [
+        "0.0", "0.0", "1.0"]
+
+
+def test_gradients_of_one_element_that_is_not_finite():
+    for call in (torch.norm, lambda x: x.norm(3), lambda x: torch.dist(x, torch.zeros(1))):
+        assert [grad(call(x), x) for x in (leaf(nan), leaf(inf), leaf(-2.0))] == [
+            ["nan"], ["nan"], ["-1.0"]]
+    x = leaf(nan, inf)
+    y = F.pairwise_distance(x.view(2, 1), torch.zeros(2, 1), eps=0)
+    assert grad(y, x) == ["nan", "nan"]
+    x = leaf(nan, 0.5)
+    assert grad(torch.logit(x, 0.1), x) == ["0.0", "4.0"]
+    x = leaf(nan)
+    assert grad(x.cumprod(0), x) == ["1.0"]

@@ -283,8 +283,11 @@ static fl_tensor *norm_of(fl_tensor *self, fl_value order, fl_ints dim, bool kee
             dtype_title(self->dtype));
     if (p == 0)
         return fl__norm_0(self, dim, keepdim, dtype);
-    if (p == 1 || is_of_one(self, dim)) /* |x|, whose power of p may be beyond the dtype's range */
+    const bool one = is_of_one(self, dim); /* |x|, whose power may be beyond the dtype's range */
+    if (p == 1 || (one && isinf(p)))
         return fl__norm_1(self, dim, keepdim, dtype);
+    if (one)
+        return fl__norm_of_one(self, dim, keepdim, dtype);
     if (p == 2)
         return fl__norm_2(self, dim, keepdim, dtype);
     if (p == INFINITY)

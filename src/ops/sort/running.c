@@ -412,6 +412,10 @@ int cumprod_backward_compose(fl_tensor *g, fl_tensor *self, int64_t dim, fl_tens
     }
     int d = shape_wrap_dim(dim, self->ndim);
     int64_t n = self->sizes[d];
+    if (n == 1) {
+        *out = g;
+        return 0;
+    }
     fl_tensor *zeros = fl_any(fl_eq_scalar(op_samples(self), fl_int(0)));
     if (!zeros)
         return -1;
