@@ -233,10 +233,11 @@ int engine_fit(fl_tensor **g, const fl_tensor *like, const char *function, int i
                          shape_text(want, sizeof want, like->ndim, like->sizes));
     }
     if (dtype_is_complex(given->dtype) && !dtype_is_complex(like->dtype))
-        return error_set(FL_RUNTIME_ERROR,
-                         "Expected isFloatingType(grad.scalar_type()) || (input_is_complex == "
-                         "grad_is_complex) to be true, but got false.  (Could this error message be "
-                         "improved?  If so, please report an enhancement request to PyTorch.)");
+        return error_set(
+            FL_RUNTIME_ERROR,
+            "Expected isFloatingType(grad.scalar_type()) || (input_is_complex == "
+            "grad_is_complex) to be true, but got false.  (Could this error message be "
+            "improved?  If so, please report an enhancement request to PyTorch.)");
     if (!shape_equal(given, like)) {
         fl_tensor *sum = operation_sum_to_size(*g, (fl_ints){like->sizes, like->ndim});
         if (!sum)
