@@ -1,6 +1,7 @@
 """Mixed precision: what dtype each operator computes in, nesting, kept casts, GradScaler. Literal
 numbers are PyTorch 2.13's on a CPU."""
 
+import itertools
 import pickle
 import threading
 import warnings
@@ -241,3 +242,27 @@ def test_recurrent_layers():
         assert torch.nn.RNNCell(4, 4)(x[0]).dtype == halves
         assert torch.nn.GRU(4, 4)(x)[0].dtype == torch.nn.GRUCell(4, 4)(x[0]).dtype == torch.float32
         assert torch.nn.LSTMCell(4, 4)(x[0])[1].dtype == torch.float32
+
+
+def test_gru_steps_in_halves():
+    """Each of a step's operators rounds for itself, and the state stays float32."""
+    torch.manual_seed(0)
+    gru, x = torch.nn.GRU(3, 4), torch.randn(1, 1, 3)
+    with torch.autocast("cpu"):
+        y, h = gru(x)
+    assert y.dtype == h.dtype == torch.float32
+    assert y.flatten().tolist() == pytest.approx([-0.1404, 0.3399, -0.2747, 0.2600], abs=6e-5)
+
+
+@pytest.mark.parametrize("kind, dtype, wanted", [
+    ("GRU", "bfloat16", 2.11077880859375), ("GRU", "float16", 2.076507568359375),
+    ("RNN", "bfloat16", -0.5947265625), ("RNN", "float16", -3.3225860595703125),
+    ("LSTM", "float16", 0.6048755645751953),
+])
+def test_recurrent_nets_of_halves(kind, dtype, wanted):
+    torch.manual_seed(1)
+    dtype = getattr(torch, dtype)
+    for other, each in itertools.product(("GRU", "RNN", "LSTM"), (torch.bfloat16, torch.float16)):
+        net, x = getattr(torch.nn, other)(4, 5).to(each), torch.randn(3, 2, 4).to(each)
+        if (other, each) == (kind, dtype):
+            assert net(x)[0].float().sum().item() == wanted

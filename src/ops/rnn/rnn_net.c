@@ -1,11 +1,13 @@
 /* Recurrent nets of several layers and directions, and single steps, made of _rnn_layer. */
 #include <assert.h>
 
+#include "core/device.h"
 #include "core/error.h"
 #include "flambeau/ops/index.h"
 #include "flambeau/ops/random.h"
 #include "flambeau/ops/rnn.h"
 #include "flambeau/ops/view.h"
+#include "ops/autocast.h"
 #include "ops/op.h"
 #include "ops/record.h"
 #include "ops/rnn/rnn.h"
@@ -89,6 +91,15 @@ static const struct node_order *order_of(const struct net *net, fl_tensor *const
     return &STEPS[biases][!o[RNN_CX] ? 0 : !o[RNN_W_HR] ? 1 : 2];
 }
 
+/* Whether each step's operators round for themselves, as PyTorch's do: of halves, and under
+ * autocast, which brings each operator to a dtype of its own (what it casts as a whole is called with
+ * the mode off). */
+static bool is_stepwise(const fl_tensor *x)
+{
+    return x->dtype == FL_BFLOAT16 || x->dtype == FL_FLOAT16 ||
+           autocast_enabled(tensor_device(x)->id.kind);
+}
+
 /* One layer in one direction: the fused kernel, or where that is not, its steps in operators. */
 static int run_layer(const struct net *net, fl_tensor *const *o, bool reverse, fl_tensor **y,
                      fl_tensor **h, fl_tensor **c)
@@ -96,7 +107,9 @@ static int run_layer(const struct net *net, fl_tensor *const *o, bool reverse, f
     fl_tensor *saved;
     struct op_shape checked[4];
     assert(o[RNN_X] && o[RNN_HX] && o[RNN_W_IH] && o[RNN_W_HH]);
-    if (!op_has_kernels(o[RNN_X])) {
+    /* PyTorch has a kernel for LSTMs of bfloat16 too, which rounds a step once, as ours does. */
+    const bool whole = net->cell == RNN_LSTM && o[RNN_X]->dtype == FL_BFLOAT16;
+    if (!op_has_kernels(o[RNN_X]) && (whole || !is_stepwise(o[RNN_X]))) {
         if (fl__rnn_layer(o[RNN_X], op_beside(net->batch_sizes, o[RNN_X]), o[RNN_HX], o[RNN_CX],
                           o[RNN_W_IH], o[RNN_W_HH], o[RNN_B_IH], o[RNN_B_HH], o[RNN_W_HR],
                           net->cell, reverse, y, h, c, &saved))
@@ -253,6 +266,13 @@ static int run_cell(enum rnn_cell cell, fl_tensor *input, fl_tensor *hx, fl_tens
     if (check_cell(input, w_ih, w_hh, states, cx ? 2 : 1))
         return -1;
     fl_tensor *x = fl_unsqueeze(input, 0);
+    if (x && is_stepwise(x)) {
+        fl_tensor *o[RNN_OPERANDS] = {x, hx, cx, w_ih, w_hh, b_ih, b_hh, NULL}, *c;
+        y = rnn_in_operators(o, NULL, cell, false, hy, &c);
+        if (cy)
+            *cy = c;
+        return y ? 0 : -1;
+    }
     if (!x || fl__rnn_layer(x, NULL, hx, cx, w_ih, w_hh, b_ih, b_hh, NULL, cell, false, &y, hy, cy,
                             &saved))
         return -1;
