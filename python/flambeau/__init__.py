@@ -76,7 +76,7 @@ _HOMES = {
         (
             "FloatStorage DoubleStorage HalfStorage BFloat16Storage ByteStorage CharStorage "
             "ShortStorage IntStorage LongStorage BoolStorage ComplexFloatStorage "
-            "ComplexDoubleStorage TypedStorage UntypedStorage"
+            "ComplexDoubleStorage TypedStorage UntypedStorage from_file"
         ).split(),
         "storage",
     ),

@@ -109,7 +109,11 @@ from flambeau.random import (
     set_rng_state as set_rng_state,
 )
 from flambeau.serialization import save as save
-from flambeau.storage import TypedStorage as TypedStorage, UntypedStorage as UntypedStorage
+from flambeau.storage import (
+    TypedStorage as TypedStorage,
+    UntypedStorage as UntypedStorage,
+    from_file as from_file,
+)
 
 __version__: str
 

@@ -442,3 +442,13 @@ def _converter(dtype):
 
 for _name, _dtype in DTYPES.items():
     setattr(_Common, _name.lower(), _converter(_dtype))
+
+
+def from_file(filename, shared=None, size=0, *, dtype=None, layout=None, device=None,
+              pin_memory=False, requires_grad=False):
+    """A tensor of `size` elements on a mapped file, see UntypedStorage.from_file (source:
+    torch.from_file)."""
+    dtype = _C.get_default_dtype() if dtype is None else dtype
+    storage = UntypedStorage.from_file(filename, bool(shared), size * dtype.itemsize)
+    tensor = _C.empty([0], dtype=dtype).set_(storage, 0, (size,), (1,))
+    return tensor.requires_grad_(requires_grad)

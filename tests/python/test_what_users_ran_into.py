@@ -445,3 +445,26 @@ def test_parametrized_classes_say_where_they_are_from():
 
     layer = parametrizations.spectral_norm(torch.nn.Linear(3, 4))
     assert type(layer).__module__ == parametrize.ParametrizationList.__module__
+
+
+def test_gradients_of_convolutions_as_functions():
+    from flambeau.nn import grad
+
+    x, w = torch.arange(18.0).view(1, 2, 3, 3), torch.arange(8.0).view(1, 2, 2, 2)
+    g = torch.ones(1, 1, 2, 2)
+    assert grad.conv2d_weight(x, w.shape, g)[0, 0].tolist() == [[8.0, 12.0], [20.0, 24.0]]
+    assert grad.conv2d_input(x.shape, w, g)[0, 0].tolist() == [
+        [0.0, 1.0, 1.0], [2.0, 6.0, 4.0], [2.0, 5.0, 3.0]]
+    assert grad.conv1d_input((1, 2, 7), torch.ones(2, 1, 3), torch.ones(1, 2, 3), stride=2,
+                             groups=2)[0, 0].tolist() == [1, 1, 2, 1, 2, 1, 1]
+    assert not x.requires_grad and not w.requires_grad
+
+
+def test_from_file(tmp_path):
+    path = tmp_path / "bytes"
+    path.write_bytes(bytes(range(8)))
+    assert torch.from_file(str(path), size=3, dtype=torch.uint8).tolist() == [0, 1, 2]
+    torch.from_file(str(path), shared=True, size=2, dtype=torch.int16).fill_(5)
+    assert path.read_bytes()[:4] == b"\5\0\5\0"
+    with pytest.raises(RuntimeError, match="size <8> is smaller than the required mapping size"):
+        torch.from_file(str(path), size=400)

@@ -16,7 +16,7 @@ _HOMES = {
 
 
 def __getattr__(name):
-    if name in ("attention", "parallel", *_HOMES):
+    if name in ("attention", "grad", "parallel", *_HOMES):
         from importlib import import_module
 
         module = import_module("flambeau.nn." + _HOMES.get(name, name))
