@@ -224,6 +224,8 @@ int gpu_embedding_bag_weights_backward(struct gpu_call *c); /* of per_sample_wei
 int gpu_sgd_step(struct gpu_call *c);
 int gpu_adam_step(struct gpu_call *c);
 
+/* gpu_places.c: how often each of `rows` places comes among k, as int64; NULL with the error. */
+const void *gpu_count_places(struct gpu_call *c, const void *run, int64_t k, int64_t rows);
 /* gpu_index.c: room for the wrong index that a kernel finds, filled with what is none; and what
  * stands there when it has run: 1, and it in *index; 0: there was none; -1 with the error. */
 void *gpu_index_none(struct gpu_call *c);

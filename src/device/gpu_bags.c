@@ -72,10 +72,14 @@ int gpu_embedding_bag_backward(struct gpu_call *c)
     fl_tensor *y = c->y[0];
     const int64_t total = indices->numel, padding = c->args[9].as.i, none = 0;
     const int32_t mode = (int32_t)c->args[7].as.i, weighted = weights != NULL;
+    const int32_t counted = c->args[6].as.i && mode != 2;
     struct gpu_launch l = {0};
-    if (c->args[6].as.i || g->numel == 0 || y->numel == 0 || total == 0)
+    if (g->numel == 0 || y->numel == 0 || total == 0)
         return DEVICE_CANNOT;
     void *to = gpu_result(c, 0);
+    const void *index = gpu_operand_as(c, indices, FL_INT64), *counts = to;
+    if (counted && !(counts = gpu_count_places(c, index, total, y->sizes[0])))
+        return -1;
     if (!to || (y->dtype != c->dtype && c->g->device.fill(&c->g->device, to, &none,
                                                           dtype_size(c->dtype), (size_t)y->numel)))
         return -1;
@@ -85,11 +89,13 @@ int gpu_embedding_bag_backward(struct gpu_call *c)
     gpu_bytes(&l, &padding, sizeof padding);
     gpu_bytes(&l, &mode, sizeof mode);
     gpu_bytes(&l, &weighted, sizeof weighted);
+    gpu_bytes(&l, &counted, sizeof counted);
     gpu_buffer(&l, gpu_operand(c, g));
-    gpu_buffer(&l, gpu_operand_as(c, indices, FL_INT64));
+    gpu_buffer(&l, index);
     for (int k = 2; k < 5; k++)
         gpu_buffer(&l, gpu_operand_as(c, gpu_tensor(c, k), FL_INT64));
     gpu_buffer(&l, weights ? gpu_operand(c, weights) : to);
+    gpu_buffer(&l, counts);
     gpu_buffer(&l, to);
     gpu_spread(&l, y->sizes[1]);
     return gpu_go(c, gpu_text_bags, "bags_backward", &l);

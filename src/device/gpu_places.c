@@ -497,6 +497,49 @@ int gpu_index_fill(struct gpu_call *c)
     return status;
 }
 
+const void *gpu_count_places(struct gpu_call *c, const void *run, int64_t k, int64_t rows)
+{
+    const int64_t size[3] = {1, rows, 1}, none = 0, one = 1;
+    struct device *d = &c->g->device;
+    const int computed = c->dtype;
+    assert(k > 0 && rows > 0);
+    void *counts = gpu_room(c, rows, FL_INT64), *unit = gpu_room(c, 1, FL_INT64);
+    if (!counts || !unit || d->fill(d, counts, &none, sizeof none, (size_t)rows) ||
+        d->write(d, unit, &one, sizeof one))
+        return NULL;
+    const struct writing w = {.size = size,
+                              .k = k,
+                              .flags = ONE,
+                              .stored = FL_INT64,
+                              .how = HOW_ADD,
+                              .alpha = one_of(FL_INT64),
+                              .x = unit,
+                              .run = run,
+                              .y = counts};
+    c->dtype = FL_INT64;
+    const int status = write_at(c, &w);
+    c->dtype = computed;
+    return status ? NULL : counts;
+}
+
+/* Rows (k, n), each divided by how often its place comes. NULL with the error. */
+static const void *divided(struct gpu_call *c, const void *x, const void *run, int64_t k, int64_t n,
+                           int64_t rows)
+{
+    const void *counts = gpu_count_places(c, run, k, rows), *y = gpu_room(c, k * n, c->dtype);
+    struct gpu_launch l = {0};
+    if (!counts || !y)
+        return NULL;
+    gpu_bytes(&l, &k, sizeof k);
+    gpu_bytes(&l, &n, sizeof n);
+    gpu_buffer(&l, x);
+    gpu_buffer(&l, run);
+    gpu_buffer(&l, counts);
+    gpu_buffer(&l, y);
+    gpu_spread(&l, k * n);
+    return gpu_go(c, gpu_text_index, "divide_rows", &l) ? NULL : y;
+}
+
 /* _embedding_backward(g, indices, size, padding_idx, scale_grad_by_freq), into zeros. */
 int gpu_embedding_backward(struct gpu_call *c)
 {
@@ -504,12 +547,12 @@ int gpu_embedding_backward(struct gpu_call *c)
     const fl_tensor *g = gpu_tensor(c, 0), *index = gpu_tensor(c, 1);
     const int64_t zero = 0, skipped = c->args[3].as.i;
     int64_t wrong;
-    if (c->args[4].as.i || index->numel == 0 || y->numel == 0)
+    if (index->numel == 0 || y->numel == 0)
         return DEVICE_CANNOT;
     const int64_t size[3] = {1, y->sizes[0], y->sizes[1]};
     assert(g->numel == index->numel * size[2]);
     void *to = gpu_result(c, 0);
-    const struct writing w = {.size = size,
+    struct writing w = {.size = size,
                               .k = index->numel,
                               .flags = AT_PLACES,
                               .stored = c->dtype,
@@ -524,5 +567,7 @@ int gpu_embedding_backward(struct gpu_call *c)
     int status = place(c, index, size[1], skipped, false, true, w.run, &wrong);
     if (status > 0)
         return error_set(FL_INDEX_ERROR, "index out of range in self");
+    if (status == 0 && c->args[4].as.i)
+        status = (w.x = divided(c, w.x, w.run, w.k, size[2], size[1])) ? 0 : -1;
     return status ? -1 : write_at(c, &w);
 }

@@ -43,7 +43,7 @@ def test_spatial_transformer():
 def test_embedding_bag(mode):
     table, indices = torch.randn(7, 5), torch.tensor([1, 2, 4, 5, 4, 3, 2, 6, 0, 1])
     offsets = torch.tensor([0, 3, 3, 4, 10])
-    for options in ({}, {"padding_idx": 4}, {"include_last_offset": True}):
+    for options in ({}, {"padding_idx": 4}, {"include_last_offset": True}, {"scale_grad_by_freq": mode != "max"}):
         both(lambda t: F.embedding_bag(indices.to(t.device), t, offsets.to(t.device), mode=mode,
                                        **options), table, tolerance=0)  # noqa: B023
     if mode == "sum":
@@ -52,6 +52,13 @@ def test_embedding_bag(mode):
     half = table.bfloat16().to("opencl")
     assert close(F.embedding_bag(indices, table.bfloat16(), offsets, mode=mode),
                  F.embedding_bag(*on(indices), half, *on(offsets), mode=mode), 0)
+
+
+def test_embedding_by_frequency():
+    i = torch.tensor([[1, 1, 3], [0, 1, 2]])
+    for dtype in (torch.float32, torch.bfloat16):
+        both(lambda t: F.embedding(i.to(t.device), t, padding_idx=2, scale_grad_by_freq=True),
+             torch.randn(5, 4).to(dtype), tolerance=0)
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.float16, torch.bool, torch.uint8,
