@@ -553,14 +553,14 @@ int gpu_embedding_backward(struct gpu_call *c)
     assert(g->numel == index->numel * size[2]);
     void *to = gpu_result(c, 0);
     struct writing w = {.size = size,
-                              .k = index->numel,
-                              .flags = AT_PLACES,
-                              .stored = c->dtype,
-                              .how = HOW_ADD,
-                              .alpha = one_of(c->dtype),
-                              .x = gpu_operand(c, g),
-                              .run = gpu_room(c, index->numel, FL_INT64),
-                              .y = to};
+                        .k = index->numel,
+                        .flags = AT_PLACES,
+                        .stored = c->dtype,
+                        .how = HOW_ADD,
+                        .alpha = one_of(c->dtype),
+                        .x = gpu_operand(c, g),
+                        .run = gpu_room(c, index->numel, FL_INT64),
+                        .y = to};
     if (!to || (y->dtype != c->dtype && c->g->device.fill(&c->g->device, to, &zero,
                                                           dtype_size(c->dtype), (size_t)y->numel)))
         return -1;
