@@ -55,6 +55,10 @@ static fl_tensor *checked_vector(const fl_tensor *index, int dim, int64_t n, con
             error_set(FL_INDEX_ERROR,
                       "index_copy_(): index %lld is out of bounds for dimension %d with size %lld",
                       (long long)k, dim, (long long)n);
+        else if (strcmp(what, "index_select") == 0 && dim == 1) /* PyTorch's words, of this dim */
+            error_set(FL_RUNTIME_ERROR,
+                      "INDICES element is out of DATA bounds, id=%lld axis_dim=%lld", (long long)k,
+                      (long long)n);
         else
             error_set(FL_INDEX_ERROR, "index out of range in self");
         error_context("%s() got the index %lld, of a dim of size %lld",
