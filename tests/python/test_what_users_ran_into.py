@@ -468,3 +468,21 @@ def test_from_file(tmp_path):
     assert path.read_bytes()[:4] == b"\5\0\5\0"
     with pytest.raises(RuntimeError, match="size <8> is smaller than the required mapping size"):
         torch.from_file(str(path), size=400)
+
+
+def test_requires_grad_wants_a_bool():
+    x = torch.ones(2)
+    with pytest.raises(TypeError, match=r"^requires_grad_\(\): argument 'requires_grad' \(position "
+                                        r"1\) must be bool, not int"):
+        x.requires_grad_(1)
+    with pytest.raises(TypeError, match="argument 'requires_grad' must be bool, not NoneType"):
+        x.requires_grad_(requires_grad=None)
+    assert not x.requires_grad and x.requires_grad_().requires_grad
+
+
+def test_index_select_out_of_range():
+    x = torch.ones(2, 3)
+    with pytest.raises(IndexError, match="^index out of range in self"):
+        x.index_select(0, torch.tensor([7]))
+    with pytest.raises(RuntimeError, match="^INDICES element is out of DATA bounds, id=7 axis_dim=3"):
+        x.index_select(1, torch.tensor([7]))

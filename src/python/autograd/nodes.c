@@ -449,10 +449,15 @@ static PyObject *method_detach_(PyObject *self, PyObject *unused)
 static PyObject *method_requires_grad_(PyObject *self, PyObject *args, PyObject *kwargs)
 {
     static char *names[] = {"requires_grad", NULL};
-    int wanted = 1;
+    PyObject *given = Py_True;
     fl_tensor *t = pytensor_get(self);
-    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "|p:requires_grad_", names, &wanted))
+    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "|O:requires_grad_", names, &given))
         return NULL;
+    if (!PyBool_Check(given))
+        return PyErr_Format(PyExc_TypeError,
+                            "requires_grad_(): argument 'requires_grad'%s must be bool, not %s",
+                            PyTuple_Size(args) ? " (position 1)" : "", python_type_name(given));
+    const bool wanted = given == Py_True;
     if (wanted && tensor_is_leaf(t) && !dtype_is_inexact(t->dtype))
         return PyErr_Format(PyExc_RuntimeError,
                             "only Tensors of floating point dtype can require gradients");
