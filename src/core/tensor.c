@@ -80,13 +80,13 @@ static fl_tensor *make_handle(int ndim, const int64_t *sizes, const int64_t *str
     t->lanes = NULL;
     t->python = NULL;
     t->base = NULL;
-    for (int i = 0; i < ndim; i++)
-        t->sizes[i] = sizes[i];
     if (strides) {
-        for (int i = 0; i < ndim; i++)
-            t->strides[i] = strides[i];
+        for (int i = ndim - 1; i >= 0; i--)
+            t->sizes[i] = sizes[i], t->strides[i] = strides[i];
         settle_contiguous(t);
     } else {
+        for (int i = 0; i < ndim; i++)
+            t->sizes[i] = sizes[i];
         shape_contiguous_strides(ndim, sizes, t->strides);
         t->flags = TENSOR_CONTIGUOUS | TENSOR_DENSE;
     }

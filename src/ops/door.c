@@ -301,6 +301,22 @@ static int call_compose(const fl_op *f, const fl_value *args, fl_value *results)
     return status;
 }
 
+static int record_results(const fl_op *f, const fl_value *args, fl_value *results)
+{
+    int status = record_call(f, args, results);
+    for (int k = 0; status && k < f->results; k++)
+        tensor_release(results[k].as.tensor);
+    return status;
+}
+
+/* Whether the view that a call made is recorded: it has one operand. */
+static bool is_recorded_view(const fl_op *f, const fl_value *args)
+{
+    assert(!f->grad || !(f->grad->differentiable & ~(UINT32_C(1) << f->first)));
+    return autograd_mode.grad && f->grad && f->grad->differentiable &&
+           tensor_requires_grad(args[f->first].as.tensor);
+}
+
 /* Computes and records; a composite's parts are recorded, it is not. to: a tensor of the program's
  * that the result may be computed into (room_take), or NULL. */
 static int call_function(const fl_op *f, const fl_value *args, fl_tensor *to, fl_value *results)
@@ -311,6 +327,10 @@ static int call_function(const fl_op *f, const fl_value *args, fl_tensor *to, fl
     int status = 0;
     if (f->kind == OP_COMPOSE)
         return call_compose(f, args, results);
+    if (f->kind == OP_VIEW)
+        return call_view(f, args, results) ? -1
+               : is_recorded_view(f, args) ? record_results(f, args, results)
+                                           : 0;
     if (kernel) {
         if (f->grad && f->grad->refused && autograd_mode.grad && record_refuse(f, args))
             return -1;
@@ -323,14 +343,9 @@ static int call_function(const fl_op *f, const fl_value *args, fl_tensor *to, fl
         }
     }
     if (status == 0)
-        status = kernel                 ? call_kernel(f, args, to, results)
-                 : f->kind == OP_REDUCE ? reduce_call(f, args, to, results)
-                                        : call_view(f, args, results);
-    if (status == 0 && record_is_needed(f, args) && record_call(f, args, results)) {
-        status = -1;
-        for (int k = 0; k < f->results; k++)
-            tensor_release(results[k].as.tensor);
-    }
+        status = kernel ? call_kernel(f, args, to, results) : reduce_call(f, args, to, results);
+    if (status == 0 && record_is_needed(f, args))
+        status = record_results(f, args, results);
     for (int i = 0; numbers && i < f->params; i++)
         tensor_release(made[i]);
     return status;

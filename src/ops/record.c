@@ -103,8 +103,11 @@ static int keep_tensor(fl_tensor *t, bool elements, bool shape, fl_tensor **kept
  * to sum its gradient. */
 static bool is_broadcast(const fl_op *f, const fl_tensor *t, const fl_value *results)
 {
-    return f->kind == OP_POINTWISE && results[0].tag == FL_TENSOR &&
-           !shape_equal(t, results[0].as.tensor);
+    if (f->kind != OP_POINTWISE || results[0].tag != FL_TENSOR)
+        return false;
+    const fl_tensor *y = results[0].as.tensor;
+    /* No dim of y is smaller than t's: with as many elements, if there are any, none is larger. */
+    return y->numel != t->numel || y->ndim != t->ndim || (y->numel == 0 && !shape_equal(t, y));
 }
 
 /* What the formulas of the arguments that ask for a gradient use. */
@@ -160,8 +163,9 @@ make_node(const fl_op *f, const struct plan *p, struct needs need, const fl_valu
     int edge = 0;
     for (int i = 0; i < f->params; i++) {
         fl_value *to = &self->args[i], from = args[i];
-        bool elements = need.elements >> i & 1, shape = need.shapes >> i & 1;
-        bool differentiable = grad->differentiable >> i & 1;
+        const uint32_t bit = UINT32_C(1) << i;
+        bool elements = need.elements & bit, shape = need.shapes & bit;
+        bool differentiable = grad->differentiable & bit;
         self->first_edge[i] = edge;
         *to = from;
         switch (from.tag) {

@@ -176,7 +176,6 @@ static int go_back_there(struct op_node *self, const fl_value *args, fl_tensor *
         if (!(rule->params & c.needs))
             continue;
         fl_value values[OP_PARAMS];
-        memset(values, 0, sizeof values);
         /* (A fused loop is of a pointwise operator, which has one result.) */
         enum compute compute = g[0] ? compute_of(g[0]->dtype) : COMPUTE_TYPES;
         if (rule->missing) {
@@ -191,6 +190,7 @@ static int go_back_there(struct op_node *self, const fl_value *args, fl_tensor *
             status = values[0].tag == FL_TENSOR ? 0 : -1;
         } else {
             unsigned errors = error_times;
+            memset(values, 0, sizeof values);
             status = rule->compose(&c, values);
             for (int k = 0; status == 0 && error_since(errors) && k < OP_PARAMS; k++)
                 fl_value_release(&values[k]);

@@ -130,7 +130,7 @@ static inline bool takes_tensor(struct arguments *a, PyObject *o)
 {
     if (Py_IS_TYPE(o, pytensor_type))
         return true;
-    if (!PyType_IsSubtype(Py_TYPE(o), pytensor_type))
+    if (!pytensor_is_subclass(o))
         return false;
     a->shown |= overrides_asks(o);
     return true;
@@ -303,8 +303,10 @@ static int fit(const struct python_name *name, const fl_op *op, struct arguments
 /* Above so many elements a call is long enough to let other threads run. */
 enum { LONG_CALL = 65536 };
 
-static bool is_long(const fl_op *op, const struct arguments *a)
+static inline bool is_long(const fl_op *op, const struct arguments *a)
 {
+    if (op->kind == OP_VIEW)
+        return false;
     int64_t total = 0;
     for (int i = 0; i < op->params; i++) {
         const fl_value *v = &a->value[i];
@@ -340,13 +342,10 @@ static int wait_for_handles(const fl_op *op, const struct arguments *a)
     return 0;
 }
 
-int arguments_run(const fl_op *op, struct arguments *a, fl_value *results)
+/* A call that is long, or made while other threads are outside. */
+static int __attribute__((noinline)) run_apart(const fl_op *op, struct arguments *a,
+                                               fl_value *results, bool is_short)
 {
-    assert(op->function == op || op->form != FORM_FUNCTION);
-    assert(!PyErr_Occurred());
-    const bool is_short = !is_long(op, a);
-    if (!python_outside && is_short)
-        return op_call(op, a->value, results);
     const bool changes = changes_handles(op);
     if (python_outside && changes && wait_for_handles(op, a))
         return -1;
@@ -361,10 +360,24 @@ int arguments_run(const fl_op *op, struct arguments *a, fl_value *results)
     return failed;
 }
 
+static inline int run_call(const fl_op *op, struct arguments *a, fl_value *results)
+{
+    assert(op->function == op || op->form != FORM_FUNCTION);
+    assert(!PyErr_Occurred());
+    const bool is_short = !is_long(op, a);
+    return !python_outside && is_short ? op_call(op, a->value, results)
+                                       : run_apart(op, a, results, is_short);
+}
+
+int arguments_run(const fl_op *op, struct arguments *a, fl_value *results)
+{
+    return run_call(op, a, results);
+}
+
 static PyObject *run(const fl_op *op, struct arguments *a)
 {
     fl_value results[OP_RESULTS];
-    if (arguments_run(a->out ? op->out : op, a, results) != 0)
+    if (run_call(a->out ? op->out : op, a, results) != 0)
         return raise_error();
     if (a->requires_grad && results[0].tag == FL_TENSOR &&
         autograd_set_requires_grad(results[0].as.tensor, true) < 0) {

@@ -76,7 +76,7 @@ static const fl_op *choose(struct operator_row *row, const fl_value *values, int
 static inline int operand(struct arguments *a, PyObject *o, fl_value *v)
 {
     if (!Py_IS_TYPE(o, pytensor_type)) {
-        if (!PyType_IsSubtype(Py_TYPE(o), pytensor_type))
+        if (!pytensor_is_subclass(o))
             return data_number(o, v);
         a->shown |= overrides_asks(o);
     }

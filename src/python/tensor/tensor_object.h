@@ -16,9 +16,15 @@ struct tensor_object {
 
 extern PyTypeObject *pytensor_type;
 
+/* Whether o is an instance of a subclass of Tensor. (What is mostly asked of is a number.) */
+static inline bool pytensor_is_subclass(PyObject *o)
+{
+    return !PyLong_CheckExact(o) && !PyFloat_CheckExact(o) &&
+           PyType_IsSubtype(Py_TYPE(o), pytensor_type);
+}
 static inline bool pytensor_check(PyObject *o)
 {
-    return Py_IS_TYPE(o, pytensor_type) || PyType_IsSubtype(Py_TYPE(o), pytensor_type);
+    return Py_IS_TYPE(o, pytensor_type) || pytensor_is_subclass(o);
 }
 static inline fl_tensor *pytensor_get(PyObject *o)
 {
