@@ -299,7 +299,7 @@ int gpu_index_add(struct gpu_call *c)
     const int d = gpu_along(y, c->args[1].as.i, size);
     if (d < 0)
         return -1;
-    if (!plain(y, from) || index->dtype != FL_INT64 || index->ndim != 1 || !alike_but(from, y, d) ||
+    if (!plain(y, from) || index->dtype != FL_INT64 || index->ndim > 1 || !alike_but(from, y, d) ||
         (y->ndim ? from->sizes[d] : 1) != index->numel || (from->numel == 0 && index->numel) ||
         (adds && alpha->tag != FL_INTEGER && !(alpha->tag == FL_FLOATING && real)))
         return DEVICE_CANNOT;
@@ -470,8 +470,8 @@ int gpu_index_fill(struct gpu_call *c)
     const int d = gpu_along(y, c->args[1].as.i, size);
     if (d < 0)
         return -1;
-    if ((given && (given->ndim || !(given->flags & TENSOR_WRAPPED_NUMBER))) ||
-        index->dtype != FL_INT64 || index->ndim > 1 || (y->numel == 0 && index->numel))
+    if ((given && given->ndim) || index->dtype != FL_INT64 || index->ndim > 1 ||
+        (y->numel == 0 && index->numel))
         return DEVICE_CANNOT;
     fl_tensor *one = element_of(c, given ? tensor_number(given, 0) : c->args[3]);
     if (!one || index->numel == 0) {

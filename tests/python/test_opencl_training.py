@@ -239,3 +239,12 @@ def test_distances():
     for p in (0.0, 1.0, 2.0, 3.0, float("inf")):
         both(lambda a, b: torch.cdist(a, b, p), a, b, tolerance=1e-6)  # noqa: B023
     both(lambda a: F.pdist(a[0]), a, tolerance=1e-6)
+
+
+def test_indices_and_values_without_dims():
+    x, z = torch.randn(3, 4), torch.tensor(1)
+    same(lambda x, i: x.index_add(0, i, x[:1]), x, z)
+    same(lambda x, i: x.index_copy(1, i, x[:, :1]), x, z)
+    same(lambda x, i: x[0, 0].index_add(0, i * 0, x[0, 0]), x, z)
+    same(lambda x, i: x.index_fill(0, i, x[2, 2]), x, z)
+    same(lambda x, i: x.index_fill(0, i.reshape(1), torch.tensor(2.0)), x, z)
