@@ -486,3 +486,12 @@ def test_index_select_out_of_range():
         x.index_select(0, torch.tensor([7]))
     with pytest.raises(RuntimeError, match="^INDICES element is out of DATA bounds, id=7 axis_dim=3"):
         x.index_select(1, torch.tensor([7]))
+
+
+def test_insides_of_the_loader():
+    from flambeau.utils.data.dataloader import _utils
+
+    assert _utils.MP_STATUS_CHECK_INTERVAL == 5.0
+    assert _utils.collate.default_collate_err_msg_format.endswith("found {}")
+    with pytest.raises(TypeError, match="^default_collate: batch must contain tensors"):
+        _utils.collate.default_collate([None])

@@ -12,11 +12,13 @@ def _is_numpy(kind):
     return kind.__module__ == "numpy" and kind.__name__ not in ("str_", "bytes_", "string_")
 
 
+default_collate_err_msg_format = (
+    "default_collate: batch must contain tensors, numpy arrays, numbers, dicts or lists; found {}"
+)
+
+
 def _unsupported(found):
-    return TypeError(
-        "default_collate: batch must contain tensors, numpy arrays, numbers, dicts "
-        f"or lists; found {found}"
-    )
+    return TypeError(default_collate_err_msg_format.format(found))
 
 
 def _holds_text(array):
