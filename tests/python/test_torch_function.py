@@ -311,3 +311,17 @@ def test_functions_of_the_other_library(monkeypatch):
     assert layer(torch.ones(2, 1, 4)).shape == (2, 1, 4)
     with pytest.raises(TypeError, match=r"^PyTorch's nowhere\(\) was given a tensor of Flambeau"):
         other.nowhere(x)
+
+
+def test_functions_written_in_python_ask_first():
+    class Duck:
+        @classmethod
+        def __torch_function__(cls, func, types, args=(), kwargs=None):
+            return func.__name__
+
+    F, duck, ones = torch.nn.functional, Duck(), torch.ones(2)
+    assert F.mse_loss(duck, ones) == "mse_loss" and F.mse_loss(ones, duck) == "mse_loss"
+    assert F.l1_loss(duck, ones) == "l1_loss" and F.huber_loss(duck, ones) == "huber_loss"
+    assert F.smooth_l1_loss(ones, duck) == "smooth_l1_loss"
+    assert F.embedding(torch.tensor([0]), duck) == "embedding"
+    assert torch.einsum("i,i->", duck, ones) == "einsum"

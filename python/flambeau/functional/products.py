@@ -34,6 +34,8 @@ def einsum(*args):
         equation, operands = _equation(args)
     if len(operands) == 1 and isinstance(operands[0], (list, tuple)):
         operands = tuple(operands[0])
+    if _C._has_torch_function(tuple(operands)):
+        return _C._handle_torch_function(einsum, operands, (equation, *operands), {})
     return _C.einsum_letters(equation, operands)
 
 

@@ -137,8 +137,16 @@ def _warn_of_sizes(input, target):
     )
 
 
+def _ask(function, input, target, **options):
+    """The call by those whose class has __torch_function__."""
+    return _C._handle_torch_function(function, (input, target), (input, target), options)
+
+
 def mse_loss(input, target, size_average=None, reduce=None, reduction="mean", weight=None):
     """(input - target)²."""
+    if _C._has_torch_function((input, target)):
+        return _ask(mse_loss, input, target, size_average=size_average, reduce=reduce,
+                    reduction=reduction, weight=weight)
     if target.size() != input.size():
         _warn_of_sizes(input, target)
     if size_average is None and reduce is None and weight is None:
@@ -148,6 +156,9 @@ def mse_loss(input, target, size_average=None, reduce=None, reduction="mean", we
 
 def l1_loss(input, target, size_average=None, reduce=None, reduction="mean", weight=None):
     """|input - target|."""
+    if _C._has_torch_function((input, target)):
+        return _ask(l1_loss, input, target, size_average=size_average, reduce=reduce,
+                    reduction=reduction, weight=weight)
     if target.size() != input.size():
         _warn_of_sizes(input, target)
     if size_average is None and reduce is None and weight is None:
@@ -172,6 +183,9 @@ def _weighted(name, input, target, reduction, weight, *setting):
 def smooth_l1_loss(input, target, size_average=None, reduce=None, reduction="mean", beta=1.0):
     """Half the square over beta where |input - target| is below beta, else the difference less
     beta / 2."""
+    if _C._has_torch_function((input, target)):
+        return _ask(smooth_l1_loss, input, target, size_average=size_average, reduce=reduce,
+                    reduction=reduction, beta=beta)
     if target.size() != input.size():
         _warn_of_sizes(input, target)
     reduction = _how(reduction, size_average, reduce)
@@ -183,6 +197,9 @@ def smooth_l1_loss(input, target, size_average=None, reduce=None, reduction="mea
 def huber_loss(input, target, reduction="mean", delta=1.0, weight=None):
     """Half the square where |input - target| is below delta, else delta times the difference less
     delta / 2."""
+    if _C._has_torch_function((input, target)):
+        return _ask(huber_loss, input, target, reduction=reduction, delta=delta,
+                    weight=weight)
     if target.size() != input.size():
         _warn_of_sizes(input, target)
     return _weighted("huber_loss", input, target, reduction, weight, delta)

@@ -232,6 +232,10 @@ def embedding(input, weight, padding_idx=None, max_norm=None, norm_type=2.0,
     Rows that are used and whose norm is above max_norm are scaled down to it first, in place. The
     row of padding_idx gets no gradient.
     """
+    if _C._has_torch_function((input, weight)):
+        options = dict(padding_idx=padding_idx, max_norm=max_norm, norm_type=norm_type,
+                       scale_grad_by_freq=scale_grad_by_freq, sparse=sparse)
+        return _C._handle_torch_function(embedding, (input, weight), (input, weight), options)
     rows = weight.size(0)
     if padding_idx is not None:
         if not -rows <= padding_idx < max(rows, 1):
