@@ -43,6 +43,9 @@ CALLS = {
         "`nn.functional.upsample_nearest` is deprecated. Use `nn.functional.interpolate` instead.",
     "lambda: torch.nn.functional.upsample_bilinear(x[None, None], 4)":
         "`nn.functional.upsample_bilinear` is deprecated. Use `nn.functional.interpolate` instead.",
+    "lambda: x[[0, slice(None)]]":
+        "Using a non-tuple sequence for multidimensional indexing is deprecated and will be changed "
+        "in pytorch 2.9; use x[tuple(seq)] instead of x[seq].",
     "lambda: torch.arange(5, out=torch.zeros(3))":
         "The number of elements in the out tensor of shape [3] is 3 which does not match the "
         "computed number of elements 5. Note that this may occur as a result of rounding error. "

@@ -314,8 +314,11 @@ static bool put_one(struct sink *s, PyObject *o)
         return put_float(s, PyFloat_AsDouble(o));
     if (pytensor_check(o)) {
         if (pytensor_get(o)->numel != 1) {
-            PyErr_SetString(PyExc_ValueError,
-                            "only one element tensors can be converted to Python scalars");
+            const bool whole = dtype_group(s->dtype) <= (int)CLASS_INTEGRAL;
+            PyErr_SetString(
+                whole ? PyExc_TypeError : PyExc_ValueError,
+                whole ? "only integer tensors of a single element can be converted to an index"
+                      : "only one element tensors can be converted to Python scalars");
             raise_hint("a list of tensors is joined by torch.stack(tensors) (or torch.cat along a "
                        "dim that they have): torch.tensor takes numbers.",
                        "张量的列表用 torch.stack(tensors) 合并（或用 torch.cat 沿已有的维拼接）："

@@ -329,8 +329,13 @@ static bool is_like_tuple(PyObject *key)
 static bool take_key(struct subscript *s, PyObject *key)
 {
     if (is_like_tuple(key)) {
+        static const char TOLD[] =
+            "Using a non-tuple sequence for multidimensional indexing is deprecated and will be "
+            "changed in pytorch 2.9; use x[tuple(seq)] instead of x[seq]. In pytorch 2.9 this will "
+            "be interpreted as tensor index, x[torch.tensor(seq)], which will result either in an "
+            "error or a different result";
         PyObject *tuple = PyList_AsTuple(key);
-        bool ok = tuple && take_key(s, tuple);
+        bool ok = tuple && PyErr_WarnEx(PyExc_UserWarning, TOLD, 1) == 0 && take_key(s, tuple);
         Py_XDECREF(tuple);
         return ok;
     }
