@@ -415,3 +415,18 @@ def test_gradients_of_results_without_one_are_zeros_too():
     y, _, _ = Several.apply(torch.ones(1, requires_grad=True))
     y.sum().backward()
     assert seen == [(torch.float32, [1.0]), (torch.float32, [0.0] * 3), (torch.int64, [0, 0])]
+
+
+def test_what_is_marked_dirty_counts_once_more():
+    class Twice(torch.autograd.Function):
+        @staticmethod
+        def forward(ctx, x):
+            ctx.mark_dirty(x)
+            return x.mul_(2)
+
+        @staticmethod
+        def backward(ctx, g):
+            return g * 2
+
+    x = torch.ones(2, requires_grad=True) * 1
+    assert Twice.apply(x)._version == 2

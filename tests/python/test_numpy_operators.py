@@ -39,3 +39,15 @@ def test_functions_of_numpy_give_tensors():
     assert np.isnan(v).dtype == torch.uint8
     with pytest.raises(RuntimeError, match="Can't call numpy"):
         np.exp(torch.ones(2, requires_grad=True))
+
+
+def test_parameters_are_shown_where_nothing_is_recorded():
+    p = torch.ones(2, requires_grad=True)
+    with pytest.raises(RuntimeError, match="Can't call numpy.. on Tensor that requires grad"):
+        p.numpy()
+    with torch.no_grad():
+        p.numpy()[0] = 5
+        assert (p * 2).numpy().tolist() == [10, 2]
+    y = p * 3
+    with torch.inference_mode():
+        assert y.numpy().tolist() == [15, 3] and p.tolist() == [5, 1]

@@ -500,6 +500,8 @@ static PyObject *record_result(struct function_node *f, PyObject *args, PyObject
         if (!failed)
             failed =
                 view_of_input ? autograd_rebase(t, &f->node) : autograd_set_node(t, &f->node, i);
+        if (!failed)
+            tensor_bump_version(t);
         return failed ? raise_error() : Py_NewRef(o);
     }
     int creation = f->node.results > 1 ? CREATION_MANY : CREATION_FUNCTION;

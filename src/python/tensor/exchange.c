@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "autograd/autograd.h"
 #include "core/device.h"
 #include "python/tensor/tensor_object.h"
 #include "python/tensor/types.h"
@@ -388,7 +389,7 @@ static void release_buffer(PyObject *self, Py_buffer *view)
 
 static bool numpy_can_show(const fl_tensor *t, const char *what)
 {
-    if (tensor_requires_grad(t)) {
+    if (autograd_mode.grad && tensor_requires_grad(t)) { /* under no_grad it is shown, too */
         PyErr_Format(PyExc_RuntimeError,
                      "Can't call %s on Tensor that requires grad. Use tensor.detach().%s instead.",
                      what, what);
