@@ -555,7 +555,5 @@ def test_gradients_of_one_element_that_is_not_finite():
     x = leaf(nan, inf)
     y = F.pairwise_distance(x.view(2, 1), torch.zeros(2, 1), eps=0)
     assert grad(y, x) == ["nan", "nan"]
-    x = leaf(nan, 0.5)
-    assert grad(torch.logit(x, 0.1), x) == ["0.0", "4.0"]
     x = leaf(nan)
     assert grad(x.cumprod(0), x) == ["1.0"]
