@@ -565,10 +565,13 @@ def test_documents(op):
         function = getattr(HOMES[form], name)
         doc = function.__doc__
         assert doc
-        if form == "nn" and "nn(inplace)" in op.forms:  # inspect reads the signature
-            signature = function.__text_signature__
-            assert signature.startswith("(input") and signature.endswith(", inplace=False)")
-            doc = f"{name}{signature.replace('(input', '(self')}\n\n{doc}"
+        signature = function.__text_signature__ if form == "nn" else None
+        if signature:  # inspect reads it
+            inplace = signature.startswith("(input") and signature.endswith(", inplace=False)")
+            assert inplace or "nn(inplace)" not in op.forms
+            if op.params[0]["name"] == "self":  # which PyTorch calls input
+                signature = signature.replace("(input", "(self", 1)
+            doc = f"{name}{signature}\n\n{doc}"
         if name not in BY_HAND:
             assert doc.startswith(f"{name}(") and "\n\n" in doc, doc
             assert all(p["name"] in doc for p in op.params), doc
