@@ -164,10 +164,15 @@ def save(
             raise RuntimeError(f"Parent directory {os.fsdecode(folder)} does not exist.")
         if os.fsdecode(f).endswith(".safetensors") and flat_tensors(obj):
             return save_safetensors(obj, f)
-    if _use_new_zipfile_serialization:
-        pieces = _archive(obj, pickle_module, f if is_path else None, _disable_byteorder_record)
-    else:
+    if not _use_new_zipfile_serialization:
         pieces = _pickles(obj, pickle_module)
+    else:
+        names, data = _entries(obj, pickle_module, f if is_path else None, _disable_byteorder_record)
+        if is_path:
+            _C._write_archive(f, names, data)
+            return
+        headers = _C._zip_headers(names, data)
+        pieces = [*(piece for pair in zip(headers, data) for piece in pair), headers[-1]]
     if is_path:
         _C._write_file(f, pieces)
     else:
@@ -251,8 +256,8 @@ def _torch_name(name):
     return f"{torch_module(module, name)}\n{name}".encode()
 
 
-def _archive(obj, pickle_module, path, no_byteorder):
-    """The pieces of an archive, in order."""
+def _entries(obj, pickle_module, path, no_byteorder):
+    """The names of an archive's entries, and what they hold, in order."""
     top = os.path.splitext(os.path.basename(os.fsdecode(path)))[0] if path is not None else ""
     top = top if top.isascii() and top else "archive"
     storages = _Storages(legacy=False)
@@ -266,10 +271,7 @@ def _archive(obj, pickle_module, path, no_byteorder):
     for i, (untyped, _) in enumerate(storages.found):
         entries[f"data/{i}"] = untyped._elements().cpu()
     entries["version"] = b"3\n"
-    data = list(entries.values())
-    headers = _C._zip_headers([f"{top}/{name}" for name in entries], data)
-    pieces = [piece for pair in zip(headers, data) for piece in pair]
-    return [*pieces, headers[-1]]
+    return [f"{top}/{name}" for name in entries], list(entries.values())
 
 
 def _pickles(obj, pickle_module):

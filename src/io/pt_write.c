@@ -175,26 +175,12 @@ static int64_t number_storages(int64_t count, struct item *items, struct item **
 
 /* ---- the file ---- */
 
-/* Writes the entries between their headers. */
 static int write_entries(const char *path, int64_t count, const struct zip_item *entries)
 {
-    size_t bytes = 0, room = (size_t)(count + 1) * sizeof(uint64_t);
-    uint64_t *begin = memory_alloc(room);
-    char *headers = begin ? zip_headers(count, entries, &bytes, begin) : NULL;
     struct file_write w;
-    int status = headers ? file_write_open(&w, path) : -1;
-    if (status == 0) {
-        for (int64_t i = 0; i <= count && status == 0; i++) {
-            uint64_t end = i < count ? begin[i + 1] : bytes;
-            status = file_write_bytes(&w, headers + begin[i], end - begin[i]);
-            if (status == 0 && i < count)
-                status = file_write_bytes(&w, entries[i].data, entries[i].bytes);
-        }
-        status = file_write_close(&w, status);
-    }
-    memory_free(headers, headers ? bytes : 0);
-    memory_free(begin, begin ? room : 0);
-    return status;
+    if (file_write_open(&w, path) != 0)
+        return -1;
+    return file_write_close(&w, zip_write(&w, count, entries));
 }
 
 /* All of the storage of a tensor on the host. */

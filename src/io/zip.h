@@ -60,4 +60,9 @@ struct zip_item {
  * with the error set. */
 char *zip_headers(int64_t count, const struct zip_item *items, size_t *size, uint64_t *begin);
 
+struct file_write;
+/* Writes that archive, each item behind its header: the disk works on the first ones while the next
+ * ones' checksums are made. 0, or -1 with the error set. */
+int zip_write(struct file_write *file, int64_t count, const struct zip_item *items);
+
 #endif

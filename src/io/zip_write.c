@@ -1,4 +1,5 @@
-/* Writing zip archives: the headers, with the checksums of what stands between them. */
+/* Writing zip archives: the headers, with the checksums of what stands between them, by themselves or
+ * to a file. */
 #include <assert.h>
 #include <string.h>
 
@@ -6,6 +7,7 @@
 #include "core/memory.h"
 #include "flambeau/base.h"
 #include "io/checksum.h"
+#include "io/file_write.h"
 #include "io/zip.h"
 
 enum { ALIGNMENT = 64, WIDE = 0xffff, FIRST_OF_1980 = 0x21, UTF8_NAMES = 0x800 };
@@ -132,6 +134,16 @@ static void put_end(struct out *out, uint64_t count, uint64_t at, uint64_t bytes
     put(out, 2, 0);
 }
 
+/* What stands behind the data, at `at`: the directory and its end. */
+static void put_directory(struct out *out, int64_t count, const struct zip_item *items,
+                          const uint32_t *crcs, const uint64_t *heads, uint64_t at)
+{
+    const size_t before = out->used;
+    for (int64_t i = 0; i < count; i++)
+        put_row(out, &items[i], crcs[i], heads[i]);
+    put_end(out, (uint64_t)count, at, out->used - before);
+}
+
 /* All headers. heads[i] receives where item i's stands in the file. */
 static void put_all(struct out *out, int64_t count, const struct zip_item *items,
                     const uint32_t *crcs, uint64_t *begin, uint64_t *heads)
@@ -144,10 +156,16 @@ static void put_all(struct out *out, int64_t count, const struct zip_item *items
         data += items[i].bytes;
     }
     begin[count] = out->used;
-    uint64_t at = out->used + data;
+    put_directory(out, count, items, crcs, heads, out->used + data);
+}
+
+static int check_names(int64_t count, const struct zip_item *items)
+{
     for (int64_t i = 0; i < count; i++)
-        put_row(out, &items[i], crcs[i], heads[i]);
-    put_end(out, (uint64_t)count, at, out->used + data - at);
+        if (strlen(items[i].name) >= WIDE)
+            return error_set(FL_VALUE_ERROR, "zip: the name of an entry has %zu bytes",
+                             strlen(items[i].name));
+    return 0;
 }
 
 char *zip_headers(int64_t count, const struct zip_item *items, size_t *size, uint64_t *begin)
@@ -155,10 +173,8 @@ char *zip_headers(int64_t count, const struct zip_item *items, size_t *size, uin
     assert(count >= 0 && size && begin);
     size_t crc_room = (size_t)count * sizeof(uint32_t),
            head_room = (size_t)count * sizeof(uint64_t);
-    for (int64_t i = 0; i < count; i++)
-        if (strlen(items[i].name) >= WIDE)
-            return error_null(FL_VALUE_ERROR, "zip: the name of an entry has %zu bytes",
-                              strlen(items[i].name));
+    if (check_names(count, items))
+        return NULL;
     uint32_t *crcs = memory_alloc(crc_room);
     uint64_t *heads = memory_alloc(head_room);
     char *headers = NULL;
@@ -176,4 +192,62 @@ char *zip_headers(int64_t count, const struct zip_item *items, size_t *size, uin
     memory_free(crcs, crcs ? crc_room : 0);
     memory_free(heads, heads ? head_room : 0);
     return headers;
+}
+
+/* ---- a file ---- */
+
+/* One item with its header, which stands at *at; moves that on. */
+static int write_item(struct file_write *file, const struct zip_item *item, uint32_t crc,
+                      uint64_t *at)
+{
+    struct out measure = {0};
+    put_head(&measure, item, crc, *at);
+    struct out head = {.to = memory_alloc(measure.used)};
+    if (!head.to)
+        return -1;
+    put_head(&head, item, crc, *at);
+    assert(head.used == measure.used);
+    int status = file_write_bytes(file, head.to, head.used) != 0 ||
+                         file_write_bytes(file, item->data, item->bytes) != 0
+                     ? -1
+                     : 0;
+    *at += head.used + item->bytes;
+    memory_free(head.to, measure.used);
+    return status;
+}
+
+static int write_directory(struct file_write *file, int64_t count, const struct zip_item *items,
+                           const uint32_t *crcs, const uint64_t *heads, uint64_t at)
+{
+    struct out measure = {0};
+    put_directory(&measure, count, items, crcs, heads, at);
+    struct out out = {.to = memory_alloc(measure.used)};
+    if (!out.to)
+        return -1;
+    put_directory(&out, count, items, crcs, heads, at);
+    int status = file_write_bytes(file, out.to, out.used);
+    memory_free(out.to, measure.used);
+    return status;
+}
+
+int zip_write(struct file_write *file, int64_t count, const struct zip_item *items)
+{
+    assert(file && count >= 0 && (items || count == 0));
+    size_t crc_room = (size_t)count * sizeof(uint32_t),
+           head_room = (size_t)count * sizeof(uint64_t);
+    if (check_names(count, items))
+        return -1;
+    uint32_t *crcs = memory_alloc(crc_room);
+    uint64_t *heads = memory_alloc(head_room), at = 0;
+    int status = crcs && heads ? 0 : -1;
+    for (int64_t i = 0; i < count && status == 0; i++) {
+        heads[i] = at;
+        crcs[i] = ISA_PICK(checksum_kernels)->crc32(items[i].data, items[i].bytes);
+        status = write_item(file, &items[i], crcs[i], &at);
+    }
+    if (status == 0)
+        status = write_directory(file, count, items, crcs, heads, at);
+    memory_free(crcs, crcs ? crc_room : 0);
+    memory_free(heads, heads ? head_room : 0);
+    return status;
 }

@@ -84,21 +84,32 @@ static PyObject *cut_headers(const char *headers, size_t size, const uint64_t *b
     return list;
 }
 
+/* The entries of those names, or NULL with the exception. (PyMem_Free) */
+static struct zip_item *items_of(PyObject *names, const struct buffers *data)
+{
+    struct zip_item *items = PyMem_Calloc((size_t)data->count + 1, sizeof *items);
+    if (!items)
+        PyErr_NoMemory();
+    for (Py_ssize_t i = 0; items && i < data->count; i++) {
+        const char *name = PyUnicode_AsUTF8AndSize(PyList_GetItem(names, i), NULL);
+        items[i] = (struct zip_item){name, data->views[i].buf, (uint64_t)data->views[i].len};
+        if (!name) {
+            PyMem_Free(items);
+            return NULL;
+        }
+    }
+    return items;
+}
+
 static PyObject *headers_of(PyObject *names, const struct buffers *data)
 {
     Py_ssize_t count = data->count;
-    struct zip_item *items = PyMem_Calloc((size_t)count + 1, sizeof *items);
+    struct zip_item *items = items_of(names, data);
     uint64_t *begin = PyMem_Calloc((size_t)count + 1, sizeof *begin);
-    bool done = items && begin;
-    if (!done)
-        PyErr_NoMemory();
-    for (Py_ssize_t i = 0; done && i < count; i++) {
-        const char *name = PyUnicode_AsUTF8AndSize(PyList_GetItem(names, i), NULL);
-        items[i] = (struct zip_item){name, data->views[i].buf, (uint64_t)data->views[i].len};
-        done = name != NULL;
-    }
     PyObject *result = NULL;
-    if (done) {
+    if (items && !begin)
+        PyErr_NoMemory();
+    if (items && begin) {
         size_t size;
         PyThreadState *thread = python_leave();
         char *headers = zip_headers(count, items, &size, begin);
@@ -124,6 +135,35 @@ static PyObject *zip_headers_function(PyObject *module, PyObject *args)
         return NULL;
     PyObject *result = headers_of(names, &data);
     buffers_release(&data);
+    return result;
+}
+
+static PyObject *write_archive(PyObject *module, PyObject *args)
+{
+    (void)module;
+    PyObject *path = NULL, *names, *list, *result = NULL;
+    struct buffers data;
+    if (!PyArg_ParseTuple(args, "O&O!O!:_write_archive", PyUnicode_FSConverter, &path, &PyList_Type,
+                          &names, &PyList_Type, &list))
+        return NULL;
+    if (PyList_Size(names) != PyList_Size(list))
+        PyErr_SetString(PyExc_ValueError, "_write_archive: as many names as data are expected");
+    else if (buffers_from(&data, list)) {
+        struct zip_item *items = items_of(names, &data);
+        if (items) {
+            struct file_write w;
+            const char *text = PyBytes_AsString(path);
+            PyThreadState *thread = python_leave();
+            int status = file_write_open(&w, text);
+            if (status == 0)
+                status = file_write_close(&w, zip_write(&w, data.count, items));
+            python_return(thread);
+            result = status == 0 ? Py_NewRef(Py_None) : raise_error();
+        }
+        PyMem_Free(items);
+        buffers_release(&data);
+    }
+    Py_DECREF(path);
     return result;
 }
 
@@ -175,6 +215,8 @@ static PyObject *zip_entries(PyObject *module, PyObject *from)
 PyMethodDef archive_functions[] = {
     {"_write_file", write_file, METH_VARARGS,
      "_write_file(path, pieces): writes a list of buffers to a file, whole or not at all."},
+    {"_write_archive", write_archive, METH_VARARGS,
+     "_write_archive(path, names, data): writes an archive to a file, whole or not at all."},
     {"_zip_headers", zip_headers_function, METH_VARARGS,
      "_zip_headers(names, data): what stands before, between and after the data in an archive."},
     {"_zip_entries", zip_entries, METH_O,
