@@ -91,6 +91,34 @@ static int64_t least(int64_t a, int64_t b)
 
 /* ---- Gathering and scattering --------------------------------------------------------------- */
 
+/* Writes each of `rows` elements `times` times; inlined with a constant size, and times where they
+ * are few. */
+static inline __attribute__((always_inline)) void repeat(int64_t rows, const int64_t times,
+                                                         const size_t size, char *to,
+                                                         const char *from, int64_t step)
+{
+    for (int64_t r = 0; r < rows; r++, to += times * (int64_t)size)
+        for (int64_t i = 0; i < times; i++)
+            memcpy(to + i * (int64_t)size, from + r * step, size);
+}
+
+/* Elements of 4 or 8 bytes. */
+static void repeat_each(int64_t rows, int64_t times, int64_t size, char *to, const char *from,
+                        int64_t step)
+{
+    assert(size == 4 || size == 8);
+    if (size == 8)
+        repeat(rows, times, 8, to, from, step);
+    else if (times == 2)
+        repeat(rows, 2, 4, to, from, step);
+    else if (times == 3)
+        repeat(rows, 3, 4, to, from, step);
+    else if (times == 4)
+        repeat(rows, 4, 4, to, from, step);
+    else
+        repeat(rows, times, 4, to, from, step);
+}
+
 /* Walks n elements of operand k from coordinates `start` on, row by row, between its memory and a
  * buffer of compute elements: into the buffer, or out of it where `out` is set. */
 static void pass(const struct iteration *it, int k, const int64_t *start, int64_t n, char *buffer,
@@ -107,9 +135,15 @@ static void pass(const struct iteration *it, int k, const int64_t *start, int64_
     char *memory = s->data + walk_offset(w, k, at);
     bool short_runs =
         s->dtype == s->compute_dtype && s->size >= 4 && w->sizes[last] < WALK_SHORT_RUN;
+    const bool repeats = short_runs && !out && last > 0 && strides[last] == 0 && s->size <= 8;
     while (n > 0) {
-        int64_t run = least(w->sizes[last] - at[last], n);
-        if (short_runs && out)
+        int64_t run = least(w->sizes[last] - at[last], n), rows = 1;
+        if (repeats && at[last] == 0 && n >= 2 * run) {
+            rows = least(n / run, w->sizes[last - 1] - at[last - 1]);
+            repeat_each(rows, run, s->size, buffer, memory, strides[last - 1]);
+            memory += (rows - 1) * strides[last - 1], at[last - 1] += rows - 1;
+            run *= rows;
+        } else if (short_runs && out)
             walk_move_short(run, s->size, memory, strides[last], buffer, s->size);
         else if (short_runs)
             walk_move_short(run, s->size, buffer, s->size, memory, strides[last]);
