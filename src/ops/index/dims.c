@@ -213,6 +213,26 @@ static int check_added(const fl_tensor *self, int d, const fl_tensor *index,
     return 0;
 }
 
+enum { SHORT_RUN = 16 };
+
+/* Adds few short slices to each of many: one element of them at a time, down all of the outer ones. */
+static void add_down(int dtype, struct around a, int64_t count, const int64_t *place, char *to,
+                     const char *slices)
+{
+    const int64_t size = (int64_t)dtype_size(dtype), run = a.inner * size;
+    assert(a.inner < SHORT_RUN && count >= 0);
+    for (int64_t i = 0; i < count; i++)
+        for (int64_t k = 0; k < run; k += size)
+            index_combine_row(INDEX_ADD, dtype,
+                              &(struct index_row){.n = a.outer,
+                                                  .index = place + i,
+                                                  .to = to + k,
+                                                  .to_step = a.n * run,
+                                                  .along = run,
+                                                  .from = slices + i * run + k,
+                                                  .from_step = count * run});
+}
+
 /* A copy of a contiguous tensor, each element times a number that its dtype holds. */
 static fl_tensor *scaled(const fl_tensor *t, fl_value number)
 {
@@ -260,7 +280,10 @@ static int put_slices(enum index_how how, fl_tensor *self, int64_t dim, fl_tenso
     const int64_t *place = from ? tensor_data(which) : NULL;
     const char *slices = from ? tensor_data(from) : NULL;
     char *to = from ? tensor_data(into) : NULL;
-    for (int64_t o = 0; from && o < a.outer; o++, to += (size_t)a.n * run) {
+    const bool few = how == INDEX_ADD && a.inner < SHORT_RUN && count < a.outer;
+    if (from && few)
+        add_down(self->dtype, a, count, place, to, slices);
+    for (int64_t o = 0; from && !few && o < a.outer; o++, to += (size_t)a.n * run) {
         if (how == INDEX_ADD)
             index_add_at(self->dtype, to, count, place, a.inner, slices);
         for (int64_t i = 0; how == INDEX_COPY && i < count; i++)

@@ -116,18 +116,26 @@ static int dim_of_rows(const fl_tensor *index)
     return row;
 }
 
-static inline bool is_nan_f32(float x)
+/* take ? x : old, without a branch: which one it is cannot be foretold. */
+static inline float chosen_f32(bool take, float x, float old)
 {
-    return x != x;
+    uint32_t a, b;
+    memcpy(&a, &x, sizeof a), memcpy(&b, &old, sizeof b);
+    b ^= (a ^ b) & -(uint32_t)take;
+    memcpy(&old, &b, sizeof old);
+    return old;
 }
-static inline bool is_nan_f64(double x)
+static inline double chosen_f64(bool take, double x, double old)
 {
-    return x != x;
+    uint64_t a, b;
+    memcpy(&a, &x, sizeof a), memcpy(&b, &old, sizeof b);
+    b ^= (a ^ b) & -(uint64_t)take;
+    memcpy(&old, &b, sizeof old);
+    return old;
 }
-static inline bool is_nan_i64(int64_t x)
+static inline int64_t chosen_i64(bool take, int64_t x, int64_t old)
 {
-    (void)x;
-    return false;
+    return take ? x : old;
 }
 
 /* rows: inlined with a constant join, and hits or none, which only a mean and a left out self need. */
@@ -135,12 +143,12 @@ static inline bool is_nan_i64(int64_t x)
     static inline __attribute__((always_inline)) type joined_##suffix(enum join join, type old,    \
                                                                       type x)                      \
     {                                                                                              \
-        return join == JOIN_PROD                   ? old * x                                       \
-               : join <= JOIN_MEAN                 ? old + x                                       \
-               : is_nan_##suffix(old)              ? old                                           \
-               : is_nan_##suffix(x)                ? x                                             \
-               : (join == JOIN_AMAX) == (old >= x) ? old                                           \
-                                                   : x;                                            \
+        if (join == JOIN_PROD)                                                                     \
+            return old * x;                                                                        \
+        if (join <= JOIN_MEAN)                                                                     \
+            return old + x;                                                                        \
+        /* NaN stays, and is taken; of equal ones the older maximum, the newer minimum */          \
+        return chosen_##suffix((join == JOIN_AMAX ? x > old : x <= old) | (x != x), x, old);       \
     }                                                                                              \
     static inline __attribute__((always_inline)) void rows_##suffix(const struct scatter *s,       \
                                                                     enum join join, int64_t *hits) \
