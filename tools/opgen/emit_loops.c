@@ -211,6 +211,24 @@ static const char *choose_near(const struct loop_spec *spec, const char *loop)
                        text_substitute(far, whole, block));
 }
 
+/* Whether a value of bfloat16 operands is one itself: it chooses among them, their integer parts, 0 and 1,
+ * and changes signs, so that nothing is to be rounded. */
+static bool is_bfloat_exact(const struct loop_spec *spec, const char *value)
+{
+    static const char *const ROUND[] = {" + ", " - ", " * ", " / ", "sqrt", "fma"};
+    for (size_t i = 0; i < sizeof ROUND / sizeof *ROUND; i++)
+        if (strstr(value, ROUND[i]))
+            return false;
+    for (int i = 0; i < spec->scalars; i++)
+        if (mentions(value, 's', i))
+            return false;
+    for (const char *point = value; (point = strchr(point, '.')); point++)
+        if (point == value || (point[-1] != '0' && point[-1] != '1') ||
+            strncmp(point, ".0f", 3) != 0 || (point - value > 1 && is_word(point[-2])))
+            return false;
+    return true;
+}
+
 /* The loop for one expression; conditions that do not depend on elements become ifs around loops.
  */
 static const char *loop_text(const struct loop_spec *spec, const struct node *n, int depth)
@@ -237,6 +255,9 @@ static const char *loop_text(const struct loop_spec *spec, const struct node *n,
     const char *loads = "", *type = compute_ctype(spec->type);
     const char *widen = spec->stored == BF16 ? "bf16_to_float" : "";
     const char *both = text_format("%s%s", e.statements ? e.statements : "", value);
+    const bool exact = spec->stored == BF16 && !e.statements && is_bfloat_exact(spec, value);
+    if (exact)
+        value = text_format("m_bits_f32(%s) >> 16", value);
     if (spec->gpu) {
         for (int i = 0; i < spec->operands; i++)
             if (mentions(both, 'x', i))
@@ -260,6 +281,7 @@ static const char *loop_text(const struct loop_spec *spec, const struct node *n,
                     e.before ? "#line ^\n    " : "", e.before ? e.before : "",
                     e.before ? "\n#line @\n" : "", loads, e.statements ? e.statements : "",
                     spec->truth_result     ? "(uint8_t)"
+                    : exact                ? "(uint16_t)"
                     : spec->stored == BF16 ? "float_to_bf16"
                     : spec->stored         ? text_format("(%s)", compute_ctype(spec->stored))
                                            : "",
@@ -391,8 +413,9 @@ static void narrow_loops(struct loop_spec *spec, struct op *op)
 /* Whether all that a loop calls costs no more than a load. */
 static bool calls_little(const char *body)
 {
-    static const char *const LITTLE[] = {"abs",   "copysign", "fma",     "floor", "ceil",  "trunc",
-                                         "round", "maximum",  "minimum", "sqrt",  "isnan", "isinf"};
+    static const char *const LITTLE[] = {
+        "abs",   "copysign", "fma",     "floor", "ceil",  "trunc", "bits",
+        "round", "maximum",  "minimum", "sqrt",  "isnan", "isinf"};
     for (const char *at = body; (at = strstr(at, "m_")); at += 2) {
         bool found = false;
         for (size_t i = 0; i < sizeof LITTLE / sizeof *LITTLE && !found; i++) {
