@@ -413,9 +413,9 @@ static void narrow_loops(struct loop_spec *spec, struct op *op)
 /* Whether all that a loop calls costs no more than a load. */
 static bool calls_little(const char *body)
 {
-    static const char *const LITTLE[] = {
-        "abs",   "copysign", "fma",     "floor", "ceil",  "trunc", "bits",
-        "round", "maximum",  "minimum", "sqrt",  "isnan", "isinf"};
+    static const char *const LITTLE[] = {"abs",   "copysign", "fma",   "floor",   "ceil",
+                                         "trunc", "bits",     "round", "maximum", "minimum",
+                                         "sqrt",  "isnan",    "isinf"};
     for (const char *at = body; (at = strstr(at, "m_")); at += 2) {
         bool found = false;
         for (size_t i = 0; i < sizeof LITTLE / sizeof *LITTLE && !found; i++) {
