@@ -255,7 +255,8 @@ static const char *loop_text(const struct loop_spec *spec, const struct node *n,
     const char *loads = "", *type = compute_ctype(spec->type);
     const char *widen = spec->stored == BF16 ? "bf16_to_float" : "";
     const char *both = text_format("%s%s", e.statements ? e.statements : "", value);
-    const bool exact = spec->stored == BF16 && !e.statements && is_bfloat_exact(spec, value);
+    const bool exact = spec->stored == BF16 && !spec->truth_result && !truth && !e.statements &&
+                       is_bfloat_exact(spec, value);
     if (exact)
         value = text_format("m_bits_f32(%s) >> 16", value);
     if (spec->gpu) {
