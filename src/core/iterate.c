@@ -24,7 +24,8 @@
 #include "core/threads.h"
 #include "core/walk.h"
 
-enum { GRAIN = 32768, BLOCK = 512, LONG_ROW = 128 };
+enum { GRAIN = 32768, BLOCK = 512 };
+enum { SHORT_ROW = 32, LONG_ROW = 128 }; /* that pay for whole rows, and for blocks that end with one */
 enum { FEW = 4 }; /* operands whose whole buffers fit the first cache */
 enum { BUFFER = 2 * BLOCK * COMPUTE_LARGEST }; /* bytes */
 enum { TILE_ROWS = 16, TILE_COLUMNS = 64 };
@@ -539,11 +540,12 @@ static bool is_run(const struct walk *w, int k, int64_t size)
     return true;
 }
 
-static void choose_services(struct iteration *it)
+/* Rows of at least `long_row` elements are served by themselves. */
+static void choose_services(struct iteration *it, int64_t long_row)
 {
     const struct walk *w = &it->w;
     int last = w->ndim - 1;
-    bool long_rows = w->sizes[last] >= LONG_ROW;
+    bool long_rows = w->sizes[last] >= long_row;
     it->by_rows = false;
     for (int k = 0; k < it->operands; k++) {
         struct served *s = &it->operand[k];
@@ -673,8 +675,10 @@ int iterate_run(int ndim, const int64_t *sizes, int operands, int outputs,
                                         .size = (int64_t)compute_size(o->compute)};
     }
     walk_merge(&it.w);
-    choose_services(&it);
+    choose_services(&it, SHORT_ROW);
     choose_rows(&it, level);
+    if (!it.rows_a_chunk && it.by_rows)
+        choose_services(&it, LONG_ROW);
     choose_tiles(&it);
     if (choose_runs(&it, level))
         threads_for((numel + GRAIN - 1) / GRAIN, run_beside, &it);
