@@ -45,8 +45,10 @@ REASONS = {name: reason for reason, names in {
     "in double by plain kernels, so that a float32 answer is as good as its input; PyTorch's is MKL's": """linalg_eig
         linalg_eigvals linalg_lstsq linalg_ldl_factor linalg_ldl_factor_ex linalg_pinv pinverse linalg_cond
         linalg_matrix_rank linalg_matrix_exp matrix_exp nuclear_norm linalg_svdvals linalg_svd svd cholesky
-        linalg_cholesky cholesky_inverse cholesky_solve linalg_solve_triangular triangular_solve""",
+        linalg_cholesky linalg_eigvalsh cholesky_inverse cholesky_solve linalg_solve_triangular triangular_solve""",
     "equal elements come in PyTorch's own order, which counting them would not give": "sort topk msort argsort",
+    "both end at the first difference; what is left is what three calls cost": "equal",
+    "integers have no fast product: plain sums in 64 bits, which wrap around": "conv1d conv2d conv_transpose1d",
     "draws PyTorch's numbers one by one, in double": "_standard_gamma _standard_gamma_grad poisson binomial",
 }.items() for name in names.split()}
 
