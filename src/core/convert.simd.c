@@ -202,6 +202,9 @@ FILL(fill_16, struct pair)
 
 /* ---- Transposition -------------------------------------------------------------------------- */
 
+/* (Eight bytes may be a complex number that begins at any float.) */
+typedef uint64_t loose_8 __attribute__((aligned(4)));
+
 #define TRANSPOSE_PLAIN(name, type)                                                                \
     static void name(int64_t rows, int64_t columns, void *to, int64_t to_stride, const void *from, \
                      int64_t from_stride)                                                          \
@@ -215,7 +218,7 @@ FILL(fill_16, struct pair)
 TRANSPOSE_PLAIN(plain_1, uint8_t)
 TRANSPOSE_PLAIN(plain_2, uint16_t)
 TRANSPOSE_PLAIN(plain_4, uint32_t)
-TRANSPOSE_PLAIN(plain_8, uint64_t)
+TRANSPOSE_PLAIN(plain_8, loose_8)
 TRANSPOSE_PLAIN(transpose_16, struct pair)
 
 /* Blocks of SIDE x SIDE in registers: at each step rows i and i + d exchange the elements whose
