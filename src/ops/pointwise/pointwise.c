@@ -607,8 +607,8 @@ static inline __attribute__((always_inline)) int call_short(const fl_op *f, cons
         const fl_value *v = &args[p->operand[i]];
         if (v->tag == FL_TENSOR) {
             const fl_tensor *t = v->as.tensor;
-            if (t != first && (t->dtype != dtype || (t->flags & WHERE) != TENSOR_DENSE ||
-                               !shape_equal(t, first)))
+            if (t != first &&
+                (t->dtype != dtype || (t->flags & WHERE) != TENSOR_DENSE || !shape_equal(t, first)))
                 return 1;
             data[1 + i] = tensor_data_of_size(t, size);
         } else {
