@@ -84,8 +84,8 @@ static inline struct iterate_operand iterate_tensor(const fl_tensor *t, enum com
 }
 
 /* Runs `loop` over a whole of `ndim` dims `sizes`, on the pool where it is large. Outputs come
- * first among operands and must have exactly the whole's sizes. level[k], which may be NULL, is the
- * loop for an input k of two that is one element, whatever n. Fails only when memory is out. */
+ * first among operands and must have exactly the whole's sizes. level[k] is the loop for an
+ * input k of two that is one element, whatever n; NULL: there is none. Fails only when memory is out. */
 int iterate_run(int ndim, const int64_t *sizes, int operands, int outputs,
                 const struct iterate_operand *operand, loop_fn loop, const loop_fn *level,
                 const union loop_scalar *scalars);

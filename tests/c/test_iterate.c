@@ -16,14 +16,19 @@ static int pick(int n)
 
 /* ---- Loops ---------------------------------------------------------------------------------- */
 
-#define ADD(name, type)                                                                            \
+/* A step in a, or b, of 0 makes the loop of one element beside a row. */
+#define ADD_BY(name, type, by_a, by_b)                                                             \
     static void name(int64_t n, char *const *data, const union loop_scalar *scalars)               \
     {                                                                                              \
         type *r = (type *)data[0];                                                                 \
         const type *a = (const type *)data[1], *b = (const type *)data[2];                         \
         for (int64_t i = 0; i < n; i++)                                                            \
-            r[i] = (type)(a[i] + b[i] + (type)scalars[0].i);                                       \
+            r[i] = (type)(a[by_a * i] + b[by_b * i] + (type)scalars[0].i);                         \
     }
+#define ADD(name, type)                                                                            \
+    ADD_BY(name, type, 1, 1)                                                                       \
+    ADD_BY(name##_a, type, 0, 1)                                                                   \
+    ADD_BY(name##_b, type, 1, 0)
 
 ADD(add_f32, float)
 ADD(add_f64, double)
@@ -31,6 +36,8 @@ ADD(add_i32, int32_t)
 ADD(add_i64, int64_t)
 enum { REAL_TYPES = 4 }; /* of the compute types; complex ones have tests of their own */
 static const loop_fn ADDS[REAL_TYPES] = {add_f32, add_f64, add_i32, add_i64};
+static const loop_fn LEVELS[REAL_TYPES][2] = {
+    {add_f32_a, add_f32_b}, {add_f64_a, add_f64_b}, {add_i32_a, add_i32_b}, {add_i64_a, add_i64_b}};
 
 static void less_f64(int64_t n, char *const *data, const union loop_scalar *scalars)
 {
@@ -140,7 +147,10 @@ static void test_add(void)
     struct iterate_operand operands[3] = {operand(r, compute), operand(a, compute),
                                           operand(b, compute)};
     union loop_scalar scalar = {.i = 2};
-    CHECK(iterate_run(ndim, sizes, 3, 1, operands, ADDS[compute], &scalar) == 0);
+    const loop_fn some[2] = {pick(2) ? LEVELS[compute][0] : NULL,
+                             pick(2) ? LEVELS[compute][1] : NULL};
+    const loop_fn *level = pick(4) ? some : NULL;
+    CHECK(iterate_run(ndim, sizes, 3, 1, operands, ADDS[compute], level, &scalar) == 0);
     int wrong = 0;
     do {
         double want = at(a, ndim, index) + at(b, ndim, index) + 2;
@@ -151,7 +161,7 @@ static void test_add(void)
     fl_tensor *less = make(ndim, sizes, FL_BOOL);
     operands[0] = operand(less, COMPUTE_BOOL);
     operands[1].compute = operands[2].compute = COMPUTE_F64;
-    CHECK(iterate_run(ndim, sizes, 3, 1, operands, less_f64, NULL) == 0);
+    CHECK(iterate_run(ndim, sizes, 3, 1, operands, less_f64, NULL, NULL) == 0);
     do
         wrong += at(less, ndim, index) != (at(a, ndim, index) < at(b, ndim, index));
     while (step(ndim, sizes, index));
