@@ -281,12 +281,21 @@ PyObject *types_device(fl_device device)
                        device.kind == FL_CPU || device.kind == FL_META ? -1 : device.index);
 }
 
+/* An int of the machine; -1 with PyTorch's exception. */
+static int read_number(PyObject *number, long *given)
+{
+    *given = PyLong_AsLong(number);
+    if (*given != -1 || !PyErr_Occurred())
+        return 0;
+    return PyErr_ExceptionMatches(PyExc_OverflowError) ? raise_overflow() : -1;
+}
+
 /* A number names a device of the machine's accelerator, which is no kind of Python's here: -1 with
  * PyTorch's exception. */
 static int refuse_number(PyObject *number)
 {
-    const long given = PyLong_AsLong(number);
-    if (given == -1 && PyErr_Occurred())
+    long given;
+    if (read_number(number, &given))
         return -1;
     PyErr_SetString(PyExc_RuntimeError,
                     given < 0 ? "Device index must not be negative"
@@ -391,8 +400,8 @@ static PyObject *device_new(PyTypeObject *type, PyObject *args, PyObject *kwargs
                                 "type (string) must not include an index because index was "
                                 "passed explicitly: %S",
                                 what);
-        long given = PyLong_AsLong(number);
-        if (given == -1 && PyErr_Occurred())
+        long given;
+        if (read_number(number, &given))
             return NULL;
         if (given < 0 || given > 127)
             return PyErr_Format(PyExc_RuntimeError, "Device index must not be negative");
