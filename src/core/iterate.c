@@ -25,10 +25,8 @@
 #include "core/walk.h"
 
 enum { GRAIN = 32768, BLOCK = 512 };
-enum {
-    SHORT_ROW = 32,
-    LONG_ROW = 128
-};                /* that pay for whole rows, and for blocks that end with one */
+/* Lengths that pay for whole rows, and for blocks that end with one. */
+enum { SHORT_ROW = 32, LONG_ROW = 128 };
 enum { FEW = 4 }; /* operands whose whole buffers fit the first cache */
 enum { BUFFER = 2 * BLOCK * COMPUTE_LARGEST }; /* bytes */
 enum { TILE_ROWS = 16, TILE_COLUMNS = 64 };
