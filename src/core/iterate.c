@@ -8,10 +8,9 @@
  *            that takes one, else a buffer filled once a row
  *   gathered everything else, and every dtype that is not its compute type: through a buffer
  *
- * When every operand is a run, a chunk is one call of the loop; one element for all may stand beside, if
- * a loop takes it. Where none needs more than a pointer or a
- * level, chunks are whole rows, with little to do from one to the next. Otherwise they go by blocks of
- * BLOCK elements or, of few operands, of what fills a buffer; buffers stay in the first cache. Where
+ * When every operand is a run, a chunk is one call of the loop; one element for all may stand beside,
+ * if a loop takes it. Where none needs more than a pointer or a level, chunks are whole rows, with
+ * little to do from one to the next. Otherwise they go by blocks of BLOCK elements or, of few operands, of what fills a buffer; buffers stay in the first cache. Where
  * an input lies transposed to the result, chunks go by tiles instead: it is turned tile by tile, so
  * that each of its cache lines is read once. Chunks have about GRAIN elements, whatever the number of threads.
  */

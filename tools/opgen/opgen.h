@@ -283,7 +283,7 @@ struct op {
     const char *lines;   /* its keys as they were written, but doc, cname, alias and scatter */
     const char *alias;   /* "arcsin asin2": paragraphs of these names are derived (derive.c) */
     const char *scatter; /* a sample call of NAME_scatter, which is derived */
-    /* pointwise and reduce: parameters in the loop's order; loops (emit_loops.c) */
+    /* pointwise and reduce: parameters in the loop's order; loops (loops.c) */
     int operands, operand[MAX_OPERANDS];
     int scalars, scalar[MAX_OPERANDS];
     int loop[LOOP_TYPES];
@@ -349,7 +349,10 @@ void compose_emit_check(struct out *o, const struct table *t, struct op *op); /*
 void compose_emit_rule(struct out *o, const struct table *t, struct op *op, struct rule *rule,
                        int number);
 
-/* ---- emit_loops.c: the registry of loops, each kept once ---- */
+/* ---- loops.c: their texts; emit_loops.c: the registry of loops, each kept once ---- */
+
+/* Stands in a text for the index that the loop will have. */
+#define LOOP_INDEX "\x02"
 
 /* One loop to be made: its names in the loop's order. */
 struct loop_spec {
@@ -364,10 +367,14 @@ struct loop_spec {
 };
 /* The C function's text for an expression (the kernel's inside for a GPU), or NULL. */
 const char *loop_body(const struct loop_spec *spec, const struct node *n);
+/* Whether all that a loop calls costs no more than a load. */
+bool loop_calls_little(const char *body);
 /* An index of a loop that op has; 0 is none. */
 int loop_add(const struct op *op, const char *body, struct place place);
 int complex_loop_add(const struct op *op, const char *body, struct place place);
 int reduce_loops_add(const struct op *op, const char *body, const char *row, struct place place);
+int complex_reduce_loops_add(const struct op *op, const char *body, const char *row,
+                             struct place place);
 
 /* ---- emit_*.c ---- */
 
