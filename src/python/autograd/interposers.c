@@ -11,7 +11,13 @@
 static int kind_of(PyObject *name)
 {
     fl_device device;
-    return types_as_device(name, &device) ? device.kind : -1;
+    const int fits = types_as_device(name, &device);
+    if (fits == 0)
+        PyErr_SetString(PyExc_TypeError, "device type must be a string");
+    if (fits > 0 && device.kind >= FL_DEVICE_KINDS)
+        PyErr_SetString(PyExc_RuntimeError, "unknown device type for autocast in "
+                                            "get_autocast_dispatch_key_from_device_type");
+    return fits > 0 && device.kind < FL_DEVICE_KINDS ? device.kind : -1;
 }
 
 static PyObject *function_enabled(PyObject *module, PyObject *kind)

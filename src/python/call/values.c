@@ -306,7 +306,7 @@ static int device_from(PyObject *o, fl_value *out)
 {
     *out = (fl_value){.tag = FL_DEVICE};
     int fits = types_as_device(o, &out->as.device);
-    return fits > 0 && !types_device_find(out->as.device) ? -1 : fits;
+    return fits > 0 && !types_device_find(out->as.device, true) ? -1 : fits;
 }
 
 static int string_from(PyObject *o, fl_value *out)

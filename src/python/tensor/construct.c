@@ -135,10 +135,9 @@ static bool on_cpu(PyObject *o)
         PyErr_Format(PyExc_TypeError, "new(): argument 'device' must be torch.device, not %s",
                      python_type_name(o));
     if (fits > 0 && device.kind != FL_CPU) {
-        static const char *const names[] = {"cpu", "cuda", "opencl", "meta"};
         PyErr_Format(PyExc_RuntimeError,
                      "legacy constructor expects device type: cpu but device type: %s was passed",
-                     names[device.kind]);
+                     types_device_name(device.kind));
         return false;
     }
     return fits > 0;

@@ -468,7 +468,7 @@ static bool read_device(const char *name, struct request *r, PyObject *o)
     if (fits == 0)
         PyErr_Format(PyExc_TypeError, "%s(): argument 'device' must be torch.device, not %s", name,
                      python_type_name(o));
-    return fits > 0 && types_device_find(r->device);
+    return fits > 0 && types_device_find(r->device, false);
 }
 
 /* One argument into the request: 1, 0 when no parameter is called so, -1. */

@@ -71,8 +71,7 @@ static PyObject *generator_construct(PyTypeObject *type, PyObject *args, PyObjec
         return PyErr_Format(PyExc_RuntimeError,
                             "Cannot get CUDA generator: Flambeau was not built for that device");
     if (fits > 0 && where.kind != FL_CPU) {
-        PyErr_Format(PyExc_RuntimeError, "%s device type not an accelerator.",
-                     where.kind == FL_OPENCL ? "OPENCL" : "META");
+        types_device_no_generator(where.kind);
         return raise_hint("random numbers are drawn on the CPU, for every device: "
                           "torch.Generator()",
                           "随机数在 CPU 上产生，对所有设备都一样：torch.Generator()");

@@ -292,7 +292,7 @@ static bool read_to(struct to_request *r, PyObject *o, Py_ssize_t position)
     }
     int fits = types_as_device(o, &r->device);
     if (fits > 0)
-        return types_device_find(r->device) != NULL;
+        return types_device_find(r->device, false) != NULL;
     if (fits == 0)
         PyErr_Format(
             PyExc_TypeError,
@@ -362,6 +362,19 @@ FAST_METHOD(method_cpu)
 {
     (void)args, (void)nargs, (void)kwnames;
     return move(Py_NewRef(self), (fl_device){FL_CPU, 0});
+}
+
+/* No memory is pinned; a device may be named, as in old programs. */
+FAST_METHOD(method_is_pinned)
+{
+    (void)self, (void)args;
+    if (nargs + (kwnames ? PyTuple_Size(kwnames) : 0) > 0 &&
+        PyErr_WarnEx(PyExc_DeprecationWarning,
+                     "The argument 'device' of Tensor.is_pinned() is deprecated. Please do not "
+                     "pass this argument.",
+                     1) < 0)
+        return NULL;
+    Py_RETURN_FALSE;
 }
 
 FAST_METHOD(method_cuda)
@@ -693,7 +706,7 @@ PyMethodDef pytensor_methods[] = {
     {"is_neg", method_no, METH_NOARGS, NULL},
     {"is_shared", sharing_is_shared, METH_NOARGS,
      "Whether its memory can be shared with other processes."},
-    {"is_pinned", method_no, METH_NOARGS, NULL},
+    FAST("is_pinned", method_is_pinned, NULL),
     {"share_memory_", sharing_share_memory, METH_NOARGS,
      "Moves its memory to where other processes can share it. Returns self."},
     {"pin_memory", method_pin_memory, METH_NOARGS, NULL},

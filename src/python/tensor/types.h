@@ -21,11 +21,16 @@ PyObject *types_layout(void);
 int types_as_dtype(PyObject *o, int *dtype);
 int types_as_device(PyObject *o, fl_device *device);
 /* The device itself; NULL with an exception where it is not there. Of CUDA there is none in Python,
- * as in PyTorch built without it. */
-struct device *types_device_find(fl_device device);
+ * as in PyTorch built without it. `made`: a tensor is to be made there, not brought. */
+struct device *types_device_find(fl_device device, bool made);
+/* Raises that no generator draws there. */
+void types_device_no_generator(int kind);
+/* The name of a kind, also of one that only PyTorch has: "mps". */
+const char *types_device_name(int kind);
 int types_as_layout(PyObject *o);                     /* 1 or 0 */
 int types_as_memory_format(PyObject *o, int *format); /* 1 or 0 */
 
 int types_init(PyObject *module);
+int device_object_init(PyObject *module);
 
 #endif
