@@ -95,9 +95,13 @@ def _str(t, *, tensor_contents=None):
     plain = kind is _C.Tensor or kind.__name__ == "Parameter"
     start = "tensor(" if plain else kind.__name__ + "("
     text = _C._tensor_text(t, start, tensor_contents)
-    if tangent is None:
+    if tangent is not None:
+        text = _add_suffixes(text[:-1], [f"tangent={tangent}"], len(start), t.is_sparse)
+    if plain:
         return text
-    return _add_suffixes(text[:-1], [f"tangent={tangent}"], len(start), t.is_sparse)
+    from flambeau.nn.parameter import Parameter
+
+    return f"Parameter({text})" if isinstance(t, Parameter) else text
 
 
 def _format(t, spec):

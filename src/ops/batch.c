@@ -84,6 +84,8 @@ fl_tensor *batch_leave(fl_tensor *t, uint32_t id, int64_t size, int64_t dim)
     if (whole)
         y = op_call1(&op__lane_leave,
                      (fl_value[]){fl_tensor_value(whole), fl_int(id), fl_int(size), fl_int(dim)});
+    if (y) /* the node of a whole batch's operator, or PyTorch's movedim behind it */
+        record_stand_in(y, whole, dim == 0 || dim == -t->ndim - 1 ? NULL : "PermuteBackward0");
     tensor_release(whole);
     return y;
 }

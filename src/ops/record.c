@@ -366,6 +366,20 @@ void record_show(fl_tensor *y, const fl_tensor *from, const char *title)
         ((struct op_node *)n)->title = title, ((struct op_node *)n)->made_from = began();
 }
 
+void record_stand_in(fl_tensor *y, const fl_tensor *from, const char *title)
+{
+    assert(y && from);
+    struct node *n = y->autograd ? y->autograd->node : NULL;
+    const struct node *inner = from->autograd ? from->autograd->node : NULL;
+    if (!n || !inner || n == inner || n->type != &OP_NODE || inner->type != &OP_NODE)
+        return;
+    const struct op_node *behind = (const struct op_node *)inner;
+    struct op_node *self = (struct op_node *)n;
+    self->title = title ? title : behind->title;
+    if (!title)
+        self->made_from = behind->made_from < inner->sequence ? behind->made_from : inner->sequence;
+}
+
 void record_order(fl_tensor *y, const struct node_order *order, bool whole)
 {
     assert(order);

@@ -65,6 +65,9 @@ void record_name(struct node *n, const char *title);
 /* Renames the node behind a result that a composite made of other operators, as PyTorch's one is
  * called. A result with the node of `from`, the composite's argument, keeps its name. */
 void record_show(fl_tensor *y, const fl_tensor *from, const char *title);
+/* The node behind y stands for the one behind `from`, its argument, which PyTorch's graph has alone:
+ * it takes that one's title and is shown with that one's edges. With a title: it is named so alone. */
+void record_stand_in(fl_tensor *y, const fl_tensor *from, const char *title);
 /* Gives the node behind a result an order of its gradients (autograd.h), of as many as it has edges.
  * whole: what the composite at work has made before it counts as its own. */
 void record_order(fl_tensor *y, const struct node_order *order, bool whole);

@@ -1,7 +1,8 @@
 /* The edges of a node as PyTorch's graph has them, for who looks at it: the engine runs others.
  *
  * Of a node with a composite's name, the nodes that the composite made are not shown: an edge that
- * leads to one stands for the edges that lead on from it, each of them once.
+ * leads to one stands for the edges that lead on from it, each of them once. So are the nodes between
+ * dims and lanes, of which vmap makes one an input.
  */
 #include <assert.h>
 #include <string.h>
@@ -52,7 +53,9 @@ static bool follow(struct walk *w, const struct node *n)
     w->inside[w->inside_count++] = n;
     for (int i = 0; i < n->edges; i++) {
         const struct node *next = n->edge[i].node;
-        const bool own = next && next->sequence >= w->from && next->sequence != UINT64_MAX;
+        const bool own =
+            next && ((next->sequence >= w->from && next->sequence != UINT64_MAX) ||
+                     record_is_of(next, &op__lane_enter) || record_is_of(next, &op__lane_expand));
         if (!(own ? follow(w, next) : add(w, n->edge[i])))
             return false;
     }

@@ -292,3 +292,20 @@ def test_views_of_complex_numbers_and_their_parts():
                 assert torch.allclose(grad(f)(sample), y, 1e-12, 1e-12)
     both = vmap(vmap(lambda v: torch.complex(v, 2 * v).conj().imag))(x)
     assert torch.equal(both, -2 * x)
+
+
+def node(f):
+    return type(f).__name__, [type(g).__name__ for g, _ in f.next_functions]
+
+
+def test_results_are_named_by_what_made_them():
+    x = torch.ones(3, 2, requires_grad=True)
+    assert node(torch.vmap(torch.relu)(x).grad_fn) == ("ReluBackward0", ["AccumulateGrad"])
+    softmax = torch.vmap(lambda a: a.exp().softmax(0))(x)
+    assert node(softmax.grad_fn) == ("SoftmaxBackward0", ["ExpBackward0"])
+    moved = torch.vmap(torch.relu, out_dims=1)(x)
+    assert node(moved.grad_fn) == ("PermuteBackward0", ["ReluBackward0"])
+    assert torch.vmap(torch.vmap(torch.sin))(x).grad_fn.name() == "SinBackward0"
+    assert "grad_fn=<MulBackward0>" in repr(torch.vmap(lambda a: a * 2)(x))
+    (softmax * moved.T).sum().backward()
+    assert x.grad.shape == (3, 2)

@@ -11,10 +11,18 @@ from flambeau._utils import _rebuild_parameter, _rebuild_parameter_with_state
 __all__ = ["Buffer", "Parameter", "UninitializedBuffer", "UninitializedParameter", "is_lazy"]
 
 
-class Parameter(Tensor):
+class _ParameterMeta(type(Tensor)):
+    def __instancecheck__(cls, instance):
+        if type.__instancecheck__(cls, instance):
+            return True
+        return cls is Parameter and isinstance(instance, Tensor) and getattr(instance, "_is_param", False)
+
+
+class Parameter(Tensor, metaclass=_ParameterMeta):
     """A tensor that a module trains: Parameter(data=None, requires_grad=True) shares the memory of
     data.
 
+    Of a subclass of Tensor it makes an instance of that subclass, marked as a parameter.
     Source: torch.nn.Parameter.
     """
 
@@ -23,9 +31,21 @@ class Parameter(Tensor):
     def __new__(cls, data=None, requires_grad=True):
         if data is None:
             data = flambeau.empty(0)
+        kind = type(data)
+        if kind is Tensor or kind is Parameter:
+            return Tensor._make_subclass(cls, data, requires_grad)
+        own = data.detach().requires_grad_(requires_grad)
         if not isinstance(data, Tensor):
-            data = data.detach().requires_grad_(requires_grad)
-        return Tensor._make_subclass(cls, data, requires_grad)
+            return Tensor._make_subclass(cls, own, requires_grad)
+        if type(own) is not kind:
+            raise RuntimeError(
+                f"Creating a Parameter from an instance of type {kind.__name__} requires that detach() "
+                f"returns an instance of the same type, but return type {type(own).__name__} was "
+                "found instead. To use the type as a Parameter, please correct the detach() semantics "
+                "defined by its __torch_dispatch__() implementation."
+            )
+        own._is_param = True
+        return own
 
     def __deepcopy__(self, memo):
         if id(self) not in memo:

@@ -112,6 +112,15 @@ static int find_types(void)
     return -1;
 }
 
+/* A Parameter, or an instance of a tensor's subclass that Parameter marked. */
+static bool is_parameter(PyObject *value)
+{
+    PyTypeObject *type = Py_TYPE(value);
+    return PyType_IsSubtype(type, parameter_type) ||
+           (type != tensor_type && PyType_IsSubtype(type, tensor_type) &&
+            PyObject_IsInstance(value, (PyObject *)parameter_type) > 0);
+}
+
 static bool is_module(PyObject *value)
 {
     return PyObject_TypeCheck(value, (PyTypeObject *)module_type);
@@ -197,7 +206,7 @@ static int add_parameter(struct module_object *self, PyObject *name, PyObject *v
         return -1;
     if (value == Py_None)
         return item_set(self->parameters, name, value);
-    if (!PyObject_TypeCheck(value, parameter_type))
+    if (!is_parameter(value))
         return refuse(PyExc_TypeError,
                       "cannot assign '%U' object to parameter '%U' "
                       "(torch.nn.Parameter or None required)",
@@ -474,7 +483,7 @@ static int assign(struct module_object *self, PyObject *name, PyObject *value)
 {
     PyTypeObject *type = Py_TYPE(value);
     module_refresh(self);
-    if (PyType_IsSubtype(type, parameter_type)) {
+    if (is_parameter(value)) {
         if (!self->parameters) {
             PyErr_SetString(PyExc_AttributeError,
                             "cannot assign parameters before Module.__init__() call");
