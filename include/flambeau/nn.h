@@ -176,6 +176,10 @@ FL_API fl_lbfgs *fl_lbfgs_new(fl_tensors params, double lr, int max_iter, int hi
 FL_API void fl_lbfgs_release(fl_lbfgs *o);
 /* The first loss; NaN with the error set. */
 FL_API double fl_lbfgs_step(fl_lbfgs *o, double (*closure)(void *context), void *context);
+/* What it remembers between steps and its learning rate, as fl_optimizer_save and _load do: also from
+ * a .pt file that holds the state_dict() of torch.optim.LBFGS. */
+FL_API int fl_lbfgs_save(const fl_lbfgs *o, const char *path);
+FL_API int fl_lbfgs_load(fl_lbfgs *o, const char *path);
 
 /* Scales all gradients so that their common norm is at most max_norm (torch.nn.utils.
  * clip_grad_norm_): the norm before, NaN with the error set. */

@@ -14,27 +14,9 @@
 #include "core/memory.h"
 #include "core/scope.h"
 #include "core/tensor.h"
-#include "flambeau.h"
+#include "nn/lbfgs.h"
 
 static const double GRADIENT = 1e-7, CHANGE = 1e-9; /* tolerances */
-
-/* What one pair of vectors says of the Hessian. */
-struct pair {
-    fl_tensor *change, *moved; /* of the gradient, of the parameters */
-    double rho;                /* 1 / change . moved */
-    double share;              /* of the recursion that is running */
-};
-
-struct fl_lbfgs {
-    fl_tensor **params;
-    int64_t count;
-    double lr;
-    int max_iter, history, kept; /* kept: pairs, the oldest first */
-    bool strong_wolfe;
-    struct pair *pairs;
-    fl_tensor *direction, *before; /* the last direction, the gradient at its start; NULL: none */
-    double taken, diagonal;        /* the last step's length; the first guess of the inverse */
-};
 
 /* A step's length with the loss, the gradient and the slope there. */
 struct point {
@@ -82,7 +64,7 @@ fl_lbfgs *fl_lbfgs_new(fl_tensors params, double lr, int max_iter, int history_s
     return NULL;
 }
 
-static void release_pair(struct pair *pair)
+void lbfgs_release_pair(struct lbfgs_pair *pair)
 {
     tensor_release(pair->change);
     tensor_release(pair->moved);
@@ -95,7 +77,7 @@ void fl_lbfgs_release(fl_lbfgs *o)
     for (int64_t i = 0; i < o->count; i++)
         tensor_release(o->params[i]);
     for (int i = 0; i < o->kept; i++)
-        release_pair(&o->pairs[i]);
+        lbfgs_release_pair(&o->pairs[i]);
     tensor_release(o->direction);
     tensor_release(o->before);
     memory_free(o->params, (size_t)o->count * sizeof *o->params);
@@ -313,12 +295,12 @@ static int remember(fl_lbfgs *o, fl_tensor *g)
     if (!(product > 1e-10))
         return 0;
     if (o->kept == o->history) {
-        release_pair(&o->pairs[0]);
+        lbfgs_release_pair(&o->pairs[0]);
         for (int i = 1; i < o->kept; i++)
             o->pairs[i - 1] = o->pairs[i];
         o->kept--;
     }
-    o->pairs[o->kept++] = (struct pair){
+    o->pairs[o->kept++] = (struct lbfgs_pair){
         .change = tensor_retain(change), .moved = tensor_retain(moved), .rho = 1 / product};
     o->diagonal = product / dot(change, change);
     return 0;
@@ -329,13 +311,13 @@ static fl_tensor *direction(fl_lbfgs *o, fl_tensor *g)
 {
     fl_tensor *d = fl_neg(g);
     for (int i = o->kept - 1; i >= 0 && d; i--) {
-        struct pair *pair = &o->pairs[i];
+        struct lbfgs_pair *pair = &o->pairs[i];
         pair->share = dot(pair->moved, d) * pair->rho;
         d = fl_add_(d, pair->change, fl_float(-pair->share));
     }
     d = fl_mul_scalar_(d, fl_float(o->diagonal));
     for (int i = 0; i < o->kept && d; i++) {
-        struct pair *pair = &o->pairs[i];
+        struct lbfgs_pair *pair = &o->pairs[i];
         double rest = pair->share - dot(pair->change, d) * pair->rho;
         d = fl_add_(d, pair->moved, fl_float(rest));
     }

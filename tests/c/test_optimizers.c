@@ -288,6 +288,42 @@ static void test_lbfgs(void)
     fl_release(p);
 }
 
+/* Two steps, a file, and two steps of another optimizer from there: those of one that went on. */
+static void test_lbfgs_saved(void)
+{
+    static const char *const paths[] = {"lbfgs_test.safetensors", "lbfgs_test.pt"};
+    for (int k = 0; k < 4; k++) {
+        const char *path = paths[k % 2];
+        struct valley whole = make_valley(k < 2 ? 1 : 0.01, k < 2), v = make_valley(1, k < 2);
+        CHECK(fl_lbfgs_save(v.o, path) == 0 && fl_lbfgs_load(v.o, path) == 0); /* no step yet */
+        for (int i = 0; i < 2; i++)
+            fl_lbfgs_step(whole.o, valley_loss, &whole);
+        CHECK(fl_lbfgs_save(whole.o, path) == 0);
+        memcpy(fl_data(v.x), fl_data(whole.x), 2 * sizeof(float));
+        memcpy(fl_data(v.y), fl_data(whole.y), sizeof(float));
+        CHECK(fl_lbfgs_load(v.o, path) == 0);
+        for (int i = 0; i < 2; i++) {
+            const double loss = fl_lbfgs_step(whole.o, valley_loss, &whole);
+            CHECK(fl_lbfgs_step(v.o, valley_loss, &v) == loss);
+        }
+        CHECK(memcmp(fl_data(v.x), fl_data(whole.x), 2 * sizeof(float)) == 0);
+        fl_tensor *p = start(); /* parameters of another length: refused */
+        fl_lbfgs *other = fl_lbfgs_new((fl_tensors){&v.y, 1}, 0.5, 8, 3, false);
+        CHECK(fl_lbfgs_load(other, path) == -1 && fl_error() == FL_VALUE_ERROR);
+        fl_error_clear();
+        CHECK(fl_lbfgs_load(other, "no such file") == -1 && fl_error() == FL_FILE_NOT_FOUND);
+        fl_error_clear();
+        fl_lbfgs_release(other);
+        CHECK(fl_file_save(path, 1, &(const char *){"param_groups.0.betas"}, &p) == 0);
+        CHECK(fl_lbfgs_load(v.o, path) == -1 && fl_error() == FL_VALUE_ERROR);
+        fl_error_clear();
+        fl_release(p);
+        unlink(path);
+        drop_valley(&whole);
+        drop_valley(&v);
+    }
+}
+
 static void test_groups(void)
 {
     fl_tensor *p = start(), *q = start();
@@ -426,5 +462,6 @@ int main(void)
     test_plateau();
     test_matrices();
     test_lbfgs();
+    test_lbfgs_saved();
     return check_result();
 }
