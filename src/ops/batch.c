@@ -609,7 +609,7 @@ static int check_input(const fl_op *f, const fl_value *args)
 {
     fl_tensor *self = args[0].as.tensor, *base = self->base ? self->base : self;
     struct node *n = autograd_mode.grad ? autograd_node(base, NULL) : NULL;
-    if (!n || !record_is_of(n, &op__lane_enter) || !record_has_gradient(f, args))
+    if (!n || record_op(n) != &op__lane_enter || !record_has_gradient(f, args))
         return 0;
     return error_set(FL_NOT_IMPLEMENTED,
                      "vmap: %s would write in place into an input whose gradient is asked for "

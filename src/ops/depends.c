@@ -50,16 +50,18 @@ static void destroy(struct node *n)
 
 static const struct node_class DEPENDS = {name, backward, release_saved, destroy};
 
-int op_node_depends(const struct op_node *self, int e, fl_tensor **gradient)
+int op_node_depends(const struct op_node *self, int e, const char *named, fl_tensor **gradient)
 {
     assert(e >= 0 && e < self->node.edges && *gradient);
     struct depends *made = memory_zalloc(sizeof *made);
     if (!made)
         return -1;
     node_init(&made->node, &DEPENDS, 2, made->edge, 1);
-    const bool relu = strcmp(self->title, "ReluBackward0") == 0;
-    const char *title = relu ? "ThresholdBackward0" : self->title;
-    snprintf(made->title, sizeof made->title, "%.*sBackward0", (int)strlen(title) - 1, title);
+    if (named)
+        snprintf(made->title, sizeof made->title, "%sBackward0", named);
+    else /* "HardtanhBackward0": "HardtanhBackwardBackward0" */
+        snprintf(made->title, sizeof made->title, "%.*sBackward0", (int)strlen(self->title) - 1,
+                 self->title);
     made->edge[1] = self->node.edge[e];
     node_retain(made->edge[1].node);
     made->shape = tensor_shape_only(*gradient);

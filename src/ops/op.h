@@ -201,6 +201,7 @@ struct op_grad_rule {
      * ("": the operator); compose and loop are then absent. NULL: it is known. */
     const char *missing;
     bool depends; /* the gradient has a gradient of its own by the parameter, if only of zeros */
+    const char *depends_title; /* of the node that says so, or NULL: made of the operator's */
 };
 enum { FROM_PARAM = 0, FROM_RESULT = 64, FROM_GRAD = 128 }; /* + index */
 
@@ -256,6 +257,7 @@ struct fl_op {
     bool internal; /* a part of other operators, which trusts its arguments: not for programs */
     uint8_t autocast; /* an op_autocast */
     uint8_t place;    /* an op_place */
+    bool pairs;       /* PyTorch has two overloads where this one stands */
     uint32_t keeps;   /* tensors whose channels-last format the results take (bits) */
     uint32_t apart;   /* tensors that may not be the memory written, not even all of it (bits) */
     uint8_t batch;    /* an op_batch */
@@ -275,6 +277,8 @@ struct fl_op {
     int (*check)(const fl_value
                      *args); /* refuses arguments that the loops cannot (zero divisors), or NULL */
     const char *(*titles)(const fl_value *args); /* the title where it depends on them, or NULL */
+    /* in what order PyTorch's node has what it came from, or NULL: as the parameters stand */
+    const struct node_order *(*order)(const fl_value *args);
     const char *gpu;                             /* kernel text for a GPU, or NULL */
     const char *const *result_names; /* one a result, or NULL: Python's tuple has no names */
     const char *signature;           /* the paragraph's, as written in the table */

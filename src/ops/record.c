@@ -128,16 +128,6 @@ static inline __attribute__((always_inline)) struct needs needs_of(const fl_op *
     return need;
 }
 
-/* PyTorch's addmm has the bias first, and the weight behind a transposition; an input of other than
- * two dims is behind a view, made before that. */
-static const struct node_order *order_of_linear(const fl_value *args)
-{
-    static const struct node_order PLAIN = {true, 2, {0, 1}}, MATRIX = {true, 3, {2, 0, 1}},
-                                   OTHER = {true, 3, {2, 1, 0}};
-    assert(args[0].tag == FL_TENSOR);
-    return args[2].tag != FL_TENSOR ? &PLAIN : args[0].as.tensor->ndim == 2 ? &MATRIX : &OTHER;
-}
-
 static inline __attribute__((always_inline)) struct node *
 make_node(const fl_op *f, const struct plan *p, struct needs need, const fl_value *args,
           const fl_value *results, fl_tensor *self_before)
@@ -151,8 +141,8 @@ make_node(const fl_op *f, const struct plan *p, struct needs need, const fl_valu
               f->results ? f->results : 1);
     self->op = f, self->bytes = p->bytes, self->called = f->base, self->made_from = UINT64_MAX;
     self->title = f->titles ? f->titles(args) : f->title;
-    if (f == &op_linear)
-        self->node.order = order_of_linear(args);
+    if (f->order)
+        self->node.order = f->order(args);
     char *block = (char *)self, *lists = block + p->lists;
     self->args = (fl_value *)(block + p->args);
     self->version = (uint32_t *)(block + p->versions);
@@ -341,9 +331,16 @@ const char *record_origin(const struct node *n)
     return "";
 }
 
-bool record_is_of(const struct node *n, const fl_op *f)
+const fl_op *record_op(const struct node *n)
 {
-    return n->type == &OP_NODE && ((const struct op_node *)n)->op == f;
+    return n->type == &OP_NODE ? ((const struct op_node *)n)->op : NULL;
+}
+
+bool record_is_number(const struct node *n, int param)
+{
+    assert(n->type == &OP_NODE && param >= 0 && param < ((const struct op_node *)n)->op->params);
+    const int tag = ((const struct op_node *)n)->args[param].tag;
+    return tag == FL_BOOLEAN || tag == FL_INTEGER || tag == FL_FLOATING || tag == FL_COMPLEX;
 }
 
 void record_name(struct node *n, const char *title)

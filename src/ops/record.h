@@ -58,8 +58,10 @@ struct node *constant_node(const fl_op *f, const fl_value *args);
 /* The operator whose call made a node, views passed over: "softmax", "linear"; "" where that is no
  * operator's. */
 const char *record_origin(const struct node *n);
-/* Whether a node stands for a call of that operator. */
-bool record_is_of(const struct node *n, const fl_op *f);
+/* The operator whose call a node stands for; NULL: it is no operator's. */
+const fl_op *record_op(const struct node *n);
+/* Whether a parameter of that call was given a number. */
+bool record_is_number(const struct node *n, int param);
 /* Renames a node that record_node made. */
 void record_name(struct node *n, const char *title);
 /* Renames the node behind a result that a composite made of other operators, as PyTorch's one is

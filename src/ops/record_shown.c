@@ -7,8 +7,8 @@
 #include <assert.h>
 #include <string.h>
 
+#include "ops/op.h"
 #include "ops/record.h"
-#include "ops_table.h"
 
 enum { INSIDE = 256 };
 
@@ -19,15 +19,15 @@ struct walk {
     int count, inside_count;
 };
 
-/* Whether PyTorch's node has an edge more: the number of x * 2 is a tensor there. */
+/* Whether PyTorch's node has an edge more: the number of x * 2 is a tensor there, where numbers have
+ * no overload of their own. */
 static bool has_number(const struct node *n)
 {
-    static const char *const NAMES[] = {"MulBackward0", "AddBackward0", "DivBackward0",
-                                        "SubBackward0"};
+    const fl_op *f = record_op(n);
     bool found = false;
-    for (int i = 0; i < 4 && n->edges == 1 && !found; i++)
-        found = strcmp(node_name(n), NAMES[i]) == 0;
-    return found;
+    for (int i = 0; f && n->edges == 1 && i < f->params && !found; i++)
+        found = f->param[i].type == TYPE_OPERAND && record_is_number(n, i);
+    return found && !f->function->pairs;
 }
 
 /* Adds an edge that leads out of the composite. False where there are too many. */
@@ -69,13 +69,9 @@ int record_shown(const struct node *n, struct edge *shown)
         return follow(&w, n) ? w.count : -1;
     if (n->edges >= RECORD_SHOWN)
         return -1;
+    const bool ordered = n->order && !n->inside && n->order->edges == n->edges;
     for (int i = 0; i < n->edges; i++)
-        shown[i] = n->edge[i];
-    if (n->edges == 3 &&
-        record_is_of(n, &op_linear)) { /* linear: PyTorch's addmm has the bias first */
-        const struct edge bias = shown[2];
-        shown[2] = shown[1], shown[1] = shown[0], shown[0] = bias;
-    }
+        shown[i] = n->edge[ordered ? n->order->edge[i] : i];
     const bool more = has_number(n);
     if (more)
         memset(&shown[n->edges], 0, sizeof *shown);

@@ -120,10 +120,45 @@ def test_descriptors(small):
     assert "grad_mul_Tensor = {0x3, 0x3, 0, 0, 0x1, 0x1, 2, rules_mul_Tensor, 0, NULL}" in table
     # none is no gradient at all; what is missing is a rule that names what PyTorch's message names
     assert "grad_total" not in table and '.title = "NotImplemented"' in table
-    assert '{0x1, 0, 0, 0, 0, {0}, 0, {0}, {0, 0}, 0, NULL, NULL, "", false},' in table
-    assert '{0x1, 0, 0, 0, 0, {0}, 0, {0}, {0, 0}, 0, NULL, NULL, "stride: self", false},' in table
+    assert '{0x1, 0, 0, 0, 0, {0}, 0, {0}, {0, 0}, 0, NULL, NULL, "", false, NULL},' in table
+    assert '{0x1, 0, 0, 0, 0, {0}, 0, {0}, {0, 0}, 0, NULL, NULL, "stride: self", false, NULL},' in table
     assert ('grad_stride = {0x1, 0, 0, 0, 0xffffffff, 0, 1, rules_stride, 0x4, "stride_by"}'
             in table)
+
+
+def test_pairs_and_order(opgen):
+    done, out = opgen.run("""\
+one(Tensor self, Tensor|Scalar other) -> Tensor
+    shape   like self
+    kernel  one
+    order   one
+    grad    self: depends 'OtherBackward' g
+            other: none
+    pairs   uno
+    alias   uno eins
+
+two(Tensor self, Tensor|Scalar other) -> Tensor
+    compose one(self, other)
+    pairs
+    alias   duo
+""")
+    assert done.returncode == 0, done.stderr
+    table = table_text(out)
+    of = {m[1]: m[0] for m in re.finditer(r"const fl_op op_(\w+) = \{.*?\n\};", table, re.S)}
+    assert {name for name, text in of.items() if ".pairs = true," in text} == {"uno", "two", "duo"}
+    assert ".order = call_order_one," in of["one"]
+    assert '"OtherBackward"}' in table
+    assert ("const struct node_order *one_order(fl_tensor *self, fl_value other);"
+            in (out / "ops_kernels.h").read_text())
+
+
+def test_pairs_of_another_operator(opgen):
+    done, _ = opgen.run("""\
+one(Tensor self) -> Tensor
+    compose neg(self)
+    pairs   two
+""")
+    assert "pairs has two, expected one or an alias of it" in done.stderr
 
 
 def test_titles(opgen):

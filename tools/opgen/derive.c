@@ -63,6 +63,14 @@ static const char *scatter_text(const struct op *op)
         op->base, parameters, op->base, handed_on(op) + strlen("self"), op->scatter, op->base);
 }
 
+/* Whether the key `pairs` speaks of one of the operator's names: it names some, or means all. */
+bool pairs_of(const struct op *op, const char *name)
+{
+    if (!op->pairs_text || !*op->pairs_text)
+        return op->pairs_text != NULL;
+    return strstr(text_format(" %s ", op->pairs_text), text_format(" %s ", name)) != NULL;
+}
+
 /* A composite is written again, so that it costs no call more; what else there is calls the operator. */
 static const char *alias_text(const struct op *op, const char *name)
 {
@@ -73,8 +81,21 @@ static const char *alias_text(const struct op *op, const char *name)
             op->forms & FORM_FUNCTION ? " function" : "", op->forms & FORM_METHOD ? " method" : "",
             op->forms & FORM_INPLACE ? " inplace" : "", op->forms & FORM_OUT ? " out" : "",
             op->base, handed_on(op), op->numbers ? "    numbers self\n" : "", samples_text(op));
-    return text_format("%s\n%s    doc %s by another name.\n", signature_of(op, name), lines,
-                       op->base);
+    return text_format("%s\n%s%s    doc %s by another name.\n", signature_of(op, name), lines,
+                       pairs_of(op, name) ? "    pairs\n" : "", op->base);
+}
+
+/* The names in `pairs` must be the operator's. */
+static void check_pairs(const struct op *op)
+{
+    const char *names = text_format(" %s%s ", op->base, op->alias ? op->alias : "");
+    for (const char *at = op->pairs_text; at && *at; at += strspn(at, " ")) {
+        const size_t length = strcspn(at, " ");
+        const char *word = text_copy(at, length);
+        if (!strstr(names, text_format(" %s ", word)))
+            complain(op->place, "pairs has %s, expected %s or an alias of it", word, op->base);
+        at += length;
+    }
 }
 
 static void add(struct table *t, const struct op *op, const char *text)
@@ -86,6 +107,7 @@ void table_derive(struct table *t)
 {
     const struct op *last = t->last;
     for (const struct op *op = t->first; op; op = op == last ? NULL : op->next) {
+        check_pairs(op);
         if (op->forms & FORM_COPY)
             add(t, op, copy_text(op));
         if (op->scatter)

@@ -124,6 +124,9 @@ void kernels_declare(struct out *o, struct declared_list *list, const struct op 
     if (op->titles)
         declare(o, list, op, "const char *", text_format("%s_title", op->titles),
                 params_text(op, KIND_COMPOSE, false), params_text(op, KIND_COMPOSE, true));
+    if (op->order_name)
+        declare(o, list, op, "const struct node_order *", text_format("%s_order", op->order_name),
+                params_text(op, KIND_COMPOSE, false), params_text(op, KIND_COMPOSE, true));
 }
 
 void emit_kernels(struct out *o, const struct table *t)

@@ -209,12 +209,16 @@ static const char *with(const char *list, const char *last)
 static void shim(struct out *o, const struct op *op, const char *what, const char *function,
                  const char *result)
 {
-    bool title = strcmp(what, "title") == 0, check = strcmp(what, "check") == 0;
-    emit(o, "static %scall_%s_%s(const fl_value *args%s%s)\n{\n", title ? "const char *" : "int ",
+    const bool title = strcmp(what, "title") == 0, order = strcmp(what, "order") == 0;
+    const bool asks = title || order || strcmp(what, "check") == 0;
+    emit(o, "static %scall_%s_%s(const fl_value *args%s%s)\n{\n",
+         title   ? "const char *"
+         : order ? "const struct node_order *"
+                 : "int ",
          what, op->id, *result ? ", " : "", result);
     if (!op->params)
         emit_text(o, "    (void)args;\n");
-    const char *list = arguments(o, op, check || title ? KIND_COMPOSE : op->kind), *outs = "";
+    const char *list = arguments(o, op, asks ? KIND_COMPOSE : op->kind), *outs = "";
     if (strcmp(what, "kernel") == 0) {
         if (op->writes || !op->results)
             emit_text(o, "    (void)y;\n");
@@ -271,6 +275,8 @@ static void shims(struct out *o, const struct op *op)
         shim(o, op, "check", text_format("%s_check", op->check), "");
     if (op->titles)
         shim(o, op, "title", text_format("%s_title", op->titles), "");
+    if (op->order_name)
+        shim(o, op, "order", text_format("%s_order", op->order_name), "");
     if (op->compose_name)
         compose_shim(o, op);
 }
@@ -365,13 +371,14 @@ static void grad(struct out *o, const struct table *t, struct op *op)
             continue;
         if (!count++)
             emit(o, "static const struct op_grad_rule rules_%s[] = {\n", op->id);
-        emit(o, "    {%#x, %#x, %#x, %#x, %d, {%s}, %d, {%s}, {%d, %d}, %u, %s, %s, %s, %s},\n",
+        emit(o, "    {%#x, %#x, %#x, %#x, %d, {%s}, %d, {%s}, {%d, %d}, %u, %s, %s, %s, %s, %s},\n",
              r->params, r->saves, r->saves_shape, r->saves_results, r->operands,
              numbers(r->operands, r->operand), r->scalars, numbers(r->scalars, r->scalar),
              r->loop[0], r->loop[1], r->truths, r->function ? r->function : "NULL",
              r->gpu ? r->gpu_name : "NULL",
              r->missing ? text_format("\"%s\"", text_quote(r->missing)) : "NULL",
-             r->depends ? "true" : "false");
+             r->depends ? "true" : "false",
+             r->depends_title ? text_format("\"%s\"", text_quote(r->depends_title)) : "NULL");
         saves |= r->saves, shapes |= r->saves_shape, results |= r->saves_results,
             differentiable |= r->params, grads |= r->missing ? ~0u : r->grads;
         needed |= r->body ? needed_gradients(t, r->body, false) : 0;
@@ -444,6 +451,8 @@ static void descriptor(struct out *o, const struct op *op, const char *name, con
         emit(o, "    .autocast = %d,\n", op->autocast);
     if (op->device)
         emit(o, "    .place = %d,\n", op->device);
+    if (op->pairs)
+        emit_text(o, "    .pairs = true,\n");
     if (op->keeps)
         emit(o, "    .keeps = %#x,\n", op->keeps);
     if (op->apart)
@@ -473,6 +482,7 @@ static void descriptor(struct out *o, const struct op *op, const char *name, con
                  {"grad", "&grad", op->recorded && op->kind != KIND_COMPOSE},
                  {"check", "call_check", op->check || op->checks},
                  {"titles", "call_title", op->titles != NULL},
+                 {"order", "call_order", op->order_name != NULL},
                  {"result_names", "result_names", op->results > 1 && op->result[0].name},
                  {"gpu", "gpu", op->gpu != NULL}};
     for (size_t i = 0; i < sizeof LINKS / sizeof *LINKS; i++)

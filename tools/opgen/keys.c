@@ -294,6 +294,10 @@ static void key_grad(struct op *op, const struct stretch *s, int unused)
             return;
         rule->place = l.token.place;
         rule->depends = lexer_accept(&l, "depends");
+        if (rule->depends && l.token.kind == TOKEN_STRING) {
+            rule->depends_title = l.token.text;
+            lexer_next(&l);
+        }
         if (rule->depends || !grad_word(&l, rule)) {
             rule->body = expr_parse(&l);
             if (!rule->body)
@@ -456,6 +460,20 @@ static void key_titles(struct op *op, const struct stretch *s, int unused)
     op->titles = one_name(s, "a function that names the node");
 }
 
+static void key_order(struct op *op, const struct stretch *s, int unused)
+{
+    (void)unused;
+    op->order_name = one_name(s, "a function that orders what the node came from");
+}
+
+/* "[NAME...]" */
+static void key_pairs(struct op *op, const struct stretch *s, int unused)
+{
+    (void)unused;
+    op->pairs_text = text_copy(s->text + s->at, s->end - s->at);
+    op->pairs = pairs_of(op, op->base);
+}
+
 static void key_called(struct op *op, const struct stretch *s, int unused)
 {
     (void)unused;
@@ -567,6 +585,8 @@ static const struct key {
     {"try", key_try, 0, true},
     {"title", key_title, 0, false},
     {"titles", key_titles, 0, false},
+    {"order", key_order, 0, false},
+    {"pairs", key_pairs, 0, false},
     {"cname", key_cname, 0, false},
     {"called", key_called, 0, false},
     {"alias", key_alias, 0, false},
@@ -591,7 +611,7 @@ void key_parse(struct op *op, const struct stretch *line)
         if ((op->keys >> k & 1) && !KEYS[k].repeats)
             complain(place, "the key '%s' is there twice", name);
         op->keys |= UINT64_C(1) << k;
-        if (!strstr(" doc cname alias scatter ", text_format(" %s ", name)))
+        if (!strstr(" doc cname alias scatter pairs ", text_format(" %s ", name)))
             op->lines = text_format("%s    %s %s\n", op->lines ? op->lines : "", name,
                                     text_copy(line->text + end, line->end - end));
         KEYS[k].parse(op, &rest, KEYS[k].argument);
@@ -601,6 +621,6 @@ void key_parse(struct op *op, const struct stretch *line)
         place,
         "found the key '%s', expected dtypes forms value start step join finish view shape kernel "
         "check compose grad random autocast device batch truths promotes rounds exact unbounded "
-        "keeps numbers apart try title titles cname called alias scatter or doc",
+        "keeps numbers apart try title titles order pairs cname called alias scatter or doc",
         name);
 }

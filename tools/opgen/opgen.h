@@ -224,6 +224,8 @@ struct rule {
     const char *missing;           /* what PyTorch's message names; "": the operator */
     const char *refused;           /* the function that PyTorch's message names */
     bool depends;                  /* the gradient depends on the parameter, if only by 0 */
+    const char
+        *depends_title; /* of the node that says so, without Backward0; NULL: the operator's */
     /* filled by emit_grad.c */
     int operands, operand[MAX_GRAD_OPERANDS];
     int scalars, scalar[MAX_GRAD_OPERANDS];
@@ -271,7 +273,7 @@ struct op {
     uint64_t keys; /* those that were given (keys.c) */
     struct node *value[VALUE_CLASSES];
     struct node *start, *step, *join, *finish;
-    const char *view, *shape, *kernel, *check, *titles, *compose_name;
+    const char *view, *shape, *kernel, *check, *titles, *order_name, *compose_name;
     int shape_like; /* a parameter, or -1 */
     struct node *compose, *checks; /* checks: statements, in the place of the check's name */
     uint32_t truths, promoted, rounded, exact, unbounded, keeps, numbers,
@@ -283,6 +285,8 @@ struct op {
     const char *lines;   /* its keys as they were written, but doc, cname, alias and scatter */
     const char *alias;   /* "arcsin asin2": paragraphs of these names are derived (derive.c) */
     const char *scatter; /* a sample call of NAME_scatter, which is derived */
+    bool pairs;          /* of its own name */
+    const char *pairs_text; /* what the key says; NULL: it is not there */
     /* pointwise and reduce: parameters in the loop's order; loops (loops.c) */
     int operands, operand[MAX_OPERANDS];
     int scalars, scalar[MAX_OPERANDS];
@@ -301,6 +305,7 @@ bool signature_parse(struct op *op,
                      const struct stretch *s); /* signature.c; false after a complaint */
 void key_parse(struct op *op, const struct stretch *line); /* keys.c */
 void table_parse(struct table *t, const char *file, const char *text, size_t size);
+bool pairs_of(const struct op *op, const char *name); /* derive.c */
 /* After all files (derive.c): the paragraphs that others have by a word. */
 void table_derive(struct table *t);
 /* Then: names of forms, order of overloads, checks across paragraphs. */

@@ -7,6 +7,7 @@
 #include <assert.h>
 #include <string.h>
 
+#include "autograd/autograd.h"
 #include "core/error.h"
 #include "core/sound.h"
 #include "flambeau/ops/copy.h"
@@ -108,6 +109,16 @@ const char *linear_title(fl_tensor *input, fl_tensor *weight, fl_tensor *bias)
     if (bias)
         return "ViewBackward0";
     return input->ndim == 1 ? "SqueezeBackward4" : "UnsafeViewBackward0";
+}
+
+/* PyTorch's addmm has the bias first, and the weight behind a transposition; an input of other than
+ * two dims is behind a view, made before that. */
+const struct node_order *linear_order(fl_tensor *input, fl_tensor *weight, fl_tensor *bias)
+{
+    static const struct node_order PLAIN = {true, 2, {0, 1}}, MATRIX = {true, 3, {2, 0, 1}},
+                                   OTHER = {true, 3, {2, 1, 0}};
+    (void)weight;
+    return !bias ? &PLAIN : input->ndim == 2 ? &MATRIX : &OTHER;
 }
 
 int mm_shape(fl_tensor *self, fl_tensor *mat2, struct op_shape *y)

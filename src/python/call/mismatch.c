@@ -75,7 +75,7 @@ static const char *param_name(const struct op_param *p)
 
 static bool is_required(const struct op_param *p)
 {
-    return !p->has_default && !p->optional;
+    return !p->has_default && (!p->optional || p->keyword_only);
 }
 
 static void append_default(struct text *t, const struct op_param *p)
@@ -148,21 +148,13 @@ static void append_given(struct text *t, PyObject *const *args, Py_ssize_t nargs
     append(t, keywords && !nargs ? ", )" : ")"); /* as PyTorch writes it */
 }
 
-/* Whether PyTorch has two overloads of the same count of arguments where one stands here, which takes
- * a tensor or a number, an int or a list: of these it always lists all. */
-static bool stands_for_two(const char *name, bool method)
+/* Whether PyTorch has two overloads where one stands here: of these it always lists all. */
+static bool some_stand_for_two(const struct python_name *name)
 {
-    static const char BOTH[] =
-        " bitwise_and bitwise_left_shift bitwise_or bitwise_right_shift bitwise_xor bucketize "
-        "clamp_max clamp_min copysign eq fill float_power fmod ge greater greater_equal gt "
-        "index_fill le less less_equal linspace logspace lt masked_fill moveaxis movedim "
-        "nanquantile narrow ne not_equal quantile randint_like remainder rsub searchsorted where "
-        "xlogy ";
-    static const char METHODS[] = " divide floor_divide multiply subtract true_divide ";
-    char word[64];
-    const size_t length = strlen(name) - (*name && name[strlen(name) - 1] == '_');
-    snprintf(word, sizeof word, " %.*s ", (int)length, name);
-    return strstr(BOTH, word) || (method && strstr(METHODS, word));
+    bool found = false;
+    for (int i = 0; i < name->count && !found; i++)
+        found = name->overloads[i]->pairs;
+    return found;
 }
 
 static PyObject *raise_all(const struct python_name *name, bool method, PyObject *const *args,
@@ -171,10 +163,10 @@ static PyObject *raise_all(const struct python_name *name, bool method, PyObject
     struct text t = {0};
     append(&t, "%s() received an invalid combination of arguments - got ", name->called);
     append_given(&t, args, nargs, kwnames);
-    const bool pair = stands_for_two(name->called, method), one = name->count == 1 && !pair;
+    const bool one = name->count == 1 && !some_stand_for_two(name);
     append(&t, one ? ", but expected " : ", but expected one of:\n");
     for (int i = 0; i < name->count; i++)
-        for (int numbers = 0; numbers <= pair; numbers++) {
+        for (int numbers = 0; numbers <= name->overloads[i]->pairs; numbers++) {
             append(&t, one ? "" : " * ");
             append_signature(&t, name->overloads[i], method, numbers);
             append(&t, one ? "" : "\n");
@@ -333,7 +325,7 @@ PyObject *mismatch_raise(const struct python_name *name, const struct mismatch *
         if (given >= c.least && given <= c.most)
             plausible++, which = i;
     }
-    if (!stands_for_two(name->called, method) && (plausible == 1 || (name->count == 1 && !old)))
+    if (!some_stand_for_two(name) && (plausible == 1 || (name->count == 1 && !old)))
         return raise_one(name->called, name->overloads[which], &why[which], method, nargs);
     return raise_all(name, method, args, nargs, kwnames);
 }
