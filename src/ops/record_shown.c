@@ -9,6 +9,7 @@
 
 #include "ops/op.h"
 #include "ops/record.h"
+#include "ops_table.h"
 
 enum { INSIDE = 256 };
 
@@ -55,7 +56,7 @@ static bool follow(struct walk *w, const struct node *n)
         const struct node *next = n->edge[i].node;
         const bool own =
             next && ((next->sequence >= w->from && next->sequence != UINT64_MAX) ||
-                     record_is_of(next, &op__lane_enter) || record_is_of(next, &op__lane_expand));
+                     record_op(next) == &op__lane_enter || record_op(next) == &op__lane_expand);
         if (!(own ? follow(w, next) : add(w, n->edge[i])))
             return false;
     }
