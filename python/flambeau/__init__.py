@@ -18,11 +18,12 @@ from flambeau.version import __version__
 
 _MODULES = frozenset(
     (
-        "__config__ _dynamo _inductor _subclasses _tensor_str _utils accelerator amp autograd "
-        "backends compat compiler cpu cuda datasets distributed distributions export fft func "
-        "functional futures fx hub jit library linalg masked mps multiprocessing nested nn onnx optim "
-        "overrides profiler quasirandom random serialization signal sparse special storage testing "
-        "torch_version types utils version xpu"
+        "__config__ _dynamo _inductor _logging _subclasses _tensor_str _utils accelerator amp "
+        "ao autograd backends classes compat compiler cpu cuda datasets distributed "
+        "distributions export fft func functional futures fx hub jit library linalg masked mps "
+        "multiprocessing nested nn onnx optim overrides profiler quantization quasirandom "
+        "random return_types serialization signal sparse special storage testing torch_version "
+        "types utils version xpu"
     ).split()
 )
 
@@ -57,6 +58,17 @@ _HOMES = {
     ),
     **dict.fromkeys(("AdviceWarning", "set_advice"), "_advice"),
     "vmap": "func",
+    "jagged": "nested",
+    **dict.fromkeys(
+        "cond while_loop sym_int sym_float sym_not sym_max sym_min sym_ite".split(), "_control"
+    ),
+    **dict.fromkeys(
+        (
+            "qint8 qint32 quint8 quint4x2 qscheme per_tensor_affine per_tensor_symmetric "
+            "per_channel_affine per_channel_symmetric per_channel_affine_float_qparams"
+        ).split(),
+        "_quantized",
+    ),
     "PyTorchFileReader": "_archive",
     "Future": "futures",
     "ScriptModule": "jit",
@@ -126,6 +138,16 @@ def _defer(name, home="functional", there=None):
     call.__name__ = call.__qualname__ = name
     return call
 
+
+def _make_wrapper_subclass(cls, size, *arguments, **options):
+    """NotImplementedError: operators of a wrapper would go to its __torch_dispatch__."""
+    raise NotImplementedError(
+        "Flambeau has no __torch_dispatch__, which a wrapper's operators would go to: a subclass that "
+        "is a tensor (torch.Tensor._make_subclass) sees its calls in __torch_function__"
+    )
+
+
+_C.Tensor._make_wrapper_subclass = staticmethod(_make_wrapper_subclass)
 
 # Methods that are composed in Python.
 for _name in (
@@ -280,6 +302,7 @@ def compile(
 
 
 _deterministic = False
+_only_warns = False
 _matmul_precision = "highest"
 _warns_always = False
 
@@ -300,8 +323,9 @@ def is_warn_always_enabled():
 def use_deterministic_algorithms(mode, *, warn_only=False):
     """Accepted: every algorithm of Flambeau is deterministic (source:
     torch.use_deterministic_algorithms)."""
-    global _deterministic
+    global _deterministic, _only_warns
     _deterministic = _builtins.bool(mode)
+    _only_warns = _deterministic and _builtins.bool(warn_only)
 
 
 def are_deterministic_algorithms_enabled():
@@ -310,9 +334,37 @@ def are_deterministic_algorithms_enabled():
     return _deterministic
 
 
+def set_deterministic_debug_mode(debug_mode):
+    """0 or "default", 1 or "warn", 2 or "error": the last two as use_deterministic_algorithms (source:
+    torch.set_deterministic_debug_mode)."""
+    modes = {"default": 0, "warn": 1, "error": 2}
+    if not isinstance(debug_mode, (_builtins.int, str)):
+        raise TypeError(f"debug_mode must be str or int, but got {type(debug_mode)}")
+    if isinstance(debug_mode, str) and debug_mode not in modes:
+        raise RuntimeError(
+            "invalid value of debug_mode, expected one of `default`, `warn`, `error`, but got "
+            f"{debug_mode}"
+        )
+    number = modes.get(debug_mode, debug_mode)
+    if number not in modes.values():
+        raise RuntimeError(f"invalid value of debug_mode, expected 0, 1, or 2, but got {number}")
+    use_deterministic_algorithms(number > 0, warn_only=number == 1)
+
+
+def get_deterministic_debug_mode():
+    """0, or 1 or 2 where use_deterministic_algorithms is on, with warn_only or without (source:
+    torch.get_deterministic_debug_mode)."""
+    return 2 - _only_warns if _deterministic else 0
+
+
+def compiled_with_cxx11_abi():
+    """True (source: torch.compiled_with_cxx11_abi)."""
+    return True
+
+
 def is_deterministic_algorithms_warn_only_enabled():
-    """False (source: torch.is_deterministic_algorithms_warn_only_enabled)."""
-    return False
+    """Whether it was to warn only (source: torch.is_deterministic_algorithms_warn_only_enabled)."""
+    return _only_warns
 
 
 def set_float32_matmul_precision(precision):

@@ -5,8 +5,10 @@ from typing import Any, Callable, Iterable, Iterator, Optional, TypeVar, Union, 
 from flambeau import (
     accelerator as accelerator,
     amp as amp,
+    ao as ao,
     autograd as autograd,
     backends as backends,
+    classes as classes,
     compat as compat,
     compiler as compiler,
     cpu as cpu,
@@ -33,7 +35,9 @@ from flambeau import (
     overrides as overrides,
     profiler as profiler,
     quasirandom as quasirandom,
+    quantization as quantization,
     random as random,
+    return_types as return_types,
     serialization as serialization,
     sparse as sparse,
     special as special,
@@ -45,6 +49,29 @@ from flambeau import (
     version as version,
     xpu as xpu,
 )
+from flambeau._control import (
+    cond as cond,
+    sym_float as sym_float,
+    sym_int as sym_int,
+    sym_ite as sym_ite,
+    sym_max as sym_max,
+    sym_min as sym_min,
+    sym_not as sym_not,
+    while_loop as while_loop,
+)
+from flambeau._quantized import (
+    per_channel_affine as per_channel_affine,
+    per_channel_affine_float_qparams as per_channel_affine_float_qparams,
+    per_channel_symmetric as per_channel_symmetric,
+    per_tensor_affine as per_tensor_affine,
+    per_tensor_symmetric as per_tensor_symmetric,
+    qint8 as qint8,
+    qint32 as qint32,
+    qscheme as qscheme,
+    quint4x2 as quint4x2,
+    quint8 as quint8,
+)
+from flambeau.nested import jagged as jagged
 from flambeau._archive import PyTorchFileReader as PyTorchFileReader
 from flambeau._advice import AdviceWarning as AdviceWarning, set_advice as set_advice
 from flambeau._C import *
@@ -156,6 +183,9 @@ def is_warn_always_enabled() -> builtins.bool: ...
 def use_deterministic_algorithms(mode: builtins.bool, *, warn_only: builtins.bool = ...) -> None: ...
 def are_deterministic_algorithms_enabled() -> builtins.bool: ...
 def is_deterministic_algorithms_warn_only_enabled() -> builtins.bool: ...
+def set_deterministic_debug_mode(debug_mode: builtins.int | str) -> None: ...
+def get_deterministic_debug_mode() -> builtins.int: ...
+def compiled_with_cxx11_abi() -> builtins.bool: ...
 def set_float32_matmul_precision(precision: str) -> None: ...
 def get_float32_matmul_precision() -> str: ...
 def get_default_device() -> device: ...

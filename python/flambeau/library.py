@@ -163,3 +163,11 @@ class _Namespaces:
 
 
 ops = _Namespaces()
+
+
+def wrap_triton(triton_kernel, /):
+    """NotImplementedError: there is no Triton here (source: torch.library.wrap_triton)."""
+    raise NotImplementedError(
+        "Flambeau runs no Triton kernels; an operator of a program's own is torch.library.custom_op, and "
+        "kernels in C are added as a paragraph of the operator table"
+    )

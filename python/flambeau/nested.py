@@ -14,6 +14,16 @@ def _refuse(name):
     )
 
 
+class _Jagged:
+    """The layout of tensors whose rows have lengths of their own: a name."""
+
+    def __repr__(self):
+        return "torch.jagged"
+
+
+jagged = _Jagged()
+
+
 def nested_tensor(tensor_list, *, dtype=None, layout=None, device=None, requires_grad=False,
                   pin_memory=False):
     """NotImplementedError."""

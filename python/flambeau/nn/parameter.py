@@ -15,7 +15,8 @@ class _ParameterMeta(type(Tensor)):
     def __instancecheck__(cls, instance):
         if type.__instancecheck__(cls, instance):
             return True
-        return cls is Parameter and isinstance(instance, Tensor) and getattr(instance, "_is_param", False)
+        marked = cls is Parameter and isinstance(instance, Tensor)
+        return marked and getattr(instance, "_is_param", False)
 
 
 class Parameter(Tensor, metaclass=_ParameterMeta):

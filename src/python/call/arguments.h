@@ -120,6 +120,8 @@ bool old_overloads_has(const char *name);
 
 /* results.c: what a call returns. Takes over the references in `results`. */
 PyObject *results_wrap(const fl_op *op, fl_value *results);
+/* The type of what an operator of that name returns where its results have names, else None. */
+PyObject *results_type(PyObject *module, PyObject *name);
 
 /* Calls the operator with a's values, without the GIL where it is long. */
 int arguments_run(const fl_op *op, struct arguments *a, fl_value *results);

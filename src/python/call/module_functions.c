@@ -108,6 +108,7 @@ int module_functions_init(PyObject *module)
 }
 
 PyMethodDef module_functions[] = {
+    {"_result_type_named", results_type, METH_O, NULL},
     {"broadcast_shapes", function_broadcast_shapes, METH_VARARGS,
      "broadcast_shapes(*shapes): the common shape."},
     {0},

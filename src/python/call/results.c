@@ -218,3 +218,17 @@ PyObject *results_wrap(const fl_op *op, fl_value *results)
     assert(tuple || PyErr_Occurred());
     return tuple;
 }
+
+PyObject *results_type(PyObject *module, PyObject *name)
+{
+    (void)module;
+    const char *base = PyUnicode_Check(name) ? PyUnicode_AsUTF8AndSize(name, NULL) : "";
+    if (!base)
+        return NULL;
+    for (int i = 0; i < ops_count; i++) {
+        const fl_op *f = ops_all[i];
+        if (f == f->function && f->result_names && f->results > 1 && strcmp(f->base, base) == 0)
+            return Py_XNewRef(type_of(f, false));
+    }
+    Py_RETURN_NONE;
+}

@@ -1,0 +1,1 @@
+"""What a starter of many processes gives its workers (source: torch.distributed.elastic)."""
