@@ -60,7 +60,8 @@ _HOMES = {
     "vmap": "func",
     "jagged": "nested",
     **dict.fromkeys(
-        "cond while_loop sym_int sym_float sym_not sym_max sym_min sym_ite".split(), "_control"
+        "cond while_loop sym_int sym_float sym_not sym_max sym_min sym_ite sym_sum sym_sqrt".split(),
+        "_control",
     ),
     **dict.fromkeys(
         (
@@ -73,6 +74,7 @@ _HOMES = {
     "Future": "futures",
     "ScriptModule": "jit",
     **dict.fromkeys(("SymInt", "SymFloat", "SymBool"), "_symbols"),
+    "GradScaler": "amp.grad_scaler",
     **dict.fromkeys(("Stream", "Event"), "cuda"),
     "ops": "library",
     "summary": "_summary",
@@ -105,7 +107,7 @@ def __getattr__(name):
         return _module(name)
     if name == "torch":  # PyTorch's module has itself by that name
         return __import__(__name__)
-    if name.startswith("_foreach_"):
+    if name.startswith(("_foreach_", "_amp_")):
         value = getattr(_module("_foreach"), name)
         globals()[name] = value
         return value

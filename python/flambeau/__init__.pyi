@@ -57,6 +57,8 @@ from flambeau._control import (
     sym_max as sym_max,
     sym_min as sym_min,
     sym_not as sym_not,
+    sym_sqrt as sym_sqrt,
+    sym_sum as sym_sum,
     while_loop as while_loop,
 )
 from flambeau._quantized import (
@@ -98,6 +100,7 @@ from flambeau._symbols import (
     SymInt as SymInt,
 )
 from flambeau._typeinfo import finfo as finfo, iinfo as iinfo
+from flambeau.amp.grad_scaler import GradScaler as GradScaler
 from flambeau.amp.autocast_mode import (
     autocast as autocast,
     get_autocast_cpu_dtype as get_autocast_cpu_dtype,

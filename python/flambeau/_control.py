@@ -62,3 +62,13 @@ def _joined(number, a, b):
 
 def sym_ite(b, t, f):
     return t if b else f
+
+
+def sym_sum(args):
+    """The sum of numbers (source: torch.sym_sum)."""
+    return builtins.sum(args)
+
+
+def sym_sqrt(a):
+    """The square root of a number."""
+    return math.sqrt(a)

@@ -93,3 +93,50 @@ def _foreach_copy_(self, src, non_blocking=False):
 def _foreach_norm(self, ord=2, dtype=None):
     """The norm of each."""
     return tuple(_C.norm(tensor, ord) for tensor in self)
+
+
+def _foreach_max(self):
+    """The greatest element of each."""
+    return tuple(_C.max(tensor) for (tensor,) in _rows(self))
+
+
+def _foreach_clone(self, *, memory_format=None):
+    """A copy of each."""
+    return tuple(_C.clone(tensor, memory_format=memory_format) for (tensor,) in _rows(self))
+
+
+def _foreach_powsum(self, ord=2, dtype=None):
+    """The sum of the powers of each one's absolute values."""
+    return tuple(_C.sum(_C.pow(_C.abs(tensor), ord), dtype=dtype) for (tensor,) in _rows(self))
+
+
+_pair("mm", _C.mm)
+
+
+def _amp_foreach_non_finite_check_and_unscale_(self, found_inf, inv_scale):
+    """Multiplies each by inv_scale, and makes found_inf 1 where an element is not finite."""
+    if inv_scale.numel() != 1:
+        raise RuntimeError("inv_scale must be a 1-element tensor.")
+    if found_inf.numel() != 1:
+        raise RuntimeError("found_inf must be a 1-element tensor.")
+    for tensor in self:
+        if not _C.all(_C.isfinite(tensor)):
+            found_inf.fill_(1)
+        tensor.mul_(inv_scale)
+
+
+def _amp_update_scale_(
+    self, growth_tracker, found_inf, scale_growth_factor, scale_backoff_factor, growth_interval
+):
+    """The scale after a step: shrunk where found_inf is set, grown after growth_interval steps without."""
+    if found_inf.item():
+        self.mul_(scale_backoff_factor)
+        growth_tracker.zero_()
+    elif growth_tracker.item() + 1 == growth_interval:
+        grown = self * scale_growth_factor
+        if _C.isfinite(grown):
+            self.copy_(grown)
+        growth_tracker.zero_()
+    else:
+        growth_tracker.add_(1)
+    return self

@@ -209,6 +209,8 @@ int gpu_sort(struct gpu_call *c);
 int gpu_sort_stable(struct gpu_call *c);
 int gpu_topk(struct gpu_call *c);
 int gpu_median_along(struct gpu_call *c);
+int gpu_kth(struct gpu_call *c);
+int gpu_mode(struct gpu_call *c);
 int gpu_median(struct gpu_call *c);
 int gpu_searchsorted(struct gpu_call *c);
 int gpu_blend_points(struct gpu_call *c);

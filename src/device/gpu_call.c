@@ -94,15 +94,19 @@ bool gpu_lies_apart(int ndim, const int64_t *sizes, const int64_t *strides)
 
 fl_tensor *gpu_covered(struct gpu_call *c, const fl_tensor *t, const fl_tensor *like, int whole)
 {
+    static const int64_t ONE = 1;
+    const int64_t *wanted = like->ndim ? like->sizes : &ONE;
+    const int64_t *given = t->ndim ? t->sizes : &ONE, *strides = t->ndim ? t->strides : &ONE;
+    const int ndim = t->ndim ? t->ndim : 1; /* no dims are one of one element */
     int64_t sizes[TENSOR_MAX_DIMS];
-    if (t->ndim != like->ndim)
+    if (ndim != (like->ndim ? like->ndim : 1))
         return NULL;
-    for (int d = 0; d < t->ndim; d++) {
-        if (d != whole && like->sizes[d] > t->sizes[d])
+    for (int d = 0; d < ndim; d++) {
+        if (d != whole && wanted[d] > given[d])
             return NULL;
-        sizes[d] = d == whole ? t->sizes[d] : like->sizes[d];
+        sizes[d] = d == whole ? given[d] : wanted[d];
     }
-    fl_tensor *part = tensor_alias(t, t->ndim, sizes, t->strides, t->offset);
+    fl_tensor *part = tensor_alias(t, ndim, sizes, strides, t->offset);
     c->failed |= !part;
     return part;
 }

@@ -1,4 +1,4 @@
-/* What puts lines in order, for sort.gpu: sort, topk, median; and searching in lines
+/* What puts lines in order, for sort.gpu: sort, topk, median, kthvalue, mode; and searching in lines
  * that are. */
 #include <assert.h>
 
@@ -152,6 +152,44 @@ int gpu_median_along(struct gpu_call *c)
         return status;
     begin(&l, &o);
     return write_out(c, "median", &l, &o, lines_of(&o), tensor_address(c->y[1]));
+}
+
+/* kthvalue(self, k, dim, keepdim): each line's pairs go the CPU's way, which says what stands there. */
+int gpu_kth(struct gpu_call *c)
+{
+    const fl_tensor *x = gpu_tensor(c, 0);
+    const int64_t k = c->args[1].as.i - 1;
+    struct order o;
+    struct gpu_launch l = {0};
+    int64_t size[3];
+    if (gpu_along(x, c->args[2].as.i, size) < 0)
+        return -1;
+    int status = put_in_order(c, x, size, false, &o);
+    if (status)
+        return status;
+    assert(k >= 0 && k < size[1]);
+    begin(&l, &o);
+    gpu_bytes(&l, &k, sizeof k);
+    gpu_buffer(&l, o.spare);
+    return write_out(c, "kth", &l, &o, lines_of(&o), tensor_address(c->y[1]));
+}
+
+/* mode(self, dim, keepdim). */
+int gpu_mode(struct gpu_call *c)
+{
+    const fl_tensor *x = gpu_tensor(c, 0);
+    struct order o;
+    struct gpu_launch l = {0};
+    int64_t size[3];
+    if (gpu_along(x, c->args[1].as.i, size) < 0)
+        return -1;
+    int status = put_in_order(c, x, size, false, &o);
+    if (status)
+        return status;
+    if (settle_ties(c, &o, size[1], ALL))
+        return -1;
+    begin(&l, &o);
+    return write_out(c, "mode", &l, &o, lines_of(&o), tensor_address(c->y[1]));
 }
 
 /* median(self): of all elements as one line. */

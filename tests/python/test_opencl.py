@@ -491,11 +491,76 @@ def test_lines_in_order(dtype):
                     (t.topk(3, dim, largest=descending) for t in (x, y))):
                 assert here.indices.tolist() == there.indices.tolist()
                 assert str(here.values.tolist()) == str(there.values.tolist())
-        for here, there in ((x.median(dim), y.median(dim)), (x.cummax(dim), y.cummax(dim)),
+        for here, there in (*((t.kthvalue(k, dim) for t in (x, y)) for k in (1, 2, 3)),
+                            (x.median(dim), y.median(dim)), (x.cummax(dim), y.cummax(dim)),
+                            (x.mode(dim), y.mode(dim)), (x.nanmedian(dim), y.nanmedian(dim)),
                             (x.cummin(dim), y.cummin(dim))):
             assert here.indices.tolist() == there.indices.tolist()
             assert str(here.values.tolist()) == str(there.values.tolist())
     assert str(x.median().item()) == str(y.median().item())
+    assert str(x.nanmedian().item()) == str(y.nanmedian().item())
+
+
+@needs_opencl
+@pytest.mark.parametrize("dtype", [torch.float32, torch.int64], ids=str)
+def test_kth_and_mode_of_long_lines(dtype):
+    """Many equals, so that the way of the CPU's algorithms shows."""
+    torch.manual_seed(0)
+    x = torch.randint(0, 40, (5, 700)).to(dtype)
+    y = x.to("opencl")
+    for here, there in (*((t.kthvalue(k) for t in (x, y)) for k in (1, 13, 350, 699, 700)), (x.mode(), y.mode())):
+        assert (here.values == there.values.cpu()).all() and (here.indices == there.indices.cpu()).all()
+
+
+@needs_opencl
+def test_among_others():
+    x, few, many = torch.randint(0, 50, (4, 9)), torch.tensor([3, 7]), torch.arange(0, 50, 3)
+    for known in (few, many, many.double(), many[:0]):
+        for invert in (False, True):
+            here = torch.isin(x, known, invert=invert)
+            assert (torch.isin(x.to("opencl"), known.to("opencl"), invert=invert).cpu() == here).all()
+    nan = torch.tensor([float("nan"), 1.0]).to("opencl")
+    assert torch.isin(nan, nan).tolist() == [False, True]
+    assert torch.isin(3, many.to("opencl")).item() is True
+
+
+@needs_opencl
+def test_scattering_into_strided_memory():
+    x, part = torch.arange(12.0).reshape(3, 4), torch.full((2, 2), -1.0)
+    for base in (x, x.t(), x[:, 1:3]):
+        here = base.as_strided_scatter(part, (2, 2), (4, 1), 1)
+        there = x.to("opencl").as_strided(base.shape, base.stride(), base.storage_offset())
+        result = there.as_strided_scatter(part.to("opencl"), (2, 2), (4, 1), 1)
+        assert result.device.type == "opencl" and result.cpu().tolist() == here.tolist()
+    grads = []
+    for place in ("cpu", "opencl"):
+        leaf = x.detach().to(place).requires_grad_()
+        leaf.as_strided_scatter(part.to(place), (2, 2), (4, 1), 1).sum().backward()
+        grads.append(leaf.grad.tolist())
+    assert grads[0] == grads[1]
+
+
+@needs_opencl
+def test_no_dims_are_one_of_one_element():
+    x, one = torch.tensor([5.0, 6.0, 7.0]), torch.tensor(2)
+    y = x.to("opencl")
+    assert y.gather(0, one.to("opencl")).item() == 7 and y.gather(0, one.to("opencl")).shape == ()
+    scalar = torch.tensor(4.0, device="opencl")
+    assert scalar.gather(0, torch.tensor([0, 0, 0], device="opencl")[:1]).tolist() == [4]
+    assert scalar.scatter(0, torch.tensor([0], device="opencl"), torch.tensor([9.0], device="opencl")).item() == 9
+    assert y.scatter_add(0, one.to("opencl"), torch.tensor(1.0, device="opencl")).tolist() == [5, 6, 8]
+
+
+@needs_opencl
+def test_a_generator_of_the_device():
+    g = torch.Generator(device="opencl").manual_seed(3)
+    assert g.device == torch.device("opencl:0") and g.clone_state().device == g.device
+    here = torch.rand(4, generator=torch.Generator().manual_seed(3))
+    assert torch.rand(4, device="opencl", generator=g).tolist() == here.tolist()
+    again = pickle.loads(pickle.dumps(g))
+    assert again.device == g.device
+    assert torch.rand(4, device="opencl", generator=again).tolist() == \
+        torch.rand(4, device="opencl", generator=g).tolist()
 
 
 @needs_opencl
@@ -626,8 +691,6 @@ def test_attention_with_masks():
 def test_what_is_of_the_cpu_alone():
     with pytest.raises(RuntimeError, match="only dense CPU tensors can be pinned"):
         torch.zeros(2, device="opencl").pin_memory()
-    with pytest.raises(RuntimeError, match="OPENCL device type not an accelerator"):
-        torch.Generator("opencl")
 
 
 @needs_opencl

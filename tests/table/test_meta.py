@@ -15,7 +15,7 @@ LOOKS = {
         "how many results there are depends on values":
             "nonzero nonzero.as_tuple nonzero_static argwhere masked_select bincount unique "
             "unique_consecutive one_hot "
-            "isin.Tensor_Tensor isin.Tensor_Scalar isin.Scalar_Tensor nanmedian _unique2 "
+            "nanmedian _unique2 "
             "_unique_neighbours where repeat_interleave.self_Tensor repeat_interleave.Tensor _nms "
             "tensor_split.tensor_indices_or_sections",
         "the result is a number of the host's": "equal allclose",

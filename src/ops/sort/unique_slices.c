@@ -5,6 +5,7 @@
  */
 #include <string.h>
 
+#include "core/device.h"
 #include "core/error.h"
 #include "core/memory.h"
 #include "flambeau/ops/create.h"
@@ -241,7 +242,8 @@ int isin_compose(fl_value elements, fl_value test_elements, bool invert, fl_tens
     if (wanted->dtype == FL_BOOL || known->dtype == FL_BOOL)
         return error_set(FL_RUNTIME_ERROR, "Unsupported input type encountered for isin(): Bool");
     known = fl_flatten(op_samples(fl_detach(known)), 0, -1);
-    if (known && dtype_is_floating(known->dtype)) /* NaN is like nothing */
+    if (known && dtype_is_floating(known->dtype) &&
+        !tensor_is_meta(known)) /* NaN is like nothing */
         known = fl_masked_select(known, fl_eq(known, known));
     if (!known)
         return -1;

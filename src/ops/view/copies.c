@@ -1,6 +1,7 @@
 /* Copies of what views show, and copies with something else written where a view looks. */
 #include <assert.h>
 
+#include "core/device.h"
 #include "core/error.h"
 #include "ops/op.h"
 #include "ops_kernels.h"
@@ -30,17 +31,18 @@ static fl_tensor *strided_part(fl_tensor *y, fl_ints size, fl_ints stride, const
  * alone where its elements overlap, as PyTorch does. *seen: self's part of it. */
 static fl_tensor *memory_copy(const fl_tensor *self, fl_tensor **seen)
 {
+    struct device *where = tensor_device(self);
     bool overlaps = false;
     for (int d = 0; d < self->ndim; d++)
         overlaps |= self->strides[d] == 0 && self->sizes[d] > 1;
     if (overlaps) {
-        fl_tensor *copy = tensor_new(self->ndim, self->sizes, self->dtype);
+        fl_tensor *copy = tensor_new_on(where, self->ndim, self->sizes, NULL, self->dtype);
         *seen = copy && tensor_copy(copy, self) == 0 ? tensor_retain(copy) : NULL;
         return copy;
     }
     const int64_t all = (int64_t)(self->storage->bytes / dtype_size(self->dtype)), one = 1;
     fl_tensor *memory = tensor_alias(self, 1, &all, &one, 0);
-    fl_tensor *copy = memory ? tensor_new(1, &all, self->dtype) : NULL;
+    fl_tensor *copy = memory ? tensor_new_on(where, 1, &all, NULL, self->dtype) : NULL;
     *seen = copy && tensor_copy(copy, memory) == 0
                 ? tensor_alias(copy, self->ndim, self->sizes, self->strides, self->offset)
                 : NULL;

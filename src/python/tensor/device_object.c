@@ -25,7 +25,7 @@ static const struct device_type {
 } TYPES[] = {
     [FL_CPU] = {"cpu"},
     [FL_CUDA] = {"cuda"},
-    [FL_OPENCL] = {"opencl", .generator = "OPENCL device type not an accelerator."},
+    [FL_OPENCL] = {"opencl"},
     [FL_META] = {"meta", .generator = "META device type not an accelerator."},
     {"mps", "MPS", .generator = "Cannot execute getNewGenerator() without MPS backend."},
     {"xpu", "XPU", "Torch not compiled with XPU enabled",

@@ -2,12 +2,14 @@
  * generator. */
 #include <unistd.h>
 
+#include "core/device.h"
 #include "core/random.h"
 #include "python/tensor/tensor_object.h"
 #include "python/tensor/types.h"
 
 struct generator_object {
     PyObject_HEAD fl_generator *generator; /* owned */
+    fl_device device; /* that it was asked for; its numbers are the CPU's, for every device */
 };
 
 static PyTypeObject *generator_type;
@@ -40,9 +42,18 @@ static PyObject *generator_wrap(fl_generator *g)
         generator_release(g);
         return NULL;
     }
-    self->generator = g;
+    self->generator = g, self->device = (fl_device){FL_CPU, 0};
     g->python = self;
     return (PyObject *)self;
+}
+
+/* Takes over g, a new one. */
+static PyObject *generator_wrap_for(fl_generator *g, fl_device device)
+{
+    PyObject *self = generator_wrap(g);
+    if (self)
+        ((struct generator_object *)self)->device = device;
+    return self;
 }
 
 static void generator_dealloc(PyObject *self)
@@ -70,13 +81,19 @@ static PyObject *generator_construct(PyTypeObject *type, PyObject *args, PyObjec
     if (fits > 0 && where.kind == FL_CUDA)
         return PyErr_Format(PyExc_RuntimeError,
                             "Cannot get CUDA generator: Flambeau was not built for that device");
-    if (fits > 0 && where.kind != FL_CPU) {
+    if (fits > 0 && where.kind != FL_CPU && where.kind != FL_OPENCL) {
         types_device_no_generator(where.kind);
         return raise_hint("random numbers are drawn on the CPU, for every device: "
                           "torch.Generator()",
                           "随机数在 CPU 上产生，对所有设备都一样：torch.Generator()");
     }
-    return fits > 0 ? generator_wrap(generator_new()) : NULL;
+    if (fits > 0 && where.kind == FL_OPENCL) {
+        struct device *found = types_device_find(where, false);
+        if (!found)
+            return NULL;
+        where = found->id;
+    }
+    return fits > 0 ? generator_wrap_for(generator_new(), where) : NULL;
 }
 
 static PyObject *generator_manual_seed(PyObject *self, PyObject *o)
@@ -156,7 +173,7 @@ static PyObject *generator_clone(PyObject *self, PyObject *unused)
             copy = NULL;
         }
     }
-    return generator_wrap(copy);
+    return generator_wrap_for(copy, ((struct generator_object *)self)->device);
 }
 
 /* (Generator, (device,), (seed, None, state)), as PyTorch pickles it. */
@@ -164,7 +181,7 @@ static PyObject *generator_reduce(PyObject *self, PyObject *unused)
 {
     PyObject *state = generator_get_state_method(self, unused);
     return state ? Py_BuildValue("(O(N)(KON))", (PyObject *)generator_type,
-                                 types_device((fl_device){FL_CPU, 0}),
+                                 types_device(((struct generator_object *)self)->device),
                                  (unsigned long long)generator_of(self)->seed, Py_None, state)
                  : NULL;
 }
@@ -180,8 +197,8 @@ static PyObject *generator_setstate(PyObject *self, PyObject *parts)
 
 static PyObject *generator_device(PyObject *self, void *unused)
 {
-    (void)self, (void)unused;
-    return types_device((fl_device){FL_CPU, 0});
+    (void)unused;
+    return types_device(((struct generator_object *)self)->device);
 }
 
 static PyMethodDef generator_methods[] = {
@@ -199,7 +216,7 @@ static PyMethodDef generator_methods[] = {
 };
 
 static PyGetSetDef generator_properties[] = {
-    {"device", generator_device, NULL, "Where its numbers are made.", NULL},
+    {"device", generator_device, NULL, "Whose tensors it was made for.", NULL},
     {0},
 };
 
