@@ -107,3 +107,34 @@ def test_lists_of_tensors():
 def test_numbers_that_may_be_symbols():
     assert torch.sym_sum([1, 2]) == 3 and torch.sym_sqrt(4) == 2.0
     assert torch.GradScaler is torch.amp.GradScaler
+
+
+def test_parts_of_attention_that_copies_of_it_call():
+    F = torch.nn.functional
+    hidden = torch.tensor([True, False])
+    assert F._canonical_mask(hidden, "mask", None, "other", torch.float32).tolist() == [-float("inf"), 0]
+    assert F._canonical_mask(None, "mask", None, "other", torch.float32) is None
+    with pytest.warns(UserWarning, match="Support for mismatched mask and other is deprecated"):
+        F._canonical_mask(hidden, "mask", torch.float16, "other", torch.float32)
+    with pytest.raises(AssertionError, match="only bool and floating types of mask are supported"):
+        F._canonical_mask(torch.tensor([1]), "mask", None, "other", torch.float32)
+    assert F._none_or_dtype(None) is None and F._none_or_dtype(X) is torch.float32
+    with pytest.raises(RuntimeError, match="must be None or torch.Tensor"):
+        F._none_or_dtype(3)
+    x, w, b = torch.randn(5, 2, 4), torch.randn(12, 4), torch.randn(12)
+    for query, key in ((x, x), (x, torch.randn(5, 2, 4))):
+        packed = F._in_projection_packed(query, key, key, w, b)
+        apart = F._in_projection(query, key, key, *w.chunk(3), *b.chunk(3))
+        assert isinstance(packed, list) and len(packed) == 3
+        assert all(torch.allclose(p, a, atol=1e-6) for p, a in zip(packed, apart))
+    with pytest.raises(AssertionError, match="expecting k weights shape of"):
+        F._in_projection(x, x, x, w[:4], w[:3], w[:4])
+    assert F._mha_shape_check(x, x, x, None, None, 2) is True
+
+
+def test_adaptive_pools_with_positions():
+    F = torch.nn.functional
+    for n in (1, 2, 3):
+        x = torch.randn(1, 2, *(6,) * n)
+        values, places = getattr(F, f"adaptive_max_pool{n}d_with_indices")(x, 2)
+        assert torch.equal(values, getattr(F, f"adaptive_max_pool{n}d")(x, 2)) and places.dtype == torch.int64

@@ -11,24 +11,32 @@ import flambeau
 from flambeau.nn._binding import _nn
 
 
-def _as_float_mask(mask, name, other, other_name, dtype, check_other=True):
-    """A mask that is added to the scores: a bool one becomes 0 and -inf (True: do not look)."""
+def _none_or_dtype(input):
+    """A tensor's dtype, None of None (source: torch.nn.functional._none_or_dtype)."""
+    if input is None or isinstance(input, flambeau.Tensor):
+        return None if input is None else input.dtype
+    raise RuntimeError("input to _none_or_dtype() must be None or torch.Tensor")
+
+
+def _canonical_mask(mask, mask_name, other_type, other_name, target_type, check_other=True):
+    """A mask that is added to the scores: a bool one becomes 0 and -inf (True: do not look)
+    (source: torch.nn.functional._canonical_mask, which copies of its layers call)."""
     if mask is None:
         return None
     if mask.dtype is not flambeau.bool and not mask.is_floating_point():
-        raise AssertionError(f"only bool and floating types of {name} are supported")
-    if check_other and other is not None and mask.dtype is not other.dtype:
+        raise AssertionError(f"only bool and floating types of {mask_name} are supported")
+    if check_other and other_type is not None and mask.dtype is not other_type:
         warnings.warn(
-            f"Support for mismatched {name} and {other_name} is deprecated. Use same type for both"
+            f"Support for mismatched {mask_name} and {other_name} is deprecated. Use same type for both"
             " instead.",
             stacklevel=4,
         )
     if mask.is_floating_point():
         return mask
-    return flambeau.zeros_like(mask, dtype=dtype).masked_fill_(mask, -math.inf)
+    return flambeau.zeros_like(mask, dtype=target_type).masked_fill_(mask, -math.inf)
 
 
-def _check_shapes(query, key, value, key_padding_mask, attn_mask, num_heads):
+def _mha_shape_check(query, key, value, key_padding_mask, attn_mask, num_heads):
     """Whether the inputs are batched; AssertionError where shapes do not fit together."""
     def require(condition, message):
         if not condition:
@@ -90,16 +98,29 @@ def _project_packed(query, key, value, weight, bias):
 
 def _project(query, key, value, weights, bias):
     """Queries, keys and values by a weight each; keys and values may have their own features."""
+    biases = (None, None, None) if bias is None else bias.chunk(3)
+    return _in_projection(query, key, value, *weights, *biases)
+
+
+def _in_projection_packed(q, k, v, w, b=None):
+    """_project_packed, by PyTorch's name and in a list, as copies of its attention call it."""
+    return list(_project_packed(q, k, v, w, b))
+
+
+def _in_projection(q, k, v, w_q, w_k, w_v, b_q=None, b_k=None, b_v=None):
+    """Queries, keys and values by a weight and a bias each (source: _in_projection, likewise)."""
     from flambeau.nn.functional import linear
 
-    E, Ek, Ev = query.size(-1), key.size(-1), value.size(-1)
-    for name, weight, shape in zip("qkv", weights, ((E, E), (E, Ek), (E, Ev))):
+    E, Ek, Ev = q.size(-1), k.size(-1), v.size(-1)
+    for name, weight, shape in zip("qkv", (w_q, w_k, w_v), ((E, E), (E, Ek), (E, Ev))):
         if tuple(weight.shape) != shape:
             raise AssertionError(
                 f"expecting {name} weights shape of {shape}, but got {weight.shape}"
             )
-    biases = (None, None, None) if bias is None else bias.chunk(3)
-    return tuple(linear(x, w, b) for x, w, b in zip((query, key, value), weights, biases))
+    for name, bias in zip("qkv", (b_q, b_k, b_v)):
+        if bias is not None and tuple(bias.shape) != (E,):
+            raise AssertionError(f"expecting {name} bias shape of {(E,)}, but got {bias.shape}")
+    return linear(q, w_q, b_q), linear(k, w_k, b_k), linear(v, w_v, b_v)
 
 
 def _append(x, row):
@@ -142,7 +163,7 @@ def multi_head_attention_forward(
     """
     from flambeau.nn.functional import dropout, linear, pad
 
-    batched = _check_shapes(query, key, value, key_padding_mask, attn_mask, num_heads)
+    batched = _mha_shape_check(query, key, value, key_padding_mask, attn_mask, num_heads)
     if is_causal and attn_mask is None:
         raise RuntimeError(
             "Need attn_mask if specifying the is_causal hint. You may use the Transformer module"
@@ -157,13 +178,13 @@ def multi_head_attention_forward(
             key_padding_mask = key_padding_mask.unsqueeze(0)
     L, N, E = query.shape
     S = key.shape[0]
-    key_padding_mask = _as_float_mask(
-        key_padding_mask, "key_padding_mask", attn_mask, "attn_mask", query.dtype
+    key_padding_mask = _canonical_mask(
+        key_padding_mask, "key_padding_mask", _none_or_dtype(attn_mask), "attn_mask", query.dtype
     )
     if is_causal and key_padding_mask is None and not need_weights:
         attn_mask = None  # the hint is enough
     else:
-        attn_mask = _as_float_mask(attn_mask, "attn_mask", None, "", query.dtype, False)
+        attn_mask = _canonical_mask(attn_mask, "attn_mask", None, "", query.dtype, False)
         if key_padding_mask is not None:
             is_causal = False
     if E != embed_dim_to_check:

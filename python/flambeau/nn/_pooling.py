@@ -117,11 +117,21 @@ def adaptive_max_pool1d(input, output_size, return_indices=False):
     return result if return_indices else result[0]
 
 
+def adaptive_max_pool1d_with_indices(input, output_size, return_indices=False):
+    """adaptive_max_pool1d and the positions of what it found."""
+    return adaptive_max_pool1d(input, output_size, True)
+
+
 def adaptive_max_pool2d(input, output_size, return_indices=False):
     """The greatest of output_size windows of (N, C, H, W) or (C, H, W), and where it was if
     asked; None keeps a size."""
     result = _op("adaptive_max_pool2d")(input, _sizes(output_size, input))
     return result if return_indices else result[0]
+
+
+def adaptive_max_pool2d_with_indices(input, output_size, return_indices=False):
+    """adaptive_max_pool2d and the positions of what it found."""
+    return adaptive_max_pool2d(input, output_size, True)
 
 
 @_quick(6)
@@ -175,6 +185,11 @@ def adaptive_max_pool3d(input, output_size, return_indices=False):
     size = [n if m is None else m for n, m in zip(input.shape[-3:], _triple(output_size))]
     result = _op("adaptive_max_pool3d")(input, size)
     return result if return_indices else result[0]
+
+
+def adaptive_max_pool3d_with_indices(input, output_size, return_indices=False):
+    """adaptive_max_pool3d and the positions of what it found."""
+    return adaptive_max_pool3d(input, output_size, True)
 
 
 # ---- Windows at random places --------------------------------------------------------------------

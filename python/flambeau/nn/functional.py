@@ -12,7 +12,14 @@ import flambeau
 from flambeau._hint import hint, noted
 from flambeau import _C
 from flambeau.nn import _reduction  # noqa: F401  programs look for it here
-from flambeau.nn._attention import multi_head_attention_forward  # noqa: F401
+from flambeau.nn._attention import (  # noqa: F401  the others: copies of PyTorch's layers call them
+    _canonical_mask,
+    _in_projection,
+    _in_projection_packed,
+    _mha_shape_check,
+    _none_or_dtype,
+    multi_head_attention_forward,
+)
 from flambeau.nn._binding import _nn, _op, _quick
 from flambeau.nn._linear_cross_entropy import linear_cross_entropy  # noqa: F401
 from flambeau.nn._losses import *  # noqa: F403

@@ -10,7 +10,7 @@ import warnings
 
 import flambeau
 from flambeau.nn import functional as F
-from flambeau.nn._attention import _as_float_mask
+from flambeau.nn._attention import _canonical_mask, _none_or_dtype
 from flambeau.nn.init import xavier_uniform_
 from flambeau.nn.modules.attention import MultiheadAttention
 from flambeau.nn.modules.container import ModuleList
@@ -115,10 +115,14 @@ class TransformerEncoderLayer(_Layer):
         self.activation = activation
 
     def forward(self, src, src_mask=None, src_key_padding_mask=None, is_causal=False):
-        src_key_padding_mask = _as_float_mask(
-            src_key_padding_mask, "src_key_padding_mask", src_mask, "src_mask", src.dtype
+        src_key_padding_mask = _canonical_mask(
+            src_key_padding_mask,
+            "src_key_padding_mask",
+            _none_or_dtype(src_mask),
+            "src_mask",
+            src.dtype,
         )
-        src_mask = _as_float_mask(src_mask, "src_mask", None, "", src.dtype, False)
+        src_mask = _canonical_mask(src_mask, "src_mask", None, "", src.dtype, False)
         x = src
         if self.norm_first:
             x = x + self._sa_block(self.norm1(x), src_mask, src_key_padding_mask, is_causal)
@@ -293,10 +297,14 @@ class TransformerEncoder(Module):
             )
             if self._leaves_padding_out(src, mask, bool_padding):
                 left_out = bool_padding
-        src_key_padding_mask = _as_float_mask(
-            src_key_padding_mask, "src_key_padding_mask", mask, "mask", src.dtype
+        src_key_padding_mask = _canonical_mask(
+            src_key_padding_mask,
+            "src_key_padding_mask",
+            _none_or_dtype(mask),
+            "mask",
+            src.dtype,
         )
-        mask = _as_float_mask(mask, "mask", None, "", src.dtype, False)
+        mask = _canonical_mask(mask, "mask", None, "", src.dtype, False)
         attention = getattr(self.layers[0], "self_attn", None)
         length = _get_seq_len(src, getattr(attention, "batch_first", False))
         is_causal = _detect_is_causal_mask(mask, is_causal, length)
