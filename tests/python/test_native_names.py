@@ -138,3 +138,7 @@ def test_adaptive_pools_with_positions():
         x = torch.randn(1, 2, *(6,) * n)
         values, places = getattr(F, f"adaptive_max_pool{n}d_with_indices")(x, 2)
         assert torch.equal(values, getattr(F, f"adaptive_max_pool{n}d")(x, 2)) and places.dtype == torch.int64
+
+
+def test_devices_that_are_not_here():
+    assert not any(getattr(X, f"is_{name}") for name in ("xla", "ipu", "mtia", "maia", "xpu", "vulkan"))

@@ -432,5 +432,9 @@ PyGetSetDef pytensor_properties[] = {
     SAYS_NO("is_xpu"),
     SAYS_NO("is_nested"),
     SAYS_NO("is_vulkan"),
+    SAYS_NO("is_xla"),
+    SAYS_NO("is_ipu"),
+    SAYS_NO("is_mtia"),
+    SAYS_NO("is_maia"),
     {0},
 };
