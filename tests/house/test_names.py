@@ -17,6 +17,20 @@ REASONS = {
     "src/device/gpu_kernels.c": "which operators have a kernel written for a GPU",
     "src/ops/index/segment_reduce.c": "the words of an argument, which are names of reductions",
 }
+# Where C asks which operator a call is of, and what the table has no key for.
+ASKED = {
+    "src/device/gpu_conv.c": {"_adaptive_max_pool2d"},  # one function for two rows of gpu_kernels.c
+    "src/device/gpu_places.c": {"index_add_", "scatter_add_"},  # likewise
+    "src/ops/advise.c": {"sub", "linear"},  # what a mistake looks like in a program's graph
+    "src/ops/index/segment_reduce.c": {"mean"},  # a word of an argument
+    "src/ops/pointwise/pointwise.c": {"sub", "mul"},  # likewise: whose uneven ranks are looked at
+    "src/ops/pointwise/arithmetic.c": {"_div_trunc"},  # which its own composite chose
+    "src/ops/batch.c": {"empty_like", "_lane_enter"},  # room has a lane's too; lanes' own operator
+    "src/ops/record_shown.c": {"_lane_enter", "_lane_expand"},  # lanes' own operators
+    "src/ops/reduce/reduce.c": {"mean"},  # PyTorch's refusal of integers has words of its own there
+    "src/ops/room.c": {"arange"},  # PyTorch warns of a size that rounding made, there alone
+    "src/python/call/arguments.c": {"resize_"},  # changes handles, as no other writer does
+}
 # Files that had such lists once: no operator is named in them at all.
 FREE = ["python/flambeau/__init__.py", "src/python/call/results.c",
         "src/python/call/module_functions.c", "src/python/call/varargs.c",
@@ -82,3 +96,15 @@ def test_no_operator_is_named(root, operators, name):
     file = root / name
     lists = (lists_of_python if file.suffix == ".py" else lists_of_c)(file.read_text())
     assert [word for _, words in lists for word in words if word in operators] == []
+
+
+def test_c_asks_for_few_operators_by_name(root, operators):
+    """A comparison of a descriptor, or of its name, with one operator: a key of the paragraph says more."""
+    asks = re.compile(r'strn?cmp\((?:\w+->(?:base|name|title)|record_origin\([^,]*\)), "(\w+)"|[=!]= &op_(\w+)')
+    found = {}
+    for file in (root / "src").rglob("*.[ch]"):
+        names = {a or b for a, b in asks.findall(file.read_text())}
+        names = {name for name in names if name in operators or name.removesuffix("_") in operators}
+        if names:
+            found[str(file.relative_to(root))] = names
+    assert found == {file: names for file, names in ASKED.items()}
