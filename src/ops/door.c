@@ -733,10 +733,10 @@ static int __attribute__((noinline, cold)) call_interposed(const fl_op *op, cons
         return forward_call(op, args, results);
     if (who & INTERPOSE_LANES && batch_concerns(op, args))
         return batch_call(op, args, results);
-    size_t event = who & INTERPOSE_PROFILE ? profile_begin(op->base) : 0;
+    size_t event = who & INTERPOSE_PROFILE ? profile_begin(op, args) : 0;
     int status = door_plain(op, args, results);
     if (who & INTERPOSE_PROFILE)
-        profile_end(event);
+        profile_end(event, op, status == 0 ? results : NULL);
     return status;
 }
 

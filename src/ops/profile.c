@@ -1,5 +1,6 @@
 /* A recorder of calls: each event is a name, two times and bytes, in a growing list of the thread's own.
- * An event that finds no memory is counted and lost. */
+ * Sizes of tensors stand in a second list. An event that finds no memory is counted and lost; sizes
+ * that find none are left out. */
 #include "ops/profile.h"
 
 #include <assert.h>
@@ -9,10 +10,14 @@
 #include "autograd/autograd.h"
 #include "core/error.h"
 #include "core/memory.h"
+#include "core/tensor.h"
+#include "ops/op.h"
 
 static __thread struct profile_event *list;
 static __thread size_t used, room, missed;
-static __thread bool weighed;
+static __thread bool weighed, shaped;
+static __thread int64_t *sizes;
+static __thread size_t sizes_used, sizes_room;
 
 static int64_t now(void)
 {
@@ -28,7 +33,7 @@ static int64_t held(void)
     if (!weighed)
         return 0;
     memory_stats(&stats);
-    return stats.allocated - (int64_t)(room * sizeof *list);
+    return stats.allocated - (int64_t)(room * sizeof *list) - (int64_t)(sizes_room * sizeof *sizes);
 }
 
 static bool grow(void)
@@ -47,9 +52,65 @@ static bool grow(void)
     return true;
 }
 
-void profile_start(bool bytes)
+/* ---- Sizes ----------------------------------------------------------------------------------- */
+
+static bool put(int64_t number)
 {
-    weighed = bytes;
+    if (sizes_used == sizes_room) {
+        size_t more = sizes_room ? 2 * sizes_room : 4096;
+        int64_t *larger = memory_alloc(more * sizeof *larger);
+        if (!larger) {
+            fl_error_clear();
+            return false;
+        }
+        if (sizes) {
+            memcpy(larger, sizes, sizes_used * sizeof *sizes);
+            memory_free(sizes, sizes_room * sizeof *sizes);
+        }
+        sizes = larger, sizes_room = more;
+    }
+    sizes[sizes_used++] = number;
+    return true;
+}
+
+static bool put_tensor(const fl_tensor *t)
+{
+    bool whole = put(t ? t->ndim : PROFILE_OTHER);
+    for (int d = 0; t && whole && d < t->ndim; d++)
+        whole = put(t->sizes[d]);
+    return whole;
+}
+
+/* Where the sizes of these values begin; -1 where they are not asked for. */
+static int64_t put_values(int count, const fl_value *values)
+{
+    const size_t begin = sizes_used;
+    bool whole = shaped && values && put(count);
+    for (int i = 0; whole && i < count; i++) {
+        const fl_value *v = &values[i];
+        if (v->tag != FL_TENSORS) {
+            whole = put_tensor(v->tag == FL_TENSOR ? v->as.tensor : NULL);
+            continue;
+        }
+        whole = put(PROFILE_LIST) && put(v->count);
+        for (uint32_t k = 0; whole && k < v->count; k++)
+            whole = put_tensor(v->as.tensors[k]);
+    }
+    if (!whole)
+        sizes_used = begin;
+    return whole ? (int64_t)begin : -1;
+}
+
+const int64_t *profile_sizes(void)
+{
+    return sizes;
+}
+
+/* ---- Events ---------------------------------------------------------------------------------- */
+
+void profile_start(bool bytes, bool shapes)
+{
+    weighed = bytes, shaped = shapes;
     autograd_mode.interpose |= INTERPOSE_PROFILE;
 }
 
@@ -58,22 +119,25 @@ void profile_stop(void)
     autograd_mode.interpose &= (uint8_t)~INTERPOSE_PROFILE;
 }
 
-size_t profile_begin(const char *name)
+size_t profile_begin(const fl_op *op, const fl_value *args)
 {
-    assert(name);
+    assert(op);
     if (used == room && !grow()) {
         missed++;
         return SIZE_MAX;
     }
-    list[used] = (struct profile_event){name, now(), 0, held()};
+    const int64_t given = put_values(op->params, args);
+    list[used] = (struct profile_event){op->base, now(), 0, held(), given, -1};
     return used++;
 }
 
-void profile_end(size_t event)
+void profile_end(size_t event, const fl_op *op, const fl_value *results)
 {
+    assert(op);
     if (event < used) { /* the list may have been cleared meanwhile */
         list[event].end = now();
         list[event].bytes = held() - list[event].bytes;
+        list[event].made = results ? put_values(op->results, results) : -1;
     }
 }
 
@@ -88,4 +152,7 @@ void profile_clear(void)
     if (list)
         memory_free(list, room * sizeof *list);
     list = NULL, used = room = missed = 0;
+    if (sizes)
+        memory_free(sizes, sizes_room * sizeof *sizes);
+    sizes = NULL, sizes_used = sizes_room = 0;
 }

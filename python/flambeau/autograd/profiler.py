@@ -18,7 +18,8 @@ class DeviceType(Enum):
 
 
 class _Recorder:
-    """Whether somebody records, memory too, and the ranges so far: (name, start, end, bytes)."""
+    """Whether somebody records, memory too, and the ranges so far: (name, start, end, bytes, None, None),
+    as a call is written down that has no sizes."""
 
     active = 0
     memory = False
@@ -30,11 +31,11 @@ class _Recorder:
         return monotonic_ns(), _C.memory_stats()["allocated"] if cls.memory else 0
 
 
-def _start(memory=False):
+def _start(memory=False, shapes=False):
     if _Recorder.active == 0:
         _C._take_profile()
         _Recorder.ranges, _Recorder.memory = [], memory
-        _C._profile(2 if memory else 1)
+        _C._profile((2 if memory else 1) + 4 * bool(shapes))
     _Recorder.active += 1
 
 
@@ -68,7 +69,7 @@ class record_function:
         start = self._starts.pop()
         if start is not None and _Recorder.active:
             end, bytes = _Recorder.now()
-            _Recorder.ranges.append((self.name, start[0], end, bytes - start[1]))
+            _Recorder.ranges.append((self.name, start[0], end, bytes - start[1], None, None))
         return False
 
     def __call__(self, function):
@@ -89,8 +90,9 @@ class FunctionEvent:
     device_time_total = self_device_time_total = cuda_time_total = 0
     is_async, count = False, 1
 
-    def __init__(self, name, start, end, bytes):
+    def __init__(self, name, start, end, bytes, given=None, made=None):
         self.name = self.key = name
+        self.input_shapes, self._result_shapes = given or [], made or []
         self.start, self.end = start, end
         self.cpu_memory_usage = self.self_cpu_memory_usage = bytes
         self.inside = 0  # nanoseconds of the events directly inside
@@ -119,8 +121,8 @@ class FunctionEventAvg:
     device_type = DeviceType.CPU
     device_time_total = self_device_time_total = cuda_time_total = 0
 
-    def __init__(self, key):
-        self.key = key
+    def __init__(self, key, input_shapes=None):
+        self.key, self.input_shapes = key, input_shapes
         self.count, self.cpu_time_total, self.self_cpu_time_total = 0, 0.0, 0.0
         self.cpu_memory_usage = self.self_cpu_memory_usage = 0
 
@@ -181,10 +183,12 @@ class EventList(list):
         return sum(event.self_cpu_time_total for event in self)
 
     def key_averages(self, group_by_input_shapes=False, group_by_stack_n=0, **options):
-        """An EventList with one entry a name."""
+        """An EventList with one entry a name, or a name and the sizes of its arguments."""
         found = {}
         for event in self:
-            found.setdefault(event.key, FunctionEventAvg(event.key)).add(event)
+            sizes = event.input_shapes if group_by_input_shapes else None
+            average = found.setdefault((event.key, str(sizes)), FunctionEventAvg(event.key, sizes))
+            average.add(event)
         averages = EventList(found.values())
         averages._memory = self._memory
         return averages
@@ -264,14 +268,22 @@ class profile:
     """A context whose calls are recorded (source: torch.autograd.profiler.profile)."""
 
     def __init__(
-        self, enabled=True, *, use_cuda=False, use_device=None, profile_memory=False, **options
+        self,
+        enabled=True,
+        *,
+        use_cuda=False,
+        use_device=None,
+        record_shapes=False,
+        profile_memory=False,
+        **options,
     ):
         self.enabled, self.profile_memory = enabled, profile_memory
+        self.record_shapes = record_shapes
         self.function_events = None
 
     def __enter__(self):
         if self.enabled:
-            _start(self.profile_memory)
+            _start(self.profile_memory, self.record_shapes)
         return self
 
     def __exit__(self, *exc):

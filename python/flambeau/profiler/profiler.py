@@ -74,7 +74,7 @@ class profile:
     torch.profiler.profile).
 
     activities: CPU is recorded, others are accepted; profile_memory: bytes too, handles and nodes
-    included; schedule: which steps, all without one;
+    included; record_shapes: the sizes of arguments too; schedule: which steps, all without one;
     on_trace_ready: called with the profile when a recorded cycle ends.
     """
 
@@ -100,6 +100,7 @@ class profile:
         self.schedule, self._scheduled = schedule or _always, schedule is not None
         self.on_trace_ready = on_trace_ready
         self.step_num, self.profile_memory = 0, profile_memory
+        self.record_shapes = record_shapes
         self.current_action = self.schedule(0)
         self._events = None
         self._recording = False
@@ -108,7 +109,7 @@ class profile:
     def _begin(self):
         if self.current_action in (ProfilerAction.RECORD, ProfilerAction.RECORD_AND_SAVE):
             if not self._recording:
-                recorder._start(self.profile_memory)
+                recorder._start(self.profile_memory, self.record_shapes)
                 self._recording = True
         if self._scheduled:
             self._range = recorder.record_function(f"ProfilerStep#{self.step_num}")
@@ -153,8 +154,9 @@ class profile:
         return self._events
 
     def key_averages(self, group_by_input_shape=False, group_by_stack_n=0, **options):
-        """An EventList with one entry a name; its table() is a text."""
-        return self.events().key_averages()
+        """An EventList with one entry a name, or a name and the sizes of its arguments; its table() is
+        a text."""
+        return self.events().key_averages(group_by_input_shape)
 
     def export_chrome_trace(self, path, use_python_export=False):
         """Writes a file for chrome://tracing and Perfetto; compressed where path ends in .gz."""

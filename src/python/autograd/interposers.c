@@ -104,7 +104,7 @@ static PyObject *function_clear(PyObject *module, PyObject *unused)
 
 /* ---- The profiler ---------------------------------------------------------------------------- */
 
-/* 0: stops; 1: writes times down, 2: bytes too. */
+/* 0: stops; 1: writes times down, 2: bytes too, 5: sizes too, 6: all. */
 static PyObject *function_profile(PyObject *module, PyObject *how)
 {
     (void)module;
@@ -112,13 +112,56 @@ static PyObject *function_profile(PyObject *module, PyObject *how)
     if (much == -1 && PyErr_Occurred())
         return NULL;
     if (much)
-        profile_start(much > 1);
+        profile_start(much % 4 > 1, much > 4);
     else
         profile_stop();
     Py_RETURN_NONE;
 }
 
-/* [(name, start, end, bytes), ...], which are forgotten. */
+/* The sizes of one tensor at *at, as a list; [] for what is none. */
+static PyObject *sizes_of_one(const int64_t **at)
+{
+    const int64_t dims = *(*at)++;
+    PyObject *list = PyList_New(dims > 0 ? (Py_ssize_t)dims : 0);
+    for (Py_ssize_t d = 0; list && d < dims; d++) {
+        PyObject *size = PyLong_FromLongLong(*(*at)++);
+        if (!size || PyList_SetItem(list, d, size) < 0)
+            Py_CLEAR(list);
+    }
+    return list;
+}
+
+/* What stands from `place` on as a list of lists, one a value; None where nothing was kept. */
+static PyObject *sizes_at(int64_t place)
+{
+    if (place < 0)
+        return Py_NewRef(Py_None);
+    const int64_t *at = profile_sizes() + place;
+    const int64_t count = *at++;
+    PyObject *list = PyList_New(0);
+    for (int64_t i = 0; list && i < count; i++) {
+        PyObject *one;
+        if (*at == PROFILE_LIST) {
+            const int64_t tensors = at[1];
+            at += 2;
+            one = PyList_New(0);
+            for (int64_t k = 0; one && k < tensors; k++) {
+                PyObject *inner = sizes_of_one(&at);
+                if (!inner || PyList_Append(one, inner) < 0)
+                    Py_CLEAR(one);
+                Py_XDECREF(inner);
+            }
+        } else {
+            one = sizes_of_one(&at);
+        }
+        if (!one || PyList_Append(list, one) < 0)
+            Py_CLEAR(list);
+        Py_XDECREF(one);
+    }
+    return list;
+}
+
+/* [(name, start, end, bytes, sizes given, sizes made), ...], which are forgotten. */
 static PyObject *function_take_profile(PyObject *module, PyObject *unused)
 {
     size_t count, lost;
@@ -127,9 +170,10 @@ static PyObject *function_take_profile(PyObject *module, PyObject *unused)
     PyObject *list = PyList_New((Py_ssize_t)count);
     for (size_t i = 0; list && i < count; i++) {
         bool done = event[i].end;
-        PyObject *item = Py_BuildValue("sLLL", event[i].name, (long long)event[i].start,
+        PyObject *item = Py_BuildValue("sLLLNN", event[i].name, (long long)event[i].start,
                                        (long long)(done ? event[i].end : event[i].start),
-                                       (long long)(done ? event[i].bytes : 0));
+                                       (long long)(done ? event[i].bytes : 0),
+                                       sizes_at(event[i].given), sizes_at(event[i].made));
         if (!item)
             Py_CLEAR(list);
         else
