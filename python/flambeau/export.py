@@ -6,7 +6,7 @@ from flambeau._hint import hint
 from flambeau.nn.modules.module import Module
 
 __all__ = [
-    "Dim", "ExportedProgram", "dims", "export", "export_for_training", "load", "register_dataclass",
+    "Dim", "ExportGraphSignature", "ExportedProgram", "dims", "export", "export_for_training", "load", "register_dataclass",
     "save",
 ]
 
@@ -39,6 +39,32 @@ def dims(*names, min=None, max=None):
     return tuple(Dim(name, min=min, max=max) for name in names)
 
 
+class ExportGraphSignature:
+    """What a program takes and gives, by the names that PyTorch gives them: parameters and buffers first
+    (source: torch.export.ExportGraphSignature)."""
+
+    def __init__(self, root, user_inputs, user_outputs):
+        self.user_inputs, self.user_outputs = user_inputs, user_outputs
+        self.parameters = tuple(name for name, _ in root.named_parameters())
+        self.buffers = tuple(name for name, _ in root.named_buffers())
+
+    @property
+    def inputs_to_parameters(self):
+        return {"p_" + name.replace(".", "_"): name for name in self.parameters}
+
+    @property
+    def inputs_to_buffers(self):
+        return {"b_" + name.replace(".", "_"): name for name in self.buffers}
+
+    def __str__(self):
+        lines = ["", "# inputs"]
+        for what, names in (("PARAMETER", self.inputs_to_parameters), ("BUFFER", self.inputs_to_buffers)):
+            lines += [f"{name}: {what} target='{target}'" for name, target in names.items()]
+        lines += [f"{name}: USER_INPUT" for name in self.user_inputs]
+        lines += ["", "# outputs", *(f"{name}: USER_OUTPUT" for name in self.user_outputs), ""]
+        return "\n".join(lines)
+
+
 class ExportedProgram:
     """What export made of a module. module() runs it; graph_module and graph show its steps."""
 
@@ -59,6 +85,25 @@ class ExportedProgram:
     @property
     def graph(self):
         return self.graph_module.graph
+
+    @property
+    def graph_signature(self):
+        """What the program takes and gives."""
+        from flambeau.utils._pytree import tree_leaves
+
+        nodes = list(self.graph.nodes)
+        given = len(self.example_inputs[0]) + len(self.example_inputs[1])
+        inputs = [node.name for node in nodes if node.op == "placeholder"][:given]
+        outputs = (getattr(leaf, "name", str(leaf)) for leaf in tree_leaves(nodes[-1].args[0]))
+        return ExportGraphSignature(self._root, tuple(inputs), tuple(outputs))
+
+    def __str__(self):
+        code = self.graph_module.code.strip().replace("\n", "\n        ")
+        signature = str(self.graph_signature).strip().replace("\n", "\n    ")
+        return (
+            f"ExportedProgram:\n    class GraphModule(torch.nn.Module):\n        {code}\n\n"
+            f"Graph signature:\n    {signature}\n"
+        )
 
     @property
     def state_dict(self):

@@ -78,3 +78,22 @@ def test_blended_batches():
         v2.MixUp()(images, labels)
     with pytest.raises(ValueError, match="Could not infer where the labels are"):
         v2.MixUp(num_classes=3)({"image": images})
+
+
+def test_what_a_program_takes_and_gives():
+    class Net(torch.nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.l = torch.nn.Linear(2, 3)
+            self.register_buffer("b", torch.ones(3))
+
+        def forward(self, x, y):
+            return self.l(x) + self.b, y
+
+    program = torch.export.export(Net(), (torch.ones(1, 2), torch.ones(3)))
+    signature = program.graph_signature
+    assert signature.user_inputs == ("x", "y") and signature.user_outputs[1] == "y"
+    assert signature.parameters == ("l.weight", "l.bias") and signature.buffers == ("b",)
+    assert signature.inputs_to_parameters == {"p_l_weight": "l.weight", "p_l_bias": "l.bias"}
+    assert "b_b: BUFFER target='b'" in str(signature)
+    assert str(program).startswith("ExportedProgram:\n    class GraphModule(torch.nn.Module):")

@@ -97,6 +97,9 @@ def test_the_profiler_keeps_sizes():
     grouped = [e for e in p.key_averages(group_by_input_shape=True) if e.key == "aten::matmul"]
     assert sorted(e.input_shapes for e in grouped) == [
         [[2, 3], [2, 3]], [[2, 3], [3, 4]], [[2, 3], [3, 5]]]
+    head, row = p.key_averages(group_by_input_shape=True).table(row_limit=1).splitlines()[1:4:2]
+    assert head.endswith("Input Shapes") and row.endswith("]") and len(row) == len(head)
+    assert "Input Shapes" not in p.key_averages().table()
     assert len([e for e in p.key_averages() if e.key == "aten::matmul"]) == 1
     with profile() as p:
         x @ torch.ones(3, 4)

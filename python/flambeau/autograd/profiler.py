@@ -164,6 +164,7 @@ class EventList(list):
     """Events, or averages of them."""
 
     _memory = False  # whether bytes were counted
+    _shapes = False  # whether sizes of arguments tell entries apart
 
     def _nest(self):
         """Finds what lies inside what, in a list sorted by start."""
@@ -190,7 +191,7 @@ class EventList(list):
             average = found.setdefault((event.key, str(sizes)), FunctionEventAvg(event.key, sizes))
             average.add(event)
         averages = EventList(found.values())
-        averages._memory = self._memory
+        averages._memory, averages._shapes = self._memory, group_by_input_shapes
         return averages
 
     def total_average(self):
@@ -223,9 +224,18 @@ class EventList(list):
         heads = ["Self CPU %", "Self CPU", "CPU total %", "CPU total", "CPU time avg"]
         heads += ["CPU Mem", "Self CPU Mem"] if self._memory else []
         heads.append("# of Calls")
-        line = "  ".join(["-" * wide, *("-" * 12 for _ in heads)])
-        text = [line, "  ".join([" " * (wide - 4) + "Name", *(f"{h:>12}" for h in heads)]), line]
-        for name, event in zip(names, rows):
+        sizes = [str(event.input_shapes)[:max_shapes_column_width] for event in rows[:row_limit]]
+        widths = [12] * len(heads)
+        if self._shapes:
+            heads.append("Input Shapes")
+            widths.append(max([12, *map(len, sizes)]))
+        line = "  ".join(["-" * wide, *("-" * w for w in widths)])
+        text = [
+            line,
+            "  ".join([" " * (wide - 4) + "Name", *(f"{h:>{w}}" for h, w in zip(heads, widths))]),
+            line,
+        ]
+        for name, event, shape in zip(names, rows, sizes):
             cells = (
                 f"{100 * event.self_cpu_time_total / total:.2f}%",
                 _time(event.self_cpu_time_total),
@@ -235,8 +245,10 @@ class EventList(list):
                 *((_bytes(event.cpu_memory_usage), _bytes(event.self_cpu_memory_usage))
                   if self._memory else ()),
                 str(event.count),
+                *((shape,) if self._shapes else ()),
             )
-            text.append("  ".join([f"{name:>{wide}}", *(f"{cell:>12}" for cell in cells)]))
+            padded = (f"{cell:>{w}}" for cell, w in zip(cells, widths))
+            text.append("  ".join([f"{name:>{wide}}", *padded]))
         text += [line, f"Self CPU time total: {_time(self.self_cpu_time_total)}", ""]
         return "\n".join(text)
 
