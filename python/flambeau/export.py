@@ -93,7 +93,7 @@ class ExportedProgram:
 
         nodes = list(self.graph.nodes)
         given = len(self.example_inputs[0]) + len(self.example_inputs[1])
-        inputs = [node.name for node in nodes if node.op == "placeholder"][:given]
+        inputs = [node.target for node in nodes if node.op == "placeholder"][:given]
         outputs = (getattr(leaf, "name", str(leaf)) for leaf in tree_leaves(nodes[-1].args[0]))
         return ExportGraphSignature(self._root, tuple(inputs), tuple(outputs))
 
