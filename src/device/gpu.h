@@ -143,6 +143,8 @@ const void *gpu_operand_as(struct gpu_call *c, const fl_tensor *t, int dtype);
 void *gpu_room(struct gpu_call *c, int64_t n, int dtype);
 /* The address of result k, or of room of its size in T, which is converted to it in the end. */
 void *gpu_result(struct gpu_call *c, int k);
+/* The same for a kernel that writes that dtype there, whatever T is. */
+void *gpu_result_as(struct gpu_call *c, int k, int dtype);
 /* The first elements of t along each dim, as many as `like` has, and along dim `whole` (-1: none) all: a
  * new reference; NULL where like has more, without an error unless the call has failed. */
 fl_tensor *gpu_covered(struct gpu_call *c, const fl_tensor *t, const fl_tensor *like, int whole);

@@ -49,14 +49,19 @@ void *gpu_room(struct gpu_call *c, int64_t n, int dtype)
     return room && n ? tensor_address(room) : NULL;
 }
 
-void *gpu_result(struct gpu_call *c, int k)
+void *gpu_result_as(struct gpu_call *c, int k, int dtype)
 {
     assert(k >= 0 && c->y[k]);
     fl_tensor *y = c->y[k];
-    if (y->dtype == c->dtype || y->dtype == FL_INT64)
+    if (y->dtype == dtype)
         return tensor_address(y);
-    c->room[k] = new_like(c, y, c->dtype);
+    c->room[k] = new_like(c, y, dtype);
     return c->room[k] ? tensor_address(c->room[k]) : NULL;
+}
+
+void *gpu_result(struct gpu_call *c, int k)
+{
+    return gpu_result_as(c, k, c->y[k]->dtype == FL_INT64 ? FL_INT64 : c->dtype);
 }
 
 void gpu_around(const fl_tensor *t, int d, int64_t outer_n_inner[3])

@@ -213,7 +213,7 @@ int gpu_searchsorted(struct gpu_call *c)
     const int64_t n = sorted->sizes[sorted->ndim - 1];
     const int64_t row = sorted->ndim > 1 && x->ndim ? x->sizes[x->ndim - 1] : 0;
     struct gpu_launch l = {0};
-    if (c->y[0]->dtype != FL_INT64 || x->numel == 0 || sorted->numel == 0)
+    if (x->numel == 0 || sorted->numel == 0)
         return DEVICE_CANNOT;
     c->dtype = dtype_is_floating(dtype_promote(sorted->dtype, x->dtype)) ? FL_FLOAT64 : FL_INT64;
     gpu_bytes(&l, &x->numel, sizeof x->numel);
@@ -222,7 +222,7 @@ int gpu_searchsorted(struct gpu_call *c)
     gpu_bytes(&l, &right, sizeof right);
     gpu_buffer(&l, gpu_operand(c, sorted));
     gpu_buffer(&l, gpu_operand(c, x));
-    gpu_buffer(&l, tensor_address(c->y[0]));
+    gpu_buffer(&l, gpu_result_as(c, 0, FL_INT64));
     gpu_spread(&l, x->numel);
     return gpu_go(c, gpu_text_sort, "search", &l);
 }

@@ -574,6 +574,9 @@ def test_lines_in_order_and_their_gradients():
     for right in (False, True):
         assert torch.equal(torch.searchsorted(edges, values, right=right),
                            torch.searchsorted(*on(edges, values), right=right).cpu())
+        short = torch.searchsorted(*on(edges, values), right=right, out_int32=True)
+        assert short.dtype == torch.int32
+        assert torch.equal(short.cpu().long(), torch.searchsorted(edges, values, right=right))
 
 
 @needs_opencl
