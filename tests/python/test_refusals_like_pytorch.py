@@ -265,3 +265,17 @@ def test_warned_of(call, words):
         warnings.simplefilter("always")
         call()
     assert [str(w.message).startswith(words) for w in heard] == [True]
+
+
+@pytest.mark.parametrize("a, b, words", [
+    ((2,), (2,), "dot : expected both vectors to have same dtype, but found Double and Float"),
+    ((2, 2), (2,), "addmv input tensors must have the same dtype, but got Float, Double, and Float"),
+    ((3, 2, 2), (2,), "addmv input tensors must have the same dtype, but got Float, Double, and Flo"),
+    ((2,), (2, 2), "expected m1 and m2 to have the same dtype, but got: double != float"),
+    ((3, 2, 2), (2, 2), "expected m1 and m2 to have the same dtype, but got: double != float"),
+    ((2, 2), (3, 2, 2), "expected scalar type Double but found Float"),
+    ((3, 2, 2), (3, 2, 2), "expected scalar type Double but found Float"),
+])
+def test_factors_of_two_dtypes(a, b, words):
+    with pytest.raises(RuntimeError, match="^" + words):
+        torch.ones(a, dtype=torch.float64) @ torch.ones(b)

@@ -23,16 +23,27 @@
 
 /* ---- shapes ---- */
 
-/* As C++ calls it, which is what PyTorch's message says. */
+/* Refuses factors of two dtypes in the words of what PyTorch computes their product by. */
 static int check_dtypes(const fl_tensor *a, const fl_tensor *b)
 {
-    if (a->dtype != b->dtype) {
+    if (a->dtype == b->dtype)
+        return 0;
+    const char *first = dtype_title(a->dtype), *second = dtype_title(b->dtype);
+    if (a->ndim == 1 && b->ndim == 1)
+        error_set(FL_RUNTIME_ERROR,
+                  "dot : expected both vectors to have same dtype, but found %s and %s", first,
+                  second);
+    else if (b->ndim == 1)
+        error_set(FL_RUNTIME_ERROR,
+                  "addmv input tensors must have the same dtype, but got %s, %s, and %s", second,
+                  first, second);
+    else if (b->ndim > 2)
+        error_set(FL_RUNTIME_ERROR, "expected scalar type %s but found %s", first, second);
+    else
         error_set(FL_RUNTIME_ERROR, "expected m1 and m2 to have the same dtype, but got: %s != %s",
                   dtype_cpp_name(a->dtype), dtype_cpp_name(b->dtype));
-        return error_hint("convert one of them, for example x.to(y.dtype)",
-                          "两个张量的数据类型不同，不能相乘：请转换其中一个，例如 x.to(y.dtype)");
-    }
-    return 0;
+    return error_hint("convert one of them, for example x.to(y.dtype)",
+                      "两个张量的数据类型不同，不能相乘：请转换其中一个，例如 x.to(y.dtype)");
 }
 
 static int set_inner_error(const fl_tensor *a, const fl_tensor *b)
@@ -164,10 +175,6 @@ int dot_shape(fl_tensor *self, fl_tensor *tensor, struct op_shape *y)
     if (self->ndim != 1 || tensor->ndim != 1)
         return error_set(FL_RUNTIME_ERROR, "1D tensors expected, but got %dD and %dD tensors",
                          self->ndim, tensor->ndim);
-    if (self->dtype != tensor->dtype)
-        return error_set(FL_RUNTIME_ERROR,
-                         "dot : expected both vectors to have same dtype, but found %s and %s",
-                         dtype_title(self->dtype), dtype_title(tensor->dtype));
     return matmul_shape(self, tensor, y);
 }
 
