@@ -20,7 +20,8 @@ enum {
     STACK_SCRATCH = 32768, /* bytes */
     GRAIN = 1 << 17,       /* multiply-adds that are worth waking a thread for, some 2 us */
     CHUNKS = 16,           /* of a large problem */
-    MAX_COLS = 512,        /* columns of a block: its packed B fits the second cache */
+    MAX_COLS = 512,        /* columns of a block */
+    MAX_PANELS = 16,       /* of a packed B: it fits the second cache */
     LONG_RUN = 256,        /* columns worth going to another row of B for */
     PACK_A_COLS = 64,      /* columns from which packing A pays, where its rows lie */
     PACK_A_ROWS = 4096,    /* a page apart or more, bytes, or where its columns, read */
@@ -127,11 +128,17 @@ static struct gemm transposed(const struct gemm *g)
     return t;
 }
 
-/* What a block of up to MAX_COLS columns packs; where B is not packed, that is the last panel if it
+/* The columns of a block. Few rows meet a B that is not packed. */
+static int64_t most_cols(const struct plan *p)
+{
+    return p->pack_b && p->g->m > GEMM_FEW_ROWS ? MAX_PANELS * p->kernels->cols : MAX_COLS;
+}
+
+/* What a block packs; where B is not packed, that is the last panel if it
  * is not full, which only the last block has. */
 static int64_t scratch_bytes(const struct plan *p)
 {
-    int64_t cols = at_most(p->g->n, MAX_COLS);
+    int64_t cols = at_most(p->g->n, MAX_COLS); /* of a problem that is one block too */
     int64_t panels = (cols + p->kernels->cols - 1) / p->kernels->cols;
     int64_t depth = at_most(p->g->k, p->max_depth);
     int64_t packed_b = p->packed ? 0 : p->pack_b ? panels : p->g->n % p->kernels->cols != 0;
@@ -152,6 +159,7 @@ static void run_block(const struct plan *p, const struct gemm *g, int64_t row, i
                                .a = (const char *)g->a + row * g->a_row * p->size,
                                .a_row = g->a_row,
                                .a_col = g->a_col,
+                               .a_rows = g->m - row,
                                .b = (const char *)g->b + col * g->b_col * p->size,
                                .b_row = g->b_row,
                                .b_col = g->b_col,
@@ -236,7 +244,7 @@ static void cut(struct plan *p, int64_t work)
     const int64_t least_cols = along ? LONG_RUN : 2 * p->kernels->cols;
     const int64_t wanted = at_most(work / GRAIN, CHUNKS);
     p->row_blocks = 1;
-    p->col_blocks = (g->n + MAX_COLS - 1) / MAX_COLS;
+    p->col_blocks = (g->n + most_cols(p) - 1) / most_cols(p);
     while (p->members * p->row_blocks * p->col_blocks < wanted) {
         int64_t rows = g->m / (2 * p->row_blocks), cols = g->n / (2 * p->col_blocks);
         if (rows >= least_rows && (p->pack_a || rows >= cols || cols < least_cols))
@@ -349,6 +357,7 @@ void gemm_packed_run(const struct gemm_packed *p, int64_t m, const void *a, int6
                                .a = a,
                                .a_row = a_row,
                                .a_col = 1,
+                               .a_rows = m,
                                .c = c,
                                .c_row = c_row,
                                .c_col = 1,

@@ -99,6 +99,8 @@ struct gemm_block {
     int64_t max_depth;
     const void *a;
     int64_t a_row, a_col;
+    int64_t
+        a_rows; /* how many rows of A there are from `a` on, those behind the block's included */
     const void *b;
     int64_t b_row, b_col;
     void *c;

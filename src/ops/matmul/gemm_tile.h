@@ -293,6 +293,33 @@ static void NAME(pack_rows)(const real *a, int64_t a_row, int64_t a_col, int mr,
     }
 }
 
+/* Where the rows of A are neighbours: groups that begin at row[0], row[1] ..., all of which advance
+ * along k together, since a cache line belongs to several of them. Of the first `whole` groups there
+ * are rows behind them to fill their vectors up with. */
+INLINE void NAME(pack_near)(const real *a, int64_t a_col, const int64_t *row, const int64_t whole,
+                            const int64_t count, int64_t depth, real *dst)
+{
+    const int64_t begin = row[0], end = row[count], size = depth * PANEL;
+    for (int64_t k = 0; k < depth; k++, a += a_col, dst += PANEL) {
+        const real *ahead = a + NAME(AHEAD) * a_col;
+        for (int64_t i = begin; i < end; i += NAME(LINE))
+            __builtin_prefetch(ahead + i);
+        __builtin_prefetch(ahead + end - 1);
+#pragma GCC unroll 8
+        for (int64_t q = 0; q < whole; q++)
+#pragma GCC unroll 4
+            for (int i = 0; i < PANEL; i += LANES)
+                NAME(store)(dst + q * size + i, NAME(load)(a + row[q] + i));
+        for (int64_t q = whole; q < count; q++) {
+            const int mr = (int)(row[q + 1] - row[q]);
+            for (int i = 0; i < mr; i += LANES)
+                NAME(store)(dst + q * size + i, mr - i < LANES
+                                                    ? NAME(load_first)(a + row[q] + i, mr - i)
+                                                    : NAME(load)(a + row[q] + i));
+        }
+    }
+}
+
 /* Groups first to end - 1 of `groups` of A's m rows, one after the other at dst, depth * PANEL
  * apart. Where rows are neighbours all groups advance along k together. */
 static void NAME(pack_groups)(const struct gemm_block *g, const real *a, int64_t first, int64_t end,
@@ -308,15 +335,13 @@ static void NAME(pack_groups)(const struct gemm_block *g, const real *a, int64_t
                             depth, dst + q * depth * PANEL);
         return;
     }
-    for (int64_t k = 0; k < depth; k++, a += g->a_col, dst += PANEL)
-        for (int64_t q = 0; q < count; q++) {
-            const int mr = (int)(row[q + 1] - row[q]);
-            __builtin_prefetch(a + NAME(AHEAD) * g->a_col + row[q]);
-            for (int i = 0; i < mr; i += LANES)
-                NAME(store)(dst + q * depth * PANEL + i,
-                            mr - i < LANES ? NAME(load_first)(a + row[q] + i, mr - i)
-                                           : NAME(load)(a + row[q] + i));
-        }
+    int64_t whole = 0;
+    while (whole < count && row[whole] + PANEL <= g->a_rows)
+        whole++;
+    if (whole == GEMM_PACKED_GROUPS)
+        NAME(pack_near)(a, g->a_col, row, GEMM_PACKED_GROUPS, GEMM_PACKED_GROUPS, depth, dst);
+    else
+        NAME(pack_near)(a, g->a_col, row, whole, count, depth, dst);
 }
 
 /* nr columns of B over `depth` steps become rows of pitch TILE_COLS, filled up with zeros to whole
