@@ -188,3 +188,25 @@ def test_block_masks_tell_their_blocks():
     assert len(calls) == 1 and not hasattr(lazy, "blocks")
     with pytest.raises(RuntimeError, match="All inputs should be callable mask_mods"):
         and_masks(causal, 3)
+
+
+@pytest.mark.parametrize("causal", [False, True])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64, torch.bfloat16])
+def test_turned_heads_give_the_same_and_lie_as_they_came(causal, dtype):
+    torch.manual_seed(0)
+    lengths, heads, width = (37, 41, 41), 3, 5
+    rows = [torch.randn(n, 2, heads * width).to(dtype) for n in lengths]
+    turned = [r.view(n, 2, heads, width).permute(1, 2, 0, 3).detach().requires_grad_() for r, n in zip(rows, lengths)]
+    plain = [t.detach().contiguous().requires_grad_() for t in turned]
+    apart = [torch.stack([t.detach(), t.detach()], -1)[..., 0].requires_grad_() for t in turned]  # columns apart
+    assert all(not t.is_contiguous() for t in turned + apart)
+    results = [nn.functional.scaled_dot_product_attention(*operands, is_causal=causal) for operands in (plain, turned, apart)]
+    weights = torch.randn(results[0].shape).to(dtype)
+    gradients = [torch.autograd.grad(y, operands, g) for y, operands, g in
+                 zip(results, (plain, turned, apart),
+                 (weights, weights.transpose(1, 2).contiguous().transpose(1, 2), weights))]
+    assert torch.equal(results[0], results[1]) and torch.equal(results[0], results[2])
+    for first, second, third, operand in zip(*gradients, turned):
+        assert torch.equal(first, second) and torch.equal(first, third)
+        assert second.stride() == operand.stride()
+    assert results[1].permute(2, 0, 1, 3).is_contiguous()

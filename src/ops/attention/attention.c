@@ -22,12 +22,19 @@
 
 enum { BLOCK_SCORES = 1 << 16, LEAST_ROWS = 16, CAUSAL_ROWS = 32, MOST_ROWS = 128 };
 
+/* Matrices, one a head, as they lie: their columns are neighbours, since programs make heads of a row's
+ * parts and turn dims around. Strides in elements, over the batch dims and the rows. */
+struct matrices {
+    char *data;
+    const int64_t *strides;
+    int64_t row;
+};
+
 struct job {
-    int dtype; /* float32 or float64, which all but a bool mask are of, contiguous */
+    int dtype; /* float32 or float64, which all but a bool mask are of */
     int64_t size;
     int64_t heads, rows, keys, features, width; /* width: features of a value */
-    const char *q, *k, *v, *g;
-    char *y, *dq, *dk, *dv;
+    struct matrices q, k, v, g, y, dq, dk, dv;
     const fl_tensor *mask;
     int64_t mask_strides[TENSOR_MAX_DIMS]; /* over the batch dims, rows and keys; 0: broadcast */
     int batch_dims;
@@ -46,9 +53,9 @@ struct block {
     char *scores, *weights, *spare;
 };
 
-static void multiply(const struct job *j, int64_t m, int64_t n, int64_t k, const void *a,
-                     int64_t a_row, int64_t a_col, const void *b, int64_t b_row, int64_t b_col,
-                     void *c, bool accumulate, _Atomic int *failed)
+static void multiply(struct job *j, int64_t m, int64_t n, int64_t k, const void *a, int64_t a_row,
+                     int64_t a_col, const void *b, int64_t b_row, int64_t b_col, void *c,
+                     int64_t c_row, bool accumulate)
 {
     assert(m >= 0 && n >= 0 && k >= 0);
     const struct gemm g = {.dtype = (fl_dtype)j->dtype,
@@ -62,18 +69,18 @@ static void multiply(const struct job *j, int64_t m, int64_t n, int64_t k, const
                            .b_row = b_row,
                            .b_col = b_col,
                            .c = c,
-                           .c_row = n,
+                           .c_row = c_row,
                            .c_col = 1,
                            .accumulate = accumulate};
     if (gemm_run(&g))
-        atomic_store(failed, 1);
+        atomic_store(&j->failed, 1);
 }
 
 #define SCALE(type)                                                                                \
     for (int64_t i = 0; i < n; i++)                                                                \
     ((type *)to)[i] = ((const type *)from)[i] * (type)factor
 
-static void scale(const struct job *j, int64_t n, const void *from, double factor, void *to)
+static void scale_row(const struct job *j, int64_t n, const void *from, double factor, void *to)
 {
     assert(j->dtype == FL_FLOAT32 || j->dtype == FL_FLOAT64);
     if (j->dtype == FL_FLOAT32)
@@ -82,17 +89,36 @@ static void scale(const struct job *j, int64_t n, const void *from, double facto
         SCALE(double);
 }
 
-/* ---- Masks ----------------------------------------------------------------------------------- */
-
-static int64_t mask_offset(const struct job *j, int64_t head)
+/* Rows of `features` elements, each row its pitch behind the one before. */
+static void scale(const struct job *j, int64_t rows, const char *from, int64_t from_row, char *to,
+                  int64_t to_row)
 {
+    assert(rows >= 0);
+    int64_t n = j->features;
+    if (from_row == n && to_row == n)
+        n *= rows, rows = 1;
+    for (int64_t i = 0; i < rows; i++)
+        scale_row(j, n, from + i * from_row * j->size, j->scale, to + i * to_row * j->size);
+}
+
+/* Where a head begins, in elements; strides over the batch dims. */
+static int64_t head_offset(const struct job *j, const int64_t *strides, int64_t head)
+{
+    assert(head >= 0 && head < j->heads);
     int64_t offset = 0;
     for (int d = j->batch_dims - 1; d >= 0; d--) {
-        offset += head % j->batch[d] * j->mask_strides[d];
+        offset += head % j->batch[d] * strides[d];
         head /= j->batch[d];
     }
     return offset;
 }
+
+static char *row_of(const struct job *j, const struct matrices *m, int64_t head, int64_t row)
+{
+    return m->data + (head_offset(j, m->strides, head) + row * m->row) * j->size;
+}
+
+/* ---- Masks ----------------------------------------------------------------------------------- */
 
 /* One row of scores, `seen` of them and the first `open` not behind the own place. False where a
  * bool mask leaves nothing. */
@@ -125,7 +151,7 @@ static bool mask_row(const struct job *j, const struct block *b, int64_t i)
     bool truth = j->mask && j->mask->dtype == FL_BOOL;
     if (j->mask) {
         const int64_t *strides = j->mask_strides + j->batch_dims;
-        const int64_t at = mask_offset(j, b->head) + (b->row + i) * strides[0];
+        const int64_t at = head_offset(j, j->mask_strides, b->head) + (b->row + i) * strides[0];
         mask = (const char *)tensor_data(j->mask) + at * (truth ? 1 : j->size), step = strides[1];
     }
     const void *added = truth ? NULL : mask;
@@ -141,12 +167,10 @@ static bool mask_row(const struct job *j, const struct block *b, int64_t i)
 static void weigh(struct job *j, const struct block *b)
 {
     assert(b->rows <= MOST_ROWS && b->seen <= j->keys);
-    const int64_t at = (b->head * j->rows + b->row) * j->features;
     bool shown[MOST_ROWS];
-    scale(j, b->rows * j->features, j->q + at * j->size, j->scale, b->queries);
+    scale(j, b->rows, row_of(j, &j->q, b->head, b->row), j->q.row, b->queries, j->features);
     multiply(j, b->rows, b->seen, j->features, b->queries, j->features, 1,
-             j->k + b->head * j->keys * j->features * j->size, 1, j->features, b->scores, false,
-             &j->failed);
+             row_of(j, &j->k, b->head, 0), 1, j->k.row, b->scores, b->seen, false);
     for (int64_t i = 0; i < b->rows; i++)
         shown[i] = (j->causal || j->mask) ? mask_row(j, b, i) : true;
     j->kernels->softmax(b->rows, b->seen, b->scores, b->weights, false);
@@ -158,29 +182,27 @@ static void weigh(struct job *j, const struct block *b)
 static void forward_block(struct job *j, const struct block *b)
 {
     weigh(j, b);
-    multiply(j, b->rows, j->width, b->seen, b->weights, b->seen, 1,
-             j->v + b->head * j->keys * j->width * j->size, j->width, 1,
-             j->y + (b->head * j->rows + b->row) * j->width * j->size, false, &j->failed);
+    multiply(j, b->rows, j->width, b->seen, b->weights, b->seen, 1, row_of(j, &j->v, b->head, 0),
+             j->v.row, 1, row_of(j, &j->y, b->head, b->row), j->y.row, false);
 }
 
 /* With weights p and scores s: dv += pᵀ g, dp = g vᵀ, ds = the softmax's gradient of dp,
  * dq = ds k scale, dk += dsᵀ (q scale). */
 static void backward_block(struct job *j, const struct block *b)
 {
-    const int64_t keys = b->head * j->keys, row = b->head * j->rows + b->row;
-    const char *g = j->g + row * j->width * j->size;
-    char *dq = j->dq + row * j->features * j->size;
+    const char *g = row_of(j, &j->g, b->head, b->row), *k = row_of(j, &j->k, b->head, 0);
+    char *dq = row_of(j, &j->dq, b->head, b->row);
     weigh(j, b);
-    multiply(j, b->seen, j->width, b->rows, b->weights, 1, b->seen, g, j->width, 1,
-             j->dv + keys * j->width * j->size, true, &j->failed);
-    multiply(j, b->rows, b->seen, j->width, g, j->width, 1, j->v + keys * j->width * j->size, 1,
-             j->width, b->spare, false, &j->failed);
+    multiply(j, b->seen, j->width, b->rows, b->weights, 1, b->seen, g, j->g.row, 1,
+             row_of(j, &j->dv, b->head, 0), j->dv.row, true);
+    multiply(j, b->rows, b->seen, j->width, g, j->g.row, 1, row_of(j, &j->v, b->head, 0), 1,
+             j->v.row, b->spare, b->seen, false);
     j->kernels->softmax_backward(b->rows, b->seen, b->spare, b->weights, b->scores, false);
-    multiply(j, b->rows, j->features, b->seen, b->scores, b->seen, 1,
-             j->k + keys * j->features * j->size, j->features, 1, dq, false, &j->failed);
-    scale(j, b->rows * j->features, dq, j->scale, dq);
+    multiply(j, b->rows, j->features, b->seen, b->scores, b->seen, 1, k, j->k.row, 1, dq, j->dq.row,
+             false);
+    scale(j, b->rows, dq, j->dq.row, dq, j->dq.row);
     multiply(j, b->seen, j->features, b->rows, b->scores, 1, b->seen, b->queries, j->features, 1,
-             j->dk + keys * j->features * j->size, true, &j->failed);
+             row_of(j, &j->dk, b->head, 0), j->dk.row, true);
 }
 
 static void run_blocks(struct job *j, int64_t head, int64_t first, int64_t end,
@@ -224,6 +246,31 @@ static void backward_task(void *context, int64_t head)
 
 /* ---- The operators --------------------------------------------------------------------------- */
 
+static struct matrices matrices_of(const fl_tensor *t)
+{
+    assert(t->ndim >= 2);
+    return (struct matrices){tensor_data(t), t->strides, t->strides[t->ndim - 2]};
+}
+
+static bool has_rows(const fl_tensor *t, int work)
+{
+    return t->dtype == work &&
+           (t->flags & TENSOR_CONTIGUOUS || (t->ndim >= 2 && t->strides[t->ndim - 1] == 1));
+}
+
+/* An operand as it lies where its columns are neighbours, else a copy; for the caller to release. */
+static fl_tensor *rows_as(fl_tensor *t, int work)
+{
+    return has_rows(t, work) ? tensor_retain(t) : tensor_as(t, work);
+}
+
+/* The same of a result: itself, or room for it. */
+static fl_tensor *room_for(fl_tensor *y, int work)
+{
+    return has_rows(y, work) && tensor_is_dense(y) ? tensor_retain(y)
+                                                   : tensor_new(y->ndim, y->sizes, work);
+}
+
 static void set_up(struct job *j, const fl_tensor *q, const fl_tensor *k, const fl_tensor *v,
                    const fl_tensor *mask)
 {
@@ -248,7 +295,7 @@ static void set_up(struct job *j, const fl_tensor *q, const fl_tensor *k, const 
         j->block = CAUSAL_ROWS;
     j->block = j->block > j->rows ? j->rows : j->block;
     j->blocks = j->block ? (j->rows + j->block - 1) / j->block : 0;
-    j->q = tensor_data(q), j->k = tensor_data(k), j->v = tensor_data(v);
+    j->q = matrices_of(q), j->k = matrices_of(k), j->v = matrices_of(v);
 }
 
 /* Runs forward into y[0], or, where g is given, backward into y[0] to y[2]: dq, dk, dv. */
@@ -258,25 +305,25 @@ static int run(fl_tensor *g, fl_tensor *query, fl_tensor *key, fl_tensor *value,
     struct job j = {.dtype = norm_work_of(query->dtype), .causal = is_causal, .scale = scale_by};
     const int results = g ? 3 : 1;
     fl_tensor *made[3] = {NULL, NULL, NULL}, *from = NULL, *seen = NULL;
-    fl_tensor *q = tensor_as(query, j.dtype), *k = tensor_as(key, j.dtype),
-              *v = tensor_as(value, j.dtype);
+    fl_tensor *q = rows_as(query, j.dtype), *k = rows_as(key, j.dtype),
+              *v = rows_as(value, j.dtype);
     int status = q && k && v ? 0 : -1;
     if (mask && !(seen = tensor_as(mask, mask->dtype == FL_BOOL ? FL_BOOL : j.dtype)))
         status = -1;
-    if (g && !(from = tensor_as(g, j.dtype)))
+    if (g && !(from = rows_as(g, j.dtype)))
         status = -1;
     for (int i = 0; i < results && status == 0; i++)
-        status = (made[i] = norm_work_room(y[i], j.dtype)) ? 0 : -1;
+        status = (made[i] = room_for(y[i], j.dtype)) ? 0 : -1;
     if (status == 0) {
         set_up(&j, q, k, v, seen);
         if (g) {
-            j.g = tensor_data(from), j.dq = tensor_data(made[0]);
-            j.dk = tensor_data(made[1]), j.dv = tensor_data(made[2]);
+            j.g = matrices_of(from), j.dq = matrices_of(made[0]);
+            j.dk = matrices_of(made[1]), j.dv = matrices_of(made[2]);
             for (int i = 1; i < 3; i++)
                 memset(tensor_data(made[i]), 0, (size_t)(made[i]->numel * j.size));
             threads_for(j.heads, backward_task, &j);
         } else {
-            j.y = tensor_data(made[0]);
+            j.y = matrices_of(made[0]);
             threads_for(j.heads * j.blocks, forward_task, &j);
         }
         if (atomic_load(&j.failed))
@@ -291,6 +338,17 @@ static int run(fl_tensor *g, fl_tensor *query, fl_tensor *key, fl_tensor *value,
     return status;
 }
 
+/* Heads that a program has turned back and forth lie in the result as in the operand, so that turning
+ * them once more is a view. */
+static void lie_as(struct op_shape *y, const fl_tensor *t)
+{
+    assert(y->ndim == t->ndim);
+    if (t->flags & TENSOR_CONTIGUOUS || !tensor_is_dense(t) || t->strides[t->ndim - 1] != 1)
+        return;
+    y->strided = true;
+    memcpy(y->strides, t->strides, sizeof *y->strides * (size_t)t->ndim);
+}
+
 int attention_shape(fl_tensor *query, fl_tensor *key, fl_tensor *value, fl_tensor *mask,
                     bool is_causal, double scale_by, struct op_shape *y)
 {
@@ -300,12 +358,8 @@ int attention_shape(fl_tensor *query, fl_tensor *key, fl_tensor *value, fl_tenso
                                            "together");
     op_shape_like(y, query);
     y->sizes[query->ndim - 1] = value->sizes[query->ndim - 1];
-    bool turned = !(query->flags & TENSOR_CONTIGUOUS) && tensor_is_dense(query) &&
-                  query->strides[query->ndim - 1] == 1;
-    if (turned && y->sizes[query->ndim - 1] == query->sizes[query->ndim - 1]) {
-        y->strided = true; /* as the query, whose heads programs turn back and forth */
-        memcpy(y->strides, query->strides, sizeof *y->strides * (size_t)query->ndim);
-    }
+    if (y->sizes[query->ndim - 1] == query->sizes[query->ndim - 1])
+        lie_as(y, query);
     return 0;
 }
 
@@ -325,6 +379,7 @@ int attention_backward_shape(fl_tensor *g, fl_tensor *query, fl_tensor *key, fl_
         memcmp(g->sizes, result.sizes, sizeof *g->sizes * (size_t)g->ndim) != 0)
         return error_set(FL_RUNTIME_ERROR, "attention: the gradient is not of the result's sizes");
     op_shape_like(&y[0], query), op_shape_like(&y[1], key), op_shape_like(&y[2], value);
+    lie_as(&y[0], query), lie_as(&y[1], key), lie_as(&y[2], value);
     return 0;
 }
 
