@@ -16,7 +16,7 @@
 #include "core/walk.h"
 #include "core/warning.h"
 
-enum { GRAIN = 32768, TILE = 64, FEW_ROWS = 16, BLOCK_ROWS = 256 };
+enum { GRAIN = 32768, TILE = 64, FEW_ROWS = 16, BLOCK_ROWS = 256, SHORT_ROW = 512 /* bytes */ };
 
 struct copy {
     struct walk w; /* operand 0 the result, 1 the source */
@@ -58,6 +58,32 @@ static void copy_columns(const struct walk *w, int64_t rows, size_t element, cha
                      from + k * w->strides[1][last], w->strides[1][last - 1]);
 }
 
+/* So many rows of `bytes` neighbours, in pieces of `size`, the last of which ends where the row ends. */
+#define ROW_PIECES(size)                                                                           \
+    for (int64_t r = 0; r < rows; r++, to += to_row, from += from_row) {                           \
+        for (int64_t i = 0; i + (size) < bytes; i += (size))                                       \
+            memcpy(to + i, from + i, size);                                                        \
+        memcpy(to + bytes - (size), from + bytes - (size), size);                                  \
+    }
+
+static void copy_short_rows(int64_t rows, int64_t bytes, char *to, int64_t to_row, const char *from,
+                            int64_t from_row)
+{
+    assert(bytes > 0);
+    if (bytes >= 32)
+        ROW_PIECES(32)
+    else if (bytes >= 16)
+        ROW_PIECES(16)
+    else if (bytes >= 8)
+        ROW_PIECES(8)
+    else if (bytes >= 4)
+        ROW_PIECES(4)
+    else if (bytes >= 2)
+        ROW_PIECES(2)
+    else
+        ROW_PIECES(1)
+}
+
 static void copy_rows(void *context, int64_t chunk)
 {
     const struct copy *c = context;
@@ -70,13 +96,18 @@ static void copy_rows(void *context, int64_t chunk)
     char *to = c->to + walk_offset(w, 0, at);
     const char *from = c->from + walk_offset(w, 1, at);
     const int64_t element = (int64_t)dtype_size(c->to_dtype);
-    const bool plain = c->to_dtype == c->from_dtype && element >= 4 && size < WALK_SHORT_RUN;
+    const bool neighbours = w->strides[0][last] == element && w->strides[1][last] == element;
+    const bool plain = c->to_dtype == c->from_dtype &&
+                       (size < WALK_SHORT_RUN || (neighbours && size * element <= SHORT_ROW));
     for (int64_t together = 1; row < end; row += together) {
         const int64_t left = least(w->sizes[last - 1] - at[last - 1], end - row);
-        together = plain && left >= FEW_ROWS ? least(left, BLOCK_ROWS) : 1;
-        if (together > 1)
+        together = plain && (neighbours || left >= FEW_ROWS) ? least(left, BLOCK_ROWS) : 1;
+        if (plain && neighbours)
+            copy_short_rows(together, size * element, to, w->strides[0][last - 1], from,
+                            w->strides[1][last - 1]);
+        else if (together > 1)
             copy_columns(w, together, (size_t)element, to, from);
-        else if (plain)
+        else if (plain && element >= 4)
             walk_move_short(size, element, to, w->strides[0][last], from, w->strides[1][last]);
         else
             convert_elements(size, to, c->to_dtype, w->strides[0][last], from, c->from_dtype,

@@ -248,6 +248,49 @@ INLINE vec NAME(even)(vec a, vec b)
     return EVEN(a, b);
 }
 
+#if VECTOR_BYTES == 32 && REAL_BITS == 32
+/* Turns LANES rows into LANES columns: within the halves of vectors by ones and by twos, which costs
+ * these processors least, then halves against halves. */
+INLINE void NAME(transpose)(vec v[LANES])
+{
+    vec one[LANES], two[LANES];
+#pragma GCC unroll 4
+    for (int i = 0; i < LANES; i += 2) {
+        one[i] = __builtin_shufflevector(v[i], v[i + 1], 0, 8, 1, 9, 4, 12, 5, 13);
+        one[i + 1] = __builtin_shufflevector(v[i], v[i + 1], 2, 10, 3, 11, 6, 14, 7, 15);
+    }
+#pragma GCC unroll 2
+    for (int i = 0; i < LANES; i += 4)
+#pragma GCC unroll 2
+        for (int j = 0; j < 2; j++) {
+            const vec a = one[i + j], b = one[i + j + 2];
+            two[i + 2 * j] = __builtin_shufflevector(a, b, 0, 1, 8, 9, 4, 5, 12, 13);
+            two[i + 2 * j + 1] = __builtin_shufflevector(a, b, 2, 3, 10, 11, 6, 7, 14, 15);
+        }
+#pragma GCC unroll 4
+    for (int i = 0; i < LANES / 2; i++) {
+        const vec a = two[i], b = two[i + LANES / 2];
+        v[i] = __builtin_shufflevector(a, b, 0, 1, 2, 3, 8, 9, 10, 11);
+        v[i + LANES / 2] = __builtin_shufflevector(a, b, 4, 5, 6, 7, 12, 13, 14, 15);
+    }
+}
+#elif VECTOR_BYTES == 32
+INLINE void NAME(transpose)(vec v[LANES])
+{
+    vec one[LANES];
+#pragma GCC unroll 2
+    for (int i = 0; i < LANES; i += 2) {
+        one[i] = __builtin_shufflevector(v[i], v[i + 1], 0, 4, 2, 6);
+        one[i + 1] = __builtin_shufflevector(v[i], v[i + 1], 1, 5, 3, 7);
+    }
+#pragma GCC unroll 2
+    for (int i = 0; i < LANES / 2; i++) {
+        const vec a = one[i], b = one[i + LANES / 2];
+        v[i] = __builtin_shufflevector(a, b, 0, 1, 4, 5);
+        v[i + LANES / 2] = __builtin_shufflevector(a, b, 2, 3, 6, 7);
+    }
+}
+#else
 /* Turns LANES rows into LANES columns. A round interleaves row i with row i + LANES/2, which
  * rotates the bits of an element's index (row, lane) by one place; log2(LANES) rounds exchange row
  * and lane. */
@@ -266,6 +309,7 @@ INLINE void NAME(transpose)(vec v[LANES])
             v[i] = t[i];
     }
 }
+#endif
 
 /* dst[j * dst_row + i] = src[i * src_row + j] for i < rows, j < cols: rows of src become columns.
  * Unless `exact`, dst rows are written in whole vectors; what stands in them past `rows` is some

@@ -222,12 +222,13 @@ int matmul_cpu(fl_tensor *self, fl_tensor *other, fl_tensor *y)
     g.c_col = vector_b ? 0 : y->strides[y->ndim - 1];
     if (y->numel == 0)
         return 0;
-    if (vector_a && vector_b && (g.dtype == FL_FLOAT32 || g.dtype == FL_FLOAT64)) {
-        fl_tensor *left = tensor_contiguous(self), *right = tensor_contiguous(other);
+    if (vector_a && vector_b && dtype_is_floating(g.dtype)) {
+        const fl_dtype work = g.dtype == FL_FLOAT64 ? FL_FLOAT64 : FL_FLOAT32;
+        fl_tensor *left = tensor_as(self, work), *right = tensor_as(other, work);
         int status = -1;
         if (left && right)
             status = tensor_fill(
-                y, fl_float(gemm_dot(g.dtype, tensor_data(left), tensor_data(right), g.k)));
+                y, fl_float(gemm_dot(work, tensor_data(left), tensor_data(right), g.k)));
         tensor_release(left), tensor_release(right);
         return status;
     }
