@@ -221,46 +221,79 @@ TRANSPOSE_PLAIN(plain_4, uint32_t)
 TRANSPOSE_PLAIN(plain_8, loose_8)
 TRANSPOSE_PLAIN(transpose_16, struct pair)
 
-/* Blocks of SIDE x SIDE in registers: at each step rows i and i + d exchange the elements whose
+/* Blocks of as many rows as columns in registers: at each step rows i and i + d exchange the elements whose
  * column has, and has not, the bit d; after all bits the block is transposed. */
-enum { SIDE = 8 };
+#define ROW_TYPES(row, type, side)                                                                 \
+    typedef type row __attribute__((vector_size(side * sizeof(type))));                            \
+    typedef type row##_loose                                                                       \
+        __attribute__((vector_size(side * sizeof(type)), aligned(1), may_alias));
 
-typedef uint16_t row_2 __attribute__((vector_size(2 * SIDE)));
-typedef uint32_t row_4 __attribute__((vector_size(4 * SIDE)));
-typedef uint64_t row_8 __attribute__((vector_size(8 * SIDE)));
+ROW_TYPES(row_2, uint16_t, 8)
+ROW_TYPES(row_4, uint32_t, 8)
+#if defined(__AVX512F__)
+ROW_TYPES(row_8, uint64_t, 8)
+#else /* the registers are too short for eight of 8 bytes */
+ROW_TYPES(half_row_8, uint64_t, 4)
+#endif
 
-/* What the step with the bit d leaves in row i, and in row i + d. */
+/* What the step with the bit d leaves in row i, and in row i + d, of rows of 8 and of 4. */
 /* clang-format off */
-#define KEEP_1(a, b) __builtin_shufflevector(a, b, 0, 8, 2, 10, 4, 12, 6, 14)
-#define GIVE_1(a, b) __builtin_shufflevector(a, b, 1, 9, 3, 11, 5, 13, 7, 15)
-#define KEEP_2(a, b) __builtin_shufflevector(a, b, 0, 1, 8, 9, 4, 5, 12, 13)
-#define GIVE_2(a, b) __builtin_shufflevector(a, b, 2, 3, 10, 11, 6, 7, 14, 15)
-#define KEEP_4(a, b) __builtin_shufflevector(a, b, 0, 1, 2, 3, 8, 9, 10, 11)
-#define GIVE_4(a, b) __builtin_shufflevector(a, b, 4, 5, 6, 7, 12, 13, 14, 15)
+#define KEEP_8_1(a, b) __builtin_shufflevector(a, b, 0, 8, 2, 10, 4, 12, 6, 14)
+#define GIVE_8_1(a, b) __builtin_shufflevector(a, b, 1, 9, 3, 11, 5, 13, 7, 15)
+#define KEEP_8_2(a, b) __builtin_shufflevector(a, b, 0, 1, 8, 9, 4, 5, 12, 13)
+#define GIVE_8_2(a, b) __builtin_shufflevector(a, b, 2, 3, 10, 11, 6, 7, 14, 15)
+#define KEEP_8_4(a, b) __builtin_shufflevector(a, b, 0, 1, 2, 3, 8, 9, 10, 11)
+#define GIVE_8_4(a, b) __builtin_shufflevector(a, b, 4, 5, 6, 7, 12, 13, 14, 15)
+#define KEEP_4_1(a, b) __builtin_shufflevector(a, b, 0, 4, 2, 6)
+#define GIVE_4_1(a, b) __builtin_shufflevector(a, b, 1, 5, 3, 7)
+#define KEEP_4_2(a, b) __builtin_shufflevector(a, b, 0, 1, 4, 5)
+#define GIVE_4_2(a, b) __builtin_shufflevector(a, b, 2, 3, 6, 7)
 /* clang-format on */
 
-#define EXCHANGE(row, distance)                                                                    \
-    for (int i = 0; i < SIDE; i++) {                                                               \
+#define EXCHANGE(row, side, distance)                                                              \
+    _Pragma("GCC unroll 8") for (int i = 0; i < side; i++)                                         \
+    {                                                                                              \
         if (i & distance)                                                                          \
             continue;                                                                              \
         row a = v[i], b = v[i + distance];                                                         \
-        v[i] = KEEP_##distance(a, b);                                                              \
-        v[i + distance] = GIVE_##distance(a, b);                                                   \
+        v[i] = KEEP_##side##_##distance(a, b);                                                     \
+        v[i + distance] = GIVE_##side##_##distance(a, b);                                          \
+    }
+#define EXCHANGE_4(row) EXCHANGE(row, 4, 1) EXCHANGE(row, 4, 2)
+#define EXCHANGE_8(row) EXCHANGE(row, 8, 1) EXCHANGE(row, 8, 2) EXCHANGE(row, 8, 4)
+
+/* Unrolled, and of loads of whole rows, so that no row lies in memory meanwhile. */
+#define BLOCK(name, row, side)                                                                     \
+    static inline void name(char *to, int64_t to_stride, const char *from, int64_t from_stride)    \
+    {                                                                                              \
+        row v[side];                                                                               \
+        _Pragma("GCC unroll 8") for (int i = 0; i < side; i++) v[i] =                              \
+            *(const row##_loose *)(from + i * from_stride);                                        \
+        EXCHANGE_##side(row);                                                                      \
+        _Pragma("GCC unroll 8") for (int i = 0; i < side; i++) *                                   \
+            (row##_loose *)(to + i * to_stride) = v[i];                                            \
     }
 
-#define TRANSPOSE(name, plain, row, type)                                                          \
-    static inline void name##_block(char *to, int64_t to_stride, const char *from,                 \
-                                    int64_t from_stride)                                           \
-    {                                                                                              \
-        row v[SIDE];                                                                               \
-        for (int i = 0; i < SIDE; i++)                                                             \
-            memcpy(&v[i], from + i * from_stride, sizeof(row));                                    \
-        EXCHANGE(row, 1)                                                                           \
-        EXCHANGE(row, 2)                                                                           \
-        EXCHANGE(row, 4)                                                                           \
-        for (int i = 0; i < SIDE; i++)                                                             \
-            memcpy(to + i * to_stride, &v[i], sizeof(row));                                        \
-    }                                                                                              \
+BLOCK(block_2, row_2, 8)
+BLOCK(block_4, row_4, 8)
+#if defined(__AVX512F__)
+BLOCK(block_8, row_8, 8)
+#else
+BLOCK(quarter_8, half_row_8, 4)
+
+/* Whole cache lines are read and written, a fourth of the block at a time. */
+static inline void block_8(char *to, int64_t to_stride, const char *from, int64_t from_stride)
+{
+    for (int64_t i = 0; i < 8; i += 4)
+        for (int64_t j = 0; j < 8; j += 4)
+            quarter_8(to + i * to_stride + j * 8, to_stride, from + j * from_stride + i * 8,
+                      from_stride);
+}
+#endif
+
+enum { SIDE = 8 };
+
+#define TRANSPOSE(name, plain, block, type)                                                        \
     static void name(int64_t rows, int64_t columns, void *to, int64_t to_stride, const void *from, \
                      int64_t from_stride)                                                          \
     {                                                                                              \
@@ -270,17 +303,17 @@ typedef uint64_t row_8 __attribute__((vector_size(8 * SIDE)));
         for (; r + SIDE <= rows; r += SIDE) {                                                      \
             int64_t c = 0;                                                                         \
             for (; c + SIDE <= columns; c += SIDE)                                                 \
-                name##_block(t + r * to_stride + c * size, to_stride,                              \
-                             f + c * from_stride + r * size, from_stride);                         \
+                block(t + r * to_stride + c * size, to_stride, f + c * from_stride + r * size,     \
+                      from_stride);                                                                \
             plain(SIDE, columns - c, t + r * to_stride + c * size, to_stride,                      \
                   f + c * from_stride + r * size, from_stride);                                    \
         }                                                                                          \
         plain(rows - r, columns, t + r * to_stride, to_stride, f + r * size, from_stride);         \
     }
 
-TRANSPOSE(transpose_2, plain_2, row_2, uint16_t)
-TRANSPOSE(transpose_4, plain_4, row_4, uint32_t)
-TRANSPOSE(transpose_8, plain_8, row_8, uint64_t)
+TRANSPOSE(transpose_2, plain_2, block_2, uint16_t)
+TRANSPOSE(transpose_4, plain_4, block_4, uint32_t)
+TRANSPOSE(transpose_8, plain_8, block_8, uint64_t)
 
 const struct convert_kernels FL_SIMD(convert_kernels) = {
     .contiguous = {{NULL},

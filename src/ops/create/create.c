@@ -13,6 +13,7 @@
 #include "flambeau/ops/pointwise.h"
 #include "flambeau/ops/sort.h"
 #include "flambeau/ops/view.h"
+#include "ops/forward.h"
 #include "ops/op.h"
 #include "ops_kernels.h"
 
@@ -359,7 +360,10 @@ int fill_tensor__cpu(fl_tensor *self, fl_tensor *value)
 
 int fill_compose(fl_tensor *self, fl_value value, fl_tensor **y)
 {
-    fl_tensor *copy = fl_clone(self, -1);
+    /* Elements that nobody looks at are not copied; a copy has its history, tangents and lanes. */
+    const bool bare = !fl_requires_grad(self) && !self->lanes && !forward_has_tangent(self);
+    fl_tensor *copy =
+        bare ? fl_empty_like(self, FL_NO_DTYPE, (fl_device){-1, 0}, false, -1) : fl_clone(self, -1);
     *y = value.tag == FL_TENSOR ? fl_fill_tensor_(copy, value.as.tensor) : fl_fill_(copy, value);
     return *y ? 0 : -1;
 }
