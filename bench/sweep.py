@@ -51,10 +51,9 @@ REASONS = {name: reason for reason, names in {
     "integers have no fast product: plain sums in 64 bits, which wrap around": "conv1d conv2d conv_transpose1d",
     "a sum is one chain over k, so that a row has the bits that it has in a product of matrices": "mv addmv",
     "halves are rounded after each addition, as PyTorch rounds them, by operators": "adaptive_avg_pool3d",
-    "a line is sorted, where PyTorch selects": "nanmedian median nanquantile",
-    "a destination that does not lie in rows is gathered, written and put back whole": "index_put put",
+    "a line is sorted, where PyTorch selects": "nanmedian",
+    "a destination that does not lie in rows is gathered, written and put back whole": "index_put",
     "by the C library, an element at a time, in double": "frexp",
-    "all positions are checked before an element is read": "take take_along_dim",
     "draws PyTorch's numbers one by one, in double": "_standard_gamma _standard_gamma_grad poisson binomial",
 }.items() for name in names.split()}
 
