@@ -63,13 +63,15 @@ static atomic_flag state_flag = ATOMIC_FLAG_INIT;
 
 static void state_lock(void)
 {
-    while (atomic_flag_test_and_set_explicit(&state_flag, memory_order_acquire))
-        sched_yield();
+    if (!refs_alone())
+        while (atomic_flag_test_and_set_explicit(&state_flag, memory_order_acquire))
+            sched_yield();
 }
 
 static void state_unlock(void)
 {
-    atomic_flag_clear_explicit(&state_flag, memory_order_release);
+    if (!refs_alone())
+        atomic_flag_clear_explicit(&state_flag, memory_order_release);
 }
 
 struct autograd *autograd_of(fl_tensor *t)
@@ -206,22 +208,11 @@ fl_tensor *node_leaf(const struct node *n)
     return n->type == &ACCUMULATE ? ((struct accumulate *)n)->leaf : NULL;
 }
 
-/* A new reference to n, unless its last one is gone already. */
-static bool retain_living(struct node *n)
-{
-    int32_t refs = atomic_load_explicit(&n->refs, memory_order_relaxed);
-    while (refs > 0)
-        if (atomic_compare_exchange_weak_explicit(&n->refs, &refs, refs + 1, memory_order_relaxed,
-                                                  memory_order_relaxed))
-            return true;
-    return false;
-}
-
 /* The leaf's accumulate node, a new reference; NULL while it has none that lives. The lock is held.
  */
 static struct node *living_accumulate(const struct autograd *a)
 {
-    return a->accumulate && retain_living(a->accumulate) ? a->accumulate : NULL;
+    return a->accumulate && refs_add_living(&a->accumulate->refs) ? a->accumulate : NULL;
 }
 
 /* Makes self the accumulate node of t, whose state is a. The lock is held. */
@@ -712,6 +703,15 @@ struct autograd_anomaly autograd_anomaly;
 
 static _Atomic uint64_t clock = 1; /* 0 is no number */
 
+static uint64_t next_number(void)
+{
+    if (!refs_alone())
+        return atomic_fetch_add_explicit(&clock, 1, memory_order_relaxed);
+    const uint64_t number = atomic_load_explicit(&clock, memory_order_relaxed);
+    atomic_store_explicit(&clock, number + 1, memory_order_relaxed);
+    return number;
+}
+
 uint64_t node_count(void)
 {
     return atomic_load_explicit(&clock, memory_order_relaxed);
@@ -726,13 +726,13 @@ void node_init(struct node *n, const struct node_class *type, int edges, struct 
     *n = (struct node){.refs = 1, .edges = edges, .results = results, .type = type, .edge = edge};
     if (autograd_anomaly.locate)
         n->code = autograd_anomaly.locate();
-    n->sequence = atomic_fetch_add_explicit(&clock, 1, memory_order_relaxed);
+    n->sequence = next_number();
 }
 
 void node_number(struct node *n)
 {
     if (atomic_load_explicit(&clock, memory_order_relaxed) != n->sequence + 1)
-        n->sequence = atomic_fetch_add_explicit(&clock, 1, memory_order_relaxed);
+        n->sequence = next_number();
 }
 
 /* Nodes that wait to be freed: a node freed while another is goes here, so that a chain of any
@@ -742,10 +742,8 @@ static __thread bool freeing;
 
 void node_release(struct node *n)
 {
-    assert(atomic_load(&n->refs) > 0);
-    /* Who holds the only reference needs no locked instruction: nobody can add one. */
-    if (atomic_load_explicit(&n->refs, memory_order_acquire) != 1 &&
-        atomic_fetch_sub_explicit(&n->refs, 1, memory_order_acq_rel) != 1)
+    /* A leaf points to its accumulate node without a reference. */
+    if (!(n->type == &ACCUMULATE ? refs_end(&n->refs) : refs_drop(&n->refs)))
         return;
     n->state = (struct node_state *)to_free; /* no run holds it: the field serves as the link */
     to_free = n;

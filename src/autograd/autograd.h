@@ -205,8 +205,7 @@ void node_number(struct node *n);
 uint64_t node_count(void);
 static inline struct node *node_retain(struct node *n)
 {
-    assert(atomic_load_explicit(&n->refs, memory_order_relaxed) > 0);
-    atomic_fetch_add_explicit(&n->refs, 1, memory_order_relaxed);
+    refs_add(&n->refs);
     return n;
 }
 /* Drops a reference; a long chain is freed without recursion. */

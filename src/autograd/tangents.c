@@ -94,7 +94,7 @@ int tangents_share(fl_tensor *from, fl_tensor *to)
         return 0;
     if (!a)
         return -1;
-    atomic_fetch_add(&s->refs, 1);
+    refs_add(&s->refs);
     tangents_drop(a->tangents);
     a->tangents = s;
     return 0;
@@ -102,7 +102,7 @@ int tangents_share(fl_tensor *from, fl_tensor *to)
 
 void tangents_drop(struct tangents *s)
 {
-    if (!s || atomic_fetch_sub(&s->refs, 1) != 1)
+    if (!s || !refs_drop(&s->refs))
         return;
     for (int i = 0; i < s->count; i++)
         tensor_release(s->of[i].t);

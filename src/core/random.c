@@ -20,6 +20,7 @@
 #include "core/iterate.h"
 #include "core/memory.h"
 #include "core/random_kernels.h"
+#include "core/refs.h"
 #include "core/threads.h"
 
 enum { N = GENERATOR_WORDS, M = 397, BLOCK = 512 };
@@ -140,16 +141,13 @@ fl_generator *generator_new(void)
 
 fl_generator *generator_retain(fl_generator *g)
 {
-    assert(atomic_load(&g->refs) > 0);
-    atomic_fetch_add_explicit(&g->refs, 1, memory_order_relaxed);
+    refs_add(&g->refs);
     return g;
 }
 
 void generator_release(fl_generator *g)
 {
-    assert(atomic_load(&g->refs) > 0);
-    if (!g || atomic_fetch_sub_explicit(&g->refs, 1, memory_order_acq_rel) != 1 ||
-        g == &default_generator)
+    if (!g || !refs_drop(&g->refs) || g == &default_generator)
         return;
     pthread_mutex_destroy(&g->lock);
     memory_free(g, sizeof *g);

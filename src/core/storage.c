@@ -100,9 +100,7 @@ static void drop_data(struct storage *s)
 
 void storage_release(struct storage *s)
 {
-    assert(!s || atomic_load(&s->refs) > 0);
-    if (!s || (atomic_load_explicit(&s->refs, memory_order_acquire) != 1 &&
-               atomic_fetch_sub_explicit(&s->refs, 1, memory_order_acq_rel) != 1))
+    if (!s || !refs_drop(&s->refs))
         return;
     drop_data(s);
     memory_free(s, HEADER + s->room);

@@ -13,6 +13,7 @@
 #include <assert.h>
 #include <stdatomic.h>
 
+#include "core/refs.h"
 #include "flambeau/base.h"
 
 enum { TENSOR_INLINE_DIMS = 5, TENSOR_MAX_DIMS = 64 };
@@ -59,15 +60,13 @@ struct storage {
 struct autograd; /* autograd/autograd.h */
 struct lanes;    /* core/lanes.h */
 
+/* What begins as zero stands in pairs of 16 bytes: a compiler that sets two at once then crosses no line
+ * of the cache, from which the next load would have to wait for the store. */
 struct fl_tensor {
     _Atomic int32_t refs;
     int8_t dtype; /* an fl_dtype */
     uint8_t flags;
     int16_t ndim;
-    uint8_t creation;     /* of views: a tensor_creation, 0 for a view that may be written */
-    uint16_t view_output; /* of CREATION_MANY: which of the views */
-    uint32_t
-        view_version; /* of views: the storage's version when the view, or its node, was made */
     int64_t numel;
     int64_t *sizes;
     int64_t *strides;        /* in elements */
@@ -79,6 +78,10 @@ struct fl_tensor {
                         else NULL */
     void *python;    /* the live Python object that wraps this handle, borrowed; NULL when there is
                         none. Where the handle dies first, it is told by tensor_drop_python */
+    uint8_t creation;     /* of views: a tensor_creation, 0 for a view that may be written */
+    uint16_t view_output; /* of CREATION_MANY: which of the views */
+    uint32_t
+        view_version; /* of views: the storage's version when the view, or its node, was made */
     int64_t inline_dims[2 * TENSOR_INLINE_DIMS];
 };
 
@@ -291,17 +294,14 @@ static inline bool tensor_is_plain(const fl_tensor *t)
 
 static inline fl_tensor *tensor_retain(fl_tensor *t)
 {
-    assert(atomic_load_explicit(&t->refs, memory_order_relaxed) > 0);
-    atomic_fetch_add_explicit(&t->refs, 1, memory_order_relaxed);
+    refs_add(&t->refs);
     return t;
 }
 /* Called when the last reference goes. */
 void tensor_destroy(fl_tensor *t);
 static inline void tensor_release(fl_tensor *t)
 {
-    /* Who holds the only reference needs no locked instruction: nobody can add one. */
-    if (t && (atomic_load_explicit(&t->refs, memory_order_acquire) == 1 ||
-              atomic_fetch_sub_explicit(&t->refs, 1, memory_order_acq_rel) == 1))
+    if (t && refs_drop(&t->refs))
         tensor_destroy(t);
 }
 /* Set by autograd at start-up: drops t->autograd. Core knows no more of it. */
@@ -317,7 +317,7 @@ struct storage *storage_from_memory(void *data, size_t bytes, void (*free)(void 
 static inline struct storage *storage_retain(struct storage *s) /* NULL for NULL */
 {
     if (s)
-        atomic_fetch_add_explicit(&s->refs, 1, memory_order_relaxed);
+        refs_add(&s->refs);
     return s;
 }
 void storage_release(struct storage *s);

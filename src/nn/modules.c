@@ -25,7 +25,7 @@ fl_module *module_new(const struct module_class *type)
 fl_module *fl_module_retain(fl_module *m)
 {
     if (m)
-        atomic_fetch_add_explicit(&m->refs, 1, memory_order_relaxed);
+        refs_add(&m->refs);
     return m;
 }
 
@@ -45,7 +45,7 @@ static void drop_list(fl_module *m)
 
 void fl_module_release(fl_module *m)
 {
-    if (!m || atomic_fetch_sub_explicit(&m->refs, 1, memory_order_acq_rel) != 1)
+    if (!m || !refs_drop(&m->refs))
         return;
     for (int i = 0; i < m->count; i++) {
         memory_free(m->entries[i].name, strlen(m->entries[i].name) + 1);

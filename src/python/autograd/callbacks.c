@@ -13,7 +13,7 @@
 #include "python/tensor/tensor_object.h"
 
 struct callback {
-    _Atomic int refs;
+    _Atomic int32_t refs;
     PyObject *function; /* NULL once removed; changed with the GIL held, as the rest */
     fl_tensor *leaf;    /* where the library keeps it, alive as long as it does: a leaf... */
     struct node *node;  /* ...or a node; NULL once the library has dropped it */
@@ -22,8 +22,7 @@ struct callback {
 
 static void callback_release(struct callback *c)
 {
-    assert(atomic_load(&c->refs) > 0);
-    if (atomic_fetch_sub(&c->refs, 1) == 1)
+    if (refs_drop(&c->refs))
         free(c);
 }
 
