@@ -425,6 +425,9 @@ int autograd_set_requires_grad(fl_tensor *t, bool requires_grad)
     if (requires_grad && !dtype_is_inexact(t->dtype))
         return error_set(FL_RUNTIME_ERROR,
                          "Only Tensors of floating point and complex dtype can require gradients");
+    /* Threads may share the leaf from now on: they find its state made. */
+    if (requires_grad && !autograd_of(t))
+        return -1;
     t->flags = (uint8_t)(requires_grad ? t->flags | TENSOR_REQUIRES_GRAD
                                        : t->flags & ~TENSOR_REQUIRES_GRAD);
     return 0;
@@ -759,9 +762,11 @@ void node_release(struct node *n)
                 node_release(n->edge[i].node);
         if (n->code)
             autograd_anomaly.drop(n->code);
-        struct grad_hooks *hooks = node_leaf(n) ? NULL : n->hooks;
-        n->hooks = node_leaf(n) ? n->hooks : NULL;
-        hooks_free(hooks);
+        if (n->type != &ACCUMULATE) { /* whose hooks the leaf's next node may be taking */
+            struct grad_hooks *hooks = n->hooks;
+            n->hooks = NULL;
+            hooks_free(hooks);
+        }
         n->type->destroy(n);
     }
     freeing = false;

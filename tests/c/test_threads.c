@@ -1,5 +1,6 @@
-/* The pool: every chunk once, nested calls, several callers, changing counts, fork. */
+/* The pool: every chunk once, nested calls, several callers, changing counts, fork; threads that share a leaf. */
 #include "check.h"
+#include "flambeau.h"
 
 #include <pthread.h>
 #include <stdatomic.h>
@@ -71,6 +72,34 @@ static void test_callers(void)
     for (int i = 0; i < 4; i++)
         pthread_join(thread[i], NULL);
     CHECK(atomic_load(&sum) == 4 * each);
+}
+
+/* A leaf points to its accumulate node without a reference: the node goes with the last graph that
+ * ends in it, while other threads make graphs of the same leaf. */
+static void *record(void *leaf)
+{
+    bool good = true;
+    for (int i = 0; i < 20000; i++) {
+        fl_tensor *y = fl_mul(leaf, leaf);
+        good = good && y && fl_requires_grad(y);
+        fl_release(y);
+    }
+    return good ? leaf : NULL;
+}
+
+static void test_one_leaf(void)
+{
+    fl_tensor *leaf = fl_ones(FL_INTS_OF(2), FL_FLOAT32, (fl_device){0, 0}, true);
+    CHECK(leaf);
+    pthread_t thread[4];
+    for (int i = 0; i < 4; i++)
+        pthread_create(&thread[i], NULL, record, leaf);
+    for (int i = 0; i < 4; i++) {
+        void *good = NULL;
+        pthread_join(thread[i], &good);
+        CHECK(good == leaf);
+    }
+    fl_release(leaf);
 }
 
 static void test_counts(void)
@@ -154,6 +183,7 @@ int main(void)
     test_each_once();
     test_nested();
     test_callers();
+    test_one_leaf();
     test_counts();
 #ifdef FORKS
     test_fork();
