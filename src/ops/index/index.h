@@ -15,6 +15,8 @@ static inline void index_move(void *to, const void *from, size_t bytes)
         memcpy(to, from, 4);
     else if (bytes == 8)
         memcpy(to, from, 8);
+    else if (bytes == 2)
+        memcpy(to, from, 2);
     else
         memcpy(to, from, bytes);
 }
