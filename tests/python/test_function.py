@@ -430,3 +430,54 @@ def test_what_is_marked_dirty_counts_once_more():
 
     x = torch.ones(2, requires_grad=True) * 1
     assert Twice.apply(x)._version == 2
+
+
+def test_named_arguments_have_gradients():
+    class Scaled(torch.autograd.Function):
+        @staticmethod
+        def forward(ctx, x, k=2, c=1):
+            ctx.k = k
+            needs.append(ctx.needs_input_grad)
+            return x * k
+
+        @staticmethod
+        def backward(ctx, g):
+            return (g * ctx.k,) + (None,) * (len(ctx.needs_input_grad) - 1)
+
+    needs, p = [], torch.ones(2, requires_grad=True)
+    for y in (Scaled.apply(x=p), Scaled.apply(k=2, x=p), Scaled.apply(p, k=2), Scaled.apply(p)):
+        p.grad = None
+        y.sum().backward()
+        assert p.grad.tolist() == [2, 2]
+    assert needs == [(True,), (True, False), (True, False), (True,)]
+    for arguments, named, text in (
+        ((p,), {"z": 1}, r"forward\(\) got an unexpected keyword argument 'z'"),
+        ((p,), {"x": p}, r"forward\(\) got multiple values for argument 'x'"),
+        ((p,), {"c": 1}, r"forward\(\) missing required argument: 'k' \(position 1\)"),
+    ):
+        with pytest.raises(TypeError, match=text):
+            Scaled.apply(*arguments, **named)
+
+
+def test_setup_context_sees_defaults():
+    class Scaled(torch.autograd.Function):
+        @staticmethod
+        def forward(x, k=2, c=1):
+            return x * k
+
+        @staticmethod
+        def setup_context(ctx, inputs, output):
+            seen.append(inputs[1:])
+            ctx.k = inputs[1]
+
+        @staticmethod
+        def backward(ctx, g):
+            assert ctx.needs_input_grad == (True, False, False)
+            return g * ctx.k, None, None
+
+    seen, p = [], torch.ones(1, requires_grad=True)
+    for y in (Scaled.apply(p), Scaled.apply(p, c=5), Scaled.apply(c=4, x=p), Scaled.apply(p, 3, 1)):
+        y.backward()
+    assert p.grad.item() == 9 and seen == [(2, 1), (2, 5), (2, 4), (3, 1)]
+    with pytest.raises(TypeError, match="missing a required argument: 'x'"):
+        Scaled.apply(k=1)

@@ -80,3 +80,41 @@ def test_gumbel_noise_is_drawn_in_logical_order():
     torch.manual_seed(0)
     y = F.gumbel_softmax(torch.zeros(4, 3).t(), dim=-1)
     near(y[0], [0.0914, 0.2607, 0.5214, 0.1265])
+
+
+@pytest.mark.filterwarnings("ignore:.*is out of bounds")
+def test_integers_up_to_the_last_that_a_dtype_holds():
+    def drawn(dtype, *bounds):
+        torch.manual_seed(1)
+        return torch.empty(2, dtype=dtype).random_(*bounds).tolist()
+
+    least, far = -(2**63), 2**62
+    assert drawn(torch.int64, least, None) == [7692698082559361259, -5159102565782383544]
+    assert drawn(torch.float32, least, None) == [7.692697919362695e18, -5.159102621327294e18]
+    assert drawn(torch.int64, -5, None) == [7692698082559361254, 4064269471072392254]
+    assert drawn(torch.int32, -5, None) == [1404303255, 984889612]
+    assert drawn(torch.uint8, 5, None) == [10, 143]
+    assert drawn(torch.float32, far) == [3.081012450691121e18, 4.064269965283295e18]
+    assert drawn(torch.float64, far) == [3.0810120641319736e18, 4.064269471072393e18]
+    assert drawn(torch.float32, -far, far) == [3.081012175813214e18, -5.474162593025229e17]
+    assert drawn(torch.bfloat16, -far, None) == [-1.5312238733059686e18, -5.4718735472551526e17]
+    torch.manual_seed(0)
+    assert torch.zeros(2, dtype=torch.uint16).random_(3, 9).dtype == torch.uint16
+    for dtype, bounds, text in (
+        (torch.int32, (least, None), "random_full_64_bits_range_kernel_cpu handles only int64, "),
+        (torch.float16, (least, None), '"random_full_64_bits_range_kernel_cpu" not impl'),
+        (torch.bool, (5, None), "from is out of bounds for bool"),
+        (torch.float16, (far,), "to - 1 is out of bounds for c10::Half"),
+        (torch.uint8, (-5, None), "from is out of bounds for unsigned char"),
+    ):
+        with pytest.raises(RuntimeError, match=text):
+            drawn(dtype, *bounds)
+
+
+def test_permutations_of_all_integers_that_a_dtype_holds():
+    assert sorted(torch.randperm(256, dtype=torch.uint8).tolist()) == list(range(256))
+    assert torch.randperm(0, dtype=torch.int8).shape == (0,)
+    with pytest.raises(RuntimeError, match="without overflow"):
+        torch.randperm(257, dtype=torch.uint8)
+    with pytest.raises(NotImplementedError, match='"randperm" not implemented for \'Bool\''):
+        torch.randperm(2, dtype=torch.bool)

@@ -17,13 +17,13 @@ class VmapInfo(NamedTuple):
     randomness: str
 
 
-def apply(kind, args, kwargs):
-    """kind.apply(*args, **kwargs), some argument having lanes."""
+def apply(kind, args, _):
+    """kind.apply(*args), some argument having lanes."""
     if hasattr(kind, "vmap"):
         return _by_rule(kind, args)
     lanes = {lane for x in args if isinstance(x, Tensor) for lane in _C._lanes(x)}
     sizes = {lane: size for lane, size, _ in _C._vmaps()}
-    return kind.apply(*(_expanded(x, lanes, sizes) for x in args), **(kwargs or {}))
+    return kind.apply(*(_expanded(x, lanes, sizes) for x in args))
 
 
 def _expanded(x, lanes, sizes):

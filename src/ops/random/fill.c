@@ -218,36 +218,33 @@ int randint_shape(int64_t low, int64_t high, fl_ints size, fl_generator *generat
     return empty_shape(size, dtype == FL_NO_DTYPE ? FL_INT64 : dtype, device, requires_grad, -1, y);
 }
 
-/* Whether a dtype holds both bounds of integers in [from, to). */
-static int check_bounds(int dtype, int64_t from, int64_t to)
+/* The largest integer that an integral dtype or a bool holds, of those that int64 has. */
+static int64_t largest_integer(int dtype)
 {
-    static const char *const names[] = {
-        [FL_BOOL] = "bool",           [FL_UINT8] = "unsigned char",
-        [FL_INT8] = "signed char",    [FL_INT16] = "short int",
-        [FL_INT32] = "int",           [FL_UINT16] = "short unsigned int",
-        [FL_UINT32] = "unsigned int", [FL_UINT64] = "long unsigned int"};
-    bool is_unsigned = dtype_group(dtype) == GROUP_UNSIGNED;
-    if (dtype > FL_INT32 && !is_unsigned)
-        return 0;
-    int64_t most = dtype == FL_UINT64 ? INT64_MAX : (INT64_C(1) << dtype_digits(dtype)) - 1;
-    int64_t least = dtype_is_signed(dtype) ? -most - 1 : 0;
-    if (from < least || from > most)
-        return error_set(FL_RUNTIME_ERROR, "from is out of bounds for %s", names[dtype]);
-    if (to - 1 < least || to - 1 > most)
-        return error_set(FL_RUNTIME_ERROR, "to - 1 is out of bounds for %s", names[dtype]);
-    return 0;
+    assert(!dtype_is_inexact(dtype));
+    return dtype_digits(dtype) < 63 ? (INT64_C(1) << dtype_digits(dtype)) - 1 : INT64_MAX;
 }
 
-/* A bound of integers in a floating dtype: where to - 1 is rounded to `to` or above, one step of
- * the dtype below that (source: update_to of PyTorch's DistributionTemplates.h). */
-static int64_t last_held(int dtype, int64_t to)
+/* Whether a dtype holds an integer. */
+static int check_bound(int dtype, const char *name, int64_t bound)
 {
-    assert(dtype_is_floating(dtype));
-    double last = convert_rounded((double)(to - 1), dtype);
-    if (!(last < 0x1p62) || (int64_t)last < to)
-        return to;
-    int exponent = ilogb(fabs((double)(to - 1)));
-    return (int64_t)last - (INT64_C(1) << (exponent - dtype_digits(dtype) + 1));
+    static const char *const names[] = {[FL_BOOL] = "bool",
+                                        [FL_UINT8] = "unsigned char",
+                                        [FL_INT8] = "signed char",
+                                        [FL_INT16] = "short int",
+                                        [FL_INT32] = "int",
+                                        [FL_INT64] = "long int",
+                                        [FL_UINT16] = "short unsigned int",
+                                        [FL_UINT32] = "unsigned int",
+                                        [FL_UINT64] = "long unsigned int"};
+    const bool floating = dtype_is_floating(dtype);
+    const bool within =
+        floating ? fabs((double)bound) <= dtype_largest(dtype)
+                 : bound <= largest_integer(dtype) &&
+                       bound >= (dtype_is_signed(dtype) ? -largest_integer(dtype) - 1 : 0);
+    return within ? 0
+                  : error_set(FL_RUNTIME_ERROR, "%s is out of bounds for %s", name,
+                              floating ? dtype_c_name(dtype) : names[dtype]);
 }
 
 /* Tells of a bound beyond which a float does not hold every integer. */
@@ -255,7 +252,7 @@ static int warn_of_bound(int dtype, const char *name, int64_t bound)
 {
     const int digits = dtype_digits(dtype);
     const int64_t most = INT64_C(1) << digits;
-    return bound >= -most && bound <= most
+    return !dtype_is_floating(dtype) || (bound >= -most && bound <= most)
                ? 0
                : warning_give(
                      "%s is out of bounds [-(2^%d), 2^%d]. Due to precision limitations %s "
@@ -265,21 +262,93 @@ static int warn_of_bound(int dtype, const char *name, int64_t bound)
                      name, digits, digits, dtype_c_name(dtype));
 }
 
+static int check_bounds(int dtype, int64_t from, int64_t last)
+{
+    return check_bound(dtype, "from", from) || check_bound(dtype, "to - 1", last) ||
+           warn_of_bound(dtype, "from", from) || warn_of_bound(dtype, "to - 1", last);
+}
+
+/* The step between two neighbours of a floating dtype beside an integer. */
+static int64_t step_beside(int dtype, int64_t number)
+{
+    int log2 = 0;
+    for (uint64_t left = number < 0 ? -(uint64_t)number : (uint64_t)number; left > 1; left >>= 1)
+        log2++;
+    return log2 < dtype_digits(dtype) ? 1 : INT64_C(1) << (log2 - dtype_digits(dtype) + 1);
+}
+
+/* A number as the dtype rounds it. */
+static double as_held(int dtype, int64_t number)
+{
+    return convert_rounded((double)number, dtype);
+}
+
+/* Bounds of integers as a floating dtype holds them: where `to - 1` is rounded to `to` or above, one
+ * step of the dtype below that, and where `from + 1` is rounded below `from`, one above (source:
+ * update_to and update_from of PyTorch's DistributionTemplates.h). */
+static int64_t last_held(int dtype, int64_t to)
+{
+    assert(dtype_is_floating(dtype));
+    double last = as_held(dtype, to - 1);
+    if (!(last < 0x1p63) || (int64_t)last < to)
+        return to;
+    return (int64_t)last - step_beside(dtype, to - 1);
+}
+
+static int64_t first_held(int dtype, int64_t from)
+{
+    assert(dtype_is_floating(dtype));
+    double next = as_held(dtype, from + 1);
+    if (!(next >= -0x1p63) || !(next < 0x1p63) || (int64_t)next >= from)
+        return from;
+    return (int64_t)next + step_beside(dtype, from + 1);
+}
+
 static int fill_integers(fl_tensor *self, fl_generator *generator, int64_t from, int64_t to)
 {
+    static const char refusal[] =
+        "random_ expects 'from'%s to be less than 'to'%s, but got from=%lld >= to=%lld";
+    const bool floating = dtype_is_floating(self->dtype);
+    const char *cast = floating ? " casted to dtype" : "";
     if (from >= to)
-        return error_set(
-            FL_RUNTIME_ERROR,
-            "random_ expects 'from' to be less than 'to', but got from=%lld >= to=%lld",
-            (long long)from, (long long)to);
-    if (check_bounds(self->dtype, from, to))
+        return error_set(FL_RUNTIME_ERROR, refusal, "", "", (long long)from, (long long)to);
+    if (dtype_is_complex(self->dtype))
+        return dtype_refuse("random_from_to_kernel_cpu", self->dtype);
+    if (floating)
+        from = first_held(self->dtype, from), to = last_held(self->dtype, to);
+    if (from >= to)
+        return error_set(FL_RUNTIME_ERROR, refusal, cast, cast, (long long)from, (long long)to);
+    if (check_bounds(self->dtype, from, to - 1))
         return -1;
-    if (dtype_is_floating(self->dtype) &&
-        (warn_of_bound(self->dtype, "from", from) || warn_of_bound(self->dtype, "to - 1", to - 1)))
-        return -1;
-    if (dtype_is_floating(self->dtype))
-        to = last_held(self->dtype, to);
     return fill_run(self, generator, INTEGERS, 0, 0, from, (uint64_t)to - (uint64_t)from);
+}
+
+/* From a number up to the last that the dtype holds; all 64 bits where that is the least of int64. */
+static int fill_above(fl_tensor *self, fl_generator *generator, int64_t from)
+{
+    const int dtype = self->dtype;
+    const bool floating = dtype_is_floating(dtype);
+    if (dtype_is_complex(dtype))
+        return dtype_refuse("random_from_to_kernel_cpu", dtype);
+    if (from == INT64_MIN &&
+        (dtype == FL_FLOAT16 || dtype == FL_BOOL || dtype_group(dtype) == GROUP_UNSIGNED))
+        return dtype_refuse("random_full_64_bits_range_kernel_cpu", dtype);
+    if (from == INT64_MIN && !floating && dtype != FL_INT64)
+        return error_set(FL_RUNTIME_ERROR, "random_full_64_bits_range_kernel_cpu handles only "
+                                           "int64, double, float and bfloat16");
+    if (from == INT64_MIN)
+        return fill_run(self, generator, INTEGERS, 0, 0, 0, 0);
+    const int64_t last = floating ? INT64_C(1) << dtype_digits(dtype) : largest_integer(dtype);
+    if (floating)
+        from = first_held(dtype, from);
+    if (floating && from >= last)
+        return error_set(FL_RUNTIME_ERROR,
+                         "random_ expects 'from' casted to dtype to be less than or equal to "
+                         "'to_inc' casted to dtype, but got from=%lld > to_inc=%lld",
+                         (long long)from, (long long)last);
+    if (check_bounds(dtype, from, last))
+        return -1;
+    return fill_run(self, generator, INTEGERS, 0, 0, from, (uint64_t)last - (uint64_t)from + 1);
 }
 
 int randint_cpu(int64_t low, int64_t high, fl_ints size, fl_generator *generator, fl_dtype dtype,
@@ -311,7 +380,9 @@ int randperm_shape(int64_t n, fl_generator *generator, fl_dtype dtype, fl_device
                          (long long)n, (long long)n);
     if (dtype == FL_FLOAT16 && n > 2049) /* all integers that it holds */
         return error_set(FL_RUNTIME_ERROR, "n cannot be greater than 2049 for Half type.");
-    if (dtype != FL_NO_DTYPE && number_check(fl_int(n), dtype))
+    if (dtype == FL_BOOL)
+        return dtype_refuse("randperm", dtype);
+    if (dtype != FL_NO_DTYPE && n > 0 && number_check(fl_int(n - 1), dtype))
         return -1;
     return empty_shape((fl_ints){&n, 1}, dtype == FL_NO_DTYPE ? FL_INT64 : dtype, device,
                        requires_grad, -1, y);
@@ -373,10 +444,7 @@ int random_to__cpu(fl_tensor *self, int64_t to, fl_generator *generator)
 
 int random_from__cpu(fl_tensor *self, int64_t from, const int64_t *to, fl_generator *generator)
 {
-    if (to)
-        return fill_integers(self, generator, from, *to);
-    uint64_t most = (UINT64_C(1) << dtype_digits(self->dtype)) - !dtype_is_floating(self->dtype);
-    return fill_run(self, generator, INTEGERS, 0, 0, from, most - (uint64_t)from + 1);
+    return to ? fill_integers(self, generator, from, *to) : fill_above(self, generator, from);
 }
 
 static double draw_exponential(fl_generator *g, const double *p)

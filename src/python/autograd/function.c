@@ -12,7 +12,6 @@
 
 #include "autograd/saving.h"
 #include "autograd/turn.h"
-#include "core/lanes.h"
 #include "core/memory.h"
 #include "ops/forward.h"
 #include "python/autograd/callbacks.h"
@@ -565,31 +564,34 @@ static PyObject *record(PyObject *context, PyObject *args, PyObject *outputs)
 }
 
 /* Without recording: tensors that came in go out as they are. */
-static PyObject *run_forward(PyObject *class, PyObject *context, PyObject *args, PyObject *kwargs)
+static PyObject *run_forward(PyObject *class, PyObject *context, bool by_setup, PyObject *args)
 {
+    PyObject *first = by_setup ? PyTuple_New(0) : PyTuple_Pack(1, context);
+    PyObject *all = first ? PySequence_Concat(first, args) : NULL;
     PyObject *forward = PyObject_GetAttrString(class, "forward");
-    PyObject *setup = forward ? PyObject_GetAttrString(class, "setup_context") : NULL;
+    PyObject *output = all && forward ? PyObject_Call(forward, all, NULL) : NULL;
+    PyObject *done = output && by_setup
+                         ? PyObject_CallMethod(class, "setup_context", "OOO", context, args, output)
+                         : NULL;
+    if (output && by_setup && !done)
+        Py_CLEAR(output);
+    Py_XDECREF(first);
+    Py_XDECREF(all);
+    Py_XDECREF(forward);
+    Py_XDECREF(done);
+    return output;
+}
+
+/* Whether the class has a setup_context of its own: 1, 0, or -1 with an exception. */
+static int has_setup(PyObject *class)
+{
+    PyObject *setup = PyObject_GetAttrString(class, "setup_context");
     PyObject *none =
         setup ? PyObject_GetAttrString((PyObject *)context_type, "setup_context") : NULL;
-    PyObject *output = NULL;
-    if (none && setup != none) {
-        output = PyObject_Call(forward, args, kwargs);
-        PyObject *done =
-            output ? PyObject_CallFunctionObjArgs(setup, context, args, output, NULL) : NULL;
-        if (output && !done)
-            Py_CLEAR(output);
-        Py_XDECREF(done);
-    } else if (none) {
-        PyObject *first = PyTuple_Pack(1, context),
-                 *all = first ? PySequence_Concat(first, args) : NULL;
-        output = all ? PyObject_Call(forward, all, kwargs) : NULL;
-        Py_XDECREF(first);
-        Py_XDECREF(all);
-    }
-    Py_XDECREF(forward);
+    const int found = none ? setup != none : -1;
     Py_XDECREF(setup);
     Py_XDECREF(none);
-    return output;
+    return found;
 }
 
 static PyObject *needs_of(PyObject *args)
@@ -640,38 +642,11 @@ static PyObject *push_forward(PyObject *context, PyObject *args, PyObject *outpu
     return output;
 }
 
-/* Whether a call under vmap is no plain one: its class has a rule, or an argument that asks for a
- * gradient lacks a lane of another's. */
-static bool needs_batch(PyObject *class, PyObject *args)
+/* apply, of arguments in the order of forward's parameters. */
+static PyObject *apply_ordered(PyObject *class, bool by_setup, PyObject *args)
 {
-    struct lanes all = {0};
-    int least = LANES_MAX + 1;
-    for (Py_ssize_t i = 0; i < PyTuple_Size(args); i++) {
-        PyObject *o = PyTuple_GetItem(args, i);
-        const fl_tensor *t = pytensor_check(o) ? pytensor_get(o) : NULL;
-        int own = t && t->lanes ? t->lanes->count : 0;
-        for (int k = 0; k < own; k++)
-            if (!lanes_find(&all, t->lanes->lane[k].id) && lanes_insert(&all, t->lanes->lane[k]))
-                return false;
-        least = t && tensor_requires_grad(t) && own < least ? own : least;
-    }
-    return all.count && (least < all.count || PyObject_HasAttrString(class, "vmap"));
-}
-
-static PyObject *apply_batch(PyObject *class, PyObject *args, PyObject *kwargs)
-{
-    PyObject *module = PyImport_ImportModule("flambeau.autograd._function_vmap");
-    PyObject *result =
-        module ? PyObject_CallMethod(module, "apply", "OOO", class, args, kwargs ? kwargs : Py_None)
-               : NULL;
-    Py_XDECREF(module);
-    return result;
-}
-
-static PyObject *context_apply(PyObject *class, PyObject *args, PyObject *kwargs)
-{
-    if (autograd_mode.interpose & INTERPOSE_LANES && needs_batch(class, args))
-        return apply_batch(class, args, kwargs);
+    if (autograd_mode.interpose & INTERPOSE_LANES && function_needs_batch(class, args))
+        return function_apply_batch(class, args);
     PyObject *kind = PyObject_GetAttrString(class, "_backward_cls");
     PyObject *context =
         kind && PyType_Check(kind) && PyType_IsSubtype((PyTypeObject *)kind, context_type)
@@ -695,7 +670,7 @@ static PyObject *context_apply(PyObject *class, PyObject *args, PyObject *kwargs
     if (moving)
         tangent_levels.below = 1; /* forward sees no tangent */
     PyObject *output =
-        context_of(context)->needs_input_grad ? run_forward(class, context, args, kwargs) : NULL;
+        context_of(context)->needs_input_grad ? run_forward(class, context, by_setup, args) : NULL;
     autograd_mode.grad = enabled, tangent_levels.below = below;
     if (output && moving && !prepare_tangents(output))
         Py_CLEAR(output);
@@ -711,6 +686,15 @@ static PyObject *context_apply(PyObject *class, PyObject *args, PyObject *kwargs
     if (output && moving)
         output = push_forward(context, args, output);
     Py_DECREF(context);
+    return output;
+}
+
+static PyObject *context_apply(PyObject *class, PyObject *args, PyObject *kwargs)
+{
+    const int by_setup = has_setup(class);
+    PyObject *ordered = by_setup >= 0 ? function_arguments(class, by_setup, args, kwargs) : NULL;
+    PyObject *output = ordered ? apply_ordered(class, by_setup, ordered) : NULL;
+    Py_XDECREF(ordered);
     return output;
 }
 
