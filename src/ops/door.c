@@ -255,10 +255,11 @@ static int call_kernel(const fl_op *f, const fl_value *args, fl_tensor *to, fl_v
         status = kernel_run(f, args, y);
     if (status == 0 && f->keeps)
         status = format_keep(f, args, y);
-    for (int k = 0; k < f->results; k++)
-        results[k] = fl_tensor_value(y[k]);
-    for (int k = 0; status && k < f->results; k++)
-        tensor_release(y[k]);
+    for (int k = 0; k < f->results; k++) {
+        if (status)
+            tensor_release(y[k]);
+        results[k] = status ? fl_none() : fl_tensor_value(y[k]);
+    }
     return status;
 }
 
@@ -304,8 +305,10 @@ static int call_compose(const fl_op *f, const fl_value *args, fl_value *results)
 static int record_results(const fl_op *f, const fl_value *args, fl_value *results)
 {
     int status = record_call(f, args, results);
-    for (int k = 0; status && k < f->results; k++)
+    for (int k = 0; status && k < f->results; k++) {
         tensor_release(results[k].as.tensor);
+        results[k] = fl_none();
+    }
     return status;
 }
 

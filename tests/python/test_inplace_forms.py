@@ -188,3 +188,19 @@ def test_a_write_after_is_noticed_or_harmless(write):
         if not isinstance(got, str) and (isinstance(want, str) or not close(want, got)):
             wrong.append((name, arguments, want, got))
     assert not wrong
+
+
+def test_a_kernel_that_fails_in_place_frees_its_result_once():
+    """A sanitizer tells, which runs this file in CI."""
+
+    def failing():
+        x, index = torch.zeros(64, 64), torch.full((1, 64), 64)
+        for call in (x.scatter_reduce_, x.scatter_reduce):
+            with pytest.raises(RuntimeError, match="index 64 is out of bounds"):
+                call(0, index, torch.ones(1, 64), "amax")
+
+    failing()
+    before = torch._C.memory_stats()["allocated"]
+    for _ in range(20):
+        failing()
+    assert torch._C.memory_stats()["allocated"] == before
