@@ -284,7 +284,7 @@ static int call_compose(const fl_op *f, const fl_value *args, fl_value *results)
     device_default = before;
     if (status == 0 && error_since(errors))
         status = -1;
-    if (status == 0 && f->title && autograd_mode.grad)
+    if (status == 0 && autograd_mode.grad)
         record_title(f, args, results);
     for (int k = 0; k < f->results && status; k++)
         op_list_drop(&results[k]);

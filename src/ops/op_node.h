@@ -23,6 +23,8 @@ struct op_node {
     const fl_op *op;
     const char *title, *called; /* in the graph; in the message that a derivative is missing */
     uint64_t made_from; /* shown by a composite's name: its first node's number, else UINT64_MAX */
+    uint32_t
+        absent; /* of that composite's floating tensors those that ask for no gradient (bits) */
     size_t bytes;
     uint32_t saves, saves_results; /* parameters and results whose elements are kept */
     bool in_place;                 /* the form "add_" was called */

@@ -390,6 +390,31 @@ uint64_t record_made_from(const struct node *n)
     return n->type == &OP_NODE ? ((const struct op_node *)n)->made_from : UINT64_MAX;
 }
 
+/* Whether a node is of the writer that a composite without a title calls on a copy: masked_fill_ of
+ * masked_fill, which PyTorch's graph has as one node. */
+static bool writes_for(const fl_op *f, const struct op_node *self)
+{
+    const size_t length = strlen(f->base);
+    return strncmp(self->op->base, f->base, length) == 0 &&
+           strcmp(self->op->base + length, "_") == 0;
+}
+
+/* Which of a composite's floating tensors ask for no gradient; bits, of the first 32. */
+static uint32_t absent_of(const fl_op *f, const fl_value *args)
+{
+    uint32_t absent = 0;
+    int place = 0;
+    for (int i = 0; i < f->params; i++) {
+        const bool list = args[i].tag == FL_TENSORS;
+        fl_tensor *const *t = list ? args[i].as.tensors : &args[i].as.tensor;
+        const uint32_t count = list ? args[i].count : args[i].tag == FL_TENSOR;
+        for (uint32_t k = 0; k < count; k++)
+            if (t[k] && dtype_is_inexact(t[k]->dtype) && place < 32)
+                absent |= (uint32_t)!tensor_requires_grad(t[k]) << place++;
+    }
+    return absent;
+}
+
 static void set_title(const fl_op *f, const fl_value *args, fl_tensor *y)
 {
     struct node *n = y && y->autograd ? y->autograd->node : NULL;
@@ -400,8 +425,12 @@ static void set_title(const fl_op *f, const fl_value *args, fl_tensor *y)
             args[i].as.tensor->autograd->node == n)
             return;
     struct op_node *self = (struct op_node *)n;
-    self->title = f->title, self->called = f->base, self->in_place = false;
+    if (f->title)
+        self->title = f->title, self->called = f->base, self->in_place = false;
+    else if (!writes_for(f, self))
+        return;
     self->made_from = began();
+    self->absent = absent_of(f, args);
 }
 
 void record_title(const fl_op *f, const fl_value *args, const fl_value *results)
@@ -409,7 +438,8 @@ void record_title(const fl_op *f, const fl_value *args, const fl_value *results)
     for (int k = 0; k < f->results; k++) {
         if (results[k].tag == FL_TENSOR)
             set_title(f, args, results[k].as.tensor);
-        for (uint32_t i = 0; results[k].tag == FL_TENSORS && i < results[k].count; i++) {
+        for (uint32_t i = 0; f->title && results[k].tag == FL_TENSORS && i < results[k].count;
+             i++) {
             fl_tensor *y = results[k].as.tensors[i];
             set_title(f, args, y);
             if (y && y->base) /* PyTorch's node has them all as its results */

@@ -80,6 +80,9 @@ uint64_t record_made_from(const struct node *n);
  * shown[RECORD_SHOWN]; -1 where there are more, or too much is behind it, and n->edge serves. */
 enum { RECORD_SHOWN = 64 };
 int record_shown(const struct node *n, struct edge *shown);
+/* Of a node without a composite's name: which edge each of them is, -1 for a tensor that was not given
+ * or is a number here, in at[RECORD_SHOWN]. How many; -1 where they are as they stand. */
+int record_shown_order(const struct node *n, int *at);
 /* What a node of an operator has saved under this name of the table ("self", "result"): a new
  * reference in *t, NULL for a list or an argument not given. 0; 1 where nothing of that name is
  * saved; -1 with the error set (it was freed, or written since). */
@@ -87,8 +90,9 @@ int record_saved(struct node *n, const char *name, fl_tensor **t);
 /* A number, list of ints or text that a node was called with, by its parameter's name: borrowed.
  * False where it has none. */
 bool record_argument(const struct node *n, const char *name, fl_value *v);
-/* Gives the nodes behind a composite's results its title. A result that is an argument itself keeps
- * its own. The views of a list come from one node in PyTorch: CREATION_MANY. */
+/* Gives the nodes behind a composite's results its title, if it has one, and the edges of its
+ * operands, for who looks. A result that is an argument itself keeps its own. The views of a list come
+ * from one node in PyTorch: CREATION_MANY. */
 void record_title(const fl_op *f, const fl_value *args, const fl_value *results);
 
 #endif

@@ -430,7 +430,7 @@ int sum_to_size_compose(fl_tensor *self, fl_ints size, fl_tensor **y)
             dims[count++] = d;
     }
     *y = self;
-    if (count || (size.count == 0 && !dtype_is_floating(self->dtype))) /* integers become int64 */
+    if (count || size.count == 0) /* integers become int64 */
         *y = fl_sum_dim_intlist(self, (fl_ints){dims, count}, true, FL_NO_DTYPE);
     if (*y && extra)
         *y = fl_view(*y, size);

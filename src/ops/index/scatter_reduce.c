@@ -313,7 +313,7 @@ static void of_mean(const struct gradient *c, fl_tensor **of_self, fl_tensor **o
     *of_src = fl_div(gathered(c, c->g), gathered(c, count));
 }
 
-/* Shared equally by all that are the extreme. */
+/* Shared equally by all that are the extreme; NaN where none is, since the extreme is NaN. */
 static void of_extreme(const struct gradient *c, fl_tensor **of_self, fl_tensor **of_src)
 {
     fl_tensor *own = op_as(fl_eq(c->self, c->result), c->g->dtype);
@@ -321,7 +321,7 @@ static void of_extreme(const struct gradient *c, fl_tensor **of_self, fl_tensor 
     if (!c->include_self)
         own = fl_scatter_value(own, c->dim, c->index, fl_int(0));
     fl_tensor *count = fl_scatter_add(own, c->dim, c->index, others);
-    fl_tensor *share = fl_div(c->g, fl_clamp_min_scalar(count, fl_int(1)));
+    fl_tensor *share = fl_div(c->g, count);
     *of_self = fl_mul(own, share);
     *of_src = fl_mul(others, gathered(c, share));
 }

@@ -202,6 +202,8 @@ int bce_with_logits_compose(fl_tensor *self, fl_tensor *target, fl_tensor *weigh
                   shape_text(a, sizeof a, self->ndim, self->sizes));
         return hint_of_shapes(self, target);
     }
+    if (!dtype_is_inexact(self->dtype))
+        return dtype_refuse("log_sigmoid_cpu", self->dtype);
     if (dtype_check_cast(FL_FLOAT32, target->dtype))
         return hint_of_labels();
     if (advise_logits(self) || advise_targets(self, target))
@@ -226,6 +228,8 @@ int bce_with_logits_compose(fl_tensor *self, fl_tensor *target, fl_tensor *weigh
 int kl_div_compose(fl_tensor *self, fl_tensor *target, const char *reduction, bool log_target,
                    fl_tensor **y)
 {
+    if (!dtype_is_floating(self->dtype) || !dtype_is_floating(target->dtype))
+        return error_set(FL_RUNTIME_ERROR, "kl_div: Integral inputs not supported.");
     if (!log_target && advise_divergence(self))
         return -1;
     fl_tensor *errors = log_target ? fl__kl_log_error(self, target) : fl__kl_error(self, target);
@@ -242,7 +246,7 @@ int kl_div_compose(fl_tensor *self, fl_tensor *target, const char *reduction, bo
 int soft_margin_loss_compose(fl_tensor *self, fl_tensor *target, const char *reduction,
                              fl_tensor **y)
 {
-    if (!dtype_is_floating(target->dtype) && dtype_check_cast(FL_FLOAT32, self->dtype))
+    if (dtype_check_cast(FL_FLOAT32, self->dtype))
         return -1;
     if (autograd_mode.grad && tensor_requires_grad(target))
         return error_set(FL_RUNTIME_ERROR,

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 
 #include "autograd/hooks.h"
+#include "ops/record.h"
 #include "python/autograd/callbacks.h"
 #include "python/call/outside.h"
 #include "python/tensor/tensor_object.h"
@@ -266,10 +267,16 @@ static bool replace_all(PyObject *hook, PyObject *result, int count, fl_tensor *
     return true;
 }
 
-static int run_node_hook(struct callback *c, PyObject *args, int count, fl_tensor **replaced)
+static int run_node_hook(struct callback *c, PyObject *args, bool tuples, int count,
+                         fl_tensor **replaced)
 {
     PyObject *function = function_of(c);
     PyObject *result = call_with(function, args);
+    if (result && tuples && result != Py_None && !PyTuple_Check(result)) {
+        PyErr_Format(PyExc_TypeError, "expected tuple, but hook returned '%s'",
+                     python_type_name(result));
+        Py_CLEAR(result);
+    }
     bool ok = result && replace_all(function, result, count, replaced);
     Py_XDECREF(result);
     Py_DECREF(function);
@@ -283,8 +290,17 @@ static int run_after_hook(void *context, int inputs, fl_tensor **grad_inputs, in
     struct outside_callback state = outside_callback();
     int status = 0;
     if (c->function) {
-        PyObject *in = tuple_of(inputs, grad_inputs), *out = tuple_of(results, grad_results);
-        status = run_node_hook(c, in && out ? PyTuple_Pack(2, in, out) : NULL, inputs, grad_inputs);
+        fl_tensor *seen[RECORD_SHOWN];
+        int at[RECORD_SHOWN], count = c->node ? record_shown_order(c->node, at) : -1;
+        for (int k = 0; k < count; k++)
+            seen[k] = at[k] < 0 ? NULL : grad_inputs[at[k]];
+        fl_tensor **shown = count < 0 ? grad_inputs : seen;
+        const int given = count < 0 ? inputs : count;
+        PyObject *in = tuple_of(given, shown), *out = tuple_of(results, grad_results);
+        status = run_node_hook(c, in && out ? PyTuple_Pack(2, in, out) : NULL, true, given, shown);
+        for (int k = 0; k < count; k++)
+            if (at[k] >= 0)
+                grad_inputs[at[k]] = seen[k];
         Py_XDECREF(in);
         Py_XDECREF(out);
     }
@@ -301,7 +317,8 @@ static int run_before_hook(void *context, int inputs, fl_tensor **grad_inputs, i
     int status = 0;
     if (c->function) {
         PyObject *out = tuple_of(results, grad_results);
-        status = run_node_hook(c, out ? Py_BuildValue("(N)", out) : NULL, results, grad_results);
+        status =
+            run_node_hook(c, out ? Py_BuildValue("(N)", out) : NULL, false, results, grad_results);
     }
     outside_callback_end(state);
     return status;

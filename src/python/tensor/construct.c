@@ -327,7 +327,7 @@ static fl_tensor *set_source(PyObject *self, PyObject *source, long long offset,
                      python_type_name(source));
     else if (pytensor_check(source) && pytensor_get(source)->dtype != dtype)
         error_set(FL_RUNTIME_ERROR, "Could not set tensor of type %s to a tensor of type %s",
-                  dtype_title(pytensor_get(source)->dtype), dtype_title(dtype));
+                  dtype_cpp_name(pytensor_get(source)->dtype), dtype_cpp_name(dtype));
     else if (pytensor_get(over)->flags & TENSOR_IN_OBJECT)
         tensor_refuse_in_object("set_.source_Tensor");
     else if (sizes != Py_None)

@@ -24,8 +24,27 @@ static bool is_numpy_scalar(PyObject *o)
     if (PyUnicode_Check(o) || python_is_sequence(o) || o == Py_None || pytensor_check(o) ||
         PyType_Check(o))
         return false;
-    return strncmp(python_type_name(o), "numpy.", 6) == 0 && !exchange_is_array(o) &&
+    const char *name = python_type_name(o);
+    return strncmp(name, "numpy.", 6) == 0 && strcmp(name, "numpy.timedelta64") != 0 &&
+           strcmp(name, "numpy.datetime64") != 0 && !exchange_is_array(o) &&
            PyObject_HasAttrString(o, "item");
+}
+
+/* A scalar that Python has no exact number for, and whose item is itself (longdouble). */
+static int long_number(PyObject *o, fl_value *out)
+{
+    assert(!PyErr_Occurred());
+    if (strncmp(python_type_name(o), "numpy.clongdouble", 17) == 0) {
+        PyObject *plain = PyObject_CallMethod(o, "__complex__", NULL);
+        const int fits = plain && PyComplex_Check(plain) ? data_number(plain, out) : -1;
+        Py_XDECREF(plain);
+        return fits;
+    }
+    if (strncmp(python_type_name(o), "numpy.longdouble", 16) == 0)
+        *out = fl_float(PyFloat_AsDouble(o));
+    else
+        return 0;
+    return PyErr_Occurred() ? -1 : 1;
 }
 
 /* An int beyond int64 is no number here. PyTorch takes those that a uint64 holds for operands that
@@ -83,7 +102,9 @@ int data_number(PyObject *o, fl_value *out)
     if (!is_numpy_scalar(o))
         return 0;
     PyObject *plain = PyObject_CallMethod(o, "item", NULL);
-    int fits = !plain ? -1 : Py_TYPE(plain) == Py_TYPE(o) ? 0 : data_number(plain, out);
+    int fits = !plain                         ? -1
+               : Py_TYPE(plain) == Py_TYPE(o) ? long_number(o, out)
+                                              : data_number(plain, out);
     Py_XDECREF(plain);
     return fits;
 }

@@ -247,8 +247,12 @@ static PyObject *cast(PyObject *self, int dtype, bool copy, int format)
     fl_value type = {.tag = FL_DTYPE, .as.i = dtype};
     PyObject *y =
         pytensor_wrap(pytensor_call(to_dtype, t, (struct named_value[]){{"dtype", type}, {0}}));
-    PyObject *laid = y && !kept ? cast(y, dtype, false, format) : Py_XNewRef(y);
-    Py_XDECREF(y);
+    if (!y || kept)
+        return y;
+    OPERATOR(contiguous, "contiguous");
+    PyObject *laid = pytensor_wrap(pytensor_call(
+        contiguous, pytensor_get(y), (struct named_value[]){{"memory_format", memory}, {0}}));
+    Py_DECREF(y);
     return laid;
 }
 

@@ -1,6 +1,7 @@
 """Limits on gradients (source: torch.nn.utils.clip_grad)."""
 from __future__ import annotations
 
+import types
 import warnings
 
 import flambeau
@@ -62,7 +63,7 @@ def clip_grad_norm_(parameters, max_norm, norm_type=2.0, error_if_nonfinite=Fals
     """Scales the gradients of all parameters so that their norm together is at most max_norm;
     returns what it was."""
     given, parameters = parameters, _as_list(parameters)
-    if not parameters and hasattr(given, "__next__"):
+    if not parameters and isinstance(given, types.GeneratorType):
         warnings.warn(
             "`parameters` is an empty generator, no gradient clipping will occur.", stacklevel=3
         )
