@@ -45,6 +45,7 @@ static const struct kernel {
     {"_max_pool2d_backward", gpu_max_pool2d_backward, 3},
     {"_nll_loss", gpu_nll_loss, 5},
     {"_nll_loss_backward", gpu_nll_loss_backward, 7},
+    {"_points_of", gpu_index_select, 3},
     {"_searchsorted", gpu_searchsorted, 4},
     {"_sgd_step_", gpu_sgd_step, 5},
     {"_softmax_backward", gpu_softmax_backward, 3},

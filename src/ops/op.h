@@ -200,7 +200,7 @@ struct op_grad_rule {
     /* The derivative is not known, as in PyTorch, and asking for it is an error that names this
      * ("": the operator); compose and loop are then absent. NULL: it is known. */
     const char *missing;
-    bool depends; /* the gradient has a gradient of its own by the parameter, if only of zeros */
+    uint8_t depends; /* the gradient has a graph by the parameter: 1 if only zeros flow, 2 nothing */
     const char *depends_title; /* of the node that says so, or NULL: made of the operator's */
 };
 enum { FROM_PARAM = 0, FROM_RESULT = 64, FROM_GRAD = 128 }; /* + index */

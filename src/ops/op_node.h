@@ -57,9 +57,11 @@ int op_node_unpack(struct op_node *self, bool create_graph, fl_value *args, fl_t
                    fl_tensor **y, fl_tensor **made);
 /* Refuses what was written since it was saved. 0 or -1. */
 int op_node_check_versions(struct op_node *self);
-/* Makes a gradient that went to edge e depend on what that edge leads to, by zeros (depends.c): by a
- * node whose title is made of `named`, or of self's where that is NULL. 0, or -1 with the error. */
-int op_node_depends(const struct op_node *self, int e, const char *named, fl_tensor **gradient);
+/* Makes a gradient that went to edge e depend on what that edge leads to, by zeros or nothing, as the
+ * rule says (depends.c): by a node whose title is the rule's, or made of self's. 0, or -1 with the
+ * error. */
+int op_node_depends(const struct op_node *self, int e, const struct op_grad_rule *rule,
+                    fl_tensor **gradient);
 /* The three functions of the class. */
 int op_node_backward(struct node *n, fl_tensor *const *incoming, bool create_graph,
                      fl_tensor **out);

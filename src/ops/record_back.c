@@ -200,7 +200,7 @@ static int go_back_there(struct op_node *self, const fl_value *args, fl_tensor *
         if (status == 0)
             status = store_gradients(self, rule->params, values, out);
         if (status == 0 && rule->depends && create_graph && out[e])
-            status = op_node_depends(self, e, rule->depends_title, &out[e]);
+            status = op_node_depends(self, e, rule, &out[e]);
     }
     for (int k = 0; k < n->results; k++) {
         tensor_release(g[k]);

@@ -120,8 +120,8 @@ def test_descriptors(small):
     assert "grad_mul_Tensor = {0x3, 0x3, 0, 0, 0x1, 0x1, 2, rules_mul_Tensor, 0, NULL}" in table
     # none is no gradient at all; what is missing is a rule that names what PyTorch's message names
     assert "grad_total" not in table and '.title = "NotImplemented"' in table
-    assert '{0x1, 0, 0, 0, 0, {0}, 0, {0}, {0, 0}, 0, NULL, NULL, "", false, NULL},' in table
-    assert '{0x1, 0, 0, 0, 0, {0}, 0, {0}, {0, 0}, 0, NULL, NULL, "stride: self", false, NULL},' in table
+    assert '{0x1, 0, 0, 0, 0, {0}, 0, {0}, {0, 0}, 0, NULL, NULL, "", 0, NULL},' in table
+    assert '{0x1, 0, 0, 0, 0, {0}, 0, {0}, {0, 0}, 0, NULL, NULL, "stride: self", 0, NULL},' in table
     assert ('grad_stride = {0x1, 0, 0, 0, 0xffffffff, 0, 1, rules_stride, 0x4, "stride_by"}'
             in table)
 

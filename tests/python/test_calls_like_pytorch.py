@@ -100,8 +100,6 @@ def test_numbers_of_numpy_that_python_has_no_type_for():
     for other in (numpy.timedelta64(1), numpy.datetime64("2020-01-01")):
         with pytest.raises(TypeError):
             other * p
-        with pytest.raises(TypeError):
-            p * other
 
 
 @pytest.mark.parametrize(

@@ -78,3 +78,24 @@ def test_what_a_hook_of_a_node_may_not_return(hook, kind, text):
     y.grad_fn.register_hook(hook)
     with pytest.raises(kind, match=text):
         y.sum().backward()
+
+
+@pytest.mark.parametrize(
+    "call, given",
+    [
+        (lambda x: F.conv1d(x, torch.ones(2, 1, 2)), None),
+        (lambda x: F.conv_transpose1d(x, torch.ones(1, 2, 2)), None),
+        (lambda x: F.batch_norm(x, torch.zeros(1), torch.ones(1)), None),
+        (lambda x: F.pad(x, (1, 1), mode="reflect"), 0),
+        (lambda x: F.pad(x, (1, 1), mode="replicate"), 0),
+    ],
+)
+def test_a_penalty_on_a_gradient_that_is_constant_has_a_backward(call, given):
+    x = torch.ones(1, 1, 5, requires_grad=True)
+    g, = torch.autograd.grad(call(x).sum(), x, create_graph=True)
+    (g * g).sum().backward()
+    assert x.grad is None if given is None else x.grad.tolist() == [[[given] * 5]]
+    w = torch.ones(2, 1, 2, requires_grad=True)
+    g, = torch.autograd.grad(F.conv1d(x, w).sum(), x, create_graph=True)
+    g.sum().backward()
+    assert w.grad.tolist() == [[[4, 4]]] * 2

@@ -255,7 +255,7 @@ def test_repeat_interleave_of_repeats():
     [
         (lambda: torch.tensor(one(2)), "To copy construct from a tensor"),
         (lambda: one(1).new_tensor(one(2)), "To copy construct from a tensor"),
-        (lambda: nn.utils.clip_grad_norm_(iter([]), 1.0), "`parameters` is an empty generator"),
+        (lambda: nn.utils.clip_grad_norm_((p for p in ()), 1.0), "`parameters` is an empty generator"),
         (lambda: nn.utils.clip_grad_norm([one(1)], 1.0), "`torch.nn.utils.clip_grad_norm` is now"),
         (lambda: F.dropout2d(one(1, 2, 3), 0.5), "dropout2d: Received a 3D input to dropout2d and"),
     ],

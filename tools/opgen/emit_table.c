@@ -377,7 +377,7 @@ static void grad(struct out *o, const struct table *t, struct op *op)
              r->loop[0], r->loop[1], r->truths, r->function ? r->function : "NULL",
              r->gpu ? r->gpu_name : "NULL",
              r->missing ? text_format("\"%s\"", text_quote(r->missing)) : "NULL",
-             r->depends ? "true" : "false",
+             (const char *[]){"0", "1", "2"}[r->depends],
              r->depends_title ? text_format("\"%s\"", text_quote(r->depends_title)) : "NULL");
         saves |= r->saves, shapes |= r->saves_shape, results |= r->saves_results,
             differentiable |= r->params, grads |= r->missing ? ~0u : r->grads;

@@ -293,7 +293,9 @@ static void key_grad(struct op *op, const struct stretch *s, int unused)
         if (!lexer_expect(&l, ":", "between the parameter and its gradient"))
             return;
         rule->place = l.token.place;
-        rule->depends = lexer_accept(&l, "depends");
+        rule->depends = lexer_accept(&l, "depends")  ? DEPENDS_BY_ZEROS
+                        : lexer_accept(&l, "linked") ? DEPENDS_BY_NOTHING
+                                                     : DEPENDS_NOT;
         if (rule->depends && l.token.kind == TOKEN_STRING) {
             rule->depends_title = l.token.text;
             lexer_next(&l);

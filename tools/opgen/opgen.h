@@ -223,7 +223,11 @@ struct rule {
     struct node *body;             /* NULL: none, missing or refused */
     const char *missing;           /* what PyTorch's message names; "": the operator */
     const char *refused;           /* the function that PyTorch's message names */
-    bool depends;                  /* the gradient depends on the parameter, if only by 0 */
+    enum {
+        DEPENDS_NOT,
+        DEPENDS_BY_ZEROS,
+        DEPENDS_BY_NOTHING
+    } depends; /* the gradient has a graph by the parameter, along which zeros flow, or nothing */
     const char
         *depends_title; /* of the node that says so, without Backward0; NULL: the operator's */
     /* filled by emit_grad.c */

@@ -14,7 +14,7 @@
 #include "ops/op.h"
 #include "ops_kernels.h"
 
-enum { MOST = 1 << 20 }; /* samples along a bin */
+enum { MOST = 1 << 13 }; /* samples along a bin: more than an image has pixels, and soon taken */
 
 struct regions {
     int64_t C, in[2], out[2], sampling;

@@ -91,7 +91,10 @@ static fl_tensor *pad_dim(fl_tensor *t, int d, int64_t before, int64_t after, en
     int64_t *at = index ? tensor_data(index) : NULL;
     for (int64_t i = 0; index && i < points; i++)
         at[i] = point_at(mode, i - before, n);
-    return index ? fl_index_select(t, d, op_beside(index, t)) : NULL;
+    if (!index)
+        return NULL;
+    return mode == PAD_CIRCULAR ? fl_index_select(t, d, op_beside(index, t))
+                                : fl__points_of(t, d, op_beside(index, t));
 }
 
 int pad_inside_compose(fl_tensor *self, fl_ints pad, const char *mode, fl_tensor **y)
