@@ -118,3 +118,10 @@ def test_numbers_of_numpy_that_python_has_no_type_for():
 def test_integers_where_there_are_none(call, kind, text):
     with pytest.raises(kind, match=text):
         call(torch.tensor([1, 2]), torch.tensor([0.5, 0.25]))
+
+
+def test_regions_of_an_image_without_pixels_are_zeros():
+    x = torch.ones(1, 2, 5, 0, requires_grad=True)
+    y = torch._roi_align(x, torch.tensor([[0.0, 0, 0, 2, 2]]), 3, 2, 3, 2, True)
+    y.sum().backward()
+    assert y.shape == (1, 2, 2, 3) and not y.any() and x.grad.shape == x.shape

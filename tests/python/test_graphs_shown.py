@@ -31,7 +31,6 @@ MUL = "MulBackward0"
         (lambda a: a.masked_fill(a > 0, 0), [MUL]),
         (lambda a: a.index_add(0, torch.tensor([0]), C[:1]), [MUL, None]),
         (lambda a: torch.addr(torch.ones(3, 3), a, C), [None, MUL, None]),
-        (lambda a: torch.where(a > 0, a, 0.0), [MUL, None]),
         (lambda a: torch.stack([a, C]), [MUL, None]),
         (lambda a: F.multi_margin_loss(a, torch.tensor(0)), [MUL]),
     ],

@@ -89,7 +89,7 @@ static void NAME(align_region)(const struct regions *r, int64_t k, bool back)
         int64_t row = i / r->out[1], column = i % r->out[1];
         for (int64_t c = 0; !back && c < r->C; c++)
             y[c * out + i] = 0;
-        for (int64_t sy = 0; sy < b.samples[0]; sy++)
+        for (int64_t sy = 0; plane && sy < b.samples[0]; sy++) /* an image may have no pixels */
             for (int64_t sx = 0; sx < b.samples[1]; sx++) {
                 real down = b.start[0] + (real)row * b.size[0] +
                             ((real)sy + (real)0.5) * b.size[0] / (real)b.samples[0];
