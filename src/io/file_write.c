@@ -7,6 +7,9 @@
  * process that is killed leaves nothing behind; where the file system has no nameless files it has
  * an unpredictable name, opened with O_EXCL. Symbolic links are followed before: what they point at
  * is replaced, and they stay. A pipe or a device is written as it is.
+ *
+ * The blocks of the old file are given back by whoever closes it last, milliseconds for some megabytes:
+ * a thread of its own does that for a large file, so that who saves need not wait.
  */
 #include "io/file_write.h"
 
@@ -14,6 +17,8 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <pthread.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -21,6 +26,7 @@
 
 #include "core/error.h"
 #include "core/memory.h"
+#include "core/pin.h"
 #include "flambeau/base.h"
 
 enum { MAX_LINKS = 40 };
@@ -191,15 +197,55 @@ static int give_name(struct file_write *w)
     }
 }
 
+static void *close_there(void *file)
+{
+    close((int)(intptr_t)file);
+    return NULL;
+}
+
+/* Closes the last descriptor of a file without a name, by a thread that takes no signals where the
+ * system has one to give. */
+static void close_aside(int file)
+{
+    pthread_t thread;
+    sigset_t all, before;
+    pin_library();
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before);
+    if (pthread_create(&thread, NULL, close_there, (void *)(intptr_t)file) == 0)
+        pthread_detach(thread);
+    else
+        close(file);
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+}
+
+/* A descriptor of the old file, for close_aside; -1 where there is none worth a thread. */
+static int hold_old(const struct file_write *w, const char *last)
+{
+    enum { LARGE = 1 << 20 };
+    struct stat old;
+    return fstatat(w->folder, last, &old, AT_SYMLINK_NOFOLLOW) == 0 && S_ISREG(old.st_mode) &&
+                   old.st_nlink == 1 && old.st_size >= LARGE
+               ? openat(w->folder, last, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC)
+               : -1;
+}
+
 /* Puts the new file, once it is on the disk, in the old one's place. */
 static int publish(struct file_write *w)
 {
     const char *last = w->target + folder_length(w->target);
-    if (fsync(w->file) != 0 || (w->nameless && give_name(w) != 0) ||
-        renameat(w->folder, w->name, w->folder, last) != 0)
-        return error_set(FL_IO_ERROR, "writing failed: %s: '%s'", strerror(errno), w->path);
-    w->nameless = true; /* the temporary name is gone */
-    return 0;
+    if (fsync(w->file) == 0 && (!w->nameless || give_name(w) == 0)) {
+        const int old = hold_old(w, last);
+        const int done = renameat(w->folder, w->name, w->folder, last), error = errno;
+        if (old >= 0)
+            close_aside(old);
+        errno = error;
+        if (done == 0) {
+            w->nameless = true; /* the temporary name is gone */
+            return 0;
+        }
+    }
+    return error_set(FL_IO_ERROR, "writing failed: %s: '%s'", strerror(errno), w->path);
 }
 
 int file_write_close(struct file_write *w, int status)
