@@ -209,9 +209,10 @@ int number_dtype(const fl_value *number)
 
 fl_value number_from_parts(double real, double imag)
 {
-    static _Thread_local double kept[16][2];
+    enum { KEPT = 8 };
+    static _Thread_local double kept[KEPT][2];
     static _Thread_local unsigned next;
-    double *parts = kept[next++ % 16];
+    double *parts = kept[next++ % KEPT];
     parts[0] = real, parts[1] = imag;
     return fl_complex_of(parts);
 }

@@ -4,7 +4,7 @@
 
 #include "core/tensor.h"
 
-enum { SCOPE_INLINE = 28 };
+enum { SCOPE_INLINE = 26 };
 
 struct scope {
     struct scope *parent;

@@ -207,7 +207,7 @@ static inline bool value_is_number(const fl_value *v)
 {
     return (v->tag >= FL_BOOLEAN && v->tag <= FL_FLOATING) || v->tag == FL_COMPLEX;
 }
-/* A complex number whose parts this thread keeps until it has made 16 more of them; and a + b, a - b,
+/* A complex number whose parts this thread keeps until it has made eight more of them; and a + b, a - b,
  * a * b, a / b as such, of numbers of which one is complex. */
 fl_value number_from_parts(double real, double imag);
 fl_value number_complex(char sign, const fl_value *a, const fl_value *b);

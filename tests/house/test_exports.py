@@ -35,8 +35,9 @@ def test_only_the_c_library_is_needed(library):
 
 def test_thread_local_memory_stays_small(library):
     """Variables are of the initial-exec kind: they must fit what the system's loader keeps free
-    (1664 bytes in glibc) beside those of other libraries."""
+    (1664 bytes in glibc) beside those of other libraries; of which one may be the library itself, under
+    the extension of a Python program that opens it too."""
     _, elf = library
     if sanitized(elf):
         pytest.skip("sanitizers add their own")
-    assert elf.tls_bytes <= 1024
+    assert elf.tls_bytes <= 1664 / 2

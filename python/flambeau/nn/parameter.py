@@ -33,7 +33,7 @@ class Parameter(Tensor, metaclass=_ParameterMeta):
         if data is None:
             data = flambeau.empty(0)
         kind = type(data)
-        if kind is Tensor or kind is Parameter:
+        if kind in (Tensor, Parameter) or (isinstance(data, Tensor) and data.layout is not flambeau.strided):
             return Tensor._make_subclass(cls, data, requires_grad)
         own = data.detach().requires_grad_(requires_grad)
         if not isinstance(data, Tensor):
