@@ -250,9 +250,11 @@ static int check_bound(int dtype, const char *name, int64_t bound)
 /* Tells of a bound beyond which a float does not hold every integer. */
 static int warn_of_bound(int dtype, const char *name, int64_t bound)
 {
+    if (!dtype_is_floating(dtype))
+        return 0;
     const int digits = dtype_digits(dtype);
     const int64_t most = INT64_C(1) << digits;
-    return !dtype_is_floating(dtype) || (bound >= -most && bound <= most)
+    return bound >= -most && bound <= most
                ? 0
                : warning_give(
                      "%s is out of bounds [-(2^%d), 2^%d]. Due to precision limitations %s "
