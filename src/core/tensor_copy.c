@@ -23,6 +23,7 @@ struct copy {
     char *to;
     const char *from;
     int to_dtype, from_dtype;
+    bool apart; /* in two storages: a copy within one goes element by element, as PyTorch's does */
     int64_t rows_a_chunk;
     /* Transposition: the dim along which the source is contiguous, and tiles along it and along the
      * last. */
@@ -96,7 +97,8 @@ static void copy_rows(void *context, int64_t chunk)
     char *to = c->to + walk_offset(w, 0, at);
     const char *from = c->from + walk_offset(w, 1, at);
     const int64_t element = (int64_t)dtype_size(c->to_dtype);
-    const bool neighbours = w->strides[0][last] == element && w->strides[1][last] == element;
+    const bool neighbours =
+        c->apart && w->strides[0][last] == element && w->strides[1][last] == element;
     const bool plain = c->to_dtype == c->from_dtype &&
                        (size < WALK_SHORT_RUN || (neighbours && size * element <= SHORT_ROW));
     for (int64_t together = 1; row < end; row += together) {
@@ -217,6 +219,7 @@ static __attribute__((noinline)) void copy_long(fl_tensor *dst, const fl_tensor 
     struct copy c;
     c.to = tensor_data(dst), c.to_dtype = dst->dtype;
     c.from = tensor_data(src), c.from_dtype = src->dtype;
+    c.apart = dst->storage != src->storage;
     if (dst->flags & src->flags & TENSOR_CONTIGUOUS) {
         c.w.ndim = 1;
         c.w.numel = c.w.sizes[0] = dst->numel;

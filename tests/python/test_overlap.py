@@ -64,3 +64,10 @@ def test_what_goes_by_an_index_is_wholly_apart(write):
     with pytest.raises(RuntimeError, match="some elements of the input tensor and the written-to"):
         write(r, i)
     assert r.tolist() == [0, 1, 2, 3] and i.tolist() == ALL
+
+
+@pytest.mark.parametrize('dtype', [torch.uint8, torch.int16, torch.int64, torch.float64])
+def test_short_rows_onto_themselves_go_element_by_element(dtype):
+    x = torch.arange(9, dtype=dtype).view(3, 3).clone()
+    x[:, 1:] = x[:, :-1]
+    assert x.tolist() == [[0, 0, 0], [3, 3, 3], [6, 6, 6]]

@@ -39,6 +39,14 @@ def test_of_where_one_overload_takes_no_number():
     assert lines.count(" * (Tensor condition)") == 1
 
 
+def test_in_place_operators_list_both_too():
+    x, mask = torch.ones(2, dtype=torch.float64), torch.tensor([True, False])
+    for call in (lambda: x.masked_fill_(mask, None), lambda: x.index_fill_(0, torch.tensor([0]), None),
+                 lambda: x.float_power_(None)):
+        with pytest.raises(TypeError, match="received an invalid combination of arguments"):
+            call()
+
+
 def test_edges_of_numbers():
     x = torch.ones(2, requires_grad=True)
     lifted = [x * 2, x + 1, x / 2, x - 2, x.multiply(2)]
