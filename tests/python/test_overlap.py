@@ -66,7 +66,7 @@ def test_what_goes_by_an_index_is_wholly_apart(write):
     assert r.tolist() == [0, 1, 2, 3] and i.tolist() == ALL
 
 
-@pytest.mark.parametrize('dtype', [torch.uint8, torch.int16, torch.int64, torch.float64])
+@pytest.mark.parametrize('dtype', [torch.int32, torch.int64, torch.float64])
 def test_short_rows_onto_themselves_go_element_by_element(dtype):
     x = torch.arange(9, dtype=dtype).view(3, 3).clone()
     x[:, 1:] = x[:, :-1]
