@@ -138,16 +138,21 @@ int gpu_topk(struct gpu_call *c)
     return take(c, c->args[2].as.i, c->args[3].as.i != 0, c->args[1].as.i, ties);
 }
 
+/* Puts every line along dim of the operand in order, as put_in_order does. */
+static int put_along(struct gpu_call *c, int64_t dim, struct order *o)
+{
+    int64_t size[3];
+    return gpu_along(gpu_tensor(c, 0), dim, size) < 0
+               ? -1
+               : put_in_order(c, gpu_tensor(c, 0), size, false, o);
+}
+
 /* median.dim(self, dim, keepdim). */
 int gpu_median_along(struct gpu_call *c)
 {
-    const fl_tensor *x = gpu_tensor(c, 0);
     struct order o;
     struct gpu_launch l = {0};
-    int64_t size[3];
-    if (gpu_along(x, c->args[1].as.i, size) < 0)
-        return -1;
-    int status = put_in_order(c, x, size, false, &o);
+    int status = put_along(c, c->args[1].as.i, &o);
     if (status)
         return status;
     begin(&l, &o);
@@ -157,17 +162,13 @@ int gpu_median_along(struct gpu_call *c)
 /* kthvalue(self, k, dim, keepdim): each line's pairs go the CPU's way, which says what stands there. */
 int gpu_kth(struct gpu_call *c)
 {
-    const fl_tensor *x = gpu_tensor(c, 0);
     const int64_t k = c->args[1].as.i - 1;
     struct order o;
     struct gpu_launch l = {0};
-    int64_t size[3];
-    if (gpu_along(x, c->args[2].as.i, size) < 0)
-        return -1;
-    int status = put_in_order(c, x, size, false, &o);
+    int status = put_along(c, c->args[2].as.i, &o);
     if (status)
         return status;
-    assert(k >= 0 && k < size[1]);
+    assert(k >= 0 && k < o.size[1]);
     begin(&l, &o);
     gpu_bytes(&l, &k, sizeof k);
     gpu_buffer(&l, o.spare);
@@ -177,16 +178,12 @@ int gpu_kth(struct gpu_call *c)
 /* mode(self, dim, keepdim). */
 int gpu_mode(struct gpu_call *c)
 {
-    const fl_tensor *x = gpu_tensor(c, 0);
     struct order o;
     struct gpu_launch l = {0};
-    int64_t size[3];
-    if (gpu_along(x, c->args[1].as.i, size) < 0)
-        return -1;
-    int status = put_in_order(c, x, size, false, &o);
+    int status = put_along(c, c->args[1].as.i, &o);
     if (status)
         return status;
-    if (settle_ties(c, &o, size[1], ALL))
+    if (settle_ties(c, &o, o.size[1], ALL))
         return -1;
     begin(&l, &o);
     return write_out(c, "mode", &l, &o, lines_of(&o), tensor_address(c->y[1]));

@@ -8,6 +8,7 @@
 #include <assert.h>
 #include <limits.h>
 #include <math.h>
+#include <string.h>
 
 #include "autograd/autograd.h"
 #include "core/error.h"
@@ -70,16 +71,33 @@ void lbfgs_release_pair(struct lbfgs_pair *pair)
     tensor_release(pair->moved);
 }
 
+void lbfgs_keep_pair(fl_lbfgs *o, struct lbfgs_pair pair)
+{
+    assert(o->history > 0 && o->kept <= o->history);
+    if (o->kept == o->history) {
+        lbfgs_release_pair(&o->pairs[0]);
+        memmove(o->pairs, o->pairs + 1, (size_t)--o->kept * sizeof *o->pairs);
+    }
+    o->pairs[o->kept++] = pair;
+}
+
+void lbfgs_forget(fl_lbfgs *o)
+{
+    for (int i = 0; i < o->kept; i++)
+        lbfgs_release_pair(&o->pairs[i]);
+    o->kept = 0;
+    tensor_release(o->direction);
+    tensor_release(o->before);
+    o->direction = o->before = NULL;
+}
+
 void fl_lbfgs_release(fl_lbfgs *o)
 {
     if (!o)
         return;
     for (int64_t i = 0; i < o->count; i++)
         tensor_release(o->params[i]);
-    for (int i = 0; i < o->kept; i++)
-        lbfgs_release_pair(&o->pairs[i]);
-    tensor_release(o->direction);
-    tensor_release(o->before);
+    lbfgs_forget(o);
     memory_free(o->params, (size_t)o->count * sizeof *o->params);
     memory_free(o->pairs, (size_t)o->history * sizeof *o->pairs);
     memory_free(o, sizeof *o);
@@ -294,14 +312,9 @@ static int remember(fl_lbfgs *o, fl_tensor *g)
         return -1;
     if (!(product > 1e-10))
         return 0;
-    if (o->kept == o->history) {
-        lbfgs_release_pair(&o->pairs[0]);
-        for (int i = 1; i < o->kept; i++)
-            o->pairs[i - 1] = o->pairs[i];
-        o->kept--;
-    }
-    o->pairs[o->kept++] = (struct lbfgs_pair){
-        .change = tensor_retain(change), .moved = tensor_retain(moved), .rho = 1 / product};
+    lbfgs_keep_pair(o, (struct lbfgs_pair){.change = tensor_retain(change),
+                                           .moved = tensor_retain(moved),
+                                           .rho = 1 / product});
     o->diagonal = product / dot(change, change);
     return 0;
 }

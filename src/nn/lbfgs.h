@@ -23,5 +23,9 @@ struct fl_lbfgs {
 };
 
 void lbfgs_release_pair(struct lbfgs_pair *pair);
+/* Takes the pair, given away; of more than o's history the oldest goes. */
+void lbfgs_keep_pair(fl_lbfgs *o, struct lbfgs_pair pair);
+/* Drops what the steps so far left: pairs, direction, gradient. */
+void lbfgs_forget(fl_lbfgs *o);
 
 #endif

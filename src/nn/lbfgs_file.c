@@ -26,11 +26,10 @@ struct saving {
     fl_tensor **tensor; /* references of its own */
 };
 
-static int add_vector(struct saving *s, const char *name, fl_tensor *t)
+static void add_vector(struct saving *s, const char *name, fl_tensor *t)
 {
     snprintf(s->name[s->count], NAME, "%s", name);
     s->tensor[s->count++] = tensor_retain(t);
-    return 0;
 }
 
 static int add_number(struct saving *s, const char *name, double number)
@@ -181,23 +180,9 @@ static int read_state(const fl_lbfgs *o, fl_file *f, fl_lbfgs *read)
             lbfgs_release_pair(&pair);
             break;
         }
-        if (read->kept == read->history) { /* of more than fit, the last stay */
-            lbfgs_release_pair(&read->pairs[0]);
-            memmove(read->pairs, read->pairs + 1, (size_t)--read->kept * sizeof *read->pairs);
-        }
-        read->pairs[read->kept++] = pair;
+        lbfgs_keep_pair(read, pair);
     }
     return found;
-}
-
-static void release_state(fl_lbfgs *o)
-{
-    for (int i = 0; i < o->kept; i++)
-        lbfgs_release_pair(&o->pairs[i]);
-    o->kept = 0;
-    tensor_release(o->direction);
-    tensor_release(o->before);
-    o->direction = o->before = NULL;
 }
 
 int fl_lbfgs_load(fl_lbfgs *o, const char *path)
@@ -218,11 +203,11 @@ int fl_lbfgs_load(fl_lbfgs *o, const char *path)
         found = -1;
     fl_file_close(f);
     if (found < 0) {
-        release_state(&read);
+        lbfgs_forget(&read);
         memory_free(read.pairs, read.pairs ? bytes : 0);
         return -1;
     }
-    release_state(o);
+    lbfgs_forget(o);
     memory_free(o->pairs, bytes);
     o->pairs = read.pairs, o->kept = read.kept;
     o->direction = read.direction, o->before = read.before;

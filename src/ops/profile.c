@@ -36,20 +36,22 @@ static int64_t held(void)
     return stats.allocated - (int64_t)(room * sizeof *list) - (int64_t)(sizes_room * sizeof *sizes);
 }
 
-static bool grow(void)
+/* A full list in memory for twice as much, which *room_of then says; NULL, and no error, where there is
+ * none: the list stays. */
+static void *grown(void *full, size_t *room_of, size_t size)
 {
-    size_t more = room ? 2 * room : 4096;
-    struct profile_event *larger = memory_alloc(more * sizeof *larger);
+    const size_t had = *room_of, more = had ? 2 * had : 4096;
+    void *larger = memory_alloc(more * size);
     if (!larger) {
         fl_error_clear();
-        return false;
+        return NULL;
     }
-    if (list) {
-        memcpy(larger, list, used * sizeof *list);
-        memory_free(list, room * sizeof *list);
+    if (had) {
+        memcpy(larger, full, had * size);
+        memory_free(full, had * size);
     }
-    list = larger, room = more;
-    return true;
+    *room_of = more;
+    return larger;
 }
 
 /* ---- Sizes ----------------------------------------------------------------------------------- */
@@ -57,17 +59,10 @@ static bool grow(void)
 static bool put(int64_t number)
 {
     if (sizes_used == sizes_room) {
-        size_t more = sizes_room ? 2 * sizes_room : 4096;
-        int64_t *larger = memory_alloc(more * sizeof *larger);
-        if (!larger) {
-            fl_error_clear();
+        int64_t *larger = grown(sizes, &sizes_room, sizeof *sizes);
+        if (!larger)
             return false;
-        }
-        if (sizes) {
-            memcpy(larger, sizes, sizes_used * sizeof *sizes);
-            memory_free(sizes, sizes_room * sizeof *sizes);
-        }
-        sizes = larger, sizes_room = more;
+        sizes = larger;
     }
     sizes[sizes_used++] = number;
     return true;
@@ -122,9 +117,13 @@ void profile_stop(void)
 size_t profile_begin(const fl_op *op, const fl_value *args)
 {
     assert(op);
-    if (used == room && !grow()) {
-        missed++;
-        return SIZE_MAX;
+    if (used == room) {
+        struct profile_event *larger = grown(list, &room, sizeof *list);
+        if (!larger) {
+            missed++;
+            return SIZE_MAX;
+        }
+        list = larger;
     }
     const int64_t given = put_values(op->params, args);
     list[used] = (struct profile_event){op->base, now(), 0, held(), given, -1};
