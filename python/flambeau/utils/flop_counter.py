@@ -66,9 +66,7 @@ def _rule(name, given, made):
     if name == "linear":
         with_bias = len(given) > 2 and given[2]
         return _product("addmm" if with_bias else "mm", given[0], made[0])
-    if name == "_linear_backward_input":
-        return "mm", 2 * prod(given[0]) * given[1][-1]
-    if name == "_linear_backward_weight":
+    if name in ("_linear_backward_input", "_linear_backward_weight"):
         return "mm", 2 * prod(given[0]) * given[1][-1]
     if name in ("mm", "bmm"):
         return _product(name, given[0], made[0])
