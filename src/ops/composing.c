@@ -22,7 +22,8 @@ fl_tensor *op_host(fl_tensor *t)
 fl_tensor *op_look(const fl_tensor *t)
 {
     static const int64_t none = 0;
-    return tensor_is_meta(t) ? op_adopt(tensor_new(1, &none, t->dtype)) : op_host((fl_tensor *)t);
+    return t && tensor_is_meta(t) ? op_adopt(tensor_new(1, &none, t->dtype))
+                                  : op_host((fl_tensor *)t);
 }
 
 fl_tensor *op_beside(fl_tensor *t, const fl_tensor *like)

@@ -244,3 +244,26 @@ def test_index_reduce_joins_rows(dtype, reduce, include):
             assert torch.equal(x.index_reduce(dim, i, source, reduce, include_self=include), want)
         with pytest.raises((IndexError, RuntimeError)):
             x.index_reduce(dim, i + 1, source, reduce)
+
+
+@pytest.mark.parametrize("name", ["scatter", "scatter_add"])
+def test_scatter_by_an_index_of_other_dims(name):
+    x, src = (torch.ones(2, 3, requires_grad=True) for _ in range(2))
+    y = getattr(x, name)(1, torch.zeros(0, dtype=torch.int64), src)
+    assert grad(y.sum(), x, src) == [[[1.0] * 3] * 2, [[0.0] * 3] * 2]
+    x, src = (torch.ones(3, requires_grad=True) for _ in range(2))
+    y = getattr(x, name)(0, torch.tensor(1), src)
+    assert grad(y @ torch.tensor([1.0, 2.0, 4.0]), src) == [[2.0, 0.0, 0.0]]
+
+
+def test_pad_of_a_length_that_no_kind_has():
+    for sizes, pad in (((2, 4), []), ((3,), [1, 1]), ((1, 2, 3, 4), [1, 1]), ((1,) * 5, [1] * 8)):
+        with pytest.raises(NotImplementedError, match=f"^Padding size {len(pad)} is not supported "
+                           f"for {len(sizes)}D input tensor."):
+            torch.nn.functional.pad(torch.ones(sizes), pad, "reflect")
+
+
+def test_variance_that_no_dtype_holds():
+    x = torch.ones(3, dtype=torch.uint8)
+    with pytest.raises((RuntimeError, ValueError)):
+        torch.nn.functional.gaussian_nll_loss(x, torch.ones(3), -2 ** 63)

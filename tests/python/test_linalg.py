@@ -590,3 +590,11 @@ def test_dot_does_not_depend_on_strides(dtype):
     same = torch.dot(x[::2].contiguous(), y[1::2].contiguous())
     assert torch.equal(torch.dot(x[::2], y[1::2]), same) and torch.equal(x[::2] @ y[1::2].contiguous(), same)
     assert torch.dot(x[:1].expand(3), y[:3]).item() == pytest.approx((x[0] * y[:3]).sum().item(), rel=1e-5)
+
+
+def test_solve_triangular_takes_the_matrix_dtype():
+    right = torch.tensor([[2.0 + 1j, 4.0], [6.0, 8.0 - 3j]], dtype=torch.complex64)
+    y = L.solve_triangular(torch.eye(2).double() * 2, right, upper=False)
+    assert y.dtype == torch.float64 and y.tolist() == [[1.0, 2.0], [3.0, 4.0]]
+    y = L.solve_triangular(torch.eye(2).cfloat() * 2j, right.real.double(), upper=True)
+    assert y.dtype == torch.complex64 and y.tolist() == [[-1j, -2j], [-3j, -4j]]

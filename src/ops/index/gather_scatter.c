@@ -329,28 +329,27 @@ int scatter_add_compose(fl_tensor *self, int64_t dim, fl_tensor *index, fl_tenso
     return *y ? 0 : -1;
 }
 
+/* An index without dims, or with one, may go to a tensor with one, or without: their elements are one
+ * row. One without elements goes to any. */
 int gather_into_compose(fl_tensor *self, int64_t dim, fl_tensor *index, fl_ints size, fl_tensor **y)
 {
+    if (index->numel == 0) {
+        *y = fl_new_zeros(self, size, FL_NO_DTYPE, (fl_device){-1, 0}, false);
+        return *y ? 0 : -1;
+    }
     fl_tensor *picked = fl_gather(self, dim, index, false);
-    fl_ints sizes = {index->sizes, index->ndim};
-    bool same = size.count == index->ndim &&
-                (size.count == 0 ||
-                 memcmp(size.data, index->sizes, sizeof(int64_t) * (size_t)size.count) == 0);
-    if (same || !picked) {
-        *y = picked;
-        return *y ? 0 : -1;
+    if (picked && size.count != index->ndim)
+        picked = fl_reshape(picked, (fl_ints){&picked->numel, size.count > 0});
+    if (!picked)
+        return -1;
+    assert(picked->ndim == size.count);
+    int64_t pad[2 * TENSOR_MAX_DIMS] = {0};
+    bool same = true;
+    for (int d = 0; d < picked->ndim; d++) {
+        pad[2 * (picked->ndim - 1 - d) + 1] = size.data[d] - picked->sizes[d];
+        same = same && size.data[d] == picked->sizes[d];
     }
-    if (size.count == index->ndim) {
-        int64_t pad[2 * TENSOR_MAX_DIMS] = {0};
-        for (int d = 0; d < index->ndim; d++)
-            pad[2 * (index->ndim - 1 - d) + 1] = size.data[d] - index->sizes[d];
-        *y = fl_constant_pad_nd(picked, (fl_ints){pad, 2 * size.count}, fl_int(0));
-        return *y ? 0 : -1;
-    }
-    int64_t strides[TENSOR_MAX_DIMS], zero = 0;
-    shape_contiguous_strides((int)size.count, size.data, strides);
-    *y = fl__as_strided_backward(picked, size, (fl_ints){strides, size.count}, 0, sizes,
-                                 (fl_ints){strides, size.count}, &zero);
+    *y = same ? picked : fl_constant_pad_nd(picked, (fl_ints){pad, 2 * size.count}, fl_int(0));
     return *y ? 0 : -1;
 }
 

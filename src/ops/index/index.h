@@ -17,8 +17,8 @@ static inline void index_move(void *to, const void *from, size_t bytes)
         memcpy(to, from, 8);
     else if (bytes == 2)
         memcpy(to, from, 2);
-    else
-        memcpy(to, from, bytes);
+    else if (bytes)
+        memcpy(to, from, bytes); /* a tensor without elements has no memory */
 }
 
 /* Whether low <= k[i] <= high for all i; low <= 0. The top bit of k - low or of high - k is set

@@ -130,10 +130,11 @@ int padded_compose(fl_tensor *input, fl_ints pad, const char *mode, fl_value val
     int how = inside_of(mode);
     if (how < 0)
         return -1;
-    const int64_t around = input->ndim - pad.count / 2;
-    if (around != 1 && around != 2)
-        return error_set(FL_NOT_IMPLEMENTED, "Only 2D, 3D, 4D, 5D padding with non-constant "
-                                             "padding are supported for now");
+    const int64_t pairs = pad.count / 2, around = input->ndim - pairs;
+    if (pairs < 1 || pairs > 3 || around < 1 || around > 2)
+        return error_set(FL_NOT_IMPLEMENTED,
+                         "Padding size %lld is not supported for %dD input tensor.",
+                         (long long)pad.count, input->ndim);
     *y = how == PAD_REPLICATE || (how == PAD_REFLECT && pad.count < 6)
              ? fl__pad_inside_float32(input, pad, mode)
              : fl__pad_inside(input, pad, mode);
@@ -141,6 +142,6 @@ int padded_compose(fl_tensor *input, fl_ints pad, const char *mode, fl_value val
         {"ReflectionPad1DBackward0", "ReflectionPad2DBackward0", "ReflectionPad3DBackward0"},
         {"ReplicationPad1DBackward0", "ReplicationPad2DBackward0", "ReplicationPad3DBackward0"}};
     if (how == PAD_REFLECT || how == PAD_REPLICATE)
-        record_show(*y, input, titles[how == PAD_REPLICATE][pad.count / 2 - 1]);
+        record_show(*y, input, titles[how == PAD_REPLICATE][pairs - 1]);
     return *y ? 0 : -1;
 }

@@ -50,10 +50,13 @@ int solve_triangular_cpu(fl_tensor *self, fl_tensor *B, bool upper, bool left, b
                          fl_tensor *y)
 {
     assert(y->ndim >= 2 && y->dtype == self->dtype);
+    fl_tensor *right = tensor_as(B, y->dtype); /* may be of another: the result is of self's */
+    if (!right)
+        return -1;
     int64_t rows = y->sizes[y->ndim - 2], columns = y->sizes[y->ndim - 1];
     int64_t n = left ? rows : columns, k = left ? columns : rows;
     struct matrix_job job = {.one = solve_one,
-                             .in = {self, B},
+                             .in = {self, right},
                              .out = {y},
                              .rows = n,
                              .few = k,
@@ -61,7 +64,9 @@ int solve_triangular_cpu(fl_tensor *self, fl_tensor *B, bool upper, bool left, b
                              .flag = left,
                              .other = upper};
     int64_t count = y->numel ? matrix_count(y->ndim, y->sizes, 2) : 0;
-    return matrix_each(&job, count, n * n + n * k, n * n * k);
+    int status = matrix_each(&job, count, n * n + n * k, n * n * k);
+    tensor_release(right);
+    return status;
 }
 
 /* gB = a^-T g; ga = -gB x^T, the triangle that was read (X a = B: the mirror image). */

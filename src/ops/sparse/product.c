@@ -22,7 +22,7 @@ static int check_places(const char *what, const fl_tensor *rows, const fl_tensor
         return error_set(FL_RUNTIME_ERROR, "%s: rows and columns must be int64, but are %s and %s",
                          what, fl_dtype_name(rows->dtype), fl_dtype_name(columns->dtype));
     if (rows->ndim != 1 || columns->ndim != 1 || rows->numel != columns->numel ||
-        (count >= 0 && rows->numel != count))
+        (count != -1 && rows->numel != count))
         return error_set(FL_RUNTIME_ERROR,
                          "%s: rows, columns and values must be vectors of one length", what);
     return 0;
