@@ -262,16 +262,18 @@ ROW_TYPES(half_row_8, uint64_t, 4)
 #define EXCHANGE_4(row) EXCHANGE(row, 4, 1) EXCHANGE(row, 4, 2)
 #define EXCHANGE_8(row) EXCHANGE(row, 8, 1) EXCHANGE(row, 8, 2) EXCHANGE(row, 8, 4)
 
-/* Unrolled, and of loads of whole rows, so that no row lies in memory meanwhile. */
+/* Unrolled, and of loads of whole rows, so that no row lies in memory meanwhile. Of the results the first
+ * `kept` rows are written. */
 #define BLOCK(name, row, side)                                                                     \
-    static inline void name(char *to, int64_t to_stride, const char *from, int64_t from_stride)    \
+    static inline void name(char *to, int64_t to_stride, const char *from, int64_t from_stride,    \
+                            int64_t kept)                                                          \
     {                                                                                              \
         row v[side];                                                                               \
         _Pragma("GCC unroll 8") for (int i = 0; i < side; i++) v[i] =                              \
             *(const row##_loose *)(from + i * from_stride);                                        \
         EXCHANGE_##side(row);                                                                      \
-        _Pragma("GCC unroll 8") for (int i = 0; i < side; i++) *                                   \
-            (row##_loose *)(to + i * to_stride) = v[i];                                            \
+        _Pragma("GCC unroll 8") for (int i = 0; i < side; i++) if (i < kept)                       \
+            *(row##_loose *)(to + i * to_stride) = v[i];                                           \
     }
 
 BLOCK(block_2, row_2, 8)
@@ -282,17 +284,20 @@ BLOCK(block_8, row_8, 8)
 BLOCK(quarter_8, half_row_8, 4)
 
 /* Whole cache lines are read and written, a fourth of the block at a time. */
-static inline void block_8(char *to, int64_t to_stride, const char *from, int64_t from_stride)
+static inline void block_8(char *to, int64_t to_stride, const char *from, int64_t from_stride,
+                           int64_t kept)
 {
-    for (int64_t i = 0; i < 8; i += 4)
+    for (int64_t i = 0; i < kept; i += 4)
         for (int64_t j = 0; j < 8; j += 4)
             quarter_8(to + i * to_stride + j * 8, to_stride, from + j * from_stride + i * 8,
-                      from_stride);
+                      from_stride, kept - i);
 }
 #endif
 
 enum { SIDE = 8 };
 
+/* Rows that do not fill a block go by blocks too, which read what lies behind them, as far as that is
+ * before the end of the last; the last columns are in two blocks where they do not fill one. */
 #define TRANSPOSE(name, plain, block, type)                                                        \
     static void name(int64_t rows, int64_t columns, void *to, int64_t to_stride, const void *from, \
                      int64_t from_stride)                                                          \
@@ -300,15 +305,25 @@ enum { SIDE = 8 };
         char *t = to;                                                                              \
         const char *f = from;                                                                      \
         int64_t r = 0, size = sizeof(type);                                                        \
-        for (; r + SIDE <= rows; r += SIDE) {                                                      \
+        for (; r + SIDE <= rows && columns >= SIDE; r += SIDE) {                                   \
             int64_t c = 0;                                                                         \
             for (; c + SIDE <= columns; c += SIDE)                                                 \
                 block(t + r * to_stride + c * size, to_stride, f + c * from_stride + r * size,     \
-                      from_stride);                                                                \
-            plain(SIDE, columns - c, t + r * to_stride + c * size, to_stride,                      \
-                  f + c * from_stride + r * size, from_stride);                                    \
+                      from_stride, SIDE);                                                          \
+            if (c < columns)                                                                       \
+                c = columns - SIDE,                                                                \
+                block(t + r * to_stride + c * size, to_stride, f + c * from_stride + r * size,     \
+                      from_stride, SIDE);                                                          \
         }                                                                                          \
-        plain(rows - r, columns, t + r * to_stride, to_stride, f + r * size, from_stride);         \
+        const int64_t beyond = (r + SIDE - rows) * size;                                           \
+        int64_t c = 0;                                                                             \
+        for (; r < rows && from_stride > 0 && c + SIDE <= columns &&                               \
+               (columns - c - SIDE) * from_stride >= beyond;                                       \
+             c += SIDE)                                                                            \
+            block(t + r * to_stride + c * size, to_stride, f + c * from_stride + r * size,         \
+                  from_stride, rows - r);                                                          \
+        plain(rows - r, columns - c, t + r * to_stride + c * size, to_stride,                      \
+              f + c * from_stride + r * size, from_stride);                                        \
     }
 
 TRANSPOSE(transpose_2, plain_2, block_2, uint16_t)

@@ -112,6 +112,8 @@ struct op_pointwise {
 /* A reduction's four steps, in one compute type. acc and x are of that type. */
 typedef void (*reduce_inner_fn)(int64_t n, const void *x, void *acc,
                                 const union loop_scalar *scalars);
+typedef void (*reduce_rows_fn)(int64_t n, void *acc, const void *x, int64_t rows, int64_t apart,
+                               const union loop_scalar *scalars);
 typedef void (*reduce_outer_fn)(int64_t n, void *acc, const void *x,
                                 const union loop_scalar *scalars);
 typedef void (*reduce_finish_fn)(int64_t n, void *acc, int64_t count,
@@ -119,7 +121,7 @@ typedef void (*reduce_finish_fn)(int64_t n, void *acc, int64_t count,
 struct reduce_loops {
     reduce_inner_fn
         inner; /* *acc = the n contiguous elements of x reduced, in fixed lanes and a fixed tree */
-    reduce_outer_fn outer;   /* acc[i] = step(acc[i], x[i]) */
+    reduce_rows_fn outer;    /* acc[i] = step(acc[i], x[r * apart + i]) for each of the rows */
     reduce_outer_fn join;    /* acc[i] = join(acc[i], x[i]) */
     reduce_outer_fn start;   /* acc[i] = start; x is NULL */
     reduce_finish_fn finish; /* acc[i] = finish(acc[i], count); NULL: nothing to do */

@@ -320,6 +320,30 @@ static bool only_chooses(const char *body)
     return true;
 }
 
+/* Quotients and remainders of the operands themselves are exact in float where both have 16 bits at most,
+ * and vectors hold twice as many floats as doubles. */
+static const char *divide_narrow(const struct loop_spec *spec, const char *body)
+{
+    static const char *const quotients[] = {"floordiv", "mod"};
+    for (int q = 0; q < 2; q++)
+        for (int k = 0; k < spec->operands + spec->scalars; k++)
+            for (int l = 0; l < spec->operands + spec->scalars; l++) {
+                const char *call = text_format("(%s, %s)", side_of(spec, k).name, side_of(spec, l).name);
+                body = text_substitute(body, text_format("m_%s_i32%s", quotients[q], call),
+                                       text_format("m_%s_i16%s", quotients[q], call));
+            }
+    return body;
+}
+
+/* Whether a loop calls a function that is not for narrow integers. */
+static bool calls_wide(const char *body)
+{
+    const char *at = body;
+    while ((at = strstr(at, "m_")) && (strncmp(at, "m_floordiv_i16", 14) == 0 || strncmp(at, "m_mod_i16", 9) == 0))
+        at += 2;
+    return at != NULL;
+}
+
 /* The loops over narrow integers, of values without a call: those vectorise in the width of their
  * elements, as far as compilers can prove that no wider bit counts. Others gain little. */
 static void narrow_loops(struct loop_spec *spec, struct op *op)
@@ -330,7 +354,7 @@ static void narrow_loops(struct loop_spec *spec, struct op *op)
     for (int stored = U8; needed && stored <= I16; stored++) {
         spec->stored = (enum compute)stored;
         const char *body = loop_body(spec, n), *own = compute_ctype(spec->stored);
-        if (!body || strstr(body, "m_"))
+        if (!body || calls_wide(body = divide_narrow(spec, body)))
             continue;
         if (only_chooses(body))
             body = text_substitute(body, "const int32_t ", text_format("const %s ", own));
@@ -501,6 +525,29 @@ static const char INNER[] =
     "$S    *($T *)acc = tree_" LOOP_INDEX "(n, x$A);\n"
     "}\n";
 
+/* Rows are stepped four at a time, so that what was reached is read and written once for them all. */
+static const char ROWS[] =
+    "static void step_over_" LOOP_INDEX
+    "(int64_t n, void *acc, const void *x, int64_t rows, int64_t apart, const union loop_scalar "
+    "*scalars)\n"
+    "{\n"
+    "$S    $T *a = acc;\n"
+    "    const $T *b = x;\n"
+    "    for (; rows >= 4; rows -= 4, b += 4 * apart) {\n"
+    "        const $T *c = b + apart, *d = c + apart, *e = d + apart;\n"
+    "INDEPENDENT\n"
+    "        for (int64_t i = 0; i < n; i++) {\n"
+    "            const $T two = step_" LOOP_INDEX "(step_" LOOP_INDEX "(a[i], b[i]$A), c[i]$A);\n"
+    "            a[i] = step_" LOOP_INDEX "(step_" LOOP_INDEX "(two, d[i]$A), e[i]$A);\n"
+    "        }\n"
+    "    }\n"
+    "    for (; rows; rows--, b += apart) {\n"
+    "INDEPENDENT\n"
+    "        for (int64_t i = 0; i < n; i++)\n"
+    "            a[i] = step_" LOOP_INDEX "(a[i], b[i]$A);\n"
+    "    }\n"
+    "}\n";
+
 static const char OVER[] =
     "static void $W_over_" LOOP_INDEX
     "(int64_t n, void *acc, const void *x, const union loop_scalar *scalars)\n"
@@ -560,8 +607,7 @@ static void reduce_type(const struct table *t, struct op *op, enum compute type)
     /* GCC unrolls 16 rounds, and of those that call a function makes no vectors after. */
     inner = put(inner, "$U", type == F64 && strstr(step, "m_") ? "#pragma GCC unroll 1\n" : "");
     text = text_format("%s%s", text, inner);
-    text = text_format("%s%s", text,
-                       put(put(OVER, "$W", "step"), "$E", "step_" LOOP_INDEX "(a[i], b[i]$A)"));
+    text = text_format("%s%s", text, ROWS);
     text = text_format("%s%s", text,
                        put(put(OVER, "$W", "join"), "$E", "join_" LOOP_INDEX "(a[i], b[i]$A)"));
     if (begin)

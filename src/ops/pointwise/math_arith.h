@@ -330,6 +330,17 @@ M_INLINE int32_t m_mod_i32(int32_t a, int32_t b)
     return a - m_floordiv_i32(a, d) * d;
 }
 
+/* The same of numbers of 16 bits at most, exact in float. */
+M_INLINE int32_t m_floordiv_i16(int32_t a, int32_t b)
+{
+    return (int32_t)m_floor_f32((float)a / (float)b);
+}
+
+M_INLINE int32_t m_mod_i16(int32_t a, int32_t b)
+{
+    return a - m_floordiv_i16(a, b) * b;
+}
+
 M_INLINE int64_t m_floordiv_i64(int64_t a, int64_t b)
 {
     int64_t d = b == -1 ? 1 : b;

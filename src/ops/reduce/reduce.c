@@ -19,6 +19,7 @@
 #include <assert.h>
 #include <string.h>
 
+#include "core/convert.h"
 #include "core/error.h"
 #include "core/lanes.h"
 #include "core/memory.h"
@@ -29,6 +30,7 @@
 enum {
     SEGMENT = 32768, /* elements of a line reduced in one go */
     STAGE = 2048,    /* elements converted at a time */
+    STAGED = 16384,  /* bytes of rows converted at a time */
     ROWS = 64,       /* steps of a column before a join */
     COLUMNS = 512,   /* results side by side */
     TASK = 32768,    /* elements a task of the pool should have */
@@ -62,6 +64,11 @@ struct job {
 };
 
 /* ---- collapsing ---- */
+
+static int64_t least(int64_t a, int64_t b)
+{
+    return a < b ? a : b;
+}
 
 static int collapse(int count, struct dim *dims)
 {
@@ -161,28 +168,65 @@ static void across_task(void *context, int64_t task)
 
 /* ---- down: results side by side ---- */
 
-/* acc[i] = step(acc[i], element i of a row at `at`), or acc[i] = element i where there is no start
- * and this is the first. */
-static void step_row(const struct job *j, int64_t n, const char *at, int64_t stride, char *acc,
-                     bool first)
+/* `rows` rows of n elements, `apart` elements apart, made of the compute type in `stage`, each behind
+ * the other. Where the rows' own elements are apart and those of a column are neighbours, tiles are
+ * turned. */
+static void stage_rows(const struct job *j, int64_t n, const char *at, int64_t rows, int64_t apart,
+                       int64_t stride, char *stage)
 {
-    _Alignas(64) char stage[COLUMNS * COMPUTE_LARGEST];
-    const void *row = at;
-    if (!j->native || stride != 1) {
-        load(j, n, stage, at, stride);
-        row = stage;
+    const int64_t in = (int64_t)j->in, acc = (int64_t)j->acc;
+    const bool turned = apart == 1 && stride != 1;
+    _Alignas(64) char scratch[STAGED];
+    char *to = j->native ? stage : scratch;
+    assert(rows * n * (in > acc ? in : acc) <= STAGED);
+    if (turned)
+        ISA_PICK(convert_kernels)
+            ->transpose[__builtin_ctzll(j->in)](rows, n, to, n * in, at, stride * in);
+    if (turned && !j->native)
+        load(j, rows * n, stage, scratch, 1);
+    for (int64_t r = 0; r < rows && !turned; r++)
+        load(j, n, stage + r * n * acc, at + r * apart * in, stride);
+}
+
+/* acc[i] = step(acc[i], element i of a row) for one row after the other, or acc[i] = element i where
+ * there is no start and this is the first. */
+static void step_rows(const struct job *j, int64_t n, const char *at, int64_t rows, int64_t apart,
+                      int64_t stride, char *acc, bool first)
+{
+    _Alignas(64) char stage[STAGED];
+    const bool staged = !j->native || stride != 1;
+    const int64_t most = STAGED / (n * (int64_t)(j->in > j->acc ? j->in : j->acc));
+    for (int64_t count; rows; rows -= count, at += count * apart * (int64_t)j->in) {
+        count = staged ? least(rows, most) : rows;
+        if (staged)
+            stage_rows(j, n, at, count, apart, stride, stage);
+        const char *row = staged ? stage : at;
+        const int64_t step = staged ? n : apart, copied = first && !j->loops->start;
+        if (copied)
+            memcpy(acc, row, (size_t)n * j->acc);
+        j->loops->outer(n, acc, row + copied * step * (int64_t)j->acc, count - copied, step,
+                        j->scalars);
+        first = false;
     }
-    if (first && !j->loops->start)
-        memcpy(acc, row, (size_t)n * j->acc);
-    else
-        j->loops->outer(n, acc, row, j->scalars);
+}
+
+/* Rows `from` to `end` of the line, `fold` of them as one. */
+static void step_line(const struct job *j, int64_t width, const char *base, int64_t from,
+                      int64_t end, int64_t fold, char *acc)
+{
+    const struct dim *inner = &j->drop[j->reduced - 1];
+    const int64_t stride = j->keep[j->kept - 1].stride;
+    for (int64_t r = from, count; r < end; r += count) {
+        count = least(inner->size - r % inner->size, end - r);
+        step_rows(j, width, base + (size_t)offset_of(j->reduced, j->drop, r) * j->in, count / fold,
+                  inner->stride * fold, stride, acc, r == from);
+    }
 }
 
 /* n results from `result` on, which stand in one innermost kept dim, over one segment. */
 static void down_block(const struct job *j, int64_t result, int64_t n, int64_t segment, char *acc)
 {
     const char *base = j->data + (size_t)offset_of(j->kept, j->keep, result) * j->in;
-    int64_t stride = j->keep[j->kept - 1].stride;
     int64_t from = segment * j->segment_runs, end = from + j->segment_runs;
     _Alignas(64) char part[COLUMNS * COMPUTE_LARGEST], folds[FOLDED * COMPUTE_LARGEST];
     if (end > j->line)
@@ -190,19 +234,17 @@ static void down_block(const struct job *j, int64_t result, int64_t n, int64_t s
     const int64_t fold = end - from < j->fold ? 1 : j->fold, width = n * fold;
     char *sums = fold > 1 ? folds : acc;
     int64_t r = from;
-    while (r + fold <= end) {
+    for (int64_t rows; (rows = least(ROWS, (end - r) / fold)) > 0; r += rows * fold) {
         char *into = r == from ? sums : part;
         if (j->loops->start)
             j->loops->start(width, into, NULL, j->scalars);
-        for (int64_t k = 0; k < ROWS && r + fold <= end; k++, r += fold)
-            step_row(j, width, base + (size_t)offset_of(j->reduced, j->drop, r) * j->in, stride,
-                     into, k == 0);
+        step_line(j, width, base, r, r + rows * fold, fold, into);
         if (into == part)
             j->loops->join(width, sums, part, j->scalars);
     }
     if (r < end) /* the rows that do not make a fold */
-        step_row(j, n * (end - r), base + (size_t)offset_of(j->reduced, j->drop, r) * j->in, stride,
-                 sums, false);
+        step_rows(j, n * (end - r), base + (size_t)offset_of(j->reduced, j->drop, r) * j->in, 1, 0,
+                  1, sums, false);
     for (int64_t half = width / 2; half >= n && fold > 1; half /= 2)
         j->loops->join(half, sums, sums + (size_t)half * j->acc, j->scalars);
     if (fold > 1)
@@ -222,11 +264,6 @@ static void down_task(void *context, int64_t task)
 }
 
 /* ---- planning ---- */
-
-static int64_t least(int64_t a, int64_t b)
-{
-    return a < b ? a : b;
-}
 
 static int64_t ceil_div(int64_t a, int64_t b)
 {
