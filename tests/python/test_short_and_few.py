@@ -84,3 +84,80 @@ def test_each_element_repeated(times):
     for dtype in (torch.float32, torch.int64, torch.uint8):
         x = torch.arange(70).to(dtype)
         assert x.repeat_interleave(times).tolist() == [v for v in range(70) for _ in range(times)]
+
+
+@pytest.mark.parametrize("dtype", [torch.uint8, torch.int16, torch.int32, torch.int64, torch.bfloat16, torch.complex64])
+@pytest.mark.parametrize("line", [1, 2, 3, 5, 8, 11, 16])
+def test_short_lines_are_turned_whole(line, dtype):
+    """Tiles of lines that do not fill a block, up to the end of the memory that they lie in."""
+    for count in (1, 7, 8, 9, 30, 515):
+        whole = torch.arange(count * line) % 13 + 1
+        x = whole.reshape(count, line).to(dtype)
+        rows = whole.reshape(count, line).tolist()
+        assert x.sum(1).to(torch.int64).tolist() == [sum(r) for r in rows]
+        assert x.t().contiguous().to(torch.int64).tolist() == [list(c) for c in zip(*rows)]
+        wide = torch.nn.functional.pad(whole.reshape(count, line), (0, 3)).to(dtype)
+        assert wide[:, :line].sum(1).to(torch.int64).tolist() == [sum(r) for r in rows]
+
+
+def test_windows_are_summed_in_the_order_of_their_copies():
+    x = torch.randn(9, 600)
+    windows = x.unfold(1, 16, 4)
+    copy = torch.empty_strided(windows.shape, (147 * 16, 16, 1)).copy_(windows)
+    assert torch.equal(windows.sum(2), copy.sum(2))
+    one = copy[..., 0].clone()
+    for k in range(1, 16):
+        one += copy[..., k]
+    assert torch.equal(windows.sum(2), one)
+    for dims in ((0, 1), (1,), (0,)):
+        assert torch.allclose(windows.double().sum(dims), windows.sum(dims).double(), atol=1e-3)
+
+
+@pytest.mark.parametrize("dtype", [torch.bool, torch.uint8, torch.int16, torch.int32, torch.int64, torch.float16,
+                                   torch.float32, torch.float64])
+@pytest.mark.parametrize("n", [0, 1, 2, 1024, 1025, 1033, 5000])
+def test_runs_of_equal_neighbours(n, dtype):
+    for most in (2, 100):
+        x = (torch.randint(0, 2 * most, (n,)) // most if most > 2 else torch.randint(0, most, (n,))).to(dtype)
+        values, inverse, counts = torch.unique_consecutive(x, return_inverse=True, return_counts=True)
+        want = []
+        for v in x.tolist():
+            if not want or want[-1][0] != v:
+                want.append([v, 0])
+            want[-1][1] += 1
+        assert values.tolist() == [v for v, _ in want] and counts.tolist() == [c for _, c in want]
+        assert inverse.tolist() == [k for k, (_, c) in enumerate(want) for _ in range(c)]
+    if dtype.is_floating_point and n > 1:
+        x = torch.full((n,), float("nan")).to(dtype)
+        assert len(torch.unique_consecutive(x)) == n
+
+
+@pytest.mark.parametrize("n", [0, 1, 7, 8, 9, 64, 1000])
+def test_places_of_what_is_true(n):
+    for x in (torch.zeros(n), torch.ones(n), (torch.rand(n) > 0.9).float(), (torch.rand(n) > 0.1).float()):
+        want = [i for i, v in enumerate(x.tolist()) if v]
+        assert torch.nonzero(x).flatten().tolist() == want
+        assert torch.nonzero(x, as_tuple=True)[0].tolist() == want
+
+
+@pytest.mark.parametrize("dtype", [torch.uint8, torch.int8, torch.int16, torch.int32])
+def test_quotients_of_narrow_integers(dtype):
+    info = torch.iinfo(dtype)
+    edges = [info.min, info.min + 1, info.max, info.max - 1, -1, 1, 2, 3, 7, 100, -7, -128, 127, 255]
+    divisors = torch.tensor([v for v in edges if info.min <= v <= info.max and v])
+    step = max((info.max - info.min) // 499, 1)
+    dividends = torch.arange(info.min, info.max + 1, step)
+    a, b = dividends[:, None].to(dtype), divisors[None].to(dtype)
+
+    def wrapped(x):
+        return (x - info.min) % (info.max - info.min + 1) + info.min
+
+    rows = [[(p, q) for q in divisors.tolist()] for p in dividends.tolist()]
+    assert (a // b).tolist() == [[wrapped(p // q) for p, q in r] for r in rows]
+    assert (a % b).tolist() == [[p % q for p, q in r] for r in rows]
+    cut = [[(abs(p) // abs(q)) * (1 if (p < 0) == (q < 0) else -1) for p, q in r] for r in rows]
+    assert torch.div(a, b, rounding_mode="trunc").tolist() == [[wrapped(v) for v in r] for r in cut]
+    for q in divisors.tolist():
+        assert (a[:, 0] // q).tolist() == [wrapped(p // q) for p in dividends.tolist()]
+    with pytest.raises(RuntimeError, match="ZeroDivisionError"):
+        a // torch.zeros(3, dtype=dtype)

@@ -12,6 +12,7 @@
 #include "flambeau/ops/index.h"
 #include "flambeau/ops/view.h"
 #include "ops/index/index.h"
+#include "ops/index/places.h"
 #include "ops/op.h"
 #include "ops/place.h"
 #include "ops_kernels.h"
@@ -60,6 +61,14 @@ static void write_positions(const fl_tensor *truth, int64_t count, int64_t *out,
     const int last = truth->ndim - 1;
     const int64_t row = last < 0 ? 0 : truth->sizes[last];
     const uint8_t *byte = tensor_data(truth);
+    if (last == 0 && step == 1) { /* the last place that is true has none behind it to write */
+        int64_t end = row;
+        while (end > 0 && !byte[end - 1])
+            end--;
+        if (end)
+            places_true(end - 1, byte, 0, out), out[count - 1] = end - 1;
+        return;
+    }
     while (left > 0 && row > 0) {
         for (int64_t i = 0; i < row && left > 0; i++) {
             for (int d = 0; d < last; d++)

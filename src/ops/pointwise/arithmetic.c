@@ -65,14 +65,10 @@ static int has_zero(const fl_tensor *t, int dtype)
     if (tensor_is_meta(t))
         return 0;
     fl_tensor *here = tensor_host(t), *narrow = here ? tensor_as(here, dtype) : NULL;
-    fl_tensor *plain = narrow ? tensor_as(narrow, FL_INT64) : NULL;
-    const int64_t *number = plain ? tensor_data(plain) : NULL;
-    bool found = false;
-    for (int64_t i = 0; plain && i < plain->numel; i++)
-        found |= number[i] == 0;
-    int result = plain ? found : -1;
-    tensor_release(plain), tensor_release(narrow), tensor_release(here);
-    return result;
+    fl_tensor *truths = narrow ? tensor_as(narrow, FL_BOOL) : NULL;
+    int found = !truths ? -1 : truths->numel && memchr(tensor_data(truths), 0, (size_t)truths->numel);
+    tensor_release(truths), tensor_release(narrow), tensor_release(here);
+    return found;
 }
 
 /* A divisor of no dim is converted to the dividend's dtype, where it may become 0. */

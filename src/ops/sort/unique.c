@@ -13,6 +13,7 @@
 #include "flambeau/ops/index.h"
 #include "flambeau/ops/view.h"
 #include "ops/forward.h"
+#include "ops/index/places.h"
 #include "ops/op.h"
 #include "ops/sort/keys.h"
 #include "ops_kernels.h"
@@ -158,48 +159,31 @@ static int unique_by_order(struct distinct *u)
     return status;
 }
 
-/* Whether element i, read so, differs from the one before it, for i from 1 on: each new one's place.
- * A bool is read as its truth: its byte may be any. */
-#define RUNS_READ(type, read)                                                                      \
-    for (int64_t i = 1; i < u->n; i++) {                                                           \
-        first[count] = i;                                                                          \
-        count += read(((const type *)data)[i]) != read(((const type *)data)[i - 1]);               \
-    }
-#define RUNS(type) RUNS_READ(type, )
+/* How neighbours are compared. A bool is read as its truth: its byte may be any. */
+static enum places_of compared_as(int dtype)
+{
+    if (dtype == FL_BOOL)
+        return PLACES_TRUTH;
+    if (dtype_is_floating(dtype))
+        return dtype == FL_FLOAT32 ? PLACES_F32 : PLACES_F64;
+    return PLACES_1 + (enum places_of)__builtin_ctzll(dtype_size(dtype));
+}
 
 static int unique_neighbours(struct distinct *u)
 {
-    const void *data = tensor_data(u->from);
-    fl_tensor *wide = NULL;
+    enum { BLOCK = 1024 };
+    const fl_tensor *from = u->from;
+    if (dtype_is_narrow(from->dtype) && !(from = op_adopt(tensor_as(from, FL_FLOAT32))))
+        return -1;
+    const char *data = tensor_data(from);
+    const enum places_of kind = compared_as(from->dtype);
     int64_t *first = u->first, count = u->n > 0;
+    uint8_t differs[BLOCK];
     first[0] = 0;
-    if (dtype_is_narrow(u->from->dtype)) {
-        if (!(wide = op_adopt(tensor_as(u->from, FL_FLOAT32))))
-            return -1;
-        data = tensor_data(wide);
-        RUNS(float)
-    } else if (u->from->dtype == FL_BOOL) {
-        RUNS_READ(uint8_t, !)
-    } else if (dtype_is_floating(u->from->dtype)) {
-        if (u->from->dtype == FL_FLOAT32)
-            RUNS(float)
-        else
-            RUNS(double)
-    } else {
-        switch (dtype_size(u->from->dtype)) {
-        case 1:
-            RUNS(uint8_t)
-            break;
-        case 2:
-            RUNS(uint16_t)
-            break;
-        case 4:
-            RUNS(uint32_t)
-            break;
-        default:
-            RUNS(uint64_t)
-            break;
-        }
+    for (int64_t at = 1, m; at < u->n; at += m) {
+        m = u->n - at < BLOCK ? u->n - at : BLOCK;
+        ISA_PICK(places_kernels)->differ[kind](m, data + (size_t)at * dtype_size(from->dtype), differs);
+        count += places_true(m, differs, at, first + count);
     }
     u->count = count;
     if (take_runs(u, NULL))
