@@ -272,8 +272,8 @@ ROW_TYPES(half_row_8, uint64_t, 4)
         _Pragma("GCC unroll 8") for (int i = 0; i < side; i++) v[i] =                              \
             *(const row##_loose *)(from + i * from_stride);                                        \
         EXCHANGE_##side(row);                                                                      \
-        _Pragma("GCC unroll 8") for (int i = 0; i < side; i++) if (i < kept)                       \
-            *(row##_loose *)(to + i * to_stride) = v[i];                                           \
+        _Pragma("GCC unroll 8") for (int i = 0; i < side; i++) if (i < kept) *                     \
+            (row##_loose *)(to + i * to_stride) = v[i];                                            \
     }
 
 BLOCK(block_2, row_2, 8)
@@ -311,9 +311,8 @@ enum { SIDE = 8 };
                 block(t + r * to_stride + c * size, to_stride, f + c * from_stride + r * size,     \
                       from_stride, SIDE);                                                          \
             if (c < columns)                                                                       \
-                c = columns - SIDE,                                                                \
-                block(t + r * to_stride + c * size, to_stride, f + c * from_stride + r * size,     \
-                      from_stride, SIDE);                                                          \
+                c = columns - SIDE, block(t + r * to_stride + c * size, to_stride,                 \
+                                          f + c * from_stride + r * size, from_stride, SIDE);      \
         }                                                                                          \
         const int64_t beyond = (r + SIDE - rows) * size;                                           \
         int64_t c = 0;                                                                             \

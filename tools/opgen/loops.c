@@ -328,7 +328,8 @@ static const char *divide_narrow(const struct loop_spec *spec, const char *body)
     for (int q = 0; q < 2; q++)
         for (int k = 0; k < spec->operands + spec->scalars; k++)
             for (int l = 0; l < spec->operands + spec->scalars; l++) {
-                const char *call = text_format("(%s, %s)", side_of(spec, k).name, side_of(spec, l).name);
+                const char *call =
+                    text_format("(%s, %s)", side_of(spec, k).name, side_of(spec, l).name);
                 body = text_substitute(body, text_format("m_%s_i32%s", quotients[q], call),
                                        text_format("m_%s_i16%s", quotients[q], call));
             }
@@ -339,7 +340,8 @@ static const char *divide_narrow(const struct loop_spec *spec, const char *body)
 static bool calls_wide(const char *body)
 {
     const char *at = body;
-    while ((at = strstr(at, "m_")) && (strncmp(at, "m_floordiv_i16", 14) == 0 || strncmp(at, "m_mod_i16", 9) == 0))
+    while ((at = strstr(at, "m_")) &&
+           (strncmp(at, "m_floordiv_i16", 14) == 0 || strncmp(at, "m_mod_i16", 9) == 0))
         at += 2;
     return at != NULL;
 }

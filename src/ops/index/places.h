@@ -8,7 +8,16 @@
 
 /* How elements are compared: as bits of so many bytes, as floats (a NaN differs from itself), or by
  * their truth. */
-enum places_of { PLACES_1, PLACES_2, PLACES_4, PLACES_8, PLACES_F32, PLACES_F64, PLACES_TRUTH, PLACES_KINDS };
+enum places_of {
+    PLACES_1,
+    PLACES_2,
+    PLACES_4,
+    PLACES_8,
+    PLACES_F32,
+    PLACES_F64,
+    PLACES_TRUTH,
+    PLACES_KINDS
+};
 
 struct places_kernels {
     /* differs[i] = whether x[i] is not x[i - 1], for i from 0 to n. */

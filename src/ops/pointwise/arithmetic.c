@@ -66,7 +66,8 @@ static int has_zero(const fl_tensor *t, int dtype)
         return 0;
     fl_tensor *here = tensor_host(t), *narrow = here ? tensor_as(here, dtype) : NULL;
     fl_tensor *truths = narrow ? tensor_as(narrow, FL_BOOL) : NULL;
-    int found = !truths ? -1 : truths->numel && memchr(tensor_data(truths), 0, (size_t)truths->numel);
+    int found =
+        !truths ? -1 : truths->numel && memchr(tensor_data(truths), 0, (size_t)truths->numel);
     tensor_release(truths), tensor_release(narrow), tensor_release(here);
     return found;
 }

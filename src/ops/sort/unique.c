@@ -182,7 +182,8 @@ static int unique_neighbours(struct distinct *u)
     first[0] = 0;
     for (int64_t at = 1, m; at < u->n; at += m) {
         m = u->n - at < BLOCK ? u->n - at : BLOCK;
-        ISA_PICK(places_kernels)->differ[kind](m, data + (size_t)at * dtype_size(from->dtype), differs);
+        ISA_PICK(places_kernels)
+            ->differ[kind](m, data + (size_t)at * dtype_size(from->dtype), differs);
         count += places_true(m, differs, at, first + count);
     }
     u->count = count;
