@@ -161,3 +161,18 @@ def test_quotients_of_narrow_integers(dtype):
         assert (a[:, 0] // q).tolist() == [wrapped(p // q) for p in dividends.tolist()]
     with pytest.raises(RuntimeError, match="ZeroDivisionError"):
         a // torch.zeros(3, dtype=dtype)
+
+
+@pytest.mark.parametrize("descending", [False, True])
+@pytest.mark.parametrize("numbers", [1, 2, 3, 60, 200, 1000])
+@pytest.mark.parametrize("n", [2047, 2048, 2049, 2050, 2051, 9001])
+def test_counted_sorts_are_stable(n, numbers, descending):
+    """Numbers few beside the line are counted, in four parts of it."""
+    for dtype in (torch.uint8, torch.int8, torch.int64, torch.bool):
+        if numbers > {torch.uint8: 256, torch.int8: 128, torch.bool: 2}.get(dtype, numbers):
+            continue
+        x = torch.randint(0, numbers, (n,)) - (numbers // 2 if dtype in (torch.int8, torch.int64) else 0)
+        values, places = x.to(dtype).sort(descending=descending, stable=True)
+        order = sorted(range(n), key=lambda i, v=x.tolist(): -v[i] if descending else v[i])
+        assert places.tolist() == order
+        assert values.tolist() == x.to(dtype)[places].tolist()

@@ -137,42 +137,99 @@ static void place_two(const struct line *from, int64_t least, const int64_t *pla
     }
 }
 
+/* A line is counted and placed in PARTS of it side by side, each with a table of its own, so that equal
+ * neighbours do not wait for one another; the last has what is left over too. */
+enum { PARTS = 4, FEW_NUMBERS = 64 };
+
+/* m elements from `at` on of each of `together` parts from `first` on. */
+static inline __attribute__((always_inline)) void read_parts(const struct line *l, int first,
+                                                             int together, int64_t at, int64_t m,
+                                                             int64_t block[][BLOCK])
+{
+    for (int p = first; p < first + together; p++)
+        convert_elements(m, block[p], FL_INT64, 8, l->data + (p * (l->n / PARTS) + at) * l->stride,
+                         l->dtype, l->stride);
+}
+
+static void count_parts(const struct line *from, int64_t least, int64_t *table, int64_t span)
+{
+    int64_t block[PARTS][BLOCK];
+    const int64_t length = from->n / PARTS;
+    for (int64_t at = 0, m; at < length; at += m) {
+        m = length - at < BLOCK ? length - at : BLOCK;
+        read_parts(from, 0, PARTS, at, m, block);
+        for (int64_t k = 0; k < m; k++)
+            for (int p = 0; p < PARTS; p++)
+                table[p * span + block[p][k] - least]++;
+    }
+    for (int64_t k = 0, m = read_integers(from, PARTS * length, block[0]); k < m; k++)
+        table[(PARTS - 1) * span + block[0][k] - least]++;
+}
+
+/* Positions of the elements, each to the next place of its number in its part's table. */
+static inline __attribute__((always_inline)) void place_parts(const struct line *from,
+                                                              int64_t least, int64_t *table,
+                                                              int64_t span, int together,
+                                                              const struct line *positions)
+{
+    int64_t block[PARTS][BLOCK];
+    const int64_t length = from->n / PARTS;
+    for (int first = 0; first < PARTS; first += together)
+        for (int64_t at = 0, m; at < length; at += m) {
+            m = length - at < BLOCK ? length - at : BLOCK;
+            read_parts(from, first, together, at, m, block);
+            for (int64_t k = 0; k < m; k++)
+                for (int p = first; p < first + together; p++) {
+                    const int64_t place = table[p * span + block[p][k] - least]++;
+                    memcpy(positions->data + place * positions->stride,
+                           &(int64_t){p * length + at + k}, sizeof(int64_t));
+                }
+        }
+    for (int64_t k = 0, m = read_integers(from, PARTS * length, block[0]); k < m; k++) {
+        const int64_t place = table[(PARTS - 1) * span + block[0][k] - least]++;
+        memcpy(positions->data + place * positions->stride, &(int64_t){PARTS * length + k},
+               sizeof(int64_t));
+    }
+}
+
+/* What a line of bytes spans at most, where that is little beside its length; else what it does span. */
+static bool span_of(const struct line *l, int64_t *least, int64_t *greatest)
+{
+    const uint64_t most = (uint64_t)l->n / 8;
+    if (dtype_size(l->dtype) > 1 || most < 256)
+        return keys_span(l, most, least, greatest);
+    *least = l->dtype == FL_INT8 ? INT8_MIN : 0;
+    *greatest = *least + 255;
+    return true;
+}
+
 bool keys_count(const struct line *from, bool descending, const struct line *values,
                 const struct line *positions, struct pair *room)
 {
-    int64_t least, greatest, block[BLOCK], next = 0;
-    int64_t *place = (int64_t *)(void *)room;
-    if (!keys_span(from, (uint64_t)from->n / 8, &least, &greatest))
+    int64_t least, greatest, next = 0, low = -1, high = -1;
+    int64_t *table = (int64_t *)(void *)room;
+    if (!span_of(from, &least, &greatest))
         return false;
     const int64_t span = greatest - least + 1;
-    memset(place, 0, sizeof *place * (size_t)span);
-    for (int64_t at = 0, n; at < from->n; at += n) {
-        n = read_integers(from, at, block);
-        int64_t ones = 0;
-        for (int64_t k = 0; span == 2 && k < n; k++)
-            ones += block[k] - least;
-        for (int64_t k = 0; span != 2 && k < n; k++)
-            place[block[k] - least]++;
-        if (span == 2)
-            place[0] += n - ones, place[1] += ones;
-    }
+    memset(table, 0, PARTS * sizeof *table * (size_t)span);
+    count_parts(from, least, table, span);
     for (int64_t i = 0; i < span; i++) {
-        const int64_t v = descending ? span - 1 - i : i, count = place[v], number = least + v;
-        if (count)
-            convert_elements(count, values->data + next * values->stride, values->dtype,
-                             values->stride, &number, FL_INT64, 0);
-        place[v] = next, next += count;
-    }
-    if (span == 2) {
-        place_two(from, least, place, positions);
-        return true;
-    }
-    for (int64_t at = 0, n; at < from->n; at += n) {
-        n = read_integers(from, at, block);
-        for (int64_t k = 0; k < n; k++) {
-            char *to = positions->data + place[block[k] - least]++ * positions->stride;
-            memcpy(to, &(int64_t){at + k}, sizeof(int64_t));
+        const int64_t v = descending ? span - 1 - i : i, begin = next, number = least + v;
+        for (int p = 0; p < PARTS; p++) {
+            const int64_t count = table[p * span + v];
+            table[p * span + v] = next, next += count;
         }
+        if (next == begin)
+            continue;
+        convert_elements(next - begin, values->data + begin * values->stride, values->dtype,
+                         values->stride, &number, FL_INT64, 0);
+        low = low < 0 || v < low ? v : low, high = v > high ? v : high;
     }
+    if (high - low == 1)
+        place_two(from, least + low, table + low, positions);
+    else if (high - low < FEW_NUMBERS)
+        place_parts(from, least, table, span, PARTS, positions);
+    else
+        place_parts(from, least, table, span, 1, positions);
     return true;
 }
