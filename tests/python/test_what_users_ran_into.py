@@ -126,6 +126,18 @@ def test_nextafter_of_halves():
     assert torch.nextafter(torch.ones(2, 1).half(), torch.zeros(3).half()).shape == (2, 3)
 
 
+def test_frexp_of_all_sizes():
+    for dtype, least in ((torch.float64, 5e-324), (torch.float32, 2.0 ** -149), (torch.float16, 2.0 ** -24)):
+        info = torch.finfo(dtype)
+        edges = [0.0, -0.0, least, -3 * least, info.tiny, -info.tiny, info.max, -info.max, 1.0, -0.1, 1e-3, 77.0]
+        for x in torch.tensor(edges, dtype=dtype).tolist():
+            mantissa, exponent = torch.frexp(torch.tensor([x], dtype=dtype))
+            assert (mantissa.item(), exponent.item()) == math.frexp(x)
+            assert math.copysign(1, mantissa.item()) == math.copysign(1, x)
+    mantissa, exponent = torch.frexp(torch.tensor([inf, -inf, float("nan")]))
+    assert mantissa.tolist()[:2] == [inf, -inf] and mantissa[2] != mantissa[2] and exponent.tolist() == [0, 0, 0]
+
+
 def test_frexp():
     mantissa, exponent = torch.frexp(torch.tensor([0.5, 8.0, 0.0, -3.0, inf]))
     assert mantissa.tolist() == [0.5, 0.5, 0.0, -0.75, inf]

@@ -183,6 +183,21 @@ int frexp_shape(fl_tensor *self, struct op_shape *y)
     return 0;
 }
 
+/* As frexp of the C library, of which no element waits for another's branch. */
+static inline double split(double x, int32_t *power)
+{
+    const uint64_t field = UINT64_C(0x7ff) << 52;
+    uint64_t bits;
+    memcpy(&bits, &x, sizeof bits);
+    const bool tiny = (bits & field) == 0, whole = (bits & field) == field || x == 0;
+    double scaled = tiny ? x * 0x1p54 : x;
+    memcpy(&bits, &scaled, sizeof bits);
+    *power = whole ? 0 : (int32_t)((bits & field) >> 52) - 1022 - (tiny ? 54 : 0);
+    bits = (bits & ~field) | UINT64_C(1022) << 52;
+    memcpy(&scaled, &bits, sizeof bits);
+    return whole ? x : scaled;
+}
+
 int frexp_cpu(fl_tensor *self, fl_tensor *mantissa, fl_tensor *exponent)
 {
     assert(exponent->dtype == FL_INT32 && mantissa->numel == self->numel);
@@ -191,11 +206,10 @@ int frexp_cpu(fl_tensor *self, fl_tensor *mantissa, fl_tensor *exponent)
               *e = tensor_new(self->ndim, self->sizes, FL_INT32);
     int status = x && m && e ? 0 : -1;
     const double *from = status == 0 ? tensor_data(x) : NULL;
-    for (int64_t i = 0; status == 0 && i < x->numel; i++) {
-        int power = 0;
-        ((double *)tensor_data(m))[i] = isfinite(from[i]) ? frexp(from[i], &power) : from[i];
-        ((int32_t *)tensor_data(e))[i] = power;
-    }
+    double *fraction = status == 0 ? tensor_data(m) : NULL;
+    int32_t *power = status == 0 ? tensor_data(e) : NULL;
+    for (int64_t i = 0; status == 0 && i < x->numel; i++)
+        fraction[i] = split(from[i], &power[i]);
     if (status == 0)
         status = tensor_copy(mantissa, m) || tensor_copy(exponent, e) ? -1 : 0;
     tensor_release(x), tensor_release(m), tensor_release(e);

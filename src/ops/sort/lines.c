@@ -54,17 +54,17 @@ static int check_counted(const fl_tensor *self, const fl_tensor *weights, int64_
                          "weights should be 1-d and have the same length as input");
     struct lines l = lines_of(self, 0);
     struct line line = line_at(&l, 0);
-    int64_t block[512], least = 0, most = minlength - 1;
+    int64_t block[512], signs = 0, most = minlength - 1;
     for (int64_t i = 0, n; i < self->numel; i += n) {
         n = self->numel - i < 512 ? self->numel - i : 512;
         convert_elements(n, block, FL_INT64, 8, line.data + i * line.stride, line.dtype,
                          line.stride);
-        for (int64_t k = 0; k < n; k++) {
-            least = block[k] < least ? block[k] : least;
+        for (int64_t k = 0; k < n; k++)
+            signs |= block[k];
+        for (int64_t k = 0; k < n; k++)
             most = block[k] > most ? block[k] : most;
-        }
     }
-    if (least < 0)
+    if (signs < 0)
         return error_set(FL_RUNTIME_ERROR,
                          "bincount only supports 1-d non-negative integral inputs.");
     *length = most + 1;
