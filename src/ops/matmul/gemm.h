@@ -116,6 +116,31 @@ struct gemm_block {
  * transposed A. */
 enum { GEMM_PACKED_GROUPS = 8 };
 
+/* m rows cut into groups that differ by one row at most: group i is rows m * i / groups to
+ * m * (i + 1) / groups - 1. Stepping from one to the next needs no division. */
+struct gemm_group {
+    int64_t i, row, end;
+    int64_t groups, each, extra, rest; /* rest: the remainder of m * (i + 1) / groups */
+};
+
+static inline void gemm_next_group(struct gemm_group *g)
+{
+    g->i++;
+    g->row = g->end;
+    g->end += g->each;
+    g->rest += g->extra;
+    if (g->rest >= g->groups)
+        g->end++, g->rest -= g->groups;
+}
+
+static inline struct gemm_group gemm_first_group(int64_t m, int64_t groups)
+{
+    struct gemm_group g = {.i = -1, .groups = groups, .each = m / groups};
+    g.extra = m - g.each * groups;
+    gemm_next_group(&g);
+    return g;
+}
+
 struct gemm_kernels {
     int rows, cols; /* of the largest tile */
     int lanes;      /* of a vector */

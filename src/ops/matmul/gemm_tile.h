@@ -320,14 +320,15 @@ INLINE void NAME(pack_near)(const real *a, int64_t a_col, const int64_t *row, co
     }
 }
 
-/* Groups first to end - 1 of `groups` of A's m rows, one after the other at dst, depth * PANEL
- * apart. Where rows are neighbours all groups advance along k together. */
-static void NAME(pack_groups)(const struct gemm_block *g, const real *a, int64_t first, int64_t end,
-                              int64_t groups, int64_t depth, real *dst)
+/* Groups at.i to end - 1 of A's m rows, one after the other at dst, depth * PANEL apart. Where rows
+ * are neighbours all groups advance along k together. */
+static void NAME(pack_groups)(const struct gemm_block *g, const real *a, struct gemm_group at,
+                              int64_t end, int64_t depth, real *dst)
 {
-    int64_t row[GEMM_PACKED_GROUPS + 1];
-    for (int64_t q = first; q <= end; q++)
-        row[q - first] = g->m * q / groups;
+    int64_t row[GEMM_PACKED_GROUPS + 1] = {at.row};
+    const int64_t first = at.i;
+    for (; at.i < end; gemm_next_group(&at))
+        row[at.i - first + 1] = at.end;
     const int64_t count = end - first;
     if (g->a_row != 1) {
         for (int64_t q = 0; q < count; q++)
@@ -547,10 +548,85 @@ static void NAME(pack)(const struct gemm_block *g, void *dst)
     }
 }
 
+/* A stretch of k of a block: where its A and B begin, and B's panels from first_packed on. */
+struct NAME(stretch)
+{
+    const struct gemm_block *g;
+    const real *a, *b, *packed_b;
+    int64_t panels, first_packed, pitch; /* elements from one packed panel to the next */
+    int64_t groups, held;                /* of rows; held: as many as are packed at a time */
+    bool last;
+};
+
+/* The tile's columns are those of panel p. */
+INLINE void NAME(place_panel)(struct gemm_tile *t, const struct NAME(stretch) * s, int64_t p)
+{
+    const struct gemm_block *g = s->g;
+    const int64_t col = p * TILE_COLS;
+    const bool packed = p >= s->first_packed;
+    t->nr = (int)(g->n - col < TILE_COLS ? g->n - col : TILE_COLS);
+    t->b = packed ? s->packed_b + (p - s->first_packed) * s->pitch : s->b + col;
+    t->b_step = packed ? TILE_COLS : g->b_row;
+    t->bias_n = s->last && g->bias_n ? (const real *)g->bias_n + col : NULL;
+}
+
+/* Its rows are those of a group; A lies as it is, or packed at `packed`. */
+INLINE void NAME(place_group)(struct gemm_tile *t, const struct NAME(stretch) * s,
+                              const struct gemm_group *at, const real *packed)
+{
+    const struct gemm_block *g = s->g;
+    t->mr = (int)(at->end - at->row);
+    t->a = packed ? packed : s->a + at->row * g->a_row;
+    t->a_row = packed ? 1 : g->a_row;
+    t->a_step = packed ? PANEL : g->a_col;
+    t->bias_m = s->last && g->bias_m ? (const real *)g->bias_m + at->row : NULL;
+}
+
+INLINE void NAME(run_tile)(struct gemm_tile *t, const struct gemm_block *g, int64_t row, int64_t p)
+{
+    t->c = (real *)g->c + row * g->c_row + p * TILE_COLS * g->c_col;
+    NAME(tile)(t);
+}
+
+/* Each panel of B stays and the rows of A, which are few, pass: B is read once. */
+static void NAME(rows_past_panels)(const struct NAME(stretch) * s, struct gemm_tile *t)
+{
+    const struct gemm_group first = gemm_first_group(s->g->m, s->groups);
+    for (int64_t p = 0; p < s->panels; p++) {
+        NAME(place_panel)(t, s, p);
+        for (struct gemm_group at = first; at.i < s->groups; gemm_next_group(&at)) {
+            NAME(place_group)(t, s, &at, NULL);
+            NAME(run_tile)(t, s->g, at.row, p);
+        }
+    }
+}
+
+/* Each group of rows of A stays in the first cache, packed (with those of a few groups more) where
+ * that is wanted, and the panels of B pass it from the second. */
+static void NAME(panels_past_rows)(const struct NAME(stretch) * s, struct gemm_tile *t)
+{
+    const struct gemm_block *g = s->g;
+    real *packed = NULL;
+    int64_t packed_end = 0; /* the first group that was not packed yet */
+    for (struct gemm_group at = gemm_first_group(g->m, s->groups); at.i < s->groups;
+         gemm_next_group(&at)) {
+        if (g->pack_a && at.i == packed_end) {
+            packed = g->scratch;
+            packed_end = at.i + s->held < s->groups ? at.i + s->held : s->groups;
+            NAME(pack_groups)(g, s->a, at, packed_end, t->depth, packed);
+        } else if (g->pack_a) {
+            packed += t->depth * PANEL;
+        }
+        NAME(place_group)(t, s, &at, packed);
+        for (int64_t p = 0; p < s->panels; p++) {
+            NAME(place_panel)(t, s, p);
+            NAME(run_tile)(t, g, at.row, p);
+        }
+    }
+}
+
 /* For each stretch of k: packs B where that is wanted (always a last panel that is not full), then
- * for each group of rows packs its panel of A (with those of a few groups more), which stays in the
- * first cache, and streams the panels of B past it from the second. Where B came packed, rows are few: each panel of B stays and
- * the rows pass, so that B is read once. */
+ * runs the tiles. */
 static void NAME(block)(const struct gemm_block *g)
 {
     int64_t stretches, stretch = NAME(stretch_of)(g->k, g->max_depth, &stretches);
@@ -560,51 +636,35 @@ static void NAME(block)(const struct gemm_block *g)
         NAME(few_rows_block)(g, stretch, stretches);
         return;
     }
-    const int64_t panels = (g->n + TILE_COLS - 1) / TILE_COLS;
-    const int64_t groups = (g->m + TILE_ROWS - 1) / TILE_ROWS;
     const bool all_packed = g->packed_b || g->pack_b || g->b_col != 1;
-    const int64_t first_packed = all_packed ? 0 : g->n / TILE_COLS;
-    const bool by_panels = g->packed_b && !g->pack_a && g->m <= FEW_GROUPS * TILE_ROWS;
-    const int64_t outer = by_panels ? panels : groups, inner = by_panels ? groups : panels;
-    const int64_t held = groups < GEMM_PACKED_GROUPS ? groups : GEMM_PACKED_GROUPS;
-    real *packed_a = g->scratch, *room = packed_a + (g->pack_a ? held * stretch * PANEL : 0);
+    struct NAME(stretch) at = {.g = g,
+                               .panels = (g->n + TILE_COLS - 1) / TILE_COLS,
+                               .first_packed = all_packed ? 0 : g->n / TILE_COLS,
+                               .pitch = stretch * TILE_COLS,
+                               .groups = (g->m + TILE_ROWS - 1) / TILE_ROWS};
+    at.held = at.groups < GEMM_PACKED_GROUPS ? at.groups : GEMM_PACKED_GROUPS;
+    real *room = (real *)g->scratch + (g->pack_a ? at.held * stretch * PANEL : 0);
 
     for (int64_t s = 0; s < stretches; s++) {
         const int64_t k0 = s * stretch;
-        const bool last = s == stretches - 1;
+        at.last = s == stretches - 1;
+        at.a = (const real *)g->a + k0 * g->a_col;
+        at.b = (const real *)g->b + k0 * g->b_row;
         struct gemm_tile t = {.batch = 1,
-                              .depth = last ? g->k - k0 : stretch,
+                              .depth = at.last ? g->k - k0 : stretch,
                               .c_row = g->c_row,
                               .c_col = g->c_col,
                               .accumulate = g->accumulate || s > 0,
-                              .relu = last && g->relu};
-        const real *a = (const real *)g->a + k0 * g->a_col;
-        const real *b = (const real *)g->b + k0 * g->b_row, *packed_b = room;
+                              .relu = at.last && g->relu};
+        at.packed_b = room;
         if (g->packed_b)
-            packed_b = (const real *)g->packed_b + k0 * panels * TILE_COLS;
+            at.packed_b = (const real *)g->packed_b + k0 * at.panels * TILE_COLS;
         else
-            NAME(pack_stretch)(g, k0, t.depth, stretch, first_packed, room);
-        for (int64_t q = 0; q < outer; q++) {
-            for (int64_t r = 0; r < inner; r++) {
-                const int64_t i = by_panels ? r : q, p = by_panels ? q : r;
-                const int64_t row = g->m * i / groups, col = p * TILE_COLS;
-                t.mr = (int)(g->m * (i + 1) / groups - row);
-                t.bias_m = last && g->bias_m ? (const real *)g->bias_m + row : NULL;
-                t.a = g->pack_a ? packed_a + i % held * t.depth * PANEL : a + row * g->a_row;
-                t.a_row = g->pack_a ? 1 : g->a_row;
-                t.a_step = g->pack_a ? PANEL : g->a_col;
-                if (g->pack_a && r == 0 && i % held == 0)
-                    NAME(pack_groups)(g, a, i, i + held < groups ? i + held : groups, groups,
-                                      t.depth, packed_a);
-                t.nr = (int)(g->n - col < TILE_COLS ? g->n - col : TILE_COLS);
-                t.b = p < first_packed ? b + col
-                                       : packed_b + (p - first_packed) * stretch * TILE_COLS;
-                t.b_step = p < first_packed ? g->b_row : TILE_COLS;
-                t.c = (real *)g->c + row * g->c_row + col * g->c_col;
-                t.bias_n = last && g->bias_n ? (const real *)g->bias_n + col : NULL;
-                NAME(tile)(&t);
-            }
-        }
+            NAME(pack_stretch)(g, k0, t.depth, stretch, at.first_packed, room);
+        if (g->packed_b && !g->pack_a && g->m <= FEW_GROUPS * TILE_ROWS)
+            NAME(rows_past_panels)(&at, &t);
+        else
+            NAME(panels_past_rows)(&at, &t);
     }
 }
 

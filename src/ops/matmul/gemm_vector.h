@@ -311,6 +311,28 @@ INLINE void NAME(transpose)(vec v[LANES])
 }
 #endif
 
+/* A block of transpose_copy that is not whole: height rows of width elements, neither more than
+ * LANES. `exact` as there. */
+static __attribute__((unused, noinline)) void NAME(transpose_edge)(const real *src, int64_t src_row,
+                                                                   int height, int width, real *dst,
+                                                                   int64_t dst_row, int exact)
+{
+    vec v[LANES];
+#pragma GCC unroll 16
+    for (int r = 0; r < LANES; r++)
+        v[r] = NAME(load_first)(src + (r < height ? r : 0) * src_row, width);
+    NAME(transpose)(v);
+#pragma GCC unroll 16
+    for (int r = 0; r < LANES; r++) {
+        if (r >= width)
+            break;
+        if (exact && height < LANES)
+            NAME(store_first)(dst + r * dst_row, v[r], height);
+        else
+            NAME(store)(dst + r * dst_row, v[r]);
+    }
+}
+
 /* dst[j * dst_row + i] = src[i * src_row + j] for i < rows, j < cols: rows of src become columns.
  * Unless `exact`, dst rows are written in whole vectors; what stands in them past `rows` is some
  * element of src. */
@@ -320,37 +342,22 @@ static __attribute__((unused)) void NAME(transpose_copy)(const real *src, int64_
 {
     for (int64_t i = 0; i < rows; i += LANES) {
         const int height = rows - i < LANES ? (int)(rows - i) : LANES;
-        const int partial = exact && height < LANES;
         for (int64_t j = 0; j < cols; j += LANES) {
             const int width = cols - j < LANES ? (int)(cols - j) : LANES;
             const real *s = src + i * src_row + j;
             real *d = dst + j * dst_row + i;
+            if (height < LANES || width < LANES) {
+                NAME(transpose_edge)(s, src_row, height, width, d, dst_row, exact);
+                continue;
+            }
             vec v[LANES];
-            if (width == LANES) {
 #pragma GCC unroll 16
-                for (int r = 0; r < LANES; r++)
-                    v[r] = NAME(load)(s + (r < height ? r : 0) * src_row);
-            } else {
-#pragma GCC unroll 16
-                for (int r = 0; r < LANES; r++)
-                    v[r] = NAME(load_first)(s + (r < height ? r : 0) * src_row, width);
-            }
+            for (int r = 0; r < LANES; r++, s += src_row)
+                v[r] = NAME(load)(s);
             NAME(transpose)(v);
-            if (width == LANES && !partial) {
 #pragma GCC unroll 16
-                for (int r = 0; r < LANES; r++)
-                    NAME(store)(d + r * dst_row, v[r]);
-            } else {
-#pragma GCC unroll 16
-                for (int r = 0; r < LANES; r++) {
-                    if (r >= width)
-                        break;
-                    if (partial)
-                        NAME(store_first)(d + r * dst_row, v[r], height);
-                    else
-                        NAME(store)(d + r * dst_row, v[r]);
-                }
-            }
+            for (int r = 0; r < LANES; r++, d += dst_row)
+                NAME(store)(d, v[r]);
         }
     }
 }

@@ -51,8 +51,6 @@ struct job {
     enum compute compute;
     size_t in, acc; /* bytes of an element and of an accumulator */
     bool native;    /* elements are of the compute type */
-    int kept, reduced;
-    struct dim keep[TENSOR_MAX_DIMS], drop[TENSOR_MAX_DIMS]; /* outermost first */
     int64_t results, line;
     int64_t runs, run; /* line = runs * run: run is the innermost dropped dim */
     int64_t segments, segment_runs,
@@ -61,6 +59,8 @@ struct job {
     int64_t per_task; /* results a task does */
     int64_t columns;  /* down: results side by side: the innermost kept dim, or 1 */
     int64_t fold;     /* down: rows stepped as one */
+    int kept, reduced;
+    struct dim keep[TENSOR_MAX_DIMS], drop[TENSOR_MAX_DIMS]; /* outermost first */
 };
 
 /* ---- collapsing ---- */
@@ -448,6 +448,7 @@ static void set_up(struct job *j, const fl_tensor *t, uint64_t mask)
     j->acc = compute_size(j->compute);
     j->native = t->dtype == compute_dtype(j->compute);
     j->results = j->line = 1;
+    j->kept = j->reduced = 0;
     for (int d = 0; d < t->ndim; d++) {
         struct dim dim = {t->sizes[d], t->strides[d]};
         if (mask >> d & 1)
@@ -531,8 +532,9 @@ int reduce_call(const fl_op *f, const fl_value *args, fl_tensor *to, fl_value *r
     }
     reduce_shape(t, mask, keepdim, &ndim, sizes);
     union loop_scalar scalars[4];
-    struct job job = {.compute = compute_of(f->result_dtype == RESULT_BOOL ? t->dtype : dtype),
-                      .scalars = scalars};
+    struct job job; /* of two kilobytes, nearly all of them room for dims: set_up fills it in */
+    job.compute = compute_of(f->result_dtype == RESULT_BOOL ? t->dtype : dtype);
+    job.scalars = scalars;
     if (job.compute == COMPUTE_I32 && !r->loops[job.compute])
         job.compute = COMPUTE_I64; /* a sum asked for in few bits: the low ones of the whole */
     if (!r->loops[job.compute]) {
