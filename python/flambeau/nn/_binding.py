@@ -23,12 +23,13 @@ def _text(function):
     return f"{function.__name__}({', '.join(names)})\n--\n\n{function.__doc__}"
 
 
-def _quick(positional, *names):
+def _quick(positional, *names, alike=False):
     """Marks a function whose calls with at most `positional` positional arguments and none of the
-    keywords `names` mean the same to the operator of its name."""
+    keywords `names` mean the same to the operator of its name; with `alike`, where the first two
+    arguments are plain tensors of one size."""
     def mark(function):
         fast = getattr(_nn, function.__name__, None) or getattr(_C, function.__name__, None)
         if fast is None:
             return function
-        return _C.shortcut(function, fast, positional, names, _text(function))
+        return _C.shortcut(function, fast, positional, names, _text(function), alike)
     return mark

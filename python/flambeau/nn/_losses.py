@@ -8,7 +8,7 @@ import flambeau
 from flambeau import _C
 from flambeau._hint import hint
 from flambeau.nn import _reduction
-from flambeau.nn._binding import _nn
+from flambeau.nn._binding import _nn, _quick
 
 _REDUCE = "size_average reduce reduction"
 _SIGNATURES = {
@@ -142,6 +142,7 @@ def _ask(function, input, target, **options):
     return _C._handle_torch_function(function, (input, target), (input, target), options)
 
 
+@_quick(2, "size_average", "reduce", "weight", alike=True)
 def mse_loss(input, target, size_average=None, reduce=None, reduction="mean", weight=None):
     """(input - target)²."""
     if _C._has_torch_function((input, target)):
@@ -154,6 +155,7 @@ def mse_loss(input, target, size_average=None, reduce=None, reduction="mean", we
     return _weighted("mse_loss", input, target, _how(reduction, size_average, reduce), weight)
 
 
+@_quick(2, "size_average", "reduce", "weight", alike=True)
 def l1_loss(input, target, size_average=None, reduce=None, reduction="mean", weight=None):
     """|input - target|."""
     if _C._has_torch_function((input, target)):
@@ -194,6 +196,7 @@ def smooth_l1_loss(input, target, size_average=None, reduce=None, reduction="mea
     return _nn.smooth_l1_loss(input, target, reduction, beta)
 
 
+@_quick(4, "weight", alike=True)
 def huber_loss(input, target, reduction="mean", delta=1.0, weight=None):
     """Half the square where |input - target| is below delta, else delta times the difference less
     delta / 2."""

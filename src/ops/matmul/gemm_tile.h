@@ -490,31 +490,31 @@ static void NAME(few_rows_block)(const struct gemm_block *g, int64_t stretch, in
 {
     const bool along = g->b_col == 1;
     const int64_t width = along ? NAME(RUN) / g->m / LANES * LANES : LANES;
-    for (int64_t col = 0; col < g->n; col += width)
+    struct gemm_tile t = {.mr = (int)g->m,
+                          .a_row = g->a_row,
+                          .a_step = g->a_col,
+                          .b_step = along ? g->b_row : g->b_col,
+                          .c_row = g->c_row,
+                          .c_col = g->c_col};
+    for (int64_t col = 0; col < g->n; col += width) {
+        t.nr = (int)(g->n - col < width ? g->n - col : width);
+        t.c = (real *)g->c + col * g->c_col;
         for (int64_t s = 0; s < stretches; s++) {
             const int64_t k0 = s * stretch;
             const bool last = s == stretches - 1;
-            const struct gemm_tile t = {.mr = (int)g->m,
-                                        .nr = (int)(g->n - col < width ? g->n - col : width),
-                                        .depth = last ? g->k - k0 : stretch,
-                                        .a = (const real *)g->a + k0 * g->a_col,
-                                        .a_row = g->a_row,
-                                        .a_step = g->a_col,
-                                        .b = (const real *)g->b + col * g->b_col + k0 * g->b_row,
-                                        .b_step = along ? g->b_row : g->b_col,
-                                        .c = (real *)g->c + col * g->c_col,
-                                        .c_row = g->c_row,
-                                        .c_col = g->c_col,
-                                        .accumulate = g->accumulate || s > 0,
-                                        .relu = last && g->relu,
-                                        .bias_m = last ? g->bias_m : NULL,
-                                        .bias_n = last && g->bias_n ? (const real *)g->bias_n + col
-                                                                    : NULL};
+            t.depth = last ? g->k - k0 : stretch;
+            t.a = (const real *)g->a + k0 * g->a_col;
+            t.b = (const real *)g->b + col * g->b_col + k0 * g->b_row;
+            t.accumulate = g->accumulate || s > 0;
+            t.relu = last && g->relu;
+            t.bias_m = last ? g->bias_m : NULL;
+            t.bias_n = last && g->bias_n ? (const real *)g->bias_n + col : NULL;
             if (along)
                 NAME(few_rows_along)(&t);
             else
                 NAME(few_rows)(&t);
         }
+    }
 }
 
 /* ---- A block --------------------------------------------------------------------------------- */

@@ -1,10 +1,11 @@
 /* Functions whose usual calls go straight to an operator, and whose other calls go to Python.
  *
  * PyTorch's functional forms differ from its operators: they have `inplace`, arguments of old
- * (size_average), another order. shortcut(slow, fast, positional, names, doc) makes a function that
- * calls fast, a built-in function, as it was called; but slow, the Python function with the whole
- * behaviour, when there are more positional arguments than `positional`, when one of the keywords
- * `names` is given, and when fast refuses the arguments with a TypeError. */
+ * (size_average), another order. shortcut(slow, fast, positional, names, doc, alike) makes a function
+ * that calls fast, a built-in function, as it was called; but slow, the Python function with the
+ * whole behaviour, when there are more positional arguments than `positional`, when one of the
+ * keywords `names` is given, when fast refuses the arguments with a TypeError, and where `alike` is
+ * true unless the first two arguments are plain tensors of one size (others are warned of). */
 #include "python/call/overrides.h"
 #include "python/module/module.h"
 
@@ -14,6 +15,7 @@ struct shortcut {
     PyMethodDef def; /* name and doc stand in the strings below */
     fast_call *fast;
     Py_ssize_t positional;
+    int alike;
     PyObject *kept; /* (slow, fast, positional, names, doc): keeps what is borrowed */
     PyObject *slow, *names;
     PyObject *function; /* what Python calls; it keeps this block */
@@ -30,11 +32,19 @@ static bool has_name(PyObject *keywords, PyObject *names)
     return false;
 }
 
+static bool are_alike(PyObject *const *args, Py_ssize_t count)
+{
+    return count >= 2 && !overrides_mode_here() && pytensor_check(args[0]) &&
+           pytensor_check(args[1]) && !overrides_wants(args[0]) && !overrides_wants(args[1]) &&
+           shape_equal(pytensor_get(args[0]), pytensor_get(args[1]));
+}
+
 static PyObject *call(PyObject *capsule, PyObject *const *args, Py_ssize_t count,
                       PyObject *keywords)
 {
     const struct shortcut *s = PyCapsule_GetPointer(capsule, NULL);
-    if (count <= s->positional && !has_name(keywords, s->names)) {
+    if (count <= s->positional && !has_name(keywords, s->names) &&
+        (!s->alike || are_alike(args, count))) {
         overrides_caller = s->function;
         PyObject *result = s->fast(NULL, args, count, keywords);
         bool shown = !overrides_caller; /* to a class, which has answered */
@@ -69,10 +79,10 @@ static PyObject *shortcut(PyObject *module, PyObject *args)
     PyObject *slow, *fast, *names, *doc;
     const char *name, *text;
     Py_ssize_t positional;
-    int wanted = METH_FASTCALL | METH_KEYWORDS;
+    int wanted = METH_FASTCALL | METH_KEYWORDS, alike = 0;
     (void)module;
-    if (!PyArg_ParseTuple(args, "OO!nO!U:shortcut", &slow, &PyCFunction_Type, &fast, &positional,
-                          &PyTuple_Type, &names, &doc))
+    if (!PyArg_ParseTuple(args, "OO!nO!U|p:shortcut", &slow, &PyCFunction_Type, &fast, &positional,
+                          &PyTuple_Type, &names, &doc, &alike))
         return NULL;
     PyObject *title = PyObject_GetAttrString(slow, "__name__");
     if (!title || !(name = PyUnicode_AsUTF8AndSize(title, NULL)) ||
@@ -97,6 +107,7 @@ static PyObject *shortcut(PyObject *module, PyObject *args)
     s->def = (PyMethodDef){name, (PyCFunction)(void (*)(void))call, wanted, text};
     s->fast = (fast_call *)(void (*)(void))PyCFunction_GetFunction(fast);
     s->positional = positional;
+    s->alike = alike;
     s->kept = kept;
     s->slow = slow;
     s->names = interned;
@@ -110,9 +121,9 @@ static PyObject *shortcut(PyObject *module, PyObject *args)
 
 static PyMethodDef shortcut_method = {
     "shortcut", shortcut, METH_VARARGS,
-    "shortcut(slow, fast, positional, names, doc)\n--\n\n"
-    "fast, or slow for more positional arguments, for the keywords in names, and where fast raises "
-    "TypeError."};
+    "shortcut(slow, fast, positional, names, doc, alike=False)\n--\n\n"
+    "fast, or slow for more positional arguments, for the keywords in names, where fast raises "
+    "TypeError, and with alike where the first two are no plain tensors of one size."};
 
 int shortcut_init(PyObject *c_module)
 {
