@@ -315,7 +315,7 @@ static unsigned short_types(const struct op *op)
         return 0;
     for (int type = 0; type < LOOP_TYPES; type++)
         types |= (unsigned)(op->loop[type] && classes & CLASS[type]) << type;
-    return op->truths || op->promoted ? 0 : types;
+    return op->truths ? 0 : types;
 }
 
 static void parts(struct out *o, const struct op *op)

@@ -621,7 +621,7 @@ static inline __attribute__((always_inline)) int call_short(const fl_op *f, cons
     union loop_scalar scalars[MOST_OPERANDS];
     for (int i = 0; i < p->scalars; i++) {
         const fl_value *v = &args[p->scalar[i]];
-        if (!fits(compute, v))
+        if (!fits(compute, v) || (p->promoted >> i & 1 && !keeps_dtype(v, dtype)))
             return 1;
         if (compute <= COMPUTE_F64 || compute == COMPUTE_BF16)
             scalars[i].f = v->tag == FL_FLOATING ? v->as.f : (double)v->as.i;
