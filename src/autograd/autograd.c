@@ -42,9 +42,12 @@ static void drop_state(fl_tensor *t)
     if (a->node)
         leave_node(t, a);
     tensor_release(a->grad);
-    tangents_drop(a->tangents);
-    hooks_free(a->hooks);
-    memory_free(a->spare, sizeof(struct accumulate));
+    if (a->tangents)
+        tangents_drop(a->tangents);
+    if (a->hooks)
+        hooks_free(a->hooks);
+    if (a->spare)
+        memory_free(a->spare, sizeof(struct accumulate));
     memory_free(a, sizeof *a);
 }
 
@@ -349,13 +352,12 @@ struct node *autograd_node(fl_tensor *t, int *result)
  * not costs no saved registers. */
 static __attribute__((noinline)) int edge_to_history(fl_tensor *t, struct edge *edge)
 {
-    int result = 0;
-    struct node *n = autograd_node(t, &result);
-    if (!n && is_stale_view(t))
+    if (t->base && is_stale_view(t) && !autograd_node(t, NULL))
         return -1;
-    if (n) {
-        assert(result >= 0 && result < n->results);
-        edge->node = node_retain(n), edge->result = (int16_t)result;
+    const struct autograd *a = t->autograd;
+    if (a && a->node) {
+        assert(a->result >= 0 && a->result < a->node->results);
+        edge->node = node_retain(a->node), edge->result = a->result;
         return 0;
     }
     if (!(t->flags & TENSOR_REQUIRES_GRAD)) /* a view made where nothing was recorded */
@@ -765,7 +767,8 @@ void node_release(struct node *n)
         if (n->type != &ACCUMULATE) { /* whose hooks the leaf's next node may be taking */
             struct grad_hooks *hooks = n->hooks;
             n->hooks = NULL;
-            hooks_free(hooks);
+            if (hooks)
+                hooks_free(hooks);
         }
         n->type->destroy(n);
     }

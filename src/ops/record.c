@@ -75,20 +75,24 @@ static const void *keep_bytes(char **at, const void *from, size_t size)
     return to;
 }
 
+static __attribute__((noinline)) int refuse_inference(void)
+{
+    return error_set(
+        FL_RUNTIME_ERROR,
+        "Inference tensors cannot be saved for backward. Please do not use Tensors "
+        "created in inference mode in computation tracked by autograd. To work around "
+        "this, you can make a clone to get a normal tensor and use it in autograd, or use "
+        "`torch.no_grad()` instead of `torch.inference_mode()`.");
+}
+
 /* The tensor itself, an alias, a shape, or nothing: what the formulas need of an argument. */
-static int keep_tensor(fl_tensor *t, bool elements, bool shape, fl_tensor **kept, uint32_t *version)
+static inline int keep_tensor(fl_tensor *t, bool elements, bool shape, fl_tensor **kept,
+                              uint32_t *version)
 {
     assert(!elements || t->storage);
     *kept = NULL;
-    if (elements && t->flags & TENSOR_INFERENCE && !autograd_mode.inference) {
-        error_set(
-            FL_RUNTIME_ERROR,
-            "Inference tensors cannot be saved for backward. Please do not use Tensors "
-            "created in inference mode in computation tracked by autograd. To work around "
-            "this, you can make a clone to get a normal tensor and use it in autograd, or use "
-            "`torch.no_grad()` instead of `torch.inference_mode()`.");
-        return -1;
-    }
+    if (elements && t->flags & TENSOR_INFERENCE && !autograd_mode.inference)
+        return refuse_inference();
     if (elements) {
         *kept = tensor_retain(t);
         *version = t->storage ? t->storage->version : 0;
