@@ -549,8 +549,7 @@ static void NAME(pack)(const struct gemm_block *g, void *dst)
 }
 
 /* A stretch of k of a block: where its A and B begin, and B's panels from first_packed on. */
-struct NAME(stretch)
-{
+struct NAME(stretch) {
     const struct gemm_block *g;
     const real *a, *b, *packed_b;
     int64_t panels, first_packed, pitch; /* elements from one packed panel to the next */
