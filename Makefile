@@ -73,8 +73,9 @@ $(VENV)/build: $(VENV)/ready
 
 # ---- Running and testing ------------------------------------------------------------------------
 
-# The files of tests are shared out to as many processes as there are cores.
-AT_ONCE = -n $(JOBS) --dist loadfile
+# The files of tests are shared out to as many processes as there are cores. One that dies (of a
+# sanitizer's report, say) ends the run: xdist may wait for ever for the rest of its file.
+AT_ONCE = -n $(JOBS) --dist loadfile --max-worker-restart=0
 
 run: python
 	@$(PYTHON) examples/digits.py
