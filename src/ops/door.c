@@ -165,6 +165,17 @@ static int refuse_special(const fl_op *f, const fl_value *args)
     return 0;
 }
 
+/* Holds a composite to its key `dtypes` as kernels are held: the first tensor is of an accepted dtype,
+ * and the others are of none that must be said. */
+static int refuse_unaccepted(const fl_op *f, const fl_value *args)
+{
+    const fl_tensor *first =
+        f->first >= 0 && args[f->first].tag == FL_TENSOR ? args[f->first].as.tensor : NULL;
+    if (first && !accepted(f, first->dtype))
+        return dtype_refuse(f->called, first->dtype);
+    return refuse_special(f, args);
+}
+
 /* Whether argument i is a number where a kernel takes a tensor. */
 static bool is_number_for_tensor(const fl_op *f, const fl_value *args, int i)
 {
@@ -266,7 +277,7 @@ static int call_kernel(const fl_op *f, const fl_value *args, fl_tensor *to, fl_v
 static int call_compose(const fl_op *f, const fl_value *args, fl_value *results)
 {
     struct scope own;
-    if (!(f->accepts & ACCEPT_UNSAID) && ~f->accepts & ACCEPT_SPECIAL && refuse_special(f, args)) {
+    if (!(f->accepts & ACCEPT_UNSAID) && ~f->accepts & ACCEPT_EVERY && refuse_unaccepted(f, args)) {
         for (int k = 0; k < f->results; k++)
             results[k] = fl_none();
         return -1;

@@ -60,7 +60,9 @@ enum op_accept {
     ACCEPT_COMPLEX = 1 << CLASS_COMPLEX,
     ACCEPT_UNSAID = 2 << CLASS_COMPLEX, /* a composite whose paragraph does not say: its parts do */
     ACCEPT_UNSIGNED = 1 << GROUP_UNSIGNED, /* uint16, uint32, uint64 */
-    ACCEPT_FLOAT8 = 1 << GROUP_FLOAT8
+    ACCEPT_FLOAT8 = 1 << GROUP_FLOAT8,
+    ACCEPT_EVERY = ACCEPT_BOOL | ACCEPT_INTEGRAL | ACCEPT_FLOATING | ACCEPT_COMPLEX |
+                   ACCEPT_UNSIGNED | ACCEPT_FLOAT8
 };
 
 /* Whether a set of op_accept has a dtype. */

@@ -67,6 +67,8 @@ MISTAKES = [
      "1.ops:2:18: found a int, but the result of f is a Tensor"),
     ("f(Tensor self) -> int\n    value   self\n",
      "1.ops:1:1: only a compose operator has a result that is not a Tensor"),
+    ("f(int n) -> str\n    compose n == 0 ? 'a' : 'b'\n",
+     "1.ops:1:1: a str is the one result of an internal expression alone"),
     (F + "    doc     $\n    value   $\n", "1.ops:3:13: '$' has no meaning here"),
     (F + "    compose g('a)\n", "1.ops:2:15: a string without its closing quote"),
     (F + "    value   " + "(" * 5000 + "self\n", "nested more than 200 deep"),

@@ -416,6 +416,32 @@ def test_statements(opgen):
     assert ".check = call_check_add_Tensor" in table
 
 
+def test_words_and_dtypes_of_expressions(opgen):
+    done, out = opgen.run("""\
+_word(int n) -> str
+    forms   internal
+    compose n == 0 ? 'none' : 'sum'
+
+said(Tensor self, str word) -> Tensor
+    dtypes  floating
+    compose self
+
+unsaid(Tensor self, str word) -> Tensor
+    compose self
+
+whole(Tensor self, int n) -> Tensor
+    compose said(self, _word(n))
+""")
+    assert done.returncode == 0, done.stderr
+    table = table_text(out)
+    assert "_word" not in table and "_word" not in (out / "flambeau" / "ops.h").read_text()
+    assert '(int_of(args[1]) == 0' in function_of(table, "whole")
+    rows = {row["name"]: row["accepts"] for row in json.loads((out / "ops_samples.json").read_text())}
+    assert rows["said"] == ["float"]
+    assert rows["unsaid"] == ["bool", "int", "float", "complex", "unsaid"]
+    assert rows["whole"] == ["float", "unsaid"]  # as what it calls, which refuses
+
+
 def test_derived_paragraphs(opgen):
     table = table_text(opgen.run(LANGUAGE)[1])
     scatter = function_of(table, "select_scatter")

@@ -228,11 +228,6 @@ class Operator:
                 yield Sample(self, {**values, **flags})
 
 
-def refuses_complex(error):
-    """Whether a composite, or a part of one, says that it takes no complex tensors."""
-    return isinstance(error, NotImplementedError) or "Complex inputs not supported" in str(error)
-
-
 # Functions that take their tensors one by one alone: f(*tensors).
 def _by_name(op, function, method):
     """function, or a method of Tensor, that takes the arguments as a dict: as many by position as

@@ -81,13 +81,6 @@ static const char *types_text(const struct call *call)
     return text;
 }
 
-/* Whether the value of op, a part of others, is put in the place of its call. */
-static bool is_inlined(const struct op *op)
-{
-    return op->compose && op->forms & FORM_INTERNAL && op->results == 1 && !op->has_dtypes &&
-           !op->title && !op->autocast && !op->batch && !op->checks && !op->check;
-}
-
 static struct value inlined(struct composer *c, const struct op *op, const char *const *args,
                             const bool *optional)
 {
@@ -149,7 +142,7 @@ struct value call_emit(struct composer *c, struct place place, const char *base,
         }
         list = text_format("%s%s%s", list, p ? ", " : "", args[p]);
     }
-    if (is_inlined(op))
+    if (op_is_inlined(op))
         return inlined(c, op, args, optional);
     struct value y = compose_slot(c, place, op->results ? op->results : 1,
                                   op->results ? op->result[0].type : TYPE_NONE);

@@ -45,6 +45,20 @@ static void words(struct out *o, const char *key, unsigned set, const char *cons
     emit_text(o, "],\n");
 }
 
+/* An expression that hands its first parameter to one call takes what that takes. */
+static unsigned accepts_of(const struct table *t, const struct op *op)
+{
+    const struct node *n = op->has_dtypes ? NULL : op->compose;
+    if (!n || n->kind != NODE_CALL || !op->params || !n->child || n->child->keyword ||
+        !node_is_name(n->child, op->param[0].name))
+        return op->accepts;
+    unsigned accepts = 0;
+    for (const struct op *other = table_find(t, n->text); other; other = other->next_overload)
+        if (other != op)
+            accepts |= other->accepts;
+    return op->accepts & (accepts | ACCEPT_UNSAID);
+}
+
 static void describe(struct out *o, const struct table *t, const struct op *op)
 {
     static const char *const KINDS[] = {"", "pointwise", "reduce", "view", "kernel", "compose"};
@@ -61,7 +75,7 @@ static void describe(struct out *o, const struct table *t, const struct op *op)
     emit(o, "  \"place\": \"%s:%d\", \"family\": \"%s\",\n", op->place.file, op->place.line,
          op->family);
     words(o, "forms", op->forms, FORMS, sizeof FORMS / sizeof *FORMS);
-    words(o, "accepts", op->accepts, ACCEPTS, 7);
+    words(o, "accepts", accepts_of(t, op), ACCEPTS, 7);
     emit(o, "  \"result_dtype\": \"%s\", \"random\": %s, \"writes\": %s,\n",
          RESULTS[op->result_dtype], truth(op->random), truth(op->writes));
     emit_text(o, "  \"results\": [");

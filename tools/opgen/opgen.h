@@ -304,6 +304,7 @@ struct op {
 struct table {
     struct op *first, *last;
     int count;
+    struct op *words; /* paragraphs that give a str, of which nothing is emitted */
 };
 bool signature_parse(struct op *op,
                      const struct stretch *s); /* signature.c; false after a complaint */
@@ -319,6 +320,8 @@ void table_check_gradients(const struct table *t);
 /* The first paragraph of that base name, or NULL; the others follow by next_overload. */
 struct op *table_find(const struct table *t, const char *base);
 int op_param(const struct op *op, const char *name); /* its index, or -1 */
+/* Whether the value of op, a part of others, is put in the place of its call. */
+bool op_is_inlined(const struct op *op);
 bool type_is_number(enum type type);                 /* Scalar, int, float, bool */
 bool type_is_tensor(enum type type);                 /* Tensor, Tensor|Scalar */
 

@@ -156,9 +156,9 @@ static bool parse_result(struct lexer *l, struct op *op)
     r->optional = p.optional;
     bool tensors = p.type == TYPE_TENSOR || p.type == TYPE_TENSORS;
     if ((p.optional && !tensors) || p.written || p.elements_optional ||
-        !(tensors || type_is_number(p.type)))
-        complain(place, "a result is a Tensor, Tensor[], bool, int, float or Scalar, and one of "
-                        "several may be a Tensor? or Tensor[]?");
+        !(tensors || type_is_number(p.type) || p.type == TYPE_STRING))
+        complain(place, "a result is a Tensor, Tensor[], bool, int, float, Scalar or str, and one "
+                        "of several may be a Tensor? or Tensor[]?");
     if (l->token.kind == TOKEN_NAME) {
         r->name = l->token.text;
         lexer_next(l);

@@ -26,12 +26,29 @@ int op_param(const struct op *op, const char *name)
     return -1;
 }
 
-struct op *table_find(const struct table *t, const char *base)
+static struct op *find(struct op *first, const char *base)
 {
-    for (struct op *op = t->first; op; op = op->next)
+    for (struct op *op = first; op; op = op->next)
         if (strcmp(op->base, base) == 0)
             return op;
     return NULL;
+}
+
+struct op *table_find(const struct table *t, const char *base)
+{
+    struct op *op = find(t->first, base);
+    return op ? op : find(t->words, base);
+}
+
+bool op_is_inlined(const struct op *op)
+{
+    return op->compose && op->forms & FORM_INTERNAL && op->results == 1 && !op->has_dtypes &&
+           !op->title && !op->autocast && !op->batch && !op->checks && !op->check;
+}
+
+static bool is_word(const struct op *op)
+{
+    return op->results == 1 && op->result[0].type == TYPE_STRING;
 }
 
 /* ---- checks of one paragraph ---- */
@@ -72,6 +89,8 @@ static void check_results(struct op *op)
 {
     for (int i = 0; i < op->results; i++) {
         enum type type = op->result[i].type;
+        if (type == TYPE_STRING && !(is_word(op) && op_is_inlined(op)))
+            complain(op->place, "a str is the one result of an internal expression alone");
         if (type == TYPE_TENSOR || op->kind == KIND_COMPOSE || op->kind == KIND_NONE)
             continue;
         complain(op->place, "only a compose operator has a result that is not a Tensor");
@@ -109,8 +128,8 @@ static void check_paragraph(struct op *op)
     check_results(op);
     if (op->kind == KIND_COMPOSE && !op->has_dtypes)
         op->accepts |= ACCEPT_UNSAID;
-    /* These do not look at elements: views, and expressions, whose operators decide. */
-    if (op->kind == KIND_VIEW || (op->kind == KIND_COMPOSE && op->compose))
+    /* These do not look at elements: views, and expressions without the key, whose operators decide. */
+    if (op->kind == KIND_VIEW || (op->kind == KIND_COMPOSE && op->compose && !op->has_dtypes))
         op->accepts |= ACCEPT_COMPLEX;
     bool valued = false;
     for (int c = 0; c < VALUE_CLASSES; c++)
@@ -374,6 +393,24 @@ static void title_overloads(struct op *first)
     }
 }
 
+/* Puts what is a word apart: it exists in the place of its calls alone. */
+static void part_words(struct table *t)
+{
+    struct op **link = &t->first;
+    t->last = NULL;
+    for (struct op *op = t->first, *next; op; op = next) {
+        next = op->next;
+        if (!is_word(op)) {
+            link = &(t->last = op)->next;
+            continue;
+        }
+        *link = next;
+        op->next = t->words;
+        t->words = op;
+        t->count--;
+    }
+}
+
 void table_finish(struct table *t)
 {
     for (struct op *op = t->first; op; op = op->next) {
@@ -386,6 +423,7 @@ void table_finish(struct table *t)
             title_overloads(op);
         name_forms(op);
     }
+    part_words(t);
 }
 
 /* ---- gradients ---- */

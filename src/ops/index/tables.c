@@ -15,9 +15,6 @@
 int one_hot_compose(fl_tensor *tensor, int64_t num_classes, fl_tensor **y)
 {
     int64_t shape[TENSOR_MAX_DIMS];
-    if (tensor->dtype != FL_INT64)
-        return error_set(FL_RUNTIME_ERROR,
-                         "one_hot is only applicable to index tensor of type LongTensor.");
     if (tensor->ndim == TENSOR_MAX_DIMS)
         return error_set(FL_RUNTIME_ERROR, "a tensor has at most %d dims", TENSOR_MAX_DIMS);
     fl_tensor *all = op_samples(tensor);

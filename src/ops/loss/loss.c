@@ -228,10 +228,6 @@ int bce_with_logits_compose(fl_tensor *self, fl_tensor *target, fl_tensor *weigh
 int kl_div_compose(fl_tensor *self, fl_tensor *target, const char *reduction, bool log_target,
                    fl_tensor **y)
 {
-    if (dtype_is_complex(self->dtype) || dtype_is_complex(target->dtype))
-        return error_set(FL_RUNTIME_ERROR, "kl_div: Complex inputs not supported.");
-    if (!dtype_is_floating(self->dtype) || !dtype_is_floating(target->dtype))
-        return error_set(FL_RUNTIME_ERROR, "kl_div: Integral inputs not supported.");
     if (!log_target && advise_divergence(self))
         return -1;
     fl_tensor *errors = log_target ? fl__kl_log_error(self, target) : fl__kl_error(self, target);

@@ -41,7 +41,7 @@ static int expand_both(fl_tensor **a, fl_tensor **b)
     return *a && *b ? 0 : -1;
 }
 
-static int check_parts(const fl_tensor *a, const fl_tensor *b)
+int complex_check(fl_tensor *a, fl_tensor *b)
 {
     for (int i = 0; i < 2; i++) {
         int dtype = (i ? b : a)->dtype;
@@ -82,7 +82,7 @@ static bool order_of(const fl_tensor *a, const fl_tensor *b, int64_t *order, int
 int complex_compose(fl_tensor *real, fl_tensor *imag, fl_tensor **y)
 {
     int64_t order[TENSOR_MAX_DIMS], back[TENSOR_MAX_DIMS];
-    if (check_parts(real, imag) || expand_both(&real, &imag))
+    if (expand_both(&real, &imag))
         return -1;
     const fl_ints there = {order, real->ndim}, here = {back, real->ndim};
     const bool moved = order_of(real, imag, order, back);
@@ -96,7 +96,5 @@ int complex_compose(fl_tensor *real, fl_tensor *imag, fl_tensor **y)
 
 int polar_compose(fl_tensor *abs, fl_tensor *angle, fl_tensor **y)
 {
-    if (check_parts(abs, angle))
-        return -1;
     return op_give(y, fl_complex(fl_mul(abs, fl_cos(angle)), fl_mul(abs, fl_sin(angle))));
 }
