@@ -46,13 +46,55 @@ def test_inputs_of_any_shape_and_range():
     q = quantize(model(), {nn.Linear})
     assert q(torch.zeros(2, 5, 4)).shape == (2, 5, 2)
     assert q(torch.zeros(0, 4)).shape == (0, 2)
-    torch.testing.assert_close(q[0](torch.zeros(4)), q[0].bias)
+    with pytest.raises(RuntimeError, match="^The dimension of input tensor should be larger than"):
+        q[0](torch.zeros(4))
+    torch.testing.assert_close(q[0](torch.zeros(1, 4))[0], q[0].bias)
     wide = nn.Linear(3000, 2, bias=False)
     x = torch.rand(3, 3000)
     q = quantize(nn.Sequential(wide), {nn.Linear})
     assert (q(x) - wide(x)).abs().max() < 0.1
-    with pytest.raises(RuntimeError, match="wants an input of torch.float32"):
+    with pytest.raises(RuntimeError, match="^expected scalar type Float but found Double"):
         q(x.double())
+    with pytest.raises(RuntimeError, match="^The number of rows in the packB .* K: 5"):
+        q(x[:, :5])
+    with pytest.raises(RuntimeError, match="^In ChooseQuantizationParams, min should be less than"):
+        q(x * float("nan"))
+
+
+WEIGHT = [[-60, 40, -17, 83], [26, -31, 69, 11], [-46, 54, -3, -60]]
+BIAS = [0.1, -0.2, 0.3]
+# torch.ops.quantized.linear_dynamic with a scale of 0.01, by seven and by eight bits
+RANGES = [
+    ([1e-4, -2e-4, 3e-4, 0], [0.09980174899, -0.19970110059, 0.29983592033], None),
+    ([1e-3, 2e-3, 3e-3, 4e-3], [0.10305304826, -0.19786500931, 0.29813280702], None),
+    ([-5, -6, -7, -5.5], [-2.6785037518, -5.0779528618, 2.8800787926],
+     [-2.673921585, -5.0692548752, 2.8559608459]),
+    ([1e-38, 0, 0, 0], BIAS, None),
+]
+
+
+@pytest.mark.parametrize("x, seven, eight", RANGES)
+def test_the_operator_by_ranges(x, seven, eight):
+    weight, scale = torch.tensor(WEIGHT, dtype=torch.int8), torch.tensor(0.01)
+    for expected, reduce_range in ((seven, True), (eight or seven, False)):
+        y = torch._quantized_linear_dynamic(torch.tensor([x]), weight, scale, torch.tensor(BIAS),
+                                            reduce_range)
+        torch.testing.assert_close(y, torch.tensor([expected]), rtol=1e-6, atol=1e-7)
+
+
+def test_steps_are_rounded_once():
+    """The zero point is added before x is rounded, in one rounding, and sums are exact."""
+    x = torch.linspace(-1, 2, 3 * 127 + 1).reshape(-1, 1)
+    y = torch._quantized_linear_dynamic(x, torch.ones(1, 1, dtype=torch.int8), torch.tensor(1.0),
+                                        reduce_range=True)
+    scale, zero = 3 / 127, round(127 / 3)
+    steps = [round(v * float(1 / torch.tensor(scale)) + zero) for v in x.flatten().tolist()]
+    found = (y / scale).round().int().flatten().tolist()
+    assert found == [min(max(s, 0), 127) - zero for s in steps]
+    wide = torch.ones(1, 200000)
+    most = torch.full((1, 200000), -128, dtype=torch.int8)
+    y = torch._quantized_linear_dynamic(wide, most, torch.tensor(1.0))
+    assert y.item() == pytest.approx(-128 * 200000)
 
 
 def test_halves_names_and_files():

@@ -15,20 +15,6 @@ from flambeau.nn.modules.module import Module
 
 __all__ = ["Linear"]
 
-_STEPS = 127  # of an input
-_EXACT = (1 << 24) // (_STEPS * 128)  # so many products fit float32's whole numbers
-
-
-def _levels(x):
-    """The scale of a tensor's range, which has 0 in it, and the integer that 0 becomes."""
-    low, high = min(x.min().item(), 0.0), max(x.max().item(), 0.0)
-    scale = (high - low) / _STEPS
-    if scale < 1e-38 or scale == float("inf"):
-        return 0.1, 0
-    from_low, from_high = -low / scale, _STEPS - high / scale
-    zero = from_low if -low / scale < _STEPS + abs(high / scale) else from_high
-    return scale, round(min(max(zero, 0), _STEPS))
-
 
 class Linear(Module):
     """nn.Linear with a quantized weight: made by torch.ao.quantization.quantize_dynamic, or by
@@ -71,18 +57,11 @@ class Linear(Module):
 
     @flambeau.no_grad()
     def forward(self, x):
-        if x.dtype is not _C.float32:
-            raise RuntimeError(
-                f"DynamicQuantizedLinear wants an input of torch.float32, not {x.dtype}"
-            )
-        if self.dtype is not qint8 or x.numel() == 0:
+        if self.dtype is not qint8:
             return flambeau.nn.functional.linear(x, self.weight(), self.bias)
-        scale, zero = _levels(x)
-        wide = _C.float32 if self.in_features <= _EXACT else _C.float64
-        steps = (x * (1 / flambeau.tensor(scale))).round().add(zero).clamp(0, _STEPS).sub(zero)
-        sums = flambeau.nn.functional.linear(steps.to(wide), self.weight_int.to(wide)).float()
-        sums = sums * (self.weight_scale * scale)
-        return sums if self.bias is None else sums + self.bias
+        return _C._quantized_linear_dynamic(
+            x, self.weight_int, self.weight_scale, self.bias, reduce_range=True
+        )
 
     def _get_name(self):
         return "DynamicQuantizedLinear"
