@@ -525,6 +525,25 @@ def test_among_others():
 
 
 @needs_opencl
+def test_distinct_elements_and_counts():
+    nan = float("nan")
+    for x in (torch.randint(0, 5, (4, 6)), torch.tensor([1.0, nan, nan, 1, -0.0, 0.0]),
+              torch.tensor(2.5), torch.zeros(0), torch.tensor([True, False, True])):
+        for function in (torch.unique, torch.unique_consecutive):
+            here = function(x, return_inverse=True, return_counts=True)
+            there = function(x.to("opencl"), return_inverse=True, return_counts=True)
+            for a, b in zip(here, there, strict=True):
+                assert b.device.type == "opencl" and a.dtype == b.dtype and a.shape == b.shape
+                assert torch.allclose(a.double(), b.cpu().double(), equal_nan=True)
+    for x in (torch.randint(0, 9, (50,)), torch.tensor([5], dtype=torch.uint8)):
+        for least in (0, 20):
+            found = torch.bincount(x.to("opencl"), minlength=least)
+            assert found.device.type == "opencl" and torch.equal(found.cpu(), torch.bincount(x, minlength=least))
+    with pytest.raises(RuntimeError, match="^bincount only supports 1-d non-negative"):
+        torch.bincount(torch.tensor([-1, 2]).to("opencl"))
+
+
+@needs_opencl
 def test_scattering_into_strided_memory():
     x, part = torch.arange(12.0).reshape(3, 4), torch.full((2, 2), -1.0)
     for base in (x, x.t(), x[:, 1:3]):

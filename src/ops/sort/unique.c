@@ -15,8 +15,11 @@
 #include "ops/forward.h"
 #include "ops/index/places.h"
 #include "ops/op.h"
+#include "ops/place.h"
 #include "ops/sort/keys.h"
+#include "ops/sort/unique.h"
 #include "ops_kernels.h"
+#include "ops_table.h"
 
 /* What is wanted of n elements, and what comes of them. */
 struct distinct {
@@ -197,8 +200,8 @@ static int unique_neighbours(struct distinct *u)
 
 /* ---- The operators --------------------------------------------------------------------------- */
 
-static int distinct_of(fl_tensor *self, bool neighbours, bool return_inverse, fl_tensor **values,
-                       fl_tensor **inverse, fl_tensor **counts)
+static int distinct_here(fl_tensor *self, bool neighbours, bool return_inverse, fl_tensor **values,
+                         fl_tensor **inverse, fl_tensor **counts)
 {
     struct distinct u = {.self = self, .from = op_adopt(tensor_contiguous(self)), .n = self->numel};
     const int64_t none = 0;
@@ -225,6 +228,23 @@ static int distinct_of(fl_tensor *self, bool neighbours, bool return_inverse, fl
     }
     *values = u.values, *counts = u.counts;
     return status;
+}
+
+/* On the device where its kernels can, else on the CPU. */
+static int distinct_of(fl_tensor *self, bool neighbours, bool return_inverse, fl_tensor **values,
+                       fl_tensor **inverse, fl_tensor **counts)
+{
+    if (tensor_is_meta(self))
+        return place_refuse_meta(neighbours ? &op__unique_neighbours : &op__unique2);
+    if (op_has_kernels(self) && self->numel)
+        return unique_elsewhere(self, neighbours, return_inverse, values, inverse, counts);
+    fl_tensor *host = op_host(self);
+    if (!host || distinct_here(host, neighbours, return_inverse, values, inverse, counts))
+        return -1;
+    *values = op_beside(*values, self);
+    *inverse = op_beside(*inverse, self);
+    *counts = op_beside(*counts, self);
+    return *values && *inverse && *counts ? 0 : -1;
 }
 
 int unique_all_compose(fl_tensor *self, bool sorted, bool return_inverse, bool return_counts,

@@ -148,8 +148,8 @@ static int unique_rows(fl_tensor *self, int d, bool sort, struct slices *s, fl_t
     return *values ? 0 : -1;
 }
 
-static int unique_dim(fl_tensor *self, int64_t dim, bool sort, fl_tensor **values,
-                      fl_tensor **inverse, fl_tensor **counts)
+int unique_dim_compose(fl_tensor *self, int64_t dim, bool sorted, fl_tensor **values,
+                       fl_tensor **inverse, fl_tensor **counts)
 {
     int d = shape_wrap_dim(dim, self->ndim), empty = 0;
     if (d < 0)
@@ -171,7 +171,7 @@ static int unique_dim(fl_tensor *self, int64_t dim, bool sort, fl_tensor **value
     int64_t *order = s.order = memory_alloc(places), *room = s.room = memory_alloc(places);
     s.key = memory_alloc(keys);
     int status =
-        order && room && s.key ? unique_rows(self, d, sort, &s, values, inverse, counts) : -1;
+        order && room && s.key ? unique_rows(self, d, sorted, &s, values, inverse, counts) : -1;
     if (s.key)
         memory_free(s.key, keys);
     if (order)
@@ -185,7 +185,7 @@ int unique_compose(fl_tensor *self, bool sorted, bool return_inverse, bool retur
                    const int64_t *dim, fl_tensor **values, fl_tensor **inverse, fl_tensor **counts)
 {
     int status =
-        dim ? unique_dim(self, *dim, true, values, inverse, counts)
+        dim ? fl__unique_dim(self, *dim, true, values, inverse, counts)
             : fl__unique2(self, sorted, return_inverse, return_counts, values, inverse, counts);
     *inverse = return_inverse ? *inverse : NULL;
     *counts = return_counts ? *counts : NULL;
@@ -197,7 +197,7 @@ int unique_consecutive_compose(fl_tensor *self, bool return_inverse, bool return
                                fl_tensor **counts)
 {
     int status =
-        dim ? unique_dim(self, *dim, false, values, inverse, counts)
+        dim ? fl__unique_dim(self, *dim, false, values, inverse, counts)
             : fl__unique_neighbours(self, return_inverse, return_counts, values, inverse, counts);
     *inverse = return_inverse ? *inverse : NULL;
     *counts = return_counts ? *counts : NULL;
