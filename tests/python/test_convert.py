@@ -112,6 +112,21 @@ def test_default_dtype():
         torch.set_default_dtype(torch.float32)
 
 
+def test_asarray_obeys_requires_grad_where_it_is_given():
+    leaf = torch.ones(3, requires_grad=True)
+    result = leaf + 2
+    cut = torch.asarray(result, requires_grad=False)
+    assert not cut.requires_grad and cut.data_ptr() == result.data_ptr()
+    assert not torch.asarray(leaf, requires_grad=False, copy=True).requires_grad
+    assert torch.asarray(result, requires_grad=True) is result
+    copied = torch.asarray(result, requires_grad=True, copy=True)
+    assert copied.grad_fn.name() == "CloneBackward0" and copied.data_ptr() != result.data_ptr()
+    plain = torch.ones(2)
+    assert torch.asarray(plain, requires_grad=True) is plain and plain.requires_grad
+    with pytest.warns(UserWarning, match="unspecified requires_grad now defaults"):
+        assert torch.asarray(result) is result
+
+
 def test_as_tensor_and_asarray():
     x = torch.ones(2)
     assert (

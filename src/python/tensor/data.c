@@ -480,7 +480,8 @@ struct request {
     fl_device device; /* of kind -1: the thread's own */
     int dtype;
     bool requires_grad;
-    int copy; /* -1: only where needed */
+    bool grad_given; /* requires_grad is among the arguments */
+    int copy;        /* -1: only where needed */
 };
 
 static bool read_device(const char *name, struct request *r, PyObject *o)
@@ -497,7 +498,7 @@ static int read_keyword(const char *name, struct request *r, PyObject *keyword, 
 {
     assert(PyUnicode_Check(keyword));
     if (PyUnicode_CompareWithASCIIString(keyword, "requires_grad") == 0)
-        return r->requires_grad = PyObject_IsTrue(o) == 1, 1;
+        return r->requires_grad = PyObject_IsTrue(o) == 1, r->grad_given = o != Py_None, 1;
     if (PyUnicode_CompareWithASCIIString(keyword, "dtype") == 0) {
         if (o == Py_None || types_as_dtype(o, &r->dtype))
             return 1;
@@ -710,6 +711,34 @@ static PyObject *from_bytes(const struct request *r)
     return own;
 }
 
+/* result.name(), in place of result. */
+static PyObject *replaced_by(PyObject *result, const char *name)
+{
+    PyObject *next = result ? PyObject_CallMethod(result, name, NULL) : NULL;
+    Py_XDECREF(result);
+    return next;
+}
+
+/* A tensor as an array: a copy keeps its history, and requires_grad counts where it was given. */
+static PyObject *asarray_of_tensor(struct request *r)
+{
+    bool copies = r->copy > 0, requires = tensor_requires_grad(pytensor_get(r->data));
+    if (requires && !r->grad_given &&
+        PyErr_WarnEx(PyExc_UserWarning,
+                     "torch.asarray: unspecified requires_grad now defaults to obj.requires_grad "
+                     "instead of False. Pass requires_grad=False explicitly to get the old "
+                     "behavior and silence this warning.",
+                     1) < 0)
+        return NULL;
+    r->copy = copies ? -1 : r->copy;
+    PyObject *result = share_or_copy(r);
+    if (copies && result == r->data)
+        result = replaced_by(result, "clone");
+    if (!r->grad_given || requires == r->requires_grad)
+        return result;
+    return replaced_by(result, requires ? "detach" : "requires_grad_");
+}
+
 static PyObject *data_function_asarray(PyObject *module, PyObject *const *args, Py_ssize_t nargs,
                                        PyObject *kwnames)
 {
@@ -717,6 +746,8 @@ static PyObject *data_function_asarray(PyObject *module, PyObject *const *args, 
     struct request r = {.device = {-1, 0}, .dtype = FL_NO_DTYPE, .copy = -1};
     if (!read_request("asarray", &r, 1, args, nargs, kwnames))
         return NULL;
+    if (pytensor_check(r.data))
+        return asarray_of_tensor(&r);
     return PyByteArray_Check(r.data) || PyBytes_Check(r.data) || PyMemoryView_Check(r.data)
                ? from_bytes(&r)
                : share_or_copy(&r);
