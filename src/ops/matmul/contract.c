@@ -66,7 +66,8 @@ int tensordot_compose(fl_tensor *self, fl_tensor *other, fl_ints dims_self, fl_i
             return error_set(FL_RUNTIME_ERROR,
                              "contracted dimensions need to match, but first has size %lld in dim "
                              "%lld and second has size %lld in dim %lld",
-                             (long long)m, (long long)a.dim[i], (long long)n, (long long)b.dim[i]);
+                             (long long)m, (long long)dims_self.data[i], (long long)n,
+                             (long long)dims_other.data[i]);
         if (m == 1 && n != 1)
             right =
                 fl_sum_dim_intlist(right, (fl_ints){&b.dim[i], 1}, true, (fl_dtype)other->dtype);
