@@ -8,6 +8,7 @@
 #include <float.h>
 #include <math.h>
 #include <stdatomic.h>
+#include <stdio.h>
 
 #include "core/error.h"
 #include "core/iterate.h"
@@ -121,6 +122,14 @@ size_t fl_dtype_size(fl_dtype dtype)
 const char *dtype_c_name(int dtype)
 {
     return dtypes[dtype].c_name;
+}
+
+const char *dtype_tensor_class(char *text, size_t size, int dtype)
+{
+    const bool old =
+        dtype != FL_BOOL && dtype < FL_COMPLEX64; /* of the classes with names of their own */
+    snprintf(text, size, old ? "torch.%sTensor" : "CPU%sType", dtype_title(dtype));
+    return text;
 }
 
 const char *dtype_cpp_name(int dtype)

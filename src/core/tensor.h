@@ -237,6 +237,8 @@ int64_t dtype_most(int dtype);
 bool dtype_holds(double number, int dtype); /* its whole part, likewise */
 /* "int8_t", "c10::Half": the names that PyTorch's errors of conversion use. */
 const char *dtype_c_name(int dtype);
+/* The class of CPU tensors of a dtype, as PyTorch's errors call it: torch.FloatTensor, CPUBoolType. */
+const char *dtype_tensor_class(char *text, size_t size, int dtype);
 
 /* "signed char", "long int": the names that the compiler gives to types, which other errors use. */
 const char *dtype_cpp_name(int dtype);

@@ -232,13 +232,26 @@ static fl_tensor *new_result(const fl_op *f, const fl_value *args, fl_tensor *to
     return y;
 }
 
+/* The call's dtype has been refused: the error of its shapes comes before that, as PyTorch's does. -1. */
+static int __attribute__((cold)) refuse_call(const fl_op *f, const fl_value *args)
+{
+    struct op_shape shape[OP_RESULTS] = {{.ndim = 0}};
+    if (f->first < 0 || args[f->first].tag != FL_TENSOR)
+        return -1;
+    for (int k = 0; k < f->results; k++)
+        shape[k].dtype = args[f->first].as.tensor->dtype, shape[k].device = &device_cpu;
+    if (f->shape(args, shape) == 0)
+        kernel_dtype(f, args);
+    return -1;
+}
+
 static int allocate_results(const fl_op *f, const fl_value *args, fl_tensor *to, fl_tensor **y)
 {
     assert(f->results >= 1);
     int dtype = kernel_dtype(f, args);
     struct device *d = device_others ? place_of(f, f->params, args) : &device_cpu;
     if (dtype == -1 || !d)
-        return -1;
+        return d ? refuse_call(f, args) : -1;
     struct op_shape few[2], *shape = few;
     if (f->results > 2 && !(shape = memory_alloc(sizeof *shape * f->results)))
         return -1;

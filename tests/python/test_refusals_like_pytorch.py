@@ -279,3 +279,24 @@ def test_warned_of(call, words):
 def test_factors_of_two_dtypes(a, b, words):
     with pytest.raises(RuntimeError, match="^" + words):
         torch.ones(a, dtype=torch.float64) @ torch.ones(b)
+
+
+@pytest.mark.parametrize("call, error", [
+    (lambda: torch.eye(1, "a"), "eye() received an invalid combination of arguments - got (int, str), but"),
+    (lambda: torch.eye("a"), "eye(): argument 'n' (position 1) must be int, not str"),
+    (lambda: torch.layer_norm(one(2, 3), ["a"]), "layer_norm(): argument 'normalized_shape' "
+     "(position 2) must be tuple of ints, but found element of type str at pos 0"),
+    (lambda: one(2).clone(input=one(2)), "clone() got an unexpected keyword argument 'input'"),
+    (lambda: one(2).zero_(a=1), "TensorBase.zero_() takes no keyword arguments"),
+    (lambda: torch.addmm(one(5), one(2, 3), one(3, 4)), "The expanded size of the tensor (4) must "
+     "match the existing size (5) at non-singleton dimension 1.  Target sizes: [2, 4].  Tensor "
+     "sizes: [5]"),
+    (lambda: F.conv2d(one(2, 1, 3, 3), one(1, 1, 1, 1).bool()), "Input type (torch.FloatTensor) and "
+     "weight type (CPUBoolType) should be the same or input should be a MKLDNN tensor"),
+    (lambda: torch.mm(one(2, 3).bool(), one(3, 4)), "expected m1 and m2 to have the same dtype, but "
+     "got: bool != float"),
+])
+def test_first_lines_of_wrong_arguments(call, error):
+    with pytest.raises((RuntimeError, TypeError)) as info:
+        call()
+    assert str(info.value).startswith(error)

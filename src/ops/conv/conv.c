@@ -22,25 +22,32 @@
 #include "ops/op.h"
 #include "ops_kernels.h"
 
-static int spread(const char *name, fl_ints given, int spatial, int64_t *out)
+static int refuse_count(const char *name, const int64_t *given, int count, int wanted)
 {
     char list[128];
+    return error_set(FL_RUNTIME_ERROR,
+                     "expected %s to be a single integer value or a list of %d values to match the "
+                     "convolution dimensions, but got %s=%s",
+                     name, wanted, name, shape_text(list, sizeof list, count, given));
+}
+
+static int spread(const char *name, fl_ints given, int spatial, int64_t *out)
+{
     if (given.count != 1 && given.count != spatial)
-        return error_set(
-            FL_RUNTIME_ERROR,
-            "expected %s to be a single integer value or a list of %d values to match the "
-            "convolution dimensions, but got %s=%s",
-            name, spatial, name, shape_text(list, sizeof list, (int)given.count, given.data));
+        return refuse_count(name, given.data, (int)given.count, spatial);
     for (int d = 0; d < spatial; d++)
         out[d] = given.data[given.count == 1 ? 0 : d];
     return 0;
 }
 
-/* PyTorch computes one dim as two. */
+/* PyTorch looks at negative ones first, and computes one dim as two. */
 static int refuse_dilation(const struct conv_window *w, int spatial)
 {
     char text[128];
     const int64_t wide[2] = {1, w->dilation[0]};
+    for (int d = 0; d < spatial; d++)
+        if (w->dilation[d] < 0)
+            return error_set(FL_RUNTIME_ERROR, "dilation should be greater than zero");
     return error_set(FL_RUNTIME_ERROR, "dilation should be greater than zero, but got %s",
                      spatial == 1 ? shape_text(text, sizeof text, 2, wide)
                                   : shape_text(text, sizeof text, spatial, w->dilation));
@@ -118,8 +125,27 @@ static int __attribute__((cold)) hint_of_rank(const fl_tensor *input, int spatia
                       layout[spatial <= 3 ? spatial : 0]);
 }
 
+/* In PyTorch's words, which depend on who would compute it there: another library takes float32 in
+ * groups, in batches and of many elements; complex numbers are taken apart before. */
+static void refuse_types(const fl_tensor *input, const fl_tensor *other, int64_t groups)
+{
+    enum { MANY = 20480 };
+    char a[32], b[32];
+    const bool fast =
+        input->dtype == FL_FLOAT32 && (groups > 1 || input->sizes[0] > 1 || input->numel > MANY);
+    if (!fast && !dtype_is_complex(input->dtype)) {
+        error_set(FL_RUNTIME_ERROR, "expected scalar type %s but found %s",
+                  dtype_title(input->dtype), dtype_title(other->dtype));
+        return;
+    }
+    error_set(FL_RUNTIME_ERROR, "Input type (%s) and weight type (%s) should be the same%s",
+              dtype_tensor_class(a, sizeof a, input->dtype),
+              dtype_tensor_class(b, sizeof b, other->dtype),
+              fast ? " or input should be a MKLDNN tensor and weight is a dense tensor" : "");
+}
+
 static int check_tensors(const fl_tensor *input, const fl_tensor *weight, const fl_tensor *bias,
-                         int spatial, int64_t groups, bool transposed)
+                         int spatial, int64_t groups, bool transposed, const int64_t *step)
 {
     char got[128], filter[128];
     if (input->ndim != spatial + 2 && input->ndim != spatial + 1) {
@@ -130,19 +156,16 @@ static int check_tensors(const fl_tensor *input, const fl_tensor *weight, const 
                   shape_text(got, sizeof got, input->ndim, input->sizes));
         return hint_of_rank(input, spatial);
     }
+    if (weight->ndim < 3)
+        return error_set(FL_RUNTIME_ERROR, "weight should have at least three dimensions");
     if (weight->ndim != spatial + 2)
-        return error_set(
-            FL_RUNTIME_ERROR,
-            "weight should have at least three dimensions (here %d for conv%dd), but got %d",
-            spatial + 2, spatial, weight->ndim);
+        return refuse_count("stride", step, spatial, weight->ndim - 2);
     if (input->dtype != weight->dtype || (bias && bias->dtype != input->dtype)) {
         if (!transposed && bias && bias->dtype != input->dtype)
             error_set(FL_RUNTIME_ERROR, "Input type (%s) and bias type (%s) should be the same",
                       dtype_cpp_name(input->dtype), dtype_cpp_name(bias->dtype));
         else
-            error_set(FL_RUNTIME_ERROR, "expected scalar type %s but found %s",
-                      dtype_title(input->dtype),
-                      dtype_title((input->dtype != weight->dtype ? weight : bias)->dtype));
+            refuse_types(input, input->dtype != weight->dtype ? weight : bias, groups);
         return error_hint(
             "convert the input to the layer's dtype: x.float() (of an image of bytes: "
             "x.float() / 255), or x.to(conv.weight.dtype)",
@@ -154,6 +177,13 @@ static int check_tensors(const fl_tensor *input, const fl_tensor *weight, const 
         return error_set(FL_RUNTIME_ERROR, "non-positive groups is not supported");
     int64_t wanted = transposed ? weight->sizes[0] : weight->sizes[1] * groups;
     int64_t K = transposed ? weight->sizes[1] * groups : weight->sizes[0];
+    if (weight->sizes[0] < groups)
+        return error_set(
+            FL_RUNTIME_ERROR,
+            "Given groups=%lld, expected weight to be at least %lld at dimension 0, but got weight "
+            "of size %s instead",
+            (long long)groups, (long long)groups,
+            shape_text(filter, sizeof filter, weight->ndim, weight->sizes));
     if ((transposed ? C : K) % groups)
         return error_set(
             FL_RUNTIME_ERROR,
@@ -451,7 +481,7 @@ static int convolve(fl_tensor *input, fl_tensor *weight, fl_tensor *bias, fl_int
     if (spread("stride", stride, spatial, w.stride) ||
         spread("padding", padding, spatial, w.padding) ||
         spread("dilation", dilation, spatial, w.dilation) || check_window(&w, spatial, groups) ||
-        check_tensors(input, weight, bias, spatial, groups, false))
+        check_tensors(input, weight, bias, spatial, groups, false, w.stride))
         return -1;
     if (spatial == 3) {
         if (conv3d_forward(input, weight, bias, &w, groups, y))
@@ -503,7 +533,7 @@ static int convolve_padded(fl_tensor *input, fl_tensor *weight, fl_tensor *bias,
     if (strcmp(padding, "same") != 0)
         return error_set(FL_RUNTIME_ERROR, "Invalid padding string: '%s'", padding);
     if (spread("stride", stride, spatial, step) || spread("dilation", dilation, spatial, spacing) ||
-        check_tensors(input, weight, bias, spatial, groups, false))
+        check_tensors(input, weight, bias, spatial, groups, false, step))
         return -1;
     for (int d = 0; d < spatial; d++) {
         if (step[d] != 1)
@@ -577,7 +607,7 @@ static int convolve_transposed(fl_tensor *input, fl_tensor *weight, fl_tensor *b
         spread("dilation", dilation, spatial, w.dilation) ||
         spread("output_padding", output_padding, spatial, w.output_padding) ||
         check_window(&w, spatial, groups) ||
-        check_tensors(input, weight, bias, spatial, groups, true))
+        check_tensors(input, weight, bias, spatial, groups, true, w.stride))
         return -1;
     fl_dtype dtype = (fl_dtype)input->dtype;
     input = op_widen(input), weight = op_widen(weight), bias = op_widen(bias);

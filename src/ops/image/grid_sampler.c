@@ -91,9 +91,7 @@ static int check(const fl_tensor *input, const fl_tensor *grid, int dims)
                              "but input has sizes %s with dimension %d being empty",
                              shape_text(a, sizeof a, input->ndim, input->sizes), d);
     if (input->dtype != grid->dtype)
-        return error_set(FL_RUNTIME_ERROR,
-                         "grid_sampler(): expected input and grid to have same dtype, but input "
-                         "has %s and grid has %s",
+        return error_set(FL_RUNTIME_ERROR, "expected scalar type %s but found %s",
                          dtype_title(input->dtype), dtype_title(grid->dtype));
     return 0;
 }

@@ -12,6 +12,16 @@
 #include "ops/op.h"
 #include "ops_kernels.h"
 
+/* The error of a source with another number of dims than the index: PyTorch asks for its size along
+ * the dim first. -1. */
+static int refuse_source(const fl_tensor *source, int d)
+{
+    if (shape_wrap_dim(d, source->ndim) < 0)
+        return -1;
+    return error_set(FL_RUNTIME_ERROR,
+                     "Index tensor must have the same number of dimensions as src tensor");
+}
+
 /* index must fit in `t` but along d; with `source`, in source too. */
 static int check_shapes(const fl_tensor *t, const fl_tensor *index, int d, const fl_tensor *source,
                         const char *what)
@@ -23,7 +33,7 @@ static int check_shapes(const fl_tensor *t, const fl_tensor *index, int d, const
     if (ndim != own && index->numel) {
         error_set(FL_RUNTIME_ERROR,
                   "Index tensor must have the same number of dimensions as %s tensor",
-                  source ? "self" : "input");
+                  strcmp(what, "gather") ? "self" : "input");
         if (strcmp(what, "gather"))
             return error_hint(
                 "the tensor has %d dims and the index %d: one element a row is written by "
@@ -50,8 +60,7 @@ static int check_shapes(const fl_tensor *t, const fl_tensor *index, int d, const
     if (!source || index->numel == 0)
         return 0;
     if ((source->ndim ? source->ndim : 1) != own)
-        return error_set(FL_RUNTIME_ERROR,
-                         "Index tensor must have the same number of dimensions as src tensor");
+        return refuse_source(source, d);
     for (int k = 0; k < index->ndim; k++)
         if (index->sizes[k] > (source->ndim ? source->sizes[k] : 1))
             return error_set(
@@ -62,8 +71,8 @@ static int check_shapes(const fl_tensor *t, const fl_tensor *index, int d, const
                 shape_text(b, sizeof b, t->ndim, t->sizes), d,
                 shape_text(c, sizeof c, source->ndim, source->sizes));
     if (source->dtype != t->dtype)
-        return error_set(FL_RUNTIME_ERROR, "%s(): Expected self.dtype to be equal to src.dtype",
-                         what);
+        return error_set(FL_RUNTIME_ERROR,
+                         "scatter(): Expected self.dtype to be equal to src.dtype");
     return 0;
 }
 

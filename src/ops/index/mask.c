@@ -229,24 +229,10 @@ static int check_mask(const fl_tensor *mask, const char *what)
 /* t seen with the sizes of `like`, with strides of 0 where it is broadcast; NULL with the error. */
 static fl_tensor *expand_to(const fl_tensor *t, const fl_tensor *like)
 {
-    int extra = like->ndim - t->ndim;
-    int64_t strides[TENSOR_MAX_DIMS];
-    for (int d = 0; d < like->ndim && extra >= 0; d++) {
-        int s = d - extra;
-        if (s >= 0 && t->sizes[s] != like->sizes[d] && t->sizes[s] != 1)
-            extra = -1;
-        strides[d] =
-            s < 0 || (s >= 0 && extra >= 0 && t->sizes[s] == 1) ? 0 : t->strides[s < 0 ? 0 : s];
-    }
-    char a[128], b[128];
-    if (extra < 0)
-        return error_null(
-            FL_RUNTIME_ERROR,
-            "The expanded size of the tensor must match the existing size.  Target sizes: %s.  "
-            "Tensor sizes: %s",
-            shape_text(b, sizeof b, like->ndim, like->sizes),
-            shape_text(a, sizeof a, t->ndim, t->sizes));
-    return tensor_alias(t, like->ndim, like->sizes, strides, t->offset);
+    struct op_view v;
+    if (expand_view((fl_tensor *)t, (fl_ints){like->sizes, like->ndim}, true, &v))
+        return NULL;
+    return tensor_alias(t, v.ndim, v.sizes, v.strides, v.offset);
 }
 
 /* The mask as bytes, broadcast to self and contiguous. */
@@ -367,7 +353,7 @@ int masked_scatter__cpu(fl_tensor *self, fl_tensor *mask, fl_tensor *source)
     if (source->dtype != self->dtype)
         return error_set(
             FL_RUNTIME_ERROR,
-            "masked_scatter: expected self and source to have same dtypes but got %s and %s",
+            "masked_scatter: expected self and source to have same dtypes but got%s and %s",
             dtype_title(self->dtype), dtype_title(source->dtype));
     if (tensor_check_written(self))
         return -1;
@@ -376,10 +362,8 @@ int masked_scatter__cpu(fl_tensor *self, fl_tensor *mask, fl_tensor *source)
     int status = into ? 0 : -1;
     size_t bytes = dtype_size(self->dtype);
     if (status == 0 && count_truth(where) > source->numel)
-        status = error_set(
-            FL_RUNTIME_ERROR,
-            "masked_scatter: expected self and source to have enough elements: the mask is true "
-            "more often than source has elements");
+        status =
+            error_set(FL_RUNTIME_ERROR, "Number of elements of source < number of ones in mask");
     const uint8_t *picked = into ? tensor_data(where) : NULL;
     const char *next = into ? tensor_data(from) : NULL;
     char *to = into ? tensor_data(into) : NULL;

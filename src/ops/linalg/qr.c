@@ -194,16 +194,29 @@ static int check_beside(const fl_tensor *a, const fl_tensor *t, int missing, con
                         const char *what)
 {
     bool same = t->ndim == a->ndim - missing;
-    for (int d = 0; same && d < a->ndim - 2; d++)
+    if (!same)
+        return missing ? error_set(FL_RUNTIME_ERROR,
+                                   "%s: Expected %s to have one dimension less than input, but got "
+                                   "%s.ndim equal to %d and input.ndim is equal to %d",
+                                   name, what, what, t->ndim, a->ndim)
+                       : error_set(FL_RUNTIME_ERROR,
+                                   "%s: Expected %s to have the same number of dimensions as "
+                                   "input, but got %s.ndim equal to %d and input.ndim is equal to "
+                                   "%d",
+                                   name, what, what, t->ndim, a->ndim);
+    const int batch = a->ndim - 2;
+    for (int d = 0; same && d < batch; d++)
         same = t->sizes[d] == a->sizes[d];
     if (!same)
         return error_set(FL_RUNTIME_ERROR,
                          "%s: Expected batch dimensions of %s to be equal to input.shape[:-2], but "
                          "got %s",
-                         name, what, shape_text((char[128]){0}, 128, t->ndim, t->sizes));
-    if (t->dtype != a->dtype)
-        return error_set(FL_RUNTIME_ERROR, "%s: %s dtype %s does not match input dtype %s", name,
-                         what, dtype_title(t->dtype), dtype_title(a->dtype));
+                         name, what, shape_text((char[128]){0}, 128, batch, t->sizes));
+    if (t->dtype != a->dtype) /* PyTorch's ormqr writes no space there */
+        return error_set(FL_RUNTIME_ERROR,
+                         "%s: Expected input and %s to have the same dtype, but input has dtype%s "
+                         "and %s has dtype %s",
+                         name, what, dtype_title(a->dtype), what, dtype_title(t->dtype));
     return 0;
 }
 

@@ -140,7 +140,8 @@ static int check_lu_solve(const fl_tensor *lu, const fl_tensor *pivots, const fl
                           bool left)
 {
     const char *name = "linalg.lu_solve";
-    if (matrix_check_square(lu, name, "lu_solve_cpu") || check_dtypes(lu, "LU", b, name))
+    if (matrix_check_square(lu, "torch.linalg.lu_solve", "lu_solve_cpu") ||
+        check_dtypes(lu, "LU", b, name))
         return -1;
     if (b->ndim < 2)
         return error_set(FL_RUNTIME_ERROR,

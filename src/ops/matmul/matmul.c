@@ -393,20 +393,9 @@ static int add_product(fl_tensor *self, fl_tensor *product, int dtype, fl_value 
                          dtype_title(self->dtype), dtype_title(dtype));
     if (product->dtype != dtype && !(self = op_widen(self)))
         return -1;
-    int ndim = product->ndim;
-    int64_t sizes[TENSOR_MAX_DIMS];
-    memcpy(sizes, product->sizes, sizeof *sizes * (size_t)ndim);
-    if (shape_broadcast(&ndim, sizes, self->ndim, self->sizes))
+    struct op_view seen;
+    if (expand_view(self, (fl_ints){product->sizes, product->ndim}, true, &seen))
         return -1;
-    if (ndim != product->ndim || memcmp(sizes, product->sizes, sizeof *sizes * (size_t)ndim)) {
-        char own[128], wanted[128];
-        return error_set(
-            FL_RUNTIME_ERROR,
-            "The expanded size of the tensor must match the existing size.  Target sizes: %s.  "
-            "Tensor sizes: %s",
-            shape_text(wanted, sizeof wanted, product->ndim, product->sizes),
-            shape_text(own, sizeof own, self->ndim, self->sizes));
-    }
     if (number_check(alpha, product->dtype) || number_check(beta, product->dtype))
         return -1;
     alpha = as_element(alpha, product->dtype), beta = as_element(beta, product->dtype);
@@ -530,6 +519,16 @@ static int __attribute__((cold)) hint_of_features(const fl_tensor *input, long l
                       last, features, last);
 }
 
+/* The bias of a linear layer does not expand to its rows. -1. */
+static int refuse_bias(fl_tensor *bias, int64_t rows, int64_t n)
+{
+    struct op_view seen;
+    if (expand_view(bias, (fl_ints){(int64_t[]){rows, n}, 2}, true, &seen))
+        return -1;
+    return error_set(FL_RUNTIME_ERROR, "linear: bias must be a vector of %lld elements",
+                     (long long)n);
+}
+
 int linear_shape(fl_tensor *input, fl_tensor *weight, fl_tensor *bias, struct op_shape *y)
 {
     if (input->ndim == 0)
@@ -563,9 +562,7 @@ int linear_shape(fl_tensor *input, fl_tensor *weight, fl_tensor *bias, struct op
         return hint_of_features(input, (long long)last, (long long)k);
     }
     if (bias && (bias->ndim > 1 || (bias->numel != n && bias->numel != 1)))
-        return error_set(FL_RUNTIME_ERROR,
-                         "linear: bias must be a vector of %lld elements, got %lld", (long long)n,
-                         (long long)bias->numel);
+        return refuse_bias(bias, k ? input->numel / k : 0, n);
     replace_last(y, input, n);
     y->ndim -= weight->ndim == 1;
     return 0;

@@ -200,7 +200,8 @@ int cdist_compose(fl_tensor *x1, fl_tensor *x2, double p, const char *compute_mo
                                         "use_mm_for_euclid_dist_if_necessary"};
     int mode = 0;
     if (x1->ndim < 2 || x2->ndim < 2)
-        return error_set(FL_RUNTIME_ERROR, "cdist only supports at least 2D tensors");
+        return error_set(FL_RUNTIME_ERROR, "cdist only supports at least 2D tensors, X%d got: %dD",
+                         x1->ndim < 2 ? 1 : 2, x1->ndim < 2 ? x1->ndim : x2->ndim);
     if (x1->sizes[x1->ndim - 1] != x2->sizes[x2->ndim - 1])
         return error_set(FL_RUNTIME_ERROR, "X1 and X2 must have the same number of columns.");
     if (!(p >= 0))

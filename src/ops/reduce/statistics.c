@@ -186,12 +186,21 @@ int nanmedian_dim_compose(fl_tensor *self, int64_t dim, bool keepdim, fl_tensor 
 static int check_weights(const fl_tensor *rows, fl_tensor *w, const char *name, bool floating)
 {
     assert(rows->ndim == 2);
-    if (w->ndim > 1 || w->numel != rows->sizes[1])
+    if (w->ndim > 1)
         return error_set(FL_RUNTIME_ERROR,
-                         "cov(): expected %s to be a vector, one for each observation", name);
-    if (dtype_is_floating(w->dtype) != floating)
-        return error_set(FL_RUNTIME_ERROR, "cov(): %s has the wrong kind of dtype, %s", name,
-                         fl_dtype_name(w->dtype));
+                         "cov(): expected %s to have one or fewer dimensions but got %s with %d "
+                         "dimensions",
+                         name, name, w->ndim);
+    if (floating ? !dtype_is_floating(w->dtype)
+                 : !dtype_is_integral(w->dtype) || w->dtype == FL_BOOL)
+        return error_set(FL_RUNTIME_ERROR,
+                         "cov(): expected %s to have %s dtype but got %s with %s dtype", name,
+                         floating ? "floating point" : "integral", name, dtype_title(w->dtype));
+    if (w->numel != rows->sizes[1])
+        return error_set(FL_RUNTIME_ERROR,
+                         "cov(): expected %s to have the same numel as there are observations in "
+                         "the input but got %lld != %lld",
+                         name, (long long)w->numel, (long long)rows->sizes[1]);
     int negative = truth_of(fl_any(fl_lt_scalar(op_samples(op_look(w)), fl_int(0))));
     return negative == 1 ? error_set(FL_RUNTIME_ERROR, "cov(): %s cannot be negative", name)
                          : negative;

@@ -110,7 +110,7 @@ static int check_edges(const fl_tensor *self, fl_tensors bins, const fl_tensor *
                              "torch.histogramdd: input tensor and bins tensors should have the "
                              "same dtype, but got input with dtype %s and bins for dimension %d "
                              "with dtype %s",
-                             dtype_c_name(self->dtype), d, dtype_c_name(e->dtype));
+                             dtype_cpp_name(self->dtype), d, dtype_cpp_name(e->dtype));
         if (e->ndim != 1)
             return error_set(FL_RUNTIME_ERROR,
                              "torch.histogramdd: bins tensor should have one dimension, but got %d "
@@ -128,7 +128,7 @@ static int check_edges(const fl_tensor *self, fl_tensors bins, const fl_tensor *
         return error_set(FL_RUNTIME_ERROR,
                          "torch.histogramdd: if weight tensor is provided, input tensor and weight "
                          "tensor should have the same dtype, but got input(%s), and weight(%s)",
-                         dtype_c_name(self->dtype), dtype_c_name(weight->dtype));
+                         dtype_cpp_name(self->dtype), dtype_cpp_name(weight->dtype));
     bool fits = weight->ndim == self->ndim - 1;
     for (int d = 0; fits && d < weight->ndim; d++)
         fits = weight->sizes[d] == self->sizes[d];

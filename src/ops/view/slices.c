@@ -66,10 +66,10 @@ int select_view(fl_tensor *self, int64_t dim, int64_t index, struct op_view *y)
         return -1;
     int64_t size = self->sizes[d];
     if (index < -size || index >= size)
-        return error_set(
-            FL_INDEX_ERROR,
-            "select(): index %lld out of range for tensor of size [%lld] at dimension %d",
-            (long long)index, (long long)size, d);
+        return error_set(FL_INDEX_ERROR,
+                         "select(): index %lld out of range for tensor of size %s at dimension %d",
+                         (long long)index, shape_text((char[128]){0}, 128, self->ndim, self->sizes),
+                         d);
     view_of(y, self->ndim, self->sizes, self->strides, self->offset);
     y->offset += (index < 0 ? index + size : index) * self->strides[d];
     remove_dim(y, d);

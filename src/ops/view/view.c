@@ -272,12 +272,14 @@ int movedim_compose(fl_tensor *self, fl_ints source, fl_ints destination, fl_ten
 {
     int64_t order[TENSOR_MAX_DIMS];
     uint64_t from = 0, to = 0;
+    char a[128], b[128];
     if (source.count != destination.count)
         return error_set(
             FL_RUNTIME_ERROR,
-            "movedim: Invalid source or destination dims: source (%lld dims) should contain "
-            "the same number of dims as destination (%lld dims)",
-            (long long)source.count, (long long)destination.count);
+            "movedim: Invalid source or destination dims: source (%s dims) should contain "
+            "the same number of dims as destination (%s dims)",
+            shape_text(a, sizeof a, (int)source.count, source.data),
+            shape_text(b, sizeof b, (int)destination.count, destination.data));
     for (int d = 0; d < self->ndim; d++)
         order[d] = -1;
     for (int i = 0; i < source.count; i++) {
@@ -286,8 +288,11 @@ int movedim_compose(fl_tensor *self, fl_ints source, fl_ints destination, fl_ten
         if (s < 0 || t < 0)
             return -1;
         if (from >> s & 1 || to >> t & 1)
-            return error_set(FL_RUNTIME_ERROR, "movedim: repeated dim in `%s`",
-                             from >> s & 1 ? "source" : "destination");
+            return error_set(FL_RUNTIME_ERROR, "movedim: repeated dim in `%s` (%s)",
+                             from >> s & 1 ? "source" : "destination",
+                             from >> s & 1
+                                 ? shape_text(a, sizeof a, (int)source.count, source.data)
+                                 : shape_text(b, sizeof b, (int)source.count, destination.data));
         from |= UINT64_C(1) << s, to |= UINT64_C(1) << t;
         order[t] = s;
     }
@@ -308,26 +313,26 @@ int movedim_compose(fl_tensor *self, fl_ints source, fl_ints destination, fl_ten
 int expand_view(fl_tensor *self, fl_ints size, bool implicit, struct op_view *y)
 {
     (void)implicit;
-    char wanted[128], own[128];
+    char wanted[128], own[128], of[32];
     shape_text(wanted, sizeof wanted,
                (int)(size.count < TENSOR_MAX_DIMS ? size.count : TENSOR_MAX_DIMS), size.data);
     shape_text(own, sizeof own, self->ndim, self->sizes);
     if (size.count < self->ndim || size.count > TENSOR_MAX_DIMS)
         return error_set(FL_RUNTIME_ERROR,
-                         "expand(torch.%sTensor{%s}, size=%s): the number of sizes provided (%lld) "
+                         "expand(%s{%s}, size=%s): the number of sizes provided (%lld) "
                          "must be greater or equal "
                          "to the number of dimensions in the tensor (%d)",
-                         dtype_title(self->dtype), own, wanted, (long long)size.count, self->ndim);
+                         dtype_tensor_class(of, sizeof of, self->dtype), own, wanted,
+                         (long long)size.count, self->ndim);
     y->ndim = (int)size.count, y->offset = self->offset;
     int extra = y->ndim - self->ndim;
     for (int d = y->ndim - 1; d >= 0; d--) {
         int64_t want = size.data[d], have = d < extra ? 1 : self->sizes[d - extra];
         if (want == -1 && d < extra)
-            return error_set(
-                FL_RUNTIME_ERROR,
-                "expand(torch.%sTensor{%s}, size=%s): The expanded size of the tensor (-1) "
-                "isn't allowed in a leading, non-existing dimension %d",
-                dtype_title(self->dtype), own, wanted, d);
+            return error_set(FL_RUNTIME_ERROR,
+                             "expand(%s{%s}, size=%s): The expanded size of the tensor (-1) "
+                             "isn't allowed in a leading, non-existing dimension %d",
+                             dtype_tensor_class(of, sizeof of, self->dtype), own, wanted, d);
         if (want == -1)
             want = have;
         if (want < 0 || (have != 1 && have != want))

@@ -97,16 +97,32 @@ static void append_default(struct text *t, const struct op_param *p)
         append(t, " = None");
 }
 
-/* "(Tensor input, Tensor other, *, Number alpha = 1)"; numbers: what may be a number is one. */
-static void append_signature(struct text *t, const fl_op *op, bool method, bool numbers)
+static bool takes_operand(const fl_op *op)
 {
+    bool found = false;
+    for (int i = 0; i < op->params && !found; i++)
+        found = op->param[i].type == TYPE_OPERAND;
+    return found;
+}
+
+/* What the second of a pair of overloads lacks where it has the same types. */
+static bool left_out(const struct op_param *p)
+{
+    return p->type == TYPE_GENERATOR || !(p->keyword_only || is_required(p));
+}
+
+/* "(Tensor input, Tensor other, *, Number alpha = 1)"; second: of a pair, in which what may be a
+ * number is one, or what may be left out is. */
+static void append_signature(struct text *t, const fl_op *op, bool method, bool second)
+{
+    const bool numbers = second && takes_operand(op);
     int self_at = method ? arguments_self(op) : -1;
     const char *comma = "";
     bool star = false;
     append(t, "(");
     for (int i = 0; i < op->params; i++) {
         const struct op_param *p = &op->param[i];
-        if (i == self_at)
+        if (i == self_at || (second && !numbers && left_out(p)))
             continue;
         if (p->keyword_only && !star) {
             append(t, "%s*", comma);
@@ -148,12 +164,19 @@ static void append_given(struct text *t, PyObject *const *args, Py_ssize_t nargs
     append(t, keywords && !nargs ? ", )" : ")"); /* as PyTorch writes it */
 }
 
-/* Whether PyTorch has two overloads where one stands here: of these it always lists all. */
-static bool some_stand_for_two(const struct python_name *name)
+/* Whether PyTorch has two overloads where one stands here: of these it lists all, but where so few
+ * arguments are given that the one which asks for more is out of question. */
+static bool some_stand_for_two(const struct python_name *name, Py_ssize_t given)
 {
     bool found = false;
-    for (int i = 0; i < name->count && !found; i++)
-        found = name->overloads[i]->pairs;
+    for (int i = 0; i < name->count && !found; i++) {
+        const fl_op *op = name->overloads[i];
+        int needed = 0;
+        for (int k = 0; k < op->params && !takes_operand(op); k++)
+            if (!op->param[k].keyword_only && left_out(&op->param[k]))
+                needed = k + 1;
+        found = op->pairs && given >= needed;
+    }
     return found;
 }
 
@@ -163,7 +186,7 @@ static PyObject *raise_all(const struct python_name *name, bool method, PyObject
     struct text t = {0};
     append(&t, "%s() received an invalid combination of arguments - got ", name->called);
     append_given(&t, args, nargs, kwnames);
-    const bool one = name->count == 1 && !some_stand_for_two(name);
+    const bool one = name->count == 1 && !name->overloads[0]->pairs;
     append(&t, one ? ", but expected " : ", but expected one of:\n");
     for (int i = 0; i < name->count; i++)
         for (int numbers = 0; numbers <= name->overloads[i]->pairs; numbers++) {
@@ -216,7 +239,7 @@ static PyObject *raise_missing(const char *name, const fl_op *op, int from, bool
 static PyObject *raise_count(const char *name, struct counts c, bool method, Py_ssize_t nargs)
 {
     if (c.most == 0 && method)
-        return PyErr_Format(PyExc_TypeError, "Tensor.%s() takes no arguments (%zd given)", name,
+        return PyErr_Format(PyExc_TypeError, "TensorBase.%s() takes no arguments (%zd given)", name,
                             nargs);
     if (c.least != c.positional)
         return PyErr_Format(PyExc_TypeError,
@@ -288,10 +311,28 @@ static PyObject *__attribute__((cold)) hint_of_argument(const struct op_param *p
     return NULL;
 }
 
+/* Of a list of numbers, the first element that does not fit is the first of all: others have been
+ * refused where they were read. */
+static void raise_type(const char *name, const struct op_param *p, const struct mismatch *why)
+{
+    PyObject *o = why->object;
+    const bool list = (p->type == TYPE_INTS || p->type == TYPE_FLOATS) && python_is_sequence(o) &&
+                      python_length(o) > 0;
+    char place[32] = "";
+    if (why->position >= 0)
+        snprintf(place, sizeof place, " (position %lld)", (long long)why->position + 1);
+    PyErr_Format(PyExc_TypeError, "%s(): argument '%s'%s must be %s, %s%s%s", name, param_name(p),
+                 place, type_text(p), list ? "but found element of type " : "not ",
+                 python_type_name(list ? python_item(o, 0) : o), list ? " at pos 0" : "");
+}
+
 static PyObject *raise_one(const char *name, const fl_op *op, const struct mismatch *why,
                            bool method, Py_ssize_t nargs)
 {
     const struct op_param *p = &op->param[why->param];
+    const bool named = why->kind == MISMATCH_KEYWORD || why->kind == MISMATCH_TWICE;
+    if (named && method && counts_of(op, method).most == 0)
+        return PyErr_Format(PyExc_TypeError, "TensorBase.%s() takes no keyword arguments", name);
     switch (why->kind) {
     case MISMATCH_TOO_MANY:
         return raise_count(name, counts_of(op, method), method, nargs);
@@ -301,16 +342,13 @@ static PyObject *raise_one(const char *name, const fl_op *op, const struct misma
         return PyErr_Format(PyExc_TypeError, "%s() got an unexpected keyword argument '%U'", name,
                             why->object);
     case MISMATCH_TWICE:
+        if (method && why->param == arguments_self(op))
+            return PyErr_Format(PyExc_TypeError, "%s() got an unexpected keyword argument '%U'",
+                                name, why->object);
         return PyErr_Format(PyExc_TypeError, "%s() got multiple values for argument '%U'", name,
                             why->object);
     default:
-        if (why->position < 0)
-            PyErr_Format(PyExc_TypeError, "%s(): argument '%s' must be %s, not %s", name,
-                         param_name(p), type_text(p), python_type_name(why->object));
-        else
-            PyErr_Format(PyExc_TypeError, "%s(): argument '%s' (position %zd) must be %s, not %s",
-                         name, param_name(p), why->position + 1, type_text(p),
-                         python_type_name(why->object));
+        raise_type(name, p, why);
         return hint_of_argument(p, why->object);
     }
 }
@@ -325,7 +363,7 @@ PyObject *mismatch_raise(const struct python_name *name, const struct mismatch *
         if (given >= c.least && given <= c.most)
             plausible++, which = i;
     }
-    if (!some_stand_for_two(name) && (plausible == 1 || (name->count == 1 && !old)))
+    if (!some_stand_for_two(name, given) && (plausible == 1 || (name->count == 1 && !old)))
         return raise_one(name->called, name->overloads[which], &why[which], method, nargs);
     return raise_all(name, method, args, nargs, kwnames);
 }
