@@ -310,37 +310,48 @@ int movedim_compose(fl_tensor *self, fl_ints source, fl_ints destination, fl_ten
 
 /* ---- broadcasting and dims of size 1 ---- */
 
-int expand_view(fl_tensor *self, fl_ints size, bool implicit, struct op_view *y)
+/* The error of sizes that self cannot be expanded to, -1: of the size wanted in a dim and the one it
+ * has, which is -1 where there is no such dim; or, with a dim of -1, of how many they are. */
+static int __attribute__((cold, noinline)) refuse_expand(const fl_tensor *self, fl_ints size,
+                                                         int dim, int64_t want, int64_t have)
 {
-    (void)implicit;
     char wanted[128], own[128], of[32];
     shape_text(wanted, sizeof wanted,
                (int)(size.count < TENSOR_MAX_DIMS ? size.count : TENSOR_MAX_DIMS), size.data);
     shape_text(own, sizeof own, self->ndim, self->sizes);
-    if (size.count < self->ndim || size.count > TENSOR_MAX_DIMS)
+    dtype_tensor_class(of, sizeof of, self->dtype);
+    if (dim < 0)
         return error_set(FL_RUNTIME_ERROR,
-                         "expand(%s{%s}, size=%s): the number of sizes provided (%lld) "
-                         "must be greater or equal "
-                         "to the number of dimensions in the tensor (%d)",
-                         dtype_tensor_class(of, sizeof of, self->dtype), own, wanted,
-                         (long long)size.count, self->ndim);
+                         "expand(%s{%s}, size=%s): the number of sizes provided (%lld) must be "
+                         "greater or equal to the number of dimensions in the tensor (%d)",
+                         of, own, wanted, (long long)size.count, self->ndim);
+    if (have < 0)
+        return error_set(FL_RUNTIME_ERROR,
+                         "The expanded size of the tensor (-1) isn't allowed in a leading, "
+                         "non-existing dimension %d",
+                         dim);
+    return error_set(
+        FL_RUNTIME_ERROR,
+        "The expanded size of the tensor (%lld) must match the existing size (%lld) at "
+        "non-singleton dimension %d.  Target sizes: %s.  Tensor sizes: %s",
+        (long long)want, (long long)have, dim, wanted, own);
+}
+
+int expand_view(fl_tensor *self, fl_ints size, bool implicit, struct op_view *y)
+{
+    (void)implicit;
+    if (size.count < self->ndim || size.count > TENSOR_MAX_DIMS)
+        return refuse_expand(self, size, -1, 0, 0);
     y->ndim = (int)size.count, y->offset = self->offset;
     int extra = y->ndim - self->ndim;
     for (int d = y->ndim - 1; d >= 0; d--) {
         int64_t want = size.data[d], have = d < extra ? 1 : self->sizes[d - extra];
         if (want == -1 && d < extra)
-            return error_set(FL_RUNTIME_ERROR,
-                             "expand(%s{%s}, size=%s): The expanded size of the tensor (-1) "
-                             "isn't allowed in a leading, non-existing dimension %d",
-                             dtype_tensor_class(of, sizeof of, self->dtype), own, wanted, d);
+            return refuse_expand(self, size, d, want, -1);
         if (want == -1)
             want = have;
         if (want < 0 || (have != 1 && have != want))
-            return error_set(FL_RUNTIME_ERROR,
-                             "The expanded size of the tensor (%lld) must match the existing size "
-                             "(%lld) at non-singleton "
-                             "dimension %d.  Target sizes: %s.  Tensor sizes: %s",
-                             (long long)want, (long long)have, d, wanted, own);
+            return refuse_expand(self, size, d, want, have);
         y->sizes[d] = want;
         y->strides[d] = d < extra || (have == 1 && want != 1) ? 0 : self->strides[d - extra];
     }
