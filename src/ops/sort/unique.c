@@ -10,6 +10,7 @@
 #include "core/error.h"
 #include "core/iterate.h"
 #include "core/memory.h"
+#include "flambeau/ops/copy.h"
 #include "flambeau/ops/index.h"
 #include "flambeau/ops/view.h"
 #include "ops/forward.h"
@@ -238,7 +239,8 @@ static int distinct_of(fl_tensor *self, bool neighbours, bool return_inverse, fl
         return place_refuse_meta(neighbours ? &op__unique_neighbours : &op__unique2);
     if (op_has_kernels(self) && self->numel)
         return unique_elsewhere(self, neighbours, return_inverse, values, inverse, counts);
-    fl_tensor *host = op_host(self);
+    const fl_device cpu = {FL_CPU, 0};
+    fl_tensor *host = self->flags & TENSOR_ELSEWHERE ? fl__move(self, cpu) : self; /* recorded */
     if (!host || distinct_here(host, neighbours, return_inverse, values, inverse, counts))
         return -1;
     *values = op_beside(*values, self);
