@@ -10,7 +10,10 @@ FIXES = [
     ),
     (
         r"^(zeros|ones|empty|rand|randn)\(\) takes 1 positional argument but \d+ were given"
-        r"|^(zeros|ones|empty|rand|randn)\(\): argument 'size' .*must be tuple of ints, not (?:float|str)",
+        r"|^(zeros|ones|empty|rand|randn)\(\): argument 'size' .*must be tuple of ints, "
+        r"(?:not|but found element of type) (?:float|str)"
+        r"|^(zeros|ones|empty|rand|randn)\(\) received an invalid combination of arguments - "
+        r"got \([^)=]*\b(?:float|str)\b",
         "sizes are whole numbers, one after the other or as one tuple: torch.{0}(2, 3) or "
         "torch.{0}((2, 3)); for a float n: int(n).",
         "大小必须是整数，可依次写出或放在一个元组里：torch.{0}(2, 3) 或 torch.{0}((2, 3))；"
