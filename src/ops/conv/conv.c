@@ -177,20 +177,16 @@ static int check_tensors(const fl_tensor *input, const fl_tensor *weight, const 
         return error_set(FL_RUNTIME_ERROR, "non-positive groups is not supported");
     int64_t wanted = transposed ? weight->sizes[0] : weight->sizes[1] * groups;
     int64_t K = transposed ? weight->sizes[1] * groups : weight->sizes[0];
-    if (weight->sizes[0] < groups)
+    const bool too_few = weight->sizes[0] < groups;
+    if (too_few ||
+        (transposed ? C : K) % groups) /* PyTorch writes one of the sizes in two brackets */
         return error_set(
             FL_RUNTIME_ERROR,
-            "Given groups=%lld, expected weight to be at least %lld at dimension 0, but got weight "
-            "of size %s instead",
-            (long long)groups, (long long)groups,
-            shape_text(filter, sizeof filter, weight->ndim, weight->sizes));
-    if ((transposed ? C : K) % groups)
-        return error_set(
-            FL_RUNTIME_ERROR,
-            "Given groups=%lld, expected weight to be divisible by %lld at dimension 0, but got "
-            "weight of size [%s] instead",
-            (long long)groups, (long long)groups,
-            shape_text(filter, sizeof filter, weight->ndim, weight->sizes));
+            "Given groups=%lld, expected weight to be %s %lld at dimension 0, but got weight of "
+            "size %s%s%s instead",
+            (long long)groups, too_few ? "at least" : "divisible by", (long long)groups,
+            too_few ? "" : "[", shape_text(filter, sizeof filter, weight->ndim, weight->sizes),
+            too_few ? "" : "]");
     if (C != wanted) {
         error_set(
             FL_RUNTIME_ERROR,

@@ -174,6 +174,7 @@ static void multiply_run(const struct plan *plan, int64_t run, const char *seen,
 {
     const struct gemm_kernels *kernels = plan->kernels;
     const int64_t groups = divide_up(run, kernels->rows), size = plan->size;
+    const struct gemm_group start = gemm_first_group(run, groups);
     struct gemm_tile t = {.batch = lines,
                           .a_offsets = offsets,
                           .depth = plan->cols,
@@ -186,11 +187,10 @@ static void multiply_run(const struct plan *plan, int64_t run, const char *seen,
     for (int64_t first = 0; first < filters; first += kernels->cols) {
         t.nr = (int)round_up(at_most(filters - first, kernels->cols), kernels->lanes);
         t.b = packed_g + first * lines * plan->cols * size;
-        for (int64_t q = 0; q < groups; q++) {
-            const int64_t row = run * q / groups;
-            t.mr = (int)(run * (q + 1) / groups - row);
-            t.a = seen + row * size;
-            t.c = sums + (row * plan->pitch + first) * size;
+        for (struct gemm_group at = start; at.i < groups; gemm_next_group(&at)) {
+            t.mr = (int)(at.end - at.row);
+            t.a = seen + at.row * size;
+            t.c = sums + (at.row * plan->pitch + first) * size;
             kernels->tile(&t);
         }
     }
